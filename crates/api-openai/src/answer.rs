@@ -1,0 +1,158 @@
+//! What clients get: OpenAI's objects, with citations as annotations and everything else under `mainspring`.
+
+use mainspring_chains::{Alternative, Outcome, Source};
+use mainspring_kernel::{Clock, id::RequestId};
+use mainspring_llm::{FinishReason, Usage, chat::TokenLogprob};
+use serde_json::{Value, json};
+
+/// What every object of one answer shares.
+#[derive(Debug, Clone)]
+pub(crate) struct Envelope {
+    id: String,
+    created: i64,
+    model: String,
+}
+
+impl Envelope {
+    pub(crate) fn new(prefix: &str, model: &str, clock: &dyn Clock) -> Self {
+        let now = clock.now();
+        let id = RequestId::new(now).to_string();
+        Self { id: format!("{prefix}-{}", &id[4..]), created: now.as_seconds(), model: model.to_owned() }
+    }
+
+    pub(crate) fn completion(&self, alternatives: &[Alternative], usage: Usage, refuse: bool) -> Value {
+        let choices = alternatives.iter().enumerate().map(|(index, alternative)| {
+            let abstained = refuse && alternative.outcome.abstained;
+            json!({
+                "index": index,
+                "message": {
+                    "role": "assistant",
+                    "content": if abstained { Value::Null } else { json!(alternative.text) },
+                    "refusal": if abstained { json!(alternative.text) } else { Value::Null },
+                    "annotations": annotations(&alternative.outcome),
+                },
+                "logprobs": logprobs(&alternative.logprobs),
+                "finish_reason": alternative.finish.as_str(),
+            })
+        });
+        let mut body = json!({
+            "id": self.id,
+            "object": "chat.completion",
+            "created": self.created,
+            "model": self.model,
+            "choices": choices.collect::<Vec<_>>(),
+            "usage": usage_json(usage),
+        });
+        if let Some(first) = alternatives.first() {
+            body["mainspring"] = json!(first.outcome);
+        }
+        body
+    }
+
+    fn chunk(&self, index: usize, delta: Value, finish: Option<FinishReason>) -> Value {
+        json!({
+            "id": self.id,
+            "object": "chat.completion.chunk",
+            "created": self.created,
+            "model": self.model,
+            "choices": [{"index": index, "delta": delta, "logprobs": null, "finish_reason": finish.map(FinishReason::as_str)}],
+        })
+    }
+
+    /// The first chunk of an alternative.
+    pub(crate) fn opening(&self, index: usize) -> Value {
+        self.chunk(index, json!({"role": "assistant", "content": ""}), None)
+    }
+
+    pub(crate) fn text(&self, index: usize, text: &str, tokens: &[TokenLogprob]) -> Value {
+        let mut chunk = self.chunk(index, json!({"content": text}), None);
+        chunk["choices"][0]["logprobs"] = logprobs(tokens);
+        chunk
+    }
+
+    /// What retrieval found, before the first word: a page can show sources while the model reads.
+    pub(crate) fn sources(&self, sources: &[Source]) -> Value {
+        let mut chunk = self.chunk(0, json!({}), None);
+        chunk["mainspring"] = json!({"sources": sources});
+        chunk
+    }
+
+    /// The last chunk of an alternative: why it ended, its citations, what is known about it.
+    pub(crate) fn closing(&self, index: usize, finish: FinishReason, outcome: &Outcome) -> Value {
+        let mut chunk = self.chunk(index, json!({"annotations": annotations(outcome)}), Some(finish));
+        chunk["mainspring"] = json!(outcome);
+        chunk
+    }
+
+    pub(crate) fn usage(&self, usage: Usage) -> Value {
+        json!({
+            "id": self.id,
+            "object": "chat.completion.chunk",
+            "created": self.created,
+            "model": self.model,
+            "choices": [],
+            "usage": usage_json(usage),
+        })
+    }
+
+    pub(crate) fn text_completion(&self, choices: Vec<Value>, usage: Option<Usage>) -> Value {
+        let mut body = json!({
+            "id": self.id,
+            "object": "text_completion",
+            "created": self.created,
+            "model": self.model,
+            "choices": choices,
+        });
+        if let Some(usage) = usage {
+            body["usage"] = usage_json(usage);
+        }
+        body
+    }
+}
+
+pub(crate) fn usage_json(usage: Usage) -> Value {
+    json!({
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+    })
+}
+
+/// Citations as OpenAI's `url_citation`s. The address opens the document at the cited passage.
+fn annotations(outcome: &Outcome) -> Vec<Value> {
+    let find = |number: usize| outcome.sources.iter().find(|source| source.number == number);
+    let annotation = |citation: &mainspring_chains::citations::Citation| {
+        find(citation.source).map(|source| {
+            json!({
+                "type": "url_citation",
+                "url_citation": {
+                    "start_index": citation.start,
+                    "end_index": citation.end,
+                    "title": source.title,
+                    "url": passage_url(source),
+                },
+            })
+        })
+    };
+    outcome.citations.iter().filter_map(annotation).collect()
+}
+
+fn passage_url(source: &Source) -> String {
+    let knowledge = source.knowledge.split('@').next().unwrap_or(&source.knowledge);
+    format!("/knowledge/{knowledge}/documents/{}?start={}&end={}", source.document, source.start, source.end)
+}
+
+/// Chat's shape of log probabilities; `null` where none were asked for.
+fn logprobs(tokens: &[TokenLogprob]) -> Value {
+    if tokens.is_empty() {
+        return Value::Null;
+    }
+    let entry = |token: &str, logprob: f32| json!({"token": token, "logprob": logprob, "bytes": token.as_bytes()});
+    let content = tokens.iter().map(|token| {
+        let mut shown = entry(&token.token, token.logprob);
+        shown["top_logprobs"] = token.top.iter().map(|(token, logprob)| entry(token, *logprob)).collect();
+        shown
+    });
+    json!({"content": content.collect::<Vec<_>>(), "refusal": null})
+}

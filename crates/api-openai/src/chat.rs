@@ -1,0 +1,84 @@
+//! `POST /v1/chat/completions`.
+
+use axum::{
+    Json as Reply,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use futures::StreamExt;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use mainspring_chains::{AnswerEvent, AnswerStream};
+use mainspring_llm::{FinishReason, TraceId};
+use mainspring_web_kit::{Sse, SseEvent};
+
+use crate::{
+    OpenAi,
+    answer::Envelope,
+    error::{Answer, Json, OpenAiError, Who},
+    request::ChatBody,
+};
+
+pub(crate) async fn complete(State(state): State<OpenAi>, Who(actor): Who, headers: HeaderMap, Json(body): Json<ChatBody>) -> Answer<Response> {
+    let streamed = body.stream.unwrap_or(false);
+    let include_usage = body.stream_options.as_ref().is_some_and(|options| options.include_usage);
+    let envelope = Envelope::new("chatcmpl", &body.model, state.clock.as_ref());
+    let question = body.question()?;
+    let refuse = question.overrides.json.is_some();
+    let trace = state.trace(actor.project, &headers);
+    let id = trace.trace;
+    if streamed {
+        let stream = state.chains.stream(&actor, question, &trace, state.budget()).await.map_err(|fault| OpenAiError::of(&fault))?;
+        return Ok(with_trace(Sse(events(stream, envelope, include_usage)).into_response(), id));
+    }
+    let answer = state.chains.answer(&actor, question, &trace, state.budget()).await.map_err(|fault| OpenAiError::of(&fault))?;
+    Ok(with_trace(Reply(envelope.completion(&answer.alternatives, answer.usage, refuse)).into_response(), id))
+}
+
+/// The trace id in a header too: it is there before the first byte of a stream.
+pub(crate) fn with_trace(mut response: Response, trace: TraceId) -> Response {
+    if let Ok(value) = HeaderValue::from_str(&trace.to_string()) {
+        response.headers_mut().insert(HeaderName::from_static("x-mainspring-trace-id"), value);
+    }
+    response
+}
+
+fn events(mut stream: AnswerStream, envelope: Envelope, include_usage: bool) -> impl futures::Stream<Item = SseEvent> + Send {
+    async_stream::stream! {
+        let mut opened = std::collections::BTreeSet::new();
+        let mut finished: Vec<FinishReason> = Vec::new();
+        while let Some(event) = stream.next().await {
+            match event {
+                Ok(AnswerEvent::Sources { sources }) => {
+                    opened.insert(0);
+                    yield SseEvent::data(envelope.opening(0).to_string());
+                    if !sources.is_empty() {
+                        yield SseEvent::data(envelope.sources(&sources).to_string());
+                    }
+                }
+                Ok(AnswerEvent::Text { index, text, logprobs }) => {
+                    if opened.insert(index) {
+                        yield SseEvent::data(envelope.opening(index).to_string());
+                    }
+                    yield SseEvent::data(envelope.text(index, &text, &logprobs).to_string());
+                }
+                Ok(AnswerEvent::Finished { finish, .. }) => finished.push(finish),
+                Ok(AnswerEvent::Done { usage, outcomes }) => {
+                    for (index, outcome) in outcomes.iter().enumerate() {
+                        let finish = finished.get(index).copied().unwrap_or(FinishReason::Stop);
+                        yield SseEvent::data(envelope.closing(index, finish, outcome).to_string());
+                    }
+                    if include_usage {
+                        yield SseEvent::data(envelope.usage(usage).to_string());
+                    }
+                    yield SseEvent::data("[DONE]");
+                    return;
+                }
+                Err(fault) => {
+                    // The status line has gone out; OpenAI's clients read an `error` event as a failure.
+                    yield SseEvent::data(OpenAiError::of(&fault).body().to_string());
+                    return;
+                }
+            }
+        }
+    }
+}

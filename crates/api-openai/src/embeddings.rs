@@ -1,0 +1,105 @@
+//! `POST /v1/embeddings`.
+
+use axum::{
+    Json as Reply,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::HeaderMap;
+use mainspring_kernel::Fault;
+use mainspring_llm::{
+    embed::EmbedAs,
+    trace::{SpanKind, names},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    OpenAi,
+    chat::with_trace,
+    error::{Answer, Json, OpenAiError, Who},
+};
+
+/// OpenAI's own bound on one request.
+const INPUTS_MAX: usize = 2048;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct EmbeddingsBody {
+    model: String,
+    input: Input,
+    #[serde(default)]
+    encoding_format: Option<String>,
+    #[serde(default)]
+    dimensions: Option<usize>,
+    #[serde(default)]
+    user: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Input {
+    One(String),
+    Many(Vec<String>),
+    Tokens(#[expect(dead_code, reason = "read only to be refused")] Vec<Value>),
+}
+
+pub(crate) async fn embed(State(state): State<OpenAi>, Who(actor): Who, headers: HeaderMap, Json(body): Json<EmbeddingsBody>) -> Answer<Response> {
+    let texts = match body.input {
+        Input::One(one) => vec![one],
+        Input::Many(many) => many,
+        Input::Tokens(_) => return Err(OpenAiError::param("input", "`input` must be text or a list of texts, not token ids")),
+    };
+    if texts.is_empty() || texts.len() > INPUTS_MAX {
+        return Err(OpenAiError::param("input", format!("1 to {INPUTS_MAX} texts, not {}", texts.len())));
+    }
+    if texts.iter().any(String::is_empty) {
+        return Err(OpenAiError::param("input", "an input is empty"));
+    }
+    let base64 = match body.encoding_format.as_deref() {
+        None | Some("float") => false,
+        Some("base64") => true,
+        Some(_) => return Err(OpenAiError::param("encoding_format", "`encoding_format` is `float` or `base64`")),
+    };
+    let model = state.chains.models().embedder(&body.model).map_err(|fault| OpenAiError::of(&fault))?;
+    if body.dimensions.is_some_and(|asked| asked != model.dimensions()) {
+        let detail = format!("`{}` gives {} dimensions and cannot be shortened", model.name(), model.dimensions());
+        return Err(OpenAiError::param("dimensions", detail));
+    }
+    let trace = state.trace(actor.project, &headers);
+    let mut span = trace.start(format!("embeddings {}", model.name()), SpanKind::Server);
+    span.set(names::OPERATION, "embeddings");
+    span.set(names::REQUEST_MODEL, model.name());
+    span.set(names::RESPONSE_MODEL, model.identity());
+    span.set(names::EMBED_DIMENSIONS, model.dimensions());
+    span.set("mainspring.embeddings.inputs", texts.len());
+    if let Some(user) = body.user {
+        span.set(names::USER, user);
+    }
+    // The protocol does not say what a text is for; passages are the common case and models with one mode do not care.
+    match model.embed(texts, EmbedAs::Passage, state.budget()).await {
+        Ok(embedded) => {
+            span.set(names::INPUT_TOKENS, embedded.tokens);
+            span.finish();
+            let data = embedded.vectors.iter().enumerate().map(|(index, vector)| {
+                json!({"object": "embedding", "index": index, "embedding": encode(vector, base64)})
+            });
+            let usage = json!({"prompt_tokens": embedded.tokens, "total_tokens": embedded.tokens});
+            let reply = json!({"object": "list", "data": data.collect::<Vec<_>>(), "model": body.model, "usage": usage});
+            Ok(with_trace(Reply(reply).into_response(), trace.trace))
+        }
+        Err(fault) => {
+            span.fail(fault.code(), fault.to_string());
+            Err(OpenAiError::of(&fault))
+        }
+    }
+}
+
+/// Little-endian f32s, as OpenAI's base64 embeddings are.
+fn encode(vector: &[f32], base64: bool) -> Value {
+    if base64 {
+        let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
+        return Value::String(STANDARD.encode(bytes));
+    }
+    json!(vector)
+}

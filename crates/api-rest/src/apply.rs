@@ -1,0 +1,65 @@
+//! Applications as text: many manifests in one transaction; and the schemas they follow.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use mainspring_kernel::{FaultKind, Role};
+use mainspring_registry::{Action, Change, Draft, Plan};
+use mainspring_web_kit::{Answer, Body, Caller, Problem};
+use mainspring_wire as wire;
+use serde_json::Value;
+
+use crate::{Rest, assets::lines_text};
+
+/// Plans, and unless `dry_run`, applies: all manifests or none.
+#[utoipa::path(post, path = "/api/v1/apply", tag = "assets", operation_id = "apply",
+    request_body = wire::ApplyRequest, responses((status = 200, body = wire::ApplyReply)))]
+pub(crate) async fn apply(State(rest): State<Rest>, caller: Caller, Body(body): Body<wire::ApplyRequest>) -> Answer<Json<wire::ApplyReply>> {
+    let actor = caller.needs(if body.dry_run { Role::Reader } else { Role::Editor })?;
+    let drafts: Vec<Draft> =
+        body.manifests.into_iter().enumerate().map(|(index, value)| Draft { origin: origin(index, &value), value }).collect();
+    let plan = if body.dry_run {
+        rest.registry.plan(actor, &drafts).await?
+    } else {
+        rest.registry.apply(actor, &drafts, body.message.as_deref().unwrap_or("")).await?
+    };
+    Ok(Json(wire::ApplyReply { applied: !body.dry_run, changes: planned(plan) }))
+}
+
+/// How to name a manifest in a message: what it says it is, or its place.
+fn origin(index: usize, value: &Value) -> String {
+    match (value["kind"].as_str(), value["name"].as_str()) {
+        (Some(kind), Some(name)) => mainspring_kernel::text::elide(&format!("{kind}/{name}"), 120),
+        _ => format!("manifest {}", index + 1),
+    }
+}
+
+fn planned(plan: Plan) -> Vec<wire::PlannedChange> {
+    let change = |change: Change| wire::PlannedChange {
+        kind: change.kind.to_string(),
+        name: change.name.to_string(),
+        action: match change.action {
+            Action::Create => "create",
+            Action::Update => "update",
+            Action::Unchanged => "unchanged",
+        }
+        .to_owned(),
+        from_version: change.before.as_ref().map(|pin| pin.number),
+        to_version: Some(change.after.number),
+        digest: change.after.digest.to_string(),
+        diff: Some(lines_text(&change.diff)).filter(|text| !text.is_empty()),
+    };
+    plan.changes.into_iter().map(change).collect()
+}
+
+/// The JSON Schema of a kind's manifests, for editors.
+#[utoipa::path(get, path = "/schemas/{kind}", tag = "assets", operation_id = "get_schema",
+    params(("kind" = String, Path)), responses((status = 200, body = Value)))]
+pub(crate) async fn schema(State(rest): State<Rest>, Path(file): Path<String>) -> Answer<Json<Value>> {
+    let kind = file.strip_suffix(".json").unwrap_or(&file);
+    let kind = kind.parse().map_err(|fault: mainspring_kernel::name::KindFault| {
+        Problem::new(FaultKind::NotFound, "schema-not-found", fault.to_string())
+    })?;
+    Ok(Json(rest.registry.schema(kind)?))
+}

@@ -1,0 +1,388 @@
+//! Opening a catalog, single statements, and transactions that are tried again.
+
+use std::{future::Future, path::Path, str::FromStr as _, sync::Arc, time::Duration};
+
+use mainspring_kernel::Fault;
+use sqlx::{
+    ConnectOptions as _, Connection as _, PgPool, SqlitePool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::{
+    CatalogFault, Param, Row, Tx,
+    constraints::Constraints,
+    driver::{self, postgres_fault, sqlite_fault},
+    migrations,
+};
+
+/// How long one statement may take on PostgreSQL before the server breaks it off.
+pub(crate) const STATEMENT_DEADLINE: Duration = Duration::from_secs(30);
+/// How long we wait for any answer: longer than the server's own limit, so that only a connection
+/// that fell silent is caught by it.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(40);
+/// How long to wait for a connection to PostgreSQL before calling it away.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// How long to wait for SQLite's single writer.
+const WRITER_DEADLINE: Duration = Duration::from_secs(30);
+/// How long SQLite waits for a writer in another process.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
+const POSTGRES_CONNECTIONS: u32 = 16;
+const SQLITE_READERS: u32 = 4;
+const ATTEMPTS: u32 = 10;
+
+/// A handle to the catalog; clones share its connections.
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+#[derive(Debug)]
+enum Inner {
+    Sqlite(SqliteEngine),
+    Postgres(PgPool),
+}
+
+#[derive(Debug)]
+struct SqliteEngine {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    constraints: Arc<Constraints>,
+    /// Holds an ephemeral catalog's directory until the last handle is gone.
+    _directory: Option<tempfile::TempDir>,
+}
+
+impl Catalog {
+    /// Opens `sqlite:///absolute/path.db`, `sqlite::memory:` or `postgres://…`, and brings its schema
+    /// up to date.
+    ///
+    /// `sqlite::memory:` is a private database that vanishes with its last handle. It is a file in
+    /// the temporary directory without fsync, because SQLite's own memory databases know neither WAL
+    /// nor readers beside a writer, and tests should meet the same engine as users.
+    pub async fn open(url: &str) -> Result<Self, CatalogFault> {
+        let inner = if url == "sqlite::memory:" {
+            let directory = tempfile::Builder::new()
+                .prefix("mainspring-catalog-")
+                .tempdir();
+            let directory =
+                directory.map_err(|source| CatalogFault::Storage(sqlx::Error::Io(source)))?;
+            let file = directory.path().join("catalog.db");
+            Inner::Sqlite(SqliteEngine::open(&file, SqliteSynchronous::Off, Some(directory)).await?)
+        } else if let Some(path) = url.strip_prefix("sqlite://") {
+            if !Path::new(path).is_absolute() {
+                return Err(CatalogFault::BadUrl {
+                    reason: "the SQLite path is not absolute".to_owned(),
+                });
+            }
+            Inner::Sqlite(SqliteEngine::open(Path::new(path), SqliteSynchronous::Full, None).await?)
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Inner::Postgres(open_postgres(url).await?)
+        } else {
+            let reason = "it starts with neither `sqlite://` nor `postgres://`".to_owned();
+            return Err(CatalogFault::BadUrl { reason });
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        match *self.inner {
+            Inner::Sqlite(_) => Engine::Sqlite,
+            Inner::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// Reads. Put a `LIMIT` in the statement: every row is held in memory.
+    pub async fn query(
+        &self,
+        sql: &'static str,
+        params: Vec<Param>,
+    ) -> Result<Vec<Row>, CatalogFault> {
+        match &*self.inner {
+            Inner::Sqlite(engine) => engine.fetch(&engine.readers, sql, params).await,
+            Inner::Postgres(pool) => postgres_fetch(pool, sql, params).await,
+        }
+    }
+
+    /// One statement that writes, committed by itself; answers its `RETURNING` rows.
+    ///
+    /// On PostgreSQL it runs at `READ COMMITTED`, so it waits for a row that another transaction holds
+    /// and then looks at it again, instead of failing with contention.
+    pub async fn write(
+        &self,
+        sql: &'static str,
+        params: Vec<Param>,
+    ) -> Result<Vec<Row>, CatalogFault> {
+        match &*self.inner {
+            Inner::Sqlite(engine) => engine.fetch(&engine.writer, sql, params).await,
+            Inner::Postgres(pool) => postgres_fetch(pool, sql, params).await,
+        }
+    }
+
+    pub async fn begin(&self) -> Result<Tx, CatalogFault> {
+        match &*self.inner {
+            Inner::Sqlite(engine) => {
+                Tx::begin_sqlite(&engine.writer, engine.constraints.clone()).await
+            }
+            Inner::Postgres(pool) => Tx::begin_postgres(pool).await,
+        }
+    }
+
+    /// Runs `work` in a transaction and commits it; tries again when another transaction was first.
+    ///
+    /// `work` gives the transaction back with its answer, so forgetting to commit does not compile.
+    /// It may run several times: effects outside the transaction belong after this call.
+    ///
+    /// ```ignore
+    /// catalog.transact(|mut tx| async move {
+    ///     tx.execute(INSERT, params![id]).await?;
+    ///     Ok((tx, id))
+    /// }).await
+    /// ```
+    pub async fn transact<T, E, W>(&self, work: impl Fn(Tx) -> W) -> Result<T, E>
+    where
+        W: Future<Output = Result<(Tx, T), E>>,
+        E: Fault + From<CatalogFault>,
+    {
+        let mut attempt = 1;
+        loop {
+            let outcome = async {
+                let (tx, answer) = work(self.begin().await?).await?;
+                tx.commit().await?;
+                Ok(answer)
+            };
+            match outcome.await {
+                Err(fault) if fault_is_contention(&fault) && attempt < ATTEMPTS => {
+                    tokio::time::sleep(pause(attempt)).await;
+                    attempt += 1;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Whether the database answers: for readiness checks.
+    pub async fn ping(&self) -> Result<(), CatalogFault> {
+        const PING: &str = "SELECT 1 AS one";
+        self.query(PING, Vec::new()).await.map(drop)
+    }
+
+    /// Waits for the connections to close; SQLite folds its log into the database file.
+    pub async fn close(&self) {
+        match &*self.inner {
+            Inner::Sqlite(engine) => {
+                engine.readers.close().await;
+                engine.writer.close().await;
+            }
+            Inner::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    /// Compiles a statement without running it.
+    pub(crate) async fn prepare(&self, sql: &'static str) -> Result<(), CatalogFault> {
+        use sqlx::{Executor as _, SqlSafeStr as _};
+        match &*self.inner {
+            Inner::Sqlite(engine) => {
+                let mut writer = engine.writer.acquire().await.map_err(sqlite_fault)?;
+                writer
+                    .prepare(sql.into_sql_str())
+                    .await
+                    .map(drop)
+                    .map_err(sqlite_fault)
+            }
+            Inner::Postgres(pool) => {
+                let mut session = pool.acquire().await.map_err(postgres_fault)?;
+                session
+                    .prepare(sql.into_sql_str())
+                    .await
+                    .map(drop)
+                    .map_err(postgres_fault)
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn sqlite_writer(&self) -> Option<&SqlitePool> {
+        match &*self.inner {
+            Inner::Sqlite(engine) => Some(&engine.writer),
+            Inner::Postgres(_) => None,
+        }
+    }
+}
+
+fn fault_is_contention(fault: &dyn Fault) -> bool {
+    fault.code() == CatalogFault::CONTENTION
+}
+
+/// Doubles from 4 ms to a quarter of a second, with jitter so that rivals do not meet again.
+fn pause(attempt: u32) -> Duration {
+    let ceiling = (4_u64 << attempt.min(6)).min(250);
+    Duration::from_millis(rand::random_range(ceiling / 2..=ceiling))
+}
+
+/// Gives up on a database that stopped answering.
+pub(crate) async fn within_deadline<T>(
+    work: impl Future<Output = Result<T, CatalogFault>>,
+) -> Result<T, CatalogFault> {
+    match tokio::time::timeout(ANSWER_DEADLINE, work).await {
+        Ok(result) => result,
+        Err(_) => Err(CatalogFault::Timeout {
+            limit: ANSWER_DEADLINE,
+        }),
+    }
+}
+
+async fn postgres_fetch(
+    pool: &PgPool,
+    sql: &'static str,
+    params: Vec<Param>,
+) -> Result<Vec<Row>, CatalogFault> {
+    let arguments = driver::postgres_arguments(sql, params)?;
+    within_deadline(async {
+        let rows = sqlx::query_with(sql, arguments)
+            .fetch_all(pool)
+            .await
+            .map_err(postgres_fault)?;
+        driver::postgres_rows(&rows)
+    })
+    .await
+}
+
+async fn open_postgres(url: &str) -> Result<PgPool, CatalogFault> {
+    // The driver's message may quote the address, and the address may hold a password.
+    let bad = |_| CatalogFault::BadUrl {
+        reason: "the PostgreSQL address cannot be read".to_owned(),
+    };
+    let millis = |duration: Duration| duration.as_millis().to_string();
+    let options = PgConnectOptions::from_str(url)
+        .map_err(bad)?
+        .application_name("mainspring")
+        .options([
+            ("statement_timeout", millis(STATEMENT_DEADLINE)),
+            ("lock_timeout", millis(STATEMENT_DEADLINE / 3)),
+            (
+                "idle_in_transaction_session_timeout",
+                millis(STATEMENT_DEADLINE * 2),
+            ),
+        ])
+        .disable_statement_logging();
+    let pool = PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(CONNECT_DEADLINE)
+        // Without this limit a session that fell silent would keep its place in the pool until the
+        // operating system gives up on it, which takes a quarter of an hour.
+        .after_release(|session, _| {
+            Box::pin(async move {
+                let answered = tokio::time::timeout(CONNECT_DEADLINE, session.ping()).await;
+                Ok(matches!(answered, Ok(Ok(()))))
+            })
+        })
+        .connect_with(options)
+        .await
+        .map_err(postgres_fault)?;
+    migrations::run_postgres(&pool).await?;
+    Ok(pool)
+}
+
+impl SqliteEngine {
+    async fn open(
+        file: &Path,
+        synchronous: SqliteSynchronous,
+        directory: Option<tempfile::TempDir>,
+    ) -> Result<Self, CatalogFault> {
+        create_private(file).map_err(|source| CatalogFault::Storage(sqlx::Error::Io(source)))?;
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(synchronous)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .pragma("journal_size_limit", "67108864")
+            .disable_statement_logging();
+        let pool = |size: u32| {
+            SqlitePoolOptions::new()
+                .max_connections(size)
+                .acquire_timeout(WRITER_DEADLINE)
+                .test_before_acquire(false)
+                .idle_timeout(None)
+                .max_lifetime(None)
+        };
+        let writer = connect_writer(&pool(1), &options).await?;
+        let mut connection = writer.acquire().await.map_err(sqlite_fault)?;
+        migrations::run_sqlite(&mut connection).await?;
+        drop(connection);
+        let readers = pool(SQLITE_READERS).connect_lazy_with(options.pragma("query_only", "ON"));
+        let mut engine = Self {
+            writer,
+            readers,
+            constraints: Arc::default(),
+            _directory: directory,
+        };
+        engine.constraints = Arc::new(engine.read_constraints().await?);
+        Ok(engine)
+    }
+
+    async fn read_constraints(&self) -> Result<Constraints, CatalogFault> {
+        const SCHEMA: &str = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL";
+        let mut constraints = Constraints::default();
+        for row in self.fetch(&self.readers, SCHEMA, Vec::new()).await? {
+            constraints.read(row.text("sql")?);
+        }
+        Ok(constraints)
+    }
+
+    async fn fetch(
+        &self,
+        pool: &SqlitePool,
+        sql: &'static str,
+        params: Vec<Param>,
+    ) -> Result<Vec<Row>, CatalogFault> {
+        let arguments = driver::sqlite_arguments(sql, params)?;
+        within_deadline(async {
+            let rows = sqlx::query_with(sql, arguments).fetch_all(pool).await;
+            driver::sqlite_rows(
+                &rows.map_err(|source| self.constraints.name(sqlite_fault(source)))?,
+            )
+        })
+        .await
+    }
+}
+
+/// Switching a new file to WAL needs it alone, and SQLite does not always wait for that: when several
+/// processes open the same new file at once, all but one may be told it is busy.
+async fn connect_writer(
+    pool: &SqlitePoolOptions,
+    options: &SqliteConnectOptions,
+) -> Result<SqlitePool, CatalogFault> {
+    let deadline = tokio::time::Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match pool
+            .clone()
+            .connect_with(options.clone())
+            .await
+            .map_err(sqlite_fault)
+        {
+            Err(CatalogFault::Busy) if tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(pause(4)).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// The catalog holds key hashes and people's names: nobody else on the machine reads it.
+fn create_private(file: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file).map(drop)
+}

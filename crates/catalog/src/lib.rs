@@ -1,0 +1,22 @@
+#![doc = include_str!("../README.md")]
+
+pub mod audit;
+mod constraints;
+mod driver;
+mod engine;
+mod fault;
+mod migrations;
+mod param;
+mod row;
+pub mod testing;
+mod tx;
+
+#[cfg(test)]
+mod tests;
+
+pub use audit::{AuditEntry, AuditTrail};
+pub use engine::{Catalog, Engine};
+pub use fault::{CatalogFault, ConstraintKind, OnConstraint};
+pub use param::{IntoParam, Param};
+pub use row::Row;
+pub use tx::Tx;

@@ -1,0 +1,21 @@
+#![doc = include_str!("../README.md")]
+
+pub mod citations;
+mod model;
+mod kind;
+mod request;
+mod outcome;
+mod resolve;
+mod run;
+mod fault;
+
+#[cfg(test)]
+mod tests;
+
+pub use fault::ChainFault;
+pub use kind::descriptors;
+pub use model::{AppSpec, ChainSpec, ModelStep, PromptStep, RetrieveStep, Step};
+pub use outcome::{Outcome, Source, VersionUsed};
+pub use request::{Overrides, Pins, Question, Replayable, Target};
+pub use resolve::Callable;
+pub use run::{Alternative, Answer, AnswerEvent, AnswerStream, Chains};

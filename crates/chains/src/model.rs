@@ -1,0 +1,137 @@
+//! Specs of chains and apps.
+
+use std::collections::BTreeMap;
+
+use mainspring_kernel::AssetRef;
+use mainspring_llm::SearchMode;
+use mainspring_prompts::InferenceSettings;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// An app: what clients call as their `model`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AppSpec {
+    /// The chain that answers: `name`, `name@alias`, `name@v3` or `name@sha256:…`.
+    #[schemars(with = "String")]
+    pub chain: AssetRef,
+    /// Shown to people where they choose an app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Questions the page offers to start with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<String>,
+    /// What is said when nothing relevant is found.
+    #[serde(default = "default_abstain")]
+    pub abstain: String,
+}
+
+pub(crate) fn default_abstain() -> String {
+    "This is not in the documents.".to_owned()
+}
+
+/// A chain: steps that run one after the other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChainSpec {
+    pub steps: Vec<Step>,
+}
+
+/// One step. Exactly one of the fields is given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retrieve: Option<RetrieveStep>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<PromptStep>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelStep>,
+}
+
+/// Finds passages for the question and adds them to `sources`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetrieveStep {
+    #[schemars(with = "String")]
+    pub knowledge: AssetRef,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub mode: Option<SearchMode>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rerank: Option<bool>,
+    /// The passages together take at most this many tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_budget: Option<usize>,
+    /// Only documents whose metadata holds one of the values, for every key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, Vec<String>>,
+}
+
+/// Renders a prompt. `question`, `sources` and `history` are given to those it declares.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PromptStep {
+    /// The prompt asset.
+    #[serde(rename = "use")]
+    #[schemars(with = "String")]
+    pub prompt: AssetRef,
+    /// Values for its other parameters.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub with: BTreeMap<String, serde_json::Value>,
+}
+
+/// Asks a model with the rendered messages.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelStep {
+    pub name: String,
+    /// Wins over the prompt's settings; the request wins over both.
+    #[serde(default, skip_serializing_if = "InferenceSettings::is_empty")]
+    pub settings: InferenceSettings,
+}
+
+/// A step with its one kind known.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum StepKind<'a> {
+    Retrieve(&'a RetrieveStep),
+    Prompt(&'a PromptStep),
+    Model(&'a ModelStep),
+}
+
+impl Step {
+    pub(crate) fn kind(&self) -> Option<StepKind<'_>> {
+        match (&self.retrieve, &self.prompt, &self.model) {
+            (Some(step), None, None) => Some(StepKind::Retrieve(step)),
+            (None, Some(step), None) => Some(StepKind::Prompt(step)),
+            (None, None, Some(step)) => Some(StepKind::Model(step)),
+            _ => None,
+        }
+    }
+}
+
+impl ChainSpec {
+    /// Checks the shape: each step one thing, one prompt before one model, the model last.
+    pub fn validate(&self) -> Result<(), String> {
+        let mut kinds = Vec::new();
+        for (index, step) in self.steps.iter().enumerate() {
+            kinds.push(step.kind().ok_or_else(|| {
+                format!("steps[{index}]: give exactly one of `retrieve`, `prompt`, `model`")
+            })?);
+        }
+        let prompts = kinds.iter().filter(|kind| matches!(kind, StepKind::Prompt(_))).count();
+        let models = kinds.iter().filter(|kind| matches!(kind, StepKind::Model(_))).count();
+        if prompts != 1 || models != 1 {
+            return Err(format!("a chain has one `prompt` step and one `model` step; this one has {prompts} and {models}"));
+        }
+        let prompt_at = kinds.iter().position(|kind| matches!(kind, StepKind::Prompt(_)));
+        let model_last = matches!(kinds.last(), Some(StepKind::Model(_)));
+        let retrieves_first = kinds.iter().take(prompt_at.unwrap_or(0)).all(|kind| matches!(kind, StepKind::Retrieve(_)));
+        if !model_last || !retrieves_first || prompt_at != Some(kinds.len() - 2) {
+            return Err("the order is: any `retrieve` steps, then `prompt`, then `model`".to_owned());
+        }
+        Ok(())
+    }
+}

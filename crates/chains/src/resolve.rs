@@ -1,0 +1,185 @@
+//! From a name to the specs that will run, every version noted.
+
+use std::sync::Arc;
+
+use mainspring_kernel::{Actor, AssetKind, AssetRef, Fault, FaultKind, PageRequest, Selector, page::LIMIT_MAX, text};
+use mainspring_llm::{ChatModel, Models};
+use mainspring_prompts::{InferenceSettings, PromptSpec};
+use mainspring_registry::{Registry, Version};
+use serde::de::DeserializeOwned;
+
+use crate::{
+    fault::ChainFault,
+    model::{AppSpec, ChainSpec, PromptStep, RetrieveStep, StepKind},
+    outcome::VersionUsed,
+    request::{Pins, Target},
+};
+
+/// Something a client can name as `model`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Callable {
+    pub kind: AssetKind,
+    pub name: String,
+}
+
+/// Everything one answer needs, loaded.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) app: Option<String>,
+    pub(crate) abstain: String,
+    pub(crate) retrieves: Vec<RetrieveStep>,
+    pub(crate) prompt: Option<(PromptStep, PromptSpec)>,
+    pub(crate) model: Arc<dyn ChatModel>,
+    pub(crate) settings: InferenceSettings,
+    pub(crate) versions: Vec<VersionUsed>,
+}
+
+pub(crate) struct Resolver<'a> {
+    pub(crate) actor: &'a Actor,
+    pub(crate) registry: &'a Registry,
+    pub(crate) models: &'a Models,
+    pub(crate) default_model: &'a str,
+    pub(crate) pins: &'a Pins,
+}
+
+impl Resolver<'_> {
+    pub(crate) async fn plan(&self, target: &Target) -> Result<Plan, ChainFault> {
+        let reference = &target.reference;
+        let wants = |kind| target.kind.is_none() || target.kind == Some(kind);
+        if wants(AssetKind::App) && let Some(app) = self.find::<AppSpec>(AssetKind::App, reference).await? {
+            return self.plan_app(app).await;
+        }
+        if wants(AssetKind::Prompt) && let Some((prompt, version)) = self.find::<PromptSpec>(AssetKind::Prompt, reference).await? {
+            return self.plan_prompt(prompt, &version);
+        }
+        if wants(AssetKind::Model) && reference.selector == Selector::Latest {
+            let name = self.pins.model.as_deref().unwrap_or(reference.name.as_str());
+            if let Ok(model) = self.models.chat(name) {
+                return Ok(self.plan_model(model));
+            }
+        }
+        Err(self.unknown(target).await)
+    }
+
+    async fn plan_app(&self, (app, version): (AppSpec, Version)) -> Result<Plan, ChainFault> {
+        let (chain, chain_version) = self.load::<ChainSpec>(AssetKind::Chain, &app.chain).await?;
+        let mut plan_parts = (Vec::new(), None, None);
+        for step in &chain.steps {
+            match step.kind() {
+                Some(StepKind::Retrieve(step)) => plan_parts.0.push(step.clone()),
+                Some(StepKind::Prompt(step)) => {
+                    let (prompt, version) = self.load::<PromptSpec>(AssetKind::Prompt, &step.prompt).await?;
+                    plan_parts.1 = Some((step.clone(), prompt, version));
+                }
+                Some(StepKind::Model(step)) => plan_parts.2 = Some(step.clone()),
+                None => {}
+            }
+        }
+        let (retrieves, Some((step, prompt, prompt_version)), Some(model_step)) = plan_parts else {
+            return Err(ChainFault::Unreadable { spec: app.chain.to_string(), reason: "a step is missing".into() });
+        };
+        let model = self.models.chat(self.pins.model.as_deref().unwrap_or(&model_step.name))?;
+        let versions = vec![used(&version), used(&chain_version), used(&prompt_version), model_used(model.as_ref())];
+        Ok(Plan {
+            app: Some(version.pin.name.to_string()),
+            abstain: app.abstain,
+            retrieves: retrieves.into_iter().map(|step| self.redirect(step)).collect(),
+            prompt: Some((step, prompt)),
+            model,
+            settings: model_step.settings,
+            versions,
+        })
+    }
+
+    fn redirect(&self, mut step: RetrieveStep) -> RetrieveStep {
+        step.knowledge = self.pins.redirect(AssetKind::Knowledge, &step.knowledge);
+        step
+    }
+
+    fn plan_prompt(&self, prompt: PromptSpec, version: &Version) -> Result<Plan, ChainFault> {
+        let model = self.models.chat(self.pins.model.as_deref().unwrap_or(self.default_model))?;
+        let reference = AssetRef { name: version.pin.name.clone(), selector: Selector::Latest };
+        Ok(Plan {
+            app: None,
+            abstain: String::new(),
+            retrieves: Vec::new(),
+            versions: vec![used(version), model_used(model.as_ref())],
+            prompt: Some((PromptStep { prompt: reference, with: std::collections::BTreeMap::new() }, prompt)),
+            model,
+            settings: InferenceSettings::default(),
+        })
+    }
+
+    fn plan_model(&self, model: Arc<dyn ChatModel>) -> Plan {
+        Plan {
+            app: None,
+            abstain: String::new(),
+            retrieves: Vec::new(),
+            prompt: None,
+            versions: vec![model_used(model.as_ref())],
+            model,
+            settings: InferenceSettings::default(),
+        }
+    }
+
+    /// The asset, or `None` where no asset of this kind has the name.
+    async fn find<T: DeserializeOwned>(&self, kind: AssetKind, reference: &AssetRef) -> Result<Option<(T, Version)>, ChainFault> {
+        match self.load(kind, reference).await {
+            Ok(found) => Ok(Some(found)),
+            // A known name under an unknown version is the caller's mistake to hear about, not a reason to look further.
+            Err(ChainFault::Registry(fault)) if fault.kind() == FaultKind::NotFound && reference.selector == Selector::Latest => Ok(None),
+            Err(ChainFault::Registry(fault)) if fault.kind() == FaultKind::NotFound => {
+                let named = AssetRef { name: reference.name.clone(), selector: Selector::Latest };
+                match self.registry.get(self.actor, kind, &named).await {
+                    Ok(_) => Err(ChainFault::Registry(fault)),
+                    Err(_) => Ok(None),
+                }
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn load<T: DeserializeOwned>(&self, kind: AssetKind, reference: &AssetRef) -> Result<(T, Version), ChainFault> {
+        let reference = self.pins.redirect(kind, reference);
+        let version = self.registry.get(self.actor, kind, &reference).await?;
+        let spec = serde_json::from_value(version.spec.clone()).map_err(|error| ChainFault::Unreadable {
+            spec: format!("{kind} `{reference}`"),
+            reason: error.to_string(),
+        })?;
+        Ok((spec, version))
+    }
+
+    async fn unknown(&self, target: &Target) -> ChainFault {
+        let callables = callables(self.actor, self.registry, self.models).await.unwrap_or_default();
+        let name = target.to_string();
+        let nearest = text::nearest(&name, callables.iter().map(|callable| callable.name.as_str())).map(str::to_owned);
+        ChainFault::UnknownTarget { name: text::elide(&name, 80), nearest }
+    }
+}
+
+/// Everything this actor can name as `model`.
+pub(crate) async fn callables(actor: &Actor, registry: &Registry, models: &Models) -> Result<Vec<Callable>, ChainFault> {
+    let mut all = Vec::new();
+    for kind in [AssetKind::App, AssetKind::Prompt] {
+        let mut page = PageRequest::first(LIMIT_MAX);
+        loop {
+            let found = registry.list(actor, Some(kind), &page).await?;
+            all.extend(found.items.into_iter().map(|asset| Callable { kind, name: asset.name.to_string() }));
+            match found.next {
+                Some(next) => page = PageRequest::new(Some(LIMIT_MAX), Some(next)).unwrap_or_else(|_| PageRequest::first(LIMIT_MAX)),
+                None => break,
+            }
+        }
+    }
+    all.extend(models.chat_names().map(|name| Callable { kind: AssetKind::Model, name: name.to_owned() }));
+    Ok(all)
+}
+
+fn used(version: &Version) -> VersionUsed {
+    let pin = &version.pin;
+    VersionUsed { kind: pin.kind, name: pin.name.to_string(), number: pin.number, digest: pin.digest.to_string() }
+}
+
+fn model_used(model: &dyn ChatModel) -> VersionUsed {
+    VersionUsed { kind: AssetKind::Model, name: model.name().to_owned(), number: 0, digest: model.identity() }
+}

@@ -1,0 +1,531 @@
+//! One answer, from question to checked citations.
+
+use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Instant};
+
+use futures::{Stream, StreamExt};
+use mainspring_kernel::{Actor, Digest};
+use mainspring_llm::{
+    Budget, ChatRequest, Delta, FinishReason, Message, Models, Passage, RetrieveRequest, Retrieved, Retriever, SpanContext, Usage,
+    chat::{Speaker, TokenLogprob},
+    trace::{OpenSpan, SpanKind, names},
+};
+use mainspring_prompts::InferenceSettings;
+use mainspring_registry::Registry;
+use serde_json::{Value, json};
+
+use crate::{
+    citations,
+    fault::ChainFault,
+    outcome::{Outcome, Source, VersionUsed},
+    request::{Question, Replayable, sampling},
+    resolve::{Callable, Plan, Resolver, callables},
+};
+
+/// Room kept for an answer when nobody says how long it may be.
+const ANSWER_TOKENS: usize = 512;
+
+#[derive(Debug, Clone)]
+pub struct Chains {
+    registry: Arc<Registry>,
+    retriever: Arc<dyn Retriever>,
+    models: Models,
+    default_model: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum AnswerEvent {
+    /// The answer begins; what was found is known.
+    Sources { sources: Vec<Source> },
+    Text { index: usize, text: String, logprobs: Vec<TokenLogprob> },
+    Finished { index: usize, finish: FinishReason },
+    Done { usage: Usage, outcomes: Vec<Outcome> },
+}
+
+pub type AnswerStream = Pin<Box<dyn Stream<Item = Result<AnswerEvent, ChainFault>> + Send>>;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alternative {
+    pub text: String,
+    pub finish: FinishReason,
+    pub logprobs: Vec<TokenLogprob>,
+    pub outcome: Outcome,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    pub alternatives: Vec<Alternative>,
+    pub usage: Usage,
+}
+
+impl Chains {
+    #[must_use]
+    pub fn new(registry: Arc<Registry>, retriever: Arc<dyn Retriever>, models: Models, default_model: String) -> Self {
+        Self { registry, retriever, models, default_model }
+    }
+
+    /// Everything this actor can name as `model`.
+    pub async fn callables(&self, actor: &Actor) -> Result<Vec<Callable>, ChainFault> {
+        callables(actor, &self.registry, &self.models).await
+    }
+
+    #[must_use]
+    pub const fn models(&self) -> &Models {
+        &self.models
+    }
+
+    /// Answers as a stream. Faults that are known before the first token are returned, not streamed.
+    pub async fn stream(&self, actor: &Actor, question: Question, trace: &SpanContext, budget: Budget) -> Result<AnswerStream, ChainFault> {
+        let mut root = trace.start(format!("invoke_agent {}", question.target), SpanKind::Server);
+        match self.begin(actor, question, &mut root, budget).await {
+            Ok(run) => Ok(run.stream(root, budget)),
+            Err(fault) => {
+                use mainspring_kernel::Fault;
+                root.fail(fault.code(), fault.to_string());
+                Err(fault)
+            }
+        }
+    }
+
+    /// Answers as a whole.
+    pub async fn answer(&self, actor: &Actor, question: Question, trace: &SpanContext, budget: Budget) -> Result<Answer, ChainFault> {
+        let mut stream = self.stream(actor, question, trace, budget).await?;
+        let mut texts: BTreeMap<usize, (String, FinishReason, Vec<TokenLogprob>)> = BTreeMap::new();
+        let empty = || (String::new(), FinishReason::Stop, Vec::new());
+        while let Some(event) = stream.next().await {
+            match event? {
+                AnswerEvent::Sources { .. } => {}
+                AnswerEvent::Text { index, text, logprobs } => {
+                    let entry = texts.entry(index).or_insert_with(empty);
+                    entry.0.push_str(&text);
+                    entry.2.extend(logprobs);
+                }
+                AnswerEvent::Finished { index, finish } => texts.entry(index).or_insert_with(empty).1 = finish,
+                AnswerEvent::Done { usage, outcomes } => {
+                    let alternatives = outcomes
+                        .into_iter()
+                        .enumerate()
+                        .map(|(index, outcome)| {
+                            let (text, finish, logprobs) = texts.remove(&index).unwrap_or_else(empty);
+                            Alternative { text, finish, logprobs, outcome }
+                        })
+                        .collect();
+                    return Ok(Answer { alternatives, usage });
+                }
+            }
+        }
+        Err(ChainFault::Model(mainspring_llm::ModelFault::Engine {
+            model: self.default_model.clone(),
+            reason: "the stream ended without a last event".into(),
+        }))
+    }
+
+    /// Everything up to the first token: versions, passages, the rendered prompt.
+    async fn begin(&self, actor: &Actor, question: Question, root: &mut OpenSpan, budget: Budget) -> Result<Run, ChainFault> {
+        note_question(root, &question);
+        let resolver = Resolver {
+            actor,
+            registry: &self.registry,
+            models: &self.models,
+            default_model: &self.default_model,
+            pins: &question.pins,
+        };
+        let plan = resolver.plan(&question.target).await?;
+        if let Some(app) = &plan.app {
+            root.set(names::APP, app.as_str());
+            root.set("gen_ai.agent.name", app.as_str());
+        }
+        let asked = last_user_message(&question.messages)?;
+        let found = self.retrieve(actor, &plan, &asked, &question, root.context(), budget).await?;
+        let mut run = Run::new(plan, question, found);
+        run.note(root);
+        if !run.abstains() {
+            run.fit_prompt(&asked).await?;
+        }
+        Ok(run)
+    }
+
+    async fn retrieve(
+        &self,
+        actor: &Actor,
+        plan: &Plan,
+        asked: &str,
+        question: &Question,
+        trace: &SpanContext,
+        budget: Budget,
+    ) -> Result<Vec<Retrieved>, ChainFault> {
+        let mut found = Vec::with_capacity(plan.retrieves.len());
+        for (index, step) in plan.retrieves.iter().enumerate() {
+            let request = RetrieveRequest {
+                query: asked.to_owned(),
+                mode: step.mode,
+                limit: step.limit,
+                rerank: step.rerank,
+                metadata: step.metadata.clone(),
+                documents: Vec::new(),
+                token_budget: step.token_budget,
+                at: question.pins.tables.get(index).cloned(),
+            };
+            let retrieved =
+                self.retriever.retrieve(actor, &step.knowledge, request, trace, budget).await.map_err(ChainFault::Retrieve)?;
+            found.push(retrieved);
+        }
+        Ok(found)
+    }
+}
+
+fn note_question(root: &mut OpenSpan, question: &Question) {
+    root.set(names::OPERATION, "invoke_agent");
+    root.set(names::REQUEST_MODEL, question.target.to_string());
+    if let Some(user) = &question.user {
+        root.set(names::USER, user.as_str());
+    }
+    if let Some(session) = &question.session {
+        root.set(names::CONVERSATION, session.as_str());
+    }
+    root.set(names::INPUT_MESSAGES, messages_json(&question.messages));
+    let replayable = Replayable {
+        target: question.target.to_string(),
+        messages: question.messages.clone(),
+        overrides: question.overrides.clone(),
+        parameters: question.parameters.clone(),
+    };
+    root.set(names::REPLAY, serde_json::to_value(replayable).unwrap_or_default());
+}
+
+/// Messages in the shape the GenAI conventions give `gen_ai.input.messages`.
+fn messages_json(messages: &[Message]) -> Value {
+    let shaped = messages
+        .iter()
+        .map(|message| json!({"role": message.role.as_str(), "parts": [{"type": "text", "content": message.content}]}));
+    Value::Array(shaped.collect())
+}
+
+fn last_user_message(messages: &[Message]) -> Result<String, ChainFault> {
+    let last = messages.iter().rev().find(|message| message.role == Speaker::User);
+    last.map(|message| message.content.clone()).filter(|text| !text.trim().is_empty()).ok_or(ChainFault::NoQuestion)
+}
+
+/// One answer under way: everything is known but the text.
+#[derive(Debug)]
+struct Run {
+    plan: Plan,
+    question: Question,
+    found: Vec<Retrieved>,
+    /// Knowledge label and passage, in the order of their numbers.
+    passages: Vec<(String, Passage)>,
+    dropped: usize,
+    prompt: Vec<Message>,
+    prompt_tokens: usize,
+    timings: Vec<(String, f64)>,
+}
+
+impl Run {
+    fn new(plan: Plan, question: Question, found: Vec<Retrieved>) -> Self {
+        let passages = found
+            .iter()
+            .flat_map(|retrieved| retrieved.passages.iter().map(|passage| (retrieved.knowledge.clone(), passage.clone())))
+            .collect();
+        let timings = found.iter().flat_map(|retrieved| retrieved.timings.clone()).collect();
+        Self { plan, question, found, passages, dropped: 0, prompt: Vec::new(), prompt_tokens: 0, timings }
+    }
+
+    fn abstains(&self) -> bool {
+        !self.plan.retrieves.is_empty() && self.passages.is_empty()
+    }
+
+    fn versions(&self) -> Vec<VersionUsed> {
+        let mut versions = self.plan.versions.clone();
+        for retrieved in &self.found {
+            let (name, number) = retrieved.knowledge.rsplit_once("@v").unwrap_or((&retrieved.knowledge, "0"));
+            versions.push(VersionUsed {
+                kind: mainspring_kernel::AssetKind::Knowledge,
+                name: name.to_owned(),
+                number: number.parse().unwrap_or(0),
+                digest: retrieved.knowledge_digest.clone(),
+            });
+        }
+        versions
+    }
+
+    fn note(&self, root: &mut OpenSpan) {
+        root.set(names::VERSIONS, self.versions().iter().map(ToString::to_string).collect::<Vec<_>>());
+        let tables: Vec<Value> = self.found.iter().filter_map(|found| serde_json::to_value(&found.pin).ok()).collect();
+        root.set("mainspring.lake.pins", tables);
+        let labels: std::collections::BTreeSet<&str> =
+            self.passages.iter().flat_map(|(_, passage)| passage.labels.iter().map(String::as_str)).collect();
+        root.set(names::LABELS, labels.into_iter().collect::<Vec<_>>());
+    }
+
+    /// Renders the prompt, leaving out the last sources until it fits the context window.
+    async fn fit_prompt(&mut self, asked: &str) -> Result<(), ChainFault> {
+        let wanted = self.max_tokens().unwrap_or(ANSWER_TOKENS);
+        loop {
+            self.prompt = self.render(asked)?;
+            self.prompt_tokens = self.plan.model.count_tokens(&self.prompt).await?;
+            let Some(window) = self.plan.model.context_window() else { return Ok(()) };
+            if self.prompt_tokens + wanted <= window {
+                return Ok(());
+            }
+            if self.passages.len() <= 1 {
+                let least = self.max_tokens().unwrap_or(1);
+                if self.prompt_tokens + least <= window {
+                    return Ok(());
+                }
+                let model = self.plan.model.name().to_owned();
+                return Err(ChainFault::PromptTooLong { model, tokens: self.prompt_tokens, window });
+            }
+            self.passages.pop();
+            self.dropped += 1;
+        }
+    }
+
+    fn render(&self, asked: &str) -> Result<Vec<Message>, ChainFault> {
+        let Some((step, prompt)) = &self.plan.prompt else { return Ok(self.question.messages.clone()) };
+        let mut values: BTreeMap<String, Value> = step.with.clone();
+        values.extend(self.question.parameters.clone());
+        let history = self.history();
+        let ours = [
+            ("question", json!(asked)),
+            ("sources", self.sources_value()),
+            ("history", json!(history)),
+        ];
+        for (name, value) in ours {
+            if prompt.parameters.contains_key(name) {
+                values.entry(name.to_owned()).or_insert(value);
+            }
+        }
+        let mut messages = prompt.render(&values)?;
+        // A prompt that does not place the conversation itself gets it before its last message.
+        if !prompt.parameters.contains_key("history") && !history.is_empty() {
+            let at = messages.len().saturating_sub(1);
+            messages.splice(at..at, history);
+        }
+        Ok(messages)
+    }
+
+    /// What was said before the question.
+    fn history(&self) -> Vec<Message> {
+        let messages = &self.question.messages;
+        let last = messages.iter().rposition(|message| message.role == Speaker::User).unwrap_or(0);
+        messages[..last].to_vec()
+    }
+
+    fn sources_value(&self) -> Value {
+        let sources = self.passages.iter().enumerate().map(|(index, (_, passage))| {
+            json!({
+                "number": index + 1,
+                "title": passage.title,
+                "heading": passage.heading_path.join(" > "),
+                "page": passage.page,
+                "uri": passage.uri,
+                "text": passage.text,
+            })
+        });
+        Value::Array(sources.collect())
+    }
+
+    fn layers(&self) -> [&InferenceSettings; 3] {
+        static NONE: InferenceSettings = InferenceSettings {
+            temperature: None,
+            top_p: None,
+            max_tokens: None,
+            seed: None,
+            frequency_penalty: None,
+            stop: Vec::new(),
+        };
+        let prompt = self.plan.prompt.as_ref().map_or(&NONE, |(_, prompt)| &prompt.settings);
+        [&self.question.overrides.settings, &self.plan.settings, prompt]
+    }
+
+    fn max_tokens(&self) -> Option<usize> {
+        self.layers().iter().find_map(|layer| layer.max_tokens).map(|tokens| tokens as usize)
+    }
+
+    fn chat_request(&self, index: usize) -> ChatRequest {
+        let layers = self.layers();
+        let mut sampling = sampling(&layers, self.question.overrides.presence_penalty);
+        // Alternatives under one seed must differ, and the whole must still repeat.
+        sampling.seed = sampling.seed.map(|seed| seed.wrapping_add(u32::try_from(index).unwrap_or(0)));
+        ChatRequest {
+            messages: self.prompt.clone(),
+            sampling,
+            max_tokens: self.max_tokens(),
+            stop: layers.iter().find(|layer| !layer.stop.is_empty()).map(|layer| layer.stop.clone()).unwrap_or_default(),
+            format: self.question.overrides.format(),
+            logprobs: self.question.overrides.logprobs,
+        }
+    }
+
+    fn sources(&self, cited: &[citations::Citation]) -> Vec<Source> {
+        let sources = self.passages.iter().enumerate().map(|(index, (knowledge, passage))| {
+            Source::of(index + 1, knowledge, passage, cited.iter().any(|citation| citation.source == index + 1))
+        });
+        sources.collect()
+    }
+
+    fn outcome(&self, text: &str, trace: &SpanContext, timings: Vec<(String, f64)>) -> Outcome {
+        let passages: Vec<Passage> = self.passages.iter().map(|(_, passage)| passage.clone()).collect();
+        let checked = if passages.is_empty() { citations::Checked::default() } else { citations::check(text, &passages) };
+        Outcome {
+            trace_id: trace.trace,
+            target: self.question.target.to_string(),
+            versions: self.versions(),
+            tables: self.found.iter().map(|found| found.pin.clone()).collect(),
+            abstained: self.abstains(),
+            sources: self.sources(&checked.citations),
+            citations: checked.citations,
+            unsupported: checked.unsupported,
+            invented_citations: checked.invented,
+            dropped_sources: self.dropped,
+            timings,
+        }
+    }
+
+    fn stream(self, root: OpenSpan, budget: Budget) -> AnswerStream {
+        let n = self.question.n.max(1);
+        Box::pin(async_stream::stream! {
+            let mut root = root;
+            yield Ok(AnswerEvent::Sources { sources: self.sources(&[]) });
+            let mut total = Usage::default();
+            let mut outcomes = Vec::with_capacity(n);
+            let mut texts = Vec::with_capacity(n);
+            for index in 0..n {
+                let mut timings = self.timings.clone();
+                let mut text = String::new();
+                if self.abstains() {
+                    text.push_str(&self.plan.abstain);
+                    yield Ok(AnswerEvent::Text { index, text: text.clone(), logprobs: Vec::new() });
+                    yield Ok(AnswerEvent::Finished { index, finish: FinishReason::Stop });
+                } else {
+                    let mut call = ModelCall::start(&self, root.context(), index);
+                    let mut stream = match self.plan.model.stream(self.chat_request(index), budget).await {
+                        Ok(stream) => stream,
+                        Err(fault) => {
+                            let fault = ChainFault::Model(fault);
+                            call.fail(&fault);
+                            fail(root, &fault);
+                            yield Err(fault);
+                            return;
+                        }
+                    };
+                    while let Some(delta) = stream.next().await {
+                        match delta {
+                            Ok(Delta::Text { text: piece, logprobs }) => {
+                                call.first_token();
+                                text.push_str(&piece);
+                                yield Ok(AnswerEvent::Text { index, text: piece, logprobs });
+                            }
+                            Ok(Delta::Done { finish, usage }) => {
+                                add(&mut total, usage);
+                                timings.extend(call.finish(&text, finish, usage));
+                                yield Ok(AnswerEvent::Finished { index, finish });
+                                break;
+                            }
+                            Err(fault) => {
+                                let fault = ChainFault::Model(fault);
+                                call.fail(&fault);
+                                fail(root, &fault);
+                                yield Err(fault);
+                                return;
+                            }
+                        }
+                    }
+                }
+                outcomes.push(self.outcome(&text, root.context(), timings));
+                texts.push(text);
+            }
+            close(root, &self, &texts, &outcomes, total);
+            yield Ok(AnswerEvent::Done { usage: total, outcomes });
+        })
+    }
+}
+
+fn add(total: &mut Usage, usage: Usage) {
+    total.input_tokens += usage.input_tokens;
+    total.output_tokens += usage.output_tokens;
+    total.cached_tokens += usage.cached_tokens;
+}
+
+fn fail(root: OpenSpan, fault: &ChainFault) {
+    use mainspring_kernel::Fault;
+    root.fail(fault.code(), fault.to_string());
+}
+
+fn close(mut root: OpenSpan, run: &Run, texts: &[String], outcomes: &[Outcome], usage: Usage) {
+    let answers: Vec<Message> = texts.iter().map(|text| Message::new(Speaker::Assistant, text.as_str())).collect();
+    root.set(names::OUTPUT_MESSAGES, messages_json(&answers));
+    root.set(names::ANSWER_DIGEST, Digest::of(texts.concat().as_bytes()).to_string());
+    root.set(names::INPUT_TOKENS, usage.input_tokens);
+    root.set(names::OUTPUT_TOKENS, usage.output_tokens);
+    root.set(names::RESPONSE_MODEL, run.plan.model.name());
+    if let Some(outcome) = outcomes.first() {
+        root.set("mainspring.abstained", outcome.abstained);
+        root.set("mainspring.citations", outcome.citations.len());
+        root.set("mainspring.unsupported_sentences", outcome.unsupported.len());
+    }
+    root.finish();
+}
+
+/// The span of one call to the model.
+#[derive(Debug)]
+struct ModelCall {
+    span: Option<OpenSpan>,
+    started: Instant,
+    first: Option<f64>,
+}
+
+impl ModelCall {
+    fn start(run: &Run, context: &SpanContext, index: usize) -> Self {
+        let mut span = context.start(format!("chat {}", run.plan.model.name()), SpanKind::Client);
+        span.set(names::OPERATION, "chat");
+        span.set(names::PROVIDER, "mainspring.local");
+        span.set(names::REQUEST_MODEL, run.plan.model.name());
+        span.set(names::RESPONSE_MODEL, run.plan.model.identity());
+        span.set(names::INPUT_MESSAGES, messages_json(&run.prompt));
+        let labels: std::collections::BTreeSet<&str> =
+            run.passages.iter().flat_map(|(_, passage)| passage.labels.iter().map(String::as_str)).collect();
+        span.set(names::LABELS, labels.into_iter().collect::<Vec<_>>());
+        let request = run.chat_request(index);
+        span.set(names::TEMPERATURE, request.sampling.temperature);
+        span.set(names::TOP_P, request.sampling.top_p);
+        if let Some(seed) = request.sampling.seed {
+            span.set(names::SEED, seed);
+        }
+        if let Some(max_tokens) = request.max_tokens {
+            span.set(names::MAX_TOKENS, max_tokens);
+        }
+        Self { span: Some(span), started: Instant::now(), first: None }
+    }
+
+    fn first_token(&mut self) {
+        if self.first.is_none() {
+            self.first = Some(millis(self.started));
+        }
+    }
+
+    fn finish(&mut self, text: &str, finish: FinishReason, usage: Usage) -> Vec<(String, f64)> {
+        let total = millis(self.started);
+        if let Some(mut span) = self.span.take() {
+            span.set(names::OUTPUT_MESSAGES, messages_json(&[Message::new(Speaker::Assistant, text)]));
+            span.set(names::FINISH, vec![finish.as_str()]);
+            span.set(names::INPUT_TOKENS, usage.input_tokens);
+            span.set(names::OUTPUT_TOKENS, usage.output_tokens);
+            span.set(names::CACHED_TOKENS, usage.cached_tokens);
+            if let Some(first) = self.first {
+                span.set(names::FIRST_TOKEN_MS, first);
+            }
+            span.finish();
+        }
+        vec![("first_token".to_owned(), self.first.unwrap_or(total)), ("model".to_owned(), total)]
+    }
+
+    fn fail(&mut self, fault: &ChainFault) {
+        if let Some(span) = self.span.take() {
+            fail(span, fault);
+        }
+    }
+}
+
+fn millis(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1000.0
+}

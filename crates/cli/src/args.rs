@@ -1,0 +1,276 @@
+//! The command line as data.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+/// One binary for the whole life of applications built on language models.
+#[derive(Debug, Parser)]
+#[command(name = "mainspring", version, propagate_version = true, max_term_width = 100)]
+pub struct Args {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Global {
+    /// Where data lives.
+    #[arg(long, global = true, value_name = "DIR", env = "MAINSPRING_DATA")]
+    pub data: Option<PathBuf>,
+    /// A settings file to read instead of `./mainspring.toml`.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// A server to talk to; without one, whichever serves the data directory, or this process itself.
+    #[arg(long, global = true, value_name = "URL", env = "MAINSPRING_URL")]
+    pub url: Option<String>,
+    /// Print JSON instead of text.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the API and the page.
+    Serve(Serve),
+    /// Ingest the manual, ask it a question, and leave the server running.
+    Demo(Demo),
+    /// Serve, and apply a folder of specs whenever a file in it is saved.
+    Dev(Dev),
+    /// Make the specs in a folder or file so: shows the plan, then applies it, all or nothing.
+    Apply(Apply),
+    /// Show one asset: `mainspring get prompt/answer@v3`.
+    Get { asset: String },
+    /// List assets, of one kind or all.
+    List { kind: Option<String> },
+    /// Show what changed between two versions of an asset.
+    Diff {
+        asset: String,
+        /// Version number to compare from; default: the one before `--to`.
+        #[arg(long)]
+        from: Option<u32>,
+        /// Version number to compare to; default: the newest.
+        #[arg(long)]
+        to: Option<u32>,
+    },
+    /// List the versions of an asset.
+    History { asset: String },
+    /// Point an alias at a version: `mainspring alias prompt/answer production v3`.
+    Alias {
+        asset: String,
+        alias: String,
+        /// `v3`, `latest`, another alias or a digest.
+        to: String,
+        /// Refuse unless the alias points to this version now (0: it does not exist).
+        #[arg(long)]
+        expected: Option<u32>,
+    },
+    /// Write assets as a folder of specs that `apply` reads back.
+    Export {
+        dir: PathBuf,
+        /// Only assets of this kind.
+        #[arg(long)]
+        kind: Option<String>,
+    },
+    /// Print the JSON Schema of a kind, or write all of them to a folder for an editor.
+    Schema {
+        kind: Option<String>,
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Bring a knowledge up to date with its sources; only what changed is parsed and embedded.
+    Ingest(Ingest),
+    /// Search a knowledge and see why each passage ranked where it did.
+    Search(Search),
+    /// Ask an app a question; streams the answer with its sources.
+    Ask(Ask),
+    /// Answer a traced question again, against the exact versions it used.
+    Replay(Replay),
+    /// List traces, or show one as a tree.
+    Traces {
+        trace: Option<String>,
+        #[arg(long)]
+        app: Option<String>,
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+    },
+    /// Delete documents with every chunk, vector and tagged copy, and print a receipt.
+    Forget(Forget),
+    /// Model files: fetch, list, verify.
+    Models {
+        #[command(subcommand)]
+        command: Models,
+    },
+    /// API keys: create, list, rotate, revoke.
+    Keys {
+        #[command(subcommand)]
+        command: Keys,
+    },
+    /// The audit log: show it, verify its hash chain.
+    Audit {
+        #[arg(long)]
+        verify: bool,
+    },
+    /// Check the machine, the data directory and every store, and say what to do.
+    Doctor,
+    /// Settings in force.
+    Config {
+        #[command(subcommand)]
+        command: Config,
+    },
+    /// Print the OpenAPI document of the REST API.
+    #[command(hide = true)]
+    Openapi,
+    /// Parse one document from standard input. Started by the server; not for people.
+    #[command(name = "__parse", hide = true)]
+    Parse,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Serve {
+    /// Address to listen on; anything but loopback needs a key to exist.
+    #[arg(long, value_name = "ADDR", env = "MAINSPRING_LISTEN")]
+    pub listen: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Demo {
+    /// Stop after the answer instead of leaving the server running.
+    #[arg(long)]
+    pub once: bool,
+    /// Ask this instead of the default question.
+    #[arg(long)]
+    pub question: Option<String>,
+    #[arg(long, value_name = "ADDR", env = "MAINSPRING_LISTEN")]
+    pub listen: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Dev {
+    pub dir: PathBuf,
+    #[arg(long, value_name = "ADDR", env = "MAINSPRING_LISTEN")]
+    pub listen: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Apply {
+    /// A folder (every `.yaml`, `.yml` and `.json` in it) or a file.
+    pub path: PathBuf,
+    /// Only show the plan.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Why; kept with each new version.
+    #[arg(long, short)]
+    pub message: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Ingest {
+    /// The knowledge to bring up to date.
+    pub knowledge: String,
+    /// Parse everything again, changed or not.
+    #[arg(long)]
+    pub full: bool,
+    /// Go on ingesting whenever something changes.
+    #[arg(long)]
+    pub watch: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Search {
+    pub knowledge: String,
+    pub query: String,
+    /// `hybrid`, `vector` or `text`.
+    #[arg(long)]
+    pub mode: Option<String>,
+    #[arg(long)]
+    pub limit: Option<usize>,
+    #[arg(long)]
+    pub rerank: Option<bool>,
+    /// Only documents with this metadata: `--where lang=en`; several values of one key are alternatives.
+    #[arg(long = "where", value_name = "KEY=VALUE")]
+    pub metadata: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Ask {
+    /// An app, a prompt or a model.
+    pub app: String,
+    pub question: String,
+    #[arg(long)]
+    pub seed: Option<i64>,
+    #[arg(long)]
+    pub max_tokens: Option<u32>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Replay {
+    pub trace: String,
+    /// Swap one part: `--with prompt=answer@candidate`; kinds are app, chain, prompt, knowledge, model.
+    #[arg(long = "with", value_name = "KIND=REF")]
+    pub with: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Forget {
+    pub knowledge: String,
+    /// Documents by id or by uri.
+    pub documents: Vec<String>,
+    /// Everything of one source.
+    #[arg(long)]
+    pub source: Option<String>,
+    /// Let the next ingestion take them in again.
+    #[arg(long)]
+    pub readmit: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Models {
+    /// Fetch a model's files by digest; files that are here and whole are not fetched again.
+    Pull {
+        name: Option<String>,
+        /// Every model that has a place to get it from, references for tests included.
+        #[arg(long)]
+        all: bool,
+    },
+    /// List known models and whether their files are here.
+    List,
+    /// Read every file here and compare it with its digest.
+    Verify { name: Option<String> },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Make a key. It is shown once.
+    Create {
+        name: String,
+        /// `reader`, `editor` or `admin`.
+        #[arg(long, default_value = "reader")]
+        role: String,
+        /// Access labels the key holds; without any it sees every document.
+        #[arg(long = "label")]
+        labels: Vec<String>,
+        /// Sees only documents without labels.
+        #[arg(long, conflicts_with = "labels")]
+        no_labels: bool,
+        /// When it ends, as RFC 3339.
+        #[arg(long)]
+        expires_at: Option<String>,
+    },
+    List,
+    /// Give a key a new secret; the old one stops at once.
+    Rotate { id: String },
+    /// End a key at once.
+    Revoke { id: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Print the settings in force.
+    Show {
+        /// Also where each value came from.
+        #[arg(long)]
+        origin: bool,
+    },
+}

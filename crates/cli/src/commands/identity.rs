@@ -1,0 +1,89 @@
+//! `mainspring keys` and `mainspring audit`.
+
+use std::process::ExitCode;
+
+use mainspring_wire as wire;
+
+use super::{Session, segment};
+use crate::{
+    args::Keys,
+    output::{self, dash, line, say, table},
+    report::PARTIAL,
+};
+
+pub async fn keys(session: &Session, command: Keys) -> anyhow::Result<ExitCode> {
+    match command {
+        Keys::Create { name, role, labels, no_labels, expires_at } => {
+            let labels = (no_labels || !labels.is_empty()).then_some(wire::LabelsView::Some(labels));
+            let request = wire::NewKey { name, role, labels, expires_at };
+            let created: wire::CreatedKey = session.client.post("/api/v1/keys", &request).await?;
+            show_secret(session, &created);
+        }
+        Keys::List => list(session).await?,
+        Keys::Rotate { id } => {
+            let rotated: wire::CreatedKey = session.client.post(&format!("/api/v1/keys/{}/rotate", segment(&id)), &serde_json::json!({})).await?;
+            show_secret(session, &rotated);
+        }
+        Keys::Revoke { id } => {
+            let revoked: wire::KeyView = session.client.delete(&format!("/api/v1/keys/{}", segment(&id))).await?;
+            if session.json {
+                output::json(&revoked);
+            } else {
+                line(&format!("{} is revoked", revoked.name));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show_secret(session: &Session, created: &wire::CreatedKey) {
+    if session.json {
+        output::json(created);
+        return;
+    }
+    say(&format!("{} ({}); the key is shown once:", created.key.name, created.key.role));
+    line(&created.secret);
+}
+
+async fn list(session: &Session) -> anyhow::Result<()> {
+    let keys: Vec<wire::KeyView> = session.client.all("/api/v1/keys").await?;
+    if session.json {
+        output::json(&keys);
+        return Ok(());
+    }
+    let rows = keys.iter().map(|key| {
+        let labels = match &key.labels {
+            wire::LabelsView::All(_) => "all".to_owned(),
+            wire::LabelsView::Some(labels) => labels.join(" "),
+        };
+        let state = if key.revoked_at.is_some() { "revoked" } else { "active" };
+        vec![key.id.clone(), key.name.clone(), key.role.clone(), labels, state.to_owned(), dash(key.expires_at.as_deref()), dash(key.last_used_at.as_deref())]
+    });
+    table(&["id", "name", "role", "labels", "state", "expires", "last used"], rows.collect());
+    Ok(())
+}
+
+pub async fn audit(session: &Session, verify: bool) -> anyhow::Result<ExitCode> {
+    if verify {
+        let check: wire::AuditCheck = session.client.post("/api/v1/audit/verify", &serde_json::json!({})).await?;
+        if session.json {
+            output::json(&check);
+        } else {
+            line(&match check.broken_at {
+                None => format!("intact: {} entries", check.entries),
+                Some(at) => format!("broken at entry {at} of {}", check.entries),
+            });
+        }
+        return Ok(if check.intact { ExitCode::SUCCESS } else { ExitCode::from(PARTIAL) });
+    }
+    let page: wire::Page<wire::AuditEntry> = session.client.get("/api/v1/audit?limit=50").await?;
+    if session.json {
+        output::json(&page);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows = page.items.iter().map(|entry| {
+        vec![entry.sequence.to_string(), entry.at.clone(), entry.actor.clone(), entry.action.clone(), entry.target.clone()]
+    });
+    table(&["#", "at", "actor", "action", "target"], rows.collect());
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,154 @@
+//! `mainspring ingest`, `search` and `forget`.
+
+use std::{collections::BTreeMap, process::ExitCode, time::Duration};
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use mainspring_wire as wire;
+use serde_json::{Value, json};
+
+use super::{Session, segment};
+use crate::{
+    args::{Forget, Ingest, Search},
+    output::{self, dash, line, printable, say},
+    report::PARTIAL,
+};
+
+fn path(knowledge: &str) -> String {
+    format!("/api/v1/knowledge/{}", segment(knowledge))
+}
+
+pub async fn ingest(session: &Session, ingest: &Ingest) -> anyhow::Result<ExitCode> {
+    loop {
+        let code = ingest_once(session, &ingest.knowledge, ingest.full).await?;
+        if !ingest.watch {
+            return Ok(code);
+        }
+        say("watching; Ctrl-C ends");
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => return Ok(code),
+            // The listing of an unchanged folder costs milliseconds, so looking often is cheap.
+            () = tokio::time::sleep(Duration::from_secs(2)) => {}
+        }
+    }
+}
+
+/// Starts a run and follows it to its end.
+pub async fn ingest_once(session: &Session, knowledge: &str, full: bool) -> anyhow::Result<ExitCode> {
+    let request = wire::IngestRequest { wait: false, full };
+    let started: wire::IngestStarted = session.client.post(&format!("{}/ingest", path(knowledge)), &request).await?;
+    let run = follow(session, &started.run.id).await?;
+    if session.json {
+        output::json(&run);
+    } else {
+        show_report(&run);
+    }
+    let failed = run.report.as_ref().is_some_and(|report| report.failed > 0);
+    Ok(match run.status.as_str() {
+        "succeeded" if failed => ExitCode::from(PARTIAL),
+        "succeeded" => ExitCode::SUCCESS,
+        _ => ExitCode::from(2),
+    })
+}
+
+async fn follow(session: &Session, run: &str) -> anyhow::Result<wire::RunView> {
+    let bar = if session.json { ProgressBar::hidden() } else { ProgressBar::new(0) };
+    bar.set_style(ProgressStyle::with_template("{spinner} {bar:28} {pos}/{len} documents  {msg}")?);
+    let mut events = session.client.events(&format!("/api/v1/runs/{}/events", segment(run))).await?;
+    while let Some(event) = events.next().await {
+        let view: wire::RunView = serde_json::from_str(&event?).context("a progress event cannot be read")?;
+        if let Some(progress) = &view.progress {
+            bar.set_length(progress.documents_total.unwrap_or(0));
+            bar.set_position(progress.documents_done);
+            let speed = progress.tokens_per_second.map(|speed| format!(", {speed:.0} tokens/s")).unwrap_or_default();
+            let eta = progress.eta_seconds.map(|eta| format!(", {eta:.0} s left")).unwrap_or_default();
+            bar.set_message(format!("{} chunks{speed}{eta}  {}", progress.chunks, progress.stage));
+        }
+        if !matches!(view.status.as_str(), "queued" | "running") {
+            bar.finish_and_clear();
+            return Ok(view);
+        }
+    }
+    bar.finish_and_clear();
+    // The stream ended before the run did: the run itself says how it stands.
+    Ok(session.client.get(&format!("/api/v1/runs/{}", segment(run))).await?)
+}
+
+fn show_report(run: &wire::RunView) {
+    let Some(report) = &run.report else {
+        let detail = run.error.as_ref().and_then(|error| error.detail.clone());
+        say(&format!("{}: {}", run.status, printable(&detail.unwrap_or_default())));
+        return;
+    };
+    line(&format!(
+        "{} added, {} changed, {} moved, {} deleted, {} unchanged, {} failed in {:.1} s",
+        report.added, report.changed, report.moved, report.deleted, report.unchanged, report.failed, report.seconds
+    ));
+    line(&format!("{} chunks, {} tokens, {} embedded", report.chunks, report.tokens, report.embedded));
+    for failure in &report.failures {
+        line(&printable(&format!("  ✗ {}  {}: {}", failure.uri, failure.code, failure.detail)));
+    }
+    if let Some(error) = run.error.as_ref().and_then(|error| error.detail.as_ref()) {
+        say(&format!("{}: {}", run.status, printable(error)));
+    }
+}
+
+pub async fn search(session: &Session, search: &Search) -> anyhow::Result<ExitCode> {
+    let mut metadata: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for pair in &search.metadata {
+        let (key, value) = pair.split_once('=').context("write metadata as KEY=VALUE")?;
+        metadata.entry(key.to_owned()).or_default().push(value.to_owned());
+    }
+    let request = wire::SearchRequest {
+        query: search.query.clone(),
+        mode: search.mode.clone(),
+        limit: search.limit,
+        rerank: search.rerank,
+        metadata: (!metadata.is_empty()).then_some(metadata),
+        documents: None,
+        token_budget: None,
+        at: None,
+    };
+    let found: wire::Retrieved = session.client.post(&format!("{}/search", path(&search.knowledge)), &request).await?;
+    if session.json {
+        output::json(&found);
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (index, passage) in found.passages.iter().enumerate() {
+        let place = std::iter::once(passage.title.as_str()).chain(passage.heading_path.iter().map(String::as_str)).collect::<Vec<_>>().join(" > ");
+        line(&printable(&format!("{}. {place}", index + 1)));
+        let scores = &passage.scores;
+        let leg = |rank: Option<u32>, score: Option<f32>| match (rank, score) {
+            (Some(rank), Some(score)) => format!("#{rank} {score:.3}"),
+            _ => "–".to_owned(),
+        };
+        line(&format!(
+            "   score {:.4}   vector {}   text {}   rerank {}",
+            scores.score,
+            leg(scores.vector_rank, scores.vector_score),
+            leg(scores.text_rank, scores.text_score),
+            dash(scores.rerank_score.map(|score| format!("{score:.3}")))
+        ));
+        let page = passage.page.map(|page| format!(" page {page}")).unwrap_or_default();
+        line(&printable(&format!("   {}{page} bytes {}–{}", passage.uri, passage.start, passage.end)));
+        let text = passage.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        line(&printable(&format!("   {}\n", mainspring_kernel::text::elide(&text, 240))));
+    }
+    if found.passages.is_empty() {
+        say("nothing relevant");
+    }
+    let timings: Vec<String> = found.timings.iter().map(|(stage, millis)| format!("{stage} {millis:.1} ms")).collect();
+    say(&format!("{} · {} v{} · {}", found.mode, found.pin.table, found.pin.version, timings.join(", ")));
+    Ok(ExitCode::SUCCESS)
+}
+
+pub async fn forget(session: &Session, forget: Forget) -> anyhow::Result<ExitCode> {
+    let request = wire::ForgetRequest { documents: forget.documents, source: forget.source, readmit: forget.readmit };
+    let receipt: Value = session.client.post(&format!("{}/forget", path(&forget.knowledge)), &request).await?;
+    if session.json {
+        output::json(&receipt);
+    } else {
+        output::data(&printable(&yaml_serde::to_string(&json!({"receipt": receipt}))?));
+    }
+    Ok(ExitCode::SUCCESS)
+}

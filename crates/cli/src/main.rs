@@ -1,0 +1,35 @@
+//! The mainspring binary.
+
+mod args;
+mod commands;
+mod connection;
+mod output;
+mod report;
+mod specs;
+
+#[cfg(test)]
+mod tests;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    // The parser child sets its own limits and must not start a runtime first.
+    if matches!(args.command, args::Command::Parse) {
+        return mainspring_parsers::child_main();
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report::failed(&anyhow::Error::new(error).context("cannot start the runtime"), args.global.json),
+    };
+    let json = args.global.json;
+    let outcome = runtime.block_on(commands::run(args));
+    // Blocking work that nobody waits for (a parse, a model load) must not hold the exit.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(code) => code,
+        Err(error) => report::failed(&error, json),
+    }
+}

@@ -1,0 +1,111 @@
+use mainspring_catalog::CatalogFault;
+use mainspring_kernel::{Fault, FaultKind, Name, Role, page::PageFault, id::{ApiKeyId, PrincipalId}};
+
+use crate::secret::KeyFault;
+
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityFault {
+    /// Malformed, unknown or wrong: one answer, so that it tells nobody which.
+    #[error("the API key is not valid")]
+    InvalidKey,
+    #[error("the API key has expired")]
+    KeyExpired,
+    #[error("the API key was revoked")]
+    KeyRevoked,
+    #[error("this takes the role {needed}")]
+    Forbidden { needed: Role },
+    #[error("this takes an admin of the project `default`")]
+    NotInstallationAdmin,
+    #[error("you cannot hand out labels you do not hold")]
+    LabelsNotHeld,
+    #[error("a label is wrong: {reason}")]
+    BadLabel { reason: String },
+    #[error("the name of a principal is wrong: {reason}")]
+    BadPrincipalName { reason: String },
+    #[error("{what} is longer than {limit} bytes")]
+    TooLong { what: &'static str, limit: usize },
+    #[error("the key would expire in the past")]
+    ExpiresInThePast,
+    #[error("project `{name}` does not exist")]
+    ProjectNotFound { name: Name },
+    #[error("project `{name}` exists already")]
+    ProjectExists { name: Name },
+    #[error("principal {id} is not a member of this project")]
+    MemberNotFound { id: PrincipalId },
+    #[error("a project needs an admin, and this is the last one")]
+    LastAdmin,
+    #[error("key {id} does not exist")]
+    KeyNotFound { id: ApiKeyId },
+    #[error("the catalog has no local user: `bootstrap` was not called")]
+    NotBootstrapped,
+    #[error("the machine has no random numbers")]
+    NoRandomness,
+    #[error(transparent)]
+    Page(#[from] PageFault),
+    #[error("the catalog failed")]
+    Catalog(#[from] CatalogFault),
+}
+
+impl From<KeyFault> for IdentityFault {
+    fn from(_: KeyFault) -> Self {
+        Self::InvalidKey
+    }
+}
+
+impl Fault for IdentityFault {
+    fn kind(&self) -> FaultKind {
+        match self {
+            Self::InvalidKey | Self::KeyExpired | Self::KeyRevoked => FaultKind::Unauthenticated,
+            Self::Forbidden { .. } | Self::NotInstallationAdmin | Self::LabelsNotHeld => FaultKind::Forbidden,
+            Self::BadLabel { .. }
+            | Self::BadPrincipalName { .. }
+            | Self::TooLong { .. }
+            | Self::ExpiresInThePast
+            | Self::Page(_) => FaultKind::Invalid,
+            Self::ProjectNotFound { .. } | Self::MemberNotFound { .. } | Self::KeyNotFound { .. } => FaultKind::NotFound,
+            Self::ProjectExists { .. } | Self::LastAdmin => FaultKind::Conflict,
+            Self::NotBootstrapped | Self::NoRandomness => FaultKind::Internal,
+            Self::Catalog(source) => source.kind(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidKey => "identity-invalid-key",
+            Self::KeyExpired => "identity-key-expired",
+            Self::KeyRevoked => "identity-key-revoked",
+            Self::Forbidden { .. } => "identity-forbidden",
+            Self::NotInstallationAdmin => "identity-not-installation-admin",
+            Self::LabelsNotHeld => "identity-labels-not-held",
+            Self::BadLabel { .. } => "identity-bad-label",
+            Self::BadPrincipalName { .. } => "identity-bad-principal-name",
+            Self::TooLong { .. } => "identity-too-long",
+            Self::ExpiresInThePast => "identity-expires-in-the-past",
+            Self::ProjectNotFound { .. } => "identity-project-not-found",
+            Self::ProjectExists { .. } => "identity-project-exists",
+            Self::MemberNotFound { .. } => "identity-member-not-found",
+            Self::LastAdmin => "identity-last-admin",
+            Self::KeyNotFound { .. } => "identity-key-not-found",
+            Self::NotBootstrapped => "identity-not-bootstrapped",
+            Self::NoRandomness => "identity-no-randomness",
+            Self::Page(_) => "identity-bad-page",
+            Self::Catalog(source) => source.code(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::InvalidKey => Some("send `Authorization: Bearer msk_…` with a key of this server".to_owned()),
+            Self::KeyExpired | Self::KeyRevoked => Some("ask an admin of the project for a new key".to_owned()),
+            Self::Catalog(source) => source.hint(),
+            _ => None,
+        }
+    }
+
+    fn retry_after(&self) -> Option<std::time::Duration> {
+        match self {
+            Self::Catalog(source) => source.retry_after(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,20 @@
+#![doc = include_str!("../README.md")]
+
+mod model;
+mod queue;
+mod worker;
+mod every;
+mod schedules;
+mod upkeep;
+pub mod store;
+mod fault;
+
+#[cfg(test)]
+mod tests;
+
+pub use every::{Every, EveryFault};
+pub use fault::JobFault;
+pub use model::{Enqueued, Job, JobCount, JobFilter, JobState, Lease, NewJob, Retry};
+pub use queue::Jobs;
+pub use schedules::{NewSchedule, Schedule};
+pub use worker::{Context, Failure, Handler, StopReason, Worker};

@@ -1,0 +1,307 @@
+//! SQL of the queue lives here and nowhere else.
+
+use mainspring_catalog::{Catalog, CatalogFault, Engine, Row, Tx, params};
+use mainspring_kernel::{Name, Timestamp, id::{JobId, ProjectId}};
+use serde_json::Value;
+
+use crate::{
+    model::{Job, JobCount, JobFilter, Lease, NewJob},
+    schedules::Schedule,
+};
+
+macro_rules! job_columns {
+    () => {
+        "id, project, kind, state, priority, payload, attempt, max_attempts, due, owner, fence, lease_until, \
+         cancel_asked, progress, result, error, created, started, ended"
+    };
+}
+
+const INSERT: &str = "INSERT INTO job (id, project, kind, state, priority, payload, dedupe, attempt, max_attempts, \
+    due, fence, cancel_asked, created) VALUES ($1, $2, $3, 'queued', $4, $5, $6, 0, $7, $8, 0, 0, $9) \
+    ON CONFLICT DO NOTHING";
+const UNFINISHED: &str = "SELECT id FROM job WHERE dedupe = $1 AND state IN ('queued', 'running')";
+/// `$2` is the list of kinds, each between commas: a static statement has no lists.
+const ANY_DUE: &str = "SELECT id FROM job WHERE ((state = 'queued' AND due <= $1) \
+    OR (state = 'running' AND lease_until < $1)) AND REPLACE($2, ',' || kind || ',', '') <> $2 LIMIT 1";
+const LEASE_SQLITE: &str = concat!(
+    "UPDATE job SET state = 'running', owner = $3, fence = fence + 1, attempt = attempt + 1, lease_until = $4, \
+     started = COALESCE(started, $1) WHERE id = (SELECT id FROM job WHERE ((state = 'queued' AND due <= $1) \
+     OR (state = 'running' AND lease_until < $1)) AND REPLACE($2, ',' || kind || ',', '') <> $2 \
+     ORDER BY priority DESC, due, id LIMIT 1) RETURNING ",
+    job_columns!()
+);
+/// Workers pass over rows that another worker is just taking, instead of queueing up behind it.
+const LEASE_POSTGRES: &str = concat!(
+    "UPDATE job SET state = 'running', owner = $3, fence = fence + 1, attempt = attempt + 1, lease_until = $4, \
+     started = COALESCE(started, $1) WHERE id = (SELECT id FROM job WHERE ((state = 'queued' AND due <= $1) \
+     OR (state = 'running' AND lease_until < $1)) AND REPLACE($2, ',' || kind || ',', '') <> $2 \
+     ORDER BY priority DESC, due, id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING ",
+    job_columns!()
+);
+const END_EXHAUSTED: &str = "UPDATE job SET state = CASE WHEN cancel_asked = 1 THEN 'cancelled' ELSE 'failed' END, \
+    error = COALESCE(error, $2), owner = NULL, lease_until = NULL, ended = $1 \
+    WHERE state = 'running' AND lease_until < $1 AND (cancel_asked = 1 OR attempt >= max_attempts) RETURNING id";
+const HEARTBEAT: &str = "UPDATE job SET lease_until = $3 WHERE id = $1 AND fence = $2 AND state = 'running' \
+    RETURNING cancel_asked";
+const PROGRESS: &str = "UPDATE job SET progress = $3 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING id";
+const COMPLETE: &str = "UPDATE job SET state = 'done', result = $3, error = NULL, owner = NULL, lease_until = NULL, \
+    ended = $4 WHERE id = $1 AND fence = $2 AND state = 'running'";
+/// A cancelled attempt is not tried again; a failed one is, while attempts are left and `$5` allows.
+const FAIL: &str = "UPDATE job SET \
+    state = CASE WHEN cancel_asked = 1 THEN 'cancelled' WHEN $5 = 1 AND attempt < max_attempts THEN 'queued' \
+    ELSE 'failed' END, \
+    due = $6, error = $3, owner = NULL, lease_until = NULL, \
+    ended = CASE WHEN cancel_asked = 0 AND $5 = 1 AND attempt < max_attempts THEN NULL ELSE $4 END \
+    WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING state";
+const RELEASE: &str = "UPDATE job SET state = 'queued', attempt = attempt - 1, owner = NULL, lease_until = NULL \
+    WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING id";
+const CANCEL_QUEUED: &str = "UPDATE job SET state = 'cancelled', cancel_asked = 1, ended = $3 \
+    WHERE project = $1 AND id = $2 AND state = 'queued' RETURNING id";
+const CANCEL_RUNNING: &str =
+    "UPDATE job SET cancel_asked = 1 WHERE project = $1 AND id = $2 AND state = 'running' RETURNING id";
+const GET: &str = concat!("SELECT ", job_columns!(), " FROM job WHERE project = $1 AND id = $2");
+const LIST: &str = concat!(
+    "SELECT ",
+    job_columns!(),
+    " FROM job WHERE project = $1 AND (CAST($2 AS TEXT) IS NULL OR kind = $2) \
+     AND (CAST($3 AS TEXT) IS NULL OR state = $3) AND (CAST($4 AS TEXT) IS NULL OR id < $4) ORDER BY id DESC LIMIT $5"
+);
+const COUNTS: &str =
+    "SELECT kind, state, COUNT(*) AS held, MIN(due) AS oldest FROM job GROUP BY kind, state ORDER BY kind, state";
+const PRUNE: &str = "DELETE FROM job WHERE id IN (SELECT id FROM job WHERE ended < $1 LIMIT $2) RETURNING id";
+
+const PUT_SCHEDULE: &str = "INSERT INTO job_schedule \
+    (project, name, kind, payload, every, priority, next_due, paused, created) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (project, name) DO UPDATE SET kind = $3, payload = $4, \
+    every = $5, priority = $6, next_due = $7, paused = $8";
+const GET_SCHEDULE: &str = "SELECT project, name, kind, payload, every, priority, next_due, last_job, paused, created \
+    FROM job_schedule WHERE project = $1 AND name = $2";
+const LIST_SCHEDULES: &str = "SELECT project, name, kind, payload, every, priority, next_due, last_job, paused, \
+    created FROM job_schedule WHERE project = $1 ORDER BY name LIMIT 1000";
+const DUE_SCHEDULES: &str = "SELECT project, name, kind, payload, every, priority, next_due, last_job, paused, \
+    created FROM job_schedule WHERE next_due <= $1 AND paused = 0 ORDER BY next_due LIMIT 100";
+/// Whoever moves the schedule on from the moment it read is the one who makes the job.
+const ADVANCE_SCHEDULE: &str = "UPDATE job_schedule SET next_due = $4, last_job = $5 \
+    WHERE project = $1 AND name = $2 AND next_due = $3 AND paused = 0";
+const REMOVE_SCHEDULE: &str = "DELETE FROM job_schedule WHERE project = $1 AND name = $2 RETURNING name";
+
+/// Every statement for both engines, for the test that compiles them.
+pub const STATEMENTS: &[&str] = &[
+    INSERT,
+    UNFINISHED,
+    ANY_DUE,
+    LEASE_SQLITE,
+    END_EXHAUSTED,
+    HEARTBEAT,
+    PROGRESS,
+    COMPLETE,
+    FAIL,
+    RELEASE,
+    CANCEL_QUEUED,
+    CANCEL_RUNNING,
+    GET,
+    LIST,
+    COUNTS,
+    PRUNE,
+    PUT_SCHEDULE,
+    GET_SCHEDULE,
+    LIST_SCHEDULES,
+    DUE_SCHEDULES,
+    ADVANCE_SCHEDULE,
+    REMOVE_SCHEDULE,
+];
+/// Statements only PostgreSQL takes.
+pub const POSTGRES_STATEMENTS: &[&str] = &[LEASE_POSTGRES];
+
+/// Answers whether the job was made; otherwise one with the same key is unfinished.
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    id: JobId,
+    new: &NewJob,
+    dedupe: Option<&str>,
+    now: Timestamp,
+) -> Result<bool, CatalogFault> {
+    let NewJob { project, kind, payload, dedupe: _, priority, max_attempts, due } = new;
+    let due = due.unwrap_or(now);
+    let values = params![id, *project, kind, *priority, payload, dedupe, *max_attempts, due, now];
+    Ok(tx.execute(INSERT, values).await? > 0)
+}
+
+pub(crate) async fn unfinished(tx: &mut Tx, dedupe: &str) -> Result<Option<JobId>, CatalogFault> {
+    tx.query(UNFINISHED, params![dedupe]).await?.first().map(|row| row.parse("id")).transpose()
+}
+
+pub(crate) async fn any_due(catalog: &Catalog, kinds: &str, now: Timestamp) -> Result<bool, CatalogFault> {
+    Ok(!catalog.query(ANY_DUE, params![now, kinds]).await?.is_empty())
+}
+
+pub(crate) async fn lease(
+    catalog: &Catalog,
+    (kinds, owner): (&str, &str),
+    (now, until): (Timestamp, Timestamp),
+) -> Result<Option<Lease>, CatalogFault> {
+    let sql = match catalog.engine() {
+        Engine::Sqlite => LEASE_SQLITE,
+        Engine::Postgres => LEASE_POSTGRES,
+    };
+    let rows = catalog.write(sql, params![now, kinds, owner, until]).await?;
+    let lasts = until.since(now);
+    rows.first().map(|row| Ok(Lease { job: read_job(row)?, fence: row.int("fence")?, until, lasts })).transpose()
+}
+
+pub(crate) async fn end_exhausted(catalog: &Catalog, now: Timestamp, reason: &str) -> Result<Vec<JobId>, CatalogFault> {
+    catalog.write(END_EXHAUSTED, params![now, reason]).await?.iter().map(|row| row.parse("id")).collect()
+}
+
+/// Answers whether cancelling was asked for; nothing when the lease was lost.
+pub(crate) async fn heartbeat(
+    catalog: &Catalog,
+    lease: &Lease,
+    until: Timestamp,
+) -> Result<Option<bool>, CatalogFault> {
+    let rows = catalog.write(HEARTBEAT, params![lease.job.id, lease.fence, until]).await?;
+    rows.first().map(|row| row.bool("cancel_asked")).transpose()
+}
+
+pub(crate) async fn progress(catalog: &Catalog, lease: &Lease, progress: &Value) -> Result<bool, CatalogFault> {
+    Ok(!catalog.write(PROGRESS, params![lease.job.id, lease.fence, progress]).await?.is_empty())
+}
+
+pub(crate) async fn complete(tx: &mut Tx, lease: &Lease, result: &Value, now: Timestamp) -> Result<bool, CatalogFault> {
+    Ok(tx.execute(COMPLETE, params![lease.job.id, lease.fence, result, now]).await? > 0)
+}
+
+pub(crate) async fn fail(
+    catalog: &Catalog,
+    lease: &Lease,
+    (error, again): (&str, bool),
+    (now, due): (Timestamp, Timestamp),
+) -> Result<Option<Row>, CatalogFault> {
+    let values = params![lease.job.id, lease.fence, error, now, again, due];
+    Ok(catalog.write(FAIL, values).await?.into_iter().next())
+}
+
+pub(crate) async fn release(catalog: &Catalog, lease: &Lease) -> Result<bool, CatalogFault> {
+    Ok(!catalog.write(RELEASE, params![lease.job.id, lease.fence]).await?.is_empty())
+}
+
+pub(crate) async fn cancel(
+    catalog: &Catalog,
+    project: ProjectId,
+    id: JobId,
+    now: Timestamp,
+) -> Result<bool, CatalogFault> {
+    if !catalog.write(CANCEL_QUEUED, params![project, id, now]).await?.is_empty() {
+        return Ok(true);
+    }
+    Ok(!catalog.write(CANCEL_RUNNING, params![project, id]).await?.is_empty())
+}
+
+pub(crate) async fn get(catalog: &Catalog, project: ProjectId, id: JobId) -> Result<Option<Job>, CatalogFault> {
+    catalog.query(GET, params![project, id]).await?.first().map(read_job).transpose()
+}
+
+pub(crate) async fn list(
+    catalog: &Catalog,
+    project: ProjectId,
+    filter: &JobFilter,
+    before: Option<JobId>,
+    limit: usize,
+) -> Result<Vec<Job>, CatalogFault> {
+    let state = filter.state.map(crate::JobState::as_str);
+    let rows = catalog.query(LIST, params![project, &filter.kind, state, before, limit]).await?;
+    rows.iter().map(read_job).collect()
+}
+
+pub(crate) async fn counts(catalog: &Catalog) -> Result<Vec<JobCount>, CatalogFault> {
+    let rows = catalog.query(COUNTS, params![]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(JobCount {
+                kind: row.parse("kind")?,
+                state: row.parse("state")?,
+                count: row.number("held")?,
+                oldest_due: row.time("oldest")?,
+            })
+        })
+        .collect()
+}
+
+pub(crate) async fn prune(catalog: &Catalog, before: Timestamp, limit: usize) -> Result<usize, CatalogFault> {
+    Ok(catalog.write(PRUNE, params![before, limit]).await?.len())
+}
+
+pub(crate) async fn put_schedule(tx: &mut Tx, schedule: &Schedule) -> Result<(), CatalogFault> {
+    let Schedule { project, name, kind, payload, every, priority, next_due, last_job: _, paused, created } = schedule;
+    let every = every.to_string();
+    let values = params![*project, name, kind, payload, every, *priority, *next_due, *paused, *created];
+    tx.execute(PUT_SCHEDULE, values).await.map(drop)
+}
+
+pub(crate) async fn get_schedule(
+    tx: &mut Tx,
+    project: ProjectId,
+    name: &Name,
+) -> Result<Option<Schedule>, CatalogFault> {
+    tx.query(GET_SCHEDULE, params![project, name]).await?.first().map(read_schedule).transpose()
+}
+
+pub(crate) async fn list_schedules(catalog: &Catalog, project: ProjectId) -> Result<Vec<Schedule>, CatalogFault> {
+    catalog.query(LIST_SCHEDULES, params![project]).await?.iter().map(read_schedule).collect()
+}
+
+pub(crate) async fn due_schedules(catalog: &Catalog, now: Timestamp) -> Result<Vec<Schedule>, CatalogFault> {
+    catalog.query(DUE_SCHEDULES, params![now]).await?.iter().map(read_schedule).collect()
+}
+
+pub(crate) async fn advance_schedule(
+    tx: &mut Tx,
+    schedule: &Schedule,
+    next: Timestamp,
+    job: JobId,
+) -> Result<bool, CatalogFault> {
+    let values = params![schedule.project, &schedule.name, schedule.next_due, next, job];
+    Ok(tx.execute(ADVANCE_SCHEDULE, values).await? > 0)
+}
+
+pub(crate) async fn remove_schedule(catalog: &Catalog, project: ProjectId, name: &Name) -> Result<bool, CatalogFault> {
+    Ok(!catalog.write(REMOVE_SCHEDULE, params![project, name]).await?.is_empty())
+}
+
+fn read_job(row: &Row) -> Result<Job, CatalogFault> {
+    Ok(Job {
+        id: row.parse("id")?,
+        project: row.opt_parse("project")?,
+        kind: row.parse("kind")?,
+        state: row.parse("state")?,
+        priority: row.int("priority")?,
+        payload: row.json("payload")?,
+        attempt: row.number("attempt")?,
+        max_attempts: row.number("max_attempts")?,
+        due: row.time("due")?,
+        owner: row.opt_text("owner")?.map(str::to_owned),
+        lease_until: row.opt_time("lease_until")?,
+        cancel_asked: row.bool("cancel_asked")?,
+        progress: row.opt_json("progress")?,
+        result: row.opt_json("result")?,
+        error: row.opt_text("error")?.map(str::to_owned),
+        created: row.time("created")?,
+        started: row.opt_time("started")?,
+        ended: row.opt_time("ended")?,
+    })
+}
+
+fn read_schedule(row: &Row) -> Result<Schedule, CatalogFault> {
+    Ok(Schedule {
+        project: row.parse("project")?,
+        name: row.parse("name")?,
+        kind: row.parse("kind")?,
+        payload: row.json("payload")?,
+        every: row.parse("every")?,
+        priority: row.int("priority")?,
+        next_due: row.time("next_due")?,
+        last_job: row.opt_parse("last_job")?,
+        paused: row.bool("paused")?,
+        created: row.time("created")?,
+    })
+}

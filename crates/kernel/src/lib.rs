@@ -1,0 +1,23 @@
+#![doc = include_str!("../README.md")]
+
+pub mod id;
+pub mod name;
+pub mod digest;
+pub mod clock;
+pub mod page;
+pub mod fault;
+pub mod actor;
+pub mod tasks;
+pub mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub use actor::{Actor, Labels, Role};
+pub use clock::{Clock, FrozenClock, SystemClock, Timestamp};
+pub use digest::{Digest, canonical_json};
+pub use fault::{Fault, FaultKind};
+pub use id::{Id, IdKind};
+pub use name::{AssetKind, AssetRef, Name, Selector};
+pub use page::{Page, PageRequest};
+pub use tasks::{Stop, Tasks};

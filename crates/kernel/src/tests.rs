@@ -1,0 +1,133 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::{
+    actor::Labels,
+    clock::Timestamp,
+    digest::{Digest, canonical_json},
+    id::{ProjectId, RunId},
+    name::{AssetKind, AssetRef, Name, Selector},
+    page::{Page, PageRequest},
+    tasks::Tasks,
+    text,
+};
+
+#[test]
+fn an_id_of_another_kind_is_refused() {
+    let run = RunId::new(Timestamp::from_micros(1_700_000_000_000_000));
+    assert_eq!(run.to_string().parse::<RunId>(), Ok(run));
+    assert_eq!(run.to_string().parse::<ProjectId>().unwrap_err().expected, "prj");
+}
+
+#[test]
+fn ids_sort_by_the_time_they_were_made() {
+    let early = RunId::new(Timestamp::from_micros(1_700_000_000_000_000));
+    let late = RunId::new(Timestamp::from_micros(1_700_000_000_002_000));
+    assert!(early < late);
+}
+
+#[track_caller]
+fn check_name(text: &str, valid: bool) {
+    assert_eq!(text.parse::<Name>().is_ok(), valid, "{text:?}");
+}
+
+#[test]
+fn names_are_safe_everywhere() {
+    check_name("manual", true);
+    check_name("all-minilm-l6-v2", true);
+    check_name("9lives", true);
+    check_name("", false);
+    check_name("-flag", false);
+    check_name("../etc/passwd", false);
+    check_name("Über", false);
+    check_name(&"a".repeat(64), false);
+}
+
+#[test]
+fn a_reference_names_a_version_in_four_ways() {
+    let digest = Digest::of(b"x");
+    let check = |text: &str, want: Selector| {
+        let reference: AssetRef = text.parse().unwrap();
+        assert_eq!(reference.selector, want, "{text}");
+        assert_eq!(reference.to_string(), text);
+    };
+    check("answer", Selector::Latest);
+    check("answer@production", Selector::Alias("production".parse().unwrap()));
+    check("answer@v3", Selector::Number(3));
+    check(&format!("answer@{digest}"), Selector::Digest(digest));
+    assert!("answer@v0".parse::<AssetRef>().is_err());
+    assert!("answer@".parse::<AssetRef>().is_err());
+}
+
+#[test]
+fn an_unknown_kind_names_the_nearest() {
+    let fault = "promt".parse::<AssetKind>().unwrap_err();
+    assert_eq!(fault.to_string(), "unknown kind `promt`: did you mean `prompt`?");
+}
+
+#[test]
+fn canonical_json_ignores_key_order() {
+    let a = json!({"b": 1, "a": {"d": [1, 2.5, "é\n"], "c": null}});
+    let b = json!({"a": {"c": null, "d": [1, 2.5, "é\n"]}, "b": 1});
+    assert_eq!(canonical_json(&a), canonical_json(&b));
+    assert_eq!(canonical_json(&a), "{\"a\":{\"c\":null,\"d\":[1,2.5,\"é\\n\"]},\"b\":1}");
+}
+
+#[test]
+fn framed_parts_do_not_collide() {
+    assert_ne!(Digest::of_parts([b"ab".as_slice(), b"c"]), Digest::of_parts([b"a".as_slice(), b"bc"]));
+}
+
+#[test]
+fn a_page_with_more_behind_it_names_the_next() {
+    let request = PageRequest::new(Some(2), None).unwrap();
+    let page = Page::from_overfetch(vec![1, 2, 3], &request, |n| *n);
+    assert_eq!(page.items, [1, 2]);
+    let next = PageRequest::new(Some(2), page.next).unwrap();
+    assert_eq!(next.after::<i32>(), Ok(Some(2)));
+    assert!(PageRequest::new(Some(2), Some("rubbish!".into())).unwrap().after::<i32>().is_err());
+}
+
+#[test]
+fn labels_narrow_and_never_widen() {
+    let held = Labels::Some(["hr".to_owned(), "eng".to_owned()].into());
+    let asked = Labels::Some(["hr".to_owned(), "board".to_owned()].into());
+    assert_eq!(held.narrowed_to(&asked), Labels::Some(["hr".to_owned()].into()));
+    assert_eq!(held.narrowed_to(&Labels::All), held);
+    assert!(held.may_see::<&str>(&[]));
+    assert!(!held.may_see(&["board"]));
+}
+
+#[test]
+fn times_are_written_as_rfc_3339() {
+    let time = Timestamp::from_micros(1_700_000_000_123_456);
+    assert_eq!(time.to_string(), "2023-11-14T22:13:20.123456Z");
+    assert_eq!(Timestamp::parse(&time.to_string()), Some(time));
+}
+
+#[tokio::test]
+async fn shutdown_names_the_task_that_does_not_stop() {
+    let tasks = Tasks::default();
+    tasks.spawn("polite", |stop| async move { stop.requested().await });
+    tasks.spawn("stubborn", |_| std::future::pending());
+    let unfinished = tasks.shut_down(Duration::from_millis(50)).await.unwrap_err();
+    assert_eq!(unfinished.names, ["stubborn"]);
+}
+
+proptest! {
+    #[test]
+    fn eliding_never_panics_and_never_grows(text in ".{0,200}", max in 0_usize..100) {
+        let short = text::elide(&text, max);
+        prop_assert!(short.chars().count() <= max.max(1).max(text.chars().count().min(max)));
+    }
+
+    #[test]
+    fn parsing_outside_text_never_panics(text in ".{0,120}") {
+        let _ = text.parse::<RunId>();
+        let _ = text.parse::<Digest>();
+        let _ = text.parse::<AssetRef>();
+        let _ = Timestamp::parse(&text);
+    }
+}

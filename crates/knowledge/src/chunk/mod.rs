@@ -1,0 +1,85 @@
+//! Cutting a parsed document into chunks: on its structure first, then on sentences or lines, then on tokens.
+//! The document is tokenised once; everything after is arithmetic on token places. Pure functions.
+
+mod spec;
+mod pieces;
+mod pack;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+use mainspring_llm::TextTokenizer;
+use mainspring_parsers::ParsedDocument;
+
+pub use spec::{ChunkSpec, Strategy};
+
+/// A piece of a document that is found and embedded as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk {
+    pub ordinal: u32,
+    /// Byte offsets into the parsed text.
+    pub start: usize,
+    pub end: usize,
+    /// Tokens of header and text together.
+    pub tokens: u32,
+    pub heading_path: Vec<String>,
+    pub page: Option<u32>,
+    /// The section around it, where that is larger than the chunk and small enough to be shown whole.
+    pub parent: Option<Range<usize>>,
+    /// `title > heading > heading`, and for a later piece of a table its header row: embedded with the text.
+    pub header: String,
+    pub kind: &'static str,
+}
+
+impl Chunk {
+    #[must_use]
+    pub const fn range(&self) -> Range<usize> {
+        self.start..self.end
+    }
+
+    /// What is embedded and searched.
+    #[must_use]
+    pub fn embedded_text(&self, document: &str) -> String {
+        let text = &document[self.range()];
+        if self.header.is_empty() { text.to_owned() } else { format!("{}\n\n{text}", self.header) }
+    }
+}
+
+/// Cuts a document. Chunks are in order, none is empty, and together they hold every byte that is not white space.
+#[must_use]
+pub fn chunk(document: &ParsedDocument, spec: &ChunkSpec, tokenizer: &dyn TextTokenizer) -> Vec<Chunk> {
+    let places = Places::of(&document.text, tokenizer);
+    let units = match spec.strategy {
+        Strategy::Structure => pieces::by_structure(document),
+        Strategy::Fixed => pieces::whole(document),
+    };
+    pack::pack(document, units, &pack::Packing { spec, tokenizer, places: &places })
+}
+
+/// Where each token starts.
+#[derive(Debug)]
+pub(crate) struct Places {
+    starts: Vec<usize>,
+}
+
+impl Places {
+    fn of(text: &str, tokenizer: &dyn TextTokenizer) -> Self {
+        Self { starts: tokenizer.tokenize(text).ranges.into_iter().map(|range| range.start).collect() }
+    }
+
+    /// How many tokens start in a range.
+    pub(crate) fn count(&self, range: &Range<usize>) -> usize {
+        self.index(range.end) - self.index(range.start)
+    }
+
+    /// How many tokens start before a byte.
+    pub(crate) fn index(&self, byte: usize) -> usize {
+        self.starts.partition_point(|start| *start < byte)
+    }
+
+    /// Where the n-th token starts; `None` past the last.
+    pub(crate) fn start(&self, index: usize) -> Option<usize> {
+        self.starts.get(index).copied()
+    }
+}

@@ -1,0 +1,211 @@
+//! Joining small units and cutting long ones, so that each chunk fits.
+
+use std::{ops::Range, sync::Arc};
+
+use mainspring_llm::TextTokenizer;
+use mainspring_parsers::ParsedDocument;
+
+use super::{
+    Chunk, ChunkSpec, Places,
+    pieces::{Unit, borders, floor, trim},
+};
+
+/// A header takes at most this share of a chunk.
+const HEADER_SHARE: usize = 4;
+/// A "word" of a thousand characters is one unknown token to some tokenisers; bytes are bounded too.
+const BYTES_PER_TOKEN: usize = 24;
+
+pub(super) struct Packing<'a> {
+    pub(super) spec: &'a ChunkSpec,
+    pub(super) tokenizer: &'a dyn TextTokenizer,
+    pub(super) places: &'a Places,
+}
+
+/// The header of a section, and the tokens it leaves for text.
+#[derive(Debug, Clone)]
+struct Header {
+    path: Arc<Vec<String>>,
+    text: String,
+    tokens: usize,
+    room: usize,
+}
+
+pub(super) fn pack(document: &ParsedDocument, units: Vec<Unit>, packing: &Packing<'_>) -> Vec<Chunk> {
+    let text = document.text.as_str();
+    let mut out = Output { chunks: Vec::new(), text, places: packing.places };
+    let mut start = 0;
+    while start < units.len() {
+        let section = units[start].section;
+        let end = start + units[start..].iter().take_while(|unit| unit.section == section).count();
+        let units_of_section = &units[start..end];
+        let header = packing.header(&document.title, &units_of_section[0].path);
+        let parent = packing.parent(units_of_section);
+        packing.section(units_of_section, &header, parent.as_ref(), &mut out);
+        start = end;
+    }
+    out.chunks
+}
+
+struct Output<'a> {
+    chunks: Vec<Chunk>,
+    text: &'a str,
+    places: &'a Places,
+}
+
+impl Output<'_> {
+    fn push(&mut self, range: Range<usize>, unit: &Unit, header: &Header, parent: Option<&Range<usize>>) {
+        let Some(range) = trim(self.text, range) else { return };
+        let text_tokens = self.places.count(&range);
+        self.chunks.push(Chunk {
+            ordinal: u32::try_from(self.chunks.len()).unwrap_or(u32::MAX),
+            tokens: u32::try_from(header.tokens + text_tokens).unwrap_or(u32::MAX),
+            heading_path: header.path.as_ref().clone(),
+            page: unit.page,
+            parent: parent.filter(|parent| **parent != range).cloned(),
+            header: header.text.clone(),
+            kind: unit.kind,
+            start: range.start,
+            end: range.end,
+        });
+    }
+}
+
+impl Packing<'_> {
+    fn header(&self, title: &str, path: &Arc<Vec<String>>) -> Header {
+        let max = self.spec.max_tokens as usize;
+        let mut parts: Vec<&str> = Vec::new();
+        if self.spec.header {
+            parts.push(title.trim());
+            // The first heading of a page is often its title again.
+            parts.extend(path.iter().map(|heading| heading.trim()).skip_while(|heading| *heading == title.trim()));
+            parts.retain(|part| !part.is_empty());
+        }
+        let text = self.fitted(&parts, max / HEADER_SHARE);
+        let tokens = self.tokenizer.count(&text);
+        Header { path: Arc::clone(path), text, tokens, room: max.saturating_sub(tokens).max(1) }
+    }
+
+    /// The parts joined, outer headings left out from the middle until they fit, the last one cut if it must be.
+    fn fitted(&self, parts: &[&str], limit: usize) -> String {
+        let mut parts = parts.to_vec();
+        loop {
+            let joined = parts.join(" > ");
+            let tokens = self.tokenizer.tokenize(&joined);
+            let fits = tokens.ranges.len() <= limit && joined.len() <= limit * BYTES_PER_TOKEN;
+            if fits {
+                return joined;
+            }
+            if parts.len() > 2 {
+                parts.remove(1);
+            } else if parts.len() == 2 {
+                parts.remove(0);
+            } else {
+                let end = tokens.ranges.get(limit.saturating_sub(1)).map_or(joined.len(), |range| range.end);
+                return joined[..floor(&joined, end.min(limit * BYTES_PER_TOKEN).min(joined.len()))].to_owned();
+            }
+        }
+    }
+
+    /// The section around its chunks, if it is small enough to be shown whole.
+    fn parent(&self, units: &[Unit]) -> Option<Range<usize>> {
+        let range = units.first()?.range.start..units.last()?.range.end;
+        let limit = self.spec.parent_tokens as usize;
+        (limit > 0 && self.places.count(&range) <= limit && range.len() <= limit * BYTES_PER_TOKEN).then_some(range)
+    }
+
+    fn fits(&self, range: &Range<usize>, room: usize) -> bool {
+        self.places.count(range) <= room && range.len() <= room * BYTES_PER_TOKEN
+    }
+
+    /// Packs the units of one section: neighbours together while they fit and stand on one page.
+    fn section(&self, units: &[Unit], header: &Header, parent: Option<&Range<usize>>, out: &mut Output<'_>) {
+        let mut open: Option<(Range<usize>, &Unit)> = None;
+        for unit in units {
+            if let Some((range, first)) = open.take() {
+                let joined = range.start..unit.range.end;
+                let same_page = first.page == unit.page || first.heading;
+                if same_page && self.fits(&joined, header.room) {
+                    let first = if first.heading { unit } else { first };
+                    open = Some((joined, first));
+                    continue;
+                }
+                // A heading alone says nothing: it goes with the first piece of what it stands over.
+                if first.heading && same_page {
+                    let carried = Unit { range: joined, ..unit.clone() };
+                    self.cut(&carried, header, parent, out);
+                    continue;
+                }
+                out.push(range, first, header, parent);
+            }
+            if self.fits(&unit.range, header.room) {
+                open = Some((unit.range.clone(), unit));
+            } else {
+                self.cut(unit, header, parent, out);
+            }
+        }
+        if let Some((range, unit)) = open {
+            out.push(range, unit, header, parent);
+        }
+    }
+
+    /// Cuts a unit that is too long: after sentences or lines, and inside one only when it alone does not fit.
+    fn cut(&self, unit: &Unit, header: &Header, parent: Option<&Range<usize>>, out: &mut Output<'_>) {
+        let text = out.text;
+        let table_header = self.table_header(unit, header, text);
+        let mut start = unit.range.start;
+        let mut end = start;
+        let mut current = header;
+        for border in borders(text, unit) {
+            if self.fits(&(start..border), current.room) {
+                end = border;
+                continue;
+            }
+            if end > start {
+                out.push(start..end, unit, current, parent);
+                current = table_header.as_ref().unwrap_or(header);
+                start = self.overlap(start, end, current.room, text);
+                if !self.fits(&(start..border), current.room) {
+                    start = end;
+                }
+            }
+            while !self.fits(&(start..border), current.room) {
+                let stop = self.furthest(start, border, current.room, text);
+                out.push(start..stop, unit, current, parent);
+                current = table_header.as_ref().unwrap_or(header);
+                start = stop;
+            }
+            end = border;
+        }
+        if end > start {
+            out.push(start..end, unit, current, parent);
+        }
+    }
+
+    /// The header of a table's later pieces: the section's, and the table's own first line.
+    fn table_header(&self, unit: &Unit, header: &Header, text: &str) -> Option<Header> {
+        let head = text[unit.table_head.clone()?].trim();
+        let combined = if header.text.is_empty() { head.to_owned() } else { format!("{}\n{head}", header.text) };
+        let tokens = self.tokenizer.count(&combined);
+        let max = self.spec.max_tokens as usize;
+        (tokens <= max / 2).then(|| Header { text: combined, tokens, room: max - tokens, path: Arc::clone(&header.path) })
+    }
+
+    /// Where the next piece begins so that it repeats the end of the last.
+    fn overlap(&self, start: usize, end: usize, room: usize, text: &str) -> usize {
+        let wanted = (self.spec.overlap_tokens as usize).min(room / 2);
+        let first = self.places.index(end).saturating_sub(wanted);
+        let at = self.places.start(first).unwrap_or(end).clamp(start, end);
+        // A piece never begins where the one before it began: that would not end.
+        if at <= start { end } else { floor(text, at).max(start + 1).min(end) }
+    }
+
+    /// The furthest place up to which text still fits, at least one character on.
+    fn furthest(&self, start: usize, border: usize, room: usize, text: &str) -> usize {
+        let by_tokens = self.places.start(self.places.index(start) + room).unwrap_or(border);
+        let stop = floor(text, by_tokens.min(start + room * BYTES_PER_TOKEN).min(border));
+        if stop > start {
+            return stop;
+        }
+        start + text[start..].chars().next().map_or(1, char::len_utf8)
+    }
+}

@@ -1,0 +1,234 @@
+use std::{cell::Cell, ops::Range, sync::atomic::{AtomicUsize, Ordering}};
+
+use mainspring_llm::{TextTokenizer, Tokens};
+use mainspring_parsers::{Block, BlockKind, ParsedDocument};
+use proptest::prelude::*;
+
+use super::{Chunk, ChunkSpec, Strategy as Cut, chunk};
+
+/// Words are tokens. Counts the bytes it was asked to read.
+#[derive(Debug, Default)]
+struct Words {
+    bytes: AtomicUsize,
+}
+
+impl TextTokenizer for Words {
+    fn tokenize(&self, text: &str) -> Tokens {
+        self.bytes.fetch_add(text.len(), Ordering::Relaxed);
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        let mut start = None;
+        for (at, c) in text.char_indices() {
+            match (c.is_whitespace(), start) {
+                (true, Some(from)) => {
+                    ranges.push(from..at);
+                    start = None;
+                }
+                (false, None) => start = Some(at),
+                _ => {}
+            }
+        }
+        ranges.extend(start.map(|from| from..text.len()));
+        Tokens { ranges }
+    }
+}
+
+/// Builds a document from parts, with headings tracked as a parser would.
+fn document(parts: &[(BlockKind, &str)]) -> ParsedDocument {
+    let mut document = ParsedDocument { title: "Guide".into(), media_type: "text/markdown".into(), ..ParsedDocument::default() };
+    let path: Cell<Vec<(u8, String)>> = Cell::default();
+    for (kind, text) in parts {
+        let start = document.text.len();
+        document.text.push_str(text);
+        let mut above = path.take();
+        if let BlockKind::Heading { level } = kind {
+            above.retain(|(other, _)| other < level);
+        }
+        let heading_path = above.iter().map(|(_, text)| text.clone()).collect();
+        if let BlockKind::Heading { level } = kind {
+            above.push((*level, text.trim_start_matches('#').trim().to_owned()));
+        }
+        path.set(above);
+        document.blocks.push(Block { kind: kind.clone(), start, end: document.text.len(), heading_path, page: None });
+        document.text.push_str("\n\n");
+    }
+    document
+}
+
+fn words(n: usize) -> String {
+    (0..n).map(|i| if i % 9 == 8 { format!("w{i}. ") } else { format!("w{i} ") }).collect::<String>().trim_end().to_owned()
+}
+
+fn spec(max_tokens: u32) -> ChunkSpec {
+    ChunkSpec { max_tokens, overlap_tokens: 6, ..ChunkSpec::default() }
+}
+
+fn cut(document: &ParsedDocument, spec: &ChunkSpec) -> Vec<Chunk> {
+    chunk(document, spec, &Words::default())
+}
+
+const H1: BlockKind = BlockKind::Heading { level: 1 };
+const H2: BlockKind = BlockKind::Heading { level: 2 };
+const P: BlockKind = BlockKind::Paragraph;
+
+#[test]
+fn a_heading_goes_with_what_stands_under_it() {
+    let document = document(&[(H1, "# Install"), (P, "Run the script."), (H2, "## Linux"), (P, "Use apt."), (P, "Then reboot.")]);
+    let chunks = cut(&document, &spec(40));
+    let texts: Vec<&str> = chunks.iter().map(|chunk| &document.text[chunk.range()]).collect();
+    assert_eq!(texts, ["# Install\n\nRun the script.", "## Linux\n\nUse apt.\n\nThen reboot."]);
+    assert_eq!(chunks[1].heading_path, ["Install", "Linux"]);
+    assert_eq!(chunks[1].header, "Guide > Install > Linux");
+    assert_eq!(chunks[0].kind, "paragraph");
+}
+
+#[test]
+fn a_long_paragraph_is_cut_after_sentences_with_overlap() {
+    let document = document(&[(P, &words(120))]);
+    let chunks = cut(&document, &spec(40));
+    assert!(chunks.len() >= 3);
+    for pair in chunks.windows(2) {
+        assert!(pair[1].start < pair[0].end, "pieces of one block share words");
+        assert!(document.text[pair[0].range()].ends_with('.'), "{}", &document.text[pair[0].range()]);
+    }
+}
+
+#[test]
+fn later_pieces_of_a_table_repeat_its_header_row() {
+    let rows: String = (0..40).map(|n| format!("| row{n} | value{n} |\n")).collect();
+    let document = document(&[(BlockKind::Table, &format!("| Name | Value |\n{rows}"))]);
+    let chunks = cut(&document, &spec(40));
+    assert!(chunks.len() > 3);
+    assert_eq!(chunks[0].header, "Guide");
+    assert!(chunks[1..].iter().all(|chunk| chunk.header == "Guide\n| Name | Value |"), "{:?}", chunks[1]);
+    assert!(chunks.iter().all(|chunk| document.text[chunk.range()].ends_with('|')));
+}
+
+#[test]
+fn a_small_section_is_the_parent_of_its_chunks() {
+    let document = document(&[(H1, "# One"), (P, &words(60)), (P, &words(30)), (H1, "# Two"), (P, "short")]);
+    let chunks = cut(&document, &spec(40));
+    let section = document.blocks[0].start..document.blocks[2].end;
+    assert!(chunks.iter().filter(|chunk| chunk.heading_path == ["One"]).all(|chunk| chunk.parent == Some(section.clone())));
+    assert_eq!(chunks.last().unwrap().parent, None, "a chunk that is its whole section needs no parent");
+}
+
+#[test]
+fn pages_are_not_mixed() {
+    let mut document = document(&[(P, "first page words"), (P, "second page words")]);
+    document.blocks[0].page = Some(1);
+    document.blocks[1].page = Some(2);
+    let pages: Vec<Option<u32>> = cut(&document, &spec(40)).iter().map(|chunk| chunk.page).collect();
+    assert_eq!(pages, [Some(1), Some(2)]);
+}
+
+#[test]
+fn one_endless_word_is_bounded_in_bytes() {
+    let document = document(&[(P, &"é".repeat(50_000))]);
+    let chunks = cut(&document, &spec(40));
+    assert!(chunks.iter().all(|chunk| chunk.range().len() <= 40 * 24));
+    check(&document, &chunks, &spec(40)).unwrap();
+}
+
+#[test]
+fn text_outside_every_block_is_kept() {
+    let mut document = document(&[(P, "known")]);
+    document.text.push_str("a tail no parser claimed");
+    let chunks = cut(&document, &spec(40));
+    check(&document, &chunks, &spec(40)).unwrap();
+    assert!(document.text[chunks.last().unwrap().range()].ends_with("claimed"));
+}
+
+#[test]
+fn fixed_windows_ignore_structure() {
+    let document = document(&[(H1, "# A"), (P, "one two"), (H1, "# B"), (P, "three four")]);
+    let fixed = ChunkSpec { strategy: Cut::Fixed, ..spec(40) };
+    assert_eq!(cut(&document, &fixed).len(), 1);
+    assert_ne!(fixed.digest(), spec(40).digest());
+}
+
+#[test]
+fn the_document_is_tokenised_once() {
+    let read = |paragraphs: usize| {
+        let text = words(200);
+        let parts: Vec<(BlockKind, &str)> = (0..paragraphs).map(|_| (P, text.as_str())).collect();
+        let document = document(&parts);
+        let tokenizer = Words::default();
+        let _ = chunk(&document, &spec(60), &tokenizer);
+        (tokenizer.bytes.load(Ordering::Relaxed), document.text.len())
+    };
+    let (bytes, length) = read(400);
+    assert!(bytes < length + 1000, "read {bytes} of {length}");
+}
+
+#[test]
+fn a_deep_heading_path_does_not_eat_the_chunk() {
+    let long = words(300);
+    let document = document(&[(H1, &format!("# {long}")), (H2, &format!("## {long}")), (P, "the text itself")]);
+    let chunks = cut(&document, &spec(40));
+    check(&document, &chunks, &spec(40)).unwrap();
+    assert!(chunks.last().unwrap().header.split_whitespace().count() <= 10);
+}
+
+#[test]
+fn a_spec_that_makes_no_sense_names_its_field() {
+    let wrong = |spec: ChunkSpec| spec.check().unwrap_err().0;
+    assert_eq!(wrong(ChunkSpec { max_tokens: 8, ..ChunkSpec::default() }), "max_tokens");
+    assert_eq!(wrong(ChunkSpec { overlap_tokens: 200, ..ChunkSpec::default() }), "overlap_tokens");
+    assert!(ChunkSpec::default().check().is_ok());
+}
+
+/// What must hold of every cut.
+fn check(document: &ParsedDocument, chunks: &[Chunk], spec: &ChunkSpec) -> Result<(), String> {
+    let text = &document.text;
+    let mut covered = vec![false; text.len()];
+    let mut last = 0;
+    for (index, chunk) in chunks.iter().enumerate() {
+        if chunk.ordinal as usize != index || chunk.start >= chunk.end || chunk.start < last {
+            return Err(format!("out of order or empty: {chunk:?}"));
+        }
+        last = chunk.start;
+        if !text.is_char_boundary(chunk.start) || !text.is_char_boundary(chunk.end) {
+            return Err("inside a character".into());
+        }
+        let tokens = Words::default().count(&chunk.embedded_text(text));
+        if tokens > spec.max_tokens as usize {
+            return Err(format!("{tokens} tokens: {chunk:?}"));
+        }
+        if let Some(parent) = &chunk.parent && (parent.start > chunk.start || parent.end < chunk.end) {
+            return Err(format!("outside its parent: {chunk:?}"));
+        }
+        covered[chunk.range()].fill(true);
+    }
+    match text.char_indices().find(|(at, c)| !c.is_whitespace() && !covered[*at]) {
+        Some((at, c)) => Err(format!("lost {c:?} at {at}")),
+        None => Ok(()),
+    }
+}
+
+fn any_kind() -> impl Strategy<Value = BlockKind> {
+    prop_oneof![
+        (1_u8..5).prop_map(|level| BlockKind::Heading { level }),
+        Just(P),
+        Just(BlockKind::ListItem),
+        Just(BlockKind::Code { language: None }),
+        Just(BlockKind::Table),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn every_cut_keeps_its_promises(
+        parts in proptest::collection::vec((any_kind(), "(\\PC{1,12}|[a-z]{1,8}|[ .\n]){0,60}"), 0..14),
+        max_tokens in 32_u32..120,
+        overlap in 0_u32..16,
+        header in any::<bool>(),
+        fixed in any::<bool>(),
+    ) {
+        let borrowed: Vec<(BlockKind, &str)> = parts.iter().map(|(kind, text)| (kind.clone(), text.as_str())).collect();
+        let document = document(&borrowed);
+        let strategy = if fixed { Cut::Fixed } else { Cut::Structure };
+        let spec = ChunkSpec { strategy, max_tokens, overlap_tokens: overlap, header, ..ChunkSpec::default() };
+        let chunks = cut(&document, &spec);
+        prop_assert_eq!(check(&document, &chunks, &spec), Ok(()));
+    }
+}

@@ -1,0 +1,184 @@
+//! The last stage: writes documents in batches. The lake first, in one commit; then the catalog, which
+//! is the truth of what is done. Cut off in between, the same batch is written again to the same effect.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use mainspring_catalog::CatalogFault;
+use mainspring_kernel::{Fault, Name};
+use mainspring_lake::{Filter, Table};
+use tokio::{sync::mpsc, time::Instant};
+
+use super::{hold::Hold, meter::Meter, pipeline::Complete};
+use crate::{
+    fault::KnowledgeFault,
+    model::DocumentId,
+    service::Inner,
+    store::{document::{self, Change}, held},
+    table,
+};
+
+const BATCH_CHUNKS: usize = 2048;
+const BATCH_DOCUMENTS: usize = 512;
+/// A batch is written when its oldest document has waited this long: searches see it soon, and a kill costs little.
+const BATCH_AGE: Duration = Duration::from_secs(3);
+/// How long a store may be away before a run gives up.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+pub(super) struct Commit {
+    pub inner: Arc<Inner>,
+    pub hold: Hold,
+    pub table: Arc<dyn Table>,
+    pub dimensions: usize,
+    /// The table searches read, when it is another one: what is gone is taken out of it as well.
+    pub searched: Option<Arc<dyn Table>>,
+    pub meter: Meter,
+}
+
+impl Commit {
+    pub(super) async fn run(self, mut input: mpsc::Receiver<Complete>) -> Result<(), KnowledgeFault> {
+        let mut batch: Vec<Complete> = Vec::new();
+        let (mut chunks, mut oldest) = (0, Instant::now());
+        loop {
+            let next = if batch.is_empty() {
+                input.recv().await.map(Some)
+            } else {
+                let next = tokio::time::timeout_at(oldest + BATCH_AGE, input.recv()).await;
+                next.map_or(Some(None), |item| item.map(Some))
+            };
+            match next {
+                Some(Some(complete)) => {
+                    if batch.is_empty() {
+                        oldest = Instant::now();
+                    }
+                    chunks += complete.chunks();
+                    batch.push(complete);
+                    let full = chunks >= BATCH_CHUNKS || batch.len() >= BATCH_DOCUMENTS;
+                    if !full && oldest.elapsed() < BATCH_AGE {
+                        continue;
+                    }
+                }
+                // The batch is old enough.
+                Some(None) => {}
+                None => {
+                    if !batch.is_empty() {
+                        self.write(batch).await?;
+                    }
+                    return Ok(());
+                }
+            }
+            self.write(std::mem::take(&mut batch)).await?;
+            chunks = 0;
+        }
+    }
+
+    pub(super) async fn write(&self, batch: Vec<Complete>) -> Result<(), KnowledgeFault> {
+        let Sorted { rows, vectors, rewritten, removed, changes } = sort(self.table.name(), batch);
+        let bytes: Vec<u64> = changes.iter().map(done_bytes).collect();
+        let dimensions = self.dimensions;
+        let built = if rows.is_empty() {
+            None
+        } else {
+            let build = tokio::task::spawn_blocking(move || table::batch(&rows, &vectors, dimensions));
+            let stopped = |_| KnowledgeFault::Worker { reason: "building rows stopped".into() };
+            Some(build.await.map_err(stopped)??)
+        };
+        if !rewritten.is_empty() || !removed.is_empty() {
+            let delete = table::of_documents(rewritten.iter().chain(&removed));
+            patiently(|| async { Ok(self.table.replace(delete.clone(), built.clone()).await?) }).await?;
+        }
+        if let Some(searched) = self.searched.as_ref().filter(|_| !removed.is_empty()) {
+            let delete: Filter = table::of_documents(&removed);
+            patiently(|| async { Ok(searched.replace(delete.clone(), None).await?) }).await?;
+        }
+        let deleted = changes.iter().filter(|change| matches!(change, Change::Gone(_))).count() as u64;
+        patiently(|| self.record(&changes)).await?;
+        for bytes in bytes {
+            self.meter.document_done(bytes);
+        }
+        self.meter.count(|progress| progress.deleted += deleted);
+        self.meter.show();
+        Ok(())
+    }
+
+    /// One transaction, and only while this run still holds the knowledge.
+    async fn record(&self, changes: &[Change]) -> Result<(), KnowledgeFault> {
+        let (key, now) = (self.hold.key(), self.inner.clock.now());
+        let until = now.plus(self.inner.config.lease);
+        let held = self
+            .inner
+            .catalog
+            .transact::<bool, CatalogFault, _>(|mut tx| async move {
+                if !held::renew(&mut tx, key, self.hold.by(), until).await? {
+                    return Ok((tx, false));
+                }
+                for change in changes {
+                    document::apply(&mut tx, key, change, now).await?;
+                }
+                Ok((tx, true))
+            })
+            .await?;
+        if held { Ok(()) } else { Err(self.hold.lost()) }
+    }
+}
+
+struct Sorted {
+    rows: Vec<table::ChunkRow>,
+    vectors: Vec<super::vectors::Vector>,
+    rewritten: Vec<DocumentId>,
+    removed: Vec<DocumentId>,
+    changes: Vec<Change>,
+}
+
+fn sort(table: &Name, batch: Vec<Complete>) -> Sorted {
+    let mut sorted =
+        Sorted { rows: Vec::new(), vectors: Vec::new(), rewritten: Vec::new(), removed: Vec::new(), changes: Vec::new() };
+    for complete in batch {
+        match complete {
+            Complete::Rows(prepared, vectors) => {
+                let super::pipeline::Prepared { mut document, attributes, fingerprint, row_key, chunks } = *prepared;
+                document.chunks = chunks.len() as u64;
+                document.tokens = chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
+                sorted.rewritten.push(document.id.clone());
+                sorted.rows.extend(chunks);
+                sorted.vectors.extend(vectors);
+                let document = Box::new(document);
+                sorted.changes.push(Change::Ready { document, attributes, fingerprint, table: table.clone(), row_key });
+            }
+            Complete::Change(change) => {
+                match &change {
+                    Change::Gone(id) => sorted.removed.push(id.clone()),
+                    Change::Failed { document, .. } => sorted.removed.push(document.id.clone()),
+                    Change::Ready { .. } | Change::Fingerprint { .. } | Change::Stale { .. } => {}
+                }
+                sorted.changes.push(change);
+            }
+        }
+    }
+    sorted
+}
+
+fn done_bytes(change: &Change) -> u64 {
+    match change {
+        Change::Ready { document, .. } | Change::Failed { document, .. } => document.bytes,
+        Change::Fingerprint { .. } | Change::Stale { .. } | Change::Gone(_) => 0,
+    }
+}
+
+/// Waits out a store that is away or contended; everything done here may be done twice.
+pub(crate) async fn patiently<T, F>(work: impl Fn() -> F) -> Result<T, KnowledgeFault>
+where
+    F: Future<Output = Result<T, KnowledgeFault>>,
+{
+    let deadline = Instant::now() + PATIENCE;
+    let mut pause = Duration::from_millis(100);
+    loop {
+        match work().await {
+            Err(fault) if fault.kind().is_transient() && Instant::now() < deadline => {
+                tracing::warn!(code = fault.code(), "a store is away; trying again");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(5));
+            }
+            other => return other,
+        }
+    }
+}

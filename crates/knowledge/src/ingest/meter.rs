@@ -1,0 +1,113 @@
+//! How far a run is and how fast: written by its stages, read by whoever watches.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::watch, time::Instant};
+
+use crate::model::{Progress, Stage};
+
+#[derive(Debug, Clone)]
+pub(super) struct Meter {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    started: Instant,
+    state: Mutex<State>,
+    watchers: watch::Sender<Progress>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    progress: Progress,
+    /// Bytes of documents to do and done: what the ETA is made of.
+    bytes_to_do: u64,
+    bytes_done: u64,
+    working_since: Option<Instant>,
+    busy_since: Option<Instant>,
+    busy: Duration,
+    in_flight: usize,
+}
+
+impl Meter {
+    pub(super) fn start(watchers: watch::Sender<Progress>) -> Self {
+        let inner = Inner { started: Instant::now(), state: Mutex::default(), watchers };
+        Self { inner: Arc::new(inner) }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut state);
+    }
+
+    pub(super) fn count(&self, change: impl FnOnce(&mut Progress)) {
+        self.change(|state| change(&mut state.progress));
+    }
+
+    pub(super) fn enter(&self, stage: Stage) {
+        self.change(|state| {
+            state.progress.stage = stage;
+            if stage == Stage::Working {
+                state.working_since = Some(Instant::now());
+            }
+        });
+        self.show();
+    }
+
+    pub(super) fn plan_bytes(&self, bytes: u64) {
+        self.change(|state| state.bytes_to_do = bytes);
+    }
+
+    pub(super) fn document_done(&self, bytes: u64) {
+        self.change(|state| {
+            state.progress.done += 1;
+            state.bytes_done += bytes;
+        });
+    }
+
+    /// The encoder got a batch.
+    pub(super) fn encoding(&self) {
+        self.change(|state| {
+            state.in_flight += 1;
+            state.busy_since.get_or_insert_with(Instant::now);
+        });
+    }
+
+    /// The encoder gave a batch back.
+    pub(super) fn encoded(&self, texts: u64, tokens: u64) {
+        self.change(|state| {
+            state.progress.embedded += texts;
+            state.progress.tokens += tokens;
+            state.in_flight = state.in_flight.saturating_sub(1);
+            if state.in_flight == 0 {
+                state.busy += state.busy_since.take().map(|since| since.elapsed()).unwrap_or_default();
+            }
+        });
+    }
+
+    pub(super) fn now(&self) -> Progress {
+        let state = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut progress = state.progress.clone();
+        progress.elapsed_seconds = self.inner.started.elapsed().as_secs_f64();
+        let busy = state.busy + state.busy_since.map(|since| since.elapsed()).unwrap_or_default();
+        if let Some(working) = state.working_since.map(|since| since.elapsed().as_secs_f64()).filter(|span| *span > 0.0) {
+            progress.encoder_busy = Some((busy.as_secs_f64() / working).min(1.0));
+            #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+            let (tokens, done, to_do) = (progress.tokens as f64, state.bytes_done as f64, state.bytes_to_do as f64);
+            progress.tokens_per_second = (tokens > 0.0).then(|| tokens / working);
+            progress.eta_seconds = (done > 0.0 && to_do >= done).then(|| working * (to_do - done) / done);
+        }
+        progress
+    }
+
+    /// Tells the watchers; none may be there.
+    pub(super) fn show(&self) -> Progress {
+        let progress = self.now();
+        self.inner.watchers.send_replace(progress.clone());
+        progress
+    }
+}

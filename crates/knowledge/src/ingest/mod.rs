@@ -1,0 +1,122 @@
+//! From sources to a searchable table, in a run: list, compare, do what is to be done, settle.
+
+mod commit;
+mod embed;
+mod hold;
+mod meter;
+mod pipeline;
+mod plan;
+mod prepare;
+mod reconcile;
+mod run;
+mod settle;
+mod text;
+mod vectors;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use mainspring_kernel::{Actor, AssetKind, AssetRef, Role, id::RunId};
+use mainspring_llm::SpanContext;
+use mainspring_registry::{Link, NewRun, Version};
+use serde_json::json;
+use tokio::sync::watch;
+
+pub use plan::IngestOptions;
+pub(crate) use commit::patiently;
+pub(crate) use hold::Hold;
+pub(crate) use text::load as load_text;
+pub use text::ParsedText;
+
+use crate::{
+    fault::KnowledgeFault,
+    model::{KnowledgeKey, Progress},
+    service::{Inner, needs},
+    spec::KnowledgeSpec,
+    store,
+};
+use hold::Abandoned;
+use meter::Meter;
+
+/// An ingestion that holds its knowledge and is ready to go. Dropped, it ends as cancelled; what it
+/// wrote stays, and the next one goes on from there.
+#[derive(Debug)]
+pub struct Ingestion {
+    inner: Arc<Inner>,
+    actor: Actor,
+    id: RunId,
+    hold: Hold,
+    abandoned: Abandoned,
+    version: Version,
+    spec: KnowledgeSpec,
+    options: IngestOptions,
+    meter: Meter,
+    progress: watch::Receiver<Progress>,
+    trace: SpanContext,
+}
+
+impl Ingestion {
+    #[must_use]
+    pub const fn run_id(&self) -> RunId {
+        self.id
+    }
+
+    /// How far it is, from now on.
+    #[must_use]
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.clone()
+    }
+}
+
+/// Takes hold of a knowledge and starts a run; no source is read yet.
+pub(crate) async fn begin(
+    inner: &Arc<Inner>,
+    actor: &Actor,
+    target: &AssetRef,
+    options: IngestOptions,
+    trace: &SpanContext,
+) -> Result<Ingestion, KnowledgeFault> {
+    needs(actor, Role::Editor)?;
+    let version = inner.registry.get(actor, AssetKind::Knowledge, target).await?;
+    let spec = inner.spec_of(&version)?;
+    let key = KnowledgeKey::new(actor.project, version.pin.name.clone());
+    let id = start(inner, actor, (&key, &version), options, trace).await?;
+    let hold = Hold::taken(inner, &key, id.to_string());
+    let abandoned = Abandoned::watch(&hold, actor, id);
+    let (sender, progress) = watch::channel(Progress::default());
+    let (meter, trace) = (Meter::start(sender), trace.clone());
+    let (inner, actor) = (inner.clone(), actor.clone());
+    Ok(Ingestion { inner, actor, id, hold, abandoned, version, spec, options, meter, progress, trace })
+}
+
+/// The run, its entry here, and the hold: all or nothing.
+async fn start(
+    inner: &Arc<Inner>,
+    actor: &Actor,
+    (key, version): (&KnowledgeKey, &Version),
+    options: IngestOptions,
+    trace: &SpanContext,
+) -> Result<RunId, KnowledgeFault> {
+    let kind = "ingestion".parse().map_err(|fault| KnowledgeFault::rows("run", fault))?;
+    let trace_id = trace.trace.to_string();
+    let new = NewRun {
+        kind,
+        name: key.name.to_string(),
+        trace: Some(trace_id.clone()),
+        parent: None,
+        owner: inner.process.clone(),
+        parameters: json!({ "full": options.full, "retry_failed": options.retry_failed }),
+        inputs: vec![Link::from(&version.pin)],
+    };
+    let (new, trace_id) = (&new, &trace_id);
+    inner
+        .catalog
+        .transact::<RunId, KnowledgeFault, _>(|mut tx| async move {
+            let run = inner.registry.start_run_in(&mut tx, actor, new.clone()).await?;
+            Hold::take_in(&mut tx, inner, key, &run.id.to_string()).await?;
+            store::run::insert(&mut tx, key, run.id, (version.pin.number, Some(trace_id)), inner.clock.now()).await?;
+            Ok((tx, run.id))
+        })
+        .await
+}

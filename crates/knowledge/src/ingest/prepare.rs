@@ -1,0 +1,331 @@
+//! The first stage: fetches what may have changed, parses what did, and cuts it into chunks.
+
+use std::{collections::HashMap, sync::{Arc, Mutex, PoisonError}};
+
+use bytes::Bytes;
+use futures::{StreamExt as _, stream};
+use mainspring_kernel::{Digest, Fault as _};
+use mainspring_llm::TextTokenizer;
+use tokio::sync::mpsc;
+
+use super::{
+    meter::Meter,
+    pipeline::{Item, Prepared},
+    plan::{Work, row_key},
+    text::{self, ParsedText},
+};
+use crate::{
+    chunk::ChunkSpec,
+    fault::KnowledgeFault,
+    model::{Document, DocumentId, DocumentStatus, Failure, KnowledgeKey, Reason},
+    service::Inner,
+    source::{Content, Fetched, Listed, Note, Source, names},
+    store::{Known, document::{self, Change}},
+};
+
+pub(super) struct Prepare {
+    pub inner: Arc<Inner>,
+    pub key: KnowledgeKey,
+    pub sources: HashMap<Arc<str>, Arc<Source>>,
+    pub config: Digest,
+    pub chunking: ChunkSpec,
+    pub tokenizer: Arc<dyn TextTokenizer>,
+    pub full: bool,
+    pub meter: Meter,
+    pub findings: Arc<Findings>,
+    /// Documents that are gone, by their content: a new one with the same content was moved.
+    pub gone: Mutex<HashMap<Digest, u64>>,
+}
+
+/// What the report will say by name.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    inner: Mutex<Found>,
+}
+
+#[derive(Debug, Default, Clone)]
+pub(super) struct Found {
+    pub failures: Vec<Failure>,
+    pub notes: Vec<Note>,
+    pub unlisted: u64,
+    pub added: u64,
+    pub changed: u64,
+    pub same: u64,
+}
+
+/// More names than this help nobody, and would grow without bound.
+const NAMED: usize = 10_000;
+
+impl Findings {
+    pub(super) fn change(&self, change: impl FnOnce(&mut Found)) {
+        change(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(super) fn failed(&self, failure: Failure) {
+        self.change(|found| {
+            if found.failures.len() < NAMED { found.failures.push(failure) } else { found.unlisted += 1 }
+        });
+    }
+
+    pub(super) fn note(&self, note: Note) {
+        self.change(|found| if found.notes.len() < NAMED { found.notes.push(note) } else { found.unlisted += 1 });
+    }
+
+    pub(super) fn take(&self) -> Found {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Prepare {
+    pub(super) async fn run(self, work: Vec<Work>, output: mpsc::Sender<Item>) -> Result<(), KnowledgeFault> {
+        let at_once = self.inner.config.parse_at_once.max(1);
+        let this = &self;
+        let mut items = stream::iter(work).map(|work| this.item(work)).buffer_unordered(at_once);
+        while let Some(item) = items.next().await {
+            if let Some(item) = item? {
+                let ended = |_| KnowledgeFault::Worker { reason: "the embedding stage ended early".into() };
+                output.send(item).await.map_err(ended)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn item(&self, work: Work) -> Result<Option<Item>, KnowledgeFault> {
+        match work {
+            Work::Rewrite { listed, known, parsed } => {
+                let fingerprint = listed.fingerprint.clone();
+                self.rewrite(&listed, Some(&known), parsed, fingerprint).await
+            }
+            Work::Fetch { listed, known } => self.fetch(listed, known.as_deref()).await,
+        }
+    }
+
+    async fn fetch(&self, listed: Listed, known: Option<&Known>) -> Result<Option<Item>, KnowledgeFault> {
+        let Some(source) = self.sources.get(&listed.source) else { return Ok(None) };
+        // An answer "nothing changed" is of use only to somebody who has the text.
+        let has = known.filter(|known| known.parsed.is_some() && !self.full);
+        let fingerprint = has.and_then(|known| known.fingerprint.as_deref());
+        match source.fetch(&listed, fingerprint, self.inner.clock.now()).await {
+            Ok(Fetched::Same) => self.same(&listed, has, listed.fingerprint.clone().or_else(|| fingerprint.map(str::to_owned))).await,
+            Ok(Fetched::Content(content)) => self.content(listed, known, content).await,
+            Err(fault) => {
+                let reason = Reason { code: fault.code().to_owned(), detail: fault.to_string() };
+                if known.is_some_and(|known| known.status == DocumentStatus::Ready) && fault.is_transient() {
+                    self.report(&listed, &reason);
+                    return Ok(Some(Item::Change(Change::Stale { id: listed.id, reason })));
+                }
+                // Only what stays wrong until the document changes is remembered with its fingerprint.
+                let fingerprint = if fault.is_transient() { None } else { listed.fingerprint.clone() };
+                Ok(Some(self.failed(&listed, None, reason, fingerprint)))
+            }
+        }
+    }
+
+    async fn content(&self, listed: Listed, known: Option<&Known>, content: Content) -> Result<Option<Item>, KnowledgeFault> {
+        let Content { bytes, media_type, fingerprint } = content;
+        let fingerprint = fingerprint.or_else(|| listed.fingerprint.clone());
+        let (digest, bytes) = digest_of(bytes).await?;
+        if !self.full {
+            if let Some(known) = known.filter(|known| known.digest == Some(digest)) {
+                if known.status == DocumentStatus::Ready && known.parsed.is_some() {
+                    return self.same(&listed, Some(known), fingerprint).await;
+                }
+            } else if let Some(parsed) = self.parsed_elsewhere(&listed, &digest, media_type.as_deref()).await? {
+                self.count_change(known, &digest);
+                return self.write(&listed, parsed, digest, fingerprint, bytes.len() as u64).await;
+            }
+        }
+        self.count_change(known, &digest);
+        let size = bytes.len() as u64;
+        match text::parse(&self.inner, &listed, media_type.or_else(|| listed.media_type.clone()), bytes).await {
+            Ok(parsed) => {
+                self.meter.count(|progress| progress.parsed += 1);
+                self.write(&listed, parsed, digest, fingerprint, size).await
+            }
+            Err(text::ParseFailed::Document(reason)) => {
+                Ok(Some(self.failed(&listed, Some((digest, size)), reason, fingerprint)))
+            }
+            Err(text::ParseFailed::Fatal(fault)) => Err(fault),
+        }
+    }
+
+    fn count_change(&self, known: Option<&Known>, digest: &Digest) {
+        if known.is_some() {
+            self.findings.change(|found| found.changed += 1);
+            return;
+        }
+        let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        let moved = gone.get_mut(digest).filter(|count| **count > 0).map(|count| *count -= 1).is_some();
+        if moved {
+            self.meter.count(|progress| progress.moved += 1);
+        } else {
+            self.findings.change(|found| found.added += 1);
+        }
+    }
+
+    /// The content is what we have; perhaps its rows are not.
+    async fn same(&self, listed: &Listed, known: Option<&Known>, fingerprint: Option<String>) -> Result<Option<Item>, KnowledgeFault> {
+        let Some((known, parsed)) = known.and_then(|known| Some((known, known.parsed?))) else { return Ok(None) };
+        if known.row_key == Some(row_key(&parsed, &listed.attributes_digest)) {
+            self.findings.change(|found| found.same += 1);
+            return Ok(Some(Item::Change(Change::Fingerprint { id: listed.id.clone(), fingerprint })));
+        }
+        self.rewrite(listed, Some(known), parsed, fingerprint).await
+    }
+
+    /// Makes rows from text that was parsed before.
+    async fn rewrite(
+        &self,
+        listed: &Listed,
+        known: Option<&Known>,
+        parsed: Digest,
+        fingerprint: Option<String>,
+    ) -> Result<Option<Item>, KnowledgeFault> {
+        self.findings.change(|found| found.changed += 1);
+        match text::load(&self.inner, &parsed).await? {
+            Some(text) => {
+                let digest = known.and_then(|known| known.digest).unwrap_or(parsed);
+                self.write(listed, text, digest, fingerprint, listed.size.unwrap_or(0)).await
+            }
+            // The text was lost; without a fingerprint the next run fetches it again.
+            None => {
+                let reason = Reason { code: "knowledge-text-gone".into(), detail: "its parsed text is not kept any more".into() };
+                Ok(Some(self.failed(listed, None, reason, None)))
+            }
+        }
+    }
+
+    /// Text of another document with the same bytes, when it would be parsed the same way.
+    async fn parsed_elsewhere(
+        &self,
+        listed: &Listed,
+        digest: &Digest,
+        media_type: Option<&str>,
+    ) -> Result<Option<ParsedText>, KnowledgeFault> {
+        for (path, parsed, _) in document::same_content(&self.inner.catalog, &self.key, digest).await? {
+            if media_type.is_none() && extension(&path) == extension(&listed.path) {
+                return text::load(&self.inner, &parsed).await;
+            }
+        }
+        Ok(None)
+    }
+
+    async fn write(
+        &self,
+        listed: &Listed,
+        text: ParsedText,
+        digest: Digest,
+        fingerprint: Option<String>,
+        bytes: u64,
+    ) -> Result<Option<Item>, KnowledgeFault> {
+        let title = text.title().map_or_else(|| names::stem(&listed.path), str::to_owned);
+        for warning in text.warnings() {
+            self.findings.note(Note {
+                source: listed.source.to_string(),
+                path: listed.path.clone(),
+                code: warning.code,
+                detail: warning.detail,
+            });
+        }
+        let document = Document {
+            id: listed.id.clone(),
+            source: listed.source.to_string(),
+            path: listed.path.clone(),
+            uri: listed.uri.clone(),
+            title,
+            media_type: text.media_type().to_owned(),
+            labels: listed.attributes.labels.to_vec(),
+            metadata: (*listed.attributes.metadata).clone(),
+            digest: Some(digest),
+            parsed: Some(text.digest()),
+            bytes,
+            pages: text.pages(),
+            chunks: 0,
+            tokens: 0,
+            status: DocumentStatus::Ready,
+            reason: None,
+            updated: self.inner.clock.now(),
+        };
+        let row_key = row_key(&text.digest(), &listed.attributes_digest);
+        let (tokenizer, spec, config) = (self.tokenizer.clone(), self.chunking.clone(), self.config);
+        let cut = tokio::task::spawn_blocking(move || {
+            let chunks = text::cut(&document, &text, (&spec, &config), tokenizer.as_ref());
+            (document, chunks)
+        });
+        let stopped = |_| KnowledgeFault::Worker { reason: "cutting a document stopped".into() };
+        let (document, chunks) = cut.await.map_err(stopped)?;
+        match chunks {
+            Ok(chunks) => {
+                let attributes = listed.attributes_digest;
+                Ok(Some(Item::Rows(Box::new(Prepared { document, attributes, fingerprint, row_key, chunks }))))
+            }
+            Err(reason) => Ok(Some(self.failed(listed, Some((digest, bytes)), reason, fingerprint))),
+        }
+    }
+
+    fn failed(&self, listed: &Listed, content: Option<(Digest, u64)>, reason: Reason, fingerprint: Option<String>) -> Item {
+        self.report(listed, &reason);
+        let document = Document {
+            id: listed.id.clone(),
+            source: listed.source.to_string(),
+            path: listed.path.clone(),
+            uri: listed.uri.clone(),
+            title: names::stem(&listed.path),
+            media_type: listed.media_type.clone().unwrap_or_default(),
+            labels: listed.attributes.labels.to_vec(),
+            metadata: (*listed.attributes.metadata).clone(),
+            digest: content.map(|(digest, _)| digest),
+            parsed: None,
+            bytes: content.map(|(_, bytes)| bytes).or(listed.size).unwrap_or(0),
+            pages: None,
+            chunks: 0,
+            tokens: 0,
+            status: DocumentStatus::Failed,
+            reason: Some(reason),
+            updated: self.inner.clock.now(),
+        };
+        Item::Change(Change::Failed { document: Box::new(document), attributes: listed.attributes_digest, fingerprint })
+    }
+
+    fn report(&self, listed: &Listed, reason: &Reason) {
+        self.meter.count(|progress| progress.failed += 1);
+        self.findings.failed(Failure {
+            document: Some(listed.id.clone()),
+            source: listed.source.to_string(),
+            path: listed.path.clone(),
+            code: reason.code.clone(),
+            detail: reason.detail.clone(),
+            labels: listed.attributes.labels.to_vec(),
+            known: false,
+        });
+    }
+}
+
+fn extension(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.rsplit_once('.').map_or("", |(_, extension)| extension)
+}
+
+/// Hashing a large file takes longer than an async task may.
+async fn digest_of(bytes: Bytes) -> Result<(Digest, Bytes), KnowledgeFault> {
+    const AT_ONCE: usize = 128 << 10;
+    if bytes.len() <= AT_ONCE {
+        return Ok((Digest::of(&bytes), bytes));
+    }
+    let stopped = |_| KnowledgeFault::Worker { reason: "hashing a document stopped".into() };
+    tokio::task::spawn_blocking(move || (Digest::of(&bytes), bytes)).await.map_err(stopped)
+}
+
+/// Kept apart so that the run can count what is gone by content.
+pub(super) fn contents(gone: &[Known]) -> HashMap<Digest, u64> {
+    let mut contents = HashMap::new();
+    for digest in gone.iter().filter_map(|known| known.digest) {
+        *contents.entry(digest).or_insert(0) += 1;
+    }
+    contents
+}
+
+/// Ids of what is gone.
+pub(super) fn ids(gone: &[Known]) -> impl Iterator<Item = DocumentId> + '_ {
+    gone.iter().map(|known| known.id.clone())
+}

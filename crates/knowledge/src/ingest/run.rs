@@ -1,0 +1,309 @@
+//! One run, from its hold to its report.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{Arc, Mutex},
+};
+
+use futures::{StreamExt as _, stream};
+use mainspring_kernel::{Fault as _, Name};
+use mainspring_lake::{LakeVersion, Table};
+use mainspring_llm::{
+    Embedder,
+    trace::{OpenSpan, SpanKind, names},
+};
+use tokio::sync::mpsc;
+
+use super::{
+    Ingestion,
+    commit::{Commit, patiently},
+    embed::EmbedStage,
+    hold::{self, Settled},
+    pipeline::Complete,
+    plan::{self, Plan, Work},
+    prepare::{Findings, Prepare, contents, ids},
+    reconcile, settle,
+    vectors::Vectors,
+};
+use crate::{
+    fault::KnowledgeFault,
+    model::{Reason, Report, RunState, Stage},
+    source::{Listing, Source},
+    store::{RunRow, TableRow, TableState, document::{self, Change}, held},
+    table,
+};
+
+/// Sources listed side by side.
+const LISTINGS: usize = 4;
+/// Documents between two stages. How many chunks wait is bounded inside the embedding stage.
+const BETWEEN: usize = 16;
+
+/// The table a run writes to, and what it knows of the others.
+pub(super) struct Target {
+    pub row: TableRow,
+    pub table: Arc<dyn Table>,
+    /// The table searches read, when it is another one.
+    pub searched: Option<Arc<dyn Table>>,
+    /// Other tables with vectors of the same embedder.
+    pub others: Vec<Arc<dyn Table>>,
+    pub settled: Option<LakeVersion>,
+    pub unsettled: bool,
+}
+
+impl Ingestion {
+    /// Runs to the end. However it ends, the run is closed and the knowledge is free again.
+    pub async fn run(self) -> Result<Report, KnowledgeFault> {
+        let mut span = self.trace.start("ingest", SpanKind::Internal);
+        span.set(names::OPERATION, "ingest");
+        span.set(names::DATA_SOURCE, self.version.pin.name.as_str());
+        span.set(names::RUN, self.id.to_string());
+        span.set(names::VERSIONS, vec![format!("{}#{}", self.version.pin, self.version.pin.digest)]);
+        let findings = Arc::new(Findings::default());
+        let working = Box::pin(self.work(&findings, &span));
+        let keeping = Box::pin(self.hold.keep(self.id, &self.meter));
+        let result = tokio::select! {
+            result = working => result,
+            fault = keeping => Err(fault),
+        };
+        self.close(result, &findings, span).await
+    }
+
+    async fn close(
+        self,
+        result: Result<(Settled, Report, Name), KnowledgeFault>,
+        findings: &Findings,
+        span: OpenSpan,
+    ) -> Result<Report, KnowledgeFault> {
+        match result {
+            Ok((settled, report, table)) => {
+                let end = RunRow {
+                    id: self.id,
+                    state: RunState::Succeeded,
+                    lake: Some((table, settled.version.clone())),
+                    tag: report.tag.clone(),
+                    report: Some(report.clone()),
+                    error: None,
+                };
+                patiently(|| hold::finish(&self.hold, &self.actor, &end, Some(&settled))).await?;
+                self.abandoned.disarm();
+                self.meter.enter(Stage::Done);
+                span.finish();
+                Ok(report)
+            }
+            Err(fault) => {
+                let reason = Reason { code: fault.code().to_owned(), detail: fault.to_string() };
+                let report = settle::report(&self.meter, findings, &Plan::default());
+                let end = RunRow {
+                    id: self.id,
+                    state: RunState::Failed,
+                    lake: None,
+                    tag: None,
+                    report: Some(report),
+                    error: Some(reason),
+                };
+                if patiently(|| hold::finish(&self.hold, &self.actor, &end, None)).await.is_ok() {
+                    self.abandoned.disarm();
+                }
+                span.fail(fault.code(), fault.to_string());
+                Err(fault)
+            }
+        }
+    }
+
+    async fn work(&self, findings: &Arc<Findings>, span: &OpenSpan) -> Result<(Settled, Report, Name), KnowledgeFault> {
+        let embedder = self.inner.models.embedder(&self.spec.embedding)?;
+        let target = self.target(embedder.as_ref()).await?;
+        reconcile::reconcile(&self.inner, &self.hold, &target).await?;
+
+        self.meter.enter(Stage::Listing);
+        let listing = span.context().start("list", SpanKind::Internal);
+        let (sources, mut plan) = self.plan(&target, findings).await?;
+        listing.finish();
+
+        let work = std::mem::take(&mut plan.work);
+        let idle = work.is_empty() && plan.gone.is_empty();
+        if !idle {
+            let working = span.context().start("work", SpanKind::Internal);
+            Box::pin(self.pipeline((embedder, &target), sources, (work, &plan), findings)).await?;
+            working.finish();
+        }
+        self.meter.enter(Stage::Settling);
+        let settling = span.context().start("settle", SpanKind::Internal);
+        let settled = settle::settle(self, &target, idle).await?;
+        settling.finish();
+        let mut report = settle::report(&self.meter, findings, &plan);
+        report.switched = settled.switched;
+        report.tag = settled.tag;
+        report.version = Some(crate::model::KnowledgeVersion {
+            config: target.row.config,
+            table: target.row.table.clone(),
+            version: settled.version.clone(),
+        });
+        let asset = (self.version.pin.number, self.version.pin.digest);
+        Ok((Settled { asset, version: settled.version }, report, target.row.table))
+    }
+
+    /// The table this spec and embedder make: the one that is searched, one half built, or a new one.
+    async fn target(&self, embedder: &dyn Embedder) -> Result<Target, KnowledgeFault> {
+        let (inner, key) = (&self.inner, self.hold.key());
+        let config = self.spec.table_config(&embedder.identity());
+        let name = table::table_name(key, &config)?;
+        let state = held::find(&inner.catalog, key).await?;
+        let active = state.as_ref().and_then(|state| state.active_table.clone());
+        let row = TableRow {
+            table: name.clone(),
+            config,
+            embedder: embedder.name().to_owned(),
+            embedder_identity: embedder.identity(),
+            dimensions: embedder.dimensions(),
+            state: TableState::Building,
+            retired: None,
+        };
+        let (row, now, first) = (&row, inner.clock.now(), active.is_none());
+        inner
+            .catalog
+            .transact::<(), KnowledgeFault, _>(|mut tx| {
+                async move {
+                    held::add_table(&mut tx, key, row, now).await?;
+                    // Nothing is searched yet, so a table that fills is better than none.
+                    if first {
+                        held::activate(&mut tx, key, &row.table, now).await?;
+                    }
+                    Ok((tx, ()))
+                }
+            })
+            .await?;
+        let spec = table::table_spec(embedder.dimensions())?;
+        let table = patiently(|| async { Ok(inner.lake.open(&name, &spec).await?) }).await?;
+        let (mut others, mut searched) = (Vec::new(), None);
+        for other in held::tables(&inner.catalog, key).await?.into_iter().filter(|other| other.table != name) {
+            let Ok(opened) = inner.lake.open_existing(&other.table).await else { continue };
+            if Some(&other.table) == active.as_ref() {
+                searched = Some(opened.clone());
+            }
+            if other.embedder_identity == row.embedder_identity {
+                others.push(opened.snapshot().await?);
+            }
+        }
+        let same = active.is_none() || active.as_ref() == Some(&name);
+        let settled = state.as_ref().filter(|_| same).and_then(|state| state.lake.clone());
+        let unsettled = state.as_ref().is_some_and(|state| state.unsettled);
+        Ok(Target { row: row.clone(), table, searched, others, settled, unsettled })
+    }
+
+    async fn plan(
+        &self,
+        target: &Target,
+        findings: &Findings,
+    ) -> Result<(HashMap<Arc<str>, Arc<Source>>, Plan), KnowledgeFault> {
+        let inner = &self.inner;
+        let mut sources: HashMap<Arc<str>, Arc<Source>> = HashMap::new();
+        let mut configured: HashSet<Arc<str>> = HashSet::new();
+        for spec in &self.spec.sources {
+            configured.insert(Arc::from(spec.key()));
+            match Source::open(self.hold.key(), spec, &inner.config.sources, &inner.egress) {
+                Ok(source) => {
+                    sources.insert(Arc::from(source.key()), Arc::new(source));
+                }
+                Err(fault) => self.source_failed(findings, &spec.key(), &fault),
+            }
+        }
+        let now = inner.clock.now();
+        let lists = sources.iter().map(|(key, source)| async move { (key.clone(), source.list(now).await) });
+        let listed: Vec<_> = stream::iter(lists).buffer_unordered(LISTINGS).collect().await;
+        let mut listings: BTreeMap<Arc<str>, Listing> = BTreeMap::new();
+        for (key, listing) in listed {
+            match listing {
+                Ok(listing) => {
+                    listing.notes.iter().for_each(|note| findings.note(note.clone()));
+                    listings.insert(key, listing);
+                }
+                Err(fault) => self.source_failed(findings, &key, &fault),
+            }
+        }
+        let known = document::known(&inner.catalog, self.hold.key(), &target.row.table).await?;
+        let plan = plan::plan(&configured, listings, known, self.options);
+        self.meter.plan_bytes(plan.work.iter().filter_map(|work| work.listed().size).sum());
+        self.meter.count(|progress| {
+            progress.seen = plan.seen;
+            progress.unchanged = plan.unchanged;
+            progress.to_do = plan.work.len() as u64 + plan.gone.len() as u64;
+            progress.failed += plan.failures.len() as u64;
+        });
+        Ok((sources, plan))
+    }
+
+    /// A source that cannot be listed stops nothing; what it gave before stays.
+    fn source_failed(&self, findings: &Findings, key: &str, fault: &crate::source::SourceFault) {
+        self.meter.count(|progress| progress.failed += 1);
+        findings.failed(crate::model::Failure {
+            document: None,
+            source: key.to_owned(),
+            path: String::new(),
+            code: fault.code().to_owned(),
+            detail: fault.to_string(),
+            labels: Vec::new(),
+            known: false,
+        });
+    }
+
+    /// The three stages side by side, with bounded channels between: dropping this future stops them all.
+    async fn pipeline(
+        &self,
+        (embedder, target): (Arc<dyn Embedder>, &Target),
+        sources: HashMap<Arc<str>, Arc<Source>>,
+        (work, plan): (Vec<Work>, &Plan),
+        findings: &Arc<Findings>,
+    ) -> Result<(), KnowledgeFault> {
+        self.mark_unsettled().await?;
+        self.meter.enter(Stage::Working);
+        // Seen before anything is deleted: a moved file finds its vectors here.
+        let mut shelves = vec![target.table.clone()];
+        if !plan.gone.is_empty() {
+            shelves.push(target.table.snapshot().await?);
+        }
+        shelves.extend(target.others.iter().cloned());
+        let commit = Commit {
+            inner: self.inner.clone(),
+            hold: self.hold.clone(),
+            table: target.table.clone(),
+            dimensions: target.row.dimensions,
+            searched: target.searched.clone(),
+            meter: self.meter.clone(),
+        };
+        let gone: Vec<Complete> = ids(&plan.gone).map(|id| Complete::Change(Change::Gone(id))).collect();
+        if !gone.is_empty() {
+            commit.write(gone).await?;
+        }
+        let prepare = Prepare {
+            inner: self.inner.clone(),
+            key: self.hold.key().clone(),
+            sources,
+            config: target.row.config,
+            chunking: self.spec.chunking.clone(),
+            tokenizer: embedder.tokenizer(),
+            full: self.options.full,
+            meter: self.meter.clone(),
+            findings: findings.clone(),
+            gone: Mutex::new(contents(&plan.gone)),
+        };
+        let embed = EmbedStage::new(embedder, Vectors::of(shelves), self.meter.clone());
+        let (to_embed, from_prepare) = mpsc::channel(BETWEEN);
+        let (to_commit, from_embed) = mpsc::channel(BETWEEN);
+        let stages = futures::future::try_join3(
+            prepare.run(work, to_embed),
+            embed.run(from_prepare, to_commit),
+            commit.run(from_embed),
+        );
+        stages.await.map(drop)
+    }
+
+    async fn mark_unsettled(&self) -> Result<(), KnowledgeFault> {
+        let key = self.hold.key();
+        let marked = self.inner.catalog.transact::<(), KnowledgeFault, _>(|mut tx| async move {
+            held::mark_unsettled(&mut tx, key).await?;
+            Ok((tx, ()))
+        });
+        marked.await
+    }
+}

@@ -1,0 +1,35 @@
+#![doc = include_str!("../README.md")]
+
+pub mod spec;      // start here: what people write
+mod model;         // what a knowledge holds, and what its ingestion says of itself
+mod service;       // every use case
+pub mod source;
+#[path = "standin_chunk.rs"]
+pub mod chunk;
+pub mod standin;
+mod ingest;
+mod search;
+mod documents;
+mod forget;
+mod upkeep;
+mod watch;
+mod kind;
+mod table;         // rows of the lake
+mod texts;
+mod store;         // SQL lives here and nowhere else
+mod fault;
+
+pub use documents::{Chunk, DocumentFilter, DocumentText, SourceStats, Stats};
+pub use fault::KnowledgeFault;
+pub use forget::{DroppedState, ForgetRequest, Receipt, RemovedRows};
+pub use ingest::{IngestOptions, Ingestion, ParsedText};
+pub use kind::kind;
+pub use model::{
+    Document, DocumentId, DocumentStatus, Failure, IngestRun, KnowledgeKey, KnowledgeVersion, Progress, Reason, Report,
+    RunState, Stage,
+};
+pub use search::{Answer, Evidence, LeftOut};
+pub use service::{Interrupted, KnowledgeConfig, Knowledges, Parts};
+pub use source::{EgressPolicy, SourceFault, SourcePolicy};
+pub use upkeep::Cleaned;
+pub use watch::Watch;

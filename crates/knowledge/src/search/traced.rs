@@ -1,0 +1,88 @@
+//! The spans of a search.
+
+use std::collections::BTreeSet;
+
+use mainspring_kernel::{AssetRef, Fault as _};
+use mainspring_llm::{
+    Budget, Embedder, Reranker, Scored, SpanContext,
+    embed::EmbedAs,
+    trace::{OpenSpan, SpanKind, names},
+};
+use serde_json::json;
+
+use super::Answer;
+use crate::fault::KnowledgeFault;
+
+pub(super) fn begin(trace: &SpanContext, target: &AssetRef, query: &str) -> OpenSpan {
+    let mut span = trace.start("retrieve", SpanKind::Internal);
+    span.set(names::OPERATION, "retrieve");
+    span.set(names::DATA_SOURCE, target.name.as_str());
+    span.set(names::QUERY, query);
+    span
+}
+
+pub(super) fn end(mut span: OpenSpan, answer: &Answer) {
+    let found = &answer.retrieved;
+    span.set(names::VERSIONS, vec![format!("knowledge/{}#{}", found.knowledge, found.knowledge_digest)]);
+    span.set(names::LAKE_TABLE, found.pin.table.as_str());
+    span.set(names::LAKE_VERSION, found.pin.version);
+    span.set(names::LAKE_TRANSACTION, found.pin.transaction.as_str());
+    span.set(names::HITS, json!(found.passages));
+    span.set("mainspring.retrieval.mode", json!(found.mode));
+    span.set("mainspring.retrieval.count", found.passages.len());
+    span.set("mainspring.retrieval.reranked", found.reranked);
+    if let Some(similarity) = found.best_similarity {
+        span.set("mainspring.retrieval.best_similarity", f64::from(similarity));
+    }
+    // Whoever reads this span reads these passages: they need to hold what each of them asks for.
+    let labels: BTreeSet<&str> = found.passages.iter().flat_map(|passage| passage.labels.iter().map(String::as_str)).collect();
+    span.set(names::LABELS, labels.into_iter().collect::<Vec<_>>());
+    span.finish();
+}
+
+pub(super) async fn embed(
+    embedder: &dyn Embedder,
+    query: &str,
+    trace: &SpanContext,
+    budget: Budget,
+) -> Result<Vec<f32>, KnowledgeFault> {
+    let mut span = trace.start(format!("embeddings {}", embedder.name()), SpanKind::Internal);
+    span.set(names::OPERATION, "embeddings");
+    span.set(names::REQUEST_MODEL, embedder.name());
+    span.set(names::EMBED_DIMENSIONS, embedder.dimensions());
+    match embedder.embed(vec![query.to_owned()], EmbedAs::Query, budget).await {
+        Ok(mut embedded) => {
+            span.set(names::INPUT_TOKENS, embedded.tokens);
+            span.finish();
+            let none = || KnowledgeFault::Worker { reason: "the embedder gave no vector".into() };
+            embedded.vectors.pop().ok_or_else(none)
+        }
+        Err(fault) => {
+            span.fail(fault.code(), fault.to_string());
+            Err(fault.into())
+        }
+    }
+}
+
+pub(super) async fn rerank(
+    reranker: &dyn Reranker,
+    query: &str,
+    passages: Vec<String>,
+    trace: &SpanContext,
+    budget: Budget,
+) -> Result<Vec<Scored>, KnowledgeFault> {
+    let mut span = trace.start(format!("rerank {}", reranker.name()), SpanKind::Internal);
+    span.set(names::OPERATION, "rerank");
+    span.set(names::REQUEST_MODEL, reranker.name());
+    span.set("mainspring.rerank.candidates", passages.len());
+    match reranker.rerank(query, passages, budget).await {
+        Ok(scored) => {
+            span.finish();
+            Ok(scored)
+        }
+        Err(fault) => {
+            span.fail(fault.code(), fault.to_string());
+            Err(fault.into())
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! The only way in: every use case takes the actor who asks.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use mainspring_blobs::Blobs;
+use mainspring_catalog::{Catalog, CatalogFault};
+use mainspring_kernel::{
+    Actor, AssetKind, AssetRef, Clock, Fault, Labels, Name, Page, PageRequest, Role, Tasks, id::RunId, page::PageFault,
+};
+use mainspring_lake::Lake;
+use mainspring_llm::{Budget, Models, RetrieveRequest, Retrieved, Retriever, SpanContext};
+use crate::standin::ParserPool;
+use mainspring_registry::{Registry, Version};
+
+use crate::{
+    documents::{self, Chunk, DocumentFilter, DocumentText, Stats},
+    fault::KnowledgeFault,
+    forget::{self, ForgetRequest, Receipt},
+    ingest::{self, IngestOptions, Ingestion},
+    model::{Document, DocumentId, IngestRun, KnowledgeKey, Report},
+    search::{self, Answer},
+    source::{Egress, SourcePolicy},
+    spec::KnowledgeSpec,
+    store::{self, held},
+    texts::Texts,
+    upkeep::{self, Cleaned},
+};
+
+/// What the building hands over.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    pub catalog: Catalog,
+    pub registry: Registry,
+    pub lake: Arc<dyn Lake>,
+    pub blobs: Blobs,
+    pub parsers: ParserPool,
+    pub models: Models,
+    pub tasks: Tasks,
+    pub clock: Arc<dyn Clock>,
+}
+
+#[derive(Debug, Clone)]
+pub struct KnowledgeConfig {
+    pub sources: SourcePolicy,
+    /// How long a run that is silent keeps others out.
+    pub lease: Duration,
+    /// Documents fetched and parsed side by side.
+    pub parse_at_once: usize,
+    /// Table states that no run tagged are cleaned up after this.
+    pub keep_versions_for: Duration,
+    /// The state each run ended on can be replayed for this long; so long do texts and retired tables stay.
+    pub keep_runs_for: Duration,
+    /// Parsed texts kept in memory for searches.
+    pub text_cache_bytes: usize,
+}
+
+impl KnowledgeConfig {
+    #[must_use]
+    pub fn new(sources: SourcePolicy) -> Self {
+        Self {
+            sources,
+            lease: Duration::from_secs(30),
+            parse_at_once: 6,
+            keep_versions_for: Duration::from_secs(24 * 3600),
+            keep_runs_for: Duration::from_secs(30 * 24 * 3600),
+            text_cache_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Every knowledge of every project. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Knowledges {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub catalog: Catalog,
+    pub registry: Registry,
+    pub lake: Arc<dyn Lake>,
+    pub blobs: Blobs,
+    pub parsers: ParserPool,
+    pub models: Models,
+    pub tasks: Tasks,
+    pub clock: Arc<dyn Clock>,
+    pub config: KnowledgeConfig,
+    pub egress: Egress,
+    pub texts: Texts,
+    /// Names this process in holds.
+    pub process: String,
+}
+
+/// A run that a dead process left, closed now; whoever runs the building may start it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interrupted {
+    pub knowledge: KnowledgeKey,
+    pub run: RunId,
+}
+
+impl Knowledges {
+    pub fn open(parts: Parts, config: KnowledgeConfig) -> Result<Self, KnowledgeFault> {
+        let egress = Egress::new(config.sources.egress.clone())
+            .map_err(|fault| KnowledgeFault::Source { key: "egress policy".into(), fault })?;
+        let Parts { catalog, registry, lake, blobs, parsers, models, tasks, clock } = parts;
+        let texts = Texts::of(config.text_cache_bytes);
+        let process = format!("{}-{}", std::process::id(), clock.now().as_micros());
+        let inner =
+            Inner { catalog, registry, lake, blobs, parsers, models, tasks, clock, config, egress, texts, process };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Once at start: frees what dead processes held, closes their runs, finishes what they were
+    /// forgetting. `alone`: no other process can be using this catalog.
+    pub async fn recover(&self, alone: bool) -> Result<Vec<Interrupted>, KnowledgeFault> {
+        let now = self.inner.clock.now();
+        let interrupted = self
+            .inner
+            .catalog
+            .transact::<_, CatalogFault, _>(|mut tx| async move {
+                held::free_all(&mut tx, now, alone).await?;
+                let interrupted = store::run::interrupt(&mut tx, now).await?;
+                Ok((tx, interrupted))
+            })
+            .await?;
+        forget::resume(&self.inner).await?;
+        Ok(interrupted.into_iter().map(|(knowledge, run)| Interrupted { knowledge, run }).collect())
+    }
+
+    /// Takes hold of a knowledge; `run` on the answer does the work. Another run in progress is a conflict.
+    pub async fn begin_ingest(
+        &self,
+        actor: &Actor,
+        target: &AssetRef,
+        options: IngestOptions,
+        trace: &SpanContext,
+    ) -> Result<Ingestion, KnowledgeFault> {
+        ingest::begin(&self.inner, actor, target, options, trace).await
+    }
+
+    pub async fn ingest(
+        &self,
+        actor: &Actor,
+        target: &AssetRef,
+        options: IngestOptions,
+        trace: &SpanContext,
+    ) -> Result<Report, KnowledgeFault> {
+        Box::pin(self.begin_ingest(actor, target, options, trace).await?.run()).await
+    }
+
+    /// Ingestions, newest first. What the actor's labels do not show is left out.
+    pub async fn runs(&self, actor: &Actor, name: &Name, page: &PageRequest) -> Result<Page<IngestRun>, KnowledgeFault> {
+        needs(actor, Role::Reader)?;
+        let key = self.inner.existing(actor, name).await?;
+        let before = page.after::<(i64, String)>().map_err(bad_page)?;
+        let runs = store::run::page(&self.inner.catalog, &key, before, page.limit() + 1).await?;
+        let page = Page::from_overfetch(runs, page, |run| (run.started.as_micros(), run.id.to_string()));
+        Ok(page.map(|run| shown(actor, run)))
+    }
+
+    pub async fn run(&self, actor: &Actor, name: &Name, run: RunId) -> Result<IngestRun, KnowledgeFault> {
+        needs(actor, Role::Reader)?;
+        let key = self.inner.existing(actor, name).await?;
+        let found = store::run::get(&self.inner.catalog, &key, run).await?;
+        found.map(|run| shown(actor, run)).ok_or_else(|| KnowledgeFault::RunNotFound { id: run.to_string() })
+    }
+
+    /// A search with everything that explains it: also what was found and not given.
+    pub async fn search(
+        &self,
+        actor: &Actor,
+        target: &AssetRef,
+        request: RetrieveRequest,
+        trace: &SpanContext,
+        budget: Budget,
+    ) -> Result<Answer, KnowledgeFault> {
+        needs(actor, Role::Reader)?;
+        Box::pin(search::search(&self.inner, actor, target, request, trace, budget)).await
+    }
+
+    pub async fn documents(
+        &self,
+        actor: &Actor,
+        name: &Name,
+        filter: &DocumentFilter,
+        page: &PageRequest,
+    ) -> Result<Page<Document>, KnowledgeFault> {
+        needs(actor, Role::Reader)?;
+        documents::list(&self.inner, actor, name, filter, page).await
+    }
+
+    pub async fn document(&self, actor: &Actor, name: &Name, id: &DocumentId) -> Result<Document, KnowledgeFault> {
+        needs(actor, Role::Reader)?;
+        documents::get(&self.inner, actor, name, id).await
+    }
+
+    pub async fn document_text(&self, actor: &Actor, name: &Name, id: &DocumentId) -> Result<DocumentText, KnowledgeFault> {
+        needs(actor, Role::Reader)?;
+        documents::text(&self.inner, actor, name, id).await
+    }
+
+    pub async fn chunks(
+        &self,
+        actor: &Actor,
+        name: &Name,
+        id: &DocumentId,
+        page: &PageRequest,
+    ) -> Result<Page<Chunk>, KnowledgeFault> {
+        needs(actor, Role::Reader)?;
+        documents::chunks(&self.inner, actor, name, id, page).await
+    }
+
+    /// Counts, freshness and coverage, as far as the actor may know.
+    pub async fn stats(&self, actor: &Actor, name: &Name) -> Result<Stats, KnowledgeFault> {
+        needs(actor, Role::Reader)?;
+        documents::stats(&self.inner, actor, name).await
+    }
+
+    /// Removes documents from everywhere, also from what replays would read, and says what was removed.
+    pub async fn forget(&self, actor: &Actor, name: &Name, request: &ForgetRequest) -> Result<Receipt, KnowledgeFault> {
+        needs(actor, Role::Admin)?;
+        Box::pin(forget::forget(&self.inner, actor, name, request)).await
+    }
+
+    /// Lifts tombstones, so that the next ingestion takes the documents in again.
+    pub async fn readmit(&self, actor: &Actor, name: &Name, documents: &[DocumentId]) -> Result<u64, KnowledgeFault> {
+        needs(actor, Role::Admin)?;
+        forget::readmit(&self.inner, actor, name, documents).await
+    }
+
+    pub async fn receipts(&self, actor: &Actor, name: &Name, page: &PageRequest) -> Result<Page<Receipt>, KnowledgeFault> {
+        needs(actor, Role::Admin)?;
+        let key = self.inner.existing(actor, name).await?;
+        let before = page.after::<String>().map_err(bad_page)?;
+        let receipts = store::receipt::page(&self.inner.catalog, &key, before, page.limit() + 1).await?;
+        Ok(Page::from_overfetch(receipts, page, |receipt| receipt.id.clone()))
+    }
+
+    /// Keeps tables quick and lets go of what retention no longer asks for. Call it every few minutes.
+    pub async fn upkeep(&self) -> Result<Cleaned, KnowledgeFault> {
+        Box::pin(upkeep::run(&self.inner)).await
+    }
+
+    /// The spec of a version, for schedules, watchers and pages.
+    pub async fn spec(&self, actor: &Actor, target: &AssetRef) -> Result<(Version, KnowledgeSpec), KnowledgeFault> {
+        needs(actor, Role::Reader)?;
+        let version = self.inner.registry.get(actor, AssetKind::Knowledge, target).await?;
+        let spec = self.inner.spec_of(&version)?;
+        Ok((version, spec))
+    }
+}
+
+impl Inner {
+    pub(crate) fn spec_of(&self, version: &Version) -> Result<KnowledgeSpec, KnowledgeFault> {
+        KnowledgeSpec::parse(&version.spec)
+            .map_err(|problem| KnowledgeFault::Spec { name: version.pin.name.to_string(), reason: problem.to_string() })
+    }
+
+    /// The key of a knowledge that the registry knows.
+    pub(crate) async fn existing(&self, actor: &Actor, name: &Name) -> Result<KnowledgeKey, KnowledgeFault> {
+        let target = AssetRef { name: name.clone(), selector: mainspring_kernel::Selector::Latest };
+        self.registry.resolve(actor, AssetKind::Knowledge, &target).await?;
+        Ok(KnowledgeKey::new(actor.project, name.clone()))
+    }
+}
+
+pub(crate) fn needs(actor: &Actor, needed: Role) -> Result<(), KnowledgeFault> {
+    if actor.may(needed) { Ok(()) } else { Err(KnowledgeFault::Forbidden { needed }) }
+}
+
+pub(crate) fn bad_page(fault: PageFault) -> KnowledgeFault {
+    let field = match fault {
+        PageFault::Limit { .. } => "limit",
+        PageFault::Cursor => "cursor",
+    };
+    KnowledgeFault::BadRequest { field, reason: fault.to_string() }
+}
+
+/// A run as this actor may see it: progress counts every document, so only those who see all get it.
+pub(crate) fn shown(actor: &Actor, mut run: IngestRun) -> IngestRun {
+    if actor.labels != Labels::All {
+        run.progress = None;
+    }
+    run.report = run.report.map(|report| report.visible_to(&actor.labels));
+    run
+}
+
+#[async_trait]
+impl Retriever for Knowledges {
+    async fn retrieve(
+        &self,
+        actor: &Actor,
+        knowledge: &AssetRef,
+        request: RetrieveRequest,
+        trace: &SpanContext,
+        budget: Budget,
+    ) -> Result<Retrieved, Box<dyn Fault>> {
+        match self.search(actor, knowledge, request, trace, budget).await {
+            Ok(answer) => Ok(answer.retrieved),
+            Err(fault) => Err(Box::new(fault)),
+        }
+    }
+}

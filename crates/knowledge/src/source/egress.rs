@@ -1,0 +1,313 @@
+//! The only way out: an HTTP client that resolves names itself and refuses addresses of the inside,
+//! also after a redirect and when a name answers differently the second time.
+
+use std::{
+    error::Error,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt as _;
+use reqwest::{
+    StatusCode,
+    dns::{Addrs, Name, Resolve, Resolving},
+    header::{self, HeaderMap, HeaderValue},
+    redirect,
+};
+use url::{Host, Url};
+
+use super::SourceFault;
+
+/// Where the server may connect to on behalf of a spec.
+#[derive(Debug, Clone)]
+pub struct EgressPolicy {
+    /// Allows loopback, private and link-local addresses.
+    pub allow_private: bool,
+    /// Host names that may resolve to such addresses all the same.
+    pub allow_hosts: Vec<String>,
+    pub max_redirects: usize,
+    pub connect_deadline: Duration,
+    /// For one request with its body.
+    pub deadline: Duration,
+    pub user_agent: String,
+}
+
+impl Default for EgressPolicy {
+    fn default() -> Self {
+        Self {
+            allow_private: false,
+            allow_hosts: Vec::new(),
+            max_redirects: 5,
+            connect_deadline: Duration::from_secs(10),
+            deadline: Duration::from_secs(60),
+            user_agent: concat!("mainspring/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+impl EgressPolicy {
+    fn allows_host(&self, host: &str) -> bool {
+        self.allow_private || self.allow_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
+    }
+
+    /// What a URL says by itself; names are judged when they are resolved.
+    fn judge(&self, url: &Url) -> Result<(), Refused> {
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(Refused::Scheme(url.scheme().to_owned()));
+        }
+        let address = match url.host() {
+            None => return Err(Refused::NoHost),
+            Some(Host::Domain(_)) => return Ok(()),
+            Some(Host::Ipv4(address)) => IpAddr::V4(address),
+            Some(Host::Ipv6(address)) => IpAddr::V6(address),
+        };
+        let host = url.host_str().unwrap_or_default();
+        if is_public(address) || self.allows_host(host) { Ok(()) } else { Err(Refused::Inside(host.to_owned())) }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum Refused {
+    #[error("`{0}` addresses are not fetched")]
+    Scheme(String),
+    #[error("the address names no host")]
+    NoHost,
+    #[error("`{0}` is an address of the inside: loopback, private, link-local, multicast or reserved")]
+    Inside(String),
+    #[error("more redirects than {0}")]
+    Redirects(usize),
+}
+
+/// Resolves names and hands on only addresses the policy allows; the connection goes to just these.
+#[derive(Debug, Clone)]
+struct Resolver(Arc<EgressPolicy>);
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let policy = self.0.clone();
+        Box::pin(async move {
+            let addresses = allowed_addresses(&policy, name.as_str(), 0).await?;
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
+
+async fn allowed_addresses(
+    policy: &EgressPolicy,
+    host: &str,
+    port: u16,
+) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
+    let all: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
+    if policy.allows_host(host) {
+        return Ok(all);
+    }
+    let public: Vec<SocketAddr> = all.into_iter().filter(|address| is_public(address.ip())).collect();
+    if public.is_empty() { Err(Box::new(Refused::Inside(host.to_owned()))) } else { Ok(public) }
+}
+
+/// What a server said of a document, to ask with the next time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Validators {
+    pub etag: Option<String>,
+    pub last_modified: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) enum Answer {
+    NotModified,
+    Body { bytes: Bytes, media_type: Option<String>, validators: Validators, url: Url },
+}
+
+/// A client bound to the policy. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Egress {
+    client: reqwest::Client,
+    policy: Arc<EgressPolicy>,
+}
+
+impl Egress {
+    pub fn new(policy: EgressPolicy) -> Result<Self, SourceFault> {
+        // Another part of the process may have chosen a provider already; either is fine.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let policy = Arc::new(policy);
+        let judge = policy.clone();
+        let redirects = redirect::Policy::custom(move |attempt| {
+            if attempt.previous().len() > judge.max_redirects {
+                return attempt.error(Refused::Redirects(judge.max_redirects));
+            }
+            match judge.judge(attempt.url()) {
+                Ok(()) => attempt.follow(),
+                Err(refused) => attempt.error(refused),
+            }
+        });
+        let client = reqwest::Client::builder()
+            .dns_resolver(Resolver(policy.clone()))
+            .redirect(redirects)
+            // A proxy from the environment would connect on our behalf, past the policy.
+            .no_proxy()
+            .referer(false)
+            .connect_timeout(policy.connect_deadline)
+            .timeout(policy.deadline)
+            .user_agent(policy.user_agent.clone())
+            .build()
+            .map_err(|fault| SourceFault::Unusable { place: "http client".into(), reason: fault.to_string() })?;
+        Ok(Self { client, policy })
+    }
+
+    pub(super) fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
+    pub(super) fn judge(&self, url: &Url) -> Result<(), SourceFault> {
+        self.policy.judge(url).map_err(|refused| denied(url, &refused))
+    }
+
+    /// The addresses a name may be connected at, for programs that do not use this client.
+    pub(super) async fn resolve(&self, url: &Url) -> Result<Vec<SocketAddr>, SourceFault> {
+        self.judge(url)?;
+        let port = url.port_or_known_default().unwrap_or(443);
+        match url.host() {
+            Some(Host::Domain(name)) => allowed_addresses(&self.policy, name, port).await.map_err(|fault| {
+                match fault.downcast_ref::<Refused>() {
+                    Some(refused) => denied(url, refused),
+                    None => SourceFault::Unreachable { place: place(url), reason: fault.to_string() },
+                }
+            }),
+            Some(Host::Ipv4(address)) => Ok(vec![(address, port).into()]),
+            Some(Host::Ipv6(address)) => Ok(vec![(address, port).into()]),
+            None => Err(denied(url, &Refused::NoHost)),
+        }
+    }
+
+    pub(super) async fn get(&self, url: &Url, known: &Validators, limit: u64) -> Result<Answer, SourceFault> {
+        self.judge(url)?;
+        let mut headers = HeaderMap::new();
+        let mut condition = |name, value: &Option<String>| {
+            if let Some(value) = value.as_deref().and_then(|value| HeaderValue::from_str(value).ok()) {
+                headers.insert(name, value);
+            }
+        };
+        condition(header::IF_NONE_MATCH, &known.etag);
+        condition(header::IF_MODIFIED_SINCE, &known.last_modified);
+        let answer = self.client.get(url.clone()).headers(headers).send().await;
+        let answer = answer.map_err(|fault| self.explain(url, &fault))?;
+        if answer.status() == StatusCode::NOT_MODIFIED {
+            return Ok(Answer::NotModified);
+        }
+        status_is_fine(url, answer.status())?;
+        let text = |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let validators = Validators { etag: text(header::ETAG), last_modified: text(header::LAST_MODIFIED) };
+        let (media_type, reached) = (text(header::CONTENT_TYPE), answer.url().clone());
+        let too_large = || SourceFault::TooLarge { place: place(url), limit };
+        if answer.content_length().is_some_and(|length| length > limit) {
+            return Err(too_large());
+        }
+        let mut bytes = BytesMut::new();
+        let mut body = answer.bytes_stream();
+        while let Some(chunk) = body.next().await {
+            let chunk = chunk.map_err(|fault| self.explain(url, &fault))?;
+            // Counted after decompression, so a small body that swells is caught.
+            if bytes.len() as u64 + chunk.len() as u64 > limit {
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(Answer::Body { bytes: bytes.freeze(), media_type, validators, url: reached })
+    }
+
+    fn explain(&self, url: &Url, fault: &reqwest::Error) -> SourceFault {
+        let mut cause: Option<&(dyn Error + 'static)> = Some(fault);
+        let mut reason = String::new();
+        while let Some(error) = cause {
+            if let Some(refused) = error.downcast_ref::<Refused>() {
+                return denied(url, refused);
+            }
+            reason = error.to_string();
+            cause = error.source();
+        }
+        if fault.is_timeout() {
+            return SourceFault::Timeout { place: place(url), limit: self.policy.deadline };
+        }
+        SourceFault::Unreachable { place: place(url), reason }
+    }
+}
+
+fn status_is_fine(url: &Url, status: StatusCode) -> Result<(), SourceFault> {
+    let place = place(url);
+    match status {
+        StatusCode::NOT_FOUND | StatusCode::GONE => Err(SourceFault::Missing { place }),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+            Err(SourceFault::Unauthorized { place })
+        }
+        status if status.is_success() => Ok(()),
+        status => Err(SourceFault::Unreachable { place, reason: format!("it answered {status}") }),
+    }
+}
+
+fn denied(url: &Url, refused: &Refused) -> SourceFault {
+    SourceFault::Denied { place: place(url), reason: refused.to_string() }
+}
+
+/// An address fit for messages: without user, password and query.
+pub(super) fn place(url: &Url) -> String {
+    let mut url = url.clone();
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.set_fragment(None);
+    mainspring_kernel::text::elide(url.as_str(), 200)
+}
+
+/// Whether an address belongs to the public internet. Addresses that carry another one inside
+/// (mapped, translated, tunnelled) are judged by that one.
+#[must_use]
+pub(super) fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    let reserved = match (a, b, c) {
+        (0 | 10 | 127 | 224..=255, _, _) => true,
+        (100, 64..=127, _) => true,
+        // Link-local; the metadata services of clouds live here.
+        (169, 254, _) => true,
+        (172, 16..=31, _) => true,
+        (192, 168, _) => true,
+        // Protocol assignments, documentation, the retired 6to4 relay.
+        (192, 0, 0 | 2) | (192, 88, 99) | (198, 51, 100) | (203, 0, 113) => true,
+        // Benchmarks between devices.
+        (198, 18 | 19, _) => true,
+        // A cloud's metadata service that stands among public addresses.
+        (168, 63, 129) => address == Ipv4Addr::new(168, 63, 129, 16),
+        _ => false,
+    };
+    !reserved
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    if let Some(inner) = address.to_ipv4_mapped() {
+        return is_public_v4(inner);
+    }
+    let segments = address.segments();
+    let last = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        Ipv4Addr::new(a, b, c, d)
+    };
+    match segments {
+        // Translated to IPv4 on the way (NAT64).
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => is_public_v4(last(high, low)),
+        // 6to4 carries an IPv4 address behind its prefix.
+        [0x2002, high, low, ..] => is_public_v4(last(high, low)),
+        // Teredo, ORCHID, benchmarks and documentation lie within the first block of global addresses.
+        [0x2001, second, ..] if second < 0x200 || second == 0xdb8 => false,
+        [0x3fff, second, ..] if second < 0x1000 => false,
+        // Global unicast is 2000::/3; everything else is loopback, local, multicast or unassigned.
+        [first, ..] => first & 0xe000 == 0x2000,
+    }
+}

@@ -1,0 +1,275 @@
+//! Where documents come from: what is there, what changed, and its bytes.
+
+mod attributes;
+mod egress;
+mod fault;
+mod folder;
+mod git;
+pub(crate) mod globs;
+mod links;
+pub(crate) mod names;
+mod robots;
+mod s3;
+mod sitemap;
+mod web;
+#[cfg(test)]
+mod tests;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use mainspring_kernel::{Digest, Timestamp};
+
+pub use attributes::{Attributes, Rules};
+pub use egress::{Egress, EgressPolicy};
+pub use fault::SourceFault;
+
+use crate::{
+    model::{DocumentId, KnowledgeKey},
+    spec::SourceSpec,
+    store::Known,
+};
+
+/// What the server lets specs read. Specs come from editors; the policy comes from whoever runs the server.
+#[derive(Debug, Clone)]
+pub struct SourcePolicy {
+    /// Local folders and files must lie below one of these; `None`: anywhere the server's user may read.
+    pub local_roots: Option<Vec<PathBuf>>,
+    pub egress: EgressPolicy,
+    /// Allows `file:` addresses for git.
+    pub local_git: bool,
+    pub max_document_bytes: u64,
+    /// More documents than this in one source are refused.
+    pub max_documents: usize,
+    pub git_deadline: Duration,
+    /// Where clones are kept between runs.
+    pub work_dir: PathBuf,
+}
+
+impl SourcePolicy {
+    #[must_use]
+    pub fn in_dir(work_dir: PathBuf) -> Self {
+        Self {
+            local_roots: None,
+            egress: EgressPolicy::default(),
+            local_git: false,
+            max_document_bytes: 256 << 20,
+            max_documents: 1_000_000,
+            git_deadline: Duration::from_secs(900),
+            work_dir,
+        }
+    }
+}
+
+/// A document that is there, before its bytes are fetched.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    pub id: DocumentId,
+    pub source: Arc<str>,
+    /// Within the source, fit to be shown.
+    pub path: String,
+    pub uri: String,
+    /// Stays while the content does, and costs little to ask for; `None`: only fetching tells.
+    pub fingerprint: Option<String>,
+    pub size: Option<u64>,
+    pub media_type: Option<String>,
+    pub attributes: Attributes,
+    pub attributes_digest: Digest,
+    place: Place,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    File(Arc<folder::Roots>, PathBuf),
+    Url(url::Url),
+    /// Fetched already while crawling.
+    Spooled(Arc<web::Page>),
+    Blob(String),
+    Object(object_store::path::Path),
+    /// Only the catalog knows of it now.
+    Nowhere,
+}
+
+impl Listed {
+    /// A document as it was last listed, when its source cannot be asked.
+    pub(crate) fn of_known(known: &Known) -> Self {
+        Self {
+            id: known.id.clone(),
+            source: known.source.as_str().into(),
+            path: known.path.clone(),
+            uri: known.uri.clone(),
+            fingerprint: known.fingerprint.clone(),
+            size: Some(known.bytes),
+            media_type: None,
+            attributes: Attributes {
+                labels: Arc::new(known.labels.clone()),
+                metadata: Arc::new(known.metadata.clone()),
+            },
+            attributes_digest: known.attributes,
+            place: Place::Nowhere,
+        }
+    }
+}
+
+/// Something worth telling that is no document: a link that leaves the root, a folder that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Note {
+    pub source: String,
+    pub path: String,
+    pub code: String,
+    pub detail: String,
+}
+
+#[derive(Debug, Default)]
+pub struct Listing {
+    pub documents: Vec<Listed>,
+    pub notes: Vec<Note>,
+    /// Paths below which nothing is known this time: documents there are not gone.
+    pub unread: Vec<String>,
+}
+
+#[derive(Debug)]
+pub enum Fetched {
+    /// The source says nothing changed.
+    Same,
+    Content(Content),
+}
+
+#[derive(Debug)]
+pub struct Content {
+    pub bytes: Bytes,
+    pub media_type: Option<String>,
+    /// Replaces the listed one, when fetching told a better one.
+    pub fingerprint: Option<String>,
+}
+
+/// A source made ready to list and fetch.
+#[derive(Debug)]
+pub struct Source {
+    key: Arc<str>,
+    knowledge: KnowledgeKey,
+    rules: Rules,
+    selection: globs::Selection,
+    max_bytes: u64,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Local(folder::Local),
+    Web(web::Web),
+    Git(git::Git),
+    S3(s3::Bucket),
+}
+
+impl Source {
+    /// Prepares what the spec names; reads nothing yet.
+    pub fn open(
+        knowledge: &KnowledgeKey,
+        spec: &SourceSpec,
+        policy: &SourcePolicy,
+        egress: &Egress,
+    ) -> Result<Self, SourceFault> {
+        let unusable = |reason: String| SourceFault::Unusable { place: spec.location(), reason };
+        let common = spec.common();
+        let kind = match spec {
+            SourceSpec::Folder(folder) => Kind::Local(folder::Local::folder(folder, policy)),
+            SourceSpec::Files(files) => Kind::Local(folder::Local::files(files, policy)),
+            SourceSpec::Web(web) => Kind::Web(web::Web::open(web, policy, egress.clone())),
+            SourceSpec::Git(git) => Kind::Git(git::Git::open(git, policy, egress.clone())?),
+            SourceSpec::S3(s3) => Kind::S3(s3::Bucket::open(s3, egress)?),
+        };
+        Ok(Self {
+            key: spec.key().into(),
+            knowledge: knowledge.clone(),
+            rules: Rules::of(spec).map_err(unusable)?,
+            selection: globs::Selection::new(common.include, common.exclude).map_err(unusable)?,
+            max_bytes: policy.max_document_bytes,
+            kind,
+        })
+    }
+
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// What is there now. An error means nothing is known, not that nothing is there.
+    pub async fn list(self: &Arc<Self>, now: Timestamp) -> Result<Listing, SourceFault> {
+        match &self.kind {
+            Kind::Local(_) => {
+                self.blocking(move |source| match &source.kind {
+                    Kind::Local(local) => local.list(source, now),
+                    _ => Ok(Listing::default()),
+                })
+                .await
+            }
+            Kind::Web(web) => web.list(self).await,
+            Kind::Git(git) => git.list(self).await,
+            Kind::S3(bucket) => bucket.list(self).await,
+        }
+    }
+
+    /// The bytes of a document this source listed. `known` is the fingerprint of the content we have.
+    pub async fn fetch(
+        self: &Arc<Self>,
+        document: &Listed,
+        known: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Fetched, SourceFault> {
+        let limit = self.max_bytes;
+        match (&self.kind, &document.place) {
+            (Kind::Local(_), Place::File(roots, path)) => {
+                let (roots, path, shown) = (roots.clone(), path.clone(), document.path.clone());
+                self.blocking(move |_| folder::read(&roots, &path, &shown, limit, now)).await.map(Fetched::Content)
+            }
+            (Kind::Web(web), Place::Url(url)) => web.fetch(url, known, limit).await,
+            (Kind::Web(_), Place::Spooled(page)) => {
+                let page = page.clone();
+                self.blocking(move |_| page.read()).await.map(Fetched::Content)
+            }
+            (Kind::Git(git), Place::Blob(sha)) => git.fetch(sha, &document.path, limit).await,
+            (Kind::S3(bucket), Place::Object(key)) => bucket.fetch(key, limit).await,
+            _ => Err(SourceFault::Unusable {
+                place: document.path.clone(),
+                reason: "another source listed this document".into(),
+            }),
+        }
+    }
+
+    async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, SourceFault> + Send + 'static,
+    ) -> Result<T, SourceFault> {
+        let source = self.clone();
+        let stopped = |_| SourceFault::Unreachable { place: self.key.to_string(), reason: "the reading thread stopped".into() };
+        tokio::task::spawn_blocking(move || work(&source)).await.map_err(stopped)?
+    }
+
+    /// Makes the entry of one document. `identity` is its name in the source, exactly; of the names,
+    /// the first is shown and the second is what globs and label rules match.
+    fn entry(&self, identity: &[u8], (path, matched): (String, &str), uri: String, place: Place) -> Listed {
+        let attributes = self.rules.attributes(matched);
+        Listed {
+            id: DocumentId::of(&self.knowledge, &self.key, identity),
+            source: self.key.clone(),
+            attributes_digest: attributes.digest(&self.key, &uri),
+            path,
+            uri,
+            fingerprint: None,
+            size: None,
+            media_type: None,
+            attributes,
+            place,
+        }
+    }
+
+    fn takes(&self, path: &str) -> bool {
+        self.selection.takes(path)
+    }
+
+    fn note(&self, path: impl Into<String>, code: &str, detail: impl Into<String>) -> Note {
+        Note { source: self.key.to_string(), path: path.into(), code: code.to_owned(), detail: detail.into() }
+    }
+}
+

@@ -1,0 +1,34 @@
+//! The only place with SQL. Rows mirror tables and stay in here.
+
+mod documents;
+mod knowledge;
+mod receipts;
+mod runs;
+
+pub(crate) use documents::{Audience, Known, Listed as ListFilter, Visible};
+pub(crate) use knowledge::{State, TableRow, TableState};
+pub(crate) use runs::RunRow;
+
+pub(crate) mod document {
+    pub(crate) use super::documents::{
+        Change, apply, audiences, delete, forget, get, ids_of_source, known, labels_of, lift, page, released, released_by, reset_rows,
+        rows_of_table, same_content, shares_parsed, unlist_released,
+    };
+}
+pub(crate) mod held {
+    pub(crate) use super::knowledge::{
+        activate, add_table, drop_table, find, free, free_all, hold, holder, list, mark_unsettled, settle, tables, renew,
+    };
+}
+pub(crate) mod run {
+    pub(crate) use super::runs::{finish, get, insert, interrupt, latest, page, progress};
+}
+pub(crate) mod receipt {
+    pub(crate) use super::receipts::{finish, insert, page, pending};
+}
+
+/// Every statement, for the test that compiles them on both engines.
+#[cfg(test)]
+pub(crate) fn statements() -> Vec<&'static str> {
+    [documents::STATEMENTS, knowledge::STATEMENTS, runs::STATEMENTS, receipts::STATEMENTS].concat()
+}

@@ -1,0 +1,55 @@
+use mainspring_catalog::{Catalog, CatalogFault, Tx, params};
+use mainspring_kernel::Timestamp;
+
+use crate::{
+    forget::{Receipt, Wanted},
+    model::KnowledgeKey,
+};
+
+const INSERT: &str = "INSERT INTO forget_receipt (id, project, knowledge, wanted, started_at) VALUES ($1, $2, $3, $4, $5)";
+const FINISH: &str = "UPDATE forget_receipt SET receipt = $2, finished_at = $3 WHERE id = $1";
+const PENDING: &str = "SELECT id, project, knowledge, wanted FROM forget_receipt WHERE finished_at IS NULL \
+    ORDER BY started_at, id LIMIT 1000";
+const PAGE: &str = "SELECT receipt FROM forget_receipt WHERE project = $1 AND knowledge = $2 AND receipt IS NOT NULL \
+    AND id < $3 ORDER BY id DESC LIMIT $4";
+
+#[cfg(test)]
+pub(super) const STATEMENTS: &[&str] = &[INSERT, FINISH, PENDING, PAGE];
+
+/// Written before anything is removed, so that a forgetting that was broken off is finished later.
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    key: &KnowledgeKey,
+    id: &str,
+    wanted: &Wanted,
+    now: Timestamp,
+) -> Result<(), CatalogFault> {
+    let wanted = serde_json::json!(wanted);
+    tx.execute(INSERT, params![id, key.project, &key.name, wanted, now]).await.map(drop)
+}
+
+pub(crate) async fn finish(tx: &mut Tx, id: &str, receipt: &Receipt, now: Timestamp) -> Result<(), CatalogFault> {
+    tx.execute(FINISH, params![id, serde_json::json!(receipt), now]).await.map(drop)
+}
+
+pub(crate) async fn pending(catalog: &Catalog) -> Result<Vec<(String, KnowledgeKey, Wanted)>, CatalogFault> {
+    let rows = catalog.query(PENDING, Vec::new()).await?;
+    rows.iter()
+        .map(|row| {
+            let key = KnowledgeKey { project: row.parse("project")?, name: row.parse("knowledge")? };
+            Ok((row.text("id")?.to_owned(), key, row.json("wanted")?))
+        })
+        .collect()
+}
+
+/// Newest first.
+pub(crate) async fn page(
+    catalog: &Catalog,
+    key: &KnowledgeKey,
+    before: Option<String>,
+    limit: usize,
+) -> Result<Vec<Receipt>, CatalogFault> {
+    let before = before.unwrap_or_else(|| "~".to_owned());
+    let rows = catalog.query(PAGE, params![key.project, &key.name, before, limit]).await?;
+    rows.iter().map(|row| row.json("receipt")).collect()
+}

@@ -1,0 +1,163 @@
+//! Which indexes a table has, building the ones it should have, and what they cover.
+
+use std::sync::Arc;
+
+use lance::{
+    Dataset,
+    index::{DatasetIndexExt, IndexParams, vector::VectorIndexParams},
+};
+use lance_index::{
+    IndexType,
+    optimize::OptimizeOptions,
+    scalar::{BuiltinIndexType, InvertedIndexParams, ScalarIndexParams},
+    vector::{bq::RQBuildParams, ivf::IvfBuildParams},
+};
+use lance_linalg::distance::DistanceType;
+use lance_table::format::IndexMetadata;
+use mainspring_lake::{IndexKind, IndexSpec, LakeFault, UpkeepPolicy};
+
+use crate::table::Core;
+
+/// Bits per number of a compressed vector; the search re-ranks with the exact ones.
+const VECTOR_BITS: u8 = 5;
+/// Each fold leaves a small index beside the others, and each search asks all of them.
+const PIECES_MAX: usize = 8;
+
+/// Rows in and outside of an index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Coverage {
+    pub(crate) name: String,
+    pub(crate) column: String,
+    pub(crate) inside: u64,
+    pub(crate) outside: u64,
+    pub(crate) pieces: usize,
+}
+
+pub(crate) fn name_of(spec: &IndexSpec) -> String {
+    let kind = match spec.kind {
+        IndexKind::Vector => "vector",
+        IndexKind::Text => "text",
+        IndexKind::Scalar => "scalar",
+        IndexKind::Labels => "labels",
+    };
+    format!("{kind}_{}", spec.column)
+}
+
+async fn load(core: &Core, dataset: &Dataset) -> Result<Arc<Vec<IndexMetadata>>, LakeFault> {
+    Box::pin(dataset.load_indices()).await.map_err(|error| core.fault(&error))
+}
+
+pub(crate) async fn exists(core: &Core, dataset: &Dataset, column: &str, kind: IndexKind) -> Result<bool, LakeFault> {
+    let name = name_of(&IndexSpec { column: column.to_owned(), kind });
+    Ok(load(core, dataset).await?.iter().any(|index| index.name == name))
+}
+
+/// Every index with its coverage, read from the manifest alone.
+pub(crate) async fn coverage(core: &Core, dataset: &Dataset) -> Result<Vec<Coverage>, LakeFault> {
+    let mut found: Vec<Coverage> = Vec::new();
+    let indices = load(core, dataset).await?;
+    for index in indices.iter() {
+        if found.iter().any(|coverage| coverage.name == index.name) {
+            continue;
+        }
+        let Some(column) = index.fields.first().and_then(|id| dataset.schema().field_by_id(*id)) else { continue };
+        let pieces: Vec<_> = indices.iter().filter(|other| other.name == index.name).collect();
+        let covers = |id: u64| {
+            let id = u32::try_from(id).unwrap_or(u32::MAX);
+            pieces.iter().any(|piece| piece.fragment_bitmap.as_ref().is_some_and(|fragments| fragments.contains(id)))
+        };
+        let (mut inside, mut outside) = (0, 0);
+        for fragment in dataset.iter_fragments() {
+            let rows = fragment.num_rows().unwrap_or(0) as u64;
+            *if covers(fragment.id) { &mut inside } else { &mut outside } += rows;
+        }
+        found.push(Coverage { name: index.name.clone(), column: column.name.clone(), inside, outside, pieces: pieces.len() });
+    }
+    Ok(found)
+}
+
+/// Text indexes exist from the start, empty: their tokenizer is what scores rows not yet folded in.
+pub(crate) async fn make_text_indexes(core: &Core) -> Result<(), LakeFault> {
+    for spec in core.indexes().into_iter().filter(|spec| spec.kind == IndexKind::Text) {
+        let dataset = core.newest_known()?;
+        if !exists(core, &dataset, &spec.column, spec.kind).await? {
+            build(core, &dataset, &spec).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Builds the indexes that are missing and now worth having; answers their columns.
+pub(crate) async fn build_missing(core: &Core, policy: &UpkeepPolicy) -> Result<Vec<String>, LakeFault> {
+    let mut built = Vec::new();
+    for spec in core.indexes() {
+        let dataset = core.newest_known()?;
+        let rows: u64 = dataset.iter_fragments().map(|fragment| fragment.num_rows().unwrap_or(0) as u64).sum();
+        let enough = match spec.kind {
+            IndexKind::Vector => core.shared.config.vector_index_from,
+            IndexKind::Text => 0,
+            IndexKind::Scalar | IndexKind::Labels => policy.unindexed_rows.max(1),
+        };
+        if rows < enough || exists(core, &dataset, &spec.column, spec.kind).await? {
+            continue;
+        }
+        build(core, &dataset, &spec).await?;
+        built.push(spec.column);
+    }
+    Ok(built)
+}
+
+async fn build(core: &Core, dataset: &Arc<Dataset>, spec: &IndexSpec) -> Result<(), LakeFault> {
+    let (kind, params): (IndexType, Box<dyn IndexParams>) = match spec.kind {
+        IndexKind::Vector => (IndexType::Vector, Box::new(vector_params())),
+        IndexKind::Text => (IndexType::Inverted, Box::new(text_params())),
+        IndexKind::Scalar => (IndexType::BTree, Box::new(ScalarIndexParams::for_builtin(BuiltinIndexType::BTree))),
+        IndexKind::Labels => (IndexType::LabelList, Box::new(ScalarIndexParams::for_builtin(BuiltinIndexType::LabelList))),
+    };
+    let mut dataset = Dataset::clone(dataset);
+    let column = [spec.column.as_str()];
+    Box::pin(dataset.create_index(&column, kind, Some(name_of(spec)), params.as_ref(), false))
+        .await
+        .map_err(|error| core.fault(&error))?;
+    core.advance(dataset);
+    Ok(())
+}
+
+fn vector_params() -> VectorIndexParams {
+    // Measured on 100,000 vectors of 384 numbers: quickest to build and to search at the recall we
+    // promise. Lance chooses the number of partitions from the number of rows.
+    VectorIndexParams::with_ivf_rq_params(DistanceType::Cosine, IvfBuildParams::default(), RQBuildParams::new(VECTOR_BITS))
+}
+
+fn text_params() -> InvertedIndexParams {
+    // Words by Unicode's rules with dictionaries for scripts that put no spaces between words, then
+    // split at punctuation as English search expects (`foo.bar` is found by `bar`). The English
+    // stemmer leaves words of other languages alone in most cases; folding makes `café` match `cafe`.
+    // Positions would serve phrases only, and have broken compaction.
+    InvertedIndexParams::default()
+        .base_tokenizer("icu/split".to_owned())
+        .stem(true)
+        .remove_stop_words(true)
+        .ascii_folding(true)
+        .with_position(false)
+}
+
+/// Puts rows outside an index into it. Answers how many.
+pub(crate) async fn fold(core: &Core, policy: &UpkeepPolicy) -> Result<u64, LakeFault> {
+    let mut dataset = Dataset::clone(&*core.newest_known()?);
+    let due: Vec<Coverage> = coverage(core, &dataset)
+        .await?
+        .into_iter()
+        .filter(|index| index.outside > 0 && index.outside >= policy.unindexed_rows)
+        .collect();
+    let mut folded = 0;
+    for index in due {
+        // Small pieces gather beside the large one and are merged with it now and then.
+        let merge = if index.pieces >= PIECES_MAX { index.pieces } else { 0 };
+        let options = OptimizeOptions::merge(merge).index_names(vec![index.name]);
+        Box::pin(dataset.optimize_indices(&options)).await.map_err(|error| core.fault(&error))?;
+        folded = folded.max(index.outside);
+    }
+    core.advance(dataset);
+    Ok(folded)
+}

@@ -1,0 +1,287 @@
+//! Tables by name.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use lance::{
+    Dataset, Error,
+    dataset::{WriteMode, WriteParams, builder::DatasetBuilder},
+    deps::arrow_array::RecordBatchIterator,
+    session::Session,
+};
+use mainspring_kernel::{Clock, Name, SystemClock, Tasks};
+use mainspring_lake::{Lake, LakeFault, Repair, Table, TableSpec};
+use object_store::ObjectStoreExt as _;
+
+use crate::{
+    fault, indexes, repair, schema,
+    location::LakeLocation,
+    stores::Stores,
+    table::{Core, LanceTable},
+};
+
+/// What an acknowledged write survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// The machine losing power: files and directories are synced. Has no meaning on S3, which does so itself.
+    #[default]
+    Disk,
+    /// The death of the process only.
+    Process,
+}
+
+/// How a lake is opened.
+#[derive(Debug, Clone)]
+pub struct LanceConfig {
+    pub location: LakeLocation,
+    pub durability: Durability,
+    /// What the caches of indexes and of file metadata may hold, over all tables.
+    pub index_cache_bytes: usize,
+    pub metadata_cache_bytes: usize,
+    /// How old the newest known version may be before a read looks for a newer one. `None`: never,
+    /// because nobody else writes. This process's own commits are always seen at once.
+    pub look_for_newer_after: Option<Duration>,
+    /// Below this many rows an exact search is quick, and an index would have little to learn from.
+    pub vector_index_from: u64,
+    pub tasks: Tasks,
+    pub clock: Arc<dyn Clock>,
+    #[cfg(test)]
+    pub(crate) wrap: Option<Wrap>,
+}
+
+/// Puts something between Lance and the disk, so that a test can make the disk fail.
+#[cfg(test)]
+#[derive(Clone)]
+#[expect(clippy::type_complexity, reason = "it is a function from store to store")]
+pub(crate) struct Wrap(pub(crate) Arc<dyn Fn(Arc<dyn object_store::ObjectStore>) -> Arc<dyn object_store::ObjectStore> + Send + Sync>);
+
+#[cfg(test)]
+impl fmt::Debug for Wrap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wrap")
+    }
+}
+
+impl LanceConfig {
+    #[must_use]
+    pub fn new(location: LakeLocation) -> Self {
+        // A directory has one owner, a bucket may have several.
+        let shared = matches!(location, LakeLocation::S3 { .. });
+        Self {
+            location,
+            durability: Durability::Disk,
+            index_cache_bytes: 768 << 20,
+            metadata_cache_bytes: 128 << 20,
+            look_for_newer_after: shared.then_some(Duration::from_secs(1)),
+            vector_index_from: 10_000,
+            tasks: Tasks::default(),
+            clock: Arc::new(SystemClock),
+            #[cfg(test)]
+            wrap: None,
+        }
+    }
+}
+
+/// A directory or bucket prefix of Lance tables.
+pub struct LanceLake {
+    shared: Arc<Shared>,
+    session: Mutex<Arc<Session>>,
+    tables: Mutex<HashMap<Name, Arc<Core>>>,
+    /// Opening and dropping take turns, so that a table is never made twice or opened half-gone.
+    opening: tokio::sync::Mutex<()>,
+}
+
+/// What every table of a lake uses.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: LanceConfig,
+    pub(crate) stores: Stores,
+}
+
+impl fmt::Debug for LanceLake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LanceLake").field("location", &self.shared.stores.label).finish_non_exhaustive()
+    }
+}
+
+const TABLE_SUFFIX: &str = ".lance";
+const PING_WITHIN: Duration = Duration::from_secs(5);
+
+pub(crate) fn directory_of(table: &Name) -> String {
+    format!("{table}{TABLE_SUFFIX}")
+}
+
+impl LanceLake {
+    pub async fn open(config: LanceConfig) -> Result<Self, LakeFault> {
+        let stores = Stores::open(&config).await?;
+        let session = stores.session(&config);
+        Ok(Self {
+            shared: Arc::new(Shared { config, stores }),
+            session: Mutex::new(session),
+            tables: Mutex::default(),
+            opening: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// Where this lake is, as a person would write it.
+    #[must_use]
+    pub fn location(&self) -> &str {
+        &self.shared.stores.label
+    }
+
+    #[cfg(test)]
+    pub(crate) fn stores(&self) -> &Stores {
+        &self.shared.stores
+    }
+
+    fn session(&self) -> Arc<Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Forgets what is cached: a name or a version number may now mean other data.
+    fn renew_session(&self) {
+        let fresh = self.shared.stores.session(&self.shared.config);
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+    }
+
+    fn known(&self, table: &Name) -> Option<Arc<Core>> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner).get(table).cloned()
+    }
+
+    fn remember(&self, core: &Arc<Core>) {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner).insert(core.name.clone(), core.clone());
+    }
+
+    async fn load(&self, table: &Name) -> Result<Option<Dataset>, LakeFault> {
+        let uri = self.shared.stores.table_uri(&directory_of(table));
+        match Box::pin(DatasetBuilder::from_uri(uri).with_session(self.session()).load()).await {
+            Ok(dataset) => Ok(Some(dataset)),
+            Err(Error::DatasetNotFound { .. } | Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.fault(table, &error)),
+        }
+    }
+
+    /// Makes the table; when another process was quicker, opens theirs.
+    async fn make(&self, table: &Name, spec: &TableSpec) -> Result<Dataset, LakeFault> {
+        let uri = self.shared.stores.table_uri(&directory_of(table));
+        let params = WriteParams { mode: WriteMode::Create, session: Some(self.session()), ..WriteParams::default() };
+        let nothing = RecordBatchIterator::new(std::iter::empty(), spec.schema.clone());
+        match Box::pin(Dataset::write(nothing, &uri, Some(params))).await {
+            Ok(dataset) => Ok(dataset),
+            Err(Error::DatasetAlreadyExists { .. } | Error::CommitConflict { .. }) => {
+                self.load(table).await?.ok_or_else(|| LakeFault::Contended { table: table.to_string() })
+            }
+            Err(error) => Err(self.fault(table, &error)),
+        }
+    }
+
+    fn fault(&self, table: &Name, error: &Error) -> LakeFault {
+        fault::of_table(table.as_str(), &self.shared.place(), error)
+    }
+}
+
+impl Shared {
+    pub(crate) fn place(&self) -> fault::Place<'_> {
+        fault::Place { label: &self.stores.label, on_s3: !self.stores.is_local() }
+    }
+}
+
+#[async_trait]
+impl Lake for LanceLake {
+    async fn open(&self, table: &Name, spec: &TableSpec) -> Result<Arc<dyn Table>, LakeFault> {
+        schema::check_indexes(&spec.schema, &spec.indexes, table.as_str())?;
+        let _turn = self.opening.lock().await;
+        let core = match self.known(table) {
+            Some(core) => {
+                schema::check_same(&core.schema, &spec.schema, table.as_str())?;
+                core
+            }
+            None => {
+                let dataset = match self.load(table).await? {
+                    Some(dataset) => dataset,
+                    None => self.make(table, spec).await?,
+                };
+                let core = Core::new(self.shared.clone(), table.clone(), dataset);
+                schema::check_same(&core.schema, &spec.schema, table.as_str())?;
+                core
+            }
+        };
+        core.set_indexes(spec.indexes.clone());
+        indexes::make_text_indexes(&core).await?;
+        self.remember(&core);
+        Ok(Arc::new(LanceTable::live(core)))
+    }
+
+    async fn open_existing(&self, table: &Name) -> Result<Arc<dyn Table>, LakeFault> {
+        let _turn = self.opening.lock().await;
+        if let Some(core) = self.known(table) {
+            return Ok(Arc::new(LanceTable::live(core)));
+        }
+        let dataset = self.load(table).await?.ok_or_else(|| LakeFault::NoTable { table: table.to_string() })?;
+        let core = Core::new(self.shared.clone(), table.clone(), dataset);
+        self.remember(&core);
+        Ok(Arc::new(LanceTable::live(core)))
+    }
+
+    async fn list(&self) -> Result<Vec<Name>, LakeFault> {
+        let stores = &self.shared.stores;
+        let found = stores
+            .store
+            .inner
+            .list_with_delimiter(Some(&stores.root))
+            .await
+            .map_err(|error| fault::of_store(&stores.label, &error))?;
+        let mut names = Vec::new();
+        for directory in found.common_prefixes {
+            let name = directory.filename().and_then(|name| name.strip_suffix(TABLE_SUFFIX)).and_then(|name| name.parse().ok());
+            let Some(name) = name else { continue };
+            if repair::has_versions(stores, &directory).await? {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    async fn drop_table(&self, table: &Name) -> Result<(), LakeFault> {
+        let _turn = self.opening.lock().await;
+        let known = self.tables.lock().unwrap_or_else(PoisonError::into_inner).remove(table);
+        if let Some(core) = known {
+            core.mark_dropped();
+        }
+        let removed = repair::remove_table(&self.shared.stores, &directory_of(table)).await;
+        self.renew_session();
+        removed
+    }
+
+    async fn repair(&self) -> Result<Vec<Repair>, LakeFault> {
+        let _turn = self.opening.lock().await;
+        let repaired = repair::repair_all(&self.shared).await;
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.renew_session();
+        repaired
+    }
+
+    async fn ping(&self) -> Result<(), LakeFault> {
+        let stores = &self.shared.stores;
+        let probe = stores.root.clone().join("ping");
+        let answer = tokio::time::timeout(PING_WITHIN, stores.store.inner.head(&probe)).await;
+        let away = |reason: String| LakeFault::Unavailable { location: stores.label.clone(), reason };
+        match answer {
+            Ok(Ok(_) | Err(object_store::Error::NotFound { .. })) => {
+                // A head of a missing file says nothing about the directory it would be in.
+                match stores.location.local_dir() {
+                    Some(dir) => std::fs::metadata(dir).map(|_| ()).map_err(|error| away(error.to_string())),
+                    None => Ok(()),
+                }
+            }
+            Ok(Err(error)) => Err(fault::of_store(&stores.label, &error)),
+            Err(_) => Err(away(format!("no answer within {} s", PING_WITHIN.as_secs()))),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Deleting and adding rows as one version.
+//!
+//! Rows are staged first, as files no version refers to. Then what the condition matches is looked up
+//! in the newest version, and one commit takes those rows out and the staged files in. When another
+//! commit got in between, only the look-up is made again.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use lance::{
+    Dataset,
+    dataset::{
+        DeleteBuilder, UncommittedDelete,
+        transaction::{Operation, Transaction, UpdateMode},
+    },
+    deps::datafusion::{common::ScalarValue, logical_expr::Expr},
+};
+use lance_table::format::Fragment;
+use mainspring_lake::{Commit, LakeFault};
+
+use crate::{filter::Condition, table::Core, versions, writer};
+
+pub(crate) async fn replace(core: &Core, delete: Condition, rows: Option<RecordBatch>) -> Result<Commit, LakeFault> {
+    let condition = match delete {
+        Condition::When(expr) => expr,
+        Condition::Always => Expr::Literal(ScalarValue::Boolean(Some(true)), None),
+        Condition::Never => Expr::Literal(ScalarValue::Boolean(Some(false)), None),
+    };
+    let mut dataset = core.refresh_if_shared().await?;
+    let inserted = rows.as_ref().map_or(0, |rows| rows.num_rows() as u64);
+    let added = match rows {
+        Some(rows) => staged_fragments(core, &dataset, rows).await?,
+        None => Vec::new(),
+    };
+    for attempt in 1..=writer::ATTEMPTS {
+        let found = Box::pin(DeleteBuilder::from_expr(dataset.clone(), condition.clone()).execute_uncommitted())
+            .await
+            .map_err(|error| core.fault(&error))?;
+        let deleted = found.num_deleted_rows;
+        if deleted == 0 && added.is_empty() {
+            return Ok(Commit { version: versions::of(&dataset), inserted, deleted });
+        }
+        let change = transaction(&dataset, &found, added.clone());
+        match core.commit(&dataset, change, Some(&found)).await {
+            Ok(committed) => return Ok(Commit { version: versions::of(&committed), inserted, deleted }),
+            Err(error) if writer::is_conflict(&error) && attempt < writer::ATTEMPTS => {
+                dataset = core.try_again(attempt).await?;
+            }
+            Err(error) => return Err(core.fault(&error)),
+        }
+    }
+    Err(LakeFault::Contended { table: core.name.to_string() })
+}
+
+async fn staged_fragments(core: &Core, dataset: &Arc<Dataset>, rows: RecordBatch) -> Result<Vec<Fragment>, LakeFault> {
+    match core.stage(dataset, vec![rows]).await?.operation {
+        Operation::Append { fragments } => Ok(fragments),
+        other => {
+            let reason = format!("staged rows came back as `{other}`");
+            Err(LakeFault::Engine { table: core.name.to_string(), reason })
+        }
+    }
+}
+
+fn transaction(dataset: &Dataset, found: &UncommittedDelete, added: Vec<Fragment>) -> Transaction {
+    if found.num_deleted_rows == 0 {
+        return Transaction::new(dataset.version_id(), Operation::Append { fragments: added }, None);
+    }
+    let Operation::Delete { updated_fragments, deleted_fragment_ids, .. } = &found.transaction.operation else {
+        return found.transaction.clone();
+    };
+    let operation = Operation::Update {
+        removed_fragment_ids: deleted_fragment_ids.clone(),
+        updated_fragments: updated_fragments.clone(),
+        new_fragments: added,
+        // No column is rewritten in place, so every index keeps the fragments it covers; the new
+        // fragments are in none until upkeep folds them in, and are scanned until then.
+        fields_modified: Vec::new(),
+        fields_for_preserving_frag_bitmap: Vec::new(),
+        update_mode: Some(UpdateMode::RewriteRows),
+        compacted_sstables: Vec::new(),
+        inserted_rows_filter: None,
+        updated_fragment_offsets: None,
+    };
+    Transaction::new(dataset.version_id(), operation, None)
+}

@@ -1,0 +1,267 @@
+//! Reading: rows by condition, nearest vectors, BM25, rows by address.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use arrow_array::{Array, Float32Array, RecordBatch, UInt64Array, cast::AsArray, types::UInt64Type};
+use futures::TryStreamExt;
+use lance::{
+    Dataset,
+    dataset::{
+        ProjectionRequest, ROW_ID,
+        scanner::{ColumnOrdering, Scanner},
+    },
+};
+use lance_index::scalar::{
+    FullTextSearchQuery,
+    inverted::query::{FtsQuery, MatchQuery},
+};
+use lance_linalg::distance::DistanceType;
+use mainspring_lake::{Distance, DocHits, Filter, IndexKind, LakeFault, Order, Scan, TextQuery, VectorQuery};
+
+use crate::{
+    filter::{self, Condition},
+    indexes, schema,
+    table::Core,
+};
+
+const DISTANCE: &str = "_distance";
+const SCORE: &str = "_score";
+
+/// When a filter leaves no more rows than this, all of them are compared: that is as quick as the
+/// index, and an index asked about few rows misses some.
+const EXACT_UP_TO: u64 = 5_000;
+
+pub(crate) async fn scan(core: &Core, dataset: &Arc<Dataset>, scan: &Scan) -> Result<Vec<RecordBatch>, LakeFault> {
+    let condition = compile(core, &scan.filter)?;
+    for name in scan.columns.iter().chain(scan.order.iter().map(|(name, _)| name)) {
+        schema::column(&core.schema, core.name.as_str(), name)?;
+    }
+    let mut scanner = dataset.scan();
+    if !limited(&mut scanner, &condition) || scan.limit == Some(0) {
+        return Ok(Vec::new());
+    }
+    let fault = |error| core.fault(&error);
+    if !scan.columns.is_empty() {
+        // What rows are ordered by is read too, and dropped from the answer.
+        let ordering = scan.order.iter().map(|(name, _)| name).filter(|name| !scan.columns.contains(name));
+        let columns: Vec<&String> = scan.columns.iter().chain(ordering).collect();
+        scanner.project(&columns).map_err(fault)?;
+    }
+    if !scan.order.is_empty() {
+        let order = scan.order.iter().map(|(name, order)| match order {
+            Order::Ascending => ColumnOrdering::asc_nulls_last(name.clone()),
+            Order::Descending => ColumnOrdering::desc_nulls_last(name.clone()),
+        });
+        scanner.order_by(Some(order.collect())).map_err(fault)?;
+    }
+    if scan.limit.is_some() || scan.offset > 0 {
+        let number = |n: usize| i64::try_from(n).map_err(|_| core.query_fault("the limit is too large"));
+        let offset = (scan.offset > 0).then(|| number(scan.offset)).transpose()?;
+        scanner.limit(scan.limit.map(number).transpose()?, offset).map_err(fault)?;
+    }
+    let batches = run(core, &scanner).await?;
+    let asked: Vec<usize> = (0..scan.columns.len()).collect();
+    batches
+        .into_iter()
+        .filter(|batch| batch.num_rows() > 0)
+        .map(|batch| if asked.is_empty() { Ok(batch) } else { batch.project(&asked) })
+        .collect::<Result<_, _>>()
+        .map_err(|error| core.query_fault(error.to_string()))
+}
+
+pub(crate) async fn count(core: &Core, dataset: &Arc<Dataset>, filter: &Filter) -> Result<u64, LakeFault> {
+    match compile(core, filter)? {
+        Condition::Never => Ok(0),
+        Condition::Always => {
+            let rows = Box::pin(dataset.count_rows(None)).await.map_err(|error| core.fault(&error))?;
+            Ok(rows as u64)
+        }
+        Condition::When(expr) => {
+            let mut scanner = dataset.scan();
+            scanner.filter_expr(expr);
+            scanner.count_rows().await.map_err(|error| core.fault(&error))
+        }
+    }
+}
+
+pub(crate) async fn nearest(core: &Core, dataset: &Arc<Dataset>, query: &VectorQuery) -> Result<DocHits, LakeFault> {
+    let field = schema::column(&core.schema, core.name.as_str(), &query.column)?;
+    let width = schema::vector_width(field)
+        .ok_or_else(|| core.query_fault(format!("column `{}` holds no vectors", field.name())))?;
+    if query.vector.len() != width {
+        let given = query.vector.len();
+        return Err(core.query_fault(format!("the vector has {given} numbers, column `{}` has {width}", field.name())));
+    }
+    let length: f32 = query.vector.iter().map(|x| x * x).sum();
+    if !length.is_normal() {
+        return Err(core.query_fault("the vector has no direction: it is zero, or not a number"));
+    }
+    let condition = compile(core, &query.filter)?;
+    let mut scanner = dataset.scan();
+    if !limited(&mut scanner, &condition) || query.limit == 0 {
+        return Ok(DocHits::default());
+    }
+    let fault = |error| core.fault(&error);
+    let key = Float32Array::from(query.vector.clone());
+    scanner.nearest(&query.column, &key, query.limit).map_err(fault)?.distance_metric(DistanceType::Cosine);
+    match query.distance {
+        Distance::Indexed { probes, refine } if !few_rows(core, dataset, &query.filter, &condition).await? => {
+            scanner.nprobes(probes.max(1)).refine(refine.max(1));
+        }
+        Distance::Indexed { .. } | Distance::Exact => {
+            scanner.use_index(false);
+        }
+    }
+    hits(core, &mut scanner, DISTANCE, |distance| 1.0 - distance).await
+}
+
+pub(crate) async fn matching(core: &Core, dataset: &Arc<Dataset>, query: &TextQuery) -> Result<DocHits, LakeFault> {
+    let field = schema::column(&core.schema, core.name.as_str(), &query.column)?;
+    if !indexes::exists(core, dataset, field.name(), IndexKind::Text).await? {
+        return Err(core.query_fault(format!("column `{}` has no text index", field.name())));
+    }
+    let condition = compile(core, &query.filter)?;
+    let mut scanner = dataset.scan();
+    if !limited(&mut scanner, &condition) || query.limit == 0 || query.words.trim().is_empty() {
+        return Ok(DocHits::default());
+    }
+    let limit = i64::try_from(query.limit).map_err(|_| core.query_fault("the limit is too large"))?;
+    let words = MatchQuery::new(query.words.clone()).with_column(Some(query.column.clone()));
+    let words = FullTextSearchQuery::new_query(FtsQuery::Match(words)).limit(Some(limit));
+    let fault = |error| core.fault(&error);
+    scanner.full_text_search(words).map_err(fault)?.limit(Some(limit), None).map_err(fault)?;
+    hits(core, &mut scanner, SCORE, |score| score).await
+}
+
+pub(crate) async fn take(
+    core: &Core,
+    dataset: &Arc<Dataset>,
+    rows: &[u64],
+    columns: &[&str],
+) -> Result<RecordBatch, LakeFault> {
+    let indices = columns
+        .iter()
+        .map(|name| {
+            schema::column(&core.schema, core.name.as_str(), name)?;
+            core.schema.index_of(name).map_err(|error| core.query_fault(error.to_string()))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let wanted = Arc::new(core.schema.project(&indices).map_err(|error| core.query_fault(error.to_string()))?);
+    if rows.is_empty() {
+        return Ok(RecordBatch::new_empty(wanted));
+    }
+    if !rows.iter().all(|row| is_address(dataset, *row)) {
+        return Err(core.query_fault(OTHER_VERSION));
+    }
+    let projection = ProjectionRequest::from_columns(columns, dataset.schema());
+    let found = Box::pin(dataset.take_rows(rows, projection)).await.map_err(|error| core.fault(&error))?;
+    if found.num_rows() != rows.len() {
+        return Err(core.query_fault(OTHER_VERSION));
+    }
+    schema::conform(found, &wanted, core.name.as_str())
+}
+
+const OTHER_VERSION: &str = "a row address is not of this version";
+
+/// Whether a row was ever at this address: a fragment in the upper half, an offset in the lower.
+fn is_address(dataset: &Dataset, row: u64) -> bool {
+    let rows = |id| dataset.get_fragment(id).and_then(|fragment| fragment.metadata().physical_rows);
+    usize::try_from(row >> 32).ok().and_then(rows).is_some_and(|rows| (row & u64::from(u32::MAX)) < rows as u64)
+}
+
+/// Sets the condition; false when no row can pass it.
+fn limited(scanner: &mut Scanner, condition: &Condition) -> bool {
+    // Before the search, always: a filter after it would leave fewer hits than were asked for, or none.
+    scanner.prefilter(true);
+    match condition {
+        Condition::Never => return false,
+        Condition::Always => {}
+        Condition::When(expr) => {
+            scanner.filter_expr(expr.clone());
+        }
+    }
+    true
+}
+
+async fn hits(core: &Core, scanner: &mut Scanner, column: &str, score: impl Fn(f32) -> f32) -> Result<DocHits, LakeFault> {
+    scanner.project(&[ROW_ID, column]).map_err(|error| core.fault(&error))?;
+    let mut rows = Vec::new();
+    for batch in run(core, scanner).await? {
+        let (Some(ids), Some(values)) = (batch.column_by_name(ROW_ID), batch.column_by_name(column)) else {
+            let reason = format!("a search came back without `{column}`");
+            return Err(LakeFault::Engine { table: core.name.to_string(), reason });
+        };
+        let ids: &UInt64Array = ids.as_primitive::<UInt64Type>();
+        let values = values.as_primitive::<arrow_array::types::Float32Type>();
+        // A vector of zeros has no angle to anything and is no neighbour.
+        let found = (0..batch.num_rows()).filter(|&at| ids.is_valid(at) && values.is_valid(at));
+        rows.extend(found.map(|at| (ids.value(at), score(values.value(at)))).filter(|(_, score)| score.is_finite()));
+    }
+    rows.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    Ok(DocHits { rows })
+}
+
+async fn run(core: &Core, scanner: &Scanner) -> Result<Vec<RecordBatch>, LakeFault> {
+    let stream = scanner.try_into_stream().await.map_err(|error| core.fault(&error))?;
+    stream.try_collect().await.map_err(|error| core.fault(&error))
+}
+
+fn compile(core: &Core, filter: &Filter) -> Result<Condition, LakeFault> {
+    filter::compile(filter, &core.schema, core.name.as_str())
+}
+
+/// How many rows a condition leaves, counted once per version: the same access labels come back with
+/// every search of the same person.
+#[derive(Debug, Default)]
+pub(crate) struct Counts(Mutex<CountsOfVersion>);
+
+#[derive(Debug, Default)]
+struct CountsOfVersion {
+    version: u64,
+    few: HashMap<String, bool>,
+}
+
+const COUNTS_MAX: usize = 1_024;
+
+impl Counts {
+    fn get(&self, version: u64, key: &str) -> Option<bool> {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.version == version { counts.few.get(key).copied() } else { None }
+    }
+
+    fn put(&self, version: u64, key: String, few: bool) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.version != version || counts.few.len() >= COUNTS_MAX {
+            *counts = CountsOfVersion { version, few: HashMap::new() };
+        }
+        counts.few.insert(key, few);
+    }
+}
+
+async fn few_rows(
+    core: &Core,
+    dataset: &Arc<Dataset>,
+    filter: &Filter,
+    condition: &Condition,
+) -> Result<bool, LakeFault> {
+    let Condition::When(expr) = condition else { return Ok(false) };
+    let (version, key) = (dataset.version_id(), format!("{filter:?}"));
+    if let Some(few) = core.counts.get(version, &key) {
+        return Ok(few);
+    }
+    let mut scanner = dataset.scan();
+    scanner.filter_expr(expr.clone()).with_row_id();
+    let nothing: [&str; 0] = [];
+    let enough = i64::try_from(EXACT_UP_TO + 1).unwrap_or(i64::MAX);
+    scanner
+        .project(&nothing)
+        .and_then(|scanner| scanner.limit(Some(enough), None))
+        .map_err(|error| core.fault(&error))?;
+    let rows: usize = run(core, &scanner).await?.iter().map(RecordBatch::num_rows).sum();
+    let few = rows as u64 <= EXACT_UP_TO;
+    core.counts.put(version, key, few);
+    Ok(few)
+}

@@ -1,0 +1,290 @@
+//! What one table answers. A handle is live, or pinned to one version and read-only.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use arrow_array::RecordBatch;
+use arrow_schema::{Schema, SchemaRef};
+use async_trait::async_trait;
+use lance::{Dataset, Error};
+use mainspring_kernel::Name;
+use mainspring_lake::{
+    Commit, DocHits, Filter, IndexSpec, LakeFault, LakeVersion, Scan, Table, TableStats, TextQuery, Upkeep, UpkeepPolicy,
+    VectorQuery,
+};
+
+use crate::{
+    fault, filter, indexes,
+    lake::Shared,
+    schema,
+    search::{self, Counts},
+    upkeep, versions,
+    writer::{Change, WriteQueue},
+};
+
+/// One table, shared by all its handles.
+pub(crate) struct Core {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) name: Name,
+    pub(crate) schema: SchemaRef,
+    pub(crate) queue: WriteQueue,
+    pub(crate) counts: Counts,
+    /// Tagging and pruning take turns: a version is not pruned while it is being tagged.
+    pub(crate) history: tokio::sync::Mutex<()>,
+    pub(crate) upkeep: tokio::sync::Mutex<()>,
+    latest: RwLock<Latest>,
+    indexes: RwLock<Vec<IndexSpec>>,
+    pins: Mutex<Vec<Weak<Dataset>>>,
+    dropped: AtomicBool,
+}
+
+struct Latest {
+    dataset: Arc<Dataset>,
+    seen: Instant,
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    pub(crate) fn new(shared: Arc<Shared>, name: Name, dataset: Dataset) -> Arc<Self> {
+        let schema: SchemaRef = Arc::new(Schema::from(dataset.schema()));
+        Arc::new(Self {
+            shared,
+            name,
+            schema,
+            queue: WriteQueue::default(),
+            counts: Counts::default(),
+            history: tokio::sync::Mutex::default(),
+            upkeep: tokio::sync::Mutex::default(),
+            latest: RwLock::new(Latest { dataset: Arc::new(dataset), seen: Instant::now() }),
+            indexes: RwLock::default(),
+            pins: Mutex::default(),
+            dropped: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn fault(&self, error: &Error) -> LakeFault {
+        fault::of_table(self.name.as_str(), &self.shared.place(), error)
+    }
+
+    pub(crate) fn query_fault(&self, reason: impl Into<String>) -> LakeFault {
+        LakeFault::Query { table: self.name.to_string(), reason: reason.into() }
+    }
+
+    /// The newest version this process knows, without asking the store.
+    pub(crate) fn newest_known(&self) -> Result<Arc<Dataset>, LakeFault> {
+        if self.dropped.load(Ordering::Acquire) {
+            return Err(LakeFault::NoTable { table: self.name.to_string() });
+        }
+        Ok(self.latest.read().unwrap_or_else(PoisonError::into_inner).dataset.clone())
+    }
+
+    /// The newest version, as fresh as the lake's configuration asks for.
+    pub(crate) async fn newest(&self) -> Result<Arc<Dataset>, LakeFault> {
+        let Some(after) = self.shared.config.look_for_newer_after else { return self.newest_known() };
+        let stale = self.latest.read().unwrap_or_else(PoisonError::into_inner).seen.elapsed() >= after;
+        if stale { self.refresh().await } else { self.newest_known() }
+    }
+
+    /// Asks the store for a version by another process.
+    pub(crate) async fn refresh(&self) -> Result<Arc<Dataset>, LakeFault> {
+        let mut dataset = Dataset::clone(&*self.newest_known()?);
+        Box::pin(dataset.checkout_latest()).await.map_err(|error| self.fault(&error))?;
+        Ok(self.advance(dataset))
+    }
+
+    /// Like `refresh`, where other processes may write at all.
+    pub(crate) async fn refresh_if_shared(&self) -> Result<Arc<Dataset>, LakeFault> {
+        if self.shared.config.look_for_newer_after.is_some() { self.refresh().await } else { self.newest_known() }
+    }
+
+    /// Makes a version the newest known, unless a newer one is known already.
+    pub(crate) fn advance(&self, dataset: Dataset) -> Arc<Dataset> {
+        let mut latest = self.latest.write().unwrap_or_else(PoisonError::into_inner);
+        latest.seen = Instant::now();
+        if dataset.version_id() > latest.dataset.version_id() {
+            latest.dataset = Arc::new(dataset);
+        }
+        latest.dataset.clone()
+    }
+
+    pub(crate) fn indexes(&self) -> Vec<IndexSpec> {
+        self.indexes.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_indexes(&self, indexes: Vec<IndexSpec>) {
+        *self.indexes.write().unwrap_or_else(PoisonError::into_inner) = indexes;
+    }
+
+    pub(crate) fn mark_dropped(&self) {
+        self.dropped.store(true, Ordering::Release);
+    }
+
+    fn pin(&self, dataset: &Arc<Dataset>) {
+        let mut pins = self.pins.lock().unwrap_or_else(PoisonError::into_inner);
+        pins.retain(|pin| pin.strong_count() > 0);
+        pins.push(Arc::downgrade(dataset));
+    }
+
+    /// The oldest version a live view of this process still reads.
+    pub(crate) fn oldest_pinned(&self) -> Option<u64> {
+        let pins = self.pins.lock().unwrap_or_else(PoisonError::into_inner);
+        pins.iter().filter_map(Weak::upgrade).map(|dataset| dataset.version_id()).min()
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct LanceTable {
+    core: Arc<Core>,
+    /// The version of a read-only view.
+    pinned: Option<Arc<Dataset>>,
+}
+
+impl LanceTable {
+    pub(crate) const fn live(core: Arc<Core>) -> Self {
+        Self { core, pinned: None }
+    }
+
+    async fn dataset(&self) -> Result<Arc<Dataset>, LakeFault> {
+        match &self.pinned {
+            Some(dataset) => Ok(dataset.clone()),
+            None => self.core.newest().await,
+        }
+    }
+
+    fn view(&self, dataset: Dataset) -> Arc<dyn Table> {
+        let dataset = Arc::new(dataset);
+        self.core.pin(&dataset);
+        Arc::new(Self { core: self.core.clone(), pinned: Some(dataset) })
+    }
+
+    fn writable(&self) -> Result<(), LakeFault> {
+        match &self.pinned {
+            Some(dataset) => Err(self.core.query_fault(format!("version {} is read-only", versions::of(dataset)))),
+            None => self.core.newest_known().map(|_| ()),
+        }
+    }
+
+    async fn unchanged(&self) -> Result<Commit, LakeFault> {
+        Ok(Commit { version: self.version().await?, inserted: 0, deleted: 0 })
+    }
+
+    fn conform(&self, rows: RecordBatch) -> Result<RecordBatch, LakeFault> {
+        schema::conform(rows, &self.core.schema, self.core.name.as_str())
+    }
+}
+
+#[async_trait]
+impl Table for LanceTable {
+    fn name(&self) -> &Name {
+        &self.core.name
+    }
+
+    fn schema(&self) -> SchemaRef {
+        self.core.schema.clone()
+    }
+
+    async fn append(&self, rows: RecordBatch) -> Result<Commit, LakeFault> {
+        self.writable()?;
+        let rows = self.conform(rows)?;
+        if rows.num_rows() == 0 {
+            return self.unchanged().await;
+        }
+        self.core.submit(Change::Append(rows)).await
+    }
+
+    async fn replace(&self, delete: Filter, rows: Option<RecordBatch>) -> Result<Commit, LakeFault> {
+        self.writable()?;
+        let rows = rows.map(|rows| self.conform(rows)).transpose()?.filter(|rows| rows.num_rows() > 0);
+        let delete = filter::compile(&delete, &self.core.schema, self.core.name.as_str())?;
+        match (delete, rows) {
+            (filter::Condition::Never, None) => self.unchanged().await,
+            (filter::Condition::Never, Some(rows)) => self.core.submit(Change::Append(rows)).await,
+            (delete, rows) => self.core.submit(Change::Replace { delete, rows }).await,
+        }
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<Vec<RecordBatch>, LakeFault> {
+        search::scan(&self.core, &self.dataset().await?, &scan).await
+    }
+
+    async fn count(&self, filter: Filter) -> Result<u64, LakeFault> {
+        search::count(&self.core, &self.dataset().await?, &filter).await
+    }
+
+    async fn nearest(&self, query: VectorQuery) -> Result<DocHits, LakeFault> {
+        search::nearest(&self.core, &self.dataset().await?, &query).await
+    }
+
+    async fn matching(&self, query: TextQuery) -> Result<DocHits, LakeFault> {
+        search::matching(&self.core, &self.dataset().await?, &query).await
+    }
+
+    async fn take(&self, rows: &[u64], columns: &[&str]) -> Result<RecordBatch, LakeFault> {
+        search::take(&self.core, &self.dataset().await?, rows, columns).await
+    }
+
+    async fn version(&self) -> Result<LakeVersion, LakeFault> {
+        Ok(versions::of(&*self.dataset().await?))
+    }
+
+    async fn at(&self, version: &LakeVersion) -> Result<Arc<dyn Table>, LakeFault> {
+        let _turn = self.core.history.lock().await;
+        let dataset = self.dataset().await?;
+        let found = versions::checkout(&self.core, &dataset, version).await?;
+        Ok(self.view(found))
+    }
+
+    async fn snapshot(&self) -> Result<Arc<dyn Table>, LakeFault> {
+        let dataset = self.dataset().await?;
+        Ok(self.view(Dataset::clone(&dataset)))
+    }
+
+    async fn tag(&self, tag: &str, version: &LakeVersion) -> Result<(), LakeFault> {
+        let _turn = self.core.history.lock().await;
+        versions::tag(&self.core, &*self.dataset().await?, tag, version).await
+    }
+
+    async fn untag(&self, tag: &str) -> Result<(), LakeFault> {
+        let _turn = self.core.history.lock().await;
+        versions::untag(&self.core, &*self.dataset().await?, tag).await
+    }
+
+    async fn tags(&self) -> Result<Vec<(String, LakeVersion)>, LakeFault> {
+        versions::tags(&self.core, &*self.dataset().await?).await
+    }
+
+    async fn stats(&self) -> Result<TableStats, LakeFault> {
+        let dataset = self.dataset().await?;
+        let deleted: usize = dataset
+            .iter_fragments()
+            .filter_map(|fragment| fragment.deletion_file.as_ref().and_then(|file| file.num_deleted_rows))
+            .sum();
+        let fault = |error| self.core.fault(&error);
+        Ok(TableStats {
+            rows: search::count(&self.core, &dataset, &Filter::All).await?,
+            fragments: dataset.count_fragments() as u64,
+            deleted_rows: deleted as u64,
+            version: versions::of(&dataset),
+            versions: Box::pin(dataset.count_versions()).await.map_err(fault)?,
+            tags: Box::pin(dataset.tags().fetch_tags()).await.map_err(fault)?.len() as u64,
+            indexes: indexes::coverage(&self.core, &dataset).await?.into_iter().map(|index| (index.column, index.inside, index.outside)).collect(),
+            bytes: upkeep::bytes_of(&dataset),
+        })
+    }
+
+    async fn upkeep(&self, policy: &UpkeepPolicy) -> Result<Upkeep, LakeFault> {
+        self.writable()?;
+        upkeep::run(&self.core, policy).await
+    }
+}

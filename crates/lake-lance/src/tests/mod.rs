@@ -1,0 +1,44 @@
+mod contract;
+mod disk;
+mod filter;
+mod location;
+mod model;
+mod repair;
+mod s3;
+mod upkeep;
+mod vectors;
+mod writer;
+
+use std::path::Path;
+
+use mainspring_lake::{
+    Lake, Table,
+    conformance::{Case, spec},
+};
+use std::sync::Arc;
+
+use crate::{LakeLocation, LanceConfig, LanceLake};
+
+fn config(dir: &Path) -> LanceConfig {
+    LanceConfig::new(LakeLocation::Local(dir.to_owned()))
+}
+
+async fn lake_in(dir: &Path) -> LanceLake {
+    LanceLake::open(config(dir)).await.unwrap()
+}
+
+async fn table_in(lake: &LanceLake, name: &str) -> Arc<dyn Table> {
+    lake.open(&name.parse().unwrap(), &spec()).await.unwrap()
+}
+
+/// Runs cases to the end and names those that failed; each failure is printed where it happened.
+async fn failures(lake: &dyn Lake, cases: &[Case]) -> Vec<&'static str> {
+    let mut failed = Vec::new();
+    for case in cases {
+        let outcome = futures::FutureExt::catch_unwind(std::panic::AssertUnwindSafe((case.run)(lake))).await;
+        if outcome.is_err() {
+            failed.push(case.name);
+        }
+    }
+    failed
+}

@@ -1,0 +1,203 @@
+//! Pruning, compacting and folding, in that order: what is pruned need not be compacted, and a
+//! compaction that fails must not keep old versions on the disk.
+
+use std::{sync::Arc, time::Duration};
+
+use lance::{
+    Dataset, Error,
+    dataset::{
+        cleanup::CleanupPolicy,
+        optimize::{CompactionOptions, compact_files},
+    },
+};
+use lance_table::format::Fragment;
+use mainspring_lake::{LakeFault, Upkeep, UpkeepPolicy};
+
+use crate::{indexes, table::Core};
+
+/// What a fragment should weigh. A fragment is rewritten whole, in memory.
+const FRAGMENT_BYTES: u64 = 256 << 20;
+/// Lance's own limit for rows of any width.
+const FRAGMENT_ROWS_MAX: u64 = 1 << 20;
+const FRAGMENT_ROWS_MIN: u64 = 1_024;
+/// A large fragment is rewritten only together with small ones that weigh at least this share of it;
+/// otherwise every few commits would rewrite it for nothing.
+const WORTH_IT: u64 = 4;
+const DELETED_SHARE: f32 = 0.1;
+/// Upkeep loses against writers, not the other way round; it comes back soon anyway.
+const ATTEMPTS: u32 = 4;
+
+pub(crate) async fn run(core: &Arc<Core>, policy: &UpkeepPolicy) -> Result<Upkeep, LakeFault> {
+    let _turn = core.upkeep.lock().await;
+    core.refresh_if_shared().await?;
+    let (pruned_versions, mut freed_bytes) = prune(core, policy).await?;
+    let compacted_fragments = compact(core, policy).await?;
+    let built_indexes = build_missing(core, policy).await?;
+    let folded_rows = fold(core, policy).await?;
+    let mut pruned_versions = pruned_versions;
+    if compacted_fragments > 0 && policy.keep_versions_for.is_zero() {
+        // Whoever keeps no past wants none of what was just rewritten either.
+        let (versions, bytes) = prune(core, policy).await?;
+        pruned_versions += versions;
+        freed_bytes += bytes;
+    }
+    Ok(Upkeep { compacted_fragments, folded_rows, built_indexes, pruned_versions, freed_bytes })
+}
+
+async fn build_missing(core: &Core, policy: &UpkeepPolicy) -> Result<Vec<String>, LakeFault> {
+    for attempt in 1..=ATTEMPTS {
+        if let Some(built) = settled(core, attempt, indexes::build_missing(core, policy).await).await? {
+            return Ok(built);
+        }
+    }
+    Ok(Vec::new())
+}
+
+async fn fold(core: &Core, policy: &UpkeepPolicy) -> Result<u64, LakeFault> {
+    for attempt in 1..=ATTEMPTS {
+        if let Some(folded) = settled(core, attempt, indexes::fold(core, policy).await).await? {
+            return Ok(folded);
+        }
+    }
+    Ok(0)
+}
+
+/// Nothing when the work lost against a writer: it is worth another try, and in the end the next upkeep does it.
+async fn settled<T>(core: &Core, attempt: u32, outcome: Result<T, LakeFault>) -> Result<Option<T>, LakeFault> {
+    if !matches!(outcome, Err(LakeFault::Contended { .. })) {
+        return outcome.map(Some);
+    }
+    tracing::debug!(table = %core.name, attempt, "upkeep gave way to a writer");
+    core.try_again(attempt).await?;
+    Ok(None)
+}
+
+async fn prune(core: &Core, policy: &UpkeepPolicy) -> Result<(u64, u64), LakeFault> {
+    let _turn = core.history.lock().await;
+    let dataset = core.newest_known()?;
+    let newest = dataset.version().timestamp;
+    // The engine's clock types are not ours to name; a moment is reached from one it gave us.
+    let since_newest = core.shared.config.clock.now().as_micros().saturating_sub(newest.timestamp_micros());
+    let since_newest = Duration::from_micros(u64::try_from(since_newest).unwrap_or(0));
+    let before = if since_newest > policy.keep_versions_for {
+        newest + (since_newest - policy.keep_versions_for)
+    } else {
+        newest - (policy.keep_versions_for - since_newest)
+    };
+    let cleanup = CleanupPolicy {
+        before_timestamp: Some(before),
+        before_version: core.oldest_pinned(),
+        error_if_tagged_old_versions: false,
+        ..CleanupPolicy::default()
+    };
+    let removed = Box::pin(dataset.cleanup_with_policy(cleanup)).await.map_err(|error| core.fault(&error))?;
+    Ok((removed.old_versions, removed.bytes_removed))
+}
+
+async fn compact(core: &Core, policy: &UpkeepPolicy) -> Result<u64, LakeFault> {
+    for attempt in 1..=ATTEMPTS {
+        let dataset = core.newest_known()?;
+        let Some(options) = plan(&dataset, policy) else { return Ok(0) };
+        let mut dataset = Dataset::clone(&dataset);
+        match Box::pin(compact_files(&mut dataset, options, None)).await {
+            Ok(done) => {
+                core.advance(dataset);
+                return Ok(done.fragments_removed as u64);
+            }
+            Err(error) if lost(&error) => {
+                core.try_again(attempt).await?;
+            }
+            Err(error) => return Err(core.fault(&error)),
+        }
+    }
+    Ok(0)
+}
+
+const fn lost(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::CommitConflict { .. }
+            | Error::RetryableCommitConflict { .. }
+            | Error::IncompatibleTransaction { .. }
+            | Error::TooMuchWriteContention { .. }
+    )
+}
+
+/// What to compact now, if anything.
+fn plan(dataset: &Dataset, policy: &UpkeepPolicy) -> Option<CompactionOptions> {
+    let pieces: Vec<Piece> = dataset.iter_fragments().map(Piece::of).collect();
+    let target = target_rows(&pieces);
+    let excluded = if policy.fragments <= 1 { Vec::new() } else { excluded(&pieces, target) };
+    let small = pieces.iter().filter(|piece| piece.rows < target && !excluded.contains(&piece.id)).count();
+    let thinned = pieces.iter().any(|piece| piece.is_thinned(policy.fragments));
+    if (small < 2 || small < policy.fragments) && !thinned {
+        return None;
+    }
+    Some(CompactionOptions {
+        target_rows_per_fragment: usize::try_from(target).unwrap_or(usize::MAX),
+        materialize_deletions: true,
+        materialize_deletions_threshold: if policy.fragments <= 1 { 0.0 } else { DELETED_SHARE },
+        num_threads: Some(1),
+        excluded_fragment_ids: excluded,
+        ..CompactionOptions::default()
+    })
+}
+
+/// A fragment, as far as compaction looks at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) id: u32,
+    pub(crate) rows: u64,
+    pub(crate) deleted: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Piece {
+    fn of(fragment: &Fragment) -> Self {
+        let deleted = fragment.deletion_file.as_ref().and_then(|file| file.num_deleted_rows).unwrap_or(0);
+        Self {
+            id: u32::try_from(fragment.id).unwrap_or(u32::MAX),
+            rows: fragment.num_rows().unwrap_or(0) as u64,
+            deleted: deleted as u64,
+            bytes: fragment.files.iter().filter_map(|file| file.file_size_bytes.get()).map(|size| size.get()).sum(),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a share needs no more")]
+    fn is_thinned(&self, fragments: usize) -> bool {
+        let all = self.rows + self.deleted;
+        let share = if all == 0 { 0.0 } else { self.deleted as f32 / all as f32 };
+        share > if fragments <= 1 { 0.0 } else { DELETED_SHARE }
+    }
+}
+
+/// How many rows weigh as much as a fragment should.
+pub(crate) fn target_rows(pieces: &[Piece]) -> u64 {
+    let (rows, bytes) = pieces.iter().fold((0, 0), |(rows, bytes), piece| (rows + piece.rows + piece.deleted, bytes + piece.bytes));
+    if rows == 0 || bytes == 0 {
+        return FRAGMENT_ROWS_MAX;
+    }
+    (FRAGMENT_BYTES.saturating_mul(rows) / bytes).clamp(FRAGMENT_ROWS_MIN, FRAGMENT_ROWS_MAX)
+}
+
+/// Fragments that are small, but too large to be rewritten for the sake of the still smaller ones.
+pub(crate) fn excluded(pieces: &[Piece], target: u64) -> Vec<u32> {
+    let mut small: Vec<&Piece> = pieces.iter().filter(|piece| piece.rows < target).collect();
+    small.sort_by_key(|piece| piece.rows);
+    let mut gathered = 0;
+    let mut left_out = Vec::new();
+    for (at, piece) in small.iter().enumerate() {
+        // The smallest has nothing below it to be compared with.
+        if at > 0 && piece.rows > gathered * WORTH_IT && !piece.is_thinned(usize::MAX) {
+            left_out.extend(small[at..].iter().filter(|piece| !piece.is_thinned(usize::MAX)).map(|piece| piece.id));
+            break;
+        }
+        gathered += piece.rows.max(1);
+    }
+    left_out
+}
+
+/// The size of a version's data files, when all are known.
+pub(crate) fn bytes_of(dataset: &Dataset) -> Option<u64> {
+    dataset.iter_fragments().flat_map(|fragment| &fragment.files).map(|file| file.file_size_bytes.get().map(|size| size.get())).sum()
+}

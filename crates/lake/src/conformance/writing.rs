@@ -1,0 +1,155 @@
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
+
+use super::{Row, batch, done, ids, rows_of, table};
+use crate::{Filter, Lake, LakeFault, Scalar, Scan};
+
+pub(super) async fn appended_rows_come_back(lake: &dyn Lake) {
+    let table = table(lake, "writing-appended").await;
+    let full = Row::new("a").doc("d").number(-7).share(0.25).flag(true).labels(&["x", "y"]).words("ünï cödé").angle(30.0);
+    let empty_list = Row::new("b").labels(&[]);
+    let nulls = Row::new("c");
+    let rows = [full, empty_list, nulls];
+    let commit = table.append(batch(&rows)).await.unwrap();
+    assert_eq!((commit.inserted, commit.deleted), (3, 0));
+    assert_eq!(commit.version, table.version().await.unwrap());
+    assert_eq!(rows_of(&table.scan(Scan::of(Filter::All)).await.unwrap()), rows);
+    done(lake, &table).await;
+}
+
+pub(super) async fn an_append_of_nothing_makes_no_version(lake: &dyn Lake) {
+    let table = table(lake, "writing-nothing").await;
+    let before = table.version().await.unwrap();
+    let commit = table.append(batch(&[])).await.unwrap();
+    assert_eq!((commit.inserted, commit.version), (0, before));
+    done(lake, &table).await;
+}
+
+pub(super) async fn concurrent_appends_share_commits(lake: &dyn Lake) {
+    let table = table(lake, "writing-group").await;
+    let before = table.version().await.unwrap().number;
+    let appends = (0..40_i64).map(|n| {
+        let table = table.clone();
+        async move { table.append(batch(&[Row::new(format!("{n:02}")).number(n)])).await.unwrap() }
+    });
+    let commits = join_all(appends).await;
+    assert!(commits.iter().all(|commit| commit.inserted == 1 && commit.deleted == 0));
+    assert_eq!(table.count(Filter::All).await.unwrap(), 40);
+    let versions: BTreeSet<u64> = commits.iter().map(|commit| commit.version.number).collect();
+    assert!(versions.len() < 20, "40 appends at once made {} commits", versions.len());
+    assert_eq!(table.version().await.unwrap().number, before + versions.len() as u64);
+    done(lake, &table).await;
+}
+
+pub(super) async fn rows_of_another_shape_are_refused(lake: &dyn Lake) {
+    let table = table(lake, "writing-shape").await;
+    let all = batch(&[Row::new("a")]);
+    let fewer = all.project(&[0, 1, 2]).unwrap();
+    assert!(matches!(table.append(fewer).await, Err(LakeFault::Schema { .. })));
+    let turned = all.project(&[7, 6, 5, 4, 3, 2, 1, 0]).unwrap();
+    table.append(turned).await.unwrap();
+    assert_eq!(ids(&*table, Scan::of(Filter::All)).await, ["a"]);
+    done(lake, &table).await;
+}
+
+pub(super) async fn a_replace_is_one_version(lake: &dyn Lake) {
+    let table = table(lake, "writing-replace").await;
+    let old: Vec<Row> = (0..6).map(|n| Row::new(format!("old{n}")).doc(if n < 4 { "one" } else { "two" })).collect();
+    table.append(batch(&old)).await.unwrap();
+    let before = table.snapshot().await.unwrap();
+    let new = batch(&[Row::new("new0").doc("one"), Row::new("new1").doc("one")]);
+    let commit = table.replace(Filter::eq("doc", "one"), Some(new)).await.unwrap();
+    assert_eq!((commit.inserted, commit.deleted), (2, 4));
+    assert_eq!(commit.version.number, before.version().await.unwrap().number + 1);
+    assert_eq!(commit.version, table.version().await.unwrap());
+    assert_eq!(ids(&*table, Scan::of(Filter::All)).await, ["new0", "new1", "old4", "old5"]);
+    assert_eq!(before.count(Filter::All).await.unwrap(), 6);
+    done(lake, &table).await;
+}
+
+pub(super) async fn a_replace_of_nothing_is_an_append(lake: &dyn Lake) {
+    let table = table(lake, "writing-insert").await;
+    let commit = table.replace(Filter::eq("doc", "none"), Some(batch(&[Row::new("a")]))).await.unwrap();
+    assert_eq!((commit.inserted, commit.deleted), (1, 0));
+    assert_eq!(ids(&*table, Scan::of(Filter::All)).await, ["a"]);
+    done(lake, &table).await;
+}
+
+pub(super) async fn a_replace_without_rows_deletes(lake: &dyn Lake) {
+    let table = table(lake, "writing-delete").await;
+    table.append(batch(&[Row::new("a").number(1), Row::new("b").number(2), Row::new("c")])).await.unwrap();
+    let commit = table.replace(Filter::GtEq("number".into(), Scalar::Int(2)), None).await.unwrap();
+    assert_eq!((commit.inserted, commit.deleted), (0, 1));
+    assert_eq!(ids(&*table, Scan::of(Filter::All)).await, ["a", "c"]);
+    done(lake, &table).await;
+}
+
+pub(super) async fn a_replace_that_changes_nothing_makes_no_version(lake: &dyn Lake) {
+    let table = table(lake, "writing-unchanged").await;
+    table.append(batch(&[Row::new("a")])).await.unwrap();
+    let before = table.version().await.unwrap();
+    for filter in [Filter::eq("id", "z"), Filter::any_of("id", Vec::<String>::new())] {
+        let commit = table.replace(filter, None).await.unwrap();
+        assert_eq!((commit.inserted, commit.deleted, &commit.version), (0, 0, &before));
+    }
+    done(lake, &table).await;
+}
+
+pub(super) async fn a_replace_of_everything_leaves_only_the_new_rows(lake: &dyn Lake) {
+    let table = table(lake, "writing-everything").await;
+    for n in 0..3 {
+        table.append(batch(&[Row::new(format!("old{n}"))])).await.unwrap();
+    }
+    let commit = table.replace(Filter::All, Some(batch(&[Row::new("new")]))).await.unwrap();
+    assert_eq!((commit.inserted, commit.deleted), (1, 3));
+    assert_eq!(ids(&*table, Scan::of(Filter::All)).await, ["new"]);
+    let commit = table.replace(Filter::All, None).await.unwrap();
+    assert_eq!(commit.deleted, 1);
+    assert_eq!(table.count(Filter::All).await.unwrap(), 0);
+    table.append(batch(&[Row::new("again")])).await.unwrap();
+    assert_eq!(ids(&*table, Scan::of(Filter::All)).await, ["again"]);
+    done(lake, &table).await;
+}
+
+pub(super) async fn concurrent_replaces_all_land(lake: &dyn Lake) {
+    let table = table(lake, "writing-replaces").await;
+    let rows = |doc: usize, round: usize| {
+        batch(&(0..3).map(|n| Row::new(format!("{doc}-{round}-{n}")).doc(&format!("d{doc}"))).collect::<Vec<_>>())
+    };
+    for doc in 0..6 {
+        table.append(rows(doc, 0)).await.unwrap();
+    }
+    let replaces = (0..6).map(|doc| {
+        let table = table.clone();
+        async move {
+            for round in 1..4 {
+                let commit = table.replace(Filter::eq("doc", format!("d{doc}")), Some(rows(doc, round))).await.unwrap();
+                assert_eq!((commit.inserted, commit.deleted), (3, 3), "document {doc}, round {round}");
+            }
+        }
+    });
+    join_all(replaces).await;
+    let found = ids(&*table, Scan::of(Filter::All)).await;
+    let wanted: Vec<String> = (0..6).flat_map(|doc| (0..3).map(move |n| format!("{doc}-3-{n}"))).collect();
+    assert_eq!(found, wanted);
+    done(lake, &table).await;
+}
+
+pub(super) async fn appends_and_replaces_mix(lake: &dyn Lake) {
+    let table = table(lake, "writing-mixed").await;
+    let changes = (0..24).map(|n| {
+        let table = table.clone();
+        async move {
+            let row = batch(&[Row::new(format!("{n:02}")).doc("mixed")]);
+            if n % 3 == 0 {
+                table.replace(Filter::eq("id", format!("{n:02}")), Some(row)).await.unwrap();
+            } else {
+                table.append(row).await.unwrap();
+            }
+        }
+    });
+    join_all(changes).await;
+    assert_eq!(table.count(Filter::eq("doc", "mixed")).await.unwrap(), 24);
+    done(lake, &table).await;
+}

@@ -1,0 +1,222 @@
+//! Lakes hold tables; tables hold rows under versions.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use async_trait::async_trait;
+use mainspring_kernel::Name;
+use serde::{Deserialize, Serialize};
+
+use crate::{fault::LakeFault, filter::Filter};
+
+/// A state of a table. The transaction tells apart two states that got the same number,
+/// which happens when a torn newest version was moved out and its number given again.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LakeVersion {
+    pub number: u64,
+    pub transaction: String,
+}
+
+impl fmt::Display for LakeVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.number, self.transaction)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    pub version: LakeVersion,
+    pub inserted: u64,
+    pub deleted: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IndexKind {
+    /// Approximate nearest neighbours by cosine distance.
+    Vector,
+    /// BM25 over words.
+    Text,
+    /// Equality and ranges.
+    Scalar,
+    /// Membership in a list column.
+    Labels,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexSpec {
+    pub column: String,
+    pub kind: IndexKind,
+}
+
+/// What a table is made of. Opening an existing table with another schema is a fault.
+#[derive(Debug, Clone)]
+pub struct TableSpec {
+    pub schema: SchemaRef,
+    pub indexes: Vec<IndexSpec>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    Ascending,
+    Descending,
+}
+
+/// Rows by condition.
+#[derive(Debug, Clone)]
+pub struct Scan {
+    pub filter: Filter,
+    /// Empty: all columns.
+    pub columns: Vec<String>,
+    pub order: Vec<(String, Order)>,
+    pub limit: Option<usize>,
+    pub offset: usize,
+}
+
+impl Scan {
+    #[must_use]
+    pub const fn of(filter: Filter) -> Self {
+        Self { filter, columns: Vec::new(), order: Vec::new(), limit: None, offset: 0 }
+    }
+    #[must_use]
+    pub fn columns(mut self, columns: &[&str]) -> Self {
+        self.columns = columns.iter().map(|column| (*column).to_owned()).collect();
+        self
+    }
+    #[must_use]
+    pub fn order(mut self, column: &str, order: Order) -> Self {
+        self.order.push((column.to_owned(), order));
+        self
+    }
+    #[must_use]
+    pub const fn limit(mut self, limit: usize) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+}
+
+/// How far the neighbours search looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Distance {
+    /// By the index, re-ranked with the exact vectors.
+    Indexed { probes: usize, refine: u32 },
+    /// Every row that passes the filter.
+    Exact,
+}
+
+#[derive(Debug, Clone)]
+pub struct VectorQuery {
+    pub column: String,
+    pub vector: Vec<f32>,
+    pub limit: usize,
+    pub filter: Filter,
+    pub distance: Distance,
+}
+
+#[derive(Debug, Clone)]
+pub struct TextQuery {
+    pub column: String,
+    /// Plain words; no query syntax is interpreted.
+    pub words: String,
+    pub limit: usize,
+    pub filter: Filter,
+}
+
+/// Rows found, best first: addresses for `take`, and scores (cosine similarity, or BM25).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct DocHits {
+    pub rows: Vec<(u64, f32)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableStats {
+    pub rows: u64,
+    pub fragments: u64,
+    pub deleted_rows: u64,
+    pub version: LakeVersion,
+    pub versions: u64,
+    pub tags: u64,
+    /// Column, indexed rows, rows not yet folded in.
+    pub indexes: Vec<(String, u64, u64)>,
+    pub bytes: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UpkeepPolicy {
+    /// Compact when there are at least this many fragments.
+    pub fragments: usize,
+    /// Fold rows into the indexes when at least this many are outside.
+    pub unindexed_rows: u64,
+    /// Untagged versions older than this go.
+    pub keep_versions_for: Duration,
+}
+
+impl Default for UpkeepPolicy {
+    fn default() -> Self {
+        Self { fragments: 32, unindexed_rows: 2_000, keep_versions_for: Duration::from_secs(24 * 3600) }
+    }
+}
+
+/// What upkeep did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upkeep {
+    pub compacted_fragments: u64,
+    pub folded_rows: u64,
+    pub built_indexes: Vec<String>,
+    pub pruned_versions: u64,
+    pub freed_bytes: u64,
+}
+
+/// A torn newest version that was moved out so that the table opens again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repair {
+    pub table: String,
+    pub bad_version: u64,
+    pub opened_version: u64,
+    /// Where the bad manifest lies now.
+    pub moved_to: String,
+}
+
+#[async_trait]
+pub trait Lake: Send + Sync + fmt::Debug + 'static {
+    /// Opens the table, making it where it does not exist.
+    async fn open(&self, table: &Name, spec: &TableSpec) -> Result<Arc<dyn Table>, LakeFault>;
+    /// Opens an existing table; `NoTable` otherwise.
+    async fn open_existing(&self, table: &Name) -> Result<Arc<dyn Table>, LakeFault>;
+    async fn list(&self) -> Result<Vec<Name>, LakeFault>;
+    /// Removes a table with all versions and tags. Removing one that is not there is fine.
+    async fn drop_table(&self, table: &Name) -> Result<(), LakeFault>;
+    /// Checks every table, moves torn versions out, and says what it did. Called once, before anything opens.
+    async fn repair(&self) -> Result<Vec<Repair>, LakeFault>;
+    /// Whether the store behind the lake answers now.
+    async fn ping(&self) -> Result<(), LakeFault>;
+}
+
+#[async_trait]
+pub trait Table: Send + Sync + fmt::Debug + 'static {
+    fn name(&self) -> &Name;
+    fn schema(&self) -> SchemaRef;
+    /// Adds rows. Concurrent calls share a commit; each returns once its rows are as durable as the lake promises.
+    async fn append(&self, rows: RecordBatch) -> Result<Commit, LakeFault>;
+    /// Deletes what the filter matches and adds rows, in one commit.
+    async fn replace(&self, delete: Filter, rows: Option<RecordBatch>) -> Result<Commit, LakeFault>;
+    async fn scan(&self, scan: Scan) -> Result<Vec<RecordBatch>, LakeFault>;
+    async fn count(&self, filter: Filter) -> Result<u64, LakeFault>;
+    async fn nearest(&self, query: VectorQuery) -> Result<DocHits, LakeFault>;
+    async fn matching(&self, query: TextQuery) -> Result<DocHits, LakeFault>;
+    /// The columns of these rows, in this order. An address is valid for the version it was found in.
+    async fn take(&self, rows: &[u64], columns: &[&str]) -> Result<RecordBatch, LakeFault>;
+    async fn version(&self) -> Result<LakeVersion, LakeFault>;
+    /// This table as it was, read-only. `NoVersion` when it was cleaned up, or when the number now names other rows.
+    async fn at(&self, version: &LakeVersion) -> Result<Arc<dyn Table>, LakeFault>;
+    /// A read-only view of the newest version that does not move: the parts of one search agree.
+    async fn snapshot(&self) -> Result<Arc<dyn Table>, LakeFault>;
+    /// Keeps a version from being pruned. Tagging a version again under the same tag moves the tag.
+    async fn tag(&self, tag: &str, version: &LakeVersion) -> Result<(), LakeFault>;
+    async fn untag(&self, tag: &str) -> Result<(), LakeFault>;
+    async fn tags(&self) -> Result<Vec<(String, LakeVersion)>, LakeFault>;
+    async fn stats(&self) -> Result<TableStats, LakeFault>;
+    /// Prunes, compacts and folds rows into indexes, as far as the policy asks for it now.
+    async fn upkeep(&self, policy: &UpkeepPolicy) -> Result<Upkeep, LakeFault>;
+}

@@ -1,0 +1,68 @@
+use std::time::Duration;
+
+use mainspring_kernel::{Fault, FaultKind};
+
+/// What a model behind a seam may answer instead of an answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelFault {
+    #[error("model `{model}` is not known")]
+    UnknownModel { model: String, nearest: Option<String> },
+    #[error("{tokens} tokens do not fit the context window of {window} of `{model}`")]
+    ContextExceeded { model: String, tokens: usize, window: usize },
+    #[error("`{parameter}`: {reason}")]
+    InvalidParameter { parameter: &'static str, reason: String },
+    #[error("`{model}` cannot do this: {what}")]
+    Unsupported { model: String, what: String },
+    #[error("the queue of `{model}` is full")]
+    Saturated { model: String, retry_after: Duration },
+    #[error("`{model}` did not answer in time")]
+    Timeout { model: String },
+    #[error("the weights of `{model}` are not here")]
+    NotInstalled { model: String },
+    #[error("the engine of `{model}` failed: {reason}")]
+    Engine { model: String, reason: String },
+}
+
+impl Fault for ModelFault {
+    fn kind(&self) -> FaultKind {
+        match self {
+            Self::UnknownModel { .. } => FaultKind::NotFound,
+            Self::ContextExceeded { .. } | Self::InvalidParameter { .. } => FaultKind::Invalid,
+            Self::Unsupported { .. } => FaultKind::Unsupported,
+            Self::Saturated { .. } => FaultKind::Saturated,
+            Self::Timeout { .. } => FaultKind::Timeout,
+            Self::NotInstalled { .. } => FaultKind::Unavailable,
+            Self::Engine { .. } => FaultKind::Internal,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownModel { .. } => "model-not-found",
+            Self::ContextExceeded { .. } => "context-length-exceeded",
+            Self::InvalidParameter { .. } => "model-invalid-parameter",
+            Self::Unsupported { .. } => "model-unsupported",
+            Self::Saturated { .. } => "model-saturated",
+            Self::Timeout { .. } => "model-timeout",
+            Self::NotInstalled { .. } => "model-not-installed",
+            Self::Engine { .. } => "model-engine-failed",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::UnknownModel { nearest: Some(nearest), .. } => Some(format!("did you mean `{nearest}`?")),
+            Self::UnknownModel { .. } => Some("`GET /v1/models` or `mainspring models list` shows what is there".into()),
+            Self::ContextExceeded { .. } => Some("shorten the messages, lower `max_tokens`, or retrieve fewer chunks".into()),
+            Self::NotInstalled { model } => Some(format!("run `mainspring models pull {model}`")),
+            _ => None,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Saturated { retry_after, .. } => Some(*retry_after),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+
+pub mod chat;
+pub mod embed;
+pub mod rerank;
+pub mod budget;
+pub mod fault;
+pub mod models;
+pub mod trace;
+pub mod retrieve;
+
+pub use budget::Budget;
+pub use chat::{ChatModel, ChatReply, ChatRequest, ChatStream, Delta, FinishReason, Message, Usage};
+pub use embed::{Embedder, Embedding, TextTokenizer, Tokens};
+pub use fault::ModelFault;
+pub use models::Models;
+pub use rerank::{Reranker, Scored};
+pub use retrieve::{HitScores, Passage, RetrieveRequest, Retrieved, Retriever, SearchMode, TablePin};
+pub use trace::{EventSink, Span, SpanContext, SpanId, TraceId};

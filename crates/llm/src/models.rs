@@ -1,0 +1,61 @@
+//! The models this process can reach, by name.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use mainspring_kernel::text;
+
+use crate::{chat::ChatModel, embed::Embedder, fault::ModelFault, rerank::Reranker};
+
+/// Built once by `server`; rooms look names up in it.
+#[derive(Debug, Clone, Default)]
+pub struct Models {
+    chat: BTreeMap<String, Arc<dyn ChatModel>>,
+    embedders: BTreeMap<String, Arc<dyn Embedder>>,
+    rerankers: BTreeMap<String, Arc<dyn Reranker>>,
+}
+
+impl Models {
+    #[must_use]
+    pub fn with_chat(mut self, model: Arc<dyn ChatModel>) -> Self {
+        self.chat.insert(model.name().to_owned(), model);
+        self
+    }
+    #[must_use]
+    pub fn with_embedder(mut self, model: Arc<dyn Embedder>) -> Self {
+        self.embedders.insert(model.name().to_owned(), model);
+        self
+    }
+    /// Under the embedder's name: late interaction compares the token vectors of the model that embedded.
+    #[must_use]
+    pub fn with_reranker(mut self, name: impl Into<String>, model: Arc<dyn Reranker>) -> Self {
+        self.rerankers.insert(name.into(), model);
+        self
+    }
+
+    pub fn chat(&self, name: &str) -> Result<Arc<dyn ChatModel>, ModelFault> {
+        find(&self.chat, name)
+    }
+    pub fn embedder(&self, name: &str) -> Result<Arc<dyn Embedder>, ModelFault> {
+        find(&self.embedders, name)
+    }
+    pub fn reranker(&self, name: &str) -> Result<Arc<dyn Reranker>, ModelFault> {
+        find(&self.rerankers, name)
+    }
+
+    pub fn chat_names(&self) -> impl Iterator<Item = &str> {
+        self.chat.keys().map(String::as_str)
+    }
+    pub fn embedder_names(&self) -> impl Iterator<Item = &str> {
+        self.embedders.keys().map(String::as_str)
+    }
+    pub fn reranker_names(&self) -> impl Iterator<Item = &str> {
+        self.rerankers.keys().map(String::as_str)
+    }
+}
+
+fn find<T: ?Sized>(models: &BTreeMap<String, Arc<T>>, name: &str) -> Result<Arc<T>, ModelFault> {
+    models.get(name).cloned().ok_or_else(|| ModelFault::UnknownModel {
+        model: text::elide(name, 80),
+        nearest: text::nearest(name, models.keys().map(String::as_str)).map(str::to_owned),
+    })
+}

@@ -1,0 +1,113 @@
+//! Finding passages that answer a question: the seam between chains and knowledge.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use mainspring_kernel::{Actor, Fault, Name};
+use serde::{Deserialize, Serialize};
+
+use crate::{budget::Budget, trace::SpanContext};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SearchMode {
+    Vector,
+    /// BM25.
+    Text,
+    /// Both, fused by reciprocal rank.
+    #[default]
+    Hybrid,
+}
+
+/// The exact state of the table a search read; given back, it reads the same again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TablePin {
+    pub table: Name,
+    pub version: u64,
+    pub transaction: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RetrieveRequest {
+    pub query: String,
+    /// `None` takes what the knowledge spec says, here and below.
+    pub mode: Option<SearchMode>,
+    /// How many passages come back, counted after parents were merged.
+    pub limit: Option<usize>,
+    pub rerank: Option<bool>,
+    /// Every key must hold one of its values.
+    pub metadata: BTreeMap<String, Vec<String>>,
+    /// Only these documents, by id.
+    pub documents: Vec<String>,
+    /// The passages together take at most this many of the embedder's tokens.
+    pub token_budget: Option<usize>,
+    /// Read the table as it was.
+    pub at: Option<TablePin>,
+}
+
+/// Why a passage ranked where it did.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct HitScores {
+    /// What the list is ordered by.
+    pub score: f32,
+    pub vector_rank: Option<u32>,
+    /// Cosine similarity of query and chunk.
+    pub vector_score: Option<f32>,
+    pub text_rank: Option<u32>,
+    /// BM25.
+    pub text_score: Option<f32>,
+    pub fused_score: Option<f32>,
+    pub rerank_score: Option<f32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Passage {
+    pub chunk: String,
+    pub document: String,
+    pub title: String,
+    /// Where the document came from, as a person would open it.
+    pub uri: String,
+    pub media_type: String,
+    pub heading_path: Vec<String>,
+    pub page: Option<u32>,
+    /// Byte offsets into the parsed document's text.
+    pub start: u64,
+    pub end: u64,
+    pub text: String,
+    pub tokens: u32,
+    /// Who may see it; empty: everyone in the project.
+    pub labels: Vec<String>,
+    pub metadata: BTreeMap<String, String>,
+    pub scores: HitScores,
+    /// Digest of the parsed document the offsets refer to.
+    pub document_digest: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Retrieved {
+    /// Best first; empty when nothing relevant was found.
+    pub passages: Vec<Passage>,
+    /// Cosine of query and the nearest chunk the actor may see, also when it was too far to be given.
+    pub best_similarity: Option<f32>,
+    pub mode: SearchMode,
+    pub reranked: bool,
+    pub pin: TablePin,
+    /// Knowledge asset and version that was asked: `name@vN`.
+    pub knowledge: String,
+    pub knowledge_digest: String,
+    pub embedder: Option<String>,
+    /// Milliseconds by stage, in order.
+    pub timings: Vec<(String, f64)>,
+}
+
+#[async_trait]
+pub trait Retriever: Send + Sync + std::fmt::Debug + 'static {
+    async fn retrieve(
+        &self,
+        actor: &Actor,
+        knowledge: &mainspring_kernel::AssetRef,
+        request: RetrieveRequest,
+        trace: &SpanContext,
+        budget: Budget,
+    ) -> Result<Retrieved, Box<dyn Fault>>;
+}

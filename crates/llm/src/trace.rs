@@ -1,0 +1,293 @@
+//! Spans in OpenTelemetry's model, with the attribute names of its GenAI semantic conventions.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use mainspring_kernel::{Clock, Timestamp, id::ProjectId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+macro_rules! otel_id {
+    ($name:ident, $bytes:literal) => {
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; $bytes]);
+
+        impl $name {
+            /// A new random id; never all zeros, which OpenTelemetry reserves.
+            #[must_use]
+            pub fn random() -> Self {
+                loop {
+                    let bytes: [u8; $bytes] = rand::random();
+                    if bytes != [0; $bytes] {
+                        return Self(bytes);
+                    }
+                }
+            }
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; $bytes] {
+                &self.0
+            }
+            /// From the wire; all zeros is no id.
+            #[must_use]
+            pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+                let bytes: [u8; $bytes] = bytes.try_into().ok()?;
+                (bytes != [0; $bytes]).then_some(Self(bytes))
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&hex::encode(self.0))
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+        impl FromStr for $name {
+            type Err = OtelIdFault;
+            fn from_str(text: &str) -> Result<Self, OtelIdFault> {
+                let mut bytes = [0_u8; $bytes];
+                hex::decode_to_slice(text, &mut bytes).map_err(|_| OtelIdFault { digits: $bytes * 2 })?;
+                Self::from_slice(&bytes).ok_or(OtelIdFault { digits: $bytes * 2 })
+            }
+        }
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not an id of {digits} hex digits, not all zero")]
+pub struct OtelIdFault {
+    pub digits: usize,
+}
+
+otel_id!(TraceId, 16);
+otel_id!(SpanId, 8);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SpanKind {
+    Internal,
+    Server,
+    Client,
+    Producer,
+    Consumer,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "code", content = "message")]
+pub enum SpanStatus {
+    Unset,
+    Ok,
+    Error(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SpanEvent {
+    pub name: String,
+    pub at: Timestamp,
+    pub attributes: Map<String, Value>,
+}
+
+/// A finished span.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Span {
+    pub project: ProjectId,
+    pub trace: TraceId,
+    pub span: SpanId,
+    pub parent: Option<SpanId>,
+    pub name: String,
+    pub kind: SpanKind,
+    pub start: Timestamp,
+    pub end: Timestamp,
+    pub status: SpanStatus,
+    pub attributes: Map<String, Value>,
+    pub events: Vec<SpanEvent>,
+}
+
+/// Where finished spans go. `record` never waits and never fails: what cannot be kept is counted.
+pub trait EventSink: Send + Sync + fmt::Debug + 'static {
+    fn record(&self, span: Span);
+}
+
+/// Drops everything; for tests and one-shot commands that leave no trace.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoSink;
+
+impl EventSink for NoSink {
+    fn record(&self, _: Span) {}
+}
+
+/// Where in which trace a piece of work stands, and where its spans go. Cheap to clone and hand down.
+#[derive(Debug, Clone)]
+pub struct SpanContext {
+    pub project: ProjectId,
+    pub trace: TraceId,
+    pub span: Option<SpanId>,
+    /// Highest label any document in this trace carried is recorded on the root; see `chains`.
+    sink: Arc<dyn EventSink>,
+    clock: Arc<dyn Clock>,
+}
+
+impl SpanContext {
+    #[must_use]
+    pub fn root(project: ProjectId, sink: Arc<dyn EventSink>, clock: Arc<dyn Clock>) -> Self {
+        Self { project, trace: TraceId::random(), span: None, sink, clock }
+    }
+
+    /// Goes on in a trace that a client started (W3C `traceparent`).
+    #[must_use]
+    pub fn continuing(mut self, trace: TraceId, parent: SpanId) -> Self {
+        self.trace = trace;
+        self.span = Some(parent);
+        self
+    }
+
+    /// Starts a span under this one; it is recorded when it is finished or dropped.
+    #[must_use]
+    pub fn start(&self, name: impl Into<String>, kind: SpanKind) -> OpenSpan {
+        let now = self.clock.now();
+        let id = SpanId::random();
+        OpenSpan {
+            context: Self { span: Some(id), ..self.clone() },
+            span: Some(Span {
+                project: self.project,
+                trace: self.trace,
+                span: id,
+                parent: self.span,
+                name: name.into(),
+                kind,
+                start: now,
+                end: now,
+                status: SpanStatus::Unset,
+                attributes: Map::new(),
+                events: Vec::new(),
+            }),
+        }
+    }
+
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+}
+
+/// A span still running. Dropped without `finish`, it is recorded as cancelled: the caller went away.
+#[derive(Debug)]
+pub struct OpenSpan {
+    context: SpanContext,
+    span: Option<Span>,
+}
+
+impl OpenSpan {
+    /// What children of this span start from.
+    #[must_use]
+    pub const fn context(&self) -> &SpanContext {
+        &self.context
+    }
+
+    pub fn set(&mut self, key: &str, value: impl Into<Value>) {
+        if let Some(span) = &mut self.span {
+            span.attributes.insert(key.to_owned(), value.into());
+        }
+    }
+
+    pub fn event(&mut self, name: &str, attributes: Map<String, Value>) {
+        let at = self.context.clock.now();
+        if let Some(span) = &mut self.span {
+            span.events.push(SpanEvent { name: name.to_owned(), at, attributes });
+        }
+    }
+
+    pub fn finish(mut self) {
+        self.close(SpanStatus::Ok);
+    }
+
+    /// Ends the span as failed; `code` is the stable error code, the message is what a person may read.
+    pub fn fail(mut self, code: &str, message: impl Into<String>) {
+        self.set("error.type", code);
+        self.close(SpanStatus::Error(message.into()));
+    }
+
+    fn close(&mut self, status: SpanStatus) {
+        if let Some(mut span) = self.span.take() {
+            span.end = self.context.clock.now();
+            span.status = status;
+            self.context.sink.record(span);
+        }
+    }
+}
+
+impl Drop for OpenSpan {
+    fn drop(&mut self) {
+        if self.span.is_some() {
+            self.set("error.type", "cancelled");
+            self.close(SpanStatus::Error("cancelled".into()));
+        }
+    }
+}
+
+/// Attribute names: OpenTelemetry GenAI semantic conventions first, ours under `mainspring.`.
+pub mod names {
+    pub const OPERATION: &str = "gen_ai.operation.name";
+    pub const PROVIDER: &str = "gen_ai.provider.name";
+    pub const REQUEST_MODEL: &str = "gen_ai.request.model";
+    pub const RESPONSE_MODEL: &str = "gen_ai.response.model";
+    pub const RESPONSE_ID: &str = "gen_ai.response.id";
+    pub const TEMPERATURE: &str = "gen_ai.request.temperature";
+    pub const TOP_P: &str = "gen_ai.request.top_p";
+    pub const MAX_TOKENS: &str = "gen_ai.request.max_tokens";
+    pub const SEED: &str = "gen_ai.request.seed";
+    pub const STOP: &str = "gen_ai.request.stop_sequences";
+    pub const FINISH: &str = "gen_ai.response.finish_reasons";
+    pub const INPUT_TOKENS: &str = "gen_ai.usage.input_tokens";
+    pub const OUTPUT_TOKENS: &str = "gen_ai.usage.output_tokens";
+    pub const CACHED_TOKENS: &str = "gen_ai.usage.cache_read.input_tokens";
+    pub const INPUT_MESSAGES: &str = "gen_ai.input.messages";
+    pub const OUTPUT_MESSAGES: &str = "gen_ai.output.messages";
+    pub const CONVERSATION: &str = "gen_ai.conversation.id";
+    pub const DATA_SOURCE: &str = "gen_ai.data_source.id";
+    pub const EMBED_DIMENSIONS: &str = "gen_ai.embeddings.dimension.count";
+    pub const USER: &str = "user.id";
+    pub const ERROR: &str = "error.type";
+    pub const FIRST_TOKEN_MS: &str = "mainspring.first_token_ms";
+    pub const APP: &str = "mainspring.app";
+    pub const RUN: &str = "mainspring.run";
+    pub const REQUEST: &str = "mainspring.request";
+    /// What was used, as `kind/name@vN#digest` strings.
+    pub const VERSIONS: &str = "mainspring.versions";
+    /// The lake table, version and transaction a search read.
+    pub const LAKE_TABLE: &str = "mainspring.lake.table";
+    pub const LAKE_VERSION: &str = "mainspring.lake.version";
+    pub const LAKE_TRANSACTION: &str = "mainspring.lake.transaction";
+    pub const QUERY: &str = "mainspring.retrieval.query";
+    pub const HITS: &str = "mainspring.retrieval.hits";
+    /// The access labels of every document this trace shows text of; readers lacking them do not see the trace's content.
+    pub const LABELS: &str = "mainspring.access_labels";
+    /// What a replay needs: target, messages and settings as they came in. Content, like the messages themselves.
+    pub const REPLAY: &str = "mainspring.replay";
+    /// The digest of the answer, kept even where its text is not.
+    pub const ANSWER_DIGEST: &str = "mainspring.answer.digest";
+
+    /// Attributes that hold what people wrote or read; the project's capture setting decides whether they are stored.
+    pub const CONTENT: &[&str] = &[
+        INPUT_MESSAGES,
+        OUTPUT_MESSAGES,
+        "gen_ai.system_instructions",
+        "gen_ai.tool.call.arguments",
+        "gen_ai.tool.call.result",
+        QUERY,
+        HITS,
+        REPLAY,
+    ];
+}

@@ -1,0 +1,201 @@
+//! The room's use cases.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use mainspring_kernel::{Actor, Clock, Page, PageRequest, Tasks, Timestamp};
+use mainspring_lake::{Filter, Lake, Table};
+use mainspring_llm::{EventSink, Span, TraceId};
+use mainspring_telemetry::Metrics;
+use tokio::sync::mpsc;
+
+use crate::{
+    capture::Capture,
+    fault::TraceFault,
+    query::{self, ActivityBucket, TraceFilter, TraceSummary},
+    spill::Spill,
+    table,
+    writer::{self, Counters},
+};
+
+/// How long a reader waits for spans that were just recorded.
+const DRAIN_FOR: Duration = Duration::from_secs(3);
+/// Stored groups on their way to the lake; more wait on disk.
+const GROUPS_MAX: usize = 64;
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub spill_dir: PathBuf,
+    pub capture: Capture,
+    /// Spans in the queue at most; what comes on top is dropped and counted.
+    pub queue: usize,
+}
+
+#[derive(Debug, Clone)]
+pub struct Observability {
+    queue: mpsc::Sender<Span>,
+    table: Arc<dyn Table>,
+    spill: Arc<Spill>,
+    counters: Arc<Counters>,
+    metrics: Metrics,
+    clock: Arc<dyn Clock>,
+}
+
+/// How spans are faring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    pub recorded: u64,
+    pub stored: u64,
+    pub queryable: u64,
+    pub dropped: u64,
+    pub spill_bytes: u64,
+    pub lake_down: bool,
+}
+
+/// What of an app's traffic the last day showed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AppTraffic {
+    pub requests: u64,
+    pub errors: u64,
+    pub p50_millis: Option<f64>,
+    pub p95_millis: Option<f64>,
+    pub last: Timestamp,
+}
+
+impl Observability {
+    /// Brings what an earlier process left on disk into the lake, then starts the workers.
+    pub async fn open(lake: &dyn Lake, settings: Settings, tasks: &Tasks, (clock, metrics): (Arc<dyn Clock>, Metrics)) -> Result<Self, TraceFault> {
+        let table = lake.open(&table::table_name()?, &table::spec()).await?;
+        let spill = Arc::new(Spill::open(&settings.spill_dir)?);
+        let counters = Arc::new(Counters::default());
+        writer::sweep(&table, &spill, &counters).await?;
+        let (queue, inbox) = mpsc::channel(settings.queue.max(1));
+        let (onward, groups) = mpsc::channel(GROUPS_MAX);
+        let first = (Arc::clone(&spill), settings.capture, Arc::clone(&counters));
+        tasks.spawn("spans: queue to disk", |stop| writer::store(inbox, onward, first, stop));
+        let second = (Arc::clone(&spill), Arc::clone(&counters));
+        let into = Arc::clone(&table);
+        tasks.spawn("spans: disk to lake", |stop| writer::bring(groups, into, second, stop));
+        Ok(Self { queue, table, spill, counters, metrics, clock })
+    }
+
+    /// Waits until everything recorded so far is stored: it survives the death of the process.
+    pub async fn flush(&self, within: Duration) -> Result<(), TraceFault> {
+        wait(self.counters.recorded.load(Ordering::SeqCst), self.counters.stored.subscribe(), within).await
+    }
+
+    /// Waits until everything recorded so far can be found.
+    pub async fn drain(&self, within: Duration) -> Result<(), TraceFault> {
+        wait(self.counters.recorded.load(Ordering::SeqCst), self.counters.queryable.subscribe(), within).await
+    }
+
+    /// Records and waits until the spans are stored; for senders who were promised so.
+    pub async fn record_durably(&self, spans: Vec<Span>, within: Duration) -> Result<(), TraceFault> {
+        for span in spans {
+            let sent = tokio::time::timeout(within, self.queue.send(span)).await;
+            if !matches!(sent, Ok(Ok(()))) {
+                return Err(TraceFault::Saturated);
+            }
+            self.counters.recorded.fetch_add(1, Ordering::SeqCst);
+        }
+        self.flush(within).await
+    }
+
+    pub async fn list(&self, actor: &Actor, filter: &TraceFilter, page: &PageRequest) -> Result<Page<TraceSummary>, TraceFault> {
+        self.catch_up().await;
+        query::list(self.table.as_ref(), actor, filter, page).await
+    }
+
+    pub async fn trace(&self, actor: &Actor, id: TraceId) -> Result<Vec<Span>, TraceFault> {
+        self.catch_up().await;
+        query::trace(self.table.as_ref(), actor, id).await
+    }
+
+    /// The last hours, an hour each, the running one last.
+    pub async fn activity(&self, actor: &Actor, hours: u32, app: Option<&str>) -> Result<Vec<ActivityBucket>, TraceFault> {
+        let now = self.clock.now();
+        let hour = Duration::from_secs(3600);
+        let from = now.minus(hour * hours.saturating_sub(1));
+        let whole = Timestamp::from_micros(from.as_micros() - from.as_micros().rem_euclid(3_600_000_000));
+        query::activity(self.table.as_ref(), actor, whole, now.plus(Duration::from_micros(1)), app).await
+    }
+
+    /// The last day's traffic by app.
+    pub async fn by_app(&self, actor: &Actor) -> Result<std::collections::HashMap<String, AppTraffic>, TraceFault> {
+        let from = self.clock.now().minus(Duration::from_secs(24 * 3600));
+        let apps = query::by_app(self.table.as_ref(), actor, from).await?;
+        let traffic = |(app, (requests, errors, mut durations, last)): (String, (u64, u64, Vec<i64>, Timestamp))| {
+            durations.sort_unstable();
+            let p50_millis = query::percentile(&durations, 0.50);
+            let p95_millis = query::percentile(&durations, 0.95);
+            (app, AppTraffic { requests, errors, p50_millis, p95_millis, last })
+        };
+        Ok(apps.into_iter().map(traffic).collect())
+    }
+
+    /// Deletes traces that began before a time.
+    pub async fn expire(&self, before: Timestamp) -> Result<u64, TraceFault> {
+        let old = Filter::Lt("start".into(), before.as_micros().into());
+        if self.table.count(old.clone()).await? == 0 {
+            return Ok(0);
+        }
+        Ok(self.table.replace(old, None).await?.deleted)
+    }
+
+    /// Deletes every trace that shows text of these documents, wherever it shows it. Answers how many rows went.
+    pub async fn forget_documents(&self, documents: &[String]) -> Result<u64, TraceFault> {
+        self.catch_up().await;
+        let mentions = documents.iter().map(|id| Filter::Contains("attributes".into(), id.clone())).collect();
+        let filter = Filter::Or(mentions);
+        if documents.is_empty() || self.table.count(filter.clone()).await? == 0 {
+            return Ok(0);
+        }
+        Ok(self.table.replace(filter, None).await?.deleted)
+    }
+
+    #[must_use]
+    pub fn table(&self) -> &Arc<dyn Table> {
+        &self.table
+    }
+
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let load = |number: &std::sync::atomic::AtomicU64| number.load(Ordering::Relaxed);
+        Status {
+            recorded: load(&self.counters.recorded),
+            stored: *self.counters.stored.borrow(),
+            queryable: *self.counters.queryable.borrow(),
+            dropped: load(&self.counters.dropped),
+            spill_bytes: self.spill.bytes(),
+            lake_down: *self.counters.lake_down.borrow(),
+        }
+    }
+
+    /// A reader sees what was recorded before it asked, if the lake is quick enough; otherwise what is there.
+    async fn catch_up(&self) {
+        if self.drain(DRAIN_FOR).await.is_err() {
+            tracing::debug!("some spans are not queryable yet");
+        }
+    }
+}
+
+async fn wait(target: u64, mut reached: tokio::sync::watch::Receiver<u64>, within: Duration) -> Result<(), TraceFault> {
+    match tokio::time::timeout(within, reached.wait_for(|count| *count >= target)).await {
+        Ok(Ok(_)) => Ok(()),
+        _ => Err(TraceFault::NotStored),
+    }
+}
+
+impl EventSink for Observability {
+    fn record(&self, span: Span) {
+        if self.queue.try_send(span).is_ok() {
+            self.counters.recorded.fetch_add(1, Ordering::SeqCst);
+        } else {
+            self.counters.dropped.fetch_add(1, Ordering::Relaxed);
+            self.metrics.add("mainspring_spans_dropped_total", "Spans dropped because the queue was full.", &[], 1.0);
+        }
+    }
+}

@@ -1,0 +1,243 @@
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+
+use mainspring_kernel::{Actor, Clock, FrozenClock, Labels, PageRequest, Role, Tasks, Timestamp, id::{PrincipalId, ProjectId}};
+use mainspring_lake_lance::{LakeLocation, LanceConfig, LanceLake};
+use mainspring_llm::{
+    EventSink, Span, SpanId, TraceId,
+    trace::{SpanKind, SpanStatus, names},
+};
+use mainspring_telemetry::Metrics;
+use proptest::prelude::*;
+use serde_json::{Map, json};
+
+use crate::{Capture, Observability, Settings, TraceFault, TraceFilter, capture::redact, spill};
+
+const WAIT: Duration = Duration::from_secs(20);
+
+fn project() -> ProjectId {
+    ProjectId::from_raw(7)
+}
+
+fn actor(labels: Labels) -> Actor {
+    Actor { principal: PrincipalId::from_raw(1), project: project(), role: Role::Reader, labels }
+}
+
+fn holding(labels: &[&str]) -> Actor {
+    actor(Labels::Some(labels.iter().map(|label| (*label).to_owned()).collect()))
+}
+
+fn span(start: i64, labels: &[&str]) -> Span {
+    let mut attributes = Map::new();
+    attributes.insert(names::APP.into(), json!("manual"));
+    attributes.insert(names::LABELS.into(), json!(labels));
+    attributes.insert(names::INPUT_MESSAGES.into(), json!([{"role": "user", "parts": [{"type": "text", "content": format!("question {start}")}]}]));
+    Span {
+        project: project(),
+        trace: TraceId::random(),
+        span: SpanId::random(),
+        parent: None,
+        name: "invoke_agent manual".into(),
+        kind: SpanKind::Server,
+        start: Timestamp::from_micros(start),
+        end: Timestamp::from_micros(start + 2_000),
+        status: SpanStatus::Ok,
+        attributes,
+        events: vec![],
+    }
+}
+
+struct Room {
+    tasks: Tasks,
+    room: Observability,
+    clock: FrozenClock,
+}
+
+async fn open(dir: &Path, capture: Capture) -> Room {
+    let tasks = Tasks::default();
+    let lake = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.join("lake")))).await.unwrap();
+    let clock = FrozenClock::at(Timestamp::from_micros(1_700_000_000_000_000));
+    let settings = Settings { spill_dir: dir.join("spill"), capture, queue: 1_000 };
+    let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+    let room = Observability::open(&lake, settings, &tasks, (shared, Metrics::default())).await.unwrap();
+    Room { tasks, room, clock }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recorded_span_is_found_and_pages_hold_still_while_others_come() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, tasks, .. } = open(dir.path(), Capture::Full).await;
+    let spans: Vec<Span> = (0..7).map(|n| span(1_000 + n, &[])).collect();
+    spans.iter().for_each(|span| room.record(span.clone()));
+    assert_eq!(room.trace(&actor(Labels::All), spans[3].trace).await.unwrap(), [spans[3].clone()]);
+
+    let all = actor(Labels::All);
+    let first = room.list(&all, &TraceFilter::default(), &PageRequest::first(3)).await.unwrap();
+    room.record(span(9_000, &[]));
+    room.drain(WAIT).await.unwrap();
+    let mut seen: Vec<i64> = first.items.iter().map(|trace| trace.start.as_micros()).collect();
+    let mut next = first.next;
+    while let Some(cursor) = next {
+        let page = room.list(&all, &TraceFilter::default(), &PageRequest::new(Some(3), Some(cursor)).unwrap()).await.unwrap();
+        seen.extend(page.items.iter().map(|trace| trace.start.as_micros()));
+        next = page.next;
+    }
+    assert_eq!(seen, [1_006, 1_005, 1_004, 1_003, 1_002, 1_001, 1_000]);
+    tasks.shut_down(WAIT).await.unwrap();
+    assert_eq!(std::fs::read_dir(dir.path().join("spill")).unwrap().count(), 0, "everything is in the lake");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_narrow() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let mut failed = span(1, &[]);
+    failed.status = SpanStatus::Error("broke".into());
+    failed.end = Timestamp::from_micros(5_000_001);
+    [failed, span(2, &[]), span(3, &[])].into_iter().for_each(|span| room.record(span));
+    let count = async |filter: TraceFilter| room.list(&actor(Labels::All), &filter, &PageRequest::first(10)).await.unwrap().items.len();
+    assert_eq!(count(TraceFilter { status: Some("error".into()), ..TraceFilter::default() }).await, 1);
+    assert_eq!(count(TraceFilter { min_millis: Some(4_000), ..TraceFilter::default() }).await, 1);
+    assert_eq!(count(TraceFilter { text: Some("QUESTION 2".into()), ..TraceFilter::default() }).await, 1);
+    assert_eq!(count(TraceFilter { text: Some("%".into()), ..TraceFilter::default() }).await, 0);
+    assert_eq!(count(TraceFilter { app: Some("other".into()), ..TraceFilter::default() }).await, 0);
+    assert_eq!(count(TraceFilter { from: Some(Timestamp::from_micros(2)), to: Some(Timestamp::from_micros(3)), ..TraceFilter::default() }).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_with_a_foreign_label_does_not_exist_for_the_reader() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, clock, .. } = open(dir.path(), Capture::Full).await;
+    let now = clock.now().as_micros();
+    // The entry itself is harmless; a span below it is not.
+    let entry = span(now - 10, &[]);
+    let mut below = span(now - 9, &["hr"]);
+    (below.trace, below.parent, below.kind) = (entry.trace, Some(entry.span), SpanKind::Internal);
+    let open_one = span(now - 8, &[]);
+    [entry.clone(), below, open_one.clone(), span(now - 7, &["hr", "board"])].into_iter().for_each(|span| room.record(span));
+
+    let seen = async |who: Actor| -> BTreeSet<TraceId> {
+        room.list(&who, &TraceFilter::default(), &PageRequest::first(10)).await.unwrap().items.into_iter().map(|trace| trace.trace).collect()
+    };
+    assert_eq!(seen(holding(&[])).await, [open_one.trace].into());
+    assert_eq!(seen(holding(&["hr"])).await, [open_one.trace, entry.trace].into());
+    assert_eq!(seen(actor(Labels::All)).await.len(), 3);
+    assert!(matches!(room.trace(&holding(&[]), entry.trace).await, Err(TraceFault::NotFound { .. })));
+    let mut stranger = actor(Labels::All);
+    stranger.project = ProjectId::from_raw(8);
+    assert!(matches!(room.trace(&stranger, entry.trace).await, Err(TraceFault::NotFound { .. })));
+    let requests: u64 = room.activity(&holding(&["board"]), 2, None).await.unwrap().iter().map(|hour| hour.requests).sum();
+    assert_eq!(requests, 2, "counts of what one may not see do not show");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stored_spans_come_back_once_after_a_crash_between_commit_and_removal() {
+    let dir = tempfile::tempdir().unwrap();
+    let spans: Vec<Span> = (0..5).map(|n| span(n, &[])).collect();
+    {
+        let Room { room, tasks, .. } = open(dir.path(), Capture::Full).await;
+        spans[..2].iter().for_each(|span| room.record(span.clone()));
+        room.drain(WAIT).await.unwrap();
+        tasks.shut_down(WAIT).await.unwrap();
+    }
+    // A segment holding two spans that are in the lake, three that are not, and a torn tail.
+    let kept = spill::Spill::open(&dir.path().join("spill")).unwrap();
+    let path = kept.write(&spans).unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes.extend_from_slice(&[9, 0, 0, 0, 1, 2, 3, 4, b'{']);
+    std::fs::write(&path, bytes).unwrap();
+
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let found = room.list(&actor(Labels::All), &TraceFilter::default(), &PageRequest::first(50)).await.unwrap();
+    let ids: Vec<TraceId> = found.items.iter().map(|trace| trace.trace).collect();
+    assert_eq!(ids, spans.iter().rev().map(|span| span.trace).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn content_is_gone_before_anything_is_written() {
+    for (capture, question, user) in [(Capture::Metadata, false, true), (Capture::None, false, false), (Capture::Full, true, true)] {
+        let dir = tempfile::tempdir().unwrap();
+        let Room { room, .. } = open(dir.path(), capture).await;
+        let mut recorded = span(1, &[]);
+        recorded.attributes.insert(names::USER.into(), json!("ada"));
+        room.record(recorded.clone());
+        let stored = room.trace(&actor(Labels::All), recorded.trace).await.unwrap();
+        assert_eq!(stored[0].attributes.contains_key(names::INPUT_MESSAGES), question, "{capture:?}");
+        assert_eq!(stored[0].attributes.contains_key(names::USER), user, "{capture:?}");
+        assert!(stored[0].attributes.contains_key(names::APP));
+    }
+}
+
+#[track_caller]
+fn check_redaction(text: &str, want: &str) {
+    assert_eq!(redact(text), want);
+}
+
+#[test]
+fn addresses_numbers_and_secrets_are_replaced() {
+    check_redaction("write to ada@example.org now", "write to [email] now");
+    check_redaction("key msk_0123456789abcdef", "key [secret]");
+    check_redaction("Authorization: Bearer abcdefghijklmnopqrstuvwxyz", "Authorization: [secret]");
+    check_redaction("card 4111 1111 1111 1111.", "card [card].");
+    check_redaction("order 4111 1111 1111 1112.", "order 4111 1111 1111 1112.");
+    check_redaction("DE89 3704 0044 0532 0130 00", "[iban]");
+    check_redaction("call +49 30 1234567", "call [phone]");
+    check_redaction("version 1.2.3 of 2023-11-14", "version 1.2.3 of 2023-11-14");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_traces_expire_and_forgotten_documents_take_their_traces_along() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let mut shows = span(30, &[]);
+    shows.attributes.insert(names::HITS.into(), json!([{"document": "doc_abc"}]));
+    [span(10, &[]), span(20, &[]), shows].into_iter().for_each(|span| room.record(span));
+    room.drain(WAIT).await.unwrap();
+    assert_eq!(room.expire(Timestamp::from_micros(15)).await.unwrap(), 1);
+    assert_eq!(room.forget_documents(&["doc_abc".into()]).await.unwrap(), 1);
+    assert_eq!(room.forget_documents(&[]).await.unwrap(), 0);
+    assert_eq!(room.list(&actor(Labels::All), &TraceFilter::default(), &PageRequest::first(9)).await.unwrap().items.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_drops_and_counts_and_never_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    (0..20_000).for_each(|n| room.record(span(n, &[])));
+    let status = room.status();
+    assert_eq!(status.recorded + status.dropped, 20_000);
+    assert!(status.dropped > 0);
+    room.drain(WAIT).await.unwrap();
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_as_a_segment(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _ = spill::parse(&bytes);
+    }
+
+    #[test]
+    fn a_segment_cut_anywhere_keeps_the_frames_before_the_cut(cut in 0_usize..4_000) {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = spill::Spill::open(dir.path()).unwrap();
+        let spans = [span(1, &[]), span(2, &[]), span(3, &[])];
+        let path = kept.write(&spans).unwrap();
+        let bytes = std::fs::read(path).unwrap();
+        let cut = cut.min(bytes.len());
+        let segment = spill::parse(&bytes[..cut]);
+        prop_assert!(segment.spans.iter().zip(&spans).all(|(read, written)| read == written));
+        prop_assert_eq!(segment.torn, u64::from(cut < bytes.len() && segment.spans.len() < 3 && cut > 0 && !on_border(&bytes, cut)));
+    }
+
+    #[test]
+    fn redaction_never_panics(text in ".{0,200}") {
+        let _ = redact(&text);
+    }
+}
+
+fn on_border(bytes: &[u8], cut: usize) -> bool {
+    let mut at = 0;
+    while at < cut {
+        at += 8 + u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    }
+    at == cut
+}

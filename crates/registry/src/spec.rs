@@ -1,0 +1,131 @@
+//! How a kind of asset tells the registry what its specs look like.
+
+use mainspring_kernel::{AssetKind, AssetRef, Fault, FaultKind, text};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A kind of asset this build can take.
+#[derive(Debug, Clone, Copy)]
+pub struct KindDescriptor {
+    pub kind: AssetKind,
+    /// The JSON Schema of the spec, published and used to name problems.
+    pub schema: fn() -> Value,
+    pub parse: fn(&Value) -> Result<ParsedSpec, SpecFault>,
+}
+
+/// A spec that is valid by itself; whether what it names exists is not yet known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParsedSpec {
+    /// The spec with every default written out: what is stored and digested.
+    pub canonical: Value,
+    pub references: Vec<Reference>,
+}
+
+impl ParsedSpec {
+    pub fn of<T: Serialize>(spec: &T, references: Vec<Reference>) -> Result<Self, SpecFault> {
+        let canonical =
+            serde_json::to_value(spec).map_err(|source| SpecFault::invalid(source.to_string()))?;
+        Ok(Self {
+            canonical,
+            references,
+        })
+    }
+}
+
+/// One version naming another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    pub kind: AssetKind,
+    pub target: AssetRef,
+    /// Where in the spec, without a leading `spec.`: `steps[0].prompt.use`.
+    pub path: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+pub struct SpecFault {
+    pub problems: Vec<SpecProblem>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpecProblem {
+    /// Where in the spec; empty for the whole.
+    pub path: String,
+    pub message: String,
+    pub unknown_field: bool,
+}
+
+impl std::fmt::Display for SpecProblem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.path.as_str() {
+            "" => f.write_str(&self.message),
+            path => write!(f, "{path}: {}", self.message),
+        }
+    }
+}
+
+impl SpecFault {
+    /// Reads a spec, with a path and the nearest valid word in the message.
+    pub fn read<'de, T: Deserialize<'de>>(value: &'de Value) -> Result<T, Self> {
+        serde_path_to_error::deserialize(value).map_err(|error| {
+            let path = error.path().to_string();
+            let path = if path == "." { String::new() } else { path };
+            Self {
+                problems: vec![problem_from_serde(path, &error.inner().to_string())],
+            }
+        })
+    }
+
+    #[must_use]
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::at("", message)
+    }
+
+    #[must_use]
+    pub fn at(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            problems: vec![SpecProblem {
+                path: path.into(),
+                message: message.into(),
+                unknown_field: false,
+            }],
+        }
+    }
+}
+
+impl Fault for SpecFault {
+    fn kind(&self) -> FaultKind {
+        FaultKind::Invalid
+    }
+    fn code(&self) -> &'static str {
+        "registry-invalid-spec"
+    }
+}
+
+/// serde lists what it would have taken; people want the one they meant.
+fn problem_from_serde(path: String, message: &str) -> SpecProblem {
+    for (prefix, what) in [("unknown field `", "field"), ("unknown variant `", "value")] {
+        let Some((given, rest)) = message
+            .strip_prefix(prefix)
+            .and_then(|rest| rest.split_once('`'))
+        else {
+            continue;
+        };
+        let candidates: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
+        let message = format!(
+            "unknown {what} `{}`{}",
+            text::elide(given, 80),
+            text::did_you_mean(given, candidates)
+        );
+        return SpecProblem {
+            path,
+            message,
+            unknown_field: what == "field",
+        };
+    }
+    SpecProblem {
+        path,
+        message: text::elide(message, 400),
+        unknown_field: false,
+    }
+}

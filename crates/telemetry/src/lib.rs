@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+
+mod metrics;
+mod process;
+mod log;
+
+#[cfg(test)]
+mod tests;
+
+pub use log::{LogFault, LogFormat, start_log};
+pub use metrics::Metrics;
+pub use process::{ProcessStats, process_stats};

@@ -1,0 +1,40 @@
+//! JSON bodies with our own answers to what does not parse.
+
+use axum::extract::{FromRequest, Request};
+use bytes::Bytes;
+use http::StatusCode;
+use mainspring_kernel::FaultKind;
+use serde::de::DeserializeOwned;
+
+use crate::problem::Problem;
+
+/// A JSON body. The content type is not insisted on: `curl -d` sends another one.
+#[derive(Debug, Clone, Copy)]
+pub struct Body<T>(pub T);
+
+impl<S, T> FromRequest<S> for Body<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                Problem::new(FaultKind::TooLarge, "body-too-large", "the request body is larger than `server.body_limit`")
+            } else {
+                Problem::new(FaultKind::Invalid, "body-unreadable", "the request body ended early or could not be read")
+            }
+        })?;
+        parse(&bytes).map(Self)
+    }
+}
+
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let bytes: &[u8] = if bytes.iter().all(u8::is_ascii_whitespace) { b"{}" } else { bytes };
+    serde_json::from_slice(bytes).map_err(|error| {
+        let what = if error.is_data() { "body-invalid" } else { "body-not-json" };
+        Problem::new(FaultKind::Invalid, what, error.to_string())
+    })
+}

@@ -1,0 +1,195 @@
+//! The directory: content-addressed files, one lock per digest, and downloads that are not finished yet.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, BufWriter, Read, Write},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use mainspring_kernel::{
+    Digest,
+    digest::Hasher,
+};
+
+use crate::fault::WeightsFault;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Cache {
+    root: PathBuf,
+}
+
+/// What stands at a digest's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    Nothing,
+    Bytes(u64),
+}
+
+impl Cache {
+    pub(crate) fn open(root: &Path) -> Result<Self, WeightsFault> {
+        for part in ["sha256", "locks", "partial"] {
+            let dir = root.join(part);
+            fs::create_dir_all(&dir).map_err(|source| WeightsFault::io(&dir, source))?;
+        }
+        Ok(Self { root: root.to_owned() })
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn path(&self, digest: &Digest) -> PathBuf {
+        self.root.join("sha256").join(digest.hex())
+    }
+
+    /// Where a download from `url` waits until it is whole.
+    pub(crate) fn partial(&self, url: &str) -> PathBuf {
+        self.root.join("partial").join(Digest::of(url.as_bytes()).hex())
+    }
+
+    pub(crate) fn partial_dir(&self) -> PathBuf {
+        self.root.join("partial")
+    }
+
+    pub(crate) fn look(&self, digest: &Digest) -> Result<Found, WeightsFault> {
+        let path = self.path(digest);
+        match fs::metadata(&path) {
+            Ok(meta) if meta.is_file() => Ok(Found::Bytes(meta.len())),
+            Ok(_) => Ok(Found::Nothing),
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
+            Err(source) => Err(WeightsFault::io(path, source)),
+        }
+    }
+
+    /// Whether the file is there and has its digest. Reads all of it.
+    pub(crate) fn holds(&self, digest: &Digest, size: u64) -> Result<bool, WeightsFault> {
+        match self.look(digest)? {
+            Found::Bytes(found) if found == size => {
+                let path = self.path(digest);
+                hash_file(&path).map(|found| found == *digest).map_err(|source| WeightsFault::io(path, source))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Copies a stream of unknown worth into the cache, and keeps it only with the pinned digest.
+    /// Answers what digest it had. Never writes more than one byte beyond `size`.
+    pub(crate) fn admit(&self, digest: &Digest, size: u64, from: &mut dyn Read) -> Result<Digest, AdmitFault> {
+        let dir = self.partial_dir();
+        let mut file = tempfile::Builder::new()
+            .prefix("admit-")
+            .tempfile_in(&dir)
+            .map_err(|source| AdmitFault::Cache(WeightsFault::io(&dir, source)))?;
+        let mut hasher = Hasher::default();
+        let mut writer = BufWriter::with_capacity(1 << 20, file.as_file_mut());
+        let mut buffer = vec![0_u8; 1 << 18];
+        let mut left = size.saturating_add(1);
+        loop {
+            let want = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            if want == 0 {
+                break;
+            }
+            let read = from.read(&mut buffer[..want]).map_err(AdmitFault::Source)?;
+            if read == 0 {
+                break;
+            }
+            left -= read as u64;
+            hasher.update(&buffer[..read]);
+            writer.write_all(&buffer[..read]).map_err(|source| AdmitFault::Cache(WeightsFault::io(&dir, source)))?;
+        }
+        let written = writer.flush();
+        drop(writer);
+        let written = written.and_then(|()| file.as_file().sync_all());
+        written.map_err(|source| AdmitFault::Cache(WeightsFault::io(&dir, source)))?;
+        let found = hasher.finish();
+        if found == *digest {
+            self.place(file.into_temp_path(), digest).map_err(AdmitFault::Cache)?;
+        }
+        Ok(found)
+    }
+
+    /// Renames a synced file to its digest's place, and makes the rename durable.
+    fn place(&self, file: tempfile::TempPath, digest: &Digest) -> Result<(), WeightsFault> {
+        let path = self.path(digest);
+        // Weights are shared by the machine's users and never change again.
+        make_readable(&file).map_err(|source| WeightsFault::io(&path, source))?;
+        file.persist(&path).map_err(|fault| WeightsFault::io(&path, fault.error))?;
+        let dir = self.root.join("sha256");
+        File::open(&dir).and_then(|dir| dir.sync_all()).map_err(|source| WeightsFault::io(dir, source))
+    }
+
+    /// Takes a whole, synced and verified download without copying it.
+    pub(crate) fn adopt(&self, partial: &Path, digest: &Digest) -> Result<(), WeightsFault> {
+        let path = tempfile::TempPath::try_from_path(partial).map_err(|source| WeightsFault::io(partial, source))?;
+        self.place(path, digest)
+    }
+
+    pub(crate) fn remove(&self, digest: &Digest) -> Result<(), WeightsFault> {
+        let path = self.path(digest);
+        match fs::remove_file(&path) {
+            Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(WeightsFault::io(path, fault)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until no other process works on this digest. The lock dies with its holder.
+    pub(crate) fn lock(&self, digest: &Digest, patience: Duration, waiting: &dyn Fn()) -> Result<Lock, WeightsFault> {
+        let path = self.root.join("locks").join(digest.hex());
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|source| WeightsFault::io(&path, source))?;
+        let start = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Lock { _file: file }),
+                Err(TryLockError::WouldBlock) if start.elapsed() < patience => {
+                    waiting();
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                Err(TryLockError::WouldBlock) => return Err(WeightsFault::Locked { digest: *digest }),
+                Err(TryLockError::Error(source)) => return Err(WeightsFault::io(path, source)),
+            }
+        }
+    }
+}
+
+/// Why `admit` failed: the place's stream, or our disk.
+#[derive(Debug)]
+pub(crate) enum AdmitFault {
+    Source(io::Error),
+    Cache(WeightsFault),
+}
+
+/// Held while a file is fetched; released when dropped, and by the kernel when the process dies.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+#[cfg(unix)]
+fn make_readable(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn make_readable(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+pub(crate) fn hash_file(path: &Path) -> io::Result<Digest> {
+    let mut file = File::open(path)?;
+    let mut hasher = Hasher::default();
+    let mut buffer = vec![0_u8; 1 << 20];
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(hasher.finish());
+        }
+        hasher.update(&buffer[..read]);
+    }
+}

@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+
+mod model; // start here: what a model, a file and a place are
+mod list;
+mod pull;
+mod cache;
+mod fetch;
+mod wheel;
+mod fault;
+
+#[cfg(test)]
+mod tests;
+
+pub use fault::{Tried, WeightsFault};
+pub use list::ModelList;
+pub use model::{FileSpec, ModelSpec, Place, Pooling, Role, Task};
+pub use pull::{Checked, Condition, Hosts, Installed, InstalledFile, Listed, Phase, Progress, Weights};

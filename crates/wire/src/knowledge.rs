@@ -1,0 +1,286 @@
+//! Knowledge: sources, documents, chunks, ingestion runs, search.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct KnowledgeSummary {
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    pub version: u32,
+    pub digest: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedder: Option<String>,
+    pub documents: u64,
+    pub failed: u64,
+    pub chunks: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    /// When the last ingestion that succeeded ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fresh_at: Option<String>,
+    /// `ready`, `ingesting` or `empty`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_run: Option<RunView>,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct KnowledgeDetail {
+    #[serde(flatten)]
+    pub summary: KnowledgeSummary,
+    pub sources: Vec<SourceView>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunking: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retrieval: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<TablePin>,
+    /// Rows not yet folded into the indexes; they are found all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unindexed_rows: Option<u64>,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SourceView {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    pub kind: String,
+    pub location: String,
+    pub include: Vec<String>,
+    pub exclude: Vec<String>,
+    pub labels: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub documents: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub synced_at: Option<String>,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DocumentView {
+    pub id: String,
+    pub title: String,
+    pub uri: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    pub media_type: String,
+    /// `ready`, `failed` or `pending`.
+    pub status: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pages: Option<u64>,
+    pub chunks: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    pub labels: Vec<String>,
+    pub metadata: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ingested_at: Option<String>,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DocumentText {
+    pub text: String,
+    pub digest: String,
+    pub blocks: Vec<BlockView>,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BlockView {
+    pub kind: String,
+    pub start: u64,
+    pub end: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ChunkView {
+    pub id: String,
+    pub ordinal: u32,
+    pub start: u64,
+    pub end: u64,
+    pub tokens: u32,
+    pub heading_path: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RunView {
+    pub id: String,
+    pub kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub knowledge: Option<String>,
+    /// `queued`, `running`, `succeeded`, `failed` or `cancelled`.
+    pub status: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<IngestProgress>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<IngestReport>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<RunError>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RunError {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct IngestProgress {
+    pub stage: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub documents_total: Option<u64>,
+    pub documents_done: u64,
+    pub documents_unchanged: u64,
+    pub documents_failed: u64,
+    pub chunks: u64,
+    pub tokens: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_per_second: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eta_seconds: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<String>,
+}
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct IngestReport {
+    pub added: u64,
+    pub changed: u64,
+    pub unchanged: u64,
+    pub moved: u64,
+    pub deleted: u64,
+    pub failed: u64,
+    pub chunks: u64,
+    pub tokens: u64,
+    /// Chunks embedded now; the others had a vector already.
+    pub embedded: u64,
+    pub seconds: f64,
+    pub failures: Vec<IngestFailure>,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct IngestFailure {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
+    pub uri: String,
+    pub code: String,
+    pub detail: String,
+}
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct IngestRequest {
+    /// Answer when the run has ended instead of when it has begun.
+    pub wait: bool,
+    /// Parse again what did not change.
+    pub full: bool,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct IngestStarted {
+    pub run: RunView,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SearchRequest {
+    pub query: String,
+    /// `hybrid` (default), `vector` or `text`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rerank: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<BTreeMap<String, Vec<String>>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub documents: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_budget: Option<usize>,
+    /// Read the table as it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<TablePin>,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TablePin {
+    pub table: String,
+    pub version: u64,
+    pub transaction: String,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HitScores {
+    pub score: f32,
+    pub vector_rank: Option<u32>,
+    pub vector_score: Option<f32>,
+    pub text_rank: Option<u32>,
+    pub text_score: Option<f32>,
+    pub fused_score: Option<f32>,
+    pub rerank_score: Option<f32>,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Passage {
+    pub chunk: String,
+    pub document: String,
+    pub title: String,
+    pub uri: String,
+    pub media_type: String,
+    pub heading_path: Vec<String>,
+    pub page: Option<u32>,
+    pub start: u64,
+    pub end: u64,
+    pub text: String,
+    pub tokens: u32,
+    pub labels: Vec<String>,
+    pub metadata: BTreeMap<String, String>,
+    pub scores: HitScores,
+    pub document_digest: String,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Retrieved {
+    pub passages: Vec<Passage>,
+    pub mode: String,
+    pub reranked: bool,
+    pub pin: TablePin,
+    pub knowledge: String,
+    pub knowledge_digest: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedder: Option<String>,
+    /// Milliseconds by stage.
+    pub timings: Vec<(String, f64)>,
+}
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ForgetRequest {
+    /// Ids of documents to forget.
+    pub documents: Vec<String>,
+    /// Forget everything of this source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Let the next ingestion take them in again.
+    pub readmit: bool,
+}

@@ -1,0 +1,225 @@
+"""The official Python client, unmodified, against every endpoint it can reach."""
+
+import base64
+import json
+import os
+import struct
+
+import openai
+from openai import OpenAI
+
+client = OpenAI(base_url=os.environ["MAINSPRING_URL"] + "/v1", api_key="unused", max_retries=0)
+CHAT = "smollm2-135m-instruct"
+passed = 0
+
+
+def scenario(test):
+    global passed
+    test()
+    passed += 1
+    print(f"  ok {test.__doc__}")
+
+
+@scenario
+def models():
+    """models are listed and shown, and an unknown one is a 404 that names the nearest"""
+    names = [model.id for model in client.models.list()]
+    assert {"manual", CHAT, "all-minilm-l6-v2"} <= set(names), names
+    assert client.models.retrieve(CHAT).id == CHAT
+    try:
+        client.models.retrieve("smollm2-135m-instrct")
+        raise AssertionError("an unknown model was found")
+    except openai.NotFoundError as error:
+        assert CHAT in error.message, error.message
+
+
+@scenario
+def grounded_answer():
+    """an app answers with citations that point into its sources"""
+    answer = client.chat.completions.create(
+        model="manual",
+        messages=[{"role": "user", "content": "Which address and port does Mainspring listen on?"}],
+        seed=1,
+    )
+    message = answer.choices[0].message
+    extra = answer.model_extra["mainspring"]
+    assert message.content and answer.choices[0].finish_reason in ("stop", "length")
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens > 0
+    assert extra["sources"] and len(extra["trace_id"]) == 32
+    numbers = {source["number"] for source in extra["sources"]}
+    assert all(citation["source"] in numbers for citation in extra["citations"])
+    assert len(message.annotations) == len(extra["citations"])
+    for annotation in message.annotations:
+        cited = annotation.url_citation
+        assert annotation.type == "url_citation"
+        assert 0 <= cited.start_index < cited.end_index <= len(message.content), cited
+
+
+@scenario
+def abstains():
+    """an app says that it does not know instead of guessing"""
+    answer = client.chat.completions.create(
+        model="manual", messages=[{"role": "user", "content": "Who won the 1974 football world cup final in Munich?"}]
+    )
+    assert answer.model_extra["mainspring"]["abstained"] is True, answer
+    assert answer.choices[0].message.content == "The manual does not say anything about that."
+    assert answer.usage.total_tokens == 0
+
+
+@scenario
+def streamed_answer():
+    """a stream gives the same text, its citations in the last chunk, and usage when asked"""
+    request = dict(
+        model="manual", messages=[{"role": "user", "content": "What happens to acknowledged writes after kill -9?"}], seed=3, temperature=0
+    )
+    whole = client.chat.completions.create(**request)
+    text, last, usage, finish = "", None, None, None
+    for chunk in client.chat.completions.create(**request, stream=True, stream_options={"include_usage": True}):
+        if chunk.usage:
+            usage = chunk.usage
+        for choice in chunk.choices:
+            text += choice.delta.content or ""
+            if choice.finish_reason:
+                finish, last = choice.finish_reason, chunk
+    assert text == whole.choices[0].message.content
+    assert finish == whole.choices[0].finish_reason
+    assert usage.completion_tokens == whole.usage.completion_tokens
+    assert last.model_extra["mainspring"]["sources"] == whole.model_extra["mainspring"]["sources"]
+
+
+@scenario
+def seeds():
+    """one seed gives one text"""
+    def ask(seed):
+        return client.chat.completions.create(
+            model=CHAT, messages=[{"role": "user", "content": "Tell me a story."}], seed=seed, temperature=1, max_tokens=24
+        ).choices[0].message.content
+
+    assert ask(7) == ask(7)
+    assert len({ask(seed) for seed in range(4)}) > 1
+
+
+@scenario
+def stops():
+    """a stop sequence ends the answer and is not part of it"""
+    answer = client.chat.completions.create(
+        model=CHAT, messages=[{"role": "user", "content": "Count from one to ten in words, separated by commas."}], stop=[","], temperature=0, max_tokens=64
+    )
+    assert "," not in answer.choices[0].message.content
+    length = client.chat.completions.create(model=CHAT, messages=[{"role": "user", "content": "Tell me a long story."}], max_tokens=5)
+    assert length.choices[0].finish_reason == "length" and length.usage.completion_tokens == 5
+
+
+@scenario
+def alternatives():
+    """`n` gives several choices, streamed too"""
+    request = dict(model=CHAT, messages=[{"role": "user", "content": "Name an animal."}], n=2, max_tokens=8, seed=5)
+    answer = client.chat.completions.create(**request)
+    assert [choice.index for choice in answer.choices] == [0, 1]
+    texts = {0: "", 1: ""}
+    for chunk in client.chat.completions.create(**request, stream=True):
+        for choice in chunk.choices:
+            texts[choice.index] += choice.delta.content or ""
+    assert texts == {choice.index: choice.message.content for choice in answer.choices}
+
+
+@scenario
+def json_schema():
+    """an answer under a JSON Schema parses and fits it"""
+    schema = {
+        "type": "object",
+        "properties": {"name": {"type": "string", "maxLength": 20}, "age": {"type": "integer", "minimum": 0, "maximum": 120}},
+        "required": ["name", "age"],
+        "additionalProperties": False,
+    }
+    answer = client.chat.completions.create(
+        model=CHAT,
+        messages=[{"role": "user", "content": "Invent a person. Answer as JSON."}],
+        response_format={"type": "json_schema", "json_schema": {"name": "person", "schema": schema, "strict": True}},
+        max_tokens=100,
+        temperature=0,
+    )
+    person = json.loads(answer.choices[0].message.content)
+    assert set(person) == {"name", "age"} and isinstance(person["age"], int), person
+
+
+@scenario
+def logprobs():
+    """log probabilities come with each token and its alternatives"""
+    answer = client.chat.completions.create(
+        model=CHAT, messages=[{"role": "user", "content": "Say yes."}], logprobs=True, top_logprobs=3, max_tokens=4, temperature=0
+    )
+    content = answer.choices[0].logprobs.content
+    assert "".join(token.token for token in content) == answer.choices[0].message.content
+    for token in content:
+        assert token.logprob <= 0 and len(token.top_logprobs) == 3
+        assert token.top_logprobs[0].logprob >= token.top_logprobs[1].logprob
+
+
+@scenario
+def completions():
+    """plain completions continue raw text, whole and streamed"""
+    request = dict(model=CHAT, prompt="The capital of France is", max_tokens=6, temperature=0)
+    whole = client.completions.create(**request)
+    assert whole.choices[0].text and whole.usage.completion_tokens <= 6
+    streamed = "".join(choice.text for chunk in client.completions.create(**request, stream=True) for choice in chunk.choices)
+    assert streamed == whole.choices[0].text
+
+
+@scenario
+def embeddings():
+    """embeddings as floats and as base64 are the same unit vectors"""
+    texts = ["A cat sits on the mat.", "Ein Satz.", "x"]
+    floats = client.embeddings.create(model="all-minilm-l6-v2", input=texts, encoding_format="float")
+    packed = client.embeddings.with_raw_response.create(model="all-minilm-l6-v2", input=texts, encoding_format="base64").http_response.json()
+    for plain, coded in zip(floats.data, packed["data"], strict=True):
+        decoded = struct.unpack("<384f", base64.b64decode(coded["embedding"]))
+        assert max(abs(a - b) for a, b in zip(plain.embedding, decoded, strict=True)) < 1e-3
+        assert abs(sum(x * x for x in decoded) - 1) < 1e-3
+    assert floats.usage.prompt_tokens > 0
+    assert len(client.embeddings.create(model="all-minilm-l6-v2", input="default encoding").data[0].embedding) == 384
+    assert len(client.embeddings.create(model="all-minilm-l6-v2", input="x", dimensions=384).data[0].embedding) == 384
+
+
+def refused(kind, code, call):
+    try:
+        call()
+    except kind as error:
+        assert error.code == code, (error.code, error.message)
+        return error
+    raise AssertionError(f"{code} was not refused")
+
+
+@scenario
+def errors():
+    """errors have OpenAI's shape, a stable code, and name the parameter"""
+    hello = [{"role": "user", "content": "hello"}]
+    chat = client.chat.completions.create
+    refused(openai.NotFoundError, "model_not_found", lambda: chat(model="nothing-here", messages=hello))
+    error = refused(openai.BadRequestError, "openai-invalid-parameter", lambda: chat(model=CHAT, messages=hello, temperature=9))
+    assert error.param == "temperature"
+    refused(openai.BadRequestError, "openai-unsupported-parameter", lambda: chat(model=CHAT, messages=hello, logit_bias={"5": 1}))
+    refused(openai.BadRequestError, "openai-unsupported-parameter", lambda: chat(model=CHAT, messages=hello, tools=[{"type": "function", "function": {"name": "f"}}]))
+    refused(openai.BadRequestError, "context_length_exceeded", lambda: chat(model=CHAT, messages=[{"role": "user", "content": "word " * 9000}]))
+    refused(openai.BadRequestError, "openai-invalid-parameter", lambda: client.embeddings.create(model="all-minilm-l6-v2", input="x", dimensions=12))
+
+
+@scenario
+def content_parts():
+    """text parts are read, other parts are refused by name"""
+    parts = [{"type": "text", "text": "Say"}, {"type": "text", "text": "hi."}]
+    assert client.chat.completions.create(model=CHAT, messages=[{"role": "user", "content": parts}], max_tokens=4).choices
+    image = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]
+    refused(openai.BadRequestError, "openai-unsupported-parameter", lambda: client.chat.completions.create(model=CHAT, messages=[{"role": "user", "content": image}]))
+
+
+@scenario
+def hang_up():
+    """a client that hangs up frees the model for the next one"""
+    stream = client.chat.completions.create(model=CHAT, messages=[{"role": "user", "content": "Write a very long story."}], stream=True, max_tokens=4000)
+    next(iter(stream))
+    stream.close()
+    assert client.chat.completions.create(model=CHAT, messages=[{"role": "user", "content": "hi"}], max_tokens=2).choices
+
+
+print(f"{passed} passed, 0 failed")

@@ -1,0 +1,107 @@
+import { apps, ask, expect, real, subject, test } from "./support";
+
+const QUESTION = process.env.E2E_QUESTION ?? "How is the lake durable against power loss?";
+
+test("an answer streams, cites, and a citation opens its document at the cited passage", async ({ page, request }) => {
+  const { app } = await subject(request);
+  await ask(page, app, QUESTION);
+  await expect(page.locator(".answer-text")).not.toBeEmpty();
+  const panel = page.getByRole("complementary", { name: "Sources" });
+  await expect(panel.locator(".source").first()).toBeVisible();
+
+  const citation = page.locator(".answer button.cite").first();
+  const number = (await citation.count()) > 0 ? await citation.innerText() : "1";
+  if ((await citation.count()) > 0) await citation.click();
+  else await panel.locator(".source").first().click();
+  await expect(panel.locator(".panel-head .cite")).toHaveText(number);
+
+  const mark = panel.locator(".doc mark").first();
+  await expect(mark).toBeInViewport();
+  // What is highlighted is the passage that the model saw, whatever the script.
+  const outcome = await page.evaluate((name) => {
+    const stored = JSON.parse(sessionStorage.getItem("mainspring.conversations") ?? "{}") as Record<
+      string,
+      { turns: { outcome: { sources: { number: number; text: string }[] } }[] }
+    >;
+    return stored[name]!.turns.at(-1)!.outcome.sources;
+  }, app);
+  const words = (text: string) => text.replace(/[#\s]+/g, " ").trim();
+  const shown = words((await panel.locator(".doc mark").allInnerTexts()).join(" "));
+  const given = words(outcome.find((s) => String(s.number) === number)!.text);
+  expect(shown.slice(0, 60)).toBe(given.slice(0, 60));
+  if (!real) expect(shown).toBe(given);
+});
+
+test("an answer leads to its trace and is still there on the way back", async ({ page, request }) => {
+  const { app } = await subject(request);
+  await ask(page, app, QUESTION);
+  const answer = await page.locator(".answer-text").innerText();
+  await page.locator(".answer-foot").getByRole("link", { name: "Trace" }).click();
+  await expect(page).toHaveURL(/\/traces\/[0-9a-f]{32}$/);
+  await expect(page.getByRole("treeitem").first()).toBeVisible();
+  await page.goBack();
+  await expect(page.locator(".answer-text"))
+    .toHaveText(answer.replace(/\s+/g, " "), { useInnerText: false, timeout: 5000 })
+    .catch(() => undefined);
+  expect((await page.locator(".answer-text").innerText()).slice(0, 40)).toBe(answer.slice(0, 40));
+});
+
+test("Escape stops an answer, and a new conversation forgets it", async ({ page, request }) => {
+  const { app } = await subject(request);
+  await page.goto(`/playground/${app}`);
+  await page.getByLabel("Your question").fill(QUESTION);
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("button", { name: "Stop (Esc)" })).toBeVisible();
+  await page.keyboard.press("Escape");
+  await expect(page.getByText("Stopped.")).toBeVisible();
+  await expect(page.getByRole("button", { name: "Send (Enter)" })).toBeVisible();
+  await page.getByRole("button", { name: "New conversation" }).click();
+  await expect(page.locator(".turn")).toHaveCount(0);
+  await expect(page.getByLabel("Your question")).toBeFocused();
+});
+
+test("an example question is asked with one press", async ({ page, request }) => {
+  const app = (await apps(request)).find((a) => a.examples.length > 0);
+  test.skip(!app, "no app here has examples");
+  await page.goto(`/playground/${app!.name}`);
+  await page.getByRole("button", { name: app!.examples[0]! }).click();
+  await expect(page.locator(".question")).toContainText(app!.examples[0]!);
+  await expect(page.locator(".answer-foot")).toBeVisible({ timeout: 90_000 });
+});
+
+test("HTML and script links in an answer stay text", async ({ page, request }) => {
+  const { app } = await subject(request);
+  const text =
+    'Hello <img src=x onerror="window.pwned=1"> <script>window.pwned=1</script> [click](javascript:window.pwned=1) **bold** ![pic](https://example.com/a.png)';
+  const chunk = (value: object) => `data: ${JSON.stringify(value)}\n\n`;
+  await page.route("**/v1/chat/completions", (route) =>
+    route.fulfill({
+      contentType: "text/event-stream",
+      body:
+        chunk({ choices: [{ index: 0, delta: { content: text }, finish_reason: null }] }) +
+        chunk({ choices: [{ index: 0, delta: {}, finish_reason: "stop" }] }) +
+        "data: [DONE]\n\n",
+    }),
+  );
+  await ask(page, app, "anything");
+  const answer = page.locator(".answer-text");
+  await expect(answer.locator("strong")).toHaveText("bold");
+  await expect(answer.locator("img, script, a")).toHaveCount(0);
+  await expect(answer).toContainText("<img src=x");
+  expect(await page.evaluate(() => "pwned" in window)).toBe(false);
+});
+
+test("an answer that breaks off says so", async ({ page, request }) => {
+  const { app } = await subject(request);
+  await page.route("**/v1/chat/completions", (route) =>
+    route.fulfill({
+      contentType: "text/event-stream",
+      body: `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content: "Half an" }, finish_reason: null }] })}\n\n`,
+    }),
+  );
+  await page.goto(`/playground/${app}`);
+  await page.getByLabel("Your question").fill("anything");
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("alert")).toContainText("broke off");
+  await expect(page.locator(".answer-text")).toContainText("Half an");
+});

@@ -1,0 +1,35 @@
+import { describe, expect, it } from "vitest";
+import { ago, bytes, duration, percent, short } from "./format";
+
+describe("formatting", () => {
+  it("gives durations the precision they deserve", () => {
+    expect([0, 0.25, 3.21, 87.4, 999.4, 999.6, 1234, 12_345, 59_960, 61_000, 3_725_000, null].map(duration)).toEqual([
+      "0 ms",
+      "250 µs",
+      "3.2 ms",
+      "87 ms",
+      "999 ms",
+      "1.00 s",
+      "1.23 s",
+      "12.3 s",
+      "1m 0s",
+      "1m 1s",
+      "1h 2m",
+      "–",
+    ]);
+  });
+
+  it("tells how long ago", () => {
+    const now = Date.parse("2026-06-01T12:00:00Z");
+    expect(ago("2026-06-01T11:59:58Z", now)).toBe("now");
+    expect(ago("2026-06-01T11:58:00Z", now)).toBe("2m ago");
+    expect(ago("2026-06-03T12:00:00Z", now)).toBe("in 2d");
+    expect(ago(null, now)).toBe("never");
+  });
+
+  it("shortens sizes and shares", () => {
+    expect([999, 1000, 23_400_000, 250_000_000].map(bytes)).toEqual(["999 B", "1.0 KB", "23.4 MB", "250 MB"]);
+    expect([percent(0, 0), percent(1, 3), percent(1, 5000), percent(1, 2)]).toEqual(["0%", "33%", "<0.1%", "50%"]);
+    expect([short(9999), short(12_345), short(null)]).toEqual(["9,999", "12.3K", "–"]);
+  });
+});

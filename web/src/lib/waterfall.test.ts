@@ -1,0 +1,84 @@
+import { describe, expect, it } from "vitest";
+import type { Span } from "@/api/types";
+import { layout, parseTime, ticks, visible } from "./waterfall";
+
+const at = (ms: number) => new Date(1_700_000_000_000 + ms).toISOString();
+const span = (id: string, parent: string | null, from: number, to: number): Span => ({
+  span: id,
+  parent,
+  trace: "t",
+  name: id,
+  kind: "internal",
+  start: at(from),
+  end: at(to),
+  status: { code: "ok" },
+  attributes: {},
+  events: [],
+});
+const shape = (spans: Span[]) => layout(spans).rows.map((r) => `${"  ".repeat(r.depth)}${r.span.span}`);
+
+describe("the waterfall", () => {
+  it("indents children below parents in order of time, whatever order they came in", () => {
+    expect(shape([span("c", "a", 50, 60), span("d", "b", 10, 20), span("a", null, 0, 100), span("b", "a", 5, 40)])).toEqual([
+      "a",
+      "  b",
+      "    d",
+      "  c",
+    ]);
+  });
+
+  it("places bars as shares of the whole", () => {
+    const { rows, durationMs } = layout([span("a", null, 0, 200), span("b", "a", 50, 150)]);
+    expect(durationMs).toBe(200);
+    expect(rows[1]).toMatchObject({ left: 0.25, width: 0.5, startMs: 50, durationMs: 100 });
+  });
+
+  it("makes roots of spans whose parent is unknown", () => {
+    expect(shape([span("x", "elsewhere", 0, 10), span("y", "x", 1, 2)])).toEqual(["x", "  y"]);
+  });
+
+  it("shows spans in a circle once each instead of hanging or losing them", () => {
+    expect(
+      shape([span("a", "b", 0, 1), span("b", "a", 0, 1), span("s", "s", 2, 3)])
+        .map((s) => s.trim())
+        .sort(),
+    ).toEqual(["a", "b", "s"]);
+  });
+
+  it("shows a span that came twice once", () => {
+    expect(shape([span("a", null, 0, 1), span("a", null, 0, 1)])).toEqual(["a"]);
+  });
+
+  it("survives no spans, spans of no length and spans that end before they start", () => {
+    expect(layout([])).toEqual({ rows: [], startMs: 0, durationMs: 0 });
+    expect(layout([span("a", null, 5, 5)]).rows[0]).toMatchObject({ left: 0, width: 1 });
+    expect(layout([span("a", null, 9, 5)]).rows[0]).toMatchObject({ durationMs: 0 });
+  });
+
+  it("counts overlapping children once in self time", () => {
+    const { rows } = layout([span("a", null, 0, 100), span("b", "a", 10, 50), span("c", "a", 30, 60), span("d", "a", 90, 140)]);
+    expect(rows[0]!.selfMs).toBe(40);
+  });
+
+  it("hides everything below a folded span", () => {
+    const { rows } = layout([span("a", null, 0, 9), span("b", "a", 1, 8), span("c", "b", 2, 3), span("d", "a", 8, 9)]);
+    expect(visible(rows, new Set(["b"])).map((r) => r.span.span)).toEqual(["a", "b", "d"]);
+  });
+
+  it("goes ten thousand deep without overflowing", () => {
+    const spans = Array.from({ length: 10_000 }, (_, i) => span(String(i), i === 0 ? null : String(i - 1), i, 20_000));
+    expect(layout(spans).rows.length).toBe(10_000);
+  });
+});
+
+describe("times", () => {
+  it("keep microseconds", () => {
+    expect(parseTime("2026-01-02T03:04:05.000250Z") - parseTime("2026-01-02T03:04:05Z")).toBeCloseTo(0.25, 3);
+  });
+
+  it("give round ticks that cover the length", () => {
+    expect(ticks(950, 5)).toEqual([0, 200, 400, 600, 800]);
+    expect(ticks(0, 5)).toEqual([0]);
+    for (const d of [0.3, 7, 123, 4567, 98765]) expect(ticks(d, 6).length).toBeLessThanOrEqual(7);
+  });
+});

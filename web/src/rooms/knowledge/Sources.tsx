@@ -1,0 +1,119 @@
+import type { KnowledgeDetail, Source } from "@/api/types";
+import { count, short } from "@/lib/format";
+import { toYaml } from "@/lib/yaml";
+import { Icon, type IconName } from "@/ui/icons";
+import { Badge, Card, Digest, Empty, Facts, Time } from "@/ui/kit";
+import { Link } from "react-router";
+
+const ICONS: Record<string, IconName> = {
+  folder: "folder",
+  file: "file",
+  http: "globe",
+  https: "globe",
+  url: "globe",
+  web: "globe",
+  site: "globe",
+  sitemap: "globe",
+  git: "git",
+  s3: "bucket",
+};
+
+export function Sources({ data }: { data: KnowledgeDetail }) {
+  return (
+    <div className="stack">
+      <Card>
+        <Facts
+          items={[
+            ["Documents", count(data.documents)],
+            [
+              "Failed",
+              data.failed ? (
+                <Link className="bad" to={`/knowledge/${data.name}/documents?status=failed`}>
+                  {count(data.failed)}
+                </Link>
+              ) : (
+                "0"
+              ),
+            ],
+            ["Chunks", count(data.chunks)],
+            ["Tokens", short(data.tokens)],
+            ["Embedding model", data.embedder ?? "–"],
+            ["Last complete ingest", <Time key="t" at={data.fresh_at} />],
+            ["Version", <Link key="v" className="text-link" to={`/assets/knowledge/${data.name}`}>{`v${data.version}`}</Link>],
+            ["Digest", <Digest key="d" value={data.digest} />],
+            ...(data.unindexed_rows
+              ? ([["Not yet in the indexes", `${count(data.unindexed_rows)} rows, found all the same`]] as [string, string][])
+              : []),
+            ...(data.table ? ([["Lake table", `${data.table.table} · version ${data.table.version}`]] as [string, string][]) : []),
+          ]}
+        />
+      </Card>
+      <Card title="Sources" flush>
+        {data.sources.length === 0 ? (
+          <Empty icon="folder" title="No sources">
+            The spec names nothing to read.
+          </Empty>
+        ) : (
+          <div className="table-scroll">
+            <table className="table">
+              <thead>
+                <tr>
+                  <th>Location</th>
+                  <th className="hide-narrow">Only</th>
+                  <th className="hide-narrow">Labels</th>
+                  <th className="end">Documents</th>
+                  <th>Synced</th>
+                </tr>
+              </thead>
+              <tbody>
+                {data.sources.map((source, i) => (
+                  <SourceRow key={i} source={source} />
+                ))}
+              </tbody>
+            </table>
+          </div>
+        )}
+      </Card>
+      {(data.chunking || data.retrieval) && (
+        <div className="two-cards">
+          {data.chunking && (
+            <Card title="Chunking" flush>
+              <pre className="code-block">{toYaml(data.chunking)}</pre>
+            </Card>
+          )}
+          {data.retrieval && (
+            <Card title="Retrieval" flush>
+              <pre className="code-block">{toYaml(data.retrieval)}</pre>
+            </Card>
+          )}
+        </div>
+      )}
+    </div>
+  );
+}
+
+function SourceRow({ source }: { source: Source }) {
+  const globs = [...(source.include ?? []), ...(source.exclude ?? []).map((g) => `not ${g}`)];
+  return (
+    <tr>
+      <td>
+        <span className="row-flex">
+          <Icon name={ICONS[source.kind] ?? "file"} className="muted" />
+          <span className="wrap-any">{source.location}</span>
+          {source.schedule && <Badge title="Schedule">{source.schedule}</Badge>}
+        </span>
+      </td>
+      <td className="soft hide-narrow">{globs.length ? <code>{globs.join(" ")}</code> : <span className="muted">everything</span>}</td>
+      <td className="hide-narrow">
+        {source.labels?.length ? source.labels.map((l) => <Badge key={l}>{l}</Badge>) : <span className="muted">everyone</span>}
+      </td>
+      <td className="end">
+        {count(source.documents)}
+        {source.failed ? <span className="bad"> +{source.failed} failed</span> : null}
+      </td>
+      <td>
+        <Time at={source.synced_at} />
+      </td>
+    </tr>
+  );
+}

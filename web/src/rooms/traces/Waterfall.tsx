@@ -1,0 +1,174 @@
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { useEffect, useRef } from "react";
+import { duration } from "@/lib/format";
+import { useShortcuts } from "@/lib/keys";
+import { roleOf, ticks, type Row } from "@/lib/waterfall";
+import { Icon } from "@/ui/icons";
+import { cx } from "@/ui/kit";
+
+interface Props {
+  rows: readonly Row[];
+  durationMs: number;
+  folded: ReadonlySet<string>;
+  selected: string | null;
+  onSelect: (id: string) => void;
+  onFold: (id: string, closed: boolean) => void;
+  onOpen: () => void;
+}
+
+const HEIGHT = 30;
+
+export function Waterfall({ rows, durationMs, folded, selected, onSelect, onFold, onOpen }: Props) {
+  const scroller = useRef<HTMLDivElement>(null);
+  const at = rows.findIndex((r) => r.span.span === selected);
+  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => HEIGHT, overscan: 15 });
+  useEffect(() => {
+    if (at >= 0) virtual.scrollToIndex(at, { align: "auto" });
+  }, [at, virtual]);
+
+  const go = (to: number) => {
+    const row = rows[Math.max(0, Math.min(rows.length - 1, to))];
+    if (row) onSelect(row.span.span);
+  };
+  const left = () => {
+    const row = rows[at];
+    if (!row) return;
+    if (row.children > 0 && !folded.has(row.span.span)) onFold(row.span.span, true);
+    else if (row.parent) onSelect(row.parent);
+  };
+  const right = () => {
+    const row = rows[at];
+    if (!row || row.children === 0) return;
+    if (folded.has(row.span.span)) onFold(row.span.span, false);
+    else go(at + 1);
+  };
+  useShortcuts([
+    { keys: "j", label: "Next span", group: "Trace", run: () => go(at + 1) },
+    { keys: "k", label: "Previous span", group: "Trace", run: () => go(at - 1) },
+    { keys: "h", label: "Fold, or to the parent", group: "Trace", run: left },
+    { keys: "l", label: "Unfold, or to the first child", group: "Trace", run: right },
+  ]);
+  const moves: Record<string, () => void> = {
+    ArrowDown: () => go(at + 1),
+    ArrowUp: () => go(at - 1),
+    ArrowLeft: left,
+    ArrowRight: right,
+    Home: () => go(0),
+    End: () => go(rows.length - 1),
+    Enter: onOpen,
+  };
+
+  const marks = ticks(durationMs, 5);
+  return (
+    <div
+      ref={scroller}
+      className="fall"
+      role="tree"
+      aria-label="Spans"
+      tabIndex={0}
+      aria-activedescendant={selected ? `span-${selected}` : undefined}
+      onKeyDown={(event) => {
+        const move = moves[event.key];
+        if (!move || event.target !== event.currentTarget) return;
+        event.preventDefault();
+        move();
+      }}
+    >
+      <div className="fall-head" aria-hidden="true">
+        <span>Span</span>
+        <span className="fall-axis">
+          {marks.map((ms) => (
+            <span key={ms} className="num" style={{ left: `${durationMs > 0 ? (100 * ms) / durationMs : 0}%` }}>
+              {duration(ms)}
+            </span>
+          ))}
+        </span>
+        <span />
+      </div>
+      <div className="fall-body" style={{ height: virtual.getTotalSize() }}>
+        <div className="fall-grid" aria-hidden="true">
+          {marks.map((ms) => (
+            <i key={ms} style={{ left: `${durationMs > 0 ? (100 * ms) / durationMs : 0}%` }} />
+          ))}
+        </div>
+        {virtual.getVirtualItems().map((item) => {
+          const row = rows[item.index]!;
+          const id = row.span.span;
+          return (
+            <FallRow
+              key={id}
+              row={row}
+              top={item.start}
+              closed={folded.has(id)}
+              selected={id === selected}
+              onSelect={() => {
+                onSelect(id);
+                scroller.current?.focus({ preventScroll: true });
+              }}
+              onFold={() => onFold(id, !folded.has(id))}
+            />
+          );
+        })}
+      </div>
+    </div>
+  );
+}
+
+function FallRow({
+  row,
+  top,
+  closed,
+  selected,
+  onSelect,
+  onFold,
+}: {
+  row: Row;
+  top: number;
+  closed: boolean;
+  selected: boolean;
+  onSelect: () => void;
+  onFold: () => void;
+}) {
+  const { span } = row;
+  const failed = span.status.code === "error";
+  return (
+    <div
+      id={`span-${span.span}`}
+      role="treeitem"
+      aria-level={row.depth + 1}
+      aria-selected={selected}
+      aria-expanded={row.children > 0 ? !closed : undefined}
+      aria-label={`${span.name}, ${duration(row.durationMs)}${failed ? ", failed" : ""}`}
+      className={cx("fall-row", `role-${roleOf(span)}`, selected && "on", failed && "failed")}
+      style={{ height: HEIGHT, transform: `translateY(${top}px)` }}
+      onClick={onSelect}
+    >
+      <span className="fall-name" style={{ paddingLeft: 8 + Math.min(row.depth, 14) * 15 }}>
+        {row.children > 0 ? (
+          <button
+            type="button"
+            tabIndex={-1}
+            aria-hidden="true"
+            className="fall-fold"
+            onClick={(event) => {
+              event.stopPropagation();
+              onFold();
+            }}
+          >
+            <Icon name={closed ? "right" : "down"} size={11} />
+          </button>
+        ) : (
+          <span className="fall-fold" />
+        )}
+        <i className="fall-dot" />
+        <span className="clip">{span.name}</span>
+        {closed && <span className="muted num">+{row.children}</span>}
+        {failed && <Icon name="error" size={13} className="bad" />}
+      </span>
+      <span className="fall-track">
+        <i className="fall-bar" style={{ left: `${row.left * 100}%`, width: `max(2px, ${row.width * 100}%)` }} />
+      </span>
+      <span className="fall-time num">{duration(row.durationMs)}</span>
+    </div>
+  );
+}

@@ -1,0 +1,148 @@
+// A long list with a keyboard: only the rows in sight exist, `j`/`k` move, Enter opens.
+
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { useEffect, useRef, useState, type ReactNode } from "react";
+import { useShortcuts } from "@/lib/keys";
+import { cx } from "./kit";
+
+export interface Column<T> {
+  key: string;
+  head: ReactNode;
+  /** A CSS grid track. */
+  width: string;
+  align?: "end";
+  /** Left out on narrow screens. */
+  wide?: boolean;
+  cell: (item: T) => ReactNode;
+}
+
+interface Props<T> {
+  label: string;
+  items: readonly T[];
+  columns: readonly Column<T>[];
+  idOf: (item: T) => string;
+  onOpen: (item: T) => void;
+  rowHeight?: number;
+  /** Under the last row: “load more”, or the end. */
+  footer?: ReactNode;
+  selected?: string | null;
+  tone?: (item: T) => string | undefined;
+  /** Off where another list on the page has the keys. */
+  keyboard?: boolean;
+}
+
+export function Rows<T>({ label, items, columns, idOf, onOpen, rowHeight = 38, footer, selected, tone, keyboard = true }: Props<T>) {
+  const scroller = useRef<HTMLDivElement>(null);
+  const grid = useRef<HTMLDivElement>(null);
+  const [at, setAt] = useState(-1);
+  const virtual = useVirtualizer({
+    count: items.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => rowHeight,
+    overscan: 12,
+  });
+  const current = Math.min(at, items.length - 1);
+
+  const move = (to: number) => {
+    if (items.length === 0) return;
+    const next = Math.max(0, Math.min(items.length - 1, to));
+    setAt(next);
+    virtual.scrollToIndex(next, { align: "auto" });
+    grid.current?.focus({ preventScroll: true });
+  };
+  const open = () => {
+    const item = items[current];
+    if (item) onOpen(item);
+  };
+
+  useShortcuts(
+    keyboard
+      ? [
+          { keys: "j", label: "Next row", group: "Lists", run: () => move(current + 1) },
+          { keys: "k", label: "Previous row", group: "Lists", run: () => move(current - 1) },
+          { keys: "Enter", label: "Open row", group: "Lists", run: (event) => (isButton(event) ? press(event) : open()) },
+        ]
+      : [],
+  );
+
+  useEffect(() => {
+    if (at >= items.length) setAt(items.length - 1);
+  }, [at, items.length]);
+
+  const template = columns.map((c) => c.width).join(" ");
+  const narrow = columns
+    .filter((c) => !c.wide)
+    .map((c) => c.width)
+    .join(" ");
+  const tracks = { "--tracks": template, "--tracks-narrow": narrow } as React.CSSProperties;
+  const list = `list-${label.replace(/\W+/g, "-").toLowerCase()}`;
+  return (
+    <div className="rows" style={tracks}>
+      <div ref={scroller} className="rows-scroll">
+        <div
+          ref={grid}
+          className="rows-grid"
+          tabIndex={0}
+          role="grid"
+          aria-label={label}
+          aria-rowcount={items.length + 1}
+          aria-activedescendant={current >= 0 ? `${list}-${current}` : undefined}
+          onKeyDown={(event) => {
+            if (event.target !== event.currentTarget) return;
+            const steps: Record<string, number> = {
+              ArrowDown: current + 1,
+              ArrowUp: current - 1,
+              Home: 0,
+              End: items.length - 1,
+              PageDown: current + 15,
+              PageUp: current - 15,
+            };
+            const to = steps[event.key];
+            if (to === undefined) return;
+            event.preventDefault();
+            move(to);
+          }}
+        >
+          <div className="rows-head" role="row" aria-rowindex={1}>
+            {columns.map((c) => (
+              <div key={c.key} role="columnheader" className={cx(c.align === "end" && "end", c.wide && "wide-only")}>
+                {c.head}
+              </div>
+            ))}
+          </div>
+          <div className="rows-body" role="rowgroup" style={{ height: virtual.getTotalSize() }}>
+            {virtual.getVirtualItems().map((row) => {
+              const item = items[row.index]!;
+              const id = idOf(item);
+              return (
+                <div
+                  key={row.key}
+                  id={`${list}-${row.index}`}
+                  role="row"
+                  aria-rowindex={row.index + 2}
+                  aria-selected={row.index === current || id === selected}
+                  className={cx("row", row.index === current && "current", id === selected && "selected", tone?.(item))}
+                  style={{ height: rowHeight, transform: `translateY(${row.start}px)` }}
+                  onClick={(event) => {
+                    setAt(row.index);
+                    if (!(event.target as HTMLElement).closest("a, button")) onOpen(item);
+                  }}
+                >
+                  {columns.map((c) => (
+                    <div key={c.key} role="gridcell" className={cx(c.align === "end" && "end", c.wide && "wide-only")}>
+                      {c.cell(item)}
+                    </div>
+                  ))}
+                </div>
+              );
+            })}
+          </div>
+        </div>
+        {footer && <div className="rows-foot">{footer}</div>}
+      </div>
+    </div>
+  );
+}
+
+const isButton = (event: KeyboardEvent): boolean => event.target instanceof HTMLElement && event.target.closest("a, button, summary") !== null;
+const press = (event: KeyboardEvent): void => (event.target as HTMLElement).click();
