@@ -63,7 +63,7 @@ CREATE TABLE document (
   reason TEXT,
   updated_at INTEGER NOT NULL,
   CONSTRAINT document_key PRIMARY KEY (project, knowledge, id),
-  CONSTRAINT document_status CHECK (status IN ('ready', 'failed', 'forgotten'))
+  CONSTRAINT document_status CHECK (status IN ('ready', 'failed', 'skipped', 'forgotten'))
 ) STRICT;
 CREATE INDEX document_by_digest ON document (project, knowledge, digest);
 CREATE INDEX document_by_parsed ON document (parsed);

@@ -208,6 +208,19 @@ for (let i = 0; i < 46; i++) {
   );
 }
 
+const CHAPTER = (i) =>
+  `## Chapter ${i}\n\n${"Long documents are read as easily as short ones, because only what is in sight is laid out. ".repeat(6)}\n\n${"文書とその断片。".repeat(20)}\n\n`;
+knowledgeDocs.handbook.push(
+  makeDocument(
+    "handbook",
+    "s3://acme-handbook/policies/everything.md",
+    "Everything, in one file",
+    `# Everything\n\n${Array.from({ length: 1500 }, (_, i) => CHAPTER(i + 1)).join("")}`,
+    [],
+    86_400 * 19,
+  ),
+);
+
 // ── Runs ────────────────────────────────────────────────────────────────────
 
 const runs = [];

@@ -9,7 +9,7 @@ const BASE = process.env.BASE ?? "http://127.0.0.1:7400";
 const OUT = process.env.OUT ?? "shots";
 const only = process.argv.slice(2);
 
-const get = async (path) => (await fetch(BASE + path)).json();
+const get = async (path) => ({ items: [], ...(await (await fetch(BASE + path)).json()) });
 const docs = await get("/api/v1/knowledge/manual/documents").catch(() => ({ items: [] }));
 const traces = await get("/api/v1/traces?limit=60").catch(() => ({ items: [] }));
 const trace = traces.items.find((t) => t.status === "ok" && t.app === "manual")?.trace_id;

@@ -40,10 +40,8 @@ test("an answer leads to its trace and is still there on the way back", async ({
   await expect(page).toHaveURL(/\/traces\/[0-9a-f]{32}$/);
   await expect(page.getByRole("treeitem").first()).toBeVisible();
   await page.goBack();
-  await expect(page.locator(".answer-text"))
-    .toHaveText(answer.replace(/\s+/g, " "), { useInnerText: false, timeout: 5000 })
-    .catch(() => undefined);
-  expect((await page.locator(".answer-text").innerText()).slice(0, 40)).toBe(answer.slice(0, 40));
+  await expect(page.locator(".answer-foot")).toBeVisible();
+  expect(await page.locator(".answer-text").innerText()).toBe(answer);
 });
 
 test("Escape stops an answer, and a new conversation forgets it", async ({ page, request }) => {

@@ -145,7 +145,7 @@ test("where a key is required the page asks for one and sends it", async ({ page
 });
 
 test("no room has faults that a machine can find, light or dark, wide or narrow", async ({ page, request }) => {
-  test.slow();
+  test.setTimeout(400_000);
   const { app, knowledge } = await subject(request);
   const [readable] = (await documents(request, knowledge)).filter((d) => d.status === "ready");
   const [trace] = await traces(request);

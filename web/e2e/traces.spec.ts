@@ -61,6 +61,7 @@ test("a replay answers again and shows the difference", async ({ page, request }
   const one = (await traces(request)).find((t) => t.status === "ok" && t.app);
   test.skip(!one, "nothing to replay");
   await page.goto(`/traces/${one!.trace_id}`);
+  await expect(page.getByRole("treeitem").first()).toBeVisible();
   await page.keyboard.press("p");
   const dialog = page.getByRole("dialog", { name: "Replay" });
   await dialog.getByRole("button", { name: "Replay", exact: true }).click();

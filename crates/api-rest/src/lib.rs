@@ -1,1 +1,120 @@
+#![doc = include_str!("../README.md")]
 
+mod overview;
+mod apps;
+mod knowledge;
+mod runs;
+mod traces;
+mod replay;
+mod assets;
+mod apply;
+mod structure;
+mod keys;
+mod convert;
+
+#[cfg(test)]
+mod tests;
+
+pub use runs::detach;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use axum::{Json, Router, routing::get};
+use mainspring_chains::Chains;
+use mainspring_identity::Identity;
+use mainspring_kernel::{Actor, Clock, Tasks};
+use mainspring_knowledge::Knowledges;
+use mainspring_llm::{Budget, EventSink, SpanContext};
+use mainspring_observability::Observability;
+use mainspring_registry::Registry;
+use mainspring_wire as wire;
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// What this surface needs from the building.
+#[derive(Debug, Clone)]
+pub struct Rest {
+    pub registry: Registry,
+    pub identity: Identity,
+    pub knowledge: Knowledges,
+    pub chains: Arc<Chains>,
+    pub observability: Observability,
+    pub health: Arc<dyn Health>,
+    pub tasks: Tasks,
+    pub clock: Arc<dyn Clock>,
+    pub answer_deadline: Duration,
+}
+
+/// How the parts of the building are, and which models it has. `server` knows.
+#[async_trait]
+pub trait Health: Send + Sync + std::fmt::Debug + 'static {
+    async fn parts(&self) -> Vec<wire::HealthItem>;
+    async fn models(&self) -> Vec<wire::ModelView>;
+}
+
+impl Rest {
+    fn trace(&self, actor: &Actor) -> SpanContext {
+        let sink: Arc<dyn EventSink> = Arc::new(self.observability.clone());
+        SpanContext::root(actor.project, sink, Arc::clone(&self.clock))
+    }
+
+    fn budget(&self) -> Budget {
+        Budget::of(self.answer_deadline)
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Mainspring REST API", version = "1", description = "The native API. Errors are RFC 9457 problems with a stable `code`; lists page by `cursor`; times are RFC 3339."),
+    components(schemas(mainspring_web_kit::ProblemBody))
+)]
+struct Document;
+
+fn routes() -> OpenApiRouter<Rest> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(overview::overview))
+        .routes(routes!(apps::apps))
+        .routes(routes!(apps::models))
+        .routes(routes!(knowledge::list))
+        .routes(routes!(knowledge::show))
+        .routes(routes!(knowledge::documents))
+        .routes(routes!(knowledge::document))
+        .routes(routes!(knowledge::document_text))
+        .routes(routes!(knowledge::document_chunks))
+        .routes(routes!(knowledge::search))
+        .routes(routes!(knowledge::forget))
+        .routes(routes!(runs::ingest))
+        .routes(routes!(runs::list))
+        .routes(routes!(runs::show))
+        .routes(routes!(runs::events))
+        .routes(routes!(traces::list))
+        .routes(routes!(traces::show))
+        .routes(routes!(replay::replay))
+        .routes(routes!(assets::list))
+        .routes(routes!(assets::show))
+        .routes(routes!(assets::versions))
+        .routes(routes!(assets::diff))
+        .routes(routes!(assets::move_alias, assets::remove_alias))
+        .routes(routes!(apply::apply))
+        .routes(routes!(apply::schema))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(keys::audit))
+        .routes(routes!(keys::verify_audit))
+}
+
+pub fn router(rest: Rest) -> Router {
+    let (router, document) = routes().split_for_parts();
+    let document = Arc::new(document);
+    router
+        .with_state(rest)
+        .route("/api/v1/openapi.json", get(move || async move { Json(document.as_ref().clone()) }))
+}
+
+/// The OpenAPI document of every route.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    routes().split_for_parts().1
+}

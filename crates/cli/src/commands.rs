@@ -45,7 +45,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Dev(dev) => dev::run(&global, config, dev).await,
         Command::Models { command } => models::run(&config, command, global.json).await,
         Command::Doctor => doctor::run(&global, &config).await,
-        Command::Config { command } => settings::run(&config, &command, global.json),
+        Command::Config { command } => settings::run(&config, &command, &global),
         Command::Openapi => {
             crate::output::line(&mainspring_server::openapi());
             Ok(ExitCode::SUCCESS)

@@ -1,15 +1,15 @@
 #![doc = include_str!("../README.md")]
 
-mod model;
-mod service;
-mod secret;
-mod keys;
-mod cache;
-mod members;
-mod projects;
 mod audit;
-pub mod store;
+mod cache;
 mod fault;
+mod keys;
+mod members;
+mod model;
+mod projects;
+mod secret;
+mod service;
+pub mod store;
 
 #[cfg(test)]
 mod tests;

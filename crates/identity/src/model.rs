@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeSet, str::FromStr};
 
-use mainspring_kernel::{Labels, Name, Role, Timestamp, text, id::{ApiKeyId, PrincipalId, ProjectId}};
+use mainspring_kernel::{
+    Labels, Name, Role, Timestamp,
+    id::{ApiKeyId, PrincipalId, ProjectId},
+    text,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::IdentityFault;
@@ -50,7 +54,9 @@ impl FromStr for PrincipalKind {
         [Self::Local, Self::Person, Self::Service]
             .into_iter()
             .find(|kind| kind.as_str() == given)
-            .ok_or_else(|| PrincipalKindFault { given: text::elide(given, 40) })
+            .ok_or_else(|| PrincipalKindFault {
+                given: text::elide(given, 40),
+            })
     }
 }
 
@@ -90,11 +96,17 @@ pub struct ApiKey {
 
 /// Labels are compared as written; blanks and control characters in them could only be mistakes.
 pub(crate) fn check_labels(labels: &Labels) -> Result<(), IdentityFault> {
-    let Labels::Some(labels) = labels else { return Ok(()) };
+    let Labels::Some(labels) = labels else {
+        return Ok(());
+    };
     if labels.len() > LABELS_MAX {
-        return Err(IdentityFault::BadLabel { reason: format!("more than {LABELS_MAX} of them") });
+        return Err(IdentityFault::BadLabel {
+            reason: format!("more than {LABELS_MAX} of them"),
+        });
     }
-    labels.iter().try_for_each(|label| check_text(label).map_err(|reason| IdentityFault::BadLabel { reason }))
+    labels.iter().try_for_each(|label| {
+        check_text(label).map_err(|reason| IdentityFault::BadLabel { reason })
+    })
 }
 
 pub(crate) fn check_principal_name(name: &str) -> Result<(), IdentityFault> {
@@ -107,7 +119,10 @@ fn check_text(given: &str) -> Result<(), String> {
         return Err(format!("`{shown}` is empty or has blanks around it"));
     }
     if given.chars().count() > TEXT_MAX || given.chars().any(char::is_control) {
-        return Err(format!("`{}` is longer than {TEXT_MAX} characters or holds control characters", shown.escape_debug()));
+        return Err(format!(
+            "`{}` is longer than {TEXT_MAX} characters or holds control characters",
+            shown.escape_debug()
+        ));
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
 use mainspring_catalog::CatalogFault;
-use mainspring_kernel::{Fault, FaultKind, Name, Role, page::PageFault, id::JobId};
+use mainspring_kernel::{Fault, FaultKind, Name, Role, id::JobId, page::PageFault};
 
 use crate::every::EveryFault;
 
@@ -12,7 +12,11 @@ pub enum JobFault {
     #[error("the lease on job {id} was lost")]
     LeaseLost { id: JobId },
     #[error("{what} may be at most {limit} bytes, not {given}")]
-    TooLarge { what: &'static str, limit: usize, given: usize },
+    TooLarge {
+        what: &'static str,
+        limit: usize,
+        given: usize,
+    },
     #[error("this takes the role {needed}")]
     Forbidden { needed: Role },
     #[error("schedule `{name}` does not exist")]

@@ -1,13 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+mod every;
+mod fault;
 mod model;
 mod queue;
-mod worker;
-mod every;
 mod schedules;
-mod upkeep;
 pub mod store;
-mod fault;
+mod upkeep;
+mod worker;
 
 #[cfg(test)]
 mod tests;

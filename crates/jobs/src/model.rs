@@ -2,7 +2,11 @@
 
 use std::{str::FromStr, time::Duration};
 
-use mainspring_kernel::{Name, Timestamp, text, id::{JobId, ProjectId}};
+use mainspring_kernel::{
+    Name, Timestamp,
+    id::{JobId, ProjectId},
+    text,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,7 +23,13 @@ pub enum JobState {
 }
 
 impl JobState {
-    pub const ALL: [Self; 5] = [Self::Queued, Self::Running, Self::Done, Self::Failed, Self::Cancelled];
+    pub const ALL: [Self; 5] = [
+        Self::Queued,
+        Self::Running,
+        Self::Done,
+        Self::Failed,
+        Self::Cancelled,
+    ];
 
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -50,7 +60,9 @@ impl FromStr for JobState {
         Self::ALL
             .into_iter()
             .find(|state| state.as_str() == given)
-            .ok_or_else(|| JobStateFault { given: text::elide(given, 40) })
+            .ok_or_else(|| JobStateFault {
+                given: text::elide(given, 40),
+            })
     }
 }
 
@@ -97,7 +109,15 @@ impl NewJob {
     /// Of normal priority, tried five times, due at once.
     #[must_use]
     pub const fn new(kind: Name, payload: Value) -> Self {
-        Self { project: None, kind, payload, dedupe: None, priority: 0, max_attempts: 5, due: None }
+        Self {
+            project: None,
+            kind,
+            payload,
+            dedupe: None,
+            priority: 0,
+            max_attempts: 5,
+            due: None,
+        }
     }
 
     #[must_use]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mainspring_kernel::{Fault as _, Stop, fault};
 
-use crate::{Jobs, JobFault, store};
+use crate::{JobFault, Jobs, store};
 
 const PERIOD: Duration = Duration::from_secs(1);
 const PRUNE_BATCH: usize = 500;
@@ -25,7 +25,9 @@ impl Jobs {
     pub async fn keep_up_once(&self, keep: Duration) -> Result<(), JobFault> {
         self.run_schedules().await?;
         self.end_exhausted().await?;
-        while store::prune(&self.catalog, self.clock.now().minus(keep), PRUNE_BATCH).await? == PRUNE_BATCH {}
+        while store::prune(&self.catalog, self.clock.now().minus(keep), PRUNE_BATCH).await?
+            == PRUNE_BATCH
+        {}
         Ok(())
     }
 }

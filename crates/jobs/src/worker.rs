@@ -36,8 +36,15 @@ pub struct Failure {
 impl<F: Fault> From<F> for Failure {
     /// Faults that may pass are tried again; our own mistakes too, since a restart may cure them.
     fn from(found: F) -> Self {
-        let retry = if found.kind().is_transient() || found.kind().is_ours() { Retry::Later } else { Retry::Never };
-        Self { message: fault::chain(&found), retry }
+        let retry = if found.kind().is_transient() || found.kind().is_ours() {
+            Retry::Later
+        } else {
+            Retry::Never
+        };
+        Self {
+            message: fault::chain(&found),
+            retry,
+        }
     }
 }
 
@@ -104,7 +111,10 @@ pub struct Worker {
 impl std::fmt::Debug for Worker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let kinds: Vec<&str> = self.handlers.keys().map(Name::as_str).collect();
-        f.debug_struct("Worker").field("owner", &self.owner).field("kinds", &kinds).finish_non_exhaustive()
+        f.debug_struct("Worker")
+            .field("owner", &self.owner)
+            .field("kinds", &kinds)
+            .finish_non_exhaustive()
     }
 }
 
@@ -112,7 +122,13 @@ impl Worker {
     /// `owner` names the process in lists of jobs: host and process id, for people.
     #[must_use]
     pub fn new(jobs: Jobs, owner: &str) -> Self {
-        Self { jobs, owner: owner.into(), handlers: BTreeMap::new(), slots: 1, lease: LEASE }
+        Self {
+            jobs,
+            owner: owner.into(),
+            handlers: BTreeMap::new(),
+            slots: 1,
+            lease: LEASE,
+        }
     }
 
     #[must_use]
@@ -156,7 +172,10 @@ impl Worker {
                     }
                 }
                 Err(found) => {
-                    tracing::warn!(error = fault::chain(&found), "job.worker could not reach its queue");
+                    tracing::warn!(
+                        error = fault::chain(&found),
+                        "job.worker could not reach its queue"
+                    );
                     stop.sleep(PAUSE).await;
                 }
             }
@@ -166,8 +185,12 @@ impl Worker {
     /// Takes and runs one job; answers whether there was one.
     pub async fn run_one(&self, stop: &Stop) -> Result<bool, JobFault> {
         let kinds: Vec<Name> = self.handlers.keys().cloned().collect();
-        let Some(lease) = self.jobs.lease(&self.owner, &kinds, self.lease).await? else { return Ok(false) };
-        let Some(handler) = self.handlers.get(&lease.job.kind) else { return Ok(false) };
+        let Some(lease) = self.jobs.lease(&self.owner, &kinds, self.lease).await? else {
+            return Ok(false);
+        };
+        let Some(handler) = self.handlers.get(&lease.job.kind) else {
+            return Ok(false);
+        };
         self.work(handler.as_ref(), lease, stop).await?;
         Ok(true)
     }
@@ -175,7 +198,11 @@ impl Worker {
     #[tracing::instrument(skip_all, fields(job.id = %lease.job.id, job.kind = %lease.job.kind, job.attempt = lease.job.attempt))]
     async fn work(&self, handler: &dyn Handler, lease: Lease, stop: &Stop) -> Result<(), JobFault> {
         let (reason, watched) = watch::channel(None);
-        let context = Context { jobs: self.jobs.clone(), lease: lease.clone(), reason: watched };
+        let context = Context {
+            jobs: self.jobs.clone(),
+            lease: lease.clone(),
+            reason: watched,
+        };
         let shutting_down = async {
             stop.requested().await;
             reason.send_replace(Some(StopReason::ShuttingDown));
@@ -193,7 +220,10 @@ impl Worker {
         };
         let ended = ended.unwrap_or_else(|_| {
             tracing::error!("job.panicked: the handler panicked");
-            Err(Failure { message: "the handler panicked".to_owned(), retry: Retry::Later })
+            Err(Failure {
+                message: "the handler panicked".to_owned(),
+                retry: Retry::Later,
+            })
         });
         self.record(&lease, ended, stop.is_requested()).await
     }
@@ -205,7 +235,9 @@ impl Worker {
             match self.jobs.heartbeat(&mut lease).await {
                 Ok(false) => {}
                 Ok(true) => {
-                    reason.send_if_modified(|reason| reason.is_none() && reason.replace(StopReason::Cancelled).is_none());
+                    reason.send_if_modified(|reason| {
+                        reason.is_none() && reason.replace(StopReason::Cancelled).is_none()
+                    });
                 }
                 Err(JobFault::LeaseLost { .. }) => {
                     // A handler that ends its job itself is about to say so.
@@ -219,11 +251,18 @@ impl Worker {
         }
     }
 
-    async fn record(&self, lease: &Lease, ended: Result<Value, Failure>, stopping: bool) -> Result<(), JobFault> {
+    async fn record(
+        &self,
+        lease: &Lease,
+        ended: Result<Value, Failure>,
+        stopping: bool,
+    ) -> Result<(), JobFault> {
         let recorded = match ended {
             Ok(result) => self.jobs.complete(lease, &result).await,
             Err(_) if stopping => self.jobs.release(lease).await,
-            Err(Failure { message, retry }) => self.jobs.fail(lease, &message, retry).await.map(drop),
+            Err(Failure { message, retry }) => {
+                self.jobs.fail(lease, &message, retry).await.map(drop)
+            }
         };
         match recorded {
             // The handler ended the job itself, or somebody else holds it now; either way it is not ours.

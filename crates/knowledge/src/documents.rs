@@ -61,6 +61,7 @@ pub struct SourceStats {
 pub struct Stats {
     pub documents: u64,
     pub failed: u64,
+    pub skipped: u64,
     pub chunks: u64,
     pub tokens: u64,
     pub bytes: u64,
@@ -184,6 +185,7 @@ pub(crate) async fn stats(inner: &Inner, actor: &Actor, name: &Name) -> Result<S
     let mut stats = Stats {
         documents: 0,
         failed: 0,
+        skipped: 0,
         chunks: 0,
         tokens: 0,
         bytes: 0,
@@ -218,6 +220,10 @@ fn count(stats: &mut Stats, audiences: Vec<crate::store::Audience>, labels: &Lab
     let mut sources: BTreeMap<String, SourceStats> = BTreeMap::new();
     for audience in audiences {
         if audience.status == DocumentStatus::Forgotten || !labels.may_see(&audience.labels) {
+            continue;
+        }
+        if audience.status == DocumentStatus::Skipped {
+            stats.skipped += audience.documents;
             continue;
         }
         let source = sources.entry(audience.source.clone()).or_insert_with(|| SourceStats {

@@ -4,9 +4,7 @@ pub mod spec;      // start here: what people write
 mod model;         // what a knowledge holds, and what its ingestion says of itself
 mod service;       // every use case
 pub mod source;
-#[path = "standin_chunk.rs"]
 pub mod chunk;
-pub mod standin;
 mod ingest;
 mod search;
 mod documents;
@@ -18,11 +16,15 @@ mod table;         // rows of the lake
 mod texts;
 mod store;         // SQL lives here and nowhere else
 mod fault;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use documents::{Chunk, DocumentFilter, DocumentText, SourceStats, Stats};
 pub use fault::KnowledgeFault;
 pub use forget::{DroppedState, ForgetRequest, Receipt, RemovedRows};
-pub use ingest::{IngestOptions, Ingestion, ParsedText};
+pub use ingest::{IngestOptions, Ingestion, Parse, ParsedText};
 pub use kind::kind;
 pub use model::{
     Document, DocumentId, DocumentStatus, Failure, IngestRun, KnowledgeKey, KnowledgeVersion, Progress, Reason, Report,

@@ -83,6 +83,8 @@ pub enum DocumentStatus {
     /// Searchable. With a reason: what is searchable is older than what the source holds now.
     Ready,
     Failed,
+    /// Of a kind that holds no text for us.
+    Skipped,
     /// Was to be forgotten: only this row remains, so that no ingestion brings it back.
     Forgotten,
 }
@@ -93,6 +95,7 @@ impl DocumentStatus {
         match self {
             Self::Ready => "ready",
             Self::Failed => "failed",
+            Self::Skipped => "skipped",
             Self::Forgotten => "forgotten",
         }
     }
@@ -101,10 +104,10 @@ impl DocumentStatus {
 impl FromStr for DocumentStatus {
     type Err = String;
     fn from_str(given: &str) -> Result<Self, String> {
-        [Self::Ready, Self::Failed, Self::Forgotten]
+        [Self::Ready, Self::Failed, Self::Skipped, Self::Forgotten]
             .into_iter()
             .find(|status| status.as_str() == given)
-            .ok_or_else(|| format!("`{}` is none of ready, failed, forgotten", mainspring_kernel::text::elide(given, 40)))
+            .ok_or_else(|| format!("`{}` is none of ready, failed, skipped, forgotten", mainspring_kernel::text::elide(given, 40)))
     }
 }
 
@@ -241,6 +244,8 @@ pub struct Report {
     pub moved: u64,
     pub deleted: u64,
     pub failed: u64,
+    /// Of kinds that hold no text for us: pictures, programs.
+    pub skipped: u64,
     /// Kept out because they were to be forgotten.
     pub forgotten: u64,
     pub parsed: u64,

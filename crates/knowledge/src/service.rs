@@ -10,14 +10,13 @@ use mainspring_kernel::{
 };
 use mainspring_lake::Lake;
 use mainspring_llm::{Budget, Models, RetrieveRequest, Retrieved, Retriever, SpanContext};
-use crate::standin::ParserPool;
 use mainspring_registry::{Registry, Version};
 
 use crate::{
     documents::{self, Chunk, DocumentFilter, DocumentText, Stats},
     fault::KnowledgeFault,
     forget::{self, ForgetRequest, Receipt},
-    ingest::{self, IngestOptions, Ingestion},
+    ingest::{self, IngestOptions, Ingestion, Parse},
     model::{Document, DocumentId, IngestRun, KnowledgeKey, Report},
     search::{self, Answer},
     source::{Egress, SourcePolicy},
@@ -34,7 +33,7 @@ pub struct Parts {
     pub registry: Registry,
     pub lake: Arc<dyn Lake>,
     pub blobs: Blobs,
-    pub parsers: ParserPool,
+    pub parsers: Arc<dyn Parse>,
     pub models: Models,
     pub tasks: Tasks,
     pub clock: Arc<dyn Clock>,
@@ -81,7 +80,7 @@ pub(crate) struct Inner {
     pub registry: Registry,
     pub lake: Arc<dyn Lake>,
     pub blobs: Blobs,
-    pub parsers: ParserPool,
+    pub parsers: Arc<dyn Parse>,
     pub models: Models,
     pub tasks: Tasks,
     pub clock: Arc<dyn Clock>,
@@ -124,6 +123,10 @@ impl Knowledges {
                 Ok((tx, interrupted))
             })
             .await?;
+        if alone {
+            // Pages that a crawl of a dead process left.
+            let _ = tokio::fs::remove_dir_all(self.inner.config.sources.work_dir.join("crawl")).await;
+        }
         forget::resume(&self.inner).await?;
         Ok(interrupted.into_iter().map(|(knowledge, run)| Interrupted { knowledge, run }).collect())
     }

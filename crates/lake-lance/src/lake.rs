@@ -23,6 +23,7 @@ use crate::{
     location::LakeLocation,
     stores::Stores,
     table::{Core, LanceTable},
+    versions,
 };
 
 /// What an acknowledged write survives.
@@ -160,7 +161,8 @@ impl LanceLake {
     async fn load(&self, table: &Name) -> Result<Option<Dataset>, LakeFault> {
         let uri = self.shared.stores.table_uri(&directory_of(table));
         match Box::pin(DatasetBuilder::from_uri(uri).with_session(self.session()).load()).await {
-            Ok(dataset) => Ok(Some(dataset)),
+            Ok(dataset) if versions::is_whole(&dataset) => Ok(Some(dataset)),
+            Ok(_) => Err(versions::torn(table.as_str())),
             Err(Error::DatasetNotFound { .. } | Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.fault(table, &error)),
         }

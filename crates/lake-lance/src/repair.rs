@@ -18,7 +18,7 @@ use lance_table::io::{
 use mainspring_lake::{LakeFault, Repair};
 use object_store::{ObjectMeta, ObjectStoreExt as _, path::Path};
 
-use crate::{fault, lake::Shared, stores::Stores};
+use crate::{fault, lake::Shared, stores::Stores, versions};
 
 const QUARANTINE_DIR: &str = "_quarantine";
 const TAGS_DIR: [&str; 2] = ["_refs", "tags"];
@@ -26,6 +26,8 @@ const VERSION_HINT: &str = "latest_version_hint.json";
 const TABLE_SUFFIX: &str = ".lance";
 /// A dropped table is renamed first, so that a crash half-way leaves no table that opens in part.
 const DROPPED_SUFFIX: &str = ".dropped";
+/// A power cut tears the last few versions. Damage that reaches further back is of another kind.
+const TORN_AT_MOST: usize = 64;
 const TABLES_AT_ONCE: usize = 4;
 const FILES_AT_ONCE: usize = 16;
 
@@ -68,7 +70,7 @@ impl Suspect {
         let versions = self.versions().await?;
         let mut torn = Vec::new();
         let mut good = None;
-        for version in &versions {
+        for version in versions.iter().take(TORN_AT_MOST) {
             match self.trouble_with(version).await? {
                 None => {
                     good = Some(version.number);
@@ -137,7 +139,7 @@ impl Suspect {
             }
             Err(_) => return Ok(Some("its manifest cannot be decoded".to_owned())),
         };
-        if dataset.version_id() != version.number {
+        if !versions::is_whole(&dataset) || dataset.version_id() != version.number {
             return Ok(Some(format!("its manifest says version {}", dataset.version_id())));
         }
         self.missing_file(&dataset).await

@@ -168,8 +168,9 @@ const OTHER_VERSION: &str = "a row address is not of this version";
 
 /// Whether a row was ever at this address: a fragment in the upper half, an offset in the lower.
 fn is_address(dataset: &Dataset, row: u64) -> bool {
-    let rows = |id| dataset.get_fragment(id).and_then(|fragment| fragment.metadata().physical_rows);
-    usize::try_from(row >> 32).ok().and_then(rows).is_some_and(|rows| (row & u64::from(u32::MAX)) < rows as u64)
+    let fragment = dataset.iter_fragments().find(|fragment| fragment.id == row >> 32);
+    let rows = fragment.and_then(|fragment| fragment.physical_rows);
+    rows.is_some_and(|rows| (row & u64::from(u32::MAX)) < rows as u64)
 }
 
 /// Sets the condition; false when no row can pass it.

@@ -100,7 +100,7 @@ impl Core {
     pub(crate) async fn refresh(&self) -> Result<Arc<Dataset>, LakeFault> {
         let mut dataset = Dataset::clone(&*self.newest_known()?);
         Box::pin(dataset.checkout_latest()).await.map_err(|error| self.fault(&error))?;
-        Ok(self.advance(dataset))
+        if versions::is_whole(&dataset) { Ok(self.advance(dataset)) } else { Err(versions::torn(self.name.as_str())) }
     }
 
     /// Like `refresh`, where other processes may write at all.
@@ -113,6 +113,8 @@ impl Core {
         let mut latest = self.latest.write().unwrap_or_else(PoisonError::into_inner);
         latest.seen = Instant::now();
         if dataset.version_id() > latest.dataset.version_id() {
+            // Whoever still reads the version that was newest keeps it from being pruned.
+            self.pin(&latest.dataset);
             latest.dataset = Arc::new(dataset);
         }
         latest.dataset.clone()

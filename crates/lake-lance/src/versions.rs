@@ -16,6 +16,16 @@ pub(crate) fn of(dataset: &Dataset) -> LakeVersion {
     LakeVersion { number: manifest.version, transaction: transaction.to_owned() }
 }
 
+/// A manifest of zeroes decodes as an empty table of version 0: whoever trusted it would lose every row.
+pub(crate) fn is_whole(dataset: &Dataset) -> bool {
+    dataset.version_id() > 0 && dataset.version_id() == dataset.manifest_location().version
+}
+
+pub(crate) fn torn(table: &str) -> LakeFault {
+    let reason = "its newest version is torn; a repair moves it out".to_owned();
+    LakeFault::Engine { table: table.to_owned(), reason }
+}
+
 /// The table as it was at a version, if that is still what its number names.
 pub(crate) async fn checkout(core: &Core, dataset: &Dataset, version: &LakeVersion) -> Result<Dataset, LakeFault> {
     let gone = || LakeFault::NoVersion { table: core.name.to_string(), version: version.to_string() };

@@ -15,6 +15,7 @@ const FIELDS: [&str; 5] = ["apiVersion", "kind", "name", "description", "spec"];
 /// All drafts of one apply together. A folder of specs is text that people wrote.
 pub(crate) const BYTES_MAX: usize = 8 << 20;
 pub(crate) const DRAFTS_MAX: usize = 2_000;
+const DEPTH_MAX: usize = 500;
 const DESCRIPTION_MAX: usize = 2_000;
 
 /// One manifest as somebody wrote it.
@@ -45,6 +46,19 @@ impl Draft {
                 given: source.len(),
             });
         }
+        if is_too_deep(source) {
+            let message = format!("it is nested more than {DEPTH_MAX} deep");
+            let kind = ProblemKind::Syntax;
+            let problem = Problem {
+                origin: origin.to_owned(),
+                path: String::new(),
+                kind,
+                message,
+            };
+            return Err(RegistryFault::Rejected {
+                problems: vec![problem],
+            });
+        }
         let mut values = Vec::new();
         for (index, document) in yaml_serde::Deserializer::from_str(source).enumerate() {
             let value = Value::deserialize(document).map_err(|error| RegistryFault::Rejected {
@@ -73,6 +87,33 @@ impl Draft {
         };
         Ok(values.into_iter().enumerate().map(named).collect())
     }
+}
+
+/// A YAML scanner looks at every open bracket for every token, so its time grows with the square of
+/// the depth: minutes for a file of brackets. Brackets in quoted text are counted too, because
+/// telling them apart would take the scanner; prose does not leave hundreds of them open.
+fn is_too_deep(source: &str) -> bool {
+    let mut open = 0_usize;
+    for line in source.lines() {
+        let blocks = line
+            .split(' ')
+            .take_while(|word| matches!(*word, "" | "-" | "?"))
+            .filter(|word| !word.is_empty());
+        if blocks.count() > DEPTH_MAX {
+            return true;
+        }
+        for byte in line.bytes() {
+            match byte {
+                b'[' | b'{' => open += 1,
+                b']' | b'}' => open = open.saturating_sub(1),
+                _ => {}
+            }
+            if open > DEPTH_MAX {
+                return true;
+            }
+        }
+    }
+    false
 }
 
 fn numbered(origin: &str, index: usize, count: usize) -> String {

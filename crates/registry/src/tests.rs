@@ -114,7 +114,6 @@ fn parse_chain(value: &Value) -> Result<ParsedSpec, SpecFault> {
 }
 
 struct Room {
-    catalog: Catalog,
     registry: Registry,
     clock: FrozenClock,
     editor: Actor,
@@ -144,8 +143,7 @@ impl Room {
             labels: Labels::All,
         };
         Self {
-            registry: Registry::open(catalog.clone(), Arc::new(clock.clone()), kinds()),
-            catalog,
+            registry: Registry::open(catalog, Arc::new(clock.clone()), kinds()),
             clock,
             editor: actor(project, Role::Editor),
             reader: actor(project, Role::Reader),

@@ -10,11 +10,11 @@ use mainspring_web_kit::Problem;
 use rust_embed::RustEmbed;
 
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/../../web/dist"]
+#[folder = "../../web/dist"]
 struct Dist;
 
-/// Scripts and styles come from here only; nothing inline runs.
-const POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+/// Everything of the page comes from here; nothing inline runs.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Whatever no route took: a file of the page, the page itself for a path a person typed, or a problem.
 pub(crate) async fn fallback(request: Request) -> Response {

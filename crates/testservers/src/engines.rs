@@ -4,7 +4,7 @@
 /// `async fn case(catalog: Catalog)` in the calling module.
 ///
 /// Each case becomes a test on an ephemeral SQLite database and one on a SQLite file. On PostgreSQL
-/// all cases share one server, each with a database of its own; the case under way is printed, so
+/// all cases share one server, each with a schema of its own; the case under way is printed, so
 /// that a failure names it.
 #[macro_export]
 macro_rules! on_every_engine {
@@ -30,7 +30,7 @@ macro_rules! on_every_engine {
             let server = $crate::postgres::Postgres::start().unwrap_or_else(|fault| panic!("{fault}"));
             $({
                 eprintln!("on postgres: {}", stringify!($case));
-                let url = server.new_database().unwrap_or_else(|fault| panic!("{fault}"));
+                let url = server.new_schema().unwrap_or_else(|fault| panic!("{fault}"));
                 let catalog = <$catalog>::open(&url).await.expect("a catalog on PostgreSQL");
                 Box::pin($case(catalog.clone())).await;
                 catalog.close().await;

@@ -1,3 +1,5 @@
+#![doc = include_str!("../README.md")]
+
 mod engines;
 pub mod postgres;
 pub mod s3;

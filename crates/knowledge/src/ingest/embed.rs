@@ -93,6 +93,7 @@ impl EmbedStage {
                         }
                     }
                 },
+                else => return Err(KnowledgeFault::Worker { reason: "documents wait for vectors that nobody makes".into() }),
             }
         }
         Ok(())

@@ -27,7 +27,7 @@ pub use plan::IngestOptions;
 pub(crate) use commit::patiently;
 pub(crate) use hold::Hold;
 pub(crate) use text::load as load_text;
-pub use text::ParsedText;
+pub use text::{Parse, ParsedText};
 
 use crate::{
     fault::KnowledgeFault,

@@ -34,6 +34,8 @@ impl Work {
 pub(super) struct Plan {
     pub work: Vec<Work>,
     pub unchanged: u64,
+    /// Of kinds that hold no text for us, and unchanged.
+    pub skipped: u64,
     /// Listed, but they were to be forgotten.
     pub forgotten: u64,
     /// Known, and in no source any more.
@@ -111,18 +113,20 @@ fn sort_in(plan: &mut Plan, listed: Listed, known: Option<Known>, options: Inges
         plan.work.push(Work::Fetch { listed, known: None });
         return;
     };
+    let again = options.full || options.retry_failed;
     let same_content = listed.fingerprint.is_some() && listed.fingerprint == known.fingerprint;
     match known.status {
         DocumentStatus::Forgotten => plan.forgotten += 1,
-        DocumentStatus::Failed if same_content && !options.full && !options.retry_failed && known.attributes == listed.attributes_digest => {
+        DocumentStatus::Failed if same_content && !again && known.attributes == listed.attributes_digest => {
             plan.failures.push(failed_before(&listed, known));
         }
+        DocumentStatus::Skipped if same_content && !again => plan.skipped += 1,
         DocumentStatus::Ready if same_content && !options.full => match known.parsed {
             Some(parsed) if known.row_key == Some(row_key(&parsed, &listed.attributes_digest)) => plan.unchanged += 1,
             Some(parsed) => plan.work.push(Work::Rewrite { listed, known: Box::new(known), parsed }),
             None => plan.work.push(Work::Fetch { listed, known: Some(Box::new(known)) }),
         },
-        DocumentStatus::Failed | DocumentStatus::Ready => {
+        DocumentStatus::Failed | DocumentStatus::Skipped | DocumentStatus::Ready => {
             plan.work.push(Work::Fetch { listed, known: Some(Box::new(known)) });
         }
     }

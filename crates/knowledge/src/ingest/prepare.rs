@@ -1,6 +1,9 @@
 //! The first stage: fetches what may have changed, parses what did, and cuts it into chunks.
 
-use std::{collections::HashMap, sync::{Arc, Mutex, PoisonError}};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
@@ -51,6 +54,7 @@ pub(super) struct Found {
     pub added: u64,
     pub changed: u64,
     pub same: u64,
+    pub skipped: u64,
 }
 
 /// More names than this help nobody, and would grow without bound.
@@ -145,6 +149,11 @@ impl Prepare {
             Err(text::ParseFailed::Document(reason)) => {
                 Ok(Some(self.failed(&listed, Some((digest, size)), reason, fingerprint)))
             }
+            Err(text::ParseFailed::Skipped(reason)) => {
+                self.findings.change(|found| found.skipped += 1);
+                let content = Some((digest, size));
+                Ok(Some(self.without_rows(&listed, content, (DocumentStatus::Skipped, reason), fingerprint)))
+            }
             Err(text::ParseFailed::Fatal(fault)) => Err(fault),
         }
     }
@@ -203,7 +212,8 @@ impl Prepare {
         media_type: Option<&str>,
     ) -> Result<Option<ParsedText>, KnowledgeFault> {
         for (path, parsed, _) in document::same_content(&self.inner.catalog, &self.key, digest).await? {
-            if media_type.is_none() && extension(&path) == extension(&listed.path) {
+            // A parser may take the title from the name.
+            if media_type.is_none() && file_name(&path) == file_name(&listed.path) {
                 return text::load(&self.inner, &parsed).await;
             }
         }
@@ -235,7 +245,7 @@ impl Prepare {
             title,
             media_type: text.media_type().to_owned(),
             labels: listed.attributes.labels.to_vec(),
-            metadata: (*listed.attributes.metadata).clone(),
+            metadata: metadata(listed, &text),
             digest: Some(digest),
             parsed: Some(text.digest()),
             bytes,
@@ -265,6 +275,16 @@ impl Prepare {
 
     fn failed(&self, listed: &Listed, content: Option<(Digest, u64)>, reason: Reason, fingerprint: Option<String>) -> Item {
         self.report(listed, &reason);
+        self.without_rows(listed, content, (DocumentStatus::Failed, reason), fingerprint)
+    }
+
+    fn without_rows(
+        &self,
+        listed: &Listed,
+        content: Option<(Digest, u64)>,
+        (status, reason): (DocumentStatus, Reason),
+        fingerprint: Option<String>,
+    ) -> Item {
         let document = Document {
             id: listed.id.clone(),
             source: listed.source.to_string(),
@@ -280,7 +300,7 @@ impl Prepare {
             pages: None,
             chunks: 0,
             tokens: 0,
-            status: DocumentStatus::Failed,
+            status,
             reason: Some(reason),
             updated: self.inner.clock.now(),
         };
@@ -301,9 +321,17 @@ impl Prepare {
     }
 }
 
-fn extension(path: &str) -> &str {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    name.rsplit_once('.').map_or("", |(_, extension)| extension)
+/// What the spec says wins over what the document says of itself.
+fn metadata(listed: &Listed, text: &ParsedText) -> BTreeMap<String, String> {
+    let mut metadata = (*listed.attributes.metadata).clone();
+    for (key, value) in text.own_metadata() {
+        metadata.entry(key.clone()).or_insert_with(|| value.clone());
+    }
+    metadata
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// Hashing a large file takes longer than an async task may.

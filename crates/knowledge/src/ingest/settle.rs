@@ -54,6 +54,7 @@ pub(super) fn report(meter: &Meter, findings: &Findings, plan: &Plan) -> Report 
         // A moved file is found again under another name.
         deleted: progress.deleted.saturating_sub(progress.moved),
         failed: progress.failed,
+        skipped: found.skipped + plan.skipped,
         forgotten: plan.forgotten,
         parsed: progress.parsed,
         chunks: progress.chunks,

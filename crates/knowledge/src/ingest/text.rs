@@ -2,20 +2,47 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use mainspring_blobs::BlobFault;
-use mainspring_kernel::{Digest, Fault as _, FaultKind};
+use mainspring_kernel::{Digest, Fault, FaultKind};
 use mainspring_llm::TextTokenizer;
-use crate::standin::{ParseRequest, ParsedDocument};
+use mainspring_parsers::{ParseFault, ParseRequest, ParsedDocument, ParserPool};
 
 use crate::{
-    chunk::{self, ChunkSpec},
+    chunk::{self, Chunk, ChunkSpec},
     fault::KnowledgeFault,
     model::{Document, Reason},
     service::Inner,
     source::Listed,
+    spec,
     table::{self, ChunkRow},
 };
+
+/// Turns foreign bytes into text. The pool of child processes is the real one; tests bring a small one.
+#[async_trait]
+pub trait Parse: Send + Sync + std::fmt::Debug + 'static {
+    /// `file_name` only hints at the format; it never becomes a path.
+    async fn parse(
+        &self,
+        bytes: Bytes,
+        media_type: Option<String>,
+        file_name: String,
+    ) -> Result<ParsedDocument, Box<dyn Fault>>;
+}
+
+#[async_trait]
+impl Parse for ParserPool {
+    async fn parse(
+        &self,
+        bytes: Bytes,
+        media_type: Option<String>,
+        file_name: String,
+    ) -> Result<ParsedDocument, Box<dyn Fault>> {
+        let request = ParseRequest { bytes, file_name, media_type };
+        Self::parse(self, request).await.map_err(|fault: ParseFault| Box::new(fault) as Box<dyn Fault>)
+    }
+}
 
 /// A document's text with its structure, and the blob that holds it.
 #[derive(Debug, Clone)]
@@ -38,13 +65,20 @@ impl ParsedText {
         &self.parsed
     }
     pub(super) fn title(&self) -> Option<&str> {
-        self.parsed.title.as_deref().map(str::trim).filter(|title| !title.is_empty())
+        Some(self.parsed.title.trim()).filter(|title| !title.is_empty())
     }
     pub(super) fn media_type(&self) -> &str {
         &self.parsed.media_type
     }
     pub(super) fn pages(&self) -> Option<u32> {
         self.parsed.pages
+    }
+    /// What the document says of itself (front matter, mail headers), as far as filters can use it.
+    pub(super) fn own_metadata(&self) -> impl Iterator<Item = (&String, &String)> {
+        let usable = |key: &str, value: &str| {
+            spec::key_is_sound(key) && !spec::RESERVED_KEYS.contains(&key) && value.len() <= spec::VALUE_BYTES && !value.contains('\0')
+        };
+        self.parsed.metadata.iter().filter(move |(key, value)| usable(key, value)).take(OWN_KEYS)
     }
     pub(super) fn warnings(&self) -> Vec<Reason> {
         self.parsed.warnings.iter().map(|warning| Reason { code: "parse-warning".into(), detail: warning.clone() }).collect()
@@ -54,6 +88,8 @@ impl ParsedText {
 pub(super) enum ParseFailed {
     /// The document is bad; the others go on.
     Document(Reason),
+    /// It is of a kind that holds no text for us: pictures, programs.
+    Skipped(Reason),
     Fatal(KnowledgeFault),
 }
 
@@ -65,12 +101,12 @@ pub(super) async fn parse(
     bytes: Bytes,
 ) -> Result<ParsedText, ParseFailed> {
     let file_name = listed.path.rsplit('/').next().unwrap_or(&listed.path).to_owned();
-    let request = ParseRequest { bytes, media_type, file_name };
-    let parsed = inner.parsers.parse(request).await.map_err(|fault| {
+    let parsed = inner.parsers.parse(bytes, media_type, file_name).await.map_err(|fault| {
         let reason = Reason { code: fault.code().to_owned(), detail: fault.to_string() };
         match fault.kind() {
-            // The pool itself is broken: no document would fare better.
-            FaultKind::Unavailable | FaultKind::Unsupported if false => ParseFailed::Fatal(KnowledgeFault::Worker { reason: reason.detail }),
+            FaultKind::Unsupported => ParseFailed::Skipped(reason),
+            // No child can be started: no other document would fare better.
+            FaultKind::Unavailable => ParseFailed::Fatal(KnowledgeFault::Worker { reason: reason.detail }),
             _ => ParseFailed::Document(reason),
         }
     })?;
@@ -99,6 +135,8 @@ pub(crate) async fn load(inner: &Inner, digest: &Digest) -> Result<Option<Parsed
     Ok(parsed.map(|parsed| ParsedText { digest: *digest, parsed: Arc::new(parsed) }))
 }
 
+/// More keys of its own than this a document is not asked for.
+const OWN_KEYS: usize = 40;
 /// A document with more chunks than this would hold up everything else; it is refused with a reason.
 const CHUNKS: usize = 50_000;
 
@@ -106,35 +144,34 @@ const CHUNKS: usize = 50_000;
 pub(super) fn cut(
     document: &Document,
     text: &ParsedText,
-    (spec, config): (&ChunkSpec, &Digest),
+    (chunking, config): (&ChunkSpec, &Digest),
     tokenizer: &dyn TextTokenizer,
 ) -> Result<Vec<ChunkRow>, Reason> {
-    let pieces = chunk::chunk(text.text(), spec, tokenizer);
-    if pieces.len() > CHUNKS {
-        let detail = format!("it makes {} chunks; {CHUNKS} is the most one document may have", pieces.len());
+    let chunks = chunk::chunk(text.parsed(), chunking, tokenizer);
+    if chunks.len() > CHUNKS {
+        let detail = format!("it makes {} chunks; {CHUNKS} is the most one document may have", chunks.len());
         return Err(Reason { code: "knowledge-too-many-chunks".into(), detail });
     }
     let digest = text.digest().to_string();
-    let row = |(ordinal, piece): (usize, chunk::Piece)| {
-        let body = text.text().get(piece.start..piece.end).unwrap_or_default().to_owned();
-        let header = header(&document.title, &piece.heading_path);
-        let text_digest = table::text_digest(&table::search_text(&header, &body));
-        let ordinal = u32::try_from(ordinal).unwrap_or(u32::MAX);
+    let row = |piece: Chunk| {
+        let search_text = piece.embedded_text(text.text());
+        let text_digest = table::text_digest(&search_text);
+        let parent = piece.parent.clone().unwrap_or(piece.range());
         ChunkRow {
-            id: chunk_id(document, config, ordinal, &text_digest),
+            id: chunk_id(document, config, piece.ordinal, &text_digest),
             document: document.id.to_string(),
             document_digest: digest.clone(),
-            ordinal,
-            text: body,
-            header,
+            ordinal: piece.ordinal,
+            text: text.text()[piece.range()].to_owned(),
+            header: piece.header,
             text_digest,
             start: piece.start as u64,
             end: piece.end as u64,
-            parent_start: piece.parent_start as u64,
-            parent_end: piece.parent_end as u64,
-            page: None,
+            parent_start: parent.start as u64,
+            parent_end: parent.end as u64,
+            page: piece.page,
             heading_path: piece.heading_path,
-            kind: "text".into(),
+            kind: piece.kind.to_owned(),
             tokens: piece.tokens,
             title: document.title.clone(),
             uri: document.uri.clone(),
@@ -145,13 +182,7 @@ pub(super) fn cut(
             updated: document.updated.as_micros(),
         }
     };
-    Ok(pieces.into_iter().enumerate().map(row).collect())
-}
-
-/// `title > heading > heading`: tells the embedder and the word index where a chunk stands.
-fn header(title: &str, heading_path: &[String]) -> String {
-    let headings = heading_path.iter().map(String::as_str).filter(|heading| *heading != title);
-    std::iter::once(title).chain(headings).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" > ")
+    Ok(chunks.into_iter().map(row).collect())
 }
 
 fn chunk_id(document: &Document, config: &Digest, ordinal: u32, text_digest: &str) -> String {

@@ -1,0 +1,160 @@
+use std::sync::Arc;
+
+use mainspring_llm::{HitScores, SearchMode, TextTokenizer as _};
+use proptest::prelude::*;
+
+use super::{
+    Words,
+    fuse::{Weights, fuse},
+    near::originals,
+    pack::{Candidate, Packed, Parsed, fit, merge},
+    relevance::{Evidence, coverage, is_relevant},
+};
+use crate::{spec::Parents, table::ChunkRow};
+
+const WEIGHTS: Weights = Weights { vector: 1.0, text: 1.0, k: 60 };
+
+#[test]
+fn a_row_that_both_legs_found_comes_before_rows_that_one_did() {
+    let fused = fuse(SearchMode::Hybrid, &[(1, 0.9), (2, 0.8)], &[(3, 7.0), (2, 5.0)], WEIGHTS);
+    assert_eq!(fused.iter().map(|hit| hit.row).collect::<Vec<_>>(), [2, 1, 3]);
+    let both = &fused[0].scores;
+    assert_eq!((both.vector_rank, both.text_rank), (Some(2), Some(2)));
+    assert!((both.score - 2.0 / 62.0).abs() < 1e-6);
+    assert_eq!(both.fused_score, Some(both.score));
+}
+
+#[test]
+fn one_leg_alone_keeps_its_own_order_and_score() {
+    let fused = fuse(SearchMode::Vector, &[(4, 0.9), (2, 0.8)], &[], WEIGHTS);
+    assert_eq!(fused.iter().map(|hit| (hit.row, hit.scores.score)).collect::<Vec<_>>(), [(4, 0.9), (2, 0.8)]);
+    assert!(fused.iter().all(|hit| hit.scores.fused_score.is_none()));
+}
+
+#[test]
+fn a_weight_of_nothing_silences_a_leg() {
+    let weights = Weights { vector: 0.0, ..WEIGHTS };
+    let fused = fuse(SearchMode::Hybrid, &[(1, 0.9)], &[(2, 1.0), (3, 0.5)], weights);
+    assert_eq!(fused.iter().map(|hit| hit.row).collect::<Vec<_>>(), [2, 3, 1]);
+}
+
+proptest! {
+    #[test]
+    fn fusing_loses_no_row_and_orders_by_score(
+        vector in prop::collection::hash_set(0..50_u64, 0..20),
+        text in prop::collection::hash_set(0..50_u64, 0..20),
+    ) {
+        let leg = |rows: &std::collections::HashSet<u64>| rows.iter().map(|row| (*row, 1.0)).collect::<Vec<_>>();
+        let fused = fuse(SearchMode::Hybrid, &leg(&vector), &leg(&text), WEIGHTS);
+        prop_assert_eq!(fused.len(), vector.union(&text).count());
+        prop_assert!(fused.windows(2).all(|pair| pair[0].scores.score >= pair[1].scores.score));
+    }
+
+    #[test]
+    fn the_first_of_equal_texts_is_kept(texts in prop::collection::vec("[a-c ]{0,12}", 0..12)) {
+        let kept = originals(texts.iter().map(String::as_str), 1.0);
+        prop_assert_eq!(kept.len(), texts.len());
+        if let Some(first) = kept.first() {
+            prop_assert!(first);
+        }
+        for (at, text) in texts.iter().enumerate() {
+            prop_assert!(!kept[at] || !texts[..at].contains(text));
+        }
+    }
+
+    #[test]
+    fn what_is_packed_fits_its_limits(
+        tokens in prop::collection::vec(1..40_u32, 0..12), limit in 1..8_usize, budget in 1..100_usize,
+    ) {
+        let packed = tokens.iter().map(|count| {
+            let text = vec!["word"; *count as usize].join(" ");
+            let passage = super::pack::passage_of(&candidate("d", 0..text.len() as u64, 0..text.len() as u64, &text));
+            Packed { passage, narrow: None }
+        });
+        let (taken, left) = fit(packed.collect(), limit, Some(budget), &Words);
+        prop_assert_eq!(taken.len() + left.len(), tokens.len());
+        prop_assert!(taken.len() <= limit);
+        prop_assert!(taken.iter().map(|passage| passage.tokens as usize).sum::<usize>() <= budget);
+        prop_assert_eq!(taken.is_empty(), tokens.is_empty());
+        for passage in &taken {
+            prop_assert_eq!(Words.count(&passage.text), passage.tokens as usize);
+            prop_assert_eq!(passage.end - passage.start, passage.text.len() as u64);
+        }
+    }
+}
+
+#[test]
+fn nearly_the_same_text_counts_as_a_copy() {
+    let long = "the quick brown fox jumps over the lazy dog while the cat sleeps on the warm mat by the door all day";
+    let changed = long.replace("door", "fire");
+    let kept = originals([long, changed.as_str(), "something else entirely stands here instead", "Something else, entirely: stands here instead!"], 0.8);
+    assert_eq!(kept, [true, false, true, false]);
+    assert_eq!(originals([long, changed.as_str()], 1.0), [true, true]);
+}
+
+fn candidate(document: &str, range: std::ops::Range<u64>, parent: std::ops::Range<u64>, text: &str) -> Candidate {
+    let row = ChunkRow {
+        id: format!("{document}-{}", range.start),
+        document: document.into(),
+        document_digest: format!("digest-{document}"),
+        ordinal: 0,
+        text: text.into(),
+        header: String::new(),
+        text_digest: String::new(),
+        start: range.start,
+        end: range.end,
+        parent_start: parent.start,
+        parent_end: parent.end,
+        page: None,
+        heading_path: Vec::new(),
+        kind: "paragraph".into(),
+        tokens: u32::try_from(Words.count(text)).unwrap(),
+        title: document.into(),
+        uri: String::new(),
+        media_type: String::new(),
+        labels: Vec::new(),
+        metadata: std::collections::BTreeMap::new(),
+        source: String::new(),
+        updated: 0,
+    };
+    Candidate { row, scores: HitScores::default() }
+}
+
+#[test]
+fn two_chunks_of_a_section_become_the_section_at_the_place_of_the_better() {
+    let text = "one two three four five six";
+    let texts: Parsed = [("digest-d".to_owned(), Arc::from(text))].into();
+    let hits = [
+        candidate("other", 0..5, 0..5, "other"),
+        candidate("d", 0..7, 0..27, "one two"),
+        candidate("d", 14..23, 0..27, "four five"),
+    ];
+    let merged = merge(&hits, Parents::Merge, &texts, &Words);
+    assert_eq!(merged.iter().map(|packed| packed.passage.text.as_str()).collect::<Vec<_>>(), ["other", text]);
+    assert_eq!((merged[1].passage.start, merged[1].passage.end, merged[1].passage.tokens), (0, 27, 6));
+    assert_eq!(merge(&hits, Parents::Off, &texts, &Words).len(), 3);
+    assert_eq!(merge(&hits, Parents::Merge, &Parsed::new(), &Words).len(), 3, "without the text the chunks stay");
+    let always = merge(&hits[1..2], Parents::Always, &texts, &Words);
+    assert_eq!(always[0].passage.text, text);
+}
+
+#[test]
+fn relevance_needs_nearness_or_words_and_some_nearness() {
+    let check = |similarity: Option<f32>, coverage: f32, want: bool| {
+        assert_eq!(is_relevant(Evidence { similarity, coverage }, 0.4), want, "{similarity:?} {coverage}");
+    };
+    check(Some(0.5), 0.0, true);
+    check(Some(0.3), 0.0, false);
+    check(Some(0.3), 1.0, true);
+    check(Some(0.1), 1.0, false);
+    check(None, 1.0, true);
+    check(None, 0.2, false);
+    assert!(is_relevant(Evidence::default(), 0.0), "0 turns the decision off");
+}
+
+#[test]
+fn coverage_counts_words_of_meaning_in_one_text() {
+    assert!((coverage("How high is the Eiffel tower?", ["The towers of Eiffel are high"]) - 1.0).abs() < 1e-6);
+    assert!((coverage("How high is the Eiffel tower?", ["a tower", "Eiffel"]) - 1.0 / 3.0).abs() < 1e-6);
+    assert!(coverage("what is the", ["what is the"]).abs() < 1e-6);
+}

@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::Stdio, time::Duration};
 
 use base64::Engine as _;
 use mainspring_kernel::Digest;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     process::{Child, ChildStdin, ChildStdout, Command},
@@ -28,6 +29,7 @@ pub(super) struct Git {
     clone: PathBuf,
     deadline: Duration,
     max_documents: usize,
+    token: Option<SecretString>,
     reader: Mutex<Option<Reader>>,
 }
 
@@ -40,14 +42,16 @@ struct Reader {
 }
 
 impl Git {
-    pub(super) fn open(spec: &GitSource, policy: &SourcePolicy, egress: Egress) -> Result<Self, SourceFault> {
+    /// `owner` names knowledge and source: a clone is never shared, so two runs cannot get in each other's way.
+    pub(super) fn open(owner: &str, spec: &GitSource, policy: &SourcePolicy, egress: Egress) -> Result<Self, SourceFault> {
         let url = Url::parse(&spec.url)
             .map_err(|fault| SourceFault::Unusable { place: spec.url.clone(), reason: fault.to_string() })?;
         if url.scheme() == "file" && !policy.local_git {
             let reason = "the server does not allow `file:` repositories".into();
             return Err(SourceFault::Denied { place: spec.url.clone(), reason });
         }
-        let identity = Digest::of_parts([url.as_str().as_bytes(), spec.token_env.as_deref().unwrap_or("").as_bytes()]);
+        let token = spec.token_env.as_deref().map(|name| policy.secret(name)).transpose()?;
+        let identity = Digest::of_parts([owner.as_bytes(), url.as_str().as_bytes()]);
         Ok(Self {
             spec: spec.clone(),
             url,
@@ -55,6 +59,7 @@ impl Git {
             clone: policy.work_dir.join("git").join(identity.hex()),
             deadline: policy.git_deadline,
             max_documents: policy.max_documents,
+            token,
             reader: Mutex::new(None),
         })
     }
@@ -121,9 +126,9 @@ impl Git {
             };
             settings.push(("http.curloptResolve".to_owned(), format!("{host}:{}:{}", address.port(), address.ip())));
         }
-        if let Some(variable) = &self.spec.token_env {
-            let token = std::env::var(variable).map_err(|_| SourceFault::NoVariable { variable: variable.clone() })?;
-            let basic = base64::engine::general_purpose::STANDARD.encode(format!("x-access-token:{token}"));
+        if let Some(token) = &self.token {
+            let basic = format!("x-access-token:{}", token.expose_secret());
+            let basic = base64::engine::general_purpose::STANDARD.encode(basic);
             settings.push(("http.extraHeader".to_owned(), format!("Authorization: Basic {basic}")));
         }
         let reference = self.spec.reference.as_deref().unwrap_or("HEAD");
@@ -190,12 +195,10 @@ impl Git {
             ("credential.helper", ""),
             ("http.followRedirects", "false"),
             ("http.proxy", ""),
-            ("fetch.fsckObjects", "true"),
             ("fetch.recurseSubmodules", "false"),
             ("gc.auto", "0"),
             ("protocol.ext.allow", "never"),
             ("safe.directory", "*"),
-            ("uploadpack.packObjectsHook", ""),
         ];
         // By the environment, so that a token never stands on a command line that others can read.
         let all = fixed.iter().map(|(key, value)| (*key, *value));

@@ -19,6 +19,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use mainspring_kernel::{Digest, Timestamp};
+use secrecy::SecretString;
 
 pub use attributes::{Attributes, Rules};
 pub use egress::{Egress, EgressPolicy};
@@ -44,6 +45,11 @@ pub struct SourcePolicy {
     pub git_deadline: Duration,
     /// Where clones are kept between runs.
     pub work_dir: PathBuf,
+    /// Specs may name only variables that start with one of these: a spec also names the host its secrets
+    /// are sent to, so whoever writes specs could otherwise read every secret of the server.
+    pub variable_prefixes: Vec<String>,
+    /// How variables are looked up.
+    pub variable: fn(&str) -> Option<String>,
 }
 
 impl SourcePolicy {
@@ -57,7 +63,19 @@ impl SourcePolicy {
             max_documents: 1_000_000,
             git_deadline: Duration::from_secs(900),
             work_dir,
+            variable_prefixes: vec!["MAINSPRING_SOURCE_".to_owned()],
+            variable: |name| std::env::var(name).ok(),
         }
+    }
+
+    /// The value of a variable that a spec names.
+    fn secret(&self, name: &str) -> Result<SecretString, SourceFault> {
+        if !self.variable_prefixes.iter().any(|prefix| name.starts_with(prefix.as_str())) {
+            let reason = format!("specs may name variables that start with {}", self.variable_prefixes.join(" or "));
+            return Err(SourceFault::Denied { place: name.to_owned(), reason });
+        }
+        let value = (self.variable)(name).ok_or_else(|| SourceFault::NoVariable { variable: name.to_owned() })?;
+        Ok(SecretString::from(value))
     }
 }
 
@@ -176,8 +194,11 @@ impl Source {
             SourceSpec::Folder(folder) => Kind::Local(folder::Local::folder(folder, policy)),
             SourceSpec::Files(files) => Kind::Local(folder::Local::files(files, policy)),
             SourceSpec::Web(web) => Kind::Web(web::Web::open(web, policy, egress.clone())),
-            SourceSpec::Git(git) => Kind::Git(git::Git::open(git, policy, egress.clone())?),
-            SourceSpec::S3(s3) => Kind::S3(s3::Bucket::open(s3, egress)?),
+            SourceSpec::Git(git) => {
+                let owner = format!("{} {} {}", knowledge.project, knowledge.name, spec.key());
+                Kind::Git(git::Git::open(&owner, git, policy, egress.clone())?)
+            }
+            SourceSpec::S3(s3) => Kind::S3(s3::Bucket::open(s3, policy, egress)?),
         };
         Ok(Self {
             key: spec.key().into(),

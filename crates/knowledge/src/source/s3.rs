@@ -1,18 +1,19 @@
 //! Objects of an S3 bucket.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::{
-    ClientOptions, ObjectMeta, ObjectStore, ObjectStoreExt as _,
+    ClientOptions, ObjectMeta, ObjectStore, ObjectStoreExt as _, RetryConfig,
     aws::{AmazonS3, AmazonS3Builder},
     client::{HttpClient, HttpConnector},
     path::Path as Key,
 };
+use secrecy::ExposeSecret as _;
 use url::Url;
 
-use super::{Content, Egress, Fetched, Listing, Place, Source, SourceFault, names};
+use super::{Content, Egress, Fetched, Listing, Place, Source, SourceFault, SourcePolicy, names};
 use crate::spec::S3Source;
 
 #[derive(Debug)]
@@ -32,15 +33,15 @@ impl HttpConnector for Guarded {
 }
 
 impl Bucket {
-    pub(super) fn open(spec: &S3Source, egress: &Egress) -> Result<Self, SourceFault> {
+    pub(super) fn open(spec: &S3Source, policy: &SourcePolicy, egress: &Egress) -> Result<Self, SourceFault> {
         let place = format!("s3://{}/{}", spec.bucket, spec.prefix);
-        let variable = |name: &String| {
-            std::env::var(name).map_err(|_| SourceFault::NoVariable { variable: name.clone() })
-        };
+        let variable = |name: &String| policy.secret(name).map(|secret| secret.expose_secret().to_owned());
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(&spec.bucket)
             .with_region(&spec.region)
-            .with_http_connector(Guarded(egress.clone()));
+            .with_http_connector(Guarded(egress.clone()))
+            // The run goes on without a store that stays away, and the next one asks again.
+            .with_retry(RetryConfig { max_retries: 4, retry_timeout: Duration::from_secs(30), ..RetryConfig::default() });
         if let Some(endpoint) = &spec.endpoint {
             let url = Url::parse(endpoint)
                 .map_err(|fault| SourceFault::Unusable { place: endpoint.clone(), reason: fault.to_string() })?;

@@ -95,12 +95,18 @@ pub(crate) const RESERVED_KEYS: [&str; 5] = ["source", "title", "uri", "media_ty
 fn metadata(metadata: &BTreeMap<String, String>, path: &str) -> Checked {
     for (key, value) in metadata {
         let path = format!("{path}.{key}");
-        let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-        ensure(!key.is_empty() && key.len() <= 100 && key.chars().all(allowed), &path, "use letters, digits, `-`, `_` and `.` in keys")?;
+        ensure(key_is_sound(key), &path, "use 1 to 100 letters, digits, `-`, `_` and `.` in keys")?;
         ensure(!RESERVED_KEYS.contains(&key.as_str()), &path, "this key is filled in from the document itself")?;
-        ensure(value.len() <= 1000 && !value.contains('\0'), &path, "a value has at most 1000 bytes")?;
+        ensure(value.len() <= VALUE_BYTES && !value.contains('\0'), &path, "a value has at most 1000 bytes")?;
     }
     Ok(())
+}
+
+pub(crate) const VALUE_BYTES: usize = 1000;
+
+pub(crate) fn key_is_sound(key: &str) -> bool {
+    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !key.is_empty() && key.len() <= 100 && key.chars().all(allowed)
 }
 
 fn globs(patterns: &[String], path: &str) -> Checked {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::chunk::ChunkSpec;
 
 pub use check::SpecProblem;
-pub(crate) use check::{RESERVED_KEYS, distinct};
+pub(crate) use check::{RESERVED_KEYS, VALUE_BYTES, distinct, key_is_sound};
 pub use duration::Every;
 pub use retrieval::{Mode, Parents, RetrievalSpec};
 pub use source::{
@@ -90,8 +90,7 @@ impl KnowledgeSpec {
     /// Digest of what shapes the rows of a table: with the same one, rows can stay.
     #[must_use]
     pub fn table_config(&self, embedder_identity: &str) -> Digest {
-        let chunking = serde_json::to_value(&self.chunking).unwrap_or_default();
-        let chunking = mainspring_kernel::canonical_json(&chunking);
+        let chunking = self.chunking.digest();
         let parts: [&[u8]; 4] = [
             b"knowledge rows",
             &crate::table::ROW_FORMAT.to_le_bytes(),

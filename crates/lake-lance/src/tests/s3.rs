@@ -35,7 +35,8 @@ async fn lake_at(server: &S3Server, prefix: &str) -> LanceLake {
 async fn a_lake_on_s3_keeps_the_contract_and_survives_the_server() {
     let mut server = tokio::task::spawn_blocking(|| S3Server::start().unwrap()).await.unwrap();
     let lake = lake_at(&server, "some/prefix").await;
-    assert_eq!(failures(&lake, ALL).await, Vec::<&str>::new());
+    let failed = failures(&lake, ALL).await;
+    assert_eq!(failed, Vec::<&str>::new(), "the server says: {}", server.log());
     two_processes_share_a_table(&server).await;
     a_torn_version_is_moved_out(&server).await;
     the_server_may_go_away_and_come_back(&mut server).await;

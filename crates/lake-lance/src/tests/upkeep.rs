@@ -4,7 +4,7 @@ use mainspring_lake::{
 };
 
 use super::{lake_in, table_in};
-use crate::upkeep::{Piece, excluded, target_rows};
+use crate::{indexes::pieces_to_merge, upkeep::{Piece, excluded, target_rows}};
 
 fn piece(id: u32, rows: u64) -> Piece {
     Piece { id, rows, deleted: 0, bytes: rows * 100 }
@@ -31,6 +31,29 @@ fn a_large_fragment_is_not_rewritten_for_a_few_rows() {
     let thinned = Piece { deleted: 50_000, ..piece(0, 100_000) };
     let with_thinned: Vec<Piece> = [thinned].into_iter().chain(small(32)).collect();
     assert_eq!(excluded(&with_thinned, 1 << 20), Vec::<u32>::new(), "deleted rows are worth a rewrite");
+}
+
+#[test]
+fn pieces_of_an_index_are_merged_when_it_is_worth_it() {
+    for (pieces, added, wanted) in [
+        (vec![], 10, 0),
+        (vec![100_000], 10, 0),
+        (vec![100_000, 10], 10, 1),
+        (vec![100_000, 20], 10, 1),
+        (vec![100_000, 21], 10, 0),
+        (vec![100, 40, 20], 10, 3),
+        (vec![0], 10, 1),
+    ] {
+        assert_eq!(pieces_to_merge(&pieces, added), wanted, "{added} rows beside {pieces:?}");
+    }
+    let mut pieces: Vec<u64> = Vec::new();
+    for _ in 0..1_000 {
+        let merged = pieces_to_merge(&pieces, 100);
+        let kept = pieces.len() - merged;
+        let sum: u64 = pieces.drain(kept..).sum();
+        pieces.push(sum + 100);
+        assert!(pieces.len() <= 12, "{pieces:?}");
+    }
 }
 
 #[tokio::test]

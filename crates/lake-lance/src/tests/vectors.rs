@@ -76,3 +76,34 @@ async fn a_large_table_gets_a_vector_index_that_finds_what_is_near() {
     assert!(share >= 0.95, "recall {share} after nine rows of ten are gone");
     assert_eq!(table.count(Filter::All).await.unwrap(), 300);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_growing_table_keeps_finding_what_is_near() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = LanceLake::open(LanceConfig { vector_index_from: 500, ..config(dir.path()) }).await.unwrap();
+    let table = table_in(&lake, "t").await;
+    let mut random = StdRng::seed_from_u64(11);
+    let policy = UpkeepPolicy { fragments: 6, unindexed_rows: 200, ..UpkeepPolicy::default() };
+    for part in 0..20 {
+        let rows: Vec<Row> = (0..300)
+            .map(|n| Row { vector: Some(vector(&mut random)), ..Row::new(format!("{part:02}-{n:03}")) }.words(&format!("part{part} row{n}")))
+            .collect();
+        table.append(batch(&rows)).await.unwrap();
+        if part % 3 == 2 {
+            table.replace(Filter::StartsWith("id".into(), format!("{:02}-1", part - 1)), None).await.unwrap();
+        }
+        table.upkeep(&policy).await.unwrap();
+    }
+    let stats = table.stats().await.unwrap();
+    assert_eq!(stats.rows, 20 * 300 - 6 * 100);
+    for (column, inside, outside) in &stats.indexes {
+        assert!(*outside < 200 && inside + outside == stats.rows, "index of {column}: {inside} in, {outside} out");
+    }
+    let share = recall(&*table, &mut random, &Filter::All).await;
+    assert!(share >= 0.95, "recall {share}");
+    for part in [0, 7, 19] {
+        let query = mainspring_lake::TextQuery { column: "words".into(), words: format!("part{part}"), limit: 1_000, filter: Filter::All };
+        let wanted = table.count(Filter::StartsWith("id".into(), format!("{part:02}-"))).await.unwrap();
+        assert_eq!(table.matching(query).await.unwrap().rows.len() as u64, wanted, "part {part}");
+    }
+}

@@ -131,12 +131,19 @@ fn aliases_in_yaml_cannot_blow_up() {
 }
 
 #[test]
-fn depth_cannot_blow_the_stack() {
-    for text in [
+fn depth_cannot_blow_the_stack_or_the_clock() {
+    let deep = [
         "[".repeat(200_000),
         "{a: ".repeat(50_000),
         format!("a: {}", "- ".repeat(100_000)),
-    ] {
+        "- ".repeat(100_000),
+        // Just below the limit, and long: what is left of the square.
+        format!("a: {}{}", "[".repeat(400), "x,".repeat(20_000)),
+        (0..300)
+            .map(|level| format!("{}a:\n", " ".repeat(level)))
+            .collect(),
+    ];
+    for text in deep {
         let fault = Draft::read("deep.yaml", &text).unwrap_err();
         assert!(matches!(fault, RegistryFault::Rejected { .. }), "{fault:?}");
     }

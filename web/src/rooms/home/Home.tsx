@@ -45,6 +45,7 @@ export function Component() {
 }
 
 function Lead({ overview }: { overview: Overview }) {
+  if (overview.apps.length + overview.knowledge.length === 0) return <>Nothing here yet. A folder of specs and one command make the first app.</>;
   const documents = overview.knowledge.reduce((n, k) => n + k.documents, 0);
   return (
     <>
@@ -76,7 +77,7 @@ function Activity({ buckets }: { buckets: ActivityBucket[] }) {
     return all === 0 ? null : with_.reduce((n, b) => n + pick(b)! * b.requests, 0) / all;
   };
   const slowest = buckets.reduce<number | null>((n, b) => (b.p95_ms == null ? n : Math.max(n ?? 0, b.p95_ms)), null);
-  const hours = buckets.length;
+  const hours = buckets.length || 24;
   return (
     <Card
       title={`Last ${hours} hours`}
@@ -264,9 +265,11 @@ function Health({ items }: { items: HealthItem[] }) {
     <Card
       title="Health"
       actions={
-        <Badge tone={items.some((i) => i.state === "down") ? "bad" : broken ? "warn" : "ok"} dot>
-          {broken ? `${broken} of ${items.length} need care` : "All healthy"}
-        </Badge>
+        items.length > 0 && (
+          <Badge tone={items.some((i) => i.state === "down") ? "bad" : broken ? "warn" : "ok"} dot>
+            {broken ? `${broken} of ${items.length} need care` : "All healthy"}
+          </Badge>
+        )
       }
       flush
     >

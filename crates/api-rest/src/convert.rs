@@ -1,0 +1,168 @@
+//! From rooms' types to wire types, written out so that a new field is a decision.
+
+use mainspring_knowledge::{Document, DocumentStatus, IngestRun, Progress, Report, RunState, Stage};
+use mainspring_llm::{HitScores, Passage, Retrieved, SearchMode, TablePin};
+use mainspring_wire as wire;
+
+pub(crate) fn pin(pin: TablePin) -> wire::TablePin {
+    let TablePin { table, version, transaction } = pin;
+    wire::TablePin { table: table.to_string(), version, transaction }
+}
+
+pub(crate) const fn mode(mode: SearchMode) -> &'static str {
+    match mode {
+        SearchMode::Vector => "vector",
+        SearchMode::Text => "text",
+        SearchMode::Hybrid => "hybrid",
+    }
+}
+
+fn scores(scores: HitScores) -> wire::HitScores {
+    let HitScores { score, vector_rank, vector_score, text_rank, text_score, fused_score, rerank_score } = scores;
+    wire::HitScores { score, vector_rank, vector_score, text_rank, text_score, fused_score, rerank_score }
+}
+
+fn passage(passage: Passage) -> wire::Passage {
+    let Passage {
+        chunk,
+        document,
+        title,
+        uri,
+        media_type,
+        heading_path,
+        page,
+        start,
+        end,
+        text,
+        tokens,
+        labels,
+        metadata,
+        scores: hit,
+        document_digest,
+    } = passage;
+    wire::Passage {
+        chunk,
+        document,
+        title,
+        uri,
+        media_type,
+        heading_path,
+        page,
+        start,
+        end,
+        text,
+        tokens,
+        labels,
+        metadata,
+        scores: scores(hit),
+        document_digest,
+    }
+}
+
+pub(crate) fn retrieved(found: Retrieved) -> wire::Retrieved {
+    let Retrieved { passages, mode: how, reranked, pin: table, knowledge, knowledge_digest, embedder, timings, best_similarity } = found;
+    wire::Retrieved {
+        passages: passages.into_iter().map(passage).collect(),
+        mode: mode(how).to_owned(),
+        reranked,
+        pin: pin(table),
+        knowledge,
+        knowledge_digest,
+        embedder,
+        timings,
+        best_similarity,
+    }
+}
+
+pub(crate) fn document(document: Document) -> wire::DocumentView {
+    let status = match document.status {
+        DocumentStatus::Ready => "ready",
+        DocumentStatus::Failed => "failed",
+        DocumentStatus::Skipped => "skipped",
+        DocumentStatus::Forgotten => "forgotten",
+    };
+    wire::DocumentView {
+        id: document.id.as_str().to_owned(),
+        title: document.title,
+        uri: document.uri,
+        source: Some(document.source),
+        media_type: document.media_type,
+        status: status.to_owned(),
+        reason: document.reason.as_ref().map(|reason| reason.detail.clone()),
+        reason_code: document.reason.map(|reason| reason.code),
+        bytes: Some(document.bytes),
+        pages: document.pages.map(u64::from),
+        chunks: document.chunks,
+        tokens: Some(document.tokens),
+        labels: document.labels,
+        metadata: document.metadata,
+        digest: document.digest.map(|digest| digest.to_string()),
+        ingested_at: Some(document.updated.to_string()),
+    }
+}
+
+pub(crate) fn run(run: IngestRun) -> wire::RunView {
+    let IngestRun { id, knowledge, state, started, finished, asset_version: _, trace, progress, report, error } = run;
+    let status = match state {
+        RunState::Running => "running",
+        RunState::Succeeded => "succeeded",
+        RunState::Failed => "failed",
+        RunState::Cancelled => "cancelled",
+    };
+    wire::RunView {
+        id: id.to_string(),
+        kind: "ingestion".to_owned(),
+        knowledge: Some(knowledge.to_string()),
+        status: status.to_owned(),
+        created_at: Some(started.to_string()),
+        started_at: Some(started.to_string()),
+        finished_at: finished.map(|finished| finished.to_string()),
+        progress: progress.as_ref().map(self::progress),
+        report: report.map(self::report),
+        error: error.map(|reason| wire::RunError { code: Some(reason.code), detail: Some(reason.detail) }),
+        trace_id: trace,
+    }
+}
+
+pub(crate) fn progress(progress: &Progress) -> wire::IngestProgress {
+    let stage = match progress.stage {
+        Stage::Listing => "listing",
+        Stage::Working => "working",
+        Stage::Settling => "settling",
+        Stage::Done => "done",
+    };
+    wire::IngestProgress {
+        stage: stage.to_owned(),
+        documents_total: Some(progress.unchanged + progress.to_do),
+        documents_done: progress.unchanged + progress.done,
+        documents_unchanged: progress.unchanged,
+        documents_failed: progress.failed,
+        chunks: progress.chunks,
+        tokens: progress.tokens,
+        tokens_per_second: progress.tokens_per_second,
+        eta_seconds: progress.eta_seconds,
+        current: None,
+    }
+}
+
+fn report(report: Report) -> wire::IngestReport {
+    let failure = |failure: mainspring_knowledge::Failure| wire::IngestFailure {
+        document: failure.document.map(|id| id.as_str().to_owned()),
+        uri: failure.path,
+        code: failure.code,
+        detail: failure.detail,
+    };
+    wire::IngestReport {
+        added: report.added,
+        changed: report.changed,
+        unchanged: report.unchanged,
+        moved: report.moved,
+        deleted: report.deleted,
+        failed: report.failed,
+        chunks: report.chunks,
+        tokens: report.tokens,
+        embedded: report.embedded,
+        seconds: report.seconds,
+        failures: report.failures.into_iter().map(failure).collect(),
+    }
+}

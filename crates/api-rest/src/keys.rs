@@ -1,0 +1,128 @@
+//! API keys and the audit log.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use mainspring_identity::{ApiKey, AuditRecord, IssuedKey, NewKey};
+use mainspring_kernel::{FaultKind, Labels, PageRequest, Role, Timestamp, id::ApiKeyId};
+use mainspring_web_kit::{Answer, Body, Caller, Paging, Problem};
+use mainspring_wire as wire;
+use secrecy::ExposeSecret;
+
+use crate::{Rest, assets::name};
+
+fn invalid(code: &'static str, detail: impl std::fmt::Display) -> Problem {
+    Problem::new(FaultKind::Invalid, code, detail.to_string())
+}
+
+fn view(key: ApiKey) -> wire::KeyView {
+    let ApiKey { id, name, prefix, principal: _, role, labels, created, created_by: _, expires, last_used, revoked } = key;
+    wire::KeyView {
+        id: id.to_string(),
+        name: name.to_string(),
+        role: role.to_string(),
+        labels: match labels {
+            Labels::All => wire::LabelsView::All(wire::AllLabels::All),
+            Labels::Some(labels) => wire::LabelsView::Some(labels.into_iter().collect()),
+        },
+        hint: Some(prefix),
+        created_at: created.to_string(),
+        expires_at: expires.map(|at| at.to_string()),
+        last_used_at: last_used.map(|at| at.to_string()),
+        revoked_at: revoked.map(|at| at.to_string()),
+    }
+}
+
+fn issued(issued: IssuedKey) -> wire::CreatedKey {
+    wire::CreatedKey { secret: issued.secret.expose_secret().to_owned(), key: view(issued.key) }
+}
+
+/// Lists keys, newest first.
+#[utoipa::path(get, path = "/api/v1/keys", tag = "keys", operation_id = "list_keys",
+    params(("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)), responses((status = 200, body = wire::Page<wire::KeyView>)))]
+pub(crate) async fn list(State(rest): State<Rest>, caller: Caller, Paging(page): Paging) -> Answer<Json<wire::Page<wire::KeyView>>> {
+    let actor = caller.needs(Role::Admin)?;
+    let keys = rest.identity.list_keys(actor, &page).await?;
+    Ok(Json(wire::Page { items: keys.items.into_iter().map(view).collect(), next: keys.next }))
+}
+
+/// Makes a key. The secret is in this answer and nowhere else.
+#[utoipa::path(post, path = "/api/v1/keys", tag = "keys", operation_id = "create_key",
+    request_body = wire::NewKey, responses((status = 200, body = wire::CreatedKey)))]
+pub(crate) async fn create(State(rest): State<Rest>, caller: Caller, Body(body): Body<wire::NewKey>) -> Answer<Json<wire::CreatedKey>> {
+    let actor = caller.needs(Role::Admin)?;
+    let labels = match body.labels {
+        None | Some(wire::LabelsView::All(_)) => Labels::All,
+        Some(wire::LabelsView::Some(labels)) => Labels::Some(labels.into_iter().collect()),
+    };
+    let expires = body.expires_at.filter(|text| !text.is_empty()).map(|text| Timestamp::parse(&text).ok_or_else(|| invalid("body-invalid", "`expires_at` is not an RFC 3339 time"))).transpose()?;
+    let role: Role = body.role.parse().map_err(|fault: mainspring_kernel::actor::RoleFault| invalid("body-invalid", fault))?;
+    let new = NewKey { name: name(&body.name)?, role, labels, expires, principal: None };
+    Ok(Json(issued(rest.identity.create_key(actor, &new).await?)))
+}
+
+fn key_id(text: &str) -> Answer<ApiKeyId> {
+    text.parse().map_err(|fault: mainspring_kernel::id::IdFault| invalid("path-invalid", fault))
+}
+
+/// Gives a key a new secret; the old one stops at once.
+#[utoipa::path(post, path = "/api/v1/keys/{id}/rotate", tag = "keys", operation_id = "rotate_key",
+    params(("id" = String, Path)), responses((status = 200, body = wire::CreatedKey)))]
+pub(crate) async fn rotate(State(rest): State<Rest>, caller: Caller, Path(id): Path<String>) -> Answer<Json<wire::CreatedKey>> {
+    let actor = caller.needs(Role::Admin)?;
+    Ok(Json(issued(rest.identity.rotate_key(actor, key_id(&id)?, Duration::ZERO).await?)))
+}
+
+/// Ends a key at once.
+#[utoipa::path(delete, path = "/api/v1/keys/{id}", tag = "keys", operation_id = "revoke_key",
+    params(("id" = String, Path)), responses((status = 200, body = wire::KeyView)))]
+pub(crate) async fn revoke(State(rest): State<Rest>, caller: Caller, Path(id): Path<String>) -> Answer<Json<wire::KeyView>> {
+    let actor = caller.needs(Role::Admin)?;
+    let id = key_id(&id)?;
+    rest.identity.revoke_key(actor, id).await?;
+    let mut page = PageRequest::first(mainspring_kernel::page::LIMIT_MAX);
+    loop {
+        let keys = rest.identity.list_keys(actor, &page).await?;
+        if let Some(key) = keys.items.into_iter().find(|key| key.id == id) {
+            return Ok(Json(view(key)));
+        }
+        let next = keys.next.ok_or_else(|| Problem::new(FaultKind::NotFound, "identity-key-not-found", format!("there is no key {id}")))?;
+        page = PageRequest::new(Some(mainspring_kernel::page::LIMIT_MAX), Some(next)).map_err(|fault| invalid("paging-invalid", fault))?;
+    }
+}
+
+/// The audit log, newest first.
+#[utoipa::path(get, path = "/api/v1/audit", tag = "keys", operation_id = "list_audit",
+    params(("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)), responses((status = 200, body = wire::Page<wire::AuditEntry>)))]
+pub(crate) async fn audit(State(rest): State<Rest>, caller: Caller, Paging(page): Paging) -> Answer<Json<wire::Page<wire::AuditEntry>>> {
+    let actor = caller.needs(Role::Admin)?;
+    let found = rest.identity.list_audit(actor, &page).await?;
+    Ok(Json(wire::Page { items: found.items.into_iter().map(entry).collect(), next: found.next }))
+}
+
+fn entry(record: AuditRecord) -> wire::AuditEntry {
+    wire::AuditEntry {
+        sequence: u64::try_from(record.number).unwrap_or_default(),
+        at: record.at.to_string(),
+        actor: record.principal.to_string(),
+        action: record.action,
+        target: record.subject,
+        detail: record.detail,
+        hash: record.digest.to_string(),
+    }
+}
+
+/// Follows the hash chain of the audit log to its end.
+#[utoipa::path(post, path = "/api/v1/audit/verify", tag = "keys", operation_id = "verify_audit", responses((status = 200, body = wire::AuditCheck)))]
+pub(crate) async fn verify_audit(State(rest): State<Rest>, caller: Caller) -> Answer<Json<wire::AuditCheck>> {
+    let actor = caller.needs(Role::Admin)?;
+    let verdict = rest.identity.verify_audit(actor).await?;
+    Ok(Json(wire::AuditCheck {
+        intact: verdict.broken.is_none(),
+        entries: u64::try_from(verdict.verified).unwrap_or_default(),
+        broken_at: verdict.broken.and_then(|link| u64::try_from(link.number).ok()),
+    }))
+}

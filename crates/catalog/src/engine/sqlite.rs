@@ -1,0 +1,134 @@
+//! SQLite: one file in WAL mode, one writer, several readers.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use sqlx::{
+    ConnectOptions as _, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::{pause, within_deadline};
+use crate::{
+    CatalogFault, Param, Row,
+    constraints::Constraints,
+    driver::{self, sqlite_fault},
+    migrations,
+};
+
+/// How long to wait for the single writer.
+const WRITER_DEADLINE: Duration = Duration::from_secs(30);
+/// How long SQLite waits for a writer in another process.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
+const READERS: u32 = 4;
+
+#[derive(Debug)]
+pub(super) struct SqliteEngine {
+    pub(super) writer: SqlitePool,
+    pub(super) readers: SqlitePool,
+    pub(super) constraints: Arc<Constraints>,
+    /// Holds an ephemeral catalog's directory until the last handle is gone.
+    _directory: Option<tempfile::TempDir>,
+}
+
+impl SqliteEngine {
+    pub(super) async fn open(
+        file: &Path,
+        synchronous: SqliteSynchronous,
+        directory: Option<tempfile::TempDir>,
+    ) -> Result<Self, CatalogFault> {
+        create_private(file).map_err(|source| CatalogFault::Storage(sqlx::Error::Io(source)))?;
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(synchronous)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .pragma("journal_size_limit", "67108864")
+            .disable_statement_logging();
+        let pool = |size: u32| {
+            SqlitePoolOptions::new()
+                .max_connections(size)
+                .acquire_timeout(WRITER_DEADLINE)
+                .test_before_acquire(false)
+                .idle_timeout(None)
+                .max_lifetime(None)
+        };
+        let writer = connect_writer(&pool(1), &options).await?;
+        let mut connection = writer.acquire().await.map_err(sqlite_fault)?;
+        migrations::run_sqlite(&mut connection).await?;
+        drop(connection);
+        let readers = pool(READERS).connect_lazy_with(options.pragma("query_only", "ON"));
+        let mut engine = Self {
+            writer,
+            readers,
+            constraints: Arc::default(),
+            _directory: directory,
+        };
+        engine.constraints = Arc::new(engine.read_constraints().await?);
+        Ok(engine)
+    }
+
+    async fn read_constraints(&self) -> Result<Constraints, CatalogFault> {
+        const SCHEMA: &str = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL";
+        let mut constraints = Constraints::default();
+        for row in self.fetch(&self.readers, SCHEMA, Vec::new()).await? {
+            constraints.read(row.text("sql")?);
+        }
+        Ok(constraints)
+    }
+
+    pub(super) async fn fetch(
+        &self,
+        pool: &SqlitePool,
+        sql: &'static str,
+        params: Vec<Param>,
+    ) -> Result<Vec<Row>, CatalogFault> {
+        let arguments = driver::sqlite_arguments(sql, params)?;
+        within_deadline(async {
+            let rows = sqlx::query_with(sql, arguments).fetch_all(pool).await;
+            driver::sqlite_rows(
+                &rows.map_err(|source| self.constraints.name(sqlite_fault(source)))?,
+            )
+        })
+        .await
+    }
+}
+
+/// Switching a new file to WAL needs it alone, and SQLite does not always wait for that: when several
+/// processes open the same new file at once, all but one may be told it is busy.
+async fn connect_writer(
+    pool: &SqlitePoolOptions,
+    options: &SqliteConnectOptions,
+) -> Result<SqlitePool, CatalogFault> {
+    let deadline = tokio::time::Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match pool
+            .clone()
+            .connect_with(options.clone())
+            .await
+            .map_err(sqlite_fault)
+        {
+            Err(CatalogFault::Busy) if tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(pause(4)).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// The catalog holds key hashes and people's names: nobody else on the machine reads it.
+fn create_private(file: &Path) -> std::io::Result<()> {
+    if file.exists() {
+        return Ok(());
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file)?;
+    // SQLite syncs what it writes into the file, but nobody else would sync that there is one.
+    match file.parent() {
+        Some(folder) => std::fs::File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,108 @@
+//! `mainspring demo`: the main job on real input, in one command.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use mainspring_client::{Client, HttpTransport};
+use mainspring_config::Config;
+use mainspring_server::{Building, DataLock, open_weights};
+use rust_embed::RustEmbed;
+
+use super::{Session, ask, assets, knowledge, models, serve::until_stopped};
+use crate::{
+    args::{Ask, Demo, Global},
+    output::say,
+    specs,
+};
+
+/// Mainspring's own documentation, as it was when this binary was built.
+#[derive(RustEmbed)]
+#[folder = "../../docs"]
+struct Manual;
+
+#[derive(RustEmbed)]
+#[folder = "../../examples/manual"]
+struct Example;
+
+const QUESTION: &str = "Which address does Mainspring listen on, and does it need a key there?";
+
+pub async fn run(_: &Global, config: Config, demo: Demo) -> anyhow::Result<ExitCode> {
+    say("1/4 models, pinned by digest");
+    let weights = open_weights(&config.models_dir())?;
+    for name in [&config.models.embed, &config.models.chat] {
+        models::pull(&weights, name, false).await?;
+    }
+    let folder = unpack(&config)?;
+    let lock = DataLock::acquire(config.data_dir()).with_context(|| format!("cannot use the data directory {}", config.data_dir().display()))?;
+    let building = Building::open(config, lock).await?;
+    let (address, listening) = tokio::sync::oneshot::channel();
+    let (finished, finish) = tokio::sync::oneshot::channel::<()>();
+    let stop = async {
+        tokio::select! {
+            () = until_stopped() => {}
+            _ = finish => {}
+        }
+    };
+    let served = building.serve(
+        move |bound| {
+            let _ = address.send(bound);
+        },
+        stop,
+    );
+    let show = async {
+        let bound = listening.await.context("the server did not start")?;
+        let outcome = show(&format!("http://{bound}"), &folder, &demo).await;
+        if demo.once || outcome.is_err() {
+            let _ = finished.send(());
+        } else {
+            say(&format!("\nthe page is at http://{bound}; any OpenAI client works with http://{bound}/v1 and model=\"manual\""));
+            say("Ctrl-C stops");
+            // Dropping the sender would stop the server.
+            std::mem::forget(finished);
+        }
+        outcome
+    };
+    let (served, shown) = tokio::join!(served, show);
+    shown?;
+    served?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show(url: &str, folder: &std::path::Path, demo: &Demo) -> anyhow::Result<()> {
+    let client = Client::new(Arc::new(HttpTransport::new(url, None)?));
+    let session = Session { client, url: Some(url.to_owned()), json: false };
+    say("2/4 applying examples/manual: a knowledge, a prompt, a chain, an app");
+    let reply = assets::send(&session, specs::read(folder)?, false, Some("demo".to_owned())).await?;
+    assets::show_plan(&session, &reply);
+    say("3/4 ingesting the manual");
+    knowledge::ingest_once(&session, "manual", false).await?;
+    let question = demo.question.clone().unwrap_or_else(|| QUESTION.to_owned());
+    say(&format!("4/4 asking: {question}\n"));
+    ask::run(&session, &Ask { app: "manual".to_owned(), question, seed: Some(1), max_tokens: None }).await?;
+    Ok(())
+}
+
+/// Writes the manual and its specs under the data directory, where the next run finds them unchanged.
+fn unpack(config: &Config) -> anyhow::Result<PathBuf> {
+    let folder = config.data_dir().join("demo");
+    let write = |path: PathBuf, bytes: &[u8]| -> anyhow::Result<()> {
+        if std::fs::read(&path).is_ok_and(|present| present == bytes) {
+            return Ok(());
+        }
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+        }
+        std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
+    };
+    for name in Manual::iter().filter(|name| name.ends_with(".md")) {
+        if let Some(file) = Manual::get(&name) {
+            write(folder.join("docs").join(name.as_ref()), &file.data)?;
+        }
+    }
+    for name in Example::iter().filter(|name| name.ends_with(".yaml")) {
+        if let Some(file) = Example::get(&name) {
+            write(folder.join(name.as_ref()), &file.data)?;
+        }
+    }
+    Ok(folder)
+}

@@ -1,0 +1,47 @@
+//! `mainspring serve`.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use mainspring_config::Config;
+use mainspring_server::{Building, DataLock};
+
+use super::models;
+use crate::output::say;
+
+pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
+    let lock = DataLock::acquire(config.data_dir()).with_context(|| format!("cannot use the data directory {}", config.data_dir().display()))?;
+    let pull = config.models.pull;
+    let building = Building::open(config.clone(), lock).await?;
+    building.repaired().iter().for_each(|text| say(&format!("repaired: {text}")));
+    if pull {
+        models::pull_in_background(&config);
+    }
+    let data = config.data_dir().display().to_string();
+    building
+        .serve(
+            move |address| {
+                say(&format!("mainspring {} serves http://{address}", env!("CARGO_PKG_VERSION")));
+                say(&format!("data in {data}; Ctrl-C stops"));
+            },
+            until_stopped(),
+        )
+        .await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Ctrl-C or a polite kill.
+pub async fn until_stopped() {
+    let interrupt = tokio::signal::ctrl_c();
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => {
+            let _ = interrupt.await;
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! SQL of identity lives here and nowhere else.
+
+mod audit;
+mod keys;
+mod people;
+
+use mainspring_kernel::Labels;
+
+pub(crate) use audit::{entries_after, entries_before, insert_entry, last_entry, read_entry};
+pub(crate) use keys::{
+    KeyRow, count_usable_keys, expire_key, insert_key, key, key_by_lookup, keys, revoke_key,
+    used_key,
+};
+pub(crate) use people::{
+    find_member, find_principal, find_project, get_project, has_other_admin, insert_principal,
+    insert_project, member, members, principal_by_name, project_by_name, projects_of, put_member,
+    remove_member,
+};
+
+/// Every statement of this crate, for the test that compiles them on both engines.
+pub const STATEMENTS: &[&[&str]] = &[people::STATEMENTS, keys::STATEMENTS, audit::STATEMENTS];
+
+fn labels_text(labels: &Labels) -> serde_json::Value {
+    // An enum of a unit and a set of strings always has a JSON form.
+    serde_json::to_value(labels).unwrap_or_default()
+}

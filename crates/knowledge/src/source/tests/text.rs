@@ -1,0 +1,101 @@
+//! Globs, robots, sitemaps, links, names: pure functions over foreign text.
+
+use proptest::prelude::*;
+use url::Url;
+
+use crate::source::{globs::Globs, links::links, names, robots::Robots, sitemap};
+
+#[track_caller]
+fn matches(pattern: &str, path: &str, want: bool) {
+    assert_eq!(Globs::new(&[pattern.to_owned()]).unwrap().matches(path), want, "{pattern} {path}");
+}
+
+#[test]
+fn globs_read_as_people_write_them() {
+    matches("*.md", "a.md", true);
+    matches("*.md", "deep/er/a.md", true);
+    matches("*.md", "a.mdx", false);
+    matches("docs/*.md", "docs/a.md", true);
+    matches("docs/*.md", "docs/x/a.md", false);
+    matches("docs/**", "docs/x/a.md", true);
+    matches("docs/", "docs/x/a.md", true);
+    matches("docs/", "docs", false);
+    matches("/docs", "docs/x", true);
+    matches("./docs/a.md", "docs/a.md", true);
+    matches("drafts", "some/drafts/a.md", true);
+    matches("**", "anything/at/all", true);
+    matches("a?c.{md,txt}", "abc.txt", true);
+}
+
+#[test]
+fn robots_are_heard() {
+    let robots = Robots::parse("User-agent: other\nDisallow: /\n\nUser-agent: *\nDisallow: /private\nAllow: /private/open\nDisallow: /*.cgi$ # end\nDisallow:\n");
+    let check = |path: &str, want: bool| assert_eq!(robots.allows(path), want, "{path}");
+    check("/", true);
+    check("/private/x", false);
+    check("/private/open/x", true);
+    check("/run.cgi", false);
+    check("/run.cgi?x", true);
+    let named = Robots::parse("User-agent: *\nDisallow: /\nUser-Agent: Mainspring\nDisallow: /secret\n");
+    assert!(named.allows("/page") && !named.allows("/secret/a"));
+    assert!(Robots::parse("<html>no robots here</html>").allows("/x"));
+}
+
+#[test]
+fn sitemaps_give_pages_and_further_sitemaps() {
+    let pages = "<?xml version='1.0'?><urlset xmlns='http://www.sitemaps.org/schemas/sitemap/0.9'>\
+        <url><loc> https://e.org/a?x=1&amp;y=2 </loc><lastmod>2020</lastmod></url><url><loc>https://e.org/b</loc></url></urlset>";
+    let found = sitemap::parse(pages.as_bytes(), 100).unwrap();
+    assert_eq!(found.pages, ["https://e.org/a?x=1&y=2", "https://e.org/b"]);
+    let index = "<sitemapindex><sitemap><loc>https://e.org/s1.xml</loc></sitemap></sitemapindex>";
+    assert_eq!(sitemap::parse(index.as_bytes(), 100).unwrap().sitemaps, ["https://e.org/s1.xml"]);
+    assert_eq!(sitemap::parse(pages.as_bytes(), 1).unwrap().pages.len(), 1);
+    let bomb = "<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;\">]><urlset><url><loc>https://e.org/&b;</loc></url></urlset>";
+    let found = sitemap::parse(bomb.as_bytes(), 100).unwrap();
+    assert!(found.pages.iter().all(|page| page.len() < 40), "{found:?}");
+}
+
+#[test]
+fn links_are_found_and_made_absolute() {
+    let html = r##"<A class=x HREF="/a">a</A> <a data-href="no" href='b?x=1&amp;y=2#f'>b</a> <a href=c>c</a> <abbr href="no">
+        <a href="mailto:x@y">m</a> <a name="z"> <a href="https://other.org/">o</a> <a
+        href="d">d</a> <a href="unfinished"##;
+    let base = Url::parse("https://e.org/dir/page.html").unwrap();
+    let found: Vec<String> = links(html, &base).into_iter().map(String::from).collect();
+    let want = ["https://e.org/a", "https://e.org/dir/b?x=1&y=2", "https://e.org/dir/c", "https://other.org/", "https://e.org/dir/d", "https://e.org/dir/unfinished"];
+    assert_eq!(found, want);
+}
+
+#[test]
+fn a_title_is_made_of_a_name() {
+    let check = |path: &str, want: &str| assert_eq!(names::stem(path), want);
+    check("docs/guide.md", "guide");
+    check("e.org/a/b.html?x=/y", "b");
+    check("e.org/", "e");
+    check(".env", ".env");
+    check("a.tar.gz", "a.tar");
+    check("", "");
+}
+
+proptest! {
+    #[test]
+    fn foreign_text_never_breaks_a_reader(bytes in prop::collection::vec(any::<u8>(), 0..400), text in "\\PC{0,200}") {
+        let lossy = String::from_utf8_lossy(&bytes);
+        let base = Url::parse("https://e.org/x").unwrap();
+        for text in [lossy.as_ref(), text.as_str()] {
+            links(text, &base);
+            links(&format!("<a {text}"), &base);
+            Robots::parse(text).allows(text);
+            Robots::parse(&format!("User-agent: *\nDisallow: {text}")).allows(text);
+            names::stem(text);
+            let _ = Globs::new(&[text.to_owned()]).map(|globs| globs.matches(text));
+        }
+        let _ = sitemap::parse(&bytes, 10);
+    }
+
+    #[test]
+    fn a_shown_name_holds_nothing_that_could_deceive(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+        let shown = names::shown_bytes(&bytes);
+        prop_assert!(shown.chars().all(|c| !c.is_control() && !('\u{202a}'..='\u{202e}').contains(&c)));
+    }
+}

@@ -1,0 +1,99 @@
+use serde_json::json;
+
+use super::{
+    egress::{ok, serve},
+    *,
+};
+
+fn web_policy() -> (SourcePolicy, tempfile::TempDir) {
+    let (mut policy, work) = policy();
+    policy.egress = inside();
+    (policy, work)
+}
+
+#[tokio::test]
+async fn a_page_is_fetched_again_only_when_it_changed() {
+    let port = serve(|_, request| {
+        if request.to_lowercase().contains("if-none-match: \"v1\"") {
+            "HTTP/1.1 304 Not Modified\r\nconnection: close\r\n\r\n".to_owned()
+        } else {
+            "HTTP/1.1 200 OK\r\netag: \"v1\"\r\ncontent-type: text/html; charset=utf-8\r\nconnection: close\r\ncontent-length: 2\r\n\r\nhi".to_owned()
+        }
+    })
+    .await;
+    let (policy, _work) = web_policy();
+    let source = open(json!({ "type": "web", "urls": [format!("http://127.0.0.1:{port}/a#part")] }), &policy).unwrap();
+    let listing = source.list(later()).await.unwrap();
+    assert_eq!(paths(&listing), ["127.0.0.1/a"]);
+    let Fetched::Content(content) = source.fetch(&listing.documents[0], None, later()).await.unwrap() else { panic!() };
+    assert_eq!((&content.bytes[..], content.media_type.as_deref()), (&b"hi"[..], Some("text/html; charset=utf-8")));
+    let again = source.fetch(&listing.documents[0], content.fingerprint.as_deref(), later()).await.unwrap();
+    assert!(matches!(again, Fetched::Same));
+}
+
+#[tokio::test]
+async fn a_sitemap_names_pages_of_its_host_that_robots_allow() {
+    let port = serve(|path, request| {
+        let host = request.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default().to_owned();
+        match path {
+            "/robots.txt" => ok("User-agent: *\nDisallow: /private"),
+            "/index.xml" => ok(&format!("<sitemapindex><sitemap><loc>http://{host}/pages.xml</loc></sitemap><sitemap><loc>http://{host}/index.xml</loc></sitemap></sitemapindex>")),
+            "/pages.xml" => ok(&format!(
+                "<urlset><url><loc>http://{host}/a</loc></url><url><loc>http://{host}/private/b</loc></url>\
+                 <url><loc>http://elsewhere.example/c</loc></url><url><loc>http://{host}/skip/d</loc></url><url><loc>file:///etc/passwd</loc></url></urlset>"
+            )),
+            _ => ok("page"),
+        }
+    })
+    .await;
+    let (policy, _work) = web_policy();
+    let spec = json!({ "type": "web", "sitemap": format!("http://127.0.0.1:{port}/index.xml"), "exclude": ["skip/"] });
+    let listing = open(spec, &policy).unwrap().list(later()).await.unwrap();
+    assert_eq!(paths(&listing), ["127.0.0.1/a"]);
+}
+
+fn site(path: &str) -> String {
+    match path {
+        "/docs/" => ok("<a href=a>a</a> <a href='/docs/deep/b'>b</a> <a href=/other>o</a> <a href=http://elsewhere.example/>e</a>"),
+        "/docs/a" => ok("<a href='/docs/deep/c#x'>c</a>"),
+        "/docs/deep/b" | "/docs/deep/c" | "/other" => ok("<a href=/docs/>home</a>"),
+        "/broken" => "HTTP/1.1 500 X\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_owned(),
+        _ => "HTTP/1.1 404 X\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_crawl_stays_where_it_was_told_and_keeps_what_it_fetched() {
+    let port = serve(|path, _| site(path)).await;
+    let (policy, _work) = web_policy();
+    let start = format!("http://127.0.0.1:{port}/docs/");
+    let source = open(json!({ "type": "web", "urls": [start], "follow": "path" }), &policy).unwrap();
+    let listing = source.list(later()).await.unwrap();
+    assert_eq!(paths(&listing), ["127.0.0.1/docs/", "127.0.0.1/docs/a", "127.0.0.1/docs/deep/b", "127.0.0.1/docs/deep/c"]);
+    assert!(bytes(&source, &listing.documents[0]).await.starts_with(b"<a href=a>"));
+    let host = open(json!({ "type": "web", "urls": [start], "follow": "host", "depth": 1 }), &policy).unwrap();
+    assert_eq!(host.list(later()).await.unwrap().documents.len(), 4, "one link deep: home, a, b, other");
+    let few = open(json!({ "type": "web", "urls": [start], "follow": "host", "max_pages": 2 }), &policy).unwrap();
+    let few = few.list(later()).await.unwrap();
+    assert_eq!((few.documents.len(), few.notes[0].code.as_str()), (2, "source-page-limit"));
+}
+
+#[tokio::test]
+async fn a_page_that_fails_makes_no_other_page_count_as_gone() {
+    let port = serve(|path, _| site(path)).await;
+    let (policy, _work) = web_policy();
+    let urls = [format!("http://127.0.0.1:{port}/broken"), format!("http://127.0.0.1:{port}/docs/deep/b")];
+    let source = open(json!({ "type": "web", "urls": urls, "follow": "path" }), &policy).unwrap();
+    let listing = source.list(later()).await.unwrap();
+    assert_eq!((listing.documents.len(), listing.unread.clone()), (1, vec![String::new()]));
+    assert_eq!(listing.notes[0].code, "source-unreachable");
+}
+
+#[tokio::test]
+async fn label_rules_match_the_path_of_an_address() {
+    let (policy, _work) = web_policy();
+    let spec = json!({ "type": "web", "urls": ["http://127.0.0.1/hr/pay", "http://127.0.0.1/open"], "rules": [{ "match": "hr/**", "labels": ["hr"] }] });
+    let listing = open(spec, &policy).unwrap().list(later()).await.unwrap();
+    let labels: Vec<_> = listing.documents.iter().map(|listed| listed.attributes.labels.to_vec()).collect();
+    assert_eq!(labels, [vec!["hr".to_owned()], vec![]]);
+}

@@ -1,0 +1,329 @@
+//! A whole room for tests: real catalog, lake and blobs, a small deterministic embedder, a small parser.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use mainspring_blobs::Blobs;
+use mainspring_catalog::Catalog;
+use mainspring_kernel::{
+    Actor, AssetRef, Clock, Fault, FaultKind, FrozenClock, Labels, Role, SystemClock, Tasks,
+    id::{PrincipalId, ProjectId},
+};
+use mainspring_lake::Lake;
+use mainspring_lake_lance::{Durability, LanceConfig, LanceLake, LakeLocation};
+use mainspring_llm::{
+    Budget, Embedder, ModelFault, Models, Passage, RetrieveRequest, SpanContext, TextTokenizer, Tokens,
+    embed::{EmbedAs, Embedded},
+    trace::NoSink,
+};
+use mainspring_parsers::{Block, BlockKind, ParsedDocument};
+use mainspring_registry::{Draft, Registry};
+use serde_json::{Value, json};
+
+use crate::{
+    Answer, IngestOptions, KnowledgeConfig, KnowledgeFault, Knowledges, Parse, Parts, Report, SourcePolicy, kind,
+};
+
+pub(crate) const NAME: &str = "manual";
+
+/// Words hashed into a few dimensions: texts with the same words are near each other.
+#[derive(Debug)]
+pub(crate) struct HashEmbedder {
+    pub name: String,
+    pub identity: String,
+    pub dimensions: usize,
+    pub texts: AtomicU64,
+}
+
+impl HashEmbedder {
+    pub(crate) fn named(name: &str, dimensions: usize) -> Arc<Self> {
+        let identity = format!("{name}-{dimensions}");
+        Arc::new(Self { name: name.to_owned(), identity, dimensions, texts: AtomicU64::new(0) })
+    }
+
+    pub(crate) fn taken(&self) -> u64 {
+        self.texts.swap(0, Ordering::SeqCst)
+    }
+
+    fn vector(&self, text: &str) -> Vec<f32> {
+        let mut vector = vec![0.001_f32; self.dimensions];
+        for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+            let digest = mainspring_kernel::Digest::of(word.to_lowercase().as_bytes());
+            for pair in digest.as_bytes().chunks(2).take(3) {
+                let at = (usize::from(pair[0]) * 256 + usize::from(pair[1])) % self.dimensions;
+                vector[at] += 1.0;
+            }
+        }
+        let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+        vector.iter().map(|x| x / length).collect()
+    }
+}
+
+#[async_trait]
+impl Embedder for HashEmbedder {
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn identity(&self) -> String {
+        self.identity.clone()
+    }
+    fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+    fn max_tokens(&self) -> usize {
+        256
+    }
+    async fn embed(&self, texts: Vec<String>, purpose: EmbedAs, _: Budget) -> Result<Embedded, ModelFault> {
+        tokio::task::yield_now().await;
+        if purpose == EmbedAs::Passage {
+            self.texts.fetch_add(texts.len() as u64, Ordering::SeqCst);
+        }
+        let tokens = texts.iter().map(|text| text.split_whitespace().count() as u64).sum();
+        Ok(Embedded { vectors: texts.iter().map(|text| self.vector(text)).collect(), tokens })
+    }
+    async fn embed_tokens(&self, _: Vec<String>, _: Budget) -> Result<Vec<Vec<Vec<f32>>>, ModelFault> {
+        Err(ModelFault::Unsupported { model: self.name.clone(), what: "token vectors".into() })
+    }
+    fn tokenizer(&self) -> Arc<dyn TextTokenizer> {
+        Arc::new(WordTokens)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct WordTokens;
+
+impl TextTokenizer for WordTokens {
+    fn tokenize(&self, text: &str) -> Tokens {
+        let ranges = text.split_whitespace().map(|word| {
+            let start = word.as_ptr() as usize - text.as_ptr() as usize;
+            start..start + word.len()
+        });
+        Tokens { ranges: ranges.collect() }
+    }
+}
+
+/// Paragraphs and `#` headings; a text with `UNPARSEABLE` in it is refused.
+#[derive(Debug, Default)]
+pub(crate) struct SmallParser {
+    pub parsed: AtomicU64,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the document cannot be read")]
+struct Unparseable;
+
+impl Fault for Unparseable {
+    fn kind(&self) -> FaultKind {
+        FaultKind::Invalid
+    }
+    fn code(&self) -> &'static str {
+        "parse-broken"
+    }
+}
+
+#[async_trait]
+impl Parse for SmallParser {
+    async fn parse(&self, bytes: Bytes, _: Option<String>, _: String) -> Result<ParsedDocument, Box<dyn Fault>> {
+        tokio::task::yield_now().await;
+        self.parsed.fetch_add(1, Ordering::SeqCst);
+        let text = String::from_utf8(bytes.to_vec()).map_err(|_| Box::new(Unparseable) as Box<dyn Fault>)?;
+        if text.contains("UNPARSEABLE") {
+            return Err(Box::new(Unparseable));
+        }
+        Ok(parsed(&text))
+    }
+}
+
+fn parsed(text: &str) -> ParsedDocument {
+    let mut document =
+        ParsedDocument { text: text.to_owned(), media_type: "text/markdown".into(), ..ParsedDocument::default() };
+    let mut headings: Vec<String> = Vec::new();
+    let mut at = 0;
+    for paragraph in text.split("\n\n") {
+        let (start, end) = (at, at + paragraph.len());
+        at = end + 2;
+        if paragraph.trim().is_empty() {
+            continue;
+        }
+        let kind = match paragraph.strip_prefix("# ") {
+            Some(heading) => {
+                headings = vec![heading.trim().to_owned()];
+                if document.title.is_empty() {
+                    document.title = heading.trim().to_owned();
+                }
+                BlockKind::Heading { level: 1 }
+            }
+            None => BlockKind::Paragraph,
+        };
+        document.blocks.push(Block { kind, start, end, heading_path: headings.clone(), page: None });
+    }
+    document
+}
+
+pub(crate) struct Room {
+    pub knowledges: Knowledges,
+    pub catalog: Catalog,
+    pub registry: Registry,
+    pub lake: Arc<dyn Lake>,
+    pub clock: FrozenClock,
+    pub embedder: Arc<HashEmbedder>,
+    pub parser: Arc<SmallParser>,
+    pub tasks: Tasks,
+    pub project: ProjectId,
+    pub home: tempfile::TempDir,
+}
+
+impl Room {
+    pub(crate) async fn open() -> Self {
+        let catalog = Catalog::open("sqlite::memory:").await.unwrap();
+        Self::over(catalog, tempfile::tempdir().unwrap()).await
+    }
+
+    pub(crate) async fn over(catalog: Catalog, home: tempfile::TempDir) -> Self {
+        // An hour ahead, so that files written just now are old enough for their times to be believed.
+        let clock = FrozenClock::at(SystemClock.now().plus(Duration::from_secs(3600)));
+        let embedder = HashEmbedder::named("words", 64);
+        std::fs::create_dir_all(home.path().join("docs")).unwrap();
+        let project = ProjectId::new(clock.now());
+        Self::build((catalog, home), (clock, project), embedder, Arc::default()).await
+    }
+
+    async fn build(
+        (catalog, home): (Catalog, tempfile::TempDir),
+        (clock, project): (FrozenClock, ProjectId),
+        embedder: Arc<HashEmbedder>,
+        parser: Arc<SmallParser>,
+    ) -> Self {
+        let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+        let registry = Registry::open(catalog.clone(), shared.clone(), vec![kind()]);
+        let location = LakeLocation::parse(home.path().join("lake").to_str().unwrap()).unwrap();
+        let config = LanceConfig { durability: Durability::Process, ..LanceConfig::new(location) };
+        let lake: Arc<dyn Lake> = Arc::new(LanceLake::open(config).await.unwrap());
+        let tasks = Tasks::default();
+        let parts = Parts {
+            catalog: catalog.clone(),
+            registry: registry.clone(),
+            lake: lake.clone(),
+            blobs: Blobs::local(&home.path().join("blobs")).unwrap(),
+            parsers: parser.clone(),
+            models: Models::default().with_embedder(embedder.clone()).with_embedder(HashEmbedder::named("other", 32)),
+            tasks: tasks.clone(),
+            clock: shared,
+        };
+        let knowledges = Knowledges::open(parts, KnowledgeConfig::new(policy(home.path()))).unwrap();
+        Self { knowledges, catalog, registry, lake, clock, embedder, parser, tasks, project, home }
+    }
+
+    /// The same files and tables, opened by another process.
+    pub(crate) async fn restarted(self) -> Self {
+        let Self { catalog, clock, embedder, parser, tasks, project, home, knowledges, lake, registry } = self;
+        tasks.shut_down(Duration::from_secs(10)).await.unwrap();
+        drop((knowledges, lake, registry));
+        let room = Self::build((catalog, home), (clock, project), embedder, parser).await;
+        room.knowledges.recover(true).await.unwrap();
+        room
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join("docs").join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    pub(crate) fn remove(&self, name: &str) {
+        std::fs::remove_file(self.path(name)).unwrap();
+    }
+
+    /// A spec over the room's folder; `extra` is merged over it.
+    pub(crate) fn spec(&self, extra: Value) -> Value {
+        let mut spec = json!({
+            "sources": [{ "type": "folder", "name": "docs", "path": self.home.path().join("docs") }],
+            "embedding": "words",
+            "retrieval": { "relevance": 0.0, "parents": "off" },
+        });
+        for (key, value) in extra.as_object().unwrap() {
+            spec[key] = value.clone();
+        }
+        spec
+    }
+
+    pub(crate) async fn apply(&self, extra: Value) {
+        self.apply_named(NAME, extra).await;
+    }
+
+    pub(crate) async fn apply_named(&self, name: &str, extra: Value) {
+        let manifest = json!({"apiVersion": "mainspring/v1", "kind": "knowledge", "name": name, "spec": self.spec(extra)});
+        let drafts = [Draft { origin: "test".into(), manifest }];
+        self.registry.apply(&self.admin(), &drafts, "test").await.unwrap();
+    }
+
+    pub(crate) fn admin(&self) -> Actor {
+        self.actor(Role::Admin, Labels::All)
+    }
+
+    pub(crate) fn reader(&self, labels: &[&str]) -> Actor {
+        self.actor(Role::Reader, Labels::Some(labels.iter().map(|label| (*label).to_owned()).collect()))
+    }
+
+    fn actor(&self, role: Role, labels: Labels) -> Actor {
+        Actor { principal: PrincipalId::from_raw(7), project: self.project, role, labels }
+    }
+
+    pub(crate) fn trace(&self) -> SpanContext {
+        SpanContext::root(self.project, Arc::new(NoSink), Arc::new(self.clock.clone()))
+    }
+
+    pub(crate) async fn try_ingest(&self) -> Result<Report, KnowledgeFault> {
+        let target = target(NAME);
+        Box::pin(self.knowledges.ingest(&self.admin(), &target, IngestOptions::default(), &self.trace())).await
+    }
+
+    pub(crate) async fn ingest(&self) -> Report {
+        self.try_ingest().await.unwrap()
+    }
+
+    pub(crate) async fn answer(&self, actor: &Actor, request: RetrieveRequest) -> Result<Answer, KnowledgeFault> {
+        let budget = Budget::of(Duration::from_secs(30));
+        self.knowledges.search(actor, &target(NAME), request, &self.trace(), budget).await
+    }
+
+    pub(crate) async fn search(&self, query: &str) -> Vec<Passage> {
+        self.search_as(&self.admin(), query).await
+    }
+
+    pub(crate) async fn search_as(&self, actor: &Actor, query: &str) -> Vec<Passage> {
+        self.answer(actor, asking(query)).await.unwrap().retrieved.passages
+    }
+}
+
+pub(crate) fn policy(home: &Path) -> SourcePolicy {
+    SourcePolicy::in_dir(home.join("work"))
+}
+
+pub(crate) fn target(name: &str) -> AssetRef {
+    name.parse().unwrap()
+}
+
+pub(crate) fn asking(query: &str) -> RetrieveRequest {
+    RetrieveRequest { query: query.to_owned(), ..RetrieveRequest::default() }
+}
+
+/// A text of its own for each number, with words no other has.
+pub(crate) fn page(number: usize) -> String {
+    format!(
+        "# Page {number}\n\nThe topic number{number} is about subject{number} and nothing else.\n\n\
+         A second paragraph speaks of matter{number} in other words."
+    )
+}

@@ -1,0 +1,241 @@
+use std::sync::atomic::Ordering;
+
+use mainspring_kernel::{Fault as _, PageRequest};
+use mainspring_lake::Filter;
+use serde_json::json;
+
+use crate::{
+    DocumentFilter, DocumentStatus, IngestOptions, KnowledgeFault,
+    testing::{NAME, Room, asking, page, target},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_ingested_is_found_with_offsets_into_its_text() {
+    let room = Room::open().await;
+    for number in 0..5 {
+        room.write(&format!("part/{number}.md"), &page(number));
+    }
+    room.apply(json!({})).await;
+    let report = room.ingest().await;
+    assert_eq!((report.added, report.failed, report.deleted), (5, 0, 0), "{report:?}");
+    let found = room.search("what is topic number3 about").await;
+    let best = &found[0];
+    assert!(best.text.contains("subject3"), "{found:#?}");
+    assert_eq!((best.title.as_str(), best.heading_path.clone()), ("Page 3", vec!["Page 3".to_owned()]));
+    let id = best.document.parse().unwrap();
+    let text = room.knowledges.document_text(&room.admin(), &NAME.parse().unwrap(), &id).await.unwrap();
+    let (start, end) = (usize::try_from(best.start).unwrap(), usize::try_from(best.end).unwrap());
+    assert_eq!(&text.parsed.text()[start..end], best.text);
+    assert!(best.uri.starts_with("file://") && best.uri.ends_with("/part/3.md"), "{}", best.uri);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_ingest_with_nothing_changed_neither_parses_nor_embeds() {
+    let room = Room::open().await;
+    for number in 0..20 {
+        room.write(&format!("{number}.md"), &page(number));
+    }
+    room.apply(json!({})).await;
+    let first = room.ingest().await;
+    assert!(room.embedder.taken() > 0);
+    let parsed = room.parser.parsed.load(Ordering::SeqCst);
+    let second = room.ingest().await;
+    assert_eq!((second.unchanged, second.added, second.changed), (20, 0, 0));
+    assert_eq!((room.embedder.taken(), room.parser.parsed.load(Ordering::SeqCst)), (0, parsed));
+    assert_eq!(first.version.unwrap().version, second.version.unwrap().version, "nothing was written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_text_without_a_vector_is_embedded() {
+    let room = Room::open().await;
+    room.write("a.md", "# One\n\nThe first section stays as it is.\n\n# Two\n\nThe second one will change.");
+    room.apply(json!({})).await;
+    room.ingest().await;
+    let before = room.embedder.taken();
+    room.write("a.md", "# One\n\nThe first section stays as it is.\n\n# Two\n\nThe second one has changed.");
+    let report = room.ingest().await;
+    assert!(before > 1 && room.embedder.taken() == 1, "{report:?}");
+    assert_eq!((report.changed, report.added), (1, 0));
+    let found = room.search("the second one").await;
+    assert!(found.iter().any(|hit| hit.text.contains("has changed")));
+    assert!(found.iter().all(|hit| !hit.text.contains("will change")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_text_in_two_files_is_embedded_once() {
+    let room = Room::open().await;
+    room.write("a.md", &page(1));
+    room.apply(json!({})).await;
+    room.ingest().await;
+    let one = room.embedder.taken();
+    room.write("copy.md", &page(1));
+    let report = room.ingest().await;
+    assert_eq!((room.embedder.taken(), report.reused), (0, one));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_moved_file_keeps_its_vectors() {
+    let room = Room::open().await;
+    room.write("old/place.md", &page(1));
+    room.write("other.md", &page(2));
+    room.apply(json!({})).await;
+    room.ingest().await;
+    room.embedder.taken();
+    let parsed = room.parser.parsed.load(Ordering::SeqCst);
+    std::fs::create_dir_all(room.path("new")).unwrap();
+    std::fs::rename(room.path("old/place.md"), room.path("new/place.md")).unwrap();
+    let report = room.ingest().await;
+    assert_eq!((report.moved, report.added, report.deleted), (1, 0, 0), "{report:?}");
+    assert_eq!((room.embedder.taken(), room.parser.parsed.load(Ordering::SeqCst)), (0, parsed + 1));
+    let found = room.search("number1 subject1").await;
+    assert!(found[0].uri.ends_with("/new/place.md"));
+    assert_eq!(found.iter().filter(|hit| hit.text.contains("subject1")).count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_file_leaves_neither_hit_nor_row_nor_entry() {
+    let room = Room::open().await;
+    room.write("stays.md", &page(1));
+    room.write("goes.md", &page(2));
+    room.apply(json!({})).await;
+    room.ingest().await;
+    room.remove("goes.md");
+    let report = room.ingest().await;
+    assert_eq!((report.deleted, report.unchanged), (1, 1));
+    assert!(room.search("number2 subject2").await.iter().all(|hit| !hit.text.contains("subject2")));
+    let table = report.version.unwrap().table;
+    let table = room.lake.open_existing(&table).await.unwrap();
+    assert_eq!(table.count(Filter::StartsWith("title".into(), "Page 2".into())).await.unwrap(), 0);
+    let name = NAME.parse().unwrap();
+    let all = room.knowledges.documents(&room.admin(), &name, &DocumentFilter::default(), &PageRequest::first(10)).await;
+    assert_eq!(all.unwrap().items.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_file_is_named_and_stops_nothing() {
+    let room = Room::open().await;
+    room.write("bad.md", "UNPARSEABLE");
+    room.write("binary.bin", "x");
+    std::fs::write(room.path("binary.bin"), [0xff, 0xfe, 0x00]).unwrap();
+    room.write("good.md", &page(1));
+    room.apply(json!({})).await;
+    let report = room.ingest().await;
+    let mut failed: Vec<_> = report.failures.iter().map(|failure| (failure.path.as_str(), failure.code.as_str())).collect();
+    failed.sort_unstable();
+    assert_eq!(failed, [("bad.md", "parse-broken"), ("binary.bin", "parse-broken")]);
+    assert_eq!(room.search("number1").await[0].title, "Page 1");
+
+    let parsed = room.parser.parsed.load(Ordering::SeqCst);
+    let again = room.ingest().await;
+    assert_eq!((again.failed, room.parser.parsed.load(Ordering::SeqCst)), (2, parsed), "it is not tried again unchanged");
+    assert!(again.failures.iter().all(|failure| failure.known));
+
+    room.write("bad.md", &page(9));
+    let mended = room.ingest().await;
+    assert_eq!((mended.failed, mended.changed), (1, 1));
+    assert_eq!(room.search("number9 subject9").await[0].title, "Page 9");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_turned_bad_is_no_longer_answered_from() {
+    let room = Room::open().await;
+    room.write("a.md", &page(1));
+    room.write("b.md", &page(2));
+    room.apply(json!({})).await;
+    room.ingest().await;
+    room.write("a.md", "UNPARSEABLE now");
+    room.ingest().await;
+    assert!(room.search("number1 subject1").await.iter().all(|hit| !hit.text.contains("subject1")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_away_deletes_nothing() {
+    let room = Room::open().await;
+    room.write("a.md", &page(1));
+    room.apply(json!({})).await;
+    room.ingest().await;
+    std::fs::rename(room.home.path().join("docs"), room.home.path().join("elsewhere")).unwrap();
+    let report = room.ingest().await;
+    assert_eq!((report.deleted, report.failed), (0, 1));
+    assert_eq!(report.failures[0].code, "source-missing");
+    assert_eq!(room.search("number1").await[0].title, "Page 1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_one_run_at_a_time_changes_a_knowledge() {
+    let room = Room::open().await;
+    room.write("a.md", &page(1));
+    room.apply(json!({})).await;
+    let (admin, trace) = (room.admin(), room.trace());
+    let first = room.knowledges.begin_ingest(&admin, &target(NAME), IngestOptions::default(), &trace).await.unwrap();
+    let second = room.knowledges.begin_ingest(&admin, &target(NAME), IngestOptions::default(), &trace).await;
+    let fault = second.unwrap_err();
+    assert_eq!(fault.code(), "knowledge-busy");
+    assert!(matches!(&fault, KnowledgeFault::Busy { run, .. } if *run == first.run_id().to_string()), "{fault}");
+    Box::pin(first.run()).await.unwrap();
+    room.ingest().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_embedder_builds_beside_and_takes_over_when_complete() {
+    let room = Room::open().await;
+    for number in 0..6 {
+        room.write(&format!("{number}.md"), &page(number));
+    }
+    room.apply(json!({})).await;
+    let old = room.ingest().await.version.unwrap();
+    let parsed = room.parser.parsed.load(Ordering::SeqCst);
+    room.apply(json!({ "embedding": "other" })).await;
+    // Applied, not ingested: the old table still answers, with the embedder it was made with.
+    assert_eq!(room.search("number2 subject2").await[0].title, "Page 2");
+    let report = room.ingest().await;
+    assert!(report.switched);
+    let new = report.version.unwrap();
+    assert_ne!(old.table, new.table);
+    assert_eq!(room.parser.parsed.load(Ordering::SeqCst), parsed, "the texts were parsed already");
+    let answer = room.answer(&room.admin(), asking("number2 subject2")).await.unwrap();
+    assert_eq!((answer.retrieved.pin.table, answer.retrieved.embedder.as_deref()), (new.table, Some("other")));
+    assert_eq!(answer.retrieved.passages[0].title, "Page 2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_is_away_while_a_new_table_is_built_keeps_its_documents() {
+    let room = Room::open().await;
+    room.write("a.md", &page(1));
+    room.apply(json!({})).await;
+    room.ingest().await;
+    std::fs::rename(room.home.path().join("docs"), room.home.path().join("elsewhere")).unwrap();
+    room.apply(json!({ "embedding": "other" })).await;
+    assert!(room.ingest().await.switched);
+    assert_eq!(room.search("number1").await[0].title, "Page 1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn listing_pages_through_all_documents_once() {
+    let room = Room::open().await;
+    for number in 0..25 {
+        room.write(&format!("{number:02}.md"), &page(number));
+    }
+    room.write("zz.md", "UNPARSEABLE");
+    room.apply(json!({})).await;
+    room.ingest().await;
+    let name = NAME.parse().unwrap();
+    let (mut seen, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = PageRequest::new(Some(7), cursor).unwrap();
+        let some = room.knowledges.documents(&room.admin(), &name, &DocumentFilter::default(), &page).await.unwrap();
+        seen.extend(some.items.into_iter().map(|document| document.path));
+        cursor = some.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 26);
+    assert!(seen.is_sorted());
+    let failed = DocumentFilter { status: Some(DocumentStatus::Failed), ..DocumentFilter::default() };
+    let failed = room.knowledges.documents(&room.admin(), &name, &failed, &PageRequest::first(50)).await.unwrap();
+    assert_eq!(failed.items.iter().map(|document| document.path.as_str()).collect::<Vec<_>>(), ["zz.md"]);
+    let titled = DocumentFilter { text: Some("pAge 13".into()), ..DocumentFilter::default() };
+    let titled = room.knowledges.documents(&room.admin(), &name, &titled, &PageRequest::first(50)).await.unwrap();
+    assert_eq!(titled.items.len(), 1);
+}

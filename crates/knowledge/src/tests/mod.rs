@@ -1,0 +1,8 @@
+//! The room's specification, on real engines.
+
+mod access;
+mod forgetting;
+mod ingesting;
+mod replaying;
+mod statements;
+mod surviving;

@@ -1,0 +1,91 @@
+use mainspring_kernel::Fault as _;
+use mainspring_llm::RetrieveRequest;
+use serde_json::json;
+
+use crate::testing::{NAME, Room, asking, page, target};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pinned_search_reads_the_table_as_it_was() {
+    let room = Room::open().await;
+    room.write("a.md", "# A\n\nThe tower is thirty metres high.");
+    room.apply(json!({})).await;
+    room.ingest().await;
+    let then = room.answer(&room.admin(), asking("how high is the tower")).await.unwrap().retrieved;
+    room.write("a.md", "# A\n\nThe tower is forty metres high.");
+    room.ingest().await;
+    let now = room.search("how high is the tower").await;
+    assert!(now[0].text.contains("forty"));
+    let request = RetrieveRequest { at: Some(then.pin.clone()), ..asking("how high is the tower") };
+    let again = room.answer(&room.admin(), request).await.unwrap().retrieved;
+    assert_eq!(again.passages, then.passages);
+    assert_eq!(again.pin, then.pin);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_of_another_knowledge_is_refused() {
+    let room = Room::open().await;
+    room.write("a.md", &page(1));
+    room.apply(json!({})).await;
+    room.ingest().await;
+    room.apply_named("second", json!({})).await;
+    let pin = room.answer(&room.admin(), asking("number1")).await.unwrap().retrieved.pin;
+    let request = RetrieveRequest { at: Some(pin), ..asking("number1") };
+    let budget = mainspring_llm::Budget::of(std::time::Duration::from_secs(10));
+    let fault = room.knowledges.search(&room.admin(), &target("second"), request, &room.trace(), budget).await.unwrap_err();
+    assert_eq!(fault.code(), "knowledge-pin-gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_knowledge_that_was_never_ingested_says_so() {
+    let room = Room::open().await;
+    room.apply(json!({})).await;
+    let fault = room.answer(&room.admin(), asking("anything")).await.unwrap_err();
+    assert_eq!(fault.code(), "knowledge-not-ingested");
+    assert!(fault.hint().unwrap().contains(NAME));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_about_nothing_that_is_here_gets_nothing() {
+    let room = Room::open().await;
+    room.write("a.md", "# Bread\n\nFlour water salt yeast oven crust");
+    room.apply(json!({ "retrieval": { "relevance": 0.5 } })).await;
+    room.ingest().await;
+    let answer = room.answer(&room.admin(), asking("quantum chromodynamics lattice")).await.unwrap();
+    assert!(answer.retrieved.passages.is_empty() && !answer.left_out.is_empty());
+    assert!(answer.retrieved.best_similarity.unwrap() < 0.5);
+    let answer = room.answer(&room.admin(), asking("flour water salt")).await.unwrap();
+    assert_eq!(answer.retrieved.passages.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sections_come_back_whole_and_count_once() {
+    let room = Room::open().await;
+    let long = (0..90).map(|at| format!("word{at}")).collect::<Vec<_>>().join(" ");
+    room.write("a.md", &format!("# Long\n\n{long}"));
+    room.write("b.md", &page(2));
+    room.apply(json!({ "chunking": { "max_tokens": 32, "overlap_tokens": 4 }, "retrieval": { "relevance": 0.0, "parents": "merge", "limit": 3 } })).await;
+    room.ingest().await;
+    let found = room.search("word1 word5 word25 word45").await;
+    let of_long: Vec<_> = found.iter().filter(|hit| hit.title == "Long" && hit.text.contains("word25")).collect();
+    assert_eq!(of_long.len(), 1);
+    assert!(of_long[0].text.contains("word1 ") && of_long[0].text.contains("word89"), "{found:#?}");
+    let (room_for, tokens) = (30, of_long[0].tokens);
+    let request = RetrieveRequest { token_budget: Some(room_for), ..asking("word1 word5 word25 word45") };
+    let small = room.answer(&room.admin(), request).await.unwrap().retrieved.passages;
+    assert!(tokens as usize > room_for);
+    assert!(small.iter().map(|hit| hit.tokens as usize).sum::<usize>() <= room_for && !small.is_empty(), "{small:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_requests_are_named() {
+    let room = Room::open().await;
+    room.write("a.md", &page(1));
+    room.apply(json!({})).await;
+    room.ingest().await;
+    let check = async |request: RetrieveRequest| room.answer(&room.admin(), request).await.unwrap_err().code();
+    assert_eq!(check(asking("  ")).await, "knowledge-bad-request");
+    assert_eq!(check(asking(&"x".repeat(40_000))).await, "knowledge-bad-request");
+    assert_eq!(check(RetrieveRequest { limit: Some(0), ..asking("x") }).await, "knowledge-bad-request");
+    assert_eq!(check(RetrieveRequest { documents: vec!["' OR 1=1".into()], ..asking("x") }).await, "knowledge-bad-request");
+    assert_eq!(check(RetrieveRequest { metadata: [("a=b".into(), vec!["c".into()])].into(), ..asking("x") }).await, "knowledge-bad-request");
+}

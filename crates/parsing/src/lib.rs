@@ -1,3 +1,0 @@
-mod model;
-
-pub use model::{Block, BlockKind, Link, ParsedDocument};

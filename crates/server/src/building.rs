@@ -1,0 +1,321 @@
+//! From settings to a running server, in order; and back.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use axum::{Json, Router, extract::State, middleware, response::IntoResponse, routing::get};
+use bytes::Bytes;
+use http::StatusCode;
+use mainspring_api_openai::OpenAi;
+use mainspring_api_rest::Rest;
+use mainspring_blobs::{Blobs, S3Location};
+use mainspring_catalog::Catalog;
+use mainspring_chains::Chains;
+use mainspring_config::{CaptureConfig, Config, DurabilityConfig};
+use mainspring_identity::Identity;
+use mainspring_kernel::{Actor, Clock, Fault, SystemClock, Tasks};
+use mainspring_knowledge::{EgressPolicy, KnowledgeConfig, Knowledges, Parse, Parts as KnowledgeParts, SourcePolicy};
+use mainspring_lake::Lake;
+use mainspring_lake_lance::{Durability, LakeLocation, LanceConfig, LanceLake};
+use mainspring_llm::{EventSink, Retriever};
+use mainspring_observability::{Capture, Observability, Settings};
+use mainspring_parsers::{Limits, ParseRequest, ParsedDocument, ParserConfig, ParserPool};
+use mainspring_registry::Registry;
+use mainspring_telemetry::Metrics;
+use mainspring_web_kit::{Access, Authenticate, Problem, RequestLog, authenticate, deadline, log_requests};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::net::TcpListener;
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, limit::RequestBodyLimitLayer};
+
+use crate::{fault::BootFault, health::Parts, kinds, lock::DataLock, models::{Local, open_weights}, page, upkeep::Background};
+
+/// Spans in the queue at most: some seconds of a busy server.
+const SPAN_QUEUE: usize = 16_384;
+
+/// Everything, opened.
+#[derive(Debug)]
+pub struct Building {
+    config: Config,
+    lock: DataLock,
+    tasks: Tasks,
+    lake_tasks: Tasks,
+    rest: Rest,
+    openai: OpenAi,
+    parts: Parts,
+    clock: Arc<dyn Clock>,
+    /// Who asks without a key, while only this machine can ask.
+    local: Option<Actor>,
+    repaired: Vec<String>,
+}
+
+impl Building {
+    /// Opens the stores, repairs what a crash left, and puts the rooms together.
+    pub async fn open(config: Config, lock: DataLock) -> Result<Self, BootFault> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        // Rooms stop before the lake they write to.
+        let (tasks, lake_tasks) = (Tasks::default(), Tasks::default());
+        let catalog = Catalog::open(config.catalog_url().expose_secret()).await.map_err(BootFault::part("catalog"))?;
+        let identity = Identity::open(catalog.clone(), Arc::clone(&clock));
+        let local = identity.bootstrap().await.map_err(BootFault::part("catalog"))?;
+        let location = LakeLocation::parse(&config.lake_url()).map_err(BootFault::part("lake"))?;
+        let blobs = open_blobs(&config, &location)?;
+        let (lake, repaired) = open_lake(&config, location, (&lake_tasks, &clock)).await?;
+        let weights = open_weights(&config.models_dir()).map_err(BootFault::part("model cache"))?;
+        let local_models = Local::open(weights).map_err(BootFault::part("model cache"))?;
+        let metrics = Metrics::default();
+        let settings = Settings { spill_dir: config.data_dir().join("spill"), capture: capture(config.traces.capture), queue: SPAN_QUEUE };
+        let observability =
+            Observability::open(lake.as_ref(), settings, &tasks, (Arc::clone(&clock), metrics.clone())).await.map_err(BootFault::part("trace store"))?;
+        let registry = Registry::open(catalog.clone(), Arc::clone(&clock), kinds::descriptors()).with_audit(Arc::new(identity.clone()));
+        let parts = KnowledgeParts {
+            catalog: catalog.clone(),
+            registry: registry.clone(),
+            lake: Arc::clone(&lake),
+            blobs: blobs.clone(),
+            parsers: Arc::new(Parsers(ParserPool::start(parser_config(&config)?))),
+            models: local_models.models.clone(),
+            tasks: tasks.clone(),
+            clock: Arc::clone(&clock),
+        };
+        let knowledge = Knowledges::open(parts, knowledge_config(&config)).map_err(BootFault::part("knowledge"))?;
+        let alone = config.catalog.url.is_none();
+        for interrupted in knowledge.recover(alone).await.map_err(BootFault::part("knowledge"))? {
+            tracing::warn!(knowledge = %interrupted.knowledge.name, run = %interrupted.run, "an ingestion was broken off; the next one goes on from there");
+        }
+        let retriever: Arc<dyn Retriever> = Arc::new(knowledge.clone());
+        let chains = Arc::new(Chains::new(Arc::new(registry.clone()), retriever, local_models.models.clone(), config.models.chat.clone()));
+        let sink: Arc<dyn EventSink> = Arc::new(observability.clone());
+        let parts = Parts { catalog, lake, blobs, observability: observability.clone(), local: local_models, metrics };
+        let answer_deadline = config.server.answer_timeout.0;
+        let rest = Rest {
+            registry,
+            identity,
+            knowledge,
+            chains: Arc::clone(&chains),
+            observability,
+            health: Arc::new(parts.clone()),
+            tasks: tasks.clone(),
+            clock: Arc::clone(&clock),
+            answer_deadline,
+        };
+        let openai = OpenAi { chains, sink, clock: Arc::clone(&clock), answer_deadline };
+        Ok(Self { config, lock, tasks, lake_tasks, rest, openai, parts, clock, local: Some(local), repaired })
+    }
+
+    /// What was mended when the lake opened.
+    #[must_use]
+    pub fn repaired(&self) -> &[String] {
+        &self.repaired
+    }
+
+    /// Every surface behind one set of layers.
+    pub fn router(&self) -> Router {
+        let access = Access {
+            authenticate: Arc::new(Keys { identity: self.rest.identity.clone(), local: self.local.clone() }),
+            allowed_hosts: self.config.server.allowed_hosts.clone().into(),
+        };
+        let log = RequestLog { clock: Arc::clone(&self.clock), metrics: self.parts.metrics.clone() };
+        let body_limit = usize::try_from(self.config.server.body_limit.0).unwrap_or(usize::MAX);
+        // Answers by models have a deadline of their own; the rest must begin sooner.
+        let native = mainspring_api_rest::router(self.rest.clone());
+        let openai = mainspring_api_openai::router(self.openai.clone());
+        let slowest = self.config.server.answer_timeout.0.max(self.config.server.request_timeout.0) + Duration::from_secs(5);
+        Router::new()
+            .merge(native)
+            .merge(openai)
+            .layer(middleware::from_fn_with_state(slowest, deadline))
+            .merge(self.probes())
+            .fallback(page::fallback)
+            .layer(middleware::from_fn_with_state(access, authenticate))
+            .layer(axum::extract::DefaultBodyLimit::disable())
+            .layer(RequestBodyLimitLayer::new(body_limit))
+            .layer(CompressionLayer::new().gzip(true))
+            .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+                Problem::new(mainspring_kernel::FaultKind::Internal, "internal", "internal error; the log has the details under this request id").into_response()
+            }))
+            .layer(middleware::from_fn_with_state(log, log_requests))
+    }
+
+    fn probes(&self) -> Router {
+        Router::new()
+            .route("/healthz", get(|| async { "ok" }))
+            .route("/readyz", get(ready))
+            .route("/metrics", get(|State(parts): State<Parts>| async move { parts.metrics() }))
+            .with_state(self.parts.clone())
+    }
+
+    /// Serves until told to stop, then puts everything away in order.
+    pub async fn serve(mut self, ready: impl FnOnce(SocketAddr), stop: impl Future<Output = ()> + Send + 'static) -> Result<(), BootFault> {
+        let address = self.config.server.listen;
+        let keys = self.rest.identity.count_usable_keys().await.map_err(BootFault::part("catalog"))?;
+        if !address.ip().is_loopback() {
+            if keys == 0 {
+                return Err(BootFault::KeyNeeded { address });
+            }
+            self.local = None;
+        }
+        let listener = TcpListener::bind(address).await.map_err(|source| BootFault::Listen { address, source })?;
+        let address = listener.local_addr().map_err(|source| BootFault::Listen { address, source })?;
+        if let Err(error) = self.lock.announce(Some(&format!("http://{}", reachable(address)))) {
+            tracing::warn!(%error, "other commands cannot see where this server listens");
+        }
+        self.background().start(&self.tasks);
+        let app = self.router().into_make_service_with_connect_info::<SocketAddr>();
+        ready(address);
+        let grace = self.config.server.shutdown_grace.0;
+        let (stopping, mut stopped) = tokio::sync::watch::channel(false);
+        let server = axum::serve(listener, app).with_graceful_shutdown(async move {
+            stop.await;
+            let _ = stopping.send(true);
+        });
+        // A client that never finishes does not keep the server from stopping.
+        let served = tokio::select! {
+            served = server => served,
+            () = async { let _ = stopped.wait_for(|stopped| *stopped).await; tokio::time::sleep(grace).await } => Ok(()),
+        };
+        served.map_err(BootFault::Serve)?;
+        self.shut_down().await
+    }
+
+    fn background(&self) -> Background {
+        Background {
+            knowledge: self.rest.knowledge.clone(),
+            observability: self.rest.observability.clone(),
+            registry: self.rest.registry.clone(),
+            identity: self.rest.identity.clone(),
+            tasks: self.tasks.clone(),
+            clock: Arc::clone(&self.clock),
+            upkeep_every: self.config.lake.upkeep_every.0,
+            keep_traces_for: self.config.traces.keep_for.0,
+            keep_versions_for: self.config.lake.keep_versions_for.0,
+        }
+    }
+
+    /// Stops the rooms, then the lake, and lets go of the data directory.
+    pub async fn shut_down(self) -> Result<(), BootFault> {
+        let grace = self.config.server.shutdown_grace.0;
+        let rooms = self.tasks.shut_down(grace).await;
+        let lake = self.lake_tasks.shut_down(grace).await;
+        drop(self.lock);
+        Ok(rooms.and(lake)?)
+    }
+}
+
+/// Every route, with its method, for the authorisation table test.
+pub const ROUTES: &[(&str, &str)] = &[("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics")];
+
+/// An address a browser on this machine can open.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], address.port())) } else { address }
+}
+
+async fn ready(State(parts): State<Parts>) -> axum::response::Response {
+    match parts.ready().await {
+        Ok(()) => "ready".into_response(),
+        Err(items) => (StatusCode::SERVICE_UNAVAILABLE, Json(items)).into_response(),
+    }
+}
+
+const fn capture(config: CaptureConfig) -> Capture {
+    match config {
+        CaptureConfig::None => Capture::None,
+        CaptureConfig::Metadata => Capture::Metadata,
+        CaptureConfig::Redacted => Capture::Redacted,
+        CaptureConfig::Full => Capture::Full,
+    }
+}
+
+/// Blobs lie beside the lake: in its bucket, or in the data directory.
+fn open_blobs(config: &Config, lake: &LakeLocation) -> Result<Blobs, BootFault> {
+    let blobs = match lake {
+        LakeLocation::Local(_) => Blobs::local(&config.data_dir().join("blobs")),
+        LakeLocation::S3 { bucket, prefix, endpoint, region, access_key, secret_key, session_token, allow_http } => Blobs::s3(&S3Location {
+            bucket: bucket.clone(),
+            prefix: if prefix.is_empty() { "blobs".to_owned() } else { format!("{prefix}/blobs") },
+            endpoint: endpoint.clone(),
+            region: region.clone(),
+            access_key: access_key.clone(),
+            secret_key: secret_key.clone(),
+            session_token: session_token.clone(),
+            allow_http: *allow_http,
+        }),
+    };
+    blobs.map_err(BootFault::part("blob store"))
+}
+
+async fn open_lake(config: &Config, location: LakeLocation, (tasks, clock): (&Tasks, &Arc<dyn Clock>)) -> Result<(Arc<dyn Lake>, Vec<String>), BootFault> {
+    let durability = match config.lake.durability {
+        DurabilityConfig::Disk => Durability::Disk,
+        DurabilityConfig::Process => Durability::Process,
+    };
+    let lance = LanceConfig { durability, tasks: tasks.clone(), clock: Arc::clone(clock), ..LanceConfig::new(location) };
+    let lake = LanceLake::open(lance).await.map_err(BootFault::part("lake"))?;
+    let mut repaired = Vec::new();
+    for repair in lake.repair().await.map_err(BootFault::part("lake"))? {
+        let text = format!(
+            "table `{}`: version {} was torn and was moved to {}; version {} is open now",
+            repair.table, repair.bad_version, repair.moved_to, repair.opened_version
+        );
+        tracing::warn!("{text}");
+        repaired.push(text);
+    }
+    Ok((Arc::new(lake), repaired))
+}
+
+fn parser_config(config: &Config) -> Result<ParserConfig, BootFault> {
+    let program = std::env::current_exe()
+        .map_err(|error| BootFault::Part { part: "parser pool", code: "parse-no-workers", reason: error.to_string(), hint: None })?;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let workers = if config.knowledge.parser_workers == 0 { cores } else { config.knowledge.parser_workers };
+    let limits = Limits {
+        memory: config.knowledge.parser_memory.0,
+        wall: config.knowledge.parser_timeout.0,
+        input: config.knowledge.parser_file_limit.0,
+        ..Limits::default()
+    };
+    Ok(ParserConfig { program: program_for_parsing(program), args: vec!["__parse".into()], workers, limits })
+}
+
+/// This binary; in tests, which are another program, the real one beside them.
+fn program_for_parsing(current: PathBuf) -> PathBuf {
+    std::env::var_os("MAINSPRING_PARSER").map_or(current, PathBuf::from)
+}
+
+fn knowledge_config(config: &Config) -> KnowledgeConfig {
+    let mut sources = SourcePolicy::in_dir(config.data_dir().join("work"));
+    sources.max_document_bytes = config.knowledge.parser_file_limit.0;
+    sources.egress = EgressPolicy { allow_private: config.knowledge.allow_private_addresses, ..EgressPolicy::default() };
+    let mut knowledge = KnowledgeConfig::new(sources);
+    knowledge.keep_versions_for = config.lake.keep_versions_for.0;
+    knowledge.keep_runs_for = config.traces.keep_for.0;
+    knowledge
+}
+
+/// The pool behind the room's seam.
+#[derive(Debug)]
+struct Parsers(ParserPool);
+
+#[async_trait]
+impl Parse for Parsers {
+    async fn parse(&self, bytes: Bytes, media_type: Option<String>, file_name: String) -> Result<ParsedDocument, Box<dyn Fault>> {
+        let request = ParseRequest { bytes, file_name, media_type };
+        self.0.parse(request).await.map_err(|fault| Box::new(fault) as Box<dyn Fault>)
+    }
+}
+
+#[derive(Debug)]
+struct Keys {
+    identity: Identity,
+    local: Option<Actor>,
+}
+
+#[async_trait]
+impl Authenticate for Keys {
+    async fn authenticate(&self, key: &SecretString) -> Result<Actor, Problem> {
+        Ok(self.identity.authenticate(key).await?)
+    }
+
+    fn local(&self) -> Option<Actor> {
+        self.local.clone()
+    }
+}

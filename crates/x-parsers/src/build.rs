@@ -1,0 +1,142 @@
+//! Putting a document together from parts that come in order.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    fault::ParseFault,
+    limits::Limits,
+    model::{Block, BlockKind, Link, ParsedDocument},
+};
+
+#[derive(Debug)]
+pub(crate) struct Builder {
+    pub(crate) title: Option<String>,
+    pub(crate) text: String,
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) links: Vec<Link>,
+    pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) page: Option<u32>,
+    headings: Vec<(u8, String)>,
+    limit: usize,
+}
+
+/// A document with more links than this is a list of links.
+const LINKS_MAX: usize = 2_000;
+const HEADING_MAX: usize = 300;
+
+impl Builder {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            title: None,
+            text: String::new(),
+            blocks: Vec::new(),
+            links: Vec::new(),
+            metadata: BTreeMap::new(),
+            warnings: Vec::new(),
+            page: None,
+            headings: Vec::new(),
+            limit: usize::try_from(limits.output).unwrap_or(usize::MAX),
+        }
+    }
+
+    pub(crate) fn heading(&mut self, level: u8, text: &str) -> Result<(), ParseFault> {
+        let level = level.clamp(1, 6);
+        let text = one_line(text);
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.headings.retain(|(other, _)| *other < level);
+        let written = format!("{} {text}", "#".repeat(usize::from(level)));
+        self.block(BlockKind::Heading { level }, &written)?;
+        self.headings.push((level, mainspring_kernel::text::elide(&text, HEADING_MAX)));
+        Ok(())
+    }
+
+    /// Adds a block of text; one that is only white space is left out.
+    pub(crate) fn block(&mut self, kind: BlockKind, text: &str) -> Result<(), ParseFault> {
+        let text = text.trim_matches(|c: char| c == '\n' || c == '\r').trim_end();
+        if text.trim().is_empty() {
+            return Ok(());
+        }
+        if self.text.len() + text.len() + 2 > self.limit {
+            return Err(ParseFault::TextTooLarge { limit: self.limit as u64 });
+        }
+        if !self.text.is_empty() {
+            self.text.push_str("\n\n");
+        }
+        let start = self.text.len();
+        self.text.push_str(text);
+        let heading_path = self.headings.iter().map(|(_, text)| text.clone()).collect();
+        self.blocks.push(Block { kind, start, end: self.text.len(), heading_path, page: self.page });
+        Ok(())
+    }
+
+    pub(crate) fn paragraph(&mut self, text: &str) -> Result<(), ParseFault> {
+        self.block(BlockKind::Paragraph, text)
+    }
+
+    pub(crate) fn link(&mut self, text: &str, target: &str) {
+        if self.links.len() < LINKS_MAX && !target.is_empty() {
+            self.links.push(Link { text: one_line(text), target: mainspring_kernel::text::elide(target, 2_000) });
+        }
+    }
+
+    /// Rows as a Markdown table, the first as its header.
+    pub(crate) fn table(&mut self, rows: &[Vec<String>]) -> Result<(), ParseFault> {
+        let width = rows.iter().map(Vec::len).max().unwrap_or(0);
+        if width == 0 {
+            return Ok(());
+        }
+        let mut text = String::new();
+        for (index, row) in rows.iter().enumerate() {
+            text.push('|');
+            for column in 0..width {
+                let cell = row.get(column).map(|cell| one_line(cell).replace('|', "\\|")).unwrap_or_default();
+                text.push(' ');
+                text.push_str(&cell);
+                text.push_str(" |");
+            }
+            text.push('\n');
+            if index == 0 {
+                text.push_str(&format!("|{}\n", " --- |".repeat(width)));
+            }
+        }
+        self.block(BlockKind::Table, &text)
+    }
+
+    pub(crate) fn finish(self, media_type: &str, file_name: &str, pages: Option<u32>) -> ParsedDocument {
+        let first_heading = || self.blocks.iter().find(|block| matches!(block.kind, BlockKind::Heading { .. })).map(|block| heading_text(&self.text[block.range()]));
+        let title = self.title.as_deref().map(one_line).filter(|title| !title.is_empty()).or_else(first_heading).unwrap_or_else(|| stem(file_name));
+        ParsedDocument {
+            title: mainspring_kernel::text::elide(&title, HEADING_MAX),
+            media_type: media_type.to_owned(),
+            text: self.text,
+            blocks: self.blocks,
+            pages,
+            links: self.links,
+            metadata: self.metadata,
+            warnings: self.warnings,
+        }
+    }
+}
+
+pub(crate) fn heading_text(written: &str) -> String {
+    one_line(written.trim_start_matches('#'))
+}
+
+/// Text on one line, white space folded.
+pub(crate) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The file's name without its folder and ending, for documents that do not say what they are called.
+pub(crate) fn stem(file_name: &str) -> String {
+    let name = file_name.rsplit(['/', '\\']).next().unwrap_or(file_name);
+    let name = match name.rsplit_once('.') {
+        Some((stem, _)) if !stem.is_empty() => stem,
+        _ => name,
+    };
+    let clean: String = name.chars().filter(|c| !c.is_control()).collect();
+    if clean.trim().is_empty() { "untitled".to_owned() } else { clean }
+}

@@ -1,0 +1,183 @@
+//! What a file is: by its content first, then by its name, then by what the source said.
+
+use std::path::Path;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Markdown,
+    Html,
+    Pdf,
+    Docx,
+    Pptx,
+    Sheet,
+    Csv,
+    Json,
+    JsonLines,
+    Mail,
+    Code(Language),
+    Plain,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Language {
+    Rust,
+    Python,
+    JavaScript,
+    TypeScript,
+    Tsx,
+    Go,
+    Java,
+    C,
+}
+
+impl Language {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Rust => "rust",
+            Self::Python => "python",
+            Self::JavaScript => "javascript",
+            Self::TypeScript => "typescript",
+            Self::Tsx => "tsx",
+            Self::Go => "go",
+            Self::Java => "java",
+            Self::C => "c",
+        }
+    }
+}
+
+impl Format {
+    pub(crate) const fn media_type(self) -> &'static str {
+        match self {
+            Self::Markdown => "text/markdown",
+            Self::Html => "text/html",
+            Self::Pdf => "application/pdf",
+            Self::Docx => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+            Self::Pptx => "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+            Self::Sheet => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            Self::Csv => "text/csv",
+            Self::Json => "application/json",
+            Self::JsonLines => "application/jsonl",
+            Self::Mail => "message/rfc822",
+            Self::Code(_) => "text/x-source-code",
+            Self::Plain => "text/plain",
+        }
+    }
+}
+
+/// The format, or the media type nobody reads.
+pub(crate) fn detect(bytes: &[u8], file_name: &str, media_type: Option<&str>) -> Result<Format, String> {
+    if let Some(decided) = by_content(bytes) {
+        return decided;
+    }
+    let named = by_name(file_name).or_else(|| media_type.and_then(by_media_type));
+    // A page without a telling name still begins like one.
+    let looks_html = begins_like_html(bytes);
+    match named {
+        Some(Format::Pdf | Format::Docx | Format::Pptx | Format::Sheet) => Ok(if looks_html { Format::Html } else { Format::Plain }),
+        Some(format) => Ok(format),
+        None if looks_html => Ok(Format::Html),
+        None => Ok(Format::Plain),
+    }
+}
+
+/// Formats with a signature, and bytes that are no text at all.
+fn by_content(bytes: &[u8]) -> Option<Result<Format, String>> {
+    let head = &bytes[..bytes.len().min(1024)];
+    if find(head, b"%PDF-").is_some() {
+        return Some(Ok(Format::Pdf));
+    }
+    if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
+        return Some(by_archive(bytes));
+    }
+    if bytes.starts_with(&[0xD0, 0xCF, 0x11, 0xE0]) {
+        // The old office container: workbooks are read, documents are not.
+        let workbook = find(bytes, &utf16("Workbook")).is_some() || find(bytes, &utf16("Book")).is_some();
+        return Some(if workbook { Ok(Format::Sheet) } else { Err("application/x-ole-storage".to_owned()) });
+    }
+    let signatures: [(&[u8], &str); 10] = [
+        (b"\x89PNG", "image/png"),
+        (b"\xFF\xD8\xFF", "image/jpeg"),
+        (b"GIF8", "image/gif"),
+        (b"\x1F\x8B", "application/gzip"),
+        (b"\x7FELF", "application/x-executable"),
+        (b"7z\xBC\xAF\x27\x1C", "application/x-7z-compressed"),
+        (b"Rar!", "application/vnd.rar"),
+        (b"OggS", "audio/ogg"),
+        (b"ID3", "audio/mpeg"),
+        (b"RIFF", "application/x-riff"),
+    ];
+    if let Some((_, media_type)) = signatures.iter().find(|(signature, _)| bytes.starts_with(signature)) {
+        return Some(Err((*media_type).to_owned()));
+    }
+    let utf16 = bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]);
+    let nul = head.iter().filter(|byte| **byte == 0).count();
+    (!utf16 && nul > 0).then(|| Err("application/octet-stream".to_owned()))
+}
+
+fn by_archive(bytes: &[u8]) -> Result<Format, String> {
+    // Member names stand uncompressed in the archive; which one is there says what it is.
+    for (member, format) in [
+        (b"word/document.xml".as_slice(), Format::Docx),
+        (b"ppt/presentation.xml", Format::Pptx),
+        (b"xl/workbook", Format::Sheet),
+        (b"application/vnd.oasis.opendocument.spreadsheet", Format::Sheet),
+    ] {
+        if find(bytes, member).is_some() {
+            return Ok(format);
+        }
+    }
+    Err("application/zip".to_owned())
+}
+
+fn by_name(name: &str) -> Option<Format> {
+    let extension = Path::new(name).extension()?.to_str()?.to_ascii_lowercase();
+    Some(match extension.as_str() {
+        "md" | "markdown" | "mdx" | "mkd" => Format::Markdown,
+        "html" | "htm" | "xhtml" => Format::Html,
+        "pdf" => Format::Pdf,
+        "docx" => Format::Docx,
+        "pptx" => Format::Pptx,
+        "xlsx" | "xlsm" | "xls" | "ods" => Format::Sheet,
+        "csv" | "tsv" => Format::Csv,
+        "json" => Format::Json,
+        "jsonl" | "ndjson" => Format::JsonLines,
+        "eml" => Format::Mail,
+        "rs" => Format::Code(Language::Rust),
+        "py" | "pyi" => Format::Code(Language::Python),
+        "js" | "mjs" | "cjs" | "jsx" => Format::Code(Language::JavaScript),
+        "ts" | "mts" | "cts" => Format::Code(Language::TypeScript),
+        "tsx" => Format::Code(Language::Tsx),
+        "go" => Format::Code(Language::Go),
+        "java" => Format::Code(Language::Java),
+        "c" | "h" => Format::Code(Language::C),
+        "txt" | "text" | "rst" | "adoc" | "log" | "org" | "tex" => Format::Plain,
+        _ => return None,
+    })
+}
+
+fn by_media_type(media_type: &str) -> Option<Format> {
+    let plain = media_type.split(';').next()?.trim().to_ascii_lowercase();
+    Some(match plain.as_str() {
+        "text/markdown" => Format::Markdown,
+        "text/html" | "application/xhtml+xml" => Format::Html,
+        "text/csv" | "text/tab-separated-values" => Format::Csv,
+        "application/json" => Format::Json,
+        "application/jsonl" | "application/x-ndjson" => Format::JsonLines,
+        "message/rfc822" => Format::Mail,
+        _ => return None,
+    })
+}
+
+fn begins_like_html(bytes: &[u8]) -> bool {
+    let head = String::from_utf8_lossy(&bytes[..bytes.len().min(512)]).to_ascii_lowercase();
+    let head = head.trim_start_matches('\u{feff}').trim_start();
+    ["<!doctype html", "<html", "<head", "<body"].iter().any(|start| head.starts_with(start))
+}
+
+fn utf16(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}

@@ -1,0 +1,159 @@
+//! DOCX: paragraphs with their styles, lists, tables.
+
+use std::collections::HashMap;
+
+use crate::{
+    archive::{Archive, Node, walk},
+    build::Builder,
+    fault::ParseFault,
+    limits::Limits,
+    model::{BlockKind, ParsedDocument},
+};
+
+const FORMAT: &str = "DOCX";
+
+pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<ParsedDocument, ParseFault> {
+    let mut archive = Archive::open(bytes, FORMAT, limits)?;
+    let body = archive.read("word/document.xml", FORMAT)?.ok_or_else(|| ParseFault::malformed(FORMAT, "it has no body"))?;
+    let styles = match archive.read("word/styles.xml", FORMAT)? {
+        Some(xml) => heading_styles(&xml, limits)?,
+        None => HashMap::new(),
+    };
+    let mut builder = Builder::new(limits);
+    if let Some(core) = archive.read("docProps/core.xml", FORMAT)? {
+        builder.title = core_title(&core, limits)?;
+    }
+    let mut reader = Reader { builder: &mut builder, styles: &styles, paragraph: Paragraph::default(), tables: Vec::new(), in_text: false };
+    walk(&body, FORMAT, limits, |node| reader.node(node))?;
+    Ok(builder.finish("application/vnd.openxmlformats-officedocument.wordprocessingml.document", file_name, None))
+}
+
+pub(crate) fn core_title(xml: &[u8], limits: &Limits) -> Result<Option<String>, ParseFault> {
+    let mut title = String::new();
+    let mut inside = false;
+    walk(xml, FORMAT, limits, |node| {
+        match node {
+            Node::Open("title", _) => inside = true,
+            Node::Close("title") => inside = false,
+            Node::Text(text) if inside => title.push_str(text),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(Some(title).filter(|title| !title.trim().is_empty()))
+}
+
+/// Style id to heading level, by the style's name or its outline level.
+fn heading_styles(xml: &[u8], limits: &Limits) -> Result<HashMap<String, u8>, ParseFault> {
+    let mut levels = HashMap::new();
+    let mut style = String::new();
+    walk(xml, FORMAT, limits, |node| {
+        match node {
+            Node::Open("style", attributes) => style = attributes.get("styleId").unwrap_or_default(),
+            Node::Open("name", attributes) => {
+                if let Some(level) = attributes.get("val").as_deref().and_then(named_level) {
+                    levels.insert(style.clone(), level);
+                }
+            }
+            Node::Open("outlineLvl", attributes) => {
+                if let Some(level) = attributes.get("val").and_then(|value| value.parse::<u8>().ok()).filter(|level| *level < 6) {
+                    levels.entry(style.clone()).or_insert(level + 1);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(levels)
+}
+
+fn named_level(name: &str) -> Option<u8> {
+    let name = name.to_ascii_lowercase();
+    if name == "title" {
+        return Some(1);
+    }
+    let digits = name.strip_prefix("heading").map(str::trim)?;
+    digits.parse().ok().filter(|level| (1..=6).contains(level))
+}
+
+#[derive(Default)]
+struct Paragraph {
+    text: String,
+    style: Option<String>,
+    list: bool,
+}
+
+struct Table {
+    rows: Vec<Vec<String>>,
+    cell: String,
+}
+
+struct Reader<'a> {
+    builder: &'a mut Builder,
+    styles: &'a HashMap<String, u8>,
+    paragraph: Paragraph,
+    /// Tables in tables: the inner one's text goes into the outer one's cell.
+    tables: Vec<Table>,
+    in_text: bool,
+}
+
+impl Reader<'_> {
+    fn node(&mut self, node: Node<'_>) -> Result<(), ParseFault> {
+        match node {
+            Node::Open("t", _) => self.in_text = true,
+            Node::Close("t") => self.in_text = false,
+            Node::Text(text) if self.in_text => self.paragraph.text.push_str(text),
+            Node::Open("tab", _) => self.paragraph.text.push(' '),
+            Node::Open("br" | "cr", _) => self.paragraph.text.push('\n'),
+            Node::Open("pStyle", attributes) => self.paragraph.style = attributes.get("val"),
+            Node::Open("numPr", _) => self.paragraph.list = true,
+            Node::Open("tbl", _) => self.tables.push(Table { rows: Vec::new(), cell: String::new() }),
+            Node::Open("tr", _) => {
+                if let Some(table) = self.tables.last_mut() {
+                    table.rows.push(Vec::new());
+                }
+            }
+            Node::Close("tc") => {
+                if let Some(table) = self.tables.last_mut() {
+                    let cell = std::mem::take(&mut table.cell);
+                    if let Some(row) = table.rows.last_mut() {
+                        row.push(cell);
+                    }
+                }
+            }
+            Node::Close("tbl") => self.end_table()?,
+            Node::Close("p") => self.end_paragraph()?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn end_table(&mut self) -> Result<(), ParseFault> {
+        let Some(table) = self.tables.pop() else { return Ok(()) };
+        match self.tables.last_mut() {
+            Some(outer) => {
+                let text: Vec<String> = table.rows.iter().map(|row| row.join(" ")).collect();
+                outer.cell.push_str(&text.join("; "));
+                Ok(())
+            }
+            None => self.builder.table(&table.rows),
+        }
+    }
+
+    fn end_paragraph(&mut self) -> Result<(), ParseFault> {
+        let paragraph = std::mem::take(&mut self.paragraph);
+        if let Some(table) = self.tables.last_mut() {
+            if !table.cell.is_empty() {
+                table.cell.push(' ');
+            }
+            table.cell.push_str(&paragraph.text);
+            return Ok(());
+        }
+        let level = paragraph.style.as_ref().and_then(|style| self.styles.get(style).copied().or_else(|| named_level(style)));
+        match level {
+            Some(level) => self.builder.heading(level, &paragraph.text),
+            None if paragraph.list => self.builder.block(BlockKind::ListItem, &format!("- {}", paragraph.text.trim())),
+            None => self.builder.paragraph(&paragraph.text),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! One file, in this process. Only the child and tests call it.
+
+use crate::{
+    code, decode::decode,
+    detect::{Format, detect},
+    docx,
+    fault::ParseFault,
+    html,
+    limits::Limits,
+    mail, markdown,
+    model::ParsedDocument,
+    pdf, plain, pptx, records, sheets,
+};
+
+pub fn parse_in_process(bytes: &[u8], file_name: &str, media_type: Option<&str>, limits: &Limits) -> Result<ParsedDocument, ParseFault> {
+    if bytes.len() as u64 > limits.input {
+        return Err(ParseFault::TooLarge { bytes: bytes.len() as u64, limit: limits.input });
+    }
+    let format = detect(bytes, file_name, media_type).map_err(|media_type| ParseFault::Unsupported { media_type })?;
+    match format {
+        Format::Pdf => return pdf::parse(bytes, file_name, limits),
+        Format::Docx => return docx::parse(bytes, file_name, limits),
+        Format::Pptx => return pptx::parse(bytes, file_name, limits),
+        Format::Sheet => return sheets::parse(bytes, file_name, limits),
+        Format::Mail => return mail::parse(bytes, file_name, limits),
+        _ => {}
+    }
+    let (text, warning) = decode(bytes);
+    let mut document = match format {
+        Format::Markdown => markdown::parse(text, file_name, limits),
+        Format::Html => html::parse(&text, file_name, limits),
+        Format::Csv => records::csv(&text, file_name, limits),
+        Format::Json => records::json(&text, file_name, limits),
+        Format::JsonLines => records::json_lines(&text, file_name, limits),
+        Format::Code(language) => code::parse(text, file_name, language, limits),
+        _ => plain::parse(&text, file_name, limits),
+    }?;
+    debug_assert_eq!(document.media_type, format.media_type());
+    document.warnings.extend(warning);
+    Ok(document)
+}

@@ -1,0 +1,118 @@
+//! CSV, JSON and JSON lines.
+
+use serde_json::Value;
+
+use crate::{
+    build::{Builder, one_line},
+    fault::ParseFault,
+    limits::Limits,
+    model::{BlockKind, ParsedDocument},
+};
+
+/// Rows of one table block; a larger file becomes several, each with the header row.
+const ROWS: usize = 200;
+const COLUMNS: usize = 500;
+
+pub(crate) fn csv(text: &str, file_name: &str, limits: &Limits) -> Result<ParsedDocument, ParseFault> {
+    let mut builder = Builder::new(limits);
+    let first = text.lines().next().unwrap_or_default();
+    let delimiter = [b',', b';', b'\t'].into_iter().max_by_key(|delimiter| first.bytes().filter(|byte| byte == delimiter).count()).unwrap_or(b',');
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| ParseFault::malformed("CSV", error))?;
+        rows.push(record.iter().take(COLUMNS).map(str::to_owned).collect());
+    }
+    tables(&rows, &mut builder)?;
+    Ok(builder.finish("text/csv", file_name, None))
+}
+
+/// Rows as table blocks, each beginning with the first row.
+pub(crate) fn tables(rows: &[Vec<String>], builder: &mut Builder) -> Result<(), ParseFault> {
+    let Some((header, body)) = rows.split_first() else { return Ok(()) };
+    if body.is_empty() {
+        return builder.table(rows);
+    }
+    for part in body.chunks(ROWS) {
+        let mut table = Vec::with_capacity(part.len() + 1);
+        table.push(header.clone());
+        table.extend_from_slice(part);
+        builder.table(&table)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn json(text: &str, file_name: &str, limits: &Limits) -> Result<ParsedDocument, ParseFault> {
+    check_depth(text, limits.depth)?;
+    let mut builder = Builder::new(limits);
+    let value: Value = serde_json::from_str(text).map_err(|error| ParseFault::malformed("JSON", error))?;
+    match &value {
+        Value::Array(items) => items.iter().try_for_each(|item| record(item, &mut builder))?,
+        value => record(value, &mut builder)?,
+    }
+    Ok(builder.finish("application/json", file_name, None))
+}
+
+pub(crate) fn json_lines(text: &str, file_name: &str, limits: &Limits) -> Result<ParsedDocument, ParseFault> {
+    let mut builder = Builder::new(limits);
+    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        check_depth(line, limits.depth)?;
+        let value: Value = serde_json::from_str(line).map_err(|error| ParseFault::malformed("JSON lines", format!("line {}: {error}", index + 1)))?;
+        record(&value, &mut builder)?;
+    }
+    Ok(builder.finish("application/jsonl", file_name, None))
+}
+
+/// `key: value` lines, nested keys joined by dots.
+fn record(value: &Value, builder: &mut Builder) -> Result<(), ParseFault> {
+    let mut lines = Vec::new();
+    flatten("", value, &mut lines);
+    builder.block(BlockKind::Record, &lines.join("\n"))
+}
+
+fn flatten(path: &str, value: &Value, lines: &mut Vec<String>) {
+    let join = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(key, value)| flatten(&join(key), value, lines)),
+        Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
+            lines.push(line(path, &items.iter().map(scalar).collect::<Vec<_>>().join(", ")));
+        }
+        Value::Array(items) => items.iter().enumerate().for_each(|(index, item)| flatten(&join(&(index + 1).to_string()), item, lines)),
+        value => lines.push(line(path, &scalar(value))),
+    }
+}
+
+fn line(path: &str, value: &str) -> String {
+    if path.is_empty() { value.to_owned() } else { format!("{path}: {value}") }
+}
+
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::String(text) => one_line(text),
+        Value::Null => "none".to_owned(),
+        value => value.to_string(),
+    }
+}
+
+/// serde_json has a limit of its own, but says less.
+fn check_depth(text: &str, limit: u32) -> Result<(), ParseFault> {
+    // serde_json stops at 128 levels.
+    let limit = limit.min(127);
+    let (mut depth, mut in_text, mut escaped) = (0_u32, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => {
+                depth += 1;
+                if depth > limit {
+                    return Err(ParseFault::TooDeep { limit });
+                }
+            }
+            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! The pool with real children.
+
+use std::{path::PathBuf, time::Duration};
+
+use bytes::Bytes;
+use mainspring_parsers::{Limits, ParseFault, ParseRequest, ParserConfig, ParserPool};
+
+fn pool(limits: Limits) -> ParserPool {
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_parse-child"));
+    ParserPool::start(ParserConfig { program, args: Vec::new(), workers: 2, limits })
+}
+
+fn request(name: &str, bytes: impl Into<Bytes>) -> ParseRequest {
+    ParseRequest { bytes: bytes.into(), file_name: name.to_owned(), media_type: None }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_fails_does_not_stop_the_next() {
+    let pool = pool(Limits::default());
+    for _ in 0..3 {
+        assert!(matches!(pool.parse(request("x.json", "{")).await, Err(ParseFault::Malformed { .. })));
+        assert_eq!(pool.parse(request("x.md", "# Hello\n\nthere")).await.unwrap().title, "Hello");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_takes_too_long_is_killed_and_replaced() {
+    let pool = pool(Limits { wall: Duration::ZERO, ..Limits::default() });
+    assert_eq!(pool.parse(request("x.md", "# Hello")).await, Err(ParseFault::TimedOut { seconds: 0 }));
+    assert_eq!(pool.parse(request("x.md", "# Hello")).await, Err(ParseFault::TimedOut { seconds: 0 }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_is_bounded_and_the_pool_lives_on() {
+    let pool = pool(Limits { memory: 400 << 20, ..Limits::default() });
+    // Twenty million small values take gigabytes as a tree.
+    let hungry = format!("[{}1]", "1,".repeat(20_000_000));
+    assert!(matches!(pool.parse(request("x.json", hungry)).await, Err(ParseFault::Crashed { .. })));
+    assert_eq!(pool.parse(request("x.txt", "fine")).await.unwrap().text, "fine");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_files_at_once_share_the_children() {
+    let pool = pool(Limits::default());
+    let parses = (0..40).map(|n| {
+        let pool = pool.clone();
+        async move { pool.parse(request("x.md", format!("# Title {n}"))).await.map(|document| document.title) }
+    });
+    let mut all = Vec::new();
+    for parse in parses {
+        all.push(tokio::spawn(parse));
+    }
+    for (n, handle) in all.into_iter().enumerate() {
+        assert_eq!(handle.await.unwrap().unwrap(), format!("Title {n}"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_is_not_there_is_said_so() {
+    let config = ParserConfig { program: "/nonexistent/mainspring".into(), args: Vec::new(), workers: 1, limits: Limits::default() };
+    assert!(matches!(ParserPool::start(config).parse(request("x", "y")).await, Err(ParseFault::Pool { .. })));
+}
