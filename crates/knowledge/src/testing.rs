@@ -265,7 +265,7 @@ impl Room {
 
     pub(crate) async fn apply_named(&self, name: &str, extra: Value) {
         let manifest = json!({"apiVersion": "mainspring/v1", "kind": "knowledge", "name": name, "spec": self.spec(extra)});
-        let drafts = [Draft { origin: "test".into(), manifest }];
+        let drafts = [Draft { origin: "test".into(), value: manifest }];
         self.registry.apply(&self.admin(), &drafts, "test").await.unwrap();
     }
 

@@ -141,9 +141,9 @@ fn text_params() -> InvertedIndexParams {
     // stemmer leaves words of other languages alone in most cases; folding makes `café` match `cafe`.
     // Positions would serve phrases only, and have broken compaction.
     InvertedIndexParams::default()
-        .base_tokenizer(std::env::var("TOK").unwrap_or("icu/split".to_owned()))
+        .base_tokenizer("icu/split".to_owned())
         .stem(true)
-        .remove_stop_words(std::env::var("KEEP").is_err())
+        .remove_stop_words(true)
         .ascii_folding(true)
         .with_position(false)
 }

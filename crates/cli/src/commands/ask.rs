@@ -68,6 +68,8 @@ fn show_sources(session: &Session, outcome: &Value) {
         let headings: Vec<&str> = source["heading_path"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let page = source["page"].as_u64().map(|page| format!(", page {page}")).unwrap_or_default();
         let title = source["title"].as_str().unwrap_or_default();
+        // The first heading of a page is often its title again.
+        let headings: Vec<&str> = headings.into_iter().skip_while(|heading| *heading == title).collect();
         let place = if headings.is_empty() { title.to_owned() } else { format!("{title} > {}", headings.join(" > ")) };
         say(&printable(&format!("  {mark} [{}] {place}{page}", source["number"])));
         say(&printable(&format!("        {}", source["uri"].as_str().unwrap_or_default())));

@@ -85,6 +85,8 @@ async fn show(url: &str, folder: &std::path::Path, demo: &Demo) -> anyhow::Resul
 /// Writes the manual and its specs under the data directory, where the next run finds them unchanged.
 fn unpack(config: &Config) -> anyhow::Result<PathBuf> {
     let folder = config.data_dir().join("demo");
+    // As in the repository: the specs name `../../docs`.
+    let specs = folder.join("examples/manual");
     let write = |path: PathBuf, bytes: &[u8]| -> anyhow::Result<()> {
         if std::fs::read(&path).is_ok_and(|present| present == bytes) {
             return Ok(());
@@ -101,8 +103,8 @@ fn unpack(config: &Config) -> anyhow::Result<PathBuf> {
     }
     for name in Example::iter().filter(|name| name.ends_with(".yaml")) {
         if let Some(file) = Example::get(&name) {
-            write(folder.join(name.as_ref()), &file.data)?;
+            write(specs.join(name.as_ref()), &file.data)?;
         }
     }
-    Ok(folder)
+    Ok(specs)
 }

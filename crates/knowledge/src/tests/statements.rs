@@ -11,7 +11,7 @@ async fn every_statement_compiles_on_sqlite() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_statement_compiles_on_postgresql() {
-    let server = mainspring_testservers::Postgres::start().unwrap();
+    let server = mainspring_testservers::postgres::Postgres::start().unwrap();
     let catalog = Catalog::open(&server.new_database().unwrap()).await.unwrap();
     let failed = prepare_all(&catalog, &statements()).await;
     assert!(failed.is_empty(), "{failed:#?}");

@@ -1,6 +1,6 @@
 //! Against a real S3 server.
 
-use mainspring_testservers::S3Server;
+use mainspring_testservers::s3::S3Server;
 use object_store::{ObjectStoreExt as _, aws::AmazonS3Builder, path::Path};
 use serde_json::json;
 

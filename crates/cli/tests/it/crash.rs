@@ -1,0 +1,102 @@
+//! The server is killed in the middle of things and started again.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use mainspring_client::{Client, HttpTransport};
+use mainspring_wire as wire;
+use serde_json::{Value, json};
+
+use crate::running::{Server, run};
+
+const DOCUMENTS: usize = 40;
+
+fn documents(folder: &Path) {
+    for n in 0..DOCUMENTS {
+        let text: String = (0..6).map(|p| format!("## Part {p}\n\nDocument {n} says in part {p} that number {} is its own.\n\n", n * 100 + p)).collect();
+        std::fs::write(folder.join(format!("{n:03}.md")), format!("# Document {n}\n\n{text}")).unwrap();
+    }
+}
+
+fn client(server: &Server) -> Client {
+    Client::new(Arc::new(HttpTransport::new(&server.url, None).unwrap()))
+}
+
+async fn ingest(client: &Client, wait: bool) -> wire::RunView {
+    let request = wire::IngestRequest { wait, full: false };
+    let started: wire::IngestStarted = client.post("/api/v1/knowledge/notes/ingest", &request).await.unwrap();
+    started.run
+}
+
+async fn counts(client: &Client) -> (u64, u64) {
+    let detail: wire::KnowledgeDetail = client.get("/api/v1/knowledge/notes").await.unwrap();
+    (detail.summary.documents, detail.summary.chunks)
+}
+
+fn apply(data: &Path, folder: &Path) {
+    let spec = json!({"apiVersion": "mainspring/v1", "kind": "knowledge", "name": "notes", "spec": {"sources": [{"type": "folder", "path": folder}]}});
+    let file = data.join("spec.json");
+    std::fs::write(&file, spec.to_string()).unwrap();
+    run(data, &["apply", file.to_str().unwrap()]);
+}
+
+/// What an ingestion that nobody disturbs gives.
+async fn undisturbed(folder: &Path) -> (u64, u64) {
+    let data = tempfile::tempdir().unwrap();
+    apply(data.path(), folder);
+    let server = Server::start(data.path(), "127.0.0.1");
+    let client = client(&server);
+    assert_eq!(ingest(&client, true).await.status, "succeeded");
+    counts(&client).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ingestion_killed_in_the_middle_loses_nothing_and_doubles_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    documents(folder.path());
+    let want = undisturbed(folder.path()).await;
+    assert_eq!(want.0, DOCUMENTS as u64);
+
+    let data = tempfile::tempdir().unwrap();
+    apply(data.path(), folder.path());
+    for wait in [200, 700, 1_500] {
+        let server = Server::start(data.path(), "127.0.0.1");
+        ingest(&client(&server), false).await;
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        server.kill();
+    }
+    let server = Server::start(data.path(), "127.0.0.1");
+    let client = client(&server);
+    assert_eq!(ingest(&client, true).await.status, "succeeded");
+    assert_eq!(counts(&client).await, want);
+    let again = ingest(&client, true).await.report.unwrap();
+    assert_eq!((again.unchanged, again.embedded, again.added), (DOCUMENTS as u64, 0, 0));
+    // One that every document has, found once in each of them and no more.
+    let request = json!({"query": "Document 27 says in part 3 that number 2703 is its own", "limit": 3});
+    let found: wire::Retrieved = client.post("/api/v1/knowledge/notes/search", &request).await.unwrap();
+    assert!(found.passages[0].text.contains("2703"), "{:?}", found.passages[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_applied_and_traced_is_there_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.md"), "# A\n\nThe only fact is forty-two.").unwrap();
+    let data = tempfile::tempdir().unwrap();
+    apply(data.path(), folder.path());
+    let server = Server::start(data.path(), "127.0.0.1");
+    let first = client(&server);
+    ingest(&first, true).await;
+    let found: wire::Retrieved = first.post("/api/v1/knowledge/notes/search", &json!({"query": "the only fact"})).await.unwrap();
+    assert_eq!(found.passages.len(), 1);
+    let before: wire::Page<wire::TraceSummary> = first.get("/api/v1/traces").await.unwrap();
+    assert!(before.items.len() >= 2);
+    server.kill();
+
+    let server = Server::start(data.path(), "127.0.0.1");
+    let after: wire::Page<wire::TraceSummary> = client(&server).get("/api/v1/traces").await.unwrap();
+    let ids = |page: &wire::Page<wire::TraceSummary>| page.items.iter().map(|trace| trace.trace_id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&after), ids(&before));
+    let asset: Value = client(&server).get("/api/v1/assets/knowledge/notes").await.unwrap();
+    assert_eq!(asset["version"], json!(1));
+    let audit: wire::AuditCheck = client(&server).post("/api/v1/audit/verify", &json!({})).await.unwrap();
+    assert!(audit.intact);
+}

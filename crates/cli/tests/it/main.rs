@@ -1,0 +1,5 @@
+//! The real binary, from outside.
+
+mod access;
+mod crash;
+mod running;
