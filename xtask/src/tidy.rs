@@ -114,7 +114,7 @@ fn collect_codes(dir: &Path, codes: &mut BTreeSet<String>) -> io::Result<()> {
             if name != "tests" && name != "target" {
                 collect_codes(&path, codes)?;
             }
-        } else if name.ends_with(".rs") && name != "tests.rs" {
+        } else if name.ends_with(".rs") && name != "tests.rs" && name != "testing.rs" {
             codes.extend(codes_of(&fs::read_to_string(&path)?));
         }
     }

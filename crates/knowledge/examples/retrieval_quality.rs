@@ -11,7 +11,7 @@ use std::{
 };
 
 use mainspring_blobs::Blobs;
-use mainspring_catalog::Catalog;
+use mainspring_catalog::{Catalog, params};
 use mainspring_encoders::{EmbedderSpec, EncoderFiles, EngineOptions, LateInteraction, LocalEmbedder, Pooling};
 use mainspring_kernel::{
     Actor, Fault, Labels, PageRequest, Role, SystemClock, Tasks,
@@ -144,6 +144,10 @@ async fn open(embedder: &Arc<LocalEmbedder>) -> Result<Room, Failure> {
     let home = tempfile::tempdir()?;
     let clock = Arc::new(SystemClock);
     let catalog = Catalog::open("sqlite::memory:").await?;
+    let mut tx = catalog.begin().await?;
+    let project: ProjectId = ProjectId::from_raw(1);
+    tx.execute("INSERT INTO project (id, name, description, created) VALUES ($1, 'bench', '', 0)", params![project]).await?;
+    tx.commit().await?;
     let registry = Registry::open(catalog.clone(), clock.clone(), vec![kind()]);
     let location = LakeLocation::parse(home.path().join("lake").to_str().ok_or("path")?)?;
     let lake = LanceLake::open(LanceConfig { durability: Durability::Process, ..LanceConfig::new(location) }).await?;
@@ -178,7 +182,7 @@ impl Room {
             "sources": [{ "type": "folder", "name": "docs", "path": folder }],
             "retrieval": { "limit": 100, "candidates": 400, "relevance": 0.0, "dedupe": 1.0, "parents": "off", "rerank_candidates": 50 },
         }});
-        self.registry.apply(&self.actor, &[Draft { origin: "bench".into(), manifest }], "bench").await?;
+        self.registry.apply(&self.actor, &[Draft { origin: "bench".into(), value: manifest }], "bench").await?;
         let began = Instant::now();
         let report = Box::pin(self.knowledges.ingest(&self.actor, &"set".parse()?, IngestOptions::default(), &self.trace())).await?;
         println!(

@@ -9,7 +9,7 @@ use std::{
 };
 
 use mainspring_blobs::Blobs;
-use mainspring_catalog::Catalog;
+use mainspring_catalog::{Catalog, params};
 use mainspring_kernel::{
     Actor, Digest, Fault, Labels, Role, SystemClock, Tasks,
     id::{PrincipalId, ProjectId},
@@ -161,6 +161,10 @@ async fn main() -> Result<(), Failure> {
     }
     let clock = Arc::new(SystemClock);
     let catalog = Catalog::open(&format!("sqlite://{}", home.path().join("catalog.db").display())).await?;
+    let mut tx = catalog.begin().await?;
+    let project: ProjectId = ProjectId::from_raw(1);
+    tx.execute("INSERT INTO project (id, name, description, created) VALUES ($1, 'bench', '', 0)", params![project]).await?;
+    tx.commit().await?;
     let registry = Registry::open(catalog.clone(), clock.clone(), vec![kind()]);
     let location = LakeLocation::parse(home.path().join("lake").to_str().ok_or("path")?)?;
     let lake: Arc<dyn Lake> = Arc::new(LanceLake::open(LanceConfig::new(location)).await?);
@@ -181,7 +185,7 @@ async fn main() -> Result<(), Failure> {
         "sources": [{ "type": "folder", "name": "docs", "path": folder, "rules": [{ "match": "7/", "labels": ["hr"] }, { "match": "1*/", "labels": ["staff"] }] }],
         "embedding": "seeded", "retrieval": { "relevance": 0.0, "limit": 10 },
     }});
-    registry.apply(&actor, &[Draft { origin: "bench".into(), manifest }], "bench").await?;
+    registry.apply(&actor, &[Draft { origin: "bench".into(), value: manifest }], "bench").await?;
     println!("{files} files of {sections} sections; memory {}", resident());
     let name = "k".parse()?;
     for what in ["first ingest", "again, fingerprints settling", "again, nothing changed"] {

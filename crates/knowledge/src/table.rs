@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Part of every table's config: rows of another format need another table.
-pub const ROW_FORMAT: u32 = 1;
+pub(crate) const ROW_FORMAT: u32 = 1;
 
 /// In the labels of a document that has none, so that one question finds what an actor may see.
 pub(crate) const EVERYONE: &str = "*";
@@ -59,7 +59,7 @@ use columns as c;
 
 /// A chunk as it stands in the table, without its vector.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ChunkRow {
+pub(crate) struct ChunkRow {
     pub id: String,
     pub document: String,
     pub document_digest: String,

@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use mainspring_blobs::Blobs;
-use mainspring_catalog::Catalog;
+use mainspring_catalog::{Catalog, params};
 use mainspring_kernel::{
     Actor, AssetRef, Clock, Fault, FaultKind, FrozenClock, Labels, Role, SystemClock, Tasks,
     id::{PrincipalId, ProjectId},
@@ -163,7 +163,9 @@ fn parsed(text: &str) -> ParsedDocument {
             }
             None => BlockKind::Paragraph,
         };
-        document.blocks.push(Block { kind, start, end, heading_path: headings.clone(), page: None });
+        // A heading stands below those above it, not below itself.
+        let heading_path = if matches!(kind, BlockKind::Heading { .. }) { Vec::new() } else { headings.clone() };
+        document.blocks.push(Block { kind, start, end, heading_path, page: None });
     }
     document
 }
@@ -193,6 +195,14 @@ impl Room {
         let embedder = HashEmbedder::named("words", 64);
         std::fs::create_dir_all(home.path().join("docs")).unwrap();
         let project = ProjectId::new(clock.now());
+        let mut tx = catalog.begin().await.unwrap();
+        tx.execute(
+            "INSERT INTO project (id, name, description, created) VALUES ($1, $2, '', 0)",
+            params![project, "tests"],
+        )
+        .await
+        .unwrap();
+        tx.commit().await.unwrap();
         Self::build((catalog, home), (clock, project), embedder, Arc::default()).await
     }
 

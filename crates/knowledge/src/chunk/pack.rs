@@ -172,7 +172,7 @@ impl Packing<'_> {
                 let stop = self.furthest(start, border, current.room, text);
                 out.push(start..stop, unit, current, parent);
                 current = table_header.as_ref().unwrap_or(header);
-                start = stop;
+                start = self.overlap(start, stop, current.room, text);
             }
             end = border;
         }

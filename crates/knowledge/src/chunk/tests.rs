@@ -55,7 +55,7 @@ fn document(parts: &[(BlockKind, &str)]) -> ParsedDocument {
 }
 
 fn words(n: usize) -> String {
-    (0..n).map(|i| if i % 9 == 8 { format!("w{i}. ") } else { format!("w{i} ") }).collect::<String>().trim_end().to_owned()
+    (0..n).map(|i| if i % 9 == 8 { format!("W{i}. ") } else { format!("W{i} ") }).collect::<String>().trim_end().to_owned()
 }
 
 fn spec(max_tokens: u32) -> ChunkSpec {

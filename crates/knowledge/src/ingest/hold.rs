@@ -67,19 +67,6 @@ impl Hold {
         KnowledgeFault::LostHold { run: self.shared.by.clone() }
     }
 
-    pub(crate) async fn free(&self) -> Result<(), KnowledgeFault> {
-        let (key, text) = (self.key(), self.by());
-        self.shared
-            .inner
-            .catalog
-            .transact::<(), CatalogFault, _>(|mut tx| async move {
-                held::free(&mut tx, key, text).await?;
-                Ok((tx, ()))
-            })
-            .await?;
-        Ok(())
-    }
-
     async fn renew(&self, now: Timestamp) -> Result<(), KnowledgeFault> {
         let (key, text) = (self.key(), self.by());
         let until = now.plus(self.shared.inner.config.lease);

@@ -4,7 +4,7 @@ use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
 /// A set of patterns. `*.md` means in every folder, `docs/` means everything below, `*` stays within a folder.
 #[derive(Debug, Clone)]
-pub struct Globs {
+pub(crate) struct Globs {
     set: GlobSet,
     empty: bool,
 }
@@ -12,7 +12,7 @@ pub struct Globs {
 const LONGEST: usize = 1000;
 
 impl Globs {
-    pub fn new(patterns: &[String]) -> Result<Self, String> {
+    pub(crate) fn new(patterns: &[String]) -> Result<Self, String> {
         let mut builder = GlobSetBuilder::new();
         for pattern in patterns {
             for glob in compile(pattern)? {
@@ -24,12 +24,12 @@ impl Globs {
     }
 
     #[must_use]
-    pub fn matches(&self, path: &str) -> bool {
+    pub(crate) fn matches(&self, path: &str) -> bool {
         self.set.is_match(path)
     }
 
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.empty
     }
 }
@@ -57,24 +57,24 @@ fn glob(pattern: &str) -> Result<Glob, String> {
 
 /// What is taken of a source.
 #[derive(Debug, Clone)]
-pub struct Selection {
+pub(crate) struct Selection {
     include: Globs,
     exclude: Globs,
 }
 
 impl Selection {
-    pub fn new(include: &[String], exclude: &[String]) -> Result<Self, String> {
+    pub(crate) fn new(include: &[String], exclude: &[String]) -> Result<Self, String> {
         Ok(Self { include: Globs::new(include)?, exclude: Globs::new(exclude)? })
     }
 
     #[must_use]
-    pub fn takes(&self, path: &str) -> bool {
+    pub(crate) fn takes(&self, path: &str) -> bool {
         (self.include.is_empty() || self.include.matches(path)) && !self.exclude.matches(path)
     }
 
     /// Whether everything below a folder is excluded, so that it need not be walked.
     #[must_use]
-    pub fn excludes_folder(&self, path: &str) -> bool {
+    pub(crate) fn excludes_folder(&self, path: &str) -> bool {
         self.exclude.matches(path)
     }
 }

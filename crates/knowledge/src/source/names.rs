@@ -5,7 +5,7 @@ use std::{ffi::OsStr, path::Path};
 /// A relative path with `/` between its parts, fit to be shown, stored and matched:
 /// bytes that are no text, and control characters, are written `\xNN`.
 #[must_use]
-pub fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     let mut out = String::new();
     for part in path.components() {
         if !out.is_empty() && !out.ends_with('/') {
@@ -21,7 +21,7 @@ pub fn shown(path: &Path) -> String {
 
 /// The same for a name that came over the wire (an object key, a path in a git tree).
 #[must_use]
-pub fn shown_bytes(bytes: &[u8]) -> String {
+pub(crate) fn shown_bytes(bytes: &[u8]) -> String {
     let mut out = String::new();
     show_bytes(bytes, &mut out);
     out
@@ -54,7 +54,7 @@ fn push_escape(byte: u8, out: &mut String) {
 
 /// The last part of a path without its ending: a title when the document gives none.
 #[must_use]
-pub fn stem(path: &str) -> String {
+pub(crate) fn stem(path: &str) -> String {
     let path = path.split(['?', '#']).next().unwrap_or(path);
     let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or(path);
     let stem = match last.rfind('.') {

@@ -137,6 +137,10 @@ fn explain(place: &str, fault: &object_store::Error) -> SourceFault {
         object_store::Error::Precondition { .. } => SourceFault::Moved { place },
         other => {
             let reason = mainspring_kernel::fault::chain(other);
+            // Refused listings come without a kind of their own.
+            if reason.contains("403 Forbidden") || reason.contains("401 Unauthorized") {
+                return SourceFault::Unauthorized { place };
+            }
             SourceFault::Unreachable { place, reason: mainspring_kernel::text::elide(&reason, 400) }
         }
     }

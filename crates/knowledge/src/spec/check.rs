@@ -50,7 +50,7 @@ fn source_is_sound(source: &SourceSpec, path: &str) -> Checked {
     globs(common.exclude, &format!("{path}.exclude"))?;
     for (index, rule) in common.rules.iter().enumerate() {
         let path = format!("{path}.rules[{index}]");
-        globs(std::slice::from_ref(&rule.pattern), &format!("{path}.match"))?;
+        glob(&rule.pattern, &format!("{path}.match"))?;
         labels(rule.labels.as_deref().unwrap_or_default(), &format!("{path}.labels"))?;
         metadata(&rule.metadata, &format!("{path}.metadata"))?;
     }
@@ -111,9 +111,13 @@ pub(crate) fn key_is_sound(key: &str) -> bool {
 
 fn globs(patterns: &[String], path: &str) -> Checked {
     for (index, pattern) in patterns.iter().enumerate() {
-        Globs::new(std::slice::from_ref(pattern)).map_err(|reason| wrong(format!("{path}[{index}]"), reason))?;
+        glob(pattern, &format!("{path}[{index}]"))?;
     }
     Ok(())
+}
+
+fn glob(pattern: &String, path: &str) -> Checked {
+    Globs::new(std::slice::from_ref(pattern)).map(drop).map_err(|reason| wrong(path, reason))
 }
 
 fn web_is_sound(web: &WebSource, path: &str) -> Checked {

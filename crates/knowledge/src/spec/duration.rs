@@ -7,7 +7,7 @@ use mainspring_kernel::text;
 pub struct Every(Duration);
 
 /// Sources are asked no more often than this.
-pub const SHORTEST: Duration = Duration::from_secs(10);
+const SHORTEST: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

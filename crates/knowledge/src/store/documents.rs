@@ -101,7 +101,7 @@ const LIFT: &str = "DELETE FROM document WHERE project = $1 AND knowledge = $2 A
 const VISIBLE: &str = "SELECT id, labels, status FROM document WHERE project = $1 AND knowledge = $2 AND id IN \
     ($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, \
     $27, $28, $29, $30, $31, $32, $33, $34)";
-const RELEASE_TEXT: &str = "INSERT INTO released_text (parsed, document, released_at) SELECT parsed, id, $4 FROM document \
+const RELEASE_TEXT: &str = "INSERT INTO released_text (parsed, document, released_at) SELECT parsed, id, CAST($4 AS BIGINT) FROM document \
     WHERE project = $1 AND knowledge = $2 AND id = $3 AND parsed IS NOT NULL \
     ON CONFLICT (parsed, document) DO UPDATE SET released_at = excluded.released_at";
 const RELEASED: &str = "SELECT DISTINCT parsed FROM released_text WHERE released_at <= $1 ORDER BY parsed LIMIT 1000";

@@ -3,7 +3,7 @@ use std::str::FromStr;
 use mainspring_catalog::{Catalog, CatalogFault, Row, Tx, params};
 use mainspring_kernel::{
     Digest, Name, Timestamp,
-    id::{ProjectId, RunId},
+    id::ProjectId,
 };
 use mainspring_lake::LakeVersion;
 
@@ -14,8 +14,6 @@ use crate::model::KnowledgeKey;
 pub(crate) struct State {
     pub key: KnowledgeKey,
     pub active_table: Option<Name>,
-    pub asset_version: Option<u32>,
-    pub asset_digest: Option<Digest>,
     pub lake: Option<LakeVersion>,
     pub synced: Option<Timestamp>,
     /// Who changes it now, and until when that counts.
@@ -62,9 +60,9 @@ pub(crate) struct TableRow {
 }
 
 const ENSURE: &str = "INSERT INTO knowledge (project, name) VALUES ($1, $2) ON CONFLICT (project, name) DO NOTHING";
-const FIND: &str = "SELECT project, name, active_table, asset_version, asset_digest, lake_version, lake_transaction, \
+const FIND: &str = "SELECT project, name, active_table, lake_version, lake_transaction, \
     synced_at, holder_run, held_until, unsettled FROM knowledge WHERE project = $1 AND name = $2";
-const LIST: &str = "SELECT project, name, active_table, asset_version, asset_digest, lake_version, lake_transaction, \
+const LIST: &str = "SELECT project, name, active_table, lake_version, lake_transaction, \
     synced_at, holder_run, held_until, unsettled FROM knowledge WHERE (project, name) > ($1, $2) \
     ORDER BY project, name LIMIT 500";
 const HOLD: &str = "UPDATE knowledge SET holder = $3, holder_run = $4, held_until = $5 \
@@ -122,8 +120,6 @@ fn state(row: &Row) -> Result<State, CatalogFault> {
     Ok(State {
         key: KnowledgeKey { project: row.parse::<ProjectId>("project")?, name: row.parse("name")? },
         active_table: row.opt_parse("active_table")?,
-        asset_version: row.opt_int("asset_version")?.and_then(|number| u32::try_from(number).ok()),
-        asset_digest: row.opt_parse("asset_digest")?,
         lake,
         synced: row.opt_time("synced_at")?,
         holder,
@@ -220,9 +216,5 @@ pub(crate) async fn drop_table(tx: &mut Tx, table: &Name) -> Result<(), CatalogF
 impl State {
     pub(crate) fn held_by(&self, now: Timestamp) -> Option<&str> {
         self.holder.as_ref().filter(|(_, until)| *until >= now).map(|(run, _)| run.as_str())
-    }
-
-    pub(crate) fn running(&self, now: Timestamp) -> Option<RunId> {
-        self.held_by(now).and_then(|run| run.parse().ok())
     }
 }

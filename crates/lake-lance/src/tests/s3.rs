@@ -111,7 +111,8 @@ async fn the_server_may_go_away_and_come_back(server: &mut S3Server) {
     // Six questions, each of which may try for a few seconds; nobody waits for minutes.
     assert!(started.elapsed() < Duration::from_secs(120), "{:?}", started.elapsed());
     server.restart().unwrap();
-    let table = table_in(&lake, "t").await;
+    // The server takes requests before its volumes are back, and answers 500 until then.
+    let table = once_back(&lake).await;
     table.append(batch(&[Row::new("after")])).await.unwrap();
     let found = ids(&*table, Scan::of(Filter::All)).await;
     assert!(found == ["after", "before"] || found == ["after", "before", "during"], "{found:?}");
@@ -128,4 +129,18 @@ async fn tear_newest(lake: &LanceLake, table: &str) {
     let newest = &files[0];
     let zeroes = vec![0_u8; usize::try_from(newest.size).unwrap()];
     stores.store.inner.put(&newest.location, zeroes.into()).await.unwrap();
+}
+
+/// The table, as soon as the server answers for it again.
+async fn once_back(lake: &LanceLake) -> std::sync::Arc<dyn mainspring_lake::Table> {
+    let name = "t".parse().unwrap();
+    for _ in 0..60 {
+        if let Ok(table) = lake.open_existing(&name).await
+            && table.count(Filter::All).await.is_ok()
+        {
+            return table;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    panic!("the lake does not work again");
 }

@@ -40,6 +40,8 @@ async fn put(server: &S3Server, key: &str, text: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn objects_below_a_prefix_are_listed_and_fetched() {
     let mut server = S3Server::start().unwrap();
+    // Chooses the process's TLS provider, which the store that fills the bucket needs too.
+    Egress::new(EgressPolicy::default()).unwrap();
     for (key, text) in [("handbook/a.md", "alpha"), ("handbook/deep/b.md", "beta"), ("handbook/c.bin", "gamma"), ("other/d.md", "delta")] {
         put(&server, key, text).await;
     }
