@@ -30,7 +30,7 @@ pub struct LocalChat {
     spec: ChatSpec,
     options: ChatOptions,
     locate: Locate,
-    engine: OnceCell<Engine>,
+    engine: OnceCell<Arc<Engine>>,
 }
 
 impl fmt::Debug for LocalChat {
@@ -60,7 +60,7 @@ impl LocalChat {
     /// `None` until the model was loaded.
     #[must_use]
     pub fn stats(&self) -> Option<ChatStats> {
-        self.engine.get().map(Engine::stats)
+        self.engine.get().map(|engine| engine.stats())
     }
 
     /// Loads the model ahead of the first question.
@@ -68,10 +68,10 @@ impl LocalChat {
         self.engine(budget).await.map(drop)
     }
 
-    async fn engine(&self, budget: Budget) -> Result<&Engine, ModelFault> {
+    async fn engine(&self, budget: Budget) -> Result<&Arc<Engine>, ModelFault> {
         let load = self.engine.get_or_try_init(|| async {
             let (spec, options, locate) = (self.spec.clone(), self.options.clone(), Arc::clone(&self.locate));
-            self.blocking(move || load(&spec, options, &locate)).await
+            self.blocking(move || load(&spec, options, &locate).map(Arc::new)).await
         });
         match tokio::time::timeout_at(budget.deadline(), load).await {
             Ok(engine) => engine,
@@ -105,7 +105,7 @@ impl LocalChat {
         // Room for every token, for the end, and for a fault: the engine never waits for a reader.
         let (out, deltas) = mpsc::channel(limit + 3);
         engine.submit(Request { prompt, limit, sampling, grammar, stop, logprobs, deadline: budget.deadline(), out })?;
-        Ok(read(deltas, self.spec.name.clone(), budget))
+        Ok(read(deltas, Arc::clone(engine), self.spec.name.clone(), budget))
     }
 
     /// How many tokens the answer may have, or why not even one.
@@ -221,12 +221,13 @@ fn check(request: &ChatRequest) -> Result<(), ModelFault> {
     Ok(())
 }
 
-/// The reader's end. Dropping it closes the channel, which the engine sees.
-fn read(deltas: mpsc::Receiver<Result<Delta, ModelFault>>, name: String, budget: Budget) -> ChatStream {
-    Box::pin(stream::unfold(Some((deltas, name)), move |state| async move {
-        let (mut deltas, name) = state?;
+/// The reader's end. Dropping it closes the channel, which the engine sees. It keeps the engine, so
+/// that a request once taken is answered even when the model's owner is gone.
+fn read(deltas: mpsc::Receiver<Result<Delta, ModelFault>>, engine: Arc<Engine>, name: String, budget: Budget) -> ChatStream {
+    Box::pin(stream::unfold(Some((deltas, engine, name)), move |state| async move {
+        let (mut deltas, engine, name) = state?;
         match tokio::time::timeout_at(budget.deadline(), deltas.recv()).await {
-            Ok(Some(Ok(Delta::Text { text, logprobs }))) => Some((Ok(Delta::Text { text, logprobs }), Some((deltas, name)))),
+            Ok(Some(Ok(Delta::Text { text, logprobs }))) => Some((Ok(Delta::Text { text, logprobs }), Some((deltas, engine, name)))),
             Ok(Some(last)) => Some((last, None)),
             Ok(None) => Some((Err(ModelFault::Engine { model: name, reason: "it stopped in the middle".to_owned() }), None)),
             Err(_) => Some((Err(ModelFault::Timeout { model: name }), None)),

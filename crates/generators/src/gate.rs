@@ -62,8 +62,9 @@ impl Gate {
     }
 
     fn release(&mut self, last: bool) -> String {
-        let first = self.stops.iter().filter_map(|stop| self.held.find(stop.as_str())).min();
-        if let Some(at) = first {
+        // The one that is complete first wins, so that the cut does not depend on the tokens' borders.
+        let complete = |stop: &String| self.held.find(stop.as_str()).map(|at| (at + stop.len(), at));
+        if let Some((_, at)) = self.stops.iter().filter_map(complete).min() {
             self.stopped = true;
             self.held.truncate(at);
             return std::mem::take(&mut self.held);

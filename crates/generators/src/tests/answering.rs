@@ -199,9 +199,7 @@ async fn many_scripts_come_out_whole() {
 async fn raw_text_is_continued_without_a_template() {
     let mut request = ask("", 4);
     request.sampling.temperature = 0.0;
-    // Held until the answer is read: the engine ends with its last handle.
-    let chat = smollm().await;
-    let stream = chat.stream_text("One, two, three, four, five,".to_owned(), request, budget()).await.unwrap();
+    let stream = smollm().await.stream_text("One, two, three, four, five,".to_owned(), request, budget()).await.unwrap();
     let reply = mainspring_llm::chat::collect(stream).await.unwrap();
     assert!(reply.text.contains("six"), "{reply:?}");
 }

@@ -55,7 +55,8 @@ proptest! {
         }
         shown.push_str(&gate.push(rest));
         shown.push_str(&gate.finish());
-        let end = stops.iter().filter_map(|stop| text.find(stop.as_str())).min();
+        let ends = stops.iter().filter_map(|stop| text.find(stop.as_str()).map(|at| (at + stop.len(), at)));
+        let end = ends.min().map(|(_, at)| at);
         prop_assert_eq!(shown, &text[..end.unwrap_or(text.len())]);
         prop_assert_eq!(gate.is_stopped(), end.is_some());
     }

@@ -49,7 +49,7 @@ fn top_k_and_top_p_leave_the_rest_out() {
     let seen = histogram(&Sampling { top_k: Some(2), ..Sampling::default() }, &logits, 5_000);
     assert!(seen[0] == 0.0 && seen[1] > 0.3 && seen[2] > 0.5, "{seen:?}");
     let seen = histogram(&Sampling { top_p: 0.5, ..Sampling::default() }, &logits, 500);
-    assert_eq!(seen, [0.0, 0.0, 1.0]);
+    assert!(seen[..2] == [0.0, 0.0] && seen[2] > 0.99, "{seen:?}");
     let seen = histogram(&Sampling { top_p: 0.51, ..Sampling::default() }, &logits, 5_000);
     assert!(seen[0] == 0.0 && seen[1] > 0.3, "{seen:?}");
     // A nucleus wider than the first guess at it.

@@ -80,7 +80,7 @@ async fn how_similar_a_hidden_document_is_stays_hidden() {
     room.ingest().await;
     let keeper = room.answer(&room.reader(&["zoo"]), asking("zebra quagga okapi")).await.unwrap();
     let other = room.answer(&room.reader(&[]), asking("zebra quagga okapi")).await.unwrap();
-    assert!(keeper.retrieved.best_similarity.unwrap() > 0.9);
+    assert!(keeper.retrieved.best_similarity.unwrap() > 0.8);
     assert!(other.retrieved.best_similarity.unwrap() < 0.5, "{:?}", other.evidence);
     assert!(other.evidence.coverage < 0.1 && other.left_out.iter().all(|(hit, _)| hit.title == "Plain"));
 }
