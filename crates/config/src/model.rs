@@ -83,6 +83,7 @@ pub struct KnowledgeConfig {
     pub parser_memory: Bytes,
     pub parser_timeout: Seconds,
     pub parser_file_limit: Bytes,
+    pub local_roots: Vec<PathBuf>,
     pub allow_private_addresses: bool,
 }
 

@@ -284,6 +284,8 @@ fn program_for_parsing(current: PathBuf) -> PathBuf {
 fn knowledge_config(config: &Config) -> KnowledgeConfig {
     let mut sources = SourcePolicy::in_dir(config.data_dir().join("work"));
     sources.max_document_bytes = config.knowledge.parser_file_limit.0;
+    let roots = &config.knowledge.local_roots;
+    sources.local_roots = (!roots.is_empty() || !config.server.listen.ip().is_loopback()).then(|| roots.clone());
     sources.egress = EgressPolicy { allow_private: config.knowledge.allow_private_addresses, ..EgressPolicy::default() };
     let mut knowledge = KnowledgeConfig::new(sources);
     knowledge.keep_versions_for = config.lake.keep_versions_for.0;
