@@ -8,6 +8,7 @@ use std::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -28,6 +29,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Engine {
     shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
@@ -85,7 +87,7 @@ impl Engine {
         });
         let working = Arc::clone(&shared);
         match std::thread::Builder::new().name("generate".to_owned()).spawn(move || working.work()) {
-            Ok(_) => Ok(Self { shared }),
+            Ok(thread) => Ok(Self { shared, thread: Some(thread) }),
             Err(fault) => Err(shared.fault(format!("no thread: {fault}"))),
         }
     }
@@ -127,12 +129,16 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        // What runs is finished for its readers; what waits is told by its channel closing.
+        // Every stream holds the engine, so nobody reads any more.
         let mut queue = self.shared.queue();
         queue.closed = true;
         queue.requests.clear();
         drop(queue);
         self.shared.changed.notify_one();
+        // A process that ends while a batch is computed takes the engine's statics from under it.
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }
 
@@ -277,9 +283,10 @@ impl Session<'_> {
 
     fn drop_unwanted(&mut self) {
         let (slots, shared) = (&mut self.slots, self.shared);
+        let closed = shared.queue().closed;
         let mut dropped = 0;
         self.active.retain(|(generation, _)| {
-            let wanted = generation.is_wanted(&shared.name);
+            let wanted = !closed && generation.is_wanted(&shared.name);
             if !wanted {
                 slots.release(generation.slot);
                 dropped += 1;

@@ -211,11 +211,15 @@ impl Suspect {
     }
 }
 
-/// Opens a version and reads what only a whole manifest has: its indexes and its transaction.
+/// Opens a version and reads what only a whole manifest has: its indexes, its transaction, and a
+/// schema that names known types and fits a row of the data.
 async fn opened(builder: DatasetBuilder) -> lance::Result<Dataset> {
     let dataset = builder.load().await?;
     dataset.load_indices().await?;
     dataset.read_transaction().await?;
+    let mut scan = dataset.scan();
+    scan.limit(Some(1), None)?;
+    scan.try_into_batch().await?;
     Ok(dataset)
 }
 
