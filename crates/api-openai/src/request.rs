@@ -46,9 +46,9 @@ pub(crate) struct ChatBody {
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Inference {
     #[serde(default)]
-    pub(crate) temperature: Option<f32>,
+    pub(crate) temperature: Option<f64>,
     #[serde(default)]
-    pub(crate) top_p: Option<f32>,
+    pub(crate) top_p: Option<f64>,
     #[serde(default)]
     pub(crate) n: Option<usize>,
     #[serde(default)]
@@ -58,9 +58,9 @@ pub(crate) struct Inference {
     #[serde(default)]
     pub(crate) seed: Option<i64>,
     #[serde(default)]
-    pub(crate) frequency_penalty: Option<f32>,
+    pub(crate) frequency_penalty: Option<f64>,
     #[serde(default)]
-    pub(crate) presence_penalty: Option<f32>,
+    pub(crate) presence_penalty: Option<f64>,
     #[serde(default)]
     pub(crate) logit_bias: Option<BTreeMap<String, f32>>,
     #[serde(default)]
@@ -211,7 +211,7 @@ impl Inference {
     }
 }
 
-fn within(name: &'static str, value: Option<f32>, min: f32, max: f32) -> Answer<()> {
+fn within(name: &'static str, value: Option<f64>, min: f64, max: f64) -> Answer<()> {
     match value {
         Some(value) if !(min..=max).contains(&value) => {
             Err(OpenAiError::param(name, format!("`{name}` must be {min} to {max}, not {value}")))

@@ -213,6 +213,37 @@ pub(crate) async fn search(
     Path(given): Path<String>,
     Body(body): Body<wire::SearchRequest>,
 ) -> Answer<Json<wire::Retrieved>> {
+    answer_search(&rest, &caller, &given, body).await
+}
+
+/// A search as an address: `?query=…&mode=…&limit=…`, for a browser, `curl` and links.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SearchQuery {
+    query: String,
+    mode: Option<String>,
+    limit: Option<usize>,
+    rerank: Option<bool>,
+    token_budget: Option<usize>,
+}
+
+/// Searches by address; the same answer as by `POST`, which also takes filters and table versions.
+#[utoipa::path(get, path = "/api/v1/knowledge/{name}/search", tag = "knowledge", operation_id = "search_knowledge_by_address",
+    params(("name" = String, Path), ("query" = String, Query), ("mode" = Option<String>, Query), ("limit" = Option<usize>, Query),
+        ("rerank" = Option<bool>, Query), ("token_budget" = Option<usize>, Query)),
+    responses((status = 200, body = wire::Retrieved)))]
+pub(crate) async fn search_by_address(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Path(given): Path<String>,
+    Query(query): Query<SearchQuery>,
+) -> Answer<Json<wire::Retrieved>> {
+    let SearchQuery { query, mode, limit, rerank, token_budget } = query;
+    let body = wire::SearchRequest { query, mode, limit, rerank, token_budget, metadata: None, documents: None, at: None };
+    answer_search(&rest, &caller, &given, body).await
+}
+
+async fn answer_search(rest: &Rest, caller: &Caller, given: &str, body: wire::SearchRequest) -> Answer<Json<wire::Retrieved>> {
     let actor = caller.needs(Role::Reader)?;
     let target: AssetRef = given.parse().map_err(|fault: mainspring_kernel::name::RefFault| invalid(fault))?;
     let mode = match body.mode.as_deref() {

@@ -82,7 +82,7 @@ fn routes() -> OpenApiRouter<Rest> {
         .routes(routes!(knowledge::document))
         .routes(routes!(knowledge::document_text))
         .routes(routes!(knowledge::document_chunks))
-        .routes(routes!(knowledge::search))
+        .routes(routes!(knowledge::search, knowledge::search_by_address))
         .routes(routes!(knowledge::forget))
         .routes(routes!(runs::ingest))
         .routes(routes!(runs::list))

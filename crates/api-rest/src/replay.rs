@@ -47,9 +47,9 @@ impl Recorded {
         let replayable = serde_json::from_value(kept).map_err(|_| refused("the question was redacted or written by another version"))?;
         let list = |key: &str| entry.attributes.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
         let versions = list(names::VERSIONS).iter().filter_map(Value::as_str).filter_map(|text| text.parse().ok()).collect();
-        let tables = list("mainspring.lake.pins").into_iter().filter_map(|pin| serde_json::from_value(pin).ok()).collect();
+        let tables = list(names::LAKE_PINS).into_iter().filter_map(|pin| serde_json::from_value(pin).ok()).collect();
         let answer = entry.attributes.get(names::OUTPUT_MESSAGES).and_then(|messages| messages.pointer("/0/parts/0/content")).and_then(Value::as_str);
-        let hits = list("mainspring.sources").iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        let hits = list(names::SOURCES).iter().filter_map(Value::as_str).map(str::to_owned).collect();
         Ok(Self { replayable, answer: answer.unwrap_or_default().to_owned(), versions, tables, hits })
     }
 

@@ -47,7 +47,7 @@ pub struct Overrides {
     #[serde(default)]
     pub settings: InferenceSettings,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub presence_penalty: Option<f32>,
+    pub presence_penalty: Option<f64>,
     /// `None`: text. `Some(null)`: any JSON. Otherwise a JSON Schema.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub json: Option<Value>,
@@ -67,9 +67,9 @@ impl Overrides {
 }
 
 /// Layers of settings, the first that says something wins.
-pub(crate) fn sampling(layers: &[&InferenceSettings], presence_penalty: Option<f32>) -> Sampling {
+pub(crate) fn sampling(layers: &[&InferenceSettings], presence_penalty: Option<f64>) -> Sampling {
     let default = Sampling::default();
-    let first = |pick: fn(&InferenceSettings) -> Option<f32>| layers.iter().find_map(|layer| pick(layer));
+    let first = |pick: fn(&InferenceSettings) -> Option<f64>| layers.iter().find_map(|layer| pick(layer));
     Sampling {
         temperature: first(|s| s.temperature).unwrap_or(default.temperature),
         top_p: first(|s| s.top_p).unwrap_or(default.top_p),

@@ -7,6 +7,7 @@ use mainspring_kernel::{Actor, Digest};
 use mainspring_llm::{
     Budget, ChatRequest, Delta, FinishReason, Message, Models, Passage, RetrieveRequest, Retrieved, Retriever, SpanContext, Usage,
     chat::{Speaker, TokenLogprob},
+    retrieve::labels_to_read,
     trace::{OpenSpan, SpanKind, names},
 };
 use mainspring_prompts::InferenceSettings;
@@ -250,10 +251,9 @@ impl Run {
     fn note(&self, root: &mut OpenSpan) {
         root.set(names::VERSIONS, self.versions().iter().map(ToString::to_string).collect::<Vec<_>>());
         let tables: Vec<Value> = self.found.iter().filter_map(|found| serde_json::to_value(&found.pin).ok()).collect();
-        root.set("mainspring.lake.pins", tables);
-        let labels: std::collections::BTreeSet<&str> =
-            self.passages.iter().flat_map(|(_, passage)| passage.labels.iter().map(String::as_str)).collect();
-        root.set(names::LABELS, labels.into_iter().collect::<Vec<_>>());
+        root.set(names::LAKE_PINS, tables);
+        root.set(names::SOURCES, self.passages.iter().map(|(_, passage)| passage.chunk.as_str()).collect::<Vec<_>>());
+        root.set(names::LABELS, labels_to_read(self.passages.iter().map(|(_, passage)| passage)));
     }
 
     /// Renders the prompt, leaving out the last sources until it fits the context window.
@@ -482,9 +482,7 @@ impl ModelCall {
         span.set(names::REQUEST_MODEL, run.plan.model.name());
         span.set(names::RESPONSE_MODEL, run.plan.model.identity());
         span.set(names::INPUT_MESSAGES, messages_json(&run.prompt));
-        let labels: std::collections::BTreeSet<&str> =
-            run.passages.iter().flat_map(|(_, passage)| passage.labels.iter().map(String::as_str)).collect();
-        span.set(names::LABELS, labels.into_iter().collect::<Vec<_>>());
+        span.set(names::LABELS, labels_to_read(run.passages.iter().map(|(_, passage)| passage)));
         let request = run.chat_request(index);
         span.set(names::TEMPERATURE, request.sampling.temperature);
         span.set(names::TOP_P, request.sampling.top_p);

@@ -74,12 +74,12 @@ pub struct ChatRequest {
 /// How the next token is chosen. `temperature` 0 takes the likeliest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sampling {
-    pub temperature: f32,
-    pub top_p: f32,
+    pub temperature: f64,
+    pub top_p: f64,
     pub top_k: Option<u32>,
     pub seed: Option<u32>,
-    pub frequency_penalty: f32,
-    pub presence_penalty: f32,
+    pub frequency_penalty: f64,
+    pub presence_penalty: f64,
 }
 
 impl Default for Sampling {

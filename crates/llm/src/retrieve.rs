@@ -1,6 +1,6 @@
 //! Finding passages that answer a question: the seam between chains and knowledge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use mainspring_kernel::{Actor, Fault, Name};
@@ -81,6 +81,14 @@ pub struct Passage {
     pub scores: HitScores,
     /// Digest of the parsed document the offsets refer to.
     pub document_digest: String,
+}
+
+/// What a reader of these passages needs to hold: of each list one label. The value of `trace::names::LABELS`.
+#[must_use]
+pub fn labels_to_read<'a>(passages: impl IntoIterator<Item = &'a Passage>) -> Vec<Vec<String>> {
+    let sorted = |passage: &Passage| BTreeSet::from_iter(passage.labels.iter().cloned());
+    let lists: BTreeSet<BTreeSet<String>> = passages.into_iter().map(sorted).filter(|labels| !labels.is_empty()).collect();
+    lists.into_iter().map(|labels| labels.into_iter().collect()).collect()
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

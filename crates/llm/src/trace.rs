@@ -270,9 +270,14 @@ pub mod names {
     pub const LAKE_TABLE: &str = "mainspring.lake.table";
     pub const LAKE_VERSION: &str = "mainspring.lake.version";
     pub const LAKE_TRANSACTION: &str = "mainspring.lake.transaction";
+    /// Every state of a lake table an answer read.
+    pub const LAKE_PINS: &str = "mainspring.lake.pins";
+    /// The chunks a prompt was given, in order of their numbers.
+    pub const SOURCES: &str = "mainspring.sources";
     pub const QUERY: &str = "mainspring.retrieval.query";
     pub const HITS: &str = "mainspring.retrieval.hits";
-    /// The access labels of every document this trace shows text of; readers lacking them do not see the trace's content.
+    /// Lists of access labels, one for each kind of document this trace shows text of. A reader who does not hold one label
+    /// of every list does not see the trace.
     pub const LABELS: &str = "mainspring.access_labels";
     /// What a replay needs: target, messages and settings as they came in. Content, like the messages themselves.
     pub const REPLAY: &str = "mainspring.replay";

@@ -183,10 +183,14 @@ async fn visible(table: &dyn Table, actor: &Actor, entries: Vec<Entry>) -> Resul
     Ok(entries.into_iter().filter(shown).collect())
 }
 
-fn holds_all<S: AsRef<str>>(held: &Labels, needed: &[S]) -> bool {
+/// Whether the actor holds one label of every list. A list that cannot be read is held by nobody.
+fn holds_all(held: &Labels, lists: &[String]) -> bool {
     match held {
         Labels::All => true,
-        Labels::Some(held) => needed.iter().all(|label| held.contains(label.as_ref())),
+        Labels::Some(held) => lists.iter().all(|list| {
+            let labels: Vec<String> = serde_json::from_str(list).unwrap_or_default();
+            labels.iter().any(|label| held.contains(label))
+        }),
     }
 }
 
@@ -194,11 +198,16 @@ fn holds_all<S: AsRef<str>>(held: &Labels, needed: &[S]) -> bool {
 pub(crate) async fn trace(table: &dyn Table, actor: &Actor, id: TraceId) -> Result<Vec<Span>, TraceFault> {
     let filter = Filter::And(vec![Filter::eq("trace", id.to_string()), Filter::eq("project", actor.project.to_string())]);
     let scan = Scan::of(filter).order("start", Order::Ascending).limit(SPANS_MAX);
-    let mut spans = Vec::new();
+    let mut spans: Vec<Span> = Vec::new();
+    let mut known = HashSet::new();
     for batch in table.scan(scan).await? {
         let rows = Rows(&batch);
         for row in 0..batch.num_rows() {
-            spans.push(rows.span(row)?);
+            let span = rows.span(row)?;
+            // A sender may have repeated it before the first one could be found.
+            if known.insert(span.span) {
+                spans.push(span);
+            }
         }
     }
     let seen = spans.iter().all(|span| holds_all(&actor.labels, &labels_of(span)));

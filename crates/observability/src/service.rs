@@ -92,16 +92,23 @@ impl Observability {
         wait(self.counters.recorded.load(Ordering::SeqCst), self.counters.queryable.subscribe(), within).await
     }
 
-    /// Records and waits until the spans are stored; for senders who were promised so.
+    /// Records and waits until the spans are stored; for senders who were promised so. Spans that a
+    /// sender repeats, because an answer did not reach it, are recorded once.
     pub async fn record_durably(&self, spans: Vec<Span>, within: Duration) -> Result<(), TraceFault> {
-        for span in spans {
+        if spans.is_empty() {
+            return Ok(());
+        }
+        let lost = self.counters.dropped.load(Ordering::SeqCst);
+        for span in writer::missing(&self.table, spans).await? {
             let sent = tokio::time::timeout(within, self.queue.send(span)).await;
             if !matches!(sent, Ok(Ok(()))) {
                 return Err(TraceFault::Saturated);
             }
             self.counters.recorded.fetch_add(1, Ordering::SeqCst);
         }
-        self.flush(within).await
+        self.flush(within).await?;
+        // Which spans were lost is not known: the sender repeats all of them.
+        if self.counters.dropped.load(Ordering::SeqCst) > lost { Err(TraceFault::NotStored) } else { Ok(()) }
     }
 
     pub async fn list(&self, actor: &Actor, filter: &TraceFilter, page: &PageRequest) -> Result<Page<TraceSummary>, TraceFault> {

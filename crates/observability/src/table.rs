@@ -112,8 +112,9 @@ fn labels(spans: &[Span]) -> ListArray {
     builder.finish()
 }
 
-pub(crate) fn labels_of(span: &Span) -> Vec<&str> {
-    span.attributes.get(names::LABELS).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
+/// Each list as JSON: a reader needs one label of it.
+pub(crate) fn labels_of(span: &Span) -> Vec<String> {
+    span.attributes.get(names::LABELS).and_then(Value::as_array).into_iter().flatten().map(Value::to_string).collect()
 }
 
 /// Texts of messages, for search: last question first, then the answer.

@@ -29,7 +29,7 @@ fn holding(labels: &[&str]) -> Actor {
 fn span(start: i64, labels: &[&str]) -> Span {
     let mut attributes = Map::new();
     attributes.insert(names::APP.into(), json!("manual"));
-    attributes.insert(names::LABELS.into(), json!(labels));
+    attributes.insert(names::LABELS.into(), labels.iter().map(|label| json!(label.split('|').collect::<Vec<_>>())).collect());
     attributes.insert(names::INPUT_MESSAGES.into(), json!([{"role": "user", "parts": [{"type": "text", "content": format!("question {start}")}]}]));
     Span {
         project: project(),
@@ -113,20 +113,23 @@ async fn a_trace_with_a_foreign_label_does_not_exist_for_the_reader() {
     let mut below = span(now - 9, &["hr"]);
     (below.trace, below.parent, below.kind) = (entry.trace, Some(entry.span), SpanKind::Internal);
     let open_one = span(now - 8, &[]);
-    [entry.clone(), below, open_one.clone(), span(now - 7, &["hr", "board"])].into_iter().for_each(|span| room.record(span));
+    // A document that carries two labels may be read with either.
+    let either = span(now - 6, &["press|board"]);
+    [entry.clone(), below, open_one.clone(), span(now - 7, &["hr", "board"]), either.clone()].into_iter().for_each(|span| room.record(span));
 
     let seen = async |who: Actor| -> BTreeSet<TraceId> {
         room.list(&who, &TraceFilter::default(), &PageRequest::first(10)).await.unwrap().items.into_iter().map(|trace| trace.trace).collect()
     };
     assert_eq!(seen(holding(&[])).await, [open_one.trace].into());
     assert_eq!(seen(holding(&["hr"])).await, [open_one.trace, entry.trace].into());
-    assert_eq!(seen(actor(Labels::All)).await.len(), 3);
+    assert_eq!(seen(holding(&["board"])).await, [open_one.trace, either.trace].into());
+    assert_eq!(seen(actor(Labels::All)).await.len(), 4);
     assert!(matches!(room.trace(&holding(&[]), entry.trace).await, Err(TraceFault::NotFound { .. })));
     let mut stranger = actor(Labels::All);
     stranger.project = ProjectId::from_raw(8);
     assert!(matches!(room.trace(&stranger, entry.trace).await, Err(TraceFault::NotFound { .. })));
     let requests: u64 = room.activity(&holding(&["board"]), 2, None).await.unwrap().iter().map(|hour| hour.requests).sum();
-    assert_eq!(requests, 2, "counts of what one may not see do not show");
+    assert_eq!(requests, 3, "counts of what one may not see do not show");
 }
 
 #[tokio::test(flavor = "multi_thread")]

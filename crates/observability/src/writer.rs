@@ -208,7 +208,7 @@ pub(crate) async fn sweep(table: &Arc<dyn Table>, spill: &Arc<Spill>, counters: 
 }
 
 /// The spans that are not in the table: a crash can come between commit and removal.
-async fn missing(table: &Arc<dyn Table>, spans: Vec<Span>) -> Result<Vec<Span>, TraceFault> {
+pub(crate) async fn missing(table: &Arc<dyn Table>, spans: Vec<Span>) -> Result<Vec<Span>, TraceFault> {
     let traces: HashSet<String> = spans.iter().map(|span| span.trace.to_string()).collect();
     let scan = Scan::of(Filter::any_of("trace", traces)).columns(&["trace", "span"]);
     let mut present = HashSet::new();

@@ -7,6 +7,7 @@ use axum::{Json, Router, extract::State, middleware, response::IntoResponse, rou
 use bytes::Bytes;
 use http::StatusCode;
 use mainspring_api_openai::OpenAi;
+use mainspring_api_otlp::Otlp;
 use mainspring_api_rest::Rest;
 use mainspring_blobs::{Blobs, S3Location};
 use mainspring_catalog::Catalog;
@@ -119,10 +120,12 @@ impl Building {
         // Answers by models have a deadline of their own; the rest must begin sooner.
         let native = mainspring_api_rest::router(self.rest.clone());
         let openai = mainspring_api_openai::router(self.openai.clone());
+        let otlp = mainspring_api_otlp::router(Otlp { observability: self.rest.observability.clone(), body_limit });
         let slowest = self.config.server.answer_timeout.0.max(self.config.server.request_timeout.0) + Duration::from_secs(5);
         Router::new()
             .merge(native)
             .merge(openai)
+            .merge(otlp)
             .layer(middleware::from_fn_with_state(slowest, deadline))
             .merge(self.probes())
             .fallback(page::fallback)
@@ -201,8 +204,12 @@ impl Building {
     }
 }
 
-/// Every route, with its method, for the authorisation table test.
-pub const ROUTES: &[(&str, &str)] = &[("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics")];
+/// Every route that `openapi/rest.json` does not list, with its method, for the authorisation table test.
+#[must_use]
+pub fn other_routes() -> Vec<(&'static str, &'static str)> {
+    let probes = [("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"), ("GET", "/api/v1/openapi.json")];
+    [&probes, mainspring_api_openai::ROUTES, mainspring_api_otlp::ROUTES].concat()
+}
 
 /// An address a browser on this machine can open.
 fn reachable(address: SocketAddr) -> SocketAddr {

@@ -9,7 +9,7 @@ mod page;
 mod upkeep;
 mod fault;
 
-pub use building::{Building, ROUTES};
+pub use building::{Building, other_routes};
 pub use fault::BootFault;
 pub use kinds::schemas;
 pub use lock::{DataLock, LockFault};

@@ -28,6 +28,7 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/api/v1/knowledge/{name}/documents/{id}", Needs::Reader),
     ("GET", "/api/v1/knowledge/{name}/documents/{id}/text", Needs::Reader),
     ("GET", "/api/v1/knowledge/{name}/documents/{id}/chunks", Needs::Reader),
+    ("GET", "/api/v1/knowledge/{name}/search", Needs::Reader),
     ("POST", "/api/v1/knowledge/{name}/search", Needs::Reader),
     ("POST", "/api/v1/knowledge/{name}/forget", Needs::Admin),
     ("POST", "/api/v1/knowledge/{name}/ingest", Needs::Editor),
@@ -55,6 +56,11 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("POST", "/v1/embeddings", Needs::Reader),
     ("GET", "/v1/models", Needs::Reader),
     ("GET", "/v1/models/{name}", Needs::Reader),
+    ("POST", "/v1/traces", Needs::Editor),
+    ("GET", "/healthz", Needs::Nobody),
+    ("GET", "/readyz", Needs::Nobody),
+    ("GET", "/metrics", Needs::Nobody),
+    ("GET", "/api/v1/openapi.json", Needs::Nobody),
 ];
 
 fn filled(path: &str) -> String {
@@ -117,5 +123,8 @@ fn the_table_covers_every_endpoint_of_the_document() {
             let listed = TABLE.iter().any(|(other, known, _)| other.to_lowercase() == *method && known == path);
             assert!(listed, "{method} {path} is not in the table");
         }
+    }
+    for (method, path) in mainspring_server::other_routes() {
+        assert!(TABLE.iter().any(|(known, other, _)| *known == method && *other == path), "{method} {path} is not in the table");
     }
 }

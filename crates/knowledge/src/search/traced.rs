@@ -1,11 +1,10 @@
 //! The spans of a search.
 
-use std::collections::BTreeSet;
-
 use mainspring_kernel::{AssetRef, Fault as _};
 use mainspring_llm::{
     Budget, Embedder, Reranker, Scored, SpanContext,
     embed::EmbedAs,
+    retrieve::labels_to_read,
     trace::{OpenSpan, SpanKind, names},
 };
 use serde_json::json;
@@ -35,8 +34,7 @@ pub(super) fn end(mut span: OpenSpan, answer: &Answer) {
         span.set("mainspring.retrieval.best_similarity", f64::from(similarity));
     }
     // Whoever reads this span reads these passages: they need to hold what each of them asks for.
-    let labels: BTreeSet<&str> = found.passages.iter().flat_map(|passage| passage.labels.iter().map(String::as_str)).collect();
-    span.set(names::LABELS, labels.into_iter().collect::<Vec<_>>());
+    span.set(names::LABELS, labels_to_read(&found.passages));
     span.finish();
 }
 

@@ -1,0 +1,70 @@
+"""What was measured: one JSON file a bench, and one table for people."""
+
+import json
+import os
+import platform
+import subprocess
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def row(what, ours, unit="", peer=None, peer_name="", ratio=None, target="", met=None, note=""):
+    """One line. `ratio` is how many times better than the peer; `met` is None where nothing was promised."""
+    return dict(what=what, ours=ours, unit=unit, peer=peer, peer_name=peer_name, ratio=ratio, target=target,
+                met=None if met is None else bool(met), note=note)
+
+
+def machine():
+    cpu = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
+                if line.startswith("model name")), platform.machine())
+    memory = int(Path("/proc/meminfo").read_text().split()[1]) / 2**20
+    return f"{os.cpu_count()} × {cpu}, {memory:.0f} GiB, Linux {platform.release().split('-')[0]}"
+
+
+def commit():
+    answer = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=HERE, capture_output=True, text=True)
+    return answer.stdout.strip() or "unknown"
+
+
+def write(name, rows, command, seconds):
+    load = os.getloadavg()[0]
+    state = dict(name=name, command=command, date=time.strftime("%Y-%m-%d %H:%M", time.gmtime()), machine=machine(),
+                 commit=commit(), seconds=round(seconds), load=round(load, 1), rows=rows)
+    (HERE / "results").mkdir(exist_ok=True)
+    (HERE / "results" / f"{name}.json").write_text(json.dumps(state, indent=1, ensure_ascii=False) + "\n")
+
+
+def number(value, unit=""):
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, float):
+        value = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
+    elif isinstance(value, int):
+        value = f"{value:,}"
+    return f"{value} {unit}".strip()
+
+
+def table(rows):
+    lines = ["| what | ours | peer | ratio | target | met |", "|---|---|---|---|---|---|"]
+    for one in rows:
+        peer = f"{number(one['peer'], one['unit'])} ({one['peer_name']})" if one["peer"] is not None else "–"
+        ratio = "–" if one["ratio"] is None else f"{one['ratio']:.2f}×"
+        met = {True: "yes", False: "**no**", None: "–"}[one["met"]]
+        what = one["what"] + (f"; {one['note']}" if one["note"] else "")
+        lines.append(f"| {what} | {number(one['ours'], one['unit'])} | {peer} | {ratio} | {one['target'] or '–'} | {met} |")
+    return "\n".join(lines)
+
+
+def write_summary(names):
+    parts = ["# Results\n\nWritten by `bench/run`; [README.md](README.md) says what each line means.\n"
+             "A ratio above 1 means better than the peer. A target that is not met is printed as not met.\n"]
+    for name in names:
+        path = HERE / "results" / f"{name}.json"
+        if not path.exists():
+            continue
+        state = json.loads(path.read_text())
+        parts.append(f"## {name}\n\n`{state['command']}`, {state['date']} UTC, {state['seconds']} s, commit {state['commit']}\n"
+                     f"{state['machine']}, load average at the end {state['load']}\n\n{table(state['rows'])}\n")
+    (HERE / "RESULTS.md").write_text("\n".join(parts))

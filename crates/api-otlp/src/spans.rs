@@ -1,0 +1,132 @@
+//! The protocol's spans in our words.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use mainspring_kernel::{Timestamp, id::ProjectId};
+use mainspring_llm::{
+    Span, SpanId, TraceId,
+    trace::{SpanEvent, SpanKind, SpanStatus},
+};
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::ExportTraceServiceRequest,
+    common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value},
+    trace::v1::{Span as ProtoSpan, span, status},
+};
+use serde_json::{Map, Value, json};
+
+/// Values in values at most; what lies deeper is cut.
+const DEPTH_MAX: usize = 32;
+
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    pub(crate) spans: Vec<Span>,
+    pub(crate) rejected: usize,
+    /// Of the first that was rejected.
+    pub(crate) reason: String,
+}
+
+pub(crate) fn read(request: ExportTraceServiceRequest, project: ProjectId) -> Received {
+    let mut received = Received::default();
+    for group in request.resource_spans {
+        let mut shared = Map::new();
+        for KeyValue { key, value, .. } in group.resource.map(|resource| resource.attributes).unwrap_or_default() {
+            shared.insert(format!("resource.{key}"), plain(value, 0));
+        }
+        for scope_spans in group.scope_spans {
+            let shared = with_scope(shared.clone(), scope_spans.scope);
+            for proto in scope_spans.spans {
+                match span(proto, project, &shared) {
+                    Ok(span) => received.spans.push(span),
+                    Err(reason) => {
+                        received.rejected += 1;
+                        if received.reason.is_empty() {
+                            received.reason = reason.to_owned();
+                        }
+                    }
+                }
+            }
+        }
+    }
+    received
+}
+
+fn with_scope(mut shared: Map<String, Value>, scope: Option<InstrumentationScope>) -> Map<String, Value> {
+    if let Some(scope) = scope {
+        for (key, value) in [("otel.scope.name", scope.name), ("otel.scope.version", scope.version)] {
+            if !value.is_empty() {
+                shared.insert(key.to_owned(), value.into());
+            }
+        }
+    }
+    shared
+}
+
+fn span(proto: ProtoSpan, project: ProjectId, shared: &Map<String, Value>) -> Result<Span, &'static str> {
+    let trace = TraceId::from_slice(&proto.trace_id).ok_or("a trace id is not 16 bytes, or all zero")?;
+    let span = SpanId::from_slice(&proto.span_id).ok_or("a span id is not 8 bytes, or all zero")?;
+    let parent = match proto.parent_span_id.as_slice() {
+        [] => None,
+        bytes if bytes.iter().all(|byte| *byte == 0) => None,
+        bytes => Some(SpanId::from_slice(bytes).ok_or("a parent's span id is not 8 bytes")?),
+    };
+    let start = time(proto.start_time_unix_nano)?;
+    let end = time(proto.end_time_unix_nano)?;
+    if end < start {
+        return Err("a span ends before it starts");
+    }
+    let mut attributes = shared.clone();
+    attributes.extend(owned(proto.attributes));
+    if !proto.links.is_empty() {
+        let link = |link: &span::Link| json!({"trace_id": hex::encode(&link.trace_id), "span_id": hex::encode(&link.span_id)});
+        attributes.insert("otel.links".to_owned(), proto.links.iter().map(link).collect());
+    }
+    let mut events = Vec::with_capacity(proto.events.len());
+    for event in proto.events {
+        events.push(SpanEvent { name: event.name, at: time(event.time_unix_nano)?, attributes: owned(event.attributes) });
+    }
+    let status = proto.status.map_or(SpanStatus::Unset, |status| match status.code() {
+        status::StatusCode::Unset => SpanStatus::Unset,
+        status::StatusCode::Ok => SpanStatus::Ok,
+        status::StatusCode::Error => SpanStatus::Error(status.message),
+    });
+    let kind = match span::SpanKind::try_from(proto.kind).unwrap_or_default() {
+        span::SpanKind::Unspecified | span::SpanKind::Internal => SpanKind::Internal,
+        span::SpanKind::Server => SpanKind::Server,
+        span::SpanKind::Client => SpanKind::Client,
+        span::SpanKind::Producer => SpanKind::Producer,
+        span::SpanKind::Consumer => SpanKind::Consumer,
+    };
+    Ok(Span { project, trace, span, parent, name: proto.name, kind, start, end, status, attributes, events })
+}
+
+fn time(nanos: u64) -> Result<Timestamp, &'static str> {
+    // Spans are kept to the microsecond.
+    i64::try_from(nanos / 1_000).map(Timestamp::from_micros).map_err(|_| "a time is out of range")
+}
+
+/// Attributes as they came, but nobody outside speaks our words: labels and versions are this server's to state.
+fn owned(attributes: Vec<KeyValue>) -> Map<String, Value> {
+    let pair = |KeyValue { key, value, .. }| {
+        let key = if key.starts_with("mainspring.") { format!("client.{key}") } else { key };
+        (key, plain(value, 0))
+    };
+    attributes.into_iter().map(pair).collect()
+}
+
+fn plain(value: Option<AnyValue>, depth: usize) -> Value {
+    use any_value::Value as Proto;
+    if depth > DEPTH_MAX {
+        return Value::Null;
+    }
+    match value.and_then(|value| value.value) {
+        None => Value::Null,
+        Some(Proto::StringValue(text)) => text.into(),
+        Some(Proto::BoolValue(yes)) => yes.into(),
+        Some(Proto::IntValue(number)) => number.into(),
+        // JSON has no infinity; a text keeps what was meant.
+        Some(Proto::DoubleValue(number)) => serde_json::Number::from_f64(number).map_or_else(|| number.to_string().into(), Value::Number),
+        Some(Proto::BytesValue(bytes)) => STANDARD.encode(bytes).into(),
+        Some(Proto::ArrayValue(array)) => array.values.into_iter().map(|value| plain(Some(value), depth + 1)).collect(),
+        Some(Proto::KvlistValue(list)) => list.values.into_iter().map(|pair| (pair.key, plain(pair.value, depth + 1))).collect(),
+        Some(_) => Value::Null,
+    }
+}
