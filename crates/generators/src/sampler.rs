@@ -55,7 +55,7 @@ impl Sampler {
         if frequency_penalty != 0.0 || presence_penalty != 0.0 {
             for (token, count) in &self.counts {
                 if let Some(candidate) = usize::try_from(*token).ok().and_then(|at| candidates.get_mut(at)) {
-                    candidate.logit -= presence_penalty + frequency_penalty * *count as f32;
+                    candidate.logit -= (presence_penalty + frequency_penalty * f64::from(*count)) as f32;
                 }
             }
         }
@@ -71,7 +71,7 @@ impl Sampler {
         let roll = self.dice.roll();
         let mut narrowed = narrow(candidates, &self.sampling);
         let weights = softmax(&mut narrowed, self.sampling.temperature);
-        draw(&narrowed, &weights, f64::from(self.sampling.top_p), roll)
+        draw(&narrowed, &weights, self.sampling.top_p, roll)
     }
 
     pub(crate) fn accept(&mut self, token: i32) {
@@ -105,7 +105,7 @@ fn narrow(candidates: &mut Vec<Candidate>, sampling: &Sampling) -> Vec<Candidate
         candidates.select_nth_unstable_by(guess, by_logit);
         let total = mass(candidates, sampling.temperature);
         let head = mass_beside(&candidates[..guess], candidates, sampling.temperature);
-        if head < f64::from(sampling.top_p) * total {
+        if head < sampling.top_p * total {
             candidates.sort_unstable_by(by_logit);
         } else {
             candidates[..guess].sort_unstable_by(by_logit);
@@ -120,18 +120,18 @@ fn top(candidates: &[Candidate]) -> f32 {
     candidates.iter().map(|candidate| candidate.logit).fold(f32::MIN, f32::max)
 }
 
-fn mass(candidates: &[Candidate], temperature: f32) -> f64 {
+fn mass(candidates: &[Candidate], temperature: f64) -> f64 {
     mass_beside(candidates, candidates, temperature)
 }
 
-fn mass_beside(part: &[Candidate], all: &[Candidate], temperature: f32) -> f64 {
+fn mass_beside(part: &[Candidate], all: &[Candidate], temperature: f64) -> f64 {
     let top = top(all);
-    part.iter().map(|candidate| f64::from(((candidate.logit - top) / temperature).exp())).sum()
+    part.iter().map(|candidate| (f64::from(candidate.logit - top) / temperature).exp()).sum()
 }
 
-fn softmax(candidates: &mut [Candidate], temperature: f32) -> Vec<f64> {
+fn softmax(candidates: &mut [Candidate], temperature: f64) -> Vec<f64> {
     let top = top(candidates);
-    let weights: Vec<f64> = candidates.iter().map(|candidate| f64::from((candidate.logit - top) / temperature).exp()).collect();
+    let weights: Vec<f64> = candidates.iter().map(|candidate| (f64::from(candidate.logit - top) / temperature).exp()).collect();
     let total: f64 = weights.iter().sum();
     weights.into_iter().map(|weight| weight / total).collect()
 }

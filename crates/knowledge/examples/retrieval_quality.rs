@@ -1,7 +1,10 @@
 //! How good is retrieval? nDCG@10 and recall@100 on public sets with relevance judgements, through the
-//! whole room: files on disk, parsed, cut, embedded, searched. Beside it, the figures of an independent run.
+//! whole room: files on disk, parsed, cut, embedded, searched. And: which evidence tells questions that have an
+//! answer here from those that have none? Prints one JSON object a line.
 //!
-//! `cargo run --release -p mainspring-knowledge --features bench --example retrieval_quality -- DATA [calibrate]`
+//! `cargo run --release -p mainspring-knowledge --features bench --example retrieval_quality -- DATA [EVERY] [SET]`
+//! (with EVERY, only every so many questions are asked; with SET, of sets whose names begin so)
+#![expect(clippy::print_stdout, reason = "a measurement prints what it measured")]
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -30,14 +33,14 @@ use serde_json::json;
 type Failure = Box<dyn std::error::Error>;
 
 const MODEL: &str = "all-minilm-l6-v2";
+/// Reranking reads two dozen passages for each question: more questions than these would take all day.
+const RERANKED: usize = 300;
 
 /// Documents by key, and questions with the gain of each relevant document.
 struct Set {
     name: &'static str,
     documents: BTreeMap<String, (String, String)>,
     questions: Vec<(String, HashMap<String, f64>)>,
-    /// nDCG@10 of the reference run: BM25, vector, RRF.
-    reference: [f64; 3],
 }
 
 fn cranfield(data: &Path) -> Result<Set, Failure> {
@@ -60,7 +63,7 @@ fn cranfield(data: &Path) -> Result<Set, Failure> {
             entry.1.insert(document.to_string(), (5 - grade) as f64);
         }
     }
-    Ok(Set { name: "Cranfield", documents, questions, reference: [0.304, 0.361, 0.384] })
+    Ok(Set { name: "Cranfield", documents, questions })
 }
 
 /// Records of `.I`, with the text of each dotted field on one line.
@@ -107,7 +110,7 @@ fn xquad(data: &Path) -> Result<Vec<Set>, Failure> {
 }
 
 fn empty(name: &'static str) -> Set {
-    Set { name, documents: BTreeMap::new(), questions: Vec::new(), reference: [0.959, 0.943, 0.966] }
+    Set { name, documents: BTreeMap::new(), questions: Vec::new() }
 }
 
 /// Plain paragraphs: the sets are plain text, so the parsers have nothing to show here.
@@ -180,15 +183,17 @@ impl Room {
         }
         let manifest = json!({"apiVersion": "mainspring/v1", "kind": "knowledge", "name": "set", "spec": {
             "sources": [{ "type": "folder", "name": "docs", "path": folder }],
-            "retrieval": { "limit": 100, "candidates": 400, "relevance": 0.0, "dedupe": 1.0, "parents": "off", "rerank_candidates": 50 },
+            "retrieval": { "limit": 100, "candidates": 400, "relevance": 0.0, "dedupe": 1.0, "parents": "off", "rerank_candidates": 24 },
         }});
         self.registry.apply(&self.actor, &[Draft { origin: "bench".into(), value: manifest }], "bench").await?;
         let began = Instant::now();
         let report = Box::pin(self.knowledges.ingest(&self.actor, &"set".parse()?, IngestOptions::default(), &self.trace())).await?;
         println!(
-            "{}: {} documents, {} chunks, {} tokens in {:.1} s; {:.0} tokens/s, encoder busy {:.0} %",
-            set.name, report.added, report.chunks, report.tokens, began.elapsed().as_secs_f64(),
-            report.tokens_per_second.unwrap_or_default(), report.encoder_busy.unwrap_or_default() * 100.0
+            "{}",
+            json!({
+                "ingested": set.name, "documents": report.added, "chunks": report.chunks, "tokens": report.tokens,
+                "seconds": began.elapsed().as_secs_f64(), "encoder_busy": report.encoder_busy,
+            })
         );
         let (mut keys, mut cursor) = (HashMap::new(), None);
         loop {
@@ -224,51 +229,82 @@ fn ndcg(ranked: &[&String], gains: &HashMap<String, f64>, at: usize) -> f64 {
 
 async fn measure(room: &Room, set: &Set, keys: &HashMap<String, String>) -> Result<(), Failure> {
     let runs = [
-        ("BM25", SearchMode::Text, false, Some(set.reference[0])),
-        ("vector", SearchMode::Vector, false, Some(set.reference[1])),
-        ("hybrid", SearchMode::Hybrid, false, Some(set.reference[2])),
-        ("hybrid + late interaction", SearchMode::Hybrid, true, None),
+        ("BM25", SearchMode::Text, false),
+        ("vector", SearchMode::Vector, false),
+        ("hybrid", SearchMode::Hybrid, false),
+        ("hybrid, reranked", SearchMode::Hybrid, true),
     ];
-    println!("| {} | nDCG@10 | reference | recall@100 | p50 ms | p95 ms |\n|---|---|---|---|---|---|", set.name);
-    for (name, mode, rerank, reference) in runs {
-        let (mut gain, mut recall, mut asked, mut times) = (0.0, 0.0, 0.0, Vec::new());
-        for (question, gains) in set.questions.iter().filter(|(_, gains)| !gains.is_empty()) {
+    // Of each question, to say how sure a difference is.
+    let mut before: Option<Vec<f64>> = None;
+    let judged: Vec<_> = set.questions.iter().filter(|(_, gains)| !gains.is_empty()).collect();
+    for (name, mode, rerank) in runs {
+        let step = if rerank { judged.len().div_ceil(RERANKED) } else { 1 };
+        let (mut gains_of, mut recall, mut times) = (Vec::new(), 0.0, Vec::new());
+        for (question, gains) in judged.iter().step_by(step) {
             let answer = room.ask(question, mode, rerank).await?;
             let stages = &answer.retrieved.timings;
             times.push(stages.iter().filter(|(stage, _)| stage != "embed").map(|(_, ms)| ms).sum::<f64>());
             let mut seen = BTreeSet::new();
             let ranked: Vec<&String> = answer.retrieved.passages.iter().filter_map(|hit| keys.get(&hit.document)).filter(|key| seen.insert(*key)).collect();
-            gain += ndcg(&ranked, gains, 10);
+            gains_of.push(ndcg(&ranked, gains, 10));
             let found = ranked.iter().take(100).filter(|key| gains.contains_key(**key)).count();
             recall += found as f64 / gains.len().min(100) as f64;
-            asked += 1.0;
         }
         times.sort_by(f64::total_cmp);
         let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
-        let reference = reference.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
-        println!("| {name} | {:.3} | {reference} | {:.3} | {:.1} | {:.1} |", gain / asked, recall / asked, at(0.5), at(0.95));
+        let asked = gains_of.len() as f64;
+        let against = before.as_ref().map(|before| {
+            let differences: Vec<f64> = gains_of.iter().zip(before.iter().step_by(step)).map(|(now, then)| now - then).collect();
+            let mean = differences.iter().sum::<f64>() / asked;
+            let variance = differences.iter().map(|difference| (difference - mean).powi(2)).sum::<f64>() / (asked - 1.0);
+            json!({ "mean": mean, "half_width_95": 1.96 * (variance / asked).sqrt() })
+        });
+        println!(
+            "{}",
+            json!({
+                "set": set.name, "run": name, "questions": asked, "ndcg_at_10": gains_of.iter().sum::<f64>() / asked,
+                "recall_at_100": recall / asked, "p50_ms": at(0.5), "p95_ms": at(0.95), "against_the_run_before": against,
+            })
+        );
+        before = Some(gains_of);
     }
     Ok(())
 }
 
 /// Which threshold tells questions that have an answer here from those that have none?
-async fn calibrate(room: &Room, set: &Set) -> Result<(), Failure> {
-    let mut seen: Vec<(bool, f64, f64)> = Vec::new();
-    for (question, gains) in &set.questions {
+/// Asked are the set's own questions, and `foreign` ones that belong to another set.
+async fn calibrate(room: &Room, set: &Set, foreign: &[String]) -> Result<(), Failure> {
+    let own = set.questions.iter().map(|(question, gains)| (if gains.is_empty() { "absent" } else { "answerable" }, question));
+    let mut seen: Vec<(&str, f64, f64)> = Vec::new();
+    for (group, question) in own.chain(foreign.iter().map(|question| ("foreign", question))) {
         let evidence = room.ask(question, SearchMode::Hybrid, false).await?.evidence;
-        seen.push((!gains.is_empty(), evidence.similarity.unwrap_or(0.0).into(), evidence.coverage.into()));
+        seen.push((group, evidence.similarity.unwrap_or(0.0).into(), evidence.coverage.into()));
     }
-    println!("| threshold | words | answered: kept | unanswerable: refused | balanced |\n|---|---|---|---|---|");
-    for step in 4..=14 {
+    for group in ["answerable", "absent", "foreign"] {
+        let of = |pick: fn(&(&str, f64, f64)) -> f64| {
+            let mut values: Vec<f64> = seen.iter().filter(|one| one.0 == group).map(pick).collect();
+            values.sort_by(f64::total_cmp);
+            let at = |share: f64| values.get(((values.len().max(1) - 1) as f64 * share) as usize).copied();
+            json!({ "p5": at(0.05), "p50": at(0.5), "p95": at(0.95), "count": values.len() })
+        };
+        println!("{}", json!({ "evidence": set.name, "group": group, "similarity": of(|one| one.1), "coverage": of(|one| one.2) }));
+    }
+    for step in 2..=13 {
         let threshold = f64::from(step) * 0.05;
-        for words in [0.6, 0.75, 0.9, 2.0] {
-            let relevant = |similarity: f64, coverage: f64| similarity >= threshold || (coverage >= words && similarity >= threshold * 0.5);
-            let share = |answerable: bool, want: bool| {
-                let of: Vec<_> = seen.iter().filter(|(has, ..)| *has == answerable).collect();
-                of.iter().filter(|(_, similarity, coverage)| relevant(*similarity, *coverage) == want).count() as f64 / of.len() as f64
+        // As the search decides: 0.75 of the words, at half the threshold; 2 leaves the words out.
+        for words in [0.75, 2.0] {
+            let kept = |group: &str| {
+                let of: Vec<_> = seen.iter().filter(|one| one.0 == group).collect();
+                let relevant = of.iter().filter(|one| one.1 >= threshold || (one.2 >= words && one.1 >= threshold * 0.5));
+                relevant.count() as f64 / of.len().max(1) as f64
             };
-            let (kept, refused) = (share(true, true), share(false, false));
-            println!("| {threshold:.2} | {words} | {kept:.3} | {refused:.3} | {:.3} |", f64::midpoint(kept, refused));
+            println!(
+                "{}",
+                json!({
+                    "threshold": threshold, "words": words < 1.0, "set": set.name, "answerable_kept": kept("answerable"),
+                    "absent_kept": kept("absent"), "foreign_kept": kept("foreign"),
+                })
+            );
         }
     }
     Ok(())
@@ -276,9 +312,7 @@ async fn calibrate(room: &Room, set: &Set) -> Result<(), Failure> {
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let mut arguments = std::env::args().skip(1);
-    let data = PathBuf::from(arguments.next().ok_or("name the folder with `cranfield` and `xquad`")?);
-    let calibrating = arguments.next().as_deref() == Some("calibrate");
+    let data = PathBuf::from(std::env::args().nth(1).ok_or("name the folder with `cranfield` and `xquad`")?);
     let weights = Weights::open(&Weights::default_dir(), ModelList::built_in()?)?;
     let installed = weights.pull(MODEL, |_| {}).await?;
     let file = |role| installed.path(role).map(Path::to_owned).ok_or("a file of the model is missing");
@@ -294,17 +328,24 @@ async fn main() -> Result<(), Failure> {
     };
     let locate = Arc::new(move || Ok::<_, ModelFault>(files.clone()));
     let embedder = Arc::new(LocalEmbedder::new(spec, locate, EngineOptions::default()));
-    let mut quad = xquad(&data)?;
-    if calibrating {
-        let half = quad.pop().ok_or("no set")?;
-        let room = open(&embedder).await?;
-        room.ingest(&half).await?;
-        return calibrate(&room, &half).await;
-    }
-    for set in [cranfield(&data)?, quad.swap_remove(0)] {
+    let every: usize = std::env::args().nth(2).map_or(Ok(1), |every| every.parse())?;
+    let only = std::env::args().nth(3).unwrap_or_default();
+    let cranfield = cranfield(&data)?;
+    let foreign: Vec<String> = cranfield.questions.iter().map(|(question, _)| question.clone()).collect();
+    for mut set in std::iter::once(cranfield).chain(xquad(&data)?) {
+        if !set.name.starts_with(&only) {
+            continue;
+        }
+        set.questions = set.questions.into_iter().step_by(every).collect();
         let room = open(&embedder).await?;
         let keys = room.ingest(&set).await?;
-        measure(&room, &set, &keys).await?;
+        let complete = set.questions.iter().all(|(_, gains)| !gains.is_empty());
+        if complete {
+            measure(&room, &set, &keys).await?;
+        }
+        if set.name.starts_with("XQuAD") {
+            calibrate(&room, &set, &foreign).await?;
+        }
     }
     Ok(())
 }

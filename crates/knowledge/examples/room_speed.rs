@@ -1,9 +1,15 @@
 //! What the room itself costs, with an embedder that costs next to nothing: ingesting, ingesting again with
-//! nothing changed, and searching. Vectors are clustered with low-rank noise, words follow Zipf's law.
+//! nothing changed, and searching. Vectors are read from a folder (`vectors.f32` and `queries.f32`: rows of 384
+//! numbers, little-endian), so that others can be measured on the same ones; words follow Zipf's law.
+//! Prints one JSON object a line.
 //!
-//! `cargo run --release -p mainspring-knowledge --features bench --example room_speed -- [FILES] [SECTIONS]`
+//! `cargo run --release -p mainspring-knowledge --features bench --example room_speed -- FOLDER`
+#![expect(clippy::print_stdout, reason = "a measurement prints what it measured")]
 
 use std::{
+    fs::File,
+    os::unix::fs::FileExt as _,
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,11 +17,11 @@ use std::{
 use mainspring_blobs::Blobs;
 use mainspring_catalog::{Catalog, params};
 use mainspring_kernel::{
-    Actor, Digest, Fault, Labels, Role, SystemClock, Tasks,
+    Actor, Fault, Labels, Role, SystemClock, Tasks,
     id::{PrincipalId, ProjectId},
 };
 use mainspring_knowledge::{IngestOptions, KnowledgeConfig, Knowledges, Parse, Parts, Report, SourcePolicy, kind};
-use mainspring_lake::{Distance, Filter, Lake, Scan, VectorQuery};
+use mainspring_lake::{Distance, Filter, Lake, VectorQuery};
 use mainspring_lake_lance::{LakeLocation, LanceConfig, LanceLake};
 use mainspring_llm::{
     Budget, Embedder, ModelFault, Models, RetrieveRequest, SearchMode, SpanContext, TextTokenizer, Tokens,
@@ -29,7 +35,9 @@ use serde_json::json;
 type Failure = Box<dyn std::error::Error>;
 
 const DIMENSIONS: usize = 384;
-const CLUSTERS: u64 = 500;
+/// Chunks of one file.
+const SECTIONS: u64 = 10;
+/// The first fifth warms caches and is not counted.
 const QUERIES: u64 = 300;
 
 /// A number in 0..1 that only depends on what it is made from.
@@ -43,29 +51,39 @@ fn chance(seed: u64, at: u64) -> f32 {
     (x >> 40) as f32 / (1_u64 << 24) as f32
 }
 
-fn vector(seed: u64) -> Vec<f32> {
-    let cluster = seed % CLUSTERS;
-    let mut vector: Vec<f32> = (0..DIMENSIONS as u64).map(|at| chance(cluster + 1, at) - 0.5).collect();
-    for direction in 0..12 {
-        let weight = (chance(seed, 1000 + direction) - 0.5) * 1.4;
-        for (at, x) in vector.iter_mut().enumerate() {
-            *x += weight * (chance(7_000 + cluster * 16 + direction, at as u64) - 0.5);
-        }
-    }
-    for (at, x) in vector.iter_mut().enumerate() {
-        *x += (chance(seed, 5_000 + at as u64) - 0.5) * 0.25;
-    }
-    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-    vector.iter().map(|x| x / length).collect()
+/// Rows of the corpus, and behind them those of the queries.
+#[derive(Debug)]
+struct Vectors {
+    corpus: File,
+    queries: File,
+    rows: u64,
 }
 
-/// Texts carry their own seed: `seed123`.
+impl Vectors {
+    const WIDTH: u64 = DIMENSIONS as u64 * 4;
+
+    fn open(folder: &Path) -> Result<Self, Failure> {
+        let corpus = File::open(folder.join("vectors.f32"))?;
+        let rows = corpus.metadata()?.len() / Self::WIDTH;
+        Ok(Self { corpus, queries: File::open(folder.join("queries.f32"))?, rows })
+    }
+
+    fn row(&self, number: u64) -> std::io::Result<Vec<f32>> {
+        let mut bytes = vec![0_u8; DIMENSIONS * 4];
+        match number.checked_sub(self.rows) {
+            Some(query) => self.queries.read_exact_at(&mut bytes, query * Self::WIDTH)?,
+            None => self.corpus.read_exact_at(&mut bytes, number * Self::WIDTH)?,
+        }
+        Ok(bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect())
+    }
+}
+
+/// Texts carry the number of their vector: `seed123`.
 #[derive(Debug)]
-struct Seeded;
+struct Seeded(Arc<Vectors>);
 
 fn seed_of(text: &str) -> u64 {
-    let seed = text.split_whitespace().find_map(|word| word.strip_prefix("seed")?.parse().ok());
-    seed.unwrap_or_else(|| u64::from_le_bytes(Digest::of(text.as_bytes()).as_bytes()[..8].try_into().unwrap_or_default()))
+    text.split_whitespace().find_map(|word| word.strip_prefix("seed")?.parse().ok()).unwrap_or(0)
 }
 
 #[async_trait::async_trait]
@@ -84,8 +102,11 @@ impl Embedder for Seeded {
     }
     async fn embed(&self, texts: Vec<String>, _: EmbedAs, _: Budget) -> Result<Embedded, ModelFault> {
         let tokens = texts.iter().map(|text| text.split_whitespace().count() as u64).sum();
-        let vectors = tokio::task::spawn_blocking(move || texts.iter().map(|text| vector(seed_of(text))).collect()).await;
-        let vectors = vectors.map_err(|fault| ModelFault::Engine { model: "seeded".into(), reason: fault.to_string() })?;
+        let broken = |reason: String| ModelFault::Engine { model: "seeded".into(), reason };
+        let rows = self.0.clone();
+        let read = move || texts.iter().map(|text| rows.row(seed_of(text))).collect::<Result<Vec<_>, _>>();
+        let vectors = tokio::task::spawn_blocking(read).await.map_err(|fault| broken(fault.to_string()))?;
+        let vectors = vectors.map_err(|fault| broken(fault.to_string()))?;
         Ok(Embedded { vectors, tokens })
     }
     async fn embed_tokens(&self, _: Vec<String>, _: Budget) -> Result<Vec<Vec<Vec<f32>>>, ModelFault> {
@@ -124,40 +145,53 @@ fn word(seed: u64, at: u64) -> String {
     format!("w{rank}")
 }
 
-fn document(number: u64, sections: u64) -> String {
+fn document(number: u64) -> String {
     let mut text = format!("# Document {number}\n");
-    for section in 0..sections {
-        let seed = number * sections + section;
+    for section in 0..SECTIONS {
+        let seed = number * SECTIONS + section;
         let words: Vec<String> = (0..60 + seed % 60).map(|at| word(seed, at)).collect();
-        text.push_str(&format!("\n## Section {section}\n\nseed{seed} {}\n", words.join(" ")));
+        // The first stands below the title: a heading of its own would leave the title a chunk without text.
+        if section > 0 {
+            text.push_str(&format!("\n## Section {section}\n"));
+        }
+        text.push_str(&format!("\nseed{seed} {}\n", words.join(" ")));
     }
     text
 }
 
-fn resident() -> String {
+/// Resident memory of this process in MiB: now, and at most so far.
+fn resident() -> [f64; 2] {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let of = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("?").trim().to_owned();
-    format!("now {}, at most {}", of("VmRSS:"), of("VmHWM:"))
+    let of = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        line.split_whitespace().next().and_then(|kib| kib.parse::<f64>().ok()).unwrap_or_default() / 1024.0
+    };
+    [of("VmRSS:"), of("VmHWM:")]
 }
 
 fn show(what: &str, report: &Report, began: Instant) {
+    let [now, most] = resident();
     println!(
-        "{what}: {:.2} s wall; added {}, changed {}, unchanged {}, chunks {}, embedded {}, reused {}; memory {}",
-        began.elapsed().as_secs_f64(), report.added, report.changed, report.unchanged, report.chunks, report.embedded, report.reused, resident()
+        "{}",
+        json!({
+            "ingest": what, "seconds": began.elapsed().as_secs_f64(), "added": report.added, "changed": report.changed,
+            "unchanged": report.unchanged, "chunks": report.chunks, "embedded": report.embedded, "reused": report.reused,
+            "resident_mib": now, "peak_mib": most,
+        })
     );
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let mut arguments = std::env::args().skip(1);
-    let files: u64 = arguments.next().map_or(Ok(10_000), |n| n.parse())?;
-    let sections: u64 = arguments.next().map_or(Ok(10), |n| n.parse())?;
+    let vectors = std::env::args().nth(1).ok_or("name the folder with `vectors.f32` and `queries.f32`")?;
+    let vectors = Arc::new(Vectors::open(Path::new(&vectors))?);
+    let files = vectors.rows / SECTIONS;
     let home = tempfile::tempdir()?;
     let folder = home.path().join("docs");
     for number in 0..files {
-        let at = folder.join(format!("{}", number % 100));
+        let at = folder.join(format!("{}", number % 10));
         std::fs::create_dir_all(&at)?;
-        std::fs::write(at.join(format!("{number}.md")), document(number, sections))?;
+        std::fs::write(at.join(format!("{number}.md")), document(number))?;
     }
     let clock = Arc::new(SystemClock);
     let catalog = Catalog::open(&format!("sqlite://{}", home.path().join("catalog.db").display())).await?;
@@ -174,7 +208,7 @@ async fn main() -> Result<(), Failure> {
         lake: lake.clone(),
         blobs: Blobs::local(&home.path().join("blobs"))?,
         parsers: Arc::new(Here),
-        models: Models::default().with_embedder(Arc::new(Seeded)),
+        models: Models::default().with_embedder(Arc::new(Seeded(vectors.clone()))),
         tasks: Tasks::default(),
         clock,
     };
@@ -182,48 +216,50 @@ async fn main() -> Result<(), Failure> {
     let actor = Actor { principal: PrincipalId::from_raw(1), project: ProjectId::from_raw(1), role: Role::Admin, labels: Labels::All };
     let trace = SpanContext::root(actor.project, Arc::new(NoSink), Arc::new(SystemClock));
     let manifest = json!({"apiVersion": "mainspring/v1", "kind": "knowledge", "name": "k", "spec": {
-        "sources": [{ "type": "folder", "name": "docs", "path": folder, "rules": [{ "match": "7/", "labels": ["hr"] }, { "match": "1*/", "labels": ["staff"] }] }],
+        "sources": [{ "type": "folder", "name": "docs", "path": folder, "labels": ["staff"], "rules": [{ "match": "0/", "labels": ["hr"] }] }],
         "embedding": "seeded", "retrieval": { "relevance": 0.0, "limit": 10 },
     }});
     registry.apply(&actor, &[Draft { origin: "bench".into(), value: manifest }], "bench").await?;
-    println!("{files} files of {sections} sections; memory {}", resident());
+    let [before, _] = resident();
+    println!("{}", json!({ "files": files, "sections": SECTIONS, "resident_mib": before }));
     let name = "k".parse()?;
     for what in ["first ingest", "again, fingerprints settling", "again, nothing changed"] {
         let began = Instant::now();
         let report = Box::pin(room.ingest(&actor, &name, IngestOptions::default(), &trace)).await?;
         show(what, &report, began);
     }
-    std::fs::write(folder.join("0/0.md"), document(files + 1, sections))?;
+    std::fs::write(folder.join("0/0.md"), format!("{}\nchanged\n", document(0)))?;
     let began = Instant::now();
     let report = Box::pin(room.ingest(&actor, &name, IngestOptions::default(), &trace)).await?;
     show("again, one file changed", &report, began);
     let began = Instant::now();
     let cleaned = room.upkeep().await?;
-    println!("upkeep {:.2} s: {cleaned:?}", began.elapsed().as_secs_f64());
+    println!("{}", json!({ "upkeep": cleaned, "seconds": began.elapsed().as_secs_f64() }));
 
     let reader = Actor { role: Role::Reader, labels: Labels::Some(["hr".to_owned()].into()), ..actor.clone() };
     for (what, actor, mode, clients) in [
         ("hybrid", &actor, SearchMode::Hybrid, 1),
-        ("hybrid, labels", &reader, SearchMode::Hybrid, 1),
+        ("hybrid, 10 % label", &reader, SearchMode::Hybrid, 1),
         ("vector", &actor, SearchMode::Vector, 1),
+        ("vector, 10 % label", &reader, SearchMode::Vector, 1),
         ("text", &actor, SearchMode::Text, 1),
         ("hybrid, 4 at once", &actor, SearchMode::Hybrid, 4),
     ] {
-        search(&room, actor, (what, mode, clients), files * sections).await?;
+        search(&room, actor, (what, mode, clients), vectors.rows).await?;
     }
-    recall(&room, lake.as_ref(), &actor, files * sections).await
+    recall(&room, lake.as_ref(), &actor, &vectors).await
 }
 
 async fn search(room: &Knowledges, actor: &Actor, (what, mode, clients): (&str, SearchMode, u64), chunks: u64) -> Result<(), Failure> {
     let mut times: Vec<f64> = Vec::new();
     let mut stages: Vec<(String, f64)> = Vec::new();
-    // The first fifth warms caches.
     for round in 0..QUERIES / clients {
         let one = |client: u64| {
-            let seed = ((round * clients + client) * 7_919 + 13) % chunks;
+            let number = round * clients + client;
             async move {
-                let words: Vec<String> = (0..8).map(|at| word(seed, at * 5)).collect();
-                let query = format!("seed{seed} {}", words.join(" "));
+                // The vector of a query, and words of a chunk.
+                let words: Vec<String> = (0..8).map(|at| word(number * 7_919 % chunks, at * 5)).collect();
+                let query = format!("seed{} {}", chunks + number, words.join(" "));
                 let request = RetrieveRequest { query, mode: Some(mode), ..RetrieveRequest::default() };
                 let trace = SpanContext::root(actor.project, Arc::new(NoSink), Arc::new(SystemClock));
                 let began = Instant::now();
@@ -249,33 +285,30 @@ async fn search(room: &Knowledges, actor: &Actor, (what, mode, clients): (&str, 
     times.sort_by(f64::total_cmp);
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
     let count = times.len() as f64;
-    let stages: Vec<String> = stages.iter().map(|(stage, ms)| format!("{stage} {:.2}", ms / count)).collect();
-    println!("search, {what}: p50 {:.2} ms, p95 {:.2} ms (mean by stage: {})", at(0.5), at(0.95), stages.join(", "));
+    let stages: serde_json::Map<_, _> = stages.into_iter().map(|(stage, ms)| (stage, json!(ms / count))).collect();
+    println!("{}", json!({ "search": what, "p50_ms": at(0.5), "p95_ms": at(0.95), "mean_ms_by_stage": stages }));
     Ok(())
 }
 
 /// Share of the ten nearest chunks that the index finds.
-async fn recall(room: &Knowledges, lake: &dyn Lake, actor: &Actor, chunks: u64) -> Result<(), Failure> {
+async fn recall(room: &Knowledges, lake: &dyn Lake, actor: &Actor, vectors: &Vectors) -> Result<(), Failure> {
     let trace = SpanContext::root(actor.project, Arc::new(NoSink), Arc::new(SystemClock));
     let request = RetrieveRequest { query: "seed1".into(), ..RetrieveRequest::default() };
     let pin = room.search(actor, &"k".parse()?, request, &trace, Budget::of(Duration::from_secs(10))).await?.retrieved.pin;
     let table = lake.open_existing(&pin.table).await?.snapshot().await?;
-    let rows = table.scan(Scan::of(Filter::All).columns(&["id"])).await?.iter().map(|batch| batch.num_rows()).sum::<usize>();
-    let (mut found, mut wanted) = (0, 0);
-    for query in 0..100 {
-        let ask = |distance| VectorQuery {
-            column: "vector".into(),
-            vector: vector((query * 104_729 + 1_000_003) % (chunks * 2)),
-            limit: 10,
-            filter: Filter::All,
-            distance,
-        };
-        let exact = table.nearest(ask(Distance::Exact)).await?;
-        // As the room asks: more candidates than are wanted in the end.
-        let indexed = table.nearest(VectorQuery { limit: 64, ..ask(Distance::Indexed { probes: 20, refine: 3 }) }).await?;
-        wanted += exact.rows.len();
-        found += exact.rows.iter().filter(|(row, _)| indexed.rows.iter().take(10).any(|(other, _)| other == row)).count();
+    for (what, filter) in [("none", Filter::All), ("10 % label", Filter::HasAny("labels".into(), vec!["hr".into()]))] {
+        let rows = table.count(filter.clone()).await?;
+        let (mut found, mut wanted) = (0, 0);
+        for query in 0..100 {
+            let vector = vectors.row(vectors.rows + query)?;
+            let ask = |distance| VectorQuery { column: "vector".into(), vector: vector.clone(), limit: 10, filter: filter.clone(), distance };
+            let exact = table.nearest(ask(Distance::Exact)).await?;
+            // As the room asks: more candidates than are wanted in the end.
+            let indexed = table.nearest(VectorQuery { limit: 64, ..ask(Distance::Indexed { probes: 20, refine: 3 }) }).await?;
+            wanted += exact.rows.len();
+            found += exact.rows.iter().filter(|(row, _)| indexed.rows.iter().take(10).any(|(other, _)| other == row)).count();
+        }
+        println!("{}", json!({ "recall": what, "rows": rows, "recall_at_10": found as f64 / wanted as f64 }));
     }
-    println!("recall@10 of the index over {rows} rows: {:.4}", found as f64 / wanted as f64);
     Ok(())
 }

@@ -152,6 +152,12 @@ impl Knowledges {
         Box::pin(self.begin_ingest(actor, target, options, trace).await?.run()).await
     }
 
+    /// Whether an ingestion would find something to do, for watchers that poll: no run is recorded.
+    pub async fn has_changes(&self, actor: &Actor, target: &AssetRef) -> Result<bool, KnowledgeFault> {
+        needs(actor, Role::Editor)?;
+        ingest::has_changes(&self.inner, actor, target).await
+    }
+
     /// Ingestions, newest first. What the actor's labels do not show is left out.
     pub async fn runs(&self, actor: &Actor, name: &Name, page: &PageRequest) -> Result<Page<IngestRun>, KnowledgeFault> {
         needs(actor, Role::Reader)?;

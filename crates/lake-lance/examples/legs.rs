@@ -1,10 +1,19 @@
 //! How long the two legs of a hybrid search take, how fast a table loads, and what the vector index finds.
+//! Vectors are read from a folder (`vectors.f32` and `queries.f32`: rows of 384 numbers, little-endian), so that
+//! others can be measured on the same ones. Prints one JSON object a line.
 //!
-//! `cargo run --release -p mainspring-lake-lance --example legs -- [rows] [process]`
+//! `cargo run --release -p mainspring-lake-lance --example legs -- FOLDER [process]`
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement prints what it measured and stops where it cannot")]
 #![expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "timings need no more")]
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{BufReader, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 
 use arrow_array::{
     ArrayRef, FixedSizeListArray, RecordBatch, StringArray,
@@ -15,32 +24,26 @@ use arrow_schema::{DataType, Field, Schema};
 use mainspring_lake::{Distance, Filter, IndexKind, IndexSpec, Lake, Table, TableSpec, TextQuery, UpkeepPolicy, VectorQuery};
 use mainspring_lake_lance::{Durability, LakeLocation, LanceConfig, LanceLake};
 use rand::{Rng, SeedableRng, rngs::StdRng};
+use serde_json::json;
 
 const WIDTH: usize = 384;
-const CLUSTERS: usize = 400;
-const QUERIES: usize = 300;
-const TOP: usize = 50;
+const TOP: usize = 64;
+/// The first queries warm caches and are not counted.
+const WARM: usize = 60;
+/// Every so many queries are compared with an exact search.
+const COMPARED: usize = 3;
 
 struct Source {
     random: StdRng,
-    centres: Vec<Vec<f32>>,
+    vectors: BufReader<File>,
     next: usize,
 }
 
 impl Source {
-    fn new() -> Self {
-        let mut random = StdRng::seed_from_u64(1);
-        let centres = (0..CLUSTERS).map(|_| (0..WIDTH).map(|_| random.random_range(-1.0..1.0)).collect()).collect();
-        Self { random, centres, next: 0 }
-    }
-
-    fn vector(&mut self) -> Vec<f32> {
-        let centre = self.random.random_range(0..CLUSTERS);
-        let noise: Vec<f32> = (0..WIDTH).map(|_| self.random.random_range(-0.6..0.6)).collect();
-        let mut vector: Vec<f32> = self.centres[centre].iter().zip(noise).map(|(x, noise)| x + noise).collect();
-        let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-        vector.iter_mut().for_each(|x| *x /= length);
-        vector
+    fn new(folder: &Path) -> (Self, usize) {
+        let file = File::open(folder.join("vectors.f32")).unwrap();
+        let rows = file.metadata().unwrap().len() as usize / WIDTH / 4;
+        (Self { random: StdRng::seed_from_u64(1), vectors: BufReader::with_capacity(1 << 20, file), next: 0 }, rows)
     }
 
     /// Words as frequent as words are: the n-th occurs about 1/n as often as the first.
@@ -57,7 +60,7 @@ impl Source {
             labels.append_value([Some(if self.next % 10 == 0 { "hr" } else { "all" })]);
             let count = self.random.random_range(60..120);
             words.push(self.words(count));
-            vectors.push(Some(self.vector().into_iter().map(Some).collect::<Vec<_>>()));
+            vectors.push(Some(vector(&mut self.vectors).into_iter().map(Some).collect::<Vec<_>>()));
             self.next += 1;
         }
         let vectors = FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(vectors, WIDTH as i32);
@@ -69,6 +72,18 @@ impl Source {
         ];
         RecordBatch::try_new(schema.clone(), columns).unwrap()
     }
+}
+
+fn vector(from: &mut impl Read) -> Vec<f32> {
+    let mut bytes = [0_u8; WIDTH * 4];
+    from.read_exact(&mut bytes).unwrap();
+    bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect()
+}
+
+fn queries(folder: &Path) -> Vec<Vec<f32>> {
+    let mut file = File::open(folder.join("queries.f32")).unwrap();
+    let rows = file.metadata().unwrap().len() as usize / WIDTH / 4;
+    (0..rows).map(|_| vector(&mut file)).collect()
 }
 
 fn spec() -> TableSpec {
@@ -92,22 +107,22 @@ fn spec() -> TableSpec {
     }
 }
 
-fn report(what: &str, mut times: Vec<f64>) {
+fn percentiles(mut times: Vec<f64>) -> serde_json::Value {
     times.sort_by(f64::total_cmp);
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
-    println!("{what}: p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms", at(0.5), at(0.95), at(0.99));
+    json!({ "p50_ms": at(0.5), "p95_ms": at(0.95), "p99_ms": at(0.99) })
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
-    let rows: usize = std::env::args().nth(1).map_or(100_000, |rows| rows.parse().unwrap());
+    let folder = PathBuf::from(std::env::args().nth(1).expect("name the folder with `vectors.f32` and `queries.f32`"));
     let durability = if std::env::args().nth(2).as_deref() == Some("process") { Durability::Process } else { Durability::Disk };
     let dir = tempfile::tempdir().unwrap();
     let config = LanceConfig { durability, ..LanceConfig::new(LakeLocation::Local(dir.path().to_owned())) };
     let lake = LanceLake::open(config).await.unwrap();
     let spec = spec();
     let table = lake.open(&"legs".parse().unwrap(), &spec).await.unwrap();
-    let mut source = Source::new();
+    let (mut source, rows) = Source::new(&folder);
 
     let (mut loading, mut left) = (0.0, rows);
     while left > 0 {
@@ -117,49 +132,76 @@ async fn main() {
         table.append(batch).await.unwrap();
         loading += started.elapsed().as_secs_f64();
     }
-    println!("loaded {rows} rows of {WIDTH} numbers in {loading:.1} s, {durability:?}");
     let started = Instant::now();
     let upkeep = table.upkeep(&UpkeepPolicy { fragments: 8, unindexed_rows: 1, ..UpkeepPolicy::default() }).await.unwrap();
-    println!("upkeep in {:.1} s: {upkeep:?}", started.elapsed().as_secs_f64());
+    let indexing = started.elapsed().as_secs_f64();
+    println!(
+        "{}",
+        json!({ "rows": rows, "append_seconds": loading, "index_seconds": indexing, "durability": format!("{durability:?}"), "upkeep": upkeep })
+    );
 
+    let queries = queries(&folder);
     for (name, filter) in [
-        ("no filter", Filter::All),
+        ("none", Filter::All),
         ("10 % label", Filter::HasAny("labels".into(), vec!["hr".into()])),
         ("90 % label", Filter::HasAny("labels".into(), vec!["all".into()])),
     ] {
-        measure(&*table, &mut source, name, &filter).await;
+        measure(&*table, &queries, &mut source, (name, &filter)).await;
     }
 }
 
-async fn measure(table: &dyn Table, source: &mut Source, name: &str, filter: &Filter) {
-    let (mut both, mut vector_leg, mut text_leg, mut found, mut wanted) = (Vec::new(), Vec::new(), Vec::new(), 0, 0);
-    for query in 0..QUERIES {
+/// The ten best rows of both legs by reciprocal rank.
+fn fused(legs: [&[(u64, f32)]; 2]) -> Vec<u64> {
+    let mut scores: HashMap<u64, f64> = HashMap::new();
+    for leg in legs {
+        for (rank, (row, _)) in leg.iter().enumerate() {
+            *scores.entry(*row).or_default() += 1.0 / (61.0 + rank as f64);
+        }
+    }
+    let mut rows: Vec<(u64, f64)> = scores.into_iter().collect();
+    rows.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    rows.into_iter().take(10).map(|(row, _)| row).collect()
+}
+
+async fn measure(table: &dyn Table, queries: &[Vec<f32>], source: &mut Source, (name, filter): (&str, &Filter)) {
+    let (mut hybrid, mut vector_leg, mut text_leg, mut found, mut wanted) = (Vec::new(), Vec::new(), Vec::new(), 0, 0);
+    for (number, query) in queries.iter().enumerate() {
         let vector = VectorQuery {
             column: "vector".into(),
-            vector: source.vector(),
+            vector: query.clone(),
             limit: TOP,
             filter: filter.clone(),
             distance: Distance::Indexed { probes: 20, refine: 3 },
         };
         let text = TextQuery { column: "text".into(), words: source.words(5), limit: TOP, filter: filter.clone() };
+        let mut timed = Vec::new();
         let started = Instant::now();
-        let (near, _) = tokio::join!(table.nearest(vector.clone()), table.matching(text.clone()));
-        both.push(started.elapsed().as_secs_f64() * 1e3);
+        let (near, words) = tokio::try_join!(table.nearest(vector.clone()), table.matching(text.clone())).unwrap();
+        table.take(&fused([&near.rows, &words.rows]), &["id", "text"]).await.unwrap();
+        timed.push(started.elapsed().as_secs_f64() * 1e3);
         let started = Instant::now();
         table.nearest(vector.clone()).await.unwrap();
-        vector_leg.push(started.elapsed().as_secs_f64() * 1e3);
+        timed.push(started.elapsed().as_secs_f64() * 1e3);
         let started = Instant::now();
         table.matching(text).await.unwrap();
-        text_leg.push(started.elapsed().as_secs_f64() * 1e3);
-        if query % 6 == 0 {
+        timed.push(started.elapsed().as_secs_f64() * 1e3);
+        if number >= WARM {
+            hybrid.push(timed[0]);
+            vector_leg.push(timed[1]);
+            text_leg.push(timed[2]);
+        }
+        if number % COMPARED == 0 {
             let exact = table.nearest(VectorQuery { limit: 10, distance: Distance::Exact, ..vector }).await.unwrap();
-            let near: Vec<u64> = near.unwrap().rows.iter().take(10).map(|(row, _)| *row).collect();
+            let near: Vec<u64> = near.rows.iter().take(10).map(|(row, _)| *row).collect();
             wanted += exact.rows.len();
             found += exact.rows.iter().filter(|(row, _)| near.contains(row)).count();
         }
     }
-    println!("{name}: recall@10 {:.3}", found as f64 / wanted as f64);
-    report("  both legs", both);
-    report("  vector", vector_leg);
-    report("  words", text_leg);
+    println!(
+        "{}",
+        json!({
+            "filter": name, "recall_at_10": found as f64 / wanted as f64, "hybrid": percentiles(hybrid),
+            "vector": percentiles(vector_leg), "text": percentiles(text_leg),
+        })
+    );
 }

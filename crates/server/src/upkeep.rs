@@ -68,6 +68,10 @@ impl Background {
                 let sink: Arc<dyn EventSink> = Arc::new(self.observability.clone());
                 let trace = SpanContext::root(actor.project, sink, Arc::clone(&self.clock));
                 let target = AssetRef { name: name.clone(), selector: Selector::Latest };
+                // Nothing new leaves no run behind; a fault is told by the run that meets it.
+                if matches!(self.knowledge.has_changes(&actor, &target).await, Ok(false)) {
+                    continue;
+                }
                 match self.knowledge.begin_ingest(&actor, &target, IngestOptions::default(), &trace).await {
                     Ok(ingestion) => {
                         let _ = mainspring_api_rest::detach(&self.tasks, name, ingestion).await;

@@ -25,6 +25,7 @@ use tokio::sync::watch;
 
 pub use plan::IngestOptions;
 pub(crate) use commit::patiently;
+pub(crate) use run::has_changes;
 pub(crate) use hold::Hold;
 pub(crate) use text::load as load_text;
 pub use text::{Parse, ParsedText};

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures::{StreamExt as _, stream};
-use mainspring_kernel::{Fault as _, Name};
+use mainspring_kernel::{Actor, AssetKind, AssetRef, Fault as _, Name};
 use mainspring_lake::{LakeVersion, Table};
 use mainspring_llm::{
     Embedder,
@@ -15,7 +15,7 @@ use mainspring_llm::{
 use tokio::sync::mpsc;
 
 use super::{
-    Ingestion,
+    IngestOptions, Ingestion,
     commit::{Commit, patiently},
     embed::EmbedStage,
     hold::{self, Settled},
@@ -27,8 +27,10 @@ use super::{
 };
 use crate::{
     fault::KnowledgeFault,
-    model::{Reason, Report, RunState, Stage},
-    source::{Listing, Source},
+    model::{Failure, KnowledgeKey, Reason, Report, RunState, Stage},
+    service::Inner,
+    source::{Listing, Note, Source, SourceFault},
+    spec::KnowledgeSpec,
     store::{RunRow, TableRow, TableState, document::{self, Change}, held},
     table,
 };
@@ -191,67 +193,27 @@ impl Ingestion {
         Ok(Target { row: row.clone(), table, searched, others, settled, unsettled })
     }
 
-    async fn plan(
-        &self,
-        target: &Target,
-        findings: &Findings,
-    ) -> Result<(HashMap<Arc<str>, Arc<Source>>, Plan), KnowledgeFault> {
-        let inner = &self.inner;
-        let mut sources: HashMap<Arc<str>, Arc<Source>> = HashMap::new();
-        let mut configured: HashSet<Arc<str>> = HashSet::new();
-        for spec in &self.spec.sources {
-            configured.insert(Arc::from(spec.key()));
-            match Source::open(self.hold.key(), spec, &inner.config.sources, &inner.egress) {
-                Ok(source) => {
-                    sources.insert(Arc::from(source.key()), Arc::new(source));
-                }
-                Err(fault) => self.source_failed(findings, &spec.key(), &fault),
-            }
-        }
-        let now = inner.clock.now();
-        let lists = sources.iter().map(|(key, source)| async move { (key.clone(), source.list(now).await) });
-        let listed: Vec<_> = stream::iter(lists).buffer_unordered(LISTINGS).collect().await;
-        let mut listings: BTreeMap<Arc<str>, Listing> = BTreeMap::new();
-        for (key, listing) in listed {
-            match listing {
-                Ok(listing) => {
-                    listing.notes.iter().for_each(|note| findings.note(note.clone()));
-                    listings.insert(key, listing);
-                }
-                Err(fault) => self.source_failed(findings, &key, &fault),
-            }
-        }
-        let known = document::known(&inner.catalog, self.hold.key(), &target.row.table).await?;
-        let plan = plan::plan(&configured, listings, known, self.options);
+    async fn plan(&self, target: &Target, findings: &Findings) -> Result<(Sources, Plan), KnowledgeFault> {
+        let surveyed = survey(&self.inner, self.hold.key(), &self.spec, &target.row.table, self.options).await?;
+        let Survey { sources, plan, notes, failed } = surveyed;
+        notes.into_iter().for_each(|note| findings.note(note));
+        let count = failed.len() as u64 + plan.failures.len() as u64;
+        failed.into_iter().for_each(|failure| findings.failed(failure));
         self.meter.plan_bytes(plan.work.iter().filter_map(|work| work.listed().size).sum());
         self.meter.count(|progress| {
             progress.seen = plan.seen;
             progress.unchanged = plan.unchanged;
             progress.to_do = plan.work.len() as u64 + plan.gone.len() as u64;
-            progress.failed += plan.failures.len() as u64;
+            progress.failed += count;
         });
         Ok((sources, plan))
-    }
-
-    /// A source that cannot be listed stops nothing; what it gave before stays.
-    fn source_failed(&self, findings: &Findings, key: &str, fault: &crate::source::SourceFault) {
-        self.meter.count(|progress| progress.failed += 1);
-        findings.failed(crate::model::Failure {
-            document: None,
-            source: key.to_owned(),
-            path: String::new(),
-            code: fault.code().to_owned(),
-            detail: fault.to_string(),
-            labels: Vec::new(),
-            known: false,
-        });
     }
 
     /// The three stages side by side, with bounded channels between: dropping this future stops them all.
     async fn pipeline(
         &self,
         (embedder, target): (Arc<dyn Embedder>, &Target),
-        sources: HashMap<Arc<str>, Arc<Source>>,
+        sources: Sources,
         (work, plan): (Vec<Work>, &Plan),
         findings: &Arc<Findings>,
     ) -> Result<(), KnowledgeFault> {
@@ -306,4 +268,80 @@ impl Ingestion {
         });
         marked.await
     }
+}
+
+type Sources = HashMap<Arc<str>, Arc<Source>>;
+
+/// What the sources hold now, beside what the catalog knows.
+struct Survey {
+    sources: Sources,
+    plan: Plan,
+    notes: Vec<Note>,
+    /// Sources that could not be read; that stops nothing, and what they gave before stays.
+    failed: Vec<Failure>,
+}
+
+async fn survey(
+    inner: &Inner,
+    key: &KnowledgeKey,
+    spec: &KnowledgeSpec,
+    table: &Name,
+    options: IngestOptions,
+) -> Result<Survey, KnowledgeFault> {
+    let (mut sources, mut configured): (Sources, HashSet<Arc<str>>) = (HashMap::new(), HashSet::new());
+    let (mut notes, mut failed) = (Vec::new(), Vec::new());
+    for source in &spec.sources {
+        configured.insert(Arc::from(source.key()));
+        match Source::open(key, source, &inner.config.sources, &inner.egress) {
+            Ok(opened) => {
+                sources.insert(Arc::from(opened.key()), Arc::new(opened));
+            }
+            Err(fault) => failed.push(source_failed(&source.key(), &fault)),
+        }
+    }
+    let now = inner.clock.now();
+    let lists = sources.iter().map(|(key, source)| {
+        let (key, source) = (key.clone(), source.clone());
+        async move { (key, source.list(now).await) }
+    });
+    let listed: Vec<_> = stream::iter(lists.collect::<Vec<_>>()).buffer_unordered(LISTINGS).collect().await;
+    let mut listings: BTreeMap<Arc<str>, Listing> = BTreeMap::new();
+    for (key, listing) in listed {
+        match listing {
+            Ok(mut listing) => {
+                notes.append(&mut listing.notes);
+                listings.insert(key, listing);
+            }
+            Err(fault) => failed.push(source_failed(&key, &fault)),
+        }
+    }
+    let known = document::known(&inner.catalog, key, table).await?;
+    let plan = plan::plan(&configured, listings, known, options);
+    Ok(Survey { sources, plan, notes, failed })
+}
+
+fn source_failed(key: &str, fault: &SourceFault) -> Failure {
+    Failure {
+        document: None,
+        source: key.to_owned(),
+        path: String::new(),
+        code: fault.code().to_owned(),
+        detail: fault.to_string(),
+        labels: Vec::new(),
+        known: false,
+    }
+}
+
+/// Whether an ingestion would find something to do: a look at the sources that leaves no run behind.
+pub(crate) async fn has_changes(inner: &Inner, actor: &Actor, target: &AssetRef) -> Result<bool, KnowledgeFault> {
+    let version = inner.registry.get(actor, AssetKind::Knowledge, target).await?;
+    let spec = inner.spec_of(&version)?;
+    let key = KnowledgeKey::new(actor.project, version.pin.name.clone());
+    let Some(state) = held::find(&inner.catalog, &key).await? else { return Ok(true) };
+    let table = table::table_name(&key, &spec.table_config(&inner.models.embedder(&spec.embedding)?.identity()))?;
+    if state.active_table.as_ref() != Some(&table) || state.unsettled {
+        return Ok(true);
+    }
+    let Survey { plan, .. } = survey(inner, &key, &spec, &table, IngestOptions::default()).await?;
+    Ok(!plan.work.is_empty() || !plan.gone.is_empty())
 }

@@ -46,6 +46,24 @@ async fn a_second_ingest_with_nothing_changed_neither_parses_nor_embeds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_can_ask_for_changes_without_leaving_a_run() {
+    let room = Room::open().await;
+    room.write("a.md", &page(1));
+    room.apply(json!({})).await;
+    let changes = async || room.knowledges.has_changes(&room.admin(), &target(NAME)).await.unwrap();
+    assert!(changes().await);
+    room.ingest().await;
+    assert!(!changes().await);
+    room.write("b.md", &page(2));
+    assert!(changes().await);
+    room.remove("b.md");
+    room.remove("a.md");
+    assert!(changes().await);
+    let runs = room.knowledges.runs(&room.admin(), &NAME.parse().unwrap(), &PageRequest::first(10)).await.unwrap();
+    assert_eq!(runs.items.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_text_without_a_vector_is_embedded() {
     let room = Room::open().await;
     room.write("a.md", "# One\n\nThe first section stays as it is.\n\n# Two\n\nThe second one will change.");
