@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import resource
 import subprocess
 import time
 from pathlib import Path
@@ -28,10 +29,28 @@ def commit():
     return answer.stdout.strip() or "unknown"
 
 
-def write(name, rows, command, seconds):
-    load = os.getloadavg()[0]
+class Others:
+    """How much of the machine other work took meanwhile: numbers measured beside much of it say little."""
+
+    def __init__(self):
+        self.began = self._now()
+
+    @staticmethod
+    def _now():
+        times = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+        tick = os.sysconf("SC_CLK_TCK")
+        own = sum(usage.ru_utime + usage.ru_stime for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+        # Idle and waiting for disks are the fourth and fifth.
+        return sum(times) / tick, (sum(times) - times[3] - times[4]) / tick - own
+
+    def share(self):
+        (then, busy_then), (now, busy_now) = self.began, self._now()
+        return max(0.0, (busy_now - busy_then) / max(now - then, 1e-9))
+
+
+def write(name, rows, command, seconds, others):
     state = dict(name=name, command=command, date=time.strftime("%Y-%m-%d %H:%M", time.gmtime()), machine=machine(),
-                 commit=commit(), seconds=round(seconds), load=round(load, 1), rows=rows)
+                 commit=commit(), seconds=round(seconds), others=round(others, 3), rows=rows)
     (HERE / "results").mkdir(exist_ok=True)
     (HERE / "results" / f"{name}.json").write_text(json.dumps(state, indent=1, ensure_ascii=False) + "\n")
 
@@ -57,6 +76,10 @@ def table(rows):
     return "\n".join(lines)
 
 
+def quiet(state):
+    return "" if state["others"] <= 0.05 else ": **read these times with care**"
+
+
 def write_summary(names):
     parts = ["# Results\n\nWritten by `bench/run`; [README.md](README.md) says what each line means.\n"
              "A ratio above 1 means better than the peer. A target that is not met is printed as not met.\n"]
@@ -66,5 +89,5 @@ def write_summary(names):
             continue
         state = json.loads(path.read_text())
         parts.append(f"## {name}\n\n`{state['command']}`, {state['date']} UTC, {state['seconds']} s, commit {state['commit']}\n"
-                     f"{state['machine']}, load average at the end {state['load']}\n\n{table(state['rows'])}\n")
+                     f"{state['machine']}; other work took {state['others']:.0%} of the processors meanwhile{quiet(state)}\n\n{table(state['rows'])}\n")
     (HERE / "RESULTS.md").write_text("\n".join(parts))

@@ -1,4 +1,5 @@
 // A stand-in server for working on the page without the binary: real shapes, made-up data, honest errors.
+// An answer whose shape is not the one in ../openapi/rest.json is answered with 500 instead.
 // `npm run fixtures` serves the API and, when built, `dist/` on 127.0.0.1:7400 with the policy the binary sends.
 
 import { createHash } from "node:crypto";
@@ -6,6 +7,7 @@ import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { faultsOf } from "./shapes.mjs";
 import { documents as texts } from "./texts.mjs";
 
 const PORT = Number(process.env.PORT ?? 7400);
@@ -61,6 +63,9 @@ function parse(text) {
   return blocks;
 }
 
+/** What a chunk says; on the wire that is asked of its document. */
+const bodies = new Map();
+
 function chunk(document, text, blocks) {
   const chunks = [];
   const bytes = encoder.encode(text);
@@ -76,9 +81,8 @@ function chunk(document, text, blocks) {
       ...open,
       tokens: Math.ceil(body.length / 4.2),
       header: [document, ...open.heading_path].join(" > "),
-      parent: null,
-      text: body,
     });
+    bodies.set(chunks.at(-1), body);
     open = null;
   };
   for (const block of blocks) {
@@ -227,7 +231,7 @@ const runs = [];
 function run(knowledge, age, seconds, report, status = "succeeded", error = null) {
   runs.push({
     id: `run_${hex(32)}`,
-    kind: "ingest",
+    kind: "ingestion",
     knowledge,
     status,
     created_at: ago(age + 1),
@@ -289,7 +293,7 @@ function startRun(knowledge) {
   const total = 3_400;
   const made = {
     id: `run_${hex(32)}`,
-    kind: "ingest",
+    kind: "ingestion",
     knowledge,
     status: "running",
     created_at: new Date().toISOString(),
@@ -318,7 +322,7 @@ function startRun(knowledge) {
     const done = Math.min(total, Math.floor(Math.max(0, seconds - 1) * 85));
     const speed = 8400 + Math.sin(seconds / 2) * 900 + rnd() * 500;
     made.progress = {
-      stage: done === 0 ? "listing" : "embedding",
+      stage: done === 0 ? "listing" : "working",
       documents_total: seconds < 1 ? null : total,
       documents_done: done,
       documents_unchanged: Math.floor(done * 0.3),
@@ -360,10 +364,10 @@ const VERSIONS = [
   "model/all-minilm-l6-v2#sha256:8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6",
 ];
 
+const message = (role, content) => ({ role, parts: [{ type: "text", content }] });
 const traces = new Map();
 function span(trace, parent, name, start, end, attributes = {}, extra = {}) {
   const made = {
-    project: "prj_00000000000000000000000000000001",
     trace,
     span: hex(16),
     parent,
@@ -388,29 +392,31 @@ function makeTrace(start, question, { fail = null, answer = "", app = "manual", 
   const total = fail === "retrieve" ? 31 : embed + find + rerank + prefill + decode + 9;
   const input = 900 + Math.floor(rnd() * 700);
   const output = 40 + Math.floor(rnd() * 160);
-  const root = span(id, null, "POST /v1/chat/completions", start, start + total, {
+  const root = span(id, null, `invoke_agent ${app}`, start, start + total, {
+    "gen_ai.operation.name": "invoke_agent",
     "mainspring.app": app,
     "mainspring.request": `req_${hex(12)}`,
     "mainspring.versions": VERSIONS,
+    "mainspring.replay": { target: app, messages: [{ role: "user", content: question }], overrides: { settings: {} }, parameters: {} },
     "http.request.method": "POST",
     "http.response.status_code": fail ? 503 : 200,
     "user.id": pick(["ines@acme.example", "tomáš", "ci-bot"]),
     "gen_ai.conversation.id": `conv_${hex(8)}`,
   });
   const chain = span(id, root.span, "chain answer-from-docs", start + 0.8, start + total - 0.6, { "mainspring.run": `run_${hex(32)}` });
-  const retrieve = span(id, chain.span, "retrieve manual", r0, r0 + embed + find + rerank + 2, {
+  const retrieve = span(id, chain.span, "retrieve", r0, r0 + embed + find + rerank + 2, {
     "gen_ai.data_source.id": "manual",
     "mainspring.retrieval.query": question,
     "mainspring.lake.table": "chunks_manual",
     "mainspring.lake.version": 118,
     "mainspring.lake.transaction": "2f3c9a",
-    "mainspring.retrieval.hits": hits.map((h) => ({ title: h.title, document: h.document, score: h.scores.score })),
+    "mainspring.retrieval.hits": hits,
   });
   const list = [
     root,
     chain,
     retrieve,
-    span(id, retrieve.span, "embed query", r0 + 0.3, r0 + embed, {
+    span(id, retrieve.span, "embeddings all-minilm-l6-v2", r0 + 0.3, r0 + embed, {
       "gen_ai.operation.name": "embeddings",
       "gen_ai.request.model": "all-minilm-l6-v2",
       "gen_ai.embeddings.dimension.count": 384,
@@ -461,16 +467,15 @@ function makeTrace(start, question, { fail = null, answer = "", app = "manual", 
         "gen_ai.usage.output_tokens": output,
         "gen_ai.response.finish_reasons": ["stop"],
         "mainspring.first_token_ms": prefill,
-        "gen_ai.input.messages": JSON.stringify([
-          {
-            role: "system",
-            content:
-              "You answer from the numbered sources only. Cite them as [1]. If they do not hold the answer, say so.\n\nSources:\n" +
+        "gen_ai.input.messages": [
+          message(
+            "system",
+            "You answer from the numbered sources only. Cite them as [1]. If they do not hold the answer, say so.\n\nSources:\n" +
               hits.map((h, i) => `[${i + 1}] ${h.title}\n${h.text}`).join("\n"),
-          },
-          { role: "user", content: question },
-        ]),
-        "gen_ai.output.messages": JSON.stringify([{ role: "assistant", content: answer || "The lake fsyncs every commit [1]." }]),
+          ),
+          message("user", question),
+        ],
+        "gen_ai.output.messages": [message("assistant", answer || "The lake fsyncs every commit [1].")],
       },
       { kind: "client" },
     );
@@ -492,7 +497,6 @@ function makeTrace(start, question, { fail = null, answer = "", app = "manual", 
       error: fail ? root.status.message : null,
       start: root.start,
       duration_ms: total,
-      spans: list.length,
       input_tokens: fail === "retrieve" ? null : input,
       output_tokens: fail ? null : output,
       preview: question,
@@ -540,7 +544,6 @@ const ingestTrace = (() => {
       error: null,
       start: root.start,
       duration_ms: 3400,
-      spans: list.length,
       input_tokens: 182_000,
       output_tokens: null,
       preview: null,
@@ -562,7 +565,7 @@ function search(name, { query, mode = "hybrid", limit = 8, rerank = false, metad
     .filter((d) => Object.entries(metadata).every(([k, v]) => v.includes(d.summary.metadata[k])))
     .flatMap((d) => d.chunkList.map((c) => ({ d, c })));
   const scored = all.map(({ d, c }) => {
-    const own = wordsOf(`${d.summary.title} ${c.text}`);
+    const own = wordsOf(`${d.summary.title} ${bodies.get(c)}`);
     const counts = words.map((w) => own.filter((o) => o === w).length);
     const text = counts.reduce((n, k) => n + (k > 0 ? (2.1 * (k * 2.2)) / (k + 1.2) : 0), 0);
     const near = words.filter((w) => own.some((o) => o.startsWith(w.slice(0, 5)))).length / Math.max(1, words.length);
@@ -596,7 +599,7 @@ function search(name, { query, mode = "hybrid", limit = 8, rerank = false, metad
       page: c.page ?? null,
       start: c.start,
       end: c.end,
-      text: c.text.trim(),
+      text: bodies.get(c).trim(),
       tokens: c.tokens,
       labels: d.summary.labels,
       metadata: d.summary.metadata,
@@ -617,20 +620,26 @@ function search(name, { query, mode = "hybrid", limit = 8, rerank = false, metad
     knowledge: `${name}@v2`,
     knowledge_digest: sha(name),
     embedder: "all-minilm-l6-v2",
-    timings: [
-      ...(mode === "text"
-        ? []
-        : [
-            ["embed", 4.1],
-            ["vector", 5.6],
-          ]),
-      ...(mode === "vector" ? [] : [["bm25", 2.2]]),
-      ...(mode === "hybrid" ? [["fuse", 0.08]] : []),
-      ...(rerank ? [["rerank", 31.7]] : []),
-      ["fetch", 1.4],
-    ],
+    timings: [...(mode === "text" ? [] : [["embed", 4.1]]), ["legs", 7.8], ["take", 1.4], ...(rerank ? [["rerank", 31.7]] : []), ["pack", 0.08]],
+    best_similarity: mode === "text" ? null : (vectorOrder[0]?.vector ?? null),
   };
 }
+
+const source = ({ document, chunk, title, uri, heading_path, page, start, end, text, scores }, number) => ({
+  number,
+  knowledge: "manual@v2",
+  document,
+  chunk,
+  title,
+  uri,
+  heading_path,
+  page,
+  start,
+  end,
+  text,
+  scores,
+  cited: false,
+});
 
 async function chat(body, response) {
   const question = body.messages.at(-1).content;
@@ -655,6 +664,9 @@ async function chat(body, response) {
   const answer = abstained
     ? "This is not in the documents."
     : `${first} [1]\n\n${second ? `${second}\n\n` : ""}In short:\n\n- **Commits** are grouped and synced [1, 3]\n- Old versions stay readable while a trace or release names them [2]\n\n${guess}`;
+  const sources = abstained ? [] : hits.map((p, i) => source(p, i + 1));
+  // The sources come before the first token; which of them are cited is known at the end.
+  if (!abstained) send({ ...base, choices: [{ index: 0, delta: {}, finish_reason: null }], mainspring: { sources } });
   for (const token of answer.match(/\s*\S+/g)) {
     if (response.destroyed) return;
     delta(token);
@@ -669,27 +681,11 @@ async function chat(body, response) {
   const trace_id = makeTrace(Date.now() - 2400, question, { answer, hits });
   const outcome = {
     trace_id,
-    target: `app/${body.model}@v3`,
+    target: body.model,
     versions: VERSIONS,
     tables: [{ table: "chunks_manual", version: 118, transaction: "2f3c9a" }],
     abstained,
-    sources: abstained
-      ? []
-      : hits.map((p, i) => ({
-          number: i + 1,
-          knowledge: "manual@v2",
-          document: p.document,
-          chunk: p.chunk,
-          title: p.title,
-          uri: p.uri,
-          heading_path: p.heading_path,
-          page: p.page,
-          start: p.start,
-          end: p.end,
-          text: p.text,
-          scores: p.scores,
-          cited: i < 3,
-        })),
+    sources: sources.map((s) => ({ ...s, cited: s.number <= 3 })),
     citations: abstained
       ? []
       : [
@@ -735,8 +731,8 @@ const assetSpecs = {
     versions: [4, 5].map((limit) => ({
       steps: [
         { retrieve: { knowledge: "manual", limit, rerank: true, token_budget: 1500 } },
-        { prompt: { prompt: "grounded-answer@production" } },
-        { model: { model: "smollm2-135m-instruct" } },
+        { prompt: { use: "grounded-answer@production" } },
+        { model: { name: "smollm2-135m-instruct" } },
       ],
     })),
     aliases: { production: 2 },
@@ -759,7 +755,7 @@ const assetSpecs = {
   },
   "knowledge/manual": {
     versions: [200, 240].map((max_tokens) => ({
-      sources: [{ folder: { path: "docs", include: ["**/*.md", "**/*.pdf"] } }],
+      sources: [{ type: "folder", path: "docs", include: ["**/*.md", "**/*.pdf"] }],
       chunking: { strategy: "structure", max_tokens, overlap: 24 },
       embedder: "all-minilm-l6-v2",
       retrieval: { mode: "hybrid", limit: 8, rerank: true },
@@ -767,9 +763,9 @@ const assetSpecs = {
     aliases: { production: 2 },
     description: "Mainspring’s own documentation",
   },
-  "knowledge/python-docs": { versions: [{ sources: [{ site: { url: "https://docs.python.org/3.11/" } }] }], aliases: {}, description: null },
+  "knowledge/python-docs": { versions: [{ sources: [{ type: "site", url: "https://docs.python.org/3.11/" }] }], aliases: {}, description: null },
   "knowledge/handbook": {
-    versions: [{ sources: [{ s3: { bucket: "acme-handbook", prefix: "policies/" } }] }],
+    versions: [{ sources: [{ type: "s3", bucket: "acme-handbook", prefix: "policies/" }] }],
     aliases: {},
     description: "What we promise each other",
   },
@@ -810,12 +806,12 @@ const versionInfo = (key, n) => ({
 const REFERENCES = {
   chain: [
     { kind: "knowledge", name: "manual", version: 2, digest: sha("k"), path: "steps[0].retrieve.knowledge", given: "manual" },
-    { kind: "prompt", name: "grounded-answer", version: 3, digest: sha("p"), path: "steps[1].prompt.prompt", given: "grounded-answer@production" },
+    { kind: "prompt", name: "grounded-answer", version: 3, digest: sha("p"), path: "steps[1].prompt.use", given: "grounded-answer@production" },
   ],
   app: [{ kind: "chain", name: "answer-from-docs", version: 2, digest: sha("c"), path: "chain", given: "answer-from-docs@production" }],
 };
 const USED_BY = {
-  prompt: [{ kind: "chain", name: "answer-from-docs", version: 2, digest: sha("c"), path: "steps[1].prompt.prompt" }],
+  prompt: [{ kind: "chain", name: "answer-from-docs", version: 2, digest: sha("c"), path: "steps[1].prompt.use" }],
   chain: [{ kind: "app", name: "manual", version: 3, digest: sha("a"), path: "chain" }],
   knowledge: [{ kind: "chain", name: "answer-from-docs", version: 2, digest: sha("c"), path: "steps[0].retrieve.knowledge" }],
 };
@@ -868,7 +864,7 @@ const keys = [
   },
   {
     id: `key_${hex(32)}`,
-    name: "old laptop",
+    name: "old-laptop",
     role: "admin",
     labels: "all",
     hint: "msk_0b11…",
@@ -925,6 +921,7 @@ const models = [
 const apps = [
   {
     name: "manual",
+    title: "The Mainspring manual",
     description: "Answers questions about Mainspring itself",
     version: 3,
     digest: sha("a"),
@@ -941,6 +938,7 @@ const apps = [
   },
   {
     name: "python-help",
+    title: "Python help",
     description: "The Python 3.11 manual",
     version: 1,
     digest: sha("b"),
@@ -976,6 +974,7 @@ function knowledgeSummary(name) {
     last_run: last,
   };
 }
+const everything = { include: [], exclude: [], labels: [] };
 const SOURCES = {
   manual: [
     {
@@ -993,14 +992,17 @@ const SOURCES = {
       kind: "git",
       location: "https://git.example/acme/runbooks.git",
       include: ["*.md"],
+      exclude: [],
       labels: ["ops"],
       documents: 3,
       failed: 0,
       synced_at: ago(11_000),
     },
   ],
-  "python-docs": [{ kind: "site", location: "https://docs.python.org/3.11/sitemap.xml", documents: 1366, failed: 14, synced_at: ago(86_400 * 2) }],
-  handbook: [{ kind: "s3", location: "s3://acme-handbook/policies/", labels: [], documents: 46, failed: 0, synced_at: ago(86_400 * 23) }],
+  "python-docs": [
+    { kind: "site", location: "https://docs.python.org/3.11/sitemap.xml", ...everything, documents: 1366, failed: 14, synced_at: ago(86_400 * 2) },
+  ],
+  handbook: [{ kind: "s3", location: "s3://acme-handbook/policies/", ...everything, documents: 46, failed: 0, synced_at: ago(86_400 * 23) }],
 };
 
 function activity() {
@@ -1022,6 +1024,8 @@ function activity() {
 }
 
 // ── HTTP ────────────────────────────────────────────────────────────────────
+
+const served = (id, kind) => ({ id, object: "model", created: 0, owned_by: "mainspring", mainspring: { kind } });
 
 const TITLES = {
   400: "Bad Request",
@@ -1047,6 +1051,12 @@ function problem(response, status, code, detail, hint) {
   );
 }
 const json = (response, value, status = 200) => {
+  const { method, url } = response.req;
+  const faults = faultsOf(method, url.split("?")[0], status, JSON.parse(JSON.stringify(value)));
+  if (faults.length > 0) {
+    console.error(`${method} ${url}: ${faults.join("; ")}`);
+    return problem(response, 500, "stand-in-wrong", `not what the server answers: ${faults[0]}`);
+  }
   response.writeHead(status, { "content-type": "application/json" });
   response.end(JSON.stringify(value));
 };
@@ -1069,17 +1079,12 @@ const routes = [
         knowledge: Object.keys(knowledgeDocs).map(knowledgeSummary),
         activity: activity(),
         health: [
-          { component: "Chat model", state: "ok", detail: "smollm2-135m-instruct", facts: { "tokens/s": 82, waiting: 0 } },
-          { component: "Embedding model", state: "busy", detail: "all-minilm-l6-v2", facts: { "tokens/s": 8420, waiting: 12 } },
-          { component: "Lake", state: "ok", detail: null, facts: { tables: 5, size: "1.2 GB", fragments: 31 } },
-          { component: "Catalog", state: "ok", detail: "SQLite", facts: { size: "14 MB" } },
-          { component: "Jobs", state: "ok", detail: null, facts: { waiting: 0, running: 1 } },
-          {
-            component: "Trace spill",
-            state: "degraded",
-            detail: "the oldest span waits for 41 s; the lake is compacting",
-            facts: { waiting: 1820, size: "3.1 MB", dropped: 0 },
-          },
+          { component: "catalog", state: "ok", facts: {} },
+          { component: "lake", state: "ok", facts: {} },
+          { component: "blobs", state: "ok", facts: {} },
+          { component: "models", state: "degraded", detail: "not here: bge-reranker-base; `mainspring models pull`", facts: { loaded: 2 } },
+          { component: "traces", state: "ok", facts: { dropped: 0, spill_bytes: 3_100_000, waiting: 1820 } },
+          { component: "process", state: "ok", facts: { resident_bytes: 987_119_616, threads: 22 } },
         ],
       });
     },
@@ -1093,9 +1098,10 @@ const routes = [
       json(s, {
         object: "list",
         data: [
-          ...apps.map((a) => ({ id: a.name, object: "model", owned_by: "app" })),
-          { id: "grounded-answer", object: "model", owned_by: "prompt" },
-          { id: "smollm2-135m-instruct", object: "model", owned_by: "local" },
+          ...apps.map((a) => served(a.name, "app")),
+          served("grounded-answer", "prompt"),
+          served("smollm2-135m-instruct", "model"),
+          served("all-minilm-l6-v2", "embedder"),
         ],
       }),
   ],
@@ -1109,8 +1115,8 @@ const routes = [
         ? json(s, {
             ...knowledgeSummary(name),
             sources: SOURCES[name],
-            chunking: { strategy: "structure", max_tokens: 240, overlap: 24, header: "title > heading path" },
-            retrieval: { mode: "hybrid", limit: 8, rerank: true, weights: { vector: 1, text: 1 } },
+            chunking: { strategy: "structure", max_tokens: 240, overlap_tokens: 32, parent_tokens: 720, header: true },
+            retrieval: { mode: "hybrid", limit: 8, candidates: 64, vector_weight: 1, text_weight: 1, rrf_k: 60, rerank: true, rerank_candidates: 24 },
             table: { table: `chunks_${name}`, version: 118, transaction: "2f3c9a" },
           })
         : missing(s, "knowledge"),
@@ -1135,12 +1141,14 @@ const routes = [
     (q, s, u, [name, id, part]) => {
       const found = knowledgeDocs[name]?.find((d) => d.summary.id === id);
       if (!found) return missing(s, "document");
+      if (part === "text" && found.summary.status === "failed")
+        return problem(s, 404, "knowledge-text-gone", `the text of document \`${id}\` is not kept any more`);
       if (part === "text") return json(s, { text: found.text, digest: found.summary.digest, blocks: found.blocks });
       if (part === "chunks") return page(s, found.chunkList, u);
       json(s, found.summary);
     },
   ],
-  ["POST", /^\/api\/v1\/knowledge\/([^/]+)\/ingest$/, (q, s, u, [name]) => json(s, { run: startRun(name) }, 202)],
+  ["POST", /^\/api\/v1\/knowledge\/([^/]+)\/ingest$/, (q, s, u, [name]) => json(s, { run: startRun(name) })],
   [
     "GET",
     /^\/api\/v1\/knowledge\/([^/]+)\/runs$/,
@@ -1183,10 +1191,10 @@ const routes = [
       if (!found) return missing(s, "run");
       s.writeHead(200, { "content-type": "text/event-stream" });
       while (found.status === "running" && !s.destroyed) {
-        s.write(`event: progress\ndata: ${JSON.stringify(found.progress)}\n\n`);
+        s.write(`event: run\ndata: ${JSON.stringify(found)}\n\n`);
         await sleep(300);
       }
-      s.end(`event: done\ndata: ${JSON.stringify(found)}\n\n`);
+      s.end(`event: run\ndata: ${JSON.stringify(found)}\n\n`);
     },
   ],
   [
@@ -1234,11 +1242,12 @@ const routes = [
           ? "Every commit of the lake is fsynced to disk [1]. At start, a torn newest version is moved aside and the last good one is opened [2]."
           : original,
         versions: [
-          { what: "prompt/grounded-answer", original: "v3", replayed: swap ? "v4" : "v3" },
-          { what: "knowledge/manual", original: "v2", replayed: "v2" },
+          { what: "prompt", original: VERSIONS[2], replayed: swap ? `prompt/grounded-answer@v5#${sha("p5")}` : VERSIONS[2] },
+          { what: "knowledge", original: VERSIONS[3], replayed: VERSIONS[3] },
         ],
-        sources: null,
-        notes: ["Read chunks_manual as it was: version 118."],
+        sources: { original: ["chk_1"], replayed: ["chk_1"] },
+        tables: [{ table: "chunks_manual", version: 118, transaction: "2f3c9a" }],
+        notes: swap ? ["the question set no seed; unless the prompt sets temperature 0, answers differ by chance"] : [],
       });
     },
   ],
@@ -1266,7 +1275,7 @@ const routes = [
       json(s, {
         ...assetSummary(key),
         ...versionInfo(key, n),
-        spec: { apiVersion: "mainspring/v1", kind, name, spec: assetSpecs[key].versions[n - 1] },
+        spec: assetSpecs[key].versions[n - 1],
         references: REFERENCES[kind] ?? [],
         referenced_by: USED_BY[kind] ?? [],
       });
@@ -1283,7 +1292,7 @@ const routes = [
     (q, s, u, [kind, name]) => {
       const [from, to] = [u.get("from"), u.get("to")].map(Number);
       const { versions } = assetSpecs[`${kind}/${name}`];
-      json(s, { from, to, changes: changes(versions[from - 1], versions[to - 1]) });
+      json(s, { from, to, changes: changes(versions[from - 1], versions[to - 1]), text: "" });
     },
   ],
   [
@@ -1301,7 +1310,18 @@ const routes = [
           "look at where it is now, then move it again",
         );
       aliases[alias] = Number(body.to.replace("v", ""));
-      json(s, { alias, version: aliases[alias] });
+      json(
+        s,
+        aliasList(`${kind}/${name}`).find((a) => a.alias === alias),
+      );
+    },
+  ],
+  [
+    "DELETE",
+    /^\/api\/v1\/assets\/([^/]+)\/([^/]+)\/aliases\/([^/]+)$/,
+    (q, s, u, [kind, name, alias]) => {
+      delete assetSpecs[`${kind}/${name}`].aliases[alias];
+      json(s, {});
     },
   ],
   ["GET", /^\/api\/v1\/keys$/, (q, s, u) => page(s, keys, u)],
@@ -1309,6 +1329,13 @@ const routes = [
     "POST",
     /^\/api\/v1\/keys$/,
     (q, s, u, m, body) => {
+      if (!/^[a-z0-9][a-z0-9._-]{0,62}$/.test(body.name))
+        return problem(
+          s,
+          400,
+          "path-invalid",
+          `\`${body.name}\` is not a name: use 1 to 63 lower-case letters, digits, \`-\`, \`_\` or \`.\`, starting with a letter or digit`,
+        );
       const secret = `msk_${hex(40)}`;
       const key = {
         id: `key_${hex(32)}`,
@@ -1322,15 +1349,17 @@ const routes = [
         revoked_at: null,
       };
       keys.unshift(key);
-      json(s, { key, secret }, 201);
+      json(s, { key, secret });
     },
   ],
   [
     "DELETE",
     /^\/api\/v1\/keys\/([^/]+)$/,
     (q, s, u, [id]) => {
-      keys.find((k) => k.id === id).revoked_at = new Date().toISOString();
-      s.writeHead(204).end();
+      const key = keys.find((k) => k.id === id);
+      if (!key) return missing(s, "key");
+      key.revoked_at = new Date().toISOString();
+      json(s, key);
     },
   ],
   ["GET", /^\/healthz$/, (q, s) => json(s, { status: "ok" })],
@@ -1391,4 +1420,6 @@ createServer((request, response) => {
   }
   if (/^\/(api|v1)\//.test(url.pathname)) return missing(response, "route");
   serveFile(request, response, decodeURIComponent(url.pathname));
-}).listen(PORT, "127.0.0.1", () => console.log(`fixtures on http://127.0.0.1:${PORT}`));
+}).listen(PORT, "127.0.0.1", function () {
+  console.log(`fixtures on http://127.0.0.1:${this.address().port}`);
+});

@@ -1,4 +1,4 @@
-// Pictures of every room, light and dark, wide and narrow, for looking at: `npm run shots [name…]` with `npm run fixtures` running.
+// Pictures of every room, light and dark, wide and narrow, for looking at: `npm run shots [name…]`, of the server that BASE names.
 
 import { mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,91 +7,154 @@ import { chromium } from "@playwright/test";
 
 const BASE = process.env.BASE ?? "http://127.0.0.1:7400";
 const OUT = process.env.OUT ?? "shots";
+const QUESTION = process.env.QUESTION ?? "What is an alias?";
 const only = process.argv.slice(2);
 
-const get = async (path) => ({ items: [], ...(await (await fetch(BASE + path)).json()) });
-const docs = await get("/api/v1/knowledge/manual/documents").catch(() => ({ items: [] }));
-const traces = await get("/api/v1/traces?limit=60").catch(() => ({ items: [] }));
-const trace = traces.items.find((t) => t.status === "ok" && t.app === "manual")?.trace_id;
-const failed = traces.items.find((t) => t.status === "error")?.trace_id;
-const ingest = traces.items.find((t) => t.name.startsWith("ingest"))?.trace_id;
-const runs = await get("/api/v1/knowledge/manual/runs").catch(() => ({ items: [] }));
+// What there is differs from server to server, so it is asked for.
+const items = async (path) => (await (await fetch(BASE + path)).json()).items ?? [];
+const [app] = await items("/api/v1/apps");
+const bases = await items("/api/v1/knowledge");
+const base = bases.find((k) => k.failed > 0)?.name ?? bases[0]?.name;
+const used = app?.knowledge[0]?.split("@")[0] ?? base;
+const docs = await items(`/api/v1/knowledge/${base}/documents?limit=200`);
+const usedDocs = await items(`/api/v1/knowledge/${used}/documents?limit=200`);
+const traces = await items("/api/v1/traces?limit=200");
+const trace = traces.find((t) => t.status === "ok" && t.app)?.trace_id;
+const failed = traces.find((t) => t.status === "error")?.trace_id;
+const [run] = (await items(`/api/v1/knowledge/${base}/runs`)).filter((r) => r.report?.failures.length);
+const ingest = run?.trace_id;
+const assets = await items("/api/v1/assets?limit=200");
+const asset = assets.find((a) => a.version > 1) ?? assets[0];
+const versioned = `/assets/${asset.kind}/${asset.name}`;
+const chain = assets.find((a) => a.kind === "chain");
+const foreign = docs.find((d) => /[^\x00-\u024f]/.test(d.title));
 
-const ask = async (page, text) => {
-  await page.getByLabel("Your question").fill(text);
-  await page.keyboard.press("Enter");
-  await page.getByText("Trace", { exact: true }).waitFor({ timeout: 20_000 });
+let conversation = null;
+/** The answer is waited for once; the other pictures show the same conversation. */
+const ask = async (page) => {
+  if (conversation === null) {
+    await page.getByLabel("Your question").fill(QUESTION);
+    await page.keyboard.press("Enter");
+    await page.locator(".answer-foot").waitFor({ timeout: 300_000 });
+    conversation = await page.evaluate(() => sessionStorage.getItem("mainspring.conversations"));
+  } else {
+    await page.evaluate((text) => sessionStorage.setItem("mainspring.conversations", text), conversation);
+    await page.reload();
+    await page.locator(".answer-foot").waitFor();
+  }
   await page.waitForTimeout(250);
 };
 
 const SHOTS = {
   home: "/",
-  "playground-start": "/playground/manual",
-  playground: ["/playground/manual", (p) => ask(p, "How is the lake durable against power loss?")],
+  "playground-start": `/playground/${app?.name}`,
+  playground: [`/playground/${app?.name}`, ask],
   "playground-source": [
-    "/playground/manual",
+    `/playground/${app?.name}`,
     async (p) => {
-      await ask(p, "How is the lake durable against power loss?");
-      await p.locator(".answer button.cite").first().click();
+      await ask(p);
+      const cite = p.locator(".answer button.cite").first();
+      if ((await cite.count()) > 0) await cite.click();
+      else await p.locator(".source").first().click();
       await p.waitForTimeout(600);
     },
   ],
-  "playground-error": [
-    "/playground/manual",
+  "playground-live": [
+    `/playground/${app?.name}`,
     async (p) => {
-      await p.getByLabel("Your question").fill("please fail");
+      await p.getByLabel("Your question").fill(QUESTION);
       await p.keyboard.press("Enter");
-      await p.getByRole("alert").waitFor();
+      await p.locator(".source").first().waitFor({ timeout: 60_000, state: "attached" });
+    },
+  ],
+  "playground-stopped": [
+    `/playground/${app?.name}`,
+    async (p) => {
+      await p.getByLabel("Your question").fill(QUESTION);
+      await p.keyboard.press("Enter");
+      await p.locator(".source").first().waitFor({ timeout: 60_000, state: "attached" });
+      await p.keyboard.press("Escape");
+      await p.getByText("Stopped.").waitFor();
+    },
+  ],
+  "sign-in": [
+    "/",
+    async (p) => {
+      await p.route("**/api/v1/**", (route) => route.fulfill({ status: 401, json: { title: "Unauthorized", status: 401, code: "key-required" } }));
+      await p.reload();
+      await p.getByLabel("API key").waitFor();
+    },
+  ],
+  "server-away": [
+    "/knowledge",
+    async (p) => {
+      await p.route("**/api/v1/**", (route) => route.abort());
+      await p.reload();
+      await p.getByRole("alert").waitFor({ timeout: 30_000 });
     },
   ],
   knowledge: "/knowledge",
-  "knowledge-overview": "/knowledge/manual",
-  documents: "/knowledge/python-docs/documents",
-  "documents-failed": "/knowledge/manual/documents?status=failed",
+  "knowledge-overview": `/knowledge/${base}`,
+  documents: `/knowledge/${used}/documents`,
+  "documents-failed": `/knowledge/${base}/documents?status=failed`,
+  "document-failed": `/knowledge/${base}/documents/${docs.find((d) => d.status === "failed")?.id}`,
   document: [
-    `/knowledge/manual/documents/${docs.items[0]?.id}`,
+    `/knowledge/${used}/documents/${usedDocs.toSorted((a, b) => b.chunks - a.chunks)[0]?.id}`,
     async (p) => {
       await p.keyboard.press("j");
       await p.keyboard.press("j");
       await p.waitForTimeout(300);
     },
   ],
-  "document-pdf": `/knowledge/manual/documents/${docs.items[8]?.id}?start=300&end=420`,
-  "document-ja": `/knowledge/manual/documents/${docs.items[4]?.id}?start=45&end=150`,
-  search: ["/knowledge/manual/search?q=how%20does%20the%20lake%20survive%20a%20power%20cut&rerank=1", (p) => p.locator(".hit").first().waitFor()],
-  "search-empty": "/knowledge/manual/search",
-  runs: "/knowledge/manual/runs",
-  run: `/knowledge/manual/runs/${runs.items[0]?.id}`,
+  ...(foreign ? { "document-foreign": `/knowledge/${base}/documents/${foreign.id}?start=10&end=90` } : {}),
+  search: [`/knowledge/${used}/search?q=${encodeURIComponent(QUESTION)}&rerank=1`, (p) => p.locator(".hit").first().waitFor({ timeout: 60_000 })],
+  "search-empty": `/knowledge/${used}/search`,
+  "search-none": [`/knowledge/${used}/search?q=zzqxjkvw&mode=text`, (p) => p.getByText("Nothing found").waitFor()],
+  runs: `/knowledge/${base}/runs`,
+  run: `/knowledge/${base}/runs/${run?.id}`,
   "run-live": [
-    "/knowledge/handbook",
+    `/knowledge/${base}`,
     async (p) => {
       await p
         .getByRole("button", { name: "Ingest" })
         .click()
         .catch(() => p.getByText("Watch run").click());
-      await p.waitForTimeout(6000);
+      await p.waitForTimeout(Number(process.env.LIVE_MS ?? 300));
     },
   ],
   traces: "/traces?in=7d",
+  "traces-none": [`/traces?q=nothing-says-${Date.now()}`, (p) => p.getByText("No trace matches").waitFor()],
   trace: `/traces/${trace}`,
+  "trace-span": [
+    `/traces/${trace}`,
+    async (p) => {
+      await p
+        .getByRole("treeitem", { name: /retriev/ })
+        .first()
+        .click();
+      await p.waitForTimeout(200);
+    },
+  ],
   "trace-error": `/traces/${failed}`,
-  "trace-big": `/traces/${ingest}`,
+  "trace-ingest": `/traces/${ingest}`,
+  "trace-lost": ["/traces/00000000000000000000000000000abc", (p) => p.getByRole("alert").waitFor({ timeout: 20_000 })],
   replay: [
     `/traces/${trace}`,
     async (p) => {
       await p.getByRole("button", { name: "Replay" }).click();
       await p.getByText("Swap a version").click();
-      await p.getByLabel("Version to use instead").fill("grounded-answer@candidate");
+      await p.getByLabel("Version to use instead").fill(process.env.SWAP ?? `${asset.name}@v1`);
       await p.locator("dialog").getByRole("button", { name: "Replay" }).click();
-      await p.locator(".word-diff").waitFor();
+      await p.locator(".word-diff, dialog [role=alert]").first().waitFor({ timeout: 300_000 });
     },
   ],
   assets: "/assets",
-  asset: "/assets/prompt/grounded-answer",
-  "asset-diff": "/assets/prompt/grounded-answer/diff",
-  "asset-refs": "/assets/chain/answer-from-docs/references",
+  "assets-none": "/assets/suite",
+  asset: versioned,
+  "asset-diff": [`${versioned}/diff`, (p) => p.locator(".diff").waitFor()],
+  "asset-refs": `/assets/chain/${chain?.name}/references`,
   "alias-move": [
-    "/assets/prompt/grounded-answer",
+    versioned,
     async (p) => {
       await p.getByRole("button", { name: "Move" }).first().click();
     },
@@ -113,7 +176,7 @@ const SHOTS = {
     },
   ],
   help: [
-    "/knowledge/manual/documents",
+    `/knowledge/${used}/documents`,
     async (p) => {
       await p.keyboard.press("?");
       await p.waitForTimeout(300);

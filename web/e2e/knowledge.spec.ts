@@ -24,6 +24,7 @@ test("documents are listed, filtered by text and status, and opened by keyboard"
   await page.keyboard.type(one.title.slice(0, 12));
   await expect(grid.getByText(one.title).first()).toBeVisible();
   await page.keyboard.press("Escape");
+  await expect(page.getByRole("searchbox")).toHaveValue("");
   await page.getByText("Failed", { exact: false }).and(page.locator("label")).click();
   await expect(page).toHaveURL(/status=failed/);
   const failed = all.filter((d) => d.status === "failed");

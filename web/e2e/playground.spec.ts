@@ -1,8 +1,9 @@
-import { apps, ask, expect, real, subject, test } from "./support";
+import { ANSWER_MS, answerWith, apps, ask, expect, real, subject, test, waitsForAnswers } from "./support";
 
 const QUESTION = process.env.E2E_QUESTION ?? "How is the lake durable against power loss?";
 
 test("an answer streams, cites, and a citation opens its document at the cited passage", async ({ page, request }) => {
+  waitsForAnswers(1);
   const { app } = await subject(request);
   await ask(page, app, QUESTION);
   await expect(page.locator(".answer-text")).not.toBeEmpty();
@@ -32,7 +33,8 @@ test("an answer streams, cites, and a citation opens its document at the cited p
   if (!real) expect(shown).toBe(given);
 });
 
-test("an answer leads to its trace and is still there on the way back", async ({ page, request }) => {
+test("an answer leads to its trace and is still there on the way back, and after a reload", async ({ page, request }) => {
+  waitsForAnswers(1);
   const { app } = await subject(request);
   await ask(page, app, QUESTION);
   const answer = await page.locator(".answer-text").innerText();
@@ -42,14 +44,21 @@ test("an answer leads to its trace and is still there on the way back", async ({
   await page.goBack();
   await expect(page.locator(".answer-foot")).toBeVisible();
   expect(await page.locator(".answer-text").innerText()).toBe(answer);
+  await page.reload();
+  await expect(page.locator(".answer-foot")).toBeVisible();
+  expect(await page.locator(".answer-text").innerText()).toBe(answer);
 });
 
-test("Escape stops an answer, and a new conversation forgets it", async ({ page, request }) => {
+test("Escape stops an answer whose sources are there, and a new conversation forgets it", async ({ page, request }) => {
+  waitsForAnswers(1);
   const { app } = await subject(request);
   await page.goto(`/playground/${app}`);
   await page.getByLabel("Your question").fill(QUESTION);
   await page.keyboard.press("Enter");
   await expect(page.getByRole("button", { name: "Stop (Esc)" })).toBeVisible();
+  const panel = page.getByRole("complementary", { name: "Sources" });
+  await expect(panel.locator(".source").first()).toBeVisible({ timeout: ANSWER_MS });
+  await expect(panel.getByText("not cited")).toHaveCount(0);
   await page.keyboard.press("Escape");
   await expect(page.getByText("Stopped.")).toBeVisible();
   await expect(page.getByRole("button", { name: "Send (Enter)" })).toBeVisible();
@@ -59,28 +68,23 @@ test("Escape stops an answer, and a new conversation forgets it", async ({ page,
 });
 
 test("an example question is asked with one press", async ({ page, request }) => {
+  waitsForAnswers(1);
   const app = (await apps(request)).find((a) => a.examples.length > 0);
   test.skip(!app, "no app here has examples");
   await page.goto(`/playground/${app!.name}`);
   await page.getByRole("button", { name: app!.examples[0]! }).click();
   await expect(page.locator(".question")).toContainText(app!.examples[0]!);
-  await expect(page.locator(".answer-foot")).toBeVisible({ timeout: 90_000 });
+  await expect(page.locator(".answer-foot")).toBeVisible({ timeout: ANSWER_MS });
 });
 
 test("HTML and script links in an answer stay text", async ({ page, request }) => {
   const { app } = await subject(request);
   const text =
     'Hello <img src=x onerror="window.pwned=1"> <script>window.pwned=1</script> [click](javascript:window.pwned=1) **bold** ![pic](https://example.com/a.png)';
-  const chunk = (value: object) => `data: ${JSON.stringify(value)}\n\n`;
-  await page.route("**/v1/chat/completions", (route) =>
-    route.fulfill({
-      contentType: "text/event-stream",
-      body:
-        chunk({ choices: [{ index: 0, delta: { content: text }, finish_reason: null }] }) +
-        chunk({ choices: [{ index: 0, delta: {}, finish_reason: "stop" }] }) +
-        "data: [DONE]\n\n",
-    }),
-  );
+  await answerWith(page, [
+    { choices: [{ index: 0, delta: { content: text }, finish_reason: null }] },
+    { choices: [{ index: 0, delta: {}, finish_reason: "stop" }] },
+  ]);
   await ask(page, app, "anything");
   const answer = page.locator(".answer-text");
   await expect(answer.locator("strong")).toHaveText("bold");
@@ -91,12 +95,7 @@ test("HTML and script links in an answer stay text", async ({ page, request }) =
 
 test("an answer that breaks off says so", async ({ page, request }) => {
   const { app } = await subject(request);
-  await page.route("**/v1/chat/completions", (route) =>
-    route.fulfill({
-      contentType: "text/event-stream",
-      body: `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content: "Half an" }, finish_reason: null }] })}\n\n`,
-    }),
-  );
+  await answerWith(page, [{ choices: [{ index: 0, delta: { content: "Half an" }, finish_reason: null }] }], false);
   await page.goto(`/playground/${app}`);
   await page.getByLabel("Your question").fill("anything");
   await page.keyboard.press("Enter");

@@ -1,9 +1,17 @@
 import { expect, test } from "./support";
 
 test("a key is made, shown once, and revoked", async ({ page }) => {
-  const name = `e2e ${Date.now().toString(36)}`;
+  const name = `e2e-${Date.now().toString(36)}`;
   await page.goto("/settings");
+  await page.getByRole("button", { name: "New key" }).press("Enter");
+  await expect(page.getByLabel("Name")).toBeFocused();
+  await page.keyboard.press("Escape");
+  await expect(page.getByRole("button", { name: "New key" })).toBeFocused();
+
   await page.getByRole("button", { name: "New key" }).click();
+  await page.getByLabel("Name").fill("Two Words");
+  await expect(page.getByText("lower-case letters")).toBeVisible();
+  await expect(page.getByRole("button", { name: "Create key" })).toBeDisabled();
   await page.getByLabel("Name").fill(name);
   await page.getByLabel("Role").selectOption("reader");
   await page.getByLabel("Access labels").fill("hr, finance");

@@ -1,5 +1,5 @@
 import axe, { type AxeResults, type RunOptions } from "axe-core";
-import { documents, expect, subject, test, traces } from "./support";
+import { assets, documents, expect, revised, subject, test, traces } from "./support";
 
 interface Axe {
   run: (context: Document, options: RunOptions) => Promise<AxeResults>;
@@ -125,7 +125,7 @@ test("where a key is required the page asks for one and sends it", async ({ page
       await route.fulfill({
         status: 401,
         contentType: "application/problem+json",
-        body: JSON.stringify({ title: "Unauthorized", status: 401, code: "key-required", detail: "this needs an API key" }),
+        body: JSON.stringify({ type: "x", title: "Unauthorized", status: 401, code: "key-required", detail: "this needs an API key" }),
       });
   });
   await page.goto("/knowledge");
@@ -145,10 +145,12 @@ test("where a key is required the page asks for one and sends it", async ({ page
 });
 
 test("no room has faults that a machine can find, light or dark, wide or narrow", async ({ page, request }) => {
-  test.setTimeout(400_000);
+  test.setTimeout(600_000);
   const { app, knowledge } = await subject(request);
   const [readable] = (await documents(request, knowledge)).filter((d) => d.status === "ready");
   const [trace] = await traces(request);
+  const two = await revised(request);
+  const chain = (await assets(request)).find((a) => a.kind === "chain");
   const rooms = [
     "/",
     `/playground/${app}`,
@@ -162,6 +164,8 @@ test("no room has faults that a machine can find, light or dark, wide or narrow"
     `/traces/${trace!.trace_id}`,
     "/assets",
     `/assets/app/${app}`,
+    `/assets/${two.kind}/${two.name}/diff`,
+    `/assets/${chain!.kind}/${chain!.name}/references`,
     "/settings",
     "/settings/models",
     "/settings/about",

@@ -1,20 +1,52 @@
-// What the tests share: the browser's own complaints fail a test, and names of things are asked for, not assumed.
+// What the tests share. A complaint of the browser, or an answer that openapi/rest.json does not describe, fails a test;
+// names of things are asked for, not assumed; what a test needs and the server lacks, the test makes.
 
-import { test as base, expect, type APIRequestContext, type Page } from "@playwright/test";
+import { test as base, expect, type APIRequestContext, type APIResponse, type Page, type Response } from "@playwright/test";
+import { faultsOf } from "../dev/shapes.mjs";
 
 export const real = process.env.MAINSPRING_URL !== undefined;
+
+/** The small model on a busy machine says a word a second. */
+export const ANSWER_MS = real ? 240_000 : 15_000;
+/** For a test that waits for `n` answers. */
+export const waitsForAnswers = (n: number): void => test.setTimeout(30_000 + n * ANSWER_MS);
+
+async function misshapen(response: Response): Promise<string[]> {
+  const request = response.request();
+  const { pathname } = new URL(response.url());
+  if (!pathname.startsWith("/api/") || response.headers()["content-type"]?.startsWith("text/event-stream")) return [];
+  // The browser forgets the bodies of a page that was left.
+  const body: unknown = await response.json().catch(() => undefined);
+  if (body === undefined) return [];
+  return faultsOf(request.method(), pathname, response.status(), body).map((fault) => `${request.method()} ${pathname}: ${fault}`);
+}
 
 export const test = base.extend<{ complaints: string[] }>({
   complaints: [
     async ({ page }, use) => {
       const complaints: string[] = [];
+      const read: Promise<string[]>[] = [];
       page.on("pageerror", (error) => complaints.push(String(error)));
       page.on("console", (message) => {
         // A refused request is the page's to show, and the test's to look for.
         if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) complaints.push(message.text());
       });
+      page.on("requestfinished", (request) => {
+        const shape = async () => {
+          const response = await request.response();
+          return response ? misshapen(response) : [];
+        };
+        read.push(shape().catch(() => []));
+      });
+      // What the page itself gave up has ERR_ABORTED; an answer that the browser cannot decode is the server's fault.
+      page.on("requestfailed", (request) => {
+        const why = request.failure()?.errorText ?? "";
+        if (/DECODING|EMPTY_RESPONSE|INCOMPLETE|CONTENT_LENGTH/.test(why))
+          complaints.push(`${request.method()} ${new URL(request.url()).pathname}: ${why}`);
+      });
       await use(complaints);
-      expect(complaints, "the browser complained").toEqual([]);
+      const shapes = (await Promise.all(read)).flat();
+      expect([...complaints, ...new Set(shapes)], "the browser complained").toEqual([]);
     },
     { auto: true },
   ],
@@ -22,18 +54,28 @@ export const test = base.extend<{ complaints: string[] }>({
 
 export { expect };
 
-async function items<T>(request: APIRequestContext, path: string): Promise<T[]> {
-  const response = await request.get(path);
-  expect(response.ok(), `${path} answered ${response.status()}`).toBe(true);
-  return ((await response.json()) as { items: T[] }).items;
+async function ok<T>(asked: Promise<APIResponse>): Promise<T> {
+  const response = await asked;
+  expect(response.ok(), `${response.url()} answered ${response.status()}: ${response.ok() ? "" : await response.text()}`).toBe(true);
+  return (await response.json()) as T;
 }
+
+const items = async <T>(request: APIRequestContext, path: string): Promise<T[]> => (await ok<{ items: T[] }>(request.get(path))).items;
 
 export const apps = (request: APIRequestContext) => items<{ name: string; examples: string[]; knowledge: string[] }>(request, "/api/v1/apps");
 export const knowledge = (request: APIRequestContext) => items<{ name: string; documents: number }>(request, "/api/v1/knowledge");
 export const documents = (request: APIRequestContext, name: string) =>
-  items<{ id: string; title: string; status: string; uri: string }>(request, `/api/v1/knowledge/${name}/documents?limit=200`);
-export const traces = (request: APIRequestContext) =>
-  items<{ trace_id: string; status: string; preview?: string; app?: string; spans?: number }>(request, "/api/v1/traces?limit=50");
+  items<{ id: string; title: string; status: string; uri: string; chunks: number }>(request, `/api/v1/knowledge/${name}/documents?limit=200`);
+export const traces = (request: APIRequestContext, query = "limit=50") =>
+  items<{ trace_id: string; status: string; preview?: string; app?: string }>(request, `/api/v1/traces?${query}`);
+
+export interface Asset {
+  kind: string;
+  name: string;
+  version: number;
+  aliases: { alias: string; version: number }[];
+}
+export const assets = (request: APIRequestContext) => items<Asset>(request, "/api/v1/assets?limit=200");
 
 /** The first knowledge that holds documents; with an app over it where there is one. */
 export async function subject(request: APIRequestContext): Promise<{ app: string; knowledge: string }> {
@@ -45,10 +87,61 @@ export async function subject(request: APIRequestContext): Promise<{ app: string
   return { app: app!.name, knowledge: used! };
 }
 
+/** An asset with two versions, made where there is none. */
+export async function revised(request: APIRequestContext): Promise<Asset> {
+  const find = async () => (await assets(request)).find((a) => a.version > 1);
+  const found = await find();
+  if (found) return found;
+  for (const content of ["Say hello.", "Say hello, briefly."]) {
+    const manifest = { apiVersion: "mainspring/v1", kind: "prompt", name: "e2e-greeting", spec: { messages: [{ role: "user", content }] } };
+    await ok(request.post("/api/v1/apply", { data: { manifests: [manifest] } }));
+  }
+  return (await find())!;
+}
+
+const hex = (length: number): string => Array.from({ length }, () => Math.floor(Math.random() * 16).toString(16)).join("");
+
+/** More traces than a page of the list holds, sent as OpenTelemetry spans where there are fewer. */
+export async function manyTraces(request: APIRequestContext): Promise<void> {
+  const wanted = 60;
+  const missing = wanted - (await traces(request, `limit=${wanted}`)).length;
+  if (missing <= 0) return;
+  const spans = Array.from({ length: missing }, (_, i) => {
+    const start = Date.now() - i * 60_000;
+    const times = { startTimeUnixNano: `${start}000000`, endTimeUnixNano: `${start + 40 + i}000000` };
+    return { traceId: hex(32), spanId: hex(16), name: `checkout ${i}`, kind: 2, status: { code: 1 }, attributes: [], ...times };
+  });
+  await ok(
+    request.post("/v1/traces", { data: { resourceSpans: [{ resource: { attributes: [] }, scopeSpans: [{ scope: { name: "e2e" }, spans }] }] } }),
+  );
+  await expect.poll(async () => (await traces(request, `limit=${wanted}`)).length).toBe(wanted);
+}
+
+/** A trace of an answer that can be replayed; asked for where there is none. */
+export async function answered(request: APIRequestContext, app: string): Promise<string> {
+  const find = async () => (await traces(request, `status=ok&app=${app}&limit=20`))[0]?.trace_id;
+  const found = await find();
+  if (found) return found;
+  const data = { model: app, messages: [{ role: "user", content: "What is an alias?" }] };
+  await ok(request.post("/v1/chat/completions", { data, timeout: ANSWER_MS }));
+  await expect.poll(find).toBeDefined();
+  return (await find())!;
+}
+
 /** Asks in the playground and waits for the whole answer. */
 export async function ask(page: Page, app: string, question: string): Promise<void> {
   await page.goto(`/playground/${app}`);
   await page.getByLabel("Your question").fill(question);
   await page.keyboard.press("Enter");
-  await expect(page.locator(".answer-foot")).toBeVisible({ timeout: 90_000 });
+  await expect(page.locator(".answer-foot")).toBeVisible({ timeout: ANSWER_MS });
+}
+
+/** Answers the playground's next questions with these words, at once. */
+export async function answerWith(page: Page, chunks: object[], whole = true): Promise<void> {
+  await page.route("**/v1/chat/completions", (route) =>
+    route.fulfill({
+      contentType: "text/event-stream",
+      body: chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`).join("") + (whole ? "data: [DONE]\n\n" : ""),
+    }),
+  );
 }

@@ -1,6 +1,8 @@
-// A thin wrapper over fetch: keys, problems, queries. Paths and shapes are in `types.ts`.
+// A thin wrapper over fetch: keys, problems, queries. Which paths there are, what they take and what they answer is generated:
+// a path, a parameter or a field that the server does not have is a type error here.
 
 import { readSse, type SseEvent } from "@/lib/sse";
+import type { paths } from "./schema";
 import type * as T from "./types";
 
 export class ApiError extends Error {
@@ -141,9 +143,29 @@ async function send(method: string, path: string, options: Options): Promise<Res
   throw new ApiError(await problemOf(response));
 }
 
-async function json<R>(method: string, path: string, options: Options = {}): Promise<R> {
-  const response = await send(method, path, options);
-  if (response.status === 204) return undefined as R;
+type Method = "get" | "post" | "put" | "delete";
+type Operation<P extends keyof paths, M extends Method> = NonNullable<paths[P][M]>;
+type PathOf<M extends Method> = { [P in keyof paths]: [Operation<P, M>] extends [never] ? never : P }[keyof paths];
+type Reply<O> = O extends { responses: { 200: { content: { "application/json": infer R } } } } ? R : never;
+type Taken<O, Kind extends string> = O extends { parameters: { [K in Kind]?: infer R } } ? NonNullable<R> : never;
+/** What the server fills in when it is left out may be left out. */
+type Sent<O> = O extends { requestBody: { content: { "application/json": infer R } } } ? Partial<R> : never;
+type None = Record<never, never>;
+type Given<O> = { signal?: AbortSignal } & ([Taken<O, "path">] extends [never] ? None : { path: Taken<O, "path"> }) &
+  ([Taken<O, "query">] extends [never] ? None : { query?: { [K in keyof Taken<O, "query">]?: Taken<O, "query">[K] | null } }) &
+  ([Sent<O>] extends [never] ? None : { body: Sent<O> });
+
+const fill = (template: string, path: Readonly<Record<string, string>> = {}): string =>
+  template.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(path[name] ?? ""));
+
+/** One request whose path, parameters, body and answer are those of openapi/rest.json. */
+async function call<M extends Method, P extends PathOf<M>>(method: M, template: P, given: Given<Operation<P, M>>): Promise<Reply<Operation<P, M>>> {
+  const { path, query, body, signal } = given as { path?: Record<string, string>; query?: Query; body?: unknown; signal?: AbortSignal };
+  const response = await send(method.toUpperCase(), fill(template, path), { query, body, signal });
+  return read(response);
+}
+
+async function read<R>(response: Response): Promise<R> {
   const text = await response.text();
   try {
     return JSON.parse(text) as R;
@@ -157,23 +179,12 @@ async function* events(method: string, path: string, options: Options): AsyncGen
   if (response.body) yield* readSse(response.body);
 }
 
-const at = (...parts: (string | number)[]): string => parts.map((part) => encodeURIComponent(part)).join("/");
-const V1 = "/api/v1";
-
 export interface ListOptions {
   limit?: number;
   cursor?: string | null;
 }
 
-export interface TraceFilter {
-  from?: string;
-  to?: string;
-  app?: string;
-  model?: string;
-  status?: string;
-  min_ms?: number;
-  q?: string;
-}
+export type TraceFilter = Omit<Taken<Operation<"/api/v1/traces", "get">, "query">, keyof ListOptions>;
 
 export interface ChatRequest {
   model: string;
@@ -186,25 +197,25 @@ export interface ChatRequest {
 type Signal = AbortSignal | undefined;
 
 export const api = {
-  overview: (signal?: Signal) => json<T.Overview>("GET", `${V1}/overview`, { signal }),
-  apps: (signal?: Signal) => json<T.Page<T.AppSummary>>("GET", `${V1}/apps`, { signal, query: { limit: 200 } }),
-  models: (signal?: Signal) => json<T.Page<T.Model>>("GET", `${V1}/models`, { signal }),
-  servedModels: (signal?: Signal) => json<{ data: { id: string; owned_by?: string }[] }>("GET", "/v1/models", { signal }),
+  overview: (signal?: Signal) => call("get", "/api/v1/overview", { signal }),
+  apps: (signal?: Signal) => call("get", "/api/v1/apps", { signal, query: { limit: 200 } }),
+  models: (signal?: Signal) => call("get", "/api/v1/models", { signal }),
+  servedModels: async (signal?: Signal): Promise<T.ServedModels> => read(await send("GET", "/v1/models", { signal })),
 
   knowledge: {
-    list: (signal?: Signal) => json<T.Page<T.KnowledgeSummary>>("GET", `${V1}/knowledge`, { signal, query: { limit: 200 } }),
-    get: (name: string, signal?: Signal) => json<T.KnowledgeDetail>("GET", `${V1}/knowledge/${at(name)}`, { signal }),
+    list: (signal?: Signal) => call("get", "/api/v1/knowledge", { signal, query: { limit: 200 } }),
+    get: (name: string, signal?: Signal) => call("get", "/api/v1/knowledge/{name}", { signal, path: { name } }),
     documents: (name: string, query: ListOptions & { status?: string; q?: string }, signal?: Signal) =>
-      json<T.Page<T.Document>>("GET", `${V1}/knowledge/${at(name)}/documents`, { signal, query: { ...query } }),
-    document: (name: string, id: string, signal?: Signal) => json<T.Document>("GET", `${V1}/knowledge/${at(name)}/documents/${at(id)}`, { signal }),
-    text: (name: string, id: string, signal?: Signal) =>
-      json<T.DocumentText>("GET", `${V1}/knowledge/${at(name)}/documents/${at(id)}/text`, { signal }),
+      call("get", "/api/v1/knowledge/{name}/documents", { signal, path: { name }, query }),
+    document: (name: string, id: string, signal?: Signal) => call("get", "/api/v1/knowledge/{name}/documents/{id}", { signal, path: { name, id } }),
+    text: (name: string, id: string, signal?: Signal) => call("get", "/api/v1/knowledge/{name}/documents/{id}/text", { signal, path: { name, id } }),
     chunks: async (name: string, id: string, signal?: Signal): Promise<T.Chunk[]> => {
       const found: T.Chunk[] = [];
       let cursor: string | null | undefined;
       do {
-        const page: T.Page<T.Chunk> = await json("GET", `${V1}/knowledge/${at(name)}/documents/${at(id)}/chunks`, {
+        const page: T.Page<T.Chunk> = await call("get", "/api/v1/knowledge/{name}/documents/{id}/chunks", {
           signal,
+          path: { name, id },
           query: { limit: 500, cursor },
         });
         found.push(...page.items);
@@ -212,48 +223,50 @@ export const api = {
       } while (cursor);
       return found;
     },
-    ingest: (name: string) => json<{ run: T.Run }>("POST", `${V1}/knowledge/${at(name)}/ingest`, { body: {} }),
-    runs: (name: string, query: ListOptions, signal?: Signal) =>
-      json<T.Page<T.Run>>("GET", `${V1}/knowledge/${at(name)}/runs`, { signal, query: { ...query } }),
-    search: (name: string, request: T.SearchRequest, signal?: Signal) =>
-      json<T.Retrieved>("POST", `${V1}/knowledge/${at(name)}/search`, { signal, body: request }),
+    ingest: (name: string) => call("post", "/api/v1/knowledge/{name}/ingest", { path: { name }, body: {} }),
+    runs: (name: string, query: ListOptions, signal?: Signal) => call("get", "/api/v1/knowledge/{name}/runs", { signal, path: { name }, query }),
+    search: (name: string, body: T.SearchRequest, signal?: Signal) =>
+      call("post", "/api/v1/knowledge/{name}/search", { signal, path: { name }, body }),
   },
 
   runs: {
-    get: (id: string, signal?: Signal) => json<T.Run>("GET", `${V1}/runs/${at(id)}`, { signal }),
-    events: (id: string, signal: AbortSignal) => events("GET", `${V1}/runs/${at(id)}/events`, { signal }),
+    get: (id: string, signal?: Signal) => call("get", "/api/v1/runs/{id}", { signal, path: { id } }),
+    events: (id: string, signal: AbortSignal) => events("GET", fill("/api/v1/runs/{id}/events" satisfies keyof paths, { id }), { signal }),
   },
 
   traces: {
-    list: (query: TraceFilter & ListOptions, signal?: Signal) => json<T.Page<T.TraceSummary>>("GET", `${V1}/traces`, { signal, query: { ...query } }),
-    get: (id: string, signal?: Signal) => json<T.Trace>("GET", `${V1}/traces/${at(id)}`, { signal }),
-    replay: (id: string, swap: Record<string, string>) => json<T.Replay>("POST", `${V1}/traces/${at(id)}/replay`, { body: { with: swap } }),
+    list: (query: TraceFilter & ListOptions, signal?: Signal) => call("get", "/api/v1/traces", { signal, query }),
+    get: (id: string, signal?: Signal) => call("get", "/api/v1/traces/{id}", { signal, path: { id } }),
+    replay: (id: string, swap: Record<string, string>) => call("post", "/api/v1/traces/{id}/replay", { path: { id }, body: { with: swap } }),
   },
 
   assets: {
-    list: (query: ListOptions & { kind?: string }, signal?: Signal) =>
-      json<T.Page<T.AssetSummary>>("GET", `${V1}/assets`, { signal, query: { ...query } }),
+    list: (query: ListOptions & { kind?: string }, signal?: Signal) => call("get", "/api/v1/assets", { signal, query }),
     get: (kind: string, name: string, version: string | undefined, signal?: Signal) =>
-      json<T.Asset>("GET", `${V1}/assets/${at(kind, name)}`, { signal, query: { version } }),
+      call("get", "/api/v1/assets/{kind}/{name}", { signal, path: { kind, name }, query: { version } }),
     versions: (kind: string, name: string, query: ListOptions, signal?: Signal) =>
-      json<T.Page<T.AssetVersion>>("GET", `${V1}/assets/${at(kind, name)}/versions`, { signal, query: { ...query } }),
+      call("get", "/api/v1/assets/{kind}/{name}/versions", { signal, path: { kind, name }, query }),
     diff: (kind: string, name: string, from: number, to: number, signal?: Signal) =>
-      json<T.AssetDiff>("GET", `${V1}/assets/${at(kind, name)}/diff`, { signal, query: { from, to } }),
+      call("get", "/api/v1/assets/{kind}/{name}/diff", { signal, path: { kind, name }, query: { from, to } }),
     /** `expected` is the version the alias was seen on, 0 when there was none; a conflict says that it moved meanwhile. */
     setAlias: (kind: string, name: string, alias: string, to: string, expected: number) =>
-      json<unknown>("PUT", `${V1}/assets/${at(kind, name)}/aliases/${at(alias)}`, { body: { to, expected } }),
+      call("put", "/api/v1/assets/{kind}/{name}/aliases/{alias}", { path: { kind, name, alias }, body: { to, expected } }),
   },
 
   keys: {
-    list: (signal?: Signal) => json<T.Page<T.ApiKey>>("GET", `${V1}/keys`, { signal, query: { limit: 200 } }),
-    create: (key: T.NewKey) => json<T.CreatedKey>("POST", `${V1}/keys`, { body: key }),
-    revoke: (id: string) => json<void>("DELETE", `${V1}/keys/${at(id)}`),
+    list: (signal?: Signal) => call("get", "/api/v1/keys", { signal, query: { limit: 200 } }),
+    create: (body: T.NewKey) => call("post", "/api/v1/keys", { body }),
+    revoke: (id: string) => call("delete", "/api/v1/keys/{id}", { path: { id } }),
   },
 
   /** Streams an answer; leaving the loop, or the signal, stops the work behind it. */
   async *chat(request: ChatRequest, signal: AbortSignal): AsyncGenerator<T.ChatChunk> {
     const body = { ...request, stream: true, stream_options: { include_usage: true } };
-    for await (const event of events("POST", "/v1/chat/completions", { body, signal })) {
+    const response = await send("POST", "/v1/chat/completions", { body, signal, accept: "text/event-stream" });
+    const trace_id = response.headers.get("x-mainspring-trace-id");
+    if (trace_id) yield { trace_id };
+    if (!response.body) return;
+    for await (const event of readSse(response.body)) {
       if (event.data === "[DONE]") return;
       const chunk = JSON.parse(event.data) as T.ChatChunk;
       if (chunk.error) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ago, bytes, duration, percent, short } from "./format";
+import { ago, bytes, duration, percent, place, short, stageName } from "./format";
 
 describe("formatting", () => {
   it("gives durations the precision they deserve", () => {
@@ -32,4 +32,15 @@ describe("formatting", () => {
     expect([percent(0, 0), percent(1, 3), percent(1, 5000), percent(1, 2)]).toEqual(["0%", "33%", "<0.1%", "50%"]);
     expect([short(9999), short(12_345), short(null)]).toEqual(["9,999", "12.3K", "–"]);
   });
+});
+
+it("writes addresses of files as paths, and leaves others alone", () => {
+  expect(place("file:///srv/docs/%E5%8B%A4%E5%8B%99.md")).toBe("/srv/docs/勤務.md");
+  expect(place("file:///srv/100%.md")).toBe("/srv/100%.md");
+  expect(place("https://example.org/a%20b")).toBe("https://example.org/a%20b");
+});
+
+it("names stages in words", () => {
+  expect(stageName("first_token")).toBe("first token");
+  expect(stageName("rerank")).toBe("rerank");
 });

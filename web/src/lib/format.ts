@@ -77,6 +77,22 @@ export function listTime(when: string, now: Date = new Date()): string {
 export const digest = (text: string | null | undefined, length = 10): string => (text ? text.replace(/^sha256:/, "").slice(0, length) : "–");
 export const score = (n: number | null | undefined, digits = 3): string => (n == null ? "–" : n.toFixed(digits));
 
+/** A source's address as people write it: paths are paths. */
+export function place(uri: string): string {
+  if (!uri.startsWith("file://")) return uri;
+  try {
+    return decodeURI(uri.slice("file://".length));
+  } catch {
+    return uri.slice("file://".length);
+  }
+}
+
+/** The stages that an answer or a search names, in the page's words. */
+const STAGES: Record<string, string> = { legs: "find", take: "read", pack: "choose", first_token: "first token" };
+export const stageName = (stage: string): string => STAGES[stage] ?? stage.replaceAll("_", " ");
+
+export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
 export function percent(part: number, all: number): string {
   if (all === 0) return "0%";
   const share = (100 * part) / all;

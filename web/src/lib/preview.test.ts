@@ -6,6 +6,14 @@ it("leaves out headings that the path says already", () => {
   expect(preview("Durability\nEvery commit.", ["Durability"])).toBe("Every commit.");
 });
 
+it("shows a table's cells without its rules", () => {
+  expect(preview("| Word | Meaning |\n|---|:--|\n| Alias | a name |\n\nAfter.", [])).toBe("Word · Meaning\nAlias · a name\n\nAfter.");
+});
+
+it("shows code without its fences", () => {
+  expect(preview("Run `it`:\n```sh\nmainspring serve\n```\nDone.", [])).toBe("Run it:\nmainspring serve\nDone.");
+});
+
 it("keeps everything else, and a heading that is all there is", () => {
   expect(preview("# Other\ntext", ["The lake"])).toBe("# Other\ntext");
   expect(preview("# The lake\n", ["The lake"])).toBe("# The lake");

@@ -6,5 +6,15 @@ export function preview(text: string, headingPath: readonly string[]): string {
     if (!line || !headingPath.includes(line[2]!.trim())) break;
     rest = rest.slice(line[0].length).trimStart();
   }
-  return rest === "" ? text.trim() : rest;
+  return (rest === "" ? text.trim() : rest)
+    .replace(/^[ \t]*(```|~~~).*\n?/gm, "")
+    .replace(/`([^`\n]+)`/g, "$1")
+    .replace(/^[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(\|[ \t]*:?-{2,}:?[ \t]*)*\|?[ \t]*\n?/gm, "")
+    .replace(/^[ \t]*\|(.*)\|[ \t]*$/gm, (_, cells: string) =>
+      cells
+        .split("|")
+        .map((c) => c.trim())
+        .filter(Boolean)
+        .join(" · "),
+    );
 }

@@ -1,4 +1,5 @@
 import type { Span } from "@/api/types";
+import { attributesOf } from "./attributes";
 
 export interface Row {
   span: Span;
@@ -41,7 +42,7 @@ export function layout(spans: readonly Span[]): Waterfall {
   const children = new Map<string, Span[]>();
   const roots: Span[] = [];
   for (const span of byId.values()) {
-    if (span.parent !== null && span.parent !== span.span && byId.has(span.parent)) {
+    if (span.parent && span.parent !== span.span && byId.has(span.parent)) {
       const list = children.get(span.parent);
       if (list) list.push(span);
       else children.set(span.parent, [span]);
@@ -131,8 +132,8 @@ export function ticks(durationMs: number, most: number): number[] {
 export type SpanRole = "request" | "model" | "retrieve" | "embed" | "rerank" | "prompt" | "tool" | "ingest" | "other";
 
 export function roleOf(span: Span): SpanRole {
-  const operation = String(span.attributes["gen_ai.operation.name"] ?? "");
-  if (/^(chat|text_completion|generate_content)$/.test(operation)) return span.parent === null ? "request" : "model";
+  const operation = String(attributesOf(span)["gen_ai.operation.name"] ?? "");
+  if (/^(chat|text_completion|generate_content)$/.test(operation)) return span.parent ? "model" : "request";
   if (operation === "embeddings") return "embed";
   if (operation === "execute_tool") return "tool";
   if (/retriev|search/.test(operation) || /retriev|search|bm25|vector|lake/.test(span.name)) return "retrieve";
@@ -140,5 +141,5 @@ export function roleOf(span: Span): SpanRole {
   if (/embed/.test(span.name)) return "embed";
   if (/prompt|render/.test(span.name)) return "prompt";
   if (/ingest|parse|chunk/.test(span.name)) return "ingest";
-  return span.parent === null || span.kind === "server" ? "request" : "other";
+  return !span.parent || span.kind === "server" ? "request" : "other";
 }

@@ -37,6 +37,12 @@ nested:
   - - "x: y"`);
   });
 
+  it("says first what a thing is", () => {
+    expect(toYaml({ messages: [{ content: "Hi", role: "user" }], apiVersion: "v1", kind: "prompt" })).toBe(
+      "kind: prompt\nmessages:\n  - role: user\n    content: Hi\napiVersion: v1",
+    );
+  });
+
   it("quotes what would read as something else", () => {
     for (const text of ["", " x", "x ", "no", "null", "- a", "a: b", "#c", "1e3", "@a", "line\ttab", "\u2028"]) {
       expect(toYaml(text)).toBe(JSON.stringify(text));

@@ -27,6 +27,11 @@ function scalar(value: unknown, indent: string): string {
 
 const isMap = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
 
+/** The server keeps keys in the order of the alphabet; people say first what a thing is. */
+const FIRST = ["kind", "type", "name", "role"];
+const rank = (key: string): number => (FIRST.includes(key) ? FIRST.indexOf(key) : FIRST.length);
+const inOrder = (map: Record<string, unknown>): [string, unknown][] => Object.entries(map).toSorted(([a], [b]) => rank(a) - rank(b));
+
 function write(value: unknown, indent: string): string[] {
   if (Array.isArray(value)) {
     return value.flatMap((item) => {
@@ -36,7 +41,7 @@ function write(value: unknown, indent: string): string[] {
     });
   }
   if (isMap(value)) {
-    return Object.entries(value).flatMap(([key, item]) => {
+    return inOrder(value).flatMap(([key, item]) => {
       if (isNested(item)) return [`${indent}${scalarText(key)}:`, ...write(item, indent + "  ")];
       return [`${indent}${scalarText(key)}: ${scalar(item, indent + "  ")}`];
     });

@@ -20,6 +20,8 @@ interface Props {
   format: (value: number) => string;
   /** Shorter, for the axis. */
   axis?: (value: number) => string;
+  /** The distances that lines of the grid may have. */
+  steps?: number[];
   height?: number;
   /** Charts with the same name share their cursor. */
   sync?: string;
@@ -41,18 +43,18 @@ function resolve(within: HTMLElement, token: string, alpha = 1): string {
   return color;
 }
 
-export default function Chart({ summary, times, series, format, axis = format, height = 148, sync }: Props) {
+export default function Chart({ summary, times, series, format, axis = format, steps, height = 148, sync }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const theme = useShownTheme();
   const [at, setAt] = useState<number | null>(null);
   const shape = `${theme}|${height}|${sync}|${series.map((s) => s.label + s.color + s.shape).join()}`;
   const plot = useRef<uPlot | null>(null);
-  const latest = useRef({ times, series, axis });
-  latest.current = { times, series, axis };
+  const latest = useRef({ times, series, axis, steps });
+  latest.current = { times, series, axis, steps };
 
   useEffect(() => {
     const element = host.current!;
-    const { times, series } = latest.current;
+    const { times, series, steps } = latest.current;
     const muted = resolve(element, "--text-3");
     const line = resolve(element, "--line");
     const axis = { stroke: muted, ticks: { show: false }, font: '11px "Inter Variable", system-ui' };
@@ -76,7 +78,14 @@ export default function Chart({ summary, times, series, format, axis = format, h
         },
         axes: [
           { ...axis, grid: { show: false }, space: 64, size: 24, gap: 4, values: (_, splits) => splits.map((s) => clock.format(new Date(s * 1000))) },
-          { ...axis, grid: { stroke: line, width: 1 }, space: 34, size: 52, values: (_, splits) => splits.map((s) => latest.current.axis(s)) },
+          {
+            ...axis,
+            grid: { stroke: line, width: 1 },
+            space: 34,
+            size: 52,
+            incrs: steps,
+            values: (_, splits) => splits.map((s) => latest.current.axis(s)),
+          },
         ],
         series: [
           {},

@@ -1,10 +1,20 @@
 // The small parts every room is made of.
 
-import { useEffect, useId, useRef, useState, type ButtonHTMLAttributes, type ReactNode, type RefObject, type SelectHTMLAttributes } from "react";
+import {
+  useEffect,
+  useId,
+  useLayoutEffect,
+  useRef,
+  useState,
+  type ButtonHTMLAttributes,
+  type ReactNode,
+  type RefObject,
+  type SelectHTMLAttributes,
+} from "react";
 import { Link, type LinkProps } from "react-router";
 import { ApiError } from "@/api/client";
 import { keyCaps } from "@/lib/keys";
-import { ago, digest as shortDigest, fullTime } from "@/lib/format";
+import { ago, capital, count, digest as shortDigest, fullTime } from "@/lib/format";
 import { Icon, type IconName } from "./icons";
 import { toast } from "./toasts";
 
@@ -279,7 +289,7 @@ export function ErrorNote({ error, retry, compact }: { error: unknown; retry?: (
     <div className={cx("error-note", compact && "compact")} role="alert">
       <Icon name="error" />
       <div className="error-note-body">
-        <p className="error-note-title">{inCode(title.charAt(0).toUpperCase() + title.slice(1))}</p>
+        <p className="error-note-title">{inCode(capital(title))}</p>
         {problem?.hint && <p className="error-note-hint">{inCode(problem.hint)}</p>}
         {problem && (
           <p className="error-note-meta">
@@ -418,7 +428,7 @@ export function Segmented<V extends string>({
         <label key={choice.value} className={cx(choice.value === value && "on")}>
           <input type="radio" name={name} value={choice.value} checked={choice.value === value} onChange={() => onChange(choice.value)} />
           {choice.label}
-          {choice.count != null && <span className="segmented-count">{choice.count}</span>}
+          {choice.count != null && <span className="segmented-count">{count(choice.count)}</span>}
         </label>
       ))}
     </fieldset>
@@ -522,11 +532,14 @@ export function Dialog({
 }) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = ref.current;
-    if (!dialog) return;
-    if (open && !dialog.open) dialog.showModal();
-    if (!open && dialog.open) dialog.close();
+    if (!dialog || !open) return;
+    dialog.showModal();
+    // The browser would choose the first button, which closes; a form begins at its first field.
+    dialog.querySelector<HTMLElement>("[data-focus], .dialog-body input:not([type=radio]), .dialog-body select, .dialog-body textarea")?.focus();
+    // Closing gives the focus back to where it was, also when the whole dialog goes away.
+    return () => dialog.close();
   }, [open]);
   return (
     <dialog

@@ -2,6 +2,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, ApiError } from "@/api/client";
 import type { Alias, AssetVersion } from "@/api/types";
+import { isName, nameFault, person } from "@/lib/names";
 import { Button, Card, Choose, Dialog, ErrorNote, Field, Time } from "@/ui/kit";
 import { toast } from "@/ui/toasts";
 
@@ -11,8 +12,6 @@ interface Props {
   aliases: Alias[];
   versions: AssetVersion[];
 }
-
-const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
 export function Aliases({ kind, name, aliases, versions }: Props) {
   const [moving, setMoving] = useState<Alias | "new" | null>(null);
@@ -38,7 +37,7 @@ export function Aliases({ kind, name, aliases, versions }: Props) {
                   <span className="sub">
                     {" "}
                     <Time at={alias.moved_at} />
-                    {alias.moved_by && ` by ${alias.moved_by}`}
+                    {person(alias.moved_by) && ` by ${person(alias.moved_by)}`}
                   </span>
                 )}
               </span>
@@ -101,7 +100,7 @@ function Move({
           <Button
             look="primary"
             busy={move.isPending}
-            disabled={!NAME.test(label) || (alias !== null && String(alias.version) === to)}
+            disabled={!isName(label) || (alias !== null && String(alias.version) === to)}
             onClick={() => move.mutate()}
           >
             {alias ? `Move from v${alias.version} to v${to}` : `Point to v${to}`}
@@ -112,13 +111,20 @@ function Move({
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          if (NAME.test(label)) move.mutate();
+          if (isName(label)) move.mutate();
         }}
       >
         {!alias && (
-          <Field label="Name" error={label && !NAME.test(label) ? "Lower-case letters, digits, “-”, “_” and “.”" : null}>
+          <Field label="Name" error={nameFault(label)}>
             {(ids) => (
-              <input {...ids} className="input" autoFocus value={label} placeholder="candidate" onChange={(event) => setLabel(event.target.value)} />
+              <input
+                {...ids}
+                className="input"
+                data-focus=""
+                value={label}
+                placeholder="candidate"
+                onChange={(event) => setLabel(event.target.value)}
+              />
             )}
           </Field>
         )}

@@ -2,11 +2,12 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import { queries } from "@/api/queries";
-import { ASSET_KINDS } from "@/api/types";
 import { count } from "@/lib/format";
 import { Badge, Button, cx, Digest, Empty, ErrorNote, PageHeader, SearchField, Skeleton, Time, useTitle } from "@/ui/kit";
 import { Rows } from "@/ui/rows";
 import "./assets.css";
+
+const KINDS = ["app", "chain", "prompt", "knowledge", "model", "policy", "dataset", "suite", "pipeline", "recipe"];
 
 export function Component() {
   const { kind } = useParams();
@@ -20,7 +21,7 @@ export function Component() {
     <div className="page fill">
       <PageHeader title="Assets" lead="Named things under versions. A version never changes; aliases move.">
         <nav className="kinds" aria-label="Kinds">
-          {[undefined, ...ASSET_KINDS].map((k) => (
+          {[undefined, ...KINDS].map((k) => (
             <Link
               key={k ?? "all"}
               to={k ? `/assets/${k}` : "/assets"}

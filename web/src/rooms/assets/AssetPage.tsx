@@ -2,6 +2,7 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link, useParams, useSearchParams } from "react-router";
 import { queries } from "@/api/queries";
 import type { Asset, AssetReference, AssetVersion } from "@/api/types";
+import { person } from "@/lib/names";
 import { toYaml } from "@/lib/yaml";
 import {
   Badge,
@@ -140,7 +141,7 @@ function VersionRow({ version: v, on, aliases, onPick }: { version: AssetVersion
           </span>
         </span>
         <span className="sub clip">
-          {[v.message, v.author && `by ${v.author}`].filter(Boolean).join(" · ") || v.digest.replace("sha256:", "").slice(0, 16)}
+          {[v.message, person(v.author) && `by ${person(v.author)}`].filter(Boolean).join(" · ") || v.digest.replace("sha256:", "").slice(0, 16)}
         </span>
       </button>
     </li>
@@ -200,7 +201,7 @@ function References({ asset }: { asset: Asset }) {
   return (
     <div className="stack">
       <ReferenceCard title="Uses" references={asset.references} none="This version refers to nothing else." />
-      <ReferenceCard title="Used by" references={asset.referenced_by ?? []} none="Nothing refers to this version." />
+      <ReferenceCard title="Used by" references={asset.referenced_by} none="Nothing refers to this version." />
     </div>
   );
 }

@@ -5,7 +5,7 @@ import type { AssetDiff } from "@/api/types";
 import { diffLines, hunks } from "@/lib/diff";
 import { plural } from "@/lib/format";
 import { toYaml } from "@/lib/yaml";
-import { Badge, Card, Empty, ErrorNote, Skeleton } from "@/ui/kit";
+import { Badge, Card, Empty, ErrorNote, Skeleton, type Tone } from "@/ui/kit";
 
 const SIGN = { same: " ", add: "+", del: "−" } as const;
 
@@ -58,7 +58,7 @@ export function SpecDiff({ kind, name, from, to }: { kind: string; name: string;
 }
 
 function Changes({ diff }: { diff: AssetDiff }) {
-  const tones = { added: "ok", removed: "bad", changed: "accent" } as const;
+  const tones: Record<string, Tone> = { added: "ok", removed: "bad", changed: "accent" };
   return (
     <ul className="changes">
       {diff.changes.map((c) => (

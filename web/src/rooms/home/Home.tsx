@@ -3,11 +3,17 @@ import { Fragment, lazy, Suspense, useMemo } from "react";
 import { Link } from "react-router";
 import { queries } from "@/api/queries";
 import type { ActivityBucket, AppSummary, HealthItem, KnowledgeSummary, Overview } from "@/api/types";
-import { axisDuration, count, duration, percent, plural, short } from "@/lib/format";
+import { axisDuration, bytes, count, duration, percent, plural, short } from "@/lib/format";
 import { Freshness } from "@/rooms/knowledge/Freshness";
 import { Icon } from "@/ui/icons";
-import { Badge, Card, Empty, LinkButton, Loaded, PageHeader, runTone, Skeleton, Status, useTitle, type Tone } from "@/ui/kit";
+import { Badge, Card, Empty, inCode, LinkButton, Loaded, PageHeader, runTone, Skeleton, Status, useTitle, type Tone } from "@/ui/kit";
 import "./home.css";
+
+/** Milliseconds that are round to a reader of clocks. */
+const ROUND_DURATIONS = [
+  ...[1, 10, 100].flatMap((n) => [n, 2 * n, 5 * n]),
+  ...[1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600].map((s) => s * 1000),
+];
 
 const Chart = lazy(() => import("@/ui/Chart"));
 
@@ -17,7 +23,7 @@ export function Component() {
   return (
     <div className="page home">
       <PageHeader
-        title={overview.data?.projects[0]?.name ?? "Home"}
+        title="Home"
         lead={overview.data ? <Lead overview={overview.data} /> : undefined}
         actions={
           <LinkButton to="/playground" look="primary" icon="chat">
@@ -118,6 +124,7 @@ function Activity({ buckets }: { buckets: ActivityBucket[] }) {
               series={data.latency}
               format={duration}
               axis={axisDuration}
+              steps={ROUND_DURATIONS}
               sync="activity"
             />
           </div>
@@ -176,14 +183,14 @@ function Apps({ apps }: { apps: AppSummary[] }) {
             <tbody>
               {apps.map((app) => (
                 <tr key={app.name}>
-                  <td>
+                  <td className="lead">
                     <Link className="row-link" to={`/playground/${app.name}`}>
                       {app.name}
                     </Link>{" "}
                     <span className="muted num">v{app.version}</span>
                     {app.description && <div className="sub clip">{app.description}</div>}
                   </td>
-                  <td className="soft hide-narrow">{app.model ?? "–"}</td>
+                  <td className="soft nowrap hide-narrow">{app.model ?? "–"}</td>
                   <td className="end">{short(app.requests_24h)}</td>
                   <td className={`end hide-narrow${app.errors_24h ? " bad" : ""}`}>{short(app.errors_24h)}</td>
                   <td className="end hide-narrow">{duration(app.p50_ms)}</td>
@@ -277,24 +284,22 @@ function Health({ items }: { items: HealthItem[] }) {
         {items.map((item) => (
           <li key={item.component}>
             <div className="health-head">
-              <span className="strong">{item.component}</span>
+              <span className="strong health-name">{item.component}</span>
               <Status tone={item.state === "ok" ? "ok" : item.state === "busy" ? "accent" : item.state === "off" ? "neutral" : runTone(item.state)}>
                 {STATE_WORDS[item.state] ?? item.state}
               </Status>
             </div>
             {item.detail && (
               <p className={item.state === "down" ? "health-bad tone-bad" : item.state === "degraded" ? "health-bad tone-warn" : "sub"}>
-                {item.detail}
+                {inCode(item.detail)}
               </p>
             )}
-            {item.facts && (
+            {Object.keys(item.facts).length > 0 && (
               <p className="health-facts">
                 {Object.entries(item.facts).map(([key, value], i) => (
                   <Fragment key={key}>
                     {i > 0 && <span className="sep" />}
-                    <span>
-                      {key} <b>{typeof value === "number" ? short(value) : String(value)}</b>
-                    </span>
+                    <Fact name={key} value={value} />
                   </Fragment>
                 ))}
               </p>
@@ -304,6 +309,15 @@ function Health({ items }: { items: HealthItem[] }) {
         {items.length === 0 && <li className="muted">Nothing reports its health.</li>}
       </ul>
     </Card>
+  );
+}
+
+function Fact({ name, value }: { name: string; value: unknown }) {
+  const words = name.replace(/_bytes$/, "").replaceAll("_", " ");
+  return (
+    <span>
+      {words} <b>{typeof value !== "number" ? String(value) : name.endsWith("_bytes") ? bytes(value) : short(value)}</b>
+    </span>
   );
 }
 

@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from "react";
 import { useParams, useSearchParams } from "react-router";
 import { queries } from "@/api/queries";
 import type { Chunk, Document } from "@/api/types";
-import { bytes, count, plural } from "@/lib/format";
+import { bytes, capital, count, place, plural } from "@/lib/format";
 import { useShortcuts } from "@/lib/keys";
 import { Badge, cx, Digest, Empty, ErrorNote, Facts, PageHeader, Skeleton, Time, Toggle, useTitle } from "@/ui/kit";
 import { DocumentText } from "./DocumentText";
@@ -46,14 +46,14 @@ function SafeUri({ uri }: { uri: string }) {
       {uri}
     </a>
   ) : (
-    <span className="wrap-any">{uri}</span>
+    <span className="wrap-any">{place(uri)}</span>
   );
 }
 
 function Failed({ document }: { document: Document }) {
   return (
     <Empty icon="error" title="This document could not be read">
-      <p>{document.reason ?? "No reason was recorded."}</p>
+      <p>{capital(document.reason ?? "No reason was recorded.")}</p>
       {document.reason_code && (
         <p>
           <code>{document.reason_code}</code>
@@ -114,7 +114,7 @@ function Reader({ knowledge, document }: { knowledge: string; document: Document
           <Facts
             className="list"
             items={[
-              ["Type", mediaName(document.media_type)],
+              ["Type", mediaName(document.media_type) || "–"],
               [
                 "Size",
                 [

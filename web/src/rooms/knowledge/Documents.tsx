@@ -3,7 +3,7 @@ import { useState } from "react";
 import { useNavigate, useSearchParams } from "react-router";
 import { queries } from "@/api/queries";
 import type { Document } from "@/api/types";
-import { bytes, count } from "@/lib/format";
+import { bytes, count, place } from "@/lib/format";
 import { Badge, Button, Empty, ErrorNote, SearchField, Segmented, Skeleton, Status, Time, useDebounced, type Tone } from "@/ui/kit";
 import { Rows } from "@/ui/rows";
 
@@ -11,6 +11,7 @@ const STATES: Record<string, { tone: Tone; word: string }> = {
   ready: { tone: "ok", word: "Ready" },
   failed: { tone: "bad", word: "Failed" },
   pending: { tone: "accent", word: "Pending" },
+  skipped: { tone: "neutral", word: "Skipped" },
   forgotten: { tone: "neutral", word: "Forgotten" },
 };
 
@@ -84,15 +85,15 @@ export function Documents({ knowledge, total, failed }: { knowledge: string; tot
               width: "minmax(160px, 3fr)",
               cell: (d) => (
                 <>
-                  <div className="clip strong">{d.title || d.uri}</div>
-                  <div className={d.status === "failed" ? "sub clip bad" : "sub clip"} title={d.reason ?? d.uri}>
-                    {d.reason ?? d.uri}
+                  <div className="clip strong">{d.title || place(d.uri)}</div>
+                  <div className={d.status === "failed" ? "sub clip bad" : "sub clip"} title={d.reason ?? place(d.uri)}>
+                    {d.reason ?? place(d.uri)}
                   </div>
                 </>
               ),
             },
             { key: "status", head: "Status", width: "86px", cell: (d) => <DocumentState document={d} /> },
-            { key: "type", head: "Type", width: "86px", wide: true, cell: (d) => <span className="soft">{mediaName(d.media_type)}</span> },
+            { key: "type", head: "Type", width: "86px", wide: true, cell: (d) => <span className="soft">{mediaName(d.media_type) || "–"}</span> },
             {
               key: "labels",
               head: "Labels",

@@ -1,7 +1,7 @@
 import { useMemo } from "react";
 import { Link, useParams } from "react-router";
 import type { Progress, Report, Run } from "@/api/types";
-import { count, duration, percent, plural, short } from "@/lib/format";
+import { capital, count, duration, percent, place, plural, short } from "@/lib/format";
 import { Card, Copyable, Empty, ErrorNote, LinkButton, Meter, PageHeader, runTone, Skeleton, Status, Time, useTick, useTitle } from "@/ui/kit";
 import { isOver, useRun, type Sample } from "./progress";
 import { runMillis, runWord } from "./Runs";
@@ -68,21 +68,29 @@ function Body({ run, samples, name }: { run: Run; samples: readonly Sample[]; na
   );
 }
 
+const NOTHING_DONE: Progress = {
+  stage: "",
+  documents_total: null,
+  documents_done: 0,
+  documents_unchanged: 0,
+  documents_failed: 0,
+  chunks: 0,
+  tokens: 0,
+  tokens_per_second: null,
+  eta_seconds: null,
+  current: null,
+};
+
 function Live({ run, samples }: { run: Run; samples: readonly Sample[] }) {
   useTick(1000);
-  const p: Progress = run.progress ?? {
-    stage: run.status === "queued" ? "waiting for a worker" : "starting",
-    documents_done: 0,
-    chunks: 0,
-    tokens: 0,
-  };
+  const p: Progress = run.progress ?? { ...NOTHING_DONE, stage: run.status === "queued" ? "waiting for a worker" : "starting" };
   const share = p.documents_total ? p.documents_done / p.documents_total : null;
   return (
     <Card className="live">
       <div className="live-head">
         <div>
           <p className="live-share num" aria-live="off">
-            {share === null ? runWord(p.stage) : percent(p.documents_done, p.documents_total!)}
+            {share === null ? capital(p.stage) : percent(p.documents_done, p.documents_total!)}
           </p>
           <p className="soft num">
             {p.documents_total ? `${count(p.documents_done)} of ${plural(p.documents_total, "document")}` : plural(p.documents_done, "document")}
@@ -98,8 +106,8 @@ function Live({ run, samples }: { run: Run; samples: readonly Sample[] }) {
             ["Chunks", count(p.chunks)],
             ["Tokens", short(p.tokens)],
             ["Speed", p.tokens_per_second ? `${short(p.tokens_per_second)} tokens/s` : "–"],
-            ["Unchanged", count(p.documents_unchanged ?? 0)],
-            ["Failed", count(p.documents_failed ?? 0)],
+            ["Unchanged", count(p.documents_unchanged)],
+            ["Failed", count(p.documents_failed)],
             ["Running for", duration(runMillis(run))],
             ["Time left", p.eta_seconds != null ? duration(p.eta_seconds * 1000) : "–"],
           ] as const
@@ -137,7 +145,7 @@ function ReportCard({ report, run, name }: { report: Report; run: Run; name: str
   const parts: [string, number, string][] = [
     ["Added", report.added, "ok"],
     ["Changed", report.changed, "accent"],
-    ["Moved", report.moved ?? 0, "neutral"],
+    ["Moved", report.moved, "neutral"],
     ["Deleted", report.deleted, "warn"],
     ["Failed", report.failed, "bad"],
     ["Unchanged", report.unchanged, "neutral"],
@@ -175,12 +183,10 @@ function ReportCard({ report, run, name }: { report: Report; run: Run; name: str
             <dt>Chunks written</dt>
             <dd className="num">{count(report.chunks)}</dd>
           </div>
-          {report.embedded != null && (
-            <div>
-              <dt>Embedded</dt>
-              <dd className="num">{count(report.embedded)}</dd>
-            </div>
-          )}
+          <div>
+            <dt>Embedded</dt>
+            <dd className="num">{count(report.embedded)}</dd>
+          </div>
           <div>
             <dt>Tokens</dt>
             <dd className="num">{short(report.tokens)}</dd>
@@ -197,7 +203,7 @@ function ReportCard({ report, run, name }: { report: Report; run: Run; name: str
           )}
         </dl>
       </Card>
-      {report.failures && report.failures.length > 0 && (
+      {report.failures.length > 0 && (
         <Card
           title={`${plural(report.failed, "document")} could not be read`}
           actions={
@@ -219,8 +225,16 @@ function ReportCard({ report, run, name }: { report: Report; run: Run; name: str
               <tbody>
                 {report.failures.map((f) => (
                   <tr key={f.uri}>
-                    <td className="wrap-any">{f.uri}</td>
-                    <td className="soft">{f.detail}</td>
+                    <td className="wrap-any">
+                      {f.document ? (
+                        <Link className="row-link" to={`/knowledge/${name}/documents/${encodeURIComponent(f.document)}`}>
+                          {place(f.uri)}
+                        </Link>
+                      ) : (
+                        place(f.uri)
+                      )}
+                    </td>
+                    <td className="soft">{capital(f.detail)}</td>
                     <td className="hide-narrow">
                       <code className="soft">{f.code}</code>
                     </td>

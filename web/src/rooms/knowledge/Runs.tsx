@@ -2,12 +2,10 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "react-router";
 import { queries } from "@/api/queries";
 import type { Run } from "@/api/types";
-import { count, duration, percent, short } from "@/lib/format";
+import { capital, count, duration, percent, short } from "@/lib/format";
 import { Button, Card, Empty, ErrorNote, runTone, Skeleton, Status, Time } from "@/ui/kit";
 
-export function runWord(status: string): string {
-  return status.charAt(0).toUpperCase() + status.slice(1);
-}
+export const runWord = capital;
 
 export function runMillis(run: Run): number | null {
   if (run.report?.seconds != null) return run.report.seconds * 1000;

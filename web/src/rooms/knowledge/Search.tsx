@@ -2,8 +2,8 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useRef, useState } from "react";
 import { Link, useNavigate, useSearchParams } from "react-router";
 import { api } from "@/api/client";
-import type { Passage, Retrieved, SearchMode } from "@/api/types";
-import { duration, plural, score } from "@/lib/format";
+import type { Passage, Retrieved } from "@/api/types";
+import { count, duration, place, plural, score, stageName } from "@/lib/format";
 import { useShortcuts } from "@/lib/keys";
 import { preview } from "@/lib/preview";
 import { Badge, Button, cx, Digest, Empty, ErrorNote, IconButton, SearchField, Segmented, Select, Skeleton, Toggle } from "@/ui/kit";
@@ -18,7 +18,7 @@ const LIMITS = ["5", "10", "20", "50"].map((value) => ({ value, label: value }))
 export default function Search({ knowledge }: { knowledge: string }) {
   const [params, setParams] = useSearchParams();
   const asked = params.get("q") ?? "";
-  const mode = (MODES.find((m) => m.value === params.get("mode"))?.value ?? "hybrid") as SearchMode;
+  const mode = MODES.find((m) => m.value === params.get("mode"))?.value ?? "hybrid";
   const limit = params.get("limit") ?? "10";
   const rerank = params.get("rerank") === "1";
   const filters = params.getAll("where").map((w): [string, string] => [w.slice(0, w.indexOf("=")), w.slice(w.indexOf("=") + 1)]);
@@ -173,6 +173,11 @@ function Results({ retrieved, knowledge, stale }: { retrieved: Retrieved; knowle
         <Stages timings={timings} total={total} />
         <span className="grow" />
         <span className="muted num row-flex">
+          {retrieved.best_similarity != null && (
+            <span className="hide-narrow" title="Cosine similarity of the nearest chunk, whether or not it came back">
+              nearest {score(retrieved.best_similarity)}
+            </span>
+          )}
           <span>{retrieved.knowledge}</span>
           <Digest value={retrieved.knowledge_digest} length={8} />
           <span className="hide-narrow">table version {retrieved.pin.version}</span>
@@ -196,7 +201,7 @@ function Results({ retrieved, knowledge, stale }: { retrieved: Retrieved; knowle
 function Stages({ timings, total }: { timings: [string, number][]; total: number }) {
   if (timings.length === 0) return null;
   return (
-    <span className="stages" title={timings.map(([s, ms]) => `${s} ${duration(ms)}`).join(" · ")}>
+    <span className="stages" title={timings.map(([s, ms]) => `${stageName(s)} ${duration(ms)}`).join(" · ")}>
       <span className="stage-bar" aria-hidden="true">
         {timings.map(([stage, ms], i) => (
           <i key={stage} className={`stage-${i % 6}`} style={{ flexGrow: ms / Math.max(total, 1e-6) }} />
@@ -205,7 +210,7 @@ function Stages({ timings, total }: { timings: [string, number][]; total: number
       {timings.map(([stage, ms], i) => (
         <span key={stage} className="stage num">
           <i className={`stage-${i % 6}`} aria-hidden="true" />
-          {stage} {duration(ms)}
+          {stageName(stage)} {duration(ms)}
         </span>
       ))}
     </span>
@@ -239,8 +244,10 @@ function Hit({ passage: p, rank, current, retrieved, href, onFocus }: HitProps) 
         </div>
         <p className="hit-text">{preview(p.text, [p.title, ...p.heading_path])}</p>
         <p className="hit-where num">
-          <span className="clip">{p.uri}</span>
-          <span>{[p.page != null && `page ${p.page}`, `bytes ${p.start}–${p.end}`, plural(p.tokens, "token")].filter(Boolean).join(" · ")}</span>
+          <span className="clip">{place(p.uri)}</span>
+          <span>
+            {[p.page != null && `page ${p.page}`, `bytes ${count(p.start)}–${count(p.end)}`, plural(p.tokens, "token")].filter(Boolean).join(" · ")}
+          </span>
         </p>
       </div>
       <dl className="why" aria-label="Why it ranked here">
@@ -273,7 +280,7 @@ function Leg({
 }: {
   label: string;
   rank?: number | null;
-  value: number | null;
+  value?: number | null;
   most: number;
   digits?: number;
   unused?: boolean;

@@ -74,26 +74,28 @@ export function Sources({ data }: { data: KnowledgeDetail }) {
           </div>
         )}
       </Card>
-      {(data.chunking || data.retrieval) && (
+      {data.chunking != null || data.retrieval != null ? (
         <div className="two-cards">
-          {data.chunking && (
-            <Card title="Chunking" flush>
-              <pre className="code-block">{toYaml(data.chunking)}</pre>
-            </Card>
-          )}
-          {data.retrieval && (
-            <Card title="Retrieval" flush>
-              <pre className="code-block">{toYaml(data.retrieval)}</pre>
-            </Card>
-          )}
+          {data.chunking != null ? <Settings title="Chunking" value={data.chunking} /> : null}
+          {data.retrieval != null ? <Settings title="Retrieval" value={data.retrieval} /> : null}
         </div>
-      )}
+      ) : null}
     </div>
   );
 }
 
+function Settings({ title, value }: { title: string; value: unknown }) {
+  return (
+    <Card title={title} flush>
+      <pre className="code-block" tabIndex={0} aria-label={title}>
+        {toYaml(value)}
+      </pre>
+    </Card>
+  );
+}
+
 function SourceRow({ source }: { source: Source }) {
-  const globs = [...(source.include ?? []), ...(source.exclude ?? []).map((g) => `not ${g}`)];
+  const globs = [...source.include, ...source.exclude.map((g) => `not ${g}`)];
   return (
     <tr>
       <td>
@@ -105,7 +107,7 @@ function SourceRow({ source }: { source: Source }) {
       </td>
       <td className="soft hide-narrow">{globs.length ? <code>{globs.join(" ")}</code> : <span className="muted">everything</span>}</td>
       <td className="hide-narrow">
-        {source.labels?.length ? source.labels.map((l) => <Badge key={l}>{l}</Badge>) : <span className="muted">everyone</span>}
+        {source.labels.length ? source.labels.map((l) => <Badge key={l}>{l}</Badge>) : <span className="muted">everyone</span>}
       </td>
       <td className="end">
         {count(source.documents)}

@@ -4,7 +4,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { api } from "@/api/client";
 import { queries } from "@/api/queries";
-import type { Progress, Run } from "@/api/types";
+import type { Run } from "@/api/types";
 
 export const isOver = (run: Run | undefined): boolean => run !== undefined && run.status !== "running" && run.status !== "queued";
 
@@ -31,7 +31,7 @@ export function useRun(id: string): { run: Run | undefined; error: unknown; samp
       try {
         for await (const event of api.runs.events(id, controller.signal)) {
           setStreaming(true);
-          const run = merge(client.getQueryData(queries.run(id).queryKey), event.event, event.data);
+          const run = runOf(event.data);
           if (run) client.setQueryData(queries.run(id).queryKey, run);
         }
       } catch {
@@ -60,18 +60,11 @@ export function useRun(id: string): { run: Run | undefined; error: unknown; samp
   return { run: query.data, error: query.error, samples, refetch: query.refetch };
 }
 
-/** An event carries the whole run, or its progress alone. */
-export function merge(run: Run | undefined, event: string, data: string): Run | null {
-  if (!run) return null;
-  let value: unknown;
+/** Every event carries the whole run. */
+function runOf(data: string): Run | null {
   try {
-    value = JSON.parse(data);
+    return JSON.parse(data) as Run;
   } catch {
     return null;
   }
-  if (typeof value !== "object" || value === null) return null;
-  if ("status" in value && "id" in value) return { ...run, ...(value as Run) };
-  if ("documents_done" in value || event === "progress")
-    return { ...run, status: run.status === "queued" ? "running" : run.status, progress: value as Progress };
-  return null;
 }

@@ -71,7 +71,7 @@ export function Answer({ turn, app, last, focusedSource, onSource }: Props) {
         </p>
       )}
       {!live && outcome && <Support outcome={outcome} />}
-      {!live && (answer || outcome) && <Foot turn={turn} onSources={() => onSource(turn.id, null)} />}
+      {!live && (answer || outcome || turn.trace) && <Foot turn={turn} onSources={() => onSource(turn.id, null)} />}
       <span className="sr-only" role="status">
         {turn.state === "done" ? "Answer complete" : ""}
       </span>
@@ -126,17 +126,18 @@ function marksOf(answer: string, outcome: Outcome | undefined): SentenceMark[] {
 }
 
 function Support({ outcome }: { outcome: Outcome }) {
+  const unsupported = outcome.unsupported ?? [];
   const invented = outcome.invented_citations ?? [];
   const dropped = outcome.dropped_sources ?? 0;
-  if (outcome.unsupported.length === 0 && invented.length === 0 && dropped === 0) return null;
+  if (unsupported.length === 0 && invented.length === 0 && dropped === 0) return null;
   return (
     <ul className="support">
-      {outcome.unsupported.length > 0 && (
+      {unsupported.length > 0 && (
         <li>
           <Icon name="warn" size={14} />
           <span>
-            {plural(outcome.unsupported.length, "sentence")} <mark className="unsupported-sample">underlined</mark>{" "}
-            {outcome.unsupported.length === 1 ? "has" : "have"} no support in the sources.
+            {plural(unsupported.length, "sentence")} <mark className="unsupported-sample">underlined</mark>{" "}
+            {unsupported.length === 1 ? "has" : "have"} no support in the sources.
           </span>
         </li>
       )}
@@ -160,6 +161,7 @@ function Support({ outcome }: { outcome: Outcome }) {
 
 function Foot({ turn, onSources }: { turn: Turn; onSources: () => void }) {
   const { outcome, usage } = turn;
+  const trace = outcome?.trace_id ?? turn.trace;
   const cited = outcome ? new Set([...citedNumbers(turn.answer), ...outcome.sources.filter((s) => s.cited).map((s) => s.number)]).size : 0;
   return (
     <footer className="answer-foot">
@@ -169,8 +171,8 @@ function Foot({ turn, onSources }: { turn: Turn; onSources: () => void }) {
           {cited > 0 ? `${cited} of ${plural(outcome.sources.length, "source")} cited` : plural(outcome.sources.length, "source")}
         </button>
       )}
-      {outcome?.trace_id && (
-        <Link className="foot-link" to={`/traces/${outcome.trace_id}`}>
+      {trace && (
+        <Link className="foot-link" to={`/traces/${trace}`}>
           <Icon name="trace" size={13} /> Trace
         </Link>
       )}

@@ -102,7 +102,7 @@ function Playground({ app, known }: { app: string; known: AppSummary[] }) {
 function AppSelect({ app, known }: { app: string; known: AppSummary[] }) {
   const navigate = useNavigate();
   const served = useQuery({ ...queries.servedModels(), staleTime: 60_000 });
-  const others = (served.data?.data ?? []).map((m) => m.id).filter((id) => !known.some((a) => a.name === id));
+  const others = (served.data?.data ?? []).filter((m) => m.mainspring?.kind !== "embedder" && !known.some((a) => a.name === m.id)).map((m) => m.id);
   const listed = known.some((a) => a.name === app) || others.includes(app);
   return (
     <label className="select play-select">
@@ -188,7 +188,7 @@ function Start({ app, about }: { app: string; about: AppSummary | undefined }) {
   const examples = about?.examples ?? [];
   return (
     <div className="play-start">
-      <h2>{app}</h2>
+      <h2>{about?.title || app}</h2>
       <p>{about?.description ?? "Ask something."}</p>
       {about && (
         <p className="play-parts">

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 import { queries } from "@/api/queries";
 import type { AnswerSource } from "@/api/types";
-import { duration, score } from "@/lib/format";
+import { count, duration, place, score, stageName } from "@/lib/format";
 import { preview } from "@/lib/preview";
 import { DocumentText } from "@/rooms/knowledge/DocumentText";
 import { VersionLink } from "@/ui/VersionLink";
@@ -41,7 +41,13 @@ export function SourcesPanel({ turn, focus, onFocus, onClose }: Props) {
           numbers={sources.map((s) => s.number)}
         />
       ) : (
-        <SourceList turn={turn} sources={sources} onOpen={(n) => turn && onFocus({ turn: turn.id, source: n })} onClose={onClose} />
+        <SourceList
+          turn={turn}
+          sources={sources}
+          settled={turn?.outcome?.trace_id !== undefined}
+          onOpen={(n) => turn && onFocus({ turn: turn.id, source: n })}
+          onClose={onClose}
+        />
       )}
     </aside>
   );
@@ -50,11 +56,14 @@ export function SourcesPanel({ turn, focus, onFocus, onClose }: Props) {
 function SourceList({
   turn,
   sources,
+  settled,
   onOpen,
   onClose,
 }: {
   turn: Turn | undefined;
   sources: AnswerSource[];
+  /** Which sources are cited is known only at the answer's end. */
+  settled: boolean;
   onOpen: (n: number) => void;
   onClose: () => void;
 }) {
@@ -92,12 +101,12 @@ function SourceList({
           <ol className="source-list">
             {sources.map((source) => (
               <li key={source.number}>
-                <button type="button" className={cx("source", !source.cited && "uncited")} onClick={() => onOpen(source.number)}>
+                <button type="button" className={cx("source", settled && !source.cited && "uncited")} onClick={() => onOpen(source.number)}>
                   <span className="source-head">
                     <span className="cite as-label">{source.number}</span>
                     <span className="source-title clip">{source.title}</span>
                     {source.page != null && <Badge>p. {source.page}</Badge>}
-                    {!source.cited && <span className="muted source-uncited">not cited</span>}
+                    {settled && !source.cited && <span className="muted source-uncited">not cited</span>}
                   </span>
                   <Path source={source} />
                   <span className="source-text">{preview(source.text, [source.title, ...source.heading_path])}</span>
@@ -128,7 +137,7 @@ function Under({ turn }: { turn: Turn }) {
         <dl className="timings">
           {timings.map(([stage, ms], i) => (
             <div key={i}>
-              <dt>{stage}</dt>
+              <dt>{stageName(stage)}</dt>
               <dd className="num">{duration(ms)}</dd>
             </div>
           ))}
@@ -174,13 +183,13 @@ function OpenSource({ source, numbers, onBack, onStep, onClose }: OpenProps) {
         <IconButton icon="close" size="sm" label="Hide sources" onClick={onClose} />
       </header>
       <div className="panel-sub">
-        <span className="clip soft" title={source.uri}>
-          {source.uri}
+        <span className="clip soft" title={place(source.uri)}>
+          {place(source.uri).split("/").slice(-2).join("/")}
         </span>
         <span className="muted num">
           {[
             source.page != null && `page ${source.page}`,
-            `bytes ${source.start}–${source.end}`,
+            `bytes ${count(source.start)}–${count(source.end)}`,
             source.scores && `score ${score(source.scores.score)}`,
           ]
             .filter(Boolean)

@@ -10,6 +10,7 @@ export interface Turn {
   answer: string;
   state: "asking" | "streaming" | "done" | "stopped" | "failed";
   finish?: string | null;
+  trace?: string;
   outcome?: Outcome;
   usage?: { prompt_tokens: number; completion_tokens: number };
   problem?: Problem;
@@ -62,7 +63,10 @@ function update(app: string, id: string, change: (turn: Turn) => Turn): void {
   );
 }
 
-export const isLive = (turn: Turn | undefined): boolean => turn?.state === "asking" || turn?.state === "streaming";
+// A function, because `load` needs it while this file is still being read.
+export function isLive(turn: Turn | undefined): boolean {
+  return turn?.state === "asking" || turn?.state === "streaming";
+}
 
 export function useConversation(app: string): Conversation {
   return useSyncExternalStore(
@@ -131,6 +135,7 @@ async function stream(app: string, id: string, messages: { role: string; content
   };
   try {
     for await (const chunk of api.chat({ model: app, messages }, signal)) {
+      if (chunk.trace_id) update(app, id, (t) => ({ ...t, trace: chunk.trace_id }));
       const choice = chunk.choices?.[0];
       const piece = choice?.delta?.content;
       if (piece) {

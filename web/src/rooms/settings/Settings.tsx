@@ -3,8 +3,9 @@ import { useState } from "react";
 import { useParams } from "react-router";
 import { api, session } from "@/api/client";
 import { queries } from "@/api/queries";
-import type { ApiKey, CreatedKey, Role } from "@/api/types";
+import type { ApiKey, CreatedKey } from "@/api/types";
 import { bytes, count } from "@/lib/format";
+import { isName, nameFault } from "@/lib/names";
 import {
   Badge,
   Button,
@@ -165,6 +166,8 @@ const LIFETIMES = [
   { value: "", label: "Never" },
 ];
 
+type Role = "reader" | "editor" | "admin";
+
 function CreateKey({ onClose }: { onClose: () => void }) {
   const client = useQueryClient();
   const [name, setName] = useState("");
@@ -187,7 +190,7 @@ function CreateKey({ onClose }: { onClose: () => void }) {
     },
   });
   if (created) return <ShowKey created={created} onClose={onClose} />;
-  const valid = name.trim() !== "";
+  const valid = isName(name.trim());
   return (
     <Dialog
       open
@@ -208,9 +211,16 @@ function CreateKey({ onClose }: { onClose: () => void }) {
           if (valid) create.mutate();
         }}
       >
-        <Field label="Name" hint="Who or what will use it.">
+        <Field label="Name" hint="Who or what will use it." error={nameFault(name.trim())}>
           {(ids) => (
-            <input {...ids} className="input" autoFocus value={name} placeholder="support-bot" onChange={(event) => setName(event.target.value)} />
+            <input
+              {...ids}
+              className="input"
+              data-focus=""
+              value={name}
+              placeholder="support-bot"
+              onChange={(event) => setName(event.target.value)}
+            />
           )}
         </Field>
         <Field
@@ -296,7 +306,7 @@ function ShowKey({ created, onClose }: { created: CreatedKey; onClose: () => voi
       </p>
       <div className="secret">
         <code data-secret="">{created.secret}</code>
-        <Button size="sm" icon="copy" autoFocus onClick={() => void copy(created.secret, "key")}>
+        <Button size="sm" icon="copy" data-focus="" onClick={() => void copy(created.secret, "key")}>
           Copy
         </Button>
       </div>
@@ -321,7 +331,7 @@ function RevokeKey({ apiKey, onClose }: { apiKey: ApiKey; onClose: () => void })
       title={`Revoke ${apiKey.name}?`}
       footer={
         <>
-          <Button onClick={onClose} autoFocus>
+          <Button onClick={onClose} data-focus="">
             Cancel
           </Button>
           <Button look="danger" busy={revoke.isPending} onClick={() => revoke.mutate()}>

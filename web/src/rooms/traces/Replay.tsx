@@ -4,8 +4,9 @@ import { Link } from "react-router";
 import { api } from "@/api/client";
 import type { Replay as Result, Span } from "@/api/types";
 import { diffWords } from "@/lib/diff";
-import { plural } from "@/lib/format";
+import { capital, plural } from "@/lib/format";
 import { Badge, Button, Choose, Dialog, ErrorNote, IconButton } from "@/ui/kit";
+import { VersionLink } from "@/ui/VersionLink";
 import { versionsOf } from "./SpanDetail";
 
 interface Swap {
@@ -37,7 +38,7 @@ export function Replay({ open, onClose, trace, spans }: { open: boolean; onClose
       footer={
         <>
           <Button onClick={onClose}>Close</Button>
-          <Button look="primary" icon="play" busy={replay.isPending} onClick={() => replay.mutate()}>
+          <Button look="primary" icon="play" data-focus="" busy={replay.isPending} onClick={() => replay.mutate()}>
             {replay.data ? "Replay again" : "Replay"}
           </Button>
         </>
@@ -90,6 +91,7 @@ export function Replay({ open, onClose, trace, spans }: { open: boolean; onClose
 
 function Outcome({ result }: { result: Result }) {
   const edits = diffWords(result.original, result.replayed);
+  const samePassages = result.sources.original.join() === result.sources.replayed.join();
   const changed = edits.filter((e) => e.op !== "same").length;
   return (
     <div className="replay-out" role="status">
@@ -103,16 +105,15 @@ function Outcome({ result }: { result: Result }) {
             {plural(changed, "difference")}
           </Badge>
         )}
+        {result.sources.original.length > 0 && <span className="soft">{samePassages ? "from the same passages" : "from other passages"}</span>}
         <span className="grow" />
-        {result.replay_trace_id && (
-          <Link className="text-link" to={`/traces/${result.replay_trace_id}`}>
-            Trace of the replay
-          </Link>
-        )}
+        <Link className="text-link" to={`/traces/${result.replay_trace_id}`}>
+          Trace of the replay
+        </Link>
       </div>
-      {result.notes?.map((note) => (
+      {result.notes.map((note) => (
         <p key={note} className="soft">
-          {note}
+          {capital(note)}.
         </p>
       ))}
       <div className="word-diff" aria-label="Difference between the answers">
@@ -126,7 +127,8 @@ function Outcome({ result }: { result: Result }) {
             .filter((v) => v.original !== v.replayed)
             .map((v) => (
               <li key={v.what}>
-                <span className="strong">{v.what}</span> <del>{v.original ?? "nothing"}</del> → <ins>{v.replayed ?? "nothing"}</ins>
+                <del>{v.original ? <VersionLink version={v.original} /> : "nothing"}</del> →{" "}
+                <ins>{v.replayed ? <VersionLink version={v.replayed} /> : "nothing"}</ins>
               </li>
             ))}
         </ul>

@@ -1,6 +1,7 @@
 import { useState, type Ref } from "react";
 import { Link } from "react-router";
 import type { Span } from "@/api/types";
+import { attributesOf, listOf, type Attributes } from "@/lib/attributes";
 import { count, duration, fullTime } from "@/lib/format";
 import { readMessages, type ShownMessage } from "@/lib/messages";
 import { parseTime, type Row } from "@/lib/waterfall";
@@ -9,20 +10,21 @@ import { VersionLink } from "@/ui/VersionLink";
 
 type Tab = "overview" | "messages" | "attributes" | "events" | "versions";
 
-const HIDDEN = new Set(["gen_ai.input.messages", "gen_ai.output.messages", "mainspring.versions", "mainspring.retrieval.hits"]);
+const HIDDEN = new Set(["gen_ai.input.messages", "gen_ai.output.messages", "mainspring.versions", "mainspring.replay", "mainspring.retrieval.hits"]);
 
 export function SpanDetail({ row, spans, ref }: { row: Row; spans: readonly Span[]; ref: Ref<HTMLElement> }) {
   const { span } = row;
+  const attributes = attributesOf(span);
   const messages = [
-    ...(readMessages(span.attributes["gen_ai.input.messages"], "user") ?? []),
-    ...(readMessages(span.attributes["gen_ai.output.messages"], "assistant") ?? []),
+    ...(readMessages(attributes["gen_ai.input.messages"], "user") ?? []),
+    ...(readMessages(attributes["gen_ai.output.messages"], "assistant") ?? []),
   ];
-  const hits = listOf(span.attributes["mainspring.retrieval.hits"]);
-  const versions = versionsOf(span.attributes["mainspring.versions"] !== undefined ? [span] : spans);
+  const hits = listOf(attributes["mainspring.retrieval.hits"]);
+  const versions = versionsOf(attributes["mainspring.versions"] !== undefined ? [span] : spans);
   const tabs: [Tab, string, number | null][] = [
     ["overview", "Overview", null],
     ...(messages.length ? [["messages", "Messages", messages.length] as [Tab, string, number]] : []),
-    ["attributes", "Attributes", Object.keys(span.attributes).length],
+    ["attributes", "Attributes", Object.keys(attributes).length],
     ...(span.events.length ? [["events", "Events", span.events.length] as [Tab, string, number]] : []),
     ...(versions.length ? [["versions", "Versions", versions.length] as [Tab, string, number]] : []),
   ];
@@ -69,7 +71,7 @@ export function SpanDetail({ row, spans, ref }: { row: Row; spans: readonly Span
       <div className="span-body" role="tabpanel" id="span-tab" aria-labelledby={`tab-${tab}`} tabIndex={0}>
         {tab === "overview" && <Overview span={span} hits={hits} />}
         {tab === "messages" && <Messages messages={messages} />}
-        {tab === "attributes" && <Attributes attributes={span.attributes} />}
+        {tab === "attributes" && <AttributeList attributes={attributes} />}
         {tab === "events" && <Events span={span} />}
         {tab === "versions" && <Versions versions={versions} />}
       </div>
@@ -77,21 +79,8 @@ export function SpanDetail({ row, spans, ref }: { row: Row; spans: readonly Span
   );
 }
 
-function listOf(value: unknown): unknown[] {
-  if (Array.isArray(value)) return value;
-  if (typeof value === "string") {
-    try {
-      const parsed: unknown = JSON.parse(value);
-      return Array.isArray(parsed) ? parsed : [];
-    } catch {
-      return [];
-    }
-  }
-  return [];
-}
-
 export function versionsOf(spans: readonly Span[]): string[] {
-  return [...new Set(spans.flatMap((s) => listOf(s.attributes["mainspring.versions"])).filter((v): v is string => typeof v === "string"))];
+  return [...new Set(spans.flatMap((s) => listOf(attributesOf(s)["mainspring.versions"])).filter((v): v is string => typeof v === "string"))];
 }
 
 const KNOWN: [key: string, label: string][] = [
@@ -116,9 +105,10 @@ const KNOWN: [key: string, label: string][] = [
 ];
 
 function Overview({ span, hits }: { span: Span; hits: unknown[] }) {
-  const known = KNOWN.filter(([key]) => span.attributes[key] !== undefined).map(([key, label]): [string, React.ReactNode] => [
+  const attributes = attributesOf(span);
+  const known = KNOWN.filter(([key]) => attributes[key] !== undefined).map(([key, label]): [string, React.ReactNode] => [
     label,
-    show(key, span.attributes[key]),
+    show(key, attributes[key]),
   ]);
   return (
     <>
@@ -131,7 +121,7 @@ function Overview({ span, hits }: { span: Span; hits: unknown[] }) {
           <h3 className="span-sub">Passages found</h3>
           <ol className="span-hits">
             {hits.map((hit, i) => (
-              <HitLine key={i} hit={hit} rank={i + 1} />
+              <HitLine key={i} hit={hit} rank={i + 1} knowledge={attributes["gen_ai.data_source.id"]} />
             ))}
           </ol>
         </>
@@ -140,7 +130,7 @@ function Overview({ span, hits }: { span: Span; hits: unknown[] }) {
   );
 }
 
-function HitLine({ hit, rank }: { hit: unknown; rank: number }) {
+function HitLine({ hit, rank, knowledge }: { hit: unknown; rank: number; knowledge: unknown }) {
   if (typeof hit !== "object" || hit === null) {
     return (
       <li>
@@ -149,11 +139,21 @@ function HitLine({ hit, rank }: { hit: unknown; rank: number }) {
     );
   }
   const h = hit as Record<string, unknown>;
+  const title = String(h.title ?? h.uri ?? h.document ?? h.chunk ?? "passage");
   const value = typeof h.score === "number" ? h.score : (h.scores as { score?: number } | undefined)?.score;
   return (
     <li>
       <span className="muted num">{rank}</span>
-      <span className="clip">{String(h.title ?? h.uri ?? h.document ?? h.chunk ?? "passage")}</span>
+      {typeof knowledge === "string" && typeof h.document === "string" ? (
+        <Link
+          className="row-link clip"
+          to={`/knowledge/${encodeURIComponent(knowledge)}/documents/${encodeURIComponent(h.document)}?start=${Number(h.start)}&end=${Number(h.end)}`}
+        >
+          {title}
+        </Link>
+      ) : (
+        <span className="clip">{title}</span>
+      )}
       {value !== undefined && <span className="muted num">{value.toFixed(3)}</span>}
     </li>
   );
@@ -203,7 +203,7 @@ function Message({ message }: { message: ShownMessage }) {
   );
 }
 
-function Attributes({ attributes }: { attributes: Record<string, unknown> }) {
+function AttributeList({ attributes }: { attributes: Attributes }) {
   const [filter, setFilter] = useState("");
   const entries = Object.entries(attributes)
     .filter(([key, value]) => `${key} ${String(value)}`.toLowerCase().includes(filter.toLowerCase()))
@@ -241,9 +241,9 @@ function Events({ span }: { span: Span }) {
             <span className="grow" />
             <span className="muted num">+{duration(parseTime(event.at) - start)}</span>
           </div>
-          {Object.keys(event.attributes).length > 0 && (
+          {Object.keys(attributesOf(event)).length > 0 && (
             <dl className="attrs">
-              {Object.entries(event.attributes).map(([key, value]) => (
+              {Object.entries(attributesOf(event)).map(([key, value]) => (
                 <div key={key}>
                   <dt>{key}</dt>
                   <dd>

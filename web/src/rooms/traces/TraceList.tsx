@@ -132,7 +132,7 @@ export function Component() {
                     <span className="clip strong">{t.preview || t.name}</span>
                     <span className="sr-only">{t.status}</span>
                   </div>
-                  <div className={`sub clip trace-sub${t.error ? " bad" : ""}`}>{t.error || t.name}</div>
+                  {(t.error || t.preview) && <div className={`sub clip trace-sub${t.error ? " bad" : ""}`}>{t.error || t.name}</div>}
                 </>
               ),
             },
@@ -151,7 +151,6 @@ export function Component() {
                   <span className="muted">–</span>
                 ),
             },
-            { key: "spans", head: "Spans", width: "48px", align: "end", wide: true, cell: (t) => <span className="soft">{count(t.spans)}</span> },
             {
               key: "duration",
               head: "Duration",

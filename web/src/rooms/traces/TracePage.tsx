@@ -3,6 +3,7 @@ import { useMemo, useRef, useState } from "react";
 import { useParams, useSearchParams } from "react-router";
 import { queries } from "@/api/queries";
 import type { Span, Trace } from "@/api/types";
+import { attributesOf } from "@/lib/attributes";
 import { count, duration, fullTime } from "@/lib/format";
 import { useShortcuts } from "@/lib/keys";
 import { layout, visible } from "@/lib/waterfall";
@@ -18,7 +19,9 @@ export function Component() {
   const [replay, setReplay] = useState(false);
   const root = trace.data && layout(trace.data.spans).rows[0]?.span;
   useTitle(root?.name ?? "Trace");
-  useShortcuts([{ keys: "p", label: "Replay this trace", group: "Trace", run: () => setReplay(true) }]);
+  // Only what kept its question can be asked again.
+  const replayable = trace.data?.spans.some((s) => attributesOf(s)["mainspring.replay"] !== undefined) ?? false;
+  useShortcuts(replayable ? [{ keys: "p", label: "Replay this trace", group: "Trace", run: () => setReplay(true) }] : []);
   return (
     <div className="page fill trace-page">
       <PageHeader
@@ -26,7 +29,7 @@ export function Component() {
         title={root?.name ?? "Trace"}
         lead={trace.data && root ? <Summary trace={trace.data} root={root} id={id} /> : <Copyable text={id} label="trace id" />}
         actions={
-          trace.data && (
+          replayable && (
             <Button icon="refresh" onClick={() => setReplay(true)}>
               Replay
             </Button>
@@ -45,13 +48,13 @@ export function Component() {
   );
 }
 
-const sum = (spans: readonly Span[], key: string): number => spans.reduce((n, s) => n + (Number(s.attributes[key]) || 0), 0);
+const sum = (spans: readonly Span[], key: string): number => spans.reduce((n, s) => n + (Number(attributesOf(s)[key]) || 0), 0);
 
 function Summary({ trace, root, id }: { trace: Trace; root: Span; id: string }) {
   const { durationMs } = useMemo(() => layout(trace.spans), [trace]);
   const failed = trace.spans.find((s) => s.status.code === "error");
-  const app = root.attributes["mainspring.app"];
-  const models = trace.spans.filter((s) => s.attributes["gen_ai.operation.name"] === "chat");
+  const app = attributesOf(root)["mainspring.app"];
+  const models = trace.spans.filter((s) => attributesOf(s)["gen_ai.operation.name"] === "chat");
   const input = sum(models, "gen_ai.usage.input_tokens");
   const output = sum(models, "gen_ai.usage.output_tokens");
   return (

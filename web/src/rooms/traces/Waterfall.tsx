@@ -58,7 +58,7 @@ export function Waterfall({ rows, durationMs, folded, selected, onSelect, onFold
     Enter: onOpen,
   };
 
-  const marks = ticks(durationMs, 5);
+  const marks = ticks(durationMs, window.innerWidth < 760 ? 2 : 5);
   return (
     <div
       ref={scroller}

@@ -1,0 +1,100 @@
+"""From a folder of HTML to searchable with the real encoder, beside LlamaIndex with Chroma on the same files and weights."""
+
+import concurrent.futures
+import json
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from results import row
+from world import ENCODER, TOKENIZER, Server, knowledge, peer, say, scratch
+
+PACKAGE, PAGES = "python3.11-doc", Path("/usr/share/doc/python3.11/html")
+MIB = 2**20
+# Texts of the run's own chunks that the encoders are measured on.
+SAMPLE = 2_000
+
+
+def pages():
+    """A fixed part of the documentation of Python: the tutorial, the how-tos and every second page of the library."""
+    if not PAGES.exists():
+        say(f"installing the Debian package {PACKAGE}")
+        sudo = [] if os.geteuid() == 0 else ["sudo"]
+        subprocess.run([*sudo, "apt-get", "install", "-y", "-qq", "--no-install-recommends", PACKAGE], check=True, stdout=subprocess.DEVNULL,
+                       env=dict(os.environ, DEBIAN_FRONTEND="noninteractive"))
+    library = sorted((PAGES / "library").glob("*.html"))[::2]
+    return sorted((PAGES / "tutorial").glob("*.html")) + sorted((PAGES / "howto").glob("*.html")) + library
+
+
+def run(large=False):
+    with scratch() as folder:
+        docs = Path(folder) / "docs"
+        for page in pages():
+            (docs / page.parent.name).mkdir(parents=True, exist_ok=True)
+            shutil.copy(page, docs / page.parent.name / page.name)
+        count = sum(1 for _ in docs.rglob("*.html"))
+        size = sum(page.stat().st_size for page in docs.rglob("*.html")) / MIB
+        with Server(folder) as server:
+            server.command("apply", knowledge(folder, "python", {"sources": [{"type": "folder", "path": str(docs)}]}))
+            # The encoder is loaded before the clock runs, on both sides.
+            embed(server, ["warm"])
+            loaded = server.resident()
+            began = time.perf_counter()
+            report = server.command("ingest", "python")["report"]
+            seconds = time.perf_counter() - began
+            peak, children = server.peak(), server.children_peak
+            found = json.load(server.post("/api/v1/knowledge/python/search", {"query": "How do I sort a list by a key?"}))
+            assert found["passages"], "nothing is found after the ingestion"
+            texts = chunks(server)
+            alone = encoder(server, texts)
+        if report["failed"]:
+            say(f"{report['failed']} documents failed")
+        sample = Path(folder) / "texts.json"
+        sample.write_text(json.dumps(texts))
+        onnx = peer("rag", "onnx_speed.py", ENCODER, TOKENIZER, sample)[0]["tokens_per_second"]
+        index = peer("rag", "llamaindex_ingest.py", docs, ENCODER, TOKENIZER)[0]
+        rate = report["tokens"] / seconds
+        return [
+            row(f"{count} HTML files, {size:.0f} MiB, to searchable", seconds, "s", index["seconds"], index["name"], index["seconds"] / seconds,
+                "≥ 3×", index["seconds"] / seconds >= 3, f"ours {report['chunks']:,} chunks, peer {index['chunks']:,}; {report['failed']} failed"),
+            row("tokens embedded a second, whole ingestion", rate, "tokens/s", index["tokens"] / index["seconds"], index["name"],
+                rate / (index["tokens"] / index["seconds"]), note=f"ours {report['tokens']:,} tokens, peer {index['tokens']:,}"),
+            row("share of the encoder's own tokens/s", rate / alone, "", target="≥ 0.85", met=rate / alone >= .85,
+                note=f"the encoder alone, on {len(texts):,} of the same chunks through /v1/embeddings: {alone:,.0f} tokens/s"),
+            row("the encoder alone", alone, "tokens/s", onnx, "ONNX Runtime, same file and texts", alone / onnx),
+            row("the peer's seconds by stage: read and split, embed, add to Chroma", f"{index['split_seconds']:.1f}, {index['embed_seconds']:.1f}, {index['add_seconds']:.1f}", "s"),
+            row("peak memory of the server beyond the loaded encoder", (peak - loaded) / MIB, "MiB", target="< 1 GiB", met=peak - loaded < 2**30,
+                note=f"{loaded / MIB:.0f} MiB with the encoder loaded; parser processes at most {children / MIB:.0f} MiB together"),
+        ]
+
+
+def embed(server, texts):
+    return json.load(server.post("/v1/embeddings", {"model": "all-minilm-l6-v2", "input": texts, "encoding_format": "base64"}))["usage"]["prompt_tokens"]
+
+
+def chunks(server):
+    """Texts of the chunks the run made, spread over the documents."""
+    texts, cursor = [], ""
+    documents = []
+    while True:
+        page = server.get(f"/api/v1/knowledge/python/documents?limit=100{cursor}")
+        documents += page["items"]
+        if not page.get("next"):
+            break
+        cursor = f"&cursor={page['next']}"
+    for document in documents:
+        text = server.get(f"/api/v1/knowledge/python/documents/{document['id']}/text")["text"].encode()
+        of = server.get(f"/api/v1/knowledge/python/documents/{document['id']}/chunks?limit=100")["items"]
+        texts += [f"{one.get('header') or ''}\n{text[one['start']:one['end']].decode(errors='replace')}" for one in of]
+    return texts[::max(1, len(texts) // SAMPLE)][:SAMPLE]
+
+
+def encoder(server, texts):
+    """Tokens a second of the encoder when it is never short of work: three calls of 128 texts under way."""
+    calls = [texts[at:at + 128] for at in range(0, len(texts), 128)]
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        began = time.perf_counter()
+        tokens = sum(pool.map(lambda call: embed(server, call), calls))
+        return tokens / (time.perf_counter() - began)

@@ -1,0 +1,1 @@
+export function faultsOf(method: string, path: string, status: number, body: unknown): string[];

@@ -1,0 +1,2130 @@
+// Generated from openapi/rest.json by `npm run client`; not to be edited.
+
+export interface paths {
+    "/api/v1/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Projects, apps, knowledge, the last day's activity, and how the parts are. */
+        get: operations["get_overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/apps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists apps with the last day's traffic. */
+        get: operations["list_apps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the models this server can reach. */
+        get: operations["list_local_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists knowledge with its counts and freshness. */
+        get: operations["list_knowledge"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows one knowledge: sources, settings, the table that is searched. */
+        get: operations["get_knowledge"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/{name}/documents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists documents the caller may see. */
+        get: operations["list_documents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/{name}/documents/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows one document. */
+        get: operations["get_document"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/{name}/documents/{id}/text": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A document's parsed text with its structure; offsets everywhere count in it. */
+        get: operations["get_document_text"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/{name}/documents/{id}/chunks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A document's chunks, in the order of its text. */
+        get: operations["list_chunks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/{name}/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Searches, and says why each passage ranked where it did. */
+        post: operations["search_knowledge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/{name}/forget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Removes documents from everywhere and gives a receipt; traces that show them go too. */
+        post: operations["forget_documents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/{name}/ingest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Brings a knowledge up to date. Answers when the run has begun, or, with `wait`, when it has ended. */
+        post: operations["ingest_knowledge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/{name}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the ingestion runs of a knowledge, newest first. */
+        get: operations["list_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows one run. */
+        get: operations["get_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Follows one run: server-sent events, each a whole run, the last when it has ended. */
+        get: operations["follow_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists traces, newest first. */
+        get: operations["list_traces"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows every span of a trace. */
+        get: operations["get_trace"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answers the question of a trace again, and says what is different. `with` swaps parts. */
+        post: operations["replay_trace"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists assets, by kind and name. */
+        get: operations["list_assets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/{kind}/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows one version of an asset: the newest, or `?version=v3`, an alias, a digest. */
+        get: operations["get_asset"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/{kind}/{name}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the versions of an asset, newest first. */
+        get: operations["list_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/{kind}/{name}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows what changed between two versions; by default the newest and the one before it. */
+        get: operations["diff_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/{kind}/{name}/aliases/{alias}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Points an alias at a version, if it still points where the caller thinks. */
+        put: operations["move_alias"];
+        post?: never;
+        /** Removes an alias; the versions stay. */
+        delete: operations["remove_alias"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Plans, and unless `dry_run`, applies: all manifests or none. */
+        post: operations["apply"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/schemas/{kind}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The JSON Schema of a kind's manifests, for editors. */
+        get: operations["get_schema"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists keys, newest first. */
+        get: operations["list_keys"];
+        put?: never;
+        /** Makes a key. The secret is in this answer and nowhere else. */
+        post: operations["create_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/keys/{id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives a key a new secret; the old one stops at once. */
+        post: operations["rotate_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends a key at once. */
+        delete: operations["revoke_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The audit log, newest first. */
+        get: operations["list_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Follows the hash chain of the audit log to its end. */
+        post: operations["verify_audit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        ActivityBucket: {
+            start: string;
+            /** Format: int64 */
+            requests: number;
+            /** Format: int64 */
+            errors: number;
+            /** Format: double */
+            p50_ms?: number | null;
+            /** Format: double */
+            p95_ms?: number | null;
+        };
+        AliasView: {
+            alias: string;
+            /** Format: int32 */
+            version: number;
+            digest: string;
+            moved_at?: string | null;
+            moved_by?: string | null;
+        };
+        /** @enum {string} */
+        AllLabels: "all";
+        AppSummary: {
+            name: string;
+            title?: string | null;
+            description?: string | null;
+            /** Format: int32 */
+            version: number;
+            digest: string;
+            chain?: string | null;
+            prompt?: string | null;
+            model?: string | null;
+            knowledge: string[];
+            examples: string[];
+            /** Format: int64 */
+            requests_24h?: number | null;
+            /** Format: int64 */
+            errors_24h?: number | null;
+            /** Format: double */
+            p50_ms?: number | null;
+            /** Format: double */
+            p95_ms?: number | null;
+            last_request_at?: string | null;
+        };
+        ApplyReply: {
+            /** @description False for a dry run. */
+            applied: boolean;
+            changes: components["schemas"]["PlannedChange"][];
+        };
+        ApplyRequest: {
+            /**
+             * @description `{apiVersion, kind, name, description?, spec}` each.
+             * @default []
+             */
+            manifests: unknown[];
+            /**
+             * @description Only say what would happen.
+             * @default false
+             */
+            dry_run: boolean;
+            /** @default null */
+            message: string | null;
+        };
+        AssetDiff: {
+            /** Format: int32 */
+            from: number;
+            /** Format: int32 */
+            to: number;
+            changes: components["schemas"]["Change"][];
+            /** @description A unified diff of the two specs as YAML. */
+            text: string;
+        };
+        AssetReference: {
+            kind: string;
+            name: string;
+            /** Format: int32 */
+            version?: number | null;
+            digest?: string | null;
+            /** @description Where in the spec. */
+            path?: string | null;
+            /** @description As written. */
+            given?: string | null;
+        };
+        AssetSummary: {
+            kind: string;
+            name: string;
+            description?: string | null;
+            /** Format: int32 */
+            version: number;
+            digest: string;
+            aliases: components["schemas"]["AliasView"][];
+            updated_at?: string | null;
+        };
+        AssetVersion: {
+            /** Format: int32 */
+            version: number;
+            digest: string;
+            author?: string | null;
+            message?: string | null;
+            created_at: string;
+        };
+        AssetView: components["schemas"]["AssetSummary"] & {
+            spec: unknown;
+            author?: string | null;
+            message?: string | null;
+            created_at?: string | null;
+            references: components["schemas"]["AssetReference"][];
+            referenced_by: components["schemas"]["AssetReference"][];
+        };
+        AuditCheck: {
+            intact: boolean;
+            /** Format: int64 */
+            entries: number;
+            /** Format: int64 */
+            broken_at?: number | null;
+        };
+        AuditEntry: {
+            /** Format: int64 */
+            sequence: number;
+            at: string;
+            actor: string;
+            action: string;
+            target: string;
+            detail: unknown;
+            hash: string;
+        };
+        BlockView: {
+            kind: string;
+            /** Format: int64 */
+            start: number;
+            /** Format: int64 */
+            end: number;
+            /** Format: int32 */
+            level?: number | null;
+            /** Format: int32 */
+            page?: number | null;
+            language?: string | null;
+        };
+        Change: {
+            path: string;
+            /** @description `added`, `removed` or `changed`. */
+            op: string;
+            before?: unknown;
+            after?: unknown;
+        };
+        ChunkView: {
+            id: string;
+            /** Format: int32 */
+            ordinal: number;
+            /** Format: int64 */
+            start: number;
+            /** Format: int64 */
+            end: number;
+            /** Format: int32 */
+            tokens: number;
+            heading_path: string[];
+            /** Format: int32 */
+            page?: number | null;
+            header?: string | null;
+        };
+        CreatedKey: {
+            key: components["schemas"]["KeyView"];
+            /** @description Shown once. */
+            secret: string;
+        };
+        DocumentText: {
+            text: string;
+            digest: string;
+            blocks: components["schemas"]["BlockView"][];
+        };
+        DocumentView: {
+            id: string;
+            title: string;
+            uri: string;
+            source?: string | null;
+            media_type: string;
+            /** @description `ready`, `failed` or `pending`. */
+            status: string;
+            reason?: string | null;
+            reason_code?: string | null;
+            /** Format: int64 */
+            bytes?: number | null;
+            /** Format: int64 */
+            pages?: number | null;
+            /** Format: int64 */
+            chunks: number;
+            /** Format: int64 */
+            tokens?: number | null;
+            labels: string[];
+            metadata: {
+                [key: string]: string;
+            };
+            digest?: string | null;
+            ingested_at?: string | null;
+        };
+        ForgetRequest: {
+            /**
+             * @description Ids of documents to forget.
+             * @default []
+             */
+            documents: string[];
+            /**
+             * @description Forget everything of this source.
+             * @default null
+             */
+            source: string | null;
+            /**
+             * @description Let the next ingestion take them in again.
+             * @default false
+             */
+            readmit: boolean;
+        };
+        HealthItem: {
+            component: string;
+            /** @description `ok`, `busy`, `degraded`, `down` or `off`. */
+            state: string;
+            detail?: string | null;
+            facts: {
+                [key: string]: unknown;
+            };
+        };
+        HitScores: {
+            /** Format: float */
+            score: number;
+            /** Format: int32 */
+            vector_rank?: number | null;
+            /** Format: float */
+            vector_score?: number | null;
+            /** Format: int32 */
+            text_rank?: number | null;
+            /** Format: float */
+            text_score?: number | null;
+            /** Format: float */
+            fused_score?: number | null;
+            /** Format: float */
+            rerank_score?: number | null;
+        };
+        IngestFailure: {
+            document?: string | null;
+            uri: string;
+            code: string;
+            detail: string;
+        };
+        IngestProgress: {
+            /** @default  */
+            stage: string;
+            /**
+             * Format: int64
+             * @default null
+             */
+            documents_total: number | null;
+            /**
+             * Format: int64
+             * @default 0
+             */
+            documents_done: number;
+            /**
+             * Format: int64
+             * @default 0
+             */
+            documents_unchanged: number;
+            /**
+             * Format: int64
+             * @default 0
+             */
+            documents_failed: number;
+            /**
+             * Format: int64
+             * @default 0
+             */
+            chunks: number;
+            /**
+             * Format: int64
+             * @default 0
+             */
+            tokens: number;
+            /**
+             * Format: double
+             * @default null
+             */
+            tokens_per_second: number | null;
+            /**
+             * Format: double
+             * @default null
+             */
+            eta_seconds: number | null;
+            /** @default null */
+            current: string | null;
+        };
+        IngestReport: {
+            /**
+             * Format: int64
+             * @default 0
+             */
+            added: number;
+            /**
+             * Format: int64
+             * @default 0
+             */
+            changed: number;
+            /**
+             * Format: int64
+             * @default 0
+             */
+            unchanged: number;
+            /**
+             * Format: int64
+             * @default 0
+             */
+            moved: number;
+            /**
+             * Format: int64
+             * @default 0
+             */
+            deleted: number;
+            /**
+             * Format: int64
+             * @default 0
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @default 0
+             */
+            chunks: number;
+            /**
+             * Format: int64
+             * @default 0
+             */
+            tokens: number;
+            /**
+             * Format: int64
+             * @description Chunks embedded now; the others had a vector already.
+             * @default 0
+             */
+            embedded: number;
+            /**
+             * Format: double
+             * @default 0
+             */
+            seconds: number;
+            /** @default [] */
+            failures: components["schemas"]["IngestFailure"][];
+        };
+        IngestRequest: {
+            /**
+             * @description Answer when the run has ended instead of when it has begun.
+             * @default false
+             */
+            wait: boolean;
+            /**
+             * @description Parse again what did not change.
+             * @default false
+             */
+            full: boolean;
+        };
+        IngestStarted: {
+            run: components["schemas"]["RunView"];
+        };
+        KeyView: {
+            id: string;
+            name: string;
+            role: string;
+            labels: components["schemas"]["LabelsView"];
+            hint?: string | null;
+            created_at: string;
+            expires_at?: string | null;
+            last_used_at?: string | null;
+            revoked_at?: string | null;
+        };
+        KnowledgeDetail: components["schemas"]["KnowledgeSummary"] & {
+            sources: components["schemas"]["SourceView"][];
+            chunking?: unknown;
+            retrieval?: unknown;
+            table?: components["schemas"]["TablePin"] | null;
+            /**
+             * Format: int64
+             * @description Rows not yet folded into the indexes; they are found all the same.
+             */
+            unindexed_rows?: number | null;
+        };
+        KnowledgeSummary: {
+            name: string;
+            description?: string | null;
+            /** Format: int32 */
+            version: number;
+            digest: string;
+            embedder?: string | null;
+            /** Format: int64 */
+            documents: number;
+            /** Format: int64 */
+            failed: number;
+            /** Format: int64 */
+            chunks: number;
+            /** Format: int64 */
+            tokens?: number | null;
+            /** @description When the last ingestion that succeeded ended. */
+            fresh_at?: string | null;
+            /** @description `ready`, `ingesting` or `empty`. */
+            state?: string | null;
+            last_run?: components["schemas"]["RunView"] | null;
+        };
+        /** @description Which access labels a key holds: `"all"`, or a list. */
+        LabelsView: components["schemas"]["AllLabels"] | string[];
+        ModelView: {
+            name: string;
+            /** @description `chat`, `embed` or `rerank`. */
+            role: string;
+            /** @description `loaded`, `installed` or `missing`. */
+            state: string;
+            digest?: string | null;
+            /** Format: int64 */
+            bytes?: number | null;
+            dimensions?: number | null;
+            context_window?: number | null;
+            licence?: string | null;
+            detail?: string | null;
+        };
+        MoveAlias: {
+            /** @description `v3`, `latest`, another alias, or a digest. */
+            to: string;
+            /**
+             * Format: int32
+             * @description The version the alias points to now; refused when it moved meanwhile. 0: the alias does not exist.
+             */
+            expected?: number | null;
+        };
+        NewKey: {
+            name: string;
+            role: string;
+            labels?: components["schemas"]["LabelsView"] | null;
+            expires_at?: string | null;
+        };
+        Overview: {
+            version: string;
+            projects: components["schemas"]["ProjectSummary"][];
+            apps: components["schemas"]["AppSummary"][];
+            knowledge: components["schemas"]["KnowledgeSummary"][];
+            /** @description The last 24 hours, an hour each, oldest first. */
+            activity: components["schemas"]["ActivityBucket"][];
+            health: components["schemas"]["HealthItem"][];
+        };
+        /** @description One page of a list. */
+        Page_AppSummary: {
+            items: {
+                name: string;
+                title?: string | null;
+                description?: string | null;
+                /** Format: int32 */
+                version: number;
+                digest: string;
+                chain?: string | null;
+                prompt?: string | null;
+                model?: string | null;
+                knowledge: string[];
+                examples: string[];
+                /** Format: int64 */
+                requests_24h?: number | null;
+                /** Format: int64 */
+                errors_24h?: number | null;
+                /** Format: double */
+                p50_ms?: number | null;
+                /** Format: double */
+                p95_ms?: number | null;
+                last_request_at?: string | null;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_AssetSummary: {
+            items: {
+                kind: string;
+                name: string;
+                description?: string | null;
+                /** Format: int32 */
+                version: number;
+                digest: string;
+                aliases: components["schemas"]["AliasView"][];
+                updated_at?: string | null;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_AssetVersion: {
+            items: {
+                /** Format: int32 */
+                version: number;
+                digest: string;
+                author?: string | null;
+                message?: string | null;
+                created_at: string;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_AuditEntry: {
+            items: {
+                /** Format: int64 */
+                sequence: number;
+                at: string;
+                actor: string;
+                action: string;
+                target: string;
+                detail: unknown;
+                hash: string;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_ChunkView: {
+            items: {
+                id: string;
+                /** Format: int32 */
+                ordinal: number;
+                /** Format: int64 */
+                start: number;
+                /** Format: int64 */
+                end: number;
+                /** Format: int32 */
+                tokens: number;
+                heading_path: string[];
+                /** Format: int32 */
+                page?: number | null;
+                header?: string | null;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_DocumentView: {
+            items: {
+                id: string;
+                title: string;
+                uri: string;
+                source?: string | null;
+                media_type: string;
+                /** @description `ready`, `failed` or `pending`. */
+                status: string;
+                reason?: string | null;
+                reason_code?: string | null;
+                /** Format: int64 */
+                bytes?: number | null;
+                /** Format: int64 */
+                pages?: number | null;
+                /** Format: int64 */
+                chunks: number;
+                /** Format: int64 */
+                tokens?: number | null;
+                labels: string[];
+                metadata: {
+                    [key: string]: string;
+                };
+                digest?: string | null;
+                ingested_at?: string | null;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_KeyView: {
+            items: {
+                id: string;
+                name: string;
+                role: string;
+                labels: components["schemas"]["LabelsView"];
+                hint?: string | null;
+                created_at: string;
+                expires_at?: string | null;
+                last_used_at?: string | null;
+                revoked_at?: string | null;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_KnowledgeSummary: {
+            items: {
+                name: string;
+                description?: string | null;
+                /** Format: int32 */
+                version: number;
+                digest: string;
+                embedder?: string | null;
+                /** Format: int64 */
+                documents: number;
+                /** Format: int64 */
+                failed: number;
+                /** Format: int64 */
+                chunks: number;
+                /** Format: int64 */
+                tokens?: number | null;
+                /** @description When the last ingestion that succeeded ended. */
+                fresh_at?: string | null;
+                /** @description `ready`, `ingesting` or `empty`. */
+                state?: string | null;
+                last_run?: components["schemas"]["RunView"] | null;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_ModelView: {
+            items: {
+                name: string;
+                /** @description `chat`, `embed` or `rerank`. */
+                role: string;
+                /** @description `loaded`, `installed` or `missing`. */
+                state: string;
+                digest?: string | null;
+                /** Format: int64 */
+                bytes?: number | null;
+                dimensions?: number | null;
+                context_window?: number | null;
+                licence?: string | null;
+                detail?: string | null;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_RunView: {
+            items: {
+                id: string;
+                kind: string;
+                knowledge?: string | null;
+                /** @description `queued`, `running`, `succeeded`, `failed` or `cancelled`. */
+                status: string;
+                created_at?: string | null;
+                started_at?: string | null;
+                finished_at?: string | null;
+                progress?: components["schemas"]["IngestProgress"] | null;
+                report?: components["schemas"]["IngestReport"] | null;
+                error?: components["schemas"]["RunError"] | null;
+                trace_id?: string | null;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_TraceSummary: {
+            items: {
+                trace_id: string;
+                name: string;
+                app?: string | null;
+                model?: string | null;
+                /** @description `ok`, `error` or `unset`. */
+                status: string;
+                error?: string | null;
+                start: string;
+                /** Format: double */
+                duration_ms: number;
+                /** Format: int64 */
+                spans?: number | null;
+                /** Format: int64 */
+                input_tokens?: number | null;
+                /** Format: int64 */
+                output_tokens?: number | null;
+                preview?: string | null;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        Passage: {
+            chunk: string;
+            document: string;
+            title: string;
+            uri: string;
+            media_type: string;
+            heading_path: string[];
+            /** Format: int32 */
+            page?: number | null;
+            /** Format: int64 */
+            start: number;
+            /** Format: int64 */
+            end: number;
+            text: string;
+            /** Format: int32 */
+            tokens: number;
+            labels: string[];
+            metadata: {
+                [key: string]: string;
+            };
+            scores: components["schemas"]["HitScores"];
+            document_digest: string;
+        };
+        PlannedChange: {
+            kind: string;
+            name: string;
+            /** @description `create`, `update` or `unchanged`. */
+            action: string;
+            /** Format: int32 */
+            from_version?: number | null;
+            /** Format: int32 */
+            to_version?: number | null;
+            digest: string;
+            /** @description What changes, as a unified diff of YAML. */
+            diff?: string | null;
+        };
+        /** @description The body of an error answer. */
+        ProblemBody: {
+            /** @description A page that explains the code. */
+            type: string;
+            title: string;
+            /** Format: int32 */
+            status: number;
+            /** @description Stable; branch on this. */
+            code: string;
+            detail: string;
+            /** @description What to do about it. */
+            hint?: string | null;
+            request_id?: string;
+        };
+        ProjectSummary: {
+            id: string;
+            name: string;
+            /** @description The caller's role in it. */
+            role: string;
+        };
+        Replay: {
+            trace_id: string;
+            replay_trace_id: string;
+            same: boolean;
+            original: string;
+            replayed: string;
+            versions: components["schemas"]["ReplayVersion"][];
+            sources: components["schemas"]["ReplaySources"];
+            tables: components["schemas"]["TablePin"][];
+            notes: string[];
+        };
+        ReplayRequest: {
+            /**
+             * @description Swaps: `{"prompt": "answer@candidate"}`; kinds are app, chain, prompt, knowledge and model.
+             * @default {}
+             */
+            with: {
+                [key: string]: string;
+            };
+        };
+        ReplaySources: {
+            original: string[];
+            replayed: string[];
+        };
+        ReplayVersion: {
+            what: string;
+            original?: string | null;
+            replayed?: string | null;
+        };
+        Retrieved: {
+            passages: components["schemas"]["Passage"][];
+            mode: string;
+            reranked: boolean;
+            pin: components["schemas"]["TablePin"];
+            knowledge: string;
+            knowledge_digest: string;
+            embedder?: string | null;
+            /** @description Milliseconds by stage. */
+            timings: [
+                string,
+                number
+            ][];
+            /**
+             * Format: float
+             * @description Cosine similarity of the nearest chunk, whether or not it came back.
+             */
+            best_similarity?: number | null;
+        };
+        RunError: {
+            code?: string | null;
+            detail?: string | null;
+        };
+        RunView: {
+            id: string;
+            kind: string;
+            knowledge?: string | null;
+            /** @description `queued`, `running`, `succeeded`, `failed` or `cancelled`. */
+            status: string;
+            created_at?: string | null;
+            started_at?: string | null;
+            finished_at?: string | null;
+            progress?: components["schemas"]["IngestProgress"] | null;
+            report?: components["schemas"]["IngestReport"] | null;
+            error?: components["schemas"]["RunError"] | null;
+            trace_id?: string | null;
+        };
+        SearchRequest: {
+            query: string;
+            /** @description `hybrid` (default), `vector` or `text`. */
+            mode?: string | null;
+            limit?: number | null;
+            rerank?: boolean | null;
+            metadata?: {
+                [key: string]: string[];
+            } | null;
+            documents?: string[] | null;
+            token_budget?: number | null;
+            at?: components["schemas"]["TablePin"] | null;
+        };
+        SourceView: {
+            name?: string | null;
+            kind: string;
+            location: string;
+            include: string[];
+            exclude: string[];
+            labels: string[];
+            schedule?: string | null;
+            /** Format: int64 */
+            documents?: number | null;
+            /** Format: int64 */
+            failed?: number | null;
+            synced_at?: string | null;
+        };
+        SpanEventView: {
+            name: string;
+            at: string;
+            attributes: unknown;
+        };
+        SpanStatus: {
+            code: string;
+            message?: string | null;
+        };
+        SpanView: {
+            span: string;
+            trace: string;
+            parent?: string | null;
+            name: string;
+            kind: string;
+            start: string;
+            end: string;
+            status: components["schemas"]["SpanStatus"];
+            attributes: unknown;
+            events: components["schemas"]["SpanEventView"][];
+        };
+        TablePin: {
+            table: string;
+            /** Format: int64 */
+            version: number;
+            transaction: string;
+        };
+        TraceSummary: {
+            trace_id: string;
+            name: string;
+            app?: string | null;
+            model?: string | null;
+            /** @description `ok`, `error` or `unset`. */
+            status: string;
+            error?: string | null;
+            start: string;
+            /** Format: double */
+            duration_ms: number;
+            /** Format: int64 */
+            spans?: number | null;
+            /** Format: int64 */
+            input_tokens?: number | null;
+            /** Format: int64 */
+            output_tokens?: number | null;
+            preview?: string | null;
+        };
+        TraceView: {
+            trace_id: string;
+            spans: components["schemas"]["SpanView"][];
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    get_overview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+        };
+    };
+    list_apps: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AppSummary"];
+                };
+            };
+        };
+    };
+    list_local_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ModelView"];
+                };
+            };
+        };
+    };
+    list_knowledge: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_KnowledgeSummary"];
+                };
+            };
+        };
+    };
+    get_knowledge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KnowledgeDetail"];
+                };
+            };
+        };
+    };
+    list_documents: {
+        parameters: {
+            query?: {
+                status?: string;
+                source?: string;
+                q?: string;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DocumentView"];
+                };
+            };
+        };
+    };
+    get_document: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DocumentView"];
+                };
+            };
+        };
+    };
+    get_document_text: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DocumentText"];
+                };
+            };
+        };
+    };
+    list_chunks: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ChunkView"];
+                };
+            };
+        };
+    };
+    search_knowledge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SearchRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retrieved"];
+                };
+            };
+        };
+    };
+    forget_documents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ForgetRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    ingest_knowledge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IngestRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IngestStarted"];
+                };
+            };
+        };
+    };
+    list_runs: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RunView"];
+                };
+            };
+        };
+    };
+    get_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunView"];
+                };
+            };
+        };
+    };
+    follow_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["RunView"];
+                };
+            };
+        };
+    };
+    list_traces: {
+        parameters: {
+            query?: {
+                from?: string;
+                to?: string;
+                app?: string;
+                model?: string;
+                status?: string;
+                min_ms?: number;
+                q?: string;
+                operation?: string;
+                user?: string;
+                session?: string;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TraceSummary"];
+                };
+            };
+        };
+    };
+    get_trace: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TraceView"];
+                };
+            };
+        };
+    };
+    replay_trace: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplayRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replay"];
+                };
+            };
+        };
+    };
+    list_assets: {
+        parameters: {
+            query?: {
+                kind?: string;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AssetSummary"];
+                };
+            };
+        };
+    };
+    get_asset: {
+        parameters: {
+            query?: {
+                version?: string;
+            };
+            header?: never;
+            path: {
+                kind: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssetView"];
+                };
+            };
+        };
+    };
+    list_versions: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                kind: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AssetVersion"];
+                };
+            };
+        };
+    };
+    diff_versions: {
+        parameters: {
+            query?: {
+                from?: number;
+                to?: number;
+            };
+            header?: never;
+            path: {
+                kind: string;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssetDiff"];
+                };
+            };
+        };
+    };
+    move_alias: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: string;
+                name: string;
+                alias: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoveAlias"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AliasView"];
+                };
+            };
+        };
+    };
+    remove_alias: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: string;
+                name: string;
+                alias: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    apply: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApplyRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApplyReply"];
+                };
+            };
+        };
+    };
+    get_schema: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    list_keys: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_KeyView"];
+                };
+            };
+        };
+    };
+    create_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewKey"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedKey"];
+                };
+            };
+        };
+    };
+    rotate_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedKey"];
+                };
+            };
+        };
+    };
+    revoke_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyView"];
+                };
+            };
+        };
+    };
+    list_audit: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AuditEntry"];
+                };
+            };
+        };
+    };
+    verify_audit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditCheck"];
+                };
+            };
+        };
+    };
+}

@@ -1,0 +1,13 @@
+import { expect, it } from "vitest";
+import { attributesOf, listOf } from "./attributes";
+
+it("reads whatever a client sent as attributes", () => {
+  expect(attributesOf({ attributes: { a: 1 } })).toEqual({ a: 1 });
+  for (const odd of [null, undefined, "text", 3, ["a"]]) expect(attributesOf({ attributes: odd })).toEqual({});
+});
+
+it("reads a list, or the JSON text of one", () => {
+  expect(listOf(["a"])).toEqual(["a"]);
+  expect(listOf('["a"]')).toEqual(["a"]);
+  for (const odd of ["{", '{"a":1}', null, undefined, 3]) expect(listOf(odd)).toEqual([]);
+});
