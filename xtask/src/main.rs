@@ -2,10 +2,12 @@
 
 mod tidy;
 
-use std::{path::Path, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 fn main() -> ExitCode {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    // Read when it runs: clones that share a build cache share this binary.
+    let manifest_dir = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from("xtask"), PathBuf::from);
+    let root = manifest_dir.join("..");
     if std::env::args().nth(1).as_deref() != Some("tidy") {
         eprintln!("usage: cargo xtask tidy");
         return ExitCode::from(2);

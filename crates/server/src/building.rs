@@ -132,11 +132,12 @@ impl Building {
             .layer(middleware::from_fn_with_state(access, authenticate))
             .layer(axum::extract::DefaultBodyLimit::disable())
             .layer(RequestBodyLimitLayer::new(body_limit))
-            .layer(CompressionLayer::new().gzip(true))
             .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
                 Problem::new(mainspring_kernel::FaultKind::Internal, "internal", "internal error; the log has the details under this request id").into_response()
             }))
             .layer(middleware::from_fn_with_state(log, log_requests))
+            // Outermost: `log_requests` writes the request id into the bodies of errors.
+            .layer(CompressionLayer::new().gzip(true))
     }
 
     fn probes(&self) -> Router {

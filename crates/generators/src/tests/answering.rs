@@ -209,7 +209,7 @@ async fn parameters_out_of_range_are_named() {
     type Change = fn(&mut mainspring_llm::ChatRequest);
     let chat = smollm().await;
     let changes: [(&str, Change); 8] = [
-        ("temperature", |request| request.sampling.temperature = f32::NAN),
+        ("temperature", |request| request.sampling.temperature = f64::NAN),
         ("temperature", |request| request.sampling.temperature = 2.1),
         ("top_p", |request| request.sampling.top_p = 0.0),
         ("top_k", |request| request.sampling.top_k = Some(0)),

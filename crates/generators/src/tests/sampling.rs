@@ -96,8 +96,8 @@ proptest! {
     fn the_same_seed_picks_the_same_and_always_something_possible(
         logits in prop::collection::vec(-20.0_f32..20.0, 1..800),
         seed: u64,
-        temperature in 0.0_f32..2.0,
-        top_p in 0.01_f32..=1.0,
+        temperature in 0.0_f64..2.0,
+        top_p in 0.01_f64..=1.0,
         top_k in prop::option::of(1_u32..900),
     ) {
         let sampling = Sampling { temperature, top_p, top_k, ..Sampling::default() };
