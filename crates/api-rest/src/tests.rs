@@ -16,5 +16,10 @@ fn the_committed_openapi_document_is_current() {
     let current = openapi().to_pretty_json().unwrap();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../openapi/rest.json");
     let committed = std::fs::read_to_string(path).unwrap_or_default();
-    assert_eq!(committed.trim(), current.trim(), "run `mainspring openapi > openapi/rest.json` and `npm run client` in web/");
+    let first = committed.lines().zip(current.lines()).position(|(committed, current)| committed != current);
+    assert!(
+        committed.trim() == current.trim(),
+        "openapi/rest.json differs from line {:?}: run `mainspring openapi > openapi/rest.json` and `npm run client` in web/",
+        first.map(|line| line + 1)
+    );
 }

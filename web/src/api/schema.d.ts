@@ -161,7 +161,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** Searches by address; the same answer as by `POST`, which also takes filters and table versions. */
+        get: operations["search_knowledge_by_address"];
         put?: never;
         /** Searches, and says why each passage ranked where it did. */
         post: operations["search_knowledge"];
@@ -1585,6 +1586,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_ChunkView"];
+                };
+            };
+        };
+    };
+    search_knowledge_by_address: {
+        parameters: {
+            query: {
+                query: string;
+                mode?: string;
+                limit?: number;
+                rerank?: boolean;
+                token_budget?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retrieved"];
                 };
             };
         };
