@@ -1,6 +1,10 @@
 //! Each rule is a function from what it read to problems; reading is apart, so rules are tested on made-up input.
 
-use std::{collections::{BTreeMap, BTreeSet}, fs, io, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::Path,
+};
 
 /// One crate, as its manifest says.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,7 +15,8 @@ struct Crate {
 }
 
 /// Engines that one crate alone may know.
-const ALONE: [(&str, &str); 3] = [("lance", "mainspring-lake-lance"), ("rten", "mainspring-encoders"), ("llama-cpp-2", "mainspring-generators")];
+const ALONE: [(&str, &str); 3] =
+    [("lance", "mainspring-lake-lance"), ("rten", "mainspring-encoders"), ("llama-cpp-2", "mainspring-generators")];
 
 pub(crate) fn check(root: &Path) -> io::Result<Vec<String>> {
     let crates = read_crates(&root.join("crates"))?;
@@ -74,7 +79,8 @@ fn floors(crates: &BTreeMap<String, Crate>) -> Vec<String> {
 fn engines(crates: &BTreeMap<String, Crate>) -> Vec<String> {
     let mut problems = Vec::new();
     for (engine, owner) in ALONE {
-        let others = crates.iter().filter(|(name, user)| user.uses.contains(engine) && *name != owner && *name != "workspace-hack");
+        let others =
+            crates.iter().filter(|(name, user)| user.uses.contains(engine) && *name != owner && *name != "workspace-hack");
         problems.extend(others.map(|(name, _)| format!("`{name}` uses {engine}, which only `{owner}` may know")));
     }
     problems
@@ -143,7 +149,12 @@ mod tests {
 
     #[test]
     fn a_room_may_not_use_a_surface_nor_an_unlisted_room() {
-        let crates = [("a", house(2, &["b"], &["b", "c", "s"])), ("b", house(2, &[], &[])), ("c", house(2, &[], &[])), ("s", house(3, &[], &["a"]))];
+        let crates = [
+            ("a", house(2, &["b"], &["b", "c", "s"])),
+            ("b", house(2, &[], &[])),
+            ("c", house(2, &[], &[])),
+            ("s", house(3, &[], &["a"])),
+        ];
         let crates = crates.map(|(name, house)| (name.to_owned(), house)).into();
         assert_eq!(floors(&crates), ["`a` (floor 2) may not use `c` (floor 2)", "`a` (floor 2) may not use `s` (floor 3)"]);
     }

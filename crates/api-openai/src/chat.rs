@@ -18,7 +18,12 @@ use crate::{
     request::ChatBody,
 };
 
-pub(crate) async fn complete(State(state): State<OpenAi>, Who(actor): Who, headers: HeaderMap, Json(body): Json<ChatBody>) -> Answer<Response> {
+pub(crate) async fn complete(
+    State(state): State<OpenAi>,
+    Who(actor): Who,
+    headers: HeaderMap,
+    Json(body): Json<ChatBody>,
+) -> Answer<Response> {
     let streamed = body.stream.unwrap_or(false);
     let include_usage = body.stream_options.as_ref().is_some_and(|options| options.include_usage);
     let envelope = Envelope::new("chatcmpl", &body.model, state.clock.as_ref());
@@ -27,7 +32,8 @@ pub(crate) async fn complete(State(state): State<OpenAi>, Who(actor): Who, heade
     let trace = state.trace(actor.project, &headers);
     let id = trace.trace;
     if streamed {
-        let stream = state.chains.stream(&actor, question, &trace, state.budget()).await.map_err(|fault| OpenAiError::of(&fault))?;
+        let stream =
+            state.chains.stream(&actor, question, &trace, state.budget()).await.map_err(|fault| OpenAiError::of(&fault))?;
         return Ok(with_trace(Sse(events(stream, envelope, include_usage)).into_response(), id));
     }
     let answer = state.chains.answer(&actor, question, &trace, state.budget()).await.map_err(|fault| OpenAiError::of(&fault))?;

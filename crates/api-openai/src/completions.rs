@@ -65,7 +65,9 @@ impl CompletionBody {
             None => vec![String::new()],
             Some(Prompt::One(one)) => vec![one],
             Some(Prompt::Many(many)) => many,
-            Some(Prompt::Tokens(_)) => return Err(OpenAiError::param("prompt", "`prompt` must be text or a list of texts, not token ids")),
+            Some(Prompt::Tokens(_)) => {
+                return Err(OpenAiError::param("prompt", "`prompt` must be text or a list of texts, not token ids"));
+            }
         };
         if prompts.is_empty() || prompts.len() > PROMPTS_MAX {
             return Err(OpenAiError::param("prompt", format!("1 to {PROMPTS_MAX} prompts")));
@@ -106,13 +108,15 @@ pub(crate) async fn complete(
 
 /// The model itself, unless an app or a prompt has the name.
 async fn raw_model(state: &OpenAi, actor: &Actor, target: &Target) -> Answer<Option<std::sync::Arc<dyn ChatModel>>> {
-    let named_otherwise = target.kind.is_some_and(|kind| kind != AssetKind::Model) || target.reference.selector != Selector::Latest;
+    let named_otherwise =
+        target.kind.is_some_and(|kind| kind != AssetKind::Model) || target.reference.selector != Selector::Latest;
     if named_otherwise {
         return Ok(None);
     }
     let name = target.reference.name.as_str();
     let callables = state.chains.callables(actor).await.map_err(|fault| OpenAiError::of(&fault))?;
-    let shadowed = target.kind.is_none() && callables.iter().any(|callable| callable.name == name && callable.kind != AssetKind::Model);
+    let shadowed =
+        target.kind.is_none() && callables.iter().any(|callable| callable.name == name && callable.kind != AssetKind::Model);
     Ok(if shadowed { None } else { state.chains.models().chat(name).ok() })
 }
 
@@ -142,10 +146,15 @@ impl Call {
             question.overrides = overrides.clone();
             question.n = n;
             if streamed && self.prompts.len() == 1 {
-                let stream = state.chains.stream(actor, question, &self.trace, self.budget).await.map_err(|fault| OpenAiError::of(&fault))?;
+                let stream = state
+                    .chains
+                    .stream(actor, question, &self.trace, self.budget)
+                    .await
+                    .map_err(|fault| OpenAiError::of(&fault))?;
                 return Ok(Sse(chain_events(stream, self.envelope)).into_response());
             }
-            let answer = state.chains.answer(actor, question, &self.trace, self.budget).await.map_err(|fault| OpenAiError::of(&fault))?;
+            let answer =
+                state.chains.answer(actor, question, &self.trace, self.budget).await.map_err(|fault| OpenAiError::of(&fault))?;
             total.input_tokens += answer.usage.input_tokens;
             total.output_tokens += answer.usage.output_tokens;
             for alternative in answer.alternatives {
@@ -159,8 +168,10 @@ impl Call {
         if !streamed {
             return Reply(self.envelope.text_completion(choices, Some(usage))).into_response();
         }
-        let mut events: Vec<SseEvent> =
-            choices.into_iter().map(|choice| SseEvent::data(self.envelope.text_completion(vec![choice], None).to_string())).collect();
+        let mut events: Vec<SseEvent> = choices
+            .into_iter()
+            .map(|choice| SseEvent::data(self.envelope.text_completion(vec![choice], None).to_string()))
+            .collect();
         events.push(SseEvent::data("[DONE]"));
         Sse(futures::stream::iter(events)).into_response()
     }
@@ -272,7 +283,8 @@ fn logprobs(tokens: &[TokenLogprob]) -> Value {
         offset += token.token.chars().count();
         at
     });
-    let top = |token: &TokenLogprob| -> Value { token.top.iter().map(|(token, logprob)| (token.clone(), json!(logprob))).collect() };
+    let top =
+        |token: &TokenLogprob| -> Value { token.top.iter().map(|(token, logprob)| (token.clone(), json!(logprob))).collect() };
     json!({
         "text_offset": offsets.collect::<Vec<_>>(),
         "tokens": tokens.iter().map(|token| token.token.as_str()).collect::<Vec<_>>(),

@@ -44,7 +44,12 @@ enum Input {
     Tokens(#[expect(dead_code, reason = "read only to be refused")] Vec<Value>),
 }
 
-pub(crate) async fn embed(State(state): State<OpenAi>, Who(actor): Who, headers: HeaderMap, Json(body): Json<EmbeddingsBody>) -> Answer<Response> {
+pub(crate) async fn embed(
+    State(state): State<OpenAi>,
+    Who(actor): Who,
+    headers: HeaderMap,
+    Json(body): Json<EmbeddingsBody>,
+) -> Answer<Response> {
     let texts = match body.input {
         Input::One(one) => vec![one],
         Input::Many(many) => many,
@@ -81,9 +86,11 @@ pub(crate) async fn embed(State(state): State<OpenAi>, Who(actor): Who, headers:
         Ok(embedded) => {
             span.set(names::INPUT_TOKENS, embedded.tokens);
             span.finish();
-            let data = embedded.vectors.iter().enumerate().map(|(index, vector)| {
-                json!({"object": "embedding", "index": index, "embedding": encode(vector, base64)})
-            });
+            let data = embedded
+                .vectors
+                .iter()
+                .enumerate()
+                .map(|(index, vector)| json!({"object": "embedding", "index": index, "embedding": encode(vector, base64)}));
             let usage = json!({"prompt_tokens": embedded.tokens, "total_tokens": embedded.tokens});
             let reply = json!({"object": "list", "data": data.collect::<Vec<_>>(), "model": body.model, "usage": usage});
             Ok(with_trace(Reply(reply).into_response(), trace.trace))

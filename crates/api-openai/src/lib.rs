@@ -1,19 +1,22 @@
 #![doc = include_str!("../README.md")]
 
-mod request;
 mod answer;
 mod chat;
 mod completions;
 mod embeddings;
-mod models;
 mod error;
+mod models;
+mod request;
 
 #[cfg(test)]
 mod tests;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, routing::{get, post}};
+use axum::{
+    Router,
+    routing::{get, post},
+};
 use mainspring_chains::Chains;
 use mainspring_kernel::Clock;
 use mainspring_llm::{Budget, EventSink, SpanContext, SpanId, TraceId};

@@ -244,7 +244,11 @@ impl ChatBody {
         overrides.json = match self.response_format {
             None | Some(ResponseFormatBody::Text) => None,
             Some(ResponseFormatBody::JsonObject) => Some(Value::Null),
-            Some(ResponseFormatBody::JsonSchema { json_schema: JsonSchemaBody { schema: Some(schema) } }) if schema.is_object() => Some(schema),
+            Some(ResponseFormatBody::JsonSchema { json_schema: JsonSchemaBody { schema: Some(schema) } })
+                if schema.is_object() =>
+            {
+                Some(schema)
+            }
             Some(ResponseFormatBody::JsonSchema { .. }) => {
                 return Err(OpenAiError::param("response_format", "`json_schema.schema` must be a JSON Schema object"));
             }

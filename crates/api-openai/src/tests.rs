@@ -19,8 +19,10 @@ fn with(extra: Value) -> Value {
 
 #[test]
 fn settings_reach_the_chain() {
-    let question = read(with(json!({"temperature": 0, "max_completion_tokens": 9, "max_tokens": 5, "stop": "x", "seed": -1, "n": 2,
-        "response_format": {"type": "json_object"}, "logprobs": true, "top_logprobs": 2, "user": "u", "some_future_field": 1}))).unwrap();
+    let question =
+        read(with(json!({"temperature": 0, "max_completion_tokens": 9, "max_tokens": 5, "stop": "x", "seed": -1, "n": 2,
+        "response_format": {"type": "json_object"}, "logprobs": true, "top_logprobs": 2, "user": "u", "some_future_field": 1})))
+        .unwrap();
     let overrides = &question.overrides;
     assert_eq!(overrides.settings.max_tokens, Some(9));
     assert_eq!(overrides.settings.stop, ["x"]);
@@ -34,7 +36,8 @@ fn parts_and_developer_messages_are_read() {
     let question = read(json!({"model": "m", "messages": [
         {"role": "developer", "content": "be brief"},
         {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}
-    ]})).unwrap();
+    ]}))
+    .unwrap();
     assert_eq!(question.messages[0].role, Speaker::System);
     assert_eq!(question.messages[1].content, "a\nb");
 }
@@ -57,7 +60,10 @@ fn what_cannot_be_honoured_is_refused_by_name() {
     refused(json!({"modalities": ["audio"]}), "modalities");
     refused(json!({"messages": []}), "messages");
     refused(json!({"model": "Not a Name"}), "model");
-    refused(json!({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]}), "messages.content");
+    refused(
+        json!({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]}),
+        "messages.content",
+    );
     refused(json!({"messages": [{"role": "assistnt", "content": "x"}]}), "messages");
     refused(json!({"max_tokens": 0}), "max_tokens");
 }
@@ -71,7 +77,12 @@ fn a_trace_may_be_continued() {
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), any::<i64>().prop_map(Value::from), ".{0,12}".prop_map(Value::from)];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from)
+    ];
     leaf.prop_recursive(3, 24, 4, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),

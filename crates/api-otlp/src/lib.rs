@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 
-mod spans;
 mod request;
+mod spans;
 
 #[cfg(test)]
 mod tests;

@@ -123,7 +123,9 @@ fn plain(value: Option<AnyValue>, depth: usize) -> Value {
         Some(Proto::BoolValue(yes)) => yes.into(),
         Some(Proto::IntValue(number)) => number.into(),
         // JSON has no infinity; a text keeps what was meant.
-        Some(Proto::DoubleValue(number)) => serde_json::Number::from_f64(number).map_or_else(|| number.to_string().into(), Value::Number),
+        Some(Proto::DoubleValue(number)) => {
+            serde_json::Number::from_f64(number).map_or_else(|| number.to_string().into(), Value::Number)
+        }
         Some(Proto::BytesValue(bytes)) => STANDARD.encode(bytes).into(),
         Some(Proto::ArrayValue(array)) => array.values.into_iter().map(|value| plain(Some(value), depth + 1)).collect(),
         Some(Proto::KvlistValue(list)) => list.values.into_iter().map(|pair| (pair.key, plain(pair.value, depth + 1))).collect(),

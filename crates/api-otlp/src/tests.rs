@@ -57,7 +57,11 @@ fn both_encodings_say_the_same() {
     assert_eq!((span.kind, span.end.as_micros() - span.start.as_micros()), (SpanKind::Client, 1_500_000));
     assert_eq!(span.status, SpanStatus::Error("refused".into()));
     assert_eq!(span.events[0].name, "first token");
-    let expected = [("resource.service.name", json!("shop")), ("otel.scope.name", json!("checkout")), ("gen_ai.usage.input_tokens", json!(12))];
+    let expected = [
+        ("resource.service.name", json!("shop")),
+        ("otel.scope.name", json!("checkout")),
+        ("gen_ai.usage.input_tokens", json!(12)),
+    ];
     for (key, value) in expected {
         assert_eq!(span.attributes[key], value, "{key}");
     }

@@ -15,7 +15,11 @@ use crate::{Rest, assets::lines_text};
 /// Plans, and unless `dry_run`, applies: all manifests or none.
 #[utoipa::path(post, path = "/api/v1/apply", tag = "assets", operation_id = "apply",
     request_body = wire::ApplyRequest, responses((status = 200, body = wire::ApplyReply)))]
-pub(crate) async fn apply(State(rest): State<Rest>, caller: Caller, Body(body): Body<wire::ApplyRequest>) -> Answer<Json<wire::ApplyReply>> {
+pub(crate) async fn apply(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Body(body): Body<wire::ApplyRequest>,
+) -> Answer<Json<wire::ApplyReply>> {
     let actor = caller.needs(if body.dry_run { Role::Reader } else { Role::Editor })?;
     let drafts: Vec<Draft> =
         body.manifests.into_iter().enumerate().map(|(index, value)| Draft { origin: origin(index, &value), value }).collect();

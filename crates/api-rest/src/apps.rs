@@ -19,7 +19,12 @@ pub(crate) async fn summaries(rest: &Rest, actor: &Actor, page: &PageRequest) ->
         let version = rest.registry.get(actor, AssetKind::App, &latest(asset.name.clone())).await?;
         let app: Option<AppSpec> = serde_json::from_value(version.spec).ok();
         let chain: Option<ChainSpec> = match &app {
-            Some(app) => rest.registry.get(actor, AssetKind::Chain, &app.chain).await.ok().and_then(|version| serde_json::from_value(version.spec).ok()),
+            Some(app) => rest
+                .registry
+                .get(actor, AssetKind::Chain, &app.chain)
+                .await
+                .ok()
+                .and_then(|version| serde_json::from_value(version.spec).ok()),
             None => None,
         };
         let name = asset.name.to_string();
@@ -58,7 +63,11 @@ fn summary(
 /// Lists apps with the last day's traffic.
 #[utoipa::path(get, path = "/api/v1/apps", tag = "apps", operation_id = "list_apps",
     params(("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)), responses((status = 200, body = wire::Page<wire::AppSummary>)))]
-pub(crate) async fn apps(State(rest): State<Rest>, caller: Caller, Paging(page): Paging) -> Answer<Json<wire::Page<wire::AppSummary>>> {
+pub(crate) async fn apps(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Paging(page): Paging,
+) -> Answer<Json<wire::Page<wire::AppSummary>>> {
     let actor = caller.needs(Role::Reader)?;
     Ok(Json(summaries(&rest, actor, &page).await?))
 }

@@ -204,7 +204,8 @@ pub(crate) fn diff_text(diff: &Diff) -> String {
 /// Changed lines with three lines around them, as a unified diff without a header.
 pub(crate) fn lines_text(lines: &[mainspring_registry::DiffLine]) -> String {
     const AROUND: usize = 3;
-    let changed: Vec<usize> = lines.iter().enumerate().filter(|(_, line)| line.change != LineChange::Same).map(|(index, _)| index).collect();
+    let changed: Vec<usize> =
+        lines.iter().enumerate().filter(|(_, line)| line.change != LineChange::Same).map(|(index, _)| index).collect();
     let near = |index: usize| {
         let after = changed.partition_point(|at| *at + AROUND < index);
         changed.get(after).is_some_and(|at| at.abs_diff(index) <= AROUND)
@@ -247,10 +248,8 @@ pub(crate) async fn move_alias(
         Some(0) => Expect::Nothing,
         Some(number) => Expect::Number(number),
     };
-    let moved = rest
-        .registry
-        .set_alias(actor, (kind(&asset_kind)?, &name(&asset_name)?), (&name(&alias)?, &to), expect, "")
-        .await?;
+    let moved =
+        rest.registry.set_alias(actor, (kind(&asset_kind)?, &name(&asset_name)?), (&name(&alias)?, &to), expect, "").await?;
     Ok(Json(alias_view(moved)))
 }
 

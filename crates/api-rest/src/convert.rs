@@ -60,7 +60,8 @@ fn passage(passage: Passage) -> wire::Passage {
 }
 
 pub(crate) fn retrieved(found: Retrieved) -> wire::Retrieved {
-    let Retrieved { passages, mode: how, reranked, pin: table, knowledge, knowledge_digest, embedder, timings, best_similarity } = found;
+    let Retrieved { passages, mode: how, reranked, pin: table, knowledge, knowledge_digest, embedder, timings, best_similarity } =
+        found;
     wire::Retrieved {
         passages: passages.into_iter().map(passage).collect(),
         mode: mode(how).to_owned(),

@@ -43,7 +43,11 @@ fn issued(issued: IssuedKey) -> wire::CreatedKey {
 /// Lists keys, newest first.
 #[utoipa::path(get, path = "/api/v1/keys", tag = "keys", operation_id = "list_keys",
     params(("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)), responses((status = 200, body = wire::Page<wire::KeyView>)))]
-pub(crate) async fn list(State(rest): State<Rest>, caller: Caller, Paging(page): Paging) -> Answer<Json<wire::Page<wire::KeyView>>> {
+pub(crate) async fn list(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Paging(page): Paging,
+) -> Answer<Json<wire::Page<wire::KeyView>>> {
     let actor = caller.needs(Role::Admin)?;
     let keys = rest.identity.list_keys(actor, &page).await?;
     Ok(Json(wire::Page { items: keys.items.into_iter().map(view).collect(), next: keys.next }))
@@ -52,13 +56,21 @@ pub(crate) async fn list(State(rest): State<Rest>, caller: Caller, Paging(page):
 /// Makes a key. The secret is in this answer and nowhere else.
 #[utoipa::path(post, path = "/api/v1/keys", tag = "keys", operation_id = "create_key",
     request_body = wire::NewKey, responses((status = 200, body = wire::CreatedKey)))]
-pub(crate) async fn create(State(rest): State<Rest>, caller: Caller, Body(body): Body<wire::NewKey>) -> Answer<Json<wire::CreatedKey>> {
+pub(crate) async fn create(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Body(body): Body<wire::NewKey>,
+) -> Answer<Json<wire::CreatedKey>> {
     let actor = caller.needs(Role::Admin)?;
     let labels = match body.labels {
         None | Some(wire::LabelsView::All(_)) => Labels::All,
         Some(wire::LabelsView::Some(labels)) => Labels::Some(labels.into_iter().collect()),
     };
-    let expires = body.expires_at.filter(|text| !text.is_empty()).map(|text| Timestamp::parse(&text).ok_or_else(|| invalid("body-invalid", "`expires_at` is not an RFC 3339 time"))).transpose()?;
+    let expires = body
+        .expires_at
+        .filter(|text| !text.is_empty())
+        .map(|text| Timestamp::parse(&text).ok_or_else(|| invalid("body-invalid", "`expires_at` is not an RFC 3339 time")))
+        .transpose()?;
     let role: Role = body.role.parse().map_err(|fault: mainspring_kernel::actor::RoleFault| invalid("body-invalid", fault))?;
     let new = NewKey { name: name(&body.name)?, role, labels, expires, principal: None };
     Ok(Json(issued(rest.identity.create_key(actor, &new).await?)))
@@ -89,15 +101,22 @@ pub(crate) async fn revoke(State(rest): State<Rest>, caller: Caller, Path(id): P
         if let Some(key) = keys.items.into_iter().find(|key| key.id == id) {
             return Ok(Json(view(key)));
         }
-        let next = keys.next.ok_or_else(|| Problem::new(FaultKind::NotFound, "identity-key-not-found", format!("there is no key {id}")))?;
-        page = PageRequest::new(Some(mainspring_kernel::page::LIMIT_MAX), Some(next)).map_err(|fault| invalid("paging-invalid", fault))?;
+        let next = keys
+            .next
+            .ok_or_else(|| Problem::new(FaultKind::NotFound, "identity-key-not-found", format!("there is no key {id}")))?;
+        page = PageRequest::new(Some(mainspring_kernel::page::LIMIT_MAX), Some(next))
+            .map_err(|fault| invalid("paging-invalid", fault))?;
     }
 }
 
 /// The audit log, newest first.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "keys", operation_id = "list_audit",
     params(("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)), responses((status = 200, body = wire::Page<wire::AuditEntry>)))]
-pub(crate) async fn audit(State(rest): State<Rest>, caller: Caller, Paging(page): Paging) -> Answer<Json<wire::Page<wire::AuditEntry>>> {
+pub(crate) async fn audit(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Paging(page): Paging,
+) -> Answer<Json<wire::Page<wire::AuditEntry>>> {
     let actor = caller.needs(Role::Admin)?;
     let found = rest.identity.list_audit(actor, &page).await?;
     Ok(Json(wire::Page { items: found.items.into_iter().map(entry).collect(), next: found.next }))

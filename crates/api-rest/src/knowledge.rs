@@ -58,7 +58,11 @@ fn summary((name, version, digest, description): (String, u32, String, Option<St
 /// Lists knowledge with its counts and freshness.
 #[utoipa::path(get, path = "/api/v1/knowledge", tag = "knowledge", operation_id = "list_knowledge",
     params(("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)), responses((status = 200, body = wire::Page<wire::KnowledgeSummary>)))]
-pub(crate) async fn list(State(rest): State<Rest>, caller: Caller, Paging(page): Paging) -> Answer<Json<wire::Page<wire::KnowledgeSummary>>> {
+pub(crate) async fn list(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Paging(page): Paging,
+) -> Answer<Json<wire::Page<wire::KnowledgeSummary>>> {
     let actor = caller.needs(Role::Reader)?;
     Ok(Json(summaries(&rest, actor, &page).await?))
 }
@@ -66,7 +70,11 @@ pub(crate) async fn list(State(rest): State<Rest>, caller: Caller, Paging(page):
 /// Shows one knowledge: sources, settings, the table that is searched.
 #[utoipa::path(get, path = "/api/v1/knowledge/{name}", tag = "knowledge", operation_id = "get_knowledge",
     params(("name" = String, Path)), responses((status = 200, body = wire::KnowledgeDetail)))]
-pub(crate) async fn show(State(rest): State<Rest>, caller: Caller, Path(given): Path<String>) -> Answer<Json<wire::KnowledgeDetail>> {
+pub(crate) async fn show(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Path(given): Path<String>,
+) -> Answer<Json<wire::KnowledgeDetail>> {
     let actor = caller.needs(Role::Reader)?;
     let name = name(&given)?;
     let (version, spec) = rest.knowledge.spec(actor, &latest(name.clone())).await?;
@@ -98,11 +106,14 @@ fn may_see(actor: &Actor, source: &SourceSpec) -> bool {
 fn source_view(source: &SourceSpec, stats: &Stats) -> wire::SourceView {
     let value = serde_json::to_value(source).unwrap_or_default();
     let kind = value["type"].as_str().unwrap_or("source").to_owned();
-    let list = |field: &str| -> Vec<String> { value[field].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect() };
+    let list = |field: &str| -> Vec<String> {
+        value[field].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
     let text = |field: &str| value[field].as_str().map(str::to_owned);
     let s3 = || text("bucket").map(|bucket| format!("s3://{bucket}/{}", text("prefix").unwrap_or_default()));
     let first = || list("urls").into_iter().chain(list("paths")).next();
-    let location = text("path").or_else(|| text("url")).or_else(s3).or_else(first).or_else(|| text("sitemap")).unwrap_or_default();
+    let location =
+        text("path").or_else(|| text("url")).or_else(s3).or_else(first).or_else(|| text("sitemap")).unwrap_or_default();
     let key = source.key();
     let counts = stats.sources.iter().find(|counts| counts.key == key);
     wire::SourceView {
@@ -153,7 +164,11 @@ fn document_id(text: &str) -> Answer<DocumentId> {
 /// Shows one document.
 #[utoipa::path(get, path = "/api/v1/knowledge/{name}/documents/{id}", tag = "knowledge", operation_id = "get_document",
     params(("name" = String, Path), ("id" = String, Path)), responses((status = 200, body = wire::DocumentView)))]
-pub(crate) async fn document(State(rest): State<Rest>, caller: Caller, Path((given, id)): Path<(String, String)>) -> Answer<Json<wire::DocumentView>> {
+pub(crate) async fn document(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Path((given, id)): Path<(String, String)>,
+) -> Answer<Json<wire::DocumentView>> {
     let actor = caller.needs(Role::Reader)?;
     Ok(Json(convert::document(rest.knowledge.document(actor, &name(&given)?, &document_id(&id)?).await?)))
 }
@@ -161,7 +176,11 @@ pub(crate) async fn document(State(rest): State<Rest>, caller: Caller, Path((giv
 /// A document's parsed text with its structure; offsets everywhere count in it.
 #[utoipa::path(get, path = "/api/v1/knowledge/{name}/documents/{id}/text", tag = "knowledge", operation_id = "get_document_text",
     params(("name" = String, Path), ("id" = String, Path)), responses((status = 200, body = wire::DocumentText)))]
-pub(crate) async fn document_text(State(rest): State<Rest>, caller: Caller, Path((given, id)): Path<(String, String)>) -> Answer<Json<wire::DocumentText>> {
+pub(crate) async fn document_text(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Path((given, id)): Path<(String, String)>,
+) -> Answer<Json<wire::DocumentText>> {
     let actor = caller.needs(Role::Reader)?;
     let found = rest.knowledge.document_text(actor, &name(&given)?, &document_id(&id)?).await?;
     let parsed = found.parsed.parsed();
@@ -176,7 +195,11 @@ pub(crate) async fn document_text(State(rest): State<Rest>, caller: Caller, Path
             language: value["language"].as_str().map(str::to_owned),
         }
     });
-    Ok(Json(wire::DocumentText { text: parsed.text.clone(), digest: found.parsed.digest().to_string(), blocks: blocks.collect() }))
+    Ok(Json(wire::DocumentText {
+        text: parsed.text.clone(),
+        digest: found.parsed.digest().to_string(),
+        blocks: blocks.collect(),
+    }))
 }
 
 /// A document's chunks, in the order of its text.
@@ -252,10 +275,16 @@ async fn answer_search(rest: &Rest, caller: &Caller, given: &str, body: wire::Se
         Some("vector") => Some(SearchMode::Vector),
         Some("text") => Some(SearchMode::Text),
         Some(other) => {
-            return Err(invalid(format!("unknown mode `{}`: one of hybrid, vector, text", mainspring_kernel::text::elide(other, 40))));
+            return Err(invalid(format!(
+                "unknown mode `{}`: one of hybrid, vector, text",
+                mainspring_kernel::text::elide(other, 40)
+            )));
         }
     };
-    let at = body.at.map(|pin| Ok::<_, Problem>(TablePin { table: name(&pin.table)?, version: pin.version, transaction: pin.transaction })).transpose()?;
+    let at = body
+        .at
+        .map(|pin| Ok::<_, Problem>(TablePin { table: name(&pin.table)?, version: pin.version, transaction: pin.transaction }))
+        .transpose()?;
     let request = RetrieveRequest {
         query: body.query,
         mode,
@@ -273,7 +302,12 @@ async fn answer_search(rest: &Rest, caller: &Caller, given: &str, body: wire::Se
 /// Removes documents from everywhere and gives a receipt; traces that show them go too.
 #[utoipa::path(post, path = "/api/v1/knowledge/{name}/forget", tag = "knowledge", operation_id = "forget_documents",
     params(("name" = String, Path)), request_body = wire::ForgetRequest, responses((status = 200, body = Value)))]
-pub(crate) async fn forget(State(rest): State<Rest>, caller: Caller, Path(given): Path<String>, Body(body): Body<wire::ForgetRequest>) -> Answer<Json<Value>> {
+pub(crate) async fn forget(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Path(given): Path<String>,
+    Body(body): Body<wire::ForgetRequest>,
+) -> Answer<Json<Value>> {
     let actor = caller.needs(Role::Admin)?;
     let name = name(&given)?;
     let mut documents = Vec::with_capacity(body.documents.len());
@@ -300,7 +334,11 @@ async fn find_document(rest: &Rest, actor: &Actor, knowledge: &Name, given: &str
     match (exact.as_slice(), found.items.as_slice()) {
         ([one], _) => Ok(one.id.clone()),
         ([], [one]) => Ok(one.id.clone()),
-        ([], []) => Err(Problem::new(FaultKind::NotFound, "document-not-found", format!("no document is called `{}`", mainspring_kernel::text::elide(given, 120)))),
+        ([], []) => Err(Problem::new(
+            FaultKind::NotFound,
+            "document-not-found",
+            format!("no document is called `{}`", mainspring_kernel::text::elide(given, 120)),
+        )),
         _ => Err(invalid(format!("`{}` means several documents; give an id", mainspring_kernel::text::elide(given, 120)))),
     }
 }

@@ -1,16 +1,16 @@
 #![doc = include_str!("../README.md")]
 
-mod overview;
-mod apps;
-mod knowledge;
-mod runs;
-mod traces;
-mod replay;
-mod assets;
 mod apply;
-mod structure;
-mod keys;
+mod apps;
+mod assets;
 mod convert;
+mod keys;
+mod knowledge;
+mod overview;
+mod replay;
+mod runs;
+mod structure;
+mod traces;
 
 #[cfg(test)]
 mod tests;
@@ -66,7 +66,11 @@ impl Rest {
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Mainspring REST API", version = "1", description = "The native API. Errors are RFC 9457 problems with a stable `code`; lists page by `cursor`; times are RFC 3339."),
+    info(
+        title = "Mainspring REST API",
+        version = "1",
+        description = "The native API. Errors are RFC 9457 problems with a stable `code`; lists page by `cursor`; times are RFC 3339."
+    ),
     components(schemas(mainspring_web_kit::ProblemBody))
 )]
 struct Document;
@@ -108,9 +112,7 @@ fn routes() -> OpenApiRouter<Rest> {
 pub fn router(rest: Rest) -> Router {
     let (router, document) = routes().split_for_parts();
     let document = Arc::new(document);
-    router
-        .with_state(rest)
-        .route("/api/v1/openapi.json", get(move || async move { Json(document.as_ref().clone()) }))
+    router.with_state(rest).route("/api/v1/openapi.json", get(move || async move { Json(document.as_ref().clone()) }))
 }
 
 /// The OpenAPI document of every route.

@@ -24,7 +24,11 @@ pub(crate) async fn overview(State(rest): State<Rest>, caller: Caller) -> Answer
     });
     Ok(Json(wire::Overview {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        projects: vec![wire::ProjectSummary { id: project.id.to_string(), name: project.name.to_string(), role: actor.role.to_string() }],
+        projects: vec![wire::ProjectSummary {
+            id: project.id.to_string(),
+            name: project.name.to_string(),
+            role: actor.role.to_string(),
+        }],
         apps: apps::summaries(&rest, actor, &page).await?.items,
         knowledge: knowledge::summaries(&rest, actor, &page).await?.items,
         activity: activity.collect(),

@@ -18,7 +18,12 @@ use crate::{Rest, convert, traces::trace_id};
 /// Answers the question of a trace again, and says what is different. `with` swaps parts.
 #[utoipa::path(post, path = "/api/v1/traces/{id}/replay", tag = "traces", operation_id = "replay_trace",
     params(("id" = String, Path)), request_body = wire::ReplayRequest, responses((status = 200, body = wire::Replay)))]
-pub(crate) async fn replay(State(rest): State<Rest>, caller: Caller, Path(id): Path<String>, Body(body): Body<wire::ReplayRequest>) -> Answer<Json<wire::Replay>> {
+pub(crate) async fn replay(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<wire::ReplayRequest>,
+) -> Answer<Json<wire::Replay>> {
     let actor = caller.needs(Role::Reader)?;
     let spans = rest.observability.trace(actor, trace_id(&id)?).await?;
     let recorded = Recorded::of(&spans)?;
@@ -42,13 +47,25 @@ struct Recorded {
 
 impl Recorded {
     fn of(spans: &[Span]) -> Answer<Self> {
-        let entry = spans.iter().find(|span| span.attributes.contains_key(names::VERSIONS)).ok_or_else(|| refused("this trace is not of an answer by an app, a prompt or a model"))?;
-        let kept = entry.attributes.get(names::REPLAY).cloned().ok_or_else(|| refused("the question was not kept: `traces.capture` was not `full`"))?;
-        let replayable = serde_json::from_value(kept).map_err(|_| refused("the question was redacted or written by another version"))?;
+        let entry = spans
+            .iter()
+            .find(|span| span.attributes.contains_key(names::VERSIONS))
+            .ok_or_else(|| refused("this trace is not of an answer by an app, a prompt or a model"))?;
+        let kept = entry
+            .attributes
+            .get(names::REPLAY)
+            .cloned()
+            .ok_or_else(|| refused("the question was not kept: `traces.capture` was not `full`"))?;
+        let replayable =
+            serde_json::from_value(kept).map_err(|_| refused("the question was redacted or written by another version"))?;
         let list = |key: &str| entry.attributes.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
         let versions = list(names::VERSIONS).iter().filter_map(Value::as_str).filter_map(|text| text.parse().ok()).collect();
         let tables = list(names::LAKE_PINS).into_iter().filter_map(|pin| serde_json::from_value(pin).ok()).collect();
-        let answer = entry.attributes.get(names::OUTPUT_MESSAGES).and_then(|messages| messages.pointer("/0/parts/0/content")).and_then(Value::as_str);
+        let answer = entry
+            .attributes
+            .get(names::OUTPUT_MESSAGES)
+            .and_then(|messages| messages.pointer("/0/parts/0/content"))
+            .and_then(Value::as_str);
         let hits = list(names::SOURCES).iter().filter_map(Value::as_str).map(str::to_owned).collect();
         Ok(Self { replayable, answer: answer.unwrap_or_default().to_owned(), versions, tables, hits })
     }
@@ -70,11 +87,13 @@ impl Recorded {
             }
         }
         for (kind, reference) in with {
-            let kind: AssetKind = kind.parse().map_err(|fault: mainspring_kernel::name::KindFault| refused(&fault.to_string()))?;
+            let kind: AssetKind =
+                kind.parse().map_err(|fault: mainspring_kernel::name::KindFault| refused(&fault.to_string()))?;
             match kind {
                 AssetKind::Model => pins.model = Some(reference.clone()),
                 AssetKind::App | AssetKind::Chain | AssetKind::Prompt | AssetKind::Knowledge => {
-                    let reference = reference.parse().map_err(|fault: mainspring_kernel::name::RefFault| refused(&fault.to_string()))?;
+                    let reference =
+                        reference.parse().map_err(|fault: mainspring_kernel::name::RefFault| refused(&fault.to_string()))?;
                     pins.swaps.insert(kind, reference);
                     // Another knowledge has other tables: the search reads its own newest state.
                     if kind == AssetKind::Knowledge {
@@ -96,8 +115,14 @@ fn compare(id: String, recorded: &Recorded, replayed: String, outcome: Option<Ou
     let now = outcome.as_ref().map(|outcome| outcome.versions.clone()).unwrap_or_default();
     let mut versions: Vec<wire::ReplayVersion> = Vec::new();
     for version in &recorded.versions {
-        let other = now.iter().find(|other| other.kind == version.kind && (other.name == version.name || version.kind != AssetKind::Knowledge));
-        versions.push(wire::ReplayVersion { what: version.kind.to_string(), original: Some(version.to_string()), replayed: other.map(ToString::to_string) });
+        let other = now
+            .iter()
+            .find(|other| other.kind == version.kind && (other.name == version.name || version.kind != AssetKind::Knowledge));
+        versions.push(wire::ReplayVersion {
+            what: version.kind.to_string(),
+            original: Some(version.to_string()),
+            replayed: other.map(ToString::to_string),
+        });
     }
     let sources: Vec<String> = outcome.iter().flat_map(|outcome| &outcome.sources).map(|source| source.chunk.clone()).collect();
     let mut notes = Vec::new();

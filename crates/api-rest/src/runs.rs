@@ -68,16 +68,26 @@ pub fn detach(tasks: &Tasks, name: Name, ingestion: Ingestion) -> oneshot::Recei
 #[utoipa::path(get, path = "/api/v1/knowledge/{name}/runs", tag = "knowledge", operation_id = "list_runs",
     params(("name" = String, Path), ("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = wire::Page<wire::RunView>)))]
-pub(crate) async fn list(State(rest): State<Rest>, caller: Caller, Path(given): Path<String>, Paging(page): Paging) -> Answer<Json<wire::Page<wire::RunView>>> {
+pub(crate) async fn list(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Path(given): Path<String>,
+    Paging(page): Paging,
+) -> Answer<Json<wire::Page<wire::RunView>>> {
     let actor = caller.needs(Role::Reader)?;
     let runs = rest.knowledge.runs(actor, &name(&given)?, &page).await?;
     Ok(Json(wire::Page { items: runs.items.into_iter().map(convert::run).collect(), next: runs.next }))
 }
 
 async fn find(rest: &Rest, actor: &Actor, id: &str) -> Answer<wire::RunView> {
-    let id: RunId = id.parse().map_err(|fault: mainspring_kernel::id::IdFault| Problem::new(FaultKind::Invalid, "path-invalid", fault.to_string()))?;
+    let id: RunId = id
+        .parse()
+        .map_err(|fault: mainspring_kernel::id::IdFault| Problem::new(FaultKind::Invalid, "path-invalid", fault.to_string()))?;
     let run = rest.registry.get_run(actor, id).await?;
-    let knowledge: Name = run.name.parse().map_err(|_| Problem::new(FaultKind::NotFound, "run-not-found", format!("there is no ingestion {id}")))?;
+    let knowledge: Name = run
+        .name
+        .parse()
+        .map_err(|_| Problem::new(FaultKind::NotFound, "run-not-found", format!("there is no ingestion {id}")))?;
     Ok(convert::run(rest.knowledge.run(actor, &knowledge, id).await?))
 }
 

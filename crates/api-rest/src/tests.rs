@@ -6,7 +6,8 @@ use crate::{openapi, structure};
 fn changes_are_named_by_path() {
     let before = json!({"a": 1, "b": {"c": [1, 2]}, "gone": true});
     let after = json!({"a": 2, "b": {"c": [1, 3, 4]}, "new": "x"});
-    let found: Vec<(String, String)> = structure::changes(&before, &after).into_iter().map(|change| (change.path, change.op)).collect();
+    let found: Vec<(String, String)> =
+        structure::changes(&before, &after).into_iter().map(|change| (change.path, change.op)).collect();
     let want = [("a", "changed"), ("b.c[1]", "changed"), ("b.c[2]", "added"), ("gone", "removed"), ("new", "added")];
     assert_eq!(found, want.map(|(path, op)| (path.to_owned(), op.to_owned())));
 }

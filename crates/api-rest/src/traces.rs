@@ -5,7 +5,10 @@ use axum::{
     extract::{Path, Query, State},
 };
 use mainspring_kernel::{FaultKind, Role, Timestamp};
-use mainspring_llm::{Span, TraceId, trace::{SpanKind, SpanStatus}};
+use mainspring_llm::{
+    Span, TraceId,
+    trace::{SpanKind, SpanStatus},
+};
 use mainspring_observability::{TraceFilter, TraceSummary};
 use mainspring_web_kit::{Answer, Caller, Paging, Problem};
 use mainspring_wire as wire;
@@ -29,12 +32,17 @@ pub(crate) struct TraceQuery {
 
 fn time(field: &str, text: Option<String>) -> Answer<Option<Timestamp>> {
     text.filter(|text| !text.is_empty())
-        .map(|text| Timestamp::parse(&text).ok_or_else(|| Problem::new(FaultKind::Invalid, "query-invalid", format!("`{field}` is not an RFC 3339 time"))))
+        .map(|text| {
+            Timestamp::parse(&text)
+                .ok_or_else(|| Problem::new(FaultKind::Invalid, "query-invalid", format!("`{field}` is not an RFC 3339 time")))
+        })
         .transpose()
 }
 
 pub(crate) fn trace_id(text: &str) -> Answer<TraceId> {
-    text.parse().map_err(|fault: mainspring_llm::trace::OtelIdFault| Problem::new(FaultKind::Invalid, "path-invalid", format!("a trace id is {fault}").replace("not an id of", "an id of")))
+    text.parse().map_err(|fault: mainspring_llm::trace::OtelIdFault| {
+        Problem::new(FaultKind::Invalid, "path-invalid", format!("a trace id is {fault}").replace("not an id of", "an id of"))
+    })
 }
 
 /// Lists traces, newest first.
@@ -43,7 +51,12 @@ pub(crate) fn trace_id(text: &str) -> Answer<TraceId> {
         ("status" = Option<String>, Query), ("min_ms" = Option<u64>, Query), ("q" = Option<String>, Query), ("operation" = Option<String>, Query),
         ("user" = Option<String>, Query), ("session" = Option<String>, Query), ("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = wire::Page<wire::TraceSummary>)))]
-pub(crate) async fn list(State(rest): State<Rest>, caller: Caller, Query(query): Query<TraceQuery>, Paging(page): Paging) -> Answer<Json<wire::Page<wire::TraceSummary>>> {
+pub(crate) async fn list(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Query(query): Query<TraceQuery>,
+    Paging(page): Paging,
+) -> Answer<Json<wire::Page<wire::TraceSummary>>> {
     let actor = caller.needs(Role::Reader)?;
     let full = |text: Option<String>| text.filter(|text| !text.is_empty());
     let filter = TraceFilter {
@@ -63,7 +76,8 @@ pub(crate) async fn list(State(rest): State<Rest>, caller: Caller, Query(query):
 }
 
 fn summary(trace: TraceSummary) -> wire::TraceSummary {
-    let TraceSummary { trace, name, app, model, status, error, start, duration_micros, input_tokens, output_tokens, preview } = trace;
+    let TraceSummary { trace, name, app, model, status, error, start, duration_micros, input_tokens, output_tokens, preview } =
+        trace;
     #[expect(clippy::cast_precision_loss, reason = "a duration to look at")]
     let duration_ms = duration_micros as f64 / 1000.0;
     let count = |tokens: Option<i64>| tokens.and_then(|tokens| u64::try_from(tokens).ok());
@@ -115,6 +129,10 @@ fn span(span: Span) -> wire::SpanView {
         end: span.end.to_string(),
         status,
         attributes: span.attributes.into(),
-        events: span.events.into_iter().map(|event| wire::SpanEventView { name: event.name, at: event.at.to_string(), attributes: event.attributes.into() }).collect(),
+        events: span
+            .events
+            .into_iter()
+            .map(|event| wire::SpanEventView { name: event.name, at: event.at.to_string(), attributes: event.attributes.into() })
+            .collect(),
     }
 }

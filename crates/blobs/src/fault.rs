@@ -13,7 +13,11 @@ pub enum BlobFault {
     #[error("the blob store does not answer")]
     Unavailable(#[source] object_store::Error),
     #[error("the blob store at {place} cannot be opened")]
-    Open { place: String, #[source] source: object_store::Error },
+    Open {
+        place: String,
+        #[source]
+        source: object_store::Error,
+    },
 }
 
 impl Fault for BlobFault {

@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 
-mod store;
 mod fault;
+mod store;
 
 #[cfg(test)]
 mod tests;

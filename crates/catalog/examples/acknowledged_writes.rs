@@ -12,9 +12,7 @@ const INSERT: &str = "INSERT INTO project (id, name, description, created) VALUE
 async fn main() -> Result<(), CatalogFault> {
     let mut arguments = std::env::args().skip(1);
     let (Some(url), Some(prefix)) = (arguments.next(), arguments.next()) else {
-        return Err(CatalogFault::BadUrl {
-            reason: "two arguments: an address and a prefix".to_owned(),
-        });
+        return Err(CatalogFault::BadUrl { reason: "two arguments: an address and a prefix".to_owned() });
     };
     let catalog = Catalog::open(&url).await?;
     for number in 0_i64.. {

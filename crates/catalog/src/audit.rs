@@ -18,10 +18,5 @@ pub struct AuditEntry {
 
 #[async_trait::async_trait]
 pub trait AuditTrail: Send + Sync + std::fmt::Debug + 'static {
-    async fn record(
-        &self,
-        tx: &mut Tx,
-        actor: &Actor,
-        entry: AuditEntry,
-    ) -> Result<(), CatalogFault>;
+    async fn record(&self, tx: &mut Tx, actor: &Actor, entry: AuditEntry) -> Result<(), CatalogFault>;
 }

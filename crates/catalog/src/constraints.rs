@@ -22,10 +22,7 @@ impl Constraints {
                 self.read_table(name, body);
             }
             [create, unique, index, name, on, table, "(", body @ ..]
-                if is(create, "create")
-                    && is(unique, "unique")
-                    && is(index, "index")
-                    && is(on, "on") =>
+                if is(create, "create") && is(unique, "unique") && is(index, "index") && is(on, "on") =>
             {
                 self.add_unique(table, &columns(body), name);
             }
@@ -46,9 +43,7 @@ impl Constraints {
                 "(" => depth += 1,
                 ")" => depth -= 1,
                 "," if depth == 1 => starts = true,
-                _ if depth == 1 && is(word, "constraint") => {
-                    self.read_constraint(table, defined, &body[at + 1..])
-                }
+                _ if depth == 1 && is(word, "constraint") => self.read_constraint(table, defined, &body[at + 1..]),
                 _ => {}
             }
         }
@@ -59,9 +54,7 @@ impl Constraints {
             [name, primary, key, "(", body @ ..] if is(primary, "primary") && is(key, "key") => {
                 self.add_unique(table, &columns(body), name);
             }
-            [name, unique, "(", body @ ..] if is(unique, "unique") => {
-                self.add_unique(table, &columns(body), name)
-            }
+            [name, unique, "(", body @ ..] if is(unique, "unique") => self.add_unique(table, &columns(body), name),
             [name, primary, key, ..] if is(primary, "primary") && is(key, "key") => {
                 self.add_unique(table, &[column], name);
             }
@@ -74,11 +67,7 @@ impl Constraints {
     }
 
     fn add_unique(&mut self, table: &str, columns: &[&str], name: &str) {
-        let key = columns
-            .iter()
-            .map(|column| format!("{table}.{column}"))
-            .collect::<Vec<_>>()
-            .join(", ");
+        let key = columns.iter().map(|column| format!("{table}.{column}")).collect::<Vec<_>>().join(", ");
         self.unique.entry(key).or_default().push(name.to_owned());
     }
 
@@ -87,27 +76,16 @@ impl Constraints {
         let CatalogFault::Constraint { kind, source, .. } = fault else {
             return fault;
         };
-        let names = source
-            .as_database_error()
-            .map_or_else(Vec::new, |error| self.candidates(kind, error.message()));
-        CatalogFault::Constraint {
-            kind,
-            names,
-            source,
-        }
+        let names = source.as_database_error().map_or_else(Vec::new, |error| self.candidates(kind, error.message()));
+        CatalogFault::Constraint { kind, names, source }
     }
 
     pub(crate) fn candidates(&self, kind: ConstraintKind, message: &str) -> Vec<String> {
-        let what = message
-            .split_once("constraint failed: ")
-            .map_or("", |(_, what)| what);
+        let what = message.split_once("constraint failed: ").map_or("", |(_, what)| what);
         match kind {
             ConstraintKind::ForeignKey => self.foreign.clone(),
             ConstraintKind::Check => vec![what.to_owned()],
-            ConstraintKind::Unique => match what
-                .strip_prefix("index '")
-                .and_then(|rest| rest.strip_suffix('\''))
-            {
+            ConstraintKind::Unique => match what.strip_prefix("index '").and_then(|rest| rest.strip_suffix('\'')) {
                 Some(index) => vec![index.to_owned()],
                 None => self.unique.get(what).cloned().unwrap_or_default(),
             },
@@ -119,10 +97,7 @@ impl Constraints {
 /// The column names up to the closing parenthesis; `COLLATE x`, `ASC` and `DESC` after a name are left out.
 fn columns<'a>(body: &[&'a str]) -> Vec<&'a str> {
     let inside = body.split(|word| *word == ")").next().unwrap_or_default();
-    inside
-        .split(|word| *word == ",")
-        .filter_map(|part| part.first().copied())
-        .collect()
+    inside.split(|word| *word == ",").filter_map(|part| part.first().copied()).collect()
 }
 
 fn is(word: &str, keyword: &str) -> bool {
@@ -145,9 +120,7 @@ fn words(sql: &str) -> Vec<String> {
             words.push(inside.to_owned());
             close
         } else if first.is_alphanumeric() || first == '_' {
-            let end = rest
-                .find(|c: char| !c.is_alphanumeric() && c != '_')
-                .unwrap_or(rest.len());
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
             words.push(rest[..end].to_owned());
             end
         } else {

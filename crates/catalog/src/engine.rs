@@ -55,18 +55,13 @@ impl Catalog {
     /// nor readers beside a writer, and tests should meet the same engine as users.
     pub async fn open(url: &str) -> Result<Self, CatalogFault> {
         let inner = if url == "sqlite::memory:" {
-            let directory = tempfile::Builder::new()
-                .prefix("mainspring-catalog-")
-                .tempdir();
-            let directory =
-                directory.map_err(|source| CatalogFault::Storage(sqlx::Error::Io(source)))?;
+            let directory = tempfile::Builder::new().prefix("mainspring-catalog-").tempdir();
+            let directory = directory.map_err(|source| CatalogFault::Storage(sqlx::Error::Io(source)))?;
             let file = directory.path().join("catalog.db");
             Inner::Sqlite(SqliteEngine::open(&file, SqliteSynchronous::Off, Some(directory)).await?)
         } else if let Some(path) = url.strip_prefix("sqlite://") {
             if !Path::new(path).is_absolute() {
-                return Err(CatalogFault::BadUrl {
-                    reason: "the SQLite path is not absolute".to_owned(),
-                });
+                return Err(CatalogFault::BadUrl { reason: "the SQLite path is not absolute".to_owned() });
             }
             Inner::Sqlite(SqliteEngine::open(Path::new(path), SqliteSynchronous::Full, None).await?)
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
@@ -75,9 +70,7 @@ impl Catalog {
             let reason = "it starts with neither `sqlite://` nor `postgres://`".to_owned();
             return Err(CatalogFault::BadUrl { reason });
         };
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     #[must_use]
@@ -89,11 +82,7 @@ impl Catalog {
     }
 
     /// Reads. Put a `LIMIT` in the statement: every row is held in memory.
-    pub async fn query(
-        &self,
-        sql: &'static str,
-        params: Vec<Param>,
-    ) -> Result<Vec<Row>, CatalogFault> {
+    pub async fn query(&self, sql: &'static str, params: Vec<Param>) -> Result<Vec<Row>, CatalogFault> {
         match &*self.inner {
             Inner::Sqlite(engine) => engine.fetch(&engine.readers, sql, params).await,
             Inner::Postgres(pool) => postgres_fetch(pool, sql, params).await,
@@ -104,11 +93,7 @@ impl Catalog {
     ///
     /// On PostgreSQL it runs at `READ COMMITTED`, so it waits for a row that another transaction holds
     /// and then looks at it again, instead of failing with contention.
-    pub async fn write(
-        &self,
-        sql: &'static str,
-        params: Vec<Param>,
-    ) -> Result<Vec<Row>, CatalogFault> {
+    pub async fn write(&self, sql: &'static str, params: Vec<Param>) -> Result<Vec<Row>, CatalogFault> {
         match &*self.inner {
             Inner::Sqlite(engine) => engine.fetch(&engine.writer, sql, params).await,
             Inner::Postgres(pool) => postgres_fetch(pool, sql, params).await,
@@ -117,9 +102,7 @@ impl Catalog {
 
     pub async fn begin(&self) -> Result<Tx, CatalogFault> {
         match &*self.inner {
-            Inner::Sqlite(engine) => {
-                Tx::begin_sqlite(&engine.writer, engine.constraints.clone()).await
-            }
+            Inner::Sqlite(engine) => Tx::begin_sqlite(&engine.writer, engine.constraints.clone()).await,
             Inner::Postgres(pool) => Tx::begin_postgres(pool).await,
         }
     }
@@ -180,19 +163,11 @@ impl Catalog {
         match &*self.inner {
             Inner::Sqlite(engine) => {
                 let mut writer = engine.writer.acquire().await.map_err(sqlite_fault)?;
-                writer
-                    .prepare(sql.into_sql_str())
-                    .await
-                    .map(drop)
-                    .map_err(sqlite_fault)
+                writer.prepare(sql.into_sql_str()).await.map(drop).map_err(sqlite_fault)
             }
             Inner::Postgres(pool) => {
                 let mut session = pool.acquire().await.map_err(postgres_fault)?;
-                session
-                    .prepare(sql.into_sql_str())
-                    .await
-                    .map(drop)
-                    .map_err(postgres_fault)
+                session.prepare(sql.into_sql_str()).await.map(drop).map_err(postgres_fault)
             }
         }
     }
@@ -217,28 +192,17 @@ fn pause(attempt: u32) -> Duration {
 }
 
 /// Gives up on a database that stopped answering.
-pub(crate) async fn within_deadline<T>(
-    work: impl Future<Output = Result<T, CatalogFault>>,
-) -> Result<T, CatalogFault> {
+pub(crate) async fn within_deadline<T>(work: impl Future<Output = Result<T, CatalogFault>>) -> Result<T, CatalogFault> {
     match tokio::time::timeout(ANSWER_DEADLINE, work).await {
         Ok(result) => result,
-        Err(_) => Err(CatalogFault::Timeout {
-            limit: ANSWER_DEADLINE,
-        }),
+        Err(_) => Err(CatalogFault::Timeout { limit: ANSWER_DEADLINE }),
     }
 }
 
-async fn postgres_fetch(
-    pool: &PgPool,
-    sql: &'static str,
-    params: Vec<Param>,
-) -> Result<Vec<Row>, CatalogFault> {
+async fn postgres_fetch(pool: &PgPool, sql: &'static str, params: Vec<Param>) -> Result<Vec<Row>, CatalogFault> {
     let arguments = driver::postgres_arguments(sql, params)?;
     within_deadline(async {
-        let rows = sqlx::query_with(sql, arguments)
-            .fetch_all(pool)
-            .await
-            .map_err(postgres_fault)?;
+        let rows = sqlx::query_with(sql, arguments).fetch_all(pool).await.map_err(postgres_fault)?;
         driver::postgres_rows(&rows)
     })
     .await
@@ -246,9 +210,7 @@ async fn postgres_fetch(
 
 async fn open_postgres(url: &str) -> Result<PgPool, CatalogFault> {
     // The driver's message may quote the address, and the address may hold a password.
-    let bad = |_| CatalogFault::BadUrl {
-        reason: "the PostgreSQL address cannot be read".to_owned(),
-    };
+    let bad = |_| CatalogFault::BadUrl { reason: "the PostgreSQL address cannot be read".to_owned() };
     let millis = |duration: Duration| duration.as_millis().to_string();
     let options = PgConnectOptions::from_str(url)
         .map_err(bad)?
@@ -256,10 +218,7 @@ async fn open_postgres(url: &str) -> Result<PgPool, CatalogFault> {
         .options([
             ("statement_timeout", millis(STATEMENT_DEADLINE)),
             ("lock_timeout", millis(STATEMENT_DEADLINE / 3)),
-            (
-                "idle_in_transaction_session_timeout",
-                millis(STATEMENT_DEADLINE * 2),
-            ),
+            ("idle_in_transaction_session_timeout", millis(STATEMENT_DEADLINE * 2)),
         ])
         .disable_statement_logging();
     let pool = PgPoolOptions::new()

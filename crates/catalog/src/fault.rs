@@ -80,9 +80,7 @@ impl Fault for CatalogFault {
     fn kind(&self) -> FaultKind {
         match self {
             Self::BadUrl { .. } | Self::NulText => FaultKind::Invalid,
-            Self::Unavailable(_) | Self::Refused(_) | Self::DiskFull(_) | Self::Storage(_) => {
-                FaultKind::Unavailable
-            }
+            Self::Unavailable(_) | Self::Refused(_) | Self::DiskFull(_) | Self::Storage(_) => FaultKind::Unavailable,
             Self::Busy | Self::Contention(_) => FaultKind::Saturated,
             Self::Timeout { .. } => FaultKind::Timeout,
             Self::Newer { .. } => FaultKind::Unsupported,
@@ -120,18 +118,10 @@ impl Fault for CatalogFault {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::BadUrl { .. } => {
-                "write sqlite:///absolute/path.db or postgres://user@host/database"
-            }
-            Self::Refused(_) => {
-                "check the user, the password and the database name in MAINSPRING_CATALOG"
-            }
-            Self::DiskFull(_) => {
-                "free some space: nothing was lost, and the next write will be accepted"
-            }
-            Self::Newer { .. } => {
-                "start the newer version, or restore the backup made before the upgrade"
-            }
+            Self::BadUrl { .. } => "write sqlite:///absolute/path.db or postgres://user@host/database",
+            Self::Refused(_) => "check the user, the password and the database name in MAINSPRING_CATALOG",
+            Self::DiskFull(_) => "free some space: nothing was lost, and the next write will be accepted",
+            Self::Newer { .. } => "start the newer version, or restore the backup made before the upgrade",
             _ => return None,
         };
         Some(hint.to_owned())
@@ -148,25 +138,11 @@ impl Fault for CatalogFault {
 
 /// Turns a violated constraint into the fault of the room that owns the table.
 pub trait OnConstraint<T> {
-    fn on_constraint<E: From<CatalogFault>>(
-        self,
-        name: &str,
-        fault: impl FnOnce() -> E,
-    ) -> Result<T, E>;
+    fn on_constraint<E: From<CatalogFault>>(self, name: &str, fault: impl FnOnce() -> E) -> Result<T, E>;
 }
 
 impl<T> OnConstraint<T> for Result<T, CatalogFault> {
-    fn on_constraint<E: From<CatalogFault>>(
-        self,
-        name: &str,
-        fault: impl FnOnce() -> E,
-    ) -> Result<T, E> {
-        self.map_err(|found| {
-            if found.is_constraint(name) {
-                fault()
-            } else {
-                E::from(found)
-            }
-        })
+    fn on_constraint<E: From<CatalogFault>>(self, name: &str, fault: impl FnOnce() -> E) -> Result<T, E> {
+        self.map_err(|found| if found.is_constraint(name) { fault() } else { E::from(found) })
     }
 }

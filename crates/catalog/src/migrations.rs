@@ -16,14 +16,8 @@ static POSTGRES: Migrator = sqlx::migrate!("../../migrations/postgres");
 /// The writer's lock is taken first, so a second process waits and then finds nothing left to do;
 /// all pending migrations become visible together or not at all.
 pub(crate) async fn run_sqlite(writer: &mut PoolConnection<Sqlite>) -> Result<(), CatalogFault> {
-    let mut transaction = writer
-        .begin_with("BEGIN IMMEDIATE")
-        .await
-        .map_err(driver::sqlite_fault)?;
-    SQLITE
-        .run_direct(None, &mut *transaction, false)
-        .await
-        .map_err(|source| fault(source, driver::sqlite_fault))?;
+    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(driver::sqlite_fault)?;
+    SQLITE.run_direct(None, &mut *transaction, false).await.map_err(|source| fault(source, driver::sqlite_fault))?;
     transaction.commit().await.map_err(driver::sqlite_fault)
 }
 
@@ -31,17 +25,10 @@ pub(crate) async fn run_sqlite(writer: &mut PoolConnection<Sqlite>) -> Result<()
 /// migration, so they are raised, and the session is thrown away afterwards.
 pub(crate) async fn run_postgres(pool: &PgPool) -> Result<(), CatalogFault> {
     const DEADLINE: Duration = Duration::from_secs(600);
-    let mut session: PoolConnection<Postgres> =
-        pool.acquire().await.map_err(driver::postgres_fault)?;
+    let mut session: PoolConnection<Postgres> = pool.acquire().await.map_err(driver::postgres_fault)?;
     session.close_on_drop();
-    for raise in [
-        "SET statement_timeout = '590s'",
-        "SET lock_timeout = '590s'",
-    ] {
-        sqlx::query(raise)
-            .execute(&mut *session)
-            .await
-            .map_err(driver::postgres_fault)?;
+    for raise in ["SET statement_timeout = '590s'", "SET lock_timeout = '590s'"] {
+        sqlx::query(raise).execute(&mut *session).await.map_err(driver::postgres_fault)?;
     }
     tokio::time::timeout(DEADLINE, POSTGRES.run_direct(None, &mut *session, false))
         .await
@@ -54,9 +41,7 @@ fn fault(source: MigrateError, engine: fn(sqlx::Error) -> CatalogFault) -> Catal
         MigrateError::VersionMissing(version) => CatalogFault::Newer { version },
         MigrateError::Execute(source) => engine(source),
         MigrateError::ExecuteMigration(source, version) => match engine(source) {
-            CatalogFault::Statement(source) => {
-                CatalogFault::Migration(MigrateError::ExecuteMigration(source, version))
-            }
+            CatalogFault::Statement(source) => CatalogFault::Migration(MigrateError::ExecuteMigration(source, version)),
             other => other,
         },
         other => CatalogFault::Migration(other),

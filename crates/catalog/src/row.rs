@@ -52,8 +52,7 @@ impl Row {
 
     /// An integer that fits a smaller type: version numbers, attempts, counts.
     pub fn number<T: TryFrom<i64>>(&self, column: &str) -> Result<T, CatalogFault> {
-        T::try_from(self.int(column)?)
-            .map_err(|_| fault(column, "the integer is out of range".to_owned()))
+        T::try_from(self.int(column)?).map_err(|_| fault(column, "the integer is out of range".to_owned()))
     }
 
     pub fn bool(&self, column: &str) -> Result<bool, CatalogFault> {
@@ -78,9 +77,7 @@ impl Row {
 
     pub fn opt_json<T: DeserializeOwned>(&self, column: &str) -> Result<Option<T>, CatalogFault> {
         self.opt_text(column)?
-            .map(|text| {
-                serde_json::from_str(text).map_err(|source| fault(column, source.to_string()))
-            })
+            .map(|text| serde_json::from_str(text).map_err(|source| fault(column, source.to_string())))
             .transpose()
     }
 
@@ -96,36 +93,24 @@ impl Row {
     where
         T::Err: Display,
     {
-        self.text(column)?
-            .parse()
-            .map_err(|source: T::Err| fault(column, source.to_string()))
+        self.text(column)?.parse().map_err(|source: T::Err| fault(column, source.to_string()))
     }
 
     pub fn opt_parse<T: FromStr>(&self, column: &str) -> Result<Option<T>, CatalogFault>
     where
         T::Err: Display,
     {
-        self.opt_text(column)?
-            .map(|text| {
-                text.parse()
-                    .map_err(|source: T::Err| fault(column, source.to_string()))
-            })
-            .transpose()
+        self.opt_text(column)?.map(|text| text.parse().map_err(|source: T::Err| fault(column, source.to_string()))).transpose()
     }
 
     fn cell(&self, column: &str) -> Result<&Cell, CatalogFault> {
         let index = self.columns.iter().position(|name| name == column);
-        index
-            .and_then(|index| self.cells.get(index))
-            .ok_or_else(|| fault(column, "there is no such column".to_owned()))
+        index.and_then(|index| self.cells.get(index)).ok_or_else(|| fault(column, "there is no such column".to_owned()))
     }
 }
 
 fn fault(column: &str, reason: String) -> CatalogFault {
-    CatalogFault::Column {
-        column: column.to_owned(),
-        reason,
-    }
+    CatalogFault::Column { column: column.to_owned(), reason }
 }
 
 fn absent(column: &str) -> CatalogFault {

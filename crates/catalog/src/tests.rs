@@ -12,8 +12,7 @@ use proptest::prelude::*;
 
 use crate::{Catalog, CatalogFault, constraints::Constraints, driver::highest_placeholder, params};
 
-const INSERT_PROJECT: &str =
-    "INSERT INTO project (id, name, description, created) VALUES ($1, $2, '', $3)";
+const INSERT_PROJECT: &str = "INSERT INTO project (id, name, description, created) VALUES ($1, $2, '', $3)";
 const PROJECT_NAMES: &str = "SELECT name FROM project ORDER BY name";
 
 fn moment() -> Timestamp {
@@ -21,17 +20,12 @@ fn moment() -> Timestamp {
 }
 
 async fn insert_project(catalog: &Catalog, name: &str) -> Result<(), CatalogFault> {
-    catalog
-        .write(INSERT_PROJECT, params![name, name, moment()])
-        .await
-        .map(drop)
+    catalog.write(INSERT_PROJECT, params![name, name, moment()]).await.map(drop)
 }
 
 async fn project_names(catalog: &Catalog) -> Vec<String> {
     let rows = catalog.query(PROJECT_NAMES, params![]).await.unwrap();
-    rows.iter()
-        .map(|row| row.text("name").unwrap().to_owned())
-        .collect()
+    rows.iter().map(|row| row.text("name").unwrap().to_owned()).collect()
 }
 
 #[track_caller]
@@ -56,41 +50,21 @@ fn constraint_names_are_read_from_the_schema() {
          c TEXT CONSTRAINT t_other_fk REFERENCES other (id), CONSTRAINT t_ab_unique UNIQUE (a, \"b\")) STRICT",
     );
     constraints.read("CREATE UNIQUE INDEX t_open ON t (a, c DESC) WHERE b = 1");
-    let unique = |columns: &str| {
-        constraints.candidates(
-            crate::ConstraintKind::Unique,
-            &format!("UNIQUE constraint failed: {columns}"),
-        )
-    };
+    let unique =
+        |columns: &str| constraints.candidates(crate::ConstraintKind::Unique, &format!("UNIQUE constraint failed: {columns}"));
     assert_eq!(unique("t.id"), ["t_pk"]);
     assert_eq!(unique("t.a, t.b"), ["t_ab_unique"]);
     assert_eq!(unique("t.a, t.c"), ["t_open"]);
     assert_eq!(unique("t.b"), [""; 0]);
-    assert_eq!(
-        constraints.candidates(crate::ConstraintKind::ForeignKey, ""),
-        ["t_other_fk"]
-    );
+    assert_eq!(constraints.candidates(crate::ConstraintKind::ForeignKey, ""), ["t_other_fk"]);
 }
 
 #[tokio::test]
 async fn addresses_that_are_none_are_refused_without_being_repeated() {
-    for url in [
-        "",
-        "catalog.db",
-        "sqlite://relative.db",
-        "mysql://u:secret@h/db",
-        "postgres://u:secret@h:port/db",
-    ] {
+    for url in ["", "catalog.db", "sqlite://relative.db", "mysql://u:secret@h/db", "postgres://u:secret@h:port/db"] {
         let fault = Catalog::open(url).await.unwrap_err();
-        assert_eq!(
-            mainspring_kernel::Fault::code(&fault),
-            "catalog-bad-url",
-            "{url}"
-        );
-        assert!(
-            !mainspring_kernel::fault::chain(&fault).contains("secret"),
-            "{fault}"
-        );
+        assert_eq!(mainspring_kernel::Fault::code(&fault), "catalog-bad-url", "{url}");
+        assert!(!mainspring_kernel::fault::chain(&fault).contains("secret"), "{fault}");
     }
 }
 

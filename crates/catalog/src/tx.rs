@@ -26,27 +26,15 @@ enum Link {
 }
 
 impl Tx {
-    pub(crate) async fn begin_sqlite(
-        writer: &SqlitePool,
-        constraints: Arc<Constraints>,
-    ) -> Result<Self, CatalogFault> {
-        let transaction = writer
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(sqlite_fault)?;
-        Ok(Self {
-            link: Link::Sqlite(transaction, constraints),
-            failed: false,
-        })
+    pub(crate) async fn begin_sqlite(writer: &SqlitePool, constraints: Arc<Constraints>) -> Result<Self, CatalogFault> {
+        let transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(sqlite_fault)?;
+        Ok(Self { link: Link::Sqlite(transaction, constraints), failed: false })
     }
 
     pub(crate) async fn begin_postgres(pool: &PgPool) -> Result<Self, CatalogFault> {
         const BEGIN: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
         let begun = async { pool.begin_with(BEGIN).await.map_err(postgres_fault) };
-        Ok(Self {
-            link: Link::Postgres(within_deadline(begun).await?),
-            failed: false,
-        })
+        Ok(Self { link: Link::Postgres(within_deadline(begun).await?), failed: false })
     }
 
     #[must_use]
@@ -57,11 +45,7 @@ impl Tx {
         }
     }
 
-    pub async fn query(
-        &mut self,
-        sql: &'static str,
-        params: Vec<Param>,
-    ) -> Result<Vec<Row>, CatalogFault> {
+    pub async fn query(&mut self, sql: &'static str, params: Vec<Param>) -> Result<Vec<Row>, CatalogFault> {
         self.start()?;
         let rows = within_deadline(self.link.query(sql, params)).await?;
         self.failed = false;
@@ -69,11 +53,7 @@ impl Tx {
     }
 
     /// Answers how many rows were changed.
-    pub async fn execute(
-        &mut self,
-        sql: &'static str,
-        params: Vec<Param>,
-    ) -> Result<u64, CatalogFault> {
+    pub async fn execute(&mut self, sql: &'static str, params: Vec<Param>) -> Result<u64, CatalogFault> {
         self.start()?;
         let changed = within_deadline(self.link.execute(sql, params)).await?;
         self.failed = false;
@@ -89,58 +69,36 @@ impl Tx {
 
     /// A statement counts as failed until it has answered, so an abandoned one counts too.
     fn start(&mut self) -> Result<(), CatalogFault> {
-        if std::mem::replace(&mut self.failed, true) {
-            Err(CatalogFault::Aborted)
-        } else {
-            Ok(())
-        }
+        if std::mem::replace(&mut self.failed, true) { Err(CatalogFault::Aborted) } else { Ok(()) }
     }
 }
 
 impl Link {
-    async fn query(
-        &mut self,
-        sql: &'static str,
-        params: Vec<Param>,
-    ) -> Result<Vec<Row>, CatalogFault> {
+    async fn query(&mut self, sql: &'static str, params: Vec<Param>) -> Result<Vec<Row>, CatalogFault> {
         match self {
             Self::Sqlite(transaction, constraints) => {
                 let arguments = driver::sqlite_arguments(sql, params)?;
-                let rows = sqlx::query_with(sql, arguments)
-                    .fetch_all(&mut **transaction)
-                    .await;
+                let rows = sqlx::query_with(sql, arguments).fetch_all(&mut **transaction).await;
                 driver::sqlite_rows(&rows.map_err(|source| constraints.name(sqlite_fault(source)))?)
             }
             Self::Postgres(transaction) => {
                 let arguments = driver::postgres_arguments(sql, params)?;
-                let rows = sqlx::query_with(sql, arguments)
-                    .fetch_all(&mut **transaction)
-                    .await;
+                let rows = sqlx::query_with(sql, arguments).fetch_all(&mut **transaction).await;
                 driver::postgres_rows(&rows.map_err(postgres_fault)?)
             }
         }
     }
 
-    async fn execute(
-        &mut self,
-        sql: &'static str,
-        params: Vec<Param>,
-    ) -> Result<u64, CatalogFault> {
+    async fn execute(&mut self, sql: &'static str, params: Vec<Param>) -> Result<u64, CatalogFault> {
         match self {
             Self::Sqlite(transaction, constraints) => {
                 let arguments = driver::sqlite_arguments(sql, params)?;
-                let done = sqlx::query_with(sql, arguments)
-                    .execute(&mut **transaction)
-                    .await;
-                Ok(done
-                    .map_err(|source| constraints.name(sqlite_fault(source)))?
-                    .rows_affected())
+                let done = sqlx::query_with(sql, arguments).execute(&mut **transaction).await;
+                Ok(done.map_err(|source| constraints.name(sqlite_fault(source)))?.rows_affected())
             }
             Self::Postgres(transaction) => {
                 let arguments = driver::postgres_arguments(sql, params)?;
-                let done = sqlx::query_with(sql, arguments)
-                    .execute(&mut **transaction)
-                    .await;
+                let done = sqlx::query_with(sql, arguments).execute(&mut **transaction).await;
                 Ok(done.map_err(postgres_fault)?.rows_affected())
             }
         }
@@ -148,10 +106,9 @@ impl Link {
 
     async fn commit(self) -> Result<(), CatalogFault> {
         match self {
-            Self::Sqlite(transaction, constraints) => transaction
-                .commit()
-                .await
-                .map_err(|source| constraints.name(sqlite_fault(source))),
+            Self::Sqlite(transaction, constraints) => {
+                transaction.commit().await.map_err(|source| constraints.name(sqlite_fault(source)))
+            }
             Self::Postgres(transaction) => transaction.commit().await.map_err(postgres_fault),
         }
     }

@@ -221,10 +221,10 @@ fn fold(word: &str) -> String {
 
 const STOP_WORDS: &[&str] = &[
     "a", "about", "also", "an", "and", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did", "do", "does", "each",
-    "for", "from", "had", "has", "have", "how", "i", "if", "in", "into", "is", "it", "its", "may", "more", "no", "not", "of", "on",
-    "one", "or", "our", "should", "so", "some", "such", "than", "that", "the", "their", "them", "then", "there", "these", "they",
-    "thi", "this", "those", "to", "use", "used", "using", "wa", "was", "we", "were", "what", "when", "where", "which", "who", "will",
-    "with", "would", "you", "your",
+    "for", "from", "had", "has", "have", "how", "i", "if", "in", "into", "is", "it", "its", "may", "more", "no", "not", "of",
+    "on", "one", "or", "our", "should", "so", "some", "such", "than", "that", "the", "their", "them", "then", "there", "these",
+    "they", "thi", "this", "those", "to", "use", "used", "using", "wa", "was", "we", "were", "what", "when", "where", "which",
+    "who", "will", "with", "would", "you", "your",
 ];
 
 fn chars_before(text: &str, byte: usize) -> usize {

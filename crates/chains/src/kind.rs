@@ -38,7 +38,6 @@ fn parse_chain(value: &Value) -> Result<ParsedSpec, SpecFault> {
 
 fn parse_app(value: &Value) -> Result<ParsedSpec, SpecFault> {
     let spec: AppSpec = SpecFault::read(value)?;
-    let references =
-        vec![Reference { kind: AssetKind::Chain, target: spec.chain.clone(), path: "chain".to_owned() }];
+    let references = vec![Reference { kind: AssetKind::Chain, target: spec.chain.clone(), path: "chain".to_owned() }];
     ParsedSpec::of(&spec, references)
 }

@@ -1,13 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 pub mod citations;
-mod model;
+mod fault;
 mod kind;
-mod request;
+mod model;
 mod outcome;
+mod request;
 mod resolve;
 mod run;
-mod fault;
 
 #[cfg(test)]
 mod tests;

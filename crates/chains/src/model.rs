@@ -117,9 +117,7 @@ impl ChainSpec {
     pub fn validate(&self) -> Result<(), String> {
         let mut kinds = Vec::new();
         for (index, step) in self.steps.iter().enumerate() {
-            kinds.push(step.kind().ok_or_else(|| {
-                format!("steps[{index}]: give exactly one of `retrieve`, `prompt`, `model`")
-            })?);
+            kinds.push(step.kind().ok_or_else(|| format!("steps[{index}]: give exactly one of `retrieve`, `prompt`, `model`"))?);
         }
         let prompts = kinds.iter().filter(|kind| matches!(kind, StepKind::Prompt(_))).count();
         let models = kinds.iter().filter(|kind| matches!(kind, StepKind::Model(_))).count();

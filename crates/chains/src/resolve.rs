@@ -46,10 +46,14 @@ impl Resolver<'_> {
     pub(crate) async fn plan(&self, target: &Target) -> Result<Plan, ChainFault> {
         let reference = &target.reference;
         let wants = |kind| target.kind.is_none() || target.kind == Some(kind);
-        if wants(AssetKind::App) && let Some(app) = self.find::<AppSpec>(AssetKind::App, reference).await? {
+        if wants(AssetKind::App)
+            && let Some(app) = self.find::<AppSpec>(AssetKind::App, reference).await?
+        {
             return self.plan_app(app).await;
         }
-        if wants(AssetKind::Prompt) && let Some((prompt, version)) = self.find::<PromptSpec>(AssetKind::Prompt, reference).await? {
+        if wants(AssetKind::Prompt)
+            && let Some((prompt, version)) = self.find::<PromptSpec>(AssetKind::Prompt, reference).await?
+        {
             return self.plan_prompt(prompt, &version);
         }
         if wants(AssetKind::Model) && reference.selector == Selector::Latest {
@@ -127,7 +131,9 @@ impl Resolver<'_> {
         match self.load(kind, reference).await {
             Ok(found) => Ok(Some(found)),
             // A known name under an unknown version is the caller's mistake to hear about, not a reason to look further.
-            Err(ChainFault::Registry(fault)) if fault.kind() == FaultKind::NotFound && reference.selector == Selector::Latest => Ok(None),
+            Err(ChainFault::Registry(fault)) if fault.kind() == FaultKind::NotFound && reference.selector == Selector::Latest => {
+                Ok(None)
+            }
             Err(ChainFault::Registry(fault)) if fault.kind() == FaultKind::NotFound => {
                 let named = AssetRef { name: reference.name.clone(), selector: Selector::Latest };
                 match self.registry.get(self.actor, kind, &named).await {
@@ -142,10 +148,8 @@ impl Resolver<'_> {
     async fn load<T: DeserializeOwned>(&self, kind: AssetKind, reference: &AssetRef) -> Result<(T, Version), ChainFault> {
         let reference = self.pins.redirect(kind, reference);
         let version = self.registry.get(self.actor, kind, &reference).await?;
-        let spec = serde_json::from_value(version.spec.clone()).map_err(|error| ChainFault::Unreadable {
-            spec: format!("{kind} `{reference}`"),
-            reason: error.to_string(),
-        })?;
+        let spec = serde_json::from_value(version.spec.clone())
+            .map_err(|error| ChainFault::Unreadable { spec: format!("{kind} `{reference}`"), reason: error.to_string() })?;
         Ok((spec, version))
     }
 
@@ -166,7 +170,9 @@ pub(crate) async fn callables(actor: &Actor, registry: &Registry, models: &Model
             let found = registry.list(actor, Some(kind), &page).await?;
             all.extend(found.items.into_iter().map(|asset| Callable { kind, name: asset.name.to_string() }));
             match found.next {
-                Some(next) => page = PageRequest::new(Some(LIMIT_MAX), Some(next)).unwrap_or_else(|_| PageRequest::first(LIMIT_MAX)),
+                Some(next) => {
+                    page = PageRequest::new(Some(LIMIT_MAX), Some(next)).unwrap_or_else(|_| PageRequest::first(LIMIT_MAX))
+                }
                 None => break,
             }
         }

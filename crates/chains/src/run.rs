@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Instant};
 use futures::{Stream, StreamExt};
 use mainspring_kernel::{Actor, Digest};
 use mainspring_llm::{
-    Budget, ChatRequest, Delta, FinishReason, Message, Models, Passage, RetrieveRequest, Retrieved, Retriever, SpanContext, Usage,
+    Budget, ChatRequest, Delta, FinishReason, Message, Models, Passage, RetrieveRequest, Retrieved, Retriever, SpanContext,
+    Usage,
     chat::{Speaker, TokenLogprob},
     retrieve::labels_to_read,
     trace::{OpenSpan, SpanKind, names},
@@ -36,10 +37,22 @@ pub struct Chains {
 #[derive(Debug, Clone, PartialEq)]
 pub enum AnswerEvent {
     /// The answer begins; what was found is known.
-    Sources { sources: Vec<Source> },
-    Text { index: usize, text: String, logprobs: Vec<TokenLogprob> },
-    Finished { index: usize, finish: FinishReason },
-    Done { usage: Usage, outcomes: Vec<Outcome> },
+    Sources {
+        sources: Vec<Source>,
+    },
+    Text {
+        index: usize,
+        text: String,
+        logprobs: Vec<TokenLogprob>,
+    },
+    Finished {
+        index: usize,
+        finish: FinishReason,
+    },
+    Done {
+        usage: Usage,
+        outcomes: Vec<Outcome>,
+    },
 }
 
 pub type AnswerStream = Pin<Box<dyn Stream<Item = Result<AnswerEvent, ChainFault>> + Send>>;
@@ -75,7 +88,13 @@ impl Chains {
     }
 
     /// Answers as a stream. Faults that are known before the first token are returned, not streamed.
-    pub async fn stream(&self, actor: &Actor, question: Question, trace: &SpanContext, budget: Budget) -> Result<AnswerStream, ChainFault> {
+    pub async fn stream(
+        &self,
+        actor: &Actor,
+        question: Question,
+        trace: &SpanContext,
+        budget: Budget,
+    ) -> Result<AnswerStream, ChainFault> {
         let mut root = trace.start(format!("invoke_agent {}", question.target), SpanKind::Server);
         match self.begin(actor, question, &mut root, budget).await {
             Ok(run) => Ok(run.stream(root, budget)),
@@ -88,7 +107,13 @@ impl Chains {
     }
 
     /// Answers as a whole.
-    pub async fn answer(&self, actor: &Actor, question: Question, trace: &SpanContext, budget: Budget) -> Result<Answer, ChainFault> {
+    pub async fn answer(
+        &self,
+        actor: &Actor,
+        question: Question,
+        trace: &SpanContext,
+        budget: Budget,
+    ) -> Result<Answer, ChainFault> {
         let mut stream = self.stream(actor, question, trace, budget).await?;
         let mut texts: BTreeMap<usize, (String, FinishReason, Vec<TokenLogprob>)> = BTreeMap::new();
         let empty = || (String::new(), FinishReason::Stop, Vec::new());
@@ -284,11 +309,7 @@ impl Run {
         let mut values: BTreeMap<String, Value> = step.with.clone();
         values.extend(self.question.parameters.clone());
         let history = self.history();
-        let ours = [
-            ("question", json!(asked)),
-            ("sources", self.sources_value()),
-            ("history", json!(history)),
-        ];
+        let ours = [("question", json!(asked)), ("sources", self.sources_value()), ("history", json!(history))];
         for (name, value) in ours {
             if prompt.parameters.contains_key(name) {
                 values.entry(name.to_owned()).or_insert(value);

@@ -42,11 +42,8 @@ fn sources() -> Vec<Passage> {
 fn a_cited_sentence_points_to_its_source() {
     let answer = "Mainspring listens on 127.0.0.1:7400 [1]. Versions never change [2].";
     let checked = check(answer, &sources());
-    let cited: Vec<(usize, &str)> = checked
-        .citations
-        .iter()
-        .map(|citation| (citation.source, &answer[citation.start..citation.end]))
-        .collect();
+    let cited: Vec<(usize, &str)> =
+        checked.citations.iter().map(|citation| (citation.source, &answer[citation.start..citation.end])).collect();
     assert_eq!(cited, [(1, "[1]"), (2, "[2]")]);
     assert!(checked.citations.iter().all(|citation| citation.origin == Origin::Cited));
     assert!(checked.unsupported.is_empty(), "{:?}", checked.unsupported);

@@ -260,9 +260,13 @@ pub enum Keys {
     },
     List,
     /// Give a key a new secret; the old one stops at once.
-    Rotate { id: String },
+    Rotate {
+        id: String,
+    },
     /// End a key at once.
-    Revoke { id: String },
+    Revoke {
+        id: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,7 +1,7 @@
 //! One file per group of verbs.
 
-mod assets;
 mod ask;
+mod assets;
 mod demo;
 mod dev;
 mod doctor;

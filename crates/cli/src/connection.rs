@@ -75,7 +75,8 @@ impl Transport for InProcess {
             Err(never) => match never {},
         };
         Ok(response.map(|body| {
-            let stream = body.into_data_stream().map(|part| part.map_err(|error| ClientFault::Broken { reason: error.to_string() }));
+            let stream =
+                body.into_data_stream().map(|part| part.map_err(|error| ClientFault::Broken { reason: error.to_string() }));
             Box::pin(stream) as BodyStream
         }))
     }

@@ -15,7 +15,11 @@ fn a_folder_of_specs_is_read_in_order_with_paths_anchored() {
     std::fs::create_dir(dir.path().join("sub")).unwrap();
     let knowledge = "apiVersion: mainspring/v1\nkind: knowledge\nname: k\nspec:\n  sources:\n    - {type: folder, path: ../docs}\n    - {type: web, urls: [x]}\n";
     std::fs::write(dir.path().join("sub/k.yaml"), knowledge).unwrap();
-    std::fs::write(dir.path().join("a.yml"), "apiVersion: mainspring/v1\nkind: prompt\nname: p\n---\n---\napiVersion: mainspring/v1\nkind: prompt\nname: q\n").unwrap();
+    std::fs::write(
+        dir.path().join("a.yml"),
+        "apiVersion: mainspring/v1\nkind: prompt\nname: p\n---\n---\napiVersion: mainspring/v1\nkind: prompt\nname: q\n",
+    )
+    .unwrap();
     std::fs::write(dir.path().join("data.json"), "[1, 2]").unwrap();
     std::fs::write(dir.path().join("notes.txt"), "not a spec").unwrap();
     let manifests = specs::read(dir.path()).unwrap();

@@ -75,7 +75,8 @@ impl Client {
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
-        let request = request.body(body.unwrap_or_default()).map_err(|error| ClientFault::Unreadable { reason: error.to_string() })?;
+        let request =
+            request.body(body.unwrap_or_default()).map_err(|error| ClientFault::Unreadable { reason: error.to_string() })?;
         self.transport.send(request).await
     }
 }

@@ -1,9 +1,9 @@
 #![doc = include_str!("../README.md")]
 
-mod transport;
 mod client;
-mod sse;
 mod fault;
+mod sse;
+mod transport;
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,8 @@ use crate::{client::refusal, sse::Parser};
 
 #[test]
 fn both_shapes_of_error_are_read() {
-    let ours = refusal(404, br#"{"type":"x","title":"Not Found","status":404,"code":"lake-no-table","detail":"no","request_id":"r"}"#);
+    let ours =
+        refusal(404, br#"{"type":"x","title":"Not Found","status":404,"code":"lake-no-table","detail":"no","request_id":"r"}"#);
     assert_eq!((ours.code.as_str(), ours.detail.as_str(), ours.status), ("lake-no-table", "no", 404));
     let openai = refusal(400, br#"{"error":{"message":"bad","type":"invalid_request_error","param":null,"code":"x"}}"#);
     assert_eq!((openai.code.as_str(), openai.detail.as_str()), ("x", "bad"));

@@ -3,7 +3,11 @@ use mainspring_kernel::{Fault, FaultKind};
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigFault {
     #[error("the settings file {path} cannot be read")]
-    Unreadable { path: String, #[source] source: std::io::Error },
+    Unreadable {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("the settings file {path} is not TOML: {reason}")]
     Syntax { path: String, reason: String },
     #[error("{origin} sets `{key}`, which is not a setting{suggestion}")]

@@ -99,13 +99,18 @@ impl Layers {
 
     /// A value written as text, read as the type the default has.
     fn set_text(&mut self, key: &str, text: &str, origin: Origin) -> Result<(), ConfigFault> {
-        let wrong = |expected, origin: &Origin| ConfigFault::WrongType { key: key.to_owned(), origin: origin.to_string(), expected };
+        let wrong =
+            |expected, origin: &Origin| ConfigFault::WrongType { key: key.to_owned(), origin: origin.to_string(), expected };
         let value = match self.values.get(key).map(|(value, _)| value) {
             Some(Value::Boolean(_)) => Value::Boolean(text.parse().map_err(|_| wrong("true or false", &origin))?),
             Some(Value::Integer(_)) => Value::Integer(text.parse().map_err(|_| wrong("a whole number", &origin))?),
-            Some(Value::Array(_)) => {
-                Value::Array(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(|part| Value::String(part.to_owned())).collect())
-            }
+            Some(Value::Array(_)) => Value::Array(
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|part| !part.is_empty())
+                    .map(|part| Value::String(part.to_owned()))
+                    .collect(),
+            ),
             _ => Value::String(text.to_owned()),
         };
         self.set(key, value, origin)
@@ -113,7 +118,8 @@ impl Layers {
 
     fn set(&mut self, key: &str, value: Value, origin: Origin) -> Result<(), ConfigFault> {
         let Some(slot) = self.values.get_mut(key) else {
-            let suggestion = text::nearest(key, self.values.keys().map(String::as_str)).map_or(String::new(), |near| format!(": did you mean `{near}`?"));
+            let suggestion = text::nearest(key, self.values.keys().map(String::as_str))
+                .map_or(String::new(), |near| format!(": did you mean `{near}`?"));
             return Err(ConfigFault::Unknown { key: text::elide(key, 100), origin: origin.to_string(), suggestion });
         };
         if slot.0.type_str() != value.type_str() {
@@ -138,7 +144,8 @@ impl Layers {
             ConfigFault::Invalid { reason: place.trim().replace('\n', " ") }
         })?;
         // Everything that is derived from it must mean the same wherever a child process runs.
-        config.data.dir = std::path::absolute(&config.data.dir).map_err(|error| ConfigFault::Invalid { reason: error.to_string() })?;
+        config.data.dir =
+            std::path::absolute(&config.data.dir).map_err(|error| ConfigFault::Invalid { reason: error.to_string() })?;
         Ok(config)
     }
 
@@ -166,7 +173,9 @@ fn type_name(value: &Value) -> &'static str {
 }
 
 fn parse(source: &str, path: &str) -> Result<toml::Table, ConfigFault> {
-    source.parse().map_err(|error: toml::de::Error| ConfigFault::Syntax { path: path.to_owned(), reason: error.message().to_owned() })
+    source
+        .parse()
+        .map_err(|error: toml::de::Error| ConfigFault::Syntax { path: path.to_owned(), reason: error.message().to_owned() })
 }
 
 /// `section.key` for every value. Settings are two levels deep by design.

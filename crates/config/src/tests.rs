@@ -1,6 +1,9 @@
 use proptest::prelude::*;
 
-use crate::{ConfigFault, Layers, Origin, units::{Bytes, Seconds}};
+use crate::{
+    ConfigFault, Layers, Origin,
+    units::{Bytes, Seconds},
+};
 
 fn env(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -38,7 +41,10 @@ fn later_layers_win_and_say_so() {
 #[test]
 fn unknown_settings_name_the_nearest() {
     let fault = Layers::defaults().unwrap().with_environment(env(&[("MAINSPRING__SERVER__LISTN", "x")])).unwrap_err();
-    assert_eq!(fault.to_string(), "MAINSPRING__SERVER__LISTN sets `server.listn`, which is not a setting: did you mean `server.listen`?");
+    assert_eq!(
+        fault.to_string(),
+        "MAINSPRING__SERVER__LISTN sets `server.listn`, which is not a setting: did you mean `server.listen`?"
+    );
 }
 
 #[test]
@@ -52,7 +58,10 @@ fn wrong_types_and_values_are_refused() {
 
 #[test]
 fn secrets_do_not_print() {
-    let layers = Layers::defaults().unwrap().with_environment(env(&[("MAINSPRING_API_KEY", "msk_secret"), ("MAINSPRING_CATALOG", "postgres://u:hunter2@h/d")])).unwrap();
+    let layers = Layers::defaults()
+        .unwrap()
+        .with_environment(env(&[("MAINSPRING_API_KEY", "msk_secret"), ("MAINSPRING_CATALOG", "postgres://u:hunter2@h/d")]))
+        .unwrap();
     let shown = format!("{:?} {:?}", layers.settings(), layers.build().unwrap());
     assert!(!shown.contains("msk_secret") && !shown.contains("hunter2"), "{shown}");
 }
@@ -60,9 +69,15 @@ fn secrets_do_not_print() {
 #[test]
 fn units_read_as_people_write_them() {
     let seconds = |text: &str| text.parse::<Seconds>().map(|s| s.0.as_millis()).ok();
-    assert_eq!((seconds("250ms"), seconds("30s"), seconds("2 h"), seconds("x"), seconds("5")), (Some(250), Some(30_000), Some(7_200_000), None, None));
+    assert_eq!(
+        (seconds("250ms"), seconds("30s"), seconds("2 h"), seconds("x"), seconds("5")),
+        (Some(250), Some(30_000), Some(7_200_000), None, None)
+    );
     let bytes = |text: &str| text.parse::<Bytes>().map(|b| b.0).ok();
-    assert_eq!((bytes("512"), bytes("32MiB"), bytes("1kB"), bytes("99999999999999GiB")), (Some(512), Some(32 << 20), Some(1000), None));
+    assert_eq!(
+        (bytes("512"), bytes("32MiB"), bytes("1kB"), bytes("99999999999999GiB")),
+        (Some(512), Some(32 << 20), Some(1000), None)
+    );
 }
 
 proptest! {

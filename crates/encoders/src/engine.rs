@@ -93,9 +93,7 @@ impl Engine {
         let shared = Arc::new(Shared { name, forward, pooling, pad, options, queue, counters: Counters::default() });
         for number in 0..shared.options.engines.max(1) {
             let working = Arc::clone(&shared);
-            let spawned = std::thread::Builder::new()
-                .name(format!("encode-{number}"))
-                .spawn(move || working.work());
+            let spawned = std::thread::Builder::new().name(format!("encode-{number}")).spawn(move || working.work());
             if let Err(fault) = spawned {
                 shared.queue.close(|| shared.fault("it is stopping"));
                 return Err(shared.fault(&format!("no thread: {fault}")));
@@ -132,10 +130,10 @@ impl Engine {
             index,
         });
         let shared = &self.shared;
-        shared.queue.push(lane, rows.collect()).map_err(|full| ModelFault::Saturated {
-            model: shared.name.clone(),
-            retry_after: shared.time_for(full.waiting),
-        })?;
+        shared
+            .queue
+            .push(lane, rows.collect())
+            .map_err(|full| ModelFault::Saturated { model: shared.name.clone(), retry_after: shared.time_for(full.waiting) })?;
         match tokio::time::timeout_at(budget.deadline(), answers).await {
             Ok(Ok(answers)) => answers,
             Ok(Err(_)) => Err(shared.fault("it is stopping")),

@@ -1,14 +1,14 @@
 #![doc = include_str!("../README.md")]
 
-mod spec; // start here: what an encoder is told
-mod embedder;
-mod late;
-mod cross;
-mod tokens;
-mod engine;
-mod queue;
 mod batch;
+mod cross;
+mod embedder;
+mod engine;
+mod late;
+mod queue;
 mod session;
+mod spec; // start here: what an encoder is told
+mod tokens;
 
 #[cfg(test)]
 mod tests;

@@ -203,9 +203,9 @@ impl Lanes {
     fn pop_job(&mut self, tokens: usize) -> Vec<Row> {
         let mut taken = 0;
         let mut rows: Vec<Row> = Vec::new();
-        while let Some(row) = self.queries.pop_front_if(|row| {
-            taken < tokens && rows.last().is_none_or(|last| Arc::ptr_eq(&last.job, &row.job))
-        }) {
+        while let Some(row) =
+            self.queries.pop_front_if(|row| taken < tokens && rows.last().is_none_or(|last| Arc::ptr_eq(&last.job, &row.job)))
+        {
             taken += row.ids.len();
             rows.push(row);
         }

@@ -123,7 +123,9 @@ impl TextTokenizer for LazyTokenizer {
                 }
                 Err(fault) => {
                     tracing::error!(model = self.name, %fault, "a text could not be tokenised: token places are guessed");
-                    ranges.extend(guess(&text[piece.clone()]).ranges.into_iter().map(|r| piece.start + r.start..piece.start + r.end));
+                    ranges.extend(
+                        guess(&text[piece.clone()]).ranges.into_iter().map(|r| piece.start + r.start..piece.start + r.end),
+                    );
                 }
             }
         }

@@ -158,8 +158,7 @@ fn load(spec: &ChatSpec, options: ChatOptions, locate: &Locate) -> Result<Engine
         what: format!("{fault}; {}", fault.hint().unwrap_or_default()),
     })?;
     let path: PathBuf = locate()?;
-    let model = Model::load(&path, spec.context)
-        .map_err(|reason| ModelFault::Engine { model: spec.name.clone(), reason })?;
+    let model = Model::load(&path, spec.context).map_err(|reason| ModelFault::Engine { model: spec.name.clone(), reason })?;
     tracing::info!(model = spec.name, took_ms = start.elapsed().as_millis() as u64, window = model.window, "chat model loaded");
     Engine::start(spec.name.clone(), model, options)
 }
@@ -227,7 +226,9 @@ fn read(deltas: mpsc::Receiver<Result<Delta, ModelFault>>, engine: Arc<Engine>, 
     Box::pin(stream::unfold(Some((deltas, engine, name)), move |state| async move {
         let (mut deltas, engine, name) = state?;
         match tokio::time::timeout_at(budget.deadline(), deltas.recv()).await {
-            Ok(Some(Ok(Delta::Text { text, logprobs }))) => Some((Ok(Delta::Text { text, logprobs }), Some((deltas, engine, name)))),
+            Ok(Some(Ok(Delta::Text { text, logprobs }))) => {
+                Some((Ok(Delta::Text { text, logprobs }), Some((deltas, engine, name))))
+            }
             Ok(Some(last)) => Some((last, None)),
             Ok(None) => Some((Err(ModelFault::Engine { model: name, reason: "it stopped in the middle".to_owned() }), None)),
             Err(_) => Some((Err(ModelFault::Timeout { model: name }), None)),

@@ -27,13 +27,8 @@ pub fn check_cpu() -> Result<(), CpuFault> {
     let top = __cpuid(0).eax;
     let one = __cpuid(1);
     let seven = if top >= 7 { __cpuid_count(7, 0).ebx } else { 0 };
-    let needed = [
-        ("fma", one.ecx >> 12),
-        ("f16c", one.ecx >> 29),
-        ("avx", one.ecx >> 28),
-        ("avx2", seven >> 5),
-        ("bmi2", seven >> 8),
-    ];
+    let needed =
+        [("fma", one.ecx >> 12), ("f16c", one.ecx >> 29), ("avx", one.ecx >> 28), ("avx2", seven >> 5), ("bmi2", seven >> 8)];
     let missing: Vec<_> = needed.into_iter().filter(|(_, bit)| bit & 1 == 0).map(|(name, _)| name).collect();
     if missing.is_empty() { Ok(()) } else { Err(CpuFault { missing }) }
 }

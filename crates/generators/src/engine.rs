@@ -335,13 +335,8 @@ impl Session<'_> {
     /// One token for every conversation that is past its prompt.
     fn decode(&mut self) {
         let ready = |(_, (generation, _)): &(usize, &(Generation, Instant))| matches!(generation.phase, Phase::Decode { .. });
-        let ready: Vec<(usize, bool)> = self
-            .active
-            .iter()
-            .enumerate()
-            .filter(ready)
-            .map(|(index, (generation, _))| (index, generation.is_exact()))
-            .collect();
+        let ready: Vec<(usize, bool)> =
+            self.active.iter().enumerate().filter(ready).map(|(index, (generation, _))| (index, generation.is_exact())).collect();
         let alone = ready.iter().filter(|(_, exact)| *exact).map(|(index, _)| vec![*index]);
         let together: Vec<usize> = ready.iter().filter(|(_, exact)| !exact).map(|(index, _)| *index).collect();
         let batches: Vec<Vec<usize>> = alone.chain([together]).filter(|batch| !batch.is_empty()).collect();

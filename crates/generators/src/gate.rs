@@ -93,5 +93,8 @@ fn may_continue(bytes: &[u8]) -> bool {
 fn overlap(text: &str, stop: &str) -> usize {
     let longest = text.len().min(stop.len().saturating_sub(1));
     let tail = text.len() - longest;
-    (tail..text.len()).filter(|at| text.is_char_boundary(*at)).find(|at| stop.starts_with(&text[*at..])).map_or(0, |at| text.len() - at)
+    (tail..text.len())
+        .filter(|at| text.is_char_boundary(*at))
+        .find(|at| stop.starts_with(&text[*at..]))
+        .map_or(0, |at| text.len() - at)
 }

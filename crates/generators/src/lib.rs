@@ -1,17 +1,17 @@
 #![doc = include_str!("../README.md")]
 
-mod spec; // start here: what a chat model is told
-mod chat;
-mod engine;
-mod generation;
-mod slots;
-mod sampler;
-mod gate;
-mod model;
-mod template;
-mod schema;
 mod backend;
+mod chat;
 mod cpu;
+mod engine;
+mod gate;
+mod generation;
+mod model;
+mod sampler;
+mod schema;
+mod slots;
+mod spec; // start here: what a chat model is told
+mod template;
 
 #[cfg(test)]
 mod tests;

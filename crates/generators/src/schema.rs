@@ -10,8 +10,18 @@ const SCHEMAS: usize = 1_000;
 const REPETITIONS: u64 = 2_000;
 
 const ANNOTATIONS: &[&str] = &[
-    "title", "description", "default", "examples", "$comment", "$schema", "$id", "$defs", "definitions", "deprecated",
-    "readOnly", "writeOnly",
+    "title",
+    "description",
+    "default",
+    "examples",
+    "$comment",
+    "$schema",
+    "$id",
+    "$defs",
+    "definitions",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
 ];
 
 /// What a grammar cannot keep, and where.
@@ -42,7 +52,8 @@ pub(crate) fn grammar(schema: &Value) -> Result<String, Unkept> {
 }
 
 fn convert(schema: &Value) -> Result<String, Unkept> {
-    llama_cpp_2::json_schema_to_grammar(&schema.to_string()).map_err(|fault| unkept("#", format!("it cannot be converted ({fault})")))
+    llama_cpp_2::json_schema_to_grammar(&schema.to_string())
+        .map_err(|fault| unkept("#", format!("it cannot be converted ({fault})")))
 }
 
 fn unkept(at: &str, what: impl Into<String>) -> Unkept {
@@ -80,9 +91,10 @@ impl Check<'_> {
         let kinds: Vec<&str> = match map.get("type") {
             None => vec![],
             Some(Value::String(kind)) => vec![kind],
-            Some(Value::Array(kinds)) if !kinds.is_empty() => {
-                kinds.iter().map(|kind| kind.as_str().ok_or_else(|| unkept(at, "this form of `type`"))).collect::<Result<_, _>>()?
-            }
+            Some(Value::Array(kinds)) if !kinds.is_empty() => kinds
+                .iter()
+                .map(|kind| kind.as_str().ok_or_else(|| unkept(at, "this form of `type`")))
+                .collect::<Result<_, _>>()?,
             Some(_) => return Err(unkept(at, "this form of `type`")),
         };
         if kinds.is_empty() {

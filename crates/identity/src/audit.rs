@@ -49,16 +49,7 @@ const fn beginning() -> Digest {
 
 impl AuditRecord {
     fn compute(&self, project: ProjectId) -> Digest {
-        let Self {
-            number,
-            at,
-            principal,
-            action,
-            subject,
-            detail,
-            previous,
-            digest: _,
-        } = self;
+        let Self { number, at, principal, action, subject, detail, previous, digest: _ } = self;
         Digest::of_json(&json!({
             "project": project,
             "number": number,
@@ -74,21 +65,12 @@ impl AuditRecord {
 
 #[async_trait::async_trait]
 impl AuditTrail for Identity {
-    async fn record(
-        &self,
-        tx: &mut Tx,
-        actor: &Actor,
-        entry: AuditEntry,
-    ) -> Result<(), CatalogFault> {
+    async fn record(&self, tx: &mut Tx, actor: &Actor, entry: AuditEntry) -> Result<(), CatalogFault> {
         let (number, previous) = match store::last_entry(tx, actor.project).await? {
             Some((number, digest)) => (number + 1, digest),
             None => (1, beginning()),
         };
-        let AuditEntry {
-            action,
-            subject,
-            detail,
-        } = entry;
+        let AuditEntry { action, subject, detail } = entry;
         let mut record = AuditRecord {
             number,
             at: self.clock.now(),
@@ -106,39 +88,24 @@ impl AuditTrail for Identity {
 
 impl Identity {
     /// Appends an entry in the transaction of the change it speaks of.
-    pub async fn audit(
-        &self,
-        tx: &mut Tx,
-        actor: &Actor,
-        entry: AuditEntry,
-    ) -> Result<(), IdentityFault> {
+    pub async fn audit(&self, tx: &mut Tx, actor: &Actor, entry: AuditEntry) -> Result<(), IdentityFault> {
         Ok(self.record(tx, actor, entry).await?)
     }
 
     /// Newest first.
-    pub async fn list_audit(
-        &self,
-        actor: &Actor,
-        page: &PageRequest,
-    ) -> Result<Page<AuditRecord>, IdentityFault> {
+    pub async fn list_audit(&self, actor: &Actor, page: &PageRequest) -> Result<Page<AuditRecord>, IdentityFault> {
         needs(actor, Role::Admin)?;
         let before = page.after::<i64>()?;
-        let entries =
-            store::entries_before(&self.catalog, actor.project, before, page.limit() + 1).await?;
+        let entries = store::entries_before(&self.catalog, actor.project, before, page.limit() + 1).await?;
         Ok(Page::from_overfetch(entries, page, |entry| entry.number))
     }
 
     /// Follows the chain from its start to the first link that does not fit.
     pub async fn verify_audit(&self, actor: &Actor) -> Result<AuditVerdict, IdentityFault> {
         needs(actor, Role::Admin)?;
-        let mut verdict = AuditVerdict {
-            verified: 0,
-            head: beginning(),
-            broken: None,
-        };
+        let mut verdict = AuditVerdict { verified: 0, head: beginning(), broken: None };
         loop {
-            let rows =
-                store::entries_after(&self.catalog, actor.project, verdict.verified, BATCH).await?;
+            let rows = store::entries_after(&self.catalog, actor.project, verdict.verified, BATCH).await?;
             for row in &rows {
                 let number = row.int("number")?;
                 // A row that cannot even be read was not written by us.

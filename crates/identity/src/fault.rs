@@ -60,17 +60,13 @@ impl Fault for IdentityFault {
     fn kind(&self) -> FaultKind {
         match self {
             Self::InvalidKey | Self::KeyExpired | Self::KeyRevoked => FaultKind::Unauthenticated,
-            Self::Forbidden { .. } | Self::NotInstallationAdmin | Self::LabelsNotHeld => {
-                FaultKind::Forbidden
-            }
+            Self::Forbidden { .. } | Self::NotInstallationAdmin | Self::LabelsNotHeld => FaultKind::Forbidden,
             Self::BadLabel { .. }
             | Self::BadPrincipalName { .. }
             | Self::TooLong { .. }
             | Self::ExpiresInThePast
             | Self::Page(_) => FaultKind::Invalid,
-            Self::ProjectNotFound { .. }
-            | Self::MemberNotFound { .. }
-            | Self::KeyNotFound { .. } => FaultKind::NotFound,
+            Self::ProjectNotFound { .. } | Self::MemberNotFound { .. } | Self::KeyNotFound { .. } => FaultKind::NotFound,
             Self::ProjectExists { .. } | Self::LastAdmin => FaultKind::Conflict,
             Self::NotBootstrapped | Self::NoRandomness => FaultKind::Internal,
             Self::Catalog(source) => source.kind(),
@@ -103,12 +99,8 @@ impl Fault for IdentityFault {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::InvalidKey => {
-                Some("send `Authorization: Bearer msk_…` with a key of this server".to_owned())
-            }
-            Self::KeyExpired | Self::KeyRevoked => {
-                Some("ask an admin of the project for a new key".to_owned())
-            }
+            Self::InvalidKey => Some("send `Authorization: Bearer msk_…` with a key of this server".to_owned()),
+            Self::KeyExpired | Self::KeyRevoked => Some("ask an admin of the project for a new key".to_owned()),
             Self::Catalog(source) => source.hint(),
             _ => None,
         }

@@ -65,42 +65,27 @@ impl Identity {
             }
         };
         // An unknown key is compared as well, so that both answers take the same work.
-        let stored = row
-            .as_ref()
-            .map_or([0_u8; 32].as_slice(), |row| row.hash.as_slice());
+        let stored = row.as_ref().map_or([0_u8; 32].as_slice(), |row| row.hash.as_slice());
         let matches = secret::same(stored, &given.hash);
-        let holder = row
-            .filter(|_| matches)
-            .ok_or(IdentityFault::InvalidKey)
-            .and_then(|row| holder(row, now))?;
+        let holder = row.filter(|_| matches).ok_or(IdentityFault::InvalidKey).and_then(|row| holder(row, now))?;
         self.cache.mark_used(holder.key, now);
         Ok(holder)
     }
 
-    pub async fn create_key(
-        &self,
-        actor: &Actor,
-        new: &NewKey,
-    ) -> Result<IssuedKey, IdentityFault> {
+    pub async fn create_key(&self, actor: &Actor, new: &NewKey) -> Result<IssuedKey, IdentityFault> {
         needs(actor, Role::Admin)?;
         check_labels(&new.labels)?;
         if !covers(&actor.labels, &new.labels) {
             return Err(IdentityFault::LabelsNotHeld);
         }
-        if new
-            .expires
-            .is_some_and(|expires| expires <= self.clock.now())
-        {
+        if new.expires.is_some_and(|expires| expires <= self.clock.now()) {
             return Err(IdentityFault::ExpiresInThePast);
         }
         self.catalog
             .transact(|mut tx| async move {
                 let now = self.clock.now();
                 let principal = new.principal.unwrap_or(actor.principal);
-                if store::member(&mut tx, actor.project, principal)
-                    .await?
-                    .is_none()
-                {
+                if store::member(&mut tx, actor.project, principal).await?.is_none() {
                     return Err(IdentityFault::MemberNotFound { id: principal });
                 }
                 let key = ApiKey {
@@ -117,29 +102,21 @@ impl Identity {
                     revoked: None,
                 };
                 let issued = issue(&mut tx, actor, key).await?;
-                self.audit(&mut tx, actor, entry("key.create", &issued.key))
-                    .await?;
+                self.audit(&mut tx, actor, entry("key.create", &issued.key)).await?;
                 Ok((tx, issued))
             })
             .await
     }
 
     /// Makes a key that differs only in its secret. The old one works for `grace` longer.
-    pub async fn rotate_key(
-        &self,
-        actor: &Actor,
-        id: ApiKeyId,
-        grace: Duration,
-    ) -> Result<IssuedKey, IdentityFault> {
+    pub async fn rotate_key(&self, actor: &Actor, id: ApiKeyId, grace: Duration) -> Result<IssuedKey, IdentityFault> {
         needs(actor, Role::Admin)?;
         let issued = self
             .catalog
             .transact(|mut tx| async move {
                 let now = self.clock.now();
                 let old = store::key(&mut tx, actor.project, id).await?;
-                let old = old
-                    .filter(|key| key.revoked.is_none())
-                    .ok_or(IdentityFault::KeyNotFound { id })?;
+                let old = old.filter(|key| key.revoked.is_none()).ok_or(IdentityFault::KeyNotFound { id })?;
                 if !covers(&actor.labels, &old.labels) {
                     return Err(IdentityFault::LabelsNotHeld);
                 }
@@ -153,17 +130,9 @@ impl Identity {
                 }
                 let id = ApiKeyId::new(now);
                 let created_by = actor.principal;
-                let key = ApiKey {
-                    id,
-                    created: now,
-                    created_by,
-                    last_used: None,
-                    revoked: None,
-                    ..old
-                };
+                let key = ApiKey { id, created: now, created_by, last_used: None, revoked: None, ..old };
                 let issued = issue(&mut tx, actor, key).await?;
-                self.audit(&mut tx, actor, entry("key.rotate", &issued.key))
-                    .await?;
+                self.audit(&mut tx, actor, entry("key.rotate", &issued.key)).await?;
                 Ok((tx, issued))
             })
             .await?;
@@ -179,16 +148,11 @@ impl Identity {
             .transact(|mut tx| async move {
                 let missing = || IdentityFault::KeyNotFound { id };
                 if store::revoke_key(&mut tx, actor.project, id, self.clock.now()).await? {
-                    let key = store::key(&mut tx, actor.project, id)
-                        .await?
-                        .ok_or_else(missing)?;
-                    self.audit(&mut tx, actor, entry("key.revoke", &key))
-                        .await?;
+                    let key = store::key(&mut tx, actor.project, id).await?.ok_or_else(missing)?;
+                    self.audit(&mut tx, actor, entry("key.revoke", &key)).await?;
                     return Ok((tx, key));
                 }
-                let key = store::key(&mut tx, actor.project, id)
-                    .await?
-                    .ok_or_else(missing)?;
+                let key = store::key(&mut tx, actor.project, id).await?.ok_or_else(missing)?;
                 Ok::<_, IdentityFault>((tx, key))
             })
             .await?;
@@ -197,11 +161,7 @@ impl Identity {
     }
 
     /// Newest first, revoked ones included.
-    pub async fn list_keys(
-        &self,
-        actor: &Actor,
-        page: &PageRequest,
-    ) -> Result<Page<ApiKey>, IdentityFault> {
+    pub async fn list_keys(&self, actor: &Actor, page: &PageRequest) -> Result<Page<ApiKey>, IdentityFault> {
         needs(actor, Role::Admin)?;
         let before = page.after::<ApiKeyId>()?;
         let keys = store::keys(&self.catalog, actor.project, before, page.limit() + 1).await?;
@@ -216,18 +176,7 @@ impl Identity {
 
 /// Only after the secret matched may the answer say why a key does not work.
 fn holder(row: KeyRow, now: Timestamp) -> Result<KeyHolder, IdentityFault> {
-    let KeyRow {
-        id,
-        project,
-        principal,
-        name,
-        role,
-        labels,
-        expires,
-        revoked,
-        member,
-        ..
-    } = row;
+    let KeyRow { id, project, principal, name, role, labels, expires, revoked, member, .. } = row;
     if revoked {
         return Err(IdentityFault::KeyRevoked);
     }
@@ -236,24 +185,11 @@ fn holder(row: KeyRow, now: Timestamp) -> Result<KeyHolder, IdentityFault> {
     }
     // A key of somebody who left the project is as good as revoked.
     let (member_role, member_labels) = member.ok_or(IdentityFault::KeyRevoked)?;
-    let actor = Actor {
-        principal,
-        project,
-        role: role.min(member_role),
-        labels: member_labels.narrowed_to(&labels),
-    };
-    Ok(KeyHolder {
-        key: id,
-        name,
-        actor,
-    })
+    let actor = Actor { principal, project, role: role.min(member_role), labels: member_labels.narrowed_to(&labels) };
+    Ok(KeyHolder { key: id, name, actor })
 }
 
-async fn issue(
-    tx: &mut mainspring_catalog::Tx,
-    actor: &Actor,
-    mut key: ApiKey,
-) -> Result<IssuedKey, IdentityFault> {
+async fn issue(tx: &mut mainspring_catalog::Tx, actor: &Actor, mut key: ApiKey) -> Result<IssuedKey, IdentityFault> {
     let (secret, parts) = secret::generate().map_err(|fault| match fault {
         KeyFault::NoRandomness => IdentityFault::NoRandomness,
         KeyFault::Shape => IdentityFault::InvalidKey,
@@ -264,22 +200,9 @@ async fn issue(
 }
 
 fn entry(action: &'static str, key: &ApiKey) -> AuditEntry {
-    let ApiKey {
-        id,
-        name,
-        prefix,
-        principal,
-        role,
-        labels,
-        expires,
-        ..
-    } = key;
+    let ApiKey { id, name, prefix, principal, role, labels, expires, .. } = key;
     let detail = json!({
         "key": id, "prefix": prefix, "principal": principal, "role": role, "labels": labels, "expires": expires,
     });
-    AuditEntry {
-        action,
-        subject: name.to_string(),
-        detail,
-    }
+    AuditEntry { action, subject: name.to_string(), detail }
 }

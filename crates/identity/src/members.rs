@@ -34,29 +34,20 @@ impl Identity {
                 let principal = match store::principal_by_name(&mut tx, name).await? {
                     Some(principal) => principal,
                     None => {
-                        let principal = Principal {
-                            id: PrincipalId::new(now),
-                            name: name.to_owned(),
-                            kind,
-                        };
+                        let principal = Principal { id: PrincipalId::new(now), name: name.to_owned(), kind };
                         store::insert_principal(&mut tx, &principal, now).await?;
                         principal
                     }
                 };
                 let id = principal.id;
                 let known = store::member(&mut tx, actor.project, id).await?;
-                let loses_admin =
-                    role < Role::Admin && known.is_some_and(|known| known.role == Role::Admin);
+                let loses_admin = role < Role::Admin && known.is_some_and(|known| known.role == Role::Admin);
                 if loses_admin && !store::has_other_admin(&mut tx, actor.project, id).await? {
                     return Err(IdentityFault::LastAdmin);
                 }
                 store::put_member(&mut tx, actor.project, id, (role, labels), now).await?;
                 let detail = json!({ "principal": id, "role": role, "labels": labels });
-                let entry = AuditEntry {
-                    action: "member.put",
-                    subject: name.to_owned(),
-                    detail,
-                };
+                let entry = AuditEntry { action: "member.put", subject: name.to_owned(), detail };
                 self.audit(&mut tx, actor, entry).await?;
                 let member = store::member(&mut tx, actor.project, id).await?;
                 let member = member.ok_or(IdentityFault::MemberNotFound { id })?;
@@ -74,18 +65,12 @@ impl Identity {
             .transact(|mut tx| async move {
                 let member = store::member(&mut tx, actor.project, id).await?;
                 let member = member.ok_or(IdentityFault::MemberNotFound { id })?;
-                if member.role == Role::Admin
-                    && !store::has_other_admin(&mut tx, actor.project, id).await?
-                {
+                if member.role == Role::Admin && !store::has_other_admin(&mut tx, actor.project, id).await? {
                     return Err(IdentityFault::LastAdmin);
                 }
                 store::remove_member(&mut tx, actor.project, id).await?;
                 let detail = json!({ "principal": id });
-                let entry = AuditEntry {
-                    action: "member.remove",
-                    subject: member.principal.name,
-                    detail,
-                };
+                let entry = AuditEntry { action: "member.remove", subject: member.principal.name, detail };
                 self.audit(&mut tx, actor, entry).await?;
                 Ok((tx, ()))
             })
@@ -95,16 +80,10 @@ impl Identity {
     }
 
     /// By name.
-    pub async fn list_members(
-        &self,
-        actor: &Actor,
-        page: &PageRequest,
-    ) -> Result<Page<Member>, IdentityFault> {
+    pub async fn list_members(&self, actor: &Actor, page: &PageRequest) -> Result<Page<Member>, IdentityFault> {
         needs(actor, Role::Admin)?;
         let after = page.after::<String>()?;
         let members = store::members(&self.catalog, actor.project, after, page.limit() + 1).await?;
-        Ok(Page::from_overfetch(members, page, |member| {
-            member.principal.name.clone()
-        }))
+        Ok(Page::from_overfetch(members, page, |member| member.principal.name.clone()))
     }
 }

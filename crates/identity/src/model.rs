@@ -54,9 +54,7 @@ impl FromStr for PrincipalKind {
         [Self::Local, Self::Person, Self::Service]
             .into_iter()
             .find(|kind| kind.as_str() == given)
-            .ok_or_else(|| PrincipalKindFault {
-                given: text::elide(given, 40),
-            })
+            .ok_or_else(|| PrincipalKindFault { given: text::elide(given, 40) })
     }
 }
 
@@ -100,13 +98,9 @@ pub(crate) fn check_labels(labels: &Labels) -> Result<(), IdentityFault> {
         return Ok(());
     };
     if labels.len() > LABELS_MAX {
-        return Err(IdentityFault::BadLabel {
-            reason: format!("more than {LABELS_MAX} of them"),
-        });
+        return Err(IdentityFault::BadLabel { reason: format!("more than {LABELS_MAX} of them") });
     }
-    labels.iter().try_for_each(|label| {
-        check_text(label).map_err(|reason| IdentityFault::BadLabel { reason })
-    })
+    labels.iter().try_for_each(|label| check_text(label).map_err(|reason| IdentityFault::BadLabel { reason }))
 }
 
 pub(crate) fn check_principal_name(name: &str) -> Result<(), IdentityFault> {
@@ -119,10 +113,7 @@ fn check_text(given: &str) -> Result<(), String> {
         return Err(format!("`{shown}` is empty or has blanks around it"));
     }
     if given.chars().count() > TEXT_MAX || given.chars().any(char::is_control) {
-        return Err(format!(
-            "`{}` is longer than {TEXT_MAX} characters or holds control characters",
-            shown.escape_debug()
-        ));
+        return Err(format!("`{}` is longer than {TEXT_MAX} characters or holds control characters", shown.escape_debug()));
     }
     Ok(())
 }

@@ -27,47 +27,25 @@ pub(crate) struct KeyParts {
 
 pub(crate) fn generate() -> Result<(SecretString, KeyParts), KeyFault> {
     let mut bytes = [0_u8; LOOKUP_DIGITS / 2 + SECRET_BYTES];
-    rand::rngs::OsRng
-        .try_fill_bytes(&mut bytes)
-        .map_err(|_| KeyFault::NoRandomness)?;
+    rand::rngs::OsRng.try_fill_bytes(&mut bytes).map_err(|_| KeyFault::NoRandomness)?;
     let (lookup, secret) = bytes.split_at(LOOKUP_DIGITS / 2);
     let lookup: String = lookup.iter().map(|byte| format!("{byte:02x}")).collect();
-    let text = SecretString::from(format!(
-        "{PREFIX}{lookup}_{}",
-        URL_SAFE_NO_PAD.encode(secret)
-    ));
-    Ok((
-        text,
-        KeyParts {
-            lookup,
-            hash: hash(secret),
-        },
-    ))
+    let text = SecretString::from(format!("{PREFIX}{lookup}_{}", URL_SAFE_NO_PAD.encode(secret)));
+    Ok((text, KeyParts { lookup, hash: hash(secret) }))
 }
 
 pub(crate) fn read(text: &SecretString) -> Result<KeyParts, KeyFault> {
-    let rest = text
-        .expose_secret()
-        .strip_prefix(PREFIX)
-        .ok_or(KeyFault::Shape)?;
+    let rest = text.expose_secret().strip_prefix(PREFIX).ok_or(KeyFault::Shape)?;
     let (lookup, secret) = rest.split_once('_').ok_or(KeyFault::Shape)?;
-    let shaped = lookup.len() == LOOKUP_DIGITS
-        && lookup
-            .bytes()
-            .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let shaped = lookup.len() == LOOKUP_DIGITS && lookup.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     if !shaped {
         return Err(KeyFault::Shape);
     }
-    let secret = URL_SAFE_NO_PAD
-        .decode(secret)
-        .map_err(|_| KeyFault::Shape)?;
+    let secret = URL_SAFE_NO_PAD.decode(secret).map_err(|_| KeyFault::Shape)?;
     if secret.len() != SECRET_BYTES {
         return Err(KeyFault::Shape);
     }
-    Ok(KeyParts {
-        lookup: lookup.to_owned(),
-        hash: hash(&secret),
-    })
+    Ok(KeyParts { lookup: lookup.to_owned(), hash: hash(&secret) })
 }
 
 pub(crate) fn prefix(lookup: &str) -> String {
@@ -80,9 +58,6 @@ fn hash(secret: &[u8]) -> [u8; 32] {
 
 /// Compares all bytes whatever the first ones say. A length that differs is a damaged row.
 pub(crate) fn same(stored: &[u8], given: &[u8; 32]) -> bool {
-    let differing = stored
-        .iter()
-        .zip(given)
-        .fold(0_u8, |seen, (a, b)| seen | (a ^ b));
+    let differing = stored.iter().zip(given).fold(0_u8, |seen, (a, b)| seen | (a ^ b));
     stored.len() == given.len() && std::hint::black_box(differing) == 0
 }

@@ -31,11 +31,7 @@ pub struct Identity {
 impl Identity {
     #[must_use]
     pub fn open(catalog: Catalog, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            catalog,
-            clock,
-            cache: Arc::default(),
-        }
+        Self { catalog, clock, cache: Arc::default() }
     }
 
     /// Makes the project `default` with the local user as its admin, unless they are there.
@@ -48,14 +44,8 @@ impl Identity {
                 let project = match store::project_by_name(&mut tx, name).await? {
                     Some(project) => project,
                     None => {
-                        let description =
-                            "The project everything belongs to unless another is named.".to_owned();
-                        let project = Project {
-                            id: ProjectId::new(now),
-                            name: name.clone(),
-                            description,
-                            created: now,
-                        };
+                        let description = "The project everything belongs to unless another is named.".to_owned();
+                        let project = Project { id: ProjectId::new(now), name: name.clone(), description, created: now };
                         store::insert_project(&mut tx, &project).await?;
                         project
                     }
@@ -64,34 +54,15 @@ impl Identity {
                     Some(local) => local,
                     None => {
                         let name = LOCAL_PRINCIPAL.to_owned();
-                        let local = Principal {
-                            id: PrincipalId::new(now),
-                            name,
-                            kind: PrincipalKind::Local,
-                        };
+                        let local = Principal { id: PrincipalId::new(now), name, kind: PrincipalKind::Local };
                         store::insert_principal(&mut tx, &local, now).await?;
                         local
                     }
                 };
-                if store::member(&mut tx, project.id, local.id)
-                    .await?
-                    .is_none()
-                {
-                    store::put_member(
-                        &mut tx,
-                        project.id,
-                        local.id,
-                        (Role::Admin, &Labels::All),
-                        now,
-                    )
-                    .await?;
+                if store::member(&mut tx, project.id, local.id).await?.is_none() {
+                    store::put_member(&mut tx, project.id, local.id, (Role::Admin, &Labels::All), now).await?;
                 }
-                let actor = Actor {
-                    principal: local.id,
-                    project: project.id,
-                    role: Role::Admin,
-                    labels: Labels::All,
-                };
+                let actor = Actor { principal: local.id, project: project.id, role: Role::Admin, labels: Labels::All };
                 Ok((tx, actor))
             })
             .await
@@ -106,21 +77,10 @@ impl Identity {
     pub async fn local_actor_in(&self, project: &Name) -> Result<Actor, IdentityFault> {
         let local = store::find_principal(&self.catalog, LOCAL_PRINCIPAL).await?;
         let local = local.ok_or(IdentityFault::NotBootstrapped)?;
-        let missing = || IdentityFault::ProjectNotFound {
-            name: project.clone(),
-        };
-        let found = store::find_project(&self.catalog, project)
-            .await?
-            .ok_or_else(missing)?;
-        let member = store::find_member(&self.catalog, found.id, local.id)
-            .await?
-            .ok_or_else(missing)?;
-        Ok(Actor {
-            principal: local.id,
-            project: found.id,
-            role: member.role,
-            labels: member.labels,
-        })
+        let missing = || IdentityFault::ProjectNotFound { name: project.clone() };
+        let found = store::find_project(&self.catalog, project).await?.ok_or_else(missing)?;
+        let member = store::find_member(&self.catalog, found.id, local.id).await?.ok_or_else(missing)?;
+        Ok(Actor { principal: local.id, project: found.id, role: member.role, labels: member.labels })
     }
 
     /// Writes down when keys were used. Nothing is lost that matters when a process dies first.
@@ -146,10 +106,7 @@ impl Identity {
             if let Err(found) = self.record_usage().await
                 && !found.kind().is_transient()
             {
-                tracing::error!(
-                    error = fault::chain(&found),
-                    "identity.usage could not be written"
-                );
+                tracing::error!(error = fault::chain(&found), "identity.usage could not be written");
             }
             if !go_on {
                 return;
@@ -157,14 +114,8 @@ impl Identity {
         }
     }
 
-    pub(crate) async fn is_default(
-        &self,
-        tx: &mut Tx,
-        project: ProjectId,
-    ) -> Result<bool, IdentityFault> {
-        Ok(store::project_by_name(tx, &default_project())
-            .await?
-            .is_some_and(|found| found.id == project))
+    pub(crate) async fn is_default(&self, tx: &mut Tx, project: ProjectId) -> Result<bool, IdentityFault> {
+        Ok(store::project_by_name(tx, &default_project()).await?.is_some_and(|found| found.id == project))
     }
 }
 
@@ -173,9 +124,5 @@ fn default_project() -> Name {
 }
 
 pub(crate) fn needs(actor: &Actor, needed: Role) -> Result<(), IdentityFault> {
-    if actor.may(needed) {
-        Ok(())
-    } else {
-        Err(IdentityFault::Forbidden { needed })
-    }
+    if actor.may(needed) { Ok(()) } else { Err(IdentityFault::Forbidden { needed }) }
 }

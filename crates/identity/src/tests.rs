@@ -40,31 +40,16 @@ impl Room {
         let identity = Identity::open(catalog.clone(), Arc::new(clock.clone()));
         let admin = identity.bootstrap().await.unwrap();
         let elsewhere = Identity::open(catalog.clone(), Arc::new(clock.clone()));
-        Self {
-            identity,
-            elsewhere,
-            clock,
-            admin,
-            catalog,
-        }
+        Self { identity, elsewhere, clock, admin, catalog }
     }
 
     fn with_role(&self, role: Role) -> Actor {
-        Actor {
-            role,
-            ..self.admin.clone()
-        }
+        Actor { role, ..self.admin.clone() }
     }
 }
 
 fn new_key(role: Role, labels: Labels) -> NewKey {
-    NewKey {
-        name: name("ci"),
-        role,
-        labels,
-        expires: None,
-        principal: None,
-    }
+    NewKey { name: name("ci"), role, labels, expires: None, principal: None }
 }
 
 #[test]

@@ -21,9 +21,7 @@ pub enum Every {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EveryFault {
-    #[error(
-        "`{given}` is not a schedule: write an interval such as `15m` or five fields of cron such as `0 6 * * 1`"
-    )]
+    #[error("`{given}` is not a schedule: write an interval such as `15m` or five fields of cron such as `0 6 * * 1`")]
     Shape { given: String },
     #[error("`{given}` is shorter than a second or longer than a year")]
     Interval { given: String },
@@ -38,10 +36,7 @@ impl Every {
     pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
         match self {
             Self::Interval(interval) => Some(after.plus(*interval)),
-            Self::Cron(cron) => cron
-                .find_next_occurrence(&Utc::at(after)?, false)
-                .ok()?
-                .timestamp(),
+            Self::Cron(cron) => cron.find_next_occurrence(&Utc::at(after)?, false).ok()?.timestamp(),
         }
     }
 }
@@ -57,10 +52,7 @@ impl fmt::Display for Every {
         match self {
             Self::Interval(interval) => {
                 let seconds = interval.as_secs();
-                let largest = UNITS
-                    .iter()
-                    .rev()
-                    .find(|(_, size)| seconds.is_multiple_of(*size));
+                let largest = UNITS.iter().rev().find(|(_, size)| seconds.is_multiple_of(*size));
                 let (unit, size) = largest.copied().unwrap_or(('s', 1));
                 write!(f, "{}{unit}", seconds / size)
             }
@@ -76,31 +68,20 @@ impl FromStr for Every {
         let shown = || text::elide(given, 80);
         // The cron library also reads nicknames and, told to, seconds and years: one way is enough.
         if given.len() <= 200 && given.split_ascii_whitespace().count() == 5 {
-            let cron = given.parse::<Cron>().map_err(|source| EveryFault::Cron {
-                given: shown(),
-                reason: text::elide(&source.to_string(), 200),
-            })?;
+            let cron = given
+                .parse::<Cron>()
+                .map_err(|source| EveryFault::Cron { given: shown(), reason: text::elide(&source.to_string(), 200) })?;
             let every = Self::Cron(Box::new(cron));
             // Found at once or never: a calendar repeats.
             let start = Timestamp::from_micros(1_700_000_000_000_000);
-            return every
-                .next(start)
-                .map(|_| every)
-                .ok_or_else(|| EveryFault::Never { given: shown() });
+            return every.next(start).map(|_| every).ok_or_else(|| EveryFault::Never { given: shown() });
         }
-        let unit = given
-            .chars()
-            .last()
-            .and_then(|last| UNITS.iter().find(|(unit, _)| *unit == last));
+        let unit = given.chars().last().and_then(|last| UNITS.iter().find(|(unit, _)| *unit == last));
         let Some((unit, size)) = unit else {
             return Err(EveryFault::Shape { given: shown() });
         };
-        let number = given
-            .strip_suffix(*unit)
-            .and_then(|digits| digits.parse::<u64>().ok());
-        let seconds = number
-            .ok_or_else(|| EveryFault::Shape { given: shown() })?
-            .saturating_mul(*size);
+        let number = given.strip_suffix(*unit).and_then(|digits| digits.parse::<u64>().ok());
+        let seconds = number.ok_or_else(|| EveryFault::Shape { given: shown() })?.saturating_mul(*size);
         let interval = Duration::from_secs(seconds);
         if interval < SHORTEST || interval > LONGEST {
             return Err(EveryFault::Interval { given: shown() });
@@ -169,17 +150,11 @@ impl CronDateTime for Utc {
             small(civil.second())?,
             0,
         );
-        moment
-            .map(|moment| Resolution::Single(Self { moment, civil }))
-            .map_err(|_| CronError::InvalidDate)
+        moment.map(|moment| Resolution::Single(Self { moment, civil })).map_err(|_| CronError::InvalidDate)
     }
 
     fn checked_add_seconds(&self, seconds: i64) -> Option<Self> {
-        Self::of(
-            self.moment
-                .checked_add(jiff::SignedDuration::from_secs(seconds))
-                .ok()?,
-        )
+        Self::of(self.moment.checked_add(jiff::SignedDuration::from_secs(seconds)).ok()?)
     }
 
     fn cmp_instant(&self, other: &Self) -> Ordering {

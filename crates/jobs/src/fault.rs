@@ -12,11 +12,7 @@ pub enum JobFault {
     #[error("the lease on job {id} was lost")]
     LeaseLost { id: JobId },
     #[error("{what} may be at most {limit} bytes, not {given}")]
-    TooLarge {
-        what: &'static str,
-        limit: usize,
-        given: usize,
-    },
+    TooLarge { what: &'static str, limit: usize, given: usize },
     #[error("this takes the role {needed}")]
     Forbidden { needed: Role },
     #[error("schedule `{name}` does not exist")]

@@ -23,13 +23,7 @@ pub enum JobState {
 }
 
 impl JobState {
-    pub const ALL: [Self; 5] = [
-        Self::Queued,
-        Self::Running,
-        Self::Done,
-        Self::Failed,
-        Self::Cancelled,
-    ];
+    pub const ALL: [Self; 5] = [Self::Queued, Self::Running, Self::Done, Self::Failed, Self::Cancelled];
 
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -57,12 +51,7 @@ pub struct JobStateFault {
 impl FromStr for JobState {
     type Err = JobStateFault;
     fn from_str(given: &str) -> Result<Self, JobStateFault> {
-        Self::ALL
-            .into_iter()
-            .find(|state| state.as_str() == given)
-            .ok_or_else(|| JobStateFault {
-                given: text::elide(given, 40),
-            })
+        Self::ALL.into_iter().find(|state| state.as_str() == given).ok_or_else(|| JobStateFault { given: text::elide(given, 40) })
     }
 }
 
@@ -109,15 +98,7 @@ impl NewJob {
     /// Of normal priority, tried five times, due at once.
     #[must_use]
     pub const fn new(kind: Name, payload: Value) -> Self {
-        Self {
-            project: None,
-            kind,
-            payload,
-            dedupe: None,
-            priority: 0,
-            max_attempts: 5,
-            due: None,
-        }
+        Self { project: None, kind, payload, dedupe: None, priority: 0, max_attempts: 5, due: None }
     }
 
     #[must_use]

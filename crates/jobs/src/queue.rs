@@ -32,11 +32,7 @@ pub struct Jobs {
 impl Jobs {
     #[must_use]
     pub fn open(catalog: Catalog, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            catalog,
-            clock,
-            woken: Arc::default(),
-        }
+        Self { catalog, clock, woken: Arc::default() }
     }
 
     pub async fn enqueue(&self, new: &NewJob) -> Result<Enqueued, JobFault> {
@@ -54,20 +50,10 @@ impl Jobs {
     /// Makes a job together with another change. Call `wake` after the commit, or workers of this
     /// process find it a second later.
     pub async fn enqueue_in(&self, tx: &mut Tx, new: &NewJob) -> Result<Enqueued, JobFault> {
-        fits(
-            "the payload of a job",
-            JSON_MAX,
-            new.payload.to_string().len(),
-        )?;
-        fits(
-            "a dedupe key",
-            DEDUPE_MAX,
-            new.dedupe.as_ref().map_or(0, String::len),
-        )?;
+        fits("the payload of a job", JSON_MAX, new.payload.to_string().len())?;
+        fits("a dedupe key", DEDUPE_MAX, new.dedupe.as_ref().map_or(0, String::len))?;
         let dedupe = new.dedupe.as_ref().map(|key| {
-            let project = new
-                .project
-                .map_or_else(String::new, |project| project.to_string());
+            let project = new.project.map_or_else(String::new, |project| project.to_string());
             format!("{project}/{}/{key}", new.kind)
         });
         let now = self.clock.now();
@@ -77,10 +63,7 @@ impl Jobs {
         }
         // Nothing but the dedupe key can have stood in the way: ids are new.
         let key = dedupe.unwrap_or_default();
-        store::unfinished(tx, &key)
-            .await?
-            .map(Enqueued::Already)
-            .ok_or(JobFault::NotFound { id })
+        store::unfinished(tx, &key).await?.map(Enqueued::Already).ok_or(JobFault::NotFound { id })
     }
 
     /// Tells waiting workers of this process to look again.
@@ -89,15 +72,8 @@ impl Jobs {
     }
 
     /// Takes the most urgent job of these kinds that is due, or whose worker died.
-    pub async fn lease(
-        &self,
-        owner: &str,
-        kinds: &[Name],
-        lasts: Duration,
-    ) -> Result<Option<Lease>, JobFault> {
-        let kinds = kinds
-            .iter()
-            .fold(String::from(","), |list, kind| format!("{list},{kind},"));
+    pub async fn lease(&self, owner: &str, kinds: &[Name], lasts: Duration) -> Result<Option<Lease>, JobFault> {
+        let kinds = kinds.iter().fold(String::from(","), |list, kind| format!("{list},{kind},"));
         let now = self.clock.now();
         // Idle workers only read: on SQLite a write would hold up everybody else's.
         if !store::any_due(&self.catalog, &kinds, now).await? {
@@ -117,15 +93,8 @@ impl Jobs {
     }
 
     pub async fn progress(&self, lease: &Lease, progress: &Value) -> Result<(), JobFault> {
-        fits(
-            "the progress of a job",
-            JSON_MAX,
-            progress.to_string().len(),
-        )?;
-        held(
-            lease,
-            store::progress(&self.catalog, lease, progress).await?,
-        )
+        fits("the progress of a job", JSON_MAX, progress.to_string().len())?;
+        held(lease, store::progress(&self.catalog, lease, progress).await?)
     }
 
     pub async fn complete(&self, lease: &Lease, result: &Value) -> Result<(), JobFault> {
@@ -138,26 +107,13 @@ impl Jobs {
     }
 
     /// Ends the job together with what it made, so that neither is there without the other.
-    pub async fn complete_in(
-        &self,
-        tx: &mut Tx,
-        lease: &Lease,
-        result: &Value,
-    ) -> Result<(), JobFault> {
+    pub async fn complete_in(&self, tx: &mut Tx, lease: &Lease, result: &Value) -> Result<(), JobFault> {
         fits("the result of a job", JSON_MAX, result.to_string().len())?;
-        held(
-            lease,
-            store::complete(tx, lease, result, self.clock.now()).await?,
-        )
+        held(lease, store::complete(tx, lease, result, self.clock.now()).await?)
     }
 
     /// Ends the attempt; answers what became of the job.
-    pub async fn fail(
-        &self,
-        lease: &Lease,
-        error: &str,
-        retry: Retry,
-    ) -> Result<JobState, JobFault> {
+    pub async fn fail(&self, lease: &Lease, error: &str, retry: Retry) -> Result<JobState, JobFault> {
         let now = self.clock.now();
         let error = text::elide(error, ERROR_MAX).replace('\0', "\u{fffd}");
         let due = now.plus(backoff(lease.job.attempt));
@@ -188,28 +144,14 @@ impl Jobs {
 
     pub async fn get(&self, actor: &Actor, id: JobId) -> Result<Job, JobFault> {
         needs(actor, Role::Reader)?;
-        store::get(&self.catalog, actor.project, id)
-            .await?
-            .ok_or(JobFault::NotFound { id })
+        store::get(&self.catalog, actor.project, id).await?.ok_or(JobFault::NotFound { id })
     }
 
     /// Newest first.
-    pub async fn list(
-        &self,
-        actor: &Actor,
-        filter: &JobFilter,
-        page: &PageRequest,
-    ) -> Result<Page<Job>, JobFault> {
+    pub async fn list(&self, actor: &Actor, filter: &JobFilter, page: &PageRequest) -> Result<Page<Job>, JobFault> {
         needs(actor, Role::Reader)?;
         let before = page.after::<JobId>()?;
-        let jobs = store::list(
-            &self.catalog,
-            actor.project,
-            filter,
-            before,
-            page.limit() + 1,
-        )
-        .await?;
+        let jobs = store::list(&self.catalog, actor.project, filter, before, page.limit() + 1).await?;
         Ok(Page::from_overfetch(jobs, page, |job| job.id))
     }
 
@@ -229,27 +171,15 @@ impl Jobs {
 }
 
 pub(crate) fn needs(actor: &Actor, needed: Role) -> Result<(), JobFault> {
-    if actor.may(needed) {
-        Ok(())
-    } else {
-        Err(JobFault::Forbidden { needed })
-    }
+    if actor.may(needed) { Ok(()) } else { Err(JobFault::Forbidden { needed }) }
 }
 
 pub(crate) fn fits(what: &'static str, limit: usize, given: usize) -> Result<(), JobFault> {
-    if given <= limit {
-        Ok(())
-    } else {
-        Err(JobFault::TooLarge { what, limit, given })
-    }
+    if given <= limit { Ok(()) } else { Err(JobFault::TooLarge { what, limit, given }) }
 }
 
 fn held(lease: &Lease, changed: bool) -> Result<(), JobFault> {
-    if changed {
-        Ok(())
-    } else {
-        Err(JobFault::LeaseLost { id: lease.job.id })
-    }
+    if changed { Ok(()) } else { Err(JobFault::LeaseLost { id: lease.job.id }) }
 }
 
 /// Doubles with each attempt; a random half of it is left out, so that jobs which failed together
@@ -257,8 +187,6 @@ fn held(lease: &Lease, changed: bool) -> Result<(), JobFault> {
 pub(crate) fn backoff(attempt: u32) -> Duration {
     let longest = BACKOFF_LONGEST.as_millis() as u64;
     let first = BACKOFF_FIRST.as_millis() as u64;
-    let full = first
-        .saturating_mul(1 << attempt.saturating_sub(1).min(20))
-        .min(longest);
+    let full = first.saturating_mul(1 << attempt.saturating_sub(1).min(20)).min(longest);
     Duration::from_millis(rand::random_range(full / 2..=full))
 }

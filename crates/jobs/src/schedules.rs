@@ -43,35 +43,16 @@ pub struct NewSchedule {
 impl Jobs {
     /// Makes a schedule or replaces the one of its name. Its first job falls due one step from now;
     /// putting the same rhythm again does not put that moment off.
-    pub async fn put_schedule(
-        &self,
-        actor: &Actor,
-        new: &NewSchedule,
-    ) -> Result<Schedule, JobFault> {
+    pub async fn put_schedule(&self, actor: &Actor, new: &NewSchedule) -> Result<Schedule, JobFault> {
         needs(actor, Role::Editor)?;
-        fits(
-            "the payload of a schedule",
-            JSON_MAX,
-            new.payload.to_string().len(),
-        )?;
+        fits("the payload of a schedule", JSON_MAX, new.payload.to_string().len())?;
         let now = self.clock.now();
-        let first = new.every.next(now).ok_or_else(|| EveryFault::Never {
-            given: new.every.to_string(),
-        })?;
+        let first = new.every.next(now).ok_or_else(|| EveryFault::Never { given: new.every.to_string() })?;
         self.catalog
             .transact(|mut tx| async move {
                 let known = store::get_schedule(&mut tx, actor.project, &new.name).await?;
-                let same = known
-                    .as_ref()
-                    .filter(|known| known.every == new.every && known.next_due > now);
-                let NewSchedule {
-                    name,
-                    kind,
-                    payload,
-                    every,
-                    priority,
-                    paused,
-                } = new.clone();
+                let same = known.as_ref().filter(|known| known.every == new.every && known.next_due > now);
+                let NewSchedule { name, kind, payload, every, priority, paused } = new.clone();
                 let schedule = Schedule {
                     project: actor.project,
                     next_due: same.map_or(first, |known| known.next_due),

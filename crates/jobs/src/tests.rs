@@ -37,24 +37,12 @@ struct Room {
 
 impl Room {
     async fn over(catalog: Catalog) -> Self {
-        const PROJECT: &str =
-            "INSERT INTO project (id, name, description, created) VALUES ($1, $2, '', 0)";
+        const PROJECT: &str = "INSERT INTO project (id, name, description, created) VALUES ($1, $2, '', 0)";
         let clock = FrozenClock::at(start());
         let (project, other) = (ProjectId::new(start()), ProjectId::new(start()));
-        catalog
-            .write(PROJECT, params![project, "ours"])
-            .await
-            .unwrap();
-        catalog
-            .write(PROJECT, params![other, "theirs"])
-            .await
-            .unwrap();
-        let actor = |project, role| Actor {
-            principal: PrincipalId::new(start()),
-            project,
-            role,
-            labels: Labels::All,
-        };
+        catalog.write(PROJECT, params![project, "ours"]).await.unwrap();
+        catalog.write(PROJECT, params![other, "theirs"]).await.unwrap();
+        let actor = |project, role| Actor { principal: PrincipalId::new(start()), project, role, labels: Labels::All };
         Self {
             jobs: Jobs::open(catalog, Arc::new(clock.clone())),
             clock,
@@ -70,9 +58,6 @@ impl Room {
     }
 
     async fn lease(&self, owner: &str) -> Option<Lease> {
-        self.jobs
-            .lease(owner, &[kind("ingest")], MINUTE)
-            .await
-            .unwrap()
+        self.jobs.lease(owner, &[kind("ingest")], MINUTE).await.unwrap()
     }
 }

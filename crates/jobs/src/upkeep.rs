@@ -25,9 +25,7 @@ impl Jobs {
     pub async fn keep_up_once(&self, keep: Duration) -> Result<(), JobFault> {
         self.run_schedules().await?;
         self.end_exhausted().await?;
-        while store::prune(&self.catalog, self.clock.now().minus(keep), PRUNE_BATCH).await?
-            == PRUNE_BATCH
-        {}
+        while store::prune(&self.catalog, self.clock.now().minus(keep), PRUNE_BATCH).await? == PRUNE_BATCH {}
         Ok(())
     }
 }

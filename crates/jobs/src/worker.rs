@@ -36,15 +36,8 @@ pub struct Failure {
 impl<F: Fault> From<F> for Failure {
     /// Faults that may pass are tried again; our own mistakes too, since a restart may cure them.
     fn from(found: F) -> Self {
-        let retry = if found.kind().is_transient() || found.kind().is_ours() {
-            Retry::Later
-        } else {
-            Retry::Never
-        };
-        Self {
-            message: fault::chain(&found),
-            retry,
-        }
+        let retry = if found.kind().is_transient() || found.kind().is_ours() { Retry::Later } else { Retry::Never };
+        Self { message: fault::chain(&found), retry }
     }
 }
 
@@ -111,10 +104,7 @@ pub struct Worker {
 impl std::fmt::Debug for Worker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let kinds: Vec<&str> = self.handlers.keys().map(Name::as_str).collect();
-        f.debug_struct("Worker")
-            .field("owner", &self.owner)
-            .field("kinds", &kinds)
-            .finish_non_exhaustive()
+        f.debug_struct("Worker").field("owner", &self.owner).field("kinds", &kinds).finish_non_exhaustive()
     }
 }
 
@@ -122,13 +112,7 @@ impl Worker {
     /// `owner` names the process in lists of jobs: host and process id, for people.
     #[must_use]
     pub fn new(jobs: Jobs, owner: &str) -> Self {
-        Self {
-            jobs,
-            owner: owner.into(),
-            handlers: BTreeMap::new(),
-            slots: 1,
-            lease: LEASE,
-        }
+        Self { jobs, owner: owner.into(), handlers: BTreeMap::new(), slots: 1, lease: LEASE }
     }
 
     #[must_use]
@@ -172,10 +156,7 @@ impl Worker {
                     }
                 }
                 Err(found) => {
-                    tracing::warn!(
-                        error = fault::chain(&found),
-                        "job.worker could not reach its queue"
-                    );
+                    tracing::warn!(error = fault::chain(&found), "job.worker could not reach its queue");
                     stop.sleep(PAUSE).await;
                 }
             }
@@ -198,11 +179,7 @@ impl Worker {
     #[tracing::instrument(skip_all, fields(job.id = %lease.job.id, job.kind = %lease.job.kind, job.attempt = lease.job.attempt))]
     async fn work(&self, handler: &dyn Handler, lease: Lease, stop: &Stop) -> Result<(), JobFault> {
         let (reason, watched) = watch::channel(None);
-        let context = Context {
-            jobs: self.jobs.clone(),
-            lease: lease.clone(),
-            reason: watched,
-        };
+        let context = Context { jobs: self.jobs.clone(), lease: lease.clone(), reason: watched };
         let shutting_down = async {
             stop.requested().await;
             reason.send_replace(Some(StopReason::ShuttingDown));
@@ -220,10 +197,7 @@ impl Worker {
         };
         let ended = ended.unwrap_or_else(|_| {
             tracing::error!("job.panicked: the handler panicked");
-            Err(Failure {
-                message: "the handler panicked".to_owned(),
-                retry: Retry::Later,
-            })
+            Err(Failure { message: "the handler panicked".to_owned(), retry: Retry::Later })
         });
         self.record(&lease, ended, stop.is_requested()).await
     }
@@ -235,9 +209,7 @@ impl Worker {
             match self.jobs.heartbeat(&mut lease).await {
                 Ok(false) => {}
                 Ok(true) => {
-                    reason.send_if_modified(|reason| {
-                        reason.is_none() && reason.replace(StopReason::Cancelled).is_none()
-                    });
+                    reason.send_if_modified(|reason| reason.is_none() && reason.replace(StopReason::Cancelled).is_none());
                 }
                 Err(JobFault::LeaseLost { .. }) => {
                     // A handler that ends its job itself is about to say so.
@@ -251,18 +223,11 @@ impl Worker {
         }
     }
 
-    async fn record(
-        &self,
-        lease: &Lease,
-        ended: Result<Value, Failure>,
-        stopping: bool,
-    ) -> Result<(), JobFault> {
+    async fn record(&self, lease: &Lease, ended: Result<Value, Failure>, stopping: bool) -> Result<(), JobFault> {
         let recorded = match ended {
             Ok(result) => self.jobs.complete(lease, &result).await,
             Err(_) if stopping => self.jobs.release(lease).await,
-            Err(Failure { message, retry }) => {
-                self.jobs.fail(lease, &message, retry).await.map(drop)
-            }
+            Err(Failure { message, retry }) => self.jobs.fail(lease, &message, retry).await.map(drop),
         };
         match recorded {
             // The handler ended the job itself, or somebody else holds it now; either way it is not ours.

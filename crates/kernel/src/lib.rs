@@ -1,12 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+pub mod actor;
+pub mod clock;
+pub mod digest;
+pub mod fault;
 pub mod id;
 pub mod name;
-pub mod digest;
-pub mod clock;
 pub mod page;
-pub mod fault;
-pub mod actor;
 pub mod tasks;
 pub mod text;
 

@@ -126,10 +126,7 @@ impl FromStr for AssetKind {
     type Err = KindFault;
 
     fn from_str(given: &str) -> Result<Self, KindFault> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == given)
-            .ok_or_else(|| KindFault { given: text::elide(given, 80) })
+        Self::ALL.into_iter().find(|kind| kind.as_str() == given).ok_or_else(|| KindFault { given: text::elide(given, 80) })
     }
 }
 

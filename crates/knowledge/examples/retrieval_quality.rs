@@ -20,11 +20,9 @@ use mainspring_kernel::{
     Actor, Fault, Labels, PageRequest, Role, SystemClock, Tasks,
     id::{PrincipalId, ProjectId},
 };
-use mainspring_knowledge::{
-    DocumentFilter, IngestOptions, KnowledgeConfig, Knowledges, Parse, Parts, SourcePolicy, kind,
-};
+use mainspring_knowledge::{DocumentFilter, IngestOptions, KnowledgeConfig, Knowledges, Parse, Parts, SourcePolicy, kind};
 use mainspring_lake_lance::{Durability, LakeLocation, LanceConfig, LanceLake};
-use mainspring_llm::{Budget, Models, ModelFault, RetrieveRequest, SearchMode, SpanContext, trace::NoSink};
+use mainspring_llm::{Budget, ModelFault, Models, RetrieveRequest, SearchMode, SpanContext, trace::NoSink};
 use mainspring_parsers::{Block, BlockKind, ParsedDocument};
 use mainspring_registry::{Draft, Registry};
 use mainspring_weights::{ModelList, Role as FileRole, Weights};
@@ -154,9 +152,8 @@ async fn open(embedder: &Arc<LocalEmbedder>) -> Result<Room, Failure> {
     let registry = Registry::open(catalog.clone(), clock.clone(), vec![kind()]);
     let location = LakeLocation::parse(home.path().join("lake").to_str().ok_or("path")?)?;
     let lake = LanceLake::open(LanceConfig { durability: Durability::Process, ..LanceConfig::new(location) }).await?;
-    let models = Models::default()
-        .with_embedder(embedder.clone())
-        .with_reranker(MODEL, Arc::new(LateInteraction::new(embedder.clone())));
+    let models =
+        Models::default().with_embedder(embedder.clone()).with_reranker(MODEL, Arc::new(LateInteraction::new(embedder.clone())));
     let parts = Parts {
         catalog,
         registry: registry.clone(),
@@ -187,7 +184,8 @@ impl Room {
         }});
         self.registry.apply(&self.actor, &[Draft { origin: "bench".into(), value: manifest }], "bench").await?;
         let began = Instant::now();
-        let report = Box::pin(self.knowledges.ingest(&self.actor, &"set".parse()?, IngestOptions::default(), &self.trace())).await?;
+        let report =
+            Box::pin(self.knowledges.ingest(&self.actor, &"set".parse()?, IngestOptions::default(), &self.trace())).await?;
         println!(
             "{}",
             json!({
@@ -199,7 +197,11 @@ impl Room {
         loop {
             let page = PageRequest::new(Some(500), cursor)?;
             let some = self.knowledges.documents(&self.actor, &"set".parse()?, &DocumentFilter::default(), &page).await?;
-            keys.extend(some.items.into_iter().map(|document| (document.id.to_string(), document.path.trim_end_matches(".md").to_owned())));
+            keys.extend(
+                some.items
+                    .into_iter()
+                    .map(|document| (document.id.to_string(), document.path.trim_end_matches(".md").to_owned())),
+            );
             cursor = some.next;
             if cursor.is_none() {
                 return Ok(keys);
@@ -212,7 +214,8 @@ impl Room {
     }
 
     async fn ask(&self, question: &str, mode: SearchMode, rerank: bool) -> Result<mainspring_knowledge::Answer, Failure> {
-        let request = RetrieveRequest { query: question.to_owned(), mode: Some(mode), rerank: Some(rerank), ..RetrieveRequest::default() };
+        let request =
+            RetrieveRequest { query: question.to_owned(), mode: Some(mode), rerank: Some(rerank), ..RetrieveRequest::default() };
         let budget = Budget::of(Duration::from_secs(120));
         Ok(self.knowledges.search(&self.actor, &"set".parse()?, request, &self.trace(), budget).await?)
     }
@@ -245,7 +248,13 @@ async fn measure(room: &Room, set: &Set, keys: &HashMap<String, String>) -> Resu
             let stages = &answer.retrieved.timings;
             times.push(stages.iter().filter(|(stage, _)| stage != "embed").map(|(_, ms)| ms).sum::<f64>());
             let mut seen = BTreeSet::new();
-            let ranked: Vec<&String> = answer.retrieved.passages.iter().filter_map(|hit| keys.get(&hit.document)).filter(|key| seen.insert(*key)).collect();
+            let ranked: Vec<&String> = answer
+                .retrieved
+                .passages
+                .iter()
+                .filter_map(|hit| keys.get(&hit.document))
+                .filter(|key| seen.insert(*key))
+                .collect();
             gains_of.push(ndcg(&ranked, gains, 10));
             let found = ranked.iter().take(100).filter(|key| gains.contains_key(**key)).count();
             recall += found as f64 / gains.len().min(100) as f64;
@@ -287,7 +296,10 @@ async fn calibrate(room: &Room, set: &Set, foreign: &[String]) -> Result<(), Fai
             let at = |share: f64| values.get(((values.len().max(1) - 1) as f64 * share) as usize).copied();
             json!({ "p5": at(0.05), "p50": at(0.5), "p95": at(0.95), "count": values.len() })
         };
-        println!("{}", json!({ "evidence": set.name, "group": group, "similarity": of(|one| one.1), "coverage": of(|one| one.2) }));
+        println!(
+            "{}",
+            json!({ "evidence": set.name, "group": group, "similarity": of(|one| one.1), "coverage": of(|one| one.2) })
+        );
     }
     for step in 2..=13 {
         let threshold = f64::from(step) * 0.05;

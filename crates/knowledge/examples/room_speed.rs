@@ -42,7 +42,8 @@ const QUERIES: u64 = 300;
 
 /// A number in 0..1 that only depends on what it is made from.
 fn chance(seed: u64, at: u64) -> f32 {
-    let mut x = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(at.wrapping_mul(0xD1B5_4A32_D192_ED03)) ^ 0x5851_F42D_4C95_7F2D;
+    let mut x =
+        seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(at.wrapping_mul(0xD1B5_4A32_D192_ED03)) ^ 0x5851_F42D_4C95_7F2D;
     x ^= x >> 32;
     x = x.wrapping_mul(0xD6E8_FEB8_6659_FD93);
     x ^= x >> 32;
@@ -134,8 +135,14 @@ struct Here;
 
 #[async_trait::async_trait]
 impl Parse for Here {
-    async fn parse(&self, bytes: bytes::Bytes, media_type: Option<String>, name: String) -> Result<ParsedDocument, Box<dyn Fault>> {
-        parse_in_process(&bytes, &name, media_type.as_deref(), &Limits::default()).map_err(|fault| Box::new(fault) as Box<dyn Fault>)
+    async fn parse(
+        &self,
+        bytes: bytes::Bytes,
+        media_type: Option<String>,
+        name: String,
+    ) -> Result<ParsedDocument, Box<dyn Fault>> {
+        parse_in_process(&bytes, &name, media_type.as_deref(), &Limits::default())
+            .map_err(|fault| Box::new(fault) as Box<dyn Fault>)
     }
 }
 
@@ -213,7 +220,8 @@ async fn main() -> Result<(), Failure> {
         clock,
     };
     let room = Knowledges::open(parts, KnowledgeConfig::new(SourcePolicy::in_dir(home.path().join("work"))))?;
-    let actor = Actor { principal: PrincipalId::from_raw(1), project: ProjectId::from_raw(1), role: Role::Admin, labels: Labels::All };
+    let actor =
+        Actor { principal: PrincipalId::from_raw(1), project: ProjectId::from_raw(1), role: Role::Admin, labels: Labels::All };
     let trace = SpanContext::root(actor.project, Arc::new(NoSink), Arc::new(SystemClock));
     let manifest = json!({"apiVersion": "mainspring/v1", "kind": "knowledge", "name": "k", "spec": {
         "sources": [{ "type": "folder", "name": "docs", "path": folder, "labels": ["staff"], "rules": [{ "match": "0/", "labels": ["hr"] }] }],
@@ -250,7 +258,12 @@ async fn main() -> Result<(), Failure> {
     recall(&room, lake.as_ref(), &actor, &vectors).await
 }
 
-async fn search(room: &Knowledges, actor: &Actor, (what, mode, clients): (&str, SearchMode, u64), chunks: u64) -> Result<(), Failure> {
+async fn search(
+    room: &Knowledges,
+    actor: &Actor,
+    (what, mode, clients): (&str, SearchMode, u64),
+    chunks: u64,
+) -> Result<(), Failure> {
     let mut times: Vec<f64> = Vec::new();
     let mut stages: Vec<(String, f64)> = Vec::new();
     for round in 0..QUERIES / clients {
@@ -301,7 +314,13 @@ async fn recall(room: &Knowledges, lake: &dyn Lake, actor: &Actor, vectors: &Vec
         let (mut found, mut wanted) = (0, 0);
         for query in 0..100 {
             let vector = vectors.row(vectors.rows + query)?;
-            let ask = |distance| VectorQuery { column: "vector".into(), vector: vector.clone(), limit: 10, filter: filter.clone(), distance };
+            let ask = |distance| VectorQuery {
+                column: "vector".into(),
+                vector: vector.clone(),
+                limit: 10,
+                filter: filter.clone(),
+                distance,
+            };
             let exact = table.nearest(ask(Distance::Exact)).await?;
             // As the room asks: more candidates than are wanted in the end.
             let indexed = table.nearest(VectorQuery { limit: 64, ..ask(Distance::Indexed { probes: 20, refine: 3 }) }).await?;

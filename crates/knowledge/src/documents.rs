@@ -111,9 +111,9 @@ pub(crate) async fn list(
     let stored = ListFilter { status: filter.status, source: filter.source.clone() };
     let matches = |document: &Document| {
         actor.labels.may_see(&document.labels)
-            && text.as_ref().is_none_or(|text| {
-                document.path.to_lowercase().contains(text) || document.title.to_lowercase().contains(text)
-            })
+            && text
+                .as_ref()
+                .is_none_or(|text| document.path.to_lowercase().contains(text) || document.title.to_lowercase().contains(text))
     };
     let mut found = Vec::new();
     // Hidden documents are passed over here, page after page, so that nothing shows they are there.

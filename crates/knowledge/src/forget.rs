@@ -134,8 +134,13 @@ async fn wanted(inner: &Inner, actor: &Actor, key: &KnowledgeKey, request: &Forg
         let reason = "name documents or a source".to_owned();
         return Err(KnowledgeFault::BadRequest { field: "documents", reason });
     }
-    let mut wanted =
-        Wanted { documents: Vec::new(), texts: Vec::new(), not_found: Vec::new(), readmit: request.readmit, by: actor.principal.to_string() };
+    let mut wanted = Wanted {
+        documents: Vec::new(),
+        texts: Vec::new(),
+        not_found: Vec::new(),
+        readmit: request.readmit,
+        by: actor.principal.to_string(),
+    };
     for id in ids {
         match document::get(&inner.catalog, key, None, &id).await? {
             Some(found) if found.status != DocumentStatus::Forgotten && actor.labels.may_see(&found.labels) => {
@@ -154,7 +159,12 @@ async fn wanted(inner: &Inner, actor: &Actor, key: &KnowledgeKey, request: &Forg
 }
 
 /// Tombstones first: from here on no search gives the documents out and no ingestion brings them back.
-async fn bury(tx: &mut mainspring_catalog::Tx, key: &KnowledgeKey, wanted: &Wanted, now: Timestamp) -> Result<(), KnowledgeFault> {
+async fn bury(
+    tx: &mut mainspring_catalog::Tx,
+    key: &KnowledgeKey,
+    wanted: &Wanted,
+    now: Timestamp,
+) -> Result<(), KnowledgeFault> {
     for id in &wanted.documents {
         document::forget(tx, key, id, now).await?;
     }

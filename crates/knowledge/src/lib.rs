@@ -1,25 +1,25 @@
 #![doc = include_str!("../README.md")]
 
-pub mod spec;      // start here: what people write
-mod model;         // what a knowledge holds, and what its ingestion says of itself
-mod service;       // every use case
-pub mod source;
 pub mod chunk;
-mod ingest;
-mod search;
 mod documents;
-mod forget;
-mod upkeep;
-mod watch;
-mod kind;
-mod table;         // rows of the lake
-mod texts;
-mod store;         // SQL lives here and nowhere else
 mod fault;
+mod forget;
+mod ingest;
+mod kind;
+mod model; // what a knowledge holds, and what its ingestion says of itself
+mod search;
+mod service; // every use case
+pub mod source;
+pub mod spec; // start here: what people write
+mod store; // SQL lives here and nowhere else
+mod table; // rows of the lake
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
+mod texts;
+mod upkeep;
+mod watch;
 
 pub use documents::{Chunk, DocumentFilter, DocumentText, SourceStats, Stats};
 pub use fault::KnowledgeFault;
@@ -27,8 +27,8 @@ pub use forget::{DroppedState, ForgetRequest, Receipt, RemovedRows};
 pub use ingest::{IngestOptions, Ingestion, Parse, ParsedText};
 pub use kind::kind;
 pub use model::{
-    Document, DocumentId, DocumentStatus, Failure, IngestRun, KnowledgeKey, KnowledgeVersion, Progress, Reason, Report,
-    RunState, Stage,
+    Document, DocumentId, DocumentStatus, Failure, IngestRun, KnowledgeKey, KnowledgeVersion, Progress, Reason, Report, RunState,
+    Stage,
 };
 pub use search::{Answer, Evidence, LeftOut};
 pub use service::{Interrupted, KnowledgeConfig, Knowledges, Parts};

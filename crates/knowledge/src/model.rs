@@ -107,7 +107,9 @@ impl FromStr for DocumentStatus {
         [Self::Ready, Self::Failed, Self::Skipped, Self::Forgotten]
             .into_iter()
             .find(|status| status.as_str() == given)
-            .ok_or_else(|| format!("`{}` is none of ready, failed, skipped, forgotten", mainspring_kernel::text::elide(given, 40)))
+            .ok_or_else(|| {
+                format!("`{}` is none of ready, failed, skipped, forgotten", mainspring_kernel::text::elide(given, 40))
+            })
     }
 }
 

@@ -105,8 +105,7 @@ impl Knowledges {
         let Parts { catalog, registry, lake, blobs, parsers, models, tasks, clock } = parts;
         let texts = Texts::of(config.text_cache_bytes);
         let process = format!("{}-{}", std::process::id(), clock.now().as_micros());
-        let inner =
-            Inner { catalog, registry, lake, blobs, parsers, models, tasks, clock, config, egress, texts, process };
+        let inner = Inner { catalog, registry, lake, blobs, parsers, models, tasks, clock, config, egress, texts, process };
         Ok(Self { inner: Arc::new(inner) })
     }
 

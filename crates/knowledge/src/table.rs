@@ -51,8 +51,28 @@ pub(crate) mod columns {
 
     /// Everything a passage shows.
     pub(crate) const SHOWN: [&str; 22] = [
-        ID, DOCUMENT, DOCUMENT_DIGEST, ORDINAL, TEXT, HEADER, TEXT_DIGEST, START, END, PARENT_START, PARENT_END, PAGE,
-        HEADING_PATH, KIND, TOKENS, TITLE, URI, MEDIA_TYPE, LABELS, META, SOURCE, UPDATED,
+        ID,
+        DOCUMENT,
+        DOCUMENT_DIGEST,
+        ORDINAL,
+        TEXT,
+        HEADER,
+        TEXT_DIGEST,
+        START,
+        END,
+        PARENT_START,
+        PARENT_END,
+        PAGE,
+        HEADING_PATH,
+        KIND,
+        TOKENS,
+        TITLE,
+        URI,
+        MEDIA_TYPE,
+        LABELS,
+        META,
+        SOURCE,
+        UPDATED,
     ];
 }
 use columns as c;
@@ -89,8 +109,7 @@ pub(crate) struct ChunkRow {
 /// `kn_<name>_<12 digits>`: the digits are of project, whole name and config, so that no two meet.
 pub(crate) fn table_name(knowledge: &KnowledgeKey, config: &Digest) -> Result<Name, KnowledgeFault> {
     let project = knowledge.project.to_string();
-    let digest =
-        Digest::of_parts([project.as_bytes(), knowledge.name.as_str().as_bytes(), config.to_string().as_bytes()]);
+    let digest = Digest::of_parts([project.as_bytes(), knowledge.name.as_str().as_bytes(), config.to_string().as_bytes()]);
     let shown: String = knowledge.name.as_str().chars().take(40).collect();
     let name = format!("kn_{shown}_{}", digest.short());
     name.parse().map_err(|fault| KnowledgeFault::rows(&name, fault))
@@ -157,15 +176,10 @@ pub(crate) fn text_digest(search_text: &str) -> String {
 }
 
 /// One record batch from chunks and their vectors, in the same order.
-pub(crate) fn batch(
-    rows: &[ChunkRow],
-    vectors: &[Arc<[f32]>],
-    dimensions: usize,
-) -> Result<RecordBatch, KnowledgeFault> {
+pub(crate) fn batch(rows: &[ChunkRow], vectors: &[Arc<[f32]>], dimensions: usize) -> Result<RecordBatch, KnowledgeFault> {
     let texts = |get: fn(&ChunkRow) -> &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(rows.iter().map(get))) };
     let numbers = |get: fn(&ChunkRow) -> i64| -> ArrayRef { Arc::new(Int64Array::from_iter_values(rows.iter().map(get))) };
-    let search: StringArray =
-        StringArray::from_iter_values(rows.iter().map(|row| search_text(&row.header, &row.text)));
+    let search: StringArray = StringArray::from_iter_values(rows.iter().map(|row| search_text(&row.header, &row.text)));
     let pages: Int64Array = rows.iter().map(|row| row.page.map(i64::from)).collect();
     let mut flat = Vec::with_capacity(rows.len() * dimensions);
     for vector in vectors {
@@ -283,9 +297,7 @@ impl<'a> Reader<'a> {
     fn text(&self, name: &str, at: usize) -> Result<String, KnowledgeFault> {
         match self.batch.column_by_name(name) {
             None => Ok(String::new()),
-            Some(column) => {
-                column.as_string_opt::<i32>().map(|texts| texts.value(at).to_owned()).ok_or_else(|| self.wrong(name))
-            }
+            Some(column) => column.as_string_opt::<i32>().map(|texts| texts.value(at).to_owned()).ok_or_else(|| self.wrong(name)),
         }
     }
 

@@ -18,7 +18,7 @@ use mainspring_kernel::{
     id::{PrincipalId, ProjectId},
 };
 use mainspring_lake::Lake;
-use mainspring_lake_lance::{Durability, LanceConfig, LanceLake, LakeLocation};
+use mainspring_lake_lance::{Durability, LakeLocation, LanceConfig, LanceLake};
 use mainspring_llm::{
     Budget, Embedder, ModelFault, Models, Passage, RetrieveRequest, SpanContext, TextTokenizer, Tokens,
     embed::{EmbedAs, Embedded},
@@ -28,9 +28,7 @@ use mainspring_parsers::{Block, BlockKind, ParsedDocument};
 use mainspring_registry::{Draft, Registry};
 use serde_json::{Value, json};
 
-use crate::{
-    Answer, IngestOptions, KnowledgeConfig, KnowledgeFault, Knowledges, Parse, Parts, Report, SourcePolicy, kind,
-};
+use crate::{Answer, IngestOptions, KnowledgeConfig, KnowledgeFault, Knowledges, Parse, Parts, Report, SourcePolicy, kind};
 
 pub(crate) const NAME: &str = "manual";
 
@@ -143,8 +141,7 @@ impl Parse for SmallParser {
 }
 
 fn parsed(text: &str) -> ParsedDocument {
-    let mut document =
-        ParsedDocument { text: text.to_owned(), media_type: "text/markdown".into(), ..ParsedDocument::default() };
+    let mut document = ParsedDocument { text: text.to_owned(), media_type: "text/markdown".into(), ..ParsedDocument::default() };
     let mut headings: Vec<String> = Vec::new();
     let mut at = 0;
     for paragraph in text.split("\n\n") {
@@ -196,12 +193,9 @@ impl Room {
         std::fs::create_dir_all(home.path().join("docs")).unwrap();
         let project = ProjectId::new(clock.now());
         let mut tx = catalog.begin().await.unwrap();
-        tx.execute(
-            "INSERT INTO project (id, name, description, created) VALUES ($1, $2, '', 0)",
-            params![project, "tests"],
-        )
-        .await
-        .unwrap();
+        tx.execute("INSERT INTO project (id, name, description, created) VALUES ($1, $2, '', 0)", params![project, "tests"])
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         Self::build((catalog, home), (clock, project), embedder, Arc::default()).await
     }

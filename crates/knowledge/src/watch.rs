@@ -1,7 +1,10 @@
 //! Noticing that local folders changed. Whoever wires this starts an ingestion for every notice; the
 //! ingestion itself finds out what changed, so a notice that is missed or made up costs little.
 
-use std::{path::{Path, PathBuf}, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;

@@ -142,11 +142,11 @@ impl<'a> Scope<'a> {
         let kind = field.data_type();
         match value {
             Scalar::Text(text) if is_text(kind) => Ok(Operand::Value(operator, text_value(text, kind))),
-            Scalar::Bool(truth) if *kind == DataType::Boolean => {
-                Ok(Operand::Value(operator, ScalarValue::Boolean(Some(*truth))))
-            }
+            Scalar::Bool(truth) if *kind == DataType::Boolean => Ok(Operand::Value(operator, ScalarValue::Boolean(Some(*truth)))),
             Scalar::Int(number) if holds_whole_numbers(kind) => Ok(whole_operand(kind, operator, i128::from(*number))),
-            Scalar::Float(number) if number.is_nan() => Err(self.fault("a condition compares with something that is not a number")),
+            Scalar::Float(number) if number.is_nan() => {
+                Err(self.fault("a condition compares with something that is not a number"))
+            }
             Scalar::Float(number) if holds_whole_numbers(kind) => Ok(fraction_operand(kind, operator, *number)),
             #[expect(clippy::cast_precision_loss, reason = "the column holds no better")]
             Scalar::Int(number) if kind.is_floating() => float_value(kind, *number as f64)
@@ -293,11 +293,7 @@ fn list_literal(labels: &[String], item: &Arc<Field>, large: bool) -> Option<Sca
 fn known(field: &Field, truth: bool) -> Expr {
     let unknown = Expr::Literal(ScalarValue::Boolean(None), None);
     let this = Box::new(reference(field));
-    if truth {
-        binary(Expr::IsNotNull(this), Operator::Or, unknown)
-    } else {
-        binary(Expr::IsNull(this), Operator::And, unknown)
-    }
+    if truth { binary(Expr::IsNotNull(this), Operator::Or, unknown) } else { binary(Expr::IsNull(this), Operator::And, unknown) }
 }
 
 /// Unqualified and unparsed: a name with a dot or a quote in it is still one name.

@@ -19,8 +19,9 @@ use mainspring_lake::{Lake, LakeFault, Repair, Table, TableSpec};
 use object_store::ObjectStoreExt as _;
 
 use crate::{
-    fault, indexes, repair, schema,
+    fault, indexes,
     location::LakeLocation,
+    repair, schema,
     stores::Stores,
     table::{Core, LanceTable},
     versions,
@@ -59,7 +60,9 @@ pub struct LanceConfig {
 #[cfg(test)]
 #[derive(Clone)]
 #[expect(clippy::type_complexity, reason = "it is a function from store to store")]
-pub(crate) struct Wrap(pub(crate) Arc<dyn Fn(Arc<dyn object_store::ObjectStore>) -> Arc<dyn object_store::ObjectStore> + Send + Sync>);
+pub(crate) struct Wrap(
+    pub(crate) Arc<dyn Fn(Arc<dyn object_store::ObjectStore>) -> Arc<dyn object_store::ObjectStore> + Send + Sync>,
+);
 
 #[cfg(test)]
 impl fmt::Debug for Wrap {

@@ -2,20 +2,20 @@
 // Lance's futures nest deeper than the compiler's default allows.
 #![recursion_limit = "256"]
 
-mod lake;
-mod table;
-mod writer;
-mod replace;
-mod filter;
-mod search;
-mod indexes;
-mod upkeep;
-mod repair;
-mod versions;
-mod schema;
-mod location;
-mod stores;
 mod fault;
+mod filter;
+mod indexes;
+mod lake;
+mod location;
+mod repair;
+mod replace;
+mod schema;
+mod search;
+mod stores;
+mod table;
+mod upkeep;
+mod versions;
+mod writer;
 
 #[cfg(test)]
 mod tests;

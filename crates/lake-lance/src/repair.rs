@@ -6,11 +6,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use lance::{
-    Dataset,
-    dataset::builder::DatasetBuilder,
-    index::DatasetIndexExt,
-};
+use lance::{Dataset, dataset::builder::DatasetBuilder, index::DatasetIndexExt};
 use lance_table::io::{
     commit::{ManifestNamingScheme, VERSIONS_DIR},
     deletion::deletion_file_path,
@@ -34,21 +30,28 @@ const FILES_AT_ONCE: usize = 16;
 /// Looks at every table of the lake.
 pub(crate) async fn repair_all(shared: &Arc<Shared>) -> Result<Vec<Repair>, LakeFault> {
     let stores = &shared.stores;
-    let found = stores.store.inner.list_with_delimiter(Some(&stores.root)).await.map_err(|error| fault::of_store(&stores.label, &error))?;
+    let found = stores
+        .store
+        .inner
+        .list_with_delimiter(Some(&stores.root))
+        .await
+        .map_err(|error| fault::of_store(&stores.label, &error))?;
     let mut tables = Vec::new();
     for directory in found.common_prefixes {
         let Some(name) = directory.filename().map(str::to_owned) else { continue };
         if name.ends_with(DROPPED_SUFFIX) {
             remove_all(stores, &directory).await?;
         } else if let Some(table) = name.strip_suffix(TABLE_SUFFIX) {
-            tables.push(Suspect { shared: shared.clone(), name: table.to_owned(), uri: stores.table_uri(&name), base: directory });
+            tables.push(Suspect {
+                shared: shared.clone(),
+                name: table.to_owned(),
+                uri: stores.table_uri(&name),
+                base: directory,
+            });
         }
     }
-    let repairs: Vec<Vec<Repair>> = stream::iter(tables)
-        .map(|table| async move { table.repair().await })
-        .buffered(TABLES_AT_ONCE)
-        .try_collect()
-        .await?;
+    let repairs: Vec<Vec<Repair>> =
+        stream::iter(tables).map(|table| async move { table.repair().await }).buffered(TABLES_AT_ONCE).try_collect().await?;
     Ok(repairs.into_iter().flatten().collect())
 }
 
@@ -87,7 +90,11 @@ impl Suspect {
             return Ok(Vec::new());
         }
         let Some(opened) = good.or_else(|| never_finished(&versions)) else {
-            tracing::error!(table = self.name, versions = versions.len(), "no version of a lake table opens; it is left as it is");
+            tracing::error!(
+                table = self.name,
+                versions = versions.len(),
+                "no version of a lake table opens; it is left as it is"
+            );
             return Ok(Vec::new());
         };
         let mut repairs = Vec::with_capacity(torn.len());

@@ -9,9 +9,7 @@ use mainspring_lake::{IndexKind, IndexSpec, LakeFault};
 
 /// The column, or the fault that names it.
 pub(crate) fn column<'a>(schema: &'a Schema, table: &str, name: &str) -> Result<&'a Field, LakeFault> {
-    schema
-        .field_with_name(name)
-        .map_err(|_| LakeFault::NoColumn { table: table.to_owned(), column: elide(name, 80) })
+    schema.field_with_name(name).map_err(|_| LakeFault::NoColumn { table: table.to_owned(), column: elide(name, 80) })
 }
 
 /// The rows with the table's own schema, in its order of columns.
@@ -26,9 +24,8 @@ pub(crate) fn conform(rows: RecordBatch, schema: &SchemaRef, table: &str) -> Res
         .map(|field| {
             let column =
                 rows.column_by_name(field.name()).ok_or_else(|| fault(format!("column `{}` is missing", field.name())))?;
-            retyped(column, field.data_type()).ok_or_else(|| {
-                fault(format!("column `{}` is {}, not {}", field.name(), column.data_type(), field.data_type()))
-            })
+            retyped(column, field.data_type())
+                .ok_or_else(|| fault(format!("column `{}` is {}, not {}", field.name(), column.data_type(), field.data_type())))
         })
         .collect::<Result<Vec<_>, _>>()?;
     RecordBatch::try_new(schema.clone(), columns).map_err(|error| fault(error.to_string()))
@@ -53,8 +50,7 @@ pub(crate) fn same_shape(a: &DataType, b: &DataType) -> bool {
         }
         (DataType::FixedSizeList(a, n), DataType::FixedSizeList(b, m)) => n == m && same_shape(a.data_type(), b.data_type()),
         (DataType::Struct(a), DataType::Struct(b)) => {
-            a.len() == b.len()
-                && a.iter().zip(b).all(|(a, b)| a.name() == b.name() && same_shape(a.data_type(), b.data_type()))
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.name() == b.name() && same_shape(a.data_type(), b.data_type()))
         }
         _ => a == b,
     }

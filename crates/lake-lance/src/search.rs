@@ -89,8 +89,8 @@ pub(crate) async fn count(core: &Core, dataset: &Arc<Dataset>, filter: &Filter) 
 
 pub(crate) async fn nearest(core: &Core, dataset: &Arc<Dataset>, query: &VectorQuery) -> Result<DocHits, LakeFault> {
     let field = schema::column(&core.schema, core.name.as_str(), &query.column)?;
-    let width = schema::vector_width(field)
-        .ok_or_else(|| core.query_fault(format!("column `{}` holds no vectors", field.name())))?;
+    let width =
+        schema::vector_width(field).ok_or_else(|| core.query_fault(format!("column `{}` holds no vectors", field.name())))?;
     if query.vector.len() != width {
         let given = query.vector.len();
         return Err(core.query_fault(format!("the vector has {given} numbers, column `{}` has {width}", field.name())));
@@ -136,12 +136,7 @@ pub(crate) async fn matching(core: &Core, dataset: &Arc<Dataset>, query: &TextQu
     hits(core, &mut scanner, SCORE, |score| score).await
 }
 
-pub(crate) async fn take(
-    core: &Core,
-    dataset: &Arc<Dataset>,
-    rows: &[u64],
-    columns: &[&str],
-) -> Result<RecordBatch, LakeFault> {
+pub(crate) async fn take(core: &Core, dataset: &Arc<Dataset>, rows: &[u64], columns: &[&str]) -> Result<RecordBatch, LakeFault> {
     let indices = columns
         .iter()
         .map(|name| {
@@ -242,12 +237,7 @@ impl Counts {
     }
 }
 
-async fn few_rows(
-    core: &Core,
-    dataset: &Arc<Dataset>,
-    filter: &Filter,
-    condition: &Condition,
-) -> Result<bool, LakeFault> {
+async fn few_rows(core: &Core, dataset: &Arc<Dataset>, filter: &Filter, condition: &Condition) -> Result<bool, LakeFault> {
     let Condition::When(expr) = condition else { return Ok(false) };
     let (version, key) = (dataset.version_id(), format!("{filter:?}"));
     if let Some(few) = core.counts.get(version, &key) {
@@ -257,10 +247,7 @@ async fn few_rows(
     scanner.filter_expr(expr.clone()).with_row_id();
     let nothing: [&str; 0] = [];
     let enough = i64::try_from(EXACT_UP_TO + 1).unwrap_or(i64::MAX);
-    scanner
-        .project(&nothing)
-        .and_then(|scanner| scanner.limit(Some(enough), None))
-        .map_err(|error| core.fault(&error))?;
+    scanner.project(&nothing).and_then(|scanner| scanner.limit(Some(enough), None)).map_err(|error| core.fault(&error))?;
     let rows: usize = run(core, &scanner).await?.iter().map(RecordBatch::num_rows).sum();
     let few = rows as u64 <= EXACT_UP_TO;
     core.counts.put(version, key, few);

@@ -88,12 +88,16 @@ impl Stores {
 }
 
 fn local_root(dir: &std::path::Path) -> Result<PathBuf, LakeFault> {
-    std::fs::create_dir_all(dir).and_then(|()| std::fs::canonicalize(dir)).map_err(|error| fault::of_io(&dir.display().to_string(), &error))
+    std::fs::create_dir_all(dir)
+        .and_then(|()| std::fs::canonicalize(dir))
+        .map_err(|error| fault::of_io(&dir.display().to_string(), &error))
 }
 
 fn local_uri(dir: &std::path::Path, durability: Durability) -> Result<String, LakeFault> {
-    let url = Url::from_directory_path(dir)
-        .map_err(|()| LakeFault::Unavailable { location: dir.display().to_string(), reason: "the path cannot be written as a URL".to_owned() })?;
+    let url = Url::from_directory_path(dir).map_err(|()| LakeFault::Unavailable {
+        location: dir.display().to_string(),
+        reason: "the path cannot be written as a URL".to_owned(),
+    })?;
     let scheme = match durability {
         Durability::Disk => DISK_SCHEME,
         Durability::Process => "file",

@@ -280,7 +280,11 @@ impl Table for LanceTable {
             version: versions::of(&dataset),
             versions: Box::pin(dataset.count_versions()).await.map_err(fault)?,
             tags: Box::pin(dataset.tags().fetch_tags()).await.map_err(fault)?.len() as u64,
-            indexes: indexes::coverage(&self.core, &dataset).await?.into_iter().map(|index| (index.column, index.inside, index.outside)).collect(),
+            indexes: indexes::coverage(&self.core, &dataset)
+                .await?
+                .into_iter()
+                .map(|index| (index.column, index.inside, index.outside))
+                .collect(),
             bytes: upkeep::bytes_of(&dataset),
         })
     }

@@ -173,7 +173,8 @@ impl Piece {
 
 /// How many rows weigh as much as a fragment should.
 pub(crate) fn target_rows(pieces: &[Piece]) -> u64 {
-    let (rows, bytes) = pieces.iter().fold((0, 0), |(rows, bytes), piece| (rows + piece.rows + piece.deleted, bytes + piece.bytes));
+    let (rows, bytes) =
+        pieces.iter().fold((0, 0), |(rows, bytes), piece| (rows + piece.rows + piece.deleted, bytes + piece.bytes));
     if rows == 0 || bytes == 0 {
         return FRAGMENT_ROWS_MAX;
     }
@@ -199,5 +200,9 @@ pub(crate) fn excluded(pieces: &[Piece], target: u64) -> Vec<u32> {
 
 /// The size of a version's data files, when all are known.
 pub(crate) fn bytes_of(dataset: &Dataset) -> Option<u64> {
-    dataset.iter_fragments().flat_map(|fragment| &fragment.files).map(|file| file.file_size_bytes.get().map(|size| size.get())).sum()
+    dataset
+        .iter_fragments()
+        .flat_map(|fragment| &fragment.files)
+        .map(|file| file.file_size_bytes.get().map(|size| size.get()))
+        .sum()
 }

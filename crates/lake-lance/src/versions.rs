@@ -60,8 +60,7 @@ pub(crate) async fn tags(core: &Core, dataset: &Dataset) -> Result<Vec<(String, 
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut tags = Vec::with_capacity(found.len());
     for (name, contents) in found {
-        let tagged =
-            Box::pin(dataset.checkout_version(contents.version)).await.map_err(|error| core.fault(&error))?;
+        let tagged = Box::pin(dataset.checkout_version(contents.version)).await.map_err(|error| core.fault(&error))?;
         tags.push((name, of(&tagged)));
     }
     Ok(tags)

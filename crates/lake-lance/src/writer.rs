@@ -244,8 +244,5 @@ impl Core {
 }
 
 pub(crate) const fn is_conflict(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::CommitConflict { .. } | Error::RetryableCommitConflict { .. } | Error::TooMuchWriteContention { .. }
-    )
+    matches!(error, Error::CommitConflict { .. } | Error::RetryableCommitConflict { .. } | Error::TooMuchWriteContention { .. })
 }

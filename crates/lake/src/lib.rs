@@ -1,14 +1,14 @@
 #![doc = include_str!("../README.md")]
 
-mod table;
-mod filter;
-mod fault;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod fault;
+mod filter;
+mod table;
 
 pub use fault::LakeFault;
 pub use filter::{Filter, Scalar};
 pub use table::{
-    Commit, DocHits, Distance, IndexKind, IndexSpec, Lake, LakeVersion, Order, Repair, Scan, Table, TableSpec, TableStats, TextQuery,
-    Upkeep, UpkeepPolicy, VectorQuery,
+    Commit, Distance, DocHits, IndexKind, IndexSpec, Lake, LakeVersion, Order, Repair, Scan, Table, TableSpec, TableStats,
+    TextQuery, Upkeep, UpkeepPolicy, VectorQuery,
 };

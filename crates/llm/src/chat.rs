@@ -180,8 +180,7 @@ pub trait ChatModel: Send + Sync + std::fmt::Debug + 'static {
 /// Reads a stream to its end.
 pub async fn collect(mut stream: ChatStream) -> Result<ChatReply, ModelFault> {
     use futures::StreamExt;
-    let mut reply =
-        ChatReply { text: String::new(), finish: FinishReason::Stop, usage: Usage::default(), logprobs: Vec::new() };
+    let mut reply = ChatReply { text: String::new(), finish: FinishReason::Stop, usage: Usage::default(), logprobs: Vec::new() };
     while let Some(delta) = stream.next().await {
         match delta? {
             Delta::Text { text, logprobs } => {

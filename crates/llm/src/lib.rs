@@ -1,13 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+pub mod budget;
 pub mod chat;
 pub mod embed;
-pub mod rerank;
-pub mod budget;
 pub mod fault;
 pub mod models;
-pub mod trace;
+pub mod rerank;
 pub mod retrieve;
+pub mod trace;
 
 pub use budget::Budget;
 pub use chat::{ChatModel, ChatReply, ChatRequest, ChatStream, Delta, FinishReason, Message, Usage};

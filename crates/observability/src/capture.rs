@@ -36,7 +36,9 @@ impl Capture {
             }
             Self::Metadata | Self::None => {
                 span.attributes.retain(|key, _| !names::CONTENT.contains(&key.as_str()));
-                span.events.iter_mut().for_each(|event| event.attributes.retain(|key, _| !names::CONTENT.contains(&key.as_str())));
+                span.events
+                    .iter_mut()
+                    .for_each(|event| event.attributes.retain(|key, _| !names::CONTENT.contains(&key.as_str())));
                 if self == Self::None {
                     span.attributes.retain(|key, _| key != names::USER && key != names::CONVERSATION);
                 }

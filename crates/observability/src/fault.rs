@@ -12,7 +12,11 @@ pub enum TraceFault {
     #[error("stored spans cannot be read: {reason}")]
     Unreadable { reason: String },
     #[error("the spill folder {path} cannot be used")]
-    Spill { path: String, #[source] source: std::io::Error },
+    Spill {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("the queue of spans is full")]
     Saturated,
     #[error("spans were not stored in time")]
@@ -47,7 +51,9 @@ impl Fault for TraceFault {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NotFound { .. } => Some("it may be older than `traces.keep_for`, or show documents your key may not see".into()),
+            Self::NotFound { .. } => {
+                Some("it may be older than `traces.keep_for`, or show documents your key may not see".into())
+            }
             Self::Lake(fault) => fault.hint(),
             _ => None,
         }

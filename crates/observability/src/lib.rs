@@ -1,12 +1,12 @@
 #![doc = include_str!("../README.md")]
 
 mod capture;
+mod fault;
+mod query;
+mod service;
 mod spill;
 mod table;
 mod writer;
-mod query;
-mod service;
-mod fault;
 
 #[cfg(test)]
 mod tests;

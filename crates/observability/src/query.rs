@@ -80,9 +80,14 @@ impl TraceFilter {
             ("user", &self.user),
             ("session", &self.session),
         ];
-        parts.extend(texts.into_iter().filter_map(|(column, value)| value.as_ref().map(|value| Filter::eq(column, value.as_str()))));
+        parts.extend(
+            texts.into_iter().filter_map(|(column, value)| value.as_ref().map(|value| Filter::eq(column, value.as_str()))),
+        );
         if let Some(text) = &self.text {
-            parts.push(Filter::Or(vec![Filter::Contains("content".into(), text.clone()), Filter::Contains("name".into(), text.clone())]));
+            parts.push(Filter::Or(vec![
+                Filter::Contains("content".into(), text.clone()),
+                Filter::Contains("name".into(), text.clone()),
+            ]));
         }
         Filter::And(parts)
     }
@@ -94,7 +99,12 @@ struct Entry {
     labels: Vec<String>,
 }
 
-pub(crate) async fn list(table: &dyn Table, actor: &Actor, filter: &TraceFilter, page: &PageRequest) -> Result<Page<TraceSummary>, TraceFault> {
+pub(crate) async fn list(
+    table: &dyn Table,
+    actor: &Actor,
+    filter: &TraceFilter,
+    page: &PageRequest,
+) -> Result<Page<TraceSummary>, TraceFault> {
     let mut after: Option<After> = page.after()?;
     let mut found: Vec<Entry> = Vec::new();
     let mut looked_at = 0;
@@ -117,18 +127,38 @@ pub(crate) async fn list(table: &dyn Table, actor: &Actor, filter: &TraceFilter,
     Ok(Page::from_overfetch(found, page, |entry| entry.key.clone()).map(|entry| entry.summary))
 }
 
-async fn entries(table: &dyn Table, actor: &Actor, filter: &TraceFilter, after: Option<&After>, limit: usize) -> Result<Vec<Entry>, TraceFault> {
+async fn entries(
+    table: &dyn Table,
+    actor: &Actor,
+    filter: &TraceFilter,
+    after: Option<&After>,
+    limit: usize,
+) -> Result<Vec<Entry>, TraceFault> {
     let mut conditions = filter.conditions(actor);
     if let Some(After(start, span)) = after {
         let earlier = Filter::Lt("start".into(), (*start).into());
-        let same = Filter::And(vec![Filter::Eq("start".into(), (*start).into()), Filter::Gt("span".into(), span.as_str().into())]);
+        let same =
+            Filter::And(vec![Filter::Eq("start".into(), (*start).into()), Filter::Gt("span".into(), span.as_str().into())]);
         conditions = conditions.and(Filter::Or(vec![earlier, same]));
     }
     let columns = [
-        "trace", "span", "name", "app", "model", "status", "message", "error_type", "start", "duration", "input_tokens", "output_tokens", "labels",
+        "trace",
+        "span",
+        "name",
+        "app",
+        "model",
+        "status",
+        "message",
+        "error_type",
+        "start",
+        "duration",
+        "input_tokens",
+        "output_tokens",
+        "labels",
         "content",
     ];
-    let scan = Scan::of(conditions).columns(&columns).order("start", Order::Descending).order("span", Order::Ascending).limit(limit);
+    let scan =
+        Scan::of(conditions).columns(&columns).order("start", Order::Descending).order("span", Order::Ascending).limit(limit);
     let mut entries = Vec::new();
     for batch in table.scan(scan).await? {
         let rows = Rows(&batch);
@@ -218,7 +248,13 @@ pub(crate) async fn trace(table: &dyn Table, actor: &Actor, id: TraceId) -> Resu
 }
 
 /// Entries per hour, for whole hours from `from`, each hour there even when nothing happened.
-pub(crate) async fn activity(table: &dyn Table, actor: &Actor, from: Timestamp, to: Timestamp, app: Option<&str>) -> Result<Vec<ActivityBucket>, TraceFault> {
+pub(crate) async fn activity(
+    table: &dyn Table,
+    actor: &Actor,
+    from: Timestamp,
+    to: Timestamp,
+    app: Option<&str>,
+) -> Result<Vec<ActivityBucket>, TraceFault> {
     const HOUR: i64 = 3_600_000_000;
     let filter = TraceFilter { from: Some(from), to: Some(to), app: app.map(str::to_owned), ..TraceFilter::default() };
     let mut scan = Scan::of(filter.conditions(actor)).columns(&["start", "duration", "status", "labels"]);
@@ -252,14 +288,23 @@ pub(crate) async fn activity(table: &dyn Table, actor: &Actor, from: Timestamp, 
 }
 
 /// Nearest-rank percentile of sorted microseconds, in milliseconds.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "ranks and durations are far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "ranks and durations are far below 2^52"
+)]
 pub(crate) fn percentile(sorted: &[i64], share: f64) -> Option<f64> {
     let rank = ((sorted.len() as f64) * share).ceil() as usize;
     sorted.get(rank.max(1) - 1).map(|micros| *micros as f64 / 1000.0)
 }
 
 /// Requests and errors of the last day by app.
-pub(crate) async fn by_app(table: &dyn Table, actor: &Actor, from: Timestamp) -> Result<HashMap<String, (u64, u64, Vec<i64>, Timestamp)>, TraceFault> {
+pub(crate) async fn by_app(
+    table: &dyn Table,
+    actor: &Actor,
+    from: Timestamp,
+) -> Result<HashMap<String, (u64, u64, Vec<i64>, Timestamp)>, TraceFault> {
     let filter = TraceFilter { from: Some(from), ..TraceFilter::default() };
     let mut scan = Scan::of(filter.conditions(actor)).columns(&["start", "duration", "status", "app", "labels"]);
     scan.limit = Some(ACTIVITY_MAX);

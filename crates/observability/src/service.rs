@@ -67,7 +67,12 @@ pub struct AppTraffic {
 
 impl Observability {
     /// Brings what an earlier process left on disk into the lake, then starts the workers.
-    pub async fn open(lake: &dyn Lake, settings: Settings, tasks: &Tasks, (clock, metrics): (Arc<dyn Clock>, Metrics)) -> Result<Self, TraceFault> {
+    pub async fn open(
+        lake: &dyn Lake,
+        settings: Settings,
+        tasks: &Tasks,
+        (clock, metrics): (Arc<dyn Clock>, Metrics),
+    ) -> Result<Self, TraceFault> {
         let table = lake.open(&table::table_name()?, &table::spec()).await?;
         let spill = Arc::new(Spill::open(&settings.spill_dir)?);
         let counters = Arc::new(Counters::default());

@@ -66,7 +66,9 @@ pub(crate) fn to_batch(spans: &[Span]) -> Result<RecordBatch, TraceFault> {
     let attribute = |key: &str| -> ArrayRef {
         Arc::new(spans.iter().map(|span| span.attributes.get(key).and_then(Value::as_str)).collect::<StringArray>())
     };
-    let number = |key: &str| -> ArrayRef { Arc::new(spans.iter().map(|span| span.attributes.get(key).and_then(Value::as_i64)).collect::<Int64Array>()) };
+    let number = |key: &str| -> ArrayRef {
+        Arc::new(spans.iter().map(|span| span.attributes.get(key).and_then(Value::as_i64)).collect::<Int64Array>())
+    };
     let json = |value: &Value| value.to_string();
     let columns: Vec<ArrayRef> = vec![
         text(&|span| span.project.to_string()),

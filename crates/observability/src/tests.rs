@@ -1,6 +1,9 @@
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
-use mainspring_kernel::{Actor, Clock, FrozenClock, Labels, PageRequest, Role, Tasks, Timestamp, id::{PrincipalId, ProjectId}};
+use mainspring_kernel::{
+    Actor, Clock, FrozenClock, Labels, PageRequest, Role, Tasks, Timestamp,
+    id::{PrincipalId, ProjectId},
+};
 use mainspring_lake_lance::{LakeLocation, LanceConfig, LanceLake};
 use mainspring_llm::{
     EventSink, Span, SpanId, TraceId,
@@ -30,7 +33,10 @@ fn span(start: i64, labels: &[&str]) -> Span {
     let mut attributes = Map::new();
     attributes.insert(names::APP.into(), json!("manual"));
     attributes.insert(names::LABELS.into(), labels.iter().map(|label| json!(label.split('|').collect::<Vec<_>>())).collect());
-    attributes.insert(names::INPUT_MESSAGES.into(), json!([{"role": "user", "parts": [{"type": "text", "content": format!("question {start}")}]}]));
+    attributes.insert(
+        names::INPUT_MESSAGES.into(),
+        json!([{"role": "user", "parts": [{"type": "text", "content": format!("question {start}")}]}]),
+    );
     Span {
         project: project(),
         trace: TraceId::random(),
@@ -94,13 +100,22 @@ async fn filters_narrow() {
     failed.status = SpanStatus::Error("broke".into());
     failed.end = Timestamp::from_micros(5_000_001);
     [failed, span(2, &[]), span(3, &[])].into_iter().for_each(|span| room.record(span));
-    let count = async |filter: TraceFilter| room.list(&actor(Labels::All), &filter, &PageRequest::first(10)).await.unwrap().items.len();
+    let count =
+        async |filter: TraceFilter| room.list(&actor(Labels::All), &filter, &PageRequest::first(10)).await.unwrap().items.len();
     assert_eq!(count(TraceFilter { status: Some("error".into()), ..TraceFilter::default() }).await, 1);
     assert_eq!(count(TraceFilter { min_millis: Some(4_000), ..TraceFilter::default() }).await, 1);
     assert_eq!(count(TraceFilter { text: Some("QUESTION 2".into()), ..TraceFilter::default() }).await, 1);
     assert_eq!(count(TraceFilter { text: Some("%".into()), ..TraceFilter::default() }).await, 0);
     assert_eq!(count(TraceFilter { app: Some("other".into()), ..TraceFilter::default() }).await, 0);
-    assert_eq!(count(TraceFilter { from: Some(Timestamp::from_micros(2)), to: Some(Timestamp::from_micros(3)), ..TraceFilter::default() }).await, 1);
+    assert_eq!(
+        count(TraceFilter {
+            from: Some(Timestamp::from_micros(2)),
+            to: Some(Timestamp::from_micros(3)),
+            ..TraceFilter::default()
+        })
+        .await,
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,10 +130,18 @@ async fn a_trace_with_a_foreign_label_does_not_exist_for_the_reader() {
     let open_one = span(now - 8, &[]);
     // A document that carries two labels may be read with either.
     let either = span(now - 6, &["press|board"]);
-    [entry.clone(), below, open_one.clone(), span(now - 7, &["hr", "board"]), either.clone()].into_iter().for_each(|span| room.record(span));
+    [entry.clone(), below, open_one.clone(), span(now - 7, &["hr", "board"]), either.clone()]
+        .into_iter()
+        .for_each(|span| room.record(span));
 
     let seen = async |who: Actor| -> BTreeSet<TraceId> {
-        room.list(&who, &TraceFilter::default(), &PageRequest::first(10)).await.unwrap().items.into_iter().map(|trace| trace.trace).collect()
+        room.list(&who, &TraceFilter::default(), &PageRequest::first(10))
+            .await
+            .unwrap()
+            .items
+            .into_iter()
+            .map(|trace| trace.trace)
+            .collect()
     };
     assert_eq!(seen(holding(&[])).await, [open_one.trace].into());
     assert_eq!(seen(holding(&["hr"])).await, [open_one.trace, entry.trace].into());
@@ -157,7 +180,9 @@ async fn stored_spans_come_back_once_after_a_crash_between_commit_and_removal() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn content_is_gone_before_anything_is_written() {
-    for (capture, question, user) in [(Capture::Metadata, false, true), (Capture::None, false, false), (Capture::Full, true, true)] {
+    for (capture, question, user) in
+        [(Capture::Metadata, false, true), (Capture::None, false, false), (Capture::Full, true, true)]
+    {
         let dir = tempfile::tempdir().unwrap();
         let Room { room, .. } = open(dir.path(), capture).await;
         let mut recorded = span(1, &[]);

@@ -109,7 +109,12 @@ pub(crate) async fn store(
 }
 
 /// The second worker: brings stored groups into the table, and after a pause whatever was left on disk.
-pub(crate) async fn bring(mut inbox: mpsc::Receiver<Stored>, table: Arc<dyn Table>, (spill, counters): (Arc<Spill>, Arc<Counters>), stop: Stop) {
+pub(crate) async fn bring(
+    mut inbox: mpsc::Receiver<Stored>,
+    table: Arc<dyn Table>,
+    (spill, counters): (Arc<Spill>, Arc<Counters>),
+    stop: Stop,
+) {
     let mut ended = false;
     while !ended {
         let mut groups = Vec::new();
@@ -215,7 +220,8 @@ pub(crate) async fn missing(table: &Arc<dyn Table>, spans: Vec<Span>) -> Result<
     for batch in table.scan(scan).await? {
         let rows = Rows(&batch);
         for row in 0..batch.num_rows() {
-            let id = (rows.text("trace", row)?.unwrap_or_default().to_owned(), rows.text("span", row)?.unwrap_or_default().to_owned());
+            let id =
+                (rows.text("trace", row)?.unwrap_or_default().to_owned(), rows.text("span", row)?.unwrap_or_default().to_owned());
             present.insert(id);
         }
     }

@@ -47,7 +47,12 @@ impl<'a> Archive<'a> {
 }
 
 /// Walks an XML member. Entities other than the five of XML are dropped, so nothing expands.
-pub(crate) fn walk(xml: &[u8], format: &str, limits: &Limits, mut each: impl FnMut(Node<'_>) -> Result<(), ParseFault>) -> Result<(), ParseFault> {
+pub(crate) fn walk(
+    xml: &[u8],
+    format: &str,
+    limits: &Limits,
+    mut each: impl FnMut(Node<'_>) -> Result<(), ParseFault>,
+) -> Result<(), ParseFault> {
     let mut reader = Reader::from_reader(xml);
     let config = reader.config_mut();
     config.check_end_names = false;

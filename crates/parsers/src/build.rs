@@ -106,8 +106,19 @@ impl Builder {
     }
 
     pub(crate) fn finish(self, media_type: &str, file_name: &str, pages: Option<u32>) -> ParsedDocument {
-        let first_heading = || self.blocks.iter().find(|block| matches!(block.kind, BlockKind::Heading { .. })).map(|block| heading_text(&self.text[block.range()]));
-        let title = self.title.as_deref().map(one_line).filter(|title| !title.is_empty()).or_else(first_heading).unwrap_or_else(|| stem(file_name));
+        let first_heading = || {
+            self.blocks
+                .iter()
+                .find(|block| matches!(block.kind, BlockKind::Heading { .. }))
+                .map(|block| heading_text(&self.text[block.range()]))
+        };
+        let title = self
+            .title
+            .as_deref()
+            .map(one_line)
+            .filter(|title| !title.is_empty())
+            .or_else(first_heading)
+            .unwrap_or_else(|| stem(file_name));
         ParsedDocument {
             title: mainspring_kernel::text::elide(&title, HEADING_MAX),
             media_type: media_type.to_owned(),

@@ -29,7 +29,13 @@ pub(crate) fn parse(source: String, file_name: &str, language: Language, limits:
     parser.set_language(&grammar).map_err(|error| ParseFault::malformed(language.name(), error))?;
     let tree = parser.parse(&source, None).ok_or_else(|| ParseFault::malformed(language.name(), "the parser gave up"))?;
     builder.blocks = items(&source, tree.root_node(), language);
-    builder.title = Some(file_name.rsplit(['/', '\\']).next().filter(|name| !name.trim().is_empty()).map_or_else(|| stem(file_name), str::to_owned));
+    builder.title = Some(
+        file_name
+            .rsplit(['/', '\\'])
+            .next()
+            .filter(|name| !name.trim().is_empty())
+            .map_or_else(|| stem(file_name), str::to_owned),
+    );
     builder.metadata.insert("language".to_owned(), language.name().to_owned());
     builder.text = source;
     Ok(builder.finish("text/x-source-code", file_name, None))
@@ -44,7 +50,8 @@ fn items(source: &str, root: Node<'_>, language: Language) -> Vec<Block> {
         let from = start.unwrap_or_else(|| node.start_byte());
         let import = ["import", "use_declaration", "package", "preproc"].iter().any(|kind| node.kind().contains(kind));
         let name = if import { None } else { name(source, node) };
-        let loose = name.is_none() && (node.kind().contains("comment") || node.kind().contains("attribute") || node.kind().contains("decorator"));
+        let loose = name.is_none()
+            && (node.kind().contains("comment") || node.kind().contains("attribute") || node.kind().contains("decorator"));
         if loose {
             start = Some(from);
             continue;

@@ -7,7 +7,9 @@ pub(crate) fn decode(bytes: &[u8]) -> (String, Option<String>) {
     }
     for (mark, big) in [([0xFF, 0xFE], false), ([0xFE, 0xFF], true)] {
         if let Some(rest) = bytes.strip_prefix(&mark) {
-            let units = rest.chunks_exact(2).map(|pair| if big { u16::from_be_bytes([pair[0], pair[1]]) } else { u16::from_le_bytes([pair[0], pair[1]]) });
+            let units = rest
+                .chunks_exact(2)
+                .map(|pair| if big { u16::from_be_bytes([pair[0], pair[1]]) } else { u16::from_le_bytes([pair[0], pair[1]]) });
             let text: String = char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
             return (clean(text), None);
         }

@@ -73,7 +73,9 @@ pub(crate) fn detect(bytes: &[u8], file_name: &str, media_type: Option<&str>) ->
     // A page without a telling name still begins like one.
     let looks_html = begins_like_html(bytes);
     match named {
-        Some(Format::Pdf | Format::Docx | Format::Pptx | Format::Sheet) => Ok(if looks_html { Format::Html } else { Format::Plain }),
+        Some(Format::Pdf | Format::Docx | Format::Pptx | Format::Sheet) => {
+            Ok(if looks_html { Format::Html } else { Format::Plain })
+        }
         Some(format) => Ok(format),
         None if looks_html => Ok(Format::Html),
         None => Ok(Format::Plain),

@@ -23,7 +23,8 @@ pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<Pa
     if let Some(core) = archive.read("docProps/core.xml", FORMAT)? {
         builder.title = core_title(&core, limits)?;
     }
-    let mut reader = Reader { builder: &mut builder, styles: &styles, paragraph: Paragraph::default(), tables: Vec::new(), in_text: false };
+    let mut reader =
+        Reader { builder: &mut builder, styles: &styles, paragraph: Paragraph::default(), tables: Vec::new(), in_text: false };
     walk(&body, FORMAT, limits, |node| reader.node(node))?;
     Ok(builder.finish("application/vnd.openxmlformats-officedocument.wordprocessingml.document", file_name, None))
 }

@@ -29,7 +29,9 @@ pub enum ParseFault {
 impl Fault for ParseFault {
     fn kind(&self) -> FaultKind {
         match self {
-            Self::TooLarge { .. } | Self::TextTooLarge { .. } | Self::TooDeep { .. } | Self::Expansion { .. } => FaultKind::TooLarge,
+            Self::TooLarge { .. } | Self::TextTooLarge { .. } | Self::TooDeep { .. } | Self::Expansion { .. } => {
+                FaultKind::TooLarge
+            }
             Self::Encrypted | Self::Malformed { .. } | Self::Crashed { .. } => FaultKind::Invalid,
             Self::Unsupported { .. } => FaultKind::Unsupported,
             Self::TimedOut { .. } => FaultKind::Timeout,

@@ -28,7 +28,9 @@ pub(crate) fn parse(source: &str, file_name: &str, limits: &Limits) -> Result<Pa
 pub(crate) fn convert(source: &str, limits: &Limits) -> Result<(String, String), ParseFault> {
     check_depth(source, limits.depth)?;
     let malformed = |error: std::io::Error| ParseFault::malformed("HTML", error);
-    let converter = HtmlToMarkdown::builder().skip_tags(vec!["script", "style", "noscript", "template", "svg", "nav", "iframe", "form"]).build();
+    let converter = HtmlToMarkdown::builder()
+        .skip_tags(vec!["script", "style", "noscript", "template", "svg", "nav", "iframe", "form"])
+        .build();
     let whole = converter.convert(source).map_err(malformed)?;
     let page_title = title(source);
     let config = Config { max_elements_to_parse: 200_000, ..Config::default() };
@@ -46,7 +48,15 @@ fn title(source: &str) -> String {
     let Some(start) = lower[open..].find('>').map(|at| open + at + 1) else { return String::new() };
     let end = lower[start..].find("</title").map_or(lower.len(), |at| start + at);
     let raw = source.get(start..end).unwrap_or_default();
-    let plain = raw.replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'").replace("&nbsp;", " ").replace("&mdash;", "—").replace("&#8212;", "—");
+    let plain = raw
+        .replace("&amp;", "&")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&#39;", "'")
+        .replace("&nbsp;", " ")
+        .replace("&mdash;", "—")
+        .replace("&#8212;", "—");
     one_line(&plain)
 }
 
@@ -67,8 +77,8 @@ fn tidy(text: &str) -> String {
 
 /// Elements whose end may be left out do not nest by being left open.
 const LOOSE: [&str; 24] = [
-    "p", "li", "td", "tr", "th", "dt", "dd", "option", "optgroup", "thead", "tbody", "tfoot", "colgroup", "rt", "rp", "br", "hr", "img", "input", "meta",
-    "link", "col", "source", "wbr",
+    "p", "li", "td", "tr", "th", "dt", "dd", "option", "optgroup", "thead", "tbody", "tfoot", "colgroup", "rt", "rp", "br", "hr",
+    "img", "input", "meta", "link", "col", "source", "wbr",
 ];
 
 /// Counts open elements in one pass, before anything recursive looks at the tree.
@@ -80,7 +90,8 @@ fn check_depth(source: &str, limit: u32) -> Result<(), ParseFault> {
         at += found + 1;
         let closing = bytes.get(at) == Some(&b'/');
         let start = at + usize::from(closing);
-        let end = bytes[start..].iter().position(|byte| !byte.is_ascii_alphanumeric()).map_or(bytes.len(), |length| start + length);
+        let end =
+            bytes[start..].iter().position(|byte| !byte.is_ascii_alphanumeric()).map_or(bytes.len(), |length| start + length);
         let name = source[start..end].to_ascii_lowercase();
         if name.is_empty() || LOOSE.contains(&name.as_str()) {
             continue;

@@ -1,26 +1,26 @@
 #![doc = include_str!("../README.md")]
 
-mod model;
-mod fault;
-mod limits;
-mod detect;
-mod build;
-mod decode;
-mod markdown;
-mod html;
-mod plain;
-mod code;
-mod records;
-mod mail;
-mod pdf;
 mod archive;
-mod docx;
-mod pptx;
-mod sheets;
-mod parse;
-mod frame;
+mod build;
 mod child;
+mod code;
+mod decode;
+mod detect;
+mod docx;
+mod fault;
+mod frame;
+mod html;
+mod limits;
+mod mail;
+mod markdown;
+mod model;
+mod parse;
+mod pdf;
+mod plain;
 mod pool;
+mod pptx;
+mod records;
+mod sheets;
 
 #[cfg(test)]
 mod tests;

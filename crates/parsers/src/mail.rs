@@ -31,7 +31,12 @@ pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<Pa
         let (_, text) = html::convert(&body, limits)?;
         plain::paragraphs(&text, &mut builder)?;
     }
-    let names: Vec<String> = message.attachments().take(200).filter_map(|part| part.attachment_name()).map(|name| format!("Attachment: {name}")).collect();
+    let names: Vec<String> = message
+        .attachments()
+        .take(200)
+        .filter_map(|part| part.attachment_name())
+        .map(|name| format!("Attachment: {name}"))
+        .collect();
     builder.block(BlockKind::Record, &names.join("\n"))?;
     Ok(builder.finish("message/rfc822", file_name, None))
 }

@@ -22,8 +22,13 @@ pub(crate) fn read(source: String, builder: &mut Builder, limits: &Limits) -> Re
     if source.len() as u64 > limits.output {
         return Err(ParseFault::TextTooLarge { limit: limits.output });
     }
-    let options = Options::ENABLE_TABLES | Options::ENABLE_FOOTNOTES | Options::ENABLE_TASKLISTS | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
-    let mut walk = Walk { source: &source, builder, depth: 0, lists: 0, headings: Vec::new(), heading: None, link: None, metadata: None };
+    let options = Options::ENABLE_TABLES
+        | Options::ENABLE_FOOTNOTES
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
+    let mut walk =
+        Walk { source: &source, builder, depth: 0, lists: 0, headings: Vec::new(), heading: None, link: None, metadata: None };
     for (event, range) in Parser::new_ext(&source, options).into_offset_iter() {
         walk.event(event, range, limits)?;
     }
@@ -150,7 +155,9 @@ impl Walk<'_> {
     fn front_matter(&mut self, yaml: &str) {
         for line in yaml.lines().take(200) {
             let Some((key, value)) = line.split_once(':') else { continue };
-            let plain = !key.starts_with([' ', '-', '#']) && key.len() <= 60 && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+            let plain = !key.starts_with([' ', '-', '#'])
+                && key.len() <= 60
+                && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
             let value = value.trim().trim_matches(['"', '\'']).trim();
             if !plain || value.is_empty() || value.starts_with(['[', '{', '|', '>', '&', '*']) || value.len() > 500 {
                 continue;

@@ -46,11 +46,15 @@ impl Block {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum BlockKind {
-    Heading { level: u8 },
+    Heading {
+        level: u8,
+    },
     Paragraph,
     ListItem,
     Quote,
-    Code { language: Option<String> },
+    Code {
+        language: Option<String>,
+    },
     /// A whole table as Markdown; the first line is its header where it has one.
     Table,
     /// A message's headers, a record of JSON lines: key and value lines that belong together.

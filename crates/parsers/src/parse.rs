@@ -1,7 +1,8 @@
 //! One file, in this process. Only the child and tests call it.
 
 use crate::{
-    code, decode::decode,
+    code,
+    decode::decode,
     detect::{Format, detect},
     docx,
     fault::ParseFault,
@@ -12,7 +13,12 @@ use crate::{
     pdf, plain, pptx, records, sheets,
 };
 
-pub fn parse_in_process(bytes: &[u8], file_name: &str, media_type: Option<&str>, limits: &Limits) -> Result<ParsedDocument, ParseFault> {
+pub fn parse_in_process(
+    bytes: &[u8],
+    file_name: &str,
+    media_type: Option<&str>,
+    limits: &Limits,
+) -> Result<ParsedDocument, ParseFault> {
     if bytes.len() as u64 > limits.input {
         return Err(ParseFault::TooLarge { bytes: bytes.len() as u64, limit: limits.input });
     }

@@ -22,7 +22,9 @@ pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<Pa
         match document.extract_text(page) {
             Ok(text) if !text.trim().is_empty() => plain::paragraphs(&text.replace('\0', ""), &mut builder)?,
             Ok(_) => bare.push(number),
-            Err(error) => builder.warnings.push(format!("page {number} cannot be read: {}", mainspring_kernel::text::elide(&error.to_string(), 120))),
+            Err(error) => builder
+                .warnings
+                .push(format!("page {number} cannot be read: {}", mainspring_kernel::text::elide(&error.to_string(), 120))),
         }
     }
     if !bare.is_empty() {

@@ -16,8 +16,12 @@ const COLUMNS: usize = 500;
 pub(crate) fn csv(text: &str, file_name: &str, limits: &Limits) -> Result<ParsedDocument, ParseFault> {
     let mut builder = Builder::new(limits);
     let first = text.lines().next().unwrap_or_default();
-    let delimiter = [b',', b';', b'\t'].into_iter().max_by_key(|delimiter| first.bytes().filter(|byte| byte == delimiter).count()).unwrap_or(b',');
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let delimiter = [b',', b';', b'\t']
+        .into_iter()
+        .max_by_key(|delimiter| first.bytes().filter(|byte| byte == delimiter).count())
+        .unwrap_or(b',');
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(text.as_bytes());
     let mut rows: Vec<Vec<String>> = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|error| ParseFault::malformed("CSV", error))?;
@@ -57,7 +61,8 @@ pub(crate) fn json_lines(text: &str, file_name: &str, limits: &Limits) -> Result
     let mut builder = Builder::new(limits);
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         check_depth(line, limits.depth)?;
-        let value: Value = serde_json::from_str(line).map_err(|error| ParseFault::malformed("JSON lines", format!("line {}: {error}", index + 1)))?;
+        let value: Value = serde_json::from_str(line)
+            .map_err(|error| ParseFault::malformed("JSON lines", format!("line {}: {error}", index + 1)))?;
         record(&value, &mut builder)?;
     }
     Ok(builder.finish("application/jsonl", file_name, None))
@@ -77,7 +82,9 @@ fn flatten(path: &str, value: &Value, lines: &mut Vec<String>) {
         Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
             lines.push(line(path, &items.iter().map(scalar).collect::<Vec<_>>().join(", ")));
         }
-        Value::Array(items) => items.iter().enumerate().for_each(|(index, item)| flatten(&join(&(index + 1).to_string()), item, lines)),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, item)| flatten(&join(&(index + 1).to_string()), item, lines))
+        }
         value => lines.push(line(path, &scalar(value))),
     }
 }

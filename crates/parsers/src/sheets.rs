@@ -23,7 +23,11 @@ pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<Pa
         let range = match workbook.worksheet_range(&name) {
             Ok(range) => range,
             Err(error) => {
-                builder.warnings.push(format!("sheet `{}` cannot be read: {}", mainspring_kernel::text::elide(&name, 60), mainspring_kernel::text::elide(&error.to_string(), 120)));
+                builder.warnings.push(format!(
+                    "sheet `{}` cannot be read: {}",
+                    mainspring_kernel::text::elide(&name, 60),
+                    mainspring_kernel::text::elide(&error.to_string(), 120)
+                ));
                 continue;
             }
         };
@@ -32,7 +36,12 @@ pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<Pa
             return Err(ParseFault::Expansion { limit: limits.expansion, entries: limits.entries });
         }
         builder.heading(2, &name)?;
-        let rows: Vec<Vec<String>> = range.rows().take(ROWS_MAX).map(|row| row.iter().map(cell).collect()).filter(|row: &Vec<String>| row.iter().any(|cell| !cell.is_empty())).collect();
+        let rows: Vec<Vec<String>> = range
+            .rows()
+            .take(ROWS_MAX)
+            .map(|row| row.iter().map(cell).collect())
+            .filter(|row: &Vec<String>| row.iter().any(|cell| !cell.is_empty()))
+            .collect();
         records::tables(&rows, &mut builder)?;
     }
     builder.title = Some(crate::build::stem(file_name));

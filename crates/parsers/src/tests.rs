@@ -95,7 +95,13 @@ fn mail_shows_headers_body_and_attachments() {
     let mail = "From: Ada <ada@example.org>\r\nTo: Bob <bob@example.org>\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nHello Bob.\r\n--b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename=\"plan.pdf\"\r\n\r\nxx\r\n--b--\r\n";
     let document = parse("m.eml", mail).unwrap();
     assert_eq!(document.title, "Grüße");
-    assert!(document.text.contains("From: Ada <ada@example.org>") && document.text.contains("Hello Bob.") && document.text.contains("plan.pdf"), "{}", document.text);
+    assert!(
+        document.text.contains("From: Ada <ada@example.org>")
+            && document.text.contains("Hello Bob.")
+            && document.text.contains("plan.pdf"),
+        "{}",
+        document.text
+    );
 }
 
 #[test]
@@ -117,12 +123,21 @@ fn docx_has_headings_lists_and_tables() {
 
 #[test]
 fn pptx_slides_are_pages() {
-    let slide = |title: &str, text: &str| format!(r#"<p:sld xmlns:p="p" xmlns:a="a"><p:sp><p:nvPr><p:ph type="title"/></p:nvPr><a:p><a:r><a:t>{title}</a:t></a:r></a:p></p:sp><p:sp><a:p><a:r><a:t>{text}</a:t></a:r></a:p></p:sp></p:sld>"#);
-    let members = [("ppt/presentation.xml", "<p/>".to_owned()), ("ppt/slides/slide2.xml", slide("Second", "two")), ("ppt/slides/slide1.xml", slide("First", "one"))];
+    let slide = |title: &str, text: &str| {
+        format!(
+            r#"<p:sld xmlns:p="p" xmlns:a="a"><p:sp><p:nvPr><p:ph type="title"/></p:nvPr><a:p><a:r><a:t>{title}</a:t></a:r></a:p></p:sp><p:sp><a:p><a:r><a:t>{text}</a:t></a:r></a:p></p:sp></p:sld>"#
+        )
+    };
+    let members = [
+        ("ppt/presentation.xml", "<p/>".to_owned()),
+        ("ppt/slides/slide2.xml", slide("Second", "two")),
+        ("ppt/slides/slide1.xml", slide("First", "one")),
+    ];
     let members: Vec<(&str, &str)> = members.iter().map(|(name, text)| (*name, text.as_str())).collect();
     let document = parse("x.pptx", archive(&members)).unwrap();
     assert_eq!(document.pages, Some(2));
-    let pages: Vec<(Option<u32>, &str)> = document.blocks.iter().map(|block| (block.page, &document.text[block.range()])).collect();
+    let pages: Vec<(Option<u32>, &str)> =
+        document.blocks.iter().map(|block| (block.page, &document.text[block.range()])).collect();
     assert_eq!(pages, [(Some(1), "## First"), (Some(1), "one"), (Some(2), "## Second"), (Some(2), "two")]);
 }
 
@@ -133,7 +148,10 @@ pub(crate) fn pdf(pages: &[&str]) -> Vec<u8> {
     objects.push(format!("<< /Type /Pages /Kids [{}] /Count {} >>", kids.join(" "), pages.len()));
     objects.push("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>".to_owned());
     for (index, text) in pages.iter().enumerate() {
-        objects.push(format!("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /F1 3 0 R >> >> /Contents {} 0 R >>", 5 + index * 2));
+        objects.push(format!(
+            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Resources << /Font << /F1 3 0 R >> >> /Contents {} 0 R >>",
+            5 + index * 2
+        ));
         let stream = if text.is_empty() { String::new() } else { format!("BT /F1 12 Tf 72 700 Td ({text}) Tj ET") };
         objects.push(format!("<< /Length {} >>\nstream\n{stream}\nendstream", stream.len()));
     }
@@ -148,7 +166,9 @@ pub(crate) fn pdf(pages: &[&str]) -> Vec<u8> {
     for offset in offsets {
         bytes.extend_from_slice(format!("{offset:010} 00000 n \n").as_bytes());
     }
-    bytes.extend_from_slice(format!("trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n", objects.len() + 1).as_bytes());
+    bytes.extend_from_slice(
+        format!("trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n", objects.len() + 1).as_bytes(),
+    );
     bytes
 }
 
@@ -156,7 +176,8 @@ pub(crate) fn pdf(pages: &[&str]) -> Vec<u8> {
 fn pdf_text_carries_its_page_and_bare_pages_are_named() {
     let document = parse("x.pdf", pdf(&["Hello first page", "", "Third page text"])).unwrap();
     assert_eq!(document.pages, Some(3));
-    let pages: Vec<(Option<u32>, &str)> = document.blocks.iter().map(|block| (block.page, document.text[block.range()].trim())).collect();
+    let pages: Vec<(Option<u32>, &str)> =
+        document.blocks.iter().map(|block| (block.page, document.text[block.range()].trim())).collect();
     assert_eq!(pages, [(Some(1), "Hello first page"), (Some(3), "Third page text")]);
     assert_eq!(document.warnings, ["no text layer on 1 of 3 pages: 2"]);
 }
@@ -180,7 +201,8 @@ fn hostile_files_are_refused_by_name() {
     refused("zip.docx", archive(&[("readme.txt", "x")]), "parse-unsupported");
     refused("nul.txt", b"a\0b", "parse-unsupported");
     refused("cut.pdf", &pdf(&["Hello"])[..40], "parse-malformed");
-    let many: Vec<(String, &str)> = (0..20_001).map(|n| (format!("f{n}"), "")).chain([("word/document.xml".to_owned(), "<a/>")]).collect();
+    let many: Vec<(String, &str)> =
+        (0..20_001).map(|n| (format!("f{n}"), "")).chain([("word/document.xml".to_owned(), "<a/>")]).collect();
     let many: Vec<(&str, &str)> = many.iter().map(|(name, text)| (name.as_str(), *text)).collect();
     refused("many.docx", archive(&many), "parse-expands-too-much");
 }

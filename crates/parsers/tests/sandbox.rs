@@ -57,6 +57,7 @@ async fn many_files_at_once_share_the_children() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_that_is_not_there_is_said_so() {
-    let config = ParserConfig { program: "/nonexistent/mainspring".into(), args: Vec::new(), workers: 1, limits: Limits::default() };
+    let config =
+        ParserConfig { program: "/nonexistent/mainspring".into(), args: Vec::new(), workers: 1, limits: Limits::default() };
     assert!(matches!(ParserPool::start(config).parse(request("x", "y")).await, Err(ParseFault::Pool { .. })));
 }

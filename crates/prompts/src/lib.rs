@@ -1,9 +1,9 @@
 #![doc = include_str!("../README.md")]
 
-mod model;
-mod render;
 mod fault;
 mod kind;
+mod model;
+mod render;
 
 #[cfg(test)]
 mod tests;

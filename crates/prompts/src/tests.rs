@@ -25,9 +25,8 @@ fn answer() -> PromptSpec {
 
 #[test]
 fn sources_are_numbered_in_the_rendered_prompt() {
-    let rendered = answer()
-        .render(&values(json!({"question": "Why?", "sources": [{"text": "Because <b>"}, {"text": "So"}]})))
-        .unwrap();
+    let rendered =
+        answer().render(&values(json!({"question": "Why?", "sources": [{"text": "Because <b>"}, {"text": "So"}]}))).unwrap();
     assert_eq!(rendered[0].content, "Answer from the sources.\n[1] Because <b>\n[2] So");
     assert_eq!(rendered[1].content, "Why?");
 }
@@ -57,8 +56,14 @@ fn check_invalid(spec: Value, code: &str) {
 fn a_prompt_that_cannot_render_is_refused_when_it_is_applied() {
     check_invalid(json!({"messages": []}), "prompt-no-messages");
     check_invalid(json!({"messages": [{"role": "user", "content": "{% if %}"}]}), "prompt-bad-template");
-    check_invalid(json!({"messages": [{"role": "user", "content": "{{ queston }}"}], "parameters": {"question": {}}}), "prompt-undeclared-parameter");
-    check_invalid(json!({"messages": [{"role": "user", "content": "x"}], "parameters": {"n": {"type": "number", "default": "x"}}}), "prompt-bad-default");
+    check_invalid(
+        json!({"messages": [{"role": "user", "content": "{{ queston }}"}], "parameters": {"question": {}}}),
+        "prompt-undeclared-parameter",
+    );
+    check_invalid(
+        json!({"messages": [{"role": "user", "content": "x"}], "parameters": {"n": {"type": "number", "default": "x"}}}),
+        "prompt-bad-default",
+    );
     assert!(answer().validate().is_ok());
 }
 
@@ -67,7 +72,9 @@ fn a_template_that_never_ends_is_stopped() {
     let endless = prompt(json!({"messages": [{"role": "user",
         "content": "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}{% endfor %}"}]}));
     assert!(matches!(endless.render(&BTreeMap::new()), Err(PromptFault::Template { .. })));
-    let long = prompt(json!({"parameters": {"x": {}}, "messages": [{"role": "user", "content": "{% for a in range(9000) %}{{ x }}{% endfor %}"}]}));
+    let long = prompt(
+        json!({"parameters": {"x": {}}, "messages": [{"role": "user", "content": "{% for a in range(9000) %}{{ x }}{% endfor %}"}]}),
+    );
     assert!(matches!(long.render(&values(json!({"x": "y".repeat(9000)}))), Err(PromptFault::TooLong { .. })));
 }
 

@@ -28,14 +28,9 @@ impl Registry {
         fits("the message", MESSAGE_MAX, message.len())?;
         // `@v3` and `@latest` are read as a number and the newest version before an alias is looked for.
         if !matches!(Selector::parse(alias.as_str()), Ok(Selector::Alias(_))) {
-            return Err(RegistryFault::AliasReserved {
-                alias: alias.clone(),
-            });
+            return Err(RegistryFault::AliasReserved { alias: alias.clone() });
         }
-        let target = &AssetRef {
-            name: name.clone(),
-            selector: to.clone(),
-        };
+        let target = &AssetRef { name: name.clone(), selector: to.clone() };
         self.catalog
             .transact(|mut tx| async move {
                 let mut world = World::new(Reads::Tx(&mut tx), actor.project);
@@ -43,43 +38,19 @@ impl Registry {
                 let asset = world.asset_id(kind, name).await?;
                 let from = store::find_alias(&mut tx, asset, alias).await?;
                 if !expect.holds(from) {
-                    return Err(RegistryFault::AliasMoved {
-                        alias: alias.clone(),
-                        found: from,
-                    });
+                    return Err(RegistryFault::AliasMoved { alias: alias.clone(), found: from });
                 }
                 let now = self.clock.now();
                 if from != Some(pin.number) {
                     let to = Some(pin.number);
-                    let step = Move {
-                        asset,
-                        alias,
-                        from,
-                        to,
-                        now,
-                        by: actor.principal,
-                        message,
-                    };
+                    let step = Move { asset, alias, from, to, now, by: actor.principal, message };
                     store::move_alias(&mut tx, step).await?;
                     let subject = format!("{kind} {name}@{alias}");
-                    self.record(
-                        &mut tx,
-                        actor,
-                        "alias.set",
-                        subject,
-                        json!({ "from": from, "to": to }),
-                    )
-                    .await?;
+                    self.record(&mut tx, actor, "alias.set", subject, json!({ "from": from, "to": to })).await?;
                 }
                 let mut reads = Reads::Tx(&mut tx);
-                let found = reads
-                    .aliases(asset)
-                    .await?
-                    .into_iter()
-                    .find(|known| known.name == *alias);
-                let moved = found.ok_or_else(|| RegistryFault::AliasNotFound {
-                    alias: alias.clone(),
-                })?;
+                let found = reads.aliases(asset).await?.into_iter().find(|known| known.name == *alias);
+                let moved = found.ok_or_else(|| RegistryFault::AliasNotFound { alias: alias.clone() })?;
                 Ok((tx, moved))
             })
             .await
@@ -97,52 +68,25 @@ impl Registry {
         fits("the message", MESSAGE_MAX, message.len())?;
         self.catalog
             .transact(|mut tx| async move {
-                let asset = World::new(Reads::Tx(&mut tx), actor.project)
-                    .asset_id(kind, name)
-                    .await?;
+                let asset = World::new(Reads::Tx(&mut tx), actor.project).asset_id(kind, name).await?;
                 let from = store::find_alias(&mut tx, asset, alias).await?;
                 if from.is_none() {
-                    return Err(RegistryFault::AliasNotFound {
-                        alias: alias.clone(),
-                    });
+                    return Err(RegistryFault::AliasNotFound { alias: alias.clone() });
                 }
                 if !expect.holds(from) {
-                    return Err(RegistryFault::AliasMoved {
-                        alias: alias.clone(),
-                        found: from,
-                    });
+                    return Err(RegistryFault::AliasMoved { alias: alias.clone(), found: from });
                 }
                 let now = self.clock.now();
-                let step = Move {
-                    asset,
-                    alias,
-                    from,
-                    to: None,
-                    now,
-                    by: actor.principal,
-                    message,
-                };
+                let step = Move { asset, alias, from, to: None, now, by: actor.principal, message };
                 store::move_alias(&mut tx, step).await?;
                 let subject = format!("{kind} {name}@{alias}");
-                self.record(
-                    &mut tx,
-                    actor,
-                    "alias.remove",
-                    subject,
-                    json!({ "from": from }),
-                )
-                .await?;
+                self.record(&mut tx, actor, "alias.remove", subject, json!({ "from": from })).await?;
                 Ok((tx, ()))
             })
             .await
     }
 
-    pub async fn aliases(
-        &self,
-        actor: &Actor,
-        kind: AssetKind,
-        name: &Name,
-    ) -> Result<Vec<Alias>, RegistryFault> {
+    pub async fn aliases(&self, actor: &Actor, kind: AssetKind, name: &Name) -> Result<Vec<Alias>, RegistryFault> {
         needs(actor, Role::Reader)?;
         let mut world = World::new(Reads::Catalog(&self.catalog), actor.project);
         let asset = world.asset_id(kind, name).await?;
@@ -161,10 +105,7 @@ impl Registry {
         let mut world = World::new(Reads::Catalog(&self.catalog), actor.project);
         let before = page.after::<u32>()?;
         let asset = world.asset_id(kind, name).await?;
-        let moves = world
-            .reads
-            .alias_moves(asset, alias, before, page.limit() + 1)
-            .await?;
+        let moves = world.reads.alias_moves(asset, alias, before, page.limit() + 1).await?;
         Ok(Page::from_overfetch(moves, page, |step| step.ordinal))
     }
 }

@@ -30,12 +30,7 @@ pub struct Registry {
 impl Registry {
     #[must_use]
     pub fn open(catalog: Catalog, clock: Arc<dyn Clock>, kinds: Vec<KindDescriptor>) -> Self {
-        Self {
-            catalog,
-            clock,
-            kinds: kinds.into(),
-            audit: None,
-        }
+        Self { catalog, clock, kinds: kinds.into(), audit: None }
     }
 
     /// Leaves an entry in the audit log with every change of an asset or an alias.
@@ -51,10 +46,7 @@ impl Registry {
     }
 
     pub fn descriptor(&self, kind: AssetKind) -> Result<&KindDescriptor, RegistryFault> {
-        self.kinds
-            .iter()
-            .find(|known| known.kind == kind)
-            .ok_or(RegistryFault::UnsupportedKind { kind })
+        self.kinds.iter().find(|known| known.kind == kind).ok_or(RegistryFault::UnsupportedKind { kind })
     }
 
     /// The JSON Schema of a kind's manifests: the envelope with the spec's schema inside.
@@ -111,12 +103,7 @@ impl Registry {
 
     /// Makes the drafts so: all of them, or none and every reason why.
     #[tracing::instrument(skip_all, fields(project.id = %actor.project, registry.drafts = drafts.len()))]
-    pub async fn apply(
-        &self,
-        actor: &Actor,
-        drafts: &[Draft],
-        message: &str,
-    ) -> Result<Plan, RegistryFault> {
+    pub async fn apply(&self, actor: &Actor, drafts: &[Draft], message: &str) -> Result<Plan, RegistryFault> {
         needs(actor, Role::Editor)?;
         fits("the message", MESSAGE_MAX, message.len())?;
         let manifests = self.check(drafts).await?;
@@ -143,26 +130,15 @@ impl Registry {
             .map_err(|problems| RegistryFault::Rejected { problems })
     }
 
-    async fn write(
-        &self,
-        tx: &mut Tx,
-        actor: &Actor,
-        plan: &Plan,
-        message: &str,
-    ) -> Result<(), RegistryFault> {
+    async fn write(&self, tx: &mut Tx, actor: &Actor, plan: &Plan, message: &str) -> Result<(), RegistryFault> {
         let now = self.clock.now();
-        let changed = || {
-            plan.changes
-                .iter()
-                .filter(|change| change.action != Action::Unchanged)
-        };
+        let changed = || plan.changes.iter().filter(|change| change.action != Action::Unchanged);
         // Assets and versions first: references among them may point either way.
         for change in changed() {
             let asset = match change.action {
                 Action::Create => {
                     let asset = AssetId::new(now);
-                    store::insert_asset(tx, actor.project, (asset, change.kind, &change.name), now)
-                        .await?;
+                    store::insert_asset(tx, actor.project, (asset, change.kind, &change.name), now).await?;
                     asset
                 }
                 Action::Update | Action::Unchanged => {
@@ -186,18 +162,12 @@ impl Registry {
         for change in changed() {
             self.write_references(tx, actor, change).await?;
             let detail = json!({ "action": change.action, "number": change.after.number, "digest": change.after.digest });
-            self.record(tx, actor, "asset.apply", change.after.to_string(), detail)
-                .await?;
+            self.record(tx, actor, "asset.apply", change.after.to_string(), detail).await?;
         }
         Ok(())
     }
 
-    async fn write_references(
-        &self,
-        tx: &mut Tx,
-        actor: &Actor,
-        change: &Change,
-    ) -> Result<(), RegistryFault> {
+    async fn write_references(&self, tx: &mut Tx, actor: &Actor, change: &Change) -> Result<(), RegistryFault> {
         if change.references.is_empty() {
             return Ok(());
         }
@@ -205,21 +175,13 @@ impl Registry {
         for (ordinal, reference) in change.references.iter().enumerate() {
             let mut world = World::new(Reads::Tx(tx), actor.project);
             let to = world.asset_id(reference.kind, &reference.pin.name).await?;
-            store::insert_reference(tx, (from, change.after.number, ordinal), reference, to)
-                .await?;
+            store::insert_reference(tx, (from, change.after.number, ordinal), reference, to).await?;
         }
         Ok(())
     }
 
-    async fn asset_in(
-        &self,
-        tx: &mut Tx,
-        actor: &Actor,
-        change: &Change,
-    ) -> Result<AssetId, RegistryFault> {
-        World::new(Reads::Tx(tx), actor.project)
-            .asset_id(change.kind, &change.name)
-            .await
+    async fn asset_in(&self, tx: &mut Tx, actor: &Actor, change: &Change) -> Result<AssetId, RegistryFault> {
+        World::new(Reads::Tx(tx), actor.project).asset_id(change.kind, &change.name).await
     }
 
     pub(crate) async fn record(
@@ -231,36 +193,18 @@ impl Registry {
         detail: Value,
     ) -> Result<(), RegistryFault> {
         match &self.audit {
-            Some(audit) => Ok(audit
-                .record(
-                    tx,
-                    actor,
-                    AuditEntry {
-                        action,
-                        subject,
-                        detail,
-                    },
-                )
-                .await?),
+            Some(audit) => Ok(audit.record(tx, actor, AuditEntry { action, subject, detail }).await?),
             None => Ok(()),
         }
     }
 }
 
 pub(crate) fn needs(actor: &Actor, needed: Role) -> Result<(), RegistryFault> {
-    if actor.may(needed) {
-        Ok(())
-    } else {
-        Err(RegistryFault::Forbidden { needed })
-    }
+    if actor.may(needed) { Ok(()) } else { Err(RegistryFault::Forbidden { needed }) }
 }
 
 pub(crate) fn fits(what: &'static str, limit: usize, given: usize) -> Result<(), RegistryFault> {
-    if given <= limit {
-        Ok(())
-    } else {
-        Err(RegistryFault::TooLarge { what, limit, given })
-    }
+    if given <= limit { Ok(()) } else { Err(RegistryFault::TooLarge { what, limit, given }) }
 }
 
 /// About how many bytes a value takes as text, without writing it.
@@ -268,13 +212,7 @@ fn size(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len() + 2,
         Value::Array(items) => items.iter().map(|item| size(item) + 1).sum::<usize>() + 2,
-        Value::Object(fields) => {
-            fields
-                .iter()
-                .map(|(name, value)| name.len() + size(value) + 4)
-                .sum::<usize>()
-                + 2
-        }
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + size(value) + 4).sum::<usize>() + 2,
         Value::Null | Value::Bool(_) | Value::Number(_) => 5,
     }
 }

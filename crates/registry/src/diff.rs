@@ -63,17 +63,10 @@ impl Registry {
         name: &Name,
         (from, to): (Selector, Selector),
     ) -> Result<Diff, RegistryFault> {
-        let version = |selector| AssetRef {
-            name: name.clone(),
-            selector,
-        };
+        let version = |selector| AssetRef { name: name.clone(), selector };
         let old = self.get(actor, kind, &version(from)).await?;
         let new = self.get(actor, kind, &version(to)).await?;
         let lines = lines(&old.manifest(), &new.manifest());
-        Ok(Diff {
-            from: old.pin,
-            to: new.pin,
-            lines,
-        })
+        Ok(Diff { from: old.pin, to: new.pin, lines })
     }
 }

@@ -1,7 +1,5 @@
 use mainspring_catalog::CatalogFault;
-use mainspring_kernel::{
-    AssetKind, Fault, FaultKind, Name, Role, Selector, id::RunId, page::PageFault, text,
-};
+use mainspring_kernel::{AssetKind, Fault, FaultKind, Name, Role, Selector, id::RunId, page::PageFault, text};
 use serde::Serialize;
 
 /// One thing wrong with one draft.
@@ -35,12 +33,7 @@ pub enum ProblemKind {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            origin,
-            path,
-            kind: _,
-            message,
-        } = self;
+        let Self { origin, path, kind: _, message } = self;
         match path.as_str() {
             "" => write!(f, "{origin}: {message}"),
             path => write!(f, "{origin}: {path}: {message}"),
@@ -53,18 +46,9 @@ pub enum RegistryFault {
     #[error("{}", summary(problems))]
     Rejected { problems: Vec<Problem> },
     #[error("{kind} `{name}` does not exist{}", nearest.as_ref().map(|near| format!(": did you mean `{near}`?")).unwrap_or_default())]
-    NotFound {
-        kind: AssetKind,
-        name: Name,
-        nearest: Option<String>,
-    },
+    NotFound { kind: AssetKind, name: Name, nearest: Option<String> },
     #[error("{kind} `{name}` has no version `{selector}`{}", nearest.as_ref().map(|near| format!(": did you mean `{near}`?")).unwrap_or_default())]
-    VersionNotFound {
-        kind: AssetKind,
-        name: Name,
-        selector: Selector,
-        nearest: Option<String>,
-    },
+    VersionNotFound { kind: AssetKind, name: Name, selector: Selector, nearest: Option<String> },
     #[error("assets of kind `{kind}` are not supported by this build")]
     UnsupportedKind { kind: AssetKind },
     #[error("this takes the role {needed}")]
@@ -82,11 +66,7 @@ pub enum RegistryFault {
     #[error("run {id} has ended")]
     RunEnded { id: RunId },
     #[error("{what} may be at most {limit} bytes, not {given}")]
-    TooLarge {
-        what: &'static str,
-        limit: usize,
-        given: usize,
-    },
+    TooLarge { what: &'static str, limit: usize, given: usize },
     #[error(transparent)]
     Page(#[from] PageFault),
     #[error("the catalog failed")]
@@ -106,25 +86,16 @@ fn summary(problems: &[Problem]) -> String {
 impl Fault for RegistryFault {
     fn kind(&self) -> FaultKind {
         match self {
-            Self::Rejected { problems }
-                if problems
-                    .iter()
-                    .all(|p| p.kind == ProblemKind::UnsupportedKind) =>
-            {
+            Self::Rejected { problems } if problems.iter().all(|p| p.kind == ProblemKind::UnsupportedKind) => {
                 FaultKind::Unsupported
             }
-            Self::Rejected { .. } | Self::AliasReserved { .. } | Self::Page(_) => {
-                FaultKind::Invalid
+            Self::Rejected { .. } | Self::AliasReserved { .. } | Self::Page(_) => FaultKind::Invalid,
+            Self::NotFound { .. } | Self::VersionNotFound { .. } | Self::AliasNotFound { .. } | Self::RunNotFound { .. } => {
+                FaultKind::NotFound
             }
-            Self::NotFound { .. }
-            | Self::VersionNotFound { .. }
-            | Self::AliasNotFound { .. }
-            | Self::RunNotFound { .. } => FaultKind::NotFound,
             Self::UnsupportedKind { .. } => FaultKind::Unsupported,
             Self::Forbidden { .. } => FaultKind::Forbidden,
-            Self::AliasMoved { .. } | Self::Cycle { .. } | Self::RunEnded { .. } => {
-                FaultKind::Conflict
-            }
+            Self::AliasMoved { .. } | Self::Cycle { .. } | Self::RunEnded { .. } => FaultKind::Conflict,
             Self::TooLarge { .. } => FaultKind::TooLarge,
             Self::Catalog(source) => source.kind(),
             Self::Interrupted => FaultKind::Internal,
@@ -153,13 +124,9 @@ impl Fault for RegistryFault {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Rejected { problems } if problems.len() > 1 => Some(
-                problems
-                    .iter()
-                    .map(Problem::to_string)
-                    .collect::<Vec<_>>()
-                    .join("\n"),
-            ),
+            Self::Rejected { problems } if problems.len() > 1 => {
+                Some(problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))
+            }
             Self::Catalog(source) => source.hint(),
             _ => None,
         }
@@ -174,9 +141,6 @@ impl Fault for RegistryFault {
 }
 
 /// The candidate nearest to what was asked for, as a fault carries it.
-pub(crate) fn nearest<'a>(
-    given: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<String> {
+pub(crate) fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     text::nearest(given, candidates).map(str::to_owned)
 }

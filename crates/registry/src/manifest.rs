@@ -40,24 +40,13 @@ impl Draft {
     /// Reads the YAML or JSON documents of one file. Empty documents are passed over.
     pub fn read(origin: &str, source: &str) -> Result<Vec<Self>, RegistryFault> {
         if source.len() > BYTES_MAX {
-            return Err(RegistryFault::TooLarge {
-                what: "a file of specs",
-                limit: BYTES_MAX,
-                given: source.len(),
-            });
+            return Err(RegistryFault::TooLarge { what: "a file of specs", limit: BYTES_MAX, given: source.len() });
         }
         if is_too_deep(source) {
             let message = format!("it is nested more than {DEPTH_MAX} deep");
             let kind = ProblemKind::Syntax;
-            let problem = Problem {
-                origin: origin.to_owned(),
-                path: String::new(),
-                kind,
-                message,
-            };
-            return Err(RegistryFault::Rejected {
-                problems: vec![problem],
-            });
+            let problem = Problem { origin: origin.to_owned(), path: String::new(), kind, message };
+            return Err(RegistryFault::Rejected { problems: vec![problem] });
         }
         let mut values = Vec::new();
         for (index, document) in yaml_serde::Deserializer::from_str(source).enumerate() {
@@ -70,21 +59,14 @@ impl Draft {
                 }],
             })?;
             if values.len() >= DRAFTS_MAX {
-                return Err(RegistryFault::TooLarge {
-                    what: "a file's manifests",
-                    limit: DRAFTS_MAX,
-                    given: index + 1,
-                });
+                return Err(RegistryFault::TooLarge { what: "a file's manifests", limit: DRAFTS_MAX, given: index + 1 });
             }
             if !value.is_null() {
                 values.push(value);
             }
         }
         let count = values.len();
-        let named = |(index, value)| Self {
-            origin: numbered(origin, index, count),
-            value,
-        };
+        let named = |(index, value)| Self { origin: numbered(origin, index, count), value };
         Ok(values.into_iter().enumerate().map(named).collect())
     }
 }
@@ -95,10 +77,7 @@ impl Draft {
 fn is_too_deep(source: &str) -> bool {
     let mut open = 0_usize;
     for line in source.lines() {
-        let blocks = line
-            .split(' ')
-            .take_while(|word| matches!(*word, "" | "-" | "?"))
-            .filter(|word| !word.is_empty());
+        let blocks = line.split(' ').take_while(|word| matches!(*word, "" | "-" | "?")).filter(|word| !word.is_empty());
         if blocks.count() > DEPTH_MAX {
             return true;
         }
@@ -117,30 +96,19 @@ fn is_too_deep(source: &str) -> bool {
 }
 
 fn numbered(origin: &str, index: usize, count: usize) -> String {
-    if count > 1 {
-        format!("{origin}#{}", index + 1)
-    } else {
-        origin.to_owned()
-    }
+    if count > 1 { format!("{origin}#{}", index + 1) } else { origin.to_owned() }
 }
 
 /// Checks every draft by itself. Nothing here looks at the catalog.
-pub(crate) fn parse_all(
-    kinds: &[KindDescriptor],
-    drafts: &[Draft],
-) -> Result<Vec<Manifest>, Vec<Problem>> {
+pub(crate) fn parse_all(kinds: &[KindDescriptor], drafts: &[Draft]) -> Result<Vec<Manifest>, Vec<Problem>> {
     let mut manifests: Vec<Manifest> = Vec::new();
     let mut problems = Vec::new();
     for draft in drafts {
         match parse(kinds, draft) {
             Ok(manifest) => {
-                let same =
-                    |other: &&Manifest| other.kind == manifest.kind && other.name == manifest.name;
+                let same = |other: &&Manifest| other.kind == manifest.kind && other.name == manifest.name;
                 if let Some(other) = manifests.iter().find(same) {
-                    let message = format!(
-                        "{} `{}` is also described in {}",
-                        other.kind, other.name, other.origin
-                    );
+                    let message = format!("{} `{}` is also described in {}", other.kind, other.name, other.origin);
                     problems.push(problem(draft, "name", ProblemKind::Duplicate, message));
                 }
                 manifests.push(manifest);
@@ -148,20 +116,11 @@ pub(crate) fn parse_all(
             Err(found) => problems.extend(found),
         }
     }
-    if problems.is_empty() {
-        Ok(manifests)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(manifests) } else { Err(problems) }
 }
 
 fn problem(draft: &Draft, path: &str, kind: ProblemKind, message: String) -> Problem {
-    Problem {
-        origin: draft.origin.clone(),
-        path: path.to_owned(),
-        kind,
-        message,
-    }
+    Problem { origin: draft.origin.clone(), path: path.to_owned(), kind, message }
 }
 
 fn parse(kinds: &[KindDescriptor], draft: &Draft) -> Result<Manifest, Vec<Problem>> {
@@ -176,12 +135,7 @@ fn parse(kinds: &[KindDescriptor], draft: &Draft) -> Result<Manifest, Vec<Proble
     let description = keep(read_description(draft, fields), &mut problems);
     let spec = match (descriptor, fields.get("spec")) {
         (_, None) => {
-            problems.push(problem(
-                draft,
-                "spec",
-                ProblemKind::Manifest,
-                "missing field `spec`".to_owned(),
-            ));
+            problems.push(problem(draft, "spec", ProblemKind::Manifest, "missing field `spec`".to_owned()));
             None
         }
         (Some(descriptor), Some(spec)) => match parse_spec(descriptor, spec) {
@@ -195,13 +149,7 @@ fn parse(kinds: &[KindDescriptor], draft: &Draft) -> Result<Manifest, Vec<Proble
     };
     match (descriptor, name, description, spec) {
         (Some(descriptor), Some(name), Some(description), Some(spec)) if problems.is_empty() => {
-            Ok(Manifest {
-                origin: draft.origin.clone(),
-                kind: descriptor.kind,
-                name,
-                description,
-                spec,
-            })
+            Ok(Manifest { origin: draft.origin.clone(), kind: descriptor.kind, name, description, spec })
         }
         _ => Err(problems),
     }
@@ -212,16 +160,10 @@ fn keep<T>(result: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T>
 }
 
 fn unknown_fields(draft: &Draft, fields: &Map<String, Value>) -> Vec<Problem> {
-    let unknown = fields
-        .keys()
-        .filter(|name| !FIELDS.contains(&name.as_str()));
+    let unknown = fields.keys().filter(|name| !FIELDS.contains(&name.as_str()));
     unknown
         .map(|name| {
-            let message = format!(
-                "unknown field `{}`{}",
-                text::elide(name, 80),
-                text::did_you_mean(name, FIELDS)
-            );
+            let message = format!("unknown field `{}`{}", text::elide(name, 80), text::did_you_mean(name, FIELDS));
             problem(draft, "", ProblemKind::UnknownField, message)
         })
         .collect()
@@ -230,57 +172,33 @@ fn unknown_fields(draft: &Draft, fields: &Map<String, Value>) -> Vec<Problem> {
 fn check_api_version(draft: &Draft, fields: &Map<String, Value>) -> Option<Problem> {
     let message = match fields.get("apiVersion") {
         Some(Value::String(given)) if given == API_VERSION => return None,
-        Some(given) => format!(
-            "apiVersion must be `{API_VERSION}`, not {}",
-            text::elide(&given.to_string(), 80)
-        ),
+        Some(given) => format!("apiVersion must be `{API_VERSION}`, not {}", text::elide(&given.to_string(), 80)),
         None => format!("missing field `apiVersion`: write `{API_VERSION}`"),
     };
     Some(problem(draft, "apiVersion", ProblemKind::Manifest, message))
 }
 
-fn read_kind<'k>(
-    kinds: &'k [KindDescriptor],
-    draft: &Draft,
-    fields: &Map<String, Value>,
-) -> Result<&'k KindDescriptor, Problem> {
+fn read_kind<'k>(kinds: &'k [KindDescriptor], draft: &Draft, fields: &Map<String, Value>) -> Result<&'k KindDescriptor, Problem> {
     let given = match fields.get("kind") {
         Some(Value::String(given)) => given,
         Some(_) => {
-            return Err(problem(
-                draft,
-                "kind",
-                ProblemKind::Manifest,
-                "kind must be a string".to_owned(),
-            ));
+            return Err(problem(draft, "kind", ProblemKind::Manifest, "kind must be a string".to_owned()));
         }
         None => {
-            return Err(problem(
-                draft,
-                "kind",
-                ProblemKind::Manifest,
-                "missing field `kind`".to_owned(),
-            ));
+            return Err(problem(draft, "kind", ProblemKind::Manifest, "missing field `kind`".to_owned()));
         }
     };
-    let kind = given
-        .parse::<AssetKind>()
-        .map_err(|fault| problem(draft, "kind", ProblemKind::UnknownKind, fault.to_string()))?;
-    kinds
-        .iter()
-        .find(|known| known.kind == kind)
-        .ok_or_else(|| {
-            let message = format!("assets of kind `{kind}` are not supported by this build");
-            problem(draft, "kind", ProblemKind::UnsupportedKind, message)
-        })
+    let kind = given.parse::<AssetKind>().map_err(|fault| problem(draft, "kind", ProblemKind::UnknownKind, fault.to_string()))?;
+    kinds.iter().find(|known| known.kind == kind).ok_or_else(|| {
+        let message = format!("assets of kind `{kind}` are not supported by this build");
+        problem(draft, "kind", ProblemKind::UnsupportedKind, message)
+    })
 }
 
 fn read_name(draft: &Draft, fields: &Map<String, Value>) -> Result<Name, Problem> {
     let fault = |message: String| problem(draft, "name", ProblemKind::Manifest, message);
     match fields.get("name") {
-        Some(Value::String(given)) => given
-            .parse::<Name>()
-            .map_err(|source| fault(source.to_string())),
+        Some(Value::String(given)) => given.parse::<Name>().map_err(|source| fault(source.to_string())),
         Some(_) => Err(fault("name must be a string".to_owned())),
         None => Err(fault("missing field `name`".to_owned())),
     }
@@ -289,20 +207,12 @@ fn read_name(draft: &Draft, fields: &Map<String, Value>) -> Result<Name, Problem
 fn read_description(draft: &Draft, fields: &Map<String, Value>) -> Result<Option<String>, Problem> {
     match fields.get("description") {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(given))
-            if given.chars().count() <= DESCRIPTION_MAX && !given.contains('\0') =>
-        {
+        Some(Value::String(given)) if given.chars().count() <= DESCRIPTION_MAX && !given.contains('\0') => {
             Ok(Some(given.clone()))
         }
         Some(_) => {
-            let message =
-                format!("description must be a string of at most {DESCRIPTION_MAX} characters");
-            Err(problem(
-                draft,
-                "description",
-                ProblemKind::Manifest,
-                message,
-            ))
+            let message = format!("description must be a string of at most {DESCRIPTION_MAX} characters");
+            Err(problem(draft, "description", ProblemKind::Manifest, message))
         }
     }
 }
@@ -319,9 +229,7 @@ fn parse_spec(descriptor: &KindDescriptor, spec: &Value) -> Result<ParsedSpec, V
     let mut problems = schema::problems(&(descriptor.schema)(), spec);
     // What serde stopped at is usually among what the walk found; then the walk says it better.
     for found in fault.problems {
-        let said = problems
-            .iter()
-            .any(|known| known.message == found.message || known.path == found.path);
+        let said = problems.iter().any(|known| known.message == found.message || known.path == found.path);
         if !said {
             problems.push(found);
         }
@@ -333,9 +241,7 @@ fn holds_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
         Value::Array(items) => items.iter().any(holds_nul),
-        Value::Object(fields) => fields
-            .iter()
-            .any(|(name, value)| name.contains('\0') || holds_nul(value)),
+        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
@@ -346,10 +252,6 @@ fn spec_problem(draft: &Draft, found: SpecProblem) -> Problem {
         path if path.starts_with('[') => format!("spec{path}"),
         path => format!("spec.{path}"),
     };
-    let kind = if found.unknown_field {
-        ProblemKind::UnknownField
-    } else {
-        ProblemKind::Spec
-    };
+    let kind = if found.unknown_field { ProblemKind::UnknownField } else { ProblemKind::Spec };
     problem(draft, &path, kind, found.message)
 }

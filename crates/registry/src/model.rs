@@ -66,8 +66,7 @@ impl Version {
     /// The text that, applied, makes this version again.
     #[must_use]
     pub fn manifest(&self) -> Value {
-        let mut manifest =
-            json!({"apiVersion": API_VERSION, "kind": self.pin.kind, "name": self.pin.name});
+        let mut manifest = json!({"apiVersion": API_VERSION, "kind": self.pin.kind, "name": self.pin.name});
         if let Some(description) = &self.description {
             manifest["description"] = json!(description);
         }
@@ -167,9 +166,6 @@ impl Lock {
     /// What a reference at `path` of `from` was locked to.
     #[must_use]
     pub fn find(&self, from: &Pin, path: &str) -> Option<&Pin> {
-        self.references
-            .iter()
-            .find(|reference| &reference.from == from && reference.path == path)
-            .map(|found| &found.pin)
+        self.references.iter().find(|reference| &reference.from == from && reference.path == path).map(|found| &found.pin)
     }
 }

@@ -23,9 +23,7 @@ impl Plan {
     /// Whether applying would write nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.changes
-            .iter()
-            .all(|change| change.action == Action::Unchanged)
+        self.changes.iter().all(|change| change.action == Action::Unchanged)
     }
 }
 
@@ -57,20 +55,12 @@ pub enum Action {
 }
 
 /// Plans all manifests together, so that their references may be in any order.
-pub(crate) async fn plan(
-    world: &mut World<'_>,
-    manifests: &[Manifest],
-) -> Result<Plan, RegistryFault> {
+pub(crate) async fn plan(world: &mut World<'_>, manifests: &[Manifest]) -> Result<Plan, RegistryFault> {
     let mut changes = Vec::with_capacity(manifests.len());
     for manifest in manifests {
         let change = first_draft(world, manifest).await?;
-        let planned = Planned {
-            pin: change.after.clone(),
-            references: manifest.spec.references.clone(),
-        };
-        world
-            .planned
-            .insert((manifest.kind, manifest.name.clone()), planned);
+        let planned = Planned { pin: change.after.clone(), references: manifest.spec.references.clone() };
+        world.planned.insert((manifest.kind, manifest.name.clone()), planned);
         changes.push(change);
     }
     let mut problems = Vec::new();
@@ -80,37 +70,18 @@ pub(crate) async fn plan(
     if problems.is_empty() {
         find_cycles(world, &changes, &mut problems).await?;
     }
-    if problems.is_empty() {
-        Ok(Plan { changes })
-    } else {
-        Err(RegistryFault::Rejected { problems })
-    }
+    if problems.is_empty() { Ok(Plan { changes }) } else { Err(RegistryFault::Rejected { problems }) }
 }
 
 /// The change without its references, which need every other draft's.
 async fn first_draft(world: &mut World<'_>, manifest: &Manifest) -> Result<Change, RegistryFault> {
-    let Manifest {
-        origin,
-        kind,
-        name,
-        description,
-        spec,
-    } = manifest;
+    let Manifest { origin, kind, name, description, spec } = manifest;
     let digest = digest(*kind, description.as_deref(), &spec.canonical);
     let current = world.current(*kind, name).await?;
-    let pin = |number, digest| Pin {
-        kind: *kind,
-        name: name.clone(),
-        number,
-        digest,
-    };
+    let pin = |number, digest| Pin { kind: *kind, name: name.clone(), number, digest };
     let (action, number) = match &current {
         None => (Action::Create, 1),
-        Some(Current {
-            number,
-            digest: same,
-            ..
-        }) if *same == digest => (Action::Unchanged, *number),
+        Some(Current { number, digest: same, .. }) if *same == digest => (Action::Unchanged, *number),
         Some(Current { number, .. }) => (Action::Update, number + 1),
     };
     let mut diff = Vec::new();
@@ -123,10 +94,7 @@ async fn first_draft(world: &mut World<'_>, manifest: &Manifest) -> Result<Chang
         };
         // Both sides in the order of the canonical text, or order alone would show as change.
         let new = serde_json::from_str(&canonical_json(&spec.canonical)).unwrap_or_default();
-        diff = diff::lines(
-            &side(summary.description.as_deref(), &old),
-            &side(description.as_deref(), &new),
-        );
+        diff = diff::lines(&side(summary.description.as_deref(), &old), &side(description.as_deref(), &new));
     }
     Ok(Change {
         origin: origin.clone(),
@@ -166,9 +134,7 @@ async fn resolve_references(
                 target: reference.target.clone(),
                 pin,
             }),
-            Err(
-                fault @ (RegistryFault::NotFound { .. } | RegistryFault::VersionNotFound { .. }),
-            ) => {
+            Err(fault @ (RegistryFault::NotFound { .. } | RegistryFault::VersionNotFound { .. })) => {
                 problems.push(Problem {
                     origin: manifest.origin.clone(),
                     path: format!("spec.{}", reference.path),
@@ -183,20 +149,12 @@ async fn resolve_references(
 }
 
 /// Only what is about to be written can close a circle that was open before.
-async fn find_cycles(
-    world: &mut World<'_>,
-    changes: &[Change],
-    problems: &mut Vec<Problem>,
-) -> Result<(), RegistryFault> {
+async fn find_cycles(world: &mut World<'_>, changes: &[Change], problems: &mut Vec<Problem>) -> Result<(), RegistryFault> {
     let mut reported = Vec::new();
-    for change in changes
-        .iter()
-        .filter(|change| change.action != Action::Unchanged && !change.references.is_empty())
-    {
+    for change in changes.iter().filter(|change| change.action != Action::Unchanged && !change.references.is_empty()) {
         match world.lock(change.after.clone()).await {
             // An alias removed below us is for the next apply of that asset to find.
-            Ok(_) | Err(RegistryFault::NotFound { .. } | RegistryFault::VersionNotFound { .. }) => {
-            }
+            Ok(_) | Err(RegistryFault::NotFound { .. } | RegistryFault::VersionNotFound { .. }) => {}
             Err(fault @ RegistryFault::Cycle { .. }) => {
                 let RegistryFault::Cycle { path } = &fault else {
                     continue;

@@ -53,17 +53,10 @@ pub struct RunStatusFault {
 impl FromStr for RunStatus {
     type Err = RunStatusFault;
     fn from_str(given: &str) -> Result<Self, RunStatusFault> {
-        [
-            Self::Running,
-            Self::Succeeded,
-            Self::Failed,
-            Self::Cancelled,
-        ]
-        .into_iter()
-        .find(|status| status.as_str() == given)
-        .ok_or_else(|| RunStatusFault {
-            given: text::elide(given, 40),
-        })
+        [Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled]
+            .into_iter()
+            .find(|status| status.as_str() == given)
+            .ok_or_else(|| RunStatusFault { given: text::elide(given, 40) })
     }
 }
 
@@ -95,18 +88,8 @@ pub struct Link {
 
 impl From<&Pin> for Link {
     fn from(pin: &Pin) -> Self {
-        let Pin {
-            kind,
-            name,
-            number,
-            digest,
-        } = pin;
-        Self {
-            kind: kind.to_string(),
-            name: name.to_string(),
-            number: Some((*number).into()),
-            digest: Some(*digest),
-        }
+        let Pin { kind, name, number, digest } = pin;
+        Self { kind: kind.to_string(), name: name.to_string(), number: Some((*number).into()), digest: Some(*digest) }
     }
 }
 
@@ -174,29 +157,12 @@ impl Registry {
     }
 
     /// Starts a run together with another change.
-    pub async fn start_run_in(
-        &self,
-        tx: &mut Tx,
-        actor: &Actor,
-        new: NewRun,
-    ) -> Result<Run, RegistryFault> {
+    pub async fn start_run_in(&self, tx: &mut Tx, actor: &Actor, new: NewRun) -> Result<Run, RegistryFault> {
         needs(actor, Role::Reader)?;
-        let NewRun {
-            kind,
-            name,
-            trace,
-            parent,
-            owner,
-            parameters,
-            inputs,
-        } = new;
+        let NewRun { kind, name, trace, parent, owner, parameters, inputs } = new;
         fits("the name of a run", NAME_MAX, name.len())?;
         fits("the inputs of a run", LINKS_MAX, inputs.len())?;
-        fits(
-            "the parameters of a run",
-            JSON_MAX,
-            parameters.to_string().len(),
-        )?;
+        fits("the parameters of a run", JSON_MAX, parameters.to_string().len())?;
         let now = self.clock.now();
         let run = Run {
             id: RunId::new(now),
@@ -224,17 +190,8 @@ impl Registry {
     }
 
     /// Says how far a run is, which also says that it lives.
-    pub async fn progress_run(
-        &self,
-        actor: &Actor,
-        run: RunId,
-        progress: &Value,
-    ) -> Result<(), RegistryFault> {
-        fits(
-            "the progress of a run",
-            JSON_MAX,
-            progress.to_string().len(),
-        )?;
+    pub async fn progress_run(&self, actor: &Actor, run: RunId, progress: &Value) -> Result<(), RegistryFault> {
+        fits("the progress of a run", JSON_MAX, progress.to_string().len())?;
         self.touch_run(actor, run, Sign::Progress(progress)).await
     }
 
@@ -243,21 +200,11 @@ impl Registry {
     }
 
     /// Another process goes on with the run of one that died.
-    pub async fn take_over_run(
-        &self,
-        actor: &Actor,
-        run: RunId,
-        owner: &str,
-    ) -> Result<(), RegistryFault> {
+    pub async fn take_over_run(&self, actor: &Actor, run: RunId, owner: &str) -> Result<(), RegistryFault> {
         self.touch_run(actor, run, Sign::Owner(owner)).await
     }
 
-    pub async fn finish_run(
-        &self,
-        actor: &Actor,
-        run: RunId,
-        outcome: &Outcome,
-    ) -> Result<(), RegistryFault> {
+    pub async fn finish_run(&self, actor: &Actor, run: RunId, outcome: &Outcome) -> Result<(), RegistryFault> {
         self.catalog
             .transact(|mut tx| async move {
                 self.finish_run_in(&mut tx, actor, run, outcome).await?;
@@ -267,33 +214,14 @@ impl Registry {
     }
 
     /// Ends a run together with another change, such as the commit of what it made.
-    pub async fn finish_run_in(
-        &self,
-        tx: &mut Tx,
-        actor: &Actor,
-        run: RunId,
-        outcome: &Outcome,
-    ) -> Result<(), RegistryFault> {
+    pub async fn finish_run_in(&self, tx: &mut Tx, actor: &Actor, run: RunId, outcome: &Outcome) -> Result<(), RegistryFault> {
         needs(actor, Role::Reader)?;
-        let Outcome {
-            status,
-            metrics,
-            outputs,
-            error,
-        } = outcome;
+        let Outcome { status, metrics, outputs, error } = outcome;
         fits("the metrics of a run", JSON_MAX, metrics.to_string().len())?;
         fits("the outputs of a run", LINKS_MAX, outputs.len())?;
-        let error = error
-            .as_deref()
-            .map(|error| text::elide(error, ERROR_MAX).replace('\0', "\u{fffd}"));
+        let error = error.as_deref().map(|error| text::elide(error, ERROR_MAX).replace('\0', "\u{fffd}"));
         let place = (actor.project, run);
-        let ended = store::finish_run(
-            tx,
-            place,
-            (*status, metrics, error.as_deref()),
-            self.clock.now(),
-        )
-        .await?;
+        let ended = store::finish_run(tx, place, (*status, metrics, error.as_deref()), self.clock.now()).await?;
         if !ended {
             return Err(missing(&mut Reads::Tx(tx), actor, run).await?);
         }
@@ -302,59 +230,34 @@ impl Registry {
 
     pub async fn get_run(&self, actor: &Actor, run: RunId) -> Result<Run, RegistryFault> {
         needs(actor, Role::Reader)?;
-        let found = Reads::Catalog(&self.catalog)
-            .get_run(actor.project, run)
-            .await?;
+        let found = Reads::Catalog(&self.catalog).get_run(actor.project, run).await?;
         found.ok_or(RegistryFault::RunNotFound { id: run })
     }
 
     /// Newest first.
-    pub async fn list_runs(
-        &self,
-        actor: &Actor,
-        filter: &RunFilter,
-        page: &PageRequest,
-    ) -> Result<Page<Run>, RegistryFault> {
+    pub async fn list_runs(&self, actor: &Actor, filter: &RunFilter, page: &PageRequest) -> Result<Page<Run>, RegistryFault> {
         needs(actor, Role::Reader)?;
         let before = page.after::<RunId>()?;
-        let runs = Reads::Catalog(&self.catalog)
-            .list_runs(actor.project, filter, before, page.limit() + 1)
-            .await?;
+        let runs = Reads::Catalog(&self.catalog).list_runs(actor.project, filter, before, page.limit() + 1).await?;
         Ok(Page::from_overfetch(runs, page, |run| run.id))
     }
 
     /// Which runs read or wrote something with this digest, newest first.
-    pub async fn runs_with(
-        &self,
-        actor: &Actor,
-        digest: &Digest,
-        page: &PageRequest,
-    ) -> Result<Page<RunId>, RegistryFault> {
+    pub async fn runs_with(&self, actor: &Actor, digest: &Digest, page: &PageRequest) -> Result<Page<RunId>, RegistryFault> {
         needs(actor, Role::Reader)?;
         let before = page.after::<RunId>()?;
         let mut reads = Reads::Catalog(&self.catalog);
-        let runs = reads
-            .runs_by_digest(actor.project, digest, before, page.limit() + 1)
-            .await?;
+        let runs = reads.runs_by_digest(actor.project, digest, before, page.limit() + 1).await?;
         Ok(Page::from_overfetch(runs, page, |run| *run))
     }
 
     /// Runs of every project that are still called running and have not been heard of for `silence`:
     /// the process died. For the building's own upkeep, which resumes or ends them.
-    pub async fn stale_runs(
-        &self,
-        silence: Duration,
-        limit: usize,
-    ) -> Result<Vec<Run>, RegistryFault> {
+    pub async fn stale_runs(&self, silence: Duration, limit: usize) -> Result<Vec<Run>, RegistryFault> {
         Ok(store::stale_runs(&self.catalog, self.clock.now().minus(silence), limit).await?)
     }
 
-    async fn touch_run(
-        &self,
-        actor: &Actor,
-        run: RunId,
-        sign: Sign<'_>,
-    ) -> Result<(), RegistryFault> {
+    async fn touch_run(&self, actor: &Actor, run: RunId, sign: Sign<'_>) -> Result<(), RegistryFault> {
         needs(actor, Role::Reader)?;
         if store::touch_run(&self.catalog, (actor.project, run), sign, self.clock.now()).await? {
             return Ok(());
@@ -363,15 +266,7 @@ impl Registry {
     }
 }
 
-async fn missing(
-    reads: &mut Reads<'_>,
-    actor: &Actor,
-    run: RunId,
-) -> Result<RegistryFault, RegistryFault> {
+async fn missing(reads: &mut Reads<'_>, actor: &Actor, run: RunId) -> Result<RegistryFault, RegistryFault> {
     let exists = reads.run_exists(actor.project, run).await?;
-    Ok(if exists {
-        RegistryFault::RunEnded { id: run }
-    } else {
-        RegistryFault::RunNotFound { id: run }
-    })
+    Ok(if exists { RegistryFault::RunEnded { id: run } } else { RegistryFault::RunNotFound { id: run } })
 }

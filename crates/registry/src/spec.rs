@@ -23,12 +23,8 @@ pub struct ParsedSpec {
 
 impl ParsedSpec {
     pub fn of<T: Serialize>(spec: &T, references: Vec<Reference>) -> Result<Self, SpecFault> {
-        let canonical =
-            serde_json::to_value(spec).map_err(|source| SpecFault::invalid(source.to_string()))?;
-        Ok(Self {
-            canonical,
-            references,
-        })
+        let canonical = serde_json::to_value(spec).map_err(|source| SpecFault::invalid(source.to_string()))?;
+        Ok(Self { canonical, references })
     }
 }
 
@@ -70,9 +66,7 @@ impl SpecFault {
         serde_path_to_error::deserialize(value).map_err(|error| {
             let path = error.path().to_string();
             let path = if path == "." { String::new() } else { path };
-            Self {
-                problems: vec![problem_from_serde(path, &error.inner().to_string())],
-            }
+            Self { problems: vec![problem_from_serde(path, &error.inner().to_string())] }
         })
     }
 
@@ -83,13 +77,7 @@ impl SpecFault {
 
     #[must_use]
     pub fn at(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            problems: vec![SpecProblem {
-                path: path.into(),
-                message: message.into(),
-                unknown_field: false,
-            }],
-        }
+        Self { problems: vec![SpecProblem { path: path.into(), message: message.into(), unknown_field: false }] }
     }
 }
 
@@ -105,27 +93,12 @@ impl Fault for SpecFault {
 /// serde lists what it would have taken; people want the one they meant.
 fn problem_from_serde(path: String, message: &str) -> SpecProblem {
     for (prefix, what) in [("unknown field `", "field"), ("unknown variant `", "value")] {
-        let Some((given, rest)) = message
-            .strip_prefix(prefix)
-            .and_then(|rest| rest.split_once('`'))
-        else {
+        let Some((given, rest)) = message.strip_prefix(prefix).and_then(|rest| rest.split_once('`')) else {
             continue;
         };
         let candidates: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
-        let message = format!(
-            "unknown {what} `{}`{}",
-            text::elide(given, 80),
-            text::did_you_mean(given, candidates)
-        );
-        return SpecProblem {
-            path,
-            message,
-            unknown_field: what == "field",
-        };
+        let message = format!("unknown {what} `{}`{}", text::elide(given, 80), text::did_you_mean(given, candidates));
+        return SpecProblem { path, message, unknown_field: what == "field" };
     }
-    SpecProblem {
-        path,
-        message: text::elide(message, 400),
-        unknown_field: false,
-    }
+    SpecProblem { path, message: text::elide(message, 400), unknown_field: false }
 }

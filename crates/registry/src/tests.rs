@@ -17,9 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{
-    Draft, KindDescriptor, ParsedSpec, Plan, Reference, Registry, RegistryFault, SpecFault,
-};
+use crate::{Draft, KindDescriptor, ParsedSpec, Plan, Reference, Registry, RegistryFault, SpecFault};
 
 /// Three kinds that name each other, as the rooms' own do.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -83,32 +81,20 @@ fn kinds() -> Vec<KindDescriptor> {
             schema: || schemars::schema_for!(PromptSpec).to_value(),
             parse: |value| ParsedSpec::of(&SpecFault::read::<PromptSpec>(value)?, Vec::new()),
         },
-        KindDescriptor {
-            kind: AssetKind::Chain,
-            schema: || schemars::schema_for!(ChainSpec).to_value(),
-            parse: parse_chain,
-        },
+        KindDescriptor { kind: AssetKind::Chain, schema: || schemars::schema_for!(ChainSpec).to_value(), parse: parse_chain },
     ]
 }
 
 fn parse_chain(value: &Value) -> Result<ParsedSpec, SpecFault> {
     let spec: ChainSpec = SpecFault::read(value)?;
-    let references = spec
-        .steps
-        .iter()
-        .enumerate()
-        .map(|(index, step)| match step {
-            Step::Prompt { target } => Reference {
-                kind: AssetKind::Prompt,
-                target: target.clone(),
-                path: format!("steps[{index}].prompt.use"),
-            },
-            Step::Chain { target } => Reference {
-                kind: AssetKind::Chain,
-                target: target.clone(),
-                path: format!("steps[{index}].chain.use"),
-            },
-        });
+    let references = spec.steps.iter().enumerate().map(|(index, step)| match step {
+        Step::Prompt { target } => {
+            Reference { kind: AssetKind::Prompt, target: target.clone(), path: format!("steps[{index}].prompt.use") }
+        }
+        Step::Chain { target } => {
+            Reference { kind: AssetKind::Chain, target: target.clone(), path: format!("steps[{index}].chain.use") }
+        }
+    });
     let references = references.collect();
     ParsedSpec::of(&spec, references)
 }
@@ -123,25 +109,13 @@ struct Room {
 
 impl Room {
     async fn over(catalog: Catalog) -> Self {
-        const PROJECT: &str =
-            "INSERT INTO project (id, name, description, created) VALUES ($1, $2, '', 0)";
+        const PROJECT: &str = "INSERT INTO project (id, name, description, created) VALUES ($1, $2, '', 0)";
         let clock = FrozenClock::at(Timestamp::from_micros(1_700_000_000_000_000));
         let now = Timestamp::from_micros(1_700_000_000_000_000);
         let (project, other) = (ProjectId::new(now), ProjectId::new(now));
-        catalog
-            .write(PROJECT, params![project, "ours"])
-            .await
-            .unwrap();
-        catalog
-            .write(PROJECT, params![other, "theirs"])
-            .await
-            .unwrap();
-        let actor = |project, role| Actor {
-            principal: PrincipalId::new(now),
-            project,
-            role,
-            labels: Labels::All,
-        };
+        catalog.write(PROJECT, params![project, "ours"]).await.unwrap();
+        catalog.write(PROJECT, params![other, "theirs"]).await.unwrap();
+        let actor = |project, role| Actor { principal: PrincipalId::new(now), project, role, labels: Labels::All };
         Self {
             registry: Registry::open(catalog, Arc::new(clock.clone()), kinds()),
             clock,
@@ -155,23 +129,14 @@ impl Room {
         self.registry.apply(&self.editor, drafts, "a test").await
     }
 
-    async fn version(
-        &self,
-        kind: AssetKind,
-        target: &str,
-    ) -> Result<crate::Version, RegistryFault> {
-        self.registry
-            .get(&self.reader, kind, &target.parse().unwrap())
-            .await
+    async fn version(&self, kind: AssetKind, target: &str) -> Result<crate::Version, RegistryFault> {
+        self.registry.get(&self.reader, kind, &target.parse().unwrap()).await
     }
 }
 
 fn draft(kind: &str, name: &str, spec: Value) -> Draft {
     let value = json!({"apiVersion": "mainspring/v1", "kind": kind, "name": name, "spec": spec});
-    Draft {
-        origin: format!("{name}.yaml"),
-        value,
-    }
+    Draft { origin: format!("{name}.yaml"), value }
 }
 
 fn prompt(name: &str, text: &str) -> Draft {
@@ -184,9 +149,5 @@ fn chain(name: &str, steps: &[&str]) -> Draft {
         let (kind, target) = step.split_once(':').unwrap();
         json!({ kind: { "use": target } })
     };
-    draft(
-        "chain",
-        name,
-        json!({ "steps": steps.iter().map(step).collect::<Vec<_>>() }),
-    )
+    draft("chain", name, json!({ "steps": steps.iter().map(step).collect::<Vec<_>>() }))
 }

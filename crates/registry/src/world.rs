@@ -39,20 +39,10 @@ struct Step {
 
 impl<'w> World<'w> {
     pub(crate) fn new(reads: Reads<'w>, project: ProjectId) -> Self {
-        Self {
-            reads,
-            project,
-            planned: HashMap::new(),
-            assets: HashMap::new(),
-            names: HashMap::new(),
-        }
+        Self { reads, project, planned: HashMap::new(), assets: HashMap::new(), names: HashMap::new() }
     }
 
-    pub(crate) async fn current(
-        &mut self,
-        kind: AssetKind,
-        name: &Name,
-    ) -> Result<Option<Current>, RegistryFault> {
+    pub(crate) async fn current(&mut self, kind: AssetKind, name: &Name) -> Result<Option<Current>, RegistryFault> {
         let key = (kind, name.clone());
         if let Some(known) = self.assets.get(&key) {
             return Ok(known.clone());
@@ -62,11 +52,7 @@ impl<'w> World<'w> {
         Ok(found)
     }
 
-    pub(crate) async fn asset_id(
-        &mut self,
-        kind: AssetKind,
-        name: &Name,
-    ) -> Result<AssetId, RegistryFault> {
+    pub(crate) async fn asset_id(&mut self, kind: AssetKind, name: &Name) -> Result<AssetId, RegistryFault> {
         match self.current(kind, name).await? {
             Some(current) => Ok(current.id),
             None => Err(self.not_found(kind, name).await?),
@@ -74,11 +60,7 @@ impl<'w> World<'w> {
     }
 
     /// The version a reference means now.
-    pub(crate) async fn resolve(
-        &mut self,
-        kind: AssetKind,
-        target: &AssetRef,
-    ) -> Result<Pin, RegistryFault> {
+    pub(crate) async fn resolve(&mut self, kind: AssetKind, target: &AssetRef) -> Result<Pin, RegistryFault> {
         if let Some(pin) = self.planned_version(kind, target) {
             return Ok(pin);
         }
@@ -95,12 +77,7 @@ impl<'w> World<'w> {
             Selector::Alias(alias) => Which::Alias(alias),
         };
         match self.reads.find_version(current.id, which).await? {
-            Some((number, digest)) => Ok(Pin {
-                kind,
-                name: target.name.clone(),
-                number,
-                digest,
-            }),
+            Some((number, digest)) => Ok(Pin { kind, name: target.name.clone(), number, digest }),
             None => self.no_version(kind, target, Some(current)).await,
         }
     }
@@ -116,120 +93,59 @@ impl<'w> World<'w> {
         meant.then(|| pin.clone())
     }
 
-    async fn not_found(
-        &mut self,
-        kind: AssetKind,
-        name: &Name,
-    ) -> Result<RegistryFault, RegistryFault> {
+    async fn not_found(&mut self, kind: AssetKind, name: &Name) -> Result<RegistryFault, RegistryFault> {
         if !self.names.contains_key(&kind) {
             let names = self.reads.asset_names(self.project, kind).await?;
             self.names.insert(kind, names);
         }
-        let planned = self
-            .planned
-            .keys()
-            .filter(|(other, _)| *other == kind)
-            .map(|(_, name)| name.as_str());
-        let known = self
-            .names
-            .get(&kind)
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
-            .chain(planned);
+        let planned = self.planned.keys().filter(|(other, _)| *other == kind).map(|(_, name)| name.as_str());
+        let known = self.names.get(&kind).into_iter().flatten().map(String::as_str).chain(planned);
         let nearest = nearest(name.as_str(), known);
-        Ok(RegistryFault::NotFound {
-            kind,
-            name: name.clone(),
-            nearest,
-        })
+        Ok(RegistryFault::NotFound { kind, name: name.clone(), nearest })
     }
 
     /// The asset is there and the version is not; the nearest is another alias or the newest number.
-    async fn no_version<T>(
-        &mut self,
-        kind: AssetKind,
-        target: &AssetRef,
-        current: Option<Current>,
-    ) -> Result<T, RegistryFault> {
+    async fn no_version<T>(&mut self, kind: AssetKind, target: &AssetRef, current: Option<Current>) -> Result<T, RegistryFault> {
         let nearest = match (&target.selector, current) {
             (Selector::Alias(alias), Some(current)) => {
                 let aliases = self.reads.aliases(current.id).await?;
-                nearest(
-                    alias.as_str(),
-                    aliases.iter().map(|known| known.name.as_str()),
-                )
+                nearest(alias.as_str(), aliases.iter().map(|known| known.name.as_str()))
             }
             (Selector::Number(_), Some(current)) => Some(format!("v{}", current.number)),
             _ => None,
         };
         let AssetRef { name, selector } = target.clone();
-        Err(RegistryFault::VersionNotFound {
-            kind,
-            name,
-            selector,
-            nearest,
-        })
+        Err(RegistryFault::VersionNotFound { kind, name, selector, nearest })
     }
 
     async fn references_of(&mut self, pin: &Pin) -> Result<Vec<Reference>, RegistryFault> {
-        if let Some(planned) = self
-            .planned
-            .get(&(pin.kind, pin.name.clone()))
-            .filter(|planned| planned.pin == *pin)
-        {
+        if let Some(planned) = self.planned.get(&(pin.kind, pin.name.clone())).filter(|planned| planned.pin == *pin) {
             return Ok(planned.references.clone());
         }
         let asset = self.asset_id(pin.kind, &pin.name).await?;
         let stored = self.reads.references(asset, pin.number).await?;
-        Ok(stored
-            .into_iter()
-            .map(|found| Reference {
-                kind: found.kind,
-                target: found.target,
-                path: found.path,
-            })
-            .collect())
+        Ok(stored.into_iter().map(|found| Reference { kind: found.kind, target: found.target, path: found.path }).collect())
     }
 
     /// Follows every reference from `root` as written, depth first, each version once.
     pub(crate) async fn lock(&mut self, root: Pin) -> Result<Lock, RegistryFault> {
-        let mut lock = Lock {
-            root: root.clone(),
-            references: Vec::new(),
-        };
+        let mut lock = Lock { root: root.clone(), references: Vec::new() };
         let mut seen = HashSet::from([root.clone()]);
         let references = self.references_of(&root).await?.into_iter();
-        let mut path = vec![Step {
-            pin: root,
-            references,
-        }];
+        let mut path = vec![Step { pin: root, references }];
         while let Some(step) = path.last_mut() {
-            let Some(Reference {
-                kind,
-                target,
-                path: place,
-            }) = step.references.next()
-            else {
+            let Some(Reference { kind, target, path: place }) = step.references.next() else {
                 path.pop();
                 continue;
             };
             let from = step.pin.clone();
             let pin = self.resolve(kind, &target).await?;
             if let Some(start) = path.iter().position(|step| step.pin == pin) {
-                let mut names: Vec<String> = path[start..]
-                    .iter()
-                    .map(|step| step.pin.to_string())
-                    .collect();
+                let mut names: Vec<String> = path[start..].iter().map(|step| step.pin.to_string()).collect();
                 names.push(pin.to_string());
                 return Err(RegistryFault::Cycle { path: names });
             }
-            lock.references.push(LockedReference {
-                from,
-                path: place,
-                target,
-                pin: pin.clone(),
-            });
+            lock.references.push(LockedReference { from, path: place, target, pin: pin.clone() });
             if seen.insert(pin.clone()) {
                 let references = self.references_of(&pin).await?.into_iter();
                 path.push(Step { pin, references });

@@ -28,7 +28,15 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, limit::RequestBodyLimitLayer};
 
-use crate::{fault::BootFault, health::Parts, kinds, lock::DataLock, models::{Local, open_weights}, page, upkeep::Background};
+use crate::{
+    fault::BootFault,
+    health::Parts,
+    kinds,
+    lock::DataLock,
+    models::{Local, open_weights},
+    page,
+    upkeep::Background,
+};
 
 /// Spans in the queue at most: some seconds of a busy server.
 const SPAN_QUEUE: usize = 16_384;
@@ -64,10 +72,13 @@ impl Building {
         let weights = open_weights(&config.models_dir()).map_err(BootFault::part("model cache"))?;
         let local_models = Local::open(weights).map_err(BootFault::part("model cache"))?;
         let metrics = Metrics::default();
-        let settings = Settings { spill_dir: config.data_dir().join("spill"), capture: capture(config.traces.capture), queue: SPAN_QUEUE };
-        let observability =
-            Observability::open(lake.as_ref(), settings, &tasks, (Arc::clone(&clock), metrics.clone())).await.map_err(BootFault::part("trace store"))?;
-        let registry = Registry::open(catalog.clone(), Arc::clone(&clock), kinds::descriptors()).with_audit(Arc::new(identity.clone()));
+        let settings =
+            Settings { spill_dir: config.data_dir().join("spill"), capture: capture(config.traces.capture), queue: SPAN_QUEUE };
+        let observability = Observability::open(lake.as_ref(), settings, &tasks, (Arc::clone(&clock), metrics.clone()))
+            .await
+            .map_err(BootFault::part("trace store"))?;
+        let registry =
+            Registry::open(catalog.clone(), Arc::clone(&clock), kinds::descriptors()).with_audit(Arc::new(identity.clone()));
         let parts = KnowledgeParts {
             catalog: catalog.clone(),
             registry: registry.clone(),
@@ -84,7 +95,8 @@ impl Building {
             tracing::warn!(knowledge = %interrupted.knowledge.name, run = %interrupted.run, "an ingestion was broken off; the next one goes on from there");
         }
         let retriever: Arc<dyn Retriever> = Arc::new(knowledge.clone());
-        let chains = Arc::new(Chains::new(Arc::new(registry.clone()), retriever, local_models.models.clone(), config.models.chat.clone()));
+        let chains =
+            Arc::new(Chains::new(Arc::new(registry.clone()), retriever, local_models.models.clone(), config.models.chat.clone()));
         let sink: Arc<dyn EventSink> = Arc::new(observability.clone());
         let parts = Parts { catalog, lake, blobs, observability: observability.clone(), local: local_models, metrics };
         let answer_deadline = config.server.answer_timeout.0;
@@ -133,7 +145,12 @@ impl Building {
             .layer(axum::extract::DefaultBodyLimit::disable())
             .layer(RequestBodyLimitLayer::new(body_limit))
             .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
-                Problem::new(mainspring_kernel::FaultKind::Internal, "internal", "internal error; the log has the details under this request id").into_response()
+                Problem::new(
+                    mainspring_kernel::FaultKind::Internal,
+                    "internal",
+                    "internal error; the log has the details under this request id",
+                )
+                .into_response()
             }))
             .layer(middleware::from_fn_with_state(log, log_requests))
             // Outermost: `log_requests` writes the request id into the bodies of errors.
@@ -149,7 +166,11 @@ impl Building {
     }
 
     /// Serves until told to stop, then puts everything away in order.
-    pub async fn serve(mut self, ready: impl FnOnce(SocketAddr), stop: impl Future<Output = ()> + Send + 'static) -> Result<(), BootFault> {
+    pub async fn serve(
+        mut self,
+        ready: impl FnOnce(SocketAddr),
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), BootFault> {
         let address = self.config.server.listen;
         let keys = self.rest.identity.count_usable_keys().await.map_err(BootFault::part("catalog"))?;
         if !address.ip().is_loopback() {
@@ -237,21 +258,27 @@ const fn capture(config: CaptureConfig) -> Capture {
 fn open_blobs(config: &Config, lake: &LakeLocation) -> Result<Blobs, BootFault> {
     let blobs = match lake {
         LakeLocation::Local(_) => Blobs::local(&config.data_dir().join("blobs")),
-        LakeLocation::S3 { bucket, prefix, endpoint, region, access_key, secret_key, session_token, allow_http } => Blobs::s3(&S3Location {
-            bucket: bucket.clone(),
-            prefix: if prefix.is_empty() { "blobs".to_owned() } else { format!("{prefix}/blobs") },
-            endpoint: endpoint.clone(),
-            region: region.clone(),
-            access_key: access_key.clone(),
-            secret_key: secret_key.clone(),
-            session_token: session_token.clone(),
-            allow_http: *allow_http,
-        }),
+        LakeLocation::S3 { bucket, prefix, endpoint, region, access_key, secret_key, session_token, allow_http } => {
+            Blobs::s3(&S3Location {
+                bucket: bucket.clone(),
+                prefix: if prefix.is_empty() { "blobs".to_owned() } else { format!("{prefix}/blobs") },
+                endpoint: endpoint.clone(),
+                region: region.clone(),
+                access_key: access_key.clone(),
+                secret_key: secret_key.clone(),
+                session_token: session_token.clone(),
+                allow_http: *allow_http,
+            })
+        }
     };
     blobs.map_err(BootFault::part("blob store"))
 }
 
-async fn open_lake(config: &Config, location: LakeLocation, (tasks, clock): (&Tasks, &Arc<dyn Clock>)) -> Result<(Arc<dyn Lake>, Vec<String>), BootFault> {
+async fn open_lake(
+    config: &Config,
+    location: LakeLocation,
+    (tasks, clock): (&Tasks, &Arc<dyn Clock>),
+) -> Result<(Arc<dyn Lake>, Vec<String>), BootFault> {
     let durability = match config.lake.durability {
         DurabilityConfig::Disk => Durability::Disk,
         DurabilityConfig::Process => Durability::Process,
@@ -271,8 +298,12 @@ async fn open_lake(config: &Config, location: LakeLocation, (tasks, clock): (&Ta
 }
 
 fn parser_config(config: &Config) -> Result<ParserConfig, BootFault> {
-    let program = std::env::current_exe()
-        .map_err(|error| BootFault::Part { part: "parser pool", code: "parse-no-workers", reason: error.to_string(), hint: None })?;
+    let program = std::env::current_exe().map_err(|error| BootFault::Part {
+        part: "parser pool",
+        code: "parse-no-workers",
+        reason: error.to_string(),
+        hint: None,
+    })?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let workers = if config.knowledge.parser_workers == 0 { cores } else { config.knowledge.parser_workers };
     let limits = Limits {

@@ -12,7 +12,11 @@ pub enum BootFault {
     #[error("{address} is not this machine's own address, and no key exists")]
     KeyNeeded { address: std::net::SocketAddr },
     #[error("cannot listen on {address}")]
-    Listen { address: std::net::SocketAddr, #[source] source: std::io::Error },
+    Listen {
+        address: std::net::SocketAddr,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("the server stopped by itself")]
     Serve(#[source] std::io::Error),
     #[error(transparent)]
@@ -47,7 +51,9 @@ impl Fault for BootFault {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::KeyNeeded { .. } => Some("`mainspring keys create NAME --role admin` makes one; then every request needs a key".into()),
+            Self::KeyNeeded { .. } => {
+                Some("`mainspring keys create NAME --role admin` makes one; then every request needs a key".into())
+            }
             Self::Part { hint, .. } => hint.clone(),
             _ => None,
         }

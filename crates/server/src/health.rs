@@ -39,7 +39,11 @@ fn store<F: std::error::Error + 'static>(component: &str, answer: Result<(), F>)
 impl Parts {
     /// Whether requests can be served: every store answers.
     pub(crate) async fn ready(&self) -> Result<(), Vec<wire::HealthItem>> {
-        let stores = [store("catalog", self.catalog.ping().await), store("lake", self.lake.ping().await), store("blobs", self.blobs.ping().await)];
+        let stores = [
+            store("catalog", self.catalog.ping().await),
+            store("lake", self.lake.ping().await),
+            store("blobs", self.blobs.ping().await),
+        ];
         if stores.iter().all(|store| store.state == "ok") { Ok(()) } else { Err(stores.into()) }
     }
 
@@ -69,16 +73,30 @@ impl Health for Parts {
             Err(items) => items,
         };
         let views = self.local.views();
-        let missing: Vec<&str> = views.iter().filter(|model| model.state == "missing" && model.role != "reference").map(|model| model.name.as_str()).collect();
+        let missing: Vec<&str> = views
+            .iter()
+            .filter(|model| model.state == "missing" && model.role != "reference")
+            .map(|model| model.name.as_str())
+            .collect();
         let detail = (!missing.is_empty()).then(|| format!("not here: {}; `mainspring models pull`", missing.join(", ")));
         let loaded = views.iter().filter(|model| model.state == "loaded").count();
         items.push(item("models", if missing.is_empty() { "ok" } else { "degraded" }, detail, &[("loaded", json!(loaded))]));
         let spans = self.observability.status();
         let state = if spans.lake_down { "degraded" } else { "ok" };
         let waiting = spans.recorded.saturating_sub(spans.queryable);
-        items.push(item("traces", state, None, &[("waiting", json!(waiting)), ("dropped", json!(spans.dropped)), ("spill_bytes", json!(spans.spill_bytes))]));
+        items.push(item(
+            "traces",
+            state,
+            None,
+            &[("waiting", json!(waiting)), ("dropped", json!(spans.dropped)), ("spill_bytes", json!(spans.spill_bytes))],
+        ));
         let process = process_stats();
-        items.push(item("process", "ok", None, &[("resident_bytes", json!(process.resident_bytes)), ("threads", json!(process.threads))]));
+        items.push(item(
+            "process",
+            "ok",
+            None,
+            &[("resident_bytes", json!(process.resident_bytes)), ("threads", json!(process.threads))],
+        ));
         items
     }
 

@@ -15,7 +15,8 @@ pub(crate) fn descriptors() -> Vec<KindDescriptor> {
 /// The JSON Schema of every kind's spec, by name.
 #[must_use]
 pub fn schemas() -> Vec<(String, Value)> {
-    let mut all: Vec<(AssetKind, Value)> = descriptors().into_iter().map(|descriptor| (descriptor.kind, envelope(&descriptor))).collect();
+    let mut all: Vec<(AssetKind, Value)> =
+        descriptors().into_iter().map(|descriptor| (descriptor.kind, envelope(&descriptor))).collect();
     all.sort_by_key(|(kind, _)| *kind);
     all.into_iter().map(|(kind, schema)| (kind.to_string(), schema)).collect()
 }

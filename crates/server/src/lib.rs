@@ -1,13 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 mod building;
-mod models;
+mod fault;
 mod health;
 mod kinds;
 mod lock;
+mod models;
 mod page;
 mod upkeep;
-mod fault;
 
 pub use building::{Building, other_routes};
 pub use fault::BootFault;

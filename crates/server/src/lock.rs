@@ -27,7 +27,11 @@ pub enum LockFault {
     #[error("process {pid} is using it{}", if url.is_some() { "" } else { "; try again when it has finished" })]
     Held { pid: u32, url: Option<String> },
     #[error("the lock file {path} cannot be used")]
-    Io { path: String, #[source] source: std::io::Error },
+    Io {
+        path: String,
+        #[source]
+        source: std::io::Error,
+    },
 }
 
 impl DataLock {

@@ -46,7 +46,15 @@ impl Local {
                         mainspring_weights::Pooling::Mean => Pooling::Mean,
                         mainspring_weights::Pooling::Cls => Pooling::Cls,
                     };
-                    local.add_embedder(EmbedderSpec { name, identity, dimensions, max_tokens, pooling, query_prefix, passage_prefix });
+                    local.add_embedder(EmbedderSpec {
+                        name,
+                        identity,
+                        dimensions,
+                        max_tokens,
+                        pooling,
+                        query_prefix,
+                        passage_prefix,
+                    });
                 }
                 Task::Chat { context } => local.add_chat(ChatSpec { name, identity, context }),
                 Task::Rerank { .. } | Task::Reference => {}

@@ -24,7 +24,11 @@ pub(crate) async fn fallback(request: Request) -> Response {
         return serve(path, file.data.into_owned());
     }
     let api = ["api/", "v1/", "schemas/"].iter().any(|prefix| path.starts_with(prefix));
-    let wants_page = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"));
+    let wants_page = request
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"));
     if looks && wants_page && !api {
         return match Dist::get("index.html") {
             Some(index) => serve("index.html", index.data.into_owned()),

@@ -76,7 +76,9 @@ impl Background {
                     Ok(ingestion) => {
                         let _ = mainspring_api_rest::detach(&self.tasks, name, ingestion).await;
                     }
-                    Err(fault) => tracing::warn!(knowledge = %name, cause = %mainspring_kernel::fault::chain(&fault), "a scheduled ingestion did not begin; it is tried again"),
+                    Err(fault) => {
+                        tracing::warn!(knowledge = %name, cause = %mainspring_kernel::fault::chain(&fault), "a scheduled ingestion did not begin; it is tried again")
+                    }
                 }
             }
         }
@@ -85,7 +87,9 @@ impl Background {
     /// Knowledge with a schedule or a watch, and how often it is to be listed.
     async fn due(&self, actor: &Actor) -> Vec<(mainspring_kernel::Name, Duration)> {
         let mut found = Vec::new();
-        let Ok(page) = self.registry.list(actor, Some(AssetKind::Knowledge), &PageRequest::first(LIMIT_MAX)).await else { return found };
+        let Ok(page) = self.registry.list(actor, Some(AssetKind::Knowledge), &PageRequest::first(LIMIT_MAX)).await else {
+            return found;
+        };
         for asset in page.items {
             let target = AssetRef { name: asset.name.clone(), selector: Selector::Latest };
             let Ok((_, spec)) = self.knowledge.spec(actor, &target).await else { continue };

@@ -1,8 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod log;
 mod metrics;
 mod process;
-mod log;
 
 #[cfg(test)]
 mod tests;

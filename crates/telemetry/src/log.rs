@@ -32,7 +32,8 @@ impl FromStr for LogFormat {
 
 /// Starts the log. A second start in one process (tests) changes nothing.
 pub fn start_log(filter: &str, format: LogFormat) -> Result<(), LogFault> {
-    let parsed = EnvFilter::try_new(filter).map_err(|error| LogFault::Filter { given: filter.to_owned(), reason: error.to_string() })?;
+    let parsed =
+        EnvFilter::try_new(filter).map_err(|error| LogFault::Filter { given: filter.to_owned(), reason: error.to_string() })?;
     let registry = tracing_subscriber::registry().with(parsed);
     let started = match format {
         LogFormat::Json => registry.with(fmt::layer().json().with_writer(std::io::stderr)).try_init(),

@@ -67,7 +67,14 @@ impl Metrics {
         self.observe("mainspring_http_request_seconds", "Time until the answer began.", &labels[..2], took);
     }
 
-    fn change(&self, name: &'static str, help: &'static str, kind: &'static str, labels: &[(&str, &str)], f: impl FnOnce(&mut Value)) {
+    fn change(
+        &self,
+        name: &'static str,
+        help: &'static str,
+        kind: &'static str,
+        labels: &[(&str, &str)],
+        f: impl FnOnce(&mut Value),
+    ) {
         let mut families = self.lock();
         let family = families.entry(name).or_insert_with(|| Family { help, kind, series: BTreeMap::new() });
         let mut key = label_text(labels);

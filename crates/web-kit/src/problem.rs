@@ -65,7 +65,11 @@ impl Problem {
     pub fn of(fault: &dyn Fault) -> Self {
         let kind = fault.kind();
         let chain = chain_of(fault);
-        let detail = if kind.is_ours() { "internal error; the log has the details under this request id".to_owned() } else { fault.to_string() };
+        let detail = if kind.is_ours() {
+            "internal error; the log has the details under this request id".to_owned()
+        } else {
+            fault.to_string()
+        };
         Self {
             status: status(kind),
             code: fault.code(),

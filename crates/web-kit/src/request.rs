@@ -1,6 +1,9 @@
 //! One id, one deadline and one log line per request.
 
-use std::{sync::Arc, time::{Duration, Instant}};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::Body,
@@ -33,7 +36,8 @@ pub async fn log_requests(State(log): State<RequestLog>, mut request: Request, n
     request.extensions_mut().insert(RequestTag(id.clone()));
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |matched| matched.as_str().to_owned());
+    let route =
+        request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |matched| matched.as_str().to_owned());
     let response = next.run(request).await;
     let status = response.status();
     let elapsed = started.elapsed();
@@ -52,7 +56,8 @@ pub async fn log_requests(State(log): State<RequestLog>, mut request: Request, n
 /// A client may name its own request, in characters that are safe in a log.
 fn client_id(request: &Request) -> Option<String> {
     let text = request.headers().get(&REQUEST_ID)?.to_str().ok()?;
-    let safe = (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    let safe =
+        (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
     safe.then(|| text.to_owned())
 }
 

@@ -1,10 +1,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use axum::{Router, middleware, routing::{get, post}};
+use axum::{
+    Router, middleware,
+    routing::{get, post},
+};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
-use mainspring_kernel::{Actor, Fault, FaultKind, Labels, Role, SystemClock, id::{PrincipalId, ProjectId}};
+use mainspring_kernel::{
+    Actor, Fault, FaultKind, Labels, Role, SystemClock,
+    id::{PrincipalId, ProjectId},
+};
 use mainspring_telemetry::Metrics;
 use secrecy::{ExposeSecret, SecretString};
 use tower::ServiceExt;
@@ -52,7 +58,10 @@ fn app(open: bool) -> Router {
         .route("/write", post(|Caller(_): Caller, Body(value): Body<serde_json::Value>| async move { value.to_string() }))
         .route("/broken", get(|| async { Err::<(), _>(Problem::from(Broken)) }))
         .layer(middleware::from_fn_with_state(access, authenticate))
-        .layer(middleware::from_fn_with_state(RequestLog { clock: Arc::new(SystemClock), metrics: Metrics::default() }, log_requests))
+        .layer(middleware::from_fn_with_state(
+            RequestLog { clock: Arc::new(SystemClock), metrics: Metrics::default() },
+            log_requests,
+        ))
 }
 
 async fn ask(open: bool, request: Request<axum::body::Body>) -> (StatusCode, String) {
@@ -87,7 +96,11 @@ async fn loopback_without_a_key_is_the_single_user() {
 async fn a_rebound_name_or_a_foreign_page_is_refused() {
     let (status, body) = ask(true, get_who(&[("host", "evil.example:7400")])).await;
     assert_eq!((status, code(&body).as_str()), (StatusCode::FORBIDDEN, "host-not-allowed"));
-    let write = Request::post("/write").header("host", "localhost:7400").header("origin", "https://evil.example").body("{}".into()).unwrap();
+    let write = Request::post("/write")
+        .header("host", "localhost:7400")
+        .header("origin", "https://evil.example")
+        .body("{}".into())
+        .unwrap();
     let (status, body) = ask(true, write).await;
     assert_eq!((status, code(&body).as_str()), (StatusCode::FORBIDDEN, "origin-not-allowed"));
 }
@@ -104,7 +117,8 @@ async fn a_closed_server_wants_a_key() {
 
 #[tokio::test]
 async fn our_own_mistakes_are_not_shown() {
-    let (status, body) = ask(true, Request::get("/broken").header("x-request-id", "abc-1").body(axum::body::Body::empty()).unwrap()).await;
+    let (status, body) =
+        ask(true, Request::get("/broken").header("x-request-id", "abc-1").body(axum::body::Body::empty()).unwrap()).await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
     let problem: ProblemBody = serde_json::from_str(&body).unwrap();
     assert_eq!((problem.code.as_str(), problem.request_id.as_str()), ("broken", "abc-1"));

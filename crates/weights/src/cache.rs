@@ -7,10 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mainspring_kernel::{
-    Digest,
-    digest::Hasher,
-};
+use mainspring_kernel::{Digest, digest::Hasher};
 
 use crate::fault::WeightsFault;
 

@@ -64,10 +64,9 @@ impl Fault for WeightsFault {
         match self {
             Self::UnknownModel { .. } => FaultKind::NotFound,
             Self::InvalidModel { .. } | Self::InvalidPlace { .. } | Self::DigestMismatch { .. } => FaultKind::Invalid,
-            Self::Unreachable { .. }
-            | Self::NotInstalled { .. }
-            | Self::Damaged { .. }
-            | Self::DiskFull { .. } => FaultKind::Unavailable,
+            Self::Unreachable { .. } | Self::NotInstalled { .. } | Self::Damaged { .. } | Self::DiskFull { .. } => {
+                FaultKind::Unavailable
+            }
             Self::Locked { .. } => FaultKind::Timeout,
             Self::Io { .. } | Self::HttpClient(_) => FaultKind::Internal,
         }

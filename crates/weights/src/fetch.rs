@@ -222,7 +222,11 @@ impl Start {
                 _ => Self::Useless,
             },
             StatusCode::RANGE_NOT_SATISFIABLE if have > 0 => {
-                if unsatisfied_total(response) == Some(have) { Self::AtEnd } else { Self::Useless }
+                if unsatisfied_total(response) == Some(have) {
+                    Self::AtEnd
+                } else {
+                    Self::Useless
+                }
             }
             status => Self::Failed(status),
         }

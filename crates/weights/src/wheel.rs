@@ -88,11 +88,7 @@ fn normal(name: &str) -> String {
 }
 
 /// Opens one member of a zip and hands its bytes, unpacked, to `take`.
-pub(crate) fn with_member<R: Read + Seek, T>(
-    zip: R,
-    member: &str,
-    take: impl FnOnce(&mut dyn Read) -> T,
-) -> Result<T, String> {
+pub(crate) fn with_member<R: Read + Seek, T>(zip: R, member: &str, take: impl FnOnce(&mut dyn Read) -> T) -> Result<T, String> {
     let mut archive = zip::ZipArchive::new(zip).map_err(|fault| format!("it is not a wheel: {fault}"))?;
     let mut file = archive.by_name(member).map_err(|_| format!("the wheel has no member {member}"))?;
     Ok(take(&mut file))

@@ -1,17 +1,17 @@
 #![doc = include_str!("../README.md")]
 
-mod page;
-mod overview;
 mod apps;
-mod knowledge;
-mod traces;
 mod assets;
 mod identity;
+mod knowledge;
+mod overview;
+mod page;
+mod traces;
 
-pub use page::*;
-pub use overview::*;
 pub use apps::*;
-pub use knowledge::*;
-pub use traces::*;
 pub use assets::*;
 pub use identity::*;
+pub use knowledge::*;
+pub use overview::*;
+pub use page::*;
+pub use traces::*;

@@ -58,12 +58,7 @@ impl SqliteEngine {
         migrations::run_sqlite(&mut connection).await?;
         drop(connection);
         let readers = pool(READERS).connect_lazy_with(options.pragma("query_only", "ON"));
-        let mut engine = Self {
-            writer,
-            readers,
-            constraints: Arc::default(),
-            _directory: directory,
-        };
+        let mut engine = Self { writer, readers, constraints: Arc::default(), _directory: directory };
         engine.constraints = Arc::new(engine.read_constraints().await?);
         Ok(engine)
     }
@@ -77,18 +72,11 @@ impl SqliteEngine {
         Ok(constraints)
     }
 
-    pub(super) async fn fetch(
-        &self,
-        pool: &SqlitePool,
-        sql: &'static str,
-        params: Vec<Param>,
-    ) -> Result<Vec<Row>, CatalogFault> {
+    pub(super) async fn fetch(&self, pool: &SqlitePool, sql: &'static str, params: Vec<Param>) -> Result<Vec<Row>, CatalogFault> {
         let arguments = driver::sqlite_arguments(sql, params)?;
         within_deadline(async {
             let rows = sqlx::query_with(sql, arguments).fetch_all(pool).await;
-            driver::sqlite_rows(
-                &rows.map_err(|source| self.constraints.name(sqlite_fault(source)))?,
-            )
+            driver::sqlite_rows(&rows.map_err(|source| self.constraints.name(sqlite_fault(source)))?)
         })
         .await
     }
@@ -96,18 +84,10 @@ impl SqliteEngine {
 
 /// Switching a new file to WAL needs it alone, and SQLite does not always wait for that: when several
 /// processes open the same new file at once, all but one may be told it is busy.
-async fn connect_writer(
-    pool: &SqlitePoolOptions,
-    options: &SqliteConnectOptions,
-) -> Result<SqlitePool, CatalogFault> {
+async fn connect_writer(pool: &SqlitePoolOptions, options: &SqliteConnectOptions) -> Result<SqlitePool, CatalogFault> {
     let deadline = tokio::time::Instant::now() + BUSY_TIMEOUT;
     loop {
-        match pool
-            .clone()
-            .connect_with(options.clone())
-            .await
-            .map_err(sqlite_fault)
-        {
+        match pool.clone().connect_with(options.clone()).await.map_err(sqlite_fault) {
             Err(CatalogFault::Busy) if tokio::time::Instant::now() < deadline => {
                 tokio::time::sleep(pause(4)).await;
             }

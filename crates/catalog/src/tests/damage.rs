@@ -17,16 +17,12 @@ async fn a_full_disk_is_a_fault_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let catalog = Catalog::open(&url(folder.path())).await.unwrap();
     insert_project(&catalog, "before").await.unwrap();
-    let pages = catalog.query("PRAGMA page_count", params![]).await.unwrap()[0]
-        .int("page_count")
-        .unwrap();
+    let pages = catalog.query("PRAGMA page_count", params![]).await.unwrap()[0].int("page_count").unwrap();
     // SQLite's own limit takes the same way through the code as the file system's refusal.
     limit_pages(&catalog, pages + 2).await;
     let mut full = None;
     for number in 0..1_000 {
-        if let Err(fault) =
-            insert_project(&catalog, &format!("n{number}-{}", "x".repeat(2_000))).await
-        {
+        if let Err(fault) = insert_project(&catalog, &format!("n{number}-{}", "x".repeat(2_000))).await {
             full = Some((number, fault));
             break;
         }
@@ -41,20 +37,13 @@ async fn a_full_disk_is_a_fault_and_loses_nothing() {
 
 async fn limit_pages(catalog: &Catalog, pages: i64) {
     let pragma = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
-    sqlx::query(pragma)
-        .fetch_all(catalog.sqlite_writer().unwrap())
-        .await
-        .unwrap();
+    sqlx::query(pragma).fetch_all(catalog.sqlite_writer().unwrap()).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_file_that_is_no_database_is_called_damaged() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(
-        folder.path().join("catalog.db"),
-        "this is not a database, and long enough to be looked at".repeat(50),
-    )
-    .unwrap();
+    fs::write(folder.path().join("catalog.db"), "this is not a database, and long enough to be looked at".repeat(50)).unwrap();
     let fault = Catalog::open(&url(folder.path())).await.unwrap_err();
     assert_eq!(fault.code(), "catalog-corrupt", "{fault:?}");
 }
@@ -64,27 +53,15 @@ async fn a_catalog_cut_short_is_a_fault_and_not_a_panic() {
     let folder = tempfile::tempdir().unwrap();
     let catalog = Catalog::open(&url(folder.path())).await.unwrap();
     for number in 0..200 {
-        insert_project(&catalog, &format!("n{number}-{}", "x".repeat(500)))
-            .await
-            .unwrap();
+        insert_project(&catalog, &format!("n{number}-{}", "x".repeat(500))).await.unwrap();
     }
     catalog.close().await;
     let file = folder.path().join("catalog.db");
     let whole = fs::metadata(&file).unwrap().len();
-    fs::OpenOptions::new()
-        .write(true)
-        .open(&file)
-        .unwrap()
-        .set_len(whole / 2 / 4096 * 4096)
-        .unwrap();
+    fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(whole / 2 / 4096 * 4096).unwrap();
     let outcome = async {
         let catalog = Catalog::open(&url(folder.path())).await?;
-        catalog
-            .query(
-                "SELECT name, description FROM project ORDER BY description, name",
-                params![],
-            )
-            .await
+        catalog.query("SELECT name, description FROM project ORDER BY description, name", params![]).await
     };
     let fault = outcome.await.unwrap_err();
     assert_eq!(fault.code(), "catalog-corrupt", "{fault:?}");
@@ -92,9 +69,7 @@ async fn a_catalog_cut_short_is_a_fault_and_not_a_panic() {
 
 #[tokio::test]
 async fn a_folder_that_is_missing_is_a_fault() {
-    let fault = Catalog::open("sqlite:///nowhere/at/all/catalog.db")
-        .await
-        .unwrap_err();
+    let fault = Catalog::open("sqlite:///nowhere/at/all/catalog.db").await.unwrap_err();
     assert_eq!(fault.code(), "catalog-storage", "{fault:?}");
 }
 
@@ -120,9 +95,7 @@ async fn several_processes_may_make_the_same_catalog_at_once() {
         // Each handle has connections of its own: to SQLite that is another process.
         openers.spawn(async move {
             let catalog = Catalog::open(&url).await.unwrap();
-            insert_project(&catalog, &format!("n{number}"))
-                .await
-                .unwrap();
+            insert_project(&catalog, &format!("n{number}")).await.unwrap();
             catalog.close().await;
         });
     }

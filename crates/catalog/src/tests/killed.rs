@@ -13,17 +13,8 @@ use crate::{Catalog, params};
 /// Cargo builds a package's examples before its tests, beside them.
 fn writer() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
-    let program = tests
-        .parent()
-        .unwrap()
-        .parent()
-        .unwrap()
-        .join("examples/acknowledged_writes");
-    assert!(
-        program.is_file(),
-        "{} was not built: run the tests through cargo",
-        program.display()
-    );
+    let program = tests.parent().unwrap().parent().unwrap().join("examples/acknowledged_writes");
+    assert!(program.is_file(), "{} was not built: run the tests through cargo", program.display());
     program
 }
 
@@ -33,11 +24,7 @@ async fn every_acknowledged_row_survives_kill_9() {
     let url = format!("sqlite://{}/catalog.db", folder.path().display());
     let mut acknowledged = HashSet::new();
     for (round, wanted) in [1, 40, 150].into_iter().enumerate() {
-        let mut child = Command::new(writer())
-            .args([&url, &format!("round{round}")])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = Command::new(writer()).args([&url, &format!("round{round}")]).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         for _ in 0..wanted {
             acknowledged.insert(lines.next().expect("the writer ended by itself").unwrap());
@@ -51,10 +38,7 @@ async fn every_acknowledged_row_survives_kill_9() {
         let stored: HashSet<String> = project_names(&catalog).await.into_iter().collect();
         let lost: Vec<&String> = acknowledged.difference(&stored).collect();
         assert!(lost.is_empty(), "round {round}: {lost:?}");
-        let checked = catalog
-            .query("PRAGMA integrity_check", params![])
-            .await
-            .unwrap();
+        let checked = catalog.query("PRAGMA integrity_check", params![]).await.unwrap();
         assert_eq!(checked[0].text("integrity_check").unwrap(), "ok");
         catalog.close().await;
     }

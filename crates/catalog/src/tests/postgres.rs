@@ -14,15 +14,10 @@ async fn a_server_that_goes_away_is_a_fault_until_it_is_back() {
     let catalog = Catalog::open(&url).await.unwrap();
     insert_project(&catalog, "before").await.unwrap();
     let mut tx = catalog.begin().await.unwrap();
-    tx.execute(INSERT_PROJECT, params!["lost", "lost", moment()])
-        .await
-        .unwrap();
+    tx.execute(INSERT_PROJECT, params!["lost", "lost", moment()]).await.unwrap();
 
     server.stop();
-    assert_eq!(
-        tx.commit().await.unwrap_err().kind(),
-        FaultKind::Unavailable
-    );
+    assert_eq!(tx.commit().await.unwrap_err().kind(), FaultKind::Unavailable);
     let faults: [CatalogFault; 3] = [
         catalog.ping().await.unwrap_err(),
         insert_project(&catalog, "away").await.unwrap_err(),
@@ -36,10 +31,7 @@ async fn a_server_that_goes_away_is_a_fault_until_it_is_back() {
     assert_eq!(fault.code(), "catalog-unavailable", "{fault:?}");
 
     server.resume().unwrap();
-    eventually("the catalog did not come back", async || {
-        catalog.ping().await.is_ok()
-    })
-    .await;
+    eventually("the catalog did not come back", async || catalog.ping().await.is_ok()).await;
     insert_project(&catalog, "after").await.unwrap();
     assert_eq!(project_names(&catalog).await, ["after", "before"]);
 }
@@ -55,9 +47,7 @@ async fn what_only_postgres_can_show() {
         let url = url.clone();
         openers.spawn(async move {
             let catalog = Catalog::open(&url).await.unwrap();
-            insert_project(&catalog, &format!("n{number}"))
-                .await
-                .unwrap();
+            insert_project(&catalog, &format!("n{number}")).await.unwrap();
             catalog.close().await;
         });
     }
@@ -66,42 +56,28 @@ async fn what_only_postgres_can_show() {
     assert_eq!(project_names(&catalog).await.len(), 8);
 
     eprintln!("a session that is cut off is a fault once, and the next statement works");
-    server.sql("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'mainspring'")
+    server
+        .sql("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'mainspring'")
         .unwrap();
-    eventually("the pool did not heal", async || {
-        catalog.ping().await.is_ok()
-    })
-    .await;
+    eventually("the pool did not heal", async || catalog.ping().await.is_ok()).await;
 
     eprintln!("of two transactions that would undo each other one is told to try again");
-    let (mut one, mut two) = (
-        catalog.begin().await.unwrap(),
-        catalog.begin().await.unwrap(),
-    );
+    let (mut one, mut two) = (catalog.begin().await.unwrap(), catalog.begin().await.unwrap());
     let count = "SELECT COUNT(*) AS held FROM project";
     one.query(count, params![]).await.unwrap();
     two.query(count, params![]).await.unwrap();
-    one.execute(INSERT_PROJECT, params!["one", "one", moment()])
-        .await
-        .unwrap();
+    one.execute(INSERT_PROJECT, params!["one", "one", moment()]).await.unwrap();
     one.commit().await.unwrap();
-    let second = match two
-        .execute(INSERT_PROJECT, params!["two", "two", moment()])
-        .await
-    {
+    let second = match two.execute(INSERT_PROJECT, params!["two", "two", moment()]).await {
         Ok(_) => two.commit().await,
         Err(fault) => Err(fault),
     };
     assert_eq!(second.unwrap_err().code(), CatalogFault::CONTENTION);
 
     eprintln!("a database or a user that is not there is refused");
-    let fault = Catalog::open(&server.url("no_such_database"))
-        .await
-        .unwrap_err();
+    let fault = Catalog::open(&server.url("no_such_database")).await.unwrap_err();
     assert_eq!(fault.code(), "catalog-refused", "{fault:?}");
-    let fault = Catalog::open(&url.replace("postgres@", "nobody_at_all@"))
-        .await
-        .unwrap_err();
+    let fault = Catalog::open(&url.replace("postgres@", "nobody_at_all@")).await.unwrap_err();
     assert_eq!(fault.code(), "catalog-refused", "{fault:?}");
 
     eprintln!("a catalog of a newer version is not touched");

@@ -78,7 +78,8 @@ fn show_sources(session: &Session, outcome: &Value) {
         say(&printable(&format!("  ⚠ no source carries: {}", unsupported["text"].as_str().unwrap_or_default())));
     }
     if let Some(trace) = outcome["trace_id"].as_str() {
-        let place = session.url.as_ref().map_or_else(|| format!("mainspring traces {trace}"), |url| format!("{url}/traces/{trace}"));
+        let place =
+            session.url.as_ref().map_or_else(|| format!("mainspring traces {trace}"), |url| format!("{url}/traces/{trace}"));
         say(&format!("  trace {place}"));
     }
 }

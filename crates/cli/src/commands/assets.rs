@@ -21,7 +21,12 @@ pub async fn apply(session: &Session, apply: &Apply) -> anyhow::Result<ExitCode>
 }
 
 /// Plans, then applies; the plan is what the person sees, the apply is all or nothing.
-pub async fn send(session: &Session, manifests: Vec<Value>, dry_run: bool, message: Option<String>) -> anyhow::Result<wire::ApplyReply> {
+pub async fn send(
+    session: &Session,
+    manifests: Vec<Value>,
+    dry_run: bool,
+    message: Option<String>,
+) -> anyhow::Result<wire::ApplyReply> {
     let request = wire::ApplyRequest { manifests, dry_run, message };
     Ok(session.client.post("/api/v1/apply", &request).await?)
 }
@@ -54,7 +59,9 @@ pub fn show_plan(session: &Session, reply: &wire::ApplyReply) {
 }
 
 fn split(asset: &str) -> anyhow::Result<(&str, &str, Option<&str>)> {
-    let (kind, rest) = asset.split_once('/').with_context(|| format!("`{asset}`: write KIND/NAME, such as prompt/answer or app/manual@production"))?;
+    let (kind, rest) = asset
+        .split_once('/')
+        .with_context(|| format!("`{asset}`: write KIND/NAME, such as prompt/answer or app/manual@production"))?;
     Ok(match rest.split_once('@') {
         Some((name, selector)) => (kind, name, Some(selector)),
         None => (kind, rest, None),
@@ -73,7 +80,8 @@ pub async fn get(session: &Session, asset: &str) -> anyhow::Result<ExitCode> {
         output::json(&view);
     } else {
         let wire::AssetSummary { version, digest, aliases, .. } = &view.summary;
-        let names: Vec<&str> = aliases.iter().filter(|alias| alias.version == *version).map(|alias| alias.alias.as_str()).collect();
+        let names: Vec<&str> =
+            aliases.iter().filter(|alias| alias.version == *version).map(|alias| alias.alias.as_str()).collect();
         say(&format!("v{version}  {digest}  {}", names.join(", ")));
         output::data(&manifest_yaml(&view)?);
     }
@@ -148,7 +156,8 @@ pub async fn diff(session: &Session, asset: &str, from: Option<u32>, to: Option<
 pub async fn alias(session: &Session, asset: &str, alias: &str, to: String, expected: Option<u32>) -> anyhow::Result<ExitCode> {
     let (kind, name, _) = split(asset)?;
     let request = wire::MoveAlias { to, expected };
-    let moved: wire::AliasView = session.client.put(&format!("{}/aliases/{}", path(kind, name), segment(alias)), &request).await?;
+    let moved: wire::AliasView =
+        session.client.put(&format!("{}/aliases/{}", path(kind, name), segment(alias)), &request).await?;
     if session.json {
         output::json(&moved);
     } else {
@@ -164,7 +173,9 @@ pub async fn export(session: &Session, dir: &Path, kind: Option<&str>) -> anyhow
     for asset in &assets {
         let view: wire::AssetView = session.client.get(&path(&asset.kind, &asset.name)).await?;
         // Kinds and names are plain by construction; a server that says otherwise does not choose our paths.
-        let plain = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')) && !text.starts_with('.');
+        let plain = |text: &str| {
+            text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')) && !text.starts_with('.')
+        };
         if !plain(&asset.kind) || !plain(&asset.name) {
             bail!("`{}/{}` cannot be a file name", asset.kind, asset.name);
         }
@@ -181,7 +192,8 @@ pub fn schema(kind: Option<&str>, out: Option<&Path>) -> anyhow::Result<ExitCode
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
         for (name, schema) in &schemas {
             let file = dir.join(format!("{name}.json"));
-            std::fs::write(&file, serde_json::to_string_pretty(schema)?).with_context(|| format!("cannot write {}", file.display()))?;
+            std::fs::write(&file, serde_json::to_string_pretty(schema)?)
+                .with_context(|| format!("cannot write {}", file.display()))?;
             line(&file.display().to_string());
         }
         return Ok(ExitCode::SUCCESS);
@@ -190,7 +202,10 @@ pub fn schema(kind: Option<&str>, out: Option<&Path>) -> anyhow::Result<ExitCode
         None => schemas.iter().for_each(|(name, _)| line(name)),
         Some(kind) => match schemas.iter().find(|(name, _)| name == kind) {
             Some((_, schema)) => output::json(schema),
-            None => bail!("no schema for `{kind}`{}", mainspring_kernel::text::did_you_mean(kind, schemas.iter().map(|(name, _)| name.as_str()))),
+            None => bail!(
+                "no schema for `{kind}`{}",
+                mainspring_kernel::text::did_you_mean(kind, schemas.iter().map(|(name, _)| name.as_str()))
+            ),
         },
     }
     Ok(ExitCode::SUCCESS)

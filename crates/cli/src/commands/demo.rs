@@ -33,7 +33,8 @@ pub async fn run(_: &Global, config: Config, demo: Demo) -> anyhow::Result<ExitC
         models::pull(&weights, name, false).await?;
     }
     let folder = unpack(&config)?;
-    let lock = DataLock::acquire(config.data_dir()).with_context(|| format!("cannot use the data directory {}", config.data_dir().display()))?;
+    let lock = DataLock::acquire(config.data_dir())
+        .with_context(|| format!("cannot use the data directory {}", config.data_dir().display()))?;
     let building = Building::open(config, lock).await?;
     let (address, listening) = tokio::sync::oneshot::channel();
     let (finished, finish) = tokio::sync::oneshot::channel::<()>();

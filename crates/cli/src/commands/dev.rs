@@ -20,7 +20,8 @@ use crate::{
 const QUIET: Duration = Duration::from_millis(200);
 
 pub async fn run(_: &Global, config: Config, dev: Dev) -> anyhow::Result<ExitCode> {
-    let lock = DataLock::acquire(config.data_dir()).with_context(|| format!("cannot use the data directory {}", config.data_dir().display()))?;
+    let lock = DataLock::acquire(config.data_dir())
+        .with_context(|| format!("cannot use the data directory {}", config.data_dir().display()))?;
     if config.models.pull {
         models::pull_in_background(&config);
     }
@@ -46,7 +47,11 @@ pub async fn run(_: &Global, config: Config, dev: Dev) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-async fn follow(dev: &Dev, listening: tokio::sync::oneshot::Receiver<std::net::SocketAddr>, mut changes: mpsc::Receiver<()>) -> anyhow::Result<()> {
+async fn follow(
+    dev: &Dev,
+    listening: tokio::sync::oneshot::Receiver<std::net::SocketAddr>,
+    mut changes: mpsc::Receiver<()>,
+) -> anyhow::Result<()> {
     let Ok(address) = listening.await else { return std::future::pending().await };
     let url = format!("http://{address}");
     say(&format!("{url}  applies {} on every save; Ctrl-C stops", dev.dir.display()));

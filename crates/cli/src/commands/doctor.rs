@@ -57,10 +57,13 @@ fn cpu() -> Finding {
 fn space(config: &Config) -> Finding {
     let data = config.data_dir();
     let probe = data.join(".doctor");
-    let written = std::fs::create_dir_all(data).and_then(|()| std::fs::write(&probe, b"x")).and_then(|()| std::fs::remove_file(&probe));
+    let written =
+        std::fs::create_dir_all(data).and_then(|()| std::fs::write(&probe, b"x")).and_then(|()| std::fs::remove_file(&probe));
     match written {
         Ok(()) => Finding { what: "data".into(), ok: true, detail: data.display().to_string() },
-        Err(error) => Finding { what: "data".into(), ok: false, detail: format!("{} cannot be written: {error}", data.display()) },
+        Err(error) => {
+            Finding { what: "data".into(), ok: false, detail: format!("{} cannot be written: {error}", data.display()) }
+        }
     }
 }
 
@@ -71,7 +74,9 @@ fn models(config: &Config) -> Vec<Finding> {
     };
     let finding = |name: &String| match weights.locate(name) {
         Ok(_) => Finding { what: "model".into(), ok: true, detail: name.clone() },
-        Err(fault) => Finding { what: "model".into(), ok: false, detail: format!("{name}: {fault}; `mainspring models pull {name}`") },
+        Err(fault) => {
+            Finding { what: "model".into(), ok: false, detail: format!("{name}: {fault}; `mainspring models pull {name}`") }
+        }
     };
     [&config.models.embed, &config.models.chat].map(finding).into()
 }

@@ -21,7 +21,8 @@ pub async fn keys(session: &Session, command: Keys) -> anyhow::Result<ExitCode> 
         }
         Keys::List => list(session).await?,
         Keys::Rotate { id } => {
-            let rotated: wire::CreatedKey = session.client.post(&format!("/api/v1/keys/{}/rotate", segment(&id)), &serde_json::json!({})).await?;
+            let rotated: wire::CreatedKey =
+                session.client.post(&format!("/api/v1/keys/{}/rotate", segment(&id)), &serde_json::json!({})).await?;
             show_secret(session, &rotated);
         }
         Keys::Revoke { id } => {
@@ -57,7 +58,15 @@ async fn list(session: &Session) -> anyhow::Result<()> {
             wire::LabelsView::Some(labels) => labels.join(" "),
         };
         let state = if key.revoked_at.is_some() { "revoked" } else { "active" };
-        vec![key.id.clone(), key.name.clone(), key.role.clone(), labels, state.to_owned(), dash(key.expires_at.as_deref()), dash(key.last_used_at.as_deref())]
+        vec![
+            key.id.clone(),
+            key.name.clone(),
+            key.role.clone(),
+            labels,
+            state.to_owned(),
+            dash(key.expires_at.as_deref()),
+            dash(key.last_used_at.as_deref()),
+        ]
     });
     table(&["id", "name", "role", "labels", "state", "expires", "last used"], rows.collect());
     Ok(())

@@ -115,7 +115,10 @@ pub async fn search(session: &Session, search: &Search) -> anyhow::Result<ExitCo
         return Ok(ExitCode::SUCCESS);
     }
     for (index, passage) in found.passages.iter().enumerate() {
-        let place = std::iter::once(passage.title.as_str()).chain(passage.heading_path.iter().map(String::as_str).skip_while(|heading| *heading == passage.title)).collect::<Vec<_>>().join(" > ");
+        let place = std::iter::once(passage.title.as_str())
+            .chain(passage.heading_path.iter().map(String::as_str).skip_while(|heading| *heading == passage.title))
+            .collect::<Vec<_>>()
+            .join(" > ");
         line(&printable(&format!("{}. {place}", index + 1)));
         let scores = &passage.scores;
         let leg = |rank: Option<u32>, score: Option<f32>| match (rank, score) {

@@ -100,7 +100,14 @@ fn list(weights: &Weights, json: bool) -> anyhow::Result<()> {
             Task::Rerank { .. } | Task::Reference => String::new(),
         };
         let here = if model.installed { "here" } else { "not here" };
-        vec![model.name.clone(), model.task.as_str().to_owned(), bytes(model.size), here.to_owned(), model.licence.clone().unwrap_or_default(), detail]
+        vec![
+            model.name.clone(),
+            model.task.as_str().to_owned(),
+            bytes(model.size),
+            here.to_owned(),
+            model.licence.clone().unwrap_or_default(),
+            detail,
+        ]
     });
     table(&["model", "task", "size", "files", "licence", "detail"], rows.collect());
     Ok(())

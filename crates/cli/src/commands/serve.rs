@@ -10,7 +10,8 @@ use super::models;
 use crate::output::say;
 
 pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
-    let lock = DataLock::acquire(config.data_dir()).with_context(|| format!("cannot use the data directory {}", config.data_dir().display()))?;
+    let lock = DataLock::acquire(config.data_dir())
+        .with_context(|| format!("cannot use the data directory {}", config.data_dir().display()))?;
     let pull = config.models.pull;
     let building = Building::open(config.clone(), lock).await?;
     building.repaired().iter().for_each(|text| say(&format!("repaired: {text}")));

@@ -21,7 +21,9 @@ fn layers(global: &Global, listen: Option<String>) -> anyhow::Result<Layers> {
             }
         }
     }
-    layers = layers.with_environment(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))))?;
+    layers = layers.with_environment(
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+    )?;
     if let Some(data) = &global.data {
         layers = layers.with_flag("data.dir", "--data", &data.display().to_string())?;
     }
@@ -49,7 +51,10 @@ pub fn run(_: &Config, command: &args::Config, global: &Global) -> anyhow::Resul
     let args::Config::Show { origin } = command;
     let settings = layers(global, None)?.settings();
     if global.json {
-        let rows: Vec<_> = settings.iter().map(|s| serde_json::json!({"key": s.key, "value": s.shown, "origin": s.origin.to_string()})).collect();
+        let rows: Vec<_> = settings
+            .iter()
+            .map(|s| serde_json::json!({"key": s.key, "value": s.shown, "origin": s.origin.to_string()}))
+            .collect();
         output::json(&rows);
         return Ok(ExitCode::SUCCESS);
     }

@@ -72,7 +72,8 @@ pub async fn replay(session: &Session, replay: &Replay) -> anyhow::Result<ExitCo
         .collect::<Option<_>>()
         .context("write a swap as KIND=REF, such as prompt=answer@candidate")?;
     let request = wire::ReplayRequest { with };
-    let result: wire::Replay = session.client.post(&format!("/api/v1/traces/{}/replay", segment(&replay.trace)), &request).await?;
+    let result: wire::Replay =
+        session.client.post(&format!("/api/v1/traces/{}/replay", segment(&replay.trace)), &request).await?;
     if session.json {
         output::json(&result);
         return Ok(ExitCode::SUCCESS);

@@ -81,7 +81,10 @@ fn body(path: &str) -> &'static str {
 }
 
 async fn status(transport: &Arc<HttpTransport>, method: &str, path: &str) -> u16 {
-    let request = Request::builder().method(method.parse::<Method>().unwrap()).uri(filled(path)).header(header::CONTENT_TYPE, "application/json");
+    let request = Request::builder()
+        .method(method.parse::<Method>().unwrap())
+        .uri(filled(path))
+        .header(header::CONTENT_TYPE, "application/json");
     let body = if method == "GET" { Bytes::new() } else { Bytes::from_static(body(path).as_bytes()) };
     transport.send(request.body(body).unwrap()).await.unwrap().status().as_u16()
 }
@@ -97,7 +100,12 @@ async fn every_endpoint_asks_for_the_role_it_needs() {
     // Beyond loopback nobody is the single user.
     let server = Server::start(data.path(), "0.0.0.0");
     let transport = |key: Option<&str>| Arc::new(HttpTransport::new(&server.url, key.map(|role| keys[role].clone())).unwrap());
-    let callers = [(Needs::Nobody, transport(None)), (Needs::Reader, transport(Some("reader"))), (Needs::Editor, transport(Some("editor"))), (Needs::Admin, transport(Some("admin")))];
+    let callers = [
+        (Needs::Nobody, transport(None)),
+        (Needs::Reader, transport(Some("reader"))),
+        (Needs::Editor, transport(Some("editor"))),
+        (Needs::Admin, transport(Some("admin"))),
+    ];
     let mut wrong = Vec::new();
     for (method, path, needs) in TABLE {
         for (who, transport) in &callers {

@@ -12,7 +12,9 @@ const DOCUMENTS: usize = 40;
 
 fn documents(folder: &Path) {
     for n in 0..DOCUMENTS {
-        let text: String = (0..6).map(|p| format!("## Part {p}\n\nDocument {n} says in part {p} that number {} is its own.\n\n", n * 100 + p)).collect();
+        let text: String = (0..6)
+            .map(|p| format!("## Part {p}\n\nDocument {n} says in part {p} that number {} is its own.\n\n", n * 100 + p))
+            .collect();
         std::fs::write(folder.join(format!("{n:03}.md")), format!("# Document {n}\n\n{text}")).unwrap();
     }
 }

@@ -19,7 +19,12 @@ pub(crate) fn binary() -> PathBuf {
 
 fn command(data: &Path) -> Command {
     let mut command = Command::new(binary());
-    command.env("MAINSPRING_DATA", data).env_remove("MAINSPRING_URL").env_remove("MAINSPRING_LISTEN").env("MAINSPRING__MODELS__PULL", "false").current_dir(data);
+    command
+        .env("MAINSPRING_DATA", data)
+        .env_remove("MAINSPRING_URL")
+        .env_remove("MAINSPRING_LISTEN")
+        .env("MAINSPRING__MODELS__PULL", "false")
+        .current_dir(data);
     command
 }
 
@@ -33,7 +38,12 @@ pub(crate) fn run(data: &Path, args: &[&str]) -> Value {
 impl Server {
     pub(crate) fn start(data: &Path, host: &str) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = command(data).args(["serve", "--listen", &format!("{host}:{port}")]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let child = command(data)
+            .args(["serve", "--listen", &format!("{host}:{port}")])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let server = Self { child, url: format!("http://127.0.0.1:{port}") };
         let until = Instant::now() + Duration::from_secs(60);
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {

@@ -102,7 +102,13 @@ impl Bench {
 }
 
 fn values(answers: &[Answer]) -> Vec<f32> {
-    answers.iter().map(|answer| match answer { Answer::Vector(v) => v[0], Answer::Vectors(_) => panic!() }).collect()
+    answers
+        .iter()
+        .map(|answer| match answer {
+            Answer::Vector(v) => v[0],
+            Answer::Vectors(_) => panic!(),
+        })
+        .collect()
 }
 
 #[tokio::test]

@@ -4,8 +4,8 @@ use std::{cell::RefCell, path::Path};
 
 use rten_onnx::{
     onnx::{
-        AttributeProto, AttributeType, DataType, Dimension, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
-        TensorProto, TensorShapeProto, TypeProto, TypeProtoTensor, ValueInfoProto,
+        AttributeProto, AttributeType, DataType, Dimension, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+        TensorShapeProto, TypeProto, TypeProtoTensor, ValueInfoProto,
     },
     protobuf::EncodeMessage,
 };

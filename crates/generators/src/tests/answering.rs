@@ -2,10 +2,7 @@
 
 use futures::StreamExt;
 use mainspring_kernel::Fault;
-use mainspring_llm::{
-    Budget, ChatModel, Delta, FinishReason, Message, ModelFault,
-    chat::ResponseFormat,
-};
+use mainspring_llm::{Budget, ChatModel, Delta, FinishReason, Message, ModelFault, chat::ResponseFormat};
 use serde_json::{Value, json};
 
 use super::{ask, budget, smollm};
@@ -178,7 +175,8 @@ async fn log_probabilities_belong_to_the_text() {
 #[tokio::test]
 async fn many_scripts_come_out_whole() {
     let chat = smollm().await;
-    for text in ["日本語で：こんにちは、", "Ελληνικά: καλημέρα ", "emoji: 🎛️🙂🎉🎈", "Русский: привет, "] {
+    for text in ["日本語で：こんにちは、", "Ελληνικά: καλημέρα ", "emoji: 🎛️🙂🎉🎈", "Русский: привет, "]
+    {
         let mut request = ask("", 40);
         request.messages = Vec::new();
         request.sampling.temperature = 0.7;

@@ -17,10 +17,14 @@ fn refused(schema: Value, at: &str, what: &str) {
 
 #[test]
 fn schemas_a_grammar_can_keep_are_converted() {
-    kept(json!({ "type": "object", "properties": { "a": { "type": "string", "maxLength": 20 } }, "required": ["a"], "additionalProperties": false }));
+    kept(
+        json!({ "type": "object", "properties": { "a": { "type": "string", "maxLength": 20 } }, "required": ["a"], "additionalProperties": false }),
+    );
     kept(json!({ "type": "array", "items": { "type": "integer", "minimum": 0, "maximum": 9 }, "minItems": 1, "maxItems": 3 }));
     kept(json!({ "anyOf": [{ "const": 1 }, { "enum": ["a", "b"] }, { "type": ["null", "boolean"] }] }));
-    kept(json!({ "$defs": { "tree": { "type": "object", "properties": { "next": { "anyOf": [{ "type": "null" }, { "$ref": "#/$defs/tree" }] } }, "required": ["next"] } }, "$ref": "#/$defs/tree" }));
+    kept(
+        json!({ "$defs": { "tree": { "type": "object", "properties": { "next": { "anyOf": [{ "type": "null" }, { "$ref": "#/$defs/tree" }] } }, "required": ["next"] } }, "$ref": "#/$defs/tree" }),
+    );
     kept(json!({ "type": "string", "pattern": "^[a-z]{2,4}-(one|two)$" }));
     kept(json!({ "type": "string", "format": "date-time", "title": "when", "description": "ISO" }));
     kept(json!({ "type": "string", "format": "email" }));
@@ -31,7 +35,11 @@ fn schemas_a_grammar_can_keep_are_converted() {
 #[test]
 fn what_would_be_loosened_is_refused_by_name() {
     refused(json!({ "type": "object", "patternProperties": {} }), "#", "`patternProperties`");
-    refused(json!({ "type": "object", "properties": { "a": { "type": "number", "minimum": 1 } } }), "#/properties/a", "`minimum`");
+    refused(
+        json!({ "type": "object", "properties": { "a": { "type": "number", "minimum": 1 } } }),
+        "#/properties/a",
+        "`minimum`",
+    );
     refused(json!({ "not": { "type": "null" } }), "#", "`not`");
     refused(json!({ "type": "array", "items": { "type": "string" }, "uniqueItems": true }), "#", "`uniqueItems`");
     refused(json!({ "type": "string", "pattern": "abc" }), "#", "pattern");
@@ -82,7 +90,8 @@ fn schemas() -> impl Strategy<Value = Value> {
         Just(json!({ "type": "number" })),
         (0_u64..30, 0_u64..30).prop_map(|(a, b)| json!({ "type": "string", "minLength": a, "maxLength": b })),
         (-99_i64..99, -99_i64..99).prop_map(|(a, b)| json!({ "type": "integer", "minimum": a, "maximum": b })),
-        "[a-z\\[\\](){}|*+?0-9,.^$\\\\-]{0,12}".prop_map(|pattern| json!({ "type": "string", "pattern": format!("^{pattern}$") })),
+        "[a-z\\[\\](){}|*+?0-9,.^$\\\\-]{0,12}"
+            .prop_map(|pattern| json!({ "type": "string", "pattern": format!("^{pattern}$") })),
         Just(json!({ "$ref": "#/$defs/a" })),
     ];
     let inner = leaf.prop_recursive(3, 12, 3, |inner| {

@@ -26,10 +26,19 @@ fn templates_of_known_families_render_as_python_does() {
         "{{ bos_token }}{% for m in messages %}\n    {% if m.role == 'user' %}\n[INST] {{ m.content.strip() }} [/INST]\n    {%- elif m.role == 'assistant' %}\n{{ m.content | trim + eos_token }}\n    {%- endif %}\n{% endfor %}",
         "<s>[INST] hi [/INST]yes?</s>[INST] why [/INST]",
     );
-    check("{% set ns = namespace(n=0) %}{% for m in messages %}{% if loop.index0 == 2 %}{% break %}{% endif %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}", "2");
-    check("{{ messages[0].content.split(' ')[-1].upper() }}{{ messages[0].get('tool_calls') is none }}{{ tools is defined }}", "BRIEFTrueFalse");
+    check(
+        "{% set ns = namespace(n=0) %}{% for m in messages %}{% if loop.index0 == 2 %}{% break %}{% endif %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}",
+        "2",
+    );
+    check(
+        "{{ messages[0].content.split(' ')[-1].upper() }}{{ messages[0].get('tool_calls') is none }}{{ tools is defined }}",
+        "BRIEFTrueFalse",
+    );
     check("{% for k, v in messages[0].items() %}{{ k }}={{ v }};{% endfor %}", "content=be brief;role=system;");
-    check("{{ messages | length }}{{ messages[-1].content.startswith('wh') }}{{ messages[1].content | tojson }}", "4True\" hi \\n\"");
+    check(
+        "{{ messages | length }}{{ messages[-1].content.startswith('wh') }}{{ messages[1].content | tojson }}",
+        "4True\" hi \\n\"",
+    );
 }
 
 #[test]

@@ -5,8 +5,7 @@ use mainspring_kernel::{Digest, id::ProjectId};
 
 use crate::audit::AuditRecord;
 
-const LAST_ENTRY: &str =
-    "SELECT number, digest FROM audit_entry WHERE project = $1 ORDER BY number DESC LIMIT 1";
+const LAST_ENTRY: &str = "SELECT number, digest FROM audit_entry WHERE project = $1 ORDER BY number DESC LIMIT 1";
 const INSERT_ENTRY: &str = "INSERT INTO audit_entry \
     (project, number, at, principal, action, subject, detail, previous, digest) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
@@ -17,34 +16,14 @@ const ENTRIES_AFTER: &str = "SELECT number, at, principal, action, subject, deta
 
 pub(super) const STATEMENTS: &[&str] = &[LAST_ENTRY, INSERT_ENTRY, ENTRIES_BEFORE, ENTRIES_AFTER];
 
-pub(crate) async fn last_entry(
-    tx: &mut Tx,
-    project: ProjectId,
-) -> Result<Option<(i64, Digest)>, CatalogFault> {
+pub(crate) async fn last_entry(tx: &mut Tx, project: ProjectId) -> Result<Option<(i64, Digest)>, CatalogFault> {
     let rows = tx.query(LAST_ENTRY, params![project]).await?;
-    rows.first()
-        .map(|row| Ok((row.int("number")?, row.parse("digest")?)))
-        .transpose()
+    rows.first().map(|row| Ok((row.int("number")?, row.parse("digest")?))).transpose()
 }
 
-pub(crate) async fn insert_entry(
-    tx: &mut Tx,
-    project: ProjectId,
-    entry: &AuditRecord,
-) -> Result<(), CatalogFault> {
-    let AuditRecord {
-        number,
-        at,
-        principal,
-        action,
-        subject,
-        detail,
-        previous,
-        digest,
-    } = entry;
-    let values = params![
-        project, *number, *at, *principal, action, subject, detail, *previous, *digest
-    ];
+pub(crate) async fn insert_entry(tx: &mut Tx, project: ProjectId, entry: &AuditRecord) -> Result<(), CatalogFault> {
+    let AuditRecord { number, at, principal, action, subject, detail, previous, digest } = entry;
+    let values = params![project, *number, *at, *principal, action, subject, detail, *previous, *digest];
     tx.execute(INSERT_ENTRY, values).await.map(drop)
 }
 
@@ -54,12 +33,7 @@ pub(crate) async fn entries_before(
     before: Option<i64>,
     limit: usize,
 ) -> Result<Vec<AuditRecord>, CatalogFault> {
-    catalog
-        .query(ENTRIES_BEFORE, params![project, before, limit])
-        .await?
-        .iter()
-        .map(read_entry)
-        .collect()
+    catalog.query(ENTRIES_BEFORE, params![project, before, limit]).await?.iter().map(read_entry).collect()
 }
 
 pub(crate) async fn entries_after(
@@ -68,9 +42,7 @@ pub(crate) async fn entries_after(
     after: i64,
     limit: usize,
 ) -> Result<Vec<Row>, CatalogFault> {
-    catalog
-        .query(ENTRIES_AFTER, params![project, after, limit])
-        .await
+    catalog.query(ENTRIES_AFTER, params![project, after, limit]).await
 }
 
 pub(crate) fn read_entry(row: &Row) -> Result<AuditRecord, CatalogFault> {

@@ -20,23 +20,12 @@ const KEYS: &str = "SELECT id, principal, name, role, labels, lookup, created, c
     FROM api_key WHERE project = $1 AND (CAST($2 AS TEXT) IS NULL OR id < $2) ORDER BY id DESC LIMIT $3";
 const COUNT_KEYS: &str = "SELECT COUNT(*) AS usable FROM api_key WHERE revoked IS NULL \
     AND (expires IS NULL OR expires > $1)";
-const REVOKE_KEY: &str =
-    "UPDATE api_key SET revoked = $3 WHERE project = $1 AND id = $2 AND revoked IS NULL";
+const REVOKE_KEY: &str = "UPDATE api_key SET revoked = $3 WHERE project = $1 AND id = $2 AND revoked IS NULL";
 const EXPIRE_KEY: &str = "UPDATE api_key SET expires = $3 WHERE project = $1 AND id = $2 AND revoked IS NULL \
     AND (expires IS NULL OR expires > $3)";
-const USED_KEY: &str =
-    "UPDATE api_key SET last_used = $2 WHERE id = $1 AND (last_used IS NULL OR last_used < $2)";
+const USED_KEY: &str = "UPDATE api_key SET last_used = $2 WHERE id = $1 AND (last_used IS NULL OR last_used < $2)";
 
-pub(super) const STATEMENTS: &[&str] = &[
-    INSERT_KEY,
-    KEY_BY_LOOKUP,
-    KEY,
-    KEYS,
-    COUNT_KEYS,
-    REVOKE_KEY,
-    EXPIRE_KEY,
-    USED_KEY,
-];
+pub(super) const STATEMENTS: &[&str] = &[INSERT_KEY, KEY_BY_LOOKUP, KEY, KEYS, COUNT_KEYS, REVOKE_KEY, EXPIRE_KEY, USED_KEY];
 
 /// A key as authentication needs it, with the membership that bounds it.
 #[derive(Debug, Clone)]
@@ -61,18 +50,7 @@ pub(crate) async fn insert_key(
     key: &ApiKey,
     parts: &secret::KeyParts,
 ) -> Result<(), CatalogFault> {
-    let ApiKey {
-        id,
-        name,
-        prefix: _,
-        principal,
-        role,
-        labels,
-        created,
-        created_by,
-        expires,
-        ..
-    } = key;
+    let ApiKey { id, name, prefix: _, principal, role, labels, created, created_by, expires, .. } = key;
     let labels = labels_text(labels);
     let values = params![
         *id,
@@ -90,10 +68,7 @@ pub(crate) async fn insert_key(
     tx.execute(INSERT_KEY, values).await.map(drop)
 }
 
-pub(crate) async fn key_by_lookup(
-    catalog: &Catalog,
-    lookup: &str,
-) -> Result<Option<KeyRow>, CatalogFault> {
+pub(crate) async fn key_by_lookup(catalog: &Catalog, lookup: &str) -> Result<Option<KeyRow>, CatalogFault> {
     let rows = catalog.query(KEY_BY_LOOKUP, params![lookup]).await?;
     let Some(row) = rows.first() else {
         return Ok(None);
@@ -117,16 +92,8 @@ pub(crate) async fn key_by_lookup(
     }))
 }
 
-pub(crate) async fn key(
-    tx: &mut Tx,
-    project: ProjectId,
-    id: ApiKeyId,
-) -> Result<Option<ApiKey>, CatalogFault> {
-    tx.query(KEY, params![project, id])
-        .await?
-        .first()
-        .map(read_key)
-        .transpose()
+pub(crate) async fn key(tx: &mut Tx, project: ProjectId, id: ApiKeyId) -> Result<Option<ApiKey>, CatalogFault> {
+    tx.query(KEY, params![project, id]).await?.first().map(read_key).transpose()
 }
 
 pub(crate) async fn keys(
@@ -135,40 +102,20 @@ pub(crate) async fn keys(
     before: Option<ApiKeyId>,
     limit: usize,
 ) -> Result<Vec<ApiKey>, CatalogFault> {
-    catalog
-        .query(KEYS, params![project, before, limit])
-        .await?
-        .iter()
-        .map(read_key)
-        .collect()
+    catalog.query(KEYS, params![project, before, limit]).await?.iter().map(read_key).collect()
 }
 
-pub(crate) async fn count_usable_keys(
-    catalog: &Catalog,
-    now: Timestamp,
-) -> Result<u64, CatalogFault> {
+pub(crate) async fn count_usable_keys(catalog: &Catalog, now: Timestamp) -> Result<u64, CatalogFault> {
     let rows = catalog.query(COUNT_KEYS, params![now]).await?;
     rows.first().map_or(Ok(0), |row| row.number("usable"))
 }
 
-pub(crate) async fn revoke_key(
-    tx: &mut Tx,
-    project: ProjectId,
-    id: ApiKeyId,
-    now: Timestamp,
-) -> Result<bool, CatalogFault> {
+pub(crate) async fn revoke_key(tx: &mut Tx, project: ProjectId, id: ApiKeyId, now: Timestamp) -> Result<bool, CatalogFault> {
     Ok(tx.execute(REVOKE_KEY, params![project, id, now]).await? > 0)
 }
 
-pub(crate) async fn expire_key(
-    tx: &mut Tx,
-    project: ProjectId,
-    id: ApiKeyId,
-    at: Timestamp,
-) -> Result<(), CatalogFault> {
-    tx.execute(EXPIRE_KEY, params![project, id, at])
-        .await
-        .map(drop)
+pub(crate) async fn expire_key(tx: &mut Tx, project: ProjectId, id: ApiKeyId, at: Timestamp) -> Result<(), CatalogFault> {
+    tx.execute(EXPIRE_KEY, params![project, id, at]).await.map(drop)
 }
 
 pub(crate) async fn used_key(tx: &mut Tx, id: ApiKeyId, at: Timestamp) -> Result<(), CatalogFault> {

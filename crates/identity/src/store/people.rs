@@ -9,15 +9,13 @@ use mainspring_kernel::{
 use super::labels_text;
 use crate::model::{Member, Principal, PrincipalKind, Project};
 
-const INSERT_PROJECT: &str =
-    "INSERT INTO project (id, name, description, created) VALUES ($1, $2, $3, $4)";
+const INSERT_PROJECT: &str = "INSERT INTO project (id, name, description, created) VALUES ($1, $2, $3, $4)";
 const PROJECT_BY_NAME: &str = "SELECT id, name, description, created FROM project WHERE name = $1";
 const PROJECT_BY_ID: &str = "SELECT id, name, description, created FROM project WHERE id = $1";
 const PROJECTS_OF: &str = "SELECT p.id, p.name, p.description, p.created FROM project p \
     JOIN membership m ON m.project = p.id WHERE m.principal = $1 \
     AND (CAST($2 AS TEXT) IS NULL OR p.name > $2) ORDER BY p.name LIMIT $3";
-const INSERT_PRINCIPAL: &str =
-    "INSERT INTO principal (id, name, kind, created) VALUES ($1, $2, $3, $4)";
+const INSERT_PRINCIPAL: &str = "INSERT INTO principal (id, name, kind, created) VALUES ($1, $2, $3, $4)";
 const PRINCIPAL_BY_NAME: &str = "SELECT id, name, kind FROM principal WHERE name = $1";
 const PUT_MEMBER: &str = "INSERT INTO membership (project, principal, role, labels, created) \
     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (project, principal) DO UPDATE SET role = $3, labels = $4";
@@ -45,50 +43,20 @@ pub(super) const STATEMENTS: &[&str] = &[
 ];
 
 pub(crate) async fn insert_project(tx: &mut Tx, project: &Project) -> Result<(), CatalogFault> {
-    let Project {
-        id,
-        name,
-        description,
-        created,
-    } = project;
-    tx.execute(INSERT_PROJECT, params![*id, name, description, *created])
-        .await
-        .map(drop)
+    let Project { id, name, description, created } = project;
+    tx.execute(INSERT_PROJECT, params![*id, name, description, *created]).await.map(drop)
 }
 
-pub(crate) async fn project_by_name(
-    tx: &mut Tx,
-    name: &Name,
-) -> Result<Option<Project>, CatalogFault> {
-    tx.query(PROJECT_BY_NAME, params![name])
-        .await?
-        .first()
-        .map(read_project)
-        .transpose()
+pub(crate) async fn project_by_name(tx: &mut Tx, name: &Name) -> Result<Option<Project>, CatalogFault> {
+    tx.query(PROJECT_BY_NAME, params![name]).await?.first().map(read_project).transpose()
 }
 
-pub(crate) async fn find_project(
-    catalog: &Catalog,
-    name: &Name,
-) -> Result<Option<Project>, CatalogFault> {
-    catalog
-        .query(PROJECT_BY_NAME, params![name])
-        .await?
-        .first()
-        .map(read_project)
-        .transpose()
+pub(crate) async fn find_project(catalog: &Catalog, name: &Name) -> Result<Option<Project>, CatalogFault> {
+    catalog.query(PROJECT_BY_NAME, params![name]).await?.first().map(read_project).transpose()
 }
 
-pub(crate) async fn get_project(
-    catalog: &Catalog,
-    id: ProjectId,
-) -> Result<Option<Project>, CatalogFault> {
-    catalog
-        .query(PROJECT_BY_ID, params![id])
-        .await?
-        .first()
-        .map(read_project)
-        .transpose()
+pub(crate) async fn get_project(catalog: &Catalog, id: ProjectId) -> Result<Option<Project>, CatalogFault> {
+    catalog.query(PROJECT_BY_ID, params![id]).await?.first().map(read_project).transpose()
 }
 
 pub(crate) async fn projects_of(
@@ -97,46 +65,20 @@ pub(crate) async fn projects_of(
     after: Option<Name>,
     limit: usize,
 ) -> Result<Vec<Project>, CatalogFault> {
-    catalog
-        .query(PROJECTS_OF, params![principal, after, limit])
-        .await?
-        .iter()
-        .map(read_project)
-        .collect()
+    catalog.query(PROJECTS_OF, params![principal, after, limit]).await?.iter().map(read_project).collect()
 }
 
-pub(crate) async fn insert_principal(
-    tx: &mut Tx,
-    principal: &Principal,
-    now: Timestamp,
-) -> Result<(), CatalogFault> {
+pub(crate) async fn insert_principal(tx: &mut Tx, principal: &Principal, now: Timestamp) -> Result<(), CatalogFault> {
     let Principal { id, name, kind } = principal;
-    tx.execute(INSERT_PRINCIPAL, params![*id, name, kind.as_str(), now])
-        .await
-        .map(drop)
+    tx.execute(INSERT_PRINCIPAL, params![*id, name, kind.as_str(), now]).await.map(drop)
 }
 
-pub(crate) async fn principal_by_name(
-    tx: &mut Tx,
-    name: &str,
-) -> Result<Option<Principal>, CatalogFault> {
-    tx.query(PRINCIPAL_BY_NAME, params![name])
-        .await?
-        .first()
-        .map(read_principal)
-        .transpose()
+pub(crate) async fn principal_by_name(tx: &mut Tx, name: &str) -> Result<Option<Principal>, CatalogFault> {
+    tx.query(PRINCIPAL_BY_NAME, params![name]).await?.first().map(read_principal).transpose()
 }
 
-pub(crate) async fn find_principal(
-    catalog: &Catalog,
-    name: &str,
-) -> Result<Option<Principal>, CatalogFault> {
-    catalog
-        .query(PRINCIPAL_BY_NAME, params![name])
-        .await?
-        .first()
-        .map(read_principal)
-        .transpose()
+pub(crate) async fn find_principal(catalog: &Catalog, name: &str) -> Result<Option<Principal>, CatalogFault> {
+    catalog.query(PRINCIPAL_BY_NAME, params![name]).await?.first().map(read_principal).transpose()
 }
 
 pub(crate) async fn put_member(
@@ -146,35 +88,15 @@ pub(crate) async fn put_member(
     (role, labels): (Role, &Labels),
     now: Timestamp,
 ) -> Result<(), CatalogFault> {
-    tx.execute(
-        PUT_MEMBER,
-        params![project, principal, role, labels_text(labels), now],
-    )
-    .await
-    .map(drop)
+    tx.execute(PUT_MEMBER, params![project, principal, role, labels_text(labels), now]).await.map(drop)
 }
 
-pub(crate) async fn remove_member(
-    tx: &mut Tx,
-    project: ProjectId,
-    principal: PrincipalId,
-) -> Result<bool, CatalogFault> {
-    Ok(tx
-        .execute(REMOVE_MEMBER, params![project, principal])
-        .await?
-        > 0)
+pub(crate) async fn remove_member(tx: &mut Tx, project: ProjectId, principal: PrincipalId) -> Result<bool, CatalogFault> {
+    Ok(tx.execute(REMOVE_MEMBER, params![project, principal]).await? > 0)
 }
 
-pub(crate) async fn member(
-    tx: &mut Tx,
-    project: ProjectId,
-    principal: PrincipalId,
-) -> Result<Option<Member>, CatalogFault> {
-    tx.query(MEMBER, params![project, principal])
-        .await?
-        .first()
-        .map(read_member)
-        .transpose()
+pub(crate) async fn member(tx: &mut Tx, project: ProjectId, principal: PrincipalId) -> Result<Option<Member>, CatalogFault> {
+    tx.query(MEMBER, params![project, principal]).await?.first().map(read_member).transpose()
 }
 
 pub(crate) async fn find_member(
@@ -182,12 +104,7 @@ pub(crate) async fn find_member(
     project: ProjectId,
     principal: PrincipalId,
 ) -> Result<Option<Member>, CatalogFault> {
-    catalog
-        .query(MEMBER, params![project, principal])
-        .await?
-        .first()
-        .map(read_member)
-        .transpose()
+    catalog.query(MEMBER, params![project, principal]).await?.first().map(read_member).transpose()
 }
 
 pub(crate) async fn members(
@@ -196,19 +113,10 @@ pub(crate) async fn members(
     after: Option<String>,
     limit: usize,
 ) -> Result<Vec<Member>, CatalogFault> {
-    catalog
-        .query(MEMBERS, params![project, after, limit])
-        .await?
-        .iter()
-        .map(read_member)
-        .collect()
+    catalog.query(MEMBERS, params![project, after, limit]).await?.iter().map(read_member).collect()
 }
 
-pub(crate) async fn has_other_admin(
-    tx: &mut Tx,
-    project: ProjectId,
-    principal: PrincipalId,
-) -> Result<bool, CatalogFault> {
+pub(crate) async fn has_other_admin(tx: &mut Tx, project: ProjectId, principal: PrincipalId) -> Result<bool, CatalogFault> {
     let rows = tx.query(OTHER_ADMINS, params![project, principal]).await?;
     Ok(rows.first().map_or(Ok(0), |row| row.int("admins"))? > 0)
 }
@@ -224,11 +132,7 @@ fn read_project(row: &Row) -> Result<Project, CatalogFault> {
 
 fn read_principal(row: &Row) -> Result<Principal, CatalogFault> {
     let kind: PrincipalKind = row.parse("kind")?;
-    Ok(Principal {
-        id: row.parse("id")?,
-        name: row.text("name")?.to_owned(),
-        kind,
-    })
+    Ok(Principal { id: row.parse("id")?, name: row.text("name")?.to_owned(), kind })
 }
 
 fn read_member(row: &Row) -> Result<Member, CatalogFault> {

@@ -29,56 +29,24 @@ on_every_engine!(Catalog: [
 async fn a_key_becomes_an_actor_with_its_role_and_labels(catalog: Catalog) {
     let room = Room::over(catalog).await;
     assert_eq!(room.identity.count_usable_keys().await.unwrap(), 0);
-    let issued = room
-        .identity
-        .create_key(&room.admin, &new_key(Role::Reader, labels(&["hr"])))
-        .await
-        .unwrap();
-    assert!(
-        issued
-            .secret
-            .expose_secret()
-            .starts_with(&issued.key.prefix)
-    );
+    let issued = room.identity.create_key(&room.admin, &new_key(Role::Reader, labels(&["hr"]))).await.unwrap();
+    assert!(issued.secret.expose_secret().starts_with(&issued.key.prefix));
     assert!(!format!("{issued:?}").contains(issued.secret.expose_secret()));
     for identity in [&room.identity, &room.elsewhere, &room.identity] {
         let holder = identity.identify(&issued.secret).await.unwrap();
         assert_eq!((holder.key, &holder.name), (issued.key.id, &name("ci")));
-        assert_eq!(
-            (holder.actor.project, holder.actor.principal),
-            (room.admin.project, room.admin.principal)
-        );
-        assert_eq!(
-            (holder.actor.role, holder.actor.labels),
-            (Role::Reader, labels(&["hr"]))
-        );
+        assert_eq!((holder.actor.project, holder.actor.principal), (room.admin.project, room.admin.principal));
+        assert_eq!((holder.actor.role, holder.actor.labels), (Role::Reader, labels(&["hr"])));
     }
     assert_eq!(room.identity.count_usable_keys().await.unwrap(), 1);
 }
 
 async fn the_secret_is_nowhere_in_the_catalog(catalog: Catalog) {
     let room = Room::over(catalog).await;
-    let issued = room
-        .identity
-        .create_key(&room.admin, &new_key(Role::Admin, Labels::All))
-        .await
-        .unwrap();
-    let secret = issued
-        .secret
-        .expose_secret()
-        .rsplit_once('_')
-        .map(|(_, secret)| secret.to_owned())
-        .unwrap();
-    let keys = room
-        .catalog
-        .query("SELECT name, labels, lookup, hash FROM api_key", params![])
-        .await
-        .unwrap();
-    let audit = room
-        .catalog
-        .query("SELECT detail, subject FROM audit_entry", params![])
-        .await
-        .unwrap();
+    let issued = room.identity.create_key(&room.admin, &new_key(Role::Admin, Labels::All)).await.unwrap();
+    let secret = issued.secret.expose_secret().rsplit_once('_').map(|(_, secret)| secret.to_owned()).unwrap();
+    let keys = room.catalog.query("SELECT name, labels, lookup, hash FROM api_key", params![]).await.unwrap();
+    let audit = room.catalog.query("SELECT detail, subject FROM audit_entry", params![]).await.unwrap();
     let everything = format!("{keys:?}{audit:?}");
     assert!(!everything.contains(&secret), "{everything}");
     assert_eq!(keys[0].bytes("hash").unwrap().len(), 32);
@@ -86,407 +54,165 @@ async fn the_secret_is_nowhere_in_the_catalog(catalog: Catalog) {
 
 async fn a_wrong_key_is_refused_without_saying_why(catalog: Catalog) {
     let room = Room::over(catalog).await;
-    let issued = room
-        .identity
-        .create_key(&room.admin, &new_key(Role::Reader, Labels::All))
-        .await
-        .unwrap();
-    room.identity
-        .revoke_key(&room.admin, issued.key.id)
-        .await
-        .unwrap();
+    let issued = room.identity.create_key(&room.admin, &new_key(Role::Reader, Labels::All)).await.unwrap();
+    room.identity.revoke_key(&room.admin, issued.key.id).await.unwrap();
     let right = issued.secret.expose_secret().to_owned();
     let (prefix, _) = right.split_at(17);
     let wrong_secret = format!("{prefix}{}", "A".repeat(43));
     let unknown = format!("msk_000000000000_{}", "A".repeat(43));
-    for text in [
-        String::new(),
-        "sk-1".to_owned(),
-        right.to_uppercase(),
-        format!("{right}x"),
-        wrong_secret,
-        unknown,
-    ] {
-        let fault = room
-            .identity
-            .authenticate(&SecretString::from(text.clone()))
-            .await
-            .unwrap_err();
-        assert_eq!(
-            (fault.kind(), fault.code()),
-            (FaultKind::Unauthenticated, "identity-invalid-key"),
-            "{text}"
-        );
+    for text in [String::new(), "sk-1".to_owned(), right.to_uppercase(), format!("{right}x"), wrong_secret, unknown] {
+        let fault = room.identity.authenticate(&SecretString::from(text.clone())).await.unwrap_err();
+        assert_eq!((fault.kind(), fault.code()), (FaultKind::Unauthenticated, "identity-invalid-key"), "{text}");
     }
 }
 
 async fn an_expired_key_is_refused(catalog: Catalog) {
     let room = Room::over(catalog).await;
     let expires = Some(super::start().plus(Duration::from_secs(60)));
-    let new = NewKey {
-        expires,
-        ..new_key(Role::Reader, Labels::All)
-    };
+    let new = NewKey { expires, ..new_key(Role::Reader, Labels::All) };
     let issued = room.identity.create_key(&room.admin, &new).await.unwrap();
     room.clock.advance(Duration::from_secs(59));
     room.identity.authenticate(&issued.secret).await.unwrap();
     room.clock.advance(Duration::from_secs(1));
     // The cached look-up does not outlive the key.
-    let fault = room
-        .identity
-        .authenticate(&issued.secret)
-        .await
-        .unwrap_err();
+    let fault = room.identity.authenticate(&issued.secret).await.unwrap_err();
     assert_eq!(fault.code(), "identity-key-expired");
     assert_eq!(room.identity.count_usable_keys().await.unwrap(), 0);
-    let late = room
-        .identity
-        .create_key(&room.admin, &new)
-        .await
-        .unwrap_err();
+    let late = room.identity.create_key(&room.admin, &new).await.unwrap_err();
     assert_eq!(late.code(), "identity-expires-in-the-past");
-    let fault = room
-        .identity
-        .rotate_key(&room.admin, issued.key.id, Duration::ZERO)
-        .await
-        .unwrap_err();
+    let fault = room.identity.rotate_key(&room.admin, issued.key.id, Duration::ZERO).await.unwrap_err();
     assert_eq!(fault.code(), "identity-key-expired");
 }
 
 async fn a_revoked_key_stops_at_once_here_and_within_five_seconds_elsewhere(catalog: Catalog) {
     let room = Room::over(catalog).await;
-    let issued = room
-        .identity
-        .create_key(&room.admin, &new_key(Role::Reader, Labels::All))
-        .await
-        .unwrap();
+    let issued = room.identity.create_key(&room.admin, &new_key(Role::Reader, Labels::All)).await.unwrap();
     room.identity.authenticate(&issued.secret).await.unwrap();
     room.elsewhere.authenticate(&issued.secret).await.unwrap();
-    room.identity
-        .revoke_key(&room.admin, issued.key.id)
-        .await
-        .unwrap();
-    let fault = room
-        .identity
-        .authenticate(&issued.secret)
-        .await
-        .unwrap_err();
+    room.identity.revoke_key(&room.admin, issued.key.id).await.unwrap();
+    let fault = room.identity.authenticate(&issued.secret).await.unwrap_err();
     assert_eq!(fault.code(), "identity-key-revoked");
     room.clock.advance(Duration::from_secs(5));
-    assert_eq!(
-        room.elsewhere
-            .authenticate(&issued.secret)
-            .await
-            .unwrap_err()
-            .code(),
-        "identity-key-revoked"
-    );
+    assert_eq!(room.elsewhere.authenticate(&issued.secret).await.unwrap_err().code(), "identity-key-revoked");
     // Being sure twice is no mistake, and leaves one entry.
-    room.identity
-        .revoke_key(&room.admin, issued.key.id)
-        .await
-        .unwrap();
-    let audit = room
-        .identity
-        .list_audit(&room.admin, &PageRequest::first(9))
-        .await
-        .unwrap();
-    assert_eq!(
-        audit
-            .items
-            .iter()
-            .filter(|entry| entry.action == "key.revoke")
-            .count(),
-        1
-    );
+    room.identity.revoke_key(&room.admin, issued.key.id).await.unwrap();
+    let audit = room.identity.list_audit(&room.admin, &PageRequest::first(9)).await.unwrap();
+    assert_eq!(audit.items.iter().filter(|entry| entry.action == "key.revoke").count(), 1);
 }
 
 async fn a_look_up_that_began_before_the_revocation_is_not_kept(catalog: Catalog) {
     let room = Room::over(catalog).await;
-    let issued = room
-        .identity
-        .create_key(&room.admin, &new_key(Role::Reader, Labels::All))
-        .await
-        .unwrap();
+    let issued = room.identity.create_key(&room.admin, &new_key(Role::Reader, Labels::All)).await.unwrap();
     let parts = crate::secret::read(&issued.secret).unwrap();
     let now = super::start();
     let generation = room.identity.cache.generation();
-    let row = crate::store::key_by_lookup(&room.catalog, &parts.lookup)
-        .await
-        .unwrap()
-        .unwrap();
-    room.identity
-        .revoke_key(&room.admin, issued.key.id)
-        .await
-        .unwrap();
+    let row = crate::store::key_by_lookup(&room.catalog, &parts.lookup).await.unwrap().unwrap();
+    room.identity.revoke_key(&room.admin, issued.key.id).await.unwrap();
     room.identity.cache.put(&row, now, generation);
     assert!(room.identity.cache.get(&parts.lookup, now).is_none());
     // A clock that is set back does not bring an entry to life either.
-    room.identity
-        .cache
-        .put(&row, now, room.identity.cache.generation());
-    assert!(
-        room.identity
-            .cache
-            .get(&parts.lookup, now.minus(Duration::from_secs(3600)))
-            .is_none()
-    );
+    room.identity.cache.put(&row, now, room.identity.cache.generation());
+    assert!(room.identity.cache.get(&parts.lookup, now.minus(Duration::from_secs(3600))).is_none());
     assert!(room.identity.cache.get(&parts.lookup, now).is_some());
 }
 
 async fn a_rotated_key_works_for_its_grace(catalog: Catalog) {
     let room = Room::over(catalog).await;
-    let old = room
-        .identity
-        .create_key(&room.admin, &new_key(Role::Editor, labels(&["hr"])))
-        .await
-        .unwrap();
+    let old = room.identity.create_key(&room.admin, &new_key(Role::Editor, labels(&["hr"]))).await.unwrap();
     room.identity.authenticate(&old.secret).await.unwrap();
     let hour = Duration::from_secs(3600);
-    let new = room
-        .identity
-        .rotate_key(&room.admin, old.key.id, hour)
-        .await
-        .unwrap();
+    let new = room.identity.rotate_key(&room.admin, old.key.id, hour).await.unwrap();
     assert_ne!(new.key.id, old.key.id);
-    assert_eq!(
-        (new.key.role, &new.key.labels, &new.key.name),
-        (Role::Editor, &labels(&["hr"]), &old.key.name)
-    );
+    assert_eq!((new.key.role, &new.key.labels, &new.key.name), (Role::Editor, &labels(&["hr"]), &old.key.name));
     room.identity.authenticate(&old.secret).await.unwrap();
     room.identity.authenticate(&new.secret).await.unwrap();
     room.clock.advance(hour);
-    assert_eq!(
-        room.identity
-            .authenticate(&old.secret)
-            .await
-            .unwrap_err()
-            .code(),
-        "identity-key-expired"
-    );
+    assert_eq!(room.identity.authenticate(&old.secret).await.unwrap_err().code(), "identity-key-expired");
     room.identity.authenticate(&new.secret).await.unwrap();
-    let last = room
-        .identity
-        .rotate_key(&room.admin, new.key.id, Duration::ZERO)
-        .await
-        .unwrap();
-    assert_eq!(
-        room.identity
-            .authenticate(&new.secret)
-            .await
-            .unwrap_err()
-            .code(),
-        "identity-key-revoked"
-    );
+    let last = room.identity.rotate_key(&room.admin, new.key.id, Duration::ZERO).await.unwrap();
+    assert_eq!(room.identity.authenticate(&new.secret).await.unwrap_err().code(), "identity-key-revoked");
     room.identity.authenticate(&last.secret).await.unwrap();
-    let again = room
-        .identity
-        .rotate_key(&room.admin, new.key.id, Duration::ZERO)
-        .await
-        .unwrap_err();
+    let again = room.identity.rotate_key(&room.admin, new.key.id, Duration::ZERO).await.unwrap_err();
     assert_eq!(again.code(), "identity-key-not-found");
 }
 
 async fn a_key_never_allows_more_than_its_membership(catalog: Catalog) {
     let room = Room::over(catalog).await;
     let put = async |role, held: &[&str]| {
-        room.identity
-            .put_member(
-                &room.admin,
-                ("bot", PrincipalKind::Service),
-                (role, &labels(held)),
-            )
-            .await
-            .unwrap()
+        room.identity.put_member(&room.admin, ("bot", PrincipalKind::Service), (role, &labels(held))).await.unwrap()
     };
     let bot = put(Role::Editor, &["hr", "legal"]).await.principal.id;
-    let new = NewKey {
-        principal: Some(bot),
-        ..new_key(Role::Admin, Labels::All)
-    };
+    let new = NewKey { principal: Some(bot), ..new_key(Role::Admin, Labels::All) };
     let issued = room.identity.create_key(&room.admin, &new).await.unwrap();
     let actor = room.identity.authenticate(&issued.secret).await.unwrap();
-    assert_eq!(
-        (actor.principal, actor.role, actor.labels),
-        (bot, Role::Editor, labels(&["hr", "legal"]))
-    );
+    assert_eq!((actor.principal, actor.role, actor.labels), (bot, Role::Editor, labels(&["hr", "legal"])));
     put(Role::Reader, &["legal"]).await;
     let actor = room.identity.authenticate(&issued.secret).await.unwrap();
-    assert_eq!(
-        (actor.role, actor.labels),
-        (Role::Reader, labels(&["legal"]))
-    );
+    assert_eq!((actor.role, actor.labels), (Role::Reader, labels(&["legal"])));
     room.identity.remove_member(&room.admin, bot).await.unwrap();
-    assert_eq!(
-        room.identity
-            .authenticate(&issued.secret)
-            .await
-            .unwrap_err()
-            .code(),
-        "identity-key-revoked"
-    );
-    let stranger = NewKey {
-        principal: Some(bot),
-        ..new_key(Role::Reader, Labels::All)
-    };
-    let fault = room
-        .identity
-        .create_key(&room.admin, &stranger)
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(fault, IdentityFault::MemberNotFound { .. }),
-        "{fault:?}"
-    );
+    assert_eq!(room.identity.authenticate(&issued.secret).await.unwrap_err().code(), "identity-key-revoked");
+    let stranger = NewKey { principal: Some(bot), ..new_key(Role::Reader, Labels::All) };
+    let fault = room.identity.create_key(&room.admin, &stranger).await.unwrap_err();
+    assert!(matches!(fault, IdentityFault::MemberNotFound { .. }), "{fault:?}");
 }
 
 async fn nobody_hands_out_labels_they_do_not_hold(catalog: Catalog) {
     let room = Room::over(catalog).await;
-    let narrow = mainspring_kernel::Actor {
-        labels: labels(&["hr"]),
-        ..room.admin.clone()
-    };
+    let narrow = mainspring_kernel::Actor { labels: labels(&["hr"]), ..room.admin.clone() };
     for wanted in [Labels::All, labels(&["hr", "legal"]), labels(&["legal"])] {
-        let fault = room
-            .identity
-            .create_key(&narrow, &new_key(Role::Reader, wanted.clone()))
-            .await
-            .unwrap_err();
+        let fault = room.identity.create_key(&narrow, &new_key(Role::Reader, wanted.clone())).await.unwrap_err();
         assert_eq!(fault.code(), "identity-labels-not-held", "{wanted:?}");
-        let member = room
-            .identity
-            .put_member(
-                &narrow,
-                ("x", PrincipalKind::Person),
-                (Role::Reader, &wanted),
-            )
-            .await;
+        let member = room.identity.put_member(&narrow, ("x", PrincipalKind::Person), (Role::Reader, &wanted)).await;
         assert_eq!(member.unwrap_err().code(), "identity-labels-not-held");
     }
     for wanted in [labels(&["hr"]), Labels::none()] {
-        room.identity
-            .create_key(&narrow, &new_key(Role::Reader, wanted))
-            .await
-            .unwrap();
+        room.identity.create_key(&narrow, &new_key(Role::Reader, wanted)).await.unwrap();
     }
     // Rotating would hand out what the old key held.
-    let wide = room
-        .identity
-        .create_key(&room.admin, &new_key(Role::Reader, Labels::All))
-        .await
-        .unwrap();
-    let fault = room
-        .identity
-        .rotate_key(&narrow, wide.key.id, Duration::ZERO)
-        .await
-        .unwrap_err();
+    let wide = room.identity.create_key(&room.admin, &new_key(Role::Reader, Labels::All)).await.unwrap();
+    let fault = room.identity.rotate_key(&narrow, wide.key.id, Duration::ZERO).await.unwrap_err();
     assert_eq!(fault.code(), "identity-labels-not-held");
     for bad in ["", " hr", "a\0b", "a\nb", &"x".repeat(201)] {
-        let fault = room
-            .identity
-            .create_key(&room.admin, &new_key(Role::Reader, labels(&[bad])))
-            .await
-            .unwrap_err();
+        let fault = room.identity.create_key(&room.admin, &new_key(Role::Reader, labels(&[bad]))).await.unwrap_err();
         assert_eq!(fault.code(), "identity-bad-label", "{bad:?}");
     }
     let many: BTreeSet<String> = (0..201).map(|number| number.to_string()).collect();
-    let fault = room
-        .identity
-        .create_key(&room.admin, &new_key(Role::Reader, Labels::Some(many)))
-        .await
-        .unwrap_err();
+    let fault = room.identity.create_key(&room.admin, &new_key(Role::Reader, Labels::Some(many))).await.unwrap_err();
     assert_eq!(fault.code(), "identity-bad-label");
 }
 
 async fn only_admins_manage_keys_and_only_their_projects(catalog: Catalog) {
     let room = Room::over(catalog).await;
-    let issued = room
-        .identity
-        .create_key(&room.admin, &new_key(Role::Reader, Labels::All))
-        .await
-        .unwrap();
-    room.identity
-        .create_project(&room.admin, &name("other"), "")
-        .await
-        .unwrap();
+    let issued = room.identity.create_key(&room.admin, &new_key(Role::Reader, Labels::All)).await.unwrap();
+    room.identity.create_project(&room.admin, &name("other"), "").await.unwrap();
     let other = room.identity.local_actor_in(&name("other")).await.unwrap();
     for role in [Role::Reader, Role::Editor] {
         let actor = room.with_role(role);
         let faults = [
-            room.identity
-                .create_key(&actor, &new_key(Role::Reader, Labels::none()))
-                .await
-                .map(drop)
-                .unwrap_err(),
-            room.identity
-                .rotate_key(&actor, issued.key.id, Duration::ZERO)
-                .await
-                .map(drop)
-                .unwrap_err(),
-            room.identity
-                .revoke_key(&actor, issued.key.id)
-                .await
-                .map(drop)
-                .unwrap_err(),
-            room.identity
-                .list_keys(&actor, &PageRequest::first(5))
-                .await
-                .map(drop)
-                .unwrap_err(),
-            room.identity
-                .list_audit(&actor, &PageRequest::first(5))
-                .await
-                .map(drop)
-                .unwrap_err(),
-            room.identity
-                .verify_audit(&actor)
-                .await
-                .map(drop)
-                .unwrap_err(),
+            room.identity.create_key(&actor, &new_key(Role::Reader, Labels::none())).await.map(drop).unwrap_err(),
+            room.identity.rotate_key(&actor, issued.key.id, Duration::ZERO).await.map(drop).unwrap_err(),
+            room.identity.revoke_key(&actor, issued.key.id).await.map(drop).unwrap_err(),
+            room.identity.list_keys(&actor, &PageRequest::first(5)).await.map(drop).unwrap_err(),
+            room.identity.list_audit(&actor, &PageRequest::first(5)).await.map(drop).unwrap_err(),
+            room.identity.verify_audit(&actor).await.map(drop).unwrap_err(),
         ];
         for fault in faults {
-            assert_eq!(
-                (fault.kind(), fault.code()),
-                (FaultKind::Forbidden, "identity-forbidden")
-            );
+            assert_eq!((fault.kind(), fault.code()), (FaultKind::Forbidden, "identity-forbidden"));
         }
     }
-    let fault = room
-        .identity
-        .revoke_key(&other, issued.key.id)
-        .await
-        .unwrap_err();
+    let fault = room.identity.revoke_key(&other, issued.key.id).await.unwrap_err();
     assert_eq!(fault.code(), "identity-key-not-found");
-    let fault = room
-        .identity
-        .rotate_key(&other, issued.key.id, Duration::ZERO)
-        .await
-        .unwrap_err();
+    let fault = room.identity.rotate_key(&other, issued.key.id, Duration::ZERO).await.unwrap_err();
     assert_eq!(fault.code(), "identity-key-not-found");
-    assert!(
-        room.identity
-            .list_keys(&other, &PageRequest::first(5))
-            .await
-            .unwrap()
-            .items
-            .is_empty()
-    );
+    assert!(room.identity.list_keys(&other, &PageRequest::first(5)).await.unwrap().items.is_empty());
     room.identity.authenticate(&issued.secret).await.unwrap();
 }
 
 async fn the_moment_of_last_use_is_written_now_and_then(catalog: Catalog) {
     let room = Room::over(catalog).await;
-    let issued = room
-        .identity
-        .create_key(&room.admin, &new_key(Role::Reader, Labels::All))
-        .await
-        .unwrap();
+    let issued = room.identity.create_key(&room.admin, &new_key(Role::Reader, Labels::All)).await.unwrap();
     let last_used = async || {
-        let keys = room
-            .identity
-            .list_keys(&room.admin, &PageRequest::first(5))
-            .await
-            .unwrap();
+        let keys = room.identity.list_keys(&room.admin, &PageRequest::first(5)).await.unwrap();
         keys.items[0].last_used
     };
     for _ in 0..3 {
@@ -498,9 +224,7 @@ async fn the_moment_of_last_use_is_written_now_and_then(catalog: Catalog) {
     let used = super::start().plus(Duration::from_secs(3));
     assert_eq!(last_used().await, Some(used));
     // A slower process does not turn it back.
-    room.elsewhere
-        .cache
-        .mark_used(issued.key.id, super::start());
+    room.elsewhere.cache.mark_used(issued.key.id, super::start());
     room.elsewhere.record_usage().await.unwrap();
     assert_eq!(last_used().await, Some(used));
 }
@@ -510,36 +234,16 @@ async fn keys_page_newest_first(catalog: Catalog) {
     let mut made = Vec::new();
     for _ in 0..3 {
         room.clock.advance(Duration::from_millis(5));
-        made.push(
-            room.identity
-                .create_key(&room.admin, &new_key(Role::Reader, Labels::All))
-                .await
-                .unwrap()
-                .key
-                .id,
-        );
+        made.push(room.identity.create_key(&room.admin, &new_key(Role::Reader, Labels::All)).await.unwrap().key.id);
     }
     let first = PageRequest::new(Some(2), None).unwrap();
     let page = room.identity.list_keys(&room.admin, &first).await.unwrap();
-    assert_eq!(
-        page.items.iter().map(|key| key.id).collect::<Vec<_>>(),
-        [made[2], made[1]]
-    );
+    assert_eq!(page.items.iter().map(|key| key.id).collect::<Vec<_>>(), [made[2], made[1]]);
     let second = PageRequest::new(Some(2), page.next).unwrap();
     let page = room.identity.list_keys(&room.admin, &second).await.unwrap();
-    assert_eq!(
-        page.items.iter().map(|key| key.id).collect::<Vec<_>>(),
-        [made[0]]
-    );
+    assert_eq!(page.items.iter().map(|key| key.id).collect::<Vec<_>>(), [made[0]]);
     let forged = PageRequest::new(None, Some("e30".to_owned())).unwrap();
-    assert_eq!(
-        room.identity
-            .list_keys(&room.admin, &forged)
-            .await
-            .unwrap_err()
-            .code(),
-        "identity-bad-page"
-    );
+    assert_eq!(room.identity.list_keys(&room.admin, &forged).await.unwrap_err().code(), "identity-bad-page");
 }
 
 async fn every_statement_compiles(catalog: Catalog) {

@@ -11,9 +11,7 @@ use serde_json::Value;
 
 use crate::model::{Job, JobCount, JobFilter, Lease, NewJob};
 
-pub(crate) use schedules::{
-    advance_schedule, due_schedules, get_schedule, list_schedules, put_schedule, remove_schedule,
-};
+pub(crate) use schedules::{advance_schedule, due_schedules, get_schedule, list_schedules, put_schedule, remove_schedule};
 
 macro_rules! job_columns {
     () => {
@@ -49,8 +47,7 @@ const END_EXHAUSTED: &str = "UPDATE job SET state = CASE WHEN cancel_asked = 1 T
     WHERE state = 'running' AND lease_until < $1 AND (cancel_asked = 1 OR attempt >= max_attempts) RETURNING id";
 const HEARTBEAT: &str = "UPDATE job SET lease_until = $3 WHERE id = $1 AND fence = $2 AND state = 'running' \
     RETURNING cancel_asked";
-const PROGRESS: &str =
-    "UPDATE job SET progress = $3 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING id";
+const PROGRESS: &str = "UPDATE job SET progress = $3 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING id";
 const COMPLETE: &str = "UPDATE job SET state = 'done', result = $3, error = NULL, owner = NULL, lease_until = NULL, \
     ended = $4 WHERE id = $1 AND fence = $2 AND state = 'running'";
 /// A cancelled attempt is not tried again; a failed one is, while attempts are left and `$5` allows.
@@ -65,20 +62,16 @@ const RELEASE: &str = "UPDATE job SET state = 'queued', attempt = attempt - 1, o
 const CANCEL_QUEUED: &str = "UPDATE job SET state = 'cancelled', cancel_asked = 1, ended = $3 \
     WHERE project = $1 AND id = $2 AND state = 'queued' RETURNING id";
 const CANCEL_RUNNING: &str = "UPDATE job SET cancel_asked = 1 WHERE project = $1 AND id = $2 AND state = 'running' RETURNING id";
-const GET: &str = concat!(
-    "SELECT ",
-    job_columns!(),
-    " FROM job WHERE project = $1 AND id = $2"
-);
+const GET: &str = concat!("SELECT ", job_columns!(), " FROM job WHERE project = $1 AND id = $2");
 const LIST: &str = concat!(
     "SELECT ",
     job_columns!(),
     " FROM job WHERE project = $1 AND (CAST($2 AS TEXT) IS NULL OR kind = $2) \
      AND (CAST($3 AS TEXT) IS NULL OR state = $3) AND (CAST($4 AS TEXT) IS NULL OR id < $4) ORDER BY id DESC LIMIT $5"
 );
-const COUNTS: &str = "SELECT kind, state, COUNT(*) AS held, MIN(due) AS oldest FROM job GROUP BY kind, state ORDER BY kind, state";
-const PRUNE: &str =
-    "DELETE FROM job WHERE id IN (SELECT id FROM job WHERE ended < $1 LIMIT $2) RETURNING id";
+const COUNTS: &str =
+    "SELECT kind, state, COUNT(*) AS held, MIN(due) AS oldest FROM job GROUP BY kind, state ORDER BY kind, state";
+const PRUNE: &str = "DELETE FROM job WHERE id IN (SELECT id FROM job WHERE ended < $1 LIMIT $2) RETURNING id";
 
 const QUEUE: &[&str] = &[
     INSERT,
@@ -111,47 +104,18 @@ pub(crate) async fn insert(
     dedupe: Option<&str>,
     now: Timestamp,
 ) -> Result<bool, CatalogFault> {
-    let NewJob {
-        project,
-        kind,
-        payload,
-        dedupe: _,
-        priority,
-        max_attempts,
-        due,
-    } = new;
+    let NewJob { project, kind, payload, dedupe: _, priority, max_attempts, due } = new;
     let due = due.unwrap_or(now);
-    let values = params![
-        id,
-        *project,
-        kind,
-        *priority,
-        payload,
-        dedupe,
-        *max_attempts,
-        due,
-        now
-    ];
+    let values = params![id, *project, kind, *priority, payload, dedupe, *max_attempts, due, now];
     Ok(tx.execute(INSERT, values).await? > 0)
 }
 
 pub(crate) async fn unfinished(tx: &mut Tx, dedupe: &str) -> Result<Option<JobId>, CatalogFault> {
-    tx.query(UNFINISHED, params![dedupe])
-        .await?
-        .first()
-        .map(|row| row.parse("id"))
-        .transpose()
+    tx.query(UNFINISHED, params![dedupe]).await?.first().map(|row| row.parse("id")).transpose()
 }
 
-pub(crate) async fn any_due(
-    catalog: &Catalog,
-    kinds: &str,
-    now: Timestamp,
-) -> Result<bool, CatalogFault> {
-    Ok(!catalog
-        .query(ANY_DUE, params![now, kinds])
-        .await?
-        .is_empty())
+pub(crate) async fn any_due(catalog: &Catalog, kinds: &str, now: Timestamp) -> Result<bool, CatalogFault> {
+    Ok(!catalog.query(ANY_DUE, params![now, kinds]).await?.is_empty())
 }
 
 pub(crate) async fn lease(
@@ -163,68 +127,27 @@ pub(crate) async fn lease(
         Engine::Sqlite => LEASE_SQLITE,
         Engine::Postgres => LEASE_POSTGRES,
     };
-    let rows = catalog
-        .write(sql, params![now, kinds, owner, until])
-        .await?;
+    let rows = catalog.write(sql, params![now, kinds, owner, until]).await?;
     let lasts = until.since(now);
-    rows.first()
-        .map(|row| {
-            Ok(Lease {
-                job: read_job(row)?,
-                fence: row.int("fence")?,
-                until,
-                lasts,
-            })
-        })
-        .transpose()
+    rows.first().map(|row| Ok(Lease { job: read_job(row)?, fence: row.int("fence")?, until, lasts })).transpose()
 }
 
-pub(crate) async fn end_exhausted(
-    catalog: &Catalog,
-    now: Timestamp,
-    reason: &str,
-) -> Result<Vec<JobId>, CatalogFault> {
-    catalog
-        .write(END_EXHAUSTED, params![now, reason])
-        .await?
-        .iter()
-        .map(|row| row.parse("id"))
-        .collect()
+pub(crate) async fn end_exhausted(catalog: &Catalog, now: Timestamp, reason: &str) -> Result<Vec<JobId>, CatalogFault> {
+    catalog.write(END_EXHAUSTED, params![now, reason]).await?.iter().map(|row| row.parse("id")).collect()
 }
 
 /// Answers whether cancelling was asked for; nothing when the lease was lost.
-pub(crate) async fn heartbeat(
-    catalog: &Catalog,
-    lease: &Lease,
-    until: Timestamp,
-) -> Result<Option<bool>, CatalogFault> {
-    let rows = catalog
-        .write(HEARTBEAT, params![lease.job.id, lease.fence, until])
-        .await?;
+pub(crate) async fn heartbeat(catalog: &Catalog, lease: &Lease, until: Timestamp) -> Result<Option<bool>, CatalogFault> {
+    let rows = catalog.write(HEARTBEAT, params![lease.job.id, lease.fence, until]).await?;
     rows.first().map(|row| row.bool("cancel_asked")).transpose()
 }
 
-pub(crate) async fn progress(
-    catalog: &Catalog,
-    lease: &Lease,
-    progress: &Value,
-) -> Result<bool, CatalogFault> {
-    Ok(!catalog
-        .write(PROGRESS, params![lease.job.id, lease.fence, progress])
-        .await?
-        .is_empty())
+pub(crate) async fn progress(catalog: &Catalog, lease: &Lease, progress: &Value) -> Result<bool, CatalogFault> {
+    Ok(!catalog.write(PROGRESS, params![lease.job.id, lease.fence, progress]).await?.is_empty())
 }
 
-pub(crate) async fn complete(
-    tx: &mut Tx,
-    lease: &Lease,
-    result: &Value,
-    now: Timestamp,
-) -> Result<bool, CatalogFault> {
-    Ok(tx
-        .execute(COMPLETE, params![lease.job.id, lease.fence, result, now])
-        .await?
-        > 0)
+pub(crate) async fn complete(tx: &mut Tx, lease: &Lease, result: &Value, now: Timestamp) -> Result<bool, CatalogFault> {
+    Ok(tx.execute(COMPLETE, params![lease.job.id, lease.fence, result, now]).await? > 0)
 }
 
 pub(crate) async fn fail(
@@ -238,42 +161,18 @@ pub(crate) async fn fail(
 }
 
 pub(crate) async fn release(catalog: &Catalog, lease: &Lease) -> Result<bool, CatalogFault> {
-    Ok(!catalog
-        .write(RELEASE, params![lease.job.id, lease.fence])
-        .await?
-        .is_empty())
+    Ok(!catalog.write(RELEASE, params![lease.job.id, lease.fence]).await?.is_empty())
 }
 
-pub(crate) async fn cancel(
-    catalog: &Catalog,
-    project: ProjectId,
-    id: JobId,
-    now: Timestamp,
-) -> Result<bool, CatalogFault> {
-    if !catalog
-        .write(CANCEL_QUEUED, params![project, id, now])
-        .await?
-        .is_empty()
-    {
+pub(crate) async fn cancel(catalog: &Catalog, project: ProjectId, id: JobId, now: Timestamp) -> Result<bool, CatalogFault> {
+    if !catalog.write(CANCEL_QUEUED, params![project, id, now]).await?.is_empty() {
         return Ok(true);
     }
-    Ok(!catalog
-        .write(CANCEL_RUNNING, params![project, id])
-        .await?
-        .is_empty())
+    Ok(!catalog.write(CANCEL_RUNNING, params![project, id]).await?.is_empty())
 }
 
-pub(crate) async fn get(
-    catalog: &Catalog,
-    project: ProjectId,
-    id: JobId,
-) -> Result<Option<Job>, CatalogFault> {
-    catalog
-        .query(GET, params![project, id])
-        .await?
-        .first()
-        .map(read_job)
-        .transpose()
+pub(crate) async fn get(catalog: &Catalog, project: ProjectId, id: JobId) -> Result<Option<Job>, CatalogFault> {
+    catalog.query(GET, params![project, id]).await?.first().map(read_job).transpose()
 }
 
 pub(crate) async fn list(
@@ -284,9 +183,7 @@ pub(crate) async fn list(
     limit: usize,
 ) -> Result<Vec<Job>, CatalogFault> {
     let state = filter.state.map(crate::JobState::as_str);
-    let rows = catalog
-        .query(LIST, params![project, &filter.kind, state, before, limit])
-        .await?;
+    let rows = catalog.query(LIST, params![project, &filter.kind, state, before, limit]).await?;
     rows.iter().map(read_job).collect()
 }
 
@@ -304,11 +201,7 @@ pub(crate) async fn counts(catalog: &Catalog) -> Result<Vec<JobCount>, CatalogFa
         .collect()
 }
 
-pub(crate) async fn prune(
-    catalog: &Catalog,
-    before: Timestamp,
-    limit: usize,
-) -> Result<usize, CatalogFault> {
+pub(crate) async fn prune(catalog: &Catalog, before: Timestamp, limit: usize) -> Result<usize, CatalogFault> {
     Ok(catalog.write(PRUNE, params![before, limit]).await?.len())
 }
 

@@ -21,72 +21,28 @@ const DUE_SCHEDULES: &str = "SELECT project, name, kind, payload, every, priorit
 /// Whoever moves the schedule on from the moment it read is the one who makes the job.
 const ADVANCE_SCHEDULE: &str = "UPDATE job_schedule SET next_due = $4, last_job = $5 \
     WHERE project = $1 AND name = $2 AND next_due = $3 AND paused = 0";
-const REMOVE_SCHEDULE: &str =
-    "DELETE FROM job_schedule WHERE project = $1 AND name = $2 RETURNING name";
+const REMOVE_SCHEDULE: &str = "DELETE FROM job_schedule WHERE project = $1 AND name = $2 RETURNING name";
 
-pub(super) const STATEMENTS: &[&str] = &[
-    PUT_SCHEDULE,
-    GET_SCHEDULE,
-    LIST_SCHEDULES,
-    DUE_SCHEDULES,
-    ADVANCE_SCHEDULE,
-    REMOVE_SCHEDULE,
-];
+pub(super) const STATEMENTS: &[&str] =
+    &[PUT_SCHEDULE, GET_SCHEDULE, LIST_SCHEDULES, DUE_SCHEDULES, ADVANCE_SCHEDULE, REMOVE_SCHEDULE];
 
 pub(crate) async fn put_schedule(tx: &mut Tx, schedule: &Schedule) -> Result<(), CatalogFault> {
-    let Schedule {
-        project,
-        name,
-        kind,
-        payload,
-        every,
-        priority,
-        next_due,
-        last_job: _,
-        paused,
-        created,
-    } = schedule;
+    let Schedule { project, name, kind, payload, every, priority, next_due, last_job: _, paused, created } = schedule;
     let every = every.to_string();
-    let values = params![
-        *project, name, kind, payload, every, *priority, *next_due, *paused, *created
-    ];
+    let values = params![*project, name, kind, payload, every, *priority, *next_due, *paused, *created];
     tx.execute(PUT_SCHEDULE, values).await.map(drop)
 }
 
-pub(crate) async fn get_schedule(
-    tx: &mut Tx,
-    project: ProjectId,
-    name: &Name,
-) -> Result<Option<Schedule>, CatalogFault> {
-    tx.query(GET_SCHEDULE, params![project, name])
-        .await?
-        .first()
-        .map(read_schedule)
-        .transpose()
+pub(crate) async fn get_schedule(tx: &mut Tx, project: ProjectId, name: &Name) -> Result<Option<Schedule>, CatalogFault> {
+    tx.query(GET_SCHEDULE, params![project, name]).await?.first().map(read_schedule).transpose()
 }
 
-pub(crate) async fn list_schedules(
-    catalog: &Catalog,
-    project: ProjectId,
-) -> Result<Vec<Schedule>, CatalogFault> {
-    catalog
-        .query(LIST_SCHEDULES, params![project])
-        .await?
-        .iter()
-        .map(read_schedule)
-        .collect()
+pub(crate) async fn list_schedules(catalog: &Catalog, project: ProjectId) -> Result<Vec<Schedule>, CatalogFault> {
+    catalog.query(LIST_SCHEDULES, params![project]).await?.iter().map(read_schedule).collect()
 }
 
-pub(crate) async fn due_schedules(
-    catalog: &Catalog,
-    now: Timestamp,
-) -> Result<Vec<Schedule>, CatalogFault> {
-    catalog
-        .query(DUE_SCHEDULES, params![now])
-        .await?
-        .iter()
-        .map(read_schedule)
-        .collect()
+pub(crate) async fn due_schedules(catalog: &Catalog, now: Timestamp) -> Result<Vec<Schedule>, CatalogFault> {
+    catalog.query(DUE_SCHEDULES, params![now]).await?.iter().map(read_schedule).collect()
 }
 
 pub(crate) async fn advance_schedule(
@@ -95,25 +51,12 @@ pub(crate) async fn advance_schedule(
     next: Timestamp,
     job: JobId,
 ) -> Result<bool, CatalogFault> {
-    let values = params![
-        schedule.project,
-        &schedule.name,
-        schedule.next_due,
-        next,
-        job
-    ];
+    let values = params![schedule.project, &schedule.name, schedule.next_due, next, job];
     Ok(tx.execute(ADVANCE_SCHEDULE, values).await? > 0)
 }
 
-pub(crate) async fn remove_schedule(
-    catalog: &Catalog,
-    project: ProjectId,
-    name: &Name,
-) -> Result<bool, CatalogFault> {
-    Ok(!catalog
-        .write(REMOVE_SCHEDULE, params![project, name])
-        .await?
-        .is_empty())
+pub(crate) async fn remove_schedule(catalog: &Catalog, project: ProjectId, name: &Name) -> Result<bool, CatalogFault> {
+    Ok(!catalog.write(REMOVE_SCHEDULE, params![project, name]).await?.is_empty())
 }
 
 fn read_schedule(row: &Row) -> Result<Schedule, CatalogFault> {

@@ -36,11 +36,7 @@ async fn share_one_queue(url: &str) {
     }
     let held: Vec<_> = processes.join_all().await.into_iter().flatten().collect();
     let ids: HashSet<_> = held.iter().map(|(id, _)| *id).collect();
-    assert_eq!(
-        (held.len(), ids.len()),
-        (JOBS, JOBS),
-        "a job was lost or held twice"
-    );
+    assert_eq!((held.len(), ids.len()), (JOBS, JOBS), "a job was lost or held twice");
     assert!(held.iter().all(|(_, attempt)| *attempt == 1));
 }
 

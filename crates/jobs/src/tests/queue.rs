@@ -41,48 +41,23 @@ async fn a_job_is_leased_once_and_completed(catalog: Catalog) {
     let room = Room::over(catalog).await;
     let id = room.jobs.enqueue(&room.job("a")).await.unwrap().id();
     let lease = room.lease("w1").await.unwrap();
-    assert_eq!(
-        (lease.job.id, lease.job.attempt, lease.job.state),
-        (id, 1, JobState::Running)
-    );
+    assert_eq!((lease.job.id, lease.job.attempt, lease.job.state), (id, 1, JobState::Running));
     assert!(room.lease("w2").await.is_none());
-    room.jobs
-        .progress(&lease, &json!({"done": 1}))
-        .await
-        .unwrap();
-    room.jobs
-        .complete(&lease, &json!({"chunks": 7}))
-        .await
-        .unwrap();
+    room.jobs.progress(&lease, &json!({"done": 1})).await.unwrap();
+    room.jobs.complete(&lease, &json!({"chunks": 7})).await.unwrap();
     let job = get(&room, id).await;
-    assert_eq!(
-        (job.state, job.result, job.progress),
-        (
-            JobState::Done,
-            Some(json!({"chunks": 7})),
-            Some(json!({"done": 1}))
-        )
-    );
+    assert_eq!((job.state, job.result, job.progress), (JobState::Done, Some(json!({"chunks": 7})), Some(json!({"done": 1}))));
     assert!(job.owner.is_none() && job.ended.is_some());
     assert!(room.lease("w2").await.is_none());
     let again = room.jobs.complete(&lease, &json!({})).await.unwrap_err();
-    assert_eq!(
-        (again.kind(), again.code()),
-        (FaultKind::Conflict, "job-lease-lost")
-    );
+    assert_eq!((again.kind(), again.code()), (FaultKind::Conflict, "job-lease-lost"));
 }
 
 async fn eight_workers_never_hold_the_same_job(catalog: Catalog) {
     let room = Arc::new(Room::over(catalog).await);
     let mut expected = HashSet::new();
     for number in 0..60 {
-        expected.insert(
-            room.jobs
-                .enqueue(&room.job(&number.to_string()))
-                .await
-                .unwrap()
-                .id(),
-        );
+        expected.insert(room.jobs.enqueue(&room.job(&number.to_string())).await.unwrap().id());
     }
     let mut workers = JoinSet::new();
     for worker in 0..8 {
@@ -93,11 +68,7 @@ async fn eight_workers_never_hold_the_same_job(catalog: Catalog) {
                 // Gives the others time to reach for the same job.
                 tokio::task::yield_now().await;
                 loop {
-                    match room
-                        .jobs
-                        .complete(&lease, &json!({ "worker": worker }))
-                        .await
-                    {
+                    match room.jobs.complete(&lease, &json!({ "worker": worker })).await {
                         Err(fault) if fault.code() == CatalogFault::CONTENTION => {}
                         other => break other.unwrap(),
                     }
@@ -110,10 +81,7 @@ async fn eight_workers_never_hold_the_same_job(catalog: Catalog) {
     let held: Vec<_> = workers.join_all().await.into_iter().flatten().collect();
     assert_eq!(held.len(), 60, "a job was held twice");
     assert!(held.iter().all(|(_, attempt)| *attempt == 1));
-    assert_eq!(
-        held.into_iter().map(|(id, _)| id).collect::<HashSet<_>>(),
-        expected
-    );
+    assert_eq!(held.into_iter().map(|(id, _)| id).collect::<HashSet<_>>(), expected);
 }
 
 async fn a_dead_workers_job_goes_to_another_and_the_dead_one_cannot_write(catalog: Catalog) {
@@ -130,19 +98,12 @@ async fn a_dead_workers_job_goes_to_another_and_the_dead_one_cannot_write(catalo
         room.jobs.heartbeat(&mut dead).await.map(drop).unwrap_err(),
         room.jobs.progress(&dead, &json!({})).await.unwrap_err(),
         room.jobs.complete(&dead, &json!({})).await.unwrap_err(),
-        room.jobs
-            .fail(&dead, "late", Retry::Never)
-            .await
-            .map(drop)
-            .unwrap_err(),
+        room.jobs.fail(&dead, "late", Retry::Never).await.map(drop).unwrap_err(),
         room.jobs.release(&dead).await.unwrap_err(),
     ] {
         assert!(matches!(fault, JobFault::LeaseLost { .. }), "{fault:?}");
     }
-    room.jobs
-        .complete(&alive, &json!({"by": "w2"}))
-        .await
-        .unwrap();
+    room.jobs.complete(&alive, &json!({"by": "w2"})).await.unwrap();
     assert_eq!(get(&room, id).await.result, Some(json!({"by": "w2"})));
 }
 
@@ -162,19 +123,9 @@ async fn urgent_jobs_go_first_and_later_ones_wait(catalog: Catalog) {
     let room = Room::over(catalog).await;
     let first = room.jobs.enqueue(&room.job("first")).await.unwrap().id();
     let second = room.jobs.enqueue(&room.job("second")).await.unwrap().id();
-    let urgent = room
-        .jobs
-        .enqueue(&room.job("urgent").with_priority(5))
-        .await
-        .unwrap()
-        .id();
+    let urgent = room.jobs.enqueue(&room.job("urgent").with_priority(5)).await.unwrap().id();
     let later = super::start().plus(MINUTE);
-    let later = room
-        .jobs
-        .enqueue(&room.job("later").with_priority(9).due_at(later))
-        .await
-        .unwrap()
-        .id();
+    let later = room.jobs.enqueue(&room.job("later").with_priority(9).due_at(later)).await.unwrap().id();
     let mut order = Vec::new();
     while let Some(lease) = room.lease("w").await {
         order.push(lease.job.id);
@@ -188,56 +139,27 @@ async fn a_worker_gets_only_kinds_it_knows(catalog: Catalog) {
     let room = Room::over(catalog).await;
     // `_` must not stand for any character, nor one kind for another that contains it.
     for name in ["ingest-2", "axb", "re.index"] {
-        room.jobs
-            .enqueue(&NewJob::new(kind(name), json!({})))
-            .await
-            .unwrap();
+        room.jobs.enqueue(&NewJob::new(kind(name), json!({}))).await.unwrap();
     }
     let lease = async |kinds: &[&str]| {
         let kinds: Vec<_> = kinds.iter().map(|name| kind(name)).collect();
-        room.jobs
-            .lease("w", &kinds, MINUTE)
-            .await
-            .unwrap()
-            .map(|lease| lease.job.kind.to_string())
+        room.jobs.lease("w", &kinds, MINUTE).await.unwrap().map(|lease| lease.job.kind.to_string())
     };
     assert_eq!(lease(&["ingest", "a_b", "index"]).await, None);
     assert_eq!(lease(&[]).await, None);
-    assert_eq!(
-        lease(&["a_b", "axb", "other"]).await.as_deref(),
-        Some("axb")
-    );
-    assert_eq!(
-        lease(&["ingest-2", "none"]).await.as_deref(),
-        Some("ingest-2")
-    );
+    assert_eq!(lease(&["a_b", "axb", "other"]).await.as_deref(), Some("axb"));
+    assert_eq!(lease(&["ingest-2", "none"]).await.as_deref(), Some("ingest-2"));
     assert_eq!(lease(&["re.index"]).await.as_deref(), Some("re.index"));
 }
 
 async fn a_failed_attempt_comes_back_later_until_attempts_run_out(catalog: Catalog) {
     let room = Room::over(catalog).await;
-    let id = room
-        .jobs
-        .enqueue(&room.job("a").with_attempts(3))
-        .await
-        .unwrap()
-        .id();
+    let id = room.jobs.enqueue(&room.job("a").with_attempts(3)).await.unwrap().id();
     for attempt in 1..=3 {
         let lease = room.lease("w").await.unwrap();
         assert_eq!(lease.job.attempt, attempt);
-        let state = room
-            .jobs
-            .fail(&lease, "the source\0 is away", Retry::Later)
-            .await
-            .unwrap();
-        assert_eq!(
-            state,
-            if attempt < 3 {
-                JobState::Queued
-            } else {
-                JobState::Failed
-            }
-        );
+        let state = room.jobs.fail(&lease, "the source\0 is away", Retry::Later).await.unwrap();
+        assert_eq!(state, if attempt < 3 { JobState::Queued } else { JobState::Failed });
         assert!(room.lease("w").await.is_none(), "it came back at once");
         room.clock.advance(Duration::from_secs(700));
     }
@@ -251,23 +173,12 @@ async fn a_failure_that_would_repeat_is_final(catalog: Catalog) {
     let room = Room::over(catalog).await;
     room.jobs.enqueue(&room.job("a")).await.unwrap();
     let lease = room.lease("w").await.unwrap();
-    assert_eq!(
-        room.jobs
-            .fail(&lease, "no such knowledge", Retry::Never)
-            .await
-            .unwrap(),
-        JobState::Failed
-    );
+    assert_eq!(room.jobs.fail(&lease, "no such knowledge", Retry::Never).await.unwrap(), JobState::Failed);
 }
 
 async fn a_job_that_kills_its_workers_is_failed_in_the_end(catalog: Catalog) {
     let room = Room::over(catalog).await;
-    let id = room
-        .jobs
-        .enqueue(&room.job("poison").with_attempts(2))
-        .await
-        .unwrap()
-        .id();
+    let id = room.jobs.enqueue(&room.job("poison").with_attempts(2)).await.unwrap().id();
     for _ in 0..2 {
         room.lease("w").await.unwrap();
         room.clock.advance(MINUTE * 2);
@@ -275,10 +186,7 @@ async fn a_job_that_kills_its_workers_is_failed_in_the_end(catalog: Catalog) {
     assert!(room.lease("w").await.is_none());
     let job = get(&room, id).await;
     assert_eq!(job.state, JobState::Failed);
-    assert_eq!(
-        job.error.as_deref(),
-        Some("the worker died in the last attempt")
-    );
+    assert_eq!(job.error.as_deref(), Some("the worker died in the last attempt"));
 }
 
 async fn one_unfinished_job_per_key(catalog: Catalog) {
@@ -286,34 +194,16 @@ async fn one_unfinished_job_per_key(catalog: Catalog) {
     let keyed = || room.job("a").deduped_by("manual");
     let first = room.jobs.enqueue(&keyed()).await.unwrap();
     assert!(matches!(first, Enqueued::New(_)));
-    assert_eq!(
-        room.jobs.enqueue(&keyed()).await.unwrap(),
-        Enqueued::Already(first.id())
-    );
+    assert_eq!(room.jobs.enqueue(&keyed()).await.unwrap(), Enqueued::Already(first.id()));
     let lease = room.lease("w").await.unwrap();
-    assert_eq!(
-        room.jobs.enqueue(&keyed()).await.unwrap(),
-        Enqueued::Already(first.id())
-    );
+    assert_eq!(room.jobs.enqueue(&keyed()).await.unwrap(), Enqueued::Already(first.id()));
     // Another project or kind with the same key is other work.
     let elsewhere = keyed().in_project(room.stranger.project);
-    assert!(matches!(
-        room.jobs.enqueue(&elsewhere).await.unwrap(),
-        Enqueued::New(_)
-    ));
-    let other = NewJob {
-        kind: kind("compact"),
-        ..keyed()
-    };
-    assert!(matches!(
-        room.jobs.enqueue(&other).await.unwrap(),
-        Enqueued::New(_)
-    ));
+    assert!(matches!(room.jobs.enqueue(&elsewhere).await.unwrap(), Enqueued::New(_)));
+    let other = NewJob { kind: kind("compact"), ..keyed() };
+    assert!(matches!(room.jobs.enqueue(&other).await.unwrap(), Enqueued::New(_)));
     room.jobs.complete(&lease, &json!(null)).await.unwrap();
-    assert!(matches!(
-        room.jobs.enqueue(&keyed()).await.unwrap(),
-        Enqueued::New(_)
-    ));
+    assert!(matches!(room.jobs.enqueue(&keyed()).await.unwrap(), Enqueued::New(_)));
 }
 
 async fn a_key_is_unique_even_when_many_enqueue_at_once(catalog: Catalog) {
@@ -333,29 +223,17 @@ async fn a_key_is_unique_even_when_many_enqueue_at_once(catalog: Catalog) {
     let outcomes = callers.join_all().await;
     let ids: HashSet<_> = outcomes.iter().map(|outcome| outcome.id()).collect();
     assert_eq!(ids.len(), 1, "{outcomes:?}");
-    assert_eq!(
-        outcomes
-            .iter()
-            .filter(|outcome| matches!(outcome, Enqueued::New(_)))
-            .count(),
-        1
-    );
+    assert_eq!(outcomes.iter().filter(|outcome| matches!(outcome, Enqueued::New(_))).count(), 1);
 }
 
 async fn a_job_and_a_change_are_made_together_or_not_at_all(catalog: Catalog) {
     let room = Room::over(catalog.clone()).await;
     let mut tx = catalog.begin().await.unwrap();
-    room.jobs
-        .enqueue_in(&mut tx, &room.job("lost"))
-        .await
-        .unwrap();
+    room.jobs.enqueue_in(&mut tx, &room.job("lost")).await.unwrap();
     drop(tx);
     assert!(room.lease("w").await.is_none());
     let mut tx = catalog.begin().await.unwrap();
-    room.jobs
-        .enqueue_in(&mut tx, &room.job("kept"))
-        .await
-        .unwrap();
+    room.jobs.enqueue_in(&mut tx, &room.job("kept")).await.unwrap();
     tx.commit().await.unwrap();
     assert!(room.lease("w").await.is_some());
 }
@@ -365,17 +243,11 @@ async fn completing_is_part_of_the_handlers_own_change(catalog: Catalog) {
     let id = room.jobs.enqueue(&room.job("a")).await.unwrap().id();
     let lease = room.lease("w").await.unwrap();
     let mut tx = catalog.begin().await.unwrap();
-    room.jobs
-        .complete_in(&mut tx, &lease, &json!({}))
-        .await
-        .unwrap();
+    room.jobs.complete_in(&mut tx, &lease, &json!({})).await.unwrap();
     drop(tx);
     assert_eq!(get(&room, id).await.state, JobState::Running);
     let mut tx = catalog.begin().await.unwrap();
-    room.jobs
-        .complete_in(&mut tx, &lease, &json!({}))
-        .await
-        .unwrap();
+    room.jobs.complete_in(&mut tx, &lease, &json!({})).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(get(&room, id).await.state, JobState::Done);
 }
@@ -384,44 +256,17 @@ async fn a_queued_job_is_cancelled_at_once_and_a_running_one_is_asked(catalog: C
     let room = Room::over(catalog).await;
     let (a, b) = (room.job("a"), room.job("b"));
     let queued = room.jobs.enqueue(&a).await.unwrap().id();
-    assert_eq!(
-        room.jobs
-            .cancel(&room.reader, queued)
-            .await
-            .unwrap_err()
-            .kind(),
-        FaultKind::Forbidden
-    );
-    assert_eq!(
-        room.jobs
-            .cancel(&room.stranger, queued)
-            .await
-            .unwrap_err()
-            .code(),
-        "job-not-found"
-    );
+    assert_eq!(room.jobs.cancel(&room.reader, queued).await.unwrap_err().kind(), FaultKind::Forbidden);
+    assert_eq!(room.jobs.cancel(&room.stranger, queued).await.unwrap_err().code(), "job-not-found");
     room.jobs.cancel(&room.editor, queued).await.unwrap();
     assert_eq!(get(&room, queued).await.state, JobState::Cancelled);
-    assert_eq!(
-        room.jobs
-            .cancel(&room.editor, queued)
-            .await
-            .unwrap_err()
-            .code(),
-        "job-ended"
-    );
+    assert_eq!(room.jobs.cancel(&room.editor, queued).await.unwrap_err().code(), "job-ended");
     let running = room.jobs.enqueue(&b).await.unwrap().id();
     let mut lease = room.lease("w").await.unwrap();
     assert!(!room.jobs.heartbeat(&mut lease).await.unwrap());
     room.jobs.cancel(&room.editor, running).await.unwrap();
     assert!(room.jobs.heartbeat(&mut lease).await.unwrap());
-    assert_eq!(
-        room.jobs
-            .fail(&lease, "stopped", Retry::Later)
-            .await
-            .unwrap(),
-        JobState::Cancelled
-    );
+    assert_eq!(room.jobs.fail(&lease, "stopped", Retry::Later).await.unwrap(), JobState::Cancelled);
     // A worker that dies while asked to stop does not bring the job back.
     let ghost = room.jobs.enqueue(&room.job("c")).await.unwrap().id();
     room.lease("w").await.unwrap();
@@ -433,10 +278,7 @@ async fn a_queued_job_is_cancelled_at_once_and_a_running_one_is_asked(catalog: C
 
 async fn a_released_job_costs_no_attempt(catalog: Catalog) {
     let room = Room::over(catalog).await;
-    room.jobs
-        .enqueue(&room.job("a").with_attempts(1))
-        .await
-        .unwrap();
+    room.jobs.enqueue(&room.job("a").with_attempts(1)).await.unwrap();
     let lease = room.lease("w1").await.unwrap();
     room.jobs.release(&lease).await.unwrap();
     let lease = room.lease("w2").await.unwrap();
@@ -449,77 +291,25 @@ async fn jobs_are_listed_by_project_and_counted_by_kind(catalog: Catalog) {
     for name in ["a", "b", "c"] {
         ids.push(room.jobs.enqueue(&room.job(name)).await.unwrap().id());
     }
-    room.jobs
-        .enqueue(&NewJob::new(kind("upkeep"), json!({})))
-        .await
-        .unwrap();
+    room.jobs.enqueue(&NewJob::new(kind("upkeep"), json!({}))).await.unwrap();
     let first = PageRequest::new(Some(2), None).unwrap();
-    let page = room
-        .jobs
-        .list(&room.reader, &JobFilter::default(), &first)
-        .await
-        .unwrap();
-    assert_eq!(
-        page.items.iter().map(|job| job.id).collect::<Vec<_>>(),
-        [ids[2], ids[1]]
-    );
+    let page = room.jobs.list(&room.reader, &JobFilter::default(), &first).await.unwrap();
+    assert_eq!(page.items.iter().map(|job| job.id).collect::<Vec<_>>(), [ids[2], ids[1]]);
     let second = PageRequest::new(Some(2), page.next).unwrap();
-    let page = room
-        .jobs
-        .list(&room.reader, &JobFilter::default(), &second)
-        .await
-        .unwrap();
-    assert_eq!(
-        page.items.iter().map(|job| job.id).collect::<Vec<_>>(),
-        [ids[0]]
-    );
+    let page = room.jobs.list(&room.reader, &JobFilter::default(), &second).await.unwrap();
+    assert_eq!(page.items.iter().map(|job| job.id).collect::<Vec<_>>(), [ids[0]]);
     assert!(page.next.is_none());
     room.lease("w").await.unwrap();
-    let running = JobFilter {
-        state: Some(JobState::Running),
-        kind: Some(kind("ingest")),
-    };
-    let page = room
-        .jobs
-        .list(&room.reader, &running, &PageRequest::first(9))
-        .await
-        .unwrap();
+    let running = JobFilter { state: Some(JobState::Running), kind: Some(kind("ingest")) };
+    let page = room.jobs.list(&room.reader, &running, &PageRequest::first(9)).await.unwrap();
     assert_eq!(page.items.len(), 1);
-    let theirs = room
-        .jobs
-        .list(
-            &room.stranger,
-            &JobFilter::default(),
-            &PageRequest::first(9),
-        )
-        .await
-        .unwrap();
+    let theirs = room.jobs.list(&room.stranger, &JobFilter::default(), &PageRequest::first(9)).await.unwrap();
     assert!(theirs.items.is_empty());
-    assert_eq!(
-        room.jobs
-            .get(&room.stranger, ids[0])
-            .await
-            .unwrap_err()
-            .code(),
-        "job-not-found"
-    );
-    let counts: Vec<(String, JobState, u64)> = room
-        .jobs
-        .counts()
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|count| (count.kind.to_string(), count.state, count.count))
-        .collect();
-    let expected = [
-        ("ingest", JobState::Queued, 2),
-        ("ingest", JobState::Running, 1),
-        ("upkeep", JobState::Queued, 1),
-    ];
-    assert_eq!(
-        counts,
-        expected.map(|(kind, state, count)| (kind.to_owned(), state, count))
-    );
+    assert_eq!(room.jobs.get(&room.stranger, ids[0]).await.unwrap_err().code(), "job-not-found");
+    let counts: Vec<(String, JobState, u64)> =
+        room.jobs.counts().await.unwrap().into_iter().map(|count| (count.kind.to_string(), count.state, count.count)).collect();
+    let expected = [("ingest", JobState::Queued, 2), ("ingest", JobState::Running, 1), ("upkeep", JobState::Queued, 1)];
+    assert_eq!(counts, expected.map(|(kind, state, count)| (kind.to_owned(), state, count)));
 }
 
 async fn ended_jobs_are_forgotten_in_time(catalog: Catalog) {
@@ -532,41 +322,21 @@ async fn ended_jobs_are_forgotten_in_time(catalog: Catalog) {
     let lease = room.lease("w").await.unwrap();
     room.jobs.complete(&lease, &json!(null)).await.unwrap();
     room.jobs.keep_up_once(MINUTE * 5).await.unwrap();
-    assert_eq!(
-        room.jobs.get(&room.reader, old).await.unwrap_err().code(),
-        "job-not-found"
-    );
+    assert_eq!(room.jobs.get(&room.reader, old).await.unwrap_err().code(), "job-not-found");
     assert_eq!(get(&room, new).await.state, JobState::Done);
 }
 
 async fn what_is_too_large_is_refused(catalog: Catalog) {
     let room = Room::over(catalog).await;
     let big = json!("x".repeat(300_000));
-    let fault = room
-        .jobs
-        .enqueue(&NewJob::new(kind("ingest"), big.clone()))
-        .await
-        .unwrap_err();
-    assert_eq!(
-        (fault.kind(), fault.code()),
-        (FaultKind::TooLarge, "job-too-large")
-    );
-    let fault = room
-        .jobs
-        .enqueue(&room.job("a").deduped_by("x".repeat(600)))
-        .await
-        .unwrap_err();
+    let fault = room.jobs.enqueue(&NewJob::new(kind("ingest"), big.clone())).await.unwrap_err();
+    assert_eq!((fault.kind(), fault.code()), (FaultKind::TooLarge, "job-too-large"));
+    let fault = room.jobs.enqueue(&room.job("a").deduped_by("x".repeat(600))).await.unwrap_err();
     assert_eq!(fault.code(), "job-too-large");
     room.jobs.enqueue(&room.job("a")).await.unwrap();
     let lease = room.lease("w").await.unwrap();
-    assert_eq!(
-        room.jobs.progress(&lease, &big).await.unwrap_err().code(),
-        "job-too-large"
-    );
-    assert_eq!(
-        room.jobs.complete(&lease, &big).await.unwrap_err().code(),
-        "job-too-large"
-    );
+    assert_eq!(room.jobs.progress(&lease, &big).await.unwrap_err().code(), "job-too-large");
+    assert_eq!(room.jobs.complete(&lease, &big).await.unwrap_err().code(), "job-too-large");
 }
 
 async fn every_statement_compiles(catalog: Catalog) {
@@ -584,10 +354,7 @@ fn pauses_double_up_to_ten_minutes_with_jitter() {
         for _ in 0..50 {
             let pause = backoff(attempt);
             let full = Duration::from_secs(full);
-            assert!(
-                pause <= full && pause >= full / 2,
-                "attempt {attempt}: {pause:?}"
-            );
+            assert!(pause <= full && pause >= full / 2, "attempt {attempt}: {pause:?}");
         }
     }
 }

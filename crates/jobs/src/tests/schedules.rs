@@ -32,10 +32,7 @@ fn schedule(every: &str) -> NewSchedule {
 
 async fn a_schedule_makes_a_job_each_time_it_falls_due(catalog: Catalog) {
     let room = Room::over(catalog).await;
-    room.jobs
-        .put_schedule(&room.editor, &schedule("10m"))
-        .await
-        .unwrap();
+    room.jobs.put_schedule(&room.editor, &schedule("10m")).await.unwrap();
     assert!(room.jobs.run_schedules().await.unwrap().is_empty());
     for _ in 0..3 {
         room.clock.advance(MINUTE * 10);
@@ -55,10 +52,7 @@ async fn a_schedule_makes_a_job_each_time_it_falls_due(catalog: Catalog) {
 
 async fn a_schedule_whose_job_is_unfinished_makes_no_second_one(catalog: Catalog) {
     let room = Room::over(catalog).await;
-    room.jobs
-        .put_schedule(&room.editor, &schedule("10m"))
-        .await
-        .unwrap();
+    room.jobs.put_schedule(&room.editor, &schedule("10m")).await.unwrap();
     room.clock.advance(MINUTE * 10);
     let first = room.jobs.run_schedules().await.unwrap();
     room.clock.advance(MINUTE * 10);
@@ -69,10 +63,7 @@ async fn a_schedule_whose_job_is_unfinished_makes_no_second_one(catalog: Catalog
 
 async fn many_processes_make_one_job(catalog: Catalog) {
     let room = Arc::new(Room::over(catalog).await);
-    room.jobs
-        .put_schedule(&room.editor, &schedule("10m"))
-        .await
-        .unwrap();
+    room.jobs.put_schedule(&room.editor, &schedule("10m")).await.unwrap();
     room.clock.advance(MINUTE * 10);
     let mut processes = JoinSet::new();
     for _ in 0..6 {
@@ -93,61 +84,26 @@ async fn many_processes_make_one_job(catalog: Catalog) {
 
 async fn putting_a_schedule_again_does_not_put_it_off(catalog: Catalog) {
     let room = Room::over(catalog).await;
-    let first = room
-        .jobs
-        .put_schedule(&room.editor, &schedule("10m"))
-        .await
-        .unwrap();
+    let first = room.jobs.put_schedule(&room.editor, &schedule("10m")).await.unwrap();
     room.clock.advance(MINUTE * 6);
-    let again = room
-        .jobs
-        .put_schedule(&room.editor, &schedule("600s"))
-        .await
-        .unwrap();
-    assert_eq!(
-        (again.next_due, again.created),
-        (first.next_due, first.created)
-    );
-    let other = room
-        .jobs
-        .put_schedule(&room.editor, &schedule("1h"))
-        .await
-        .unwrap();
+    let again = room.jobs.put_schedule(&room.editor, &schedule("600s")).await.unwrap();
+    assert_eq!((again.next_due, again.created), (first.next_due, first.created));
+    let other = room.jobs.put_schedule(&room.editor, &schedule("1h")).await.unwrap();
     assert_eq!(other.next_due.since(first.created), MINUTE * 66);
     assert_eq!(room.jobs.schedules(&room.reader).await.unwrap(), [other]);
 }
 
 async fn a_paused_or_removed_schedule_makes_nothing(catalog: Catalog) {
     let room = Room::over(catalog).await;
-    let fault = room
-        .jobs
-        .put_schedule(&room.reader, &schedule("10m"))
-        .await
-        .unwrap_err();
+    let fault = room.jobs.put_schedule(&room.reader, &schedule("10m")).await.unwrap_err();
     assert_eq!(fault.kind(), FaultKind::Forbidden);
-    let paused = NewSchedule {
-        paused: true,
-        ..schedule("10m")
-    };
+    let paused = NewSchedule { paused: true, ..schedule("10m") };
     room.jobs.put_schedule(&room.editor, &paused).await.unwrap();
     room.clock.advance(Duration::from_secs(3600));
     assert!(room.jobs.run_schedules().await.unwrap().is_empty());
-    assert!(
-        room.jobs
-            .schedules(&room.stranger)
-            .await
-            .unwrap()
-            .is_empty()
-    );
-    let fault = room
-        .jobs
-        .remove_schedule(&room.stranger, &kind("nightly"))
-        .await
-        .unwrap_err();
+    assert!(room.jobs.schedules(&room.stranger).await.unwrap().is_empty());
+    let fault = room.jobs.remove_schedule(&room.stranger, &kind("nightly")).await.unwrap_err();
     assert_eq!(fault.code(), "job-schedule-not-found");
-    room.jobs
-        .remove_schedule(&room.editor, &kind("nightly"))
-        .await
-        .unwrap();
+    room.jobs.remove_schedule(&room.editor, &kind("nightly")).await.unwrap();
     assert!(room.jobs.schedules(&room.reader).await.unwrap().is_empty());
 }

@@ -46,20 +46,11 @@ impl Handler for Obedient {
     async fn run(&self, job: &Job, context: &Context) -> Result<Value, Failure> {
         self.runs.fetch_add(1, Ordering::SeqCst);
         match job.payload["do"].as_str() {
-            Some("fail") => Err(Failure {
-                message: "as told".to_owned(),
-                retry: Retry::Never,
-            }),
+            Some("fail") => Err(Failure { message: "as told".to_owned(), retry: Retry::Never }),
             Some("panic") => panic!("as told"),
             Some("wait") => match context.stopped().await {
-                StopReason::Cancelled => Err(Failure {
-                    message: "cancelled".to_owned(),
-                    retry: Retry::Later,
-                }),
-                StopReason::ShuttingDown => Err(Failure {
-                    message: "shutting down".to_owned(),
-                    retry: Retry::Later,
-                }),
+                StopReason::Cancelled => Err(Failure { message: "cancelled".to_owned(), retry: Retry::Later }),
+                StopReason::ShuttingDown => Err(Failure { message: "shutting down".to_owned(), retry: Retry::Later }),
             },
             Some("hang") => {
                 let _drop = CountDrop(&self.dropped);
@@ -86,20 +77,12 @@ impl Shop {
         let room = Room::over(catalog.clone()).await;
         let jobs = Jobs::open(catalog, Arc::new(SystemClock));
         let handler = Arc::new(Obedient::default());
-        let worker = Worker::new(jobs.clone(), "test")
-            .handle(kind("ingest"), handler.clone())
-            .lease(Duration::from_millis(300));
-        Self {
-            room,
-            jobs,
-            handler,
-            worker,
-        }
+        let worker = Worker::new(jobs.clone(), "test").handle(kind("ingest"), handler.clone()).lease(Duration::from_millis(300));
+        Self { room, jobs, handler, worker }
     }
 
     async fn enqueue(&self, what: &str) -> mainspring_kernel::id::JobId {
-        let new =
-            NewJob::new(kind("ingest"), json!({ "do": what })).in_project(self.room.editor.project);
+        let new = NewJob::new(kind("ingest"), json!({ "do": what })).in_project(self.room.editor.project);
         self.jobs.enqueue(&new).await.unwrap().id()
     }
 
@@ -124,10 +107,7 @@ async fn a_handler_that_answers_completes_its_job(catalog: Catalog) {
     let id = shop.enqueue("work").await;
     assert!(shop.worker.run_one(&Stop::never()).await.unwrap());
     let job = shop.job(id).await;
-    assert_eq!(
-        (job.state, job.result),
-        (JobState::Done, Some(json!({"answered": "work"})))
-    );
+    assert_eq!((job.state, job.result), (JobState::Done, Some(json!({"answered": "work"}))));
     assert_eq!(job.progress, Some(json!({"half": true})));
 }
 
@@ -136,17 +116,11 @@ async fn a_handler_that_fails_or_panics_leaves_a_reason(catalog: Catalog) {
     let failing = shop.enqueue("fail").await;
     shop.worker.run_one(&Stop::never()).await.unwrap();
     let job = shop.job(failing).await;
-    assert_eq!(
-        (job.state, job.error.as_deref()),
-        (JobState::Failed, Some("as told"))
-    );
+    assert_eq!((job.state, job.error.as_deref()), (JobState::Failed, Some("as told")));
     let panicking = shop.enqueue("panic").await;
     shop.worker.run_one(&Stop::never()).await.unwrap();
     let job = shop.job(panicking).await;
-    assert_eq!(
-        (job.state, job.error.as_deref()),
-        (JobState::Queued, Some("the handler panicked"))
-    );
+    assert_eq!((job.state, job.error.as_deref()), (JobState::Queued, Some("the handler panicked")));
 }
 
 async fn a_handler_hears_that_its_job_is_cancelled(catalog: Catalog) {
@@ -179,20 +153,14 @@ async fn a_handler_whose_lease_is_taken_is_dropped(catalog: Catalog) {
     let id = shop.enqueue("hang").await;
     let steal = async {
         shop.until(id, JobState::Running).await;
-        catalog
-            .write(STEAL, mainspring_catalog::params![id])
-            .await
-            .unwrap();
+        catalog.write(STEAL, mainspring_catalog::params![id]).await.unwrap();
     };
     let stop = Stop::never();
     let (ran, ()) = tokio::join!(shop.worker.run_one(&stop), steal);
     assert!(ran.unwrap());
     assert_eq!(shop.handler.dropped.load(Ordering::SeqCst), 1);
     let job = shop.job(id).await;
-    assert_eq!(
-        (job.state, job.owner.as_deref()),
-        (JobState::Running, Some("thief"))
-    );
+    assert_eq!((job.state, job.owner.as_deref()), (JobState::Running, Some("thief")));
 }
 
 #[derive(Debug)]
@@ -202,9 +170,7 @@ struct SelfEnding(Catalog, Jobs);
 impl Handler for SelfEnding {
     async fn run(&self, _: &Job, context: &Context) -> Result<Value, Failure> {
         let mut tx = self.0.begin().await?;
-        self.1
-            .complete_in(&mut tx, context.lease(), &json!("by itself"))
-            .await?;
+        self.1.complete_in(&mut tx, context.lease(), &json!("by itself")).await?;
         tx.commit().await?;
         Ok(json!("by the worker"))
     }
@@ -244,8 +210,7 @@ struct Holding(Catalog);
 impl Handler for Holding {
     async fn run(&self, _: &Job, _: &Context) -> Result<Value, Failure> {
         let mut tx = self.0.begin().await?;
-        tx.execute("UPDATE project SET description = 'held'", vec![])
-            .await?;
+        tx.execute("UPDATE project SET description = 'held'", vec![]).await?;
         // Longer than the lease: heartbeats come due and wait for the writer meanwhile.
         tokio::time::sleep(Duration::from_millis(450)).await;
         tx.commit().await?;
@@ -255,10 +220,7 @@ impl Handler for Holding {
 
 async fn a_handler_that_holds_the_writer_does_not_stop_its_own_heartbeat(catalog: Catalog) {
     let shop = Shop::over(catalog.clone()).await;
-    let worker = shop
-        .worker
-        .clone()
-        .handle(kind("ingest"), Arc::new(Holding(catalog)));
+    let worker = shop.worker.clone().handle(kind("ingest"), Arc::new(Holding(catalog)));
     let id = shop.enqueue("").await;
     assert!(worker.run_one(&Stop::never()).await.unwrap());
     assert_eq!(shop.job(id).await.result, Some(json!("done")));

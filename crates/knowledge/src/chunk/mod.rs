@@ -1,9 +1,9 @@
 //! Cutting a parsed document into chunks: on its structure first, then on sentences or lines, then on tokens.
 //! The document is tokenised once; everything after is arithmetic on token places. Pure functions.
 
-mod spec;
-mod pieces;
 mod pack;
+mod pieces;
+mod spec;
 #[cfg(test)]
 mod tests;
 

@@ -1,4 +1,8 @@
-use std::{cell::Cell, ops::Range, sync::atomic::{AtomicUsize, Ordering}};
+use std::{
+    cell::Cell,
+    ops::Range,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use mainspring_llm::{TextTokenizer, Tokens};
 use mainspring_parsers::{Block, BlockKind, ParsedDocument};
@@ -194,7 +198,9 @@ fn check(document: &ParsedDocument, chunks: &[Chunk], spec: &ChunkSpec) -> Resul
         if tokens > spec.max_tokens as usize {
             return Err(format!("{tokens} tokens: {chunk:?}"));
         }
-        if let Some(parent) = &chunk.parent && (parent.start > chunk.start || parent.end < chunk.end) {
+        if let Some(parent) = &chunk.parent
+            && (parent.start > chunk.start || parent.end < chunk.end)
+        {
             return Err(format!("outside its parent: {chunk:?}"));
         }
         covered[chunk.range()].fill(true);

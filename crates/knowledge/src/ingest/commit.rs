@@ -13,7 +13,10 @@ use crate::{
     fault::KnowledgeFault,
     model::DocumentId,
     service::Inner,
-    store::{document::{self, Change}, held},
+    store::{
+        document::{self, Change},
+        held,
+    },
     table,
 };
 

@@ -190,5 +190,10 @@ fn outcome(end: &RunRow) -> Outcome {
         number: i64::try_from(version.number).ok(),
         digest: None,
     });
-    Outcome { status, metrics, outputs: outputs.collect(), error: end.error.as_ref().map(|reason| format!("{}: {}", reason.code, reason.detail)) }
+    Outcome {
+        status,
+        metrics,
+        outputs: outputs.collect(),
+        error: end.error.as_ref().map(|reason| format!("{}: {}", reason.code, reason.detail)),
+    }
 }

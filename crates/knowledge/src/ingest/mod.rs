@@ -10,10 +10,10 @@ mod prepare;
 mod reconcile;
 mod run;
 mod settle;
-mod text;
-mod vectors;
 #[cfg(test)]
 mod tests;
+mod text;
+mod vectors;
 
 use std::sync::Arc;
 
@@ -23,10 +23,10 @@ use mainspring_registry::{Link, NewRun, Version};
 use serde_json::json;
 use tokio::sync::watch;
 
-pub use plan::IngestOptions;
 pub(crate) use commit::patiently;
-pub(crate) use run::has_changes;
 pub(crate) use hold::Hold;
+pub use plan::IngestOptions;
+pub(crate) use run::has_changes;
 pub(crate) use text::load as load_text;
 pub use text::{Parse, ParsedText};
 

@@ -133,10 +133,8 @@ fn sort_in(plan: &mut Plan, listed: Listed, known: Option<Known>, options: Inges
 }
 
 fn failed_before(listed: &Listed, known: Known) -> Failure {
-    let (code, detail) = known.reason.map_or_else(
-        || ("knowledge-unknown".to_owned(), String::new()),
-        |reason| (reason.code, reason.detail),
-    );
+    let (code, detail) =
+        known.reason.map_or_else(|| ("knowledge-unknown".to_owned(), String::new()), |reason| (reason.code, reason.detail));
     Failure {
         document: Some(known.id),
         source: listed.source.to_string(),

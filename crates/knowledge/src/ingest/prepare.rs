@@ -23,7 +23,10 @@ use crate::{
     model::{Document, DocumentId, DocumentStatus, Failure, KnowledgeKey, Reason},
     service::Inner,
     source::{Content, Fetched, Listed, Note, Source, names},
-    store::{Known, document::{self, Change}},
+    store::{
+        Known,
+        document::{self, Change},
+    },
 };
 
 pub(super) struct Prepare {
@@ -66,9 +69,7 @@ impl Findings {
     }
 
     pub(super) fn failed(&self, failure: Failure) {
-        self.change(|found| {
-            if found.failures.len() < NAMED { found.failures.push(failure) } else { found.unlisted += 1 }
-        });
+        self.change(|found| if found.failures.len() < NAMED { found.failures.push(failure) } else { found.unlisted += 1 });
     }
 
     pub(super) fn note(&self, note: Note) {
@@ -110,7 +111,9 @@ impl Prepare {
         let has = known.filter(|known| known.parsed.is_some() && !self.full);
         let fingerprint = has.and_then(|known| known.fingerprint.as_deref());
         match source.fetch(&listed, fingerprint, self.inner.clock.now()).await {
-            Ok(Fetched::Same) => self.same(&listed, has, listed.fingerprint.clone().or_else(|| fingerprint.map(str::to_owned))).await,
+            Ok(Fetched::Same) => {
+                self.same(&listed, has, listed.fingerprint.clone().or_else(|| fingerprint.map(str::to_owned))).await
+            }
             Ok(Fetched::Content(content)) => self.content(listed, known, content).await,
             Err(fault) => {
                 let reason = Reason { code: fault.code().to_owned(), detail: fault.to_string() };
@@ -146,9 +149,7 @@ impl Prepare {
                 self.meter.count(|progress| progress.parsed += 1);
                 self.write(&listed, parsed, digest, fingerprint, size).await
             }
-            Err(text::ParseFailed::Document(reason)) => {
-                Ok(Some(self.failed(&listed, Some((digest, size)), reason, fingerprint)))
-            }
+            Err(text::ParseFailed::Document(reason)) => Ok(Some(self.failed(&listed, Some((digest, size)), reason, fingerprint))),
             Err(text::ParseFailed::Skipped(reason)) => {
                 self.findings.change(|found| found.skipped += 1);
                 let content = Some((digest, size));
@@ -173,7 +174,12 @@ impl Prepare {
     }
 
     /// The content is what we have; perhaps its rows are not.
-    async fn same(&self, listed: &Listed, known: Option<&Known>, fingerprint: Option<String>) -> Result<Option<Item>, KnowledgeFault> {
+    async fn same(
+        &self,
+        listed: &Listed,
+        known: Option<&Known>,
+        fingerprint: Option<String>,
+    ) -> Result<Option<Item>, KnowledgeFault> {
         let Some((known, parsed)) = known.and_then(|known| Some((known, known.parsed?))) else { return Ok(None) };
         if known.row_key == Some(row_key(&parsed, &listed.attributes_digest)) {
             self.findings.change(|found| found.same += 1);

@@ -31,7 +31,11 @@ use crate::{
     service::Inner,
     source::{Listing, Note, Source, SourceFault},
     spec::KnowledgeSpec,
-    store::{RunRow, TableRow, TableState, document::{self, Change}, held},
+    store::{
+        RunRow, TableRow, TableState,
+        document::{self, Change},
+        held,
+    },
     table,
 };
 
@@ -252,11 +256,8 @@ impl Ingestion {
         let embed = EmbedStage::new(embedder, Vectors::of(shelves), self.meter.clone());
         let (to_embed, from_prepare) = mpsc::channel(BETWEEN);
         let (to_commit, from_embed) = mpsc::channel(BETWEEN);
-        let stages = futures::future::try_join3(
-            prepare.run(work, to_embed),
-            embed.run(from_prepare, to_commit),
-            commit.run(from_embed),
-        );
+        let stages =
+            futures::future::try_join3(prepare.run(work, to_embed), embed.run(from_prepare, to_commit), commit.run(from_embed));
         stages.await.map(drop)
     }
 

@@ -23,22 +23,12 @@ use crate::{
 #[async_trait]
 pub trait Parse: Send + Sync + std::fmt::Debug + 'static {
     /// `file_name` only hints at the format; it never becomes a path.
-    async fn parse(
-        &self,
-        bytes: Bytes,
-        media_type: Option<String>,
-        file_name: String,
-    ) -> Result<ParsedDocument, Box<dyn Fault>>;
+    async fn parse(&self, bytes: Bytes, media_type: Option<String>, file_name: String) -> Result<ParsedDocument, Box<dyn Fault>>;
 }
 
 #[async_trait]
 impl Parse for ParserPool {
-    async fn parse(
-        &self,
-        bytes: Bytes,
-        media_type: Option<String>,
-        file_name: String,
-    ) -> Result<ParsedDocument, Box<dyn Fault>> {
+    async fn parse(&self, bytes: Bytes, media_type: Option<String>, file_name: String) -> Result<ParsedDocument, Box<dyn Fault>> {
         let request = ParseRequest { bytes, file_name, media_type };
         Self::parse(self, request).await.map_err(|fault: ParseFault| Box::new(fault) as Box<dyn Fault>)
     }
@@ -76,7 +66,10 @@ impl ParsedText {
     /// What the document says of itself (front matter, mail headers), as far as filters can use it.
     pub(super) fn own_metadata(&self) -> impl Iterator<Item = (&String, &String)> {
         let usable = |key: &str, value: &str| {
-            spec::key_is_sound(key) && !spec::RESERVED_KEYS.contains(&key) && value.len() <= spec::VALUE_BYTES && !value.contains('\0')
+            spec::key_is_sound(key)
+                && !spec::RESERVED_KEYS.contains(&key)
+                && value.len() <= spec::VALUE_BYTES
+                && !value.contains('\0')
         };
         self.parsed.metadata.iter().filter(move |(key, value)| usable(key, value)).take(OWN_KEYS)
     }

@@ -6,17 +6,15 @@ mod near;
 mod pack;
 mod relevance;
 mod table_of;
-mod traced;
 #[cfg(test)]
 mod tests;
+mod traced;
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use mainspring_kernel::{Actor, AssetRef, Fault as _};
 use mainspring_lake::{Distance, DocHits, Filter, Table, TextQuery, VectorQuery};
-use mainspring_llm::{
-    Budget, Embedder, Passage, RetrieveRequest, Retrieved, SearchMode, SpanContext, TextTokenizer, Tokens,
-};
+use mainspring_llm::{Budget, Embedder, Passage, RetrieveRequest, Retrieved, SearchMode, SpanContext, TextTokenizer, Tokens};
 use serde::Serialize;
 
 use crate::{
@@ -174,10 +172,8 @@ impl Search<'_> {
 
         let begun = Instant::now();
         let snapshot = self.opened.snapshot.clone();
-        let (near, match_) = tokio::try_join!(
-            self.vector_leg(snapshot.as_ref(), vector.as_deref()),
-            self.text_leg(snapshot.as_ref())
-        )?;
+        let (near, match_) =
+            tokio::try_join!(self.vector_leg(snapshot.as_ref(), vector.as_deref()), self.text_leg(snapshot.as_ref()))?;
         self.timed("legs", begun);
 
         let begun = Instant::now();
@@ -330,7 +326,9 @@ impl Search<'_> {
             let wanted = match self.spec().parents {
                 Parents::Off => false,
                 Parents::Always => true,
-                Parents::Merge => members.get(&(hit.row.document_digest.as_str(), hit.row.parent_start)).is_some_and(|count| *count > 1),
+                Parents::Merge => {
+                    members.get(&(hit.row.document_digest.as_str(), hit.row.parent_start)).is_some_and(|count| *count > 1)
+                }
             };
             if !wanted || texts.contains_key(&hit.row.document_digest) {
                 continue;

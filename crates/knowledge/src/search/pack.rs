@@ -59,7 +59,8 @@ pub(crate) fn merge(candidates: &[Candidate], parents: Parents, texts: &Parsed, 
 
 fn widened(candidate: &Candidate, narrow: &Passage, texts: &Parsed, count: &dyn TextTokenizer) -> Option<Passage> {
     let row = &candidate.row;
-    let larger = row.parent_start <= row.start && row.end <= row.parent_end && row.parent_end - row.parent_start > row.end - row.start;
+    let larger =
+        row.parent_start <= row.start && row.end <= row.parent_end && row.parent_end - row.parent_start > row.end - row.start;
     if !larger || row.parent_end - row.parent_start > SECTION_BYTES {
         return None;
     }
@@ -70,8 +71,23 @@ fn widened(candidate: &Candidate, narrow: &Passage, texts: &Parsed, count: &dyn 
 }
 
 pub(crate) fn passage_of(candidate: &Candidate) -> Passage {
-    let ChunkRow { id, document, document_digest, text, start, end, page, heading_path, tokens, title, uri, media_type, labels, metadata, .. } =
-        candidate.row.clone();
+    let ChunkRow {
+        id,
+        document,
+        document_digest,
+        text,
+        start,
+        end,
+        page,
+        heading_path,
+        tokens,
+        title,
+        uri,
+        media_type,
+        labels,
+        metadata,
+        ..
+    } = candidate.row.clone();
     Passage {
         chunk: id,
         document,
@@ -93,7 +109,12 @@ pub(crate) fn passage_of(candidate: &Candidate) -> Passage {
 
 /// Takes passages in order while they fit. One too large is tried as it was before its section took its
 /// place, then left out for the next; the very first is cut rather than nothing given.
-pub(crate) fn fit(packed: Vec<Packed>, limit: usize, budget: Option<usize>, count: &dyn TextTokenizer) -> (Vec<Passage>, Vec<Passage>) {
+pub(crate) fn fit(
+    packed: Vec<Packed>,
+    limit: usize,
+    budget: Option<usize>,
+    count: &dyn TextTokenizer,
+) -> (Vec<Passage>, Vec<Passage>) {
     let (mut taken, mut left): (Vec<Passage>, Vec<Passage>) = (Vec::new(), Vec::new());
     let mut room = budget.unwrap_or(usize::MAX);
     for Packed { passage, narrow } in packed {

@@ -63,12 +63,12 @@ fn stem(word: &str) -> String {
 /// Words that stand in every question.
 const COMMON: &[&str] = &[
     "a", "about", "after", "all", "also", "an", "and", "any", "are", "as", "at", "be", "because", "been", "before", "being",
-    "between", "both", "but", "by", "can", "could", "did", "do", "does", "during", "each", "for", "from", "had", "has",
-    "have", "he", "her", "his", "how", "i", "if", "in", "into", "is", "it", "its", "many", "may", "me", "more", "most",
-    "much", "my", "no", "not", "of", "on", "one", "or", "other", "our", "out", "over", "she", "should", "so", "some", "such",
-    "tell", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "through", "to",
-    "under", "up", "use", "used", "was", "we", "were", "what", "when", "where", "which", "while", "who", "whom", "whose",
-    "why", "will", "with", "would", "you", "your",
+    "between", "both", "but", "by", "can", "could", "did", "do", "does", "during", "each", "for", "from", "had", "has", "have",
+    "he", "her", "his", "how", "i", "if", "in", "into", "is", "it", "its", "many", "may", "me", "more", "most", "much", "my",
+    "no", "not", "of", "on", "one", "or", "other", "our", "out", "over", "she", "should", "so", "some", "such", "tell", "than",
+    "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "through", "to", "under", "up", "use",
+    "used", "was", "we", "were", "what", "when", "where", "which", "while", "who", "whom", "whose", "why", "will", "with",
+    "would", "you", "your",
 ];
 
 fn is_common(word: &str) -> bool {

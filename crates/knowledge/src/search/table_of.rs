@@ -25,7 +25,12 @@ pub(super) struct Opened {
     pub pin: TablePin,
 }
 
-pub(super) async fn open(inner: &Inner, actor: &Actor, target: &AssetRef, at: Option<&TablePin>) -> Result<Opened, KnowledgeFault> {
+pub(super) async fn open(
+    inner: &Inner,
+    actor: &Actor,
+    target: &AssetRef,
+    at: Option<&TablePin>,
+) -> Result<Opened, KnowledgeFault> {
     let version = inner.registry.get(actor, AssetKind::Knowledge, target).await?;
     let spec = inner.spec_of(&version)?;
     let key = KnowledgeKey::new(actor.project, version.pin.name.clone());

@@ -87,7 +87,10 @@ proptest! {
 fn nearly_the_same_text_counts_as_a_copy() {
     let long = "the quick brown fox jumps over the lazy dog while the cat sleeps on the warm mat by the door all day";
     let changed = long.replace("door", "fire");
-    let kept = originals([long, changed.as_str(), "something else entirely stands here instead", "Something else, entirely: stands here instead!"], 0.8);
+    let kept = originals(
+        [long, changed.as_str(), "something else entirely stands here instead", "Something else, entirely: stands here instead!"],
+        0.8,
+    );
     assert_eq!(kept, [true, false, true, false]);
     assert_eq!(originals([long, changed.as_str()], 1.0), [true, true]);
 }

@@ -24,8 +24,7 @@ pub struct Rules {
 impl Rules {
     pub fn of(source: &SourceSpec) -> Result<Self, String> {
         let common = source.common();
-        let base =
-            Attributes { labels: Arc::new(sorted(common.labels)), metadata: Arc::new(common.metadata.clone()) };
+        let base = Attributes { labels: Arc::new(sorted(common.labels)), metadata: Arc::new(common.metadata.clone()) };
         let rules = common.rules.iter().map(|rule| {
             let globs = Globs::new(std::slice::from_ref(&rule.pattern))?;
             let labels = rule.labels.as_deref().map(|labels| Arc::new(sorted(labels)));

@@ -169,12 +169,12 @@ impl Egress {
         self.judge(url)?;
         let port = url.port_or_known_default().unwrap_or(443);
         match url.host() {
-            Some(Host::Domain(name)) => allowed_addresses(&self.policy, name, port).await.map_err(|fault| {
-                match fault.downcast_ref::<Refused>() {
+            Some(Host::Domain(name)) => {
+                allowed_addresses(&self.policy, name, port).await.map_err(|fault| match fault.downcast_ref::<Refused>() {
                     Some(refused) => denied(url, refused),
                     None => SourceFault::Unreachable { place: place(url), reason: fault.to_string() },
-                }
-            }),
+                })
+            }
             Some(Host::Ipv4(address)) => Ok(vec![(address, port).into()]),
             Some(Host::Ipv6(address)) => Ok(vec![(address, port).into()]),
             None => Err(denied(url, &Refused::NoHost)),

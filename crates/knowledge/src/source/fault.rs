@@ -59,9 +59,7 @@ impl Fault for SourceFault {
         match self {
             Self::Denied { .. } => Some("the server's source policy decides which places may be read".into()),
             Self::NoVariable { variable } => Some(format!("start the server with `{variable}` set")),
-            Self::Moved { .. } | Self::Timeout { .. } | Self::Unreachable { .. } => {
-                Some("the next ingestion tries again".into())
-            }
+            Self::Moved { .. } | Self::Timeout { .. } | Self::Unreachable { .. } => Some("the next ingestion tries again".into()),
             _ => None,
         }
     }
@@ -78,9 +76,7 @@ impl SourceFault {
         let place = place.into();
         match fault.kind() {
             std::io::ErrorKind::NotFound => Self::Missing { place },
-            std::io::ErrorKind::PermissionDenied => {
-                Self::Denied { place, reason: "the server's user has no permission".into() }
-            }
+            std::io::ErrorKind::PermissionDenied => Self::Denied { place, reason: "the server's user has no permission".into() },
             _ => Self::Unreachable { place, reason: fault.to_string() },
         }
     }

@@ -132,7 +132,18 @@ impl Git {
             settings.push(("http.extraHeader".to_owned(), format!("Authorization: Basic {basic}")));
         }
         let reference = self.spec.reference.as_deref().unwrap_or("HEAD");
-        let fetch = ["fetch", "--quiet", "--depth", "1", "--no-tags", "--no-recurse-submodules", "--force", "--", self.spec.url.as_str(), reference];
+        let fetch = [
+            "fetch",
+            "--quiet",
+            "--depth",
+            "1",
+            "--no-tags",
+            "--no-recurse-submodules",
+            "--force",
+            "--",
+            self.spec.url.as_str(),
+            reference,
+        ];
         self.git(&fetch, &settings).await?;
         let out = self.git(&["rev-parse", "--verify", "--quiet", "FETCH_HEAD^{commit}"], &[]).await?;
         let commit = String::from_utf8_lossy(&out).trim().to_owned();
@@ -164,7 +175,13 @@ impl Git {
             SourceFault::Unauthorized { place }
         } else if says(&["repository not found", "does not exist", "does not appear to be a git", "error: 404", "not found"]) {
             SourceFault::Missing { place }
-        } else if says(&["couldn't find remote ref", "not our ref", "not a tree object", "not a valid object name", "not a valid ref"]) {
+        } else if says(&[
+            "couldn't find remote ref",
+            "not our ref",
+            "not a tree object",
+            "not a valid object name",
+            "not a valid ref",
+        ]) {
             SourceFault::Unusable { place, reason }
         } else if says(&["transport", "not allowed"]) {
             SourceFault::Denied { place, reason }

@@ -11,9 +11,9 @@ pub(crate) mod names;
 mod robots;
 mod s3;
 mod sitemap;
-mod web;
 #[cfg(test)]
 mod tests;
+mod web;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -119,10 +119,7 @@ impl Listed {
             fingerprint: known.fingerprint.clone(),
             size: Some(known.bytes),
             media_type: None,
-            attributes: Attributes {
-                labels: Arc::new(known.labels.clone()),
-                metadata: Arc::new(known.metadata.clone()),
-            },
+            attributes: Attributes { labels: Arc::new(known.labels.clone()), metadata: Arc::new(known.metadata.clone()) },
             attributes_digest: known.attributes,
             place: Place::Nowhere,
         }
@@ -232,12 +229,7 @@ impl Source {
     }
 
     /// The bytes of a document this source listed. `known` is the fingerprint of the content we have.
-    pub async fn fetch(
-        self: &Arc<Self>,
-        document: &Listed,
-        known: Option<&str>,
-        now: Timestamp,
-    ) -> Result<Fetched, SourceFault> {
+    pub async fn fetch(self: &Arc<Self>, document: &Listed, known: Option<&str>, now: Timestamp) -> Result<Fetched, SourceFault> {
         let limit = self.max_bytes;
         match (&self.kind, &document.place) {
             (Kind::Local(_), Place::File(roots, path)) => {
@@ -251,10 +243,9 @@ impl Source {
             }
             (Kind::Git(git), Place::Blob(sha)) => git.fetch(sha, &document.path, limit).await,
             (Kind::S3(bucket), Place::Object(key)) => bucket.fetch(key, limit).await,
-            _ => Err(SourceFault::Unusable {
-                place: document.path.clone(),
-                reason: "another source listed this document".into(),
-            }),
+            _ => {
+                Err(SourceFault::Unusable { place: document.path.clone(), reason: "another source listed this document".into() })
+            }
         }
     }
 
@@ -293,4 +284,3 @@ impl Source {
         Note { source: self.key.to_string(), path: path.into(), code: code.to_owned(), detail: detail.into() }
     }
 }
-

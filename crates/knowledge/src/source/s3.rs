@@ -80,8 +80,7 @@ impl Bucket {
             }
             let uri = format!("s3://{}/{}", self.spec.bucket, names::shown_bytes(object.location.as_ref().as_bytes()));
             let identity = object.location.as_ref().as_bytes();
-            let mut entry =
-                source.entry(identity, (shown.clone(), &shown), uri, Place::Object(object.location.clone()));
+            let mut entry = source.entry(identity, (shown.clone(), &shown), uri, Place::Object(object.location.clone()));
             entry.fingerprint = Some(fingerprint(&object));
             entry.size = Some(object.size);
             listing.documents.push(entry);
@@ -115,7 +114,8 @@ impl Bucket {
             bytes.extend_from_slice(&chunk);
         }
         // Stores call every object that was put without a type a stream of octets: that says nothing.
-        let media_type = media_type.filter(|media_type| !media_type.starts_with("application/octet-stream") && !media_type.starts_with("binary/"));
+        let media_type = media_type
+            .filter(|media_type| !media_type.starts_with("application/octet-stream") && !media_type.starts_with("binary/"));
         Ok(Fetched::Content(Content { bytes: bytes.freeze(), media_type, fingerprint }))
     }
 }

@@ -15,7 +15,9 @@ use url::Url;
 use super::{
     Content, Fetched, Listed, Listing, Place, Source, SourceFault, SourcePolicy,
     egress::{Answer, Egress, Validators, place},
-    links, robots::Robots, sitemap,
+    links,
+    robots::Robots,
+    sitemap,
 };
 use crate::spec::{Follow, WebSource};
 
@@ -47,11 +49,7 @@ pub(super) struct Page {
 impl Page {
     pub(super) fn read(&self) -> Result<Content, SourceFault> {
         let bytes = std::fs::read(&self.file).map_err(|fault| SourceFault::of_io("crawled page", &fault))?;
-        Ok(Content {
-            bytes: bytes.into(),
-            media_type: self.media_type.clone(),
-            fingerprint: Some(self.fingerprint.clone()),
-        })
+        Ok(Content { bytes: bytes.into(), media_type: self.media_type.clone(), fingerprint: Some(self.fingerprint.clone()) })
     }
 }
 
@@ -72,8 +70,8 @@ impl Web {
         let mut seen = BTreeSet::new();
         let mut starts = Vec::new();
         for given in &self.spec.urls {
-            let url = Url::parse(given)
-                .map_err(|fault| SourceFault::Unusable { place: given.clone(), reason: fault.to_string() })?;
+            let url =
+                Url::parse(given).map_err(|fault| SourceFault::Unusable { place: given.clone(), reason: fault.to_string() })?;
             self.egress.judge(&url)?;
             let url = without_fragment(url);
             if seen.insert(url.clone()) {
@@ -164,8 +162,7 @@ impl Web {
     ) -> Result<(), SourceFault> {
         let spool = |fault: std::io::Error| SourceFault::of_io("the folder for crawled pages", &fault);
         std::fs::create_dir_all(&self.spool).map_err(spool)?;
-        let mut waiting: VecDeque<(Url, Arc<Url>, u32)> =
-            starts.into_iter().map(|url| (url.clone(), Arc::new(url), 0)).collect();
+        let mut waiting: VecDeque<(Url, Arc<Url>, u32)> = starts.into_iter().map(|url| (url.clone(), Arc::new(url), 0)).collect();
         while let Some((url, start, depth)) = waiting.pop_front() {
             if self.is_full(listing) {
                 listing.notes.push(self.full(source));

@@ -121,11 +121,7 @@ fn glob(pattern: &String, path: &str) -> Checked {
 }
 
 fn web_is_sound(web: &WebSource, path: &str) -> Checked {
-    ensure(
-        !web.urls.is_empty() || web.sitemap.is_some(),
-        &format!("{path}.urls"),
-        "name at least one address or a sitemap",
-    )?;
+    ensure(!web.urls.is_empty() || web.sitemap.is_some(), &format!("{path}.urls"), "name at least one address or a sitemap")?;
     for (index, given) in web.urls.iter().enumerate() {
         web_address(given, &format!("{path}.urls[{index}]"))?;
     }

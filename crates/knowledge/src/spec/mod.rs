@@ -17,9 +17,7 @@ pub use check::SpecProblem;
 pub(crate) use check::{RESERVED_KEYS, VALUE_BYTES, distinct, key_is_sound};
 pub use duration::Every;
 pub use retrieval::{Mode, Parents, RetrievalSpec};
-pub use source::{
-    EnvCredentials, FilesSource, FolderSource, Follow, GitSource, LabelRule, S3Source, SourceSpec, WebSource,
-};
+pub use source::{EnvCredentials, FilesSource, FolderSource, Follow, GitSource, LabelRule, S3Source, SourceSpec, WebSource};
 
 pub const DEFAULT_EMBEDDING: &str = "all-minilm-l6-v2";
 
@@ -91,12 +89,8 @@ impl KnowledgeSpec {
     #[must_use]
     pub fn table_config(&self, embedder_identity: &str) -> Digest {
         let chunking = self.chunking.digest();
-        let parts: [&[u8]; 4] = [
-            b"knowledge rows",
-            &crate::table::ROW_FORMAT.to_le_bytes(),
-            chunking.as_bytes(),
-            embedder_identity.as_bytes(),
-        ];
+        let parts: [&[u8]; 4] =
+            [b"knowledge rows", &crate::table::ROW_FORMAT.to_le_bytes(), chunking.as_bytes(), embedder_identity.as_bytes()];
         Digest::of_parts(parts)
     }
 }

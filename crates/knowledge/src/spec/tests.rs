@@ -48,7 +48,10 @@ fn what_cannot_be_right_is_refused_with_its_place() {
     refused(|spec| spec["sources"] = json!([{ "type": "web" }]), "sources[0].urls");
     refused(|spec| spec["sources"] = json!([{ "type": "web", "urls": ["file:///etc/passwd"] }]), "sources[0].urls[0]");
     refused(|spec| spec["sources"] = json!([{ "type": "s3", "bucket": "UPPER" }]), "sources[0].bucket");
-    refused(|spec| spec["sources"] = json!([{ "type": "folder", "path": "a" }, { "type": "folder", "path": "a/" }]), "sources[1]");
+    refused(
+        |spec| spec["sources"] = json!([{ "type": "folder", "path": "a" }, { "type": "folder", "path": "a/" }]),
+        "sources[1]",
+    );
 }
 
 #[test]

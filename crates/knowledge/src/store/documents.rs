@@ -56,13 +56,29 @@ pub(crate) struct Listed {
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
     /// Its rows were written.
-    Ready { document: Box<Document>, attributes: Digest, fingerprint: Option<String>, table: Name, row_key: Digest },
+    Ready {
+        document: Box<Document>,
+        attributes: Digest,
+        fingerprint: Option<String>,
+        table: Name,
+        row_key: Digest,
+    },
     /// Its content is what it was; only what the source says of it moved.
-    Fingerprint { id: DocumentId, fingerprint: Option<String> },
+    Fingerprint {
+        id: DocumentId,
+        fingerprint: Option<String>,
+    },
     /// Its content cannot be taken in; its rows are gone.
-    Failed { document: Box<Document>, attributes: Digest, fingerprint: Option<String> },
+    Failed {
+        document: Box<Document>,
+        attributes: Digest,
+        fingerprint: Option<String>,
+    },
     /// Its content could not be had now; what was there stays.
-    Stale { id: DocumentId, reason: Reason },
+    Stale {
+        id: DocumentId,
+        reason: Reason,
+    },
     Gone(DocumentId),
 }
 
@@ -129,12 +145,37 @@ const AUDIENCES: &str = "SELECT d.source, d.status, d.labels, COUNT(*) AS docume
 
 #[cfg(test)]
 pub(super) const STATEMENTS: &[&str] = &[
-    KNOWN, UPSERT, UPSERT_ROWS, SET_FINGERPRINT, SET_STALE, DELETE, DELETE_FOR_GOOD, DELETE_ROWS, DELETE_ROWS_IN,
-    ROWS_OF_TABLE, FORGET, LIFT, VISIBLE, RELEASE_TEXT, RELEASED, RELEASED_BY, UNLIST_RELEASED, SAME_CONTENT, SHARES_PARSED, IDS_OF_SOURCE, GET, PAGE, AUDIENCES,
+    KNOWN,
+    UPSERT,
+    UPSERT_ROWS,
+    SET_FINGERPRINT,
+    SET_STALE,
+    DELETE,
+    DELETE_FOR_GOOD,
+    DELETE_ROWS,
+    DELETE_ROWS_IN,
+    ROWS_OF_TABLE,
+    FORGET,
+    LIFT,
+    VISIBLE,
+    RELEASE_TEXT,
+    RELEASED,
+    RELEASED_BY,
+    UNLIST_RELEASED,
+    SAME_CONTENT,
+    SHARES_PARSED,
+    IDS_OF_SOURCE,
+    GET,
+    PAGE,
+    AUDIENCES,
 ];
 
 /// Everything the catalog knows of a knowledge, beside what one table holds of it.
-pub(crate) async fn known(catalog: &Catalog, key: &KnowledgeKey, table: &Name) -> Result<HashMap<DocumentId, Known>, CatalogFault> {
+pub(crate) async fn known(
+    catalog: &Catalog,
+    key: &KnowledgeKey,
+    table: &Name,
+) -> Result<HashMap<DocumentId, Known>, CatalogFault> {
     let mut all = HashMap::new();
     let mut after = String::new();
     loop {
@@ -223,9 +264,26 @@ async fn upsert(
     let Document { digest, parsed, bytes, pages, chunks: _, tokens: _, status, reason, updated, .. } = document;
     let (code, detail) = reason.as_ref().map(|reason| (reason.code.clone(), stored(&reason.detail))).unzip();
     let values = params![
-        key.project, &key.name, id.as_str(), source, stored(path), stored(uri), stored(title), stored(media_type),
-        json!(labels), json!(metadata), attributes, fingerprint, digest, parsed, *bytes, *pages, status.as_str(),
-        code, detail, *updated
+        key.project,
+        &key.name,
+        id.as_str(),
+        source,
+        stored(path),
+        stored(uri),
+        stored(title),
+        stored(media_type),
+        json!(labels),
+        json!(metadata),
+        attributes,
+        fingerprint,
+        digest,
+        parsed,
+        *bytes,
+        *pages,
+        status.as_str(),
+        code,
+        detail,
+        *updated
     ];
     tx.execute(UPSERT, values).await.map(drop)
 }
@@ -273,7 +331,11 @@ pub(crate) async fn lift(tx: &mut Tx, key: &KnowledgeKey, id: &DocumentId) -> Re
 }
 
 /// Labels and status of documents as they are now; those that are not there are missing in the answer.
-pub(crate) async fn labels_of(catalog: &Catalog, key: &KnowledgeKey, ids: &[String]) -> Result<HashMap<String, Visible>, CatalogFault> {
+pub(crate) async fn labels_of(
+    catalog: &Catalog,
+    key: &KnowledgeKey,
+    ids: &[String],
+) -> Result<HashMap<String, Visible>, CatalogFault> {
     let mut found = HashMap::with_capacity(ids.len());
     for some in ids.chunks(LABELS_AT_ONCE) {
         let mut values = params![key.project, &key.name];
@@ -293,9 +355,7 @@ pub(crate) async fn same_content(
     digest: &Digest,
 ) -> Result<Vec<(String, Digest, String)>, CatalogFault> {
     let rows = catalog.query(SAME_CONTENT, params![key.project, &key.name, digest]).await?;
-    rows.iter()
-        .map(|row| Ok((row.text("path")?.to_owned(), row.parse("parsed")?, row.text("media_type")?.to_owned())))
-        .collect()
+    rows.iter().map(|row| Ok((row.text("path")?.to_owned(), row.parse("parsed")?, row.text("media_type")?.to_owned()))).collect()
 }
 
 /// Texts that were let go at this time or before.
@@ -380,7 +440,11 @@ fn document(row: &Row) -> Result<Document, CatalogFault> {
 }
 
 /// Counts of all documents, apart by who may see them: the caller adds up what an actor may know of.
-pub(crate) async fn audiences(catalog: &Catalog, key: &KnowledgeKey, table: Option<&Name>) -> Result<Vec<Audience>, CatalogFault> {
+pub(crate) async fn audiences(
+    catalog: &Catalog,
+    key: &KnowledgeKey,
+    table: Option<&Name>,
+) -> Result<Vec<Audience>, CatalogFault> {
     let table = table.map(Name::to_string).unwrap_or_default();
     let rows = catalog.query(AUDIENCES, params![key.project, &key.name, table]).await?;
     rows.iter()

@@ -1,10 +1,7 @@
 use std::str::FromStr;
 
 use mainspring_catalog::{Catalog, CatalogFault, Row, Tx, params};
-use mainspring_kernel::{
-    Digest, Name, Timestamp,
-    id::ProjectId,
-};
+use mainspring_kernel::{Digest, Name, Timestamp, id::ProjectId};
 use mainspring_lake::LakeVersion;
 
 use crate::model::KnowledgeKey;
@@ -91,8 +88,23 @@ const DROP_ROWS: &str = "DELETE FROM document_rows WHERE lake_table = $1";
 
 #[cfg(test)]
 pub(super) const STATEMENTS: &[&str] = &[
-    ENSURE, FIND, LIST, HOLD, HOLDER, RENEW, FREE, FREE_ALL, MARK_UNSETTLED, SETTLE, TABLES, ADD_TABLE, RETIRE, ACTIVATE, POINT,
-    DROP_TABLE, DROP_ROWS,
+    ENSURE,
+    FIND,
+    LIST,
+    HOLD,
+    HOLDER,
+    RENEW,
+    FREE,
+    FREE_ALL,
+    MARK_UNSETTLED,
+    SETTLE,
+    TABLES,
+    ADD_TABLE,
+    RETIRE,
+    ACTIVATE,
+    POINT,
+    DROP_TABLE,
+    DROP_ROWS,
 ];
 
 pub(crate) async fn find(catalog: &Catalog, key: &KnowledgeKey) -> Result<Option<State>, CatalogFault> {
@@ -102,7 +114,8 @@ pub(crate) async fn find(catalog: &Catalog, key: &KnowledgeKey) -> Result<Option
 
 /// Every knowledge of every project, a page at a time: for the building's own upkeep.
 pub(crate) async fn list(catalog: &Catalog, after: Option<&KnowledgeKey>) -> Result<Vec<State>, CatalogFault> {
-    let (project, name) = after.map_or_else(|| (String::new(), String::new()), |key| (key.project.to_string(), key.name.to_string()));
+    let (project, name) =
+        after.map_or_else(|| (String::new(), String::new()), |key| (key.project.to_string(), key.name.to_string()));
     catalog.query(LIST, params![project, name]).await?.iter().map(state).collect()
 }
 

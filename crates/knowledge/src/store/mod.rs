@@ -11,13 +11,13 @@ pub(crate) use runs::RunRow;
 
 pub(crate) mod document {
     pub(crate) use super::documents::{
-        Change, apply, audiences, delete, forget, get, ids_of_source, known, labels_of, lift, page, released, released_by, reset_rows,
-        rows_of_table, same_content, shares_parsed, unlist_released,
+        Change, apply, audiences, delete, forget, get, ids_of_source, known, labels_of, lift, page, released, released_by,
+        reset_rows, rows_of_table, same_content, shares_parsed, unlist_released,
     };
 }
 pub(crate) mod held {
     pub(crate) use super::knowledge::{
-        activate, add_table, drop_table, find, free, free_all, hold, holder, list, mark_unsettled, settle, tables, renew,
+        activate, add_table, drop_table, find, free, free_all, hold, holder, list, mark_unsettled, renew, settle, tables,
     };
 }
 pub(crate) mod run {

@@ -126,7 +126,8 @@ fn attempts() -> impl Strategy<Value = Attempt> {
         Just("shared words stand in every one".to_owned()),
         "[a-z*' \"=\\[\\]()]{1,30}",
     ];
-    let mode = prop_oneof![Just(None), Just(Some(SearchMode::Vector)), Just(Some(SearchMode::Text)), Just(Some(SearchMode::Hybrid))];
+    let mode =
+        prop_oneof![Just(None), Just(Some(SearchMode::Vector)), Just(Some(SearchMode::Text)), Just(Some(SearchMode::Hybrid))];
     let documents = prop::collection::vec(0..DOCUMENTS, 0..4);
     let held = prop::collection::btree_set(prop::sample::select(LABELS.to_vec()), 0..4);
     (held, words, mode, 1..60_usize, prop::option::of(0..4_usize), documents, prop::option::of("[a-z0-9 ]{0,6}")).prop_map(

@@ -87,5 +87,8 @@ async fn bad_requests_are_named() {
     assert_eq!(check(asking(&"x".repeat(40_000))).await, "knowledge-bad-request");
     assert_eq!(check(RetrieveRequest { limit: Some(0), ..asking("x") }).await, "knowledge-bad-request");
     assert_eq!(check(RetrieveRequest { documents: vec!["' OR 1=1".into()], ..asking("x") }).await, "knowledge-bad-request");
-    assert_eq!(check(RetrieveRequest { metadata: [("a=b".into(), vec!["c".into()])].into(), ..asking("x") }).await, "knowledge-bad-request");
+    assert_eq!(
+        check(RetrieveRequest { metadata: [("a=b".into(), vec!["c".into()])].into(), ..asking("x") }).await,
+        "knowledge-bad-request"
+    );
 }

@@ -1,12 +1,6 @@
 //! Cut off anywhere, the next run goes on: nothing lost, nothing twice.
 
-use std::{
-    collections::BTreeMap,
-    future::Future,
-    pin::Pin,
-    sync::atomic::Ordering,
-    task::Poll,
-};
+use std::{collections::BTreeMap, future::Future, pin::Pin, sync::atomic::Ordering, task::Poll};
 
 use mainspring_kernel::PageRequest;
 use mainspring_lake::{Filter, Scan};

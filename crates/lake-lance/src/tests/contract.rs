@@ -22,7 +22,8 @@ async fn a_lake_may_lie_under_any_path() {
     let dir = tempfile::tempdir().unwrap();
     let odd = dir.path().join("späces & 100% #1?/nested");
     let lake = lake_in(&odd).await;
-    let some: Vec<_> = ALL.iter().filter(|case| case.name.starts_with("a_table") || case.name.contains("dropped")).copied().collect();
+    let some: Vec<_> =
+        ALL.iter().filter(|case| case.name.starts_with("a_table") || case.name.contains("dropped")).copied().collect();
     assert!(some.len() > 3);
     assert_eq!(failures(&lake, &some).await, Vec::<&str>::new());
     assert!(odd.is_dir());

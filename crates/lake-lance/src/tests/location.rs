@@ -5,9 +5,7 @@ use secrecy::ExposeSecret;
 use crate::LakeLocation;
 
 fn parse(text: &str, variables: &[(&str, &str)]) -> Result<LakeLocation, crate::LocationFault> {
-    LakeLocation::parse_with(text, |name| {
-        variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
-    })
+    LakeLocation::parse_with(text, |name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
 }
 
 #[track_caller]
@@ -55,7 +53,10 @@ fn the_usual_variables_are_used() {
     let location = parse("s3://b/p", &variables).unwrap();
     assert!(!format!("{location:?}").contains("hidden"), "a secret is never printed");
     let LakeLocation::S3 { access_key, secret_key, region, endpoint, allow_http, .. } = location else { panic!("not S3") };
-    assert_eq!((access_key.as_deref(), region.as_str(), endpoint.as_deref()), (Some("id"), "eu-west-1", Some("http://minio:9000")));
+    assert_eq!(
+        (access_key.as_deref(), region.as_str(), endpoint.as_deref()),
+        (Some("id"), "eu-west-1", Some("http://minio:9000"))
+    );
     assert_eq!(secret_key.unwrap().expose_secret(), "hidden");
     assert!(!allow_http, "unencrypted traffic to another machine has to be allowed");
 }

@@ -134,7 +134,8 @@ async fn ask(table: &dyn Table, model: &Model, filter: &Filter) {
     assert_eq!(sorted(found), sorted(wanted.clone()), "scan of {filter:?}");
     assert_eq!(table.count(filter.clone()).await.unwrap(), wanted.len() as u64, "count of {filter:?}");
 
-    let ordered = Scan::of(filter.clone()).order("number", Order::Descending).order("id", Order::Ascending).columns(&["id", "number"]);
+    let ordered =
+        Scan::of(filter.clone()).order("number", Order::Descending).order("id", Order::Ascending).columns(&["id", "number"]);
     let found: Vec<Option<i64>> = numbers(&table.scan(ordered).await.unwrap());
     let mut numbers: Vec<Option<i64>> = wanted.iter().map(|row| row.number).collect();
     numbers.sort_by_key(|number| (number.is_none(), number.map(std::cmp::Reverse)));
@@ -161,7 +162,10 @@ async fn ask(table: &dyn Table, model: &Model, filter: &Filter) {
 
 fn numbers(batches: &[arrow_array::RecordBatch]) -> Vec<Option<i64>> {
     use arrow_array::cast::AsArray;
-    batches.iter().flat_map(|batch| batch.column(1).as_primitive::<arrow_array::types::Int64Type>().iter().collect::<Vec<_>>()).collect()
+    batches
+        .iter()
+        .flat_map(|batch| batch.column(1).as_primitive::<arrow_array::types::Int64Type>().iter().collect::<Vec<_>>())
+        .collect()
 }
 
 async fn play(steps: Vec<Step>) {

@@ -79,7 +79,11 @@ async fn a_torn_newest_version_is_moved_out() {
         tear(&manifests(dir.path(), "t")[0]);
         let repairs = repaired(dir.path()).await;
         let [repair] = &repairs[..] else { panic!("{what}: {repairs:?}") };
-        assert_eq!((repair.table.as_str(), repair.bad_version, repair.opened_version), ("t", versions[2].number, versions[1].number), "{what}");
+        assert_eq!(
+            (repair.table.as_str(), repair.bad_version, repair.opened_version),
+            ("t", versions[2].number, versions[1].number),
+            "{what}"
+        );
         assert!(Path::new("/").join(&repair.moved_to).is_file(), "{what}: {}", repair.moved_to);
         assert_eq!(repaired(dir.path()).await, [], "{what}: once is enough");
         assert_eq!(ids_in(dir.path()).await, ["a", "b"], "{what}");
@@ -113,7 +117,8 @@ async fn a_torn_data_file_of_the_newest_version_takes_the_version_with_it() {
     for keep in [0, 10] {
         let dir = tempfile::tempdir().unwrap();
         let versions = three_versions(dir.path()).await;
-        let mut files: Vec<PathBuf> = fs::read_dir(dir.path().join("t.lance/data")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut files: Vec<PathBuf> =
+            fs::read_dir(dir.path().join("t.lance/data")).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort_by_key(|path| fs::metadata(path).unwrap().modified().unwrap());
         cut(files.last().unwrap(), keep);
         let repairs = repaired(dir.path()).await;

@@ -4,7 +4,10 @@ use mainspring_lake::{
 };
 
 use super::{lake_in, table_in};
-use crate::{indexes::pieces_to_merge, upkeep::{Piece, excluded, target_rows}};
+use crate::{
+    indexes::pieces_to_merge,
+    upkeep::{Piece, excluded, target_rows},
+};
 
 fn piece(id: u32, rows: u64) -> Piece {
     Piece { id, rows, deleted: 0, bytes: rows * 100 }

@@ -43,7 +43,13 @@ async fn a_large_table_gets_a_vector_index_that_finds_what_is_near() {
     let table = table_in(&lake, "t").await;
     let mut random = StdRng::seed_from_u64(7);
     let rows: Vec<Row> = (0..ROWS)
-        .map(|n| Row { vector: Some(vector(&mut random)), ..Row::new(format!("{n:05}")) }.labels(&[if n % 10 == 0 { "few" } else { "most" }]))
+        .map(|n| {
+            Row { vector: Some(vector(&mut random)), ..Row::new(format!("{n:05}")) }.labels(&[if n % 10 == 0 {
+                "few"
+            } else {
+                "most"
+            }])
+        })
         .collect();
     table.append(batch(&rows[..1_000])).await.unwrap();
     let policy = UpkeepPolicy { fragments: 4, unindexed_rows: 100, ..UpkeepPolicy::default() };
@@ -86,7 +92,10 @@ async fn a_growing_table_keeps_finding_what_is_near() {
     let policy = UpkeepPolicy { fragments: 6, unindexed_rows: 200, ..UpkeepPolicy::default() };
     for part in 0..20 {
         let rows: Vec<Row> = (0..300)
-            .map(|n| Row { vector: Some(vector(&mut random)), ..Row::new(format!("{part:02}-{n:03}")) }.words(&format!("part{part} row{n}")))
+            .map(|n| {
+                Row { vector: Some(vector(&mut random)), ..Row::new(format!("{part:02}-{n:03}")) }
+                    .words(&format!("part{part} row{n}"))
+            })
             .collect();
         table.append(batch(&rows)).await.unwrap();
         if part % 3 == 2 {
@@ -102,7 +111,12 @@ async fn a_growing_table_keeps_finding_what_is_near() {
     let share = recall(&*table, &mut random, &Filter::All).await;
     assert!(share >= 0.95, "recall {share}");
     for part in [0, 7, 19] {
-        let query = mainspring_lake::TextQuery { column: "words".into(), words: format!("part{part}"), limit: 1_000, filter: Filter::All };
+        let query = mainspring_lake::TextQuery {
+            column: "words".into(),
+            words: format!("part{part}"),
+            limit: 1_000,
+            filter: Filter::All,
+        };
         let wanted = table.count(Filter::StartsWith("id".into(), format!("{part:02}-"))).await.unwrap();
         assert_eq!(table.matching(query).await.unwrap().rows.len() as u64, wanted, "part {part}");
     }

@@ -4,13 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "a case is a test: it stops where something is not as it should be")]
 #![expect(clippy::missing_panics_doc, reason = "panicking is how a case fails")]
 
-mod rows;
-mod writing;
 mod reading;
+mod rows;
 mod searching;
-mod versions;
 mod tables;
 mod upkeep;
+mod versions;
+mod writing;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 

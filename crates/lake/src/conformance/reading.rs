@@ -128,13 +128,8 @@ pub(super) async fn unknown_columns_are_named(lake: &dyn Lake) {
     is_no_column(table.scan(Scan::of(Filter::All).columns(&["id", "nope"])).await);
     is_no_column(table.scan(Scan::of(Filter::All).order("nope", Order::Ascending)).await);
     is_no_column(table.take(&[0], &["nope"]).await);
-    let nearest = VectorQuery {
-        column: "nope".into(),
-        vector: leaning(0.0),
-        limit: 3,
-        filter: Filter::All,
-        distance: Distance::Exact,
-    };
+    let nearest =
+        VectorQuery { column: "nope".into(), vector: leaning(0.0), limit: 3, filter: Filter::All, distance: Distance::Exact };
     is_no_column(table.nearest(nearest).await);
     let matching = TextQuery { column: "nope".into(), words: "words".into(), limit: 3, filter: Filter::All };
     is_no_column(table.matching(matching).await);
@@ -195,13 +190,8 @@ pub(super) async fn rows_are_taken_in_order(lake: &dyn Lake) {
     let rows: Vec<Row> = (0..5_u8).map(|n| Row::new(format!("{n}")).angle(f32::from(n) * 10.0)).collect();
     table.append(batch(&rows[..2])).await.unwrap();
     table.append(batch(&rows[2..])).await.unwrap();
-    let query = VectorQuery {
-        column: "vector".into(),
-        vector: leaning(0.0),
-        limit: 5,
-        filter: Filter::All,
-        distance: Distance::Exact,
-    };
+    let query =
+        VectorQuery { column: "vector".into(), vector: leaning(0.0), limit: 5, filter: Filter::All, distance: Distance::Exact };
     let hits = table.nearest(query).await.unwrap().rows;
     assert_eq!(ids_at(&*table, &hits).await, ["0", "1", "2", "3", "4"]);
     let turned: Vec<(u64, f32)> = hits.iter().rev().copied().collect();

@@ -31,12 +31,15 @@ async fn found(table: &dyn Table, query: TextQuery) -> Vec<String> {
 pub(super) async fn words_are_found_at_once(lake: &dyn Lake) {
     let table = table(lake, "searching-words").await;
     assert_eq!(table.matching(words("anything", Filter::All)).await.unwrap(), DocHits::default());
-    table.append(batch(&[
-        Row::new("a").words("The lake holds versions of every table"),
-        Row::new("b").words("Lakes and lakes: a lake, again a lake"),
-        Row::new("c").words("Nothing of the kind"),
-        Row::new("d"),
-    ])).await.unwrap();
+    table
+        .append(batch(&[
+            Row::new("a").words("The lake holds versions of every table"),
+            Row::new("b").words("Lakes and lakes: a lake, again a lake"),
+            Row::new("c").words("Nothing of the kind"),
+            Row::new("d"),
+        ]))
+        .await
+        .unwrap();
     assert_eq!(found(&*table, words("lake", Filter::All)).await, ["b", "a"]);
     table.upkeep(&thorough()).await.unwrap();
     assert_eq!(found(&*table, words("lake", Filter::All)).await, ["b", "a"]);
@@ -145,7 +148,9 @@ pub(super) async fn nearest_rows_come_best_first(lake: &dyn Lake) {
 pub(super) async fn nearest_rows_obey_the_filter(lake: &dyn Lake) {
     let table = table(lake, "searching-obey").await;
     let rows: Vec<Row> = (0..40_u8)
-        .map(|n| Row::new(format!("{n:02}")).angle(f32::from(n)).number(i64::from(n)).labels(if n < 35 { &["all"] } else { &["few"] }))
+        .map(|n| {
+            Row::new(format!("{n:02}")).angle(f32::from(n)).number(i64::from(n)).labels(if n < 35 { &["all"] } else { &["few"] })
+        })
         .collect();
     table.append(batch(&rows)).await.unwrap();
     for _ in 0..2 {

@@ -31,7 +31,9 @@ pub(super) async fn another_schema_is_refused(lake: &dyn Lake) {
         assert!(matches!(lake.open(table.name(), &other).await, Err(LakeFault::Schema { .. })));
     }
     let name: Name = "tables-index".parse().unwrap();
-    for (column, kind) in [("number", IndexKind::Text), ("words", IndexKind::Vector), ("doc", IndexKind::Labels), ("labels", IndexKind::Scalar)] {
+    for (column, kind) in
+        [("number", IndexKind::Text), ("words", IndexKind::Vector), ("doc", IndexKind::Labels), ("labels", IndexKind::Scalar)]
+    {
         let index = IndexSpec { column: column.to_owned(), kind };
         let odd = TableSpec { schema: spec().schema, indexes: vec![index] };
         assert!(matches!(lake.open(&name, &odd).await, Err(LakeFault::Schema { .. })), "{kind:?} on {column}");

@@ -105,7 +105,10 @@ pub(super) async fn upkeep_and_writers_do_not_fail_each_other(lake: &dyn Lake) {
                 let id = 1_000 + writer * 100 + round;
                 table.append(batch(&rows(id, id + 1))).await.unwrap();
                 let replaced = 1_500 + writer;
-                let commit = table.replace(Filter::eq("id", format!("{replaced:04}")), Some(batch(&rows(replaced, replaced + 1)))).await.unwrap();
+                let commit = table
+                    .replace(Filter::eq("id", format!("{replaced:04}")), Some(batch(&rows(replaced, replaced + 1))))
+                    .await
+                    .unwrap();
                 assert_eq!((commit.inserted, commit.deleted), (1, u64::from(round > 0)));
             }
         }

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use super::{Row, batch, done, ids, table};
-use crate::{Distance, Filter, Lake, LakeFault, LakeVersion, Scan, TextQuery, UpkeepPolicy, VectorQuery, conformance::rows::leaning};
+use crate::{
+    Distance, Filter, Lake, LakeFault, LakeVersion, Scan, TextQuery, UpkeepPolicy, VectorQuery, conformance::rows::leaning,
+};
 
 /// Upkeep that keeps no past.
 fn forgetful() -> UpkeepPolicy {

@@ -13,8 +13,7 @@ use crate::model::{Asset, Pin, ResolvedReference, VersionSummary};
 const FIND: &str = "SELECT a.id, a.latest, v.digest FROM asset a \
     JOIN asset_version v ON v.asset = a.id AND v.number = a.latest \
     WHERE a.project = $1 AND a.kind = $2 AND a.name = $3";
-const NAMES: &str =
-    "SELECT name FROM asset WHERE project = $1 AND kind = $2 ORDER BY name LIMIT 10000";
+const NAMES: &str = "SELECT name FROM asset WHERE project = $1 AND kind = $2 ORDER BY name LIMIT 10000";
 const LIST: &str = "SELECT a.id, a.kind, a.name, a.latest, a.created, a.updated, v.digest, v.description FROM asset a \
     JOIN asset_version v ON v.asset = a.id AND v.number = a.latest \
     WHERE a.project = $1 AND (CAST($2 AS TEXT) IS NULL OR a.kind = $2) \
@@ -95,25 +94,13 @@ impl Reads<'_> {
         name: &Name,
     ) -> Result<Option<Current>, CatalogFault> {
         let row = self.first(FIND, params![project, kind, name]).await?;
-        row.map(|row| {
-            Ok(Current {
-                id: row.parse("id")?,
-                number: row.number("latest")?,
-                digest: row.parse("digest")?,
-            })
-        })
-        .transpose()
+        row.map(|row| Ok(Current { id: row.parse("id")?, number: row.number("latest")?, digest: row.parse("digest")? }))
+            .transpose()
     }
 
-    pub(crate) async fn asset_names(
-        &mut self,
-        project: ProjectId,
-        kind: AssetKind,
-    ) -> Result<Vec<String>, CatalogFault> {
+    pub(crate) async fn asset_names(&mut self, project: ProjectId, kind: AssetKind) -> Result<Vec<String>, CatalogFault> {
         let rows = self.query(NAMES, params![project, kind]).await?;
-        rows.iter()
-            .map(|row| row.text("name").map(str::to_owned))
-            .collect()
+        rows.iter().map(|row| row.text("name").map(str::to_owned)).collect()
     }
 
     pub(crate) async fn list_assets(
@@ -124,24 +111,17 @@ impl Reads<'_> {
         limit: usize,
     ) -> Result<Vec<Asset>, CatalogFault> {
         let (after_kind, after_name) = after.unzip();
-        let rows = self
-            .query(LIST, params![project, kind, after_kind, after_name, limit])
-            .await?;
+        let rows = self.query(LIST, params![project, kind, after_kind, after_name, limit]).await?;
         rows.iter().map(read_asset).collect()
     }
 
-    pub(crate) async fn find_version(
-        &mut self,
-        asset: AssetId,
-        which: Which<'_>,
-    ) -> Result<Option<(u32, Digest)>, CatalogFault> {
+    pub(crate) async fn find_version(&mut self, asset: AssetId, which: Which<'_>) -> Result<Option<(u32, Digest)>, CatalogFault> {
         let row = match which {
             Which::Number(number) => self.first(BY_NUMBER, params![asset, number]).await?,
             Which::Digest(digest) => self.first(BY_DIGEST, params![asset, digest]).await?,
             Which::Alias(alias) => self.first(BY_ALIAS, params![asset, alias]).await?,
         };
-        row.map(|row| Ok((row.number("number")?, row.parse("digest")?)))
-            .transpose()
+        row.map(|row| Ok((row.number("number")?, row.parse("digest")?))).transpose()
     }
 
     pub(crate) async fn read_version(
@@ -150,8 +130,7 @@ impl Reads<'_> {
         number: u32,
     ) -> Result<Option<(VersionSummary, Value)>, CatalogFault> {
         let row = self.first(VERSION, params![asset, number]).await?;
-        row.map(|row| Ok((read_summary(&row)?, row.json("spec")?)))
-            .transpose()
+        row.map(|row| Ok((read_summary(&row)?, row.json("spec")?))).transpose()
     }
 
     pub(crate) async fn history(
@@ -164,11 +143,7 @@ impl Reads<'_> {
         rows.iter().map(read_summary).collect()
     }
 
-    pub(crate) async fn references(
-        &mut self,
-        asset: AssetId,
-        number: u32,
-    ) -> Result<Vec<ResolvedReference>, CatalogFault> {
+    pub(crate) async fn references(&mut self, asset: AssetId, number: u32) -> Result<Vec<ResolvedReference>, CatalogFault> {
         let rows = self.query(REFERENCES, params![asset, number]).await?;
         rows.iter().map(read_reference).collect()
     }
@@ -181,17 +156,10 @@ impl Reads<'_> {
         limit: usize,
     ) -> Result<Vec<(Pin, String)>, CatalogFault> {
         let (kind, name, version, path) = match after {
-            Some((kind, name, version, path)) => {
-                (Some(kind), Some(name), Some(version), Some(path))
-            }
+            Some((kind, name, version, path)) => (Some(kind), Some(name), Some(version), Some(path)),
             None => (None, None, None, None),
         };
-        let rows = self
-            .query(
-                USED_BY,
-                params![asset, number, kind, name, version, path, limit],
-            )
-            .await?;
+        let rows = self.query(USED_BY, params![asset, number, kind, name, version, path, limit]).await?;
         rows.iter()
             .map(|row| {
                 let pin = Pin {
@@ -234,18 +202,8 @@ fn read_summary(row: &Row) -> Result<VersionSummary, CatalogFault> {
 fn read_reference(row: &Row) -> Result<ResolvedReference, CatalogFault> {
     let kind: AssetKind = row.parse("kind")?;
     let target: AssetRef = row.parse("target")?;
-    let pin = Pin {
-        kind,
-        name: row.parse("name")?,
-        number: row.number("to_number")?,
-        digest: row.parse("to_digest")?,
-    };
-    Ok(ResolvedReference {
-        path: row.text("path")?.to_owned(),
-        kind,
-        target,
-        pin,
-    })
+    let pin = Pin { kind, name: row.parse("name")?, number: row.number("to_number")?, digest: row.parse("to_digest")? };
+    Ok(ResolvedReference { path: row.text("path")?.to_owned(), kind, target, pin })
 }
 
 pub(crate) async fn insert_asset(
@@ -254,43 +212,16 @@ pub(crate) async fn insert_asset(
     (id, kind, name): (AssetId, AssetKind, &Name),
     now: Timestamp,
 ) -> Result<(), CatalogFault> {
-    tx.execute(INSERT_ASSET, params![id, project, kind, name, now])
-        .await
-        .map(drop)
+    tx.execute(INSERT_ASSET, params![id, project, kind, name, now]).await.map(drop)
 }
 
-pub(crate) async fn advance_asset(
-    tx: &mut Tx,
-    asset: AssetId,
-    number: u32,
-    now: Timestamp,
-) -> Result<(), CatalogFault> {
-    tx.execute(ADVANCE_ASSET, params![asset, number, now])
-        .await
-        .map(drop)
+pub(crate) async fn advance_asset(tx: &mut Tx, asset: AssetId, number: u32, now: Timestamp) -> Result<(), CatalogFault> {
+    tx.execute(ADVANCE_ASSET, params![asset, number, now]).await.map(drop)
 }
 
 pub(crate) async fn insert_version(tx: &mut Tx, row: VersionRow<'_>) -> Result<(), CatalogFault> {
-    let VersionRow {
-        asset,
-        number,
-        digest,
-        description,
-        spec,
-        author,
-        message,
-        created,
-    } = row;
-    let values = params![
-        asset,
-        number,
-        digest,
-        description,
-        spec,
-        author,
-        message,
-        created
-    ];
+    let VersionRow { asset, number, digest, description, spec, author, message, created } = row;
+    let values = params![asset, number, digest, description, spec, author, message, created];
     tx.execute(INSERT_VERSION, values).await.map(drop)
 }
 
@@ -301,14 +232,7 @@ pub(crate) async fn insert_reference(
     to: AssetId,
 ) -> Result<(), CatalogFault> {
     let (asset, number, ordinal) = from;
-    let ResolvedReference {
-        path,
-        kind,
-        target,
-        pin,
-    } = reference;
-    let values = params![
-        asset, number, ordinal, path, kind, target, to, pin.number, pin.digest
-    ];
+    let ResolvedReference { path, kind, target, pin } = reference;
+    let values = params![asset, number, ordinal, path, kind, target, to, pin.number, pin.digest];
     tx.execute(INSERT_REFERENCE, values).await.map(drop)
 }

@@ -20,22 +20,14 @@ pub(crate) enum Reads<'r> {
 }
 
 impl Reads<'_> {
-    async fn query(
-        &mut self,
-        sql: &'static str,
-        params: Vec<Param>,
-    ) -> Result<Vec<Row>, CatalogFault> {
+    async fn query(&mut self, sql: &'static str, params: Vec<Param>) -> Result<Vec<Row>, CatalogFault> {
         match self {
             Self::Catalog(catalog) => catalog.query(sql, params).await,
             Self::Tx(tx) => tx.query(sql, params).await,
         }
     }
 
-    async fn first(
-        &mut self,
-        sql: &'static str,
-        params: Vec<Param>,
-    ) -> Result<Option<Row>, CatalogFault> {
+    async fn first(&mut self, sql: &'static str, params: Vec<Param>) -> Result<Option<Row>, CatalogFault> {
         Ok(self.query(sql, params).await?.into_iter().next())
     }
 }

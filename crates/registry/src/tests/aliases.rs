@@ -30,9 +30,7 @@ impl Room {
     async fn with_versions(catalog: Catalog, count: usize) -> Self {
         let room = Self::over(catalog).await;
         for number in 1..=count {
-            room.apply(&[prompt("greeting", &format!("text {number}"))])
-                .await
-                .unwrap();
+            room.apply(&[prompt("greeting", &format!("text {number}"))]).await.unwrap();
         }
         room
     }
@@ -40,29 +38,14 @@ impl Room {
     async fn set(&self, alias: &str, to: u32, expect: Expect) -> Result<Alias, RegistryFault> {
         let (asset, alias) = (name("greeting"), name(alias));
         let to = Selector::Number(to);
-        self.registry
-            .set_alias(
-                &self.editor,
-                (KIND, &asset),
-                (&alias, &to),
-                expect,
-                "because",
-            )
-            .await
+        self.registry.set_alias(&self.editor, (KIND, &asset), (&alias, &to), expect, "because").await
     }
 
     async fn moves(&self, alias: &str) -> Vec<(u32, Option<u32>, Option<u32>)> {
         let (asset, alias) = (name("greeting"), name(alias));
         let page = PageRequest::first(50);
-        let page = self
-            .registry
-            .alias_history(&self.reader, (KIND, &asset), &alias, &page)
-            .await
-            .unwrap();
-        page.items
-            .iter()
-            .map(|step| (step.ordinal, step.from, step.to))
-            .collect()
+        let page = self.registry.alias_history(&self.reader, (KIND, &asset), &alias, &page).await.unwrap();
+        page.items.iter().map(|step| (step.ordinal, step.from, step.to)).collect()
     }
 }
 
@@ -75,35 +58,13 @@ async fn an_alias_moves_and_remembers(catalog: Catalog) {
     // Saying again what is so already is a success, and no move.
     room.set("production", 3, Expect::Anything).await.unwrap();
     room.set("production", 2, Expect::Number(3)).await.unwrap();
-    assert_eq!(
-        room.moves("production").await,
-        [
-            (3, Some(3), Some(2)),
-            (2, Some(1), Some(3)),
-            (1, None, Some(1))
-        ]
-    );
-    assert_eq!(
-        room.version(KIND, "greeting@production")
-            .await
-            .unwrap()
-            .pin
-            .number,
-        2
-    );
+    assert_eq!(room.moves("production").await, [(3, Some(3), Some(2)), (2, Some(1), Some(3)), (1, None, Some(1))]);
+    assert_eq!(room.version(KIND, "greeting@production").await.unwrap().pin.number, 2);
     let version = room.version(KIND, "greeting@v2").await.unwrap();
     assert_eq!(version.aliases, [name("production")]);
-    let listed = room
-        .registry
-        .list(&room.reader, None, &PageRequest::first(5))
-        .await
-        .unwrap();
+    let listed = room.registry.list(&room.reader, None, &PageRequest::first(5)).await.unwrap();
     assert_eq!(listed.items[0].aliases[0].number, 2);
-    let aliases = room
-        .registry
-        .aliases(&room.reader, KIND, &name("greeting"))
-        .await
-        .unwrap();
+    let aliases = room.registry.aliases(&room.reader, KIND, &name("greeting")).await.unwrap();
     assert_eq!((aliases.len(), aliases[0].digest), (1, version.pin.digest));
 }
 
@@ -113,23 +74,11 @@ async fn a_stale_move_is_refused(catalog: Catalog) {
     room.set("production", 2, Expect::Number(1)).await.unwrap();
     for expect in [Expect::Number(1), Expect::Nothing] {
         let fault = room.set("production", 3, expect).await.unwrap_err();
-        assert_eq!(
-            (fault.kind(), fault.code()),
-            (FaultKind::Conflict, "registry-alias-moved")
-        );
-        assert!(
-            matches!(fault, RegistryFault::AliasMoved { found: Some(2), .. }),
-            "{fault:?}"
-        );
+        assert_eq!((fault.kind(), fault.code()), (FaultKind::Conflict, "registry-alias-moved"));
+        assert!(matches!(fault, RegistryFault::AliasMoved { found: Some(2), .. }), "{fault:?}");
     }
-    let fault = room
-        .set("candidate", 3, Expect::Number(1))
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(fault, RegistryFault::AliasMoved { found: None, .. }),
-        "{fault:?}"
-    );
+    let fault = room.set("candidate", 3, Expect::Number(1)).await.unwrap_err();
+    assert!(matches!(fault, RegistryFault::AliasMoved { found: None, .. }), "{fault:?}");
     assert_eq!(room.moves("production").await.len(), 2);
 }
 
@@ -149,19 +98,9 @@ async fn of_two_moves_at_once_one_wins(catalog: Catalog) {
         });
     }
     let outcomes = movers.join_all().await;
-    let winners: Vec<u32> = outcomes
-        .iter()
-        .filter_map(|outcome| outcome.as_ref().ok().copied())
-        .collect();
+    let winners: Vec<u32> = outcomes.iter().filter_map(|outcome| outcome.as_ref().ok().copied()).collect();
     assert_eq!(winners.len(), 1, "{outcomes:?}");
-    assert_eq!(
-        room.version(KIND, "greeting@production")
-            .await
-            .unwrap()
-            .pin
-            .number,
-        winners[0]
-    );
+    assert_eq!(room.version(KIND, "greeting@production").await.unwrap().pin.number, winners[0]);
     assert_eq!(room.moves("production").await.len(), 2);
 }
 
@@ -178,14 +117,8 @@ async fn an_alias_that_is_missing_names_the_nearest(catalog: Catalog) {
     let room = Room::with_versions(catalog, 1).await;
     room.set("production", 1, Expect::Anything).await.unwrap();
     let fault = room.version(KIND, "greeting@prodution").await.unwrap_err();
-    assert_eq!(
-        fault.to_string(),
-        "prompt `greeting` has no version `prodution`: did you mean `production`?"
-    );
-    let fault = room
-        .set("production", 9, Expect::Anything)
-        .await
-        .unwrap_err();
+    assert_eq!(fault.to_string(), "prompt `greeting` has no version `prodution`: did you mean `production`?");
+    let fault = room.set("production", 9, Expect::Anything).await.unwrap_err();
     assert_eq!(fault.code(), "registry-version-not-found");
 }
 
@@ -193,52 +126,21 @@ async fn a_removed_alias_is_gone_but_not_forgotten(catalog: Catalog) {
     let room = Room::with_versions(catalog, 2).await;
     room.set("candidate", 2, Expect::Anything).await.unwrap();
     let (asset, alias) = (name("greeting"), name("candidate"));
-    let remove = async |expect| {
-        room.registry
-            .remove_alias(&room.editor, (KIND, &asset), &alias, expect, "done")
-            .await
-    };
-    assert_eq!(
-        remove(Expect::Number(1)).await.unwrap_err().code(),
-        "registry-alias-moved"
-    );
+    let remove = async |expect| room.registry.remove_alias(&room.editor, (KIND, &asset), &alias, expect, "done").await;
+    assert_eq!(remove(Expect::Number(1)).await.unwrap_err().code(), "registry-alias-moved");
     remove(Expect::Number(2)).await.unwrap();
-    assert_eq!(
-        remove(Expect::Anything).await.unwrap_err().code(),
-        "registry-alias-not-found"
-    );
-    assert_eq!(
-        room.version(KIND, "greeting@candidate")
-            .await
-            .unwrap_err()
-            .code(),
-        "registry-version-not-found"
-    );
+    assert_eq!(remove(Expect::Anything).await.unwrap_err().code(), "registry-alias-not-found");
+    assert_eq!(room.version(KIND, "greeting@candidate").await.unwrap_err().code(), "registry-version-not-found");
     room.set("candidate", 1, Expect::Nothing).await.unwrap();
-    assert_eq!(
-        room.moves("candidate").await,
-        [(3, None, Some(1)), (2, Some(2), None), (1, None, Some(2))]
-    );
+    assert_eq!(room.moves("candidate").await, [(3, None, Some(1)), (2, Some(2), None), (1, None, Some(2))]);
 }
 
 async fn readers_do_not_move_aliases(catalog: Catalog) {
     let room = Room::with_versions(catalog, 1).await;
     let (asset, alias) = (name("greeting"), name("production"));
     let to = Selector::Latest;
-    let set = room
-        .registry
-        .set_alias(
-            &room.reader,
-            (KIND, &asset),
-            (&alias, &to),
-            Expect::Anything,
-            "",
-        )
-        .await;
+    let set = room.registry.set_alias(&room.reader, (KIND, &asset), (&alias, &to), Expect::Anything, "").await;
     assert_eq!(set.unwrap_err().kind(), FaultKind::Forbidden);
-    let removed = room
-        .registry
-        .remove_alias(&room.reader, (KIND, &asset), &alias, Expect::Anything, "")
-        .await;
+    let removed = room.registry.remove_alias(&room.reader, (KIND, &asset), &alias, Expect::Anything, "").await;
     assert_eq!(removed.unwrap_err().kind(), FaultKind::Forbidden);
 }

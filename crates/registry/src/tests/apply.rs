@@ -30,25 +30,13 @@ on_every_engine!(Catalog: [
 
 async fn applying_the_same_text_again_changes_nothing(catalog: Catalog) {
     let room = Room::over(catalog).await;
-    let drafts = [
-        prompt("greeting", "hello"),
-        chain("answer", &["prompt:greeting"]),
-    ];
+    let drafts = [prompt("greeting", "hello"), chain("answer", &["prompt:greeting"])];
     let first = room.apply(&drafts).await.unwrap();
-    assert!(
-        first
-            .changes
-            .iter()
-            .all(|change| change.action == Action::Create)
-    );
+    assert!(first.changes.iter().all(|change| change.action == Action::Create));
     let second = room.apply(&drafts).await.unwrap();
     assert!(second.is_empty());
     // Defaults written out and fields in another order are the same text.
-    let spelled = draft(
-        "prompt",
-        "greeting",
-        json!({"tone": "plain", "parameters": [], "text": "hello"}),
-    );
+    let spelled = draft("prompt", "greeting", json!({"tone": "plain", "parameters": [], "text": "hello"}));
     let third = room.apply(&[spelled]).await.unwrap();
     assert_eq!(third.changes[0].action, Action::Unchanged);
     assert_eq!(third.changes[0].after, first.changes[0].after);
@@ -60,47 +48,22 @@ async fn each_change_is_a_new_version_and_the_old_ones_stay(catalog: Catalog) {
         room.apply(&[prompt("greeting", text)]).await.unwrap();
     }
     let latest = room.version(AssetKind::Prompt, "greeting").await.unwrap();
-    assert_eq!(
-        (latest.pin.number, &latest.spec["text"]),
-        (3, &json!("three"))
-    );
-    let first = room
-        .version(AssetKind::Prompt, "greeting@v1")
-        .await
-        .unwrap();
-    assert_eq!(
-        (first.spec["text"].as_str(), first.message.as_str()),
-        (Some("one"), "a test")
-    );
+    assert_eq!((latest.pin.number, &latest.spec["text"]), (3, &json!("three")));
+    let first = room.version(AssetKind::Prompt, "greeting@v1").await.unwrap();
+    assert_eq!((first.spec["text"].as_str(), first.message.as_str()), (Some("one"), "a test"));
     assert_eq!(first.author, room.editor.principal);
-    let by_digest = room
-        .version(AssetKind::Prompt, &format!("greeting@{}", first.pin.digest))
-        .await
-        .unwrap();
+    let by_digest = room.version(AssetKind::Prompt, &format!("greeting@{}", first.pin.digest)).await.unwrap();
     assert_eq!(by_digest.pin, first.pin);
-    assert_eq!(
-        room.registry
-            .get_pin(&room.reader, &first.pin)
-            .await
-            .unwrap(),
-        first
-    );
+    assert_eq!(room.registry.get_pin(&room.reader, &first.pin).await.unwrap(), first);
     let mut forged = first.pin.clone();
     forged.digest = latest.pin.digest;
-    let fault = room
-        .registry
-        .get_pin(&room.reader, &forged)
-        .await
-        .unwrap_err();
+    let fault = room.registry.get_pin(&room.reader, &forged).await.unwrap_err();
     assert_eq!(fault.code(), "registry-version-not-found");
     // A description is part of what a version says.
     let mut described = prompt("greeting", "three");
     described.value["description"] = json!("says hello");
     let plan = room.apply(&[described]).await.unwrap();
-    assert_eq!(
-        (plan.changes[0].action, plan.changes[0].after.number),
-        (Action::Update, 4)
-    );
+    assert_eq!((plan.changes[0].action, plan.changes[0].after.number), (Action::Update, 4));
 }
 
 async fn going_back_to_an_old_text_is_a_new_number_with_the_old_digest(catalog: Catalog) {
@@ -109,26 +72,14 @@ async fn going_back_to_an_old_text_is_a_new_number_with_the_old_digest(catalog: 
         room.apply(&[prompt("greeting", text)]).await.unwrap();
     }
     let latest = room.version(AssetKind::Prompt, "greeting").await.unwrap();
-    let first = room
-        .version(AssetKind::Prompt, "greeting@v1")
-        .await
-        .unwrap();
-    assert_eq!(
-        (latest.pin.number, latest.pin.digest),
-        (3, first.pin.digest)
-    );
+    let first = room.version(AssetKind::Prompt, "greeting@v1").await.unwrap();
+    assert_eq!((latest.pin.number, latest.pin.digest), (3, first.pin.digest));
 }
 
 async fn a_plan_says_what_apply_will_do_and_does_nothing(catalog: Catalog) {
     let room = Room::over(catalog).await;
-    room.apply(&[prompt("kept", "same"), prompt("changed", "before")])
-        .await
-        .unwrap();
-    let drafts = [
-        prompt("kept", "same"),
-        prompt("changed", "after"),
-        chain("new", &["prompt:changed"]),
-    ];
+    room.apply(&[prompt("kept", "same"), prompt("changed", "before")]).await.unwrap();
+    let drafts = [prompt("kept", "same"), prompt("changed", "after"), chain("new", &["prompt:changed"])];
     let plan = room.registry.plan(&room.reader, &drafts).await.unwrap();
     let actions: Vec<Action> = plan.changes.iter().map(|change| change.action).collect();
     assert_eq!(actions, [Action::Unchanged, Action::Update, Action::Create]);
@@ -139,21 +90,8 @@ async fn a_plan_says_what_apply_will_do_and_does_nothing(catalog: Catalog) {
         .filter(|line| line.change != LineChange::Same)
         .map(|line| (line.change, line.text.trim()))
         .collect();
-    assert_eq!(
-        changed,
-        [
-            (LineChange::Removed, "text: before"),
-            (LineChange::Added, "text: after")
-        ]
-    );
-    assert_eq!(
-        room.version(AssetKind::Prompt, "changed")
-            .await
-            .unwrap()
-            .pin
-            .number,
-        1
-    );
+    assert_eq!(changed, [(LineChange::Removed, "text: before"), (LineChange::Added, "text: after")]);
+    assert_eq!(room.version(AssetKind::Prompt, "changed").await.unwrap().pin.number, 1);
     let applied = room.apply(&drafts).await.unwrap();
     assert_eq!(applied.changes, plan.changes);
 }
@@ -188,9 +126,7 @@ spec:
     - prompt: {use: 'no such ref!'}
 ";
     let drafts = Draft::read("app.yaml", text).unwrap();
-    let RegistryFault::Rejected { problems } = room.apply(&drafts).await.unwrap_err() else {
-        panic!()
-    };
+    let RegistryFault::Rejected { problems } = room.apply(&drafts).await.unwrap_err() else { panic!() };
     let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
     let expected = [
         "app.yaml#1: kind: unknown kind `promt`: did you mean `prompt`?",
@@ -207,36 +143,17 @@ spec:
         "app.yaml#4: spec.steps[0].prompt.use: `no such ref!` is not a reference: write `name`, `name@alias`, `name@v3` or `name@sha256:…`",
     ];
     for line in expected {
-        assert!(
-            said.iter().any(|said| said == line),
-            "{line}\nis not among\n{}",
-            said.join("\n")
-        );
+        assert!(said.iter().any(|said| said == line), "{line}\nis not among\n{}", said.join("\n"));
     }
-    assert!(
-        said.iter()
-            .any(|line| line.starts_with("app.yaml#3: name: `Not A Name` is not a name")),
-        "{said:?}"
-    );
-    assert_eq!(
-        problems.iter().find(|p| p.path == "kind").unwrap().kind,
-        ProblemKind::UnknownKind
-    );
+    assert!(said.iter().any(|line| line.starts_with("app.yaml#3: name: `Not A Name` is not a name")), "{said:?}");
+    assert_eq!(problems.iter().find(|p| p.path == "kind").unwrap().kind, ProblemKind::UnknownKind);
 }
 
 async fn one_bad_draft_keeps_all_the_others_out(catalog: Catalog) {
     let room = Room::over(catalog).await;
     room.apply(&[prompt("greeting", "hello")]).await.unwrap();
-    let drafts = [
-        prompt("fine", "fine"),
-        chain(
-            "broken",
-            &["prompt:greting", "prompt:greeting@v7", "prompt:fnie"],
-        ),
-    ];
-    let RegistryFault::Rejected { problems } = room.apply(&drafts).await.unwrap_err() else {
-        panic!()
-    };
+    let drafts = [prompt("fine", "fine"), chain("broken", &["prompt:greting", "prompt:greeting@v7", "prompt:fnie"])];
+    let RegistryFault::Rejected { problems } = room.apply(&drafts).await.unwrap_err() else { panic!() };
     let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
     assert_eq!(
         said,
@@ -246,36 +163,19 @@ async fn one_bad_draft_keeps_all_the_others_out(catalog: Catalog) {
             "broken.yaml: spec.steps[2].prompt.use: prompt `fnie` does not exist: did you mean `fine`?",
         ]
     );
-    assert_eq!(
-        room.version(AssetKind::Prompt, "fine")
-            .await
-            .unwrap_err()
-            .code(),
-        "registry-not-found"
-    );
+    assert_eq!(room.version(AssetKind::Prompt, "fine").await.unwrap_err().code(), "registry-not-found");
     let twice = [prompt("same", "a"), prompt("same", "b")];
-    let RegistryFault::Rejected { problems } = room.apply(&twice).await.unwrap_err() else {
-        panic!()
-    };
+    let RegistryFault::Rejected { problems } = room.apply(&twice).await.unwrap_err() else { panic!() };
     assert_eq!(problems[0].kind, ProblemKind::Duplicate);
 }
 
 async fn kinds_without_a_descriptor_are_honestly_unsupported(catalog: Catalog) {
     let room = Room::over(catalog).await;
-    let fault = room
-        .apply(&[draft("recipe", "bread", json!({}))])
-        .await
-        .unwrap_err();
+    let fault = room.apply(&[draft("recipe", "bread", json!({}))]).await.unwrap_err();
     assert_eq!(fault.kind(), FaultKind::Unsupported);
-    assert!(
-        fault.to_string().contains("not supported by this build"),
-        "{fault}"
-    );
+    assert!(fault.to_string().contains("not supported by this build"), "{fault}");
     let fault = room.registry.schema(AssetKind::Recipe).unwrap_err();
-    assert_eq!(
-        (fault.kind(), fault.code()),
-        (FaultKind::Unsupported, "registry-unsupported-kind")
-    );
+    assert_eq!((fault.kind(), fault.code()), (FaultKind::Unsupported, "registry-unsupported-kind"));
 }
 
 async fn what_a_version_exports_applies_as_unchanged(catalog: Catalog) {
@@ -283,11 +183,7 @@ async fn what_a_version_exports_applies_as_unchanged(catalog: Catalog) {
     let mut described = prompt("greeting", "grüße\n\n- \"quoted\": 1\n");
     described.value["description"] = json!("says hello");
     room.apply(&[described]).await.unwrap();
-    let exported = room
-        .version(AssetKind::Prompt, "greeting")
-        .await
-        .unwrap()
-        .manifest();
+    let exported = room.version(AssetKind::Prompt, "greeting").await.unwrap().manifest();
     let text = yaml_serde::to_string(&exported).unwrap();
     let drafts = Draft::read("exported.yaml", &text).unwrap();
     assert!(room.apply(&drafts).await.unwrap().is_empty());
@@ -296,20 +192,10 @@ async fn what_a_version_exports_applies_as_unchanged(catalog: Catalog) {
 async fn a_diff_shows_the_lines_that_changed(catalog: Catalog) {
     let room = Room::over(catalog).await;
     room.apply(&[prompt("greeting", "hello")]).await.unwrap();
-    room.apply(&[draft(
-        "prompt",
-        "greeting",
-        json!({"text": "hello", "tone": "formal"}),
-    )])
-    .await
-    .unwrap();
+    room.apply(&[draft("prompt", "greeting", json!({"text": "hello", "tone": "formal"}))]).await.unwrap();
     let name = "greeting".parse().unwrap();
     let sides = (Selector::Number(1), Selector::Latest);
-    let diff = room
-        .registry
-        .diff(&room.reader, AssetKind::Prompt, &name, sides)
-        .await
-        .unwrap();
+    let diff = room.registry.diff(&room.reader, AssetKind::Prompt, &name, sides).await.unwrap();
     assert_eq!((diff.from.number, diff.to.number), (1, 2));
     let changed: Vec<String> = diff
         .lines
@@ -318,146 +204,62 @@ async fn a_diff_shows_the_lines_that_changed(catalog: Catalog) {
         .map(|line| format!("{:?} {:?} {}", line.old, line.new, line.text))
         .collect();
     assert_eq!(changed.len(), 2, "{changed:?}");
-    assert!(
-        changed[0].starts_with("Some(") && changed[0].ends_with("None   tone: plain"),
-        "{changed:?}"
-    );
-    assert!(
-        changed[1].starts_with("None Some(") && changed[1].ends_with("  tone: formal"),
-        "{changed:?}"
-    );
+    assert!(changed[0].starts_with("Some(") && changed[0].ends_with("None   tone: plain"), "{changed:?}");
+    assert!(changed[1].starts_with("None Some(") && changed[1].ends_with("  tone: formal"), "{changed:?}");
 }
 
 async fn readers_cannot_write_and_strangers_see_nothing(catalog: Catalog) {
     let room = Room::over(catalog).await;
     let registry = &room.registry;
-    let fault = registry
-        .apply(&room.reader, &[prompt("greeting", "x")], "")
-        .await
-        .unwrap_err();
-    assert_eq!(
-        (fault.kind(), fault.code()),
-        (FaultKind::Forbidden, "registry-forbidden")
-    );
+    let fault = registry.apply(&room.reader, &[prompt("greeting", "x")], "").await.unwrap_err();
+    assert_eq!((fault.kind(), fault.code()), (FaultKind::Forbidden, "registry-forbidden"));
     room.apply(&[prompt("greeting", "ours")]).await.unwrap();
     let target = "greeting".parse().unwrap();
-    let fault = registry
-        .get(&room.stranger, AssetKind::Prompt, &target)
-        .await
-        .unwrap_err();
+    let fault = registry.get(&room.stranger, AssetKind::Prompt, &target).await.unwrap_err();
     // Not even the nearest name is told to another project.
-    assert!(
-        matches!(fault, RegistryFault::NotFound { nearest: None, .. }),
-        "{fault:?}"
-    );
-    let page = registry
-        .list(&room.stranger, None, &PageRequest::first(10))
-        .await
-        .unwrap();
+    assert!(matches!(fault, RegistryFault::NotFound { nearest: None, .. }), "{fault:?}");
+    let page = registry.list(&room.stranger, None, &PageRequest::first(10)).await.unwrap();
     assert!(page.items.is_empty());
     // The same name there is another asset.
-    registry
-        .apply(&room.stranger, &[prompt("greeting", "theirs")], "")
-        .await
-        .unwrap();
-    assert_eq!(
-        room.version(AssetKind::Prompt, "greeting")
-            .await
-            .unwrap()
-            .spec["text"],
-        json!("ours")
-    );
+    registry.apply(&room.stranger, &[prompt("greeting", "theirs")], "").await.unwrap();
+    assert_eq!(room.version(AssetKind::Prompt, "greeting").await.unwrap().spec["text"], json!("ours"));
 }
 
 async fn lists_page_by_cursor(catalog: Catalog) {
     let room = Room::over(catalog).await;
     let names = ["b", "a-1", "a.1", "a_1", "c", "a"];
-    let drafts: Vec<Draft> = names
-        .iter()
-        .map(|name| prompt(name, name))
-        .chain([chain("z", &["prompt:a"])])
-        .collect();
+    let drafts: Vec<Draft> = names.iter().map(|name| prompt(name, name)).chain([chain("z", &["prompt:a"])]).collect();
     room.apply(&drafts).await.unwrap();
     let mut seen = Vec::new();
     let mut cursor = None;
     loop {
         let request = PageRequest::new(Some(2), cursor).unwrap();
-        let page = room
-            .registry
-            .list(&room.reader, None, &request)
-            .await
-            .unwrap();
+        let page = room.registry.list(&room.reader, None, &request).await.unwrap();
         assert!(page.items.len() <= 2);
-        seen.extend(
-            page.items
-                .iter()
-                .map(|asset| format!("{} {}", asset.kind, asset.name)),
-        );
+        seen.extend(page.items.iter().map(|asset| format!("{} {}", asset.kind, asset.name)));
         cursor = page.next;
         if cursor.is_none() {
             break;
         }
     }
     // Byte order on both engines, whatever the server's language.
-    assert_eq!(
-        seen,
-        [
-            "chain z",
-            "prompt a",
-            "prompt a-1",
-            "prompt a.1",
-            "prompt a_1",
-            "prompt b",
-            "prompt c"
-        ]
-    );
-    let only = room
-        .registry
-        .list(&room.reader, Some(AssetKind::Chain), &PageRequest::first(9))
-        .await
-        .unwrap();
+    assert_eq!(seen, ["chain z", "prompt a", "prompt a-1", "prompt a.1", "prompt a_1", "prompt b", "prompt c"]);
+    let only = room.registry.list(&room.reader, Some(AssetKind::Chain), &PageRequest::first(9)).await.unwrap();
     assert_eq!(only.items.len(), 1);
     for text in ["1", "2", "3"] {
         room.apply(&[prompt("a", text)]).await.unwrap();
     }
     let name = "a".parse().unwrap();
     let first = PageRequest::new(Some(3), None).unwrap();
-    let page = room
-        .registry
-        .history(&room.reader, AssetKind::Prompt, &name, &first)
-        .await
-        .unwrap();
-    assert_eq!(
-        page.items
-            .iter()
-            .map(|version| version.number)
-            .collect::<Vec<_>>(),
-        [4, 3, 2]
-    );
+    let page = room.registry.history(&room.reader, AssetKind::Prompt, &name, &first).await.unwrap();
+    assert_eq!(page.items.iter().map(|version| version.number).collect::<Vec<_>>(), [4, 3, 2]);
     let second = PageRequest::new(Some(3), page.next).unwrap();
-    let page = room
-        .registry
-        .history(&room.reader, AssetKind::Prompt, &name, &second)
-        .await
-        .unwrap();
-    assert_eq!(
-        page.items
-            .iter()
-            .map(|version| version.number)
-            .collect::<Vec<_>>(),
-        [1]
-    );
+    let page = room.registry.history(&room.reader, AssetKind::Prompt, &name, &second).await.unwrap();
+    assert_eq!(page.items.iter().map(|version| version.number).collect::<Vec<_>>(), [1]);
     assert!(page.next.is_none());
     let forged = PageRequest::new(None, Some("bm90IGEgY3Vyc29y".to_owned())).unwrap();
-    let fault = room
-        .registry
-        .list(&room.reader, None, &forged)
-        .await
-        .unwrap_err();
-    assert_eq!(
-        (fault.kind(), fault.code()),
-        (FaultKind::Invalid, "registry-bad-page")
-    );
+    let fault = room.registry.list(&room.reader, None, &forged).await.unwrap_err();
+    assert_eq!((fault.kind(), fault.code()), (FaultKind::Invalid, "registry-bad-page"));
 }
 
 async fn applies_at_once_make_consecutive_versions(catalog: Catalog) {
@@ -466,10 +268,7 @@ async fn applies_at_once_make_consecutive_versions(catalog: Catalog) {
     for number in 0..6 {
         let room = room.clone();
         writers.spawn(async move {
-            let drafts = [
-                prompt("shared", &format!("text {number}")),
-                chain("user", &["prompt:shared"]),
-            ];
+            let drafts = [prompt("shared", &format!("text {number}")), chain("user", &["prompt:shared"])];
             loop {
                 match room.apply(&drafts).await {
                     Ok(plan) => return plan.changes[0].after.number,
@@ -497,29 +296,9 @@ async fn a_change_whose_audit_entry_fails_is_not_made(catalog: Catalog) {
     let room = Room::over(catalog).await;
     room.apply(&[prompt("greeting", "hello")]).await.unwrap();
     let registry = room.registry.clone().with_audit(Arc::new(FullAudit));
-    registry
-        .apply(
-            &room.editor,
-            &[prompt("greeting", "other"), prompt("new", "new")],
-            "",
-        )
-        .await
-        .unwrap_err();
-    assert_eq!(
-        room.version(AssetKind::Prompt, "greeting")
-            .await
-            .unwrap()
-            .pin
-            .number,
-        1
-    );
-    assert_eq!(
-        room.version(AssetKind::Prompt, "new")
-            .await
-            .unwrap_err()
-            .code(),
-        "registry-not-found"
-    );
+    registry.apply(&room.editor, &[prompt("greeting", "other"), prompt("new", "new")], "").await.unwrap_err();
+    assert_eq!(room.version(AssetKind::Prompt, "greeting").await.unwrap().pin.number, 1);
+    assert_eq!(room.version(AssetKind::Prompt, "new").await.unwrap_err().code(), "registry-not-found");
 }
 
 async fn a_schema_describes_the_whole_manifest(catalog: Catalog) {
@@ -528,12 +307,7 @@ async fn a_schema_describes_the_whole_manifest(catalog: Catalog) {
     assert_eq!(schema["properties"]["kind"]["const"], json!("prompt"));
     let parameters = &schema["properties"]["spec"]["properties"]["parameters"];
     let reference = parameters["items"]["$ref"].as_str().unwrap();
-    assert!(
-        schema
-            .pointer(reference.strip_prefix('#').unwrap())
-            .is_some(),
-        "{reference} points nowhere"
-    );
+    assert!(schema.pointer(reference.strip_prefix('#').unwrap()).is_some(), "{reference} points nowhere");
 }
 
 async fn every_statement_compiles(catalog: Catalog) {

@@ -118,15 +118,10 @@ fn aliases_in_yaml_cannot_blow_up() {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
         let before = format!("*a{}", level - 1);
-        text.push_str(&format!(
-            "a{level}: &a{level} [{}]\n",
-            vec![before.as_str(); 10].join(", ")
-        ));
+        text.push_str(&format!("a{level}: &a{level} [{}]\n", vec![before.as_str(); 10].join(", ")));
     }
     let fault = Draft::read("bomb.yaml", &text).unwrap_err();
-    let RegistryFault::Rejected { problems } = fault else {
-        panic!("{fault:?}")
-    };
+    let RegistryFault::Rejected { problems } = fault else { panic!("{fault:?}") };
     assert_eq!(problems[0].kind, ProblemKind::Syntax);
 }
 
@@ -139,9 +134,7 @@ fn depth_cannot_blow_the_stack_or_the_clock() {
         "- ".repeat(100_000),
         // Just below the limit, and long: what is left of the square.
         format!("a: {}{}", "[".repeat(400), "x,".repeat(20_000)),
-        (0..300)
-            .map(|level| format!("{}a:\n", " ".repeat(level)))
-            .collect(),
+        (0..300).map(|level| format!("{}a:\n", " ".repeat(level))).collect(),
     ];
     for text in deep {
         let fault = Draft::read("deep.yaml", &text).unwrap_err();
@@ -152,14 +145,7 @@ fn depth_cannot_blow_the_stack_or_the_clock() {
 #[test]
 fn text_with_a_nul_is_refused_before_it_reaches_a_store() {
     let value = json!({"apiVersion": "mainspring/v1", "kind": "prompt", "name": "a", "spec": {"text": "a\0b"}});
-    let problems = manifest::parse_all(
-        &kinds(),
-        &[Draft {
-            origin: "nul".to_owned(),
-            value,
-        }],
-    )
-    .unwrap_err();
+    let problems = manifest::parse_all(&kinds(), &[Draft { origin: "nul".to_owned(), value }]).unwrap_err();
     assert!(problems[0].message.contains("NUL"), "{problems:?}");
 }
 

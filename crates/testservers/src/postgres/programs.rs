@@ -26,30 +26,16 @@ struct User {
 impl Programs {
     pub(super) fn find() -> Result<Self, PostgresFault> {
         let mut folders: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
-            .map(|versions| {
-                versions
-                    .flatten()
-                    .map(|version| version.path().join("bin"))
-                    .collect()
-            })
+            .map(|versions| versions.flatten().map(|version| version.path().join("bin")).collect())
             .unwrap_or_default();
         folders.sort();
         folders.reverse();
         let path = std::env::var_os("PATH").unwrap_or_default();
         let on_path: Vec<PathBuf> = std::env::split_paths(&path).collect();
         folders.extend(on_path.iter().cloned());
-        let folder = folders
-            .into_iter()
-            .find(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file());
-        let setpriv = on_path
-            .iter()
-            .map(|folder| folder.join("setpriv"))
-            .find(|program| program.is_file());
-        Ok(Self {
-            folder: folder.ok_or(PostgresFault::NotInstalled)?,
-            setpriv,
-            user: User::to_become()?,
-        })
+        let folder = folders.into_iter().find(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file());
+        let setpriv = on_path.iter().map(|folder| folder.join("setpriv")).find(|program| program.is_file());
+        Ok(Self { folder: folder.ok_or(PostgresFault::NotInstalled)?, setpriv, user: User::to_become()? })
     }
 
     /// A program of the server's, run as a user the server accepts and bound to our life.
@@ -59,13 +45,7 @@ impl Programs {
             Some(setpriv) => {
                 let mut command = Command::new(setpriv);
                 if let Some(User { uid, gid }) = self.user {
-                    command.args([
-                        "--reuid",
-                        &uid.to_string(),
-                        "--regid",
-                        &gid.to_string(),
-                        "--clear-groups",
-                    ]);
+                    command.args(["--reuid", &uid.to_string(), "--regid", &gid.to_string(), "--clear-groups"]);
                 }
                 command.args(["--pdeathsig", "QUIT", "--"]).arg(program);
                 command
@@ -81,18 +61,11 @@ impl Programs {
             }
         };
         // The server's user may not enter the folder the tests run in.
-        command
-            .current_dir("/")
-            .env_remove("PGDATA")
-            .env("LC_ALL", "C");
+        command.current_dir("/").env_remove("PGDATA").env("LC_ALL", "C");
         command
     }
 
-    pub(super) fn run(
-        &self,
-        program: &str,
-        arguments: impl FnOnce(&mut Command),
-    ) -> Result<String, PostgresFault> {
+    pub(super) fn run(&self, program: &str, arguments: impl FnOnce(&mut Command)) -> Result<String, PostgresFault> {
         let mut command = self.command(program);
         arguments(&mut command);
         let output = command.stdin(Stdio::null()).output()?;
@@ -100,10 +73,7 @@ impl Programs {
             return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
         }
         let output = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Err(PostgresFault::Failed {
-            program: program.to_owned(),
-            output,
-        })
+        Err(PostgresFault::Failed { program: program.to_owned(), output })
     }
 
     pub(super) fn give(&self, folder: &Path) -> Result<(), PostgresFault> {
@@ -122,10 +92,7 @@ impl User {
         }
         let users = fs::read_to_string("/etc/passwd")?;
         let find = |wanted: &str| users.lines().find_map(|line| Self::read(line, wanted));
-        find("postgres")
-            .or_else(|| find("nobody"))
-            .map(Some)
-            .ok_or(PostgresFault::NoUser)
+        find("postgres").or_else(|| find("nobody")).map(Some).ok_or(PostgresFault::NoUser)
     }
 
     /// `name:password:uid:gid:…`

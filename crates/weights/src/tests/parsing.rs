@@ -21,7 +21,10 @@ fn the_built_in_models_are_what_the_engines_expect() {
 fn a_users_model_is_added_or_refused_with_a_reason() {
     let spec = |task: &str, files: &str| format!("[models.mine]\ntask = {task}\n{files}");
     let file = |role: &str| {
-        format!("[models.mine.files.{role}]\ndigest = \"sha256:{}\"\nsize = 3\nplaces = [\"https://host.example/f\"]\n", "ab".repeat(32))
+        format!(
+            "[models.mine.files.{role}]\ndigest = \"sha256:{}\"\nsize = 3\nplaces = [\"https://host.example/f\"]\n",
+            "ab".repeat(32)
+        )
     };
     let good = spec("{ embed = { dimensions = 8, max_tokens = 64, pooling = \"cls\" } }", &(file("model") + &file("tokenizer")));
     let list = ModelList::built_in().unwrap().with_toml(&good).unwrap();
@@ -49,15 +52,33 @@ fn the_identity_changes_with_the_digest_and_with_the_use() {
     other.files.get_mut(&Role::Model).unwrap().digest = list.get("smollm2-135m-instruct").unwrap().files[&Role::Model].digest;
     assert_ne!(spec.identity(), other.identity());
     let mut other = spec.clone();
-    other.task = Task::Embed { dimensions: 384, max_tokens: 128, pooling: crate::Pooling::Mean, query_prefix: String::new(), passage_prefix: String::new() };
+    other.task = Task::Embed {
+        dimensions: 384,
+        max_tokens: 128,
+        pooling: crate::Pooling::Mean,
+        query_prefix: String::new(),
+        passage_prefix: String::new(),
+    };
     assert_ne!(spec.identity(), other.identity());
 }
 
 #[test]
 fn places_that_could_escape_are_refused() {
     for place in [
-        "", "x", "pypi:", "pypi:a==1/../b", "pypi:a/b", "pypi:a==1/", "pypi:a==1/b c", "hf:a@main/f", "hf:a/b@main/../f",
-        "hf:a/b/f", "file:relative", "http://", "ftp://a/b", "pypi:../a==1/b",
+        "",
+        "x",
+        "pypi:",
+        "pypi:a==1/../b",
+        "pypi:a/b",
+        "pypi:a==1/",
+        "pypi:a==1/b c",
+        "hf:a@main/f",
+        "hf:a/b@main/../f",
+        "hf:a/b/f",
+        "file:relative",
+        "http://",
+        "ftp://a/b",
+        "pypi:../a==1/b",
     ] {
         assert!(place.parse::<Place>().is_err(), "{place}");
     }

@@ -167,7 +167,8 @@ async fn more_bytes_than_pinned_are_never_stored() {
     let weights = open(dir.path(), &server, list("m", &body, &[format!("{}/long", server.base)]));
     let fault = weights.pull("m", |_| ()).await.unwrap_err();
     assert!(fault.to_string().contains("more than the 5000 bytes"), "{fault}");
-    let stored: u64 = fs::read_dir(dir.path().join("partial")).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
+    let stored: u64 =
+        fs::read_dir(dir.path().join("partial")).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
     assert!(stored <= 5_000, "{stored} bytes");
 }
 

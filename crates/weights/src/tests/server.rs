@@ -87,7 +87,9 @@ impl Server {
         let total = page.body.len();
         let (status, from, to) = match range.filter(|_| !page.no_ranges) {
             Some((from, _)) if from >= total => {
-                let head = format!("HTTP/1.1 416 Nope\r\ncontent-range: bytes */{total}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let head = format!(
+                    "HTTP/1.1 416 Nope\r\ncontent-range: bytes */{total}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                );
                 return stream.write_all(head.as_bytes());
             }
             Some((from, to)) => ("206 Partial Content", from, to.map_or(total, |to| (to + 1).min(total))),

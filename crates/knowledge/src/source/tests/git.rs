@@ -17,7 +17,9 @@ fn git(at: &Path, arguments: &[&str]) {
 fn repository() -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
     git(home.path(), &["init", "-q", "."]);
-    for (name, text) in [("README.md", "read me"), ("docs/a.md", "alpha"), ("docs/b.txt", "beta"), ("src/main.rs", "fn main() {}")] {
+    for (name, text) in
+        [("README.md", "read me"), ("docs/a.md", "alpha"), ("docs/b.txt", "beta"), ("src/main.rs", "fn main() {}")]
+    {
         std::fs::create_dir_all(home.path().join(name).parent().unwrap()).unwrap();
         std::fs::write(home.path().join(name), text).unwrap();
     }

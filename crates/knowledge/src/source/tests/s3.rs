@@ -42,7 +42,9 @@ async fn objects_below_a_prefix_are_listed_and_fetched() {
     let mut server = S3Server::start().unwrap();
     // Chooses the process's TLS provider, which the store that fills the bucket needs too.
     Egress::new(EgressPolicy::default()).unwrap();
-    for (key, text) in [("handbook/a.md", "alpha"), ("handbook/deep/b.md", "beta"), ("handbook/c.bin", "gamma"), ("other/d.md", "delta")] {
+    for (key, text) in
+        [("handbook/a.md", "alpha"), ("handbook/deep/b.md", "beta"), ("handbook/c.bin", "gamma"), ("other/d.md", "delta")]
+    {
         put(&server, key, text).await;
     }
     let (mut policy, _work) = policy();
@@ -65,7 +67,8 @@ async fn objects_below_a_prefix_are_listed_and_fetched() {
     assert_ne!(prints(&first, "a.md"), prints(&second, "a.md"));
     assert_eq!(prints(&first, "deep/b.md"), prints(&second, "deep/b.md"));
 
-    let wrong = json!({ "credentials": { "access_key_env": "MAINSPRING_SOURCE_KEY", "secret_key_env": "MAINSPRING_SOURCE_WRONG" } });
+    let wrong =
+        json!({ "credentials": { "access_key_env": "MAINSPRING_SOURCE_KEY", "secret_key_env": "MAINSPRING_SOURCE_WRONG" } });
     let fault = open(spec(&server, wrong), &policy).unwrap().list(later()).await.unwrap_err();
     assert!(matches!(fault, SourceFault::Unauthorized { .. }), "{fault}");
 

@@ -29,7 +29,9 @@ fn globs_read_as_people_write_them() {
 
 #[test]
 fn robots_are_heard() {
-    let robots = Robots::parse("User-agent: other\nDisallow: /\n\nUser-agent: *\nDisallow: /private\nAllow: /private/open\nDisallow: /*.cgi$ # end\nDisallow:\n");
+    let robots = Robots::parse(
+        "User-agent: other\nDisallow: /\n\nUser-agent: *\nDisallow: /private\nAllow: /private/open\nDisallow: /*.cgi$ # end\nDisallow:\n",
+    );
     let check = |path: &str, want: bool| assert_eq!(robots.allows(path), want, "{path}");
     check("/", true);
     check("/private/x", false);
@@ -62,7 +64,14 @@ fn links_are_found_and_made_absolute() {
         href="d">d</a> <a href="unfinished"##;
     let base = Url::parse("https://e.org/dir/page.html").unwrap();
     let found: Vec<String> = links(html, &base).into_iter().map(String::from).collect();
-    let want = ["https://e.org/a", "https://e.org/dir/b?x=1&y=2", "https://e.org/dir/c", "https://other.org/", "https://e.org/dir/d", "https://e.org/dir/unfinished"];
+    let want = [
+        "https://e.org/a",
+        "https://e.org/dir/b?x=1&y=2",
+        "https://e.org/dir/c",
+        "https://other.org/",
+        "https://e.org/dir/d",
+        "https://e.org/dir/unfinished",
+    ];
     assert_eq!(found, want);
 }
 

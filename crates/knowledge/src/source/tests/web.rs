@@ -54,7 +54,9 @@ async fn a_sitemap_names_pages_of_its_host_that_robots_allow() {
 
 fn site(path: &str) -> String {
     match path {
-        "/docs/" => ok("<a href=a>a</a> <a href='/docs/deep/b'>b</a> <a href=/other>o</a> <a href=http://elsewhere.example/>e</a>"),
+        "/docs/" => {
+            ok("<a href=a>a</a> <a href='/docs/deep/b'>b</a> <a href=/other>o</a> <a href=http://elsewhere.example/>e</a>")
+        }
         "/docs/a" => ok("<a href='/docs/deep/c#x'>c</a>"),
         "/docs/deep/b" | "/docs/deep/c" | "/other" => ok("<a href=/docs/>home</a>"),
         "/broken" => "HTTP/1.1 500 X\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_owned(),
