@@ -1,15 +1,16 @@
 //! Assets: list, show, versions, differences, aliases.
 
+use std::collections::HashMap;
+
 use axum::{
     Json,
     extract::{Path, Query, State},
 };
-use mainspring_kernel::{AssetKind, AssetRef, FaultKind, Name, PageRequest, Role, Selector};
+use mainspring_kernel::{AssetKind, AssetRef, FaultKind, Name, PageRequest, Role, Selector, id::PrincipalId};
 use mainspring_registry::{Alias, Asset, Diff, Expect, LineChange, Version, VersionSummary};
 use mainspring_web_kit::{Answer, Body, Caller, Paging, Problem};
 use mainspring_wire as wire;
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::{Rest, structure};
 
@@ -29,18 +30,31 @@ pub(crate) fn selector(text: Option<&str>) -> Answer<Selector> {
     text.map_or(Ok(Selector::Latest), |text| Selector::parse(text).map_err(invalid))
 }
 
-pub(crate) fn alias_view(alias: Alias) -> wire::AliasView {
+/// Names of those who did something.
+pub(crate) struct Names(HashMap<PrincipalId, String>);
+
+impl Names {
+    pub(crate) async fn of(rest: &Rest, ids: Vec<PrincipalId>) -> Answer<Self> {
+        Ok(Self(rest.identity.principal_names(ids).await?))
+    }
+
+    pub(crate) fn get(&self, id: PrincipalId) -> String {
+        self.0.get(&id).cloned().unwrap_or_else(|| id.to_string())
+    }
+}
+
+pub(crate) fn alias_view(alias: Alias, names: &Names) -> wire::AliasView {
     let Alias { name, number, digest, updated, updated_by } = alias;
     wire::AliasView {
         alias: name.to_string(),
         version: number,
         digest: digest.to_string(),
         moved_at: Some(updated.to_string()),
-        moved_by: Some(updated_by.to_string()),
+        moved_by: Some(names.get(updated_by)),
     }
 }
 
-fn summary(asset: Asset) -> wire::AssetSummary {
+fn summary(asset: Asset, names: &Names) -> wire::AssetSummary {
     let Asset { id: _, kind, name, latest, digest, description, created: _, updated, aliases } = asset;
     wire::AssetSummary {
         kind: kind.to_string(),
@@ -48,7 +62,7 @@ fn summary(asset: Asset) -> wire::AssetSummary {
         description,
         version: latest,
         digest: digest.to_string(),
-        aliases: aliases.into_iter().map(alias_view).collect(),
+        aliases: aliases.into_iter().map(|alias| alias_view(alias, names)).collect(),
         updated_at: Some(updated.to_string()),
     }
 }
@@ -71,7 +85,9 @@ pub(crate) async fn list(
     let actor = caller.needs(Role::Reader)?;
     let kind = query.kind.as_deref().filter(|kind| !kind.is_empty()).map(kind).transpose()?;
     let found = rest.registry.list(actor, kind, &page).await?;
-    Ok(Json(wire::Page { items: found.items.into_iter().map(summary).collect(), next: found.next }))
+    let movers = found.items.iter().flat_map(|asset| &asset.aliases).map(|alias| alias.updated_by);
+    let names = Names::of(&rest, movers.collect()).await?;
+    Ok(Json(wire::Page { items: found.items.into_iter().map(|asset| summary(asset, &names)).collect(), next: found.next }))
 }
 
 #[derive(Debug, Deserialize)]
@@ -96,10 +112,17 @@ pub(crate) async fn show(
     let aliases = rest.registry.aliases(actor, kind, &target.name).await?;
     let exact = AssetRef { name: target.name, selector: Selector::Number(version.pin.number) };
     let used_by = rest.registry.used_by(actor, kind, &exact, &PageRequest::first(100)).await?;
-    Ok(Json(view(version, aliases, used_by.items)))
+    let people = aliases.iter().map(|alias| alias.updated_by).chain([version.author]);
+    let names = Names::of(&rest, people.collect()).await?;
+    Ok(Json(view(version, aliases, used_by.items, &names)))
 }
 
-fn view(version: Version, aliases: Vec<Alias>, used_by: Vec<(mainspring_registry::Pin, String)>) -> wire::AssetView {
+fn view(
+    version: Version,
+    aliases: Vec<Alias>,
+    used_by: Vec<(mainspring_registry::Pin, String)>,
+    names: &Names,
+) -> wire::AssetView {
     let Version { asset: _, pin, description, spec, author, message, created, references, aliases: _ } = version;
     wire::AssetView {
         summary: wire::AssetSummary {
@@ -108,11 +131,11 @@ fn view(version: Version, aliases: Vec<Alias>, used_by: Vec<(mainspring_registry
             description,
             version: pin.number,
             digest: pin.digest.to_string(),
-            aliases: aliases.into_iter().map(alias_view).collect(),
+            aliases: aliases.into_iter().map(|alias| alias_view(alias, names)).collect(),
             updated_at: Some(created.to_string()),
         },
         spec,
-        author: Some(author.to_string()),
+        author: Some(names.get(author)),
         message: Some(message).filter(|message| !message.is_empty()),
         created_at: Some(created.to_string()),
         references: references
@@ -152,12 +175,13 @@ pub(crate) async fn versions(
 ) -> Answer<Json<wire::Page<wire::AssetVersion>>> {
     let actor = caller.needs(Role::Reader)?;
     let found = rest.registry.history(actor, kind(&asset_kind)?, &name(&asset_name)?, &page).await?;
+    let names = Names::of(&rest, found.items.iter().map(|version| version.author).collect()).await?;
     let items = found.items.into_iter().map(|version| {
         let VersionSummary { number, digest, description: _, author, message, created } = version;
         wire::AssetVersion {
             version: number,
             digest: digest.to_string(),
-            author: Some(author.to_string()),
+            author: Some(names.get(author)),
             message: Some(message).filter(|message| !message.is_empty()),
             created_at: created.to_string(),
         }
@@ -250,18 +274,19 @@ pub(crate) async fn move_alias(
     };
     let moved =
         rest.registry.set_alias(actor, (kind(&asset_kind)?, &name(&asset_name)?), (&name(&alias)?, &to), expect, "").await?;
-    Ok(Json(alias_view(moved)))
+    let names = Names::of(&rest, vec![moved.updated_by]).await?;
+    Ok(Json(alias_view(moved, &names)))
 }
 
 /// Removes an alias; the versions stay.
 #[utoipa::path(delete, path = "/api/v1/assets/{kind}/{name}/aliases/{alias}", tag = "assets", operation_id = "remove_alias",
-    params(("kind" = String, Path), ("name" = String, Path), ("alias" = String, Path)), responses((status = 200, body = Value)))]
+    params(("kind" = String, Path), ("name" = String, Path), ("alias" = String, Path)), responses((status = 200, body = wire::RemovedAlias)))]
 pub(crate) async fn remove_alias(
     State(rest): State<Rest>,
     caller: Caller,
     Path((asset_kind, asset_name, alias)): Path<(String, String, String)>,
-) -> Answer<Json<Value>> {
+) -> Answer<Json<wire::RemovedAlias>> {
     let actor = caller.needs(Role::Editor)?;
     rest.registry.remove_alias(actor, (kind(&asset_kind)?, &name(&asset_name)?), &name(&alias)?, Expect::Anything, "").await?;
-    Ok(Json(serde_json::json!({"removed": alias})))
+    Ok(Json(wire::RemovedAlias { removed: alias }))
 }

@@ -7,12 +7,12 @@ use axum::{
     extract::{Path, State},
 };
 use mainspring_identity::{ApiKey, AuditRecord, IssuedKey, NewKey};
-use mainspring_kernel::{FaultKind, Labels, PageRequest, Role, Timestamp, id::ApiKeyId};
+use mainspring_kernel::{FaultKind, Labels, Name, PageRequest, Role, Timestamp, id::ApiKeyId};
 use mainspring_web_kit::{Answer, Body, Caller, Paging, Problem};
 use mainspring_wire as wire;
 use secrecy::ExposeSecret;
 
-use crate::{Rest, assets::name};
+use crate::{Rest, assets::Names};
 
 fn invalid(code: &'static str, detail: impl std::fmt::Display) -> Problem {
     Problem::new(FaultKind::Invalid, code, detail.to_string())
@@ -72,7 +72,8 @@ pub(crate) async fn create(
         .map(|text| Timestamp::parse(&text).ok_or_else(|| invalid("body-invalid", "`expires_at` is not an RFC 3339 time")))
         .transpose()?;
     let role: Role = body.role.parse().map_err(|fault: mainspring_kernel::actor::RoleFault| invalid("body-invalid", fault))?;
-    let new = NewKey { name: name(&body.name)?, role, labels, expires, principal: None };
+    let name: Name = body.name.parse().map_err(|fault: mainspring_kernel::name::NameFault| invalid("body-invalid", fault))?;
+    let new = NewKey { name, role, labels, expires, principal: None };
     Ok(Json(issued(rest.identity.create_key(actor, &new).await?)))
 }
 
@@ -119,14 +120,15 @@ pub(crate) async fn audit(
 ) -> Answer<Json<wire::Page<wire::AuditEntry>>> {
     let actor = caller.needs(Role::Admin)?;
     let found = rest.identity.list_audit(actor, &page).await?;
-    Ok(Json(wire::Page { items: found.items.into_iter().map(entry).collect(), next: found.next }))
+    let names = Names::of(&rest, found.items.iter().map(|record| record.principal).collect()).await?;
+    Ok(Json(wire::Page { items: found.items.into_iter().map(|record| entry(record, &names)).collect(), next: found.next }))
 }
 
-fn entry(record: AuditRecord) -> wire::AuditEntry {
+fn entry(record: AuditRecord, names: &Names) -> wire::AuditEntry {
     wire::AuditEntry {
         sequence: u64::try_from(record.number).unwrap_or_default(),
         at: record.at.to_string(),
-        actor: record.principal.to_string(),
+        actor: names.get(record.principal),
         action: record.action,
         target: record.subject,
         detail: record.detail,

@@ -90,7 +90,6 @@ fn summary(trace: TraceSummary) -> wire::TraceSummary {
         error,
         start: start.to_string(),
         duration_ms,
-        spans: None,
         input_tokens: count(input_tokens),
         output_tokens: count(output_tokens),
         preview,

@@ -122,6 +122,9 @@ pub enum Command {
     /// Print the OpenAPI document of the REST API.
     #[command(hide = true)]
     Openapi,
+    /// Write the reference pages below a `docs` folder.
+    #[command(hide = true)]
+    Reference { docs: PathBuf },
     /// Parse one document from standard input. Started by the server; not for people.
     #[command(name = "__parse", hide = true)]
     Parse,

@@ -50,6 +50,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             crate::output::line(&mainspring_server::openapi());
             Ok(ExitCode::SUCCESS)
         }
+        Command::Reference { docs } => {
+            crate::reference::write(&docs)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Schema { kind, out } => assets::schema(kind.as_deref(), out.as_deref()),
         command => {
             let connection = Connection::open(&global, &config).await?;
@@ -85,6 +89,7 @@ async fn talk(session: &Session, command: Command) -> anyhow::Result<ExitCode> {
         | Command::Doctor
         | Command::Config { .. }
         | Command::Openapi
+        | Command::Reference { .. }
         | Command::Schema { .. }
         | Command::Parse => anyhow::bail!("this command does not talk to a server"),
     }

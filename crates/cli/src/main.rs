@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod connection;
 mod output;
+mod reference;
 mod report;
 mod specs;
 

@@ -2,11 +2,20 @@ use clap::CommandFactory;
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::{args::Args, output, specs};
+use crate::{args::Args, output, reference, specs};
 
 #[test]
 fn the_command_line_is_consistent() {
     Args::command().debug_assert();
+}
+
+#[test]
+fn the_committed_reference_pages_are_current() {
+    let docs = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs"));
+    for (name, current) in reference::pages(docs).unwrap() {
+        let committed = std::fs::read_to_string(docs.join("reference").join(name)).unwrap_or_default();
+        assert!(committed == current, "docs/reference/{name} is not current: run `mainspring reference docs`");
+    }
 }
 
 #[test]

@@ -7,7 +7,8 @@ use toml::Value;
 
 use crate::{fault::ConfigFault, model::Config};
 
-const DEFAULTS: &str = include_str!("../../../mainspring.default.toml");
+/// Every setting with its default and what it means; the first layer.
+pub const DEFAULTS: &str = include_str!("../../../mainspring.default.toml");
 
 /// Short names for what people set most.
 const SHORT_NAMES: [(&str, &str); 9] = [

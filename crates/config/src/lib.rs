@@ -9,7 +9,7 @@ mod units;
 mod tests;
 
 pub use fault::ConfigFault;
-pub use layers::{Layers, Origin, Setting};
+pub use layers::{DEFAULTS, Layers, Origin, Setting};
 pub use model::{
     CaptureConfig, CatalogConfig, ClientConfig, Config, DataConfig, DurabilityConfig, KnowledgeConfig, LakeConfig, LogConfig,
     ModelsConfig, ServerConfig, TracesConfig,

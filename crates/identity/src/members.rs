@@ -1,5 +1,7 @@
 //! Who is in a project.
 
+use std::collections::{HashMap, hash_map::Entry};
+
 use mainspring_catalog::AuditEntry;
 use mainspring_kernel::{Actor, Labels, Page, PageRequest, Role, id::PrincipalId};
 use serde_json::json;
@@ -77,6 +79,19 @@ impl Identity {
             .await?;
         self.cache.forget_all();
         Ok(())
+    }
+
+    /// What to call who did something; one who is no member any more keeps the name.
+    pub async fn principal_names(&self, ids: Vec<PrincipalId>) -> Result<HashMap<PrincipalId, String>, IdentityFault> {
+        let mut names = HashMap::new();
+        for id in ids {
+            if let Entry::Vacant(entry) = names.entry(id)
+                && let Some(name) = store::name_of(&self.catalog, id).await?
+            {
+                entry.insert(name);
+            }
+        }
+        Ok(names)
     }
 
     /// By name.

@@ -199,9 +199,18 @@ async fn visible(table: &dyn Table, actor: &Actor, entries: Vec<Entry>) -> Resul
         return Ok(entries);
     }
     let ids: HashSet<String> = entries.iter().map(|entry| entry.summary.trace.to_string()).collect();
-    let scan = Scan::of(Filter::any_of("trace", ids)).columns(&["trace", "labels"]);
-    let mut hidden: HashSet<String> = HashSet::new();
-    for batch in table.scan(scan).await? {
+    let hidden = hidden(table, actor, Filter::any_of("trace", ids)).await?;
+    let shown = |entry: &Entry| holds_all(&actor.labels, &entry.labels) && !hidden.contains(&entry.summary.trace.to_string());
+    Ok(entries.into_iter().filter(shown).collect())
+}
+
+/// Traces with a span that the actor may not see.
+async fn hidden(table: &dyn Table, actor: &Actor, among: Filter) -> Result<HashSet<String>, TraceFault> {
+    let mut hidden = HashSet::new();
+    if actor.labels == Labels::All {
+        return Ok(hidden);
+    }
+    for batch in table.scan(Scan::of(among).columns(&["trace", "labels"])).await? {
         let rows = Rows(&batch);
         for row in 0..batch.num_rows() {
             if !holds_all(&actor.labels, &rows.labels(row)?) {
@@ -209,8 +218,12 @@ async fn visible(table: &dyn Table, actor: &Actor, entries: Vec<Entry>) -> Resul
             }
         }
     }
-    let shown = |entry: &Entry| holds_all(&actor.labels, &entry.labels) && !hidden.contains(&entry.summary.trace.to_string());
-    Ok(entries.into_iter().filter(shown).collect())
+    Ok(hidden)
+}
+
+/// Spans of traces that began at `from` or later: a trace's spans do not start before it.
+fn since(actor: &Actor, from: Timestamp) -> Filter {
+    Filter::And(vec![Filter::eq("project", actor.project.to_string()), Filter::GtEq("start".into(), from.as_micros().into())])
 }
 
 /// Whether the actor holds one label of every list. A list that cannot be read is held by nobody.
@@ -257,7 +270,8 @@ pub(crate) async fn activity(
 ) -> Result<Vec<ActivityBucket>, TraceFault> {
     const HOUR: i64 = 3_600_000_000;
     let filter = TraceFilter { from: Some(from), to: Some(to), app: app.map(str::to_owned), ..TraceFilter::default() };
-    let mut scan = Scan::of(filter.conditions(actor)).columns(&["start", "duration", "status", "labels"]);
+    let mut scan = Scan::of(filter.conditions(actor)).columns(&["start", "duration", "status", "trace"]);
+    let hidden = hidden(table, actor, since(actor, from)).await?;
     scan.limit = Some(ACTIVITY_MAX);
     let first = from.as_micros().div_euclid(HOUR);
     let last = (to.as_micros() - 1).div_euclid(HOUR);
@@ -265,7 +279,7 @@ pub(crate) async fn activity(
     for batch in table.scan(scan).await? {
         let rows = Rows(&batch);
         for row in 0..batch.num_rows() {
-            if !holds_all(&actor.labels, &rows.labels(row)?) {
+            if hidden.contains(rows.text("trace", row)?.unwrap_or_default()) {
                 continue;
             }
             let hour = rows.number("start", row)?.unwrap_or_default().div_euclid(HOUR);
@@ -306,14 +320,15 @@ pub(crate) async fn by_app(
     from: Timestamp,
 ) -> Result<HashMap<String, (u64, u64, Vec<i64>, Timestamp)>, TraceFault> {
     let filter = TraceFilter { from: Some(from), ..TraceFilter::default() };
-    let mut scan = Scan::of(filter.conditions(actor)).columns(&["start", "duration", "status", "app", "labels"]);
+    let mut scan = Scan::of(filter.conditions(actor)).columns(&["start", "duration", "status", "app", "trace"]);
+    let hidden = hidden(table, actor, since(actor, from)).await?;
     scan.limit = Some(ACTIVITY_MAX);
     let mut apps: HashMap<String, (u64, u64, Vec<i64>, Timestamp)> = HashMap::new();
     for batch in table.scan(scan).await? {
         let rows = Rows(&batch);
         for row in 0..batch.num_rows() {
             let Some(app) = rows.text("app", row)? else { continue };
-            if !holds_all(&actor.labels, &rows.labels(row)?) {
+            if hidden.contains(rows.text("trace", row)?.unwrap_or_default()) {
                 continue;
             }
             let start = Timestamp::from_micros(rows.number("start", row)?.unwrap_or_default());

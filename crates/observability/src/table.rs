@@ -84,7 +84,7 @@ pub(crate) fn to_batch(spans: &[Span]) -> Result<RecordBatch, TraceFault> {
         Arc::new(spans.iter().map(|span| Some(is_entry(span))).collect::<BooleanArray>()),
         attribute(names::ERROR),
         attribute(names::OPERATION),
-        attribute(names::REQUEST_MODEL),
+        Arc::new(spans.iter().map(model).collect::<StringArray>()),
         attribute(names::APP),
         attribute(names::USER),
         attribute(names::CONVERSATION),
@@ -96,6 +96,16 @@ pub(crate) fn to_batch(spans: &[Span]) -> Result<RecordBatch, TraceFault> {
         text(&|span| serde_json::to_string(&span.events).unwrap_or_default()),
     ];
     RecordBatch::try_new(schema(), columns).map_err(|error| TraceFault::Unreadable { reason: error.to_string() })
+}
+
+/// The model that was asked. Whoever asks an app names the app where a model would be named.
+fn model(span: &Span) -> Option<&str> {
+    let of = |key: &str| span.attributes.get(key).and_then(Value::as_str);
+    if of(names::OPERATION) == Some("invoke_agent") {
+        of(names::RESPONSE_MODEL)
+    } else {
+        of(names::REQUEST_MODEL).or(of(names::RESPONSE_MODEL))
+    }
 }
 
 /// Where a trace is entered: what lists show. A caller's own span may stand above it.

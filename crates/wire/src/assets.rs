@@ -84,6 +84,11 @@ pub struct Change {
     pub after: Option<Value>,
 }
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RemovedAlias {
+    /// The alias that is no more.
+    pub removed: String,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MoveAlias {
     /// `v3`, `latest`, another alias, or a digest.

@@ -35,8 +35,10 @@ pub struct KnowledgeDetail {
     pub summary: KnowledgeSummary,
     pub sources: Vec<SourceView>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub chunking: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub retrieval: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<TablePin>,
@@ -70,7 +72,7 @@ pub struct DocumentView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     pub media_type: String,
-    /// `ready`, `failed` or `pending`.
+    /// `ready`, `failed`, `skipped` or `forgotten`.
     pub status: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

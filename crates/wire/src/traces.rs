@@ -23,8 +23,6 @@ pub struct TraceSummary {
     pub start: String,
     pub duration_ms: f64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub spans: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_tokens: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_tokens: Option<u64>,
@@ -46,6 +44,8 @@ pub struct SpanView {
     pub start: String,
     pub end: String,
     pub status: SpanStatus,
+    /// By the names of the OpenTelemetry conventions; ours begin with `mainspring.`.
+    #[schema(value_type = BTreeMap<String, Value>)]
     pub attributes: Value,
     pub events: Vec<SpanEventView>,
 }
@@ -59,6 +59,8 @@ pub struct SpanStatus {
 pub struct SpanEventView {
     pub name: String,
     pub at: String,
+    /// By the names of the OpenTelemetry conventions; ours begin with `mainspring.`.
+    #[schema(value_type = BTreeMap<String, Value>)]
     pub attributes: Value,
 }
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]

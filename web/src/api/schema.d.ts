@@ -693,7 +693,7 @@ export interface components {
             uri: string;
             source?: string | null;
             media_type: string;
-            /** @description `ready`, `failed` or `pending`. */
+            /** @description `ready`, `failed`, `skipped` or `forgotten`. */
             status: string;
             reason?: string | null;
             reason_code?: string | null;
@@ -889,8 +889,12 @@ export interface components {
         };
         KnowledgeDetail: components["schemas"]["KnowledgeSummary"] & {
             sources: components["schemas"]["SourceView"][];
-            chunking?: unknown;
-            retrieval?: unknown;
+            chunking?: {
+                [key: string]: unknown;
+            } | null;
+            retrieval?: {
+                [key: string]: unknown;
+            } | null;
             table?: components["schemas"]["TablePin"] | null;
             /**
              * Format: int64
@@ -1057,7 +1061,7 @@ export interface components {
                 uri: string;
                 source?: string | null;
                 media_type: string;
-                /** @description `ready`, `failed` or `pending`. */
+                /** @description `ready`, `failed`, `skipped` or `forgotten`. */
                 status: string;
                 reason?: string | null;
                 reason_code?: string | null;
@@ -1173,8 +1177,6 @@ export interface components {
                 /** Format: double */
                 duration_ms: number;
                 /** Format: int64 */
-                spans?: number | null;
-                /** Format: int64 */
                 input_tokens?: number | null;
                 /** Format: int64 */
                 output_tokens?: number | null;
@@ -1238,6 +1240,10 @@ export interface components {
             name: string;
             /** @description The caller's role in it. */
             role: string;
+        };
+        RemovedAlias: {
+            /** @description The alias that is no more. */
+            removed: string;
         };
         Replay: {
             trace_id: string;
@@ -1335,7 +1341,10 @@ export interface components {
         SpanEventView: {
             name: string;
             at: string;
-            attributes: unknown;
+            /** @description By the names of the OpenTelemetry conventions; ours begin with `mainspring.`. */
+            attributes: {
+                [key: string]: unknown;
+            };
         };
         SpanStatus: {
             code: string;
@@ -1350,7 +1359,10 @@ export interface components {
             start: string;
             end: string;
             status: components["schemas"]["SpanStatus"];
-            attributes: unknown;
+            /** @description By the names of the OpenTelemetry conventions; ours begin with `mainspring.`. */
+            attributes: {
+                [key: string]: unknown;
+            };
             events: components["schemas"]["SpanEventView"][];
         };
         TablePin: {
@@ -1370,8 +1382,6 @@ export interface components {
             start: string;
             /** Format: double */
             duration_ms: number;
-            /** Format: int64 */
-            spans?: number | null;
             /** Format: int64 */
             input_tokens?: number | null;
             /** Format: int64 */
@@ -1978,7 +1988,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["RemovedAlias"];
                 };
             };
         };

@@ -17,6 +17,7 @@ const PROJECTS_OF: &str = "SELECT p.id, p.name, p.description, p.created FROM pr
     AND (CAST($2 AS TEXT) IS NULL OR p.name > $2) ORDER BY p.name LIMIT $3";
 const INSERT_PRINCIPAL: &str = "INSERT INTO principal (id, name, kind, created) VALUES ($1, $2, $3, $4)";
 const PRINCIPAL_BY_NAME: &str = "SELECT id, name, kind FROM principal WHERE name = $1";
+const NAME_OF: &str = "SELECT name FROM principal WHERE id = $1";
 const PUT_MEMBER: &str = "INSERT INTO membership (project, principal, role, labels, created) \
     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (project, principal) DO UPDATE SET role = $3, labels = $4";
 const REMOVE_MEMBER: &str = "DELETE FROM membership WHERE project = $1 AND principal = $2";
@@ -35,6 +36,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     PROJECTS_OF,
     INSERT_PRINCIPAL,
     PRINCIPAL_BY_NAME,
+    NAME_OF,
     PUT_MEMBER,
     REMOVE_MEMBER,
     MEMBER,
@@ -79,6 +81,10 @@ pub(crate) async fn principal_by_name(tx: &mut Tx, name: &str) -> Result<Option<
 
 pub(crate) async fn find_principal(catalog: &Catalog, name: &str) -> Result<Option<Principal>, CatalogFault> {
     catalog.query(PRINCIPAL_BY_NAME, params![name]).await?.first().map(read_principal).transpose()
+}
+
+pub(crate) async fn name_of(catalog: &Catalog, id: PrincipalId) -> Result<Option<String>, CatalogFault> {
+    catalog.query(NAME_OF, params![id]).await?.first().map(|row| row.text("name").map(str::to_owned)).transpose()
 }
 
 pub(crate) async fn put_member(

@@ -59,7 +59,7 @@ pub(super) struct Target {
 impl Ingestion {
     /// Runs to the end. However it ends, the run is closed and the knowledge is free again.
     pub async fn run(self) -> Result<Report, KnowledgeFault> {
-        let mut span = self.trace.start("ingest", SpanKind::Internal);
+        let mut span = self.trace.start(format!("ingest {}", self.version.pin.name), SpanKind::Internal);
         span.set(names::OPERATION, "ingest");
         span.set(names::DATA_SOURCE, self.version.pin.name.as_str());
         span.set(names::RUN, self.id.to_string());
