@@ -114,6 +114,7 @@ pub(crate) async fn list(
         let last = entries.len() < wanted;
         looked_at += entries.len();
         after = entries.last().map(|entry| entry.key.clone()).or(after);
+        let entries = first_of_each(table, actor, filter, entries).await?;
         found.extend(visible(table, actor, entries).await?);
         if last || found.len() > page.limit() {
             break;
@@ -191,6 +192,40 @@ fn entry(rows: &Rows<'_>, row: usize) -> Result<Entry, TraceFault> {
             preview: preview.map(|line| mainspring_kernel::text::elide(line, 160)),
         },
     })
+}
+
+/// A caller's own span may stand above ours, and both are entries; a trace is listed once, by the first that matches.
+async fn first_of_each(
+    table: &dyn Table,
+    actor: &Actor,
+    filter: &TraceFilter,
+    mut entries: Vec<Entry>,
+) -> Result<Vec<Entry>, TraceFault> {
+    if entries.is_empty() {
+        return Ok(entries);
+    }
+    let ids: HashSet<String> = entries.iter().map(|entry| entry.summary.trace.to_string()).collect();
+    let among = filter.conditions(actor).and(Filter::any_of("trace", ids));
+    let mut firsts: HashMap<String, After> = HashMap::new();
+    for batch in table.scan(Scan::of(among).columns(&["trace", "start", "span"])).await? {
+        let rows = Rows(&batch);
+        for row in 0..batch.num_rows() {
+            let key =
+                After(rows.number("start", row)?.unwrap_or_default(), rows.text("span", row)?.unwrap_or_default().to_owned());
+            let trace = rows.text("trace", row)?.unwrap_or_default();
+            match firsts.get_mut(trace) {
+                Some(first) if (key.0, &key.1) < (first.0, &first.1) => *first = key,
+                Some(_) => {}
+                None => {
+                    firsts.insert(trace.to_owned(), key);
+                }
+            }
+        }
+    }
+    // What a sender repeated may be stored twice.
+    entries.dedup_by(|later, earlier| later.key == earlier.key);
+    entries.retain(|entry| firsts.get(&entry.summary.trace.to_string()).is_none_or(|first| *first == entry.key));
+    Ok(entries)
 }
 
 /// The entries whose whole trace the actor may see: labels of every span count, not only of the entry.
