@@ -31,6 +31,8 @@ test("g and a letter go to every room, and never while typing", async ({ page })
 test("the command palette finds rooms, apps and traces by id", async ({ page, request }) => {
   const { app } = await subject(request);
   await page.goto("/");
+  // Keys are heard from when the shell is drawn.
+  await expect(page.getByRole("main")).toBeVisible();
   await page.keyboard.press("Control+k");
   const input = page.getByRole("combobox", { name: "Command" });
   await expect(input).toBeFocused();
