@@ -124,11 +124,25 @@ impl Parse for Plain {
         let mut blocks = Vec::new();
         if body > 0 {
             let kind = BlockKind::Heading { level: 1 };
-            blocks.push(Block { kind, start: 0, end: title.len() + 2, heading_path: vec![title.clone()], page: None });
+            blocks.push(Block {
+                kind,
+                start: 0,
+                end: title.len() + 2,
+                heading_path: vec![title.clone()],
+                page: None,
+                heading: None,
+            });
         }
         let heading_path = if title.is_empty() { Vec::new() } else { vec![title.clone()] };
         if body < text.len() {
-            blocks.push(Block { kind: BlockKind::Paragraph, start: body, end: text.len(), heading_path, page: None });
+            blocks.push(Block {
+                kind: BlockKind::Paragraph,
+                start: body,
+                end: text.len(),
+                heading_path,
+                page: None,
+                heading: None,
+            });
         }
         Ok(ParsedDocument { title, text, blocks, media_type: "text/markdown".into(), ..ParsedDocument::default() })
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::{
     fault::KnowledgeFault,
     ingest::{self, ParsedText},
-    model::{Document, DocumentId, DocumentStatus, IngestRun, KnowledgeKey, KnowledgeVersion},
+    model::{Document, DocumentId, DocumentStatus, IngestRun, KnowledgeKey, KnowledgeVersion, Reason},
     search::access,
     service::{Inner, bad_page},
     store::{self, ListFilter, State, TableRow, document, held},
@@ -143,9 +143,23 @@ pub(crate) async fn get(inner: &Inner, actor: &Actor, name: &Name, id: &Document
 pub(crate) async fn text(inner: &Inner, actor: &Actor, name: &Name, id: &DocumentId) -> Result<DocumentText, KnowledgeFault> {
     let document = get(inner, actor, name, id).await?;
     let gone = || KnowledgeFault::TextGone { id: id.to_string() };
-    let digest = document.parsed.ok_or_else(gone)?;
+    let digest = document.parsed.ok_or_else(|| never_read(&document).unwrap_or_else(gone))?;
     let parsed = ingest::load_text(inner, &digest).await?.ok_or_else(gone)?;
     Ok(DocumentText { document, parsed })
+}
+
+/// Why a document never had a text, where that is so.
+fn never_read(document: &Document) -> Option<KnowledgeFault> {
+    let what = match document.status {
+        DocumentStatus::Failed => "it could not be taken in",
+        DocumentStatus::Skipped => "it was skipped",
+        DocumentStatus::Ready | DocumentStatus::Forgotten => return None,
+    };
+    let why = match &document.reason {
+        Some(Reason { code, detail }) => format!("{what}: {detail} ({code})"),
+        None => what.to_owned(),
+    };
+    Some(KnowledgeFault::NoText { id: document.id.to_string(), why })
 }
 
 pub(crate) async fn chunks(

@@ -29,6 +29,8 @@ pub enum KnowledgeFault {
     RunNotFound { id: String },
     #[error("the text of document `{id}` is not kept any more")]
     TextGone { id: String },
+    #[error("document `{id}` has no text: {why}")]
+    NoText { id: String, why: String },
     #[error("the table version this asks for does not belong to knowledge `{name}` or is gone")]
     PinGone { name: String },
     #[error("knowledge `{name}` was embedded by another state of `{embedder}`")]
@@ -86,6 +88,7 @@ impl Fault for KnowledgeFault {
             | Self::SourceNotFound { .. }
             | Self::RunNotFound { .. }
             | Self::TextGone { .. }
+            | Self::NoText { .. }
             | Self::PinGone { .. } => FaultKind::NotFound,
             _ => self.inner().map_or(FaultKind::Internal, Fault::kind),
         }
@@ -101,7 +104,7 @@ impl Fault for KnowledgeFault {
             Self::DocumentNotFound { .. } => "knowledge-document-not-found",
             Self::SourceNotFound { .. } => "knowledge-source-not-found",
             Self::RunNotFound { .. } => "knowledge-run-not-found",
-            Self::TextGone { .. } => "knowledge-text-gone",
+            Self::TextGone { .. } | Self::NoText { .. } => "knowledge-text-gone",
             Self::PinGone { .. } => "knowledge-pin-gone",
             Self::EmbedderChanged { .. } => "knowledge-embedder-changed",
             Self::Spec { .. } => "knowledge-bad-spec",

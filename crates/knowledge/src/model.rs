@@ -223,6 +223,32 @@ pub struct Progress {
     pub eta_seconds: Option<f64>,
 }
 
+impl Progress {
+    /// The last of a run that succeeded: what its report says.
+    #[must_use]
+    pub(crate) fn ended(self, report: &Report) -> Self {
+        Self {
+            stage: Stage::Done,
+            done: self.to_do,
+            unchanged: report.unchanged,
+            parsed: report.parsed,
+            moved: report.moved,
+            failed: report.failed,
+            deleted: report.deleted,
+            chunks: report.chunks,
+            reused: report.reused,
+            embedded: report.embedded,
+            tokens: report.tokens,
+            tokens_per_second: report.tokens_per_second,
+            encoder_busy: report.encoder_busy,
+            elapsed_seconds: report.seconds,
+            eta_seconds: None,
+            seen: self.seen,
+            to_do: self.to_do,
+        }
+    }
+}
+
 /// A document that could not be taken in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Part of every table's config: rows of another format need another table.
-pub(crate) const ROW_FORMAT: u32 = 1;
+pub(crate) const ROW_FORMAT: u32 = 2;
 
 /// In the labels of a document that has none, so that one question finds what an actor may see.
 pub(crate) const EVERYONE: &str = "*";
@@ -50,13 +50,14 @@ pub(crate) mod columns {
     pub(crate) const VECTOR: &str = "vector";
 
     /// Everything a passage shows.
-    pub(crate) const SHOWN: [&str; 22] = [
+    pub(crate) const SHOWN: [&str; 23] = [
         ID,
         DOCUMENT,
         DOCUMENT_DIGEST,
         ORDINAL,
         TEXT,
         HEADER,
+        SEARCH_TEXT,
         TEXT_DIGEST,
         START,
         END,
@@ -87,6 +88,8 @@ pub(crate) struct ChunkRow {
     pub text: String,
     /// What was embedded and indexed before the text: title and headings.
     pub header: String,
+    /// What was embedded, and is searched by words: the header, and the text as it is spoken.
+    pub search_text: String,
     pub text_digest: String,
     pub start: u64,
     pub end: u64,
@@ -163,10 +166,10 @@ fn schema(dimensions: usize) -> Result<SchemaRef, KnowledgeFault> {
     ])))
 }
 
-/// What is embedded, and searched by words.
+/// What is embedded, and searched by words, from a header and the text as it is spoken.
 #[must_use]
-pub(crate) fn search_text(header: &str, text: &str) -> String {
-    if header.is_empty() { text.to_owned() } else { format!("{header}\n\n{text}") }
+pub(crate) fn search_text(header: &str, spoken: &str) -> String {
+    if header.is_empty() { spoken.to_owned() } else { format!("{header}\n\n{spoken}") }
 }
 
 /// Names what was embedded; half a digest is plenty among one table's chunks.
@@ -179,7 +182,6 @@ pub(crate) fn text_digest(search_text: &str) -> String {
 pub(crate) fn batch(rows: &[ChunkRow], vectors: &[Arc<[f32]>], dimensions: usize) -> Result<RecordBatch, KnowledgeFault> {
     let texts = |get: fn(&ChunkRow) -> &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(rows.iter().map(get))) };
     let numbers = |get: fn(&ChunkRow) -> i64| -> ArrayRef { Arc::new(Int64Array::from_iter_values(rows.iter().map(get))) };
-    let search: StringArray = StringArray::from_iter_values(rows.iter().map(|row| search_text(&row.header, &row.text)));
     let pages: Int64Array = rows.iter().map(|row| row.page.map(i64::from)).collect();
     let mut flat = Vec::with_capacity(rows.len() * dimensions);
     for vector in vectors {
@@ -201,7 +203,7 @@ pub(crate) fn batch(rows: &[ChunkRow], vectors: &[Arc<[f32]>], dimensions: usize
         numbers(|row| row.ordinal.into()),
         texts(|row| &row.text),
         texts(|row| &row.header),
-        Arc::new(search),
+        texts(|row| &row.search_text),
         texts(|row| &row.text_digest),
         numbers(|row| signed(row.start)),
         numbers(|row| signed(row.end)),
@@ -266,6 +268,7 @@ impl<'a> Reader<'a> {
             ordinal: self.number(c::ORDINAL, at)?,
             text: self.text(c::TEXT, at)?,
             header: self.text(c::HEADER, at)?,
+            search_text: self.text(c::SEARCH_TEXT, at)?,
             text_digest: self.text(c::TEXT_DIGEST, at)?,
             start: self.number(c::START, at)?,
             end: self.number(c::END, at)?,

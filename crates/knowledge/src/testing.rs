@@ -4,7 +4,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -108,10 +108,12 @@ impl TextTokenizer for WordTokens {
     }
 }
 
-/// Paragraphs and `#` headings; a text with `UNPARSEABLE` in it is refused.
+/// Paragraphs and `#` headings, where links lead is not spoken; a text with `UNPARSEABLE` in it is refused.
 #[derive(Debug, Default)]
 pub(crate) struct SmallParser {
     pub parsed: AtomicU64,
+    /// It is a parser of before.
+    pub older: AtomicBool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -136,13 +138,19 @@ impl Parse for SmallParser {
         if text.contains("UNPARSEABLE") {
             return Err(Box::new(Unparseable));
         }
-        Ok(parsed(&text))
+        let mut document = parsed(&text);
+        if self.older.load(Ordering::SeqCst) {
+            document.made_by = serde_json::from_value(json!(1)).unwrap();
+        }
+        Ok(document)
     }
 }
 
 fn parsed(text: &str) -> ParsedDocument {
     let mut document = ParsedDocument { text: text.to_owned(), media_type: "text/markdown".into(), ..ParsedDocument::default() };
     let mut headings: Vec<String> = Vec::new();
+    let targets = text.match_indices("](").filter_map(|(at, _)| Some((at, at + text[at..].find(')')? + 1)));
+    document.unspoken = targets.collect();
     let mut at = 0;
     for paragraph in text.split("\n\n") {
         let (start, end) = (at, at + paragraph.len());
@@ -150,6 +158,7 @@ fn parsed(text: &str) -> ParsedDocument {
         if paragraph.trim().is_empty() {
             continue;
         }
+        let heading = paragraph.strip_prefix("# ").map(|heading| heading.trim().to_owned());
         let kind = match paragraph.strip_prefix("# ") {
             Some(heading) => {
                 headings = vec![heading.trim().to_owned()];
@@ -162,7 +171,7 @@ fn parsed(text: &str) -> ParsedDocument {
         };
         // A heading stands below those above it, not below itself.
         let heading_path = if matches!(kind, BlockKind::Heading { .. }) { Vec::new() } else { headings.clone() };
-        document.blocks.push(Block { kind, start, end, heading_path, page: None });
+        document.blocks.push(Block { kind, start, end, heading_path, page: None, heading });
     }
     document
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     fault::ParseFault,
     limits::Limits,
-    model::{Block, BlockKind, Link, ParsedDocument},
+    model::{Block, BlockKind, Link, MadeBy, ParsedDocument},
 };
 
 #[derive(Debug)]
@@ -14,6 +14,7 @@ pub(crate) struct Builder {
     pub(crate) text: String,
     pub(crate) blocks: Vec<Block>,
     pub(crate) links: Vec<Link>,
+    pub(crate) unspoken: Vec<(usize, usize)>,
     pub(crate) metadata: BTreeMap<String, String>,
     pub(crate) warnings: Vec<String>,
     pub(crate) page: Option<u32>,
@@ -23,7 +24,8 @@ pub(crate) struct Builder {
 
 /// A document with more links than this is a list of links.
 const LINKS_MAX: usize = 2_000;
-const HEADING_MAX: usize = 300;
+/// Longer headings are cut where they stand as a title or in a path.
+pub(crate) const HEADING_MAX: usize = 300;
 
 impl Builder {
     pub(crate) fn new(limits: &Limits) -> Self {
@@ -32,6 +34,7 @@ impl Builder {
             text: String::new(),
             blocks: Vec::new(),
             links: Vec::new(),
+            unspoken: Vec::new(),
             metadata: BTreeMap::new(),
             warnings: Vec::new(),
             page: None,
@@ -48,8 +51,12 @@ impl Builder {
         }
         self.headings.retain(|(other, _)| *other < level);
         let written = format!("{} {text}", "#".repeat(usize::from(level)));
+        let text = mainspring_kernel::text::elide(&text, HEADING_MAX);
         self.block(BlockKind::Heading { level }, &written)?;
-        self.headings.push((level, mainspring_kernel::text::elide(&text, HEADING_MAX)));
+        if let Some(block) = self.blocks.last_mut() {
+            block.heading = Some(text.clone());
+        }
+        self.headings.push((level, text));
         Ok(())
     }
 
@@ -68,7 +75,7 @@ impl Builder {
         let start = self.text.len();
         self.text.push_str(text);
         let heading_path = self.headings.iter().map(|(_, text)| text.clone()).collect();
-        self.blocks.push(Block { kind, start, end: self.text.len(), heading_path, page: self.page });
+        self.blocks.push(Block { kind, start, end: self.text.len(), heading_path, page: self.page, heading: None });
         Ok(())
     }
 
@@ -78,7 +85,9 @@ impl Builder {
 
     pub(crate) fn link(&mut self, text: &str, target: &str) {
         if self.links.len() < LINKS_MAX && !target.is_empty() {
-            self.links.push(Link { text: one_line(text), target: mainspring_kernel::text::elide(target, 2_000) });
+            // A link around a whole card of text is named by how it begins.
+            let text = mainspring_kernel::text::elide(&one_line(text), HEADING_MAX);
+            self.links.push(Link { text, target: mainspring_kernel::text::elide(target, 2_000) });
         }
     }
 
@@ -106,12 +115,7 @@ impl Builder {
     }
 
     pub(crate) fn finish(self, media_type: &str, file_name: &str, pages: Option<u32>) -> ParsedDocument {
-        let first_heading = || {
-            self.blocks
-                .iter()
-                .find(|block| matches!(block.kind, BlockKind::Heading { .. }))
-                .map(|block| heading_text(&self.text[block.range()]))
-        };
+        let first_heading = || self.blocks.iter().find_map(|block| block.heading.clone());
         let title = self
             .title
             .as_deref()
@@ -120,20 +124,18 @@ impl Builder {
             .or_else(first_heading)
             .unwrap_or_else(|| stem(file_name));
         ParsedDocument {
+            made_by: MadeBy::default(),
             title: mainspring_kernel::text::elide(&title, HEADING_MAX),
             media_type: media_type.to_owned(),
             text: self.text,
             blocks: self.blocks,
             pages,
             links: self.links,
+            unspoken: self.unspoken,
             metadata: self.metadata,
             warnings: self.warnings,
         }
     }
-}
-
-pub(crate) fn heading_text(written: &str) -> String {
-    one_line(written.trim_start_matches('#'))
 }
 
 /// Text on one line, white space folded.

@@ -76,7 +76,7 @@ fn push(source: &str, blocks: &mut Vec<Block>, range: std::ops::Range<usize>, na
         return;
     }
     let kind = BlockKind::Code { language: Some(language.name().to_owned()) };
-    blocks.push(Block { kind, start: range.start, end: range.end, heading_path, page: None });
+    blocks.push(Block { kind, start: range.start, end: range.end, heading_path, page: None, heading: None });
 }
 
 /// The name of an item, looked for in the item and in what wraps it (`export`, a decorator, a declarator).

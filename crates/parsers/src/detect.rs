@@ -82,6 +82,24 @@ pub(crate) fn detect(bytes: &[u8], file_name: &str, media_type: Option<&str>) ->
     }
 }
 
+/// What a file seems to be, for one that was not parsed: from its first bytes where they are known, its name,
+/// and what the source said. Nothing is parsed here.
+#[must_use]
+pub fn likely_media_type(head: Option<&[u8]>, file_name: &str, said: Option<&str>) -> Option<String> {
+    const LOOKED_AT: usize = 64 << 10;
+    let named = || by_name(file_name).map(|format| format.media_type().to_owned());
+    let said = said.map(|said| said.split(';').next().unwrap_or(said).trim().to_owned()).filter(|said| !said.is_empty());
+    let Some(head) = head.filter(|head| !head.is_empty()) else { return said.or_else(named) };
+    match detect(&head[..head.len().min(LOOKED_AT)], file_name, said.as_deref()) {
+        Ok(format) => Some(format.media_type().to_owned()),
+        // Which office format a container holds may stand further back.
+        Err(container) if matches!(container.as_str(), "application/zip" | "application/x-ole-storage") => {
+            named().or(Some(container))
+        }
+        Err(media_type) => Some(media_type),
+    }
+}
+
 /// Formats with a signature, and bytes that are no text at all.
 fn by_content(bytes: &[u8]) -> Option<Result<Format, String>> {
     let head = &bytes[..bytes.len().min(1024)];

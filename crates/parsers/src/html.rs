@@ -1,7 +1,9 @@
-//! HTML: the main content as Markdown, then read as Markdown.
+//! HTML: the main content as Markdown, then read as Markdown. Where links lead is kept beside the text.
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dom_smoothie::{Config, Readability};
-use htmd::HtmlToMarkdown;
+use htmd::{Element, HtmlToMarkdown, element_handler::Handlers};
 
 use crate::{
     build::{Builder, one_line},
@@ -9,55 +11,118 @@ use crate::{
     limits::Limits,
     markdown,
     model::ParsedDocument,
+    unspoken,
 };
 
 /// Below this share of the whole page's text, what was taken for the main content is not it.
 const MAIN_SHARE: usize = 4;
 
+/// What a reader sees of a page.
+pub(crate) struct Page {
+    pub(crate) title: String,
+    /// The main content as Markdown, links as their words only.
+    pub(crate) text: String,
+    /// Words and targets of the links in it.
+    pub(crate) links: Vec<(String, String)>,
+}
+
 pub(crate) fn parse(source: &str, file_name: &str, limits: &Limits) -> Result<ParsedDocument, ParseFault> {
+    let page = convert(source, limits)?;
     let mut builder = Builder::new(limits);
-    let (title, text) = convert(source, limits)?;
-    markdown::read(text, &mut builder, limits)?;
-    if !title.is_empty() {
-        builder.title = Some(title);
+    markdown::read(page.text, &mut builder, limits)?;
+    unspoken::drop_from(&mut builder);
+    page.links.iter().for_each(|(words, target)| builder.link(words, target));
+    if !page.title.is_empty() {
+        builder.title = Some(page.title);
     }
     Ok(builder.finish("text/html", file_name, None))
 }
 
-/// The title and the main content as Markdown.
-pub(crate) fn convert(source: &str, limits: &Limits) -> Result<(String, String), ParseFault> {
+pub(crate) fn convert(source: &str, limits: &Limits) -> Result<Page, ParseFault> {
     check_depth(source, limits.depth)?;
     let malformed = |error: std::io::Error| ParseFault::malformed("HTML", error);
-    let converter = HtmlToMarkdown::builder()
-        .skip_tags(vec!["script", "style", "noscript", "template", "svg", "nav", "iframe", "form"])
-        .build();
-    let whole = converter.convert(source).map_err(malformed)?;
-    let page_title = title(source);
     let config = Config { max_elements_to_parse: 200_000, ..Config::default() };
-    let article = Readability::new(source, None, Some(config)).and_then(|mut readability| readability.parse());
-    let Ok(article) = article else { return Ok((page_title, tidy(&whole))) };
-    let main = converter.convert(&article.content).map_err(malformed)?;
-    let text = if main.len() * MAIN_SHARE < whole.len() { whole } else { main };
-    let title = if page_title.is_empty() { article.title } else { page_title };
-    Ok((one_line(&title), tidy(&text)))
+    let unread = |error: dom_smoothie::ReadabilityError| ParseFault::malformed("HTML", error);
+    let mut readability = Readability::new(source, None, Some(config)).map_err(unread)?;
+    drop_permalinks(&readability);
+    let title = title(&readability);
+    let whole = Converted::of(&readability.doc.html()).map_err(malformed)?;
+    // A page without an article is taken as it is.
+    let Ok(article) = readability.parse() else { return Ok(whole.titled(title)) };
+    let main = Converted::of(&article.content).map_err(malformed)?;
+    let taken = if main.text.len() * MAIN_SHARE < whole.text.len() { whole } else { main };
+    Ok(taken.titled(if title.is_empty() { one_line(&article.title) } else { title }))
 }
 
-fn title(source: &str) -> String {
-    let lower = source.get(..source.len().min(64 << 10)).unwrap_or(source).to_ascii_lowercase();
-    let Some(open) = lower.find("<title") else { return String::new() };
-    let Some(start) = lower[open..].find('>').map(|at| open + at + 1) else { return String::new() };
-    let end = lower[start..].find("</title").map_or(lower.len(), |at| start + at);
-    let raw = source.get(start..end).unwrap_or_default();
-    let plain = raw
-        .replace("&amp;", "&")
-        .replace("&lt;", "<")
-        .replace("&gt;", ">")
-        .replace("&quot;", "\"")
-        .replace("&#39;", "'")
-        .replace("&nbsp;", " ")
-        .replace("&mdash;", "—")
-        .replace("&#8212;", "—");
-    one_line(&plain)
+/// Links to the place they stand at: `¶` behind every heading says nothing to a reader.
+fn drop_permalinks(page: &Readability) {
+    page.doc.select("a.headerlink").remove();
+    let mark = |text: &str| {
+        let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{200b}' | '\u{fe0f}' | '\u{feff}'));
+        matches!(text, "" | "¶" | "#" | "🔗" | "§")
+    };
+    for links in ["h1 a", "h2 a", "h3 a", "h4 a", "h5 a", "h6 a", "a[href^='#']"] {
+        for link in page.doc.select(links).iter() {
+            if mark(&link.text()) && !link.select("img").exists() {
+                link.remove();
+            }
+        }
+    }
+}
+
+/// What the page calls itself. Without the name of its site, which says nothing about this page: where
+/// the title is the page's own heading and something behind it, the heading is the title.
+fn title(page: &Readability) -> String {
+    let text = |selector: &str| one_line(&page.doc.select(selector).first().text());
+    let whole = match text("head title") {
+        title if title.is_empty() => text("title"),
+        title => title,
+    };
+    // A heading outside the content is often the site's.
+    let headings = ["main h1", "article h1", "[role=main] h1", "h1"];
+    let heading = headings.into_iter().map(text).find(|heading| !heading.is_empty()).unwrap_or_default();
+    let rest = whole.strip_prefix(heading.as_str()).unwrap_or_default();
+    let separated =
+        rest.strip_prefix(' ').is_some_and(|rest| rest.starts_with(['—', '–', '-', '|', '·', '•', '«', '»', '/', ':']));
+    if separated && !heading.is_empty() { heading } else { whole }
+}
+
+struct Converted {
+    text: String,
+    links: Vec<(String, String)>,
+}
+
+impl Converted {
+    fn of(html: &str) -> std::io::Result<Self> {
+        let links: Arc<Mutex<Vec<(String, String)>>> = Arc::default();
+        let kept = links.clone();
+        let link = move |handlers: &dyn Handlers, element: Element<'_>| {
+            let words = handlers.walk_children(element.node);
+            if let Some(target) = attribute(&element, "href") {
+                let entry = (markdown::words(&words.content), target);
+                kept.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+            }
+            Some(words)
+        };
+        // A picture is what it is called; its address, or the whole of it, is nothing to read.
+        let picture = |_: &dyn Handlers, element: Element<'_>| attribute(&element, "alt").map(|alt| one_line(&alt).into());
+        let converter = HtmlToMarkdown::builder()
+            .skip_tags(vec!["script", "style", "noscript", "template", "svg", "nav", "iframe", "form"])
+            .add_handler(vec!["a"], link)
+            .add_handler(vec!["img"], picture)
+            .build();
+        let text = tidy(&converter.convert(html)?);
+        let links = std::mem::take(&mut *links.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(Self { text, links })
+    }
+
+    fn titled(self, title: String) -> Page {
+        Page { title, text: self.text, links: self.links }
+    }
+}
+
+fn attribute(element: &Element<'_>, name: &str) -> Option<String> {
+    element.attrs.iter().find(|attribute| &*attribute.name.local == name).map(|attribute| attribute.value.to_string())
 }
 
 /// No more than one empty line between parts.

@@ -21,13 +21,15 @@ mod pool;
 mod pptx;
 mod records;
 mod sheets;
+mod unspoken;
 
 #[cfg(test)]
 mod tests;
 
 pub use child::child_main;
+pub use detect::likely_media_type;
 pub use fault::ParseFault;
 pub use limits::Limits;
-pub use model::{Block, BlockKind, Link, ParsedDocument};
+pub use model::{Block, BlockKind, Link, MadeBy, ParsedDocument, VERSION};
 pub use parse::parse_in_process;
 pub use pool::{ParseRequest, ParserConfig, ParserPool};

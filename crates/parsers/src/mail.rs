@@ -7,6 +7,7 @@ use crate::{
     fault::ParseFault,
     html,
     limits::Limits,
+    markdown,
     model::{BlockKind, ParsedDocument},
     plain,
 };
@@ -28,8 +29,9 @@ pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<Pa
             }
         }
     } else if let Some(body) = message.body_html(0) {
-        let (_, text) = html::convert(&body, limits)?;
-        plain::paragraphs(&text, &mut builder)?;
+        let page = html::convert(&body, limits)?;
+        plain::paragraphs(&markdown::spoken(&page.text), &mut builder)?;
+        page.links.iter().for_each(|(words, target)| builder.link(words, target));
     }
     let names: Vec<String> = message
         .attachments()

@@ -1,14 +1,15 @@
 //! Markdown: the text is the source itself, and blocks are places in it.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, MetadataBlockKind, Options, Parser, Tag, TagEnd};
 
 use crate::{
-    build::{Builder, one_line},
+    build::{Builder, HEADING_MAX, one_line},
     fault::ParseFault,
     limits::Limits,
     model::{Block, BlockKind, ParsedDocument},
+    unspoken::{self, Unspoken},
 };
 
 pub(crate) fn parse(source: String, file_name: &str, limits: &Limits) -> Result<ParsedDocument, ParseFault> {
@@ -27,13 +28,40 @@ pub(crate) fn read(source: String, builder: &mut Builder, limits: &Limits) -> Re
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
+    let parser = Parser::new_ext(&source, options);
+    let mut unspoken = Unspoken::of(&source);
+    parser.reference_definitions().iter().for_each(|(_, definition)| unspoken.cut(definition.span.clone()));
     let mut walk =
         Walk { source: &source, builder, depth: 0, lists: 0, headings: Vec::new(), heading: None, link: None, metadata: None };
-    for (event, range) in Parser::new_ext(&source, options).into_offset_iter() {
+    for (event, range) in parser.into_offset_iter() {
+        unspoken.see(&event, &range);
         walk.event(event, range, limits)?;
     }
+    builder.unspoken = unspoken.places();
     builder.text = source;
     Ok(())
+}
+
+/// Markdown without what is written for programs.
+pub(crate) fn spoken(source: &str) -> Cow<'_, str> {
+    let mut unspoken = Unspoken::of(source);
+    for (event, range) in Parser::new(source).into_offset_iter() {
+        unspoken.see(&event, &range);
+    }
+    unspoken::without(source, 0..source.len(), &unspoken.places())
+}
+
+/// The words of a stretch of Markdown.
+pub(crate) fn words(source: &str) -> String {
+    let mut words = String::new();
+    for event in Parser::new(source) {
+        match event {
+            Event::Text(text) | Event::Code(text) => words.push_str(&text),
+            Event::SoftBreak | Event::HardBreak | Event::End(TagEnd::Paragraph | TagEnd::Heading(_)) => words.push(' '),
+            _ => {}
+        }
+    }
+    one_line(&words)
 }
 
 struct Walk<'a> {
@@ -64,7 +92,9 @@ impl Walk<'_> {
                     metadata.push_str(&text);
                 }
             }
-            Event::Html(_) | Event::Rule if self.depth == 0 => self.block(BlockKind::Paragraph, range),
+            Event::Html(_) | Event::Rule if self.depth == 0 => {
+                self.block(BlockKind::Paragraph, range);
+            }
             _ => {}
         }
         Ok(())
@@ -130,25 +160,31 @@ impl Walk<'_> {
 
     fn end_heading(&mut self, level: u8, range: Range<usize>, text: &str) {
         self.headings.retain(|(other, _)| *other < level);
-        self.block(BlockKind::Heading { level }, range);
-        let text = one_line(text);
+        let text = mainspring_kernel::text::elide(&one_line(text), HEADING_MAX);
+        if self.block(BlockKind::Heading { level }, range)
+            && let Some(block) = self.builder.blocks.last_mut()
+        {
+            block.heading = Some(text.clone());
+        }
         if level == 1 && self.builder.title.is_none() {
             self.builder.title = Some(text.clone());
         }
-        self.headings.push((level, mainspring_kernel::text::elide(&text, 300)));
+        self.headings.push((level, text));
     }
 
-    fn block(&mut self, kind: BlockKind, range: Range<usize>) {
+    /// False when nothing is left of it.
+    fn block(&mut self, kind: BlockKind, range: Range<usize>) -> bool {
         let text = &self.source[range.clone()];
         let start = range.start + (text.len() - text.trim_start_matches('\n').len());
         let end = range.start + text.trim_end().len();
         let after = self.builder.blocks.last().map_or(0, |block| block.end);
         let start = start.max(after);
         if start >= end {
-            return;
+            return false;
         }
         let heading_path = self.headings.iter().map(|(_, text)| text.clone()).collect();
-        self.builder.blocks.push(Block { kind, start, end, heading_path, page: None });
+        self.builder.blocks.push(Block { kind, start, end, heading_path, page: None, heading: None });
+        true
     }
 
     /// `key: value` lines; anything deeper is the author's business.

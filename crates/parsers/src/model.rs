@@ -1,12 +1,42 @@
 //! What a parser makes of a file: one text, and where in it the structure is.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{borrow::Cow, collections::BTreeMap, ops::Range};
 
 use serde::{Deserialize, Serialize};
+
+use crate::unspoken;
+
+/// Raised when the same bytes would give other text or structure: what was kept from before is parsed again
+/// where it would be cut anew.
+pub const VERSION: u32 = 2;
+
+/// Which parsers made a document. Those before the number was kept are 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MadeBy(u32);
+
+impl MadeBy {
+    const fn unnumbered() -> Self {
+        Self(1)
+    }
+
+    #[must_use]
+    pub const fn is_current(self) -> bool {
+        self.0 == VERSION
+    }
+}
+
+impl Default for MadeBy {
+    fn default() -> Self {
+        Self(VERSION)
+    }
+}
 
 /// A foreign file as text. It crosses a process border and is stored, so fields are only ever added.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ParsedDocument {
+    #[serde(default = "MadeBy::unnumbered")]
+    pub made_by: MadeBy,
     pub title: String,
     pub media_type: String,
     /// The text, Markdown-like; every offset refers to its bytes.
@@ -17,11 +47,23 @@ pub struct ParsedDocument {
     pub pages: Option<u32>,
     #[serde(default)]
     pub links: Vec<Link>,
+    /// Places of the text that are written for programs (where a link leads, a backslash before a sign):
+    /// shown, but not searched or embedded. Ascending, apart.
+    #[serde(default)]
+    pub unspoken: Vec<(usize, usize)>,
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
     /// What a person should know: a page without a text layer, bytes that were not text.
     #[serde(default)]
     pub warnings: Vec<String>,
+}
+
+impl ParsedDocument {
+    /// A stretch of the text as it is searched and embedded.
+    #[must_use]
+    pub fn spoken(&self, range: Range<usize>) -> Cow<'_, str> {
+        unspoken::without(&self.text, range, &self.unspoken)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +76,9 @@ pub struct Block {
     pub heading_path: Vec<String>,
     #[serde(default)]
     pub page: Option<u32>,
+    /// A heading's own words, as they stand in the paths of what is below it.
+    #[serde(default)]
+    pub heading: Option<String>,
 }
 
 impl Block {

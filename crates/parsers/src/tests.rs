@@ -15,6 +15,14 @@ fn parse(name: &str, bytes: impl AsRef<[u8]>) -> Result<ParsedDocument, ParseFau
 
 /// What must hold of every document.
 fn sound(document: &ParsedDocument) -> Result<(), String> {
+    let mut after = 0;
+    for (start, end) in &document.unspoken {
+        let text = &document.text;
+        if *start < after || start >= end || !text.is_char_boundary(*start) || !text.is_char_boundary(*end) {
+            return Err(format!("unspoken {start}..{end} after {after}"));
+        }
+        after = *end;
+    }
     let mut last = 0;
     for block in &document.blocks {
         let inside = block.start >= last && block.start < block.end && block.end <= document.text.len();
@@ -66,6 +74,111 @@ fn html_gives_its_main_content() {
     assert!(document.text.contains("## Sub") && document.text.contains("let x = 1;"), "{}", document.text);
     assert!(!document.text.contains("evil") && !document.text.contains("menu"), "{}", document.text);
     assert!(document.blocks.iter().any(|block| block.heading_path.last().is_some_and(|heading| heading == "Sub")));
+}
+
+/// A page as documentation generators write them.
+fn documentation() -> String {
+    let filler = "Words that make this the main content of the page, long enough to be recognised as such. ".repeat(8);
+    format!(
+        "<html><head><title>temp — Files &amp; more — Python 3.11.2 documentation</title></head><body>\
+         <header><h1>Python</h1></header><main>\
+         <h1><code>temp</code> — Files &amp; more<a class='headerlink' href='#temp' title='Permalink'>¶</a></h1>\
+         <p>See <a href='https://example.org/a_(b)'>the <em>other</em> page</a>, <code>__all__</code> and __init__ [x]. {filler}</p>\
+         <h2>Low-level <a href='low.html'>parts</a><a href='#low'>#</a></h2>\
+         <dl><dt>mk_stemp(suffix=None)<a href='#mk'>¶</a></dt><dd>Makes a file. {filler}</dd></dl>\
+         <pre>call(<a href='low.html#x'>x_y</a>)</pre>\
+         <table><tr><th>Name</th></tr><tr><td><a href='t.html'>a_b</a> is * or |</td></tr></table>\
+         <p><img src='data:image/png;base64,AAAA' alt='A plan'></p>\
+         <a href='card.html'><h3>Card</h3><p>All about it. {filler}</p></a></main></body></html>"
+    )
+}
+
+#[test]
+fn html_shows_words_and_keeps_where_links_lead_beside_them() {
+    let document = parse("temp.html", documentation()).unwrap();
+    let text = &document.text;
+    for gone in ["](", "http", "¶", "\\_", "\\[", ".html", "base64", "# #"] {
+        assert!(!text.contains(gone), "{gone} in {text}");
+    }
+    for kept in [
+        "the *other* page",
+        "`__all__` and __init__ [x]",
+        "## Low-level parts",
+        "mk_stemp(suffix=None)",
+        "call(x_y)",
+        "a_b is * or",
+        "A plan",
+        "All about it.",
+    ] {
+        assert!(text.contains(kept), "{kept} not in {text}");
+    }
+    let link = |words: &str| document.links.iter().find(|link| link.text == words).map(|link| link.target.as_str());
+    assert_eq!(link("the other page"), Some("https://example.org/a_(b)"));
+    assert_eq!(link("parts"), Some("low.html"));
+    assert_eq!(link("x_y"), Some("low.html#x"));
+    assert_eq!(link("a_b"), Some("t.html"));
+    assert!(document.links.iter().any(|link| link.target == "card.html" && link.text.starts_with("Card All about it.")));
+    assert!(!document.links.iter().any(|link| link.target.starts_with('#')), "{:?}", document.links);
+    assert!(document.unspoken.is_empty());
+    let table = document.blocks.iter().find(|block| block.kind == BlockKind::Table).unwrap();
+    assert!(text[table.range()].starts_with("| Name"), "{:?}", &text[table.range()]);
+    let low = document.blocks.iter().find(|block| block.heading.as_deref() == Some("Low-level parts")).unwrap();
+    assert_eq!(&text[low.range()], "## Low-level parts");
+}
+
+#[test]
+fn the_title_of_a_page_leaves_out_its_site() {
+    assert_eq!(parse("temp.html", documentation()).unwrap().title, "temp — Files & more");
+    let title = |title: &str, heading: &str| {
+        parse("x.html", format!("<html><head><title>{title}</title></head><body><h1>{heading}</h1><p>Text.</p></body></html>"))
+            .unwrap()
+            .title
+    };
+    for separator in ["—", "-", "|", "·"] {
+        assert_eq!(title(&format!("Leave {separator} Handbook"), "Leave"), "Leave");
+    }
+    assert_eq!(title("Leave", "Leave"), "Leave");
+    assert_eq!(title("Leave of absence", "Leave"), "Leave of absence", "its own words go on");
+    assert_eq!(title("Leave-taking | Handbook", "Leave"), "Leave-taking | Handbook");
+    assert_eq!(title("Handbook | Leave", "Leave"), "Handbook | Leave");
+    assert_eq!(title("Only the title", ""), "Only the title");
+}
+
+#[test]
+fn markdown_says_what_of_it_is_not_spoken() {
+    let source = "## The [link](x) and `code`\n\nSee [the *manual*](https://example.org \"M\") or <https://a.b>, not `[a](b)`, \\_so\\_ \\\\*it* \\a.\n\n\
+                  ![plan](p.png) [ref] [![deep](d.png)](e)\n\n[ref]: https://ref.example\n\n```\n\\_ [a](b)\n```\n\n| a \\| b |\n|---|\n| [c](d) |\n";
+    let document = parse("x.md", source).unwrap();
+    assert_eq!(document.text, source);
+    let spoken = document.spoken(0..source.len());
+    assert_eq!(
+        spoken,
+        "## The link and `code`\n\nSee the *manual* or https://a.b, not `[a](b)`, _so_ \\*it* \\a.\n\nplan ref deep\n\n\n\n```\n\\_ [a](b)\n```\n\n| a \\| b |\n|---|\n| c |\n"
+    );
+    assert_eq!(document.blocks[0].heading.as_deref(), Some("The link and code"));
+    assert_eq!(document.blocks[1].heading_path, ["The link and code"]);
+    let target = source.find("https://example").unwrap();
+    assert_eq!(document.spoken(target..target + 12), "https://exam", "nothing but a target is itself");
+    assert_eq!(document.spoken(target..source.find(" or <").unwrap() + 3), " or");
+}
+
+#[test]
+fn what_was_kept_by_parsers_before_is_known_as_such() {
+    let now = serde_json::to_value(parse("x.md", "# A").unwrap()).unwrap();
+    let before = serde_json::json!({ "title": "", "media_type": "", "text": "", "blocks": [] });
+    let made_by = |value| serde_json::from_value::<ParsedDocument>(value).unwrap().made_by;
+    assert!(made_by(now).is_current() && !made_by(before).is_current());
+}
+
+#[test]
+fn what_a_file_seems_to_be_is_said_without_parsing_it() {
+    let seems = |head: &[u8], name, said| crate::likely_media_type((!head.is_empty()).then_some(head), name, said);
+    assert_eq!(seems(b"%PDF-1.7", "x", None).as_deref(), Some("application/pdf"));
+    assert!(seems(b"PK\x03\x04", "x.docx", None).unwrap().ends_with("wordprocessingml.document"));
+    assert_eq!(seems(b"PK\x03\x04", "x", None).as_deref(), Some("application/zip"));
+    assert_eq!(seems(b"", "a.md", None).as_deref(), Some("text/markdown"));
+    assert_eq!(seems(b"", "a", Some("text/html; charset=utf-8")).as_deref(), Some("text/html"));
+    assert_eq!(seems(b"", "a", None), None);
 }
 
 #[test]

@@ -18,7 +18,8 @@ const INSTALLED_AS: &str = "seaweedfs-4.48";
 
 const BANNER: &str = "to stop all components";
 const READY_WITHIN: Duration = Duration::from_secs(60);
-const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// It stops in order, which takes half a minute on a busy machine; killed, it would leave its ports taken.
+const STOP_WITHIN: Duration = Duration::from_secs(60);
 /// Another process may take a port between our asking for it and the server binding it.
 const START_ATTEMPTS: usize = 3;
 

@@ -37,13 +37,6 @@ impl Chunk {
     pub const fn range(&self) -> Range<usize> {
         self.start..self.end
     }
-
-    /// What is embedded and searched.
-    #[must_use]
-    pub fn embedded_text(&self, document: &str) -> String {
-        let text = &document[self.range()];
-        if self.header.is_empty() { text.to_owned() } else { format!("{}\n\n{text}", self.header) }
-    }
 }
 
 /// Cuts a document. Chunks are in order, none is empty, and together they hold every byte that is not white space.

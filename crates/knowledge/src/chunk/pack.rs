@@ -7,7 +7,7 @@ use mainspring_parsers::ParsedDocument;
 
 use super::{
     Chunk, ChunkSpec, Places,
-    pieces::{Unit, borders, floor, trim},
+    pieces::{Unit, borders, floor, sections, trim},
 };
 
 /// A header takes at most this share of a chunk.
@@ -33,15 +33,11 @@ struct Header {
 pub(super) fn pack(document: &ParsedDocument, units: Vec<Unit>, packing: &Packing<'_>) -> Vec<Chunk> {
     let text = document.text.as_str();
     let mut out = Output { chunks: Vec::new(), text, places: packing.places };
-    let mut start = 0;
-    while start < units.len() {
-        let section = units[start].section;
-        let end = start + units[start..].iter().take_while(|unit| unit.section == section).count();
-        let units_of_section = &units[start..end];
-        let header = packing.header(&document.title, &units_of_section[0].path);
-        let parent = packing.parent(units_of_section);
-        packing.section(units_of_section, &header, parent.as_ref(), &mut out);
-        start = end;
+    for units in sections(&units) {
+        let Some(last) = units.last() else { continue };
+        let header = packing.header(&document.title, &last.path);
+        let parent = packing.parent(units);
+        packing.section(units, &header, parent.as_ref(), &mut out);
     }
     out.chunks
 }
@@ -70,6 +66,12 @@ impl Output<'_> {
     }
 }
 
+/// Whether two lines say the same, letter case and white space aside.
+fn same_words(one: &str, other: &str) -> bool {
+    let words = |text: &str| text.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>();
+    words(one) == words(other)
+}
+
 impl Packing<'_> {
     fn header(&self, title: &str, path: &Arc<Vec<String>>) -> Header {
         let max = self.spec.max_tokens as usize;
@@ -77,7 +79,7 @@ impl Packing<'_> {
         if self.spec.header {
             parts.push(title.trim());
             // The first heading of a page is often its title again.
-            parts.extend(path.iter().map(|heading| heading.trim()).skip_while(|heading| *heading == title.trim()));
+            parts.extend(path.iter().map(|heading| heading.trim()).skip_while(|heading| same_words(heading, title)));
             parts.retain(|part| !part.is_empty());
         }
         let text = self.fitted(&parts, max / HEADER_SHARE);

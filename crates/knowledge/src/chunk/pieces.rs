@@ -44,12 +44,33 @@ pub(super) fn by_structure(document: &ParsedDocument) -> Vec<Unit> {
     units
 }
 
+/// The path of what stands below a heading: its words are what the parser says, since its Markdown may hold more.
 fn own_path(text: &str, block: &Block, range: &Range<usize>, heading: bool) -> Vec<String> {
     let mut path = block.heading_path.clone();
     if heading {
-        path.push(text[range.clone()].trim_matches(|c: char| c == '#' || c.is_whitespace()).to_owned());
+        let written = || text[range.clone()].trim_matches(|c: char| c == '#' || c.is_whitespace()).to_owned();
+        path.push(block.heading.clone().unwrap_or_else(written));
     }
     path
+}
+
+/// The units section by section. A heading with nothing but further headings below it says nothing alone:
+/// it goes with the section that follows, and that one's path names it.
+pub(super) fn sections(units: &[Unit]) -> Vec<&[Unit]> {
+    let mut sections: Vec<&[Unit]> = Vec::new();
+    let mut start = 0;
+    for end in 1..=units.len() {
+        let last = &units[end - 1];
+        let goes_on = units.get(end).is_some_and(|next| {
+            let below = next.path.len() > last.path.len() && next.path.starts_with(&last.path);
+            next.section == last.section || (last.heading && below)
+        });
+        if !goes_on {
+            sections.push(&units[start..end]);
+            start = end;
+        }
+    }
+    sections
 }
 
 fn unit(text: &str, block: &Block, range: Range<usize>, (section, path): (usize, &Arc<Vec<String>>)) -> Unit {

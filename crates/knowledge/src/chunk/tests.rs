@@ -52,7 +52,14 @@ fn document(parts: &[(BlockKind, &str)]) -> ParsedDocument {
             above.push((*level, text.trim_start_matches('#').trim().to_owned()));
         }
         path.set(above);
-        document.blocks.push(Block { kind: kind.clone(), start, end: document.text.len(), heading_path, page: None });
+        document.blocks.push(Block {
+            kind: kind.clone(),
+            start,
+            end: document.text.len(),
+            heading_path,
+            page: None,
+            heading: None,
+        });
         document.text.push_str("\n\n");
     }
     document
@@ -83,6 +90,69 @@ fn a_heading_goes_with_what_stands_under_it() {
     assert_eq!(chunks[1].heading_path, ["Install", "Linux"]);
     assert_eq!(chunks[1].header, "Guide > Install > Linux");
     assert_eq!(chunks[0].kind, "paragraph");
+}
+
+fn parsed(name: &str, source: &str) -> ParsedDocument {
+    mainspring_parsers::parse_in_process(source.as_bytes(), name, None, &mainspring_parsers::Limits::default()).unwrap()
+}
+
+fn shown<'a>(document: &'a ParsedDocument, chunks: &[Chunk]) -> Vec<(String, &'a str)> {
+    chunks.iter().map(|chunk| (chunk.header.clone(), &document.text[chunk.range()])).collect()
+}
+
+#[test]
+fn a_heading_with_links_and_code_in_it_goes_with_what_stands_under_it() {
+    let source = "# Guide\n\nStart.\n\n## The [link](x) and `code`\n\nText.\n\nSet *ext*\n---\n\nMore.\n";
+    let document = parsed("x.md", source);
+    let chunks = cut(&document, &spec(60));
+    assert_eq!(
+        shown(&document, &chunks),
+        [
+            ("Guide".to_owned(), "# Guide\n\nStart."),
+            ("Guide > The link and code".to_owned(), "## The [link](x) and `code`\n\nText."),
+            ("Guide > Set ext".to_owned(), "Set *ext*\n---\n\nMore."),
+        ]
+    );
+    assert_eq!(document.spoken(chunks[1].range()), "## The link and `code`\n\nText.");
+}
+
+#[test]
+fn a_title_over_nothing_but_sections_goes_with_the_first() {
+    let document = document(&[(H1, "# Title"), (H2, "## One"), (P, "Text."), (H2, "## Two"), (H2, "## Three"), (P, "More.")]);
+    let chunks = cut(&document, &spec(40));
+    assert_eq!(
+        shown(&document, &chunks),
+        [
+            ("Guide > Title > One".to_owned(), "# Title\n\n## One\n\nText."),
+            ("Guide > Title > Two".to_owned(), "## Two"),
+            ("Guide > Title > Three".to_owned(), "## Three\n\nMore."),
+        ]
+    );
+    check(&document, &chunks, &spec(40)).unwrap();
+}
+
+#[test]
+fn a_document_that_is_only_headings_has_one_chunk() {
+    for source in ["# Title\n", "# Title\n\n## Section\n\n### Deeper\n"] {
+        let document = parsed("x.md", source);
+        let chunks = cut(&document, &spec(40));
+        assert_eq!(chunks.iter().map(|chunk| &document.text[chunk.range()]).collect::<Vec<_>>(), [source.trim()]);
+    }
+}
+
+#[test]
+fn a_page_says_its_title_once_and_its_site_never() {
+    let filler = "Words that make this the main content of the page, long enough to be recognised as such. ".repeat(8);
+    let page = format!(
+        "<html><head><title>temp — Files — The 3.11 documentation</title></head><body><main>\
+         <h1>temp — Files<a class='headerlink' href='#temp'>¶</a></h1><p>{filler}</p>\
+         <h2>Functions<a class='headerlink' href='#functions'>¶</a></h2><p>See <a href='other.html'>the other</a>. {filler}</p></main></body></html>"
+    );
+    let document = parsed("temp.html", &page);
+    let headers: Vec<String> = cut(&document, &spec(240)).into_iter().map(|chunk| chunk.header).collect();
+    assert_eq!(headers.first().map(String::as_str), Some("temp — Files"));
+    assert_eq!(headers.last().map(String::as_str), Some("temp — Files > Functions"));
+    assert!(!document.text.contains("other.html") && document.links[0].target == "other.html");
 }
 
 #[test]
@@ -194,7 +264,8 @@ fn check(document: &ParsedDocument, chunks: &[Chunk], spec: &ChunkSpec) -> Resul
         if !text.is_char_boundary(chunk.start) || !text.is_char_boundary(chunk.end) {
             return Err("inside a character".into());
         }
-        let tokens = Words::default().count(&chunk.embedded_text(text));
+        let embedded = crate::table::search_text(&chunk.header, &document.spoken(chunk.range()));
+        let tokens = Words::default().count(&embedded);
         if tokens > spec.max_tokens as usize {
             return Err(format!("{tokens} tokens: {chunk:?}"));
         }

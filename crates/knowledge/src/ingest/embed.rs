@@ -16,7 +16,7 @@ use super::{
     pipeline::{Complete, Item, Prepared},
     vectors::{Vector, Vectors},
 };
-use crate::{fault::KnowledgeFault, table};
+use crate::fault::KnowledgeFault;
 
 /// Texts handed over at once: enough to sort by length and fill batches.
 const CALL_TEXTS: usize = 128;
@@ -134,7 +134,7 @@ impl EmbedStage {
             missing += 1;
             let waiters = self.waiting.entry(chunk.text_digest.clone()).or_default();
             if waiters.is_empty() {
-                self.queue.push_back((chunk.text_digest.clone(), table::search_text(&chunk.header, &chunk.text)));
+                self.queue.push_back((chunk.text_digest.clone(), chunk.search_text.clone()));
             }
             waiters.push((number, at));
         }

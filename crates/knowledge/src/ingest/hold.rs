@@ -135,7 +135,9 @@ impl Drop for Abandoned {
         let tasks = hold.shared.inner.tasks.clone();
         tasks.spawn("knowledge-abandoned-run", move |_| async move {
             let reason = Reason { code: "cancelled".into(), detail: "whoever asked for it went away".into() };
-            let end = RunRow { id: run, state: RunState::Cancelled, lake: None, tag: None, report: None, error: Some(reason) };
+            // How far it was stays as it was last kept.
+            let (state, error) = (RunState::Cancelled, Some(reason));
+            let end = RunRow { id: run, state, lake: None, tag: None, progress: None, report: None, error };
             if let Err(fault) = finish(&hold, &actor, &end, None).await {
                 tracing::warn!(code = fault.code(), "a cancelled ingestion holds its knowledge until its lease ends");
             }

@@ -107,7 +107,11 @@ impl Meter {
     /// Tells the watchers; none may be there.
     pub(super) fn show(&self) -> Progress {
         let progress = self.now();
-        self.inner.watchers.send_replace(progress.clone());
+        self.tell(progress.clone());
         progress
+    }
+
+    pub(super) fn tell(&self, progress: Progress) {
+        self.inner.watchers.send_replace(progress);
     }
 }

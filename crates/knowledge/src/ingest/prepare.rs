@@ -43,6 +43,20 @@ pub(super) struct Prepare {
     pub gone: Mutex<HashMap<Digest, u64>>,
 }
 
+/// What is known of bytes that gave no text.
+struct Seen {
+    digest: Digest,
+    bytes: u64,
+    media_type: Option<String>,
+}
+
+impl Seen {
+    fn of(digest: Digest, bytes: &Bytes, listed: &Listed, said: Option<&str>) -> Self {
+        let media_type = mainspring_parsers::likely_media_type(Some(bytes), &listed.path, said);
+        Self { digest, bytes: bytes.len() as u64, media_type }
+    }
+}
+
 /// What the report will say by name.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
@@ -143,17 +157,18 @@ impl Prepare {
             }
         }
         self.count_change(known, &digest);
-        let size = bytes.len() as u64;
-        match text::parse(&self.inner, &listed, media_type.or_else(|| listed.media_type.clone()), bytes).await {
+        let said = media_type.or_else(|| listed.media_type.clone());
+        let seen = Seen::of(digest, &bytes, &listed, said.as_deref());
+        let size = seen.bytes;
+        match text::parse(&self.inner, &listed, said, bytes).await {
             Ok(parsed) => {
                 self.meter.count(|progress| progress.parsed += 1);
                 self.write(&listed, parsed, digest, fingerprint, size).await
             }
-            Err(text::ParseFailed::Document(reason)) => Ok(Some(self.failed(&listed, Some((digest, size)), reason, fingerprint))),
+            Err(text::ParseFailed::Document(reason)) => Ok(Some(self.failed(&listed, Some(seen), reason, fingerprint))),
             Err(text::ParseFailed::Skipped(reason)) => {
                 self.findings.change(|found| found.skipped += 1);
-                let content = Some((digest, size));
-                Ok(Some(self.without_rows(&listed, content, (DocumentStatus::Skipped, reason), fingerprint)))
+                Ok(Some(self.without_rows(&listed, Some(seen), (DocumentStatus::Skipped, reason), fingerprint)))
             }
             Err(text::ParseFailed::Fatal(fault)) => Err(fault),
         }
@@ -199,6 +214,11 @@ impl Prepare {
         self.findings.change(|found| found.changed += 1);
         match text::load(&self.inner, &parsed).await? {
             Some(text) => {
+                if !text.is_current()
+                    && let Some(item) = self.parse_anew(listed).await?
+                {
+                    return Ok(Some(item));
+                }
                 let digest = known.and_then(|known| known.digest).unwrap_or(parsed);
                 self.write(listed, text, digest, fingerprint, listed.size.unwrap_or(0)).await
             }
@@ -207,6 +227,25 @@ impl Prepare {
                 let reason = Reason { code: "knowledge-text-gone".into(), detail: "its parsed text is not kept any more".into() };
                 Ok(Some(self.failed(listed, None, reason, None)))
             }
+        }
+    }
+
+    /// Rows made from what the source holds, for a document whose text was made by parsers before these.
+    /// `None` when the source cannot give it now or these cannot read it: then the text that is kept has to do.
+    async fn parse_anew(&self, listed: &Listed) -> Result<Option<Item>, KnowledgeFault> {
+        let Some(source) = self.sources.get(&listed.source) else { return Ok(None) };
+        let Ok(Fetched::Content(content)) = source.fetch(listed, None, self.inner.clock.now()).await else { return Ok(None) };
+        let Content { bytes, media_type, fingerprint } = content;
+        let fingerprint = fingerprint.or_else(|| listed.fingerprint.clone());
+        let (digest, bytes) = digest_of(bytes).await?;
+        let size = bytes.len() as u64;
+        match text::parse(&self.inner, listed, media_type.or_else(|| listed.media_type.clone()), bytes).await {
+            Ok(text) => {
+                self.meter.count(|progress| progress.parsed += 1);
+                self.write(listed, text, digest, fingerprint, size).await
+            }
+            Err(text::ParseFailed::Document(_) | text::ParseFailed::Skipped(_)) => Ok(None),
+            Err(text::ParseFailed::Fatal(fault)) => Err(fault),
         }
     }
 
@@ -220,7 +259,7 @@ impl Prepare {
         for (path, parsed, _) in document::same_content(&self.inner.catalog, &self.key, digest).await? {
             // A parser may take the title from the name.
             if media_type.is_none() && file_name(&path) == file_name(&listed.path) {
-                return text::load(&self.inner, &parsed).await;
+                return Ok(text::load(&self.inner, &parsed).await?.filter(ParsedText::is_current));
             }
         }
         Ok(None)
@@ -262,6 +301,7 @@ impl Prepare {
             reason: None,
             updated: self.inner.clock.now(),
         };
+        let seen = Seen { digest, bytes, media_type: Some(document.media_type.clone()) };
         let row_key = row_key(&text.digest(), &listed.attributes_digest);
         let (tokenizer, spec, config) = (self.tokenizer.clone(), self.chunking.clone(), self.config);
         let cut = tokio::task::spawn_blocking(move || {
@@ -275,11 +315,11 @@ impl Prepare {
                 let attributes = listed.attributes_digest;
                 Ok(Some(Item::Rows(Box::new(Prepared { document, attributes, fingerprint, row_key, chunks }))))
             }
-            Err(reason) => Ok(Some(self.failed(listed, Some((digest, bytes)), reason, fingerprint))),
+            Err(reason) => Ok(Some(self.failed(listed, Some(seen), reason, fingerprint))),
         }
     }
 
-    fn failed(&self, listed: &Listed, content: Option<(Digest, u64)>, reason: Reason, fingerprint: Option<String>) -> Item {
+    fn failed(&self, listed: &Listed, content: Option<Seen>, reason: Reason, fingerprint: Option<String>) -> Item {
         self.report(listed, &reason);
         self.without_rows(listed, content, (DocumentStatus::Failed, reason), fingerprint)
     }
@@ -287,22 +327,24 @@ impl Prepare {
     fn without_rows(
         &self,
         listed: &Listed,
-        content: Option<(Digest, u64)>,
+        content: Option<Seen>,
         (status, reason): (DocumentStatus, Reason),
         fingerprint: Option<String>,
     ) -> Item {
+        let named = || mainspring_parsers::likely_media_type(None, &listed.path, listed.media_type.as_deref());
+        let media_type = content.as_ref().and_then(|seen| seen.media_type.clone()).or_else(named);
         let document = Document {
             id: listed.id.clone(),
             source: listed.source.to_string(),
             path: listed.path.clone(),
             uri: listed.uri.clone(),
             title: names::stem(&listed.path),
-            media_type: listed.media_type.clone().unwrap_or_default(),
+            media_type: media_type.unwrap_or_default(),
             labels: listed.attributes.labels.to_vec(),
             metadata: (*listed.attributes.metadata).clone(),
-            digest: content.map(|(digest, _)| digest),
+            digest: content.as_ref().map(|seen| seen.digest),
             parsed: None,
-            bytes: content.map(|(_, bytes)| bytes).or(listed.size).unwrap_or(0),
+            bytes: content.map(|seen| seen.bytes).or(listed.size).unwrap_or(0),
             pages: None,
             chunks: 0,
             tokens: 0,

@@ -82,17 +82,20 @@ impl Ingestion {
     ) -> Result<Report, KnowledgeFault> {
         match result {
             Ok((settled, report, table)) => {
+                let last = self.meter.now().ended(&report);
                 let end = RunRow {
                     id: self.id,
                     state: RunState::Succeeded,
                     lake: Some((table, settled.version.clone())),
                     tag: report.tag.clone(),
+                    progress: Some(last.clone()),
                     report: Some(report.clone()),
                     error: None,
                 };
                 patiently(|| hold::finish(&self.hold, &self.actor, &end, Some(&settled))).await?;
                 self.abandoned.disarm();
-                self.meter.enter(Stage::Done);
+                // Whoever watches may ask for the run at once: it is closed by now.
+                self.meter.tell(last);
                 span.finish();
                 Ok(report)
             }
@@ -104,6 +107,7 @@ impl Ingestion {
                     state: RunState::Failed,
                     lake: None,
                     tag: None,
+                    progress: Some(self.meter.now()),
                     report: Some(report),
                     error: Some(reason),
                 };

@@ -54,6 +54,10 @@ impl ParsedText {
     pub fn parsed(&self) -> &ParsedDocument {
         &self.parsed
     }
+    /// Whether today's parsers made it.
+    pub(super) fn is_current(&self) -> bool {
+        self.parsed.made_by.is_current()
+    }
     pub(super) fn title(&self) -> Option<&str> {
         Some(self.parsed.title.trim()).filter(|title| !title.is_empty())
     }
@@ -147,7 +151,7 @@ pub(super) fn cut(
     }
     let digest = text.digest().to_string();
     let row = |piece: Chunk| {
-        let search_text = piece.embedded_text(text.text());
+        let search_text = table::search_text(&piece.header, &text.parsed().spoken(piece.range()));
         let text_digest = table::text_digest(&search_text);
         let parent = piece.parent.clone().unwrap_or(piece.range());
         ChunkRow {
@@ -157,6 +161,7 @@ pub(super) fn cut(
             ordinal: piece.ordinal,
             text: text.text()[piece.range()].to_owned(),
             header: piece.header,
+            search_text,
             text_digest,
             start: piece.start as u64,
             end: piece.end as u64,

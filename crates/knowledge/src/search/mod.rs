@@ -261,7 +261,7 @@ impl Search<'_> {
         let name = self.spec().reranker.as_deref().unwrap_or(&self.opened.row.embedder);
         let reranker = self.inner.models.reranker(name)?;
         let count = candidates.len().min(self.spec().rerank_candidates as usize);
-        let texts = candidates[..count].iter().map(|hit| crate::table::search_text(&hit.row.header, &hit.row.text)).collect();
+        let texts = candidates[..count].iter().map(|hit| hit.row.search_text.clone()).collect();
         let scored = traced::rerank(reranker.as_ref(), &self.asked.query, texts, &self.trace, self.budget).await?;
         for scored in scored {
             if let Some(hit) = candidates.get_mut(scored.index) {
@@ -282,9 +282,8 @@ impl Search<'_> {
         let spec = self.spec();
         // Of what may be seen only: how near a hidden chunk is would tell of it.
         let similarity = candidates.iter().filter_map(|hit| hit.scores.vector_score).max_by(f32::total_cmp);
-        let best: Vec<String> =
-            candidates.iter().take(LOOKED_AT).map(|hit| crate::table::search_text(&hit.row.header, &hit.row.text)).collect();
-        let coverage = relevance::coverage(&self.asked.query, best.iter().map(String::as_str));
+        let best = candidates.iter().take(LOOKED_AT).map(|hit| hit.row.search_text.as_str());
+        let coverage = relevance::coverage(&self.asked.query, best);
         let evidence = Evidence { similarity, coverage };
         let mut left_out = Vec::new();
         let mut leave = |hits: Vec<Candidate>, why| left_out.extend(hits.iter().map(|hit| (pack::passage_of(hit), why)));

@@ -63,6 +63,14 @@ proptest! {
     }
 
     #[test]
+    fn copies_are_what_the_plain_definition_calls_copies(
+        texts in prop::collection::vec("([a-cA-C]|Σ|é| |, ){0,14}", 0..14),
+        threshold in prop::sample::select(vec![0.5, 0.6, 0.75, 0.8, 0.9, 1.0]),
+    ) {
+        prop_assert_eq!(originals(texts.iter().map(String::as_str), threshold), plain_originals(&texts, threshold));
+    }
+
+    #[test]
     fn what_is_packed_fits_its_limits(
         tokens in prop::collection::vec(1..40_u32, 0..12), limit in 1..8_usize, budget in 1..100_usize,
     ) {
@@ -81,6 +89,28 @@ proptest! {
             prop_assert_eq!(passage.end - passage.start, passage.text.len() as u64);
         }
     }
+}
+
+/// Sets of word pairs, each compared with each.
+#[expect(clippy::cast_precision_loss, reason = "a share needs no more")]
+fn plain_originals(texts: &[String], threshold: f64) -> Vec<bool> {
+    type Pairs = std::collections::HashSet<Vec<String>>;
+    let pairs = |text: &String| -> Pairs {
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let words: Vec<String> = words.map(str::to_lowercase).collect();
+        let pairs: Pairs = words.windows(2).map(<[String]>::to_vec).collect();
+        if pairs.is_empty() { Pairs::from([words]) } else { pairs }
+    };
+    let mut kept: Vec<Pairs> = Vec::new();
+    let mut original = |pairs: Pairs| {
+        let like = |other: &Pairs| pairs.intersection(other).count() as f64 / pairs.union(other).count() as f64;
+        let copy = kept.iter().any(|other| like(other) >= threshold);
+        if !copy {
+            kept.push(pairs);
+        }
+        !copy
+    };
+    texts.iter().map(pairs).map(&mut original).collect()
 }
 
 #[test]
@@ -103,6 +133,7 @@ fn candidate(document: &str, range: std::ops::Range<u64>, parent: std::ops::Rang
         ordinal: 0,
         text: text.into(),
         header: String::new(),
+        search_text: text.into(),
         text_digest: String::new(),
         start: range.start,
         end: range.end,

@@ -89,8 +89,8 @@ impl KnowledgeSpec {
     #[must_use]
     pub fn table_config(&self, embedder_identity: &str) -> Digest {
         let chunking = self.chunking.digest();
-        let parts: [&[u8]; 4] =
-            [b"knowledge rows", &crate::table::ROW_FORMAT.to_le_bytes(), chunking.as_bytes(), embedder_identity.as_bytes()];
+        let (rows, parsers) = (crate::table::ROW_FORMAT.to_le_bytes(), mainspring_parsers::VERSION.to_le_bytes());
+        let parts: [&[u8]; 5] = [b"knowledge rows", &rows, &parsers, chunking.as_bytes(), embedder_identity.as_bytes()];
         Digest::of_parts(parts)
     }
 }

@@ -12,6 +12,8 @@ pub(crate) struct RunRow {
     pub state: RunState,
     pub lake: Option<(Name, LakeVersion)>,
     pub tag: Option<String>,
+    /// How far it came; `None` leaves what was kept last.
+    pub progress: Option<Progress>,
     pub report: Option<Report>,
     pub error: Option<Reason>,
 }
@@ -50,7 +52,10 @@ pub(crate) async fn progress(tx: &mut Tx, run: RunId, progress: &Progress) -> Re
 
 /// Ends a run; false when it had ended already.
 pub(crate) async fn finish(tx: &mut Tx, end: &RunRow, now: Timestamp) -> Result<bool, CatalogFault> {
-    let RunRow { id, state, lake, tag, report, error } = end;
+    let RunRow { id, state, lake, tag, progress: last, report, error } = end;
+    if let Some(last) = last {
+        progress(tx, *id, last).await?;
+    }
     let (table, version) = lake.clone().unzip();
     let (number, transaction) = version.map(|version| (version.number, version.transaction)).unzip();
     let (code, detail) = error.clone().map(|reason| (reason.code, reason.detail.replace('\0', "\u{fffd}"))).unzip();

@@ -1,11 +1,11 @@
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use mainspring_kernel::{Fault as _, PageRequest};
 use mainspring_lake::Filter;
 use serde_json::json;
 
 use crate::{
-    DocumentFilter, DocumentStatus, IngestOptions, KnowledgeFault,
+    DocumentFilter, DocumentStatus, IngestOptions, KnowledgeFault, Stage,
     testing::{NAME, Room, asking, page, target},
 };
 
@@ -152,6 +152,94 @@ async fn a_bad_file_is_named_and_stops_nothing() {
     let mended = room.ingest().await;
     assert_eq!((mended.failed, mended.changed), (1, 1));
     assert_eq!(room.search("number9 subject9").await[0].title, "Page 9");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_file_says_what_it_is_and_why_it_has_no_text() {
+    let room = Room::open().await;
+    room.write("bad.md", "UNPARSEABLE");
+    std::fs::write(room.path("plan.pdf"), b"%PDF-1.7 \xff").unwrap();
+    room.apply(json!({})).await;
+    room.ingest().await;
+    let name = NAME.parse().unwrap();
+    let all = room.knowledges.documents(&room.admin(), &name, &DocumentFilter::default(), &PageRequest::first(10)).await.unwrap();
+    let kinds: Vec<_> = all.items.iter().map(|document| document.media_type.as_str()).collect();
+    assert_eq!(kinds, ["text/markdown", "application/pdf"]);
+    let fault = room.knowledges.document_text(&room.admin(), &name, &all.items[0].id).await.unwrap_err();
+    assert_eq!(fault.code(), "knowledge-text-gone");
+    let said = fault.to_string();
+    assert!(said.contains("it could not be taken in: the document cannot be read (parse-broken)"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_ended_shows_the_progress_it_ended_with() {
+    let room = Room::open().await;
+    for number in 0..3 {
+        room.write(&format!("{number}.md"), &page(number));
+    }
+    room.write("bad.md", "UNPARSEABLE");
+    room.apply(json!({})).await;
+    let (admin, trace) = (room.admin(), room.trace());
+    let begun = room.knowledges.begin_ingest(&admin, &target(NAME), IngestOptions::default(), &trace).await.unwrap();
+    let watched = begun.progress();
+    let report = Box::pin(begun.run()).await.unwrap();
+    let name = NAME.parse().unwrap();
+    let last = async || room.knowledges.runs(&admin, &name, &PageRequest::first(1)).await.unwrap().items.remove(0);
+    let progress = last().await.progress.unwrap();
+    assert_eq!(progress, *watched.borrow());
+    assert_eq!((progress.stage, progress.seen, progress.to_do, progress.done), (Stage::Done, 4, 4, 4));
+    let of_report = (report.parsed, report.failed, report.chunks, report.embedded, report.tokens);
+    assert_eq!((progress.parsed, progress.failed, progress.chunks, progress.embedded, progress.tokens), of_report);
+    assert_eq!((report.parsed, report.failed), (3, 1));
+    room.clock.advance(Duration::from_secs(1));
+    let again = room.ingest().await;
+    let progress = last().await.progress.unwrap();
+    assert_eq!((progress.stage, progress.done, progress.unchanged), (Stage::Done, 0, again.unchanged));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_links_lead_is_shown_and_not_searched() {
+    let room = Room::open().await;
+    room.write("a.md", "# One\n\nRead the [manual](https://example.org/somewhere) first.");
+    room.apply(json!({})).await;
+    let table = room.ingest().await.version.unwrap().table;
+    let found = room.search("manual").await;
+    assert!(found[0].text.contains("[manual](https://example.org/somewhere)"), "{}", found[0].text);
+    let table = room.lake.open_existing(&table).await.unwrap();
+    let held = async |column: &str, part: &str| table.count(Filter::Eq(column.into(), part.into())).await.unwrap();
+    assert_eq!(held("search_text", "One\n\n# One\n\nRead the [manual first.").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_table_is_made_from_texts_of_todays_parsers() {
+    let room = Room::open().await;
+    room.write("a.md", &page(1));
+    room.parser.older.store(true, Ordering::SeqCst);
+    room.apply(json!({})).await;
+    room.ingest().await;
+    room.parser.older.store(false, Ordering::SeqCst);
+    let parsed = || room.parser.parsed.load(Ordering::SeqCst);
+    assert_eq!((room.ingest().await.unchanged, parsed()), (1, 1), "in its own table it stays as it is");
+    room.apply(json!({ "embedding": "other" })).await;
+    let report = room.ingest().await;
+    assert_eq!((report.changed, report.parsed, parsed()), (1, 1, 2));
+    room.apply(json!({})).await;
+    room.ingest().await;
+    assert_eq!(parsed(), 2, "and not parsed a third time");
+    assert_eq!(room.search("number1 subject1").await[0].title, "Page 1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_of_older_parsers_stays_while_its_source_is_away() {
+    let room = Room::open().await;
+    room.write("a.md", &page(1));
+    room.parser.older.store(true, Ordering::SeqCst);
+    room.apply(json!({})).await;
+    room.ingest().await;
+    std::fs::rename(room.home.path().join("docs"), room.home.path().join("elsewhere")).unwrap();
+    room.apply(json!({ "embedding": "other" })).await;
+    assert!(room.ingest().await.switched);
+    assert_eq!(room.search("number1").await[0].title, "Page 1");
 }
 
 #[tokio::test(flavor = "multi_thread")]
