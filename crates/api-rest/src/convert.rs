@@ -160,6 +160,7 @@ fn report(report: Report) -> wire::IngestReport {
         moved: report.moved,
         deleted: report.deleted,
         failed: report.failed,
+        skipped: report.skipped,
         chunks: report.chunks,
         tokens: report.tokens,
         embedded: report.embedded,

@@ -38,6 +38,8 @@ impl Blobs {
     }
 
     pub fn s3(location: &S3Location) -> Result<Self, BlobFault> {
+        // A process has one TLS provider; whoever came first has chosen it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(&location.bucket)
             .with_region(&location.region)

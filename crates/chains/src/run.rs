@@ -405,7 +405,6 @@ impl Run {
     fn stream(self, root: OpenSpan, budget: Budget) -> AnswerStream {
         let n = self.question.n.max(1);
         Box::pin(async_stream::stream! {
-            let mut root = root;
             yield Ok(AnswerEvent::Sources { sources: self.sources(&[]) });
             let mut total = Usage::default();
             let mut outcomes = Vec::with_capacity(n);

@@ -7,31 +7,31 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 /// One binary for the whole life of applications built on language models.
 #[derive(Debug, Parser)]
 #[command(name = "mainspring", version, propagate_version = true, max_term_width = 100)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
-    pub global: Global,
+    pub(crate) global: Global,
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 #[derive(Debug, Clone, ClapArgs)]
-pub struct Global {
+pub(crate) struct Global {
     /// Where data lives.
     #[arg(long, global = true, value_name = "DIR", env = "MAINSPRING_DATA")]
-    pub data: Option<PathBuf>,
+    pub(crate) data: Option<PathBuf>,
     /// A settings file to read instead of `./mainspring.toml`.
     #[arg(long, global = true, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// A server to talk to; without one, whichever serves the data directory, or this process itself.
     #[arg(long, global = true, value_name = "URL", env = "MAINSPRING_URL")]
-    pub url: Option<String>,
+    pub(crate) url: Option<String>,
     /// Print JSON instead of text.
     #[arg(long, global = true)]
-    pub json: bool,
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Serve the API and the page.
     Serve(Serve),
     /// Ingest the manual, ask it a question, and leave the server running.
@@ -131,105 +131,105 @@ pub enum Command {
 }
 
 #[derive(Debug, ClapArgs)]
-pub struct Serve {
+pub(crate) struct Serve {
     /// Address to listen on; anything but loopback needs a key to exist.
     #[arg(long, value_name = "ADDR", env = "MAINSPRING_LISTEN")]
-    pub listen: Option<String>,
+    pub(crate) listen: Option<String>,
 }
 
 #[derive(Debug, ClapArgs)]
-pub struct Demo {
+pub(crate) struct Demo {
     /// Stop after the answer instead of leaving the server running.
     #[arg(long)]
-    pub once: bool,
+    pub(crate) once: bool,
     /// Ask this instead of the default question.
     #[arg(long)]
-    pub question: Option<String>,
+    pub(crate) question: Option<String>,
     #[arg(long, value_name = "ADDR", env = "MAINSPRING_LISTEN")]
-    pub listen: Option<String>,
+    pub(crate) listen: Option<String>,
 }
 
 #[derive(Debug, ClapArgs)]
-pub struct Dev {
-    pub dir: PathBuf,
+pub(crate) struct Dev {
+    pub(crate) dir: PathBuf,
     #[arg(long, value_name = "ADDR", env = "MAINSPRING_LISTEN")]
-    pub listen: Option<String>,
+    pub(crate) listen: Option<String>,
 }
 
 #[derive(Debug, ClapArgs)]
-pub struct Apply {
+pub(crate) struct Apply {
     /// A folder (every `.yaml`, `.yml` and `.json` in it) or a file.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Only show the plan.
     #[arg(long)]
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
     /// Why; kept with each new version.
     #[arg(long, short)]
-    pub message: Option<String>,
+    pub(crate) message: Option<String>,
 }
 
 #[derive(Debug, ClapArgs)]
-pub struct Ingest {
+pub(crate) struct Ingest {
     /// The knowledge to bring up to date.
-    pub knowledge: String,
+    pub(crate) knowledge: String,
     /// Parse everything again, changed or not.
     #[arg(long)]
-    pub full: bool,
+    pub(crate) full: bool,
     /// Go on ingesting whenever something changes.
     #[arg(long)]
-    pub watch: bool,
+    pub(crate) watch: bool,
 }
 
 #[derive(Debug, ClapArgs)]
-pub struct Search {
-    pub knowledge: String,
-    pub query: String,
+pub(crate) struct Search {
+    pub(crate) knowledge: String,
+    pub(crate) query: String,
     /// `hybrid`, `vector` or `text`.
     #[arg(long)]
-    pub mode: Option<String>,
+    pub(crate) mode: Option<String>,
     #[arg(long)]
-    pub limit: Option<usize>,
+    pub(crate) limit: Option<usize>,
     #[arg(long)]
-    pub rerank: Option<bool>,
+    pub(crate) rerank: Option<bool>,
     /// Only documents with this metadata: `--where lang=en`; several values of one key are alternatives.
     #[arg(long = "where", value_name = "KEY=VALUE")]
-    pub metadata: Vec<String>,
+    pub(crate) metadata: Vec<String>,
 }
 
 #[derive(Debug, ClapArgs)]
-pub struct Ask {
+pub(crate) struct Ask {
     /// An app, a prompt or a model.
-    pub app: String,
-    pub question: String,
+    pub(crate) app: String,
+    pub(crate) question: String,
     #[arg(long)]
-    pub seed: Option<i64>,
+    pub(crate) seed: Option<i64>,
     #[arg(long)]
-    pub max_tokens: Option<u32>,
+    pub(crate) max_tokens: Option<u32>,
 }
 
 #[derive(Debug, ClapArgs)]
-pub struct Replay {
-    pub trace: String,
+pub(crate) struct Replay {
+    pub(crate) trace: String,
     /// Swap one part: `--with prompt=answer@candidate`; kinds are app, chain, prompt, knowledge, model.
     #[arg(long = "with", value_name = "KIND=REF")]
-    pub with: Vec<String>,
+    pub(crate) with: Vec<String>,
 }
 
 #[derive(Debug, ClapArgs)]
-pub struct Forget {
-    pub knowledge: String,
+pub(crate) struct Forget {
+    pub(crate) knowledge: String,
     /// Documents by id or by uri.
-    pub documents: Vec<String>,
+    pub(crate) documents: Vec<String>,
     /// Everything of one source.
     #[arg(long)]
-    pub source: Option<String>,
+    pub(crate) source: Option<String>,
     /// Let the next ingestion take them in again.
     #[arg(long)]
-    pub readmit: bool,
+    pub(crate) readmit: bool,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Models {
+pub(crate) enum Models {
     /// Fetch a model's files by digest; files that are here and whole are not fetched again.
     Pull {
         name: Option<String>,
@@ -244,7 +244,7 @@ pub enum Models {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Keys {
+pub(crate) enum Keys {
     /// Make a key. It is shown once.
     Create {
         name: String,
@@ -273,7 +273,7 @@ pub enum Keys {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Config {
+pub(crate) enum Config {
     /// Print the settings in force.
     Show {
         /// Also where each value came from.

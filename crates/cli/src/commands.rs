@@ -23,13 +23,13 @@ use crate::{
 
 /// What every command that talks to a server has.
 #[derive(Debug)]
-pub struct Session {
-    pub client: Client,
-    pub url: Option<String>,
-    pub json: bool,
+pub(crate) struct Session {
+    pub(crate) client: Client,
+    pub(crate) url: Option<String>,
+    pub(crate) json: bool,
 }
 
-pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args { global, command } = args;
     let listen = match &command {
         Command::Serve(serve) => serve.listen.clone(),
@@ -96,6 +96,6 @@ async fn talk(session: &Session, command: Command) -> anyhow::Result<ExitCode> {
 }
 
 /// A path segment from outside text.
-pub fn segment(text: &str) -> String {
+pub(crate) fn segment(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }

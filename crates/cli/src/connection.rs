@@ -18,15 +18,15 @@ use crate::{args::Global, output};
 
 /// A client, and what has to be put away when the command is done.
 #[derive(Debug)]
-pub struct Connection {
-    pub client: Client,
+pub(crate) struct Connection {
+    pub(crate) client: Client,
     /// Where a browser can look, when a server runs.
-    pub url: Option<String>,
+    pub(crate) url: Option<String>,
     building: Option<Building>,
 }
 
 impl Connection {
-    pub async fn open(global: &Global, config: &Config) -> anyhow::Result<Self> {
+    pub(crate) async fn open(global: &Global, config: &Config) -> anyhow::Result<Self> {
         if let Some(url) = &config.client.url {
             return Self::remote(url, config);
         }
@@ -55,7 +55,7 @@ impl Connection {
     }
 
     /// Finishes background work and lets go of the data directory.
-    pub async fn close(self) -> anyhow::Result<()> {
+    pub(crate) async fn close(self) -> anyhow::Result<()> {
         match self.building {
             Some(building) => building.shut_down().await.context("could not put everything away"),
             None => Ok(()),

@@ -6,32 +6,32 @@ use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
 /// Prints data. A reader that went away (`| head`) ends the program quietly.
-pub fn data(text: &str) {
+pub(crate) fn data(text: &str) {
     let mut out = std::io::stdout().lock();
     if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
         std::process::exit(0);
     }
 }
 
-pub fn line(text: &str) {
+pub(crate) fn line(text: &str) {
     data(&format!("{text}\n"));
 }
 
-pub fn json(value: &impl Serialize) {
+pub(crate) fn json(value: &impl Serialize) {
     line(&serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
 /// Says something to the person, not to the pipe.
-pub fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 #[must_use]
-pub fn is_terminal() -> bool {
+pub(crate) fn is_terminal() -> bool {
     std::io::stderr().is_terminal()
 }
 
-pub fn table(header: &[&str], rows: Vec<Vec<String>>) {
+pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) {
     if rows.is_empty() {
         say("nothing here yet");
         return;
@@ -49,17 +49,17 @@ pub fn table(header: &[&str], rows: Vec<Vec<String>>) {
 
 /// Text from documents and servers, without the control characters that move a terminal's cursor.
 #[must_use]
-pub fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
 
 #[must_use]
-pub fn dash(value: Option<impl ToString>) -> String {
+pub(crate) fn dash(value: Option<impl ToString>) -> String {
     value.map_or_else(|| "–".to_owned(), |value| value.to_string())
 }
 
 #[must_use]
-pub fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     if count < 1000 {
         return format!("{count} B");

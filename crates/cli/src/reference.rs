@@ -11,7 +11,7 @@ use crate::args::Args;
 const NOTE: &str = "<!-- Made by `mainspring reference`; change the code and make it again. -->\n\n";
 
 /// File names under `docs/reference` and what stands in them.
-pub fn pages(docs: &Path) -> anyhow::Result<Vec<(&'static str, String)>> {
+pub(crate) fn pages(docs: &Path) -> anyhow::Result<Vec<(&'static str, String)>> {
     Ok(vec![
         ("cli.md", commands()),
         ("settings.md", settings()),
@@ -21,7 +21,7 @@ pub fn pages(docs: &Path) -> anyhow::Result<Vec<(&'static str, String)>> {
     ])
 }
 
-pub fn write(docs: &Path) -> anyhow::Result<()> {
+pub(crate) fn write(docs: &Path) -> anyhow::Result<()> {
     let folder = docs.join("reference");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     for (name, text) in pages(docs)? {

@@ -6,9 +6,9 @@ use mainspring_client::ClientFault;
 
 use crate::output::{json, printable, say};
 
-pub const PARTIAL: u8 = 3;
+pub(crate) const PARTIAL: u8 = 3;
 
-pub fn failed(error: &anyhow::Error, as_json: bool) -> ExitCode {
+pub(crate) fn failed(error: &anyhow::Error, as_json: bool) -> ExitCode {
     let refusal = error.chain().find_map(|cause| match cause.downcast_ref::<ClientFault>() {
         Some(ClientFault::Refused(refusal)) => Some(refusal),
         _ => None,
@@ -28,7 +28,8 @@ pub fn failed(error: &anyhow::Error, as_json: bool) -> ExitCode {
             say(&format!("hint: {}", printable(hint)));
         }
         if !refusal.code.is_empty() {
-            say(&format!("code: {} (docs/errors/{}.md)", refusal.code, refusal.code));
+            // The OpenAI surface writes its codes with underscores.
+            say(&format!("code: {} (docs/errors/{}.md)", refusal.code, refusal.code.replace('_', "-")));
         }
     }
     let ours = refusal.is_some_and(|refusal| refusal.status < 500);

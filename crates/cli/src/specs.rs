@@ -11,7 +11,7 @@ const FILE_MAX: u64 = 4 * 1024 * 1024;
 const FILES_MAX: usize = 10_000;
 
 /// Reads every manifest under a path, in a stable order.
-pub fn read(path: &Path) -> anyhow::Result<Vec<Value>> {
+pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Value>> {
     let mut files = Vec::new();
     let meta = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
     if meta.is_dir() {
@@ -74,7 +74,7 @@ fn read_file(path: &Path, manifests: &mut Vec<Value>) -> anyhow::Result<()> {
 }
 
 /// The documents of a YAML stream; JSON is YAML too.
-pub fn parse(text: &str) -> anyhow::Result<Vec<Value>> {
+pub(crate) fn parse(text: &str) -> anyhow::Result<Vec<Value>> {
     let mut documents = Vec::new();
     for document in yaml_serde::Deserializer::from_str(text) {
         let value = Value::deserialize(document)?;

@@ -180,6 +180,9 @@ pub struct IngestReport {
     pub moved: u64,
     pub deleted: u64,
     pub failed: u64,
+    /// Files of a kind that nothing here reads; the documents with status `skipped` say why.
+    #[serde(default)]
+    pub skipped: u64,
     pub chunks: u64,
     pub tokens: u64,
     /// Chunks embedded now; the others had a vector already.

@@ -839,6 +839,12 @@ export interface components {
             failed: number;
             /**
              * Format: int64
+             * @description Files of a kind that nothing here reads; the documents with status `skipped` say why.
+             * @default 0
+             */
+            skipped: number;
+            /**
+             * Format: int64
              * @default 0
              */
             chunks: number;

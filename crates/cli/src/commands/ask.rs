@@ -11,7 +11,7 @@ use crate::{
     output::{self, data, line, printable, say},
 };
 
-pub async fn run(session: &Session, ask: &Ask) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(session: &Session, ask: &Ask) -> anyhow::Result<ExitCode> {
     let mut body = json!({
         "model": ask.app,
         "messages": [{"role": "user", "content": ask.question}],

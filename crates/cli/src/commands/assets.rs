@@ -13,7 +13,7 @@ use crate::{
     specs,
 };
 
-pub async fn apply(session: &Session, apply: &Apply) -> anyhow::Result<ExitCode> {
+pub(crate) async fn apply(session: &Session, apply: &Apply) -> anyhow::Result<ExitCode> {
     let manifests = specs::read(&apply.path)?;
     let reply = send(session, manifests, apply.dry_run, apply.message.clone()).await?;
     show_plan(session, &reply);
@@ -21,7 +21,7 @@ pub async fn apply(session: &Session, apply: &Apply) -> anyhow::Result<ExitCode>
 }
 
 /// Plans, then applies; the plan is what the person sees, the apply is all or nothing.
-pub async fn send(
+pub(crate) async fn send(
     session: &Session,
     manifests: Vec<Value>,
     dry_run: bool,
@@ -31,7 +31,7 @@ pub async fn send(
     Ok(session.client.post("/api/v1/apply", &request).await?)
 }
 
-pub fn show_plan(session: &Session, reply: &wire::ApplyReply) {
+pub(crate) fn show_plan(session: &Session, reply: &wire::ApplyReply) {
     if session.json {
         output::json(reply);
         return;
@@ -72,7 +72,7 @@ fn path(kind: &str, name: &str) -> String {
     format!("/api/v1/assets/{}/{}", segment(kind), segment(name))
 }
 
-pub async fn get(session: &Session, asset: &str) -> anyhow::Result<ExitCode> {
+pub(crate) async fn get(session: &Session, asset: &str) -> anyhow::Result<ExitCode> {
     let (kind, name, selector) = split(asset)?;
     let query = selector.map(|selector| format!("?version={}", segment(selector))).unwrap_or_default();
     let view: wire::AssetView = session.client.get(&format!("{}{query}", path(kind, name))).await?;
@@ -97,7 +97,7 @@ fn manifest_yaml(view: &wire::AssetView) -> anyhow::Result<String> {
     Ok(yaml_serde::to_string(&manifest)?)
 }
 
-pub async fn list(session: &Session, kind: Option<&str>) -> anyhow::Result<ExitCode> {
+pub(crate) async fn list(session: &Session, kind: Option<&str>) -> anyhow::Result<ExitCode> {
     let query = kind.map(|kind| format!("?kind={}", segment(kind))).unwrap_or_default();
     let assets: Vec<wire::AssetSummary> = session.client.all(&format!("/api/v1/assets{query}")).await?;
     if session.json {
@@ -118,7 +118,7 @@ pub async fn list(session: &Session, kind: Option<&str>) -> anyhow::Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-pub async fn history(session: &Session, asset: &str) -> anyhow::Result<ExitCode> {
+pub(crate) async fn history(session: &Session, asset: &str) -> anyhow::Result<ExitCode> {
     let (kind, name, _) = split(asset)?;
     let versions: Vec<wire::AssetVersion> = session.client.all(&format!("{}/versions", path(kind, name))).await?;
     if session.json {
@@ -138,7 +138,7 @@ pub async fn history(session: &Session, asset: &str) -> anyhow::Result<ExitCode>
     Ok(ExitCode::SUCCESS)
 }
 
-pub async fn diff(session: &Session, asset: &str, from: Option<u32>, to: Option<u32>) -> anyhow::Result<ExitCode> {
+pub(crate) async fn diff(session: &Session, asset: &str, from: Option<u32>, to: Option<u32>) -> anyhow::Result<ExitCode> {
     let (kind, name, _) = split(asset)?;
     let mut query = Vec::new();
     query.extend(from.map(|from| format!("from={from}")));
@@ -153,7 +153,13 @@ pub async fn diff(session: &Session, asset: &str, from: Option<u32>, to: Option<
     Ok(ExitCode::SUCCESS)
 }
 
-pub async fn alias(session: &Session, asset: &str, alias: &str, to: String, expected: Option<u32>) -> anyhow::Result<ExitCode> {
+pub(crate) async fn alias(
+    session: &Session,
+    asset: &str,
+    alias: &str,
+    to: String,
+    expected: Option<u32>,
+) -> anyhow::Result<ExitCode> {
     let (kind, name, _) = split(asset)?;
     let request = wire::MoveAlias { to, expected };
     let moved: wire::AliasView =
@@ -166,10 +172,11 @@ pub async fn alias(session: &Session, asset: &str, alias: &str, to: String, expe
     Ok(ExitCode::SUCCESS)
 }
 
-pub async fn export(session: &Session, dir: &Path, kind: Option<&str>) -> anyhow::Result<ExitCode> {
+pub(crate) async fn export(session: &Session, dir: &Path, kind: Option<&str>) -> anyhow::Result<ExitCode> {
     let query = kind.map(|kind| format!("?kind={}", segment(kind))).unwrap_or_default();
     let assets: Vec<wire::AssetSummary> = session.client.all(&format!("/api/v1/assets{query}")).await?;
     std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let mut files = Vec::with_capacity(assets.len());
     for asset in &assets {
         let view: wire::AssetView = session.client.get(&path(&asset.kind, &asset.name)).await?;
         // Kinds and names are plain by construction; a server that says otherwise does not choose our paths.
@@ -181,12 +188,17 @@ pub async fn export(session: &Session, dir: &Path, kind: Option<&str>) -> anyhow
         }
         let file = dir.join(format!("{}.{}.yaml", asset.name, asset.kind));
         std::fs::write(&file, manifest_yaml(&view)?).with_context(|| format!("cannot write {}", file.display()))?;
-        line(&file.display().to_string());
+        files.push(file.display().to_string());
+    }
+    if session.json {
+        output::json(&files);
+    } else {
+        files.iter().for_each(|file| line(file));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn schema(kind: Option<&str>, out: Option<&Path>) -> anyhow::Result<ExitCode> {
+pub(crate) fn schema(kind: Option<&str>, out: Option<&Path>) -> anyhow::Result<ExitCode> {
     let schemas = mainspring_server::schemas();
     if let Some(dir) = out {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;

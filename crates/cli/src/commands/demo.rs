@@ -26,7 +26,7 @@ struct Example;
 
 const QUESTION: &str = "Which address does Mainspring listen on, and does it need a key there?";
 
-pub async fn run(_: &Global, config: Config, demo: Demo) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(_: &Global, config: Config, demo: Demo) -> anyhow::Result<ExitCode> {
     say("1/4 models, pinned by digest");
     let weights = open_weights(&config.models_dir())?;
     for name in [&config.models.embed, &config.models.chat] {

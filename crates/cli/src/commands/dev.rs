@@ -19,7 +19,7 @@ use crate::{
 /// An editor writes a file in several steps.
 const QUIET: Duration = Duration::from_millis(200);
 
-pub async fn run(_: &Global, config: Config, dev: Dev) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(_: &Global, config: Config, dev: Dev) -> anyhow::Result<ExitCode> {
     let lock = DataLock::acquire(config.data_dir())
         .with_context(|| format!("cannot use the data directory {}", config.data_dir().display()))?;
     if config.models.pull {

@@ -19,7 +19,7 @@ struct Finding {
     detail: String,
 }
 
-pub async fn run(global: &Global, config: &Config) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(global: &Global, config: &Config) -> anyhow::Result<ExitCode> {
     let mut findings = vec![cpu(), space(config)];
     findings.extend(models(config));
     match Connection::open(global, config).await {

@@ -11,7 +11,7 @@ use crate::{
     report::PARTIAL,
 };
 
-pub async fn keys(session: &Session, command: Keys) -> anyhow::Result<ExitCode> {
+pub(crate) async fn keys(session: &Session, command: Keys) -> anyhow::Result<ExitCode> {
     match command {
         Keys::Create { name, role, labels, no_labels, expires_at } => {
             let labels = (no_labels || !labels.is_empty()).then_some(wire::LabelsView::Some(labels));
@@ -72,7 +72,7 @@ async fn list(session: &Session) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub async fn audit(session: &Session, verify: bool) -> anyhow::Result<ExitCode> {
+pub(crate) async fn audit(session: &Session, verify: bool) -> anyhow::Result<ExitCode> {
     if verify {
         let check: wire::AuditCheck = session.client.post("/api/v1/audit/verify", &serde_json::json!({})).await?;
         if session.json {

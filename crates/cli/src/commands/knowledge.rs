@@ -18,7 +18,7 @@ fn path(knowledge: &str) -> String {
     format!("/api/v1/knowledge/{}", segment(knowledge))
 }
 
-pub async fn ingest(session: &Session, ingest: &Ingest) -> anyhow::Result<ExitCode> {
+pub(crate) async fn ingest(session: &Session, ingest: &Ingest) -> anyhow::Result<ExitCode> {
     loop {
         let code = ingest_once(session, &ingest.knowledge, ingest.full).await?;
         if !ingest.watch {
@@ -34,7 +34,7 @@ pub async fn ingest(session: &Session, ingest: &Ingest) -> anyhow::Result<ExitCo
 }
 
 /// Starts a run and follows it to its end.
-pub async fn ingest_once(session: &Session, knowledge: &str, full: bool) -> anyhow::Result<ExitCode> {
+pub(crate) async fn ingest_once(session: &Session, knowledge: &str, full: bool) -> anyhow::Result<ExitCode> {
     let request = wire::IngestRequest { wait: false, full };
     let started: wire::IngestStarted = session.client.post(&format!("{}/ingest", path(knowledge)), &request).await?;
     let run = follow(session, &started.run.id).await?;
@@ -42,6 +42,9 @@ pub async fn ingest_once(session: &Session, knowledge: &str, full: bool) -> anyh
         output::json(&run);
     } else {
         show_report(&run);
+        if run.report.as_ref().is_some_and(|report| report.skipped > 0) {
+            show_skipped(session, knowledge).await?;
+        }
     }
     let failed = run.report.as_ref().is_some_and(|report| report.failed > 0);
     Ok(match run.status.as_str() {
@@ -81,8 +84,15 @@ fn show_report(run: &wire::RunView) {
         return;
     };
     line(&format!(
-        "{} added, {} changed, {} moved, {} deleted, {} unchanged, {} failed in {:.1} s",
-        report.added, report.changed, report.moved, report.deleted, report.unchanged, report.failed, report.seconds
+        "{} added, {} changed, {} moved, {} deleted, {} unchanged, {} skipped, {} failed in {:.1} s",
+        report.added,
+        report.changed,
+        report.moved,
+        report.deleted,
+        report.unchanged,
+        report.skipped,
+        report.failed,
+        report.seconds
     ));
     line(&format!("{} chunks, {} tokens, {} embedded", report.chunks, report.tokens, report.embedded));
     for failure in &report.failures {
@@ -93,7 +103,23 @@ fn show_report(run: &wire::RunView) {
     }
 }
 
-pub async fn search(session: &Session, search: &Search) -> anyhow::Result<ExitCode> {
+/// The first few; a folder of pictures is one line too many already.
+async fn show_skipped(session: &Session, knowledge: &str) -> anyhow::Result<()> {
+    const SHOWN: usize = 5;
+    let found: wire::Page<wire::DocumentView> =
+        session.client.get(&format!("{}/documents?status=skipped&limit={SHOWN}", path(knowledge))).await?;
+    for document in &found.items {
+        let (code, reason) = (document.reason_code.as_deref(), document.reason.as_deref());
+        line(&printable(&format!("  – {}  {}: {}", document.uri, code.unwrap_or_default(), reason.unwrap_or_default())));
+    }
+    if found.next.is_some() {
+        let page = session.url.as_ref().map(|url| format!(": {url}/knowledge/{}/documents?status=skipped", segment(knowledge)));
+        line(&format!("  – and more{}", page.unwrap_or_default()));
+    }
+    Ok(())
+}
+
+pub(crate) async fn search(session: &Session, search: &Search) -> anyhow::Result<ExitCode> {
     let mut metadata: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for pair in &search.metadata {
         let (key, value) = pair.split_once('=').context("write metadata as KEY=VALUE")?;
@@ -145,7 +171,7 @@ pub async fn search(session: &Session, search: &Search) -> anyhow::Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-pub async fn forget(session: &Session, forget: Forget) -> anyhow::Result<ExitCode> {
+pub(crate) async fn forget(session: &Session, forget: Forget) -> anyhow::Result<ExitCode> {
     let request = wire::ForgetRequest { documents: forget.documents, source: forget.source, readmit: forget.readmit };
     let receipt: Value = session.client.post(&format!("{}/forget", path(&forget.knowledge)), &request).await?;
     if session.json {

@@ -12,7 +12,7 @@ use crate::{
     output::{self, bytes, line, say, table},
 };
 
-pub async fn run(config: &Config, command: args::Models, json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(config: &Config, command: args::Models, json: bool) -> anyhow::Result<ExitCode> {
     let weights = open_weights(&config.models_dir())?;
     match command {
         args::Models::Pull { name, all } => {
@@ -36,7 +36,7 @@ fn defaults(config: &Config) -> Vec<String> {
 }
 
 /// Fetches one model with a bar.
-pub async fn pull(weights: &Weights, name: &str, quiet: bool) -> anyhow::Result<()> {
+pub(crate) async fn pull(weights: &Weights, name: &str, quiet: bool) -> anyhow::Result<()> {
     let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(0) };
     bar.set_style(ProgressStyle::with_template("{prefix} {bar:28} {bytes}/{total_bytes} {bytes_per_sec} {msg}")?);
     bar.set_prefix(name.to_owned());
@@ -64,7 +64,7 @@ pub async fn pull(weights: &Weights, name: &str, quiet: bool) -> anyhow::Result<
 }
 
 /// Fetches the default models while the server already serves.
-pub fn pull_in_background(config: &Config) {
+pub(crate) fn pull_in_background(config: &Config) {
     let Ok(weights) = open_weights(&config.models_dir()) else { return };
     let names = defaults(config);
     #[expect(clippy::disallowed_methods, reason = "it ends with the process; a fetch that is cut off goes on at the next start")]
@@ -116,12 +116,18 @@ fn list(weights: &Weights, json: bool) -> anyhow::Result<()> {
 async fn verify(weights: &Weights, name: Option<String>, json: bool) -> anyhow::Result<ExitCode> {
     let names = match name {
         Some(name) => vec![name],
-        None => weights.list()?.into_iter().filter(|model| model.installed).map(|model| model.name).collect(),
+        None => weights.list()?.into_iter().map(|model| model.name).collect(),
     };
+    let all = names.len() > 1;
     let mut sound = true;
     let mut rows = Vec::new();
     for name in names {
-        for file in weights.verify(&name).await? {
+        let files = weights.verify(&name).await?;
+        // One that was never fetched is not damaged; one of which a part is here is.
+        if all && files.iter().all(|file| file.condition == Condition::Missing) {
+            continue;
+        }
+        for file in files {
             sound &= file.condition == Condition::Sound;
             let condition = match file.condition {
                 Condition::Sound => "sound".to_owned(),

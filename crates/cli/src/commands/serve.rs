@@ -9,7 +9,7 @@ use mainspring_server::{Building, DataLock};
 use super::models;
 use crate::output::say;
 
-pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let lock = DataLock::acquire(config.data_dir())
         .with_context(|| format!("cannot use the data directory {}", config.data_dir().display()))?;
     let pull = config.models.pull;
@@ -32,7 +32,7 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
 }
 
 /// Ctrl-C or a polite kill.
-pub async fn until_stopped() {
+pub(crate) async fn until_stopped() {
     let interrupt = tokio::signal::ctrl_c();
     match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
         Ok(mut terminate) => {

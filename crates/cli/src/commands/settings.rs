@@ -36,18 +36,18 @@ fn layers(global: &Global, listen: Option<String>) -> anyhow::Result<Layers> {
     Ok(layers)
 }
 
-pub fn load(global: &Global, listen: Option<String>) -> anyhow::Result<Config> {
+pub(crate) fn load(global: &Global, listen: Option<String>) -> anyhow::Result<Config> {
     Ok(layers(global, listen)?.build()?)
 }
 
 /// Servers log; commands speak to their user and log only what goes wrong.
-pub fn start_logging(command: &Command, config: &Config) -> anyhow::Result<()> {
+pub(crate) fn start_logging(command: &Command, config: &Config) -> anyhow::Result<()> {
     let serves = matches!(command, Command::Serve(_) | Command::Dev(_));
     let filter = if serves { config.log.filter.as_str() } else { "error" };
     Ok(start_log(filter, config.log.format.parse()?)?)
 }
 
-pub fn run(_: &Config, command: &args::Config, global: &Global) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(_: &Config, command: &args::Config, global: &Global) -> anyhow::Result<ExitCode> {
     let args::Config::Show { origin } = command;
     let settings = layers(global, None)?.settings();
     if global.json {

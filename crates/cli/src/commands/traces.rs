@@ -11,7 +11,7 @@ use crate::{
     output::{self, dash, line, printable, say, table},
 };
 
-pub async fn run(session: &Session, trace: Option<&str>, app: Option<&str>, limit: usize) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(session: &Session, trace: Option<&str>, app: Option<&str>, limit: usize) -> anyhow::Result<ExitCode> {
     match trace {
         Some(trace) => show(session, trace).await,
         None => list(session, app, limit).await,
@@ -64,7 +64,7 @@ fn show_span(view: &wire::TraceView, span: &wire::SpanView, depth: usize) {
     }
 }
 
-pub async fn replay(session: &Session, replay: &Replay) -> anyhow::Result<ExitCode> {
+pub(crate) async fn replay(session: &Session, replay: &Replay) -> anyhow::Result<ExitCode> {
     let with: BTreeMap<String, String> = replay
         .with
         .iter()

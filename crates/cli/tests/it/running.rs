@@ -3,21 +3,29 @@
 use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
+use futures::StreamExt as _;
+use mainspring_client::{Client, HttpTransport, Transport as _};
 use serde_json::Value;
+
+const WITHIN: Duration = Duration::from_secs(90);
 
 pub(crate) struct Server {
     child: Child,
     pub(crate) url: String,
+    /// What the process said, on both of its outputs.
+    log: tempfile::NamedTempFile,
 }
 
 pub(crate) fn binary() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_mainspring"))
 }
 
-fn command(data: &Path) -> Command {
+pub(crate) fn command(data: &Path) -> Command {
     let mut command = Command::new(binary());
     command
         .env("MAINSPRING_DATA", data)
@@ -28,29 +36,79 @@ fn command(data: &Path) -> Command {
     command
 }
 
+fn json_of(data: &Path, args: &[&str]) -> (Output, Value) {
+    let output: Output = command(data).args(args).arg("--json").output().unwrap();
+    let said = || format!("{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said()));
+    (output, value)
+}
+
 /// Runs a command to its end and reads its JSON.
 pub(crate) fn run(data: &Path, args: &[&str]) -> Value {
-    let output: Output = command(data).args(args).arg("--json").output().unwrap();
+    let (output, value) = json_of(data, args);
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    value
+}
+
+/// Runs a command that must fail, and reads how.
+pub(crate) fn refused(data: &Path, args: &[&str]) -> Value {
+    let (output, value) = json_of(data, args);
+    assert!(!output.status.success(), "{args:?}: {value}");
+    value
+}
+
+/// Waits for something that will be so.
+pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let end = Instant::now() + WITHIN;
+    while !is_so().await {
+        assert!(Instant::now() < end, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 impl Server {
     pub(crate) fn start(data: &Path, host: &str) -> Self {
+        Self::spawn(data, &["serve"], &[], host)
+    }
+
+    /// A command that serves, with settings of its own.
+    pub(crate) fn start_with(data: &Path, args: &[&str], settings: &[(&str, &str)]) -> Self {
+        Self::spawn(data, args, settings, "127.0.0.1")
+    }
+
+    fn spawn(data: &Path, args: &[&str], settings: &[(&str, &str)], host: &str) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let log = tempfile::NamedTempFile::new().unwrap();
         let child = command(data)
-            .args(["serve", "--listen", &format!("{host}:{port}")])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .envs(settings.iter().copied())
+            .args(args)
+            .args(["--listen", &format!("{host}:{port}")])
+            .stdout(Stdio::from(log.reopen().unwrap()))
+            .stderr(Stdio::from(std::fs::OpenOptions::new().append(true).open(log.path()).unwrap()))
             .spawn()
             .unwrap();
-        let server = Self { child, url: format!("http://127.0.0.1:{port}") };
-        let until = Instant::now() + Duration::from_secs(60);
+        let mut server = Self { child, url: format!("http://127.0.0.1:{port}"), log };
+        let end = Instant::now() + WITHIN;
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < until, "the server did not start");
+            let ended = server.child.try_wait().unwrap();
+            assert!(ended.is_none() && Instant::now() < end, "the server did not start ({ended:?}): {}", server.said());
             std::thread::sleep(Duration::from_millis(50));
         }
         server
+    }
+
+    pub(crate) fn said(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.log.path()).unwrap()).into_owned()
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::new(Arc::new(HttpTransport::new(&self.url, None).unwrap()))
+    }
+
+    /// How a path is answered that needs no key.
+    pub(crate) async fn status(&self, path: &str) -> u16 {
+        let transport = HttpTransport::new(&self.url, None).unwrap();
+        transport.send(http::Request::get(path).body(Bytes::new()).unwrap()).await.unwrap().status().as_u16()
     }
 
     /// As a power cut ends it.
@@ -65,4 +123,51 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Someone who asks, with a key or without, and reads every byte of the answer.
+pub(crate) struct User(HttpTransport);
+
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) text: String,
+}
+
+impl Reply {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+}
+
+impl User {
+    pub(crate) fn of(server: &Server, key: Option<&str>) -> Self {
+        Self(HttpTransport::new(&server.url, key.map(str::to_owned)).unwrap())
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.send(http::Request::get(path).body(Bytes::new()).unwrap()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
+        let request = http::Request::post(path).header(http::header::CONTENT_TYPE, "application/json");
+        self.send(request.body(Bytes::from(body.to_string())).unwrap()).await
+    }
+
+    async fn send(&self, request: http::Request<Bytes>) -> Reply {
+        let (parts, mut body) = self.0.send(request).await.unwrap().into_parts();
+        let mut text = Vec::new();
+        while let Some(part) = body.next().await {
+            text.extend_from_slice(&part.unwrap());
+        }
+        Reply { status: parts.status.as_u16(), text: String::from_utf8_lossy(&text).into_owned() }
+    }
+}
+
+/// Makes the specs so, as one apply.
+pub(crate) fn apply_all(data: &Path, manifests: &[Value]) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    for (at, manifest) in manifests.iter().enumerate() {
+        std::fs::write(folder.path().join(format!("{at}.json")), manifest.to_string()).unwrap();
+    }
+    run(data, &["apply", folder.path().to_str().unwrap()])
 }

@@ -149,6 +149,7 @@ function ReportCard({ report, run, name }: { report: Report; run: Run; name: str
     ["Deleted", report.deleted, "warn"],
     ["Failed", report.failed, "bad"],
     ["Unchanged", report.unchanged, "neutral"],
+    ["Skipped", report.skipped ?? 0, "neutral"],
   ];
   const all = parts.reduce((n, [, c]) => n + c, 0);
   return (

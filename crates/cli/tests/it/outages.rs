@@ -1,0 +1,168 @@
+//! What the server leans on goes away and comes back.
+
+use mainspring_client::ClientFault;
+use mainspring_testservers::{postgres::Postgres, s3::S3Server};
+use mainspring_wire as wire;
+use serde_json::{Value, json};
+
+use crate::running::{Server, command, until};
+
+/// The code of the refusal, when it was refused.
+async fn code<T>(asked: impl Future<Output = Result<T, ClientFault>>) -> Option<(u16, String)> {
+    match asked.await {
+        Err(ClientFault::Refused(refusal)) => Some((refusal.status, refusal.code)),
+        Err(other) => panic!("not an answer: {other}"),
+        Ok(_) => None,
+    }
+}
+
+fn notes(folder: &std::path::Path) -> Value {
+    std::fs::write(folder.join("a.md"), "# A\n\nThe lighthouse keeper counts to forty-two.").unwrap();
+    json!({"manifests": [{
+        "apiVersion": "mainspring/v1", "kind": "knowledge", "name": "notes",
+        "spec": {"sources": [{"type": "folder", "path": folder}]}
+    }]})
+}
+
+async fn ingested(server: &Server, folder: &std::path::Path) {
+    let client = server.client();
+    let _: wire::ApplyReply = client.post("/api/v1/apply", &notes(folder)).await.unwrap();
+    let started: wire::IngestStarted = client.post("/api/v1/knowledge/notes/ingest", &json!({"wait": true})).await.unwrap();
+    assert_eq!(started.run.status, "succeeded", "{:?}", started.run);
+}
+
+async fn found(server: &Server) -> Result<usize, ClientFault> {
+    let found: wire::Retrieved = server.client().post("/api/v1/knowledge/notes/search", &json!({"query": "lighthouse"})).await?;
+    Ok(found.passages.len())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_goes_away_and_comes_back_under_a_running_server() {
+    let mut postgres = tokio::task::spawn_blocking(|| Postgres::start().unwrap()).await.unwrap();
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let catalog = postgres.new_database().unwrap();
+    let server = Server::start_with(data.path(), &["serve"], &[("MAINSPRING_CATALOG", &catalog)]);
+    ingested(&server, folder.path()).await;
+    assert_eq!(found(&server).await.unwrap(), 1);
+
+    let mut postgres = tokio::task::spawn_blocking(move || {
+        postgres.stop();
+        postgres
+    })
+    .await
+    .unwrap();
+    let away = code(server.client().get::<Value>("/api/v1/assets")).await;
+    assert_eq!(away, Some((503, "catalog-unavailable".into())));
+    let written = code(server.client().post::<Value>("/api/v1/apply", &notes(folder.path()))).await;
+    assert_eq!(written.map(|(status, _)| status), Some(503));
+    assert_eq!(server.status("/healthz").await, 200, "the process itself is well");
+    assert_eq!(server.status("/readyz").await, 503);
+
+    let _postgres = tokio::task::spawn_blocking(move || {
+        postgres.resume().unwrap();
+        postgres
+    })
+    .await
+    .unwrap();
+    until("the catalog", async || server.status("/readyz").await == 200).await;
+    assert_eq!(found(&server).await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_object_store_goes_away_and_comes_back_under_a_running_server() {
+    let store = tokio::task::spawn_blocking(|| S3Server::start().unwrap()).await.unwrap();
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let lake = format!("s3://{}/lake", S3Server::BUCKET);
+    let endpoint = store.endpoint();
+    let settings = [
+        ("MAINSPRING_LAKE", lake.as_str()),
+        ("AWS_ENDPOINT_URL", &endpoint),
+        ("AWS_ACCESS_KEY_ID", S3Server::ACCESS_KEY),
+        ("AWS_SECRET_ACCESS_KEY", S3Server::SECRET_KEY),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ALLOW_HTTP", "true"),
+    ];
+    let server = Server::start_with(data.path(), &["serve"], &settings);
+    ingested(&server, folder.path()).await;
+    assert_eq!(found(&server).await.unwrap(), 1);
+
+    let mut store = tokio::task::spawn_blocking(move || {
+        let mut store = store;
+        store.stop();
+        store
+    })
+    .await
+    .unwrap();
+    let away = code(found(&server)).await;
+    assert_eq!(away, Some((503, "lake-unavailable".into())));
+    assert_eq!(server.status("/healthz").await, 200);
+
+    let _store = tokio::task::spawn_blocking(move || {
+        store.restart().unwrap();
+        store
+    })
+    .await
+    .unwrap();
+    until("the store", async || matches!(found(&server).await, Ok(1))).await;
+    // What happened meanwhile waited in the spill.
+    let traces: wire::Page<wire::TraceSummary> = server.client().get("/api/v1/traces?status=error").await.unwrap();
+    assert!(!traces.items.is_empty());
+}
+
+/// Where the tests' model files are.
+fn shared_models() -> std::path::PathBuf {
+    let cache = || match std::env::var_os("XDG_CACHE_HOME") {
+        Some(cache) => std::path::PathBuf::from(cache),
+        None => std::path::PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"),
+    };
+    std::env::var_os("MAINSPRING_MODELS").map_or_else(|| cache().join("mainspring/models"), Into::into)
+}
+
+/// Every file below a folder.
+fn models(place: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![place.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_dir() { folders.push(entry.path()) } else { files.push(entry.path()) }
+        }
+    }
+    files
+}
+
+fn copied(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copied(&entry.path(), &target)
+        } else {
+            std::fs::copy(entry.path(), target).map(drop).unwrap()
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_file_cut_short_is_named_and_never_used() {
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = tempfile::tempdir().unwrap();
+    let shared = shared_models();
+    copied(&shared, store.path());
+    let place = store.path().display().to_string();
+    let settings = [("MAINSPRING_MODELS", place.as_str())];
+    let cut = models(store.path()).into_iter().filter(|file| file.metadata().unwrap().len() > 1_000_000);
+    for file in cut {
+        let file = std::fs::OpenOptions::new().write(true).open(file).unwrap();
+        file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+    }
+    let verified = command(data.path()).envs(settings).args(["models", "verify"]).output().unwrap();
+    assert!(!verified.status.success(), "{verified:?}");
+
+    let server = Server::start_with(data.path(), &["serve"], &settings);
+    let client = server.client();
+    let _: wire::ApplyReply = client.post("/api/v1/apply", &notes(folder.path())).await.unwrap();
+    let embedded = json!({"model": "all-minilm-l6-v2", "input": "x"});
+    let (status, named) = code(client.post::<Value>("/v1/embeddings", &embedded)).await.expect("no vector from half a model");
+    assert!(status >= 500 && !named.is_empty(), "{status} {named}");
+    assert_eq!(server.status("/healthz").await, 200);
+}
