@@ -15,7 +15,9 @@ use mainspring_chains::Chains;
 use mainspring_config::{CaptureConfig, Config, DurabilityConfig};
 use mainspring_identity::Identity;
 use mainspring_kernel::{Actor, Clock, Fault, SystemClock, Tasks};
-use mainspring_knowledge::{EgressPolicy, KnowledgeConfig, Knowledges, Parse, Parts as KnowledgeParts, SourcePolicy};
+use mainspring_knowledge::{
+    EgressPolicy, Interrupted, KnowledgeConfig, Knowledges, Parse, Parts as KnowledgeParts, SourcePolicy,
+};
 use mainspring_lake::Lake;
 use mainspring_lake_lance::{Durability, LakeLocation, LanceConfig, LanceLake};
 use mainspring_llm::{EventSink, Retriever};
@@ -48,6 +50,8 @@ pub struct Building {
     lock: DataLock,
     tasks: Tasks,
     lake_tasks: Tasks,
+    /// Ingestions that a dead process left.
+    interrupted: Vec<Interrupted>,
     rest: Rest,
     openai: OpenAi,
     parts: Parts,
@@ -91,9 +95,7 @@ impl Building {
         };
         let knowledge = Knowledges::open(parts, knowledge_config(&config)).map_err(BootFault::part("knowledge"))?;
         let alone = config.catalog.url.is_none();
-        for interrupted in knowledge.recover(alone).await.map_err(BootFault::part("knowledge"))? {
-            tracing::warn!(knowledge = %interrupted.knowledge.name, run = %interrupted.run, "an ingestion was broken off; the next one goes on from there");
-        }
+        let interrupted = knowledge.recover(alone).await.map_err(BootFault::part("knowledge"))?;
         let retriever: Arc<dyn Retriever> = Arc::new(knowledge.clone());
         let chains =
             Arc::new(Chains::new(Arc::new(registry.clone()), retriever, local_models.models.clone(), config.models.chat.clone()));
@@ -112,7 +114,7 @@ impl Building {
             answer_deadline,
         };
         let openai = OpenAi { chains, sink, clock: Arc::clone(&clock), answer_deadline };
-        Ok(Self { config, lock, tasks, lake_tasks, rest, openai, parts, clock, local: Some(local), repaired })
+        Ok(Self { config, lock, tasks, lake_tasks, interrupted, rest, openai, parts, clock, local: Some(local), repaired })
     }
 
     /// What was mended when the lake opened.
@@ -210,6 +212,7 @@ impl Building {
             identity: self.rest.identity.clone(),
             tasks: self.tasks.clone(),
             clock: Arc::clone(&self.clock),
+            interrupted: self.interrupted.clone(),
             upkeep_every: self.config.lake.upkeep_every.0,
             keep_traces_for: self.config.traces.keep_for.0,
             keep_versions_for: self.config.lake.keep_versions_for.0,

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
+use mainspring_client::ClientFault;
 use mainspring_wire as wire;
 use serde_json::{Value, json};
 
@@ -36,8 +37,14 @@ pub(crate) async fn ingest(session: &Session, ingest: &Ingest) -> anyhow::Result
 /// Starts a run and follows it to its end.
 pub(crate) async fn ingest_once(session: &Session, knowledge: &str, full: bool) -> anyhow::Result<ExitCode> {
     let request = wire::IngestRequest { wait: false, full };
-    let started: wire::IngestStarted = session.client.post(&format!("{}/ingest", path(knowledge)), &request).await?;
-    let run = follow(session, &started.run.id).await?;
+    let run = match session.client.post::<wire::IngestStarted>(&format!("{}/ingest", path(knowledge)), &request).await {
+        Ok(started) => started.run.id,
+        Err(ClientFault::Refused(refusal)) if refusal.code == "knowledge-busy" => {
+            under_way(session, knowledge).await?.ok_or(ClientFault::Refused(refusal))?
+        }
+        Err(fault) => return Err(fault.into()),
+    };
+    let run = follow(session, &run).await?;
     if session.json {
         output::json(&run);
     } else {
@@ -52,6 +59,16 @@ pub(crate) async fn ingest_once(session: &Session, knowledge: &str, full: bool) 
         "succeeded" => ExitCode::SUCCESS,
         _ => ExitCode::from(2),
     })
+}
+
+/// The ingestion that somebody else began, a server that was killed and started again for one.
+async fn under_way(session: &Session, knowledge: &str) -> anyhow::Result<Option<String>> {
+    let runs: wire::Page<wire::RunView> = session.client.get(&format!("{}/runs?limit=1", path(knowledge))).await?;
+    let run = runs.items.into_iter().find(|run| run.status == "running").map(|run| run.id);
+    if run.is_some() {
+        say("an ingestion is under way already; this is how it goes");
+    }
+    Ok(run)
 }
 
 async fn follow(session: &Session, run: &str) -> anyhow::Result<wire::RunView> {
