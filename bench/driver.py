@@ -7,7 +7,7 @@ import time
 import results
 import world
 
-NAMES = ["server", "unchanged", "search", "retrieval", "ingest", "answer"]
+NAMES = ["server", "unchanged", "search", "retrieval", "ingest", "answer", "clone"]
 
 
 def main():

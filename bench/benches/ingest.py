@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from results import row
-from world import ENCODER, TOKENIZER, Server, knowledge, peer, say, scratch
+from world import ENCODER, TOKENIZER, Server, example, knowledge, peer, say, scratch
 
 PACKAGE, PAGES = "python3.11-doc", Path("/usr/share/doc/python3.11/html")
 MIB = 2**20
@@ -48,11 +48,15 @@ def run(large=False):
             found = json.load(server.post("/api/v1/knowledge/python/search", {"query": "How do I sort a list by a key?"}))
             assert found["passages"], "nothing is found after the ingestion"
             texts = chunks(server)
-            alone = encoder(server, texts)
+            over_http = encoder(server, texts)
         if report["failed"]:
             say(f"{report['failed']} documents failed")
         sample = Path(folder) / "texts.json"
         sample.write_text(json.dumps(texts))
+        plain = Path(folder) / "texts.nul"
+        plain.write_text("\0".join(text.replace("\0", " ") for text in texts))
+        # In a process of its own, without HTTP: the most the encoder can do.
+        alone = example("throughput", plain)[0]["tokens_per_second"]
         onnx = peer("rag", "onnx_speed.py", ENCODER, TOKENIZER, sample)[0]["tokens_per_second"]
         index = peer("rag", "llamaindex_ingest.py", docs, ENCODER, TOKENIZER)[0]
         rate = report["tokens"] / seconds
@@ -62,7 +66,8 @@ def run(large=False):
             row("tokens embedded a second, whole ingestion", rate, "tokens/s", index["tokens"] / index["seconds"], index["name"],
                 rate / (index["tokens"] / index["seconds"]), note=f"ours {report['tokens']:,} tokens, peer {index['tokens']:,}"),
             row("share of the encoder's own tokens/s", rate / alone, "", target="≥ 0.85", met=rate / alone >= .85,
-                note=f"the encoder alone, on {len(texts):,} of the same chunks through /v1/embeddings: {alone:,.0f} tokens/s"),
+                note=f"the encoder alone, in a process of its own on {len(texts):,} of the same chunks: {alone:,.0f} tokens/s; "
+                     f"the same through /v1/embeddings: {over_http:,.0f}"),
             row("the encoder alone", alone, "tokens/s", onnx, "ONNX Runtime, same file and texts", alone / onnx),
             row("the peer's seconds by stage: read and split, embed, add to Chroma", f"{index['split_seconds']:.1f}, {index['embed_seconds']:.1f}, {index['add_seconds']:.1f}", "s"),
             row("peak memory of the server beyond the loaded encoder", (peak - loaded) / MIB, "MiB", target="< 1 GiB", met=peak - loaded < 2**30,
