@@ -1,17 +1,41 @@
 //! Brings a database up to date. Safe when several processes start at once on one database.
 
-use std::time::Duration;
+use std::{borrow::Cow, sync::LazyLock, time::Duration};
 
+use rust_embed::Embed;
 use sqlx::{
-    Connection as _, PgPool, Postgres, Sqlite,
-    migrate::{MigrateError, Migrator},
+    AssertSqlSafe, Connection as _, PgPool, Postgres, Sqlite, SqlSafeStr as _,
+    migrate::{MigrateError, Migration, MigrationType, Migrator},
     pool::PoolConnection,
 };
 
 use crate::{CatalogFault, driver};
 
-static SQLITE: Migrator = sqlx::migrate!("../../migrations/sqlite");
-static POSTGRES: Migrator = sqlx::migrate!("../../migrations/postgres");
+// Not `sqlx::migrate!`: its macro crate compiles both drivers and SQLite itself a second time.
+#[derive(Embed)]
+#[folder = "$CARGO_MANIFEST_DIR/../../migrations/sqlite"]
+struct SqliteFiles;
+
+#[derive(Embed)]
+#[folder = "$CARGO_MANIFEST_DIR/../../migrations/postgres"]
+struct PostgresFiles;
+
+static SQLITE: LazyLock<Migrator> = LazyLock::new(migrator::<SqliteFiles>);
+static POSTGRES: LazyLock<Migrator> = LazyLock::new(migrator::<PostgresFiles>);
+
+/// Files are called `0001_what_they_do.sql`; what is called otherwise is no migration.
+fn migrator<Files: Embed>() -> Migrator {
+    let mut migrations: Vec<Migration> = Files::iter().filter_map(|name| migration::<Files>(&name)).collect();
+    migrations.sort();
+    Migrator::with_migrations(migrations)
+}
+
+fn migration<Files: Embed>(name: &str) -> Option<Migration> {
+    let (number, what) = name.strip_suffix(".sql")?.split_once('_')?;
+    let sql = String::from_utf8(Files::get(name)?.data.into_owned()).ok()?;
+    let description = Cow::Owned(what.replace('_', " "));
+    Some(Migration::new(number.parse().ok()?, description, MigrationType::Simple, AssertSqlSafe(sql).into_sql_str(), false))
+}
 
 /// The writer's lock is taken first, so a second process waits and then finds nothing left to do;
 /// all pending migrations become visible together or not at all.
