@@ -1,5 +1,8 @@
 //! Each rule is a function from what it read to problems; reading is apart, so rules are tested on made-up input.
 
+mod migrations;
+mod pages;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
@@ -12,6 +15,8 @@ struct Crate {
     floor: i64,
     neighbours: BTreeSet<String>,
     uses: BTreeSet<String>,
+    /// Whether it takes the workspace's lints.
+    linted: bool,
 }
 
 /// Engines that one crate alone may know.
@@ -22,10 +27,14 @@ pub(crate) fn check(root: &Path) -> io::Result<Vec<String>> {
     let crates = read_crates(&root.join("crates"))?;
     let mut problems = floors(&crates);
     problems.extend(engines(&crates));
-    problems.extend(twins(&names(&root.join("migrations/sqlite"))?, &names(&root.join("migrations/postgres"))?));
-    let mut codes = BTreeSet::new();
-    collect_codes(&root.join("crates"), &mut codes)?;
-    problems.extend(pages(&codes, &names(&root.join("docs/errors"))?));
+    problems.extend(lints(&crates));
+    problems.extend(migrations::twins(
+        &texts(&root.join("migrations/sqlite"), ".sql")?,
+        &texts(&root.join("migrations/postgres"), ".sql")?,
+    ));
+    let mut sources = Vec::new();
+    collect_sources(&root.join("crates"), &mut sources)?;
+    problems.extend(pages::check(&sources, &names(&root.join("docs/errors"))?));
     Ok(problems)
 }
 
@@ -53,6 +62,7 @@ fn read_crate(manifest: &toml::Table) -> Option<(String, Crate)> {
             floor: house.and_then(|house| house.get("floor")).and_then(toml::Value::as_integer).unwrap_or(-1),
             neighbours: neighbours.into_iter().flatten().filter_map(toml::Value::as_str).map(str::to_owned).collect(),
             uses: dependencies.into_iter().flat_map(toml::Table::keys).cloned().collect(),
+            linted: manifest.get("lints").and_then(|lints| lints.get("workspace")).and_then(toml::Value::as_bool) == Some(true),
         },
     ))
 }
@@ -86,45 +96,31 @@ fn engines(crates: &BTreeMap<String, Crate>) -> Vec<String> {
     problems
 }
 
-fn twins(sqlite: &BTreeSet<String>, postgres: &BTreeSet<String>) -> Vec<String> {
-    sqlite.symmetric_difference(postgres).map(|name| format!("migration {name} is not in both folders")).collect()
+fn lints(crates: &BTreeMap<String, Crate>) -> Vec<String> {
+    let loose = crates.iter().filter(|(_, house)| !house.linted);
+    loose.map(|(name, _)| format!("`{name}` does not say `[lints] workspace = true`")).collect()
 }
 
-fn pages(codes: &BTreeSet<String>, files: &BTreeSet<String>) -> Vec<String> {
-    let pages: BTreeSet<String> = files.iter().filter_map(|name| name.strip_suffix(".md")).map(str::to_owned).collect();
-    codes.difference(&pages).map(|code| format!("the code `{code}` has no page in docs/errors")).collect()
-}
-
-/// Codes are the string literals in the bodies of `fn code`.
-fn codes_of(source: &str) -> BTreeSet<String> {
-    let mut codes = BTreeSet::new();
-    let mut rest = source;
-    while let Some(at) = rest.find("fn code(&self) -> &'static str {") {
-        let body = &rest[at..];
-        let end = body.find("\n    }").unwrap_or(body.len());
-        for literal in body[..end].split('"').skip(1).step_by(2) {
-            if literal.contains('-') {
-                codes.insert(literal.to_owned());
-            }
-        }
-        rest = &body[end..];
-    }
-    codes
-}
-
-fn collect_codes(dir: &Path, codes: &mut BTreeSet<String>) -> io::Result<()> {
+/// The Rust files of a folder that are part of the product.
+fn collect_sources(dir: &Path, sources: &mut Vec<String>) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if path.is_dir() {
             if name != "tests" && name != "target" {
-                collect_codes(&path, codes)?;
+                collect_sources(&path, sources)?;
             }
         } else if name.ends_with(".rs") && name != "tests.rs" && name != "testing.rs" {
-            codes.extend(codes_of(&fs::read_to_string(&path)?));
+            sources.push(fs::read_to_string(&path)?);
         }
     }
     Ok(())
+}
+
+/// The files of a folder with this ending, by name.
+fn texts(dir: &Path, ending: &str) -> io::Result<BTreeMap<String, String>> {
+    let names = names(dir)?.into_iter().filter(|name| name.ends_with(ending));
+    names.map(|name| Ok((name.clone(), fs::read_to_string(dir.join(name))?))).collect()
 }
 
 fn names(dir: &Path) -> io::Result<BTreeSet<String>> {
@@ -144,7 +140,7 @@ mod tests {
     }
 
     fn house(floor: i64, neighbours: &[&str], uses: &[&str]) -> Crate {
-        Crate { floor, neighbours: set(neighbours), uses: set(uses) }
+        Crate { floor, neighbours: set(neighbours), uses: set(uses), linted: true }
     }
 
     #[test]
@@ -167,10 +163,12 @@ mod tests {
     }
 
     #[test]
-    fn migrations_come_in_pairs_and_codes_have_pages() {
-        assert_eq!(twins(&set(&["1.sql", "2.sql"]), &set(&["1.sql"])).len(), 1);
-        let source = "fn code(&self) -> &'static str {\n        match self { A => \"a-b\", B => \"c-d\" }\n    }\n fn other() { \"not-a-code\" }";
-        assert_eq!(codes_of(source), set(&["a-b", "c-d"]));
-        assert_eq!(pages(&set(&["a-b", "c-d"]), &set(&["a-b.md"])), ["the code `c-d` has no page in docs/errors"]);
+    fn every_crate_takes_the_lints() {
+        let loose = Crate { linted: false, ..house(1, &[], &[]) };
+        let crates = [("a", house(1, &[], &[])), ("b", loose)].map(|(name, house)| (name.to_owned(), house)).into();
+        assert_eq!(lints(&crates), ["`b` does not say `[lints] workspace = true`"]);
+        let manifest = |lints: &str| format!("[package]\nname = \"x\"\n{lints}").parse::<toml::Table>().unwrap();
+        assert!(read_crate(&manifest("[lints]\nworkspace = true")).unwrap().1.linted);
+        assert!(!read_crate(&manifest("")).unwrap().1.linted);
     }
 }
