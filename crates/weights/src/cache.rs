@@ -4,23 +4,44 @@ use std::{
     fs::{self, File, TryLockError},
     io::{self, BufWriter, Read, Write},
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use mainspring_kernel::{Digest, digest::Hasher};
 
-use crate::fault::WeightsFault;
+use crate::{
+    fault::WeightsFault,
+    proof::{Proofs, Stamp},
+};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Cache {
     root: PathBuf,
+    proofs: Arc<Proofs>,
 }
 
-/// What stands at a digest's place.
+/// What stands at a digest's place, by its name and length alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
     Nothing,
     Bytes(u64),
+}
+
+/// The state of one file in the cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    Sound,
+    Missing,
+    WrongSize { found: u64 },
+    WrongDigest { found: Digest },
+}
+
+/// Whether a file that was read before, and has not changed since, is read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    Always,
+    WhenChanged,
 }
 
 impl Cache {
@@ -29,7 +50,7 @@ impl Cache {
             let dir = root.join(part);
             fs::create_dir_all(&dir).map_err(|source| WeightsFault::io(&dir, source))?;
         }
-        Ok(Self { root: root.to_owned() })
+        Ok(Self { root: root.to_owned(), proofs: Arc::new(Proofs::new(root.join("verified"))) })
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -59,15 +80,43 @@ impl Cache {
         }
     }
 
-    /// Whether the file is there and has its digest. Reads all of it.
-    pub(crate) fn holds(&self, digest: &Digest, size: u64) -> Result<bool, WeightsFault> {
-        match self.look(digest)? {
-            Found::Bytes(found) if found == size => {
-                let path = self.path(digest);
-                hash_file(&path).map(|found| found == *digest).map_err(|source| WeightsFault::io(path, source))
-            }
-            _ => Ok(false),
+    /// Compares a file with its pin, byte for byte unless it is known to be sound.
+    pub(crate) fn examine(&self, digest: &Digest, size: u64, reading: Reading) -> Result<Condition, WeightsFault> {
+        let path = self.path(digest);
+        let io = |source| WeightsFault::io(&path, source);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(Condition::Missing),
+            Err(source) => return Err(io(source)),
+        };
+        let meta = file.metadata().map_err(io)?;
+        if !meta.is_file() {
+            return Ok(Condition::Missing);
         }
+        if meta.len() != size {
+            return Ok(Condition::WrongSize { found: meta.len() });
+        }
+        let stamp = Stamp::of(&meta);
+        if reading == Reading::WhenChanged && stamp.is_some_and(|stamp| self.proofs.hold(digest, &stamp)) {
+            return Ok(Condition::Sound);
+        }
+        let settled = stamp.filter(Stamp::is_settled);
+        let found = hash(&file).map_err(io)?;
+        if found != *digest {
+            return Ok(Condition::WrongDigest { found });
+        }
+        let after = Stamp::of(&file.metadata().map_err(io)?);
+        if let Some(stamp) = settled.filter(|stamp| after == Some(*stamp)) {
+            self.proofs.keep(digest, stamp);
+        }
+        Ok(Condition::Sound)
+    }
+
+    /// Whether the file would be used without being read.
+    #[cfg(test)]
+    pub(crate) fn is_proven(&self, digest: &Digest) -> bool {
+        let stamp = fs::metadata(self.path(digest)).ok().and_then(|meta| Stamp::of(&meta));
+        stamp.is_some_and(|stamp| self.proofs.hold(digest, &stamp))
     }
 
     /// Copies a stream of unknown worth into the cache, and keeps it only with the pinned digest.
@@ -179,7 +228,10 @@ fn make_readable(_: &Path) -> io::Result<()> {
 }
 
 pub(crate) fn hash_file(path: &Path) -> io::Result<Digest> {
-    let mut file = File::open(path)?;
+    hash(&File::open(path)?)
+}
+
+fn hash(mut file: &File) -> io::Result<Digest> {
     let mut hasher = Hasher::default();
     let mut buffer = vec![0_u8; 1 << 20];
     loop {

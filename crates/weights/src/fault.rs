@@ -15,6 +15,22 @@ impl fmt::Display for Tried {
     }
 }
 
+/// How a file in the cache differs from its pin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Damage {
+    Size { expected: u64, found: u64 },
+    Digest { expected: Digest, found: Digest },
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Size { expected, found } => write!(f, "has {found} bytes instead of {expected}"),
+            Self::Digest { expected, found } => write!(f, "has the digest {found} instead of {expected}"),
+        }
+    }
+}
+
 fn join(tried: &[Tried]) -> String {
     if tried.is_empty() {
         return "it names no place".to_owned();
@@ -36,8 +52,12 @@ pub enum WeightsFault {
     DigestMismatch { model: String, role: String, place: String, expected: Digest, found: Digest },
     #[error("the {role} of `{model}` is not in the cache")]
     NotInstalled { model: String, role: String },
-    #[error("the {role} of `{model}` has {found} bytes instead of {expected}")]
-    Damaged { model: String, role: String, expected: u64, found: u64 },
+    #[error("the {role} of `{model}` {damage}")]
+    Damaged { model: String, role: String, damage: Damage },
+    #[error("the list of models {} cannot be read", path.display())]
+    ListUnreadable { path: PathBuf, source: io::Error },
+    #[error("{}{}: {reason}", path.display(), line.map(|line| format!(":{line}")).unwrap_or_default())]
+    InvalidList { path: PathBuf, line: Option<usize>, reason: String },
     #[error("no room left for {}", path.display())]
     DiskFull { path: PathBuf },
     #[error("cannot read or write {}", path.display())]
@@ -63,7 +83,11 @@ impl Fault for WeightsFault {
     fn kind(&self) -> FaultKind {
         match self {
             Self::UnknownModel { .. } => FaultKind::NotFound,
-            Self::InvalidModel { .. } | Self::InvalidPlace { .. } | Self::DigestMismatch { .. } => FaultKind::Invalid,
+            Self::InvalidModel { .. }
+            | Self::InvalidPlace { .. }
+            | Self::DigestMismatch { .. }
+            | Self::ListUnreadable { .. }
+            | Self::InvalidList { .. } => FaultKind::Invalid,
             Self::Unreachable { .. } | Self::NotInstalled { .. } | Self::Damaged { .. } | Self::DiskFull { .. } => {
                 FaultKind::Unavailable
             }
@@ -81,6 +105,8 @@ impl Fault for WeightsFault {
             Self::DigestMismatch { .. } => "weights-digest-mismatch",
             Self::NotInstalled { .. } => "weights-not-installed",
             Self::Damaged { .. } => "weights-damaged",
+            Self::ListUnreadable { .. } => "weights-list-unreadable",
+            Self::InvalidList { .. } => "weights-invalid-list",
             Self::DiskFull { .. } => "weights-disk-full",
             Self::Io { .. } => "weights-io",
             Self::Locked { .. } => "weights-locked",
@@ -92,6 +118,9 @@ impl Fault for WeightsFault {
         match self {
             Self::NotInstalled { model, .. } | Self::Damaged { model, .. } => {
                 Some(format!("run `mainspring models pull {model}`"))
+            }
+            Self::ListUnreadable { .. } | Self::InvalidList { .. } => {
+                Some("docs/guides/models.md shows how a list is written; the setting is `models.list`".to_owned())
             }
             Self::UnknownModel { .. } => Some("`mainspring models list` shows what is known".to_owned()),
             Self::Unreachable { model, .. } => Some(format!(

@@ -82,7 +82,9 @@ impl Fetcher {
                 Attempt::CutShort(why) => reason = why,
                 Attempt::Refused(why) => return Err(FetchFault::Place(why)),
             }
-            tracing::debug!(url, attempt, reason, "download interrupted");
+            // A signed address opens the file to whoever reads the log.
+            let address = url.split('?').next().unwrap_or_default();
+            tracing::debug!(address, attempt, reason, "download interrupted");
         }
         Err(FetchFault::Place(reason))
     }

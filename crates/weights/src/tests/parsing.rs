@@ -10,7 +10,7 @@ use crate::{ModelList, Place, Role, Task, fetch::parse_content_range, wheel};
 fn the_built_in_models_are_what_the_engines_expect() {
     let list = ModelList::built_in().unwrap();
     let names: Vec<&str> = list.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["all-minilm-l6-v2", "all-minilm-l6-v2-f32", "smollm2-135m-instruct"]);
+    assert_eq!(names, ["all-minilm-l6-v2", "all-minilm-l6-v2-f32", "paraphrase-minilm-l3-v2", "smollm2-135m-instruct"]);
     let minilm = list.get("all-minilm-l6-v2").unwrap();
     assert!(matches!(minilm.task, Task::Embed { dimensions: 384, max_tokens: 256, .. }));
     assert_eq!(minilm.files[&Role::Model].size, 22_928_619);
@@ -28,13 +28,13 @@ fn a_users_model_is_added_or_refused_with_a_reason() {
     };
     let good = spec("{ embed = { dimensions = 8, max_tokens = 64, pooling = \"cls\" } }", &(file("model") + &file("tokenizer")));
     let list = ModelList::built_in().unwrap().with_toml(&good).unwrap();
-    assert_eq!(list.iter().count(), 4);
+    assert_eq!(list.iter().count(), 5);
     for (document, expected) in [
         (spec("{ chat = { context = 8 } }", ""), "missing field `files`"),
         (spec("{ embed = { dimensions = 8, max_tokens = 64 } }", &file("model")), "`files.tokenizer` is missing"),
         (spec("{ embed = { dimensions = 0, max_tokens = 64 } }", &(file("model") + &file("tokenizer"))), "`dimensions` must be"),
         (spec("{ chat = { context = 8, window = 9 } }", &file("model")), "unexpected keys in table: window"),
-        (good.replace("https:", "gopher:"), "use pypi:, hf:, https:, http: or file:"),
+        (good.replace("https:", "gopher:"), "use pypi:, hf:, https:, http:, s3: or file:"),
         (good.replace("sha256:ab", "sha256:xy"), "is not a digest"),
     ] {
         let fault = ModelList::default().with_toml(&document).unwrap_err();
@@ -76,6 +76,9 @@ fn places_that_could_escape_are_refused() {
         "hf:a/b@main/../f",
         "hf:a/b/f",
         "file:relative",
+        "s3:bucket",
+        "s3://bucket/../key",
+        "s3://bucket/a?b",
         "http://",
         "ftp://a/b",
         "pypi:../a==1/b",

@@ -12,14 +12,14 @@ use std::{
 use mainspring_kernel::{Digest, Fault, FaultKind};
 
 use super::server::{Page, Server};
-use crate::{Checked, Condition, Hosts, ModelList, Phase, Role, Weights, WeightsFault, cache};
+use crate::{Checked, Condition, Damage, Hosts, ModelList, Phase, Role, Weights, WeightsFault, cache};
 
 /// Bytes that do not repeat, so that a piece in the wrong place changes the digest.
-fn content(len: usize) -> Vec<u8> {
+pub(super) fn content(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i.wrapping_mul(2_654_435_761) >> 7) as u8).collect()
 }
 
-fn list(name: &str, body: &[u8], places: &[String]) -> ModelList {
+pub(super) fn list(name: &str, body: &[u8], places: &[String]) -> ModelList {
     let places: Vec<String> = places.iter().map(|place| format!("{place:?}")).collect();
     let document = format!(
         "[models.{name}]\ntask = {{ chat = {{ context = 8 }} }}\n[models.{name}.files.model]\ndigest = \"{}\"\nsize = {}\nplaces = [{}]",
@@ -30,13 +30,13 @@ fn list(name: &str, body: &[u8], places: &[String]) -> ModelList {
     ModelList::default().with_toml(&document).unwrap()
 }
 
-fn open(dir: &Path, server: &Server, models: ModelList) -> Weights {
+pub(super) fn open(dir: &Path, server: &Server, models: ModelList) -> Weights {
     let mut hosts = Hosts::new(&format!("{}/simple/", server.base), &server.base).unwrap();
     hosts.patience = Duration::from_secs(30);
     Weights::open_with(dir, models, hosts).unwrap()
 }
 
-fn page(body: &[u8]) -> Page {
+pub(super) fn page(body: &[u8]) -> Page {
     Page { body: body.to_vec(), ..Page::default() }
 }
 
@@ -261,7 +261,7 @@ async fn damage_is_seen_and_repaired() {
     fs::File::options().write(true).open(&path).unwrap().set_len(59_999).unwrap();
     assert_eq!(condition().await, Condition::WrongSize { found: 59_999 });
     let fault = weights.locate("m").unwrap_err();
-    assert!(matches!(fault, WeightsFault::Damaged { expected: 60_000, found: 59_999, .. }), "{fault}");
+    assert!(matches!(fault, WeightsFault::Damaged { damage: Damage::Size { expected: 60_000, found: 59_999 }, .. }), "{fault}");
     weights.pull("m", |_| ()).await.unwrap();
     assert_eq!(condition().await, Condition::Sound);
 
