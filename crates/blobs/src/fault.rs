@@ -40,7 +40,19 @@ impl Fault for BlobFault {
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        matches!(self, Self::Unavailable(_)).then_some(Duration::from_secs(2))
+        match self {
+            Self::Unavailable(_) => Some(Duration::from_secs(2)),
+            Self::DiskFull => Some(Duration::from_secs(10)),
+            _ => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::DiskFull => Some("free space under the data directory; nothing that was acknowledged is lost".into()),
+            Self::Damaged { .. } => Some("ingest the document again with `--full`; check the disk".into()),
+            _ => None,
+        }
     }
 }
 
@@ -57,7 +69,10 @@ impl BlobFault {
 fn is_full(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        if error.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::StorageFull) {
+        if error
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|io| matches!(io.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded))
+        {
             return true;
         }
         cause = error.source();

@@ -1,9 +1,12 @@
-use std::{path::Path as FilePath, sync::Arc};
+use std::{path::Path as FilePath, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
 use mainspring_kernel::Digest;
-use object_store::{ObjectStore, ObjectStoreExt, aws::AmazonS3Builder, local::LocalFileSystem, path::Path};
+use object_store::{
+    BackoffConfig, ClientOptions, ObjectStore, ObjectStoreExt, RetryConfig, aws::AmazonS3Builder, local::LocalFileSystem,
+    path::Path,
+};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::fault::BlobFault;
@@ -21,10 +24,22 @@ pub struct S3Location {
     pub allow_http: bool,
 }
 
+/// Over a network, reading a larger blob to see whether it is whole costs more than it is worth:
+/// there the store itself keeps checksums, and the size has to do.
+const READ_BACK_MAX: u64 = 1 << 20;
+
+/// A store that is away should be noticed in seconds: whoever asked can come back.
+const S3_RETRIES: usize = 3;
+const S3_RETRY_FOR: Duration = Duration::from_secs(5);
+const S3_CONNECT_WITHIN: Duration = Duration::from_secs(2);
+const S3_ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
 #[derive(Debug, Clone)]
 pub struct Blobs {
     store: Arc<dyn ObjectStore>,
     prefix: Path,
+    /// Blobs up to this size are read when they are stored again.
+    read_back: u64,
 }
 
 impl Blobs {
@@ -34,7 +49,7 @@ impl Blobs {
         std::fs::create_dir_all(dir)
             .map_err(|source| open(object_store::Error::Generic { store: "local", source: Box::new(source) }))?;
         let store = LocalFileSystem::new_with_prefix(dir).map_err(open)?.with_fsync(true);
-        Ok(Self { store: Arc::new(store), prefix: Path::default() })
+        Ok(Self { store: Arc::new(store), prefix: Path::default(), read_back: u64::MAX })
     }
 
     pub fn s3(location: &S3Location) -> Result<Self, BlobFault> {
@@ -43,7 +58,21 @@ impl Blobs {
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(&location.bucket)
             .with_region(&location.region)
-            .with_allow_http(location.allow_http);
+            .with_client_options(
+                ClientOptions::new()
+                    .with_allow_http(location.allow_http)
+                    .with_connect_timeout(S3_CONNECT_WITHIN)
+                    .with_timeout(S3_ANSWER_WITHIN),
+            )
+            .with_retry(RetryConfig {
+                backoff: BackoffConfig {
+                    init_backoff: Duration::from_millis(50),
+                    max_backoff: Duration::from_secs(1),
+                    base: 2.0,
+                },
+                max_retries: S3_RETRIES,
+                retry_timeout: S3_RETRY_FOR,
+            });
         if let Some(endpoint) = &location.endpoint {
             builder = builder.with_endpoint(endpoint);
         }
@@ -57,17 +86,29 @@ impl Blobs {
         let store = builder.build().map_err(|source| BlobFault::Open { place: place.clone(), source })?;
         let prefix = Path::parse(&location.prefix)
             .map_err(|source| BlobFault::Open { place, source: object_store::Error::InvalidPath { source } })?;
-        Ok(Self { store: Arc::new(store), prefix })
+        Ok(Self { store: Arc::new(store), prefix, read_back: READ_BACK_MAX })
     }
 
-    /// Stores bytes and answers their name. Storing the same again is fine and cheap.
+    /// Stores bytes and answers their name. Storing the same again is fine and cheap, and mends a
+    /// blob that was damaged.
     pub async fn put(&self, bytes: Bytes) -> Result<Digest, BlobFault> {
         let digest = Digest::of(&bytes);
-        if self.has(&digest).await? {
+        if self.is_whole(&digest, bytes.len() as u64).await? {
             return Ok(digest);
         }
         self.store.put(&self.key(&digest), bytes.into()).await.map_err(|error| BlobFault::of(error, digest))?;
         Ok(digest)
+    }
+
+    async fn is_whole(&self, digest: &Digest, size: u64) -> Result<bool, BlobFault> {
+        match self.store.head(&self.key(digest)).await {
+            Ok(found) if found.size != size => Ok(false),
+            Ok(_) if size > self.read_back => Ok(true),
+            // One that cannot be read is written again; a store that is away says so then.
+            Ok(_) => Ok(self.get(digest).await.is_ok()),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(BlobFault::of(error, *digest)),
+        }
     }
 
     pub async fn get(&self, digest: &Digest) -> Result<Bytes, BlobFault> {

@@ -1,5 +1,8 @@
+mod s3;
+
 use bytes::Bytes;
-use mainspring_kernel::Digest;
+use mainspring_kernel::{Digest, Fault as _};
+use mainspring_testservers::disk::SmallDisk;
 
 use crate::{BlobFault, Blobs};
 
@@ -27,6 +30,41 @@ async fn a_damaged_blob_is_not_handed_out() {
     let hex = digest.hex();
     std::fs::write(dir.path().join("sha256").join(&hex[..2]).join(&hex), b"hellO").unwrap();
     assert!(matches!(blobs.get(&digest).await, Err(BlobFault::Damaged { .. })));
+}
+
+#[tokio::test]
+async fn storing_a_damaged_blob_again_mends_it() {
+    for damage in [&b"hellO"[..], b"hell", b""] {
+        let dir = tempfile::tempdir().unwrap();
+        let blobs = Blobs::local(dir.path()).unwrap();
+        let digest = blobs.put(Bytes::from_static(b"hello")).await.unwrap();
+        let hex = digest.hex();
+        std::fs::write(dir.path().join("sha256").join(&hex[..2]).join(&hex), damage).unwrap();
+        assert!(blobs.get(&digest).await.is_err(), "{damage:?}");
+        blobs.put(Bytes::from_static(b"hello")).await.unwrap();
+        assert_eq!(blobs.get(&digest).await.unwrap(), "hello", "{damage:?}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_said_and_loses_nothing() {
+    let Some(disk) = SmallDisk::mount(1 << 20) else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let blobs = Blobs::local(&disk.path().join("blobs")).unwrap();
+        let kept = blobs.put(Bytes::from_static(b"kept")).await.unwrap();
+        disk.fill();
+        let more = Bytes::from(vec![7; 100_000]);
+        let fault = blobs.put(more.clone()).await.unwrap_err();
+        assert_eq!(fault.code(), "blob-disk-full", "{fault:?}");
+        assert!(fault.retry_after().is_some());
+        assert!(!blobs.has(&Digest::of(&more)).await.unwrap(), "nothing is left of it");
+        assert_eq!(blobs.get(&kept).await.unwrap(), "kept", "reading goes on");
+        disk.free();
+        let stored = blobs.put(more.clone()).await.unwrap();
+        assert_eq!(blobs.get(&stored).await.unwrap(), more);
+        assert_eq!(blobs.list(10).await.unwrap().len(), 2, "no leftovers");
+    });
 }
 
 #[tokio::test]
