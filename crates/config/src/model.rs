@@ -92,6 +92,7 @@ pub struct KnowledgeConfig {
 pub struct TracesConfig {
     pub capture: CaptureConfig,
     pub keep_for: Seconds,
+    pub spill_limit: Bytes,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

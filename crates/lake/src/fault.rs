@@ -60,6 +60,10 @@ impl Fault for LakeFault {
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        matches!(self, Self::Contended { .. } | Self::Unavailable { .. }).then_some(Duration::from_secs(2))
+        match self {
+            Self::Contended { .. } | Self::Unavailable { .. } => Some(Duration::from_secs(2)),
+            Self::DiskFull => Some(Duration::from_secs(10)),
+            _ => None,
+        }
     }
 }

@@ -1,7 +1,16 @@
-use std::time::Duration;
+use std::{fmt, io::ErrorKind, time::Duration};
 
 use mainspring_kernel::{Fault, FaultKind, page::PageFault};
 use mainspring_lake::LakeFault;
+
+/// Why spans cannot be stored just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// As much waits for the lake as may wait.
+    SpillFull,
+    DiskFull,
+    Unwritable,
+}
 
 #[derive(Debug, thiserror::Error)]
 pub enum TraceFault {
@@ -19,6 +28,10 @@ pub enum TraceFault {
     },
     #[error("the queue of spans is full")]
     Saturated,
+    #[error("the lake is away, and as many spans wait on disk as may")]
+    SpillFull,
+    #[error("the disk under the spill folder is full")]
+    DiskFull,
     #[error("spans were not stored in time")]
     NotStored,
     #[error(transparent)]
@@ -31,8 +44,8 @@ impl Fault for TraceFault {
             Self::NotFound { .. } => FaultKind::NotFound,
             Self::Page(_) => FaultKind::Invalid,
             Self::Unreadable { .. } => FaultKind::Internal,
-            Self::Spill { .. } | Self::NotStored => FaultKind::Unavailable,
-            Self::Saturated => FaultKind::Saturated,
+            Self::Spill { .. } | Self::DiskFull | Self::NotStored => FaultKind::Unavailable,
+            Self::Saturated | Self::SpillFull => FaultKind::Saturated,
             Self::Lake(fault) => fault.kind(),
         }
     }
@@ -44,6 +57,8 @@ impl Fault for TraceFault {
             Self::Unreadable { .. } => "trace-unreadable",
             Self::Spill { .. } => "trace-spill-unusable",
             Self::Saturated => "trace-queue-full",
+            Self::SpillFull => "trace-spill-full",
+            Self::DiskFull => "trace-disk-full",
             Self::NotStored => "trace-not-stored",
             Self::Lake(fault) => fault.code(),
         }
@@ -54,6 +69,8 @@ impl Fault for TraceFault {
             Self::NotFound { .. } => {
                 Some("it may be older than `traces.keep_for`, or show documents your key may not see".into())
             }
+            Self::SpillFull => Some("see why the lake does not take spans; `traces.spill_limit` says how much may wait".into()),
+            Self::DiskFull => Some("free space under the data directory".into()),
             Self::Lake(fault) => fault.hint(),
             _ => None,
         }
@@ -63,7 +80,46 @@ impl Fault for TraceFault {
         match self {
             Self::Lake(fault) => fault.retry_after(),
             Self::Saturated | Self::NotStored => Some(Duration::from_secs(1)),
+            Self::SpillFull | Self::DiskFull => Some(Duration::from_secs(10)),
             _ => None,
+        }
+    }
+}
+
+impl Trouble {
+    pub(crate) fn of(error: &std::io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::DiskFull,
+            _ => Self::Unwritable,
+        }
+    }
+
+    /// A word for it, for metrics.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::SpillFull => "spill_limit",
+            Self::DiskFull => "disk_full",
+            Self::Unwritable => "unwritable",
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SpillFull => "as many spans wait on disk as `traces.spill_limit` allows; more are refused",
+            Self::DiskFull => "the disk is full; spans are refused",
+            Self::Unwritable => "the spill folder cannot be written; spans are refused",
+        })
+    }
+}
+
+impl From<Trouble> for TraceFault {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::SpillFull => Self::SpillFull,
+            Trouble::DiskFull => Self::DiskFull,
+            Trouble::Unwritable => Self::NotStored,
         }
     }
 }

@@ -12,6 +12,6 @@ mod writer;
 mod tests;
 
 pub use capture::Capture;
-pub use fault::TraceFault;
+pub use fault::{TraceFault, Trouble};
 pub use query::{ActivityBucket, TraceFilter, TraceSummary};
 pub use service::{AppTraffic, Observability, Settings, Status};

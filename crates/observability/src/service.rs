@@ -14,11 +14,11 @@ use tokio::sync::mpsc;
 
 use crate::{
     capture::Capture,
-    fault::TraceFault,
+    fault::{TraceFault, Trouble},
     query::{self, ActivityBucket, TraceFilter, TraceSummary},
     spill::Spill,
     table,
-    writer::{self, Counters},
+    writer::{self, Counters, Queued},
 };
 
 /// How long a reader waits for spans that were just recorded.
@@ -29,6 +29,8 @@ const GROUPS_MAX: usize = 64;
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub spill_dir: PathBuf,
+    /// Bytes of spans that may wait on disk for the lake; what comes on top is refused and counted.
+    pub spill_limit: u64,
     pub capture: Capture,
     /// Spans in the queue at most; what comes on top is dropped and counted.
     pub queue: usize,
@@ -36,11 +38,10 @@ pub struct Settings {
 
 #[derive(Debug, Clone)]
 pub struct Observability {
-    queue: mpsc::Sender<Span>,
+    queue: mpsc::Sender<Queued>,
     table: Arc<dyn Table>,
-    spill: Arc<Spill>,
+    pub(crate) spill: Arc<Spill>,
     counters: Arc<Counters>,
-    metrics: Metrics,
     clock: Arc<dyn Clock>,
 }
 
@@ -52,7 +53,12 @@ pub struct Status {
     pub queryable: u64,
     pub dropped: u64,
     pub spill_bytes: u64,
+    pub spill_limit: u64,
+    /// Segments that could not be brought and lie in `spill/aside`.
+    pub set_aside: u64,
     pub lake_down: bool,
+    /// Why the last spans could not be stored, while that is so.
+    pub trouble: Option<Trouble>,
 }
 
 /// What of an app's traffic the last day showed.
@@ -74,9 +80,13 @@ impl Observability {
         (clock, metrics): (Arc<dyn Clock>, Metrics),
     ) -> Result<Self, TraceFault> {
         let table = lake.open(&table::table_name()?, &table::spec()).await?;
-        let spill = Arc::new(Spill::open(&settings.spill_dir)?);
-        let counters = Arc::new(Counters::default());
-        writer::sweep(&table, &spill, &counters).await?;
+        let spill = Arc::new(Spill::open(&settings.spill_dir, settings.spill_limit)?);
+        let counters = Arc::new(Counters::new(metrics));
+        if let Err(fault) = writer::sweep(&table, &spill, &counters).await {
+            // Reading works without them, and the worker tries again.
+            tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "spans that an earlier process left wait on disk");
+            counters.lake_down.send_replace(true);
+        }
         let (queue, inbox) = mpsc::channel(settings.queue.max(1));
         let (onward, groups) = mpsc::channel(GROUPS_MAX);
         let first = (Arc::clone(&spill), settings.capture, Arc::clone(&counters));
@@ -84,7 +94,7 @@ impl Observability {
         let second = (Arc::clone(&spill), Arc::clone(&counters));
         let into = Arc::clone(&table);
         tasks.spawn("spans: disk to lake", |stop| writer::bring(groups, into, second, stop));
-        Ok(Self { queue, table, spill, counters, metrics, clock })
+        Ok(Self { queue, table, spill, counters, clock })
     }
 
     /// Waits until everything recorded so far is stored: it survives the death of the process.
@@ -98,22 +108,25 @@ impl Observability {
     }
 
     /// Records and waits until the spans are stored; for senders who were promised so. Spans that a
-    /// sender repeats, because an answer did not reach it, are recorded once.
+    /// sender repeats, because an answer did not reach it, are in the lake once.
     pub async fn record_durably(&self, spans: Vec<Span>, within: Duration) -> Result<(), TraceFault> {
         if spans.is_empty() {
             return Ok(());
         }
         let lost = self.counters.dropped.load(Ordering::SeqCst);
-        for span in writer::missing(&self.table, spans).await? {
-            let sent = tokio::time::timeout(within, self.queue.send(span)).await;
+        for span in spans {
+            let sent = tokio::time::timeout(within, self.queue.send(Queued { span, repeatable: true })).await;
             if !matches!(sent, Ok(Ok(()))) {
                 return Err(TraceFault::Saturated);
             }
             self.counters.recorded.fetch_add(1, Ordering::SeqCst);
         }
         self.flush(within).await?;
+        if self.counters.dropped.load(Ordering::SeqCst) == lost {
+            return Ok(());
+        }
         // Which spans were lost is not known: the sender repeats all of them.
-        if self.counters.dropped.load(Ordering::SeqCst) > lost { Err(TraceFault::NotStored) } else { Ok(()) }
+        Err(self.counters.trouble.borrow().map_or(TraceFault::NotStored, TraceFault::from))
     }
 
     pub async fn list(&self, actor: &Actor, filter: &TraceFilter, page: &PageRequest) -> Result<Page<TraceSummary>, TraceFault> {
@@ -182,7 +195,10 @@ impl Observability {
             queryable: *self.counters.queryable.borrow(),
             dropped: load(&self.counters.dropped),
             spill_bytes: self.spill.bytes(),
+            spill_limit: self.spill.limit(),
+            set_aside: self.spill.aside(),
             lake_down: *self.counters.lake_down.borrow(),
+            trouble: *self.counters.trouble.borrow(),
         }
     }
 
@@ -203,11 +219,10 @@ async fn wait(target: u64, mut reached: tokio::sync::watch::Receiver<u64>, withi
 
 impl EventSink for Observability {
     fn record(&self, span: Span) {
-        if self.queue.try_send(span).is_ok() {
+        if self.queue.try_send(Queued { span, repeatable: false }).is_ok() {
             self.counters.recorded.fetch_add(1, Ordering::SeqCst);
         } else {
-            self.counters.dropped.fetch_add(1, Ordering::Relaxed);
-            self.metrics.add("mainspring_spans_dropped_total", "Spans dropped because the queue was full.", &[], 1.0);
+            self.counters.count_dropped(1, "queue_full");
         }
     }
 }

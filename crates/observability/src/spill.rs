@@ -4,9 +4,9 @@
 //! It is written whole, synced with its folder, and deleted when its spans are in the lake.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     fs::File,
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     path::{Path, PathBuf},
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -16,83 +16,207 @@ use std::{
 
 use mainspring_llm::Span;
 
-use crate::fault::TraceFault;
+use crate::fault::{TraceFault, Trouble};
 
 /// A span larger than this is not one we wrote.
 const FRAME_MAX: usize = 64 << 20;
 const SUFFIX: &str = "spill";
+/// Where segments go that cannot be brought, for a person to look at.
+const ASIDE: &str = "aside";
 
 #[derive(Debug)]
 pub(crate) struct Spill {
     dir: PathBuf,
+    /// Bytes at most; what comes on top is refused, so that a lake that is away does not fill the disk.
+    limit: u64,
+    bytes: AtomicU64,
+    set_aside: AtomicU64,
     next: AtomicU64,
-    /// Segments a worker holds in memory: whoever looks on disk leaves them alone.
-    held: Mutex<HashSet<PathBuf>>,
-    /// Segments before this one were left by an earlier process.
-    first: u64,
+    ours: Mutex<HashMap<PathBuf, Ours>>,
+    #[cfg(test)]
+    pub(crate) panics: std::sync::atomic::AtomicBool,
 }
 
-/// What a segment held; `torn` counts frames that could not be read.
+/// A segment this process wrote.
+#[derive(Debug, Clone, Copy)]
+struct Ours {
+    spans: u64,
+    /// A worker has it in memory: whoever looks on disk leaves it alone.
+    held: bool,
+}
+
+/// What a segment held.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Segment {
     pub(crate) spans: Vec<Span>,
+    /// It ends within a frame, which was never acknowledged.
     pub(crate) torn: u64,
+    /// Frames whose bytes have changed since they were written.
+    pub(crate) damaged: u64,
 }
 
 impl Spill {
-    pub(crate) fn open(dir: &Path) -> Result<Self, TraceFault> {
+    pub(crate) fn open(dir: &Path, limit: u64) -> Result<Self, TraceFault> {
         let fault = |source| TraceFault::Spill { path: dir.display().to_string(), source };
         std::fs::create_dir_all(dir).map_err(fault)?;
-        let last = segments_in(dir).map_err(fault)?.last().and_then(|path| number(path));
-        let first = last.map_or(0, |last| last + 1);
-        Ok(Self { dir: dir.to_owned(), next: AtomicU64::new(first), held: Mutex::default(), first })
+        let found = segments_in(dir).map_err(fault)?;
+        // Numbers are not given again while a segment that bears one lies aside.
+        let aside = segments_in(&dir.join(ASIDE)).unwrap_or_default();
+        let last = found.last().into_iter().chain(aside.last()).filter_map(|path| number(path)).max();
+        Ok(Self {
+            dir: dir.to_owned(),
+            limit,
+            bytes: AtomicU64::new(found.iter().map(|path| size(path)).sum()),
+            set_aside: AtomicU64::new(aside.len() as u64),
+            next: AtomicU64::new(last.map_or(0, |last| last + 1)),
+            ours: Mutex::default(),
+            #[cfg(test)]
+            panics: std::sync::atomic::AtomicBool::new(false),
+        })
     }
 
     /// Writes a group of spans so that it survives a power cut.
-    pub(crate) fn write(&self, spans: &[Span]) -> std::io::Result<PathBuf> {
+    pub(crate) fn write(&self, spans: &[Span]) -> Result<PathBuf, Trouble> {
+        let bytes = framed(spans).map_err(|error| Trouble::of(&error))?;
+        let length = bytes.len() as u64;
+        if self.bytes().saturating_add(length) > self.limit {
+            return Err(Trouble::SpillFull);
+        }
         let path = self.dir.join(format!("{:016}.{SUFFIX}", self.next.fetch_add(1, Ordering::Relaxed)));
-        self.held().insert(path.clone());
-        let mut bytes = Vec::with_capacity(spans.len() * 1024);
-        for span in spans {
-            let payload = serde_json::to_vec(span).map_err(std::io::Error::other)?;
-            bytes.extend_from_slice(&u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes());
-            bytes.extend_from_slice(&crc32fast::hash(&payload).to_le_bytes());
-            bytes.extend_from_slice(&payload);
-        }
-        let written = write_synced(&self.dir, &path, &bytes);
-        if written.is_err() {
-            // Half a segment would be read as a torn one; it was never acknowledged.
-            let _ = std::fs::remove_file(&path);
-            self.release(&path);
-        }
-        written.map(|()| path)
+        self.ours().insert(path.clone(), Ours { spans: spans.len() as u64, held: true });
+        let mut writing = Writing { spill: self, path: &path, whole: false };
+        #[cfg(test)]
+        assert!(!self.panics.swap(false, Ordering::Relaxed), "a test wants this");
+        write_synced(&self.dir, &path, &bytes).map_err(|error| {
+            tracing::warn!(%error, "a segment of spans could not be written");
+            Trouble::of(&error)
+        })?;
+        self.bytes.fetch_add(length, Ordering::Relaxed);
+        writing.whole = true;
+        drop(writing);
+        Ok(path)
+    }
+
+    /// Whether a segment could be written now.
+    pub(crate) fn has_room(&self) -> bool {
+        let probe = self.dir.join("probe");
+        let fits = self.bytes() < self.limit && std::fs::write(&probe, [0; 4096]).is_ok();
+        let _ = std::fs::remove_file(&probe);
+        fits
     }
 
     /// Segments on disk that no worker holds, oldest first.
     pub(crate) fn segments(&self) -> std::io::Result<Vec<PathBuf>> {
         let found = segments_in(&self.dir)?;
-        let held = self.held();
-        Ok(found.into_iter().filter(|path| !held.contains(path)).collect())
+        let ours = self.ours();
+        Ok(found.into_iter().filter(|path| !ours.get(path).is_some_and(|ours| ours.held)).collect())
     }
 
     /// Lets whoever looks on disk have a segment.
     pub(crate) fn release(&self, path: &Path) {
-        self.held().remove(path);
+        if let Some(ours) = self.ours().get_mut(path) {
+            ours.held = false;
+        }
     }
 
-    /// Whether this process wrote the segment.
-    pub(crate) fn is_ours(&self, path: &Path) -> bool {
-        number(path).is_some_and(|number| number >= self.first)
+    /// Removes a segment whose spans are in the lake. Answers how many spans of this process it held.
+    pub(crate) fn finish(&self, path: &Path) -> u64 {
+        let length = size(path);
+        match std::fs::remove_file(path) {
+            Ok(()) => self.shrink(length),
+            // It is compared with the lake when it is found again.
+            Err(error) => tracing::warn!(%error, path = %path.display(), "a segment that is in the lake could not be removed"),
+        }
+        self.forget(path)
     }
 
-    fn held(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Moves a segment out of the way of the others. Answers how many spans of this process it held.
+    pub(crate) fn set_aside(&self, path: &Path) -> u64 {
+        let length = size(path);
+        let to = self.dir.join(ASIDE).join(path.file_name().unwrap_or_default());
+        let moved = std::fs::create_dir_all(self.dir.join(ASIDE)).and_then(|()| std::fs::rename(path, &to));
+        match moved {
+            Ok(()) => {
+                self.shrink(length);
+                self.set_aside.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(to = %to.display(), "a segment of spans cannot be brought; it was moved aside, nothing of it was deleted");
+                self.forget(path)
+            }
+            Err(error) => {
+                tracing::error!(%error, path = %path.display(), "a segment of spans can be neither read nor moved; it is left alone until the next start");
+                let spans = self.forget(path);
+                self.ours().insert(path.to_owned(), Ours { spans: 0, held: true });
+                spans
+            }
+        }
+    }
+
+    /// Segments of this process that somebody else removed. Answers how many spans they held.
+    pub(crate) fn vanished(&self) -> u64 {
+        let mut gone = 0;
+        self.ours().retain(|path, ours| {
+            let here = ours.held || path.exists();
+            gone += if here { 0 } else { ours.spans };
+            here
+        });
+        gone
     }
 
     pub(crate) fn bytes(&self) -> u64 {
-        let segments = segments_in(&self.dir).unwrap_or_default();
-        segments.iter().filter_map(|path| path.metadata().ok()).map(|meta| meta.len()).sum()
+        self.bytes.load(Ordering::Relaxed)
     }
+
+    pub(crate) const fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// How many segments lie aside.
+    pub(crate) fn aside(&self) -> u64 {
+        self.set_aside.load(Ordering::Relaxed)
+    }
+
+    fn shrink(&self, by: u64) {
+        let _ = self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bytes| Some(bytes.saturating_sub(by)));
+    }
+
+    fn forget(&self, path: &Path) -> u64 {
+        self.ours().remove(path).map_or(0, |ours| ours.spans)
+    }
+
+    fn ours(&self) -> MutexGuard<'_, HashMap<PathBuf, Ours>> {
+        self.ours.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes half a segment away again, also when the writing panics: it was never acknowledged.
+struct Writing<'a> {
+    spill: &'a Spill,
+    path: &'a Path,
+    whole: bool,
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        if !self.whole {
+            let _ = std::fs::remove_file(self.path);
+            self.spill.forget(self.path);
+        }
+    }
+}
+
+fn framed(spans: &[Span]) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(spans.len() * 1024);
+    for span in spans {
+        let payload = serde_json::to_vec(span).map_err(std::io::Error::other)?;
+        bytes.extend_from_slice(&u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes());
+        bytes.extend_from_slice(&crc32fast::hash(&payload).to_le_bytes());
+        bytes.extend_from_slice(&payload);
+    }
+    Ok(bytes)
+}
+
+fn size(path: &Path) -> u64 {
+    path.metadata().map_or(0, |found| found.len())
 }
 
 fn segments_in(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
@@ -121,11 +245,14 @@ fn write_synced(dir: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// Reads a segment. A torn tail is counted and left out: it was never acknowledged.
-pub(crate) fn read(path: &Path) -> std::io::Result<Segment> {
+/// Reads a segment; `None` when somebody else has removed it.
+pub(crate) fn read(path: &Path) -> std::io::Result<Option<Segment>> {
     let mut bytes = Vec::new();
-    File::open(path)?.read_to_end(&mut bytes)?;
-    Ok(parse(&bytes))
+    match File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)) {
+        Ok(_) => Ok(Some(parse(&bytes))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 pub(crate) fn parse(mut bytes: &[u8]) -> Segment {
@@ -137,7 +264,7 @@ pub(crate) fn parse(mut bytes: &[u8]) -> Segment {
         };
         match payload.and_then(|payload| serde_json::from_slice(payload).ok()) {
             Some(span) => segment.spans.push(span),
-            None => segment.torn += 1,
+            None => segment.damaged += 1,
         }
         bytes = rest;
     }

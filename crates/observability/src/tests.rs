@@ -1,3 +1,5 @@
+mod storing;
+
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use mainspring_kernel::{
@@ -62,7 +64,7 @@ async fn open(dir: &Path, capture: Capture) -> Room {
     let tasks = Tasks::default();
     let lake = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.join("lake")))).await.unwrap();
     let clock = FrozenClock::at(Timestamp::from_micros(1_700_000_000_000_000));
-    let settings = Settings { spill_dir: dir.join("spill"), capture, queue: 1_000 };
+    let settings = Settings { spill_dir: dir.join("spill"), spill_limit: 1 << 30, capture, queue: 1_000 };
     let shared: Arc<dyn Clock> = Arc::new(clock.clone());
     let room = Observability::open(&lake, settings, &tasks, (shared, Metrics::default())).await.unwrap();
     Room { tasks, room, clock }
@@ -195,7 +197,7 @@ async fn stored_spans_come_back_once_after_a_crash_between_commit_and_removal() 
         tasks.shut_down(WAIT).await.unwrap();
     }
     // A segment holding two spans that are in the lake, three that are not, and a torn tail.
-    let kept = spill::Spill::open(&dir.path().join("spill")).unwrap();
+    let kept = spill::Spill::open(&dir.path().join("spill"), u64::MAX).unwrap();
     let path = kept.write(&spans).unwrap();
     let mut bytes = std::fs::read(&path).unwrap();
     bytes.extend_from_slice(&[9, 0, 0, 0, 1, 2, 3, 4, b'{']);
@@ -275,7 +277,7 @@ proptest! {
     #[test]
     fn a_segment_cut_anywhere_keeps_the_frames_before_the_cut(cut in 0_usize..4_000) {
         let dir = tempfile::tempdir().unwrap();
-        let kept = spill::Spill::open(dir.path()).unwrap();
+        let kept = spill::Spill::open(dir.path(), u64::MAX).unwrap();
         let spans = [span(1, &[]), span(2, &[]), span(3, &[])];
         let path = kept.write(&spans).unwrap();
         let bytes = std::fs::read(path).unwrap();

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -10,14 +10,18 @@ use std::{
     time::Duration,
 };
 
-use mainspring_kernel::Stop;
+use mainspring_kernel::{Fault, FaultKind, Stop};
 use mainspring_lake::{Filter, Scan, Table};
 use mainspring_llm::Span;
-use tokio::sync::{mpsc, watch};
+use mainspring_telemetry::Metrics;
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 
 use crate::{
     capture::Capture,
-    fault::TraceFault,
+    fault::{TraceFault, Trouble},
     spill::{self, Spill},
     table::{Rows, to_batch},
 };
@@ -30,28 +34,67 @@ const COMMIT_MAX: usize = 5_000;
 const LINGER: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_secs(2);
 
+/// Errors of the operating system that say nothing about a file: interrupted, no memory, too many open files.
+const PASSING: [i32; 4] = [4, 12, 23, 24];
+
 /// How far spans have come, by count since start.
 #[derive(Debug)]
 pub(crate) struct Counters {
     pub(crate) recorded: AtomicU64,
     pub(crate) dropped: AtomicU64,
-    pub(crate) torn: AtomicU64,
     pub(crate) stored: watch::Sender<u64>,
     pub(crate) queryable: watch::Sender<u64>,
     pub(crate) lake_down: watch::Sender<bool>,
+    pub(crate) trouble: watch::Sender<Option<Trouble>>,
+    metrics: Metrics,
 }
 
-impl Default for Counters {
-    fn default() -> Self {
+impl Counters {
+    pub(crate) fn new(metrics: Metrics) -> Self {
         Self {
             recorded: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
-            torn: AtomicU64::new(0),
             stored: watch::Sender::new(0),
             queryable: watch::Sender::new(0),
             lake_down: watch::Sender::new(false),
+            trouble: watch::Sender::new(None),
+            metrics,
         }
     }
+
+    pub(crate) fn count_dropped(&self, spans: u64, reason: &str) {
+        self.dropped.fetch_add(spans, Ordering::SeqCst);
+        #[expect(clippy::cast_precision_loss, reason = "counters are floats by format")]
+        let by = spans as f64;
+        self.metrics.add("mainspring_spans_dropped_total", "Spans that were not stored, by reason.", &[("reason", reason)], by);
+    }
+
+    /// Spans that will never be stored; nobody waits for them any longer.
+    fn lose(&self, spans: u64, trouble: Trouble) {
+        let began = self.trouble.send_if_modified(|now| now.replace(trouble) != Some(trouble));
+        if began {
+            tracing::error!(spans, "spans are lost: {trouble}");
+        }
+        self.count_dropped(spans, trouble.word());
+        advance(&self.stored, spans);
+        advance(&self.queryable, spans);
+    }
+
+    fn works_again(&self) {
+        self.trouble.send_if_modified(|trouble| trouble.take().is_some());
+    }
+}
+
+fn advance(counter: &watch::Sender<u64>, by: u64) {
+    counter.send_modify(|count| *count += by);
+}
+
+/// A span in the queue.
+#[derive(Debug)]
+pub(crate) struct Queued {
+    pub(crate) span: Span,
+    /// Its sender may send it again: it is compared with the table before it is added.
+    pub(crate) repeatable: bool,
 }
 
 /// A stored group on its way to the lake.
@@ -59,11 +102,12 @@ impl Default for Counters {
 pub(crate) struct Stored {
     path: PathBuf,
     spans: Vec<Span>,
+    repeatable: bool,
 }
 
 /// The first worker: groups what is queued, applies the capture setting, and stores it.
 pub(crate) async fn store(
-    mut queue: mpsc::Receiver<Span>,
+    mut queue: mpsc::Receiver<Queued>,
     onward: mpsc::Sender<Stored>,
     (spill, capture, counters): (Arc<Spill>, Capture, Arc<Counters>),
     stop: Stop,
@@ -79,36 +123,35 @@ pub(crate) async fn store(
                 if queue.recv_many(&mut group, GROUP_MAX).await == 0 { return }
             }
         }
-        let spans = std::mem::take(&mut group);
+        let repeatable = group.iter().any(|queued| queued.repeatable);
+        let mut spans: Vec<Span> = group.drain(..).map(|queued| queued.span).collect();
         let count = spans.len() as u64;
         let worker = Arc::clone(&spill);
         let written = tokio::task::spawn_blocking(move || {
-            let mut spans = spans;
             spans.iter_mut().for_each(|span| capture.apply(span));
             (worker.write(&spans), spans)
         })
         .await;
         match written {
             Ok((Ok(path), spans)) => {
-                counters.stored.send_modify(|stored| *stored += count);
+                counters.works_again();
+                advance(&counters.stored, count);
                 // A full channel means the lake is behind; the segment waits on disk and is found there.
-                if let Err(refused) = onward.try_send(Stored { path, spans }) {
+                if let Err(refused) = onward.try_send(Stored { path, spans, repeatable }) {
                     let (mpsc::error::TrySendError::Full(group) | mpsc::error::TrySendError::Closed(group)) = refused;
                     spill.release(&group.path);
                 }
             }
-            Ok((Err(error), _)) => {
-                tracing::error!(%error, spans = count, "spans could not be stored");
-                counters.dropped.fetch_add(count, Ordering::Relaxed);
-                counters.stored.send_modify(|stored| *stored += count);
-                counters.queryable.send_modify(|queryable| *queryable += count);
+            Ok((Err(trouble), _)) => counters.lose(count, trouble),
+            Err(error) => {
+                tracing::error!(%error, "a group of spans could not be written: this is a defect");
+                counters.lose(count, Trouble::Unwritable);
             }
-            Err(error) => tracing::error!(%error, "the spill worker failed"),
         }
     }
 }
 
-/// The second worker: brings stored groups into the table, and after a pause whatever was left on disk.
+/// The second worker: brings stored groups into the table, and now and then whatever waits on disk.
 pub(crate) async fn bring(
     mut inbox: mpsc::Receiver<Stored>,
     table: Arc<dyn Table>,
@@ -116,9 +159,10 @@ pub(crate) async fn bring(
     stop: Stop,
 ) {
     let mut ended = false;
+    let mut look_at = Instant::now() + RETRY;
     while !ended {
         let mut groups = Vec::new();
-        match tokio::time::timeout(RETRY, inbox.recv()).await {
+        match tokio::time::timeout_at(look_at, inbox.recv()).await {
             Ok(Some(first)) => {
                 groups.push(first);
                 ended = linger(&mut inbox, &mut groups, &stop).await;
@@ -126,15 +170,18 @@ pub(crate) async fn bring(
             Ok(None) => ended = true,
             Err(_) => {}
         }
-        let count = groups.iter().map(|group| group.spans.len() as u64).sum();
-        let outcome = match groups.is_empty() {
-            true => sweep(&table, &spill, &counters).await,
-            false => commit(&table, &spill, groups).await.map(|()| count),
-        };
+        let mut outcome = commit(&table, &spill, &counters, groups).await;
+        // On a busy server there is no pause to wait for.
+        if outcome.is_ok() && (ended || Instant::now() >= look_at) {
+            outcome = sweep(&table, &spill, &counters).await;
+            look_at = Instant::now() + RETRY;
+            if counters.trouble.borrow().is_some() && spill.has_room() {
+                counters.works_again();
+            }
+        }
         match outcome {
-            Ok(count) => {
-                counters.lake_down.send_if_modified(|down| std::mem::take(down));
-                counters.queryable.send_modify(|queryable| *queryable += count);
+            Ok(()) => {
+                counters.lake_down.send_if_modified(std::mem::take);
             }
             Err(fault) => {
                 tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "spans wait on disk: the lake did not take them");
@@ -149,7 +196,7 @@ pub(crate) async fn bring(
 
 /// Takes more groups for a moment; answers whether the channel has ended.
 async fn linger(inbox: &mut mpsc::Receiver<Stored>, groups: &mut Vec<Stored>, stop: &Stop) -> bool {
-    let until = tokio::time::Instant::now() + if stop.is_requested() { Duration::ZERO } else { LINGER };
+    let until = Instant::now() + if stop.is_requested() { Duration::ZERO } else { LINGER };
     loop {
         if groups.iter().map(|group| group.spans.len()).sum::<usize>() >= COMMIT_MAX {
             return false;
@@ -162,58 +209,78 @@ async fn linger(inbox: &mut mpsc::Receiver<Stored>, groups: &mut Vec<Stored>, st
     }
 }
 
-async fn commit(table: &Arc<dyn Table>, spill: &Spill, groups: Vec<Stored>) -> Result<(), TraceFault> {
+async fn commit(table: &Arc<dyn Table>, spill: &Spill, counters: &Counters, groups: Vec<Stored>) -> Result<(), TraceFault> {
+    let compare = groups.iter().any(|group| group.repeatable);
     let (paths, spans): (Vec<PathBuf>, Vec<Vec<Span>>) = groups.into_iter().map(|group| (group.path, group.spans)).unzip();
-    let spans: Vec<Span> = spans.into_iter().flatten().collect();
-    let appended = match to_batch(&spans) {
-        Ok(rows) => table.append(rows).await.map_err(TraceFault::from),
-        Err(fault) => Err(fault),
+    let spans = spans.into_iter().flatten().collect();
+    if let Err(fault) = add(table, spans, compare).await {
+        // The segments are found on disk, where they are compared with the table first.
+        paths.iter().for_each(|path| spill.release(path));
+        return Err(fault);
+    }
+    let brought = paths.iter().map(|path| spill.finish(path)).sum();
+    advance(&counters.queryable, brought);
+    Ok(())
+}
+
+async fn add(table: &Arc<dyn Table>, spans: Vec<Span>, compare: bool) -> Result<(), TraceFault> {
+    let spans = if compare { missing(table, spans).await? } else { spans };
+    if !spans.is_empty() {
+        table.append(to_batch(&spans)?).await?;
+    }
+    Ok(())
+}
+
+/// Brings segments that are on disk, leaving out spans that are in the table already. One that
+/// cannot be brought does not keep the others.
+pub(crate) async fn sweep(table: &Arc<dyn Table>, spill: &Arc<Spill>, counters: &Counters) -> Result<(), TraceFault> {
+    let vanished = spill.vanished();
+    if vanished > 0 {
+        tracing::error!(spans = vanished, "segments of spans were removed by somebody else");
+        counters.count_dropped(vanished, "removed");
+        advance(&counters.queryable, vanished);
+    }
+    let mut first = Ok(());
+    for path in spill.segments().map_err(|source| TraceFault::Spill { path: "segments".into(), source })? {
+        match bring_segment(table, spill, counters, &path).await {
+            Ok(()) => {}
+            Err(fault) if fault.kind() == FaultKind::Unavailable => return Err(fault),
+            Err(fault) => first = first.and(Err(fault)),
+        }
+    }
+    first
+}
+
+async fn bring_segment(table: &Arc<dyn Table>, spill: &Spill, counters: &Counters, path: &Path) -> Result<(), TraceFault> {
+    let segment = match spill::read(path) {
+        Ok(Some(segment)) => segment,
+        Ok(None) => return Ok(()),
+        Err(source) if source.raw_os_error().is_some_and(|code| PASSING.contains(&code)) => {
+            return Err(TraceFault::Spill { path: path.display().to_string(), source });
+        }
+        Err(error) => {
+            tracing::error!(%error, path = %path.display(), "a segment of spans cannot be read");
+            advance(&counters.queryable, spill.set_aside(path));
+            return Ok(());
+        }
     };
-    if appended.is_ok() {
-        remove(&paths);
+    if segment.torn > 0 {
+        tracing::warn!(path = %path.display(), "a segment ends within a span that was never acknowledged; it is left out");
     }
-    // After a failure the segments are found on disk, where they are compared with the table first.
-    paths.iter().for_each(|path| spill.release(path));
-    appended.map(|_| ())
+    add(table, segment.spans, true).await?;
+    let brought = if segment.damaged > 0 {
+        tracing::error!(path = %path.display(), spans = segment.damaged, "spans of a segment are damaged; the others were brought");
+        spill.set_aside(path)
+    } else {
+        spill.finish(path)
+    };
+    advance(&counters.queryable, brought);
+    Ok(())
 }
 
-fn remove(paths: &[PathBuf]) {
-    for path in paths {
-        if let Err(error) = std::fs::remove_file(path) {
-            tracing::warn!(%error, path = %path.display(), "a segment whose spans are in the lake could not be removed");
-        }
-    }
-}
-
-/// Brings segments that are on disk, leaving out spans that are in the table already.
-/// Answers how many spans were brought.
-pub(crate) async fn sweep(table: &Arc<dyn Table>, spill: &Arc<Spill>, counters: &Counters) -> Result<u64, TraceFault> {
-    let unusable = |source| TraceFault::Spill { path: "segments".into(), source };
-    let mut brought = 0;
-    for path in spill.segments().map_err(unusable)? {
-        let segment = match spill::read(&path) {
-            Ok(segment) => segment,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(unusable(error)),
-        };
-        if segment.torn > 0 {
-            counters.torn.fetch_add(segment.torn, Ordering::Relaxed);
-            tracing::warn!(path = %path.display(), torn = segment.torn, "a segment had frames that were never acknowledged; they are left out");
-        }
-        if spill.is_ours(&path) {
-            brought += segment.spans.len() as u64;
-        }
-        let missing = missing(table, segment.spans).await?;
-        if !missing.is_empty() {
-            table.append(to_batch(&missing)?).await?;
-        }
-        remove(&[path]);
-    }
-    Ok(brought)
-}
-
-/// The spans that are not in the table: a crash can come between commit and removal.
-pub(crate) async fn missing(table: &Arc<dyn Table>, spans: Vec<Span>) -> Result<Vec<Span>, TraceFault> {
+/// The spans that are not in the table, each once: a crash can come between commit and removal, and
+/// a sender can repeat itself.
+async fn missing(table: &Arc<dyn Table>, spans: Vec<Span>) -> Result<Vec<Span>, TraceFault> {
     let traces: HashSet<String> = spans.iter().map(|span| span.trace.to_string()).collect();
     let scan = Scan::of(Filter::any_of("trace", traces)).columns(&["trace", "span"]);
     let mut present = HashSet::new();
@@ -225,5 +292,5 @@ pub(crate) async fn missing(table: &Arc<dyn Table>, spans: Vec<Span>) -> Result<
             present.insert(id);
         }
     }
-    Ok(spans.into_iter().filter(|span| !present.contains(&(span.trace.to_string(), span.span.to_string()))).collect())
+    Ok(spans.into_iter().filter(|span| present.insert((span.trace.to_string(), span.span.to_string()))).collect())
 }

@@ -76,8 +76,12 @@ impl Building {
         let weights = open_weights(&config.models_dir()).map_err(BootFault::part("model cache"))?;
         let local_models = Local::open(weights).map_err(BootFault::part("model cache"))?;
         let metrics = Metrics::default();
-        let settings =
-            Settings { spill_dir: config.data_dir().join("spill"), capture: capture(config.traces.capture), queue: SPAN_QUEUE };
+        let settings = Settings {
+            spill_dir: config.data_dir().join("spill"),
+            spill_limit: config.traces.spill_limit.0,
+            capture: capture(config.traces.capture),
+            queue: SPAN_QUEUE,
+        };
         let observability = Observability::open(lake.as_ref(), settings, &tasks, (Arc::clone(&clock), metrics.clone()))
             .await
             .map_err(BootFault::part("trace store"))?;
