@@ -13,11 +13,11 @@ use crate::{CatalogFault, driver};
 
 // Not `sqlx::migrate!`: its macro crate compiles both drivers and SQLite itself a second time.
 #[derive(Embed)]
-#[folder = "$CARGO_MANIFEST_DIR/../../migrations/sqlite"]
+#[folder = "../../migrations/sqlite"]
 struct SqliteFiles;
 
 #[derive(Embed)]
-#[folder = "$CARGO_MANIFEST_DIR/../../migrations/postgres"]
+#[folder = "../../migrations/postgres"]
 struct PostgresFiles;
 
 static SQLITE: LazyLock<Migrator> = LazyLock::new(migrator::<SqliteFiles>);
