@@ -1,8 +1,11 @@
 //! Office files are archives; what they unpack to is bounded before it is read.
 
-use std::io::{Cursor, Read};
+use std::{
+    borrow::Cow,
+    io::{Cursor, Read},
+};
 
-use quick_xml::{Reader, events::Event};
+use quick_xml::{Reader, events::Event, name::QName};
 use zip::ZipArchive;
 
 use crate::{fault::ParseFault, limits::Limits};
@@ -23,7 +26,7 @@ impl<'a> Archive<'a> {
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
-        self.zip.file_names().filter_map(|name| name.ok().map(std::borrow::Cow::into_owned)).collect()
+        self.zip.file_names().filter_map(|name| name.ok().map(Cow::into_owned)).collect()
     }
 
     /// A member's bytes; `None` when it is not there. What its header claims is not believed.
@@ -112,7 +115,17 @@ pub(crate) struct Attributes<'a>(&'a quick_xml::events::BytesStart<'a>);
 impl Attributes<'_> {
     /// By local name, the prefix aside.
     pub(crate) fn get(&self, name: &str) -> Option<String> {
-        let found = self.0.attributes().flatten().find(|attribute| attribute.key.local_name().as_ref() == name.as_bytes())?;
-        Some(String::from_utf8_lossy(&found.value).into_owned())
+        self.find(|key| key.local_name().as_ref() == name.as_bytes())
+    }
+
+    /// What points to another part (`r:id`), not the element's own (`id`).
+    pub(crate) fn prefixed(&self, name: &str) -> Option<String> {
+        self.find(|key| key.prefix().is_some() && key.local_name().as_ref() == name.as_bytes())
+    }
+
+    fn find(&self, is_it: impl Fn(QName<'_>) -> bool) -> Option<String> {
+        let found = self.0.attributes().flatten().find(|attribute| is_it(attribute.key))?;
+        let raw = String::from_utf8_lossy(&found.value);
+        Some(quick_xml::escape::unescape(&raw).map_or_else(|_| raw.to_string(), Cow::into_owned))
     }
 }

@@ -49,7 +49,7 @@ impl Builder {
         if text.is_empty() {
             return Ok(());
         }
-        self.headings.retain(|(other, _)| *other < level);
+        self.leave(level);
         let written = format!("{} {text}", "#".repeat(usize::from(level)));
         let text = mainspring_kernel::text::elide(&text, HEADING_MAX);
         self.block(BlockKind::Heading { level }, &written)?;
@@ -57,6 +57,37 @@ impl Builder {
             block.heading = Some(text.clone());
         }
         self.headings.push((level, text));
+        Ok(())
+    }
+
+    /// Leaves the headings of this level and those below them.
+    pub(crate) fn leave(&mut self, level: u8) {
+        self.headings.retain(|(other, _)| *other < level);
+    }
+
+    /// Adds another document behind what is here, under the headings that are open.
+    pub(crate) fn append(&mut self, part: ParsedDocument) -> Result<(), ParseFault> {
+        if part.blocks.is_empty() {
+            return Ok(());
+        }
+        if self.text.len() + part.text.len() + 2 > self.limit {
+            return Err(ParseFault::TextTooLarge { limit: self.limit as u64 });
+        }
+        if !self.text.is_empty() {
+            self.text.push_str("\n\n");
+        }
+        let base = self.text.len();
+        self.text.push_str(&part.text);
+        let above: Vec<String> = self.headings.iter().map(|(_, text)| text.clone()).collect();
+        self.blocks.extend(part.blocks.into_iter().map(|block| Block {
+            start: base + block.start,
+            end: base + block.end,
+            heading_path: above.iter().cloned().chain(block.heading_path).collect(),
+            page: self.page,
+            ..block
+        }));
+        self.unspoken.extend(part.unspoken.iter().map(|(start, end)| (base + start, base + end)));
+        part.links.iter().for_each(|link| self.link(&link.text, &link.target));
         Ok(())
     }
 

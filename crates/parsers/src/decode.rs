@@ -36,6 +36,6 @@ fn lossy(bytes: &[u8]) -> (String, Option<String>) {
 }
 
 /// One kind of line end, and no NUL, which no store and no page likes.
-fn clean(text: String) -> String {
+pub(crate) fn clean(text: String) -> String {
     if text.contains(['\r', '\0']) { text.replace("\r\n", "\n").replace('\r', "\n").replace('\0', "\u{fffd}") } else { text }
 }

@@ -28,6 +28,8 @@ pub(crate) enum Language {
     Go,
     Java,
     C,
+    Cpp,
+    Shell,
 }
 
 impl Language {
@@ -41,6 +43,8 @@ impl Language {
             Self::Go => "go",
             Self::Java => "java",
             Self::C => "c",
+            Self::Cpp => "cpp",
+            Self::Shell => "bash",
         }
     }
 }
@@ -76,9 +80,30 @@ pub(crate) fn detect(bytes: &[u8], file_name: &str, media_type: Option<&str>) ->
         Some(Format::Pdf | Format::Docx | Format::Pptx | Format::Sheet) => {
             Ok(if looks_html { Format::Html } else { Format::Plain })
         }
+        // Headers of C and C++ have the same ending.
+        Some(Format::Code(Language::C)) if file_name.ends_with(".h") && looks_cpp(bytes) => Ok(Format::Code(Language::Cpp)),
         Some(format) => Ok(format),
         None if looks_html => Ok(Format::Html),
-        None => Ok(Format::Plain),
+        None => Ok(by_first_line(bytes).unwrap_or(Format::Plain)),
+    }
+}
+
+/// Lines that only C++ has.
+fn looks_cpp(bytes: &[u8]) -> bool {
+    let starts: [&[u8]; 7] = [b"namespace ", b"class ", b"template", b"using ", b"public:", b"private:", b"extern \"C++\""];
+    bytes.split(|byte| *byte == b'\n').any(|line| starts.iter().any(|start| line.trim_ascii_start().starts_with(start)))
+}
+
+/// A script says what runs it.
+fn by_first_line(bytes: &[u8]) -> Option<Format> {
+    let line = bytes.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let line = String::from_utf8_lossy(&line[..line.len().min(200)]).into_owned();
+    let program = line.split_whitespace().map(|word| word.rsplit('/').next().unwrap_or(word)).find(|word| *word != "env")?;
+    match program.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.') {
+        "sh" | "bash" | "dash" | "ash" => Some(Format::Code(Language::Shell)),
+        "python" => Some(Format::Code(Language::Python)),
+        "node" => Some(Format::Code(Language::JavaScript)),
+        _ => None,
     }
 }
 
@@ -170,6 +195,8 @@ fn by_name(name: &str) -> Option<Format> {
         "go" => Format::Code(Language::Go),
         "java" => Format::Code(Language::Java),
         "c" | "h" => Format::Code(Language::C),
+        "cpp" | "cc" | "cxx" | "hpp" | "hh" | "hxx" | "ipp" => Format::Code(Language::Cpp),
+        "sh" | "bash" => Format::Code(Language::Shell),
         "txt" | "text" | "rst" | "adoc" | "log" | "org" | "tex" => Format::Plain,
         _ => return None,
     })

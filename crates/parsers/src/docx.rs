@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use crate::{
     archive::{Archive, Node, walk},
-    build::Builder,
+    build::{Builder, one_line},
     fault::ParseFault,
     limits::Limits,
     model::{BlockKind, ParsedDocument},
+    relations::{self, Relation},
 };
 
 const FORMAT: &str = "DOCX";
@@ -23,9 +24,15 @@ pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<Pa
     if let Some(core) = archive.read("docProps/core.xml", FORMAT)? {
         builder.title = core_title(&core, limits)?;
     }
-    let mut reader =
-        Reader { builder: &mut builder, styles: &styles, paragraph: Paragraph::default(), tables: Vec::new(), in_text: false };
+    let links = relations::of(&mut archive, "word/document.xml", FORMAT, limits)?;
+    let mut reader = Reader::new(&mut builder, &styles, &links);
     walk(&body, FORMAT, limits, |node| reader.node(node))?;
+    for (member, each) in [("word/footnotes.xml", "footnote"), ("word/endnotes.xml", "endnote")] {
+        if let Some(xml) = archive.read(member, FORMAT)? {
+            builder.leave(1);
+            notes(&xml, each, &mut builder, limits)?;
+        }
+    }
     Ok(builder.finish("application/vnd.openxmlformats-officedocument.wordprocessingml.document", file_name, None))
 }
 
@@ -77,6 +84,28 @@ fn named_level(name: &str) -> Option<u8> {
     digits.parse().ok().filter(|level| (1..=6).contains(level))
 }
 
+/// What stands at the foot of pages, behind the text.
+fn notes(xml: &[u8], each: &str, builder: &mut Builder, limits: &Limits) -> Result<(), ParseFault> {
+    let mut text = String::new();
+    let (mut in_text, mut number) = (false, 0);
+    walk(xml, FORMAT, limits, |node| {
+        match node {
+            Node::Open("t", _) => in_text = true,
+            Node::Close("t") => in_text = false,
+            Node::Text(part) if in_text => text.push_str(part),
+            Node::Close("p") => text.push(' '),
+            // The lines between text and notes are notes without words.
+            Node::Close(name) if name == each && !text.trim().is_empty() => {
+                number += 1;
+                builder.paragraph(&format!("{} {number}: {}", each[..1].to_uppercase() + &each[1..], one_line(&text)))?;
+                text.clear();
+            }
+            _ => {}
+        }
+        Ok(())
+    })
+}
+
 #[derive(Default)]
 struct Paragraph {
     text: String,
@@ -96,11 +125,46 @@ struct Reader<'a> {
     /// Tables in tables: the inner one's text goes into the outer one's cell.
     tables: Vec<Table>,
     in_text: bool,
+    links: &'a HashMap<String, Relation>,
+    /// Where the link that is open leads, and where in the paragraph it begins.
+    link: Option<(String, usize)>,
+    /// Paragraphs around the text box that is read.
+    around: Vec<Paragraph>,
+    /// Inside what older programs are shown instead: the same once more.
+    fallbacks: u32,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(builder: &'a mut Builder, styles: &'a HashMap<String, u8>, links: &'a HashMap<String, Relation>) -> Self {
+        Self {
+            builder,
+            styles,
+            paragraph: Paragraph::default(),
+            tables: Vec::new(),
+            in_text: false,
+            links,
+            link: None,
+            around: Vec::new(),
+            fallbacks: 0,
+        }
+    }
+
     fn node(&mut self, node: Node<'_>) -> Result<(), ParseFault> {
         match node {
+            Node::Open("Fallback", _) => self.fallbacks += 1,
+            Node::Close("Fallback") => self.fallbacks = self.fallbacks.saturating_sub(1),
+            _ if self.fallbacks > 0 => {}
+            Node::Open("txbxContent", _) => self.around.push(std::mem::take(&mut self.paragraph)),
+            Node::Close("txbxContent") => self.paragraph = self.around.pop().unwrap_or_default(),
+            Node::Open("hyperlink", attributes) => {
+                let target = attributes.prefixed("id").and_then(|id| self.links.get(&id)).map(|link| link.target.clone());
+                self.link = target.map(|target| (target, self.paragraph.text.len()));
+            }
+            Node::Close("hyperlink") => {
+                if let Some((target, start)) = self.link.take() {
+                    self.builder.link(self.paragraph.text.get(start..).unwrap_or_default(), &target);
+                }
+            }
             Node::Open("t", _) => self.in_text = true,
             Node::Close("t") => self.in_text = false,
             Node::Text(text) if self.in_text => self.paragraph.text.push_str(text),

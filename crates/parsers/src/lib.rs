@@ -2,6 +2,7 @@
 
 mod archive;
 mod build;
+mod cells;
 mod child;
 mod code;
 mod decode;
@@ -20,6 +21,7 @@ mod plain;
 mod pool;
 mod pptx;
 mod records;
+mod relations;
 mod sheets;
 mod unspoken;
 

@@ -1,6 +1,6 @@
 //! Markdown: the text is the source itself, and blocks are places in it.
 
-use std::{borrow::Cow, ops::Range};
+use std::ops::Range;
 
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, MetadataBlockKind, Options, Parser, Tag, TagEnd};
 
@@ -9,7 +9,7 @@ use crate::{
     fault::ParseFault,
     limits::Limits,
     model::{Block, BlockKind, ParsedDocument},
-    unspoken::{self, Unspoken},
+    unspoken::Unspoken,
 };
 
 pub(crate) fn parse(source: String, file_name: &str, limits: &Limits) -> Result<ParsedDocument, ParseFault> {
@@ -40,15 +40,6 @@ pub(crate) fn read(source: String, builder: &mut Builder, limits: &Limits) -> Re
     builder.unspoken = unspoken.places();
     builder.text = source;
     Ok(())
-}
-
-/// Markdown without what is written for programs.
-pub(crate) fn spoken(source: &str) -> Cow<'_, str> {
-    let mut unspoken = Unspoken::of(source);
-    for (event, range) in Parser::new(source).into_offset_iter() {
-        unspoken.see(&event, &range);
-    }
-    unspoken::without(source, 0..source.len(), &unspoken.places())
 }
 
 /// The words of a stretch of Markdown.

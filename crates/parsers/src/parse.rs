@@ -31,8 +31,26 @@ pub fn parse_in_process(
         Format::Mail => return mail::parse(bytes, file_name, limits),
         _ => {}
     }
-    let (text, warning) = decode(bytes);
-    let mut document = match format {
+    let document = bytes_as_text(format, bytes, file_name, limits)?;
+    debug_assert_eq!(document.media_type, format.media_type());
+    Ok(document)
+}
+
+/// Bytes of a format that is text.
+pub(crate) fn bytes_as_text(
+    format: Format,
+    bytes: &[u8],
+    file_name: &str,
+    limits: &Limits,
+) -> Result<ParsedDocument, ParseFault> {
+    let (decoded, warning) = decode(bytes);
+    let mut document = text(format, decoded, file_name, limits)?;
+    document.warnings.extend(warning);
+    Ok(document)
+}
+
+pub(crate) fn text(format: Format, text: String, file_name: &str, limits: &Limits) -> Result<ParsedDocument, ParseFault> {
+    match format {
         Format::Markdown => markdown::parse(text, file_name, limits),
         Format::Html => html::parse(&text, file_name, limits),
         Format::Csv => records::csv(&text, file_name, limits),
@@ -40,8 +58,5 @@ pub fn parse_in_process(
         Format::JsonLines => records::json_lines(&text, file_name, limits),
         Format::Code(language) => code::parse(text, file_name, language, limits),
         _ => plain::parse(&text, file_name, limits),
-    }?;
-    debug_assert_eq!(document.media_type, format.media_type());
-    document.warnings.extend(warning);
-    Ok(document)
+    }
 }

@@ -1,5 +1,7 @@
 //! CSV, JSON and JSON lines.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::{
@@ -15,20 +17,40 @@ const COLUMNS: usize = 500;
 
 pub(crate) fn csv(text: &str, file_name: &str, limits: &Limits) -> Result<ParsedDocument, ParseFault> {
     let mut builder = Builder::new(limits);
-    let first = text.lines().next().unwrap_or_default();
-    let delimiter = [b',', b';', b'\t']
-        .into_iter()
-        .max_by_key(|delimiter| first.bytes().filter(|byte| byte == delimiter).count())
-        .unwrap_or(b',');
-    let mut reader =
-        csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let (delimiter, text) = delimiter(text);
     let mut rows: Vec<Vec<String>> = Vec::new();
-    for record in reader.records() {
+    let mut widest = 0;
+    for record in reader(text, delimiter).records() {
         let record = record.map_err(|error| ParseFault::malformed("CSV", error))?;
+        widest = widest.max(record.len());
         rows.push(record.iter().take(COLUMNS).map(str::to_owned).collect());
+    }
+    if widest > COLUMNS {
+        builder.warnings.push(format!("rows have up to {widest} columns; the first {COLUMNS} are read"));
     }
     tables(&rows, &mut builder)?;
     Ok(builder.finish("text/csv", file_name, None))
+}
+
+fn reader(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(text.as_bytes())
+}
+
+/// What stands between fields, and the rows: as the first line says (`sep=;`, which spreadsheets write), or what
+/// cuts most of the first rows into the same number of fields, and into the most.
+fn delimiter(text: &str) -> (u8, &str) {
+    let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+    if let [said] = first.trim_end().strip_prefix("sep=").unwrap_or_default().as_bytes() {
+        return (*said, rest);
+    }
+    let fit = |delimiter: &u8| {
+        let rows = reader(text, *delimiter).into_records().take(50).map_while(Result::ok);
+        let mut alike: BTreeMap<usize, usize> = BTreeMap::new();
+        rows.filter(|row| row.len() > 1).for_each(|row| *alike.entry(row.len()).or_default() += 1);
+        alike.into_iter().map(|(width, rows)| (rows, width)).max()
+    };
+    // Of equals the last is taken, so the most usual comes last.
+    (b"|\t;,".iter().copied().max_by_key(fit).unwrap_or(b','), text)
 }
 
 /// Rows as table blocks, each beginning with the first row.

@@ -2,12 +2,12 @@
 
 use std::io::Cursor;
 
-use calamine::{Data, Reader, open_workbook_auto_from_rs};
+use calamine::{Data, Reader, SheetType, SheetVisible, Sheets, open_workbook_auto_from_rs};
+use mainspring_kernel::text::elide;
 
-use crate::{archive::Archive, build::Builder, fault::ParseFault, limits::Limits, model::ParsedDocument, records};
+use crate::{archive::Archive, build::Builder, cells, fault::ParseFault, limits::Limits, model::ParsedDocument, records};
 
 const FORMAT: &str = "workbook";
-const ROWS_MAX: usize = 200_000;
 const CELLS_MAX: usize = 5_000_000;
 
 pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<ParsedDocument, ParseFault> {
@@ -18,16 +18,22 @@ pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<Pa
         let text = error.to_string();
         if text.to_ascii_lowercase().contains("password") { ParseFault::Encrypted } else { ParseFault::malformed(FORMAT, text) }
     })?;
+    let media_type = match &workbook {
+        Sheets::Xls(_) => "application/vnd.ms-excel",
+        Sheets::Ods(_) => "application/vnd.oasis.opendocument.spreadsheet",
+        _ => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    };
     let mut builder = Builder::new(limits);
-    for name in workbook.sheet_names() {
-        let range = match workbook.worksheet_range(&name) {
+    for sheet in workbook.sheets_metadata().to_vec() {
+        // A sheet that is only a chart shows cells of other sheets.
+        if sheet.typ == SheetType::ChartSheet {
+            continue;
+        }
+        let shown = elide(&sheet.name, 60);
+        let range = match workbook.worksheet_range(&sheet.name) {
             Ok(range) => range,
             Err(error) => {
-                builder.warnings.push(format!(
-                    "sheet `{}` cannot be read: {}",
-                    mainspring_kernel::text::elide(&name, 60),
-                    mainspring_kernel::text::elide(&error.to_string(), 120)
-                ));
+                builder.warnings.push(format!("sheet `{shown}` cannot be read: {}", elide(&error.to_string(), 120)));
                 continue;
             }
         };
@@ -35,17 +41,19 @@ pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<Pa
         if height.saturating_mul(width) > CELLS_MAX {
             return Err(ParseFault::Expansion { limit: limits.expansion, entries: limits.entries });
         }
-        builder.heading(2, &name)?;
+        if sheet.visible != SheetVisible::Visible {
+            builder.warnings.push(format!("sheet `{shown}` is hidden in the workbook"));
+        }
+        builder.heading(2, &sheet.name)?;
         let rows: Vec<Vec<String>> = range
             .rows()
-            .take(ROWS_MAX)
             .map(|row| row.iter().map(cell).collect())
             .filter(|row: &Vec<String>| row.iter().any(|cell| !cell.is_empty()))
             .collect();
         records::tables(&rows, &mut builder)?;
     }
     builder.title = Some(crate::build::stem(file_name));
-    Ok(builder.finish("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", file_name, None))
+    Ok(builder.finish(media_type, file_name, None))
 }
 
 /// calamine unpacks whole members; what they unpack to is counted first.
@@ -60,6 +68,13 @@ fn check_expansion(bytes: &[u8], limits: &Limits) -> Result<(), ParseFault> {
 fn cell(data: &Data) -> String {
     match data {
         Data::Empty => String::new(),
-        data => data.to_string(),
+        Data::String(text) => text.clone(),
+        Data::Bool(value) => if *value { "TRUE" } else { "FALSE" }.to_owned(),
+        Data::Int(value) => value.to_string(),
+        Data::Float(value) => cells::number(*value),
+        Data::DateTime(moment) => cells::moment(moment),
+        Data::DateTimeIso(text) => cells::iso_moment(text),
+        Data::DurationIso(text) => cells::iso_duration(text),
+        Data::Error(error) => error.to_string(),
     }
 }

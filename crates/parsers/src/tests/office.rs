@@ -1,0 +1,157 @@
+use super::{
+    files::{self, archive, slide},
+    parse, shape,
+};
+use crate::{BlockKind, ParseFault};
+
+#[test]
+fn docx_has_headings_lists_and_tables() {
+    let document = parse("x.docx", archive(&files::docx())).unwrap();
+    let rows = shape(&document);
+    assert_eq!(rows[0], ("heading", "# Leave & pay", String::new()));
+    assert_eq!(rows[1], ("paragraph", "Thirty days.", "Leave & pay".into()));
+    assert_eq!(rows[2].1, "- first");
+    assert_eq!(rows[3].1, "| K | V |\n| --- | --- |");
+}
+
+#[test]
+fn docx_keeps_links_notes_and_boxes() {
+    let body = r#"<w:document xmlns:w="w" xmlns:r="r" xmlns:mc="mc"><w:body>
+      <w:p><w:r><w:t>See </w:t></w:r><w:hyperlink r:id="rId4"><w:r><w:t>the </w:t></w:r><w:r><w:t>terms</w:t></w:r></w:hyperlink><w:r><w:t>.</w:t></w:r></w:p>
+      <w:p><w:r><w:t>Around.</w:t></w:r><w:r><mc:AlternateContent><mc:Choice><w:txbxContent><w:p><w:r><w:t>Box.</w:t></w:r></w:p></w:txbxContent></mc:Choice>
+        <mc:Fallback><w:txbxContent><w:p><w:r><w:t>Box.</w:t></w:r></w:p></w:txbxContent></mc:Fallback></mc:AlternateContent></w:r></w:p>
+    </w:body></w:document>"#;
+    let links = r#"<Relationships><Relationship Id="rId4" Type="x/hyperlink" Target="https://x.example/?a=1&amp;b=2" TargetMode="External"/></Relationships>"#;
+    let notes = r#"<w:footnotes xmlns:w="w"><w:footnote w:type="separator"><w:p><w:r/></w:p></w:footnote><w:footnote><w:p><w:r><w:t>At the foot.</w:t></w:r></w:p></w:footnote></w:footnotes>"#;
+    let members = [("word/document.xml", body), ("word/_rels/document.xml.rels", links), ("word/footnotes.xml", notes)];
+    let document = parse("x.docx", archive(&members)).unwrap();
+    let text: Vec<&str> = shape(&document).iter().map(|row| row.1).collect();
+    assert_eq!(text, ["See the terms.", "Box.", "Around.", "Footnote 1: At the foot."]);
+    let links: Vec<(&str, &str)> = document.links.iter().map(|link| (link.text.as_str(), link.target.as_str())).collect();
+    assert_eq!(links, [("the terms", "https://x.example/?a=1&b=2")]);
+}
+
+#[test]
+fn a_deck_without_a_list_of_slides_is_read_by_their_numbers() {
+    let members = [
+        ("ppt/presentation.xml", "<p/>".to_owned()),
+        ("ppt/slides/slide10.xml", slide("", "Second", "two")),
+        ("ppt/slides/slide9.xml", slide("", "First", "one")),
+    ];
+    let document = parse("x.pptx", archive(&members)).unwrap();
+    assert_eq!(document.pages, Some(2));
+    let pages: Vec<(Option<u32>, &str)> =
+        document.blocks.iter().map(|block| (block.page, &document.text[block.range()])).collect();
+    assert_eq!(pages, [(Some(1), "## First"), (Some(1), "one"), (Some(2), "## Second"), (Some(2), "two")]);
+}
+
+#[test]
+fn a_slide_is_cited_by_where_it_is_shown() {
+    let document = parse("x.pptx", archive(&files::pptx())).unwrap();
+    let rows: Vec<(Option<u32>, &str, String)> =
+        document.blocks.iter().map(|block| (block.page, &document.text[block.range()], block.heading_path.join(" > "))).collect();
+    assert_eq!(
+        rows,
+        [
+            (Some(1), "## Welcome", String::new()),
+            (Some(1), "was third", "Welcome".to_owned()),
+            (Some(1), "> Notes: Say hello.", "Welcome".to_owned()),
+            (Some(2), "was first", String::new()),
+            (Some(3), "## Appendix", String::new()),
+            (Some(3), "was second", "Appendix".to_owned()),
+        ]
+    );
+    assert_eq!((document.pages, document.warnings), (Some(3), vec!["hidden slides: 3".to_owned()]));
+    let mut members = files::pptx();
+    members.retain(|(name, _)| *name != "ppt/slides/slide1.xml");
+    let document = parse("x.pptx", archive(&members)).unwrap();
+    assert_eq!(document.blocks.last().unwrap().page, Some(3), "a slide that is gone keeps its number");
+    assert_eq!(document.warnings, ["hidden slides: 3", "slides that are not in the file: 2"]);
+}
+
+#[test]
+fn cells_read_as_a_person_sees_them() {
+    let document = parse("x.xlsx", archive(&files::xlsx(false))).unwrap();
+    let rows = shape(&document);
+    assert_eq!(rows[0], ("heading", "## Cells & more", String::new()));
+    assert_eq!(rows[1].2, "Cells & more");
+    let want = "| What | Value \\| unit |\n| --- | --- |\n| date | 2024-01-01 |\n| moment | 2024-01-01 09:30:00 |\n| clock | 18:00:00 |\n\
+                | length | 26:30:00 |\n| truth | TRUE |\n| mistake | #DIV/0! |\n| sum | 0.3 |\n| words | X |";
+    assert_eq!(rows[1].1, want);
+    assert_eq!((rows[2].1, rows[3].1), ("## Kept away", "| alone |\n| --- |"));
+    assert_eq!(document.warnings, ["sheet `Kept away` is hidden in the workbook"]);
+    let mac = parse("x.xlsx", archive(&files::xlsx(true))).unwrap();
+    assert!(mac.text.contains("| 2024-01-01 |"), "{}", mac.text);
+}
+
+#[test]
+fn open_document_sheets_are_read_too() {
+    let cell = |kind: &str, value: &str, shown: &str| {
+        format!(r#"<table:table-cell office:value-type="{kind}" office:{value}><text:p>{shown}</text:p></table:table-cell>"#)
+    };
+    let row = |cells: &[String]| format!("<table:table-row>{}</table:table-row>", cells.concat());
+    let text = |text: &str| format!(r#"<table:table-cell office:value-type="string"><text:p>{text}</text:p></table:table-cell>"#);
+    let rows = [
+        row(&[text("day"), cell("date", r#"date-value="2024-01-31""#, "31.01.24")]),
+        row(&[text("moment"), cell("date", r#"date-value="2024-01-31T09:30:00""#, "x")]),
+        row(&[text("clock"), cell("time", r#"time-value="PT09H30M05S""#, "x")]),
+        row(&[text("price"), cell("float", r#"value="7.50""#, "7,50 €")]),
+        row(&[text("truth"), cell("boolean", r#"boolean-value="true""#, "WAHR")]),
+    ];
+    let content = format!(
+        r#"<office:document-content xmlns:office="o" xmlns:table="t" xmlns:text="x"><office:body><office:spreadsheet><table:table table:name="Leaves">{}</table:table></office:spreadsheet></office:body></office:document-content>"#,
+        rows.concat()
+    );
+    let media_type = "application/vnd.oasis.opendocument.spreadsheet";
+    let members = [("mimetype", media_type), ("META-INF/manifest.xml", "<manifest/>"), ("content.xml", content.as_str())];
+    let document = parse("x.ods", archive(&members)).unwrap();
+    assert_eq!(document.media_type, media_type);
+    let want = "## Leaves\n\n| day | 2024-01-31 |\n| --- | --- |\n| moment | 2024-01-31 09:30:00 |\n| clock | 09:30:05 |\n| price | 7.5 |\n| truth | TRUE |";
+    assert_eq!(document.text, want);
+}
+
+#[test]
+fn moments_and_lengths_of_time_have_one_form() {
+    use calamine::{ExcelDateTime, ExcelDateTimeType};
+    let moment = |days: f64, kind| crate::cells::moment(&ExcelDateTime::new(days, kind, false));
+    let check = |days: f64, want: &str| assert_eq!(moment(days, ExcelDateTimeType::DateTime), want, "{days}");
+    check(1.0, "1900-01-01");
+    check(45292.999_999_999, "2024-01-02");
+    check(45292.5 + 0.25 / 86_400.0, "2024-01-01 12:00:00.250");
+    check(0.999_999_999_9, "00:00:00");
+    check(-1.0, "-1");
+    assert_eq!(moment(-0.5, ExcelDateTimeType::TimeDelta), "-12:00:00");
+    let length = crate::cells::iso_duration;
+    for (iso, want) in
+        [("PT36H00M00S", "36:00:00"), ("P1DT1H", "25:00:00"), ("-PT5M0.5S", "-00:05:00.500"), ("a while", "a while")]
+    {
+        assert_eq!(length(iso), want);
+    }
+    assert_eq!(crate::cells::number(-0.0), "0");
+    assert_eq!(crate::cells::number(1_234_567.25), "1234567.25");
+}
+
+#[test]
+fn csv_and_json_become_readable() {
+    let table = parse("x.csv", "name;age\nAda;36\n").unwrap();
+    assert_eq!(table.text, "| name | age |\n| --- | --- |\n| Ada | 36 |");
+    let json = parse("x.json", r#"[{"a": {"b": 1}, "tags": ["x", "y"]}, 5]"#).unwrap();
+    assert_eq!(shape(&json).iter().map(|row| row.1).collect::<Vec<_>>(), ["a.b: 1\ntags: x, y", "5"]);
+    assert!(matches!(parse("x.jsonl", "{}\n{oops\n"), Err(ParseFault::Malformed { .. })));
+}
+
+#[test]
+fn csv_is_cut_where_its_rows_agree() {
+    let text = |csv: &str| parse("x.csv", csv).unwrap().text;
+    let rows = |csv: &str| text(csv).lines().filter(|line| !line.starts_with("| ---")).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(rows("name;amount\nAda;1,50\nBob;2,75\n"), ["| name | amount |", "| Ada | 1,50 |", "| Bob | 2,75 |"]);
+    assert_eq!(rows("a\tb, c\n1\t2\n"), ["| a | b, c |", "| 1 | 2 |"]);
+    assert_eq!(rows("a|b\n1|2\n"), ["| a | b |", "| 1 | 2 |"]);
+    assert_eq!(rows("\"a, b\",c\n\"say \"\"hi\"\"\nthere\",2\n"), ["| a, b | c |", "| say \"hi\" there | 2 |"]);
+    assert_eq!(rows("sep=;\r\na,b;c\r\n1;2\r\n"), ["| a,b | c |", "| 1 | 2 |"]);
+    assert_eq!(rows("Report of today\na,b,c\n1,2,3\n"), ["| Report of today |  |  |", "| a | b | c |", "| 1 | 2 | 3 |"]);
+    assert_eq!(rows("one\ntwo\n"), ["| one |", "| two |"]);
+    let wide = parse("x.csv", vec!["x"; 600].join(",")).unwrap();
+    assert_eq!(wide.warnings, ["rows have up to 600 columns; the first 500 are read"]);
+    assert_eq!(wide.blocks[0].kind, BlockKind::Table);
+}

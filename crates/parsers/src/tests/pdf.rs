@@ -1,0 +1,55 @@
+use super::{files::pdf, parse, shape};
+
+#[test]
+fn pdf_text_carries_its_page_and_bare_pages_are_named() {
+    let document = parse("x.pdf", pdf(&["Hello first page", "", "Third page text"])).unwrap();
+    assert_eq!(document.pages, Some(3));
+    let pages: Vec<(Option<u32>, &str)> =
+        document.blocks.iter().map(|block| (block.page, document.text[block.range()].trim())).collect();
+    assert_eq!(pages, [(Some(1), "Hello first page"), (Some(3), "Third page text")]);
+    assert_eq!(document.warnings, ["no text layer on 1 of 3 pages: 2"]);
+}
+
+#[test]
+fn lines_that_stand_out_are_headings() {
+    let body = "Ordinary words of the text that are here to be the most of it.\n".repeat(4);
+    let page = |heading: &str| format!("9|Handbook of everything\n{heading}\n{body}14|Running head");
+    let pages = [
+        page("24|Leave\n16|How much"),
+        page("16|How long\n16|it may be"),
+        page("99"),
+        page(
+            "16|A very very long line of many words that is large, but goes on in the way that a sentence does, and so is text and no heading of any kind",
+        ),
+    ];
+    let document = parse("x.pdf", pdf(&pages)).unwrap();
+    let rows = shape(&document);
+    let headings: Vec<(Option<u32>, &str, &str)> = document
+        .blocks
+        .iter()
+        .zip(&rows)
+        .filter(|(block, _)| block.heading.is_some())
+        .map(|(block, row)| (block.page, row.1, row.2.as_str()))
+        .collect();
+    assert_eq!(
+        headings,
+        [(Some(1), "# Leave", ""), (Some(1), "## How much", "Leave"), (Some(2), "## How long it may be", "Leave")]
+    );
+    assert_eq!(document.title, "Leave");
+    let last = document.blocks.last().unwrap();
+    assert_eq!((last.page, last.heading_path.join(" > ")), (Some(4), "Leave > How long it may be".to_owned()));
+    assert_eq!(document.text.matches("Running head").count(), 4, "what is on every page is no heading, and stays");
+}
+
+#[test]
+fn a_pdf_goes_by_the_name_it_gives_itself() {
+    let named = |title: &str| {
+        let text = String::from_utf8(pdf(&["24|Large\nwords of the text"])).unwrap();
+        let text = text.replace("trailer\n<<", &format!("trailer\n<< /Info << /Title {title} >>"));
+        parse("x.pdf", text).unwrap().title
+    };
+    assert_eq!(named("(A handbook)"), "A handbook");
+    assert_eq!(named("<FEFF004700FC>"), "Gü");
+    assert_eq!(named("(Microsoft Word - leave.doc)"), "Large");
+    assert_eq!(named("( )"), "Large");
+}
