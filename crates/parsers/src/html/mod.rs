@@ -18,8 +18,9 @@ use crate::{
     unspoken,
 };
 
-/// Below this share of the whole page's text, what was taken for the main content is not it.
-const MAIN_SHARE: usize = 4;
+/// With a smaller share of the page's text, in tenths, what looked like the main content is only a part of it:
+/// a menu too many is less harm than a paragraph too few.
+const MAIN_TENTHS: usize = 9;
 /// With fewer letters nothing is there to be left out, and guesses are poor.
 const SHORT: usize = 500;
 
@@ -42,7 +43,7 @@ fn open(source: &str, limits: &Limits) -> Result<Readability, ParseFault> {
     let config = Config { max_elements_to_parse: 200_000, keep_classes: true, ..Config::default() };
     let unread = |error: dom_smoothie::ReadabilityError| ParseFault::malformed("HTML", error);
     let page = Readability::new(source, None, Some(config)).map_err(unread)?;
-    page.doc.select("script, style, noscript, template, svg, nav, iframe").remove();
+    page.doc.select("script, style, noscript, template, svg, nav, iframe, [role=navigation]").remove();
     drop_permalinks(&page);
     listings::mark(&page.doc);
     Ok(page)
@@ -50,33 +51,39 @@ fn open(source: &str, limits: &Limits) -> Result<Readability, ParseFault> {
 
 /// What the page says is its content, or what looks like it, or all of it; and what that is called.
 fn main_content(page: &mut Readability) -> (String, String) {
-    let whole = letters(&page.doc.select("body").text());
-    if let Some(part) = said_content(&page.doc, whole) {
+    if let Some(part) = said_content(&page.doc) {
         return (part, String::new());
     }
+    let whole = prose(&page.doc);
     // Looking for it takes the page apart.
     let all = page.doc.select("body").html().to_string();
     if whole < SHORT {
         return (all, String::new());
     }
     match page.parse() {
-        Ok(article) if letters(&article.text_content) * MAIN_SHARE >= whole => {
+        Ok(article) if prose(&Document::from(article.content.clone())) * 10 >= whole * MAIN_TENTHS => {
             (article.content.to_string(), one_line(&article.title))
         }
         _ => (all, String::new()),
     }
 }
 
-fn said_content(page: &Document, whole: usize) -> Option<String> {
+fn said_content(page: &Document) -> Option<String> {
     let only = |places: &str, least: usize| {
         let part = page.select(places);
         let length = letters(&part.text());
-        (part.length() == 1 && length >= least).then(|| (part.html().to_string(), length))
+        (part.length() == 1 && length >= least.max(1)).then(|| (part.html().to_string(), length))
     };
-    let main = ["[role=main]", "main"].iter().find_map(|places| only(places, whole / MAIN_SHARE));
-    let around = main.as_ref().map_or(whole, |(_, length)| *length);
+    let main = ["[role=main]", "main"].iter().find_map(|places| only(places, 1));
+    let around = main.as_ref().map_or_else(|| letters(&page.select("body").text()), |(_, length)| *length);
     // An article with what belongs to it around is the content; one among others is not.
     only("article", around / 2).or(main).map(|(html, _)| html)
+}
+
+/// Letters that are in no link: menus and lists of other pages have few of them.
+fn prose(page: &Document) -> usize {
+    let links: usize = page.select("body a").iter().map(|link| letters(&link.text())).sum();
+    letters(&page.select("body").text()).saturating_sub(links)
 }
 
 fn letters(text: &str) -> usize {

@@ -9,11 +9,11 @@ use mainspring_kernel::text::elide;
 use pdf_oxide::{PdfDocument, object::Object};
 
 use crate::{
-    build::{Builder, one_line},
+    build::{Builder, one_line, stem},
     decode::decode,
     fault::ParseFault,
     limits::Limits,
-    model::ParsedDocument,
+    model::{Block, BlockKind, ParsedDocument},
 };
 
 const PAGES_MAX: usize = 20_000;
@@ -52,6 +52,9 @@ pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<Pa
         builder.page = Some(number);
         page(number, &text, &headings, &mut builder)?;
     }
+    if builder.title.is_none() {
+        builder.title = Some(cover(&builder).unwrap_or_else(|| stem(file_name)));
+    }
     if pages < all {
         builder.warnings.push(format!("only the first {pages} pages are read"));
     }
@@ -85,6 +88,24 @@ fn title(document: &PdfDocument) -> Option<String> {
     let file = [".doc", ".docx", ".ppt", ".pptx", ".xls", ".xlsx", ".tex", ".dvi", ".indd", ".pdf", ".odt"];
     let named = !made && !file.iter().any(|end| lower.ends_with(end)) && lower.chars().any(char::is_alphabetic);
     named.then_some(title)
+}
+
+/// What stands on the first page larger than everything else there.
+fn cover(builder: &Builder) -> Option<String> {
+    let level = |block: &Block| match block.kind {
+        BlockKind::Heading { level } => Some(level),
+        _ => None,
+    };
+    let first: Vec<(u8, &Block)> = builder
+        .blocks
+        .iter()
+        .take_while(|block| block.page == Some(1))
+        .filter_map(|block| Some((level(block)?, block)))
+        .collect();
+    let least = first.iter().map(|(level, _)| *level).min()?;
+    let mut largest = first.iter().filter(|(level, _)| *level == least);
+    let title = largest.next().and_then(|(_, block)| block.heading.clone());
+    title.filter(|_| largest.next().is_none())
 }
 
 /// Lines between empty ones are a paragraph; a heading may go over several lines.

@@ -112,6 +112,21 @@ fn what_a_page_says_is_its_content_is_taken_whole() {
 }
 
 #[test]
+fn where_a_page_says_nothing_no_prose_is_lost() {
+    let menu: String = (0..60).map(|n| format!("<li><a href='{n}.html'>Chapter number {n}</a></li>")).collect();
+    let macros: String = (0..12)
+        .map(|n| {
+            format!("<div><h3>Macro {n}</h3><pre>#define M{n}</pre><p>The value that is called by the number {n}.</p></div><hr>")
+        })
+        .collect();
+    let intro = "<h2>values</h2><p>values - what is known by number</p><p>Author: somebody</p><div><h2>Synopsis</h2><pre>void <a href='#x'>init</a> (void);</pre></div>";
+    let text = page(&format!("<div class='menu'><ul>{menu}</ul></div>{intro}<div><h2>Details</h2>{macros}</div>")).text;
+    for kept in ["what is known by number", "void init (void);", "Macro 11", "called by the number 0."] {
+        assert!(text.contains(kept), "{kept} not in {text}");
+    }
+}
+
+#[test]
 fn tables_keep_every_cell_in_its_row() {
     let table = |html: &str| {
         let document = page(html);
