@@ -122,6 +122,10 @@ impl Suspect {
         Ok(versions)
     }
 
+    async fn has_version(&self, number: Option<u64>) -> Result<bool, LakeFault> {
+        Ok(self.versions().await?.iter().any(|version| Some(version.number) == number))
+    }
+
     /// Why a version cannot be opened; `None` when it can. A store that is away is a fault, not trouble.
     async fn trouble_with(&self, version: &Version) -> Result<Option<String>, LakeFault> {
         if version.manifest.size == 0 {
@@ -188,7 +192,8 @@ impl Suspect {
             };
             let bytes = bytes.map_err(|error| fault::of_store(&self.stores().label, &error))?;
             let version = tagged_version(&bytes);
-            if version.is_none() || version > newest {
+            // In a shared lake another process may have committed and tagged while this one looked.
+            if version.is_none() || version > newest && !self.has_version(version).await? {
                 let moved_to = self.quarantine(&file.location).await?;
                 tracing::warn!(table = self.name, moved_to, "a tag of a lake table was torn, or of a torn version");
             }

@@ -1,17 +1,29 @@
 //! What a power cut can leave behind, made by hand.
 
 use std::{
-    fs,
+    fmt, fs,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex},
 };
 
+use async_trait::async_trait;
+use futures::{
+    FutureExt as _, StreamExt as _,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
 use mainspring_lake::{
     Filter, Lake, LakeFault, LakeVersion, Repair, Scan,
     conformance::{Row, batch, ids},
 };
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions,
+    PutPayload, PutResult, Result as StoreResult, path::Path as StorePath,
+};
 use proptest::{prelude::*, test_runner::Config};
 
-use super::{lake_in, table_in};
+use super::{config, lake_in, table_in};
+use crate::{LanceConfig, LanceLake, lake::Wrap};
 
 /// The manifests of a table, newest first.
 fn manifests(dir: &Path, table: &str) -> Vec<PathBuf> {
@@ -170,6 +182,79 @@ async fn a_tag_of_a_torn_version_goes_with_it() {
     let table = table_in(&lake, "t").await;
     assert_eq!(table.tags().await.unwrap(), [("kept".to_owned(), versions[0].clone())]);
     table.tag("lost", &versions[1]).await.unwrap();
+}
+
+/// Lets something happen right before the tags are listed.
+struct BeforeTags {
+    inner: Arc<dyn ObjectStore>,
+    happens: Arc<Mutex<Option<BoxFuture<'static, ()>>>>,
+}
+
+impl fmt::Debug for BeforeTags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BeforeTags")
+    }
+}
+impl fmt::Display for BeforeTags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BeforeTags")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for BeforeTags {
+    async fn put_opts(&self, location: &StorePath, payload: PutPayload, opts: PutOptions) -> StoreResult<PutResult> {
+        self.inner.put_opts(location, payload, opts).await
+    }
+    async fn put_multipart_opts(&self, location: &StorePath, opts: PutMultipartOptions) -> StoreResult<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(location, opts).await
+    }
+    async fn get_opts(&self, location: &StorePath, options: GetOptions) -> StoreResult<GetResult> {
+        self.inner.get_opts(location, options).await
+    }
+    fn delete_stream(&self, locations: BoxStream<'static, StoreResult<StorePath>>) -> BoxStream<'static, StoreResult<StorePath>> {
+        self.inner.delete_stream(locations)
+    }
+    fn list(&self, prefix: Option<&StorePath>) -> BoxStream<'static, StoreResult<ObjectMeta>> {
+        let tags = prefix.is_some_and(|prefix| prefix.as_ref().ends_with("_refs/tags"));
+        let happens = if tags { self.happens.lock().unwrap().take() } else { None };
+        let (inner, prefix) = (self.inner.clone(), prefix.cloned());
+        stream::once(async move {
+            if let Some(happens) = happens {
+                happens.await;
+            }
+            inner.list(prefix.as_ref())
+        })
+        .flatten()
+        .boxed()
+    }
+    async fn list_with_delimiter(&self, prefix: Option<&StorePath>) -> StoreResult<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+    async fn copy_opts(&self, from: &StorePath, to: &StorePath, options: CopyOptions) -> StoreResult<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}
+
+#[tokio::test]
+async fn a_tag_that_another_process_makes_meanwhile_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    three_versions(dir.path()).await;
+    let other = lake_in(dir.path()).await;
+    let happens: BoxFuture<'static, ()> = async move {
+        let table = table_in(&other, "t").await;
+        let version = table.append(batch(&[Row::new("d")])).await.unwrap().version;
+        table.tag("theirs", &version).await.unwrap();
+    }
+    .boxed();
+    let happens = Arc::new(Mutex::new(Some(happens)));
+    let hook = happens.clone();
+    let wrap = Wrap(Arc::new(move |inner| Arc::new(BeforeTags { inner, happens: hook.clone() })));
+    let lake = LanceLake::open(LanceConfig { wrap: Some(wrap), ..config(dir.path()) }).await.unwrap();
+    assert_eq!(lake.repair().await.unwrap(), []);
+    assert!(happens.lock().unwrap().is_none(), "it happened");
+    let tags = table_in(&lake, "t").await.tags().await.unwrap();
+    assert_eq!(tags.iter().map(|(tag, _)| tag.as_str()).collect::<Vec<_>>(), ["theirs"]);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use mainspring_lake::{
-    Filter, Lake, LakeFault, Scan,
+    Filter, Lake, LakeFault, Scan, UpkeepPolicy,
     conformance::{ALL, Row, batch, ids},
 };
 use mainspring_testservers::s3::S3Server;
@@ -38,6 +38,7 @@ async fn a_lake_on_s3_keeps_the_contract_and_survives_the_server() {
     let failed = failures(&lake, ALL).await;
     assert_eq!(failed, Vec::<&str>::new(), "the server says: {}", server.log());
     two_processes_share_a_table(&server).await;
+    many_appends_of_two_processes_all_land(&server).await;
     a_torn_version_is_moved_out(&server).await;
     the_server_may_go_away_and_come_back(&mut server).await;
     let denied = LanceConfig::new(match location(&server, "some/prefix") {
@@ -77,6 +78,34 @@ async fn two_processes_share_a_table(server: &S3Server) {
             ["0-1", "0-2", "0-3", "0-4", "0-5", "1-1", "1-2", "1-3", "1-4", "1-5"],
             "each sees what the other wrote"
         );
+    }
+}
+
+/// Each process shares commits among its own tasks, loses races against the other, and one of them compacts.
+async fn many_appends_of_two_processes_all_land(server: &S3Server) {
+    const TASKS: usize = 4;
+    const ROUNDS: usize = 8;
+    let (one, two) = (lake_at(server, "many").await, lake_at(server, "many").await);
+    let tables = [table_in(&one, "t").await, table_in(&two, "t").await];
+    let appends = (0..2 * TASKS).map(|task| {
+        let table = tables[task % 2].clone();
+        async move {
+            for round in 0..ROUNDS {
+                let commit = table.append(batch(&[Row::new(format!("{task}-{round}")).words("word")])).await.unwrap();
+                assert_eq!(commit.inserted, 1);
+            }
+        }
+    });
+    let keeper = async {
+        for _ in 0..3 {
+            let policy = UpkeepPolicy { fragments: 2, unindexed_rows: 1, keep_versions_for: Duration::from_secs(3600) };
+            tables[0].upkeep(&policy).await.unwrap();
+        }
+    };
+    futures::future::join(futures::future::join_all(appends), keeper).await;
+    let wanted: Vec<String> = (0..2 * TASKS).flat_map(|task| (0..ROUNDS).map(move |round| format!("{task}-{round}"))).collect();
+    for table in &tables {
+        assert_eq!(ids(&**table, Scan::of(Filter::All)).await, wanted, "nothing is lost and nothing twice");
     }
 }
 

@@ -96,6 +96,7 @@ cases! {
         upkeep_changes_no_answer,
         upkeep_merges_fragments,
         upkeep_and_writers_do_not_fail_each_other,
+        a_tagged_version_stands_still_while_everything_else_moves,
         upkeep_with_nothing_to_do_does_nothing,
     },
 }

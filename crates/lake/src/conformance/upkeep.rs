@@ -126,6 +126,49 @@ pub(super) async fn upkeep_and_writers_do_not_fail_each_other(lake: &dyn Lake) {
     done(lake, &table).await;
 }
 
+pub(super) async fn a_tagged_version_stands_still_while_everything_else_moves(lake: &dyn Lake) {
+    const WRITERS: u16 = 4;
+    const ROUNDS: u16 = 6;
+    let table = table(lake, "upkeep-tagged").await;
+    let kept = table.append(batch(&rows(0, 60))).await.unwrap().version;
+    table.tag("kept", &kept).await.unwrap();
+    let before = answers(&*table).await;
+    // What was tagged is deleted from the newest version while it is read.
+    let writers = (0..WRITERS).map(|writer| {
+        let table = table.clone();
+        async move {
+            for round in 0..ROUNDS {
+                let id = 1_000 + writer * 100 + round;
+                table.append(batch(&rows(id, id + 1))).await.unwrap();
+                let gone = format!("{:04}", writer * ROUNDS + round);
+                assert_eq!(table.replace(Filter::eq("id", gone), None).await.unwrap().deleted, 1);
+            }
+        }
+    });
+    let keeper = async {
+        for _ in 0..6 {
+            let policy = UpkeepPolicy { fragments: 2, unindexed_rows: 1, keep_versions_for: Duration::ZERO };
+            table.upkeep(&policy).await.unwrap();
+        }
+    };
+    let held = table.at(&kept).await.unwrap();
+    let reader = async {
+        for round in 0..6 {
+            assert_eq!(answers(&*held).await, before, "a view that is held, round {round}");
+            let again = table.at(&kept).await.unwrap();
+            assert_eq!(again.count(Filter::All).await.unwrap(), 60, "opened again, round {round}");
+        }
+    };
+    futures::future::join3(join_all(writers), keeper, reader).await;
+    let changes = u64::from(WRITERS * ROUNDS);
+    assert_eq!(table.count(Filter::All).await.unwrap(), 60);
+    assert_eq!(table.count(Filter::GtEq("number".into(), crate::Scalar::Int(1_000))).await.unwrap(), changes);
+    drop(held);
+    table.upkeep(&UpkeepPolicy { keep_versions_for: Duration::ZERO, ..thorough() }).await.unwrap();
+    assert_eq!(answers(&*table.at(&kept).await.unwrap()).await, before);
+    done(lake, &table).await;
+}
+
 pub(super) async fn upkeep_with_nothing_to_do_does_nothing(lake: &dyn Lake) {
     let table = table(lake, "upkeep-idle").await;
     table.upkeep(&thorough()).await.unwrap();
