@@ -37,6 +37,9 @@ const RETRY: Duration = Duration::from_secs(2);
 /// Errors of the operating system that say nothing about a file: interrupted, no memory, too many open files.
 const PASSING: [i32; 4] = [4, 12, 23, 24];
 
+/// Why spans were dropped, as the metric says it.
+const REASONS: [&str; 5] = ["queue_full", "spill_limit", "disk_full", "unwritable", "removed"];
+
 /// How far spans have come, by count since start.
 #[derive(Debug)]
 pub(crate) struct Counters {
@@ -51,7 +54,7 @@ pub(crate) struct Counters {
 
 impl Counters {
     pub(crate) fn new(metrics: Metrics) -> Self {
-        Self {
+        let counters = Self {
             recorded: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             stored: watch::Sender::new(0),
@@ -59,7 +62,10 @@ impl Counters {
             lake_down: watch::Sender::new(false),
             trouble: watch::Sender::new(None),
             metrics,
-        }
+        };
+        // A series that is there from the start can be watched for its first increase.
+        REASONS.iter().for_each(|reason| counters.count_dropped(0, reason));
+        counters
     }
 
     pub(crate) fn count_dropped(&self, spans: u64, reason: &str) {
