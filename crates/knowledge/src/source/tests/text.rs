@@ -103,6 +103,36 @@ proptest! {
     }
 
     #[test]
+    fn a_damaged_sitemap_gives_no_more_than_was_asked_for(
+        text in "(<urlset>|</urlset>|<sitemapindex>|<url>|</url>|<loc>|</loc>|https://e\\.org/|&amp;|&#38;|&x;|<!\\[CDATA\\[|\\]\\]>|<!--|-->|<\\?xml\\?>|\\PC){0,60}",
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
+        limit in 1usize..5,
+    ) {
+        let mut bytes = text.into_bytes();
+        if !bytes.is_empty() {
+            flips.iter().for_each(|(at, flip)| {
+                let at = at.index(bytes.len());
+                bytes[at] ^= flip;
+            });
+        }
+        if let Ok(found) = sitemap::parse(&bytes, limit) {
+            prop_assert!(found.pages.len() + found.sitemaps.len() <= limit);
+            prop_assert!(found.pages.iter().chain(&found.sitemaps).all(|address| !address.trim().is_empty()));
+        }
+    }
+
+    #[test]
+    fn rules_of_robots_are_matched_whatever_they_say(
+        lines in "((User-agent|Disallow|Allow|disallow|Sitemap| #)(:|: )(\\*|mainspring|/|/a\\*b\\$|\\*\\*\\*|\\$|\\PC{0,6})(\n|\r\n|\r)){0,12}",
+        path in "/(a|b|\\*|\\$|\\?|\\PC){0,12}",
+    ) {
+        let robots = Robots::parse(&lines);
+        let allowed = robots.allows(&path);
+        // Without a line that forbids, nothing is forbidden.
+        prop_assert!(allowed || lines.to_ascii_lowercase().contains("disallow"));
+    }
+
+    #[test]
     fn a_shown_name_holds_nothing_that_could_deceive(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
         let shown = names::shown_bytes(&bytes);
         let clean = shown.chars().all(|c| !c.is_control() && !('\u{202a}'..='\u{202e}').contains(&c));
