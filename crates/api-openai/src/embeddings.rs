@@ -82,7 +82,8 @@ pub(crate) async fn embed(
         span.set(names::USER, user);
     }
     // The protocol does not say what a text is for; passages are the common case and models with one mode do not care.
-    match model.embed(texts, EmbedAs::Passage, state.budget()).await {
+    // It does say that a text beyond the window is refused.
+    match model.embed_whole(texts, EmbedAs::Passage, state.budget()).await {
         Ok(embedded) => {
             span.set(names::INPUT_TOKENS, embedded.tokens);
             span.finish();

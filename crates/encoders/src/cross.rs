@@ -34,6 +34,11 @@ impl CrossEncoder {
         Self { spec, options, locate, loaded: OnceCell::new() }
     }
 
+    #[must_use]
+    pub fn is_loaded(&self) -> bool {
+        self.loaded.initialized()
+    }
+
     async fn loaded(&self) -> Result<&Loaded, ModelFault> {
         let start = || {
             let load = Load {

@@ -81,12 +81,27 @@ impl LocalEmbedder {
         Ok((loaded.engine.run(lane, want, encoded, budget).await?, tokens))
     }
 
+    /// Texts as the model wants them, and the lane they go on.
+    fn prefixed(&self, texts: Vec<String>, purpose: EmbedAs) -> (Lane, Vec<String>) {
+        let (lane, prefix) = match purpose {
+            EmbedAs::Query => (Lane::Query, self.spec.query_prefix.as_str()),
+            EmbedAs::Passage => (Lane::Passage, self.spec.passage_prefix.as_str()),
+        };
+        match prefix {
+            "" => (lane, texts),
+            prefix => (lane, texts.into_iter().map(|text| format!("{prefix}{text}")).collect()),
+        }
+    }
+
+    fn fault(&self, reason: String) -> ModelFault {
+        ModelFault::Engine { model: self.spec.name.clone(), reason }
+    }
+
     fn check(&self, vector: Embedding) -> Result<Embedding, ModelFault> {
         if vector.len() == self.spec.dimensions {
             return Ok(vector);
         }
-        let reason = format!("its vectors have {} dimensions instead of {}", vector.len(), self.spec.dimensions);
-        Err(ModelFault::Engine { model: self.spec.name.clone(), reason })
+        Err(self.fault(format!("its vectors have {} dimensions instead of {}", vector.len(), self.spec.dimensions)))
     }
 }
 
@@ -114,27 +129,39 @@ impl Embedder for LocalEmbedder {
         within(&self.spec.name, budget, async {
             match tokio::task::spawn_blocking(move || tokenizer.load().map(drop)).await {
                 Ok(loaded) => loaded,
-                Err(fault) => Err(ModelFault::Engine { model: self.spec.name.clone(), reason: fault.to_string() }),
+                Err(fault) => Err(self.fault(fault.to_string())),
             }
         })
         .await
     }
 
     async fn embed(&self, texts: Vec<String>, purpose: EmbedAs, budget: Budget) -> Result<Embedded, ModelFault> {
-        let (lane, prefix) = match purpose {
-            EmbedAs::Query => (Lane::Query, &self.spec.query_prefix),
-            EmbedAs::Passage => (Lane::Passage, &self.spec.passage_prefix),
-        };
-        let texts = match prefix.as_str() {
-            "" => texts,
-            prefix => texts.into_iter().map(|text| format!("{prefix}{text}")).collect(),
-        };
+        let (lane, texts) = self.prefixed(texts, purpose);
         let (answers, tokens) = self.run(texts, lane, Want::Pooled, budget).await?;
         let vectors = answers.into_iter().map(|answer| match answer {
             Answer::Vector(vector) => self.check(vector),
             Answer::Vectors(_) => Err(mixed_up(&self.spec.name)),
         });
         Ok(Embedded { vectors: vectors.collect::<Result<_, _>>()?, tokens })
+    }
+
+    async fn embed_whole(&self, texts: Vec<String>, purpose: EmbedAs, budget: Budget) -> Result<Embedded, ModelFault> {
+        self.prepare(budget).await?;
+        let (_, whole) = self.prefixed(texts.clone(), purpose);
+        let tokenizer = Arc::clone(&self.tokenizer);
+        let (name, window) = (self.spec.name.clone(), self.spec.max_tokens);
+        let measured = tokio::task::spawn_blocking(move || {
+            for text in &whole {
+                let tokens = tokenizer.count_whole(text)?;
+                if tokens > window {
+                    return Err(ModelFault::ContextExceeded { model: name, tokens, window });
+                }
+            }
+            Ok(())
+        });
+        let waited = async { measured.await.unwrap_or_else(|fault| Err(self.fault(fault.to_string()))) };
+        within(&self.spec.name, budget, waited).await?;
+        self.embed(texts, purpose, budget).await
     }
 
     /// On the queries' lane: somebody waits for a ranking.

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView, ValueView};
+use rten::{DataType, Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView, ValueType, ValueView};
 use rten_tensor::prelude::*;
 
 use crate::batch::Padded;
@@ -71,10 +71,21 @@ impl Session {
         }
         let outputs = model.output_ids();
         let output = named(outputs, &["last_hidden_state", "token_embeddings", "logits"])
-            .or_else(|| outputs.first().copied())
+            .or_else(|| likeliest(&model, outputs))
             .ok_or("the model has no output")?;
         Ok(Self { ids, mask, types, output, model })
     }
+}
+
+/// Of outputs whose names say nothing: floats for every token, then floats, then the first.
+fn likeliest(model: &Model, outputs: &[NodeId]) -> Option<NodeId> {
+    let rank = |id: &NodeId| {
+        let info = model.node_info(*id)?;
+        let floats = info.dtype()? == ValueType::Tensor(DataType::Float);
+        floats.then(|| info.shape().map_or(0, |shape| shape.len()))
+    };
+    let of_tokens = outputs.iter().find(|id| rank(id) == Some(3));
+    of_tokens.or_else(|| outputs.iter().find(|id| rank(id).is_some())).or_else(|| outputs.first()).copied()
 }
 
 impl Forward for Session {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use mainspring_llm::{ModelFault, TextTokenizer, Tokens};
-use tokenizers::{EncodeInput, Tokenizer, TruncationParams, TruncationStrategy};
+use tokenizers::{EncodeInput, PostProcessor as _, Tokenizer, TruncationParams, TruncationStrategy};
 
 use crate::{engine::Encoded, spec::Locate};
 
@@ -40,7 +40,7 @@ impl Encoder {
         self.pad
     }
 
-    /// The ids of one text, special tokens included.
+    /// The ids of one text, special tokens included. What is too long is cut.
     pub(crate) fn encode(&self, text: &str) -> Result<Encoded, String> {
         let short = head(text, self.max_tokens * BYTES_PER_TOKEN);
         let encoded = self.ids(short.into())?;
@@ -96,13 +96,30 @@ impl LazyTokenizer {
         if let Some(tokenizer) = self.loaded.get() {
             return Ok(tokenizer);
         }
-        let fault = |reason| ModelFault::Engine { model: self.name.clone(), reason };
         let path = (self.locate)()?.tokenizer;
-        let bytes = std::fs::read(&path).map_err(|cause| fault(format!("cannot read {}: {cause}", path.display())))?;
-        let mut tokenizer = parse(&bytes).map_err(fault)?;
+        let bytes = std::fs::read(&path).map_err(|cause| self.fault(format!("cannot read {}: {cause}", path.display())))?;
+        let mut tokenizer = parse(&bytes).map_err(|reason| self.fault(reason))?;
         tokenizer.with_padding(None);
-        tokenizer.with_truncation(None).map_err(|cause| fault(cause.to_string()))?;
+        tokenizer.with_truncation(None).map_err(|cause| self.fault(cause.to_string()))?;
         Ok(self.loaded.get_or_init(|| tokenizer))
+    }
+}
+
+impl LazyTokenizer {
+    /// As many tokens as the model would be given if it cut nothing, its special ones included.
+    pub(crate) fn count_whole(&self, text: &str) -> Result<usize, ModelFault> {
+        let tokenizer = self.load()?;
+        let special = tokenizer.get_post_processor().map_or(0, |post| post.added_tokens(false));
+        let mut count = special;
+        for piece in pieces(text, PIECE) {
+            let encoding = tokenizer.encode_fast(&text[piece], false);
+            count += encoding.map_err(|cause| self.fault(cause.to_string()))?.len();
+        }
+        Ok(count)
+    }
+
+    fn fault(&self, reason: String) -> ModelFault {
+        ModelFault::Engine { model: self.name.clone(), reason }
     }
 }
 

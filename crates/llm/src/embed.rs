@@ -37,6 +37,15 @@ pub trait Embedder: Send + Sync + std::fmt::Debug + 'static {
         Ok(())
     }
     async fn embed(&self, texts: Vec<String>, purpose: EmbedAs, budget: Budget) -> Result<Embedded, ModelFault>;
+    /// Like `embed`, for callers who must know: a text beyond the window is refused instead of cut.
+    async fn embed_whole(&self, texts: Vec<String>, purpose: EmbedAs, budget: Budget) -> Result<Embedded, ModelFault> {
+        self.prepare(budget).await?;
+        let (tokenizer, window) = (self.tokenizer(), self.max_tokens());
+        if let Some(tokens) = texts.iter().map(|text| tokenizer.count(text)).find(|tokens| *tokens > window) {
+            return Err(ModelFault::ContextExceeded { model: self.name().to_owned(), tokens, window });
+        }
+        self.embed(texts, purpose, budget).await
+    }
     /// The last hidden state of every token, length-normalised: what late interaction compares.
     async fn embed_tokens(&self, texts: Vec<String>, budget: Budget) -> Result<Vec<Vec<Embedding>>, ModelFault>;
     fn tokenizer(&self) -> std::sync::Arc<dyn TextTokenizer>;

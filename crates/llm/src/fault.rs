@@ -19,6 +19,8 @@ pub enum ModelFault {
     Timeout { model: String },
     #[error("the weights of `{model}` are not here")]
     NotInstalled { model: String },
+    #[error("the weights of `{model}` are damaged: {reason}")]
+    Damaged { model: String, reason: String },
     #[error("the engine of `{model}` failed: {reason}")]
     Engine { model: String, reason: String },
 }
@@ -31,7 +33,7 @@ impl Fault for ModelFault {
             Self::Unsupported { .. } => FaultKind::Unsupported,
             Self::Saturated { .. } => FaultKind::Saturated,
             Self::Timeout { .. } => FaultKind::Timeout,
-            Self::NotInstalled { .. } => FaultKind::Unavailable,
+            Self::NotInstalled { .. } | Self::Damaged { .. } => FaultKind::Unavailable,
             Self::Engine { .. } => FaultKind::Internal,
         }
     }
@@ -45,6 +47,8 @@ impl Fault for ModelFault {
             Self::Saturated { .. } => "model-saturated",
             Self::Timeout { .. } => "model-timeout",
             Self::NotInstalled { .. } => "model-not-installed",
+            // As the weights themselves say it.
+            Self::Damaged { .. } => "weights-damaged",
             Self::Engine { .. } => "model-engine-failed",
         }
     }
@@ -53,8 +57,10 @@ impl Fault for ModelFault {
         match self {
             Self::UnknownModel { nearest: Some(nearest), .. } => Some(format!("did you mean `{nearest}`?")),
             Self::UnknownModel { .. } => Some("`GET /v1/models` or `mainspring models list` shows what is there".into()),
-            Self::ContextExceeded { .. } => Some("shorten the messages, lower `max_tokens`, or retrieve fewer chunks".into()),
-            Self::NotInstalled { model } => Some(format!("run `mainspring models pull {model}`")),
+            Self::ContextExceeded { .. } => {
+                Some("shorten the text or the messages, lower `max_tokens`, or retrieve fewer chunks".into())
+            }
+            Self::NotInstalled { model } | Self::Damaged { model, .. } => Some(format!("run `mainspring models pull {model}`")),
             _ => None,
         }
     }

@@ -110,6 +110,26 @@ async fn token_places_are_bytes_of_the_text() {
 }
 
 #[tokio::test]
+async fn every_built_in_embedder_tells_what_is_about_the_same_from_what_is_not() {
+    let list = mainspring_weights::ModelList::built_in().unwrap();
+    let embedders = list.iter().filter_map(|(name, model)| match model.task {
+        mainspring_weights::Task::Embed { dimensions, max_tokens, .. } => Some((name.to_string(), dimensions, max_tokens)),
+        _ => None,
+    });
+    let mut seen = Vec::new();
+    for (name, dimensions, max_tokens) in embedders {
+        let spec = crate::EmbedderSpec { name: name.clone(), dimensions, max_tokens, ..minilm_spec() };
+        let embedder = LocalEmbedder::new(spec, at(files(&name).await), EngineOptions::default());
+        let texts = ["The cat sleeps on the sofa.", "A kitten is napping on the couch.", "Interest rates rose by half a point."];
+        let vectors = embedder.embed(texts.map(str::to_owned).to_vec(), EmbedAs::Passage, budget()).await.unwrap().vectors;
+        let (near, far) = (cosine(&vectors[0], &vectors[1]), cosine(&vectors[0], &vectors[2]));
+        assert!(near > 0.5 && far < 0.2, "{name}: {near} and {far}");
+        seen.push(vectors[0].clone());
+    }
+    assert!(seen.len() > 1 && cosine(&seen[0], &seen[1]) < 0.9, "different models give different vectors");
+}
+
+#[tokio::test]
 async fn nothing_is_loaded_before_it_is_used_and_missing_weights_may_arrive_later() {
     let embedder = LocalEmbedder::new(minilm_spec(), nowhere(), EngineOptions::default());
     let fault = embedder.embed(texts(), EmbedAs::Query, budget()).await.unwrap_err();
@@ -163,6 +183,31 @@ async fn an_empty_request_and_a_spent_budget_cost_nothing() {
     let fault = embedder.embed(texts(), EmbedAs::Query, Budget::of(Duration::ZERO)).await.unwrap_err();
     assert_eq!(fault.code(), "model-timeout");
     assert_eq!(embedder.stats().unwrap().batches, 0);
+}
+
+#[tokio::test]
+async fn a_text_beyond_the_window_is_cut_or_refused_as_asked() {
+    let embedder = minilm().await;
+    // One token a word, and the two that the model adds.
+    let words = |count: usize| vec!["key ".repeat(count)];
+    let fits = embedder.embed_whole(words(254), EmbedAs::Passage, budget()).await.unwrap();
+    assert_eq!(fits.tokens, 256);
+    for (count, expected) in [(255, 257), (60_000, 60_002)] {
+        let fault = embedder.embed_whole(words(count), EmbedAs::Passage, budget()).await.unwrap_err();
+        assert_eq!(fault.code(), "context-length-exceeded");
+        assert!(
+            matches!(fault, ModelFault::ContextExceeded { tokens, window: 256, .. } if tokens == expected),
+            "{fault} for {expected}"
+        );
+        let cut = embedder.embed(words(count), EmbedAs::Passage, budget()).await.unwrap();
+        assert_eq!((cut.tokens, cut.vectors[0] == fits.vectors[0]), (256, true));
+    }
+    // What the model puts before a text takes room too.
+    let spec = crate::EmbedderSpec { passage_prefix: "passage: ".to_owned(), ..minilm_spec() };
+    let embedder = LocalEmbedder::new(spec, at(files("all-minilm-l6-v2").await), EngineOptions::default());
+    assert!(embedder.embed_whole(words(252), EmbedAs::Passage, budget()).await.is_ok());
+    assert!(embedder.embed_whole(words(253), EmbedAs::Passage, budget()).await.is_err());
+    assert!(embedder.embed_whole(words(254), EmbedAs::Query, budget()).await.is_ok());
 }
 
 #[tokio::test]
