@@ -71,6 +71,8 @@ pub enum DurabilityConfig {
 pub struct ModelsConfig {
     #[serde(deserialize_with = "text_or_none")]
     pub dir: Option<String>,
+    #[serde(deserialize_with = "path_or_none")]
+    pub list: Option<PathBuf>,
     pub embed: String,
     pub chat: String,
     pub pull: bool,
@@ -140,6 +142,12 @@ impl Config {
         self.lake.url.clone().unwrap_or_else(|| self.data.dir.join("lake").display().to_string())
     }
 
+    /// The user's own list of models: given, or found in the data directory.
+    #[must_use]
+    pub fn models_list(&self) -> Option<PathBuf> {
+        self.models.list.clone().or_else(|| Some(self.data.dir.join("models.toml")).filter(|path| path.exists()))
+    }
+
     /// Where model files are: given, or in the user's cache.
     #[must_use]
     pub fn models_dir(&self) -> PathBuf {
@@ -155,6 +163,10 @@ impl Config {
 /// TOML has no null: an empty text is "not set".
 fn text_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(Some(String::deserialize(deserializer)?).filter(|text| !text.is_empty()))
+}
+
+fn path_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    Ok(text_or_none(deserializer)?.map(PathBuf::from))
 }
 
 fn secret_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {

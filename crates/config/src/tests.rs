@@ -39,6 +39,22 @@ fn later_layers_win_and_say_so() {
 }
 
 #[test]
+fn a_list_of_models_is_the_one_named_or_the_one_in_the_data_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().display().to_string();
+    let with = |pairs: &[(&str, &str)]| {
+        let mut pairs = env(pairs);
+        pairs.push(("MAINSPRING_DATA".to_owned(), data.clone()));
+        Layers::defaults().unwrap().with_environment(pairs).unwrap().build().unwrap().models_list()
+    };
+    assert_eq!(with(&[]), None);
+    std::fs::write(dir.path().join("models.toml"), "").unwrap();
+    assert_eq!(with(&[]), Some(dir.path().join("models.toml")));
+    // One that is named is meant, there or not.
+    assert_eq!(with(&[("MAINSPRING__MODELS__LIST", "/etc/models.toml")]), Some("/etc/models.toml".into()));
+}
+
+#[test]
 fn unknown_settings_name_the_nearest() {
     let fault = Layers::defaults().unwrap().with_environment(env(&[("MAINSPRING__SERVER__LISTN", "x")])).unwrap_err();
     assert_eq!(

@@ -3,21 +3,19 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use axum::{Json, Router, extract::State, middleware, response::IntoResponse, routing::get};
+use axum::{Router, extract::State, middleware, response::IntoResponse};
 use bytes::Bytes;
-use http::StatusCode;
 use mainspring_api_openai::OpenAi;
 use mainspring_api_otlp::Otlp;
 use mainspring_api_rest::Rest;
 use mainspring_blobs::{Blobs, S3Location};
-use mainspring_catalog::Catalog;
+use mainspring_catalog::{Catalog, Engine};
 use mainspring_chains::Chains;
 use mainspring_config::{CaptureConfig, Config, DurabilityConfig};
 use mainspring_identity::Identity;
-use mainspring_kernel::{Actor, Clock, Fault, SystemClock, Tasks};
-use mainspring_knowledge::{
-    EgressPolicy, Interrupted, KnowledgeConfig, Knowledges, Parse, Parts as KnowledgeParts, SourcePolicy,
-};
+use mainspring_jobs::Jobs;
+use mainspring_kernel::{Actor, Clock, Fault, FaultKind, SystemClock, Tasks, name::NameFault};
+use mainspring_knowledge::{EgressPolicy, KnowledgeConfig, Knowledges, Parse, Parts as KnowledgeParts, SourcePolicy};
 use mainspring_lake::Lake;
 use mainspring_lake_lance::{Durability, LakeLocation, LanceConfig, LanceLake};
 use mainspring_llm::{EventSink, Retriever};
@@ -25,12 +23,13 @@ use mainspring_observability::{Capture, Observability, Settings};
 use mainspring_parsers::{Limits, ParseRequest, ParsedDocument, ParserConfig, ParserPool};
 use mainspring_registry::Registry;
 use mainspring_telemetry::Metrics;
-use mainspring_web_kit::{Access, Authenticate, Problem, RequestLog, authenticate, deadline, log_requests};
+use mainspring_web_kit::{Access, Authenticate, Deadlines, Problem, RequestLog, Route, authenticate, deadline, log_requests};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, limit::RequestBodyLimitLayer};
 
 use crate::{
+    errors,
     fault::BootFault,
     health::Parts,
     kinds,
@@ -50,15 +49,14 @@ pub struct Building {
     lock: DataLock,
     tasks: Tasks,
     lake_tasks: Tasks,
-    /// Ingestions that a dead process left.
-    interrupted: Vec<Interrupted>,
+    /// Has no tasks: tells those who follow something that the server is about to stop.
+    closing: Tasks,
     rest: Rest,
     openai: OpenAi,
     parts: Parts,
     clock: Arc<dyn Clock>,
     /// Who asks without a key, while only this machine can ask.
     local: Option<Actor>,
-    repaired: Vec<String>,
 }
 
 impl Building {
@@ -66,15 +64,15 @@ impl Building {
     pub async fn open(config: Config, lock: DataLock) -> Result<Self, BootFault> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         // Rooms stop before the lake they write to.
-        let (tasks, lake_tasks) = (Tasks::default(), Tasks::default());
+        let (tasks, lake_tasks, closing) = (Tasks::default(), Tasks::default(), Tasks::default());
         let catalog = Catalog::open(config.catalog_url().expose_secret()).await.map_err(BootFault::part("catalog"))?;
         let identity = Identity::open(catalog.clone(), Arc::clone(&clock));
         let local = identity.bootstrap().await.map_err(BootFault::part("catalog"))?;
         let location = LakeLocation::parse(&config.lake_url()).map_err(BootFault::part("lake"))?;
         let blobs = open_blobs(&config, &location)?;
         let (lake, repaired) = open_lake(&config, location, (&lake_tasks, &clock)).await?;
-        let weights = open_weights(&config.models_dir()).map_err(BootFault::part("model cache"))?;
-        let local_models = Local::open(weights).map_err(BootFault::part("model cache"))?;
+        let weights = open_weights(&config).map_err(BootFault::part("model cache"))?;
+        let local_models = Local::open(weights, &config.models).map_err(BootFault::part("model cache"))?;
         let metrics = Metrics::default();
         let settings = Settings {
             spill_dir: config.data_dir().join("spill"),
@@ -98,33 +96,49 @@ impl Building {
             clock: Arc::clone(&clock),
         };
         let knowledge = Knowledges::open(parts, knowledge_config(&config)).map_err(BootFault::part("knowledge"))?;
-        let alone = config.catalog.url.is_none();
-        let interrupted = knowledge.recover(alone).await.map_err(BootFault::part("knowledge"))?;
+        let jobs = Jobs::open(catalog.clone(), Arc::clone(&clock));
+        // The lock keeps other processes away from the data directory, and a SQLite catalog belongs to one.
+        let alone = catalog.engine() == Engine::Sqlite;
+        if alone {
+            jobs.end_leases().await.map_err(BootFault::part("catalog"))?;
+        }
+        knowledge.recover(alone).await.map_err(BootFault::part("knowledge"))?;
         let retriever: Arc<dyn Retriever> = Arc::new(knowledge.clone());
         let chains =
             Arc::new(Chains::new(Arc::new(registry.clone()), retriever, local_models.models.clone(), config.models.chat.clone()));
         let sink: Arc<dyn EventSink> = Arc::new(observability.clone());
-        let parts = Parts { catalog, lake, blobs, observability: observability.clone(), local: local_models, metrics };
+        let parts = Parts {
+            catalog,
+            lake,
+            blobs,
+            observability: observability.clone(),
+            local: local_models,
+            metrics,
+            repaired: repaired.into(),
+        };
         let answer_deadline = config.server.answer_timeout.0;
         let rest = Rest {
             registry,
             identity,
             knowledge,
+            jobs,
             chains: Arc::clone(&chains),
             observability,
             health: Arc::new(parts.clone()),
             tasks: tasks.clone(),
+            closing: closing.stop(),
+            metrics: parts.metrics.clone(),
             clock: Arc::clone(&clock),
             answer_deadline,
         };
         let openai = OpenAi { chains, sink, clock: Arc::clone(&clock), answer_deadline };
-        Ok(Self { config, lock, tasks, lake_tasks, interrupted, rest, openai, parts, clock, local: Some(local), repaired })
+        Ok(Self { config, lock, tasks, lake_tasks, closing, rest, openai, parts, clock, local: Some(local) })
     }
 
     /// What was mended when the lake opened.
     #[must_use]
     pub fn repaired(&self) -> &[String] {
-        &self.repaired
+        &self.parts.repaired
     }
 
     /// Every surface behind one set of layers.
@@ -133,42 +147,41 @@ impl Building {
             authenticate: Arc::new(Keys { identity: self.rest.identity.clone(), local: self.local.clone() }),
             allowed_hosts: self.config.server.allowed_hosts.clone().into(),
         };
-        let log = RequestLog { clock: Arc::clone(&self.clock), metrics: self.parts.metrics.clone() };
+        let log = RequestLog {
+            clock: Arc::clone(&self.clock),
+            metrics: self.parts.metrics.clone(),
+            dialect: mainspring_api_openai::dialect,
+        };
         let body_limit = usize::try_from(self.config.server.body_limit.0).unwrap_or(usize::MAX);
-        // Answers by models have a deadline of their own; the rest must begin sooner.
-        let native = mainspring_api_rest::router(self.rest.clone());
-        let openai = mainspring_api_openai::router(self.openai.clone());
-        let otlp = mainspring_api_otlp::router(Otlp { observability: self.rest.observability.clone(), body_limit });
-        let slowest = self.config.server.answer_timeout.0.max(self.config.server.request_timeout.0) + Duration::from_secs(5);
         Router::new()
-            .merge(native)
-            .merge(openai)
-            .merge(otlp)
-            .layer(middleware::from_fn_with_state(slowest, deadline))
+            .merge(self.surfaces(body_limit))
             .merge(self.probes())
             .fallback(page::fallback)
             .layer(middleware::from_fn_with_state(access, authenticate))
             .layer(axum::extract::DefaultBodyLimit::disable())
             .layer(RequestBodyLimitLayer::new(body_limit))
-            .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
-                Problem::new(
-                    mainspring_kernel::FaultKind::Internal,
-                    "internal",
-                    "internal error; the log has the details under this request id",
-                )
-                .into_response()
-            }))
+            .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| Problem::internal().into_response()))
             .layer(middleware::from_fn_with_state(log, log_requests))
             // Outermost: `log_requests` writes the request id into the bodies of errors.
             .layer(CompressionLayer::new().gzip(true))
     }
 
-    fn probes(&self) -> Router {
+    /// Answers by models have a deadline of their own; the rest must begin sooner.
+    fn surfaces(&self, body_limit: usize) -> Router {
+        // The work inside has the same limit and says better what was late, so it is heard first.
+        let answer = self.config.server.answer_timeout.0 + Duration::from_secs(5);
+        let soon = Deadlines::of(self.config.server.request_timeout.0);
+        let native = soon.clone().with(mainspring_api_rest::SLOW, Some(answer)).with(mainspring_api_rest::OWN_TERMS, None);
+        let within = |limits: Deadlines| middleware::from_fn_with_state(limits, deadline);
+        let otlp = Otlp { observability: self.rest.observability.clone(), body_limit };
         Router::new()
-            .route("/healthz", get(|| async { "ok" }))
-            .route("/readyz", get(ready))
-            .route("/metrics", get(|State(parts): State<Parts>| async move { parts.metrics() }))
-            .with_state(self.parts.clone())
+            .merge(mainspring_api_rest::router(self.rest.clone()).layer(within(native)))
+            .merge(mainspring_api_openai::router(self.openai.clone()).layer(within(Deadlines::of(answer))))
+            .merge(mainspring_api_otlp::router(otlp).layer(within(soon)))
+    }
+
+    fn probes(&self) -> Router {
+        Route::router(probes(), self.parts.clone())
     }
 
     /// Serves until told to stop, then puts everything away in order.
@@ -195,8 +208,10 @@ impl Building {
         ready(address);
         let grace = self.config.server.shutdown_grace.0;
         let (stopping, mut stopped) = tokio::sync::watch::channel(false);
+        let closing = self.closing.clone();
         let server = axum::serve(listener, app).with_graceful_shutdown(async move {
             stop.await;
+            closing.ask_to_stop();
             let _ = stopping.send(true);
         });
         // A client that never finishes does not keep the server from stopping.
@@ -214,9 +229,9 @@ impl Building {
             observability: self.rest.observability.clone(),
             registry: self.rest.registry.clone(),
             identity: self.rest.identity.clone(),
-            tasks: self.tasks.clone(),
+            metrics: self.parts.metrics.clone(),
             clock: Arc::clone(&self.clock),
-            interrupted: self.interrupted.clone(),
+            jobs: self.rest.jobs.clone(),
             upkeep_every: self.config.lake.upkeep_every.0,
             keep_traces_for: self.config.traces.keep_for.0,
             keep_versions_for: self.config.lake.keep_versions_for.0,
@@ -226,6 +241,7 @@ impl Building {
     /// Stops the rooms, then the lake, and lets go of the data directory.
     pub async fn shut_down(self) -> Result<(), BootFault> {
         let grace = self.config.server.shutdown_grace.0;
+        self.closing.ask_to_stop();
         let rooms = self.tasks.shut_down(grace).await;
         let lake = self.lake_tasks.shut_down(grace).await;
         drop(self.lock);
@@ -236,8 +252,20 @@ impl Building {
 /// Every route that `openapi/rest.json` does not list, with its method, for the authorisation table test.
 #[must_use]
 pub fn other_routes() -> Vec<(&'static str, &'static str)> {
-    let probes = [("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"), ("GET", "/api/v1/openapi.json")];
-    [&probes, mainspring_api_openai::ROUTES, mainspring_api_otlp::ROUTES].concat()
+    let native = [("GET", "/api/v1/openapi.json")];
+    let mut routes: Vec<_> = probes().iter().map(Route::listed).chain(native).collect();
+    routes.extend(mainspring_api_openai::listed());
+    routes.extend(mainspring_api_otlp::listed());
+    routes
+}
+
+fn probes() -> Vec<Route<Parts>> {
+    vec![
+        Route::get("/healthz", || async { "ok" }),
+        Route::get("/readyz", ready),
+        Route::get("/metrics", |State(parts): State<Parts>| async move { parts.metrics() }),
+        Route::get("/errors/{code}", errors::show),
+    ]
 }
 
 /// An address a browser on this machine can open.
@@ -245,11 +273,12 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], address.port())) } else { address }
 }
 
-async fn ready(State(parts): State<Parts>) -> axum::response::Response {
-    match parts.ready().await {
-        Ok(()) => "ready".into_response(),
-        Err(items) => (StatusCode::SERVICE_UNAVAILABLE, Json(items)).into_response(),
-    }
+/// Anybody may ask, so only the names of what is down are told.
+async fn ready(State(parts): State<Parts>) -> Result<&'static str, Problem> {
+    let Err(items) = parts.ready().await else { return Ok("ready") };
+    let down: Vec<String> = items.into_iter().filter(|item| item.state != "ok").map(|item| item.component).collect();
+    Err(Problem::new(FaultKind::Unavailable, "not-ready", format!("no answer from: {}", down.join(", ")))
+        .with_hint("`mainspring doctor` says more"))
 }
 
 const fn capture(config: CaptureConfig) -> Capture {
@@ -307,6 +336,7 @@ async fn open_lake(
 fn parser_config(config: &Config) -> Result<ParserConfig, BootFault> {
     let program = std::env::current_exe().map_err(|error| BootFault::Part {
         part: "parser pool",
+        kind: FaultKind::Unavailable,
         code: "parse-no-workers",
         reason: error.to_string(),
         hint: None,
@@ -365,5 +395,11 @@ impl Authenticate for Keys {
 
     fn local(&self) -> Option<Actor> {
         self.local.clone()
+    }
+
+    async fn enter(&self, actor: &Actor, project: &str) -> Result<Actor, Problem> {
+        let missing =
+            |_: NameFault| Problem::new(FaultKind::NotFound, "identity-project-not-found", "a project has no such name");
+        Ok(self.identity.enter(actor, &project.parse().map_err(missing)?).await?)
     }
 }

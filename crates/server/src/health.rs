@@ -1,4 +1,4 @@
-//! How the parts are, for the page, for `/readyz` and for `/metrics`.
+//! How the parts are, for the page and for `/readyz`.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -7,7 +7,7 @@ use mainspring_api_rest::Health;
 use mainspring_blobs::Blobs;
 use mainspring_catalog::Catalog;
 use mainspring_lake::Lake;
-use mainspring_observability::Observability;
+use mainspring_observability::{Observability, Status};
 use mainspring_telemetry::{Metrics, process_stats};
 use mainspring_wire as wire;
 use serde_json::{Value, json};
@@ -22,6 +22,8 @@ pub(crate) struct Parts {
     pub(crate) observability: Observability,
     pub(crate) local: Local,
     pub(crate) metrics: Metrics,
+    /// What was mended when the lake opened, in words.
+    pub(crate) repaired: Arc<[String]>,
 }
 
 fn item(component: &str, state: &str, detail: Option<String>, facts: &[(&str, Value)]) -> wire::HealthItem {
@@ -46,23 +48,24 @@ impl Parts {
         ];
         if stores.iter().all(|store| store.state == "ok") { Ok(()) } else { Err(stores.into()) }
     }
+}
 
-    /// The metrics of this moment, in Prometheus' text format.
-    pub(crate) fn metrics(&self) -> String {
-        let process = process_stats();
-        let spans = self.observability.status();
-        #[expect(clippy::cast_precision_loss, reason = "gauges are floats by format")]
-        let set = |name, help, value: u64| self.metrics.set(name, help, &[], value as f64);
-        set("process_resident_memory_bytes", "Resident memory.", process.resident_bytes);
-        set("process_open_fds", "Open file descriptors.", process.open_files);
-        set("mainspring_threads", "Threads.", process.threads);
-        set("mainspring_spans_recorded", "Spans recorded since start.", spans.recorded);
-        set("mainspring_spans_stored", "Spans that survive the death of the process.", spans.stored);
-        set("mainspring_spans_queryable", "Spans that can be found.", spans.queryable);
-        set("mainspring_spans_dropped", "Spans dropped because a queue or the disk was full.", spans.dropped);
-        set("mainspring_spill_bytes", "Bytes of spans that wait on disk.", spans.spill_bytes);
-        self.metrics.render()
+fn traces(spans: &Status) -> wire::HealthItem {
+    let mut troubles: Vec<String> = spans.trouble.iter().map(ToString::to_string).collect();
+    if spans.lake_down {
+        troubles.push("the lake does not take spans; they wait on disk".to_owned());
     }
+    if spans.set_aside > 0 {
+        troubles.push(format!("{} segments of spans could not be brought and lie in `spill/aside`", spans.set_aside));
+    }
+    let detail = (!troubles.is_empty()).then(|| troubles.join("; "));
+    let facts = [
+        ("waiting", json!(spans.recorded.saturating_sub(spans.queryable))),
+        ("dropped", json!(spans.dropped)),
+        ("spill_bytes", json!(spans.spill_bytes)),
+        ("spill_limit", json!(spans.spill_limit)),
+    ];
+    item("traces", if detail.is_some() { "degraded" } else { "ok" }, detail, &facts)
 }
 
 #[async_trait]
@@ -72,24 +75,21 @@ impl Health for Parts {
             Ok(()) => ["catalog", "lake", "blobs"].map(|part| item(part, "ok", None, &[])).into(),
             Err(items) => items,
         };
+        if let Some(lake) = items.iter_mut().find(|item| item.component == "lake" && !self.repaired.is_empty()) {
+            let down = lake.detail.take();
+            let told = down.into_iter().chain(self.repaired.iter().cloned());
+            lake.detail = Some(told.collect::<Vec<_>>().join("; "));
+        }
         let views = self.local.views();
         let missing: Vec<&str> = views
             .iter()
-            .filter(|model| model.state == "missing" && model.role != "reference")
+            .filter(|model| model.state == "missing" && self.local.is_default(&model.name))
             .map(|model| model.name.as_str())
             .collect();
         let detail = (!missing.is_empty()).then(|| format!("not here: {}; `mainspring models pull`", missing.join(", ")));
         let loaded = views.iter().filter(|model| model.state == "loaded").count();
         items.push(item("models", if missing.is_empty() { "ok" } else { "degraded" }, detail, &[("loaded", json!(loaded))]));
-        let spans = self.observability.status();
-        let state = if spans.lake_down { "degraded" } else { "ok" };
-        let waiting = spans.recorded.saturating_sub(spans.queryable);
-        items.push(item(
-            "traces",
-            state,
-            None,
-            &[("waiting", json!(waiting)), ("dropped", json!(spans.dropped)), ("spill_bytes", json!(spans.spill_bytes))],
-        ));
+        items.push(traces(&self.observability.status()));
         let process = process_stats();
         items.push(item(
             "process",

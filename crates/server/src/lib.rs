@@ -1,10 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 mod building;
+mod errors;
 mod fault;
 mod health;
+mod ingesting;
 mod kinds;
 mod lock;
+mod measures;
 mod models;
 mod page;
 mod upkeep;
@@ -13,6 +16,7 @@ pub use building::{Building, other_routes};
 pub use fault::BootFault;
 pub use kinds::schemas;
 pub use lock::{DataLock, LockFault};
+pub use mainspring_generators::{CpuFault, check_cpu};
 pub use models::open_weights;
 
 /// The OpenAPI document of the REST API, as text.

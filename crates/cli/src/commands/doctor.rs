@@ -1,82 +1,148 @@
 //! `mainspring doctor`: checks the machine and the stores, and says what to do.
 
-use std::process::ExitCode;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    process::ExitCode,
+};
 
 use mainspring_config::Config;
-use mainspring_server::open_weights;
+use mainspring_server::{DataLock, LockFault, check_cpu, open_weights};
+use mainspring_weights::{Condition, Weights};
 use mainspring_wire as wire;
+use serde_json::{Value, json};
 
+use super::models;
 use crate::{
     args::Global,
     connection::Connection,
     output::{self, line},
 };
 
+/// With less than this, ingestion will soon fail.
+const ROOM: u64 = 1 << 30;
+
 #[derive(Debug, serde::Serialize)]
 struct Finding {
     what: String,
     ok: bool,
     detail: String,
+    /// Numbers, for programs.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    facts: BTreeMap<String, Value>,
+}
+
+impl Finding {
+    fn new(what: &str, ok: bool, detail: impl Into<String>) -> Self {
+        Self { what: what.to_owned(), ok, detail: detail.into(), facts: BTreeMap::new() }
+    }
 }
 
 pub(crate) async fn run(global: &Global, config: &Config) -> anyhow::Result<ExitCode> {
-    let mut findings = vec![cpu(), space(config)];
-    findings.extend(models(config));
-    match Connection::open(global, config).await {
-        Ok(connection) => {
-            let overview: Result<wire::Overview, _> = connection.client.get("/api/v1/overview").await;
-            match overview {
-                Ok(overview) => findings.extend(overview.health.into_iter().map(|part| Finding {
-                    ok: matches!(part.state.as_str(), "ok" | "busy" | "off"),
-                    detail: part.detail.unwrap_or(part.state),
-                    what: part.component,
-                })),
-                Err(fault) => findings.push(Finding { what: "server".into(), ok: false, detail: fault.to_string() }),
-            }
-            connection.close().await?;
-        }
-        Err(error) => findings.push(Finding { what: "stores".into(), ok: false, detail: format!("{error:#}") }),
+    let mut findings = vec![cpu()];
+    // With a server elsewhere, the data directory and the models are its own.
+    if config.client.url.is_none() {
+        findings.extend([data(config.data_dir()), disk(config.data_dir()), owner(config.data_dir())]);
+        findings.extend(local_models(config).await);
     }
+    findings.extend(stores(global, config).await?);
     if global.json {
         output::json(&findings);
     } else {
         for finding in &findings {
             let mark = if finding.ok { "✓" } else { "✗" };
-            line(&output::printable(&format!("{mark} {:<10} {}", finding.what, finding.detail)));
+            line(&output::printable(&format!("{mark} {:<8} {}", finding.what, finding.detail)));
         }
     }
     Ok(if findings.iter().all(|finding| finding.ok) { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
 
 fn cpu() -> Finding {
-    let ok = std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma");
-    let detail = if ok { "AVX2 and FMA are there" } else { "the local engines need AVX2 and FMA; use remote models" };
-    Finding { what: "cpu".into(), ok, detail: detail.into() }
+    match check_cpu() {
+        Ok(()) => Finding::new("cpu", true, "x86-64-v3"),
+        Err(fault) => Finding::new("cpu", false, fault.to_string()),
+    }
 }
 
-fn space(config: &Config) -> Finding {
-    let data = config.data_dir();
+fn data(data: &Path) -> Finding {
     let probe = data.join(".doctor");
     let written =
         std::fs::create_dir_all(data).and_then(|()| std::fs::write(&probe, b"x")).and_then(|()| std::fs::remove_file(&probe));
     match written {
-        Ok(()) => Finding { what: "data".into(), ok: true, detail: data.display().to_string() },
-        Err(error) => {
-            Finding { what: "data".into(), ok: false, detail: format!("{} cannot be written: {error}", data.display()) }
-        }
+        Ok(()) => Finding::new("data", true, data.display().to_string()),
+        Err(error) => Finding::new("data", false, format!("{} cannot be written: {error}", data.display())),
     }
 }
 
-fn models(config: &Config) -> Vec<Finding> {
-    let weights = match open_weights(&config.models_dir()) {
-        Ok(weights) => weights,
-        Err(fault) => return vec![Finding { what: "models".into(), ok: false, detail: mainspring_kernel::fault::chain(&fault) }],
-    };
-    let finding = |name: &String| match weights.locate(name) {
-        Ok(_) => Finding { what: "model".into(), ok: true, detail: name.clone() },
-        Err(fault) => {
-            Finding { what: "model".into(), ok: false, detail: format!("{name}: {fault}; `mainspring models pull {name}`") }
+fn disk(data: &Path) -> Finding {
+    match fs2::available_space(data) {
+        Ok(free) => {
+            let few = if free < ROOM { "; make room before the next ingestion" } else { "" };
+            let mut finding = Finding::new("disk", free >= ROOM, format!("{} free{few}", output::bytes(free)));
+            finding.facts.insert("free_bytes".to_owned(), json!(free));
+            finding
         }
+        Err(error) => Finding::new("disk", false, format!("free space is not known: {error}")),
+    }
+}
+
+/// Who uses the data directory.
+fn owner(data: &Path) -> Finding {
+    match DataLock::acquire(data) {
+        Ok(_) => Finding::new("lock", true, "no server runs here; the stores are opened in this process"),
+        Err(LockFault::Held { pid, url: Some(url) }) => Finding::new("lock", true, format!("process {pid} serves {url}")),
+        Err(fault) => Finding::new("lock", false, mainspring_kernel::fault::chain(&fault)),
+    }
+}
+
+/// Every file that is here is read; only what the settings name must be here.
+async fn local_models(config: &Config) -> Vec<Finding> {
+    let weights = match open_weights(config) {
+        Ok(weights) => weights,
+        Err(fault) => return vec![Finding::new("models", false, mainspring_kernel::fault::chain(&fault))],
     };
-    [&config.models.embed, &config.models.chat].map(finding).into()
+    let mut names: BTreeSet<String> = models::defaults(config).into_iter().collect();
+    let listed = weights.list().unwrap_or_default();
+    names.extend(listed.into_iter().filter(|model| model.installed).map(|model| model.name));
+    let mut findings = Vec::new();
+    for name in names {
+        findings.push(model(&weights, &name).await);
+    }
+    findings
+}
+
+async fn model(weights: &Weights, name: &str) -> Finding {
+    let help = format!("`mainspring models pull {name}`");
+    match weights.verify(name).await {
+        Ok(files) if files.iter().all(|file| file.condition == Condition::Sound) => {
+            Finding::new("model", true, format!("{name}: verified"))
+        }
+        Ok(files) => {
+            let flaws = files.iter().filter_map(|file| Some(format!("the {} is {}", file.role, models::flaw(&file.condition)?)));
+            Finding::new("model", false, format!("{name}: {}; {help}", flaws.collect::<Vec<_>>().join(", ")))
+        }
+        Err(fault) => Finding::new("model", false, format!("{name}: {}", mainspring_kernel::fault::chain(&fault))),
+    }
+}
+
+/// What the server says of its parts: one that runs, or one opened here, which repairs what a crash left.
+async fn stores(global: &Global, config: &Config) -> anyhow::Result<Vec<Finding>> {
+    let connection = match Connection::open(global, config).await {
+        Ok(connection) => connection,
+        Err(error) => return Ok(vec![Finding::new("stores", false, format!("{error:#}"))]),
+    };
+    let overview: Result<wire::Overview, _> = connection.client.get("/api/v1/overview").await;
+    let findings = match overview {
+        Ok(overview) => overview.health.into_iter().map(of_server).collect(),
+        Err(fault) => vec![Finding::new("server", false, fault.to_string())],
+    };
+    connection.close().await?;
+    Ok(findings)
+}
+
+fn of_server(part: wire::HealthItem) -> Finding {
+    let wire::HealthItem { component, state, detail, facts } = part;
+    let ok = matches!(state.as_str(), "ok" | "busy" | "off");
+    let detail = detail.map_or_else(|| state.clone(), |detail| format!("{state}: {detail}"));
+    Finding { what: component, ok, detail, facts }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use indicatif::{ProgressBar, ProgressStyle};
 use mainspring_config::Config;
 use mainspring_server::open_weights;
-use mainspring_weights::{Condition, Phase, Task, Weights};
+use mainspring_weights::{Condition, Installed, Phase, Task, Weights, WeightsFault};
 
 use crate::{
     args,
@@ -13,7 +13,7 @@ use crate::{
 };
 
 pub(crate) async fn run(config: &Config, command: args::Models, json: bool) -> anyhow::Result<ExitCode> {
-    let weights = open_weights(&config.models_dir())?;
+    let weights = open_weights(config)?;
     match command {
         args::Models::Pull { name, all } => {
             let names = match name {
@@ -21,8 +21,17 @@ pub(crate) async fn run(config: &Config, command: args::Models, json: bool) -> a
                 None if all => weights.list()?.into_iter().map(|model| model.name).collect(),
                 None => defaults(config),
             };
+            let mut pulled = Vec::new();
             for name in names {
-                pull(&weights, &name, json).await?;
+                let installed = pull(&weights, &name).await?;
+                if json {
+                    pulled.push(serde_json::json!({"name": installed.name, "identity": installed.identity}));
+                } else {
+                    line(&format!("{}  {}", installed.name, installed.identity));
+                }
+            }
+            if json {
+                output::json(&pulled);
             }
         }
         args::Models::List => list(&weights, json)?,
@@ -31,13 +40,13 @@ pub(crate) async fn run(config: &Config, command: args::Models, json: bool) -> a
     Ok(ExitCode::SUCCESS)
 }
 
-fn defaults(config: &Config) -> Vec<String> {
+pub(crate) fn defaults(config: &Config) -> Vec<String> {
     vec![config.models.embed.clone(), config.models.chat.clone()]
 }
 
-/// Fetches one model with a bar.
-pub(crate) async fn pull(weights: &Weights, name: &str, quiet: bool) -> anyhow::Result<()> {
-    let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(0) };
+/// Fetches one model with a bar on standard error, which is there only when a person looks.
+pub(crate) async fn pull(weights: &Weights, name: &str) -> anyhow::Result<Installed> {
+    let bar = ProgressBar::new(0);
     bar.set_style(ProgressStyle::with_template("{prefix} {bar:28} {bytes}/{total_bytes} {bytes_per_sec} {msg}")?);
     bar.set_prefix(name.to_owned());
     let shown = bar.clone();
@@ -53,30 +62,28 @@ pub(crate) async fn pull(weights: &Weights, name: &str, quiet: bool) -> anyhow::
                 Phase::Installed => "here",
             });
         })
-        .await?;
+        .await;
     bar.finish_and_clear();
-    if quiet {
-        output::json(&serde_json::json!({"name": installed.name, "identity": installed.identity}));
-    } else {
-        line(&format!("{}  {}", installed.name, installed.identity));
-    }
-    Ok(())
+    Ok(installed?)
 }
 
-/// Fetches the default models while the server already serves.
+/// Fetches the default models while the server already serves, unless they are here and sound.
 pub(crate) fn pull_in_background(config: &Config) {
-    let Ok(weights) = open_weights(&config.models_dir()) else { return };
+    let Ok(weights) = open_weights(config) else { return };
     let names = defaults(config);
     #[expect(clippy::disallowed_methods, reason = "it ends with the process; a fetch that is cut off goes on at the next start")]
     tokio::spawn(async move {
         for name in names {
-            let missing = weights.locate(&name).is_err();
-            if missing {
-                say(&format!("fetching {name}"));
+            let (looking, wanted) = (weights.clone(), name.clone());
+            match tokio::task::spawn_blocking(move || looking.locate(&wanted)).await {
+                Ok(Ok(_)) | Err(_) => continue,
+                Ok(Err(WeightsFault::Damaged { role, damage, .. })) => {
+                    say(&format!("the {role} of {name} {damage}; fetching it again"));
+                }
+                Ok(Err(_)) => say(&format!("fetching {name}")),
             }
             match weights.pull(&name, |_| {}).await {
-                Ok(_) if missing => say(&format!("{name} is here")),
-                Ok(_) => {}
+                Ok(_) => say(&format!("{name} is here")),
                 Err(fault) => say(&format!("{name} could not be fetched: {}", mainspring_kernel::fault::chain(&fault))),
             }
         }
@@ -88,16 +95,17 @@ fn list(weights: &Weights, json: bool) -> anyhow::Result<()> {
     if json {
         let rows: Vec<_> = models
             .iter()
-            .map(|m| serde_json::json!({"name": m.name, "task": m.task.as_str(), "bytes": m.size, "installed": m.installed, "identity": m.identity, "licence": m.licence}))
+            .map(|m| serde_json::json!({"name": m.name, "task": m.task.as_str(), "bytes": m.size, "installed": m.installed, "identity": m.identity, "licence": m.licence, "list": m.from}))
             .collect();
         output::json(&rows);
         return Ok(());
     }
     let rows = models.iter().map(|model| {
         let detail = match &model.task {
-            Task::Embed { dimensions, .. } => format!("{dimensions} dimensions"),
+            Task::Embed { dimensions, max_tokens, .. } => format!("{dimensions} dimensions, {max_tokens} tokens"),
             Task::Chat { context } => format!("{context} tokens of context"),
-            Task::Rerank { .. } | Task::Reference => String::new(),
+            Task::Rerank { max_tokens } => format!("{max_tokens} tokens"),
+            Task::Reference => String::new(),
         };
         let here = if model.installed { "here" } else { "not here" };
         vec![
@@ -106,11 +114,22 @@ fn list(weights: &Weights, json: bool) -> anyhow::Result<()> {
             bytes(model.size),
             here.to_owned(),
             model.licence.clone().unwrap_or_default(),
+            model.from.as_ref().map_or_else(|| "built in".to_owned(), |list| list.display().to_string()),
             detail,
         ]
     });
-    table(&["model", "task", "size", "files", "licence", "detail"], rows.collect());
+    table(&["model", "task", "size", "files", "licence", "list", "detail"], rows.collect());
     Ok(())
+}
+
+/// How a file is, in words; nothing when it is as it should be.
+pub(crate) fn flaw(condition: &Condition) -> Option<String> {
+    match condition {
+        Condition::Sound => None,
+        Condition::Missing => Some("missing".to_owned()),
+        Condition::WrongSize { found } => Some(format!("cut short or grown: {found} bytes")),
+        Condition::WrongDigest { found } => Some(format!("damaged: its digest is {found}")),
+    }
 }
 
 async fn verify(weights: &Weights, name: Option<String>, json: bool) -> anyhow::Result<ExitCode> {
@@ -119,29 +138,28 @@ async fn verify(weights: &Weights, name: Option<String>, json: bool) -> anyhow::
         None => weights.list()?.into_iter().map(|model| model.name).collect(),
     };
     let all = names.len() > 1;
-    let mut sound = true;
-    let mut rows = Vec::new();
+    let mut checked = Vec::new();
     for name in names {
         let files = weights.verify(&name).await?;
         // One that was never fetched is not damaged; one of which a part is here is.
         if all && files.iter().all(|file| file.condition == Condition::Missing) {
             continue;
         }
-        for file in files {
-            sound &= file.condition == Condition::Sound;
-            let condition = match file.condition {
-                Condition::Sound => "sound".to_owned(),
-                Condition::Missing => "missing".to_owned(),
-                Condition::WrongSize { found } => format!("cut short or grown: {found} bytes"),
-                Condition::WrongDigest { found } => format!("damaged: its digest is {found}"),
-            };
-            rows.push(vec![name.clone(), file.role.to_string(), condition]);
-        }
+        checked.extend(files.into_iter().map(|file| (name.clone(), file)));
     }
+    let sound = checked.iter().all(|(_, file)| file.condition == Condition::Sound);
+    let said = |condition: &Condition| flaw(condition).unwrap_or_else(|| "sound".to_owned());
     if json {
-        output::json(&rows);
+        let row = |(name, file): &(String, mainspring_weights::Checked)| {
+            let (sound, condition) = (file.condition == Condition::Sound, said(&file.condition));
+            serde_json::json!({"model": name, "file": file.role, "digest": file.digest, "sound": sound, "condition": condition})
+        };
+        output::json(&checked.iter().map(row).collect::<Vec<_>>());
     } else {
-        table(&["model", "file", "condition"], rows);
+        let row = |(name, file): &(String, mainspring_weights::Checked)| {
+            vec![name.clone(), file.role.to_string(), said(&file.condition)]
+        };
+        table(&["model", "file", "condition"], checked.iter().map(row).collect());
         if !sound {
             say("`mainspring models pull NAME` fetches what is missing or damaged");
         }

@@ -110,7 +110,7 @@ async fn the_object_store_goes_away_and_comes_back_under_a_running_server() {
 }
 
 /// Where the tests' model files are.
-fn shared_models() -> std::path::PathBuf {
+pub(crate) fn shared_models() -> std::path::PathBuf {
     let cache = || match std::env::var_os("XDG_CACHE_HOME") {
         Some(cache) => std::path::PathBuf::from(cache),
         None => std::path::PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"),
@@ -142,19 +142,29 @@ fn copied(from: &std::path::Path, to: &std::path::Path) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_model_file_cut_short_is_named_and_never_used() {
+/// Half of the file.
+fn cut(file: &std::path::Path) {
+    let file = std::fs::OpenOptions::new().write(true).open(file).unwrap();
+    file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+}
+
+/// One bit in the middle, at the same length.
+fn flip(file: &std::path::Path) {
+    use std::os::unix::fs::FileExt;
+    let file = std::fs::OpenOptions::new().read(true).write(true).open(file).unwrap();
+    let (mut byte, middle) = ([0], file.metadata().unwrap().len() / 2);
+    file.read_exact_at(&mut byte, middle).unwrap();
+    file.write_all_at(&[byte[0] ^ 1], middle).unwrap();
+}
+
+/// Damages every model file of a copy of the cache, and sees that nothing is answered with it.
+async fn damaged(damage: fn(&std::path::Path)) {
     let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let store = tempfile::tempdir().unwrap();
-    let shared = shared_models();
-    copied(&shared, store.path());
+    copied(&shared_models(), store.path());
     let place = store.path().display().to_string();
     let settings = [("MAINSPRING_MODELS", place.as_str())];
-    let cut = models(store.path()).into_iter().filter(|file| file.metadata().unwrap().len() > 1_000_000);
-    for file in cut {
-        let file = std::fs::OpenOptions::new().write(true).open(file).unwrap();
-        file.set_len(file.metadata().unwrap().len() / 2).unwrap();
-    }
+    models(store.path()).iter().filter(|file| file.metadata().unwrap().len() > 1_000_000).for_each(|file| damage(file));
     let verified = command(data.path()).envs(settings).args(["models", "verify"]).output().unwrap();
     assert!(!verified.status.success(), "{verified:?}");
 
@@ -162,7 +172,21 @@ async fn a_model_file_cut_short_is_named_and_never_used() {
     let client = server.client();
     let _: wire::ApplyReply = client.post("/api/v1/apply", &notes(folder.path())).await.unwrap();
     let embedded = json!({"model": "all-minilm-l6-v2", "input": "x"});
-    let (status, named) = code(client.post::<Value>("/v1/embeddings", &embedded)).await.expect("no vector from half a model");
-    assert!(status >= 500 && !named.is_empty(), "{status} {named}");
+    let asked = json!({"model": "smollm2-135m-instruct", "messages": [{"role": "user", "content": "x"}]});
+    for (path, body) in [("/v1/embeddings", embedded), ("/v1/chat/completions", asked)] {
+        assert_eq!(code(client.post::<Value>(path, &body)).await, Some((503, "weights-damaged".into())), "{path}");
+    }
+    let run: wire::IngestStarted = client.post("/api/v1/knowledge/notes/ingest", &json!({"wait": true})).await.unwrap();
+    assert_eq!(run.run.status, "failed", "no vector of a damaged model: {:?}", run.run);
     assert_eq!(server.status("/healthz").await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_file_cut_short_is_named_and_never_used() {
+    damaged(cut).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_file_with_one_flipped_bit_is_named_and_never_used() {
+    damaged(flip).await;
 }

@@ -1,0 +1,168 @@
+//! Models that a user adds, and what of models is shown from outside.
+
+use std::path::{Path, PathBuf};
+
+use mainspring_kernel::Digest;
+use mainspring_wire as wire;
+use serde_json::{Value, json};
+
+use crate::{
+    running::{Server, command, refused, run},
+    tiny,
+};
+
+/// The tokenizer that all built-in encoders share, in the tests' cache.
+fn tokenizer(data: &Path) -> PathBuf {
+    let listed = run(data, &["models", "verify", "all-minilm-l6-v2"]);
+    let file = listed.as_array().unwrap().iter().find(|file| file["file"] == "tokenizer").unwrap();
+    let digest = file["digest"].as_str().unwrap().trim_start_matches("sha256:");
+    crate::outages::shared_models().join("sha256").join(digest)
+}
+
+fn places(role: &str, file: &Path) -> String {
+    let bytes = std::fs::read(file).unwrap();
+    let (digest, size) = (Digest::of(&bytes), bytes.len());
+    format!("[models.likes-sheds.files.{role}]\ndigest = \"{digest}\"\nsize = {size}\nplaces = [\"file:{}\"]\n", file.display())
+}
+
+/// A reranker that likes `shed` and nothing else, in a list in the data directory.
+fn list_of_one(data: &Path) -> PathBuf {
+    let tokenizer = tokenizer(data);
+    let vocabulary: Value = serde_json::from_slice(&std::fs::read(&tokenizer).unwrap()).unwrap();
+    let vocabulary = vocabulary["model"]["vocab"].as_object().unwrap();
+    let mut worth = vec![0.0; vocabulary.len()];
+    worth[usize::try_from(vocabulary["shed"].as_u64().unwrap()).unwrap()] = 3.0;
+    let model = data.join("likes-sheds.onnx");
+    std::fs::write(&model, tiny::reranker(&worth)).unwrap();
+    let head = "[models.likes-sheds]\nlicence = \"CC0-1.0\"\ntask = { rerank = { max_tokens = 64 } }\n";
+    let list = data.join("models.toml");
+    std::fs::write(&list, [head, &places("model", &model), &places("tokenizer", &tokenizer)].concat()).unwrap();
+    list
+}
+
+fn notes(folder: &Path, retrieval: &Value, embedding: &str) -> Value {
+    json!({"manifests": [{"apiVersion": "mainspring/v1", "kind": "knowledge", "name": "notes",
+        "spec": {"sources": [{"type": "folder", "path": folder}], "embedding": embedding, "retrieval": retrieval}}]})
+}
+
+fn written(folder: &Path) {
+    for (name, text) in [
+        ("a.md", "# Ladder\n\nThe ladder hangs behind the door of the garage."),
+        ("b.md", "# Shovel\n\nThe shovel stands in the shed."),
+        ("c.md", "# Rake\n\nWhere the rake is, nobody remembers."),
+    ] {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+}
+
+async fn ingested(server: &Server, manifests: &Value) {
+    let _: wire::ApplyReply = server.client().post("/api/v1/apply", manifests).await.unwrap();
+    let started: wire::IngestStarted =
+        server.client().post("/api/v1/knowledge/notes/ingest", &json!({"wait": true})).await.unwrap();
+    assert_eq!(started.run.status, "succeeded", "{:?}", started.run);
+}
+
+async fn found(server: &Server) -> wire::Retrieved {
+    let asked = json!({"query": "where is the ladder"});
+    server.client().post("/api/v1/knowledge/notes/search", &asked).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cross_encoder_from_a_users_list_orders_what_was_found() {
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    written(folder.path());
+    let list = list_of_one(data.path());
+    let listed = run(data.path(), &["models", "list"]);
+    let ours = listed.as_array().unwrap().iter().find(|model| model["name"] == "likes-sheds").unwrap();
+    assert_eq!((&ours["task"], &ours["list"]), (&json!("rerank"), &json!(list)));
+    let pulled = run(data.path(), &["models", "pull", "likes-sheds"]);
+    assert_eq!(pulled[0]["name"], "likes-sheds", "one value, a list: {pulled}");
+    let verified = run(data.path(), &["models", "verify", "likes-sheds"]);
+    assert!(verified.as_array().unwrap().iter().all(|file| file["sound"] == true), "{verified}");
+
+    let server = Server::start(data.path(), "127.0.0.1");
+    let plain = json!({"relevance": 0.0, "parents": "off"});
+    ingested(&server, &notes(folder.path(), &plain, "all-minilm-l6-v2")).await;
+    let before = found(&server).await;
+    assert!(!before.reranked && before.passages[0].title == "Ladder", "{before:?}");
+
+    let reranked = json!({"relevance": 0.0, "parents": "off", "rerank": true, "reranker": "likes-sheds"});
+    let _: wire::ApplyReply =
+        server.client().post("/api/v1/apply", &notes(folder.path(), &reranked, "all-minilm-l6-v2")).await.unwrap();
+    let after = found(&server).await;
+    assert!(after.reranked && after.passages[0].title == "Shovel", "{after:?}");
+    let score = after.passages[0].scores.rerank_score.unwrap();
+    // One shed at three: the logistic of three.
+    assert!((score - 0.952_574).abs() < 1e-4, "{score}");
+
+    // A reranker that nobody knows is named, with the nearest one.
+    let missing = json!({"relevance": 0.0, "rerank": true, "reranker": "likes-shed"});
+    let _: wire::ApplyReply =
+        server.client().post("/api/v1/apply", &notes(folder.path(), &missing, "all-minilm-l6-v2")).await.unwrap();
+    let asked = json!({"query": "where is the ladder"});
+    let refused = server.client().post::<Value>("/api/v1/knowledge/notes/search", &asked).await.unwrap_err().to_string();
+    assert!(refused.contains("likes-shed"), "{refused}");
+}
+
+#[test]
+fn a_list_that_cannot_be_used_is_refused_with_its_line() {
+    let data = tempfile::tempdir().unwrap();
+    std::fs::write(data.path().join("models.toml"), "[models.mine]\ntask = { rerank = { max_token = 64 } }\n").unwrap();
+    let said = refused(data.path(), &["models", "list"]);
+    assert_eq!(said["code"], "weights-invalid-list", "{said}");
+    let error = said["error"].as_str().unwrap();
+    assert!(error.contains("models.toml:2: ") && error.contains("max_token"), "{error}");
+    let served = command(data.path()).args(["serve", "--listen", "127.0.0.1:0"]).output().unwrap();
+    let said = String::from_utf8_lossy(&served.stderr).into_owned();
+    assert!(!served.status.success() && said.contains("models.toml:2: "), "{said}");
+    // One that is named must be there.
+    std::fs::remove_file(data.path().join("models.toml")).unwrap();
+    let named = command(data.path()).env("MAINSPRING__MODELS__LIST", "/nowhere.toml").args(["models", "list"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&named.stderr).contains("weights-list-unreadable"), "{named:?}");
+}
+
+/// The table the knowledge answers from, and the model its vectors are of.
+async fn table(server: &Server) -> (String, Option<String>) {
+    let found = found(server).await;
+    assert_eq!(found.passages.len(), 3, "{found:?}");
+    (found.pin.table, found.embedder)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_embedding_model_gets_a_table_of_its_own_and_search_moves_to_it_at_once() {
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    written(folder.path());
+    let server = Server::start(data.path(), "127.0.0.1");
+    let retrieval = json!({"relevance": 0.0, "parents": "off"});
+    ingested(&server, &notes(folder.path(), &retrieval, "all-minilm-l6-v2")).await;
+    let (first, embedder) = table(&server).await;
+    assert!(embedder.is_some_and(|name| name.contains("all-minilm-l6-v2")));
+
+    // Until the new table is whole, the old one answers, with the model its vectors are of.
+    let changed = notes(folder.path(), &retrieval, "paraphrase-minilm-l3-v2");
+    let _: wire::ApplyReply = server.client().post("/api/v1/apply", &changed).await.unwrap();
+    let (between, embedder) = table(&server).await;
+    assert!(between == first && embedder.is_some_and(|name| name.contains("all-minilm-l6-v2")));
+    ingested(&server, &changed).await;
+    let (second, embedder) = table(&server).await;
+    assert!(second != first && embedder.is_some_and(|name| name.contains("paraphrase-minilm-l3-v2")));
+
+    // And back: nothing is shared between the two.
+    ingested(&server, &notes(folder.path(), &retrieval, "all-minilm-l6-v2")).await;
+    let (third, embedder) = table(&server).await;
+    assert!(third != second && embedder.is_some_and(|name| name.contains("all-minilm-l6-v2")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_beyond_an_embedders_window_is_refused_as_openai_refuses_it() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), "127.0.0.1");
+    let user = crate::running::User::of(&server, None);
+    let asked = |words: usize| json!({"model": "all-minilm-l6-v2", "input": ["short", "key ".repeat(words)]});
+    let fits = user.post("/v1/embeddings", &asked(254)).await;
+    assert_eq!(fits.status, 200, "{}", fits.text);
+    let beyond = user.post("/v1/embeddings", &asked(255)).await;
+    let error = &beyond.json()["error"];
+    assert_eq!((beyond.status, &error["code"]), (400, &json!("context_length_exceeded")), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("257 tokens"), "{error}");
+}
