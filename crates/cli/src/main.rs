@@ -3,6 +3,9 @@
 mod args;
 mod commands;
 mod connection;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[expect(unsafe_code, reason = "code that must not use this build's instructions can only be written in assembly")]
+mod cpu;
 mod output;
 mod reference;
 mod report;
@@ -16,7 +19,14 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let args = args::Args::parse();
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        // Help and the version are asked for; anything else is a mistake in the input.
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::from(error.use_stderr()));
+        }
+    };
     // The parser child sets its own limits and must not start a runtime first.
     if matches!(args.command, args::Command::Parse) {
         return mainspring_parsers::child_main();
