@@ -1,6 +1,6 @@
 //! DOCX: paragraphs with their styles, lists, tables.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::{
     archive::{Archive, Node, walk},
@@ -17,8 +17,8 @@ pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<Pa
     let mut archive = Archive::open(bytes, FORMAT, limits)?;
     let body = archive.read("word/document.xml", FORMAT)?.ok_or_else(|| ParseFault::malformed(FORMAT, "it has no body"))?;
     let styles = match archive.read("word/styles.xml", FORMAT)? {
-        Some(xml) => heading_styles(&xml, limits)?,
-        None => HashMap::new(),
+        Some(xml) => styles(&xml, limits)?,
+        None => Styles::default(),
     };
     let mut builder = Builder::new(limits);
     if let Some(core) = archive.read("docProps/core.xml", FORMAT)? {
@@ -51,9 +51,16 @@ pub(crate) fn core_title(xml: &[u8], limits: &Limits) -> Result<Option<String>, 
     Ok(Some(title).filter(|title| !title.trim().is_empty()))
 }
 
-/// Style id to heading level, by the style's name or its outline level.
-fn heading_styles(xml: &[u8], limits: &Limits) -> Result<HashMap<String, u8>, ParseFault> {
-    let mut levels = HashMap::new();
+/// What the styles of a document say about its paragraphs, by the style's id.
+#[derive(Default)]
+struct Styles {
+    /// Heading level, by the style's name or its outline level.
+    levels: HashMap<String, u8>,
+    lists: HashSet<String>,
+}
+
+fn styles(xml: &[u8], limits: &Limits) -> Result<Styles, ParseFault> {
+    let Styles { mut levels, mut lists } = Styles::default();
     let mut style = String::new();
     walk(xml, FORMAT, limits, |node| {
         match node {
@@ -62,6 +69,9 @@ fn heading_styles(xml: &[u8], limits: &Limits) -> Result<HashMap<String, u8>, Pa
                 if let Some(level) = attributes.get("val").as_deref().and_then(named_level) {
                     levels.insert(style.clone(), level);
                 }
+            }
+            Node::Open("numPr", _) => {
+                lists.insert(style.clone());
             }
             Node::Open("outlineLvl", attributes) => {
                 if let Some(level) = attributes.get("val").and_then(|value| value.parse::<u8>().ok()).filter(|level| *level < 6) {
@@ -72,7 +82,7 @@ fn heading_styles(xml: &[u8], limits: &Limits) -> Result<HashMap<String, u8>, Pa
         }
         Ok(())
     })?;
-    Ok(levels)
+    Ok(Styles { levels, lists })
 }
 
 fn named_level(name: &str) -> Option<u8> {
@@ -120,7 +130,7 @@ struct Table {
 
 struct Reader<'a> {
     builder: &'a mut Builder,
-    styles: &'a HashMap<String, u8>,
+    styles: &'a Styles,
     paragraph: Paragraph,
     /// Tables in tables: the inner one's text goes into the outer one's cell.
     tables: Vec<Table>,
@@ -135,7 +145,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(builder: &'a mut Builder, styles: &'a HashMap<String, u8>, links: &'a HashMap<String, Relation>) -> Self {
+    fn new(builder: &'a mut Builder, styles: &'a Styles, links: &'a HashMap<String, Relation>) -> Self {
         Self {
             builder,
             styles,
@@ -214,10 +224,12 @@ impl<'a> Reader<'a> {
             table.cell.push_str(&paragraph.text);
             return Ok(());
         }
-        let level = paragraph.style.as_ref().and_then(|style| self.styles.get(style).copied().or_else(|| named_level(style)));
+        let style = paragraph.style.as_ref();
+        let level = style.and_then(|style| self.styles.levels.get(style).copied().or_else(|| named_level(style)));
+        let list = paragraph.list || style.is_some_and(|style| self.styles.lists.contains(style));
         match level {
             Some(level) => self.builder.heading(level, &paragraph.text),
-            None if paragraph.list => self.builder.block(BlockKind::ListItem, &format!("- {}", paragraph.text.trim())),
+            None if list => self.builder.block(BlockKind::ListItem, &format!("- {}", paragraph.text.trim())),
             None => self.builder.paragraph(&paragraph.text),
         }
     }

@@ -21,7 +21,8 @@ pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<Pa
     }
     let mut builder = Builder::new(limits);
     if let Some(core) = archive.read("docProps/core.xml", FORMAT)? {
-        builder.title = core_title(&core, limits)?;
+        // What PowerPoint calls a deck that nobody named.
+        builder.title = core_title(&core, limits)?.filter(|title| !title.starts_with("PowerPoint"));
     }
     let (mut hidden, mut missing) = (Vec::new(), Vec::new());
     for (number, part) in (1_u32..).zip(&slides) {

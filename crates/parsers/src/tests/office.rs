@@ -15,18 +15,25 @@ fn docx_has_headings_lists_and_tables() {
 }
 
 #[test]
-fn docx_keeps_links_notes_and_boxes() {
+fn docx_keeps_links_notes_boxes_and_lists_by_style() {
     let body = r#"<w:document xmlns:w="w" xmlns:r="r" xmlns:mc="mc"><w:body>
       <w:p><w:r><w:t>See </w:t></w:r><w:hyperlink r:id="rId4"><w:r><w:t>the </w:t></w:r><w:r><w:t>terms</w:t></w:r></w:hyperlink><w:r><w:t>.</w:t></w:r></w:p>
       <w:p><w:r><w:t>Around.</w:t></w:r><w:r><mc:AlternateContent><mc:Choice><w:txbxContent><w:p><w:r><w:t>Box.</w:t></w:r></w:p></w:txbxContent></mc:Choice>
         <mc:Fallback><w:txbxContent><w:p><w:r><w:t>Box.</w:t></w:r></w:p></w:txbxContent></mc:Fallback></mc:AlternateContent></w:r></w:p>
+      <w:p><w:pPr><w:pStyle w:val="Bullet"/></w:pPr><w:r><w:t>point</w:t></w:r></w:p>
     </w:body></w:document>"#;
     let links = r#"<Relationships><Relationship Id="rId4" Type="x/hyperlink" Target="https://x.example/?a=1&amp;b=2" TargetMode="External"/></Relationships>"#;
     let notes = r#"<w:footnotes xmlns:w="w"><w:footnote w:type="separator"><w:p><w:r/></w:p></w:footnote><w:footnote><w:p><w:r><w:t>At the foot.</w:t></w:r></w:p></w:footnote></w:footnotes>"#;
-    let members = [("word/document.xml", body), ("word/_rels/document.xml.rels", links), ("word/footnotes.xml", notes)];
+    let styles = r#"<w:styles xmlns:w="w"><w:style w:styleId="Bullet"><w:name w:val="List Bullet"/><w:pPr><w:numPr/></w:pPr></w:style></w:styles>"#;
+    let members = [
+        ("word/document.xml", body),
+        ("word/styles.xml", styles),
+        ("word/_rels/document.xml.rels", links),
+        ("word/footnotes.xml", notes),
+    ];
     let document = parse("x.docx", archive(&members)).unwrap();
     let text: Vec<&str> = shape(&document).iter().map(|row| row.1).collect();
-    assert_eq!(text, ["See the terms.", "Box.", "Around.", "Footnote 1: At the foot."]);
+    assert_eq!(text, ["See the terms.", "Box.", "Around.", "- point", "Footnote 1: At the foot."]);
     let links: Vec<(&str, &str)> = document.links.iter().map(|link| (link.text.as_str(), link.target.as_str())).collect();
     assert_eq!(links, [("the terms", "https://x.example/?a=1&b=2")]);
 }
