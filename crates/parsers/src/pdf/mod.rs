@@ -17,6 +17,8 @@ use crate::{
 };
 
 const PAGES_MAX: usize = 20_000;
+/// Pages that are named with what is wrong with them; of more it is said how many.
+const BROKEN_SHOWN: usize = 20;
 
 pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<ParsedDocument, ParseFault> {
     let malformed = |error: String| ParseFault::malformed("PDF", error);
@@ -29,11 +31,13 @@ pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<Pa
     let pages = all.min(PAGES_MAX);
     let mut builder = Builder::new(limits);
     builder.title = sheltered(|| Ok(title(&document))).unwrap_or_default();
-    let (mut bare, mut read, mut letters) = (Vec::new(), Vec::new(), 0);
+    let (mut bare, mut broken, mut read, mut letters) = (Vec::new(), 0, Vec::new(), 0);
     let mut headings = Headings::default();
     for page in 0..pages {
         let number = u32::try_from(page + 1).unwrap_or(u32::MAX);
-        match sheltered(|| document.extract_text(page)) {
+        // The first page looks at others for what repeats at their head and foot, and stumbles over those; once.
+        let text = || sheltered(|| document.extract_text(page));
+        match text().or_else(|_| text()) {
             Ok(text) if !text.trim().is_empty() => {
                 letters += text.len() as u64;
                 if letters > limits.output {
@@ -44,7 +48,12 @@ pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<Pa
                 read.push((number, text.replace('\0', "")));
             }
             Ok(_) => bare.push(number),
-            Err(error) => builder.warnings.push(format!("page {number} cannot be read: {}", elide(&error, 120))),
+            Err(error) => {
+                broken += 1;
+                if broken <= BROKEN_SHOWN {
+                    builder.warnings.push(format!("page {number} cannot be read: {}", elide(&error, 120)));
+                }
+            }
         }
     }
     headings.decide();
@@ -54,6 +63,9 @@ pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<Pa
     }
     if builder.title.is_none() {
         builder.title = Some(cover(&builder).unwrap_or_else(|| stem(file_name)));
+    }
+    if broken > BROKEN_SHOWN {
+        builder.warnings.push(format!("{broken} of {pages} pages cannot be read"));
     }
     if pages < all {
         builder.warnings.push(format!("only the first {pages} pages are read"));

@@ -108,7 +108,7 @@ proptest! {
 
     #[test]
     fn any_text_under_any_name_keeps_its_blocks_in_order(
-        text in "(\\PC{0,8}|# |## |\n|\n\n|- |```|\\| a \\| b \\||> |<div>|</div>|\\{|\\}|\"|,|fn f\\(\\) \\{\\}|\t){0,60}",
+        text in "(\\PC{0,8}|# |## |\n|\n\n|- |```|\\| a \\| b \\||> |<div>|</div>|<main>|<table>|<tr>|<th>|<td rowspan=3>|<td colspan=2>|</table>|<pre class='a lang-c'>|</pre>|<dl>|<dt>|<a href='x'>|</a>|\\{|\\}|\"|,|fn f\\(\\) \\{\\}|\t){0,60}",
         name in "x\\.(md|html|csv|json|jsonl|eml|rs|py|ts|tsx|js|go|java|c|h|cpp|sh|txt|pptx|pdf)",
     ) {
         let _ = parse(&name, text);

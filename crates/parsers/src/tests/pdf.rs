@@ -55,3 +55,19 @@ fn a_pdf_goes_by_the_name_it_gives_itself() {
     let several = pdf(&["24|One\nordinary words of the text\n24|Another\nordinary words of the text"]);
     assert_eq!(parse("folder/leave.pdf", several).unwrap().title, "leave");
 }
+
+#[test]
+fn pages_that_cannot_be_read_do_not_take_the_others_along() {
+    let text = String::from_utf8(pdf(&["one", "two", "three"])).unwrap();
+    // The second page's content is no stream any more.
+    let document = parse("x.pdf", text.replace("7 0 obj", "7 ? obj")).unwrap();
+    let pages: Vec<Option<u32>> = document.blocks.iter().map(|block| block.page).collect();
+    assert_eq!((pages, document.pages), (vec![Some(1), Some(3)], Some(3)));
+    assert!(document.warnings.iter().any(|warning| warning.contains('2')), "{:?}", document.warnings);
+    // Cut inside a letter, which the library stumbles over.
+    let mut bytes = text.into_bytes();
+    let at = bytes.windows(7).position(|part| part == b"7 0 obj").unwrap();
+    bytes[at + 1] = 0xF3;
+    let document = parse("x.pdf", bytes).unwrap();
+    assert_eq!(document.blocks.iter().map(|block| block.page).collect::<Vec<_>>(), [Some(1), Some(3)]);
+}
