@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::{
     Registry, RegistryFault,
     apply::{fits, needs},
+    manifest::is_free,
     model::{Alias, AliasMove, Expect},
     store::{self, Move, Reads},
     world::World,
@@ -26,8 +27,7 @@ impl Registry {
     ) -> Result<Alias, RegistryFault> {
         needs(actor, Role::Editor)?;
         fits("the message", MESSAGE_MAX, message.len())?;
-        // `@v3` and `@latest` are read as a number and the newest version before an alias is looked for.
-        if !matches!(Selector::parse(alias.as_str()), Ok(Selector::Alias(_))) {
+        if !is_free(alias) {
             return Err(RegistryFault::AliasReserved { alias: alias.clone() });
         }
         let target = &AssetRef { name: name.clone(), selector: to.clone() };

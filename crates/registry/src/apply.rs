@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use mainspring_catalog::{AuditEntry, AuditTrail, Catalog, Tx};
-use mainspring_kernel::{Actor, AssetKind, Clock, Role, id::AssetId};
+use mainspring_kernel::{Actor, AssetKind, Clock, Digest, Role, id::AssetId};
 use serde_json::{Value, json};
 
 use crate::{
     fault::RegistryFault,
     manifest::{self, BYTES_MAX, DRAFTS_MAX, Draft, Manifest},
     model::Version,
-    plan::{self, Action, Change, Plan},
+    plan::{self, Action, Change, Plan, PlannedMove},
     spec::{KindDescriptor, ParsedSpec, SpecFault},
-    store::{self, Reads, VersionRow},
+    store::{self, Move, Reads, VersionRow},
     world::World,
 };
 
@@ -49,32 +49,9 @@ impl Registry {
         self.kinds.iter().find(|known| known.kind == kind).ok_or(RegistryFault::UnsupportedKind { kind })
     }
 
-    /// The JSON Schema of a kind's manifests: the envelope with the spec's schema inside.
+    /// The JSON Schema of a kind's manifests.
     pub fn schema(&self, kind: AssetKind) -> Result<Value, RegistryFault> {
-        let mut spec = (self.descriptor(kind)?.schema)();
-        // `$ref`s in the spec's schema start at its own root, which moves to the envelope's.
-        let definitions = spec.as_object_mut().and_then(|fields| {
-            fields.remove("$schema");
-            fields.remove("$defs")
-        });
-        let mut schema = json!({
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "title": kind.as_str(),
-            "type": "object",
-            "required": ["apiVersion", "kind", "name", "spec"],
-            "additionalProperties": false,
-            "properties": {
-                "apiVersion": { "const": manifest::API_VERSION },
-                "kind": { "const": kind.as_str() },
-                "name": { "type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,62}$" },
-                "description": { "type": ["string", "null"] },
-                "spec": spec,
-            },
-        });
-        if let Some(definitions) = definitions {
-            schema["$defs"] = definitions;
-        }
-        Ok(schema)
+        Ok(self.descriptor(kind)?.manifest_schema())
     }
 
     /// A stored spec, read by its kind again.
@@ -102,8 +79,19 @@ impl Registry {
     }
 
     /// Makes the drafts so: all of them, or none and every reason why.
-    #[tracing::instrument(skip_all, fields(project.id = %actor.project, registry.drafts = drafts.len()))]
     pub async fn apply(&self, actor: &Actor, drafts: &[Draft], message: &str) -> Result<Plan, RegistryFault> {
+        self.apply_planned(actor, drafts, message, None).await
+    }
+
+    /// Like `apply`, if what it would do now is still what was planned.
+    #[tracing::instrument(skip_all, fields(project.id = %actor.project, registry.drafts = drafts.len()))]
+    pub async fn apply_planned(
+        &self,
+        actor: &Actor,
+        drafts: &[Draft],
+        message: &str,
+        expected: Option<Digest>,
+    ) -> Result<Plan, RegistryFault> {
         needs(actor, Role::Editor)?;
         fits("the message", MESSAGE_MAX, message.len())?;
         let manifests = self.check(drafts).await?;
@@ -112,6 +100,9 @@ impl Registry {
             .transact(|mut tx| async move {
                 let mut world = World::new(Reads::Tx(&mut tx), actor.project);
                 let plan = plan::plan(&mut world, manifests).await?;
+                if expected.is_some_and(|expected| expected != plan.digest()) {
+                    return Err(RegistryFault::PlanMoved);
+                }
                 self.write(&mut tx, actor, &plan, message).await?;
                 Ok((tx, plan))
             })
@@ -163,6 +154,21 @@ impl Registry {
             self.write_references(tx, actor, change).await?;
             let detail = json!({ "action": change.action, "number": change.after.number, "digest": change.after.digest });
             self.record(tx, actor, "asset.apply", change.after.to_string(), detail).await?;
+        }
+        for change in plan.changes.iter().filter(|change| !change.aliases.is_empty()) {
+            self.write_aliases(tx, actor, change, message).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_aliases(&self, tx: &mut Tx, actor: &Actor, change: &Change, message: &str) -> Result<(), RegistryFault> {
+        let asset = self.asset_in(tx, actor, change).await?;
+        let now = self.clock.now();
+        for PlannedMove { alias, from, to } in &change.aliases {
+            let step = Move { asset, alias, from: *from, to: Some(*to), now, by: actor.principal, message };
+            store::move_alias(tx, step).await?;
+            let subject = format!("{} {}@{alias}", change.kind, change.name);
+            self.record(tx, actor, "alias.set", subject, json!({ "from": from, "to": to })).await?;
         }
         Ok(())
     }

@@ -55,6 +55,8 @@ pub enum RegistryFault {
     Forbidden { needed: Role },
     #[error("alias `{alias}` names {}, not what was expected", found.map_or_else(|| "nothing".to_owned(), |number| format!("v{number}")))]
     AliasMoved { alias: Name, found: Option<u32> },
+    #[error("something moved since the plan was made, so nothing was applied")]
+    PlanMoved,
     #[error("alias `{alias}` does not exist")]
     AliasNotFound { alias: Name },
     #[error("`{alias}` cannot be an alias: it already means a version")]
@@ -95,7 +97,7 @@ impl Fault for RegistryFault {
             }
             Self::UnsupportedKind { .. } => FaultKind::Unsupported,
             Self::Forbidden { .. } => FaultKind::Forbidden,
-            Self::AliasMoved { .. } | Self::Cycle { .. } | Self::RunEnded { .. } => FaultKind::Conflict,
+            Self::AliasMoved { .. } | Self::PlanMoved | Self::Cycle { .. } | Self::RunEnded { .. } => FaultKind::Conflict,
             Self::TooLarge { .. } => FaultKind::TooLarge,
             Self::Catalog(source) => source.kind(),
             Self::Interrupted => FaultKind::Internal,
@@ -110,6 +112,7 @@ impl Fault for RegistryFault {
             Self::UnsupportedKind { .. } => "registry-unsupported-kind",
             Self::Forbidden { .. } => "registry-forbidden",
             Self::AliasMoved { .. } => "registry-alias-moved",
+            Self::PlanMoved => "registry-plan-moved",
             Self::AliasNotFound { .. } => "registry-alias-not-found",
             Self::AliasReserved { .. } => "registry-alias-reserved",
             Self::Cycle { .. } => "registry-cycle",
@@ -127,6 +130,7 @@ impl Fault for RegistryFault {
             Self::Rejected { problems } if problems.len() > 1 => {
                 Some(problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))
             }
+            Self::PlanMoved => Some("plan again, and apply what you then see".to_owned()),
             Self::Catalog(source) => source.hint(),
             _ => None,
         }

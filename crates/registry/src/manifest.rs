@@ -1,6 +1,6 @@
 //! From text to manifests, collecting everything that is wrong on the way.
 
-use mainspring_kernel::{AssetKind, Name, text};
+use mainspring_kernel::{AssetKind, Name, Selector, text};
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
@@ -11,12 +11,13 @@ use crate::{
 };
 
 pub const API_VERSION: &str = "mainspring/v1";
-const FIELDS: [&str; 5] = ["apiVersion", "kind", "name", "description", "spec"];
+const FIELDS: [&str; 6] = ["apiVersion", "kind", "name", "description", "aliases", "spec"];
 /// All drafts of one apply together. A folder of specs is text that people wrote.
 pub(crate) const BYTES_MAX: usize = 8 << 20;
 pub(crate) const DRAFTS_MAX: usize = 2_000;
 const DEPTH_MAX: usize = 500;
 const DESCRIPTION_MAX: usize = 2_000;
+const ALIASES_MAX: usize = 50;
 
 /// One manifest as somebody wrote it.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +34,8 @@ pub struct Manifest {
     pub kind: AssetKind,
     pub name: Name,
     pub description: Option<String>,
+    /// Names for the version that the spec becomes; no part of it.
+    pub aliases: Vec<Name>,
     pub spec: ParsedSpec,
 }
 
@@ -133,6 +136,7 @@ fn parse(kinds: &[KindDescriptor], draft: &Draft) -> Result<Manifest, Vec<Proble
     let descriptor = keep(read_kind(kinds, draft, fields), &mut problems);
     let name = keep(read_name(draft, fields), &mut problems);
     let description = keep(read_description(draft, fields), &mut problems);
+    let aliases = keep(read_aliases(draft, fields), &mut problems);
     let spec = match (descriptor, fields.get("spec")) {
         (_, None) => {
             problems.push(problem(draft, "spec", ProblemKind::Manifest, "missing field `spec`".to_owned()));
@@ -147,9 +151,9 @@ fn parse(kinds: &[KindDescriptor], draft: &Draft) -> Result<Manifest, Vec<Proble
         },
         (None, Some(_)) => None,
     };
-    match (descriptor, name, description, spec) {
-        (Some(descriptor), Some(name), Some(description), Some(spec)) if problems.is_empty() => {
-            Ok(Manifest { origin: draft.origin.clone(), kind: descriptor.kind, name, description, spec })
+    match (descriptor, name, description, aliases, spec) {
+        (Some(descriptor), Some(name), Some(description), Some(aliases), Some(spec)) if problems.is_empty() => {
+            Ok(Manifest { origin: draft.origin.clone(), kind: descriptor.kind, name, description, aliases, spec })
         }
         _ => Err(problems),
     }
@@ -215,6 +219,33 @@ fn read_description(draft: &Draft, fields: &Map<String, Value>) -> Result<Option
             Err(problem(draft, "description", ProblemKind::Manifest, message))
         }
     }
+}
+
+fn read_aliases(draft: &Draft, fields: &Map<String, Value>) -> Result<Vec<Name>, Problem> {
+    let fault = |message: String| problem(draft, "aliases", ProblemKind::Manifest, message);
+    let given = match fields.get("aliases") {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Array(given)) if given.len() <= ALIASES_MAX => given,
+        Some(_) => return Err(fault(format!("aliases must be a list of at most {ALIASES_MAX} names"))),
+    };
+    let mut aliases = Vec::with_capacity(given.len());
+    for alias in given {
+        let text = alias.as_str().ok_or_else(|| fault("an alias must be a string".to_owned()))?;
+        let alias: Name = text.parse().map_err(|source: mainspring_kernel::name::NameFault| fault(source.to_string()))?;
+        if !is_free(&alias) {
+            return Err(fault(format!("`{alias}` cannot be an alias: it already means a version")));
+        }
+        if !aliases.contains(&alias) {
+            aliases.push(alias);
+        }
+    }
+    aliases.sort();
+    Ok(aliases)
+}
+
+/// `@v3` and `@latest` are read as a number and the newest version before an alias is looked for.
+pub(crate) fn is_free(alias: &Name) -> bool {
+    matches!(Selector::parse(alias.as_str()), Ok(Selector::Alias(_)))
 }
 
 fn parse_spec(descriptor: &KindDescriptor, spec: &Value) -> Result<ParsedSpec, Vec<SpecProblem>> {

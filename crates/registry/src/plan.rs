@@ -23,7 +23,17 @@ impl Plan {
     /// Whether applying would write nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.changes.iter().all(|change| change.action == Action::Unchanged)
+        self.changes.iter().all(|change| change.action == Action::Unchanged && change.aliases.is_empty())
+    }
+
+    /// Names what was planned from what was there: two plans with one digest do the same to the same.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let changes = self.changes.iter().map(|change| {
+            let Change { action, before, after, references, aliases, .. } = change;
+            json!({ "action": action, "before": before, "after": after, "references": references, "aliases": aliases })
+        });
+        Digest::of_json(&Value::Array(changes.collect()))
     }
 }
 
@@ -38,6 +48,8 @@ pub struct Change {
     /// The newest version afterwards.
     pub after: Pin,
     pub references: Vec<ResolvedReference>,
+    /// Aliases that will name another version than now.
+    pub aliases: Vec<PlannedMove>,
     /// What an update changes, as lines; empty for the other actions.
     pub diff: Vec<DiffLine>,
     #[serde(skip)]
@@ -54,12 +66,21 @@ pub enum Action {
     Unchanged,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedMove {
+    pub alias: Name,
+    /// Absent when the alias is new.
+    pub from: Option<u32>,
+    pub to: u32,
+}
+
 /// Plans all manifests together, so that their references may be in any order.
 pub(crate) async fn plan(world: &mut World<'_>, manifests: &[Manifest]) -> Result<Plan, RegistryFault> {
     let mut changes = Vec::with_capacity(manifests.len());
     for manifest in manifests {
         let change = first_draft(world, manifest).await?;
-        let planned = Planned { pin: change.after.clone(), references: manifest.spec.references.clone() };
+        let (references, aliases) = (manifest.spec.references.clone(), manifest.aliases.clone());
+        let planned = Planned { pin: change.after.clone(), references, aliases };
         world.planned.insert((manifest.kind, manifest.name.clone()), planned);
         changes.push(change);
     }
@@ -75,7 +96,7 @@ pub(crate) async fn plan(world: &mut World<'_>, manifests: &[Manifest]) -> Resul
 
 /// The change without its references, which need every other draft's.
 async fn first_draft(world: &mut World<'_>, manifest: &Manifest) -> Result<Change, RegistryFault> {
-    let Manifest { origin, kind, name, description, spec } = manifest;
+    let Manifest { origin, kind, name, description, aliases, spec } = manifest;
     let digest = digest(*kind, description.as_deref(), &spec.canonical);
     let current = world.current(*kind, name).await?;
     let pin = |number, digest| Pin { kind: *kind, name: name.clone(), number, digest };
@@ -96,6 +117,7 @@ async fn first_draft(world: &mut World<'_>, manifest: &Manifest) -> Result<Chang
         let new = serde_json::from_str(&canonical_json(&spec.canonical)).unwrap_or_default();
         diff = diff::lines(&side(summary.description.as_deref(), &old), &side(description.as_deref(), &new));
     }
+    let aliases = moves(world, current.as_ref(), aliases, number).await?;
     Ok(Change {
         origin: origin.clone(),
         action,
@@ -104,10 +126,28 @@ async fn first_draft(world: &mut World<'_>, manifest: &Manifest) -> Result<Chang
         before: current.map(|current| pin(current.number, current.digest)),
         after: pin(number, digest),
         references: Vec::new(),
+        aliases,
         diff,
         description: description.clone(),
         canonical: canonical_json(&spec.canonical),
     })
+}
+
+async fn moves(
+    world: &mut World<'_>,
+    current: Option<&Current>,
+    aliases: &[Name],
+    to: u32,
+) -> Result<Vec<PlannedMove>, RegistryFault> {
+    let known = match current {
+        Some(current) if !aliases.is_empty() => world.reads.aliases(current.id).await?,
+        _ => Vec::new(),
+    };
+    let step = |alias: &Name| {
+        let from = known.iter().find(|known| known.name == *alias).map(|known| known.number);
+        PlannedMove { alias: alias.clone(), from, to }
+    };
+    Ok(aliases.iter().map(step).filter(|step| step.from != Some(to)).collect())
 }
 
 /// The digest of a version: the same text under another name has the same digest.

@@ -2,7 +2,9 @@
 
 use mainspring_kernel::{AssetKind, AssetRef, Fault, FaultKind, text};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::manifest::API_VERSION;
 
 /// A kind of asset this build can take.
 #[derive(Debug, Clone, Copy)]
@@ -11,6 +13,42 @@ pub struct KindDescriptor {
     /// The JSON Schema of the spec, published and used to name problems.
     pub schema: fn() -> Value,
     pub parse: fn(&Value) -> Result<ParsedSpec, SpecFault>,
+}
+
+impl KindDescriptor {
+    /// The JSON Schema of a manifest of the kind: the envelope with the spec's schema inside.
+    #[must_use]
+    pub fn manifest_schema(&self) -> Value {
+        let mut spec = (self.schema)();
+        // `$ref`s in the spec's schema start at its own root, which moves to the envelope's.
+        let definitions = spec.as_object_mut().and_then(|fields| {
+            fields.remove("$schema");
+            fields.remove("$defs")
+        });
+        let mut schema = json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": self.kind.as_str(),
+            "type": "object",
+            "required": ["apiVersion", "kind", "name", "spec"],
+            "additionalProperties": false,
+            "properties": {
+                "apiVersion": { "const": API_VERSION },
+                "kind": { "const": self.kind.as_str() },
+                "name": { "type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,62}$" },
+                "description": { "type": ["string", "null"] },
+                "aliases": {
+                    "description": "Names that will point to the version this text becomes.",
+                    "type": ["array", "null"],
+                    "items": { "type": "string" },
+                },
+                "spec": spec,
+            },
+        });
+        if let Some(definitions) = definitions {
+            schema["$defs"] = definitions;
+        }
+        schema
+    }
 }
 
 /// A spec that is valid by itself; whether what it names exists is not yet known.

@@ -21,6 +21,7 @@ pub(crate) type Key = (AssetKind, Name);
 pub(crate) struct Planned {
     pub(crate) pin: Pin,
     pub(crate) references: Vec<Reference>,
+    pub(crate) aliases: Vec<Name>,
 }
 
 pub(crate) struct World<'w> {
@@ -83,12 +84,12 @@ impl<'w> World<'w> {
     }
 
     fn planned_version(&self, kind: AssetKind, target: &AssetRef) -> Option<Pin> {
-        let pin = &self.planned.get(&(kind, target.name.clone()))?.pin;
+        let Planned { pin, aliases, .. } = self.planned.get(&(kind, target.name.clone()))?;
         let meant = match &target.selector {
             Selector::Latest => true,
             Selector::Number(number) => *number == pin.number,
             Selector::Digest(digest) => *digest == pin.digest,
-            Selector::Alias(_) => false,
+            Selector::Alias(alias) => aliases.contains(alias),
         };
         meant.then(|| pin.clone())
     }

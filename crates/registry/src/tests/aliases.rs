@@ -7,8 +7,8 @@ use mainspring_kernel::{AssetKind, Fault, FaultKind, Name, PageRequest, Selector
 use mainspring_testservers::on_every_engine;
 use tokio::task::JoinSet;
 
-use super::{Room, prompt};
-use crate::{Alias, Expect, RegistryFault};
+use super::{Room, chain, prompt};
+use crate::{Action, Alias, Draft, Expect, RegistryFault};
 
 on_every_engine!(Catalog: [
     an_alias_moves_and_remembers,
@@ -17,6 +17,7 @@ on_every_engine!(Catalog: [
     words_that_already_mean_a_version_are_no_aliases,
     an_alias_that_is_missing_names_the_nearest,
     a_removed_alias_is_gone_but_not_forgotten,
+    a_draft_names_its_version_in_the_same_transaction,
     readers_do_not_move_aliases,
 ]);
 
@@ -143,4 +144,36 @@ async fn readers_do_not_move_aliases(catalog: Catalog) {
     assert_eq!(set.unwrap_err().kind(), FaultKind::Forbidden);
     let removed = room.registry.remove_alias(&room.reader, (KIND, &asset), &alias, Expect::Anything, "").await;
     assert_eq!(removed.unwrap_err().kind(), FaultKind::Forbidden);
+}
+
+fn named(mut draft: Draft, aliases: &[&str]) -> Draft {
+    draft.value["aliases"] = serde_json::json!(aliases);
+    draft
+}
+
+async fn a_draft_names_its_version_in_the_same_transaction(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    // A reference by the alias is to the version that the same apply makes.
+    let drafts = [chain("answer", &["prompt:greeting@production"]), named(prompt("greeting", "one"), &["production", "stable"])];
+    let plan = room.apply(&drafts).await.unwrap();
+    assert_eq!(plan.changes[0].references[0].pin, plan.changes[1].after);
+    assert_eq!(room.moves("production").await, [(1, None, Some(1))]);
+    assert!(room.apply(&drafts).await.unwrap().is_empty(), "saying it again moves nothing");
+
+    let moved = room.apply(&[named(prompt("greeting", "two"), &["production"])]).await.unwrap();
+    assert_eq!((moved.changes[0].action, moved.changes[0].aliases[0].from), (Action::Update, Some(1)));
+    let version = async |target: &str| room.version(KIND, target).await.unwrap().pin.number;
+    assert_eq!((version("greeting@production").await, version("greeting@stable").await), (2, 1));
+    // The text is the same, the name is new: a change, though no new version.
+    let named_only = room.apply(&[named(prompt("greeting", "two"), &["candidate"])]).await.unwrap();
+    assert_eq!((named_only.changes[0].action, named_only.is_empty()), (Action::Unchanged, false));
+    assert_eq!(version("greeting@candidate").await, 2);
+
+    for wrong in [&["v3"][..], &["latest"], &["Not A Name"]] {
+        let fault = room.apply(&[named(prompt("greeting", "three"), wrong)]).await.unwrap_err();
+        assert_eq!(fault.code(), "registry-rejected", "{wrong:?}");
+    }
+    let bad = [named(prompt("greeting", "three"), &["production"]), chain("broken", &["prompt:nothing"])];
+    room.apply(&bad).await.unwrap_err();
+    assert_eq!(version("greeting@production").await, 2, "what is refused moves no alias");
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::{Room, chain, draft, prompt};
-use crate::{Action, Draft, LineChange, ProblemKind, RegistryFault};
+use crate::{Action, Draft, Expect, LineChange, ProblemKind, RegistryFault};
 
 on_every_engine!(Catalog: [
     applying_the_same_text_again_changes_nothing,
@@ -23,6 +23,7 @@ on_every_engine!(Catalog: [
     readers_cannot_write_and_strangers_see_nothing,
     lists_page_by_cursor,
     applies_at_once_make_consecutive_versions,
+    a_plan_is_applied_as_it_was_seen_or_not_at_all,
     a_change_whose_audit_entry_fails_is_not_made,
     a_schema_describes_the_whole_manifest,
     every_statement_compiles,
@@ -280,6 +281,32 @@ async fn applies_at_once_make_consecutive_versions(catalog: Catalog) {
     let mut numbers = writers.join_all().await;
     numbers.sort_unstable();
     assert_eq!(numbers, [1, 2, 3, 4, 5, 6]);
+}
+
+async fn a_plan_is_applied_as_it_was_seen_or_not_at_all(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    room.apply(&[prompt("greeting", "one")]).await.unwrap();
+    let drafts = [prompt("greeting", "two"), chain("answer", &["prompt:greeting@production"])];
+    let apply = async |expected| room.registry.apply_planned(&room.editor, &drafts, "", Some(expected)).await;
+    let set = async |number: u32| {
+        let (name, alias) = ("greeting".parse().unwrap(), "production".parse().unwrap());
+        let to = Selector::Number(number);
+        room.registry.set_alias(&room.editor, (AssetKind::Prompt, &name), (&alias, &to), Expect::Anything, "").await.unwrap()
+    };
+    set(1).await;
+    let seen = room.registry.plan(&room.reader, &drafts).await.unwrap();
+    assert_eq!(room.registry.plan(&room.reader, &drafts).await.unwrap().digest(), seen.digest());
+    // A version in between, then an alias that the plan's references went through.
+    room.apply(&[prompt("greeting", "between")]).await.unwrap();
+    let fault = apply(seen.digest()).await.unwrap_err();
+    assert_eq!((fault.kind(), fault.code()), (FaultKind::Conflict, "registry-plan-moved"));
+    let seen = room.registry.plan(&room.reader, &drafts).await.unwrap();
+    set(2).await;
+    assert_eq!(apply(seen.digest()).await.unwrap_err().code(), "registry-plan-moved");
+    assert_eq!(room.version(AssetKind::Chain, "answer").await.unwrap_err().code(), "registry-not-found");
+    let seen = room.registry.plan(&room.reader, &drafts).await.unwrap();
+    assert_eq!(apply(seen.digest()).await.unwrap().changes, seen.changes);
+    assert_eq!(room.version(AssetKind::Prompt, "greeting").await.unwrap().pin.number, 3);
 }
 
 #[derive(Debug)]
