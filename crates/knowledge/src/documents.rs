@@ -205,7 +205,7 @@ pub(crate) async fn stats(inner: &Inner, actor: &Actor, name: &Name) -> Result<S
         bytes: 0,
         synced: place.state.as_ref().and_then(|state| state.synced),
         running: place.state.as_ref().and_then(|state| state.held_by(inner.clock.now())).map(str::to_owned),
-        last_run: store::run::latest(&inner.catalog, &place.key).await?.map(|run| crate::service::shown(actor, run)),
+        last_run: store::run::latest(&inner.catalog, &place.key).await?.map(|run| crate::service::shown(inner, actor, run)),
         embedder: active.map(|row| row.embedder.clone()),
         dimensions: active.map(|row| row.dimensions),
         version: active.zip(place.state.as_ref()).and_then(|(row, state)| version_of(row, state)),
@@ -236,16 +236,16 @@ fn count(stats: &mut Stats, audiences: Vec<crate::store::Audience>, labels: &Lab
         if audience.status == DocumentStatus::Forgotten || !labels.may_see(&audience.labels) {
             continue;
         }
-        if audience.status == DocumentStatus::Skipped {
-            stats.skipped += audience.documents;
-            continue;
-        }
         let source = sources.entry(audience.source.clone()).or_insert_with(|| SourceStats {
             key: audience.source.clone(),
             documents: 0,
             failed: 0,
             newest: None,
         });
+        if audience.status == DocumentStatus::Skipped {
+            stats.skipped += audience.documents;
+            continue;
+        }
         source.documents += audience.documents;
         source.newest = source.newest.max(audience.newest);
         stats.documents += audience.documents;

@@ -168,6 +168,7 @@ async fn bury(
     for id in &wanted.documents {
         document::forget(tx, key, id, now).await?;
     }
+    store::run::forget(tx, key, &wanted.documents).await?;
     Ok(())
 }
 

@@ -9,8 +9,6 @@ use mainspring_kernel::{
 use mainspring_lake::LakeVersion;
 use serde::{Deserialize, Serialize};
 
-use crate::source::Note;
-
 /// A knowledge of a project.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KnowledgeKey {
@@ -80,7 +78,8 @@ impl<'de> Deserialize<'de> for DocumentId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DocumentStatus {
-    /// Searchable. With a reason: what is searchable is older than what the source holds now.
+    /// Searchable. With a reason: what is searchable is older than what the source holds now, or there is
+    /// nothing to search in it.
     Ready,
     Failed,
     /// Of a kind that holds no text for us.
@@ -120,6 +119,23 @@ pub struct Reason {
     pub detail: String,
 }
 
+/// What a source said of a document's content when it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Origin {
+    /// The commit it was read from; later ones that do not touch it leave this as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// In the words of the source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fetched: Option<Timestamp>,
+}
+
+/// There is nothing in the document that could be searched.
+pub(crate) const NO_TEXT: &str = "parse-no-text";
+
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Document {
     pub id: DocumentId,
@@ -141,6 +157,10 @@ pub struct Document {
     pub tokens: u64,
     pub status: DocumentStatus,
     pub reason: Option<Reason>,
+    /// What a person should know of it: pages without a text layer, bytes that were no text.
+    pub warnings: Vec<Reason>,
+    /// `None`: not read by this run, or before this was kept.
+    pub origin: Option<Origin>,
     pub updated: Timestamp,
 }
 
@@ -221,6 +241,9 @@ pub struct Progress {
     pub encoder_busy: Option<f64>,
     pub elapsed_seconds: f64,
     pub eta_seconds: Option<f64>,
+    /// The document taken up last. Told while the run is under way and never kept: a name outlives nothing.
+    #[serde(skip)]
+    pub current: Option<String>,
 }
 
 impl Progress {
@@ -243,6 +266,7 @@ impl Progress {
             encoder_busy: report.encoder_busy,
             elapsed_seconds: report.seconds,
             eta_seconds: None,
+            current: None,
             seen: self.seen,
             to_do: self.to_do,
         }
@@ -257,14 +281,29 @@ pub struct Failure {
     pub path: String,
     pub code: String,
     pub detail: String,
-    /// Who may see the document, and so its name.
-    pub labels: Vec<String>,
+    /// Who may see the document, and so its name; `None`: only who sees everything.
+    pub labels: Option<Vec<String>>,
     /// It failed in an earlier run, and nothing changed since.
     pub known: bool,
 }
 
+/// Something worth telling that stopped nothing: a link that leaves the root, a page without a text layer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    #[serde(default)]
+    pub document: Option<DocumentId>,
+    pub source: String,
+    pub path: String,
+    pub code: String,
+    pub detail: String,
+    /// Who may hear of it; `None`: only who sees everything.
+    #[serde(default)]
+    pub labels: Option<Vec<String>>,
+}
+
 /// What an ingestion did.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Report {
     pub added: u64,
     pub changed: u64,
@@ -285,9 +324,12 @@ pub struct Report {
     pub tokens_per_second: Option<f64>,
     pub encoder_busy: Option<f64>,
     pub failures: Vec<Failure>,
-    pub notes: Vec<Note>,
-    /// More failures or notes than are kept by name.
+    /// More failures than are kept by name.
     pub unlisted: u64,
+    #[serde(alias = "notes")]
+    pub warnings: Vec<Warning>,
+    /// More warnings than are kept.
+    pub warnings_left_out: u64,
     pub version: Option<KnowledgeVersion>,
     pub tag: Option<String>,
     /// A table built beside the old one took over.
@@ -295,17 +337,29 @@ pub struct Report {
 }
 
 impl Report {
+    /// Takes the names of documents out; whether there were any.
+    pub(crate) fn forget(&mut self, documents: &[DocumentId]) -> bool {
+        let before = self.failures.len() + self.warnings.len();
+        let is_gone = |id: Option<&DocumentId>| id.is_some_and(|id| documents.contains(id));
+        self.failures.retain(|failure| !is_gone(failure.document.as_ref()));
+        self.warnings.retain(|warning| !is_gone(warning.document.as_ref()));
+        before != self.failures.len() + self.warnings.len()
+    }
+
     /// The report without the names of documents these labels do not show.
     #[must_use]
     pub fn visible_to(mut self, labels: &Labels) -> Self {
         if *labels == Labels::All {
             return self;
         }
-        self.failures.retain(|failure| labels.may_see(&failure.labels));
-        // Counts of everything, and notes about files that are no documents, tell of what is hidden.
+        let hears = |of: Option<&[String]>| of.is_some_and(|of| labels.may_see(of));
+        self.failures.retain(|failure| hears(failure.labels.as_deref()));
+        self.warnings.retain(|warning| hears(warning.labels.as_deref()));
+        // Counts of everything tell of what is hidden.
         let failed = self.failures.len() as u64;
         Self {
             failures: self.failures,
+            warnings: self.warnings,
             failed,
             seconds: self.seconds,
             version: self.version,

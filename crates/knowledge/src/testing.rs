@@ -27,6 +27,7 @@ use mainspring_llm::{
 use mainspring_parsers::{Block, BlockKind, ParsedDocument};
 use mainspring_registry::{Draft, Registry};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::{Answer, IngestOptions, KnowledgeConfig, KnowledgeFault, Knowledges, Parse, Parts, Report, SourcePolicy, kind};
 
@@ -108,10 +109,13 @@ impl TextTokenizer for WordTokens {
     }
 }
 
-/// Paragraphs and `#` headings, where links lead is not spoken; a text with `UNPARSEABLE` in it is refused.
+/// Paragraphs and `#` headings, where links lead is not spoken. A text with `UNPARSEABLE` in it is refused, one with
+/// `BLURRED` warned of; one with `SCANNED` has no text, and one with `SLOW` waits to be let go on.
 #[derive(Debug, Default)]
 pub(crate) struct SmallParser {
     pub parsed: AtomicU64,
+    pub reached: Notify,
+    pub go_on: Notify,
     /// It is a parser of before.
     pub older: AtomicBool,
 }
@@ -138,7 +142,17 @@ impl Parse for SmallParser {
         if text.contains("UNPARSEABLE") {
             return Err(Box::new(Unparseable));
         }
-        let mut document = parsed(&text);
+        if text.contains("SLOW") {
+            self.reached.notify_one();
+            self.go_on.notified().await;
+        }
+        let mut document = parsed(if text.contains("SCANNED") { "" } else { &text });
+        if text.contains("SCANNED") {
+            document.pages = Some(2);
+            document.warnings = vec!["no text layer on 2 of 2 pages: 1, 2".to_owned()];
+        } else if text.contains("BLURRED") {
+            document.warnings = vec!["it is blurred".to_owned()];
+        }
         if self.older.load(Ordering::SeqCst) {
             document.made_by = serde_json::from_value(json!(1)).unwrap();
         }
@@ -192,6 +206,10 @@ pub(crate) struct Room {
 impl Room {
     pub(crate) async fn open() -> Self {
         let catalog = Catalog::open("sqlite::memory:").await.unwrap();
+        Self::on(catalog).await
+    }
+
+    pub(crate) async fn on(catalog: Catalog) -> Self {
         Self::over(catalog, tempfile::tempdir().unwrap()).await
     }
 
@@ -322,7 +340,7 @@ impl Room {
 }
 
 pub(crate) fn policy(home: &Path) -> SourcePolicy {
-    SourcePolicy::in_dir(home.join("work"))
+    SourcePolicy { local_git: true, ..SourcePolicy::in_dir(home.join("work")) }
 }
 
 pub(crate) fn target(name: &str) -> AssetRef {

@@ -1,7 +1,7 @@
 //! How far a run is and how fast: written by its stages, read by whoever watches.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
@@ -12,6 +12,17 @@ use crate::model::{Progress, Stage};
 #[derive(Debug, Clone)]
 pub(super) struct Meter {
     inner: Arc<Inner>,
+}
+
+/// Reads a run's meter for as long as the run goes on.
+#[derive(Debug)]
+pub(crate) struct Gauge(Weak<Inner>);
+
+impl Gauge {
+    /// `None`: the run has ended.
+    pub(crate) fn now(&self) -> Option<Progress> {
+        self.0.upgrade().map(|inner| Meter { inner }.now())
+    }
 }
 
 #[derive(Debug)]
@@ -39,6 +50,10 @@ impl Meter {
         Self { inner: Arc::new(inner) }
     }
 
+    pub(super) fn gauge(&self) -> Gauge {
+        Gauge(Arc::downgrade(&self.inner))
+    }
+
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut state);
@@ -51,6 +66,7 @@ impl Meter {
     pub(super) fn enter(&self, stage: Stage) {
         self.change(|state| {
             state.progress.stage = stage;
+            state.progress.current = None;
             if stage == Stage::Working {
                 state.working_since = Some(Instant::now());
             }

@@ -20,9 +20,9 @@ use super::{
 use crate::{
     chunk::ChunkSpec,
     fault::KnowledgeFault,
-    model::{Document, DocumentId, DocumentStatus, Failure, KnowledgeKey, Reason},
+    model::{Document, DocumentId, DocumentStatus, Failure, KnowledgeKey, Origin, Reason, Warning},
     service::Inner,
-    source::{Content, Fetched, Listed, Note, Source, names},
+    source::{Content, Fetched, Listed, Source, names},
     store::{
         Known,
         document::{self, Change},
@@ -48,12 +48,22 @@ struct Seen {
     digest: Digest,
     bytes: u64,
     media_type: Option<String>,
+    origin: Option<Origin>,
+}
+
+/// Where a text that is to be written came from.
+struct Came {
+    digest: Digest,
+    fingerprint: Option<String>,
+    bytes: u64,
+    /// `None`: from what was kept.
+    origin: Option<Origin>,
 }
 
 impl Seen {
-    fn of(digest: Digest, bytes: &Bytes, listed: &Listed, said: Option<&str>) -> Self {
+    fn of(digest: Digest, bytes: &Bytes, listed: &Listed, (said, origin): (Option<&str>, &Origin)) -> Self {
         let media_type = mainspring_parsers::likely_media_type(Some(bytes), &listed.path, said);
-        Self { digest, bytes: bytes.len() as u64, media_type }
+        Self { digest, bytes: bytes.len() as u64, media_type, origin: Some(origin.clone()) }
     }
 }
 
@@ -66,8 +76,9 @@ pub(super) struct Findings {
 #[derive(Debug, Default, Clone)]
 pub(super) struct Found {
     pub failures: Vec<Failure>,
-    pub notes: Vec<Note>,
     pub unlisted: u64,
+    pub warnings: Vec<Warning>,
+    pub warnings_left_out: u64,
     pub added: u64,
     pub changed: u64,
     pub same: u64,
@@ -76,6 +87,8 @@ pub(super) struct Found {
 
 /// More names than this help nobody, and would grow without bound.
 const NAMED: usize = 10_000;
+/// Each document keeps its own as well.
+const WARNED: usize = 200;
 
 impl Findings {
     pub(super) fn change(&self, change: impl FnOnce(&mut Found)) {
@@ -86,8 +99,12 @@ impl Findings {
         self.change(|found| if found.failures.len() < NAMED { found.failures.push(failure) } else { found.unlisted += 1 });
     }
 
-    pub(super) fn note(&self, note: Note) {
-        self.change(|found| if found.notes.len() < NAMED { found.notes.push(note) } else { found.unlisted += 1 });
+    pub(super) fn warned(&self, warning: Warning) {
+        self.change(
+            |found| {
+                if found.warnings.len() < WARNED { found.warnings.push(warning) } else { found.warnings_left_out += 1 }
+            },
+        );
     }
 
     pub(super) fn take(&self) -> Found {
@@ -110,6 +127,8 @@ impl Prepare {
     }
 
     async fn item(&self, work: Work) -> Result<Option<Item>, KnowledgeFault> {
+        let path = work.listed().path.clone();
+        self.meter.count(|progress| progress.current = Some(path));
         match work {
             Work::Rewrite { listed, known, parsed } => {
                 let fingerprint = listed.fingerprint.clone();
@@ -126,7 +145,7 @@ impl Prepare {
         let fingerprint = has.and_then(|known| known.fingerprint.as_deref());
         match source.fetch(&listed, fingerprint, self.inner.clock.now()).await {
             Ok(Fetched::Same) => {
-                self.same(&listed, has, listed.fingerprint.clone().or_else(|| fingerprint.map(str::to_owned))).await
+                self.same(&listed, has, (listed.fingerprint.clone().or_else(|| fingerprint.map(str::to_owned)), None)).await
             }
             Ok(Fetched::Content(content)) => self.content(listed, known, content).await,
             Err(fault) => {
@@ -143,27 +162,28 @@ impl Prepare {
     }
 
     async fn content(&self, listed: Listed, known: Option<&Known>, content: Content) -> Result<Option<Item>, KnowledgeFault> {
-        let Content { bytes, media_type, fingerprint } = content;
+        let Content { bytes, media_type, fingerprint, origin } = content;
         let fingerprint = fingerprint.or_else(|| listed.fingerprint.clone());
         let (digest, bytes) = digest_of(bytes).await?;
         if !self.full {
             if let Some(known) = known.filter(|known| known.digest == Some(digest)) {
                 if known.status == DocumentStatus::Ready && known.parsed.is_some() {
-                    return self.same(&listed, Some(known), fingerprint).await;
+                    return self.same(&listed, Some(known), (fingerprint, Some(origin))).await;
                 }
             } else if let Some(parsed) = self.parsed_elsewhere(&listed, &digest, media_type.as_deref()).await? {
                 self.count_change(known, &digest);
-                return self.write(&listed, parsed, digest, fingerprint, bytes.len() as u64).await;
+                let came = Came { digest, fingerprint, bytes: bytes.len() as u64, origin: Some(origin) };
+                return self.write(&listed, parsed, came).await;
             }
         }
         self.count_change(known, &digest);
         let said = media_type.or_else(|| listed.media_type.clone());
-        let seen = Seen::of(digest, &bytes, &listed, said.as_deref());
+        let seen = Seen::of(digest, &bytes, &listed, (said.as_deref(), &origin));
         let size = seen.bytes;
         match text::parse(&self.inner, &listed, said, bytes).await {
             Ok(parsed) => {
                 self.meter.count(|progress| progress.parsed += 1);
-                self.write(&listed, parsed, digest, fingerprint, size).await
+                self.write(&listed, parsed, Came { digest, fingerprint, bytes: size, origin: Some(origin) }).await
             }
             Err(text::ParseFailed::Document(reason)) => Ok(Some(self.failed(&listed, Some(seen), reason, fingerprint))),
             Err(text::ParseFailed::Skipped(reason)) => {
@@ -193,12 +213,12 @@ impl Prepare {
         &self,
         listed: &Listed,
         known: Option<&Known>,
-        fingerprint: Option<String>,
+        (fingerprint, origin): (Option<String>, Option<Origin>),
     ) -> Result<Option<Item>, KnowledgeFault> {
         let Some((known, parsed)) = known.and_then(|known| Some((known, known.parsed?))) else { return Ok(None) };
         if known.row_key == Some(row_key(&parsed, &listed.attributes_digest)) {
             self.findings.change(|found| found.same += 1);
-            return Ok(Some(Item::Change(Change::Fingerprint { id: listed.id.clone(), fingerprint })));
+            return Ok(Some(Item::Change(Change::Fingerprint { id: listed.id.clone(), fingerprint, origin })));
         }
         self.rewrite(listed, Some(known), parsed, fingerprint).await
     }
@@ -220,7 +240,7 @@ impl Prepare {
                     return Ok(Some(item));
                 }
                 let digest = known.and_then(|known| known.digest).unwrap_or(parsed);
-                self.write(listed, text, digest, fingerprint, listed.size.unwrap_or(0)).await
+                self.write(listed, text, Came { digest, fingerprint, bytes: listed.size.unwrap_or(0), origin: None }).await
             }
             // The text was lost; without a fingerprint the next run fetches it again.
             None => {
@@ -235,14 +255,14 @@ impl Prepare {
     async fn parse_anew(&self, listed: &Listed) -> Result<Option<Item>, KnowledgeFault> {
         let Some(source) = self.sources.get(&listed.source) else { return Ok(None) };
         let Ok(Fetched::Content(content)) = source.fetch(listed, None, self.inner.clock.now()).await else { return Ok(None) };
-        let Content { bytes, media_type, fingerprint } = content;
+        let Content { bytes, media_type, fingerprint, origin } = content;
         let fingerprint = fingerprint.or_else(|| listed.fingerprint.clone());
         let (digest, bytes) = digest_of(bytes).await?;
         let size = bytes.len() as u64;
         match text::parse(&self.inner, listed, media_type.or_else(|| listed.media_type.clone()), bytes).await {
             Ok(text) => {
                 self.meter.count(|progress| progress.parsed += 1);
-                self.write(listed, text, digest, fingerprint, size).await
+                self.write(listed, text, Came { digest, fingerprint, bytes: size, origin: Some(origin) }).await
             }
             Err(text::ParseFailed::Document(_) | text::ParseFailed::Skipped(_)) => Ok(None),
             Err(text::ParseFailed::Fatal(fault)) => Err(fault),
@@ -265,23 +285,11 @@ impl Prepare {
         Ok(None)
     }
 
-    async fn write(
-        &self,
-        listed: &Listed,
-        text: ParsedText,
-        digest: Digest,
-        fingerprint: Option<String>,
-        bytes: u64,
-    ) -> Result<Option<Item>, KnowledgeFault> {
+    async fn write(&self, listed: &Listed, text: ParsedText, came: Came) -> Result<Option<Item>, KnowledgeFault> {
+        let Came { digest, fingerprint, bytes, origin } = came;
         let title = text.title().map_or_else(|| names::stem(&listed.path), str::to_owned);
-        for warning in text.warnings() {
-            self.findings.note(Note {
-                source: listed.source.to_string(),
-                path: listed.path.clone(),
-                code: warning.code,
-                detail: warning.detail,
-            });
-        }
+        let (warnings, no_text) = (text.warnings(), text.lacks_text(bytes));
+        self.warn(listed, bytes, &warnings, no_text.as_ref());
         let document = Document {
             id: listed.id.clone(),
             source: listed.source.to_string(),
@@ -298,10 +306,12 @@ impl Prepare {
             chunks: 0,
             tokens: 0,
             status: DocumentStatus::Ready,
-            reason: None,
+            reason: no_text,
+            warnings,
+            origin: origin.clone(),
             updated: self.inner.clock.now(),
         };
-        let seen = Seen { digest, bytes, media_type: Some(document.media_type.clone()) };
+        let seen = Seen { digest, bytes, media_type: Some(document.media_type.clone()), origin };
         let row_key = row_key(&text.digest(), &listed.attributes_digest);
         let (tokenizer, spec, config) = (self.tokenizer.clone(), self.chunking.clone(), self.config);
         let cut = tokio::task::spawn_blocking(move || {
@@ -316,6 +326,24 @@ impl Prepare {
                 Ok(Some(Item::Rows(Box::new(Prepared { document, attributes, fingerprint, row_key, chunks }))))
             }
             Err(reason) => Ok(Some(self.failed(listed, Some(seen), reason, fingerprint))),
+        }
+    }
+
+    /// An empty file is what it looks like: its document says it, and no run repeats it.
+    fn warn(&self, listed: &Listed, bytes: u64, warnings: &[Reason], no_text: Option<&Reason>) {
+        let told = match no_text {
+            Some(reason) if bytes > 0 => std::slice::from_ref(reason),
+            _ => warnings,
+        };
+        for Reason { code, detail } in told {
+            self.findings.warned(Warning {
+                document: Some(listed.id.clone()),
+                source: listed.source.to_string(),
+                path: listed.path.clone(),
+                code: code.clone(),
+                detail: detail.clone(),
+                labels: Some(listed.attributes.labels.to_vec()),
+            });
         }
     }
 
@@ -344,12 +372,14 @@ impl Prepare {
             metadata: (*listed.attributes.metadata).clone(),
             digest: content.as_ref().map(|seen| seen.digest),
             parsed: None,
-            bytes: content.map(|seen| seen.bytes).or(listed.size).unwrap_or(0),
+            bytes: content.as_ref().map(|seen| seen.bytes).or(listed.size).unwrap_or(0),
             pages: None,
             chunks: 0,
             tokens: 0,
             status,
             reason: Some(reason),
+            warnings: Vec::new(),
+            origin: content.and_then(|seen| seen.origin),
             updated: self.inner.clock.now(),
         };
         Item::Change(Change::Failed { document: Box::new(document), attributes: listed.attributes_digest, fingerprint })
@@ -363,7 +393,7 @@ impl Prepare {
             path: listed.path.clone(),
             code: reason.code.clone(),
             detail: reason.detail.clone(),
-            labels: listed.attributes.labels.to_vec(),
+            labels: Some(listed.attributes.labels.to_vec()),
             known: false,
         });
     }

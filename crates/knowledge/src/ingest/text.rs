@@ -12,7 +12,7 @@ use mainspring_parsers::{ParseFault, ParseRequest, ParsedDocument, ParserPool};
 use crate::{
     chunk::{self, Chunk, ChunkSpec},
     fault::KnowledgeFault,
-    model::{Document, Reason},
+    model::{Document, NO_TEXT, Reason},
     service::Inner,
     source::Listed,
     spec,
@@ -77,10 +77,33 @@ impl ParsedText {
         };
         self.parsed.metadata.iter().filter(move |(key, value)| usable(key, value)).take(OWN_KEYS)
     }
+    /// What its parser warned of, as far as anybody reads on.
     pub(super) fn warnings(&self) -> Vec<Reason> {
-        self.parsed.warnings.iter().map(|warning| Reason { code: "parse-warning".into(), detail: warning.clone() }).collect()
+        let of = |detail: String| Reason { code: "parse-warning".into(), detail };
+        let all = &self.parsed.warnings;
+        let mut warnings: Vec<Reason> =
+            all.iter().take(WARNINGS).map(|warning| of(mainspring_kernel::text::elide(warning, WARNING_CHARS))).collect();
+        if all.len() > WARNINGS {
+            warnings.push(of(format!("and {} more like these", all.len() - WARNINGS)));
+        }
+        warnings
+    }
+    /// Why nothing in it can be searched, where that is so.
+    pub(super) fn lacks_text(&self, bytes: u64) -> Option<Reason> {
+        if !self.parsed.text.trim().is_empty() {
+            return None;
+        }
+        let detail = match (bytes, self.parsed.warnings.first()) {
+            (0, _) => "the file is empty".to_owned(),
+            (_, Some(why)) => format!("it holds no text: {}", mainspring_kernel::text::elide(why, WARNING_CHARS)),
+            (_, None) => "it holds no text".to_owned(),
+        };
+        Some(Reason { code: NO_TEXT.into(), detail })
     }
 }
+
+const WARNINGS: usize = 20;
+const WARNING_CHARS: usize = 400;
 
 pub(super) enum ParseFailed {
     /// The document is bad; the others go on.

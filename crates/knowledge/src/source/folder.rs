@@ -11,7 +11,10 @@ use ignore::{DirEntry, WalkBuilder, WalkState};
 use mainspring_kernel::Timestamp;
 
 use super::{Content, Listed, Listing, Place, Source, SourceFault, SourcePolicy, names};
-use crate::spec::{FilesSource, FolderSource};
+use crate::{
+    model::Origin,
+    spec::{FilesSource, FolderSource},
+};
 
 /// A file changed this shortly before it was listed may change again within the same tick of the file
 /// system's clock, so its fingerprint is not believed the next time. Network file systems tick in seconds.
@@ -102,7 +105,7 @@ impl Local {
                 }
                 let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                 found.documents.append(&mut local.documents);
-                found.notes.append(&mut local.notes);
+                found.warnings.append(&mut local.warnings);
                 found.unread.append(&mut local.unread);
                 if found.documents.len() > self.max_documents { WalkState::Quit } else { WalkState::Continue }
             })
@@ -144,7 +147,7 @@ impl Local {
                     if !matches!(fault, SourceFault::Missing { .. }) {
                         listing.unread.push(shown.clone());
                     }
-                    listing.notes.push(source.note(shown, fault.code(), fault.to_string()));
+                    listing.warnings.push(source.warn(shown, fault.code(), fault.to_string()));
                 }
             }
         }
@@ -170,12 +173,12 @@ fn visit(source: &Source, roots: &Arc<Roots>, entry: &DirEntry, now: Timestamp, 
                 out.documents.push(listed(source, roots, (identity, shown), &real, &metadata, now));
             }
             Ok(None) => {}
-            Err(detail) => out.notes.push(source.note(shown, "source-link-skipped", detail)),
+            Err(detail) => out.warnings.push(source.warn(shown, "source-link-skipped", detail)),
         }
         return;
     }
     if !kind.is_file() {
-        out.notes.push(source.note(shown, "source-not-a-file", "a device, socket or pipe is not read"));
+        out.warnings.push(source.warn(shown, "source-not-a-file", "a device, socket or pipe is not read"));
         return;
     }
     match entry.metadata() {
@@ -187,7 +190,7 @@ fn visit(source: &Source, roots: &Arc<Roots>, entry: &DirEntry, now: Timestamp, 
         Err(fault) if fault.io_error().is_some_and(|io| io.kind() == std::io::ErrorKind::NotFound) => {}
         Err(fault) => {
             out.unread.push(shown.clone());
-            out.notes.push(source.note(shown, "source-unreachable", fault.to_string()));
+            out.warnings.push(source.warn(shown, "source-unreachable", fault.to_string()));
         }
     }
 }
@@ -207,7 +210,7 @@ fn unreadable(source: &Source, root: &Path, fault: &ignore::Error, out: &mut Lis
     if fault.io_error().is_some_and(|io| io.kind() == std::io::ErrorKind::NotFound) && !path.is_empty() {
         return;
     }
-    out.notes.push(source.note(path.clone(), "source-unreachable", fault.to_string()));
+    out.warnings.push(source.warn_of_many(path.clone(), "source-unreachable", fault.to_string()));
     out.unread.push(path);
 }
 
@@ -279,7 +282,13 @@ pub(super) fn read(roots: &Roots, path: &Path, shown: &str, limit: u64, now: Tim
         return Err(too_large());
     }
     // Taken from the file that was read, and later than the listing, so fewer are too fresh to believe.
-    Ok(Content { bytes: bytes.into(), media_type: None, fingerprint: fingerprint(&opened, now) })
+    let origin = Origin { last_modified: modified(&opened), ..Origin::default() };
+    Ok(Content { bytes: bytes.into(), media_type: None, fingerprint: fingerprint(&opened, now), origin })
+}
+
+fn modified(metadata: &Metadata) -> Option<String> {
+    let since = metadata.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(Timestamp::from_micros(i64::try_from(since.as_micros()).ok()?).to_string())
 }
 
 #[cfg(unix)]

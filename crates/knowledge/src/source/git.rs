@@ -1,7 +1,7 @@
 //! Files of a git repository, through the `git` program with everything switched off that runs code,
 //! asks questions or goes elsewhere. There is never a work tree: paths in a repository become no paths here.
 
-use std::{path::PathBuf, process::Stdio, time::Duration};
+use std::{path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 
 use base64::Engine as _;
 use mainspring_kernel::Digest;
@@ -14,7 +14,7 @@ use tokio::{
 use url::Url;
 
 use super::{Content, Fetched, Listing, Place, Source, SourceFault, SourcePolicy, egress::Egress, names};
-use crate::spec::GitSource;
+use crate::{model::Origin, spec::GitSource};
 
 /// Everything `git` says on one line of trouble is enough.
 const TROUBLE: usize = 400;
@@ -67,10 +67,10 @@ impl Git {
     pub(super) async fn list(&self, source: &Source) -> Result<Listing, SourceFault> {
         // A reader of an earlier listing would go on with the objects it has opened.
         *self.reader.lock().await = None;
-        let commit = self.fetch_commit().await?;
+        let commit: Arc<str> = self.fetch_commit().await?.into();
         let tree = match &self.spec.subdir {
             Some(subdir) => format!("{commit}:{}", subdir.trim_matches('/')),
-            None => commit.clone(),
+            None => commit.to_string(),
         };
         let list = ["ls-tree", "-r", "-z", "-l", "--full-tree", tree.as_str()];
         let out = self.git(&list, &[]).await?;
@@ -81,7 +81,7 @@ impl Git {
             match file.mode {
                 b"100644" | b"100755" => {}
                 b"120000" => {
-                    listing.notes.push(source.note(shown, "source-link-skipped", "links in a repository are not followed"));
+                    listing.warnings.push(source.warn(shown, "source-link-skipped", "links in a repository are not followed"));
                     continue;
                 }
                 _ => continue,
@@ -94,7 +94,7 @@ impl Git {
                 return Err(SourceFault::Unusable { place: self.spec.url.clone(), reason });
             }
             let uri = format!("{}#{}", self.spec.url.trim_end_matches('/'), self.in_repository(&shown));
-            let place = Place::Blob(file.sha.to_owned());
+            let place = Place::Blob { sha: file.sha.to_owned(), commit: commit.clone() };
             let mut entry = source.entry(file.path, (shown.clone(), &shown), uri, place);
             entry.fingerprint = Some(format!("git:{}", file.sha));
             entry.size = file.size;
@@ -232,7 +232,7 @@ impl Git {
         command
     }
 
-    pub(super) async fn fetch(&self, sha: &str, shown: &str, limit: u64) -> Result<Fetched, SourceFault> {
+    pub(super) async fn fetch(&self, (sha, commit): (&str, &str), shown: &str, limit: u64) -> Result<Fetched, SourceFault> {
         let mut held = self.reader.lock().await;
         // Taken out, so that a reader abandoned half-way (a dropped future, a fault) is not used again.
         let mut reader = match held.take() {
@@ -243,7 +243,8 @@ impl Git {
         let timeout = |_| SourceFault::Timeout { place: shown.to_owned(), limit: READ_DEADLINE };
         let bytes = reading.await.map_err(timeout)??;
         *held = Some(reader);
-        Ok(Fetched::Content(Content { bytes: bytes.into(), media_type: None, fingerprint: None }))
+        let origin = Origin { commit: Some(commit.to_owned()), ..Origin::default() };
+        Ok(Fetched::Content(Content { bytes: bytes.into(), media_type: None, fingerprint: None, origin }))
     }
 
     fn start_reader(&self) -> Result<Reader, SourceFault> {

@@ -10,6 +10,7 @@ mod links;
 pub(crate) mod names;
 mod robots;
 mod s3;
+mod s3_listing;
 mod sitemap;
 #[cfg(test)]
 mod tests;
@@ -26,7 +27,7 @@ pub use egress::{Egress, EgressPolicy};
 pub use fault::SourceFault;
 
 use crate::{
-    model::{DocumentId, KnowledgeKey},
+    model::{DocumentId, KnowledgeKey, Origin, Warning},
     spec::SourceSpec,
     store::Known,
 };
@@ -102,7 +103,10 @@ enum Place {
     Url(url::Url),
     /// Fetched already while crawling.
     Spooled(Arc<web::Page>),
-    Blob(String),
+    Blob {
+        sha: String,
+        commit: Arc<str>,
+    },
     Object(object_store::path::Path),
     /// Only the catalog knows of it now.
     Nowhere,
@@ -126,19 +130,11 @@ impl Listed {
     }
 }
 
-/// Something worth telling that is no document: a link that leaves the root, a folder that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Note {
-    pub source: String,
-    pub path: String,
-    pub code: String,
-    pub detail: String,
-}
-
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Listing {
     pub documents: Vec<Listed>,
-    pub notes: Vec<Note>,
+    /// What is no document, or could not be looked at.
+    pub warnings: Vec<Warning>,
     /// Paths below which nothing is known this time: documents there are not gone.
     pub unread: Vec<String>,
 }
@@ -156,6 +152,7 @@ pub struct Content {
     pub media_type: Option<String>,
     /// Replaces the listed one, when fetching told a better one.
     pub fingerprint: Option<String>,
+    pub origin: Origin,
 }
 
 /// A source made ready to list and fetch.
@@ -231,7 +228,7 @@ impl Source {
     /// The bytes of a document this source listed. `known` is the fingerprint of the content we have.
     pub async fn fetch(self: &Arc<Self>, document: &Listed, known: Option<&str>, now: Timestamp) -> Result<Fetched, SourceFault> {
         let limit = self.max_bytes;
-        match (&self.kind, &document.place) {
+        let fetched = match (&self.kind, &document.place) {
             (Kind::Local(_), Place::File(roots, path)) => {
                 let (roots, path, shown) = (roots.clone(), path.clone(), document.path.clone());
                 self.blocking(move |_| folder::read(&roots, &path, &shown, limit, now)).await.map(Fetched::Content)
@@ -241,12 +238,19 @@ impl Source {
                 let page = page.clone();
                 self.blocking(move |_| page.read()).await.map(Fetched::Content)
             }
-            (Kind::Git(git), Place::Blob(sha)) => git.fetch(sha, &document.path, limit).await,
+            (Kind::Git(git), Place::Blob { sha, commit }) => git.fetch((sha, commit), &document.path, limit).await,
             (Kind::S3(bucket), Place::Object(key)) => bucket.fetch(key, limit).await,
             _ => {
                 Err(SourceFault::Unusable { place: document.path.clone(), reason: "another source listed this document".into() })
             }
-        }
+        };
+        Ok(match fetched? {
+            Fetched::Content(mut content) => {
+                content.origin.fetched = Some(now);
+                Fetched::Content(content)
+            }
+            Fetched::Same => Fetched::Same,
+        })
     }
 
     async fn blocking<T: Send + 'static>(
@@ -280,7 +284,16 @@ impl Source {
         self.selection.takes(path)
     }
 
-    fn note(&self, path: impl Into<String>, code: &str, detail: impl Into<String>) -> Note {
-        Note { source: self.key.to_string(), path: path.into(), code: code.to_owned(), detail: detail.into() }
+    /// Of something that has a path and so the labels a document there would have.
+    fn warn(&self, path: impl Into<String>, code: &str, detail: impl Into<String>) -> Warning {
+        let path = path.into();
+        let labels = self.rules.attributes(path.trim_start_matches('/')).labels.to_vec();
+        Warning { labels: Some(labels), ..self.warn_of_many(path, code, detail) }
+    }
+
+    /// Of something that may concern documents of any label.
+    fn warn_of_many(&self, path: impl Into<String>, code: &str, detail: impl Into<String>) -> Warning {
+        let (source, code) = (self.key.to_string(), code.to_owned());
+        Warning { document: None, source, path: path.into(), code, detail: detail.into(), labels: None }
     }
 }

@@ -19,7 +19,10 @@ use super::{
     robots::Robots,
     sitemap,
 };
-use crate::spec::{Follow, WebSource};
+use crate::{
+    model::{Origin, Warning},
+    spec::{Follow, WebSource},
+};
 
 /// How many requests a source has under way at once: a site is somebody's.
 const AT_ONCE: usize = 4;
@@ -43,13 +46,16 @@ pub(super) struct Web {
 pub(super) struct Page {
     file: tempfile::TempPath,
     media_type: Option<String>,
+    last_modified: Option<String>,
     fingerprint: String,
 }
 
 impl Page {
     pub(super) fn read(&self) -> Result<Content, SourceFault> {
         let bytes = std::fs::read(&self.file).map_err(|fault| SourceFault::of_io("crawled page", &fault))?;
-        Ok(Content { bytes: bytes.into(), media_type: self.media_type.clone(), fingerprint: Some(self.fingerprint.clone()) })
+        let origin = Origin { last_modified: self.last_modified.clone(), ..Origin::default() };
+        let (media_type, fingerprint) = (self.media_type.clone(), Some(self.fingerprint.clone()));
+        Ok(Content { bytes: bytes.into(), media_type, fingerprint, origin })
     }
 }
 
@@ -128,7 +134,7 @@ impl Web {
                     continue;
                 }
                 if self.is_full(listing) {
-                    listing.notes.push(self.full(source));
+                    listing.warnings.push(self.full(source));
                     return Ok(());
                 }
                 if self.may_crawl(&page).await {
@@ -139,9 +145,9 @@ impl Web {
         Ok(())
     }
 
-    fn full(&self, source: &Source) -> super::Note {
+    fn full(&self, source: &Source) -> Warning {
         let detail = format!("there are more than {} pages; raise `max_pages` to take them", self.spec.max_pages);
-        source.note("", "source-page-limit", detail)
+        source.warn_of_many("", "source-page-limit", detail)
     }
 
     async fn read_sitemap(&self, url: &Url) -> Result<sitemap::Sitemap, SourceFault> {
@@ -165,20 +171,22 @@ impl Web {
         let mut waiting: VecDeque<(Url, Arc<Url>, u32)> = starts.into_iter().map(|url| (url.clone(), Arc::new(url), 0)).collect();
         while let Some((url, start, depth)) = waiting.pop_front() {
             if self.is_full(listing) {
-                listing.notes.push(self.full(source));
+                listing.warnings.push(self.full(source));
                 return Ok(());
             }
             let entry = self.entry(source, &url);
             let answer = self.egress.get(&url, &Validators::default(), self.max_bytes).await;
-            let (bytes, media_type, reached) = match answer {
-                Ok(Answer::Body { bytes, media_type, url, .. }) => (bytes, media_type, url),
+            let (bytes, media_type, reached, last_modified) = match answer {
+                Ok(Answer::Body { bytes, media_type, url, validators }) => (bytes, media_type, url, validators.last_modified),
                 Ok(Answer::NotModified) => continue,
                 Err(fault) => {
                     // What this page links to is unknown now, so no page of the crawl counts as gone.
                     if !matches!(fault, SourceFault::Missing { .. }) {
                         listing.unread.push(String::new());
                     }
-                    listing.notes.push(source.note(entry.path, fault.code(), fault.to_string()));
+                    let labels = Some(entry.attributes.labels.to_vec());
+                    let warning = source.warn_of_many(entry.path, fault.code(), fault.to_string());
+                    listing.warnings.push(Warning { labels, ..warning });
                     continue;
                 }
             };
@@ -190,17 +198,17 @@ impl Web {
                     }
                 }
             }
-            let page = self.spool(&bytes, media_type).map_err(spool)?;
+            let page = self.spool(&bytes, (media_type, last_modified)).map_err(spool)?;
             let fingerprint = Some(page.fingerprint.clone());
             listing.documents.push(Listed { fingerprint, place: Place::Spooled(Arc::new(page)), ..entry });
         }
         Ok(())
     }
 
-    fn spool(&self, bytes: &Bytes, media_type: Option<String>) -> std::io::Result<Page> {
+    fn spool(&self, bytes: &Bytes, (media_type, last_modified): (Option<String>, Option<String>)) -> std::io::Result<Page> {
         let mut file = tempfile::NamedTempFile::new_in(&self.spool)?;
         file.write_all(bytes)?;
-        Ok(Page { file: file.into_temp_path(), media_type, fingerprint: Digest::of(bytes).to_string() })
+        Ok(Page { file: file.into_temp_path(), media_type, last_modified, fingerprint: Digest::of(bytes).to_string() })
     }
 
     fn follows(&self, source: &Source, start: &Url, link: &Url) -> bool {
@@ -244,7 +252,8 @@ impl Web {
             Answer::NotModified => Ok(Fetched::Same),
             Answer::Body { bytes, media_type, validators, .. } => {
                 let fingerprint = fingerprint(&validators);
-                Ok(Fetched::Content(Content { bytes, media_type, fingerprint }))
+                let origin = Origin { last_modified: validators.last_modified, ..Origin::default() };
+                Ok(Fetched::Content(Content { bytes, media_type, fingerprint, origin }))
             }
         }
     }

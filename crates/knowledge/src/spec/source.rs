@@ -225,6 +225,12 @@ impl SourceSpec {
         }
     }
 
+    /// Whether a look at it costs next to nothing: files of the server's own machine.
+    #[must_use]
+    pub const fn is_local(&self) -> bool {
+        matches!(self, Self::Folder(_) | Self::Files(_))
+    }
+
     /// Where it is, for people.
     #[must_use]
     pub fn location(&self) -> String {
@@ -255,6 +261,12 @@ impl SourceSpec {
             Self::Git(git) => format!("git:{}", git.url.trim_end_matches('/')),
             Self::S3(s3) => format!("s3:{}/{}", s3.endpoint.as_deref().unwrap_or("aws"), s3.bucket),
         }
+    }
+
+    /// Every set of labels a document of this source may get.
+    pub fn label_sets(&self) -> impl Iterator<Item = &[String]> {
+        let Common { labels, rules, .. } = self.common();
+        std::iter::once(labels).chain(rules.iter().filter_map(|rule| rule.labels.as_deref()))
     }
 
     pub(crate) fn common(&self) -> Common<'_> {

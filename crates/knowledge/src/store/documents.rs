@@ -4,7 +4,7 @@ use mainspring_catalog::{Catalog, CatalogFault, Param, Row, Tx, params};
 use mainspring_kernel::{Digest, Name, Timestamp};
 use serde_json::json;
 
-use crate::model::{Document, DocumentId, DocumentStatus, KnowledgeKey, Reason};
+use crate::model::{Document, DocumentId, DocumentStatus, KnowledgeKey, Origin, Reason};
 
 /// A document as the diff sees it.
 #[derive(Debug, Clone)]
@@ -67,6 +67,8 @@ pub(crate) enum Change {
     Fingerprint {
         id: DocumentId,
         fingerprint: Option<String>,
+        /// When it was read again to find that out.
+        origin: Option<Origin>,
     },
     /// Its content cannot be taken in; its rows are gone.
     Failed {
@@ -89,19 +91,22 @@ const KNOWN: &str = "SELECT d.id, d.source, d.path, d.attributes, d.fingerprint,
     LEFT JOIN document_rows r ON r.lake_table = $3 AND r.document = d.id \
     WHERE d.project = $1 AND d.knowledge = $2 AND d.id > $4 ORDER BY d.id LIMIT 5000";
 const UPSERT: &str = "INSERT INTO document (project, knowledge, id, source, path, uri, title, media_type, labels, \
-    metadata, attributes, fingerprint, digest, parsed, bytes, pages, status, reason_code, reason, updated_at) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
+    metadata, attributes, fingerprint, digest, parsed, bytes, pages, status, reason_code, reason, updated_at, warnings, \
+    origin) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) \
     ON CONFLICT (project, knowledge, id) DO UPDATE SET source = excluded.source, path = excluded.path, \
     uri = excluded.uri, title = excluded.title, media_type = excluded.media_type, labels = excluded.labels, \
     metadata = excluded.metadata, attributes = excluded.attributes, fingerprint = excluded.fingerprint, \
     digest = excluded.digest, parsed = excluded.parsed, bytes = excluded.bytes, pages = excluded.pages, \
     status = excluded.status, reason_code = excluded.reason_code, reason = excluded.reason, \
-    updated_at = excluded.updated_at WHERE document.status <> 'forgotten'";
+    updated_at = excluded.updated_at, warnings = excluded.warnings, \
+    origin = COALESCE(excluded.origin, document.origin) WHERE document.status <> 'forgotten'";
 const UPSERT_ROWS: &str = "INSERT INTO document_rows (lake_table, document, row_key, chunks, tokens) \
     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (lake_table, document) DO UPDATE SET row_key = excluded.row_key, \
     chunks = excluded.chunks, tokens = excluded.tokens";
-const SET_FINGERPRINT: &str = "UPDATE document SET fingerprint = $4, reason_code = NULL, reason = NULL \
-    WHERE project = $1 AND knowledge = $2 AND id = $3 AND status = 'ready'";
+// That a document holds no text stays true of the same content; what else was said of it is over.
+const SET_FINGERPRINT: &str = "UPDATE document SET fingerprint = $4, origin = COALESCE($5, origin), \
+    reason_code = CASE WHEN reason_code = 'parse-no-text' THEN reason_code END, \
+    reason = CASE WHEN reason_code = 'parse-no-text' THEN reason END WHERE project = $1 AND knowledge = $2 AND id = $3 AND status = 'ready'";
 const SET_STALE: &str = "UPDATE document SET reason_code = $4, reason = $5, fingerprint = NULL \
     WHERE project = $1 AND knowledge = $2 AND id = $3 AND status = 'ready'";
 const DELETE: &str = "DELETE FROM document WHERE project = $1 AND knowledge = $2 AND id = $3 AND status <> 'forgotten'";
@@ -112,7 +117,7 @@ const ROWS_OF_TABLE: &str = "SELECT document, chunks FROM document_rows WHERE la
     ORDER BY document LIMIT 10000";
 const FORGET: &str = "UPDATE document SET path = '', uri = '', title = '', media_type = '', metadata = '{}', \
     attributes = '', fingerprint = NULL, digest = NULL, parsed = NULL, bytes = 0, pages = NULL, status = 'forgotten', \
-    reason_code = NULL, reason = NULL, updated_at = $4 WHERE project = $1 AND knowledge = $2 AND id = $3";
+    reason_code = NULL, reason = NULL, warnings = '[]', origin = NULL, updated_at = $4 WHERE project = $1 AND knowledge = $2 AND id = $3";
 const LIFT: &str = "DELETE FROM document WHERE project = $1 AND knowledge = $2 AND id = $3 AND status = 'forgotten'";
 const VISIBLE: &str = "SELECT id, labels, status FROM document WHERE project = $1 AND knowledge = $2 AND id IN \
     ($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, \
@@ -129,11 +134,11 @@ const SHARES_PARSED: &str = "SELECT COUNT(*) AS users FROM document WHERE parsed
 const IDS_OF_SOURCE: &str = "SELECT id FROM document WHERE project = $1 AND knowledge = $2 AND source = $3 AND id > $4 \
     AND status <> 'forgotten' ORDER BY id LIMIT 5000";
 const GET: &str = "SELECT d.id, d.source, d.path, d.uri, d.title, d.media_type, d.labels, d.metadata, d.digest, \
-    d.parsed, d.bytes, d.pages, d.status, d.reason_code, d.reason, d.updated_at, r.chunks, r.tokens FROM document d \
+    d.parsed, d.bytes, d.pages, d.status, d.reason_code, d.reason, d.warnings, d.origin, d.updated_at, r.chunks, r.tokens FROM document d \
     LEFT JOIN document_rows r ON r.lake_table = $3 AND r.document = d.id \
     WHERE d.project = $1 AND d.knowledge = $2 AND d.id = $4";
 const PAGE: &str = "SELECT d.id, d.source, d.path, d.uri, d.title, d.media_type, d.labels, d.metadata, d.digest, \
-    d.parsed, d.bytes, d.pages, d.status, d.reason_code, d.reason, d.updated_at, r.chunks, r.tokens FROM document d \
+    d.parsed, d.bytes, d.pages, d.status, d.reason_code, d.reason, d.warnings, d.origin, d.updated_at, r.chunks, r.tokens FROM document d \
     LEFT JOIN document_rows r ON r.lake_table = $3 AND r.document = d.id \
     WHERE d.project = $1 AND d.knowledge = $2 AND (d.path, d.id) > ($4, $5) AND d.status <> 'forgotten' \
     AND ($6 = '' OR d.status = $6) AND ($7 = '' OR d.source = $7) ORDER BY d.path, d.id LIMIT 1000";
@@ -238,8 +243,9 @@ pub(crate) async fn apply(tx: &mut Tx, key: &KnowledgeKey, change: &Change, now:
             let values = params![table, document.id.as_str(), row_key, document.chunks, document.tokens];
             tx.execute(UPSERT_ROWS, values).await.map(drop)
         }
-        Change::Fingerprint { id, fingerprint } => {
-            let values = params![key.project, &key.name, id.as_str(), fingerprint];
+        Change::Fingerprint { id, fingerprint, origin } => {
+            let origin = origin.as_ref().map(|origin| json!(origin));
+            let values = params![key.project, &key.name, id.as_str(), fingerprint, origin];
             tx.execute(SET_FINGERPRINT, values).await.map(drop)
         }
         Change::Failed { document, attributes, fingerprint } => {
@@ -261,7 +267,7 @@ async fn upsert(
     (attributes, fingerprint): (&Digest, &Option<String>),
 ) -> Result<(), CatalogFault> {
     let Document { id, source, path, uri, title, media_type, labels, metadata, .. } = document;
-    let Document { digest, parsed, bytes, pages, chunks: _, tokens: _, status, reason, updated, .. } = document;
+    let Document { digest, parsed, bytes, pages, chunks: _, tokens: _, status, reason, warnings, origin, updated, .. } = document;
     let (code, detail) = reason.as_ref().map(|reason| (reason.code.clone(), stored(&reason.detail))).unzip();
     let values = params![
         key.project,
@@ -283,7 +289,9 @@ async fn upsert(
         status.as_str(),
         code,
         detail,
-        *updated
+        *updated,
+        json!(warnings),
+        origin.as_ref().map(|origin| json!(origin))
     ];
     tx.execute(UPSERT, values).await.map(drop)
 }
@@ -435,6 +443,8 @@ fn document(row: &Row) -> Result<Document, CatalogFault> {
         tokens: count(row, "tokens")?,
         status: row.parse("status")?,
         reason: reason(row)?,
+        warnings: row.json("warnings")?,
+        origin: row.opt_json("origin")?,
         updated: row.time("updated_at")?,
     })
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mainspring_catalog::Catalog;
 use mainspring_kernel::{Actor, Labels, PageRequest};
 use mainspring_llm::{RetrieveRequest, SearchMode};
 use proptest::{
@@ -15,9 +16,15 @@ use crate::{
     testing::{NAME, Room, asking, page},
 };
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_labelled_document_is_there_only_for_those_who_hold_a_label() {
-    let room = Room::open().await;
+mainspring_testservers::on_every_engine!(Catalog: [
+    a_labelled_document_is_there_only_for_those_who_hold_a_label,
+    a_tightened_rule_takes_effect_without_embedding_again,
+    looking_at_the_past_does_not_bring_back_lost_access,
+    how_similar_a_hidden_document_is_stays_hidden,
+]);
+
+async fn a_labelled_document_is_there_only_for_those_who_hold_a_label(catalog: Catalog) {
+    let room = Room::on(catalog).await;
     room.write("open.md", &page(1));
     room.write("hr/pay.md", &page(2));
     let source = json!({ "type": "folder", "path": room.home.path().join("docs"),
@@ -36,9 +43,8 @@ async fn a_labelled_document_is_there_only_for_those_who_hold_a_label() {
     assert!(!sees(&room.reader(&["*"])).await, "the mark of everyone's documents is no label");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_tightened_rule_takes_effect_without_embedding_again() {
-    let room = Room::open().await;
+async fn a_tightened_rule_takes_effect_without_embedding_again(catalog: Catalog) {
+    let room = Room::on(catalog).await;
     room.write("pay.md", &page(2));
     room.apply(json!({})).await;
     room.ingest().await;
@@ -52,9 +58,8 @@ async fn a_tightened_rule_takes_effect_without_embedding_again() {
     assert!(!room.search_as(&room.reader(&["hr"]), "number2").await.is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn looking_at_the_past_does_not_bring_back_lost_access() {
-    let room = Room::open().await;
+async fn looking_at_the_past_does_not_bring_back_lost_access(catalog: Catalog) {
+    let room = Room::on(catalog).await;
     room.write("pay.md", &page(2));
     room.apply(json!({})).await;
     room.ingest().await;
@@ -69,9 +74,8 @@ async fn looking_at_the_past_does_not_bring_back_lost_access() {
     assert!(!room.answer(&room.reader(&["hr"]), request).await.unwrap().retrieved.passages.is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn how_similar_a_hidden_document_is_stays_hidden() {
-    let room = Room::open().await;
+async fn how_similar_a_hidden_document_is_stays_hidden(catalog: Catalog) {
+    let room = Room::on(catalog).await;
     room.write("secret.md", "# Zebra\n\nzebra quagga okapi");
     room.write("open.md", "# Plain\n\nbread butter jam");
     let source = json!({ "type": "folder", "path": room.home.path().join("docs"),

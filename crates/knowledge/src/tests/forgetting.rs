@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use mainspring_catalog::Catalog;
 use mainspring_kernel::{Fault as _, Name, PageRequest};
 use mainspring_llm::RetrieveRequest;
 use serde_json::json;
@@ -8,6 +9,13 @@ use crate::{
     DocumentFilter, DocumentId, ForgetRequest,
     testing::{NAME, Room, asking, page},
 };
+
+mainspring_testservers::on_every_engine!(Catalog: [
+    a_forgotten_document_is_nowhere_any_more,
+    what_a_document_said_before_is_forgotten_too,
+    a_whole_source_is_forgotten_at_once,
+    a_text_that_another_document_shares_stays_with_it,
+]);
 
 fn name() -> Name {
     NAME.parse().unwrap()
@@ -32,9 +40,8 @@ fn holding(folder: &Path, needle: &[u8]) -> Vec<String> {
     found
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_forgotten_document_is_nowhere_any_more() {
-    let room = Room::open().await;
+async fn a_forgotten_document_is_nowhere_any_more(catalog: Catalog) {
+    let room = Room::on(catalog).await;
     for number in 0..4 {
         room.write(&format!("{number}.md"), &page(number));
     }
@@ -72,9 +79,8 @@ async fn a_forgotten_document_is_nowhere_any_more() {
     assert_eq!(room.search("xylophonequark").await[0].title, "Secret");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_a_document_said_before_is_forgotten_too() {
-    let room = Room::open().await;
+async fn what_a_document_said_before_is_forgotten_too(catalog: Catalog) {
+    let room = Room::on(catalog).await;
     room.write("a.md", "# A\n\nonce it said xylophonequark");
     room.write("b.md", &page(2));
     room.apply(json!({})).await;
@@ -89,9 +95,8 @@ async fn what_a_document_said_before_is_forgotten_too() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_whole_source_is_forgotten_at_once() {
-    let room = Room::open().await;
+async fn a_whole_source_is_forgotten_at_once(catalog: Catalog) {
+    let room = Room::on(catalog).await;
     for number in 0..4 {
         room.write(&format!("{number}.md"), &page(number));
     }
@@ -105,9 +110,8 @@ async fn a_whole_source_is_forgotten_at_once() {
     assert_eq!(room.knowledges.receipts(&room.admin(), &name(), &PageRequest::first(5)).await.unwrap().items.len(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_text_that_another_document_shares_stays_with_it() {
-    let room = Room::open().await;
+async fn a_text_that_another_document_shares_stays_with_it(catalog: Catalog) {
+    let room = Room::on(catalog).await;
     room.write("a.md", &page(1));
     room.write("b.md", &page(1));
     room.apply(json!({})).await;
@@ -143,6 +147,27 @@ async fn a_forgetting_that_was_broken_off_is_finished_at_the_next_start() {
         }
         room.ingest().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_of_before_no_longer_name_what_was_forgotten() {
+    let room = Room::open().await;
+    room.write("good.md", &page(1));
+    room.write("bad-xylophone.md", "UNPARSEABLE");
+    room.write("other.md", "UNPARSEABLE too");
+    room.write("blurred-quark.md", "# Blurred\n\nBLURRED it is");
+    room.apply(json!({})).await;
+    room.ingest().await;
+    let said = async || {
+        let runs = room.knowledges.runs(&room.admin(), &name(), &PageRequest::first(5)).await.unwrap();
+        serde_json::to_string(&runs.items).unwrap()
+    };
+    assert!(said().await.contains("bad-xylophone") && said().await.contains("blurred-quark"));
+    let documents = vec![id_of(&room, "bad-xylophone.md").await, id_of(&room, "blurred-quark.md").await];
+    let request = ForgetRequest { documents, ..ForgetRequest::default() };
+    room.knowledges.forget(&room.admin(), &name(), &request).await.unwrap();
+    assert!(!said().await.contains("bad-xylophone") && !said().await.contains("blurred-quark"));
+    assert!(said().await.contains("other.md"), "what else failed is still told");
 }
 
 #[tokio::test(flavor = "multi_thread")]

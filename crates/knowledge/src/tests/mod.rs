@@ -6,3 +6,4 @@ mod ingesting;
 mod replaying;
 mod statements;
 mod surviving;
+mod telling;

@@ -165,5 +165,8 @@ async fn single_files_are_listed_and_missing_ones_named() {
     let listing = source.list(later()).await.unwrap();
     assert_eq!(listing.documents.len(), 1);
     assert_eq!(bytes(&source, &listing.documents[0]).await, b"x");
-    assert_eq!(listing.notes.iter().map(|note| note.code.as_str()).collect::<Vec<_>>(), ["source-missing", "source-unusable"]);
+    assert_eq!(
+        listing.warnings.iter().map(|warning| warning.code.as_str()).collect::<Vec<_>>(),
+        ["source-missing", "source-unusable"]
+    );
 }

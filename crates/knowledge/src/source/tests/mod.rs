@@ -44,7 +44,7 @@ pub(super) fn paths(listing: &Listing) -> Vec<&str> {
 }
 
 pub(super) fn codes(listing: &Listing) -> Vec<(&str, &str)> {
-    let mut codes: Vec<_> = listing.notes.iter().map(|note| (note.path.as_str(), note.code.as_str())).collect();
+    let mut codes: Vec<_> = listing.warnings.iter().map(|warning| (warning.path.as_str(), warning.code.as_str())).collect();
     codes.sort_unstable();
     codes
 }

@@ -1,10 +1,16 @@
 //! Against a real S3 server.
 
 use mainspring_testservers::s3::S3Server;
-use object_store::{ObjectStoreExt as _, aws::AmazonS3Builder, path::Path};
+use object_store::{
+    ObjectStoreExt as _,
+    aws::{AmazonS3Builder, AwsAuthorizer, AwsCredential},
+    client::HttpRequest,
+    path::Path,
+};
 use serde_json::json;
 
 use super::*;
+use crate::source::s3_listing;
 
 fn variables(name: &str) -> Option<String> {
     match name {
@@ -75,4 +81,82 @@ async fn objects_below_a_prefix_are_listed_and_fetched() {
     server.stop();
     let impatient = tokio::time::timeout(std::time::Duration::from_secs(60), source.list(later())).await;
     assert!(impatient.is_err() || impatient.unwrap().is_err(), "a server that is away is no empty bucket");
+}
+
+/// Puts under a key as it is written, which the store's own client cannot.
+async fn put_as_written(server: &S3Server, key: &str, text: &'static str) {
+    let credential =
+        AwsCredential { key_id: S3Server::ACCESS_KEY.to_owned(), secret_key: S3Server::SECRET_KEY.to_owned(), token: None };
+    let address = format!("{}/{}/{key}", server.endpoint(), S3Server::BUCKET);
+    let mut request = HttpRequest::new(text.to_owned().into());
+    *request.method_mut() = reqwest::Method::PUT;
+    *request.uri_mut() = address.parse().unwrap();
+    AwsAuthorizer::new(&credential, "s3", S3Server::REGION).try_authorize(&mut request, None).unwrap();
+    let sent = reqwest::Client::new().put(&address).headers(request.headers().clone()).body(text).send().await.unwrap();
+    assert!(sent.status().is_success(), "{key}: {}", sent.status());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn odd_keys_neither_hide_others_nor_come_back_as_failures() {
+    let server = S3Server::start().unwrap();
+    Egress::new(EgressPolicy::default()).unwrap();
+    for key in ["docs/2024-a.md", "docs/2024-deep/b.md", "docs/2023-c.md", "docs/sub/d.md", "docs/a b+c&d.md"] {
+        put(&server, key, key).await;
+    }
+    put_as_written(&server, "docs/sub/", "").await;
+    put_as_written(&server, "docs/empty/", "").await;
+    put_as_written(&server, "docs//twice.md", "two slashes").await;
+    let (mut policy, _work) = policy();
+    (policy.variable, policy.egress) = (variables, inside());
+    let of = |prefix: &str, policy: &SourcePolicy| open(spec(&server, json!({ "prefix": prefix })), policy).unwrap();
+
+    let year = of("docs/2024-", &policy).list(later()).await.unwrap();
+    assert_eq!(paths(&year), ["2024-a.md", "2024-deep/b.md"]);
+    assert_eq!(
+        paths(&of("docs", &policy).list(later()).await.unwrap()),
+        paths(&of("docs/", &policy).list(later()).await.unwrap())
+    );
+    let all = of("docs/", &policy).list(later()).await.unwrap();
+    // This server folds two slashes into one; others keep them, and the key cannot be fetched then.
+    let plain: Vec<&str> = paths(&all).into_iter().filter(|path| !path.contains("twice")).collect();
+    assert_eq!(plain, ["2023-c.md", "2024-a.md", "2024-deep/b.md", "a b+c&d.md", "sub/d.md"]);
+    let source = of("docs/", &policy);
+    for listed in all.documents.iter().filter(|listed| !listed.path.contains("twice")) {
+        assert_eq!(bytes(&source, listed).await, format!("docs/{}", listed.path).into_bytes());
+    }
+    policy.max_documents = 3;
+    let many = of("docs/", &policy).list(later()).await.unwrap_err();
+    assert!(matches!(&many, SourceFault::Unusable { reason, .. } if reason.contains("more than 3 documents")), "{many}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_of_several_pages_is_read_to_its_end() {
+    let server = S3Server::start().unwrap();
+    Egress::new(EgressPolicy::default()).unwrap();
+    let puts = (0..1005).map(|number| {
+        let server = &server;
+        async move { put(server, &format!("many/{number:04}.md"), "x").await }
+    });
+    futures::StreamExt::for_each_concurrent(futures::stream::iter(puts), 32, |put| put).await;
+    let (mut policy, _work) = policy();
+    (policy.variable, policy.egress) = (variables, inside());
+    let listing = open(spec(&server, json!({ "prefix": "many/" })), &policy).unwrap().list(later()).await.unwrap();
+    assert_eq!((listing.documents.len(), paths(&listing)[1004]), (1005, "1004.md"));
+}
+
+#[test]
+fn a_page_of_a_listing_keeps_keys_as_they_are_written() {
+    let page = br#"<?xml version="1.0" encoding="UTF-8"?>
+        <ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>b</Name><Prefix>a//</Prefix>
+        <Contents><Key>a//b &amp; c&#33;.md</Key><LastModified>2026-01-02T03:04:05.000Z</LastModified>
+        <ETag>&quot;e1&quot;</ETag><Size>7</Size><Owner><ID>me</ID></Owner></Contents>
+        <Contents><Key>a/sub/</Key><Size>0</Size></Contents><Contents><Key> a </Key><Size>1</Size></Contents>
+        <IsTruncated>true</IsTruncated><NextContinuationToken>t+/=</NextContinuationToken></ListBucketResult>"#;
+    let read = s3_listing::parse(page).unwrap();
+    let keys: Vec<&str> = read.objects.iter().map(|object| object.key.as_str()).collect();
+    assert_eq!((keys, read.next.as_deref()), (vec!["a//b & c!.md", "a/sub/", " a "], Some("t+/=")));
+    assert_eq!((read.objects[0].etag.as_deref(), read.objects[0].size), (Some("\"e1\""), 7));
+    for odd in [&page[..page.len() - 40], b"<html><body>hello</body></html>", b"", b"<ListBucketResult>"] {
+        assert!(s3_listing::parse(odd).is_err(), "{}", String::from_utf8_lossy(odd));
+    }
 }

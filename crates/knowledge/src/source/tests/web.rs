@@ -77,7 +77,7 @@ async fn a_crawl_stays_where_it_was_told_and_keeps_what_it_fetched() {
     assert_eq!(host.list(later()).await.unwrap().documents.len(), 4, "one link deep: home, a, b, other");
     let few = open(json!({ "type": "web", "urls": [start], "follow": "host", "max_pages": 2 }), &policy).unwrap();
     let few = few.list(later()).await.unwrap();
-    assert_eq!((few.documents.len(), few.notes[0].code.as_str()), (2, "source-page-limit"));
+    assert_eq!((few.documents.len(), few.warnings[0].code.as_str()), (2, "source-page-limit"));
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn a_page_that_fails_makes_no_other_page_count_as_gone() {
     let source = open(json!({ "type": "web", "urls": urls, "follow": "path" }), &policy).unwrap();
     let listing = source.list(later()).await.unwrap();
     assert_eq!((listing.documents.len(), listing.unread.clone()), (1, vec![String::new()]));
-    assert_eq!(listing.notes[0].code, "source-unreachable");
+    assert_eq!(listing.warnings[0].code, "source-unreachable");
 }
 
 #[tokio::test]
