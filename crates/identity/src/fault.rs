@@ -1,9 +1,5 @@
 use mainspring_catalog::CatalogFault;
-use mainspring_kernel::{
-    Fault, FaultKind, Name, Role,
-    id::{ApiKeyId, PrincipalId},
-    page::PageFault,
-};
+use mainspring_kernel::{Fault, FaultKind, Name, Role, id::ApiKeyId, page::PageFault};
 
 use crate::secret::KeyFault;
 
@@ -34,8 +30,10 @@ pub enum IdentityFault {
     ProjectNotFound { name: Name },
     #[error("project `{name}` exists already")]
     ProjectExists { name: Name },
-    #[error("principal {id} is not a member of this project")]
-    MemberNotFound { id: PrincipalId },
+    #[error("`{who}` is not a member of this project")]
+    MemberNotFound { who: String },
+    #[error("`{name}` is a member of this project already")]
+    MemberExists { name: String },
     #[error("a project needs an admin, and this is the last one")]
     LastAdmin,
     #[error("key {id} does not exist")]
@@ -67,7 +65,7 @@ impl Fault for IdentityFault {
             | Self::ExpiresInThePast
             | Self::Page(_) => FaultKind::Invalid,
             Self::ProjectNotFound { .. } | Self::MemberNotFound { .. } | Self::KeyNotFound { .. } => FaultKind::NotFound,
-            Self::ProjectExists { .. } | Self::LastAdmin => FaultKind::Conflict,
+            Self::ProjectExists { .. } | Self::MemberExists { .. } | Self::LastAdmin => FaultKind::Conflict,
             Self::NotBootstrapped | Self::NoRandomness => FaultKind::Internal,
             Self::Catalog(source) => source.kind(),
         }
@@ -88,6 +86,7 @@ impl Fault for IdentityFault {
             Self::ProjectNotFound { .. } => "identity-project-not-found",
             Self::ProjectExists { .. } => "identity-project-exists",
             Self::MemberNotFound { .. } => "identity-member-not-found",
+            Self::MemberExists { .. } => "identity-member-exists",
             Self::LastAdmin => "identity-last-admin",
             Self::KeyNotFound { .. } => "identity-key-not-found",
             Self::NotBootstrapped => "identity-not-bootstrapped",
@@ -101,6 +100,10 @@ impl Fault for IdentityFault {
         match self {
             Self::InvalidKey => Some("send `Authorization: Bearer msk_…` with a key of this server".to_owned()),
             Self::KeyExpired | Self::KeyRevoked => Some("ask an admin of the project for a new key".to_owned()),
+            Self::NotInstallationAdmin => {
+                Some("a key works in its own project; one of an admin of `default` also where its holder is a member".to_owned())
+            }
+            Self::MemberExists { .. } => Some("change the role and labels of that member instead".to_owned()),
             Self::Catalog(source) => source.hint(),
             _ => None,
         }

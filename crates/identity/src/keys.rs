@@ -86,7 +86,7 @@ impl Identity {
                 let now = self.clock.now();
                 let principal = new.principal.unwrap_or(actor.principal);
                 if store::member(&mut tx, actor.project, principal).await?.is_none() {
-                    return Err(IdentityFault::MemberNotFound { id: principal });
+                    return Err(IdentityFault::MemberNotFound { who: principal.to_string() });
                 }
                 let key = ApiKey {
                     id: ApiKeyId::new(now),

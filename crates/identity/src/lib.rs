@@ -17,6 +17,6 @@ mod tests;
 pub use audit::{AuditRecord, AuditVerdict, BrokenLink};
 pub use fault::IdentityFault;
 pub use keys::{IssuedKey, KeyHolder, NewKey};
-pub use model::{ApiKey, Member, Principal, PrincipalKind, Project};
+pub use model::{ApiKey, Member, OwnProject, Principal, PrincipalKind, Project};
 pub use secret::KeyFault;
 pub use service::{DEFAULT_PROJECT, Identity, LOCAL_PRINCIPAL};

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, hash_map::Entry};
 
-use mainspring_catalog::AuditEntry;
+use mainspring_catalog::{AuditEntry, Tx};
 use mainspring_kernel::{Actor, Labels, Page, PageRequest, Role, id::PrincipalId};
 use serde_json::json;
 
@@ -15,20 +15,15 @@ use crate::{
 };
 
 impl Identity {
-    /// Puts a person or service into the project, or changes the role and labels they have there.
-    /// A principal with a name nobody had is made on the way.
-    pub async fn put_member(
+    /// Puts a person or service into the project. A principal with a name nobody had is made on the way.
+    pub async fn add_member(
         &self,
         actor: &Actor,
         (name, kind): (&str, PrincipalKind),
-        (role, labels): (Role, &Labels),
+        rights: (Role, &Labels),
     ) -> Result<Member, IdentityFault> {
-        needs(actor, Role::Admin)?;
         check_principal_name(name)?;
-        check_labels(labels)?;
-        if !covers(&actor.labels, labels) {
-            return Err(IdentityFault::LabelsNotHeld);
-        }
+        may_hand_out(actor, rights.1)?;
         let member = self
             .catalog
             .transact(|mut tx| async move {
@@ -41,18 +36,36 @@ impl Identity {
                         principal
                     }
                 };
-                let id = principal.id;
-                let known = store::member(&mut tx, actor.project, id).await?;
-                let loses_admin = role < Role::Admin && known.is_some_and(|known| known.role == Role::Admin);
-                if loses_admin && !store::has_other_admin(&mut tx, actor.project, id).await? {
+                if store::member(&mut tx, actor.project, principal.id).await?.is_some() {
+                    return Err(IdentityFault::MemberExists { name: principal.name });
+                }
+                let member = self.write_member(&mut tx, actor, &principal, rights).await?;
+                Ok((tx, member))
+            })
+            .await?;
+        // Who comes back comes back with the keys they had.
+        self.cache.forget_all();
+        Ok(member)
+    }
+
+    /// Changes the role or the labels of a member; what is not given stays.
+    pub async fn change_member(
+        &self,
+        actor: &Actor,
+        who: &str,
+        (role, labels): (Option<Role>, Option<&Labels>),
+    ) -> Result<Member, IdentityFault> {
+        may_hand_out(actor, labels.unwrap_or(&Labels::none()))?;
+        let member = self
+            .catalog
+            .transact(|mut tx| async move {
+                let known = member_called(&mut tx, actor, who).await?;
+                let rights = (role.unwrap_or(known.role), labels.unwrap_or(&known.labels));
+                let loses_admin = known.role == Role::Admin && rights.0 < Role::Admin;
+                if loses_admin && !store::has_other_admin(&mut tx, actor.project, known.principal.id).await? {
                     return Err(IdentityFault::LastAdmin);
                 }
-                store::put_member(&mut tx, actor.project, id, (role, labels), now).await?;
-                let detail = json!({ "principal": id, "role": role, "labels": labels });
-                let entry = AuditEntry { action: "member.put", subject: name.to_owned(), detail };
-                self.audit(&mut tx, actor, entry).await?;
-                let member = store::member(&mut tx, actor.project, id).await?;
-                let member = member.ok_or(IdentityFault::MemberNotFound { id })?;
+                let member = self.write_member(&mut tx, actor, &known.principal, rights).await?;
                 Ok((tx, member))
             })
             .await?;
@@ -60,25 +73,53 @@ impl Identity {
         Ok(member)
     }
 
-    /// Their keys in this project stop working with them.
-    pub async fn remove_member(&self, actor: &Actor, id: PrincipalId) -> Result<(), IdentityFault> {
+    /// Their keys in this project stop working with them. Answers the member as they were.
+    pub async fn remove_member(&self, actor: &Actor, who: &str) -> Result<Member, IdentityFault> {
         needs(actor, Role::Admin)?;
-        self.catalog
+        let member = self
+            .catalog
             .transact(|mut tx| async move {
-                let member = store::member(&mut tx, actor.project, id).await?;
-                let member = member.ok_or(IdentityFault::MemberNotFound { id })?;
+                let member = member_called(&mut tx, actor, who).await?;
+                let id = member.principal.id;
                 if member.role == Role::Admin && !store::has_other_admin(&mut tx, actor.project, id).await? {
                     return Err(IdentityFault::LastAdmin);
                 }
                 store::remove_member(&mut tx, actor.project, id).await?;
-                let detail = json!({ "principal": id });
-                let entry = AuditEntry { action: "member.remove", subject: member.principal.name, detail };
+                let subject = member.principal.name.clone();
+                let entry = AuditEntry { action: "member.remove", subject, detail: json!({ "principal": id }) };
                 self.audit(&mut tx, actor, entry).await?;
-                Ok((tx, ()))
+                Ok((tx, member))
             })
             .await?;
         self.cache.forget_all();
-        Ok(())
+        Ok(member)
+    }
+
+    async fn write_member(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        principal: &Principal,
+        (role, labels): (Role, &Labels),
+    ) -> Result<Member, IdentityFault> {
+        let id = principal.id;
+        store::put_member(tx, actor.project, id, (role, labels), self.clock.now()).await?;
+        let detail = json!({ "principal": id, "role": role, "labels": labels });
+        let entry = AuditEntry { action: "member.put", subject: principal.name.clone(), detail };
+        self.audit(tx, actor, entry).await?;
+        let missing = || IdentityFault::MemberNotFound { who: principal.name.clone() };
+        store::member(tx, actor.project, id).await?.ok_or_else(missing)
+    }
+
+    /// A member by name or by id.
+    pub async fn member(&self, actor: &Actor, who: &str) -> Result<Member, IdentityFault> {
+        needs(actor, Role::Admin)?;
+        self.catalog
+            .transact(|mut tx| async move {
+                let member = member_called(&mut tx, actor, who).await?;
+                Ok::<_, IdentityFault>((tx, member))
+            })
+            .await
     }
 
     /// What to call who did something; one who is no member any more keeps the name.
@@ -101,4 +142,23 @@ impl Identity {
         let members = store::members(&self.catalog, actor.project, after, page.limit() + 1).await?;
         Ok(Page::from_overfetch(members, page, |member| member.principal.name.clone()))
     }
+}
+
+fn may_hand_out(actor: &Actor, labels: &Labels) -> Result<(), IdentityFault> {
+    needs(actor, Role::Admin)?;
+    check_labels(labels)?;
+    if covers(&actor.labels, labels) { Ok(()) } else { Err(IdentityFault::LabelsNotHeld) }
+}
+
+/// By the name people use, or by the id that lists and the audit log show.
+async fn member_called(tx: &mut Tx, actor: &Actor, who: &str) -> Result<Member, IdentityFault> {
+    let id = match store::principal_by_name(tx, who).await? {
+        Some(principal) => Some(principal.id),
+        None => who.parse().ok(),
+    };
+    let member = match id {
+        Some(id) => store::member(tx, actor.project, id).await?,
+        None => None,
+    };
+    member.ok_or_else(|| IdentityFault::MemberNotFound { who: mainspring_kernel::text::elide(who, 80) })
 }

@@ -22,6 +22,13 @@ pub struct Project {
     pub created: Timestamp,
 }
 
+/// A project, and what one may do there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OwnProject {
+    pub project: Project,
+    pub role: Role,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PrincipalKind {

@@ -4,7 +4,13 @@ use mainspring_catalog::{AuditEntry, OnConstraint as _};
 use mainspring_kernel::{Actor, Labels, Name, Page, PageRequest, Role, id::ProjectId};
 use serde_json::json;
 
-use crate::{Identity, fault::IdentityFault, model::Project, service::needs, store};
+use crate::{
+    Identity,
+    fault::IdentityFault,
+    model::{OwnProject, Project},
+    service::{LOCAL_PRINCIPAL, default_project, needs},
+    store,
+};
 
 const DESCRIPTION_MAX: usize = 2_000;
 
@@ -42,10 +48,49 @@ impl Identity {
         store::get_project(&self.catalog, actor.project).await?.ok_or(IdentityFault::NotBootstrapped)
     }
 
-    /// The projects the actor's principal is a member of, by name.
-    pub async fn list_projects(&self, actor: &Actor, page: &PageRequest) -> Result<Page<Project>, IdentityFault> {
+    /// The projects the actor may be in, by name: an admin of `default` in every one they are a member of,
+    /// anybody else in their own.
+    pub async fn list_projects(&self, actor: &Actor, page: &PageRequest) -> Result<Page<OwnProject>, IdentityFault> {
         let after = page.after::<Name>()?;
+        if !self.administers_installation(actor).await? {
+            let project = self.project(actor).await?;
+            let items = vec![OwnProject { project, role: actor.role }];
+            return Ok(Page { items, next: None });
+        }
         let projects = store::projects_of(&self.catalog, actor.principal, after, page.limit() + 1).await?;
-        Ok(Page::from_overfetch(projects, page, |project| project.name.clone()))
+        Ok(Page::from_overfetch(projects, page, |own| own.project.name.clone()))
+    }
+
+    /// The actor in the project they name: their own, or, for an admin of `default`, any they are a member of.
+    pub async fn enter(&self, actor: &Actor, name: &Name) -> Result<Actor, IdentityFault> {
+        let found = store::find_project(&self.catalog, name).await?;
+        if found.as_ref().is_some_and(|project| project.id == actor.project) {
+            return Ok(actor.clone());
+        }
+        // Nobody else is told whether there is such a project.
+        if !self.administers_installation(actor).await? {
+            return Err(IdentityFault::NotInstallationAdmin);
+        }
+        let missing = || IdentityFault::ProjectNotFound { name: name.clone() };
+        let project = found.ok_or_else(missing)?.id;
+        let member = store::find_member(&self.catalog, project, actor.principal).await?.ok_or_else(missing)?;
+        let labels = member.labels.narrowed_to(&actor.labels);
+        Ok(Actor { principal: actor.principal, project, role: member.role, labels })
+    }
+
+    /// The process itself, in every project, for work that nobody asked for at the moment.
+    pub async fn caretakers(&self) -> Result<Vec<Actor>, IdentityFault> {
+        let local = store::find_principal(&self.catalog, LOCAL_PRINCIPAL).await?.ok_or(IdentityFault::NotBootstrapped)?.id;
+        let projects = store::project_ids(&self.catalog).await?;
+        let caretaker = |project| Actor { principal: local, project, role: Role::Admin, labels: Labels::All };
+        Ok(projects.into_iter().map(caretaker).collect())
+    }
+
+    async fn administers_installation(&self, actor: &Actor) -> Result<bool, IdentityFault> {
+        if !actor.may(Role::Admin) {
+            return Ok(false);
+        }
+        let default = store::find_project(&self.catalog, &default_project()).await?;
+        Ok(default.is_some_and(|default| default.id == actor.project))
     }
 }

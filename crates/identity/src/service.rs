@@ -59,11 +59,14 @@ impl Identity {
                         local
                     }
                 };
-                if store::member(&mut tx, project.id, local.id).await?.is_none() {
-                    store::put_member(&mut tx, project.id, local.id, (Role::Admin, &Labels::All), now).await?;
-                }
-                let actor = Actor { principal: local.id, project: project.id, role: Role::Admin, labels: Labels::All };
-                Ok((tx, actor))
+                let (role, labels) = match store::member(&mut tx, project.id, local.id).await? {
+                    Some(known) => (known.role, known.labels),
+                    None => {
+                        store::put_member(&mut tx, project.id, local.id, (Role::Admin, &Labels::All), now).await?;
+                        (Role::Admin, Labels::All)
+                    }
+                };
+                Ok((tx, Actor { principal: local.id, project: project.id, role, labels }))
             })
             .await
     }
@@ -119,7 +122,7 @@ impl Identity {
     }
 }
 
-fn default_project() -> Name {
+pub(crate) fn default_project() -> Name {
     DEFAULT_PROJECT.parse().expect("`default` is a name")
 }
 

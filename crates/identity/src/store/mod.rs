@@ -10,7 +10,7 @@ pub(crate) use audit::{entries_after, entries_before, insert_entry, last_entry, 
 pub(crate) use keys::{KeyRow, count_usable_keys, expire_key, insert_key, key, key_by_lookup, keys, revoke_key, used_key};
 pub(crate) use people::{
     find_member, find_principal, find_project, get_project, has_other_admin, insert_principal, insert_project, member, members,
-    name_of, principal_by_name, project_by_name, projects_of, put_member, remove_member,
+    name_of, principal_by_name, project_by_name, project_ids, projects_of, put_member, remove_member,
 };
 
 /// Every statement of this crate, for the test that compiles them on both engines.

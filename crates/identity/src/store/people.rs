@@ -7,12 +7,13 @@ use mainspring_kernel::{
 };
 
 use super::labels_text;
-use crate::model::{Member, Principal, PrincipalKind, Project};
+use crate::model::{Member, OwnProject, Principal, PrincipalKind, Project};
 
 const INSERT_PROJECT: &str = "INSERT INTO project (id, name, description, created) VALUES ($1, $2, $3, $4)";
 const PROJECT_BY_NAME: &str = "SELECT id, name, description, created FROM project WHERE name = $1";
 const PROJECT_BY_ID: &str = "SELECT id, name, description, created FROM project WHERE id = $1";
-const PROJECTS_OF: &str = "SELECT p.id, p.name, p.description, p.created FROM project p \
+const PROJECT_IDS: &str = "SELECT id FROM project ORDER BY id LIMIT 10000";
+const PROJECTS_OF: &str = "SELECT p.id, p.name, p.description, p.created, m.role FROM project p \
     JOIN membership m ON m.project = p.id WHERE m.principal = $1 \
     AND (CAST($2 AS TEXT) IS NULL OR p.name > $2) ORDER BY p.name LIMIT $3";
 const INSERT_PRINCIPAL: &str = "INSERT INTO principal (id, name, kind, created) VALUES ($1, $2, $3, $4)";
@@ -33,6 +34,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     INSERT_PROJECT,
     PROJECT_BY_NAME,
     PROJECT_BY_ID,
+    PROJECT_IDS,
     PROJECTS_OF,
     INSERT_PRINCIPAL,
     PRINCIPAL_BY_NAME,
@@ -66,8 +68,13 @@ pub(crate) async fn projects_of(
     principal: PrincipalId,
     after: Option<Name>,
     limit: usize,
-) -> Result<Vec<Project>, CatalogFault> {
-    catalog.query(PROJECTS_OF, params![principal, after, limit]).await?.iter().map(read_project).collect()
+) -> Result<Vec<OwnProject>, CatalogFault> {
+    let rows = catalog.query(PROJECTS_OF, params![principal, after, limit]).await?;
+    rows.iter().map(|row| Ok(OwnProject { project: read_project(row)?, role: row.parse("role")? })).collect()
+}
+
+pub(crate) async fn project_ids(catalog: &Catalog) -> Result<Vec<ProjectId>, CatalogFault> {
+    catalog.query(PROJECT_IDS, params![]).await?.iter().map(|row| row.parse("id")).collect()
 }
 
 pub(crate) async fn insert_principal(tx: &mut Tx, principal: &Principal, now: Timestamp) -> Result<(), CatalogFault> {

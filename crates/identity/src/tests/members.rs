@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mainspring_catalog::{Catalog, CatalogFault};
-use mainspring_kernel::{Fault, FaultKind, FrozenClock, Labels, PageRequest, Role};
+use mainspring_kernel::{Actor, Fault, FaultKind, FrozenClock, Labels, PageRequest, Role};
 use mainspring_testservers::on_every_engine;
 use tokio::task::JoinSet;
 
@@ -18,6 +18,7 @@ on_every_engine!(Catalog: [
     the_last_admin_stays,
     projects_are_made_by_admins_of_the_default_one,
     a_project_is_seen_by_its_members,
+    a_project_is_entered_by_admins_of_the_default_one,
     only_admins_manage_members,
 ]);
 
@@ -57,36 +58,51 @@ async fn before_the_first_start_there_is_nobody(catalog: Catalog) {
 async fn members_come_change_and_go(catalog: Catalog) {
     let room = Room::over(catalog).await;
     let person = PrincipalKind::Person;
-    let ann = room.identity.put_member(&room.admin, ("ann@example.org", person), (Role::Editor, &labels(&["hr"]))).await;
-    let ann = ann.unwrap();
+    let add = async |name, role, held: &Labels| room.identity.add_member(&room.admin, (name, person), (role, held)).await;
+    let change = async |who: &str, role, held: Option<&Labels>| room.identity.change_member(&room.admin, who, (role, held)).await;
+    let ann = add("ann@example.org", Role::Editor, &labels(&["hr"])).await.unwrap();
     assert_eq!((ann.role, &ann.labels, ann.principal.kind), (Role::Editor, &labels(&["hr"]), person));
-    let again = room.identity.put_member(&room.admin, ("ann@example.org", person), (Role::Reader, &Labels::none())).await;
-    let again = again.unwrap();
-    assert_eq!((again.principal.id, again.role, &again.labels), (ann.principal.id, Role::Reader, &Labels::none()));
+    let fault = add("ann@example.org", Role::Admin, &Labels::All).await.unwrap_err();
+    assert_eq!((fault.kind(), fault.code()), (FaultKind::Conflict, "identity-member-exists"));
+    let again = change("ann@example.org", Some(Role::Reader), None).await.unwrap();
+    assert_eq!((again.principal.id, again.role, &again.labels), (ann.principal.id, Role::Reader, &labels(&["hr"])));
+    let again = change(&ann.principal.id.to_string(), None, Some(&Labels::none())).await.unwrap();
+    assert_eq!((again.role, &again.labels), (Role::Reader, &Labels::none()));
+    assert_eq!(room.identity.member(&room.admin, "ann@example.org").await.unwrap(), again);
     let page = room.identity.list_members(&room.admin, &PageRequest::new(Some(1), None).unwrap()).await.unwrap();
     assert_eq!(page.items[0].principal.name, "ann@example.org");
     let next = PageRequest::new(Some(1), page.next).unwrap();
     let page = room.identity.list_members(&room.admin, &next).await.unwrap();
     assert_eq!(page.items[0].principal.name, "local");
     assert!(page.next.is_none());
-    room.identity.remove_member(&room.admin, ann.principal.id).await.unwrap();
-    let fault = room.identity.remove_member(&room.admin, ann.principal.id).await.unwrap_err();
-    assert_eq!(fault.code(), "identity-member-not-found");
-    for bad in ["", " ann", "a\0", "a\u{7}"] {
-        let fault = room.identity.put_member(&room.admin, (bad, person), (Role::Reader, &Labels::none())).await;
-        assert_eq!(fault.unwrap_err().code(), "identity-bad-principal-name", "{bad:?}");
+    room.identity.remove_member(&room.admin, "ann@example.org").await.unwrap();
+    for fault in [
+        room.identity.remove_member(&room.admin, "ann@example.org").await.unwrap_err(),
+        change("ann@example.org", Some(Role::Editor), None).await.unwrap_err(),
+        change("nobody", Some(Role::Editor), None).await.unwrap_err(),
+    ] {
+        assert_eq!(fault.code(), "identity-member-not-found");
     }
+    // The name is known in the installation; who comes back is who left.
+    assert_eq!(add("ann@example.org", Role::Reader, &Labels::none()).await.unwrap().principal.id, ann.principal.id);
+    for bad in ["", " ann", "a\0", "a\u{7}"] {
+        let fault = add(bad, Role::Reader, &Labels::none()).await.unwrap_err();
+        assert_eq!(fault.code(), "identity-bad-principal-name", "{bad:?}");
+    }
+    let log = room.identity.list_audit(&room.admin, &PageRequest::first(9)).await.unwrap();
+    let actions: Vec<&str> = log.items.iter().rev().map(|entry| entry.action.as_str()).collect();
+    assert_eq!(actions, ["member.put", "member.put", "member.put", "member.remove", "member.put"]);
 }
 
 async fn the_last_admin_stays(catalog: Catalog) {
     let room = Room::over(catalog).await;
-    let demote =
-        async || room.identity.put_member(&room.admin, ("local", PrincipalKind::Local), (Role::Reader, &Labels::All)).await;
-    assert_eq!(room.identity.remove_member(&room.admin, room.admin.principal).await.unwrap_err().code(), "identity-last-admin");
+    let demote = async || room.identity.change_member(&room.admin, "local", (Some(Role::Reader), None)).await;
+    assert_eq!(room.identity.remove_member(&room.admin, "local").await.unwrap_err().code(), "identity-last-admin");
     assert_eq!(demote().await.unwrap_err().code(), "identity-last-admin");
-    room.identity.put_member(&room.admin, ("ann", PrincipalKind::Person), (Role::Admin, &Labels::All)).await.unwrap();
+    room.identity.add_member(&room.admin, ("ann", PrincipalKind::Person), (Role::Admin, &Labels::All)).await.unwrap();
     demote().await.unwrap();
     assert_eq!(room.identity.local_actor().await.unwrap().role, Role::Reader);
+    assert_eq!(room.identity.bootstrap().await.unwrap().role, Role::Reader, "another start gives nothing back");
 }
 
 async fn projects_are_made_by_admins_of_the_default_one(catalog: Catalog) {
@@ -111,26 +127,59 @@ async fn a_project_is_seen_by_its_members(catalog: Catalog) {
     for project in ["b", "a"] {
         room.identity.create_project(&room.admin, &name(project), "").await.unwrap();
     }
-    let list = async |actor| {
+    let list = async |actor: &Actor| {
         let page = room.identity.list_projects(actor, &PageRequest::first(9)).await.unwrap();
-        page.items.into_iter().map(|project| project.name.to_string()).collect::<Vec<_>>()
+        page.items.into_iter().map(|own| (own.project.name.to_string(), own.role)).collect::<Vec<_>>()
     };
-    assert_eq!(list(&room.admin).await, ["a", "b", "default"]);
-    let bot = room.identity.put_member(&room.admin, ("bot", PrincipalKind::Service), (Role::Admin, &Labels::All)).await;
+    let all = ["a", "b", "default"].map(|name| (name.to_owned(), Role::Admin));
+    assert_eq!(list(&room.admin).await, all);
+    let own = |name: &str, role| vec![(name.to_owned(), role)];
+    // A key is of its project, whatever else its holder is a member of.
+    assert_eq!(list(&room.with_role(Role::Reader)).await, own("default", Role::Reader));
+    let in_b = room.identity.enter(&room.admin, &name("b")).await.unwrap();
+    assert_eq!(list(&in_b).await, own("b", Role::Admin));
+    let bot = room.identity.add_member(&room.admin, ("bot", PrincipalKind::Service), (Role::Admin, &Labels::All)).await;
     let principal = Some(bot.unwrap().principal.id);
-    let key = crate::NewKey { principal, ..new_key(Role::Reader, Labels::All) };
+    let key = crate::NewKey { principal, ..new_key(Role::Admin, Labels::All) };
     let issued = room.identity.create_key(&room.admin, &key).await.unwrap();
     let actor = room.identity.authenticate(&issued.secret).await.unwrap();
-    assert_eq!(list(&actor).await, ["default"]);
+    assert_eq!(list(&actor).await, own("default", Role::Admin));
+}
+
+async fn a_project_is_entered_by_admins_of_the_default_one(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let made = room.identity.create_project(&room.admin, &name("other"), "").await.unwrap();
+    let enter = async |actor: &Actor, project: &str| room.identity.enter(actor, &name(project)).await;
+    assert_eq!(enter(&room.admin, "default").await.unwrap(), room.admin);
+    let inside = enter(&room.admin, "other").await.unwrap();
+    assert_eq!((inside.project, inside.role, inside.principal), (made.id, Role::Admin, room.admin.principal));
+    assert_eq!(enter(&inside, "other").await.unwrap(), inside);
+    assert_eq!(enter(&room.admin, "third").await.unwrap_err().code(), "identity-project-not-found");
+    // What a key may not see at home, it does not see elsewhere.
+    let narrow = Actor { labels: labels(&["hr"]), ..room.admin.clone() };
+    assert_eq!(enter(&narrow, "other").await.unwrap().labels, labels(&["hr"]));
+    for (actor, project) in [(&inside, "default"), (&inside, "third"), (&room.with_role(Role::Editor), "other")] {
+        let fault = enter(actor, project).await.unwrap_err();
+        assert_eq!((fault.kind(), fault.code()), (FaultKind::Forbidden, "identity-not-installation-admin"), "{project}");
+    }
+    let stranger = room.identity.add_member(&room.admin, ("ann", PrincipalKind::Person), (Role::Admin, &Labels::All)).await;
+    let stranger = Actor { principal: stranger.unwrap().principal.id, ..room.admin.clone() };
+    assert_eq!(enter(&stranger, "other").await.unwrap_err().code(), "identity-project-not-found");
+    let caretakers = room.identity.caretakers().await.unwrap();
+    assert!(caretakers.iter().all(|actor| actor.role == Role::Admin) && caretakers.len() == 2, "{caretakers:?}");
 }
 
 async fn only_admins_manage_members(catalog: Catalog) {
     let room = Room::over(catalog).await;
     let actor = room.with_role(Role::Editor);
-    let put = room.identity.put_member(&actor, ("x", PrincipalKind::Person), (Role::Reader, &Labels::none())).await;
-    assert_eq!(put.unwrap_err().kind(), FaultKind::Forbidden);
-    let removed = room.identity.remove_member(&actor, room.admin.principal).await;
-    assert_eq!(removed.unwrap_err().kind(), FaultKind::Forbidden);
-    let listed = room.identity.list_members(&actor, &PageRequest::first(5)).await;
-    assert_eq!(listed.unwrap_err().kind(), FaultKind::Forbidden);
+    let faults = [
+        room.identity.add_member(&actor, ("x", PrincipalKind::Person), (Role::Reader, &Labels::none())).await.map(drop),
+        room.identity.change_member(&actor, "local", (Some(Role::Reader), None)).await.map(drop),
+        room.identity.remove_member(&actor, "local").await.map(drop),
+        room.identity.member(&actor, "local").await.map(drop),
+        room.identity.list_members(&actor, &PageRequest::first(5)).await.map(drop),
+    ];
+    for fault in faults {
+        assert_eq!(fault.unwrap_err().kind(), FaultKind::Forbidden);
+    }
 }
