@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// Raised when the same spec would cut differently: the digest changes, and with it the table.
 const ALGORITHM: u64 = 2;
+/// Tokens of a model's window that a chunk leaves to the model's own marks and to what it wants before a text.
+const MARKS: usize = 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -20,7 +22,7 @@ pub enum Strategy {
 #[serde(deny_unknown_fields, default)]
 pub struct ChunkSpec {
     pub strategy: Strategy,
-    /// Tokens of the embedding model a chunk may have, its header included.
+    /// Tokens of the embedding model a chunk may have, its header included; never more than the model reads.
     #[schemars(range(min = 32, max = 8192))]
     pub max_tokens: u32,
     /// Tokens that two pieces of one block share.
@@ -53,6 +55,15 @@ impl ChunkSpec {
             return Err(("parent_tokens", "at most 8192".to_owned()));
         }
         Ok(())
+    }
+
+    /// The same cuts, in chunks that a model reads whole. The model's identity stands beside this spec wherever chunks
+    /// are told apart, so its window need not be in the digest.
+    #[must_use]
+    pub fn within(&self, window: usize) -> Self {
+        let most = u32::try_from(window.saturating_sub(MARKS)).unwrap_or(u32::MAX).max(1);
+        let max_tokens = self.max_tokens.min(most);
+        Self { max_tokens, overlap_tokens: self.overlap_tokens.min(max_tokens / 2), ..self.clone() }
     }
 
     /// Names how documents are cut: two specs with one digest cut alike.

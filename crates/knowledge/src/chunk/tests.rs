@@ -309,3 +309,13 @@ proptest! {
         prop_assert_eq!(check(&document, &chunks, &spec), Ok(()));
     }
 }
+
+#[test]
+fn a_chunk_is_never_longer_than_the_model_reads() {
+    let asked = ChunkSpec::default();
+    assert_eq!(asked.within(256), asked, "the default is made for it");
+    assert_eq!(asked.within(8192), asked);
+    let narrow = asked.within(48);
+    assert_eq!((narrow.max_tokens, narrow.overlap_tokens, narrow.parent_tokens), (32, 16, asked.parent_tokens));
+    assert_eq!(asked.within(3).max_tokens, 1);
+}
