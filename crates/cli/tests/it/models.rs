@@ -166,3 +166,19 @@ async fn a_text_beyond_an_embedders_window_is_refused_as_openai_refuses_it() {
     assert_eq!((beyond.status, &error["code"]), (400, &json!("context_length_exceeded")), "{error}");
     assert!(error["message"].as_str().unwrap().contains("257 tokens"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chunks_are_cut_for_the_model_that_reads_them() {
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let line = "The ladder of the lighthouse has a step for every keeper who ever climbed it in the dark. ";
+    std::fs::write(folder.path().join("a.md"), format!("# Ladder\n\n{}", line.repeat(40))).unwrap();
+    let server = Server::start(data.path(), "127.0.0.1");
+    let retrieval = json!({"relevance": 0.0, "parents": "off", "dedupe": 1.0, "limit": 20});
+    let mut longest = Vec::new();
+    for model in ["all-minilm-l6-v2", "paraphrase-minilm-l3-v2"] {
+        ingested(&server, &notes(folder.path(), &retrieval, model)).await;
+        longest.push(found(&server).await.passages.iter().map(|passage| passage.tokens).max().unwrap());
+    }
+    // Windows of 256 and 128 tokens, of which the model's own marks take some.
+    assert!((128..=240).contains(&longest[0]) && longest[1] <= 112, "{longest:?}");
+}
