@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
-    ConnectOptions as _, SqlitePool,
+    ConnectOptions as _, Connection as _, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
@@ -53,7 +53,16 @@ impl SqliteEngine {
                 .idle_timeout(None)
                 .max_lifetime(None)
         };
-        let writer = connect_writer(&pool(1), &options).await?;
+        // On a full disk SQLite rolls back by itself. The driver does not learn of it, counts the
+        // transaction as open and refuses every later one, so such a connection is not used again.
+        let writers = pool(1).after_release(|connection, _| {
+            Box::pin(async move {
+                // A rollback that was begun is through when this answers.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        });
+        let writer = connect_writer(&writers, &options).await?;
         let mut connection = writer.acquire().await.map_err(sqlite_fault)?;
         migrations::run_sqlite(&mut connection).await?;
         drop(connection);

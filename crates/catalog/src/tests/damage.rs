@@ -3,10 +3,11 @@
 use std::{fs, path::Path};
 
 use mainspring_kernel::Fault;
+use mainspring_testservers::disk::SmallDisk;
 use tokio::task::JoinSet;
 
-use super::{insert_project, project_names};
-use crate::{Catalog, params};
+use super::{INSERT_PROJECT, insert_project, moment, project_names};
+use crate::{Catalog, CatalogFault, params};
 
 fn url(folder: &Path) -> String {
     format!("sqlite://{}/catalog.db", folder.display())
@@ -33,6 +34,44 @@ async fn a_full_disk_is_a_fault_and_loses_nothing() {
     limit_pages(&catalog, 1_000_000).await;
     insert_project(&catalog, "after").await.unwrap();
     assert_eq!(project_names(&catalog).await.len(), written + 2);
+}
+
+#[test]
+fn a_file_system_that_fills_up_refuses_and_works_again_when_there_is_room() {
+    let Some(disk) = SmallDisk::mount(4 << 20) else { return };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let catalog = Catalog::open(&url(disk.path())).await.unwrap();
+        insert_project(&catalog, "before").await.unwrap();
+        disk.fill();
+        // SQLite rolls back by itself here, which must not leave the writer as it was in the middle.
+        let (mut written, mut refused) = (0, 0);
+        for number in 0..400 {
+            match insert_in_transaction(&catalog, &format!("n{number}-{}", "x".repeat(20_000))).await {
+                Ok(()) => written += 1,
+                Err(fault) => {
+                    assert_eq!(fault.code(), "catalog-disk-full", "{fault:?}");
+                    refused += 1;
+                }
+            }
+            if refused == 3 {
+                break;
+            }
+        }
+        assert_eq!((refused, project_names(&catalog).await.len()), (3, written + 1));
+        disk.free();
+        insert_in_transaction(&catalog, "after").await.unwrap();
+        assert_eq!(project_names(&catalog).await.len(), written + 2);
+    });
+}
+
+async fn insert_in_transaction(catalog: &Catalog, name: &str) -> Result<(), CatalogFault> {
+    catalog
+        .transact::<(), CatalogFault, _>(|mut tx| async move {
+            tx.execute(INSERT_PROJECT, params![name, name, moment()]).await?;
+            Ok((tx, ()))
+        })
+        .await
 }
 
 async fn limit_pages(catalog: &Catalog, pages: i64) {
