@@ -16,6 +16,8 @@ pub(crate) enum Format {
     Mail,
     Code(Language),
     Plain,
+    /// An office file under a password, whichever it is.
+    Locked,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +66,7 @@ impl Format {
             Self::Mail => "message/rfc822",
             Self::Code(_) => "text/x-source-code",
             Self::Plain => "text/plain",
+            Self::Locked => "application/x-ole-storage",
         }
     }
 }
@@ -116,6 +119,7 @@ pub fn likely_media_type(head: Option<&[u8]>, file_name: &str, said: Option<&str
     let said = said.map(|said| said.split(';').next().unwrap_or(said).trim().to_owned()).filter(|said| !said.is_empty());
     let Some(head) = head.filter(|head| !head.is_empty()) else { return said.or_else(named) };
     match detect(&head[..head.len().min(LOOKED_AT)], file_name, said.as_deref()) {
+        Ok(Format::Locked) => named().or_else(|| Some(Format::Locked.media_type().to_owned())),
         Ok(format) => Some(format.media_type().to_owned()),
         // Which office format a container holds may stand further back.
         Err(container) if matches!(container.as_str(), "application/zip" | "application/x-ole-storage") => {
@@ -135,6 +139,9 @@ fn by_content(bytes: &[u8]) -> Option<Result<Format, String>> {
         return Some(by_archive(bytes));
     }
     if bytes.starts_with(&[0xD0, 0xCF, 0x11, 0xE0]) {
+        if find(bytes, &utf16("EncryptedPackage")).is_some() {
+            return Some(Ok(Format::Locked));
+        }
         // The old office container: workbooks are read, documents are not.
         let workbook = find(bytes, &utf16("Workbook")).is_some() || find(bytes, &utf16("Book")).is_some();
         return Some(if workbook { Ok(Format::Sheet) } else { Err("application/x-ole-storage".to_owned()) });

@@ -90,7 +90,7 @@ fn text_format(part: &MessagePart<'_>, name: &str) -> Option<Format> {
     let said = part.content_type().and_then(|kind| Some(format!("{}/{}", kind.c_type, kind.c_subtype.as_ref()?)));
     // What is text only because nothing else fits may be a signature or a key.
     match detect(part.contents(), name, said.as_deref()).ok()? {
-        Format::Pdf | Format::Docx | Format::Pptx | Format::Sheet | Format::Mail => None,
+        Format::Pdf | Format::Docx | Format::Pptx | Format::Sheet | Format::Locked | Format::Mail => None,
         Format::Plain if !is_text && !name.to_ascii_lowercase().ends_with(".txt") => None,
         format => Some(format),
     }

@@ -28,6 +28,7 @@ pub fn parse_in_process(
         Format::Docx => return docx::parse(bytes, file_name, limits),
         Format::Pptx => return pptx::parse(bytes, file_name, limits),
         Format::Sheet => return sheets::parse(bytes, file_name, limits),
+        Format::Locked => return Err(ParseFault::Encrypted),
         Format::Mail => return mail::parse(bytes, file_name, limits),
         _ => {}
     }

@@ -22,6 +22,12 @@ fn hostile_files_are_refused_by_name() {
     refused("program", b"\x7fELF\x02", "parse-unsupported");
     refused("zip.docx", archive(&[("readme.txt", "x")]), "parse-unsupported");
     refused("nul.txt", b"a\0b", "parse-unsupported");
+    let container = |member: &str| -> Vec<u8> {
+        let name = member.encode_utf16().flat_map(u16::to_le_bytes);
+        [0xD0, 0xCF, 0x11, 0xE0].into_iter().chain([0; 600]).chain(name).collect()
+    };
+    refused("locked.docx", container("EncryptedPackage"), "parse-encrypted");
+    refused("old.doc", container("WordDocument"), "parse-unsupported");
     refused("cut.pdf", &pdf(&["Hello"])[..40], "parse-malformed");
     let many: Vec<(String, &str)> =
         (0..20_001).map(|n| (format!("f{n}"), "")).chain([("word/document.xml".to_owned(), "<a/>")]).collect();
