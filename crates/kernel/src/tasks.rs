@@ -68,16 +68,26 @@ impl Tasks {
         running.push((name.into(), handle));
     }
 
-    /// Asks every task to stop and waits for them, newest last.
-    pub async fn shut_down(&self, within: Duration) -> Result<(), Unfinished> {
+    /// Asks every task to stop and waits for none of them.
+    pub fn ask_to_stop(&self) {
         self.token.cancel();
+    }
+
+    /// Asks every task to stop and waits for them, newest last, and for what they start while they stop.
+    pub async fn shut_down(&self, within: Duration) -> Result<(), Unfinished> {
+        self.ask_to_stop();
         let deadline = tokio::time::Instant::now() + within;
-        let running = std::mem::take(&mut *self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         let mut names = Vec::new();
-        for (name, mut handle) in running {
-            if tokio::time::timeout_at(deadline, &mut handle).await.is_err() {
-                handle.abort();
-                names.push(name);
+        loop {
+            let running = std::mem::take(&mut *self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+            if running.is_empty() {
+                break;
+            }
+            for (name, mut handle) in running {
+                if tokio::time::timeout_at(deadline, &mut handle).await.is_err() {
+                    handle.abort();
+                    names.push(name);
+                }
             }
         }
         if names.is_empty() { Ok(()) } else { Err(Unfinished { names }) }

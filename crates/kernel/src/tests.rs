@@ -1,4 +1,10 @@
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -114,6 +120,24 @@ async fn shutdown_names_the_task_that_does_not_stop() {
     tasks.spawn("stubborn", |_| std::future::pending());
     let unfinished = tasks.shut_down(Duration::from_millis(50)).await.unwrap_err();
     assert_eq!(unfinished.names, ["stubborn"]);
+}
+
+#[tokio::test]
+async fn shutdown_waits_for_what_a_stopping_task_starts() {
+    let tasks = Tasks::default();
+    let (later, done) = (tasks.clone(), Arc::new(AtomicBool::new(false)));
+    let finished = Arc::clone(&done);
+    tasks.spawn("room", |stop| async move {
+        stop.requested().await;
+        later.spawn("writer", |_| async move {
+            tokio::task::yield_now().await;
+            finished.store(true, Ordering::SeqCst);
+        });
+        later.spawn("stuck writer", |_| std::future::pending());
+    });
+    let unfinished = tasks.shut_down(Duration::from_millis(50)).await.unwrap_err();
+    assert_eq!(unfinished.names, ["stuck writer"]);
+    assert!(done.load(Ordering::SeqCst));
 }
 
 proptest! {
