@@ -6,4 +6,6 @@ fn main() {
         println!("cargo::warning=cannot make {}: {error}", dist.display());
     }
     println!("cargo::rerun-if-changed={}", dist.display());
+    // A page that was added is embedded too.
+    println!("cargo::rerun-if-changed=../../docs/errors");
 }

@@ -1,5 +1,7 @@
 //! Problems in OpenAI's shape. The one place of this surface that translates them.
 
+use std::borrow::Cow;
+
 use axum::{
     extract::{FromRequest, FromRequestParts, Request},
     response::{IntoResponse, Response},
@@ -13,7 +15,7 @@ use serde_json::{Value, json};
 #[derive(Debug)]
 pub(crate) struct OpenAiError {
     problem: Problem,
-    param: Option<&'static str>,
+    param: Option<Cow<'static, str>>,
 }
 
 pub(crate) type Answer<T> = Result<T, OpenAiError>;
@@ -29,13 +31,20 @@ impl OpenAiError {
         Self::from(Problem::of(fault))
     }
 
-    pub(crate) fn param(param: &'static str, detail: impl Into<String>) -> Self {
-        Self { problem: Problem::new(FaultKind::Invalid, "openai-invalid-parameter", detail), param: Some(param) }
+    pub(crate) fn param(param: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        Self { problem: Problem::new(FaultKind::Invalid, "openai-invalid-parameter", detail), param: Some(param.into()) }
     }
 
-    pub(crate) fn unsupported(param: &'static str) -> Self {
+    pub(crate) fn unsupported(param: impl Into<Cow<'static, str>>) -> Self {
+        let param = param.into();
         let detail = format!("`{param}` cannot be honoured here and is refused rather than ignored");
         Self { problem: Problem::new(FaultKind::Invalid, "openai-unsupported-parameter", detail), param: Some(param) }
+    }
+
+    /// The same refusal in other words.
+    pub(crate) fn saying(mut self, detail: &str) -> Self {
+        self.problem.detail = detail.to_owned();
+        self
     }
 
     pub(crate) fn body(&self) -> Value {
@@ -59,6 +68,13 @@ impl OpenAiError {
         };
         json!({"error": {"message": message, "type": kind, "param": self.param, "code": code}})
     }
+}
+
+/// Errors that no handler of this surface made, such as a bad key or an unknown address under `/v1`, in its shape.
+#[must_use]
+pub fn dialect(path: &str, problem: &Problem) -> Option<Value> {
+    let ours = path.starts_with("/v1/") && path != "/v1/traces";
+    ours.then(|| OpenAiError::from(problem.clone()).body())
 }
 
 impl IntoResponse for OpenAiError {

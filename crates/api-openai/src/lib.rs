@@ -6,20 +6,22 @@ mod completions;
 mod embeddings;
 mod error;
 mod models;
+mod params;
+mod pieces;
 mod request;
 
 #[cfg(test)]
 mod tests;
 
+pub use error::dialect;
+
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    routing::{get, post},
-};
+use axum::Router;
 use mainspring_chains::Chains;
 use mainspring_kernel::Clock;
 use mainspring_llm::{Budget, EventSink, SpanContext, SpanId, TraceId};
+use mainspring_web_kit::Route;
 
 /// What this surface needs from the building.
 #[derive(Debug, Clone)]
@@ -46,31 +48,37 @@ impl OpenAi {
     }
 }
 
-/// W3C trace context: `00-<trace>-<span>-<flags>`.
+/// W3C trace context: `00-<trace>-<span>-<flags>`, in lower case; a later version may go on after that.
 fn traceparent(text: &str) -> Option<(TraceId, SpanId)> {
-    let mut parts = text.split('-');
-    let version = parts.next()?;
-    if version.len() != 2 || version == "ff" {
+    let parts: Vec<&str> = text.split('-').collect();
+    let (version, trace, span, flags) = match *parts.as_slice() {
+        ["00", trace, span, flags] => ("00", trace, span, flags),
+        [version, trace, span, flags, ..] if version != "00" && version != "ff" => (version, trace, span, flags),
+        _ => return None,
+    };
+    let hex = |part: &str| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if version.len() != 2 || flags.len() != 2 || ![version, trace, span, flags].into_iter().all(hex) {
         return None;
     }
-    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+    Some((trace.parse().ok()?, span.parse().ok()?))
+}
+
+fn routes() -> Vec<Route<OpenAi>> {
+    vec![
+        Route::post("/v1/chat/completions", chat::complete),
+        Route::post("/v1/completions", completions::complete),
+        Route::post("/v1/embeddings", embeddings::embed),
+        Route::get("/v1/models", models::list),
+        Route::get("/v1/models/{*name}", models::show),
+    ]
 }
 
 pub fn router(state: OpenAi) -> Router {
-    Router::new()
-        .route("/v1/chat/completions", post(chat::complete))
-        .route("/v1/completions", post(completions::complete))
-        .route("/v1/embeddings", post(embeddings::embed))
-        .route("/v1/models", get(models::list))
-        .route("/v1/models/{*name}", get(models::show))
-        .with_state(state)
+    Route::router(routes(), state)
 }
 
 /// The routes of this surface, for the authorisation table.
-pub const ROUTES: &[(&str, &str)] = &[
-    ("POST", "/v1/chat/completions"),
-    ("POST", "/v1/completions"),
-    ("POST", "/v1/embeddings"),
-    ("GET", "/v1/models"),
-    ("GET", "/v1/models/{name}"),
-];
+#[must_use]
+pub fn listed() -> Vec<(&'static str, &'static str)> {
+    routes().iter().map(Route::listed).collect()
+}

@@ -2,11 +2,11 @@
 
 use axum::{
     Json as Reply,
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use mainspring_kernel::{Actor, FaultKind, text};
-use mainspring_web_kit::Problem;
+use mainspring_web_kit::{Path, Problem};
 use serde_json::{Value, json};
 
 use crate::{

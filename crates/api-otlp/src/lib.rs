@@ -12,12 +12,11 @@ use axum::{
     Router,
     extract::{Request, State},
     response::{IntoResponse, Response},
-    routing::post,
 };
 use bytes::Bytes;
 use mainspring_kernel::Role;
 use mainspring_observability::Observability;
-use mainspring_web_kit::{Caller, Problem};
+use mainspring_web_kit::{Caller, Problem, Route};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
 
 use crate::request::{Encoding, decode, read_body};
@@ -33,12 +32,19 @@ pub struct Otlp {
     pub body_limit: usize,
 }
 
+fn routes() -> Vec<Route<Otlp>> {
+    vec![Route::post("/v1/traces", export)]
+}
+
 pub fn router(state: Otlp) -> Router {
-    Router::new().route("/v1/traces", post(export)).with_state(state)
+    Route::router(routes(), state)
 }
 
 /// The routes of this surface, for the authorisation table.
-pub const ROUTES: &[(&str, &str)] = &[("POST", "/v1/traces")];
+#[must_use]
+pub fn listed() -> Vec<(&'static str, &'static str)> {
+    routes().iter().map(Route::listed).collect()
+}
 
 async fn export(State(otlp): State<Otlp>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let actor = caller.needs(Role::Editor)?;

@@ -78,6 +78,5 @@ fn unreadable(reason: String) -> Problem {
 }
 
 fn too_large() -> Problem {
-    Problem::new(FaultKind::TooLarge, "body-too-large", "the request body is larger than `server.body_limit`")
-        .with_hint("let the exporter send smaller batches")
+    Problem::body_too_large().with_hint("let the exporter send smaller batches")
 }

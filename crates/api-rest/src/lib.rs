@@ -4,30 +4,35 @@ mod apply;
 mod apps;
 mod assets;
 mod convert;
+mod jobs;
 mod keys;
 mod knowledge;
 mod overview;
+mod projects;
 mod replay;
 mod runs;
 mod structure;
 mod traces;
+mod writes;
 
 #[cfg(test)]
 mod tests;
 
-pub use runs::detach;
+pub use runs::carry_out;
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use axum::{Json, Router, routing::get};
+use axum::{Json, Router, middleware, routing::get};
 use mainspring_chains::Chains;
 use mainspring_identity::Identity;
-use mainspring_kernel::{Actor, Clock, Tasks};
+use mainspring_jobs::Jobs;
+use mainspring_kernel::{Actor, Clock, Stop, Tasks};
 use mainspring_knowledge::Knowledges;
 use mainspring_llm::{Budget, EventSink, SpanContext};
 use mainspring_observability::Observability;
 use mainspring_registry::Registry;
+use mainspring_telemetry::Metrics;
 use mainspring_wire as wire;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -38,10 +43,14 @@ pub struct Rest {
     pub registry: Registry,
     pub identity: Identity,
     pub knowledge: Knowledges,
+    pub jobs: Jobs,
     pub chains: Arc<Chains>,
     pub observability: Observability,
     pub health: Arc<dyn Health>,
     pub tasks: Tasks,
+    /// Told when the server is about to stop: nobody is followed any longer.
+    pub closing: Stop,
+    pub metrics: Metrics,
     pub clock: Arc<dyn Clock>,
     pub answer_deadline: Duration,
 }
@@ -92,6 +101,8 @@ fn routes() -> OpenApiRouter<Rest> {
         .routes(routes!(runs::list))
         .routes(routes!(runs::show))
         .routes(routes!(runs::events))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::cancel))
         .routes(routes!(traces::list))
         .routes(routes!(traces::show))
         .routes(routes!(replay::replay))
@@ -102,6 +113,9 @@ fn routes() -> OpenApiRouter<Rest> {
         .routes(routes!(assets::move_alias, assets::remove_alias))
         .routes(routes!(apply::apply))
         .routes(routes!(apply::schema))
+        .routes(routes!(projects::list, projects::create))
+        .routes(routes!(projects::members, projects::add_member))
+        .routes(routes!(projects::change_member, projects::remove_member))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::rotate))
         .routes(routes!(keys::revoke))
@@ -109,10 +123,19 @@ fn routes() -> OpenApiRouter<Rest> {
         .routes(routes!(keys::verify_audit))
 }
 
+/// Routes that may take as long as an answer by a model, or must not be broken off in the middle.
+pub const SLOW: &[&str] = &["/api/v1/traces/{id}/replay", "/api/v1/knowledge/{name}/forget"];
+/// Routes that end when what they wait for ends: a run that is waited for, or followed.
+pub const OWN_TERMS: &[&str] = &["/api/v1/knowledge/{name}/ingest", "/api/v1/runs/{id}/events"];
+
 pub fn router(rest: Rest) -> Router {
+    runs::count(&rest.metrics, &mainspring_knowledge::Progress::default());
     let (router, document) = routes().split_for_parts();
     let document = Arc::new(document);
-    router.with_state(rest).route("/api/v1/openapi.json", get(move || async move { Json(document.as_ref().clone()) }))
+    router
+        .layer(middleware::from_fn_with_state(rest.clone(), writes::trace))
+        .with_state(rest)
+        .route("/api/v1/openapi.json", get(move || async move { Json(document.as_ref().clone()) }))
 }
 
 /// The OpenAPI document of every route.

@@ -2,12 +2,13 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
-use mainspring_kernel::{Actor, FaultKind, Name, Role, Tasks, id::RunId};
-use mainspring_knowledge::{IngestOptions, Ingestion};
-use mainspring_web_kit::{Answer, Body, Caller, Paging, Problem, Sse, SseEvent};
+use mainspring_kernel::{Actor, FaultKind, Name, PageRequest, Role, Tasks, id::RunId};
+use mainspring_knowledge::{IngestOptions, Ingestion, KnowledgeFault, Progress, Report, Worth};
+use mainspring_telemetry::Metrics;
+use mainspring_web_kit::{Answer, Body, Caller, Paging, Path, Problem, Sse, SseEvent};
 use mainspring_wire as wire;
 
 use tokio::sync::oneshot;
@@ -17,7 +18,8 @@ use crate::{Rest, assets::name, convert, knowledge::latest};
 /// How often a follower is told how far a run is.
 const TELL_EVERY: std::time::Duration = std::time::Duration::from_millis(300);
 
-/// Brings a knowledge up to date. Answers when the run has begun, or, with `wait`, when it has ended.
+/// Brings a knowledge up to date. Answers when the run has begun, or, with `wait`, when it has ended. With
+/// `if_changed` nothing begins unless a local folder or file holds something new.
 #[utoipa::path(post, path = "/api/v1/knowledge/{name}/ingest", tag = "knowledge", operation_id = "ingest_knowledge",
     params(("name" = String, Path)), request_body = wire::IngestRequest, responses((status = 200, body = wire::IngestStarted)))]
 pub(crate) async fn ingest(
@@ -28,40 +30,77 @@ pub(crate) async fn ingest(
 ) -> Answer<Json<wire::IngestStarted>> {
     let actor = caller.needs(Role::Editor)?;
     let name = name(&given)?;
-    let options = IngestOptions { full: body.full, ..IngestOptions::default() };
-    let ingestion = rest.knowledge.begin_ingest(actor, &latest(name.clone()), options, &rest.trace(actor)).await?;
+    let options = IngestOptions { full: body.full, retry_failed: body.retry_failed, local: body.if_changed };
+    let (target, trace) = (latest(name.clone()), rest.trace(actor));
+    let begun = if body.if_changed {
+        let worth = if options.retry_failed { Worth::Anything } else { Worth::News };
+        rest.knowledge.begin_ingest_if(actor, &target, (options, worth), &trace).await?
+    } else {
+        Some(rest.knowledge.begin_ingest(actor, &target, options, &trace).await?)
+    };
+    let Some(ingestion) = begun else {
+        let last = rest.knowledge.runs(actor, &name, &PageRequest::first(1)).await?.items.pop();
+        let missing = || Problem::new(FaultKind::NotFound, "run-not-found", "nothing is new, and no run is kept");
+        return Ok(Json(wire::IngestStarted { run: convert::run(last.ok_or_else(missing)?), unchanged: true }));
+    };
     let id = ingestion.run_id();
     // The run belongs to the process, not to the request: a caller who leaves does not stop it.
-    let end = detach(&rest.tasks, name, ingestion);
+    let end = detach((&rest.tasks, &rest.metrics), name, ingestion);
     if body.wait {
-        let _ = end.await;
+        // A server that stops answers how far the run is.
+        tokio::select! {
+            _ = end => {}
+            () = rest.closing.requested() => {}
+        }
     }
     let run = rest.knowledge.run(actor, &crate::assets::name(&given)?, id).await?;
-    Ok(Json(wire::IngestStarted { run: convert::run(run) }))
+    Ok(Json(wire::IngestStarted { run: convert::run(run), unchanged: false }))
 }
 
-/// Runs an ingestion on a thread of its own, as a task that shutdown waits for. Stopped, it ends as cancelled,
-/// and the next one goes on from there. The receiver hears when it has ended.
-pub fn detach(tasks: &Tasks, name: Name, ingestion: Ingestion) -> oneshot::Receiver<()> {
+/// Carries an ingestion out as a task that shutdown waits for. The receiver hears when it has ended.
+fn detach((tasks, metrics): (&Tasks, &Metrics), name: Name, ingestion: Ingestion) -> oneshot::Receiver<()> {
     let (ended, end) = oneshot::channel();
+    let metrics = metrics.clone();
     tasks.spawn(format!("ingest {name}"), |stop| async move {
-        let runtime = tokio::runtime::Handle::current();
-        let run = move || {
-            runtime.block_on(async move {
-                tokio::select! {
-                    outcome = ingestion.run() => if let Err(fault) = outcome {
-                        tracing::warn!(knowledge = %name, cause = %mainspring_kernel::fault::chain(&fault), "an ingestion failed");
-                    },
-                    () = stop.requested() => tracing::info!(knowledge = %name, "an ingestion stops with the server; the next one goes on from there"),
-                }
-            });
-        };
-        if let Err(error) = tokio::task::spawn_blocking(run).await {
-            tracing::error!(%error, "an ingestion fell over");
+        match carry_out(&metrics, ingestion, async move { stop.requested().await }).await {
+            Ok(_) => {}
+            Err(KnowledgeFault::Stopped) => {
+                tracing::info!(knowledge = %name, "an ingestion stops with the server; a job goes on from there")
+            }
+            Err(fault) => {
+                tracing::warn!(knowledge = %name, cause = %mainspring_kernel::fault::chain(&fault), "an ingestion failed")
+            }
         }
         let _ = ended.send(());
     });
     end
+}
+
+/// Runs an ingestion, on a thread of its own, to its end or until it has to stop.
+pub async fn carry_out(
+    metrics: &Metrics,
+    ingestion: Ingestion,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<Report, KnowledgeFault> {
+    let (progress, runtime) = (ingestion.progress(), tokio::runtime::Handle::current());
+    let run = move || runtime.block_on(ingestion.run_until(stop));
+    let ended = tokio::task::spawn_blocking(run).await;
+    count(metrics, &progress.borrow());
+    ended.unwrap_or_else(|error| Err(KnowledgeFault::Worker { reason: error.to_string() }))
+}
+
+/// Counts what a run did, however it ended.
+#[expect(clippy::cast_precision_loss, reason = "counters are floats by format")]
+pub(crate) fn count(metrics: &Metrics, done: &Progress) {
+    let documents = [("written", done.done.saturating_sub(done.failed)), ("failed", done.failed), ("deleted", done.deleted)];
+    for (outcome, number) in documents {
+        let help = "Documents of ingestions that ended.";
+        metrics.add("mainspring_ingest_documents_total", help, &[("outcome", outcome)], number as f64);
+    }
+    for (vector, number) in [("embedded", done.embedded), ("reused", done.reused)] {
+        let help = "Chunks of ingestions that ended, by where their vector came from.";
+        metrics.add("mainspring_ingest_chunks_total", help, &[("vector", vector)], number as f64);
+    }
 }
 
 /// Lists the ingestion runs of a knowledge, newest first.
@@ -115,7 +154,10 @@ pub(crate) async fn events(State(rest): State<Rest>, caller: Caller, Path(id): P
             if !running {
                 return;
             }
-            tokio::time::sleep(TELL_EVERY).await;
+            // Whoever follows asks again when a server is there.
+            if !rest.closing.sleep(TELL_EVERY).await {
+                return;
+            }
             match find(&rest, &actor, &id).await {
                 Ok(next) => view = next,
                 // The stream ends; whoever follows asks for the run itself.

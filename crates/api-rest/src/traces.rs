@@ -1,16 +1,13 @@
 //! Traces: list and show.
 
-use axum::{
-    Json,
-    extract::{Path, Query, State},
-};
+use axum::{Json, extract::State};
 use mainspring_kernel::{FaultKind, Role, Timestamp};
 use mainspring_llm::{
     Span, TraceId,
     trace::{SpanKind, SpanStatus},
 };
 use mainspring_observability::{TraceFilter, TraceSummary};
-use mainspring_web_kit::{Answer, Caller, Paging, Problem};
+use mainspring_web_kit::{Answer, Caller, Paging, Path, Problem, Query};
 use mainspring_wire as wire;
 use serde::Deserialize;
 

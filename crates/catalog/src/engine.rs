@@ -40,6 +40,12 @@ pub enum Engine {
     Postgres,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    pub open: usize,
+    pub idle: usize,
+}
+
 #[derive(Debug)]
 enum Inner {
     Sqlite(SqliteEngine),
@@ -78,6 +84,18 @@ impl Catalog {
         match *self.inner {
             Inner::Sqlite(_) => Engine::Sqlite,
             Inner::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// Connections to the database that are open, and how many of them nobody uses.
+    #[must_use]
+    pub fn connections(&self) -> Connections {
+        match &*self.inner {
+            Inner::Sqlite(engine) => Connections {
+                open: engine.readers.size() as usize + engine.writer.size() as usize,
+                idle: engine.readers.num_idle() + engine.writer.num_idle(),
+            },
+            Inner::Postgres(pool) => Connections { open: pool.size() as usize, idle: pool.num_idle() },
         }
     }
 

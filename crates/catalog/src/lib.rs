@@ -15,7 +15,7 @@ mod tx;
 mod tests;
 
 pub use audit::{AuditEntry, AuditTrail};
-pub use engine::{Catalog, Engine};
+pub use engine::{Catalog, Connections, Engine};
 pub use fault::{CatalogFault, ConstraintKind, OnConstraint};
 pub use param::{IntoParam, Param};
 pub use row::Row;

@@ -39,6 +39,11 @@ impl Metrics {
         });
     }
 
+    /// A counter that somebody else keeps: what it says now.
+    pub fn total(&self, name: &'static str, help: &'static str, labels: &[(&str, &str)], now: f64) {
+        self.change(name, help, "counter", labels, |value| *value = Value::Number(now));
+    }
+
     pub fn set(&self, name: &'static str, help: &'static str, labels: &[(&str, &str)], to: f64) {
         self.change(name, help, "gauge", labels, |value| *value = Value::Number(to));
     }

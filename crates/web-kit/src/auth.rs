@@ -8,11 +8,14 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, Method, header, request::Parts};
+use http::{HeaderMap, HeaderName, Method, header, request::Parts};
 use mainspring_kernel::{Actor, FaultKind, Role};
 use secrecy::SecretString;
 
 use crate::problem::{Answer, Problem};
+
+/// Names the project of a request; without it, it is the caller's own.
+pub const PROJECT: HeaderName = HeaderName::from_static("x-mainspring-project");
 
 /// Turns a key into an actor. `server` implements it over the identity room.
 #[async_trait]
@@ -20,6 +23,8 @@ pub trait Authenticate: Send + Sync + std::fmt::Debug + 'static {
     async fn authenticate(&self, key: &SecretString) -> Result<Actor, Problem>;
     /// Who a caller without a key is, where the process serves this machine only.
     fn local(&self) -> Option<Actor>;
+    /// The same caller in the project they name, if they may be there.
+    async fn enter(&self, actor: &Actor, project: &str) -> Result<Actor, Problem>;
 }
 
 #[derive(Debug, Clone)]
@@ -29,9 +34,13 @@ pub struct Access {
     pub allowed_hosts: Arc<[String]>,
 }
 
-/// The actor of a request.
+/// The actor of a request, in its project.
 #[derive(Debug, Clone)]
 pub struct Caller(pub Actor);
+
+/// The actor of a request in the project they are of, whichever one the request names.
+#[derive(Debug, Clone)]
+pub struct Home(pub Actor);
 
 impl Caller {
     /// The actor, if its role suffices.
@@ -48,14 +57,24 @@ impl Caller {
     }
 }
 
+fn key_required() -> Problem {
+    Problem::new(FaultKind::Unauthenticated, "key-required", "this needs an API key")
+        .with_hint("send `Authorization: Bearer <key>`; `mainspring keys create` makes one")
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(|| {
-            Problem::new(FaultKind::Unauthenticated, "key-required", "this needs an API key")
-                .with_hint("send `Authorization: Bearer <key>`; `mainspring keys create` makes one")
-        })
+        parts.extensions.get::<Self>().cloned().ok_or_else(key_required)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Home {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(key_required)
     }
 }
 
@@ -69,12 +88,23 @@ pub async fn authenticate(State(access): State<Access>, mut request: Request, ne
         Err(problem) => Err(problem),
     };
     match caller {
-        Ok(Some(actor)) => {
-            request.extensions_mut().insert(Caller(actor));
-            next.run(request).await
-        }
+        Ok(Some(home)) => match enter(&access, &home, request.headers()).await {
+            Ok(actor) => {
+                request.extensions_mut().insert(Caller(actor));
+                request.extensions_mut().insert(Home(home));
+                next.run(request).await
+            }
+            Err(problem) => problem.into_response(),
+        },
         Ok(None) => next.run(request).await,
         Err(problem) => problem.into_response(),
+    }
+}
+
+async fn enter(access: &Access, home: &Actor, headers: &HeaderMap) -> Answer<Actor> {
+    match headers.get(PROJECT) {
+        None => Ok(home.clone()),
+        Some(name) => access.authenticate.enter(home, &String::from_utf8_lossy(name.as_bytes())).await,
     }
 }
 
@@ -86,33 +116,37 @@ enum Credential {
 }
 
 fn credential(access: &Access, request: &Request) -> Result<Credential, Problem> {
-    if let Some(key) = key(request.headers())? {
+    let given = key(request.headers());
+    if let Ok(Some(key)) = given {
         return Ok(Credential::Key(key));
     }
-    let Some(local) = access.authenticate.local() else { return Ok(Credential::Nobody) };
     let peer_is_local =
         request.extensions().get::<ConnectInfo<SocketAddr>>().is_none_or(|ConnectInfo(peer)| peer.ip().is_loopback());
-    if !peer_is_local {
-        return Ok(Credential::Nobody);
-    }
+    let Some(local) = access.authenticate.local().filter(|_| peer_is_local) else {
+        return given.map(|_| Credential::Nobody);
+    };
+    // SDKs and browsers insist on sending something; where no key is needed, what is not one of ours means "no key".
     refuse_foreign_pages(access, request)?;
     Ok(Credential::Local(local))
 }
 
+/// A key of ours, if there is one. Whatever else stands in its place is refused by those who need a key.
 fn key(headers: &HeaderMap) -> Result<Option<SecretString>, Problem> {
-    let unreadable = || Problem::new(FaultKind::Unauthenticated, "key-unreadable", "the key header is not readable text");
+    let unreadable = |detail: &str| {
+        Problem::new(FaultKind::Unauthenticated, "key-unreadable", detail)
+            .with_hint("send `Authorization: Bearer <key>`, or the key alone as `x-api-key`")
+    };
+    let ours = |text: &str| text.trim().starts_with("msk_").then(|| SecretString::from(text.trim().to_owned()));
     if let Some(value) = headers.get(header::AUTHORIZATION) {
-        let text = value.to_str().map_err(|_| unreadable())?;
-        let key = text
-            .strip_prefix("Bearer ")
-            .or_else(|| text.strip_prefix("bearer "))
-            .ok_or_else(|| Problem::new(FaultKind::Unauthenticated, "key-unreadable", "use `Authorization: Bearer <key>`"))?;
-        // SDKs insist on sending some key; on loopback a made-up one means "no key".
-        return Ok(key.trim().starts_with("msk_").then(|| SecretString::from(key.trim().to_owned())));
+        let text = value.to_str().map_err(|_| unreadable("the key header is not readable text"))?;
+        let (scheme, rest) = text.trim().split_once(' ').unwrap_or((text, ""));
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(unreadable("names and passwords are not taken here, only keys"));
+        }
+        return Ok(ours(rest));
     }
     if let Some(value) = headers.get("x-api-key") {
-        let text = value.to_str().map_err(|_| unreadable())?;
-        return Ok(text.starts_with("msk_").then(|| SecretString::from(text.to_owned())));
+        return Ok(ours(value.to_str().map_err(|_| unreadable("the key header is not readable text"))?));
     }
     Ok(None)
 }

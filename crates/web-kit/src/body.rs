@@ -22,7 +22,7 @@ where
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
             if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                Problem::new(FaultKind::TooLarge, "body-too-large", "the request body is larger than `server.body_limit`")
+                Problem::body_too_large()
             } else {
                 Problem::new(FaultKind::Invalid, "body-unreadable", "the request body ended early or could not be read")
             }

@@ -1,18 +1,22 @@
 #![doc = include_str!("../README.md")]
 
+mod address;
 mod auth;
 mod body;
 mod paging;
 mod problem;
 mod request;
+mod routes;
 mod sse;
 
 #[cfg(test)]
 mod tests;
 
-pub use auth::{Access, Authenticate, Caller, authenticate};
+pub use address::{Path, Query};
+pub use auth::{Access, Authenticate, Caller, Home, PROJECT, authenticate};
 pub use body::Body;
 pub use paging::Paging;
 pub use problem::{Answer, Problem, ProblemBody};
-pub use request::{RequestLog, RequestTag, deadline, log_requests};
+pub use request::{Deadlines, Dialect, RequestLog, RequestTag, deadline, log_requests};
+pub use routes::Route;
 pub use sse::{Sse, SseEvent};

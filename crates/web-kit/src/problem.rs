@@ -23,7 +23,7 @@ pub struct Problem {
 /// The body of an error answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ProblemBody {
-    /// A page that explains the code.
+    /// A page that explains the code; this server has it.
     #[serde(rename = "type")]
     pub kind: String,
     pub title: String,
@@ -86,6 +86,38 @@ impl Problem {
         Self { status: status(kind), code, detail: detail.into(), hint: None, retry_after: None, cause: None }
     }
 
+    /// A refusal that no handler of ours made: a body over the limit, a method that a route does not take.
+    #[must_use]
+    pub fn of_status(status: StatusCode) -> Self {
+        let problem = match status {
+            StatusCode::UNAUTHORIZED => Self::new(FaultKind::Unauthenticated, "key-required", "this needs an API key"),
+            StatusCode::NOT_FOUND => Self::new(FaultKind::NotFound, "route-not-found", "nothing answers here"),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                Self::new(FaultKind::Invalid, "method-not-allowed", "this address does not take that method")
+                    .with_hint("the header `allow` lists those it takes")
+            }
+            StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => {
+                Self::new(FaultKind::Timeout, "request-timeout", "no answer came in time")
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => Self::body_too_large(),
+            status if status.is_server_error() => Self::internal(),
+            _ => Self::new(FaultKind::Invalid, "request-invalid", "the request cannot be read"),
+        };
+        problem.with_status(status)
+    }
+
+    /// A body over the limit, whoever notices.
+    #[must_use]
+    pub fn body_too_large() -> Self {
+        Self::new(FaultKind::TooLarge, "body-too-large", "the request body is larger than `server.body_limit`")
+    }
+
+    /// Our mistake, without a word of what it was.
+    #[must_use]
+    pub fn internal() -> Self {
+        Self::new(FaultKind::Internal, "internal", "internal error; the log has the details under this request id")
+    }
+
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.status = status;
@@ -101,7 +133,7 @@ impl Problem {
     #[must_use]
     pub fn body(&self, request_id: &str) -> ProblemBody {
         ProblemBody {
-            kind: format!("https://mainspring.dev/errors/{}", self.code),
+            kind: format!("/errors/{}", self.code),
             title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
             status: self.status.as_u16(),
             code: self.code.to_owned(),

@@ -14,19 +14,25 @@ use axum::{
 use http::{HeaderName, HeaderValue, header};
 use mainspring_kernel::{Clock, FaultKind, id::RequestId};
 use mainspring_telemetry::Metrics;
+use serde_json::Value;
 
 use crate::problem::Problem;
 
+const PROBLEM_TYPE: &str = "application/problem+json";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The id of the request at hand.
 #[derive(Debug, Clone)]
 pub struct RequestTag(pub String);
 
+/// How a surface with clients of its own writes an error; `None` where the path is not of that surface.
+pub type Dialect = fn(path: &str, problem: &Problem) -> Option<Value>;
+
 #[derive(Debug, Clone)]
 pub struct RequestLog {
     pub clock: Arc<dyn Clock>,
     pub metrics: Metrics,
+    pub dialect: Dialect,
 }
 
 /// Gives the request an id, logs it once with its outcome, counts it, and puts the id into error answers.
@@ -38,11 +44,11 @@ pub async fn log_requests(State(log): State<RequestLog>, mut request: Request, n
     let path = request.uri().path().to_owned();
     let route =
         request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |matched| matched.as_str().to_owned());
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
     let status = response.status();
     let elapsed = started.elapsed();
     log.metrics.observe_request(method.as_str(), &route, status.as_u16(), elapsed);
-    let problem = response.extensions().get::<Problem>().cloned();
+    let problem = problem_of(&response);
     let cause = problem.as_ref().and_then(|problem| problem.cause.clone());
     let millis = elapsed.as_secs_f64() * 1000.0;
     if status.is_server_error() {
@@ -50,7 +56,21 @@ pub async fn log_requests(State(log): State<RequestLog>, mut request: Request, n
     } else {
         tracing::info!(request.id = %id, %method, path, status = status.as_u16(), millis, cause = cause.as_deref().unwrap_or(""), "request");
     }
-    finish(response, problem, &id)
+    if let Some(problem) = problem {
+        let dialect = (log.dialect)(&path, &problem);
+        write_error(&mut response, &problem, dialect, &id);
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+/// What the answer refuses. Refusals by the router, the body limit and the like say nothing but a status.
+fn problem_of(response: &Response) -> Option<Problem> {
+    let status = response.status();
+    let said = response.extensions().get::<Problem>().cloned();
+    said.or_else(|| (status.is_client_error() || status.is_server_error()).then(|| Problem::of_status(status)))
 }
 
 /// A client may name its own request, in characters that are safe in a log.
@@ -61,21 +81,52 @@ fn client_id(request: &Request) -> Option<String> {
     safe.then(|| text.to_owned())
 }
 
-fn finish(mut response: Response, problem: Option<Problem>, id: &str) -> Response {
-    let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json");
-    if let Some(problem) = problem.filter(|_| is_problem) {
-        let bytes = serde_json::to_vec(&problem.body(id)).unwrap_or_default();
-        response.headers_mut().remove(header::CONTENT_LENGTH);
-        *response.body_mut() = Body::from(bytes);
+/// Every error has one of two shapes: a problem, or what the surface's own clients read.
+fn write_error(response: &mut Response, problem: &Problem, dialect: Option<Value>, id: &str) {
+    let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == PROBLEM_TYPE);
+    // Its surface has written it already.
+    if response.extensions().get::<Problem>().is_some() && !is_problem {
+        return;
     }
-    if let Ok(value) = HeaderValue::from_str(id) {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
-    response
+    let (kind, bytes) = match dialect {
+        Some(body) => ("application/json", body.to_string().into_bytes()),
+        None => (PROBLEM_TYPE, serde_json::to_vec(&problem.body(id)).unwrap_or_default()),
+    };
+    response.headers_mut().remove(header::CONTENT_LENGTH);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    *response.body_mut() = Body::from(bytes);
 }
 
-/// The answer must begin within this time; a stream that has begun goes on under its own deadline.
-pub async fn deadline(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+/// How long the answers of a surface may take to begin; a stream that has begun goes on under its own deadline.
+#[derive(Debug, Clone)]
+pub struct Deadlines {
+    usual: Duration,
+    other: Vec<(&'static str, Option<Duration>)>,
+}
+
+impl Deadlines {
+    #[must_use]
+    pub const fn of(usual: Duration) -> Self {
+        Self { usual, other: Vec::new() }
+    }
+
+    /// Other routes; `None` for those that end on their own terms.
+    #[must_use]
+    pub fn with(mut self, routes: &[&'static str], limit: Option<Duration>) -> Self {
+        self.other.extend(routes.iter().map(|route| (*route, limit)));
+        self
+    }
+
+    pub(crate) fn limit(&self, route: Option<&str>) -> Option<Duration> {
+        let other = self.other.iter().find(|(other, _)| Some(*other) == route);
+        other.map_or(Some(self.usual), |(_, limit)| *limit)
+    }
+}
+
+/// Breaks off an answer that does not begin in time. What was being done for it is dropped.
+pub async fn deadline(State(limits): State<Deadlines>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let Some(limit) = limits.limit(route) else { return next.run(request).await };
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use axum::{
@@ -15,7 +15,10 @@ use mainspring_telemetry::Metrics;
 use secrecy::{ExposeSecret, SecretString};
 use tower::ServiceExt;
 
-use crate::{Access, Authenticate, Body, Caller, Problem, ProblemBody, RequestLog, authenticate, log_requests};
+use crate::{
+    Access, Authenticate, Body, Caller, Deadlines, Path, Problem, ProblemBody, Query, RequestLog, Route, authenticate, deadline,
+    log_requests,
+};
 
 #[derive(Debug)]
 struct OneKey {
@@ -37,6 +40,12 @@ impl Authenticate for OneKey {
     fn local(&self) -> Option<Actor> {
         self.open.then(|| actor(Role::Admin))
     }
+    async fn enter(&self, actor: &Actor, project: &str) -> Result<Actor, Problem> {
+        match project {
+            "other" => Ok(Actor { project: ProjectId::from_raw(2), role: Role::Editor, ..actor.clone() }),
+            _ => Err(Problem::new(FaultKind::NotFound, "identity-project-not-found", "there is none")),
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -51,15 +60,35 @@ impl Fault for Broken {
     }
 }
 
+/// The dialect of `/loud/…`.
+fn shout(path: &str, problem: &Problem) -> Option<serde_json::Value> {
+    path.starts_with("/loud/").then(|| serde_json::json!({"LOUD": problem.code.to_uppercase()}))
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Count {
+    count: u8,
+}
+
 fn app(open: bool) -> Router {
     let access = Access { authenticate: Arc::new(OneKey { open }), allowed_hosts: Arc::new(["my.host".to_owned()]) };
+    let limits = Deadlines::of(Duration::from_secs(60)).with(&["/slow", "/loud/slow"], Some(Duration::from_millis(20)));
     Router::new()
         .route("/who", get(|Caller(actor): Caller| async move { actor.role.to_string() }))
         .route("/write", post(|Caller(_): Caller, Body(value): Body<serde_json::Value>| async move { value.to_string() }))
+        .route(
+            "/count/{name}",
+            get(|Path(name): Path<u8>, Query(asked): Query<Count>| async move { (name + asked.count).to_string() }),
+        )
+        .route("/loud/who", get(|Caller(actor): Caller| async move { actor.role.to_string() }))
+        .route("/loud/slow", get(std::future::pending::<()>))
+        .route("/slow", get(std::future::pending::<()>))
+        .layer(middleware::from_fn_with_state(limits, deadline))
         .route("/broken", get(|| async { Err::<(), _>(Problem::from(Broken)) }))
         .layer(middleware::from_fn_with_state(access, authenticate))
+        .layer(axum::extract::DefaultBodyLimit::max(64))
         .layer(middleware::from_fn_with_state(
-            RequestLog { clock: Arc::new(SystemClock), metrics: Metrics::default() },
+            RequestLog { clock: Arc::new(SystemClock), metrics: Metrics::default(), dialect: shout },
             log_requests,
         ))
 }
@@ -131,4 +160,67 @@ async fn a_body_that_is_not_json_says_where() {
     let (status, body) = ask(true, write).await;
     assert_eq!((status, code(&body).as_str()), (StatusCode::BAD_REQUEST, "body-not-json"));
     assert!(body.contains("line 1 column 7"), "{body}");
+}
+
+#[tokio::test]
+async fn every_refusal_is_a_problem_with_a_code() {
+    let long = || Request::post("/write").header("host", "localhost").body(format!("\"{}\"", "a".repeat(100)).into()).unwrap();
+    let get = |path: &str| Request::get(path).header("host", "localhost").body(axum::body::Body::empty()).unwrap();
+    let table = [
+        (get("/count/x?count=1"), 400, "path-invalid"),
+        (get("/count/%ff?count=1"), 400, "path-invalid"),
+        (get("/count/1?count=many"), 400, "query-invalid"),
+        (get("/count/1"), 400, "query-invalid"),
+        (get("/nowhere"), 404, "route-not-found"),
+        (get("/write"), 405, "method-not-allowed"),
+        (long(), 413, "body-too-large"),
+        (get("/slow"), 504, "request-timeout"),
+    ];
+    for (request, status, expected) in table {
+        let address = request.uri().clone();
+        let (found, body) = ask(true, request).await;
+        assert_eq!((found.as_u16(), code(&body).as_str()), (status, expected), "{address}");
+    }
+}
+
+#[test]
+fn a_route_may_have_its_own_deadline_or_none() {
+    let (usual, long) = (Duration::from_secs(1), Duration::from_secs(300));
+    let limits = Deadlines::of(usual).with(&["/answer"], Some(long)).with(&["/follow/{id}"], None);
+    let found = [Some("/answer"), Some("/follow/{id}"), Some("/other"), None].map(|route| limits.limit(route));
+    assert_eq!(found, [Some(long), None, Some(usual), Some(usual)]);
+}
+
+#[tokio::test]
+async fn a_surface_writes_errors_as_its_clients_read_them() {
+    let get = |path: &str| Request::get(path).body(axum::body::Body::empty()).unwrap();
+    let table = [("/loud/who", "KEY-REQUIRED"), ("/loud/nowhere", "ROUTE-NOT-FOUND"), ("/loud/slow", "REQUEST-TIMEOUT")];
+    for (path, expected) in table {
+        let (_, body) = ask(false, get(path)).await;
+        assert_eq!(body, format!("{{\"LOUD\":\"{expected}\"}}"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_and_a_password_are_no_key() {
+    let basic = [("host", "localhost"), ("authorization", "Basic dXNlcjpwYXNz")];
+    // As with a made-up key: nobody needs one here.
+    assert_eq!(ask(true, get_who(&basic)).await, (StatusCode::OK, "admin".into()));
+    let foreign = [("host", "evil.example"), ("authorization", "Basic dXNlcjpwYXNz")];
+    assert_eq!(ask(true, get_who(&foreign)).await.0, StatusCode::FORBIDDEN);
+    let (status, body) = ask(false, get_who(&basic)).await;
+    assert_eq!((status, code(&body).as_str()), (StatusCode::UNAUTHORIZED, "key-unreadable"));
+    assert!(body.contains("Authorization: Bearer"), "{body}");
+}
+
+#[tokio::test]
+async fn a_list_of_routes_is_the_router() {
+    let list = || vec![Route::get("/a", || async { "got" }), Route::post("/a", || async { "took" })];
+    assert_eq!(list().iter().map(Route::<()>::listed).collect::<Vec<_>>(), [("GET", "/a"), ("POST", "/a")]);
+    for (route, expected) in list().iter().zip(["got", "took"]) {
+        let (method, path) = route.listed();
+        let request = Request::builder().method(method).uri(path).body(axum::body::Body::empty()).unwrap();
+        let response = Route::router(list(), ()).oneshot(request).await.unwrap();
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), expected);
+    }
 }

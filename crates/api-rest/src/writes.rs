@@ -1,0 +1,54 @@
+//! Every request that changes something is a trace: who, what, and how it ended; never what was in it.
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    middleware::Next,
+    response::Response,
+};
+use http::{HeaderName, HeaderValue, Method};
+use mainspring_llm::trace::{OpenSpan, SpanKind, names};
+use mainspring_web_kit::{Caller, Problem, RequestTag};
+
+use crate::Rest;
+
+/// These write traces of their own, with what they did inside.
+const TRACED_INSIDE: &[&str] =
+    &["/api/v1/knowledge/{name}/search", "/api/v1/knowledge/{name}/ingest", "/api/v1/traces/{id}/replay"];
+const TRACE_ID: HeaderName = HeaderName::from_static("x-mainspring-trace-id");
+
+pub(crate) async fn trace(State(rest): State<Rest>, request: Request, next: Next) -> Response {
+    let Some(mut span) = begin(&rest, &request) else { return next.run(request).await };
+    let trace = span.context().trace.to_string();
+    let mut response = next.run(request).await;
+    if let Ok(value) = HeaderValue::from_str(&trace) {
+        response.headers_mut().insert(TRACE_ID, value);
+    }
+    let status = response.status();
+    span.set("http.response.status_code", status.as_u16());
+    if status.is_client_error() || status.is_server_error() {
+        let code = response.extensions().get::<Problem>().map_or(status.as_str(), |problem| problem.code);
+        // The detail of a problem may name documents; whoever sees the trace may not see those.
+        span.fail(code, status.canonical_reason().unwrap_or("refused"));
+    } else {
+        span.finish();
+    }
+    response
+}
+
+/// `None` for what only reads, and for callers who are nobody.
+fn begin(rest: &Rest, request: &Request) -> Option<OpenSpan> {
+    let writes = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
+    let route = request.extensions().get::<MatchedPath>()?.as_str();
+    if !writes || TRACED_INSIDE.contains(&route) {
+        return None;
+    }
+    let Caller(actor) = request.extensions().get::<Caller>()?;
+    let mut span = rest.trace(actor).start(format!("{} {route}", request.method()), SpanKind::Server);
+    span.set("http.request.method", request.method().as_str());
+    span.set("http.route", route);
+    span.set("mainspring.principal", actor.principal.to_string());
+    if let Some(RequestTag(id)) = request.extensions().get::<RequestTag>() {
+        span.set(names::REQUEST, id.as_str());
+    }
+    Some(span)
+}

@@ -1,0 +1,67 @@
+//! `/metrics`: what the parts know of themselves, asked for when somebody looks.
+
+use mainspring_telemetry::{Metrics, process_stats};
+
+use crate::health::Parts;
+
+/// Writes numbers that the parts keep. A counter never falls while the process lives; everything else is a gauge.
+pub(crate) struct Measures<'a>(&'a Metrics);
+
+#[expect(clippy::cast_precision_loss, reason = "the format knows floats only")]
+impl Measures<'_> {
+    pub(crate) fn now(&self, name: &'static str, help: &'static str, labels: &[(&str, &str)], value: u64) {
+        self.0.set(name, help, labels, value as f64);
+    }
+
+    fn since_start(&self, name: &'static str, help: &'static str, labels: &[(&str, &str)], value: u64) {
+        self.0.total(name, help, labels, value as f64);
+    }
+
+    /// Models are those this build lists, so the label is bounded.
+    pub(crate) fn model(&self, model: &str, (read, written): (u64, u64)) {
+        let help = "Tokens that models computed, read (in) and written (out); what a cache still held is not counted.";
+        for (direction, tokens) in [("in", read), ("out", written)] {
+            self.since_start("mainspring_model_tokens_total", help, &[("model", model), ("direction", direction)], tokens);
+        }
+    }
+
+    fn process(&self) {
+        let process = process_stats();
+        self.now("process_resident_memory_bytes", "Resident memory.", &[], process.resident_bytes);
+        self.now("process_open_fds", "Open file descriptors.", &[], process.open_files);
+        self.now("mainspring_threads", "Threads.", &[], process.threads);
+    }
+
+    fn spans(&self, spans: &mainspring_observability::Status) {
+        let counters = [
+            ("mainspring_spans_recorded_total", "Spans recorded.", spans.recorded),
+            ("mainspring_spans_stored_total", "Spans that survive the death of the process.", spans.stored),
+            ("mainspring_spans_queryable_total", "Spans that were brought to the lake.", spans.queryable),
+        ];
+        counters.into_iter().for_each(|(name, help, value)| self.since_start(name, help, &[], value));
+        let waiting = spans.recorded.saturating_sub(spans.queryable);
+        self.now("mainspring_spans_waiting", "Spans on their way to the lake.", &[], waiting);
+        self.now("mainspring_spill_bytes", "Bytes of spans that wait on disk.", &[], spans.spill_bytes);
+        self.now("mainspring_spill_limit_bytes", "Bytes of spans that may wait on disk.", &[], spans.spill_limit);
+        self.now("mainspring_spill_segments_aside", "Segments of spans that could not be brought.", &[], spans.set_aside);
+    }
+
+    fn catalog(&self, connections: mainspring_catalog::Connections) {
+        let idle = connections.idle.min(connections.open);
+        for (state, number) in [("idle", idle), ("busy", connections.open - idle)] {
+            self.now("mainspring_catalog_connections", "Connections to the catalog.", &[("state", state)], number as u64);
+        }
+    }
+}
+
+impl Parts {
+    /// The metrics of this moment, in Prometheus' text format.
+    pub(crate) fn metrics(&self) -> String {
+        let measures = Measures(&self.metrics);
+        measures.process();
+        measures.spans(&self.observability.status());
+        measures.catalog(self.catalog.connections());
+        self.local.measure(&measures);
+        self.metrics.render()
+    }
+}
