@@ -8,7 +8,7 @@ pub enum BootFault {
     #[error("the data directory is in use")]
     Lock(#[from] LockFault),
     #[error("the {part} cannot be opened: {reason}")]
-    Part { part: &'static str, code: &'static str, reason: String, hint: Option<String> },
+    Part { part: &'static str, kind: FaultKind, code: &'static str, reason: String, hint: Option<String> },
     #[error("{address} is not this machine's own address, and no key exists")]
     KeyNeeded { address: std::net::SocketAddr },
     #[error("cannot listen on {address}")]
@@ -26,21 +26,29 @@ pub enum BootFault {
 impl BootFault {
     /// Turns a room's fault into one that names the part, with the whole chain of causes.
     pub(crate) fn part<F: Fault>(part: &'static str) -> impl FnOnce(F) -> Self {
-        move |fault| Self::Part { part, code: fault.code(), hint: fault.hint(), reason: mainspring_kernel::fault::chain(&fault) }
+        move |fault| Self::Part {
+            part,
+            kind: fault.kind(),
+            code: fault.code(),
+            hint: fault.hint(),
+            reason: mainspring_kernel::fault::chain(&fault),
+        }
     }
 }
 
 impl Fault for BootFault {
     fn kind(&self) -> FaultKind {
         match self {
+            Self::Lock(fault) => fault.kind(),
+            Self::Part { kind, .. } => *kind,
             Self::KeyNeeded { .. } => FaultKind::Forbidden,
-            _ => FaultKind::Unavailable,
+            Self::Listen { .. } | Self::Serve(_) | Self::Unfinished(_) => FaultKind::Unavailable,
         }
     }
 
     fn code(&self) -> &'static str {
         match self {
-            Self::Lock(_) => "boot-data-in-use",
+            Self::Lock(fault) => fault.code(),
             Self::Part { code, .. } => code,
             Self::KeyNeeded { .. } => "boot-key-needed",
             Self::Listen { .. } => "boot-cannot-listen",
@@ -54,8 +62,10 @@ impl Fault for BootFault {
             Self::KeyNeeded { .. } => {
                 Some("`mainspring keys create NAME --role admin` makes one; then every request needs a key".into())
             }
+            Self::Lock(fault) => fault.hint(),
             Self::Part { hint, .. } => hint.clone(),
-            _ => None,
+            Self::Listen { .. } => Some("another process may have that port: `--listen HOST:PORT` names another".into()),
+            Self::Serve(_) | Self::Unfinished(_) => None,
         }
     }
 }

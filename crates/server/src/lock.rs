@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use mainspring_kernel::{Fault, FaultKind};
 use serde::{Deserialize, Serialize};
 
 /// Held as long as this process uses the directory; the operating system lets go of it however the process ends.
@@ -32,6 +33,26 @@ pub enum LockFault {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl Fault for LockFault {
+    fn kind(&self) -> FaultKind {
+        FaultKind::Unavailable
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Held { .. } => "boot-data-in-use",
+            Self::Io { .. } => "boot-data-unusable",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Held { .. } => Some("stop that process, or name another directory with --data".into()),
+            Self::Io { .. } => Some("the directory must be on a disk that this user can write to".into()),
+        }
+    }
 }
 
 impl DataLock {

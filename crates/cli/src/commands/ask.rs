@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
+use mainspring_client::ClientFault;
 use serde_json::{Value, json};
 
 use super::Session;
@@ -45,7 +45,7 @@ async fn stream(session: &Session, body: &Value) -> anyhow::Result<Value> {
         let chunk: Value = serde_json::from_str(&event)?;
         if let Some(message) = chunk.pointer("/error/message").and_then(Value::as_str) {
             line("");
-            bail!("the answer broke off: {message}");
+            return Err(ClientFault::Broken { reason: format!("the answer ended with an error: {message}") }.into());
         }
         if let Some(text) = chunk.pointer("/choices/0/delta/content").and_then(Value::as_str) {
             data(&printable(text));

@@ -1,12 +1,15 @@
-//! Who may call what: every endpoint of the OpenAPI document, and the OpenAI ones, as nobody and as each role.
+//! Who may call what: every endpoint of the OpenAPI document, and the OpenAI ones, as nobody, as each role, and as
+//! the admin of another project.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use http::{Method, Request, header};
 use mainspring_client::{HttpTransport, Transport};
 
-use crate::running::{Server, run};
+use serde_json::{Value, json};
+
+use crate::running::{Server, User, apply_all, run, until};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Needs {
@@ -35,6 +38,8 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/api/v1/knowledge/{name}/runs", Needs::Reader),
     ("GET", "/api/v1/runs/{id}", Needs::Reader),
     ("GET", "/api/v1/runs/{id}/events", Needs::Reader),
+    ("GET", "/api/v1/jobs", Needs::Reader),
+    ("POST", "/api/v1/jobs/{id}/cancel", Needs::Editor),
     ("GET", "/api/v1/traces", Needs::Reader),
     ("GET", "/api/v1/traces/{id}", Needs::Reader),
     ("POST", "/api/v1/traces/{id}/replay", Needs::Reader),
@@ -45,6 +50,12 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("PUT", "/api/v1/assets/{kind}/{name}/aliases/{alias}", Needs::Editor),
     ("DELETE", "/api/v1/assets/{kind}/{name}/aliases/{alias}", Needs::Editor),
     ("POST", "/api/v1/apply", Needs::Editor),
+    ("GET", "/api/v1/projects", Needs::Reader),
+    ("POST", "/api/v1/projects", Needs::Admin),
+    ("GET", "/api/v1/members", Needs::Admin),
+    ("POST", "/api/v1/members", Needs::Admin),
+    ("PUT", "/api/v1/members/{id}", Needs::Admin),
+    ("DELETE", "/api/v1/members/{id}", Needs::Admin),
     ("GET", "/api/v1/keys", Needs::Admin),
     ("POST", "/api/v1/keys", Needs::Admin),
     ("POST", "/api/v1/keys/{id}/rotate", Needs::Admin),
@@ -55,16 +66,18 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("POST", "/v1/completions", Needs::Reader),
     ("POST", "/v1/embeddings", Needs::Reader),
     ("GET", "/v1/models", Needs::Reader),
-    ("GET", "/v1/models/{name}", Needs::Reader),
+    ("GET", "/v1/models/{*name}", Needs::Reader),
     ("POST", "/v1/traces", Needs::Editor),
     ("GET", "/healthz", Needs::Nobody),
     ("GET", "/readyz", Needs::Nobody),
     ("GET", "/metrics", Needs::Nobody),
+    ("GET", "/errors/{code}", Needs::Nobody),
     ("GET", "/api/v1/openapi.json", Needs::Nobody),
 ];
 
 fn filled(path: &str) -> String {
-    path.replace("{kind}", "prompt").replace("{name}", "nothing").replace("{id}", "nothing").replace("{alias}", "a")
+    let path = path.replace("{kind}", "prompt").replace("{name}", "nothing").replace("{*name}", "nothing");
+    path.replace("{id}", "nothing").replace("{alias}", "a").replace("{code}", "internal")
 }
 
 /// A body each endpoint can read, so that what is refused is refused for who asks.
@@ -72,7 +85,8 @@ fn body(path: &str) -> &'static str {
     match path {
         "/api/v1/knowledge/{name}/search" => r#"{"query": "x"}"#,
         "/api/v1/assets/{kind}/{name}/aliases/{alias}" => r#"{"to": "latest"}"#,
-        "/api/v1/keys" => r#"{"name": "made-by-the-test", "role": "reader"}"#,
+        "/api/v1/projects" => r#"{"name": "made-by-the-test"}"#,
+        "/api/v1/keys" | "/api/v1/members" => r#"{"name": "made-by-the-test", "role": "reader"}"#,
         "/v1/chat/completions" => r#"{"model": "nothing", "messages": [{"role": "user", "content": "x"}]}"#,
         "/v1/completions" => r#"{"model": "nothing", "prompt": "x"}"#,
         "/v1/embeddings" => r#"{"model": "nothing", "input": "x"}"#,
@@ -80,13 +94,14 @@ fn body(path: &str) -> &'static str {
     }
 }
 
+fn request(method: &str, address: &str, body: &str) -> Request<Bytes> {
+    let request = Request::builder().method(method.parse::<Method>().unwrap()).uri(address);
+    let body = if method == "GET" { Bytes::new() } else { Bytes::from(body.to_owned()) };
+    request.header(header::CONTENT_TYPE, "application/json").body(body).unwrap()
+}
+
 async fn status(transport: &Arc<HttpTransport>, method: &str, path: &str) -> u16 {
-    let request = Request::builder()
-        .method(method.parse::<Method>().unwrap())
-        .uri(filled(path))
-        .header(header::CONTENT_TYPE, "application/json");
-    let body = if method == "GET" { Bytes::new() } else { Bytes::from_static(body(path).as_bytes()) };
-    transport.send(request.body(body).unwrap()).await.unwrap().status().as_u16()
+    transport.send(request(method, &filled(path), body(path))).await.unwrap().status().as_u16()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,16 +138,160 @@ async fn every_endpoint_asks_for_the_role_it_needs() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// What the project `default` has, by real names and ids.
+struct Ours {
+    knowledge: &'static str,
+    app: &'static str,
+    alias: &'static str,
+    word: &'static str,
+    document: String,
+    run: String,
+    trace: String,
+    key: String,
+    member: String,
+    job: String,
+}
+
+impl Ours {
+    fn filled(&self, path: &str) -> String {
+        let id = match path {
+            path if path.contains("/documents/") => &self.document,
+            path if path.contains("/runs/") => &self.run,
+            path if path.contains("/traces/") => &self.trace,
+            path if path.contains("/members/") => &self.member,
+            path if path.contains("/jobs/") => &self.job,
+            _ => &self.key,
+        };
+        let path = path.replace("{id}", id).replace("{alias}", self.alias).replace("{kind}", "app").replace("{*name}", self.app);
+        let name = if path.contains("/knowledge/") { self.knowledge } else { self.app };
+        path.replace("{name}", name).replace("{code}", "internal")
+    }
+
+    fn body(&self, path: &str) -> String {
+        match path {
+            "/api/v1/knowledge/{name}/forget" => json!({"documents": [self.document]}).to_string(),
+            "/api/v1/knowledge/{name}/search" => json!({"query": self.word}).to_string(),
+            "/api/v1/members/{id}" => json!({"role": "reader"}).to_string(),
+            path => body(path).replace("\"nothing\"", &format!("\"{}\"", self.app)),
+        }
+    }
+
+    /// Everything by which it would be known again.
+    fn words(&self) -> [&str; 10] {
+        let Self { knowledge, app, alias, word, document, run, trace, key, member, job } = self;
+        [knowledge, app, alias, word, document, run, trace, key, member, job]
+    }
+
+    /// What must be the same afterwards.
+    async fn state(owner: &User) -> Vec<String> {
+        let lists = [
+            "assets",
+            "keys",
+            "members",
+            "knowledge/ours-papers/documents",
+            "assets/app/ours-desk/versions",
+            "knowledge/ours-papers/runs",
+            "jobs",
+        ];
+        let mut state = Vec::new();
+        for list in lists {
+            let mut found = owner.get(&format!("/api/v1/{list}")).await.json();
+            // Keys are used by asking.
+            for key in found["items"].as_array_mut().unwrap() {
+                key.as_object_mut().unwrap().remove("last_used_at");
+            }
+            state.push(found.to_string());
+        }
+        state
+    }
+}
+
+async fn ours(data: &Path, folder: &Path, owner: &User) -> Ours {
+    std::fs::write(folder.join("cellar.md"), "# The cellar\n\nA zukamirel is kept in the cellar.\n").unwrap();
+    let of =
+        |kind: &str, name: &str, spec: Value| json!({"apiVersion": "mainspring/v1", "kind": kind, "name": name, "spec": spec});
+    let sources = json!([{"type": "folder", "path": folder}]);
+    let steps = json!({"steps": [{"retrieve": {"knowledge": "ours-papers"}}, {"prompt": {"use": "ours-prompt"}}, {"model": {"name": "smollm2-135m-instruct"}}]});
+    apply_all(
+        data,
+        &[
+            of("knowledge", "ours-papers", json!({"sources": sources, "retrieval": {"relevance": 0.0}})),
+            of("knowledge", "ours-nightly", json!({"sources": sources, "schedule": {"every": "24h"}})),
+            of("prompt", "ours-prompt", json!({"messages": [{"role": "user", "content": "Say what is kept there."}]})),
+            of("chain", "ours-chain", steps),
+            of("app", "ours-desk", json!({"chain": "ours-chain"})),
+        ],
+    );
+    run(data, &["ingest", "ours-papers"]);
+    run(data, &["alias", "app/ours-desk", "ours-live", "v1"]);
+    let first = async |path: &str, field: &str| {
+        let list = owner.get(path).await.json();
+        list["items"][0][field].as_str().unwrap_or_else(|| panic!("{path}: {list}")).to_owned()
+    };
+    let search = owner.post("/api/v1/knowledge/ours-papers/search", &json!({"query": "zukamirel"})).await;
+    assert!(search.text.contains("zukamirel"), "{}", search.text);
+    until("a job", async || owner.get("/api/v1/jobs?state=done").await.json()["items"][0]["id"].is_string()).await;
+    let person = owner.post("/api/v1/members", &json!({"name": "ours-person", "role": "reader"})).await;
+    Ours {
+        knowledge: "ours-papers",
+        app: "ours-desk",
+        alias: "ours-live",
+        word: "zukamirel",
+        document: first("/api/v1/knowledge/ours-papers/documents", "id").await,
+        run: first("/api/v1/knowledge/ours-papers/runs", "id").await,
+        trace: first("/api/v1/traces", "trace_id").await,
+        key: run(data, &["keys", "create", "ours-key", "--role", "reader"])["key"]["id"].as_str().unwrap_or_default().to_owned(),
+        job: first("/api/v1/jobs", "id").await,
+        member: person.json()["id"].as_str().unwrap_or_default().to_owned(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admin_of_another_project_finds_nothing_and_changes_nothing() {
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let server = Server::start(data.path(), "127.0.0.1");
+    let owner = User::of(&server, None);
+    let ours = ours(data.path(), folder.path(), &owner).await;
+    assert!(ours.words().iter().all(|word| word.len() > 5), "{:?}", ours.words());
+    run(data.path(), &["projects", "create", "elsewhere"]);
+    let made = run(data.path(), &["keys", "create", "theirs", "--role", "admin", "--project", "elsewhere"]);
+    let stranger = User::of(&server, made["secret"].as_str());
+    let before = Ours::state(&owner).await;
+    let mut wrong = Vec::new();
+    for (method, path, _) in TABLE.iter().filter(|(_, _, needs)| *needs != Needs::Nobody) {
+        let reply = stranger.send(request(method, &ours.filled(path), &ours.body(path))).await;
+        let told = ours.words().into_iter().find(|word| reply.text.contains(word));
+        // What is not there may be named as it was asked for; whatever is there is their own.
+        let fine = reply.status == 404 || (reply.status < 500 && told.is_none());
+        if !fine {
+            wrong.push(format!("{method} {path}: {} {told:?} {}", reply.status, reply.text));
+        }
+        if path.contains("/{id}") && reply.status != 404 {
+            wrong.push(format!("{method} {path}: {} where nothing is", reply.status));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_eq!(Ours::state(&owner).await, before);
+}
+
 #[test]
 fn the_table_covers_every_endpoint_of_the_document() {
-    let document: serde_json::Value = serde_json::from_str(include_str!("../../../../openapi/rest.json")).unwrap();
+    let document: Value = serde_json::from_str(&mainspring_server::openapi()).unwrap();
     for (path, methods) in document["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys() {
             let listed = TABLE.iter().any(|(other, known, _)| other.to_lowercase() == *method && known == path);
             assert!(listed, "{method} {path} is not in the table");
         }
     }
-    for (method, path) in mainspring_server::other_routes() {
-        assert!(TABLE.iter().any(|(known, other, _)| *known == method && *other == path), "{method} {path} is not in the table");
+    let others = mainspring_server::other_routes();
+    let known = |method: &str, path: &str| {
+        document["paths"][path].get(method.to_lowercase()).is_some()
+            || others.iter().any(|(known, other)| *known == method && *other == path)
+    };
+    for (method, path, _) in TABLE {
+        assert!(known(method, path), "{method} {path} is in the table and nowhere else");
+    }
+    for (method, path) in &others {
+        assert!(TABLE.iter().any(|(known, other, _)| known == method && other == path), "{method} {path} is not in the table");
     }
 }

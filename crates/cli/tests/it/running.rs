@@ -76,15 +76,27 @@ impl Server {
         Self::spawn(data, args, settings, "127.0.0.1")
     }
 
-    fn spawn(data: &Path, args: &[&str], settings: &[(&str, &str)], host: &str) -> Self {
+    pub(crate) fn spawn(data: &Path, args: &[&str], settings: &[(&str, &str)], host: &str) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::spawn_on(data, args, settings, (host, port))
+    }
+
+    /// Again where one was before.
+    pub(crate) fn start_at(data: &Path, url: &str) -> Self {
+        let port = url.rsplit(':').next().unwrap().parse().unwrap();
+        Self::spawn_on(data, &["serve"], &[], ("127.0.0.1", port))
+    }
+
+    fn spawn_on(data: &Path, args: &[&str], settings: &[(&str, &str)], (host, port): (&str, u16)) -> Self {
         let log = tempfile::NamedTempFile::new().unwrap();
+        // Both append, or one would write over the other.
+        let output = || Stdio::from(std::fs::OpenOptions::new().append(true).open(log.path()).unwrap());
         let child = command(data)
             .envs(settings.iter().copied())
             .args(args)
             .args(["--listen", &format!("{host}:{port}")])
-            .stdout(Stdio::from(log.reopen().unwrap()))
-            .stderr(Stdio::from(std::fs::OpenOptions::new().append(true).open(log.path()).unwrap()))
+            .stdout(output())
+            .stderr(output())
             .spawn()
             .unwrap();
         let mut server = Self { child, url: format!("http://127.0.0.1:{port}"), log };
@@ -109,6 +121,20 @@ impl Server {
     pub(crate) async fn status(&self, path: &str) -> u16 {
         let transport = HttpTransport::new(&self.url, None).unwrap();
         transport.send(http::Request::get(path).body(Bytes::new()).unwrap()).await.unwrap().status().as_u16()
+    }
+
+    /// Asks it to stop, as an operator does, and waits until it has.
+    pub(crate) fn terminate(mut self) -> std::process::ExitStatus {
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(asked.success());
+        let end = Instant::now() + WITHIN;
+        loop {
+            if let Some(ended) = self.child.try_wait().unwrap() {
+                return ended;
+            }
+            assert!(Instant::now() < end, "the server did not stop: {}", self.said());
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// As a power cut ends it.
@@ -153,7 +179,7 @@ impl User {
         self.send(request.body(Bytes::from(body.to_string())).unwrap()).await
     }
 
-    async fn send(&self, request: http::Request<Bytes>) -> Reply {
+    pub(crate) async fn send(&self, request: http::Request<Bytes>) -> Reply {
         let (parts, mut body) = self.0.send(request).await.unwrap().into_parts();
         let mut text = Vec::new();
         while let Some(part) = body.next().await {
@@ -161,6 +187,13 @@ impl User {
         }
         Reply { status: parts.status.as_u16(), text: String::from_utf8_lossy(&text).into_owned() }
     }
+}
+
+/// Where a word is in a long answer.
+pub(crate) fn around(text: &str, word: &str) -> String {
+    let (before, after) = text.split_once(word).unwrap_or_default();
+    let before: Vec<char> = before.chars().rev().take(240).collect();
+    format!("…{}>>{word}<<{}…", before.into_iter().rev().collect::<String>(), after.chars().take(60).collect::<String>())
 }
 
 /// Makes the specs so, as one apply.
