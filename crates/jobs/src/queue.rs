@@ -3,7 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use mainspring_catalog::{Catalog, Tx};
-use mainspring_kernel::{Actor, Clock, Name, Page, PageRequest, Role, id::JobId, text};
+use mainspring_kernel::{
+    Actor, Clock, Name, Page, PageRequest, Role,
+    id::{JobId, ProjectId},
+    text,
+};
 use serde_json::Value;
 use tokio::sync::Notify;
 
@@ -52,10 +56,7 @@ impl Jobs {
     pub async fn enqueue_in(&self, tx: &mut Tx, new: &NewJob) -> Result<Enqueued, JobFault> {
         fits("the payload of a job", JSON_MAX, new.payload.to_string().len())?;
         fits("a dedupe key", DEDUPE_MAX, new.dedupe.as_ref().map_or(0, String::len))?;
-        let dedupe = new.dedupe.as_ref().map(|key| {
-            let project = new.project.map_or_else(String::new, |project| project.to_string());
-            format!("{project}/{}/{key}", new.kind)
-        });
+        let dedupe = new.dedupe.as_ref().map(|key| dedupe_key(new.project, &new.kind, key));
         let now = self.clock.now();
         let id = JobId::new(now);
         if store::insert(tx, id, new, dedupe.as_deref(), now).await? {
@@ -130,6 +131,11 @@ impl Jobs {
         held(lease, released)
     }
 
+    /// Lets every job that a worker holds go to another at once: for whoever knows that no worker is alive.
+    pub async fn end_leases(&self) -> Result<usize, JobFault> {
+        Ok(store::end_leases(&self.catalog).await?)
+    }
+
     /// A queued job ends at once; a running one is asked to, and is cancelled when its worker heeds it.
     pub async fn cancel(&self, actor: &Actor, id: JobId) -> Result<(), JobFault> {
         needs(actor, Role::Editor)?;
@@ -145,6 +151,13 @@ impl Jobs {
     pub async fn get(&self, actor: &Actor, id: JobId) -> Result<Job, JobFault> {
         needs(actor, Role::Reader)?;
         store::get(&self.catalog, actor.project, id).await?.ok_or(JobFault::NotFound { id })
+    }
+
+    /// The newest job with a dedupe key, ended or not.
+    pub async fn latest(&self, actor: &Actor, kind: &Name, key: &str) -> Result<Option<Job>, JobFault> {
+        needs(actor, Role::Reader)?;
+        let dedupe = dedupe_key(Some(actor.project), kind, key);
+        Ok(store::latest(&self.catalog, (actor.project, kind), &dedupe).await?)
     }
 
     /// Newest first.
@@ -176,6 +189,12 @@ pub(crate) fn needs(actor: &Actor, needed: Role) -> Result<(), JobFault> {
 
 pub(crate) fn fits(what: &'static str, limit: usize, given: usize) -> Result<(), JobFault> {
     if given <= limit { Ok(()) } else { Err(JobFault::TooLarge { what, limit, given }) }
+}
+
+/// Keys of different projects and kinds never meet.
+fn dedupe_key(project: Option<ProjectId>, kind: &Name, key: &str) -> String {
+    let project = project.map_or_else(String::new, |project| project.to_string());
+    format!("{project}/{kind}/{key}")
 }
 
 fn held(lease: &Lease, changed: bool) -> Result<(), JobFault> {

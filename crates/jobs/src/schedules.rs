@@ -85,7 +85,8 @@ impl Jobs {
         Ok(store::list_schedules(&self.catalog, actor.project).await?)
     }
 
-    /// Makes the jobs of every schedule that is due. Any number of processes may call this.
+    /// Makes the jobs of every schedule that is due, each with the schedule's name as its dedupe key: work that
+    /// is also asked for in other ways is deduped against it. Any number of processes may call this.
     pub async fn run_schedules(&self) -> Result<Vec<JobId>, JobFault> {
         let now = self.clock.now();
         let mut made = Vec::new();
@@ -101,7 +102,7 @@ impl Jobs {
                     let new = NewJob::new(schedule.kind.clone(), schedule.payload.clone())
                         .in_project(schedule.project)
                         .with_priority(schedule.priority)
-                        .deduped_by(format!("schedule/{}", schedule.name));
+                        .deduped_by(schedule.name.as_str());
                     let job = self.enqueue_in(&mut tx, &new).await?.id();
                     let ours = store::advance_schedule(&mut tx, schedule, next, job).await?;
                     Ok::<_, JobFault>((tx, ours.then_some(job)))

@@ -4,7 +4,7 @@ mod schedules;
 
 use mainspring_catalog::{Catalog, CatalogFault, Engine, Row, Tx, params};
 use mainspring_kernel::{
-    Timestamp,
+    Name, Timestamp,
     id::{JobId, ProjectId},
 };
 use serde_json::Value;
@@ -59,6 +59,7 @@ const FAIL: &str = "UPDATE job SET \
     WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING state";
 const RELEASE: &str = "UPDATE job SET state = 'queued', attempt = attempt - 1, owner = NULL, lease_until = NULL \
     WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING id";
+const END_LEASES: &str = "UPDATE job SET lease_until = 0 WHERE state = 'running' AND lease_until > 0 RETURNING id";
 const CANCEL_QUEUED: &str = "UPDATE job SET state = 'cancelled', cancel_asked = 1, ended = $3 \
     WHERE project = $1 AND id = $2 AND state = 'queued' RETURNING id";
 const CANCEL_RUNNING: &str = "UPDATE job SET cancel_asked = 1 WHERE project = $1 AND id = $2 AND state = 'running' RETURNING id";
@@ -69,6 +70,8 @@ const LIST: &str = concat!(
     " FROM job WHERE project = $1 AND (CAST($2 AS TEXT) IS NULL OR kind = $2) \
      AND (CAST($3 AS TEXT) IS NULL OR state = $3) AND (CAST($4 AS TEXT) IS NULL OR id < $4) ORDER BY id DESC LIMIT $5"
 );
+const LATEST: &str =
+    concat!("SELECT ", job_columns!(), " FROM job WHERE project = $1 AND kind = $2 AND dedupe = $3 ORDER BY id DESC LIMIT 1");
 const COUNTS: &str =
     "SELECT kind, state, COUNT(*) AS held, MIN(due) AS oldest FROM job GROUP BY kind, state ORDER BY kind, state";
 const PRUNE: &str = "DELETE FROM job WHERE id IN (SELECT id FROM job WHERE ended < $1 LIMIT $2) RETURNING id";
@@ -84,10 +87,12 @@ const QUEUE: &[&str] = &[
     COMPLETE,
     FAIL,
     RELEASE,
+    END_LEASES,
     CANCEL_QUEUED,
     CANCEL_RUNNING,
     GET,
     LIST,
+    LATEST,
     COUNTS,
     PRUNE,
 ];
@@ -164,6 +169,10 @@ pub(crate) async fn release(catalog: &Catalog, lease: &Lease) -> Result<bool, Ca
     Ok(!catalog.write(RELEASE, params![lease.job.id, lease.fence]).await?.is_empty())
 }
 
+pub(crate) async fn end_leases(catalog: &Catalog) -> Result<usize, CatalogFault> {
+    Ok(catalog.write(END_LEASES, params![]).await?.len())
+}
+
 pub(crate) async fn cancel(catalog: &Catalog, project: ProjectId, id: JobId, now: Timestamp) -> Result<bool, CatalogFault> {
     if !catalog.write(CANCEL_QUEUED, params![project, id, now]).await?.is_empty() {
         return Ok(true);
@@ -173,6 +182,14 @@ pub(crate) async fn cancel(catalog: &Catalog, project: ProjectId, id: JobId, now
 
 pub(crate) async fn get(catalog: &Catalog, project: ProjectId, id: JobId) -> Result<Option<Job>, CatalogFault> {
     catalog.query(GET, params![project, id]).await?.first().map(read_job).transpose()
+}
+
+pub(crate) async fn latest(
+    catalog: &Catalog,
+    (project, kind): (ProjectId, &Name),
+    dedupe: &str,
+) -> Result<Option<Job>, CatalogFault> {
+    catalog.query(LATEST, params![project, kind, dedupe]).await?.first().map(read_job).transpose()
 }
 
 pub(crate) async fn list(

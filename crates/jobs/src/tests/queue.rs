@@ -27,6 +27,8 @@ on_every_engine!(Catalog: [
     completing_is_part_of_the_handlers_own_change,
     a_queued_job_is_cancelled_at_once_and_a_running_one_is_asked,
     a_released_job_costs_no_attempt,
+    leases_end_at_once_when_no_worker_can_be_alive,
+    the_newest_job_of_a_key_is_found_also_when_it_has_ended,
     jobs_are_listed_by_project_and_counted_by_kind,
     ended_jobs_are_forgotten_in_time,
     what_is_too_large_is_refused,
@@ -283,6 +285,36 @@ async fn a_released_job_costs_no_attempt(catalog: Catalog) {
     room.jobs.release(&lease).await.unwrap();
     let lease = room.lease("w2").await.unwrap();
     assert_eq!(lease.job.attempt, 1);
+}
+
+async fn leases_end_at_once_when_no_worker_can_be_alive(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    room.jobs.enqueue(&room.job("a").with_attempts(2)).await.unwrap();
+    let dead = room.lease("dead").await.unwrap();
+    assert!(room.lease("other").await.is_none());
+    assert_eq!(room.jobs.end_leases().await.unwrap(), 1);
+    let next = room.lease("other").await.unwrap();
+    assert_eq!((next.job.id, next.job.attempt), (dead.job.id, 2));
+    assert_eq!(room.jobs.complete(&dead, &json!(null)).await.unwrap_err().code(), "job-lease-lost");
+    // One that killed every worker it had is not given out again.
+    room.jobs.end_leases().await.unwrap();
+    assert!(room.lease("third").await.is_none());
+    assert_eq!(get(&room, dead.job.id).await.state, JobState::Failed);
+}
+
+async fn the_newest_job_of_a_key_is_found_also_when_it_has_ended(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let latest = async |key: &str| room.jobs.latest(&room.reader, &kind("ingest"), key).await.unwrap();
+    assert!(latest("manual").await.is_none());
+    for number in 0..2 {
+        let id = room.jobs.enqueue(&room.job(&number.to_string()).deduped_by("manual")).await.unwrap().id();
+        let lease = room.lease("w").await.unwrap();
+        room.jobs.fail(&lease, "no", Retry::Never).await.unwrap();
+        let found = latest("manual").await.unwrap();
+        assert_eq!((found.id, found.state, found.error.as_deref()), (id, JobState::Failed, Some("no")));
+    }
+    assert!(latest("other").await.is_none());
+    assert!(room.jobs.latest(&room.stranger, &kind("ingest"), "manual").await.unwrap().is_none());
 }
 
 async fn jobs_are_listed_by_project_and_counted_by_kind(catalog: Catalog) {

@@ -14,6 +14,7 @@ use crate::NewSchedule;
 on_every_engine!(Catalog: [
     a_schedule_makes_a_job_each_time_it_falls_due,
     a_schedule_whose_job_is_unfinished_makes_no_second_one,
+    work_that_was_asked_for_already_is_not_asked_for_twice,
     many_processes_make_one_job,
     putting_a_schedule_again_does_not_put_it_off,
     a_paused_or_removed_schedule_makes_nothing,
@@ -59,6 +60,14 @@ async fn a_schedule_whose_job_is_unfinished_makes_no_second_one(catalog: Catalog
     assert_eq!(room.jobs.run_schedules().await.unwrap(), first);
     room.lease("w").await.unwrap();
     assert!(room.lease("w").await.is_none());
+}
+
+async fn work_that_was_asked_for_already_is_not_asked_for_twice(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    room.jobs.put_schedule(&room.editor, &schedule("10m")).await.unwrap();
+    let asked = room.jobs.enqueue(&room.job("by hand").deduped_by("nightly")).await.unwrap().id();
+    room.clock.advance(MINUTE * 10);
+    assert_eq!(room.jobs.run_schedules().await.unwrap(), [asked]);
 }
 
 async fn many_processes_make_one_job(catalog: Catalog) {
