@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use mainspring_blobs::BlobFault;
 use mainspring_catalog::CatalogFault;
+use mainspring_jobs::JobFault;
 use mainspring_kernel::{Fault, FaultKind, Role};
 use mainspring_lake::LakeFault;
 use mainspring_llm::ModelFault;
@@ -41,6 +42,8 @@ pub enum KnowledgeFault {
     Rows { table: String, reason: String },
     #[error("the search did not end in time")]
     Late,
+    #[error("it was stopped with the server, and goes on when a server runs again")]
+    Stopped,
     #[error("a worker stopped: {reason}")]
     Worker { reason: String },
     #[error("source `{key}`: {fault}")]
@@ -55,6 +58,8 @@ pub enum KnowledgeFault {
     Model(#[from] ModelFault),
     #[error(transparent)]
     Registry(#[from] RegistryFault),
+    #[error(transparent)]
+    Job(#[from] JobFault),
 }
 
 impl KnowledgeFault {
@@ -70,6 +75,7 @@ impl KnowledgeFault {
             Self::Blob(fault) => Some(fault),
             Self::Model(fault) => Some(fault),
             Self::Registry(fault) => Some(fault),
+            Self::Job(fault) => Some(fault),
             _ => None,
         }
     }
@@ -83,6 +89,7 @@ impl Fault for KnowledgeFault {
             }
             Self::BadRequest { .. } => FaultKind::Invalid,
             Self::Late => FaultKind::Timeout,
+            Self::Stopped => FaultKind::Unavailable,
             Self::Forbidden { .. } => FaultKind::Forbidden,
             Self::DocumentNotFound { .. }
             | Self::SourceNotFound { .. }
@@ -110,6 +117,7 @@ impl Fault for KnowledgeFault {
             Self::Spec { .. } => "knowledge-bad-spec",
             Self::Rows { .. } => "knowledge-bad-rows",
             Self::Late => "knowledge-search-late",
+            Self::Stopped => "knowledge-stopped",
             Self::Worker { .. } => "knowledge-worker-stopped",
             _ => self.inner().map_or("knowledge-worker-stopped", Fault::code),
         }

@@ -19,19 +19,17 @@ mod testing;
 mod tests;
 mod texts;
 mod upkeep;
-mod watch;
 
 pub use documents::{Chunk, DocumentFilter, DocumentText, SourceStats, Stats};
 pub use fault::KnowledgeFault;
 pub use forget::{DroppedState, ForgetRequest, Receipt, RemovedRows};
-pub use ingest::{IngestOptions, Ingestion, Parse, ParsedText};
+pub use ingest::{Because, IngestJob, IngestOptions, Ingestion, Parse, ParsedText, Worth};
 pub use kind::kind;
 pub use model::{
-    Document, DocumentId, DocumentStatus, Failure, IngestRun, KnowledgeKey, KnowledgeVersion, Progress, Reason, Report, RunState,
-    Stage,
+    Document, DocumentId, DocumentStatus, Failure, IngestRun, KnowledgeKey, KnowledgeVersion, Origin, Progress, Reason, Report,
+    RunState, Stage, Warning,
 };
 pub use search::{Answer, Evidence, LeftOut};
 pub use service::{Interrupted, KnowledgeConfig, Knowledges, Parts};
 pub use source::{EgressPolicy, SourceFault, SourcePolicy};
 pub use upkeep::Cleaned;
-pub use watch::Watch;

@@ -1,10 +1,15 @@
 //! The only way in: every use case takes the actor who asks.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use mainspring_blobs::Blobs;
-use mainspring_catalog::{Catalog, CatalogFault};
+use mainspring_catalog::Catalog;
+use mainspring_jobs::Jobs;
 use mainspring_kernel::{
     Actor, AssetKind, AssetRef, Clock, Fault, Labels, Name, Page, PageRequest, Role, Tasks, id::RunId, page::PageFault,
 };
@@ -16,12 +21,12 @@ use crate::{
     documents::{self, Chunk, DocumentFilter, DocumentText, Stats},
     fault::KnowledgeFault,
     forget::{self, ForgetRequest, Receipt},
-    ingest::{self, IngestOptions, Ingestion, Parse},
-    model::{Document, DocumentId, IngestRun, KnowledgeKey, Report},
+    ingest::{self, Gauge, IngestOptions, Ingestion, Parse, Worth},
+    model::{Document, DocumentId, IngestRun, KnowledgeKey, Report, RunState},
     search::{self, Answer},
     source::{Egress, SourcePolicy},
     spec::KnowledgeSpec,
-    store::{self, held},
+    store,
     texts::Texts,
     upkeep::{self, Cleaned},
 };
@@ -84,14 +89,17 @@ pub(crate) struct Inner {
     pub models: Models,
     pub tasks: Tasks,
     pub clock: Arc<dyn Clock>,
+    pub jobs: Jobs,
     pub config: KnowledgeConfig,
     pub egress: Egress,
     pub texts: Texts,
+    /// Runs under way in this process.
+    pub gauges: Mutex<HashMap<RunId, Gauge>>,
     /// Names this process in holds.
     pub process: String,
 }
 
-/// A run that a dead process left, closed now; whoever runs the building may start it again.
+/// A run that a dead process left, closed now; a job is there that goes on from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interrupted {
     pub knowledge: KnowledgeKey,
@@ -105,23 +113,18 @@ impl Knowledges {
         let Parts { catalog, registry, lake, blobs, parsers, models, tasks, clock } = parts;
         let texts = Texts::of(config.text_cache_bytes);
         let process = format!("{}-{}", std::process::id(), clock.now().as_micros());
-        let inner = Inner { catalog, registry, lake, blobs, parsers, models, tasks, clock, config, egress, texts, process };
+        let gauges = Mutex::default();
+        let jobs = Jobs::open(catalog.clone(), Arc::clone(&clock));
+        let inner =
+            Inner { catalog, registry, lake, blobs, parsers, models, tasks, clock, jobs, config, egress, texts, gauges, process };
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Once at start: frees what dead processes held, closes their runs, finishes what they were
-    /// forgetting. `alone`: no other process can be using this catalog.
+    /// Frees what dead processes held, closes their runs and leaves a job that goes on with each, finishes what
+    /// they were forgetting. Once at start, and every few seconds while a server runs. `alone`: no other process
+    /// can be using this catalog, nor has this one begun.
     pub async fn recover(&self, alone: bool) -> Result<Vec<Interrupted>, KnowledgeFault> {
-        let now = self.inner.clock.now();
-        let interrupted = self
-            .inner
-            .catalog
-            .transact::<_, CatalogFault, _>(|mut tx| async move {
-                held::free_all(&mut tx, now, alone).await?;
-                let interrupted = store::run::interrupt(&mut tx, now).await?;
-                Ok((tx, interrupted))
-            })
-            .await?;
+        let interrupted = ingest::sweep(&self.inner, alone).await?;
         if alone {
             // Pages that a crawl of a dead process left.
             let _ = tokio::fs::remove_dir_all(self.inner.config.sources.work_dir.join("crawl")).await;
@@ -141,6 +144,17 @@ impl Knowledges {
         ingest::begin(&self.inner, actor, target, options, trace).await
     }
 
+    /// The same, but only when there is something to do: otherwise no run is recorded.
+    pub async fn begin_ingest_if(
+        &self,
+        actor: &Actor,
+        target: &AssetRef,
+        (options, worth): (IngestOptions, Worth),
+        trace: &SpanContext,
+    ) -> Result<Option<Ingestion>, KnowledgeFault> {
+        ingest::begin_if(&self.inner, actor, target, (options, worth), trace).await
+    }
+
     pub async fn ingest(
         &self,
         actor: &Actor,
@@ -151,7 +165,7 @@ impl Knowledges {
         Box::pin(self.begin_ingest(actor, target, options, trace).await?.run()).await
     }
 
-    /// Whether an ingestion would find something to do, for watchers that poll: no run is recorded.
+    /// Whether local folders and files hold something new that nobody is taking in yet, for watchers that poll.
     pub async fn has_changes(&self, actor: &Actor, target: &AssetRef) -> Result<bool, KnowledgeFault> {
         needs(actor, Role::Editor)?;
         ingest::has_changes(&self.inner, actor, target).await
@@ -164,14 +178,14 @@ impl Knowledges {
         let before = page.after::<(i64, String)>().map_err(bad_page)?;
         let runs = store::run::page(&self.inner.catalog, &key, before, page.limit() + 1).await?;
         let page = Page::from_overfetch(runs, page, |run| (run.started.as_micros(), run.id.to_string()));
-        Ok(page.map(|run| shown(actor, run)))
+        Ok(page.map(|run| shown(&self.inner, actor, run)))
     }
 
     pub async fn run(&self, actor: &Actor, name: &Name, run: RunId) -> Result<IngestRun, KnowledgeFault> {
         needs(actor, Role::Reader)?;
         let key = self.inner.existing(actor, name).await?;
         let found = store::run::get(&self.inner.catalog, &key, run).await?;
-        found.map(|run| shown(actor, run)).ok_or_else(|| KnowledgeFault::RunNotFound { id: run.to_string() })
+        found.map(|run| shown(&self.inner, actor, run)).ok_or_else(|| KnowledgeFault::RunNotFound { id: run.to_string() })
     }
 
     /// A search with everything that explains it: also what was found and not given.
@@ -265,6 +279,13 @@ impl Inner {
             .map_err(|problem| KnowledgeFault::Spec { name: version.pin.name.to_string(), reason: problem.to_string() })
     }
 
+    /// Lets those who ask see how far a run is that has just begun.
+    pub(crate) fn watch(&self, run: RunId, gauge: Gauge) {
+        let mut gauges = self.gauges.lock().unwrap_or_else(PoisonError::into_inner);
+        gauges.retain(|_, gauge| gauge.now().is_some());
+        gauges.insert(run, gauge);
+    }
+
     /// The key of a knowledge that the registry knows.
     pub(crate) async fn existing(&self, actor: &Actor, name: &Name) -> Result<KnowledgeKey, KnowledgeFault> {
         let target = AssetRef { name: name.clone(), selector: mainspring_kernel::Selector::Latest };
@@ -286,9 +307,13 @@ pub(crate) fn bad_page(fault: PageFault) -> KnowledgeFault {
 }
 
 /// A run as this actor may see it: progress counts every document, so only those who see all get it.
-pub(crate) fn shown(actor: &Actor, mut run: IngestRun) -> IngestRun {
+pub(crate) fn shown(inner: &Inner, actor: &Actor, mut run: IngestRun) -> IngestRun {
     if actor.labels != Labels::All {
         run.progress = None;
+    } else if run.state == RunState::Running {
+        let gauges = inner.gauges.lock().unwrap_or_else(PoisonError::into_inner);
+        // Newer than what was kept, where the run goes on in this very process.
+        run.progress = gauges.get(&run.id).and_then(Gauge::now).or(run.progress);
     }
     run.report = run.report.map(|report| report.visible_to(&actor.labels));
     run

@@ -228,6 +228,21 @@ impl Registry {
         Ok(store::insert_links(tx, run, Direction::Output, outputs).await?)
     }
 
+    /// Ends a run whose process died, together with whatever else that takes; answers what it was. For the
+    /// building's own upkeep: nobody asks for it.
+    pub async fn break_off_run_in(
+        &self,
+        tx: &mut Tx,
+        project: ProjectId,
+        run: RunId,
+        reason: &str,
+    ) -> Result<Option<Run>, RegistryFault> {
+        let nothing = Value::Object(serde_json::Map::new());
+        let end = (RunStatus::Failed, &nothing, Some(reason));
+        store::finish_run(tx, (project, run), end, self.clock.now()).await?;
+        Ok(Reads::Tx(tx).get_run(project, run).await?)
+    }
+
     pub async fn get_run(&self, actor: &Actor, run: RunId) -> Result<Run, RegistryFault> {
         needs(actor, Role::Reader)?;
         let found = Reads::Catalog(&self.catalog).get_run(actor.project, run).await?;

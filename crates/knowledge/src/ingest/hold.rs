@@ -7,7 +7,7 @@ use mainspring_catalog::{CatalogFault, Tx};
 use mainspring_kernel::{Actor, Fault as _, Timestamp, id::RunId};
 use mainspring_registry::{Outcome, RunStatus};
 
-use super::meter::Meter;
+use super::{job::IngestJob, meter::Meter};
 use crate::{
     fault::KnowledgeFault,
     model::{KnowledgeKey, Reason, RunState},
@@ -138,7 +138,7 @@ impl Drop for Abandoned {
             // How far it was stays as it was last kept.
             let (state, error) = (RunState::Cancelled, Some(reason));
             let end = RunRow { id: run, state, lake: None, tag: None, progress: None, report: None, error };
-            if let Err(fault) = finish(&hold, &actor, &end, None).await {
+            if let Err(fault) = finish(&hold, &actor, &end, Then::Nothing).await {
                 tracing::warn!(code = fault.code(), "a cancelled ingestion holds its knowledge until its lease ends");
             }
         });
@@ -152,8 +152,17 @@ pub(super) struct Settled {
     pub version: mainspring_lake::LakeVersion,
 }
 
+/// What the end of a run brings with it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Then<'a> {
+    Nothing,
+    Settled(&'a Settled),
+    /// A job that goes on from there.
+    Resumed(&'a IngestJob),
+}
+
 /// Ends a run everywhere in one transaction, and lets go of the knowledge.
-pub(super) async fn finish(hold: &Hold, actor: &Actor, end: &RunRow, settled: Option<&Settled>) -> Result<(), KnowledgeFault> {
+pub(super) async fn finish(hold: &Hold, actor: &Actor, end: &RunRow, then: Then<'_>) -> Result<(), KnowledgeFault> {
     let inner = &hold.shared.inner;
     let now = inner.clock.now();
     let outcome = &outcome(end);
@@ -163,11 +172,17 @@ pub(super) async fn finish(hold: &Hold, actor: &Actor, end: &RunRow, settled: Op
             if store::run::finish(&mut tx, end, now).await? {
                 inner.registry.finish_run_in(&mut tx, actor, end.id, outcome).await?;
             }
-            if let Some(settled) = settled {
-                if !held::renew(&mut tx, hold.key(), hold.by(), now).await? {
-                    return Err(hold.lost());
+            match then {
+                Then::Nothing => {}
+                Then::Settled(settled) => {
+                    if !held::renew(&mut tx, hold.key(), hold.by(), now).await? {
+                        return Err(hold.lost());
+                    }
+                    held::settle(&mut tx, hold.key(), settled.asset, &settled.version, now).await?;
                 }
-                held::settle(&mut tx, hold.key(), settled.asset, &settled.version, now).await?;
+                Then::Resumed(job) => {
+                    inner.jobs.enqueue_in(&mut tx, &job.to_job(hold.key().project, now)).await?;
+                }
             }
             held::free(&mut tx, hold.key(), hold.by()).await?;
             Ok((tx, ()))

@@ -3,11 +3,14 @@
 mod commit;
 mod embed;
 mod hold;
+mod job;
+mod look;
 mod meter;
 mod pipeline;
 mod plan;
 mod prepare;
 mod reconcile;
+mod resume;
 mod run;
 mod settle;
 #[cfg(test)]
@@ -15,7 +18,7 @@ mod tests;
 mod text;
 mod vectors;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use mainspring_kernel::{Actor, AssetKind, AssetRef, Role, id::RunId};
 use mainspring_llm::SpanContext;
@@ -25,8 +28,12 @@ use tokio::sync::watch;
 
 pub(crate) use commit::patiently;
 pub(crate) use hold::Hold;
+pub use job::{Because, IngestJob};
+pub use look::Worth;
+pub(crate) use look::has_changes;
+pub(crate) use meter::Gauge;
 pub use plan::IngestOptions;
-pub(crate) use run::has_changes;
+pub(crate) use resume::sweep;
 pub(crate) use text::load as load_text;
 pub use text::{Parse, ParsedText};
 
@@ -38,6 +45,7 @@ use crate::{
     store,
 };
 use hold::Abandoned;
+use look::{Look, Sight};
 use meter::Meter;
 
 /// An ingestion that holds its knowledge and is ready to go. Dropped, it ends as cancelled; what it
@@ -52,6 +60,8 @@ pub struct Ingestion {
     version: Version,
     spec: KnowledgeSpec,
     options: IngestOptions,
+    /// What the sources were seen to hold just before it began.
+    sight: Mutex<Option<Sight>>,
     meter: Meter,
     progress: watch::Receiver<Progress>,
     trace: SpanContext,
@@ -78,6 +88,34 @@ pub(crate) async fn begin(
     options: IngestOptions,
     trace: &SpanContext,
 ) -> Result<Ingestion, KnowledgeFault> {
+    begin_having_seen(inner, actor, target, (options, None), trace).await
+}
+
+/// Begins only when there is something to do; the sources are looked at once.
+pub(crate) async fn begin_if(
+    inner: &Arc<Inner>,
+    actor: &Actor,
+    target: &AssetRef,
+    (options, worth): (IngestOptions, Worth),
+    trace: &SpanContext,
+) -> Result<Option<Ingestion>, KnowledgeFault> {
+    needs(actor, Role::Editor)?;
+    let (options, sight) = match look::look(inner, actor, target, (options, worth)).await? {
+        Look::Nothing => return Ok(None),
+        // Nothing to compare with, so no source may be left out.
+        Look::Everything => (IngestOptions { local: false, ..options }, None),
+        Look::Something(sight) => (options, Some(*sight)),
+    };
+    begin_having_seen(inner, actor, target, (options, sight), trace).await.map(Some)
+}
+
+async fn begin_having_seen(
+    inner: &Arc<Inner>,
+    actor: &Actor,
+    target: &AssetRef,
+    (options, sight): (IngestOptions, Option<Sight>),
+    trace: &SpanContext,
+) -> Result<Ingestion, KnowledgeFault> {
     needs(actor, Role::Editor)?;
     let version = inner.registry.get(actor, AssetKind::Knowledge, target).await?;
     let spec = inner.spec_of(&version)?;
@@ -87,8 +125,9 @@ pub(crate) async fn begin(
     let abandoned = Abandoned::watch(&hold, actor, id);
     let (sender, progress) = watch::channel(Progress::default());
     let (meter, trace) = (Meter::start(sender), trace.clone());
-    let (inner, actor) = (inner.clone(), actor.clone());
-    Ok(Ingestion { inner, actor, id, hold, abandoned, version, spec, options, meter, progress, trace })
+    inner.watch(id, meter.gauge());
+    let (inner, actor, sight) = (inner.clone(), actor.clone(), Mutex::new(sight));
+    Ok(Ingestion { inner, actor, id, hold, abandoned, version, spec, options, sight, meter, progress, trace })
 }
 
 /// The run, its entry here, and the hold: all or nothing.
@@ -107,7 +146,7 @@ async fn start(
         trace: Some(trace_id.clone()),
         parent: None,
         owner: inner.process.clone(),
-        parameters: json!({ "full": options.full, "retry_failed": options.retry_failed }),
+        parameters: json!(options),
         inputs: vec![Link::from(&version.pin)],
     };
     let (new, trace_id) = (&new, &trace_id);

@@ -6,12 +6,16 @@ use std::{
 };
 
 use mainspring_kernel::Digest;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{DocumentId, DocumentStatus, Failure},
     source::{Listed, Listing},
     store::Known,
 };
+
+/// Codes of what passes by itself. A file that changed while it was read is not among them: it is news.
+const AWAY: [&str; 2] = ["source-unreachable", "source-timeout"];
 
 /// A document whose rows in the table are not what they should be.
 #[derive(Debug)]
@@ -26,6 +30,18 @@ impl Work {
     pub(super) const fn listed(&self) -> &Listed {
         match self {
             Self::Fetch { listed, .. } | Self::Rewrite { listed, .. } => listed,
+        }
+    }
+
+    /// Whether the source shows something new. The rest is another try at what could not be had before, or
+    /// cannot be compared: worth it when an ingestion is due, but not every few seconds.
+    pub(super) fn is_news(&self) -> bool {
+        let Self::Fetch { listed, known: Some(known) } = self else { return true };
+        match (&listed.fingerprint, &known.fingerprint) {
+            // Written just now, or of a source that never says: later it can be compared, or never.
+            (None, _) => false,
+            (Some(_), Some(_)) => true,
+            (Some(_), None) => !known.reason.as_ref().is_some_and(|reason| AWAY.contains(&reason.code.as_str())),
         }
     }
 }
@@ -45,12 +61,15 @@ pub(super) struct Plan {
     pub seen: u64,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct IngestOptions {
     /// Fetch and parse again what did not change.
     pub full: bool,
     /// Try again what failed before and did not change since.
     pub retry_failed: bool,
+    /// Only folders and files of this machine; what other sources gave before stays.
+    pub local: bool,
 }
 
 /// Names what a document's rows are made from, beside the table's own config.
@@ -141,7 +160,7 @@ fn failed_before(listed: &Listed, known: Known) -> Failure {
         path: listed.path.clone(),
         code,
         detail,
-        labels: listed.attributes.labels.to_vec(),
+        labels: Some(listed.attributes.labels.to_vec()),
         known: true,
     }
 }

@@ -1,12 +1,11 @@
 //! One run, from its hold to its report.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
-    sync::{Arc, Mutex},
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use futures::{StreamExt as _, stream};
-use mainspring_kernel::{Actor, AssetKind, AssetRef, Fault as _, Name};
+use mainspring_kernel::{Fault as _, Name};
 use mainspring_lake::{LakeVersion, Table};
 use mainspring_llm::{
     Embedder,
@@ -15,32 +14,26 @@ use mainspring_llm::{
 use tokio::sync::mpsc;
 
 use super::{
-    IngestOptions, Ingestion,
+    Ingestion,
     commit::{Commit, patiently},
     embed::EmbedStage,
-    hold::{self, Settled},
+    hold::{self, Settled, Then},
+    job::{Because, IngestJob},
+    look::Sight,
     pipeline::Complete,
-    plan::{self, Plan, Work},
+    plan::{Plan, Work},
     prepare::{Findings, Prepare, contents, ids},
     reconcile, settle,
     vectors::Vectors,
 };
 use crate::{
     fault::KnowledgeFault,
-    model::{Failure, KnowledgeKey, Reason, Report, RunState, Stage},
-    service::Inner,
-    source::{Listing, Note, Source, SourceFault},
-    spec::KnowledgeSpec,
-    store::{
-        RunRow, TableRow, TableState,
-        document::{self, Change},
-        held,
-    },
+    model::{Reason, Report, RunState, Stage},
+    source::Source,
+    store::{RunRow, TableRow, TableState, document::Change, held},
     table,
 };
 
-/// Sources listed side by side.
-const LISTINGS: usize = 4;
 /// Documents between two stages. How many chunks wait is bounded inside the embedding stage.
 const BETWEEN: usize = 16;
 
@@ -59,6 +52,11 @@ pub(super) struct Target {
 impl Ingestion {
     /// Runs to the end. However it ends, the run is closed and the knowledge is free again.
     pub async fn run(self) -> Result<Report, KnowledgeFault> {
+        self.run_until(std::future::pending()).await
+    }
+
+    /// Runs to the end, or until the process has to stop: then a job is left, and whichever server runs goes on.
+    pub async fn run_until(self, stop: impl Future<Output = ()> + Send) -> Result<Report, KnowledgeFault> {
         let mut span = self.trace.start(format!("ingest {}", self.version.pin.name), SpanKind::Internal);
         span.set(names::OPERATION, "ingest");
         span.set(names::DATA_SOURCE, self.version.pin.name.as_str());
@@ -70,6 +68,7 @@ impl Ingestion {
         let result = tokio::select! {
             result = working => result,
             fault = keeping => Err(fault),
+            () = stop => Err(KnowledgeFault::Stopped),
         };
         self.close(result, &findings, span).await
     }
@@ -92,7 +91,7 @@ impl Ingestion {
                     report: Some(report.clone()),
                     error: None,
                 };
-                patiently(|| hold::finish(&self.hold, &self.actor, &end, Some(&settled))).await?;
+                patiently(|| hold::finish(&self.hold, &self.actor, &end, Then::Settled(&settled))).await?;
                 self.abandoned.disarm();
                 // Whoever watches may ask for the run at once: it is closed by now.
                 self.meter.tell(last);
@@ -102,16 +101,19 @@ impl Ingestion {
             Err(fault) => {
                 let reason = Reason { code: fault.code().to_owned(), detail: fault.to_string() };
                 let report = settle::report(&self.meter, findings, &Plan::default());
+                let stopped = matches!(fault, KnowledgeFault::Stopped);
+                let again = IngestJob::new(self.hold.key().name.clone(), Because::Resume).with(self.options);
+                let then = if stopped { Then::Resumed(&again) } else { Then::Nothing };
                 let end = RunRow {
                     id: self.id,
-                    state: RunState::Failed,
+                    state: if stopped { RunState::Cancelled } else { RunState::Failed },
                     lake: None,
                     tag: None,
                     progress: Some(self.meter.now()),
                     report: Some(report),
                     error: Some(reason),
                 };
-                if patiently(|| hold::finish(&self.hold, &self.actor, &end, None)).await.is_ok() {
+                if patiently(|| hold::finish(&self.hold, &self.actor, &end, then)).await.is_ok() {
                     self.abandoned.disarm();
                 }
                 span.fail(fault.code(), fault.to_string());
@@ -201,10 +203,15 @@ impl Ingestion {
         Ok(Target { row: row.clone(), table, searched, others, settled, unsettled })
     }
 
-    async fn plan(&self, target: &Target, findings: &Findings) -> Result<(Sources, Plan), KnowledgeFault> {
-        let surveyed = survey(&self.inner, self.hold.key(), &self.spec, &target.row.table, self.options).await?;
-        let Survey { sources, plan, notes, failed } = surveyed;
-        notes.into_iter().for_each(|note| findings.note(note));
+    async fn plan(&self, target: &Target, findings: &Findings) -> Result<(HashMap<Arc<str>, Arc<Source>>, Plan), KnowledgeFault> {
+        let seen = self.sight.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let sight = match seen {
+            Some(sight) => sight,
+            None => Sight::of(&self.inner, self.hold.key(), &self.spec, self.options).await,
+        };
+        let plan = sight.plan(&self.inner, (self.hold.key(), &target.row.table), self.options).await?;
+        let Sight { sources, warnings, failed, .. } = sight;
+        warnings.into_iter().for_each(|warning| findings.warned(warning));
         let count = failed.len() as u64 + plan.failures.len() as u64;
         failed.into_iter().for_each(|failure| findings.failed(failure));
         self.meter.plan_bytes(plan.work.iter().filter_map(|work| work.listed().size).sum());
@@ -221,7 +228,7 @@ impl Ingestion {
     async fn pipeline(
         &self,
         (embedder, target): (Arc<dyn Embedder>, &Target),
-        sources: Sources,
+        sources: HashMap<Arc<str>, Arc<Source>>,
         (work, plan): (Vec<Work>, &Plan),
         findings: &Arc<Findings>,
     ) -> Result<(), KnowledgeFault> {
@@ -250,7 +257,7 @@ impl Ingestion {
             key: self.hold.key().clone(),
             sources,
             config: target.row.config,
-            chunking: self.spec.chunking.clone(),
+            chunking: self.spec.chunking.within(embedder.max_tokens()),
             tokenizer: embedder.tokenizer(),
             full: self.options.full,
             meter: self.meter.clone(),
@@ -273,80 +280,4 @@ impl Ingestion {
         });
         marked.await
     }
-}
-
-type Sources = HashMap<Arc<str>, Arc<Source>>;
-
-/// What the sources hold now, beside what the catalog knows.
-struct Survey {
-    sources: Sources,
-    plan: Plan,
-    notes: Vec<Note>,
-    /// Sources that could not be read; that stops nothing, and what they gave before stays.
-    failed: Vec<Failure>,
-}
-
-async fn survey(
-    inner: &Inner,
-    key: &KnowledgeKey,
-    spec: &KnowledgeSpec,
-    table: &Name,
-    options: IngestOptions,
-) -> Result<Survey, KnowledgeFault> {
-    let (mut sources, mut configured): (Sources, HashSet<Arc<str>>) = (HashMap::new(), HashSet::new());
-    let (mut notes, mut failed) = (Vec::new(), Vec::new());
-    for source in &spec.sources {
-        configured.insert(Arc::from(source.key()));
-        match Source::open(key, source, &inner.config.sources, &inner.egress) {
-            Ok(opened) => {
-                sources.insert(Arc::from(opened.key()), Arc::new(opened));
-            }
-            Err(fault) => failed.push(source_failed(&source.key(), &fault)),
-        }
-    }
-    let now = inner.clock.now();
-    let lists = sources.iter().map(|(key, source)| {
-        let (key, source) = (key.clone(), source.clone());
-        async move { (key, source.list(now).await) }
-    });
-    let listed: Vec<_> = stream::iter(lists.collect::<Vec<_>>()).buffer_unordered(LISTINGS).collect().await;
-    let mut listings: BTreeMap<Arc<str>, Listing> = BTreeMap::new();
-    for (key, listing) in listed {
-        match listing {
-            Ok(mut listing) => {
-                notes.append(&mut listing.notes);
-                listings.insert(key, listing);
-            }
-            Err(fault) => failed.push(source_failed(&key, &fault)),
-        }
-    }
-    let known = document::known(&inner.catalog, key, table).await?;
-    let plan = plan::plan(&configured, listings, known, options);
-    Ok(Survey { sources, plan, notes, failed })
-}
-
-fn source_failed(key: &str, fault: &SourceFault) -> Failure {
-    Failure {
-        document: None,
-        source: key.to_owned(),
-        path: String::new(),
-        code: fault.code().to_owned(),
-        detail: fault.to_string(),
-        labels: Vec::new(),
-        known: false,
-    }
-}
-
-/// Whether an ingestion would find something to do: a look at the sources that leaves no run behind.
-pub(crate) async fn has_changes(inner: &Inner, actor: &Actor, target: &AssetRef) -> Result<bool, KnowledgeFault> {
-    let version = inner.registry.get(actor, AssetKind::Knowledge, target).await?;
-    let spec = inner.spec_of(&version)?;
-    let key = KnowledgeKey::new(actor.project, version.pin.name.clone());
-    let Some(state) = held::find(&inner.catalog, &key).await? else { return Ok(true) };
-    let table = table::table_name(&key, &spec.table_config(&inner.models.embedder(&spec.embedding)?.identity()))?;
-    if state.active_table.as_ref() != Some(&table) || state.unsettled {
-        return Ok(true);
-    }
-    let Survey { plan, .. } = survey(inner, &key, &spec, &table, IngestOptions::default()).await?;
-    Ok(!plan.work.is_empty() || !plan.gone.is_empty())
 }

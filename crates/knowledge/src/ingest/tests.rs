@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::plan::{IngestOptions, Work, plan, row_key};
 use super::reconcile::compare;
 use crate::{
-    model::{DocumentId, DocumentStatus, KnowledgeKey},
+    model::{DocumentId, DocumentStatus, KnowledgeKey, Reason},
     source::{Listed, Listing},
     store::Known,
 };
@@ -105,7 +105,8 @@ fn the_forgotten_stay_forgotten_and_known_failures_are_not_tried_again() {
     let mut tombstone = known("s", "a");
     let entry = listed(&tombstone);
     tombstone.status = DocumentStatus::Forgotten;
-    let plan = Case::of(vec![tombstone.clone()], vec![entry]).plan(IngestOptions { full: true, retry_failed: true });
+    let plan =
+        Case::of(vec![tombstone.clone()], vec![entry]).plan(IngestOptions { full: true, retry_failed: true, local: false });
     assert_eq!((plan.forgotten, plan.work.len()), (1, 0));
     assert!(Case::of(vec![tombstone], Vec::new()).plan(IngestOptions::default()).gone.is_empty());
 
@@ -113,8 +114,36 @@ fn the_forgotten_stay_forgotten_and_known_failures_are_not_tried_again() {
     failed.status = DocumentStatus::Failed;
     let plan = Case::of(vec![failed.clone()], vec![listed(&failed)]).plan(IngestOptions::default());
     assert_eq!((plan.failures.len(), plan.work.len()), (1, 0));
-    let plan = Case::of(vec![failed.clone()], vec![listed(&failed)]).plan(IngestOptions { retry_failed: true, full: false });
+    let plan =
+        Case::of(vec![failed.clone()], vec![listed(&failed)]).plan(IngestOptions { retry_failed: true, ..Default::default() });
     assert_eq!(plan.work.len(), 1);
+}
+
+#[test]
+fn only_what_a_source_shows_to_be_new_is_news() {
+    #[track_caller]
+    fn check(listed_as: Option<&str>, known_as: Option<&str>, reason: Option<&str>, news: bool) {
+        let mut known = known("s", "a");
+        let mut entry = listed(&known);
+        entry.fingerprint = listed_as.map(str::to_owned);
+        known.fingerprint = known_as.map(str::to_owned);
+        known.reason = reason.map(|code| Reason { code: code.into(), detail: String::new() });
+        if reason.is_some() {
+            known.status = DocumentStatus::Failed;
+        }
+        let plan = Case::of(vec![known], vec![entry]).plan(IngestOptions::default());
+        assert_eq!(plan.work.iter().map(Work::is_news).collect::<Vec<_>>(), [news]);
+    }
+    check(Some("new"), Some("old"), None, true);
+    check(Some("new"), Some("old"), Some("parse-broken"), true);
+    check(Some("first"), None, None, true);
+    check(Some("now"), None, Some("source-moved"), true);
+    check(Some("now"), None, Some("source-unreachable"), false);
+    check(Some("now"), None, Some("source-timeout"), false);
+    check(None, None, None, false);
+    check(None, Some("etag"), None, false);
+    let unknown = Case::of(Vec::new(), vec![listed(&known("s", "a"))]).plan(IngestOptions::default());
+    assert!(unknown.work[0].is_news());
 }
 
 proptest! {

@@ -13,6 +13,8 @@ pub(crate) struct State {
     pub active_table: Option<Name>,
     pub lake: Option<LakeVersion>,
     pub synced: Option<Timestamp>,
+    /// Of the spec that the last complete ingestion followed.
+    pub spec: Option<Digest>,
     /// Who changes it now, and until when that counts.
     pub holder: Option<(String, Timestamp)>,
     pub unsettled: bool,
@@ -58,9 +60,9 @@ pub(crate) struct TableRow {
 
 const ENSURE: &str = "INSERT INTO knowledge (project, name) VALUES ($1, $2) ON CONFLICT (project, name) DO NOTHING";
 const FIND: &str = "SELECT project, name, active_table, lake_version, lake_transaction, \
-    synced_at, holder_run, held_until, unsettled FROM knowledge WHERE project = $1 AND name = $2";
+    synced_at, asset_digest, holder_run, held_until, unsettled FROM knowledge WHERE project = $1 AND name = $2";
 const LIST: &str = "SELECT project, name, active_table, lake_version, lake_transaction, \
-    synced_at, holder_run, held_until, unsettled FROM knowledge WHERE (project, name) > ($1, $2) \
+    synced_at, asset_digest, holder_run, held_until, unsettled FROM knowledge WHERE (project, name) > ($1, $2) \
     ORDER BY project, name LIMIT 500";
 const HOLD: &str = "UPDATE knowledge SET holder = $3, holder_run = $4, held_until = $5 \
     WHERE project = $1 AND name = $2 AND (holder_run IS NULL OR held_until < $6)";
@@ -135,6 +137,7 @@ fn state(row: &Row) -> Result<State, CatalogFault> {
         active_table: row.opt_parse("active_table")?,
         lake,
         synced: row.opt_time("synced_at")?,
+        spec: row.opt_parse("asset_digest")?,
         holder,
         unsettled: row.bool("unsettled")?,
     })

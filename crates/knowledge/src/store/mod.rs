@@ -21,7 +21,7 @@ pub(crate) mod held {
     };
 }
 pub(crate) mod run {
-    pub(crate) use super::runs::{finish, get, insert, interrupt, latest, page, progress};
+    pub(crate) use super::runs::{any_stranded, finish, forget, get, insert, interrupt, latest, page, progress};
 }
 pub(crate) mod receipt {
     pub(crate) use super::receipts::{finish, insert, page, pending};

@@ -3,7 +3,7 @@ use mainspring_kernel::{Name, Timestamp, id::RunId};
 use mainspring_lake::LakeVersion;
 use serde_json::json;
 
-use crate::model::{IngestRun, KnowledgeKey, Progress, Reason, Report, RunState};
+use crate::model::{DocumentId, IngestRun, KnowledgeKey, Progress, Reason, Report, RunState};
 
 /// How a run ended.
 #[derive(Debug, Clone)]
@@ -27,13 +27,19 @@ const INTERRUPTED: &str = "SELECT id, project, knowledge FROM ingest_run WHERE s
     (SELECT holder_run FROM knowledge WHERE holder_run IS NOT NULL) ORDER BY id LIMIT 10000";
 const INTERRUPT: &str = "UPDATE ingest_run SET status = 'failed', finished_at = $2, error_code = 'interrupted', \
     error = 'its process died' WHERE id = $1 AND status = 'running'";
+const STRANDED: &str = "SELECT id FROM ingest_run WHERE status = 'running' AND id NOT IN \
+    (SELECT holder_run FROM knowledge WHERE holder_run IS NOT NULL AND held_until >= $1) LIMIT 1";
 const GET: &str = "SELECT id, knowledge, status, started_at, finished_at, asset_version, trace, progress, report, \
     error_code, error FROM ingest_run WHERE project = $1 AND id = $2";
 const PAGE: &str = "SELECT id, knowledge, status, started_at, finished_at, asset_version, trace, progress, report, \
     error_code, error FROM ingest_run WHERE project = $1 AND knowledge = $2 AND (started_at, id) < ($3, $4) \
     ORDER BY started_at DESC, id DESC LIMIT $5";
+const REPORTS: &str = "SELECT id, report FROM ingest_run WHERE project = $1 AND knowledge = $2 AND id > $3 \
+    AND report IS NOT NULL ORDER BY id LIMIT 200";
+const SET_REPORT: &str = "UPDATE ingest_run SET report = $2 WHERE id = $1";
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[INSERT, PROGRESS, FINISH, INTERRUPTED, INTERRUPT, GET, PAGE];
+pub(super) const STATEMENTS: &[&str] =
+    &[INSERT, PROGRESS, FINISH, INTERRUPTED, INTERRUPT, STRANDED, GET, PAGE, REPORTS, SET_REPORT];
 
 pub(crate) async fn insert(
     tx: &mut Tx,
@@ -65,6 +71,11 @@ pub(crate) async fn finish(tx: &mut Tx, end: &RunRow, now: Timestamp) -> Result<
     Ok(tx.execute(FINISH, values).await? == 1)
 }
 
+/// Whether there is a run that nobody holds a knowledge for any more: a look that costs no write.
+pub(crate) async fn any_stranded(catalog: &Catalog, now: Timestamp) -> Result<bool, CatalogFault> {
+    Ok(!catalog.query(STRANDED, params![now]).await?.is_empty())
+}
+
 /// Closes the runs that nobody holds a knowledge for any more.
 pub(crate) async fn interrupt(tx: &mut Tx, now: Timestamp) -> Result<Vec<(KnowledgeKey, RunId)>, CatalogFault> {
     let mut interrupted = Vec::new();
@@ -74,6 +85,25 @@ pub(crate) async fn interrupt(tx: &mut Tx, now: Timestamp) -> Result<Vec<(Knowle
         interrupted.push((KnowledgeKey { project: row.parse("project")?, name: row.parse("knowledge")? }, run));
     }
     Ok(interrupted)
+}
+
+/// Takes the names of documents out of what earlier runs said.
+pub(crate) async fn forget(tx: &mut Tx, key: &KnowledgeKey, documents: &[DocumentId]) -> Result<(), CatalogFault> {
+    let mut after = String::new();
+    loop {
+        let rows = tx.query(REPORTS, params![key.project, &key.name, after.as_str()]).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = last.text("id")?.to_owned();
+        for row in &rows {
+            // A report that cannot be read back is shown to nobody, and goes.
+            let mut report = row.opt_json::<Report>("report").ok().flatten();
+            if report.as_mut().is_some_and(|report| !report.forget(documents)) {
+                continue;
+            }
+            let kept = report.map(|report| json!(report));
+            tx.execute(SET_REPORT, params![row.text("id")?, kept]).await?;
+        }
+    }
 }
 
 pub(crate) async fn get(catalog: &Catalog, key: &KnowledgeKey, run: RunId) -> Result<Option<IngestRun>, CatalogFault> {

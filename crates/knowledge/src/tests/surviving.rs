@@ -1,9 +1,18 @@
 //! Cut off anywhere, the next run goes on: nothing lost, nothing twice.
 
-use std::{collections::BTreeMap, future::Future, pin::Pin, sync::atomic::Ordering, task::Poll};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    task::Poll,
+    time::Duration,
+};
 
-use mainspring_kernel::PageRequest;
+use mainspring_jobs::{JobFilter, Jobs};
+use mainspring_kernel::{Fault as _, PageRequest, id::RunId};
 use mainspring_lake::{Filter, Scan};
+use mainspring_registry::RunStatus;
 use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
@@ -11,9 +20,9 @@ use proptest::{
 use serde_json::json;
 
 use crate::{
-    DocumentFilter,
+    Because, DocumentFilter, IngestJob, IngestOptions, RunState,
     table::{Reader, columns},
-    testing::{NAME, Room, asking, page},
+    testing::{NAME, Room, asking, page, target},
 };
 
 /// Polls a future so many times and then drops it, as a kill would: at whatever point it has come to.
@@ -120,21 +129,74 @@ async fn rows_that_were_lost_from_the_table_are_written_again() {
     table_and_catalog_agree(&room, 8).await;
 }
 
+/// A run whose process died: nobody closes it.
+async fn left_behind(room: &Room, options: IngestOptions) -> RunId {
+    let begun = room.knowledges.begin_ingest(&room.admin(), &target(NAME), options, &room.trace()).await.unwrap();
+    let id = begun.run_id();
+    std::mem::forget(begun);
+    id
+}
+
+/// What is asked for and not begun.
+async fn jobs(room: &Room) -> Vec<IngestJob> {
+    let jobs = Jobs::open(room.catalog.clone(), Arc::new(room.clock.clone()));
+    let listed = jobs.list(&room.admin(), &JobFilter::default(), &PageRequest::first(10)).await.unwrap();
+    listed.items.iter().map(|job| IngestJob::read(&job.payload).unwrap()).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interrupted_run_is_closed_and_named_at_the_next_start() {
+async fn an_interrupted_run_is_closed_everywhere_and_a_job_goes_on_from_it() {
     let room = Room::open().await;
     room.write("a.md", &page(1));
     room.apply(json!({})).await;
-    let begun = room
-        .knowledges
-        .begin_ingest(&room.admin(), &NAME.parse().unwrap(), crate::IngestOptions::default(), &room.trace())
-        .await
-        .unwrap();
-    let id = begun.run_id();
-    std::mem::forget(begun);
+    let options = IngestOptions { retry_failed: true, ..IngestOptions::default() };
+    let id = left_behind(&room, options).await;
     let interrupted = room.knowledges.recover(true).await.unwrap();
     assert_eq!(interrupted.iter().map(|run| run.run).collect::<Vec<_>>(), [id]);
     let run = room.knowledges.run(&room.admin(), &NAME.parse().unwrap(), id).await.unwrap();
-    assert_eq!((run.state, run.error.unwrap().code.as_str()), (crate::RunState::Failed, "interrupted"));
+    assert_eq!((run.state, run.error.unwrap().code.as_str()), (RunState::Failed, "interrupted"));
+    let registered = room.registry.get_run(&room.admin(), id).await.unwrap();
+    assert_eq!(registered.status, RunStatus::Failed);
+    assert_eq!(jobs(&room).await, [IngestJob::new(NAME.parse().unwrap(), Because::Resume).with(options)]);
+    // Whoever looks again finds nothing left, and asks for nothing twice.
+    assert!(room.knowledges.recover(true).await.unwrap().is_empty());
+    assert_eq!(jobs(&room).await.len(), 1);
+    room.ingest().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beside_other_processes_a_silent_run_is_closed_when_its_lease_has_ended() {
+    let room = Room::open().await;
+    room.write("a.md", &page(1));
+    room.apply(json!({})).await;
+    let id = left_behind(&room, IngestOptions::default()).await;
+    assert!(room.knowledges.recover(false).await.unwrap().is_empty());
+    assert_eq!(room.try_ingest().await.unwrap_err().code(), "knowledge-busy");
+    room.clock.advance(Duration::from_secs(31));
+    let interrupted = room.knowledges.recover(false).await.unwrap();
+    assert_eq!(interrupted.iter().map(|run| run.run).collect::<Vec<_>>(), [id]);
+    assert_eq!(jobs(&room).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_has_to_stop_ends_at_once_and_leaves_a_job() {
+    let room = Room::open().await;
+    room.write("a.md", &page(1));
+    room.apply(json!({})).await;
+    let begun =
+        room.knowledges.begin_ingest(&room.admin(), &target(NAME), IngestOptions::default(), &room.trace()).await.unwrap();
+    let id = begun.run_id();
+    let (ask, asked) = tokio::sync::oneshot::channel::<()>();
+    drop(ask);
+    let stop = async {
+        let _ = asked.await;
+    };
+    match Box::pin(begun.run_until(stop)).await {
+        Ok(_) => panic!("it was to stop"),
+        Err(fault) => assert_eq!(fault.code(), "knowledge-stopped"),
+    }
+    let run = room.knowledges.run(&room.admin(), &NAME.parse().unwrap(), id).await.unwrap();
+    assert_eq!((run.state, run.error.unwrap().code.as_str()), (RunState::Cancelled, "knowledge-stopped"));
+    assert_eq!(jobs(&room).await, [IngestJob::new(NAME.parse().unwrap(), Because::Resume)]);
     room.ingest().await;
 }
