@@ -1,14 +1,11 @@
 //! Knowledge: lists, documents, search, forgetting.
 
-use axum::{
-    Json,
-    extract::{Path, Query, State},
-};
+use axum::{Json, extract::State};
 use mainspring_kernel::{Actor, AssetKind, AssetRef, FaultKind, Labels, Name, PageRequest, Role, Selector};
 use mainspring_knowledge::{DocumentFilter, DocumentId, ForgetRequest, Stats, spec::SourceSpec};
 use mainspring_llm::{RetrieveRequest, SearchMode, TablePin};
 use mainspring_registry::Version;
-use mainspring_web_kit::{Answer, Body, Caller, Paging, Problem};
+use mainspring_web_kit::{Answer, Body, Caller, Paging, Path, Problem, Query};
 use mainspring_wire as wire;
 use serde::Deserialize;
 use serde_json::Value;
@@ -79,7 +76,8 @@ pub(crate) async fn show(
     let name = name(&given)?;
     let (version, spec) = rest.knowledge.spec(actor, &latest(name.clone())).await?;
     let stats = rest.knowledge.stats(actor, &name).await?;
-    let sources = spec.sources.iter().filter(|source| may_see(actor, source)).map(|source| source_view(source, &stats)).collect();
+    let shown = spec.sources.iter().filter(|source| may_see(actor, source, &stats));
+    let sources = shown.map(|source| source_view(source, &stats)).collect();
     let table = stats.version.as_ref().map(|version| wire::TablePin {
         table: version.table.to_string(),
         version: version.version.number,
@@ -92,15 +90,19 @@ pub(crate) async fn show(
         retrieval: serde_json::to_value(&spec.retrieval).ok(),
         table,
         unindexed_rows: stats.unindexed_rows,
+        schedule: spec.schedule.map(|schedule| schedule.every.to_string()),
+        watch: spec.watch,
         summary: summary((pin.name.to_string(), pin.number, pin.digest.to_string(), description), stats),
     }))
 }
 
-/// A source whose every document is hidden is not shown either.
-fn may_see(actor: &Actor, source: &SourceSpec) -> bool {
-    let value = serde_json::to_value(source).unwrap_or_default();
-    let labels: Vec<&str> = value["labels"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    actor.labels == Labels::All || actor.labels.may_see(&labels)
+/// A source whose every document is hidden is not shown either. Where none of its documents can be seen, it is
+/// shown only if every label set it gives out can be: then it has none.
+fn may_see(actor: &Actor, source: &SourceSpec, stats: &Stats) -> bool {
+    let key = source.key();
+    actor.labels == Labels::All
+        || stats.sources.iter().any(|counts| counts.key == key)
+        || source.label_sets().all(|labels| actor.labels.may_see(labels))
 }
 
 fn source_view(source: &SourceSpec, stats: &Stats) -> wire::SourceView {
@@ -123,7 +125,6 @@ fn source_view(source: &SourceSpec, stats: &Stats) -> wire::SourceView {
         include: list("include"),
         exclude: list("exclude"),
         labels: list("labels"),
-        schedule: None,
         documents: counts.map(|counts| counts.documents),
         failed: counts.map(|counts| counts.failed),
         synced_at: counts.and_then(|counts| counts.newest).map(|at| at.to_string()),
@@ -239,18 +240,42 @@ pub(crate) async fn search(
     answer_search(&rest, &caller, &given, body).await
 }
 
-/// A search as an address: `?query=…&mode=…&limit=…`, for a browser, `curl` and links.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct SearchQuery {
-    query: String,
-    mode: Option<String>,
-    limit: Option<usize>,
-    rerank: Option<bool>,
-    token_budget: Option<usize>,
+/// A search as an address: `?query=…&mode=…&metadata.lang=en`, for a browser, `curl` and links.
+fn by_address(pairs: Vec<(String, String)>) -> Answer<wire::SearchRequest> {
+    fn number<T: std::str::FromStr<Err: std::fmt::Display>>(key: &str, value: &str) -> Answer<Option<T>> {
+        value.parse().map(Some).map_err(|fault| invalid(format!("`{key}`: {fault}")))
+    }
+    let mut asked = wire::SearchRequest {
+        query: String::new(),
+        mode: None,
+        limit: None,
+        rerank: None,
+        metadata: None,
+        documents: None,
+        token_budget: None,
+        at: None,
+    };
+    for (key, value) in pairs {
+        match key.as_str() {
+            "query" => asked.query = value,
+            "mode" => asked.mode = Some(value),
+            "limit" => asked.limit = number(&key, &value)?,
+            "rerank" => asked.rerank = number(&key, &value)?,
+            "token_budget" => asked.token_budget = number(&key, &value)?,
+            _ => match key.strip_prefix("metadata.") {
+                Some(field) => asked.metadata.get_or_insert_default().entry(field.to_owned()).or_default().push(value),
+                None => {
+                    let known = "query, mode, limit, rerank, token_budget and metadata.KEY";
+                    return Err(invalid(format!("`{}` is none of {known}", mainspring_kernel::text::elide(&key, 40))));
+                }
+            },
+        }
+    }
+    Ok(asked)
 }
 
-/// Searches by address; the same answer as by `POST`, which also takes filters and table versions.
+/// Searches by address; the same answer as by `POST`, which also takes table versions. `metadata.KEY=VALUE` narrows
+/// by metadata; several values of one key mean any of them.
 #[utoipa::path(get, path = "/api/v1/knowledge/{name}/search", tag = "knowledge", operation_id = "search_knowledge_by_address",
     params(("name" = String, Path), ("query" = String, Query), ("mode" = Option<String>, Query), ("limit" = Option<usize>, Query),
         ("rerank" = Option<bool>, Query), ("token_budget" = Option<usize>, Query)),
@@ -259,11 +284,9 @@ pub(crate) async fn search_by_address(
     State(rest): State<Rest>,
     caller: Caller,
     Path(given): Path<String>,
-    Query(query): Query<SearchQuery>,
+    Query(pairs): Query<Vec<(String, String)>>,
 ) -> Answer<Json<wire::Retrieved>> {
-    let SearchQuery { query, mode, limit, rerank, token_budget } = query;
-    let body = wire::SearchRequest { query, mode, limit, rerank, token_budget, metadata: None, documents: None, at: None };
-    answer_search(&rest, &caller, &given, body).await
+    answer_search(&rest, &caller, &given, by_address(pairs)?).await
 }
 
 async fn answer_search(rest: &Rest, caller: &Caller, given: &str, body: wire::SearchRequest) -> Answer<Json<wire::Retrieved>> {
@@ -296,7 +319,7 @@ async fn answer_search(rest: &Rest, caller: &Caller, given: &str, body: wire::Se
         at,
     };
     let answer = rest.knowledge.search(actor, &target, request, &rest.trace(actor), rest.budget()).await?;
-    Ok(Json(convert::retrieved(answer.retrieved)))
+    Ok(Json(convert::answer(answer)))
 }
 
 /// Removes documents from everywhere and gives a receipt; traces that show them go too.

@@ -45,6 +45,12 @@ pub struct KnowledgeDetail {
     /// Rows not yet folded into the indexes; they are found all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unindexed_rows: Option<u64>,
+    /// How often the server ingests by itself: `15m`, `6h`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
+    /// The server ingests when a local folder or file changes.
+    #[serde(default)]
+    pub watch: bool,
 }
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SourceView {
@@ -55,8 +61,6 @@ pub struct SourceView {
     pub include: Vec<String>,
     pub exclude: Vec<String>,
     pub labels: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub schedule: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub documents: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,6 +82,11 @@ pub struct DocumentView {
     pub reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason_code: Option<String>,
+    /// What could not be read of it as it stands, a page without a text layer for one.
+    #[serde(default)]
+    pub warnings: Vec<DocumentWarning>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<DocumentOrigin>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,6 +100,23 @@ pub struct DocumentView {
     pub digest: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ingested_at: Option<String>,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DocumentWarning {
+    pub code: String,
+    pub detail: String,
+}
+/// What the source said of the content when it was read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DocumentOrigin {
+    /// The commit it was read from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// In the words of the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetched_at: Option<String>,
 }
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DocumentText {
@@ -168,6 +194,7 @@ pub struct IngestProgress {
     pub tokens_per_second: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eta_seconds: Option<f64>,
+    /// The document taken up last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<String>,
 }
@@ -189,11 +216,28 @@ pub struct IngestReport {
     pub embedded: u64,
     pub seconds: f64,
     pub failures: Vec<IngestFailure>,
+    /// What a person should know and what stopped nothing; each document shows its own as well.
+    pub warnings: Vec<IngestWarning>,
+    /// More warnings than are listed.
+    pub warnings_left_out: u64,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct IngestWarning {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
+    pub source: String,
+    /// Within the source; empty where it concerns all of it.
+    pub uri: String,
+    pub code: String,
+    pub detail: String,
 }
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct IngestFailure {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<String>,
+    #[serde(default)]
+    pub source: String,
+    /// Within the source; empty where the source itself could not be read.
     pub uri: String,
     pub code: String,
     pub detail: String,
@@ -205,10 +249,18 @@ pub struct IngestRequest {
     pub wait: bool,
     /// Parse again what did not change.
     pub full: bool,
+    /// Try again what failed before and did not change since.
+    pub retry_failed: bool,
+    /// Look at local folders and files first, and begin nothing unless they hold something new; then only they
+    /// are read. For watchers that ask every few seconds. What was never ingested, or has a new spec, is new.
+    pub if_changed: bool,
 }
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct IngestStarted {
     pub run: RunView,
+    /// Only with `if_changed`: nothing was new and no run began; `run` is the last one.
+    #[serde(default)]
+    pub unchanged: bool,
 }
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -280,6 +332,34 @@ pub struct Retrieved {
     /// Cosine similarity of the nearest chunk, whether or not it came back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best_similarity: Option<f32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+    /// Passages are given where the evidence reaches this; 0 gives them always.
+    #[serde(default)]
+    pub threshold: f64,
+    /// Found and not given, best first.
+    #[serde(default)]
+    pub left_out: Vec<LeftOut>,
+}
+/// What speaks for it that something here answers.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Evidence {
+    /// Cosine similarity of the nearest chunk; absent when no vectors were compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub similarity: Option<f32>,
+    /// Share of the question's words of meaning that stand in one of the best chunks. From three quarters on,
+    /// half the threshold is enough.
+    pub coverage: f32,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LeftOut {
+    pub chunk: String,
+    pub document: String,
+    pub title: String,
+    /// `copy`: a better one says the same. `score`: below the spec's `min_score`. `room`: the limit or the token
+    /// budget was reached. `irrelevant`: the evidence is below the threshold.
+    pub reason: String,
+    pub scores: HitScores,
 }
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]

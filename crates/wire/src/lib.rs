@@ -3,6 +3,7 @@
 mod apps;
 mod assets;
 mod identity;
+mod jobs;
 mod knowledge;
 mod overview;
 mod page;
@@ -11,6 +12,7 @@ mod traces;
 pub use apps::*;
 pub use assets::*;
 pub use identity::*;
+pub use jobs::*;
 pub use knowledge::*;
 pub use overview::*;
 pub use page::*;
