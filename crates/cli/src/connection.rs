@@ -50,6 +50,7 @@ impl Connection {
 
     async fn in_process(config: &Config, lock: DataLock) -> anyhow::Result<Self> {
         let building = Building::open(config.clone(), lock).await?;
+        building.repaired().iter().for_each(|text| output::say(&format!("repaired: {text}")));
         let client = Client::new(Arc::new(InProcess(building.router())));
         Ok(Self { client, url: None, building: Some(building) })
     }

@@ -36,6 +36,7 @@ pub(crate) async fn run(_: &Global, config: Config, demo: Demo) -> anyhow::Resul
     let lock = DataLock::acquire(config.data_dir())
         .with_context(|| format!("cannot use the data directory {}", config.data_dir().display()))?;
     let building = Building::open(config, lock).await?;
+    building.repaired().iter().for_each(|text| say(&format!("repaired: {text}")));
     let (address, listening) = tokio::sync::oneshot::channel();
     let (finished, finish) = tokio::sync::oneshot::channel::<()>();
     let stop = async {

@@ -26,6 +26,7 @@ pub(crate) async fn run(_: &Global, config: Config, dev: Dev) -> anyhow::Result<
         models::pull_in_background(&config);
     }
     let building = Building::open(config, lock).await?;
+    building.repaired().iter().for_each(|text| say(&format!("repaired: {text}")));
     let (address, listening) = tokio::sync::oneshot::channel();
     let (changed, changes) = mpsc::channel(1);
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {

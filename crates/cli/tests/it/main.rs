@@ -4,5 +4,8 @@ mod access;
 mod assets;
 mod crash;
 mod dev;
+mod killed;
 mod outages;
 mod running;
+mod sharing;
+mod torn;
