@@ -4,6 +4,7 @@ mod access;
 mod assets;
 mod crash;
 mod dev;
+mod full;
 mod killed;
 mod outages;
 mod running;
