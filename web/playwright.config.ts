@@ -6,6 +6,7 @@ const standIn = "http://127.0.0.1:7498";
 
 export default defineConfig({
   testDir: "e2e",
+  testIgnore: real ? [] : ["real/**"],
   timeout: real ? 120_000 : 30_000,
   expect: { timeout: real ? 30_000 : 8_000 },
   fullyParallel: false,

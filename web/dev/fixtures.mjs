@@ -254,7 +254,9 @@ const report = (added, changed, unchanged, deleted, failed, tokens, seconds, fai
   tokens,
   embedded: Math.ceil(tokens / 195),
   seconds,
-  failures,
+  failures: failures.map((failure) => ({ source: "docs", ...failure })),
+  warnings: [],
+  warnings_left_out: 0,
 });
 run(
   "manual",
@@ -983,7 +985,6 @@ const SOURCES = {
       include: ["**/*.md", "**/*.pdf"],
       exclude: ["drafts/**"],
       labels: [],
-      schedule: "every 6 h",
       documents: 9,
       failed: 3,
       synced_at: ago(11_000),
@@ -1074,6 +1075,7 @@ const routes = [
     (q, s) => {
       json(s, {
         version: "0.1.0-dev",
+        project: "default",
         projects: [{ id: "prj_1", name: "default", role: "admin" }],
         apps,
         knowledge: Object.keys(knowledgeDocs).map(knowledgeSummary),

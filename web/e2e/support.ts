@@ -1,6 +1,9 @@
 // What the tests share. A complaint of the browser, or an answer that openapi/rest.json does not describe, fails a test;
 // names of things are asked for, not assumed; what a test needs and the server lacks, the test makes.
 
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test as base, expect, type APIRequestContext, type APIResponse, type Page, type Response } from "@playwright/test";
 import { faultsOf } from "../dev/shapes.mjs";
 
@@ -68,6 +71,26 @@ export const documents = (request: APIRequestContext, name: string) =>
   items<{ id: string; title: string; status: string; uri: string; chunks: number }>(request, `/api/v1/knowledge/${name}/documents?limit=200`);
 export const traces = (request: APIRequestContext, query = "limit=50") =>
   items<{ trace_id: string; status: string; preview?: string; app?: string }>(request, `/api/v1/traces?${query}`);
+
+export const search = (request: APIRequestContext, name: string, data: object) =>
+  ok<{ passages: unknown[]; left_out: unknown[] }>(request.post(`/api/v1/knowledge/${name}/search`, { data }));
+
+/** A knowledge of its own over these files, not ingested yet. */
+export async function fresh(request: APIRequestContext, prefix: string, files: Record<string, string>): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), `${prefix}-`));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  const name = `${prefix}-${hex(6)}`;
+  const spec = { sources: [{ type: "folder", path: folder }] };
+  await ok(request.post("/api/v1/apply", { data: { manifests: [{ apiVersion: "mainspring/v1", kind: "knowledge", name, spec }] } }));
+  return name;
+}
+
+/** A second project, made where there is none. */
+export async function project(request: APIRequestContext): Promise<string> {
+  const find = async () => (await items<{ name: string }>(request, "/api/v1/projects")).find((one) => one.name !== "default")?.name;
+  if (!(await find())) await ok(request.post("/api/v1/projects", { data: { name: "e2e" } }));
+  return (await find())!;
+}
 
 export interface Asset {
   kind: string;

@@ -11,6 +11,9 @@ use crate::{AppSummary, KnowledgeSummary};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Overview {
     pub version: String,
+    /// The project that all of this is of.
+    pub project: String,
+    /// The projects that the caller may be in.
     pub projects: Vec<ProjectSummary>,
     pub apps: Vec<AppSummary>,
     pub knowledge: Vec<KnowledgeSummary>,

@@ -50,6 +50,8 @@ export const session = {
   signIn(key: string): void {
     memory = key;
     refused = false;
+    // Another key may belong to another project.
+    project.forget();
     try {
       sessionStorage.setItem(KEY, key);
     } catch {
@@ -66,6 +68,38 @@ export const session = {
       // Nothing was stored.
     }
     listeners.forEach((tell) => tell());
+  },
+};
+
+// ── The project: each tab may look at another one ─────────────────────────
+
+const PROJECT = "mainspring.project";
+let chosenInMemory: string | null = null;
+
+export const project = {
+  /** The project the answers are to be of; null is the caller's own. */
+  chosen(): string | null {
+    try {
+      return sessionStorage.getItem(PROJECT) ?? chosenInMemory;
+    } catch {
+      return chosenInMemory;
+    }
+  },
+  choose(name: string): void {
+    chosenInMemory = name;
+    try {
+      sessionStorage.setItem(PROJECT, name);
+    } catch {
+      // Kept in memory then.
+    }
+  },
+  forget(): void {
+    chosenInMemory = null;
+    try {
+      sessionStorage.removeItem(PROJECT);
+    } catch {
+      // Nothing was stored.
+    }
   },
 };
 
@@ -120,6 +154,8 @@ async function send(method: string, path: string, options: Options): Promise<Res
   const headers: Record<string, string> = { accept: options.accept ?? "application/json" };
   const key = storedKey();
   if (key) headers.authorization = `Bearer ${key}`;
+  const within = project.chosen();
+  if (within) headers["x-mainspring-project"] = within;
   if (options.body !== undefined) headers["content-type"] = "application/json";
   let response: Response;
   try {
@@ -223,7 +259,8 @@ export const api = {
       } while (cursor);
       return found;
     },
-    ingest: (name: string) => call("post", "/api/v1/knowledge/{name}/ingest", { path: { name }, body: {} }),
+    ingest: (name: string, options: { retry_failed?: boolean } = {}) =>
+      call("post", "/api/v1/knowledge/{name}/ingest", { path: { name }, body: options }),
     runs: (name: string, query: ListOptions, signal?: Signal) => call("get", "/api/v1/knowledge/{name}/runs", { signal, path: { name }, query }),
     search: (name: string, body: T.SearchRequest, signal?: Signal) =>
       call("post", "/api/v1/knowledge/{name}/search", { signal, path: { name }, body }),

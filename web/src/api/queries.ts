@@ -58,6 +58,7 @@ export const queries = {
     }),
   run: (id: string) => queryOptions({ queryKey: ["run", id], queryFn: ({ signal }) => api.runs.get(id, signal) }),
 
+  recentTraces: () => queryOptions({ queryKey: ["traces", "recent"], queryFn: ({ signal }) => api.traces.list({ limit: 8 }, signal) }),
   traces: (filter: TraceFilter) =>
     infiniteQueryOptions({
       ...paged,

@@ -161,7 +161,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Searches by address; the same answer as by `POST`, which also takes filters and table versions. */
+        /**
+         * Searches by address; the same answer as by `POST`, which also takes table versions. `metadata.KEY=VALUE` narrows
+         *     by metadata; several values of one key mean any of them.
+         */
         get: operations["search_knowledge_by_address"];
         put?: never;
         /** Searches, and says why each passage ranked where it did. */
@@ -198,7 +201,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Brings a knowledge up to date. Answers when the run has begun, or, with `wait`, when it has ended. */
+        /**
+         * Brings a knowledge up to date. Answers when the run has begun, or, with `wait`, when it has ended. With
+         *     `if_changed` nothing begins unless a local folder or file holds something new.
+         */
         post: operations["ingest_knowledge"];
         delete?: never;
         options?: never;
@@ -251,6 +257,40 @@ export interface paths {
         get: operations["follow_run"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists jobs, newest first: what a schedule, a watch or a run that broke off asked for. Ended ones are kept a week. */
+        get: operations["list_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Cancels a job: one that waits ends at once, one that runs as soon as its worker heeds it. */
+        post: operations["cancel_job"];
         delete?: never;
         options?: never;
         head?: never;
@@ -387,7 +427,7 @@ export interface paths {
         /** Points an alias at a version, if it still points where the caller thinks. */
         put: operations["move_alias"];
         post?: never;
-        /** Removes an alias; the versions stay. */
+        /** Removes an alias, if it still points where the caller thinks; the versions stay. */
         delete: operations["remove_alias"];
         options?: never;
         head?: never;
@@ -403,7 +443,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Plans, and unless `dry_run`, applies: all manifests or none. */
+        /** Plans, and unless `dry_run`, applies: all manifests or none, and with `expected` only what that plan said. */
         post: operations["apply"];
         delete?: never;
         options?: never;
@@ -423,6 +463,60 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the projects that the caller may be in, by name. `x-mainspring-project: NAME` on any request names one. */
+        get: operations["list_projects"];
+        put?: never;
+        /** Makes a project, whose admin is the caller. This takes an admin of the project `default`. */
+        post: operations["create_project"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the members of the caller's project, by name. */
+        get: operations["list_members"];
+        put?: never;
+        /** Puts a person or service into the caller's project. */
+        post: operations["add_member"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/members/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Changes the role or the labels of a member; `id` may be the name. Their keys follow at once. */
+        put: operations["change_member"];
+        post?: never;
+        /** Takes a member out of the caller's project; `id` may be the name. Their keys stop working at once. */
+        delete: operations["remove_member"];
         options?: never;
         head?: never;
         patch?: never;
@@ -564,11 +658,13 @@ export interface components {
         ApplyReply: {
             /** @description False for a dry run. */
             applied: boolean;
+            /** @description The digest of the plan; give it as `expected` to apply exactly this. */
+            plan?: string;
             changes: components["schemas"]["PlannedChange"][];
         };
         ApplyRequest: {
             /**
-             * @description `{apiVersion, kind, name, description?, spec}` each.
+             * @description `{apiVersion, kind, name, description?, aliases?, spec}` each.
              * @default []
              */
             manifests: unknown[];
@@ -577,6 +673,11 @@ export interface components {
              * @default false
              */
             dry_run: boolean;
+            /**
+             * @description The `plan` of a dry run: refused when applying would now do anything else.
+             * @default null
+             */
+            expected: string | null;
             /** @default null */
             message: string | null;
         };
@@ -682,6 +783,14 @@ export interface components {
             /** @description Shown once. */
             secret: string;
         };
+        /** @description What the source said of the content when it was read. */
+        DocumentOrigin: {
+            /** @description The commit it was read from. */
+            commit?: string | null;
+            /** @description In the words of the source. */
+            last_modified?: string | null;
+            fetched_at?: string | null;
+        };
         DocumentText: {
             text: string;
             digest: string;
@@ -697,6 +806,9 @@ export interface components {
             status: string;
             reason?: string | null;
             reason_code?: string | null;
+            /** @description What could not be read of it as it stands, a page without a text layer for one. */
+            warnings?: components["schemas"]["DocumentWarning"][];
+            origin?: components["schemas"]["DocumentOrigin"] | null;
             /** Format: int64 */
             bytes?: number | null;
             /** Format: int64 */
@@ -711,6 +823,24 @@ export interface components {
             };
             digest?: string | null;
             ingested_at?: string | null;
+        };
+        DocumentWarning: {
+            code: string;
+            detail: string;
+        };
+        /** @description What speaks for it that something here answers. */
+        Evidence: {
+            /**
+             * Format: float
+             * @description Cosine similarity of the nearest chunk; absent when no vectors were compared.
+             */
+            similarity?: number | null;
+            /**
+             * Format: float
+             * @description Share of the question's words of meaning that stand in one of the best chunks. From three quarters on,
+             *     half the threshold is enough.
+             */
+            coverage: number;
         };
         ForgetRequest: {
             /**
@@ -756,6 +886,8 @@ export interface components {
         };
         IngestFailure: {
             document?: string | null;
+            source?: string;
+            /** @description Within the source; empty where the source itself could not be read. */
             uri: string;
             code: string;
             detail: string;
@@ -803,7 +935,10 @@ export interface components {
              * @default null
              */
             eta_seconds: number | null;
-            /** @default null */
+            /**
+             * @description The document taken up last.
+             * @default null
+             */
             current: string | null;
         };
         IngestReport: {
@@ -866,6 +1001,17 @@ export interface components {
             seconds: number;
             /** @default [] */
             failures: components["schemas"]["IngestFailure"][];
+            /**
+             * @description What a person should know and what stopped nothing; each document shows its own as well.
+             * @default []
+             */
+            warnings: components["schemas"]["IngestWarning"][];
+            /**
+             * Format: int64
+             * @description More warnings than are listed.
+             * @default 0
+             */
+            warnings_left_out: number;
         };
         IngestRequest: {
             /**
@@ -878,15 +1024,64 @@ export interface components {
              * @default false
              */
             full: boolean;
+            /**
+             * @description Try again what failed before and did not change since.
+             * @default false
+             */
+            retry_failed: boolean;
+            /**
+             * @description Look at local folders and files first, and begin nothing unless they hold something new; then only they
+             *     are read. For watchers that ask every few seconds. What was never ingested, or has a new spec, is new.
+             * @default false
+             */
+            if_changed: boolean;
         };
         IngestStarted: {
             run: components["schemas"]["RunView"];
+            /** @description Only with `if_changed`: nothing was new and no run began; `run` is the last one. */
+            unchanged?: boolean;
+        };
+        IngestWarning: {
+            document?: string | null;
+            source: string;
+            /** @description Within the source; empty where it concerns all of it. */
+            uri: string;
+            code: string;
+            detail: string;
+        };
+        JobView: {
+            id: string;
+            /** @description `ingest`; more kinds may come. */
+            kind: string;
+            /** @description `queued`, `running`, `done`, `failed` or `cancelled`. */
+            state: string;
+            /** @description What is to be done, in the words of its kind. */
+            payload: Record<string, never>;
+            /**
+             * Format: int32
+             * @description How many times a process has taken it up.
+             */
+            attempt: number;
+            /** Format: int32 */
+            max_attempts: number;
+            /** @description Not before this moment. */
+            due_at: string;
+            /** @description The process that is at it. */
+            owner?: string | null;
+            result?: Record<string, never> | null;
+            /** @description Why the last attempt failed. */
+            error?: string | null;
+            created_at: string;
+            started_at?: string | null;
+            ended_at?: string | null;
         };
         KeyView: {
             id: string;
             name: string;
             role: string;
             labels: components["schemas"]["LabelsView"];
+            /** @description The member whom the key acts for. */
+            member?: string | null;
             hint?: string | null;
             created_at: string;
             expires_at?: string | null;
@@ -907,6 +1102,10 @@ export interface components {
              * @description Rows not yet folded into the indexes; they are found all the same.
              */
             unindexed_rows?: number | null;
+            /** @description How often the server ingests by itself: `15m`, `6h`. */
+            schedule?: string | null;
+            /** @description The server ingests when a local folder or file changes. */
+            watch?: boolean;
         };
         KnowledgeSummary: {
             name: string;
@@ -931,6 +1130,31 @@ export interface components {
         };
         /** @description Which access labels a key holds: `"all"`, or a list. */
         LabelsView: components["schemas"]["AllLabels"] | string[];
+        LeftOut: {
+            chunk: string;
+            document: string;
+            title: string;
+            /**
+             * @description `copy`: a better one says the same. `score`: below the spec's `min_score`. `room`: the limit or the token
+             *     budget was reached. `irrelevant`: the evidence is below the threshold.
+             */
+            reason: string;
+            scores: components["schemas"]["HitScores"];
+        };
+        /** @description What is absent stays as it is. */
+        MemberChange: {
+            role?: string | null;
+            labels?: components["schemas"]["LabelsView"] | null;
+        };
+        MemberView: {
+            id: string;
+            name: string;
+            /** @description `person`, `service`, or `local`: whoever sits at the machine. */
+            kind: string;
+            role: string;
+            labels: components["schemas"]["LabelsView"];
+            since: string;
+        };
         ModelView: {
             name: string;
             /** @description `chat`, `embed` or `rerank`. */
@@ -959,9 +1183,26 @@ export interface components {
             role: string;
             labels?: components["schemas"]["LabelsView"] | null;
             expires_at?: string | null;
+            /** @description The member whom the key acts for, by name; absent: whoever makes it. It never allows more than the member may. */
+            member?: string | null;
+        };
+        NewMember: {
+            /** @description A user name or an address: one for the whole installation. */
+            name: string;
+            role: string;
+            /** @description `person` or `service`; absent: `person`. */
+            kind?: string | null;
+            labels?: components["schemas"]["LabelsView"] | null;
+        };
+        NewProject: {
+            name: string;
+            description?: string | null;
         };
         Overview: {
             version: string;
+            /** @description The project that all of this is of. */
+            project: string;
+            /** @description The projects that the caller may be in. */
             projects: components["schemas"]["ProjectSummary"][];
             apps: components["schemas"]["AppSummary"][];
             knowledge: components["schemas"]["KnowledgeSummary"][];
@@ -1071,6 +1312,9 @@ export interface components {
                 status: string;
                 reason?: string | null;
                 reason_code?: string | null;
+                /** @description What could not be read of it as it stands, a page without a text layer for one. */
+                warnings?: components["schemas"]["DocumentWarning"][];
+                origin?: components["schemas"]["DocumentOrigin"] | null;
                 /** Format: int64 */
                 bytes?: number | null;
                 /** Format: int64 */
@@ -1090,12 +1334,45 @@ export interface components {
             next?: string | null;
         };
         /** @description One page of a list. */
+        Page_JobView: {
+            items: {
+                id: string;
+                /** @description `ingest`; more kinds may come. */
+                kind: string;
+                /** @description `queued`, `running`, `done`, `failed` or `cancelled`. */
+                state: string;
+                /** @description What is to be done, in the words of its kind. */
+                payload: Record<string, never>;
+                /**
+                 * Format: int32
+                 * @description How many times a process has taken it up.
+                 */
+                attempt: number;
+                /** Format: int32 */
+                max_attempts: number;
+                /** @description Not before this moment. */
+                due_at: string;
+                /** @description The process that is at it. */
+                owner?: string | null;
+                result?: Record<string, never> | null;
+                /** @description Why the last attempt failed. */
+                error?: string | null;
+                created_at: string;
+                started_at?: string | null;
+                ended_at?: string | null;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
         Page_KeyView: {
             items: {
                 id: string;
                 name: string;
                 role: string;
                 labels: components["schemas"]["LabelsView"];
+                /** @description The member whom the key acts for. */
+                member?: string | null;
                 hint?: string | null;
                 created_at: string;
                 expires_at?: string | null;
@@ -1132,6 +1409,20 @@ export interface components {
             next?: string | null;
         };
         /** @description One page of a list. */
+        Page_MemberView: {
+            items: {
+                id: string;
+                name: string;
+                /** @description `person`, `service`, or `local`: whoever sits at the machine. */
+                kind: string;
+                role: string;
+                labels: components["schemas"]["LabelsView"];
+                since: string;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
         Page_ModelView: {
             items: {
                 name: string;
@@ -1146,6 +1437,19 @@ export interface components {
                 context_window?: number | null;
                 licence?: string | null;
                 detail?: string | null;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_ProjectView: {
+            items: {
+                id: string;
+                name: string;
+                description?: string | null;
+                /** @description The caller's role in it. */
+                role: string;
+                created_at: string;
             }[];
             /** @description Give this as `cursor` for the page after; absent on the last. */
             next?: string | null;
@@ -1214,6 +1518,16 @@ export interface components {
             scores: components["schemas"]["HitScores"];
             document_digest: string;
         };
+        PlannedAlias: {
+            alias: string;
+            /**
+             * Format: int32
+             * @description Absent when the alias is new.
+             */
+            from?: number | null;
+            /** Format: int32 */
+            to: number;
+        };
         PlannedChange: {
             kind: string;
             name: string;
@@ -1224,12 +1538,14 @@ export interface components {
             /** Format: int32 */
             to_version?: number | null;
             digest: string;
+            /** @description Aliases that come to name this version. */
+            aliases?: components["schemas"]["PlannedAlias"][];
             /** @description What changes, as a unified diff of YAML. */
             diff?: string | null;
         };
         /** @description The body of an error answer. */
         ProblemBody: {
-            /** @description A page that explains the code. */
+            /** @description A page that explains the code; this server has it. */
             type: string;
             title: string;
             /** Format: int32 */
@@ -1247,6 +1563,14 @@ export interface components {
             /** @description The caller's role in it. */
             role: string;
         };
+        ProjectView: {
+            id: string;
+            name: string;
+            description?: string | null;
+            /** @description The caller's role in it. */
+            role: string;
+            created_at: string;
+        };
         RemovedAlias: {
             /** @description The alias that is no more. */
             removed: string;
@@ -1262,18 +1586,44 @@ export interface components {
             tables: components["schemas"]["TablePin"][];
             notes: string[];
         };
+        /** @description Where a passage stands; only its chunk is known of one whose search was not kept. */
+        ReplayPassage: {
+            /** @default  */
+            chunk: string;
+            /** @default  */
+            title: string;
+            /** @default  */
+            uri: string;
+            /** @default [] */
+            heading_path: string[];
+            /**
+             * Format: int32
+             * @default null
+             */
+            page: number | null;
+        };
         ReplayRequest: {
             /**
              * @description Swaps: `{"prompt": "answer@candidate"}`; kinds are app, chain, prompt, knowledge and model.
+             *     `{"knowledge/handbook": "drafts"}` says which of several gives way.
              * @default {}
              */
             with: {
                 [key: string]: string;
             };
+            /**
+             * @description The answer that is meant, by its span, where the trace holds several.
+             * @default null
+             */
+            span: string | null;
         };
         ReplaySources: {
             original: string[];
             replayed: string[];
+            /** @description Passages of then that the replay did not find. */
+            gone?: components["schemas"]["ReplayPassage"][];
+            /** @description Passages that the replay found beside those of then. */
+            new?: components["schemas"]["ReplayPassage"][];
         };
         ReplayVersion: {
             what: string;
@@ -1298,6 +1648,14 @@ export interface components {
              * @description Cosine similarity of the nearest chunk, whether or not it came back.
              */
             best_similarity?: number | null;
+            evidence?: components["schemas"]["Evidence"] | null;
+            /**
+             * Format: double
+             * @description Passages are given where the evidence reaches this; 0 gives them always.
+             */
+            threshold?: number;
+            /** @description Found and not given, best first. */
+            left_out?: components["schemas"]["LeftOut"][];
         };
         RunError: {
             code?: string | null;
@@ -1337,7 +1695,6 @@ export interface components {
             include: string[];
             exclude: string[];
             labels: string[];
-            schedule?: string | null;
             /** Format: int64 */
             documents?: number | null;
             /** Format: int64 */
@@ -1774,6 +2131,51 @@ export interface operations {
             };
         };
     };
+    list_jobs: {
+        parameters: {
+            query?: {
+                kind?: string;
+                state?: string;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_JobView"];
+                };
+            };
+        };
+    };
+    cancel_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobView"];
+                };
+            };
+        };
+    };
     list_traces: {
         parameters: {
             query?: {
@@ -1978,7 +2380,9 @@ export interface operations {
     };
     remove_alias: {
         parameters: {
-            query?: never;
+            query?: {
+                expected?: number;
+            };
             header?: never;
             path: {
                 kind: string;
@@ -2039,6 +2443,142 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+        };
+    };
+    list_projects: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ProjectView"];
+                };
+            };
+        };
+    };
+    create_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewProject"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectView"];
+                };
+            };
+        };
+    };
+    list_members: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MemberView"];
+                };
+            };
+        };
+    };
+    add_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMember"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberView"];
+                };
+            };
+        };
+    };
+    change_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemberChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberView"];
+                };
+            };
+        };
+    };
+    remove_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberView"];
                 };
             };
         };

@@ -1,7 +1,7 @@
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { Link, NavLink, Outlet, useLocation, useNavigate, useNavigation } from "react-router";
-import { session } from "@/api/client";
+import { project as projects, session } from "@/api/client";
 import { queries } from "@/api/queries";
 import { isMac, useShortcuts, type Shortcut } from "@/lib/keys";
 import { setTheme, useTheme, type Theme } from "@/lib/theme";
@@ -111,10 +111,9 @@ function ServerState() {
   const overview = useQuery(queries.overview());
   const worst = overview.data?.health.find((h) => h.state === "down") ?? overview.data?.health.find((h) => h.state === "degraded");
   const sick = overview.data?.health.filter((h) => h.state === worst?.state).length;
-  const project = overview.data?.projects[0]?.name;
   return (
     <div className="server-state">
-      {project && <span className="server-project">{project}</span>}
+      {overview.data && <Project name={overview.data.project} all={overview.data.projects.map((p) => p.name)} />}
       {session.isRefused() ? (
         <Status tone="neutral">Signed out</Status>
       ) : overview.isError ? (
@@ -129,6 +128,29 @@ function ServerState() {
         <Status tone="ok">All healthy</Status>
       )}
     </div>
+  );
+}
+
+/** Where there are several, all pages follow the one that is chosen here. */
+function Project({ name, all }: { name: string; all: string[] }) {
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  if (all.length < 2) return <span className="server-project">{name}</span>;
+  const choose = (to: string) => {
+    projects.choose(to);
+    void navigate("/");
+    void client.resetQueries();
+  };
+  return (
+    <label className="server-project choose-project">
+      <span className="sr-only">Project</span>
+      <select value={name} onChange={(event) => choose(event.target.value)}>
+        {all.map((one) => (
+          <option key={one}>{one}</option>
+        ))}
+      </select>
+      <Icon name="down" size={12} />
+    </label>
   );
 }
 

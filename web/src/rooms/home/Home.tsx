@@ -6,7 +6,7 @@ import type { ActivityBucket, AppSummary, HealthItem, KnowledgeSummary, Overview
 import { axisDuration, bytes, count, duration, percent, plural, short } from "@/lib/format";
 import { Freshness } from "@/rooms/knowledge/Freshness";
 import { Icon } from "@/ui/icons";
-import { Badge, Card, Empty, inCode, LinkButton, Loaded, PageHeader, runTone, Skeleton, Status, useTitle, type Tone } from "@/ui/kit";
+import { Badge, Card, Empty, inCode, LinkButton, Loaded, PageHeader, runTone, Skeleton, Status, Time, useTitle, type Tone } from "@/ui/kit";
 import "./home.css";
 
 /** Milliseconds that are round to a reader of clocks. */
@@ -36,12 +36,13 @@ export function Component() {
           <div className="home-grid">
             <div className="home-main">
               <Activity buckets={data.activity} />
+              <Recent />
               <Apps apps={data.apps} />
               <Knowledge knowledge={data.knowledge} />
             </div>
             <div className="home-side">
               <Health items={data.health} />
-              {data.projects.length > 1 && <Projects overview={data} />}
+              <Projects overview={data} />
             </div>
           </div>
         )}
@@ -130,6 +131,40 @@ function Activity({ buckets }: { buckets: ActivityBucket[] }) {
           </div>
         </Suspense>
       )}
+    </Card>
+  );
+}
+
+/** The newest traces, so that what just happened is one click away. */
+function Recent() {
+  const traces = useQuery({ ...queries.recentTraces(), refetchInterval: 10_000 });
+  const items = traces.data?.items ?? [];
+  if (items.length === 0) return null;
+  return (
+    <Card title="Recent" flush>
+      <div className="table-scroll">
+        <table className="table">
+          <tbody>
+            {items.map((trace) => (
+              <tr key={trace.trace_id}>
+                <td className="lead">
+                  <Link className="row-link" to={`/traces/${trace.trace_id}`}>
+                    {trace.name}
+                  </Link>
+                  {trace.preview && <div className="sub clip">{trace.preview}</div>}
+                </td>
+                <td className="shrink nowrap">
+                  {trace.status === "error" ? <Status tone="bad">{trace.error ?? "Failed"}</Status> : <Status tone="ok">Ok</Status>}
+                </td>
+                <td className="end nowrap hide-narrow">{duration(trace.duration_ms)}</td>
+                <td className="end nowrap">
+                  <Time at={trace.start} />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
     </Card>
   );
 }
@@ -329,6 +364,7 @@ function Projects({ overview }: { overview: Overview }) {
           <li key={p.id} className="row-flex">
             <Icon name="folder" />
             <span className="strong grow">{p.name}</span>
+            {p.name === overview.project && overview.projects.length > 1 && <Badge tone="accent">open</Badge>}
             {p.role && <Badge>{p.role}</Badge>}
           </li>
         ))}

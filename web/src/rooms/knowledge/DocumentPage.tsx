@@ -1,11 +1,12 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { useParams, useSearchParams } from "react-router";
 import { queries } from "@/api/queries";
 import type { Chunk, Document } from "@/api/types";
 import { bytes, capital, count, place, plural } from "@/lib/format";
 import { useShortcuts } from "@/lib/keys";
+import { Icon } from "@/ui/icons";
 import { Badge, cx, Digest, Empty, ErrorNote, Facts, PageHeader, Skeleton, Time, Toggle, useTitle } from "@/ui/kit";
 import { DocumentText } from "./DocumentText";
 import { DocumentState, mediaName } from "./Documents";
@@ -66,8 +67,18 @@ function Failed({ document }: { document: Document }) {
   );
 }
 
+/** What the source said of the content when it was read. */
+function originFacts({ origin }: Document): [string, ReactNode][] {
+  const facts: [string, ReactNode][] = [];
+  if (origin?.commit) facts.push(["Commit", <Digest key="c" value={origin.commit} />]);
+  if (origin?.fetched_at) facts.push(["Fetched", <Time key="f" at={origin.fetched_at} />]);
+  if (origin?.last_modified) facts.push(["Last modified", origin.last_modified]);
+  return facts;
+}
+
 function Reader({ knowledge, document }: { knowledge: string; document: Document }) {
   const [params] = useSearchParams();
+  const warnings = document.warnings ?? [];
   const text = useQuery(queries.documentText(knowledge, document.id));
   const chunks = useQuery(queries.documentChunks(knowledge, document.id));
   const [outlined, setOutlined] = useState(true);
@@ -128,10 +139,23 @@ function Reader({ knowledge, document }: { knowledge: string; document: Document
               ["Seen by", document.labels.length ? document.labels.map((l) => <Badge key={l}>{l}</Badge>) : "everyone in the project"],
               ["Digest", <Digest key="d" value={document.digest ?? text.data?.digest} />],
               ["Ingested", <Time key="t" at={document.ingested_at} />],
+              ...originFacts(document),
               ...Object.entries(document.metadata ?? {}),
             ]}
           />
         </div>
+        {warnings.length > 0 && (
+          <ul className="reader-warnings" aria-label="Warnings">
+            {warnings.map((warning, i) => (
+              <li key={i}>
+                <Icon name="info" size={14} />
+                <span>
+                  {capital(warning.detail)} <code className="soft">{warning.code}</code>
+                </span>
+              </li>
+            ))}
+          </ul>
+        )}
         <div className="reader-chunks-head">
           <h2>Chunks</h2>
           <span className="muted num">{chunks.data ? count(list.length) : ""}</span>

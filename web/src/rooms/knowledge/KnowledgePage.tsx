@@ -1,14 +1,13 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense } from "react";
 import { useNavigate, useParams } from "react-router";
-import { api } from "@/api/client";
 import { queries } from "@/api/queries";
 import type { KnowledgeDetail } from "@/api/types";
 import { count, short } from "@/lib/format";
 import { useShortcuts } from "@/lib/keys";
 import { Freshness } from "./Freshness";
+import { useIngest } from "./ingest";
 import { Badge, Button, cx, ErrorNote, LinkButton, PageHeader, Skeleton, Tabs, useTitle } from "@/ui/kit";
-import { toast } from "@/ui/toasts";
 import { Documents } from "./Documents";
 import { Runs } from "./Runs";
 import { Sources } from "./Sources";
@@ -62,7 +61,7 @@ export function Component() {
                   Watch run
                 </LinkButton>
               ) : (
-                <Button look="primary" icon="refresh" busy={ingest.isPending} onClick={() => ingest.mutate()}>
+                <Button look="primary" icon="refresh" busy={ingest.isPending} onClick={() => ingest.mutate({})}>
                   Ingest
                 </Button>
               )}
@@ -106,16 +105,3 @@ function Body({ tab, data }: { tab: TabName; data: KnowledgeDetail }) {
 
 const path = (name: string, tab: TabName): string => (tab === "sources" ? `/knowledge/${name}` : `/knowledge/${name}/${tab}`);
 const isRunning = (data: KnowledgeDetail | undefined): boolean => data?.last_run?.status === "running" || data?.last_run?.status === "queued";
-
-function useIngest(name: string) {
-  const client = useQueryClient();
-  const navigate = useNavigate();
-  return useMutation({
-    mutationFn: () => api.knowledge.ingest(name),
-    onSuccess: ({ run }) => {
-      void client.invalidateQueries({ queryKey: ["knowledge", name] });
-      void navigate(`/knowledge/${name}/runs/${run.id}`);
-    },
-    onError: (error) => toast(error.message, "bad"),
-  });
-}

@@ -2,8 +2,24 @@ import { useMemo } from "react";
 import { Link, useParams } from "react-router";
 import type { Progress, Report, Run } from "@/api/types";
 import { capital, count, duration, percent, place, plural, short } from "@/lib/format";
-import { Card, Copyable, Empty, ErrorNote, LinkButton, Meter, PageHeader, runTone, Skeleton, Status, Time, useTick, useTitle } from "@/ui/kit";
+import {
+  Button,
+  Card,
+  Copyable,
+  Empty,
+  ErrorNote,
+  LinkButton,
+  Meter,
+  PageHeader,
+  runTone,
+  Skeleton,
+  Status,
+  Time,
+  useTick,
+  useTitle,
+} from "@/ui/kit";
 import { isOver, useRun, type Sample } from "./progress";
+import { useIngest } from "./ingest";
 import { runMillis, runWord } from "./Runs";
 import "./knowledge.css";
 
@@ -141,7 +157,49 @@ function Spark({ samples }: { samples: readonly Sample[] }) {
   );
 }
 
+/** What a run has to say of documents, or of a whole source. */
+function Told({ name, what, items }: { name: string; what: string; items: (Report["failures"][number] | Report["warnings"][number])[] }) {
+  const sources = new Set(items.map((item) => item.source)).size;
+  return (
+    <div className="table-scroll">
+      <table className="table">
+        <thead>
+          <tr>
+            <th>Document</th>
+            {sources > 1 && <th className="hide-narrow">Source</th>}
+            <th>{what}</th>
+            <th className="hide-narrow">Code</th>
+          </tr>
+        </thead>
+        <tbody>
+          {items.map((item, i) => (
+            <tr key={i}>
+              <td className="wrap-any">
+                {item.uri === "" ? (
+                  <span className="soft">the source {item.source}</span>
+                ) : item.document ? (
+                  <Link className="row-link" to={`/knowledge/${name}/documents/${encodeURIComponent(item.document)}`}>
+                    {place(item.uri)}
+                  </Link>
+                ) : (
+                  place(item.uri)
+                )}
+              </td>
+              {sources > 1 && <td className="soft hide-narrow">{item.source}</td>}
+              <td className="soft">{capital(item.detail)}</td>
+              <td className="hide-narrow">
+                <code className="soft">{item.code}</code>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
 function ReportCard({ report, run, name }: { report: Report; run: Run; name: string }) {
+  const retry = useIngest(name);
   const parts: [string, number, string][] = [
     ["Added", report.added, "ok"],
     ["Changed", report.changed, "accent"],
@@ -208,42 +266,26 @@ function ReportCard({ report, run, name }: { report: Report; run: Run; name: str
         <Card
           title={`${plural(report.failed, "document")} could not be read`}
           actions={
-            <Link className="text-link quiet" to={`/knowledge/${name}/documents?status=failed`}>
-              All failed
-            </Link>
+            <span className="row-flex">
+              <Link className="text-link quiet" to={`/knowledge/${name}/documents?status=failed`}>
+                All failed
+              </Link>
+              <Button size="sm" icon="refresh" busy={retry.isPending} onClick={() => retry.mutate({ retry_failed: true })}>
+                Retry failed
+              </Button>
+            </span>
           }
           flush
         >
-          <div className="table-scroll">
-            <table className="table">
-              <thead>
-                <tr>
-                  <th>Document</th>
-                  <th>Reason</th>
-                  <th className="hide-narrow">Code</th>
-                </tr>
-              </thead>
-              <tbody>
-                {report.failures.map((f) => (
-                  <tr key={f.uri}>
-                    <td className="wrap-any">
-                      {f.document ? (
-                        <Link className="row-link" to={`/knowledge/${name}/documents/${encodeURIComponent(f.document)}`}>
-                          {place(f.uri)}
-                        </Link>
-                      ) : (
-                        place(f.uri)
-                      )}
-                    </td>
-                    <td className="soft">{capital(f.detail)}</td>
-                    <td className="hide-narrow">
-                      <code className="soft">{f.code}</code>
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <Told name={name} what="Reason" items={report.failures} />
+        </Card>
+      )}
+      {report.warnings.length > 0 && (
+        <Card title={plural(report.warnings.length + report.warnings_left_out, "warning")} flush>
+          <Told name={name} what="What was met" items={report.warnings} />
+          {report.warnings_left_out > 0 && (
+            <p className="muted told-rest">{`${count(report.warnings_left_out)} more are not listed; each document shows its own.`}</p>
+          )}
         </Card>
       )}
     </>

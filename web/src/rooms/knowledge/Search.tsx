@@ -3,7 +3,7 @@ import { useRef, useState } from "react";
 import { Link, useNavigate, useSearchParams } from "react-router";
 import { api } from "@/api/client";
 import type { Passage, Retrieved } from "@/api/types";
-import { count, duration, place, plural, score, stageName } from "@/lib/format";
+import { count, duration, percent, place, plural, score, stageName } from "@/lib/format";
 import { useShortcuts } from "@/lib/keys";
 import { preview } from "@/lib/preview";
 import { Badge, Button, cx, Digest, Empty, ErrorNote, IconButton, SearchField, Segmented, Select, Skeleton, Toggle } from "@/ui/kit";
@@ -184,9 +184,7 @@ function Results({ retrieved, knowledge, stale }: { retrieved: Retrieved; knowle
         </span>
       </div>
       {passages.length === 0 ? (
-        <Empty icon="search" title="Nothing found">
-          Nothing in this knowledge that you may see matches. Try another mode, or fewer filters.
-        </Empty>
+        <Nothing retrieved={retrieved} />
       ) : (
         <ol className="hits" ref={list}>
           {passages.map((p, i) => (
@@ -194,7 +192,79 @@ function Results({ retrieved, knowledge, stale }: { retrieved: Retrieved; knowle
           ))}
         </ol>
       )}
+      <LeftOut retrieved={retrieved} knowledge={knowledge} />
     </div>
+  );
+}
+
+/** Why there is no hit: nothing was near enough, or nothing was found at all. */
+function Nothing({ retrieved }: { retrieved: Retrieved }) {
+  const { evidence, threshold = 0, left_out = [] } = retrieved;
+  if (left_out.length > 0 && left_out.every((one) => one.reason === "irrelevant")) {
+    return (
+      <Empty icon="search" title="Nothing near enough">
+        {evidence?.similarity != null ? `The nearest chunk has a similarity of ${score(evidence.similarity)}` : "No chunk is similar"}, the threshold
+        is {score(threshold)}; {percent(evidence?.coverage ?? 0, 1)} of the question's words stand in one of the best. An app says here that it is not
+        in the documents.
+      </Empty>
+    );
+  }
+  return (
+    <Empty icon="search" title="Nothing found">
+      Nothing in this knowledge that you may see matches. Try another mode, or fewer filters.
+    </Empty>
+  );
+}
+
+const WHY_LEFT_OUT: Record<string, string> = {
+  copy: "a better hit says the same",
+  score: "below the spec's min_score",
+  room: "no room within the limit",
+  irrelevant: "not near enough to the question",
+};
+
+function LeftOut({ retrieved, knowledge }: { retrieved: Retrieved; knowledge: string }) {
+  const { left_out: items = [] } = retrieved;
+  if (items.length === 0) return null;
+  return (
+    <details className="left-out">
+      <summary>
+        {plural(items.length, "more chunk")} {items.length === 1 ? "was" : "were"} found and not given
+      </summary>
+      <div className="table-scroll">
+        <table className="table">
+          <thead>
+            <tr>
+              <th>Chunk of</th>
+              <th>Why it was left out</th>
+              <th className="end">Vector</th>
+              <th className="end">BM25</th>
+              <th className="end hide-narrow">Score</th>
+            </tr>
+          </thead>
+          <tbody>
+            {items.map((one) => (
+              <tr key={one.chunk}>
+                <td className="wrap-any">
+                  <Link
+                    className="row-link"
+                    to={`/knowledge/${knowledge}/documents/${encodeURIComponent(one.document)}?chunk=${encodeURIComponent(one.chunk)}`}
+                  >
+                    {one.title}
+                  </Link>
+                </td>
+                <td className="soft">{WHY_LEFT_OUT[one.reason] ?? one.reason}</td>
+                <td className="end num">
+                  {one.scores.vector_rank != null ? `#${one.scores.vector_rank} · ${score(one.scores.vector_score!)}` : "–"}
+                </td>
+                <td className="end num">{one.scores.text_rank != null ? `#${one.scores.text_rank} · ${score(one.scores.text_score!)}` : "–"}</td>
+                <td className="end num hide-narrow">{score(one.scores.score, 4)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </details>
   );
 }
 

@@ -39,6 +39,7 @@ export function Sources({ data }: { data: KnowledgeDetail }) {
             ["Tokens", short(data.tokens)],
             ["Embedding model", data.embedder ?? "–"],
             ["Last complete ingest", <Time key="t" at={data.fresh_at} />],
+            ["Ingests by itself", byItself(data)],
             ["Version", <Link key="v" className="text-link" to={`/assets/knowledge/${data.name}`}>{`v${data.version}`}</Link>],
             ["Digest", <Digest key="d" value={data.digest} />],
             ...(data.unindexed_rows
@@ -84,6 +85,9 @@ export function Sources({ data }: { data: KnowledgeDetail }) {
   );
 }
 
+const byItself = (data: KnowledgeDetail): string =>
+  [data.watch && "when local files change", data.schedule && `every ${data.schedule}`].filter(Boolean).join(", and ") || "no";
+
 function Settings({ title, value }: { title: string; value: unknown }) {
   return (
     <Card title={title} flush>
@@ -102,7 +106,6 @@ function SourceRow({ source }: { source: Source }) {
         <span className="row-flex">
           <Icon name={ICONS[source.kind] ?? "file"} className="muted" />
           <span className="wrap-any">{source.location}</span>
-          {source.schedule && <Badge title="Schedule">{source.schedule}</Badge>}
         </span>
       </td>
       <td className="soft hide-narrow">{globs.length ? <code>{globs.join(" ")}</code> : <span className="muted">everything</span>}</td>
