@@ -1,5 +1,5 @@
-//! Citations: read from an answer, checked against the sources that were given, and where the model
-//! cites nothing, found by the words a sentence shares with a source. Pure functions.
+//! Citations: read from an answer, checked against the sources that were given, and where none that the
+//! model wrote carries its sentence, found by the words a sentence shares with a source. Pure functions.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -17,7 +17,7 @@ const SUPPORT_MIN: f32 = 0.6;
 pub enum Origin {
     /// The model wrote the number.
     Cited,
-    /// The model wrote none; the source that carries most of the sentence's words was found.
+    /// The model wrote none, or one that does not carry the sentence; the source that does was found by its words.
     Attributed,
 }
 
@@ -71,53 +71,50 @@ fn check_sentence(answer: &str, range: Range<usize>, sources: &[HashSet<String>]
     let sentence = &answer[range.clone()];
     let markers = markers(sentence);
     let words: Vec<String> = content_words(&without_markers(sentence, &markers)).collect();
-    let mut supported = words.len() < 3;
-    let mut cited = false;
+    let mut cited: HashSet<&String> = HashSet::new();
     for marker in &markers {
         for number in &marker.numbers {
             let Some(source) = number.checked_sub(1).and_then(|index| sources.get(index)) else {
                 checked.invented.push(*number);
                 continue;
             };
-            let support = share(&words, source);
-            supported |= support >= SUPPORT_MIN;
-            cited = true;
+            cited.extend(source);
             checked.citations.push(Citation {
                 source: *number,
                 start: chars_before(answer, range.start + marker.range.start),
                 end: chars_before(answer, range.start + marker.range.end),
                 origin: Origin::Cited,
-                support,
+                support: share(&words, |word| source.contains(word)),
             });
         }
     }
-    if !cited && words.len() >= 3 {
-        let best = sources.iter().map(|source| share(&words, source)).enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
-        if let Some((index, support)) = best.filter(|(_, support)| *support >= SUPPORT_MIN) {
-            supported = true;
-            checked.citations.push(Citation {
-                source: index + 1,
-                start: chars_before(answer, range.start),
-                end: chars_before(answer, range.end),
-                origin: Origin::Attributed,
-                support,
-            });
-        }
+    // "Yes." and "It is so." claim nothing that a source could carry.
+    if words.is_empty() || carries(&words, |word| cited.contains(word)) {
+        return;
     }
-    if !supported {
-        checked.unsupported.push(Unsupported {
-            start: chars_before(answer, range.start),
-            end: chars_before(answer, range.end),
-            text: sentence.trim().to_owned(),
-        });
+    let (start, end) = (chars_before(answer, range.start), chars_before(answer, range.end));
+    let carrying = sources.iter().enumerate().filter(|(_, source)| carries(&words, |word| source.contains(word)));
+    let support = carrying.map(|(index, source)| (index, share(&words, |word| source.contains(word))));
+    match support.max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0))) {
+        Some((index, support)) => {
+            checked.citations.push(Citation { source: index + 1, start, end, origin: Origin::Attributed, support });
+        }
+        None => checked.unsupported.push(Unsupported { start, end, text: sentence.trim().to_owned() }),
     }
 }
 
-fn share(words: &[String], source: &HashSet<String>) -> f32 {
+/// Whether what holds these words carries the sentence: most of its words, and each that has a digit in it.
+/// A wrong port or date is one word among many, and the one that matters.
+fn carries(words: &[String], holds: impl Fn(&String) -> bool) -> bool {
+    let numbers_held = words.iter().filter(|word| word.chars().any(char::is_numeric)).all(&holds);
+    numbers_held && share(words, holds) >= SUPPORT_MIN
+}
+
+fn share(words: &[String], holds: impl Fn(&String) -> bool) -> f32 {
     if words.is_empty() {
         return 0.0;
     }
-    let held = words.iter().filter(|word| source.contains(*word)).count();
+    let held = words.iter().filter(|word| holds(word)).count();
     #[expect(clippy::cast_precision_loss, reason = "counts of words in a sentence")]
     let share = held as f32 / words.len() as f32;
     share
@@ -180,7 +177,7 @@ fn sentences(text: &str) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
     for (start, sentence) in text.split_sentence_bound_indices() {
         for line in line_ranges(sentence) {
-            let range = start + line.start..start + line.end;
+            let range = without_list_mark(text, start + line.start..start + line.end);
             let body = text[range.clone()].trim();
             if body.is_empty() {
                 continue;
@@ -196,6 +193,19 @@ fn sentences(text: &str) -> Vec<Range<usize>> {
     ranges
 }
 
+/// The number of a list's item counts the items and is nothing that a source could carry.
+fn without_list_mark(text: &str, range: Range<usize>) -> Range<usize> {
+    let starts_line = text[..range.start].trim_end_matches([' ', '\t']).chars().next_back().is_none_or(|c| c == '\n');
+    let line = text[range.start..].lines().next().unwrap_or_default();
+    let digits = line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit());
+    let mark = line.trim_start().len() - digits.len();
+    let rest = digits.strip_prefix(['.', ')']).filter(|rest| rest.starts_with([' ', '\t']) && !rest.trim().is_empty());
+    match rest {
+        Some(rest) if starts_line && (1..=2).contains(&mark) => (range.start + line.len() - rest.len()).min(range.end)..range.end,
+        _ => range,
+    }
+}
+
 fn line_ranges(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     let mut start = 0;
     text.split_inclusive('\n').map(move |line| {
@@ -205,13 +215,13 @@ fn line_ranges(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     })
 }
 
-/// Words that carry meaning, folded: lower case, a plain plural `s` dropped, function words left out.
+/// Words that carry meaning, folded: lower case, a plain plural `s` and commas in numbers dropped, function words left out.
 fn content_words(text: &str) -> impl Iterator<Item = String> + '_ {
     text.unicode_words().map(fold).filter(|word| !STOP_WORDS.contains(&word.as_str()))
 }
 
 fn fold(word: &str) -> String {
-    let lower = word.to_lowercase();
+    let lower = word.to_lowercase().replace(',', "");
     let stem = lower.strip_suffix("'s").unwrap_or(&lower);
     match stem.strip_suffix('s') {
         Some(short) if short.len() > 3 && !short.ends_with('s') => short.to_owned(),
@@ -224,7 +234,7 @@ const STOP_WORDS: &[&str] = &[
     "for", "from", "had", "has", "have", "how", "i", "if", "in", "into", "is", "it", "its", "may", "more", "no", "not", "of",
     "on", "one", "or", "our", "should", "so", "some", "such", "than", "that", "the", "their", "them", "then", "there", "these",
     "they", "thi", "this", "those", "to", "use", "used", "using", "wa", "was", "we", "were", "what", "when", "where", "which",
-    "who", "will", "with", "would", "you", "your",
+    "who", "will", "with", "would", "yes", "you", "your",
 ];
 
 fn chars_before(text: &str, byte: usize) -> usize {

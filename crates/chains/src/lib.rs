@@ -16,6 +16,6 @@ pub use fault::ChainFault;
 pub use kind::descriptors;
 pub use model::{AppSpec, ChainSpec, ModelStep, PromptStep, RetrieveStep, Step};
 pub use outcome::{Outcome, Source, VersionUsed};
-pub use request::{Overrides, Pins, Question, Replayable, Target};
+pub use request::{Overrides, Pins, Question, Read, Replayable, Swap, Target};
 pub use resolve::Callable;
 pub use run::{Alternative, Answer, AnswerEvent, AnswerStream, Chains};

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use mainspring_kernel::{AssetKind, AssetRef, Digest, name::RefFault};
+use mainspring_kernel::{AssetKind, AssetRef, Digest, Selector, name::RefFault};
 use mainspring_llm::{
     Message, TablePin,
     chat::{ResponseFormat, Sampling},
@@ -115,24 +115,59 @@ impl Question {
 pub struct Pins {
     /// Versions as they were.
     pub versions: BTreeMap<(AssetKind, String), Digest>,
-    /// Put in place of whatever asset of this kind the chain names.
-    pub swaps: BTreeMap<AssetKind, AssetRef>,
+    pub swaps: Vec<Swap>,
     /// A model by this name instead of the chain's.
     pub model: Option<String>,
-    pub tables: Vec<TablePin>,
+    /// What was read of a knowledge, by its name, in the order of the steps that read it.
+    pub reads: BTreeMap<String, Vec<Read>>,
+}
+
+/// One asset in the place of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Swap {
+    pub kind: AssetKind,
+    /// The one that gives way; `None`: whatever the chain names.
+    pub name: Option<String>,
+    pub with: AssetRef,
+}
+
+/// A version of a knowledge and the state of its table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    pub digest: Option<Digest>,
+    pub table: TablePin,
 }
 
 impl Pins {
     /// What a reference means under these pins.
     #[must_use]
     pub fn redirect(&self, kind: AssetKind, reference: &AssetRef) -> AssetRef {
-        if let Some(swap) = self.swaps.get(&kind) {
+        if let Some(swap) = self.swap(kind, reference) {
             return swap.clone();
         }
         match self.versions.get(&(kind, reference.name.to_string())) {
-            Some(digest) => AssetRef { name: reference.name.clone(), selector: mainspring_kernel::Selector::Digest(*digest) },
+            Some(digest) => AssetRef { name: reference.name.clone(), selector: Selector::Digest(*digest) },
             None => reference.clone(),
         }
+    }
+
+    /// What the `nth` step that reads this knowledge reads, and as of when. A swapped one is read as it is now.
+    #[must_use]
+    pub fn read(&self, reference: &AssetRef, nth: usize) -> (AssetRef, Option<TablePin>) {
+        let redirected = self.redirect(AssetKind::Knowledge, reference);
+        if self.swap(AssetKind::Knowledge, reference).is_some() {
+            return (redirected, None);
+        }
+        let Some(read) = self.reads.get(reference.name.as_str()).and_then(|reads| reads.get(nth).or(reads.last())) else {
+            return (redirected, None);
+        };
+        let exact = |digest| AssetRef { name: reference.name.clone(), selector: Selector::Digest(digest) };
+        (read.digest.map_or(redirected, exact), Some(read.table.clone()))
+    }
+
+    fn swap(&self, kind: AssetKind, reference: &AssetRef) -> Option<&AssetRef> {
+        let fits = |swap: &&Swap| swap.kind == kind && swap.name.as_ref().is_none_or(|name| name == reference.name.as_str());
+        self.swaps.iter().find(fits).map(|swap| &swap.with)
     }
 }
 

@@ -1,9 +1,9 @@
 //! From a name to the specs that will run, every version noted.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use mainspring_kernel::{Actor, AssetKind, AssetRef, Fault, FaultKind, PageRequest, Selector, page::LIMIT_MAX, text};
-use mainspring_llm::{ChatModel, Models};
+use mainspring_kernel::{Actor, AssetKind, AssetRef, Fault, FaultKind, Name, PageRequest, Selector, page::LIMIT_MAX, text};
+use mainspring_llm::{ChatModel, Models, TablePin};
 use mainspring_prompts::{InferenceSettings, PromptSpec};
 use mainspring_registry::{Registry, Version};
 use serde::de::DeserializeOwned;
@@ -27,7 +27,8 @@ pub struct Callable {
 pub(crate) struct Plan {
     pub(crate) app: Option<String>,
     pub(crate) abstain: String,
-    pub(crate) retrieves: Vec<RetrieveStep>,
+    /// Each with the state of the table it reads, where that is not the newest.
+    pub(crate) retrieves: Vec<(RetrieveStep, Option<TablePin>)>,
     pub(crate) prompt: Option<(PromptStep, PromptSpec)>,
     pub(crate) model: Arc<dyn ChatModel>,
     pub(crate) settings: InferenceSettings,
@@ -87,7 +88,7 @@ impl Resolver<'_> {
         Ok(Plan {
             app: Some(version.pin.name.to_string()),
             abstain: app.abstain,
-            retrieves: retrieves.into_iter().map(|step| self.redirect(step)).collect(),
+            retrieves: self.reads(retrieves),
             prompt: Some((step, prompt)),
             model,
             settings: model_step.settings,
@@ -95,9 +96,16 @@ impl Resolver<'_> {
         })
     }
 
-    fn redirect(&self, mut step: RetrieveStep) -> RetrieveStep {
-        step.knowledge = self.pins.redirect(AssetKind::Knowledge, &step.knowledge);
-        step
+    fn reads(&self, steps: Vec<RetrieveStep>) -> Vec<(RetrieveStep, Option<TablePin>)> {
+        let mut seen: BTreeMap<Name, usize> = BTreeMap::new();
+        let read = |mut step: RetrieveStep| {
+            let nth = seen.entry(step.knowledge.name.clone()).or_default();
+            let (knowledge, at) = self.pins.read(&step.knowledge, *nth);
+            *nth += 1;
+            step.knowledge = knowledge;
+            (step, at)
+        };
+        steps.into_iter().map(read).collect()
     }
 
     fn plan_prompt(&self, prompt: PromptSpec, version: &Version) -> Result<Plan, ChainFault> {
@@ -108,7 +116,7 @@ impl Resolver<'_> {
             abstain: String::new(),
             retrieves: Vec::new(),
             versions: vec![used(version), model_used(model.as_ref())],
-            prompt: Some((PromptStep { prompt: reference, with: std::collections::BTreeMap::new() }, prompt)),
+            prompt: Some((PromptStep { prompt: reference, with: BTreeMap::new() }, prompt)),
             model,
             settings: InferenceSettings::default(),
         })

@@ -39,6 +39,8 @@ pub enum AnswerEvent {
     /// The answer begins; what was found is known.
     Sources {
         sources: Vec<Source>,
+        /// Nothing relevant was found: the text to come is the app's, not a model's.
+        abstains: bool,
     },
     Text {
         index: usize,
@@ -161,7 +163,7 @@ impl Chains {
             root.set("gen_ai.agent.name", app.as_str());
         }
         let asked = last_user_message(&question.messages)?;
-        let found = self.retrieve(actor, &plan, &asked, &question, root.context(), budget).await?;
+        let found = self.retrieve(actor, &plan, &asked, root.context(), budget).await?;
         let mut run = Run::new(plan, question, found);
         run.note(root);
         if !run.abstains() {
@@ -175,12 +177,11 @@ impl Chains {
         actor: &Actor,
         plan: &Plan,
         asked: &str,
-        question: &Question,
         trace: &SpanContext,
         budget: Budget,
     ) -> Result<Vec<Retrieved>, ChainFault> {
         let mut found = Vec::with_capacity(plan.retrieves.len());
-        for (index, step) in plan.retrieves.iter().enumerate() {
+        for (step, at) in &plan.retrieves {
             let request = RetrieveRequest {
                 query: asked.to_owned(),
                 mode: step.mode,
@@ -189,7 +190,7 @@ impl Chains {
                 metadata: step.metadata.clone(),
                 documents: Vec::new(),
                 token_budget: step.token_budget,
-                at: question.pins.tables.get(index).cloned(),
+                at: at.clone(),
             };
             let retrieved =
                 self.retriever.retrieve(actor, &step.knowledge, request, trace, budget).await.map_err(ChainFault::Retrieve)?;
@@ -405,7 +406,7 @@ impl Run {
     fn stream(self, root: OpenSpan, budget: Budget) -> AnswerStream {
         let n = self.question.n.max(1);
         Box::pin(async_stream::stream! {
-            yield Ok(AnswerEvent::Sources { sources: self.sources(&[]) });
+            yield Ok(AnswerEvent::Sources { sources: self.sources(&[]), abstains: self.abstains() });
             let mut total = Usage::default();
             let mut outcomes = Vec::with_capacity(n);
             let mut texts = Vec::with_capacity(n);
