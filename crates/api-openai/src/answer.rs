@@ -59,13 +59,13 @@ impl Envelope {
         })
     }
 
-    /// The first chunk of an alternative.
-    pub(crate) fn opening(&self, index: usize) -> Value {
-        self.chunk(index, json!({"role": "assistant", "content": ""}), None)
+    /// The first chunk of an alternative, whose text stands under `field`: `content` or `refusal`.
+    pub(crate) fn opening(&self, index: usize, field: &str) -> Value {
+        self.chunk(index, json!({"role": "assistant", field: ""}), None)
     }
 
-    pub(crate) fn text(&self, index: usize, text: &str, tokens: &[TokenLogprob]) -> Value {
-        let mut chunk = self.chunk(index, json!({"content": text}), None);
+    pub(crate) fn text(&self, index: usize, field: &str, text: &str, tokens: &[TokenLogprob]) -> Value {
+        let mut chunk = self.chunk(index, json!({field: text}), None);
         chunk["choices"][0]["logprobs"] = logprobs(tokens);
         chunk
     }

@@ -34,7 +34,7 @@ pub(crate) async fn complete(
     if streamed {
         let stream =
             state.chains.stream(&actor, question, &trace, state.budget()).await.map_err(|fault| OpenAiError::of(&fault))?;
-        return Ok(with_trace(Sse(events(stream, envelope, include_usage)).into_response(), id));
+        return Ok(with_trace(Sse(events(stream, envelope, include_usage, refuse)).into_response(), id));
     }
     let answer = state.chains.answer(&actor, question, &trace, state.budget()).await.map_err(|fault| OpenAiError::of(&fault))?;
     Ok(with_trace(Reply(envelope.completion(&answer.alternatives, answer.usage, refuse)).into_response(), id))
@@ -48,24 +48,32 @@ pub(crate) fn with_trace(mut response: Response, trace: TraceId) -> Response {
     response
 }
 
-fn events(mut stream: AnswerStream, envelope: Envelope, include_usage: bool) -> impl futures::Stream<Item = SseEvent> + Send {
+/// With `refuse`, an app that abstains does so in `refusal`: its text is not the JSON that was asked for.
+pub(crate) fn events(
+    mut stream: AnswerStream,
+    envelope: Envelope,
+    include_usage: bool,
+    refuse: bool,
+) -> impl futures::Stream<Item = SseEvent> + Send {
     async_stream::stream! {
+        let mut field = "content";
         let mut opened = std::collections::BTreeSet::new();
         let mut finished: Vec<FinishReason> = Vec::new();
         while let Some(event) = stream.next().await {
             match event {
-                Ok(AnswerEvent::Sources { sources }) => {
+                Ok(AnswerEvent::Sources { sources, abstains }) => {
+                    field = if refuse && abstains { "refusal" } else { "content" };
                     opened.insert(0);
-                    yield SseEvent::data(envelope.opening(0).to_string());
+                    yield SseEvent::data(envelope.opening(0, field).to_string());
                     if !sources.is_empty() {
                         yield SseEvent::data(envelope.sources(&sources).to_string());
                     }
                 }
                 Ok(AnswerEvent::Text { index, text, logprobs }) => {
                     if opened.insert(index) {
-                        yield SseEvent::data(envelope.opening(index).to_string());
+                        yield SseEvent::data(envelope.opening(index, field).to_string());
                     }
-                    yield SseEvent::data(envelope.text(index, &text, &logprobs).to_string());
+                    yield SseEvent::data(envelope.text(index, field, &text, &logprobs).to_string());
                 }
                 Ok(AnswerEvent::Finished { finish, .. }) => finished.push(finish),
                 Ok(AnswerEvent::Done { usage, outcomes }) => {

@@ -8,7 +8,10 @@ use mainspring_prompts::InferenceSettings;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::error::{Answer, OpenAiError};
+use crate::{
+    error::{Answer, OpenAiError},
+    params::{self, Others},
+};
 
 const N_MAX: usize = 8;
 const STOP_MAX: usize = 4;
@@ -40,7 +43,35 @@ pub(crate) struct ChatBody {
     /// Ours: values for the prompt's own parameters, and the conversation this belongs to.
     #[serde(default)]
     pub(crate) mainspring: Option<Extras>,
+    #[serde(flatten)]
+    others: Others,
 }
+
+/// The names a chat body declares.
+const CHAT: &[&str] = &[
+    "frequency_penalty",
+    "functions",
+    "logit_bias",
+    "logprobs",
+    "mainspring",
+    "max_completion_tokens",
+    "max_tokens",
+    "messages",
+    "modalities",
+    "model",
+    "n",
+    "presence_penalty",
+    "response_format",
+    "seed",
+    "stop",
+    "stream",
+    "stream_options",
+    "temperature",
+    "tools",
+    "top_logprobs",
+    "top_p",
+    "user",
+];
 
 /// What chat and plain completions share.
 #[derive(Debug, Default, Deserialize)]
@@ -109,6 +140,10 @@ pub(crate) struct ChatMessage {
     content: Option<Content>,
     #[serde(default)]
     tool_calls: Option<Vec<Value>>,
+    #[serde(default)]
+    function_call: Option<Value>,
+    #[serde(default)]
+    audio: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -130,6 +165,12 @@ impl ChatMessage {
     fn read(self, index: usize) -> Answer<Message> {
         if self.tool_calls.is_some_and(|calls| !calls.is_empty()) {
             return Err(OpenAiError::unsupported("messages.tool_calls"));
+        }
+        if self.function_call.is_some() {
+            return Err(OpenAiError::unsupported("messages.function_call"));
+        }
+        if self.audio.is_some() {
+            return Err(OpenAiError::unsupported("messages.audio"));
         }
         let role = match self.role.as_str() {
             "system" | "developer" => Speaker::System,
@@ -226,6 +267,7 @@ pub(crate) fn target(model: &str) -> Answer<Target> {
 
 impl ChatBody {
     pub(crate) fn question(mut self) -> Answer<Question> {
+        params::refuse(&self.others, CHAT)?;
         if self.tools.as_ref().is_some_and(|tools| !tools.is_empty()) {
             return Err(OpenAiError::unsupported("tools"));
         }

@@ -1,8 +1,27 @@
-use mainspring_llm::chat::{ResponseFormat, Speaker};
+use axum::{
+    body::Body,
+    extract::{FromRequest, Request},
+};
+use futures::{StreamExt, executor::block_on};
+use mainspring_chains::{AnswerEvent, AnswerStream, Outcome};
+use mainspring_kernel::{FrozenClock, Timestamp};
+use mainspring_llm::{
+    FinishReason, SpanId, TraceId, Usage,
+    chat::{ResponseFormat, Speaker, TokenLogprob},
+};
+use mainspring_web_kit::SseEvent;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::{request::ChatBody, traceparent};
+use crate::{
+    answer::Envelope,
+    chat::events,
+    completions::{Asked, CompletionBody},
+    error::{Answer, Json},
+    pieces::{self, Piece},
+    request::ChatBody,
+    traceparent,
+};
 
 fn read(body: Value) -> Result<mainspring_chains::Question, Value> {
     let body: ChatBody = serde_json::from_value(body).map_err(|error| json!(error.to_string()))?;
@@ -21,7 +40,7 @@ fn with(extra: Value) -> Value {
 fn settings_reach_the_chain() {
     let question =
         read(with(json!({"temperature": 0, "max_completion_tokens": 9, "max_tokens": 5, "stop": "x", "seed": -1, "n": 2,
-        "response_format": {"type": "json_object"}, "logprobs": true, "top_logprobs": 2, "user": "u", "some_future_field": 1})))
+        "response_format": {"type": "json_object"}, "logprobs": true, "top_logprobs": 2, "user": "u"})))
         .unwrap();
     let overrides = &question.overrides;
     assert_eq!(overrides.settings.max_tokens, Some(9));
@@ -66,6 +85,157 @@ fn what_cannot_be_honoured_is_refused_by_name() {
     );
     refused(json!({"messages": [{"role": "assistnt", "content": "x"}]}), "messages");
     refused(json!({"max_tokens": 0}), "max_tokens");
+    refused(json!({"web_search_options": {}}), "web_search_options");
+    refused(json!({"audio": {"voice": "alloy", "format": "wav"}}), "audio");
+    refused(json!({"top_k": 40}), "top_k");
+    refused(json!({"min_p": 0.1}), "min_p");
+    refused(json!({"repetition_penalty": 1.2}), "repetition_penalty");
+    refused(json!({"reasoning_effort": "low"}), "reasoning_effort");
+    refused(json!({"verbosity": "low"}), "verbosity");
+    refused(json!({"tool_choice": "required"}), "tool_choice");
+    refused(json!({"tool_choice": {"type": "function", "function": {"name": "f"}}}), "tool_choice");
+    refused(json!({"tools": [{"type": "function"}], "parallel_tool_calls": false}), "tools");
+    refused(json!({"messages": [{"role": "assistant", "function_call": {"name": "f"}}]}), "messages.function_call");
+    refused(json!({"temprature": 0}), "temprature");
+    refused(json!({"some_future_field": 1}), "some_future_field");
+}
+
+#[test]
+fn a_name_that_nothing_reads_is_answered_with_the_nearest() {
+    let error = read(with(json!({"temprature": 0}))).unwrap_err();
+    assert!(error["error"]["message"].as_str().unwrap().contains("`temperature`"), "{error}");
+    assert_eq!(error["error"]["code"], json!("openai-invalid-parameter"));
+}
+
+#[test]
+fn what_changes_no_answer_is_accepted() {
+    for harmless in [
+        json!({"store": true, "metadata": {"a": "b"}, "service_tier": "flex", "safety_identifier": "x"}),
+        json!({"prompt_cache_key": "x", "prompt_cache_retention": "24h", "parallel_tool_calls": true}),
+        json!({"prediction": {"type": "content", "content": "x"}}),
+        json!({"tools": [], "tool_choice": "auto", "function_call": "none", "logit_bias": {}, "modalities": ["text"]}),
+        json!({"reasoning_effort": "none", "verbosity": "medium", "top_k": 0, "min_p": 0, "repetition_penalty": 1.0}),
+        json!({"audio": null, "web_search_options": null, "reasoning_effort": null, "some_future_field": null, "seed": null}),
+        json!({"stream_options": {"include_usage": true, "include_obfuscation": false}}),
+    ] {
+        assert!(read(with(harmless.clone())).is_ok(), "{harmless}");
+    }
+}
+
+fn completion(extra: Value) -> Result<Asked, Value> {
+    let mut body = json!({"model": "m", "prompt": "x"});
+    for (key, value) in extra.as_object().unwrap() {
+        body[key] = value.clone();
+    }
+    let body: CompletionBody = serde_json::from_value(body).map_err(|error| json!(error.to_string()))?;
+    body.asked().map_err(|error| error.body())
+}
+
+#[test]
+fn a_completion_is_read_or_refused_by_name() {
+    let asked = completion(json!({"prompt": ["a", "b"], "n": 2, "echo": true, "max_tokens": 3, "best_of": 2})).unwrap();
+    assert_eq!((asked.prompts.as_slice(), asked.n, asked.echo), (["a".to_owned(), "b".to_owned()].as_slice(), 2, true));
+    assert_eq!(completion(json!({})).unwrap().request.max_tokens, Some(16));
+    assert_eq!(completion(json!({"logprobs": 2})).unwrap().request.logprobs, Some(2));
+    for (body, param) in [
+        (json!({"suffix": "x"}), "suffix"),
+        (json!({"best_of": 2}), "best_of"),
+        (json!({"logprobs": 6}), "logprobs"),
+        (json!({"echo": true, "logprobs": 1}), "echo"),
+        (json!({"prompt": [1, 2]}), "prompt"),
+        (json!({"prompt": []}), "prompt"),
+        (json!({"top_k": 5}), "top_k"),
+        (json!({"response_format": {"type": "json_object"}}), "response_format"),
+        (json!({"promt": "x"}), "promt"),
+    ] {
+        let error = completion(body).unwrap_err();
+        assert_eq!(error["error"]["param"], json!(param), "{error}");
+    }
+}
+
+fn envelope() -> Envelope {
+    Envelope::new("x", "m", &FrozenClock::at(Timestamp::from_micros(0)))
+}
+
+/// The events of a stream as JSON, without the one that ends it.
+fn read_events(events: impl futures::Stream<Item = SseEvent> + Send) -> Vec<Value> {
+    let mut data: Vec<String> = block_on(events.map(|event| event.data.clone()).collect());
+    assert_eq!(data.pop().as_deref(), Some("[DONE]"));
+    data.iter().map(|event| serde_json::from_str(event).unwrap()).collect()
+}
+
+fn outcome(abstained: bool) -> Outcome {
+    serde_json::from_value(json!({
+        "trace_id": TraceId::random().to_string(), "target": "m", "versions": [], "tables": [], "abstained": abstained,
+        "sources": [], "citations": [], "unsupported": [], "invented_citations": [], "dropped_sources": 0, "timings": [],
+    }))
+    .unwrap()
+}
+
+fn abstaining() -> AnswerStream {
+    let events = [
+        AnswerEvent::Sources { sources: Vec::new(), abstains: true },
+        AnswerEvent::Text { index: 0, text: "Not here.".into(), logprobs: Vec::new() },
+        AnswerEvent::Finished { index: 0, finish: FinishReason::Stop },
+        AnswerEvent::Done { usage: Usage::default(), outcomes: vec![outcome(true)] },
+    ];
+    futures::stream::iter(events.map(Ok)).boxed()
+}
+
+#[test]
+fn an_app_that_abstains_under_a_json_format_streams_a_refusal() {
+    let joined = |refuse: bool, field: &str| -> String {
+        let chunks = read_events(events(abstaining(), envelope(), false, refuse));
+        chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"][field].as_str()).collect()
+    };
+    assert_eq!((joined(true, "refusal").as_str(), joined(true, "content").as_str()), ("Not here.", ""));
+    assert_eq!((joined(false, "refusal").as_str(), joined(false, "content").as_str()), ("", "Not here."));
+}
+
+/// Two choices of two tokens each, and what they used.
+fn two_choices() -> Vec<Answer<Piece>> {
+    let token = |text: &str| TokenLogprob { token: text.into(), logprob: -1.0, top: Vec::new() };
+    let text = |index, text: &str| Ok(Piece::Text { index, text: text.into(), logprobs: vec![token(text)] });
+    let end = |index| Ok(Piece::Finished { index, finish: FinishReason::Length, known: json!({"trace_id": index}) });
+    let used = || Ok(Piece::Used(Usage { input_tokens: 3, output_tokens: 2, cached_tokens: 1 }));
+    let choice = |index| [Ok(Piece::Begun), text(index, "Ü"), text(index, "ber"), end(index), used()];
+    choice(0).into_iter().chain(choice(1)).collect()
+}
+
+#[test]
+fn several_completions_are_the_same_whole_and_streamed() {
+    let (choices, usage) = block_on(pieces::collect(futures::stream::iter(two_choices()).boxed(), 2)).unwrap();
+    assert_eq!((usage.input_tokens, usage.output_tokens, usage.cached_tokens), (6, 4, 2));
+    for (index, choice) in choices.iter().enumerate() {
+        assert_eq!(
+            (&choice["index"], &choice["text"], &choice["finish_reason"]),
+            (&json!(index), &json!("Über"), &json!("length"))
+        );
+        assert_eq!(choice["logprobs"]["text_offset"], json!([0, 1]));
+        assert_eq!(choice["mainspring"]["trace_id"], json!(index));
+    }
+    let chunks = read_events(pieces::events(futures::stream::iter(two_choices()).boxed(), envelope(), true));
+    let (last, chunks) = chunks.split_last().unwrap();
+    assert_eq!((&last["usage"]["total_tokens"], &last["choices"]), (&json!(10), &json!([])));
+    for whole in &choices {
+        let mine: Vec<&Value> =
+            chunks.iter().map(|chunk| &chunk["choices"][0]).filter(|choice| choice["index"] == whole["index"]).collect();
+        let text: String = mine.iter().filter_map(|choice| choice["text"].as_str()).collect();
+        assert_eq!(json!(text), whole["text"]);
+        let offsets = mine.iter().filter_map(|choice| choice["logprobs"]["text_offset"].as_array()).flatten();
+        assert_eq!(offsets.cloned().collect::<Value>(), whole["logprobs"]["text_offset"]);
+        assert_eq!(mine.last().unwrap()["finish_reason"], whole["finish_reason"]);
+        assert_eq!(mine.last().unwrap()["mainspring"], whole["mainspring"]);
+    }
+}
+
+#[test]
+fn a_stream_that_breaks_off_ends_with_an_error_and_nothing_more() {
+    let broken = vec![Ok(Piece::Begun), Err(crate::error::OpenAiError::unsupported("x"))];
+    let stream = pieces::events(futures::stream::iter(broken).boxed(), envelope(), true);
+    let data: Vec<String> = block_on(stream.map(|event| event.data.clone()).collect());
+    assert_eq!(data.len(), 1, "{data:?}");
+    assert!(data[0].contains("openai-unsupported-parameter"), "{data:?}");
 }
 
 #[test]
@@ -74,6 +244,12 @@ fn a_trace_may_be_continued() {
     assert!(traceparent("ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").is_none());
     assert!(traceparent("00-00000000000000000000000000000000-b7ad6b7169203331-01").is_none());
     assert!(traceparent("rubbish").is_none());
+    assert!(traceparent("00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01").is_none());
+    assert!(traceparent("00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01").is_none());
+    assert!(traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331").is_none());
+    assert!(traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x").is_none());
+    assert!(traceparent("01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x").is_some());
+    assert!(traceparent("zz-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").is_none());
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -81,21 +257,91 @@ fn any_json() -> impl Strategy<Value = Value> {
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
-        ".{0,12}".prop_map(Value::from)
+        any::<f64>().prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+        "(app/|prompt/|model/)?[a-z]{1,3}(@v[0-9]{1,12})?".prop_map(Value::from),
     ];
     leaf.prop_recursive(3, 24, 4, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            proptest::collection::vec(("(role|content|type|text|model|messages|stop|n)", inner), 0..4)
-                .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+            proptest::collection::vec((NAMES, inner), 0..4).prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
         ]
     })
 }
 
+/// Names at every depth of a body, and others.
+const NAMES: &str = "(role|content|type|text|schema|json_schema|include_usage|parameters|session|[a-z_]{1,12})";
+const TOP: &str = "(model|messages|prompt|stop|n|seed|stream|stream_options|temperature|top_p|max_tokens|logprobs|top_logprobs|echo|user\
+    |response_format|tools|functions|modalities|logit_bias|mainspring|metadata|tool_choice|best_of|suffix|[a-z_]{1,12})";
+
+/// A body that lacks nothing, with any values in the place of some of its own.
+fn any_body() -> impl Strategy<Value = Value> {
+    proptest::collection::vec((TOP, any_json()), 0..5).prop_map(|pairs| {
+        let mut body = json!({"model": "m", "prompt": "x", "messages": [{"role": "user", "content": "hi"}]});
+        for (name, value) in pairs {
+            body[name] = value;
+        }
+        body
+    })
+}
+
+/// As the server reads it: the error that a client would get.
+fn received<T: serde::de::DeserializeOwned, Q>(bytes: Vec<u8>, read: fn(T) -> Answer<Q>) -> Option<Value> {
+    let body = block_on(Json::<T>::from_request(Request::new(Body::from(bytes)), &()));
+    body.and_then(|Json(body)| read(body)).err().map(|error| error.body())
+}
+
+fn has_openai_shape(error: Option<Value>) -> Result<(), TestCaseError> {
+    if let Some(error) = error {
+        let error = &error["error"];
+        prop_assert_eq!(&error["type"], &json!("invalid_request_error"));
+        let code = error["code"].as_str().unwrap_or_default();
+        prop_assert!(!code.is_empty() && code != "internal", "{}", error);
+        prop_assert!(!error["message"].as_str().unwrap_or_default().is_empty(), "{}", error);
+    }
+    Ok(())
+}
+
 proptest! {
     #[test]
-    fn any_body_is_read_or_refused(messages in any_json(), stop in any_json(), format in any_json()) {
-        let _ = read(json!({"model": "m", "messages": messages, "stop": stop, "response_format": format}));
-        let _ = traceparent(&stop.to_string());
+    fn any_json_is_read_or_refused_in_openais_shape(whole in any_json(), body in any_body()) {
+        for value in [whole, body] {
+            has_openai_shape(received(value.to_string().into_bytes(), ChatBody::question))?;
+            has_openai_shape(received(value.to_string().into_bytes(), CompletionBody::asked))?;
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused_in_openais_shape(bytes in proptest::collection::vec(any::<u8>(), 0..64), cut in 0_usize..80) {
+        let mut whole = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}], "stop": ["a"]}).to_string().into_bytes();
+        whole.truncate(cut);
+        whole.extend(&bytes);
+        for bytes in [bytes, whole] {
+            has_openai_shape(received(bytes.clone(), ChatBody::question))?;
+            has_openai_shape(received(bytes, CompletionBody::asked))?;
+        }
+    }
+
+    #[test]
+    fn any_model_name_is_refused_or_reads_back(name in "((app|prompt|model|chain)/)?[a-z0-9._-]{0,66}(@[a-z0-9:+]{0,12})?|\\PC{0,20}") {
+        match read(with(json!({"model": name}))) {
+            Ok(question) => prop_assert_eq!(question.target.to_string().parse().ok(), Some(question.target)),
+            Err(error) => prop_assert_eq!(&error["error"]["param"], &json!("model")),
+        }
+    }
+
+    #[test]
+    fn any_traceparent_is_ignored_or_is_the_one_that_was_written(text in "\\PC{0,60}|[0-9a-fA-F]{2}-[0-9a-fA-F]{31,33}-[0-9a-f]{15,17}(-[0-9a-f]{2}){0,2}") {
+        if let Some((trace, span)) = traceparent(&text) {
+            prop_assert_eq!(&text[3..52], format!("{trace}-{span}"));
+        }
+    }
+
+    #[test]
+    fn every_traceparent_that_is_written_is_read(flags in 0_u8.., cut in 0_usize..55) {
+        let (trace, span) = (TraceId::random(), SpanId::random());
+        let text = format!("00-{trace}-{span}-{flags:02x}");
+        prop_assert_eq!(traceparent(&text), Some((trace, span)));
+        prop_assert_eq!(traceparent(&text[..cut]), None);
     }
 }
