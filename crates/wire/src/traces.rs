@@ -67,7 +67,11 @@ pub struct SpanEventView {
 #[serde(default, deny_unknown_fields)]
 pub struct ReplayRequest {
     /// Swaps: `{"prompt": "answer@candidate"}`; kinds are app, chain, prompt, knowledge and model.
+    /// `{"knowledge/handbook": "drafts"}` says which of several gives way.
     pub with: BTreeMap<String, String>,
+    /// The answer that is meant, by its span, where the trace holds several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub span: Option<String>,
 }
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Replay {
@@ -93,4 +97,21 @@ pub struct ReplayVersion {
 pub struct ReplaySources {
     pub original: Vec<String>,
     pub replayed: Vec<String>,
+    /// Passages of then that the replay did not find.
+    #[serde(default)]
+    pub gone: Vec<ReplayPassage>,
+    /// Passages that the replay found beside those of then.
+    #[serde(default)]
+    pub new: Vec<ReplayPassage>,
+}
+/// Where a passage stands; only its chunk is known of one whose search was not kept.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct ReplayPassage {
+    pub chunk: String,
+    pub title: String,
+    pub uri: String,
+    pub heading_path: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<u32>,
 }
