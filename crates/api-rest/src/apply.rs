@@ -1,18 +1,15 @@
 //! Applications as text: many manifests in one transaction; and the schemas they follow.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
-use mainspring_kernel::{FaultKind, Role};
-use mainspring_registry::{Action, Change, Draft, Plan};
-use mainspring_web_kit::{Answer, Body, Caller, Problem};
+use axum::{Json, extract::State};
+use mainspring_kernel::{Digest, FaultKind, Role};
+use mainspring_registry::{Action, Change, Draft, Plan, PlannedMove};
+use mainspring_web_kit::{Answer, Body, Caller, Path, Problem};
 use mainspring_wire as wire;
 use serde_json::Value;
 
 use crate::{Rest, assets::lines_text};
 
-/// Plans, and unless `dry_run`, applies: all manifests or none.
+/// Plans, and unless `dry_run`, applies: all manifests or none, and with `expected` only what that plan said.
 #[utoipa::path(post, path = "/api/v1/apply", tag = "assets", operation_id = "apply",
     request_body = wire::ApplyRequest, responses((status = 200, body = wire::ApplyReply)))]
 pub(crate) async fn apply(
@@ -26,9 +23,11 @@ pub(crate) async fn apply(
     let plan = if body.dry_run {
         rest.registry.plan(actor, &drafts).await?
     } else {
-        rest.registry.apply(actor, &drafts, body.message.as_deref().unwrap_or("")).await?
+        let unreadable = |_| Problem::new(FaultKind::Invalid, "body-invalid", "`expected` is not the digest of a plan");
+        let expected = body.expected.map(|text| text.parse::<Digest>().map_err(unreadable)).transpose()?;
+        rest.registry.apply_planned(actor, &drafts, body.message.as_deref().unwrap_or(""), expected).await?
     };
-    Ok(Json(wire::ApplyReply { applied: !body.dry_run, changes: planned(plan) }))
+    Ok(Json(wire::ApplyReply { applied: !body.dry_run, plan: plan.digest().to_string(), changes: planned(plan) }))
 }
 
 /// How to name a manifest in a message: what it says it is, or its place.
@@ -40,6 +39,7 @@ fn origin(index: usize, value: &Value) -> String {
 }
 
 fn planned(plan: Plan) -> Vec<wire::PlannedChange> {
+    let alias = |step: PlannedMove| wire::PlannedAlias { alias: step.alias.to_string(), from: step.from, to: step.to };
     let change = |change: Change| wire::PlannedChange {
         kind: change.kind.to_string(),
         name: change.name.to_string(),
@@ -52,6 +52,7 @@ fn planned(plan: Plan) -> Vec<wire::PlannedChange> {
         from_version: change.before.as_ref().map(|pin| pin.number),
         to_version: Some(change.after.number),
         digest: change.after.digest.to_string(),
+        aliases: change.aliases.into_iter().map(alias).collect(),
         diff: Some(lines_text(&change.diff)).filter(|text| !text.is_empty()),
     };
     plan.changes.into_iter().map(change).collect()

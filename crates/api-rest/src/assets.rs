@@ -2,13 +2,10 @@
 
 use std::collections::HashMap;
 
-use axum::{
-    Json,
-    extract::{Path, Query, State},
-};
+use axum::{Json, extract::State};
 use mainspring_kernel::{AssetKind, AssetRef, FaultKind, Name, PageRequest, Role, Selector, id::PrincipalId};
 use mainspring_registry::{Alias, Asset, Diff, Expect, LineChange, Version, VersionSummary};
-use mainspring_web_kit::{Answer, Body, Caller, Paging, Problem};
+use mainspring_web_kit::{Answer, Body, Caller, Paging, Path, Problem, Query};
 use mainspring_wire as wire;
 use serde::Deserialize;
 
@@ -267,26 +264,38 @@ pub(crate) async fn move_alias(
 ) -> Answer<Json<wire::AliasView>> {
     let actor = caller.needs(Role::Editor)?;
     let to = selector(Some(&body.to))?;
-    let expect = match body.expected {
-        None => Expect::Anything,
-        Some(0) => Expect::Nothing,
-        Some(number) => Expect::Number(number),
-    };
-    let moved =
-        rest.registry.set_alias(actor, (kind(&asset_kind)?, &name(&asset_name)?), (&name(&alias)?, &to), expect, "").await?;
+    let asset = (kind(&asset_kind)?, &name(&asset_name)?);
+    let moved = rest.registry.set_alias(actor, asset, (&name(&alias)?, &to), expect(body.expected), "").await?;
     let names = Names::of(&rest, vec![moved.updated_by]).await?;
     Ok(Json(alias_view(moved, &names)))
 }
 
-/// Removes an alias; the versions stay.
+const fn expect(expected: Option<u32>) -> Expect {
+    match expected {
+        None => Expect::Anything,
+        Some(0) => Expect::Nothing,
+        Some(number) => Expect::Number(number),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct ExpectedQuery {
+    expected: Option<u32>,
+}
+
+/// Removes an alias, if it still points where the caller thinks; the versions stay.
 #[utoipa::path(delete, path = "/api/v1/assets/{kind}/{name}/aliases/{alias}", tag = "assets", operation_id = "remove_alias",
-    params(("kind" = String, Path), ("name" = String, Path), ("alias" = String, Path)), responses((status = 200, body = wire::RemovedAlias)))]
+    params(("kind" = String, Path), ("name" = String, Path), ("alias" = String, Path), ("expected" = Option<u32>, Query)),
+    responses((status = 200, body = wire::RemovedAlias)))]
 pub(crate) async fn remove_alias(
     State(rest): State<Rest>,
     caller: Caller,
     Path((asset_kind, asset_name, alias)): Path<(String, String, String)>,
+    Query(query): Query<ExpectedQuery>,
 ) -> Answer<Json<wire::RemovedAlias>> {
     let actor = caller.needs(Role::Editor)?;
-    rest.registry.remove_alias(actor, (kind(&asset_kind)?, &name(&asset_name)?), &name(&alias)?, Expect::Anything, "").await?;
+    rest.registry
+        .remove_alias(actor, (kind(&asset_kind)?, &name(&asset_name)?), &name(&alias)?, expect(query.expected), "")
+        .await?;
     Ok(Json(wire::RemovedAlias { removed: alias }))
 }

@@ -2,32 +2,27 @@
 
 use std::time::Duration;
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use mainspring_identity::{ApiKey, AuditRecord, IssuedKey, NewKey};
-use mainspring_kernel::{FaultKind, Labels, Name, PageRequest, Role, Timestamp, id::ApiKeyId};
-use mainspring_web_kit::{Answer, Body, Caller, Paging, Problem};
+use mainspring_kernel::{FaultKind, Labels, Name, Role, Timestamp, id::ApiKeyId};
+use mainspring_web_kit::{Answer, Body, Caller, Paging, Path, Problem};
 use mainspring_wire as wire;
 use secrecy::ExposeSecret;
 
-use crate::{Rest, assets::Names};
+use crate::{Rest, assets::Names, projects};
 
 fn invalid(code: &'static str, detail: impl std::fmt::Display) -> Problem {
     Problem::new(FaultKind::Invalid, code, detail.to_string())
 }
 
-fn view(key: ApiKey) -> wire::KeyView {
-    let ApiKey { id, name, prefix, principal: _, role, labels, created, created_by: _, expires, last_used, revoked } = key;
+fn view(key: ApiKey, names: &Names) -> wire::KeyView {
+    let ApiKey { id, name, prefix, principal, role, labels, created, created_by: _, expires, last_used, revoked } = key;
     wire::KeyView {
         id: id.to_string(),
         name: name.to_string(),
         role: role.to_string(),
-        labels: match labels {
-            Labels::All => wire::LabelsView::All(wire::AllLabels::All),
-            Labels::Some(labels) => wire::LabelsView::Some(labels.into_iter().collect()),
-        },
+        labels: projects::labels_view(labels),
+        member: Some(names.get(principal)),
         hint: Some(prefix),
         created_at: created.to_string(),
         expires_at: expires.map(|at| at.to_string()),
@@ -36,8 +31,14 @@ fn view(key: ApiKey) -> wire::KeyView {
     }
 }
 
-fn issued(issued: IssuedKey) -> wire::CreatedKey {
-    wire::CreatedKey { secret: issued.secret.expose_secret().to_owned(), key: view(issued.key) }
+async fn one(rest: &Rest, key: ApiKey) -> Answer<wire::KeyView> {
+    let names = Names::of(rest, vec![key.principal]).await?;
+    Ok(view(key, &names))
+}
+
+async fn issued(rest: &Rest, issued: IssuedKey) -> Answer<Json<wire::CreatedKey>> {
+    let secret = issued.secret.expose_secret().to_owned();
+    Ok(Json(wire::CreatedKey { key: one(rest, issued.key).await?, secret }))
 }
 
 /// Lists keys, newest first.
@@ -50,7 +51,8 @@ pub(crate) async fn list(
 ) -> Answer<Json<wire::Page<wire::KeyView>>> {
     let actor = caller.needs(Role::Admin)?;
     let keys = rest.identity.list_keys(actor, &page).await?;
-    Ok(Json(wire::Page { items: keys.items.into_iter().map(view).collect(), next: keys.next }))
+    let names = Names::of(&rest, keys.items.iter().map(|key| key.principal).collect()).await?;
+    Ok(Json(wire::Page { items: keys.items.into_iter().map(|key| view(key, &names)).collect(), next: keys.next }))
 }
 
 /// Makes a key. The secret is in this answer and nowhere else.
@@ -62,19 +64,20 @@ pub(crate) async fn create(
     Body(body): Body<wire::NewKey>,
 ) -> Answer<Json<wire::CreatedKey>> {
     let actor = caller.needs(Role::Admin)?;
-    let labels = match body.labels {
-        None | Some(wire::LabelsView::All(_)) => Labels::All,
-        Some(wire::LabelsView::Some(labels)) => Labels::Some(labels.into_iter().collect()),
-    };
+    let labels = body.labels.map_or(Labels::All, projects::labels);
     let expires = body
         .expires_at
         .filter(|text| !text.is_empty())
         .map(|text| Timestamp::parse(&text).ok_or_else(|| invalid("body-invalid", "`expires_at` is not an RFC 3339 time")))
         .transpose()?;
-    let role: Role = body.role.parse().map_err(|fault: mainspring_kernel::actor::RoleFault| invalid("body-invalid", fault))?;
+    let role = projects::role(&body.role)?;
     let name: Name = body.name.parse().map_err(|fault: mainspring_kernel::name::NameFault| invalid("body-invalid", fault))?;
-    let new = NewKey { name, role, labels, expires, principal: None };
-    Ok(Json(issued(rest.identity.create_key(actor, &new).await?)))
+    let principal = match body.member.as_deref() {
+        Some(member) => Some(rest.identity.member(actor, member).await?.principal.id),
+        None => None,
+    };
+    let new = NewKey { name, role, labels, expires, principal };
+    issued(&rest, rest.identity.create_key(actor, &new).await?).await
 }
 
 fn key_id(text: &str) -> Answer<ApiKeyId> {
@@ -86,7 +89,7 @@ fn key_id(text: &str) -> Answer<ApiKeyId> {
     params(("id" = String, Path)), responses((status = 200, body = wire::CreatedKey)))]
 pub(crate) async fn rotate(State(rest): State<Rest>, caller: Caller, Path(id): Path<String>) -> Answer<Json<wire::CreatedKey>> {
     let actor = caller.needs(Role::Admin)?;
-    Ok(Json(issued(rest.identity.rotate_key(actor, key_id(&id)?, Duration::ZERO).await?)))
+    issued(&rest, rest.identity.rotate_key(actor, key_id(&id)?, Duration::ZERO).await?).await
 }
 
 /// Ends a key at once.
@@ -94,20 +97,8 @@ pub(crate) async fn rotate(State(rest): State<Rest>, caller: Caller, Path(id): P
     params(("id" = String, Path)), responses((status = 200, body = wire::KeyView)))]
 pub(crate) async fn revoke(State(rest): State<Rest>, caller: Caller, Path(id): Path<String>) -> Answer<Json<wire::KeyView>> {
     let actor = caller.needs(Role::Admin)?;
-    let id = key_id(&id)?;
-    rest.identity.revoke_key(actor, id).await?;
-    let mut page = PageRequest::first(mainspring_kernel::page::LIMIT_MAX);
-    loop {
-        let keys = rest.identity.list_keys(actor, &page).await?;
-        if let Some(key) = keys.items.into_iter().find(|key| key.id == id) {
-            return Ok(Json(view(key)));
-        }
-        let next = keys
-            .next
-            .ok_or_else(|| Problem::new(FaultKind::NotFound, "identity-key-not-found", format!("there is no key {id}")))?;
-        page = PageRequest::new(Some(mainspring_kernel::page::LIMIT_MAX), Some(next))
-            .map_err(|fault| invalid("paging-invalid", fault))?;
-    }
+    let key = rest.identity.revoke_key(actor, key_id(&id)?).await?;
+    Ok(Json(one(&rest, key).await?))
 }
 
 /// The audit log, newest first.

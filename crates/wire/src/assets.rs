@@ -100,10 +100,13 @@ pub struct MoveAlias {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ApplyRequest {
-    /// `{apiVersion, kind, name, description?, spec}` each.
+    /// `{apiVersion, kind, name, description?, aliases?, spec}` each.
     pub manifests: Vec<Value>,
     /// Only say what would happen.
     pub dry_run: bool,
+    /// The `plan` of a dry run: refused when applying would now do anything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
@@ -111,6 +114,9 @@ pub struct ApplyRequest {
 pub struct ApplyReply {
     /// False for a dry run.
     pub applied: bool,
+    /// The digest of the plan; give it as `expected` to apply exactly this.
+    #[serde(default)]
+    pub plan: String,
     pub changes: Vec<PlannedChange>,
 }
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -124,7 +130,18 @@ pub struct PlannedChange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_version: Option<u32>,
     pub digest: String,
+    /// Aliases that come to name this version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<PlannedAlias>,
     /// What changes, as a unified diff of YAML.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diff: Option<String>,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PlannedAlias {
+    pub alias: String,
+    /// Absent when the alias is new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<u32>,
+    pub to: u32,
 }

@@ -1,4 +1,4 @@
-//! Keys and the audit log.
+//! Projects, members, keys and the audit log.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,6 +10,9 @@ pub struct KeyView {
     pub name: String,
     pub role: String,
     pub labels: LabelsView,
+    /// The member whom the key acts for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     pub created_at: String,
@@ -45,12 +48,64 @@ pub struct NewKey {
     pub labels: Option<LabelsView>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
+    /// The member whom the key acts for, by name; absent: whoever makes it. It never allows more than the member may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
 }
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CreatedKey {
     pub key: KeyView,
     /// Shown once.
     pub secret: String,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ProjectView {
+    pub id: String,
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The caller's role in it.
+    pub role: String,
+    pub created_at: String,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewProject {
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MemberView {
+    pub id: String,
+    pub name: String,
+    /// `person`, `service`, or `local`: whoever sits at the machine.
+    pub kind: String,
+    pub role: String,
+    pub labels: LabelsView,
+    pub since: String,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewMember {
+    /// A user name or an address: one for the whole installation.
+    pub name: String,
+    pub role: String,
+    /// `person` or `service`; absent: `person`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Absent: `all`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<LabelsView>,
+}
+/// What is absent stays as it is.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MemberChange {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<LabelsView>,
 }
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AuditEntry {
