@@ -1,8 +1,12 @@
 //! The command line as data.
 
+mod identity;
+
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
+
+pub(crate) use identity::{Held, Keys, Members, Projects};
 
 /// One binary for the whole life of applications built on language models.
 #[derive(Debug, Parser)]
@@ -25,7 +29,10 @@ pub(crate) struct Global {
     /// A server to talk to; without one, whichever serves the data directory, or this process itself.
     #[arg(long, global = true, value_name = "URL", env = "MAINSPRING_URL")]
     pub(crate) url: Option<String>,
-    /// Print JSON instead of text.
+    /// The project to work in; without one, the project of your key, or `default`.
+    #[arg(long, global = true, value_name = "NAME", env = "MAINSPRING_PROJECT")]
+    pub(crate) project: Option<String>,
+    /// Print one JSON value instead of text; `dev` and `ingest --watch` print one on each line.
     #[arg(long, global = true)]
     pub(crate) json: bool,
 }
@@ -38,7 +45,7 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Serve, and apply a folder of specs whenever a file in it is saved.
     Dev(Dev),
-    /// Make the specs in a folder or file so: shows the plan, then applies it, all or nothing.
+    /// Make the specs in a folder or file so: shows the plan, then applies exactly that, all or nothing.
     Apply(Apply),
     /// Show one asset: `mainspring get prompt/answer@v3`.
     Get { asset: String },
@@ -57,30 +64,45 @@ pub(crate) enum Command {
     /// List the versions of an asset.
     History { asset: String },
     /// Point an alias at a version: `mainspring alias prompt/answer production v3`.
-    Alias {
-        asset: String,
-        alias: String,
-        /// `v3`, `latest`, another alias or a digest.
-        to: String,
-        /// Refuse unless the alias points to this version now (0: it does not exist).
-        #[arg(long)]
-        expected: Option<u32>,
-    },
-    /// Write assets as a folder of specs that `apply` reads back.
+    Alias(Alias),
+    /// Write assets, with their aliases, as a folder of specs that `apply` reads back.
     Export {
         dir: PathBuf,
         /// Only assets of this kind.
         #[arg(long)]
         kind: Option<String>,
+        /// The versions that this alias names, where it names one; default: the newest versions.
+        #[arg(long, value_name = "ALIAS")]
+        at: Option<String>,
     },
-    /// Print the JSON Schema of a kind, or write all of them to a folder for an editor.
+    /// Print the JSON Schema of a kind, list the kinds, or write every schema to a folder for an editor.
     Schema {
         kind: Option<String>,
+        /// Write a file for each kind here.
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
     /// Bring a knowledge up to date with its sources; only what changed is parsed and embedded.
     Ingest(Ingest),
+    /// List ingestion runs, newest first: of one knowledge, or the newest of all.
+    Runs {
+        knowledge: Option<String>,
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// List what the server does by itself, newest first: ingestions by schedule, by watch, or broken off before.
+    Jobs {
+        /// `queued`, `running`, `done`, `failed` or `cancelled`.
+        #[arg(long)]
+        state: Option<String>,
+        /// Cancel this one instead.
+        #[arg(long, value_name = "JOB", conflicts_with = "state")]
+        cancel: Option<String>,
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// List the documents of a knowledge.
+    Documents(Documents),
     /// Search a knowledge and see why each passage ranked where it did.
     Search(Search),
     /// Ask an app a question; streams the answer with its sources.
@@ -90,10 +112,11 @@ pub(crate) enum Command {
     /// List traces, or show one as a tree.
     Traces {
         trace: Option<String>,
+        /// Only answers of this app.
         #[arg(long)]
         app: Option<String>,
-        #[arg(long, default_value_t = 20)]
-        limit: usize,
+        #[command(flatten)]
+        paging: Paging,
     },
     /// Delete documents with every chunk, vector and tagged copy, and print a receipt.
     Forget(Forget),
@@ -102,15 +125,28 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Models,
     },
+    /// Projects: list, create.
+    Projects {
+        #[command(subcommand)]
+        command: Projects,
+    },
+    /// Members of the project: list, add, set, remove.
+    Members {
+        #[command(subcommand)]
+        command: Members,
+    },
     /// API keys: create, list, rotate, revoke.
     Keys {
         #[command(subcommand)]
         command: Keys,
     },
-    /// The audit log: show it, verify its hash chain.
+    /// Show the audit log, newest first, or verify its hash chain.
     Audit {
+        /// Follow the hash chain to the first entry that was changed.
         #[arg(long)]
         verify: bool,
+        #[command(flatten)]
+        paging: Paging,
     },
     /// Check the machine, the data directory and every store, and say what to do.
     Doctor,
@@ -130,6 +166,48 @@ pub(crate) enum Command {
     Parse,
 }
 
+/// Part of a long list. As JSON it is `{items, next}`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Paging {
+    /// At most this many.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: u32,
+    /// Go on where a list ended: what it gave as `next`.
+    #[arg(long)]
+    pub(crate) cursor: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Alias {
+    pub(crate) asset: String,
+    pub(crate) alias: String,
+    /// `v3`, `latest`, another alias or a digest.
+    #[arg(required_unless_present = "remove")]
+    pub(crate) to: Option<String>,
+    /// Take the alias away; the versions stay.
+    #[arg(long, conflicts_with = "to")]
+    pub(crate) remove: bool,
+    /// Refuse unless the alias points to this version now (0: it does not exist).
+    #[arg(long, alias = "expect", value_name = "VERSION")]
+    pub(crate) expected: Option<u32>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Documents {
+    pub(crate) knowledge: String,
+    /// `ready`, `failed`, `skipped` or `forgotten`.
+    #[arg(long)]
+    pub(crate) status: Option<String>,
+    /// Only of this source.
+    #[arg(long)]
+    pub(crate) source: Option<String>,
+    /// Only with this in the title or the address.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) find: Option<String>,
+    #[command(flatten)]
+    pub(crate) paging: Paging,
+}
+
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Serve {
     /// Address to listen on; anything but loopback needs a key to exist.
@@ -145,13 +223,16 @@ pub(crate) struct Demo {
     /// Ask this instead of the default question.
     #[arg(long)]
     pub(crate) question: Option<String>,
+    /// Address to listen on; anything but loopback needs a key to exist.
     #[arg(long, value_name = "ADDR", env = "MAINSPRING_LISTEN")]
     pub(crate) listen: Option<String>,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Dev {
+    /// A folder of specs; hidden files and the data directory in it are passed over.
     pub(crate) dir: PathBuf,
+    /// Address to listen on; anything but loopback needs a key to exist.
     #[arg(long, value_name = "ADDR", env = "MAINSPRING_LISTEN")]
     pub(crate) listen: Option<String>,
 }
@@ -175,7 +256,10 @@ pub(crate) struct Ingest {
     /// Parse everything again, changed or not.
     #[arg(long)]
     pub(crate) full: bool,
-    /// Go on ingesting whenever something changes.
+    /// Try again what failed before, also where nothing changed since.
+    #[arg(long)]
+    pub(crate) retry_failed: bool,
+    /// Go on ingesting whenever a local folder or file changes.
     #[arg(long)]
     pub(crate) watch: bool,
 }
@@ -211,8 +295,12 @@ pub(crate) struct Ask {
 pub(crate) struct Replay {
     pub(crate) trace: String,
     /// Swap one part: `--with prompt=answer@candidate`; kinds are app, chain, prompt, knowledge, model.
+    /// `--with knowledge/handbook=drafts` says which of several gives way.
     #[arg(long = "with", value_name = "KIND=REF")]
     pub(crate) with: Vec<String>,
+    /// The answer that is meant, by its span, where the trace holds several.
+    #[arg(long)]
+    pub(crate) span: Option<String>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -241,35 +329,6 @@ pub(crate) enum Models {
     List,
     /// Read every file here and compare it with its digest.
     Verify { name: Option<String> },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Keys {
-    /// Make a key. It is shown once.
-    Create {
-        name: String,
-        /// `reader`, `editor` or `admin`.
-        #[arg(long, default_value = "reader")]
-        role: String,
-        /// Access labels the key holds; without any it sees every document.
-        #[arg(long = "label")]
-        labels: Vec<String>,
-        /// Sees only documents without labels.
-        #[arg(long, conflicts_with = "labels")]
-        no_labels: bool,
-        /// When it ends, as RFC 3339.
-        #[arg(long)]
-        expires_at: Option<String>,
-    },
-    List,
-    /// Give a key a new secret; the old one stops at once.
-    Rotate {
-        id: String,
-    },
-    /// End a key at once.
-    Revoke {
-        id: String,
-    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,13 +1,18 @@
 //! One file per group of verbs.
 
 mod ask;
-mod assets;
+pub(crate) mod assets;
 mod demo;
 mod dev;
 mod doctor;
+mod documents;
+mod export;
 mod identity;
+mod jobs;
 mod knowledge;
 mod models;
+mod projects;
+pub(crate) mod replay;
 mod serve;
 mod settings;
 mod traces;
@@ -15,9 +20,11 @@ mod traces;
 use std::process::ExitCode;
 
 use mainspring_client::Client;
+use mainspring_wire as wire;
+use serde::de::DeserializeOwned;
 
 use crate::{
-    args::{Args, Command},
+    args::{Args, Command, Paging},
     connection::Connection,
 };
 
@@ -27,6 +34,26 @@ pub(crate) struct Session {
     pub(crate) client: Client,
     pub(crate) url: Option<String>,
     pub(crate) json: bool,
+}
+
+impl Session {
+    /// Part of a list, however many pages of the server's that takes.
+    pub(crate) async fn page<T: DeserializeOwned>(&self, path: &str, paging: &Paging) -> anyhow::Result<wire::Page<T>> {
+        const AT_ONCE: usize = 500;
+        let limit = paging.limit as usize;
+        let mut found = wire::Page { items: Vec::new(), next: paging.cursor.clone() };
+        loop {
+            let left = (limit - found.items.len()).min(AT_ONCE);
+            let cursor = found.next.map(|next| format!("&cursor={}", segment(&next))).unwrap_or_default();
+            let separator = if path.contains('?') { '&' } else { '?' };
+            let page: wire::Page<T> = self.client.get(&format!("{path}{separator}limit={left}{cursor}")).await?;
+            found.items.extend(page.items);
+            found.next = page.next;
+            if found.next.is_none() || found.items.len() >= limit {
+                return Ok(found);
+            }
+        }
+    }
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
@@ -54,7 +81,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             crate::reference::write(&docs)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Schema { kind, out } => assets::schema(kind.as_deref(), out.as_deref()),
+        Command::Schema { kind, out } => assets::schema(kind.as_deref(), out.as_deref(), global.json),
         command => {
             let connection = Connection::open(&global, &config).await?;
             let session = Session { client: connection.client.clone(), url: connection.url.clone(), json: global.json };
@@ -72,16 +99,21 @@ async fn talk(session: &Session, command: Command) -> anyhow::Result<ExitCode> {
         Command::List { kind } => assets::list(session, kind.as_deref()).await,
         Command::Diff { asset, from, to } => assets::diff(session, &asset, from, to).await,
         Command::History { asset } => assets::history(session, &asset).await,
-        Command::Alias { asset, alias, to, expected } => assets::alias(session, &asset, &alias, to, expected).await,
-        Command::Export { dir, kind } => assets::export(session, &dir, kind.as_deref()).await,
+        Command::Alias(alias) => assets::alias(session, &alias).await,
+        Command::Export { dir, kind, at } => export::run(session, &dir, kind.as_deref(), at.as_deref()).await,
         Command::Ingest(ingest) => knowledge::ingest(session, &ingest).await,
+        Command::Runs { knowledge, paging } => documents::runs(session, knowledge.as_deref(), &paging).await,
+        Command::Jobs { state, cancel, paging } => jobs::run(session, state.as_deref(), cancel.as_deref(), &paging).await,
+        Command::Documents(documents) => documents::list(session, &documents).await,
         Command::Search(search) => knowledge::search(session, &search).await,
         Command::Forget(forget) => knowledge::forget(session, forget).await,
         Command::Ask(ask) => ask::run(session, &ask).await,
-        Command::Replay(replay) => traces::replay(session, &replay).await,
-        Command::Traces { trace, app, limit } => traces::run(session, trace.as_deref(), app.as_deref(), limit).await,
+        Command::Replay(replay) => replay::run(session, &replay).await,
+        Command::Traces { trace, app, paging } => traces::run(session, trace.as_deref(), app.as_deref(), &paging).await,
+        Command::Projects { command } => projects::projects(session, command).await,
+        Command::Members { command } => projects::members(session, command).await,
         Command::Keys { command } => identity::keys(session, command).await,
-        Command::Audit { verify } => identity::audit(session, verify).await,
+        Command::Audit { verify, paging } => identity::audit(session, verify, &paging).await,
         Command::Serve(_)
         | Command::Demo(_)
         | Command::Dev(_)

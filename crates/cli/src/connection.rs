@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use async_trait::async_trait;
 use axum::Router;
 use bytes::Bytes;
 use futures::StreamExt;
-use http::{Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response};
 use mainspring_client::{BodyStream, Client, ClientFault, HttpTransport, Transport};
 use mainspring_config::Config;
 use mainspring_server::{Building, DataLock, LockFault};
@@ -27,12 +27,13 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) async fn open(global: &Global, config: &Config) -> anyhow::Result<Self> {
+        let project = global.project.as_deref();
         if let Some(url) = &config.client.url {
-            return Self::remote(url, config);
+            return Self::remote(url, config, project);
         }
         match DataLock::acquire(config.data_dir()) {
-            Ok(lock) => Self::in_process(config, lock).await,
-            Err(LockFault::Held { url: Some(url), .. }) => Self::remote(&url, config),
+            Ok(lock) => Self::in_process(config, lock, project).await,
+            Err(LockFault::Held { url: Some(url), .. }) => Self::remote(&url, config, project),
             Err(fault) => Err(fault).with_context(|| format!("cannot use the data directory {}", config.data_dir().display())),
         }
         .inspect(|connection| {
@@ -42,16 +43,16 @@ impl Connection {
         })
     }
 
-    fn remote(url: &str, config: &Config) -> anyhow::Result<Self> {
+    fn remote(url: &str, config: &Config, project: Option<&str>) -> anyhow::Result<Self> {
         let key = config.client.api_key.as_ref().map(|key| key.expose_secret().to_owned());
         let transport = HttpTransport::new(url, key)?;
-        Ok(Self { client: Client::new(Arc::new(transport)), url: Some(url.to_owned()), building: None })
+        Ok(Self { client: client(Arc::new(transport), project)?, url: Some(url.to_owned()), building: None })
     }
 
-    async fn in_process(config: &Config, lock: DataLock) -> anyhow::Result<Self> {
+    async fn in_process(config: &Config, lock: DataLock, project: Option<&str>) -> anyhow::Result<Self> {
         let building = Building::open(config.clone(), lock).await?;
         building.repaired().iter().for_each(|text| output::say(&format!("repaired: {text}")));
-        let client = Client::new(Arc::new(InProcess(building.router())));
+        let client = within(&building, project)?;
         Ok(Self { client, url: None, building: Some(building) })
     }
 
@@ -61,6 +62,34 @@ impl Connection {
             Some(building) => building.shut_down().await.context("could not put everything away"),
             None => Ok(()),
         }
+    }
+}
+
+/// A client of the building in this process: it needs no key, whatever the building listens on.
+pub(crate) fn within(building: &Building, project: Option<&str>) -> anyhow::Result<Client> {
+    client(Arc::new(InProcess(building.router())), project)
+}
+
+fn client(transport: Arc<dyn Transport>, project: Option<&str>) -> anyhow::Result<Client> {
+    let Some(project) = project else { return Ok(Client::new(transport)) };
+    let Ok(project) = HeaderValue::from_str(project) else { bail!("`{}` cannot be a project", output::printable(project)) };
+    Ok(Client::new(Arc::new(InProject { transport, project })))
+}
+
+const PROJECT: HeaderName = HeaderName::from_static("x-mainspring-project");
+
+/// Says with every request which project is meant.
+#[derive(Debug)]
+struct InProject {
+    transport: Arc<dyn Transport>,
+    project: HeaderValue,
+}
+
+#[async_trait]
+impl Transport for InProject {
+    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<BodyStream>, ClientFault> {
+        request.headers_mut().insert(PROJECT, self.project.clone());
+        self.transport.send(request).await
     }
 }
 

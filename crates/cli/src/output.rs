@@ -21,6 +21,18 @@ pub(crate) fn json(value: &impl Serialize) {
     line(&serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
+/// One of many values on standard output: a line each.
+pub(crate) fn json_line(value: &impl Serialize) {
+    line(&serde_json::to_string(value).unwrap_or_default());
+}
+
+/// Says how to see the rest of a list.
+pub(crate) fn more(next: Option<&str>) {
+    if let Some(next) = next {
+        say(&format!("there is more: --cursor {next}"));
+    }
+}
+
 /// Says something to the person, not to the pipe.
 pub(crate) fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");

@@ -124,6 +124,7 @@ fn remark(comment: &[&str]) -> String {
 fn specs() -> String {
     let mut text = format!(
         "# Specs\n\n{NOTE}Every file has `apiVersion: mainspring/v1`, a `kind`, a `name`, perhaps a `description`, and a `spec`.\n\
+         `aliases: [production]` beside them points those names to the version that the spec becomes, in the same transaction.\n\
          `mainspring schema KIND` prints the JSON Schema; the server has it at `/schemas/KIND.json`.\n"
     );
     for (kind, schema) in mainspring_server::schemas() {

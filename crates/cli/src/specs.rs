@@ -12,10 +12,15 @@ const FILES_MAX: usize = 10_000;
 
 /// Reads every manifest under a path, in a stable order.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Value>> {
+    read_around(path, None)
+}
+
+/// Like `read`, without what lies in a folder that is not of specs.
+pub(crate) fn read_around(path: &Path, skipped: Option<&Path>) -> anyhow::Result<Vec<Value>> {
     let mut files = Vec::new();
     let meta = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
     if meta.is_dir() {
-        collect(path, &mut files)?;
+        collect(path, skipped, &mut files)?;
         files.sort();
     } else {
         files.push(path.to_owned());
@@ -30,18 +35,18 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Value>> {
     Ok(manifests)
 }
 
-fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+fn collect(dir: &Path, skipped: Option<&Path>, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))? {
         let entry = entry?;
         let path = entry.path();
         let hidden = entry.file_name().to_string_lossy().starts_with('.');
-        if hidden {
+        if hidden || skipped == Some(path.as_path()) {
             continue;
         }
         let kind = entry.file_type()?;
         if kind.is_dir() {
-            collect(&path, files)?;
-        } else if kind.is_file() && matches!(path.extension().and_then(|e| e.to_str()), Some("yaml" | "yml" | "json")) {
+            collect(&path, skipped, files)?;
+        } else if kind.is_file() && is_spec(&path) {
             files.push(path);
         }
         if files.len() > FILES_MAX {
@@ -87,31 +92,46 @@ pub(crate) fn parse(text: &str) -> anyhow::Result<Vec<Value>> {
 
 /// Paths in a knowledge spec are relative to the spec's own folder; the server may run elsewhere.
 fn anchor_paths(manifest: &mut Value, folder: &Path) -> anyhow::Result<()> {
-    if manifest.get("kind").and_then(Value::as_str) != Some("knowledge") {
-        return Ok(());
-    }
-    let Some(sources) = manifest.pointer_mut("/spec/sources").and_then(Value::as_array_mut) else { return Ok(()) };
-    for source in sources {
-        if !matches!(source.get("type").and_then(Value::as_str), Some("folder" | "files")) {
-            continue;
-        }
-        if let Some(path) = source.get_mut("path") {
-            anchor(path, folder)?;
-        }
-        for path in source.get_mut("paths").and_then(Value::as_array_mut).into_iter().flatten() {
-            anchor(path, folder)?;
-        }
-    }
+    let base = std::path::absolute(folder)?;
+    each_path(manifest, |text| Path::new(text).is_relative().then(|| normalised(&base.join(text)).display().to_string()));
     Ok(())
 }
 
-fn anchor(path: &mut Value, folder: &Path) -> anyhow::Result<()> {
-    let Some(text) = path.as_str() else { return Ok(()) };
-    if Path::new(text).is_relative() {
-        let base = std::path::absolute(folder)?;
-        *path = Value::String(normalised(&base.join(text)).display().to_string());
-    }
+/// The other way about: what lies in the folder or beside it is written relative to it, and can be moved along with it.
+pub(crate) fn release_paths(manifest: &mut Value, folder: &Path) -> anyhow::Result<()> {
+    let base = normalised(&std::path::absolute(folder)?);
+    // Everything lies beside a folder of the root.
+    let around = base.parent().filter(|parent| parent.parent().is_some());
+    each_path(manifest, |text| {
+        let below = Path::new(text).strip_prefix(&base).map(|rest| Path::new(".").join(rest));
+        let beside = || Some(Path::new("..").join(Path::new(text).strip_prefix(around?).ok()?));
+        below.ok().or_else(beside).map(|path| path.display().to_string())
+    });
     Ok(())
+}
+
+/// Offers every path of a local source, and takes what comes back for it.
+fn each_path(manifest: &mut Value, change: impl Fn(&str) -> Option<String>) {
+    if manifest.get("kind").and_then(Value::as_str) != Some("knowledge") {
+        return;
+    }
+    let change = |path: &mut Value| {
+        if let Some(changed) = path.as_str().and_then(&change) {
+            *path = Value::String(changed);
+        }
+    };
+    for source in manifest.pointer_mut("/spec/sources").and_then(Value::as_array_mut).into_iter().flatten() {
+        if !matches!(source.get("type").and_then(Value::as_str), Some("folder" | "files")) {
+            continue;
+        }
+        source.get_mut("path").into_iter().for_each(change);
+        source.get_mut("paths").and_then(Value::as_array_mut).into_iter().flatten().for_each(change);
+    }
+}
+
+/// Whether a file is read for specs.
+pub(crate) fn is_spec(path: &Path) -> bool {
+    matches!(path.extension().and_then(|extension| extension.to_str()), Some("yaml" | "yml" | "json"))
 }
 
 /// `a/b/../c` as `a/c`: the same folder has one spelling, so a spec has one digest.

@@ -1,12 +1,108 @@
-use clap::CommandFactory;
-use proptest::prelude::*;
-use serde_json::json;
+use std::sync::{Arc, Mutex};
 
-use crate::{args::Args, output, reference, specs};
+use async_trait::async_trait;
+use bytes::Bytes;
+use clap::CommandFactory;
+use http::{Request, Response};
+use mainspring_client::{BodyStream, Client, ClientFault, Transport};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::{
+    args::{Apply, Args},
+    commands::{Session, assets, replay::difference},
+    output, reference, specs,
+};
 
 #[test]
 fn the_command_line_is_consistent() {
     Args::command().debug_assert();
+}
+
+/// Every command that people see, and those below it.
+fn verbs(command: &clap::Command, above: &str, found: &mut Vec<(String, clap::Command)>) {
+    for below in command.get_subcommands().filter(|below| !below.is_hide_set() && below.get_name() != "help") {
+        let name = format!("{above} {}", below.get_name());
+        verbs(below, &name, found);
+        found.push((name, below.clone()));
+    }
+}
+
+#[test]
+fn the_first_line_of_every_verb_says_what_it_does() {
+    let mut root = Args::command();
+    root.build();
+    let mut found = Vec::new();
+    verbs(&root, "mainspring", &mut found);
+    assert!(found.len() > 40, "{}", found.len());
+    for (name, command) in found {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        let sentence = about.len() >= 15 && about.starts_with(char::is_uppercase) && !about.contains('\n');
+        assert!(sentence, "`{name}` says of itself: {about:?}");
+    }
+}
+
+/// A server on which somebody else changes something between a plan and its application.
+#[derive(Debug, Default)]
+struct Busy(Mutex<Vec<Value>>);
+
+#[async_trait]
+impl Transport for Busy {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<BodyStream>, ClientFault> {
+        let body: Value = serde_json::from_slice(request.body()).unwrap();
+        let (status, answer) = match body["dry_run"] == json!(true) {
+            true => (200, json!({"applied": false, "plan": "sha256:planned", "changes": []})),
+            false => (409, json!({"code": "registry-plan-moved", "detail": "something moved", "status": 409})),
+        };
+        self.0.lock().unwrap().push(body);
+        let bytes = Ok(Bytes::from(answer.to_string()));
+        let stream: BodyStream = Box::pin(futures::stream::iter([bytes]));
+        Ok(Response::builder().status(status).body(stream).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_plan_that_moved_is_refused_and_planned_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("p.yaml"), "apiVersion: mainspring/v1\nkind: prompt\nname: p\n").unwrap();
+    for (json, rounds) in [(false, 3), (true, 2)] {
+        let server = Arc::new(Busy::default());
+        let session = Session { client: Client::new(server.clone()), url: None, json };
+        let apply = Apply { path: dir.path().to_owned(), dry_run: false, message: Some("why".to_owned()) };
+        let error = assets::apply(&session, &apply).await.unwrap_err();
+        assert!(
+            matches!(error.downcast_ref::<ClientFault>(), Some(ClientFault::Refused(refusal)) if refusal.code == "registry-plan-moved")
+        );
+        let asked = server.0.lock().unwrap().clone();
+        assert_eq!((asked.len(), &asked[0]["dry_run"], &asked[0].get("expected")), (rounds, &json!(true), &None));
+        assert_eq!((&asked[1]["dry_run"], &asked[1]["expected"]), (&json!(false), &json!("sha256:planned")));
+        assert!(asked[2..].iter().all(|again| again == &asked[0]), "a new plan is for people to read");
+    }
+}
+
+#[test]
+fn folders_beside_an_export_move_along_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let export = dir.path().join("out");
+    let at = |path: &str| dir.path().join(path).display().to_string();
+    let anchored = json!({"kind": "knowledge", "spec": {"sources": [
+        {"type": "folder", "path": at("docs")},
+        {"type": "files", "paths": [at("out/a.md"), "/elsewhere/b.md"]},
+        {"type": "web", "path": at("docs")},
+    ]}});
+    let mut released = anchored.clone();
+    specs::release_paths(&mut released, &export).unwrap();
+    let sources = &released["spec"]["sources"];
+    assert_eq!((&sources[0]["path"], &sources[1]["paths"]), (&json!("../docs"), &json!(["./a.md", "/elsewhere/b.md"])));
+    assert_eq!(sources[2]["path"], json!(at("docs")), "what is no local path stays as it is");
+    // The same folder reads it back as it was.
+    std::fs::create_dir(&export).unwrap();
+    released["apiVersion"] = json!("mainspring/v1");
+    std::fs::write(export.join("k.yaml"), released.to_string()).unwrap();
+    assert_eq!(specs::read(&export).unwrap()[0]["spec"], anchored["spec"]);
+    let mut shallow = json!({"kind": "knowledge", "spec": {"sources": [{"type": "folder", "path": "/elsewhere/docs"}]}});
+    specs::release_paths(&mut shallow, std::path::Path::new("/out")).unwrap();
+    assert_eq!(shallow["spec"]["sources"][0]["path"], json!("/elsewhere/docs"), "the root is no folder to move along with");
 }
 
 #[test]
@@ -16,6 +112,25 @@ fn the_committed_reference_pages_are_current() {
         let committed = std::fs::read_to_string(docs.join("reference").join(name)).unwrap_or_default();
         assert!(committed == current, "docs/reference/{name} is not current: run `mainspring reference docs`");
     }
+}
+
+#[track_caller]
+fn check_difference(original: &str, replayed: &str, want: &[&str]) {
+    assert_eq!(difference(original, replayed), want);
+}
+
+#[test]
+fn the_words_that_differ_between_two_answers_are_marked() {
+    check_difference(
+        "The gate is red.\nIt is old.",
+        "The gate is blue now.\nIt is old.",
+        &["- The gate is [-red.-]", "+ The gate is {+blue+} {+now.+}", "  It is old."],
+    );
+    // Little in common: whole lines.
+    check_difference("alpha beta gamma", "one two three", &["- alpha beta gamma", "+ one two three"]);
+    check_difference("one\n", "one\ntwo\n", &["  one", "+ two"]);
+    check_difference("one", "", &["- one"]);
+    check_difference("", "", &[]);
 }
 
 #[test]
@@ -41,6 +156,10 @@ fn a_folder_of_specs_is_read_in_order_with_paths_anchored() {
 fn a_folder_without_specs_says_what_was_looked_for() {
     let dir = tempfile::tempdir().unwrap();
     assert!(specs::read(dir.path()).unwrap_err().to_string().contains(".yaml"));
+    std::fs::create_dir(dir.path().join("state")).unwrap();
+    std::fs::write(dir.path().join("state/x.yaml"), "a: [unclosed").unwrap();
+    let around = specs::read_around(dir.path(), Some(&dir.path().join("state"))).unwrap_err();
+    assert!(around.to_string().contains("looked for"), "{around:#}");
     std::fs::write(dir.path().join("x.yaml"), "a: [unclosed").unwrap();
     assert!(format!("{:#}", specs::read(dir.path()).unwrap_err()).contains("x.yaml"));
 }

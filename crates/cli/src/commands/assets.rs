@@ -1,33 +1,51 @@
-//! Applications as text: apply, get, list, diff, history, alias, export, schema.
+//! Applications as text: apply, get, list, diff, history, alias, schema.
 
 use std::{path::Path, process::ExitCode};
 
 use anyhow::{Context, bail};
+use mainspring_client::ClientFault;
 use mainspring_wire as wire;
 use serde_json::{Value, json};
 
 use super::{Session, segment};
 use crate::{
-    args::Apply,
+    args::{Alias, Apply},
     output::{self, dash, line, say, table},
     specs,
 };
 
+/// Shows the plan, then applies it as it was shown, or not at all.
 pub(crate) async fn apply(session: &Session, apply: &Apply) -> anyhow::Result<ExitCode> {
     let manifests = specs::read(&apply.path)?;
-    let reply = send(session, manifests, apply.dry_run, apply.message.clone()).await?;
-    show_plan(session, &reply);
+    let request = wire::ApplyRequest { manifests, dry_run: true, message: apply.message.clone(), expected: None };
+    let plan: wire::ApplyReply = session.client.post("/api/v1/apply", &request).await?;
+    if apply.dry_run {
+        show_plan(session, &plan);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !session.json {
+        show_changes(&plan);
+    }
+    let expected = Some(plan.plan).filter(|digest| !digest.is_empty());
+    let planned = wire::ApplyRequest { dry_run: false, expected, ..request.clone() };
+    match session.client.post::<wire::ApplyReply>("/api/v1/apply", &planned).await {
+        Ok(reply) if session.json => output::json(&reply),
+        Ok(reply) => conclude(&reply),
+        Err(ClientFault::Refused(refusal)) if refusal.code == "registry-plan-moved" => {
+            if !session.json {
+                say("something moved meanwhile; the plan is now:");
+                show_changes(&session.client.post("/api/v1/apply", &request).await?);
+            }
+            return Err(ClientFault::Refused(refusal).into());
+        }
+        Err(fault) => return Err(fault.into()),
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Plans, then applies; the plan is what the person sees, the apply is all or nothing.
-pub(crate) async fn send(
-    session: &Session,
-    manifests: Vec<Value>,
-    dry_run: bool,
-    message: Option<String>,
-) -> anyhow::Result<wire::ApplyReply> {
-    let request = wire::ApplyRequest { manifests, dry_run, message };
+/// Applies without showing a plan first.
+pub(crate) async fn send(session: &Session, manifests: Vec<Value>, message: &str) -> anyhow::Result<wire::ApplyReply> {
+    let request = wire::ApplyRequest { manifests, dry_run: false, message: Some(message.to_owned()), expected: None };
     Ok(session.client.post("/api/v1/apply", &request).await?)
 }
 
@@ -36,6 +54,11 @@ pub(crate) fn show_plan(session: &Session, reply: &wire::ApplyReply) {
         output::json(reply);
         return;
     }
+    show_changes(reply);
+    conclude(reply);
+}
+
+fn show_changes(reply: &wire::ApplyReply) {
     for change in &reply.changes {
         let sign = match change.action.as_str() {
             "create" => "+",
@@ -44,14 +67,25 @@ pub(crate) fn show_plan(session: &Session, reply: &wire::ApplyReply) {
         };
         let version = change.to_version.map(|version| format!(" v{version}")).unwrap_or_default();
         line(&format!("{sign} {}/{}{version}  {}", change.kind, change.name, change.action));
+        for wire::PlannedAlias { alias, from, to } in &change.aliases {
+            let from = from.map(|from| format!("v{from} ")).unwrap_or_default();
+            line(&format!("    @{alias} {from}→ v{to}"));
+        }
         if let Some(diff) = change.diff.as_deref().filter(|_| change.action == "update") {
             for row in diff.lines() {
                 line(&format!("    {}", output::printable(row)));
             }
         }
     }
-    let changed = reply.changes.iter().filter(|change| change.action != "unchanged").count();
-    say(&match (reply.applied, changed) {
+}
+
+/// How many assets the plan changes.
+pub(crate) fn changed(reply: &wire::ApplyReply) -> usize {
+    reply.changes.iter().filter(|change| change.action != "unchanged" || !change.aliases.is_empty()).count()
+}
+
+fn conclude(reply: &wire::ApplyReply) {
+    say(&match (reply.applied, changed(reply)) {
         (_, 0) => "nothing to change".to_owned(),
         (true, n) => format!("{n} changed"),
         (false, n) => format!("{n} would change; nothing was written"),
@@ -68,7 +102,7 @@ fn split(asset: &str) -> anyhow::Result<(&str, &str, Option<&str>)> {
     })
 }
 
-fn path(kind: &str, name: &str) -> String {
+pub(crate) fn path(kind: &str, name: &str) -> String {
     format!("/api/v1/assets/{}/{}", segment(kind), segment(name))
 }
 
@@ -83,18 +117,18 @@ pub(crate) async fn get(session: &Session, asset: &str) -> anyhow::Result<ExitCo
         let names: Vec<&str> =
             aliases.iter().filter(|alias| alias.version == *version).map(|alias| alias.alias.as_str()).collect();
         say(&format!("v{version}  {digest}  {}", names.join(", ")));
-        output::data(&manifest_yaml(&view)?);
+        output::data(&yaml_serde::to_string(&manifest(&view))?);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn manifest_yaml(view: &wire::AssetView) -> anyhow::Result<String> {
+pub(crate) fn manifest(view: &wire::AssetView) -> Value {
     let mut manifest = json!({"apiVersion": "mainspring/v1", "kind": view.summary.kind, "name": view.summary.name});
     if let Some(description) = &view.summary.description {
         manifest["description"] = json!(description);
     }
     manifest["spec"] = view.spec.clone();
-    Ok(yaml_serde::to_string(&manifest)?)
+    manifest
 }
 
 pub(crate) async fn list(session: &Session, kind: Option<&str>) -> anyhow::Result<ExitCode> {
@@ -153,17 +187,21 @@ pub(crate) async fn diff(session: &Session, asset: &str, from: Option<u32>, to: 
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) async fn alias(
-    session: &Session,
-    asset: &str,
-    alias: &str,
-    to: String,
-    expected: Option<u32>,
-) -> anyhow::Result<ExitCode> {
-    let (kind, name, _) = split(asset)?;
-    let request = wire::MoveAlias { to, expected };
-    let moved: wire::AliasView =
-        session.client.put(&format!("{}/aliases/{}", path(kind, name), segment(alias)), &request).await?;
+pub(crate) async fn alias(session: &Session, given: &Alias) -> anyhow::Result<ExitCode> {
+    let (kind, name, _) = split(&given.asset)?;
+    let path = format!("{}/aliases/{}", path(kind, name), segment(&given.alias));
+    let Some(to) = given.to.clone() else {
+        let expected = given.expected.map(|expected| format!("?expected={expected}")).unwrap_or_default();
+        let removed: wire::RemovedAlias = session.client.delete(&format!("{path}{expected}")).await?;
+        if session.json {
+            output::json(&removed);
+        } else {
+            line(&format!("{kind}/{name}@{} is no more", removed.removed));
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    let request = wire::MoveAlias { to, expected: given.expected };
+    let moved: wire::AliasView = session.client.put(&path, &request).await?;
     if session.json {
         output::json(&moved);
     } else {
@@ -172,53 +210,37 @@ pub(crate) async fn alias(
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) async fn export(session: &Session, dir: &Path, kind: Option<&str>) -> anyhow::Result<ExitCode> {
-    let query = kind.map(|kind| format!("?kind={}", segment(kind))).unwrap_or_default();
-    let assets: Vec<wire::AssetSummary> = session.client.all(&format!("/api/v1/assets{query}")).await?;
-    std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    let mut files = Vec::with_capacity(assets.len());
-    for asset in &assets {
-        let view: wire::AssetView = session.client.get(&path(&asset.kind, &asset.name)).await?;
-        // Kinds and names are plain by construction; a server that says otherwise does not choose our paths.
-        let plain = |text: &str| {
-            text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')) && !text.starts_with('.')
-        };
-        if !plain(&asset.kind) || !plain(&asset.name) {
-            bail!("`{}/{}` cannot be a file name", asset.kind, asset.name);
-        }
-        let file = dir.join(format!("{}.{}.yaml", asset.name, asset.kind));
-        std::fs::write(&file, manifest_yaml(&view)?).with_context(|| format!("cannot write {}", file.display()))?;
-        files.push(file.display().to_string());
-    }
-    if session.json {
-        output::json(&files);
-    } else {
-        files.iter().for_each(|file| line(file));
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-pub(crate) fn schema(kind: Option<&str>, out: Option<&Path>) -> anyhow::Result<ExitCode> {
+pub(crate) fn schema(kind: Option<&str>, out: Option<&Path>, as_json: bool) -> anyhow::Result<ExitCode> {
     let schemas = mainspring_server::schemas();
-    if let Some(dir) = out {
-        std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        for (name, schema) in &schemas {
-            let file = dir.join(format!("{name}.json"));
-            std::fs::write(&file, serde_json::to_string_pretty(schema)?)
-                .with_context(|| format!("cannot write {}", file.display()))?;
-            line(&file.display().to_string());
-        }
-        return Ok(ExitCode::SUCCESS);
-    }
-    match kind {
-        None => schemas.iter().for_each(|(name, _)| line(name)),
-        Some(kind) => match schemas.iter().find(|(name, _)| name == kind) {
-            Some((_, schema)) => output::json(schema),
+    let names: Vec<String> = match (out, kind) {
+        (Some(dir), _) => write_schemas(dir, &schemas)?,
+        (None, None) => schemas.into_iter().map(|(name, _)| name).collect(),
+        (None, Some(kind)) => match schemas.iter().find(|(name, _)| name == kind) {
+            Some((_, schema)) => {
+                output::json(schema);
+                return Ok(ExitCode::SUCCESS);
+            }
             None => bail!(
                 "no schema for `{kind}`{}",
                 mainspring_kernel::text::did_you_mean(kind, schemas.iter().map(|(name, _)| name.as_str()))
             ),
         },
+    };
+    if as_json {
+        output::json(&names);
+    } else {
+        names.iter().for_each(|name| line(name));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn write_schemas(dir: &Path, schemas: &[(String, Value)]) -> anyhow::Result<Vec<String>> {
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let write = |(name, schema): &(String, Value)| {
+        let file = dir.join(format!("{name}.json"));
+        std::fs::write(&file, serde_json::to_string_pretty(schema)?)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        Ok(file.display().to_string())
+    };
+    schemas.iter().map(write).collect()
 }

@@ -1,17 +1,20 @@
 //! `mainspring demo`: the main job on real input, in one command.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::Context;
-use mainspring_client::{Client, HttpTransport};
+use anyhow::{Context, bail};
 use mainspring_config::Config;
 use mainspring_server::{Building, DataLock, open_weights};
 use rust_embed::RustEmbed;
 
-use super::{Session, ask, assets, knowledge, models, serve::until_stopped};
+use super::{
+    Session, ask, assets, knowledge, models,
+    serve::{reachable, until_stopped},
+};
 use crate::{
     args::{Ask, Demo, Global},
-    output::say,
+    connection,
+    output::{line, say},
     specs,
 };
 
@@ -26,17 +29,25 @@ struct Example;
 
 const QUESTION: &str = "Which address does Mainspring listen on, and does it need a key there?";
 
-pub(crate) async fn run(_: &Global, config: Config, demo: Demo) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(global: &Global, mut config: Config, demo: Demo) -> anyhow::Result<ExitCode> {
     say("1/4 models, pinned by digest");
-    let weights = open_weights(&config.models_dir())?;
+    let weights = open_weights(&config)?;
     for name in [&config.models.embed, &config.models.chat] {
-        models::pull(&weights, name, false).await?;
+        let installed = models::pull(&weights, name).await?;
+        if !global.json {
+            line(&format!("{}  {}", installed.name, installed.identity));
+        }
     }
     let folder = unpack(&config)?;
+    // A server that others reach reads only the folders it was given.
+    if !config.server.listen.ip().is_loopback() {
+        config.knowledge.local_roots.push(std::path::absolute(config.data_dir().join("demo"))?);
+    }
     let lock = DataLock::acquire(config.data_dir())
         .with_context(|| format!("cannot use the data directory {}", config.data_dir().display()))?;
     let building = Building::open(config, lock).await?;
     building.repaired().iter().for_each(|text| say(&format!("repaired: {text}")));
+    let client = connection::within(&building, global.project.as_deref())?;
     let (address, listening) = tokio::sync::oneshot::channel();
     let (finished, finish) = tokio::sync::oneshot::channel::<()>();
     let stop = async {
@@ -52,12 +63,13 @@ pub(crate) async fn run(_: &Global, config: Config, demo: Demo) -> anyhow::Resul
         stop,
     );
     let show = async {
-        let bound = listening.await.context("the server did not start")?;
-        let outcome = show(&format!("http://{bound}"), &folder, &demo).await;
+        let url = reachable(listening.await.context("the server did not start")?);
+        let session = Session { client, url: Some(url.clone()), json: global.json };
+        let outcome = show(&session, &folder, &demo).await;
         if demo.once || outcome.is_err() {
             let _ = finished.send(());
         } else {
-            say(&format!("\nthe page is at http://{bound}; any OpenAI client works with http://{bound}/v1 and model=\"manual\""));
+            say(&format!("\nthe page is at {url}; any OpenAI client works with {url}/v1 and model=\"manual\""));
             say("Ctrl-C stops");
             // Dropping the sender would stop the server.
             std::mem::forget(finished);
@@ -70,17 +82,24 @@ pub(crate) async fn run(_: &Global, config: Config, demo: Demo) -> anyhow::Resul
     Ok(ExitCode::SUCCESS)
 }
 
-async fn show(url: &str, folder: &std::path::Path, demo: &Demo) -> anyhow::Result<()> {
-    let client = Client::new(Arc::new(HttpTransport::new(url, None)?));
-    let session = Session { client, url: Some(url.to_owned()), json: false };
+async fn show(session: &Session, folder: &std::path::Path, demo: &Demo) -> anyhow::Result<()> {
     say("2/4 applying examples/manual: a knowledge, a prompt, a chain, an app");
-    let reply = assets::send(&session, specs::read(folder)?, false, Some("demo".to_owned())).await?;
-    assets::show_plan(&session, &reply);
+    let reply = assets::send(session, specs::read(folder)?, "demo").await?;
+    if !session.json {
+        assets::show_plan(session, &reply);
+    }
     say("3/4 ingesting the manual");
-    knowledge::ingest_once(&session, "manual", false).await?;
+    let run = knowledge::bring_up_to_date(session, "manual", &mainspring_wire::IngestRequest::default()).await?;
+    if !session.json {
+        knowledge::tell(session, "manual", &run).await?;
+    }
+    if run.status != "succeeded" {
+        let reason = run.error.and_then(|error| error.detail).unwrap_or(run.status);
+        bail!("the manual could not be ingested: {reason}");
+    }
     let question = demo.question.clone().unwrap_or_else(|| QUESTION.to_owned());
     say(&format!("4/4 asking: {question}\n"));
-    ask::run(&session, &Ask { app: "manual".to_owned(), question, seed: Some(1), max_tokens: None }).await?;
+    ask::run(session, &Ask { app: "manual".to_owned(), question, seed: Some(1), max_tokens: None }).await?;
     Ok(())
 }
 

@@ -4,18 +4,21 @@ use std::process::ExitCode;
 
 use mainspring_wire as wire;
 
-use super::{Session, segment};
+use super::{
+    Session,
+    projects::{held, shown},
+    segment,
+};
 use crate::{
-    args::Keys,
+    args::{Keys, Paging},
     output::{self, dash, line, say, table},
     report::PARTIAL,
 };
 
 pub(crate) async fn keys(session: &Session, command: Keys) -> anyhow::Result<ExitCode> {
     match command {
-        Keys::Create { name, role, labels, no_labels, expires_at } => {
-            let labels = (no_labels || !labels.is_empty()).then_some(wire::LabelsView::Some(labels));
-            let request = wire::NewKey { name, role, labels, expires_at };
+        Keys::Create { name, role, labels, expires_at, member } => {
+            let request = wire::NewKey { name, role, labels: held(labels), expires_at, member };
             let created: wire::CreatedKey = session.client.post("/api/v1/keys", &request).await?;
             show_secret(session, &created);
         }
@@ -53,26 +56,23 @@ async fn list(session: &Session) -> anyhow::Result<()> {
         return Ok(());
     }
     let rows = keys.iter().map(|key| {
-        let labels = match &key.labels {
-            wire::LabelsView::All(_) => "all".to_owned(),
-            wire::LabelsView::Some(labels) => labels.join(" "),
-        };
         let state = if key.revoked_at.is_some() { "revoked" } else { "active" };
         vec![
             key.id.clone(),
             key.name.clone(),
+            dash(key.member.as_deref()),
             key.role.clone(),
-            labels,
+            shown(&key.labels),
             state.to_owned(),
             dash(key.expires_at.as_deref()),
             dash(key.last_used_at.as_deref()),
         ]
     });
-    table(&["id", "name", "role", "labels", "state", "expires", "last used"], rows.collect());
+    table(&["id", "name", "for", "role", "labels", "state", "expires", "last used"], rows.collect());
     Ok(())
 }
 
-pub(crate) async fn audit(session: &Session, verify: bool) -> anyhow::Result<ExitCode> {
+pub(crate) async fn audit(session: &Session, verify: bool, paging: &Paging) -> anyhow::Result<ExitCode> {
     if verify {
         let check: wire::AuditCheck = session.client.post("/api/v1/audit/verify", &serde_json::json!({})).await?;
         if session.json {
@@ -85,7 +85,7 @@ pub(crate) async fn audit(session: &Session, verify: bool) -> anyhow::Result<Exi
         }
         return Ok(if check.intact { ExitCode::SUCCESS } else { ExitCode::from(PARTIAL) });
     }
-    let page: wire::Page<wire::AuditEntry> = session.client.get("/api/v1/audit?limit=50").await?;
+    let page: wire::Page<wire::AuditEntry> = session.page("/api/v1/audit", paging).await?;
     if session.json {
         output::json(&page);
         return Ok(ExitCode::SUCCESS);
@@ -94,5 +94,6 @@ pub(crate) async fn audit(session: &Session, verify: bool) -> anyhow::Result<Exi
         vec![entry.sequence.to_string(), entry.at.clone(), entry.actor.clone(), entry.action.clone(), entry.target.clone()]
     });
     table(&["#", "at", "actor", "action", "target"], rows.collect());
+    output::more(page.next.as_deref());
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,10 @@
 //! `mainspring ingest`, `search` and `forget`.
 
-use std::{collections::BTreeMap, process::ExitCode, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -19,46 +23,123 @@ fn path(knowledge: &str) -> String {
     format!("/api/v1/knowledge/{}", segment(knowledge))
 }
 
+/// How often a watch asks whether something is new; local files are listed in milliseconds.
+const ASK_EVERY: Duration = Duration::from_secs(2);
+
 pub(crate) async fn ingest(session: &Session, ingest: &Ingest) -> anyhow::Result<ExitCode> {
-    loop {
-        let code = ingest_once(session, &ingest.knowledge, ingest.full).await?;
-        if !ingest.watch {
-            return Ok(code);
-        }
+    let request = wire::IngestRequest { full: ingest.full, retry_failed: ingest.retry_failed, ..wire::IngestRequest::default() };
+    let run = bring_up_to_date(session, &ingest.knowledge, &request).await?;
+    match (session.json, ingest.watch) {
+        (true, true) => output::json_line(&run),
+        (true, false) => output::json(&run),
+        (false, _) => tell(session, &ingest.knowledge, &run).await?,
+    }
+    if ingest.watch {
         say("watching; Ctrl-C ends");
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => return Ok(code),
-            // The listing of an unchanged folder costs milliseconds, so looking often is cheap.
-            () = tokio::time::sleep(Duration::from_secs(2)) => {}
+            _ = tokio::signal::ctrl_c() => {}
+            outcome = watch(session, &ingest.knowledge) => outcome?,
+        }
+    }
+    Ok(verdict(&run))
+}
+
+/// Ingests whenever local files changed, and lives through a server that is away. Ends with a refusal that stays.
+async fn watch(session: &Session, knowledge: &str) -> anyhow::Result<()> {
+    let request = wire::IngestRequest { if_changed: true, ..wire::IngestRequest::default() };
+    let mut away = false;
+    loop {
+        tokio::time::sleep(ASK_EVERY).await;
+        match run_if_needed(session, knowledge, &request).await {
+            Ok(run) => {
+                if std::mem::take(&mut away) {
+                    say("it works again");
+                }
+                if let Some(run) = run.filter(did_something) {
+                    tell_shortly(session, &run);
+                }
+            }
+            Err(error) if passes(&error) => {
+                if !std::mem::replace(&mut away, true) {
+                    say(&format!("{}; trying again", printable(&format!("{error:#}"))));
+                }
+            }
+            Err(error) => return Err(error),
         }
     }
 }
 
+/// Whether trying again may help: the server is away, busy or restarting.
+fn passes(error: &anyhow::Error) -> bool {
+    match error.downcast_ref::<ClientFault>() {
+        Some(ClientFault::Refused(refusal)) => refusal.status >= 500 || refusal.status == 429 || refusal.code == BUSY,
+        Some(ClientFault::Unreachable { .. } | ClientFault::Broken { .. }) => true,
+        Some(ClientFault::Unreadable { .. }) | None => false,
+    }
+}
+
+fn did_something(run: &wire::RunView) -> bool {
+    let changed = |report: &wire::IngestReport| report.added + report.changed + report.moved + report.deleted + report.failed > 0;
+    run.status != "succeeded" || run.report.as_ref().is_none_or(changed)
+}
+
+fn tell_shortly(session: &Session, run: &wire::RunView) {
+    match &run.report {
+        _ if session.json => output::json_line(run),
+        Some(report) if run.status == "succeeded" => line(&counts(report)),
+        _ => {
+            let detail = run.error.as_ref().and_then(|error| error.detail.as_deref());
+            say(&format!("{}: {}", run.status, printable(detail.unwrap_or_default())));
+        }
+    }
+}
+
+const BUSY: &str = "knowledge-busy";
+
 /// Starts a run and follows it to its end.
-pub(crate) async fn ingest_once(session: &Session, knowledge: &str, full: bool) -> anyhow::Result<ExitCode> {
-    let request = wire::IngestRequest { wait: false, full };
-    let run = match session.client.post::<wire::IngestStarted>(&format!("{}/ingest", path(knowledge)), &request).await {
+pub(crate) async fn bring_up_to_date(
+    session: &Session,
+    knowledge: &str,
+    request: &wire::IngestRequest,
+) -> anyhow::Result<wire::RunView> {
+    match run_if_needed(session, knowledge, request).await? {
+        Some(run) => Ok(run),
+        None => anyhow::bail!("the server began no run"),
+    }
+}
+
+/// `None`: nothing was new, and that was asked first.
+async fn run_if_needed(
+    session: &Session,
+    knowledge: &str,
+    request: &wire::IngestRequest,
+) -> anyhow::Result<Option<wire::RunView>> {
+    let run = match session.client.post::<wire::IngestStarted>(&format!("{}/ingest", path(knowledge)), request).await {
+        Ok(started) if started.unchanged => return Ok(None),
         Ok(started) => started.run.id,
-        Err(ClientFault::Refused(refusal)) if refusal.code == "knowledge-busy" => {
+        Err(ClientFault::Refused(refusal)) if refusal.code == BUSY => {
             under_way(session, knowledge).await?.ok_or(ClientFault::Refused(refusal))?
         }
         Err(fault) => return Err(fault.into()),
     };
-    let run = follow(session, &run).await?;
-    if session.json {
-        output::json(&run);
-    } else {
-        show_report(&run);
-        if run.report.as_ref().is_some_and(|report| report.skipped > 0) {
-            show_skipped(session, knowledge).await?;
-        }
+    follow(session, &run).await.map(Some)
+}
+
+pub(crate) async fn tell(session: &Session, knowledge: &str, run: &wire::RunView) -> anyhow::Result<()> {
+    show_report(run);
+    if run.report.as_ref().is_some_and(|report| report.skipped > 0) {
+        show_skipped(session, knowledge).await?;
     }
+    Ok(())
+}
+
+fn verdict(run: &wire::RunView) -> ExitCode {
     let failed = run.report.as_ref().is_some_and(|report| report.failed > 0);
-    Ok(match run.status.as_str() {
+    match run.status.as_str() {
         "succeeded" if failed => ExitCode::from(PARTIAL),
         "succeeded" => ExitCode::SUCCESS,
         _ => ExitCode::from(2),
-    })
+    }
 }
 
 /// The ingestion that somebody else began, a server that was killed and started again for one.
@@ -100,7 +181,24 @@ fn show_report(run: &wire::RunView) {
         say(&format!("{}: {}", run.status, printable(&detail.unwrap_or_default())));
         return;
     };
-    line(&format!(
+    line(&counts(report));
+    line(&format!("{} chunks, {} tokens, {} embedded", report.chunks, report.tokens, report.embedded));
+    for failure in &report.failures {
+        line(&printable(&format!("  ✗ {}  {}: {}", placed(report, &failure.source, &failure.uri), failure.code, failure.detail)));
+    }
+    for warning in &report.warnings {
+        line(&printable(&format!("  ! {}  {}: {}", placed(report, &warning.source, &warning.uri), warning.code, warning.detail)));
+    }
+    if report.warnings_left_out > 0 {
+        line(&format!("  ! and {} more warnings; each document shows its own", report.warnings_left_out));
+    }
+    if let Some(error) = run.error.as_ref().and_then(|error| error.detail.as_ref()) {
+        say(&format!("{}: {}", run.status, printable(error)));
+    }
+}
+
+fn counts(report: &wire::IngestReport) -> String {
+    format!(
         "{} added, {} changed, {} moved, {} deleted, {} unchanged, {} skipped, {} failed in {:.1} s",
         report.added,
         report.changed,
@@ -110,13 +208,16 @@ fn show_report(run: &wire::RunView) {
         report.skipped,
         report.failed,
         report.seconds
-    ));
-    line(&format!("{} chunks, {} tokens, {} embedded", report.chunks, report.tokens, report.embedded));
-    for failure in &report.failures {
-        line(&printable(&format!("  ✗ {}  {}: {}", failure.uri, failure.code, failure.detail)));
-    }
-    if let Some(error) = run.error.as_ref().and_then(|error| error.detail.as_ref()) {
-        say(&format!("{}: {}", run.status, printable(error)));
+    )
+}
+
+/// A path alone, where one source is spoken of; with several, the same path may be in each.
+fn placed(report: &wire::IngestReport, source: &str, path: &str) -> String {
+    let all = report.failures.iter().map(|of| &of.source).chain(report.warnings.iter().map(|of| &of.source));
+    match (path.is_empty(), all.collect::<BTreeSet<_>>().len() > 1) {
+        (true, _) => source.to_owned(),
+        (false, true) => format!("{source}: {path}"),
+        (false, false) => path.to_owned(),
     }
 }
 
@@ -181,11 +282,47 @@ pub(crate) async fn search(session: &Session, search: &Search) -> anyhow::Result
         line(&printable(&format!("   {}\n", mainspring_kernel::text::elide(&text, 240))));
     }
     if found.passages.is_empty() {
-        say("nothing relevant");
+        say(&nothing(&found));
+    }
+    if let Some(rest) = left_out(&found) {
+        say(&rest);
     }
     let timings: Vec<String> = found.timings.iter().map(|(stage, millis)| format!("{stage} {millis:.1} ms")).collect();
     say(&format!("{} · {} v{} · {}", found.mode, found.pin.table, found.pin.version, timings.join(", ")));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why there is no passage.
+fn nothing(found: &wire::Retrieved) -> String {
+    if found.left_out.iter().all(|passage| passage.reason != "irrelevant") {
+        return "nothing relevant".to_owned();
+    }
+    match found.evidence {
+        Some(wire::Evidence { similarity: Some(nearest), .. }) => {
+            format!("nothing relevant: nearest {nearest:.2}, below the threshold {:.2}", found.threshold)
+        }
+        Some(wire::Evidence { similarity: None, coverage }) => {
+            format!("nothing relevant: the best holds {:.0} % of the question's words", coverage * 100.0)
+        }
+        None => "nothing relevant".to_owned(),
+    }
+}
+
+/// How many were found and not given, by reason.
+fn left_out(found: &wire::Retrieved) -> Option<String> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for passage in &found.left_out {
+        *counts.entry(passage.reason.as_str()).or_default() += 1;
+    }
+    let words = |reason: &str| match reason {
+        "copy" => "say what a better one says",
+        "score" => "score below the spec's min_score",
+        "room" => "did not fit",
+        "irrelevant" => "are not relevant enough",
+        _ => "were left out",
+    };
+    let told: Vec<String> = counts.iter().map(|(reason, count)| format!("{count} {}", words(reason))).collect();
+    (!told.is_empty()).then(|| format!("found, and not given: {}", told.join(", ")))
 }
 
 pub(crate) async fn forget(session: &Session, forget: Forget) -> anyhow::Result<ExitCode> {

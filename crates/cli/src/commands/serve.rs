@@ -1,6 +1,9 @@
 //! `mainspring serve`.
 
-use std::process::ExitCode;
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    process::ExitCode,
+};
 
 use anyhow::Context;
 use mainspring_config::Config;
@@ -22,13 +25,26 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     building
         .serve(
             move |address| {
-                say(&format!("mainspring {} serves http://{address}", env!("CARGO_PKG_VERSION")));
+                say(&format!("mainspring {} serves {}", env!("CARGO_PKG_VERSION"), reachable(address)));
+                if address.ip().is_unspecified() {
+                    say(&format!("and whoever reaches this machine at port {}", address.port()));
+                }
                 say(&format!("data in {data}; Ctrl-C stops"));
             },
             until_stopped(),
         )
         .await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where a browser on this machine can look.
+pub(crate) fn reachable(address: SocketAddr) -> String {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, address.port()))
 }
 
 /// Ctrl-C or a polite kill.

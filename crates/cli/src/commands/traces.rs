@@ -1,26 +1,25 @@
-//! `mainspring traces` and `mainspring replay`.
+//! `mainspring traces`.
 
-use std::{collections::BTreeMap, process::ExitCode};
+use std::process::ExitCode;
 
-use anyhow::Context;
 use mainspring_wire as wire;
 
 use super::{Session, segment};
 use crate::{
-    args::Replay,
-    output::{self, dash, line, printable, say, table},
+    args::Paging,
+    output::{self, dash, line, printable, table},
 };
 
-pub(crate) async fn run(session: &Session, trace: Option<&str>, app: Option<&str>, limit: usize) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(session: &Session, trace: Option<&str>, app: Option<&str>, paging: &Paging) -> anyhow::Result<ExitCode> {
     match trace {
         Some(trace) => show(session, trace).await,
-        None => list(session, app, limit).await,
+        None => list(session, app, paging).await,
     }
 }
 
-async fn list(session: &Session, app: Option<&str>, limit: usize) -> anyhow::Result<ExitCode> {
-    let app = app.map(|app| format!("&app={}", segment(app))).unwrap_or_default();
-    let page: wire::Page<wire::TraceSummary> = session.client.get(&format!("/api/v1/traces?limit={limit}{app}")).await?;
+async fn list(session: &Session, app: Option<&str>, paging: &Paging) -> anyhow::Result<ExitCode> {
+    let app = app.map(|app| format!("?app={}", segment(app))).unwrap_or_default();
+    let page: wire::Page<wire::TraceSummary> = session.page(&format!("/api/v1/traces{app}"), paging).await?;
     if session.json {
         output::json(&page);
         return Ok(ExitCode::SUCCESS);
@@ -36,6 +35,7 @@ async fn list(session: &Session, app: Option<&str>, limit: usize) -> anyhow::Res
         ]
     });
     table(&["trace", "start", "name", "took", "status", "tokens"], rows.collect());
+    output::more(page.next.as_deref());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -62,35 +62,4 @@ fn show_span(view: &wire::TraceView, span: &wire::SpanView, depth: usize) {
     for child in view.spans.iter().filter(|child| child.parent.as_ref() == Some(&span.span)) {
         show_span(view, child, depth + 1);
     }
-}
-
-pub(crate) async fn replay(session: &Session, replay: &Replay) -> anyhow::Result<ExitCode> {
-    let with: BTreeMap<String, String> = replay
-        .with
-        .iter()
-        .map(|swap| swap.split_once('=').map(|(kind, reference)| (kind.to_owned(), reference.to_owned())))
-        .collect::<Option<_>>()
-        .context("write a swap as KIND=REF, such as prompt=answer@candidate")?;
-    let request = wire::ReplayRequest { with };
-    let result: wire::Replay =
-        session.client.post(&format!("/api/v1/traces/{}/replay", segment(&replay.trace)), &request).await?;
-    if session.json {
-        output::json(&result);
-        return Ok(ExitCode::SUCCESS);
-    }
-    for version in result.versions.iter().filter(|version| version.original != version.replayed) {
-        say(&format!("  {}: {} → {}", version.what, dash(version.original.as_deref()), dash(version.replayed.as_deref())));
-    }
-    for note in &result.notes {
-        say(&format!("  {}", printable(note)));
-    }
-    if result.same {
-        line("same answer");
-        line(&printable(&result.replayed));
-    } else {
-        line("different answer");
-        line(&format!("- {}", printable(&result.original)));
-        line(&format!("+ {}", printable(&result.replayed)));
-    }
-    Ok(ExitCode::SUCCESS)
 }

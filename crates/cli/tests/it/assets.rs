@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::running::{command, refused, run};
+use crate::running::{Server, command, refused, run};
 
 fn spec(kind: &str, name: &str, spec: &str) -> String {
     format!("apiVersion: mainspring/v1\nkind: {kind}\nname: {name}\nspec:\n{spec}")
@@ -79,9 +79,111 @@ fn one_bad_spec_keeps_all_of_them_out_and_names_the_nearest_field() {
     write(specs.path(), "b.yaml", &spec("promt", "other", "  messages: []\n"));
     let error = refused(data.path(), &["apply", &folder]);
     assert!(error["error"].as_str().unwrap().contains("did you mean `prompt`"), "{error}");
+    write(
+        specs.path(),
+        "b.yaml",
+        &spec("chain", "other", "  steps:\n    - prompt: {use: greting}\n    - model: {name: smollm2-135m-instruct}\n"),
+    );
+    let error = refused(data.path(), &["apply", &folder]);
+    assert!(error["error"].as_str().unwrap().contains("did you mean `greeting`"), "{error}");
+    assert_eq!(run(data.path(), &["list"]), json!([]));
 
     std::fs::write(specs.path().join("b.yaml"), [0xff, 0xfe, 0x00]).unwrap();
     let output = command(data.path()).args(["apply", &folder]).output().unwrap();
     assert!(String::from_utf8_lossy(&output.stderr).contains("b.yaml"), "{output:?}");
     assert_eq!(run(data.path(), &["list"]), json!([]));
+}
+
+#[test]
+fn of_two_processes_that_move_an_alias_one_wins() {
+    let (data, specs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let data = data.path();
+    let _server = Server::start(data, "127.0.0.1");
+    for words in ["One.", "Two.", "Three."] {
+        run(data, &["apply", &write(specs.path(), "greeting.yaml", &prompt(words))]);
+    }
+    run(data, &["alias", "prompt/greeting", "production", "v1"]);
+    for _ in 0..4 {
+        let now = run(data, &["get", "prompt/greeting@production"])["version"].as_u64().unwrap();
+        let others: Vec<u64> = (1..=3).filter(|other| *other != now).collect();
+        let racing: Vec<_> = others
+            .iter()
+            .map(|to| {
+                let (to, now) = (format!("v{to}"), now.to_string());
+                let args = ["alias", "prompt/greeting", "production", &to, "--expect", &now, "--json"];
+                command(data).args(args).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().unwrap()
+            })
+            .collect();
+        let ended: Vec<_> = racing.into_iter().map(|process| process.wait_with_output().unwrap()).collect();
+        let won: Vec<u64> = others.iter().zip(&ended).filter(|(_, output)| output.status.success()).map(|(to, _)| *to).collect();
+        let lost = ended.iter().find(|output| !output.status.success()).unwrap();
+        let lost: serde_json::Value = serde_json::from_slice(&lost.stdout).unwrap();
+        assert_eq!((won.len(), &lost["code"]), (1, &json!("registry-alias-moved")), "{lost}");
+        assert_eq!(run(data, &["get", "prompt/greeting@production"])["version"], json!(won[0]));
+    }
+}
+
+#[test]
+fn an_export_makes_the_same_assets_in_an_empty_server() {
+    let (data, specs, empty, out) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (data, empty) = (data.path(), empty.path());
+    std::fs::create_dir(out.path().join("docs")).unwrap();
+    let export = out.path().join("export").display().to_string();
+    // The chain names the prompt by an alias that the same apply sets.
+    let named = prompt("One.").replace("spec:", "aliases: [stable, production]\nspec:");
+    write(specs.path(), "greeting.yaml", &named);
+    let steps = "  steps:\n    - prompt: {use: greeting@production}\n    - model: {name: smollm2-135m-instruct}\n";
+    write(specs.path(), "chain.yaml", &spec("chain", "answer", steps));
+    let folder = format!("  sources: [{{type: folder, path: {}}}]\n", out.path().join("docs").display());
+    write(specs.path(), "notes.yaml", &spec("knowledge", "notes", &folder));
+    let reply = run(data, &["apply", &specs.path().display().to_string()]);
+    let planned = reply["changes"].as_array().unwrap().iter().find(|change| change["kind"] == "prompt").unwrap();
+    assert_eq!(planned["aliases"], json!([{"alias": "production", "to": 1}, {"alias": "stable", "to": 1}]));
+
+    run(data, &["export", &export]);
+    let written = std::fs::read_to_string(Path::new(&export).join("notes.knowledge.yaml")).unwrap();
+    assert!(written.contains("path: ../docs"), "a folder beside the export moves along with it: {written}");
+    run(empty, &["apply", &export]);
+    let known = |data: &Path| -> Vec<_> {
+        let listed = run(data, &["list"]);
+        let plain = |asset: &serde_json::Value| {
+            let aliases = asset["aliases"].as_array().unwrap().iter();
+            let aliases: Vec<_> = aliases.map(|alias| (alias["alias"].clone(), alias["version"].clone())).collect();
+            (asset["kind"].clone(), asset["name"].clone(), asset["digest"].clone(), aliases)
+        };
+        listed.as_array().unwrap().iter().map(plain).collect()
+    };
+    assert_eq!((known(data).len(), known(data)), (3, known(empty)));
+
+    // An alias at an older version is said, and written by its own name.
+    write(specs.path(), "greeting.yaml", &named.replace("One.", "Two.").replace("stable, production", "stable"));
+    run(data, &["apply", &specs.path().display().to_string()]);
+    let older = out.path().join("older").display().to_string();
+    let output = command(data).args(["export", &export]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("prompt/greeting@production names v1") && said.contains("--at production"), "{said}");
+    assert_eq!(run(data, &["export", &older, "--at", "production"]).as_array().unwrap().len(), 1);
+    let again = tempfile::tempdir().unwrap();
+    for folder in [&older, &export] {
+        run(again.path(), &["apply", folder]);
+    }
+    assert_eq!(known(again.path()), known(data));
+}
+
+#[test]
+fn a_plan_is_shown_before_it_is_applied() {
+    let (data, specs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = write(specs.path(), "greeting.yaml", &prompt("Say hello."));
+    let told = |args: &[&str]| {
+        let output = command(data.path()).args(args).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (plan, said) = told(&["apply", &file, "--dry-run"]);
+    assert!(said.contains("nothing was written"), "{said}");
+    let (shown, said) = told(&["apply", &file]);
+    assert_eq!((shown, said.trim()), (plan, "1 changed"));
+    let (shown, said) = told(&["apply", &file]);
+    assert_eq!((shown.trim(), said.trim()), ("= prompt/greeting v1  unchanged", "nothing to change"));
 }

@@ -1,0 +1,82 @@
+//! `mainspring documents` and `mainspring runs`.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use mainspring_wire as wire;
+
+use super::{Session, segment};
+use crate::{
+    args::{Documents, Paging},
+    output::{self, dash, table},
+};
+
+pub(crate) async fn list(session: &Session, documents: &Documents) -> anyhow::Result<ExitCode> {
+    let Documents { knowledge, status, source, find, paging } = documents;
+    let asked = [("status", status), ("source", source), ("q", find)];
+    let query: Vec<String> =
+        asked.iter().filter_map(|(name, value)| value.as_ref().map(|value| format!("{name}={}", segment(value)))).collect();
+    let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
+    let path = format!("/api/v1/knowledge/{}/documents{query}", segment(knowledge));
+    let page: wire::Page<wire::DocumentView> = session.page(&path, paging).await?;
+    if session.json {
+        output::json(&page);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows = page.items.iter().map(|document| {
+        let status = match &document.reason {
+            Some(reason) => format!("{}: {reason}", document.status),
+            None => document.status.clone(),
+        };
+        vec![document.uri.clone(), document.title.clone(), status, document.chunks.to_string(), document.labels.join(" ")]
+    });
+    table(&["document", "title", "status", "chunks", "labels"], rows.collect());
+    output::more(page.next.as_deref());
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn runs(session: &Session, knowledge: Option<&str>, paging: &Paging) -> anyhow::Result<ExitCode> {
+    let page = match knowledge {
+        Some(knowledge) => session.page(&path(knowledge), paging).await?,
+        None => newest(session, paging).await?,
+    };
+    if session.json {
+        output::json(&page);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows = page.items.iter().map(|run: &wire::RunView| {
+        let outcome = match (&run.report, &run.error) {
+            (_, Some(error)) => error.detail.clone().or_else(|| error.code.clone()).unwrap_or_default(),
+            (Some(report), None) => format!(
+                "{} added, {} changed, {} deleted, {} failed",
+                report.added, report.changed, report.deleted, report.failed
+            ),
+            (None, None) => String::new(),
+        };
+        let started = run.started_at.as_deref().or(run.created_at.as_deref());
+        vec![run.id.clone(), dash(run.knowledge.as_deref()), dash(started), run.status.clone(), outcome]
+    });
+    table(&["run", "knowledge", "started", "status", "outcome"], rows.collect());
+    output::more(page.next.as_deref());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn path(knowledge: &str) -> String {
+    format!("/api/v1/knowledge/{}/runs", segment(knowledge))
+}
+
+/// The newest runs of every knowledge. Each has a list of its own, so there is no cursor over all of them.
+async fn newest(session: &Session, paging: &Paging) -> anyhow::Result<wire::Page<wire::RunView>> {
+    if paging.cursor.is_some() {
+        bail!("a cursor is of one list: say of which knowledge");
+    }
+    let every: Vec<wire::KnowledgeSummary> = session.client.all("/api/v1/knowledge").await?;
+    let mut items: Vec<wire::RunView> = Vec::new();
+    for knowledge in every {
+        items.extend(session.page::<wire::RunView>(&path(&knowledge.name), paging).await?.items);
+    }
+    // Ids begin with the time they were made at.
+    items.sort_by(|a, b| b.id.cmp(&a.id));
+    items.truncate(paging.limit as usize);
+    Ok(wire::Page { items, next: None })
+}

@@ -1,0 +1,108 @@
+//! As JSON, a command prints one value; a list says what it is and where it goes on.
+
+use serde_json::{Value, json};
+
+use crate::running::{Server, apply_all, run};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// All of it.
+    Whole,
+    /// `{items, next}`, by `--limit` and `--cursor`.
+    Paged,
+}
+
+/// Every verb that lists.
+const LISTS: &[(&[&str], Shape)] = &[
+    (&["list"], Shape::Whole),
+    (&["list", "prompt"], Shape::Whole),
+    (&["history", "prompt/greeting"], Shape::Whole),
+    (&["schema"], Shape::Whole),
+    (&["projects", "list"], Shape::Whole),
+    (&["members", "list"], Shape::Whole),
+    (&["keys", "list"], Shape::Whole),
+    (&["models", "list"], Shape::Whole),
+    (&["config", "show"], Shape::Whole),
+    (&["audit"], Shape::Paged),
+    (&["traces"], Shape::Paged),
+    (&["documents", "notes"], Shape::Paged),
+    (&["runs", "notes"], Shape::Paged),
+];
+
+fn asset(kind: &str, name: &str, spec: &Value) -> Value {
+    json!({"apiVersion": "mainspring/v1", "kind": kind, "name": name, "spec": spec})
+}
+
+/// A page at a time, from the first to the last.
+fn paged(data: &std::path::Path, verb: &[&str], limit: &str) -> Vec<Value> {
+    let mut items = Vec::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let mut args = [verb, &["--limit", limit]].concat();
+        args.extend(cursor.as_deref().into_iter().flat_map(|cursor| ["--cursor", cursor]));
+        let page = run(data, &args);
+        items.extend(page["items"].as_array().unwrap().iter().cloned());
+        cursor = page["next"].as_str().map(str::to_owned);
+        if cursor.is_none() {
+            return items;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_list_is_one_json_value_and_goes_on_where_it_ended() {
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let data = data.path();
+    let _server = Server::start(data, "127.0.0.1");
+    for name in ["gate", "fence", "shed"] {
+        std::fs::write(
+            folder.path().join(format!("{name}.md")),
+            format!("# The {name}\n\nThe {name} is painted every spring.\n"),
+        )
+        .unwrap();
+    }
+    let sources = json!({"sources": [{"type": "folder", "path": folder.path()}]});
+    for words in ["Say hello.", "Say hello, briefly."] {
+        let spec = json!({"messages": [{"role": "user", "content": words}]});
+        apply_all(data, &[asset("prompt", "greeting", &spec), asset("knowledge", "notes", &sources)]);
+    }
+    for _ in 0..2 {
+        run(data, &["ingest", "notes", "--full"]);
+        run(data, &["search", "notes", "the gate"]);
+    }
+    run(data, &["keys", "create", "ci"]);
+    for (verb, shape) in LISTS {
+        let list = run(data, verb);
+        let items = match shape {
+            Shape::Whole => list.as_array(),
+            Shape::Paged => list["items"].as_array(),
+        };
+        let items = items.unwrap_or_else(|| panic!("{verb:?}: {list}"));
+        assert!(!items.is_empty(), "{verb:?}: {list}");
+        if *shape == Shape::Paged {
+            // Reading a list leaves no trace and no entry, so it is the same list still.
+            assert_eq!(paged(data, verb, "1"), *items, "{verb:?}");
+            assert_eq!(paged(data, verb, "600"), *items, "{verb:?}: more than the server gives at once");
+        }
+    }
+    assert_eq!(run(data, &["runs"])["items"], run(data, &["runs", "notes"])["items"]);
+    assert_eq!(run(data, &["documents", "notes", "--find", "gate"])["items"].as_array().unwrap().len(), 1);
+    assert_eq!(run(data, &["documents", "notes", "--status", "failed"])["items"], json!([]));
+}
+
+#[test]
+fn every_command_that_writes_answers_with_one_json_value() {
+    let (data, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let data = data.path();
+    let spec = json!({"messages": [{"role": "user", "content": "Say hello."}]});
+    assert_eq!(apply_all(data, &[asset("prompt", "greeting", &spec)])["applied"], json!(true));
+    let alias = ["alias", "prompt/greeting", "production"];
+    assert_eq!(run(data, &[&alias[..], &["v1"]].concat())["version"], json!(1));
+    assert_eq!(run(data, &[&alias[..], &["--remove", "--expect", "1"]].concat())["removed"], json!("production"));
+    let files = run(data, &["schema", "--out", &out.path().display().to_string()]);
+    let written = std::fs::read_dir(out.path()).unwrap().count();
+    assert!(files.as_array().unwrap().len() == written && written >= 4, "{files}");
+    assert_eq!(run(data, &["schema"]).as_array().unwrap().len(), written);
+    assert_eq!(run(data, &["schema", "prompt"])["title"], json!("prompt"));
+    assert!(run(data, &["doctor"]).is_array());
+}
