@@ -25,7 +25,10 @@ async fn a_file_that_fails_does_not_stop_the_next() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_child_that_takes_too_long_is_killed_and_replaced() {
-    let pool = pool(Limits { wall: Duration::ZERO, ..Limits::default() });
+    // A program that takes orders and never answers; a real child may answer before any time is up.
+    let limits = Limits { wall: Duration::from_millis(50), ..Limits::default() };
+    let config = ParserConfig { program: "/bin/sleep".into(), args: vec!["600".into()], workers: 1, limits };
+    let pool = ParserPool::start(config);
     assert_eq!(pool.parse(request("x.md", "# Hello")).await, Err(ParseFault::TimedOut { seconds: 0 }));
     assert_eq!(pool.parse(request("x.md", "# Hello")).await, Err(ParseFault::TimedOut { seconds: 0 }));
 }
