@@ -3,6 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use mainspring_client::{Client, HttpTransport};
+use mainspring_testservers::postgres::Postgres;
 use mainspring_wire as wire;
 use serde_json::{Value, json};
 
@@ -24,7 +25,7 @@ fn client(server: &Server) -> Client {
 }
 
 async fn ingest(client: &Client, wait: bool) -> wire::RunView {
-    let request = wire::IngestRequest { wait, full: false };
+    let request = wire::IngestRequest { wait, ..wire::IngestRequest::default() };
     let started: wire::IngestStarted = client.post("/api/v1/knowledge/notes/ingest", &request).await.unwrap();
     started.run
 }
@@ -84,6 +85,72 @@ async fn an_ingestion_killed_in_the_middle_loses_nothing_and_doubles_nothing() {
     let request = json!({"query": "Document 27 says in part 3 that number 2703 is its own", "limit": 3});
     let found: wire::Retrieved = client.post("/api/v1/knowledge/notes/search", &request).await.unwrap();
     assert!(found.passages[0].text.contains("2703"), "{:?}", found.passages[0]);
+}
+
+async fn runs(server: &Server) -> Vec<wire::RunView> {
+    let runs: wire::Page<wire::RunView> = client(server).get("/api/v1/knowledge/notes/runs").await.unwrap();
+    runs.items
+}
+
+/// Begins an ingestion and waits until it has taken in some documents and not yet all.
+async fn halfway(server: &Server) {
+    let run = ingest(&client(server), false).await.id;
+    until("the first documents", async || {
+        let view: wire::RunView = client(server).get(&format!("/api/v1/runs/{run}")).await.unwrap();
+        assert_eq!(view.status, "running", "it ended too soon to be broken off: {view:?}");
+        view.progress.is_some_and(|progress| progress.documents_done > 0)
+    })
+    .await;
+}
+
+/// The run that was broken off is closed, and another one has done the rest.
+async fn done_by_itself(server: &Server, code: &str) {
+    let first = async || runs(server).await.pop().unwrap();
+    until("the run that was broken off to be closed", async || first().await.status != "running").await;
+    assert_eq!(first().await.error.unwrap().code.as_deref(), Some(code));
+    until("the rest", async || runs(server).await[0].status == "succeeded").await;
+    let detail: wire::KnowledgeDetail = client(server).get("/api/v1/knowledge/notes").await.unwrap();
+    assert_eq!(detail.summary.documents, DOCUMENTS as u64);
+    let again = ingest(&client(server), true).await.report.unwrap();
+    assert_eq!((again.unchanged, again.embedded, again.added), (DOCUMENTS as u64, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_between_the_kill_and_the_next_start_does_not_lose_the_ingestion() {
+    let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    documents(folder.path());
+    apply(data.path(), folder.path());
+    let server = Server::start(data.path(), "127.0.0.1");
+    halfway(&server).await;
+    server.kill();
+    run(data.path(), &["list"]);
+    done_by_itself(&Server::start(data.path(), "127.0.0.1"), "interrupted").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ingestion_stopped_with_the_server_goes_on_with_the_next_start() {
+    let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    documents(folder.path());
+    apply(data.path(), folder.path());
+    let server = Server::start(data.path(), "127.0.0.1");
+    halfway(&server).await;
+    assert!(server.terminate().success());
+    done_by_itself(&Server::start(data.path(), "127.0.0.1"), "knowledge-stopped").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ingestion_killed_on_postgres_goes_on_although_the_server_is_back_before_its_lease_ends() {
+    let postgres = tokio::task::spawn_blocking(|| Postgres::start().unwrap()).await.unwrap();
+    let catalog = postgres.new_database().unwrap();
+    let settings = [("MAINSPRING_CATALOG", catalog.as_str())];
+    let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    documents(folder.path());
+    let server = Server::start_with(data.path(), &["serve"], &settings);
+    apply(data.path(), folder.path());
+    halfway(&server).await;
+    server.kill();
+    let server = Server::start_with(data.path(), &["serve"], &settings);
+    done_by_itself(&server, "interrupted").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

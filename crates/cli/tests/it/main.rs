@@ -8,5 +8,6 @@ mod full;
 mod killed;
 mod outages;
 mod running;
+mod schedules;
 mod sharing;
 mod torn;
