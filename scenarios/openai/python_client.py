@@ -8,7 +8,8 @@ import struct
 import openai
 from openai import OpenAI
 
-client = OpenAI(base_url=os.environ["MAINSPRING_URL"] + "/v1", api_key="unused", max_retries=0)
+ROOT = os.environ["MAINSPRING_URL"]
+client = OpenAI(base_url=ROOT + "/v1", api_key="unused", max_retries=0)
 CHAT = "smollm2-135m-instruct"
 passed = 0
 
@@ -47,7 +48,8 @@ def grounded_answer():
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens > 0
     assert extra["sources"] and len(extra["trace_id"]) == 32
     numbers = {source["number"] for source in extra["sources"]}
-    assert all(citation["source"] in numbers for citation in extra["citations"])
+    assert extra["citations"], answer
+    assert {citation["source"] for citation in extra["citations"]} <= numbers, extra["citations"]
     assert len(message.annotations) == len(extra["citations"])
     for annotation in message.annotations:
         cited = annotation.url_citation
@@ -64,6 +66,21 @@ def abstains():
     assert answer.model_extra["mainspring"]["abstained"] is True, answer
     assert answer.choices[0].message.content == "The manual does not say anything about that."
     assert answer.usage.total_tokens == 0
+
+
+@scenario
+def abstains_as_a_refusal():
+    """under a JSON format an app that does not know refuses, whole and streamed"""
+    request = dict(
+        model="manual",
+        messages=[{"role": "user", "content": "Who won the 1974 football world cup final in Munich?"}],
+        response_format={"type": "json_object"},
+    )
+    message = client.chat.completions.create(**request).choices[0].message
+    assert message.content is None and message.refusal == "The manual does not say anything about that.", message
+    deltas = [choice.delta for chunk in client.chat.completions.create(**request, stream=True) for choice in chunk.choices]
+    assert "".join(delta.refusal or "" for delta in deltas) == message.refusal
+    assert not any(delta.content for delta in deltas), deltas
 
 
 @scenario
@@ -102,10 +119,11 @@ def seeds():
 @scenario
 def stops():
     """a stop sequence ends the answer and is not part of it"""
-    answer = client.chat.completions.create(
-        model=CHAT, messages=[{"role": "user", "content": "Count from one to ten in words, separated by commas."}], stop=[","], temperature=0, max_tokens=64
-    )
-    assert "," not in answer.choices[0].message.content
+    request = dict(model=CHAT, messages=[{"role": "user", "content": "Count from 1 to 10."}], temperature=0, max_tokens=64)
+    free = client.chat.completions.create(**request).choices[0].message.content
+    stopped = client.chat.completions.create(**request, stop=["3"]).choices[0]
+    assert "3" in free and stopped.message.content == free.split("3")[0], (free, stopped)
+    assert stopped.finish_reason == "stop"
     length = client.chat.completions.create(model=CHAT, messages=[{"role": "user", "content": "Tell me a long story."}], max_tokens=5)
     assert length.choices[0].finish_reason == "length" and length.usage.completion_tokens == 5
 
@@ -166,6 +184,59 @@ def completions():
     assert streamed == whole.choices[0].text
 
 
+def joined(stream):
+    """The texts of a stream's choices, why each ended, and what was used."""
+    texts, ends, usage = {}, {}, None
+    for chunk in stream:
+        usage = chunk.usage or usage
+        for choice in chunk.choices:
+            texts[choice.index] = texts.get(choice.index, "") + choice.text
+            ends[choice.index] = choice.finish_reason or ends.get(choice.index)
+    return texts, ends, usage
+
+
+@scenario
+def several_completions():
+    """several prompts and alternatives are the same whole and streamed, with usage, for a model and for an app"""
+    for model, prompts in ((CHAT, ["The sky is", "Two and two are"]), ("manual", ["What is an alias?", "What is a chunk?"])):
+        request = dict(model=model, prompt=prompts, n=2, max_tokens=5, temperature=0, seed=1, echo=True, user="tester")
+        whole = client.completions.create(**request)
+        assert [choice.index for choice in whole.choices] == [0, 1, 2, 3]
+        for choice in whole.choices:
+            assert choice.text.startswith(prompts[choice.index // 2]), choice
+        texts, ends, usage = joined(client.completions.create(**request, stream=True, stream_options={"include_usage": True}))
+        assert texts == {choice.index: choice.text for choice in whole.choices}
+        assert ends == {choice.index: choice.finish_reason for choice in whole.choices}
+        assert usage.completion_tokens == whole.usage.completion_tokens > 0
+        assert usage.prompt_tokens == whole.usage.prompt_tokens > 0
+        # Every answer is a trace of its own.
+        traces = [choice.model_extra["mainspring"]["trace_id"] for choice in whole.choices]
+        assert len(set(traces)) == (4 if model == CHAT else 2), traces
+
+
+@scenario
+def completion_logprobs():
+    """log probabilities of a completion have the older shape, for a model and through an app"""
+    for model, prompt in ((CHAT, "The capital of France is"), ("manual", "What is an alias?")):
+        request = dict(model=model, prompt=prompt, logprobs=2, max_tokens=4, temperature=0)
+        choice = client.completions.create(**request).choices[0]
+        assert "".join(choice.logprobs.tokens) == choice.text and len(choice.logprobs.top_logprobs[0]) == 2, choice
+        chunks = [chunk.choices[0] for chunk in client.completions.create(**request, stream=True) if chunk.choices]
+        offsets = [offset for chunk in chunks if chunk.logprobs for offset in chunk.logprobs.text_offset]
+        assert offsets == choice.logprobs.text_offset, (offsets, choice.logprobs.text_offset)
+
+
+@scenario
+def replayed():
+    """each of several prompts can be replayed by itself"""
+    answer = client.completions.create(model="manual", prompt=["What is an alias?", "What is a chunk?"], max_tokens=5)
+    for choice in answer.choices:
+        trace = choice.model_extra["mainspring"]["trace_id"]
+        replay = client.with_options(timeout=240).post(f"{ROOT}/api/v1/traces/{trace}/replay", body={}, cast_to=object)
+        assert replay["same"] and replay["original"] == choice.text, (replay, choice)
+        assert replay["sources"]["gone"] == replay["sources"]["new"] == [], replay
+
+
 @scenario
 def embeddings():
     """embeddings as floats and as base64 are the same unit vectors"""
@@ -200,6 +271,12 @@ def errors():
     assert error.param == "temperature"
     refused(openai.BadRequestError, "openai-unsupported-parameter", lambda: chat(model=CHAT, messages=hello, logit_bias={"5": 1}))
     refused(openai.BadRequestError, "openai-unsupported-parameter", lambda: chat(model=CHAT, messages=hello, tools=[{"type": "function", "function": {"name": "f"}}]))
+    refused(openai.BadRequestError, "openai-unsupported-parameter", lambda: chat(model=CHAT, messages=hello, reasoning_effort="low"))
+    refused(openai.BadRequestError, "openai-unsupported-parameter", lambda: chat(model=CHAT, messages=hello, extra_body={"top_k": 4}))
+    assert refused(openai.BadRequestError, "openai-invalid-parameter", lambda: chat(model=CHAT, messages=hello, extra_body={"temprature": 0})).param == "temprature"
+    refused(openai.BadRequestError, "openai-unsupported-parameter", lambda: client.completions.create(model=CHAT, prompt="x", echo=True, logprobs=1))
+    refused(openai.BadRequestError, "openai-unsupported-parameter", lambda: client.completions.create(model="manual", prompt="x", suffix="y"))
+    assert chat(model=CHAT, messages=hello, max_tokens=2, store=True, metadata={"a": "b"}, service_tier="auto").choices
     refused(openai.BadRequestError, "context_length_exceeded", lambda: chat(model=CHAT, messages=[{"role": "user", "content": "word " * 9000}]))
     refused(openai.BadRequestError, "openai-invalid-parameter", lambda: client.embeddings.create(model="all-minilm-l6-v2", input="x", dimensions=12))
 
