@@ -79,7 +79,7 @@ test("all pages follow the project that is chosen", async ({ page, request }) =>
   const name = await project(request);
   const { knowledge } = await subject(request);
   await page.goto("/knowledge");
-  await expect(page.getByRole("link", { name: knowledge }).first()).toBeVisible();
+  await expect(page.getByRole("gridcell", { name: knowledge }).first()).toBeVisible();
   await page.locator(".sidebar").getByRole("combobox", { name: "Project" }).selectOption(name);
   await expect(page).toHaveURL((url) => url.pathname === "/");
   await expect(page.getByText("Nothing here yet", { exact: false })).toBeVisible();
