@@ -1,13 +1,22 @@
 //! The real binary, from outside.
 
 mod access;
+mod asking;
 mod assets;
 mod crash;
 mod dev;
+mod doctor;
 mod full;
 mod killed;
+mod lists;
+mod models;
 mod outages;
+mod projects;
+mod refusals;
 mod running;
 mod schedules;
 mod sharing;
+mod swapping;
+mod tiny;
 mod torn;
+mod watching;
