@@ -1,6 +1,8 @@
 //! From rooms' types to wire types, written out so that a new field is a decision.
 
-use mainspring_knowledge::{Document, DocumentStatus, IngestRun, Progress, Report, RunState, Stage};
+use mainspring_knowledge::{
+    Document, DocumentStatus, Evidence, Failure, IngestRun, LeftOut, Origin, Progress, Report, RunState, Stage, Warning,
+};
 use mainspring_llm::{HitScores, Passage, Retrieved, SearchMode, TablePin};
 use mainspring_wire as wire;
 
@@ -59,7 +61,8 @@ fn passage(passage: Passage) -> wire::Passage {
     }
 }
 
-pub(crate) fn retrieved(found: Retrieved) -> wire::Retrieved {
+pub(crate) fn answer(answer: mainspring_knowledge::Answer) -> wire::Retrieved {
+    let mainspring_knowledge::Answer { retrieved: found, evidence, threshold, left_out: rest } = answer;
     let Retrieved { passages, mode: how, reranked, pin: table, knowledge, knowledge_digest, embedder, timings, best_similarity } =
         found;
     wire::Retrieved {
@@ -72,7 +75,26 @@ pub(crate) fn retrieved(found: Retrieved) -> wire::Retrieved {
         embedder,
         timings,
         best_similarity,
+        evidence: Some(self::evidence(evidence)),
+        threshold,
+        left_out: rest.into_iter().map(left_out).collect(),
     }
+}
+
+const fn evidence(evidence: Evidence) -> wire::Evidence {
+    let Evidence { similarity, coverage } = evidence;
+    wire::Evidence { similarity, coverage }
+}
+
+fn left_out((passage, why): (Passage, LeftOut)) -> wire::LeftOut {
+    let reason = match why {
+        LeftOut::Copy => "copy",
+        LeftOut::Score => "score",
+        LeftOut::Room => "room",
+        LeftOut::Irrelevant => "irrelevant",
+    };
+    let Passage { chunk, document, title, scores: hit, .. } = passage;
+    wire::LeftOut { chunk, document, title, reason: reason.to_owned(), scores: scores(hit) }
 }
 
 pub(crate) fn document(document: Document) -> wire::DocumentView {
@@ -91,6 +113,12 @@ pub(crate) fn document(document: Document) -> wire::DocumentView {
         status: status.to_owned(),
         reason: document.reason.as_ref().map(|reason| reason.detail.clone()),
         reason_code: document.reason.map(|reason| reason.code),
+        warnings: document
+            .warnings
+            .into_iter()
+            .map(|warning| wire::DocumentWarning { code: warning.code, detail: warning.detail })
+            .collect(),
+        origin: document.origin.map(origin),
         bytes: Some(document.bytes),
         pages: document.pages.map(u64::from),
         chunks: document.chunks,
@@ -100,6 +128,11 @@ pub(crate) fn document(document: Document) -> wire::DocumentView {
         digest: document.digest.map(|digest| digest.to_string()),
         ingested_at: Some(document.updated.to_string()),
     }
+}
+
+fn origin(origin: Origin) -> wire::DocumentOrigin {
+    let Origin { commit, last_modified, fetched } = origin;
+    wire::DocumentOrigin { commit, last_modified, fetched_at: fetched.map(|at| at.to_string()) }
 }
 
 pub(crate) fn run(run: IngestRun) -> wire::RunView {
@@ -142,17 +175,11 @@ pub(crate) fn progress(progress: &Progress) -> wire::IngestProgress {
         tokens: progress.tokens,
         tokens_per_second: progress.tokens_per_second,
         eta_seconds: progress.eta_seconds,
-        current: None,
+        current: progress.current.clone(),
     }
 }
 
 fn report(report: Report) -> wire::IngestReport {
-    let failure = |failure: mainspring_knowledge::Failure| wire::IngestFailure {
-        document: failure.document.map(|id| id.as_str().to_owned()),
-        uri: failure.path,
-        code: failure.code,
-        detail: failure.detail,
-    };
     wire::IngestReport {
         added: report.added,
         changed: report.changed,
@@ -166,5 +193,17 @@ fn report(report: Report) -> wire::IngestReport {
         embedded: report.embedded,
         seconds: report.seconds,
         failures: report.failures.into_iter().map(failure).collect(),
+        warnings: report.warnings.into_iter().map(warning).collect(),
+        warnings_left_out: report.warnings_left_out,
     }
+}
+
+fn failure(failure: Failure) -> wire::IngestFailure {
+    let Failure { document, source, path, code, detail, labels: _, known: _ } = failure;
+    wire::IngestFailure { document: document.map(|id| id.to_string()), source, uri: path, code, detail }
+}
+
+fn warning(warning: Warning) -> wire::IngestWarning {
+    let Warning { document, source, path, code, detail, labels: _ } = warning;
+    wire::IngestWarning { document: document.map(|id| id.to_string()), source, uri: path, code, detail }
 }
