@@ -20,7 +20,7 @@ use crate::{
 pub struct DocumentFilter {
     pub status: Option<DocumentStatus>,
     pub source: Option<String>,
-    /// Part of path or title, letter case ignored.
+    /// Part of path, title or address, letter case ignored.
     pub text: Option<String>,
 }
 
@@ -110,10 +110,9 @@ pub(crate) async fn list(
     let text = filter.text.as_ref().map(|text| text.to_lowercase());
     let stored = ListFilter { status: filter.status, source: filter.source.clone() };
     let matches = |document: &Document| {
+        let names = [&document.path, &document.title, &document.uri];
         actor.labels.may_see(&document.labels)
-            && text
-                .as_ref()
-                .is_none_or(|text| document.path.to_lowercase().contains(text) || document.title.to_lowercase().contains(text))
+            && text.as_ref().is_none_or(|text| names.iter().any(|name| name.to_lowercase().contains(text)))
     };
     let mut found = Vec::new();
     // Hidden documents are passed over here, page after page, so that nothing shows they are there.
