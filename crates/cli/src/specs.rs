@@ -72,7 +72,9 @@ fn read_file(path: &Path, manifests: &mut Vec<Value>) -> anyhow::Result<()> {
             bail!("{shown}: document {} has no `apiVersion` and `kind`", index + 1);
         }
         let mut document = document;
-        anchor_paths(&mut document, path.parent().unwrap_or(Path::new(".")))?;
+        // A bare name has an empty parent.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        anchor_paths(&mut document, folder.unwrap_or(Path::new(".")))?;
         manifests.push(document);
     }
     Ok(())
