@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use mainspring_kernel::{Actor, Labels, Name, Page, PageRequest, Timestamp};
-use mainspring_lake::{Filter, Order, Scan};
+use mainspring_kernel::{Actor, Fault, Labels, Name, Page, PageRequest, Timestamp};
+use mainspring_lake::{Filter, LakeFault, Order, Scan, TableStats};
 use serde::Serialize;
 
 use crate::{
@@ -195,6 +195,10 @@ pub(crate) async fn stats(inner: &Inner, actor: &Actor, name: &Name) -> Result<S
     let tables = held::tables(&inner.catalog, &place.key).await?;
     let active = tables.iter().find(|row| Some(&row.table) == place.table());
     let building = tables.iter().find(|row| row.state == crate::store::TableState::Building).map(|row| row.table.clone());
+    let last_run = match store::run::latest(&inner.catalog, &place.key).await? {
+        Some(run) => Some(crate::service::shown(inner, actor, run).await?),
+        None => None,
+    };
     let mut stats = Stats {
         documents: 0,
         failed: 0,
@@ -204,7 +208,7 @@ pub(crate) async fn stats(inner: &Inner, actor: &Actor, name: &Name) -> Result<S
         bytes: 0,
         synced: place.state.as_ref().and_then(|state| state.synced),
         running: place.state.as_ref().and_then(|state| state.held_by(inner.clock.now())).map(str::to_owned),
-        last_run: store::run::latest(&inner.catalog, &place.key).await?.map(|run| crate::service::shown(inner, actor, run)),
+        last_run,
         embedder: active.map(|row| row.embedder.clone()),
         dimensions: active.map(|row| row.dimensions),
         version: active.zip(place.state.as_ref()).and_then(|(row, state)| version_of(row, state)),
@@ -217,12 +221,22 @@ pub(crate) async fn stats(inner: &Inner, actor: &Actor, name: &Name) -> Result<S
     // The engine counts rows of everybody's documents.
     if actor.labels == Labels::All {
         if let Some(row) = active {
-            let table = inner.lake.open_existing(&row.table).await?.stats().await?;
-            stats.unindexed_rows = table.indexes.iter().map(|(_, _, outside)| *outside).max();
-            stats.table_bytes = table.bytes;
+            match engine_stats(inner, &row.table).await {
+                Ok(table) => {
+                    stats.unindexed_rows = table.indexes.iter().map(|(_, _, outside)| *outside).max();
+                    stats.table_bytes = table.bytes;
+                }
+                // All else is known without the lake, and shown also while it is away.
+                Err(fault) if fault.kind().is_transient() => {}
+                Err(fault) => return Err(fault.into()),
+            }
         }
     }
     Ok(stats)
+}
+
+async fn engine_stats(inner: &Inner, table: &Name) -> Result<TableStats, LakeFault> {
+    inner.lake.open_existing(table).await?.stats().await
 }
 
 fn version_of(row: &TableRow, state: &State) -> Option<KnowledgeVersion> {

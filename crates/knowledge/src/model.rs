@@ -337,6 +337,21 @@ pub struct Report {
 }
 
 impl Report {
+    /// Ids of the documents it names.
+    pub(crate) fn documents(&self) -> Vec<String> {
+        let failed = self.failures.iter().filter_map(|failure| failure.document.as_ref());
+        let warned = self.warnings.iter().filter_map(|warning| warning.document.as_ref());
+        failed.chain(warned).map(ToString::to_string).collect()
+    }
+
+    /// Leaves of the documents it names those that are wanted.
+    pub(crate) fn keep(&mut self, wanted: impl Fn(&DocumentId) -> bool) {
+        let before = self.failures.len() as u64;
+        self.failures.retain(|failure| failure.document.as_ref().is_none_or(&wanted));
+        self.warnings.retain(|warning| warning.document.as_ref().is_none_or(&wanted));
+        self.failed = self.failed.saturating_sub(before - self.failures.len() as u64);
+    }
+
     /// Takes the names of documents out; whether there were any.
     pub(crate) fn forget(&mut self, documents: &[DocumentId]) -> bool {
         let before = self.failures.len() + self.warnings.len();

@@ -178,14 +178,19 @@ impl Knowledges {
         let before = page.after::<(i64, String)>().map_err(bad_page)?;
         let runs = store::run::page(&self.inner.catalog, &key, before, page.limit() + 1).await?;
         let page = Page::from_overfetch(runs, page, |run| (run.started.as_micros(), run.id.to_string()));
-        Ok(page.map(|run| shown(&self.inner, actor, run)))
+        let mut items = Vec::with_capacity(page.items.len());
+        for run in page.items {
+            items.push(shown(&self.inner, actor, run).await?);
+        }
+        Ok(Page { items, next: page.next })
     }
 
     pub async fn run(&self, actor: &Actor, name: &Name, run: RunId) -> Result<IngestRun, KnowledgeFault> {
         needs(actor, Role::Reader)?;
         let key = self.inner.existing(actor, name).await?;
         let found = store::run::get(&self.inner.catalog, &key, run).await?;
-        found.map(|run| shown(&self.inner, actor, run)).ok_or_else(|| KnowledgeFault::RunNotFound { id: run.to_string() })
+        let found = found.ok_or_else(|| KnowledgeFault::RunNotFound { id: run.to_string() })?;
+        shown(&self.inner, actor, found).await
     }
 
     /// A search with everything that explains it: also what was found and not given.
@@ -307,7 +312,7 @@ pub(crate) fn bad_page(fault: PageFault) -> KnowledgeFault {
 }
 
 /// A run as this actor may see it: progress counts every document, so only those who see all get it.
-pub(crate) fn shown(inner: &Inner, actor: &Actor, mut run: IngestRun) -> IngestRun {
+pub(crate) async fn shown(inner: &Inner, actor: &Actor, mut run: IngestRun) -> Result<IngestRun, KnowledgeFault> {
     if actor.labels != Labels::All {
         run.progress = None;
     } else if run.state == RunState::Running {
@@ -315,8 +320,16 @@ pub(crate) fn shown(inner: &Inner, actor: &Actor, mut run: IngestRun) -> IngestR
         // Newer than what was kept, where the run goes on in this very process.
         run.progress = gauges.get(&run.id).and_then(Gauge::now).or(run.progress);
     }
-    run.report = run.report.map(|report| report.visible_to(&actor.labels));
-    run
+    let Some(report) = run.report.take() else { return Ok(run) };
+    let mut report = report.visible_to(&actor.labels);
+    if actor.labels != Labels::All {
+        // Labels may have come since: whoever lost access does not get it back by looking at the past.
+        let key = KnowledgeKey::new(actor.project, run.knowledge.clone());
+        let now = store::document::labels_of(&inner.catalog, &key, &report.documents()).await?;
+        report.keep(|id| now.get(id.as_str()).is_none_or(|now| actor.labels.may_see(&now.labels)));
+    }
+    run.report = Some(report);
+    Ok(run)
 }
 
 #[async_trait]

@@ -102,6 +102,31 @@ async fn where_a_source_is_that_could_not_be_read_is_told_to_those_who_may_see_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_labelled_later_is_hidden_in_the_reports_of_before() {
+    let room = Room::open().await;
+    room.write("pay.md", "UNPARSEABLE");
+    room.write("blurred.md", "BLURRED");
+    room.apply(json!({})).await;
+    room.ingest().await;
+    let reader = room.reader(&[]);
+    let report = last_report(&room, &reader).await;
+    assert_eq!((report.failed, report.failures.len(), report.warnings.len()), (1, 1, 1));
+    let source = json!({ "type": "folder", "name": "docs", "path": room.home.path().join("docs"), "labels": ["hr"] });
+    room.apply(json!({ "sources": [source] })).await;
+    room.ingest().await;
+    let runs = async |actor: &Actor| {
+        let runs = room.knowledges.runs(actor, &NAME.parse().unwrap(), &PageRequest::first(9)).await.unwrap();
+        runs.items
+            .into_iter()
+            .map(|run| run.report.unwrap())
+            .map(|report| (report.failed, report.warnings.len()))
+            .collect::<Vec<_>>()
+    };
+    assert!(runs(&reader).await.iter().all(|told| *told == (0, 0)), "{:?}", runs(&reader).await);
+    assert!(runs(&room.reader(&["hr"])).await.iter().any(|told| *told == (1, 1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_under_way_names_the_document_it_works_on_to_those_who_see_everything() {
     let room = Room::open().await;
     room.write("slow.md", "# Slow\n\nSLOW to read");
