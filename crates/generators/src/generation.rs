@@ -203,7 +203,7 @@ impl Generation {
 }
 
 /// The candidates that the grammar lets come next.
-fn allowed(grammar: &mut LlamaSampler, candidates: &[Candidate]) -> Vec<Candidate> {
+pub(crate) fn allowed(grammar: &mut LlamaSampler, candidates: &[Candidate]) -> Vec<Candidate> {
     let data = candidates.iter().map(|candidate| LlamaTokenData::new(LlamaToken(candidate.token), candidate.logit, 0.0));
     let mut data = LlamaTokenDataArray::from_iter(data, false);
     data.apply_sampler(grammar);

@@ -6,6 +6,7 @@ mod cpu;
 mod engine;
 mod gate;
 mod generation;
+mod grammar;
 mod model;
 mod sampler;
 mod schema;

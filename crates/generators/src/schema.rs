@@ -1,13 +1,15 @@
-//! Which JSON schemas a grammar can keep in full. llama.cpp's converter passes over what it does not
-//! know, or loosens it with a warning on stderr; here such a schema is refused by name.
+//! Which JSON schemas a grammar can keep in full. A schema with words that `grammar.rs` does not know is refused
+//! by name: an answer that looks checked and is not would be worse.
 
 use serde_json::Value;
+
+use crate::grammar;
 
 const DEPTH: usize = 24;
 /// Schemas, not bytes: the grammar grows with them.
 const SCHEMAS: usize = 1_000;
 /// The grammar engine's own bound on repetitions.
-const REPETITIONS: u64 = 2_000;
+pub(crate) const REPETITIONS: u64 = 2_000;
 
 const ANNOTATIONS: &[&str] = &[
     "title",
@@ -33,7 +35,7 @@ pub(crate) struct Unkept {
 
 /// The grammar for any JSON object.
 pub(crate) fn object_grammar() -> Result<String, Unkept> {
-    convert(&serde_json::json!({ "type": "object" }))
+    grammar::write(&serde_json::json!({ "type": "object" }))
 }
 
 pub(crate) fn grammar(schema: &Value) -> Result<String, Unkept> {
@@ -48,15 +50,10 @@ pub(crate) fn grammar(schema: &Value) -> Result<String, Unkept> {
         }
     }
     check.schema(schema, "#", 0)?;
-    convert(schema)
+    grammar::write(schema)
 }
 
-fn convert(schema: &Value) -> Result<String, Unkept> {
-    llama_cpp_2::json_schema_to_grammar(&schema.to_string())
-        .map_err(|fault| unkept("#", format!("it cannot be converted ({fault})")))
-}
-
-fn unkept(at: &str, what: impl Into<String>) -> Unkept {
+pub(crate) fn unkept(at: &str, what: impl Into<String>) -> Unkept {
     Unkept { at: at.to_owned(), what: what.into() }
 }
 
@@ -169,7 +166,7 @@ impl Check<'_> {
 
     fn reference(&self, target: &str, at: &str) -> Result<(), Unkept> {
         let known = target.strip_prefix('#').filter(|pointer| {
-            // The pointer's two escapes are not understood by the converter.
+            // Names that need a pointer's escapes are not worth their trouble.
             (pointer.starts_with("/$defs/") || pointer.starts_with("/definitions/"))
                 && pointer.matches('/').count() == 2
                 && !pointer.contains('~')
@@ -184,7 +181,7 @@ impl Check<'_> {
     }
 }
 
-type Map = serde_json::Map<String, Value>;
+pub(crate) type Map = serde_json::Map<String, Value>;
 
 fn string(map: &Map, at: &str) -> Result<&'static [&'static str], Unkept> {
     counts(map, at, ["minLength", "maxLength"])?;
@@ -222,7 +219,7 @@ fn counts(map: &Map, at: &str, keys: [&str; 2]) -> Result<(), Unkept> {
     Ok(())
 }
 
-/// Whether a pattern is anchored and uses only what the converter translates faithfully.
+/// Whether a pattern is anchored and uses only what the grammar's notation has too.
 fn is_simple_pattern(pattern: &str) -> bool {
     let Some(inner) = pattern.strip_prefix('^').and_then(|rest| rest.strip_suffix('$')) else { return false };
     let plain = |c: char| c.is_ascii_alphanumeric() || " _-/:,@#%&=~;<>!'".contains(c) || "()[]{}|*+?".contains(c);

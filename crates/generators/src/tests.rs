@@ -2,6 +2,7 @@
 
 mod answering;
 mod gating;
+mod grammars;
 mod running;
 mod sampling;
 mod schemas;
