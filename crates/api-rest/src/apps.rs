@@ -9,10 +9,10 @@ use mainspring_observability::AppTraffic;
 use mainspring_web_kit::{Answer, Caller, Paging};
 use mainspring_wire as wire;
 
-use crate::{Rest, knowledge::latest};
+use crate::{Rest, knowledge::latest, overview::while_away};
 
 pub(crate) async fn summaries(rest: &Rest, actor: &Actor, page: &PageRequest) -> Answer<wire::Page<wire::AppSummary>> {
-    let traffic = rest.observability.by_app(actor).await?;
+    let traffic = while_away(rest.observability.by_app(actor).await)?;
     let found = rest.registry.list(actor, Some(AssetKind::App), page).await?;
     let mut items = Vec::with_capacity(found.items.len());
     for asset in found.items {
@@ -28,7 +28,7 @@ pub(crate) async fn summaries(rest: &Rest, actor: &Actor, page: &PageRequest) ->
             None => None,
         };
         let name = asset.name.to_string();
-        items.push(summary((name, asset.latest, asset.digest.to_string(), asset.description), app, chain, &traffic));
+        items.push(summary((name, asset.latest, asset.digest.to_string(), asset.description), app, chain, traffic.as_ref()));
     }
     Ok(wire::Page { items, next: found.next })
 }
@@ -37,9 +37,9 @@ fn summary(
     (name, version, digest, description): (String, u32, String, Option<String>),
     app: Option<AppSpec>,
     chain: Option<ChainSpec>,
-    traffic: &HashMap<String, AppTraffic>,
+    traffic: Option<&HashMap<String, AppTraffic>>,
 ) -> wire::AppSummary {
-    let traffic = traffic.get(&name);
+    let (known, traffic) = (traffic.is_some(), traffic.and_then(|traffic| traffic.get(&name)));
     let steps = chain.map(|chain| chain.steps).unwrap_or_default();
     wire::AppSummary {
         title: app.as_ref().and_then(|app| app.title.clone()),
@@ -52,8 +52,8 @@ fn summary(
         description,
         version,
         digest,
-        requests_24h: Some(traffic.map_or(0, |traffic| traffic.requests)),
-        errors_24h: Some(traffic.map_or(0, |traffic| traffic.errors)),
+        requests_24h: known.then(|| traffic.map_or(0, |traffic| traffic.requests)),
+        errors_24h: known.then(|| traffic.map_or(0, |traffic| traffic.errors)),
         p50_ms: traffic.and_then(|traffic| traffic.p50_millis),
         p95_ms: traffic.and_then(|traffic| traffic.p95_millis),
         last_request_at: traffic.map(|traffic| traffic.last.to_string()),

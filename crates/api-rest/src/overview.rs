@@ -1,7 +1,7 @@
 //! The home page in one answer.
 
 use axum::{Json, extract::State};
-use mainspring_kernel::{PageRequest, Role};
+use mainspring_kernel::{Fault, PageRequest, Role};
 use mainspring_web_kit::{Answer, Caller, Home};
 use mainspring_wire as wire;
 
@@ -14,7 +14,8 @@ const SHOWN: usize = 50;
 pub(crate) async fn overview(State(rest): State<Rest>, caller: Caller, Home(home): Home) -> Answer<Json<wire::Overview>> {
     let actor = caller.needs(Role::Reader)?;
     let page = PageRequest::first(SHOWN);
-    let activity = rest.observability.activity(actor, 24, None).await?.into_iter().map(|bucket| wire::ActivityBucket {
+    let activity = while_away(rest.observability.activity(actor, 24, None).await)?.unwrap_or_default();
+    let activity = activity.into_iter().map(|bucket| wire::ActivityBucket {
         start: bucket.start.to_string(),
         requests: bucket.requests,
         errors: bucket.errors,
@@ -30,4 +31,13 @@ pub(crate) async fn overview(State(rest): State<Rest>, caller: Caller, Home(home
         activity: activity.collect(),
         health: rest.health.parts().await,
     }))
+}
+
+/// What cannot be counted while a store is away is left out: the page that shows how the stores are must not need them.
+pub(crate) fn while_away<T, F: Fault>(counted: Result<T, F>) -> Result<Option<T>, F> {
+    match counted {
+        Ok(counted) => Ok(Some(counted)),
+        Err(fault) if fault.kind().is_transient() => Ok(None),
+        Err(fault) => Err(fault),
+    }
 }

@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::LazyLock, time::Duration};
 
 use rust_embed::Embed;
 use sqlx::{
-    AssertSqlSafe, Connection as _, PgPool, Postgres, Sqlite, SqlSafeStr as _,
+    AssertSqlSafe, Connection as _, PgPool, Postgres, SqlSafeStr as _, Sqlite,
     migrate::{MigrateError, Migration, MigrationType, Migrator},
     pool::PoolConnection,
 };

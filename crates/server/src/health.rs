@@ -63,7 +63,7 @@ fn traces(spans: &Status) -> wire::HealthItem {
         ("waiting", json!(spans.recorded.saturating_sub(spans.queryable))),
         ("dropped", json!(spans.dropped)),
         ("spill_bytes", json!(spans.spill_bytes)),
-        ("spill_limit", json!(spans.spill_limit)),
+        ("spill_limit_bytes", json!(spans.spill_limit)),
     ];
     item("traces", if detail.is_some() { "degraded" } else { "ok" }, detail, &facts)
 }

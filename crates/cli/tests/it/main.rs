@@ -18,7 +18,7 @@ mod running;
 mod schedules;
 mod sharing;
 mod swapping;
-mod tiny;
 mod telling;
+mod tiny;
 mod torn;
 mod watching;

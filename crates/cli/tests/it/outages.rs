@@ -96,6 +96,10 @@ async fn the_object_store_goes_away_and_comes_back_under_a_running_server() {
     let away = code(found(&server)).await;
     assert_eq!(away, Some((503, "lake-unavailable".into())));
     assert_eq!(server.status("/healthz").await, 200);
+    // The page that shows what is down does not need it.
+    let overview: wire::Overview = server.client().get("/api/v1/overview").await.unwrap();
+    let lake = overview.health.iter().find(|item| item.component == "lake").unwrap();
+    assert_eq!((lake.state.as_str(), overview.knowledge[0].documents), ("down", 1), "{overview:?}");
 
     let _store = tokio::task::spawn_blocking(move || {
         store.restart().unwrap();
