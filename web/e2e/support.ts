@@ -76,11 +76,11 @@ export const search = (request: APIRequestContext, name: string, data: object) =
   ok<{ passages: unknown[]; left_out: unknown[] }>(request.post(`/api/v1/knowledge/${name}/search`, { data }));
 
 /** A knowledge of its own over these files, not ingested yet. */
-export async function fresh(request: APIRequestContext, prefix: string, files: Record<string, string>): Promise<string> {
+export async function fresh(request: APIRequestContext, prefix: string, files: Record<string, string>, more: object = {}): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), `${prefix}-`));
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
   const name = `${prefix}-${hex(6)}`;
-  const spec = { sources: [{ type: "folder", path: folder }] };
+  const spec = { sources: [{ type: "folder", path: folder }], ...more };
   await ok(request.post("/api/v1/apply", { data: { manifests: [{ apiVersion: "mainspring/v1", kind: "knowledge", name, spec }] } }));
   return name;
 }

@@ -290,6 +290,23 @@ export const api = {
       call("put", "/api/v1/assets/{kind}/{name}/aliases/{alias}", { path: { kind, name, alias }, body: { to, expected } }),
   },
 
+  projects: {
+    list: (signal?: Signal) => call("get", "/api/v1/projects", { signal, query: { limit: 200 } }),
+    create: (body: T.NewProject) => call("post", "/api/v1/projects", { body }),
+  },
+
+  members: {
+    list: (signal?: Signal) => call("get", "/api/v1/members", { signal, query: { limit: 200 } }),
+    add: (body: T.NewMember) => call("post", "/api/v1/members", { body }),
+    change: (id: string, body: T.MemberChange) => call("put", "/api/v1/members/{id}", { path: { id }, body }),
+    remove: (id: string) => call("delete", "/api/v1/members/{id}", { path: { id } }),
+  },
+
+  jobs: {
+    list: (query: { state?: string }, signal?: Signal) => call("get", "/api/v1/jobs", { signal, query: { ...query, limit: 100 } }),
+    cancel: (id: string) => call("post", "/api/v1/jobs/{id}/cancel", { path: { id } }),
+  },
+
   keys: {
     list: (signal?: Signal) => call("get", "/api/v1/keys", { signal, query: { limit: 200 } }),
     create: (body: T.NewKey) => call("post", "/api/v1/keys", { body }),

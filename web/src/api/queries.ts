@@ -92,5 +92,9 @@ export const queries = {
   assetDiff: (kind: string, name: string, from: number, to: number) =>
     queryOptions({ queryKey: ["asset", kind, name, "diff", from, to], queryFn: ({ signal }) => api.assets.diff(kind, name, from, to, signal) }),
 
+  projects: () => queryOptions({ queryKey: ["projects"], queryFn: ({ signal }) => api.projects.list(signal) }),
+  members: () => queryOptions({ queryKey: ["members"], queryFn: ({ signal }) => api.members.list(signal) }),
+  jobs: (state?: string) =>
+    queryOptions({ queryKey: ["jobs", state], queryFn: ({ signal }) => api.jobs.list({ state }, signal), refetchInterval: 5_000 }),
   keys: () => queryOptions({ queryKey: ["keys"], queryFn: ({ signal }) => api.keys.list(signal) }),
 };

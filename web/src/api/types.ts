@@ -48,6 +48,13 @@ export type Asset = Schemas["AssetView"];
 export type AssetReference = Schemas["AssetReference"];
 export type AssetDiff = Schemas["AssetDiff"];
 
+export type Project = Schemas["ProjectView"];
+export type NewProject = Schemas["NewProject"];
+export type Member = Schemas["MemberView"];
+export type NewMember = Schemas["NewMember"];
+export type MemberChange = Schemas["MemberChange"];
+export type Job = Schemas["JobView"];
+
 export type ApiKey = Schemas["KeyView"];
 export type NewKey = Schemas["NewKey"];
 export type CreatedKey = Schemas["CreatedKey"];

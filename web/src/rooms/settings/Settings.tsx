@@ -29,6 +29,9 @@ import {
   useTitle,
 } from "@/ui/kit";
 import { toast } from "@/ui/toasts";
+import { Jobs } from "./Jobs";
+import { Members, Sees } from "./Members";
+import { Projects } from "./Projects";
 import "./settings.css";
 
 export function Component() {
@@ -41,14 +44,34 @@ export function Component() {
           label="Settings"
           tabs={[
             { to: "/settings", label: "API keys", active: tab === "keys" },
+            { to: "/settings/members", label: "Members", active: tab === "members" },
+            { to: "/settings/projects", label: "Projects", active: tab === "projects" },
+            { to: "/settings/jobs", label: "Jobs", active: tab === "jobs" },
             { to: "/settings/models", label: "Models", active: tab === "models" },
             { to: "/settings/about", label: "About", active: tab === "about" },
           ]}
         />
       </PageHeader>
-      {tab === "about" ? <About /> : tab === "models" ? <Models /> : <Keys />}
+      <Shown tab={tab} />
     </div>
   );
+}
+
+function Shown({ tab }: { tab: string }) {
+  switch (tab) {
+    case "members":
+      return <Members />;
+    case "projects":
+      return <Projects />;
+    case "jobs":
+      return <Jobs />;
+    case "models":
+      return <Models />;
+    case "about":
+      return <About />;
+    default:
+      return <Keys />;
+  }
 }
 
 // ── Keys ────────────────────────────────────────────────────────────────────
@@ -129,17 +152,7 @@ function KeyRow({ apiKey: key, onRevoke }: { apiKey: ApiKey; onRevoke: () => voi
         <Badge tone={key.role === "admin" ? "accent" : "neutral"}>{key.role}</Badge>
       </td>
       <td className="hide-narrow">
-        {labels === "all" ? (
-          "anything"
-        ) : labels.length === 0 ? (
-          <span className="muted">only those without labels</span>
-        ) : (
-          <span className="row-flex wrap">
-            {labels.map((l) => (
-              <Badge key={l}>{l}</Badge>
-            ))}
-          </span>
-        )}
+        <Sees labels={labels} />
       </td>
       <td className="hide-narrow soft">
         <Time at={key.created_at} />
@@ -426,8 +439,8 @@ function About() {
         <Facts
           items={[
             ["Version", overview.data.version ?? "–"],
-            ["Project", overview.data.projects[0]?.name ?? "–"],
-            ["Role", overview.data.projects[0]?.role ?? "–"],
+            ["Project", overview.data.project],
+            ["Role", overview.data.projects.find((p) => p.name === overview.data.project)?.role ?? "–"],
             ["Address", base],
           ]}
         />

@@ -89,6 +89,24 @@ export function Replay({ open, onClose, trace, spans }: { open: boolean; onClose
   );
 }
 
+function Passages({ what, items }: { what: string; items: NonNullable<Result["sources"]["gone"]> }) {
+  if (items.length === 0) return null;
+  return (
+    <section className="replay-passages">
+      <h3>{what}</h3>
+      <ul>
+        {items.map((one) => (
+          <li key={one.chunk}>
+            {one.title || one.chunk}
+            {one.heading_path && one.heading_path.length > 0 && <span className="muted"> {one.heading_path.join(" › ")}</span>}
+            {one.page != null && <span className="muted num"> page {one.page}</span>}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
 function Outcome({ result }: { result: Result }) {
   const edits = diffWords(result.original, result.replayed);
   const samePassages = result.sources.original.join() === result.sources.replayed.join();
@@ -121,6 +139,8 @@ function Outcome({ result }: { result: Result }) {
           e.op === "same" ? <span key={i}>{e.item}</span> : e.op === "del" ? <del key={i}>{e.item}</del> : <ins key={i}>{e.item}</ins>,
         )}
       </div>
+      <Passages what="No longer found" items={result.sources.gone ?? []} />
+      <Passages what="Found now" items={result.sources.new ?? []} />
       {result.versions.some((v) => v.original !== v.replayed) && (
         <ul className="replay-versions">
           {result.versions

@@ -1,0 +1,211 @@
+// Who is in the project, and what they may do and see.
+
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { api } from "@/api/client";
+import { queries } from "@/api/queries";
+import type { Member } from "@/api/types";
+import { Badge, Button, Card, Choose, Dialog, ErrorNote, Field, Loaded, Segmented, Time } from "@/ui/kit";
+import { toast } from "@/ui/toasts";
+
+const ROLES = { reader: "Asks, searches, looks.", editor: "Also changes assets and ingests.", admin: "Also keys, members and deletion." } as const;
+type Role = keyof typeof ROLES;
+const words = (text: string): string[] => text.split(/[\s,]+/).filter(Boolean);
+
+export function Sees({ labels }: { labels: Member["labels"] }) {
+  if (labels === "all") return <>anything</>;
+  if (labels.length === 0) return <span className="muted">only those without labels</span>;
+  return (
+    <span className="row-flex wrap">
+      {labels.map((l) => (
+        <Badge key={l}>{l}</Badge>
+      ))}
+    </span>
+  );
+}
+
+export function Members() {
+  const members = useQuery(queries.members());
+  const [adding, setAdding] = useState(false);
+  const [changing, setChanging] = useState<Member | null>(null);
+  return (
+    <>
+      <div className="settings-lead">
+        <p className="soft">A key acts for a member and never allows more than the member may. Who leaves takes their keys along.</p>
+        <Button look="primary" icon="plus" onClick={() => setAdding(true)}>
+          Add member
+        </Button>
+      </div>
+      <Loaded query={members}>
+        {({ items }) => (
+          <Card flush>
+            <div className="table-scroll">
+              <table className="table">
+                <thead>
+                  <tr>
+                    <th>Name</th>
+                    <th>Role</th>
+                    <th className="hide-narrow">Sees documents labelled</th>
+                    <th className="hide-narrow">Since</th>
+                    <th className="shrink">
+                      <span className="sr-only">Change</span>
+                    </th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {items.map((member) => (
+                    <tr key={member.id}>
+                      <td>
+                        <span className="strong">{member.name}</span> {member.kind !== "person" && <span className="muted">{member.kind}</span>}
+                      </td>
+                      <td>
+                        <Badge tone={member.role === "admin" ? "accent" : "neutral"}>{member.role}</Badge>
+                      </td>
+                      <td className="hide-narrow">
+                        <Sees labels={member.labels} />
+                      </td>
+                      <td className="hide-narrow soft">
+                        <Time at={member.since} />
+                      </td>
+                      <td className="shrink">
+                        <Button size="sm" onClick={() => setChanging(member)}>
+                          Change
+                        </Button>
+                      </td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          </Card>
+        )}
+      </Loaded>
+      {adding && <Edit onClose={() => setAdding(false)} />}
+      {changing && <Edit member={changing} onClose={() => setChanging(null)} />}
+    </>
+  );
+}
+
+/** Adds a member, or changes one. */
+function Edit({ member, onClose }: { member?: Member; onClose: () => void }) {
+  const client = useQueryClient();
+  const [name, setName] = useState(member?.name ?? "");
+  const [kind, setKind] = useState<"person" | "service">("person");
+  const [role, setRole] = useState<Role>((member?.role as Role) ?? "reader");
+  const [sees, setSees] = useState<"all" | "some">(member && member.labels !== "all" ? "some" : "all");
+  const [text, setText] = useState(member && member.labels !== "all" ? member.labels.join(", ") : "");
+  const done = (what: string) => {
+    toast(what);
+    void client.invalidateQueries({ queryKey: ["members"] });
+    onClose();
+  };
+  const labels = sees === "all" ? ("all" as const) : words(text);
+  const save = useMutation({
+    mutationFn: () => (member ? api.members.change(member.id, { role, labels }) : api.members.add({ name: name.trim(), kind, role, labels })),
+    onSuccess: () => done(member ? `Changed ${member.name}` : `Added ${name.trim()}`),
+  });
+  const remove = useMutation({ mutationFn: () => api.members.remove(member!.id), onSuccess: () => done(`Removed ${member!.name}`) });
+  const valid = name.trim() !== "";
+  const error = save.error ?? remove.error;
+  return (
+    <Dialog
+      open
+      onClose={onClose}
+      title={member ? member.name : "Add a member"}
+      footer={
+        <>
+          {member && (
+            <Button look="danger" busy={remove.isPending} onClick={() => remove.mutate()}>
+              Remove from project
+            </Button>
+          )}
+          <span className="grow" />
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="primary" busy={save.isPending} disabled={!valid} onClick={() => save.mutate()}>
+            {member ? "Save" : "Add"}
+          </Button>
+        </>
+      }
+    >
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (valid) save.mutate();
+        }}
+      >
+        {!member && (
+          <>
+            <Field label="Name" hint="A user name or an address; one for the whole installation.">
+              {(ids) => (
+                <input
+                  {...ids}
+                  className="input"
+                  data-focus=""
+                  value={name}
+                  placeholder="ines@example.org"
+                  onChange={(event) => setName(event.target.value)}
+                />
+              )}
+            </Field>
+            <Field label="Kind">
+              {() => (
+                <Segmented
+                  label="Kind"
+                  value={kind}
+                  onChange={setKind}
+                  choices={[
+                    { value: "person", label: "Person" },
+                    { value: "service", label: "Service" },
+                  ]}
+                />
+              )}
+            </Field>
+          </>
+        )}
+        <Field label="Role" hint={ROLES[role]}>
+          {(ids) => (
+            <Choose {...ids} value={role} onChange={(event) => setRole(event.target.value as Role)}>
+              <option value="reader">Reader</option>
+              <option value="editor">Editor</option>
+              <option value="admin">Admin</option>
+            </Choose>
+          )}
+        </Field>
+        <Field
+          label="Documents"
+          hint={sees === "all" ? "Sees every document, whatever its labels." : "Sees documents without labels, and those carrying one of these."}
+        >
+          {(ids) => (
+            <div className="key-labels">
+              <Segmented
+                label="Documents"
+                value={sees}
+                onChange={setSees}
+                choices={[
+                  { value: "some", label: "By label" },
+                  { value: "all", label: "All" },
+                ]}
+              />
+              {sees === "some" && (
+                <input
+                  {...ids}
+                  className="input"
+                  aria-label="Access labels"
+                  value={text}
+                  placeholder="hr, finance"
+                  onChange={(event) => setText(event.target.value)}
+                />
+              )}
+            </div>
+          )}
+        </Field>
+        <button type="submit" hidden />
+      </form>
+      {error && (
+        <div className="dialog-error">
+          <ErrorNote error={error} />
+        </div>
+      )}
+    </Dialog>
+  );
+}
