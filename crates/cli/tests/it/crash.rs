@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::running::{Server, run, until};
 
-const DOCUMENTS: usize = 40;
+const DOCUMENTS: usize = 120;
 
 fn documents(folder: &Path) {
     for n in 0..DOCUMENTS {
@@ -92,13 +92,13 @@ async fn runs(server: &Server) -> Vec<wire::RunView> {
     runs.items
 }
 
-/// Begins an ingestion and waits until it has taken in some documents and not yet all.
+/// Begins an ingestion and waits until the encoder is at work for it.
 async fn halfway(server: &Server) {
     let run = ingest(&client(server), false).await.id;
-    until("the first documents", async || {
+    until("the first tokens", async || {
         let view: wire::RunView = client(server).get(&format!("/api/v1/runs/{run}")).await.unwrap();
         assert_eq!(view.status, "running", "it ended too soon to be broken off: {view:?}");
-        view.progress.is_some_and(|progress| progress.documents_done > 0)
+        view.progress.is_some_and(|progress| progress.tokens > 0)
     })
     .await;
 }
