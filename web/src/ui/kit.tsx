@@ -547,7 +547,8 @@ export function Dialog({
       className={cx("dialog", wide && "wide", bare && "bare")}
       aria-labelledby={bare ? undefined : id}
       aria-label={bare ? title : undefined}
-      onClose={onClose}
+      // In development React mounts twice: the event of the first closing comes when it is open again.
+      onClose={() => !ref.current?.open && onClose()}
       onCancel={(event) => {
         event.preventDefault();
         onClose();
