@@ -164,6 +164,15 @@ impl Catalog {
         self.query(PING, Vec::new()).await.map(drop)
     }
 
+    /// Takes out of the files what was overwritten or deleted. On SQLite every commit overwrites it in the database,
+    /// and this empties the log, where it stands as it was; PostgreSQL does both in its own time.
+    pub async fn scrub(&self) -> Result<(), CatalogFault> {
+        match &*self.inner {
+            Inner::Sqlite(engine) => engine.empty_log().await,
+            Inner::Postgres(_) => Ok(()),
+        }
+    }
+
     /// Waits for the connections to close; SQLite folds its log into the database file.
     pub async fn close(&self) {
         match &*self.inner {

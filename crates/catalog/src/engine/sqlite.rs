@@ -20,6 +20,8 @@ const WRITER_DEADLINE: Duration = Duration::from_secs(30);
 /// How long SQLite waits for a writer in another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
 const READERS: u32 = 4;
+/// Tries at emptying the log, each as long as SQLite waits.
+const CHECKPOINTS: u32 = 2;
 
 #[derive(Debug)]
 pub(super) struct SqliteEngine {
@@ -44,6 +46,8 @@ impl SqliteEngine {
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT)
             .pragma("journal_size_limit", "67108864")
+            // What is deleted is overwritten, not only unlisted: a forgotten name is in no free page.
+            .pragma("secure_delete", "ON")
             .disable_statement_logging();
         let pool = |size: u32| {
             SqlitePoolOptions::new()
@@ -70,6 +74,22 @@ impl SqliteEngine {
         let mut engine = Self { writer, readers, constraints: Arc::default(), _directory: directory };
         engine.constraints = Arc::new(engine.read_constraints().await?);
         Ok(engine)
+    }
+
+    /// Folds the log into the database and cuts it to nothing, once no reader needs it any more.
+    pub(super) async fn empty_log(&self) -> Result<(), CatalogFault> {
+        const TRUNCATE: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+        for attempt in 1..=CHECKPOINTS {
+            // It answers 1 while a reader stands in the way, after having waited for it.
+            let busy: i64 =
+                within_deadline(async { sqlx::query_scalar(TRUNCATE).fetch_one(&self.writer).await.map_err(sqlite_fault) })
+                    .await?;
+            if busy == 0 {
+                return Ok(());
+            }
+            tokio::time::sleep(pause(attempt)).await;
+        }
+        Err(CatalogFault::Busy)
     }
 
     async fn read_constraints(&self) -> Result<Constraints, CatalogFault> {

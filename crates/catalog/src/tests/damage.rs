@@ -36,6 +36,29 @@ async fn a_full_disk_is_a_fault_and_loses_nothing() {
     assert_eq!(project_names(&catalog).await.len(), written + 2);
 }
 
+#[tokio::test]
+async fn what_was_deleted_is_in_no_file_after_a_scrub() {
+    const RENAME: &str = "UPDATE project SET name = $2 WHERE name = $1";
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = Catalog::open(&url(folder.path())).await.unwrap();
+    let secret = format!("zukamirel-{}", "x".repeat(9_000));
+    insert_project(&catalog, &secret).await.unwrap();
+    for number in 0..50 {
+        insert_project(&catalog, &format!("n{number}")).await.unwrap();
+    }
+    let holding = || {
+        let files = fs::read_dir(folder.path()).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap());
+        files.filter(|bytes| bytes.windows(9).any(|part| part == b"zukamirel")).count()
+    };
+    catalog.scrub().await.unwrap();
+    assert_eq!(holding(), 1, "it is in the database");
+    catalog.write(RENAME, params![secret.as_str(), "other"]).await.unwrap();
+    assert!(holding() > 0, "the database file and the log are as they were");
+    catalog.scrub().await.unwrap();
+    assert_eq!(holding(), 0);
+    assert_eq!(project_names(&catalog).await.len(), 51);
+}
+
 #[test]
 fn a_file_system_that_fills_up_refuses_and_works_again_when_there_is_room() {
     let Some(disk) = SmallDisk::mount(4 << 20) else { return };
