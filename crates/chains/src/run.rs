@@ -8,7 +8,7 @@ use mainspring_llm::{
     Budget, ChatRequest, Delta, FinishReason, Message, Models, Passage, RetrieveRequest, Retrieved, Retriever, SpanContext,
     Usage,
     chat::{Speaker, TokenLogprob},
-    retrieve::labels_to_read,
+    retrieve::{documents_of, labels_to_read},
     trace::{OpenSpan, SpanKind, names},
 };
 use mainspring_prompts::InferenceSettings;
@@ -279,6 +279,7 @@ impl Run {
         let tables: Vec<Value> = self.found.iter().filter_map(|found| serde_json::to_value(&found.pin).ok()).collect();
         root.set(names::LAKE_PINS, tables);
         root.set(names::SOURCES, self.passages.iter().map(|(_, passage)| passage.chunk.as_str()).collect::<Vec<_>>());
+        root.set(names::DOCUMENTS, documents_of(self.passages.iter().map(|(_, passage)| passage)));
         root.set(names::LABELS, labels_to_read(self.passages.iter().map(|(_, passage)| passage)));
     }
 
@@ -503,6 +504,7 @@ impl ModelCall {
         span.set(names::REQUEST_MODEL, run.plan.model.name());
         span.set(names::RESPONSE_MODEL, run.plan.model.identity());
         span.set(names::INPUT_MESSAGES, messages_json(&run.prompt));
+        span.set(names::DOCUMENTS, documents_of(run.passages.iter().map(|(_, passage)| passage)));
         span.set(names::LABELS, labels_to_read(run.passages.iter().map(|(_, passage)| passage)));
         let request = run.chat_request(index);
         span.set(names::TEMPERATURE, request.sampling.temperature);

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use mainspring_kernel::{Actor, Digest, Id, IdKind, Name, Timestamp};
+use mainspring_kernel::{Actor, Digest, Fault as _, Id, IdKind, Name, Timestamp, id::ProjectId};
 use mainspring_lake::{LakeFault, LakeVersion, Table, UpkeepPolicy};
 use mainspring_llm::TablePin;
 use serde::{Deserialize, Serialize};
@@ -93,6 +93,14 @@ pub struct Receipt {
     pub dropped_states: Vec<DroppedState>,
     /// The next ingestion keeps the documents out.
     pub tombstones: bool,
+}
+
+/// A forgetting that was carried out here, for the rooms that kept something of its documents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forgotten {
+    pub receipt: String,
+    pub project: ProjectId,
+    pub documents: Vec<DocumentId>,
 }
 
 pub(crate) async fn forget(
@@ -219,6 +227,13 @@ async fn carry_out(inner: &Arc<Inner>, hold: &Hold, id: &str, wanted: &Wanted) -
             Ok((tx, ()))
         })
         .await?;
+    if let Err(fault) = inner.catalog.scrub().await {
+        tracing::warn!(
+            code = fault.code(),
+            receipt = id,
+            "names of what was forgotten are still in the catalog's log; upkeep removes them"
+        );
+    }
     Ok(receipt)
 }
 

@@ -22,7 +22,7 @@ mod upkeep;
 
 pub use documents::{Chunk, DocumentFilter, DocumentText, SourceStats, Stats};
 pub use fault::KnowledgeFault;
-pub use forget::{DroppedState, ForgetRequest, Receipt, RemovedRows};
+pub use forget::{DroppedState, ForgetRequest, Forgotten, Receipt, RemovedRows};
 pub use ingest::{Because, IngestJob, IngestOptions, Ingestion, Parse, ParsedText, Worth};
 pub use kind::kind;
 pub use model::{

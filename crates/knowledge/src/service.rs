@@ -1,7 +1,7 @@
 //! The only way in: every use case takes the actor who asks.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -11,16 +11,16 @@ use mainspring_blobs::Blobs;
 use mainspring_catalog::Catalog;
 use mainspring_jobs::Jobs;
 use mainspring_kernel::{
-    Actor, AssetKind, AssetRef, Clock, Fault, Labels, Name, Page, PageRequest, Role, Tasks, id::RunId, page::PageFault,
+    Actor, AssetKind, AssetRef, Clock, Fault, Labels, Name, Page, PageRequest, Role, Tasks, Timestamp, id::RunId, page::PageFault,
 };
 use mainspring_lake::Lake;
-use mainspring_llm::{Budget, Models, RetrieveRequest, Retrieved, Retriever, SpanContext};
+use mainspring_llm::{Budget, DocumentAccess, Models, RetrieveRequest, Retrieved, Retriever, SpanContext};
 use mainspring_registry::{Registry, Version};
 
 use crate::{
     documents::{self, Chunk, DocumentFilter, DocumentText, Stats},
     fault::KnowledgeFault,
-    forget::{self, ForgetRequest, Receipt},
+    forget::{self, ForgetRequest, Forgotten, Receipt},
     ingest::{self, Gauge, IngestOptions, Ingestion, Parse, Worth},
     model::{Document, DocumentId, IngestRun, KnowledgeKey, Report, RunState},
     search::{self, Answer},
@@ -269,6 +269,16 @@ impl Knowledges {
         Box::pin(upkeep::run(&self.inner)).await
     }
 
+    /// What was forgotten at this time or later, in every project.
+    pub async fn forgotten(&self, since: Timestamp) -> Result<Vec<Forgotten>, KnowledgeFault> {
+        Ok(store::receipt::finished(&self.inner.catalog, since).await?)
+    }
+
+    /// Takes out of the catalog's files what its tables hold no more.
+    pub async fn scrub(&self) -> Result<(), KnowledgeFault> {
+        Ok(self.inner.catalog.scrub().await?)
+    }
+
     /// The spec of a version, for schedules, watchers and pages.
     pub async fn spec(&self, actor: &Actor, target: &AssetRef) -> Result<(Version, KnowledgeSpec), KnowledgeFault> {
         needs(actor, Role::Reader)?;
@@ -346,5 +356,13 @@ impl Retriever for Knowledges {
             Ok(answer) => Ok(answer.retrieved),
             Err(fault) => Err(Box::new(fault)),
         }
+    }
+}
+
+#[async_trait]
+impl DocumentAccess for Knowledges {
+    async fn unreadable(&self, actor: &Actor, documents: Vec<String>) -> Result<BTreeSet<String>, Box<dyn Fault>> {
+        let unreadable = search::access::unreadable(&self.inner.catalog, actor, documents).await;
+        unreadable.map_err(|fault| Box::new(fault) as Box<dyn Fault>)
     }
 }

@@ -15,5 +15,5 @@ pub use embed::{Embedder, Embedding, TextTokenizer, Tokens};
 pub use fault::ModelFault;
 pub use models::Models;
 pub use rerank::{Reranker, Scored};
-pub use retrieve::{HitScores, Passage, RetrieveRequest, Retrieved, Retriever, SearchMode, TablePin};
+pub use retrieve::{DocumentAccess, HitScores, Passage, RetrieveRequest, Retrieved, Retriever, SearchMode, TablePin};
 pub use trace::{EventSink, Span, SpanContext, SpanId, TraceId};

@@ -91,6 +91,21 @@ pub fn labels_to_read<'a>(passages: impl IntoIterator<Item = &'a Passage>) -> Ve
     lists.into_iter().map(|labels| labels.into_iter().collect()).collect()
 }
 
+/// The documents these passages are of. The value of `trace::names::DOCUMENTS`.
+#[must_use]
+pub fn documents_of<'a>(passages: impl IntoIterator<Item = &'a Passage>) -> Vec<String> {
+    let ids: BTreeSet<&str> = passages.into_iter().map(|passage| passage.document.as_str()).collect();
+    ids.into_iter().map(str::to_owned).collect()
+}
+
+/// Who may read a document now: the seam between what was kept of it and the room that knows its labels.
+#[async_trait]
+pub trait DocumentAccess: Send + Sync + std::fmt::Debug + 'static {
+    /// Those of these documents that the actor may not read. One that is gone is among them, unless the actor
+    /// may read everything: nobody knows any more who else may.
+    async fn unreadable(&self, actor: &Actor, documents: Vec<String>) -> Result<BTreeSet<String>, Box<dyn Fault>>;
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Retrieved {
     /// Best first; empty when nothing relevant was found.

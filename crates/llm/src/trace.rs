@@ -274,6 +274,10 @@ pub mod names {
     pub const LAKE_PINS: &str = "mainspring.lake.pins";
     /// The chunks a prompt was given, in order of their numbers.
     pub const SOURCES: &str = "mainspring.sources";
+    /// The documents this span shows text of.
+    pub const DOCUMENTS: &str = "mainspring.documents";
+    /// What was written and read here was taken away, with a document that was forgotten.
+    pub const FORGOTTEN: &str = "mainspring.forgotten";
     pub const QUERY: &str = "mainspring.retrieval.query";
     pub const HITS: &str = "mainspring.retrieval.hits";
     /// Lists of access labels, one for each kind of document this trace shows text of. A reader who does not hold one label

@@ -1,5 +1,8 @@
 //! Who may see what: as a condition of the query, and again on the way out.
 
+use std::collections::BTreeSet;
+
+use mainspring_catalog::Catalog;
 use mainspring_kernel::{Actor, Labels};
 use mainspring_lake::{Filter, Scalar};
 use mainspring_llm::RetrieveRequest;
@@ -8,7 +11,7 @@ use crate::{
     fault::KnowledgeFault,
     model::{DocumentId, DocumentStatus},
     spec::RESERVED_KEYS,
-    store::Visible,
+    store::{Visible, document, held},
     table::{ChunkRow, EVERYONE, columns},
 };
 
@@ -69,7 +72,28 @@ pub(crate) fn may_leave(actor: &Actor, row: &ChunkRow, now: Option<&Visible>, pi
         Some(Visible { status: DocumentStatus::Forgotten, .. }) => false,
         // Whoever lost access since does not get it back by looking at the past.
         Some(Visible { labels, .. }) => actor.labels.may_see(labels),
-        None => pinned,
+        // Nor does anybody whose labels would have to be compared with those it had last.
+        None => pinned && actor.labels == Labels::All,
     };
     by_row && by_catalog
+}
+
+/// Those of these documents that the actor may not read, by what the catalog says of them now.
+pub(crate) async fn unreadable(
+    catalog: &Catalog,
+    actor: &Actor,
+    mut documents: Vec<String>,
+) -> Result<BTreeSet<String>, KnowledgeFault> {
+    if actor.labels == Labels::All || documents.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let mut unreadable = BTreeSet::new();
+    for key in held::of_project(catalog, actor.project).await? {
+        // An id is a digest that knows its knowledge: it is found in one at most.
+        let found = document::labels_of(catalog, &key, &documents).await?;
+        documents.retain(|id| !found.contains_key(id));
+        unreadable.extend(found.into_iter().filter(|(_, now)| !actor.labels.may_see(&now.labels)).map(|(id, _)| id));
+    }
+    unreadable.extend(documents);
+    Ok(unreadable)
 }

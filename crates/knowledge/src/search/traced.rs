@@ -4,7 +4,7 @@ use mainspring_kernel::{AssetRef, Fault as _};
 use mainspring_llm::{
     Budget, Embedder, Reranker, Scored, SpanContext,
     embed::EmbedAs,
-    retrieve::labels_to_read,
+    retrieve::{documents_of, labels_to_read},
     trace::{OpenSpan, SpanKind, names},
 };
 use serde_json::json;
@@ -34,6 +34,7 @@ pub(super) fn end(mut span: OpenSpan, answer: &Answer) {
         span.set("mainspring.retrieval.best_similarity", f64::from(similarity));
     }
     // Whoever reads this span reads these passages: they need to hold what each of them asks for.
+    span.set(names::DOCUMENTS, documents_of(&found.passages));
     span.set(names::LABELS, labels_to_read(&found.passages));
     span.finish();
 }

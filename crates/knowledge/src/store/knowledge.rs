@@ -64,6 +64,7 @@ const FIND: &str = "SELECT project, name, active_table, lake_version, lake_trans
 const LIST: &str = "SELECT project, name, active_table, lake_version, lake_transaction, \
     synced_at, asset_digest, holder_run, held_until, unsettled FROM knowledge WHERE (project, name) > ($1, $2) \
     ORDER BY project, name LIMIT 500";
+const OF_PROJECT: &str = "SELECT project, name FROM knowledge WHERE project = $1 ORDER BY name LIMIT 10000";
 const HOLD: &str = "UPDATE knowledge SET holder = $3, holder_run = $4, held_until = $5 \
     WHERE project = $1 AND name = $2 AND (holder_run IS NULL OR held_until < $6)";
 const HOLDER: &str = "SELECT holder_run FROM knowledge WHERE project = $1 AND name = $2";
@@ -93,6 +94,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     ENSURE,
     FIND,
     LIST,
+    OF_PROJECT,
     HOLD,
     HOLDER,
     RENEW,
@@ -119,6 +121,11 @@ pub(crate) async fn list(catalog: &Catalog, after: Option<&KnowledgeKey>) -> Res
     let (project, name) =
         after.map_or_else(|| (String::new(), String::new()), |key| (key.project.to_string(), key.name.to_string()));
     catalog.query(LIST, params![project, name]).await?.iter().map(state).collect()
+}
+
+pub(crate) async fn of_project(catalog: &Catalog, project: ProjectId) -> Result<Vec<KnowledgeKey>, CatalogFault> {
+    let rows = catalog.query(OF_PROJECT, params![project]).await?;
+    rows.iter().map(|row| Ok(KnowledgeKey { project: row.parse("project")?, name: row.parse("name")? })).collect()
 }
 
 fn state(row: &Row) -> Result<State, CatalogFault> {

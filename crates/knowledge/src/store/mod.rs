@@ -17,14 +17,15 @@ pub(crate) mod document {
 }
 pub(crate) mod held {
     pub(crate) use super::knowledge::{
-        activate, add_table, drop_table, find, free, free_all, hold, holder, list, mark_unsettled, renew, settle, tables,
+        activate, add_table, drop_table, find, free, free_all, hold, holder, list, mark_unsettled, of_project, renew, settle,
+        tables,
     };
 }
 pub(crate) mod run {
     pub(crate) use super::runs::{any_stranded, finish, forget, get, insert, interrupt, latest, page, progress};
 }
 pub(crate) mod receipt {
-    pub(crate) use super::receipts::{finish, insert, page, pending};
+    pub(crate) use super::receipts::{finish, finished, insert, page, pending};
 }
 
 /// Every statement, for the test that compiles them on both engines.

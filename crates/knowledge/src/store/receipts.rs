@@ -2,7 +2,7 @@ use mainspring_catalog::{Catalog, CatalogFault, Tx, params};
 use mainspring_kernel::Timestamp;
 
 use crate::{
-    forget::{Receipt, Wanted},
+    forget::{Forgotten, Receipt, Wanted},
     model::KnowledgeKey,
 };
 
@@ -10,11 +10,13 @@ const INSERT: &str = "INSERT INTO forget_receipt (id, project, knowledge, wanted
 const FINISH: &str = "UPDATE forget_receipt SET receipt = $2, finished_at = $3 WHERE id = $1";
 const PENDING: &str = "SELECT id, project, knowledge, wanted FROM forget_receipt WHERE finished_at IS NULL \
     ORDER BY started_at, id LIMIT 1000";
+const FINISHED: &str =
+    "SELECT id, project, wanted FROM forget_receipt WHERE finished_at >= $1 ORDER BY finished_at, id LIMIT 1000";
 const PAGE: &str = "SELECT receipt FROM forget_receipt WHERE project = $1 AND knowledge = $2 AND receipt IS NOT NULL \
     AND id < $3 ORDER BY id DESC LIMIT $4";
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[INSERT, FINISH, PENDING, PAGE];
+pub(super) const STATEMENTS: &[&str] = &[INSERT, FINISH, PENDING, FINISHED, PAGE];
 
 /// Written before anything is removed, so that a forgetting that was broken off is finished later.
 pub(crate) async fn insert(
@@ -38,6 +40,17 @@ pub(crate) async fn pending(catalog: &Catalog) -> Result<Vec<(String, KnowledgeK
         .map(|row| {
             let key = KnowledgeKey { project: row.parse("project")?, name: row.parse("knowledge")? };
             Ok((row.text("id")?.to_owned(), key, row.json("wanted")?))
+        })
+        .collect()
+}
+
+/// What was finished at this time or later.
+pub(crate) async fn finished(catalog: &Catalog, since: Timestamp) -> Result<Vec<Forgotten>, CatalogFault> {
+    let rows = catalog.query(FINISHED, params![since]).await?;
+    rows.iter()
+        .map(|row| {
+            let wanted: Wanted = row.json("wanted")?;
+            Ok(Forgotten { receipt: row.text("id")?.to_owned(), project: row.parse("project")?, documents: wanted.documents })
         })
         .collect()
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mainspring_catalog::Catalog;
 use mainspring_kernel::{Actor, Labels, PageRequest};
-use mainspring_llm::{RetrieveRequest, SearchMode};
+use mainspring_llm::{DocumentAccess as _, RetrieveRequest, SearchMode};
 use proptest::{
     prelude::*,
     test_runner::{Config, TestCaseError, TestRunner},
@@ -71,7 +71,25 @@ async fn looking_at_the_past_does_not_bring_back_lost_access(catalog: Catalog) {
     let request = RetrieveRequest { at: Some(before.pin), ..asking("number2") };
     assert!(room.answer(&room.reader(&[]), request.clone()).await.unwrap().retrieved.passages.is_empty());
     // In the past it carried no label, so the row lets the holder of one through as well.
-    assert!(!room.answer(&room.reader(&["hr"]), request).await.unwrap().retrieved.passages.is_empty());
+    assert!(!room.answer(&room.reader(&["hr"]), request.clone()).await.unwrap().retrieved.passages.is_empty());
+    let document = before.passages[0].document.clone();
+    let unreadable = async |actor: &Actor| {
+        let asked = vec![document.clone(), "doc_of_nowhere".to_owned()];
+        room.knowledges.unreadable(actor, asked).await.unwrap()
+    };
+    let nowhere: BTreeSet<String> = ["doc_of_nowhere".to_owned()].into();
+    assert_eq!(unreadable(&room.reader(&[])).await.len(), 2);
+    assert_eq!(unreadable(&room.reader(&["hr"])).await, nowhere);
+    assert_eq!(unreadable(&room.admin()).await, BTreeSet::new());
+
+    // When it is gone nobody knows what labels it had last.
+    room.remove("pay.md");
+    room.ingest().await;
+    assert_eq!(unreadable(&room.reader(&["hr"])).await.len(), 2);
+    for reader in [room.reader(&[]), room.reader(&["hr"])] {
+        assert!(room.answer(&reader, request.clone()).await.unwrap().retrieved.passages.is_empty());
+    }
+    assert!(!room.answer(&room.admin(), request).await.unwrap().retrieved.passages.is_empty());
 }
 
 async fn how_similar_a_hidden_document_is_stays_hidden(catalog: Catalog) {
