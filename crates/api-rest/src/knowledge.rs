@@ -1,7 +1,7 @@
 //! Knowledge: lists, documents, search, forgetting.
 
 use axum::{Json, extract::State};
-use mainspring_kernel::{Actor, AssetKind, AssetRef, FaultKind, Labels, Name, PageRequest, Role, Selector};
+use mainspring_kernel::{Actor, AssetKind, AssetRef, Fault as _, FaultKind, Labels, Name, PageRequest, Role, Selector};
 use mainspring_knowledge::{DocumentFilter, DocumentId, ForgetRequest, Stats, spec::SourceSpec};
 use mainspring_llm::{RetrieveRequest, SearchMode, TablePin};
 use mainspring_registry::Version;
@@ -322,7 +322,7 @@ async fn answer_search(rest: &Rest, caller: &Caller, given: &str, body: wire::Se
     Ok(Json(convert::answer(answer)))
 }
 
-/// Removes documents from everywhere and gives a receipt; traces that show them go too.
+/// Removes documents from everywhere and gives a receipt; traces that used them lose what was written and read.
 #[utoipa::path(post, path = "/api/v1/knowledge/{name}/forget", tag = "knowledge", operation_id = "forget_documents",
     params(("name" = String, Path)), request_body = wire::ForgetRequest, responses((status = 200, body = Value)))]
 pub(crate) async fn forget(
@@ -340,9 +340,14 @@ pub(crate) async fn forget(
     let request = ForgetRequest { documents, source: body.source, readmit: body.readmit };
     let receipt = rest.knowledge.forget(actor, &name, &request).await?;
     let ids: Vec<String> = receipt.documents.iter().map(|id| id.as_str().to_owned()).collect();
-    let spans = rest.observability.forget_documents(&ids).await?;
     let mut shown = serde_json::to_value(&receipt).unwrap_or_default();
-    shown["removed_spans"] = spans.into();
+    let swept = rest.observability.forget_documents(actor.project, &ids, None).await;
+    match &swept {
+        Ok(swept) => shown["removed_spans"] = swept.spans.into(),
+        // The documents are gone; what traces show of them is taken out as soon as the lake lets us.
+        Err(fault) => tracing::warn!(code = fault.code(), receipt = receipt.id, "traces could not be cleaned yet"),
+    }
+    shown["traces_pending"] = (!swept.is_ok_and(|swept| swept.brought)).into();
     Ok(Json(shown))
 }
 

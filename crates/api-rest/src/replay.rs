@@ -46,6 +46,9 @@ struct Recorded {
 impl Recorded {
     fn of(spans: &[Span], wanted: Option<&str>) -> Answer<Self> {
         let entry = entry(spans, wanted)?;
+        if entry.attributes.contains_key(names::FORGOTTEN) {
+            return Err(refused("a document it used was forgotten, and the question and the answer with it"));
+        }
         let kept = entry
             .attributes
             .get(names::REPLAY)

@@ -36,6 +36,8 @@ pub enum TraceFault {
     NotStored,
     #[error(transparent)]
     Lake(#[from] LakeFault),
+    #[error("who may see it could not be asked: {0}")]
+    Access(Box<dyn Fault>),
 }
 
 impl Fault for TraceFault {
@@ -47,6 +49,7 @@ impl Fault for TraceFault {
             Self::Spill { .. } | Self::DiskFull | Self::NotStored => FaultKind::Unavailable,
             Self::Saturated | Self::SpillFull => FaultKind::Saturated,
             Self::Lake(fault) => fault.kind(),
+            Self::Access(fault) => fault.kind(),
         }
     }
 
@@ -61,6 +64,7 @@ impl Fault for TraceFault {
             Self::DiskFull => "trace-disk-full",
             Self::NotStored => "trace-not-stored",
             Self::Lake(fault) => fault.code(),
+            Self::Access(fault) => fault.code(),
         }
     }
 
@@ -72,6 +76,7 @@ impl Fault for TraceFault {
             Self::SpillFull => Some("see why the lake does not take spans; `traces.spill_limit` says how much may wait".into()),
             Self::DiskFull => Some("free space under the data directory".into()),
             Self::Lake(fault) => fault.hint(),
+            Self::Access(fault) => fault.hint(),
             _ => None,
         }
     }
@@ -79,6 +84,7 @@ impl Fault for TraceFault {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Lake(fault) => fault.retry_after(),
+            Self::Access(fault) => fault.retry_after(),
             Self::Saturated | Self::NotStored => Some(Duration::from_secs(1)),
             Self::SpillFull | Self::DiskFull => Some(Duration::from_secs(10)),
             _ => None,

@@ -2,6 +2,7 @@
 
 mod capture;
 mod fault;
+mod forget;
 mod query;
 mod service;
 mod spill;
@@ -14,4 +15,4 @@ mod tests;
 pub use capture::Capture;
 pub use fault::{TraceFault, Trouble};
 pub use query::{ActivityBucket, TraceFilter, TraceSummary};
-pub use service::{AppTraffic, Observability, Settings, Status};
+pub use service::{AppTraffic, Observability, Settings, Status, Swept};

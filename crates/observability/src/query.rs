@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use mainspring_kernel::{Actor, Labels, Page, PageRequest, Timestamp, page::cursor};
 use mainspring_lake::{Filter, Order, Scan, Table};
-use mainspring_llm::{Span, TraceId};
+use mainspring_llm::{DocumentAccess, Span, TraceId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     fault::TraceFault,
+    forget::documents_of,
     table::{Rows, labels_of},
 };
 
@@ -93,18 +94,21 @@ impl TraceFilter {
     }
 }
 
+/// Who asks, and what is asked to answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asking<'a> {
+    pub(crate) table: &'a dyn Table,
+    pub(crate) access: &'a dyn DocumentAccess,
+    pub(crate) actor: &'a Actor,
+}
+
 struct Entry {
     summary: TraceSummary,
     key: After,
-    labels: Vec<String>,
 }
 
-pub(crate) async fn list(
-    table: &dyn Table,
-    actor: &Actor,
-    filter: &TraceFilter,
-    page: &PageRequest,
-) -> Result<Page<TraceSummary>, TraceFault> {
+pub(crate) async fn list(asking: Asking<'_>, filter: &TraceFilter, page: &PageRequest) -> Result<Page<TraceSummary>, TraceFault> {
+    let Asking { table, actor, .. } = asking;
     let mut after: Option<After> = page.after()?;
     let mut found: Vec<Entry> = Vec::new();
     let mut looked_at = 0;
@@ -115,7 +119,7 @@ pub(crate) async fn list(
         looked_at += entries.len();
         after = entries.last().map(|entry| entry.key.clone()).or(after);
         let entries = first_of_each(table, actor, filter, entries).await?;
-        found.extend(visible(table, actor, entries).await?);
+        found.extend(visible(asking, entries).await?);
         if last || found.len() > page.limit() {
             break;
         }
@@ -155,7 +159,6 @@ async fn entries(
         "duration",
         "input_tokens",
         "output_tokens",
-        "labels",
         "content",
     ];
     let scan =
@@ -177,7 +180,6 @@ fn entry(rows: &Rows<'_>, row: usize) -> Result<Entry, TraceFault> {
     let preview = rows.text("content", row)?.and_then(|content| content.lines().find(|line| !line.trim().is_empty()));
     Ok(Entry {
         key: After(start, owned("span")?.unwrap_or_default()),
-        labels: rows.labels(row)?,
         summary: TraceSummary {
             trace: trace.parse().map_err(|_| TraceFault::Unreadable { reason: "a trace id".into() })?,
             name: owned("name")?.unwrap_or_default(),
@@ -228,31 +230,42 @@ async fn first_of_each(
     Ok(entries)
 }
 
-/// The entries whose whole trace the actor may see: labels of every span count, not only of the entry.
-async fn visible(table: &dyn Table, actor: &Actor, entries: Vec<Entry>) -> Result<Vec<Entry>, TraceFault> {
-    if actor.labels == Labels::All || entries.is_empty() {
+/// The entries whose whole trace the actor may see: every span of it counts, not only the entry.
+async fn visible(asking: Asking<'_>, entries: Vec<Entry>) -> Result<Vec<Entry>, TraceFault> {
+    if entries.is_empty() {
         return Ok(entries);
     }
     let ids: HashSet<String> = entries.iter().map(|entry| entry.summary.trace.to_string()).collect();
-    let hidden = hidden(table, actor, Filter::any_of("trace", ids)).await?;
-    let shown = |entry: &Entry| holds_all(&actor.labels, &entry.labels) && !hidden.contains(&entry.summary.trace.to_string());
-    Ok(entries.into_iter().filter(shown).collect())
+    let hidden = hidden(asking, Filter::any_of("trace", ids)).await?;
+    Ok(entries.into_iter().filter(|entry| !hidden.contains(&entry.summary.trace.to_string())).collect())
 }
 
-/// Traces with a span that the actor may not see.
-async fn hidden(table: &dyn Table, actor: &Actor, among: Filter) -> Result<HashSet<String>, TraceFault> {
+/// Traces with a span that the actor may not see: by the labels its documents had then, and by those they have now.
+async fn hidden(Asking { table, access, actor }: Asking<'_>, among: Filter) -> Result<HashSet<String>, TraceFault> {
     let mut hidden = HashSet::new();
     if actor.labels == Labels::All {
         return Ok(hidden);
     }
+    let mut users: HashMap<String, HashSet<String>> = HashMap::new();
     for batch in table.scan(Scan::of(among).columns(&["trace", "labels"])).await? {
         let rows = Rows(&batch);
         for row in 0..batch.num_rows() {
-            if !holds_all(&actor.labels, &rows.labels(row)?) {
-                hidden.insert(rows.text("trace", row)?.unwrap_or_default().to_owned());
+            let trace = rows.text("trace", row)?.unwrap_or_default();
+            for needed in rows.labels(row)? {
+                match serde_json::from_str::<String>(&needed) {
+                    Ok(document) => {
+                        users.entry(document).or_default().insert(trace.to_owned());
+                    }
+                    Err(_) if holds(&actor.labels, &needed) => {}
+                    Err(_) => {
+                        hidden.insert(trace.to_owned());
+                    }
+                }
             }
         }
     }
+    let unreadable = access.unreadable(actor, users.keys().cloned().collect()).await.map_err(TraceFault::Access)?;
+    hidden.extend(unreadable.iter().filter_map(|document| users.remove(document)).flatten());
     Ok(hidden)
 }
 
@@ -261,19 +274,19 @@ fn since(actor: &Actor, from: Timestamp) -> Filter {
     Filter::And(vec![Filter::eq("project", actor.project.to_string()), Filter::GtEq("start".into(), from.as_micros().into())])
 }
 
-/// Whether the actor holds one label of every list. A list that cannot be read is held by nobody.
-fn holds_all(held: &Labels, lists: &[String]) -> bool {
+/// Whether the actor holds one label of a list. A list that cannot be read is held by nobody.
+fn holds(held: &Labels, list: &str) -> bool {
     match held {
         Labels::All => true,
-        Labels::Some(held) => lists.iter().all(|list| {
+        Labels::Some(held) => {
             let labels: Vec<String> = serde_json::from_str(list).unwrap_or_default();
             labels.iter().any(|label| held.contains(label))
-        }),
+        }
     }
 }
 
 /// Every span of a trace, by start.
-pub(crate) async fn trace(table: &dyn Table, actor: &Actor, id: TraceId) -> Result<Vec<Span>, TraceFault> {
+pub(crate) async fn trace(Asking { table, access, actor }: Asking<'_>, id: TraceId) -> Result<Vec<Span>, TraceFault> {
     let filter = Filter::And(vec![Filter::eq("trace", id.to_string()), Filter::eq("project", actor.project.to_string())]);
     let scan = Scan::of(filter).order("start", Order::Ascending).limit(SPANS_MAX);
     let mut spans: Vec<Span> = Vec::new();
@@ -288,7 +301,12 @@ pub(crate) async fn trace(table: &dyn Table, actor: &Actor, id: TraceId) -> Resu
             }
         }
     }
-    let seen = spans.iter().all(|span| holds_all(&actor.labels, &labels_of(span)));
+    let mut seen = spans.iter().flat_map(labels_of).all(|list| holds(&actor.labels, &list));
+    let documents: HashSet<String> = spans.iter().flat_map(documents_of).collect();
+    if seen && actor.labels != Labels::All && !documents.is_empty() {
+        let documents = documents.into_iter().collect();
+        seen = access.unreadable(actor, documents).await.map_err(TraceFault::Access)?.is_empty();
+    }
     if spans.is_empty() || !seen {
         return Err(TraceFault::NotFound { id: id.to_string() });
     }
@@ -297,16 +315,16 @@ pub(crate) async fn trace(table: &dyn Table, actor: &Actor, id: TraceId) -> Resu
 
 /// Entries per hour, for whole hours from `from`, each hour there even when nothing happened.
 pub(crate) async fn activity(
-    table: &dyn Table,
-    actor: &Actor,
+    asking: Asking<'_>,
     from: Timestamp,
     to: Timestamp,
     app: Option<&str>,
 ) -> Result<Vec<ActivityBucket>, TraceFault> {
     const HOUR: i64 = 3_600_000_000;
+    let Asking { table, actor, .. } = asking;
     let filter = TraceFilter { from: Some(from), to: Some(to), app: app.map(str::to_owned), ..TraceFilter::default() };
     let mut scan = Scan::of(filter.conditions(actor)).columns(&["start", "duration", "status", "trace"]);
-    let hidden = hidden(table, actor, since(actor, from)).await?;
+    let hidden = hidden(asking, since(actor, from)).await?;
     scan.limit = Some(ACTIVITY_MAX);
     let first = from.as_micros().div_euclid(HOUR);
     let last = (to.as_micros() - 1).div_euclid(HOUR);
@@ -350,13 +368,13 @@ pub(crate) fn percentile(sorted: &[i64], share: f64) -> Option<f64> {
 
 /// Requests and errors of the last day by app.
 pub(crate) async fn by_app(
-    table: &dyn Table,
-    actor: &Actor,
+    asking: Asking<'_>,
     from: Timestamp,
 ) -> Result<HashMap<String, (u64, u64, Vec<i64>, Timestamp)>, TraceFault> {
+    let Asking { table, actor, .. } = asking;
     let filter = TraceFilter { from: Some(from), ..TraceFilter::default() };
     let mut scan = Scan::of(filter.conditions(actor)).columns(&["start", "duration", "status", "app", "trace"]);
-    let hidden = hidden(table, actor, since(actor, from)).await?;
+    let hidden = hidden(asking, since(actor, from)).await?;
     scan.limit = Some(ACTIVITY_MAX);
     let mut apps: HashMap<String, (u64, u64, Vec<i64>, Timestamp)> = HashMap::new();
     for batch in table.scan(scan).await? {

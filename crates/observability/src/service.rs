@@ -1,21 +1,22 @@
 //! The room's use cases.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
-use mainspring_kernel::{Actor, Clock, Page, PageRequest, Tasks, Timestamp};
+use mainspring_kernel::{Actor, Clock, Page, PageRequest, Tasks, Timestamp, id::ProjectId};
 use mainspring_lake::{Filter, Lake, Table};
-use mainspring_llm::{EventSink, Span, TraceId};
+use mainspring_llm::{DocumentAccess, EventSink, Span, TraceId};
 use mainspring_telemetry::Metrics;
 use tokio::sync::mpsc;
 
 use crate::{
     capture::Capture,
     fault::{TraceFault, Trouble},
-    query::{self, ActivityBucket, TraceFilter, TraceSummary},
+    forget,
+    query::{self, ActivityBucket, Asking, TraceFilter, TraceSummary},
     spill::Spill,
     table,
     writer::{self, Counters, Queued},
@@ -40,6 +41,7 @@ pub struct Settings {
 pub struct Observability {
     queue: mpsc::Sender<Queued>,
     table: Arc<dyn Table>,
+    access: Arc<dyn DocumentAccess>,
     pub(crate) spill: Arc<Spill>,
     counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
@@ -61,6 +63,14 @@ pub struct Status {
     pub trouble: Option<Trouble>,
 }
 
+/// What a forgetting took out of traces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Swept {
+    pub spans: u64,
+    /// Every span that had ended by then was looked at; otherwise some still waited for the lake.
+    pub brought: bool,
+}
+
 /// What of an app's traffic the last day showed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AppTraffic {
@@ -78,6 +88,7 @@ impl Observability {
         settings: Settings,
         tasks: &Tasks,
         (clock, metrics): (Arc<dyn Clock>, Metrics),
+        access: Arc<dyn DocumentAccess>,
     ) -> Result<Self, TraceFault> {
         let table = lake.open(&table::table_name()?, &table::spec()).await?;
         let spill = Arc::new(Spill::open(&settings.spill_dir, settings.spill_limit)?);
@@ -94,7 +105,7 @@ impl Observability {
         let second = (Arc::clone(&spill), Arc::clone(&counters));
         let into = Arc::clone(&table);
         tasks.spawn("spans: disk to lake", |stop| writer::bring(groups, into, second, stop));
-        Ok(Self { queue, table, spill, counters, clock })
+        Ok(Self { queue, table, access, spill, counters, clock })
     }
 
     /// Waits until everything recorded so far is stored: it survives the death of the process.
@@ -131,12 +142,12 @@ impl Observability {
 
     pub async fn list(&self, actor: &Actor, filter: &TraceFilter, page: &PageRequest) -> Result<Page<TraceSummary>, TraceFault> {
         self.catch_up().await;
-        query::list(self.table.as_ref(), actor, filter, page).await
+        query::list(self.asking(actor), filter, page).await
     }
 
     pub async fn trace(&self, actor: &Actor, id: TraceId) -> Result<Vec<Span>, TraceFault> {
         self.catch_up().await;
-        query::trace(self.table.as_ref(), actor, id).await
+        query::trace(self.asking(actor), id).await
     }
 
     /// The last hours, an hour each, the running one last.
@@ -145,13 +156,13 @@ impl Observability {
         let hour = Duration::from_secs(3600);
         let from = now.minus(hour * hours.saturating_sub(1));
         let whole = Timestamp::from_micros(from.as_micros() - from.as_micros().rem_euclid(3_600_000_000));
-        query::activity(self.table.as_ref(), actor, whole, now.plus(Duration::from_micros(1)), app).await
+        query::activity(self.asking(actor), whole, now.plus(Duration::from_micros(1)), app).await
     }
 
     /// The last day's traffic by app.
     pub async fn by_app(&self, actor: &Actor) -> Result<std::collections::HashMap<String, AppTraffic>, TraceFault> {
         let from = self.clock.now().minus(Duration::from_secs(24 * 3600));
-        let apps = query::by_app(self.table.as_ref(), actor, from).await?;
+        let apps = query::by_app(self.asking(actor), from).await?;
         let traffic = |(app, (requests, errors, mut durations, last)): (String, (u64, u64, Vec<i64>, Timestamp))| {
             durations.sort_unstable();
             let p50_millis = query::percentile(&durations, 0.50);
@@ -161,8 +172,15 @@ impl Observability {
         Ok(apps.into_iter().map(traffic).collect())
     }
 
-    /// Deletes traces that began before a time.
+    /// Deletes traces that began before a time, and what was set aside before it.
     pub async fn expire(&self, before: Timestamp) -> Result<u64, TraceFault> {
+        self.spill
+            .remove_aside(|path| {
+                let written = path.metadata().and_then(|found| found.modified()).ok();
+                let since = written.and_then(|written| written.duration_since(SystemTime::UNIX_EPOCH).ok());
+                since.and_then(|since| i64::try_from(since.as_micros()).ok()).is_some_and(|micros| micros < before.as_micros())
+            })
+            .map_err(|source| TraceFault::Spill { path: "aside".into(), source })?;
         let old = Filter::Lt("start".into(), before.as_micros().into());
         if self.table.count(old.clone()).await? == 0 {
             return Ok(0);
@@ -170,15 +188,31 @@ impl Observability {
         Ok(self.table.replace(old, None).await?.deleted)
     }
 
-    /// Deletes every trace that shows text of these documents, wherever it shows it. Answers how many rows went.
-    pub async fn forget_documents(&self, documents: &[String]) -> Result<u64, TraceFault> {
-        self.catch_up().await;
-        let mentions = documents.iter().map(|id| Filter::Contains("attributes".into(), id.clone())).collect();
-        let filter = Filter::Or(mentions);
-        if documents.is_empty() || self.table.count(filter.clone()).await? == 0 {
-            return Ok(0);
+    /// Takes what was written and read out of every trace that used these documents, and out of the files of before.
+    /// What happened, when, and what it cost stays. `since`: only where a trace names them in a span from then on.
+    pub async fn forget_documents(
+        &self,
+        project: ProjectId,
+        documents: &[String],
+        since: Option<Timestamp>,
+    ) -> Result<Swept, TraceFault> {
+        let brought = self.drain(DRAIN_FOR).await.is_ok() && self.spill.bytes() == 0;
+        if documents.is_empty() {
+            return Ok(Swept { spans: 0, brought });
         }
-        Ok(self.table.replace(filter, None).await?.deleted)
+        let gone = forget::forget(self.table.as_ref(), project, documents, since).await?;
+        // An earlier one may have been broken off before it came to the files.
+        if gone.spans > 0 || (since.is_none() && !gone.traces.is_empty()) {
+            forget::purge(self.table.as_ref()).await?;
+        }
+        let words: Vec<&[u8]> = documents.iter().chain(&gone.traces).map(String::as_bytes).collect();
+        // A damaged span cannot be told from the others of its segment.
+        let shows = |path: &Path| std::fs::read(path).is_ok_and(|bytes| words.iter().any(|word| contains(&bytes, word)));
+        let removed = self.spill.remove_aside(shows).map_err(|source| TraceFault::Spill { path: "aside".into(), source })?;
+        if removed > 0 {
+            tracing::warn!(removed, "segments that lay aside showed documents that were forgotten; they were removed");
+        }
+        Ok(Swept { spans: gone.spans, brought })
     }
 
     #[must_use]
@@ -202,12 +236,20 @@ impl Observability {
         }
     }
 
+    fn asking<'a>(&'a self, actor: &'a Actor) -> Asking<'a> {
+        Asking { table: self.table.as_ref(), access: self.access.as_ref(), actor }
+    }
+
     /// A reader sees what was recorded before it asked, if the lake is quick enough; otherwise what is there.
     async fn catch_up(&self) {
         if self.drain(DRAIN_FOR).await.is_err() {
             tracing::debug!("some spans are not queryable yet");
         }
     }
+}
+
+fn contains(bytes: &[u8], word: &[u8]) -> bool {
+    !word.is_empty() && bytes.windows(word.len()).any(|part| part == word)
 }
 
 async fn wait(target: u64, mut reached: tokio::sync::watch::Receiver<u64>, within: Duration) -> Result<(), TraceFault> {

@@ -151,6 +151,21 @@ impl Spill {
         }
     }
 
+    /// Removes segments that lie aside. Whatever of them could be read is in the lake.
+    pub(crate) fn remove_aside(&self, unwanted: impl Fn(&Path) -> bool) -> std::io::Result<u64> {
+        let found = match segments_in(&self.dir.join(ASIDE)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
+            other => other?,
+        };
+        let mut removed = 0;
+        for path in found.iter().filter(|path| unwanted(path)) {
+            std::fs::remove_file(path)?;
+            removed += 1;
+        }
+        let _ = self.set_aside.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |aside| Some(aside.saturating_sub(removed)));
+        Ok(removed)
+    }
+
     /// Segments of this process that somebody else removed. Answers how many spans they held.
     pub(crate) fn vanished(&self) -> u64 {
         let mut gone = 0;

@@ -15,7 +15,7 @@ use mainspring_llm::{
 };
 use serde_json::{Map, Value};
 
-use crate::fault::TraceFault;
+use crate::{fault::TraceFault, forget::documents_of};
 
 pub(crate) fn table_name() -> Result<Name, TraceFault> {
     "spans".parse().map_err(|fault: mainspring_kernel::name::NameFault| TraceFault::Unreadable { reason: fault.to_string() })
@@ -116,15 +116,15 @@ fn is_entry(span: &Span) -> bool {
 fn labels(spans: &[Span]) -> ListArray {
     let mut builder = ListBuilder::new(StringBuilder::new());
     for span in spans {
-        for label in labels_of(span) {
-            builder.values().append_value(label);
-        }
+        labels_of(span).into_iter().for_each(|list| builder.values().append_value(list));
+        // Who may read a document is asked when somebody reads.
+        documents_of(span).into_iter().for_each(|id| builder.values().append_value(Value::String(id).to_string()));
         builder.append(true);
     }
     builder.finish()
 }
 
-/// Each list as JSON: a reader needs one label of it.
+/// Each list as JSON: a reader needs one label of it. The column also holds documents, as JSON strings.
 pub(crate) fn labels_of(span: &Span) -> Vec<String> {
     span.attributes.get(names::LABELS).and_then(Value::as_array).into_iter().flatten().map(Value::to_string).collect()
 }

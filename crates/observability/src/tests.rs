@@ -1,14 +1,20 @@
 mod storing;
 
-use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use async_trait::async_trait;
 use mainspring_kernel::{
-    Actor, Clock, FrozenClock, Labels, PageRequest, Role, Tasks, Timestamp,
+    Actor, Clock, Fault, FrozenClock, Labels, PageRequest, Role, Tasks, Timestamp,
     id::{PrincipalId, ProjectId},
 };
 use mainspring_lake_lance::{LakeLocation, LanceConfig, LanceLake};
 use mainspring_llm::{
-    EventSink, Span, SpanId, TraceId,
+    DocumentAccess, EventSink, Span, SpanId, TraceId,
     trace::{SpanKind, SpanStatus, names},
 };
 use mainspring_telemetry::Metrics;
@@ -58,6 +64,20 @@ struct Room {
     tasks: Tasks,
     room: Observability,
     clock: FrozenClock,
+    access: Readable,
+}
+
+/// Documents that nobody may read but those who may read everything.
+#[derive(Debug, Default, Clone)]
+struct Readable(Arc<Mutex<BTreeSet<String>>>);
+
+#[async_trait]
+impl DocumentAccess for Readable {
+    async fn unreadable(&self, actor: &Actor, documents: Vec<String>) -> Result<BTreeSet<String>, Box<dyn Fault>> {
+        assert!(actor.labels != Labels::All || documents.is_empty(), "who may read everything is not asked about");
+        let hidden = self.0.lock().unwrap();
+        Ok(documents.into_iter().filter(|id| hidden.contains(id)).collect())
+    }
 }
 
 async fn open(dir: &Path, capture: Capture) -> Room {
@@ -66,8 +86,10 @@ async fn open(dir: &Path, capture: Capture) -> Room {
     let clock = FrozenClock::at(Timestamp::from_micros(1_700_000_000_000_000));
     let settings = Settings { spill_dir: dir.join("spill"), spill_limit: 1 << 30, capture, queue: 1_000 };
     let shared: Arc<dyn Clock> = Arc::new(clock.clone());
-    let room = Observability::open(&lake, settings, &tasks, (shared, Metrics::default())).await.unwrap();
-    Room { tasks, room, clock }
+    let access = Readable::default();
+    let asked = Arc::new(access.clone());
+    let room = Observability::open(&lake, settings, &tasks, (shared, Metrics::default()), asked).await.unwrap();
+    Room { tasks, room, clock, access }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -244,17 +266,103 @@ fn addresses_numbers_and_secrets_are_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn old_traces_expire_and_forgotten_documents_take_their_traces_along() {
+async fn old_traces_expire() {
     let dir = tempfile::tempdir().unwrap();
     let Room { room, .. } = open(dir.path(), Capture::Full).await;
-    let mut shows = span(30, &[]);
-    shows.attributes.insert(names::HITS.into(), json!([{"document": "doc_abc"}]));
-    [span(10, &[]), span(20, &[]), shows].into_iter().for_each(|span| room.record(span));
+    [span(10, &[]), span(20, &[])].into_iter().for_each(|span| room.record(span));
     room.drain(WAIT).await.unwrap();
     assert_eq!(room.expire(Timestamp::from_micros(15)).await.unwrap(), 1);
-    assert_eq!(room.forget_documents(&["doc_abc".into()]).await.unwrap(), 1);
-    assert_eq!(room.forget_documents(&[]).await.unwrap(), 0);
     assert_eq!(room.list(&actor(Labels::All), &TraceFilter::default(), &PageRequest::first(9)).await.unwrap().items.len(), 1);
+}
+
+/// A search that found a document, the model that read it without naming it, and a span of another program.
+fn trace_that_used(document: &str, labels: &[&str]) -> [Span; 3] {
+    let mut search = span(30, labels);
+    search.attributes.insert(names::HITS.into(), json!([{"document": document, "text": "a zukamirel"}]));
+    search.attributes.insert(names::DOCUMENTS.into(), json!([document]));
+    let [mut model, mut foreign] = [span(31, labels), span(32, labels)];
+    model.attributes.insert(names::OUTPUT_MESSAGES.into(), json!("it is a zukamirel"));
+    model.attributes.insert(names::INPUT_TOKENS.into(), json!(12));
+    model.status = SpanStatus::Error("no zukamirel".into());
+    foreign.attributes.extend([("llm.prompt".to_owned(), json!("a zukamirel")), ("llm.cost".to_owned(), json!(0.5))]);
+    for child in [&mut model, &mut foreign] {
+        (child.trace, child.parent) = (search.trace, Some(search.span));
+    }
+    [search, model, foreign]
+}
+
+fn files_below(folder: &Path, found: &mut Vec<Vec<u8>>) {
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        match entry.path().is_dir() {
+            true => files_below(&entry.path(), found),
+            false => found.push(std::fs::read(entry.path()).unwrap()),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forgotten_document_leaves_neither_text_in_the_traces_that_used_it_nor_old_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let used = trace_that_used("doc_abc", &[]);
+    let other = span(40, &[]);
+    used.iter().chain([&other]).for_each(|span| room.record(span.clone()));
+    room.drain(WAIT).await.unwrap();
+    let aside = dir.path().join("spill/aside");
+    std::fs::create_dir(&aside).unwrap();
+    std::fs::write(aside.join("0000000000000900.spill"), format!("damaged {} zukamirel", used[0].trace)).unwrap();
+    std::fs::write(aside.join("0000000000000901.spill"), "damaged otherwise").unwrap();
+    let on_disk = || {
+        let mut files = Vec::new();
+        files_below(dir.path(), &mut files);
+        files.iter().filter(|bytes| bytes.windows(9).any(|part| part == b"zukamirel")).count()
+    };
+    assert!(on_disk() > 1);
+
+    let documents = ["doc_abc".to_owned()];
+    let elsewhere = room.forget_documents(ProjectId::from_raw(8), &documents, None).await.unwrap();
+    assert_eq!(elsewhere.spans, 0, "another project has its own documents");
+    let swept = room.forget_documents(project(), &documents, None).await.unwrap();
+    assert_eq!((swept.spans, swept.brought), (3, true));
+    assert_eq!(room.forget_documents(project(), &documents, None).await.unwrap().spans, 0, "once is enough");
+    assert_eq!(room.forget_documents(project(), &[], None).await.unwrap().spans, 0);
+    assert_eq!(on_disk(), 0);
+    assert!(aside.join("0000000000000901.spill").exists());
+
+    let left = room.trace(&actor(Labels::All), used[0].trace).await.unwrap();
+    assert_eq!(left.len(), 3);
+    assert!(!format!("{left:?}").contains("zukamirel") && !format!("{left:?}").contains("question"), "{left:#?}");
+    assert!(left.iter().all(|span| span.attributes[names::FORGOTTEN] == true && span.attributes[names::APP] == "manual"));
+    assert_eq!((&left[1].attributes[names::INPUT_TOKENS], &left[2].attributes["llm.cost"]), (&json!(12), &json!(0.5)));
+    assert_eq!(room.trace(&actor(Labels::All), other.trace).await.unwrap(), [other]);
+    let late = trace_that_used("doc_abc", &[]);
+    room.record(late[0].clone());
+    let since = Some(Timestamp::from_micros(31));
+    assert_eq!(room.forget_documents(project(), &documents, since).await.unwrap().spans, 0);
+    assert_eq!(room.forget_documents(project(), &documents, Some(late[0].start)).await.unwrap().spans, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_is_hidden_from_who_may_not_read_its_documents_any_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, access, .. } = open(dir.path(), Capture::Full).await;
+    let used = trace_that_used("doc_abc", &[]);
+    let other = span(40, &[]);
+    used.iter().chain([&other]).for_each(|span| room.record(span.clone()));
+    let reader = holding(&["hr"]);
+    let seen = async |who: &Actor| {
+        let listed = room.list(who, &TraceFilter::default(), &PageRequest::first(9)).await.unwrap();
+        let apps = room.by_app(who).await.unwrap();
+        let found = room.trace(who, used[0].trace).await;
+        let hidden = matches!(found, Err(TraceFault::NotFound { .. }));
+        assert!(hidden || found.is_ok());
+        let traces: BTreeSet<TraceId> = listed.items.iter().map(|trace| trace.trace).collect();
+        (traces.contains(&used[0].trace), traces.contains(&other.trace), apps.is_empty(), !hidden)
+    };
+    assert_eq!(seen(&reader).await, (true, true, true, true));
+    access.0.lock().unwrap().insert("doc_abc".into());
+    assert_eq!(seen(&reader).await, (false, true, true, false));
+    assert_eq!(seen(&actor(Labels::All)).await, (true, true, true, true));
 }
 
 #[tokio::test(flavor = "multi_thread")]

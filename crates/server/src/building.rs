@@ -18,7 +18,7 @@ use mainspring_kernel::{Actor, Clock, Fault, FaultKind, SystemClock, Tasks, name
 use mainspring_knowledge::{EgressPolicy, KnowledgeConfig, Knowledges, Parse, Parts as KnowledgeParts, SourcePolicy};
 use mainspring_lake::Lake;
 use mainspring_lake_lance::{Durability, LakeLocation, LanceConfig, LanceLake};
-use mainspring_llm::{EventSink, Retriever};
+use mainspring_llm::{DocumentAccess, EventSink, Retriever};
 use mainspring_observability::{Capture, Observability, Settings};
 use mainspring_parsers::{Limits, ParseRequest, ParsedDocument, ParserConfig, ParserPool};
 use mainspring_registry::Registry;
@@ -80,9 +80,6 @@ impl Building {
             capture: capture(config.traces.capture),
             queue: SPAN_QUEUE,
         };
-        let observability = Observability::open(lake.as_ref(), settings, &tasks, (Arc::clone(&clock), metrics.clone()))
-            .await
-            .map_err(BootFault::part("trace store"))?;
         let registry =
             Registry::open(catalog.clone(), Arc::clone(&clock), kinds::descriptors()).with_audit(Arc::new(identity.clone()));
         let parts = KnowledgeParts {
@@ -96,6 +93,10 @@ impl Building {
             clock: Arc::clone(&clock),
         };
         let knowledge = Knowledges::open(parts, knowledge_config(&config)).map_err(BootFault::part("knowledge"))?;
+        let access: Arc<dyn DocumentAccess> = Arc::new(knowledge.clone());
+        let observability = Observability::open(lake.as_ref(), settings, &tasks, (Arc::clone(&clock), metrics.clone()), access)
+            .await
+            .map_err(BootFault::part("trace store"))?;
         let jobs = Jobs::open(catalog.clone(), Arc::clone(&clock));
         // The lock keeps other processes away from the data directory, and a SQLite catalog belongs to one.
         let alone = catalog.engine() == Engine::Sqlite;

@@ -1,11 +1,15 @@
 //! What runs in the background for as long as the server does.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use mainspring_identity::Identity;
 use mainspring_jobs::{Jobs, Worker};
-use mainspring_kernel::{Clock, Fault as _, Stop, Tasks};
-use mainspring_knowledge::{IngestJob, Knowledges};
+use mainspring_kernel::{Clock, Fault, Stop, Tasks, Timestamp, id::ProjectId};
+use mainspring_knowledge::{Forgotten, IngestJob, Knowledges};
 use mainspring_lake::UpkeepPolicy;
 use mainspring_observability::Observability;
 use mainspring_registry::Registry;
@@ -19,6 +23,10 @@ const RECOVER_EVERY: Duration = Duration::from_secs(10);
 const JOB_LEASE: Duration = Duration::from_secs(30);
 /// Ingestions that nobody waits for, side by side; they share one encoder.
 const JOB_SLOTS: usize = 2;
+/// How long after a forgetting spans are looked at that may have been on their way.
+const SWEEP_FOR: Duration = Duration::from_secs(24 * 3600);
+/// No span that may show a forgotten document began longer before the last look than this.
+const LONGEST_SPAN: Duration = Duration::from_secs(3600);
 /// Ended jobs are kept for people who ask why.
 const KEEP_JOBS_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -90,6 +98,7 @@ impl Background {
     }
 
     async fn keep_tables(&self, stop: Stop) {
+        let mut swept = HashMap::new();
         let policy = UpkeepPolicy { keep_versions_for: self.keep_versions_for, ..UpkeepPolicy::default() };
         while stop.sleep(self.upkeep_every).await {
             if let Err(fault) = self.knowledge.upkeep().await {
@@ -98,10 +107,41 @@ impl Background {
             if let Err(fault) = self.observability.expire(self.clock.now().minus(self.keep_traces_for)).await {
                 tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "old traces could not be deleted; it is tried again");
             }
+            if let Err(fault) = self.sweep_forgotten(&mut swept).await {
+                tracing::warn!(cause = %mainspring_kernel::fault::chain(fault.as_ref()), "what was forgotten is not out of every trace yet; it is tried again");
+            }
             if let Err(fault) = self.observability.table().upkeep(&policy).await {
                 tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "upkeep of the spans table failed; it is tried again");
             }
         }
+    }
+
+    /// Spans that were on their way when a document was forgotten are looked at when they are there; and everything is
+    /// that a process may have left undone that died between the two. `swept`: when all spans were looked at.
+    async fn sweep_forgotten(&self, swept: &mut HashMap<String, Timestamp>) -> Result<(), Box<dyn Fault>> {
+        let boxed = |fault| -> Box<dyn Fault> { Box::new(fault) };
+        let now = self.clock.now();
+        let recent = self.knowledge.forgotten(now.minus(SWEEP_FOR)).await.map_err(boxed)?;
+        swept.retain(|receipt, _| recent.iter().any(|forgotten| forgotten.receipt == *receipt));
+        let mut together: BTreeMap<(ProjectId, bool), (Vec<String>, Vec<String>)> = BTreeMap::new();
+        for Forgotten { receipt, project, documents } in recent {
+            let (receipts, ids) = together.entry((project, swept.contains_key(&receipt))).or_default();
+            receipts.push(receipt);
+            ids.extend(documents.iter().map(ToString::to_string));
+        }
+        if together.keys().any(|(_, again)| !again) {
+            self.knowledge.scrub().await.map_err(boxed)?;
+        }
+        for ((project, _), (receipts, ids)) in together {
+            // Absent where one of them is new, and least of all: then every span is looked at.
+            let since = receipts.iter().map(|receipt| swept.get(receipt).copied()).min().flatten();
+            let since = since.map(|since| since.minus(LONGEST_SPAN));
+            let found = self.observability.forget_documents(project, &ids, since).await;
+            if found.map_err(|fault| Box::new(fault) as Box<dyn Fault>)?.brought {
+                swept.extend(receipts.into_iter().map(|receipt| (receipt, now)));
+            }
+        }
+        Ok(())
     }
 }
 

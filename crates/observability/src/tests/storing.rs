@@ -134,7 +134,8 @@ async fn shaky(dir: &Path, spill_dir: &Path, spill_limit: u64, down: bool) -> Sh
     let (tasks, metrics) = (Tasks::default(), Metrics::default());
     let clock: Arc<dyn Clock> = Arc::new(FrozenClock::at(Timestamp::from_micros(1_700_000_000_000_000)));
     let settings = Settings { spill_dir: spill_dir.to_owned(), spill_limit, capture: Capture::Full, queue: 1_000 };
-    let room = Observability::open(&lake, settings, &tasks, (clock, metrics.clone())).await.unwrap();
+    let room =
+        Observability::open(&lake, settings, &tasks, (clock, metrics.clone()), Arc::new(Readable::default())).await.unwrap();
     Shaky { room, lake, metrics, spill: spill_dir.to_owned(), _tasks: tasks }
 }
 

@@ -1,0 +1,141 @@
+//! Taking away what traces show of documents that were forgotten: what happened stays, what was written and read goes.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::Duration,
+};
+
+use mainspring_kernel::{Timestamp, id::ProjectId};
+use mainspring_lake::{Filter, Scan, Table, UpkeepPolicy};
+use mainspring_llm::{
+    Span,
+    trace::{SpanStatus, names},
+};
+use serde_json::Value;
+
+use crate::{
+    fault::TraceFault,
+    table::{Rows, to_batch},
+};
+
+/// Documents asked for by one scan, and traces rewritten by one commit.
+const AT_ONCE: usize = 50;
+
+/// What no text was taken from.
+const KEPT: &[&str] = &[
+    names::OPERATION,
+    names::PROVIDER,
+    names::REQUEST_MODEL,
+    names::RESPONSE_MODEL,
+    names::RESPONSE_ID,
+    names::FINISH,
+    names::CONVERSATION,
+    names::DATA_SOURCE,
+    names::USER,
+    names::ERROR,
+];
+
+/// The documents a span shows text of. Spans of before name them only in what a search found.
+pub(crate) fn documents_of(span: &Span) -> BTreeSet<String> {
+    let list = |key: &str| span.attributes.get(key).and_then(Value::as_array).into_iter().flatten();
+    let named = list(names::DOCUMENTS).filter_map(Value::as_str);
+    let found = list(names::HITS).filter_map(|hit| hit.get("document")).filter_map(Value::as_str);
+    named.chain(found).map(str::to_owned).collect()
+}
+
+/// What went.
+#[derive(Debug, Default)]
+pub(crate) struct Gone {
+    pub(crate) spans: u64,
+    pub(crate) traces: HashSet<String>,
+}
+
+/// Every span of every trace that used one of these documents: a span that shows its text need not name it.
+pub(crate) async fn forget(
+    table: &dyn Table,
+    project: ProjectId,
+    documents: &[String],
+    since: Option<Timestamp>,
+) -> Result<Gone, TraceFault> {
+    let mut gone = Gone::default();
+    let of_project = || Filter::eq("project", project.to_string());
+    for some in documents.chunks(AT_ONCE) {
+        let mentions = some.iter().map(|id| Filter::Contains("attributes".into(), id.clone())).collect();
+        let mut among = of_project().and(Filter::Or(mentions));
+        if let Some(since) = since {
+            among = among.and(Filter::GtEq("start".into(), since.as_micros().into()));
+        }
+        for batch in table.scan(Scan::of(among).columns(&["trace"])).await? {
+            let rows = Rows(&batch);
+            for row in 0..batch.num_rows() {
+                gone.traces.extend(rows.text("trace", row)?.map(str::to_owned));
+            }
+        }
+    }
+    let traces: Vec<&String> = gone.traces.iter().collect();
+    for some in traces.chunks(AT_ONCE) {
+        let of_traces = of_project().and(Filter::any_of("trace", some.iter().map(|trace| trace.as_str())));
+        gone.spans += strip_all(table, of_traces).await?;
+    }
+    Ok(gone)
+}
+
+async fn strip_all(table: &dyn Table, of_traces: Filter) -> Result<u64, TraceFault> {
+    let mut stripped: Vec<Span> = Vec::new();
+    let mut known = HashSet::new();
+    for batch in table.scan(Scan::of(of_traces.clone())).await? {
+        let rows = Rows(&batch);
+        for row in 0..batch.num_rows() {
+            let mut span = rows.span(row)?;
+            if strip(&mut span) && known.insert((span.trace, span.span)) {
+                stripped.push(span);
+            }
+        }
+    }
+    if stripped.is_empty() {
+        return Ok(0);
+    }
+    // Spans that come in the meantime stay: the next sweep looks at them.
+    let these = of_traces.and(Filter::any_of("span", stripped.iter().map(|span| span.span.to_string())));
+    table.replace(these, Some(to_batch(&stripped)?)).await?;
+    Ok(stripped.len() as u64)
+}
+
+/// Takes out everything that may hold text: also what other programs wrote into the trace, of which nobody knows
+/// what it is. Answers whether there was something.
+pub(crate) fn strip(span: &mut Span) -> bool {
+    let before = span.clone();
+    span.attributes.retain(|key, value| stays(key, value));
+    span.events.iter_mut().for_each(|event| event.attributes.retain(|key, value| stays(key, value)));
+    if let SpanStatus::Error(message) = &mut span.status {
+        message.clear();
+    }
+    let changed = *span != before;
+    if changed {
+        span.attributes.insert(names::FORGOTTEN.to_owned(), true.into());
+    }
+    changed
+}
+
+fn stays(key: &str, value: &Value) -> bool {
+    let ours = key.starts_with("mainspring.") && !names::CONTENT.contains(&key);
+    ours || KEPT.contains(&key) || !holds_text(value)
+}
+
+fn holds_text(value: &Value) -> bool {
+    match value {
+        Value::String(_) | Value::Object(_) => true,
+        Value::Array(items) => items.iter().any(holds_text),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// The files themselves: nobody reads an older state of this table.
+pub(crate) async fn purge(table: &dyn Table) -> Result<(), TraceFault> {
+    let everything = UpkeepPolicy { fragments: 1, unindexed_rows: 1, keep_versions_for: Duration::ZERO };
+    // The second round takes the files that the first one replaced.
+    for _ in 0..2 {
+        table.upkeep(&everything).await?;
+    }
+    Ok(())
+}
