@@ -1,0 +1,608 @@
+//! Nobody is told anything of a document whose labels they do not hold, however they ask.
+
+use std::{collections::BTreeSet, path::Path};
+
+use serde_json::{Value, json};
+
+use crate::running::{Reply, Server, User, apply_all, around, command, run};
+
+const LABELS: [&str; 4] = ["board", "hr", "lab", "law"];
+const SHELVES: [&[&str]; 7] = [&[], &["hr"], &["law"], &["board"], &["hr", "law"], &["board", "lab"], &["lab", "hr", "law"]];
+const QUESTIONS: usize = 300;
+/// Replays that ask the model again: it is slow.
+const REPLAYS: usize = 5;
+
+struct Random(u64);
+
+impl Random {
+    /// The same each time, so that a change is judged by what it changes; `MAINSPRING_LEAK_SEED` tries others.
+    fn seeded() -> (u64, Self) {
+        let seed = std::env::var("MAINSPRING_LEAK_SEED").map_or(2_026, |seed| seed.parse().unwrap());
+        (seed, Self(seed))
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % end as u64).unwrap()
+    }
+
+    fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        &of[self.below(of.len())]
+    }
+
+    fn chance(&mut self, of: usize) -> bool {
+        self.below(of) == 0
+    }
+
+    fn word(&mut self) -> String {
+        (0..11).map(|at| if at % 2 == 0 { *self.one(b"bdfgklmnprstvz") } else { *self.one(b"aeiou") } as char).collect()
+    }
+}
+
+#[derive(Debug)]
+struct Document {
+    labels: &'static [&'static str],
+    shelf: usize,
+    file: String,
+    title: String,
+    /// In the text only, and in no question.
+    canary: String,
+    /// In the text, to ask for it.
+    handle: String,
+    id: String,
+    chunks: u64,
+    failed: bool,
+}
+
+impl Document {
+    fn words(&self) -> [&str; 5] {
+        [&self.canary, &self.handle, &self.title, &self.file, &self.id]
+    }
+}
+
+struct Reader {
+    name: String,
+    all: bool,
+    held: BTreeSet<&'static str>,
+    user: User,
+}
+
+impl Reader {
+    fn may_read(&self, document: &Document) -> bool {
+        self.all || document.labels.is_empty() || document.labels.iter().any(|label| self.held.contains(label))
+    }
+}
+
+struct World {
+    _server: Server,
+    readers: Vec<Reader>,
+    documents: Vec<Document>,
+    pins: Vec<Value>,
+    traces: Vec<String>,
+    runs: Vec<String>,
+    /// What was typed as a question: traces repeat it, and tell nothing by it.
+    typed: Vec<String>,
+    leaks: Vec<String>,
+    replays: usize,
+    /// Answers that told what may be told, and traces that were hidden: else nothing was tried.
+    shown: usize,
+    hidden: usize,
+    _files: (tempfile::TempDir, tempfile::TempDir),
+}
+
+fn text_of(document: &Document) -> String {
+    let Document { title, canary, handle, .. } = document;
+    format!(
+        "# Heft {title}\n\nThe yearly report of the house names {handle} in its first part, where {canary} is counted.\n\n\
+         ## Cellar\n\nIn the cellar stand the barrels that {handle} and {canary} were looked after with.\n"
+    )
+}
+
+fn write(folder: &Path, document: &Document) {
+    let shelf = folder.join(format!("s{}", document.shelf));
+    std::fs::create_dir_all(&shelf).unwrap();
+    let (kind, bytes) =
+        if document.failed { ("pdf", b"%PDF-1.7 nothing of the kind".to_vec()) } else { ("md", text_of(document).into_bytes()) };
+    std::fs::write(shelf.join(format!("{}.{kind}", document.file)), bytes).unwrap();
+}
+
+fn specs(folder: &Path, shelves: &[&[&str]]) -> Vec<Value> {
+    let sources: Vec<Value> = shelves
+        .iter()
+        .enumerate()
+        .map(|(at, labels)| {
+            let path = folder.join(format!("s{at}"));
+            let mut source =
+                json!({"type": "folder", "name": format!("s{at}"), "path": path, "metadata": {"shelf": format!("s{at}")}});
+            // Labels come by the source and by a rule in turn; either way the source is hidden with its documents.
+            if at % 2 == 0 {
+                source["labels"] = json!(labels);
+            } else {
+                source["rules"] = json!([{"match": "*", "labels": labels}]);
+            }
+            source
+        })
+        .collect();
+    let of =
+        |kind: &str, name: &str, spec: Value| json!({"apiVersion": "mainspring/v1", "kind": kind, "name": name, "spec": spec});
+    let messages =
+        json!([{"role": "user", "content": "{% for source in sources %}{{ source.text }} {% endfor %}{{ question }}"}]);
+    vec![
+        of("knowledge", "papers", json!({"sources": sources, "retrieval": {"relevance": 0.0}})),
+        of(
+            "prompt",
+            "plain",
+            json!({"parameters": {"question": {}, "sources": {"type": "array"}}, "messages": messages, "settings": {"temperature": 0}}),
+        ),
+        of(
+            "chain",
+            "papers",
+            json!({"steps": [{"retrieve": {"knowledge": "papers", "limit": 2}}, {"prompt": {"use": "plain"}}, {"model": {"name": "smollm2-135m-instruct"}}]}),
+        ),
+        of("app", "papers", json!({"chain": "papers"})),
+    ]
+}
+
+fn encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+fn ids(reply: &Reply, key: &str) -> Vec<String> {
+    let json = reply.json();
+    json["items"].as_array().into_iter().flatten().filter_map(|item| item[key].as_str().map(str::to_owned)).collect()
+}
+
+fn ingest(data: &Path) {
+    // A document that cannot be read is told by the exit code.
+    let output = command(data).args(["ingest", "papers", "--json"]).output().unwrap();
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+impl World {
+    async fn made(random: &mut Random) -> Self {
+        let files = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (data, folder) = (files.0.path(), files.1.path());
+        let mut documents = Vec::new();
+        for (shelf, labels) in SHELVES.into_iter().enumerate() {
+            // Shelf 0 is open to everyone; one document of each shelf cannot be read.
+            for nth in 0..3 {
+                let [file, title, canary, handle] = std::array::from_fn(|_| random.word());
+                let id = String::new();
+                documents.push(Document { labels, shelf, file, title, canary, handle, id, chunks: 0, failed: nth == 2 });
+            }
+        }
+        let last = documents.len() - 3;
+        documents.iter().take(last).for_each(|document| write(folder, document));
+        documents
+            .iter()
+            .skip(last)
+            .for_each(|document| std::fs::create_dir_all(folder.join(format!("s{}", document.shelf))).unwrap());
+        let server = Server::start(data, "127.0.0.1");
+        apply_all(data, &specs(folder, &SHELVES));
+        let mut world = Self {
+            readers: readers(data, &server, random),
+            _server: server,
+            documents,
+            pins: Vec::new(),
+            traces: Vec::new(),
+            runs: Vec::new(),
+            typed: Vec::new(),
+            leaks: Vec::new(),
+            replays: 0,
+            shown: 0,
+            hidden: 0,
+            _files: files,
+        };
+        ingest(world.data());
+        world.learn().await;
+        let folder = world._files.1.path();
+        world.documents.iter().skip(last).for_each(|document| write(folder, document));
+        ingest(world.data());
+        world.learn().await;
+        assert!(world.documents.iter().all(|document| document.failed || document.chunks > 0), "{:?}", world.documents);
+        world
+    }
+
+    fn data(&self) -> &Path {
+        self._files.0.path()
+    }
+
+    fn owner(&self) -> &Reader {
+        &self.readers[0]
+    }
+
+    /// What somebody who sees everything knows: ids, counts, table versions, runs.
+    async fn learn(&mut self) {
+        let listed = self.owner().user.get("/api/v1/knowledge/papers/documents?limit=100").await.json();
+        for item in listed["items"].as_array().unwrap() {
+            let uri = item["uri"].as_str().unwrap();
+            let document = self.documents.iter_mut().find(|document| uri.contains(&document.file)).unwrap();
+            document.id = item["id"].as_str().unwrap().to_owned();
+            document.chunks = item["chunks"].as_u64().unwrap();
+            assert_eq!(item["status"], if document.failed { "failed" } else { "ready" }, "{item}");
+        }
+        let found = self.owner().user.post("/api/v1/knowledge/papers/search", &json!({"query": "barrels"})).await.json();
+        self.pins.push(found["pin"].clone());
+        let runs = self.owner().user.get("/api/v1/knowledge/papers/runs").await;
+        self.runs = ids(&runs, "id");
+        assert!(!self.runs.is_empty());
+        self.traces.extend(ids(&runs, "trace_id"));
+    }
+
+    /// Everything of `reply` that `at` may not know is a leak. `asked` is what the reader sent.
+    fn look(&mut self, at: usize, asked: &str, reply: &Reply) {
+        let mut text = reply.text.clone();
+        for typed in &self.typed {
+            text = text.replace(typed, "");
+        }
+        let reader = &self.readers[at];
+        let labelled = |document: &&Document| !reader.all && !document.labels.is_empty() && reader.may_read(document);
+        self.shown += usize::from(self.documents.iter().filter(labelled).any(|document| text.contains(&document.canary)));
+        for document in self.documents.iter().filter(|document| !reader.may_read(document)) {
+            for word in document.words().into_iter().filter(|word| !word.is_empty()) {
+                // A refusal may say what was refused.
+                let echo = reply.status >= 400 && asked.contains(word);
+                if text.contains(word) && !echo {
+                    self.leaks.push(format!(
+                        "{} (holds {:?}) asked {asked} and was told ({}) `{word}` of a document for {:?}: {}",
+                        reader.name,
+                        reader.held,
+                        reply.status,
+                        document.labels,
+                        around(&text, word)
+                    ));
+                    break;
+                }
+            }
+        }
+    }
+
+    fn wrong(&mut self, at: usize, asked: &str, what: &str) {
+        let reader = &self.readers[at];
+        self.leaks.push(format!("{} (holds {:?}) asked {asked}: {what}", reader.name, reader.held));
+    }
+
+    async fn get(&mut self, at: usize, path: &str) -> Reply {
+        let reply = self.readers[at].user.get(path).await;
+        assert!(reply.status < 500, "GET {path}: {}", reply.text);
+        self.look(at, &format!("GET {path}"), &reply);
+        reply
+    }
+
+    async fn post(&mut self, at: usize, path: &str, body: &Value) -> Reply {
+        let reply = self.readers[at].user.post(path, body).await;
+        assert!(reply.status < 500, "POST {path} {body}: {}", reply.text);
+        self.look(at, &format!("POST {path} {body}"), &reply);
+        reply
+    }
+
+    fn any_word(&self, random: &mut Random) -> String {
+        let words = random.one(&self.documents).words();
+        random.one(&words).to_string()
+    }
+
+    /// A question is unlike all others, so that it is known again where traces repeat it.
+    fn question(&mut self, random: &mut Random) -> String {
+        let nth = self.typed.len();
+        let word = self.any_word(random);
+        let typed = match random.below(3) {
+            0 => format!("q{nth} the yearly report of the house and its barrels"),
+            1 => format!("q{nth} what is told of {word} here"),
+            _ => format!("q{nth} the yearly report of the house names {word} in its first part"),
+        };
+        self.typed.push(typed.clone());
+        typed
+    }
+
+    async fn ask(&mut self, at: usize, random: &mut Random) {
+        match random.below(12) {
+            0..=2 => self.search(at, random).await,
+            3 => {
+                let mode = random.one(&["hybrid", "vector", "text"]);
+                let query = encoded(&self.question(random));
+                let limit = 1 + random.below(30);
+                let mut path = format!("/api/v1/knowledge/papers/search?query={query}&mode={mode}&limit={limit}");
+                if random.chance(2) {
+                    path.push_str(&format!("&metadata.shelf=s{}", random.below(SHELVES.len())));
+                }
+                assert_eq!(self.get(at, &path).await.status, 200);
+            }
+            4 => self.documents(at, random).await,
+            5 | 6 => self.document(at, random).await,
+            7 => self.counts(at).await,
+            8 => self.runs(at, random).await,
+            9 => {
+                let word = if random.chance(3) { "report".to_owned() } else { self.any_word(random) };
+                let found = self.get(at, &format!("/api/v1/traces?limit=100&q={word}")).await;
+                let seen = ids(&found, "trace_id");
+                self.traces.extend(seen);
+            }
+            10 => self.trace(at, random).await,
+            _ => {
+                let paths = [
+                    "/api/v1/overview",
+                    "/api/v1/apps",
+                    "/api/v1/models",
+                    "/v1/models",
+                    "/api/v1/assets",
+                    "/api/v1/assets/knowledge/papers",
+                ];
+                let path = paths[random.below(paths.len())];
+                assert_eq!(self.get(at, path).await.status, 200);
+            }
+        }
+    }
+
+    async fn search(&mut self, at: usize, random: &mut Random) {
+        let mut body = json!({"query": self.question(random)});
+        if random.chance(2) {
+            body["mode"] = json!(random.one(&["hybrid", "vector", "text"]));
+        }
+        if random.chance(2) {
+            body["limit"] = json!(1 + random.below(30));
+        }
+        if random.chance(4) {
+            body["metadata"] = json!({"shelf": [format!("s{}", random.below(SHELVES.len()))]});
+        }
+        if random.chance(3) {
+            let wanted: Vec<&String> = (0..=random.below(4)).map(|_| &random.one(&self.documents).id).collect();
+            body["documents"] = json!(wanted);
+        }
+        if random.chance(3) {
+            body["at"] = random.one(&self.pins).clone();
+        }
+        let reply = self.post(at, "/api/v1/knowledge/papers/search", &body).await;
+        assert_eq!(reply.status, 200, "{body}: {}", reply.text);
+        let found = reply.json();
+        // A rank beyond what the reader has counts what the reader has not.
+        let chunks: u64 = self.readable(at).map(|document| document.chunks).sum();
+        for passage in found["passages"].as_array().unwrap() {
+            let ranks = ["vector_rank", "text_rank"].map(|rank| passage["scores"][rank].as_u64().unwrap_or_default());
+            if ranks.into_iter().any(|rank| rank > chunks) {
+                self.wrong(at, &body.to_string(), &format!("ranks {ranks:?} of {chunks} chunks"));
+            }
+        }
+        // Nothing nearer than what they may read is told of: the same question over just those documents answers the same.
+        if body.get("documents").is_none() {
+            let own: Vec<String> = self.readable(at).map(|document| document.id.clone()).collect();
+            body["documents"] = json!(own);
+            let same = self.owner().user.post("/api/v1/knowledge/papers/search", &body).await.json();
+            let near = |found: &Value| found["best_similarity"].as_f64().unwrap_or_default();
+            if (near(&found) - near(&same)).abs() > 1e-3 {
+                self.wrong(at, &body.to_string(), &format!("best_similarity {} instead of {}", near(&found), near(&same)));
+            }
+        }
+    }
+
+    fn readable(&self, at: usize) -> impl Iterator<Item = &Document> {
+        self.documents.iter().filter(move |document| self.readers[at].may_read(document))
+    }
+
+    async fn documents(&mut self, at: usize, random: &mut Random) {
+        let path = match random.below(4) {
+            0 => format!("q={}", self.any_word(random)),
+            1 => format!("source=s{}", random.below(SHELVES.len())),
+            2 => format!("status={}", random.one(&["ready", "failed", "skipped", "forgotten"])),
+            _ => "limit=100".to_owned(),
+        };
+        let reply = self.get(at, &format!("/api/v1/knowledge/papers/documents?{path}")).await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        if path == "limit=100" {
+            let seen: BTreeSet<String> = ids(&reply, "id").into_iter().collect();
+            let own: BTreeSet<String> = self.readable(at).map(|document| document.id.clone()).collect();
+            if seen != own {
+                self.wrong(at, &path, &format!("{} documents instead of {}", seen.len(), own.len()));
+            }
+        }
+    }
+
+    async fn document(&mut self, at: usize, random: &mut Random) {
+        let document = random.one(&self.documents);
+        let (id, failed, readable) = (document.id.clone(), document.failed, self.readers[at].may_read(document));
+        let part = *random.one(&["", "/text", "/chunks"]);
+        let path = |id: &str| format!("/api/v1/knowledge/papers/documents/{id}{part}");
+        let reply = self.get(at, &path(&id)).await;
+        if readable {
+            assert!(reply.status == 200 || failed, "{}: {}", path(&id), reply.text);
+            return;
+        }
+        let absent = format!("doc_{:016x}{:016x}", random.next(), random.next());
+        let other = self.get(at, &path(&absent)).await;
+        let told = |reply: &Reply, id: &str| {
+            let mut json = reply.json();
+            json["request_id"].take();
+            json.to_string().replace(id, "")
+        };
+        if reply.status != 404 || other.status != 404 || told(&reply, &id) != told(&other, &absent) {
+            let what =
+                format!("({}) {} for one that is hidden, ({}) {} for none", reply.status, reply.text, other.status, other.text);
+            self.wrong(at, &path(&id), &what);
+        }
+    }
+
+    async fn counts(&mut self, at: usize) {
+        let listed = self.get(at, "/api/v1/knowledge").await.json()["items"][0].clone();
+        let detail = self.get(at, "/api/v1/knowledge/papers").await.json();
+        let overview = self.get(at, "/api/v1/overview").await.json()["knowledge"][0].clone();
+        let chunks: u64 = self.readable(at).map(|document| document.chunks).sum();
+        let failed = self.readable(at).filter(|document| document.failed).count() as u64;
+        let all = self.readable(at).count() as u64;
+        for found in [&listed, &detail, &overview] {
+            let told = ["documents", "failed", "chunks"].map(|field| found[field].as_u64().unwrap());
+            if told[0] > all
+                || told[1] > failed
+                || told[2] > chunks
+                || found.get("unindexed_rows").is_some_and(|_| !self.readers[at].all)
+            {
+                let what = format!("[documents, failed, chunks] {told:?} where {all}, {failed}, {chunks} may be read");
+                self.wrong(at, "counts", &what);
+            }
+            self.report(at, &found["last_run"]);
+        }
+        for source in detail["sources"].as_array().unwrap() {
+            let shelf: usize = source["name"].as_str().unwrap()[1..].parse().unwrap();
+            let own = self.readable(at).filter(|document| document.shelf == shelf).count() as u64;
+            if own == 0 || source["documents"].as_u64().is_some_and(|documents| documents > own) {
+                self.wrong(at, "sources", &format!("{source} where {own} may be read"));
+            }
+        }
+    }
+
+    async fn runs(&mut self, at: usize, random: &mut Random) {
+        let run = random.one(&self.runs).clone();
+        match random.below(3) {
+            0 => {
+                let runs = self.get(at, "/api/v1/knowledge/papers/runs").await.json();
+                for run in runs["items"].as_array().unwrap() {
+                    self.report(at, run);
+                }
+            }
+            1 => {
+                let run = self.get(at, &format!("/api/v1/runs/{run}")).await.json();
+                self.report(at, &run);
+            }
+            _ => assert_eq!(self.get(at, &format!("/api/v1/runs/{run}/events")).await.status, 200),
+        }
+    }
+
+    /// A run's report counts no document that is hidden.
+    fn report(&mut self, at: usize, run: &Value) {
+        if self.readers[at].all {
+            return;
+        }
+        let most = self.readable(at).count() as u64;
+        let chunks: u64 = self.readable(at).map(|document| document.chunks).sum();
+        for part in ["report", "progress"] {
+            let few = ["added", "changed", "unchanged", "failed", "documents_total", "documents_done", "documents_failed"];
+            let too_many = few.into_iter().find(|field| run[part][field].as_u64().is_some_and(|count| count > most));
+            let too_long =
+                ["chunks", "embedded"].into_iter().find(|field| run[part][field].as_u64().is_some_and(|count| count > chunks));
+            if let Some(field) = too_many.or(too_long) {
+                self.wrong(
+                    at,
+                    "a run",
+                    &format!("{part}.{field} is {} where {most} documents and {chunks} chunks may be read", run[part][field]),
+                );
+            }
+        }
+    }
+
+    async fn trace(&mut self, at: usize, random: &mut Random) {
+        let trace = random.one(&self.traces).clone();
+        let seen = self.get(at, &format!("/api/v1/traces/{trace}")).await;
+        assert!(matches!(seen.status, 200 | 404), "{}", seen.text);
+        self.hidden += usize::from(seen.status == 404);
+        if seen.status == 404 || self.replays < REPLAYS || !seen.text.contains("mainspring.replay") {
+            self.replays += usize::from(seen.text.contains("mainspring.replay"));
+            let replayed = self.post(at, &format!("/api/v1/traces/{trace}/replay"), &json!({})).await;
+            assert!(seen.status != 404 || replayed.status == 404, "{trace} is hidden but replayed: {}", replayed.text);
+        }
+    }
+
+    async fn chat(&mut self, at: usize, stream: bool, random: &mut Random) {
+        let question = self.question(random);
+        let body =
+            json!({"model": "papers", "messages": [{"role": "user", "content": question}], "max_tokens": 6, "stream": stream});
+        let reply = self.post(at, "/v1/chat/completions", &body).await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
+    }
+}
+
+/// The first sees everything, the second only what is for everyone, the third holds a label no document has.
+fn readers(data: &Path, server: &Server, random: &mut Random) -> Vec<Reader> {
+    let mut sets: Vec<Option<BTreeSet<&'static str>>> = vec![None, Some(BTreeSet::new()), Some(["nothing"].into())];
+    while sets.len() < 8 {
+        let set: BTreeSet<&'static str> = LABELS.into_iter().filter(|_| random.chance(3)).collect();
+        if !set.is_empty() {
+            sets.push(Some(set));
+        }
+    }
+    let reader = |(at, set): (usize, Option<BTreeSet<&'static str>>)| {
+        let name = format!("reader-{at}");
+        let mut args = vec!["keys", "create", &name, "--role", "reader"];
+        if set.as_ref().is_some_and(BTreeSet::is_empty) {
+            args.push("--no-labels");
+        }
+        args.extend(set.iter().flatten().flat_map(|label| ["--label", label]));
+        let key = run(data, &args)["secret"].as_str().unwrap().to_owned();
+        Reader { all: set.is_none(), held: set.unwrap_or_default(), user: User::of(server, Some(&key)), name }
+    };
+    sets.into_iter().enumerate().map(reader).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_question_of_any_kind_tells_of_a_document_somebody_may_not_read() {
+    let (seed, mut random) = Random::seeded();
+    // Shown when the test fails.
+    eprintln!("MAINSPRING_LEAK_SEED={seed}");
+    let random = &mut random;
+    let mut world = World::made(random).await;
+    for at in 0..world.readers.len() {
+        world.counts(at).await;
+        if at < 4 {
+            world.chat(at, at % 2 == 1, random).await;
+        }
+    }
+    let listed = world.owner().user.get("/api/v1/traces?limit=100").await;
+    world.traces.extend(ids(&listed, "trace_id"));
+    for _ in 0..QUESTIONS {
+        let at = random.below(world.readers.len());
+        world.ask(at, random).await;
+        if world.leaks.len() > 20 {
+            break;
+        }
+    }
+    assert!(world.leaks.is_empty(), "seed {seed}: {:#?}", world.leaks);
+    assert!(world.shown > 10 && world.hidden > 0, "seed {seed}: {} shown, {} hidden", world.shown, world.hidden);
+}
+
+/// A document that was for everyone is labelled: what was kept of it before is hidden with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_labelled_later_is_hidden_in_what_was_kept_before() {
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let folder = folder.path();
+    for (shelf, text) in
+        [("s0", "Everyone reads of the garden and its wall."), ("s1", "The garden hides a zukamirel under the wall.")]
+    {
+        std::fs::create_dir(folder.join(shelf)).unwrap();
+        std::fs::write(folder.join(shelf).join(format!("{shelf}.md")), format!("# About {shelf}\n\n{text}\n")).unwrap();
+    }
+    std::fs::write(folder.join("s1/zukamirel.pdf"), "%PDF-1.7 nothing of the kind").unwrap();
+    let server = Server::start(data.path(), "127.0.0.1");
+    apply_all(data.path(), &specs(folder, &[&[], &[]]));
+    ingest(data.path());
+    let key = run(data.path(), &["keys", "create", "somebody", "--no-labels"])["secret"].as_str().unwrap().to_owned();
+    let (owner, somebody) = (User::of(&server, None), User::of(&server, Some(&key)));
+    let search = "/api/v1/knowledge/papers/search";
+    let before = somebody.post(search, &json!({"query": "what does the garden hide"})).await;
+    assert!(before.text.contains("zukamirel"), "{}", before.text);
+    let body =
+        json!({"model": "papers", "messages": [{"role": "user", "content": "What does the garden hide?"}], "max_tokens": 4});
+    let answer = owner.post("/v1/chat/completions", &body).await.json();
+    let trace = answer["mainspring"]["trace_id"].as_str().unwrap().to_owned();
+
+    apply_all(data.path(), &specs(folder, &[&[], &["hr"]]));
+    ingest(data.path());
+    let mut told = Vec::new();
+    let at = json!({"query": "what does the garden hide", "at": before.json()["pin"]});
+    told.push(("search of an older state", somebody.post(search, &at).await));
+    told.push(("search", somebody.post(search, &json!({"query": "what does the garden hide"})).await));
+    told.push(("documents", somebody.get("/api/v1/knowledge/papers/documents").await));
+    told.push(("trace", somebody.get(&format!("/api/v1/traces/{trace}")).await));
+    told.push(("replay", somebody.post(&format!("/api/v1/traces/{trace}/replay"), &json!({})).await));
+    told.push(("traces by a word of it", somebody.get("/api/v1/traces?q=zukamirel").await));
+    told.push(("runs", somebody.get("/api/v1/knowledge/papers/runs").await));
+    for seen in ids(&somebody.get("/api/v1/traces?limit=100").await, "trace_id") {
+        told.push(("a trace of the list", somebody.get(&format!("/api/v1/traces/{seen}")).await));
+    }
+    let leaks: Vec<_> = told.iter().filter(|(_, reply)| reply.text.contains("zukamirel")).collect();
+    let shown: Vec<_> = leaks.iter().map(|(what, reply)| (what, reply.status, around(&reply.text, "zukamirel"))).collect();
+    assert!(leaks.is_empty(), "{shown:#?}");
+    assert!(owner.post(search, &at).await.text.contains("zukamirel"), "who sees everything still does");
+}
