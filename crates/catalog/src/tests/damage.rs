@@ -38,7 +38,7 @@ async fn a_full_disk_is_a_fault_and_loses_nothing() {
 
 #[tokio::test]
 async fn what_was_deleted_is_in_no_file_after_a_scrub() {
-    const RENAME: &str = "UPDATE project SET name = $2 WHERE name = $1";
+    const RENAME: &str = "UPDATE project SET id = $2, name = $2 WHERE name = $1";
     let folder = tempfile::tempdir().unwrap();
     let catalog = Catalog::open(&url(folder.path())).await.unwrap();
     let secret = format!("zukamirel-{}", "x".repeat(9_000));
