@@ -184,7 +184,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Removes documents from everywhere and gives a receipt; traces that show them go too. */
+        /** Removes documents from everywhere and gives a receipt; traces that used them lose what was written and read. */
         post: operations["forget_documents"];
         delete?: never;
         options?: never;
