@@ -52,7 +52,7 @@ pub struct Checked {
 /// Checks an answer against the passages that were given as sources 1, 2, 3…
 #[must_use]
 pub fn check(answer: &str, sources: &[Passage]) -> Checked {
-    let source_words: Vec<HashSet<String>> = sources.iter().map(|passage| words_of_source(passage)).collect();
+    let source_words: Vec<HashSet<String>> = sources.iter().map(words_of_source).collect();
     let mut checked = Checked::default();
     for range in sentences(answer) {
         check_sentence(answer, range, &source_words, &mut checked);

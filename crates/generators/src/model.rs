@@ -110,7 +110,7 @@ impl Model {
 
     fn start(&self, text: &str) -> Vec<LlamaToken> {
         let vocab = self.llama.vocab();
-        let wanted = vocab.should_add_bos() && vocab.bos().0 >= 0 && !(!self.bos.is_empty() && text.starts_with(&self.bos));
+        let wanted = vocab.should_add_bos() && vocab.bos().0 >= 0 && (self.bos.is_empty() || !text.starts_with(&self.bos));
         if wanted { vec![vocab.bos()] } else { Vec::new() }
     }
 

@@ -228,11 +228,8 @@ fn is_simple_pattern(pattern: &str) -> bool {
     let mut class = false;
     while let Some(c) = chars.next() {
         match c {
-            '\\' => {
-                if !chars.next().is_some_and(|c| ".-/()[]{}|*+?".contains(c)) || class {
-                    return false;
-                }
-            }
+            '\\' if class || !chars.next().is_some_and(|c| ".-/()[]{}|*+?".contains(c)) => return false,
+            '\\' => {}
             '[' if !class => class = true,
             ']' if class => class = false,
             '[' | ']' => return false,

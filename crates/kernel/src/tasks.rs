@@ -42,8 +42,11 @@ impl Stop {
 #[derive(Debug, Clone, Default)]
 pub struct Tasks {
     token: CancellationToken,
-    running: Arc<Mutex<Vec<(String, JoinHandle<()>)>>>,
+    running: Arc<Mutex<Vec<Running>>>,
 }
+
+/// A task under its name.
+type Running = (String, JoinHandle<()>);
 
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("these tasks did not finish in time: {}", names.join(", "))]

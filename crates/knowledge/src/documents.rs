@@ -219,17 +219,15 @@ pub(crate) async fn stats(inner: &Inner, actor: &Actor, name: &Name) -> Result<S
     };
     count(&mut stats, document::audiences(&inner.catalog, &place.key, place.table()).await?, &actor.labels);
     // The engine counts rows of everybody's documents.
-    if actor.labels == Labels::All {
-        if let Some(row) = active {
-            match engine_stats(inner, &row.table).await {
-                Ok(table) => {
-                    stats.unindexed_rows = table.indexes.iter().map(|(_, _, outside)| *outside).max();
-                    stats.table_bytes = table.bytes;
-                }
-                // All else is known without the lake, and shown also while it is away.
-                Err(fault) if fault.kind().is_transient() => {}
-                Err(fault) => return Err(fault.into()),
+    if let Some(row) = active.filter(|_| actor.labels == Labels::All) {
+        match engine_stats(inner, &row.table).await {
+            Ok(table) => {
+                stats.unindexed_rows = table.indexes.iter().map(|(_, _, outside)| *outside).max();
+                stats.table_bytes = table.bytes;
             }
+            // All else is known without the lake, and shown also while it is away.
+            Err(fault) if fault.kind().is_transient() => {}
+            Err(fault) => return Err(fault.into()),
         }
     }
     Ok(stats)

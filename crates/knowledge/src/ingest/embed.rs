@@ -166,11 +166,11 @@ impl EmbedStage {
                 if open.vectors[at].replace(vector.clone()).is_none() {
                     open.missing -= 1;
                 }
-                if open.missing == 0 {
-                    if let Some(open) = self.open.remove(&number) {
-                        self.chunks_held -= open.prepared.chunks.len();
-                        done.push(complete(open.prepared, open.vectors)?);
-                    }
+                if open.missing == 0
+                    && let Some(open) = self.open.remove(&number)
+                {
+                    self.chunks_held -= open.prepared.chunks.len();
+                    done.push(complete(open.prepared, open.vectors)?);
                 }
             }
         }

@@ -52,7 +52,7 @@ pub(super) struct Target {
 impl Ingestion {
     /// Runs to the end. However it ends, the run is closed and the knowledge is free again.
     pub async fn run(self) -> Result<Report, KnowledgeFault> {
-        self.run_until(std::future::pending()).await
+        Box::pin(self.run_until(std::future::pending())).await
     }
 
     /// Runs to the end, or until the process has to stop: then a job is left, and whichever server runs goes on.

@@ -51,13 +51,13 @@ impl Vectors {
             return;
         }
         self.recent.order.push_back(digest.to_owned());
-        if self.recent.order.len() > RECENT {
-            if let Some(oldest) = self.recent.order.pop_front() {
-                self.recent.vectors.remove(&oldest);
-                // By now it is written: the first table is the one this run writes to.
-                if let Some(held) = self.tables.first_mut().and_then(|shelf| shelf.held.as_mut()) {
-                    held.insert(short(&oldest));
-                }
+        if self.recent.order.len() > RECENT
+            && let Some(oldest) = self.recent.order.pop_front()
+        {
+            self.recent.vectors.remove(&oldest);
+            // By now it is written: the first table is the one this run writes to.
+            if let Some(held) = self.tables.first_mut().and_then(|shelf| shelf.held.as_mut()) {
+                held.insert(short(&oldest));
             }
         }
     }

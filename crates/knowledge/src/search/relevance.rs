@@ -51,10 +51,10 @@ fn words(text: &str) -> impl Iterator<Item = String> + '_ {
 /// Cuts the commonest English endings, so that `towers` meets `tower`.
 fn stem(word: &str) -> String {
     for ending in ["ingly", "edly", "ing", "ied", "ies", "ed", "es", "s", "ly"] {
-        if let Some(root) = word.strip_suffix(ending) {
-            if root.chars().count() >= 3 {
-                return root.to_owned();
-            }
+        if let Some(root) = word.strip_suffix(ending)
+            && root.chars().count() >= 3
+        {
+            return root.to_owned();
         }
     }
     word.to_owned()

@@ -18,8 +18,11 @@ pub struct Attributes {
 #[derive(Debug)]
 pub struct Rules {
     base: Attributes,
-    rules: Vec<(Globs, Option<Arc<Vec<String>>>, BTreeMap<String, String>)>,
+    rules: Vec<Rule>,
 }
+
+/// What is matched, the labels that come instead, and the metadata that comes on top.
+type Rule = (Globs, Option<Arc<Vec<String>>>, BTreeMap<String, String>);
 
 impl Rules {
     pub fn of(source: &SourceSpec) -> Result<Self, String> {

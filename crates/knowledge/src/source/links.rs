@@ -16,10 +16,10 @@ pub(super) fn links(html: &str, base: &Url) -> Vec<Url> {
             continue;
         }
         let end = rest.find('>').unwrap_or(rest.len());
-        if let Some(target) = href(&rest[1..end]) {
-            if let Some(url) = resolve(base, &target) {
-                found.push(url);
-            }
+        if let Some(target) = href(&rest[1..end])
+            && let Some(url) = resolve(base, &target)
+        {
+            found.push(url);
         }
         if found.len() >= MOST {
             break;
@@ -35,10 +35,10 @@ fn href(attributes: &str) -> Option<String> {
         let at = rest.to_ascii_lowercase().find("href")?;
         let before = rest[..at].chars().next_back();
         let after = rest[at + 4..].trim_start();
-        if before.is_some_and(|c| c.is_ascii_whitespace() || matches!(c, '"' | '\'')) {
-            if let Some(value) = after.strip_prefix('=') {
-                return Some(value_of(value.trim_start()));
-            }
+        if before.is_some_and(|c| c.is_ascii_whitespace() || matches!(c, '"' | '\''))
+            && let Some(value) = after.strip_prefix('=')
+        {
+            return Some(value_of(value.trim_start()));
         }
         rest = &rest[at + 4..];
     }

@@ -170,7 +170,7 @@ pub struct Source {
 enum Kind {
     Local(folder::Local),
     Web(web::Web),
-    Git(git::Git),
+    Git(Box<git::Git>),
     S3(s3::Bucket),
 }
 
@@ -190,7 +190,7 @@ impl Source {
             SourceSpec::Web(web) => Kind::Web(web::Web::open(web, policy, egress.clone())),
             SourceSpec::Git(git) => {
                 let owner = format!("{} {} {}", knowledge.project, knowledge.name, spec.key());
-                Kind::Git(git::Git::open(&owner, git, policy, egress.clone())?)
+                Kind::Git(Box::new(git::Git::open(&owner, git, policy, egress.clone())?))
             }
             SourceSpec::S3(s3) => Kind::S3(s3::Bucket::open(s3, policy, egress)?),
         };

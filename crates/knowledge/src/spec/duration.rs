@@ -50,9 +50,9 @@ impl fmt::Display for Every {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
         let (count, unit) = match seconds {
-            _ if seconds % (24 * 3600) == 0 => (seconds / (24 * 3600), "d"),
-            _ if seconds % 3600 == 0 => (seconds / 3600, "h"),
-            _ if seconds % 60 == 0 => (seconds / 60, "m"),
+            _ if seconds.is_multiple_of(24 * 3600) => (seconds / (24 * 3600), "d"),
+            _ if seconds.is_multiple_of(3600) => (seconds / 3600, "h"),
+            _ if seconds.is_multiple_of(60) => (seconds / 60, "m"),
             _ => (seconds, "s"),
         };
         write!(f, "{count}{unit}")
