@@ -116,6 +116,8 @@ async fn send_until_gone(client: Client, acknowledged: Arc<Mutex<BTreeMap<String
             return;
         }
         acknowledged.lock().unwrap().insert(trace, true);
+        // Each of them is looked for afterwards.
+        tokio::time::sleep(Duration::from_millis(40)).await;
     }
 }
 
