@@ -35,6 +35,15 @@ def models():
 
 
 @scenario
+def demo_question():
+    """the question that the demo asks is answered rightly, whatever else was written into the manual meanwhile"""
+    question = "Which address does Mainspring listen on, and does it need a key there?"
+    answer = client.chat.completions.create(model="manual", messages=[{"role": "user", "content": question}])
+    assert "127.0.0.1:7400" in answer.choices[0].message.content, answer
+    assert answer.model_extra["mainspring"]["citations"], answer
+
+
+@scenario
 def grounded_answer():
     """an app answers with citations that point into its sources"""
     answer = client.chat.completions.create(
