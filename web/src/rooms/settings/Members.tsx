@@ -5,24 +5,9 @@ import { useState } from "react";
 import { api } from "@/api/client";
 import { queries } from "@/api/queries";
 import type { Member } from "@/api/types";
-import { Badge, Button, Card, Choose, Dialog, ErrorNote, Field, Loaded, Segmented, Time } from "@/ui/kit";
+import { Badge, Button, Card, Dialog, ErrorNote, Field, Loaded, Segmented, Time } from "@/ui/kit";
 import { toast } from "@/ui/toasts";
-
-const ROLES = { reader: "Asks, searches, looks.", editor: "Also changes assets and ingests.", admin: "Also keys, members and deletion." } as const;
-type Role = keyof typeof ROLES;
-const words = (text: string): string[] => text.split(/[\s,]+/).filter(Boolean);
-
-export function Sees({ labels }: { labels: Member["labels"] }) {
-  if (labels === "all") return <>anything</>;
-  if (labels.length === 0) return <span className="muted">only those without labels</span>;
-  return (
-    <span className="row-flex wrap">
-      {labels.map((l) => (
-        <Badge key={l}>{l}</Badge>
-      ))}
-    </span>
-  );
-}
+import { labelsOf, RoleField, Sees, SightField, type Role } from "./rights";
 
 export function Members() {
   const members = useQuery(queries.members());
@@ -92,14 +77,13 @@ function Edit({ member, onClose }: { member?: Member; onClose: () => void }) {
   const [name, setName] = useState(member?.name ?? "");
   const [kind, setKind] = useState<"person" | "service">("person");
   const [role, setRole] = useState<Role>((member?.role as Role) ?? "reader");
-  const [sees, setSees] = useState<"all" | "some">(member && member.labels !== "all" ? "some" : "all");
-  const [text, setText] = useState(member && member.labels !== "all" ? member.labels.join(", ") : "");
+  const [sight, setSight] = useState(member && member.labels !== "all" ? { all: false, text: member.labels.join(", ") } : { all: true, text: "" });
   const done = (what: string) => {
     toast(what);
     void client.invalidateQueries({ queryKey: ["members"] });
     onClose();
   };
-  const labels = sees === "all" ? ("all" as const) : words(text);
+  const labels = labelsOf(sight);
   const save = useMutation({
     mutationFn: () => (member ? api.members.change(member.id, { role, labels }) : api.members.add({ name: name.trim(), kind, role, labels })),
     onSuccess: () => done(member ? `Changed ${member.name}` : `Added ${name.trim()}`),
@@ -162,43 +146,8 @@ function Edit({ member, onClose }: { member?: Member; onClose: () => void }) {
             </Field>
           </>
         )}
-        <Field label="Role" hint={ROLES[role]}>
-          {(ids) => (
-            <Choose {...ids} value={role} onChange={(event) => setRole(event.target.value as Role)}>
-              <option value="reader">Reader</option>
-              <option value="editor">Editor</option>
-              <option value="admin">Admin</option>
-            </Choose>
-          )}
-        </Field>
-        <Field
-          label="Documents"
-          hint={sees === "all" ? "Sees every document, whatever its labels." : "Sees documents without labels, and those carrying one of these."}
-        >
-          {(ids) => (
-            <div className="key-labels">
-              <Segmented
-                label="Documents"
-                value={sees}
-                onChange={setSees}
-                choices={[
-                  { value: "some", label: "By label" },
-                  { value: "all", label: "All" },
-                ]}
-              />
-              {sees === "some" && (
-                <input
-                  {...ids}
-                  className="input"
-                  aria-label="Access labels"
-                  value={text}
-                  placeholder="hr, finance"
-                  onChange={(event) => setText(event.target.value)}
-                />
-              )}
-            </div>
-          )}
-        </Field>
+        <RoleField role={role} onChange={setRole} />
+        <SightField sight={sight} onChange={setSight} />
         <button type="submit" hidden />
       </form>
       {error && (

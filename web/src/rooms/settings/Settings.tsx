@@ -21,7 +21,6 @@ import {
   Loaded,
   PageHeader,
   runTone,
-  Segmented,
   Skeleton,
   Status,
   Tabs,
@@ -30,8 +29,9 @@ import {
 } from "@/ui/kit";
 import { toast } from "@/ui/toasts";
 import { Jobs } from "./Jobs";
-import { Members, Sees } from "./Members";
+import { Members } from "./Members";
 import { Projects } from "./Projects";
+import { labelsOf, RoleField, Sees, SightField, type Role } from "./rights";
 import "./settings.css";
 
 export function Component() {
@@ -179,14 +179,11 @@ const LIFETIMES = [
   { value: "", label: "Never" },
 ];
 
-type Role = "reader" | "editor" | "admin";
-
 function CreateKey({ onClose }: { onClose: () => void }) {
   const client = useQueryClient();
   const [name, setName] = useState("");
   const [role, setRole] = useState<Role>("reader");
-  const [sees, setSees] = useState<"all" | "some">("some");
-  const [labels, setLabels] = useState("");
+  const [sight, setSight] = useState({ all: false, text: "" });
   const [days, setDays] = useState("90");
   const [created, setCreated] = useState<CreatedKey | null>(null);
   const create = useMutation({
@@ -194,7 +191,7 @@ function CreateKey({ onClose }: { onClose: () => void }) {
       api.keys.create({
         name: name.trim(),
         role,
-        labels: sees === "all" ? "all" : labels.split(/[\s,]+/).filter(Boolean),
+        labels: labelsOf(sight),
         expires_at: days ? new Date(Date.now() + Number(days) * 86_400_000).toISOString() : null,
       }),
     onSuccess: (made) => {
@@ -236,50 +233,8 @@ function CreateKey({ onClose }: { onClose: () => void }) {
             />
           )}
         </Field>
-        <Field
-          label="Role"
-          hint={{ reader: "Asks, searches, looks.", editor: "Also changes assets and ingests.", admin: "Also keys, members and deletion." }[role]}
-        >
-          {(ids) => (
-            <Choose {...ids} value={role} onChange={(event) => setRole(event.target.value as Role)}>
-              <option value="reader">Reader</option>
-              <option value="editor">Editor</option>
-              <option value="admin">Admin</option>
-            </Choose>
-          )}
-        </Field>
-        <Field
-          label="Documents"
-          hint={
-            sees === "all"
-              ? "Sees every document in the project, whatever its labels."
-              : "Sees documents without labels, and those carrying one of these."
-          }
-        >
-          {(ids) => (
-            <div className="key-labels">
-              <Segmented
-                label="Documents"
-                value={sees}
-                onChange={setSees}
-                choices={[
-                  { value: "some", label: "By label" },
-                  { value: "all", label: "All" },
-                ]}
-              />
-              {sees === "some" && (
-                <input
-                  {...ids}
-                  className="input"
-                  aria-label="Access labels"
-                  value={labels}
-                  placeholder="hr, finance"
-                  onChange={(event) => setLabels(event.target.value)}
-                />
-              )}
-            </div>
-          )}
-        </Field>
+        <RoleField role={role} onChange={setRole} />
+        <SightField sight={sight} onChange={setSight} />
         <Field label="Expires after">
           {(ids) => (
             <Choose {...ids} value={days} onChange={(event) => setDays(event.target.value)}>
