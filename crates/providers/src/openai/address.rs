@@ -1,0 +1,121 @@
+//! Where a request goes, and what proves who is asking.
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Uri,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+};
+use secrecy::ExposeSecret;
+
+use crate::{
+    fault::{FaultClass, UpstreamFault},
+    preset::Habits,
+    seam::{Endpoint, Operation, Outgoing},
+};
+
+/// The newest version of Azure's API that is no preview, where a provider's spec names none.
+const AZURE_VERSION: &str = "2024-10-21";
+const API_KEY: HeaderName = HeaderName::from_static("api-key");
+
+/// `None` where the server has no such endpoint.
+pub(super) fn outgoing(
+    endpoint: &Endpoint,
+    azure: bool,
+    operation: Operation,
+    body: Bytes,
+) -> Option<Result<Outgoing, UpstreamFault>> {
+    let address = if azure { on_azure(endpoint, operation)? } else { plain(endpoint, operation)? };
+    Some(post(endpoint, &address, body))
+}
+
+const fn path(operation: Operation) -> Option<&'static str> {
+    Some(match operation {
+        Operation::Chat => "/chat/completions",
+        Operation::Responses => "/responses",
+        Operation::Completions => "/completions",
+        Operation::Embeddings => "/embeddings",
+        Operation::Rerank => "/rerank",
+        Operation::Moderations => "/moderations",
+        Operation::Messages | Operation::CountTokens => return None,
+    })
+}
+
+fn plain(endpoint: &Endpoint, operation: Operation) -> Option<String> {
+    let base = endpoint.base_url.trim_end_matches('/');
+    let path = path(operation)?;
+    if operation == Operation::Responses && !Habits::of_address(base).responses {
+        return None;
+    }
+    // Cohere speaks this dialect beside its own, and reranks in its own only.
+    match base.strip_suffix("/compatibility/v1") {
+        Some(root) if operation == Operation::Rerank => Some(format!("{root}/v2/rerank")),
+        _ => Some(format!("{base}{path}")),
+    }
+}
+
+/// Azure names the model in the path; under `/openai/v1` it takes it from the body, as others do.
+fn on_azure(endpoint: &Endpoint, operation: Operation) -> Option<String> {
+    let base = endpoint.base_url.trim_end_matches('/');
+    let path = path(operation)?;
+    if matches!(operation, Operation::Rerank | Operation::Moderations) {
+        return None;
+    }
+    if base.ends_with("/openai/v1") {
+        let version = endpoint.api_version.as_deref().map(|version| format!("?api-version={}", escaped(version)));
+        return Some(format!("{base}{path}{}", version.unwrap_or_default()));
+    }
+    let root = base.strip_suffix("/openai").unwrap_or(base);
+    if operation == Operation::Responses {
+        return Some(format!("{root}/openai/v1{path}"));
+    }
+    let (model, version) = (escaped(&endpoint.model), escaped(endpoint.api_version.as_deref().unwrap_or(AZURE_VERSION)));
+    Some(format!("{root}/openai/deployments/{model}{path}?api-version={version}"))
+}
+
+fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if plain(byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+fn post(endpoint: &Endpoint, address: &str, body: Bytes) -> Result<Outgoing, UpstreamFault> {
+    let uri: Uri = address
+        .parse()
+        .map_err(|_| UpstreamFault::new(endpoint, FaultClass::Connect, format!("`{address}` is not an address")))?;
+    let mut headers = HeaderMap::with_capacity(endpoint.headers.len() + 2);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    for (name, value) in &endpoint.headers {
+        let (Ok(header), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::from_str(value)) else {
+            return Err(UpstreamFault::new(endpoint, FaultClass::Invalid, format!("`{name}` is not a header that can be sent")));
+        };
+        headers.insert(header, value);
+    }
+    Ok(Outgoing { method: Method::POST, uri, headers, body })
+}
+
+/// Azure takes keys in a header of its own, and tokens of its directory as everyone takes them.
+pub(super) fn authorize(endpoint: &Endpoint, azure: bool, outgoing: &mut Outgoing) -> Result<(), UpstreamFault> {
+    let Some(credential) = &endpoint.credential else {
+        return Ok(());
+    };
+    let secret = credential.expose_secret().trim();
+    let key = azure && !is_token(secret);
+    let text = if key { secret.to_owned() } else { format!("Bearer {secret}") };
+    let mut value = HeaderValue::from_str(&text)
+        .map_err(|_| UpstreamFault::new(endpoint, FaultClass::Auth, "the credential has characters that no header takes"))?;
+    value.set_sensitive(true);
+    outgoing.headers.insert(if key { API_KEY } else { AUTHORIZATION }, value);
+    Ok(())
+}
+
+/// A signed token has three parts and begins with a JSON object in base64.
+fn is_token(secret: &str) -> bool {
+    secret.starts_with("eyJ") && secret.bytes().filter(|byte| *byte == b'.').count() == 2
+}

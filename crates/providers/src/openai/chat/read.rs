@@ -1,0 +1,113 @@
+//! A client's request.
+
+use mainspring_llm::exchange::{Call, ReasoningWanted, Turn};
+use serde_json::{Map, Value};
+
+use super::{
+    super::{
+        fields::{Fields, ReadFault},
+        tools,
+    },
+    turns::{self, SAID_IN},
+};
+
+/// Reads a body of `POST /v1/chat/completions`.
+pub fn read(body: &[u8]) -> Result<Call, ReadFault> {
+    let mut fields = Fields::of_body(body)?;
+    let mut call = Call::new(fields.needed_text("model")?, SAID_IN);
+    call.turns = messages(&mut fields)?;
+    read_tools(&mut fields, &mut call)?;
+    if let Some(format) = fields.take("response_format") {
+        match tools::read_format(format, "response_format")? {
+            Ok(format) => call.format = format,
+            Err(format) => fields.keep("response_format", format),
+        }
+    }
+    let max_tokens = fields.bound("max_tokens")?;
+    call.max_tokens = fields.bound("max_completion_tokens")?.or(max_tokens);
+    sampling(&mut fields, &mut call)?;
+    call.reasoning = reasoning(&mut fields)?;
+    call.n = fields.bound("n")?;
+    call.logprobs = logprobs(&mut fields)?;
+    call.stream = fields.boolean("stream")?.unwrap_or(false);
+    call.user = fields.text("user")?;
+    call.service_tier = fields.text("service_tier")?;
+    call.metadata = fields.object("metadata")?.map(Fields::rest).unwrap_or_default();
+    stream_options(&mut fields)?;
+    call.extra = fields.rest();
+    Ok(call)
+}
+
+fn messages(fields: &mut Fields) -> Result<Vec<Turn>, ReadFault> {
+    let list = fields.list("messages")?.ok_or_else(|| ReadFault::missing("messages"))?;
+    if list.is_empty() {
+        return Err(ReadFault::must("messages", "a list of at least one message"));
+    }
+    list.into_iter().enumerate().map(|(index, value)| turns::turn(value, &format!("messages[{index}]"))).collect()
+}
+
+fn read_tools(fields: &mut Fields, call: &mut Call) -> Result<(), ReadFault> {
+    for (index, value) in fields.list("tools")?.unwrap_or_default().into_iter().enumerate() {
+        call.tools.push(tools::read(value, &format!("tools[{index}]"), SAID_IN)?);
+    }
+    match fields.take("tool_choice").map(tools::read_choice) {
+        None => {}
+        Some(Ok(choice)) => call.tool_choice = Some(choice),
+        Some(Err(choice)) => fields.keep("tool_choice", choice),
+    }
+    call.parallel_tools = fields.boolean("parallel_tool_calls")?;
+    Ok(())
+}
+
+fn sampling(fields: &mut Fields, call: &mut Call) -> Result<(), ReadFault> {
+    call.temperature = fields.number("temperature")?;
+    call.top_p = fields.number("top_p")?;
+    call.top_k = fields.bound("top_k")?;
+    call.seed = fields.whole("seed")?;
+    call.frequency_penalty = fields.number("frequency_penalty")?;
+    call.presence_penalty = fields.number("presence_penalty")?;
+    call.stop = match fields.take("stop") {
+        None => Vec::new(),
+        Some(Value::String(one)) => vec![one],
+        Some(Value::Array(many)) => {
+            let text = |value: Value| match value {
+                Value::String(text) => Ok(text),
+                _ => Err(ReadFault::must("stop", "text or a list of texts")),
+            };
+            many.into_iter().map(text).collect::<Result<_, _>>()?
+        }
+        Some(_) => return Err(ReadFault::must("stop", "text or a list of texts")),
+    };
+    Ok(())
+}
+
+/// `reasoning_effort`, or OpenRouter's object where it says nothing else.
+fn reasoning(fields: &mut Fields) -> Result<Option<ReasoningWanted>, ReadFault> {
+    let effort = fields.text("reasoning_effort")?;
+    let known = |map: &Map<String, Value>| map.keys().all(|key| ["effort", "max_tokens"].contains(&key.as_str()));
+    let mut wanted = ReasoningWanted { effort, ..ReasoningWanted::default() };
+    if fields.get("reasoning").and_then(Value::as_object).is_some_and(known)
+        && let Some(mut inside) = fields.object("reasoning")?
+    {
+        wanted.effort = inside.text("effort")?.or(wanted.effort);
+        wanted.budget_tokens = inside.bound("max_tokens")?;
+    }
+    Ok((wanted != ReasoningWanted::default()).then_some(wanted))
+}
+
+fn logprobs(fields: &mut Fields) -> Result<Option<u8>, ReadFault> {
+    let wanted = fields.boolean("logprobs")?.unwrap_or(false);
+    let top = fields.bound("top_logprobs")?.unwrap_or(0);
+    Ok(wanted.then(|| u8::try_from(top).unwrap_or(u8::MAX)))
+}
+
+/// Whether a stream ends with its usage is between a client and its surface; the rest is for the provider.
+fn stream_options(fields: &mut Fields) -> Result<(), ReadFault> {
+    let Some(mut options) = fields.object("stream_options")? else { return Ok(()) };
+    options.boolean("include_usage")?;
+    let rest = options.rest();
+    if !rest.is_empty() {
+        fields.keep("stream_options", Value::Object(rest));
+    }
+    Ok(())
+}

@@ -1,0 +1,13 @@
+//! The responses endpoint from the client's side: its requests, and the answers it is given. Providers that have the
+//! endpoint themselves are sent what the client sent; for the others a request becomes a call like any other.
+
+mod items;
+mod outcome;
+mod read;
+mod sealed;
+mod write;
+mod writer;
+
+pub use read::read;
+pub use write::write;
+pub use writer::{Named, Writer};

@@ -1,0 +1,92 @@
+//! A client's request.
+
+use mainspring_llm::exchange::{Call, Format, ReasoningWanted, Role, Turn};
+use serde_json::{Value, json};
+
+use super::{
+    super::{
+        fields::{Fields, ReadFault},
+        tools,
+    },
+    items::{self, SAID_IN},
+};
+
+/// What a client writes into `include` for log probabilities.
+const WITH_LOGPROBS: &str = "message.output_text.logprobs";
+
+/// Reads a body of `POST /v1/responses`.
+pub fn read(body: &[u8]) -> Result<Call, ReadFault> {
+    let mut fields = Fields::of_body(body)?;
+    let mut call = Call::new(fields.needed_text("model")?, SAID_IN);
+    if let Some(instructions) = fields.text("instructions")? {
+        call.turns.push(Turn::text(Role::System, instructions));
+    }
+    call.turns.extend(input(&mut fields)?);
+    for (index, value) in fields.list("tools")?.unwrap_or_default().into_iter().enumerate() {
+        call.tools.push(tools::read(value, &format!("tools[{index}]"), SAID_IN)?);
+    }
+    match fields.take("tool_choice").map(tools::read_choice) {
+        None => {}
+        Some(Ok(choice)) => call.tool_choice = Some(choice),
+        Some(Err(choice)) => fields.keep("tool_choice", choice),
+    }
+    call.parallel_tools = fields.boolean("parallel_tool_calls")?;
+    call.format = format(&mut fields)?;
+    call.max_tokens = fields.bound("max_output_tokens")?;
+    call.temperature = fields.number("temperature")?;
+    call.top_p = fields.number("top_p")?;
+    call.reasoning = reasoning(&mut fields)?;
+    call.logprobs = logprobs(&mut fields)?;
+    call.stream = fields.boolean("stream")?.unwrap_or(false);
+    call.user = fields.text("user")?;
+    call.service_tier = fields.text("service_tier")?;
+    call.metadata = fields.object("metadata")?.map(Fields::rest).unwrap_or_default();
+    // About padding, which is not made here.
+    fields.take("stream_options");
+    call.extra = fields.rest();
+    Ok(call)
+}
+
+fn input(fields: &mut Fields) -> Result<Vec<Turn>, ReadFault> {
+    match fields.take("input") {
+        Some(Value::String(text)) => Ok(vec![Turn::text(Role::User, text)]),
+        Some(Value::Array(list)) => items::turns(list),
+        Some(_) => Err(ReadFault::must("input", "text or a list of items")),
+        // A stored prompt or conversation may bring it.
+        None if fields.get("prompt").is_some() || fields.get("conversation").is_some() => Ok(Vec::new()),
+        None => Err(ReadFault::missing("input")),
+    }
+}
+
+fn format(fields: &mut Fields) -> Result<Format, ReadFault> {
+    let Some(mut text) = fields.object("text")? else { return Ok(Format::Text) };
+    let mut format = Format::Text;
+    if let Some(value) = text.take("format") {
+        match tools::read_format(value, "text.format")? {
+            Ok(read) => format = read,
+            Err(value) => text.keep("format", value),
+        }
+    }
+    let rest = text.rest();
+    if !rest.is_empty() {
+        fields.keep("text", Value::Object(rest));
+    }
+    Ok(format)
+}
+
+fn reasoning(fields: &mut Fields) -> Result<Option<ReasoningWanted>, ReadFault> {
+    let Some(mut inside) = fields.object("reasoning")? else { return Ok(None) };
+    let wanted = ReasoningWanted {
+        effort: inside.text("effort")?,
+        budget_tokens: None,
+        // The older name of it comes second.
+        summary: inside.text("summary")?.or(inside.text("generate_summary")?),
+    };
+    Ok((wanted != ReasoningWanted::default()).then_some(wanted))
+}
+
+fn logprobs(fields: &mut Fields) -> Result<Option<u8>, ReadFault> {
+    let top = fields.bound("top_logprobs")?;
+    let included = fields.get("include").and_then(Value::as_array).is_some_and(|list| list.contains(&json!(WITH_LOGPROBS)));
+    Ok(included.then(|| u8::try_from(top.unwrap_or(0)).unwrap_or(u8::MAX)))
+}
