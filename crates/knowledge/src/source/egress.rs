@@ -3,13 +3,14 @@
 
 use std::{
     error::Error,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
+use mainspring_kernel::net::is_public;
 use reqwest::{
     StatusCode,
     dns::{Addrs, Name, Resolve, Resolving},
@@ -258,56 +259,4 @@ pub(super) fn place(url: &Url) -> String {
     url.set_query(None);
     url.set_fragment(None);
     mainspring_kernel::text::elide(url.as_str(), 200)
-}
-
-/// Whether an address belongs to the public internet. Addresses that carry another one inside
-/// (mapped, translated, tunnelled) are judged by that one.
-#[must_use]
-pub(super) fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => is_public_v4(address),
-        IpAddr::V6(address) => is_public_v6(address),
-    }
-}
-
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    let reserved = match (a, b, c) {
-        (0 | 10 | 127 | 224..=255, _, _) => true,
-        (100, 64..=127, _) => true,
-        // Link-local; the metadata services of clouds live here.
-        (169, 254, _) => true,
-        (172, 16..=31, _) => true,
-        (192, 168, _) => true,
-        // Protocol assignments, documentation, the retired 6to4 relay.
-        (192, 0, 0 | 2) | (192, 88, 99) | (198, 51, 100) | (203, 0, 113) => true,
-        // Benchmarks between devices.
-        (198, 18 | 19, _) => true,
-        // A cloud's metadata service that stands among public addresses.
-        (168, 63, 129) => address == Ipv4Addr::new(168, 63, 129, 16),
-        _ => false,
-    };
-    !reserved
-}
-
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    if let Some(inner) = address.to_ipv4_mapped() {
-        return is_public_v4(inner);
-    }
-    let segments = address.segments();
-    let last = |high: u16, low: u16| {
-        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-        Ipv4Addr::new(a, b, c, d)
-    };
-    match segments {
-        // Translated to IPv4 on the way (NAT64).
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => is_public_v4(last(high, low)),
-        // 6to4 carries an IPv4 address behind its prefix.
-        [0x2002, high, low, ..] => is_public_v4(last(high, low)),
-        // Teredo, ORCHID, benchmarks and documentation lie within the first block of global addresses.
-        [0x2001, second, ..] if second < 0x200 || second == 0xdb8 => false,
-        [0x3fff, second, ..] if second < 0x1000 => false,
-        // Global unicast is 2000::/3; everything else is loopback, local, multicast or unassigned.
-        [first, ..] => first & 0xe000 == 0x2000,
-    }
 }
