@@ -1,0 +1,130 @@
+//! What clients get of the gateway's answers.
+
+use std::convert::Infallible;
+
+use axum::{
+    Json as Reply,
+    body::Body as Sent,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures::{Stream, StreamExt, stream::BoxStream};
+use http::{HeaderName, HeaderValue, header};
+use mainspring_gateway::{Answered, Body, GatewayFault};
+use mainspring_llm::{TraceId, exchange::Event};
+use mainspring_providers::{
+    Operation,
+    anthropic::{self, Writer},
+};
+use mainspring_web_kit::{Problem, Sse, SseEvent};
+use serde_json::{Value, json};
+
+use crate::error::{Answer, AnthropicError};
+
+/// What the body is, is said by whoever writes it.
+const OF_THE_BODY: [HeaderName; 4] =
+    [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::TRANSFER_ENCODING];
+const TRACE: HeaderName = HeaderName::from_static("x-mainspring-trace-id");
+
+/// An answer as its client reads it. `request` is the request's id.
+pub(crate) fn response(
+    answered: Answered,
+    (operation, model): (Operation, &str),
+    trace: TraceId,
+    request: Option<&str>,
+) -> Answer<Response> {
+    let Answered { call: _, route: _, provider, target, attempts, cache, cost, mut usage, lost, headers, body } = answered;
+    let mut response = match body {
+        Body::Bytes(bytes) => json_bytes(bytes),
+        Body::Chunks(chunks) => stream_bytes(chunks, request),
+        Body::Answer(answer) if operation == Operation::CountTokens => {
+            usage = answer.usage.or(usage);
+            Reply(json!({"input_tokens": usage.unwrap_or_default().input})).into_response()
+        }
+        Body::Answer(answer) => Reply(anthropic::write(&answer)).into_response(),
+        Body::Events(events) => Sse(written(events, model, request)).into_response(),
+        Body::Embedded(_) | Body::Reranked(_) => return Err(AnthropicError::from(Problem::internal())),
+    };
+    let said = response.headers_mut();
+    for (name, value) in &headers {
+        if !OF_THE_BODY.contains(name) {
+            said.append(name, value.clone());
+        }
+    }
+    let facts = [
+        ("x-mainspring-provider", Some(provider)),
+        ("x-mainspring-model", Some(target)),
+        ("x-mainspring-attempts", Some(attempts.to_string())),
+        ("x-mainspring-cache", Some(cache.as_str().to_owned())),
+        ("x-mainspring-cost", cost.map(|cost| cost.to_string())),
+        // Where the numbers come from: the provider, our own count or a guess.
+        ("x-mainspring-usage", usage.map(|usage| usage.input_from.max(usage.output_from).as_str().to_owned())),
+        ("x-mainspring-lost", (!lost.is_empty()).then(|| lost.join(", "))),
+        // Where Anthropic's clients look for it.
+        ("request-id", request.map(str::to_owned)),
+    ];
+    for (name, fact) in facts {
+        if let Some(value) = fact.and_then(|fact| HeaderValue::from_str(&fact).ok()) {
+            said.insert(HeaderName::from_static(name), value);
+        }
+    }
+    Ok(with_trace(response, trace))
+}
+
+/// The trace id in a header: it is there before the first byte of a stream.
+pub(crate) fn with_trace(mut response: Response, trace: TraceId) -> Response {
+    if let Ok(value) = HeaderValue::from_str(&trace.to_string()) {
+        response.headers_mut().insert(TRACE, value);
+    }
+    response
+}
+
+fn json_bytes(bytes: Bytes) -> Response {
+    let mut response = Response::new(Sent::from(bytes));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Chunks as they arrive. One that does not arrive ends the stream with an event that clients take for a failure.
+fn stream_bytes(chunks: BoxStream<'static, Result<Bytes, GatewayFault>>, request: Option<&str>) -> Response {
+    let request = request.map(str::to_owned);
+    let bytes = chunks.map(move |chunk| Ok::<_, Infallible>(chunk.unwrap_or_else(|fault| last_words(fault, request.clone()))));
+    let mut response = Response::new(Sent::from_stream(bytes));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
+}
+
+/// The chunk before may have ended within a line.
+fn last_words(fault: GatewayFault, request: Option<String>) -> Bytes {
+    Bytes::from(format!("\nevent: error\ndata: {}\n\n", failure(fault, request)))
+}
+
+fn failure(fault: GatewayFault, request: Option<String>) -> Value {
+    AnthropicError::from(fault).on(request).body()
+}
+
+pub(crate) fn written(
+    mut events: BoxStream<'static, Result<Event, GatewayFault>>,
+    model: &str,
+    request: Option<&str>,
+) -> impl Stream<Item = SseEvent> + Send + use<> {
+    let (mut writer, request) = (Writer::new(model), request.map(str::to_owned));
+    async_stream::stream! {
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(event) => {
+                    for (name, data) in writer.write(event) {
+                        yield SseEvent::named(name, data.to_string());
+                    }
+                }
+                Err(fault) => {
+                    yield SseEvent::named("error", failure(fault, request).to_string());
+                    return;
+                }
+            }
+        }
+    }
+}

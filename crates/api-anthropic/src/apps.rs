@@ -1,0 +1,158 @@
+//! Apps and prompts, answered in Anthropic's shape. What is known of an answer beside its text stands under `mainspring`.
+
+use axum::{
+    Json as Reply,
+    response::{IntoResponse, Response},
+};
+use futures::{Stream, StreamExt};
+use mainspring_chains::{Alternative, Answer as Answered, AnswerEvent, AnswerStream, ChainFault, Outcome, Target};
+use mainspring_kernel::{Actor, id::RequestId, text};
+use mainspring_llm::{
+    Budget, FinishReason, Provenance, TokenUsage, Usage,
+    exchange::{Answer as Exchanged, Choice, Dialect, Event, Finish, Part},
+};
+use mainspring_providers::{
+    Operation,
+    anthropic::{self, Writer},
+};
+use mainspring_web_kit::{Sse, SseEvent};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Anthropic,
+    answer::with_trace,
+    asked::Asked,
+    error::{Answer, AnthropicError},
+    question::question,
+};
+
+pub(crate) async fn answer(
+    state: &Anthropic,
+    asked: &Asked,
+    (operation, target): (Operation, Target),
+    budget: Budget,
+) -> Answer<Response> {
+    let call = anthropic::read(&asked.body).map_err(|fault| AnthropicError::invalid(&fault.field, fault.message))?;
+    if operation == Operation::CountTokens {
+        return Err(uncounted(state, &asked.actor, &target).await);
+    }
+    let (streamed, model) = (call.stream, call.model.clone());
+    let question = question(call, target)?;
+    let trace = asked.trace(state);
+    let id = format!("msg_{}", &RequestId::new(state.clock.now()).to_string()[4..]);
+    let id_of_trace = trace.trace;
+    if streamed {
+        let stream =
+            state.chains.stream(&asked.actor, question, &trace, budget).await.map_err(|fault| AnthropicError::of(&fault))?;
+        let events = events(stream, Event::Began { id, model }, asked.tag.clone());
+        return Ok(with_trace(Sse(events).into_response(), id_of_trace));
+    }
+    let answer = state.chains.answer(&asked.actor, question, &trace, budget).await.map_err(|fault| AnthropicError::of(&fault))?;
+    Ok(with_trace(Reply(message(answer, id, model)).into_response(), id_of_trace))
+}
+
+/// What an app reads is known only when it answers: it retrieves first.
+async fn uncounted(state: &Anthropic, actor: &Actor, target: &Target) -> AnthropicError {
+    let callables = match state.chains.callables(actor).await {
+        Ok(callables) => callables,
+        Err(fault) => return AnthropicError::of(&fault),
+    };
+    let name = target.reference.name.as_str();
+    if callables.iter().any(|callable| callable.name == name && target.kind.is_none_or(|kind| kind == callable.kind)) {
+        return AnthropicError::unsupported("model")
+            .saying("model: the tokens of an app or a prompt are known only when it has answered");
+    }
+    let nearest = text::nearest(name, callables.iter().map(|callable| callable.name.as_str())).map(str::to_owned);
+    AnthropicError::of(&ChainFault::UnknownTarget { name: text::elide(&target.to_string(), 80), nearest })
+}
+
+pub(crate) fn message(answer: Answered, id: String, model: String) -> Value {
+    let Answered { alternatives, usage } = answer;
+    let (text, finish, outcome) = match alternatives.into_iter().next() {
+        Some(Alternative { text, finish, outcome, logprobs: _ }) => (text, finish, Some(outcome)),
+        None => (String::new(), FinishReason::Stop, None),
+    };
+    let choice = Choice { parts: vec![Part::text(text)], finish: end(finish), stop_sequence: None, logprobs: None };
+    let mut message = anthropic::write(&Exchanged {
+        id,
+        model,
+        choices: vec![choice],
+        usage: Some(tokens(usage)),
+        service_tier: None,
+        fingerprint: None,
+        said_in: Dialect::Local,
+        extra: Map::new(),
+    });
+    if let Some(outcome) = outcome {
+        message["mainspring"] = json!(outcome);
+    }
+    message
+}
+
+pub(crate) fn events(mut stream: AnswerStream, began: Event, request: Option<String>) -> impl Stream<Item = SseEvent> + Send {
+    async_stream::stream! {
+        // Every answer says its model itself.
+        let mut writer = Writer::new("");
+        for event in written(&mut writer, began, None) {
+            yield event;
+        }
+        while let Some(event) = stream.next().await {
+            match event {
+                Ok(event) => {
+                    for event in pieces(&mut writer, event) {
+                        yield event;
+                    }
+                }
+                Err(fault) => {
+                    yield SseEvent::named("error", AnthropicError::of(&fault).on(request).body().to_string());
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn pieces(writer: &mut Writer, event: AnswerEvent) -> Vec<SseEvent> {
+    match event {
+        AnswerEvent::Text { index: 0, text, .. } => written(writer, Event::Text { choice: 0, text, logprobs: None }, None),
+        AnswerEvent::Finished { index: 0, finish } => {
+            written(writer, Event::Finished { choice: 0, finish: end(finish), stop_sequence: None }, None)
+        }
+        AnswerEvent::Done { usage, outcomes } => {
+            let mut events = written(writer, Event::Usage(tokens(usage)), None);
+            events.extend(written(writer, Event::Ended, outcomes.first()));
+            events
+        }
+        AnswerEvent::Sources { .. } | AnswerEvent::Text { .. } | AnswerEvent::Finished { .. } => Vec::new(),
+    }
+}
+
+fn written(writer: &mut Writer, event: Event, outcome: Option<&Outcome>) -> Vec<SseEvent> {
+    let events = writer.write(event).into_iter().map(|(name, mut data)| {
+        if let Some(outcome) = outcome.filter(|_| name == "message_delta") {
+            data["mainspring"] = json!(outcome);
+        }
+        SseEvent::named(name, data.to_string())
+    });
+    events.collect()
+}
+
+const fn end(finish: FinishReason) -> Finish {
+    match finish {
+        FinishReason::Stop => Finish::Stop,
+        FinishReason::Length => Finish::Length,
+        FinishReason::ContentFilter => Finish::ContentFilter,
+        FinishReason::ToolCalls => Finish::ToolCalls,
+    }
+}
+
+fn tokens(usage: Usage) -> TokenUsage {
+    TokenUsage {
+        input: usage.input_tokens,
+        output: usage.output_tokens,
+        cache_read: usage.cached_tokens.min(usage.input_tokens),
+        input_from: Provenance::Counted,
+        output_from: Provenance::Counted,
+        ..TokenUsage::default()
+    }
+}

@@ -1,0 +1,136 @@
+//! What clients send, read no further than the gateway needs.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequest, FromRequestParts, Request as Incoming};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, StatusCode, header};
+use mainspring_gateway::{CacheWish, Caller, GatewayFault, Peeked, Reading, Request};
+use mainspring_kernel::{Actor, FaultKind};
+use mainspring_llm::{Budget, SpanContext, exchange::Dialect};
+use mainspring_providers::{Operation, anthropic, peek};
+use mainspring_web_kit::{Caller as Known, Problem, RequestTag};
+
+use crate::{
+    Anthropic,
+    error::{Answer, AnthropicError},
+    traceparent::traceparent,
+};
+
+/// Of one conversation.
+const SESSION: HeaderName = HeaderName::from_static("x-mainspring-session");
+const CLAUDE_CODE_SESSION: HeaderName = HeaderName::from_static("x-claude-code-session-id");
+const CACHE: HeaderName = HeaderName::from_static("x-mainspring-cache");
+
+/// One request of a client, with who makes it.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) actor: Actor,
+    /// The request's id.
+    pub(crate) tag: Option<String>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) peeked: Peeked,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Asked {
+    type Rejection = AnthropicError;
+
+    async fn from_request(request: Incoming, state: &S) -> Answer<Self> {
+        let tag = request.extensions().get::<RequestTag>().map(|tag| tag.0.clone());
+        Self::read(request, state, tag.clone()).await.map_err(|error| error.on(tag))
+    }
+}
+
+impl Asked {
+    async fn read<S: Send + Sync>(request: Incoming, state: &S, tag: Option<String>) -> Answer<Self> {
+        let (mut parts, body) = request.into_parts();
+        let Known(actor) = Known::from_request_parts(&mut parts, state).await?;
+        let headers = parts.headers.clone();
+        let body = Bytes::from_request(Incoming::from_parts(parts, body), state).await.map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                Problem::body_too_large()
+            } else {
+                Problem::new(FaultKind::Invalid, "body-unreadable", "the request body ended early or could not be read")
+            }
+        })?;
+        let peeked = peek::peek(&body).map_err(|fault| AnthropicError::of(&fault))?;
+        let mut peeked = Peeked::from(peeked);
+        if peeked.model.is_empty() {
+            return Err(AnthropicError::invalid("model", "it is missing"));
+        }
+        peeked.session = session(&headers).or(peeked.session);
+        // Streams of this dialect always say what was used.
+        peeked.include_usage = true;
+        Ok(Self { actor, tag, headers, body, peeked })
+    }
+
+    /// The trace of a request; goes on in the caller's where a `traceparent` says so.
+    pub(crate) fn trace(&self, state: &Anthropic) -> SpanContext {
+        let context = SpanContext::root(self.actor.project, Arc::clone(&state.sink), Arc::clone(&state.clock));
+        let given = self.headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(traceparent);
+        match given {
+            Some((trace, span)) => context.continuing(trace, span),
+            None => context,
+        }
+    }
+
+    pub(crate) fn request(&self, operation: Operation, trace: SpanContext, budget: Budget) -> Request {
+        Request {
+            caller: Caller {
+                project: self.actor.project,
+                principal: self.actor.principal,
+                key: None,
+                user: self.peeked.user.clone(),
+                app: None,
+            },
+            labels: self.actor.labels.clone(),
+            trace,
+            operation,
+            said_in: Dialect::Anthropic,
+            headers: passed_on(&self.headers),
+            body: self.body.clone(),
+            peeked: self.peeked.clone(),
+            read,
+            cache: cache_wish(&self.headers),
+            budget,
+            batch: false,
+        }
+    }
+}
+
+fn read(body: &[u8]) -> Result<Reading, GatewayFault> {
+    match anthropic::read(body) {
+        Ok(call) => Ok(Reading::Chat(Box::new(call))),
+        Err(fault) => Err(GatewayFault::invalid(fault.field, fault.message)),
+    }
+}
+
+fn session(headers: &HeaderMap) -> Option<String> {
+    let named = headers.get(&SESSION).or_else(|| headers.get(&CLAUDE_CODE_SESSION));
+    named.and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// What a provider of this dialect reads: its version, its betas, and what is to come under the same prefix.
+pub(crate) fn passed_on(headers: &HeaderMap) -> HeaderMap {
+    let theirs = |name: &str| name.starts_with("anthropic-") && name != "anthropic-dangerous-direct-browser-access";
+    let passed = headers.iter().filter(|(name, _)| theirs(name.as_str()));
+    let mut all = HeaderMap::new();
+    for (name, value) in passed {
+        all.append(name, value.clone());
+    }
+    all
+}
+
+pub(crate) fn cache_wish(headers: &HeaderMap) -> CacheWish {
+    let said = headers.get(&CACHE).or_else(|| headers.get(header::CACHE_CONTROL));
+    let said = said.and_then(|value| value.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
+    let has = |word: &str| said.split(',').any(|part| part.trim() == word);
+    if has("no-store") {
+        CacheWish::Bypass
+    } else if has("no-cache") {
+        CacheWish::Refresh
+    } else {
+        CacheWish::AsConfigured
+    }
+}

@@ -1,0 +1,48 @@
+#![doc = include_str!("../README.md")]
+
+mod answer;
+mod apps;
+mod asked;
+mod error;
+mod messages;
+mod question;
+mod traceparent;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::dialect;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::Router;
+use mainspring_chains::Chains;
+use mainspring_gateway::Gateway;
+use mainspring_kernel::Clock;
+use mainspring_llm::EventSink;
+use mainspring_web_kit::Route;
+
+/// What this surface needs from the building.
+#[derive(Debug, Clone)]
+pub struct Anthropic {
+    pub gateway: Gateway,
+    pub chains: Arc<Chains>,
+    pub sink: Arc<dyn EventSink>,
+    pub clock: Arc<dyn Clock>,
+    /// How long one answer may take, from the request to its last token.
+    pub answer_deadline: Duration,
+}
+
+fn routes() -> Vec<Route<Anthropic>> {
+    vec![Route::post("/v1/messages", messages::create), Route::post("/v1/messages/count_tokens", messages::count_tokens)]
+}
+
+pub fn router(state: Anthropic) -> Router {
+    Route::router(routes(), state)
+}
+
+/// The routes of this surface, for the authorisation table.
+#[must_use]
+pub fn listed() -> Vec<(&'static str, &'static str)> {
+    routes().iter().map(Route::listed).collect()
+}
