@@ -1,6 +1,6 @@
 use std::{fmt, str::FromStr, time::Duration};
 
-use mainspring_kernel::text;
+use mainspring_kernel::{duration, text};
 
 /// A stretch of time as people write it: a whole number and `s`, `m`, `h` or `d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,35 +27,15 @@ impl FromStr for Every {
     type Err = EveryFault;
 
     fn from_str(given: &str) -> Result<Self, EveryFault> {
-        let fault = || EveryFault { given: text::elide(given, 40) };
-        let unit = given.chars().last().ok_or_else(fault)?;
-        let seconds: u64 = match unit {
-            's' => 1,
-            'm' => 60,
-            'h' => 3600,
-            'd' => 24 * 3600,
-            _ => return Err(fault()),
-        };
-        let digits = &given[..given.len() - 1];
-        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(fault());
-        }
-        let count: u64 = digits.parse().map_err(|_| fault())?;
-        let duration = Duration::from_secs(count.checked_mul(seconds).ok_or_else(fault)?);
-        if (SHORTEST..=LONGEST).contains(&duration) { Ok(Self(duration)) } else { Err(fault()) }
+        let duration = duration::read(given).filter(|_| !given.ends_with("ms"));
+        let duration = duration.filter(|duration| (SHORTEST..=LONGEST).contains(duration));
+        duration.map(Self).ok_or_else(|| EveryFault { given: text::elide(given, 40) })
     }
 }
 
 impl fmt::Display for Every {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs();
-        let (count, unit) = match seconds {
-            _ if seconds.is_multiple_of(24 * 3600) => (seconds / (24 * 3600), "d"),
-            _ if seconds.is_multiple_of(3600) => (seconds / 3600, "h"),
-            _ if seconds.is_multiple_of(60) => (seconds / 60, "m"),
-            _ => (seconds, "s"),
-        };
-        write!(f, "{count}{unit}")
+        f.write_str(&duration::write(self.0))
     }
 }
 
