@@ -21,7 +21,7 @@ pub use apply::Registry;
 pub use diff::{Diff, DiffLine, LineChange};
 pub use fault::{Problem, ProblemKind, RegistryFault};
 pub use manifest::{API_VERSION, Draft, Manifest};
-pub use model::{Alias, AliasMove, Asset, Expect, Lock, LockedReference, Pin, ResolvedReference, Version, VersionSummary};
+pub use model::{Alias, AliasMove, Asset, Expect, Lock, LockedReference, Mark, Pin, ResolvedReference, Version, VersionSummary};
 pub use plan::{Action, Change, Plan, PlannedMove};
 pub use runs::{Direction, Link, NewRun, Outcome, Run, RunFilter, RunStatus};
 pub use spec::{KindDescriptor, ParsedSpec, Reference, SpecFault, SpecProblem};

@@ -38,6 +38,14 @@ pub struct Asset {
     pub aliases: Vec<Alias>,
 }
 
+/// Changes whenever an asset of one kind in one project gets a new version, comes or goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    pub(crate) assets: i64,
+    pub(crate) versions: i64,
+    pub(crate) updated: Timestamp,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VersionSummary {
     pub number: u32,

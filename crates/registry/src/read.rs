@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use mainspring_kernel::{Actor, AssetKind, AssetRef, Name, Page, PageRequest, Role, Selector};
+use mainspring_kernel::{Actor, AssetKind, AssetRef, Name, Page, PageRequest, Role, Selector, id::ProjectId};
 
 use crate::{
     Registry, RegistryFault,
     apply::needs,
-    model::{Asset, Lock, Pin, Version, VersionSummary},
+    model::{Asset, Lock, Mark, Pin, Version, VersionSummary},
     store::Reads,
     world::World,
 };
@@ -60,6 +60,12 @@ impl Registry {
             asset.aliases = aliases.remove(&asset.id).unwrap_or_default();
         }
         Ok(Page::from_overfetch(assets, page, |asset| (asset.kind, asset.name.clone())))
+    }
+
+    /// One mark for every project that has assets of the kind: for whoever keeps a compiled copy of them in memory and
+    /// wants to know when it is out of date. It says nothing of what the assets are, so no actor asks.
+    pub async fn marks(&self, kind: AssetKind) -> Result<Vec<(ProjectId, Mark)>, RegistryFault> {
+        Ok(Reads::Catalog(&self.catalog).marks(kind).await?)
     }
 
     /// Newest first.

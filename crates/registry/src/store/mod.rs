@@ -2,6 +2,7 @@
 
 mod aliases;
 mod assets;
+mod marks;
 mod runs;
 
 use mainspring_catalog::{Catalog, CatalogFault, Param, Row, Tx};
@@ -11,7 +12,7 @@ pub(crate) use assets::*;
 pub(crate) use runs::*;
 
 /// Every statement of this crate, for the test that compiles them on both engines.
-pub const STATEMENTS: &[&[&str]] = &[assets::STATEMENTS, aliases::STATEMENTS, runs::STATEMENTS];
+pub const STATEMENTS: &[&[&str]] = &[assets::STATEMENTS, aliases::STATEMENTS, marks::STATEMENTS, runs::STATEMENTS];
 
 /// Where to read from: the catalog as it is, or inside a transaction.
 pub(crate) enum Reads<'r> {

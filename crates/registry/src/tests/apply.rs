@@ -26,6 +26,7 @@ on_every_engine!(Catalog: [
     a_plan_is_applied_as_it_was_seen_or_not_at_all,
     a_change_whose_audit_entry_fails_is_not_made,
     a_schema_describes_the_whole_manifest,
+    a_mark_changes_with_every_new_version_and_with_nothing_else,
     every_statement_compiles,
 ]);
 
@@ -335,6 +336,23 @@ async fn a_schema_describes_the_whole_manifest(catalog: Catalog) {
     let parameters = &schema["properties"]["spec"]["properties"]["parameters"];
     let reference = parameters["items"]["$ref"].as_str().unwrap();
     assert!(schema.pointer(reference.strip_prefix('#').unwrap()).is_some(), "{reference} points nowhere");
+}
+
+async fn a_mark_changes_with_every_new_version_and_with_nothing_else(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let marks = async || room.registry.marks(AssetKind::Prompt).await.unwrap();
+    assert!(marks().await.is_empty());
+    let mut seen = Vec::new();
+    for (name, text) in [("greeting", "one"), ("greeting", "two"), ("farewell", "one"), ("greeting", "one")] {
+        room.apply(&[prompt(name, text)]).await.unwrap();
+        let found = marks().await;
+        assert_eq!(found.len(), 1, "only projects that have any");
+        assert_eq!(found[0].0, room.editor.project);
+        assert!(!seen.contains(&found[0].1), "{name} {text}");
+        seen.push(found[0].1);
+        room.apply(&[prompt(name, text), chain(&format!("answer-{}", seen.len()), &["prompt:greeting"])]).await.unwrap();
+        assert_eq!(marks().await, found, "nothing of this kind changed");
+    }
 }
 
 async fn every_statement_compiles(catalog: Catalog) {
