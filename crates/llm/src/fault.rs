@@ -23,6 +23,9 @@ pub enum ModelFault {
     Damaged { model: String, reason: String },
     #[error("the engine of `{model}` failed: {reason}")]
     Engine { model: String, reason: String },
+    /// What is said of a model that another process answers for.
+    #[error("{0}")]
+    Elsewhere(Box<dyn Fault>),
 }
 
 impl Fault for ModelFault {
@@ -35,6 +38,7 @@ impl Fault for ModelFault {
             Self::Timeout { .. } => FaultKind::Timeout,
             Self::NotInstalled { .. } | Self::Damaged { .. } => FaultKind::Unavailable,
             Self::Engine { .. } => FaultKind::Internal,
+            Self::Elsewhere(fault) => fault.kind(),
         }
     }
 
@@ -50,6 +54,7 @@ impl Fault for ModelFault {
             // As the weights themselves say it.
             Self::Damaged { .. } => "weights-damaged",
             Self::Engine { .. } => "model-engine-failed",
+            Self::Elsewhere(fault) => fault.code(),
         }
     }
 
@@ -61,6 +66,7 @@ impl Fault for ModelFault {
                 Some("shorten the text or the messages, lower `max_tokens`, or retrieve fewer chunks".into())
             }
             Self::NotInstalled { model } | Self::Damaged { model, .. } => Some(format!("run `mainspring models pull {model}`")),
+            Self::Elsewhere(fault) => fault.hint(),
             _ => None,
         }
     }
@@ -68,6 +74,7 @@ impl Fault for ModelFault {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Saturated { retry_after, .. } => Some(*retry_after),
+            Self::Elsewhere(fault) => fault.retry_after(),
             _ => None,
         }
     }
