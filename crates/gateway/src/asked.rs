@@ -1,0 +1,152 @@
+//! A call as its attempts see it.
+
+use std::sync::{Arc, OnceLock};
+
+use mainspring_kernel::Money;
+use mainspring_llm::{TokenUsage, exchange::Dialect};
+use mainspring_providers::{Operation, ProviderKind};
+use tokio::time::Instant;
+
+use crate::{
+    choose::{Bar, Seen, stable_hash},
+    cost::{Place, Prices},
+    estimate::{self, Size},
+    fault::GatewayFault,
+    route::Choose,
+    routes::Route,
+    service::{Reading, Request},
+    target::Target,
+};
+
+/// What a call that says nothing of its length is taken to write when prices are compared.
+const OUTPUT_USUAL: u64 = 500;
+
+/// One request of a client, and the route it takes.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) request: Request,
+    pub(crate) route: Arc<Route>,
+    pub(crate) named: Arc<str>,
+    pub(crate) size: Size,
+    pub(crate) started: Instant,
+    /// The whole call is over by then.
+    pub(crate) deadline: Instant,
+    reading: OnceLock<Reading>,
+}
+
+impl Asked {
+    pub(crate) fn of(mut request: Request, route: Arc<Route>, started: Instant) -> Self {
+        // Limits and records by user mean whom the client named.
+        if request.caller.user.is_none() {
+            request.caller.user.clone_from(&request.peeked.user);
+        }
+        let total = started + route.spec.timeouts.total.as_duration();
+        let deadline = total.min(request.budget.deadline());
+        let size = estimate::size(&request.body);
+        let named = Arc::from(request.peeked.model.as_str());
+        Self { request, route, named, size, started, deadline, reading: OnceLock::new() }
+    }
+
+    /// The request read whole, at the first time anyone needs it.
+    pub(crate) fn reading(&self) -> Result<&Reading, GatewayFault> {
+        if let Some(reading) = self.reading.get() {
+            return Ok(reading);
+        }
+        let read = (self.request.read)(&self.request.body)?;
+        Ok(self.reading.get_or_init(|| read))
+    }
+
+    pub(crate) fn question(&self) -> Question<'_> {
+        Question {
+            operation: self.request.operation,
+            said_in: self.request.said_in,
+            named: &self.named,
+            size: self.size,
+            max_tokens: self.request.peeked.max_tokens,
+            n: self.request.peeked.n,
+            batch: self.request.batch,
+        }
+    }
+
+    /// What calls that stay together have in common; absent where the client does not say.
+    pub(crate) fn sticky(&self) -> Option<u64> {
+        let peeked = &self.request.peeked;
+        let key = self.route.spec.sticky?.key(&self.request.caller, peeked.user.as_deref(), peeked.session.as_deref())?;
+        Some(stable_hash(key.as_bytes()))
+    }
+}
+
+/// What the choice of a target depends on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Question<'a> {
+    pub(crate) operation: Operation,
+    pub(crate) said_in: Dialect,
+    pub(crate) named: &'a str,
+    pub(crate) size: Size,
+    pub(crate) max_tokens: Option<u32>,
+    pub(crate) n: Option<u32>,
+    pub(crate) batch: bool,
+}
+
+impl Question<'_> {
+    /// What the client allows to be written, all choices together.
+    pub(crate) fn output_most(&self) -> Option<u64> {
+        self.max_tokens.map(|each| u64::from(each) * u64::from(self.n.unwrap_or(1).max(1)))
+    }
+
+    /// How the targets of a route look to this call.
+    pub(crate) fn weigh(&self, route: &Route, prices: &Prices, now: Instant) -> Vec<Seen> {
+        route.targets.iter().map(|target| self.see(target, route.spec.choose, prices, now)).collect()
+    }
+
+    fn see(&self, target: &Target, choose: Choose, prices: &Prices, now: Instant) -> Seen {
+        let (standing, begin_ms) = target.state.look(now);
+        Seen {
+            weight: target.spec.weight,
+            tier: target.spec.tier,
+            standing,
+            begin_ms,
+            in_flight: target.state.in_flight(),
+            cost: if choose == Choose::Cost { self.cost(target, prices) } else { None },
+            id: target.id,
+            bar: self.bar(target),
+        }
+    }
+
+    fn cost(&self, target: &Target, prices: &Prices) -> Option<Money> {
+        let place =
+            Place { provider: target.provider.name.as_str(), kind: target.provider.kind(), model: target.price_as(self.named) };
+        prices.cost(place, &self.guess(), self.batch).map(|charge| charge.cost)
+    }
+
+    /// What it may use, for comparing.
+    pub(crate) fn guess(&self) -> TokenUsage {
+        let output = if writes(self.operation) { self.output_most().unwrap_or(OUTPUT_USUAL) } else { 0 };
+        TokenUsage { input: self.size.about(), output, ..TokenUsage::default() }
+    }
+
+    fn bar(&self, target: &Target) -> Option<Bar> {
+        if !can(target.provider.kind(), self.operation, self.said_in) {
+            return Some(Bar::Unsupported);
+        }
+        let window = target.spec.context_window?;
+        // What may be written has to fit into the window too.
+        let tokens = self.size.least().saturating_add(self.max_tokens.map_or(0, u64::from));
+        (writes(self.operation) && tokens > u64::from(window)).then_some(Bar::ContextWindow { tokens, window })
+    }
+}
+
+const fn writes(operation: Operation) -> bool {
+    matches!(operation, Operation::Chat | Operation::Responses | Operation::Messages | Operation::Completions)
+}
+
+/// Whether a kind of provider has an operation at all; what this cannot tell, the adapter refuses later.
+const fn can(kind: ProviderKind, operation: Operation, said_in: Dialect) -> bool {
+    match operation {
+        Operation::Chat | Operation::Responses | Operation::Messages => true,
+        // Where a provider does not count, we do.
+        Operation::CountTokens => !matches!(kind, ProviderKind::Anthropic) || matches!(said_in, Dialect::Anthropic),
+        Operation::Completions | Operation::Moderations => matches!(kind, ProviderKind::OpenAi | ProviderKind::Azure),
+        Operation::Embeddings | Operation::Rerank => !matches!(kind, ProviderKind::Anthropic),
+    }
+}

@@ -1,0 +1,249 @@
+//! One request to one target: what came of it is told to the target's health, to the call's bill and to the trace,
+//! whichever way it ends.
+
+use std::{sync::Arc, time::Duration};
+
+use mainspring_kernel::Fault;
+use mainspring_llm::{
+    Provenance, TokenUsage,
+    trace::{OpenSpan, SpanKind, names},
+};
+use mainspring_providers::{FaultClass, Operation};
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+
+use crate::{
+    bill::Bill,
+    estimate::{self, Size},
+    fault::GatewayFault,
+    routes::Route,
+    target::{Entered, Target},
+    trace,
+};
+
+/// How far an attempt has come, as far as it can cost something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    /// Nothing has left this process.
+    Prepared,
+    /// The provider may be at work.
+    Sent,
+    /// The provider said yes.
+    Answering,
+}
+
+/// What an attempt is of.
+#[derive(Debug, Clone)]
+pub(crate) struct Of {
+    pub(crate) bill: Arc<Bill>,
+    pub(crate) route: Arc<Route>,
+    pub(crate) index: usize,
+    /// The model as the client named it.
+    pub(crate) named: Arc<str>,
+    pub(crate) size: Size,
+}
+
+/// Dropped before it is over, it is settled with what was seen, or with a guess from what was streamed.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    of: Of,
+    entered: Entered,
+    span: Option<OpenSpan>,
+    started: Instant,
+    answered: Option<Instant>,
+    begun: Option<Instant>,
+    stage: Stage,
+    usage: Option<TokenUsage>,
+    /// Bytes of text that came, and how many of them when usage was last told.
+    written: u64,
+    told_at: u64,
+    over: bool,
+    _slot: Option<OwnedSemaphorePermit>,
+}
+
+impl Attempt {
+    pub(crate) fn new(of: Of, entered: Entered, slot: Option<OwnedSemaphorePermit>, now: Instant) -> Self {
+        let target = &of.route.targets[of.index];
+        let model = target.model(&of.named);
+        of.bill.tries(target, &of.named);
+        let mut span = of.bill.trace().start(format!("attempt {}/{model}", target.provider.name), SpanKind::Client);
+        span.set(names::OPERATION, of.bill.operation().as_str());
+        span.set(names::PROVIDER, trace::provider(target.provider.kind()));
+        span.set(names::REQUEST_MODEL, model);
+        span.set(trace::TARGET, format!("{}/{model}", target.provider.name));
+        Self {
+            of,
+            entered,
+            span: Some(span),
+            started: now,
+            answered: None,
+            begun: None,
+            stage: Stage::Prepared,
+            usage: None,
+            written: 0,
+            told_at: 0,
+            over: false,
+            _slot: slot,
+        }
+    }
+
+    pub(crate) fn operation(&self) -> Operation {
+        self.of.bill.operation()
+    }
+
+    /// Which provider is asked, and for which model.
+    pub(crate) fn names(&self) -> (String, String) {
+        let target = self.target();
+        (target.provider.name.to_string(), target.model(&self.of.named).to_owned())
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        &self.of.route.targets[self.of.index]
+    }
+
+    /// The request is about to leave this process.
+    pub(crate) fn sends(&mut self) {
+        self.stage = self.stage.max(Stage::Sent);
+    }
+
+    /// The provider's answer has a head that says yes.
+    pub(crate) fn is_answered(&mut self) {
+        self.stage = Stage::Answering;
+        self.answered.get_or_insert_with(Instant::now);
+    }
+
+    /// The first event of a stream is there: what comes from here on is the client's.
+    pub(crate) fn begins(&mut self) {
+        self.begins_at(Instant::now());
+    }
+
+    fn begins_at(&mut self, moment: Instant) {
+        if self.begun.is_none() {
+            self.begun = Some(moment);
+            self.stage = Stage::Answering;
+            self.entered.began(moment);
+            self.of.bill.begins(&self.of.route.targets[self.of.index], &self.of.named, moment);
+            if let Some(span) = &mut self.span {
+                trace::millis(span, names::FIRST_TOKEN_MS, moment.saturating_duration_since(self.started));
+            }
+        }
+    }
+
+    /// Usage as the provider tells it; several words about one answer are merged.
+    pub(crate) fn saw(&mut self, usage: &TokenUsage) {
+        self.usage.get_or_insert_default().merge(usage);
+        self.told_at = self.written;
+    }
+
+    /// More text came.
+    pub(crate) fn wrote(&mut self, bytes: u64) {
+        self.written = self.written.saturating_add(bytes);
+    }
+
+    pub(crate) fn mark(&mut self, set: impl FnOnce(&mut OpenSpan)) {
+        if let Some(span) = &mut self.span {
+            set(span);
+        }
+    }
+
+    /// The answer is complete. One that came whole began with its head; whether the target is well is known only now.
+    pub(crate) fn completes(&mut self) {
+        if self.over {
+            return;
+        }
+        self.begins_at(self.answered.unwrap_or_else(Instant::now));
+        let usage = self.usage.filter(|_| !self.is_free()).unwrap_or_else(|| self.guess());
+        self.charge(&usage);
+        if let Some(span) = self.span.take() {
+            span.finish();
+        }
+    }
+
+    /// The attempt failed. A fault without a class is the client's own.
+    pub(crate) fn fails(&mut self, fault: &GatewayFault) {
+        if self.over {
+            return;
+        }
+        let class = fault.class().unwrap_or(FaultClass::Invalid);
+        self.entered.failed(class, Instant::now());
+        let usage = match self.stage {
+            Stage::Answering => self.so_far(),
+            // A provider that is late to answer may well have done the work.
+            Stage::Sent if class == FaultClass::Timeout => self.so_far(),
+            Stage::Sent | Stage::Prepared => TokenUsage::default(),
+        };
+        self.charge(&usage);
+        if let Some(mut span) = self.span.take() {
+            span.set(trace::CLASS, class.as_str());
+            span.fail(fault.code(), class.as_str());
+        }
+    }
+
+    /// The attempt failed with this fault, which is handed on.
+    pub(crate) fn told(&mut self, fault: impl Into<GatewayFault>) -> GatewayFault {
+        let fault = fault.into();
+        self.fails(&fault);
+        fault
+    }
+
+    /// The answer ended without having been complete.
+    pub(crate) fn unfinished(&self) -> GatewayFault {
+        self.target().fault(FaultClass::Reset, "the stream ended before the answer was complete".to_owned()).into()
+    }
+
+    fn is_free(&self) -> bool {
+        matches!(self.of.bill.operation(), Operation::CountTokens | Operation::Moderations)
+    }
+
+    /// What an answer that told nothing used.
+    fn guess(&self) -> TokenUsage {
+        if self.is_free() {
+            return TokenUsage::default();
+        }
+        TokenUsage {
+            input: self.of.size.about(),
+            output: estimate::about(self.written),
+            input_from: Provenance::Estimated,
+            output_from: Provenance::Estimated,
+            ..TokenUsage::default()
+        }
+    }
+
+    /// What an answer that broke off used: what was told, and a guess for what came after that.
+    fn so_far(&self) -> TokenUsage {
+        let Some(mut usage) = self.usage else { return self.guess() };
+        let more = estimate::about(self.written - self.told_at);
+        if more > 0 {
+            usage.output = usage.output.saturating_add(more);
+            usage.output_from = Provenance::Estimated;
+        }
+        if usage.input == 0 {
+            usage.input = self.of.size.about();
+            usage.input_from = Provenance::Estimated;
+        }
+        usage
+    }
+
+    fn charge(&mut self, usage: &TokenUsage) {
+        self.over = true;
+        let (cost, charge) = self.of.bill.charge(&self.of.route.targets[self.of.index], &self.of.named, usage);
+        let writing = self.begun.map(|begun| begun.elapsed());
+        self.entered.used(usage, cost, writing);
+        if let Some(span) = &mut self.span {
+            trace::usage(span, usage);
+            trace::cost(span, cost, charge.as_ref().map(|charge| &charge.price));
+            if let Some(writing) = writing.filter(|writing| usage.output > 0 && *writing > Duration::from_millis(20)) {
+                span.set(trace::SPEED, (usage.output as f64 / writing.as_secs_f64() * 10.0).round() / 10.0);
+            }
+        }
+    }
+}
+
+impl Drop for Attempt {
+    /// The client went away, or another attempt was quicker.
+    fn drop(&mut self) {
+        if !self.over {
+            let usage = if self.stage == Stage::Prepared { TokenUsage::default() } else { self.so_far() };
+            self.charge(&usage);
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! An attempt from its first byte out to its first byte back, and to the end of an answer that comes whole.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, header::CONTENT_TYPE};
+use mainspring_kernel::Clock;
+use mainspring_llm::{Models, TokenUsage, exchange::Event};
+use mainspring_providers::{
+    Adapter, Endpoint, FaultClass, Incoming, Operation, Outgoing, Patience, ProviderKind, Socket, UpstreamFault, adapter,
+};
+use serde::de::IgnoredAny;
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    asked::Asked,
+    attempt::Attempt,
+    estimate,
+    fault::GatewayFault,
+    flow::{Passing, Source, Translating, listen},
+    local::Whole,
+    pass::{self, Passed},
+    scan::{self, Scan},
+    service::Body,
+    trace,
+    translate::{self, Shape, Translated},
+};
+
+/// An answer in one piece may be so long: thousands of embeddings.
+const ANSWER_MAX: usize = 128 * 1024 * 1024;
+/// Of an answer that says no, so much is read.
+const REFUSAL_MAX: usize = 256 * 1024;
+
+/// How attempts reach out.
+#[derive(Debug, Clone)]
+pub(crate) struct Reach {
+    pub(crate) socket: Socket,
+    pub(crate) models: Models,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// An attempt whose answer has begun.
+pub(crate) struct Begun {
+    pub(crate) attempt: Attempt,
+    pub(crate) flow: Flow,
+    pub(crate) lost: Vec<String>,
+    pub(crate) headers: HeaderMap,
+}
+
+pub(crate) enum Flow {
+    Passing(Box<Passing>),
+    Translating(Box<Translating>),
+    /// The head of an answer that comes in one piece.
+    Head(Box<Head>),
+    /// Of a model of this process.
+    Ready(Body),
+}
+
+/// An answer that begins, the fields of the request that were left behind, and headers for the client.
+pub(crate) type Beginning = (Flow, Vec<String>, HeaderMap);
+
+pub(crate) struct Head {
+    incoming: Incoming,
+    adapter: &'static dyn Adapter,
+    endpoint: Arc<Endpoint>,
+    way: Way,
+}
+
+/// How a request goes out, and so how its answer is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Pass { strip: bool },
+    Translate(Shape),
+}
+
+struct Prepared {
+    outgoing: Outgoing,
+    way: Way,
+    lost: Vec<String>,
+}
+
+impl Reach {
+    /// Whether a model of this process has the name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        let models = &self.models;
+        models.chat_names().chain(models.embedder_names()).chain(models.reranker_names()).any(|known| known == name)
+    }
+
+    /// Asks the attempt's target and waits until its answer begins. A fault has been told to the attempt.
+    pub(crate) async fn begin(&self, asked: &Asked, index: usize, mut attempt: Attempt) -> Result<Begun, GatewayFault> {
+        let until = asked.deadline.min(Instant::now() + asked.route.spec.timeouts.attempt.as_duration());
+        let begun = match asked.route.targets[index].provider.kind() {
+            kind if asked.request.operation == Operation::CountTokens && kind != ProviderKind::Anthropic => {
+                self.count(asked, index).await
+            }
+            ProviderKind::Local => self.begin_local(asked, index, (&mut attempt, until)).await,
+            _ => self.begin_remote(asked, index, (&mut attempt, until)).await,
+        };
+        match begun {
+            Ok((flow, lost, headers)) => {
+                if !lost.is_empty() {
+                    attempt.mark(|span| span.set(trace::LOST, lost.join(", ")));
+                }
+                Ok(Begun { attempt, flow, lost, headers })
+            }
+            Err(fault) => Err(attempt.told(fault)),
+        }
+    }
+
+    async fn begin_remote(
+        &self,
+        asked: &Asked,
+        index: usize,
+        (attempt, until): (&mut Attempt, Instant),
+    ) -> Result<Beginning, GatewayFault> {
+        let target = &asked.route.targets[index];
+        let endpoint = target.endpoint(&asked.named)?;
+        let Some(adapter) = adapter(endpoint.kind) else {
+            return Err(UpstreamFault::unsupported(&endpoint, asked.request.operation.as_str()).into());
+        };
+        let Prepared { mut outgoing, way, lost } = prepare(asked, index, (adapter, endpoint.as_ref()))?;
+        adapter.authorize(&endpoint, &mut outgoing, self.clock.now())?;
+        let timeouts = &asked.route.spec.timeouts;
+        let (connect, first, idle) = (timeouts.connect.as_duration(), timeouts.first.as_duration(), timeouts.idle.as_duration());
+        let first_by = until.min(Instant::now() + first);
+        attempt.sends();
+        let mut incoming = self.socket.send(&endpoint, outgoing, Patience { connect, first, idle, until }).await?;
+        if !incoming.status.is_success() {
+            let (status, headers) = (incoming.status, std::mem::take(&mut incoming.headers));
+            // A refusal whose text does not come is a refusal all the same.
+            let body = incoming.whole(REFUSAL_MAX).await.unwrap_or_default();
+            return Err(adapter.refusal(&endpoint, status, &headers, &body).into());
+        }
+        attempt.is_answered();
+        let headers = handed_on(&incoming.headers);
+        if !asked.request.peeked.stream {
+            return Ok((Flow::Head(Box::new(Head { incoming, adapter, endpoint, way })), lost, headers));
+        }
+        let late = || UpstreamFault::new(&endpoint, FaultClass::Timeout, "the stream began too late");
+        let flow = match way {
+            Way::Pass { strip } => {
+                is_stream(&mut incoming, (adapter, endpoint.as_ref())).await?;
+                let scan = Scan::of(asked.request.operation, strip);
+                let (head, found) = (Vec::new(), Vec::new());
+                let mut passing = Passing { incoming, adapter, endpoint: Arc::clone(&endpoint), scan, head, found, over: false };
+                timeout_at(first_by, passing.begin(attempt)).await.unwrap_or_else(|_| Err(late()))?;
+                Flow::Passing(Box::new(passing))
+            }
+            Way::Translate(_) => {
+                let reader = adapter.events(&endpoint);
+                let mut translating = Translating::of(Source::Remote { incoming, reader });
+                timeout_at(first_by, translating.begin()).await.unwrap_or_else(|_| Err(late().into()))?;
+                Flow::Translating(Box::new(translating))
+            }
+        };
+        attempt.begins();
+        Ok((flow, lost, headers))
+    }
+}
+
+fn prepare(asked: &Asked, index: usize, place: (&dyn Adapter, &Endpoint)) -> Result<Prepared, GatewayFault> {
+    let spec = &asked.route.targets[index].spec;
+    if let Some(passed) = pass::request(asked, spec, place) {
+        let Passed { outgoing, strip } = passed?;
+        return Ok(Prepared { outgoing, way: Way::Pass { strip }, lost: Vec::new() });
+    }
+    let Translated { outgoing, shape, lost } = translate::request(asked, spec, place)?;
+    Ok(Prepared { outgoing, way: Way::Translate(shape), lost })
+}
+
+/// Refuses an answer that is no stream before a byte of it goes anywhere.
+async fn is_stream(incoming: &mut Incoming, (adapter, endpoint): (&dyn Adapter, &Endpoint)) -> Result<(), UpstreamFault> {
+    let kind = incoming.headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes().to_ascii_lowercase()).unwrap_or_default();
+    if !kind.starts_with(b"application/json") && !kind.starts_with(b"text/html") {
+        return Ok(());
+    }
+    let body = incoming.whole(REFUSAL_MAX).await?;
+    Err(if scan::is_error_answer(&body) {
+        scan::said(adapter, endpoint, &body)
+    } else {
+        UpstreamFault::malformed(endpoint, "a stream was asked for, and what came is none")
+    })
+}
+
+/// Headers of the provider that its own clients read. Its rate limits are not theirs: ours stand there.
+fn handed_on(headers: &HeaderMap) -> HeaderMap {
+    let read = |name: &HeaderName| {
+        let name = name.as_str();
+        let own = name.starts_with("openai-") || (name.starts_with("anthropic-") && !name.starts_with("anthropic-ratelimit-"));
+        own || matches!(name, "request-id" | "x-request-id" | "cf-ray")
+    };
+    headers.iter().filter(|(name, _)| read(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+impl Begun {
+    pub(crate) const fn is_stream(&self) -> bool {
+        matches!(self.flow, Flow::Passing(_) | Flow::Translating(_))
+    }
+
+    /// Reads an answer that comes in one piece to its end. A fault has been told to the attempt.
+    pub(crate) async fn finish(self) -> Result<(Attempt, Body, Vec<String>, HeaderMap), GatewayFault> {
+        let Self { mut attempt, flow, lost, headers } = self;
+        let read = match flow {
+            Flow::Ready(body) => Ok(body),
+            Flow::Head(head) => head.read(&mut attempt).await,
+            Flow::Translating(translating) => collect(*translating, &mut attempt).await,
+            Flow::Passing(_) => Err(attempt.unfinished()),
+        };
+        match read {
+            Ok(body) => {
+                if let Some(usage) = usage_of(&body) {
+                    attempt.saw(&usage);
+                }
+                attempt.completes();
+                Ok((attempt, body, lost, headers))
+            }
+            Err(fault) => Err(attempt.told(fault)),
+        }
+    }
+}
+
+fn usage_of(body: &Body) -> Option<TokenUsage> {
+    match body {
+        Body::Answer(answer) => answer.usage,
+        Body::Embedded(answer) => answer.usage,
+        Body::Reranked(answer) => answer.usage,
+        // Seen while it was read.
+        Body::Bytes(_) | Body::Chunks(_) | Body::Events(_) => None,
+    }
+}
+
+async fn collect(mut translating: Translating, attempt: &mut Attempt) -> Result<Body, GatewayFault> {
+    let mut whole = Whole::new();
+    let mut events = std::mem::take(&mut translating.head);
+    loop {
+        for event in events.drain(..) {
+            listen(attempt, &event);
+            if matches!(event, Event::Ended) {
+                return Ok(Body::Answer(Box::new(whole.answer())));
+            }
+            whole.push(event);
+        }
+        if translating.over {
+            return Err(attempt.unfinished());
+        }
+        translating.over = !translating.source.next(&mut events).await?;
+    }
+}
+
+impl Head {
+    async fn read(mut self, attempt: &mut Attempt) -> Result<Body, GatewayFault> {
+        let bytes = self.incoming.whole(ANSWER_MAX).await?;
+        let Self { adapter, endpoint, way, .. } = self;
+        Ok(match way {
+            Way::Pass { .. } => {
+                look(&bytes, (adapter, endpoint.as_ref()), attempt)?;
+                Body::Bytes(bytes)
+            }
+            Way::Translate(shape) => {
+                // Paid for, even if nobody can read it.
+                attempt.wrote(estimate::streamed_text(&bytes, &["\"text\"", "\"content\""]));
+                match shape {
+                    Shape::Chat => Body::Answer(Box::new(adapter.decode(&endpoint, &bytes)?)),
+                    Shape::Embed => Body::Embedded(adapter.decode_embed(&endpoint, &bytes)?),
+                    Shape::Rerank => Body::Reranked(adapter.decode_rerank(&endpoint, &bytes)?),
+                }
+            }
+        })
+    }
+}
+
+/// What an answer that passes through says of itself. One that tells its usage has been read as JSON; another is checked
+/// for being JSON at all.
+fn look(bytes: &Bytes, (adapter, endpoint): (&dyn Adapter, &Endpoint), attempt: &mut Attempt) -> Result<(), UpstreamFault> {
+    let operation = attempt.operation();
+    if let Some(usage) = adapter.usage(operation, bytes) {
+        attempt.saw(&usage);
+        return Ok(());
+    }
+    let free = matches!(operation, Operation::Embeddings | Operation::Rerank | Operation::Moderations | Operation::CountTokens);
+    if !free {
+        attempt.wrote(estimate::streamed_text(bytes, &["\"text\"", "\"content\"", "\"arguments\""]));
+    }
+    if scan::is_error_answer(bytes) {
+        return Err(scan::said(adapter, endpoint, bytes));
+    }
+    let looks = scan::looks_like(operation, bytes);
+    match serde_json::from_slice::<IgnoredAny>(bytes) {
+        Ok(_) if looks => Ok(()),
+        Ok(_) => Err(UpstreamFault::malformed(endpoint, "it is JSON and no answer")),
+        Err(error) => Err(UpstreamFault::malformed(endpoint, format!("it is no JSON: {error}"))),
+    }
+}

@@ -1,0 +1,272 @@
+//! What a call used and cost: added up by its attempts, settled exactly once.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use mainspring_kernel::{Fault, Money};
+use mainspring_llm::{
+    SpanContext, TokenUsage,
+    trace::{OpenSpan, names},
+};
+use mainspring_providers::{FaultClass, Operation};
+use mainspring_telemetry::Metrics;
+use tokio::time::Instant;
+
+use crate::{
+    cost::{Charge, Place, Prices},
+    fault::GatewayFault,
+    ledger::Permit,
+    live::{Board, Live},
+    metrics::{self, Counters},
+    record::{CallRecord, CallStatus},
+    target::Target,
+    trace,
+};
+
+/// Where settled calls are told of.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) metrics: Metrics,
+    pub(crate) counters: Counters,
+    pub(crate) board: Board,
+}
+
+/// Held by the call and by each of its attempts. Whoever lets go last without having settled settles it as cancelled: the
+/// client went away.
+#[derive(Debug)]
+pub(crate) struct Bill {
+    desk: Arc<Desk>,
+    prices: Prices,
+    operation: Operation,
+    started: Instant,
+    trace: SpanContext,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    permit: Option<Permit>,
+    record: CallRecord,
+    span: Option<OpenSpan>,
+    first: Option<Duration>,
+    /// What of the cost was followed by setting aside anew.
+    covered: Money,
+}
+
+/// How a call came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Settled {
+    pub(crate) cost: Money,
+    pub(crate) usage: TokenUsage,
+}
+
+impl Bill {
+    pub(crate) fn open(
+        desk: Arc<Desk>,
+        prices: Prices,
+        (operation, started): (Operation, Instant),
+        (permit, record, span): (Permit, CallRecord, OpenSpan),
+    ) -> Arc<Self> {
+        let trace = span.context().clone();
+        let open = Mutex::new(Open { permit: Some(permit), record, span: Some(span), first: None, covered: Money::ZERO });
+        Arc::new(Self { desk, prices, operation, started, trace, open })
+    }
+
+    /// What spans of attempts start from.
+    pub(crate) const fn trace(&self) -> &SpanContext {
+        &self.trace
+    }
+
+    pub(crate) const fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An attempt begins; until one answers, the last that was tried is shown.
+    pub(crate) fn tries(&self, target: &Target, named: &str) {
+        let mut open = self.lock();
+        open.record.attempts += 1;
+        if open.first.is_none() {
+            show(&mut open.record, target, named);
+        }
+    }
+
+    /// An attempt's answer begins.
+    pub(crate) fn begins(&self, target: &Target, named: &str, moment: Instant) {
+        let mut open = self.lock();
+        open.first = Some(moment.saturating_duration_since(self.started));
+        show(&mut open.record, target, named);
+    }
+
+    /// Adds what an attempt used; answers what that costs.
+    pub(crate) fn charge(&self, target: &Target, named: &str, usage: &TokenUsage) -> (Money, Option<Charge>) {
+        let mut open = self.lock();
+        if open.permit.is_none() {
+            // Attempts end before their call is settled; if one did not, its cost would be lost in silence.
+            tracing::error!(call = %open.record.id, "an attempt ended after its call was settled");
+        }
+        let place =
+            Place { provider: target.provider.name.as_str(), kind: target.provider.kind(), model: target.price_as(named) };
+        let charge = self.prices.cost(place, usage, open.record.batch);
+        add(&mut open.record.usage, usage);
+        let cost = charge.as_ref().map_or(Money::ZERO, |charge| charge.cost);
+        open.record.cost += cost;
+        match &charge {
+            Some(charge) => open.record.price = Some(charge.price.clone()),
+            None if usage.total() > 0 => self.desk.counters.unpriced(),
+            None => {}
+        }
+        (cost, charge)
+    }
+
+    /// Sets aside for an attempt beside the first what was set aside for that.
+    pub(crate) fn again(&self) -> Result<(), GatewayFault> {
+        match &mut self.lock().permit {
+            Some(permit) => Ok(permit.again()?),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether there is money for a further attempt. What failed attempts used is taken from what was set aside, so as much
+    /// is set aside once more.
+    pub(crate) fn may_go_on(&self) -> bool {
+        let mut open = self.lock();
+        let Open { permit: Some(permit), record, covered, .. } = &mut *open else { return true };
+        if record.cost <= *covered {
+            return true;
+        }
+        *covered = record.cost;
+        permit.again().is_ok()
+    }
+
+    pub(crate) fn fails(&self, fault: &GatewayFault) {
+        self.settle(CallStatus::Failed, Some(fault));
+    }
+
+    /// Writes down how the call came out. Only the first word counts.
+    pub(crate) fn settle(&self, status: CallStatus, fault: Option<&GatewayFault>) -> Option<Settled> {
+        let mut open = self.lock();
+        let permit = open.permit.take()?;
+        let took = self.started.elapsed();
+        let first = open.first;
+        let record = &mut open.record;
+        record.status = status;
+        record.class = fault.and_then(GatewayFault::class);
+        record.took_ms = millis(took);
+        record.first_ms = first.map(millis);
+        let record = record.clone();
+        let span = open.span.take();
+        drop(open);
+        let settled = Settled { cost: record.cost, usage: record.usage };
+        if let Some(span) = span {
+            close(span, &record, fault.map(Fault::code));
+        }
+        self.desk.counters.settled(self.operation, status);
+        metrics::took(&self.desk.metrics, self.operation, took, first);
+        self.desk.board.tell(|| Live::Settled(Box::new(record.clone())));
+        permit.settle(record);
+        Some(settled)
+    }
+
+    /// An answer from the cache used nothing.
+    pub(crate) fn settle_cached(&self, provider: &str, target: &str) -> Option<Settled> {
+        {
+            let mut open = self.lock();
+            open.first = Some(self.started.elapsed());
+            let record = &mut open.record;
+            record.cached = true;
+            record.provider = Some(provider.to_owned());
+            record.target = Some(target.to_owned());
+        }
+        self.settle(CallStatus::Ok, None)
+    }
+
+    /// So far.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.lock().record.attempts
+    }
+}
+
+impl Drop for Bill {
+    fn drop(&mut self) {
+        self.settle(CallStatus::Cancelled, None);
+    }
+}
+
+fn show(record: &mut CallRecord, target: &Target, named: &str) {
+    record.provider = Some(target.provider.name.to_string());
+    record.target = Some(target.model(named).to_owned());
+}
+
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
+fn close(mut span: OpenSpan, record: &CallRecord, code: Option<&'static str>) {
+    span.set(trace::STATUS, record.status.as_str());
+    span.set(trace::ATTEMPTS, record.attempts);
+    if let (Some(provider), Some(target)) = (&record.provider, &record.target) {
+        span.set(trace::TARGET, format!("{provider}/{target}"));
+        span.set(names::RESPONSE_MODEL, target.as_str());
+    }
+    if let Some(class) = record.class {
+        span.set(trace::CLASS, class.as_str());
+    }
+    if let Some(first) = record.first_ms {
+        span.set(names::FIRST_TOKEN_MS, first);
+    }
+    trace::usage(&mut span, &record.usage);
+    trace::cost(&mut span, record.cost, record.price.as_ref());
+    match record.status {
+        CallStatus::Ok => span.finish(),
+        // A span that is dropped says so itself.
+        CallStatus::Cancelled => drop(span),
+        CallStatus::Failed | CallStatus::Interrupted => {
+            let class = record.class.map_or("the call was not made", FaultClass::as_str);
+            span.fail(code.unwrap_or("internal"), class);
+        }
+    }
+}
+
+/// Attempts' numbers add up; a sum is as sure as its least sure part.
+fn add(sum: &mut TokenUsage, more: &TokenUsage) {
+    let TokenUsage {
+        input,
+        output,
+        cache_read,
+        cache_write,
+        cache_write_hour,
+        input_audio,
+        input_image,
+        reasoning,
+        output_audio,
+        output_image,
+        input_from,
+        output_from,
+    } = *more;
+    for (sum, more) in [
+        (&mut sum.input, input),
+        (&mut sum.output, output),
+        (&mut sum.cache_read, cache_read),
+        (&mut sum.cache_write, cache_write),
+        (&mut sum.cache_write_hour, cache_write_hour),
+        (&mut sum.input_audio, input_audio),
+        (&mut sum.input_image, input_image),
+        (&mut sum.reasoning, reasoning),
+        (&mut sum.output_audio, output_audio),
+        (&mut sum.output_image, output_image),
+    ] {
+        *sum = sum.saturating_add(more);
+    }
+    if input > 0 {
+        sum.input_from = sum.input_from.max(input_from);
+    }
+    if output > 0 {
+        sum.output_from = sum.output_from.max(output_from);
+    }
+}

@@ -1,0 +1,204 @@
+//! Answers that are given again. Never across projects, routes' versions or access labels; what is kept is in memory only.
+
+mod key;
+mod shelf;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use mainspring_llm::{Models, TokenUsage, embed::EmbedAs, exchange::Event};
+use tokio::time::Instant;
+
+use crate::{
+    asked::Asked,
+    duration::Span,
+    route,
+    service::{Body, CacheWish},
+};
+use key::{Keys, Scope};
+pub(crate) use shelf::{Found, Kept, KeptBody};
+use shelf::{Place, Shelf};
+
+#[cfg(test)]
+mod tests;
+
+/// All answers together.
+const BYTES_MAX: usize = 64 * 1024 * 1024;
+/// One answer.
+const ANSWER_MAX: usize = 4 * 1024 * 1024;
+
+#[derive(Debug)]
+pub(crate) struct Cache {
+    shelf: Mutex<Shelf>,
+    models: Models,
+    /// Of semantic caches that name none.
+    embedding: String,
+}
+
+/// What a look into the cache gave.
+#[derive(Debug)]
+pub(crate) enum Look {
+    /// The route has none, the client wants none, or this request is not to be kept.
+    Off,
+    Miss(Slot),
+    Hit {
+        found: Found,
+        semantic: bool,
+    },
+}
+
+/// Where the answer to one request goes.
+#[derive(Debug, Clone)]
+pub(crate) struct Slot(Place);
+
+impl Cache {
+    pub(crate) fn new(models: Models, embedding: String) -> Self {
+        Self { shelf: Mutex::new(Shelf::of(BYTES_MAX)), models, embedding }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) async fn look(&self, asked: &Asked) -> Look {
+        let request = &asked.request;
+        let Some(rules) = asked.route.spec.cache.as_ref().filter(|_| request.cache != CacheWish::Bypass) else {
+            return Look::Off;
+        };
+        let scope = Scope {
+            caller: &request.caller,
+            user: request.peeked.user.as_deref(),
+            labels: &request.labels,
+            route: &asked.route.shown,
+            version: &asked.route.digest,
+            operation: request.operation,
+            said_in: request.said_in,
+            headers: &request.headers,
+        };
+        let Some(Keys { exact, alike }) = key::keys(&scope, rules, &request.body) else { return Look::Off };
+        let slot = |alike| {
+            let stale_for = rules.stale_for.map(Span::as_duration).unwrap_or_default();
+            Slot(Place { exact, alike, ttl: rules.ttl.as_duration(), stale_for })
+        };
+        let answers = request.cache == CacheWish::AsConfigured;
+        if answers && let Some(found) = self.lock().find(&exact, Instant::now()) {
+            return Look::Hit { found, semantic: false };
+        }
+        let Some((group, words)) = alike else { return Look::Miss(slot(None)) };
+        let Some(vector) = self.embed(rules, words, asked).await else { return Look::Miss(slot(None)) };
+        if answers
+            && let Some(found) =
+                self.lock().find_alike(&group, &vector, rules.threshold, Instant::now()).filter(|found| !found.stale)
+        {
+            return Look::Hit { found, semantic: true };
+        }
+        Look::Miss(slot(Some((group, vector))))
+    }
+
+    /// A route whose embedding model does not answer has an exact cache until it does.
+    async fn embed(&self, rules: &route::Cache, words: String, asked: &Asked) -> Option<Vec<f32>> {
+        let name = rules.embedding.as_deref().unwrap_or(&self.embedding);
+        let embedded = match self.models.embedder(name) {
+            Ok(model) => model.embed(vec![words], EmbedAs::Query, asked.request.budget).await,
+            Err(fault) => Err(fault),
+        };
+        match embedded {
+            Ok(embedded) => embedded.vectors.into_iter().next(),
+            Err(fault) => {
+                tracing::warn!(route = %asked.route.shown, %fault, "the semantic cache cannot compare questions");
+                None
+            }
+        }
+    }
+
+    fn put(&self, slot: Slot, kept: Kept) {
+        self.lock().put(slot.0, kept, Instant::now());
+    }
+}
+
+impl Kept {
+    /// The answer as a body again; a stream comes at once.
+    pub(crate) fn body(&self) -> Body {
+        match &self.body {
+            KeptBody::Bytes(bytes) => Body::Bytes(bytes.clone()),
+            KeptBody::Stream(bytes) => {
+                let bytes = bytes.clone();
+                Body::Chunks(Box::pin(futures::stream::once(std::future::ready(Ok(bytes)))))
+            }
+            KeptBody::Answer(answer) => Body::Answer(answer.clone()),
+            KeptBody::Events(events) => {
+                let events: Vec<_> = events.iter().cloned().map(Ok).collect();
+                Body::Events(Box::pin(futures::stream::iter(events)))
+            }
+            KeptBody::Embedded(answer) => Body::Embedded(answer.clone()),
+            KeptBody::Reranked(answer) => Body::Reranked(answer.clone()),
+        }
+    }
+}
+
+/// Collects an answer on its way to the client and keeps it once it is complete.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    cache: Arc<Cache>,
+    slot: Slot,
+    kept: Kept,
+    bytes: Vec<u8>,
+    events: Vec<Event>,
+    weight: usize,
+}
+
+impl Keeper {
+    pub(crate) fn new(
+        cache: Arc<Cache>,
+        slot: Slot,
+        (provider, target): (String, String),
+        (lost, headers): (Vec<String>, HeaderMap),
+    ) -> Self {
+        let body = KeptBody::Bytes(Bytes::new());
+        let kept = Kept { body, provider, target, lost, headers, usage: None };
+        Self { cache, slot, kept, bytes: Vec::new(), events: Vec::new(), weight: 0 }
+    }
+
+    pub(crate) fn bytes(&mut self, piece: &[u8]) {
+        self.weight += piece.len();
+        if self.weight <= ANSWER_MAX {
+            self.bytes.extend_from_slice(piece);
+        } else {
+            self.bytes = Vec::new();
+        }
+    }
+
+    pub(crate) fn event(&mut self, event: &Event) {
+        self.weight += shelf::event_weight(event);
+        if self.weight <= ANSWER_MAX {
+            self.events.push(event.clone());
+        } else {
+            self.events = Vec::new();
+        }
+    }
+
+    /// A stream is complete.
+    pub(crate) fn finish(mut self) {
+        if self.weight > ANSWER_MAX {
+            return;
+        }
+        self.kept.body = if self.events.is_empty() { KeptBody::Stream(self.bytes.into()) } else { KeptBody::Events(self.events) };
+        self.cache.put(self.slot, self.kept);
+    }
+
+    /// An answer came whole.
+    pub(crate) fn keep(mut self, body: &Body, usage: Option<TokenUsage>) {
+        self.kept.body = match body {
+            Body::Bytes(bytes) => KeptBody::Bytes(bytes.clone()),
+            Body::Answer(answer) => KeptBody::Answer(answer.clone()),
+            Body::Embedded(answer) => KeptBody::Embedded(answer.clone()),
+            Body::Reranked(answer) => KeptBody::Reranked(answer.clone()),
+            Body::Chunks(_) | Body::Events(_) => return,
+        };
+        self.kept.usage = usage;
+        if shelf::weight(&self.kept) <= ANSWER_MAX {
+            self.cache.put(self.slot, self.kept);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! One call from start to end: found, looked up in the cache, let in, asked, handed over, settled.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use mainspring_kernel::{
+    Fault, Money, Timestamp,
+    id::{CallId, ProjectId},
+    text,
+};
+use mainspring_llm::{
+    TokenUsage,
+    trace::{SpanKind, names},
+};
+use mainspring_providers::Operation;
+use tokio::time::Instant;
+
+use crate::{
+    asked::Asked,
+    bill::Bill,
+    cache::{Look, Slot},
+    choose,
+    cost::Prices,
+    fault::GatewayFault,
+    gateway::Gateway,
+    ledger::{Candidate, Intent},
+    live::{Live, Started},
+    over::Over,
+    record::{CallRecord, CallStatus},
+    routes::Route,
+    run::Run,
+    service::{Answered, CacheOutcome, Request},
+    trace,
+};
+
+/// A call that was let in, and the headers that tell its client of limits.
+#[derive(Debug)]
+pub(crate) struct LetIn {
+    pub(crate) id: CallId,
+    pub(crate) bill: Arc<Bill>,
+    pub(crate) headers: HeaderMap,
+}
+
+impl Gateway {
+    /// Makes a call. What comes back has begun; the bill of a stream is settled when it ends.
+    pub async fn call(&self, request: Request) -> Result<Answered, GatewayFault> {
+        let started = Instant::now();
+        let route = self.resolve(request.caller.project, &request.peeked.model)?;
+        let asked = Asked::of(request, route, started);
+        match self.inner.cache.look(&asked).await {
+            Look::Hit { found, semantic } => self.from_cache(&asked, &found, semantic).await,
+            Look::Miss(slot) => {
+                self.inner.desk.counters.cache(CacheOutcome::Miss);
+                self.ask(asked, Some(slot)).await
+            }
+            Look::Off => self.ask(asked, None).await,
+        }
+    }
+
+    /// The route a model name means in a project, or the path to a provider's or a local model.
+    pub(crate) fn resolve(&self, project: ProjectId, model: &str) -> Result<Arc<Route>, GatewayFault> {
+        let routes = self.inner.routes.of(project);
+        let states = &self.inner.routes.states;
+        let local = || self.inner.reach.has(model).then(|| routes.local(model, states));
+        let found = routes.exact(model).or_else(local).or_else(|| routes.fitting(model, states));
+        found.ok_or_else(|| {
+            let names = routes.names();
+            let nearest = text::nearest(model, names.iter().map(String::as_str)).map(str::to_owned);
+            GatewayFault::UnknownModel { model: text::elide(model, 80), nearest }
+        })
+    }
+
+    async fn ask(&self, asked: Asked, slot: Option<Slot>) -> Result<Answered, GatewayFault> {
+        let prices = self.inner.ledger.prices(asked.request.caller.project);
+        let outcome = if slot.is_some() { CacheOutcome::Miss } else { CacheOutcome::Off };
+        let admitted = self.let_in(&asked, &prices, outcome).await?;
+        let seen = asked.question().weigh(&asked.route, &prices, Instant::now());
+        let order = choose::order(&seen, asked.route.spec.choose, asked.sticky(), &mut rand::rng());
+        match Run::of(&self.inner.reach, &self.inner.desk, (&asked, &admitted.bill), order).run().await {
+            Ok(got) => Ok(Over { cache: &self.inner.cache, asked: &asked, admitted, outcome, slot }.hand(got)),
+            Err(fault) => {
+                admitted.bill.fails(&fault);
+                Err(fault)
+            }
+        }
+    }
+
+    /// Asks the ledger, and opens the call's bill and span.
+    pub(crate) async fn let_in(&self, asked: &Asked, prices: &Prices, cache: CacheOutcome) -> Result<LetIn, GatewayFault> {
+        let request = &asked.request;
+        let at = self.inner.reach.clock.now();
+        let id = CallId::new(at);
+        let operation = request.operation;
+        let mut span = request.trace.start(format!("{} {}", operation.as_str(), asked.named), SpanKind::Internal);
+        span.set(names::OPERATION, operation.as_str());
+        span.set(names::REQUEST_MODEL, &*asked.named);
+        span.set(trace::CALL, id.to_string());
+        span.set(trace::ROUTE, asked.route.at());
+        span.set(trace::CACHE, cache.as_str());
+        if let Some(user) = &request.caller.user {
+            span.set(names::USER, user.as_str());
+        }
+        if let Some(app) = &request.caller.app {
+            span.set(names::APP, app.as_str());
+        }
+        let cached = !matches!(cache, CacheOutcome::Off | CacheOutcome::Miss);
+        let permit = match self.inner.ledger.admit_async(&request.caller, &intent(asked, (id, at), cached)).await {
+            Ok(permit) => permit,
+            Err(fault) => {
+                let fault = GatewayFault::from(fault);
+                self.inner.desk.counters.refused();
+                span.fail(fault.code(), fault.to_string());
+                return Err(fault);
+            }
+        };
+        self.inner.desk.board.tell(|| Live::Started(started(asked, id, at)));
+        let headers = permit.headers();
+        let opened = (permit, record(asked, id, at), span);
+        let bill = Bill::open(Arc::clone(&self.inner.desk), prices.clone(), (operation, asked.started), opened);
+        Ok(LetIn { id, bill, headers })
+    }
+}
+
+/// What the call may come to: one attempt. Further ones are asked for when they are made.
+fn intent(asked: &Asked, (id, at): (CallId, Timestamp), cached: bool) -> Intent {
+    let Asked { request, route, named, size, .. } = asked;
+    let free = cached || matches!(request.operation, Operation::CountTokens | Operation::Moderations);
+    let candidate = |target: &crate::target::Target| {
+        let written = target.spec.max_output_tokens.or(target.provider.spec.default_max_tokens);
+        Candidate {
+            provider: target.provider.name.clone(),
+            kind: target.provider.kind(),
+            price_as: target.price_as(named).to_owned(),
+            max_output_tokens: written.map(u64::from),
+        }
+    };
+    Intent {
+        id,
+        at,
+        model: named.to_string(),
+        route: route.name.as_ref().map(ToString::to_string),
+        operation: request.operation,
+        input_tokens_upper: if free { 0 } else { size.most() },
+        output_tokens_upper: if free { Some(0) } else { asked.question().output_most() },
+        candidates: if free { Vec::new() } else { route.targets.iter().map(candidate).collect() },
+        batch: request.batch,
+        trace: request.trace.trace,
+    }
+}
+
+fn record(asked: &Asked, id: CallId, at: Timestamp) -> CallRecord {
+    let Asked { request, route, named, .. } = asked;
+    CallRecord {
+        id,
+        caller: request.caller.clone(),
+        at,
+        took_ms: 0,
+        first_ms: None,
+        model: named.to_string(),
+        route: route.name.as_ref().map(ToString::to_string),
+        provider: None,
+        target: None,
+        operation: request.operation.as_str().to_owned(),
+        status: CallStatus::Cancelled,
+        class: None,
+        attempts: 0,
+        usage: TokenUsage::default(),
+        cost: Money::ZERO,
+        price: None,
+        cached: false,
+        batch: request.batch,
+        trace: request.trace.trace,
+    }
+}
+
+fn started(asked: &Asked, id: CallId, at: Timestamp) -> Started {
+    let Asked { request, route, named, .. } = asked;
+    Started {
+        id,
+        caller: request.caller.clone(),
+        at,
+        model: named.to_string(),
+        route: route.name.as_ref().map(ToString::to_string),
+        operation: request.operation.as_str().to_owned(),
+        stream: request.peeked.stream,
+    }
+}

@@ -1,0 +1,127 @@
+//! How many tokens something has, where nobody said. Guesses are for what is set aside, and for what is settled when a
+//! provider told nothing; each says on which side of the truth it lies.
+
+use memchr::{memchr, memmem};
+
+/// What an image or a sound is set aside for at least: more than the large providers charge for one at its finest.
+const MEDIA_TOKENS: u64 = 3_000;
+/// Files may be many pages of text; a page of a PDF has some 50 kB in base64.
+const MEDIA_BYTES_PER_TOKEN: u64 = 32;
+/// Text of natural languages and of programs has three to five bytes for a token.
+const BYTES_PER_TOKEN: u64 = 4;
+/// Hardly any text has more bytes for a token.
+const BYTES_PER_TOKEN_MOST: u64 = 8;
+/// Shorter strings are not looked at: they are set aside for as if they were text.
+const BLOB_MIN: usize = 2_048;
+/// `data:image/png;base64,` and longer media types stand before what is in base64.
+const BLOB_PREFIX: usize = 96;
+
+/// What a body holds, seen from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Size {
+    /// Bytes without what is in base64.
+    text: u64,
+    /// Tokens of what is no text.
+    media: u64,
+    /// Somebody counted: nothing has to be guessed.
+    counted: Option<u64>,
+}
+
+/// Looks at a body without reading it.
+pub(crate) fn size(body: &[u8]) -> Size {
+    let blobs = if body.len() > BLOB_MIN { blobs(body) } else { Size::default() };
+    let named = |word: &str| memmem::find_iter(body, word).count() as u64;
+    let linked = named("image_url").max(named("\"input_")).max(named("\"file_"));
+    let media = blobs.media.max(linked.saturating_mul(MEDIA_TOKENS));
+    Size { text: (body.len() as u64).saturating_sub(blobs.text), media, counted: None }
+}
+
+impl Size {
+    /// Of a request that is said to have so many tokens.
+    pub(crate) const fn of_tokens(tokens: u64) -> Self {
+        Self { text: 0, media: 0, counted: Some(tokens) }
+    }
+
+    /// Not fewer than the text of the request has, since no tokenizer makes more tokens than there are bytes; of media
+    /// a generous guess.
+    pub(crate) const fn most(self) -> u64 {
+        match self.counted {
+            Some(tokens) => tokens,
+            None => self.text.saturating_add(self.media),
+        }
+    }
+
+    /// Surely not more than the request has.
+    pub(crate) const fn least(self) -> u64 {
+        match self.counted {
+            Some(tokens) => tokens,
+            None => self.text / BYTES_PER_TOKEN_MOST,
+        }
+    }
+
+    /// About as many as the text of the request has.
+    pub(crate) const fn about(self) -> u64 {
+        match self.counted {
+            Some(tokens) => tokens,
+            None => about(self.text),
+        }
+    }
+}
+
+/// About as many tokens as a text of so many bytes has.
+pub(crate) const fn about(bytes: u64) -> u64 {
+    bytes.div_ceil(BYTES_PER_TOKEN)
+}
+
+/// The strings of a body that are in base64: their bytes, and the tokens set aside for them.
+fn blobs(body: &[u8]) -> Size {
+    let mut found = Size::default();
+    let mut rest = body;
+    // Everything between two quotes: strings, and what stands between strings, which is short.
+    while let Some(quote) = memchr(b'"', rest) {
+        let (inside, after) = rest.split_at(quote);
+        if inside.len() >= BLOB_MIN && inside[BLOB_PREFIX..].iter().all(is_base64) {
+            let bytes = inside.len() as u64;
+            found.text += bytes;
+            found.media += MEDIA_TOKENS.max(bytes / MEDIA_BYTES_PER_TOKEN);
+        }
+        rest = &after[1..];
+    }
+    found
+}
+
+fn is_base64(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_')
+}
+
+/// How many bytes of text an event of a stream brings, found by the names its dialect gives to text.
+pub(crate) fn streamed_text(event: &[u8], names: &[&str]) -> u64 {
+    let mut bytes = 0;
+    for name in names {
+        // The name with its quotes, a colon, perhaps a space, and the quote that opens the text.
+        for at in memmem::find_iter(event, name) {
+            let after = &event[at + name.len()..];
+            let Some(after) = after.strip_prefix(b":") else { continue };
+            let after = after.strip_prefix(b" ").unwrap_or(after);
+            if let Some(text) = after.strip_prefix(b"\"") {
+                bytes += text_length(text);
+            }
+        }
+    }
+    bytes
+}
+
+/// How long a JSON string is that has begun; an escape counts as one byte, more or less.
+fn text_length(text: &[u8]) -> u64 {
+    let (mut length, mut escaped) = (0, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => break,
+            _ => {}
+        }
+        length += u64::from(!escaped);
+    }
+    length
+}

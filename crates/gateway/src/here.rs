@@ -1,0 +1,89 @@
+//! What this process does itself: the answers of its own models, and counting for those who do not count.
+
+use http::HeaderMap;
+use mainspring_llm::{Budget, ModelFault, Provenance, TokenUsage, exchange::Answer};
+use mainspring_providers::ProviderKind;
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    asked::Asked,
+    attempt::Attempt,
+    begin::{Beginning, Flow, Reach},
+    fault::GatewayFault,
+    flow::{Source, Translating},
+    local,
+    service::{Body, Reading},
+    translate,
+};
+
+impl Reach {
+    /// Only one kind of provider counts tokens; for the others we do.
+    pub(crate) async fn count(&self, asked: &Asked, index: usize) -> Result<Beginning, GatewayFault> {
+        let target = &asked.route.targets[index];
+        let name = target.model(&asked.named);
+        let (tokens, input_from) = match (asked.reading()?, target.provider.kind()) {
+            (Reading::Chat(call), ProviderKind::Local) => {
+                let (request, _) = local::request(call, name)?;
+                (self.models.chat(name)?.count_tokens(&request.messages).await? as u64, Provenance::Counted)
+            }
+            _ => (asked.size.about(), Provenance::Estimated),
+        };
+        let usage = TokenUsage { input: tokens, input_from, ..TokenUsage::default() };
+        let answer = Answer {
+            id: String::new(),
+            model: name.to_owned(),
+            choices: Vec::new(),
+            usage: Some(usage),
+            service_tier: None,
+            fingerprint: None,
+            said_in: asked.request.said_in,
+            extra: serde_json::Map::new(),
+        };
+        Ok((Flow::Ready(Body::Answer(Box::new(answer))), Vec::new(), HeaderMap::new()))
+    }
+
+    /// Asks a model of this process.
+    pub(crate) async fn begin_local(
+        &self,
+        asked: &Asked,
+        index: usize,
+        (attempt, until): (&mut Attempt, Instant),
+    ) -> Result<Beginning, GatewayFault> {
+        let target = &asked.route.targets[index];
+        let name = target.model(&asked.named);
+        let budget = Budget::of(until.saturating_duration_since(Instant::now()));
+        let (flow, lost) = match asked.reading()? {
+            Reading::Chat(call) => {
+                let model = self.models.chat(name)?;
+                let (call, mut lost) = translate::with_parameters(call, &target.spec.parameters);
+                let (request, more) = local::request(&call, name)?;
+                lost.extend(more);
+                attempt.sends();
+                let id = format!("chatcmpl-{}", asked.request.trace.trace);
+                let events = local::chat(model, request, (id, call.n), budget);
+                let mut translating = Translating::of(Source::Local(events));
+                let first_by = until.min(Instant::now() + asked.route.spec.timeouts.first.as_duration());
+                let late = |_| Err(ModelFault::Timeout { model: name.to_owned() }.into());
+                timeout_at(first_by, translating.begin()).await.unwrap_or_else(late)?;
+                attempt.is_answered();
+                if asked.request.peeked.stream {
+                    attempt.begins();
+                }
+                (Flow::Translating(Box::new(translating)), lost)
+            }
+            Reading::Embed(call) => {
+                attempt.sends();
+                (Flow::Ready(Body::Embedded(local::embed(&self.models, name, call, budget).await?)), Vec::new())
+            }
+            Reading::Rerank(call) => {
+                attempt.sends();
+                (Flow::Ready(Body::Reranked(local::rerank(&self.models, name, call, budget).await?)), Vec::new())
+            }
+            Reading::Opaque => {
+                let what = asked.request.operation.as_str().to_owned();
+                return Err(ModelFault::Unsupported { model: name.to_owned(), what }.into());
+            }
+        };
+        Ok((flow, lost, HeaderMap::new()))
+    }
+}

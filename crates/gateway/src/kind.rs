@@ -1,0 +1,46 @@
+//! How the registry reads routes and prices.
+
+use mainspring_kernel::{AssetKind, AssetRef, Selector};
+use mainspring_registry::{KindDescriptor, ParsedSpec, Reference, SpecFault, SpecProblem};
+use serde_json::Value;
+
+use crate::{
+    prices::PricesSpec,
+    route::{Problems, RouteSpec},
+    routes::LOCAL,
+};
+
+#[must_use]
+pub fn descriptors() -> Vec<KindDescriptor> {
+    vec![
+        KindDescriptor { kind: AssetKind::Route, schema: || schemars::schema_for!(RouteSpec).to_value(), parse: parse_route },
+        KindDescriptor { kind: AssetKind::Prices, schema: || schemars::schema_for!(PricesSpec).to_value(), parse: parse_prices },
+    ]
+}
+
+fn parse_route(value: &Value) -> Result<ParsedSpec, SpecFault> {
+    let spec: RouteSpec = SpecFault::read(value)?;
+    sound(spec.validate())?;
+    // The models of this process need no provider of their own.
+    let named = spec.targets.iter().enumerate().filter(|(_, target)| target.provider.as_str() != LOCAL);
+    let references = named.map(|(index, target)| Reference {
+        kind: AssetKind::Provider,
+        target: AssetRef { name: target.provider.clone(), selector: Selector::Latest },
+        path: format!("targets[{index}].provider"),
+    });
+    ParsedSpec::of(&spec, references.collect())
+}
+
+fn parse_prices(value: &Value) -> Result<ParsedSpec, SpecFault> {
+    let spec: PricesSpec = SpecFault::read(value)?;
+    sound(spec.validate())?;
+    ParsedSpec::of(&spec, Vec::new())
+}
+
+fn sound(problems: Problems) -> Result<(), SpecFault> {
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let problem = |(path, message)| SpecProblem { path, message, unknown_field: false };
+    Err(SpecFault { problems: problems.into_iter().map(problem).collect() })
+}

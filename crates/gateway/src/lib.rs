@@ -1,0 +1,75 @@
+#![doc = include_str!("../README.md")]
+
+// What the gateway is to others.
+mod fault;
+mod gateway;
+mod live;
+mod record;
+mod service;
+
+// What people write.
+mod check;
+mod duration;
+mod kind;
+mod prices;
+mod route;
+
+// A call, from start to end.
+mod asked;
+mod attempt;
+mod begin;
+mod bill;
+mod call;
+mod flow;
+mod hedge;
+mod here;
+mod local;
+mod model;
+mod over;
+mod pass;
+mod run;
+mod scan;
+mod translate;
+
+// What a call is decided by.
+mod breaker;
+mod cache;
+mod choose;
+mod estimate;
+mod explain;
+mod health;
+mod retry;
+mod routes;
+mod target;
+
+// What is told of it.
+mod metrics;
+mod trace;
+
+// Money.
+mod cost;
+pub mod ledger;
+mod limits;
+mod prices_builtin;
+pub mod store;
+
+#[cfg(test)]
+mod tests;
+
+pub use breaker::Standing;
+pub use cost::{Charge, Place, PriceTable, Prices};
+pub use duration::{Span, SpanFault};
+pub use explain::{ExplainQuestion, ExplainedTarget, Explanation};
+pub use fault::GatewayFault;
+pub use gateway::Gateway;
+pub use health::TargetHealth;
+pub use kind::descriptors;
+pub use ledger::{Ledger, LedgerFault};
+pub use live::{Live, Started};
+pub use prices::{ModelPrice, PriceTier, PricesSpec, Rates};
+pub use record::{CallRecord, CallStatus, Caller, PriceStamp};
+pub use route::{
+    Breaker, Cache, CacheMode, Choose, Fallback, Hedge, HedgeAfter, Percentile, Problems, Retry, RouteSpec, Sticky, Target,
+    Timeouts,
+};
+pub use service::{Answered, Body, CacheOutcome, CacheWish, Parts, Peeked, Read, Reading, Request};

@@ -1,0 +1,228 @@
+//! The attempts of one call: targets in their order, retries, hedges, until one answers or none is left.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use http::HeaderMap;
+use mainspring_providers::FaultClass;
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, sleep, timeout_at},
+};
+
+use crate::{
+    asked::Asked,
+    attempt::{Attempt, Of},
+    begin::{Begun, Reach},
+    bill::{Bill, Desk},
+    breaker::Standing,
+    choose::{Bar, Order},
+    fault::GatewayFault,
+    hedge,
+    retry::{self, Tried},
+    service::Body,
+    trace,
+};
+
+/// What the attempts came to.
+pub(crate) enum Got {
+    Whole { attempt: Attempt, body: Body, lost: Vec<String>, headers: HeaderMap },
+    Stream(Begun),
+}
+
+/// A target in its turn.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    index: usize,
+    /// Its provider was busy when its turn came first, and everyone else has been asked meanwhile.
+    waits: bool,
+}
+
+pub(crate) struct Run<'a> {
+    reach: &'a Reach,
+    desk: &'a Desk,
+    asked: &'a Asked,
+    bill: &'a Arc<Bill>,
+    queue: VecDeque<Turn>,
+    barred: Vec<(usize, Bar)>,
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn of(reach: &'a Reach, desk: &'a Desk, (asked, bill): (&'a Asked, &'a Arc<Bill>), order: Order) -> Self {
+        let queue = order.picked.iter().map(|picked| Turn { index: picked.index, waits: false }).collect();
+        Self { reach, desk, asked, bill, queue, barred: order.barred }
+    }
+
+    pub(crate) async fn run(mut self) -> Result<Got, GatewayFault> {
+        if let Some(rules) = &self.asked.route.spec.hedge {
+            self.asked.route.hedges.earn(rules.at_most);
+        }
+        let mut last = None;
+        while let Some(turn) = self.queue.pop_front() {
+            match self.target(turn, last.is_none()).await {
+                Some(Ok(got)) => return Ok(got),
+                Some(Err(fault)) => {
+                    let fallback = fault.class().is_some_and(|class| self.asked.route.spec.fallback.on.contains(&class));
+                    if !fallback || self.is_over() || (!self.queue.is_empty() && !self.bill.may_go_on()) {
+                        return Err(fault);
+                    }
+                    last = Some(fault);
+                }
+                None if self.is_over() => break,
+                None => {}
+            }
+        }
+        Err(last.unwrap_or_else(|| self.nobody()))
+    }
+
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.asked.deadline
+    }
+
+    /// Asks one target until it answers or is given up; nothing where it could not be asked at all.
+    async fn target(&mut self, turn: Turn, first: bool) -> Option<Result<Got, GatewayFault>> {
+        let mut fault = None;
+        for attempts in 1.. {
+            let attempt = match self.enter(turn).await {
+                Ok(attempt) => attempt,
+                // A breaker that opened meanwhile ends the retries.
+                Err(_) => return fault.map(Err),
+            };
+            let begun = self.begin(turn.index, attempt, first && attempts == 1).await;
+            let told = match self.finish(begun).await {
+                Ok(got) => return Some(Ok(got)),
+                Err(told) => told,
+            };
+            match self.pause(&told, attempts) {
+                Some(wait) if self.bill.may_go_on() => sleep(wait).await,
+                _ => return Some(Err(told)),
+            }
+            fault = Some(told);
+        }
+        None
+    }
+
+    /// How long to wait before the same target is asked again.
+    fn pause(&self, fault: &GatewayFault, attempts: u32) -> Option<Duration> {
+        use mainspring_kernel::Fault as _;
+        let spec = &self.asked.route.spec;
+        let class = fault.class()?;
+        let tried = Tried {
+            attempts,
+            class,
+            retry_after: fault.retry_after(),
+            remaining: self.asked.deadline.saturating_duration_since(Instant::now()),
+            another: !self.queue.is_empty() && spec.fallback.on.contains(&class),
+        };
+        retry::next(&spec.retry, &tried, rand::random())
+    }
+
+    async fn finish(&self, begun: Result<Begun, GatewayFault>) -> Result<Got, GatewayFault> {
+        let begun = begun?;
+        if self.asked.request.peeked.stream && begun.is_stream() {
+            return Ok(Got::Stream(begun));
+        }
+        let (attempt, body, lost, headers) = begun.finish().await?;
+        Ok(Got::Whole { attempt, body, lost, headers })
+    }
+
+    /// The right to ask a target now. A busy provider's turn comes again after everyone else's, and then it is waited for.
+    async fn enter(&mut self, turn: Turn) -> Result<Attempt, ()> {
+        let slots = self.asked.route.targets[turn.index].provider.slots.clone();
+        let slot = match slots {
+            None => None,
+            Some(slots) => match Arc::clone(&slots).try_acquire_owned() {
+                Ok(slot) => Some(slot),
+                Err(_) if !turn.waits && !self.queue.is_empty() => {
+                    self.queue.push_back(Turn { waits: true, ..turn });
+                    return Err(());
+                }
+                Err(_) => match timeout_at(self.asked.deadline, slots.acquire_owned()).await {
+                    Ok(Ok(slot)) => Some(slot),
+                    Ok(Err(_)) | Err(_) => {
+                        self.barred.push((turn.index, Bar::Busy));
+                        return Err(());
+                    }
+                },
+            },
+        };
+        self.attempt(turn.index, slot).map_err(|bar| self.barred.push((turn.index, bar)))
+    }
+
+    fn attempt(&self, index: usize, slot: Option<OwnedSemaphorePermit>) -> Result<Attempt, Bar> {
+        let Asked { route, named, size, .. } = self.asked;
+        let now = Instant::now();
+        let entered = route.targets[index].state.enter(&route.spec.breaker, now).map_err(Bar::Unwell)?;
+        let of = Of { bill: Arc::clone(self.bill), route: Arc::clone(route), index, named: Arc::clone(named), size: *size };
+        Ok(Attempt::new(of, entered, slot, now))
+    }
+
+    /// Starts an attempt, and a second one at another target if it is late and the route says so.
+    async fn begin(&mut self, index: usize, attempt: Attempt, first: bool) -> Result<Begun, GatewayFault> {
+        let (reach, asked) = (self.reach, self.asked);
+        let begin = reach.begin(asked, index, attempt);
+        let rules = asked.route.spec.hedge.as_ref().filter(|_| first && !asked.request.batch && !self.queue.is_empty());
+        let late = rules.and_then(|rules| hedge::delay(rules, &asked.route.targets[index].state));
+        match late {
+            Some(late) => {
+                hedge::race(begin, late, || self.second().map(|(index, attempt)| reach.begin(asked, index, attempt))).await
+            }
+            None => begin.await,
+        }
+    }
+
+    /// The target that takes the second attempt: the next one that is well and can take it at once.
+    fn second(&mut self) -> Option<(usize, Attempt)> {
+        let route = Arc::clone(&self.asked.route);
+        for place in 0..self.queue.len() {
+            let index = self.queue[place].index;
+            let target = &route.targets[index];
+            let slot = match target.provider.slots.clone() {
+                None => None,
+                Some(slots) => match slots.try_acquire_owned() {
+                    Ok(slot) => Some(slot),
+                    Err(_) => continue,
+                },
+            };
+            if target.state.look(Instant::now()).0 != Standing::Closed {
+                continue;
+            }
+            if !route.hedges.spend() || self.bill.again().is_err() {
+                return None;
+            }
+            if let Ok(mut attempt) = self.attempt(index, slot) {
+                self.queue.remove(place);
+                self.desk.counters.hedged();
+                attempt.mark(|span| span.set(trace::HEDGE, true));
+                return Some((index, attempt));
+            }
+        }
+        None
+    }
+
+    /// Why nobody could be asked.
+    fn nobody(&self) -> GatewayFault {
+        let Asked { route, named, .. } = self.asked;
+        let all = |class: fn(&Bar) -> bool| !self.barred.is_empty() && self.barred.iter().all(|(_, bar)| class(bar));
+        let told = self.barred.iter().map(|(index, bar)| format!("{}: {bar}", route.target_name(*index, named)));
+        let told = told.collect::<Vec<_>>().join("; ");
+        let same = [
+            (FaultClass::ContextWindow, all(|bar| matches!(bar, Bar::ContextWindow { .. }))),
+            (FaultClass::Unsupported, all(|bar| matches!(bar, Bar::Unsupported))),
+        ];
+        if let Some((class, _)) = same.into_iter().find(|(_, holds)| *holds) {
+            // As the targets themselves would say it.
+            return route.targets[self.barred[0].0].fault(class, told).into();
+        }
+        if self.is_over() {
+            return GatewayFault::Late { model: named.to_string(), within: self.asked.deadline - self.asked.started };
+        }
+        let why = if route.targets.is_empty() { "it has none whose provider can be read".to_owned() } else { told };
+        let wait = |bar: &Bar| match bar {
+            Bar::Unwell(Standing::Open { wait_ms }) => Some(Duration::from_millis(*wait_ms)),
+            Bar::Unwell(_) | Bar::Busy => Some(Duration::from_secs(1)),
+            Bar::ContextWindow { .. } | Bar::Unsupported => None,
+        };
+        let retry_after = self.barred.iter().filter_map(|(_, bar)| wait(bar)).min();
+        GatewayFault::NoTarget { model: named.to_string(), why, retry_after }
+    }
+}

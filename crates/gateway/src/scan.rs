@@ -1,0 +1,258 @@
+//! Looks at a stream that passes through: where its events lie, what they say of usage, and whether it is complete.
+//! Nothing is read that need not be.
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, StatusCode};
+use mainspring_llm::TokenUsage;
+use mainspring_providers::{Adapter, Endpoint, FaultClass, Operation, UpstreamFault, sse};
+use memchr::{memchr, memmem};
+
+use crate::estimate;
+
+/// What one look found.
+#[derive(Debug, Clone)]
+pub(crate) enum Found {
+    Usage(TokenUsage),
+    /// Bytes of text.
+    Text(u64),
+    /// The stream says that it is complete.
+    Complete,
+    /// The provider says in the stream that it failed. The event goes to the client as it is.
+    Failed(Box<UpstreamFault>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Scan {
+    operation: Operation,
+    events: sse::Events,
+    split: Vec<Bytes>,
+    /// The client did not ask for usage: the chunk that brings nothing else is taken out.
+    strip: bool,
+    /// The last chunk ended where an event does.
+    between: bool,
+    begun: bool,
+    complete: bool,
+    /// An answer came to its end, though the stream may not have.
+    finished: bool,
+}
+
+impl Scan {
+    pub(crate) fn of(operation: Operation, strip: bool) -> Self {
+        Self {
+            operation,
+            events: sse::Events::default(),
+            split: Vec::new(),
+            strip,
+            between: true,
+            begun: false,
+            complete: false,
+            finished: false,
+        }
+    }
+
+    /// Whether an event with data has come.
+    pub(crate) const fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Reads a chunk; answers what of it goes to the client: whole events only, so that an error can follow at any time. A
+    /// chunk of whole events, as most are, goes on without being copied.
+    pub(crate) fn read(
+        &mut self,
+        (adapter, endpoint): (&dyn Adapter, &Endpoint),
+        chunk: &Bytes,
+        found: &mut Vec<Found>,
+    ) -> (Bytes, Result<(), UpstreamFault>) {
+        let mut split = std::mem::take(&mut self.split);
+        let read = self.events.split(chunk, &mut split).map_err(|fault| UpstreamFault::malformed(endpoint, fault.to_string()));
+        let ends = ends_event(chunk);
+        let whole = !self.strip && std::mem::replace(&mut self.between, ends) && ends;
+        let mut broken = None;
+        for place in 0..split.len() {
+            match self.look(adapter, endpoint, &split[place], found) {
+                Ok(true) => {}
+                Ok(false) => split[place] = Bytes::new(),
+                Err(fault) => {
+                    split.truncate(place);
+                    broken = Some(fault);
+                    break;
+                }
+            }
+        }
+        let read = broken.map_or(read, Err);
+        let out = if whole && read.is_ok() { chunk.clone() } else { joined(&split) };
+        split.clear();
+        self.split = split;
+        (out, read)
+    }
+
+    /// The connection ended in good order. An event without the blank line behind it is taken all the same.
+    pub(crate) fn end(
+        &mut self,
+        (adapter, endpoint): (&dyn Adapter, &Endpoint),
+        found: &mut Vec<Found>,
+    ) -> Result<Bytes, UpstreamFault> {
+        let last = match self.events.end() {
+            Some(event) if self.look(adapter, endpoint, &event, found)? => event,
+            _ => Bytes::new(),
+        };
+        if !self.complete && !self.finished {
+            return Err(UpstreamFault::new(endpoint, FaultClass::Reset, "the stream ended before the answer was complete"));
+        }
+        if !self.complete {
+            self.complete = true;
+            found.push(Found::Complete);
+        }
+        Ok(joined(&[last]))
+    }
+
+    /// Looks at one event; answers whether the client gets it.
+    fn look(
+        &mut self,
+        adapter: &dyn Adapter,
+        endpoint: &Endpoint,
+        event: &Bytes,
+        found: &mut Vec<Found>,
+    ) -> Result<bool, UpstreamFault> {
+        let Some(data) = sse::data(event) else { return Ok(true) };
+        let data = data.trim_ascii();
+        if data == b"[DONE]" {
+            self.complete(found);
+            return Ok(true);
+        }
+        if !(data.starts_with(b"{") && data.ends_with(b"}")) {
+            return Err(UpstreamFault::malformed(endpoint, "an event of the stream is no JSON object"));
+        }
+        let kind = kind(data);
+        if is_error(data, kind) {
+            let fault = said(adapter, endpoint, data);
+            if !self.begun {
+                return Err(fault);
+            }
+            self.complete = true;
+            found.push(Found::Failed(Box::new(fault)));
+            return Ok(true);
+        }
+        if !std::mem::replace(&mut self.begun, true) && !begins(self.operation, data) {
+            return Err(UpstreamFault::malformed(endpoint, "the first event of the stream begins no answer"));
+        }
+        let usage = self.usage(adapter, data, kind);
+        found.extend(usage.map(Found::Usage));
+        let text = estimate::streamed_text(data, self.texts(kind));
+        if text > 0 {
+            found.push(Found::Text(text));
+        }
+        if is_last(kind) {
+            self.complete(found);
+        }
+        self.finished |= value(data, b"\"finish_reason\"").is_some_and(|reason| reason.starts_with(b"\""));
+        Ok(!(self.strip && usage.is_some() && has_no_choices(data)))
+    }
+
+    fn complete(&mut self, found: &mut Vec<Found>) {
+        if !std::mem::replace(&mut self.complete, true) {
+            found.push(Found::Complete);
+        }
+    }
+
+    /// Most events have none, and many servers write `null` into every one.
+    fn usage(&self, adapter: &dyn Adapter, data: &[u8], kind: &[u8]) -> Option<TokenUsage> {
+        if self.operation == Operation::Responses && !is_last(kind) {
+            return None;
+        }
+        let told = |at: usize| value(&data[at..], b"\"usage\"").is_some_and(|said| !said.starts_with(b"null"));
+        memmem::find_iter(data, b"\"usage\"").any(told).then(|| adapter.usage(self.operation, data)).flatten()
+    }
+
+    /// What the dialect calls text that is written.
+    fn texts(&self, kind: &[u8]) -> &'static [&'static str] {
+        match self.operation {
+            Operation::Chat => &["\"content\"", "\"reasoning_content\"", "\"reasoning\"", "\"arguments\"", "\"refusal\""],
+            Operation::Messages => &["\"text\"", "\"thinking\"", "\"partial_json\""],
+            // Its last events repeat the whole text.
+            Operation::Responses if kind.ends_with(b".delta") => &["\"delta\""],
+            Operation::Completions => &["\"text\""],
+            _ => &[],
+        }
+    }
+}
+
+/// Events as a stream again; those that were taken out are empty.
+fn joined(events: &[Bytes]) -> Bytes {
+    let mut out = BytesMut::with_capacity(events.iter().map(|event| event.len() + 2).sum());
+    for event in events.iter().filter(|event| !event.is_empty()) {
+        out.extend_from_slice(event);
+        out.extend_from_slice(b"\n\n");
+    }
+    out.freeze()
+}
+
+/// Whether an event ends with this chunk, as far as the chunk alone can tell.
+fn ends_event(chunk: &[u8]) -> bool {
+    chunk.ends_with(b"\n\n") || chunk.ends_with(b"\r\n\r\n")
+}
+
+/// The event's `type`, where it stands near its beginning, as it does in every dialect that has one.
+fn kind(data: &[u8]) -> &[u8] {
+    let Some(said) = value(&data[..data.len().min(96)], b"\"type\"").and_then(|said| said.strip_prefix(b"\"")) else {
+        return b"";
+    };
+    memchr(b'"', said).map_or(b"".as_slice(), |end| &said[..end])
+}
+
+/// What stands behind a name and its colon, where the name is first met.
+fn value<'a>(data: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let at = memmem::find(data, name)? + name.len();
+    Some(data[at..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start())
+}
+
+fn is_error(data: &[u8], kind: &[u8]) -> bool {
+    let opens = data[1..].trim_ascii_start().starts_with(b"\"error\"");
+    let said = opens && value(data, b"\"error\"").is_some_and(|said| !said.starts_with(b"null"));
+    said || matches!(kind, b"error" | b"response.failed")
+}
+
+fn is_last(kind: &[u8]) -> bool {
+    matches!(kind, b"message_stop" | b"response.completed" | b"response.incomplete")
+}
+
+fn has_no_choices(data: &[u8]) -> bool {
+    value(data, b"\"choices\"")
+        .and_then(|said| said.strip_prefix(b"["))
+        .is_some_and(|inside| inside.trim_ascii_start().starts_with(b"]"))
+}
+
+/// Whether a first event has what first events have.
+fn begins(operation: Operation, data: &[u8]) -> bool {
+    let has = |name: &str| memmem::find(data, name.as_bytes()).is_some();
+    match operation {
+        Operation::Chat | Operation::Completions => has("\"choices\"") || has("\"usage\""),
+        _ => has("\"type\""),
+    }
+}
+
+/// Whether a whole answer has what its kind of answer has.
+pub(crate) fn looks_like(operation: Operation, data: &[u8]) -> bool {
+    let names: &[&str] = match operation {
+        Operation::Chat | Operation::Completions => &["\"choices\""],
+        Operation::Messages => &["\"content\""],
+        Operation::Responses => &["\"output\"", "\"status\""],
+        Operation::CountTokens => &["\"input_tokens\""],
+        Operation::Embeddings => &["\"data\"", "\"embeddings\""],
+        Operation::Rerank | Operation::Moderations => &["\"results\"", "\"data\""],
+    };
+    data.trim_ascii_start().starts_with(b"{") && names.iter().any(|name| memmem::find(data, name.as_bytes()).is_some())
+}
+
+/// An error in an answer whose status said that all is well.
+pub(crate) fn said(adapter: &dyn Adapter, endpoint: &Endpoint, data: &[u8]) -> UpstreamFault {
+    let mut fault = adapter.refusal(endpoint, StatusCode::INTERNAL_SERVER_ERROR, &HeaderMap::new(), data);
+    fault.status = None;
+    fault
+}
+
+/// Whether a whole answer is an error all the same.
+pub(crate) fn is_error_answer(data: &[u8]) -> bool {
+    let data = data.trim_ascii();
+    data.starts_with(b"{") && is_error(data, kind(data))
+}

@@ -1,0 +1,16 @@
+//! The gateway's specification. Calls are made to real sockets.
+
+mod answers;
+mod breaker;
+mod caching;
+mod choose;
+mod deciding;
+mod hedging;
+mod local;
+mod retry;
+mod room;
+mod routing;
+mod scanning;
+mod specs;
+mod streams;
+mod surviving;

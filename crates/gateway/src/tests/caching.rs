@@ -1,0 +1,185 @@
+//! Answers that are given again.
+
+use std::{sync::Arc, time::Duration};
+
+use mainspring_kernel::{Labels, Money};
+use mainspring_llm::Models;
+use mainspring_providers::SocketConfig;
+use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Upstream};
+use serde_json::{Value, json};
+
+use super::room::{Letters, Room, chat, cost, drain, provider, upstream};
+use crate::{Answered, CacheOutcome, CacheWish, CallStatus, Request};
+
+async fn room_with(server: &Upstream, cache: Value) -> Room {
+    let socket = SocketConfig { allow_private: true, ..SocketConfig::default() };
+    let room = Room::with(Models::default().with_embedder(Arc::new(Letters)), socket).await;
+    let spec = json!({"targets": [{"provider": "main", "model": "a"}], "cache": cache});
+    room.apply(&[("provider", "main", provider(server)), ("route", "assistant", spec)]).await;
+    room
+}
+
+/// A request whose answer is always the same.
+fn body(words: &str, stream: bool) -> Value {
+    json!({"model": "assistant", "temperature": 0, "stream": stream, "messages": [{"role": "user", "content": words}]})
+}
+
+async fn ask(room: &Room, body: &Value, change: impl FnOnce(&mut Request)) -> Answered {
+    let mut request = room.request(body);
+    change(&mut request);
+    room.gateway.call(request).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_same_request_is_answered_again_for_nothing() {
+    let server = upstream(Script::default());
+    let mut room = room_with(&server, json!({"ttl": "1h"})).await;
+    let first = ask(&room, &body("hello", false), |_| {}).await;
+    assert_eq!((first.cache, first.cost), (CacheOutcome::Miss, Some(cost(12, 8))));
+    room.settled_once().await;
+    let mut same = body("hello", false);
+    same["user"] = json!("ann");
+    let second = ask(&room, &same, |_| {}).await;
+    assert_eq!((second.cache, second.cost, second.attempts), (CacheOutcome::Hit, Some(Money::ZERO), 0));
+    assert_eq!(second.usage, first.usage, "the client hears what the answer took");
+    assert_eq!(drain(second.body).await.0, drain(first.body).await.0);
+    let record = room.settled_once().await;
+    assert_eq!((record.status, record.cached, record.cost, record.usage.total()), (CallStatus::Ok, true, Money::ZERO, 0));
+    assert_eq!((record.provider.as_deref(), server.count()), (Some("main"), 1));
+    let other = ask(&room, &body("hello!", false), |_| {}).await;
+    assert_eq!((other.cache, server.count()), (CacheOutcome::Miss, 2));
+}
+
+#[tokio::test]
+async fn a_stream_comes_again_as_a_stream() {
+    let server = upstream(Script::default());
+    let room = room_with(&server, json!({"ttl": "1h"})).await;
+    let first = drain(ask(&room, &body("hello", true), |_| {}).await.body).await;
+    let again = ask(&room, &body("hello", true), |_| {}).await;
+    assert_eq!(again.cache, CacheOutcome::Hit);
+    let second = drain(again.body).await;
+    assert_eq!((second.0, second.1.is_none()), (first.0, true));
+    assert_eq!(server.count(), 1);
+    let whole = ask(&room, &body("hello", false), |_| {}).await;
+    assert_eq!(whole.cache, CacheOutcome::Miss, "a whole answer is another request");
+}
+
+#[tokio::test]
+async fn a_stream_nobody_heard_to_its_end_is_not_kept() {
+    let broken = Behaviour::trouble(Trouble::End(4));
+    let server = upstream(Script::default().then(broken));
+    let room = room_with(&server, json!({"ttl": "1h"})).await;
+    assert!(drain(ask(&room, &body("hello", true), |_| {}).await.body).await.1.is_some());
+    drop(ask(&room, &body("hello", true), |_| {}).await);
+    let third = ask(&room, &body("hello", true), |_| {}).await;
+    assert_eq!((third.cache, server.count()), (CacheOutcome::Miss, 3));
+}
+
+#[tokio::test]
+async fn answers_never_cross_labels_projects_or_versions() {
+    let server = upstream(Script::default());
+    let room = room_with(&server, json!({"ttl": "1h"})).await;
+    let label = |names: &[&str]| Labels::Some(names.iter().map(|name| (*name).to_owned()).collect());
+    ask(&room, &body("hello", false), |_| {}).await;
+    for labels in [label(&["hr"]), label(&["hr", "law"]), Labels::All] {
+        let other = ask(&room, &body("hello", false), |request| request.labels = labels.clone()).await;
+        assert_eq!(other.cache, CacheOutcome::Miss, "{labels:?}");
+        let again = ask(&room, &body("hello", false), |request| request.labels = labels.clone()).await;
+        assert_eq!(again.cache, CacheOutcome::Hit, "{labels:?}");
+    }
+    let spec = json!({"targets": [{"provider": "main", "model": "another"}], "cache": {"ttl": "1h"}});
+    room.apply(&[("route", "assistant", spec)]).await;
+    assert_eq!(ask(&room, &body("hello", false), |_| {}).await.cache, CacheOutcome::Miss, "another version");
+}
+
+#[tokio::test]
+async fn users_share_answers_unless_the_route_says_otherwise() {
+    let server = upstream(Script::default());
+    let room = room_with(&server, json!({"ttl": "1h", "per_user": true})).await;
+    for (user, outcome) in [("ann", CacheOutcome::Miss), ("bob", CacheOutcome::Miss), ("ann", CacheOutcome::Hit)] {
+        let answered = ask(&room, &body("hello", false), |request| request.caller.user = Some(user.to_owned())).await;
+        assert_eq!(answered.cache, outcome, "{user}");
+    }
+}
+
+#[tokio::test]
+async fn sampled_answers_are_kept_only_where_the_route_says_so() {
+    let server = upstream(Script::default());
+    let room = room_with(&server, json!({"ttl": "1h"})).await;
+    let warm = chat("assistant", false);
+    for _ in 0..2 {
+        assert_eq!(ask(&room, &warm, |_| {}).await.cache, CacheOutcome::Off);
+    }
+    let mut seeded = warm.clone();
+    seeded["seed"] = json!(1);
+    ask(&room, &seeded, |_| {}).await;
+    assert_eq!(ask(&room, &seeded, |_| {}).await.cache, CacheOutcome::Hit);
+    let sampled = room_with(&server, json!({"ttl": "1h", "sampled": true})).await;
+    ask(&sampled, &warm, |_| {}).await;
+    assert_eq!(ask(&sampled, &warm, |_| {}).await.cache, CacheOutcome::Hit);
+}
+
+#[tokio::test]
+async fn the_client_may_pass_the_cache_by() {
+    let server = upstream(Script::default().then(Behaviour::saying("one")).then(Behaviour::saying("two")));
+    let room = room_with(&server, json!({"ttl": "1h"})).await;
+    let wish = |wish: CacheWish| move |request: &mut Request| request.cache = wish;
+    ask(&room, &body("hello", false), |_| {}).await;
+    let fresh = ask(&room, &body("hello", false), wish(CacheWish::Refresh)).await;
+    assert_eq!(fresh.cache, CacheOutcome::Miss);
+    let kept = ask(&room, &body("hello", false), |_| {}).await;
+    assert_eq!((kept.cache, drain(kept.body).await.0.contains("two")), (CacheOutcome::Hit, true), "the newer answer is kept");
+    assert_eq!(ask(&room, &body("hello", false), wish(CacheWish::Bypass)).await.cache, CacheOutcome::Off);
+    let kept = ask(&room, &body("hello", false), |_| {}).await;
+    assert!(drain(kept.body).await.0.contains("two"), "what passed by is not kept");
+}
+
+#[tokio::test]
+async fn an_old_answer_is_given_while_a_new_one_is_fetched() {
+    let server = upstream(Script::default().then(Behaviour::saying("one")).then(Behaviour::saying("two")));
+    let mut room = room_with(&server, json!({"ttl": "1ms", "stale_for": "1h"})).await;
+    ask(&room, &body("hello", false), |_| {}).await;
+    room.settled_once().await;
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let stale = ask(&room, &body("hello", false), |_| {}).await;
+    assert_eq!((stale.cache, drain(stale.body).await.0.contains("one")), (CacheOutcome::Stale, true));
+    server.wait_until(|seen| seen.len() == 2).await;
+    let (mut costs, mut cached) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        let record = room.settled().await;
+        costs.push(record.cost);
+        cached.push(record.cached);
+    }
+    costs.sort();
+    cached.sort();
+    assert_eq!((costs, cached), (vec![Money::ZERO, cost(12, 8)], vec![false, true]), "the fetched one is paid");
+    let next = ask(&room, &body("hello", false), |_| {}).await;
+    assert!(drain(next.body).await.0.contains("two"));
+}
+
+#[tokio::test]
+async fn a_question_that_is_alike_gets_the_same_answer() {
+    let server = upstream(Script::default());
+    let mut room = room_with(&server, json!({"mode": "semantic", "ttl": "1h", "threshold": 0.9})).await;
+    ask(&room, &body("where is the office", false), |_| {}).await;
+    room.settled_once().await;
+    let alike = ask(&room, &body("the office, where is it", false), |_| {}).await;
+    assert_eq!((alike.cache, alike.cost), (CacheOutcome::SemanticHit, Some(Money::ZERO)));
+    assert!(room.settled_once().await.cached);
+    assert_eq!(ask(&room, &body("who pays lunch", false), |_| {}).await.cache, CacheOutcome::Miss);
+    // Everything else must be equal.
+    let mut other = body("the office, where is it", false);
+    other["max_tokens"] = json!(5);
+    assert_eq!(ask(&room, &other, |_| {}).await.cache, CacheOutcome::Miss);
+    let labelled = ask(&room, &body("the office, where is it", false), |request| request.labels = Labels::All).await;
+    assert_eq!(labelled.cache, CacheOutcome::Miss);
+}
+
+#[tokio::test]
+async fn a_semantic_cache_without_its_model_is_an_exact_one() {
+    let server = upstream(Script::default());
+    let room = room_with(&server, json!({"mode": "semantic", "ttl": "1h", "embedding": "nobody"})).await;
+    ask(&room, &body("hello", false), |_| {}).await;
+    assert_eq!(ask(&room, &body("hello", false), |_| {}).await.cache, CacheOutcome::Hit);
+    assert_eq!(ask(&room, &body("hello?", false), |_| {}).await.cache, CacheOutcome::Miss);
+}

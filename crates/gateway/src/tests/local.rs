@@ -1,0 +1,126 @@
+//! Models of this process, and routes as models.
+
+use std::{sync::Arc, time::Duration};
+
+use mainspring_kernel::{Fault, FaultKind, Labels, Money};
+use mainspring_llm::{Budget, ChatRequest, FinishReason, Message, Models, Provenance, chat::ResponseFormat};
+use mainspring_providers::{Operation, SocketConfig};
+use mainspring_testservers::upstream::{Behaviour, Script};
+use serde_json::json;
+
+use super::room::{Letters, Room, Scripted, chat, cost, drain, provider, upstream};
+use crate::{Body, CallStatus, Reading};
+
+async fn room() -> Room {
+    let models = Models::default()
+        .with_chat(Arc::new(Scripted { name: "tiny", words: vec!["one ", "two"] }))
+        .with_embedder(Arc::new(Letters));
+    Room::with(models, SocketConfig { allow_private: true, ..SocketConfig::default() }).await
+}
+
+#[tokio::test]
+async fn a_model_of_this_process_answers_by_its_own_name() {
+    let mut room = room().await;
+    let answered = room.ask("tiny").await.unwrap();
+    assert_eq!((answered.provider.as_str(), answered.target.as_str()), ("local", "tiny"));
+    assert!(matches!(answered.body, Body::Answer(_)));
+    assert_eq!(drain(answered.body).await.0, "one two");
+    let record = room.settled_once().await;
+    assert_eq!((record.usage.input, record.usage.output, record.usage.cache_read), (3, 2, 1));
+    assert_eq!(record.usage.input_from, Provenance::Counted);
+    assert_eq!((record.status, record.route), (CallStatus::Ok, None));
+    let answered = room.gateway.call(room.request(&chat("tiny", true))).await.unwrap();
+    assert!(matches!(answered.body, Body::Events(_)));
+    assert_eq!(drain(answered.body).await.0, "one two");
+    assert_eq!(room.settled_once().await.usage.output, 2);
+    assert!(!room.gateway.knows(room.project, "tiny").await, "no route names it");
+    assert!(room.gateway.knows(room.project, "local/tiny").await);
+}
+
+#[tokio::test]
+async fn a_route_falls_back_to_a_model_of_this_process() {
+    let mut room = room().await;
+    let server = upstream(Script::always(Behaviour::status(500)));
+    let targets = json!([{"provider": "main", "model": "a"}, {"provider": "local", "model": "tiny", "tier": 1}]);
+    let spec = json!({"targets": targets, "retry": {"attempts": 0}});
+    room.apply(&[("provider", "main", provider(&server)), ("route", "assistant", spec)]).await;
+    let answered = room.ask("assistant").await.unwrap();
+    assert_eq!((answered.provider.as_str(), answered.attempts), ("local", 2));
+    assert_eq!(drain(answered.body).await.0, "one two");
+    assert_eq!(room.settled_once().await.attempts, 2);
+}
+
+#[tokio::test]
+async fn what_a_local_model_cannot_do_is_said_in_its_own_words() {
+    let mut room = room().await;
+    let mut body = chat("tiny", false);
+    body["tools"] = json!([{"type": "function", "function": {"name": "look"}}]);
+    let fault = room.gateway.call(room.request(&body)).await.unwrap_err();
+    assert_eq!((fault.code(), fault.kind()), ("model-unsupported", FaultKind::Unsupported));
+    let mut body = chat("tiny", false);
+    body["messages"][0]["content"] = json!("x".repeat(200));
+    let fault = room.gateway.call(room.request(&body)).await.unwrap_err();
+    assert_eq!((fault.code(), fault.kind()), ("context-length-exceeded", FaultKind::Invalid));
+    for _ in 0..2 {
+        let record = room.settled().await;
+        assert_eq!((record.status, record.cost), (CallStatus::Failed, Money::ZERO));
+    }
+}
+
+#[tokio::test]
+async fn texts_are_embedded_here_too() {
+    let mut room = room().await;
+    let mut request = room.request(&json!({"model": "letters", "input": ["ab", "c"]}));
+    request.operation = Operation::Embeddings;
+    request.read = |_| {
+        let inputs = vec!["ab".to_owned(), "c".to_owned()];
+        let call = mainspring_llm::exchange::EmbedCall {
+            model: "letters".to_owned(),
+            inputs,
+            dimensions: None,
+            user: None,
+            extra: serde_json::Map::new(),
+        };
+        Ok(Reading::Embed(call))
+    };
+    let answered = room.gateway.call(request).await.unwrap();
+    let Body::Embedded(embedded) = answered.body else { panic!("{:?}", answered.body) };
+    assert_eq!((embedded.vectors.len(), embedded.vectors[1][2]), (2, 1.0));
+    assert_eq!((room.settled_once().await.usage.input, answered.usage.map(|usage| usage.input)), (2, Some(2)));
+}
+
+#[tokio::test]
+async fn chains_use_a_route_as_a_model() {
+    let mut room = room().await;
+    let server = upstream(Script::always(Behaviour::saying("the answer")));
+    let targets = json!([{"provider": "main", "model": "a", "context_window": 9000}, {"provider": "local", "model": "tiny", "tier": 1, "context_window": 100}]);
+    room.apply(&[("provider", "main", provider(&server)), ("route", "assistant", json!({"targets": targets}))]).await;
+    let model = room.gateway.chat_model(room.caller(), "assistant", Labels::none(), room.trace()).unwrap();
+    assert_eq!((model.name(), model.context_window()), ("assistant", Some(100)));
+    assert!(model.identity().starts_with("route:assistant@v1#"), "{}", model.identity());
+    let mut request = ChatRequest::of(vec![Message::system("be brief"), Message::user("what is it?")]);
+    request.max_tokens = Some(50);
+    request.sampling.temperature = 0.5;
+    request.format = ResponseFormat::Json;
+    let reply = model.complete(request, Budget::of(Duration::from_secs(30))).await.unwrap();
+    assert_eq!((reply.text.as_str(), reply.finish), ("the answer", FinishReason::Stop));
+    assert_eq!((reply.usage.input_tokens, reply.usage.output_tokens), (12, 8));
+    let sent = server.seen()[0].json();
+    assert_eq!(
+        (&sent["temperature"], &sent["messages"][0]["role"], &sent["messages"][1]["content"]),
+        (&json!(0.5), &json!("system"), &json!("what is it?"))
+    );
+    assert_eq!(sent.get("top_p"), None, "what is as usual is not said");
+    assert_eq!((sent["model"].as_str(), sent["response_format"]["type"].as_str()), (Some("a"), Some("json_object")));
+    assert_eq!(room.settled_once().await.cost, cost(12, 8));
+
+    assert!(room.gateway.chat_model(room.caller(), "tiny", Labels::none(), room.trace()).is_none(), "chains have it already");
+    assert!(room.gateway.chat_model(room.caller(), "nobody", Labels::none(), room.trace()).is_none());
+    server.script(Script::always(Behaviour::status(401)));
+    let mut spec = json!({"targets": [{"provider": "main", "model": "a"}]});
+    spec["retry"] = json!({"attempts": 0});
+    room.apply(&[("route", "alone", spec)]).await;
+    let model = room.gateway.chat_model(room.caller(), "alone", Labels::none(), room.trace()).unwrap();
+    let fault = model.complete(ChatRequest::of(vec![Message::user("x")]), Budget::of(Duration::from_secs(30))).await.unwrap_err();
+    assert_eq!((fault.code(), fault.kind()), ("upstream-auth", FaultKind::Unavailable));
+}

@@ -1,0 +1,179 @@
+//! Streams that are looked at on their way, cut anywhere.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use mainspring_providers::{Adapter, Endpoint, FaultClass, Operation, ProviderKind, UpstreamFault, adapter};
+use proptest::prelude::*;
+
+use crate::scan::{Found, Scan};
+
+fn endpoint(kind: ProviderKind) -> Endpoint {
+    Endpoint {
+        provider: "main".parse().unwrap(),
+        kind,
+        base_url: "http://127.0.0.1:9".to_owned(),
+        model: "a".to_owned(),
+        headers: BTreeMap::new(),
+        credential: None,
+        secret_key: None,
+        session_token: None,
+        region: None,
+        api_version: None,
+        default_max_tokens: None,
+        no_stream_options: false,
+    }
+}
+
+/// Everything that went to the client, and what was found, or the fault.
+fn scan(operation: Operation, strip: bool, chunks: &[&[u8]]) -> Result<(String, Vec<Found>), UpstreamFault> {
+    let kind = if operation == Operation::Messages { ProviderKind::Anthropic } else { ProviderKind::OpenAi };
+    let endpoint = endpoint(kind);
+    let place: (&dyn Adapter, &Endpoint) = (adapter(kind).unwrap(), &endpoint);
+    let mut scan = Scan::of(operation, strip);
+    let (mut found, mut out) = (Vec::new(), Vec::new());
+    for chunk in chunks {
+        let (piece, read) = scan.read(place, &Bytes::copy_from_slice(chunk), &mut found);
+        out.extend_from_slice(&piece);
+        read?;
+    }
+    out.extend_from_slice(&scan.end(place, &mut found)?);
+    Ok((String::from_utf8_lossy(&out).into_owned(), found))
+}
+
+const CHAT: &str = "data: {\"id\":\"1\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}],\"usage\":null}\n\n\
+data: {\"id\":\"1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"h\\u00e9 \\\"you\\\"\"}}],\"usage\":null}\n\n\
+: keep-alive\n\n\
+data: {\"id\":\"1\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":null}\n\n\
+data: {\"id\":\"1\",\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3}}\n\n\
+data: [DONE]\n\n";
+
+const MESSAGES: &str = "event: message_start\n\
+data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":7,\"output_tokens\":1}}}\n\n\
+event: content_block_delta\n\
+data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"hello\"}}\n\n\
+event: message_delta\n\
+data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":3}}\n\n\
+event: message_stop\n\
+data: {\"type\":\"message_stop\"}\n\n";
+
+fn tokens(found: &[Found]) -> (u64, u64) {
+    let mut all = mainspring_llm::TokenUsage::default();
+    for found in found {
+        if let Found::Usage(usage) = found {
+            all.merge(usage);
+        }
+    }
+    (all.input, all.output)
+}
+
+fn text(found: &[Found]) -> u64 {
+    found.iter().map(|found| if let Found::Text(bytes) = found { *bytes } else { 0 }).sum()
+}
+
+#[test]
+fn usage_text_and_the_end_are_found_on_the_way() {
+    let (out, found) = scan(Operation::Chat, false, &[CHAT.as_bytes()]).unwrap();
+    assert_eq!((out.as_str(), tokens(&found)), (CHAT, (7, 3)));
+    assert!(matches!(found.last(), Some(Found::Complete)), "{found:?}");
+    assert!((5..=12).contains(&text(&found)), "{found:?}");
+    let (out, found) = scan(Operation::Messages, false, &[MESSAGES.as_bytes()]).unwrap();
+    assert_eq!((out.as_str(), tokens(&found), text(&found)), (MESSAGES, (7, 3), 5));
+    assert!(matches!(found.last(), Some(Found::Complete)), "{found:?}");
+}
+
+#[test]
+fn the_extra_chunk_is_taken_out_and_nothing_else() {
+    let (out, found) = scan(Operation::Chat, true, &[CHAT.as_bytes()]).unwrap();
+    let without: String = CHAT.split_inclusive("\n\n").filter(|event| !event.contains("\"choices\":[]")).collect();
+    assert_eq!((out, tokens(&found)), (without, (7, 3)));
+    // A chunk that says more than usage stays.
+    let both = "data: {\"choices\":[{\"delta\":{\"content\":\"x\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}\n\ndata: [DONE]\n\n";
+    assert_eq!(scan(Operation::Chat, true, &[both.as_bytes()]).unwrap().0, both);
+}
+
+#[test]
+fn a_stream_without_its_last_word_is_complete_if_its_answer_is() {
+    let finished = CHAT.replace("data: [DONE]\n\n", "");
+    let found = scan(Operation::Chat, false, &[finished.as_bytes()]).unwrap().1;
+    assert!(matches!(found.last(), Some(Found::Complete)), "{found:?}");
+    let cut = &CHAT[..CHAT.find(": keep-alive").unwrap()];
+    assert_eq!(scan(Operation::Chat, false, &[cut.as_bytes()]).unwrap_err().class, FaultClass::Reset);
+    let cut = MESSAGES.replace("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n", "");
+    assert_eq!(scan(Operation::Messages, false, &[cut.as_bytes()]).unwrap_err().class, FaultClass::Reset);
+}
+
+#[test]
+fn errors_are_told_from_answers() {
+    let first = "data: {\"error\":{\"message\":\"no\",\"type\":\"server_error\"}}\n\n";
+    assert!(scan(Operation::Chat, false, &[first.as_bytes()]).is_err());
+    let begun = &CHAT[..CHAT.find(": keep-alive").unwrap()];
+    let (out, found) = scan(Operation::Chat, false, &[begun.as_bytes(), first.as_bytes()]).unwrap();
+    assert!(out.ends_with(first) && matches!(found.last(), Some(Found::Failed(_))), "{found:?}");
+    let harmless = CHAT.replace("{\"id\":\"1\"", "{\"error\":null,\"id\":\"1\"");
+    assert_eq!(scan(Operation::Chat, false, &[harmless.as_bytes()]).unwrap().0, harmless);
+    let overloaded = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"no\"}}\n\n";
+    assert_eq!(scan(Operation::Messages, false, &[overloaded.as_bytes()]).unwrap_err().class, FaultClass::Overloaded);
+}
+
+#[test]
+fn line_breaks_of_every_kind_and_missing_ones_are_read() {
+    let crlf = CHAT.replace('\n', "\r\n");
+    let (out, found) = scan(Operation::Chat, false, &[crlf.as_bytes()]).unwrap();
+    assert_eq!((out.as_str(), tokens(&found)), (crlf.as_str(), (7, 3)));
+    let bare = CHAT.trim_end();
+    let (out, _) = scan(Operation::Chat, false, &[bare.as_bytes()]).unwrap();
+    assert_eq!(out, CHAT);
+}
+
+fn pieces<'a>(text: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
+    let mut places: Vec<usize> = cuts.iter().map(|cut| cut % (text.len() + 1)).collect();
+    places.extend([0, text.len()]);
+    places.sort_unstable();
+    places.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect()
+}
+
+proptest! {
+    /// However a stream is cut, the client gets the same events and the same is found.
+    #[test]
+    fn cuts_change_nothing(cuts in proptest::collection::vec(any::<usize>(), 0..30), strip in any::<bool>(), messages in any::<bool>()) {
+        let (operation, whole) = if messages { (Operation::Messages, MESSAGES) } else { (Operation::Chat, CHAT) };
+        let strip = strip && !messages;
+        let (out, found) = scan(operation, strip, &pieces(whole.as_bytes(), &cuts)).unwrap();
+        let (same, all) = scan(operation, strip, &[whole.as_bytes()]).unwrap();
+        prop_assert_eq!(out, same);
+        prop_assert_eq!(format!("{found:?}"), format!("{all:?}"));
+    }
+
+    #[test]
+    fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), cuts in proptest::collection::vec(any::<usize>(), 0..5), strip in any::<bool>(), which in 0_usize..4) {
+        let operation = [Operation::Chat, Operation::Messages, Operation::Responses, Operation::Completions][which];
+        let _ = scan(operation, strip, &pieces(&bytes, &cuts));
+    }
+
+    /// Valid streams with bytes changed and pieces lost.
+    #[test]
+    fn damaged_streams_never_panic(at in any::<usize>(), byte in any::<u8>(), lost in 0_usize..50, cuts in proptest::collection::vec(any::<usize>(), 0..5), messages in any::<bool>()) {
+        let (operation, whole) = if messages { (Operation::Messages, MESSAGES) } else { (Operation::Chat, CHAT) };
+        let mut bytes = whole.as_bytes().to_vec();
+        let at = at % bytes.len();
+        bytes[at] = byte;
+        bytes.drain(at..(at + lost).min(whole.len()));
+        let _ = scan(operation, true, &pieces(&bytes, &cuts));
+    }
+
+    /// What goes out consists of whole events: an error can follow at any time.
+    #[test]
+    fn the_client_is_never_left_within_an_event(until in 0_usize..CHAT.len(), cuts in proptest::collection::vec(any::<usize>(), 0..8), strip in any::<bool>()) {
+        let endpoint = endpoint(ProviderKind::OpenAi);
+        let place: (&dyn Adapter, &Endpoint) = (adapter(ProviderKind::OpenAi).unwrap(), &endpoint);
+        let mut scan = Scan::of(Operation::Chat, strip);
+        let (mut found, mut out) = (Vec::new(), Vec::new());
+        for piece in pieces(&CHAT.as_bytes()[..until], &cuts) {
+            let (piece, read) = scan.read(place, &Bytes::copy_from_slice(piece), &mut found);
+            read.unwrap();
+            out.extend_from_slice(&piece);
+        }
+        prop_assert!(out.is_empty() || out.ends_with(b"\n\n"), "{:?}", String::from_utf8_lossy(&out));
+    }
+}

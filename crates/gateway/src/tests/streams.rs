@@ -1,0 +1,172 @@
+//! Answers that come in pieces.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use mainspring_llm::Provenance;
+use mainspring_testservers::upstream::{Behaviour, Script, Trouble, When};
+use serde_json::{Value, json};
+
+use super::room::{Room, chat, cost, drain, provider, upstream};
+use crate::{Body, CallStatus};
+
+async fn room_with(server: &mainspring_testservers::upstream::Upstream) -> Room {
+    let room = Room::open().await;
+    let spec = json!({"targets": [{"provider": "main", "model": "a"}], "retry": {"attempts": 1, "backoff": "1ms", "max_backoff": "1ms"}});
+    room.apply(&[("provider", "main", provider(server)), ("route", "assistant", spec)]).await;
+    room
+}
+
+/// The events of a stream as JSON, without the `[DONE]` at its end.
+fn events(text: &str) -> Vec<Value> {
+    let data = text.split("\n\n").filter_map(|event| event.strip_prefix("data: "));
+    data.filter(|data| *data != "[DONE]").map(|data| serde_json::from_str(data).unwrap()).collect()
+}
+
+fn said(text: &str) -> String {
+    events(text).iter().filter_map(|event| event["choices"][0]["delta"]["content"].as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_stream_passes_through_and_keeps_its_end() {
+    let server = upstream(Script::always(Behaviour::saying("the whole answer")));
+    let mut room = room_with(&server).await;
+    let (text, fault) = room.stream("assistant").await.unwrap();
+    assert!(fault.is_none(), "{fault:?}");
+    assert!(text.ends_with("data: [DONE]\n\n"), "{text}");
+    assert_eq!(said(&text), "the whole answer");
+    let record = room.settled_once().await;
+    assert_eq!((record.status, record.usage.input, record.usage.output, record.cost), (CallStatus::Ok, 12, 8, cost(12, 8)));
+    assert!(record.first_ms.is_some());
+}
+
+#[tokio::test]
+async fn usage_is_asked_for_and_taken_out_where_the_client_did_not_ask() {
+    let server = upstream(Script::default());
+    let mut room = room_with(&server).await;
+    let (text, _) = room.stream("assistant").await.unwrap();
+    assert_eq!(server.seen()[0].json()["stream_options"]["include_usage"], true);
+    assert!(events(&text).iter().all(|event| !event["choices"].as_array().unwrap().is_empty()), "{text}");
+    assert!(events(&text).iter().all(|event| event["usage"].is_null()), "{text}");
+    assert_eq!(room.settled_once().await.usage.output, 8);
+
+    let mut body = chat("assistant", true);
+    body["stream_options"] = json!({"include_usage": true});
+    let answered = room.gateway.call(room.request(&body)).await.unwrap();
+    let (text, _) = drain(answered.body).await;
+    let last = events(&text).pop().unwrap();
+    assert_eq!((&last["choices"], &last["usage"]["completion_tokens"]), (&json!([]), &json!(8)));
+    assert_eq!(room.settled_once().await.usage.output, 8, "told to both");
+}
+
+#[tokio::test]
+async fn a_stream_is_settled_before_its_last_piece_goes_out() {
+    let server = upstream(Script::default());
+    let mut room = room_with(&server).await;
+    let answered = room.gateway.call(room.request(&chat("assistant", true))).await.unwrap();
+    let Body::Chunks(mut chunks) = answered.body else { panic!("{:?}", answered.body) };
+    // A client hangs up as soon as it has seen the end.
+    while let Some(chunk) = chunks.next().await {
+        if String::from_utf8_lossy(&chunk.unwrap()).contains("[DONE]") {
+            break;
+        }
+    }
+    drop(chunks);
+    let record = room.settled_once().await;
+    assert_eq!((record.status, record.cost), (CallStatus::Ok, cost(12, 8)));
+}
+
+#[tokio::test]
+async fn pieces_go_on_while_later_ones_are_still_to_come() {
+    let slow = Behaviour { trouble: Some(Trouble::Hang(When::After(3))), ..Behaviour::default() };
+    let server = upstream(Script::always(slow));
+    let mut room = room_with(&server).await;
+    let answered = room.gateway.call(room.request(&chat("assistant", true))).await.unwrap();
+    let Body::Chunks(mut chunks) = answered.body else { panic!("{:?}", answered.body) };
+    let mut text = String::new();
+    while said(&text).is_empty() {
+        text.push_str(&String::from_utf8_lossy(&chunks.next().await.unwrap().unwrap()));
+    }
+    drop(chunks);
+    server.wait_until_hung_up().await;
+    assert_eq!(room.settled_once().await.status, CallStatus::Cancelled);
+}
+
+#[tokio::test]
+async fn what_breaks_before_the_first_event_is_tried_again_unseen() {
+    let broken = [Trouble::Malformed(0), Trouble::End(0), Trouble::Reset(When::After(0)), Trouble::Error(0), Trouble::NotJson];
+    for trouble in broken {
+        let server = upstream(Script::default().then(Behaviour::trouble(trouble)));
+        let mut room = room_with(&server).await;
+        let (text, fault) = room.stream("assistant").await.unwrap();
+        assert!(fault.is_none(), "{trouble:?}: {fault:?}");
+        assert!(text.ends_with("data: [DONE]\n\n"), "{trouble:?}: {text}");
+        assert_eq!(server.count(), 2, "{trouble:?}");
+        let record = room.settled_once().await;
+        assert_eq!((record.status, record.attempts), (CallStatus::Ok, 2), "{trouble:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_breaks_later_is_an_error_and_no_second_attempt() {
+    for trouble in [Trouble::Malformed(3), Trouble::End(3), Trouble::Reset(When::After(3)), Trouble::Close(When::After(3))] {
+        // Pieces that come together with what breaks would still be tried again.
+        let slowly = Behaviour { gap: Duration::from_millis(20), ..Behaviour::trouble(trouble) };
+        let server = upstream(Script::always(slowly));
+        let mut room = room_with(&server).await;
+        let (text, fault) = room.stream("assistant").await.unwrap();
+        assert!(fault.is_some(), "{trouble:?}");
+        assert!(text.is_empty() || text.ends_with("\n\n"), "an error can follow: {text:?}");
+        assert!(!said(&text).is_empty(), "{trouble:?}");
+        assert_eq!(server.count(), 1, "{trouble:?}");
+        let record = room.settled_once().await;
+        // Nobody told what it used: the input, and what was seen of the output.
+        let input = (chat("assistant", true).to_string().len() as u64).div_ceil(4);
+        let output = (said(&text).len() as u64).div_ceil(4);
+        assert_eq!(record.status, CallStatus::Failed, "{trouble:?}");
+        assert_eq!((record.usage.input, record.usage.output), (input, output), "{trouble:?}");
+        assert_eq!((record.usage.output_from, record.cost), (Provenance::Estimated, cost(input, output)));
+    }
+}
+
+#[tokio::test]
+async fn an_error_the_provider_says_in_the_stream_goes_to_the_client_as_it_is() {
+    let server = upstream(Script::always(Behaviour::trouble(Trouble::Error(3))));
+    let mut room = room_with(&server).await;
+    let (text, fault) = room.stream("assistant").await.unwrap();
+    assert!(fault.is_none(), "the client has it in its own dialect: {fault:?}");
+    assert!(text.contains("\"error\""), "{text}");
+    let record = room.settled_once().await;
+    assert_eq!((record.status, record.attempts), (CallStatus::Failed, 1));
+    assert!(record.class.is_some());
+}
+
+#[tokio::test]
+async fn streams_of_another_dialect_come_as_events() {
+    let server = upstream(Script::always(Behaviour::saying("bonjour le monde")));
+    let mut room = Room::open().await;
+    let spec = json!({"targets": [{"provider": "claude", "model": "claude-x"}]});
+    let provider = json!({"type": "anthropic", "base_url": server.url()});
+    room.apply(&[("provider", "claude", provider), ("route", "assistant", spec)]).await;
+    let answered = room.gateway.call(room.request(&chat("assistant", true))).await.unwrap();
+    assert!(matches!(answered.body, Body::Events(_)), "{:?}", answered.body);
+    let (text, fault) = drain(answered.body).await;
+    assert_eq!((text.as_str(), fault.is_none()), ("bonjour le monde", true));
+    let record = room.settled_once().await;
+    assert_eq!((record.status, record.usage.input, record.usage.output, record.cost), (CallStatus::Ok, 12, 8, cost(12, 8)));
+}
+
+#[tokio::test]
+async fn a_translated_stream_that_breaks_is_told_and_settled() {
+    let server = upstream(Script::always(Behaviour::trouble(Trouble::End(4))));
+    let mut room = Room::open().await;
+    let spec = json!({"targets": [{"provider": "claude", "model": "claude-x"}]});
+    let provider = json!({"type": "anthropic", "base_url": server.url()});
+    room.apply(&[("provider", "claude", provider), ("route", "assistant", spec)]).await;
+    let (text, fault) = room.stream("assistant").await.unwrap();
+    assert!(fault.is_some() && !text.is_empty());
+    let record = room.settled_once().await;
+    assert_eq!((record.status, record.usage.input), (CallStatus::Failed, 12), "the beginning told the input");
+    assert!(record.usage.output >= (text.len() as u64).div_ceil(4));
+    assert_eq!((record.usage.input_from, record.usage.output_from), (Provenance::Reported, Provenance::Estimated));
+}
