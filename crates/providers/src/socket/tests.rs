@@ -1,3 +1,4 @@
+mod dialects;
 mod door;
 mod faults;
 mod http2;

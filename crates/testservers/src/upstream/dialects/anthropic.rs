@@ -34,7 +34,7 @@ pub(super) fn error(status: u16, code: Option<&str>) -> String {
         413 => "request_too_large",
         429 => "rate_limit_error",
         504 => "timeout_error",
-        529 => "overloaded_error",
+        503 | 529 => "overloaded_error",
         400..500 => "invalid_request_error",
         _ => "api_error",
     };

@@ -29,9 +29,11 @@ pub(super) fn reply(question: &Question<'_>, behaviour: &Behaviour) -> Reply {
 
 pub(super) fn error_kind(status: u16, code: Option<&str>) -> &str {
     code.unwrap_or(match status {
+        401 => "MissingAuthenticationTokenException",
         403 => "AccessDeniedException",
         404 => "ResourceNotFoundException",
         408 => "ModelTimeoutException",
+        413 => "RequestEntityTooLargeException",
         424 => "ModelErrorException",
         429 => "ThrottlingException",
         503 => "ServiceUnavailableException",

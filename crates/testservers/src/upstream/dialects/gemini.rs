@@ -29,6 +29,7 @@ pub(super) fn error(status: u16, code: Option<&str>) -> String {
         401 => "UNAUTHENTICATED",
         403 => "PERMISSION_DENIED",
         404 => "NOT_FOUND",
+        413 => "PAYLOAD_TOO_LARGE",
         429 => "RESOURCE_EXHAUSTED",
         503 => "UNAVAILABLE",
         504 => "DEADLINE_EXCEEDED",
