@@ -127,4 +127,6 @@ id_kinds! {
     RunKind RunId "run";
     JobKind JobId "job";
     RequestKind RequestId "req";
+    CallKind CallId "call";
+    LimitKind LimitId "lim";
 }

@@ -77,10 +77,16 @@ pub enum AssetKind {
     Pipeline,
     Recipe,
     App,
+    /// A place that answers model calls: its address, its dialect and where its credential lies.
+    Provider,
+    /// A model name clients use, and the targets that may answer it.
+    Route,
+    /// What tokens cost.
+    Prices,
 }
 
 impl AssetKind {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Prompt,
         Self::Policy,
         Self::Chain,
@@ -91,6 +97,9 @@ impl AssetKind {
         Self::Pipeline,
         Self::Recipe,
         Self::App,
+        Self::Provider,
+        Self::Route,
+        Self::Prices,
     ];
 
     #[must_use]
@@ -106,6 +115,9 @@ impl AssetKind {
             Self::Pipeline => "pipeline",
             Self::Recipe => "recipe",
             Self::App => "app",
+            Self::Provider => "provider",
+            Self::Route => "route",
+            Self::Prices => "prices",
         }
     }
 }

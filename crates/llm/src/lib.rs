@@ -3,11 +3,13 @@
 pub mod budget;
 pub mod chat;
 pub mod embed;
+pub mod exchange;
 pub mod fault;
 pub mod models;
 pub mod rerank;
 pub mod retrieve;
 pub mod trace;
+pub mod usage;
 
 pub use budget::Budget;
 pub use chat::{ChatModel, ChatReply, ChatRequest, ChatStream, Delta, FinishReason, Message, Usage};
@@ -17,3 +19,4 @@ pub use models::Models;
 pub use rerank::{Reranker, Scored};
 pub use retrieve::{DocumentAccess, HitScores, Passage, RetrieveRequest, Retrieved, Retriever, SearchMode, TablePin};
 pub use trace::{EventSink, Span, SpanContext, SpanId, TraceId};
+pub use usage::{Buckets, Provenance, TokenUsage};

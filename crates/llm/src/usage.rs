@@ -1,0 +1,179 @@
+//! What one model call used, in one form for every provider.
+//!
+//! Providers disagree: OpenAI and Gemini count cached tokens inside the input, Anthropic and Bedrock outside; OpenAI counts
+//! reasoning inside the output, Gemini outside. Here `input` is everything that was read and `output` everything that was
+//! written, and every other number is a part of one of the two. Parts are never added to the whole.
+
+use serde::{Deserialize, Serialize};
+
+/// Where a number comes from; the later ones are less sure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provenance {
+    /// The provider said so.
+    #[default]
+    Reported,
+    /// We counted with the model's own tokenizer.
+    Counted,
+    /// We guessed from the length of the text.
+    Estimated,
+}
+
+impl Provenance {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reported => "reported",
+            Self::Counted => "counted",
+            Self::Estimated => "estimated",
+        }
+    }
+}
+
+/// Tokens of one call. Zero in a part means that none were used or that nobody said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TokenUsage {
+    /// Everything read, cached or not.
+    pub input: u64,
+    /// Everything written, reasoning included.
+    pub output: u64,
+    /// Of the input: found in the provider's cache.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cache_read: u64,
+    /// Of the input: written to the provider's cache, for its usual time.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cache_write: u64,
+    /// Of the input: written to the provider's cache for an hour.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cache_write_hour: u64,
+    /// Of the input: audio and images.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub input_audio: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub input_image: u64,
+    /// Of the output: thinking that the answer may not show.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub reasoning: u64,
+    /// Of the output: audio and images.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub output_audio: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub output_image: u64,
+    pub input_from: Provenance,
+    pub output_from: Provenance,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// A call's tokens cut into pieces that do not overlap: what prices apply to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Buckets {
+    /// Text that was read and not cached.
+    pub input: u64,
+    pub cache_read: u64,
+    pub cache_write: u64,
+    pub cache_write_hour: u64,
+    pub input_audio: u64,
+    pub input_image: u64,
+    /// Text that was written, without reasoning.
+    pub output: u64,
+    pub reasoning: u64,
+    pub output_audio: u64,
+    pub output_image: u64,
+}
+
+impl TokenUsage {
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.input.saturating_add(self.output)
+    }
+
+    /// Pieces that add up to `input` and `output` exactly, whatever a provider claimed of the parts: a part that
+    /// does not fit into what is left of its whole is cut.
+    #[must_use]
+    pub fn buckets(&self) -> Buckets {
+        let (mut input, mut output) = (self.input, self.output);
+        let take = |left: &mut u64, part: u64| {
+            let taken = part.min(*left);
+            *left -= taken;
+            taken
+        };
+        let cache_read = take(&mut input, self.cache_read);
+        let cache_write_hour = take(&mut input, self.cache_write_hour);
+        let cache_write = take(&mut input, self.cache_write);
+        let input_audio = take(&mut input, self.input_audio);
+        let input_image = take(&mut input, self.input_image);
+        let reasoning = take(&mut output, self.reasoning);
+        let output_audio = take(&mut output, self.output_audio);
+        let output_image = take(&mut output, self.output_image);
+        Buckets {
+            input,
+            cache_read,
+            cache_write,
+            cache_write_hour,
+            input_audio,
+            input_image,
+            output,
+            reasoning,
+            output_audio,
+            output_image,
+        }
+    }
+
+    /// The same numbers seen later in a stream: a provider's later word replaces its earlier one where it is larger, since
+    /// the numbers of a stream only grow and some events leave out what others said.
+    pub fn merge(&mut self, later: &Self) {
+        let max = |now: &mut u64, then: u64| *now = (*now).max(then);
+        max(&mut self.input, later.input);
+        max(&mut self.output, later.output);
+        max(&mut self.cache_read, later.cache_read);
+        max(&mut self.cache_write, later.cache_write);
+        max(&mut self.cache_write_hour, later.cache_write_hour);
+        max(&mut self.input_audio, later.input_audio);
+        max(&mut self.input_image, later.input_image);
+        max(&mut self.reasoning, later.reasoning);
+        max(&mut self.output_audio, later.output_audio);
+        max(&mut self.output_image, later.output_image);
+        self.input_from = later.input_from;
+        self.output_from = later.output_from;
+    }
+}
+
+impl Buckets {
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.input
+            + self.cache_read
+            + self.cache_write
+            + self.cache_write_hour
+            + self.input_audio
+            + self.input_image
+            + self.output
+            + self.reasoning
+            + self.output_audio
+            + self.output_image
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::TokenUsage;
+
+    proptest! {
+        #[test]
+        fn pieces_add_up_to_the_whole(input in 0_u64..1_000_000, output in 0_u64..1_000_000, parts in proptest::array::uniform8(0_u64..2_000_000)) {
+            let [cache_read, cache_write, cache_write_hour, input_audio, input_image, reasoning, output_audio, output_image] = parts;
+            let usage = TokenUsage {
+                input, output, cache_read, cache_write, cache_write_hour, input_audio, input_image, reasoning, output_audio,
+                output_image, ..TokenUsage::default()
+            };
+            prop_assert_eq!(usage.buckets().total(), usage.total());
+        }
+    }
+}

@@ -1,0 +1,23 @@
+#![doc = include_str!("../README.md")]
+
+pub mod anthropic;
+pub mod bedrock;
+mod credential;
+mod fault;
+pub mod gemini;
+mod kind;
+pub mod openai;
+pub mod peek;
+mod preset;
+pub mod seam;
+mod socket;
+mod spec;
+pub mod sse;
+
+pub use credential::{Allowed, CredentialFault, CredentialRef, Credentials, SecretSource};
+pub use fault::{FaultClass, UpstreamFault};
+pub use kind::descriptor;
+pub use preset::{Habits, Known, Preset};
+pub use seam::{Adapter, Encoded, Endpoint, Events, Lost, Operation, Outgoing, adapter};
+pub use socket::{Incoming, Patience, Socket, SocketConfig, SocketFault};
+pub use spec::{EndpointFault, ProviderKind, ProviderSpec};

@@ -1,0 +1,148 @@
+//! What every kind of provider can do: pure translation, without I/O.
+
+use std::{collections::BTreeMap, fmt};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, Uri};
+use mainspring_kernel::{Name, Timestamp};
+use mainspring_llm::{
+    TokenUsage,
+    exchange::{Answer, Call, Dialect, EmbedAnswer, EmbedCall, Event, RerankAnswer, RerankCall},
+};
+use secrecy::SecretString;
+
+use crate::{anthropic, bedrock, fault::UpstreamFault, gemini, openai, spec::ProviderKind};
+
+/// A model of a provider, ready to be called.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    pub provider: Name,
+    pub kind: ProviderKind,
+    /// Without a slash at its end: `https://api.openai.com/v1`.
+    pub base_url: String,
+    /// As the provider names it; a deployment on Azure.
+    pub model: String,
+    /// Beside the credential's own headers.
+    pub headers: BTreeMap<String, String>,
+    pub credential: Option<SecretString>,
+    /// AWS: the secret half and the session, beside the access key in `credential`.
+    pub secret_key: Option<SecretString>,
+    pub session_token: Option<SecretString>,
+    pub region: Option<String>,
+    pub api_version: Option<String>,
+    /// What the provider wants as `max_tokens` where the client names none; Anthropic insists on one.
+    pub default_max_tokens: Option<u32>,
+    /// This provider takes no `stream_options`.
+    pub no_stream_options: bool,
+}
+
+/// A request ready for the wire.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    pub method: Method,
+    pub uri: Uri,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// A field that the target's dialect cannot say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// As the client wrote it: `top_k`, `messages[2].audio`.
+    pub field: String,
+    pub why: &'static str,
+}
+
+/// A translated request, and what of it was left behind. What would change the meaning of the answer is never left
+/// behind: it is an `UpstreamFault` of the class `Unsupported`.
+#[derive(Debug, Clone)]
+pub struct Encoded {
+    pub outgoing: Outgoing,
+    pub lost: Vec<Lost>,
+}
+
+/// What is asked of a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Operation {
+    Chat,
+    Responses,
+    Messages,
+    CountTokens,
+    Completions,
+    Embeddings,
+    Rerank,
+    Moderations,
+}
+
+impl Operation {
+    /// As traces name it (`gen_ai.operation.name`) where the conventions have a word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat | Self::Responses | Self::Messages => "chat",
+            Self::CountTokens => "count_tokens",
+            Self::Completions => "text_completion",
+            Self::Embeddings => "embeddings",
+            Self::Rerank => "rerank",
+            Self::Moderations => "moderation",
+        }
+    }
+}
+
+/// One kind of provider. Every function is pure; `authorize` alone sees the credential.
+pub trait Adapter: Send + Sync + fmt::Debug {
+    /// The dialect this kind speaks when it is translated to.
+    fn dialect(&self) -> Dialect;
+
+    /// A request that is already in this provider's own dialect: the body goes out as it came, but for the model's name,
+    /// which the caller has replaced. `None` where this kind has no such endpoint.
+    fn pass(&self, endpoint: &Endpoint, operation: Operation, body: Bytes, stream: bool) -> Option<Result<Outgoing, UpstreamFault>>;
+
+    fn encode(&self, endpoint: &Endpoint, call: &Call) -> Result<Encoded, UpstreamFault>;
+    fn decode(&self, endpoint: &Endpoint, body: &[u8]) -> Result<Answer, UpstreamFault>;
+    /// Reads a streamed answer from its first byte.
+    fn events(&self, endpoint: &Endpoint) -> Box<dyn Events>;
+
+    /// What an answer that passes through says it used; whole, or one event of a stream. Reads no more than it must.
+    fn usage(&self, operation: Operation, body: &[u8]) -> Option<TokenUsage>;
+
+    fn encode_embed(&self, endpoint: &Endpoint, _: &EmbedCall) -> Result<Outgoing, UpstreamFault> {
+        Err(UpstreamFault::unsupported(endpoint, "embeddings"))
+    }
+    fn decode_embed(&self, endpoint: &Endpoint, _: &[u8]) -> Result<EmbedAnswer, UpstreamFault> {
+        Err(UpstreamFault::unsupported(endpoint, "embeddings"))
+    }
+    fn encode_rerank(&self, endpoint: &Endpoint, _: &RerankCall) -> Result<Outgoing, UpstreamFault> {
+        Err(UpstreamFault::unsupported(endpoint, "rerank"))
+    }
+    fn decode_rerank(&self, endpoint: &Endpoint, _: &[u8]) -> Result<RerankAnswer, UpstreamFault> {
+        Err(UpstreamFault::unsupported(endpoint, "rerank"))
+    }
+
+    /// What an answer that is not 2xx means.
+    fn refusal(&self, endpoint: &Endpoint, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> UpstreamFault;
+
+    /// Adds what proves who is asking. `now` is for signatures.
+    fn authorize(&self, endpoint: &Endpoint, outgoing: &mut Outgoing, now: Timestamp) -> Result<(), UpstreamFault>;
+}
+
+/// Reads one streamed answer. Chunks may be cut anywhere.
+pub trait Events: Send {
+    /// Reads a chunk; appends what it makes of it.
+    fn push(&mut self, chunk: &[u8], out: &mut Vec<Event>) -> Result<(), UpstreamFault>;
+    /// The connection ended: a stream that was not complete is a fault of the class `Reset`.
+    fn end(&mut self, out: &mut Vec<Event>) -> Result<(), UpstreamFault>;
+}
+
+/// The adapter of a kind; `None` for the local engine, which is no server.
+#[must_use]
+pub fn adapter(kind: ProviderKind) -> Option<&'static dyn Adapter> {
+    match kind {
+        ProviderKind::OpenAi => Some(&openai::OpenAi { azure: false }),
+        ProviderKind::Azure => Some(&openai::OpenAi { azure: true }),
+        ProviderKind::Anthropic => Some(&anthropic::Anthropic),
+        ProviderKind::Gemini => Some(&gemini::Gemini),
+        ProviderKind::Bedrock => Some(&bedrock::Bedrock),
+        ProviderKind::Local => None,
+    }
+}
