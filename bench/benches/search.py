@@ -24,7 +24,8 @@ def run(large=False):
     room = example("room_speed", folder)
     chroma = peer("rag", "chroma_search.py", folder)
     searches, recalls, ingests, ours, theirs = by(room, "search"), by(room, "recall"), by(room, "ingest"), by(legs, "filter"), by(chroma, "filter")
-    load = legs[0]["append_seconds"] + legs[0]["index_seconds"]
+    loads = by(legs, "load")
+    load, whole = (loads[name]["append_seconds"] + loads[name]["index_seconds"] for name in ("vectors", "legs"))
     add, name = chroma[0]["add_seconds"], f"Chroma {chroma[0]['version']}"
     rows = []
 
@@ -45,8 +46,10 @@ def run(large=False):
                         found >= .97 and found >= other["recall_at_10"] - .005))
     crowd = searches["hybrid, 4 at once"]
     rows.append(row("hybrid search, 4 at once: p95", crowd["p95_ms"], "ms", note=f"p50 {crowd['p50_ms']:.1f}"))
-    rows.append(row("load 100,000 rows into the lake, all indexes built", load, "s", add, name, add / load, "≥ 10×", add / load >= 10,
-                    f"append {legs[0]['append_seconds']:.1f}, indexes {legs[0]['index_seconds']:.1f}; ours also indexes the texts"))
+    parts = lambda one: f"append {one['append_seconds']:.1f}, compaction and indexes {one['index_seconds']:.1f}"
+    rows.append(row("load 100,000 rows with vectors and labels, every index built, as Chroma has them", load, "s", add, name, add / load, "≥ 10×", add / load >= 10,
+                    parts(loads["vectors"])))
+    rows.append(row("the same with a text index, which Chroma is not asked for", whole, "s", add, name, add / whole, note=parts(loads["legs"])))
     for label, line in ours.items():
         rows.append(row(f"lake alone: both legs, fused, 10 rows read; filter {label}: p95", line["hybrid"]["p95_ms"], "ms",
                         note=f"p50 {line['hybrid']['p50_ms']:.1f}; vector leg {line['vector']['p95_ms']:.1f}, text leg {line['text']['p95_ms']:.1f}, recall@10 {line['recall_at_10']:.3f}"))
@@ -62,8 +65,8 @@ def run(large=False):
             p95, found = line["hybrid"]["p95_ms"], line["recall_at_10"]
             rows.append(row(f"1,000,000 chunks, lake alone, filter {label}: p95", p95, "ms", target="≤ 40 ms", met=p95 <= 40, note=f"p50 {line['hybrid']['p50_ms']:.1f}"))
             rows.append(row(f"1,000,000 chunks, filter {label}: recall@10", found, "", target="≥ 0.95", met=found >= .95))
-        rows.append(row("load 1,000,000 rows, all indexes built", legs[0]["append_seconds"] + legs[0]["index_seconds"], "s",
-                        note=f"append {legs[0]['append_seconds']:.1f}, indexes {legs[0]['index_seconds']:.1f}"))
+        whole = by(legs, "load")["legs"]
+        rows.append(row("load 1,000,000 rows, all indexes built", whole["append_seconds"] + whole["index_seconds"], "s", note=parts(whole)))
         room = example("room_speed", folder)
         searches, recalls = by(room, "search"), by(room, "recall")
         for label in ["none", "10 % label"]:

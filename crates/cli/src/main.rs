@@ -19,6 +19,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    mainspring_server::prepare_environment();
     let args = match args::Args::try_parse() {
         Ok(args) => args,
         // Help and the version are asked for; anything else is a mistake in the input.

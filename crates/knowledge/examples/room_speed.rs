@@ -188,8 +188,12 @@ fn show(what: &str, report: &Report, began: Instant) {
     );
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Failure> {
+fn main() -> Result<(), Failure> {
+    mainspring_lake_lance::prepare_environment();
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run())
+}
+
+async fn run() -> Result<(), Failure> {
     let vectors = std::env::args().nth(1).ok_or("name the folder with `vectors.f32` and `queries.f32`")?;
     let vectors = Arc::new(Vectors::open(Path::new(&vectors))?);
     let files = vectors.rows / SECTIONS;
@@ -311,6 +315,7 @@ async fn recall(room: &Knowledges, lake: &dyn Lake, actor: &Actor, vectors: &Vec
     let table = lake.open_existing(&pin.table).await?.snapshot().await?;
     for (what, filter) in [("none", Filter::All), ("10 % label", Filter::HasAny("labels".into(), vec!["hr".into()]))] {
         let rows = table.count(filter.clone()).await?;
+        let probes = if filter == Filter::All { 32 } else { 96 };
         let (mut found, mut wanted) = (0, 0);
         for query in 0..100 {
             let vector = vectors.row(vectors.rows + query)?;
@@ -323,7 +328,7 @@ async fn recall(room: &Knowledges, lake: &dyn Lake, actor: &Actor, vectors: &Vec
             };
             let exact = table.nearest(ask(Distance::Exact)).await?;
             // As the room asks: more candidates than are wanted in the end.
-            let indexed = table.nearest(VectorQuery { limit: 64, ..ask(Distance::Indexed { probes: 20, refine: 3 }) }).await?;
+            let indexed = table.nearest(VectorQuery { limit: 64, ..ask(Distance::Indexed { probes, refine: 1 }) }).await?;
             wanted += exact.rows.len();
             found += exact.rows.iter().filter(|(row, _)| indexed.rows.iter().take(10).any(|(other, _)| other == row)).count();
         }

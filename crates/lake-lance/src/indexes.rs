@@ -16,10 +16,20 @@ use lance_linalg::distance::DistanceType;
 use lance_table::format::IndexMetadata;
 use mainspring_lake::{IndexKind, IndexSpec, LakeFault, UpkeepPolicy};
 
-use crate::table::Core;
+use crate::{schema, table::Core};
 
-/// Bits per number of a compressed vector; the search re-ranks with the exact ones.
-const VECTOR_BITS: u8 = 5;
+/// Vectors at least this wide are told apart by one bit a number, since the error of an estimate falls with the root of the
+/// width; narrower ones need more. The search ranks the best again with the exact numbers.
+const WIDE: usize = 256;
+const BITS_OF_WIDE: u8 = 1;
+const BITS_OF_NARROW: u8 = 5;
+/// Rows in a partition, on average. Lance's own choice of 4,096 makes a search compare most of a table of 100,000 rows,
+/// which takes four times as long and finds no more.
+const PARTITION_ROWS: usize = 512;
+/// How long the centres of partitions are looked for, and on how many rows for each: further search costs as much time
+/// as everything else of building the index, and a few more probes find the same.
+const TRAINING_ROUNDS: usize = 10;
+const TRAINING_ROWS: usize = 64;
 /// Each fold leaves a small piece of index beside the others, and each search asks all of them. A piece
 /// is merged with what came after it once that weighs at least this share of it, so that the number of
 /// pieces grows with the logarithm of the table and no fold rewrites much more than it adds.
@@ -115,7 +125,7 @@ pub(crate) async fn build_missing(core: &Core, policy: &UpkeepPolicy) -> Result<
 
 async fn build(core: &Core, dataset: &Arc<Dataset>, spec: &IndexSpec) -> Result<(), LakeFault> {
     let (kind, params): (IndexType, Box<dyn IndexParams>) = match spec.kind {
-        IndexKind::Vector => (IndexType::Vector, Box::new(vector_params())),
+        IndexKind::Vector => (IndexType::Vector, Box::new(vector_params(width_of(core, &spec.column)?))),
         IndexKind::Text => (IndexType::Inverted, Box::new(text_params())),
         IndexKind::Scalar => (IndexType::BTree, Box::new(ScalarIndexParams::for_builtin(BuiltinIndexType::BTree))),
         IndexKind::Labels => (IndexType::LabelList, Box::new(ScalarIndexParams::for_builtin(BuiltinIndexType::LabelList))),
@@ -129,10 +139,18 @@ async fn build(core: &Core, dataset: &Arc<Dataset>, spec: &IndexSpec) -> Result<
     Ok(())
 }
 
-fn vector_params() -> VectorIndexParams {
-    // Measured on 100,000 vectors of 384 numbers: quickest to build and to search at the recall we
-    // promise. Lance chooses the number of partitions from the number of rows.
-    VectorIndexParams::with_ivf_rq_params(DistanceType::Cosine, IvfBuildParams::default(), RQBuildParams::new(VECTOR_BITS))
+fn width_of(core: &Core, column: &str) -> Result<usize, LakeFault> {
+    let field = schema::column(&core.schema, core.name.as_str(), column)?;
+    schema::vector_width(field).ok_or_else(|| core.query_fault(format!("column `{column}` holds no vectors")))
+}
+
+fn vector_params(width: usize) -> VectorIndexParams {
+    // Measured on 100,000 vectors of 384 numbers: quickest to build and to search at the recall we promise.
+    let bits = if width >= WIDE { BITS_OF_WIDE } else { BITS_OF_NARROW };
+    let mut partitions = IvfBuildParams::with_target_partition_size(PARTITION_ROWS);
+    partitions.max_iters = TRAINING_ROUNDS;
+    partitions.sample_rate = TRAINING_ROWS;
+    VectorIndexParams::with_ivf_rq_params(DistanceType::Cosine, partitions, RQBuildParams::new(bits))
 }
 
 fn text_params() -> InvertedIndexParams {
@@ -160,8 +178,10 @@ pub(crate) async fn fold(core: &Core, policy: &UpkeepPolicy) -> Result<u64, Lake
     for index in due {
         let merge = pieces_to_merge(&index.pieces, index.outside);
         let mut options = OptimizeOptions::merge(merge).index_names(vec![index.name.clone()]);
-        if merge > 0 && core.indexes().iter().any(|spec| spec.kind == IndexKind::Vector && name_of(spec) == index.name) {
-            // A table that has grown needs more partitions than it was born with.
+        let is_vector = core.indexes().iter().any(|spec| spec.kind == IndexKind::Vector && name_of(spec) == index.name);
+        if is_vector && merge == index.pieces.len() {
+            // A table that has grown needs more partitions than it was born with. Pieces merge only while they share
+            // their partitions, so these change only when all pieces become one.
             options = options.with_partition_rebalancing();
         }
         Box::pin(dataset.optimize_indices(&options)).await.map_err(|error| core.fault(&error))?;

@@ -2,6 +2,8 @@
 // Lance's futures nest deeper than the compiler's default allows.
 #![recursion_limit = "256"]
 
+mod disk;
+mod environment;
 mod fault;
 mod filter;
 mod indexes;
@@ -20,5 +22,6 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use environment::prepare_environment;
 pub use lake::{Durability, LanceConfig, LanceLake};
 pub use location::{LakeLocation, LocationFault};

@@ -11,13 +11,13 @@ use mainspring_lake::LakeFault;
 use object_store::{
     BackoffConfig, ClientOptions, RetryConfig,
     aws::{AmazonS3, AmazonS3Builder},
-    local::LocalFileSystem,
     path::Path,
 };
 use secrecy::ExposeSecret;
 use url::Url;
 
 use crate::{
+    disk::Disk,
     fault,
     lake::{Durability, LanceConfig},
     location::LakeLocation,
@@ -122,7 +122,7 @@ impl DiskProvider {
     }
 
     fn disk(&self) -> Arc<dyn object_store::ObjectStore> {
-        let disk: Arc<dyn object_store::ObjectStore> = Arc::new(LocalFileSystem::new().with_fsync(true));
+        let disk: Arc<dyn object_store::ObjectStore> = Arc::new(Disk::new());
         #[cfg(test)]
         if let Some(wrap) = &self.wrap {
             return (wrap.0)(disk);

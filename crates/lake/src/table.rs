@@ -154,7 +154,7 @@ pub struct UpkeepPolicy {
 
 impl Default for UpkeepPolicy {
     fn default() -> Self {
-        Self { fragments: 32, unindexed_rows: 2_000, keep_versions_for: Duration::from_secs(24 * 3600) }
+        Self { fragments: 8, unindexed_rows: 2_000, keep_versions_for: Duration::from_secs(24 * 3600) }
     }
 }
 

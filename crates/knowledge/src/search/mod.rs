@@ -204,7 +204,9 @@ impl Search<'_> {
     async fn vector_leg(&self, table: &dyn Table, vector: Option<&[f32]>) -> Result<DocHits, KnowledgeFault> {
         let Some(vector) = vector else { return Ok(DocHits::default()) };
         let spec = self.spec();
-        let distance = Distance::Indexed { probes: spec.probes as usize, refine: spec.refine };
+        let filtered = self.asked.filter != Filter::All;
+        let probes = spec.probes as usize * if filtered { 3 } else { 1 };
+        let distance = Distance::Indexed { probes, refine: spec.refine };
         let query = VectorQuery {
             column: columns::VECTOR.to_owned(),
             vector: vector.to_vec(),

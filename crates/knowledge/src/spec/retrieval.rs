@@ -80,7 +80,7 @@ pub struct RetrievalSpec {
     /// Share of common word pairs from which two passages count as the same text. 1 keeps all but exact copies.
     #[schemars(range(min = 0.5, max = 1.0))]
     pub dedupe: f64,
-    /// How many parts of the vector index are looked into.
+    /// How many parts of the vector index are looked into; three times as many under a filter, which leaves fewer neighbours in each.
     #[schemars(range(min = 1, max = 4096))]
     pub probes: u32,
     /// How many times the limit is compared with exact vectors.
@@ -105,8 +105,8 @@ impl Default for RetrievalSpec {
             token_budget: None,
             parents: Parents::Merge,
             dedupe: 0.9,
-            probes: 20,
-            refine: 3,
+            probes: 32,
+            refine: 1,
         }
     }
 }
