@@ -90,6 +90,12 @@ impl Attempt {
         self.of.bill.operation()
     }
 
+    /// By which price the target is paid, as a client is told; nothing where nothing is paid.
+    pub(crate) fn price(&self) -> Option<String> {
+        let price = self.of.bill.price(self.target(), &self.of.named);
+        (!self.is_free()).then(|| price.map_or_else(|| "unknown".to_owned(), |price| trace::price(&price)))
+    }
+
     /// Which provider is asked, and for which model.
     pub(crate) fn names(&self) -> (String, String) {
         let target = self.target();

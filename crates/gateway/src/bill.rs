@@ -20,7 +20,7 @@ use crate::{
     ledger::Permit,
     live::{Board, Live},
     metrics::{self, Counters},
-    record::{CallRecord, CallStatus},
+    record::{CallRecord, CallStatus, PriceStamp},
     target::Target,
     trace,
 };
@@ -110,9 +110,7 @@ impl Bill {
             // Attempts end before their call is settled; if one did not, its cost would be lost in silence.
             tracing::error!(call = %open.record.id, "an attempt ended after its call was settled");
         }
-        let place =
-            Place { provider: target.provider.name.as_str(), kind: target.provider.kind(), model: target.price_as(named) };
-        let charge = self.prices.cost(place, usage, open.record.batch);
+        let charge = self.prices.cost(place(target, named), usage, open.record.batch);
         add(&mut open.record.usage, usage);
         let cost = charge.as_ref().map_or(Money::ZERO, |charge| charge.cost);
         open.record.cost += cost;
@@ -122,6 +120,12 @@ impl Bill {
             None => {}
         }
         (cost, charge)
+    }
+
+    /// By which price what a target uses is paid, whatever it comes to.
+    pub(crate) fn price(&self, target: &Target, named: &str) -> Option<PriceStamp> {
+        let batch = self.lock().record.batch;
+        self.prices.cost(place(target, named), &TokenUsage::default(), batch).map(|charge| charge.price)
     }
 
     /// Sets aside for an attempt beside the first what was set aside for that.
@@ -196,6 +200,10 @@ impl Drop for Bill {
     fn drop(&mut self) {
         self.settle(CallStatus::Cancelled, None);
     }
+}
+
+fn place<'a>(target: &'a Target, named: &'a str) -> Place<'a> {
+    Place { provider: target.provider.name.as_str(), kind: target.provider.kind(), model: target.price_as(named) }
 }
 
 fn show(record: &mut CallRecord, target: &Target, named: &str) {

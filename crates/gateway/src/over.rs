@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use futures::{StreamExt, future::BoxFuture};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use mainspring_kernel::Money;
 use mainspring_llm::Budget;
 
 use crate::{
     asked::Asked,
+    attempt::Attempt,
     begin::{Begun, Flow},
     bill::Settled,
     cache::{Cache, Found, Keeper, Slot},
@@ -20,6 +21,9 @@ use crate::{
     run::Got,
     service::{Answered, Body, CacheOutcome, CacheWish, Request},
 };
+
+/// By which price a call is paid: `gpt-4o@3f2a…`, or `unknown`.
+const PRICE: HeaderName = HeaderName::from_static("x-mainspring-price");
 
 /// What an answer is handed over with.
 pub(crate) struct Over<'a> {
@@ -39,12 +43,22 @@ struct Origin {
     headers: HeaderMap,
 }
 
+impl Origin {
+    fn of(attempt: &Attempt, lost: Vec<String>, mut headers: HeaderMap) -> Self {
+        let (provider, target) = attempt.names();
+        // A cost of zero may mean that nobody knows the price.
+        if let Some(price) = attempt.price().and_then(|price| HeaderValue::from_str(&price).ok()) {
+            headers.insert(PRICE, price);
+        }
+        Self { provider, target, lost, headers }
+    }
+}
+
 impl Over<'_> {
     pub(crate) fn hand(mut self, got: Got) -> Answered {
         match got {
             Got::Whole { attempt, body, lost, headers } => {
-                let (provider, target) = attempt.names();
-                let from = Origin { provider, target, lost, headers };
+                let from = Origin::of(&attempt, lost, headers);
                 // Whatever an attempt still has to say of its cost it says when it goes.
                 drop(attempt);
                 let settled = self.admitted.bill.settle(CallStatus::Ok, None);
@@ -59,8 +73,7 @@ impl Over<'_> {
 
     fn stream(mut self, begun: Begun) -> Answered {
         let Begun { attempt, flow, lost, headers } = begun;
-        let (provider, target) = attempt.names();
-        let from = Origin { provider, target, lost, headers };
+        let from = Origin::of(&attempt, lost, headers);
         let handed = Handed::new(attempt, Arc::clone(&self.admitted.bill), self.keeper(&from));
         let body = match flow {
             Flow::Passing(passing) => Body::Chunks(passing.stream(handed)),
@@ -115,6 +128,7 @@ impl Gateway {
             self.refresh_answer(asked, found);
         }
         let mut headers = kept.headers.clone();
+        headers.remove(PRICE);
         headers.extend(limits);
         Ok(Answered {
             call: id,

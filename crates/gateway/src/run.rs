@@ -159,12 +159,14 @@ impl<'a> Run<'a> {
     /// Starts an attempt, and a second one at another target if it is late and the route says so.
     async fn begin(&mut self, index: usize, attempt: Attempt, first: bool) -> Result<Begun, GatewayFault> {
         let (reach, asked) = (self.reach, self.asked);
-        let begin = reach.begin(asked, index, attempt);
+        // Boxed: calls wait here, and most of them for one attempt only.
+        let begin = Box::pin(reach.begin(asked, index, attempt));
         let rules = asked.route.spec.hedge.as_ref().filter(|_| first && !asked.request.batch && !self.queue.is_empty());
         let late = rules.and_then(|rules| hedge::delay(rules, &asked.route.targets[index].state));
         match late {
             Some(late) => {
-                hedge::race(begin, late, || self.second().map(|(index, attempt)| reach.begin(asked, index, attempt))).await
+                hedge::race(begin, late, || self.second().map(|(index, attempt)| Box::pin(reach.begin(asked, index, attempt))))
+                    .await
             }
             None => begin.await,
         }

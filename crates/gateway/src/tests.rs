@@ -6,6 +6,7 @@ mod caching;
 mod choose;
 mod deciding;
 mod hedging;
+mod limits;
 mod local;
 mod retry;
 mod room;

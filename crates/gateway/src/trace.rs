@@ -53,11 +53,16 @@ pub(crate) fn usage(span: &mut OpenSpan, usage: &TokenUsage) {
     span.set(USAGE_FROM, usage.input_from.max(usage.output_from).as_str());
 }
 
+/// Which entry of which version of a table.
+pub(crate) fn price(PriceStamp { table, entry }: &PriceStamp) -> String {
+    format!("{entry}@{}", table.short())
+}
+
 /// As text: it is exact, and numbers in JSON are not.
 pub(crate) fn cost(span: &mut OpenSpan, cost: Money, price: Option<&PriceStamp>) {
     span.set(COST, cost.to_string());
-    if let Some(PriceStamp { table, entry }) = price {
-        span.set(PRICE, format!("{entry}@{}", table.short()));
+    if let Some(stamp) = price {
+        span.set(PRICE, self::price(stamp));
     }
 }
 

@@ -24,6 +24,7 @@ async fn an_answer_passes_through_as_it_came_and_is_settled_with_what_it_used() 
     assert_eq!((answered.provider.as_str(), answered.target.as_str(), answered.attempts), ("main", "big-model", 1));
     assert_eq!((answered.cost, answered.cache), (Some(cost(12, 8)), CacheOutcome::Off));
     assert_eq!(answered.usage.map(|usage| (usage.input, usage.output)), Some((12, 8)));
+    assert!(answered.headers["x-mainspring-price"].to_str().unwrap().starts_with("*@"), "{:?}", answered.headers);
     assert!(matches!(answered.body, Body::Bytes(_)));
     let (text, _) = drain(answered.body).await;
     let answer: Value = serde_json::from_str(&text).unwrap();
@@ -197,7 +198,7 @@ async fn a_price_nobody_knows_is_no_price() {
     ])
     .await;
     let answered = room.ask("assistant").await.unwrap();
-    assert_eq!(answered.cost, Some(Money::ZERO));
+    assert_eq!((answered.cost, &answered.headers["x-mainspring-price"]), (Some(Money::ZERO), &"unknown".parse().unwrap()));
     let record = room.settled_once().await;
     assert_eq!((record.price, record.cost, record.usage.total()), (None, Money::ZERO, 20));
 }

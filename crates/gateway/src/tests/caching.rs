@@ -42,6 +42,7 @@ async fn the_same_request_is_answered_again_for_nothing() {
     let second = ask(&room, &same, |_| {}).await;
     assert_eq!((second.cache, second.cost, second.attempts), (CacheOutcome::Hit, Some(Money::ZERO), 0));
     assert_eq!(second.usage, first.usage, "the client hears what the answer took");
+    assert!(!second.headers.contains_key("x-mainspring-price"), "nothing is paid");
     assert_eq!(drain(second.body).await.0, drain(first.body).await.0);
     let record = room.settled_once().await;
     assert_eq!((record.status, record.cached, record.cost, record.usage.total()), (CallStatus::Ok, true, Money::ZERO, 0));

@@ -110,9 +110,12 @@ impl Room {
             origin: format!("{name}.yaml"),
             value: json!({"apiVersion": "mainspring/v1", "kind": kind, "name": name, "spec": spec}),
         };
-        let actor = Actor { principal: PrincipalId::from_raw(1), project: self.project, role: Role::Admin, labels: Labels::All };
         let drafts: Vec<Draft> = specs.iter().map(draft).collect();
-        self.parts.registry.apply(&actor, &drafts, "a test").await.unwrap();
+        self.parts.registry.apply(&self.admin(), &drafts, "a test").await.unwrap();
+    }
+
+    pub(crate) fn admin(&self) -> Actor {
+        Actor { principal: PrincipalId::from_raw(1), project: self.project, role: Role::Admin, labels: Labels::All }
     }
 
     pub(crate) fn caller(&self) -> Caller {
