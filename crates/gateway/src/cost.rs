@@ -1,0 +1,202 @@
+//! From tokens to money.
+
+use std::{collections::HashMap, sync::Arc};
+
+use mainspring_kernel::{Digest, Money};
+use mainspring_llm::TokenUsage;
+use mainspring_providers::ProviderKind;
+
+use crate::{
+    prices::{ModelPrice, PricesSpec, Rates},
+    prices_builtin,
+    record::PriceStamp,
+};
+
+/// Each of the ten pieces a call is billed in may be rounded up by half a unit, and the bound itself down by one.
+const ROUNDING: Money = Money::from_pico(6);
+/// What stands before the model's name where Bedrock serves it from several regions.
+const BEDROCK_REGIONS: [&str; 10] = ["us.", "eu.", "apac.", "jp.", "au.", "ca.", "sa.", "me.", "us-gov.", "global."];
+
+/// A model at a provider, as prices know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place<'a> {
+    pub provider: &'a str,
+    pub kind: ProviderKind,
+    /// The target's `price_as`, or its model.
+    pub model: &'a str,
+}
+
+/// What something costs, and by which price.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Charge {
+    pub cost: Money,
+    pub price: PriceStamp,
+}
+
+/// One version of a table of prices, ready for look-ups.
+#[derive(Debug)]
+pub struct PriceTable {
+    digest: Digest,
+    models: Vec<ModelPrice>,
+    /// By full name, the places in `models`.
+    exact: HashMap<String, Vec<usize>>,
+    /// The places of those that end in `*`.
+    patterns: Vec<usize>,
+}
+
+impl PriceTable {
+    #[must_use]
+    pub fn new(digest: Digest, spec: PricesSpec) -> Self {
+        let models = spec.models;
+        let mut exact: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut patterns = Vec::new();
+        for (index, price) in models.iter().enumerate() {
+            if price.model.ends_with('*') {
+                patterns.push(index);
+            } else {
+                exact.entry(price.model.clone()).or_default().push(index);
+            }
+        }
+        Self { digest, models, exact, patterns }
+    }
+
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The first entry that names the model.
+    fn find(&self, place: Place<'_>) -> Option<&ModelPrice> {
+        self.named(place.model, place).or_else(|| match place.kind {
+            ProviderKind::Bedrock => {
+                let bare = BEDROCK_REGIONS.iter().find_map(|region| place.model.strip_prefix(region))?;
+                self.named(bare, place)
+            }
+            _ => None,
+        })
+    }
+
+    fn named(&self, model: &str, place: Place<'_>) -> Option<&ModelPrice> {
+        let here = |index: &usize| {
+            let only = self.models[*index].provider.as_ref();
+            only.is_none_or(|only| only.as_str() == place.provider || only.as_str() == place.kind.as_str())
+        };
+        let matches = |index: &usize| self.models[*index].model.strip_suffix('*').is_some_and(|stem| model.starts_with(stem));
+        let exact = self.exact.get(model).into_iter().flatten().copied().find(|index| here(index));
+        let pattern = self.patterns.iter().copied().find(|index| matches(index) && here(index));
+        let first = exact.into_iter().chain(pattern).min()?;
+        self.models.get(first)
+    }
+}
+
+/// The prices in force: a project's own table first, the built-in one after it.
+#[derive(Debug, Clone)]
+pub struct Prices {
+    tables: Vec<Arc<PriceTable>>,
+}
+
+impl Prices {
+    #[must_use]
+    pub fn builtin() -> Self {
+        Self { tables: vec![prices_builtin::table()] }
+    }
+
+    /// A project's table before the built-in one.
+    #[must_use]
+    pub fn over_builtin(own: Arc<PriceTable>) -> Self {
+        Self { tables: vec![own, prices_builtin::table()] }
+    }
+
+    /// What a call's tokens cost there. `None` where no table knows: that is not the same as free.
+    #[must_use]
+    pub fn cost(&self, place: Place<'_>, usage: &TokenUsage, batch: bool) -> Option<Charge> {
+        let (table, price) = self.find(place)?;
+        Some(charge(table, price, bill(&rates(price, usage.input, batch), usage)))
+    }
+
+    /// Like `cost`, where nobody noted of which type the provider was.
+    #[must_use]
+    pub fn cost_anywhere(&self, (provider, model): (&str, &str), usage: &TokenUsage, batch: bool) -> Option<Charge> {
+        kinds_of(provider).iter().find_map(|kind| self.cost(Place { provider, kind: *kind, model }, usage, batch))
+    }
+
+    /// Whether there is a price.
+    #[must_use]
+    pub fn has(&self, place: Place<'_>) -> bool {
+        self.find(place).is_some()
+    }
+
+    /// What so many tokens can cost there at most, whatever they turn out to be: cached, audio, thinking.
+    #[must_use]
+    pub fn most(&self, place: Place<'_>, (input, output): (u64, u64), batch: bool) -> Option<Charge> {
+        let (table, price) = self.find(place)?;
+        let tiers = price.tiers.iter().filter(|tier| input > tier.above_input).map(|tier| tier.above_input + 1);
+        let all = std::iter::once(0).chain(tiers).map(|length| rates(price, length, batch));
+        let most = all.map(|rates| upper(&rates, input, output)).max().unwrap_or_default();
+        Some(charge(table, price, most))
+    }
+
+    fn find(&self, place: Place<'_>) -> Option<(&PriceTable, &ModelPrice)> {
+        self.tables.iter().find_map(|table| Some((table.as_ref(), table.find(place)?)))
+    }
+}
+
+/// What a provider of this name may be. The models of this process are a provider of their own name.
+pub(crate) fn kinds_of(provider: &str) -> &'static [ProviderKind] {
+    if provider == ProviderKind::Local.as_str() {
+        return &[ProviderKind::Local];
+    }
+    &[ProviderKind::OpenAi, ProviderKind::Azure, ProviderKind::Anthropic, ProviderKind::Gemini, ProviderKind::Bedrock]
+}
+
+fn charge(table: &PriceTable, price: &ModelPrice, cost: Money) -> Charge {
+    Charge { cost, price: PriceStamp { table: table.digest, entry: price.model.clone() } }
+}
+
+/// The rates that hold for a call with so much input.
+fn rates(price: &ModelPrice, input: u64, batch: bool) -> Rates {
+    let tier = price.tiers.iter().rfind(|tier| input > tier.above_input);
+    match (tier, batch) {
+        (Some(tier), true) => tier.batch.unwrap_or(tier.rates),
+        (Some(tier), false) => tier.rates,
+        (None, true) => price.batch.unwrap_or_else(|| price.rates()),
+        (None, false) => price.rates(),
+    }
+}
+
+/// Every token once, each at the rate of what it is.
+fn bill(rates: &Rates, usage: &TokenUsage) -> Money {
+    let buckets = usage.buckets();
+    let cache_write = rates.cache_write.unwrap_or(rates.input);
+    [
+        (rates.input, buckets.input),
+        (rates.cache_read.unwrap_or(rates.input), buckets.cache_read),
+        (cache_write, buckets.cache_write),
+        (rates.cache_write_hour.unwrap_or(cache_write), buckets.cache_write_hour),
+        (rates.input_audio.unwrap_or(rates.input), buckets.input_audio),
+        (rates.input_image.unwrap_or(rates.input), buckets.input_image),
+        (rates.output, buckets.output),
+        (rates.reasoning.unwrap_or(rates.output), buckets.reasoning),
+        (rates.output_audio.unwrap_or(rates.output), buckets.output_audio),
+        (rates.output_image.unwrap_or(rates.output), buckets.output_image),
+    ]
+    .into_iter()
+    .map(|(rate, tokens)| rate.for_tokens(tokens))
+    .sum::<Money>()
+        + rates.request.unwrap_or_default()
+}
+
+fn upper(rates: &Rates, input: u64, output: u64) -> Money {
+    let dearest = |text: Money, others: &[Option<Money>]| others.iter().flatten().copied().fold(text, Money::max);
+    let reading = dearest(
+        rates.input,
+        &[rates.cache_read, rates.cache_write, rates.cache_write_hour, rates.input_audio, rates.input_image],
+    );
+    let writing = dearest(rates.output, &[rates.reasoning, rates.output_audio, rates.output_image]);
+    let most = reading.for_tokens(input) + writing.for_tokens(output) + rates.request.unwrap_or_default();
+    // What is free stays free.
+    if most.is_zero() && reading.is_zero() && writing.is_zero() { most } else { most + ROUNDING }
+}
+
+#[cfg(test)]
+mod tests;

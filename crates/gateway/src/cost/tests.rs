@@ -1,0 +1,258 @@
+use std::sync::Arc;
+
+use mainspring_kernel::{Digest, Money};
+use mainspring_llm::TokenUsage;
+use mainspring_providers::ProviderKind::{self, Anthropic, Azure, Bedrock, Gemini, Local, OpenAi};
+use proptest::prelude::*;
+
+use super::{Place, PriceTable, Prices, bill, rates};
+use crate::{
+    prices::{ModelPrice, PricesSpec, Rates},
+    prices_builtin,
+};
+
+fn used(input: u64, output: u64) -> TokenUsage {
+    TokenUsage { input, output, ..TokenUsage::default() }
+}
+
+#[track_caller]
+fn check(what: &str, (provider, kind, model): (&str, ProviderKind, &str), usage: TokenUsage, batch: bool, dollars: &str) {
+    let charge = Prices::builtin().cost(Place { provider, kind, model }, &usage, batch);
+    let found = charge.map_or_else(|| "unknown".to_owned(), |charge| charge.cost.to_string());
+    assert_eq!(found, dollars, "{what}");
+}
+
+/// Numbers as providers report them, in our form, and what a person makes of the public prices with a pencil.
+#[test]
+fn calls_cost_what_their_providers_say() {
+    let gpt_4o = ("openai", OpenAi, "gpt-4o-2024-08-06");
+    check("plain", gpt_4o, used(1_000, 500), false, "0.0075");
+    check("cached input is a part of the input", gpt_4o, TokenUsage { cache_read: 1_920, ..used(2_006, 300) }, false, "0.005615");
+    let o3 = ("openai", OpenAi, "o3");
+    check("thinking is a part of the output", o3, TokenUsage { reasoning: 1_024, ..used(75, 1_186) }, false, "0.009638");
+    let audio = ("openai", OpenAi, "gpt-4o-audio-preview-2024-12-17");
+    check("sound in and out", audio, TokenUsage { input_audio: 1_000, output_audio: 600, ..used(1_200, 800) }, false, "0.0905");
+    check("a batch", ("openai", OpenAi, "gpt-4o-mini"), used(10_000, 2_000), true, "0.00135");
+    check("a deployment with a price of its own name", ("east", Azure, "gpt-35-turbo-16k"), used(1_000, 0), false, "0.0005");
+    check("an embedding", ("openai", OpenAi, "text-embedding-3-small"), used(8, 0), false, "0.00000016");
+    check("a moderation", ("openai", OpenAi, "omni-moderation-latest"), used(500, 0), false, "0.00");
+
+    // Anthropic counts what it caches outside of its input; here it is inside.
+    let sonnet = ("anthropic", Anthropic, "claude-sonnet-4-5-20250929");
+    check("written to the cache", sonnet, TokenUsage { cache_write: 188_086, ..used(188_107, 393) }, false, "0.7112805");
+    check("a long input", sonnet, TokenUsage { cache_read: 250_000, ..used(260_000, 1_000) }, false, "0.2325");
+    check("a long input in a batch", sonnet, used(260_000, 1_000), true, "0.79125");
+    let haiku = ("anthropic", Anthropic, "claude-haiku-4-5");
+    let cached = TokenUsage { cache_read: 1_800, cache_write: 148, cache_write_hour: 100, ..used(2_148, 503) };
+    check("every kind of cache at once", haiku, cached, false, "0.00318");
+
+    // Gemini counts thinking outside of its output; here it is inside.
+    let pro = ("gemini", Gemini, "gemini-2.5-pro");
+    check(
+        "long, cached, thinking",
+        pro,
+        TokenUsage { cache_read: 100_000, reasoning: 1_500, ..used(300_000, 2_000) },
+        false,
+        "0.555",
+    );
+    let flash = ("gemini", Gemini, "gemini-2.5-flash");
+    check("sound", flash, TokenUsage { input_audio: 6_000, ..used(10_000, 200) }, false, "0.0077");
+
+    let deepseek = ("deepseek", OpenAi, "deepseek-chat");
+    check("hits and misses", deepseek, TokenUsage { cache_read: 800, ..used(1_000, 400) }, false, "0.00014224");
+    check(
+        "a region that is looked through",
+        ("aws", Bedrock, "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        used(1_000, 100),
+        false,
+        "0.00495",
+    );
+    check(
+        "a region with its own price",
+        ("aws", Bedrock, "global.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        used(1_000, 100),
+        false,
+        "0.0045",
+    );
+    check("paid by the call", ("aws", Bedrock, "cohere.rerank-v3-5:0"), used(0, 0), false, "0.002");
+    check("a name that is priced at one provider", ("groq", OpenAi, "openai/gpt-oss-120b"), used(1_000, 500), false, "0.00045");
+    check("the same name elsewhere", ("our-vllm", OpenAi, "openai/gpt-oss-120b"), used(1_000, 500), false, "unknown");
+    check("the models of this process", ("local", Local, "smollm2-135m-instruct"), used(1_000, 500), false, "0.00");
+    check("nobody knows", ("openai", OpenAi, "gpt-99"), used(1_000, 500), false, "unknown");
+    check("no dated name of another model", ("openai", OpenAi, "gpt-5.4-nano-2026-03-05"), used(1_000_000, 0), false, "0.20");
+}
+
+fn table(yaml: &str) -> Arc<PriceTable> {
+    let spec: PricesSpec = yaml_serde::from_str(yaml).unwrap();
+    assert!(spec.validate().is_empty(), "{:?}", spec.validate());
+    Arc::new(PriceTable::new(Digest::of(yaml.as_bytes()), spec))
+}
+
+#[test]
+fn a_projects_own_table_comes_first_model_by_model() {
+    let own = table(
+        "models:\n- {model: gpt-4o, provider: azure, input: 1, output: 1}\n- {model: gpt-4o, input: 2, output: 2}\n- {model: 'our-*', input: 3, output: 3}\n- {model: our-best, input: 4, output: 4}",
+    );
+    let prices = Prices::over_builtin(Arc::clone(&own));
+    let cost = |provider, kind, model| {
+        let charge = prices.cost(Place { provider, kind, model }, &used(1_000_000, 0), false).unwrap();
+        (charge.cost.to_string(), charge.price.table, charge.price.entry)
+    };
+    let ours = own.digest();
+    assert_eq!(cost("east", Azure, "gpt-4o"), ("1.00".to_owned(), ours, "gpt-4o".to_owned()));
+    assert_eq!(cost("azure", OpenAi, "gpt-4o"), ("1.00".to_owned(), ours, "gpt-4o".to_owned()), "a provider of that name");
+    assert_eq!(cost("openai", OpenAi, "gpt-4o"), ("2.00".to_owned(), ours, "gpt-4o".to_owned()));
+    assert_eq!(cost("x", OpenAi, "our-best"), ("3.00".to_owned(), ours, "our-*".to_owned()), "the first that matches counts");
+    let (dollars, table, entry) = cost("openai", OpenAi, "gpt-4o-mini");
+    assert_eq!((dollars.as_str(), table == ours, entry.as_str()), ("0.15", false, "gpt-4o-mini"));
+}
+
+#[test]
+fn what_a_table_must_not_say_is_found() {
+    let problems =
+        |yaml: &str| yaml_serde::from_str::<PricesSpec>(yaml).map(|spec| spec.validate()).map_err(|fault| fault.to_string());
+    for (yaml, place) in [
+        ("models: [{model: '', input: 1, output: 1}]", "models[0].model"),
+        ("models: [{model: 'a*b', input: 1, output: 1}]", "models[0].model"),
+        ("models: [{model: a, input: -1, output: 1}]", "models[0].input"),
+        ("models: [{model: a, input: 1, output: 2000000}]", "models[0].output"),
+        ("models: [{model: a, input: 1, output: 1}, {model: a, input: 2, output: 2}]", "models[1].model"),
+        ("models: [{model: a, input: 1, output: 1, batch: {input: 1, output: -1}}]", "models[0].batch.output"),
+        (
+            "models: [{model: a, input: 1, output: 1, tiers: [{above_input: 0, rates: {input: 1, output: 1}}]}]",
+            "models[0].tiers[0].above_input",
+        ),
+    ] {
+        let found = problems(yaml).unwrap();
+        assert_eq!(found.keys().collect::<Vec<_>>(), [place], "{yaml}");
+    }
+    assert!(problems("models: [{model: a, input: 1}]").unwrap_err().contains("output"), "a price that is left out is not zero");
+    assert!(problems("models: [{model: a, input: 1, output: 1, cached: 1}]").unwrap_err().contains("cached"));
+    assert!(
+        problems("models: [{model: a, input: 1, output: 1, batch: {input: 1, output: 1, cached: 1}}]")
+            .unwrap_err()
+            .contains("cached")
+    );
+}
+
+#[test]
+fn a_spec_is_stored_as_it_was_written() {
+    let yaml = "models: [{model: a, input: 0.15, output: '0.6', cache_read: 0.075, tiers: [{above_input: 5, rates: {input: 1, output: 2}}]}]";
+    let spec: PricesSpec = yaml_serde::from_str(yaml).unwrap();
+    let stored = serde_json::to_value(&spec).unwrap();
+    assert_eq!(stored["models"][0]["input"], "0.15");
+    assert_eq!(serde_json::from_value::<PricesSpec>(stored).unwrap(), spec);
+}
+
+fn usages() -> impl Strategy<Value = TokenUsage> {
+    (0_u64..3_000_000, 0_u64..300_000, proptest::array::uniform8(0_u64..400_000)).prop_map(|(input, output, parts)| {
+        let [cache_read, cache_write, cache_write_hour, input_audio, input_image, reasoning, output_audio, output_image] = parts;
+        TokenUsage {
+            input,
+            output,
+            cache_read,
+            cache_write,
+            cache_write_hour,
+            input_audio,
+            input_image,
+            reasoning,
+            output_audio,
+            output_image,
+            ..TokenUsage::default()
+        }
+    })
+}
+
+fn rate_sets() -> impl Strategy<Value = Rates> {
+    let money = || (0_i128..500_000_000_000_000).prop_map(Money::from_pico);
+    let maybe = move || proptest::option::of(money());
+    ((money(), money()), (maybe(), maybe(), maybe(), maybe()), (maybe(), maybe(), maybe(), maybe(), maybe())).prop_map(
+        |(
+            (input, output),
+            (cache_read, cache_write, cache_write_hour, input_audio),
+            (input_image, reasoning, output_audio, output_image, request),
+        )| Rates {
+            input,
+            output,
+            cache_read,
+            cache_write,
+            cache_write_hour,
+            input_audio,
+            input_image,
+            reasoning,
+            output_audio,
+            output_image,
+            request,
+        },
+    )
+}
+
+proptest! {
+    /// Whatever providers claim of parts: where everything costs the same, a call costs its input and output, once.
+    #[test]
+    fn parts_are_never_paid_beside_their_whole(usage in usages(), price in 0_i128..500_000_000) {
+        // A price for a million that is exact for one.
+        let rate = Money::from_pico(price * 1_000_000);
+        let flat = Rates { input: rate, output: rate, ..Rates::default() };
+        prop_assert_eq!(bill(&flat, &usage), rate.for_tokens(usage.input) + rate.for_tokens(usage.output));
+    }
+
+    /// A call costs what its pieces cost one by one.
+    #[test]
+    fn the_cost_is_the_sum_of_its_pieces(usage in usages(), rates in rate_sets()) {
+        let pieces = usage.buckets();
+        let alone = |usage: TokenUsage| bill(&Rates { request: None, ..rates }, &usage);
+        let all = [
+            alone(used(pieces.input, 0)),
+            alone(TokenUsage { cache_read: pieces.cache_read, ..used(pieces.cache_read, 0) }),
+            alone(TokenUsage { cache_write: pieces.cache_write, ..used(pieces.cache_write, 0) }),
+            alone(TokenUsage { cache_write_hour: pieces.cache_write_hour, ..used(pieces.cache_write_hour, 0) }),
+            alone(TokenUsage { input_audio: pieces.input_audio, ..used(pieces.input_audio, 0) }),
+            alone(TokenUsage { input_image: pieces.input_image, ..used(pieces.input_image, 0) }),
+            alone(used(0, pieces.output)),
+            alone(TokenUsage { reasoning: pieces.reasoning, ..used(0, pieces.reasoning) }),
+            alone(TokenUsage { output_audio: pieces.output_audio, ..used(0, pieces.output_audio) }),
+            alone(TokenUsage { output_image: pieces.output_image, ..used(0, pieces.output_image) }),
+        ];
+        let sum: Money = all.into_iter().sum();
+        prop_assert_eq!(bill(&rates, &usage), sum + rates.request.unwrap_or_default());
+    }
+
+    /// What is set aside is enough, whichever model it is, whatever the tokens turn out to be.
+    #[test]
+    fn no_call_costs_more_than_the_most(which in any::<prop::sample::Index>(), usage in usages(), batch in any::<bool>(), more in (0_u64..1_000_000, 0_u64..1_000_000)) {
+        let table = prices_builtin::table();
+        let price = &table.models[which.index(table.models.len())];
+        let model = price.model.trim_end_matches('*');
+        let provider = price.provider.as_ref().map_or("x", |provider| provider.as_str());
+        let kind = [OpenAi, Azure, Bedrock, Local].into_iter().find(|kind| kind.as_str() == provider).unwrap_or(OpenAi);
+        let (place, prices) = (Place { provider, kind, model }, Prices::builtin());
+        let cost = prices.cost(place, &usage, batch).unwrap();
+        let most = prices.most(place, (usage.input + more.0, usage.output + more.1), batch).unwrap();
+        prop_assert!(cost.cost <= most.cost, "{}: {} > {}", price.model, cost.cost, most.cost);
+    }
+
+    #[test]
+    fn the_last_tier_that_applies_counts(bounds in proptest::collection::btree_set(1_u64..1_000_000, 1..6), input in 0_u64..1_100_000) {
+        let rate = |dollars: u64| Rates { input: Money::from_dollars(dollars as i64), ..Rates::default() };
+        let tiers: Vec<crate::prices::PriceTier> =
+            bounds.iter().enumerate().map(|(index, above)| crate::prices::PriceTier { above_input: *above, rates: rate(index as u64 + 2), batch: None }).collect();
+        let yaml = "{model: a, input: 1, output: 0}";
+        let price = ModelPrice { tiers, ..yaml_serde::from_str(yaml).unwrap() };
+        let expected = 1 + bounds.iter().filter(|above| input > **above).count();
+        prop_assert_eq!(rates(&price, input, false).input, Money::from_dollars(expected as i64));
+    }
+
+    #[test]
+    fn no_text_panics_the_reader(text in "\\PC{0,200}") {
+        let _ = yaml_serde::from_str::<PricesSpec>(&text).map(|spec| spec.validate());
+    }
+
+    #[test]
+    fn no_mutation_of_a_table_panics_the_reader(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let mut text = b"models: [{model: a, input: 0.15, output: 6e-1, tiers: [{above_input: 5, rates: {input: 1, output: 2}}]}]".to_vec();
+        let at = at.index(text.len());
+        text[at] = byte;
+        let _ = yaml_serde::from_slice::<PricesSpec>(&text).map(|spec| spec.validate());
+    }
+}

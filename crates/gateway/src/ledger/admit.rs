@@ -1,0 +1,253 @@
+//! Letting a call through, or not.
+
+use std::time::Duration;
+
+use mainspring_kernel::{Fault as _, Money, Timestamp};
+use mainspring_llm::{Provenance, TokenUsage};
+use mainspring_providers::Operation;
+
+use super::{
+    Ledger, State,
+    book::Named,
+    fault::{LedgerFault, Refusal},
+    frames,
+    headers::{Standing, headers},
+    intent::{Candidate, Intent},
+    limit::{Limit, Metric, tame, units},
+    meter::{Verdict, Wait},
+    meters::MeterKey,
+    permit::{Hold, Permit},
+};
+use crate::{
+    cost::{Charge, Place},
+    record::{CallRecord, CallStatus, Caller},
+};
+
+/// How long a call may wait for a share of a limit to be fetched.
+const FETCH_WITHIN: Duration = Duration::from_secs(2);
+/// When to come back where calls under way, or other processes, hold what is missing.
+const SOON: Duration = Duration::from_secs(1);
+
+/// What a call takes of each limit, at most.
+#[derive(Debug, Clone, Copy)]
+struct Needs {
+    tokens: u64,
+    money: i64,
+}
+
+impl Needs {
+    /// More tokens than a limit allows at all are owed once they are used: a full bucket is enough to begin.
+    fn of(self, metric: Metric, amount: i128) -> i128 {
+        match metric {
+            Metric::RequestsPerMinute | Metric::Concurrent => 1,
+            Metric::TokensPerMinute => i128::from(self.tokens).min(amount),
+            Metric::UsdPerDay | Metric::UsdPerMonth => self.money.into(),
+        }
+    }
+}
+
+impl Ledger {
+    /// Lets a call through and writes it down, or says why not. Memory and the journal only: nothing waits.
+    ///
+    /// Where several processes keep limits together, what is needed may not have been fetched yet: then this answers
+    /// `LedgerFault::NotReady` and has it fetched. `admit_async` waits for that; elsewhere the two are the same.
+    pub fn admit(&self, caller: &Caller, intent: &Intent) -> Result<Permit, LedgerFault> {
+        let (record, unpriced) = self.worst(caller, intent);
+        let money = units(record.cost).ok_or(LedgerFault::TooMuchMoney)?;
+        let needs = Needs { tokens: record.usage.total(), money };
+        let named = Named::of(&record.caller, &tame(intent.model_counted()));
+        let frame = frames::began(&record);
+        let clock = self.inner.parts.clock.now();
+        let admitted = self.state().admit(&named, needs, (intent.at, clock), unpriced, (&record, frame));
+        match admitted {
+            Ok(Admitted { holds, standings, wishing }) => {
+                if wishing {
+                    self.inner.wished.notify_one();
+                }
+                Ok(Permit::new(self.clone(), record, named, holds, headers(&standings)))
+            }
+            Err(fault) => {
+                if matches!(fault, LedgerFault::NotReady { .. }) {
+                    self.inner.wished.notify_one();
+                } else {
+                    *self.state().refused.entry(fault.code()).or_default() += 1;
+                }
+                Err(fault.about(self.inner.parts.journal.as_path()))
+            }
+        }
+    }
+
+    /// Like `admit`, and waits up to two seconds for a share of a limit that has to be fetched from the catalog first.
+    pub async fn admit_async(&self, caller: &Caller, intent: &Intent) -> Result<Permit, LedgerFault> {
+        let deadline = tokio::time::Instant::now() + FETCH_WITHIN;
+        loop {
+            let granted = self.inner.granted.notified();
+            tokio::pin!(granted);
+            // From here on no grant is missed.
+            granted.as_mut().enable();
+            match self.admit(caller, intent) {
+                Err(fault @ LedgerFault::NotReady { .. }) => {
+                    if tokio::time::timeout_at(deadline, granted).await.is_err() {
+                        return Err(fault);
+                    }
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// The record of a call that nobody hears of again, and the first candidate without a price.
+    fn worst(&self, caller: &Caller, intent: &Intent) -> (CallRecord, Option<Unpriced>) {
+        let prices = self.prices(caller.project);
+        let is_free = intent.operation == Operation::CountTokens;
+        let (mut dearest, mut unpriced): (Option<(&Candidate, Charge)>, _) = (None, None);
+        for candidate in intent.candidates.iter().filter(|_| !is_free) {
+            let place = Place { provider: candidate.provider.as_str(), kind: candidate.kind, model: &candidate.price_as };
+            let tokens = (intent.input_tokens_upper, intent.output_tokens(candidate));
+            match prices.most(place, tokens, intent.batch) {
+                Some(charge) if dearest.as_ref().is_none_or(|(_, dearest)| charge.cost > dearest.cost) => {
+                    dearest = Some((candidate, charge));
+                }
+                Some(_) => {}
+                None => {
+                    unpriced.get_or_insert_with(|| Unpriced::of(candidate));
+                }
+            }
+        }
+        let output = intent.candidates.iter().map(|candidate| intent.output_tokens(candidate)).max().unwrap_or_default();
+        let (target, charge) = dearest.unzip();
+        (worst_record(caller, intent, output, target, charge), unpriced)
+    }
+}
+
+/// What was set aside for a call, how its limits stand now, and whether a share of one runs low.
+struct Admitted {
+    holds: Vec<Hold>,
+    standings: Vec<Standing>,
+    wishing: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Unpriced {
+    model: String,
+    provider: String,
+}
+
+impl Unpriced {
+    fn of(candidate: &Candidate) -> Self {
+        Self { model: candidate.price_as.clone(), provider: candidate.provider.to_string() }
+    }
+}
+
+fn worst_record(caller: &Caller, intent: &Intent, output: u64, target: Option<&Candidate>, charge: Option<Charge>) -> CallRecord {
+    let usage = TokenUsage {
+        input: intent.input_tokens_upper,
+        output,
+        input_from: Provenance::Estimated,
+        output_from: Provenance::Estimated,
+        ..TokenUsage::default()
+    };
+    CallRecord {
+        id: intent.id,
+        caller: tamed(caller),
+        at: intent.at,
+        took_ms: 0,
+        first_ms: None,
+        model: tame(&intent.model),
+        route: intent.route.as_deref().map(tame),
+        provider: target.map(|target| target.provider.to_string()),
+        target: target.map(|target| tame(&target.price_as)),
+        operation: intent.operation.as_str().to_owned(),
+        status: CallStatus::Interrupted,
+        class: None,
+        attempts: 1,
+        usage,
+        cost: charge.as_ref().map_or(Money::ZERO, |charge| charge.cost),
+        price: charge.map(|charge| charge.price),
+        cached: false,
+        batch: intent.batch,
+        trace: intent.trace,
+    }
+}
+
+/// A caller as tables take it.
+pub(crate) fn tamed(caller: &Caller) -> Caller {
+    let Caller { project, principal, key, user, app } = caller;
+    let name = |name: &Option<String>| name.as_deref().map(tame);
+    Caller { project: *project, principal: *principal, key: *key, user: name(user), app: name(app) }
+}
+
+impl State {
+    /// Looks at every limit first, so that a call that is refused has taken nothing.
+    fn admit(
+        &mut self,
+        named: &Named,
+        needs: Needs,
+        (at, clock): (Timestamp, Timestamp),
+        unpriced: Option<Unpriced>,
+        (record, frame): (&CallRecord, Vec<u8>),
+    ) -> Result<Admitted, LedgerFault> {
+        let now = self.meters.now(clock);
+        let book = std::sync::Arc::clone(&self.book);
+        let subjects = named.subjects();
+        let mut holds = Vec::new();
+        let mut fetching = false;
+        for holding in book.holding(subjects) {
+            let (key, amount) = (MeterKey::of(&holding, at), i128::from(holding.limit.amount.units()));
+            let need = needs.of(key.metric, amount);
+            if key.metric.span().is_some() {
+                self.may_spend(unpriced.as_ref())?;
+            }
+            match self.meters.check(&key, (amount, need), now) {
+                Verdict::Room => holds.push(Hold { key, amount, reserved: need }),
+                Verdict::Fetching => fetching = true,
+                Verdict::Away => return Err(LedgerFault::Behind { waiting: self.journal.waiting() }),
+                Verdict::Full(wait) => return Err(self.refusal(holding.limit, &key, wait, now)),
+            }
+        }
+        if fetching {
+            return Err(LedgerFault::NotReady { what: "shares of a limit" });
+        }
+        self.journal.begin(record.id, frame).map_err(LedgerFault::of_journal)?;
+        for hold in &holds {
+            self.meters.take(&hold.key, (hold.amount, hold.reserved), now);
+        }
+        let standings = holds.iter().map(|hold| self.standing(&hold.key, hold.amount, now)).collect();
+        let wishing = holds.iter().any(|hold| self.meters.is_wishing(&hold.key));
+        Ok(Admitted { holds, standings, wishing })
+    }
+
+    /// What no table prices, and what may not reach the catalog for long, does not go against a budget.
+    fn may_spend(&self, unpriced: Option<&Unpriced>) -> Result<(), LedgerFault> {
+        if let Some(Unpriced { model, provider }) = unpriced {
+            return Err(LedgerFault::Unpriced { model: model.clone(), provider: provider.clone() });
+        }
+        if self.journal.waiting_bytes() > self.waiting_max {
+            return Err(LedgerFault::Behind { waiting: self.journal.waiting() });
+        }
+        Ok(())
+    }
+
+    fn standing(&self, key: &MeterKey, amount: i128, now: i64) -> Standing {
+        Standing { metric: key.metric, amount, quota: self.meters.quota(key, amount, now) }
+    }
+
+    pub(super) fn refusal(&self, limit: &Limit, key: &MeterKey, wait: Wait, now: i64) -> LedgerFault {
+        let amount = i128::from(limit.amount.units());
+        let retry_after = match (wait, key.metric.span()) {
+            (Wait::Exactly(wait), _) => wait,
+            (Wait::NextWindow, Some(span)) => span.end(key.starts).since(Timestamp::from_micros(now / 1_000)),
+            (Wait::Soon | Wait::NextWindow, _) => SOON,
+        };
+        let taken = key.metric.span().map(|_| Money::from_pico(self.meters.taken(key, amount)));
+        LedgerFault::Refused(Box::new(Refusal {
+            limit: limit.id,
+            metric: limit.metric,
+            whom: key.whom(),
+            allowed: limit.amount.to_string(),
+            taken,
+            retry_after,
+            headers: headers(&[self.standing(key, amount, now)]),
+        }))
+    }
+}

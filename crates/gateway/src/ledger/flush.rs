@@ -1,0 +1,231 @@
+//! From the journal to the catalog, a batch in a transaction.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use mainspring_catalog::{Catalog, Tx};
+use mainspring_kernel::{Fault as _, Stop, Timestamp, fault};
+
+use super::{
+    Ledger,
+    batch::{Prepared, Settled},
+    fault::LedgerFault,
+    journal::{Batch, Cleanup, Sync},
+    open::blocking,
+    recover,
+};
+use crate::{
+    record::CallStatus,
+    store::{self, BudgetKey, Claim},
+};
+
+/// How long a settled call may wait for its batch.
+const PERIOD: Duration = Duration::from_millis(150);
+/// How often the journal is synced: what a power cut may take.
+const SYNC_PERIOD: Duration = Duration::from_millis(100);
+/// After a failure; the longest while the catalog stays away.
+const PAUSES: [Duration; 4] =
+    [Duration::from_millis(200), Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
+
+/// Who writes.
+#[derive(Debug, Clone, Copy)]
+struct Writer<'w> {
+    owner: &'w str,
+    session: &'w str,
+    /// The process spends from what it has leased.
+    shared: bool,
+}
+
+impl Ledger {
+    /// Writes everything that has settled by now to the catalog.
+    pub async fn flush(&self) -> Result<(), LedgerFault> {
+        let _alone = self.inner.flushing.lock().await;
+        self.write_waiting().await
+    }
+
+    /// For whoever holds `flushing`. What settles meanwhile may wait for the next time.
+    pub(super) async fn write_waiting(&self) -> Result<(), LedgerFault> {
+        let mut waiting = self.waiting();
+        while waiting > 0 {
+            match self.write_next().await? {
+                0 => break,
+                written => waiting = waiting.saturating_sub(written),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes one batch; answers how many calls were in it.
+    async fn write_next(&self) -> Result<u64, LedgerFault> {
+        let dir = self.inner.parts.journal.as_path();
+        let (batch, shared, sync) = {
+            let mut state = self.state();
+            if !state.journal.has_closed() {
+                state.journal.close().map_err(|source| LedgerFault::journal(dir, source))?;
+            }
+            (state.journal.next(), state.meters.shared(), state.journal.to_sync())
+        };
+        let Some(batch) = batch else { return Ok(0) };
+        // A power cut must not leave the catalog with a batch that the journal has forgotten to have closed.
+        self.sync(sync).await?;
+        let number = batch.number;
+        let (calls, prepared) = self.make_ready(batch).await?;
+        let writer = Writer { owner: &self.inner.owner, session: &self.inner.session, shared };
+        let now = self.inner.parts.clock.now();
+        let uncovered = write(&self.inner.parts.catalog, writer, (number, now), &prepared).await?;
+        let cleanup = {
+            let mut state = self.state();
+            for (key, amount) in uncovered {
+                state.meters.add(&key.meter(), amount.into());
+            }
+            state.journal.written(number)
+        };
+        self.clean(cleanup).await;
+        self.count(&calls);
+        Ok(calls.len() as u64)
+    }
+
+    async fn make_ready(&self, batch: Batch) -> Result<(Arc<Vec<Settled>>, Prepared), LedgerFault> {
+        let (dir, owner) = (self.inner.parts.journal.clone(), self.inner.owner.clone());
+        let work = move || {
+            let calls = match &batch.calls {
+                Some(calls) => Arc::clone(calls),
+                None => recover::read_batch(&dir, &batch)?,
+            };
+            let name = format!("{owner}/{:012}", batch.number);
+            let prepared = Prepared::of(&calls, &name).map_err(|source| LedgerFault::BadRecords { segment: name, source })?;
+            Ok((calls, prepared))
+        };
+        blocking(work).await
+    }
+
+    async fn sync(&self, sync: Option<Sync>) -> Result<(), LedgerFault> {
+        let Some(sync) = sync else { return Ok(()) };
+        let dir = self.inner.parts.journal.clone();
+        let done = blocking(move || sync.carry_out().map_err(|source| LedgerFault::journal(&dir, source))).await;
+        if done.is_err() {
+            self.state().journal.sync_again();
+        }
+        done
+    }
+
+    pub(super) async fn clean(&self, cleanup: Cleanup) {
+        if cleanup.is_empty() {
+            return;
+        }
+        let done = tokio::task::spawn_blocking(move || cleanup.carry_out()).await;
+        if let Ok(Err(error)) = done {
+            tracing::warn!(%error, "segments of the journal that are no longer needed stay until the next start");
+            self.state().journal.sync_again();
+        }
+    }
+
+    /// Writes batches until told to stop, and once more then.
+    pub(super) async fn keep_flushing(self, stop: Stop) {
+        let mut failures = 0;
+        loop {
+            let pause = if failures == 0 { PERIOD } else { PAUSES[usize::min(failures, PAUSES.len()) - 1] };
+            let go_on = tokio::select! {
+                go_on = stop.sleep(pause) => go_on,
+                () = self.inner.full.notified(), if failures == 0 => true,
+            };
+            match self.flush().await {
+                Ok(()) => failures = 0,
+                Err(found) => {
+                    if failures == 0 || !found.kind().is_transient() {
+                        tracing::error!(
+                            error = fault::chain(&found),
+                            waiting = self.waiting(),
+                            "calls cannot be written to the catalog; they wait in the journal"
+                        );
+                    }
+                    failures += 1;
+                    self.close_if_large();
+                }
+            }
+            if !go_on {
+                return;
+            }
+        }
+    }
+
+    /// While the catalog is away batches are closed all the same, so that memory lets go of them.
+    fn close_if_large(&self) {
+        let mut state = self.state();
+        if state.journal.pending().len() >= super::batch::BATCH_CALLS
+            && let Err(error) = state.journal.close()
+        {
+            tracing::warn!(%error, "a batch of calls could not be closed in the journal");
+        }
+    }
+
+    /// Syncs the journal until told to stop, and once more then.
+    pub(super) async fn keep_syncing(self, stop: Stop) {
+        loop {
+            let go_on = stop.sleep(SYNC_PERIOD).await;
+            let sync = self.state().journal.to_sync();
+            if let Err(found) = self.sync(sync).await {
+                tracing::warn!(error = fault::chain(&found), "the journal of calls could not be synced");
+            }
+            if !go_on {
+                return;
+            }
+        }
+    }
+
+    fn count(&self, calls: &[Settled]) {
+        let metrics = &self.inner.parts.metrics;
+        let mut by_status: BTreeMap<&'static str, u32> = BTreeMap::new();
+        for call in calls {
+            *by_status.entry(call.record.status.as_str()).or_default() += 1;
+        }
+        for (status, count) in by_status {
+            metrics.add("mainspring_ledger_calls_total", "Calls written to the catalog.", &[("status", status)], count.into());
+        }
+        let interrupted = calls.iter().filter(|call| call.record.status == CallStatus::Interrupted).count();
+        if interrupted > 0 {
+            tracing::warn!(interrupted, "calls were settled with what was set aside for them, since nobody said how they ended");
+        }
+    }
+}
+
+/// One transaction: the calls, their sums, and the money of budgets they move. Answers what leases did not cover.
+async fn write(
+    catalog: &Catalog,
+    writer: Writer<'_>,
+    (number, now): (u64, Timestamp),
+    prepared: &Prepared,
+) -> Result<Vec<(BudgetKey, i64)>, LedgerFault> {
+    let rows = &prepared.rows();
+    catalog
+        .transact(|mut tx| async move {
+            match store::claim_batch(&mut tx, (writer.owner, writer.session), number, now).await? {
+                Claim::Ours => {}
+                Claim::Written => return Ok((tx, Vec::new())),
+                Claim::Lost => return Err(LedgerFault::Usurped),
+            }
+            for segment in &prepared.segments {
+                store::insert_segment(&mut tx, segment.clone()).await?;
+            }
+            store::add_usage(&mut tx, rows).await?;
+            let uncovered = spend(&mut tx, writer, prepared).await?;
+            Ok((tx, uncovered))
+        })
+        .await
+}
+
+async fn spend(tx: &mut Tx, writer: Writer<'_>, prepared: &Prepared) -> Result<Vec<(BudgetKey, i64)>, LedgerFault> {
+    let mut budgets = Vec::new();
+    for project in prepared.projects() {
+        budgets.extend(store::budget_limits(tx, project).await?);
+    }
+    let mut uncovered = Vec::new();
+    let owner = writer.shared.then_some(writer.owner);
+    // In the order of their keys, as every process does it.
+    for spend in prepared.spends(budgets) {
+        let left = store::spend(tx, &spend, owner).await?;
+        if left > 0 {
+            uncovered.push((spend.key, left));
+        }
+    }
+    Ok(uncovered)
+}

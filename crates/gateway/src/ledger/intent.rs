@@ -1,0 +1,61 @@
+//! What the ledger is told of a call before it is made.
+
+use mainspring_kernel::{Name, Timestamp, id::CallId};
+use mainspring_llm::TraceId;
+use mainspring_providers::{Operation, ProviderKind};
+
+/// Written at most where neither the client nor the target says.
+const OUTPUT_TOKENS_USUAL: u64 = 4_096;
+
+/// A call that is about to be made.
+#[derive(Debug, Clone)]
+pub struct Intent {
+    pub id: CallId,
+    pub at: Timestamp,
+    /// As the client named it.
+    pub model: String,
+    pub route: Option<String>,
+    pub operation: Operation,
+    /// The input surely has no more tokens than this: the bytes of the body are such a bound.
+    pub input_tokens_upper: u64,
+    /// What the client allows to be written, all choices together.
+    pub output_tokens_upper: Option<u64>,
+    /// The targets the call may go to. The dearest of them is what is set aside.
+    pub candidates: Vec<Candidate>,
+    pub batch: bool,
+    pub trace: TraceId,
+}
+
+/// A target the call may go to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    pub provider: Name,
+    pub kind: ProviderKind,
+    /// The name under which prices have it.
+    pub price_as: String,
+    /// What it can write at most.
+    pub max_output_tokens: Option<u64>,
+}
+
+impl From<(Name, ProviderKind, String)> for Candidate {
+    fn from((provider, kind, price_as): (Name, ProviderKind, String)) -> Self {
+        Self { provider, kind, price_as, max_output_tokens: None }
+    }
+}
+
+impl Intent {
+    /// How much the candidate may write.
+    pub(crate) fn output_tokens(&self, candidate: &Candidate) -> u64 {
+        match self.operation {
+            Operation::Embeddings | Operation::Rerank | Operation::Moderations | Operation::CountTokens => 0,
+            Operation::Chat | Operation::Responses | Operation::Messages | Operation::Completions => {
+                self.output_tokens_upper.or(candidate.max_output_tokens).unwrap_or(OUTPUT_TOKENS_USUAL)
+            }
+        }
+    }
+
+    /// What limits by model count: the route where there is one, however the client named it.
+    pub(crate) fn model_counted(&self) -> &str {
+        self.route.as_deref().unwrap_or(&self.model)
+    }
+}

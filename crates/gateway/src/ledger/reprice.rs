@@ -1,0 +1,162 @@
+//! What calls would have cost at other prices, or on another model.
+
+use std::collections::BTreeMap;
+
+use mainspring_kernel::{Actor, AssetRef, Money, Role, Timestamp};
+use mainspring_providers::ProviderKind;
+
+use super::{Ledger, batch::is_unpriced, fault::LedgerFault, open::records, rules::needs, window::hour_of};
+use crate::{
+    cost::{Charge, Place, Prices, kinds_of},
+    record::CallRecord,
+    store::SegmentHead,
+};
+
+const SEGMENTS_AT_ONCE: usize = 16;
+
+/// Other prices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Repricing {
+    /// Every call on this model: a model, or `provider/model`.
+    As(String),
+    /// Every call where it went, at the prices of another table or version of the project.
+    Prices(AssetRef),
+}
+
+/// What calls of one model come to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RepricedModel {
+    /// Provider and model the calls went to.
+    pub name: String,
+    pub calls: u64,
+    pub input: u64,
+    pub output: u64,
+    /// As it was recorded.
+    pub cost: Money,
+    /// At the other prices.
+    pub repriced: Money,
+    /// Calls whose recorded cost nobody knew, and calls nobody knows the other cost of: the sums are without them.
+    pub unpriced: u64,
+    pub still_unpriced: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repriced {
+    pub since: Timestamp,
+    pub until: Timestamp,
+    pub total: RepricedModel,
+    /// By name.
+    pub models: Vec<RepricedModel>,
+}
+
+/// The other prices, found.
+enum Rule {
+    As { provider: String, kind: ProviderKind, model: String, prices: Prices },
+    Table(Prices),
+}
+
+impl Ledger {
+    /// Reads every call of the actor's project that began in a stretch of time and prices it anew. Tokens stay as they were
+    /// counted: another model's tokenizer would count others. Cached answers cost nothing either way.
+    pub async fn reprice(
+        &self,
+        actor: &Actor,
+        repricing: &Repricing,
+        (since, until): (Timestamp, Timestamp),
+    ) -> Result<Repriced, LedgerFault> {
+        needs(actor, Role::Reader)?;
+        if since >= until {
+            return Err(LedgerFault::BadQuestion { reason: "`since` is not before `until`".to_owned() });
+        }
+        let rule = self.rule(actor, repricing).await?;
+        let mut models: BTreeMap<String, RepricedModel> = BTreeMap::new();
+        let mut last: Option<SegmentHead> = None;
+        loop {
+            let place = (hour_of(since), until);
+            let catalog = &self.inner.parts.catalog;
+            let heads = crate::store::segments_since(catalog, actor.project, place, last.as_ref(), SEGMENTS_AT_ONCE).await?;
+            let Some(newest) = heads.last().cloned() else { break };
+            last = Some(newest);
+            let within = |record: &CallRecord| record.at >= since && record.at < until;
+            for record in records(heads).await?.into_iter().filter(within) {
+                add(&mut models, &record, &rule);
+            }
+        }
+        let mut total = RepricedModel::default();
+        models.values().for_each(|model| total.add(model));
+        Ok(Repriced { since, until, total, models: models.into_values().collect() })
+    }
+
+    async fn rule(&self, actor: &Actor, repricing: &Repricing) -> Result<Rule, LedgerFault> {
+        match repricing {
+            Repricing::Prices(table) => Ok(Rule::Table(self.inner.prices.named(actor, table).await?)),
+            Repricing::As(model) => {
+                let prices = self.prices(actor.project);
+                let (provider, kind, name) = priced_place(&prices, model)?;
+                Ok(Rule::As { provider, kind, model: name, prices })
+            }
+        }
+    }
+}
+
+/// Where a model has a price: under its whole name anywhere, or after a provider's name.
+fn priced_place(prices: &Prices, model: &str) -> Result<(String, ProviderKind, String), LedgerFault> {
+    let named = model.split_once('/').unwrap_or(("", model));
+    // `openai/gpt-oss-120b` is a model at one provider, and a provider with a model at another.
+    for (provider, name) in [named, ("", model)] {
+        if let Some(kind) = kinds_of(provider).iter().find(|kind| prices.has(Place { provider, kind: **kind, model: name })) {
+            return Ok((provider.to_owned(), *kind, name.to_owned()));
+        }
+    }
+    Err(LedgerFault::UnknownPrice { model: mainspring_kernel::text::elide(model, 200) })
+}
+
+fn add(models: &mut BTreeMap<String, RepricedModel>, record: &CallRecord, rule: &Rule) {
+    let (provider, target) = (record.provider.as_deref().unwrap_or_default(), record.target.as_deref().unwrap_or_default());
+    let name = if provider.is_empty() { record.model.clone() } else { format!("{provider}/{target}") };
+    let charge = reprice(record, rule);
+    let used = record.usage.total() > 0 && !record.cached;
+    let one = RepricedModel {
+        name: String::new(),
+        calls: 1,
+        input: record.usage.input,
+        output: record.usage.output,
+        cost: record.cost,
+        repriced: charge.as_ref().map_or(Money::ZERO, |charge| charge.cost),
+        unpriced: u64::from(is_unpriced(record)),
+        still_unpriced: u64::from(used && charge.is_none()),
+    };
+    models.entry(name.clone()).or_insert_with(|| RepricedModel { name, ..RepricedModel::default() }).add(&one);
+}
+
+impl RepricedModel {
+    fn add(&mut self, more: &Self) {
+        let Self { name: _, calls, input, output, cost, repriced, unpriced, still_unpriced } = more;
+        self.calls += calls;
+        self.input = self.input.saturating_add(*input);
+        self.output = self.output.saturating_add(*output);
+        self.cost += *cost;
+        self.repriced += *repriced;
+        self.unpriced += unpriced;
+        self.still_unpriced += still_unpriced;
+    }
+}
+
+/// `None` where nobody knows. What used nothing costs nothing, unless it is paid by the call.
+fn reprice(record: &CallRecord, rule: &Rule) -> Option<Charge> {
+    if record.cached || record.usage.total() == 0 && record.cost.is_zero() {
+        return None;
+    }
+    match rule {
+        Rule::As { provider, kind, model, prices } => {
+            prices.cost(Place { provider, kind: *kind, model }, &record.usage, record.batch)
+        }
+        Rule::Table(prices) => {
+            // The record has no type of its provider; its target was priced by an entry, or by its own name.
+            let (provider, target) = (record.provider.as_deref()?, record.target.as_deref()?);
+            let entry = record.price.as_ref().map(|price| price.entry.as_str()).filter(|entry| !entry.ends_with('*'));
+            let names = [Some(target), entry];
+            names.into_iter().flatten().find_map(|model| prices.cost_anywhere((provider, model), &record.usage, record.batch))
+        }
+    }
+}

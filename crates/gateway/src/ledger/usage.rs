@@ -1,0 +1,192 @@
+//! What was used and what it cost, from the sums by the hour.
+
+use std::str::FromStr;
+
+use mainspring_kernel::{Actor, Money, Role, Timestamp, text};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Ledger,
+    fault::LedgerFault,
+    rules::needs,
+    window::{hour_of, hour_start},
+};
+use crate::store::{self, UsageSum};
+
+/// Groups in one answer; what comes after them is only counted in the total.
+const ROWS_MAX: usize = 1_000;
+
+/// What the rows of a report stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UsageBy {
+    /// One row for all.
+    #[default]
+    Project,
+    Key,
+    Principal,
+    User,
+    App,
+    Route,
+    /// As clients named it.
+    Model,
+    Provider,
+    /// Provider and model, as the provider names it.
+    Target,
+    /// In UTC.
+    Day,
+    Hour,
+}
+
+impl UsageBy {
+    pub const ALL: [Self; 11] = [
+        Self::Project,
+        Self::Key,
+        Self::Principal,
+        Self::User,
+        Self::App,
+        Self::Route,
+        Self::Model,
+        Self::Provider,
+        Self::Target,
+        Self::Day,
+        Self::Hour,
+    ];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Project => "project",
+            Self::Key => "key",
+            Self::Principal => "principal",
+            Self::User => "user",
+            Self::App => "app",
+            Self::Route => "route",
+            Self::Model => "model",
+            Self::Provider => "provider",
+            Self::Target => "target",
+            Self::Day => "day",
+            Self::Hour => "hour",
+        }
+    }
+}
+
+impl FromStr for UsageBy {
+    type Err = LedgerFault;
+
+    fn from_str(given: &str) -> Result<Self, LedgerFault> {
+        Self::ALL.into_iter().find(|by| by.as_str() == given).ok_or_else(|| LedgerFault::BadQuestion {
+            reason: format!(
+                "usage is not counted by `{}`{}",
+                text::elide(given, 40),
+                text::did_you_mean(given, Self::ALL.iter().map(|by| by.as_str()))
+            ),
+        })
+    }
+}
+
+/// Only calls of these.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UsageFilter {
+    pub key: Option<String>,
+    pub user: Option<String>,
+    pub app: Option<String>,
+    pub model: Option<String>,
+    pub provider: Option<String>,
+}
+
+/// Calls that began in a stretch of time, which is widened to whole hours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageQuestion {
+    pub by: UsageBy,
+    pub since: Timestamp,
+    pub until: Timestamp,
+    pub filter: UsageFilter,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UsageRow {
+    /// Empty where calls had none: no key, no user, no route.
+    pub name: String,
+    pub calls: u64,
+    pub failed: u64,
+    /// Calls that used tokens nobody has a price for: the cost is without them.
+    pub unpriced: u64,
+    pub input: u64,
+    pub output: u64,
+    pub cache_read: u64,
+    pub cache_write: u64,
+    pub input_audio: u64,
+    pub input_image: u64,
+    pub reasoning: u64,
+    pub output_audio: u64,
+    pub output_image: u64,
+    pub cost: Money,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageReport {
+    pub since: Timestamp,
+    pub until: Timestamp,
+    pub total: UsageRow,
+    /// The dearest first; days and hours in their order.
+    pub rows: Vec<UsageRow>,
+    /// There are more rows than were asked for.
+    pub cut: bool,
+}
+
+impl From<UsageSum> for UsageRow {
+    fn from(sum: UsageSum) -> Self {
+        let UsageSum { name, calls, failed, unpriced, input, output, cache_read, cache_write, .. } = sum;
+        let UsageSum { input_audio, input_image, reasoning, output_audio, output_image, cost, .. } = sum;
+        Self {
+            name,
+            calls,
+            failed,
+            unpriced,
+            input,
+            output,
+            cache_read,
+            cache_write,
+            input_audio,
+            input_image,
+            reasoning,
+            output_audio,
+            output_image,
+            cost,
+        }
+    }
+}
+
+impl Ledger {
+    /// What the actor's project used. Calls are counted once they are in the catalog, a moment after they ended.
+    pub async fn usage(&self, actor: &Actor, question: &UsageQuestion) -> Result<UsageReport, LedgerFault> {
+        needs(actor, Role::Reader)?;
+        let UsageQuestion { by, since, until, filter } = question;
+        if since >= until {
+            return Err(LedgerFault::BadQuestion { reason: "`since` is not before `until`".to_owned() });
+        }
+        let last = Timestamp::from_micros(until.as_micros() - 1);
+        let hours = (hour_of(*since), hour_of(last) + 1);
+        let (catalog, project) = (&self.inner.parts.catalog, actor.project);
+        let total = store::usage(catalog, project, (UsageBy::Project, filter), hours, 1).await?;
+        let mut sums = store::usage(catalog, project, (*by, filter), hours, ROWS_MAX + 1).await?;
+        let cut = sums.len() > ROWS_MAX;
+        sums.truncate(ROWS_MAX);
+        let mut rows: Vec<UsageRow> = sums.into_iter().map(UsageRow::from).collect();
+        if matches!(by, UsageBy::Day | UsageBy::Hour) {
+            rows.sort_by_key(|row| row.name.parse::<i64>().unwrap_or_default());
+            rows.iter_mut().for_each(|row| row.name = moment(*by, &row.name));
+        }
+        let total = total.into_iter().next().map(UsageRow::from).unwrap_or_default();
+        Ok(UsageReport { since: hour_start(hours.0), until: hour_start(hours.1), total, rows, cut })
+    }
+}
+
+/// A day or an hour as the catalog counts them, as a date or a time.
+fn moment(by: UsageBy, count: &str) -> String {
+    let count: i64 = count.parse().unwrap_or_default();
+    let hour = if by == UsageBy::Day { count.saturating_mul(24) } else { count };
+    let text = hour_start(hour).to_string();
+    if by == UsageBy::Day { text.split('T').next().unwrap_or_default().to_owned() } else { text }
+}
