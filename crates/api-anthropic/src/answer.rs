@@ -21,52 +21,36 @@ use serde_json::{Value, json};
 
 use crate::error::{Answer, AnthropicError};
 
-/// What the body is, is said by whoever writes it.
-const OF_THE_BODY: [HeaderName; 4] =
-    [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::TRANSFER_ENCODING];
 const TRACE: HeaderName = HeaderName::from_static("x-mainspring-trace-id");
 
 /// An answer as its client reads it. `request` is the request's id.
 pub(crate) fn response(
-    answered: Answered,
+    mut answered: Answered,
     (operation, model): (Operation, &str),
     trace: TraceId,
     request: Option<&str>,
 ) -> Answer<Response> {
-    let Answered { call: _, route: _, provider, target, attempts, cache, cost, mut usage, lost, headers, body } = answered;
-    let mut response = match body {
+    if let (Operation::CountTokens, Body::Answer(answer)) = (operation, &answered.body) {
+        answered.usage = answer.usage.or(answered.usage);
+    }
+    let told = answered.told();
+    let mut response = match answered.body {
         Body::Bytes(bytes) => json_bytes(bytes),
         Body::Chunks(chunks) => stream_bytes(chunks, request),
-        Body::Answer(answer) if operation == Operation::CountTokens => {
-            usage = answer.usage.or(usage);
-            Reply(json!({"input_tokens": usage.unwrap_or_default().input})).into_response()
+        Body::Answer(_) if operation == Operation::CountTokens => {
+            Reply(json!({"input_tokens": answered.usage.unwrap_or_default().input})).into_response()
         }
         Body::Answer(answer) => Reply(anthropic::write(&answer)).into_response(),
         Body::Events(events) => Sse(written(events, model, request)).into_response(),
         Body::Embedded(_) | Body::Reranked(_) => return Err(AnthropicError::from(Problem::internal())),
     };
     let said = response.headers_mut();
-    for (name, value) in &headers {
-        if !OF_THE_BODY.contains(name) {
-            said.append(name, value.clone());
-        }
+    for (name, value) in &told {
+        said.append(name, value.clone());
     }
-    let facts = [
-        ("x-mainspring-provider", Some(provider)),
-        ("x-mainspring-model", Some(target)),
-        ("x-mainspring-attempts", Some(attempts.to_string())),
-        ("x-mainspring-cache", Some(cache.as_str().to_owned())),
-        ("x-mainspring-cost", cost.map(|cost| cost.to_string())),
-        // Where the numbers come from: the provider, our own count or a guess.
-        ("x-mainspring-usage", usage.map(|usage| usage.input_from.max(usage.output_from).as_str().to_owned())),
-        ("x-mainspring-lost", (!lost.is_empty()).then(|| lost.join(", "))),
-        // Where Anthropic's clients look for it.
-        ("request-id", request.map(str::to_owned)),
-    ];
-    for (name, fact) in facts {
-        if let Some(value) = fact.and_then(|fact| HeaderValue::from_str(&fact).ok()) {
-            said.insert(HeaderName::from_static(name), value);
-        }
+    // Where Anthropic's clients look for it.
+    if let Some(value) = request.and_then(|request| HeaderValue::from_str(request).ok()) {
+        said.insert(HeaderName::from_static("request-id"), value);
     }
     Ok(with_trace(response, trace))
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequest, FromRequestParts, Request as Incoming};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, HeaderName};
 use mainspring_gateway::{CacheWish, Caller, GatewayFault, Peeked, Reading, Request};
-use mainspring_kernel::{Actor, FaultKind};
+use mainspring_kernel::Actor;
 use mainspring_llm::{Budget, SpanContext, exchange::Dialect};
 use mainspring_providers::{Operation, anthropic, peek};
-use mainspring_web_kit::{Caller as Known, Problem, RequestTag};
+use mainspring_web_kit::{Caller as Known, RequestTag, read_body};
 
 use crate::{
     Anthropic,
@@ -20,7 +20,6 @@ use crate::{
 /// Of one conversation.
 const SESSION: HeaderName = HeaderName::from_static("x-mainspring-session");
 const CLAUDE_CODE_SESSION: HeaderName = HeaderName::from_static("x-claude-code-session-id");
-const CACHE: HeaderName = HeaderName::from_static("x-mainspring-cache");
 
 /// One request of a client, with who makes it.
 #[derive(Debug)]
@@ -47,13 +46,7 @@ impl Asked {
         let (mut parts, body) = request.into_parts();
         let Known(actor) = Known::from_request_parts(&mut parts, state).await?;
         let headers = parts.headers.clone();
-        let body = Bytes::from_request(Incoming::from_parts(parts, body), state).await.map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                Problem::body_too_large()
-            } else {
-                Problem::new(FaultKind::Invalid, "body-unreadable", "the request body ended early or could not be read")
-            }
-        })?;
+        let body = read_body(Incoming::from_parts(parts, body), state).await?;
         let peeked = peek::peek(&body).map_err(|fault| AnthropicError::of(&fault))?;
         let mut peeked = Peeked::from(peeked);
         if peeked.model.is_empty() {
@@ -80,7 +73,7 @@ impl Asked {
             caller: Caller {
                 project: self.actor.project,
                 principal: self.actor.principal,
-                key: None,
+                key: self.actor.key,
                 user: self.peeked.user.clone(),
                 app: None,
             },
@@ -92,7 +85,7 @@ impl Asked {
             body: self.body.clone(),
             peeked: self.peeked.clone(),
             read,
-            cache: cache_wish(&self.headers),
+            cache: CacheWish::of(&self.headers),
             budget,
             batch: false,
         }
@@ -120,17 +113,4 @@ pub(crate) fn passed_on(headers: &HeaderMap) -> HeaderMap {
         all.append(name, value.clone());
     }
     all
-}
-
-pub(crate) fn cache_wish(headers: &HeaderMap) -> CacheWish {
-    let said = headers.get(&CACHE).or_else(|| headers.get(header::CACHE_CONTROL));
-    let said = said.and_then(|value| value.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
-    let has = |word: &str| said.split(',').any(|part| part.trim() == word);
-    if has("no-store") {
-        CacheWish::Bypass
-    } else if has("no-cache") {
-        CacheWish::Refresh
-    } else {
-        CacheWish::AsConfigured
-    }
 }

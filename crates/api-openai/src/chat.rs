@@ -6,37 +6,47 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::StreamExt;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use mainspring_chains::{AnswerEvent, AnswerStream};
 use mainspring_llm::{FinishReason, TraceId};
+use mainspring_providers::Operation;
 use mainspring_web_kit::{Sse, SseEvent};
 
 use crate::{
-    OpenAi,
+    OpenAi, Surface,
     answer::Envelope,
-    error::{Answer, Json, OpenAiError, Who},
+    asked::Asked,
+    error::{Answer, OpenAiError},
     request::ChatBody,
+    routed,
 };
 
-pub(crate) async fn complete(
-    State(state): State<OpenAi>,
-    Who(actor): Who,
-    headers: HeaderMap,
-    Json(body): Json<ChatBody>,
-) -> Answer<Response> {
+pub(crate) async fn complete(State(state): State<Surface>, asked: Asked) -> Answer<Response> {
+    if state.routes(&asked).await? {
+        return routed::answer(&state, &asked, Operation::Chat).await;
+    }
+    match answered_here(&state.openai, &asked).await {
+        Err(error) => Err(state.unknown(&asked, error).await),
+        answer => answer,
+    }
+}
+
+/// By an app, a prompt or a model of this process.
+async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
+    let (body, actor): (ChatBody, _) = (asked.json()?, &asked.actor);
     let streamed = body.stream.unwrap_or(false);
     let include_usage = body.stream_options.as_ref().is_some_and(|options| options.include_usage);
     let envelope = Envelope::new("chatcmpl", &body.model, state.clock.as_ref());
     let question = body.question()?;
     let refuse = question.overrides.json.is_some();
-    let trace = state.trace(actor.project, &headers);
+    let trace = state.trace(actor.project, &asked.headers);
     let id = trace.trace;
     if streamed {
         let stream =
-            state.chains.stream(&actor, question, &trace, state.budget()).await.map_err(|fault| OpenAiError::of(&fault))?;
+            state.chains.stream(actor, question, &trace, state.budget()).await.map_err(|fault| OpenAiError::of(&fault))?;
         return Ok(with_trace(Sse(events(stream, envelope, include_usage, refuse)).into_response(), id));
     }
-    let answer = state.chains.answer(&actor, question, &trace, state.budget()).await.map_err(|fault| OpenAiError::of(&fault))?;
+    let answer = state.chains.answer(actor, question, &trace, state.budget()).await.map_err(|fault| OpenAiError::of(&fault))?;
     Ok(with_trace(Reply(envelope.completion(&answer.alternatives, answer.usage, refuse)).into_response(), id))
 }
 

@@ -6,8 +6,11 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Request},
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, header, request::Parts};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
+use mainspring_gateway::GatewayFault;
 use mainspring_kernel::{Fault, FaultKind};
+use mainspring_providers::{FaultClass, UpstreamFault, peek::PeekFault};
 use mainspring_web_kit::{Body, Caller, Problem};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -16,13 +19,33 @@ use serde_json::{Value, json};
 pub(crate) struct OpenAiError {
     problem: Problem,
     param: Option<Cow<'static, str>>,
+    /// Beside `Retry-After`.
+    headers: HeaderMap,
+    /// What a provider of this dialect said, for clients that know what to make of it.
+    said: Option<(StatusCode, Bytes)>,
 }
 
 pub(crate) type Answer<T> = Result<T, OpenAiError>;
 
 impl From<Problem> for OpenAiError {
     fn from(problem: Problem) -> Self {
-        Self { problem, param: None }
+        Self { problem, param: None, headers: HeaderMap::new(), said: None }
+    }
+}
+
+impl From<GatewayFault> for OpenAiError {
+    fn from(fault: GatewayFault) -> Self {
+        let mut error = match &fault {
+            GatewayFault::BadRequest { parameter, reason } if !parameter.is_empty() => {
+                Self::param(parameter.clone(), reason.clone())
+            }
+            fault => Self::of(fault),
+        };
+        error.headers.extend(fault.headers().cloned().unwrap_or_default());
+        if let GatewayFault::Upstream(fault) = &fault {
+            error.said = said(fault);
+        }
+        error
     }
 }
 
@@ -32,13 +55,22 @@ impl OpenAiError {
     }
 
     pub(crate) fn param(param: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
-        Self { problem: Problem::new(FaultKind::Invalid, "openai-invalid-parameter", detail), param: Some(param.into()) }
+        Self::about(param.into(), Problem::new(FaultKind::Invalid, "openai-invalid-parameter", detail))
     }
 
     pub(crate) fn unsupported(param: impl Into<Cow<'static, str>>) -> Self {
         let param = param.into();
         let detail = format!("`{param}` cannot be honoured here and is refused rather than ignored");
-        Self { problem: Problem::new(FaultKind::Invalid, "openai-unsupported-parameter", detail), param: Some(param) }
+        Self::about(param, Problem::new(FaultKind::Invalid, "openai-unsupported-parameter", detail))
+    }
+
+    fn about(param: Cow<'static, str>, problem: Problem) -> Self {
+        Self { param: Some(param), ..Self::from(problem) }
+    }
+
+    /// A body that cannot be routed.
+    pub(crate) fn unread(fault: &PeekFault) -> Self {
+        Self { param: fault.field().map(|field| field.to_owned().into()), ..Self::of(fault) }
     }
 
     /// The same refusal in other words.
@@ -47,7 +79,18 @@ impl OpenAiError {
         self
     }
 
+    /// Whether it is this parameter that is refused.
+    pub(crate) fn is_of(&self, param: &str) -> bool {
+        self.param.as_deref() == Some(param)
+    }
+
+    /// As an answer, or as the last event of a stream whose status line has gone out.
     pub(crate) fn body(&self) -> Value {
+        if let Some((_, body)) = &self.said
+            && let Ok(body) = serde_json::from_slice(body)
+        {
+            return body;
+        }
         let kind = match self.problem.status.as_u16() {
             401 => "authentication_error",
             403 => "permission_error",
@@ -56,18 +99,48 @@ impl OpenAiError {
             500.. => "server_error",
             _ => "invalid_request_error",
         };
-        let message = match &self.problem.hint {
+        json!({"error": {"message": self.message(), "type": kind, "param": self.param, "code": self.code()}})
+    }
+
+    /// The last event of a stream of responses.
+    pub(crate) fn event(&self) -> Value {
+        let error = &self.body()["error"];
+        let (code, message, param) = (&error["code"], &error["message"], &error["param"]);
+        json!({"type": "error", "code": code, "message": message, "param": param, "sequence_number": 0})
+    }
+
+    pub(crate) fn message(&self) -> String {
+        match &self.problem.hint {
             Some(hint) => format!("{} ({hint})", self.problem.detail),
             None => self.problem.detail.clone(),
-        };
-        // OpenAI's own code where clients branch on it.
-        let code = match self.problem.code {
-            "context-length-exceeded" => "context_length_exceeded",
-            "chain-unknown-target" | "model-not-found" => "model_not_found",
-            code => code,
-        };
-        json!({"error": {"message": message, "type": kind, "param": self.param, "code": code}})
+        }
     }
+
+    /// OpenAI's own code where clients branch on it.
+    pub(crate) fn code(&self) -> &'static str {
+        match self.problem.code {
+            "context-length-exceeded" => "context_length_exceeded",
+            "chain-unknown-target" | "model-not-found" | "gateway-unknown-model" | "upstream-not-found" => "model_not_found",
+            code => code,
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        self.said.as_ref().map_or(self.problem.status, |(status, _)| *status)
+    }
+}
+
+/// A provider's own words, where they are in this dialect and about the client's request. That the provider does not take
+/// our key, or that our account there is empty, is nothing a client could mend.
+fn said(fault: &UpstreamFault) -> Option<(StatusCode, Bytes)> {
+    if matches!(fault.class, FaultClass::Auth | FaultClass::Quota) {
+        return None;
+    }
+    let (status, body) = (StatusCode::from_u16(fault.status?).ok()?, fault.body.clone()?);
+    let read: Value = serde_json::from_slice(&body).ok()?;
+    // Anthropic's errors have a type beside these two.
+    let shaped = read["type"].is_null() && read["error"]["type"].is_string() && read["error"]["message"].is_string();
+    (shaped && !status.is_success()).then_some((status, body))
 }
 
 /// Errors that no handler of this surface made, such as a bad key or an unknown address under `/v1`, in its shape.
@@ -79,8 +152,8 @@ pub fn dialect(path: &str, problem: &Problem) -> Option<Value> {
 
 impl IntoResponse for OpenAiError {
     fn into_response(self) -> Response {
-        let body = self.body().to_string();
-        let mut response = (self.problem.status, body).into_response();
+        let mut response = (self.status(), self.body().to_string()).into_response();
+        response.headers_mut().extend(self.headers);
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(wait) = self.problem.retry_after_header() {
             response.headers_mut().insert(header::RETRY_AFTER, wait);

@@ -1,14 +1,17 @@
 #![doc = include_str!("../README.md")]
 
 mod answer;
+mod asked;
 mod chat;
 mod completions;
 mod embeddings;
 mod error;
 mod models;
+mod named;
 mod params;
 mod pieces;
 mod request;
+mod routed;
 
 #[cfg(test)]
 mod tests;
@@ -17,15 +20,23 @@ pub use error::dialect;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::Router;
-use mainspring_chains::Chains;
-use mainspring_kernel::Clock;
+use axum::{Router, extract::FromRef};
+use mainspring_chains::{Chains, Target};
+use mainspring_gateway::{Gateway, GatewayFault};
+use mainspring_kernel::{Clock, text};
 use mainspring_llm::{Budget, EventSink, SpanContext, SpanId, TraceId};
 use mainspring_web_kit::Route;
+
+use crate::{
+    asked::Asked,
+    error::{Answer, OpenAiError},
+    named::Named,
+};
 
 /// What this surface needs from the building.
 #[derive(Debug, Clone)]
 pub struct OpenAi {
+    pub gateway: Gateway,
     pub chains: Arc<Chains>,
     pub sink: Arc<dyn EventSink>,
     pub clock: Arc<dyn Clock>,
@@ -63,7 +74,56 @@ fn traceparent(text: &str) -> Option<(TraceId, SpanId)> {
     Some((trace.parse().ok()?, span.parse().ok()?))
 }
 
-fn routes() -> Vec<Route<OpenAi>> {
+/// The surface as its handlers have it.
+#[derive(Debug, Clone)]
+pub(crate) struct Surface {
+    pub(crate) openai: OpenAi,
+    named: Arc<Named>,
+}
+
+impl FromRef<Surface> for OpenAi {
+    fn from_ref(surface: &Surface) -> Self {
+        surface.openai.clone()
+    }
+}
+
+impl Surface {
+    /// Whether the gateway answers: it knows the model, and no app and no prompt has that name.
+    pub(crate) async fn routes(&self, asked: &Asked) -> Answer<bool> {
+        let (model, actor) = (asked.model(), &asked.actor);
+        let target = model.parse::<Target>().ok();
+        // `app/NAME`, `prompt/NAME` and `model/NAME` say whom they mean.
+        if target.as_ref().is_some_and(|target| target.kind.is_some()) || !self.openai.gateway.knows(actor.project, model).await {
+            return Ok(false);
+        }
+        match target {
+            // No asset can have that name.
+            None => Ok(true),
+            Some(target) => {
+                let held = self.named.holds(&self.openai.chains, actor, &target).await;
+                Ok(!held.map_err(|fault| OpenAiError::of(&fault))?)
+            }
+        }
+    }
+}
+
+impl Surface {
+    /// The same refusal, and where it is of a name that nobody has, with the name that may have been meant.
+    pub(crate) async fn unknown(&self, asked: &Asked, error: OpenAiError) -> OpenAiError {
+        let model = asked.model();
+        if error.code() != "model_not_found" && !(error.is_of("model") && model.contains('/')) {
+            return error;
+        }
+        let names = self.openai.gateway.names(asked.actor.project).await;
+        let nearest = text::nearest(model, names.iter().map(String::as_str)).map(str::to_owned);
+        if nearest.is_none() && error.code() == "model_not_found" {
+            return error;
+        }
+        GatewayFault::UnknownModel { model: text::elide(model, 80), nearest }.into()
+    }
+}
+
+fn routes() -> Vec<Route<Surface>> {
     vec![
         Route::post("/v1/chat/completions", chat::complete),
         Route::post("/v1/completions", completions::complete),
@@ -74,7 +134,7 @@ fn routes() -> Vec<Route<OpenAi>> {
 }
 
 pub fn router(state: OpenAi) -> Router {
-    Route::router(routes(), state)
+    Route::router(routes(), Surface { openai: state, named: Arc::default() })
 }
 
 /// The routes of this surface, for the authorisation table.

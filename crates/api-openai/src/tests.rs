@@ -1,3 +1,6 @@
+mod surface;
+mod walks;
+
 use axum::{
     body::Body,
     extract::{FromRequest, Request},

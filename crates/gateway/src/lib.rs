@@ -29,6 +29,7 @@ mod over;
 mod pass;
 mod run;
 mod scan;
+mod told;
 mod translate;
 
 // What a call is decided by.

@@ -20,18 +20,23 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                Problem::body_too_large()
-            } else {
-                Problem::new(FaultKind::Invalid, "body-unreadable", "the request body ended early or could not be read")
-            }
-        })?;
-        parse(&bytes).map(Self)
+        parse_body(&read_body(request, state).await?).map(Self)
     }
 }
 
-pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+/// A whole body as it came.
+pub async fn read_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, state).await.map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            Problem::body_too_large()
+        } else {
+            Problem::new(FaultKind::Invalid, "body-unreadable", "the request body ended early or could not be read")
+        }
+    })
+}
+
+/// JSON that was read as bytes; nothing at all is an object without fields.
+pub fn parse_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let bytes: &[u8] = if bytes.iter().all(u8::is_ascii_whitespace) { b"{}" } else { bytes };
     serde_json::from_slice(bytes).map_err(|error| {
         let what = if error.is_data() { "body-invalid" } else { "body-not-json" };

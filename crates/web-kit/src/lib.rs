@@ -14,7 +14,7 @@ mod tests;
 
 pub use address::{Path, Query};
 pub use auth::{Access, Authenticate, Caller, Home, PROJECT, authenticate};
-pub use body::Body;
+pub use body::{Body, parse_body, read_body};
 pub use paging::Paging;
 pub use problem::{Answer, Problem, ProblemBody};
 pub use request::{Deadlines, Dialect, RequestLog, RequestTag, deadline, log_requests};

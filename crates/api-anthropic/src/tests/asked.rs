@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::text;
 use crate::{
-    asked::{Asked, cache_wish, passed_on},
+    asked::{Asked, passed_on},
     error::Answer,
     traceparent::traceparent,
 };
@@ -35,7 +35,13 @@ pub(super) fn asked(body: Vec<u8>, given: &[(&'static str, &'static str)], known
     request.extensions_mut().insert(RequestTag("req_7".to_owned()));
     if known {
         let (principal, project) = (PrincipalId::from_raw(1), ProjectId::from_raw(2));
-        request.extensions_mut().insert(Caller(Actor { principal, project, role: Role::Reader, labels: Labels::none() }));
+        request.extensions_mut().insert(Caller(Actor {
+            principal,
+            project,
+            role: Role::Reader,
+            labels: Labels::none(),
+            key: None,
+        }));
     }
     block_on(Asked::from_request(request, &()))
 }
@@ -100,7 +106,7 @@ fn the_cache_is_wished_for_by_header() {
         (headers(&[("x-mainspring-cache", "no-store"), ("cache-control", "no-cache")]), CacheWish::Bypass),
         (headers(&[("cache-control", "max-age=0")]), CacheWish::AsConfigured),
     ] {
-        assert_eq!(cache_wish(&given), wish, "{given:?}");
+        assert_eq!(CacheWish::of(&given), wish, "{given:?}");
     }
 }
 

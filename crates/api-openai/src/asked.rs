@@ -1,0 +1,114 @@
+//! What clients send, read no further than it must be to know who answers.
+
+use axum::extract::{FromRequest, FromRequestParts, Request as Incoming};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName};
+use mainspring_gateway::{CacheWish, Caller, Peeked, Read, Request};
+use mainspring_kernel::Actor;
+use mainspring_llm::{Budget, SpanContext, exchange::Dialect};
+use mainspring_providers::{
+    Operation,
+    peek::{self, PeekFault},
+};
+use mainspring_web_kit::{Caller as Known, parse_body, read_body};
+use serde::de::DeserializeOwned;
+
+use crate::error::{Answer, OpenAiError};
+
+/// Of one conversation.
+const SESSION: HeaderName = HeaderName::from_static("x-mainspring-session");
+
+/// One request of a client, with who makes it.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) actor: Actor,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    peeked: Result<Peeked, PeekFault>,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Asked {
+    type Rejection = OpenAiError;
+
+    async fn from_request(request: Incoming, state: &S) -> Answer<Self> {
+        let (mut parts, body) = request.into_parts();
+        let Known(actor) = Known::from_request_parts(&mut parts, state).await?;
+        let headers = parts.headers.clone();
+        let body = read_body(Incoming::from_parts(parts, body), state).await?;
+        let peeked = peek::peek(&body).map(|peek| {
+            let mut peeked = Peeked::from(peek);
+            let session = headers.get(&SESSION).and_then(|value| value.to_str().ok()).map(str::to_owned);
+            peeked.session = session.or(peeked.session.take());
+            peeked
+        });
+        Ok(Self { actor, headers, body, peeked })
+    }
+}
+
+impl Asked {
+    /// The model the client names; empty where the body does not say or cannot be read.
+    pub(crate) fn model(&self) -> &str {
+        self.peeked.as_ref().map_or("", |peeked| peeked.model.as_str())
+    }
+
+    /// The whole body, for those who answer here.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Answer<T> {
+        let read = parse_body(&self.body)?;
+        // Two readers that disagree about a body must not both be right.
+        self.peeked.as_ref().map_err(OpenAiError::unread)?;
+        Ok(read)
+    }
+
+    /// The same for an endpoint whose requests go to the gateway, which names the model.
+    pub(crate) fn named(mut self, usual: Option<&str>) -> Answer<Self> {
+        let peeked = self.peeked.as_mut().map_err(|fault| OpenAiError::unread(fault))?;
+        match usual {
+            _ if !peeked.model.is_empty() => Ok(self),
+            Some(usual) => {
+                usual.clone_into(&mut peeked.model);
+                Ok(self)
+            }
+            None => Err(OpenAiError::param("model", "`model` is missing")),
+        }
+    }
+
+    pub(crate) fn request(&self, (operation, read): (Operation, Read), trace: SpanContext, budget: Budget) -> Answer<Request> {
+        let mut peeked = self.peeked.clone().map_err(|fault| OpenAiError::unread(&fault))?;
+        let responses = operation == Operation::Responses;
+        // Streams of that endpoint always say what was used.
+        peeked.include_usage |= responses;
+        Ok(Request {
+            caller: Caller {
+                project: self.actor.project,
+                principal: self.actor.principal,
+                key: self.actor.key,
+                user: peeked.user.clone(),
+                app: None,
+            },
+            labels: self.actor.labels.clone(),
+            trace,
+            operation,
+            said_in: if responses { Dialect::OpenAiResponses } else { Dialect::OpenAiChat },
+            headers: passed_on(&self.headers),
+            body: self.body.clone(),
+            peeked,
+            read,
+            cache: CacheWish::of(&self.headers),
+            budget,
+            batch: false,
+        })
+    }
+
+    pub(crate) fn include_usage(&self) -> bool {
+        self.peeked.as_ref().is_ok_and(|peeked| peeked.include_usage)
+    }
+}
+
+/// What a provider of this dialect reads: its betas, and which of our organisations and projects there is meant.
+pub(crate) fn passed_on(headers: &HeaderMap) -> HeaderMap {
+    let mut all = HeaderMap::new();
+    for (name, value) in headers.iter().filter(|(name, _)| name.as_str().starts_with("openai-")) {
+        all.append(name, value.clone());
+    }
+    all
+}

@@ -1,0 +1,160 @@
+//! Requests that the gateway answers, and what their clients get.
+
+use std::convert::Infallible;
+
+use axum::{
+    Json as Reply,
+    body::Body as Sent,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures::{Stream, StreamExt, stream::BoxStream};
+use http::{HeaderName, HeaderValue, header};
+use mainspring_gateway::{Answered, Body, GatewayFault, Read, Reading};
+use mainspring_llm::exchange::Event;
+use mainspring_providers::{
+    Operation,
+    openai::{ReadFault, chat, responses},
+};
+use mainspring_web_kit::{Problem, Sse, SseEvent};
+
+use crate::{
+    Surface,
+    asked::Asked,
+    chat::with_trace,
+    error::{Answer, OpenAiError},
+};
+
+/// What of a request an answer to it needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    pub(crate) operation: Operation,
+    pub(crate) model: String,
+    pub(crate) include_usage: bool,
+    /// In seconds.
+    pub(crate) created: i64,
+}
+
+/// How endpoints of the gateway are read when they have to be.
+pub(crate) const fn reader(operation: Operation) -> Read {
+    match operation {
+        Operation::Chat => |body| read(chat::read(body)),
+        Operation::Responses => |body| read(responses::read(body)),
+        _ => |_| Ok(Reading::Opaque),
+    }
+}
+
+fn read(call: Result<mainspring_llm::exchange::Call, ReadFault>) -> Result<Reading, GatewayFault> {
+    match call {
+        Ok(call) => Ok(Reading::Chat(Box::new(call))),
+        Err(fault) => Err(GatewayFault::invalid(fault.param, fault.message)),
+    }
+}
+
+/// Answers through the gateway.
+pub(crate) async fn answer(state: &Surface, asked: &Asked, operation: Operation) -> Answer<Response> {
+    let trace = state.openai.trace(asked.actor.project, &asked.headers);
+    let id = trace.trace;
+    let request = asked.request((operation, reader(operation)), trace, state.openai.budget())?;
+    let wanted = Wanted {
+        operation,
+        model: asked.model().to_owned(),
+        include_usage: asked.include_usage(),
+        created: state.openai.clock.now().as_seconds(),
+    };
+    let answered = Box::pin(state.openai.gateway.call(request)).await?;
+    Ok(with_trace(response(answered, &wanted)?, id))
+}
+
+pub(crate) fn response(answered: Answered, wanted: &Wanted) -> Answer<Response> {
+    let told = answered.told();
+    let Wanted { operation, model, include_usage, created } = wanted;
+    let responses = *operation == Operation::Responses;
+    let mut response = match answered.body {
+        Body::Bytes(bytes) => json_bytes(bytes),
+        Body::Chunks(chunks) => stream_bytes(chunks, *operation),
+        Body::Answer(answer) if responses => Reply(responses::write(&answer, *created, model)).into_response(),
+        Body::Answer(answer) => Reply(chat::write(&answer, *created, model)).into_response(),
+        Body::Events(events) if responses => {
+            Sse(response_events(events, responses::Writer::new(*created, model))).into_response()
+        }
+        Body::Events(events) => Sse(chat_events(events, chat::Writer::new(*created, model, *include_usage))).into_response(),
+        Body::Embedded(_) | Body::Reranked(_) => return Err(OpenAiError::from(Problem::internal())),
+    };
+    let headers = response.headers_mut();
+    for (name, value) in &told {
+        headers.append(name, value.clone());
+    }
+    Ok(response)
+}
+
+fn json_bytes(bytes: Bytes) -> Response {
+    let mut response = Response::new(Sent::from(bytes));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Chunks as they arrive. One that does not arrive ends the stream with an event that clients take for a failure.
+fn stream_bytes(chunks: BoxStream<'static, Result<Bytes, GatewayFault>>, operation: Operation) -> Response {
+    let bytes = chunks.map(move |chunk| Ok::<_, Infallible>(chunk.unwrap_or_else(|fault| last_words(fault, operation))));
+    let mut response = Response::new(Sent::from_stream(bytes));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
+}
+
+/// The chunk before may have ended within a line.
+fn last_words(fault: GatewayFault, operation: Operation) -> Bytes {
+    let error = OpenAiError::from(fault);
+    Bytes::from(if operation == Operation::Responses {
+        format!("\nevent: error\ndata: {}\n\n", error.event())
+    } else {
+        format!("\ndata: {}\n\n", error.body())
+    })
+}
+
+pub(crate) fn chat_events(
+    mut events: BoxStream<'static, Result<Event, GatewayFault>>,
+    mut writer: chat::Writer,
+) -> impl Stream<Item = SseEvent> + Send {
+    async_stream::stream! {
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(event) => {
+                    for data in writer.push(event) {
+                        yield SseEvent::data(data);
+                    }
+                }
+                Err(fault) => {
+                    yield SseEvent::data(OpenAiError::from(fault).body().to_string());
+                    return;
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn response_events(
+    mut events: BoxStream<'static, Result<Event, GatewayFault>>,
+    mut writer: responses::Writer,
+) -> impl Stream<Item = SseEvent> + Send {
+    async_stream::stream! {
+        while let Some(event) = events.next().await {
+            let (named, failed) = match event {
+                Ok(event) => (writer.push(event), false),
+                Err(fault) => {
+                    let error = OpenAiError::from(fault);
+                    (writer.fail(error.code(), &error.message()), true)
+                }
+            };
+            for event in named {
+                yield SseEvent::named(event.event, event.data);
+            }
+            if failed {
+                return;
+            }
+        }
+    }
+}
