@@ -120,7 +120,7 @@ pub(crate) fn usage_json(usage: Usage) -> Value {
 }
 
 /// Citations as OpenAI's `url_citation`s. The address opens the document at the cited passage.
-fn annotations(outcome: &Outcome) -> Vec<Value> {
+pub(crate) fn annotations(outcome: &Outcome) -> Vec<Value> {
     let find = |number: usize| outcome.sources.iter().find(|source| source.number == number);
     let annotation = |citation: &mainspring_chains::citations::Citation| {
         find(citation.source).map(|source| {

@@ -10,7 +10,9 @@ mod models;
 mod named;
 mod params;
 mod pieces;
+mod question;
 mod request;
+mod responses;
 mod routed;
 
 #[cfg(test)]
@@ -126,6 +128,7 @@ impl Surface {
 fn routes() -> Vec<Route<Surface>> {
     vec![
         Route::post("/v1/chat/completions", chat::complete),
+        Route::post("/v1/responses", responses::create),
         Route::post("/v1/completions", completions::complete),
         Route::post("/v1/embeddings", embeddings::embed),
         Route::get("/v1/models", models::list),

@@ -252,7 +252,7 @@ impl Inference {
     }
 }
 
-fn within(name: &'static str, value: Option<f64>, min: f64, max: f64) -> Answer<()> {
+pub(crate) fn within(name: &'static str, value: Option<f64>, min: f64, max: f64) -> Answer<()> {
     match value {
         Some(value) if !(min..=max).contains(&value) => {
             Err(OpenAiError::param(name, format!("`{name}` must be {min} to {max}, not {value}")))

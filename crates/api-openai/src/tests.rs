@@ -1,3 +1,4 @@
+mod responses;
 mod surface;
 mod walks;
 

@@ -25,7 +25,10 @@ pub(crate) async fn apply(
     } else {
         let unreadable = |_| Problem::new(FaultKind::Invalid, "body-invalid", "`expected` is not the digest of a plan");
         let expected = body.expected.map(|text| text.parse::<Digest>().map_err(unreadable)).transpose()?;
-        rest.registry.apply_planned(actor, &drafts, body.message.as_deref().unwrap_or(""), expected).await?
+        let plan = rest.registry.apply_planned(actor, &drafts, body.message.as_deref().unwrap_or(""), expected).await?;
+        // Whoever applied a route may call it at once.
+        rest.gateway.refresh().await;
+        plan
     };
     Ok(Json(wire::ApplyReply { applied: !body.dry_run, plan: plan.digest().to_string(), changes: planned(plan) }))
 }

@@ -3,16 +3,20 @@
 mod apply;
 mod apps;
 mod assets;
+mod calls;
 mod convert;
 mod jobs;
 mod keys;
 mod knowledge;
+mod limits;
 mod overview;
 mod projects;
 mod replay;
+mod routes;
 mod runs;
 mod structure;
 mod traces;
+mod usage;
 mod writes;
 
 #[cfg(test)]
@@ -25,6 +29,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use axum::{Json, Router, middleware, routing::get};
 use mainspring_chains::Chains;
+use mainspring_gateway::{Gateway, Ledger};
 use mainspring_identity::Identity;
 use mainspring_jobs::Jobs;
 use mainspring_kernel::{Actor, Clock, Stop, Tasks};
@@ -46,6 +51,8 @@ pub struct Rest {
     pub jobs: Jobs,
     pub chains: Arc<Chains>,
     pub observability: Observability,
+    pub ledger: Ledger,
+    pub gateway: Gateway,
     pub health: Arc<dyn Health>,
     pub tasks: Tasks,
     /// Told when the server is about to stop: nobody is followed any longer.
@@ -111,6 +118,8 @@ fn routes() -> OpenApiRouter<Rest> {
         .routes(routes!(assets::versions))
         .routes(routes!(assets::diff))
         .routes(routes!(assets::move_alias, assets::remove_alias))
+        .routes(routes!(routes::list))
+        .routes(routes!(routes::explain))
         .routes(routes!(apply::apply))
         .routes(routes!(apply::schema))
         .routes(routes!(projects::list, projects::create))
@@ -121,10 +130,15 @@ fn routes() -> OpenApiRouter<Rest> {
         .routes(routes!(keys::revoke))
         .routes(routes!(keys::audit))
         .routes(routes!(keys::verify_audit))
+        .routes(routes!(limits::list, limits::set))
+        .routes(routes!(limits::remove))
+        .routes(routes!(usage::usage))
+        .routes(routes!(usage::reprice))
+        .routes(routes!(calls::list))
 }
 
 /// Routes that may take as long as an answer by a model, or must not be broken off in the middle.
-pub const SLOW: &[&str] = &["/api/v1/traces/{id}/replay", "/api/v1/knowledge/{name}/forget"];
+pub const SLOW: &[&str] = &["/api/v1/traces/{id}/replay", "/api/v1/knowledge/{name}/forget", "/api/v1/usage/reprice"];
 /// Routes that end when what they wait for ends: a run that is waited for, or followed.
 pub const OWN_TERMS: &[&str] = &["/api/v1/knowledge/{name}/ingest", "/api/v1/runs/{id}/events"];
 

@@ -1,12 +1,16 @@
 //! The command line as data.
 
 mod identity;
+mod money;
+mod routes;
 
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 pub(crate) use identity::{Held, Keys, Members, Projects};
+pub(crate) use money::{Calls, Limits, Only, ShowUsage, Stretch, Usage, UsageCommand};
+pub(crate) use routes::Routes;
 
 /// One binary for the whole life of applications built on language models.
 #[derive(Debug, Parser)]
@@ -140,6 +144,20 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Keys,
     },
+    /// Limits on requests, tokens, calls at once and money: list, set, remove.
+    Limits {
+        #[command(subcommand)]
+        command: Limits,
+    },
+    /// Routes of model calls: how their targets stand, and which one a call would take.
+    Routes {
+        #[command(subcommand)]
+        command: Routes,
+    },
+    /// Show what model calls used and cost.
+    Usage(Usage),
+    /// List model calls by when they ended, newest first.
+    Calls(Calls),
     /// Show the audit log, newest first, or verify its hash chain.
     Audit {
         /// Follow the hash chain to the first entry that was changed.

@@ -11,8 +11,10 @@ mod identity;
 mod jobs;
 mod knowledge;
 mod models;
+mod money;
 mod projects;
 pub(crate) mod replay;
+mod routes;
 mod serve;
 mod settings;
 mod traces;
@@ -113,6 +115,10 @@ async fn talk(session: &Session, command: Command) -> anyhow::Result<ExitCode> {
         Command::Projects { command } => projects::projects(session, command).await,
         Command::Members { command } => projects::members(session, command).await,
         Command::Keys { command } => identity::keys(session, command).await,
+        Command::Limits { command } => money::limits(session, command).await,
+        Command::Routes { command } => routes::run(session, command).await,
+        Command::Usage(usage) => money::usage(session, usage).await,
+        Command::Calls(calls) => money::calls(session, &calls).await,
         Command::Audit { verify, paging } => identity::audit(session, verify, &paging).await,
         Command::Serve(_)
         | Command::Demo(_)

@@ -20,6 +20,7 @@ pub struct Config {
     pub models: ModelsConfig,
     pub knowledge: KnowledgeConfig,
     pub traces: TracesConfig,
+    pub gateway: GatewayConfig,
     pub log: LogConfig,
     pub client: ClientConfig,
 }
@@ -104,6 +105,25 @@ pub enum CaptureConfig {
     Metadata,
     Redacted,
     Full,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayConfig {
+    pub private_addresses: PrivateAddresses,
+    pub credential_variables: Vec<String>,
+    pub credential_folders: Vec<PathBuf>,
+    #[serde(deserialize_with = "path_or_none")]
+    pub authorities: Option<PathBuf>,
+    pub keep_calls_for: Seconds,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PrivateAddresses {
+    Auto,
+    Allow,
+    Refuse,
 }
 
 #[derive(Debug, Clone, Deserialize)]

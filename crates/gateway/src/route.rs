@@ -90,6 +90,18 @@ pub enum Choose {
     Cost,
 }
 
+impl Choose {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Weighted => "weight",
+            Self::First => "order",
+            Self::Latency => "latency",
+            Self::Cost => "cost",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Sticky {

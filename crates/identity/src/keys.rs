@@ -185,7 +185,8 @@ fn holder(row: KeyRow, now: Timestamp) -> Result<KeyHolder, IdentityFault> {
     }
     // A key of somebody who left the project is as good as revoked.
     let (member_role, member_labels) = member.ok_or(IdentityFault::KeyRevoked)?;
-    let actor = Actor { principal, project, role: role.min(member_role), labels: member_labels.narrowed_to(&labels) };
+    let actor =
+        Actor { principal, project, role: role.min(member_role), labels: member_labels.narrowed_to(&labels), key: Some(id) };
     Ok(KeyHolder { key: id, name, actor })
 }
 

@@ -75,14 +75,14 @@ impl Identity {
         let project = found.ok_or_else(missing)?.id;
         let member = store::find_member(&self.catalog, project, actor.principal).await?.ok_or_else(missing)?;
         let labels = member.labels.narrowed_to(&actor.labels);
-        Ok(Actor { principal: actor.principal, project, role: member.role, labels })
+        Ok(Actor { principal: actor.principal, project, role: member.role, labels, key: actor.key })
     }
 
     /// The process itself, in every project, for work that nobody asked for at the moment.
     pub async fn caretakers(&self) -> Result<Vec<Actor>, IdentityFault> {
         let local = store::find_principal(&self.catalog, LOCAL_PRINCIPAL).await?.ok_or(IdentityFault::NotBootstrapped)?.id;
         let projects = store::project_ids(&self.catalog).await?;
-        let caretaker = |project| Actor { principal: local, project, role: Role::Admin, labels: Labels::All };
+        let caretaker = |project| Actor { principal: local, project, role: Role::Admin, labels: Labels::All, key: None };
         Ok(projects.into_iter().map(caretaker).collect())
     }
 

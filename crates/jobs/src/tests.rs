@@ -42,7 +42,7 @@ impl Room {
         let (project, other) = (ProjectId::new(start()), ProjectId::new(start()));
         catalog.write(PROJECT, params![project, "ours"]).await.unwrap();
         catalog.write(PROJECT, params![other, "theirs"]).await.unwrap();
-        let actor = |project, role| Actor { principal: PrincipalId::new(start()), project, role, labels: Labels::All };
+        let actor = |project, role| Actor { principal: PrincipalId::new(start()), project, role, labels: Labels::All, key: None };
         Self {
             jobs: Jobs::open(catalog, Arc::new(clock.clone())),
             clock,

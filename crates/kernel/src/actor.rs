@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{PrincipalId, ProjectId};
+use crate::id::{ApiKeyId, PrincipalId, ProjectId};
 
 /// What a principal may do in a project. Each role includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -96,6 +96,8 @@ pub struct Actor {
     pub project: ProjectId,
     pub role: Role,
     pub labels: Labels,
+    /// The key the request came with; the single user of a loopback server and the process itself have none.
+    pub key: Option<ApiKeyId>,
 }
 
 impl Actor {

@@ -36,10 +36,14 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_people_write_them() {
-        for (given, millis) in [("250ms", 250), ("15s", 15_000), ("5m", 300_000), ("6h", 21_600_000), ("30d", 2_592_000_000), ("0s", 0)] {
+        for (given, millis) in
+            [("250ms", 250), ("15s", 15_000), ("5m", 300_000), ("6h", 21_600_000), ("30d", 2_592_000_000), ("0s", 0)]
+        {
             assert_eq!(read(given), Some(Duration::from_millis(millis)), "{given}");
         }
-        for given in ["", "s", "15", "-1s", "1.5s", "1 s", "1s ", "1S", "1µs", "1w", "99999999999999999999s", "18446744073709551615d"] {
+        for given in
+            ["", "s", "15", "-1s", "1.5s", "1 s", "1s ", "1S", "1µs", "1w", "99999999999999999999s", "18446744073709551615d"]
+        {
             assert_eq!(read(given), None, "{given}");
         }
     }

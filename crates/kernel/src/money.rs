@@ -106,7 +106,8 @@ impl Sum for Money {
 impl fmt::Display for Money {
     /// Dollars with at least two decimals and no further zeros: `0.00`, `12.50`, `0.000125`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, rest) = (self.0.unsigned_abs() / PER_DOLLAR.unsigned_abs(), self.0.unsigned_abs() % PER_DOLLAR.unsigned_abs());
+        let (whole, rest) =
+            (self.0.unsigned_abs() / PER_DOLLAR.unsigned_abs(), self.0.unsigned_abs() % PER_DOLLAR.unsigned_abs());
         let digits = format!("{rest:0DECIMALS$}");
         let kept = digits.trim_end_matches('0').len().max(2);
         write!(f, "{}{whole}.{}", if self.0 < 0 { "-" } else { "" }, &digits[..kept])

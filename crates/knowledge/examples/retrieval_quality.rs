@@ -179,8 +179,13 @@ async fn open(embedder: &Arc<LocalEmbedder>) -> Result<Room, Failure> {
         clock,
     };
     let knowledges = Knowledges::open(parts, KnowledgeConfig::new(SourcePolicy::in_dir(home.path().join("work"))))?;
-    let actor =
-        Actor { principal: PrincipalId::from_raw(1), project: ProjectId::from_raw(1), role: Role::Admin, labels: Labels::All };
+    let actor = Actor {
+        principal: PrincipalId::from_raw(1),
+        project: ProjectId::from_raw(1),
+        role: Role::Admin,
+        labels: Labels::All,
+        key: None,
+    };
     Ok(Room { knowledges, registry, actor, home })
 }
 

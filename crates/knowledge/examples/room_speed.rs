@@ -224,8 +224,13 @@ async fn run() -> Result<(), Failure> {
         clock,
     };
     let room = Knowledges::open(parts, KnowledgeConfig::new(SourcePolicy::in_dir(home.path().join("work"))))?;
-    let actor =
-        Actor { principal: PrincipalId::from_raw(1), project: ProjectId::from_raw(1), role: Role::Admin, labels: Labels::All };
+    let actor = Actor {
+        principal: PrincipalId::from_raw(1),
+        project: ProjectId::from_raw(1),
+        role: Role::Admin,
+        labels: Labels::All,
+        key: None,
+    };
     let trace = SpanContext::root(actor.project, Arc::new(NoSink), Arc::new(SystemClock));
     let manifest = json!({"apiVersion": "mainspring/v1", "kind": "knowledge", "name": "k", "spec": {
         "sources": [{ "type": "folder", "name": "docs", "path": folder, "labels": ["staff"], "rules": [{ "match": "0/", "labels": ["hr"] }] }],

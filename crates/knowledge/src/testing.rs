@@ -309,7 +309,7 @@ impl Room {
     }
 
     fn actor(&self, role: Role, labels: Labels) -> Actor {
-        Actor { principal: PrincipalId::from_raw(7), project: self.project, role, labels }
+        Actor { principal: PrincipalId::from_raw(7), project: self.project, role, labels, key: None }
     }
 
     pub(crate) fn trace(&self) -> SpanContext {

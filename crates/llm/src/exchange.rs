@@ -213,7 +213,10 @@ pub struct Reasoning {
 pub enum Media {
     Url(String),
     /// Base64 as it came, and its media type.
-    Base64 { media_type: String, data: String },
+    Base64 {
+        media_type: String,
+        data: String,
+    },
     /// A file the provider already has.
     Id(String),
 }
@@ -247,7 +250,12 @@ pub enum Format {
     Text,
     /// Any JSON object.
     Json,
-    Schema { name: String, schema: Value, strict: Option<bool>, description: Option<String> },
+    Schema {
+        name: String,
+        schema: Value,
+        strict: Option<bool>,
+        description: Option<String>,
+    },
 }
 
 /// How much to think before the answer. Dialects say it in words or in tokens.

@@ -30,7 +30,7 @@ fn project() -> ProjectId {
 }
 
 fn actor(labels: Labels) -> Actor {
-    Actor { principal: PrincipalId::from_raw(1), project: project(), role: Role::Reader, labels }
+    Actor { principal: PrincipalId::from_raw(1), project: project(), role: Role::Reader, labels, key: None }
 }
 
 fn holding(labels: &[&str]) -> Actor {

@@ -104,7 +104,11 @@ impl UpstreamFault {
 
     #[must_use]
     pub fn unsupported(endpoint: &Endpoint, what: &str) -> Self {
-        Self::new(endpoint, FaultClass::Unsupported, format!("a provider of the type {} cannot do this: {what}", endpoint.kind.as_str()))
+        Self::new(
+            endpoint,
+            FaultClass::Unsupported,
+            format!("a provider of the type {} cannot do this: {what}", endpoint.kind.as_str()),
+        )
     }
 
     #[must_use]
@@ -123,7 +127,9 @@ impl Fault for UpstreamFault {
             FaultClass::Timeout => FaultKind::Timeout,
             FaultClass::RateLimited => FaultKind::Saturated,
             FaultClass::NotFound => FaultKind::NotFound,
-            FaultClass::ContextWindow | FaultClass::Invalid | FaultClass::ContentFilter | FaultClass::Unsupported => FaultKind::Invalid,
+            FaultClass::ContextWindow | FaultClass::Invalid | FaultClass::ContentFilter | FaultClass::Unsupported => {
+                FaultKind::Invalid
+            }
             FaultClass::TooLarge => FaultKind::TooLarge,
         }
     }

@@ -96,7 +96,13 @@ pub trait Adapter: Send + Sync + fmt::Debug {
 
     /// A request that is already in this provider's own dialect: the body goes out as it came, but for the model's name,
     /// which the caller has replaced. `None` where this kind has no such endpoint.
-    fn pass(&self, endpoint: &Endpoint, operation: Operation, body: Bytes, stream: bool) -> Option<Result<Outgoing, UpstreamFault>>;
+    fn pass(
+        &self,
+        endpoint: &Endpoint,
+        operation: Operation,
+        body: Bytes,
+        stream: bool,
+    ) -> Option<Result<Outgoing, UpstreamFault>>;
 
     fn encode(&self, endpoint: &Endpoint, call: &Call) -> Result<Encoded, UpstreamFault>;
     fn decode(&self, endpoint: &Endpoint, body: &[u8]) -> Result<Answer, UpstreamFault>;

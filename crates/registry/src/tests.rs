@@ -115,7 +115,7 @@ impl Room {
         let (project, other) = (ProjectId::new(now), ProjectId::new(now));
         catalog.write(PROJECT, params![project, "ours"]).await.unwrap();
         catalog.write(PROJECT, params![other, "theirs"]).await.unwrap();
-        let actor = |project, role| Actor { principal: PrincipalId::new(now), project, role, labels: Labels::All };
+        let actor = |project, role| Actor { principal: PrincipalId::new(now), project, role, labels: Labels::All, key: None };
         Self {
             registry: Registry::open(catalog, Arc::new(clock.clone()), kinds()),
             clock,

@@ -5,11 +5,12 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use axum::{Router, extract::State, middleware, response::IntoResponse};
 use bytes::Bytes;
+use mainspring_api_anthropic::Anthropic;
 use mainspring_api_openai::OpenAi;
 use mainspring_api_otlp::Otlp;
 use mainspring_api_rest::Rest;
 use mainspring_blobs::{Blobs, S3Location};
-use mainspring_catalog::{Catalog, Engine};
+use mainspring_catalog::{AuditTrail, Catalog, Engine};
 use mainspring_chains::Chains;
 use mainspring_config::{CaptureConfig, Config, DurabilityConfig};
 use mainspring_identity::Identity;
@@ -29,6 +30,7 @@ use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, limit::RequestBodyLimitLayer};
 
 use crate::{
+    calls::{self, Outside},
     errors,
     fault::BootFault,
     health::Parts,
@@ -53,6 +55,7 @@ pub struct Building {
     closing: Tasks,
     rest: Rest,
     openai: OpenAi,
+    anthropic: Anthropic,
     parts: Parts,
     clock: Arc<dyn Clock>,
     /// Who asks without a key, while only this machine can ask.
@@ -104,6 +107,9 @@ impl Building {
             jobs.end_leases().await.map_err(BootFault::part("catalog"))?;
         }
         knowledge.recover(alone).await.map_err(BootFault::part("knowledge"))?;
+        let trail: Arc<dyn AuditTrail> = Arc::new(identity.clone());
+        let outside = Outside { registry: &registry, models: &local_models.models, trail };
+        let gateway = calls::open(&config, &catalog, outside, (&tasks, &metrics, &clock)).await?;
         let retriever: Arc<dyn Retriever> = Arc::new(knowledge.clone());
         let chains =
             Arc::new(Chains::new(Arc::new(registry.clone()), retriever, local_models.models.clone(), config.models.chat.clone()));
@@ -125,6 +131,8 @@ impl Building {
             jobs,
             chains: Arc::clone(&chains),
             observability,
+            ledger: gateway.ledger().clone(),
+            gateway: gateway.clone(),
             health: Arc::new(parts.clone()),
             tasks: tasks.clone(),
             closing: closing.stop(),
@@ -132,8 +140,15 @@ impl Building {
             clock: Arc::clone(&clock),
             answer_deadline,
         };
-        let openai = OpenAi { chains, sink, clock: Arc::clone(&clock), answer_deadline };
-        Ok(Self { config, lock, tasks, lake_tasks, closing, rest, openai, parts, clock, local: Some(local) })
+        let anthropic = Anthropic {
+            gateway: gateway.clone(),
+            chains: Arc::clone(&chains),
+            sink: Arc::clone(&sink),
+            clock: Arc::clone(&clock),
+            answer_deadline,
+        };
+        let openai = OpenAi { chains, sink, clock: Arc::clone(&clock), answer_deadline, gateway };
+        Ok(Self { config, lock, tasks, lake_tasks, closing, rest, openai, anthropic, parts, clock, local: Some(local) })
     }
 
     /// What was mended when the lake opened.
@@ -151,7 +166,9 @@ impl Building {
         let log = RequestLog {
             clock: Arc::clone(&self.clock),
             metrics: self.parts.metrics.clone(),
-            dialect: mainspring_api_openai::dialect,
+            dialect: |path, problem| {
+                mainspring_api_anthropic::dialect(path, problem).or_else(|| mainspring_api_openai::dialect(path, problem))
+            },
         };
         let body_limit = usize::try_from(self.config.server.body_limit.0).unwrap_or(usize::MAX);
         Router::new()
@@ -178,6 +195,7 @@ impl Building {
         Router::new()
             .merge(mainspring_api_rest::router(self.rest.clone()).layer(within(native)))
             .merge(mainspring_api_openai::router(self.openai.clone()).layer(within(Deadlines::of(answer))))
+            .merge(mainspring_api_anthropic::router(self.anthropic.clone()).layer(within(Deadlines::of(answer))))
             .merge(mainspring_api_otlp::router(otlp).layer(within(soon)))
     }
 
@@ -256,6 +274,7 @@ pub fn other_routes() -> Vec<(&'static str, &'static str)> {
     let native = [("GET", "/api/v1/openapi.json")];
     let mut routes: Vec<_> = probes().iter().map(Route::listed).chain(native).collect();
     routes.extend(mainspring_api_openai::listed());
+    routes.extend(mainspring_api_anthropic::listed());
     routes.extend(mainspring_api_otlp::listed());
     routes
 }

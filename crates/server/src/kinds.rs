@@ -8,6 +8,8 @@ pub(crate) fn descriptors() -> Vec<KindDescriptor> {
     let mut kinds = mainspring_chains::descriptors();
     kinds.push(mainspring_prompts::descriptor());
     kinds.push(mainspring_knowledge::kind());
+    kinds.push(mainspring_providers::descriptor());
+    kinds.extend(mainspring_gateway::descriptors());
     kinds.sort_by_key(|descriptor| descriptor.kind);
     kinds
 }

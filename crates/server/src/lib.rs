@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod building;
+mod calls;
 mod errors;
 mod fault;
 mod health;

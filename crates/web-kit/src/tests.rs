@@ -26,7 +26,7 @@ struct OneKey {
 }
 
 fn actor(role: Role) -> Actor {
-    Actor { principal: PrincipalId::from_raw(1), project: ProjectId::from_raw(1), role, labels: Labels::All }
+    Actor { principal: PrincipalId::from_raw(1), project: ProjectId::from_raw(1), role, labels: Labels::All, key: None }
 }
 
 #[async_trait]

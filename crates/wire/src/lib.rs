@@ -2,18 +2,22 @@
 
 mod apps;
 mod assets;
+mod gateway;
 mod identity;
 mod jobs;
 mod knowledge;
 mod overview;
 mod page;
+mod routes;
 mod traces;
 
 pub use apps::*;
 pub use assets::*;
+pub use gateway::*;
 pub use identity::*;
 pub use jobs::*;
 pub use knowledge::*;
 pub use overview::*;
 pub use page::*;
+pub use routes::*;
 pub use traces::*;

@@ -434,6 +434,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/routes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the targets of the project's routes: breakers, latencies, errors and spend since this process started. */
+        get: operations["list_routes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/routes/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says which target a call would take now, and why. Makes no call. */
+        post: operations["explain_route"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/apply": {
         parameters: {
             query?: never;
@@ -608,6 +642,98 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the project's limits, newest first, and how budgets stand. */
+        get: operations["list_limits"];
+        put?: never;
+        /** Sets a limit, in place of one with the same subject and metric. */
+        post: operations["set_limit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/limits/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes a limit. */
+        delete: operations["remove_limit"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What calls used and cost: `by` project, key, principal, user, app, route, model, provider, target, day or hour.
+         *     By project it covers every project that the caller may be in.
+         */
+        get: operations["get_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/usage/reprice": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What calls would have cost on another model (`as`), or at other `prices`: a table of the project, with a version after
+         *     `@`. Tokens stay as they were counted.
+         */
+        get: operations["reprice_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists calls by when they ended, newest first. A page that a filter leaves short or empty may still have a `next`. */
+        get: operations["list_calls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -756,6 +882,71 @@ export interface components {
             page?: number | null;
             language?: string | null;
         };
+        CallPrice: {
+            /** @description The digest of the table's version. */
+            table: string;
+            /** @description The model or pattern of its entry. */
+            entry: string;
+        };
+        CallUsage: {
+            /** Format: int64 */
+            input_tokens: number;
+            /** Format: int64 */
+            output_tokens: number;
+            /** Format: int64 */
+            cache_read_tokens: number;
+            /** Format: int64 */
+            cache_write_tokens: number;
+            /** Format: int64 */
+            input_audio_tokens: number;
+            /** Format: int64 */
+            input_image_tokens: number;
+            /** Format: int64 */
+            reasoning_tokens: number;
+            /** Format: int64 */
+            output_audio_tokens: number;
+            /** Format: int64 */
+            output_image_tokens: number;
+            /** @description Where the numbers come from: `reported`, `counted` or `estimated`. */
+            input_from: components["schemas"]["Provenance"];
+            output_from: components["schemas"]["Provenance"];
+        };
+        /** @description One model call, settled. */
+        CallView: {
+            id: string;
+            started_at: string;
+            ended_at: string;
+            /** Format: int32 */
+            took_ms: number;
+            /** Format: int32 */
+            first_ms?: number | null;
+            key?: string | null;
+            /** @description The member whose key it was. */
+            principal: string;
+            /** @description The end user, as the client named them. */
+            user?: string | null;
+            app?: string | null;
+            /** @description As the client named it. */
+            model: string;
+            route?: string | null;
+            provider?: string | null;
+            /** @description The model, as the provider names it. */
+            target?: string | null;
+            operation: string;
+            /** @description `ok`, `failed`, `cancelled` or `interrupted`. */
+            status: string;
+            /** @description Why it failed. */
+            class?: string | null;
+            /** Format: int32 */
+            attempts: number;
+            usage: components["schemas"]["CallUsage"];
+            cost: string;
+            price?: components["schemas"]["CallPrice"] | null;
+            /** @description Answered from the cache. */
+            cached: boolean;
+            batch: boolean;
+            trace_id: string;
+        };
         Change: {
             path: string;
             /** @description `added`, `removed` or `changed`. */
@@ -841,6 +1032,38 @@ export interface components {
              *     half the threshold is enough.
              */
             coverage: number;
+        };
+        /** @description A call somebody thinks of making. */
+        ExplainRequest: {
+            /** @description As a client would name it. */
+            model: string;
+            /** Format: int64 */
+            input_tokens?: number | null;
+            /** Format: int32 */
+            max_tokens?: number | null;
+            user?: string | null;
+            session?: string | null;
+        };
+        ExplainedTargetView: {
+            provider: string;
+            model: string;
+            /**
+             * Format: int32
+             * @description From 1; absent for one that would not be asked.
+             */
+            place?: number | null;
+            why: string;
+            /** Format: int32 */
+            tier: number;
+            /** Format: int32 */
+            weight: number;
+            breaker: string;
+            /** Format: int32 */
+            in_flight: number;
+            /** Format: double */
+            begin_ms?: number | null;
+            /** @description In dollars, as far as anyone can tell before the call. */
+            cost?: string | null;
         };
         ForgetRequest: {
             /**
@@ -1141,6 +1364,23 @@ export interface components {
             reason: string;
             scores: components["schemas"]["HitScores"];
         };
+        /** @description A limit, and how it stands. */
+        LimitView: {
+            id: string;
+            /** @description `project`, `key`, `principal`, `user` or `model`. */
+            kind: string;
+            /** @description A key's id, a member's name, an end user or a model; `*` for each there is. */
+            subject: string;
+            /** @description `requests_per_minute`, `tokens_per_minute`, `concurrent`, `usd_per_day` or `usd_per_month`. */
+            metric: string;
+            amount: string;
+            /** @description Of a budget with one subject: spent since it began anew. */
+            spent?: string | null;
+            /** @description When a budget begins anew. */
+            resets_at?: string | null;
+            created_at: string;
+            created_by: string;
+        };
         /** @description What is absent stays as it is. */
         MemberChange: {
             role?: string | null;
@@ -1185,6 +1425,16 @@ export interface components {
             expires_at?: string | null;
             /** @description The member whom the key acts for, by name; absent: whoever makes it. It never allows more than the member may. */
             member?: string | null;
+        };
+        /** @description A limit to be set. It takes the place of one with the same subject and metric. */
+        NewLimit: {
+            /** @description `project`, `key`, `principal`, `user` or `model`. */
+            kind: string;
+            /** @description A key's id, a member's name, an end user or a model. Absent: each there is. */
+            subject?: string | null;
+            metric: string;
+            /** @description A whole number, or dollars for budgets: `60`, `12.50`. */
+            amount: string;
         };
         NewMember: {
             /** @description A user name or an address: one for the whole installation. */
@@ -1276,6 +1526,46 @@ export interface components {
                 target: string;
                 detail: unknown;
                 hash: string;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_CallView: {
+            items: {
+                id: string;
+                started_at: string;
+                ended_at: string;
+                /** Format: int32 */
+                took_ms: number;
+                /** Format: int32 */
+                first_ms?: number | null;
+                key?: string | null;
+                /** @description The member whose key it was. */
+                principal: string;
+                /** @description The end user, as the client named them. */
+                user?: string | null;
+                app?: string | null;
+                /** @description As the client named it. */
+                model: string;
+                route?: string | null;
+                provider?: string | null;
+                /** @description The model, as the provider names it. */
+                target?: string | null;
+                operation: string;
+                /** @description `ok`, `failed`, `cancelled` or `interrupted`. */
+                status: string;
+                /** @description Why it failed. */
+                class?: string | null;
+                /** Format: int32 */
+                attempts: number;
+                usage: components["schemas"]["CallUsage"];
+                cost: string;
+                price?: components["schemas"]["CallPrice"] | null;
+                /** @description Answered from the cache. */
+                cached: boolean;
+                batch: boolean;
+                trace_id: string;
             }[];
             /** @description Give this as `cursor` for the page after; absent on the last. */
             next?: string | null;
@@ -1404,6 +1694,27 @@ export interface components {
                 /** @description `ready`, `ingesting` or `empty`. */
                 state?: string | null;
                 last_run?: components["schemas"]["RunView"] | null;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_LimitView: {
+            items: {
+                id: string;
+                /** @description `project`, `key`, `principal`, `user` or `model`. */
+                kind: string;
+                /** @description A key's id, a member's name, an end user or a model; `*` for each there is. */
+                subject: string;
+                /** @description `requests_per_minute`, `tokens_per_minute`, `concurrent`, `usd_per_day` or `usd_per_month`. */
+                metric: string;
+                amount: string;
+                /** @description Of a budget with one subject: spent since it began anew. */
+                spent?: string | null;
+                /** @description When a budget begins anew. */
+                resets_at?: string | null;
+                created_at: string;
+                created_by: string;
             }[];
             /** @description Give this as `cursor` for the page after; absent on the last. */
             next?: string | null;
@@ -1571,6 +1882,8 @@ export interface components {
             role: string;
             created_at: string;
         };
+        /** @enum {string} */
+        Provenance: "reported" | "counted" | "estimated";
         RemovedAlias: {
             /** @description The alias that is no more. */
             removed: string;
@@ -1630,6 +1943,37 @@ export interface components {
             original?: string | null;
             replayed?: string | null;
         };
+        RepricedRow: {
+            name: string;
+            /** Format: int64 */
+            calls: number;
+            /** Format: int64 */
+            input_tokens: number;
+            /** Format: int64 */
+            output_tokens: number;
+            /** @description As it was recorded. */
+            cost: string;
+            /** @description At the other prices. */
+            repriced: string;
+            /**
+             * Format: int64
+             * @description Calls whose cost nobody knew when they were made: `cost` is without them.
+             */
+            unpriced: number;
+            /**
+             * Format: int64
+             * @description Calls nobody knows the other cost of: `repriced` is without them.
+             */
+            still_unpriced: number;
+        };
+        /** @description What calls would have cost otherwise. */
+        RepricedView: {
+            since: string;
+            until: string;
+            total: components["schemas"]["RepricedRow"];
+            /** @description By the provider and model the calls went to. */
+            rows: components["schemas"]["RepricedRow"][];
+        };
         Retrieved: {
             passages: components["schemas"]["Passage"][];
             mode: string;
@@ -1656,6 +2000,19 @@ export interface components {
             threshold?: number;
             /** @description Found and not given, best first. */
             left_out?: components["schemas"]["LeftOut"][];
+        };
+        /** @description Which target a call would take now, and why. */
+        RouteExplanation: {
+            model: string;
+            /** @description Which version of which route, or `provider/model`. */
+            route: string;
+            choose: string;
+            /** @description In the order in which they would be asked, then those left out. */
+            targets: components["schemas"]["ExplainedTargetView"][];
+            cached: boolean;
+            /** Format: int32 */
+            retries: number;
+            hedged: boolean;
         };
         RunError: {
             code?: string | null;
@@ -1734,6 +2091,50 @@ export interface components {
             version: number;
             transaction: string;
         };
+        /** @description How a target stands, and what it lately did. */
+        TargetView: {
+            /** @description Absent for calls of `provider/model`. */
+            route?: string | null;
+            provider: string;
+            /** @description `*`: as the client names it. */
+            model: string;
+            /** @description `closed`: it is asked; `open`: it is left alone; `half_open`: it is being tried. */
+            breaker: string;
+            /**
+             * Format: int64
+             * @description How long an open breaker stays so.
+             */
+            wait_ms?: number | null;
+            /** Format: int32 */
+            in_flight: number;
+            /**
+             * Format: int32
+             * @description Attempts that are remembered one by one, and how many of them failed, by class.
+             */
+            recent: number;
+            failed: {
+                [key: string]: number;
+            };
+            /** Format: int32 */
+            begin_p50_ms?: number | null;
+            /** Format: int32 */
+            begin_p95_ms?: number | null;
+            /** Format: int32 */
+            begin_p99_ms?: number | null;
+            /** Format: float */
+            tokens_per_second?: number | null;
+            /**
+             * Format: int64
+             * @description Since this process started.
+             */
+            attempts: number;
+            /** Format: int64 */
+            input_tokens: number;
+            /** Format: int64 */
+            output_tokens: number;
+            /** @description In dollars. */
+            spend: string;
+        };
         TraceSummary: {
             trace_id: string;
             name: string;
@@ -1754,6 +2155,56 @@ export interface components {
         TraceView: {
             trace_id: string;
             spans: components["schemas"]["SpanView"][];
+        };
+        UsageRow: {
+            /** @description Empty for calls that had none: no key, no user, no route. */
+            name: string;
+            /** Format: int64 */
+            calls: number;
+            /** Format: int64 */
+            failed: number;
+            /**
+             * Format: int64
+             * @description Calls that used tokens nobody has a price for: `cost` is without them.
+             */
+            unpriced: number;
+            /** Format: int64 */
+            input_tokens: number;
+            /** Format: int64 */
+            output_tokens: number;
+            /**
+             * Format: int64
+             * @description Parts of the input.
+             */
+            cache_read_tokens: number;
+            /** Format: int64 */
+            cache_write_tokens: number;
+            /** Format: int64 */
+            input_audio_tokens: number;
+            /** Format: int64 */
+            input_image_tokens: number;
+            /**
+             * Format: int64
+             * @description Parts of the output.
+             */
+            reasoning_tokens: number;
+            /** Format: int64 */
+            output_audio_tokens: number;
+            /** Format: int64 */
+            output_image_tokens: number;
+            cost: string;
+        };
+        /** @description What calls used and cost. */
+        UsageView: {
+            /** @description What the rows stand for. */
+            by: string;
+            since: string;
+            until: string;
+            total: components["schemas"]["UsageRow"];
+            /** @description The dearest first; days and hours in their order. */
+            rows: components["schemas"]["UsageRow"][];
+            /** @description There are more rows than these; the total is of all. */
+            cut: boolean;
         };
     };
     responses: never;
@@ -2403,6 +2854,48 @@ export interface operations {
             };
         };
     };
+    list_routes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TargetView"][];
+                };
+            };
+        };
+    };
+    explain_route: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExplainRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouteExplanation"];
+                };
+            };
+        };
+    };
     apply: {
         parameters: {
             query?: never;
@@ -2707,6 +3200,154 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditCheck"];
+                };
+            };
+        };
+    };
+    list_limits: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LimitView"];
+                };
+            };
+        };
+    };
+    set_limit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewLimit"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitView"];
+                };
+            };
+        };
+    };
+    remove_limit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitView"];
+                };
+            };
+        };
+    };
+    get_usage: {
+        parameters: {
+            query?: {
+                by?: string;
+                since?: string;
+                until?: string;
+                key?: string;
+                user?: string;
+                app?: string;
+                model?: string;
+                provider?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageView"];
+                };
+            };
+        };
+    };
+    reprice_usage: {
+        parameters: {
+            query?: {
+                as?: string;
+                prices?: string;
+                since?: string;
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepricedView"];
+                };
+            };
+        };
+    };
+    list_calls: {
+        parameters: {
+            query?: {
+                since?: string;
+                until?: string;
+                key?: string;
+                user?: string;
+                app?: string;
+                model?: string;
+                provider?: string;
+                status?: string;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_CallView"];
                 };
             };
         };

@@ -93,7 +93,7 @@ impl Surface {
             clock: Arc::new(clock),
             answer_deadline: Duration::from_secs(60),
         };
-        let actor = Actor { principal: PrincipalId::from_raw(1), project, role: Role::Admin, labels: Labels::All };
+        let actor = Actor { principal: PrincipalId::from_raw(1), project, role: Role::Admin, labels: Labels::All, key: None };
         Self { router: router(state), gateway, registry, actor, _journal: journal }
     }
 

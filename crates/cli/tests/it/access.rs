@@ -60,8 +60,18 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("POST", "/api/v1/keys", Needs::Admin),
     ("POST", "/api/v1/keys/{id}/rotate", Needs::Admin),
     ("DELETE", "/api/v1/keys/{id}", Needs::Admin),
+    ("GET", "/api/v1/limits", Needs::Reader),
+    ("POST", "/api/v1/limits", Needs::Admin),
+    ("DELETE", "/api/v1/limits/{id}", Needs::Admin),
+    ("GET", "/api/v1/usage", Needs::Reader),
+    ("GET", "/api/v1/usage/reprice", Needs::Reader),
+    ("GET", "/api/v1/calls", Needs::Reader),
+    ("GET", "/api/v1/routes", Needs::Reader),
+    ("POST", "/api/v1/routes/explain", Needs::Reader),
     ("GET", "/api/v1/audit", Needs::Admin),
     ("POST", "/api/v1/audit/verify", Needs::Admin),
+    ("POST", "/v1/messages", Needs::Reader),
+    ("POST", "/v1/messages/count_tokens", Needs::Reader),
     ("POST", "/v1/chat/completions", Needs::Reader),
     ("POST", "/v1/completions", Needs::Reader),
     ("POST", "/v1/embeddings", Needs::Reader),
@@ -87,7 +97,12 @@ fn body(path: &str) -> &'static str {
         "/api/v1/assets/{kind}/{name}/aliases/{alias}" => r#"{"to": "latest"}"#,
         "/api/v1/projects" => r#"{"name": "made-by-the-test"}"#,
         "/api/v1/keys" | "/api/v1/members" => r#"{"name": "made-by-the-test", "role": "reader"}"#,
+        "/api/v1/limits" => r#"{"kind": "project", "metric": "concurrent", "amount": "1000"}"#,
         "/v1/chat/completions" => r#"{"model": "nothing", "messages": [{"role": "user", "content": "x"}]}"#,
+        "/v1/messages" | "/v1/messages/count_tokens" => {
+            r#"{"model": "nothing", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}"#
+        }
+        "/api/v1/routes/explain" => r#"{"model": "nothing"}"#,
         "/v1/completions" => r#"{"model": "nothing", "prompt": "x"}"#,
         "/v1/embeddings" => r#"{"model": "nothing", "input": "x"}"#,
         _ => "{}",
@@ -150,6 +165,7 @@ struct Ours {
     key: String,
     member: String,
     job: String,
+    limit: String,
 }
 
 impl Ours {
@@ -160,6 +176,7 @@ impl Ours {
             path if path.contains("/traces/") => &self.trace,
             path if path.contains("/members/") => &self.member,
             path if path.contains("/jobs/") => &self.job,
+            path if path.contains("/limits/") => &self.limit,
             _ => &self.key,
         };
         let path = path.replace("{id}", id).replace("{alias}", self.alias).replace("{kind}", "app").replace("{*name}", self.app);
@@ -177,9 +194,9 @@ impl Ours {
     }
 
     /// Everything by which it would be known again.
-    fn words(&self) -> [&str; 10] {
-        let Self { knowledge, app, alias, word, document, run, trace, key, member, job } = self;
-        [knowledge, app, alias, word, document, run, trace, key, member, job]
+    fn words(&self) -> [&str; 11] {
+        let Self { knowledge, app, alias, word, document, run, trace, key, member, job, limit } = self;
+        [knowledge, app, alias, word, document, run, trace, key, member, job, limit]
     }
 
     /// What must be the same afterwards.
@@ -192,6 +209,7 @@ impl Ours {
             "assets/app/ours-desk/versions",
             "knowledge/ours-papers/runs",
             "jobs",
+            "limits",
         ];
         let mut state = Vec::new();
         for list in lists {
@@ -243,6 +261,7 @@ async fn ours(data: &Path, folder: &Path, owner: &User) -> Ours {
         key: run(data, &["keys", "create", "ours-key", "--role", "reader"])["key"]["id"].as_str().unwrap_or_default().to_owned(),
         job: first("/api/v1/jobs", "id").await,
         member: person.json()["id"].as_str().unwrap_or_default().to_owned(),
+        limit: run(data, &["limits", "set", "concurrent", "1000"])["id"].as_str().unwrap_or_default().to_owned(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod asking;
 mod assets;
+mod calling;
 mod crash;
 mod dev;
 mod doctor;

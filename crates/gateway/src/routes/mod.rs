@@ -130,7 +130,7 @@ impl Routes {
 
     async fn load(&self, project: ProjectId, before: Option<&ProjectRoutes>) -> Result<ProjectRoutes, GatewayFault> {
         // The gateway acts for everyone who calls: it sees what every reader of the project sees.
-        let actor = Actor { principal: PrincipalId::from_raw(0), project, role: Role::Reader, labels: Labels::none() };
+        let actor = Actor { principal: PrincipalId::from_raw(0), project, role: Role::Reader, labels: Labels::none(), key: None };
         let mut providers = BTreeMap::new();
         for asset in self.list(&actor, AssetKind::Provider).await? {
             let kept = before.and_then(|before| before.providers.get(&asset.name)).filter(|kept| kept.digest == asset.digest);

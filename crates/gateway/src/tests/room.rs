@@ -115,7 +115,7 @@ impl Room {
     }
 
     pub(crate) fn admin(&self) -> Actor {
-        Actor { principal: PrincipalId::from_raw(1), project: self.project, role: Role::Admin, labels: Labels::All }
+        Actor { principal: PrincipalId::from_raw(1), project: self.project, role: Role::Admin, labels: Labels::All, key: None }
     }
 
     pub(crate) fn caller(&self) -> Caller {

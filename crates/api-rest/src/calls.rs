@@ -1,0 +1,121 @@
+//! Model calls, one by one.
+
+use axum::{Json, extract::State};
+use mainspring_gateway::{CallRecord, CallStatus, Caller as Callers, PriceStamp, ledger::CallFilter};
+use mainspring_kernel::{FaultKind, Role, id::ApiKeyId};
+use mainspring_llm::{Provenance, TokenUsage};
+use mainspring_web_kit::{Answer, Caller, Paging, Problem, Query};
+use mainspring_wire as wire;
+use serde::Deserialize;
+
+use crate::{Rest, assets::Names, usage::moment};
+
+const STATUSES: [CallStatus; 4] = [CallStatus::Ok, CallStatus::Failed, CallStatus::Cancelled, CallStatus::Interrupted];
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct CallsQuery {
+    since: Option<String>,
+    until: Option<String>,
+    key: Option<String>,
+    user: Option<String>,
+    app: Option<String>,
+    model: Option<String>,
+    provider: Option<String>,
+    status: Option<String>,
+}
+
+/// Lists calls by when they ended, newest first. A page that a filter leaves short or empty may still have a `next`.
+#[utoipa::path(get, path = "/api/v1/calls", tag = "usage", operation_id = "list_calls",
+    params(("since" = Option<String>, Query), ("until" = Option<String>, Query), ("key" = Option<String>, Query),
+        ("user" = Option<String>, Query), ("app" = Option<String>, Query), ("model" = Option<String>, Query),
+        ("provider" = Option<String>, Query), ("status" = Option<String>, Query), ("limit" = Option<usize>, Query),
+        ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = wire::Page<wire::CallView>)))]
+pub(crate) async fn list(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Query(query): Query<CallsQuery>,
+    Paging(page): Paging,
+) -> Answer<Json<wire::Page<wire::CallView>>> {
+    let actor = caller.needs(Role::Reader)?;
+    let filter = filter(query, rest.clock.now())?;
+    let found = rest.ledger.calls(actor, &filter, &page).await?;
+    let names = Names::of(&rest, found.items.iter().map(|record| record.caller.principal).collect()).await?;
+    Ok(Json(wire::Page { items: found.items.into_iter().map(|record| view(record, &names)).collect(), next: found.next }))
+}
+
+fn filter(query: CallsQuery, now: mainspring_kernel::Timestamp) -> Answer<CallFilter> {
+    let invalid = |detail: String| Problem::new(FaultKind::Invalid, "query-invalid", detail);
+    let CallsQuery { since, until, key, user, app, model, provider, status } = query;
+    let known = |text: String| {
+        let found = STATUSES.into_iter().find(|status| status.as_str() == text);
+        found.ok_or_else(|| invalid("`status` is ok, failed, cancelled or interrupted".to_owned()))
+    };
+    let key = key.map(|key| key.parse::<ApiKeyId>()).transpose().map_err(|fault| invalid(fault.to_string()))?;
+    Ok(CallFilter {
+        since: moment("since", since.as_deref(), now)?,
+        until: moment("until", until.as_deref(), now)?,
+        key,
+        user,
+        app,
+        model,
+        provider,
+        status: status.map(known).transpose()?,
+    })
+}
+
+fn view(record: CallRecord, names: &Names) -> wire::CallView {
+    let ended = record.at.plus(std::time::Duration::from_millis(record.took_ms.into()));
+    let CallRecord { id, caller, at, took_ms, first_ms, model, route, provider, target, .. } = record;
+    let CallRecord { operation, status, class, attempts, usage, cost, price, cached, batch, trace, .. } = record;
+    let Callers { project: _, principal, key, user, app } = caller;
+    wire::CallView {
+        id: id.to_string(),
+        started_at: at.to_string(),
+        ended_at: ended.to_string(),
+        took_ms,
+        first_ms,
+        key: key.map(|key| key.to_string()),
+        principal: names.get(principal),
+        user,
+        app,
+        model,
+        route,
+        provider,
+        target,
+        operation,
+        status: status.as_str().to_owned(),
+        class: class.map(|class| class.as_str().to_owned()),
+        attempts,
+        usage: self::usage(&usage),
+        cost: cost.to_string(),
+        price: price.map(|PriceStamp { table, entry }| wire::CallPrice { table: table.to_string(), entry }),
+        cached,
+        batch,
+        trace_id: trace.to_string(),
+    }
+}
+
+const fn usage(usage: &TokenUsage) -> wire::CallUsage {
+    wire::CallUsage {
+        input_tokens: usage.input,
+        output_tokens: usage.output,
+        cache_read_tokens: usage.cache_read,
+        cache_write_tokens: usage.cache_write.saturating_add(usage.cache_write_hour),
+        input_audio_tokens: usage.input_audio,
+        input_image_tokens: usage.input_image,
+        reasoning_tokens: usage.reasoning,
+        output_audio_tokens: usage.output_audio,
+        output_image_tokens: usage.output_image,
+        input_from: provenance(usage.input_from),
+        output_from: provenance(usage.output_from),
+    }
+}
+
+const fn provenance(provenance: Provenance) -> wire::Provenance {
+    match provenance {
+        Provenance::Reported => wire::Provenance::Reported,
+        Provenance::Counted => wire::Provenance::Counted,
+        Provenance::Estimated => wire::Provenance::Estimated,
+    }
+}

@@ -1,0 +1,75 @@
+//! How routes and their targets stand, and which target a call would take.
+
+use axum::{Json, extract::State};
+use mainspring_gateway::{Caller as Who, ExplainQuestion, ExplainedTarget, Explanation, Standing, TargetHealth};
+use mainspring_kernel::Role;
+use mainspring_web_kit::{Answer, Body, Caller};
+use mainspring_wire as wire;
+
+use crate::Rest;
+
+fn view(health: TargetHealth) -> wire::TargetView {
+    let TargetHealth { route, provider, model, standing, in_flight, recent, failed, .. } = health;
+    wire::TargetView {
+        route,
+        provider,
+        model,
+        breaker: standing.as_str().to_owned(),
+        wait_ms: match standing {
+            Standing::Open { wait_ms } => Some(wait_ms),
+            Standing::Closed | Standing::HalfOpen => None,
+        },
+        in_flight,
+        recent,
+        failed: failed.into_iter().map(|(class, count)| (class.to_owned(), count)).collect(),
+        begin_p50_ms: health.begin_p50_ms,
+        begin_p95_ms: health.begin_p95_ms,
+        begin_p99_ms: health.begin_p99_ms,
+        tokens_per_second: health.tokens_per_second,
+        attempts: health.attempts,
+        input_tokens: health.input_tokens,
+        output_tokens: health.output_tokens,
+        spend: health.spend.to_string(),
+    }
+}
+
+/// Lists the targets of the project's routes: breakers, latencies, errors and spend since this process started.
+#[utoipa::path(get, path = "/api/v1/routes", tag = "routes", operation_id = "list_routes",
+    responses((status = 200, body = Vec<wire::TargetView>)))]
+pub(crate) async fn list(State(rest): State<Rest>, caller: Caller) -> Answer<Json<Vec<wire::TargetView>>> {
+    let actor = caller.needs(Role::Reader)?;
+    Ok(Json(rest.gateway.health(actor.project).await.into_iter().map(view).collect()))
+}
+
+/// Says which target a call would take now, and why. Makes no call.
+#[utoipa::path(post, path = "/api/v1/routes/explain", tag = "routes", operation_id = "explain_route",
+    request_body = wire::ExplainRequest, responses((status = 200, body = wire::RouteExplanation)))]
+pub(crate) async fn explain(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Body(body): Body<wire::ExplainRequest>,
+) -> Answer<Json<wire::RouteExplanation>> {
+    let actor = caller.needs(Role::Reader)?;
+    let wire::ExplainRequest { model, input_tokens, max_tokens, user, session } = body;
+    let who = Who { project: actor.project, principal: actor.principal, key: actor.key, user: user.clone(), app: None };
+    let question = ExplainQuestion { input_tokens, max_tokens, user, session, ..ExplainQuestion::default() };
+    Ok(Json(explained(rest.gateway.explain(&who, &model, &question)?)))
+}
+
+fn explained(explanation: Explanation) -> wire::RouteExplanation {
+    let Explanation { model, route, choose, sticky: _, targets, cached, retries, hedged } = explanation;
+    let target = |target: ExplainedTarget| wire::ExplainedTargetView {
+        provider: target.provider,
+        model: target.model,
+        place: target.place,
+        why: target.why,
+        tier: target.tier,
+        weight: target.weight,
+        breaker: target.standing.as_str().to_owned(),
+        in_flight: target.in_flight,
+        begin_ms: target.begin_ms,
+        cost: target.cost.map(|cost| cost.to_string()),
+    };
+    let choose = choose.as_str().to_owned();
+    wire::RouteExplanation { model, route, choose, targets: targets.into_iter().map(target).collect(), cached, retries, hedged }
+}

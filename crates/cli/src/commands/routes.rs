@@ -1,0 +1,68 @@
+//! `mainspring routes`.
+
+use std::process::ExitCode;
+
+use mainspring_wire as wire;
+
+use super::Session;
+use crate::{
+    args::Routes,
+    output::{self, dash, line, table},
+};
+
+pub(crate) async fn run(session: &Session, command: Routes) -> anyhow::Result<ExitCode> {
+    match command {
+        Routes::List => list(session).await?,
+        Routes::Explain { model, input, max, user, session: conversation } => {
+            let asked = wire::ExplainRequest { model, input_tokens: input, max_tokens: max, user, session: conversation };
+            explain(session, &asked).await?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list(session: &Session) -> anyhow::Result<()> {
+    let targets: Vec<wire::TargetView> = session.client.get("/api/v1/routes").await?;
+    if session.json {
+        output::json(&targets);
+        return Ok(());
+    }
+    let millis = |ms: Option<u32>| ms.map(|ms| format!("{ms} ms"));
+    let rows = targets.iter().map(|target| {
+        let failed: Vec<String> = target.failed.iter().map(|(class, count)| format!("{count} {class}")).collect();
+        vec![
+            dash(target.route.as_deref()),
+            format!("{}/{}", target.provider, target.model),
+            target.breaker.clone(),
+            target.attempts.to_string(),
+            if failed.is_empty() { "-".to_owned() } else { failed.join(", ") },
+            dash(millis(target.begin_p50_ms)),
+            dash(millis(target.begin_p95_ms)),
+            target.spend.clone(),
+        ]
+    });
+    table(&["route", "target", "breaker", "attempts", "failed lately", "p50", "p95", "spent $"], rows.collect());
+    Ok(())
+}
+
+async fn explain(session: &Session, asked: &wire::ExplainRequest) -> anyhow::Result<()> {
+    let found: wire::RouteExplanation = session.client.post("/api/v1/routes/explain", asked).await?;
+    if session.json {
+        output::json(&found);
+        return Ok(());
+    }
+    let wire::RouteExplanation { model, route, choose, retries, .. } = &found;
+    line(&format!("`{model}` goes by {route}, chosen by {choose}, {retries} retries"));
+    let rows = found.targets.iter().map(|target| {
+        vec![
+            target.place.map_or_else(|| "-".to_owned(), |place| place.to_string()),
+            format!("{}/{}", target.provider, target.model),
+            target.breaker.clone(),
+            dash(target.begin_ms.map(|ms| format!("{ms:.0} ms"))),
+            dash(target.cost.as_deref()),
+            target.why.clone(),
+        ]
+    });
+    table(&["", "target", "breaker", "begins in", "cost $", "why"], rows.collect());
+    Ok(())
+}

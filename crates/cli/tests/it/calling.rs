@@ -1,0 +1,113 @@
+//! The gateway from outside: specs applied, providers called, money counted, and all of it after a kill.
+
+use mainspring_testservers::upstream::{Behaviour, Script, Upstream};
+use serde_json::{Value, json};
+
+use crate::running::{Server, User, apply_all, refused, run, until};
+
+fn asset(kind: &str, name: &str, spec: Value) -> Value {
+    json!({"apiVersion": "mainspring/v1", "kind": kind, "name": name, "spec": spec})
+}
+
+/// Two providers of two dialects, a route over both, and prices of a dollar and two for a million tokens.
+fn specs(first: &Upstream, second: &Upstream) -> Vec<Value> {
+    let price = json!({"models": [{"model": "*", "input": 1, "output": "2.00"}]});
+    vec![
+        asset(
+            "provider",
+            "first",
+            json!({"type": "openai", "base_url": format!("{}/v1", first.url()), "credential": "env:TEST_MODEL_KEY"}),
+        ),
+        asset("provider", "second", json!({"type": "anthropic", "base_url": second.url(), "credential": "env:TEST_MODEL_KEY"})),
+        asset(
+            "route",
+            "assistant",
+            json!({
+                "models": ["claude-*"],
+                "targets": [{"provider": "first", "model": "small"}, {"provider": "second", "model": "large", "tier": 1}],
+                "retry": {"attempts": 0},
+            }),
+        ),
+        asset("prices", "default", price),
+    ]
+}
+
+const KEY: &str = "sk-of-the-provider-0123456789";
+
+fn start(data: &std::path::Path) -> Server {
+    Server::start_with(data, &["serve"], &[("TEST_MODEL_KEY", KEY)])
+}
+
+fn chat(model: &str, stream: bool) -> Value {
+    json!({"model": model, "stream": stream, "max_tokens": 20, "messages": [{"role": "user", "content": "Say something."}]})
+}
+
+fn says(text: &str) -> Script {
+    Script::always(Behaviour::saying(text))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_answers_clients_of_both_dialects_and_its_money_survives_a_kill() {
+    let (first, second) = (Upstream::start(says("from the first")).unwrap(), Upstream::start(says("from the second")).unwrap());
+    let data = tempfile::tempdir().unwrap();
+    let server = start(data.path());
+    apply_all(data.path(), &specs(&first, &second));
+    let user = User::of(&server, None);
+
+    let whole = user.post("/v1/chat/completions", &chat("assistant", false)).await;
+    assert_eq!(whole.status, 200, "{}", whole.text);
+    assert_eq!(whole.json()["choices"][0]["message"]["content"], "from the first");
+    let streamed = user.post("/v1/chat/completions", &chat("assistant", true)).await;
+    assert!(streamed.text.ends_with("data: [DONE]\n\n"), "{}", streamed.text);
+    // The client did not ask for usage in the stream, so it is counted here and not shown.
+    assert!(!streamed.text.contains("prompt_tokens"), "{}", streamed.text);
+    let messages = user.post("/v1/messages", &chat("claude-test", false)).await;
+    assert_eq!(messages.json()["content"][0]["text"], "from the first", "{}", messages.text);
+    let direct = user.post("/v1/chat/completions", &chat("second/large", false)).await;
+    assert_eq!(direct.json()["choices"][0]["message"]["content"], "from the second", "{}", direct.text);
+    let seen = first.seen();
+    assert_eq!(seen[0].header("authorization"), Some(format!("Bearer {KEY}").as_str()));
+    assert_eq!(seen[0].json()["model"], "small");
+
+    // The first fails, the second takes over.
+    first.script(Script::always(Behaviour::status(503)));
+    let fallen = user.post("/v1/chat/completions", &chat("assistant", false)).await;
+    assert_eq!(fallen.json()["choices"][0]["message"]["content"], "from the second", "{}", fallen.text);
+
+    server.kill();
+    let server = start(data.path());
+    let calls = async || run(data.path(), &["calls"])["items"].as_array().map_or(0, Vec::len);
+    until("the calls of before", async || calls().await == 5).await;
+    let usage = run(data.path(), &["usage", "--by", "provider"]);
+    // Twelve tokens read at a millionth of a dollar, eight written at two: 0.000028 for each of five calls.
+    let total: f64 =
+        usage["rows"].as_array().unwrap().iter().map(|row| row["cost"].as_str().unwrap().parse::<f64>().unwrap()).sum();
+    assert!((total - 5.0 * 0.000_028).abs() < 1e-12, "{usage}");
+    assert!(!std::fs::read_dir(data.path().join("calls")).unwrap().any(|file| {
+        std::fs::read(file.unwrap().path()).is_ok_and(|bytes| bytes.windows(KEY.len()).any(|part| part == KEY.as_bytes()))
+    }));
+    assert!(!server.said().contains(KEY), "{}", server.said());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_refuses_with_the_time_to_come_back_and_explain_says_which_target() {
+    let (first, second) = (Upstream::start(says("one")).unwrap(), Upstream::start(says("two")).unwrap());
+    let data = tempfile::tempdir().unwrap();
+    let server = start(data.path());
+    apply_all(data.path(), &specs(&first, &second));
+    let explained = run(data.path(), &["routes", "explain", "assistant"]);
+    let targets = explained["targets"].as_array().unwrap();
+    assert_eq!(targets.len(), 2, "{explained}");
+    assert_eq!((&targets[0]["provider"], &targets[0]["place"]), (&json!("first"), &json!(1)), "{explained}");
+    assert_eq!(refused(data.path(), &["routes", "explain", "nothing-such"])["code"], "gateway-unknown-model");
+
+    run(data.path(), &["limits", "set", "requests-per-minute", "2"]);
+    let user = User::of(&server, None);
+    for _ in 0..2 {
+        assert_eq!(user.post("/v1/chat/completions", &chat("assistant", false)).await.status, 200);
+    }
+    let third = user.post("/v1/chat/completions", &chat("assistant", false)).await;
+    assert_eq!((third.status, &third.json()["error"]["code"]), (429, &json!("limit-requests")), "{}", third.text);
+    let health = run(data.path(), &["routes", "list"]);
+    assert_eq!(health[0]["attempts"], 2, "{health}");
+}

@@ -1,0 +1,73 @@
+//! The gateway, from settings.
+
+use std::sync::Arc;
+
+use mainspring_catalog::{AuditTrail, Catalog};
+use mainspring_config::{Config, PrivateAddresses};
+use mainspring_gateway::{Gateway, Ledger, Parts, ledger::LedgerParts};
+use mainspring_kernel::{Clock, Tasks};
+use mainspring_llm::Models;
+use mainspring_providers::{Allowed, Credentials, Socket, SocketConfig};
+use mainspring_registry::Registry;
+use mainspring_telemetry::Metrics;
+
+use crate::fault::BootFault;
+
+/// What the gateway looks things up in.
+pub(crate) struct Outside<'a> {
+    pub(crate) registry: &'a Registry,
+    pub(crate) models: &'a Models,
+    pub(crate) trail: Arc<dyn AuditTrail>,
+}
+
+pub(crate) async fn open(
+    config: &Config,
+    catalog: &Catalog,
+    Outside { registry, models, trail }: Outside<'_>,
+    (tasks, metrics, clock): (&Tasks, &Metrics, &Arc<dyn Clock>),
+) -> Result<Gateway, BootFault> {
+    let journal = config.data_dir().join("calls");
+    let ledger = LedgerParts {
+        catalog: catalog.clone(),
+        registry: registry.clone(),
+        clock: Arc::clone(clock),
+        tasks: tasks.clone(),
+        metrics: metrics.clone(),
+        journal: journal.clone(),
+        audit: Some(trail),
+        keep_calls_for: config.gateway.keep_calls_for.0,
+    };
+    let ledger = Ledger::open(ledger).await.map_err(BootFault::part("ledger"))?;
+    let parts = Parts {
+        catalog: catalog.clone(),
+        registry: registry.clone(),
+        models: models.clone(),
+        socket: Socket::new(socket(config)).map_err(BootFault::part("gateway"))?,
+        credentials: Credentials::default().with_allowed(allowed(config)),
+        metrics: metrics.clone(),
+        tasks: tasks.clone(),
+        clock: Arc::clone(clock),
+        journal,
+        embedding: config.models.embed.clone(),
+    };
+    Gateway::over(ledger, parts).await.map_err(BootFault::part("gateway"))
+}
+
+fn socket(config: &Config) -> SocketConfig {
+    let allow_private = match config.gateway.private_addresses {
+        PrivateAddresses::Allow => true,
+        PrivateAddresses::Refuse => false,
+        PrivateAddresses::Auto => config.server.listen.ip().is_loopback(),
+    };
+    SocketConfig { allow_private, authorities: config.gateway.authorities.clone(), ..SocketConfig::default() }
+}
+
+/// Whoever writes specs says where a key is sent, so beyond loopback keys have to be named one by one.
+fn allowed(config: &Config) -> Allowed {
+    let beyond = !config.server.listen.ip().is_loopback();
+    let (variables, folders) = (&config.gateway.credential_variables, &config.gateway.credential_folders);
+    Allowed {
+        variables: (beyond || !variables.is_empty()).then(|| variables.clone()),
+        folders: (beyond || !folders.is_empty()).then(|| folders.clone()),
+    }
+}

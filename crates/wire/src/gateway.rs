@@ -1,0 +1,181 @@
+//! Limits, usage and calls. Money is decimal text in US dollars: numbers would be rounded by most readers.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A limit, and how it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LimitView {
+    pub id: String,
+    /// `project`, `key`, `principal`, `user` or `model`.
+    pub kind: String,
+    /// A key's id, a member's name, an end user or a model; `*` for each there is.
+    pub subject: String,
+    /// `requests_per_minute`, `tokens_per_minute`, `concurrent`, `usd_per_day` or `usd_per_month`.
+    pub metric: String,
+    pub amount: String,
+    /// Of a budget with one subject: spent since it began anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<String>,
+    /// When a budget begins anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resets_at: Option<String>,
+    pub created_at: String,
+    pub created_by: String,
+}
+
+/// A limit to be set. It takes the place of one with the same subject and metric.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewLimit {
+    /// `project`, `key`, `principal`, `user` or `model`.
+    pub kind: String,
+    /// A key's id, a member's name, an end user or a model. Absent: each there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    pub metric: String,
+    /// A whole number, or dollars for budgets: `60`, `12.50`.
+    pub amount: String,
+}
+
+/// What calls used and cost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UsageView {
+    /// What the rows stand for.
+    pub by: String,
+    pub since: String,
+    pub until: String,
+    pub total: UsageRow,
+    /// The dearest first; days and hours in their order.
+    pub rows: Vec<UsageRow>,
+    /// There are more rows than these; the total is of all.
+    pub cut: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct UsageRow {
+    /// Empty for calls that had none: no key, no user, no route.
+    pub name: String,
+    pub calls: u64,
+    pub failed: u64,
+    /// Calls that used tokens nobody has a price for: `cost` is without them.
+    pub unpriced: u64,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    /// Parts of the input.
+    pub cache_read_tokens: u64,
+    pub cache_write_tokens: u64,
+    pub input_audio_tokens: u64,
+    pub input_image_tokens: u64,
+    /// Parts of the output.
+    pub reasoning_tokens: u64,
+    pub output_audio_tokens: u64,
+    pub output_image_tokens: u64,
+    pub cost: String,
+}
+
+/// What calls would have cost otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RepricedView {
+    pub since: String,
+    pub until: String,
+    pub total: RepricedRow,
+    /// By the provider and model the calls went to.
+    pub rows: Vec<RepricedRow>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RepricedRow {
+    pub name: String,
+    pub calls: u64,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    /// As it was recorded.
+    pub cost: String,
+    /// At the other prices.
+    pub repriced: String,
+    /// Calls whose cost nobody knew when they were made: `cost` is without them.
+    pub unpriced: u64,
+    /// Calls nobody knows the other cost of: `repriced` is without them.
+    pub still_unpriced: u64,
+}
+
+/// One model call, settled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CallView {
+    pub id: String,
+    pub started_at: String,
+    pub ended_at: String,
+    pub took_ms: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_ms: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The member whose key it was.
+    pub principal: String,
+    /// The end user, as the client named them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+    /// As the client named it.
+    pub model: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// The model, as the provider names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    pub operation: String,
+    /// `ok`, `failed`, `cancelled` or `interrupted`.
+    pub status: String,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    pub attempts: u32,
+    pub usage: CallUsage,
+    pub cost: String,
+    /// Which price it was made with; absent where nobody knew one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<CallPrice>,
+    /// Answered from the cache.
+    pub cached: bool,
+    pub batch: bool,
+    pub trace_id: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CallUsage {
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    pub cache_read_tokens: u64,
+    pub cache_write_tokens: u64,
+    pub input_audio_tokens: u64,
+    pub input_image_tokens: u64,
+    pub reasoning_tokens: u64,
+    pub output_audio_tokens: u64,
+    pub output_image_tokens: u64,
+    /// Where the numbers come from: `reported`, `counted` or `estimated`.
+    pub input_from: Provenance,
+    pub output_from: Provenance,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Provenance {
+    /// The provider said so.
+    Reported,
+    /// Counted with the model's own tokenizer.
+    Counted,
+    /// Guessed from the length of the text.
+    Estimated,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CallPrice {
+    /// The digest of the table's version.
+    pub table: String,
+    /// The model or pattern of its entry.
+    pub entry: String,
+}

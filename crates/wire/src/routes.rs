@@ -1,0 +1,85 @@
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// How a target stands, and what it lately did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TargetView {
+    /// Absent for calls of `provider/model`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    pub provider: String,
+    /// `*`: as the client names it.
+    pub model: String,
+    /// `closed`: it is asked; `open`: it is left alone; `half_open`: it is being tried.
+    pub breaker: String,
+    /// How long an open breaker stays so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
+    pub in_flight: u32,
+    /// Attempts that are remembered one by one, and how many of them failed, by class.
+    pub recent: u32,
+    pub failed: std::collections::BTreeMap<String, u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begin_p50_ms: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begin_p95_ms: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begin_p99_ms: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_per_second: Option<f32>,
+    /// Since this process started.
+    pub attempts: u64,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    /// In dollars.
+    pub spend: String,
+}
+
+/// A call somebody thinks of making.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainRequest {
+    /// As a client would name it.
+    pub model: String,
+    #[serde(default)]
+    pub input_tokens: Option<u64>,
+    #[serde(default)]
+    pub max_tokens: Option<u32>,
+    #[serde(default)]
+    pub user: Option<String>,
+    #[serde(default)]
+    pub session: Option<String>,
+}
+
+/// Which target a call would take now, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RouteExplanation {
+    pub model: String,
+    /// Which version of which route, or `provider/model`.
+    pub route: String,
+    pub choose: String,
+    /// In the order in which they would be asked, then those left out.
+    pub targets: Vec<ExplainedTargetView>,
+    pub cached: bool,
+    pub retries: u32,
+    pub hedged: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ExplainedTargetView {
+    pub provider: String,
+    pub model: String,
+    /// From 1; absent for one that would not be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<u32>,
+    pub why: String,
+    pub tier: u32,
+    pub weight: u32,
+    pub breaker: String,
+    pub in_flight: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begin_ms: Option<f64>,
+    /// In dollars, as far as anyone can tell before the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<String>,
+}
