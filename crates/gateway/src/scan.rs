@@ -123,7 +123,7 @@ impl Scan {
         if !(data.starts_with(b"{") && data.ends_with(b"}")) {
             return Err(UpstreamFault::malformed(endpoint, "an event of the stream is no JSON object"));
         }
-        let kind = kind(data);
+        let kind = self.kind(event, data);
         if is_error(data, kind) {
             let fault = said(adapter, endpoint, data);
             if !self.begun {
@@ -147,6 +147,13 @@ impl Scan {
         }
         self.finished |= value(data, b"\"finish_reason\"").is_some_and(|reason| reason.starts_with(b"\""));
         Ok(!(self.strip && usage.is_some() && has_no_choices(data)))
+    }
+
+    /// What the event is. Where the dialect names its events the name says it: some servers write `type` behind the rest.
+    fn kind<'a>(&self, event: &'a [u8], data: &'a [u8]) -> &'a [u8] {
+        let named = matches!(self.operation, Operation::Responses | Operation::Messages);
+        let name = if named { sse::name(event) } else { None };
+        name.filter(|name| !name.is_empty()).unwrap_or_else(|| kind(data))
     }
 
     fn complete(&mut self, found: &mut Vec<Found>) {

@@ -177,3 +177,23 @@ proptest! {
         prop_assert!(out.is_empty() || out.ends_with(b"\n\n"), "{:?}", String::from_utf8_lossy(&out));
     }
 }
+
+#[test]
+fn a_stream_of_responses_is_complete_wherever_its_events_say_what_they_are() {
+    let usage = "\"usage\":{\"input_tokens\":7,\"output_tokens\":3}";
+    let padding = "x".repeat(200);
+    let last = format!("\"response\":{{\"id\":\"{padding}\",{usage}}}");
+    let kind = "\"type\":\"response.completed\"";
+    let begun = "event: response.created\ndata: {\"response\":{\"id\":\"1\"},\"type\":\"response.created\"}\n\n";
+    for last in [
+        format!("event: response.completed\ndata: {{{last},{kind}}}\n\n"),
+        format!("event: response.completed\ndata: {{{kind},{last}}}\n\n"),
+        format!("data: {{{kind},{last}}}\n\n"),
+    ] {
+        let (out, found) = scan(Operation::Responses, false, &[begun.as_bytes(), last.as_bytes()]).unwrap();
+        assert_eq!(out, format!("{begun}{last}"));
+        assert_eq!(tokens(&found), (7, 3), "{last}");
+        assert!(found.iter().any(|found| matches!(found, Found::Complete)), "{last}");
+    }
+    assert_eq!(scan(Operation::Responses, false, &[begun.as_bytes()]).unwrap_err().class, FaultClass::Reset);
+}
