@@ -18,10 +18,10 @@ const TOO_LONG: &str = "prompt is too long";
 #[derive(Debug)]
 pub(crate) struct AnthropicError {
     problem: Problem,
-    /// Beside `Retry-After`.
-    headers: HeaderMap,
+    /// Beside `Retry-After`. Apart, so that results that carry no error stay small.
+    headers: Box<HeaderMap>,
     /// What a provider of this dialect said, for clients that know what to make of it.
-    said: Option<(StatusCode, Bytes)>,
+    said: Option<Box<(StatusCode, Bytes)>>,
     request: Option<String>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) type Answer<T> = Result<T, AnthropicError>;
 
 impl From<Problem> for AnthropicError {
     fn from(problem: Problem) -> Self {
-        Self { problem, headers: HeaderMap::new(), said: None, request: None }
+        Self { problem, headers: Box::default(), said: None, request: None }
     }
 }
 
@@ -38,7 +38,7 @@ impl From<GatewayFault> for AnthropicError {
         let mut error = Self::of(&fault);
         error.headers.extend(fault.headers().cloned().unwrap_or_default());
         if let GatewayFault::Upstream(fault) = &fault {
-            error.said = said(fault);
+            error.said = said(fault).map(Box::new);
         }
         error
     }
@@ -76,8 +76,8 @@ impl AnthropicError {
 
     /// As an answer, or as the last event of a stream whose status line has gone out.
     pub(crate) fn body(&self) -> Value {
-        if let Some((_, body)) = &self.said
-            && let Ok(body) = serde_json::from_slice(body)
+        if let Some(said) = &self.said
+            && let Ok(body) = serde_json::from_slice(&said.1)
         {
             return body;
         }
@@ -90,7 +90,7 @@ impl AnthropicError {
         } else {
             self.problem.status
         };
-        self.said.as_ref().map_or(ours, |(status, _)| *status)
+        self.said.as_ref().map_or(ours, |said| said.0)
     }
 }
 
@@ -148,7 +148,7 @@ impl IntoResponse for AnthropicError {
     fn into_response(self) -> Response {
         let mut response = (self.status(), self.body().to_string()).into_response();
         let headers = response.headers_mut();
-        headers.extend(self.headers);
+        headers.extend(*self.headers);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(wait) = self.problem.retry_after_header() {
             headers.insert(header::RETRY_AFTER, wait);

@@ -148,7 +148,7 @@ impl Reach {
             }
             Way::Translate(_) => {
                 let reader = adapter.events(&endpoint);
-                let mut translating = Translating::of(Source::Remote { incoming, reader });
+                let mut translating = Translating::of(Source::Remote { incoming: Box::new(incoming), reader });
                 timeout_at(first_by, translating.begin()).await.unwrap_or_else(|_| Err(late().into()))?;
                 Flow::Translating(Box::new(translating))
             }

@@ -48,7 +48,7 @@ impl Gateway {
         let route = self.resolve(request.caller.project, &request.peeked.model)?;
         let asked = Asked::of(request, route, started);
         match self.inner.cache.look(&asked).await {
-            Look::Hit { found, semantic } => self.from_cache(&asked, &found, semantic).await,
+            Look::Hit { found, semantic } => self.cached(&asked, &found, semantic).await,
             Look::Miss(slot) => {
                 self.inner.desk.counters.cache(CacheOutcome::Miss);
                 self.ask(asked, Some(slot)).await
@@ -113,7 +113,7 @@ impl Gateway {
                 return Err(fault);
             }
         };
-        self.inner.desk.board.tell(|| Live::Started(started(asked, id, at)));
+        self.inner.desk.board.tell(|| Live::Started(Box::new(started(asked, id, at))));
         let headers = permit.headers();
         let opened = (permit, record(asked, id, at), span);
         let bill = Bill::open(Arc::clone(&self.inner.desk), prices.clone(), (operation, asked.started), opened);

@@ -161,7 +161,7 @@ fn note(attempt: &mut Attempt, found: &Found) {
 
 /// Where translated events come from.
 pub(crate) enum Source {
-    Remote { incoming: Incoming, reader: Box<dyn Events> },
+    Remote { incoming: Box<Incoming>, reader: Box<dyn Events> },
     Local(local::Events),
 }
 

@@ -13,7 +13,7 @@ const BEHIND_MAX: usize = 512;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
 pub enum Live {
-    Started(Started),
+    Started(Box<Started>),
     Settled(Box<CallRecord>),
 }
 

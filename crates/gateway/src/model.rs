@@ -1,5 +1,7 @@
 //! A route as a model, so that chains and prompts answer through it as through any other.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
@@ -24,7 +26,7 @@ use crate::{
 };
 
 /// Calls are made on behalf of one caller, under one span.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct RouteModel {
     gateway: Gateway,
     caller: Caller,
@@ -120,6 +122,10 @@ impl ChatModel for RouteModel {
                 std::future::ready(delta)
             })
             .boxed())
+    }
+
+    fn under(&self, trace: &SpanContext) -> Option<Arc<dyn ChatModel>> {
+        Some(Arc::new(Self { trace: trace.clone(), ..self.clone() }))
     }
 
     async fn stream_text(&self, _: String, _: ChatRequest, _: Budget) -> Result<ChatStream, ModelFault> {

@@ -113,7 +113,7 @@ impl Over<'_> {
 
 impl Gateway {
     /// An answer that was given before. It costs nothing and is counted by the limits on requests.
-    pub(crate) async fn from_cache(&self, asked: &Asked, found: &Found, semantic: bool) -> Result<Answered, GatewayFault> {
+    pub(crate) async fn cached(&self, asked: &Asked, found: &Found, semantic: bool) -> Result<Answered, GatewayFault> {
         let outcome = match (semantic, found.stale) {
             (true, _) => CacheOutcome::SemanticHit,
             (false, true) => CacheOutcome::Stale,

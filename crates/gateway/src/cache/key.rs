@@ -45,7 +45,7 @@ pub(crate) struct Keys {
 pub(crate) fn keys(scope: &Scope<'_>, rules: &Cache, body: &[u8]) -> Option<Keys> {
     let mut body: Value = serde_json::from_slice(body).ok()?;
     let fields = body.as_object_mut()?;
-    let stateful = |name: &&str| fields.get(*name).is_some_and(|value| !matches!(value, Value::Null | Value::Bool(false)));
+    let stateful = |name: &str| fields.get(name).is_some_and(|value| !matches!(value, Value::Null | Value::Bool(false)));
     if STATEFUL.iter().any(|name| stateful(name)) || (is_sampled(scope.operation, fields) && !rules.sampled) {
         return None;
     }

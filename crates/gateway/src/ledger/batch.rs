@@ -228,7 +228,8 @@ impl Sum {
 const TOKENS_MAX: u64 = 1 << 40;
 
 fn segments(calls: &[Settled], name: &str) -> std::io::Result<Vec<SegmentRow>> {
-    let mut groups: BTreeMap<(ProjectId, i64), Vec<(&CallRecord, &[u8])>> = BTreeMap::new();
+    type Lines<'a> = Vec<(&'a CallRecord, &'a [u8])>;
+    let mut groups: BTreeMap<(ProjectId, i64), Lines<'_>> = BTreeMap::new();
     for call in calls {
         let key = (call.record.caller.project, hour_of(ended_at(&call.record)));
         groups.entry(key).or_default().push((&call.record, frames::line(&call.frame)));

@@ -62,7 +62,7 @@ impl Ledger {
             if !state.journal.has_closed() {
                 state.journal.close().map_err(|source| LedgerFault::journal(dir, source))?;
             }
-            (state.journal.next(), state.meters.shared(), state.journal.to_sync())
+            (state.journal.next(), state.meters.shared(), state.journal.unsynced())
         };
         let Some(batch) = batch else { return Ok(0) };
         // A power cut must not leave the catalog with a batch that the journal has forgotten to have closed.
@@ -162,7 +162,7 @@ impl Ledger {
     pub(super) async fn keep_syncing(self, stop: Stop) {
         loop {
             let go_on = stop.sleep(SYNC_PERIOD).await;
-            let sync = self.state().journal.to_sync();
+            let sync = self.state().journal.unsynced();
             if let Err(found) = self.sync(sync).await {
                 tracing::warn!(error = fault::chain(&found), "the journal of calls could not be synced");
             }

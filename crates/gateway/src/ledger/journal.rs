@@ -239,7 +239,7 @@ impl Journal {
     }
 
     /// What was written since this was last asked.
-    pub(crate) fn to_sync(&mut self) -> Option<Sync> {
+    pub(crate) fn unsynced(&mut self) -> Option<Sync> {
         if !self.dirty {
             return None;
         }

@@ -203,8 +203,11 @@ impl ProjectRoutes {
     }
 }
 
-/// Names without and with a `*`. Where two routes want one name, the route of that very name has it, then the first.
-fn names(routes: &BTreeMap<Name, Arc<Route>>) -> (HashMap<String, Arc<Route>>, Vec<(String, Arc<Route>)>) {
+/// Names without and with a `*`.
+type Named = (HashMap<String, Arc<Route>>, Vec<(String, Arc<Route>)>);
+
+/// Where two routes want one name, the route of that very name has it, then the first.
+fn names(routes: &BTreeMap<Name, Arc<Route>>) -> Named {
     let mut exact: HashMap<String, Arc<Route>> =
         routes.iter().map(|(name, route)| (name.to_string(), Arc::clone(route))).collect();
     let mut patterns = Vec::new();

@@ -27,6 +27,9 @@ pub(crate) const LOCAL: &str = "local";
 /// What a snapshot was made from.
 type Marks = (Option<Mark>, Option<Mark>);
 
+/// How many calls a provider takes at once, and the places for them.
+type Slots = (u32, Arc<Semaphore>);
+
 #[derive(Debug)]
 pub(crate) struct Routes {
     registry: Registry,
@@ -35,7 +38,7 @@ pub(crate) struct Routes {
     projects: RwLock<Arc<HashMap<ProjectId, Arc<ProjectRoutes>>>>,
     nobody: Arc<ProjectRoutes>,
     pub(crate) states: States,
-    slots: Mutex<HashMap<(ProjectId, Name), (u32, Arc<Semaphore>)>>,
+    slots: Mutex<HashMap<(ProjectId, Name), Slots>>,
     /// One at a time: two reloads could put the older snapshot over the newer.
     seen: tokio::sync::Mutex<HashMap<ProjectId, Marks>>,
 }

@@ -227,12 +227,12 @@ fn a_folder_of_rubbish_is_no_obstacle() {
 fn syncing_is_asked_for_once_after_each_write() {
     let dir = tempfile::tempdir().unwrap();
     let mut journal = fresh(dir.path());
-    journal.to_sync().unwrap().carry_out().unwrap();
-    assert!(journal.to_sync().is_none());
+    journal.unsynced().unwrap().carry_out().unwrap();
+    assert!(journal.unsynced().is_none());
     call(&mut journal, 1);
-    assert!(journal.to_sync().is_some());
+    assert!(journal.unsynced().is_some());
     journal.sync_again();
-    assert!(journal.to_sync().is_some());
+    assert!(journal.unsynced().is_some());
 }
 
 /// Whatever the calls do and wherever the file is cut, each call is found at most once, and those that had ended before

@@ -41,7 +41,7 @@ impl Writer<'_> {
             "text" => self.verbosity(value),
             // They ask for what happens anyway.
             "background" => {}
-            "store" | "truncation" if *value == Value::Bool(false) || *value == Value::from("disabled") => {}
+            "store" | "truncation" if *value == Value::Bool(false) || value == "disabled" => {}
             name => self.lose(name, "only the responses endpoint knows it"),
         }
         Ok(())
