@@ -4,22 +4,24 @@ use std::sync::Arc;
 
 use axum::{Json as Reply, extract::State, response::IntoResponse, response::Response};
 use futures::StreamExt;
-use http::HeaderMap;
 use mainspring_chains::{Question, Target};
 use mainspring_kernel::{Actor, AssetKind, Selector};
 use mainspring_llm::{ChatModel, ChatRequest, Message, SpanContext, chat::Sampling};
+use mainspring_providers::Operation;
 use mainspring_web_kit::Sse;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    OpenAi,
+    OpenAi, Surface,
     answer::Envelope,
+    asked::Asked as Given,
     chat::with_trace,
-    error::{Answer, Json, OpenAiError, Who},
+    error::{Answer, OpenAiError},
     params::{self, Others},
     pieces::{self, Pieces, Raw},
     request::{Inference, StreamOptions, target},
+    routed,
 };
 
 const PROMPTS_MAX: usize = 16;
@@ -161,23 +163,30 @@ fn raw_request(overrides: &mainspring_chains::Overrides) -> ChatRequest {
     request
 }
 
-pub(crate) async fn complete(
-    State(state): State<OpenAi>,
-    Who(actor): Who,
-    headers: HeaderMap,
-    Json(body): Json<CompletionBody>,
-) -> Answer<Response> {
+pub(crate) async fn complete(State(state): State<Surface>, asked: Given) -> Answer<Response> {
+    if state.routes(&asked).await? {
+        return routed::answer(&state, &asked, Operation::Completions).await;
+    }
+    match answered_here(&state.openai, &asked).await {
+        Err(error) => Err(state.unknown(&asked, error).await),
+        answer => answer,
+    }
+}
+
+/// By an app, a prompt or a model of this process.
+async fn answered_here(state: &OpenAi, given: &Given) -> Answer<Response> {
+    let (body, actor): (CompletionBody, _) = (given.json()?, &given.actor);
     let envelope = Envelope::new("cmpl", &body.model, state.clock.as_ref());
     let asked = body.asked()?;
     let (streamed, include_usage, choices) = (asked.streamed, asked.include_usage, asked.prompts.len() * asked.n);
-    let model = raw_model(&state, &actor, &asked.target).await?;
+    let model = raw_model(state, actor, &asked.target).await?;
     // Each answer has a trace of its own, so that each can be looked at and given again by itself.
     let calls = if model.is_some() { choices } else { asked.prompts.len() };
-    let traces: Vec<SpanContext> = (0..calls).map(|_| state.trace(actor.project, &headers)).collect();
+    let traces: Vec<SpanContext> = (0..calls).map(|_| state.trace(actor.project, &given.headers)).collect();
     let first_trace = traces.first().map(|trace| trace.trace);
     let mut pieces = match model {
-        Some(model) => pieces::raw(raw(&state, model, asked, traces)).boxed(),
-        None => through_chain(&state, actor, asked, traces),
+        Some(model) => pieces::raw(raw(state, model, asked, traces)).boxed(),
+        None => through_chain(state, actor.clone(), asked, traces),
     };
     let response = if streamed {
         // What fails before the first text fails with a status.

@@ -6,19 +6,21 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use http::HeaderMap;
 use mainspring_kernel::Fault;
 use mainspring_llm::{
     embed::EmbedAs,
     trace::{SpanKind, names},
 };
+use mainspring_providers::Operation;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    OpenAi,
+    OpenAi, Surface,
+    asked::Asked,
     chat::with_trace,
-    error::{Answer, Json, OpenAiError, Who},
+    error::{Answer, OpenAiError},
+    routed,
 };
 
 /// OpenAI's own bound on one request.
@@ -44,12 +46,17 @@ enum Input {
     Tokens(#[expect(dead_code, reason = "read only to be refused")] Vec<Value>),
 }
 
-pub(crate) async fn embed(
-    State(state): State<OpenAi>,
-    Who(actor): Who,
-    headers: HeaderMap,
-    Json(body): Json<EmbeddingsBody>,
-) -> Answer<Response> {
+pub(crate) async fn embed(State(state): State<Surface>, asked: Asked) -> Answer<Response> {
+    // Apps and prompts do not embed.
+    if state.openai.gateway.knows(asked.actor.project, asked.model()).await {
+        return routed::answer(&state, &asked, Operation::Embeddings).await;
+    }
+    answered_here(&state.openai, &asked).await
+}
+
+/// By an embedder of this process.
+async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
+    let body: EmbeddingsBody = asked.json()?;
     let texts = match body.input {
         Input::One(one) => vec![one],
         Input::Many(many) => many,
@@ -71,7 +78,7 @@ pub(crate) async fn embed(
         let detail = format!("`{}` gives {} dimensions and cannot be shortened", model.name(), model.dimensions());
         return Err(OpenAiError::param("dimensions", detail));
     }
-    let trace = state.trace(actor.project, &headers);
+    let trace = state.trace(asked.actor.project, &asked.headers);
     let mut span = trace.start(format!("embeddings {}", model.name()), SpanKind::Server);
     span.set(names::OPERATION, "embeddings");
     span.set(names::REQUEST_MODEL, model.name());
@@ -87,13 +94,7 @@ pub(crate) async fn embed(
         Ok(embedded) => {
             span.set(names::INPUT_TOKENS, embedded.tokens);
             span.finish();
-            let data = embedded
-                .vectors
-                .iter()
-                .enumerate()
-                .map(|(index, vector)| json!({"object": "embedding", "index": index, "embedding": encode(vector, base64)}));
-            let usage = json!({"prompt_tokens": embedded.tokens, "total_tokens": embedded.tokens});
-            let reply = json!({"object": "list", "data": data.collect::<Vec<_>>(), "model": body.model, "usage": usage});
+            let reply = list(&embedded.vectors, base64, &body.model, embedded.tokens);
             Ok(with_trace(Reply(reply).into_response(), trace.trace))
         }
         Err(fault) => {
@@ -101,6 +102,13 @@ pub(crate) async fn embed(
             Err(OpenAiError::of(&fault))
         }
     }
+}
+
+pub(crate) fn list(vectors: &[Vec<f32>], base64: bool, model: &str, tokens: u64) -> Value {
+    let entry =
+        |(index, vector): (usize, &Vec<f32>)| json!({"object": "embedding", "index": index, "embedding": encode(vector, base64)});
+    let data: Vec<Value> = vectors.iter().enumerate().map(entry).collect();
+    json!({"object": "list", "data": data, "model": model, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}})
 }
 
 /// Little-endian f32s, as OpenAI's base64 embeddings are.

@@ -23,13 +23,15 @@ pub(crate) struct OpenAiError {
     headers: HeaderMap,
     /// What a provider of this dialect said, for clients that know what to make of it.
     said: Option<(StatusCode, Bytes)>,
+    /// The client speaks Anthropic's dialect.
+    to_anthropic: bool,
 }
 
 pub(crate) type Answer<T> = Result<T, OpenAiError>;
 
 impl From<Problem> for OpenAiError {
     fn from(problem: Problem) -> Self {
-        Self { problem, param: None, headers: HeaderMap::new(), said: None }
+        Self { problem, param: None, headers: HeaderMap::new(), said: None, to_anthropic: false }
     }
 }
 
@@ -79,6 +81,10 @@ impl OpenAiError {
         self
     }
 
+    pub(crate) fn to_anthropic(self) -> Self {
+        Self { to_anthropic: true, ..self }
+    }
+
     /// Whether it is this parameter that is refused.
     pub(crate) fn is_of(&self, param: &str) -> bool {
         self.param.as_deref() == Some(param)
@@ -99,6 +105,9 @@ impl OpenAiError {
             500.. => "server_error",
             _ => "invalid_request_error",
         };
+        if self.to_anthropic {
+            return json!({"type": "error", "error": {"type": kind, "message": self.message()}});
+        }
         json!({"error": {"message": self.message(), "type": kind, "param": self.param, "code": self.code()}})
     }
 

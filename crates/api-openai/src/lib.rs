@@ -6,9 +6,11 @@ mod chat;
 mod completions;
 mod embeddings;
 mod error;
+mod inputs;
 mod models;
 mod named;
 mod params;
+mod passed;
 mod pieces;
 mod question;
 mod request;
@@ -131,6 +133,8 @@ fn routes() -> Vec<Route<Surface>> {
         Route::post("/v1/responses", responses::create),
         Route::post("/v1/completions", completions::complete),
         Route::post("/v1/embeddings", embeddings::embed),
+        Route::post("/v1/rerank", passed::rerank),
+        Route::post("/v1/moderations", passed::moderate),
         Route::get("/v1/models", models::list),
         Route::get("/v1/models/{*name}", models::show),
     ]

@@ -11,18 +11,21 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt, stream::BoxStream};
 use http::{HeaderName, HeaderValue, header};
 use mainspring_gateway::{Answered, Body, GatewayFault, Read, Reading};
-use mainspring_llm::exchange::Event;
+use mainspring_llm::exchange::{Call, Event, RerankAnswer};
 use mainspring_providers::{
     Operation,
     openai::{ReadFault, chat, responses},
 };
-use mainspring_web_kit::{Problem, Sse, SseEvent};
+use mainspring_web_kit::{Sse, SseEvent};
+use serde_json::{Value, json};
 
 use crate::{
     Surface,
     asked::Asked,
     chat::with_trace,
+    embeddings::list,
     error::{Answer, OpenAiError},
+    inputs,
 };
 
 /// What of a request an answer to it needs.
@@ -33,6 +36,8 @@ pub(crate) struct Wanted {
     pub(crate) include_usage: bool,
     /// In seconds.
     pub(crate) created: i64,
+    /// As the client sent it.
+    pub(crate) body: Bytes,
 }
 
 /// How endpoints of the gateway are read when they have to be.
@@ -40,11 +45,13 @@ pub(crate) const fn reader(operation: Operation) -> Read {
     match operation {
         Operation::Chat => |body| read(chat::read(body)),
         Operation::Responses => |body| read(responses::read(body)),
+        Operation::Embeddings => inputs::embed,
+        Operation::Rerank => inputs::rerank,
         _ => |_| Ok(Reading::Opaque),
     }
 }
 
-fn read(call: Result<mainspring_llm::exchange::Call, ReadFault>) -> Result<Reading, GatewayFault> {
+fn read(call: Result<Call, ReadFault>) -> Result<Reading, GatewayFault> {
     match call {
         Ok(call) => Ok(Reading::Chat(Box::new(call))),
         Err(fault) => Err(GatewayFault::invalid(fault.param, fault.message)),
@@ -61,14 +68,15 @@ pub(crate) async fn answer(state: &Surface, asked: &Asked, operation: Operation)
         model: asked.model().to_owned(),
         include_usage: asked.include_usage(),
         created: state.openai.clock.now().as_seconds(),
+        body: asked.body.clone(),
     };
     let answered = Box::pin(state.openai.gateway.call(request)).await?;
     Ok(with_trace(response(answered, &wanted)?, id))
 }
 
 pub(crate) fn response(answered: Answered, wanted: &Wanted) -> Answer<Response> {
-    let told = answered.told();
-    let Wanted { operation, model, include_usage, created } = wanted;
+    let (told, used) = (answered.told(), answered.usage);
+    let Wanted { operation, model, include_usage, created, body } = wanted;
     let responses = *operation == Operation::Responses;
     let mut response = match answered.body {
         Body::Bytes(bytes) => json_bytes(bytes),
@@ -79,13 +87,33 @@ pub(crate) fn response(answered: Answered, wanted: &Wanted) -> Answer<Response> 
             Sse(response_events(events, responses::Writer::new(*created, model))).into_response()
         }
         Body::Events(events) => Sse(chat_events(events, chat::Writer::new(*created, model, *include_usage))).into_response(),
-        Body::Embedded(_) | Body::Reranked(_) => return Err(OpenAiError::from(Problem::internal())),
+        Body::Embedded(answer) => {
+            let tokens = answer.usage.or(used).unwrap_or_default().input;
+            Reply(list(&answer.vectors, inputs::in_base64(body), model, tokens)).into_response()
+        }
+        Body::Reranked(answer) => Reply(ordered(&answer, inputs::returned(body).as_deref(), model)).into_response(),
     };
     let headers = response.headers_mut();
     for (name, value) in &told {
         headers.append(name, value.clone());
     }
     Ok(response)
+}
+
+/// In the shape that Cohere and Jina have.
+fn ordered(answer: &RerankAnswer, documents: Option<&[String]>, model: &str) -> Value {
+    let result = |&(index, score): &(u32, f64)| {
+        let mut result = json!({"index": index, "relevance_score": score});
+        if let Some(text) = documents.and_then(|documents| documents.get(index as usize)) {
+            result["document"] = json!({"text": text});
+        }
+        result
+    };
+    let mut body = json!({"model": model, "results": answer.results.iter().map(result).collect::<Vec<_>>()});
+    if let Some(usage) = answer.usage {
+        body["usage"] = json!({"prompt_tokens": usage.input, "total_tokens": usage.input});
+    }
+    body
 }
 
 fn json_bytes(bytes: Bytes) -> Response {

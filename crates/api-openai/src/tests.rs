@@ -1,3 +1,5 @@
+mod inputs;
+mod models;
 mod responses;
 mod surface;
 mod walks;

@@ -15,8 +15,10 @@ use mainspring_kernel::{
     id::{PrincipalId, ProjectId},
 };
 use mainspring_llm::{
-    Budget, ChatModel, ChatRequest, ChatStream, Delta, FinishReason, Message, ModelFault, Models, RetrieveRequest, Retrieved,
-    Retriever, SpanContext, Usage, trace::NoSink,
+    Budget, ChatModel, ChatRequest, ChatStream, Delta, Embedder, Embedding, FinishReason, Message, ModelFault, Models, Reranker,
+    RetrieveRequest, Retrieved, Retriever, Scored, SpanContext, TextTokenizer, Tokens, Usage,
+    embed::{EmbedAs, Embedded},
+    trace::NoSink,
 };
 use mainspring_providers::{Credentials, Socket, SocketConfig};
 use mainspring_registry::{Draft, Registry};
@@ -28,6 +30,8 @@ use tower::ServiceExt;
 use crate::{OpenAi, router};
 
 pub(super) const LOCAL: &str = "parrot";
+pub(super) const EMBEDDER: &str = "ruler";
+pub(super) const RERANKER: &str = "judge";
 
 pub(super) struct Surface {
     router: Router,
@@ -85,7 +89,8 @@ impl Surface {
         kinds.extend(mainspring_chains::descriptors());
         kinds.extend([mainspring_providers::descriptor(), mainspring_prompts::descriptor()]);
         let registry = Registry::open(catalog.clone(), Arc::new(clock.clone()), kinds);
-        let models = Models::default().with_chat(Arc::new(Parrot));
+        let models =
+            Models::default().with_chat(Arc::new(Parrot)).with_embedder(Arc::new(Ruler)).with_reranker(RERANKER, Arc::new(Judge));
         let journal = tempfile::tempdir().unwrap();
         let gateway = Gateway::open(Parts {
             registry: registry.clone(),
@@ -183,6 +188,59 @@ impl ChatModel for Parrot {
     }
     async fn stream_text(&self, _: String, request: ChatRequest, budget: Budget) -> Result<ChatStream, ModelFault> {
         self.stream(request, budget).await
+    }
+}
+
+/// Embeds a text as its length and a one.
+#[derive(Debug)]
+struct Ruler;
+
+impl TextTokenizer for Ruler {
+    fn tokenize(&self, text: &str) -> Tokens {
+        Tokens { ranges: (0..text.len()).map(|at| at..at + 1).collect() }
+    }
+}
+
+#[async_trait]
+impl Embedder for Ruler {
+    fn name(&self) -> &str {
+        EMBEDDER
+    }
+    fn identity(&self) -> String {
+        EMBEDDER.to_owned()
+    }
+    fn dimensions(&self) -> usize {
+        2
+    }
+    fn max_tokens(&self) -> usize {
+        100
+    }
+    async fn embed(&self, texts: Vec<String>, _: EmbedAs, _: Budget) -> Result<Embedded, ModelFault> {
+        let tokens = texts.iter().map(String::len).sum::<usize>() as u64;
+        Ok(Embedded { vectors: texts.iter().map(|text| vec![text.len() as f32, 1.0]).collect(), tokens })
+    }
+    async fn embed_tokens(&self, _: Vec<String>, _: Budget) -> Result<Vec<Vec<Embedding>>, ModelFault> {
+        panic!("nobody here embeds tokens")
+    }
+    fn tokenizer(&self) -> Arc<dyn TextTokenizer> {
+        Arc::new(Self)
+    }
+}
+
+/// Likes long passages.
+#[derive(Debug)]
+struct Judge;
+
+#[async_trait]
+impl Reranker for Judge {
+    fn name(&self) -> &str {
+        RERANKER
+    }
+    fn identity(&self) -> String {
+        RERANKER.to_owned()
+    }
+    async fn rerank(&self, _: &str, passages: Vec<String>, _: Budget) -> Result<Vec<Scored>, ModelFault> {
+        Ok(passages.iter().enumerate().map(|(index, passage)| Scored { index, score: passage.len() as f32 }).collect())
     }
 }
 

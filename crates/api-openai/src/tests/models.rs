@@ -1,0 +1,207 @@
+//! What can be named, and the endpoints that are no chat.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use mainspring_testservers::upstream::{Behaviour, Upstream};
+use serde_json::{Value, json};
+
+use super::{
+    surface::{EMBEDDER, LOCAL, RERANKER, Surface},
+    walks::{hello, routed, upstream, with},
+};
+
+const VERSION: (&str, &str) = ("anthropic-version", "2023-06-01");
+
+async fn two() -> (Upstream, Surface) {
+    let server = upstream(Behaviour::default());
+    let surface = routed("openai", &server).await;
+    let messages = json!([{"role": "user", "content": "Repeat: {{ question }}"}]);
+    surface.apply(&[("prompt", "echo", json!({"parameters": {"question": {}}, "messages": messages}))]).await;
+    (server, surface)
+}
+
+#[tokio::test]
+async fn everything_that_can_be_called_is_listed_once() {
+    let (_server, surface) = two().await;
+    let target = json!({"targets": [{"provider": "main", "model": "big"}]});
+    surface.apply(&[("route", "echo", target.clone()), ("route", LOCAL, target)]).await;
+    let list = surface.get("/v1/models", &[]).await.json();
+    let kinds: Vec<(&str, &str)> = list["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| (entry["id"].as_str().unwrap(), entry["mainspring"]["kind"].as_str().unwrap()))
+        .collect();
+    assert_eq!(list["object"], json!("list"));
+    assert_eq!(
+        kinds,
+        [
+            ("echo", "prompt"),
+            ("chat", "route"),
+            ("main/big", "provider-model"),
+            ("main/small", "provider-model"),
+            (LOCAL, "route"),
+            (EMBEDDER, "embedder"),
+        ]
+    );
+    for name in ["main/big", "echo", EMBEDDER] {
+        let one = surface.get(&format!("/v1/models/{name}"), &[]).await;
+        assert_eq!((one.status, &one.json()["id"], &one.json()["object"]), (200, &json!(name), &json!("model")));
+    }
+    let none = surface.get("/v1/models/main/bigg", &[]).await;
+    assert_eq!((none.status, &none.json()["error"]["code"]), (404, &json!("model_not_found")));
+    assert!(none.text.contains("`main/big`"), "{}", none.text);
+}
+
+#[tokio::test]
+async fn anthropics_clients_get_the_list_in_their_shape() {
+    let (_server, surface) = two().await;
+    let list = surface.get("/v1/models", &[VERSION]).await.json();
+    let data = list["data"].as_array().unwrap();
+    assert_eq!(
+        (&list["has_more"], &list["first_id"], &list["last_id"]),
+        (&json!(false), &data[0]["id"], &data[data.len() - 1]["id"])
+    );
+    assert_eq!(list.get("object"), None);
+    let entry = json!({"type": "model", "id": "chat", "display_name": "chat", "created_at": "1970-01-01T00:00:00Z"});
+    assert!(data.contains(&entry), "{list}");
+    assert_eq!(surface.get("/v1/models/chat", &[VERSION]).await.json(), entry);
+    let none = surface.get("/v1/models/nobody", &[VERSION]).await;
+    let error = none.json();
+    assert_eq!((none.status, &error["type"], &error["error"]["type"]), (404, &json!("error"), &json!("not_found_error")));
+}
+
+fn numbers(embedding: &Value) -> Vec<f32> {
+    match embedding.as_str() {
+        Some(text) => STANDARD.decode(text).unwrap().chunks(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect(),
+        None => embedding.as_array().unwrap().iter().map(|number| number.as_f64().unwrap() as f32).collect(),
+    }
+}
+
+#[tokio::test]
+async fn embeddings_of_a_provider_are_the_same_in_both_encodings_whatever_it_speaks() {
+    for kind in ["openai", "gemini"] {
+        let server = upstream(Behaviour::default());
+        let surface = Surface::open().await;
+        let base = if kind == "openai" { format!("{}/v1", server.url()) } else { format!("{}/v1beta", server.url()) };
+        surface.apply(&[("provider", "main", json!({"type": kind, "base_url": base}))]).await;
+        let body = json!({"model": "main/embed", "input": ["one", "two"], "encoding_format": "float"});
+        let sent = surface.post("/v1/embeddings", &body).await;
+        assert_eq!(sent.status, 200, "{kind}: {}", sent.text);
+        assert_eq!(sent.header("x-mainspring-provider"), Some("main"), "{kind}");
+        let plain = sent.json();
+        assert_eq!((&plain["object"], plain["data"].as_array().unwrap().len()), (&json!("list"), 2), "{kind}");
+        assert!(plain["usage"]["prompt_tokens"].as_u64().is_some_and(|tokens| tokens > 0), "{kind}: {plain}");
+        let packed = surface.post("/v1/embeddings", &with(body, &json!({"encoding_format": "base64"}))).await.json();
+        for at in 0..2 {
+            let (plain, packed) = (&plain["data"][at], &packed["data"][at]);
+            assert!(plain["embedding"].is_array() && packed["embedding"].is_string(), "{kind}: {packed}");
+            assert_eq!(numbers(&plain["embedding"]), numbers(&packed["embedding"]), "{kind}");
+            assert_eq!((&plain["index"], &packed["object"]), (&json!(at), &json!("embedding")), "{kind}");
+        }
+        if kind == "openai" {
+            assert_eq!(server.seen()[1].json()["encoding_format"], json!("base64"));
+        }
+        let tokens = surface.post("/v1/embeddings", &json!({"model": "main/embed", "input": [1, 2, 3]})).await;
+        if kind == "openai" {
+            assert_eq!(tokens.status, 200, "{}", tokens.text);
+        } else {
+            assert_eq!((tokens.status, &tokens.json()["error"]["param"]), (400, &json!("input")));
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_embedder_of_this_process_answers_its_own_name_and_through_a_route() {
+    let surface = Surface::open().await;
+    let target = json!({"targets": [{"provider": "local", "model": EMBEDDER}]});
+    surface.apply(&[("route", "vectors", target)]).await;
+    for (model, routed) in [(EMBEDDER, false), ("vectors", true)] {
+        for (format, is_text) in [("float", false), ("base64", true)] {
+            let body = json!({"model": model, "input": ["ab", "abc"], "encoding_format": format});
+            let sent = surface.post("/v1/embeddings", &body).await;
+            assert_eq!(sent.status, 200, "{model}: {}", sent.text);
+            let answer = sent.json();
+            assert_eq!(sent.header("x-mainspring-provider").is_some(), routed, "{model}");
+            assert_eq!(answer["data"][0]["embedding"].is_string(), is_text, "{model}");
+            assert_eq!(numbers(&answer["data"][1]["embedding"]), [3.0, 1.0], "{model}");
+            assert_eq!((&answer["model"], &answer["usage"]["total_tokens"]), (&json!(model), &json!(5)), "{model}");
+        }
+        for (wrong, param) in [
+            (json!({"input": []}), "input"),
+            (json!({"input": [""]}), "input"),
+            (json!({"input": [1]}), "input"),
+            (json!({"encoding_format": "int8"}), "encoding_format"),
+        ] {
+            let sent = surface.post("/v1/embeddings", &with(json!({"model": model, "input": "x"}), &wrong)).await;
+            assert_eq!((sent.status, &sent.json()["error"]["param"]), (400, &json!(param)), "{model} {wrong}: {}", sent.text);
+        }
+    }
+    let unknown = surface.post("/v1/embeddings", &json!({"model": "nobody", "input": "x"})).await;
+    assert_eq!((unknown.status, &unknown.json()["error"]["code"]), (404, &json!("model_not_found")), "{}", unknown.text);
+}
+
+#[tokio::test]
+async fn passages_are_ordered_by_a_provider_and_by_a_model_of_this_process() {
+    let server = upstream(Behaviour::default());
+    let surface = routed("openai", &server).await;
+    let documents = json!(["nothing", {"text": "a red fox"}, "a red hen"]);
+    let body = json!({"model": "chat", "query": "red fox", "documents": documents, "top_n": 2});
+    let sent = surface.post("/v1/rerank", &body).await;
+    let answer = sent.json();
+    assert_eq!((sent.status, &answer["results"][0]["index"]), (200, &json!(1)), "{}", sent.text);
+    assert_eq!(answer["results"].as_array().unwrap().len(), 2);
+    assert_eq!(server.seen()[0].json(), with(body.clone(), &json!({"model": "big"})));
+    let here = surface.post("/v1/rerank", &with(body.clone(), &json!({"model": RERANKER, "return_documents": true}))).await;
+    let answer = here.json();
+    let first = json!({"index": 1, "relevance_score": 9.0, "document": {"text": "a red fox"}});
+    assert_eq!((here.status, &answer["results"][0]), (200, &first), "{}", here.text);
+    assert_eq!((answer["results"].as_array().unwrap().len(), &answer["model"]), (2, &json!(RERANKER)));
+    for (wrong, param) in [
+        (json!({"query": null}), "query"),
+        (json!({"documents": []}), "documents"),
+        (json!({"documents": [7]}), "documents"),
+        (json!({"top_n": 0}), "top_n"),
+        (json!({"model": null}), "model"),
+    ] {
+        let sent = surface.post("/v1/rerank", &with(with(body.clone(), &json!({"model": RERANKER})), &wrong)).await;
+        assert_eq!((sent.status, &sent.json()["error"]["param"]), (400, &json!(param)), "{wrong}: {}", sent.text);
+    }
+}
+
+#[tokio::test]
+async fn moderations_pass_through_or_are_refused() {
+    let server = upstream(Behaviour::default());
+    let surface = routed("openai", &server).await;
+    let sent = surface.post("/v1/moderations", &json!({"model": "chat", "input": "violence"})).await;
+    assert_eq!((sent.status, &sent.json()["results"][0]["flagged"]), (200, &json!(true)), "{}", sent.text);
+    assert_eq!(sent.header("x-mainspring-provider"), Some("main"));
+    let unnamed = surface.post("/v1/moderations", &json!({"input": "x"})).await;
+    assert_eq!((unnamed.status, &unnamed.json()["error"]["code"]), (404, &json!("model_not_found")), "{}", unnamed.text);
+    let target = json!({"models": ["omni-moderation-*"], "targets": [{"provider": "main"}]});
+    surface.apply(&[("route", "moderation", target)]).await;
+    assert_eq!(surface.post("/v1/moderations", &json!({"input": "x"})).await.status, 200);
+    assert_eq!(server.seen().last().unwrap().json(), json!({"input": "x", "model": "omni-moderation-latest"}));
+    let here = surface.post("/v1/moderations", &json!({"model": LOCAL, "input": "x"})).await;
+    assert_eq!((here.status, &here.json()["error"]["code"]), (400, &json!("upstream-unsupported")), "{}", here.text);
+}
+
+#[tokio::test]
+async fn raw_completions_of_a_route_pass_through_whole_and_streamed() {
+    let server = upstream(Behaviour::saying("Once upon"));
+    let surface = routed("openai", &server).await;
+    let body = json!({"model": "chat", "prompt": [1, 2], "novel": true});
+    let whole = surface.post("/v1/completions", &body).await;
+    assert_eq!((whole.status, &whole.json()["choices"][0]["text"]), (200, &json!("Once upon")), "{}", whole.text);
+    assert_eq!(server.seen()[0].json(), with(body.clone(), &json!({"model": "big"})));
+    let chunks = surface.post("/v1/completions", &with(body, &json!({"stream": true}))).await.chunks();
+    let text: String = chunks.iter().filter_map(|chunk| chunk["choices"][0]["text"].as_str()).collect();
+    assert_eq!(text, "Once upon");
+    assert!(chunks.iter().all(|chunk| chunk.get("usage").is_none()), "{chunks:?}");
+    let here = surface.post("/v1/completions", &json!({"model": LOCAL, "prompt": "x"})).await;
+    assert_eq!((here.status, here.header("x-mainspring-provider")), (200, None), "{}", here.text);
+    // Who speaks no such dialect is not asked in another.
+    let server = upstream(Behaviour::default());
+    let surface = routed("anthropic", &server).await;
+    let refused = surface.post("/v1/completions", &with(hello("chat"), &json!({"prompt": "x"}))).await;
+    assert!(refused.status >= 400 && server.count() == 0, "{}", refused.text);
+}
