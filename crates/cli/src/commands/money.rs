@@ -132,7 +132,7 @@ async fn show_usage(session: &Session, show: &ShowUsage) -> anyhow::Result<()> {
     if usage.cut {
         say("there are more rows; the total is of all");
     }
-    tell_unpriced(usage.total.unpriced, "have no known price");
+    tell_unpriced(usage.total.unpriced, "calls without a known price");
     Ok(())
 }
 
@@ -147,7 +147,7 @@ fn priced(cost: &str, unpriced: u64) -> String {
 
 fn tell_unpriced(calls: u64, what: &str) {
     if calls > 0 {
-        say(&format!("{calls} calls {what}, and the sums are without them: add the models to the project's prices"));
+        say(&format!("{what}: {calls}; the sums are without them, so add the models to the project's prices"));
     }
 }
 
@@ -166,7 +166,7 @@ fn show_repriced(session: &Session, repriced: &wire::RepricedView) {
     }
     table(&["went to", "calls", "input", "output", "dollars then", "dollars otherwise"], rows);
     say(&format!("calls that began from {} to {}, with the tokens that were counted then", repriced.since, repriced.until));
-    tell_unpriced(repriced.total.still_unpriced, "have no known price there");
+    tell_unpriced(repriced.total.still_unpriced, "calls without a known price there");
 }
 
 pub(crate) async fn calls(session: &Session, calls: &Calls) -> anyhow::Result<ExitCode> {

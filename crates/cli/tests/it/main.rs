@@ -20,6 +20,7 @@ mod replaying;
 mod running;
 mod schedules;
 mod sharing;
+mod spending;
 mod swapping;
 mod telling;
 mod tiny;
