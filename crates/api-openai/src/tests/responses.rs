@@ -159,3 +159,16 @@ async fn what_an_app_cannot_honour_is_refused_by_name() {
     let unknown = surface.post(PATH, &hello("nobody")).await;
     assert_eq!((unknown.status, &unknown.json()["error"]["code"]), (404, &json!("model_not_found")));
 }
+
+#[tokio::test]
+async fn what_another_provider_would_have_to_remember_is_refused() {
+    for kind in ["openai", "anthropic"] {
+        let server = upstream(Behaviour::default());
+        let surface = routed(kind, &server).await;
+        let sent = surface.post(PATH, &with(hello("chat"), &json!({"previous_response_id": "resp_1"}))).await;
+        let error = sent.json()["error"].clone();
+        assert_eq!((sent.status, &error["code"]), (400, &json!("upstream-unsupported")), "{kind}: {error}");
+        assert!(error["message"].as_str().unwrap().contains("previous_response_id"), "{kind}: {error}");
+        assert_eq!(server.count(), 0, "{kind}");
+    }
+}

@@ -73,8 +73,11 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("POST", "/v1/messages", Needs::Reader),
     ("POST", "/v1/messages/count_tokens", Needs::Reader),
     ("POST", "/v1/chat/completions", Needs::Reader),
+    ("POST", "/v1/responses", Needs::Reader),
     ("POST", "/v1/completions", Needs::Reader),
     ("POST", "/v1/embeddings", Needs::Reader),
+    ("POST", "/v1/rerank", Needs::Reader),
+    ("POST", "/v1/moderations", Needs::Reader),
     ("GET", "/v1/models", Needs::Reader),
     ("GET", "/v1/models/{*name}", Needs::Reader),
     ("POST", "/v1/traces", Needs::Editor),
@@ -104,7 +107,8 @@ fn body(path: &str) -> &'static str {
         }
         "/api/v1/routes/explain" => r#"{"model": "nothing"}"#,
         "/v1/completions" => r#"{"model": "nothing", "prompt": "x"}"#,
-        "/v1/embeddings" => r#"{"model": "nothing", "input": "x"}"#,
+        "/v1/embeddings" | "/v1/responses" | "/v1/moderations" => r#"{"model": "nothing", "input": "x"}"#,
+        "/v1/rerank" => r#"{"model": "nothing", "query": "x", "documents": ["x"]}"#,
         _ => "{}",
     }
 }
