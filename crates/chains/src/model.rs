@@ -87,6 +87,7 @@ pub struct PromptStep {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelStep {
+    /// A route of the project, `provider/model`, or a model of this process.
     pub name: String,
     /// Wins over the prompt's settings; the request wins over both.
     #[serde(default, skip_serializing_if = "InferenceSettings::is_empty")]

@@ -33,11 +33,13 @@ impl FromStr for VersionUsed {
         let fault = || format!("`{text}` is not a version used");
         let (name, digest) = text.split_once('#').ok_or_else(fault)?;
         let (kind, name) = name.split_once('/').ok_or_else(fault)?;
+        let kind: AssetKind = kind.parse().map_err(|_| fault())?;
         let (name, number) = match name.rsplit_once("@v") {
-            Some((name, number)) => (name, number.parse().map_err(|_| fault())?),
-            None => (name, 0),
+            // Models have no numbers, and providers' may be called anything.
+            Some((name, number)) if kind != AssetKind::Model => (name, number.parse().map_err(|_| fault())?),
+            _ => (name, 0),
         };
-        Ok(Self { kind: kind.parse().map_err(|_| fault())?, name: name.to_owned(), number, digest: digest.to_owned() })
+        Ok(Self { kind, name: name.to_owned(), number, digest: digest.to_owned() })
     }
 }
 

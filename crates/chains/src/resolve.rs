@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use mainspring_kernel::{Actor, AssetKind, AssetRef, Fault, FaultKind, Name, PageRequest, Selector, page::LIMIT_MAX, text};
-use mainspring_llm::{ChatModel, Models, TablePin};
+use mainspring_llm::{Asking, ChatModel, ModelFault, ModelSource, Models, SpanContext, TablePin};
 use mainspring_prompts::{InferenceSettings, PromptSpec};
 use mainspring_registry::{Registry, Version};
 use serde::de::DeserializeOwned;
@@ -31,16 +31,28 @@ pub(crate) struct Plan {
     pub(crate) retrieves: Vec<(RetrieveStep, Option<TablePin>)>,
     pub(crate) prompt: Option<(PromptStep, PromptSpec)>,
     pub(crate) model: Arc<dyn ChatModel>,
+    /// It is one of this process, not a route and not a provider's.
+    pub(crate) local: bool,
     pub(crate) settings: InferenceSettings,
     pub(crate) versions: Vec<VersionUsed>,
+}
+
+/// A model, and where it is.
+struct Chosen {
+    model: Arc<dyn ChatModel>,
+    local: bool,
 }
 
 pub(crate) struct Resolver<'a> {
     pub(crate) actor: &'a Actor,
     pub(crate) registry: &'a Registry,
     pub(crate) models: &'a Models,
+    pub(crate) source: Option<&'a dyn ModelSource>,
     pub(crate) default_model: &'a str,
     pub(crate) pins: &'a Pins,
+    /// The end user, as the client names them.
+    pub(crate) user: Option<&'a str>,
+    pub(crate) trace: &'a SpanContext,
 }
 
 impl Resolver<'_> {
@@ -57,13 +69,23 @@ impl Resolver<'_> {
         {
             return self.plan_prompt(prompt, &version);
         }
-        if wants(AssetKind::Model) && reference.selector == Selector::Latest {
-            let name = self.pins.model.as_deref().unwrap_or(reference.name.as_str());
-            if let Ok(model) = self.models.chat(name) {
-                return Ok(self.plan_model(model));
-            }
+        if wants(AssetKind::Model)
+            && reference.selector == Selector::Latest
+            && let Ok(chosen) = self.model(None, reference.name.as_str())
+        {
+            return Ok(Self::plan_model(chosen));
         }
         Err(self.unknown(target).await)
+    }
+
+    /// The model that answers where `named` is named: the project's own routes and providers come first.
+    fn model(&self, app: Option<&str>, named: &str) -> Result<Chosen, ModelFault> {
+        let name = self.pins.model.as_deref().unwrap_or(named);
+        let asking = Asking { actor: self.actor, app, user: self.user, trace: self.trace };
+        if let Some(model) = self.source.and_then(|source| source.chat(&asking, name)) {
+            return Ok(Chosen { model, local: false });
+        }
+        Ok(Chosen { model: self.models.chat(name)?, local: true })
     }
 
     async fn plan_app(&self, (app, version): (AppSpec, Version)) -> Result<Plan, ChainFault> {
@@ -83,7 +105,7 @@ impl Resolver<'_> {
         let (retrieves, Some((step, prompt, prompt_version)), Some(model_step)) = plan_parts else {
             return Err(ChainFault::Unreadable { spec: app.chain.to_string(), reason: "a step is missing".into() });
         };
-        let model = self.models.chat(self.pins.model.as_deref().unwrap_or(&model_step.name))?;
+        let Chosen { model, local } = self.model(Some(version.pin.name.as_str()), &model_step.name)?;
         let versions = vec![used(&version), used(&chain_version), used(&prompt_version), model_used(model.as_ref())];
         Ok(Plan {
             app: Some(version.pin.name.to_string()),
@@ -91,6 +113,7 @@ impl Resolver<'_> {
             retrieves: self.reads(retrieves),
             prompt: Some((step, prompt)),
             model,
+            local,
             settings: model_step.settings,
             versions,
         })
@@ -109,7 +132,7 @@ impl Resolver<'_> {
     }
 
     fn plan_prompt(&self, prompt: PromptSpec, version: &Version) -> Result<Plan, ChainFault> {
-        let model = self.models.chat(self.pins.model.as_deref().unwrap_or(self.default_model))?;
+        let Chosen { model, local } = self.model(None, self.default_model)?;
         let reference = AssetRef { name: version.pin.name.clone(), selector: Selector::Latest };
         Ok(Plan {
             app: None,
@@ -118,11 +141,12 @@ impl Resolver<'_> {
             versions: vec![used(version), model_used(model.as_ref())],
             prompt: Some((PromptStep { prompt: reference, with: BTreeMap::new() }, prompt)),
             model,
+            local,
             settings: InferenceSettings::default(),
         })
     }
 
-    fn plan_model(&self, model: Arc<dyn ChatModel>) -> Plan {
+    fn plan_model(Chosen { model, local }: Chosen) -> Plan {
         Plan {
             app: None,
             abstain: String::new(),
@@ -130,6 +154,7 @@ impl Resolver<'_> {
             prompt: None,
             versions: vec![model_used(model.as_ref())],
             model,
+            local,
             settings: InferenceSettings::default(),
         }
     }

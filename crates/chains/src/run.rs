@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Instant};
 use futures::{Stream, StreamExt};
 use mainspring_kernel::{Actor, Digest};
 use mainspring_llm::{
-    Budget, ChatRequest, Delta, FinishReason, Message, Models, Passage, RetrieveRequest, Retrieved, Retriever, SpanContext,
-    Usage,
+    Budget, ChatModel, ChatRequest, Delta, FinishReason, Message, ModelSource, Models, Passage, RetrieveRequest, Retrieved,
+    Retriever, SpanContext, Usage,
     chat::{Speaker, TokenLogprob},
     retrieve::{documents_of, labels_to_read},
     trace::{OpenSpan, SpanKind, names},
@@ -31,6 +31,7 @@ pub struct Chains {
     registry: Arc<Registry>,
     retriever: Arc<dyn Retriever>,
     models: Models,
+    source: Option<Arc<dyn ModelSource>>,
     default_model: String,
 }
 
@@ -76,7 +77,14 @@ pub struct Answer {
 impl Chains {
     #[must_use]
     pub fn new(registry: Arc<Registry>, retriever: Arc<dyn Retriever>, models: Models, default_model: String) -> Self {
-        Self { registry, retriever, models, default_model }
+        Self { registry, retriever, models, source: None, default_model }
+    }
+
+    /// Names that the source has a model for mean that model.
+    #[must_use]
+    pub fn with_source(mut self, source: Arc<dyn ModelSource>) -> Self {
+        self.source = Some(source);
+        self
     }
 
     /// Everything this actor can name as `model`.
@@ -154,8 +162,11 @@ impl Chains {
             actor,
             registry: &self.registry,
             models: &self.models,
+            source: self.source.as_deref(),
             default_model: &self.default_model,
             pins: &question.pins,
+            user: question.user.as_deref(),
+            trace: root.context(),
         };
         let plan = resolver.plan(&question.target).await?;
         if let Some(app) = &plan.app {
@@ -420,7 +431,7 @@ impl Run {
                     yield Ok(AnswerEvent::Finished { index, finish: FinishReason::Stop });
                 } else {
                     let mut call = ModelCall::start(&self, root.context(), index);
-                    let mut stream = match self.plan.model.stream(self.chat_request(index), budget).await {
+                    let mut stream = match call.model.stream(self.chat_request(index), budget).await {
                         Ok(stream) => stream,
                         Err(fault) => {
                             let fault = ChainFault::Model(fault);
@@ -491,6 +502,7 @@ fn close(mut root: OpenSpan, run: &Run, texts: &[String], outcomes: &[Outcome], 
 /// The span of one call to the model.
 #[derive(Debug)]
 struct ModelCall {
+    model: Arc<dyn ChatModel>,
     span: Option<OpenSpan>,
     started: Instant,
     first: Option<f64>,
@@ -500,7 +512,9 @@ impl ModelCall {
     fn start(run: &Run, context: &SpanContext, index: usize) -> Self {
         let mut span = context.start(format!("chat {}", run.plan.model.name()), SpanKind::Client);
         span.set(names::OPERATION, "chat");
-        span.set(names::PROVIDER, "mainspring.local");
+        if run.plan.local {
+            span.set(names::PROVIDER, "mainspring.local");
+        }
         span.set(names::REQUEST_MODEL, run.plan.model.name());
         span.set(names::RESPONSE_MODEL, run.plan.model.identity());
         span.set(names::INPUT_MESSAGES, messages_json(&run.prompt));
@@ -515,7 +529,8 @@ impl ModelCall {
         if let Some(max_tokens) = request.max_tokens {
             span.set(names::MAX_TOKENS, max_tokens);
         }
-        Self { span: Some(span), started: Instant::now(), first: None }
+        let model = run.plan.model.under(span.context()).unwrap_or_else(|| Arc::clone(&run.plan.model));
+        Self { model, span: Some(span), started: Instant::now(), first: None }
     }
 
     fn first_token(&mut self) {

@@ -1,3 +1,5 @@
+mod sourced;
+
 use std::collections::BTreeMap;
 
 use mainspring_kernel::{AssetKind, AssetRef, Digest};
@@ -188,9 +190,16 @@ fn a_chain_has_one_order() {
 
 #[test]
 fn a_version_used_reads_back() {
-    for text in ["prompt/answer@v3#sha256:ab", "model/smollm2-135m-instruct#sha256:cd"] {
+    for text in [
+        "prompt/answer@v3#sha256:ab",
+        "model/smollm2-135m-instruct#sha256:cd",
+        "model/assistant#route:assistant@v2#ef",
+        "model/openai/dated@v2#route:openai/dated@v2#ab",
+    ] {
         assert_eq!(text.parse::<VersionUsed>().unwrap().to_string(), text);
     }
+    let model: VersionUsed = "model/openai/dated@v2#route:openai/dated@v2#ab".parse().unwrap();
+    assert_eq!((model.name.as_str(), model.number, model.digest.as_str()), ("openai/dated@v2", 0, "route:openai/dated@v2#ab"));
     assert!("nonsense".parse::<VersionUsed>().is_err());
 }
 

@@ -1,13 +1,13 @@
 //! A chat request and its answer, whole or as a stream, independent of any provider's dialect.
 
-use std::pin::Pin;
+use std::{pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 use futures::Stream;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{budget::Budget, fault::ModelFault};
+use crate::{budget::Budget, fault::ModelFault, trace::SpanContext};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -171,6 +171,11 @@ pub trait ChatModel: Send + Sync + std::fmt::Debug + 'static {
     async fn stream(&self, request: ChatRequest, budget: Budget) -> Result<ChatStream, ModelFault>;
     /// Continues raw text without a chat template (`/v1/completions`).
     async fn stream_text(&self, prompt: String, request: ChatRequest, budget: Budget) -> Result<ChatStream, ModelFault>;
+
+    /// The same model for one call, whose spans stand under `trace`; `None` for a model that leaves none.
+    fn under(&self, _trace: &SpanContext) -> Option<Arc<dyn ChatModel>> {
+        None
+    }
 
     async fn complete(&self, request: ChatRequest, budget: Budget) -> Result<ChatReply, ModelFault> {
         collect(self.stream(request, budget).await?).await

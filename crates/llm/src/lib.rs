@@ -8,6 +8,7 @@ pub mod fault;
 pub mod models;
 pub mod rerank;
 pub mod retrieve;
+pub mod source;
 pub mod trace;
 pub mod usage;
 
@@ -18,5 +19,6 @@ pub use fault::ModelFault;
 pub use models::Models;
 pub use rerank::{Reranker, Scored};
 pub use retrieve::{DocumentAccess, HitScores, Passage, RetrieveRequest, Retrieved, Retriever, SearchMode, TablePin};
+pub use source::{Asking, ModelSource};
 pub use trace::{EventSink, Span, SpanContext, SpanId, TraceId};
 pub use usage::{Buckets, Provenance, TokenUsage};

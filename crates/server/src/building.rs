@@ -30,7 +30,7 @@ use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, limit::RequestBodyLimitLayer};
 
 use crate::{
-    calls::{self, Outside},
+    calls::{self, Outside, Routed},
     errors,
     fault::BootFault,
     health::Parts,
@@ -111,8 +111,9 @@ impl Building {
         let outside = Outside { registry: &registry, models: &local_models.models, trail };
         let gateway = calls::open(&config, &catalog, outside, (&tasks, &metrics, &clock)).await?;
         let retriever: Arc<dyn Retriever> = Arc::new(knowledge.clone());
-        let chains =
-            Arc::new(Chains::new(Arc::new(registry.clone()), retriever, local_models.models.clone(), config.models.chat.clone()));
+        let chains = Chains::new(Arc::new(registry.clone()), retriever, local_models.models.clone(), config.models.chat.clone())
+            .with_source(Arc::new(Routed(gateway.clone())));
+        let chains = Arc::new(chains);
         let sink: Arc<dyn EventSink> = Arc::new(observability.clone());
         let parts = Parts {
             catalog,

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use mainspring_catalog::{AuditTrail, Catalog};
 use mainspring_config::{Config, PrivateAddresses};
-use mainspring_gateway::{Gateway, Ledger, Parts, ledger::LedgerParts};
+use mainspring_gateway::{Caller, Gateway, Ledger, Parts, ledger::LedgerParts};
 use mainspring_kernel::{Clock, Tasks};
-use mainspring_llm::Models;
+use mainspring_llm::{Asking, ChatModel, ModelSource, Models};
 use mainspring_providers::{Allowed, Credentials, Socket, SocketConfig};
 use mainspring_registry::Registry;
 use mainspring_telemetry::Metrics;
@@ -69,5 +69,22 @@ fn allowed(config: &Config) -> Allowed {
     Allowed {
         variables: (beyond || !variables.is_empty()).then(|| variables.clone()),
         folders: (beyond || !folders.is_empty()).then(|| folders.clone()),
+    }
+}
+
+/// The gateway behind the seam by which chains find models.
+#[derive(Debug)]
+pub(crate) struct Routed(pub(crate) Gateway);
+
+impl ModelSource for Routed {
+    fn chat(&self, Asking { actor, app, user, trace }: &Asking<'_>, name: &str) -> Option<Arc<dyn ChatModel>> {
+        let caller = Caller {
+            project: actor.project,
+            principal: actor.principal,
+            key: actor.key,
+            user: user.map(str::to_owned),
+            app: app.map(str::to_owned),
+        };
+        self.0.chat_model(caller, name, actor.labels.clone(), (*trace).clone())
     }
 }

@@ -101,7 +101,7 @@ async fn local_models(config: &Config) -> Vec<Finding> {
         Ok(weights) => weights,
         Err(fault) => return vec![Finding::new("models", false, mainspring_kernel::fault::chain(&fault))],
     };
-    let mut names: BTreeSet<String> = models::defaults(config).into_iter().collect();
+    let mut names: BTreeSet<String> = models::defaults(config, &weights).unwrap_or_default().into_iter().collect();
     let listed = weights.list().unwrap_or_default();
     names.extend(listed.into_iter().filter(|model| model.installed).map(|model| model.name));
     let mut findings = Vec::new();

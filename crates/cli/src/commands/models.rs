@@ -19,7 +19,7 @@ pub(crate) async fn run(config: &Config, command: args::Models, json: bool) -> a
             let names = match name {
                 Some(name) => vec![name],
                 None if all => weights.list()?.into_iter().map(|model| model.name).collect(),
-                None => defaults(config),
+                None => defaults(config, &weights)?,
             };
             let mut pulled = Vec::new();
             for name in names {
@@ -40,8 +40,10 @@ pub(crate) async fn run(config: &Config, command: args::Models, json: bool) -> a
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) fn defaults(config: &Config) -> Vec<String> {
-    vec![config.models.embed.clone(), config.models.chat.clone()]
+/// What has to be here. A chat model that no list has is a route or a provider's, which projects have.
+pub(crate) fn defaults(config: &Config, weights: &Weights) -> Result<Vec<String>, WeightsFault> {
+    let chat = weights.list()?.into_iter().map(|model| model.name).filter(|name| *name == config.models.chat);
+    Ok(std::iter::once(config.models.embed.clone()).chain(chat).collect())
 }
 
 /// Fetches one model with a bar on standard error, which is there only when a person looks.
@@ -70,7 +72,7 @@ pub(crate) async fn pull(weights: &Weights, name: &str) -> anyhow::Result<Instal
 /// Fetches the default models while the server already serves, unless they are here and sound.
 pub(crate) fn pull_in_background(config: &Config) {
     let Ok(weights) = open_weights(config) else { return };
-    let names = defaults(config);
+    let Ok(names) = defaults(config, &weights) else { return };
     #[expect(clippy::disallowed_methods, reason = "it ends with the process; a fetch that is cut off goes on at the next start")]
     tokio::spawn(async move {
         for name in names {

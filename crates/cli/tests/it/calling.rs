@@ -111,3 +111,105 @@ async fn a_limit_refuses_with_the_time_to_come_back_and_explain_says_which_targe
     let health = run(data.path(), &["routes", "list"]);
     assert_eq!(health[0]["attempts"], 2, "{health}");
 }
+
+/// What a client gets, with the headers that say when to come back.
+async fn sent(server: &Server, body: &Value) -> (http::Response<()>, Value) {
+    use futures::StreamExt as _;
+    use mainspring_client::Transport as _;
+    let request = http::Request::post("/v1/chat/completions").header(http::header::CONTENT_TYPE, "application/json");
+    let transport = mainspring_client::HttpTransport::new(&server.url, None).unwrap();
+    let answered = transport.send(request.body(bytes::Bytes::from(body.to_string())).unwrap()).await.unwrap();
+    let (parts, mut body) = answered.into_parts();
+    let mut text = Vec::new();
+    while let Some(part) = body.next().await {
+        text.extend_from_slice(&part.unwrap());
+    }
+    (http::Response::from_parts(parts, ()), serde_json::from_slice(&text).unwrap())
+}
+
+/// An app over a small knowledge, whose chain names the route.
+fn app(folder: &std::path::Path) -> Vec<Value> {
+    let content = "{% for source in sources %}[{{ source.number }}] {{ source.text }} {% endfor %}{{ question }}";
+    let prompt = json!({
+        "parameters": {"question": {}, "sources": {"type": "array"}},
+        "messages": [{"role": "user", "content": content}],
+        "settings": {"temperature": 0, "max_tokens": 20},
+    });
+    let steps = json!([
+        {"retrieve": {"knowledge": "garden", "limit": 1}},
+        {"prompt": {"use": "garden"}},
+        {"model": {"name": "assistant"}},
+    ]);
+    vec![
+        asset("knowledge", "garden", json!({"sources": [{"type": "folder", "path": folder}]})),
+        asset("prompt", "garden", prompt),
+        asset("chain", "garden", json!({"steps": steps})),
+        asset("app", "garden", json!({"chain": "garden"})),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_answers_through_a_route_in_one_trace_until_its_money_is_spent() {
+    let said = "The gate of the garden is painted vermilion [1].";
+    let (first, second) = (Upstream::start(says(said)).unwrap(), Upstream::start(says("It is vermilion.")).unwrap());
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::write(folder.path().join("gate.md"), "# The gate\n\nThe gate of the garden is painted vermilion.\n").unwrap();
+    let server = start(data.path());
+    apply_all(data.path(), &[specs(&first, &second), app(folder.path())].concat());
+    run(data.path(), &["ingest", "garden"]);
+
+    let mut body = chat("garden", false);
+    body["messages"][0]["content"] = json!("What colour is the gate of the garden painted?");
+    let (answered, answer) = sent(&server, &body).await;
+    assert_eq!(answered.status(), 200, "{answer}");
+    assert_eq!(answer["choices"][0]["message"]["content"], said, "{answer}");
+    let outcome = &answer["mainspring"];
+    assert_eq!(
+        (&outcome["sources"][0]["title"], &outcome["sources"][0]["cited"]),
+        (&json!("The gate"), &json!(true)),
+        "{answer}"
+    );
+    let versions = outcome["versions"].as_array().unwrap();
+    let model = |version: &&Value| version.as_str().unwrap().starts_with("model/assistant#route:assistant@v1#");
+    assert_eq!(versions.iter().filter(model).count(), 1, "{answer}");
+    // The provider was given the passage, and the question after it.
+    assert!(first.seen()[0].json()["messages"].to_string().contains("[1] "), "{:?}", first.seen()[0].json());
+
+    let trace = format!("/api/v1/traces/{}", outcome["trace_id"].as_str().unwrap());
+    let client = server.client();
+    let spans = async || client.get::<Value>(&trace).await.map(|view| view["spans"].as_array().cloned().unwrap_or_default());
+    // The app's own span is the last to end.
+    let ended = |spans: &[Value]| spans.iter().any(|span| span["name"] == "invoke_agent garden");
+    until("the spans of the call", async || spans().await.is_ok_and(|spans| ended(&spans))).await;
+    let spans = spans().await.unwrap();
+    // From the attempt up to the app.
+    let mut at = spans.iter().find(|span| span["name"] == "attempt first/small").unwrap();
+    let mut names = vec![at["name"].as_str().unwrap()];
+    while let Some(parent) = spans.iter().find(|span| span["span"] == at["parent"]) {
+        names.push(parent["name"].as_str().unwrap());
+        at = parent;
+    }
+    assert_eq!(names, ["attempt first/small", "chat assistant", "chat assistant", "invoke_agent garden"], "{spans:?}");
+    assert!(spans.iter().any(|span| span["name"] == "retrieve" && span["parent"] == at["span"]), "{spans:?}");
+
+    let by_app = run(data.path(), &["usage", "--by", "app"]);
+    let row = by_app["rows"].as_array().unwrap().iter().find(|row| row["name"] == "garden");
+    assert_eq!(row.map(|row| (&row["calls"], &row["cost"])), Some((&json!(1), &json!("0.000028"))), "{by_app}");
+
+    let calls = run(data.path(), &["calls"]);
+    let call = &calls["items"][0];
+    assert_eq!(
+        (&call["app"], &call["status"], &call["trace_id"]),
+        (&json!("garden"), &json!("ok"), &outcome["trace_id"]),
+        "{calls}"
+    );
+
+    let again = run(data.path(), &["replay", outcome["trace_id"].as_str().unwrap(), "--with", "model=second/large"]);
+    assert_eq!(again["replayed"], "It is vermilion.", "{again}");
+
+    run(data.path(), &["limits", "set", "usd-per-month", "0.00001"]);
+    let (refused, problem) = sent(&server, &body).await;
+    assert_eq!((refused.status().as_u16(), &problem["error"]["code"]), (429, &json!("budget-spent")), "{problem}");
+    assert!(refused.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() > 0);
+    assert_eq!(first.seen().len(), 1, "nobody was asked");
+}
