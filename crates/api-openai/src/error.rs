@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use axum::{
-    extract::{FromRequest, FromRequestParts, Request},
+    extract::FromRequestParts,
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -11,8 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use mainspring_gateway::GatewayFault;
 use mainspring_kernel::{Fault, FaultKind};
 use mainspring_providers::{FaultClass, UpstreamFault, peek::PeekFault};
-use mainspring_web_kit::{Body, Caller, Problem};
-use serde::de::DeserializeOwned;
+use mainspring_web_kit::{Caller, Problem};
 use serde_json::{Value, json};
 
 #[derive(Debug)]
@@ -180,15 +179,5 @@ impl<S: Send + Sync> FromRequestParts<S> for Who {
     type Rejection = OpenAiError;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, OpenAiError> {
         Ok(Self(Caller::from_request_parts(parts, state).await?.0))
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct Json<T>(pub(crate) T);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
-    type Rejection = OpenAiError;
-    async fn from_request(request: Request, state: &S) -> Result<Self, OpenAiError> {
-        Ok(Self(Body::from_request(request, state).await?.0))
     }
 }

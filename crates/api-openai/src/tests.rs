@@ -4,10 +4,6 @@ mod responses;
 mod surface;
 mod walks;
 
-use axum::{
-    body::Body,
-    extract::{FromRequest, Request},
-};
 use futures::{StreamExt, executor::block_on};
 use mainspring_chains::{AnswerEvent, AnswerStream, Outcome};
 use mainspring_kernel::{FrozenClock, Timestamp};
@@ -15,7 +11,7 @@ use mainspring_llm::{
     FinishReason, SpanId, TraceId, Usage,
     chat::{ResponseFormat, Speaker, TokenLogprob},
 };
-use mainspring_web_kit::SseEvent;
+use mainspring_web_kit::{SseEvent, parse_body};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -23,7 +19,7 @@ use crate::{
     answer::Envelope,
     chat::events,
     completions::{Asked, CompletionBody},
-    error::{Answer, Json},
+    error::{Answer, OpenAiError},
     pieces::{self, Piece},
     request::ChatBody,
     traceparent,
@@ -237,7 +233,7 @@ fn several_completions_are_the_same_whole_and_streamed() {
 
 #[test]
 fn a_stream_that_breaks_off_ends_with_an_error_and_nothing_more() {
-    let broken = vec![Ok(Piece::Begun), Err(crate::error::OpenAiError::unsupported("x"))];
+    let broken = vec![Ok(Piece::Begun), Err(OpenAiError::unsupported("x"))];
     let stream = pieces::events(futures::stream::iter(broken).boxed(), envelope(), true);
     let data: Vec<String> = block_on(stream.map(|event| event.data.clone()).collect());
     assert_eq!(data.len(), 1, "{data:?}");
@@ -293,8 +289,8 @@ fn any_body() -> impl Strategy<Value = Value> {
 
 /// As the server reads it: the error that a client would get.
 fn received<T: serde::de::DeserializeOwned, Q>(bytes: Vec<u8>, read: fn(T) -> Answer<Q>) -> Option<Value> {
-    let body = block_on(Json::<T>::from_request(Request::new(Body::from(bytes)), &()));
-    body.and_then(|Json(body)| read(body)).err().map(|error| error.body())
+    let body = parse_body::<T>(&bytes).map_err(OpenAiError::from);
+    body.and_then(read).err().map(|error| error.body())
 }
 
 fn has_openai_shape(error: Option<Value>) -> Result<(), TestCaseError> {
