@@ -7,6 +7,7 @@ import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gatewayRoutes } from "./gateway.mjs";
 import { faultsOf } from "./shapes.mjs";
 import { documents as texts } from "./texts.mjs";
 
@@ -1364,6 +1365,7 @@ const routes = [
       json(s, key);
     },
   ],
+  ...gatewayRoutes({ json, page, problem, hex, traceIds: [...traces.keys()] }),
   ["GET", /^\/healthz$/, (q, s) => json(s, { status: "ok" })],
 ];
 
@@ -1394,7 +1396,7 @@ createServer((request, response) => {
         activity: [],
         health: [],
       });
-    return json(response, { items: [], next: null });
+    return json(response, url.pathname.endsWith("/routes") ? [] : { items: [], next: null });
   }
   if (process.env.FIXTURE_KEY && url.pathname.startsWith("/api") && request.headers.authorization !== `Bearer ${process.env.FIXTURE_KEY}`)
     return problem(response, 401, "key-required", "this needs an API key", "send `Authorization: Bearer <key>`");

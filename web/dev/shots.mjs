@@ -148,6 +148,16 @@ const SHOTS = {
       await p.locator(".word-diff, dialog [role=alert]").first().waitFor({ timeout: 300_000 });
     },
   ],
+  models: [
+    "/models",
+    async (p) => {
+      await p.getByRole("button", { name: "Explain" }).click();
+      await p.locator(".explain-targets").waitFor();
+    },
+  ],
+  "models-usage": "/models/usage?in=30d",
+  "models-calls": "/models/calls",
+  "models-limits": "/models/limits",
   assets: "/assets",
   "assets-none": "/assets/suite",
   asset: versioned,
@@ -166,7 +176,7 @@ const SHOTS = {
       await p.getByRole("button", { name: "New key" }).click();
     },
   ],
-  models: "/settings/models",
+  "local-models": "/settings/models",
   about: "/settings/about",
   palette: [
     "/traces",

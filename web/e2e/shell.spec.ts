@@ -11,6 +11,7 @@ test("g and a letter go to every room, and never while typing", async ({ page })
   for (const [key, path] of [
     ["k", "/knowledge"],
     ["t", "/traces"],
+    ["m", "/models"],
     ["a", "/assets"],
     ["s", "/settings"],
     ["h", "/"],
@@ -164,6 +165,10 @@ test("no room has faults that a machine can find, light or dark, wide or narrow"
     `/knowledge/${knowledge}/documents/${readable!.id}`,
     "/traces?in=all",
     `/traces/${trace!.trace_id}`,
+    "/models",
+    "/models/usage",
+    "/models/calls",
+    "/models/limits",
     "/assets",
     `/assets/app/${app}`,
     `/assets/${two.kind}/${two.name}/diff`,

@@ -1,6 +1,7 @@
 // What the tests share. A complaint of the browser, or an answer that openapi/rest.json does not describe, fails a test;
 // names of things are asked for, not assumed; what a test needs and the server lacks, the test makes.
 
+import { spawn } from "node:child_process";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -83,6 +84,51 @@ export async function fresh(request: APIRequestContext, prefix: string, files: R
   const spec = { sources: [{ type: "folder", path: folder }], ...more };
   await ok(request.post("/api/v1/apply", { data: { manifests: [{ apiVersion: "mainspring/v1", kind: "knowledge", name, spec }] } }));
   return name;
+}
+
+/** A model server that answers as it is told, as `http://127.0.0.1:…`; gone with the tests. */
+let upstream: Promise<string> | undefined;
+function scripted(): Promise<string> {
+  upstream ??= new Promise((found, failed) => {
+    const program = process.env.MAINSPRING_UPSTREAM;
+    if (!program) return failed(new Error("MAINSPRING_UPSTREAM names no program: `cargo build -p mainspring-testservers --example upstream`"));
+    const server = spawn(program, [], { stdio: ["ignore", "pipe", "inherit"] });
+    process.once("exit", () => server.kill());
+    server.once("error", failed);
+    server.stdout.on("data", (text: Buffer) => {
+      const [, url] = /listening on (\S+)/.exec(text.toString()) ?? [];
+      if (url) found(url);
+    });
+  });
+  return upstream;
+}
+
+/** A route to a model without a price, with calls behind it, the last of which failed. The stand-in has one of its own. */
+export async function routed(request: APIRequestContext): Promise<{ route: string; provider: string }> {
+  if (!real) {
+    const [target] = await ok<{ route: string; provider: string }[]>(request.get("/api/v1/routes"));
+    return target!;
+  }
+  const base = await scripted();
+  const [route, provider, broken] = [`e2e-route-${hex(6)}`, `e2e-well-${hex(6)}`, `e2e-broken-${hex(6)}`];
+  const provides = (name: string, path: string) => ({
+    apiVersion: "mainspring/v1",
+    kind: "provider",
+    name,
+    spec: { type: "openai", base_url: base + path },
+  });
+  const manifests = [
+    provides(provider, "/v1"),
+    provides(broken, "/do/status=401/v1"),
+    { apiVersion: "mainspring/v1", kind: "route", name: route, spec: { targets: [{ provider, model: "scripted" }] } },
+  ];
+  await ok(request.post("/api/v1/apply", { data: { manifests } }));
+  const call = (model: string) =>
+    request.post("/v1/chat/completions", { data: { model, user: "e2e", messages: [{ role: "user", content: "Hello." }] } });
+  for (let i = 0; i < 6; i++) await ok(call(route));
+  expect((await call(`${broken}/scripted`)).ok()).toBe(false);
+  await expect.poll(async () => (await items(request, `/api/v1/calls?provider=${broken}`)).length).toBe(1);
+  return { route, provider };
 }
 
 /** A second project, made where there is none. */

@@ -25,6 +25,7 @@ const router = createBrowserRouter([
           { path: "knowledge/:name/:tab?", lazy: () => import("./rooms/knowledge/KnowledgePage") },
           { path: "traces", lazy: () => import("./rooms/traces/TraceList") },
           { path: "traces/:id", lazy: () => import("./rooms/traces/TracePage") },
+          { path: "models/:tab?", lazy: () => import("./rooms/gateway/Gateway") },
           { path: "assets/:kind?", lazy: () => import("./rooms/assets/AssetList") },
           { path: "assets/:kind/:name/:tab?", lazy: () => import("./rooms/assets/AssetPage") },
           { path: "settings/:tab?", lazy: () => import("./rooms/settings/Settings") },

@@ -222,6 +222,10 @@ export interface ListOptions {
 
 export type TraceFilter = Omit<Taken<Operation<"/api/v1/traces", "get">, "query">, keyof ListOptions>;
 
+type CallQuery = Taken<Operation<"/api/v1/calls", "get">, "query">;
+/** What a list of calls, or a sum over them, may be narrowed to. */
+export type CallFilter = Omit<CallQuery, keyof ListOptions>;
+
 export interface ChatRequest {
   model: string;
   messages: { role: string; content: string }[];
@@ -288,6 +292,19 @@ export const api = {
     /** `expected` is the version the alias was seen on, 0 when there was none; a conflict says that it moved meanwhile. */
     setAlias: (kind: string, name: string, alias: string, to: string, expected: number) =>
       call("put", "/api/v1/assets/{kind}/{name}/aliases/{alias}", { path: { kind, name, alias }, body: { to, expected } }),
+  },
+
+  gateway: {
+    routes: (signal?: Signal) => call("get", "/api/v1/routes", { signal }),
+    explain: (model: string) => call("post", "/api/v1/routes/explain", { body: { model } }),
+    usage: (query: { by: string; since: string }, signal?: Signal) => call("get", "/api/v1/usage", { signal, query }),
+    calls: (query: CallFilter & ListOptions, signal?: Signal) => call("get", "/api/v1/calls", { signal, query }),
+  },
+
+  limits: {
+    list: (signal?: Signal) => call("get", "/api/v1/limits", { signal, query: { limit: 200 } }),
+    set: (body: T.NewLimit) => call("post", "/api/v1/limits", { body }),
+    remove: (id: string) => call("delete", "/api/v1/limits/{id}", { path: { id } }),
   },
 
   projects: {

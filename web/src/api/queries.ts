@@ -1,7 +1,8 @@
 // Query keys in one place, so that a change can be told to everything that shows it.
 
 import { infiniteQueryOptions, keepPreviousData, queryOptions, QueryClient } from "@tanstack/react-query";
-import { api, ApiError, type TraceFilter } from "./client";
+import { api, ApiError, type CallFilter, type TraceFilter } from "./client";
+import type { UsageView } from "./types";
 
 export const queryClient = new QueryClient({
   defaultOptions: {
@@ -74,6 +75,29 @@ export const queries = {
       retry: (failures, error) => failures < 4 && error instanceof ApiError && (error.isTransient || error.status === 404),
       retryDelay: (attempt) => 300 * 2 ** attempt,
     }),
+
+  gatewayRoutes: () => queryOptions({ queryKey: ["gateway", "routes"], queryFn: ({ signal }) => api.gateway.routes(signal), refetchInterval: 3_000 }),
+  usage: (by: string, since: string) =>
+    queryOptions<UsageView>({
+      queryKey: ["gateway", "usage", by, since],
+      queryFn: ({ signal }) => api.gateway.usage({ by, since }, signal),
+      // Another stretch of the same; rows of models are no rows of providers.
+      placeholderData: (shown) => (shown?.by === by ? shown : undefined),
+    }),
+  recentCalls: () =>
+    queryOptions({
+      queryKey: ["gateway", "calls", "recent"],
+      queryFn: ({ signal }) => api.gateway.calls({ limit: 8 }, signal),
+      refetchInterval: 10_000,
+    }),
+  calls: (filter: CallFilter) =>
+    infiniteQueryOptions({
+      ...paged,
+      queryKey: ["gateway", "calls", filter],
+      queryFn: ({ signal, pageParam }) => api.gateway.calls({ ...filter, limit: 50, cursor: pageParam }, signal),
+      placeholderData: keepPreviousData,
+    }),
+  limits: () => queryOptions({ queryKey: ["limits"], queryFn: ({ signal }) => api.limits.list(signal), refetchInterval: 15_000 }),
 
   assets: (kind: string | undefined) =>
     infiniteQueryOptions({

@@ -41,6 +41,14 @@ export type Span = Schemas["SpanView"];
 export type SpanEvent = Schemas["SpanEventView"];
 export type Replay = Schemas["Replay"];
 
+export type RouteTarget = Schemas["TargetView"];
+export type RouteExplanation = Schemas["RouteExplanation"];
+export type UsageView = Schemas["UsageView"];
+export type UsageRow = Schemas["UsageRow"];
+export type Call = Schemas["CallView"];
+export type Limit = Schemas["LimitView"];
+export type NewLimit = Schemas["NewLimit"];
+
 export type AssetSummary = Schemas["AssetSummary"];
 export type Alias = Schemas["AliasView"];
 export type AssetVersion = Schemas["AssetVersion"];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ago, bytes, duration, percent, place, short, stageName } from "./format";
+import { ago, bytes, duration, money, percent, place, short, stageName } from "./format";
 
 describe("formatting", () => {
   it("gives durations the precision they deserve", () => {
@@ -43,4 +43,17 @@ it("writes addresses of files as paths, and leaves others alone", () => {
 it("names stages in words", () => {
   expect(stageName("first_token")).toBe("first token");
   expect(stageName("rerank")).toBe("rerank");
+});
+
+it("keeps the small sums that calls cost", () => {
+  expect(["0.00", "0.0000066", "0.0002618", "0.05", "0.5", "12.5", "1234.567", null].map(money)).toEqual([
+    "$0",
+    "$0.0000066",
+    "$0.00026",
+    "$0.05",
+    "$0.50",
+    "$12.50",
+    "$1,234.57",
+    "–",
+  ]);
 });

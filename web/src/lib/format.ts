@@ -91,6 +91,16 @@ export function place(uri: string): string {
 const STAGES: Record<string, string> = { legs: "find", take: "read", pack: "choose", first_token: "first token" };
 export const stageName = (stage: string): string => STAGES[stage] ?? stage.replaceAll("_", " ");
 
+/** Dollars as the server writes them. A call often costs a small part of a cent, which two decimals would call nothing. */
+export function money(dollars: string | number | null | undefined): string {
+  if (dollars == null) return "–";
+  const n = Number(dollars);
+  if (Number.isNaN(n)) return "–";
+  if (n === 0) return "$0";
+  const digits = Math.abs(n) >= 1 ? 2 : Math.min(12, Math.max(2, 1 - Math.floor(Math.log10(Math.abs(n)))));
+  return `${n < 0 ? "−" : ""}$${Math.abs(n).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: digits })}`;
+}
+
 export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 export function percent(part: number, all: number): string {

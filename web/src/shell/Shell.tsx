@@ -17,6 +17,7 @@ export const ROOMS: { to: string; label: string; icon: IconName; keys: string }[
   { to: "/playground", label: "Playground", icon: "chat", keys: "g p" },
   { to: "/knowledge", label: "Knowledge", icon: "book", keys: "g k" },
   { to: "/traces", label: "Traces", icon: "trace", keys: "g t" },
+  { to: "/models", label: "Models", icon: "swap", keys: "g m" },
   { to: "/assets", label: "Assets", icon: "layers", keys: "g a" },
   { to: "/settings", label: "Settings", icon: "sliders", keys: "g s" },
 ];

@@ -23,6 +23,8 @@ interface Props {
   /** The distances that lines of the grid may have. */
   steps?: number[];
   height?: number;
+  /** Days are UTC's. */
+  unit?: "hour" | "day";
   /** Charts with the same name share their cursor. */
   sync?: string;
 }
@@ -30,8 +32,18 @@ interface Props {
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const day = new Intl.DateTimeFormat("en-GB", { weekday: "short", hour: "2-digit", minute: "2-digit" });
 
+// Days are cut where the server cuts them.
+const date = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+const dateInWeek = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" });
+
 /** Half a step at both ends, so that the first and last bars are whole. */
 const gap = (times: readonly number[]): number => (times.length > 1 ? (times[1]! - times[0]!) / 2 : 1800);
+
+/** As many of them as there is room for, evenly apart, the last among them. */
+function some(times: readonly number[], room: number): number[] {
+  const every = Math.max(1, Math.ceil(times.length / room));
+  return times.filter((_, i) => (times.length - 1 - i) % every === 0);
+}
 
 /** The canvas needs colours, not names of colours. */
 function resolve(within: HTMLElement, token: string, alpha = 1): string {
@@ -43,11 +55,11 @@ function resolve(within: HTMLElement, token: string, alpha = 1): string {
   return color;
 }
 
-export default function Chart({ summary, times, series, format, axis = format, steps, height = 148, sync }: Props) {
+export default function Chart({ summary, times, series, format, axis = format, steps, height = 148, unit = "hour", sync }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const theme = useShownTheme();
   const [at, setAt] = useState<number | null>(null);
-  const shape = `${theme}|${height}|${sync}|${series.map((s) => s.label + s.color + s.shape).join()}`;
+  const shape = `${theme}|${height}|${unit}|${sync}|${series.map((s) => s.label + s.color + s.shape).join()}`;
   const plot = useRef<uPlot | null>(null);
   const latest = useRef({ times, series, axis, steps });
   latest.current = { times, series, axis, steps };
@@ -77,7 +89,15 @@ export default function Chart({ summary, times, series, format, axis = format, s
           y: { range: (_, _min, max) => [0, max > 0 ? max * 1.12 : 1] },
         },
         axes: [
-          { ...axis, grid: { show: false }, space: 64, size: 24, gap: 4, values: (_, splits) => splits.map((s) => clock.format(new Date(s * 1000))) },
+          {
+            ...axis,
+            grid: { show: false },
+            space: 64,
+            size: 24,
+            gap: 4,
+            ...(unit === "day" ? { splits: (u: uPlot) => some(latest.current.times, Math.max(1, Math.floor(u.width / 64))) } : {}),
+            values: (_, splits) => splits.map((s) => (unit === "day" ? date : clock).format(new Date(s * 1000))),
+          },
           {
             ...axis,
             grid: { stroke: line, width: 1 },
@@ -108,7 +128,7 @@ export default function Chart({ summary, times, series, format, axis = format, s
       chart.destroy();
       plot.current = null;
     };
-  }, [shape, height, sync]);
+  }, [shape, height, unit, sync]);
 
   useEffect(() => {
     plot.current?.setData([times, ...series.map((s) => s.values)]);
@@ -126,7 +146,15 @@ export default function Chart({ summary, times, series, format, axis = format, s
             </span>
           ))}
         </span>
-        <span className="chart-when">{times[shown] === undefined ? "" : at === null ? "this hour" : day.format(new Date(times[shown]! * 1000))}</span>
+        <span className="chart-when">
+          {times[shown] === undefined
+            ? ""
+            : at === null
+              ? unit === "day"
+                ? "today"
+                : "this hour"
+              : (unit === "day" ? dateInWeek : day).format(new Date(times[shown]! * 1000))}
+        </span>
         <span className="sr-only">{summary}</span>
       </figcaption>
       <div ref={host} aria-hidden="true" style={{ height }} />

@@ -1,0 +1,177 @@
+// What calls may come to: requests, tokens and money, for the project and whoever is in it.
+
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { api } from "@/api/client";
+import { queries } from "@/api/queries";
+import type { Limit } from "@/api/types";
+import { ago, count, fullTime, money, percent } from "@/lib/format";
+import { Button, Card, Dialog, Empty, ErrorNote, IconButton, Loaded, Meter, Skeleton, type Tone } from "@/ui/kit";
+import { toast } from "@/ui/toasts";
+import { SetLimit } from "./SetLimit";
+import { isBudget, METRICS, subjectOf } from "./limits";
+
+export function Limits() {
+  const overview = useQuery(queries.overview());
+  if (!overview.data) return overview.error ? <ErrorNote error={overview.error} retry={() => void overview.refetch()} /> : <Skeleton rows={4} />;
+  const { project, projects } = overview.data;
+  if (projects.find((p) => p.name === project)?.role !== "admin")
+    return (
+      <Card>
+        <Empty icon="key" title="Limits are the admins' to see and set">
+          A call that a limit refuses is answered with 429 and says which one it was.
+        </Empty>
+      </Card>
+    );
+  return <AdminLimits />;
+}
+
+function AdminLimits() {
+  const limits = useQuery(queries.limits());
+  const keys = useQuery(queries.keys());
+  const [setting, setSetting] = useState(false);
+  const [removing, setRemoving] = useState<Limit | null>(null);
+  const keyName = (id: string) => keys.data?.items.find((k) => k.id === id)?.name;
+  return (
+    <>
+      <div className="limits-lead">
+        <p className="soft">A call that would go beyond a limit is refused with 429 and the time to come back.</p>
+        <Button look="primary" icon="plus" onClick={() => setSetting(true)}>
+          Set limit
+        </Button>
+      </div>
+      <Loaded query={limits}>
+        {({ items }) =>
+          items.length === 0 ? (
+            <Card>
+              <Empty icon="target" title="No limits">
+                Anyone who may call may spend without end. A budget for the project is a good first one.
+              </Empty>
+            </Card>
+          ) : (
+            <Card flush>
+              <div className="table-scroll">
+                <table className="table limits">
+                  <thead>
+                    <tr>
+                      <th>For</th>
+                      <th>Limit</th>
+                      <th>Spent</th>
+                      <th className="hide-narrow">Begins anew</th>
+                      <th className="hide-narrow">Set by</th>
+                      <th className="shrink">
+                        <span className="sr-only">Remove</span>
+                      </th>
+                    </tr>
+                  </thead>
+                  <tbody>
+                    {items.map((limit) => (
+                      <LimitRow key={limit.id} limit={limit} keyName={keyName} onRemove={() => setRemoving(limit)} />
+                    ))}
+                  </tbody>
+                </table>
+              </div>
+            </Card>
+          )
+        }
+      </Loaded>
+      {setting && <SetLimit onClose={() => setSetting(false)} />}
+      {removing && <RemoveLimit limit={removing} keyName={keyName} onClose={() => setRemoving(null)} />}
+    </>
+  );
+}
+
+type KeyName = (id: string) => string | undefined;
+
+function LimitRow({ limit, keyName, onRemove }: { limit: Limit; keyName: KeyName; onRemove: () => void }) {
+  const { kind, name } = subjectOf(limit, keyName);
+  return (
+    <tr>
+      <td className="limit-for">
+        <div className="strong clip">{name}</div>
+        {kind && <div className="sub">{kind}</div>}
+      </td>
+      <td className="limit-amount">
+        <span className="strong num">{isBudget(limit.metric) ? money(limit.amount) : count(Number(limit.amount))}</span>{" "}
+        <span className="soft">{METRICS[limit.metric]?.unit ?? limit.metric}</span>
+      </td>
+      <td className="limit-spent">
+        <Spent limit={limit} />
+      </td>
+      <td className="hide-narrow soft nowrap">
+        {limit.resets_at ? (
+          <time dateTime={limit.resets_at} title={fullTime(limit.resets_at)}>
+            {ago(limit.resets_at)}
+          </time>
+        ) : (
+          "–"
+        )}
+      </td>
+      <td className="hide-narrow soft">{limit.created_by}</td>
+      <td className="shrink">
+        <IconButton icon="trash" size="sm" label="Remove" onClick={onRemove} />
+      </td>
+    </tr>
+  );
+}
+
+function Spent({ limit }: { limit: Limit }) {
+  if (!isBudget(limit.metric)) return <span className="muted">–</span>;
+  if (limit.spent == null) return <span className="muted">counted for each</span>;
+  const [spent, amount] = [Number(limit.spent), Number(limit.amount)];
+  const share = amount > 0 ? spent / amount : 1;
+  const tone: Tone = share >= 1 ? "bad" : share >= 0.8 ? "warn" : "accent";
+  return (
+    <div className="budget">
+      <div className="budget-words">
+        <span>
+          <span className={tone === "bad" ? "strong bad" : "strong"}>{money(limit.spent)}</span>{" "}
+          <span className="muted">of {money(limit.amount)}</span>
+        </span>
+        <span className="muted">{percent(spent, amount)}</span>
+      </div>
+      <Meter value={share} label={`Spent of ${money(limit.amount)}`} tone={tone} />
+    </div>
+  );
+}
+
+function RemoveLimit({ limit, keyName, onClose }: { limit: Limit; keyName: KeyName; onClose: () => void }) {
+  const client = useQueryClient();
+  const { kind, name } = subjectOf(limit, keyName);
+  const remove = useMutation({
+    mutationFn: () => api.limits.remove(limit.id),
+    onSuccess: () => {
+      toast("Removed the limit");
+      void client.invalidateQueries({ queryKey: ["limits"] });
+      onClose();
+    },
+  });
+  return (
+    <Dialog
+      open
+      onClose={onClose}
+      title="Remove this limit?"
+      footer={
+        <>
+          <Button onClick={onClose}>Keep it</Button>
+          <Button look="danger" busy={remove.isPending} onClick={() => remove.mutate()}>
+            Remove limit
+          </Button>
+        </>
+      }
+    >
+      <p>
+        <span className="strong">{kind ? `${name} (${kind})` : name}</span> will no longer be held to{" "}
+        <span className="strong">
+          {isBudget(limit.metric) ? money(limit.amount) : count(Number(limit.amount))} {METRICS[limit.metric]?.unit ?? limit.metric}
+        </span>
+        .
+      </p>
+      {remove.error && (
+        <div className="dialog-error">
+          <ErrorNote error={remove.error} />
+        </div>
+      )}
+    </Dialog>
+  );
+}
