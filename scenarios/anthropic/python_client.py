@@ -20,7 +20,7 @@ def scenario(test):
 
 
 def say(text, **more):
-    request = dict(model=CHAT, max_tokens=24, temperature=0, messages=[{"role": "user", "content": text}]) | more
+    request = dict(model=CHAT, max_tokens=24, messages=[{"role": "user", "content": text}]) | more
     return client.messages.create(**request)
 
 
@@ -41,7 +41,7 @@ def whole():
 @scenario
 def streamed():
     """a stream gives the same text and usage, event by event and through the client's own helper"""
-    request = dict(model=CHAT, max_tokens=24, temperature=0, messages=[{"role": "user", "content": "Count to five."}])
+    request = dict(model=CHAT, max_tokens=24, messages=[{"role": "user", "content": "Count to five."}], extra_body={"temperature": 0})
     message = client.messages.create(**request)
     kinds, text = [], ""
     for event in client.messages.create(**request, stream=True):
@@ -121,7 +121,7 @@ def models():
 def apps():
     """an app answers with citations, whole and streamed"""
     question = [{"role": "user", "content": "Which address and port does Mainspring listen on?"}]
-    request = dict(model="manual", max_tokens=200, temperature=0, messages=question)
+    request = dict(model="manual", max_tokens=200, messages=question)
     message = client.messages.create(**request)
     extra = message.model_extra["mainspring"]
     assert extra["sources"] and extra["citations"] and len(extra["trace_id"]) == 32, extra
