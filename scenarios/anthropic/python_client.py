@@ -20,7 +20,7 @@ def scenario(test):
 
 
 def say(text, **more):
-    request = dict(model=CHAT, max_tokens=24, messages=[{"role": "user", "content": text}]) | more
+    request = dict(model=CHAT, max_tokens=24, messages=[{"role": "user", "content": text}], extra_body={"temperature": 0}) | more
     return client.messages.create(**request)
 
 
@@ -76,7 +76,7 @@ def structured():
         "additionalProperties": False,
     }
     output = {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
-    person = json.loads(say("Invent a person. Answer as JSON.", max_tokens=100, extra_body=output).content[0].text)
+    person = json.loads(say("Invent a person. Answer as JSON.", max_tokens=100, extra_body={"temperature": 0} | output).content[0].text)
     assert set(person) == {"name", "age"} and isinstance(person["age"], int), person
 
 
@@ -121,7 +121,7 @@ def models():
 def apps():
     """an app answers with citations, whole and streamed"""
     question = [{"role": "user", "content": "Which address and port does Mainspring listen on?"}]
-    request = dict(model="manual", max_tokens=200, messages=question)
+    request = dict(model="manual", max_tokens=200, messages=question, extra_body={"temperature": 0})
     message = client.messages.create(**request)
     extra = message.model_extra["mainspring"]
     assert extra["sources"] and extra["citations"] and len(extra["trace_id"]) == 32, extra
@@ -156,7 +156,7 @@ def errors():
     refused(anthropic.NotFoundError, "not_found_error", "chain-unknown-target", lambda: create(model="nothing-here", max_tokens=1, messages=hello))
     message = refused(anthropic.BadRequestError, "invalid_request_error", unsupported, lambda: create(model="manual", max_tokens=9, messages=hello, tools=tool))
     assert message.startswith("tools"), message
-    refused(anthropic.BadRequestError, "invalid_request_error", unsupported, lambda: create(model="manual", max_tokens=9, messages=hello, top_k=4))
+    refused(anthropic.BadRequestError, "invalid_request_error", unsupported, lambda: create(model="manual", max_tokens=9, messages=hello, extra_body={"top_k": 4}))
     count = client.messages.count_tokens
     refused(anthropic.BadRequestError, "invalid_request_error", unsupported, lambda: count(model="manual", messages=hello))
     message = refused(anthropic.BadRequestError, "invalid_request_error", "gateway-bad-request", lambda: create(model=CHAT, max_tokens=9, messages=[{"role": "robot", "content": "x"}]))
