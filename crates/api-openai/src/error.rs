@@ -18,10 +18,10 @@ use serde_json::{Value, json};
 pub(crate) struct OpenAiError {
     problem: Problem,
     param: Option<Cow<'static, str>>,
-    /// Beside `Retry-After`.
-    headers: HeaderMap,
+    /// Beside `Retry-After`. Apart, so that results that carry no error stay small.
+    headers: Box<HeaderMap>,
     /// What a provider of this dialect said, for clients that know what to make of it.
-    said: Option<(StatusCode, Bytes)>,
+    said: Option<Box<(StatusCode, Bytes)>>,
     /// The client speaks Anthropic's dialect.
     to_anthropic: bool,
 }
@@ -30,7 +30,7 @@ pub(crate) type Answer<T> = Result<T, OpenAiError>;
 
 impl From<Problem> for OpenAiError {
     fn from(problem: Problem) -> Self {
-        Self { problem, param: None, headers: HeaderMap::new(), said: None, to_anthropic: false }
+        Self { problem, param: None, headers: Box::default(), said: None, to_anthropic: false }
     }
 }
 
@@ -44,7 +44,7 @@ impl From<GatewayFault> for OpenAiError {
         };
         error.headers.extend(fault.headers().cloned().unwrap_or_default());
         if let GatewayFault::Upstream(fault) = &fault {
-            error.said = said(fault);
+            error.said = said(fault).map(Box::new);
         }
         error
     }
@@ -80,7 +80,7 @@ impl OpenAiError {
         self
     }
 
-    pub(crate) fn to_anthropic(self) -> Self {
+    pub(crate) fn for_anthropic(self) -> Self {
         Self { to_anthropic: true, ..self }
     }
 
@@ -91,8 +91,8 @@ impl OpenAiError {
 
     /// As an answer, or as the last event of a stream whose status line has gone out.
     pub(crate) fn body(&self) -> Value {
-        if let Some((_, body)) = &self.said
-            && let Ok(body) = serde_json::from_slice(body)
+        if let Some(said) = &self.said
+            && let Ok(body) = serde_json::from_slice(&said.1)
         {
             return body;
         }
@@ -134,7 +134,7 @@ impl OpenAiError {
     }
 
     fn status(&self) -> StatusCode {
-        self.said.as_ref().map_or(self.problem.status, |(status, _)| *status)
+        self.said.as_ref().map_or(self.problem.status, |said| said.0)
     }
 }
 
@@ -161,7 +161,7 @@ pub fn dialect(path: &str, problem: &Problem) -> Option<Value> {
 impl IntoResponse for OpenAiError {
     fn into_response(self) -> Response {
         let mut response = (self.status(), self.body().to_string()).into_response();
-        response.headers_mut().extend(self.headers);
+        response.headers_mut().extend(*self.headers);
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(wait) = self.problem.retry_after_header() {
             response.headers_mut().insert(header::RETRY_AFTER, wait);

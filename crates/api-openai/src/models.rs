@@ -61,7 +61,7 @@ pub(crate) async fn show(
     let near = text::did_you_mean(&name, entries.iter().map(|entry| entry.name.as_str()));
     let problem = Problem::new(FaultKind::NotFound, "model-not-found", format!("`{}` is not here{near}", text::elide(&name, 80)));
     let error = OpenAiError::from(problem);
-    Err(if to_anthropic { error.to_anthropic() } else { error })
+    Err(if to_anthropic { error.for_anthropic() } else { error })
 }
 
 /// Whoever answers a name first has it.

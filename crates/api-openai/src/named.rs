@@ -14,7 +14,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Each project's names, and when they were looked for.
 #[derive(Debug, Default)]
-pub(crate) struct Named(Mutex<HashMap<ProjectId, (Instant, Arc<BTreeSet<String>>)>>);
+pub(crate) struct Named(Mutex<HashMap<ProjectId, Seen>>);
+
+type Seen = (Instant, Arc<BTreeSet<String>>);
 
 impl Named {
     /// Whether an app or a prompt has the name. It is asked of names that the gateway knows too.

@@ -33,7 +33,7 @@ pub(super) fn error(status: u16, code: Option<&str>) -> String {
         429 => "RESOURCE_EXHAUSTED",
         503 => "UNAVAILABLE",
         504 => "DEADLINE_EXCEEDED",
-        400..500 => "FAILED_PRECONDITION",
+        402..500 => "FAILED_PRECONDITION",
         _ => "INTERNAL",
     };
     json!({ "error": { "code": status, "message": "the script says so", "status": code.unwrap_or(usual) } }).to_string()
