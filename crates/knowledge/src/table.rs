@@ -68,9 +68,8 @@ pub(crate) struct ChunkRow {
     pub text: String,
     /// What was embedded and indexed before the text: title and headings.
     pub header: String,
-    /// What was embedded, and is searched by words: the header, and the text as it is spoken. On a card it stands only
-    /// where it is not what header and text give.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    /// What was embedded, and is searched by words: the header, and the text as it is spoken. On a card it stands apart.
+    #[serde(skip)]
     pub search_text: String,
     pub text_digest: String,
     pub start: u64,
@@ -209,19 +208,23 @@ pub(crate) fn batch(rows: &[ChunkRow], vectors: &[Arc<[f32]>], dimensions: usize
     RecordBatch::try_new(schema, columns).map_err(fault)
 }
 
+/// A row as it stands in one column. What header and text give anyway is not written again.
+#[derive(Serialize, Deserialize)]
+struct Card<R, T> {
+    row: R,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    search_text: Option<T>,
+}
+
 fn card(row: &ChunkRow) -> Result<String, KnowledgeFault> {
-    let mut row = row.clone();
-    if row.search_text == search_text(&row.header, &row.text) {
-        row.search_text.clear();
-    }
-    serde_json::to_string(&row).map_err(|fault| KnowledgeFault::rows("new", fault))
+    let search_text = (row.search_text != search_text(&row.header, &row.text)).then_some(row.search_text.as_str());
+    serde_json::to_string(&Card { row, search_text }).map_err(|fault| KnowledgeFault::rows("new", fault))
 }
 
 fn read_card(card: &str, table: &str) -> Result<ChunkRow, KnowledgeFault> {
-    let mut row: ChunkRow = serde_json::from_str(card).map_err(|fault| KnowledgeFault::rows(table, fault))?;
-    if row.search_text.is_empty() {
-        row.search_text = search_text(&row.header, &row.text);
-    }
+    let Card::<ChunkRow, String> { mut row, search_text: other } =
+        serde_json::from_str(card).map_err(|fault| KnowledgeFault::rows(table, fault))?;
+    row.search_text = other.unwrap_or_else(|| search_text(&row.header, &row.text));
     Ok(row)
 }
 
@@ -345,4 +348,62 @@ impl<'a> Reader<'a> {
 /// The rows of these documents.
 pub(crate) fn of_documents<'a>(documents: impl IntoIterator<Item = &'a DocumentId>) -> Filter {
     Filter::any_of(c::DOCUMENT, documents.into_iter().map(DocumentId::as_str))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn row((id, text, header): (String, String, String), spoken: Option<String>, labels: Vec<String>) -> ChunkRow {
+        ChunkRow {
+            search_text: spoken.unwrap_or_else(|| search_text(&header, &text)),
+            id: id.clone(),
+            document: format!("doc_{id}"),
+            document_digest: "sha256:00".into(),
+            ordinal: 3,
+            text,
+            header,
+            text_digest: id,
+            start: 7,
+            end: u64::from(u32::MAX) + 9,
+            parent_start: 0,
+            parent_end: 1,
+            page: Some(2),
+            heading_path: vec!["A".into(), "B > C".into()],
+            kind: "paragraph".into(),
+            tokens: 5,
+            title: "T".into(),
+            uri: "file:///t".into(),
+            media_type: "text/plain".into(),
+            labels,
+            metadata: [("key".to_owned(), "a=b".to_owned())].into(),
+            source: "docs".into(),
+            updated: -1,
+        }
+    }
+
+    proptest! {
+        /// By its card and by its columns, with searched words that follow from the text, that do not, and that are none.
+        #[test]
+        fn a_row_comes_back_as_it_was_written(
+            texts in (".{0,20}", ".{0,60}", ".{0,20}"),
+            spoken in proptest::option::of(".{0,40}"),
+            labels in proptest::collection::vec("[a-z]{1,5}", 0..3),
+        ) {
+            let written = row(texts, spoken, labels);
+            let all = batch(std::slice::from_ref(&written), &[Arc::from([1.0_f32, 0.0])], 2).expect("a batch");
+            let by_card = Reader::new(&all, "t").rows().expect("rows");
+            prop_assert_eq!(&by_card, std::slice::from_ref(&written));
+            let columns: Vec<usize> = (0..all.num_columns()).filter(|at| all.schema().field(*at).name() != c::CARD).collect();
+            let apart = all.project(&columns).expect("the columns");
+            prop_assert_eq!(Reader::new(&apart, "t").rows().expect("rows"), by_card);
+        }
+
+        #[test]
+        fn what_is_no_card_is_a_fault(text in ".{0,60}") {
+            prop_assert!(read_card(&text, "t").is_err());
+        }
+    }
 }

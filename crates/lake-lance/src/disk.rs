@@ -16,7 +16,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::{StreamExt as _, stream, stream::BoxStream};
+use futures::{StreamExt as _, TryStreamExt as _, stream, stream::BoxStream};
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result, local::LocalFileSystem, path::Path,
@@ -30,7 +30,8 @@ const OPEN_MAX: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Disk {
     inner: LocalFileSystem,
-    open: Mutex<HashMap<Path, Arc<Open>>>,
+    /// Shared with streams of deletions, which outlive the call that began them.
+    open: Arc<Mutex<HashMap<Path, Arc<Open>>>>,
 }
 
 #[derive(Debug)]
@@ -41,11 +42,11 @@ struct Open {
 
 impl Disk {
     pub(crate) fn new() -> Self {
-        Self { inner: LocalFileSystem::new().with_fsync(true), open: Mutex::default() }
+        Self { inner: LocalFileSystem::new().with_fsync(true), open: Arc::default() }
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<Path, Arc<Open>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.open)
     }
 
     fn forget(&self, location: &Path) {
@@ -68,6 +69,10 @@ impl Disk {
         open.insert(location.clone(), opened.clone());
         Ok(opened)
     }
+}
+
+fn locked(open: &Mutex<HashMap<Path, Arc<Open>>>) -> MutexGuard<'_, HashMap<Path, Arc<Open>>> {
+    open.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Data and index files have names that are never given twice, and are written once.
@@ -142,10 +147,11 @@ impl ObjectStore for Disk {
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        // An open file keeps its bytes on the disk, whatever its name became. Which of them go is known only as the stream
-        // runs, so all are let go.
-        self.open().clear();
-        self.inner.delete_stream(locations)
+        // An open file keeps its bytes on the disk, whatever its name became. It is let go once the name is gone: before,
+        // a search could open it again.
+        let open = Arc::clone(&self.open);
+        let gone = self.inner.delete_stream(locations);
+        gone.inspect_ok(move |location| drop(locked(&open).remove(location))).boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
@@ -178,22 +184,19 @@ mod tests {
 
     use super::*;
 
-    fn at(dir: &tempfile::TempDir, name: &str) -> Path {
-        Path::from_absolute_path(dir.path().join(name)).expect("a path")
-    }
-
-    async fn filled(location: &Path) -> Disk {
+    /// A disk with one file of 100,000 bytes.
+    async fn filled(name: &str) -> (tempfile::TempDir, Path, Disk) {
+        let dir = tempfile::tempdir().expect("a folder");
+        let location = Path::from_absolute_path(dir.path().join(name)).expect("a path");
         let disk = Disk::new();
         let bytes: Vec<u8> = (0..100_000_u32).map(|number| (number % 251) as u8).collect();
-        disk.put(location, bytes.into()).await.expect("written");
-        disk
+        disk.put(&location, bytes.into()).await.expect("written");
+        (dir, location, disk)
     }
 
     #[tokio::test]
     async fn ranges_read_the_same_as_the_plain_file_system() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let location = at(&dir, "t/data/one.lance");
-        let disk = filled(&location).await;
+        let (_dir, location, disk) = filled("t/data/one.lance").await;
         let plain = LocalFileSystem::new();
         for range in [0..1, 0..100_000, 99_999..100_000, 4_095..4_097, 50_000..50_000 + 4_096] {
             let (ours, theirs) =
@@ -210,21 +213,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_range_beyond_the_end_is_a_fault() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let location = at(&dir, "t/data/one.lance");
-        let disk = filled(&location).await;
+        let (_dir, location, disk) = filled("t/data/one.lance").await;
         assert!(disk.get_range(&location, 100_001..100_002).await.is_err());
         assert!(disk.get_ranges(&location, &[0..1, 99_999..100_001]).await.is_err());
     }
 
     #[tokio::test]
     async fn what_was_deleted_is_gone_and_not_held_open() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let location = at(&dir, "t/_indices/x/index.idx");
-        let disk = filled(&location).await;
+        let (_dir, location, disk) = filled("t/_indices/x/index.idx").await;
+        // Opened again after the deletion was asked for, as a search that runs meanwhile does.
+        let deletion = disk.delete_stream(stream::iter([Ok(location.clone())]).boxed());
         disk.get_range(&location, 0..10).await.expect("read");
         assert_eq!(disk.open().len(), 1);
-        disk.delete(&location).await.expect("deleted");
+        assert_eq!(deletion.try_collect::<Vec<_>>().await.expect("deleted"), [location.clone()]);
         assert!(disk.open().is_empty());
         let fault = disk.get_range(&location, 0..10).await.expect_err("gone");
         assert!(matches!(fault, Error::NotFound { .. }), "{fault}");
@@ -232,9 +233,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_may_change_is_read_anew() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let location = at(&dir, "t/_versions/hint.json");
-        let disk = filled(&location).await;
+        let (dir, location, disk) = filled("t/_versions/hint.json").await;
         disk.get_range(&location, 0..2).await.expect("read");
         std::fs::write(dir.path().join("t/_versions/hint.json"), b"other").expect("written");
         assert_eq!(disk.get_range(&location, 0..5).await.expect("read"), "other");

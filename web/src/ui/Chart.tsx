@@ -45,6 +45,10 @@ function some(times: readonly number[], room: number): number[] {
   return times.filter((_, i) => (times.length - 1 - i) % every === 0);
 }
 
+/** A line of one value has no length: it is shown as a point. */
+const isLone = (chart: uPlot, index: number): boolean =>
+  Array.from(chart.data[index] ?? []).filter((value) => value !== null && value !== undefined).length === 1;
+
 /** The canvas needs colours, not names of colours. */
 function resolve(within: HTMLElement, token: string, alpha = 1): string {
   const probe = document.createElement("i");
@@ -112,7 +116,13 @@ export default function Chart({ summary, times, series, format, axis = format, s
           ...series.map((s): uPlot.Series =>
             s.shape === "bar"
               ? { stroke: resolve(element, s.color), fill: resolve(element, s.color, 0.85), width: 0, paths: bars, points: { show: false } }
-              : { stroke: resolve(element, s.color), width: 1.6, paths: spline, points: { show: false }, spanGaps: true },
+              : {
+                  stroke: resolve(element, s.color),
+                  width: 1.6,
+                  paths: spline,
+                  points: { show: isLone, size: 6, width: 0, fill: resolve(element, s.color) },
+                  spanGaps: true,
+                },
           ),
         ],
         hooks: { setCursor: [(u) => setAt(u.cursor.idx ?? null)] },

@@ -176,12 +176,13 @@ impl Prepare {
                 return self.write(&listed, parsed, came).await;
             }
         }
-        self.count_change(known, &digest);
         let said = media_type.or_else(|| listed.media_type.clone());
         let seen = Seen::of(digest, &bytes, &listed, (said.as_deref(), &origin));
         let size = seen.bytes;
         match text::parse(&self.inner, &listed, said, bytes).await {
             Ok(parsed) => {
+                // What could not be read is counted as failed or skipped, and as nothing else.
+                self.count_change(known, &digest);
                 self.meter.count(|progress| progress.parsed += 1);
                 self.write(&listed, parsed, Came { digest, fingerprint, bytes: size, origin: Some(origin) }).await
             }

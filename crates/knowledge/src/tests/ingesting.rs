@@ -204,6 +204,7 @@ async fn a_bad_file_is_named_and_stops_nothing(catalog: Catalog) {
     let mut failed: Vec<_> = report.failures.iter().map(|failure| (failure.path.as_str(), failure.code.as_str())).collect();
     failed.sort_unstable();
     assert_eq!(failed, [("bad.md", "parse-broken"), ("binary.bin", "parse-broken")]);
+    assert_eq!((report.added, report.failed), (1, 2), "each document is counted once: {report:?}");
     assert_eq!(room.search("number1").await[0].title, "Page 1");
 
     let parsed = room.parser.parsed.load(Ordering::SeqCst);
