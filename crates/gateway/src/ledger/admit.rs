@@ -187,6 +187,9 @@ impl State {
         unpriced: Option<Unpriced>,
         (record, frame): (&CallRecord, Vec<u8>),
     ) -> Result<Admitted, LedgerFault> {
+        if self.shut {
+            return Err(LedgerFault::DiskFull(std::io::ErrorKind::StorageFull.into()));
+        }
         let now = self.meters.now(clock);
         let book = std::sync::Arc::clone(&self.book);
         let subjects = named.subjects();

@@ -105,6 +105,11 @@ impl LedgerFault {
         }
     }
 
+    /// There is no room for what has to be written.
+    pub(crate) const fn is_full(&self) -> bool {
+        matches!(self, Self::DiskFull(_) | Self::Catalog(CatalogFault::DiskFull(_)))
+    }
+
     pub(crate) fn journal(dir: &std::path::Path, source: std::io::Error) -> Self {
         Self::of_journal(source).about(dir)
     }

@@ -30,7 +30,8 @@ const BATCHES_HELD: usize = 4;
 pub(crate) struct Journal {
     dir: PathBuf,
     owner: String,
-    current: Current,
+    /// Absent in a journal that could not be begun yet.
+    current: Option<Current>,
     /// A write failed and could not be taken back: nothing more goes into this segment.
     broken: bool,
     older: VecDeque<Older>,
@@ -103,27 +104,42 @@ impl Journal {
         let current = Current::create(dir, owner, number)?;
         let waiting_bytes = batches.iter().map(|batch| batch.bytes).sum::<u64>() + bytes_of(&trailing);
         Ok(Self {
-            dir: dir.to_owned(),
-            owner: owner.to_owned(),
-            current,
-            broken: false,
+            current: Some(current),
             older: segments.into_iter().map(|number| Older { number, last_batch: open_batch }).collect(),
-            unsynced: Vec::new(),
             dirty: true,
-            open: HashMap::new(),
             pending: trailing,
             number: open_batch,
             from: first.unwrap_or(number),
             closed: batches.into(),
             waiting_bytes,
-            segment_bytes: SEGMENT_BYTES,
+            ..Self::shut(dir, owner)
         })
+    }
+
+    /// Takes no call, as on a full disk.
+    pub(crate) fn shut(dir: &Path, owner: &str) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            owner: owner.to_owned(),
+            current: None,
+            broken: false,
+            older: VecDeque::new(),
+            unsynced: Vec::new(),
+            dirty: false,
+            open: HashMap::new(),
+            pending: Vec::new(),
+            number: 1,
+            from: 1,
+            closed: VecDeque::new(),
+            waiting_bytes: 0,
+            segment_bytes: SEGMENT_BYTES,
+        }
     }
 
     /// Writes a call down before it is made.
     pub(crate) fn begin(&mut self, id: CallId, frame: Vec<u8>) -> io::Result<()> {
-        self.append(&frame)?;
-        self.open.insert(id, Open { segment: self.current.number, frame });
+        let segment = self.append(&frame)?;
+        self.open.insert(id, Open { segment, frame });
         Ok(())
     }
 
@@ -134,7 +150,7 @@ impl Journal {
         settled.written = outcome.is_ok();
         self.waiting_bytes += settled.frame.len() as u64;
         self.pending.push(settled);
-        outcome
+        outcome.map(drop)
     }
 
     /// Makes a batch of what has ended since the last one.
@@ -150,18 +166,18 @@ impl Journal {
                 self.pending[index].written = true;
             }
         }
-        self.append(&frames::mark(Mark { number: self.number, calls: self.pending.len() as u64 }))?;
+        let segment = self.append(&frames::mark(Mark { number: self.number, calls: self.pending.len() as u64 }))?;
         let calls = std::mem::take(&mut self.pending);
         let batch = Batch {
             number: self.number,
             count: calls.len() as u64,
             bytes: bytes_of(&calls),
-            segments: (self.from, self.current.number),
+            segments: (self.from, segment),
             calls: (self.closed.len() < BATCHES_HELD).then(|| Arc::new(calls)),
         };
         self.closed.push_back(batch);
         self.number += 1;
-        self.from = self.current.number;
+        self.from = segment;
         Ok(())
     }
 
@@ -200,8 +216,7 @@ impl Journal {
             return Ok(());
         }
         let frames: Vec<u8> = ids.iter().filter_map(|id| self.open.get(id)).flat_map(|open| open.frame.clone()).collect();
-        self.append(&frames)?;
-        let segment = self.current.number;
+        let segment = self.append(&frames)?;
         for id in ids {
             if let Some(open) = self.open.get_mut(&id) {
                 open.segment = segment;
@@ -210,30 +225,34 @@ impl Journal {
         Ok(())
     }
 
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.broken || self.current.length >= self.segment_bytes {
+    /// Answers which segment it went into.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<u64> {
+        if self.broken || self.current.as_ref().is_some_and(|current| current.length >= self.segment_bytes) {
             match self.rotate() {
                 Err(error) if self.broken => return Err(error),
                 Err(error) => tracing::warn!(%error, "no new segment of the journal could be begun; the old one grows"),
                 Ok(()) => {}
             }
         }
-        let mut file = &*self.current.file;
+        let current = self.current.as_mut().ok_or(io::ErrorKind::StorageFull)?;
+        let mut file = &*current.file;
         if let Err(error) = file.write_all(bytes) {
             // Half a frame would hide all that comes after it.
-            self.broken = file.set_len(self.current.length).is_err();
+            self.broken = file.set_len(current.length).is_err();
             return Err(error);
         }
-        self.current.length += bytes.len() as u64;
+        current.length += bytes.len() as u64;
         self.dirty = true;
-        Ok(())
+        Ok(current.number)
     }
 
     fn rotate(&mut self) -> io::Result<()> {
-        let next = Current::create(&self.dir, &self.owner, self.current.number + 1)?;
-        let full = std::mem::replace(&mut self.current, next);
-        self.older.push_back(Older { number: full.number, last_batch: self.number });
-        self.unsynced.push(full.file);
+        let number = self.current.as_ref().map_or(0, |current| current.number);
+        let next = Current::create(&self.dir, &self.owner, number + 1)?;
+        if let Some(full) = self.current.replace(next) {
+            self.older.push_back(Older { number: full.number, last_batch: self.number });
+            self.unsynced.push(full.file);
+        }
         self.broken = false;
         Ok(())
     }
@@ -254,7 +273,7 @@ impl Journal {
     fn take_unsynced(&mut self) -> Sync {
         self.dirty = false;
         let mut files = std::mem::take(&mut self.unsynced);
-        files.push(Arc::clone(&self.current.file));
+        files.extend(self.current.as_ref().map(|current| Arc::clone(&current.file)));
         Sync { files, dir: self.dir.clone() }
     }
 

@@ -112,6 +112,8 @@ struct Inner {
 #[derive(Debug)]
 struct State {
     journal: Journal,
+    /// What an earlier process left is not settled yet, for want of room on the disk: no call is let through.
+    shut: bool,
     meters: Meters,
     book: Arc<Book>,
     /// Calls refused since they were last counted, by code.

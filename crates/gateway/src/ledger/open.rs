@@ -9,7 +9,7 @@ use std::{
 
 use mainspring_catalog::{Catalog, CatalogFault, Engine};
 use mainspring_kernel::{
-    Fault as _, Timestamp,
+    Fault as _, Stop, Timestamp, fault,
     id::{CallId, ProjectId},
 };
 use tokio::sync::Notify;
@@ -35,16 +35,26 @@ use crate::{
 const ATTEMPTS: u32 = 5;
 /// What a limit by the minute remembers.
 const MINUTE: Duration = Duration::from_secs(60);
+/// How soon it is seen that there is room again on a disk that was full at the start.
+const ROOM_PERIOD: Duration = Duration::from_secs(1);
 /// Segments of the last minute that are looked at: those of ten thousand calls a second.
 const RECENT_MAX: usize = 4_000;
 const SEGMENTS_AT_ONCE: usize = 16;
 
 impl Ledger {
     /// Settles what an earlier process left, reads limits, budgets and prices, and begins to write in the background.
+    ///
+    /// On a full disk nothing can be settled. The ledger is there all the same: it answers questions, lets no call through,
+    /// and takes up its work by itself as soon as there is room.
     pub async fn open(parts: LedgerParts) -> Result<Self, LedgerFault> {
         let shared = parts.catalog.engine() == Engine::Postgres;
         let ledger = Self::prepare(parts, shared).await?;
-        ledger.start();
+        if ledger.is_shut() {
+            let waiting = ledger.clone();
+            ledger.inner.parts.tasks.spawn("calls: room", |stop| waiting.wait_for_room(stop));
+        } else {
+            ledger.start();
+        }
         Ok(ledger)
     }
 
@@ -53,17 +63,11 @@ impl Ledger {
         let prices = PriceBook::open(parts.registry.clone()).await?;
         let dir = parts.journal.clone();
         let found = blocking(move || recover::look(&dir)).await?;
-        let owner = found.owner.clone().unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()));
+        let owner = found.owner.unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()));
         let session = format!("{:032x}", rand::random::<u128>());
-        let last_batch = store::open_writer(&parts.catalog, &owner, &session, parts.clock.now()).await?;
-        let mut recovered = blocking(move || found.read(last_batch)).await?;
-        if recovered.damaged > 0 || recovered.torn {
-            forget_written(&parts.catalog, &mut recovered).await?;
-        }
-        let (dir, name) = (parts.journal.clone(), owner.clone());
-        let journal = blocking(move || begin(&dir, &name, recovered)).await?;
         let state = State {
-            journal,
+            journal: Journal::shut(&parts.journal, &owner),
+            shut: true,
             meters: Meters::new(shared),
             book: Arc::default(),
             refused: HashMap::new(),
@@ -82,12 +86,62 @@ impl Ledger {
                 granted: Notify::new(),
             }),
         };
-        ledger.settle_past().await?;
-        ledger.reload().await?;
-        if !shared {
-            ledger.remember_minute().await?;
+        match ledger.take_up(shared).await {
+            Err(found) if found.is_full() => {
+                tracing::error!(error = fault::chain(&found), "calls are refused until there is room on the disk");
+                ledger.reload_limits().await?;
+            }
+            other => other?,
         }
         Ok(ledger)
+    }
+
+    /// Goes on from where the last process stopped. Where that fails, it is as if this process had died there.
+    async fn take_up(&self, shared: bool) -> Result<(), LedgerFault> {
+        let Inner { parts, owner, session, .. } = self.inner.as_ref();
+        let dir = parts.journal.clone();
+        let found = blocking(move || recover::look(&dir)).await?;
+        let last_batch = store::open_writer(&parts.catalog, owner, session, parts.clock.now()).await?;
+        let mut recovered = blocking(move || found.read(last_batch)).await?;
+        if recovered.damaged > 0 || recovered.torn {
+            forget_written(&parts.catalog, &mut recovered).await?;
+        }
+        let (dir, name) = (parts.journal.clone(), owner.clone());
+        let journal = blocking(move || begin(&dir, &name, recovered)).await?;
+        self.state().journal = journal;
+        let settled = async {
+            self.settle_past().await?;
+            self.reload().await?;
+            if shared { Ok(()) } else { self.remember_minute().await }
+        };
+        let settled = settled.await;
+        let mut state = self.state();
+        match &settled {
+            Ok(()) => state.shut = false,
+            Err(_) => state.journal = Journal::shut(&parts.journal, owner),
+        }
+        drop(state);
+        settled
+    }
+
+    fn is_shut(&self) -> bool {
+        self.state().shut
+    }
+
+    /// Tries until there is room, and then works as it would have from the start.
+    async fn wait_for_room(self, stop: Stop) {
+        let shared = self.state().meters.shared();
+        while stop.sleep(ROOM_PERIOD).await {
+            match self.take_up(shared).await {
+                Ok(()) => {
+                    tracing::info!("there is room on the disk: calls are taken again");
+                    self.start();
+                    return;
+                }
+                Err(found) if found.is_full() => {}
+                Err(found) => tracing::error!(error = fault::chain(&found), "calls are still refused"),
+            }
+        }
     }
 
     fn start(&self) {

@@ -185,7 +185,7 @@ fn a_damaged_mark_does_not_mix_two_batches() {
             call(&mut journal, batch * 10 + number);
         }
         journal.close().unwrap();
-        marks.push(journal.current.length);
+        marks.push(journal.current.as_ref().unwrap().length);
     }
     drop(journal);
     // The second batch's mark: its last byte stands just before what follows it.
@@ -249,7 +249,7 @@ fn wherever_the_file_is_cut_no_call_is_found_twice() {
             let record = open.remove(0);
             let id = record.id.as_raw();
             end(&mut journal, record);
-            ended_by.push((journal.current.length, id));
+            ended_by.push((journal.current.as_ref().unwrap().length, id));
         }
         if number % 7 == 6 {
             journal.close().unwrap();

@@ -79,3 +79,37 @@ async fn a_full_disk_lets_no_call_through_and_loses_none() {
     let total = sums(&again, &room, UsageBy::Project).await.total;
     assert_eq!((total.calls, total.failed), (12 + more, 0));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_is_full_at_the_start_is_waited_for() {
+    let Some(disk) = SmallDisk::mount(8 << 20) else { return };
+    let path = disk.path().join("catalog.db");
+    let room = Room::over(Catalog::open(&format!("sqlite://{}", path.display())).await.unwrap()).await;
+    let parts = || LedgerParts { journal: disk.path().join("journal"), ..room.parts() };
+    let ledger = Ledger::prepare(parts(), false).await.unwrap();
+    set(&ledger, &room, SubjectKind::User, "ann", Metric::UsdPerDay, "1000").await;
+    call(&ledger, &room.clock, &caller(), (100, 100)).unwrap();
+    let broken_off = ledger.admit(&caller(), &intent(&room.clock, 100, 100)).unwrap();
+    std::mem::forget(broken_off);
+    drop(ledger);
+    disk.fill();
+
+    let (parts, background) = (parts(), mainspring_kernel::Tasks::default());
+    let ledger = Ledger::open(LedgerParts { tasks: background.clone(), ..parts }).await.unwrap();
+    let fault = call(&ledger, &room.clock, &caller(), (100, 100)).unwrap_err();
+    assert_eq!((fault.kind(), fault.code()), (FaultKind::Unavailable, "ledger-disk-full"), "{fault:?}");
+    let limits = ledger.limits(&room.admin, &mainspring_kernel::PageRequest::first(10)).await.unwrap();
+    assert_eq!(limits.items.len(), 1, "questions are answered");
+
+    disk.free();
+    let deadline = std::time::Instant::now() + super::seconds(60);
+    while let Err(fault) = call(&ledger, &room.clock, &caller(), (100, 100)) {
+        assert_eq!(fault.code(), "ledger-disk-full", "{fault:?}");
+        assert!(std::time::Instant::now() < deadline, "room is not seen");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    ledger.flush().await.unwrap();
+    let calls = all_calls(&ledger, &room).await;
+    let interrupted = calls.iter().filter(|call| call.status == crate::record::CallStatus::Interrupted).count();
+    assert_eq!((calls.len(), interrupted), (3, 1), "{calls:?}");
+}
