@@ -48,7 +48,8 @@ impl Ledger {
     /// and takes up its work by itself as soon as there is room.
     pub async fn open(parts: LedgerParts) -> Result<Self, LedgerFault> {
         let shared = parts.catalog.engine() == Engine::Postgres;
-        let ledger = Self::prepare(parts, shared).await?;
+        // Boxed: the compiler gives up on the depth of what is awaited here.
+        let ledger = Box::pin(Self::prepare(parts, shared)).await?;
         if ledger.is_shut() {
             let waiting = ledger.clone();
             ledger.inner.parts.tasks.spawn("calls: room", |stop| waiting.wait_for_room(stop));
@@ -86,7 +87,7 @@ impl Ledger {
                 granted: Notify::new(),
             }),
         };
-        match ledger.take_up(shared).await {
+        match Box::pin(ledger.take_up(shared)).await {
             Err(found) if found.is_full() => {
                 tracing::error!(error = fault::chain(&found), "calls are refused until there is room on the disk");
                 ledger.reload_limits().await?;
