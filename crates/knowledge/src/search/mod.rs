@@ -25,7 +25,7 @@ use crate::{
     store::document,
     table::{Reader, columns},
 };
-use fuse::{Weights, fuse};
+use fuse::{Fused, Weights, fuse};
 use pack::{Candidate, Packed};
 pub use relevance::Evidence;
 use table_of::Opened;
@@ -57,6 +57,9 @@ pub struct Answer {
 
 const QUERY_BYTES: usize = 32 << 10;
 const LIMIT_MAX: usize = 100;
+
+/// What there is to go by, what is given, and what is not.
+type Given = (Evidence, Vec<Passage>, Vec<(Passage, LeftOut)>);
 
 /// A request with every choice made.
 struct Asked {
@@ -176,8 +179,23 @@ impl Search<'_> {
             tokio::try_join!(self.vector_leg(snapshot.as_ref(), vector.as_deref()), self.text_leg(snapshot.as_ref()))?;
         self.timed("legs", begun);
 
+        let fused = self.fused(&near, &match_);
+        let mut wanted = self.wanted();
+        loop {
+            let rest = fused.len().saturating_sub(wanted);
+            let (packed, reranked) = self.best(snapshot.as_ref(), &fused[..fused.len() - rest]).await?;
+            // Reading a row costs, and most searches need no more than the best ones.
+            if rest == 0 || !self.is_short(&packed) {
+                return Ok(self.answer(packed, reranked));
+            }
+            wanted = fused.len();
+        }
+    }
+
+    /// Reads, orders and packs hits; answers whether they were reranked.
+    async fn best(&mut self, table: &dyn Table, hits: &[Fused]) -> Result<(Given, bool), KnowledgeFault> {
         let begun = Instant::now();
-        let mut candidates = self.candidates(snapshot.as_ref(), &near, &match_).await?;
+        let mut candidates = self.candidates(table, hits).await?;
         self.timed("take", begun);
 
         let reranked = self.asked.rerank && !candidates.is_empty();
@@ -187,9 +205,26 @@ impl Search<'_> {
             self.timed("rerank", begun);
         }
         let begun = Instant::now();
-        let (evidence, passages, left_out) = self.pack(candidates).await?;
+        let packed = self.pack(candidates).await?;
         self.timed("pack", begun);
-        Ok(self.answer(evidence, passages, left_out, reranked))
+        Ok((packed, reranked))
+    }
+
+    /// More than are given, because copies go and sections merge.
+    fn wanted(&self) -> usize {
+        let wanted = (self.asked.limit * 2).max(12);
+        if self.asked.rerank { wanted.max(self.spec().rerank_candidates as usize) } else { wanted }
+    }
+
+    /// Whether worse hits could fill the places that are left.
+    fn is_short(&self, (_, passages, left_out): &Given) -> bool {
+        passages.len() < self.asked.limit && left_out.iter().all(|(_, why)| *why == LeftOut::Copy)
+    }
+
+    fn fused(&self, near: &DocHits, words: &DocHits) -> Vec<Fused> {
+        let spec = self.spec();
+        let weights = Weights { vector: spec.vector_weight, text: spec.text_weight, k: spec.rrf_k };
+        fuse(self.asked.mode, &near.rows, &words.rows, weights)
     }
 
     async fn query_vector(&self) -> Result<Option<Vec<f32>>, KnowledgeFault> {
@@ -230,17 +265,8 @@ impl Search<'_> {
         Ok(table.matching(query).await?)
     }
 
-    /// The best rows of both legs, read and checked again.
-    async fn candidates(&self, table: &dyn Table, near: &DocHits, words: &DocHits) -> Result<Vec<Candidate>, KnowledgeFault> {
-        let spec = self.spec();
-        let weights = Weights { vector: spec.vector_weight, text: spec.text_weight, k: spec.rrf_k };
-        let mut fused = fuse(self.asked.mode, &near.rows, &words.rows, weights);
-        // More than are given, because copies go and sections merge.
-        let mut wanted = (self.asked.limit * 3).max(12);
-        if self.asked.rerank {
-            wanted = wanted.max(spec.rerank_candidates as usize);
-        }
-        fused.truncate(wanted);
+    /// Rows, read and checked again.
+    async fn candidates(&self, table: &dyn Table, fused: &[Fused]) -> Result<Vec<Candidate>, KnowledgeFault> {
         let rows: Vec<u64> = fused.iter().map(|hit| hit.row).collect();
         let batch = table.take(&rows, &columns::SHOWN).await?;
         let rows = Reader::new(&batch, table.name().as_str()).rows()?;
@@ -252,7 +278,7 @@ impl Search<'_> {
             .into_iter()
             .zip(fused)
             .filter(|(row, _)| access::may_leave(self.actor, row, now.get(&row.document), self.asked.pinned))
-            .map(|(row, hit)| Candidate { row, scores: hit.scores })
+            .map(|(row, hit)| Candidate { row, scores: hit.scores.clone() })
             .collect();
         candidates.sort_by(|a, b| fuse::best_first(&a.scores, &b.scores).then_with(|| a.row.id.cmp(&b.row.id)));
         Ok(candidates)
@@ -276,10 +302,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    async fn pack(
-        &self,
-        mut candidates: Vec<Candidate>,
-    ) -> Result<(Evidence, Vec<Passage>, Vec<(Passage, LeftOut)>), KnowledgeFault> {
+    async fn pack(&self, mut candidates: Vec<Candidate>) -> Result<Given, KnowledgeFault> {
         const LOOKED_AT: usize = 5;
         let spec = self.spec();
         // Of what may be seen only: how near a hidden chunk is would tell of it.
@@ -343,7 +366,7 @@ impl Search<'_> {
         Ok(texts)
     }
 
-    fn answer(self, evidence: Evidence, passages: Vec<Passage>, left_out: Vec<(Passage, LeftOut)>, reranked: bool) -> Answer {
+    fn answer(self, (evidence, passages, left_out): Given, reranked: bool) -> Answer {
         let pin = &self.opened.version.pin;
         Answer {
             threshold: self.opened.spec.retrieval.relevance,

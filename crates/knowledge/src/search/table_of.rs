@@ -31,11 +31,14 @@ pub(super) async fn open(
     target: &AssetRef,
     at: Option<&TablePin>,
 ) -> Result<Opened, KnowledgeFault> {
-    let version = inner.registry.get(actor, AssetKind::Knowledge, target).await?;
+    let key = KnowledgeKey::new(actor.project, target.name.clone());
+    let (version, tables, state) = tokio::try_join!(
+        async { inner.registry.get(actor, AssetKind::Knowledge, target).await.map_err(KnowledgeFault::from) },
+        async { Ok(held::tables(&inner.catalog, &key).await?) },
+        async { Ok(held::find(&inner.catalog, &key).await?) },
+    )?;
     let spec = inner.spec_of(&version)?;
-    let key = KnowledgeKey::new(actor.project, version.pin.name.clone());
     let name = || key.name.to_string();
-    let tables = held::tables(&inner.catalog, &key).await?;
     let (row, snapshot, state) = match at {
         Some(pin) => {
             // Only tables of this very knowledge: a pin comes from outside and could name anybody's.
@@ -51,7 +54,6 @@ pub(super) async fn open(
             (row, snapshot, state)
         }
         None => {
-            let state = held::find(&inner.catalog, &key).await?;
             let row = searched(state.as_ref(), tables).ok_or_else(|| KnowledgeFault::NotIngested { name: name() })?;
             let table = inner.lake.open_existing(&row.table).await.map_err(|fault| match fault {
                 LakeFault::NoTable { .. } => KnowledgeFault::NotIngested { name: name() },
