@@ -25,7 +25,7 @@ use crate::{
 /// How long a reader waits for spans that were just recorded.
 const DRAIN_FOR: Duration = Duration::from_secs(3);
 /// Stored groups on their way to the lake; more wait on disk.
-const GROUPS_MAX: usize = 64;
+const GROUPS_MAX: usize = 16;
 
 #[derive(Debug, Clone)]
 pub struct Settings {

@@ -43,6 +43,8 @@ struct Ours {
     spans: u64,
     /// A worker has it in memory: whoever looks on disk leaves it alone.
     held: bool,
+    /// Some of it may be in the lake already.
+    tried: bool,
 }
 
 /// What a segment held.
@@ -83,7 +85,7 @@ impl Spill {
             return Err(Trouble::SpillFull);
         }
         let path = self.dir.join(format!("{:016}.{SUFFIX}", self.next.fetch_add(1, Ordering::Relaxed)));
-        self.ours().insert(path.clone(), Ours { spans: spans.len() as u64, held: true });
+        self.ours().insert(path.clone(), Ours { spans: spans.len() as u64, held: true, tried: false });
         let mut writing = Writing { spill: self, path: &path, whole: false };
         #[cfg(test)]
         assert!(!self.panics.swap(false, Ordering::Relaxed), "a test wants this");
@@ -112,11 +114,16 @@ impl Spill {
         Ok(found.into_iter().filter(|path| !ours.get(path).is_some_and(|ours| ours.held)).collect())
     }
 
-    /// Lets whoever looks on disk have a segment.
-    pub(crate) fn release(&self, path: &Path) {
+    /// Lets whoever looks on disk have a segment. What was `tried` is compared with the lake before it is added.
+    pub(crate) fn release(&self, path: &Path, tried: bool) {
         if let Some(ours) = self.ours().get_mut(path) {
-            ours.held = false;
+            (ours.held, ours.tried) = (false, tried);
         }
+    }
+
+    /// Whether spans of a segment may be in the lake already. Of one that another process wrote nobody knows.
+    pub(crate) fn may_be_there(&self, path: &Path) -> bool {
+        self.ours().get(path).is_none_or(|ours| ours.tried)
     }
 
     /// Removes a segment whose spans are in the lake. Answers how many spans of this process it held.
@@ -145,7 +152,7 @@ impl Spill {
             Err(error) => {
                 tracing::error!(%error, path = %path.display(), "a segment of spans can be neither read nor moved; it is left alone until the next start");
                 let spans = self.forget(path);
-                self.ours().insert(path.to_owned(), Ours { spans: 0, held: true });
+                self.ours().insert(path.to_owned(), Ours { spans: 0, held: true, tried: true });
                 spans
             }
         }

@@ -33,6 +33,8 @@ const COMMIT_MAX: usize = 5_000;
 /// How long the lake worker waits for more, so that quiet times do not make a commit per request.
 const LINGER: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_secs(2);
+/// Segments follow each other no sooner than this, where nobody waits for one: each costs a sync of the disk.
+const SPACING: Duration = Duration::from_millis(25);
 
 /// Errors of the operating system that say nothing about a file: interrupted, no memory, too many open files.
 const PASSING: [i32; 4] = [4, 12, 23, 24];
@@ -119,6 +121,7 @@ pub(crate) async fn store(
     stop: Stop,
 ) {
     let mut group = Vec::new();
+    let mut written_at: Option<Instant> = None;
     loop {
         tokio::select! {
             biased;
@@ -129,7 +132,11 @@ pub(crate) async fn store(
                 if queue.recv_many(&mut group, GROUP_MAX).await == 0 { return }
             }
         }
-        let repeatable = group.iter().any(|queued| queued.repeatable);
+        if let Some(before) = written_at {
+            gather(&mut queue, &mut group, before + SPACING, &stop).await;
+        }
+        written_at = Some(Instant::now());
+        let repeatable = is_awaited(&group);
         let mut spans: Vec<Span> = group.drain(..).map(|queued| queued.span).collect();
         let count = spans.len() as u64;
         let worker = Arc::clone(&spill);
@@ -145,7 +152,7 @@ pub(crate) async fn store(
                 // A full channel means the lake is behind; the segment waits on disk and is found there.
                 if let Err(refused) = onward.try_send(Stored { path, spans, repeatable }) {
                     let (mpsc::error::TrySendError::Full(group) | mpsc::error::TrySendError::Closed(group)) = refused;
-                    spill.release(&group.path);
+                    spill.release(&group.path, group.repeatable);
                 }
             }
             Ok((Err(trouble), _)) => counters.lose(count, trouble),
@@ -155,6 +162,21 @@ pub(crate) async fn store(
             }
         }
     }
+}
+
+/// Takes more spans for a moment, unless one is among them that somebody waits for.
+async fn gather(queue: &mut mpsc::Receiver<Queued>, group: &mut Vec<Queued>, until: Instant, stop: &Stop) {
+    while group.len() < GROUP_MAX && !is_awaited(group) && !stop.is_requested() {
+        let room = GROUP_MAX - group.len();
+        match tokio::time::timeout_at(until, queue.recv_many(group, room)).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+    }
+}
+
+fn is_awaited(group: &[Queued]) -> bool {
+    group.iter().any(|queued| queued.repeatable)
 }
 
 /// The second worker: brings stored groups into the table, and now and then whatever waits on disk.
@@ -221,7 +243,7 @@ async fn commit(table: &Arc<dyn Table>, spill: &Spill, counters: &Counters, grou
     let spans = spans.into_iter().flatten().collect();
     if let Err(fault) = add(table, spans, compare).await {
         // The segments are found on disk, where they are compared with the table first.
-        paths.iter().for_each(|path| spill.release(path));
+        paths.iter().for_each(|path| spill.release(path, true));
         return Err(fault);
     }
     let brought = paths.iter().map(|path| spill.finish(path)).sum();
@@ -231,9 +253,13 @@ async fn commit(table: &Arc<dyn Table>, spill: &Spill, counters: &Counters, grou
 
 async fn add(table: &Arc<dyn Table>, spans: Vec<Span>, compare: bool) -> Result<(), TraceFault> {
     let spans = if compare { missing(table, spans).await? } else { spans };
-    if !spans.is_empty() {
-        table.append(to_batch(&spans)?).await?;
+    if spans.is_empty() {
+        return Ok(());
     }
+    // Thousands of spans keep a thread busy for longer than anyone's answer should wait.
+    let made = tokio::task::spawn_blocking(move || to_batch(&spans)).await;
+    let batch = made.map_err(|error| TraceFault::Unreadable { reason: error.to_string() })??;
+    table.append(batch).await?;
     Ok(())
 }
 
@@ -273,7 +299,10 @@ async fn bring_segment(table: &Arc<dyn Table>, spill: &Spill, counters: &Counter
     if segment.torn > 0 {
         tracing::warn!(path = %path.display(), "a segment ends within a span that was never acknowledged; it is left out");
     }
-    add(table, segment.spans, true).await?;
+    if let Err(fault) = add(table, segment.spans, spill.may_be_there(path)).await {
+        spill.release(path, true);
+        return Err(fault);
+    }
     let brought = if segment.damaged > 0 {
         tracing::error!(path = %path.display(), spans = segment.damaged, "spans of a segment are damaged; the others were brought");
         spill.set_aside(path)

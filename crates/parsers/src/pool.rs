@@ -104,6 +104,8 @@ impl ParserPool {
         let mut child = Command::new(&config.program)
             .args(&config.args)
             .env_clear()
+            // The limit on memory is one on addresses: the allocator must not set aside more of them than are used.
+            .env("MIMALLOC_ARENA_RESERVE", "0")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
