@@ -33,15 +33,22 @@ fn calls_cost_what_their_providers_say() {
     let audio = ("openai", OpenAi, "gpt-4o-audio-preview-2024-12-17");
     check("sound in and out", audio, TokenUsage { input_audio: 1_000, output_audio: 600, ..used(1_200, 800) }, false, "0.0905");
     check("a batch", ("openai", OpenAi, "gpt-4o-mini"), used(10_000, 2_000), true, "0.00135");
-    check("a deployment with a price of its own name", ("east", Azure, "gpt-35-turbo-16k"), used(1_000, 0), false, "0.0005");
+    check("a deployment with a price of its own name", ("east", Azure, "gpt-35-turbo-0125"), used(1_000, 0), false, "0.0005");
+    check("a name before the pattern it matches too", ("east", Azure, "gpt-35-turbo-16k"), used(1_000, 0), false, "0.003");
+    let sol = ("openai", OpenAi, "gpt-5.6-sol");
+    check("written to OpenAI's cache", sol, TokenUsage { cache_write: 1_000, ..used(2_000, 0) }, false, "0.009");
+    check("a long input, dearer", ("openai", OpenAi, "gpt-5.5-pro"), used(300_000, 1_000), false, "18.27");
     check("an embedding", ("openai", OpenAi, "text-embedding-3-small"), used(8, 0), false, "0.00000016");
     check("a moderation", ("openai", OpenAi, "omni-moderation-latest"), used(500, 0), false, "0.00");
 
     // Anthropic counts what it caches outside of its input; here it is inside.
     let sonnet = ("anthropic", Anthropic, "claude-sonnet-4-5-20250929");
     check("written to the cache", sonnet, TokenUsage { cache_write: 188_086, ..used(188_107, 393) }, false, "0.7112805");
-    check("a long input", sonnet, TokenUsage { cache_read: 250_000, ..used(260_000, 1_000) }, false, "0.2325");
-    check("a long input in a batch", sonnet, used(260_000, 1_000), true, "0.79125");
+    let older = ("anthropic", Anthropic, "claude-sonnet-4-20250514");
+    check("a long input", older, TokenUsage { cache_read: 250_000, ..used(260_000, 1_000) }, false, "0.2325");
+    check("a long input in a batch", older, used(260_000, 1_000), true, "0.79125");
+    check("a long one, not dearer", ("anthropic", Anthropic, "claude-sonnet-4-6"), used(260_000, 1_000), false, "0.795");
+    check("long from 100,000 on", ("anthropic", Anthropic, "claude-haiku-5-5"), used(150_000, 1_000), false, "0.0775");
     let haiku = ("anthropic", Anthropic, "claude-haiku-4-5");
     let cached = TokenUsage { cache_read: 1_800, cache_write: 148, cache_write_hour: 100, ..used(2_148, 503) };
     check("every kind of cache at once", haiku, cached, false, "0.00318");
@@ -57,6 +64,8 @@ fn calls_cost_what_their_providers_say() {
     );
     let flash = ("gemini", Gemini, "gemini-2.5-flash");
     check("sound", flash, TokenUsage { input_audio: 6_000, ..used(10_000, 200) }, false, "0.0077");
+    let speaking = ("gemini", Gemini, "gemini-2.5-flash-native-audio-latest");
+    check("sound to a relative", speaking, TokenUsage { input_audio: 1_000, ..used(1_000, 0) }, false, "0.003");
 
     let deepseek = ("deepseek", OpenAi, "deepseek-chat");
     check("hits and misses", deepseek, TokenUsage { cache_read: 800, ..used(1_000, 400) }, false, "0.00014224");
@@ -105,6 +114,58 @@ fn a_projects_own_table_comes_first_model_by_model() {
     assert_eq!(cost("x", OpenAi, "our-best"), ("3.00".to_owned(), ours, "our-*".to_owned()), "the first that matches counts");
     let (dollars, table, entry) = cost("openai", OpenAi, "gpt-4o-mini");
     assert_eq!((dollars.as_str(), table == ours, entry.as_str()), ("0.15", false, "gpt-4o-mini"));
+}
+
+/// A table that has every rate there is, and what a person makes of it with a pencil.
+#[test]
+fn every_token_is_paid_at_the_rate_of_what_it_is() {
+    let own = table(
+        "models:
+        - model: a
+          input: 2
+          output: 8
+          cache_read: '0.5'
+          cache_write: '2.5'
+          cache_write_hour: 4
+          input_audio: 20
+          input_image: 3
+          reasoning: 10
+          output_audio: 40
+          output_image: 30
+          request: '0.01'
+          batch: {input: 1, output: 4, cache_read: '0.25', output_image: 15}
+          tiers: [{above_input: 200000, rates: {input: 4, output: 12, input_image: 6}, batch: {input: 2, output: 6}}]",
+    );
+    let prices = Prices::over_builtin(own);
+    let cost = |usage: &TokenUsage, batch| {
+        prices.cost(Place { provider: "p", kind: OpenAi, model: "a" }, usage, batch).unwrap().cost.to_string()
+    };
+    const M: u64 = 100_000;
+    for (what, usage, dollars) in [
+        ("text", used(M, M), "1.01"),
+        ("found in the cache", TokenUsage { cache_read: M, ..used(M, 0) }, "0.06"),
+        ("written to the cache", TokenUsage { cache_write: M, ..used(M, 0) }, "0.26"),
+        ("written for an hour", TokenUsage { cache_write_hour: M, ..used(M, 0) }, "0.41"),
+        ("sound heard", TokenUsage { input_audio: M, ..used(M, 0) }, "2.01"),
+        ("images seen", TokenUsage { input_image: M, ..used(M, 0) }, "0.31"),
+        ("thinking", TokenUsage { reasoning: M, ..used(0, M) }, "1.01"),
+        ("sound made", TokenUsage { output_audio: M, ..used(0, M) }, "4.01"),
+        ("images made", TokenUsage { output_image: M, ..used(0, M) }, "3.01"),
+        ("a part of each", TokenUsage { cache_read: M / 4, input_image: M / 4, reasoning: M / 2, ..used(M, M) }, "1.0975"),
+        ("nothing but the call", used(0, 0), "0.01"),
+        ("a longer input, all of it", TokenUsage { input_image: M, ..used(3 * M, M) }, "2.60"),
+    ] {
+        assert_eq!(cost(&usage, false), dollars, "{what}");
+    }
+    for (what, usage, dollars) in [
+        ("text", used(M, M), "0.50"),
+        ("found in the cache", TokenUsage { cache_read: M, ..used(M, 0) }, "0.025"),
+        ("sound, which has no rate of its own there", TokenUsage { input_audio: M, ..used(M, 0) }, "0.10"),
+        ("images made", TokenUsage { output_image: M, ..used(0, M) }, "1.50"),
+        ("a longer input", used(3 * M, M), "1.20"),
+    ] {
+        assert_eq!(cost(&usage, true), dollars, "{what}, in a batch");
+    }
 }
 
 #[test]
