@@ -95,7 +95,7 @@ impl UpstreamFault {
             provider: endpoint.provider.clone(),
             class,
             status: None,
-            message: text::elide(message.as_ref(), MESSAGE_MAX),
+            message: text::elide(&endpoint.unquoted(message.as_ref()), MESSAGE_MAX),
             said: None,
             retry_after: None,
             body: None,

@@ -13,6 +13,7 @@ pub mod seam;
 mod socket;
 mod spec;
 pub mod sse;
+pub mod translation;
 
 pub use credential::{Allowed, CredentialFault, CredentialRef, Credentials, SecretSource};
 pub use fault::{FaultClass, UpstreamFault};

@@ -9,7 +9,8 @@ use mainspring_llm::{
     TokenUsage,
     exchange::{Answer, Call, Dialect, EmbedAnswer, EmbedCall, Event, RerankAnswer, RerankCall},
 };
-use secrecy::SecretString;
+use memchr::memmem;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{anthropic, bedrock, fault::UpstreamFault, gemini, openai, spec::ProviderKind};
 
@@ -34,6 +35,29 @@ pub struct Endpoint {
     pub default_max_tokens: Option<u32>,
     /// This provider takes no `stream_options`.
     pub no_stream_options: bool,
+}
+
+/// Shorter secrets occur in any text.
+const SECRET_MIN: usize = 6;
+
+impl Endpoint {
+    /// As they are sent: servers quote what they refuse.
+    fn secrets(&self) -> impl Iterator<Item = &str> {
+        let all = [&self.credential, &self.secret_key, &self.session_token];
+        all.into_iter().flatten().map(|secret| secret.expose_secret().trim()).filter(|secret| secret.len() >= SECRET_MIN)
+    }
+
+    /// Whether what a server says quotes a part of the credential.
+    #[must_use]
+    pub fn is_quoted(&self, said: &[u8]) -> bool {
+        self.secrets().any(|secret| memmem::find(said, secret.as_bytes()).is_some())
+    }
+
+    /// The same words without any part of the credential.
+    #[must_use]
+    pub fn unquoted(&self, said: &str) -> String {
+        self.secrets().fold(said.to_owned(), |said, secret| said.replace(secret, "[credential]"))
+    }
 }
 
 /// A request ready for the wire.
@@ -152,3 +176,6 @@ pub fn adapter(kind: ProviderKind) -> Option<&'static dyn Adapter> {
         ProviderKind::Local => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,7 +94,7 @@ impl Adapter for Anthropic {
 
     fn usage(&self, operation: Operation, body: &[u8]) -> Option<TokenUsage> {
         // Counting tokens uses none.
-        (operation == Operation::Messages).then(|| usage::peek(body)).flatten()
+        (operation != Operation::CountTokens).then(|| usage::peek(body)).flatten()
     }
 
     fn refusal(&self, endpoint: &Endpoint, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> UpstreamFault {

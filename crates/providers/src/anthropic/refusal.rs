@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
-use memchr::memmem;
-use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use crate::{
@@ -22,7 +20,7 @@ pub(super) fn refusal(endpoint: &Endpoint, status: StatusCode, headers: &HeaderM
     let mut fault = fault(endpoint, Some(status), &said);
     fault.status = Some(status.as_u16());
     fault.retry_after = retry_after(headers);
-    fault.body = (!holds_secret(endpoint, body)).then(|| Bytes::copy_from_slice(body));
+    fault.body = (!endpoint.is_quoted(body)).then(|| Bytes::copy_from_slice(body));
     fault
 }
 
@@ -39,10 +37,10 @@ fn fault(endpoint: &Endpoint, status: Option<StatusCode>, said: &Value) -> Upstr
     let shown = match (message, status) {
         ("", Some(status)) => format!("it answered {status}"),
         ("", None) => "it broke off with an error".to_owned(),
-        (message, _) => without_secret(endpoint, message),
+        (message, _) => endpoint.unquoted(message),
     };
     let mut fault = UpstreamFault::new(endpoint, class, shown);
-    fault.said = (!kind.is_empty()).then(|| kind.to_owned());
+    fault.said = (!kind.is_empty() && !endpoint.is_quoted(kind.as_bytes())).then(|| kind.to_owned());
     fault
 }
 
@@ -97,17 +95,4 @@ fn by_status(status: Option<StatusCode>, message: &str) -> FaultClass {
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds: f64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     (seconds >= 0.0).then(|| Duration::from_secs_f64(seconds.min(LONGEST_WAIT)))
-}
-
-fn secret(endpoint: &Endpoint) -> Option<&str> {
-    endpoint.credential.as_ref().map(|credential| credential.expose_secret().trim()).filter(|secret| !secret.is_empty())
-}
-
-/// Some proxies quote the key they refuse.
-fn without_secret(endpoint: &Endpoint, message: &str) -> String {
-    secret(endpoint).map_or_else(|| message.to_owned(), |secret| message.replace(secret, "[credential]"))
-}
-
-fn holds_secret(endpoint: &Endpoint, body: &[u8]) -> bool {
-    secret(endpoint).is_some_and(|secret| memmem::find(body, secret.as_bytes()).is_some())
 }

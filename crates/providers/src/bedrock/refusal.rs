@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
-use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use crate::{
@@ -72,10 +71,10 @@ fn status_of(name: &str) -> u16 {
 
 fn of(endpoint: &Endpoint, status: u16, name: &str, message: &str) -> UpstreamFault {
     let class = class(status, name, message);
-    let message = if message.is_empty() { format!("it answers {status}") } else { without_secrets(endpoint, message) };
+    let message = if message.is_empty() { format!("it answers {status}") } else { endpoint.unquoted(message) };
     let mut fault = UpstreamFault::new(endpoint, class, message);
     fault.status = Some(status);
-    fault.said = (!name.is_empty()).then(|| name.to_owned());
+    fault.said = (!name.is_empty() && !endpoint.is_quoted(name.as_bytes())).then(|| name.to_owned());
     fault
 }
 
@@ -131,15 +130,4 @@ fn by_status(status: u16, message: &str) -> FaultClass {
         424 | 500.. => FaultClass::Server,
         _ => FaultClass::Invalid,
     }
-}
-
-/// A signature that does not match is answered with what was signed.
-fn without_secrets(endpoint: &Endpoint, message: &str) -> String {
-    let secrets = [&endpoint.credential, &endpoint.secret_key, &endpoint.session_token];
-    secrets
-        .into_iter()
-        .flatten()
-        .map(|secret| secret.expose_secret())
-        .filter(|secret| !secret.is_empty())
-        .fold(message.to_owned(), |message, secret| message.replace(secret, "…"))
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
-use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use crate::{
@@ -32,10 +31,10 @@ fn of(endpoint: &Endpoint, status: u16, error: &Value) -> UpstreamFault {
     let (said, message) = (text("status"), text("message"));
     let details: Vec<&Value> = error.get("details").and_then(Value::as_array).into_iter().flatten().collect();
     let class = class(status, said, message, &details);
-    let message = if message.is_empty() { format!("it answers {status}") } else { without_key(endpoint, message) };
+    let message = if message.is_empty() { format!("it answers {status}") } else { endpoint.unquoted(message) };
     let mut fault = UpstreamFault::new(endpoint, class, message);
     fault.status = Some(status);
-    fault.said = (!said.is_empty()).then(|| said.to_owned());
+    fault.said = (!said.is_empty() && !endpoint.is_quoted(said.as_bytes())).then(|| said.to_owned());
     fault.retry_after = details.iter().find_map(|detail| retry_delay(detail));
     fault
 }
@@ -92,12 +91,4 @@ fn exhausted(message: &str, details: &[&Value]) -> bool {
 fn retry_delay(detail: &Value) -> Option<Duration> {
     let seconds: f64 = detail.get("retryDelay")?.as_str()?.strip_suffix('s')?.parse().ok()?;
     Duration::try_from_secs_f64(seconds).ok()
-}
-
-/// Some of Google's messages name the consumer by its key.
-fn without_key(endpoint: &Endpoint, message: &str) -> String {
-    match endpoint.credential.as_ref().map(|key| key.expose_secret()) {
-        Some(key) if !key.is_empty() => message.replace(key, "…"),
-        _ => message.to_owned(),
-    }
 }

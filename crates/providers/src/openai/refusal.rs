@@ -3,8 +3,6 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use memchr::memmem;
-use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -17,9 +15,6 @@ mod words;
 
 /// Longer ones are no error objects.
 const BODY_MAX: usize = 64 * 1024;
-
-/// Shorter ones occur in any text.
-const SECRET_MIN: usize = 6;
 
 pub(super) fn of(endpoint: &Endpoint, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> UpstreamFault {
     let parsed: Option<Value> = if body.len() <= BODY_MAX { serde_json::from_slice(body).ok() } else { None };
@@ -34,7 +29,7 @@ pub(super) fn of(endpoint: &Endpoint, status: StatusCode, headers: &HeaderMap, b
         fault.message = format!("answered {status}");
     }
     fault.retry_after = wait::asked(headers, status == StatusCode::TOO_MANY_REQUESTS);
-    let shown = class != FaultClass::Auth && body.len() <= BODY_MAX && !secrets(endpoint).any(|secret| holds(body, secret));
+    let shown = class != FaultClass::Auth && body.len() <= BODY_MAX && !endpoint.is_quoted(body);
     fault.body = shown.then(|| Bytes::copy_from_slice(body));
     fault
 }
@@ -57,25 +52,10 @@ pub(super) fn bare(endpoint: &Endpoint, map: &Map<String, Value>) -> UpstreamFau
 
 fn fault(endpoint: &Endpoint, class: FaultClass, said: Said) -> UpstreamFault {
     // Servers quote the key that they refuse.
-    let message = if class == FaultClass::Auth {
-        "the credential is not accepted".to_owned()
-    } else {
-        secrets(endpoint).fold(said.message, |text, secret| text.replace(secret, "[credential]"))
-    };
-    let code = said.codes.into_iter().next().filter(|code| secrets(endpoint).all(|secret| !code.contains(secret)));
+    let message =
+        if class == FaultClass::Auth { "the credential is not accepted".to_owned() } else { endpoint.unquoted(&said.message) };
+    let code = said.codes.into_iter().next().filter(|code| !endpoint.is_quoted(code.as_bytes()));
     UpstreamFault { said: code, ..UpstreamFault::new(endpoint, class, message) }
-}
-
-fn secrets(endpoint: &Endpoint) -> impl Iterator<Item = &str> {
-    let all = [&endpoint.credential, &endpoint.secret_key, &endpoint.session_token];
-    all.into_iter()
-        .flatten()
-        .map(|secret: &SecretString| secret.expose_secret().trim())
-        .filter(|secret| secret.len() >= SECRET_MIN)
-}
-
-fn holds(body: &[u8], secret: &str) -> bool {
-    memmem::find(body, secret.as_bytes()).is_some()
 }
 
 /// What an error object says.
