@@ -100,6 +100,10 @@ impl FrozenClock {
     pub fn advance(&self, by: Duration) {
         self.0.fetch_add(i64::try_from(by.as_micros()).unwrap_or(0), Ordering::SeqCst);
     }
+    /// As when somebody corrects the time of a machine.
+    pub fn set_back(&self, by: Duration) {
+        self.0.fetch_sub(i64::try_from(by.as_micros()).unwrap_or(0), Ordering::SeqCst);
+    }
 }
 
 impl Clock for FrozenClock {

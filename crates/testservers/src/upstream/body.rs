@@ -22,6 +22,9 @@ use super::{
 /// What was written before a connection is broken should have left the machine.
 const SETTLE: Duration = Duration::from_millis(30);
 
+/// Between two bytes that trickle in.
+const TRICKLE: Duration = Duration::from_millis(20);
+
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Step {
     Piece(Bytes),
@@ -31,6 +34,8 @@ pub(super) enum Step {
     Close,
     /// The same piece again and again.
     Endless(Bytes),
+    /// A byte now and then, for ever.
+    Trickle,
 }
 
 /// What to write, with the waits between and the trouble that was asked for.
@@ -41,6 +46,7 @@ pub(super) fn plan(pieces: Vec<Bytes>, behaviour: &Behaviour, garbage: Bytes, er
         Some(Trouble::Reset(When::After(at))) => (at, Some(vec![Step::Wait(SETTLE), Step::Reset])),
         Some(Trouble::Close(When::After(at))) => (at, Some(vec![Step::Wait(SETTLE), Step::Close])),
         Some(Trouble::End(at)) => (at, Some(Vec::new())),
+        Some(Trouble::Trickle(at)) => (at, Some(vec![Step::Trickle])),
         Some(Trouble::Malformed(at)) => (at, Some(vec![Step::Piece(garbage)])),
         Some(Trouble::Error(at)) => (at, Some(vec![Step::Piece(error)])),
         Some(Trouble::EndlessLine) => (1, Some(vec![Step::Endless(vec![b'x'; 64 * 1024].into())])),
@@ -113,6 +119,11 @@ impl Body for Paced {
                     return self.broken();
                 }
                 Some(Step::Close) => return self.broken(),
+                Some(Step::Trickle) => {
+                    self.steps.extend([Step::Wait(TRICKLE), Step::Trickle]);
+                    // In a stream of events: more of a comment.
+                    return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b":")))));
+                }
                 Some(Step::Endless(piece)) => {
                     self.steps.push_front(Step::Endless(piece.clone()));
                     return Poll::Ready(Some(Ok(Frame::data(piece))));

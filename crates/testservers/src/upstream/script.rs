@@ -62,6 +62,8 @@ pub enum Trouble {
     Close(When),
     /// Ends in order, as HTTP sees it, after so many pieces.
     End(usize),
+    /// Says nothing after so many pieces but a byte now and then, which says nothing either, for ever.
+    Trickle(usize),
     /// Says after so many pieces what no parser can read.
     Malformed(usize),
     /// Says after so many pieces, in the stream and in the dialect's words, that it has no capacity.
@@ -254,6 +256,7 @@ fn trouble(word: &str, value: &str) -> Option<Trouble> {
         "reset" => Trouble::Reset(when()?),
         "close" => Trouble::Close(when()?),
         "end" => Trouble::End(after()?),
+        "trickle" => Trouble::Trickle(after()?),
         "malformed" => Trouble::Malformed(after()?),
         "error" => Trouble::Error(after()?),
         "wrong-json" => Trouble::WrongJson,

@@ -191,8 +191,10 @@ fn respond(question: &Question<'_>, behaviour: &Behaviour, control: Arc<Control>
     let streams = question.stream && !refused && behaviour.body.is_none();
     let length: u64 = reply.pieces.iter().map(|piece| piece.len() as u64).sum();
     // Troubles that change what is said leave no length to declare; those that break it off break a promise.
-    let changed =
-        matches!(behaviour.trouble, Some(Trouble::End(_) | Trouble::Malformed(_) | Trouble::Error(_) | Trouble::EndlessLine));
+    let changed = matches!(
+        behaviour.trouble,
+        Some(Trouble::End(_) | Trouble::Trickle(_) | Trouble::Malformed(_) | Trouble::Error(_) | Trouble::EndlessLine)
+    );
     let declared = (!streams && !changed).then_some(length);
     let steps = plan(reply.pieces, behaviour, reply.garbage, reply.error);
     let mut response = Response::new(Paced::new(steps, declared, control, ticket));
