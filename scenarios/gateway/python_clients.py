@@ -1,0 +1,196 @@
+"""The official Python clients of OpenAI and Anthropic, unmodified, against a provider of every kind."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import tempfile
+import time
+
+import openai
+from anthropic import Anthropic
+from openai import OpenAI
+
+ROOT = os.environ["MAINSPRING_URL"]
+KINDS = ["openai", "azure", "anthropic", "gemini", "bedrock"]
+theirs = OpenAI(base_url=ROOT + "/v1", api_key="unused", max_retries=0)
+claude = Anthropic(base_url=ROOT, api_key="unused", max_retries=0)
+HELLO = [{"role": "user", "content": "hello"}]
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
+passed = 0
+
+
+def scenario(test):
+    global passed
+    for kind in KINDS:
+        test(kind)
+    passed += 1
+    print(f"  ok {test.__doc__}")
+
+
+def upstream():
+    """A model server that speaks every dialect and does what the name of a model says."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen([os.environ["MAINSPRING_UPSTREAM"], "--port", str(port)], stdout=subprocess.DEVNULL)
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return process, f"http://127.0.0.1:{port}"
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError("the model server did not start")
+
+
+def apply(url):
+    bases = {"openai": "/v1", "azure": "/openai/v1", "anthropic": "", "gemini": "/v1beta", "bedrock": ""}
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, base in bases.items():
+            spec = {"type": kind, "base_url": url + base} | ({"region": "eu-central-1"} if kind == "bedrock" else {})
+            asset = {"apiVersion": "mainspring/v1", "kind": "provider", "name": f"a-{kind}", "spec": spec}
+            pathlib.Path(folder, f"{kind}.json").write_text(json.dumps(asset))
+            for status in (429, 400, 404):
+                target = {"provider": f"a-{kind}", "model": f"do:status={status},retry-after=7"}
+                spec = {"targets": [target], "retry": {"attempts": 0}}
+                asset = {"apiVersion": "mainspring/v1", "kind": "route", "name": f"refused-{kind}-{status}", "spec": spec}
+                pathlib.Path(folder, f"{kind}-{status}.json").write_text(json.dumps(asset))
+        subprocess.run([os.environ["MAINSPRING_BIN"], "apply", folder], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def model(kind, behaviour="text=one two three"):
+    return f"a-{kind}/do:{behaviour}"
+
+
+server, url = upstream()
+try:
+    apply(url)
+
+    @scenario
+    def chat(kind):
+        """OpenAI's client: chat completions, whole and streamed, with usage"""
+        request = dict(model=model(kind), messages=HELLO, max_tokens=50)
+        raw = theirs.chat.completions.with_raw_response.create(**request)
+        whole = raw.parse()
+        assert whole.choices[0].message.content == "one two three" and whole.choices[0].finish_reason == "stop", (kind, whole)
+        assert (whole.usage.prompt_tokens, whole.usage.completion_tokens, whole.usage.total_tokens) == (12, 8, 20), (kind, whole)
+        assert raw.headers["x-mainspring-provider"] == f"a-{kind}" and raw.headers["x-mainspring-usage"] == "reported", raw.headers
+        chunks = list(theirs.chat.completions.create(**request, stream=True, stream_options={"include_usage": True}))
+        text = "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
+        ends = [choice.finish_reason for chunk in chunks for choice in chunk.choices if choice.finish_reason]
+        assert (text, ends) == ("one two three", ["stop"]), (kind, chunks)
+        assert chunks[-1].choices == [] and chunks[-1].usage.total_tokens == 20, (kind, chunks[-1])
+        assert len({chunk.id for chunk in chunks}) == 1 and chunks[0].id, (kind, "one name for one stream")
+
+    @scenario
+    def tools(kind):
+        """OpenAI's client: a tool is called, whole and streamed, and its result goes back"""
+        functions = [{"type": "function", "function": {"name": "weather", "parameters": SCHEMA}}]
+        request = dict(model=model(kind, "tool=weather"), messages=HELLO, tools=functions, max_tokens=50)
+        choice = theirs.chat.completions.create(**request).choices[0]
+        call = choice.message.tool_calls[0]
+        assert choice.finish_reason == "tool_calls" and call.function.name == "weather", (kind, choice)
+        assert json.loads(call.function.arguments) == {"city": "Paris"}, (kind, call)
+        deltas = [choice.delta for chunk in theirs.chat.completions.create(**request, stream=True) for choice in chunk.choices]
+        pieces = [piece for delta in deltas for piece in delta.tool_calls or []]
+        assert {piece.index for piece in pieces} == {0} and pieces[0].function.name == "weather", (kind, pieces)
+        assert json.loads("".join(piece.function.arguments or "" for piece in pieces)) == {"city": "Paris"}, (kind, pieces)
+        back = HELLO + [choice.message, {"role": "tool", "tool_call_id": call.id, "content": "rain"}]
+        again = theirs.chat.completions.create(model=model(kind), messages=back, tools=functions, max_tokens=50)
+        assert again.choices[0].message.content == "one two three", (kind, again)
+
+    @scenario
+    def parsed(kind):
+        """OpenAI's client: an answer under a JSON Schema, parsed by the client"""
+        answer = theirs.chat.completions.create(
+            model=model(kind, 'text={"city":"Paris"}'),
+            messages=HELLO,
+            max_tokens=50,
+            response_format={"type": "json_schema", "json_schema": {"name": "place", "schema": SCHEMA, "strict": True}},
+        )
+        assert json.loads(answer.choices[0].message.content) == {"city": "Paris"}, (kind, answer)
+
+    @scenario
+    def responses(kind):
+        """OpenAI's client: responses, whole and streamed"""
+        whole = theirs.responses.create(model=model(kind), input="hello", max_output_tokens=50)
+        assert (whole.output_text, whole.status) == ("one two three", "completed"), (kind, whole)
+        assert (whole.usage.input_tokens, whole.usage.output_tokens) == (12, 8), (kind, whole.usage)
+        with theirs.responses.stream(model=model(kind), input="hello", max_output_tokens=50) as stream:
+            text = "".join(event.delta for event in stream if event.type == "response.output_text.delta")
+            final = stream.get_final_response()
+        assert text == final.output_text == "one two three" and final.usage.total_tokens == 20, (kind, final)
+        functions = [{"type": "function", "name": "weather", "parameters": SCHEMA, "strict": True}]
+        asked = theirs.responses.create(model=model(kind, "tool=weather"), input="hello", tools=functions)
+        call = next(item for item in asked.output if item.type == "function_call")
+        assert (call.name, json.loads(call.arguments)) == ("weather", {"city": "Paris"}), (kind, asked)
+
+    @scenario
+    def messages(kind):
+        """Anthropic's client: messages, whole and streamed, with usage"""
+        request = dict(model=model(kind), messages=HELLO, max_tokens=50, system="You are brief.")
+        whole = claude.messages.create(**request)
+        assert (whole.content[0].text, whole.stop_reason) == ("one two three", "end_turn"), (kind, whole)
+        assert (whole.usage.input_tokens, whole.usage.output_tokens) == (12, 8), (kind, whole.usage)
+        assert whole.id.startswith("msg_"), (kind, whole.id)
+        with claude.messages.stream(**request) as stream:
+            text = "".join(stream.text_stream)
+            final = stream.get_final_message()
+        assert text == final.content[0].text == "one two three" and final.stop_reason == "end_turn", (kind, final)
+        assert final.usage.output_tokens == 8 and final.id.startswith("msg_") and len(final.id) > 4, (kind, final)
+
+    @scenario
+    def claudes_tools(kind):
+        """Anthropic's client: a tool is called, whole and streamed, and its result goes back"""
+        functions = [{"name": "weather", "description": "Tells it.", "input_schema": SCHEMA}]
+        request = dict(model=model(kind, "tool=weather"), messages=HELLO, max_tokens=50, tools=functions)
+        message = claude.messages.create(**request)
+        use = next(block for block in message.content if block.type == "tool_use")
+        assert (use.name, use.input, message.stop_reason) == ("weather", {"city": "Paris"}, "tool_use"), (kind, message)
+        with claude.messages.stream(**request) as stream:
+            final = stream.get_final_message()
+        assert [block.input for block in final.content if block.type == "tool_use"] == [{"city": "Paris"}], (kind, final)
+        result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": use.id, "content": "rain"}]}
+        back = HELLO + [{"role": "assistant", "content": message.content}, result]
+        again = claude.messages.create(model=model(kind), messages=back, max_tokens=50, tools=functions)
+        assert again.content[0].text == "one two three", (kind, again)
+        assert claude.messages.count_tokens(model=model(kind), messages=HELLO).input_tokens > 0, kind
+
+    @scenario
+    def refusals(kind):
+        """both clients: a provider's refusal is the client's own exception, with the time to come back"""
+        for status, wanted in [(429, "RateLimitError"), (400, "BadRequestError"), (404, "NotFoundError")]:
+            refused = f"refused-{kind}-{status}"
+            for ask in [
+                lambda: theirs.chat.completions.create(model=refused, messages=HELLO, max_tokens=5),
+                lambda: claude.messages.create(model=refused, messages=HELLO, max_tokens=5),
+            ]:
+                try:
+                    ask()
+                except Exception as error:
+                    assert type(error).__name__ == wanted, (kind, status, error)
+                    if status == 429:
+                        assert error.response.headers["retry-after"] == "7", (kind, error.response.headers)
+                else:
+                    raise AssertionError(f"{kind} {status}: it was answered")
+
+    @scenario
+    def embeddings(kind):
+        """OpenAI's client: embeddings, in base64 as it asks for them, of those who have them"""
+        if kind == "anthropic":
+            try:
+                theirs.embeddings.create(model=model(kind), input="hello")
+                raise AssertionError("Anthropic has no embeddings")
+            except openai.BadRequestError as error:
+                assert error.code == "upstream-unsupported", error
+            return
+        name = "a-bedrock/amazon.titan-embed-text-v2:0" if kind == "bedrock" else model(kind)
+        answer = theirs.embeddings.create(model=name, input=["hello"])
+        assert len(answer.data) == 1 and all(isinstance(number, float) for number in answer.data[0].embedding), (kind, answer)
+        assert len(answer.data[0].embedding) == 8, (kind, answer)
+finally:
+    server.terminate()
+    server.wait()
+
+print(f"{passed} passed, 0 failed")
