@@ -129,4 +129,6 @@ id_kinds! {
     RequestKind RequestId "req";
     CallKind CallId "call";
     LimitKind LimitId "lim";
+    BatchKind BatchId "batch";
+    StoredFileKind StoredFileId "file";
 }

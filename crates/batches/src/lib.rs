@@ -1,0 +1,27 @@
+#![doc = include_str!("../README.md")]
+
+mod drive;
+mod fault;
+mod files;
+mod keep;
+mod lines;
+mod model;
+mod results;
+mod run;
+mod seam;
+mod service;
+pub mod store;
+mod validate;
+
+#[cfg(test)]
+mod tests;
+
+pub use fault::BatchFault;
+pub use files::Upload;
+pub use model::{
+    Batch, BatchQuery, Counts, Endpoint, FileId, FileQuery, KEEP_FOR, LineError, Maker, NewBatch, Purpose, Status, StoredFile,
+    WordFault,
+};
+pub use run::Runner;
+pub use seam::{Again, Answers, LineReply, Standing};
+pub use service::{BatchConfig, Batches, Parts};
