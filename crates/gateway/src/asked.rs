@@ -68,6 +68,17 @@ impl Asked {
         }
     }
 
+    /// The name of an answer whose provider gives it none, as the client's dialect has them.
+    pub(crate) fn answer_id(&self) -> String {
+        let prefix = match self.request.said_in {
+            Dialect::OpenAiChat | Dialect::Local => "chatcmpl-",
+            Dialect::OpenAiResponses => "resp_",
+            Dialect::Anthropic => "msg_",
+            Dialect::Gemini | Dialect::Bedrock => "",
+        };
+        format!("{prefix}{}", self.request.trace.trace)
+    }
+
     /// What calls that stay together have in common; absent where the client does not say.
     pub(crate) fn sticky(&self) -> Option<u64> {
         let peeked = &self.request.peeked;

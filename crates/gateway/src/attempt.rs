@@ -140,6 +140,11 @@ impl Attempt {
         self.told_at = self.written;
     }
 
+    /// The target has given the response a name that a client may go on from.
+    pub(crate) fn made(&self, response: &[u8]) {
+        self.of.bill.makes(response, self.target().id);
+    }
+
     /// More text came.
     pub(crate) fn wrote(&mut self, bytes: u64) {
         self.written = self.written.saturating_add(bytes);

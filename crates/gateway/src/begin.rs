@@ -5,7 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, header::CONTENT_TYPE};
 use mainspring_kernel::Clock;
-use mainspring_llm::{Models, TokenUsage, exchange::Event};
+use mainspring_llm::{
+    Models, TokenUsage,
+    exchange::{Answer, Event},
+};
 use mainspring_providers::{
     Adapter, Endpoint, FaultClass, Incoming, Operation, Outgoing, Patience, ProviderKind, Socket, UpstreamFault, adapter,
 };
@@ -19,6 +22,7 @@ use crate::{
     fault::GatewayFault,
     flow::{Passing, Source, Translating, listen},
     local::Whole,
+    makers,
     pass::{self, Passed},
     scan::{self, Scan},
     service::Body,
@@ -64,6 +68,8 @@ pub(crate) struct Head {
     adapter: &'static dyn Adapter,
     endpoint: Arc<Endpoint>,
     way: Way,
+    /// Of an answer whose provider names none.
+    id: String,
 }
 
 /// How a request goes out, and so how its answer is read.
@@ -132,9 +138,12 @@ impl Reach {
             return Err(adapter.refusal(&endpoint, status, &headers, &body).into());
         }
         attempt.is_answered();
-        let headers = handed_on(&incoming.headers);
+        let headers = handed_on(&endpoint, &incoming.headers);
         if !asked.request.peeked.stream {
-            return Ok((Flow::Head(Box::new(Head { incoming, adapter, endpoint, way })), lost, headers));
+            // What passes through has the name it came with.
+            let id = if matches!(way, Way::Translate(_)) { asked.answer_id() } else { String::new() };
+            let head = Head { incoming, adapter, endpoint, way, id };
+            return Ok((Flow::Head(Box::new(head)), lost, headers));
         }
         let late = || UpstreamFault::new(&endpoint, FaultClass::Timeout, "the stream began too late");
         let flow = match way {
@@ -148,8 +157,8 @@ impl Reach {
             }
             Way::Translate(_) => {
                 let reader = adapter.events(&endpoint);
-                let mut translating = Translating::of(Source::Remote { incoming: Box::new(incoming), reader });
-                timeout_at(first_by, translating.begin()).await.unwrap_or_else(|_| Err(late().into()))?;
+                let mut translating = Translating::of(Source::Remote { incoming: Box::new(incoming), reader }, asked.answer_id());
+                timeout_at(first_by, translating.begin(attempt)).await.unwrap_or_else(|_| Err(late().into()))?;
                 Flow::Translating(Box::new(translating))
             }
         };
@@ -182,14 +191,16 @@ async fn is_stream(incoming: &mut Incoming, (adapter, endpoint): (&dyn Adapter, 
     })
 }
 
-/// Headers of the provider that its own clients read. Its rate limits are not theirs: ours stand there.
-fn handed_on(headers: &HeaderMap) -> HeaderMap {
+/// Headers of the provider that its own clients read. Its rate limits are not theirs: ours stand there. One that quotes our
+/// key is nobody's.
+fn handed_on(endpoint: &Endpoint, headers: &HeaderMap) -> HeaderMap {
     let read = |name: &HeaderName| {
         let name = name.as_str();
         let own = name.starts_with("openai-") || (name.starts_with("anthropic-") && !name.starts_with("anthropic-ratelimit-"));
         own || matches!(name, "request-id" | "x-request-id" | "cf-ray")
     };
-    headers.iter().filter(|(name, _)| read(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    let handed = headers.iter().filter(|(name, value)| read(name) && !endpoint.is_quoted(value.as_bytes()));
+    handed.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 impl Begun {
@@ -243,24 +254,35 @@ async fn collect(mut translating: Translating, attempt: &mut Attempt) -> Result<
         if translating.over {
             return Err(attempt.unfinished());
         }
-        translating.over = !translating.source.next(&mut events).await?;
+        if let Err(fault) = translating.more(&mut events).await {
+            // What came before it was used.
+            events.iter().for_each(|event| listen(attempt, event));
+            return Err(fault);
+        }
     }
 }
 
 impl Head {
     async fn read(mut self, attempt: &mut Attempt) -> Result<Body, GatewayFault> {
         let bytes = self.incoming.whole(ANSWER_MAX).await?;
-        let Self { adapter, endpoint, way, .. } = self;
+        let Self { adapter, endpoint, way, id, .. } = self;
         Ok(match way {
             Way::Pass { .. } => {
                 look(&bytes, (adapter, endpoint.as_ref()), attempt)?;
                 Body::Bytes(bytes)
             }
             Way::Translate(shape) => {
-                // Paid for, even if nobody can read it.
-                attempt.wrote(estimate::streamed_text(&bytes, &["\"text\"", "\"content\""]));
+                // Paid for, even if nobody can read the rest: by what it says it used, or else by what it is seen to hold.
+                match adapter.usage(attempt.operation(), &bytes) {
+                    Some(usage) => attempt.saw(&usage),
+                    None => attempt.wrote(estimate::streamed_text(&bytes, &["\"text\"", "\"content\""])),
+                }
                 match shape {
-                    Shape::Chat => Body::Answer(Box::new(adapter.decode(&endpoint, &bytes)?)),
+                    Shape::Chat => {
+                        let answer = adapter.decode(&endpoint, &bytes)?;
+                        let id = if answer.id.is_empty() { id } else { answer.id };
+                        Body::Answer(Box::new(Answer { id, ..answer }))
+                    }
                     Shape::Embed => Body::Embedded(adapter.decode_embed(&endpoint, &bytes)?),
                     Shape::Rerank => Body::Reranked(adapter.decode_rerank(&endpoint, &bytes)?),
                 }
@@ -273,6 +295,11 @@ impl Head {
 /// for being JSON at all.
 fn look(bytes: &Bytes, (adapter, endpoint): (&dyn Adapter, &Endpoint), attempt: &mut Attempt) -> Result<(), UpstreamFault> {
     let operation = attempt.operation();
+    if operation == Operation::Responses
+        && let Some(id) = makers::made(bytes)
+    {
+        attempt.made(id);
+    }
     if let Some(usage) = adapter.usage(operation, bytes) {
         attempt.saw(&usage);
         return Ok(());

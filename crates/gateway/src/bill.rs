@@ -19,6 +19,7 @@ use crate::{
     fault::GatewayFault,
     ledger::Permit,
     live::{Board, Live},
+    makers::Makers,
     metrics::{self, Counters},
     record::{CallRecord, CallStatus, PriceStamp},
     target::Target,
@@ -31,6 +32,7 @@ pub(crate) struct Desk {
     pub(crate) metrics: Metrics,
     pub(crate) counters: Counters,
     pub(crate) board: Board,
+    pub(crate) makers: Makers,
 }
 
 /// Held by the call and by each of its attempts. Whoever lets go last without having settled settles it as cancelled: the
@@ -101,6 +103,12 @@ impl Bill {
         let mut open = self.lock();
         open.first = Some(moment.saturating_duration_since(self.started));
         show(&mut open.record, target, named);
+    }
+
+    /// A target has made a response that a client may go on from.
+    pub(crate) fn makes(&self, response: &[u8], target: u64) {
+        let project = self.lock().record.caller.project;
+        self.desk.makers.note(project, response, target);
     }
 
     /// Adds what an attempt used; answers what that costs.

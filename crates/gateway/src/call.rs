@@ -25,6 +25,7 @@ use crate::{
     gateway::Gateway,
     ledger::{Candidate, Intent},
     live::{Live, Started},
+    makers,
     over::Over,
     record::{CallRecord, CallStatus},
     routes::Route,
@@ -59,15 +60,28 @@ impl Gateway {
 
     /// The route a model name means in a project, or the path to a provider's or a local model.
     pub(crate) fn resolve(&self, project: ProjectId, model: &str) -> Result<Arc<Route>, GatewayFault> {
+        self.find(project, model).ok_or_else(|| self.unknown(project, model))
+    }
+
+    fn find(&self, project: ProjectId, model: &str) -> Option<Arc<Route>> {
         let routes = self.inner.routes.of(project);
         let states = &self.inner.routes.states;
         let local = || self.inner.reach.has(model).then(|| routes.local(model, states));
-        let found = routes.exact(model).or_else(local).or_else(|| routes.fitting(model, states));
-        found.ok_or_else(|| {
-            let names = routes.names();
-            let nearest = text::nearest(model, names.iter().map(String::as_str)).map(str::to_owned);
-            GatewayFault::UnknownModel { model: text::elide(model, 80), nearest }
-        })
+        routes.exact(model).or_else(local).or_else(|| routes.fitting(model, states))
+    }
+
+    /// Whether a call of this name is answered here: by a route, by a provider's model or by a model of this process.
+    #[must_use]
+    pub fn has(&self, project: ProjectId, model: &str) -> bool {
+        self.find(project, model).is_some()
+    }
+
+    /// That nobody here has the name, with the nearest one that somebody has.
+    #[must_use]
+    pub fn unknown(&self, project: ProjectId, model: &str) -> GatewayFault {
+        let names = self.inner.routes.of(project).names();
+        let nearest = text::nearest(model, names.iter().map(String::as_str)).map(str::to_owned);
+        GatewayFault::UnknownModel { model: text::elide(model, 80), nearest }
     }
 
     async fn ask(&self, asked: Asked, slot: Option<Slot>) -> Result<Answered, GatewayFault> {
@@ -75,7 +89,10 @@ impl Gateway {
         let outcome = if slot.is_some() { CacheOutcome::Miss } else { CacheOutcome::Off };
         let admitted = self.let_in(&asked, &prices, outcome).await?;
         let seen = asked.question().weigh(&asked.route, &prices, Instant::now());
-        let order = choose::order(&seen, asked.route.spec.choose, asked.sticky(), &mut rand::rng());
+        let mut order = choose::order(&seen, asked.route.spec.choose, asked.sticky(), &mut rand::rng());
+        if let Some(index) = self.maker(&asked) {
+            order.prefer(index);
+        }
         match Run::of(&self.inner.reach, &self.inner.desk, (&asked, &admitted.bill), order).run().await {
             Ok(got) => Ok(Over { cache: &self.inner.cache, asked: &asked, admitted, outcome, slot }.hand(got)),
             Err(fault) => {
@@ -83,6 +100,14 @@ impl Gateway {
                 Err(fault)
             }
         }
+    }
+
+    /// The target that made the response the request goes on from.
+    fn maker(&self, asked: &Asked) -> Option<usize> {
+        let several = asked.request.operation == Operation::Responses && asked.route.targets.len() > 1;
+        let response = makers::previous(&asked.request.body).filter(|_| several)?;
+        let id = self.inner.desk.makers.of(asked.request.caller.project, response)?;
+        asked.route.targets.iter().position(|target| target.id == id)
     }
 
     /// Asks the ledger, and opens the call's bill and span.

@@ -101,6 +101,15 @@ pub(crate) struct Order {
     pub(crate) barred: Vec<(usize, Bar)>,
 }
 
+impl Order {
+    /// Asks a target first, whatever its tier, if it can be asked.
+    pub(crate) fn prefer(&mut self, index: usize) {
+        if let Some(place) = self.picked.iter().position(|picked| picked.index == index) {
+            self.picked[..=place].rotate_right(1);
+        }
+    }
+}
+
 /// Tier by tier; within a tier as the route says, or by what is sticky.
 pub(crate) fn order(seen: &[Seen], choose: Choose, sticky: Option<u64>, dice: &mut impl Rng) -> Order {
     let mut order = Order::default();

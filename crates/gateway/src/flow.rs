@@ -126,7 +126,7 @@ impl Passing {
                     match found {
                         Found::Complete => handed.completes(),
                         Found::Failed(fault) => handed.fails(&GatewayFault::Upstream(*fault)),
-                        Found::Usage(_) | Found::Text(_) => {}
+                        Found::Usage(_) | Found::Text(_) | Found::Made(_) => {}
                     }
                 }
                 for piece in pieces.drain(..) {
@@ -155,6 +155,7 @@ fn note(attempt: &mut Attempt, found: &Found) {
     match found {
         Found::Usage(usage) => attempt.saw(usage),
         Found::Text(bytes) => attempt.wrote(*bytes),
+        Found::Made(id) => attempt.made(id),
         Found::Complete | Found::Failed(_) => {}
     }
 }
@@ -174,7 +175,7 @@ impl Source {
     }
 
     /// Appends what comes next; answers whether more may come.
-    pub(crate) async fn next(&mut self, events: &mut Vec<Event>) -> Result<bool, GatewayFault> {
+    async fn next(&mut self, events: &mut Vec<Event>) -> Result<bool, GatewayFault> {
         match self {
             Self::Remote { incoming, reader } => match incoming.next_chunk().await? {
                 Some(chunk) => {
@@ -199,21 +200,42 @@ impl Source {
 
 /// A stream in no dialect, for the surface to write.
 pub(crate) struct Translating {
-    pub(crate) source: Source,
+    source: Source,
+    /// Of an answer whose provider names none: clients tell answers apart by it.
+    id: String,
     pub(crate) head: Vec<Event>,
     pub(crate) over: bool,
 }
 
 impl Translating {
-    pub(crate) fn of(source: Source) -> Self {
-        Self { source, head: Vec::new(), over: false }
+    pub(crate) fn of(source: Source, id: String) -> Self {
+        Self { source, id, head: Vec::new(), over: false }
     }
 
-    /// Waits for the first event.
-    pub(crate) async fn begin(&mut self) -> Result<(), GatewayFault> {
-        while self.head.is_empty() && !self.over {
-            self.over = !self.source.next(&mut self.head).await?;
+    /// Waits for the first event. What came together with what breaks is nobody's, and was used all the same.
+    pub(crate) async fn begin(&mut self, attempt: &mut Attempt) -> Result<(), GatewayFault> {
+        let mut head = std::mem::take(&mut self.head);
+        while head.is_empty() && !self.over {
+            if let Err(fault) = self.more(&mut head).await {
+                head.iter().for_each(|event| listen(attempt, event));
+                return Err(fault);
+            }
         }
+        self.head = head;
+        Ok(())
+    }
+
+    /// Appends what comes next, or notes that nothing will. Events before a fault are appended too.
+    pub(crate) async fn more(&mut self, events: &mut Vec<Event>) -> Result<(), GatewayFault> {
+        let read = self.source.next(events).await;
+        for event in events {
+            if let Event::Began { id, .. } = event
+                && id.is_empty()
+            {
+                id.clone_from(&self.id);
+            }
+        }
+        self.over = !read?;
         Ok(())
     }
 
@@ -229,11 +251,8 @@ impl Translating {
                 if handed.closed || self.over || broken.is_some() {
                     break;
                 }
-                match self.source.next(&mut events).await {
-                    Ok(more) => self.over = !more,
-                    // Events that came before the fault are the client's.
-                    Err(fault) => broken = Some(fault),
-                }
+                // Events that came before a fault are the client's.
+                broken = self.more(&mut events).await.err();
             }
             if handed.closed {
                 if !self.over {

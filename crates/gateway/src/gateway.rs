@@ -20,6 +20,7 @@ use crate::{
     health::TargetHealth,
     ledger::{Ledger, LedgerParts},
     live::{Board, Live},
+    makers::Makers,
     metrics::{self, Counters, Sum},
     model::RouteModel,
     record::Caller,
@@ -70,7 +71,7 @@ impl Gateway {
     pub async fn over(ledger: Ledger, parts: Parts) -> Result<Self, GatewayFault> {
         let Parts { registry, models, socket, credentials, metrics, tasks, clock, embedding, catalog: _, journal: _ } = parts;
         let routes = Routes::open(registry, credentials).await?;
-        let desk = Desk { metrics, counters: Counters::default(), board: Board::default() };
+        let desk = Desk { metrics, counters: Counters::default(), board: Board::default(), makers: Makers::default() };
         let cache = Arc::new(Cache::new(models.clone(), embedding));
         let reach = Reach { socket, models, clock };
         let inner = Inner { routes, ledger, desk: Arc::new(desk), reach, cache, tasks };

@@ -59,12 +59,12 @@ impl Reach {
                 let (request, more) = local::request(&call, name)?;
                 lost.extend(more);
                 attempt.sends();
-                let id = format!("chatcmpl-{}", asked.request.trace.trace);
-                let events = local::chat(model, request, (id, call.n), budget);
-                let mut translating = Translating::of(Source::Local(events));
+                let id = asked.answer_id();
+                let events = local::chat(model, request, (id.clone(), call.n), budget);
+                let mut translating = Translating::of(Source::Local(events), id);
                 let first_by = until.min(Instant::now() + asked.route.spec.timeouts.first.as_duration());
                 let late = |_| Err(ModelFault::Timeout { model: name.to_owned() }.into());
-                timeout_at(first_by, translating.begin()).await.unwrap_or_else(late)?;
+                timeout_at(first_by, translating.begin(attempt)).await.unwrap_or_else(late)?;
                 attempt.is_answered();
                 if asked.request.peeked.stream {
                     attempt.begins();

@@ -24,6 +24,7 @@ mod flow;
 mod hedge;
 mod here;
 mod local;
+mod makers;
 mod model;
 mod over;
 mod pass;

@@ -7,7 +7,7 @@ use mainspring_llm::TokenUsage;
 use mainspring_providers::{Adapter, Endpoint, FaultClass, Operation, UpstreamFault, sse};
 use memchr::{memchr, memmem};
 
-use crate::estimate;
+use crate::{estimate, makers};
 
 /// What one look found.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub(crate) enum Found {
     Usage(TokenUsage),
     /// Bytes of text.
     Text(u64),
+    /// The name of the response that begins.
+    Made(Bytes),
     /// The stream says that it is complete.
     Complete,
     /// The provider says in the stream that it failed. The event goes to the client as it is.
@@ -126,15 +128,20 @@ impl Scan {
         let kind = self.kind(event, data);
         if is_error(data, kind) {
             let fault = said(adapter, endpoint, data);
-            if !self.begun {
+            // One that quotes our key is told in our words.
+            if !self.begun || endpoint.is_quoted(data) {
                 return Err(fault);
             }
             self.complete = true;
             found.push(Found::Failed(Box::new(fault)));
             return Ok(true);
         }
-        if !std::mem::replace(&mut self.begun, true) && !begins(self.operation, data) {
-            return Err(UpstreamFault::malformed(endpoint, "the first event of the stream begins no answer"));
+        if !std::mem::replace(&mut self.begun, true) {
+            if !begins(self.operation, data) {
+                return Err(UpstreamFault::malformed(endpoint, "the first event of the stream begins no answer"));
+            }
+            let made = if self.operation == Operation::Responses { makers::made(data) } else { None };
+            found.extend(made.map(|id| Found::Made(Bytes::copy_from_slice(id))));
         }
         let usage = self.usage(adapter, data, kind);
         found.extend(usage.map(Found::Usage));

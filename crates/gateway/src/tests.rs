@@ -15,3 +15,7 @@ mod scanning;
 mod specs;
 mod streams;
 mod surviving;
+mod translated;
+mod troubles;
+mod trust;
+mod vanishing;

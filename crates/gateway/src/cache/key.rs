@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Changes when what is digested changes, so that old answers are not given for new keys.
-const FORM: &[u8] = b"mainspring-gateway-cache-1";
+const FORM: &[u8] = b"mainspring-gateway-cache-2";
 /// Say who asks, not what.
 const WHO: [&str; 3] = ["user", "safety_identifier", "prompt_cache_key"];
 /// The answer depends on what the provider keeps of earlier requests, or comes later.
@@ -90,6 +90,8 @@ fn digest(scope: &Scope<'_>, rules: &Cache, body: &Value) -> Digest {
         format!("{operation:?} {}", said_in.as_str()).as_bytes(),
         labels.as_bytes(),
         who.as_bytes(),
+        // What an app answers is its own, even where another's prompt says the same.
+        caller.app.as_deref().unwrap_or_default().as_bytes(),
         said.join("\n").as_bytes(),
         body.as_bytes(),
     ])

@@ -86,8 +86,9 @@ fn key_of(change: impl FnOnce(&mut Asked)) -> Option<Keys> {
 #[test]
 fn everything_an_answer_depends_on_is_in_its_key() {
     let same = key_of(|_| {}).unwrap().exact;
-    let changes: [(&str, fn(&mut Asked)); 12] = [
+    let changes: [(&str, fn(&mut Asked)); 13] = [
         ("project", |asked| asked.caller.project = ProjectId::from_raw(2)),
+        ("app", |asked| asked.caller.app = Some("handbook".to_owned())),
         ("labels", |asked| asked.labels = Labels::All),
         ("a label", |asked| asked.labels = Labels::Some(BTreeSet::from(["hr".to_owned()]))),
         ("route", |asked| asked.route = "s"),

@@ -177,6 +177,69 @@ async fn a_question_that_is_alike_gets_the_same_answer() {
 }
 
 #[tokio::test]
+async fn a_stream_comes_again_as_a_stream_whoever_answered_and_whatever_was_alike() {
+    for (place, stem) in [("anthropic", ""), ("openai", "/v1")] {
+        let server = upstream(Script::always(Behaviour { think: Some("hm".to_owned()), ..Behaviour::saying("one two three") }));
+        let socket = SocketConfig { allow_private: true, ..SocketConfig::default() };
+        let mut room = Room::with(Models::default().with_embedder(Arc::new(Letters)), socket).await;
+        let cache = json!({"mode": "semantic", "ttl": "1h", "threshold": 0.9});
+        room.apply(&[
+            ("provider", "main", json!({"type": place, "base_url": format!("{}{stem}", server.url())})),
+            ("route", "assistant", json!({"targets": [{"provider": "main", "model": "a"}], "cache": cache})),
+        ])
+        .await;
+        let first = ask(&room, &body("where is the office", true), |_| {}).await;
+        assert_eq!(first.cache, CacheOutcome::Miss);
+        let kind = first.body.as_str();
+        let first = drain(first.body).await;
+        room.settled_once().await;
+        for (words, outcome) in
+            [("where is the office", CacheOutcome::Hit), ("the office, where is it", CacheOutcome::SemanticHit)]
+        {
+            let again = ask(&room, &body(words, true), |_| {}).await;
+            assert_eq!((again.cache, again.body.as_str()), (outcome, kind), "{place}");
+            let again = drain(again.body).await;
+            assert_eq!((again.0.as_str(), again.1.is_none()), (first.0.as_str(), true), "{place}");
+            let record = room.settled_once().await;
+            assert_eq!((record.status, record.cached, record.cost), (CallStatus::Ok, true, Money::ZERO), "{place}");
+        }
+        assert_eq!(server.count(), 1, "{place}");
+    }
+}
+
+#[tokio::test]
+async fn apps_do_not_share_answers_and_what_is_past_its_time_is_asked_anew() {
+    let server = upstream(Script::default());
+    let room = room_with(&server, json!({"ttl": "1h"})).await;
+    for (app, outcome) in [("one", CacheOutcome::Miss), ("two", CacheOutcome::Miss), ("one", CacheOutcome::Hit)] {
+        let answered = ask(&room, &body("hello", false), |request| request.caller.app = Some(app.to_owned())).await;
+        assert_eq!(answered.cache, outcome, "{app}");
+    }
+    let short = room_with(&server, json!({"ttl": "1ms"})).await;
+    for _ in 0..2 {
+        assert_eq!(ask(&short, &body("hello", false), |_| {}).await.cache, CacheOutcome::Miss);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[test]
+fn clients_say_by_a_header_what_they_want_of_the_cache() {
+    let rows: [(&[(&str, &str)], CacheWish); 7] = [
+        (&[], CacheWish::AsConfigured),
+        (&[("cache-control", "no-cache")], CacheWish::Refresh),
+        (&[("cache-control", "max-age=0, No-Store")], CacheWish::Bypass),
+        (&[("x-mainspring-cache", "no-cache")], CacheWish::Refresh),
+        (&[("x-mainspring-cache", "no-store"), ("cache-control", "no-cache")], CacheWish::Bypass),
+        (&[("x-mainspring-cache", "default"), ("cache-control", "no-store")], CacheWish::AsConfigured),
+        (&[("cache-control", "max-age=0")], CacheWish::AsConfigured),
+    ];
+    for (said, wish) in rows {
+        let headers = said.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        assert_eq!(CacheWish::of(&headers), wish, "{said:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_semantic_cache_without_its_model_is_an_exact_one() {
     let server = upstream(Script::default());
     let room = room_with(&server, json!({"mode": "semantic", "ttl": "1h", "embedding": "nobody"})).await;

@@ -9,7 +9,10 @@ use mainspring_testservers::upstream::{Behaviour, Script};
 use serde_json::json;
 
 use super::room::{Letters, Room, Scripted, chat, cost, drain, provider, upstream};
-use crate::{Body, CallStatus, Reading};
+use crate::{
+    Body, CallStatus, Reading,
+    ledger::{Amount, Metric, NewLimit, SubjectKind},
+};
 
 async fn room() -> Room {
     let models = Models::default()
@@ -38,6 +41,35 @@ async fn a_model_of_this_process_answers_by_its_own_name() {
 }
 
 #[tokio::test]
+async fn a_model_of_this_process_is_free_and_answers_whatever_a_budget_has_left() {
+    let mut room = room().await;
+    let server = upstream(Script::default());
+    let targets = |provider: &str, model: &str| json!({"targets": [{"provider": provider, "model": model}]});
+    let known = json!({"models": [{"model": "known", "input": 1, "output": 2}]});
+    room.apply(&[
+        ("provider", "main", provider(&server)),
+        ("prices", "default", known),
+        ("route", "paid", targets("main", "known")),
+        ("route", "here", targets("local", "tiny")),
+        ("route", "unpriced", targets("main", "nobody-has-heard-of-it")),
+    ])
+    .await;
+    let amount = Amount::Money(Money::from_pico(1));
+    let new = NewLimit { kind: SubjectKind::Project, subject: "*".to_owned(), metric: Metric::UsdPerDay, amount };
+    room.gateway.ledger().set_limit(&room.admin(), new).await.unwrap();
+    for model in ["tiny", "local/tiny", "here"] {
+        let answered = room.ask(model).await.unwrap();
+        assert_eq!((answered.cost, drain(answered.body).await.0.as_str()), (Some(Money::ZERO), "one two"), "{model}");
+        let record = room.settled_once().await;
+        assert_eq!((record.status, record.cost, record.usage.total()), (CallStatus::Ok, Money::ZERO, 5), "{model}");
+        assert!(record.price.is_some(), "{model}: a price of nothing is a price");
+    }
+    assert_eq!(room.ask("paid").await.unwrap_err().code(), "budget-spent");
+    assert_eq!(room.ask("unpriced").await.unwrap_err().code(), "budget-needs-price");
+    assert_eq!(server.count(), 0);
+}
+
+#[tokio::test]
 async fn a_route_falls_back_to_a_model_of_this_process() {
     let mut room = room().await;
     let server = upstream(Script::always(Behaviour::status(500)));
@@ -48,6 +80,22 @@ async fn a_route_falls_back_to_a_model_of_this_process() {
     assert_eq!((answered.provider.as_str(), answered.attempts), ("local", 2));
     assert_eq!(drain(answered.body).await.0, "one two");
     assert_eq!(room.settled_once().await.attempts, 2);
+}
+
+#[tokio::test]
+async fn models_behind_routes_answer_where_a_route_names_them_and_nowhere_else() {
+    let models = Models::default().with_chat(Arc::new(Scripted { name: "tiny", words: vec!["one ", "two"] }));
+    let socket = SocketConfig { allow_private: true, ..SocketConfig::default() };
+    let mut room = Room::with(models.only_behind_routes(), socket).await;
+    for name in ["tiny", "local/tiny"] {
+        let fault = room.gateway.call(room.request(&chat(name, false))).await.unwrap_err();
+        assert_eq!((fault.kind(), fault.code()), (FaultKind::NotFound, "gateway-unknown-model"), "{name}");
+        assert!(!room.gateway.has(room.project, name), "{name}");
+    }
+    room.apply(&[("route", "assistant", json!({"targets": [{"provider": "local", "model": "tiny"}]}))]).await;
+    let answered = room.ask("assistant").await.unwrap();
+    assert_eq!((answered.provider.as_str(), drain(answered.body).await.0.as_str()), ("local", "one two"));
+    assert_eq!(room.settled_once().await.status, CallStatus::Ok);
 }
 
 #[tokio::test]

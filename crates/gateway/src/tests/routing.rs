@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use mainspring_llm::Models;
-use mainspring_providers::SocketConfig;
-use mainspring_testservers::upstream::{Behaviour, Script, Trouble, When};
+use mainspring_llm::{Models, exchange::Dialect};
+use mainspring_providers::{Operation, SocketConfig};
+use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Upstream, When};
 use serde_json::{Value, json};
 
-use super::room::{Room, Scripted, chat, provider, upstream};
+use super::room::{Room, Scripted, chat, drain, provider, upstream};
 use crate::{Body, CallStatus, ExplainQuestion, Standing};
 
 fn to(model: &str) -> Value {
@@ -271,4 +271,48 @@ async fn health_tells_what_targets_did() {
     ] {
         assert!(metrics.contains(line), "{line} is not in {metrics}");
     }
+}
+
+#[tokio::test]
+async fn a_response_is_gone_on_from_where_it_was_made() {
+    let room = Room::open().await;
+    let (one, two) = (upstream(Script::default()), upstream(Script::default()));
+    let place = |server: &Upstream| json!({"type": "azure", "base_url": format!("{}/openai/v1", server.url())});
+    let targets = json!([{"provider": "one", "model": "m"}, {"provider": "two", "model": "m"}]);
+    room.apply(&[
+        ("provider", "one", place(&one)),
+        ("provider", "two", place(&two)),
+        ("route", "assistant", json!({"targets": targets})),
+    ])
+    .await;
+    let ask = async |model: &str, stream: bool, previous: Option<&str>| {
+        let mut request =
+            room.request(&json!({"model": model, "input": "hello", "stream": stream, "previous_response_id": previous}));
+        request.operation = Operation::Responses;
+        request.said_in = Dialect::OpenAiResponses;
+        let answered = room.gateway.call(request).await.unwrap();
+        (answered.provider.clone(), drain(answered.body).await.0)
+    };
+    for (server, name) in [(&one, "one"), (&two, "two")] {
+        let made = |id: &str| json!({"id": id, "object": "response", "status": "completed", "output": []});
+        let whole = made(&format!("resp_{name}_whole")).to_string();
+        let events = ["response.created", "response.completed"].map(|kind| {
+            let data = json!({"type": kind, "response": made(&format!("resp_{name}_streamed"))});
+            format!("event: {kind}\ndata: {data}\n\n")
+        });
+        for (stream, body) in [(false, whole), (true, events.concat())] {
+            server.script(Script::default().then(Behaviour { body: Some(body), ..Behaviour::default() }));
+            let (answered, text) = ask(&format!("{name}/m"), stream, None).await;
+            assert_eq!((answered.as_str(), text.contains("completed")), (name, true), "{text}");
+        }
+    }
+    for (previous, provider) in
+        [("resp_one_whole", "one"), ("resp_two_streamed", "two"), ("resp_two_whole", "two"), ("resp_one_streamed", "one")]
+    {
+        for at in 0..12 {
+            assert_eq!(ask("assistant", at % 2 == 0, Some(previous)).await.0, provider, "{previous}");
+        }
+    }
+    one.script(Script::always(Behaviour::status(503)));
+    assert_eq!(ask("assistant", false, Some("resp_one_whole")).await.0, "two", "one that fails hands over as always");
 }

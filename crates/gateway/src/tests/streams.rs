@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use mainspring_llm::Provenance;
+use mainspring_llm::{Provenance, trace::names};
 use mainspring_testservers::upstream::{Behaviour, Script, Trouble, When};
 use serde_json::{Value, json};
 
@@ -169,4 +169,35 @@ async fn a_translated_stream_that_breaks_is_told_and_settled() {
     assert_eq!((record.status, record.usage.input), (CallStatus::Failed, 12), "the beginning told the input");
     assert!(record.usage.output >= (text.len() as u64).div_ceil(4));
     assert_eq!((record.usage.input_from, record.usage.output_from), (Provenance::Reported, Provenance::Estimated));
+}
+
+#[tokio::test]
+async fn spans_of_a_stream_tell_when_it_began_how_fast_it_went_and_what_it_cost() {
+    let steady = Behaviour { gap: Duration::from_millis(20), ..Behaviour::default() };
+    let server = upstream(Script::always(steady));
+    let mut room = room_with(&server).await;
+    let (_, fault) = room.stream("assistant").await.unwrap();
+    assert!(fault.is_none(), "{fault:?}");
+    let record = room.settled_once().await;
+    let spans = room.spans.all();
+    let call = spans.iter().find(|span| span.parent.is_none()).unwrap();
+    let attempt = spans.iter().find(|span| span.parent == Some(call.span)).unwrap();
+    assert_eq!((spans.len(), attempt.name.as_str()), (2, "attempt main/a"));
+    for span in [call, attempt] {
+        let says = |name: &str| span.attributes.get(name).and_then(Value::as_str).map(str::to_owned);
+        assert_eq!(says("mainspring.target").as_deref(), Some("main/a"), "{}", span.name);
+        assert_eq!(says("mainspring.cost"), Some(record.cost.to_string()), "{}", span.name);
+        assert_eq!(says("mainspring.usage_from").as_deref(), Some("reported"), "{}", span.name);
+        assert_eq!(
+            (&span.attributes["gen_ai.usage.input_tokens"], &span.attributes["gen_ai.usage.output_tokens"]),
+            (&json!(12), &json!(8))
+        );
+        assert!(span.attributes.get(names::FIRST_TOKEN_MS).is_some_and(Value::is_u64), "{}: {:?}", span.name, span.attributes);
+    }
+    assert!(
+        attempt.attributes["mainspring.tokens_per_second"].as_f64().is_some_and(|speed| speed > 0.0),
+        "{:?}",
+        attempt.attributes
+    );
+    assert_eq!(call.attributes["mainspring.cache"], "off");
 }

@@ -1,0 +1,110 @@
+//! Which target made a response that a client may go on from. Providers keep responses by account, so a call that names an
+//! earlier one is asked of the target that made it first.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use mainspring_kernel::id::ProjectId;
+use memchr::{memchr, memmem};
+
+use crate::choose::stable_hash;
+
+/// Responses that are remembered, the newest: some megabytes. What was made longer ago, or by another process, is asked of
+/// whoever's turn it is.
+const MOST: usize = 50_000;
+
+type Key = (ProjectId, u64);
+
+#[derive(Debug, Default)]
+pub(crate) struct Makers(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    by_id: HashMap<Key, u64>,
+    oldest_first: VecDeque<Key>,
+}
+
+impl Makers {
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn note(&self, project: ProjectId, response: &[u8], target: u64) {
+        let key = (project, stable_hash(response));
+        let mut known = self.lock();
+        if known.by_id.insert(key, target).is_some() {
+            return;
+        }
+        known.oldest_first.push_back(key);
+        if known.oldest_first.len() > MOST
+            && let Some(oldest) = known.oldest_first.pop_front()
+        {
+            known.by_id.remove(&oldest);
+        }
+    }
+
+    pub(crate) fn of(&self, project: ProjectId, response: &[u8]) -> Option<u64> {
+        self.lock().by_id.get(&(project, stable_hash(response))).copied()
+    }
+}
+
+/// The name of the response in an answer, or in the event that begins one.
+pub(crate) fn made(data: &[u8]) -> Option<&[u8]> {
+    let at = memmem::find(data, b"\"resp_")? + 1;
+    word(&data[at..])
+}
+
+/// The response a request goes on from.
+pub(crate) fn previous(body: &[u8]) -> Option<&[u8]> {
+    const FIELD: &[u8] = b"\"previous_response_id\"";
+    let after = &body[memmem::find(body, FIELD)? + FIELD.len()..];
+    word(after.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?)
+}
+
+/// Up to the quote that ends it.
+fn word(text: &[u8]) -> Option<&[u8]> {
+    memchr(b'"', text).map(|end| &text[..end]).filter(|word| !word.is_empty() && word.len() <= 256)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{MOST, Makers, ProjectId, made, previous};
+
+    #[test]
+    fn names_of_responses_are_found_without_reading_the_rest() {
+        let text = |found: Option<&[u8]>| found.map(|word| String::from_utf8(word.to_vec()).unwrap());
+        assert_eq!(text(made(br#"{"id":"resp_1","object":"response"}"#)).as_deref(), Some("resp_1"));
+        let event = br#"{"type": "response.created", "response": {"id": "resp_2", "status": "in_progress"}}"#;
+        assert_eq!(text(made(event)).as_deref(), Some("resp_2"));
+        assert_eq!(text(made(br#"{"id":"chatcmpl-1"}"#)), None);
+        assert_eq!(text(previous(br#"{"previous_response_id" : "resp_3", "input": "x"}"#)).as_deref(), Some("resp_3"));
+        for none in [r#"{"previous_response_id":null}"#, r#"{"input":"say \"previous_response_id\": \"resp_4\""}"#, "{}", ""] {
+            assert_eq!(text(previous(none.as_bytes())), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn the_newest_are_remembered_each_for_its_project() {
+        let (makers, ours, theirs) = (Makers::default(), ProjectId::from_raw(1), ProjectId::from_raw(2));
+        for number in 0..=MOST {
+            makers.note(ours, format!("resp_{number}").as_bytes(), number as u64);
+        }
+        assert_eq!((makers.of(ours, b"resp_0"), makers.of(ours, b"resp_1")), (None, Some(1)));
+        assert_eq!(makers.of(theirs, b"resp_1"), None);
+        makers.note(ours, b"resp_1", 7);
+        assert_eq!((makers.of(ours, b"resp_1"), makers.of(ours, b"resp_2")), (Some(7), Some(2)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), cut in 0_usize..80) {
+            let _ = (made(&bytes), previous(&bytes));
+            let body = br#"{"previous_response_id" : "resp_3", "x": {"id": "resp_9"}}"#;
+            let _ = (made(&body[..cut.min(body.len())]), previous(&body[..cut.min(body.len())]));
+        }
+    }
+}
