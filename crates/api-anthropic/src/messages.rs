@@ -4,7 +4,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use mainspring_chains::Target;
+use mainspring_chains::{Answerer, Target};
 use mainspring_gateway::GatewayFault;
 use mainspring_llm::Budget;
 use mainspring_providers::Operation;
@@ -30,24 +30,22 @@ async fn respond(state: &Anthropic, asked: &Asked, operation: Operation) -> Resp
     }
 }
 
-/// The gateway decides in memory whether it knows the model; only a name it does not know is looked for among apps and
-/// prompts, unless the client says that it means one: `app/NAME`, `prompt/NAME`.
+/// Who answers is decided as on every surface; a name that nobody has is told with the nearest one.
 async fn answered(state: &Anthropic, asked: &Asked, operation: Operation) -> Answer<Response> {
     let budget = Budget::of(state.answer_deadline);
-    let target: Option<Target> = asked.peeked.model.parse().ok();
-    if let Some(target) = target.clone().filter(|target| target.kind.is_some()) {
-        return apps::answer(state, asked, (operation, target), budget).await;
+    let (project, model) = (asked.actor.project, asked.peeked.model.as_str());
+    let answerer = state.chains.answerer(&asked.actor, model, state.gateway.has(project, model)).await;
+    if answerer.map_err(|fault| AnthropicError::of(&fault))? == Answerer::Gateway {
+        let trace = asked.trace(state);
+        let id = trace.trace;
+        let answered = state.gateway.call(asked.request(operation, trace, budget)).await?;
+        return answer::response(answered, (operation, model), id, asked.tag.as_deref());
     }
-    let trace = asked.trace(state);
-    let id = trace.trace;
-    let unknown = match state.gateway.call(asked.request(operation, trace, budget)).await {
-        Ok(answered) => return answer::response(answered, (operation, asked.peeked.model.as_str()), id, asked.tag.as_deref()),
-        Err(fault @ GatewayFault::UnknownModel { .. }) => fault,
-        Err(fault) => return Err(fault.into()),
-    };
-    let Some(target) = target else { return Err(unknown.into()) };
+    let Ok(target) = model.parse::<Target>() else { return Err(state.gateway.unknown(project, model).into()) };
+    let said = target.kind.is_some();
     match apps::answer(state, asked, (operation, target), budget).await {
-        Err(error) if error.code() == "chain-unknown-target" => {
+        Err(error) if !said && error.code() == "chain-unknown-target" => {
+            let unknown = state.gateway.unknown(project, model);
             Err(if names_another(&unknown) { AnthropicError::from(unknown) } else { error })
         }
         answer => answer,

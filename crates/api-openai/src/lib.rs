@@ -8,7 +8,6 @@ mod embeddings;
 mod error;
 mod inputs;
 mod models;
-mod named;
 mod params;
 mod passed;
 mod pieces;
@@ -25,7 +24,7 @@ pub use error::dialect;
 use std::{sync::Arc, time::Duration};
 
 use axum::{Router, extract::FromRef};
-use mainspring_chains::{Chains, Target};
+use mainspring_chains::{Answerer, Chains};
 use mainspring_gateway::{Gateway, GatewayFault};
 use mainspring_kernel::{Clock, text};
 use mainspring_llm::{Budget, EventSink, SpanContext, SpanId, TraceId};
@@ -34,7 +33,6 @@ use mainspring_web_kit::Route;
 use crate::{
     asked::Asked,
     error::{Answer, OpenAiError},
-    named::Named,
 };
 
 /// What this surface needs from the building.
@@ -82,7 +80,6 @@ fn traceparent(text: &str) -> Option<(TraceId, SpanId)> {
 #[derive(Debug, Clone)]
 pub(crate) struct Surface {
     pub(crate) openai: OpenAi,
-    named: Arc<Named>,
 }
 
 impl FromRef<Surface> for OpenAi {
@@ -92,26 +89,14 @@ impl FromRef<Surface> for OpenAi {
 }
 
 impl Surface {
-    /// Whether the gateway answers: it knows the model, and no app and no prompt has that name.
+    /// Whether the gateway answers, and no app and no prompt.
     pub(crate) async fn routes(&self, asked: &Asked) -> Answer<bool> {
         let (model, actor) = (asked.model(), &asked.actor);
-        let target = model.parse::<Target>().ok();
-        // `app/NAME`, `prompt/NAME` and `model/NAME` say whom they mean.
-        if target.as_ref().is_some_and(|target| target.kind.is_some()) || !self.openai.gateway.knows(actor.project, model).await {
-            return Ok(false);
-        }
-        match target {
-            // No asset can have that name.
-            None => Ok(true),
-            Some(target) => {
-                let held = self.named.holds(&self.openai.chains, actor, &target).await;
-                Ok(!held.map_err(|fault| OpenAiError::of(&fault))?)
-            }
-        }
+        let routed = self.openai.gateway.knows(actor.project, model).await;
+        let answerer = self.openai.chains.answerer(actor, model, routed).await;
+        Ok(answerer.map_err(|fault| OpenAiError::of(&fault))? == Answerer::Gateway)
     }
-}
 
-impl Surface {
     /// The same refusal, and where it is of a name that nobody has, with the name that may have been meant.
     pub(crate) async fn unknown(&self, asked: &Asked, error: OpenAiError) -> OpenAiError {
         let model = asked.model();
@@ -131,6 +116,10 @@ fn routes() -> Vec<Route<Surface>> {
     vec![
         Route::post("/v1/chat/completions", chat::complete),
         Route::post("/v1/responses", responses::create),
+        Route::get("/v1/responses/{id}", responses::kept),
+        Route::delete("/v1/responses/{id}", responses::kept),
+        Route::post("/v1/responses/{id}/cancel", responses::kept),
+        Route::get("/v1/responses/{id}/input_items", responses::kept),
         Route::post("/v1/completions", completions::complete),
         Route::post("/v1/embeddings", embeddings::embed),
         Route::post("/v1/rerank", passed::rerank),
@@ -141,7 +130,7 @@ fn routes() -> Vec<Route<Surface>> {
 }
 
 pub fn router(state: OpenAi) -> Router {
-    Route::router(routes(), Surface { openai: state, named: Arc::default() })
+    Route::router(routes(), Surface { openai: state })
 }
 
 /// The routes of this surface, for the authorisation table.

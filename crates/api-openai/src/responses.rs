@@ -1,4 +1,4 @@
-//! `POST /v1/responses`.
+//! `POST /v1/responses`, and what is asked of responses that were made before.
 
 use axum::{
     Json as Reply,
@@ -7,7 +7,7 @@ use axum::{
 };
 use futures::{Stream, StreamExt};
 use mainspring_chains::{Alternative, Answer as Answered, AnswerEvent, AnswerStream, Outcome};
-use mainspring_kernel::id::RequestId;
+use mainspring_kernel::{FaultKind, id::RequestId, text};
 use mainspring_llm::{
     FinishReason, Provenance, TokenUsage, Usage,
     exchange::{Answer as Exchanged, Choice, Dialect, Event, Finish, Part},
@@ -16,7 +16,7 @@ use mainspring_providers::{
     Operation,
     openai::responses::{self, Writer},
 };
-use mainspring_web_kit::{Sse, SseEvent};
+use mainspring_web_kit::{Path, Problem, Sse, SseEvent};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
     answer::annotations,
     asked::Asked,
     chat::with_trace,
-    error::{Answer, OpenAiError},
+    error::{Answer, OpenAiError, Who},
     question::question,
     routed,
 };
@@ -38,6 +38,14 @@ pub(crate) async fn create(State(state): State<Surface>, asked: Asked) -> Answer
         Err(error) => Err(state.unknown(&asked, error).await),
         answer => answer,
     }
+}
+
+/// A response that was made before, to be read, deleted or cancelled. Which account of which provider keeps one is not known
+/// here, and asking all of them would show one project's responses to another, so nobody is asked.
+pub(crate) async fn kept(_: Who, Path(id): Path<String>) -> OpenAiError {
+    let id = text::elide(&id, 80);
+    let detail = format!("`{id}` is not kept here: send the conversation in `input`, or ask the provider that made it");
+    OpenAiError::from(Problem::new(FaultKind::NotFound, "response-not-kept", detail))
 }
 
 /// By an app, a prompt or a model of this process.

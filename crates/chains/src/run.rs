@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use crate::{
     citations,
     fault::ChainFault,
+    names::Names,
     outcome::{Outcome, Source, VersionUsed},
     request::{Question, Replayable, sampling},
     resolve::{Callable, Plan, Resolver, callables},
@@ -33,6 +34,7 @@ pub struct Chains {
     models: Models,
     source: Option<Arc<dyn ModelSource>>,
     default_model: String,
+    pub(crate) names: Arc<Names>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -77,7 +79,7 @@ pub struct Answer {
 impl Chains {
     #[must_use]
     pub fn new(registry: Arc<Registry>, retriever: Arc<dyn Retriever>, models: Models, default_model: String) -> Self {
-        Self { registry, retriever, models, source: None, default_model }
+        Self { registry, retriever, models, source: None, default_model, names: Arc::default() }
     }
 
     /// Names that the source has a model for mean that model.

@@ -3,7 +3,7 @@
 use axum::{
     Router,
     handler::Handler,
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, delete, get, post},
 };
 
 /// One method of one path. A list of them becomes a router, or a table to look at.
@@ -21,6 +21,10 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
 
     pub fn post<H: Handler<T, S>, T: 'static>(path: &'static str, handler: H) -> Self {
         Self { method: "POST", path, handler: post(handler) }
+    }
+
+    pub fn delete<H: Handler<T, S>, T: 'static>(path: &'static str, handler: H) -> Self {
+        Self { method: "DELETE", path, handler: delete(handler) }
     }
 
     /// Method and path, as the authorisation table has them.

@@ -268,6 +268,40 @@ async fn a_prompt_answers_where_the_gateway_knows_no_such_model() {
     assert_eq!((counted.status, &counted.json()["error"]["code"]), (400, &json!("anthropic-unsupported-parameter")));
 }
 
+/// The same order as on every other surface.
+#[tokio::test]
+async fn who_answers_a_name_is_an_app_or_a_prompt_then_a_route_then_a_model_of_this_process() {
+    let server = upstream(Script::always(Behaviour::saying("routed")));
+    let surface = routed("anthropic", &server).await;
+    let target = json!({"targets": [{"provider": "main", "model": "big"}]});
+    let echo = json!({"parameters": {"question": {}}, "messages": [{"role": "user", "content": "Repeat: {{ question }}"}]});
+    let mut rest = target.clone();
+    rest["models"] = json!(["*"]);
+    surface.apply(&[("prompt", "echo", echo), ("route", "echo", target.clone())]).await;
+    let check = async |rows: &[(&str, &str)]| {
+        for (model, answer) in rows {
+            let sent = surface.ask(&hello(model)).await;
+            assert_eq!((sent.status, &sent.json()["content"][0]["text"]), (200, &json!(answer)), "{model}: {}", sent.text);
+        }
+    };
+    let known = [
+        ("echo", "Repeat: Hello.!"),
+        ("prompt/echo", "Repeat: Hello.!"),
+        ("echo@v1", "Repeat: Hello.!"),
+        ("chat", "routed"),
+        ("main/small", "routed"),
+        (LOCAL, "Hello.!"),
+        ("model/parrot", "Hello.!"),
+    ];
+    check(&known).await;
+    // A pattern takes what is left: it hides nobody.
+    surface.apply(&[("route", "rest", rest)]).await;
+    check(&known).await;
+    check(&[("nobody-has-this", "routed")]).await;
+    surface.apply(&[("route", LOCAL, target)]).await;
+    check(&[(LOCAL, "routed"), ("model/parrot", "Hello.!")]).await;
+}
+
 #[tokio::test]
 async fn a_name_that_nobody_has_is_not_found() {
     let surface = Surface::open().await;

@@ -146,6 +146,10 @@ impl Surface {
         self.answer(Request::get(path).body(Body::empty()).unwrap(), headers).await
     }
 
+    pub(super) async fn delete(&self, path: &str) -> Sent {
+        self.answer(Request::delete(path).body(Body::empty()).unwrap(), &[]).await
+    }
+
     pub(super) async fn post(&self, path: &str, body: &Value) -> Sent {
         self.send(path, &[], body.to_string()).await
     }

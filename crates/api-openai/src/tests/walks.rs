@@ -215,6 +215,13 @@ async fn who_answers_a_name_is_an_app_or_a_prompt_then_a_route_then_a_model_of_t
         assert_eq!((sent.status, content(&sent)), (200, json!(answer)), "{model}: {}", sent.text);
         assert_eq!(sent.header("x-mainspring-provider").is_some(), answer == "routed", "{model}");
     }
+    // A pattern takes what is left: it hides nobody.
+    surface.apply(&[("route", "rest", with(target.clone(), &json!({"models": ["*"]})))]).await;
+    for (model, answer) in
+        [("echo", "Repeat: Hello.!"), (LOCAL, "Hello.!"), ("main/small", "routed"), ("nobody-has-this", "routed")]
+    {
+        assert_eq!(content(&surface.ask(&hello(model)).await), json!(answer), "{model}");
+    }
     surface.apply(&[("route", LOCAL, target)]).await;
     assert_eq!(content(&surface.ask(&hello(LOCAL)).await), json!("routed"));
     assert_eq!(content(&surface.ask(&hello("model/parrot")).await), json!("Hello.!"));
