@@ -18,6 +18,7 @@ pub(crate) fn pages(docs: &Path) -> anyhow::Result<Vec<(&'static str, String)>> 
         ("specs.md", specs()),
         ("rest.md", rest()?),
         ("errors.md", errors(&docs.join("errors"))?),
+        ("translation.md", format!("# What is lost in translation\n\n{NOTE}{}", mainspring_server::translation())),
     ])
 }
 

@@ -19,6 +19,7 @@ pub use kinds::schemas;
 pub use lock::{DataLock, LockFault};
 pub use mainspring_generators::{CpuFault, check_cpu};
 pub use mainspring_lake_lance::prepare_environment;
+pub use mainspring_providers::translation::page as translation;
 pub use models::open_weights;
 
 /// The OpenAPI document of the REST API, as text.

@@ -1,0 +1,88 @@
+//! A client that hangs up, seen from outside: the call behind it ends at once, and is on the books once.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+};
+
+use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Upstream, When};
+use serde_json::{Value, json};
+
+use crate::running::{Server, User, apply_all, run, until};
+
+/// Sends a request and reads until something of the answer has come, or not at all.
+fn asks(server: &Server, path: &str, body: &Value, reads: Option<&str>) -> TcpStream {
+    let host = server.url.trim_start_matches("http://");
+    let mut client = TcpStream::connect(host).unwrap();
+    let body = body.to_string();
+    let head = format!("POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+    client.write_all(head.as_bytes()).unwrap();
+    client.write_all(body.as_bytes()).unwrap();
+    let mut seen = Vec::new();
+    while reads.is_some_and(|wanted| !String::from_utf8_lossy(&seen).contains(wanted)) {
+        let mut piece = [0; 4096];
+        let count = client.read(&mut piece).unwrap();
+        assert!(count > 0, "it ended: {}", String::from_utf8_lossy(&seen));
+        seen.extend_from_slice(&piece[..count]);
+    }
+    client
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_hangs_up_ends_the_call_and_pays_for_it_once() {
+    let upstream = Upstream::start(Script::default()).unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path();
+    let server = Server::start(data, "127.0.0.1");
+    let of = |kind: &str, name: &str, spec: Value| json!({"apiVersion": "mainspring/v1", "kind": kind, "name": name, "spec": spec});
+    let route = json!({"targets": [{"provider": "main", "model": "m"}], "retry": {"attempts": 3}});
+    apply_all(
+        data,
+        &[
+            of("provider", "main", json!({"type": "openai", "base_url": format!("{}/v1", upstream.url())})),
+            of("route", "assistant", route),
+            of("prices", "default", json!({"models": [{"model": "*", "input": 1, "output": 2}]})),
+        ],
+    );
+    // One place: a call that is not given up keeps the next one out.
+    run(data, &["limits", "set", "concurrent", "1"]);
+    let body = |stream: bool| json!({"model": "assistant", "stream": stream, "max_tokens": 50, "messages": [{"role": "user", "content": "hello"}]});
+    let user = User::of(&server, None);
+    let calls = async || run(data, &["calls"])["items"].as_array().unwrap().clone();
+    let mut count = 0;
+    for path in ["/v1/chat/completions", "/v1/messages"] {
+        let before = Script::always(Behaviour::trouble(Trouble::Hang(When::BeforeHead)));
+        let within = Script::always(Behaviour::trouble(Trouble::Hang(When::After(4))));
+        let waiting = Script::always(Behaviour::status(429).header("retry-after", "120"));
+        for (what, script, stream, reads, paid) in [
+            ("before the first byte", before, false, None, true),
+            ("within a stream", within, true, Some("word0"), true),
+            ("while a retry is waited for", waiting, false, None, false),
+        ] {
+            upstream.script(script);
+            let asked = upstream.count();
+            let client = asks(&server, path, &body(stream), reads);
+            if paid {
+                upstream.wait_until(|seen| seen.len() as u64 > asked).await;
+            } else {
+                // The refusal has been heard, and the next attempt is far away.
+                let failed = async || run(data, &["routes", "list"])[0]["failed"]["rate_limited"].as_u64() > Some(count / 3);
+                until("the refusal to be heard", failed).await;
+            }
+            drop(client);
+            if paid {
+                upstream.wait_until_hung_up().await;
+            }
+            count += 1;
+            until("the call on the books", async || calls().await.len() as u64 == count).await;
+            let call = calls().await.remove(0);
+            assert_eq!((&call["status"], &call["attempts"]), (&json!("cancelled"), &json!(1)), "{path} {what}: {call}");
+            assert_eq!(call["cost"].as_str().unwrap().parse::<f64>().unwrap() > 0.0, paid, "{path} {what}: {call}");
+            assert_eq!(upstream.count(), asked + 1, "{path} {what}: nobody is asked again");
+        }
+    }
+    upstream.script(Script::default());
+    let answered = user.post("/v1/chat/completions", &body(false)).await;
+    assert_eq!(answered.status, 200, "the place is free: {}", answered.text);
+    until("the last call on the books", async || calls().await.len() as u64 == count + 1).await;
+}
