@@ -45,7 +45,7 @@ impl KeyCache {
         self.lock().generation
     }
 
-    pub(crate) fn put(&self, row: &KeyRow, now: Timestamp, generation: u64) {
+    pub(crate) fn put(&self, lookup: &str, row: &KeyRow, (now, generation): (Timestamp, u64)) {
         let mut inner = self.lock();
         if inner.generation != generation {
             return;
@@ -53,7 +53,7 @@ impl KeyCache {
         if inner.keys.len() >= SIZE {
             inner.keys.clear();
         }
-        inner.keys.insert(row.lookup.clone(), (row.clone(), now));
+        inner.keys.insert(lookup.to_owned(), (row.clone(), now));
     }
 
     pub(crate) fn forget_all(&self) {

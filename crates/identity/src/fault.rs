@@ -12,12 +12,18 @@ pub enum IdentityFault {
     KeyExpired,
     #[error("the API key was revoked")]
     KeyRevoked,
+    #[error("the API key was rotated, and this secret of it has ended")]
+    KeyRotated,
     #[error("this takes the role {needed}")]
     Forbidden { needed: Role },
     #[error("this takes an admin of the project `default`")]
     NotInstallationAdmin,
     #[error("you cannot hand out labels you do not hold")]
     LabelsNotHeld,
+    #[error("you cannot hand out models your own key may not name")]
+    ModelsNotHeld,
+    #[error("the models of a key are wrong: {reason}")]
+    BadModel { reason: String },
     #[error("a label is wrong: {reason}")]
     BadLabel { reason: String },
     #[error("the name of a principal is wrong: {reason}")]
@@ -26,6 +32,8 @@ pub enum IdentityFault {
     TooLong { what: &'static str, limit: usize },
     #[error("the key would expire in the past")]
     ExpiresInThePast,
+    #[error("the old secret would work for longer than {} days", limit.as_secs() / 86_400)]
+    OverlapTooLong { limit: std::time::Duration },
     #[error("project `{name}` does not exist")]
     ProjectNotFound { name: Name },
     #[error("project `{name}` exists already")]
@@ -57,12 +65,16 @@ impl From<KeyFault> for IdentityFault {
 impl Fault for IdentityFault {
     fn kind(&self) -> FaultKind {
         match self {
-            Self::InvalidKey | Self::KeyExpired | Self::KeyRevoked => FaultKind::Unauthenticated,
-            Self::Forbidden { .. } | Self::NotInstallationAdmin | Self::LabelsNotHeld => FaultKind::Forbidden,
+            Self::InvalidKey | Self::KeyExpired | Self::KeyRevoked | Self::KeyRotated => FaultKind::Unauthenticated,
+            Self::Forbidden { .. } | Self::NotInstallationAdmin | Self::LabelsNotHeld | Self::ModelsNotHeld => {
+                FaultKind::Forbidden
+            }
             Self::BadLabel { .. }
             | Self::BadPrincipalName { .. }
             | Self::TooLong { .. }
+            | Self::BadModel { .. }
             | Self::ExpiresInThePast
+            | Self::OverlapTooLong { .. }
             | Self::Page(_) => FaultKind::Invalid,
             Self::ProjectNotFound { .. } | Self::MemberNotFound { .. } | Self::KeyNotFound { .. } => FaultKind::NotFound,
             Self::ProjectExists { .. } | Self::MemberExists { .. } | Self::LastAdmin => FaultKind::Conflict,
@@ -76,13 +88,17 @@ impl Fault for IdentityFault {
             Self::InvalidKey => "identity-invalid-key",
             Self::KeyExpired => "identity-key-expired",
             Self::KeyRevoked => "identity-key-revoked",
+            Self::KeyRotated => "identity-key-rotated",
             Self::Forbidden { .. } => "identity-forbidden",
             Self::NotInstallationAdmin => "identity-not-installation-admin",
             Self::LabelsNotHeld => "identity-labels-not-held",
+            Self::ModelsNotHeld => "identity-models-not-held",
+            Self::BadModel { .. } => "identity-bad-model",
             Self::BadLabel { .. } => "identity-bad-label",
             Self::BadPrincipalName { .. } => "identity-bad-principal-name",
             Self::TooLong { .. } => "identity-too-long",
             Self::ExpiresInThePast => "identity-expires-in-the-past",
+            Self::OverlapTooLong { .. } => "identity-overlap-too-long",
             Self::ProjectNotFound { .. } => "identity-project-not-found",
             Self::ProjectExists { .. } => "identity-project-exists",
             Self::MemberNotFound { .. } => "identity-member-not-found",
@@ -100,6 +116,7 @@ impl Fault for IdentityFault {
         match self {
             Self::InvalidKey => Some("send `Authorization: Bearer msk_…` with a key of this server".to_owned()),
             Self::KeyExpired | Self::KeyRevoked => Some("ask an admin of the project for a new key".to_owned()),
+            Self::KeyRotated => Some("use the secret that the rotation answered".to_owned()),
             Self::NotInstallationAdmin => {
                 Some("a key works in its own project; one of an admin of `default` also where its holder is a member".to_owned())
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mainspring_catalog::AuditEntry;
 use mainspring_kernel::{
-    Actor, Labels, Name, Page, PageRequest, Role, Timestamp,
+    Actor, Labels, ModelScope, Name, Page, PageRequest, Role, Timestamp,
     id::{ApiKeyId, PrincipalId},
 };
 use secrecy::SecretString;
@@ -13,17 +13,22 @@ use serde_json::json;
 use crate::{
     Identity,
     fault::IdentityFault,
-    model::{ApiKey, check_labels, covers},
-    secret::{self, KeyFault},
+    model::{ApiKey, check_labels, check_models, covers},
+    secret::{self, KeyFault, KeyParts},
     service::needs,
     store::{self, KeyRow},
 };
+
+/// An old secret that works for longer than a month is a second key that nobody knows of.
+const OVERLAP_MAX: Duration = Duration::from_secs(30 * 86_400);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewKey {
     pub name: Name,
     pub role: Role,
     pub labels: Labels,
+    /// What it may name as `model`.
+    pub models: ModelScope,
     pub expires: Option<Timestamp>,
     /// Whom the key acts for; whoever makes it, unless another member is named.
     pub principal: Option<PrincipalId>,
@@ -59,7 +64,7 @@ impl Identity {
                 let generation = self.cache.generation();
                 let row = store::key_by_lookup(&self.catalog, &given.lookup).await?;
                 if let Some(row) = &row {
-                    self.cache.put(row, now, generation);
+                    self.cache.put(&given.lookup, row, (now, generation));
                 }
                 row
             }
@@ -75,9 +80,8 @@ impl Identity {
     pub async fn create_key(&self, actor: &Actor, new: &NewKey) -> Result<IssuedKey, IdentityFault> {
         needs(actor, Role::Admin)?;
         check_labels(&new.labels)?;
-        if !covers(&actor.labels, &new.labels) {
-            return Err(IdentityFault::LabelsNotHeld);
-        }
+        check_models(&new.models)?;
+        may_hand_out(actor, (&new.labels, &new.models))?;
         if new.expires.is_some_and(|expires| expires <= self.clock.now()) {
             return Err(IdentityFault::ExpiresInThePast);
         }
@@ -95,45 +99,50 @@ impl Identity {
                     principal,
                     role: new.role,
                     labels: new.labels.clone(),
+                    models: new.models.clone(),
                     created: now,
                     created_by: actor.principal,
                     expires: new.expires,
+                    old_until: None,
                     last_used: None,
                     revoked: None,
                 };
-                let issued = issue(&mut tx, actor, key).await?;
+                let (secret, parts) = fresh()?;
+                let key = ApiKey { prefix: secret::prefix(&parts.lookup), ..key };
+                store::insert_key(&mut tx, actor.project, &key, &parts).await?;
+                let issued = IssuedKey { key, secret };
                 self.audit(&mut tx, actor, entry("key.create", &issued.key)).await?;
                 Ok((tx, issued))
             })
             .await
     }
 
-    /// Makes a key that differs only in its secret. The old one works for `grace` longer.
-    pub async fn rotate_key(&self, actor: &Actor, id: ApiKeyId, grace: Duration) -> Result<IssuedKey, IdentityFault> {
+    /// Gives a key a new secret: it stays the same key, with its limits and what it used. The secret of before opens for
+    /// `overlap` longer, and an even older one ends now.
+    pub async fn rotate_key(&self, actor: &Actor, id: ApiKeyId, overlap: Duration) -> Result<IssuedKey, IdentityFault> {
         needs(actor, Role::Admin)?;
+        if overlap > OVERLAP_MAX {
+            return Err(IdentityFault::OverlapTooLong { limit: OVERLAP_MAX });
+        }
         let issued = self
             .catalog
             .transact(|mut tx| async move {
                 let now = self.clock.now();
-                let old = store::key(&mut tx, actor.project, id).await?;
-                let old = old.filter(|key| key.revoked.is_none()).ok_or(IdentityFault::KeyNotFound { id })?;
-                if !covers(&actor.labels, &old.labels) {
-                    return Err(IdentityFault::LabelsNotHeld);
-                }
-                if old.expires.is_some_and(|expires| expires <= now) {
+                let missing = || IdentityFault::KeyNotFound { id };
+                let key = store::key(&mut tx, actor.project, id).await?;
+                let key = key.filter(|key| key.revoked.is_none()).ok_or_else(missing)?;
+                may_hand_out(actor, (&key.labels, &key.models))?;
+                if key.expires.is_some_and(|expires| expires <= now) {
                     return Err(IdentityFault::KeyExpired);
                 }
-                if grace.is_zero() {
-                    store::revoke_key(&mut tx, actor.project, id, now).await?;
-                } else {
-                    store::expire_key(&mut tx, actor.project, id, now.plus(grace)).await?;
+                let (secret, parts) = fresh()?;
+                let old_until = now.plus(overlap);
+                if !store::rotate_key(&mut tx, actor.project, id, (&parts, old_until)).await? {
+                    return Err(missing());
                 }
-                let id = ApiKeyId::new(now);
-                let created_by = actor.principal;
-                let key = ApiKey { id, created: now, created_by, last_used: None, revoked: None, ..old };
-                let issued = issue(&mut tx, actor, key).await?;
-                self.audit(&mut tx, actor, entry("key.rotate", &issued.key)).await?;
-                Ok((tx, issued))
+                let key = ApiKey { prefix: secret::prefix(&parts.lookup), old_until: Some(old_until), ..key };
+                self.audit(&mut tx, actor, entry("key.rotate", &key)).await?;
+                Ok((tx, IssuedKey { key, secret }))
             })
             .await?;
         self.cache.forget_all();
@@ -176,34 +185,48 @@ impl Identity {
 
 /// Only after the secret matched may the answer say why a key does not work.
 fn holder(row: KeyRow, now: Timestamp) -> Result<KeyHolder, IdentityFault> {
-    let KeyRow { id, project, principal, name, role, labels, expires, revoked, member, .. } = row;
+    let KeyRow { id, project, principal, name, role, labels, models, expires, revoked, member, ends, hash: _ } = row;
     if revoked {
         return Err(IdentityFault::KeyRevoked);
     }
     if expires.is_some_and(|expires| expires <= now) {
         return Err(IdentityFault::KeyExpired);
     }
+    if ends.is_some_and(|ends| ends <= now) {
+        return Err(IdentityFault::KeyRotated);
+    }
     // A key of somebody who left the project is as good as revoked.
     let (member_role, member_labels) = member.ok_or(IdentityFault::KeyRevoked)?;
-    let actor =
-        Actor { principal, project, role: role.min(member_role), labels: member_labels.narrowed_to(&labels), key: Some(id) };
+    let (role, labels) = (role.min(member_role), member_labels.narrowed_to(&labels));
+    let actor = Actor { principal, project, role, labels, key: Some(id), models };
     Ok(KeyHolder { key: id, name, actor })
 }
 
-async fn issue(tx: &mut mainspring_catalog::Tx, actor: &Actor, mut key: ApiKey) -> Result<IssuedKey, IdentityFault> {
-    let (secret, parts) = secret::generate().map_err(|fault| match fault {
+fn fresh() -> Result<(SecretString, KeyParts), IdentityFault> {
+    secret::generate().map_err(|fault| match fault {
         KeyFault::NoRandomness => IdentityFault::NoRandomness,
         KeyFault::Shape => IdentityFault::InvalidKey,
-    })?;
-    key.prefix = secret::prefix(&parts.lookup);
-    store::insert_key(tx, actor.project, &key, &parts).await?;
-    Ok(IssuedKey { key, secret })
+    })
+}
+
+/// Whoever makes or rotates a key has its secret: it may not open more than they may.
+fn may_hand_out(actor: &Actor, (labels, models): (&Labels, &ModelScope)) -> Result<(), IdentityFault> {
+    if !covers(&actor.labels, labels) {
+        return Err(IdentityFault::LabelsNotHeld);
+    }
+    if actor.models.covers(models) { Ok(()) } else { Err(IdentityFault::ModelsNotHeld) }
 }
 
 fn entry(action: &'static str, key: &ApiKey) -> AuditEntry {
-    let ApiKey { id, name, prefix, principal, role, labels, expires, .. } = key;
-    let detail = json!({
+    let ApiKey { id, name, prefix, principal, role, labels, models, expires, old_until, .. } = key;
+    let mut detail = json!({
         "key": id, "prefix": prefix, "principal": principal, "role": role, "labels": labels, "expires": expires,
     });
+    if let ModelScope::Some(names) = models {
+        detail["models"] = json!(names);
+    }
+    if let Some(until) = old_until {
+        detail["old_secret_until"] = json!(until);
+    }
     AuditEntry { action, subject: name.to_string(), detail }
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod acting;
 mod audit;
 mod cache;
 mod fault;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, str::FromStr};
 
 use mainspring_kernel::{
-    Labels, Name, Role, Timestamp,
+    Labels, ModelScope, Name, Role, Timestamp,
     id::{ApiKeyId, PrincipalId, ProjectId},
     text,
 };
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::IdentityFault;
 
 const LABELS_MAX: usize = 200;
+const MODELS_MAX: usize = 200;
 const TEXT_MAX: usize = 200;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -91,9 +92,12 @@ pub struct ApiKey {
     pub principal: PrincipalId,
     pub role: Role,
     pub labels: Labels,
+    pub models: ModelScope,
     pub created: Timestamp,
     pub created_by: PrincipalId,
     pub expires: Option<Timestamp>,
+    /// Until when the secret that the last rotation replaced works as well.
+    pub old_until: Option<Timestamp>,
     /// Within a minute or so.
     pub last_used: Option<Timestamp>,
     pub revoked: Option<Timestamp>,
@@ -108,6 +112,21 @@ pub(crate) fn check_labels(labels: &Labels) -> Result<(), IdentityFault> {
         return Err(IdentityFault::BadLabel { reason: format!("more than {LABELS_MAX} of them") });
     }
     labels.iter().try_for_each(|label| check_text(label).map_err(|reason| IdentityFault::BadLabel { reason }))
+}
+
+/// Names as clients write them; one may end in `*`.
+pub(crate) fn check_models(models: &ModelScope) -> Result<(), IdentityFault> {
+    let ModelScope::Some(names) = models else {
+        return Ok(());
+    };
+    if names.is_empty() || names.len() > MODELS_MAX {
+        return Err(IdentityFault::BadModel { reason: format!("1 to {MODELS_MAX} of them") });
+    }
+    let check = |name: &String| match name.find('*') {
+        Some(at) if at + 1 < name.len() => Err(format!("`{}` has a `*` before its end", text::elide(name, 40))),
+        _ => check_text(name),
+    };
+    names.iter().try_for_each(check).map_err(|reason| IdentityFault::BadModel { reason })
 }
 
 pub(crate) fn check_principal_name(name: &str) -> Result<(), IdentityFault> {

@@ -1,7 +1,7 @@
 //! Projects: the boundary of ownership and access.
 
 use mainspring_catalog::{AuditEntry, OnConstraint as _};
-use mainspring_kernel::{Actor, Labels, Name, Page, PageRequest, Role, id::ProjectId};
+use mainspring_kernel::{Actor, Labels, ModelScope, Name, Page, PageRequest, Role, id::ProjectId};
 use serde_json::json;
 
 use crate::{
@@ -75,15 +75,27 @@ impl Identity {
         let project = found.ok_or_else(missing)?.id;
         let member = store::find_member(&self.catalog, project, actor.principal).await?.ok_or_else(missing)?;
         let labels = member.labels.narrowed_to(&actor.labels);
-        Ok(Actor { principal: actor.principal, project, role: member.role, labels, key: actor.key })
+        Ok(Actor { project, role: member.role, labels, ..actor.clone() })
     }
 
     /// The process itself, in every project, for work that nobody asked for at the moment.
     pub async fn caretakers(&self) -> Result<Vec<Actor>, IdentityFault> {
         let local = store::find_principal(&self.catalog, LOCAL_PRINCIPAL).await?.ok_or(IdentityFault::NotBootstrapped)?.id;
         let projects = store::project_ids(&self.catalog).await?;
-        let caretaker = |project| Actor { principal: local, project, role: Role::Admin, labels: Labels::All, key: None };
+        let caretaker = |project| Actor {
+            principal: local,
+            project,
+            role: Role::Admin,
+            labels: Labels::All,
+            key: None,
+            models: ModelScope::All,
+        };
         Ok(projects.into_iter().map(caretaker).collect())
+    }
+
+    /// Whether the actor may do what concerns every project: an admin of `default` may.
+    pub async fn check_administers_installation(&self, actor: &Actor) -> Result<(), IdentityFault> {
+        if self.administers_installation(actor).await? { Ok(()) } else { Err(IdentityFault::NotInstallationAdmin) }
     }
 
     async fn administers_installation(&self, actor: &Actor) -> Result<bool, IdentityFault> {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use mainspring_catalog::{Catalog, Tx};
 use mainspring_kernel::{
-    Actor, Clock, Fault as _, Labels, Name, Role, Stop, fault,
+    Actor, Clock, Fault as _, Labels, ModelScope, Name, Role, Stop, fault,
     id::{PrincipalId, ProjectId},
 };
 
@@ -66,7 +66,7 @@ impl Identity {
                         (Role::Admin, Labels::All)
                     }
                 };
-                Ok((tx, Actor { principal: local.id, project: project.id, role, labels, key: None }))
+                Ok((tx, Actor { principal: local.id, project: project.id, role, labels, key: None, models: ModelScope::All }))
             })
             .await
     }
@@ -83,7 +83,14 @@ impl Identity {
         let missing = || IdentityFault::ProjectNotFound { name: project.clone() };
         let found = store::find_project(&self.catalog, project).await?.ok_or_else(missing)?;
         let member = store::find_member(&self.catalog, found.id, local.id).await?.ok_or_else(missing)?;
-        Ok(Actor { principal: local.id, project: found.id, role: member.role, labels: member.labels, key: None })
+        Ok(Actor {
+            principal: local.id,
+            project: found.id,
+            role: member.role,
+            labels: member.labels,
+            key: None,
+            models: ModelScope::All,
+        })
     }
 
     /// Writes down when keys were used. Nothing is lost that matters when a process dies first.

@@ -1,5 +1,6 @@
 //! Identity's specification, on both engines.
 
+mod acting;
 mod audit;
 mod keys;
 mod members;
@@ -7,7 +8,7 @@ mod members;
 use std::sync::Arc;
 
 use mainspring_catalog::Catalog;
-use mainspring_kernel::{Actor, FrozenClock, Labels, Name, Role, Timestamp};
+use mainspring_kernel::{Actor, FrozenClock, Labels, ModelScope, Name, Role, Timestamp};
 use proptest::prelude::*;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -23,6 +24,10 @@ fn name(text: &str) -> Name {
 
 fn labels(held: &[&str]) -> Labels {
     Labels::Some(held.iter().map(|label| (*label).to_owned()).collect())
+}
+
+fn models(names: &[&str]) -> ModelScope {
+    ModelScope::Some(names.iter().map(|name| (*name).to_owned()).collect())
 }
 
 struct Room {
@@ -49,7 +54,7 @@ impl Room {
 }
 
 fn new_key(role: Role, labels: Labels) -> NewKey {
-    NewKey { name: name("ci"), role, labels, expires: None, principal: None }
+    NewKey { name: name("ci"), role, labels, models: ModelScope::All, expires: None, principal: None }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use mainspring_catalog::{Catalog, params};
 use mainspring_kernel::{
-    Actor, FrozenClock, Labels, Name, Role, Timestamp,
+    Actor, FrozenClock, Labels, ModelScope, Name, Role, Timestamp,
     id::{PrincipalId, ProjectId},
 };
 use serde_json::json;
@@ -42,7 +42,14 @@ impl Room {
         let (project, other) = (ProjectId::new(start()), ProjectId::new(start()));
         catalog.write(PROJECT, params![project, "ours"]).await.unwrap();
         catalog.write(PROJECT, params![other, "theirs"]).await.unwrap();
-        let actor = |project, role| Actor { principal: PrincipalId::new(start()), project, role, labels: Labels::All, key: None };
+        let actor = |project, role| Actor {
+            principal: PrincipalId::new(start()),
+            project,
+            role,
+            labels: Labels::All,
+            key: None,
+            models: ModelScope::All,
+        };
         Self {
             jobs: Jobs::open(catalog, Arc::new(clock.clone())),
             clock,

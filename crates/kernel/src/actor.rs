@@ -89,6 +89,45 @@ impl Labels {
     }
 }
 
+/// What an actor may name as `model`: apps, prompts, routes and models as clients write them. A name may end in `*`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ModelScope {
+    All,
+    Some(BTreeSet<String>),
+}
+
+impl ModelScope {
+    #[must_use]
+    pub fn allows(&self, model: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(names) => names.iter().any(|name| fits(name, model)),
+        }
+    }
+
+    /// Whether whoever holds this may hand out `wanted`: it allows nothing that this does not.
+    #[must_use]
+    pub fn covers(&self, wanted: &Self) -> bool {
+        match (self, wanted) {
+            (Self::All, _) => true,
+            (Self::Some(_), Self::All) => false,
+            // A pattern is covered by one with the same beginning or less of it, and never by a plain name.
+            (Self::Some(held), Self::Some(wanted)) => wanted.iter().all(|name| match name.strip_suffix('*') {
+                Some(stem) => held.iter().filter_map(|held| held.strip_suffix('*')).any(|held| stem.starts_with(held)),
+                None => held.iter().any(|held| fits(held, name)),
+            }),
+        }
+    }
+}
+
+fn fits(name: &str, model: &str) -> bool {
+    match name.strip_suffix('*') {
+        Some(stem) => model.starts_with(stem),
+        None => name == model,
+    }
+}
+
 /// A principal acting in a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
@@ -98,6 +137,8 @@ pub struct Actor {
     pub labels: Labels,
     /// The key the request came with; the single user of a loopback server and the process itself have none.
     pub key: Option<ApiKeyId>,
+    /// What the key may name as `model`.
+    pub models: ModelScope,
 }
 
 impl Actor {

@@ -16,7 +16,7 @@ pub mod text;
 #[cfg(test)]
 mod tests;
 
-pub use actor::{Actor, Labels, Role};
+pub use actor::{Actor, Labels, ModelScope, Role};
 pub use clock::{Clock, FrozenClock, SystemClock, Timestamp};
 pub use digest::{Digest, canonical_json};
 pub use fault::{Fault, FaultKind};

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use crate::{
-    actor::Labels,
+    actor::{Labels, ModelScope},
     clock::Timestamp,
     digest::{Digest, canonical_json},
     id::{ProjectId, RunId},
@@ -104,6 +104,45 @@ fn labels_narrow_and_never_widen() {
     assert_eq!(held.narrowed_to(&Labels::All), held);
     assert!(held.may_see::<&str>(&[]));
     assert!(!held.may_see(&["board"]));
+}
+
+fn scope(names: &[&str]) -> ModelScope {
+    ModelScope::Some(names.iter().map(|name| (*name).to_owned()).collect())
+}
+
+#[test]
+fn a_scope_of_models_allows_what_it_names_and_what_begins_like_its_patterns() {
+    let held = scope(&["assistant", "openai/*"]);
+    for (model, allowed) in
+        [("assistant", true), ("assistant2", false), ("Assistant", false), ("openai/gpt-5", true), ("openai", false), ("", false)]
+    {
+        assert_eq!(held.allows(model), allowed, "{model}");
+    }
+    assert!(ModelScope::All.allows("anything") && !scope(&[]).allows("anything"));
+    for (wanted, covered) in [
+        (scope(&[]), true),
+        (scope(&["assistant", "openai/o3", "openai/gpt-*"]), true),
+        (scope(&["openai/*"]), true),
+        (scope(&["assistant*"]), false),
+        (scope(&["open*"]), false),
+        (scope(&["*"]), false),
+        (ModelScope::All, false),
+    ] {
+        assert_eq!(held.covers(&wanted), covered, "{wanted:?}");
+    }
+    assert!(ModelScope::All.covers(&ModelScope::All) && scope(&["*"]).covers(&held));
+}
+
+proptest! {
+    #[test]
+    fn what_is_covered_allows_nothing_more(
+        held in proptest::collection::vec("[ab]{0,2}\\*?", 0..3),
+        wanted in proptest::collection::vec("[ab]{0,2}\\*?", 0..3),
+        model in "[ab]{0,3}",
+    ) {
+        let [held, wanted] = [held, wanted].map(|names| ModelScope::Some(names.into_iter().collect()));
+        prop_assert!(!held.covers(&wanted) || !wanted.allows(&model) || held.allows(&model));
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ use mainspring_blobs::Blobs;
 use mainspring_catalog::{Catalog, params};
 use mainspring_encoders::{EmbedderSpec, EncoderFiles, EngineOptions, LateInteraction, LocalEmbedder, Pooling};
 use mainspring_kernel::{
-    Actor, Fault, Labels, PageRequest, Role, SystemClock, Tasks,
+    Actor, Fault, Labels, ModelScope, PageRequest, Role, SystemClock, Tasks,
     id::{PrincipalId, ProjectId},
 };
 use mainspring_knowledge::{DocumentFilter, IngestOptions, KnowledgeConfig, Knowledges, Parse, Parts, SourcePolicy, kind};
@@ -185,6 +185,7 @@ async fn open(embedder: &Arc<LocalEmbedder>) -> Result<Room, Failure> {
         role: Role::Admin,
         labels: Labels::All,
         key: None,
+        models: ModelScope::All,
     };
     Ok(Room { knowledges, registry, actor, home })
 }

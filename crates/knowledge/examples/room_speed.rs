@@ -17,7 +17,7 @@ use std::{
 use mainspring_blobs::Blobs;
 use mainspring_catalog::{Catalog, params};
 use mainspring_kernel::{
-    Actor, Fault, Labels, Role, SystemClock, Tasks,
+    Actor, Fault, Labels, ModelScope, Role, SystemClock, Tasks,
     id::{PrincipalId, ProjectId},
 };
 use mainspring_knowledge::{IngestOptions, KnowledgeConfig, Knowledges, Parse, Parts, Report, SourcePolicy, kind};
@@ -230,6 +230,7 @@ async fn run() -> Result<(), Failure> {
         role: Role::Admin,
         labels: Labels::All,
         key: None,
+        models: ModelScope::All,
     };
     let trace = SpanContext::root(actor.project, Arc::new(NoSink), Arc::new(SystemClock));
     let manifest = json!({"apiVersion": "mainspring/v1", "kind": "knowledge", "name": "k", "spec": {

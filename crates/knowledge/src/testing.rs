@@ -14,7 +14,7 @@ use bytes::Bytes;
 use mainspring_blobs::Blobs;
 use mainspring_catalog::{Catalog, params};
 use mainspring_kernel::{
-    Actor, AssetRef, Clock, Fault, FaultKind, FrozenClock, Labels, Role, SystemClock, Tasks,
+    Actor, AssetRef, Clock, Fault, FaultKind, FrozenClock, Labels, ModelScope, Role, SystemClock, Tasks,
     id::{PrincipalId, ProjectId},
 };
 use mainspring_lake::Lake;
@@ -309,7 +309,7 @@ impl Room {
     }
 
     fn actor(&self, role: Role, labels: Labels) -> Actor {
-        Actor { principal: PrincipalId::from_raw(7), project: self.project, role, labels, key: None }
+        Actor { principal: PrincipalId::from_raw(7), project: self.project, role, labels, key: None, models: ModelScope::All }
     }
 
     pub(crate) fn trace(&self) -> SpanContext {

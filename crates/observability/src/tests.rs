@@ -9,7 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use mainspring_kernel::{
-    Actor, Clock, Fault, FrozenClock, Labels, PageRequest, Role, Tasks, Timestamp,
+    Actor, Clock, Fault, FrozenClock, Labels, ModelScope, PageRequest, Role, Tasks, Timestamp,
     id::{PrincipalId, ProjectId},
 };
 use mainspring_lake_lance::{LakeLocation, LanceConfig, LanceLake};
@@ -30,7 +30,14 @@ fn project() -> ProjectId {
 }
 
 fn actor(labels: Labels) -> Actor {
-    Actor { principal: PrincipalId::from_raw(1), project: project(), role: Role::Reader, labels, key: None }
+    Actor {
+        principal: PrincipalId::from_raw(1),
+        project: project(),
+        role: Role::Reader,
+        labels,
+        key: None,
+        models: ModelScope::All,
+    }
 }
 
 fn holding(labels: &[&str]) -> Actor {

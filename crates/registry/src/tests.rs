@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use mainspring_catalog::{Catalog, params};
 use mainspring_kernel::{
-    Actor, AssetKind, AssetRef, FrozenClock, Labels, Role, Timestamp,
+    Actor, AssetKind, AssetRef, FrozenClock, Labels, ModelScope, Role, Timestamp,
     id::{PrincipalId, ProjectId},
 };
 use schemars::JsonSchema;
@@ -115,7 +115,14 @@ impl Room {
         let (project, other) = (ProjectId::new(now), ProjectId::new(now));
         catalog.write(PROJECT, params![project, "ours"]).await.unwrap();
         catalog.write(PROJECT, params![other, "theirs"]).await.unwrap();
-        let actor = |project, role| Actor { principal: PrincipalId::new(now), project, role, labels: Labels::All, key: None };
+        let actor = |project, role| Actor {
+            principal: PrincipalId::new(now),
+            project,
+            role,
+            labels: Labels::All,
+            key: None,
+            models: ModelScope::All,
+        };
         Self {
             registry: Registry::open(catalog, Arc::new(clock.clone()), kinds()),
             clock,

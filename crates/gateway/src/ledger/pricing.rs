@@ -6,7 +6,7 @@ use std::{
 };
 
 use mainspring_kernel::{
-    Actor, AssetKind, AssetRef, Fault as _, FaultKind, Labels, Name, Role, Selector,
+    Actor, AssetKind, AssetRef, Fault as _, FaultKind, Labels, ModelScope, Name, Role, Selector,
     id::{PrincipalId, ProjectId},
 };
 use mainspring_registry::{Mark, Registry, SpecFault, Version};
@@ -89,7 +89,14 @@ fn parse(version: &Version) -> Result<PriceTable, LedgerFault> {
 
 /// The process itself, looking into a project.
 fn reader(project: ProjectId) -> Actor {
-    Actor { principal: PrincipalId::from_raw(0), project, role: Role::Reader, labels: Labels::none(), key: None }
+    Actor {
+        principal: PrincipalId::from_raw(0),
+        project,
+        role: Role::Reader,
+        labels: Labels::none(),
+        key: None,
+        models: ModelScope::All,
+    }
 }
 
 fn in_force() -> AssetRef {

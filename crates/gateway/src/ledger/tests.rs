@@ -15,7 +15,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use mainspring_catalog::{Catalog, params};
 use mainspring_kernel::{
-    Actor, Clock, Digest, FrozenClock, Labels, Money, PageRequest, Role, Tasks, Timestamp,
+    Actor, Clock, Digest, FrozenClock, Labels, ModelScope, Money, PageRequest, Role, Tasks, Timestamp,
     id::{ApiKeyId, CallId, PrincipalId, ProjectId},
 };
 use mainspring_llm::TokenUsage;
@@ -85,8 +85,14 @@ impl Room {
         let (project, other) = (ProjectId::from_raw(1), ProjectId::from_raw(2));
         catalog.write(PROJECT, params![project, "ours"]).await.unwrap();
         catalog.write(PROJECT, params![other, "theirs"]).await.unwrap();
-        let actor =
-            |project| Actor { principal: PrincipalId::from_raw(2), project, role: Role::Admin, labels: Labels::All, key: None };
+        let actor = |project| Actor {
+            principal: PrincipalId::from_raw(2),
+            project,
+            role: Role::Admin,
+            labels: Labels::All,
+            key: None,
+            models: ModelScope::All,
+        };
         let folder = tempfile::tempdir().unwrap();
         let journal = folder.path().join("journal");
         Self {

@@ -3,12 +3,12 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use mainspring_catalog::{Catalog, params};
-use mainspring_kernel::{Fault, FaultKind, Labels, PageRequest, Role};
+use mainspring_kernel::{Actor, Fault, FaultKind, Labels, ModelScope, PageRequest, Role};
 use mainspring_testservers::on_every_engine;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Room, labels, name, new_key};
-use crate::{IdentityFault, NewKey, PrincipalKind};
+use super::{Room, labels, models, name, new_key};
+use crate::{ApiKey, IdentityFault, NewKey, PrincipalKind};
 
 on_every_engine!(Catalog: [
     a_key_becomes_an_actor_with_its_role_and_labels,
@@ -17,7 +17,11 @@ on_every_engine!(Catalog: [
     an_expired_key_is_refused,
     a_revoked_key_stops_at_once_here_and_within_five_seconds_elsewhere,
     a_look_up_that_began_before_the_revocation_is_not_kept,
-    a_rotated_key_works_for_its_grace,
+    a_rotated_key_stays_the_same_key_and_its_old_secret_ends_when_it_was_told_to,
+    a_rotation_ends_the_old_secret_at_once_here_and_within_five_seconds_elsewhere,
+    an_overlap_has_an_end,
+    a_key_may_name_the_models_it_was_made_for,
+    nobody_hands_out_models_their_own_key_may_not_name,
     a_key_never_allows_more_than_its_membership,
     nobody_hands_out_labels_they_do_not_hold,
     only_admins_manage_keys_and_only_their_projects,
@@ -110,32 +114,123 @@ async fn a_look_up_that_began_before_the_revocation_is_not_kept(catalog: Catalog
     let generation = room.identity.cache.generation();
     let row = crate::store::key_by_lookup(&room.catalog, &parts.lookup).await.unwrap().unwrap();
     room.identity.revoke_key(&room.admin, issued.key.id).await.unwrap();
-    room.identity.cache.put(&row, now, generation);
+    room.identity.cache.put(&parts.lookup, &row, (now, generation));
     assert!(room.identity.cache.get(&parts.lookup, now).is_none());
     // A clock that is set back does not bring an entry to life either.
-    room.identity.cache.put(&row, now, room.identity.cache.generation());
+    room.identity.cache.put(&parts.lookup, &row, (now, room.identity.cache.generation()));
     assert!(room.identity.cache.get(&parts.lookup, now.minus(Duration::from_secs(3600))).is_none());
     assert!(room.identity.cache.get(&parts.lookup, now).is_some());
 }
 
-async fn a_rotated_key_works_for_its_grace(catalog: Catalog) {
+async fn a_rotated_key_stays_the_same_key_and_its_old_secret_ends_when_it_was_told_to(catalog: Catalog) {
     let room = Room::over(catalog).await;
     let old = room.identity.create_key(&room.admin, &new_key(Role::Editor, labels(&["hr"]))).await.unwrap();
     room.identity.authenticate(&old.secret).await.unwrap();
     let hour = Duration::from_secs(3600);
     let new = room.identity.rotate_key(&room.admin, old.key.id, hour).await.unwrap();
-    assert_ne!(new.key.id, old.key.id);
-    assert_eq!((new.key.role, &new.key.labels, &new.key.name), (Role::Editor, &labels(&["hr"]), &old.key.name));
+    assert_ne!(new.secret.expose_secret(), old.secret.expose_secret());
+    // Limits and usage are of the key's id.
+    let until = super::start().plus(hour);
+    let expected = ApiKey { prefix: new.key.prefix.clone(), old_until: Some(until), ..old.key.clone() };
+    assert_eq!(new.key, expected);
+    assert!(new.secret.expose_secret().starts_with(&new.key.prefix));
+    assert_eq!(room.identity.list_keys(&room.admin, &PageRequest::first(5)).await.unwrap().items, [expected]);
+    for secret in [&old.secret, &new.secret] {
+        assert_eq!(room.identity.authenticate(secret).await.unwrap().key, Some(old.key.id));
+    }
+    room.clock.advance(hour - Duration::from_secs(1));
     room.identity.authenticate(&old.secret).await.unwrap();
+    room.clock.advance(Duration::from_secs(1));
+    // The cached look-up does not outlive the secret.
+    let fault = room.identity.authenticate(&old.secret).await.unwrap_err();
+    assert_eq!((fault.kind(), fault.code()), (FaultKind::Unauthenticated, "identity-key-rotated"));
     room.identity.authenticate(&new.secret).await.unwrap();
-    room.clock.advance(hour);
-    assert_eq!(room.identity.authenticate(&old.secret).await.unwrap_err().code(), "identity-key-expired");
-    room.identity.authenticate(&new.secret).await.unwrap();
-    let last = room.identity.rotate_key(&room.admin, new.key.id, Duration::ZERO).await.unwrap();
-    assert_eq!(room.identity.authenticate(&new.secret).await.unwrap_err().code(), "identity-key-revoked");
-    room.identity.authenticate(&last.secret).await.unwrap();
-    let again = room.identity.rotate_key(&room.admin, new.key.id, Duration::ZERO).await.unwrap_err();
+    // Of three secrets the oldest ends with the second rotation, however long it was to work.
+    let second = room.identity.rotate_key(&room.admin, old.key.id, hour).await.unwrap();
+    let third = room.identity.rotate_key(&room.admin, old.key.id, hour).await.unwrap();
+    assert_eq!(room.identity.authenticate(&new.secret).await.unwrap_err().code(), "identity-invalid-key");
+    for secret in [&second.secret, &third.secret] {
+        room.identity.authenticate(secret).await.unwrap();
+    }
+    room.identity.revoke_key(&room.admin, old.key.id).await.unwrap();
+    for secret in [&second.secret, &third.secret] {
+        assert_eq!(room.identity.authenticate(secret).await.unwrap_err().code(), "identity-key-revoked");
+    }
+    let again = room.identity.rotate_key(&room.admin, old.key.id, Duration::ZERO).await.unwrap_err();
     assert_eq!(again.code(), "identity-key-not-found");
+}
+
+async fn a_rotation_ends_the_old_secret_at_once_here_and_within_five_seconds_elsewhere(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let old = room.identity.create_key(&room.admin, &new_key(Role::Reader, Labels::All)).await.unwrap();
+    room.elsewhere.authenticate(&old.secret).await.unwrap();
+    let new = room.identity.rotate_key(&room.admin, old.key.id, Duration::ZERO).await.unwrap();
+    assert_eq!(room.identity.authenticate(&old.secret).await.unwrap_err().code(), "identity-key-rotated");
+    // What replaces it works everywhere at once.
+    room.elsewhere.authenticate(&new.secret).await.unwrap();
+    room.clock.advance(Duration::from_secs(5));
+    assert_eq!(room.elsewhere.authenticate(&old.secret).await.unwrap_err().code(), "identity-key-rotated");
+    assert_eq!(room.identity.count_usable_keys().await.unwrap(), 1);
+    let audit = room.identity.list_audit(&room.admin, &PageRequest::first(1)).await.unwrap();
+    assert_eq!((audit.items[0].action.as_str(), &audit.items[0].detail["key"]), ("key.rotate", &serde_json::json!(old.key.id)));
+}
+
+async fn an_overlap_has_an_end(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let day = Duration::from_secs(86_400);
+    let expires = Some(super::start().plus(day));
+    let issued = room.identity.create_key(&room.admin, &NewKey { expires, ..new_key(Role::Reader, Labels::All) }).await.unwrap();
+    let fault = room.identity.rotate_key(&room.admin, issued.key.id, 31 * day).await.unwrap_err();
+    assert_eq!(
+        (fault.code(), fault.to_string().as_str()),
+        ("identity-overlap-too-long", "the old secret would work for longer than 30 days")
+    );
+    room.identity.authenticate(&issued.secret).await.unwrap();
+    // Neither secret lives longer than its key.
+    let rotated = room.identity.rotate_key(&room.admin, issued.key.id, 30 * day).await.unwrap();
+    room.clock.advance(day);
+    for secret in [&issued.secret, &rotated.secret] {
+        assert_eq!(room.identity.authenticate(secret).await.unwrap_err().code(), "identity-key-expired");
+    }
+}
+
+async fn a_key_may_name_the_models_it_was_made_for(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let some = models(&["assistant", "claude-*"]);
+    let new = NewKey { models: some.clone(), ..new_key(Role::Reader, Labels::All) };
+    let issued = room.identity.create_key(&room.admin, &new).await.unwrap();
+    assert_eq!(issued.key.models, some);
+    assert_eq!(room.identity.list_keys(&room.admin, &PageRequest::first(5)).await.unwrap().items[0].models, some);
+    for identity in [&room.identity, &room.elsewhere] {
+        let actor = identity.authenticate(&issued.secret).await.unwrap();
+        assert_eq!(actor.models, some);
+    }
+    // A new secret opens no more than the one before.
+    let rotated = room.identity.rotate_key(&room.admin, issued.key.id, Duration::ZERO).await.unwrap();
+    assert_eq!(room.identity.authenticate(&rotated.secret).await.unwrap().models, some);
+    let open = room.identity.create_key(&room.admin, &new_key(Role::Reader, Labels::All)).await.unwrap();
+    assert_eq!(room.identity.authenticate(&open.secret).await.unwrap().models, ModelScope::All);
+    for bad in [models(&[]), models(&[""]), models(&["a b\0"]), models(&["a*b"]), models(&["**"]), models(&[&"x".repeat(201)])] {
+        let new = NewKey { models: bad.clone(), ..new_key(Role::Reader, Labels::All) };
+        assert_eq!(room.identity.create_key(&room.admin, &new).await.unwrap_err().code(), "identity-bad-model", "{bad:?}");
+    }
+}
+
+async fn nobody_hands_out_models_their_own_key_may_not_name(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let narrow = Actor { models: models(&["assistant", "openai/*"]), ..room.admin.clone() };
+    let with = |models| NewKey { models, ..new_key(Role::Reader, Labels::All) };
+    for wanted in [ModelScope::All, models(&["other"]), models(&["assistant*"]), models(&["open*"]), models(&["assistant", "x"])]
+    {
+        let fault = room.identity.create_key(&narrow, &with(wanted.clone())).await.unwrap_err();
+        assert_eq!((fault.kind(), fault.code()), (FaultKind::Forbidden, "identity-models-not-held"), "{wanted:?}");
+    }
+    for wanted in [models(&["assistant"]), models(&["openai/gpt-5", "openai/o*"])] {
+        room.identity.create_key(&narrow, &with(wanted)).await.unwrap();
+    }
+    let wide = room.identity.create_key(&room.admin, &new_key(Role::Reader, Labels::All)).await.unwrap();
+    let fault = room.identity.rotate_key(&narrow, wide.key.id, Duration::ZERO).await.unwrap_err();
+    assert_eq!(fault.code(), "identity-models-not-held");
 }
 
 async fn a_key_never_allows_more_than_its_membership(catalog: Catalog) {
