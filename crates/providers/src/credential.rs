@@ -164,12 +164,13 @@ impl Fault for CredentialFault {
         Some(match self {
             Self::NotAReference { hint } => hint.clone(),
             Self::IsAKey => {
-                "put it into a variable of the server's environment or a file and name that; where this text was shown, \
-                 replace the key"
+                "keep it with `mainspring secrets set NAME`, or put it into a variable of the server's environment or a file, \
+                 and name that; where this text was shown, replace the key"
                     .into()
             }
             Self::NoVariable { name } => format!("start the server with `{name}` in its environment"),
             Self::NoStore { .. } => "use `env:NAME` or `file:/path`".into(),
+            Self::NoSecret { name } => format!("`mainspring secrets set {name}` stores it"),
             _ => return None,
         })
     }
