@@ -1,0 +1,31 @@
+#![doc = include_str!("../README.md")]
+
+mod fault;
+mod imported;
+mod report;
+
+// What the three have in common.
+mod costs;
+mod draft;
+mod key;
+mod known;
+mod names;
+mod read;
+
+mod litellm;
+mod portkey;
+mod tensorzero;
+
+#[cfg(test)]
+mod tests;
+
+pub use fault::ImportFault;
+pub use imported::{Imported, Manifest};
+pub use report::{Note, Report, Step, Variable};
+
+pub use litellm::import as litellm;
+pub use portkey::{Options as PortkeyOptions, import as portkey};
+pub use tensorzero::import as tensorzero;
+
+/// A longer file is none that a person wrote.
+pub const TEXT_MAX: usize = 4 * 1024 * 1024;

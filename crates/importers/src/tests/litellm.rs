@@ -1,0 +1,253 @@
+use mainspring_kernel::AssetKind;
+use serde_json::json;
+
+use super::{holds_none, names, provider, route, rows, says, sound, spec, targets};
+use crate::{ImportFault, Imported, litellm};
+
+const PROXY: &str = include_str!("../../fixtures/litellm.yaml");
+
+fn proxy() -> Imported {
+    let imported = litellm(PROXY).unwrap();
+    sound(&imported);
+    imported
+}
+
+/// A list of one model with these fields.
+fn one(fields: &str) -> Imported {
+    let imported = litellm(&format!("model_list:\n  - model_name: m\n    litellm_params: {{{fields}}}\n")).unwrap();
+    sound(&imported);
+    imported
+}
+
+#[test]
+fn a_proxy_becomes_providers_with_references_to_their_keys() {
+    let imported = proxy();
+    assert_eq!(
+        names(&imported, AssetKind::Provider),
+        ["openai", "azure", "openai-2", "anthropic", "bedrock", "gemini", "openrouter", "ollama", "hosted_vllm"]
+    );
+    assert_eq!(provider(&imported, "openai"), &json!({"type": "openai", "preset": "openai", "credential": "env:OPENAI_API_KEY"}));
+    assert_eq!(
+        provider(&imported, "azure"),
+        &json!({"type": "azure", "base_url": "https://eu-team.openai.azure.com", "credential": "env:AZURE_EU_KEY", "api_version": "2024-10-21"})
+    );
+    let second = provider(&imported, "openai-2");
+    assert_eq!(
+        (&second["credential"], &second["headers"]),
+        (&json!("env:OPENAI_API_KEY_2"), &json!({"openai-organization": "org-abc"}))
+    );
+    assert_eq!(
+        provider(&imported, "bedrock"),
+        &json!({"type": "bedrock", "region": "eu-central-1", "credential": "env:BEDROCK_ID", "secret_key": "env:AWS_SECRET_ACCESS_KEY"})
+    );
+    assert_eq!(provider(&imported, "ollama"), &json!({"type": "openai", "base_url": "http://localhost:11434/v1"}));
+    assert_eq!(
+        provider(&imported, "hosted_vllm"),
+        &json!({"type": "openai", "base_url": "http://gpu-7:8000/v1", "max_concurrent": 16})
+    );
+}
+
+#[test]
+fn deployments_of_one_name_are_targets_of_one_route_and_fallbacks_come_after_them() {
+    let imported = proxy();
+    let expected =
+        ["gpt-4o", "claude-sonnet", "team-gpt", "haiku-bedrock", "flash", "llama-local", "qwen-house", "embed", "claude"];
+    assert_eq!(names(&imported, AssetKind::Route), expected);
+    let gpt = route(&imported, "gpt-4o");
+    assert_eq!(
+        targets(gpt),
+        rows(&[("azure/gpt-4o-eu", 0, 600), ("openai-2/gpt-4o", 0, 300), ("anthropic/claude-sonnet-4-5", 1, 1)])
+    );
+    assert_eq!((&gpt["targets"][0]["price_as"], &gpt["targets"][0]["context_window"]), (&json!("gpt-4o"), &json!(128_000)));
+    assert_eq!((&gpt["models"], &gpt["choose"]), (&json!(["gpt-4"]), &json!("latency")));
+    assert_eq!(gpt["retry"], json!({"attempts": 3, "on": ["timeout", "connect", "rate_limited"]}));
+    assert_eq!(gpt["timeouts"], json!({"first": "30s", "attempt": "30s"}));
+    assert_eq!(gpt["breaker"], json!({"min_attempts": 4, "window": "1m", "open_for": "30s"}));
+    assert_eq!((&gpt["cache"]["ttl"], &gpt["cache"]["sampled"]), (&json!("15m"), &json!(true)));
+    assert_eq!(route(&imported, "flash")["models"], json!(["fast"]));
+    assert_eq!(
+        targets(route(&imported, "flash")),
+        rows(&[("gemini/gemini-2.5-flash", 0, 3), ("openrouter/google/gemini-2.5-flash", 1, 1)])
+    );
+    // Those that fall back for one reason only say so.
+    assert_eq!(route(&imported, "llama-local")["fallback"], json!({"on": ["context_window"]}));
+    assert_eq!(route(&imported, "claude-sonnet")["fallback"], json!({"on": ["content_filter"]}));
+    let parameters = &route(&imported, "qwen-house")["targets"][0]["parameters"];
+    assert_eq!(parameters, &json!({"user": null, "top_k": 20}));
+    assert_eq!(route(&imported, "claude-sonnet")["targets"][0]["parameters"], json!({"temperature": 0.2, "max_tokens": 4096}));
+}
+
+#[test]
+fn patterns_are_handed_on_or_call_a_provider_by_its_name() {
+    let imported = proxy();
+    let claude = route(&imported, "claude");
+    assert_eq!((&claude["models"], targets(claude)), (&json!(["claude-*"]), rows(&[("anthropic/*", 0, 1)])));
+    says(&imported.report.different, "model_list.openai/*", "`openai/MODEL`");
+    says(&imported.report.missing, "model_list[12].litellm_params", "handed on whole or not at all");
+    let any = litellm("model_list:\n  - {model_name: '*', litellm_params: {model: 'openai/*'}}").unwrap();
+    sound(&any);
+    assert_eq!(route(&any, "any-model")["models"], json!(["*"]));
+}
+
+#[test]
+fn prices_are_for_a_million_tokens_at_their_provider() {
+    let imported = proxy();
+    let prices = &spec(&imported, AssetKind::Prices, "default")["models"];
+    let gpt = &prices[0];
+    assert_eq!((&gpt["model"], &gpt["provider"]), (&json!("gpt-4o"), &json!("openai-2")));
+    assert_eq!((&gpt["input"], &gpt["output"], &gpt["cache_read"]), (&json!("2.50"), &json!("10.00"), &json!("1.25")));
+    assert_eq!((&gpt["batch"]["input"], &gpt["batch"]["output"]), (&json!("1.25"), &json!("5.00")));
+    let claude = &prices[1];
+    assert_eq!((&claude["cache_write"], &claude["cache_write_hour"]), (&json!("3.75"), &json!("6.00")));
+    let tier = &claude["tiers"][0];
+    assert_eq!(
+        (&tier["above_input"], &tier["rates"]["input"], &tier["rates"]["output"]),
+        (&json!(200_000), &json!("6.00"), &json!("22.50"))
+    );
+    assert_eq!(prices.as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn no_secret_of_the_file_comes_through() {
+    let imported = proxy();
+    holds_none(
+        &imported,
+        &[
+            "sk-proj-THISISALITERALKEY0123456789",
+            "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY",
+            "hunter2-redis-password",
+            "cache-password-secret",
+            "sk-master-1234567890abcdef",
+            "db-password-secret",
+            "webhook-secret",
+        ],
+    );
+    let variables: Vec<(&str, bool)> =
+        imported.report.variables.iter().map(|variable| (variable.name.as_str(), variable.in_file)).collect();
+    for expected in [
+        ("OPENAI_API_KEY", false),
+        ("OPENAI_API_KEY_2", true),
+        ("AZURE_EU_KEY", false),
+        ("ANTHROPIC_API_KEY", false),
+        ("BEDROCK_ID", false),
+        ("AWS_SECRET_ACCESS_KEY", true),
+    ] {
+        assert!(variables.contains(&expected), "{expected:?}: {variables:?}");
+    }
+}
+
+#[test]
+fn limits_and_keys_are_a_list_of_commands() {
+    let imported = proxy();
+    let commands: Vec<&str> = imported.report.plan.iter().map(|step| step.command.as_str()).collect();
+    assert_eq!(
+        commands,
+        [
+            "mainspring limits set usd-per-month 100 --for project",
+            "mainspring limits set usd-per-day 10 --for key",
+            "mainspring limits set requests-per-minute 60 --for key",
+            "mainspring limits set concurrent 200",
+            "mainspring keys create operator --role admin",
+            "mainspring keys create my-app --role reader",
+            // What both deployments take together.
+            "mainspring limits set requests-per-minute 900 --for model=gpt-4o",
+        ]
+    );
+    says(&imported.report.missing, "litellm_settings.max_end_user_budget", "for a day or a calendar month");
+}
+
+#[test]
+fn what_has_no_equivalent_is_named_with_its_place() {
+    let imported = proxy();
+    let missing = &imported.report.missing;
+    for (path, words) in [
+        ("model_list[13].litellm_params.model", "`vertex_ai` is not known"),
+        ("model_list[14].litellm_params.mock_response", "left out"),
+        ("model_list[15].model_info.mode", "`image_generation` is not served"),
+        ("model_list.gpt-4o", "names a model that is not there"),
+        ("router_settings.redis_host", "not needed"),
+        ("router_settings.redis_password", "not needed"),
+        ("router_settings.enable_tag_filtering", "a route for each"),
+        ("litellm_settings.drop_params", "x-mainspring-lost"),
+        ("litellm_settings.success_callback", "/metrics"),
+        ("litellm_settings.default_team_settings", "a team is a project"),
+        ("general_settings.database_url", "the catalog"),
+        ("general_settings.alerting", "alert"),
+        ("environment_variables", "SLACK_WEBHOOK_URL"),
+        ("guardrails", "guards"),
+    ] {
+        says(missing, path, words);
+    }
+    says(&imported.report.missing, "model_list.Team GPT", "has spaces");
+    says(&imported.report.different, "router_settings.routing_strategy", "two drawn by weight");
+    says(&imported.report.different, "router_settings.allowed_fails", "half of them failed");
+    assert!(!missing.iter().any(|note| note.path.starts_with("x-azure")));
+}
+
+#[test]
+fn models_are_placed_by_their_words() {
+    for (fields, expected) in [
+        ("model: gpt-4o", json!({"type": "openai", "preset": "openai", "credential": "env:OPENAI_API_KEY"})),
+        ("model: claude-3-haiku", json!({"type": "anthropic", "credential": "env:ANTHROPIC_API_KEY"})),
+        ("model: groq/llama3", json!({"type": "openai", "preset": "groq", "credential": "env:GROQ_API_KEY"})),
+        ("model: together_ai/x/y", json!({"type": "openai", "preset": "together", "credential": "env:TOGETHERAI_API_KEY"})),
+        (
+            "model: my-model, custom_llm_provider: openai, api_base: 'http://x:1/v1', api_key: EMPTY",
+            json!({"type": "openai", "base_url": "http://x:1/v1"}),
+        ),
+        (
+            "model: azure/responses/d, api_base: 'https://a.openai.azure.com/openai/deployments/d', api_key: os.environ/K",
+            json!({"type": "azure", "base_url": "https://a.openai.azure.com", "credential": "env:K"}),
+        ),
+        (
+            "model: bedrock/us-east-1/amazon.nova, aws_access_key_id: os.environ/A, aws_secret_access_key: os.environ/B",
+            json!({"type": "bedrock", "region": "us-east-1", "credential": "env:A", "secret_key": "env:B"}),
+        ),
+    ] {
+        let imported = one(fields);
+        assert_eq!(imported.manifests[0].spec, expected, "{fields}");
+    }
+    let imported = one("model: azure/responses/d, api_base: 'https://a.openai.azure.com', api_key: os.environ/K");
+    assert_eq!(targets(route(&imported, "m")), rows(&[("azure/d", 0, 1)]));
+}
+
+#[test]
+fn credentials_by_name_are_put_in() {
+    let text = "credential_list:\n  - {credential_name: house, credential_values: {api_base: 'http://x:1/v1', api_key: os.environ/HOUSE}}\n\
+        model_list:\n  - {model_name: m, litellm_params: {model: openai/m, litellm_credential_name: house}}";
+    let imported = litellm(text).unwrap();
+    sound(&imported);
+    assert_eq!(provider(&imported, "openai"), &json!({"type": "openai", "base_url": "http://x:1/v1", "credential": "env:HOUSE"}));
+}
+
+#[test]
+fn one_key_in_two_places_is_one_variable_and_headers_with_secrets_are_left_out() {
+    let text = "model_list:\n  - {model_name: a, litellm_params: {model: openai/a, api_key: sk-same-key-0123456789abcdef}}\n  \
+        - {model_name: b, litellm_params: {model: openai/b, api_key: sk-same-key-0123456789abcdef, \
+        extra_headers: {X-Secret-Thing: swordfish, x-team: red}}}";
+    let imported = litellm(text).unwrap();
+    sound(&imported);
+    assert_eq!(imported.report.variables.len(), 1);
+    assert_eq!(imported.report.variables[0].name, "OPENAI_API_KEY");
+    assert_eq!(provider(&imported, "openai-2")["headers"], json!({"x-team": "red"}));
+    holds_none(&imported, &["swordfish", "sk-same-key"]);
+    says(&imported.report.missing, "X-Secret-Thing", "a secret");
+}
+
+#[test]
+fn a_file_of_something_else_is_refused_without_a_word_of_it() {
+    for (text, code) in [
+        ("{", "import-unreadable"),
+        ("- 1", "import-foreign"),
+        ("a: b", "import-foreign"),
+        ("model_list: []", "import-nothing"),
+        ("model_list:\n  - {model_name: m, litellm_params: {model: vertex_ai/x}}", "import-nothing"),
+    ] {
+        let fault = litellm(text).unwrap_err();
+        assert_eq!(mainspring_kernel::Fault::code(&fault), code, "{text}");
+    }
+    let secret = litellm("model_list: 'sk-secret-in-a-broken-file").unwrap_err();
+    assert!(matches!(secret, ImportFault::Unreadable { .. }) && !secret.to_string().contains("sk-secret"), "{secret}");
+    let long = "#".repeat(crate::TEXT_MAX + 1);
+    assert!(matches!(litellm(&long), Err(ImportFault::TooLarge { .. })));
+}

@@ -1,0 +1,118 @@
+use mainspring_kernel::{AssetKind, Fault};
+use serde_json::json;
+
+use super::{holds_none, names, provider, route, rows, says, sound, targets};
+use crate::{Imported, PortkeyOptions, portkey};
+
+const CONFIG: &str = include_str!("../../fixtures/portkey.json");
+const CONDITIONAL: &str = include_str!("../../fixtures/portkey_conditional.json");
+
+#[track_caller]
+fn config(text: &str, model: Option<&str>) -> Imported {
+    let imported = portkey(text, PortkeyOptions { name: "prod", model }).unwrap();
+    sound(&imported);
+    imported
+}
+
+#[test]
+fn a_tree_of_strategies_becomes_tiers_and_shares() {
+    let imported = config(CONFIG, None);
+    let prod = route(&imported, "prod");
+    assert_eq!(
+        targets(prod),
+        rows(&[
+            ("openai/gpt-4o", 0, 7),
+            ("azure-eu-3f2a1c/gpt4o-eu", 0, 3),
+            ("anthropic-prod/claude-sonnet-4-5", 1, 1),
+            ("openai-house/qwen", 2, 1),
+        ])
+    );
+    assert_eq!(
+        prod["fallback"]["on"],
+        json!(["connect", "timeout", "reset", "malformed", "unsupported", "rate_limited", "server", "overloaded"])
+    );
+    assert_eq!(prod["retry"], json!({"attempts": 3, "on": ["rate_limited", "server"]}));
+    assert_eq!((&prod["cache"]["mode"], &prod["cache"]["ttl"]), (&json!("semantic"), &json!("1h")));
+    assert_eq!((&prod["timeouts"]["attempt"], &prod["breaker"]), (&json!("20s"), &json!({"min_attempts": 4, "open_for": "1m"})));
+    let parameters = |at: usize| prod["targets"][at]["parameters"].clone();
+    assert_eq!((parameters(0), parameters(2)), (json!({"temperature": 0.1}), json!({"temperature": 0.1, "max_tokens": 1024})));
+}
+
+#[test]
+fn keys_that_others_keep_become_variables() {
+    let imported = config(CONFIG, None);
+    assert_eq!(provider(&imported, "openai"), &json!({"type": "openai", "preset": "openai", "credential": "env:OPENAI_API_KEY"}));
+    assert_eq!(
+        provider(&imported, "azure-eu-3f2a1c"),
+        &json!({"type": "azure", "base_url": "https://eu-team.openai.azure.com", "credential": "env:AZURE_EU_3F2A1C_API_KEY", "api_version": "2024-10-21"})
+    );
+    assert_eq!(provider(&imported, "anthropic-prod"), &json!({"type": "anthropic", "credential": "env:ANTHROPIC_PROD_API_KEY"}));
+    assert_eq!(provider(&imported, "openai-house")["base_url"], json!("http://gpu-7:8000/v1"));
+    holds_none(&imported, &["sk-portkey-literal-key"]);
+    let in_file: Vec<&str> =
+        imported.report.variables.iter().filter(|variable| variable.in_file).map(|variable| variable.name.as_str()).collect();
+    assert_eq!(in_file, ["OPENAI_API_KEY"]);
+    for (path, words) in [
+        ("targets[2]", "`vertex-ai` is not known"),
+        ("targets[0].targets[0].override_params.messages", "from the request"),
+        ("targets[3].forward_headers", "passed on"),
+        ("targets[3].input_guardrails", "guards"),
+    ] {
+        says(&imported.report.missing, path, words);
+    }
+    says(&imported.report.different, "cb_config", "the share");
+}
+
+#[test]
+fn targets_of_conditions_are_routes_of_their_own() {
+    let imported = config(CONDITIONAL, None);
+    assert_eq!(names(&imported, AssetKind::Route), ["prod", "prod-good"]);
+    assert_eq!(targets(route(&imported, "prod")), rows(&[("groq/*", 0, 1)]));
+    assert_eq!(route(&imported, "prod")["models"], json!(["*"]));
+    assert_eq!(targets(route(&imported, "prod-good")), rows(&[("openai/gpt-4o", 0, 1)]));
+    says(&imported.report.missing, "strategy.conditions", "does not look at what a call says");
+    let with = config(CONDITIONAL, Some("llama-3.3-70b"));
+    assert_eq!(targets(route(&with, "prod")), rows(&[("groq/llama-3.3-70b", 0, 1)]));
+    assert!(route(&with, "prod").get("models").is_none());
+}
+
+#[test]
+fn a_single_target_is_a_config_and_so_is_an_exported_one() {
+    let one = config(
+        r#"{"provider": "openai", "api_key": "sk-abcdefghijklmnop123456", "retry": {"attempts": 9}, "cache": "simple"}"#,
+        Some("gpt-4o"),
+    );
+    let spec = route(&one, "prod");
+    assert_eq!((&spec["retry"]["attempts"], &spec["cache"]["ttl"]), (&json!(9), &json!("7d")));
+    assert_eq!(spec["fallback"], json!({"on": []}));
+    let exported =
+        config(r#"{"name": "x", "config": {"virtual_key": "groq-1a", "overrideParams": {"model": "@groq-1a/llama"}}}"#, None);
+    assert_eq!(targets(route(&exported, "prod")), rows(&[("groq-1a/llama", 0, 1)]));
+    assert_eq!(provider(&exported, "groq-1a")["preset"], json!("groq"));
+    let nested = config(
+        r#"{"strategy": {"mode": "loadbalance"}, "targets": [
+            {"weight": 1, "strategy": {"mode": "fallback"}, "targets": [{"provider": "openai"}, {"provider": "groq"}]},
+            {"weight": 3, "provider": "mistral-ai"}]}"#,
+        Some("m"),
+    );
+    assert_eq!(targets(route(&nested, "prod")), rows(&[("openai/m", 0, 1), ("mistral-ai/m", 0, 3), ("groq/m", 1, 1)]));
+    assert_eq!(route(&nested, "prod")["fallback"]["on"].as_array().unwrap().len(), 15);
+    says(&nested.report.different, "targets", "not before them");
+}
+
+#[test]
+fn a_file_of_something_else_is_refused_without_a_word_of_it() {
+    let options = PortkeyOptions { name: "prod", model: None };
+    for (text, code) in [
+        ("", "import-unreadable"),
+        (r#"{"api_key": "sk-secret"#, "import-unreadable"),
+        ("[]", "import-foreign"),
+        (r#"{"retry": {}}"#, "import-foreign"),
+        (r#"{"provider": "vertex-ai"}"#, "import-nothing"),
+        (r#"{"strategy": {"mode": "scientist"}, "targets": []}"#, "import-nothing"),
+    ] {
+        let fault = portkey(text, options).unwrap_err();
+        assert_eq!(fault.code(), code, "{text}");
+        assert!(!format!("{fault} {:?}", fault.hint()).contains("sk-secret"));
+    }
+}
