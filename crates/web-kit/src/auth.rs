@@ -9,10 +9,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderName, Method, header, request::Parts};
-use mainspring_kernel::{Actor, FaultKind, Role};
+use mainspring_kernel::{Actor, FaultKind, ModelScope, Role, text};
 use secrecy::SecretString;
 
-use crate::problem::{Answer, Problem};
+use crate::{
+    conventions,
+    problem::{Answer, Problem},
+};
 
 /// Names the project of a request; without it, it is the caller's own.
 pub const PROJECT: HeaderName = HeaderName::from_static("x-mainspring-project");
@@ -55,6 +58,24 @@ impl Caller {
         )
         .with_hint("ask a project admin for a key with that role"))
     }
+}
+
+/// Whether the actor's key may name this as `model`. The refusal is the same whether or not there is such a model.
+pub fn may_name(actor: &Actor, model: &str) -> Answer<()> {
+    if actor.models.allows(model) {
+        return Ok(());
+    }
+    let detail = format!("this key may not use the model `{}`", text::elide(model, 80));
+    Err(Problem::new(FaultKind::Forbidden, "model-not-allowed", detail).with_hint("`GET /v1/models` lists those it may use"))
+}
+
+/// For what runs models that its request does not name.
+pub fn may_name_any(actor: &Actor) -> Answer<()> {
+    if actor.models == ModelScope::All {
+        return Ok(());
+    }
+    let detail = "this runs models as they were named before, and this key may use some models only";
+    Err(Problem::new(FaultKind::Forbidden, "model-not-allowed", detail).with_hint("use a key without a list of models"))
 }
 
 fn key_required() -> Problem {
@@ -136,19 +157,32 @@ fn key(headers: &HeaderMap) -> Result<Option<SecretString>, Problem> {
         Problem::new(FaultKind::Unauthenticated, "key-unreadable", detail)
             .with_hint("send `Authorization: Bearer <key>`, or the key alone as `x-api-key`")
     };
-    let ours = |text: &str| text.trim().starts_with("msk_").then(|| SecretString::from(text.trim().to_owned()));
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let text = value.to_str().map_err(|_| unreadable("the key header is not readable text"))?;
         let (scheme, rest) = text.trim().split_once(' ').unwrap_or((text, ""));
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(unreadable("names and passwords are not taken here, only keys"));
         }
-        return Ok(ours(rest));
+        return Ok(ours(rest).or_else(|| elsewhere(headers)));
     }
     if let Some(value) = headers.get("x-api-key") {
-        return Ok(ours(value.to_str().map_err(|_| unreadable("the key header is not readable text"))?));
+        let text = value.to_str().map_err(|_| unreadable("the key header is not readable text"))?;
+        return Ok(ours(text).or_else(|| elsewhere(headers)));
     }
-    Ok(None)
+    Ok(elsewhere(headers))
+}
+
+/// A key of ours where clients of other gateways put theirs: beside one for the provider, which is of no use here.
+fn elsewhere(headers: &HeaderMap) -> Option<SecretString> {
+    conventions::KEYS.iter().find_map(|name| {
+        let text = headers.get(*name)?.to_str().ok()?.trim();
+        let (scheme, rest) = text.split_once(' ').unwrap_or(("", text));
+        ours(if scheme.eq_ignore_ascii_case("bearer") { rest } else { text })
+    })
+}
+
+fn ours(text: &str) -> Option<SecretString> {
+    text.trim().starts_with("msk_").then(|| SecretString::from(text.trim().to_owned()))
 }
 
 /// Without a key, a browser could be led here by another site: its `Host` (a rebound name) or `Origin` gives it away.

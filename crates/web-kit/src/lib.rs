@@ -3,6 +3,7 @@
 mod address;
 mod auth;
 mod body;
+mod conventions;
 mod paging;
 mod problem;
 mod request;
@@ -13,8 +14,9 @@ mod sse;
 mod tests;
 
 pub use address::{Path, Query};
-pub use auth::{Access, Authenticate, Caller, Home, PROJECT, authenticate};
+pub use auth::{Access, Authenticate, Caller, Home, PROJECT, authenticate, may_name, may_name_any};
 pub use body::{Body, parse_body, read_body};
+pub use conventions::{Kept, Wished, Wishes, follow_conventions};
 pub use paging::Paging;
 pub use problem::{Answer, Problem, ProblemBody};
 pub use request::{Deadlines, Dialect, RequestLog, RequestTag, deadline, log_requests};

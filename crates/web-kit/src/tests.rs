@@ -8,7 +8,7 @@ use axum::{
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use mainspring_kernel::{
-    Actor, Fault, FaultKind, Labels, Role, SystemClock,
+    Actor, Fault, FaultKind, Labels, ModelScope, Role, SystemClock,
     id::{PrincipalId, ProjectId},
 };
 use mainspring_telemetry::Metrics;
@@ -26,7 +26,14 @@ struct OneKey {
 }
 
 fn actor(role: Role) -> Actor {
-    Actor { principal: PrincipalId::from_raw(1), project: ProjectId::from_raw(1), role, labels: Labels::All, key: None }
+    Actor {
+        principal: PrincipalId::from_raw(1),
+        project: ProjectId::from_raw(1),
+        role,
+        labels: Labels::All,
+        key: None,
+        models: ModelScope::All,
+    }
 }
 
 #[async_trait]
@@ -223,4 +230,26 @@ async fn a_list_of_routes_is_the_router() {
         let response = Route::router(list(), ()).oneshot(request).await.unwrap();
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), expected);
     }
+}
+
+#[tokio::test]
+async fn a_key_of_ours_is_found_where_clients_of_other_gateways_put_theirs() {
+    for (name, value) in [
+        ("helicone-auth", "Bearer msk_reader"),
+        ("x-portkey-api-key", "msk_reader"),
+        ("x-litellm-api-key", "Bearer msk_reader"),
+        ("x-litellm-api-key", "msk_reader"),
+    ] {
+        // The key for the provider is not ours, and may stand beside it.
+        for beside in [("accept", "*/*"), ("authorization", "Bearer sk-of-a-provider"), ("x-api-key", "sk-ant-of-a-provider")] {
+            assert_eq!(ask(false, get_who(&[(name, value), beside])).await, (StatusCode::OK, "reader".into()), "{name} {beside:?}");
+        }
+    }
+    let wrong = ask(false, get_who(&[("helicone-auth", "Bearer msk_nobody")])).await;
+    assert_eq!((wrong.0, code(&wrong.1)), (StatusCode::UNAUTHORIZED, "key-unknown".into()));
+    let foreign = ask(false, get_who(&[("helicone-auth", "Bearer sk-helicone-1"), ("authorization", "Bearer sk-1")])).await;
+    assert_eq!((foreign.0, code(&foreign.1)), (StatusCode::UNAUTHORIZED, "key-required".into()));
+    // What stands in its own place comes first.
+    let both = ask(false, get_who(&[("authorization", "Bearer msk_nobody"), ("helicone-auth", "Bearer msk_reader")])).await;
+    assert_eq!(both.0, StatusCode::UNAUTHORIZED);
 }
