@@ -7,7 +7,7 @@ import time
 import results
 import world
 
-NAMES = ["server", "unchanged", "search", "retrieval", "ingest", "answer", "clone"]
+NAMES = ["server", "unchanged", "search", "retrieval", "ingest", "answer", "gateway", "clone"]
 
 
 def main():

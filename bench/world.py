@@ -65,9 +65,9 @@ def children(pid):
 
 
 class Server:
-    """`mainspring serve` on a free port, with a data folder of its own."""
+    """`mainspring serve` on a free port, or another command that serves, with a data folder of its own."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, serves="serve"):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MAINSPRING")}
@@ -77,7 +77,7 @@ class Server:
         self.environment = environment
         self.log = open(self.folder / "server.log", "w+")
         began = time.perf_counter()
-        self.process = subprocess.Popen([binary(), "serve", "--listen", "127.0.0.1:0"], cwd=self.folder, env=environment,
+        self.process = subprocess.Popen([binary(), serves, "--listen", "127.0.0.1:0"], cwd=self.folder, env=environment,
                                         stdout=subprocess.DEVNULL, stderr=self.log)
         self.url = self._ready(began)
         self.children_peak = 0
@@ -189,20 +189,29 @@ def lines_of(command):
 def environment(name):
     pins = ROOT / f"bench/peers/{name}.txt"
     folder = CACHE / name
+
+    def make():
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        # Engines that are built from source get the CPU level ours are built for.
+        settings = dict(os.environ, CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_AVX=ON -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON "
+                                               "-DGGML_BMI2=ON -DLLAVA_BUILD=OFF")
+        subprocess.run([folder / "bin/pip", "install", "--quiet", "--requirement", pins], check=True, env=settings)
+
+    made(folder, pins, make)
+    return folder
+
+
+def made(folder, pins, make):
+    """Makes the folder of a peer anew when the list of what is in it has changed."""
     stamp = folder / ".made"
     digest = hashlib.sha256(pins.read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == digest:
-        return folder
-    say(f"making the environment of the peer `{name}`")
+        return
+    say(f"making the environment of the peer `{folder.name}`")
     shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    # Engines that are built from source get the CPU level ours are built for.
-    settings = dict(os.environ, CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_AVX=ON -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON "
-                                           "-DGGML_BMI2=ON -DLLAVA_BUILD=OFF")
-    subprocess.run([folder / "bin/pip", "install", "--quiet", "--requirement", pins], check=True, env=settings)
+    folder.mkdir(parents=True)
+    make()
     stamp.write_text(digest)
-    return folder
 
 
 def percentile(values, share):
