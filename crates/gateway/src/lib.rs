@@ -34,6 +34,7 @@ mod told;
 mod translate;
 
 // What a call is decided by.
+mod aim;
 mod breaker;
 mod cache;
 mod choose;
@@ -58,6 +59,7 @@ pub mod store;
 #[cfg(test)]
 mod tests;
 
+pub use aim::{Aim, Aimed};
 pub use breaker::Standing;
 pub use cost::{Charge, Place, PriceTable, Prices};
 pub use duration::{Span, SpanFault};

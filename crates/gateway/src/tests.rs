@@ -1,5 +1,6 @@
 //! The gateway's specification. Calls are made to real sockets.
 
+mod aiming;
 mod answers;
 mod breaker;
 mod caching;
