@@ -37,7 +37,8 @@ pub(crate) async fn answer(
         return Err(uncounted(state, &asked.actor, &target).await);
     }
     let (streamed, model) = (call.stream, call.model.clone());
-    let question = question(call, target)?;
+    let mut question = question(call, target)?;
+    asked.tell(&mut question);
     let trace = asked.trace(state);
     let id = format!("msg_{}", &RequestId::new(state.clock.now()).to_string()[4..]);
     let id_of_trace = trace.trace;

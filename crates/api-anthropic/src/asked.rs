@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::extract::{FromRequest, FromRequestParts, Request as Incoming};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
-use mainspring_gateway::{CacheWish, Caller, GatewayFault, Peeked, Reading, Request};
+use mainspring_gateway::{Caller, GatewayFault, Peeked, Reading, Request};
 use mainspring_kernel::Actor;
 use mainspring_llm::{Budget, SpanContext, exchange::Dialect};
 use mainspring_providers::{Operation, anthropic, peek};
-use mainspring_web_kit::{Caller as Known, RequestTag, read_body};
+use mainspring_web_kit::{Caller as Known, RequestTag, Wishes, may_name, read_body};
 
 use crate::{
     Anthropic,
@@ -30,6 +30,8 @@ pub(crate) struct Asked {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) peeked: Peeked,
+    /// In the headers of other gateways.
+    pub(crate) wishes: Wishes,
 }
 
 impl<S: Send + Sync> FromRequest<S> for Asked {
@@ -45,23 +47,28 @@ impl Asked {
     async fn read<S: Send + Sync>(request: Incoming, state: &S, tag: Option<String>) -> Answer<Self> {
         let (mut parts, body) = request.into_parts();
         let Known(actor) = Known::from_request_parts(&mut parts, state).await?;
-        let headers = parts.headers.clone();
+        let (headers, wishes) = (parts.headers.clone(), Wishes::of(&parts.extensions));
         let body = read_body(Incoming::from_parts(parts, body), state).await?;
         let peeked = peek::peek(&body).map_err(|fault| AnthropicError::of(&fault))?;
         let mut peeked = Peeked::from(peeked);
         if peeked.model.is_empty() {
             return Err(AnthropicError::invalid("model", "it is missing"));
         }
+        may_name(&actor, &peeked.model)?;
         peeked.session = session(&headers).or(peeked.session);
         // Streams of this dialect always say what was used.
         peeked.include_usage = true;
-        Ok(Self { actor, tag, headers, body, peeked })
+        Ok(Self { actor, tag, headers, body, peeked, wishes: Wishes::default() }.wishing(wishes))
     }
 
     /// The trace of a request; goes on in the caller's where a `traceparent` says so.
     pub(crate) fn trace(&self, state: &Anthropic) -> SpanContext {
-        let context = SpanContext::root(self.actor.project, Arc::clone(&state.sink), Arc::clone(&state.clock));
         let given = self.headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(traceparent);
+        let sink = self.wishes.sink(Arc::clone(&state.sink), given.map(|(_, span)| span));
+        let mut context = SpanContext::root(self.actor.project, sink, Arc::clone(&state.clock));
+        if let Some(trace) = self.wishes.wished().trace {
+            context.trace = trace;
+        }
         match given {
             Some((trace, span)) => context.continuing(trace, span),
             None => context,
@@ -85,7 +92,7 @@ impl Asked {
             body: self.body.clone(),
             peeked: self.peeked.clone(),
             read,
-            cache: CacheWish::of(&self.headers),
+            cache: self.cache(),
             budget,
             batch: false,
         }

@@ -7,6 +7,7 @@ mod error;
 mod messages;
 mod question;
 mod traceparent;
+mod wished;
 
 #[cfg(test)]
 mod tests;
@@ -15,12 +16,12 @@ pub use error::dialect;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Router, middleware::from_fn};
 use mainspring_chains::Chains;
 use mainspring_gateway::Gateway;
 use mainspring_kernel::Clock;
 use mainspring_llm::EventSink;
-use mainspring_web_kit::Route;
+use mainspring_web_kit::{Route, follow_conventions};
 
 /// What this surface needs from the building.
 #[derive(Debug, Clone)]
@@ -38,7 +39,7 @@ fn routes() -> Vec<Route<Anthropic>> {
 }
 
 pub fn router(state: Anthropic) -> Router {
-    Route::router(routes(), state)
+    Route::router(routes(), state).route_layer(from_fn(follow_conventions))
 }
 
 /// The routes of this surface, for the authorisation table.

@@ -5,8 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use mainspring_chains::{Answerer, Target};
-use mainspring_gateway::GatewayFault;
-use mainspring_llm::Budget;
+use mainspring_gateway::{CacheOutcome, GatewayFault};
 use mainspring_providers::Operation;
 
 use crate::{
@@ -32,14 +31,20 @@ async fn respond(state: &Anthropic, asked: &Asked, operation: Operation) -> Resp
 
 /// Who answers is decided as on every surface; a name that nobody has is told with the nearest one.
 async fn answered(state: &Anthropic, asked: &Asked, operation: Operation) -> Answer<Response> {
-    let budget = Budget::of(state.answer_deadline);
-    let (project, model) = (asked.actor.project, asked.peeked.model.as_str());
+    let budget = asked.budget(state.answer_deadline);
+    let called = asked.called(state).await?;
+    let (project, model) = (asked.actor.project, called.as_str());
     let answerer = state.chains.answerer(&asked.actor, model, state.gateway.has(project, model)).await;
     if answerer.map_err(|fault| AnthropicError::of(&fault))? == Answerer::Gateway {
         let trace = asked.trace(state);
         let id = trace.trace;
-        let answered = state.gateway.call(asked.request(operation, trace, budget)).await?;
-        return answer::response(answered, (operation, model), id, asked.tag.as_deref());
+        let mut request = asked.request(operation, trace, budget);
+        request.peeked.model.clone_from(&called);
+        let answered = state.gateway.call(request).await?;
+        if answered.cache == CacheOutcome::Off {
+            asked.wishes.not_kept();
+        }
+        return answer::response(answered, (operation, asked.peeked.model.as_str()), id, asked.tag.as_deref());
     }
     let Ok(target) = model.parse::<Target>() else { return Err(state.gateway.unknown(project, model).into()) };
     let said = target.kind.is_some();

@@ -5,6 +5,7 @@ mod errors;
 mod property;
 mod surface;
 mod walks;
+mod wished;
 
 use futures::executor::block_on;
 use http::HeaderMap;

@@ -7,7 +7,7 @@ use futures::executor::block_on;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use mainspring_gateway::CacheWish;
 use mainspring_kernel::{
-    Actor, Labels, Role,
+    Actor, Labels, ModelScope, Role,
     id::{PrincipalId, ProjectId},
 };
 use mainspring_llm::{SpanId, TraceId};
@@ -41,6 +41,7 @@ pub(super) fn asked(body: Vec<u8>, given: &[(&'static str, &'static str)], known
             role: Role::Reader,
             labels: Labels::none(),
             key: None,
+            models: ModelScope::All,
         }));
     }
     block_on(Asked::from_request(request, &()))

@@ -11,7 +11,7 @@ use mainspring_catalog::{Catalog, params};
 use mainspring_chains::Chains;
 use mainspring_gateway::{Gateway, Parts};
 use mainspring_kernel::{
-    Actor, AssetRef, Fault, FrozenClock, Labels, Role, Tasks, Timestamp,
+    Actor, AssetRef, Fault, FrozenClock, Labels, ModelScope, Role, Tasks, Timestamp,
     id::{PrincipalId, ProjectId},
 };
 use mainspring_llm::{
@@ -93,8 +93,21 @@ impl Surface {
             clock: Arc::new(clock),
             answer_deadline: Duration::from_secs(60),
         };
-        let actor = Actor { principal: PrincipalId::from_raw(1), project, role: Role::Admin, labels: Labels::All, key: None };
+        let actor = Actor {
+            principal: PrincipalId::from_raw(1),
+            project,
+            role: Role::Admin,
+            labels: Labels::All,
+            key: None,
+            models: ModelScope::All,
+        };
         Self { router: router(state), gateway, registry, actor, _journal: journal }
+    }
+
+    /// Asked with a key that may name these models only.
+    pub(super) fn with_key_for(mut self, models: &[&str]) -> Self {
+        self.actor.models = ModelScope::Some(models.iter().map(|model| (*model).to_owned()).collect());
+        self
     }
 
     pub(super) async fn apply(&self, specs: &[(&str, &str, Value)]) {
