@@ -3,14 +3,14 @@
 use axum::extract::{FromRequest, FromRequestParts, Request as Incoming};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
-use mainspring_gateway::{CacheWish, Caller, Peeked, Read, Request};
+use mainspring_gateway::{Caller, Peeked, Read, Request};
 use mainspring_kernel::Actor;
 use mainspring_llm::{Budget, SpanContext, exchange::Dialect};
 use mainspring_providers::{
     Operation,
     peek::{self, PeekFault},
 };
-use mainspring_web_kit::{Caller as Known, parse_body, read_body};
+use mainspring_web_kit::{Caller as Known, Wishes, may_name, parse_body, read_body};
 use serde::de::DeserializeOwned;
 
 use crate::error::{Answer, OpenAiError};
@@ -24,7 +24,9 @@ pub(crate) struct Asked {
     pub(crate) actor: Actor,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    peeked: Result<Peeked, PeekFault>,
+    /// In the headers of other gateways.
+    pub(crate) wishes: Wishes,
+    pub(crate) peeked: Result<Peeked, PeekFault>,
 }
 
 impl<S: Send + Sync> FromRequest<S> for Asked {
@@ -33,19 +35,28 @@ impl<S: Send + Sync> FromRequest<S> for Asked {
     async fn from_request(request: Incoming, state: &S) -> Answer<Self> {
         let (mut parts, body) = request.into_parts();
         let Known(actor) = Known::from_request_parts(&mut parts, state).await?;
-        let headers = parts.headers.clone();
+        let (headers, wishes) = (parts.headers.clone(), Wishes::of(&parts.extensions));
         let body = read_body(Incoming::from_parts(parts, body), state).await?;
+        Ok(Self::of(actor, headers, body)?.wishing(wishes))
+    }
+}
+
+impl Asked {
+    /// What somebody asks, who is known.
+    pub(crate) fn of(actor: Actor, headers: HeaderMap, body: Bytes) -> Answer<Self> {
         let peeked = peek::peek(&body).map(|peek| {
             let mut peeked = Peeked::from(peek);
             let session = headers.get(&SESSION).and_then(|value| value.to_str().ok()).map(str::to_owned);
             peeked.session = session.or(peeked.session.take());
             peeked
         });
-        Ok(Self { actor, headers, body, peeked })
+        // One that is missing is told by whoever needs it.
+        if let Some(model) = peeked.as_ref().ok().map(|peeked| peeked.model.as_str()).filter(|model| !model.is_empty()) {
+            may_name(&actor, model)?;
+        }
+        Ok(Self { actor, headers, body, wishes: Wishes::default(), peeked })
     }
-}
 
-impl Asked {
     /// The model the client names; empty where the body does not say or cannot be read.
     pub(crate) fn model(&self) -> &str {
         self.peeked.as_ref().map_or("", |peeked| peeked.model.as_str())
@@ -65,6 +76,7 @@ impl Asked {
         match usual {
             _ if !peeked.model.is_empty() => Ok(self),
             Some(usual) => {
+                may_name(&self.actor, usual)?;
                 usual.clone_into(&mut peeked.model);
                 Ok(self)
             }
@@ -93,7 +105,7 @@ impl Asked {
             body: self.body.clone(),
             peeked,
             read,
-            cache: CacheWish::of(&self.headers),
+            cache: self.cache(),
             budget,
             batch: false,
         })

@@ -22,6 +22,7 @@ use crate::{
 };
 
 pub(crate) async fn complete(State(state): State<Surface>, asked: Asked) -> Answer<Response> {
+    let asked = asked.aimed(&state).await?;
     if state.routes(&asked).await? {
         return routed::answer(&state, &asked, Operation::Chat).await;
     }
@@ -37,16 +38,17 @@ async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
     let streamed = body.stream.unwrap_or(false);
     let include_usage = body.stream_options.as_ref().is_some_and(|options| options.include_usage);
     let envelope = Envelope::new("chatcmpl", &body.model, state.clock.as_ref());
-    let question = body.question()?;
+    let mut question = body.question()?;
+    asked.tell(&mut question);
     let refuse = question.overrides.json.is_some();
-    let trace = state.trace(actor.project, &asked.headers);
+    let trace = asked.trace(state);
     let id = trace.trace;
     if streamed {
         let stream =
-            state.chains.stream(actor, question, &trace, state.budget()).await.map_err(|fault| OpenAiError::of(&fault))?;
+            state.chains.stream(actor, question, &trace, asked.budget(state)).await.map_err(|fault| OpenAiError::of(&fault))?;
         return Ok(with_trace(Sse(events(stream, envelope, include_usage, refuse)).into_response(), id));
     }
-    let answer = state.chains.answer(actor, question, &trace, state.budget()).await.map_err(|fault| OpenAiError::of(&fault))?;
+    let answer = state.chains.answer(actor, question, &trace, asked.budget(state)).await.map_err(|fault| OpenAiError::of(&fault))?;
     Ok(with_trace(Reply(envelope.completion(&answer.alternatives, answer.usage, refuse)).into_response(), id))
 }
 

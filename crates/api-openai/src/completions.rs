@@ -6,7 +6,7 @@ use axum::{Json as Reply, extract::State, response::IntoResponse, response::Resp
 use futures::StreamExt;
 use mainspring_chains::{Question, Target};
 use mainspring_kernel::{Actor, AssetKind, Selector};
-use mainspring_llm::{ChatModel, ChatRequest, Message, SpanContext, chat::Sampling};
+use mainspring_llm::{Budget, ChatModel, ChatRequest, Message, SpanContext, chat::Sampling};
 use mainspring_providers::Operation;
 use mainspring_web_kit::Sse;
 use serde::Deserialize;
@@ -164,6 +164,7 @@ fn raw_request(overrides: &mainspring_chains::Overrides) -> ChatRequest {
 }
 
 pub(crate) async fn complete(State(state): State<Surface>, asked: Given) -> Answer<Response> {
+    let asked = asked.aimed(&state).await?;
     if state.routes(&asked).await? {
         return routed::answer(&state, &asked, Operation::Completions).await;
     }
@@ -178,15 +179,16 @@ async fn answered_here(state: &OpenAi, given: &Given) -> Answer<Response> {
     let (body, actor): (CompletionBody, _) = (given.json()?, &given.actor);
     let envelope = Envelope::new("cmpl", &body.model, state.clock.as_ref());
     let asked = body.asked()?;
+    given.wishes.not_kept();
     let (streamed, include_usage, choices) = (asked.streamed, asked.include_usage, asked.prompts.len() * asked.n);
     let model = raw_model(state, actor, &asked.target).await?;
     // Each answer has a trace of its own, so that each can be looked at and given again by itself.
     let calls = if model.is_some() { choices } else { asked.prompts.len() };
-    let traces: Vec<SpanContext> = (0..calls).map(|_| state.trace(actor.project, &given.headers)).collect();
+    let traces: Vec<SpanContext> = (0..calls).map(|_| given.trace(state)).collect();
     let first_trace = traces.first().map(|trace| trace.trace);
     let mut pieces = match model {
-        Some(model) => pieces::raw(raw(state, model, asked, traces)).boxed(),
-        None => through_chain(state, actor.clone(), asked, traces),
+        Some(model) => pieces::raw(raw(given.budget(state), model, asked, traces)).boxed(),
+        None => through_chain(state, given, asked, traces),
     };
     let response = if streamed {
         // What fails before the first text fails with a status.
@@ -217,19 +219,20 @@ async fn raw_model(state: &OpenAi, actor: &Actor, target: &Target) -> Answer<Opt
     Ok(if shadowed { None } else { state.chains.models().chat(name).ok() })
 }
 
-fn raw(state: &OpenAi, model: Arc<dyn ChatModel>, asked: Asked, traces: Vec<SpanContext>) -> Raw {
+fn raw(budget: Budget, model: Arc<dyn ChatModel>, asked: Asked, traces: Vec<SpanContext>) -> Raw {
     let Asked { prompts, n, echo, request, user, .. } = asked;
-    Raw { model, prompts, n, echo, request, user, traces, budget: state.budget() }
+    Raw { model, prompts, n, echo, request, user, traces, budget }
 }
 
-fn through_chain(state: &OpenAi, actor: Actor, asked: Asked, traces: Vec<SpanContext>) -> Pieces {
+fn through_chain(state: &OpenAi, given: &Given, asked: Asked, traces: Vec<SpanContext>) -> Pieces {
     let question = |prompt: &String| {
         let mut question = Question::of(asked.target.clone(), vec![Message::user(prompt.clone())]);
         question.overrides = asked.overrides.clone();
         question.n = asked.n;
         question.user = asked.user.clone();
+        given.tell(&mut question);
         question
     };
     let questions = asked.prompts.iter().map(question).zip(traces).collect();
-    pieces::chain(Arc::clone(&state.chains), actor, questions, asked.echo, state.budget()).boxed()
+    pieces::chain(Arc::clone(&state.chains), given.actor.clone(), questions, asked.echo, given.budget(state)).boxed()
 }

@@ -47,6 +47,7 @@ enum Input {
 }
 
 pub(crate) async fn embed(State(state): State<Surface>, asked: Asked) -> Answer<Response> {
+    let asked = asked.aimed(&state).await?;
     // Apps and prompts do not embed.
     if state.openai.gateway.knows(asked.actor.project, asked.model()).await {
         return routed::answer(&state, &asked, Operation::Embeddings).await;
@@ -78,7 +79,7 @@ async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
         let detail = format!("`{}` gives {} dimensions and cannot be shortened", model.name(), model.dimensions());
         return Err(OpenAiError::param("dimensions", detail));
     }
-    let trace = state.trace(asked.actor.project, &asked.headers);
+    let trace = asked.trace(state);
     let mut span = trace.start(format!("embeddings {}", model.name()), SpanKind::Server);
     span.set(names::OPERATION, "embeddings");
     span.set(names::REQUEST_MODEL, model.name());
@@ -88,9 +89,10 @@ async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
     if let Some(user) = body.user {
         span.set(names::USER, user);
     }
+    asked.wishes.not_kept();
     // The protocol does not say what a text is for; passages are the common case and models with one mode do not care.
     // It does say that a text beyond the window is refused.
-    match model.embed_whole(texts, EmbedAs::Passage, state.budget()).await {
+    match model.embed_whole(texts, EmbedAs::Passage, asked.budget(state)).await {
         Ok(embedded) => {
             span.set(names::INPUT_TOKENS, embedded.tokens);
             span.finish();

@@ -15,6 +15,7 @@ mod question;
 mod request;
 mod responses;
 mod routed;
+mod wished;
 
 #[cfg(test)]
 mod tests;
@@ -23,12 +24,12 @@ pub use error::dialect;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, extract::FromRef};
+use axum::{Router, extract::FromRef, middleware::from_fn};
 use mainspring_chains::{Answerer, Chains};
 use mainspring_gateway::{Gateway, GatewayFault};
 use mainspring_kernel::{Clock, text};
-use mainspring_llm::{Budget, EventSink, SpanContext, SpanId, TraceId};
-use mainspring_web_kit::Route;
+use mainspring_llm::{EventSink, SpanId, TraceId};
+use mainspring_web_kit::{Route, follow_conventions};
 
 use crate::{
     asked::Asked,
@@ -44,21 +45,6 @@ pub struct OpenAi {
     pub clock: Arc<dyn Clock>,
     /// How long one answer may take, from the request to its last token.
     pub answer_deadline: Duration,
-}
-
-impl OpenAi {
-    fn budget(&self) -> Budget {
-        Budget::of(self.answer_deadline)
-    }
-
-    /// The trace of a request; goes on in the caller's where a `traceparent` says so.
-    fn trace(&self, project: mainspring_kernel::id::ProjectId, headers: &http::HeaderMap) -> SpanContext {
-        let context = SpanContext::root(project, Arc::clone(&self.sink), Arc::clone(&self.clock));
-        match headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(traceparent) {
-            Some((trace, span)) => context.continuing(trace, span),
-            None => context,
-        }
-    }
 }
 
 /// W3C trace context: `00-<trace>-<span>-<flags>`, in lower case; a later version may go on after that.
@@ -130,7 +116,7 @@ fn routes() -> Vec<Route<Surface>> {
 }
 
 pub fn router(state: OpenAi) -> Router {
-    Route::router(routes(), Surface { openai: state })
+    Route::router(routes(), Surface { openai: state }).route_layer(from_fn(follow_conventions))
 }
 
 /// The routes of this surface, for the authorisation table.

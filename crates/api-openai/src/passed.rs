@@ -9,9 +9,9 @@ use crate::{Surface, asked::Asked, error::Answer, routed};
 const MODERATION_MODEL: &str = "omni-moderation-latest";
 
 pub(crate) async fn rerank(State(state): State<Surface>, asked: Asked) -> Answer<Response> {
-    routed::answer(&state, &asked.named(None)?, Operation::Rerank).await
+    routed::answer(&state, &asked.aimed(&state).await?.named(None)?, Operation::Rerank).await
 }
 
 pub(crate) async fn moderate(State(state): State<Surface>, asked: Asked) -> Answer<Response> {
-    routed::answer(&state, &asked.named(Some(MODERATION_MODEL))?, Operation::Moderations).await
+    routed::answer(&state, &asked.aimed(&state).await?.named(Some(MODERATION_MODEL))?, Operation::Moderations).await
 }

@@ -30,7 +30,7 @@ use crate::{
 };
 
 pub(crate) async fn create(State(state): State<Surface>, asked: Asked) -> Answer<Response> {
-    let asked = asked.named(None)?;
+    let asked = asked.aimed(&state).await?.named(None)?;
     if state.routes(&asked).await? {
         return routed::answer(&state, &asked, Operation::Responses).await;
     }
@@ -55,20 +55,21 @@ async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
         _ => OpenAiError::param(fault.param, fault.message),
     })?;
     let (streamed, model) = (call.stream, call.model.clone());
-    let question = question(call)?;
+    let mut question = question(call)?;
+    asked.tell(&mut question);
     let refuse = question.overrides.json.is_some();
-    let trace = state.trace(asked.actor.project, &asked.headers);
+    let trace = asked.trace(state);
     let id_of_trace = trace.trace;
     let now = state.clock.now();
     let id = format!("resp_{}", &RequestId::new(now).to_string()[4..]);
     if streamed {
-        let stream = state.chains.stream(&asked.actor, question, &trace, state.budget()).await;
+        let stream = state.chains.stream(&asked.actor, question, &trace, asked.budget(state)).await;
         let stream = stream.map_err(|fault| OpenAiError::of(&fault))?;
         let mut writer = Writer::new(now.as_seconds(), &model);
         let begun = written(&mut writer, [Event::Began { id, model }], None);
         return Ok(with_trace(Sse(events(stream, (writer, begun), refuse)).into_response(), id_of_trace));
     }
-    let answer = state.chains.answer(&asked.actor, question, &trace, state.budget()).await;
+    let answer = state.chains.answer(&asked.actor, question, &trace, asked.budget(state)).await;
     let answer = answer.map_err(|fault| OpenAiError::of(&fault))?;
     let body = whole(answer, (id, model), now.as_seconds(), refuse);
     Ok(with_trace(Reply(body).into_response(), id_of_trace))

@@ -10,7 +10,7 @@ use axum::{
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream::BoxStream};
 use http::{HeaderName, HeaderValue, header};
-use mainspring_gateway::{Answered, Body, GatewayFault, Read, Reading};
+use mainspring_gateway::{Answered, Body, CacheOutcome, GatewayFault, Read, Reading};
 use mainspring_llm::exchange::{Call, Event, RerankAnswer};
 use mainspring_providers::{
     Operation,
@@ -60,9 +60,9 @@ fn read(call: Result<Call, ReadFault>) -> Result<Reading, GatewayFault> {
 
 /// Answers through the gateway.
 pub(crate) async fn answer(state: &Surface, asked: &Asked, operation: Operation) -> Answer<Response> {
-    let trace = state.openai.trace(asked.actor.project, &asked.headers);
+    let trace = asked.trace(&state.openai);
     let id = trace.trace;
-    let request = asked.request((operation, reader(operation)), trace, state.openai.budget())?;
+    let request = asked.request((operation, reader(operation)), trace, asked.budget(&state.openai))?;
     let wanted = Wanted {
         operation,
         model: asked.model().to_owned(),
@@ -71,6 +71,9 @@ pub(crate) async fn answer(state: &Surface, asked: &Asked, operation: Operation)
         body: asked.body.clone(),
     };
     let answered = Box::pin(state.openai.gateway.call(request)).await?;
+    if answered.cache == CacheOutcome::Off {
+        asked.wishes.not_kept();
+    }
     Ok(with_trace(response(answered, &wanted)?, id))
 }
 

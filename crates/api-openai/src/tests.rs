@@ -1,8 +1,10 @@
+mod codex;
 mod inputs;
 mod models;
 mod responses;
 mod surface;
 mod walks;
+mod wished;
 
 use futures::{StreamExt, executor::block_on};
 use mainspring_chains::{AnswerEvent, AnswerStream, Outcome};

@@ -11,7 +11,7 @@ use mainspring_catalog::{Catalog, params};
 use mainspring_chains::Chains;
 use mainspring_gateway::{Gateway, Parts};
 use mainspring_kernel::{
-    Actor, AssetRef, Fault, FrozenClock, Labels, Role, Tasks, Timestamp,
+    Actor, AssetRef, Fault, FrozenClock, Labels, ModelScope, Role, Tasks, Timestamp,
     id::{PrincipalId, ProjectId},
 };
 use mainspring_llm::{
@@ -35,9 +35,11 @@ pub(super) const RERANKER: &str = "judge";
 
 pub(super) struct Surface {
     router: Router,
+    pub(super) openai: OpenAi,
+    pub(super) catalog: Catalog,
     gateway: Gateway,
     registry: Registry,
-    actor: Actor,
+    pub(super) actor: Actor,
     _journal: tempfile::TempDir,
 }
 
@@ -94,7 +96,7 @@ impl Surface {
         let journal = tempfile::tempdir().unwrap();
         let gateway = Gateway::open(Parts {
             registry: registry.clone(),
-            catalog,
+            catalog: catalog.clone(),
             models: models.clone(),
             socket: Socket::new(SocketConfig { allow_private: true, ..SocketConfig::default() }).unwrap(),
             credentials: Credentials::default(),
@@ -112,8 +114,21 @@ impl Surface {
             clock: Arc::new(clock),
             answer_deadline: Duration::from_secs(60),
         };
-        let actor = Actor { principal: PrincipalId::from_raw(1), project, role: Role::Admin, labels: Labels::All, key: None };
-        Self { router: router(state), gateway, registry, actor, _journal: journal }
+        let actor = Actor {
+            principal: PrincipalId::from_raw(1),
+            project,
+            role: Role::Admin,
+            labels: Labels::All,
+            key: None,
+            models: ModelScope::All,
+        };
+        Self { router: router(state.clone()), openai: state, catalog, gateway, registry, actor, _journal: journal }
+    }
+
+    /// Asked with a key that may name these models only.
+    pub(super) fn with_key_for(mut self, models: &[&str]) -> Self {
+        self.actor.models = ModelScope::Some(models.iter().map(|model| (*model).to_owned()).collect());
+        self
     }
 
     pub(super) async fn apply(&self, specs: &[(&str, &str, Value)]) {

@@ -1,0 +1,147 @@
+//! What Codex sends when its base URL is this server, to providers of every kind.
+
+use mainspring_testservers::upstream::Behaviour;
+use serde_json::{Value, json};
+
+use super::{
+    surface::{Sent, Surface},
+    walks::{routed, upstream, with},
+};
+
+const TURN: &str = include_str!("../../fixtures/codex_turn.json");
+const PATH: &str = "/v1/responses";
+const HEADERS: [(&str, &str); 5] = [
+    ("authorization", "Bearer msk_secret"),
+    ("originator", "codex_cli_rs"),
+    ("session_id", "0199a213-81c0-7800-8aa1-bbab2a035a53"),
+    ("accept", "text/event-stream"),
+    ("user-agent", "codex_cli_rs/0.99.0 (Debian 12; x86_64) xterm"),
+];
+
+fn turn(model: &str) -> Value {
+    let mut body: Value = serde_json::from_str(TURN).unwrap();
+    body["model"] = json!(model);
+    body
+}
+
+fn shell() -> Behaviour {
+    let tool = Some(("shell_command".to_owned(), r#"{"command":"ls"}"#.to_owned()));
+    Behaviour { think: Some("List them.".to_owned()), tool, ..Behaviour::default() }
+}
+
+async fn sent(surface: &Surface, body: &Value) -> Sent {
+    surface.send(PATH, &HEADERS, body.to_string()).await
+}
+
+/// The items of a finished stream, as Codex keeps them for its next turn.
+fn items(sent: &Sent) -> Vec<Value> {
+    let done = sent.events().into_iter().filter(|(name, _)| name == "response.output_item.done");
+    done.map(|(_, data)| data["item"].clone()).collect()
+}
+
+#[tokio::test]
+async fn to_a_provider_that_has_this_endpoint_a_turn_goes_as_it_came_with_every_kind_of_tool() {
+    let server = upstream(shell());
+    let surface = Surface::open().await;
+    let base = format!("{}/openai/v1", server.url());
+    surface.apply(&[("provider", "cloud", json!({"type": "azure", "base_url": base}))]).await;
+    let mut body = turn("cloud/gpt-5-codex");
+    let own = [
+        json!({"type": "custom", "name": "apply_patch", "description": "Edits files.", "format": {"type": "grammar", "syntax": "lark", "definition": "start: \"x\""}}),
+        json!({"type": "local_shell"}),
+        json!({"type": "web_search", "external_web_access": false}),
+    ];
+    body["tools"].as_array_mut().unwrap().extend(own);
+    let sent = sent(&surface, &body).await;
+    assert_eq!(
+        (sent.status, sent.header("x-mainspring-lost"), sent.header("x-mainspring-ignored")),
+        (200, None, None),
+        "{}",
+        sent.text
+    );
+    assert_eq!(sent.events().last().unwrap().0, "response.completed");
+    let mut expected = body;
+    expected["model"] = json!("gpt-5-codex");
+    let seen = &server.seen()[0];
+    assert_eq!(seen.json(), expected);
+    assert!(seen.header("session_id").is_none() && !format!("{:?}", seen.headers).contains("msk_secret"));
+}
+
+#[tokio::test]
+async fn elsewhere_a_turn_calls_its_functions_and_the_next_one_brings_what_they_gave() {
+    for kind in ["openai", "anthropic"] {
+        let server = upstream(shell());
+        let surface = routed(kind, &server).await;
+        let first = sent(&surface, &turn("chat")).await;
+        assert_eq!(
+            (first.status, first.header("content-type")),
+            (200, Some("text/event-stream; charset=utf-8")),
+            "{kind}: {}",
+            first.text
+        );
+        let events = first.events();
+        assert_eq!(events[0].0, "response.created", "{kind}");
+        let (name, last) = events.last().unwrap();
+        assert_eq!((name.as_str(), &last["response"]["usage"]["total_tokens"]), ("response.completed", &json!(20)), "{kind}");
+        let made = items(&first);
+        let call = made.iter().find(|item| item["type"] == "function_call").unwrap();
+        assert_eq!((&call["name"], call["call_id"].is_string()), (&json!("shell_command"), true), "{kind}: {call}");
+        assert_eq!(
+            serde_json::from_str::<Value>(call["arguments"].as_str().unwrap()).unwrap(),
+            json!({"command": "ls"}),
+            "{kind}"
+        );
+        let asked = server.seen()[0].json();
+        let tools = asked["tools"].as_array().unwrap();
+        assert_eq!(tools.len(), 3, "{kind}: {asked}");
+        assert!(
+            asked.to_string().contains("You are a coding agent") && asked.to_string().contains("Approval policy"),
+            "{kind}: {asked}"
+        );
+
+        // Everything that was made comes back, with what the command gave.
+        let mut next = turn("chat");
+        let input = next["input"].as_array_mut().unwrap();
+        input.extend(made.iter().cloned());
+        input.push(json!({"type": "function_call_output", "call_id": call["call_id"], "output": "src\ntarget"}));
+        let second = sent(&surface, &next).await;
+        assert_eq!(second.status, 200, "{kind}: {}", second.text);
+        let asked = server.seen()[1].json();
+        assert!(asked["messages"].as_array().unwrap().last().unwrap().to_string().contains("target"), "{kind}: {asked}");
+    }
+}
+
+#[tokio::test]
+async fn tools_that_only_openai_runs_are_named_where_another_provider_is_asked() {
+    let search = json!({"type": "web_search"});
+    let server = upstream(Behaviour::saying("Here."));
+    let surface = routed("openai", &server).await;
+    let mut body = turn("chat");
+    body["tools"].as_array_mut().unwrap().push(search.clone());
+    let left = sent(&surface, &body).await;
+    assert_eq!(left.status, 200, "{}", left.text);
+    assert!(left.header("x-mainspring-lost").is_some_and(|lost| lost.contains("tools[3]")), "{:?}", left.headers);
+    assert_eq!(server.seen()[0].json()["tools"].as_array().unwrap().len(), 3);
+
+    let server = upstream(Behaviour::saying("Here."));
+    let surface = routed("anthropic", &server).await;
+    let refused = sent(&surface, &body).await;
+    let error = refused.json()["error"].clone();
+    assert_eq!((refused.status, &error["code"]), (400, &json!("upstream-unsupported")), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("tools[3]"), "{error}");
+    assert_eq!(server.count(), 0);
+    // Without them it is answered.
+    assert_eq!(sent(&surface, &turn("chat")).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_list_of_models_is_answered_to_codex_as_to_anyone() {
+    let server = upstream(Behaviour::default());
+    let surface = routed("openai", &server).await;
+    let listed = surface.get("/v1/models?client_version=0.99.0", &HEADERS).await;
+    let names: Vec<Value> = listed.json()["data"].as_array().unwrap().iter().map(|model| model["id"].clone()).collect();
+    assert_eq!(listed.status, 200);
+    assert!(names.contains(&json!("chat")), "{names:?}");
+    let one = with(json!({"model": "chat", "input": "Hi."}), &json!({"store": false}));
+    assert_eq!(sent(&surface, &one).await.status, 200);
+}
