@@ -267,13 +267,28 @@ pub(super) fn chat(used: &TokenUsage) -> Value {
     })
 }
 
-/// As the responses endpoint says it.
+/// As the responses endpoint says it. Parts that it has no name for have the one that chat gives them, where there are any.
 pub(super) fn responses(used: &TokenUsage) -> Value {
+    let mut read = json!({"cached_tokens": used.cache_read});
+    let mut written = json!({"reasoning_tokens": used.reasoning});
+    let written_to_cache = used.cache_write.saturating_add(used.cache_write_hour);
+    for (name, tokens) in
+        [("cache_write_tokens", written_to_cache), ("audio_tokens", used.input_audio), ("image_tokens", used.input_image)]
+    {
+        if tokens > 0 {
+            read[name] = json!(tokens);
+        }
+    }
+    for (name, tokens) in [("audio_tokens", used.output_audio), ("image_tokens", used.output_image)] {
+        if tokens > 0 {
+            written[name] = json!(tokens);
+        }
+    }
     json!({
         "input_tokens": used.input,
-        "input_tokens_details": {"cached_tokens": used.cache_read},
+        "input_tokens_details": read,
         "output_tokens": used.output,
-        "output_tokens_details": {"reasoning_tokens": used.reasoning},
+        "output_tokens_details": written,
         "total_tokens": used.total(),
     })
 }

@@ -122,6 +122,14 @@ fn what_a_model_says_and_what_it_cost_reaches_every_client() {
 }
 
 #[test]
+fn every_detail_of_what_was_used_reaches_clients_of_openais_dialects() {
+    for row in answers::ROWS.iter().filter(|row| row.what.starts_with("Tokens")) {
+        let fates = answers::fates(row);
+        assert!(!fates[..2].contains(&Some(false)), "{:?}: {}: {fates:?}", row.server, row.what);
+    }
+}
+
+#[test]
 fn what_a_provider_wants_back_reaches_the_clients_that_give_it_back() {
     let signed = ["The signature of thinking", "The signature of a call", "Sealed thinking"];
     for row in answers::ROWS.iter().filter(|row| signed.contains(&row.what)) {
