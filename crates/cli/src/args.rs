@@ -1,6 +1,7 @@
 //! The command line as data.
 
 mod identity;
+mod import;
 mod money;
 mod routes;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 pub(crate) use identity::{Held, Keys, Members, Projects};
+pub(crate) use import::Import;
 pub(crate) use money::{Calls, Limits, Only, ShowUsage, Stretch, Usage, UsageCommand};
 pub(crate) use routes::Routes;
 
@@ -153,6 +155,11 @@ pub(crate) enum Command {
     Routes {
         #[command(subcommand)]
         command: Routes,
+    },
+    /// Move in: another gateway's settings as specs, with a report of what has no equivalent.
+    Import {
+        #[command(subcommand)]
+        command: Import,
     },
     /// Show what model calls used and cost.
     Usage(Usage),

@@ -8,6 +8,7 @@ mod doctor;
 mod documents;
 mod export;
 mod identity;
+mod import;
 mod jobs;
 mod knowledge;
 mod models;
@@ -84,6 +85,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Schema { kind, out } => assets::schema(kind.as_deref(), out.as_deref(), global.json),
+        Command::Import { command } if !command.to().apply => import::write(&command, global.json),
         command => {
             let connection = Connection::open(&global, &config).await?;
             let session = Session { client: connection.client.clone(), url: connection.url.clone(), json: global.json };
@@ -117,6 +119,7 @@ async fn talk(session: &Session, command: Command) -> anyhow::Result<ExitCode> {
         Command::Keys { command } => identity::keys(session, command).await,
         Command::Limits { command } => money::limits(session, command).await,
         Command::Routes { command } => routes::run(session, command).await,
+        Command::Import { command } => import::apply(session, &command).await,
         Command::Usage(usage) => money::usage(session, usage).await,
         Command::Calls(calls) => money::calls(session, &calls).await,
         Command::Audit { verify, paging } => identity::audit(session, verify, &paging).await,

@@ -4,6 +4,7 @@ use std::{error::Error, io, process::ExitCode};
 
 use mainspring_client::ClientFault;
 use mainspring_config::ConfigFault;
+use mainspring_importers::ImportFault;
 use mainspring_kernel::{
     Fault, FaultKind,
     actor::RoleFault,
@@ -75,7 +76,8 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<Told> {
     let own = as_fault::<BootFault>(cause)
         .or_else(|| as_fault::<LockFault>(cause))
         .or_else(|| as_fault::<ConfigFault>(cause))
-        .or_else(|| as_fault::<WeightsFault>(cause));
+        .or_else(|| as_fault::<WeightsFault>(cause))
+        .or_else(|| as_fault::<ImportFault>(cause));
     if let Some(fault) = own {
         let by_input = is_input(fault.kind());
         return Some(Told { code: Some(fault.code().to_owned()), hint: fault.hint(), by_input, ..Told::default() });

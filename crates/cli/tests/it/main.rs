@@ -9,6 +9,7 @@ mod dev;
 mod doctor;
 mod forgetting;
 mod full;
+mod importing;
 mod killed;
 mod leaks;
 mod lists;

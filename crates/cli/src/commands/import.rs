@@ -1,0 +1,137 @@
+//! `mainspring import`: other gateways' settings as specs, and a report of the rest.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, bail};
+use mainspring_importers::{Imported, Manifest, PortkeyOptions, TEXT_MAX};
+use serde_json::{Value, json};
+
+use super::{Session, assets};
+use crate::{
+    args::Import,
+    output::{self, data, line, printable, say},
+};
+
+/// Prints what is imported, or writes it into a folder.
+pub(crate) fn write(import: &Import, as_json: bool) -> anyhow::Result<ExitCode> {
+    let imported = read(import)?;
+    let to = import.to();
+    let files = match &to.out {
+        Some(dir) => Some(write_into(dir, &imported, to.force)?),
+        None => None,
+    };
+    if as_json {
+        let mut shown = json!({"manifests": imported.manifests, "report": imported.report});
+        if let Some(files) = &files {
+            shown["files"] = json!(files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>());
+        }
+        output::json(&shown);
+        return Ok(ExitCode::SUCCESS);
+    }
+    match files {
+        Some(files) => files.iter().for_each(|file| line(&file.display().to_string())),
+        None => data(&printable(&documents(imported.manifests.iter())?)),
+    }
+    tell(&imported);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Applies what is imported.
+pub(crate) async fn apply(session: &Session, import: &Import) -> anyhow::Result<ExitCode> {
+    let imported = read(import)?;
+    let manifests: Vec<Value> = imported.manifests.iter().map(Manifest::value).collect();
+    if manifests.is_empty() {
+        bail!("nothing in the file becomes a spec; without `--apply` the report says what to do by hand");
+    }
+    let reply = assets::send(session, manifests, &format!("imported from {}", source(import))).await?;
+    if session.json {
+        output::json(&json!({"applied": reply, "report": imported.report}));
+        return Ok(ExitCode::SUCCESS);
+    }
+    assets::show_plan(session, &reply);
+    tell(&imported);
+    Ok(ExitCode::SUCCESS)
+}
+
+const fn source(import: &Import) -> &'static str {
+    match import {
+        Import::Litellm { .. } => "LiteLLM",
+        Import::Tensorzero { .. } => "TensorZero",
+        Import::Portkey { .. } => "Portkey",
+    }
+}
+
+fn read(import: &Import) -> anyhow::Result<Imported> {
+    Ok(match import {
+        Import::Litellm { file, .. } => mainspring_importers::litellm(&text(file)?)?,
+        Import::Tensorzero { file, .. } => {
+            let folder = fs::canonicalize(file).ok().and_then(|file| file.parent().map(Path::to_owned)).unwrap_or_default();
+            mainspring_importers::tensorzero(&text(file)?, &|path| below(&folder, path))?
+        }
+        Import::Portkey { file, name, model, .. } => {
+            let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            let options = PortkeyOptions { name: name.as_deref().unwrap_or(&stem), model: model.as_deref() };
+            mainspring_importers::portkey(&text(file)?, options)?
+        }
+    })
+}
+
+fn text(file: &Path) -> anyhow::Result<String> {
+    let shown = file.display();
+    let size = fs::metadata(file).with_context(|| format!("cannot read {shown}"))?.len();
+    if usize::try_from(size).is_ok_and(|size| size > TEXT_MAX) {
+        bail!("{shown} is {size} bytes; a configuration may have {TEXT_MAX}");
+    }
+    fs::read_to_string(file).with_context(|| format!("cannot read {shown}"))
+}
+
+/// A file that a configuration names. What does not lie below its folder is none of its own.
+fn below(folder: &Path, path: &str) -> Option<String> {
+    let file = fs::canonicalize(folder.join(path)).ok()?;
+    let small = fs::metadata(&file).is_ok_and(|meta| meta.is_file() && meta.len() <= TEXT_MAX as u64);
+    if small && file.starts_with(folder) { fs::read_to_string(file).ok() } else { None }
+}
+
+fn documents<'m>(manifests: impl Iterator<Item = &'m Manifest>) -> anyhow::Result<String> {
+    let mut text = String::new();
+    for manifest in manifests {
+        if !text.is_empty() {
+            text.push_str("---\n");
+        }
+        text.push_str(&yaml_serde::to_string(&manifest.value())?);
+    }
+    Ok(text)
+}
+
+/// A file for each kind, and the report. Nothing is written where something would be written over.
+fn write_into(dir: &Path, imported: &Imported, force: bool) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files: Vec<(PathBuf, String)> = Vec::new();
+    let mut kinds: Vec<_> = imported.manifests.iter().map(|manifest| manifest.kind).collect();
+    kinds.dedup();
+    for kind in kinds {
+        let of_kind = imported.manifests.iter().filter(|manifest| manifest.kind == kind);
+        let name = kind.as_str();
+        let plural = if name.ends_with('s') { name.to_owned() } else { format!("{name}s") };
+        files.push((dir.join(format!("{plural}.yaml")), documents(of_kind)?));
+    }
+    files.push((dir.join("report.txt"), printable(&imported.report.text())));
+    if let Some((there, _)) = files.iter().find(|(file, _)| !force && file.exists()) {
+        bail!("{} is there already, and nothing was written; `--force` writes over what is there", there.display());
+    }
+    fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    for (file, text) in &files {
+        fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(files.into_iter().map(|(file, _)| file).collect())
+}
+
+fn tell(imported: &Imported) {
+    let text = imported.report.text();
+    if !text.is_empty() {
+        say(&printable(text.trim_end()));
+    }
+}
