@@ -3,6 +3,7 @@ mod apps;
 mod asked;
 mod errors;
 mod property;
+mod scoped;
 mod surface;
 mod walks;
 mod wished;

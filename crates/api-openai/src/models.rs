@@ -64,7 +64,7 @@ pub(crate) async fn show(
     Err(if to_anthropic { error.for_anthropic() } else { error })
 }
 
-/// Whoever answers a name first has it.
+/// Whoever answers a name first has it. A key that may use some models only is told of those.
 async fn entries(state: &OpenAi, actor: &Actor) -> Answer<Vec<Entry>> {
     let callables = state.chains.callables(actor).await.map_err(|fault| OpenAiError::of(&fault))?;
     let (models, assets): (Vec<_>, Vec<_>) = callables.into_iter().partition(|callable| callable.kind == AssetKind::Model);
@@ -78,6 +78,6 @@ async fn entries(state: &OpenAi, actor: &Actor) -> Answer<Vec<Entry>> {
     all.extend(models.into_iter().map(|model| entry(model.name, model.kind.as_str())));
     all.extend(state.chains.models().embedder_names().map(|name| entry(name.to_owned(), "embedder")));
     let mut seen = BTreeSet::new();
-    all.retain(|entry| seen.insert(entry.name.clone()));
+    all.retain(|entry| actor.models.allows(&entry.name) && seen.insert(entry.name.clone()));
     Ok(all)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::{Json, extract::State};
 use mainspring_identity::{ApiKey, AuditRecord, IssuedKey, NewKey};
-use mainspring_kernel::{FaultKind, Labels, Name, Role, Timestamp, id::ApiKeyId};
+use mainspring_kernel::{FaultKind, Labels, ModelScope, Name, Role, Timestamp, id::ApiKeyId};
 use mainspring_web_kit::{Answer, Body, Caller, Paging, Path, Problem};
 use mainspring_wire as wire;
 use secrecy::ExposeSecret;
@@ -16,16 +16,22 @@ fn invalid(code: &'static str, detail: impl std::fmt::Display) -> Problem {
 }
 
 fn view(key: ApiKey, names: &Names) -> wire::KeyView {
-    let ApiKey { id, name, prefix, principal, role, labels, created, created_by: _, expires, last_used, revoked } = key;
+    let ApiKey { id, name, prefix, principal, role, labels, models, created, created_by: _, .. } = key;
+    let ApiKey { expires, old_until, last_used, revoked, .. } = key;
     wire::KeyView {
         id: id.to_string(),
         name: name.to_string(),
         role: role.to_string(),
         labels: projects::labels_view(labels),
+        models: match models {
+            ModelScope::All => None,
+            ModelScope::Some(names) => Some(names.into_iter().collect()),
+        },
         member: Some(names.get(principal)),
         hint: Some(prefix),
         created_at: created.to_string(),
         expires_at: expires.map(|at| at.to_string()),
+        old_secret_until: old_until.map(|at| at.to_string()),
         last_used_at: last_used.map(|at| at.to_string()),
         revoked_at: revoked.map(|at| at.to_string()),
     }
@@ -65,6 +71,7 @@ pub(crate) async fn create(
 ) -> Answer<Json<wire::CreatedKey>> {
     let actor = caller.needs(Role::Admin)?;
     let labels = body.labels.map_or(Labels::All, projects::labels);
+    let models = body.models.map_or(ModelScope::All, |names| ModelScope::Some(names.into_iter().collect()));
     let expires = body
         .expires_at
         .filter(|text| !text.is_empty())
@@ -76,7 +83,7 @@ pub(crate) async fn create(
         Some(member) => Some(rest.identity.member(actor, member).await?.principal.id),
         None => None,
     };
-    let new = NewKey { name, role, labels, expires, principal };
+    let new = NewKey { name, role, labels, models, expires, principal };
     issued(&rest, rest.identity.create_key(actor, &new).await?).await
 }
 
@@ -84,12 +91,19 @@ fn key_id(text: &str) -> Answer<ApiKeyId> {
     text.parse().map_err(|fault: mainspring_kernel::id::IdFault| invalid("path-invalid", fault))
 }
 
-/// Gives a key a new secret; the old one stops at once.
+/// Gives a key a new secret. It stays the same key, with its limits and its usage; the old secret stops at once, or after
+/// the overlap that was asked for.
 #[utoipa::path(post, path = "/api/v1/keys/{id}/rotate", tag = "keys", operation_id = "rotate_key",
-    params(("id" = String, Path)), responses((status = 200, body = wire::CreatedKey)))]
-pub(crate) async fn rotate(State(rest): State<Rest>, caller: Caller, Path(id): Path<String>) -> Answer<Json<wire::CreatedKey>> {
+    params(("id" = String, Path)), request_body = wire::RotateKey, responses((status = 200, body = wire::CreatedKey)))]
+pub(crate) async fn rotate(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(body): Body<wire::RotateKey>,
+) -> Answer<Json<wire::CreatedKey>> {
     let actor = caller.needs(Role::Admin)?;
-    issued(&rest, rest.identity.rotate_key(actor, key_id(&id)?, Duration::ZERO).await?).await
+    let overlap = Duration::from_secs(body.overlap_seconds.unwrap_or_default());
+    issued(&rest, rest.identity.rotate_key(actor, key_id(&id)?, overlap).await?).await
 }
 
 /// Ends a key at once.

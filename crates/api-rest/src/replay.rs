@@ -6,7 +6,7 @@ use axum::{Json, extract::State};
 use mainspring_chains::{Outcome, Pins, Question, Read, Replayable, Source, Swap, VersionUsed};
 use mainspring_kernel::{AssetKind, AssetRef, FaultKind, Role, text};
 use mainspring_llm::{Span, TablePin, trace::names};
-use mainspring_web_kit::{Answer, Body, Caller, Path, Problem};
+use mainspring_web_kit::{Answer, Body, Caller, Path, Problem, may_name_any};
 use mainspring_wire as wire;
 use serde_json::Value;
 
@@ -22,6 +22,7 @@ pub(crate) async fn replay(
     Body(body): Body<wire::ReplayRequest>,
 ) -> Answer<Json<wire::Replay>> {
     let actor = caller.needs(Role::Reader)?;
+    may_name_any(actor)?;
     let spans = rest.observability.trace(actor, trace_id(&id)?).await?;
     let recorded = Recorded::of(&spans, body.span.as_deref())?;
     let mut question = recorded.question()?;

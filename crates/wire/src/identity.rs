@@ -10,6 +10,9 @@ pub struct KeyView {
     pub name: String,
     pub role: String,
     pub labels: LabelsView,
+    /// What it may name as `model`, where that is not everything; a name may end in `*`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<Vec<String>>,
     /// The member whom the key acts for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<String>,
@@ -18,6 +21,9 @@ pub struct KeyView {
     pub created_at: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
+    /// After a rotation: until when the secret before works as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_secret_until: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,11 +52,21 @@ pub struct NewKey {
     /// Absent: `all`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<LabelsView>,
+    /// What it may name as `model`: apps, prompts, routes and models; a name may end in `*`. Absent: everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
     /// The member whom the key acts for, by name; absent: whoever makes it. It never allows more than the member may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<String>,
+}
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateKey {
+    /// How long the old secret works beside the new one, thirty days at most; absent: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlap_seconds: Option<u64>,
 }
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CreatedKey {

@@ -57,6 +57,9 @@ pub(crate) enum Keys {
         role: String,
         #[command(flatten)]
         labels: Held,
+        /// What it may name as `model`, apart by commas: `assistant,claude-*`; default: everything.
+        #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+        models: Option<Vec<String>>,
         /// When it ends, as RFC 3339.
         #[arg(long)]
         expires_at: Option<String>,
@@ -66,8 +69,13 @@ pub(crate) enum Keys {
     },
     /// List the keys of the project, without their secrets.
     List,
-    /// Give a key a new secret; the old one stops at once.
-    Rotate { id: String },
+    /// Give a key a new secret; it stays the same key, with its limits and its usage.
+    Rotate {
+        id: String,
+        /// How long the old secret works as well: `15m`, `24h`, `30d` at most; default: it stops at once.
+        #[arg(long, value_name = "TIME")]
+        overlap: Option<String>,
+    },
     /// End a key at once.
     Revoke { id: String },
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use mainspring_config::Seconds;
 use mainspring_wire as wire;
 
 use super::{
@@ -17,15 +18,20 @@ use crate::{
 
 pub(crate) async fn keys(session: &Session, command: Keys) -> anyhow::Result<ExitCode> {
     match command {
-        Keys::Create { name, role, labels, expires_at, member } => {
-            let request = wire::NewKey { name, role, labels: held(labels), expires_at, member };
+        Keys::Create { name, role, labels, models, expires_at, member } => {
+            let request = wire::NewKey { name, role, labels: held(labels), models, expires_at, member };
             let created: wire::CreatedKey = session.client.post("/api/v1/keys", &request).await?;
             show_secret(session, &created);
         }
         Keys::List => list(session).await?,
-        Keys::Rotate { id } => {
+        Keys::Rotate { id, overlap } => {
+            let overlap = overlap.map(|text| text.parse::<Seconds>()).transpose().map_err(anyhow::Error::msg)?;
+            let request = wire::RotateKey { overlap_seconds: overlap.map(|overlap| overlap.0.as_secs()) };
             let rotated: wire::CreatedKey =
-                session.client.post(&format!("/api/v1/keys/{}/rotate", segment(&id)), &serde_json::json!({})).await?;
+                session.client.post(&format!("/api/v1/keys/{}/rotate", segment(&id)), &request).await?;
+            if let Some(until) = rotated.key.old_secret_until.as_deref().filter(|_| !session.json && overlap.is_some()) {
+                say(&format!("the old secret works until {until}"));
+            }
             show_secret(session, &rotated);
         }
         Keys::Revoke { id } => {
@@ -63,12 +69,13 @@ async fn list(session: &Session) -> anyhow::Result<()> {
             dash(key.member.as_deref()),
             key.role.clone(),
             shown(&key.labels),
+            key.models.as_ref().map_or_else(|| "all".to_owned(), |models| models.join(" ")),
             state.to_owned(),
             dash(key.expires_at.as_deref()),
             dash(key.last_used_at.as_deref()),
         ]
     });
-    table(&["id", "name", "for", "role", "labels", "state", "expires", "last used"], rows.collect());
+    table(&["id", "name", "for", "role", "labels", "models", "state", "expires", "last used"], rows.collect());
     Ok(())
 }
 
