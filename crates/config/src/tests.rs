@@ -76,10 +76,14 @@ fn wrong_types_and_values_are_refused() {
 fn secrets_do_not_print() {
     let layers = Layers::defaults()
         .unwrap()
-        .with_environment(env(&[("MAINSPRING_API_KEY", "msk_secret"), ("MAINSPRING_CATALOG", "postgres://u:hunter2@h/d")]))
+        .with_environment(env(&[
+            ("MAINSPRING_API_KEY", "msk_secret"),
+            ("MAINSPRING_CATALOG", "postgres://u:hunter2@h/d"),
+            ("MAINSPRING_MASTER_KEY", "of-the-secrets"),
+        ]))
         .unwrap();
     let shown = format!("{:?} {:?}", layers.settings(), layers.build().unwrap());
-    assert!(!shown.contains("msk_secret") && !shown.contains("hunter2"), "{shown}");
+    assert!(!["msk_secret", "hunter2", "of-the-secrets"].iter().any(|secret| shown.contains(secret)), "{shown}");
 }
 
 #[test]
