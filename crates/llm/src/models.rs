@@ -12,9 +12,20 @@ pub struct Models {
     chat: BTreeMap<String, Arc<dyn ChatModel>>,
     embedders: BTreeMap<String, Arc<dyn Embedder>>,
     rerankers: BTreeMap<String, Arc<dyn Reranker>>,
+    behind_routes: bool,
 }
 
 impl Models {
+    /// Models that only a route may name: they are found by name, and no list has them.
+    #[must_use]
+    pub fn only_behind_routes(self) -> Self {
+        Self { behind_routes: true, ..self }
+    }
+    #[must_use]
+    pub const fn are_behind_routes(&self) -> bool {
+        self.behind_routes
+    }
+
     #[must_use]
     pub fn with_chat(mut self, model: Arc<dyn ChatModel>) -> Self {
         self.chat.insert(model.name().to_owned(), model);
@@ -43,13 +54,13 @@ impl Models {
     }
 
     pub fn chat_names(&self) -> impl Iterator<Item = &str> {
-        self.chat.keys().map(String::as_str)
+        self.chat.keys().map(String::as_str).filter(|_| !self.behind_routes)
     }
     pub fn embedder_names(&self) -> impl Iterator<Item = &str> {
-        self.embedders.keys().map(String::as_str)
+        self.embedders.keys().map(String::as_str).filter(|_| !self.behind_routes)
     }
     pub fn reranker_names(&self) -> impl Iterator<Item = &str> {
-        self.rerankers.keys().map(String::as_str)
+        self.rerankers.keys().map(String::as_str).filter(|_| !self.behind_routes)
     }
 }
 

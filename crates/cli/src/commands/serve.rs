@@ -1,4 +1,4 @@
-//! `mainspring serve`.
+//! `mainspring serve` and `mainspring gateway`.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -7,16 +7,16 @@ use std::{
 
 use anyhow::Context;
 use mainspring_config::Config;
-use mainspring_server::{Building, DataLock};
+use mainspring_server::{Building, DataLock, Serves};
 
 use super::models;
 use crate::output::say;
 
-pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(config: Config, serves: Serves) -> anyhow::Result<ExitCode> {
     let lock = DataLock::acquire(config.data_dir())
         .with_context(|| format!("cannot use the data directory {}", config.data_dir().display()))?;
-    let pull = config.models.pull;
-    let building = Building::open(config.clone(), lock).await?;
+    let pull = config.models.pull && serves == Serves::Everything;
+    let building = Building::open_to_serve(config.clone(), lock, serves).await?;
     building.repaired().iter().for_each(|text| say(&format!("repaired: {text}")));
     if pull {
         models::pull_in_background(&config);
@@ -25,7 +25,11 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     building
         .serve(
             move |address| {
-                say(&format!("mainspring {} serves {}", env!("CARGO_PKG_VERSION"), reachable(address)));
+                let what = match serves {
+                    Serves::Everything => "serves",
+                    Serves::Models => "serves models at",
+                };
+                say(&format!("mainspring {} {what} {}", env!("CARGO_PKG_VERSION"), reachable(address)));
                 if address.ip().is_unspecified() {
                     say(&format!("and whoever reaches this machine at port {}", address.port()));
                 }

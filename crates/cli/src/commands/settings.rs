@@ -42,7 +42,7 @@ pub(crate) fn load(global: &Global, listen: Option<String>) -> anyhow::Result<Co
 
 /// Servers log; commands speak to their user and log only what goes wrong.
 pub(crate) fn start_logging(command: &Command, config: &Config) -> anyhow::Result<()> {
-    let serves = matches!(command, Command::Serve(_) | Command::Dev(_));
+    let serves = matches!(command, Command::Serve(_) | Command::Gateway(_) | Command::Dev(_));
     let filter = if serves { config.log.filter.as_str() } else { "error" };
     Ok(start_log(filter, config.log.format.parse()?)?)
 }

@@ -257,8 +257,8 @@ fn path(provider: &Arc<Provider>, model: &str, state: Arc<TargetState>) -> Route
     Route { name: None, shown, version: 0, digest, spec, targets, hedges: Allowance::default() }
 }
 
-/// The provider every project has: the models of this process.
-pub(crate) fn local_spec() -> ProviderSpec {
+/// The provider every project has: the models of this process. `behind` routes, none of them can be called directly.
+pub(crate) fn local_spec(behind: bool) -> ProviderSpec {
     ProviderSpec {
         kind: ProviderKind::Local,
         preset: None,
@@ -269,7 +269,7 @@ pub(crate) fn local_spec() -> ProviderSpec {
         region: None,
         api_version: None,
         headers: BTreeMap::new(),
-        models: None,
+        models: behind.then(Vec::new),
         default_max_tokens: None,
         max_concurrent: None,
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use mainspring_kernel::{
-    Actor, AssetKind, AssetRef, Digest, Labels, Name, PageRequest, Role, Selector,
+    Actor, AssetKind, AssetRef, Digest, Labels, ModelScope, Name, PageRequest, Role, Selector,
     id::{PrincipalId, ProjectId},
     page::LIMIT_MAX,
 };
@@ -44,10 +44,12 @@ pub(crate) struct Routes {
 }
 
 impl Routes {
-    pub(crate) async fn open(registry: Registry, credentials: Credentials) -> Result<Self, GatewayFault> {
+    /// `behind`: models of this process answer only where a route names them.
+    pub(crate) async fn open(registry: Registry, credentials: Credentials, behind: bool) -> Result<Self, GatewayFault> {
         let project = ProjectId::from_raw(0);
         let name = compile::local_name().ok_or(GatewayFault::UnknownModel { model: LOCAL.to_owned(), nearest: None })?;
-        let local = Provider::of((project, name, Digest::of(LOCAL.as_bytes())), compile::local_spec(), None, &credentials).await;
+        let local =
+            Provider::of((project, name, Digest::of(LOCAL.as_bytes())), compile::local_spec(behind), None, &credentials).await;
         let (local, states) = (Arc::new(local), States::default());
         let nobody = ProjectRoutes::compile(project, BTreeMap::new(), &BTreeMap::new(), &states, &local);
         let routes = Self {
@@ -133,7 +135,14 @@ impl Routes {
 
     async fn load(&self, project: ProjectId, before: Option<&ProjectRoutes>) -> Result<ProjectRoutes, GatewayFault> {
         // The gateway acts for everyone who calls: it sees what every reader of the project sees.
-        let actor = Actor { principal: PrincipalId::from_raw(0), project, role: Role::Reader, labels: Labels::none(), key: None };
+        let actor = Actor {
+            principal: PrincipalId::from_raw(0),
+            project,
+            role: Role::Reader,
+            labels: Labels::none(),
+            key: None,
+            models: ModelScope::All,
+        };
         let mut providers = BTreeMap::new();
         for asset in self.list(&actor, AssetKind::Provider).await? {
             let kept = before.and_then(|before| before.providers.get(&asset.name)).filter(|kept| kept.digest == asset.digest);

@@ -1,0 +1,79 @@
+//! What a process serves: everything, or models only.
+
+use axum::{
+    extract::Request,
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use mainspring_kernel::FaultKind;
+use mainspring_web_kit::Problem;
+
+/// What a process is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Serves {
+    #[default]
+    Everything,
+    /// A gateway: the surfaces by which models are called, and what administers them. It runs no apps, ingests nothing, and
+    /// loads a local model only where a route names it.
+    Models,
+}
+
+/// Nouns of the REST API that a gateway has; whatever is added elsewhere it has not.
+const NOUNS: [&str; 15] = [
+    "apply",
+    "assets",
+    "audit",
+    "batches",
+    "calls",
+    "files",
+    "keys",
+    "limits",
+    "master-key",
+    "members",
+    "openapi.json",
+    "projects",
+    "routes",
+    "secrets",
+    "usage",
+];
+
+/// The layer in front of the surfaces of a gateway.
+pub(crate) async fn models_only(request: Request, next: Next) -> Response {
+    if has(request.uri().path()) {
+        return next.run(request).await;
+    }
+    Problem::new(FaultKind::NotFound, "models-only", "this process serves models only")
+        .with_hint("ask a process that was started with `mainspring serve`")
+        .into_response()
+}
+
+/// Whatever no route of a gateway took.
+pub(crate) async fn nothing_here(request: Request) -> Response {
+    Problem::new(FaultKind::NotFound, "route-not-found", format!("nothing answers {} {}", request.method(), request.uri().path()))
+        .with_hint("this process serves models only; the page and everything else are at one started with `mainspring serve`")
+        .into_response()
+}
+
+fn has(path: &str) -> bool {
+    match path.strip_prefix("/api/v1/") {
+        Some(rest) => NOUNS.contains(&rest.split('/').next().unwrap_or_default()),
+        None => !path.starts_with("/api/"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has;
+
+    #[test]
+    fn a_gateway_has_what_calls_models_and_what_administers_that() {
+        for path in
+            ["/v1/chat/completions", "/v1/messages", "/healthz", "/api/v1/keys", "/api/v1/keys/key_1/rotate", "/schemas/route"]
+        {
+            assert!(has(path), "{path}");
+        }
+        for path in ["/api/v1/knowledge/x/ingest", "/api/v1/apps", "/api/v1/keysmith", "/api/v1/", "/api/v1", "/api/v2/keys"] {
+            assert!(!has(path), "{path}");
+        }
+    }
+}
