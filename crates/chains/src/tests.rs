@@ -1,3 +1,4 @@
+mod naming;
 mod sourced;
 
 use std::collections::BTreeMap;
