@@ -29,7 +29,12 @@ pub(super) struct Deployment {
     pub(super) timeout: Option<Span>,
     pub(super) stream_timeout: Option<Span>,
     pub(super) retries: Option<u64>,
+    /// What people read of it.
+    pub(super) about: Option<String>,
 }
+
+/// A longer text is no description of an asset.
+const ABOUT_MAX: usize = 2_000;
 
 /// Fields that OpenAI's dialect has for the request itself.
 const PARAMETERS: [&str; 28] = [
@@ -134,6 +139,7 @@ pub(super) fn read(
         retries: params.whole("num_retries").or_else(|| params.whole("max_retries")),
         target: target.clone(),
         model: model.clone(),
+        about: info.text("description").filter(|about| about.chars().count() <= ABOUT_MAX && !about.contains('\0')),
     };
     costs::read(draft, &mut params, &mut info, (&model, &provider, target.price_as.as_deref()));
     read.target.parameters = parameters(draft, &mut params);
@@ -375,7 +381,7 @@ fn leftovers(draft: &mut Draft, table: Table) {
             }
             name if name.starts_with("aws_") => "roles and profiles are not looked up: give keys",
             name if name.starts_with("vertex_") => "Vertex is not among the kinds of provider",
-            "access_groups" => "who may call which model is not limited by groups: make projects",
+            "access_groups" => "which models a key may name is said of the key: `mainspring keys create --models`",
             name if name.ends_with("_cost") || name.contains("cost_per") => "this part of the price has no equivalent",
             _ => "this has no equivalent",
         };

@@ -86,7 +86,8 @@ pub(super) fn write(draft: &mut Draft, groups: Vec<Group>, rules: &Rules) {
         }
         apply(draft, group, (&mut spec, groups.as_slice()), rules);
         let wanted = if group.name == "*" { "any-model" } else { &group.name };
-        if let Some(name) = draft.route(wanted, spec, None, &path) {
+        let about = group.deployments.iter().find_map(|deployment| deployment.about.clone());
+        if let Some(name) = draft.route(wanted, spec, about, &path) {
             limits::of_group(draft, (&path, &name), &group.deployments);
             made.push((group.name.clone(), name));
         }

@@ -22,6 +22,7 @@ pub(super) fn read(draft: &mut Draft, settings: &mut Table, general: &mut Table)
         ("default_internal_user_params", "principal"),
         ("default_key_generate_params", "key"),
         ("upperbound_key_generate_params", "key"),
+        ("default_end_user_params", "user"),
     ] {
         let Some(mut table) = settings.table(section) else { continue };
         budget(draft, &mut table, ("max_budget", "budget_duration"), whose);

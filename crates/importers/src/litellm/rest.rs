@@ -131,6 +131,10 @@ fn setting(name: &str, value: &Value) -> &'static str {
         | "custom_sso"
         | "enable_oauth2_auth"
         | "enable_oauth2_proxy_auth" => "clients show keys made with `mainspring keys create`",
+        "user_header_name" | "user_header_mappings" => {
+            "the end user is `user` of the body, or the header `x-litellm-end-user-id`"
+        }
+        "extra_spend_tag_headers" => "notes come as `metadata` of the body or in `x-litellm-tags`, and are kept in traces",
         "max_request_size_mb" => "the server's own setting: `server.body_limit`",
         "background_health_checks" | "health_check_interval" | "health_check_details" => {
             "nobody is called to see how they are: breakers and `mainspring routes list` tell by the calls that are made"

@@ -53,6 +53,7 @@ fn deployments_of_one_name_are_targets_of_one_route_and_fallbacks_come_after_the
     let expected =
         ["gpt-4o", "claude-sonnet", "team-gpt", "haiku-bedrock", "flash", "llama-local", "qwen-house", "embed", "claude"];
     assert_eq!(names(&imported, AssetKind::Route), expected);
+    assert_eq!(imported.manifests.iter().find_map(|manifest| manifest.description.as_deref()), Some("For most things."));
     let gpt = route(&imported, "gpt-4o");
     assert_eq!(
         targets(gpt),
@@ -146,6 +147,7 @@ fn limits_and_keys_are_a_list_of_commands() {
             "mainspring limits set usd-per-month 100 --for project",
             "mainspring limits set usd-per-day 10 --for key",
             "mainspring limits set requests-per-minute 60 --for key",
+            "mainspring limits set usd-per-month 5 --for user",
             "mainspring limits set concurrent 200",
             "mainspring keys create operator --role admin",
             "mainspring keys create my-app --role reader",
@@ -173,6 +175,7 @@ fn what_has_no_equivalent_is_named_with_its_place() {
         ("litellm_settings.default_team_settings", "a team is a project"),
         ("general_settings.database_url", "the catalog"),
         ("general_settings.alerting", "alert"),
+        ("general_settings.user_header_name", "`x-litellm-end-user-id`"),
         ("environment_variables", "SLACK_WEBHOOK_URL"),
         ("guardrails", "guards"),
     ] {
