@@ -64,12 +64,15 @@ pub(crate) async fn show(
     Err(if to_anthropic { error.for_anthropic() } else { error })
 }
 
-/// Whoever answers a name first has it. A key that may use some models only is told of those.
+/// Whoever answers a name first has it. A key that may use some models only is told of those, and a process that runs no
+/// apps tells of none, nor of what they stand before.
 async fn entries(state: &OpenAi, actor: &Actor) -> Answer<Vec<Entry>> {
     let callables = state.chains.callables(actor).await.map_err(|fault| OpenAiError::of(&fault))?;
     let (models, assets): (Vec<_>, Vec<_>) = callables.into_iter().partition(|callable| callable.kind == AssetKind::Model);
     let entry = |name: String, kind| Entry { name, kind };
     let mut all: Vec<Entry> = assets.into_iter().map(|asset| entry(asset.name, asset.kind.as_str())).collect();
+    let not_run: BTreeSet<String> =
+        if state.chains.serves_models_only() { all.drain(..).map(|entry| entry.name).collect() } else { BTreeSet::new() };
     let routed = state.gateway.names(actor.project).await;
     all.extend(routed.into_iter().map(|name| {
         let kind = if name.contains('/') { "provider-model" } else { "route" };
@@ -78,6 +81,6 @@ async fn entries(state: &OpenAi, actor: &Actor) -> Answer<Vec<Entry>> {
     all.extend(models.into_iter().map(|model| entry(model.name, model.kind.as_str())));
     all.extend(state.chains.models().embedder_names().map(|name| entry(name.to_owned(), "embedder")));
     let mut seen = BTreeSet::new();
-    all.retain(|entry| actor.models.allows(&entry.name) && seen.insert(entry.name.clone()));
+    all.retain(|Entry { name, .. }| !not_run.contains(name) && actor.models.allows(name) && seen.insert(name.clone()));
     Ok(all)
 }

@@ -57,6 +57,9 @@ async fn a_gateway_alone_answers_models_and_says_what_it_does_not_do() {
         let refusal = user.post(path, &chat(model)).await;
         assert_eq!((refusal.status, &refusal.json()["error"]["code"]), (404, &json!("models-only")), "{path}: {}", refusal.text);
     }
+    let listed = user.get("/v1/models").await.json();
+    let names: Vec<&str> = listed["data"].as_array().unwrap().iter().filter_map(|model| model["id"].as_str()).collect();
+    assert_eq!(names, ["assistant", "first/small"], "what is not answered is not listed");
     // A model of this process that no route names.
     for model in ["smollm2-135m-instruct", "local/smollm2-135m-instruct"] {
         assert_eq!(user.post("/v1/chat/completions", &chat(model)).await.status, 404, "{model}");
