@@ -1,6 +1,6 @@
 //! From a client's request to its answer, through everything between.
 
-use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Upstream, Used};
+use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Upstream, Used, When, nobody};
 use serde_json::{Value, json};
 
 use super::surface::{LOCAL, Surface};
@@ -314,5 +314,37 @@ async fn a_name_that_nobody_has_is_not_found() {
         let sent = surface.send(path, &[], hello(model).to_string()).await;
         assert_eq!((sent.status, &sent.json()["error"]["type"]), (404, &json!("not_found_error")), "{model}: {}", sent.text);
         assert_eq!(sent.json()["request_id"], json!("req_7"));
+    }
+}
+
+#[tokio::test]
+async fn every_trouble_of_a_provider_is_told_with_its_own_code() {
+    for kind in ["openai", "anthropic"] {
+        for (model, behaviour, status, code) in [
+            ("hasty", Behaviour::trouble(Trouble::Hang(When::BeforeHead)), 504, "upstream-timeout"),
+            ("hasty", Behaviour::trouble(Trouble::Hang(When::After(0))), 504, "upstream-timeout"),
+            ("chat", Behaviour::trouble(Trouble::Reset(When::BeforeHead)), 503, "upstream-reset"),
+            ("chat", Behaviour::trouble(Trouble::NotJson), 503, "upstream-malformed"),
+            ("chat", Behaviour::trouble(Trouble::Malformed(0)), 503, "upstream-malformed"),
+            ("chat", Behaviour::status(401), 503, "upstream-auth"),
+            ("nowhere", Behaviour::default(), 503, "upstream-connect"),
+        ] {
+            let server = upstream(Script::always(behaviour.clone()));
+            let surface = routed(kind, &server).await;
+            let to = |provider: &str, timeouts: Value| json!({"targets": [{"provider": provider, "model": "big"}], "retry": {"attempts": 0}, "timeouts": timeouts});
+            surface
+                .apply(&[
+                    ("provider", "nobody", json!({"type": kind, "base_url": nobody().unwrap()})),
+                    ("route", "hasty", to("main", json!({"first": "150ms", "idle": "150ms"}))),
+                    ("route", "nowhere", to("nobody", json!({}))),
+                ])
+                .await;
+            for body in [hello(model), streamed(hello(model))] {
+                let sent = surface.ask(&body).await;
+                let said = sent.json();
+                assert_eq!((sent.status, &said["error"]["code"]), (status, &json!(code)), "{kind} {model} {behaviour:?}: {said}");
+                assert_eq!((&said["type"], &said["request_id"]), (&json!("error"), &json!("req_7")), "{said}");
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! From a client's chat to its answer, through everything between.
 
-use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Upstream, Used};
+use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Upstream, Used, When};
 use serde_json::{Value, json};
 
 use super::surface::{LOCAL, Sent, Surface};
@@ -267,4 +267,46 @@ async fn a_body_that_cannot_be_read_is_refused_before_anyone_is_asked() {
         assert_eq!((sent.status, &error["code"], &error["param"]), (400, &json!(code), &param), "{body}: {error}");
     }
     assert_eq!(server.count(), 0);
+}
+
+/// Two routes to the same model, of which one has little patience, and one to where nobody listens.
+async fn troubled(kind: &str, upstream: &Upstream) -> Surface {
+    let surface = routed(kind, upstream).await;
+    let to = |provider: &str, timeouts: Value| {
+        json!({"targets": [{"provider": provider, "model": "big"}], "retry": {"attempts": 0}, "timeouts": timeouts})
+    };
+    let nobody = mainspring_testservers::upstream::nobody().unwrap();
+    surface
+        .apply(&[
+            ("provider", "nobody", json!({"type": kind, "base_url": nobody})),
+            ("route", "hasty", to("main", json!({"first": "150ms", "idle": "150ms"}))),
+            ("route", "nowhere", to("nobody", json!({}))),
+        ])
+        .await;
+    surface
+}
+
+#[tokio::test]
+async fn every_trouble_of_a_provider_is_told_with_its_own_code() {
+    for kind in ["openai", "anthropic"] {
+        for (model, behaviour, status, code) in [
+            ("hasty", Behaviour::trouble(Trouble::Hang(When::BeforeHead)), 504, "upstream-timeout"),
+            ("hasty", Behaviour::trouble(Trouble::Hang(When::After(0))), 504, "upstream-timeout"),
+            ("chat", Behaviour::trouble(Trouble::Reset(When::BeforeHead)), 503, "upstream-reset"),
+            ("chat", Behaviour::trouble(Trouble::NotJson), 503, "upstream-malformed"),
+            ("chat", Behaviour::trouble(Trouble::Malformed(0)), 503, "upstream-malformed"),
+            ("chat", Behaviour::status(401), 503, "upstream-auth"),
+            ("nowhere", Behaviour::default(), 503, "upstream-connect"),
+        ] {
+            let server = upstream(behaviour.clone());
+            let surface = troubled(kind, &server).await;
+            for body in [hello(model), streamed(hello(model))] {
+                let sent = surface.ask(&body).await;
+                let error = sent.json()["error"].clone();
+                assert_eq!((sent.status, &error["code"]), (status, &json!(code)), "{kind} {model} {behaviour:?}: {error}");
+                assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{error}");
+                assert_eq!(sent.header("content-type"), Some("application/json"), "no stream has begun");
+            }
+        }
+    }
 }
