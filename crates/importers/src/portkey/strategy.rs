@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mainspring_gateway::{Breaker, Cache, CacheMode, Fallback, Retry, Span, Target};
+use mainspring_gateway::{Breaker, Cache, CacheMode, Fallback, Retry, Span, Sticky, Target};
 use mainspring_providers::FaultClass;
 use serde_json::{Map, Value};
 
@@ -58,6 +58,7 @@ struct Rules {
     /// Of every fallback: its classes.
     falls: Vec<Vec<FaultClass>>,
     divided: bool,
+    sticky: Option<Sticky>,
 }
 
 pub(super) fn write(draft: &mut Draft, top: Table, options: Options<'_>) {
@@ -106,8 +107,9 @@ fn walk(
     };
     let mut placed = Vec::new();
     match mode.as_str() {
-        "loadbalance" => {
+        "loadbalance" | "load-balance" | "load_balance" => {
             rules.divided = true;
+            rules.sticky = rules.sticky.or(sticky(draft, &mut strategy));
             for child in children {
                 let (share, inside) = below(draft, child, rules, others);
                 divide(draft, &mut placed, (share.unwrap_or(1.0), inside), &path);
@@ -154,7 +156,7 @@ fn walk(
     let path = node.path.clone();
     for (field, _) in node.rest() {
         if !matches!(field.as_str(), "name" | "weight" | "id" | "slug" | "index") {
-            draft.missing(read::joined(&path, &field), "this has no equivalent above targets");
+            draft.missing(read::joined(&path, &field), targets::unlike(&field).unwrap_or("this has no equivalent above targets"));
         }
     }
     placed
@@ -249,10 +251,37 @@ fn fallback(draft: &mut Draft, strategy: &mut Table) -> Vec<FaultClass> {
         match draft::class(code) {
             Some(class) if !on.contains(&class) => on.push(class),
             Some(_) => {}
+            None if matches!(code, 246 | 446) => draft.missing(&path, format!("{code} is what Portkey's guards answer")),
             None => draft.missing(&path, format!("{code} is no fault here")),
         }
     }
     on
+}
+
+/// Whose calls stay at one target.
+fn sticky(draft: &mut Draft, strategy: &mut Table) -> Option<Sticky> {
+    let mut said = strategy.table("sticky")?;
+    if said.truth("enabled") != Some(true) {
+        return None;
+    }
+    let fields = said.texts("hash_fields").unwrap_or_default();
+    let any = |words: &[&str]| fields.iter().any(|field| words.iter().any(|word| field.contains(word)));
+    let sticky = match () {
+        () if any(&["session", "thread", "conversation", "trace"]) => Sticky::Session,
+        () if any(&["user"]) => Sticky::User,
+        () => {
+            draft.missing(
+                &said.path,
+                "calls are kept at one target by the conversation, the user or the key, and by nothing else",
+            );
+            return None;
+        }
+    };
+    draft.different(
+        &said.path,
+        "what calls are kept together by is the conversation or the user, and for as long as the target is well",
+    );
+    Some(sticky)
 }
 
 fn breaker(draft: &mut Draft, strategy: &mut Table, rules: &mut Rules) {
@@ -298,6 +327,7 @@ fn route(draft: &mut Draft, (name, placed): (&str, Vec<Placed>), rules: &Rules) 
             has: write the names into `models`, or import with `--model`";
         draft.different(path, message);
     }
+    spec.sticky = rules.sticky;
     spec.retry.attempts = 0;
     if let Some(most) = rules.retries.iter().max_by_key(|retry| retry.attempts) {
         spec.retry = most.clone();

@@ -16,16 +16,6 @@ use crate::{
 /// The provider's target; without a model where the client's name is handed on.
 pub(super) fn read(draft: &mut Draft, mut table: Table, model: Option<&str>) -> Option<Target> {
     let path = place(&table).to_owned();
-    let named = table.text("virtual_key").or_else(|| table.text("integration_slug"));
-    let word = table.text("provider");
-    // `@openai-prod` is a key that Portkey keeps, like a virtual key.
-    let (slug, word) = match (named, word) {
-        (Some(slug), word) => (Some(slug), word),
-        (None, Some(word)) if word.starts_with('@') => (Some(word.trim_start_matches('@').to_owned()), None),
-        (None, word) => (None, word),
-    };
-    let known = known(draft, &path, slug.as_deref(), word.as_deref())?;
-    let provider = provider(draft, &mut table, (known, slug.as_deref(), word.as_deref()))?;
     let mut parameters = match table.take("override_params") {
         Some(Value::Object(given)) => given,
         _ => serde_json::Map::new(),
@@ -33,12 +23,29 @@ pub(super) fn read(draft: &mut Draft, mut table: Table, model: Option<&str>) -> 
     let said = parameters.shift_remove("model").and_then(|model| model.as_str().map(str::to_owned));
     let deployment = ["deployment_id", "azure_deployment_name", "azure_model_name", "aws_bedrock_model"];
     let deployed = deployment.iter().find_map(|field| table.text(field));
-    let model = deployed.or(said).or_else(|| model.map(str::to_owned));
     // A model may name its provider too: `@openai-prod/gpt-4o`.
-    let model = model.map(|model| match model.strip_prefix('@').and_then(|model| model.split_once('/')) {
-        Some((_, rest)) => rest.to_owned(),
-        None => model,
-    });
+    let (of_model, model) = match deployed.or(said).or_else(|| model.map(str::to_owned)) {
+        Some(model) => match model.strip_prefix('@').and_then(|model| model.split_once('/')) {
+            Some((slug, rest)) => (Some(slug.to_owned()), Some(rest.to_owned())),
+            None => (None, Some(model)),
+        },
+        None => (None, None),
+    };
+    let named = of_model.or(table.text("virtual_key")).or_else(|| table.text("integration_slug"));
+    let word = table.text("provider");
+    // `@openai-prod` is a key that Portkey keeps, like a virtual key.
+    let (slug, word) = match (named, word) {
+        (named, Some(word)) if word.starts_with('@') => (named.or(Some(word.trim_start_matches('@').to_owned())), None),
+        (named, word) => (named, word),
+    };
+    if slug.is_none() && word.is_none() {
+        let prompt = table.has("prompt_id");
+        let what = if prompt { "a prompt that Portkey keeps is not in the file" } else { "it names no provider" };
+        draft.missing(path, format!("{what}: the target is left out"));
+        return None;
+    }
+    let known = known(draft, &path, slug.as_deref(), word.as_deref())?;
+    let provider = provider(draft, &mut table, (known, slug.as_deref(), word.as_deref()))?;
     let mut target = draft::target(provider, model);
     let place = read::joined(&table.path, "override_params");
     if !parameters.is_empty() {
@@ -53,6 +60,9 @@ fn place(table: &Table) -> &str {
     if table.path.is_empty() { "config" } else { &table.path }
 }
 
+/// What keys are named after whose providers cannot be reached.
+const ABSENT: [&str; 5] = ["vertex", "vertexai", "sagemaker", "stability", "workers"];
+
 fn known(draft: &mut Draft, path: &str, slug: Option<&str>, word: Option<&str>) -> Option<Known> {
     if let Some(word) = word {
         let known = Known::of(word);
@@ -66,12 +76,13 @@ fn known(draft: &mut Draft, path: &str, slug: Option<&str>, word: Option<&str>) 
         }
         return known;
     }
-    let Some(slug) = slug else {
-        draft.missing(path, "it names no provider: the target is left out");
-        return None;
-    };
+    let slug = slug?;
     // People name keys after what they open: `openai-prod-3f2a1c`.
     let words: Vec<&str> = slug.split(['-', '_']).collect();
+    if ABSENT.contains(&words[0]) {
+        draft.missing(path, format!("`{}` is of a provider that is not known here: the target is left out", names::slug(slug)));
+        return None;
+    }
     let guess = (1..=words.len().min(3)).rev().find_map(|count| Known::of(&words[..count].join("-")));
     if guess.is_none() {
         draft.different(
@@ -91,6 +102,17 @@ fn provider(draft: &mut Draft, table: &mut Table, (known, slug, word): (Known, O
         resource.filter(|name| plain(name)).map(|name| format!("https://{name}.openai.azure.com"))
     });
     let mut spec = known.spec(address);
+    let kept = match spec.kind {
+        ProviderKind::Azure if spec.base_url.is_none() => {
+            Some("its address lies with the key at Portkey: add `resource_name` or `custom_host`")
+        }
+        ProviderKind::Bedrock if !table.has("aws_region") => Some("its region lies with the key at Portkey: add `aws_region`"),
+        _ => None,
+    };
+    if let Some(kept) = kept.filter(|_| slug.is_some()) {
+        draft.missing(path, format!("{kept} to the target and import again. The target is left out"));
+        return None;
+    }
     if spec.kind == ProviderKind::Azure {
         spec.api_version = table.text("api_version").or_else(|| table.text("azure_api_version"));
     }
@@ -155,20 +177,25 @@ fn leftovers(draft: &mut Draft, table: Table) {
     const QUIET: [&str; 5] = ["name", "weight", "index", "original_index", "strategy"];
     let path = table.path.clone();
     for (field, _) in table.rest() {
-        let message = match field.as_str() {
-            field if QUIET.contains(&field) => continue,
-            "forward_headers" => "headers of a provider's own dialect are passed on to it, and no others",
-            "metadata" => "metadata comes with the request, and is kept in its trace",
-            field if field.ends_with("guardrails") || field.ends_with("hooks") => "guards are no part of routes",
-            "strict_open_ai_compliance" => "fields that are no part of OpenAI's dialect are passed on",
-            field if field.starts_with("azure_") => {
-                "tokens of Azure's directory are not fetched here: a provider's `credential` may hold one"
-            }
-            field if field.starts_with("aws_") => "roles are not looked up: give keys",
-            field if field.starts_with("vertex_") => "Vertex is not among the kinds of provider",
-            "model_pricing_config" => "write a table of `prices`",
-            _ => "this has no equivalent",
-        };
-        draft.missing(read::joined(&path, &field), message);
+        if !QUIET.contains(&field.as_str()) {
+            draft.missing(read::joined(&path, &field), unlike(&field).unwrap_or("this has no equivalent"));
+        }
     }
+}
+
+/// What to do instead of a field, of a target or of those above it.
+pub(super) fn unlike(field: &str) -> Option<&'static str> {
+    Some(match field {
+        "forward_headers" => "headers of a provider's own dialect are passed on to it, and no others",
+        "metadata" => "metadata comes with the request, and is kept in its trace",
+        field if field.ends_with("guardrails") || field.ends_with("hooks") => "guards are no part of routes",
+        "strict_open_ai_compliance" => "fields that are no part of OpenAI's dialect are passed on",
+        field if field.starts_with("azure_") => {
+            "tokens of Azure's directory are not fetched here: a provider's `credential` may hold one"
+        }
+        field if field.starts_with("aws_") => "roles are not looked up: give keys",
+        field if field.starts_with("vertex_") => "Vertex is not among the kinds of provider",
+        "model_pricing_config" => "write a table of `prices`",
+        _ => return None,
+    })
 }

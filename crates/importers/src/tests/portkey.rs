@@ -64,6 +64,46 @@ fn keys_that_others_keep_become_variables() {
 }
 
 #[test]
+fn a_model_may_name_its_provider() {
+    let imported = config(
+        r#"{"strategy": {"mode": "load-balance", "sticky": {"enabled": true, "hash_fields": ["metadata.user_id"], "ttl": 3600}},
+            "input_guardrails": ["pii"],
+            "targets": [{"override_params": {"model": "@openai-prod/gpt-4o"}, "weight": 3},
+                        {"provider": "openai", "override_params": {"model": "@groq/openai/gpt-oss-20b"}}]}"#,
+        None,
+    );
+    let prod = route(&imported, "prod");
+    assert_eq!(targets(prod), rows(&[("openai-prod/gpt-4o", 0, 3), ("groq/openai/gpt-oss-20b", 0, 1)]));
+    assert_eq!(prod["sticky"], json!("user"));
+    assert_eq!(provider(&imported, "openai-prod")["credential"], json!("env:OPENAI_PROD_API_KEY"));
+    says(&imported.report.different, "strategy.sticky", "as long as");
+    says(&imported.report.missing, "input_guardrails", "guards");
+}
+
+#[test]
+fn what_lies_with_a_key_elsewhere_is_asked_for() {
+    let imported = config(
+        r#"{"strategy": {"mode": "fallback", "on_status_codes": [446]},
+            "targets": [{"provider": "@openai-prod", "override_params": {"model": "gpt-4o"}}, {"provider": "@bedrock-prod"},
+                        {"virtual_key": "azure-prod"}, {"provider": "@vertex-prod"}, {"prompt_id": "pp-1"}, {"weight": 1}]}"#,
+        None,
+    );
+    assert_eq!(names(&imported, AssetKind::Provider), ["openai-prod"]);
+    for (path, words) in [
+        ("targets[1]", "add `aws_region`"),
+        ("targets[2]", "add `resource_name`"),
+        ("targets[3]", "`vertex-prod` is of a provider that is not known"),
+        ("targets[4]", "a prompt that Portkey keeps"),
+        ("targets[5]", "names no provider"),
+        ("strategy.on_status_codes", "guards answer"),
+    ] {
+        says(&imported.report.missing, path, words);
+    }
+    // No key of theirs is asked for where there is no provider.
+    assert_eq!(imported.report.variables.len(), 1);
+}
+
+#[test]
 fn targets_of_conditions_are_routes_of_their_own() {
     let imported = config(CONDITIONAL, None);
     assert_eq!(names(&imported, AssetKind::Route), ["prod", "prod-good"]);
