@@ -38,7 +38,10 @@ pub fn import(text: &str, options: Options<'_>) -> Result<Imported, ImportFault>
     let Some(top) = Table::of("", value) else {
         return Err(ImportFault::Foreign { whose: WHOSE, reason: "it is no object" });
     };
-    if !["targets", "provider", "virtual_key", "strategy"].iter().any(|field| top.has(field)) {
+    // A model may name its provider: `@openai-prod/gpt-4o`.
+    let of_model =
+        top.peek("override_params").and_then(|given| given.get("model")?.as_str()).is_some_and(|model| model.starts_with('@'));
+    if !of_model && !["targets", "provider", "virtual_key", "strategy"].iter().any(|field| top.has(field)) {
         return Err(ImportFault::Foreign { whose: WHOSE, reason: "it names no target" });
     }
     let mut draft = Draft::default();

@@ -34,6 +34,10 @@ impl Table {
         self.fields.get(name).is_some_and(|value| !value.is_null())
     }
 
+    pub(crate) fn peek(&self, name: &str) -> Option<&Value> {
+        self.fields.get(name)
+    }
+
     pub(crate) fn text(&mut self, name: &str) -> Option<String> {
         let found = self.fields.get(name)?.as_str()?.to_owned();
         self.fields.shift_remove(name);

@@ -187,8 +187,14 @@ fn settings(draft: &mut Draft, node: &mut Table, (inherited, rules): (&mut Inher
                 on.push(class);
             }
         }
-        if retry.truth("use_retry_after_header") == Some(false) {
-            draft.different(retry.at("use_retry_after_header"), "a provider's `Retry-After` is always obeyed");
+        for field in ["use_retry_after_header", "use_retry_after_headers"] {
+            if retry.truth(field) == Some(false) {
+                draft.different(retry.at(field), "a provider's `Retry-After` is always obeyed");
+            }
+        }
+        let path = retry.path.clone();
+        for (field, _) in retry.rest() {
+            draft.missing(read::joined(&path, &field), "this has no equivalent");
         }
         rules.retries.push(Retry { attempts: draft::retries(attempts), on, ..Retry::default() });
     }

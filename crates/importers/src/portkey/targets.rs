@@ -31,7 +31,10 @@ pub(super) fn read(draft: &mut Draft, mut table: Table, model: Option<&str>) -> 
         },
         None => (None, None),
     };
-    let named = of_model.or(table.text("virtual_key")).or_else(|| table.text("integration_slug"));
+    let named = of_model.or(table.text("virtual_key")).or_else(|| {
+        let slug = table.text("integration_slug").or_else(|| table.text("integration"));
+        slug.map(|slug| slug.trim_start_matches('@').to_owned())
+    });
     let word = table.text("provider");
     // `@openai-prod` is a key that Portkey keeps, like a virtual key.
     let (slug, word) = match (named, word) {

@@ -77,6 +77,10 @@ fn a_model_may_name_its_provider() {
     assert_eq!(prod["sticky"], json!("user"));
     assert_eq!(provider(&imported, "openai-prod")["credential"], json!("env:OPENAI_PROD_API_KEY"));
     says(&imported.report.different, "strategy.sticky", "as long as");
+    let one = config(r#"{"retry": {"attempts": 5, "jitter": 1}, "override_params": {"model": "@openai-prod/gpt-4o"}}"#, None);
+    assert_eq!(targets(route(&one, "prod")), rows(&[("openai-prod/gpt-4o", 0, 1)]));
+    assert_eq!(route(&one, "prod")["retry"]["attempts"], json!(5));
+    says(&one.report.missing, "retry.jitter", "no equivalent");
     says(&imported.report.missing, "input_guardrails", "guards");
 }
 
