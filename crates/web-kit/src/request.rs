@@ -20,6 +20,9 @@ use crate::problem::Problem;
 
 const PROBLEM_TYPE: &str = "application/problem+json";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const PROVIDER: HeaderName = HeaderName::from_static("x-mainspring-provider");
+const MODEL: HeaderName = HeaderName::from_static("x-mainspring-model");
+const TRACE: HeaderName = HeaderName::from_static("x-mainspring-trace-id");
 
 /// The id of the request at hand.
 #[derive(Debug, Clone)]
@@ -51,10 +54,14 @@ pub async fn log_requests(State(log): State<RequestLog>, mut request: Request, n
     let problem = problem_of(&response);
     let cause = problem.as_ref().and_then(|problem| problem.cause.clone());
     let millis = elapsed.as_secs_f64() * 1000.0;
+    // Of calls of models: who answered, and where the rest is told.
+    let said = |name: &HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let (provider, model, trace) = (said(&PROVIDER), said(&MODEL), said(&TRACE));
+    let (status_code, cause) = (status.as_u16(), cause.as_deref().unwrap_or(""));
     if status.is_server_error() {
-        tracing::error!(request.id = %id, %method, path, status = status.as_u16(), millis, cause = cause.as_deref().unwrap_or(""), "request failed");
+        tracing::error!(request.id = %id, %method, path, status = status_code, millis, cause, provider, model, trace, "request failed");
     } else {
-        tracing::info!(request.id = %id, %method, path, status = status.as_u16(), millis, cause = cause.as_deref().unwrap_or(""), "request");
+        tracing::info!(request.id = %id, %method, path, status = status_code, millis, cause, provider, model, trace, "request");
     }
     if let Some(problem) = problem {
         let dialect = (log.dialect)(&path, &problem);
