@@ -242,7 +242,11 @@ async fn a_key_of_ours_is_found_where_clients_of_other_gateways_put_theirs() {
     ] {
         // The key for the provider is not ours, and may stand beside it.
         for beside in [("accept", "*/*"), ("authorization", "Bearer sk-of-a-provider"), ("x-api-key", "sk-ant-of-a-provider")] {
-            assert_eq!(ask(false, get_who(&[(name, value), beside])).await, (StatusCode::OK, "reader".into()), "{name} {beside:?}");
+            assert_eq!(
+                ask(false, get_who(&[(name, value), beside])).await,
+                (StatusCode::OK, "reader".into()),
+                "{name} {beside:?}"
+            );
         }
     }
     let wrong = ask(false, get_who(&[("helicone-auth", "Bearer msk_nobody")])).await;
