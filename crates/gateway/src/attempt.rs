@@ -20,6 +20,9 @@ use crate::{
     trace,
 };
 
+/// Whoever looks at calls is told how far a stream is once in so many bytes of text: some thirty tokens.
+const TELL_EVERY: u64 = 128;
+
 /// How far an attempt has come, as far as it can cost something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
@@ -56,6 +59,8 @@ pub(crate) struct Attempt {
     /// Bytes of text that came, and how many of them when usage was last told.
     written: u64,
     told_at: u64,
+    /// When lookers are told next, in bytes of text.
+    shown_at: u64,
     over: bool,
     _slot: Option<OwnedSemaphorePermit>,
 }
@@ -81,6 +86,7 @@ impl Attempt {
             usage: None,
             written: 0,
             told_at: 0,
+            shown_at: TELL_EVERY,
             over: false,
             _slot: slot,
         }
@@ -120,6 +126,7 @@ impl Attempt {
     /// The first event of a stream is there: what comes from here on is the client's.
     pub(crate) fn begins(&mut self) {
         self.begins_at(Instant::now());
+        self.of.bill.goes_on(estimate::about(self.written));
     }
 
     fn begins_at(&mut self, moment: Instant) {
@@ -148,6 +155,12 @@ impl Attempt {
     /// More text came.
     pub(crate) fn wrote(&mut self, bytes: u64) {
         self.written = self.written.saturating_add(bytes);
+        if self.written >= self.shown_at {
+            self.shown_at = self.written.saturating_add(TELL_EVERY);
+            if self.begun.is_some() {
+                self.of.bill.goes_on(estimate::about(self.written));
+            }
+        }
     }
 
     pub(crate) fn mark(&mut self, set: impl FnOnce(&mut OpenSpan)) {
@@ -162,6 +175,7 @@ impl Attempt {
             return;
         }
         self.begins_at(self.answered.unwrap_or_else(Instant::now));
+        self.entered.completed(Instant::now());
         let usage = self.usage.filter(|_| !self.is_free()).unwrap_or_else(|| self.guess());
         self.charge(&usage);
         if let Some(span) = self.span.take() {

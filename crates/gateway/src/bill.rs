@@ -18,7 +18,7 @@ use crate::{
     cost::{Charge, Place, Prices},
     fault::GatewayFault,
     ledger::Permit,
-    live::{Board, Live},
+    live::{Answering, Board, Live},
     makers::Makers,
     metrics::{self, Counters},
     record::{CallRecord, CallStatus, PriceStamp},
@@ -105,6 +105,23 @@ impl Bill {
         show(&mut open.record, target, named);
     }
 
+    /// Tells whoever looks how far a stream is.
+    pub(crate) fn goes_on(&self, output_tokens: u64) {
+        self.desk.board.tell(|| {
+            let open = self.lock();
+            let record = &open.record;
+            Live::Answering(Box::new(Answering {
+                id: record.id,
+                project: record.caller.project,
+                provider: record.provider.clone().unwrap_or_default(),
+                target: record.target.clone().unwrap_or_default(),
+                attempts: record.attempts,
+                first_ms: open.first.map(millis).unwrap_or_default(),
+                output_tokens,
+            }))
+        });
+    }
+
     /// A target has made a response that a client may go on from.
     pub(crate) fn makes(&self, response: &[u8], target: u64) {
         let project = self.lock().record.caller.project;
@@ -180,8 +197,12 @@ impl Bill {
         }
         self.desk.counters.settled(self.operation, status);
         metrics::took(&self.desk.metrics, self.operation, took, first);
-        self.desk.board.tell(|| Live::Settled(Box::new(record.clone())));
+        // Told once it is written down: whoever hears of it finds it.
+        let told = self.desk.board.is_watched().then(|| Box::new(record.clone()));
         permit.settle(record);
+        if let Some(record) = told {
+            self.desk.board.tell(|| Live::Settled(record));
+        }
         Some(settled)
     }
 

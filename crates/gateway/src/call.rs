@@ -208,5 +208,7 @@ fn started(asked: &Asked, id: CallId, at: Timestamp) -> Started {
         route: route.name.as_ref().map(ToString::to_string),
         operation: request.operation.as_str().to_owned(),
         stream: request.peeked.stream,
+        batch: request.batch,
+        trace: request.trace.trace,
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     explain::{self, ExplainQuestion, Explanation},
     fault::GatewayFault,
     health::TargetHealth,
+    history::TargetHistory,
     ledger::{Ledger, LedgerParts},
     live::{Board, Live},
     makers::Makers,
@@ -26,7 +27,7 @@ use crate::{
     record::Caller,
     routes::Routes,
     service::Parts,
-    target::Totals,
+    target::{TargetState, Totals},
 };
 
 /// Other processes' changes are seen within twice this time.
@@ -34,6 +35,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const KEYS_WITHIN: Duration = Duration::from_secs(5);
 /// A quarter of a year of single calls; sums stay.
 const KEEP_CALLS_FOR: Duration = Duration::from_secs(92 * 24 * 3600);
+
+/// Route, provider and model, as pages show them.
+type TargetNames = (Option<String>, String, String);
 
 /// Model calls for every project. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -137,12 +141,22 @@ impl Gateway {
     /// How the targets of a project stand, those of its routes first.
     pub async fn health(&self, project: ProjectId) -> Vec<TargetHealth> {
         let now = Instant::now();
+        self.targets(project, |state, names| state.show(names, now))
+    }
+
+    /// What the targets of a project did in the last hour, by the minute; those of its routes first.
+    pub async fn history(&self, project: ProjectId) -> Vec<TargetHistory> {
+        let now = (Instant::now(), self.inner.reach.clock.now());
+        self.targets(project, |state, names| state.history(names, now))
+    }
+
+    fn targets<T>(&self, project: ProjectId, look: impl Fn(&TargetState, TargetNames) -> T) -> Vec<T> {
         let mut all = Vec::new();
         for route in self.inner.routes.known(project).map(|routes| routes.all()).unwrap_or_default() {
             for target in &route.targets {
                 let name = route.name.as_ref().map(ToString::to_string);
                 let model = target.model.clone().unwrap_or_else(|| "*".to_owned());
-                all.push(target.state.show((name, target.provider.name.to_string(), model), now));
+                all.push(look(&target.state, (name, target.provider.name.to_string(), model)));
             }
         }
         all

@@ -1,6 +1,9 @@
 //! What is known of a target from its recent attempts.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use mainspring_kernel::Money;
 use mainspring_llm::TokenUsage;
@@ -8,7 +11,7 @@ use mainspring_providers::FaultClass;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::{breaker::Standing, route::Percentile};
+use crate::{breaker::Standing, history::History, route::Percentile};
 
 /// Attempts remembered one by one.
 const RECENT: usize = 256;
@@ -40,6 +43,11 @@ pub struct TargetHealth {
     pub begin_p95_ms: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub begin_p99_ms: Option<u32>,
+    /// Milliseconds until an answer is complete, over the recent ones that were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whole_p50_ms: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whole_p95_ms: Option<u32>,
     /// Written tokens a second, over the recent streams.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens_per_second: Option<f32>,
@@ -62,6 +70,9 @@ struct Sample {
 pub(crate) struct Health {
     recent: Vec<Sample>,
     next: usize,
+    /// How long the last answers took that came to their end.
+    wholes: VecDeque<u32>,
+    pub(crate) history: History,
     peak: Peak,
     pub(crate) attempts: u64,
     /// By class since the start, for metrics.
@@ -100,6 +111,8 @@ impl Health {
         Self {
             recent: Vec::new(),
             next: 0,
+            wholes: VecDeque::new(),
+            history: History::new(now),
             peak: Peak { ms: 0.0, at: now },
             attempts: 0,
             failures: BTreeMap::new(),
@@ -114,6 +127,7 @@ impl Health {
         let millis = after.as_secs_f64() * 1_000.0;
         self.peak.observe(millis, now);
         self.attempts += 1;
+        self.history.attempt(now);
         let begin_ms = u32::try_from(after.as_millis()).unwrap_or(u32::MAX);
         self.remember(Sample { begin_ms: Some(begin_ms), class: None, tokens_per_second: None });
     }
@@ -123,21 +137,34 @@ impl Health {
         let millis = (after.as_secs_f64() * 1_000.0).max(FAILED_MS).max(self.peak.now(now) * 2.0);
         self.peak.observe(millis.min(600_000.0), now);
         self.attempts += 1;
-        *self.failures.entry(class).or_default() += 1;
-        self.remember(Sample { begin_ms: None, class: Some(class), tokens_per_second: None });
+        self.history.attempt(now);
+        self.fault(class, now);
     }
 
     /// The client's own fault: the target is as well as before.
-    pub(crate) fn refused(&mut self, class: FaultClass) {
+    pub(crate) fn refused(&mut self, class: FaultClass, now: Instant) {
         self.attempts += 1;
-        *self.failures.entry(class).or_default() += 1;
-        self.remember(Sample { begin_ms: None, class: Some(class), tokens_per_second: None });
+        self.history.attempt(now);
+        self.fault(class, now);
     }
 
     /// An answer that had begun broke off.
-    pub(crate) fn broke_off(&mut self, class: FaultClass) {
+    pub(crate) fn broke_off(&mut self, class: FaultClass, now: Instant) {
+        self.fault(class, now);
+    }
+
+    fn fault(&mut self, class: FaultClass, now: Instant) {
         *self.failures.entry(class).or_default() += 1;
+        self.history.failure(class, now);
         self.remember(Sample { begin_ms: None, class: Some(class), tokens_per_second: None });
+    }
+
+    /// An answer came to its end after this long.
+    pub(crate) fn completed(&mut self, after: Duration) {
+        if self.wholes.len() >= RECENT {
+            self.wholes.pop_front();
+        }
+        self.wholes.push_back(u32::try_from(after.as_millis()).unwrap_or(u32::MAX));
     }
 
     /// What an attempt used, once it is over.
@@ -199,6 +226,8 @@ impl Health {
         }
         let mut times = self.begin_times();
         let mut percentile = |share| (!times.is_empty()).then(|| nth(&mut times, share));
+        let mut wholes: Vec<u32> = self.wholes.iter().copied().collect();
+        let mut whole = |share| (!wholes.is_empty()).then(|| nth(&mut wholes, share));
         let speeds: Vec<f32> = self.recent.iter().filter_map(|sample| sample.tokens_per_second).collect();
         TargetHealth {
             route,
@@ -211,6 +240,8 @@ impl Health {
             begin_p50_ms: percentile(50),
             begin_p95_ms: percentile(95),
             begin_p99_ms: percentile(99),
+            whole_p50_ms: whole(50),
+            whole_p95_ms: whole(95),
             tokens_per_second: (!speeds.is_empty()).then(|| speeds.iter().sum::<f32>() / speeds.len() as f32),
             attempts: self.attempts,
             input_tokens: self.input_tokens,

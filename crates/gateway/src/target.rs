@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use mainspring_kernel::{Digest, Money, Name, id::ProjectId};
+use mainspring_kernel::{Digest, Money, Name, Timestamp, id::ProjectId};
 use mainspring_llm::TokenUsage;
 use mainspring_providers::{
     CredentialFault, Credentials, Endpoint, EndpointFault, FaultClass, ProviderKind, ProviderSpec, UpstreamFault,
@@ -18,6 +18,7 @@ use tokio::{sync::Semaphore, time::Instant};
 use crate::{
     breaker::{BreakerState, Pass, Standing, Verdict, verdict},
     health::{Health, TargetHealth},
+    history::TargetHistory,
     route::{self, Percentile},
 };
 
@@ -190,6 +191,15 @@ impl TargetState {
         inner.health.show(names, inner.breaker.standing(now), self.in_flight())
     }
 
+    /// Its last hour, with the wall clock at `now`.
+    pub(crate) fn history(
+        &self,
+        (route, provider, model): (Option<String>, String, String),
+        now: (Instant, Timestamp),
+    ) -> TargetHistory {
+        TargetHistory { route, provider, model, minutes: self.lock().health.history.show(now) }
+    }
+
     /// What metrics tell of it: attempts and failures by class, tokens read and written, spend.
     pub(crate) fn totals(&self) -> Totals {
         let inner = self.lock();
@@ -240,14 +250,19 @@ impl Entered {
             if verdict == Verdict::Failed {
                 inner.breaker.broke_off(&self.rules, now);
             }
-            inner.health.broke_off(class);
+            inner.health.broke_off(class, now);
             return;
         };
         inner.breaker.leave(&self.rules, pass, verdict, now);
         match verdict {
             Verdict::Failed => inner.health.failed(class, now.saturating_duration_since(self.since), now),
-            Verdict::Well | Verdict::Neither => inner.health.refused(class),
+            Verdict::Well | Verdict::Neither => inner.health.refused(class, now),
         }
+    }
+
+    /// The answer is complete.
+    pub(crate) fn completed(&self, now: Instant) {
+        self.state.lock().health.completed(now.saturating_duration_since(self.since));
     }
 
     pub(crate) fn used(&self, usage: &TokenUsage, cost: Money, writing: Option<Duration>) {

@@ -8,6 +8,7 @@ mod choose;
 mod deciding;
 mod hedging;
 mod limits;
+mod live;
 mod local;
 mod retry;
 mod room;

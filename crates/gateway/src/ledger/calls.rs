@@ -7,8 +7,17 @@ use mainspring_kernel::{
     id::{ApiKeyId, CallId, ProjectId},
     page::cursor,
 };
+use mainspring_llm::TraceId;
 
-use super::{Ledger, batch::ended_at, fault::LedgerFault, open::records, rules::needs, window::hour_of};
+use super::{
+    Ledger,
+    batch::ended_at,
+    fault::LedgerFault,
+    frames::{self, Entry},
+    open::records,
+    rules::needs,
+    window::hour_of,
+};
 use crate::{
     record::{CallRecord, CallStatus},
     store::{self, SegmentHead, Stretch},
@@ -30,6 +39,7 @@ pub struct CallFilter {
     pub model: Option<String>,
     pub provider: Option<String>,
     pub status: Option<CallStatus>,
+    pub trace: Option<TraceId>,
 }
 
 /// The place of a call in the list: when it ended, in microseconds, and its id.
@@ -41,7 +51,7 @@ fn place(record: &CallRecord) -> Place {
 
 impl CallFilter {
     fn passes(&self, record: &CallRecord) -> bool {
-        let Self { since, until, key, user, app, model, provider, status } = self;
+        let Self { since, until, key, user, app, model, provider, status, trace } = self;
         let ended = ended_at(record);
         let same = |wanted: &Option<String>, found: &Option<String>| wanted.is_none() || wanted == found;
         since.is_none_or(|since| ended >= since)
@@ -51,11 +61,26 @@ impl CallFilter {
             && same(app, &record.caller.app)
             && same(provider, &record.provider)
             && status.is_none_or(|status| status == record.status)
+            && trace.is_none_or(|trace| trace == record.trace)
             && model.as_ref().is_none_or(|model| *model == record.model || record.route.as_ref() == Some(model))
     }
 }
 
 impl Ledger {
+    /// The calls of the actor's project that were let in by this process and have not ended, in the order in which they
+    /// began. What they used is not known yet: they hold what was set aside.
+    pub fn open_calls(&self, actor: &Actor) -> Result<Vec<CallRecord>, LedgerFault> {
+        needs(actor, Role::Reader)?;
+        let frames = self.state().journal.open_frames();
+        let ours = |entry| match entry {
+            Entry::Began(record) if record.caller.project == actor.project => Some(record),
+            _ => None,
+        };
+        let mut calls: Vec<CallRecord> = frames::parse(&frames).entries.into_iter().filter_map(ours).collect();
+        calls.sort_by_key(|record| (record.at, record.id));
+        Ok(calls)
+    }
+
     /// The calls of the actor's project that are in the catalog, by when they ended, newest first.
     pub async fn calls(&self, actor: &Actor, filter: &CallFilter, page: &PageRequest) -> Result<Page<CallRecord>, LedgerFault> {
         needs(actor, Role::Reader)?;

@@ -298,6 +298,11 @@ impl Journal {
         self.open.len()
     }
 
+    /// The calls under way, as they were written down, one frame after the other.
+    pub(crate) fn open_frames(&self) -> Vec<u8> {
+        self.open.values().flat_map(|open| open.frame.iter().copied()).collect()
+    }
+
     #[cfg(test)]
     pub(crate) const fn with_segments_of(mut self, bytes: u64) -> Self {
         self.segment_bytes = bytes;

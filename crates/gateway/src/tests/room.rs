@@ -167,12 +167,17 @@ impl Room {
         tokio::time::timeout(Duration::from_secs(60), wait).await.expect("the call is settled")
     }
 
+    /// What comes next on the board.
+    pub(crate) async fn heard(&mut self) -> Live {
+        tokio::time::timeout(Duration::from_secs(60), self.live.recv()).await.expect("something happens").unwrap()
+    }
+
     /// Whether no call was settled so far.
     pub(crate) fn none_settled(&mut self) -> bool {
         loop {
             match self.live.try_recv() {
                 Ok(Live::Settled(_)) => return false,
-                Ok(Live::Started(_)) => {}
+                Ok(Live::Started(_) | Live::Answering(_)) => {}
                 Err(_) => return true,
             }
         }
@@ -184,7 +189,7 @@ impl Room {
         loop {
             match self.live.try_recv() {
                 Ok(Live::Settled(other)) => panic!("settled twice: {record:?} and {other:?}"),
-                Ok(Live::Started(_)) => {}
+                Ok(Live::Started(_) | Live::Answering(_)) => {}
                 Err(_) => return record,
             }
         }
