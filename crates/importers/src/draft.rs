@@ -1,11 +1,11 @@
 //! Collects what an import makes, and checks it as the server would.
 
-use mainspring_gateway::{
-    Breaker, Cache, CacheMode, Choose, Fallback, ModelPrice, PricesSpec, Retry, RouteSpec, Span, Target, Timeouts,
-};
+mod parts;
+
+use mainspring_gateway::{ModelPrice, PricesSpec, RouteSpec};
 use mainspring_kernel::{AssetKind, Name};
 use mainspring_prompts::PromptSpec;
-use mainspring_providers::{CredentialRef, FaultClass, ProviderKind, ProviderSpec};
+use mainspring_providers::{CredentialRef, ProviderSpec};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -17,13 +17,13 @@ use crate::{
     report::{Note, Report, Step},
 };
 
+pub(crate) use parts::{attempt_within, cache, class, millis, provider, retries, route, seconds, target, weights};
+
 /// The gateway writes these itself.
 const RESERVED: [&str; 7] = ["model", "messages", "input", "prompt", "stream", "stream_options", "mainspring"];
 /// Words in the name of a header whose value is likely a secret.
 const SECRET: [&str; 8] = ["auth", "key", "token", "secret", "cookie", "password", "credential", "signature"];
 pub(crate) const TARGETS_MAX: usize = 64;
-const RETRIES_MAX: u64 = 10;
-const YEAR: f64 = 365.0 * 86_400_000.0;
 
 #[derive(Default)]
 pub(crate) struct Draft {
@@ -254,117 +254,4 @@ fn host_word(address: &str) -> Option<String> {
         return url.port().map(|port| port.to_string());
     }
     host.split('.').find(|word| !matches!(*word, "www" | "api")).map(names::slug).filter(|word| !word.is_empty())
-}
-
-/// A spec with nothing but its kind.
-pub(crate) fn provider(kind: ProviderKind) -> ProviderSpec {
-    ProviderSpec {
-        kind,
-        preset: None,
-        base_url: None,
-        credential: None,
-        secret_key: None,
-        session_token: None,
-        region: None,
-        api_version: None,
-        headers: std::collections::BTreeMap::new(),
-        models: None,
-        default_max_tokens: None,
-        max_concurrent: None,
-    }
-}
-
-pub(crate) fn route(targets: Vec<Target>) -> RouteSpec {
-    RouteSpec {
-        models: Vec::new(),
-        targets,
-        choose: Choose::default(),
-        sticky: None,
-        retry: Retry::default(),
-        fallback: Fallback::default(),
-        timeouts: Timeouts::default(),
-        hedge: None,
-        breaker: Breaker::default(),
-        cache: None,
-    }
-}
-
-pub(crate) fn target(provider: Name, model: Option<String>) -> Target {
-    Target {
-        provider,
-        model,
-        weight: 1,
-        tier: 0,
-        parameters: Map::new(),
-        context_window: None,
-        max_output_tokens: None,
-        price_as: None,
-    }
-}
-
-pub(crate) fn cache(mode: CacheMode, ttl: Span) -> Cache {
-    // Others keep answers whatever their temperature.
-    Cache { mode, ttl, stale_for: None, threshold: 0.95, embedding: None, sampled: true, per_user: false }
-}
-
-/// A stretch of time; nothing where it is none, or longer than a year.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the bounds")]
-pub(crate) fn millis(millis: f64) -> Option<Span> {
-    let rounded = millis.round();
-    (1.0..=YEAR).contains(&rounded).then(|| Span::millis(rounded as u64))
-}
-
-pub(crate) fn seconds(seconds: f64) -> Option<Span> {
-    millis(seconds * 1000.0)
-}
-
-/// How long one attempt may take, as others bound it: to its last byte. What begins later than that has no use.
-pub(crate) fn attempt_within(timeouts: &mut Timeouts, span: Span) {
-    timeouts.attempt = span;
-    timeouts.first = span;
-    timeouts.total = timeouts.total.max(span);
-}
-
-pub(crate) fn retries(given: u64) -> u32 {
-    u32::try_from(given.min(RETRIES_MAX)).unwrap_or(0)
-}
-
-/// Shares as whole numbers in the same proportion; all one where nothing is said.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the bounds")]
-pub(crate) fn weights(shares: &[f64]) -> Vec<u32> {
-    let most = shares.iter().copied().filter(|share| share.is_finite()).fold(0.0_f64, f64::max);
-    if most <= 0.0 {
-        return vec![1; shares.len()];
-    }
-    let whole = shares.iter().all(|share| share.fract() == 0.0) && most <= 1e6;
-    let hundredths = shares.iter().all(|share| ((share * 100.0).round() - share * 100.0).abs() < 1e-6) && most <= 1e4;
-    let scale = match (whole, hundredths) {
-        (true, _) => 1.0,
-        (false, true) => 100.0,
-        (false, false) => 1_000_000.0 / most,
-    };
-    let scaled = shares.iter().map(|share| (share.max(0.0) * scale).round() as u32);
-    let scaled: Vec<u32> = scaled.collect();
-    let common = scaled.iter().copied().fold(0, divisor);
-    if common > 1 && !whole { scaled.into_iter().map(|weight| weight / common).collect() } else { scaled }
-}
-
-fn divisor(one: u32, other: u32) -> u32 {
-    if other == 0 { one } else { divisor(other, one % other) }
-}
-
-/// What a status means for those who decide by class.
-pub(crate) const fn class(status: u64) -> Option<FaultClass> {
-    Some(match status {
-        400 | 422 => FaultClass::Invalid,
-        401 | 403 => FaultClass::Auth,
-        402 => FaultClass::Quota,
-        404 => FaultClass::NotFound,
-        408 | 504 => FaultClass::Timeout,
-        413 => FaultClass::TooLarge,
-        429 => FaultClass::RateLimited,
-        503 | 529 => FaultClass::Overloaded,
-        500..=599 => FaultClass::Server,
-        _ => return None,
-    })
 }

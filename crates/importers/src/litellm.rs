@@ -5,6 +5,7 @@ mod deployment;
 mod groups;
 mod limits;
 mod patterns;
+mod placed;
 mod rest;
 mod router;
 

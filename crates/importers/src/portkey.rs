@@ -1,5 +1,6 @@
 //! A config of Portkey: JSON that says how calls are divided among targets.
 
+mod rules;
 mod strategy;
 mod targets;
 

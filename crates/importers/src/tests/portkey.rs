@@ -141,7 +141,7 @@ fn a_single_target_is_a_config_and_so_is_an_exported_one() {
     );
     assert_eq!(targets(route(&nested, "prod")), rows(&[("openai/m", 0, 1), ("mistral-ai/m", 0, 3), ("groq/m", 1, 1)]));
     assert_eq!(route(&nested, "prod")["fallback"]["on"].as_array().unwrap().len(), 15);
-    says(&nested.report.different, "targets", "not before them");
+    says(&nested.report.different, "strategy", "not before them");
 }
 
 #[test]
