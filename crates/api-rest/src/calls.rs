@@ -2,8 +2,8 @@
 
 use axum::{Json, extract::State};
 use mainspring_gateway::{CallRecord, CallStatus, Caller as Callers, PriceStamp, ledger::CallFilter};
-use mainspring_kernel::{FaultKind, Role, id::ApiKeyId};
-use mainspring_llm::{Provenance, TokenUsage};
+use mainspring_kernel::{FaultKind, Role, fault, id::ApiKeyId};
+use mainspring_llm::{Provenance, TokenUsage, TraceId};
 use mainspring_web_kit::{Answer, Caller, Paging, Problem, Query};
 use mainspring_wire as wire;
 use serde::Deserialize;
@@ -22,14 +22,25 @@ pub(crate) struct CallsQuery {
     model: Option<String>,
     provider: Option<String>,
     status: Option<String>,
+    trace: Option<String>,
+}
+
+/// A call that has just ended is seen at once, though the catalog hears of it in batches. Without the catalog what was
+/// heard before is shown.
+pub(crate) async fn caught_up(rest: &Rest) {
+    if rest.ledger.waiting() > 0
+        && let Err(found) = rest.ledger.flush().await
+    {
+        tracing::debug!(error = fault::chain(&found), "the newest calls are not in the catalog yet");
+    }
 }
 
 /// Lists calls by when they ended, newest first. A page that a filter leaves short or empty may still have a `next`.
 #[utoipa::path(get, path = "/api/v1/calls", tag = "usage", operation_id = "list_calls",
     params(("since" = Option<String>, Query), ("until" = Option<String>, Query), ("key" = Option<String>, Query),
         ("user" = Option<String>, Query), ("app" = Option<String>, Query), ("model" = Option<String>, Query),
-        ("provider" = Option<String>, Query), ("status" = Option<String>, Query), ("limit" = Option<usize>, Query),
-        ("cursor" = Option<String>, Query)),
+        ("provider" = Option<String>, Query), ("status" = Option<String>, Query), ("trace" = Option<String>, Query),
+        ("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = wire::Page<wire::CallView>)))]
 pub(crate) async fn list(
     State(rest): State<Rest>,
@@ -39,18 +50,25 @@ pub(crate) async fn list(
 ) -> Answer<Json<wire::Page<wire::CallView>>> {
     let actor = caller.needs(Role::Reader)?;
     let filter = filter(query, rest.clock.now())?;
+    caught_up(&rest).await;
     let found = rest.ledger.calls(actor, &filter, &page).await?;
     let names = Names::of(&rest, found.items.iter().map(|record| record.caller.principal).collect()).await?;
-    Ok(Json(wire::Page { items: found.items.into_iter().map(|record| view(record, &names)).collect(), next: found.next }))
+    let views = found.items.into_iter().map(|record| {
+        let principal = names.get(record.caller.principal);
+        view(record, principal)
+    });
+    Ok(Json(wire::Page { items: views.collect(), next: found.next }))
 }
 
 fn filter(query: CallsQuery, now: mainspring_kernel::Timestamp) -> Answer<CallFilter> {
     let invalid = |detail: String| Problem::new(FaultKind::Invalid, "query-invalid", detail);
-    let CallsQuery { since, until, key, user, app, model, provider, status } = query;
+    let CallsQuery { since, until, key, user, app, model, provider, status, trace } = query;
     let known = |text: String| {
         let found = STATUSES.into_iter().find(|status| status.as_str() == text);
         found.ok_or_else(|| invalid("`status` is ok, failed, cancelled or interrupted".to_owned()))
     };
+    let trace = trace.map(|trace| trace.parse::<TraceId>());
+    let trace = trace.transpose().map_err(|_| invalid("`trace` is no trace id: 32 hexadecimal digits".to_owned()))?;
     let key = key.map(|key| key.parse::<ApiKeyId>()).transpose().map_err(|fault| invalid(fault.to_string()))?;
     Ok(CallFilter {
         since: moment("since", since.as_deref(), now)?,
@@ -61,14 +79,15 @@ fn filter(query: CallsQuery, now: mainspring_kernel::Timestamp) -> Answer<CallFi
         model,
         provider,
         status: status.map(known).transpose()?,
+        trace,
     })
 }
 
-fn view(record: CallRecord, names: &Names) -> wire::CallView {
+pub(crate) fn view(record: CallRecord, principal: String) -> wire::CallView {
     let ended = record.at.plus(std::time::Duration::from_millis(record.took_ms.into()));
     let CallRecord { id, caller, at, took_ms, first_ms, model, route, provider, target, .. } = record;
     let CallRecord { operation, status, class, attempts, usage, cost, price, cached, batch, trace, .. } = record;
-    let Callers { project: _, principal, key, user, app } = caller;
+    let Callers { project: _, principal: _, key, user, app } = caller;
     wire::CallView {
         id: id.to_string(),
         started_at: at.to_string(),
@@ -76,7 +95,7 @@ fn view(record: CallRecord, names: &Names) -> wire::CallView {
         took_ms,
         first_ms,
         key: key.map(|key| key.to_string()),
-        principal: names.get(principal),
+        principal,
         user,
         app,
         model,

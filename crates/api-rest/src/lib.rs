@@ -4,6 +4,7 @@ mod apply;
 mod apps;
 mod assets;
 mod calls;
+mod calls_live;
 mod convert;
 mod jobs;
 mod keys;
@@ -119,6 +120,7 @@ fn routes() -> OpenApiRouter<Rest> {
         .routes(routes!(assets::diff))
         .routes(routes!(assets::move_alias, assets::remove_alias))
         .routes(routes!(routes::list))
+        .routes(routes!(routes::history))
         .routes(routes!(routes::explain))
         .routes(routes!(apply::apply))
         .routes(routes!(apply::schema))
@@ -135,12 +137,13 @@ fn routes() -> OpenApiRouter<Rest> {
         .routes(routes!(usage::usage))
         .routes(routes!(usage::reprice))
         .routes(routes!(calls::list))
+        .routes(routes!(calls_live::watch))
 }
 
 /// Routes that may take as long as an answer by a model, or must not be broken off in the middle.
 pub const SLOW: &[&str] = &["/api/v1/traces/{id}/replay", "/api/v1/knowledge/{name}/forget", "/api/v1/usage/reprice"];
-/// Routes that end when what they wait for ends: a run that is waited for, or followed.
-pub const OWN_TERMS: &[&str] = &["/api/v1/knowledge/{name}/ingest", "/api/v1/runs/{id}/events"];
+/// Routes that end when what they wait for ends: a run that is waited for, or followed; calls that are watched.
+pub const OWN_TERMS: &[&str] = &["/api/v1/knowledge/{name}/ingest", "/api/v1/runs/{id}/events", "/api/v1/calls/live"];
 
 pub fn router(rest: Rest) -> Router {
     runs::count(&rest.metrics, &mainspring_knowledge::Progress::default());

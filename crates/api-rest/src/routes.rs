@@ -1,12 +1,22 @@
 //! How routes and their targets stand, and which target a call would take.
 
 use axum::{Json, extract::State};
-use mainspring_gateway::{Caller as Who, ExplainQuestion, ExplainedTarget, Explanation, Standing, TargetHealth};
+use mainspring_gateway::{
+    Caller as Who, ExplainQuestion, ExplainedTarget, Explanation, Minute, Standing, TargetHealth, TargetHistory,
+};
 use mainspring_kernel::Role;
 use mainspring_web_kit::{Answer, Body, Caller};
 use mainspring_wire as wire;
 
 use crate::Rest;
+
+/// As one word.
+const fn breaker(standing: Standing) -> &'static str {
+    match standing {
+        Standing::HalfOpen => "half_open",
+        Standing::Closed | Standing::Open { .. } => standing.as_str(),
+    }
+}
 
 fn view(health: TargetHealth) -> wire::TargetView {
     let TargetHealth { route, provider, model, standing, in_flight, recent, failed, .. } = health;
@@ -14,7 +24,7 @@ fn view(health: TargetHealth) -> wire::TargetView {
         route,
         provider,
         model,
-        breaker: standing.as_str().to_owned(),
+        breaker: breaker(standing).to_owned(),
         wait_ms: match standing {
             Standing::Open { wait_ms } => Some(wait_ms),
             Standing::Closed | Standing::HalfOpen => None,
@@ -25,6 +35,8 @@ fn view(health: TargetHealth) -> wire::TargetView {
         begin_p50_ms: health.begin_p50_ms,
         begin_p95_ms: health.begin_p95_ms,
         begin_p99_ms: health.begin_p99_ms,
+        whole_p50_ms: health.whole_p50_ms,
+        whole_p95_ms: health.whole_p95_ms,
         tokens_per_second: health.tokens_per_second,
         attempts: health.attempts,
         input_tokens: health.input_tokens,
@@ -39,6 +51,24 @@ fn view(health: TargetHealth) -> wire::TargetView {
 pub(crate) async fn list(State(rest): State<Rest>, caller: Caller) -> Answer<Json<Vec<wire::TargetView>>> {
     let actor = caller.needs(Role::Reader)?;
     Ok(Json(rest.gateway.health(actor.project).await.into_iter().map(view).collect()))
+}
+
+fn minutes(history: TargetHistory) -> wire::TargetHistory {
+    let TargetHistory { route, provider, model, minutes } = history;
+    let minute = |Minute { at, attempts, failed }: Minute| wire::TargetMinute {
+        at: at.to_string(),
+        attempts,
+        failed: failed.into_iter().map(|(class, count)| (class.to_owned(), count)).collect(),
+    };
+    wire::TargetHistory { route, provider, model, minutes: minutes.into_iter().map(minute).collect() }
+}
+
+/// What the targets of the project's routes did in the last hour, by the minute: attempts, and failures by class.
+#[utoipa::path(get, path = "/api/v1/routes/history", tag = "routes", operation_id = "get_routes_history",
+    responses((status = 200, body = Vec<wire::TargetHistory>)))]
+pub(crate) async fn history(State(rest): State<Rest>, caller: Caller) -> Answer<Json<Vec<wire::TargetHistory>>> {
+    let actor = caller.needs(Role::Reader)?;
+    Ok(Json(rest.gateway.history(actor.project).await.into_iter().map(minutes).collect()))
 }
 
 /// Says which target a call would take now, and why. Makes no call.
@@ -65,7 +95,7 @@ fn explained(explanation: Explanation) -> wire::RouteExplanation {
         why: target.why,
         tier: target.tier,
         weight: target.weight,
-        breaker: target.standing.as_str().to_owned(),
+        breaker: breaker(target.standing).to_owned(),
         in_flight: target.in_flight,
         begin_ms: target.begin_ms,
         cost: target.cost.map(|cost| cost.to_string()),

@@ -105,6 +105,7 @@ pub(crate) async fn usage(
     let by = by.as_deref().filter(|by| !by.is_empty()).map(str::parse::<UsageBy>).transpose()?.unwrap_or_default();
     let filter = UsageFilter { key, user, app, model, provider };
     let question = UsageQuestion { by, since, until, filter };
+    crate::calls::caught_up(&rest).await;
     let report = match by {
         UsageBy::Project => by_project(&rest, &home, &question).await?,
         _ => rest.ledger.usage(actor, &question).await?,

@@ -179,3 +179,68 @@ pub struct CallPrice {
     /// The model or pattern of its entry.
     pub entry: String,
 }
+
+/// What happened to the project's calls: one event of `GET /api/v1/calls/live`, named as its `event` says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum LiveCall {
+    /// What is under way: told first, now and then, and after something was missed.
+    Open(OpenCalls),
+    Started(StartedCall),
+    Answering(AnsweringCall),
+    Settled(Box<CallView>),
+    Missed(MissedCalls),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OpenCalls {
+    /// In the order in which they began.
+    pub calls: Vec<StartedCall>,
+    /// There are more than these, which are the newest.
+    pub more: bool,
+}
+
+/// A call that was let in and has not ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StartedCall {
+    pub id: String,
+    pub started_at: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The member whose key it is.
+    pub principal: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+    /// As the client named it.
+    pub model: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    pub operation: String,
+    /// Absent where it is not known any more: for calls that were under way before anyone looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<bool>,
+    pub batch: bool,
+    pub trace_id: String,
+}
+
+/// How far a stream is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AnsweringCall {
+    pub id: String,
+    pub provider: String,
+    pub target: String,
+    pub attempts: u32,
+    /// From the call's start to its first token.
+    pub first_ms: u32,
+    /// Guessed from the length of the text so far.
+    pub output_tokens: u64,
+}
+
+/// The reader was too slow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MissedCalls {
+    /// So many of the events were not told.
+    pub events: u64,
+}

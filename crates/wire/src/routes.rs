@@ -25,6 +25,11 @@ pub struct TargetView {
     pub begin_p95_ms: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begin_p99_ms: Option<u32>,
+    /// Until an answer is complete, over the recent ones that were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole_p50_ms: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole_p95_ms: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_per_second: Option<f32>,
     /// Since this process started.
@@ -33,6 +38,28 @@ pub struct TargetView {
     pub output_tokens: u64,
     /// In dollars.
     pub spend: String,
+}
+
+/// What a target did in the last hour, as this process saw it. Minutes without an attempt are left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TargetHistory {
+    /// Absent for calls of `provider/model`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    pub provider: String,
+    /// `*`: as the client names it.
+    pub model: String,
+    /// The oldest first.
+    pub minutes: Vec<TargetMinute>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TargetMinute {
+    /// Its beginning, a whole minute.
+    pub at: String,
+    pub attempts: u32,
+    /// By class. A stream that broke off counts although its attempt began well.
+    pub failed: std::collections::BTreeMap<String, u32>,
 }
 
 /// A call somebody thinks of making.

@@ -90,6 +90,9 @@ pub(crate) struct Only {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Calls {
+    /// Goes on with calls as they end, from now on, until it is interrupted.
+    #[arg(long)]
+    pub(crate) follow: bool,
     /// `ok`, `failed`, `cancelled` or `interrupted`.
     #[arg(long)]
     pub(crate) status: Option<String>,

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use mainspring_wire as wire;
 
 use super::{Session, segment};
@@ -170,6 +171,9 @@ fn show_repriced(session: &Session, repriced: &wire::RepricedView) {
 }
 
 pub(crate) async fn calls(session: &Session, calls: &Calls) -> anyhow::Result<ExitCode> {
+    if calls.follow {
+        return follow(session, calls).await;
+    }
     let mut asked = asked(&calls.stretch, &calls.only);
     asked.push(("status", calls.status.as_deref()));
     let page: wire::Page<wire::CallView> = session.page(&format!("/api/v1/calls{}", query(&asked)), &calls.paging).await?;
@@ -177,23 +181,53 @@ pub(crate) async fn calls(session: &Session, calls: &Calls) -> anyhow::Result<Ex
         output::json(&page);
         return Ok(ExitCode::SUCCESS);
     }
-    let rows = page.items.iter().map(|call| {
-        let target = call.provider.as_ref().map(|provider| format!("{provider}/{}", call.target.as_deref().unwrap_or_default()));
-        let used = call.usage.input_tokens.saturating_add(call.usage.output_tokens);
-        let unpriced = call.price.is_none() && !call.cached && used > 0;
-        vec![
-            call.ended_at.clone(),
-            call.model.clone(),
-            dash(target),
-            dash(call.user.as_deref()),
-            call.status.clone(),
-            call.usage.input_tokens.to_string(),
-            call.usage.output_tokens.to_string(),
-            if unpriced { "unpriced".to_owned() } else { call.cost.clone() },
-            call.took_ms.to_string(),
-        ]
-    });
+    let rows = page.items.iter().map(cells);
     table(&["ended", "model", "went to", "user", "status", "input", "output", "dollars", "ms"], rows.collect());
     output::more(page.next.as_deref());
     Ok(ExitCode::SUCCESS)
+}
+
+fn cells(call: &wire::CallView) -> Vec<String> {
+    let target = call.provider.as_ref().map(|provider| format!("{provider}/{}", call.target.as_deref().unwrap_or_default()));
+    let used = call.usage.input_tokens.saturating_add(call.usage.output_tokens);
+    let unpriced = call.price.is_none() && !call.cached && used > 0;
+    vec![
+        call.ended_at.clone(),
+        call.model.clone(),
+        dash(target),
+        dash(call.user.as_deref()),
+        call.status.clone(),
+        call.usage.input_tokens.to_string(),
+        call.usage.output_tokens.to_string(),
+        if unpriced { "unpriced".to_owned() } else { call.cost.clone() },
+        call.took_ms.to_string(),
+    ]
+}
+
+/// Calls as they end, a line each.
+async fn follow(session: &Session, calls: &Calls) -> anyhow::Result<ExitCode> {
+    loop {
+        let mut events = session.client.events("/api/v1/calls/live").await?;
+        while let Some(event) = events.next().await {
+            match serde_json::from_str(&event?).context("an event cannot be read")? {
+                wire::LiveCall::Settled(call) if is_wanted(&call, calls) && session.json => output::json_line(&call),
+                wire::LiveCall::Settled(call) if is_wanted(&call, calls) => line(&output::printable(&cells(&call).join("  "))),
+                wire::LiveCall::Missed(missed) => say(&format!("{} events were missed: too much happened", missed.events)),
+                _ => {}
+            }
+        }
+        // The server ends it now and then, so that whoever may no longer look does not; then it is asked again.
+    }
+}
+
+fn is_wanted(call: &wire::CallView, Calls { status, only, .. }: &Calls) -> bool {
+    let Only { key, user, app, model, provider } = only;
+    let same = |wanted: &Option<String>, found: Option<&str>| wanted.is_none() || wanted.as_deref() == found;
+    let named = model.is_none() || model.as_ref() == Some(&call.model) || *model == call.route;
+    named
+        && same(status, Some(&call.status))
+        && same(key, call.key.as_deref())
+        && same(user, call.user.as_deref())
+        && same(app, call.app.as_deref())
+        && same(provider, call.provider.as_deref())
 }

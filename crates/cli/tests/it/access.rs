@@ -66,7 +66,9 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/api/v1/usage", Needs::Reader),
     ("GET", "/api/v1/usage/reprice", Needs::Reader),
     ("GET", "/api/v1/calls", Needs::Reader),
+    ("GET", "/api/v1/calls/live", Needs::Reader),
     ("GET", "/api/v1/routes", Needs::Reader),
+    ("GET", "/api/v1/routes/history", Needs::Reader),
     ("POST", "/api/v1/routes/explain", Needs::Reader),
     ("GET", "/api/v1/audit", Needs::Admin),
     ("POST", "/api/v1/audit/verify", Needs::Admin),
@@ -189,7 +191,8 @@ impl Ours {
         };
         let path = path.replace("{id}", id).replace("{alias}", self.alias).replace("{kind}", "app").replace("{*name}", self.app);
         let name = if path.contains("/knowledge/") { self.knowledge } else { self.app };
-        path.replace("{name}", name).replace("{code}", "internal")
+        // What is followed would go on for minutes.
+        path.replace("{name}", name).replace("{code}", "internal").replace("/calls/live", "/calls/live?follow=false")
     }
 
     fn body(&self, path: &str) -> String {

@@ -13,6 +13,7 @@ mod importing;
 mod killed;
 mod leaks;
 mod lists;
+mod live;
 mod models;
 mod outages;
 mod projects;
