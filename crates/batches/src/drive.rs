@@ -25,8 +25,8 @@ use crate::{
 
 /// How often it is looked whether the batch may go on.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A result waits no longer for others to be written with.
-const COMMIT_WITHIN: Duration = Duration::from_millis(200);
+/// A result waits no longer for others to be written with: what is not written when the process dies is asked again.
+const COMMIT_WITHIN: Duration = Duration::from_millis(25);
 const COMMIT_AT: usize = 64;
 /// A limit that says to come back later than this is asked again all the same: somebody may have raised it.
 const WAIT_LONGEST: Duration = Duration::from_secs(300);

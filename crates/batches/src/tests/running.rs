@@ -132,6 +132,10 @@ async fn a_batch_that_is_told_to_stop_lets_lines_under_way_end(catalog: Catalog)
     let stopping = async {
         room.until_asked(4 + CONCURRENCY).await;
         tasks.ask_to_stop();
+        // The worker hears of it, and the batch from the worker.
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
         // Those under way are answered now, and no other is begun.
         room.answers.gate.add_permits(100);
     };
