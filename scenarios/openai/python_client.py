@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import struct
+import time
 
 import openai
 from openai import OpenAI
@@ -306,6 +307,84 @@ def hang_up():
     next(iter(stream))
     stream.close()
     assert client.chat.completions.create(model=CHAT, messages=[{"role": "user", "content": "hi"}], max_tokens=2).choices
+
+
+@scenario
+def files():
+    """files are sent, listed page by page, read and deleted"""
+    made = [client.files.create(file=(f"notes-{n}.txt", f"note {n}".encode()), purpose="user_data") for n in range(3)]
+    assert [file.bytes for file in made] == [6, 6, 6] and made[0].status == "processed", made
+    listed = [file.id for file in client.files.list(purpose="user_data", limit=2)]
+    assert listed == [file.id for file in reversed(made)], listed
+    assert client.files.retrieve(made[0].id) == made[0]
+    assert client.files.content(made[1].id).read() == b"note 1"
+    for file in made:
+        assert client.files.delete(file.id).deleted
+    assert client.files.list(purpose="user_data").data == []
+    kept = client.files.create(file=("kept.jsonl", b"x"), purpose="batch", expires_after={"anchor": "created_at", "seconds": 3600})
+    assert kept.expires_at == kept.created_at + 3600, kept
+    client.files.delete(kept.id)
+
+
+def ended(batch):
+    """The batch when it is at its end; request counts only ever grow."""
+    deadline, done = time.monotonic() + 240, 0
+    while batch.status in ("validating", "in_progress", "finalizing", "cancelling"):
+        assert time.monotonic() < deadline, batch
+        time.sleep(0.2)
+        batch = client.batches.retrieve(batch.id)
+        counts = batch.request_counts
+        assert done <= counts.completed + counts.failed <= counts.total or counts.total == 0, counts
+        done = counts.completed + counts.failed
+    return batch
+
+
+def submitted(lines, endpoint="/v1/chat/completions", **more):
+    file = client.files.create(file=("lines.jsonl", "\n".join(lines).encode()), purpose="batch")
+    return client.batches.create(input_file_id=file.id, endpoint=endpoint, completion_window="24h", **more)
+
+
+def line(name, model, text):
+    body = {"model": model, "messages": [{"role": "user", "content": text}], "max_tokens": 4}
+    return json.dumps({"custom_id": name, "method": "POST", "url": "/v1/chat/completions", "body": body})
+
+
+def results(file):
+    return {result["custom_id"]: result for result in map(json.loads, client.files.content(file).text.splitlines())}
+
+
+@scenario
+def batches():
+    """a batch of an app, a model and a name nobody has is answered line by line, with its errors apart"""
+    batch = submitted(
+        [line("app", "manual", "What is an alias?"), line("model", CHAT, "Say hi."), line("nobody", "nothing-here", "Hello.")],
+        metadata={"for": "scenarios"},
+    )
+    assert batch.status == "validating" and batch.metadata == {"for": "scenarios"}, batch
+    assert batch.expires_at == batch.created_at + 86400, batch
+    batch = ended(batch)
+    counts = batch.request_counts
+    assert (batch.status, counts.total, counts.completed, counts.failed) == ("completed", 3, 2, 1), batch
+    good, failed = results(batch.output_file_id), results(batch.error_file_id)
+    assert set(good) == {"app", "model"} and all(result["response"]["status_code"] == 200 for result in good.values()), good
+    assert good["app"]["response"]["body"]["mainspring"]["sources"], good["app"]
+    assert failed["nobody"]["response"]["body"]["error"]["code"] == "model_not_found", failed
+    assert client.batches.list(limit=1).data[0].id == batch.id
+    refused(openai.ConflictError, "batch-ended", lambda: client.batches.cancel(batch.id))
+
+
+@scenario
+def batches_that_end_early():
+    """a batch with bad lines fails with their numbers, and a cancelled one keeps what it has"""
+    batch = ended(submitted([line("a", CHAT, "Hi."), "nonsense", line("a", CHAT, "Hi.")]))
+    assert batch.status == "failed" and batch.output_file_id is None, batch
+    told = [(error.code, error.line) for error in batch.errors.data]
+    assert told == [("invalid_json_line", 2), ("duplicate_custom_id", 3)], told
+    batch = submitted([line(f"n{n}", CHAT, "Tell me a story.") for n in range(200)])
+    assert client.batches.cancel(batch.id).status == "cancelling"
+    batch = ended(batch)
+    assert batch.status == "cancelled" and batch.cancelled_at >= batch.cancelling_at, batch
+    assert batch.request_counts.completed < 200, batch
 
 
 print(f"{passed} passed, 0 failed")

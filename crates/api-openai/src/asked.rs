@@ -24,6 +24,8 @@ pub(crate) struct Asked {
     pub(crate) actor: Actor,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// A line of a batch.
+    pub(crate) batch: bool,
     /// In the headers of other gateways.
     pub(crate) wishes: Wishes,
     pub(crate) peeked: Result<Peeked, PeekFault>,
@@ -54,7 +56,12 @@ impl Asked {
         if let Some(model) = peeked.as_ref().ok().map(|peeked| peeked.model.as_str()).filter(|model| !model.is_empty()) {
             may_name(&actor, model)?;
         }
-        Ok(Self { actor, headers, body, wishes: Wishes::default(), peeked })
+        Ok(Self { actor, headers, body, batch: false, wishes: Wishes::default(), peeked })
+    }
+
+    /// Nobody waits for the answer.
+    pub(crate) fn in_batch(self, batch: bool) -> Self {
+        Self { batch, ..self }
     }
 
     /// The model the client names; empty where the body does not say or cannot be read.
@@ -107,7 +114,7 @@ impl Asked {
             read,
             cache: self.cache(),
             budget,
-            batch: false,
+            batch: self.batch,
         })
     }
 

@@ -69,6 +69,11 @@ impl OpenAiError {
         Self { param: Some(param), ..Self::from(problem) }
     }
 
+    /// A parameter that a room refuses.
+    pub(crate) fn of_parameter(fault: &dyn Fault, param: &'static str) -> Self {
+        Self::about(param.into(), Problem::of(fault))
+    }
+
     /// A body that cannot be routed.
     pub(crate) fn unread(fault: &PeekFault) -> Self {
         Self { param: fault.field().map(|field| field.to_owned().into()), ..Self::of(fault) }

@@ -2,11 +2,14 @@
 
 mod answer;
 mod asked;
+mod batches;
 mod chat;
 mod completions;
 mod embeddings;
 mod error;
+mod files;
 mod inputs;
+mod lines;
 mod models;
 mod params;
 mod passed;
@@ -21,10 +24,16 @@ mod wished;
 mod tests;
 
 pub use error::dialect;
+pub use lines::Lines;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, extract::FromRef, middleware::from_fn};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, FromRef},
+    middleware::from_fn,
+};
+use mainspring_batches::Batches;
 use mainspring_chains::{Answerer, Chains};
 use mainspring_gateway::{Gateway, GatewayFault};
 use mainspring_kernel::{Clock, text};
@@ -119,8 +128,39 @@ pub fn router(state: OpenAi) -> Router {
     Route::router(routes(), Surface { openai: state }).route_layer(from_fn(follow_conventions))
 }
 
+fn batch_routes() -> Vec<Route<Batches>> {
+    vec![
+        Route::get("/v1/files", files::list),
+        Route::get("/v1/files/{id}", files::show),
+        Route::delete("/v1/files/{id}", files::delete),
+        Route::get("/v1/files/{id}/content", files::content),
+        Route::post("/v1/batches", batches::create),
+        Route::get("/v1/batches", batches::list),
+        Route::get("/v1/batches/{id}", batches::show),
+        Route::post("/v1/batches/{id}/cancel", batches::cancel),
+    ]
+}
+
+fn upload_routes() -> Vec<Route<Batches>> {
+    vec![Route::post("/v1/files", files::upload)]
+}
+
+/// Files and batches, but for what takes files.
+pub fn batch_router(batches: Batches) -> Router {
+    Route::router(batch_routes(), batches)
+}
+
+/// What takes files. Apart, because its bodies are larger than others' and take as long as their clients' lines do: a file
+/// that is too large is refused, and one that stalls given up, by what takes it.
+pub fn upload_router(batches: Batches, file_limit: u64) -> Router {
+    // What a form has beside the file is small.
+    let limit = usize::try_from(file_limit.saturating_add(1 << 20)).unwrap_or(usize::MAX);
+    Route::router(upload_routes(), batches).layer(DefaultBodyLimit::max(limit))
+}
+
 /// The routes of this surface, for the authorisation table.
 #[must_use]
 pub fn listed() -> Vec<(&'static str, &'static str)> {
-    routes().iter().map(Route::listed).collect()
+    let batches = batch_routes().into_iter().chain(upload_routes());
+    routes().iter().map(Route::listed).chain(batches.map(|route| route.listed())).collect()
 }

@@ -1,7 +1,9 @@
 mod codex;
+mod batches;
 mod inputs;
 mod models;
 mod responses;
+mod scoped;
 mod surface;
 mod walks;
 mod wished;

@@ -71,6 +71,7 @@ impl Asked {
         let Wished { user, session, .. } = self.wishes.wished();
         question.user = user.clone().or(question.user.take());
         question.session = question.session.take().or_else(|| session.clone());
+        question.batch = self.batch;
         self.wishes.not_kept();
     }
 

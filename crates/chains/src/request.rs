@@ -91,6 +91,8 @@ pub struct Question {
     pub n: usize,
     pub user: Option<String>,
     pub session: Option<String>,
+    /// A line of a batch.
+    pub batch: bool,
     pub pins: Pins,
 }
 
@@ -105,6 +107,7 @@ impl Question {
             n: 1,
             user: None,
             session: None,
+            batch: false,
             pins: Pins::default(),
         }
     }

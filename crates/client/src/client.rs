@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::{
     fault::{ClientFault, Refusal},
+    form::Form,
     sse::Events,
     transport::{BodyStream, Transport},
 };
@@ -32,6 +33,14 @@ impl Client {
 
     pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientFault> {
         read(self.send(Method::POST, path, Some(json(body)?)).await?).await
+    }
+
+    /// Sends a file.
+    pub async fn upload<T: DeserializeOwned>(&self, path: &str, form: Form) -> Result<T, ClientFault> {
+        let (kind, body) = form.written();
+        let request = Request::builder().method(Method::POST).uri(path).header(header::CONTENT_TYPE, kind);
+        let request = request.body(body.into()).map_err(|error| ClientFault::Unreadable { reason: error.to_string() })?;
+        read(self.transport.send(request).await?).await
     }
 
     pub async fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientFault> {

@@ -2,6 +2,7 @@
 
 mod client;
 mod fault;
+mod form;
 mod sse;
 mod transport;
 
@@ -10,5 +11,6 @@ mod tests;
 
 pub use client::Client;
 pub use fault::{ClientFault, Refusal};
+pub use form::Form;
 pub use sse::Events;
 pub use transport::{BodyStream, HttpTransport, Transport};

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use crate::{client::refusal, sse::Parser};
+use crate::{Form, client::refusal, sse::Parser};
 
 #[test]
 fn both_shapes_of_error_are_read() {
@@ -38,4 +38,18 @@ proptest! {
             let _ = parser.feed(&Bytes::from(part));
         }
     }
+}
+
+#[test]
+fn a_form_ends_its_parts_where_nothing_in_a_file_can() {
+    let content = b"one\r\n--mainspring\r\n\0two".to_vec();
+    let (kind, body) = Form::with_file("a \"name\"\r\n.jsonl", content.clone()).field("purpose", "batch").written();
+    let boundary = kind.strip_prefix("multipart/form-data; boundary=").unwrap();
+    let text = String::from_utf8_lossy(&body);
+    let parts: Vec<&str> = text.split(&format!("--{boundary}")).collect();
+    assert_eq!(parts.len(), 4, "{text}");
+    assert_eq!(parts[1], "\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n");
+    assert!(parts[2].contains("filename=\"a _name___.jsonl\""), "{text}");
+    assert!(parts[2].ends_with(&format!("\r\n\r\n{}\r\n", String::from_utf8_lossy(&content))), "{text}");
+    assert_eq!(parts[3], "--\r\n");
 }

@@ -32,6 +32,7 @@ pub(crate) struct RouteModel {
     caller: Caller,
     labels: Labels,
     trace: SpanContext,
+    batch: bool,
     name: String,
     identity: String,
     window: Option<usize>,
@@ -48,7 +49,12 @@ impl RouteModel {
         let windows = route.targets.iter().map(|target| target.spec.context_window);
         let window = windows.collect::<Option<Vec<u32>>>().and_then(|windows| windows.into_iter().min());
         let identity = format!("route:{}#{}", route.at(), route.digest.short());
-        Self { gateway, caller, labels, trace, name: name.to_owned(), identity, window: window.map(|window| window as usize) }
+        let window = window.map(|window| window as usize);
+        Self { gateway, caller, labels, trace, batch: false, name: name.to_owned(), identity, window }
+    }
+
+    pub(crate) fn in_batch(self) -> Self {
+        Self { batch: true, ..self }
     }
 
     fn request(&self, request: ChatRequest, budget: Budget) -> Result<Request, ModelFault> {
@@ -68,7 +74,7 @@ impl RouteModel {
             read,
             cache: CacheWish::AsConfigured,
             budget,
-            batch: false,
+            batch: self.batch,
         })
     }
 

@@ -14,6 +14,8 @@ pub struct Asking<'a> {
     pub app: Option<&'a str>,
     /// The end user, as the client names them.
     pub user: Option<&'a str>,
+    /// Nobody waits for the answer: it is a line of a batch.
+    pub batch: bool,
     pub trace: &'a SpanContext,
 }
 
