@@ -1103,12 +1103,15 @@ const routes = [
         data: [
           ...apps.map((a) => served(a.name, "app")),
           served("grounded-answer", "prompt"),
+          served("assistant", "route"),
+          served("drafts", "route"),
+          served("anthropic/claude-sonnet-4-5", "provider-model"),
+          served("openai/gpt-4o", "provider-model"),
           served("smollm2-135m-instruct", "model"),
           served("all-minilm-l6-v2", "embedder"),
         ],
       }),
   ],
-  ["POST", /^\/v1\/chat\/completions$/, (q, s, u, m, body) => chat(body, s)],
   ["GET", /^\/api\/v1\/knowledge$/, (q, s, u) => page(s, Object.keys(knowledgeDocs).map(knowledgeSummary), u)],
   [
     "GET",
@@ -1345,6 +1348,7 @@ const routes = [
         name: body.name,
         role: body.role,
         labels: body.labels ?? "all",
+        models: body.models ?? null,
         hint: `${secret.slice(0, 8)}…`,
         created_at: new Date().toISOString(),
         expires_at: body.expires_at ?? null,
@@ -1352,6 +1356,18 @@ const routes = [
         revoked_at: null,
       };
       keys.unshift(key);
+      json(s, { key, secret });
+    },
+  ],
+  [
+    "POST",
+    /^\/api\/v1\/keys\/([^/]+)\/rotate$/,
+    (q, s, u, [id], body) => {
+      const key = keys.find((k) => k.id === id);
+      if (!key) return missing(s, "key");
+      const secret = `msk_${hex(40)}`;
+      key.hint = `${secret.slice(0, 8)}…`;
+      key.old_secret_until = body?.overlap_seconds ? new Date(Date.now() + body.overlap_seconds * 1000).toISOString() : null;
       json(s, { key, secret });
     },
   ],
@@ -1365,7 +1381,16 @@ const routes = [
       json(s, key);
     },
   ],
-  ...gatewayRoutes({ json, page, problem, hex, traceIds: [...traces.keys()] }),
+  ...gatewayRoutes({
+    json,
+    page,
+    problem,
+    hex,
+    keys,
+    chat,
+    trace: (question) => makeTrace(Date.now() - 900, question, { answer: question, hits: [] }),
+    traceIds: [...traces.keys()],
+  }),
   ["GET", /^\/healthz$/, (q, s) => json(s, { status: "ok" })],
 ];
 

@@ -155,6 +155,16 @@ const SHOTS = {
       await p.locator(".explain-targets").waitFor();
     },
   ],
+  "models-live": ["/models/live", (p) => p.waitForTimeout(4_000)],
+  "models-compare": "/models/compare",
+  "models-compare-answers": [
+    "/models/compare#m=assistant&m=anthropic%2Fclaude-sonnet-4-5&m=drafts&p=What+is+a+circuit+breaker%3F&t=0.2",
+    async (p) => {
+      await p.getByRole("button", { name: /Ask all/ }).click();
+      await p.waitForTimeout(Number(process.env.LIVE_MS ?? 6_000));
+    },
+  ],
+  "models-batches": "/models/batches",
   "models-usage": "/models/usage?in=30d",
   "models-calls": "/models/calls",
   "models-limits": "/models/limits",
@@ -174,6 +184,20 @@ const SHOTS = {
     "/settings",
     async (p) => {
       await p.getByRole("button", { name: "New key" }).click();
+    },
+  ],
+  "key-limits": [
+    "/settings",
+    async (p) => {
+      await p.locator(".key-name").first().click();
+      await p.waitForTimeout(200);
+    },
+  ],
+  "key-rotate": [
+    "/settings",
+    async (p) => {
+      await p.getByRole("button", { name: "Rotate" }).first().click();
+      await p.waitForTimeout(200);
     },
   ],
   "local-models": "/settings/models",
@@ -222,7 +246,7 @@ for (const [name, shot] of Object.entries(SHOTS)) {
       await page.setViewportSize({ width, height: 900 });
       await page.emulateMedia({ colorScheme: theme });
       await page.goto(BASE + path);
-      await page.waitForLoadState("networkidle").catch(() => undefined);
+      await page.waitForLoadState("networkidle", { timeout: 5_000 }).catch(() => undefined);
       try {
         await act?.(page);
       } catch (error) {

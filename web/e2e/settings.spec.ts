@@ -1,3 +1,4 @@
+import type { Page } from "@playwright/test";
 import { expect, test } from "./support";
 
 test("a key is made, shown once, and revoked", async ({ page }) => {
@@ -31,6 +32,55 @@ test("a key is made, shown once, and revoked", async ({ page }) => {
   await page.getByRole("button", { name: "Revoke key" }).click();
   await expect(page.getByText(`Revoked ${name}`)).toBeVisible();
   await expect(row.getByRole("button", { name: "Revoke" })).toHaveCount(0);
+});
+
+/** Makes a key and answers its secret. */
+async function made(page: Page, name: string): Promise<string> {
+  await page.goto("/settings");
+  await page.getByRole("button", { name: "New key" }).click();
+  await page.getByLabel("Name").fill(name);
+  await page.getByRole("button", { name: "Create key" }).click();
+  const secret = await page.locator("[data-secret]").innerText();
+  await page.getByRole("button", { name: "I have stored it" }).click();
+  return secret;
+}
+
+test("a key is rotated: the new secret is shown once, and the old one goes on as long as was asked", async ({ page }) => {
+  const name = `e2e-${Date.now().toString(36)}`;
+  const before = await made(page, name);
+  const row = page.getByRole("row", { name: new RegExp(name) });
+  await row.getByRole("button", { name: "Rotate" }).click();
+  const dialog = page.getByRole("dialog", { name: `Rotate ${name}?` });
+  await dialog.getByLabel("The old secret stops").selectOption("86400");
+  await expect(dialog).toContainText("Until then both work.");
+  await dialog.getByRole("button", { name: "Rotate key" }).click();
+  const after = await page.locator("[data-secret]").innerText();
+  expect(after).toMatch(/^msk_/);
+  expect(after).not.toBe(before);
+  await page.getByRole("button", { name: "I have stored it" }).click();
+  await expect(row).toContainText(/old secret stops in (23h|1d)/);
+  await expect(page.getByText(after)).toHaveCount(0);
+});
+
+test("a key shows what it may spend and has spent; its limits are set and removed there", async ({ page }) => {
+  const name = `e2e-${Date.now().toString(36)}`;
+  await made(page, name);
+  const row = page.getByRole("row", { name: new RegExp(name) });
+  await expect(row).toContainText("$0");
+  await row.getByRole("button", { name, exact: true }).click();
+  const more = page.locator(".key-more");
+  await expect(more).toContainText("Belongs to");
+  await more.getByRole("button", { name: "Set limit" }).click();
+  const dialog = page.getByRole("dialog", { name: `Set a limit for ${name}` });
+  await dialog.getByLabel("What").selectOption("usd_per_month");
+  await dialog.getByLabel("Amount").fill("7.50");
+  await page.keyboard.press("Enter");
+  await expect(dialog).toBeHidden();
+  await expect(more).toContainText("$7.50 per month");
+  await expect(more.getByRole("progressbar", { name: "Spent of $7.50" })).toHaveAttribute("aria-valuenow", "0");
+  await more.getByRole("button", { name: "Remove the limit of $7.50" }).click();
+  await page.getByRole("button", { name: "Remove limit" }).click();
+  await expect(more).not.toContainText("$7.50 per month");
 });
 
 test("models say what they are and where they stand", async ({ page }) => {

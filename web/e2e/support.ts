@@ -103,6 +103,24 @@ function scripted(): Promise<string> {
   return upstream;
 }
 
+/** Providers of the scripted model server that do as they are told, and what that server was asked. */
+export async function providersThat(request: APIRequestContext, behaviours: readonly string[]): Promise<string[]> {
+  const base = await scripted();
+  const names = behaviours.map(() => `e2e-told-${hex(6)}`);
+  const manifests = behaviours.map((behaviour, at) => ({
+    apiVersion: "mainspring/v1",
+    kind: "provider",
+    name: names[at],
+    spec: { type: "openai", base_url: `${base}${behaviour ? `/do/${behaviour}` : ""}/v1` },
+  }));
+  await ok(request.post("/api/v1/apply", { data: { manifests } }));
+  return names;
+}
+
+export async function askedUpstream(request: APIRequestContext): Promise<{ body: string; path: string; ended: string }[]> {
+  return ok(request.get(`${await scripted()}/_requests`));
+}
+
 /** A route to a model without a price, with calls behind it, the last of which failed. The stand-in has one of its own. */
 export async function routed(request: APIRequestContext): Promise<{ route: string; provider: string }> {
   if (!real) {

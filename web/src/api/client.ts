@@ -234,6 +234,17 @@ export interface ChatRequest {
   seed?: number;
 }
 
+function viaOf(headers: Headers): T.Via | undefined {
+  const provider = headers.get("x-mainspring-provider");
+  if (!provider) return undefined;
+  return {
+    provider,
+    target: headers.get("x-mainspring-model") ?? undefined,
+    attempts: Number(headers.get("x-mainspring-attempts") ?? 1),
+    cache: headers.get("x-mainspring-cache") ?? undefined,
+  };
+}
+
 type Signal = AbortSignal | undefined;
 
 export const api = {
@@ -297,8 +308,20 @@ export const api = {
   gateway: {
     routes: (signal?: Signal) => call("get", "/api/v1/routes", { signal }),
     explain: (model: string) => call("post", "/api/v1/routes/explain", { body: { model } }),
+    history: (signal?: Signal) => call("get", "/api/v1/routes/history", { signal }),
     usage: (query: { by: string; since: string }, signal?: Signal) => call("get", "/api/v1/usage", { signal, query }),
+    /** Calls as they happen. The server ends it after some minutes. */
+    async *live(signal: AbortSignal): AsyncGenerator<T.LiveCall> {
+      for await (const event of events("GET", "/api/v1/calls/live" satisfies keyof paths, { signal })) yield JSON.parse(event.data) as T.LiveCall;
+    },
     calls: (query: CallFilter & ListOptions, signal?: Signal) => call("get", "/api/v1/calls", { signal, query }),
+  },
+
+  batches: {
+    list: (query: ListOptions, signal?: Signal) => call("get", "/api/v1/batches", { signal, query }),
+    cancel: (id: string) => call("post", "/api/v1/batches/{id}/cancel", { path: { id } }),
+    /** Files are OpenAI's: what its clients uploaded, and what they download. */
+    file: async (id: string): Promise<Blob> => (await send("GET", `/v1/files/${encodeURIComponent(id)}/content`, { accept: "*/*" })).blob(),
   },
 
   limits: {
@@ -327,6 +350,7 @@ export const api = {
   keys: {
     list: (signal?: Signal) => call("get", "/api/v1/keys", { signal, query: { limit: 200 } }),
     create: (body: T.NewKey) => call("post", "/api/v1/keys", { body }),
+    rotate: (id: string, body: T.RotateKey) => call("post", "/api/v1/keys/{id}/rotate", { path: { id }, body }),
     revoke: (id: string) => call("delete", "/api/v1/keys/{id}", { path: { id } }),
   },
 
@@ -335,7 +359,8 @@ export const api = {
     const body = { ...request, stream: true, stream_options: { include_usage: true } };
     const response = await send("POST", "/v1/chat/completions", { body, signal, accept: "text/event-stream" });
     const trace_id = response.headers.get("x-mainspring-trace-id");
-    if (trace_id) yield { trace_id };
+    const via = viaOf(response.headers);
+    if (trace_id || via) yield { ...(trace_id ? { trace_id } : {}), ...(via ? { via } : {}) };
     if (!response.body) return;
     for await (const event of readSse(response.body)) {
       if (event.data === "[DONE]") return;

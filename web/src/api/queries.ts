@@ -77,6 +77,8 @@ export const queries = {
     }),
 
   gatewayRoutes: () => queryOptions({ queryKey: ["gateway", "routes"], queryFn: ({ signal }) => api.gateway.routes(signal), refetchInterval: 3_000 }),
+  routesHistory: () =>
+    queryOptions({ queryKey: ["gateway", "history"], queryFn: ({ signal }) => api.gateway.history(signal), refetchInterval: 10_000 }),
   usage: (by: string, since: string) =>
     queryOptions<UsageView>({
       queryKey: ["gateway", "usage", by, since],
@@ -96,6 +98,13 @@ export const queries = {
       queryKey: ["gateway", "calls", filter],
       queryFn: ({ signal, pageParam }) => api.gateway.calls({ ...filter, limit: 50, cursor: pageParam }, signal),
       placeholderData: keepPreviousData,
+    }),
+  batches: () =>
+    infiniteQueryOptions({
+      ...paged,
+      queryKey: ["batches"],
+      queryFn: ({ signal, pageParam }) => api.batches.list({ limit: 50, cursor: pageParam }, signal),
+      refetchInterval: 5_000,
     }),
   limits: () => queryOptions({ queryKey: ["limits"], queryFn: ({ signal }) => api.limits.list(signal), refetchInterval: 15_000 }),
 

@@ -297,6 +297,77 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/batches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists batches, newest first. */
+        get: operations["list_batches"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows how far a batch is, and how it ended. */
+        get: operations["get_batch"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{id}/results": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists what lines gave, in the order they ended, also while the batch goes on: those that went well, or with
+         *     `failed=true` the others.
+         */
+        get: operations["list_batch_results"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/batches/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins no further line of a batch; what there is is kept. Only whoever made it may, and editors. */
+        post: operations["cancel_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/traces": {
         parameters: {
             query?: never;
@@ -451,6 +522,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/routes/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the targets of the project's routes did in the last hour, by the minute: attempts, and failures by class. */
+        get: operations["get_routes_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/routes/explain": {
         parameters: {
             query?: never;
@@ -583,7 +671,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Gives a key a new secret; the old one stops at once. */
+        /**
+         * Gives a key a new secret. It stays the same key, with its limits and its usage; the old secret stops at once, or after
+         *     the overlap that was asked for.
+         */
         post: operations["rotate_key"];
         delete?: never;
         options?: never;
@@ -636,6 +727,58 @@ export interface paths {
         put?: never;
         /** Follows the hash chain of the audit log to its end. */
         post: operations["verify_audit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the project's secrets by name, without their values. */
+        get: operations["list_secrets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/secrets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Keeps a value under a name, in the place of one that had it. Providers that refer to it use it within seconds. */
+        put: operations["set_secret"];
+        post?: never;
+        /** Removes a secret; providers that refer to it have no key within seconds. */
+        delete: operations["remove_secret"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/master-key/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Seals every secret of every project anew. This takes an admin of the project `default`. */
+        post: operations["rotate_master_key"];
         delete?: never;
         options?: never;
         head?: never;
@@ -734,6 +877,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/calls/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follows the project's calls: server-sent events, first what is under way, then each call as it starts, goes on and
+         *     ends. With `follow=false` it ends after the first. A reader that is too slow is told how much it missed. The stream
+         *     ends after five minutes; whoever looks asks again.
+         */
+        get: operations["watch_calls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -759,6 +923,24 @@ export interface components {
         };
         /** @enum {string} */
         AllLabels: "all";
+        /** @description How far a stream is. */
+        AnsweringCall: {
+            id: string;
+            provider: string;
+            target: string;
+            /** Format: int32 */
+            attempts: number;
+            /**
+             * Format: int32
+             * @description From the call's start to its first token.
+             */
+            first_ms: number;
+            /**
+             * Format: int64
+             * @description Guessed from the length of the text so far.
+             */
+            output_tokens: number;
+        };
         AppSummary: {
             name: string;
             title?: string | null;
@@ -869,6 +1051,69 @@ export interface components {
             target: string;
             detail: unknown;
             hash: string;
+        };
+        BatchError: {
+            code: string;
+            message: string;
+            param?: string | null;
+            /**
+             * Format: int64
+             * @description The line of the file, counted from one.
+             */
+            line?: number | null;
+        };
+        BatchResponse: {
+            /** Format: int32 */
+            status_code: number;
+            /** @description The trace of the call, where it has one. */
+            request_id: string;
+            body: Record<string, never>;
+        };
+        /** @description What one line gave, as the batch's files have it. */
+        BatchResult: {
+            id: string;
+            custom_id: string;
+            response?: components["schemas"]["BatchResponse"] | null;
+            error?: components["schemas"]["BatchError"] | null;
+        };
+        BatchView: {
+            id: string;
+            /** @description Where its lines go: `/v1/chat/completions`, and others of OpenAI's dialect. */
+            endpoint: string;
+            /**
+             * @description `validating`, `in_progress`, `finalizing`, `cancelling`; or how it ended: `completed`, `failed`, `expired`,
+             *     `cancelled`.
+             */
+            status: string;
+            input_file: string;
+            /** @description What lines gave that went well, once the batch has ended. */
+            output_file?: string | null;
+            /** @description What the other lines gave, once the batch has ended. */
+            error_file?: string | null;
+            /**
+             * Format: int64
+             * @description Lines; nothing while the file is looked at.
+             */
+            total: number;
+            /** Format: int64 */
+            completed: number;
+            /** Format: int64 */
+            failed: number;
+            /** @description Why it failed as a whole. */
+            errors?: components["schemas"]["BatchError"][];
+            metadata?: {
+                [key: string]: string;
+            };
+            /** @description The key that made it; its lines are made with what that key may do. */
+            key?: string | null;
+            created_by: string;
+            created_at: string;
+            /** @description No line is begun after this. */
+            expires_at: string;
+            in_progress_at?: string | null;
+            cancelling_at?: string | null;
+            finalizing_at?: string | null;
+            ended_at?: string | null;
         };
         BlockView: {
             kind: string;
@@ -1303,11 +1548,15 @@ export interface components {
             name: string;
             role: string;
             labels: components["schemas"]["LabelsView"];
+            /** @description What it may name as `model`, where that is not everything; a name may end in `*`. */
+            models?: string[] | null;
             /** @description The member whom the key acts for. */
             member?: string | null;
             hint?: string | null;
             created_at: string;
             expires_at?: string | null;
+            /** @description After a rotation: until when the secret before works as well. */
+            old_secret_until?: string | null;
             last_used_at?: string | null;
             revoked_at?: string | null;
         };
@@ -1381,6 +1630,23 @@ export interface components {
             created_at: string;
             created_by: string;
         };
+        /** @description What happened to the project's calls: one event of `GET /api/v1/calls/live`, named as its `event` says. */
+        LiveCall: (components["schemas"]["OpenCalls"] & {
+            /** @enum {string} */
+            event: "open";
+        }) | (components["schemas"]["StartedCall"] & {
+            /** @enum {string} */
+            event: "started";
+        }) | (components["schemas"]["AnsweringCall"] & {
+            /** @enum {string} */
+            event: "answering";
+        }) | (components["schemas"]["CallView"] & {
+            /** @enum {string} */
+            event: "settled";
+        }) | (components["schemas"]["MissedCalls"] & {
+            /** @enum {string} */
+            event: "missed";
+        });
         /** @description What is absent stays as it is. */
         MemberChange: {
             role?: string | null;
@@ -1394,6 +1660,14 @@ export interface components {
             role: string;
             labels: components["schemas"]["LabelsView"];
             since: string;
+        };
+        /** @description The reader was too slow. */
+        MissedCalls: {
+            /**
+             * Format: int64
+             * @description So many of the events were not told.
+             */
+            events: number;
         };
         ModelView: {
             name: string;
@@ -1422,6 +1696,8 @@ export interface components {
             name: string;
             role: string;
             labels?: components["schemas"]["LabelsView"] | null;
+            /** @description What it may name as `model`: apps, prompts, routes and models; a name may end in `*`. Absent: everything. */
+            models?: string[] | null;
             expires_at?: string | null;
             /** @description The member whom the key acts for, by name; absent: whoever makes it. It never allows more than the member may. */
             member?: string | null;
@@ -1447,6 +1723,17 @@ export interface components {
         NewProject: {
             name: string;
             description?: string | null;
+        };
+        /** @description The value of a secret: one line of visible characters. */
+        NewSecret: {
+            /** Format: password */
+            value: string;
+        };
+        OpenCalls: {
+            /** @description In the order in which they began. */
+            calls: components["schemas"]["StartedCall"][];
+            /** @description There are more than these, which are the newest. */
+            more: boolean;
         };
         Overview: {
             version: string;
@@ -1526,6 +1813,61 @@ export interface components {
                 target: string;
                 detail: unknown;
                 hash: string;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_BatchResult: {
+            items: {
+                id: string;
+                custom_id: string;
+                response?: components["schemas"]["BatchResponse"] | null;
+                error?: components["schemas"]["BatchError"] | null;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_BatchView: {
+            items: {
+                id: string;
+                /** @description Where its lines go: `/v1/chat/completions`, and others of OpenAI's dialect. */
+                endpoint: string;
+                /**
+                 * @description `validating`, `in_progress`, `finalizing`, `cancelling`; or how it ended: `completed`, `failed`, `expired`,
+                 *     `cancelled`.
+                 */
+                status: string;
+                input_file: string;
+                /** @description What lines gave that went well, once the batch has ended. */
+                output_file?: string | null;
+                /** @description What the other lines gave, once the batch has ended. */
+                error_file?: string | null;
+                /**
+                 * Format: int64
+                 * @description Lines; nothing while the file is looked at.
+                 */
+                total: number;
+                /** Format: int64 */
+                completed: number;
+                /** Format: int64 */
+                failed: number;
+                /** @description Why it failed as a whole. */
+                errors?: components["schemas"]["BatchError"][];
+                metadata?: {
+                    [key: string]: string;
+                };
+                /** @description The key that made it; its lines are made with what that key may do. */
+                key?: string | null;
+                created_by: string;
+                created_at: string;
+                /** @description No line is begun after this. */
+                expires_at: string;
+                in_progress_at?: string | null;
+                cancelling_at?: string | null;
+                finalizing_at?: string | null;
+                ended_at?: string | null;
             }[];
             /** @description Give this as `cursor` for the page after; absent on the last. */
             next?: string | null;
@@ -1661,11 +2003,15 @@ export interface components {
                 name: string;
                 role: string;
                 labels: components["schemas"]["LabelsView"];
+                /** @description What it may name as `model`, where that is not everything; a name may end in `*`. */
+                models?: string[] | null;
                 /** @description The member whom the key acts for. */
                 member?: string | null;
                 hint?: string | null;
                 created_at: string;
                 expires_at?: string | null;
+                /** @description After a rotation: until when the secret before works as well. */
+                old_secret_until?: string | null;
                 last_used_at?: string | null;
                 revoked_at?: string | null;
             }[];
@@ -1780,6 +2126,22 @@ export interface components {
                 report?: components["schemas"]["IngestReport"] | null;
                 error?: components["schemas"]["RunError"] | null;
                 trace_id?: string | null;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_SecretView: {
+            items: {
+                name: string;
+                /** @description The same for the same value in the project, and for no other. */
+                fingerprint: string;
+                created_at: string;
+                created_by: string;
+                changed_at: string;
+                changed_by: string;
+                /** @description When a provider last had it, within an hour. */
+                last_used_at?: string | null;
             }[];
             /** @description Give this as `cursor` for the page after; absent on the last. */
             next?: string | null;
@@ -1974,6 +2336,12 @@ export interface components {
             /** @description By the provider and model the calls went to. */
             rows: components["schemas"]["RepricedRow"][];
         };
+        ResealedSecrets: {
+            /** @description How many secrets, of all projects, were sealed anew. */
+            secrets: number;
+            /** @description The name of the master key that seals them now. */
+            master_key: string;
+        };
         Retrieved: {
             passages: components["schemas"]["Passage"][];
             mode: string;
@@ -2000,6 +2368,13 @@ export interface components {
             threshold?: number;
             /** @description Found and not given, best first. */
             left_out?: components["schemas"]["LeftOut"][];
+        };
+        RotateKey: {
+            /**
+             * Format: int64
+             * @description How long the old secret works beside the new one, thirty days at most; absent: not at all.
+             */
+            overlap_seconds?: number | null;
         };
         /** @description Which target a call would take now, and why. */
         RouteExplanation: {
@@ -2045,6 +2420,18 @@ export interface components {
             token_budget?: number | null;
             at?: components["schemas"]["TablePin"] | null;
         };
+        /** @description A secret as lists show it. Its value never comes back. */
+        SecretView: {
+            name: string;
+            /** @description The same for the same value in the project, and for no other. */
+            fingerprint: string;
+            created_at: string;
+            created_by: string;
+            changed_at: string;
+            changed_by: string;
+            /** @description When a provider last had it, within an hour. */
+            last_used_at?: string | null;
+        };
         SourceView: {
             name?: string | null;
             kind: string;
@@ -2085,11 +2472,49 @@ export interface components {
             };
             events: components["schemas"]["SpanEventView"][];
         };
+        /** @description A call that was let in and has not ended. */
+        StartedCall: {
+            id: string;
+            started_at: string;
+            key?: string | null;
+            /** @description The member whose key it is. */
+            principal: string;
+            user?: string | null;
+            app?: string | null;
+            /** @description As the client named it. */
+            model: string;
+            route?: string | null;
+            operation: string;
+            /** @description Absent where it is not known any more: for calls that were under way before anyone looked. */
+            stream?: boolean | null;
+            batch: boolean;
+            trace_id: string;
+        };
         TablePin: {
             table: string;
             /** Format: int64 */
             version: number;
             transaction: string;
+        };
+        /** @description What a target did in the last hour, as this process saw it. Minutes without an attempt are left out. */
+        TargetHistory: {
+            /** @description Absent for calls of `provider/model`. */
+            route?: string | null;
+            provider: string;
+            /** @description `*`: as the client names it. */
+            model: string;
+            /** @description The oldest first. */
+            minutes: components["schemas"]["TargetMinute"][];
+        };
+        TargetMinute: {
+            /** @description Its beginning, a whole minute. */
+            at: string;
+            /** Format: int32 */
+            attempts: number;
+            /** @description By class. A stream that broke off counts although its attempt began well. */
+            failed: {
+                [key: string]: number;
+            };
         };
         /** @description How a target stands, and what it lately did. */
         TargetView: {
@@ -2121,6 +2546,13 @@ export interface components {
             begin_p95_ms?: number | null;
             /** Format: int32 */
             begin_p99_ms?: number | null;
+            /**
+             * Format: int32
+             * @description Until an answer is complete, over the recent ones that were.
+             */
+            whole_p50_ms?: number | null;
+            /** Format: int32 */
+            whole_p95_ms?: number | null;
             /** Format: float */
             tokens_per_second?: number | null;
             /**
@@ -2627,6 +3059,95 @@ export interface operations {
             };
         };
     };
+    list_batches: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_BatchView"];
+                };
+            };
+        };
+    };
+    get_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchView"];
+                };
+            };
+        };
+    };
+    list_batch_results: {
+        parameters: {
+            query?: {
+                failed?: boolean;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_BatchResult"];
+                };
+            };
+        };
+    };
+    cancel_batch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchView"];
+                };
+            };
+        };
+    };
     list_traces: {
         parameters: {
             query?: {
@@ -2869,6 +3390,25 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TargetView"][];
+                };
+            };
+        };
+    };
+    get_routes_history: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TargetHistory"][];
                 };
             };
         };
@@ -3130,7 +3670,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RotateKey"];
+            };
+        };
         responses: {
             200: {
                 headers: {
@@ -3200,6 +3744,93 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditCheck"];
+                };
+            };
+        };
+    };
+    list_secrets: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SecretView"];
+                };
+            };
+        };
+    };
+    set_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSecret"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretView"];
+                };
+            };
+        };
+    };
+    remove_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretView"];
+                };
+            };
+        };
+    };
+    rotate_master_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResealedSecrets"];
                 };
             };
         };
@@ -3333,6 +3964,7 @@ export interface operations {
                 model?: string;
                 provider?: string;
                 status?: string;
+                trace?: string;
                 limit?: number;
                 cursor?: string;
             };
@@ -3348,6 +3980,27 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_CallView"];
+                };
+            };
+        };
+    };
+    watch_calls: {
+        parameters: {
+            query?: {
+                follow?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["LiveCall"];
                 };
             };
         };

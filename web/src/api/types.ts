@@ -42,10 +42,16 @@ export type SpanEvent = Schemas["SpanEventView"];
 export type Replay = Schemas["Replay"];
 
 export type RouteTarget = Schemas["TargetView"];
+export type TargetHistory = Schemas["TargetHistory"];
 export type RouteExplanation = Schemas["RouteExplanation"];
 export type UsageView = Schemas["UsageView"];
 export type UsageRow = Schemas["UsageRow"];
 export type Call = Schemas["CallView"];
+/** One event of the live view, by its `event`. */
+export type LiveCall = Schemas["LiveCall"];
+export type StartedCall = Schemas["StartedCall"];
+export type AnsweringCall = Schemas["AnsweringCall"];
+export type Batch = Schemas["BatchView"];
 export type Limit = Schemas["LimitView"];
 export type NewLimit = Schemas["NewLimit"];
 
@@ -65,6 +71,7 @@ export type Job = Schemas["JobView"];
 
 export type ApiKey = Schemas["KeyView"];
 export type NewKey = Schemas["NewKey"];
+export type RotateKey = Schemas["RotateKey"];
 export type CreatedKey = Schemas["CreatedKey"];
 
 // ── Answers (OpenAI's shape, with ours beside it) ───────────────────────────
@@ -113,10 +120,19 @@ export interface ServedModels {
   data: { id: string; mainspring?: { kind: string } }[];
 }
 
+/** Who answers, as the answer's headers say; empty where no provider was asked. */
+export interface Via {
+  provider?: string;
+  target?: string;
+  attempts?: number;
+  cache?: string;
+}
+
 export interface ChatChunk {
-  /** From the answer's header: there before anything else, and when nothing else comes. */
+  /** From the answer's headers: there before anything else, and when nothing else comes. */
   trace_id?: string;
-  choices?: { index: number; delta?: { content?: string | null }; finish_reason?: string | null }[];
+  via?: Via;
+  choices?: { index: number; delta?: { content?: string | null; reasoning_content?: string | null }; finish_reason?: string | null }[];
   usage?: { prompt_tokens: number; completion_tokens: number; total_tokens: number } | null;
   mainspring?: Outcome;
   error?: { message: string; type?: string; code?: string | null };

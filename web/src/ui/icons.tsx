@@ -27,6 +27,7 @@ const shapes = {
   plus: <path d="M8 3v10M3 8h10" />,
   send: <path d="M8 13V3.250M4 7l4-4 4 4" />,
   stop: <rect x="4" y="4" width="8" height="8" rx="1.250" fill="currentColor" stroke="none" />,
+  pause: <path d="M5.250 3.500v9M10.750 3.500v9" strokeWidth="2" />,
   play: <path d="M5 3.250v9.500L12.750 8Z" />,
   refresh: <path d="M13.250 8a5.250 5.250 0 1 1-1.600-3.770L13.250 5.750m0-3.250v3.250H10" />,
   copy: <path d="M5.750 5.750h7v7h-7ZM10.250 5.750v-2.500h-7v7h2.500" />,

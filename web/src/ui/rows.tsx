@@ -1,7 +1,7 @@
 // A long list with a keyboard: only the rows in sight exist, `j`/`k` move, Enter opens.
 
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useRef, useState, type ReactNode } from "react";
+import { useLayoutEffect, useRef, useState, type ReactNode } from "react";
 import { useShortcuts } from "@/lib/keys";
 import { cx } from "./kit";
 
@@ -34,19 +34,35 @@ interface Props<T> {
 export function Rows<T>({ label, items, columns, idOf, onOpen, rowHeight = 38, footer, selected, tone, keyboard = true }: Props<T>) {
   const scroller = useRef<HTMLDivElement>(null);
   const grid = useRef<HTMLDivElement>(null);
-  const [at, setAt] = useState(-1);
+  // The row the keyboard is on, by its id: it stays on it when rows come before it.
+  const [at, setAt] = useState<{ id: string; index: number } | null>(null);
   const virtual = useVirtualizer({
     count: items.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => rowHeight,
     overscan: 12,
   });
-  const current = Math.min(at, items.length - 1);
+  const current = indexNow(items, idOf, at);
+  // What is read stays in its place when rows come before it; at the top the new ones are seen.
+  const top = useRef<{ id: string; index: number; offset: number } | null>(null);
+  const remember = () => {
+    const scrolled = scroller.current?.scrollTop ?? 0;
+    const index = Math.floor(scrolled / rowHeight);
+    const item = scrolled > 0 ? items[index] : undefined;
+    top.current = item ? { id: idOf(item), index, offset: scrolled - index * rowHeight } : null;
+  };
+  useLayoutEffect(() => {
+    const { current: place } = top;
+    if (!place || !scroller.current) return;
+    const index = indexNow(items, idOf, place);
+    if (index >= 0 && index !== place.index) scroller.current.scrollTop = index * rowHeight + place.offset;
+    remember();
+  }, [items]);
 
   const move = (to: number) => {
     if (items.length === 0) return;
     const next = Math.max(0, Math.min(items.length - 1, to));
-    setAt(next);
+    setAt({ id: idOf(items[next]!), index: next });
     virtual.scrollToIndex(next, { align: "auto" });
     grid.current?.focus({ preventScroll: true });
   };
@@ -65,10 +81,6 @@ export function Rows<T>({ label, items, columns, idOf, onOpen, rowHeight = 38, f
       : [],
   );
 
-  useEffect(() => {
-    if (at >= items.length) setAt(items.length - 1);
-  }, [at, items.length]);
-
   const template = columns.map((c) => c.width).join(" ");
   const narrow = columns
     .filter((c) => !c.wide)
@@ -78,7 +90,7 @@ export function Rows<T>({ label, items, columns, idOf, onOpen, rowHeight = 38, f
   const list = `list-${label.replace(/\W+/g, "-").toLowerCase()}`;
   return (
     <div className="rows" style={tracks}>
-      <div ref={scroller} className="rows-scroll">
+      <div ref={scroller} className="rows-scroll" onScroll={remember}>
         <div
           ref={grid}
           className="rows-grid"
@@ -124,7 +136,7 @@ export function Rows<T>({ label, items, columns, idOf, onOpen, rowHeight = 38, f
                   className={cx("row", row.index === current && "current", id === selected && "selected", tone?.(item))}
                   style={{ height: rowHeight, transform: `translateY(${row.start}px)` }}
                   onClick={(event) => {
-                    setAt(row.index);
+                    setAt({ id, index: row.index });
                     if (!(event.target as HTMLElement).closest("a, button")) onOpen(item);
                   }}
                 >
@@ -142,6 +154,15 @@ export function Rows<T>({ label, items, columns, idOf, onOpen, rowHeight = 38, f
       </div>
     </div>
   );
+}
+
+/** Where a row is now; where it was, if it is there no longer. */
+function indexNow<T>(items: readonly T[], idOf: (item: T) => string, at: { id: string; index: number } | null): number {
+  if (!at) return -1;
+  const there = items[at.index];
+  if (there && idOf(there) === at.id) return at.index;
+  const index = items.findIndex((item) => idOf(item) === at.id);
+  return index >= 0 ? index : Math.min(at.index, items.length - 1);
 }
 
 const isButton = (event: KeyboardEvent): boolean => event.target instanceof HTMLElement && event.target.closest("a, button, summary") !== null;

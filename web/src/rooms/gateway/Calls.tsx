@@ -23,7 +23,7 @@ const FILTERS = ["model", "provider", "user", "app"] as const;
 const TONES: Record<string, Tone> = { ok: "ok", failed: "bad", cancelled: "warn", interrupted: "warn" };
 
 /** Answers from the cache cost nothing; where tokens were used and no price is named, nobody knows the cost. */
-function Cost({ call }: { call: Call }) {
+export function Cost({ call }: { call: Call }) {
   if (call.cached) return <span className="soft">cached</span>;
   if (call.price == null && call.usage.input_tokens + call.usage.output_tokens > 0) return <span className="warn">unpriced</span>;
   return Number(call.cost) === 0 ? <span className="muted">$0</span> : <>{money(call.cost)}</>;

@@ -135,7 +135,7 @@ function Spent({ limit }: { limit: Limit }) {
   );
 }
 
-function RemoveLimit({ limit, keyName, onClose }: { limit: Limit; keyName: KeyName; onClose: () => void }) {
+export function RemoveLimit({ limit, keyName, onClose }: { limit: Limit; keyName: KeyName; onClose: () => void }) {
   const client = useQueryClient();
   const { kind, name } = subjectOf(limit, keyName);
   const remove = useMutation({

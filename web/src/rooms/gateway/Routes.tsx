@@ -1,16 +1,24 @@
-// How the targets of the routes stand, as this server sees them since it started.
+// How providers and the targets of the routes stand, as this server sees them since it started.
 
 import { useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
+import { Link } from "react-router";
 import { queries } from "@/api/queries";
-import type { RouteTarget } from "@/api/types";
-import { count, duration, money, percent, plural } from "@/lib/format";
-import { Badge, Card, Empty, Loaded, Skeleton } from "@/ui/kit";
+import type { RouteTarget, TargetHistory } from "@/api/types";
+import { count, duration, money, plural } from "@/lib/format";
+import { Card, Empty, Loaded, Skeleton } from "@/ui/kit";
+import { Spark } from "@/ui/Stacked";
 import { YamlView } from "../assets/YamlView";
 import { Breaker } from "./Breaker";
+import { ErrorMix } from "./ErrorMix";
 import { Explain } from "./Explain";
+import { Failures } from "./Failures";
+import { failedIn, grouped, mixOf } from "./history";
+import { Providers } from "./Providers";
 
 export function Routes() {
   const routes = useQuery(queries.gatewayRoutes());
+  const history = useQuery(queries.routesHistory());
   return (
     <Loaded query={routes} skeleton={<Skeleton rows={8} height={48} />}>
       {(targets) =>
@@ -21,10 +29,12 @@ export function Routes() {
           </div>
         ) : (
           <div className="stack">
-            <Explain suggestion={targets.find((t) => t.route)?.route ?? undefined} />
-            {grouped(targets).map(([route, of]) => (
-              <RouteCard key={route ?? ""} route={route} targets={of} seenAt={routes.dataUpdatedAt} />
+            <Providers targets={targets} />
+            {history.data && <ErrorMix histories={history.data} seenAt={history.dataUpdatedAt} />}
+            {byRoute(targets).map(([route, of]) => (
+              <RouteCard key={route ?? ""} route={route} targets={of} seenAt={routes.dataUpdatedAt} histories={history.data ?? []} />
             ))}
+            <Explain suggestion={targets.find((t) => t.route)?.route ?? undefined} />
           </div>
         )
       }
@@ -33,7 +43,7 @@ export function Routes() {
 }
 
 /** Routes in the order of their names, calls without one last. */
-function grouped(targets: readonly RouteTarget[]): [route: string | null, targets: RouteTarget[]][] {
+function byRoute(targets: readonly RouteTarget[]): [route: string | null, targets: RouteTarget[]][] {
   const groups = new Map<string | null, RouteTarget[]>();
   for (const target of targets) {
     const route = target.route ?? null;
@@ -42,7 +52,14 @@ function grouped(targets: readonly RouteTarget[]): [route: string | null, target
   return [...groups].sort(([a], [b]) => (a === null ? 1 : b === null ? -1 : a.localeCompare(b)));
 }
 
-function RouteCard({ route, targets, seenAt }: { route: string | null; targets: RouteTarget[]; seenAt: number }) {
+interface CardProps {
+  route: string | null;
+  targets: RouteTarget[];
+  seenAt: number;
+  histories: readonly TargetHistory[];
+}
+
+function RouteCard({ route, targets, seenAt, histories }: CardProps) {
   const attempts = targets.reduce((n, t) => n + t.attempts, 0);
   const spend = targets.reduce((n, t) => n + Number(t.spend), 0);
   return (
@@ -51,9 +68,15 @@ function RouteCard({ route, targets, seenAt }: { route: string | null; targets: 
       title={route ?? "Without a route"}
       actions={
         <span className="route-sum">
-          {route === null && <span className="hide-narrow">called as provider/model</span>}
+          {route === null ? (
+            <span className="hide-narrow">called as provider/model</span>
+          ) : (
+            <Link className="text-link quiet hide-narrow" to={`/models/live?route=${encodeURIComponent(route)}`}>
+              Watch
+            </Link>
+          )}
           <span>{plural(attempts, "attempt")}</span>
-          <span>{money(spend)}</span>
+          <span title="Since this server started">{money(spend)}</span>
         </span>
       }
     >
@@ -64,17 +87,29 @@ function RouteCard({ route, targets, seenAt }: { route: string | null; targets: 
               <th>Target</th>
               <th>Breaker</th>
               <th>Recent failures</th>
-              <th className="end hide-narrow">Attempts</th>
-              <th className="end hide-narrow" title="Time to begin: half and 95 of 100 answers began within">
-                Begins, p50 · p95
+              <th className="hide-narrow" title="Attempts in the last hour, and in red those that failed">
+                Last hour
+              </th>
+              <th className="end hide-narrow" title="Time to the first token: half and 95 of 100 answers began within">
+                First token <span className="of-hundred">p50 · p95</span>
+              </th>
+              <th className="end hide-narrow" title="Time to the whole answer: half and 95 of 100 were complete within">
+                Whole <span className="of-hundred">p50 · p95</span>
               </th>
               <th className="end hide-narrow">Tokens/s</th>
-              <th className="end hide-narrow">Spend</th>
+              <th className="end hide-narrow" title="Since this server started">
+                Spend
+              </th>
             </tr>
           </thead>
           <tbody>
             {targets.map((target) => (
-              <TargetRow key={`${target.provider}/${target.model}`} target={target} seenAt={seenAt} />
+              <TargetRow
+                key={`${target.provider}/${target.model}`}
+                target={target}
+                seenAt={seenAt}
+                histories={histories.filter((h) => (h.route ?? null) === route && h.provider === target.provider && h.model === target.model)}
+              />
             ))}
           </tbody>
         </table>
@@ -83,7 +118,7 @@ function RouteCard({ route, targets, seenAt }: { route: string | null; targets: 
   );
 }
 
-function TargetRow({ target, seenAt }: { target: RouteTarget; seenAt: number }) {
+function TargetRow({ target, seenAt, histories }: { target: RouteTarget; seenAt: number; histories: TargetHistory[] }) {
   return (
     <tr>
       <td className="lead">
@@ -91,8 +126,9 @@ function TargetRow({ target, seenAt }: { target: RouteTarget; seenAt: number }) 
           {target.model === "*" ? "any model" : target.model}
         </div>
         <div className="sub clip">
-          {target.provider}
-          {target.in_flight > 0 && ` · ${count(target.in_flight)} under way`}
+          {[target.provider, target.in_flight > 0 ? `${count(target.in_flight)} under way` : null, plural(target.attempts, "attempt")]
+            .filter(Boolean)
+            .join(" · ")}
         </div>
       </td>
       <td className="target-breaker">
@@ -101,15 +137,14 @@ function TargetRow({ target, seenAt }: { target: RouteTarget; seenAt: number }) 
       <td className="target-failed">
         <Failures recent={target.recent} failed={target.failed} />
       </td>
-      <td className="end hide-narrow">{count(target.attempts)}</td>
+      <td className="hide-narrow">
+        <LastHour histories={histories} />
+      </td>
       <td className="end hide-narrow">
-        {target.begin_p50_ms == null ? (
-          <span className="muted">–</span>
-        ) : (
-          <>
-            {duration(target.begin_p50_ms)} <span className="muted">· {duration(target.begin_p95_ms)}</span>
-          </>
-        )}
+        <Percentiles p50={target.begin_p50_ms} p95={target.begin_p95_ms} />
+      </td>
+      <td className="end hide-narrow">
+        <Percentiles p50={target.whole_p50_ms} p95={target.whole_p95_ms} />
       </td>
       <td className="end hide-narrow">
         {target.tokens_per_second == null ? (
@@ -123,21 +158,28 @@ function TargetRow({ target, seenAt }: { target: RouteTarget; seenAt: number }) 
   );
 }
 
-function Failures({ recent, failed }: { recent: number; failed: RouteTarget["failed"] }) {
-  const classes = Object.entries(failed).sort(([, a], [, b]) => b - a);
-  const all = classes.reduce((n, [, times]) => n + times, 0);
-  if (recent === 0) return <span className="muted">not asked yet</span>;
-  if (all === 0) return <span className="soft">none of {count(recent)}</span>;
+function Percentiles({ p50, p95 }: { p50?: number | null; p95?: number | null }) {
+  if (p50 == null) return <span className="muted">–</span>;
   return (
-    <span className="row-flex wrap failures" title={`${count(all)} of the last ${count(recent)}: ${percent(all, recent)}`}>
-      {classes.map(([name, times]) => (
-        <Badge key={name} tone="bad">
-          {name.replaceAll("_", " ")} {count(times)}
-        </Badge>
-      ))}
-      <span className="muted num">of {count(recent)}</span>
-    </span>
+    <>
+      {duration(p50)} <span className="muted">· {duration(p95)}</span>
+    </>
   );
+}
+
+/** Two minutes in a bar. */
+function LastHour({ histories }: { histories: TargetHistory[] }) {
+  const { all, bad, label } = useMemo(() => {
+    const mix = mixOf(histories, Date.now());
+    const failed = mix.times.map((_, at) => failedIn(mix, at));
+    const sum = (counts: number[]) => counts.reduce((a, b) => a + b, 0);
+    return {
+      all: grouped(mix.attempts, 2),
+      bad: grouped(failed, 2),
+      label: `${plural(sum(mix.attempts), "attempt")} in the last hour, ${count(sum(failed))} failed`,
+    };
+  }, [histories]);
+  return <Spark all={all} bad={bad} label={label} />;
 }
 
 const EXAMPLE = `apiVersion: mainspring/v1

@@ -2,16 +2,18 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { api } from "@/api/client";
 import { queries } from "@/api/queries";
+import type { ApiKey } from "@/api/types";
 import { Button, Choose, Dialog, ErrorNote, Field } from "@/ui/kit";
 import { toast } from "@/ui/toasts";
 import { amountFault, isBudget, KINDS, METRICS } from "./limits";
 
 const PLACEHOLDERS: Record<string, string> = { principal: "ada@example.org", user: "customer-17", model: "assistant" };
 
-export function SetLimit({ onClose }: { onClose: () => void }) {
+/** For whatever is chosen, or for one key. */
+export function SetLimit({ ofKey, onClose }: { ofKey?: ApiKey; onClose: () => void }) {
   const client = useQueryClient();
-  const [kind, setKind] = useState("project");
-  const [subject, setSubject] = useState("");
+  const [kind, setKind] = useState(ofKey ? "key" : "project");
+  const [subject, setSubject] = useState(ofKey?.id ?? "");
   const [metric, setMetric] = useState("usd_per_month");
   const [amount, setAmount] = useState("");
   const set = useMutation({
@@ -28,7 +30,7 @@ export function SetLimit({ onClose }: { onClose: () => void }) {
     <Dialog
       open
       onClose={onClose}
-      title="Set a limit"
+      title={ofKey ? `Set a limit for ${ofKey.name}` : "Set a limit"}
       footer={
         <>
           <Button onClick={onClose}>Cancel</Button>
@@ -44,25 +46,27 @@ export function SetLimit({ onClose }: { onClose: () => void }) {
           if (valid) set.mutate();
         }}
       >
-        <Field label="For">
-          {(ids) => (
-            <Choose
-              {...ids}
-              value={kind}
-              onChange={(event) => {
-                setKind(event.target.value);
-                setSubject("");
-              }}
-            >
-              {Object.entries(KINDS).map(([value, { label }]) => (
-                <option key={value} value={value}>
-                  {label}
-                </option>
-              ))}
-            </Choose>
-          )}
-        </Field>
-        {kind !== "project" && <Subject kind={kind} subject={subject} onChange={setSubject} />}
+        {!ofKey && (
+          <Field label="For">
+            {(ids) => (
+              <Choose
+                {...ids}
+                value={kind}
+                onChange={(event) => {
+                  setKind(event.target.value);
+                  setSubject("");
+                }}
+              >
+                {Object.entries(KINDS).map(([value, { label }]) => (
+                  <option key={value} value={value}>
+                    {label}
+                  </option>
+                ))}
+              </Choose>
+            )}
+          </Field>
+        )}
+        {!ofKey && kind !== "project" && <Subject kind={kind} subject={subject} onChange={setSubject} />}
         <Field label="What">
           {(ids) => (
             <Choose {...ids} value={metric} onChange={(event) => setMetric(event.target.value)}>
