@@ -8,13 +8,14 @@ use mainspring_testservers::on_every_engine;
 use serde_json::{Value, json};
 
 use super::{CONCURRENCY, DAY, Room, Scripted, bad, code, expected, fine, labels, line, lines, names};
-use crate::{Batch, BatchQuery, Endpoint, NewBatch, Purpose, Runner, Status, results::PACK};
+use crate::{Batch, BatchFault, BatchQuery, Endpoint, NewBatch, Purpose, Runner, Status, results::PACK, store};
 
 on_every_engine!(Catalog: [
     every_line_is_asked_once_and_has_its_result,
     a_file_with_bad_lines_fails_with_their_numbers,
     what_cannot_be_a_batch_is_refused_at_once,
     a_killed_batch_goes_on_where_it_stopped_and_no_line_has_two_results,
+    a_batch_that_died_while_its_files_were_written_ends,
     a_batch_that_is_told_to_stop_lets_lines_under_way_end,
     results_are_read_while_the_batch_goes_on,
     a_result_that_is_there_is_not_written_again,
@@ -121,6 +122,44 @@ async fn a_killed_batch_goes_on_where_it_stopped_and_no_line_has_two_results(cat
     once.sort_unstable();
     once.dedup();
     assert_eq!(once.len(), count);
+}
+
+async fn a_batch_that_died_while_its_files_were_written_ends(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let answered = usize::try_from(PACK).unwrap() + 4;
+    let batch = room.batch_of(&lines(answered + 20)).await;
+    room.answers.only(answered);
+    let (worker, stop) = (room.runner.worker("dies"), mainspring_kernel::Stop::never());
+    tokio::select! {
+        ended = worker.run_one(&stop) => panic!("it ended: {ended:?}"),
+        () = room.until_answered(batch.id, answered as u64) => {}
+    }
+    // It was about to end as cancelled, and had packed what was left.
+    let now = room.clock.clone();
+    room.catalog
+        .transact(|mut tx| {
+            let now = mainspring_kernel::Clock::now(&now);
+            async move {
+                store::finalize_batch(&mut tx, batch.id, (Status::Cancelled, &[]), now).await?;
+                Ok::<_, BatchFault>((tx, ()))
+            }
+        })
+        .await
+        .unwrap();
+    room.batches.pack(&room.get(batch.id).await, true).await.unwrap();
+    room.jobs.end_leases().await.unwrap();
+    room.clock.advance(Duration::from_secs(1));
+    room.work().await;
+    let ended = room.get(batch.id).await;
+    assert_eq!((ended.status, ended.written(false)), (Status::Cancelled, None));
+    let written = names(&room.written(&ended, true).await);
+    assert_eq!((written.len(), ended.counts.completed), (answered, answered as u64));
+    let mut once = written.clone();
+    once.dedup();
+    assert_eq!(once, written);
+    // Nothing of it is left but the files.
+    assert!(room.batches.answered(batch.id).await.unwrap().is_empty());
+    assert_eq!(room.blobs().await, 3, "the input, a pack, and the rest");
 }
 
 async fn a_batch_that_is_told_to_stop_lets_lines_under_way_end(catalog: Catalog) {
