@@ -11,16 +11,30 @@ mod router;
 
 use serde_json::Value;
 
-use crate::{TEXT_MAX, draft::Draft, fault::ImportFault, imported::Imported, key::Key, read::Table};
+use crate::{
+    TEXT_MAX,
+    draft::Draft,
+    fault::ImportFault,
+    imported::Imported,
+    key::Key,
+    read::{Table, joined},
+};
 
 const WHOSE: &str = "LiteLLM";
 /// How it names a variable in the place of a value.
 const VARIABLE: &str = "os.environ/";
 
-/// Providers, routes and prices of a `config.yaml`.
-pub fn import(text: &str) -> Result<Imported, ImportFault> {
-    let file = read(text)?;
+/// Fields that hold no secret: what a variable has there is written out.
+const PLAIN: [&str; 4] = ["api_base", "base_url", "api_version", "aws_region_name"];
+
+/// Providers, routes and prices of a `config.yaml`. An address may lie in a variable that the file does not set: `find` gives
+/// what it holds, or nothing.
+pub fn import(text: &str, find: &dyn Fn(&str) -> Option<String>) -> Result<Imported, ImportFault> {
+    let mut file = read(text)?;
     let mut draft = Draft::default();
+    let set = file.get("environment_variables").cloned().unwrap_or_default();
+    let find = |name: &str| set.get(name).and_then(Value::as_str).map(str::to_owned).or_else(|| find(name));
+    write_out(&mut draft, &mut file, "", &find);
     let mut variables = Vec::new();
     named_variables(&file, &mut variables);
     for name in variables {
@@ -51,6 +65,10 @@ fn read(text: &str) -> Result<Value, ImportFault> {
     }
     // The reader's words may quote the file, and the file may hold keys: only the place is told.
     let unreadable = |error: &yaml_serde::Error| {
+        if error.to_string().contains("duplicate entry") {
+            let reason = "a key stands twice in one table: leave the last, which is the one that counts there".to_owned();
+            return ImportFault::Unreadable { format: "YAML", reason };
+        }
         let place = error.location().map(|at| format!("line {}, column {}", at.line(), at.column()));
         ImportFault::Unreadable { format: "YAML", reason: place.unwrap_or_else(|| "it does not parse".to_owned()) }
     };
@@ -68,6 +86,32 @@ fn section(draft: &mut Draft, top: &mut Table, name: &str) -> Table {
         draft.missing(name, "this is no table");
     }
     Table::empty(name)
+}
+
+/// Puts what variables hold in their places, where it is no secret.
+fn write_out(draft: &mut Draft, value: &mut Value, path: &str, find: &dyn Fn(&str) -> Option<String>) {
+    match value {
+        Value::Array(list) => {
+            for (index, each) in list.iter_mut().enumerate() {
+                write_out(draft, each, &format!("{path}[{index}]"), find);
+            }
+        }
+        Value::Object(fields) => {
+            for (field, each) in fields {
+                let place = joined(path, field);
+                let name = each.as_str().and_then(|text| text.strip_prefix(VARIABLE)).filter(|_| PLAIN.contains(&field.as_str()));
+                let held = name.and_then(find).map(|held| held.trim().to_owned()).filter(|held| !held.is_empty());
+                match held {
+                    Some(held) => {
+                        *each = Value::String(held);
+                        draft.different(place, "what the variable holds is written out");
+                    }
+                    None => write_out(draft, each, &place, find),
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Variables that the file names itself: as values, and as what it sets.

@@ -77,3 +77,8 @@ fn holds_none(imported: &Imported, secrets: &[&str]) {
         assert!(!all.contains(secret), "`{secret}` has come through");
     }
 }
+
+/// No variable is set.
+fn unset(_: &str) -> Option<String> {
+    None
+}

@@ -67,7 +67,7 @@ const fn source(import: &Import) -> &'static str {
 
 fn read(import: &Import) -> anyhow::Result<Imported> {
     Ok(match import {
-        Import::Litellm { file, .. } => mainspring_importers::litellm(&text(file)?)?,
+        Import::Litellm { file, .. } => mainspring_importers::litellm(&text(file)?, &|name| std::env::var(name).ok())?,
         Import::Tensorzero { file, .. } => {
             let folder = fs::canonicalize(file).ok().and_then(|file| file.parent().map(Path::to_owned)).unwrap_or_default();
             mainspring_importers::tensorzero(&text(file)?, &|path| below(&folder, path))?

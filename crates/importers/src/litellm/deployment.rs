@@ -25,6 +25,7 @@ pub(super) struct Deployment {
     pub(super) timeout: Option<Span>,
     pub(super) stream_timeout: Option<Span>,
     pub(super) retries: Option<u64>,
+    pub(super) cooldown: Option<Span>,
     /// What people read of it.
     pub(super) about: Option<String>,
 }
@@ -132,6 +133,7 @@ pub(super) fn read(
         tpm: params.number("tpm").or_else(|| info.number("tpm")),
         timeout: span(params.number("timeout")),
         stream_timeout: span(params.number("stream_timeout")),
+        cooldown: span(params.number("cooldown_time")),
         retries: params.whole("num_retries").or_else(|| params.whole("max_retries")),
         target: target.clone(),
         model: model.clone(),

@@ -183,6 +183,9 @@ fn apply(draft: &mut Draft, group: &Group, (spec, groups): (&mut RouteSpec, &[Gr
     if let Some(retries) = group.deployments.iter().filter_map(|deployment| deployment.retries).max() {
         spec.retry.attempts = draft::retries(retries);
     }
+    if let Some(longest) = group.deployments.iter().filter_map(|deployment| deployment.cooldown).max() {
+        spec.breaker.open_for = longest;
+    }
     let alone = spec.targets.len() == 1;
     let falls = rules.falls_of(&group.name);
     for Falls { to, .. } in &falls {

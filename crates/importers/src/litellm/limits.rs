@@ -16,6 +16,7 @@ fn metric(duration: Option<&str>) -> Option<&'static str> {
 
 pub(super) fn read(draft: &mut Draft, settings: &mut Table, general: &mut Table) {
     budget(draft, settings, ("max_budget", "budget_duration"), "project");
+    budget(draft, general, ("max_budget", "budget_duration"), "project");
     budget(draft, settings, ("max_internal_user_budget", "internal_user_budget_duration"), "principal");
     budget(draft, settings, ("max_end_user_budget", "end_user_budget_duration"), "user");
     for (section, whose) in [

@@ -87,7 +87,7 @@ pub(super) fn provider(draft: &mut Draft, params: &mut Table, placed: &Placed, w
     if address.as_deref().is_some_and(|address| address.starts_with(VARIABLE)) {
         draft.missing(
             params.at("api_base"),
-            "an address in a variable has no equivalent: write it out. The deployment is left out",
+            "an address in a variable has no equivalent: write it out, or import where the variable is set. The deployment is left out",
         );
         return None;
     }

@@ -1,20 +1,20 @@
-use mainspring_kernel::AssetKind;
+use mainspring_kernel::{AssetKind, Fault};
 use serde_json::json;
 
-use super::{holds_none, names, provider, route, rows, says, sound, spec, targets};
+use super::{holds_none, names, provider, route, rows, says, sound, spec, targets, unset};
 use crate::{ImportFault, Imported, litellm};
 
 const PROXY: &str = include_str!("../../fixtures/litellm.yaml");
 
 fn proxy() -> Imported {
-    let imported = litellm(PROXY).unwrap();
+    let imported = litellm(PROXY, &unset).unwrap();
     sound(&imported);
     imported
 }
 
 /// A list of one model with these fields.
 fn one(fields: &str) -> Imported {
-    let imported = litellm(&format!("model_list:\n  - model_name: m\n    litellm_params: {{{fields}}}\n")).unwrap();
+    let imported = litellm(&format!("model_list:\n  - model_name: m\n    litellm_params: {{{fields}}}\n"), &unset).unwrap();
     sound(&imported);
     imported
 }
@@ -85,7 +85,7 @@ fn patterns_are_handed_on_or_call_a_provider_by_its_name() {
     assert_eq!((&claude["models"], targets(claude)), (&json!(["claude-*"]), rows(&[("anthropic/*", 0, 1)])));
     says(&imported.report.different, "model_list.openai/*", "`openai/MODEL`");
     says(&imported.report.missing, "model_list[12].litellm_params", "handed on whole or not at all");
-    let any = litellm("model_list:\n  - {model_name: '*', litellm_params: {model: 'openai/*'}}").unwrap();
+    let any = litellm("model_list:\n  - {model_name: '*', litellm_params: {model: 'openai/*'}}", &unset).unwrap();
     sound(&any);
     assert_eq!(route(&any, "any-model")["models"], json!(["*"]));
 }
@@ -215,10 +215,27 @@ fn models_are_placed_by_their_words() {
 }
 
 #[test]
+fn addresses_in_variables_are_written_out_where_they_are_set() {
+    let text = "model_list:\n\
+        \x20 - {model_name: a, litellm_params: {model: ollama/q, api_base: os.environ/HERE, cooldown_time: 90}}\n\
+        \x20 - {model_name: b, litellm_params: {model: vllm/q, api_base: os.environ/OF_THE_FILE}}\n\
+        \x20 - {model_name: c, litellm_params: {model: vllm/q, api_base: os.environ/NOWHERE, api_key: os.environ/HERE}}\n\
+        environment_variables: {OF_THE_FILE: 'http://gpu-8:8000/v1'}\n";
+    let imported = litellm(text, &|name| (name == "HERE").then(|| " http://gpu-7:11434 ".to_owned())).unwrap();
+    sound(&imported);
+    assert_eq!(names(&imported, AssetKind::Route), ["a", "b"]);
+    assert_eq!(provider(&imported, "ollama")["base_url"], json!("http://gpu-7:11434/v1"));
+    assert_eq!(provider(&imported, "vllm")["base_url"], json!("http://gpu-8:8000/v1"));
+    assert_eq!(route(&imported, "a")["breaker"]["open_for"], json!("90s"));
+    says(&imported.report.different, "model_list[0].litellm_params.api_base", "written out");
+    says(&imported.report.missing, "model_list[2].litellm_params.api_base", "where the variable is set");
+}
+
+#[test]
 fn credentials_by_name_are_put_in() {
     let text = "credential_list:\n  - {credential_name: house, credential_values: {api_base: 'http://x:1/v1', api_key: os.environ/HOUSE}}\n\
         model_list:\n  - {model_name: m, litellm_params: {model: openai/m, litellm_credential_name: house}}";
-    let imported = litellm(text).unwrap();
+    let imported = litellm(text, &unset).unwrap();
     sound(&imported);
     assert_eq!(provider(&imported, "openai"), &json!({"type": "openai", "base_url": "http://x:1/v1", "credential": "env:HOUSE"}));
 }
@@ -228,7 +245,7 @@ fn one_key_in_two_places_is_one_variable_and_headers_with_secrets_are_left_out()
     let text = "model_list:\n  - {model_name: a, litellm_params: {model: openai/a, api_key: sk-same-key-0123456789abcdef}}\n  \
         - {model_name: b, litellm_params: {model: openai/b, api_key: sk-same-key-0123456789abcdef, \
         extra_headers: {X-Secret-Thing: swordfish, x-team: red}}}";
-    let imported = litellm(text).unwrap();
+    let imported = litellm(text, &unset).unwrap();
     sound(&imported);
     assert_eq!(imported.report.variables.len(), 1);
     assert_eq!(imported.report.variables[0].name, "OPENAI_API_KEY");
@@ -246,11 +263,13 @@ fn a_file_of_something_else_is_refused_without_a_word_of_it() {
         ("model_list: []", "import-nothing"),
         ("model_list:\n  - {model_name: m, litellm_params: {model: vertex_ai/x}}", "import-nothing"),
     ] {
-        let fault = litellm(text).unwrap_err();
+        let fault = litellm(text, &unset).unwrap_err();
         assert_eq!(mainspring_kernel::Fault::code(&fault), code, "{text}");
     }
-    let secret = litellm("model_list: 'sk-secret-in-a-broken-file").unwrap_err();
+    let twice = litellm("model_list: []\nlitellm_settings: {}\nlitellm_settings: {}", &unset).unwrap_err();
+    assert_eq!((twice.code(), twice.to_string().contains("stands twice")), ("import-unreadable", true), "{twice}");
+    let secret = litellm("model_list: 'sk-secret-in-a-broken-file", &unset).unwrap_err();
     assert!(matches!(secret, ImportFault::Unreadable { .. }) && !secret.to_string().contains("sk-secret"), "{secret}");
     let long = "#".repeat(crate::TEXT_MAX + 1);
-    assert!(matches!(litellm(&long), Err(ImportFault::TooLarge { .. })));
+    assert!(matches!(litellm(&long, &unset), Err(ImportFault::TooLarge { .. })));
 }

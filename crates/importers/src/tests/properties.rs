@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{holds_none, sound};
+use super::{holds_none, sound, unset};
 use crate::{ImportFault, Imported, PortkeyOptions, litellm, portkey, tensorzero};
 
 const FILES: [&str; 4] = [
@@ -16,7 +16,7 @@ const FILES: [&str; 4] = [
 fn by_each(text: &str) -> [Result<Imported, ImportFault>; 3] {
     let file = |path: &str| (path.len() % 2 == 0).then(|| text.chars().take(200).collect());
     let options = PortkeyOptions { name: "a route", model: None };
-    [litellm(text), tensorzero(text, &file), portkey(text, options)]
+    [litellm(text, &unset), tensorzero(text, &file), portkey(text, options)]
 }
 
 fn check(text: &str) {
@@ -121,7 +121,7 @@ proptest! {
     fn no_key_comes_through(secret in "[A-Za-z0-9+/_-]{12,60}") {
         let secret = format!("zq{secret}");
         let text = FILES[0].replace("sk-proj-THISISALITERALKEY0123456789", &secret).replace("hunter2-redis-password", &secret);
-        holds_none(&litellm(&text).unwrap(), &[&secret]);
+        holds_none(&litellm(&text, &unset).unwrap(), &[&secret]);
         let text = FILES[2].replace("sk-portkey-literal-key-0123456789", &secret);
         holds_none(&portkey(&text, PortkeyOptions { name: "prod", model: None }).unwrap(), &[&secret]);
     }
