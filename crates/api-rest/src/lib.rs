@@ -3,6 +3,7 @@
 mod apply;
 mod apps;
 mod assets;
+mod batches;
 mod calls;
 mod calls_live;
 mod convert;
@@ -15,6 +16,7 @@ mod projects;
 mod replay;
 mod routes;
 mod runs;
+mod secrets;
 mod structure;
 mod traces;
 mod usage;
@@ -29,6 +31,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use axum::{Json, Router, middleware, routing::get};
+use mainspring_batches::Batches;
 use mainspring_chains::Chains;
 use mainspring_gateway::{Gateway, Ledger};
 use mainspring_identity::Identity;
@@ -38,6 +41,7 @@ use mainspring_knowledge::Knowledges;
 use mainspring_llm::{Budget, EventSink, SpanContext};
 use mainspring_observability::Observability;
 use mainspring_registry::Registry;
+use mainspring_secrets::Secrets;
 use mainspring_telemetry::Metrics;
 use mainspring_wire as wire;
 use utoipa::OpenApi;
@@ -53,7 +57,9 @@ pub struct Rest {
     pub chains: Arc<Chains>,
     pub observability: Observability,
     pub ledger: Ledger,
+    pub batches: Batches,
     pub gateway: Gateway,
+    pub secrets: Secrets,
     pub health: Arc<dyn Health>,
     pub tasks: Tasks,
     /// Told when the server is about to stop: nobody is followed any longer.
@@ -111,6 +117,10 @@ fn routes() -> OpenApiRouter<Rest> {
         .routes(routes!(runs::events))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::cancel))
+        .routes(routes!(batches::list))
+        .routes(routes!(batches::show))
+        .routes(routes!(batches::results))
+        .routes(routes!(batches::cancel))
         .routes(routes!(traces::list))
         .routes(routes!(traces::show))
         .routes(routes!(replay::replay))
@@ -132,6 +142,9 @@ fn routes() -> OpenApiRouter<Rest> {
         .routes(routes!(keys::revoke))
         .routes(routes!(keys::audit))
         .routes(routes!(keys::verify_audit))
+        .routes(routes!(secrets::list))
+        .routes(routes!(secrets::set, secrets::remove))
+        .routes(routes!(secrets::rotate_master_key))
         .routes(routes!(limits::list, limits::set))
         .routes(routes!(limits::remove))
         .routes(routes!(usage::usage))

@@ -9,6 +9,8 @@ use mainspring_registry::RegistryFault;
 pub enum ChainFault {
     #[error("there is no app, prompt or model called `{name}`")]
     UnknownTarget { name: String, nearest: Option<String> },
+    #[error("`{name}` is of the kind `{kind}`, and this process serves models only")]
+    ModelsOnly { kind: &'static str, name: String },
     #[error("the request has no user message to answer")]
     NoQuestion,
     #[error("the prompt of {tokens} tokens does not leave room for an answer in the {window} tokens of `{model}`")]
@@ -28,7 +30,7 @@ pub enum ChainFault {
 impl Fault for ChainFault {
     fn kind(&self) -> FaultKind {
         match self {
-            Self::UnknownTarget { .. } => FaultKind::NotFound,
+            Self::UnknownTarget { .. } | Self::ModelsOnly { .. } => FaultKind::NotFound,
             Self::NoQuestion | Self::PromptTooLong { .. } => FaultKind::Invalid,
             Self::Unreadable { .. } => FaultKind::Internal,
             Self::Registry(fault) => fault.kind(),
@@ -41,6 +43,7 @@ impl Fault for ChainFault {
     fn code(&self) -> &'static str {
         match self {
             Self::UnknownTarget { .. } => "chain-unknown-target",
+            Self::ModelsOnly { .. } => "models-only",
             Self::NoQuestion => "chain-no-question",
             Self::PromptTooLong { .. } => "context-length-exceeded",
             Self::Unreadable { .. } => "chain-unreadable-spec",
@@ -55,6 +58,7 @@ impl Fault for ChainFault {
         match self {
             Self::UnknownTarget { nearest: Some(nearest), .. } => Some(format!("did you mean `{nearest}`?")),
             Self::UnknownTarget { .. } => Some("`GET /v1/models` lists what can be called".into()),
+            Self::ModelsOnly { .. } => Some("ask a process that was started with `mainspring serve`".into()),
             Self::PromptTooLong { .. } => Some("shorten the messages or lower `max_tokens`".into()),
             Self::Registry(fault) => fault.hint(),
             Self::Prompt(fault) => fault.hint(),

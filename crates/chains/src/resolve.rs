@@ -52,6 +52,8 @@ pub(crate) struct Resolver<'a> {
     pub(crate) pins: &'a Pins,
     /// The end user, as the client names them.
     pub(crate) user: Option<&'a str>,
+    pub(crate) batch: bool,
+    pub(crate) models_only: bool,
     pub(crate) trace: &'a SpanContext,
 }
 
@@ -62,11 +64,13 @@ impl Resolver<'_> {
         if wants(AssetKind::App)
             && let Some(app) = self.find::<AppSpec>(AssetKind::App, reference).await?
         {
+            self.serves(AssetKind::App, target)?;
             return self.plan_app(app).await;
         }
         if wants(AssetKind::Prompt)
             && let Some((prompt, version)) = self.find::<PromptSpec>(AssetKind::Prompt, reference).await?
         {
+            self.serves(AssetKind::Prompt, target)?;
             return self.plan_prompt(prompt, &version);
         }
         if wants(AssetKind::Model)
@@ -78,10 +82,17 @@ impl Resolver<'_> {
         Err(self.unknown(target).await)
     }
 
+    fn serves(&self, kind: AssetKind, target: &Target) -> Result<(), ChainFault> {
+        if self.models_only {
+            return Err(ChainFault::ModelsOnly { kind: kind.as_str(), name: text::elide(&target.to_string(), 80) });
+        }
+        Ok(())
+    }
+
     /// The model that answers where `named` is named: the project's own routes and providers come first.
     fn model(&self, app: Option<&str>, named: &str) -> Result<Chosen, ModelFault> {
         let name = self.pins.model.as_deref().unwrap_or(named);
-        let asking = Asking { actor: self.actor, app, user: self.user, trace: self.trace };
+        let asking = Asking { actor: self.actor, app, user: self.user, batch: self.batch, trace: self.trace };
         if let Some(model) = self.source.and_then(|source| source.chat(&asking, name)) {
             return Ok(Chosen { model, local: false });
         }

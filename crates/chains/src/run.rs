@@ -34,6 +34,7 @@ pub struct Chains {
     models: Models,
     source: Option<Arc<dyn ModelSource>>,
     default_model: String,
+    models_only: bool,
     pub(crate) names: Arc<Names>,
 }
 
@@ -79,7 +80,19 @@ pub struct Answer {
 impl Chains {
     #[must_use]
     pub fn new(registry: Arc<Registry>, retriever: Arc<dyn Retriever>, models: Models, default_model: String) -> Self {
-        Self { registry, retriever, models, source: None, default_model, names: Arc::default() }
+        Self { registry, retriever, models, source: None, default_model, models_only: false, names: Arc::default() }
+    }
+
+    /// For a process that runs no apps and no prompts: it knows their names, and says so where one is asked for.
+    #[must_use]
+    pub const fn serving_models_only(mut self) -> Self {
+        self.models_only = true;
+        self
+    }
+
+    #[must_use]
+    pub const fn serves_models_only(&self) -> bool {
+        self.models_only
     }
 
     /// Names that the source has a model for mean that model.
@@ -168,6 +181,8 @@ impl Chains {
             default_model: &self.default_model,
             pins: &question.pins,
             user: question.user.as_deref(),
+            batch: question.batch,
+            models_only: self.models_only,
             trace: root.context(),
         };
         let plan = resolver.plan(&question.target).await?;

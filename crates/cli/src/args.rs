@@ -1,18 +1,22 @@
 //! The command line as data.
 
+mod batches;
 mod identity;
 mod import;
 mod money;
 mod routes;
+mod secrets;
 
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+pub(crate) use batches::Batches;
 pub(crate) use identity::{Held, Keys, Members, Projects};
 pub(crate) use import::Import;
 pub(crate) use money::{Calls, Limits, Only, ShowUsage, Stretch, Usage, UsageCommand};
 pub(crate) use routes::Routes;
+pub(crate) use secrets::Secrets;
 
 /// One binary for the whole life of applications built on language models.
 #[derive(Debug, Parser)]
@@ -47,6 +51,8 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Serve the API and the page.
     Serve(Serve),
+    /// Serve models only: the OpenAI and Anthropic APIs, and what administers keys, limits and routes.
+    Gateway(Serve),
     /// Ingest the manual, ask it a question, and leave the server running.
     Demo(Demo),
     /// Serve, and apply a folder of specs whenever a file in it is saved.
@@ -146,6 +152,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Keys,
     },
+    /// Keys of providers that the server keeps: set, list, remove, rotate the master key.
+    Secrets {
+        #[command(subcommand)]
+        command: Secrets,
+    },
     /// Limits on requests, tokens, calls at once and money: list, set, remove.
     Limits {
         #[command(subcommand)]
@@ -160,6 +171,11 @@ pub(crate) enum Command {
     Import {
         #[command(subcommand)]
         command: Import,
+    },
+    /// Batches of requests that nobody waits for: submit, list, show, results, cancel.
+    Batches {
+        #[command(subcommand)]
+        command: Batches,
     },
     /// Show what model calls used and cost.
     Usage(Usage),

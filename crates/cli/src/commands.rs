@@ -2,6 +2,7 @@
 
 mod ask;
 pub(crate) mod assets;
+mod batches;
 mod demo;
 mod dev;
 mod doctor;
@@ -16,6 +17,7 @@ mod money;
 mod projects;
 pub(crate) mod replay;
 mod routes;
+mod secrets;
 mod serve;
 mod settings;
 mod traces;
@@ -23,6 +25,7 @@ mod traces;
 use std::process::ExitCode;
 
 use mainspring_client::Client;
+use mainspring_server::Serves;
 use mainspring_wire as wire;
 use serde::de::DeserializeOwned;
 
@@ -62,7 +65,7 @@ impl Session {
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args { global, command } = args;
     let listen = match &command {
-        Command::Serve(serve) => serve.listen.clone(),
+        Command::Serve(serve) | Command::Gateway(serve) => serve.listen.clone(),
         Command::Demo(demo) => demo.listen.clone(),
         Command::Dev(dev) => dev.listen.clone(),
         _ => None,
@@ -70,7 +73,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = settings::load(&global, listen)?;
     settings::start_logging(&command, &config)?;
     match command {
-        Command::Serve(_) => serve::run(config).await,
+        Command::Serve(_) => serve::run(config, Serves::Everything).await,
+        Command::Gateway(_) => serve::run(config, Serves::Models).await,
         Command::Demo(demo) => demo::run(&global, config, demo).await,
         Command::Dev(dev) => dev::run(&global, config, dev).await,
         Command::Models { command } => models::run(&config, command, global.json).await,
@@ -117,13 +121,16 @@ async fn talk(session: &Session, command: Command) -> anyhow::Result<ExitCode> {
         Command::Projects { command } => projects::projects(session, command).await,
         Command::Members { command } => projects::members(session, command).await,
         Command::Keys { command } => identity::keys(session, command).await,
+        Command::Secrets { command } => secrets::run(session, command).await,
         Command::Limits { command } => money::limits(session, command).await,
         Command::Routes { command } => routes::run(session, command).await,
         Command::Import { command } => import::apply(session, &command).await,
+        Command::Batches { command } => batches::run(session, command).await,
         Command::Usage(usage) => money::usage(session, usage).await,
         Command::Calls(calls) => money::calls(session, &calls).await,
         Command::Audit { verify, paging } => identity::audit(session, verify, &paging).await,
         Command::Serve(_)
+        | Command::Gateway(_)
         | Command::Demo(_)
         | Command::Dev(_)
         | Command::Models { .. }

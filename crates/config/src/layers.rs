@@ -11,7 +11,7 @@ use crate::{fault::ConfigFault, model::Config};
 pub const DEFAULTS: &str = include_str!("../../../mainspring.default.toml");
 
 /// Short names for what people set most.
-const SHORT_NAMES: [(&str, &str); 9] = [
+const SHORT_NAMES: [(&str, &str); 10] = [
     ("MAINSPRING_LISTEN", "server.listen"),
     ("MAINSPRING_DATA", "data.dir"),
     ("MAINSPRING_CATALOG", "catalog.url"),
@@ -21,8 +21,9 @@ const SHORT_NAMES: [(&str, &str); 9] = [
     ("MAINSPRING_URL", "client.url"),
     ("MAINSPRING_API_KEY", "client.api_key"),
     ("MAINSPRING_CAPTURE", "traces.capture"),
+    ("MAINSPRING_MASTER_KEY", "secrets.master_key"),
 ];
-const SECRETS: [&str; 2] = ["client.api_key", "catalog.url"];
+const SECRETS: [&str; 3] = ["client.api_key", "catalog.url", "secrets.master_key"];
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,6 +12,6 @@ pub use fault::ConfigFault;
 pub use layers::{DEFAULTS, Layers, Origin, Setting};
 pub use model::{
     CaptureConfig, CatalogConfig, ClientConfig, Config, DataConfig, DurabilityConfig, GatewayConfig, KnowledgeConfig, LakeConfig,
-    LogConfig, ModelsConfig, PrivateAddresses, ServerConfig, TracesConfig,
+    LogConfig, ModelsConfig, PrivateAddresses, SecretsConfig, ServerConfig, TracesConfig,
 };
 pub use units::{Bytes, Seconds};

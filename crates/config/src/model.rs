@@ -21,6 +21,7 @@ pub struct Config {
     pub knowledge: KnowledgeConfig,
     pub traces: TracesConfig,
     pub gateway: GatewayConfig,
+    pub secrets: SecretsConfig,
     pub log: LogConfig,
     pub client: ClientConfig,
 }
@@ -116,6 +117,10 @@ pub struct GatewayConfig {
     #[serde(deserialize_with = "path_or_none")]
     pub authorities: Option<PathBuf>,
     pub keep_calls_for: Seconds,
+    pub file_limit: Bytes,
+    pub batch_concurrency: usize,
+    pub batch_lines: u64,
+    pub batch_prices: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -124,6 +129,15 @@ pub enum PrivateAddresses {
     Auto,
     Allow,
     Refuse,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretsConfig {
+    #[serde(deserialize_with = "secret_or_none")]
+    pub master_key: Option<SecretString>,
+    #[serde(deserialize_with = "path_or_none")]
+    pub master_key_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

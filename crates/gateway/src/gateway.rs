@@ -74,7 +74,7 @@ impl Gateway {
     /// With a ledger that was opened before, as whoever wants other terms for it does.
     pub async fn over(ledger: Ledger, parts: Parts) -> Result<Self, GatewayFault> {
         let Parts { registry, models, socket, credentials, metrics, tasks, clock, embedding, catalog: _, journal: _ } = parts;
-        let routes = Routes::open(registry, credentials).await?;
+        let routes = Routes::open(registry, credentials, models.are_behind_routes()).await?;
         let desk = Desk { metrics, counters: Counters::default(), board: Board::default(), makers: Makers::default() };
         let cache = Arc::new(Cache::new(models.clone(), embedding));
         let reach = Reach { socket, models, clock };
@@ -98,7 +98,7 @@ impl Gateway {
                 Err(_) => {}
             }
             // A store of secrets that does not answer must not keep routes from being read.
-            let _ = timeout(KEYS_WITHIN, self.inner.routes.refresh_keys()).await;
+            self.refresh_keys().await;
             self.publish();
         }
         self.publish();
@@ -112,6 +112,12 @@ impl Gateway {
         if let Err(fault) = self.inner.ledger.refresh().await {
             tracing::warn!(fault = %chain(&fault), "prices cannot be read; those in force stay");
         }
+    }
+
+    /// Looks keys of providers up again, at once. Whoever changes one in this process calls it before answering.
+    pub async fn refresh_keys(&self) {
+        // Where they lie may not answer; then the watch goes on looking.
+        let _ = timeout(KEYS_WITHIN, self.inner.routes.refresh_keys()).await;
     }
 
     #[must_use]
@@ -172,10 +178,20 @@ impl Gateway {
     /// spans stand under `trace`.
     #[must_use]
     pub fn chat_model(&self, caller: Caller, model: &str, labels: Labels, trace: SpanContext) -> Option<Arc<dyn ChatModel>> {
-        let route = self.resolve(caller.project, model).ok()?;
+        self.route_model((caller, labels, trace), model).map(|model| Arc::new(model) as Arc<dyn ChatModel>)
+    }
+
+    /// The same for a line of a batch.
+    #[must_use]
+    pub fn batch_model(&self, caller: Caller, model: &str, labels: Labels, trace: SpanContext) -> Option<Arc<dyn ChatModel>> {
+        self.route_model((caller, labels, trace), model).map(|model| Arc::new(model.in_batch()) as Arc<dyn ChatModel>)
+    }
+
+    fn route_model(&self, asking: (Caller, Labels, SpanContext), model: &str) -> Option<RouteModel> {
+        let route = self.resolve(asking.0.project, model).ok()?;
         // A model of this process that no route names is nearer by its own name.
         let routed = route.name.is_some() || route.targets.iter().any(|target| target.provider.kind() != ProviderKind::Local);
-        routed.then(|| Arc::new(RouteModel::of(self.clone(), &route, (caller, labels, trace), model)) as Arc<dyn ChatModel>)
+        routed.then(|| RouteModel::of(self.clone(), &route, asking, model))
     }
 
     /// Tells metrics what was counted so far.

@@ -3,12 +3,13 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use axum::{Router, extract::State, middleware, response::IntoResponse};
+use axum::{Router, extract::State, middleware, response::IntoResponse, serve::ListenerExt as _};
 use bytes::Bytes;
 use mainspring_api_anthropic::Anthropic;
 use mainspring_api_openai::OpenAi;
 use mainspring_api_otlp::Otlp;
 use mainspring_api_rest::Rest;
+use mainspring_batches::{Batches, Parts as BatchParts, Runner};
 use mainspring_blobs::{Blobs, S3Location};
 use mainspring_catalog::{AuditTrail, Catalog, Engine};
 use mainspring_chains::Chains;
@@ -19,7 +20,7 @@ use mainspring_kernel::{Actor, Clock, Fault, FaultKind, SystemClock, Tasks, name
 use mainspring_knowledge::{EgressPolicy, KnowledgeConfig, Knowledges, Parse, Parts as KnowledgeParts, SourcePolicy};
 use mainspring_lake::Lake;
 use mainspring_lake_lance::{Durability, LakeLocation, LanceConfig, LanceLake};
-use mainspring_llm::{DocumentAccess, EventSink, Retriever};
+use mainspring_llm::{DocumentAccess, EventSink, Models, Retriever};
 use mainspring_observability::{Capture, Observability, Settings};
 use mainspring_parsers::{Limits, ParseRequest, ParsedDocument, ParserConfig, ParserPool};
 use mainspring_registry::Registry;
@@ -30,6 +31,7 @@ use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, limit::RequestBodyLimitLayer};
 
 use crate::{
+    batching,
     calls::{self, Outside, Routed},
     errors,
     fault::BootFault,
@@ -38,6 +40,7 @@ use crate::{
     lock::DataLock,
     models::{Local, open_weights},
     page,
+    serves::{self, Serves},
     upkeep::Background,
 };
 
@@ -48,6 +51,7 @@ const SPAN_QUEUE: usize = 16_384;
 #[derive(Debug)]
 pub struct Building {
     config: Config,
+    serves: Serves,
     lock: DataLock,
     tasks: Tasks,
     lake_tasks: Tasks,
@@ -56,6 +60,8 @@ pub struct Building {
     rest: Rest,
     openai: OpenAi,
     anthropic: Anthropic,
+    batches: Batches,
+    runner: Runner,
     parts: Parts,
     clock: Arc<dyn Clock>,
     /// Who asks without a key, while only this machine can ask.
@@ -65,6 +71,11 @@ pub struct Building {
 impl Building {
     /// Opens the stores, repairs what a crash left, and puts the rooms together.
     pub async fn open(config: Config, lock: DataLock) -> Result<Self, BootFault> {
+        Self::open_to_serve(config, lock, Serves::Everything).await
+    }
+
+    /// The same, for a process that serves no more than is said here.
+    pub async fn open_to_serve(config: Config, lock: DataLock, serves: Serves) -> Result<Self, BootFault> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         // Rooms stop before the lake they write to.
         let (tasks, lake_tasks, closing) = (Tasks::default(), Tasks::default(), Tasks::default());
@@ -72,8 +83,9 @@ impl Building {
         let identity = Identity::open(catalog.clone(), Arc::clone(&clock));
         let local = identity.bootstrap().await.map_err(BootFault::part("catalog"))?;
         let location = LakeLocation::parse(&config.lake_url()).map_err(BootFault::part("lake"))?;
-        let blobs = open_blobs(&config, &location)?;
-        let (lake, repaired) = open_lake(&config, location, (&lake_tasks, &clock)).await?;
+        let blobs = open_blobs(&config, &location, "blobs")?;
+        let files = open_blobs(&config, &location, "files")?;
+        let (lake, repaired) = open_lake(&config, location, (&lake_tasks, &clock), serves).await?;
         let weights = open_weights(&config).map_err(BootFault::part("model cache"))?;
         let local_models = Local::open(weights, &config.models).map_err(BootFault::part("model cache"))?;
         let metrics = Metrics::default();
@@ -106,14 +118,23 @@ impl Building {
         if alone {
             jobs.end_leases().await.map_err(BootFault::part("catalog"))?;
         }
-        knowledge.recover(alone).await.map_err(BootFault::part("knowledge"))?;
+        if serves == Serves::Everything {
+            knowledge.recover(alone).await.map_err(BootFault::part("knowledge"))?;
+        }
         let trail: Arc<dyn AuditTrail> = Arc::new(identity.clone());
-        let outside = Outside { registry: &registry, models: &local_models.models, trail };
+        let secrets = calls::secrets(&config, &catalog, (&clock, &trail))?;
+        let (routed_models, own_models) = match serves {
+            Serves::Everything => (local_models.models.clone(), local_models.models.clone()),
+            Serves::Models => (local_models.models.clone().only_behind_routes(), Models::default()),
+        };
+        let outside = Outside { registry: &registry, models: &routed_models, trail, secrets: &secrets };
         let gateway = calls::open(&config, &catalog, outside, (&tasks, &metrics, &clock)).await?;
+        let batch_parts = BatchParts { catalog: catalog.clone(), blobs: files, jobs: jobs.clone(), clock: Arc::clone(&clock) };
+        let batches = Batches::open(batch_parts, batching::config(&config));
         let retriever: Arc<dyn Retriever> = Arc::new(knowledge.clone());
-        let chains = Chains::new(Arc::new(registry.clone()), retriever, local_models.models.clone(), config.models.chat.clone())
+        let chains = Chains::new(Arc::new(registry.clone()), retriever, own_models, config.models.chat.clone())
             .with_source(Arc::new(Routed(gateway.clone())));
-        let chains = Arc::new(chains);
+        let chains = Arc::new(if serves == Serves::Models { chains.serving_models_only() } else { chains });
         let sink: Arc<dyn EventSink> = Arc::new(observability.clone());
         let parts = Parts {
             catalog,
@@ -133,7 +154,9 @@ impl Building {
             chains: Arc::clone(&chains),
             observability,
             ledger: gateway.ledger().clone(),
+            batches: batches.clone(),
             gateway: gateway.clone(),
+            secrets,
             health: Arc::new(parts.clone()),
             tasks: tasks.clone(),
             closing: closing.stop(),
@@ -149,7 +172,23 @@ impl Building {
             answer_deadline,
         };
         let openai = OpenAi { chains, sink, clock: Arc::clone(&clock), answer_deadline, gateway };
-        Ok(Self { config, lock, tasks, lake_tasks, closing, rest, openai, anthropic, parts, clock, local: Some(local) })
+        let runner = batching::runner(batches.clone(), openai.clone(), rest.identity.clone(), &config);
+        Ok(Self {
+            config,
+            serves,
+            lock,
+            tasks,
+            lake_tasks,
+            closing,
+            rest,
+            openai,
+            anthropic,
+            batches,
+            runner,
+            parts,
+            clock,
+            local: Some(local),
+        })
     }
 
     /// What was mended when the lake opened.
@@ -172,13 +211,16 @@ impl Building {
             },
         };
         let body_limit = usize::try_from(self.config.server.body_limit.0).unwrap_or(usize::MAX);
-        Router::new()
-            .merge(self.surfaces(body_limit))
-            .merge(self.probes())
-            .fallback(page::fallback)
+        let surfaces = self.surfaces(body_limit).merge(self.probes());
+        let surfaces = match self.serves {
+            Serves::Everything => surfaces.fallback(page::fallback),
+            Serves::Models => surfaces.layer(middleware::from_fn(serves::models_only)).fallback(serves::nothing_here),
+        };
+        surfaces
+            .layer(RequestBodyLimitLayer::new(body_limit))
+            .merge(mainspring_api_openai::upload_router(self.batches.clone(), self.config.gateway.file_limit.0))
             .layer(middleware::from_fn_with_state(access, authenticate))
             .layer(axum::extract::DefaultBodyLimit::disable())
-            .layer(RequestBodyLimitLayer::new(body_limit))
             .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| Problem::internal().into_response()))
             .layer(middleware::from_fn_with_state(log, log_requests))
             // Outermost: `log_requests` writes the request id into the bodies of errors.
@@ -193,11 +235,15 @@ impl Building {
         let native = soon.clone().with(mainspring_api_rest::SLOW, Some(answer)).with(mainspring_api_rest::OWN_TERMS, None);
         let within = |limits: Deadlines| middleware::from_fn_with_state(limits, deadline);
         let otlp = Otlp { observability: self.rest.observability.clone(), body_limit };
-        Router::new()
+        let models = Router::new()
             .merge(mainspring_api_rest::router(self.rest.clone()).layer(within(native)))
             .merge(mainspring_api_openai::router(self.openai.clone()).layer(within(Deadlines::of(answer))))
-            .merge(mainspring_api_anthropic::router(self.anthropic.clone()).layer(within(Deadlines::of(answer))))
-            .merge(mainspring_api_otlp::router(otlp).layer(within(soon)))
+            .merge(mainspring_api_openai::batch_router(self.batches.clone()).layer(within(soon.clone())))
+            .merge(mainspring_api_anthropic::router(self.anthropic.clone()).layer(within(Deadlines::of(answer))));
+        match self.serves {
+            Serves::Everything => models.merge(mainspring_api_otlp::router(otlp).layer(within(soon))),
+            Serves::Models => models,
+        }
     }
 
     fn probes(&self) -> Router {
@@ -223,12 +269,23 @@ impl Building {
         if let Err(error) = self.lock.announce(Some(&format!("http://{}", reachable(address)))) {
             tracing::warn!(%error, "other commands cannot see where this server listens");
         }
-        self.background().start(&self.tasks);
+        match self.serves {
+            Serves::Everything => self.background().start(&self.tasks),
+            Serves::Models => {
+                // Where others share the catalog, one of those that run apps runs batches: their lines may name apps.
+                let alone = self.parts.catalog.engine() == Engine::Sqlite;
+                self.background().start_for_models(&self.tasks, alone);
+            }
+        }
         let app = self.router().into_make_service_with_connect_info::<SocketAddr>();
         ready(address);
         let grace = self.config.server.shutdown_grace.0;
         let (stopping, mut stopped) = tokio::sync::watch::channel(false);
         let closing = self.closing.clone();
+        // What is written goes out at once: a stream's small pieces would wait for each other's acknowledgement.
+        let listener = listener.tap_io(|stream| {
+            let _ = stream.set_nodelay(true);
+        });
         let server = axum::serve(listener, app).with_graceful_shutdown(async move {
             stop.await;
             closing.ask_to_stop();
@@ -252,6 +309,8 @@ impl Building {
             metrics: self.parts.metrics.clone(),
             clock: Arc::clone(&self.clock),
             jobs: self.rest.jobs.clone(),
+            batches: self.batches.clone(),
+            runner: self.runner.clone(),
             upkeep_every: self.config.lake.upkeep_every.0,
             keep_traces_for: self.config.traces.keep_for.0,
             keep_versions_for: self.config.lake.keep_versions_for.0,
@@ -311,14 +370,14 @@ const fn capture(config: CaptureConfig) -> Capture {
     }
 }
 
-/// Blobs lie beside the lake: in its bucket, or in the data directory.
-fn open_blobs(config: &Config, lake: &LakeLocation) -> Result<Blobs, BootFault> {
+/// Blobs lie beside the lake: in its bucket, or in the data directory. Each room has a place of its own for them.
+fn open_blobs(config: &Config, lake: &LakeLocation, place: &str) -> Result<Blobs, BootFault> {
     let blobs = match lake {
-        LakeLocation::Local(_) => Blobs::local(&config.data_dir().join("blobs")),
+        LakeLocation::Local(_) => Blobs::local(&config.data_dir().join(place)),
         LakeLocation::S3 { bucket, prefix, endpoint, region, access_key, secret_key, session_token, allow_http } => {
             Blobs::s3(&S3Location {
                 bucket: bucket.clone(),
-                prefix: if prefix.is_empty() { "blobs".to_owned() } else { format!("{prefix}/blobs") },
+                prefix: if prefix.is_empty() { place.to_owned() } else { format!("{prefix}/{place}") },
                 endpoint: endpoint.clone(),
                 region: region.clone(),
                 access_key: access_key.clone(),
@@ -335,7 +394,10 @@ async fn open_lake(
     config: &Config,
     location: LakeLocation,
     (tasks, clock): (&Tasks, &Arc<dyn Clock>),
+    serves: Serves,
 ) -> Result<(Arc<dyn Lake>, Vec<String>), BootFault> {
+    // Of a lake that others share, a gateway touches nothing but its traces.
+    let repairs = serves == Serves::Everything || matches!(location, LakeLocation::Local(_));
     let durability = match config.lake.durability {
         DurabilityConfig::Disk => Durability::Disk,
         DurabilityConfig::Process => Durability::Process,
@@ -343,6 +405,9 @@ async fn open_lake(
     let lance = LanceConfig { durability, tasks: tasks.clone(), clock: Arc::clone(clock), ..LanceConfig::new(location) };
     let lake = LanceLake::open(lance).await.map_err(BootFault::part("lake"))?;
     let mut repaired = Vec::new();
+    if !repairs {
+        return Ok((Arc::new(lake), repaired));
+    }
     for repair in lake.repair().await.map_err(BootFault::part("lake"))? {
         let text = format!(
             "table `{}`: version {} was torn and was moved to {}; version {} is open now",

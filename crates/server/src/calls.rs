@@ -9,6 +9,7 @@ use mainspring_kernel::{Clock, Tasks};
 use mainspring_llm::{Asking, ChatModel, ModelSource, Models};
 use mainspring_providers::{Allowed, Credentials, Socket, SocketConfig};
 use mainspring_registry::Registry;
+use mainspring_secrets::{MasterKeys, MasterSettings, Secrets};
 use mainspring_telemetry::Metrics;
 
 use crate::fault::BootFault;
@@ -18,12 +19,28 @@ pub(crate) struct Outside<'a> {
     pub(crate) registry: &'a Registry,
     pub(crate) models: &'a Models,
     pub(crate) trail: Arc<dyn AuditTrail>,
+    pub(crate) secrets: &'a Secrets,
+}
+
+/// Keys of providers that the server keeps itself.
+pub(crate) fn secrets(
+    config: &Config,
+    catalog: &Catalog,
+    (clock, trail): (&Arc<dyn Clock>, &Arc<dyn AuditTrail>),
+) -> Result<Secrets, BootFault> {
+    let settings = MasterSettings {
+        key: config.secrets.master_key.clone(),
+        file: config.secrets.master_key_file.clone(),
+        data: config.data_dir().to_owned(),
+    };
+    let keys = MasterKeys::open(settings).map_err(BootFault::part("store of secrets"))?;
+    Ok(Secrets::open(catalog.clone(), Arc::clone(clock), Arc::clone(trail), keys))
 }
 
 pub(crate) async fn open(
     config: &Config,
     catalog: &Catalog,
-    Outside { registry, models, trail }: Outside<'_>,
+    Outside { registry, models, trail, secrets }: Outside<'_>,
     (tasks, metrics, clock): (&Tasks, &Metrics, &Arc<dyn Clock>),
 ) -> Result<Gateway, BootFault> {
     let journal = config.data_dir().join("calls");
@@ -43,7 +60,7 @@ pub(crate) async fn open(
         registry: registry.clone(),
         models: models.clone(),
         socket: Socket::new(socket(config)).map_err(BootFault::part("gateway"))?,
-        credentials: Credentials::default().with_allowed(allowed(config)),
+        credentials: Credentials::default().with_allowed(allowed(config)).with_store(Arc::new(secrets.clone())),
         metrics: metrics.clone(),
         tasks: tasks.clone(),
         clock: Arc::clone(clock),
@@ -77,7 +94,7 @@ fn allowed(config: &Config) -> Allowed {
 pub(crate) struct Routed(pub(crate) Gateway);
 
 impl ModelSource for Routed {
-    fn chat(&self, Asking { actor, app, user, trace }: &Asking<'_>, name: &str) -> Option<Arc<dyn ChatModel>> {
+    fn chat(&self, Asking { actor, app, user, batch, trace }: &Asking<'_>, name: &str) -> Option<Arc<dyn ChatModel>> {
         let caller = Caller {
             project: actor.project,
             principal: actor.principal,
@@ -85,6 +102,7 @@ impl ModelSource for Routed {
             user: user.map(str::to_owned),
             app: app.map(str::to_owned),
         };
-        self.0.chat_model(caller, name, actor.labels.clone(), (*trace).clone())
+        let (labels, trace) = (actor.labels.clone(), (*trace).clone());
+        if *batch { self.0.batch_model(caller, name, labels, trace) } else { self.0.chat_model(caller, name, labels, trace) }
     }
 }

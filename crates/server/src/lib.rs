@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod batching;
 mod building;
 mod calls;
 mod errors;
@@ -11,6 +12,7 @@ mod lock;
 mod measures;
 mod models;
 mod page;
+mod serves;
 mod upkeep;
 
 pub use building::{Building, other_routes};
@@ -21,6 +23,7 @@ pub use mainspring_generators::{CpuFault, check_cpu};
 pub use mainspring_lake_lance::prepare_environment;
 pub use mainspring_providers::translation::page as translation;
 pub use models::open_weights;
+pub use serves::Serves;
 
 /// The OpenAPI document of the REST API, as text.
 #[must_use]

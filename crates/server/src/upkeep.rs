@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use mainspring_batches::{Batches, Runner};
 use mainspring_identity::Identity;
 use mainspring_jobs::{Jobs, Worker};
 use mainspring_kernel::{Clock, Fault, Stop, Tasks, Timestamp, id::ProjectId};
@@ -15,7 +16,10 @@ use mainspring_observability::Observability;
 use mainspring_registry::Registry;
 use mainspring_telemetry::Metrics;
 
-use crate::ingesting::{Asker, Ingester};
+use crate::{
+    batching,
+    ingesting::{Asker, Ingester},
+};
 
 /// How often to look for what other processes, dead by now, left.
 const RECOVER_EVERY: Duration = Duration::from_secs(10);
@@ -38,6 +42,8 @@ pub(crate) struct Background {
     pub(crate) jobs: Jobs,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) batches: Batches,
+    pub(crate) runner: Runner,
     pub(crate) upkeep_every: Duration,
     pub(crate) keep_traces_for: Duration,
     pub(crate) keep_versions_for: Duration,
@@ -49,6 +55,7 @@ impl Background {
         tasks.spawn("knowledge: schedules and watches", |stop| async move { asker.keep_asking(stop).await });
         let worker = self.worker();
         tasks.spawn("jobs: worker", |stop| worker.run(stop));
+        batching::start(self.batches.clone(), &self.runner, &owner(), tasks);
         let jobs = self.jobs.clone();
         tasks.spawn("jobs: upkeep", |stop| jobs.keep_up(KEEP_JOBS_FOR, stop));
         let identity = self.identity.clone();
@@ -57,6 +64,18 @@ impl Background {
         let keeper = Arc::clone(&this);
         tasks.spawn("tables: upkeep", |stop| async move { keeper.keep_tables(stop).await });
         tasks.spawn("knowledge: recovery", |stop| async move { this.keep_recovering(stop).await });
+    }
+
+    /// What a process needs that serves models only. `alone`: nobody else runs batches.
+    pub(crate) fn start_for_models(self, tasks: &Tasks, alone: bool) {
+        if alone {
+            batching::start(self.batches.clone(), &self.runner, &owner(), tasks);
+            let jobs = self.jobs.clone();
+            tasks.spawn("jobs: upkeep", |stop| jobs.keep_up(KEEP_JOBS_FOR, stop));
+        }
+        let identity = self.identity.clone();
+        tasks.spawn("keys: usage", |stop| async move { identity.keep_usage(stop).await });
+        tasks.spawn("traces: upkeep", |stop| async move { self.keep_traces(stop).await });
     }
 
     pub(crate) fn asker(&self) -> Asker {
@@ -97,22 +116,37 @@ impl Background {
         }
     }
 
+    async fn keep_traces(&self, stop: Stop) {
+        while stop.sleep(self.upkeep_every).await {
+            self.expire_traces().await;
+            self.tend_spans().await;
+        }
+    }
+
+    async fn expire_traces(&self) {
+        if let Err(fault) = self.observability.expire(self.clock.now().minus(self.keep_traces_for)).await {
+            tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "old traces could not be deleted; it is tried again");
+        }
+    }
+
+    async fn tend_spans(&self) {
+        let policy = UpkeepPolicy { keep_versions_for: self.keep_versions_for, ..UpkeepPolicy::default() };
+        if let Err(fault) = self.observability.table().upkeep(&policy).await {
+            tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "upkeep of the spans table failed; it is tried again");
+        }
+    }
+
     async fn keep_tables(&self, stop: Stop) {
         let mut swept = HashMap::new();
-        let policy = UpkeepPolicy { keep_versions_for: self.keep_versions_for, ..UpkeepPolicy::default() };
         while stop.sleep(self.upkeep_every).await {
             if let Err(fault) = self.knowledge.upkeep().await {
                 tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "upkeep of knowledge tables failed; it is tried again");
             }
-            if let Err(fault) = self.observability.expire(self.clock.now().minus(self.keep_traces_for)).await {
-                tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "old traces could not be deleted; it is tried again");
-            }
+            self.expire_traces().await;
             if let Err(fault) = self.sweep_forgotten(&mut swept).await {
                 tracing::warn!(cause = %mainspring_kernel::fault::chain(fault.as_ref()), "what was forgotten is not out of every trace yet; it is tried again");
             }
-            if let Err(fault) = self.observability.table().upkeep(&policy).await {
-                tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "upkeep of the spans table failed; it is tried again");
-            }
+            self.tend_spans().await;
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod apps;
 mod assets;
+mod batches;
 mod gateway;
 mod identity;
 mod jobs;
@@ -9,10 +10,12 @@ mod knowledge;
 mod overview;
 mod page;
 mod routes;
+mod secrets;
 mod traces;
 
 pub use apps::*;
 pub use assets::*;
+pub use batches::*;
 pub use gateway::*;
 pub use identity::*;
 pub use jobs::*;
@@ -20,4 +23,5 @@ pub use knowledge::*;
 pub use overview::*;
 pub use page::*;
 pub use routes::*;
+pub use secrets::*;
 pub use traces::*;

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use mainspring_catalog::{Catalog, params};
 use mainspring_kernel::{
-    Actor, AssetRef, Fault, FaultKind, FrozenClock, Labels, Role, Timestamp,
+    Actor, AssetRef, Fault, FaultKind, FrozenClock, Labels, ModelScope, Role, Timestamp,
     id::{PrincipalId, ProjectId},
 };
 use mainspring_llm::{
@@ -143,7 +143,14 @@ impl Room {
         catalog.write(sql, params![project, "ours"]).await.unwrap();
         let kinds = crate::descriptors().into_iter().chain([mainspring_prompts::descriptor()]).collect();
         let registry = Registry::open(catalog, Arc::<FrozenClock>::clone(&clock), kinds);
-        let actor = Actor { principal: PrincipalId::from_raw(1), project, role: Role::Admin, labels: Labels::All, key: None };
+        let actor = Actor {
+            principal: PrincipalId::from_raw(1),
+            project,
+            role: Role::Admin,
+            labels: Labels::All,
+            key: None,
+            models: ModelScope::All,
+        };
         let draft = |kind: &str, name: &str, spec: Value| Draft {
             origin: format!("{name}.yaml"),
             value: json!({"apiVersion": "mainspring/v1", "kind": kind, "name": name, "spec": spec}),
@@ -232,4 +239,18 @@ async fn what_is_refused_elsewhere_keeps_its_code_and_its_wait() {
     assert_eq!(fault.retry_after(), Some(Duration::from_secs(70)));
     assert_eq!(room.span("invoke_agent poor").attributes["error.type"], "limit-spend");
     assert_eq!(room.span("chat spent").attributes["error.type"], "limit-spend");
+}
+
+#[tokio::test]
+async fn a_process_that_serves_models_only_says_so_of_apps_and_prompts() {
+    let mut room = Room::open(LOCAL).await;
+    room.chains = room.chains.serving_models_only();
+    for (target, kind) in [("routed", "app"), ("app/routed", "app"), ("plain", "prompt"), ("plain@v1", "prompt")] {
+        let fault = room.ask(target, None).await.unwrap_err();
+        assert_eq!((fault.kind(), fault.code()), (FaultKind::NotFound, "models-only"), "{target}");
+        assert_eq!(fault.to_string(), format!("`{target}` is of the kind `{kind}`, and this process serves models only"));
+        assert!(fault.hint().unwrap().contains("mainspring serve"));
+    }
+    assert_eq!(room.ask("nobody", None).await.unwrap_err().code(), "chain-unknown-target");
+    assert_eq!(text(&room.ask("model/assistant", None).await.unwrap()), "assistant by route:v1");
 }

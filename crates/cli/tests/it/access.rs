@@ -40,6 +40,10 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/api/v1/runs/{id}/events", Needs::Reader),
     ("GET", "/api/v1/jobs", Needs::Reader),
     ("POST", "/api/v1/jobs/{id}/cancel", Needs::Editor),
+    ("GET", "/api/v1/batches", Needs::Reader),
+    ("GET", "/api/v1/batches/{id}", Needs::Reader),
+    ("GET", "/api/v1/batches/{id}/results", Needs::Reader),
+    ("POST", "/api/v1/batches/{id}/cancel", Needs::Reader),
     ("GET", "/api/v1/traces", Needs::Reader),
     ("GET", "/api/v1/traces/{id}", Needs::Reader),
     ("POST", "/api/v1/traces/{id}/replay", Needs::Reader),
@@ -72,6 +76,10 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("POST", "/api/v1/routes/explain", Needs::Reader),
     ("GET", "/api/v1/audit", Needs::Admin),
     ("POST", "/api/v1/audit/verify", Needs::Admin),
+    ("GET", "/api/v1/secrets", Needs::Admin),
+    ("PUT", "/api/v1/secrets/{name}", Needs::Admin),
+    ("DELETE", "/api/v1/secrets/{name}", Needs::Admin),
+    ("POST", "/api/v1/master-key/rotate", Needs::Admin),
     ("POST", "/v1/messages", Needs::Reader),
     ("POST", "/v1/messages/count_tokens", Needs::Reader),
     ("POST", "/v1/chat/completions", Needs::Reader),
@@ -82,6 +90,15 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/v1/responses/{id}/input_items", Needs::Reader),
     ("POST", "/v1/completions", Needs::Reader),
     ("POST", "/v1/embeddings", Needs::Reader),
+    ("POST", "/v1/files", Needs::Reader),
+    ("GET", "/v1/files", Needs::Reader),
+    ("GET", "/v1/files/{id}", Needs::Reader),
+    ("DELETE", "/v1/files/{id}", Needs::Reader),
+    ("GET", "/v1/files/{id}/content", Needs::Reader),
+    ("POST", "/v1/batches", Needs::Reader),
+    ("GET", "/v1/batches", Needs::Reader),
+    ("GET", "/v1/batches/{id}", Needs::Reader),
+    ("POST", "/v1/batches/{id}/cancel", Needs::Reader),
     ("POST", "/v1/rerank", Needs::Reader),
     ("POST", "/v1/moderations", Needs::Reader),
     ("GET", "/v1/models", Needs::Reader),
@@ -111,6 +128,7 @@ fn body(path: &str) -> &'static str {
         "/v1/messages" | "/v1/messages/count_tokens" => {
             r#"{"model": "nothing", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}"#
         }
+        "/api/v1/secrets/{name}" => r#"{"value": "made-by-the-test"}"#,
         "/api/v1/routes/explain" => r#"{"model": "nothing"}"#,
         "/v1/completions" => r#"{"model": "nothing", "prompt": "x"}"#,
         "/v1/embeddings" | "/v1/responses" | "/v1/moderations" => r#"{"model": "nothing", "input": "x"}"#,
@@ -176,6 +194,10 @@ struct Ours {
     member: String,
     job: String,
     limit: String,
+    file: String,
+    batch: String,
+    /// A fingerprint.
+    secret: String,
 }
 
 impl Ours {
@@ -187,10 +209,16 @@ impl Ours {
             path if path.contains("/members/") => &self.member,
             path if path.contains("/jobs/") => &self.job,
             path if path.contains("/limits/") => &self.limit,
+            path if path.contains("/files/") => &self.file,
+            path if path.contains("/batches/") => &self.batch,
             _ => &self.key,
         };
         let path = path.replace("{id}", id).replace("{alias}", self.alias).replace("{kind}", "app").replace("{*name}", self.app);
-        let name = if path.contains("/knowledge/") { self.knowledge } else { self.app };
+        let name = match path.as_str() {
+            path if path.contains("/knowledge/") => self.knowledge,
+            path if path.contains("/secrets/") => "ours-secret",
+            _ => self.app,
+        };
         // What is followed would go on for minutes.
         path.replace("{name}", name).replace("{code}", "internal").replace("/calls/live", "/calls/live?follow=false")
     }
@@ -205,9 +233,9 @@ impl Ours {
     }
 
     /// Everything by which it would be known again.
-    fn words(&self) -> [&str; 11] {
-        let Self { knowledge, app, alias, word, document, run, trace, key, member, job, limit } = self;
-        [knowledge, app, alias, word, document, run, trace, key, member, job, limit]
+    fn words(&self) -> [&str; 14] {
+        let Self { knowledge, app, alias, word, document, run, trace, key, member, job, limit, file, batch, secret } = self;
+        [knowledge, app, alias, word, document, run, trace, key, member, job, limit, file, batch, secret]
     }
 
     /// What must be the same afterwards.
@@ -221,6 +249,8 @@ impl Ours {
             "knowledge/ours-papers/runs",
             "jobs",
             "limits",
+            "batches",
+            "secrets",
         ];
         let mut state = Vec::new();
         for list in lists {
@@ -260,7 +290,15 @@ async fn ours(data: &Path, folder: &Path, owner: &User) -> Ours {
     let search = owner.post("/api/v1/knowledge/ours-papers/search", &json!({"query": "zukamirel"})).await;
     assert!(search.text.contains("zukamirel"), "{}", search.text);
     until("a job", async || owner.get("/api/v1/jobs?state=done").await.json()["items"][0]["id"].is_string()).await;
+    let lines = json!({"custom_id": "a", "method": "POST", "url": "/v1/embeddings", "body": {"model": "nothing"}});
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), lines.to_string()).unwrap();
+    let batch = run(data, &["batches", "submit", file.path().to_str().unwrap()]);
+    let batch_id = batch["id"].as_str().unwrap_or_default().to_owned();
+    let show = format!("/api/v1/batches/{batch_id}");
+    until("a batch", async || owner.get(&show).await.json()["ended_at"].is_string()).await;
     let person = owner.post("/api/v1/members", &json!({"name": "ours-person", "role": "reader"})).await;
+    let secret = owner.send(request("PUT", "/api/v1/secrets/ours-secret", r#"{"value": "kept"}"#)).await.json();
     Ours {
         knowledge: "ours-papers",
         app: "ours-desk",
@@ -273,6 +311,9 @@ async fn ours(data: &Path, folder: &Path, owner: &User) -> Ours {
         job: first("/api/v1/jobs", "id").await,
         member: person.json()["id"].as_str().unwrap_or_default().to_owned(),
         limit: run(data, &["limits", "set", "concurrent", "1000"])["id"].as_str().unwrap_or_default().to_owned(),
+        file: batch["input_file"].as_str().unwrap_or_default().to_owned(),
+        batch: batch_id,
+        secret: secret["fingerprint"].as_str().unwrap_or_default().to_owned(),
     }
 }
 

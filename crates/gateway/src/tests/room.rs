@@ -8,7 +8,7 @@ use futures::StreamExt;
 use http::HeaderMap;
 use mainspring_catalog::{Catalog, params};
 use mainspring_kernel::{
-    Actor, FrozenClock, Labels, Money, Role, Tasks, Timestamp,
+    Actor, FrozenClock, Labels, ModelScope, Money, Role, Tasks, Timestamp,
     id::{PrincipalId, ProjectId},
 };
 use mainspring_llm::{
@@ -115,7 +115,14 @@ impl Room {
     }
 
     pub(crate) fn admin(&self) -> Actor {
-        Actor { principal: PrincipalId::from_raw(1), project: self.project, role: Role::Admin, labels: Labels::All, key: None }
+        Actor {
+            principal: PrincipalId::from_raw(1),
+            project: self.project,
+            role: Role::Admin,
+            labels: Labels::All,
+            key: None,
+            models: ModelScope::All,
+        }
     }
 
     pub(crate) fn caller(&self) -> Caller {
