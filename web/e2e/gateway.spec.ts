@@ -250,6 +250,24 @@ test("a row of the live view opens its trace, by keyboard too", async ({ page })
   await expect(page).toHaveURL(/\/traces\/(done|before)0+$/);
 });
 
+test("thousands of calls at once are taken, and only those in sight are drawn", async ({ page }) => {
+  const many = Array.from({ length: 3_000 }, (_, i) => ({
+    event: "settled",
+    ...ended(`c${i}`, { started_at: new Date(1_790_000_000_000 + i).toISOString() }),
+  }));
+  await tells(page, [{ event: "open", calls: [], more: false } as { event: string }, ...many]);
+  await page.goto("/models/live");
+  const grid = page.getByRole("grid", { name: "Live calls" });
+  await expect(grid.getByRole("row").nth(1)).toContainText("ok");
+  await expect.poll(async () => Number(await grid.getAttribute("aria-rowcount"))).toBeGreaterThan(900);
+  expect(Number(await grid.getAttribute("aria-rowcount"))).toBeLessThan(1_300);
+  expect(await grid.getByRole("row").count()).toBeLessThan(60);
+  // A place that was scrolled to is kept; the end can be reached by one key.
+  await grid.focus();
+  await page.keyboard.press("End");
+  await expect(page.getByText("older ones are in the list of calls")).toBeInViewport();
+});
+
 test("a pause holds the list while calls go on, and says how many came", async ({ page, request }) => {
   const { route } = await routed(request);
   await page.goto("/models/live");

@@ -10,7 +10,7 @@ import { Icon } from "@/ui/icons";
 import { Button, Empty, ErrorNote, Segmented, Select, Skeleton, Status, useTick, type Choice, type Tone } from "@/ui/kit";
 import { Rows, type Column } from "@/ui/rows";
 import { Cost } from "./Calls";
-import { choices, isOpen, nameOf, passes, pulse, statusOf, type LiveFilter, type LiveRow } from "./live";
+import { choices, isOpen, nameOf, passes, statusOf, type LiveFilter, type LiveRow } from "./live";
 import { useLive, type LiveFeed } from "./useLive";
 
 const TONES: Record<string, Tone> = { started: "accent", streaming: "accent", ok: "ok", failed: "bad", cancelled: "warn", interrupted: "warn" };
@@ -119,7 +119,7 @@ function Filters({ live, chosen, onChoose }: { live: LiveFeed; chosen: LiveFilte
 
 function Pulse({ live }: { live: LiveFeed }) {
   useTick(1_000);
-  const now = pulse(live.rows, Date.now());
+  const now = live.pulse(Date.now());
   return (
     <p className="live-pulse num">
       <span>

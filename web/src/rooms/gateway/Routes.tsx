@@ -6,7 +6,7 @@ import { Link } from "react-router";
 import { queries } from "@/api/queries";
 import type { RouteTarget, TargetHistory } from "@/api/types";
 import { count, duration, money, plural } from "@/lib/format";
-import { Card, Empty, Loaded, Skeleton } from "@/ui/kit";
+import { Card, Empty, ErrorNote, Loaded, Skeleton } from "@/ui/kit";
 import { Spark } from "@/ui/Stacked";
 import { YamlView } from "../assets/YamlView";
 import { Breaker } from "./Breaker";
@@ -30,6 +30,7 @@ export function Routes() {
         ) : (
           <div className="stack">
             <Providers targets={targets} />
+            {history.error && !history.data && <ErrorNote compact error={history.error} retry={() => void history.refetch()} />}
             {history.data && <ErrorMix histories={history.data} seenAt={history.dataUpdatedAt} />}
             {byRoute(targets).map(([route, of]) => (
               <RouteCard key={route ?? ""} route={route} targets={of} seenAt={routes.dataUpdatedAt} histories={history.data ?? []} />

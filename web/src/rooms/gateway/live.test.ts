@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Call, LiveCall, StartedCall } from "@/api/types";
-import { choices, isOpen, KEPT, LiveBoard, nameOf, passes, pulse, statusOf } from "./live";
+import { choices, isOpen, KEPT, LiveBoard, nameOf, passes, statusOf } from "./live";
 
 const NOW = Date.parse("2026-11-26T10:00:00Z");
 const at = (ms: number) => new Date(NOW + ms).toISOString();
@@ -129,7 +129,11 @@ describe("the filter", () => {
   });
 });
 
-it("the pulse is of the last minute", () => {
-  const rows = board(started("a"), settled("b", 0, { status: "failed" }), settled("c", 1), settled("d", -120_000)).rows();
-  expect(pulse(rows, NOW + 1_000)).toEqual({ open: 1, ended: 2, failed: 1, cost: 1 });
+it("the pulse is of the last minute, also of calls that are not kept, and of none twice", () => {
+  const made = board(started("a"), settled("b", 0, { status: "failed" }), settled("c", 1), settled("d", -120_000));
+  made.fill([ended("b", 0, { status: "failed" }), ended("e", -2_000)], NOW);
+  expect(made.pulse(NOW + 1_000)).toEqual({ open: 1, ended: 3, failed: 1, cost: 1.5 });
+  for (let i = 0; i < 2 * KEPT; i++) made.push(settled(`c${i}`, 2), NOW);
+  expect(made.pulse(NOW + 1_000)).toMatchObject({ open: 1, ended: 3 + 2 * KEPT });
+  expect(made.pulse(NOW + 70_000)).toEqual({ open: 1, ended: 0, failed: 0, cost: 0 });
 });

@@ -35,8 +35,18 @@ const begunOf = (call: Call): StartedCall => ({
   trace_id: call.trace_id,
 });
 
+export interface Pulse {
+  open: number;
+  /** Of the last minute. */
+  ended: number;
+  failed: number;
+  cost: number;
+}
+
 export class LiveBoard {
   #rows = new Map<string, LiveRow>();
+  /** What ended in each second: more calls may end in a minute than are kept. */
+  #ended = new Map<number, Omit<Pulse, "open">>();
   /** Events that this browser was too slow for. */
   missed = 0;
   /** Calls that were heard of since the board was last looked at. */
@@ -76,8 +86,30 @@ export class LiveBoard {
   #settle(call: Call, now: number, isNew = true): void {
     const row = this.#rows.get(call.id);
     if (!row && isNew) this.fresh++;
+    if (!row?.settled) this.#count(call, now);
     this.#rows.set(call.id, row ? { ...row, settled: call } : { id: call.id, begun: begunOf(call), since: now - call.took_ms, settled: call });
     this.#trim();
+  }
+
+  #count(call: Call, now: number): void {
+    const second = Math.floor(Date.parse(call.ended_at) / 1_000);
+    if (second < now / 1_000 - 61) return;
+    const { ended, failed, cost } = this.#ended.get(second) ?? { ended: 0, failed: 0, cost: 0 };
+    this.#ended.set(second, { ended: ended + 1, failed: failed + Number(call.status === "failed"), cost: cost + Number(call.cost) });
+  }
+
+  pulse(now: number): Pulse {
+    const sum: Pulse = { open: 0, ended: 0, failed: 0, cost: 0 };
+    for (const row of this.#rows.values()) if (isOpen(row)) sum.open++;
+    for (const [second, { ended, failed, cost }] of this.#ended) {
+      if (second < now / 1_000 - 60) this.#ended.delete(second);
+      else {
+        sum.ended += ended;
+        sum.failed += failed;
+        sum.cost += cost;
+      }
+    }
+    return sum;
   }
 
   /** What is under way, by the server's word: whatever else seems to be has ended unheard. */
@@ -119,25 +151,4 @@ export function choices(rows: readonly LiveRow[], of: (row: LiveRow) => string |
   const found = new Set(rows.map(of).filter((name): name is string => Boolean(name)));
   if (chosen) found.add(chosen);
   return [...found].sort((a, b) => a.localeCompare(b));
-}
-
-export interface Pulse {
-  open: number;
-  /** Of the last minute. */
-  ended: number;
-  failed: number;
-  cost: number;
-}
-
-export function pulse(rows: readonly LiveRow[], now: number): Pulse {
-  const sum: Pulse = { open: 0, ended: 0, failed: 0, cost: 0 };
-  for (const row of rows) {
-    if (!row.settled) sum.open++;
-    else if (now - Date.parse(row.settled.ended_at) < 60_000) {
-      sum.ended++;
-      if (row.settled.status === "failed") sum.failed++;
-      sum.cost += Number(row.settled.cost);
-    }
-  }
-  return sum;
 }

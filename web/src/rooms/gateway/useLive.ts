@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import { api, ApiError } from "@/api/client";
-import { LiveBoard, type LiveRow } from "./live";
+import { LiveBoard, type LiveRow, type Pulse } from "./live";
 
 /** The screen is drawn this often at most, however much happens. */
 const DRAW_MS = 150;
@@ -17,13 +17,15 @@ export interface LiveFeed {
   held: number;
   paused: boolean;
   pause: (on: boolean) => void;
+  /** What goes on now, also while the list is held. */
+  pulse: (now: number) => Pulse;
 }
 
 /** Calls as they happen, for as long as the page is shown; comes again when the connection ends. */
 export function useLive(): LiveFeed {
   const board = useRef(new LiveBoard());
   const paused = useRef(false);
-  const [shown, show] = useState<Omit<LiveFeed, "pause" | "paused">>({ rows: [], state: "waiting", error: null, missed: 0, held: 0 });
+  const [shown, show] = useState<Omit<LiveFeed, "pause" | "paused" | "pulse">>({ rows: [], state: "waiting", error: null, missed: 0, held: 0 });
   const [isPaused, setPaused] = useState(false);
 
   const draw = useCallback((more: Partial<Pick<LiveFeed, "state" | "error">> = {}) => {
@@ -53,7 +55,8 @@ export function useLive(): LiveFeed {
     },
     [draw],
   );
-  return { ...shown, paused: isPaused, pause };
+  const pulse = useCallback((now: number) => board.current.pulse(now), []);
+  return { ...shown, paused: isPaused, pause, pulse };
 }
 
 type Draw = (more?: Partial<Pick<LiveFeed, "state" | "error">>) => void;
