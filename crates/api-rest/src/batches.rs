@@ -1,8 +1,8 @@
 //! Batches, for people: how far they are, and what their lines gave so far.
 
 use axum::{Json, extract::State};
-use mainspring_batches::{Batch, BatchFault, BatchQuery, Counts, LineError, Maker};
-use mainspring_kernel::{FaultKind, Role, Timestamp, id::BatchId, page, text};
+use mainspring_batches::{Batch, BatchFault, BatchQuery, Counts, LineError, Maker, Waiting};
+use mainspring_kernel::{Actor, FaultKind, Role, Timestamp, id::BatchId, page, text};
 use mainspring_web_kit::{Answer, Caller, Paging, Path, Problem, Query};
 use mainspring_wire as wire;
 use serde::Deserialize;
@@ -26,6 +26,8 @@ fn view(batch: &Batch, names: &Names) -> wire::BatchView {
         errors: batch.errors.iter().map(error).collect(),
         metadata: batch.metadata.clone(),
         key: key.map(|key| key.to_string()),
+        waits_until: None,
+        waits_for: None,
         created_by: names.get(*principal),
         created_at: batch.created.to_string(),
         expires_at: batch.expires.to_string(),
@@ -45,9 +47,11 @@ fn read_id(given: &str) -> Answer<BatchId> {
     given.parse().map_err(|_| Problem::of(&BatchFault::NotFound { id: text::elide(given, 80) }))
 }
 
-async fn one(rest: &Rest, batch: Batch) -> Answer<Json<wire::BatchView>> {
+async fn one(rest: &Rest, actor: &Actor, batch: Batch) -> Answer<Json<wire::BatchView>> {
     let names = Names::of(rest, vec![batch.maker.principal]).await?;
-    Ok(Json(view(&batch, &names)))
+    let waiting = rest.batches.waiting(actor, &batch).await?;
+    let (waits_until, waits_for) = waiting.map(|Waiting { until, why }| (until.to_string(), why)).unzip();
+    Ok(Json(wire::BatchView { waits_until, waits_for, ..view(&batch, &names) }))
 }
 
 /// Lists batches, newest first.
@@ -73,7 +77,7 @@ pub(crate) async fn list(
 pub(crate) async fn show(State(rest): State<Rest>, caller: Caller, Path(id): Path<String>) -> Answer<Json<wire::BatchView>> {
     let actor = caller.needs(Role::Reader)?;
     let batch = rest.batches.get(actor, read_id(&id)?).await?;
-    one(&rest, batch).await
+    one(&rest, actor, batch).await
 }
 
 /// Begins no further line of a batch; what there is is kept. Only whoever made it may, and editors.
@@ -82,7 +86,7 @@ pub(crate) async fn show(State(rest): State<Rest>, caller: Caller, Path(id): Pat
 pub(crate) async fn cancel(State(rest): State<Rest>, caller: Caller, Path(id): Path<String>) -> Answer<Json<wire::BatchView>> {
     let actor = caller.needs(Role::Reader)?;
     let batch = rest.batches.cancel(actor, read_id(&id)?).await?;
-    one(&rest, batch).await
+    one(&rest, actor, batch).await
 }
 
 #[derive(Debug, Deserialize)]

@@ -10,14 +10,15 @@ use std::{
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use mainspring_jobs::{Context, StopReason};
-use mainspring_kernel::{Actor, Fault};
+use mainspring_kernel::{Actor, Fault, text};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
     fault::BatchFault,
     files::Source,
     lines::{self, Asked, Cut},
-    model::{Batch, LineError, Status},
+    model::{Batch, LineError, Status, Waiting},
     results::Answered,
     run::Runner,
     seam::{Again, LineReply},
@@ -33,6 +34,7 @@ const WAIT_LONGEST: Duration = Duration::from_secs(300);
 /// Where whoever was asked had no time, a line is asked again so often, later each time: a provider that is away for some
 /// minutes costs no line.
 const BUSY_TRIES: u32 = 10;
+const TOLD_MAX: usize = 300;
 
 /// Why lines are asked no longer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +66,8 @@ pub(crate) struct Drive<'r> {
     answered: Vec<Answered>,
     oldest: Option<Instant>,
     paused: Option<Instant>,
+    /// What has to be told of that.
+    waiting: Option<Waiting>,
     next_look: Instant,
     halt: Option<Halt>,
     /// Lines under way are waited for until then.
@@ -85,6 +89,7 @@ impl<'r> Drive<'r> {
             answered: Vec::new(),
             oldest: None,
             paused: None,
+            waiting: None,
             next_look: Instant::now(),
             halt: None,
             patience: None,
@@ -95,6 +100,10 @@ impl<'r> Drive<'r> {
     pub(crate) async fn run(mut self, context: &Context) -> Result<(Batch, Halt), BatchFault> {
         loop {
             self.look().await?;
+            if let Some(waiting) = self.waiting.take() {
+                // For people only: a batch goes on whether it could be told or not.
+                let _ = context.progress(&waiting.written()).await;
+            }
             self.fill().await?;
             if self.is_time_to_commit() {
                 self.commit().await?;
@@ -193,6 +202,10 @@ impl<'r> Drive<'r> {
         match reply.again {
             Some(Again::Limit(wait)) => {
                 let until = now + wait.min(WAIT_LONGEST);
+                if self.paused.is_none() {
+                    let until = self.runner.batches.now().plus(wait.min(WAIT_LONGEST));
+                    self.waiting = Some(Waiting { until, why: told(&reply.body) });
+                }
                 self.paused = self.paused.max(Some(until));
                 self.again.push_back((until, asked));
             }
@@ -264,6 +277,12 @@ impl<'r> Drive<'r> {
         }
         Ok(())
     }
+}
+
+/// What a refusal says, for people.
+fn told(body: &[u8]) -> String {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    text::elide(body["error"]["message"].as_str().unwrap_or("a limit has no room"), TOLD_MAX)
 }
 
 fn refusal(fault: &dyn Fault, batch: &Batch) -> LineError {

@@ -20,7 +20,7 @@ pub use fault::BatchFault;
 pub use files::Upload;
 pub use model::{
     Batch, BatchQuery, Counts, Endpoint, FileId, FileQuery, KEEP_FOR, LineError, Maker, NewBatch, Purpose, Status, StoredFile,
-    WordFault,
+    Waiting, WordFault,
 };
 pub use run::Runner;
 pub use seam::{Again, Answers, LineReply, Standing};

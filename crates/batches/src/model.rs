@@ -9,6 +9,7 @@ use mainspring_kernel::{
     text,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// What a batch reads and writes is kept this long, unless its maker said otherwise.
 pub const KEEP_FOR: Duration = Duration::from_secs(30 * 86_400);
@@ -243,6 +244,22 @@ impl Batch {
 
     pub(crate) const fn count(&self, ok: bool) -> u64 {
         if ok { self.counts.completed } else { self.counts.failed }
+    }
+}
+
+/// Why a batch asks nothing at the moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    #[serde(rename = "waits_until")]
+    pub until: Timestamp,
+    /// What the limit said.
+    #[serde(rename = "waits_for")]
+    pub why: String,
+}
+
+impl Waiting {
+    pub(crate) fn written(&self) -> Value {
+        json!(self)
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::{
     fault::BatchFault,
     files::kept_within_bounds,
-    model::{Batch, BatchQuery, Counts, KEEP_FOR, Maker, NewBatch, Purpose, Status},
+    model::{Batch, BatchQuery, Counts, KEEP_FOR, Maker, NewBatch, Purpose, Status, Waiting},
     store,
 };
 
@@ -185,6 +185,16 @@ impl Batches {
     pub async fn get(&self, actor: &Actor, id: BatchId) -> Result<Batch, BatchFault> {
         let found = store::batch_of(self.catalog(), actor.project, id).await?;
         found.filter(|batch| may_see(actor, &batch.maker.labels)).ok_or_else(|| BatchFault::NotFound { id: id.to_string() })
+    }
+
+    /// Whether it waits for a limit, as whoever works at it told last.
+    pub async fn waiting(&self, actor: &Actor, batch: &Batch) -> Result<Option<Waiting>, BatchFault> {
+        if batch.status != Status::InProgress {
+            return Ok(None);
+        }
+        let job = self.jobs().latest(actor, &job_kind(), &batch.id.to_string()).await?;
+        let told = job.and_then(|job| job.progress).and_then(|told| serde_json::from_value::<Waiting>(told).ok());
+        Ok(told.filter(|waiting| waiting.until > self.now()))
     }
 
     /// Newest first; answers whether there are more.

@@ -33,6 +33,12 @@ pub struct BatchView {
     /// The key that made it; its lines are made with what that key may do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// No line is begun before this: a limit has no room. Told where one batch is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_until: Option<String>,
+    /// What the limit says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
     pub created_by: String,
     pub created_at: String,
     /// No line is begun after this.

@@ -79,6 +79,9 @@ fn show(session: &Session, batch: &wire::BatchView) {
         "{id} for {endpoint} is {}: {completed} of {total} lines went well, {failed} did not",
         status.replace('_', " ")
     ));
+    if let (Some(until), Some(why)) = (&batch.waits_until, &batch.waits_for) {
+        line(&printable(&format!("it waits until {until}: {why}")));
+    }
     for error in &batch.errors {
         let at = error.line.map(|line| format!("line {line}: ")).unwrap_or_default();
         line(&printable(&format!("  ✗ {at}{}: {}", error.code, error.message)));
@@ -153,7 +156,8 @@ async fn follow(session: &Session, mut batch: wire::BatchView) -> anyhow::Result
     while batch.ended_at.is_none() {
         bar.set_length(batch.total);
         bar.set_position(batch.completed + batch.failed);
-        bar.set_message(format!("{}, {} failed", batch.status.replace('_', " "), batch.failed));
+        let waits = batch.waits_for.as_ref().map(|why| format!("; waits: {}", printable(why))).unwrap_or_default();
+        bar.set_message(format!("{}, {} failed{waits}", batch.status.replace('_', " "), batch.failed));
         tokio::time::sleep(LOOK_EVERY).await;
         batch = session.client.get(&path(&batch.id)).await?;
     }

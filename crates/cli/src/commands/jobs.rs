@@ -35,9 +35,11 @@ pub(crate) async fn run(
     let rows = page.items.iter().map(|job| {
         let word = |value: &serde_json::Value, field: &str| value[field].as_str().unwrap_or_default().to_owned();
         let outcome = job.result.as_ref().map(|result| word(result, "outcome")).or_else(|| job.error.clone());
+        // Each kind of job names what it is about.
+        let about = ["knowledge", "batch"].map(|field| word(&job.payload, field)).concat();
         vec![
             job.id.clone(),
-            word(&job.payload, "knowledge"),
+            about,
             word(&job.payload, "because"),
             job.state.clone(),
             format!("{} of {}", job.attempt, job.max_attempts),
@@ -45,7 +47,7 @@ pub(crate) async fn run(
             outcome.unwrap_or_default(),
         ]
     });
-    table(&["job", "knowledge", "because", "state", "attempt", "due", "outcome"], rows.collect());
+    table(&["job", "about", "because", "state", "attempt", "due", "outcome"], rows.collect());
     output::more(page.next.as_deref());
     Ok(ExitCode::SUCCESS)
 }
