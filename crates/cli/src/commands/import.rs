@@ -135,3 +135,25 @@ fn tell(imported: &Imported) {
         say(&printable(text.trim_end()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use crate::args::Args;
+
+    #[test]
+    fn what_a_report_tells_people_to_do_is_a_command() {
+        let litellm = include_str!("../../../importers/fixtures/litellm.yaml");
+        let tensorzero = include_str!("../../../importers/fixtures/tensorzero.toml");
+        let reports =
+            [mainspring_importers::litellm(litellm, &|_| None), mainspring_importers::tensorzero(tensorzero, &|_| None)];
+        let mut commands = 0;
+        for step in reports.into_iter().flat_map(|imported| imported.unwrap().report.plan) {
+            let parsed = Args::try_parse_from(step.command.split(' '));
+            assert!(parsed.is_ok(), "{}: {:?}", step.command, parsed.err());
+            commands += 1;
+        }
+        assert!(commands > 8, "{commands}");
+    }
+}
