@@ -1106,6 +1106,10 @@ export interface components {
             };
             /** @description The key that made it; its lines are made with what that key may do. */
             key?: string | null;
+            /** @description No line is begun before this: a limit has no room. Told where one batch is shown. */
+            waits_until?: string | null;
+            /** @description What the limit says. */
+            waits_for?: string | null;
             created_by: string;
             created_at: string;
             /** @description No line is begun after this. */
@@ -1860,6 +1864,10 @@ export interface components {
                 };
                 /** @description The key that made it; its lines are made with what that key may do. */
                 key?: string | null;
+                /** @description No line is begun before this: a limit has no room. Told where one batch is shown. */
+                waits_until?: string | null;
+                /** @description What the limit says. */
+                waits_for?: string | null;
                 created_by: string;
                 created_at: string;
                 /** @description No line is begun after this. */
