@@ -48,7 +48,8 @@ async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
             state.chains.stream(actor, question, &trace, asked.budget(state)).await.map_err(|fault| OpenAiError::of(&fault))?;
         return Ok(with_trace(Sse(events(stream, envelope, include_usage, refuse)).into_response(), id));
     }
-    let answer = state.chains.answer(actor, question, &trace, asked.budget(state)).await.map_err(|fault| OpenAiError::of(&fault))?;
+    let answer =
+        state.chains.answer(actor, question, &trace, asked.budget(state)).await.map_err(|fault| OpenAiError::of(&fault))?;
     Ok(with_trace(Reply(envelope.completion(&answer.alternatives, answer.usage, refuse)).into_response(), id))
 }
 

@@ -1,5 +1,5 @@
-mod codex;
 mod batches;
+mod codex;
 mod inputs;
 mod models;
 mod responses;

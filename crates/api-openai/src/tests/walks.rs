@@ -272,9 +272,7 @@ async fn a_body_that_cannot_be_read_is_refused_before_anyone_is_asked() {
 /// Two routes to the same model, of which one has little patience, and one to where nobody listens.
 async fn troubled(kind: &str, upstream: &Upstream) -> Surface {
     let surface = routed(kind, upstream).await;
-    let to = |provider: &str, timeouts: Value| {
-        json!({"targets": [{"provider": provider, "model": "big"}], "retry": {"attempts": 0}, "timeouts": timeouts})
-    };
+    let to = |provider: &str, timeouts: Value| json!({"targets": [{"provider": provider, "model": "big"}], "retry": {"attempts": 0}, "timeouts": timeouts});
     let nobody = mainspring_testservers::upstream::nobody().unwrap();
     surface
         .apply(&[

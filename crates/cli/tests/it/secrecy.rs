@@ -51,7 +51,8 @@ impl Told {
 
 fn specs(upstream: &Upstream, azure_key: &Path) -> Vec<Value> {
     let url = upstream.url();
-    let of = |kind: &str, name: &str, spec: Value| json!({"apiVersion": "mainspring/v1", "kind": kind, "name": name, "spec": spec});
+    let of =
+        |kind: &str, name: &str, spec: Value| json!({"apiVersion": "mainspring/v1", "kind": kind, "name": name, "spec": spec});
     let mut all = vec![
         of("provider", "openai", json!({"type": "openai", "base_url": format!("{url}/v1"), "credential": "env:KEY_OF_OPENAI"})),
         of(
@@ -60,7 +61,11 @@ fn specs(upstream: &Upstream, azure_key: &Path) -> Vec<Value> {
             json!({"type": "azure", "base_url": format!("{url}/openai/v1"), "credential": format!("file:{}", azure_key.display())}),
         ),
         of("provider", "anthropic", json!({"type": "anthropic", "base_url": url, "credential": "secret:anthropic"})),
-        of("provider", "gemini", json!({"type": "gemini", "base_url": format!("{url}/v1beta"), "credential": "env:KEY_OF_GEMINI"})),
+        of(
+            "provider",
+            "gemini",
+            json!({"type": "gemini", "base_url": format!("{url}/v1beta"), "credential": "env:KEY_OF_GEMINI"}),
+        ),
         of(
             "provider",
             "bedrock",
@@ -190,7 +195,15 @@ async fn no_key_of_any_kind_of_provider_is_told_or_written_down() {
     let user = User::of(&server, None);
     let settled = async || user.get("/api/v1/usage").await.json()["total"]["calls"].as_u64() == Some(calls);
     until("every call in the sums", settled).await;
-    for path in ["/metrics", "/api/v1/calls?limit=100", "/api/v1/routes", "/api/v1/usage?by=provider", "/api/v1/audit", "/api/v1/secrets", "/api/v1/overview"] {
+    for path in [
+        "/metrics",
+        "/api/v1/calls?limit=100",
+        "/api/v1/routes",
+        "/api/v1/usage?by=provider",
+        "/api/v1/audit",
+        "/api/v1/secrets",
+        "/api/v1/overview",
+    ] {
         told.hears(path, user.get(path).await.text);
     }
     for (kind, _) in KINDS {

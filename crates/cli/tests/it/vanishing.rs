@@ -15,7 +15,10 @@ fn asks(server: &Server, path: &str, body: &Value, reads: Option<&str>) -> TcpSt
     let host = server.url.trim_start_matches("http://");
     let mut client = TcpStream::connect(host).unwrap();
     let body = body.to_string();
-    let head = format!("POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
     client.write_all(head.as_bytes()).unwrap();
     client.write_all(body.as_bytes()).unwrap();
     let mut seen = Vec::new();
@@ -34,7 +37,8 @@ async fn a_client_that_hangs_up_ends_the_call_and_pays_for_it_once() {
     let data = tempfile::tempdir().unwrap();
     let data = data.path();
     let server = Server::start(data, "127.0.0.1");
-    let of = |kind: &str, name: &str, spec: Value| json!({"apiVersion": "mainspring/v1", "kind": kind, "name": name, "spec": spec});
+    let of =
+        |kind: &str, name: &str, spec: Value| json!({"apiVersion": "mainspring/v1", "kind": kind, "name": name, "spec": spec});
     let route = json!({"targets": [{"provider": "main", "model": "m"}], "retry": {"attempts": 3}});
     apply_all(
         data,
