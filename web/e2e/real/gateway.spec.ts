@@ -1,5 +1,6 @@
 // Calls of models that really go to a server: watched while they stream, compared, stopped.
 
+import { readFileSync } from "node:fs";
 import { askedUpstream, expect, providersThat, test } from "../support";
 
 test("a call is watched from its start over its stream to its end, and leads to its trace", async ({ page, request }) => {
@@ -61,4 +62,34 @@ test("what a key spends is shown beside its budget", async ({ page, request }) =
   const row = page.getByRole("row", { name: new RegExp(name) });
   await expect(row).toContainText("$2.00 of $8.00 this month");
   await expect(row.getByRole("progressbar")).toHaveAttribute("aria-valuenow", "25");
+});
+
+test("a batch is followed to its end, and its answers are downloaded", async ({ page, request }) => {
+  const [provider] = await providersThat(request, [""]);
+  const line = (id: string) =>
+    JSON.stringify({
+      custom_id: id,
+      method: "POST",
+      url: "/v1/chat/completions",
+      body: { model: `${provider}/small`, messages: [{ role: "user", content: id }] },
+    });
+  const lines = ["first", "second", "third"].map(line).join("\n");
+  const uploaded = await request.post("/v1/files", {
+    multipart: { purpose: "batch", file: { name: "lines.jsonl", mimeType: "application/jsonl", buffer: Buffer.from(lines) } },
+  });
+  expect(uploaded.ok(), await uploaded.text()).toBe(true);
+  const { id } = (await uploaded.json()) as { id: string };
+  const name = `e2e-${Date.now().toString(36)}`;
+  const data = { input_file_id: id, endpoint: "/v1/chat/completions", completion_window: "24h", metadata: { name } };
+  const made = await request.post("/v1/batches", { data });
+  expect(made.ok(), await made.text()).toBe(true);
+  await page.goto("/models/batches");
+  const row = page.getByRole("row", { name: new RegExp(name) });
+  await expect(row).toContainText("completed", { timeout: 60_000 });
+  await expect(row).toContainText("3 of 3 lines");
+  const downloading = page.waitForEvent("download");
+  await row.getByRole("button", { name: "Answers" }).click();
+  const path = await (await downloading).path();
+  const answers = readFileSync(path, "utf8").trim().split("\n");
+  expect(answers.map((answer) => (JSON.parse(answer) as { custom_id: string }).custom_id).sort()).toEqual(["first", "second", "third"]);
 });
