@@ -170,7 +170,7 @@ impl Draft {
             Some(_) => self.missing(path, "this model has another price before, and the first counts"),
             None => {
                 let problems = PricesSpec { models: vec![price.clone()] }.validate();
-                for (_, problem) in &problems {
+                for problem in problems.values() {
                     self.missing(path, format!("the price cannot be kept: {problem}"));
                 }
                 if problems.is_empty() {
