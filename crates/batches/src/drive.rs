@@ -99,14 +99,19 @@ impl<'r> Drive<'r> {
     /// Runs to the end of the lines, or to where they may not go on; answers the batch as it is then.
     pub(crate) async fn run(mut self, context: &Context) -> Result<(Batch, Halt), BatchFault> {
         loop {
-            self.look().await?;
+            if let Err(fault) = self.look().await {
+                self.bear(fault)?;
+            }
             if let Some(waiting) = self.waiting.take() {
                 // For people only: a batch goes on whether it could be told or not.
                 let _ = context.progress(&waiting.written()).await;
             }
             self.fill().await?;
-            if self.is_time_to_commit() {
-                self.commit().await?;
+            if self.is_time_to_commit()
+                && let Err(fault) = self.commit().await
+            {
+                self.bear(fault)?;
+                self.oldest = (!self.answered.is_empty()).then(|| Instant::now() + LOOK_EVERY);
             }
             if self.is_over() {
                 let halt = self.halt.clone().unwrap_or(Halt::Done);
@@ -123,6 +128,15 @@ impl<'r> Drive<'r> {
                 reason = context.stopped(), if self.halt.is_none() => self.stop(reason).await?,
             }
         }
+    }
+
+    /// What lines have cost is not thrown away because the catalog is away for a moment.
+    fn bear(&self, fault: BatchFault) -> Result<(), BatchFault> {
+        if !fault.kind().is_transient() {
+            return Err(fault);
+        }
+        tracing::warn!(batch.id = %self.batch.id, cause = %mainspring_kernel::fault::chain(&fault), "a batch waits for the catalog");
+        Ok(())
     }
 
     /// Once a second: may it go on?
@@ -166,7 +180,7 @@ impl<'r> Drive<'r> {
             return Ok(());
         }
         self.paused = None;
-        while self.under_way.len() < self.runner.batches.config().concurrency {
+        while self.under_way.len() < self.runner.batches.config().concurrency && self.answered.len() < COMMIT_AT {
             let Some(asked) = self.next_line(Some(Instant::now())).await? else { break };
             self.under_way.push(self.runner.ask(actor.clone(), self.batch.endpoint, asked));
         }
@@ -179,7 +193,9 @@ impl<'r> Drive<'r> {
         if let Some((_, asked)) = due.and_then(|at| self.again.remove(at)) {
             return Ok(Some(asked));
         }
-        while !self.exhausted {
+        // Neither memory nor a busy provider gets more lines while so many of them have to be asked again.
+        let crowded = now.is_some() && self.again.len() >= self.runner.batches.config().concurrency;
+        while !self.exhausted && !crowded {
             let Some(cut) = self.source.next().await? else {
                 self.exhausted = true;
                 break;
@@ -222,7 +238,10 @@ impl<'r> Drive<'r> {
     }
 
     fn is_time_to_commit(&self) -> bool {
-        self.answered.len() >= COMMIT_AT || self.oldest.is_some_and(|oldest| oldest.elapsed() >= COMMIT_WITHIN)
+        self.oldest.is_some_and(|oldest| {
+            let full = self.answered.len() >= COMMIT_AT && Instant::now() >= oldest;
+            full || oldest.elapsed() >= COMMIT_WITHIN
+        })
     }
 
     async fn commit(&mut self) -> Result<(), BatchFault> {

@@ -197,6 +197,8 @@ impl<'a> Run<'a> {
                 attempt.mark(|span| span.set(trace::HEDGE, true));
                 return Some((index, attempt));
             }
+            // The money is set aside already, and once is enough.
+            return None;
         }
         None
     }

@@ -144,9 +144,10 @@ impl Identity {
                 self.audit(&mut tx, actor, entry("key.rotate", &key)).await?;
                 Ok((tx, IssuedKey { key, secret }))
             })
-            .await?;
+            .await;
+        // Also where it is not known whether it happened.
         self.cache.forget_all();
-        Ok(issued)
+        issued
     }
 
     /// Answers the key as it is now. Revoking twice is what people do to be sure.
@@ -164,9 +165,9 @@ impl Identity {
                 let key = store::key(&mut tx, actor.project, id).await?.ok_or_else(missing)?;
                 Ok::<_, IdentityFault>((tx, key))
             })
-            .await?;
+            .await;
         self.cache.forget_all();
-        Ok(key)
+        key
     }
 
     /// Newest first, revoked ones included.

@@ -25,6 +25,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) user: Option<&'a str>,
     pub(crate) labels: &'a Labels,
     pub(crate) route: &'a str,
+    /// The model that was asked for, wherever the request says it: a header may say another than the body.
+    pub(crate) named: &'a str,
     /// Of the route's version: another version starts with nothing.
     pub(crate) version: &'a Digest,
     pub(crate) operation: Operation,
@@ -71,7 +73,7 @@ fn is_sampled(operation: Operation, fields: &Map<String, Value>) -> bool {
 }
 
 fn digest(scope: &Scope<'_>, rules: &Cache, body: &Value) -> Digest {
-    let Scope { caller, user, labels, route, version, operation, said_in, headers } = scope;
+    let Scope { caller, user, labels, route, named, version, operation, said_in, headers } = scope;
     let project: ProjectId = caller.project;
     let who = if rules.per_user {
         format!("{:?} {:?} {}", caller.key, user.or(caller.user.as_deref()), caller.principal)
@@ -86,6 +88,7 @@ fn digest(scope: &Scope<'_>, rules: &Cache, body: &Value) -> Digest {
         FORM,
         project.to_string().as_bytes(),
         route.as_bytes(),
+        named.as_bytes(),
         version.as_bytes(),
         format!("{operation:?} {}", said_in.as_str()).as_bytes(),
         labels.as_bytes(),

@@ -71,6 +71,7 @@ impl Cache {
             user: request.peeked.user.as_deref(),
             labels: &request.labels,
             route: &asked.route.shown,
+            named: &asked.named,
             version: &asked.route.digest,
             operation: request.operation,
             said_in: request.said_in,

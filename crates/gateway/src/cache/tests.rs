@@ -44,6 +44,7 @@ struct Asked {
     user: Option<&'static str>,
     labels: Labels,
     route: &'static str,
+    named: &'static str,
     version: Digest,
     operation: Operation,
     said_in: Dialect,
@@ -58,6 +59,7 @@ fn asked() -> Asked {
         user: None,
         labels: Labels::none(),
         route: "r",
+        named: "r",
         version: Digest::of(b"1"),
         operation: Operation::Chat,
         said_in: Dialect::OpenAiChat,
@@ -75,6 +77,7 @@ fn key_of(change: impl FnOnce(&mut Asked)) -> Option<Keys> {
         user: asked.user,
         labels: &asked.labels,
         route: asked.route,
+        named: asked.named,
         version: &asked.version,
         operation: asked.operation,
         said_in: asked.said_in,
@@ -86,12 +89,13 @@ fn key_of(change: impl FnOnce(&mut Asked)) -> Option<Keys> {
 #[test]
 fn everything_an_answer_depends_on_is_in_its_key() {
     let same = key_of(|_| {}).unwrap().exact;
-    let changes: [(&str, fn(&mut Asked)); 13] = [
+    let changes: [(&str, fn(&mut Asked)); 14] = [
         ("project", |asked| asked.caller.project = ProjectId::from_raw(2)),
         ("app", |asked| asked.caller.app = Some("handbook".to_owned())),
         ("labels", |asked| asked.labels = Labels::All),
         ("a label", |asked| asked.labels = Labels::Some(BTreeSet::from(["hr".to_owned()]))),
         ("route", |asked| asked.route = "s"),
+        ("named", |asked| asked.named = "s"),
         ("version", |asked| asked.version = Digest::of(b"2")),
         ("operation", |asked| asked.operation = Operation::Messages),
         ("dialect", |asked| asked.said_in = Dialect::Anthropic),
@@ -299,7 +303,7 @@ proptest! {
         for body in [text.as_bytes(), &bytes] {
             let asked = asked();
             let scope = Scope {
-                caller: &asked.caller, user: None, labels: &asked.labels, route: "r", version: &asked.version,
+                caller: &asked.caller, user: None, labels: &asked.labels, route: "r", named: "r", version: &asked.version,
                 operation: Operation::Responses, said_in: Dialect::OpenAiResponses, headers: &asked.headers,
             };
             let _ = keys(&scope, &Cache { sampled: true, ..rules() }, body);
