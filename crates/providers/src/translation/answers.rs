@@ -1,4 +1,4 @@
-//! Answers: what clients get of what providers said. The answers are recorded ones.
+//! Answers: what clients get of what providers said. The answers are made after the providers' references.
 
 use mainspring_llm::exchange::Answer;
 

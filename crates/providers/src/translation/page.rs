@@ -28,7 +28,7 @@ pub fn page() -> String {
         }
     }
     let clients = Client::ALL.map(Client::name);
-    text.push_str("\n## Answers\n\nOf recorded answers.\n");
+    text.push_str("\n## Answers\n\nOf answers as the providers' references show them.\n");
     for server in Server::ALL {
         let _ = write!(text, "\n### {}\n\n", server.name());
         head(&mut text, "What is said", &clients);
