@@ -71,7 +71,7 @@ class Server:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MAINSPRING")}
-        environment.update(MAINSPRING_DATA=str(self.folder / "data"), OMP_WAIT_POLICY="passive")
+        environment.update(MAINSPRING_DATA=str(self.folder / "data"))
         if "MAINSPRING_MODELS" in os.environ:
             environment["MAINSPRING_MODELS"] = os.environ["MAINSPRING_MODELS"]
         self.environment = environment

@@ -1,6 +1,6 @@
 //! What callers hold: an embedder that loads itself when it is first asked for something.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use mainspring_llm::{
@@ -9,11 +9,13 @@ use mainspring_llm::{
 };
 use tokio::sync::OnceCell;
 
+#[cfg(target_arch = "x86_64")]
+use crate::{bert, session::Threads};
 use crate::{
     batch::Want,
     engine::{Encoded, Engine, EngineStats, Parts},
     queue::{Answer, Lane},
-    session::Session,
+    session::{Forward, Session},
     spec::{EmbedderSpec, EngineOptions, Locate, Pooling},
     tokens::{Encoder, LazyTokenizer, SharedTokenizer},
 };
@@ -209,13 +211,30 @@ impl Load {
         let read = std::fs::read(&files.tokenizer);
         let bytes = read.map_err(|cause| fault(format!("cannot read {}: {cause}", files.tokenizer.display())))?;
         let encoder = Encoder::load(&bytes, max_tokens).map_err(fault)?;
-        let session = Session::load(&files.model).map_err(fault)?;
+        let forward = forward(&name, &files.model, &options).map_err(fault)?;
         let pad = encoder.pad();
-        let parts = Parts { name: name.clone(), forward: Box::new(session), pooling, pad, options };
+        let parts = Parts { name: name.clone(), forward, pooling, pad, options };
         let engine = Engine::start(parts)?;
         tracing::info!(model = name, took_ms = start.elapsed().as_millis() as u64, "encoder loaded");
         Ok(Loaded { encoder: Arc::new(encoder), engine })
     }
+}
+
+/// The model in the runtime, or on the processor's own units where they give the same.
+fn forward(name: &str, path: &Path, options: &EngineOptions) -> Result<Box<dyn Forward>, String> {
+    let session = Session::load(path)?;
+    #[cfg(target_arch = "x86_64")]
+    if let Some(unit) = bert::Unit::of_this_machine() {
+        let taken = std::fs::read(path).map_err(|fault| fault.to_string());
+        match taken.and_then(|model| bert::take_over(&model, unit, &session, &Threads::new(options.threads.max(1)))) {
+            Ok(taken) => {
+                tracing::info!(model = name, ?unit, "the encoder runs on the processor's bf16 units");
+                return Ok(taken);
+            }
+            Err(reason) => tracing::debug!(model = name, reason, "the runtime keeps the encoder"),
+        }
+    }
+    Ok(Box::new(session))
 }
 
 /// The work, or a timeout when the budget ends first. What loads goes on loading for the next caller

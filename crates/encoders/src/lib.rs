@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod batch;
+#[cfg(target_arch = "x86_64")]
+mod bert;
 mod cross;
 mod embedder;
 mod engine;

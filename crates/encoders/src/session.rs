@@ -29,6 +29,11 @@ impl Threads {
     pub(crate) fn new(count: usize) -> Self {
         Self(Arc::new(ThreadPool::with_num_threads(count)))
     }
+
+    /// Runs `work` in here, where parallel iterators use these threads.
+    pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.0.run(work)
+    }
 }
 
 pub(crate) struct Session {

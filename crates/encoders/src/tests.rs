@@ -1,5 +1,7 @@
 //! What encoders promise: on the real weights, on tiny made models, and on a model that waits.
 
+#[cfg(target_arch = "x86_64")]
+mod bert;
 mod crossing;
 mod embedding;
 mod gated;

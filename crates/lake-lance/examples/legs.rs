@@ -28,6 +28,8 @@ use serde_json::json;
 
 const WIDTH: usize = 384;
 const TOP: usize = 64;
+/// Appends under way while a table is filled.
+const AT_ONCE: usize = 4;
 /// The first queries warm caches and are not counted.
 const WARM: usize = 60;
 /// Every so many queries are compared with an exact search.
@@ -147,10 +149,14 @@ async fn load(lake: &LanceLake, (name, spec): (&str, &TableSpec), folder: &Path,
     let (mut source, rows) = Source::new(folder);
     let (mut loading, mut left) = (0.0, rows);
     while left > 0 {
-        let batch = source.batch(&spec.schema, left.min(5_000));
-        left -= batch.num_rows();
+        // As an ingestion does: several appends are under way, and those that wait share a commit.
+        let mut batches = Vec::new();
+        while batches.len() < AT_ONCE && left > 0 {
+            batches.push(source.batch(&spec.schema, left.min(5_000)));
+            left -= left.min(5_000);
+        }
         let started = Instant::now();
-        table.append(batch).await.unwrap();
+        futures::future::try_join_all(batches.into_iter().map(|batch| table.append(batch))).await.unwrap();
         loading += started.elapsed().as_secs_f64();
     }
     let started = Instant::now();
