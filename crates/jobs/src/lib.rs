@@ -14,7 +14,7 @@ mod tests;
 
 pub use every::{Every, EveryFault};
 pub use fault::JobFault;
-pub use model::{Enqueued, Job, JobCount, JobFilter, JobState, JobStateFault, Lease, NewJob, Retry};
+pub use model::{Contest, Enqueued, Job, JobCount, JobFilter, JobState, JobStateFault, Lease, NewJob, Retry};
 pub use queue::Jobs;
 pub use schedules::{NewSchedule, Schedule};
 pub use worker::{Context, Failure, Handler, StopReason, Worker};

@@ -158,13 +158,24 @@ pub struct Lease {
     pub lasts: Duration,
 }
 
-/// What to do with a job whose attempt failed.
+/// What to do with a job whose attempt has not ended it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
     /// Try again after a pause that doubles, until the attempts are used up.
     Later,
     /// The same input would fail again.
     Never,
+    /// Nothing failed: there is nothing to do before this moment. It costs no attempt.
+    At(Timestamp),
+}
+
+/// How the jobs of a kind stand in each other's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contest {
+    /// Jobs under way of the project that has fewest of those with a job that is due.
+    pub theirs: u64,
+    /// Jobs under way of the project that asks.
+    pub ours: u64,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

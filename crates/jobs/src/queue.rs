@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use mainspring_catalog::{Catalog, Tx};
 use mainspring_kernel::{
-    Actor, Clock, Name, Page, PageRequest, Role,
+    Actor, Clock, Name, Page, PageRequest, Role, Timestamp,
     id::{JobId, ProjectId},
     text,
 };
@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use crate::{
     fault::JobFault,
-    model::{Enqueued, Job, JobCount, JobFilter, JobState, Lease, NewJob, Retry},
+    model::{Contest, Enqueued, Job, JobCount, JobFilter, JobState, Lease, NewJob, Retry},
     store,
 };
 
@@ -72,7 +72,8 @@ impl Jobs {
         self.woken.notify_waiters();
     }
 
-    /// Takes the most urgent job of these kinds that is due, or whose worker died.
+    /// Takes the most urgent job of these kinds that is due, or whose worker died. Among equally urgent ones a job of the
+    /// project that has fewest of that kind under way goes first.
     pub async fn lease(&self, owner: &str, kinds: &[Name], lasts: Duration) -> Result<Option<Lease>, JobFault> {
         let kinds = kinds.iter().fold(String::from(","), |list, kind| format!("{list},{kind},"));
         let now = self.clock.now();
@@ -115,6 +116,10 @@ impl Jobs {
 
     /// Ends the attempt; answers what became of the job.
     pub async fn fail(&self, lease: &Lease, error: &str, retry: Retry) -> Result<JobState, JobFault> {
+        if let Retry::At(due) = retry {
+            self.rest(lease, due).await?;
+            return Ok(JobState::Queued);
+        }
         let now = self.clock.now();
         let error = text::elide(error, ERROR_MAX).replace('\0', "\u{fffd}");
         let due = now.plus(backoff(lease.job.attempt));
@@ -129,6 +134,35 @@ impl Jobs {
         let released = store::release(&self.catalog, lease).await?;
         self.wake();
         held(lease, released)
+    }
+
+    /// Gives the job back until a moment before which there is nothing to do. It costs no attempt. One that somebody wants
+    /// cancelled stays due, so that a worker hears of it.
+    pub async fn rest(&self, lease: &Lease, due: Timestamp) -> Result<(), JobFault> {
+        held(lease, store::rest(&self.catalog, lease, due).await?)
+    }
+
+    /// Makes a job that rests due at once: what it waited for may have come.
+    pub async fn hasten(&self, project: ProjectId, kind: &Name, key: &str) -> Result<(), JobFault> {
+        store::hasten(&self.catalog, &dedupe_key(Some(project), kind, key), self.clock.now()).await?;
+        self.wake();
+        Ok(())
+    }
+
+    /// Whether a job of a kind is due and no worker has it, and how many are under way of its project and of this one.
+    pub async fn contest(&self, kind: &Name, project: ProjectId) -> Result<Option<Contest>, JobFault> {
+        Ok(store::contest(&self.catalog, kind, project, self.clock.now()).await?)
+    }
+
+    /// How many jobs of a kind are under way, of all projects.
+    pub async fn under_way(&self, kind: &Name) -> Result<u64, JobFault> {
+        Ok(store::under_way(&self.catalog, kind).await?)
+    }
+
+    /// How the newest job with a dedupe key ended, or that it has not.
+    pub async fn latest_state(&self, project: ProjectId, kind: &Name, key: &str) -> Result<Option<JobState>, JobFault> {
+        let found = store::latest(&self.catalog, (project, kind), &dedupe_key(Some(project), kind, key)).await?;
+        Ok(found.map(|job| job.state))
     }
 
     /// Lets every job that a worker holds go to another at once: for whoever knows that no worker is alive.

@@ -226,6 +226,7 @@ impl Worker {
     async fn record(&self, lease: &Lease, ended: Result<Value, Failure>, stopping: bool) -> Result<(), JobFault> {
         let recorded = match ended {
             Ok(result) => self.jobs.complete(lease, &result).await,
+            Err(Failure { retry: Retry::At(due), .. }) => self.jobs.rest(lease, due).await,
             Err(_) if stopping => self.jobs.release(lease).await,
             Err(Failure { message, retry }) => self.jobs.fail(lease, &message, retry).await.map(drop),
         };

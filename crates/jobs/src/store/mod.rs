@@ -9,7 +9,7 @@ use mainspring_kernel::{
 };
 use serde_json::Value;
 
-use crate::model::{Job, JobCount, JobFilter, Lease, NewJob};
+use crate::model::{Contest, Job, JobCount, JobFilter, Lease, NewJob};
 
 pub(crate) use schedules::{advance_schedule, due_schedules, get_schedule, list_schedules, put_schedule, remove_schedule};
 
@@ -31,7 +31,8 @@ const LEASE_SQLITE: &str = concat!(
     "UPDATE job SET state = 'running', owner = $3, fence = fence + 1, attempt = attempt + 1, lease_until = $4, \
      started = COALESCE(started, $1) WHERE id = (SELECT id FROM job WHERE ((state = 'queued' AND due <= $1) \
      OR (state = 'running' AND lease_until < $1)) AND REPLACE($2, ',' || kind || ',', '') <> $2 \
-     ORDER BY priority DESC, due, id LIMIT 1) RETURNING ",
+     ORDER BY priority DESC, (SELECT COUNT(*) FROM job AS held WHERE held.state = 'running' AND held.kind = job.kind \
+     AND held.project = job.project), due, id LIMIT 1) RETURNING ",
     job_columns!()
 );
 /// Workers pass over rows that another worker is just taking, instead of queueing up behind it.
@@ -39,7 +40,8 @@ const LEASE_POSTGRES: &str = concat!(
     "UPDATE job SET state = 'running', owner = $3, fence = fence + 1, attempt = attempt + 1, lease_until = $4, \
      started = COALESCE(started, $1) WHERE id = (SELECT id FROM job WHERE ((state = 'queued' AND due <= $1) \
      OR (state = 'running' AND lease_until < $1)) AND REPLACE($2, ',' || kind || ',', '') <> $2 \
-     ORDER BY priority DESC, due, id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING ",
+     ORDER BY priority DESC, (SELECT COUNT(*) FROM job AS held WHERE held.state = 'running' AND held.kind = job.kind \
+     AND held.project = job.project), due, id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING ",
     job_columns!()
 );
 const END_EXHAUSTED: &str = "UPDATE job SET state = CASE WHEN cancel_asked = 1 THEN 'cancelled' ELSE 'failed' END, \
@@ -59,6 +61,14 @@ const FAIL: &str = "UPDATE job SET \
     WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING state";
 const RELEASE: &str = "UPDATE job SET state = 'queued', attempt = attempt - 1, owner = NULL, lease_until = NULL \
     WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING id";
+const REST: &str = "UPDATE job SET state = 'queued', attempt = attempt - 1, owner = NULL, lease_until = NULL, \
+    due = CASE WHEN cancel_asked = 1 THEN due ELSE $3 END WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING id";
+const HASTEN: &str = "UPDATE job SET due = $2 WHERE dedupe = $1 AND state = 'queued' AND due > $2 RETURNING id";
+const CONTEST: &str = "SELECT (SELECT COUNT(*) FROM job AS held WHERE held.state = 'running' AND held.kind = $1 \
+    AND held.project = job.project) AS theirs, \
+    (SELECT COUNT(*) FROM job AS held WHERE held.state = 'running' AND held.kind = $1 AND held.project = $2) AS ours \
+    FROM job WHERE state = 'queued' AND kind = $1 AND due <= $3 ORDER BY theirs LIMIT 1";
+const UNDER_WAY: &str = "SELECT COUNT(*) AS held FROM job WHERE state = 'running' AND kind = $1";
 const END_LEASES: &str = "UPDATE job SET lease_until = 0 WHERE state = 'running' AND lease_until > 0 RETURNING id";
 const CANCEL_QUEUED: &str = "UPDATE job SET state = 'cancelled', cancel_asked = 1, ended = $3 \
     WHERE project = $1 AND id = $2 AND state = 'queued' RETURNING id";
@@ -87,6 +97,10 @@ const QUEUE: &[&str] = &[
     COMPLETE,
     FAIL,
     RELEASE,
+    REST,
+    HASTEN,
+    CONTEST,
+    UNDER_WAY,
     END_LEASES,
     CANCEL_QUEUED,
     CANCEL_RUNNING,
@@ -167,6 +181,28 @@ pub(crate) async fn fail(
 
 pub(crate) async fn release(catalog: &Catalog, lease: &Lease) -> Result<bool, CatalogFault> {
     Ok(!catalog.write(RELEASE, params![lease.job.id, lease.fence]).await?.is_empty())
+}
+
+pub(crate) async fn rest(catalog: &Catalog, lease: &Lease, due: Timestamp) -> Result<bool, CatalogFault> {
+    Ok(!catalog.write(REST, params![lease.job.id, lease.fence, due]).await?.is_empty())
+}
+
+pub(crate) async fn hasten(catalog: &Catalog, dedupe: &str, now: Timestamp) -> Result<(), CatalogFault> {
+    catalog.write(HASTEN, params![dedupe, now]).await.map(drop)
+}
+
+pub(crate) async fn contest(
+    catalog: &Catalog,
+    kind: &Name,
+    project: ProjectId,
+    now: Timestamp,
+) -> Result<Option<Contest>, CatalogFault> {
+    let rows = catalog.query(CONTEST, params![kind, project, now]).await?;
+    rows.first().map(|row| Ok(Contest { theirs: row.number("theirs")?, ours: row.number("ours")? })).transpose()
+}
+
+pub(crate) async fn under_way(catalog: &Catalog, kind: &Name) -> Result<u64, CatalogFault> {
+    catalog.query(UNDER_WAY, params![kind]).await?.first().map_or(Ok(0), |row| row.number("held"))
 }
 
 pub(crate) async fn end_leases(catalog: &Catalog) -> Result<usize, CatalogFault> {

@@ -3,13 +3,13 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use mainspring_catalog::{Catalog, CatalogFault, Engine};
-use mainspring_kernel::{Fault, FaultKind, PageRequest};
+use mainspring_kernel::{Clock as _, Fault, FaultKind, PageRequest};
 use mainspring_testservers::on_every_engine;
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::{MINUTE, Room, kind};
-use crate::{Enqueued, Job, JobFault, JobFilter, JobState, NewJob, Retry, queue::backoff};
+use crate::{Contest, Enqueued, Job, JobFault, JobFilter, JobState, NewJob, Retry, queue::backoff};
 
 on_every_engine!(Catalog: [
     a_job_is_leased_once_and_completed,
@@ -31,6 +31,9 @@ on_every_engine!(Catalog: [
     the_newest_job_of_a_key_is_found_also_when_it_has_ended,
     jobs_are_listed_by_project_and_counted_by_kind,
     ended_jobs_are_forgotten_in_time,
+    a_job_that_rests_costs_no_attempt_and_can_be_hastened,
+    a_job_that_rests_hears_that_it_is_cancelled,
+    projects_take_turns,
     what_is_too_large_is_refused,
     every_statement_compiles,
 ]);
@@ -342,6 +345,63 @@ async fn jobs_are_listed_by_project_and_counted_by_kind(catalog: Catalog) {
         room.jobs.counts().await.unwrap().into_iter().map(|count| (count.kind.to_string(), count.state, count.count)).collect();
     let expected = [("ingest", JobState::Queued, 2), ("ingest", JobState::Running, 1), ("upkeep", JobState::Queued, 1)];
     assert_eq!(counts, expected.map(|(kind, state, count)| (kind.to_owned(), state, count)));
+}
+
+async fn a_job_that_rests_costs_no_attempt_and_can_be_hastened(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let id = room.jobs.enqueue(&room.job("a").deduped_by("key")).await.unwrap().id();
+    for round in 0..3 {
+        let lease = room.lease("w1").await.unwrap();
+        assert_eq!((lease.job.id, lease.job.attempt), (id, 1), "round {round}");
+        let due = room.clock.now().plus(MINUTE);
+        assert_eq!(room.jobs.fail(&lease, "nothing to do", Retry::At(due)).await.unwrap(), JobState::Queued);
+        assert_eq!((get(&room, id).await.due, get(&room, id).await.error), (due, None));
+        assert!(room.lease("w2").await.is_none(), "not before its moment");
+        if round == 0 {
+            room.clock.advance(MINUTE);
+        } else {
+            room.jobs.hasten(room.stranger.project, &kind("ingest"), "key").await.unwrap();
+            assert!(room.lease("w2").await.is_none(), "the key of another project");
+            room.jobs.hasten(room.editor.project, &kind("ingest"), "key").await.unwrap();
+        }
+        assert_eq!(room.jobs.rest(&lease, due).await.unwrap_err().code(), "job-lease-lost");
+    }
+}
+
+async fn a_job_that_rests_hears_that_it_is_cancelled(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let id = room.jobs.enqueue(&room.job("a").deduped_by("key")).await.unwrap().id();
+    let lease = room.lease("w1").await.unwrap();
+    room.jobs.cancel(&room.editor, id).await.unwrap();
+    room.jobs.rest(&lease, room.clock.now().plus(MINUTE)).await.unwrap();
+    let mut again = room.lease("w1").await.expect("it is due still");
+    assert!(room.jobs.heartbeat(&mut again).await.unwrap());
+    let state = async || room.jobs.latest_state(room.editor.project, &kind("ingest"), "key").await.unwrap();
+    assert_eq!(state().await, Some(JobState::Running));
+    room.jobs.fail(&again, "heeded", Retry::Never).await.unwrap();
+    assert_eq!(state().await, Some(JobState::Cancelled));
+}
+
+async fn projects_take_turns(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    for name in ["a", "b", "c"] {
+        room.jobs.enqueue(&room.job(name)).await.unwrap();
+    }
+    let theirs = room.job("d").in_project(room.stranger.project);
+    room.jobs.enqueue(&theirs).await.unwrap();
+    let mut leased = Vec::new();
+    for _ in 0..2 {
+        leased.push(room.lease("w").await.unwrap().job.payload["name"].clone());
+    }
+    assert_eq!(leased, [json!("a"), json!("d")], "the other project has none under way, and so goes before what is older");
+    let contest = async |project| room.jobs.contest(&kind("ingest"), project).await.unwrap();
+    assert_eq!(contest(room.editor.project).await, Some(Contest { theirs: 1, ours: 1 }));
+    room.lease("w").await.unwrap();
+    assert_eq!(contest(room.stranger.project).await, Some(Contest { theirs: 2, ours: 1 }));
+    room.lease("w").await.unwrap();
+    assert_eq!(contest(room.editor.project).await, None, "nothing waits");
+    assert_eq!(room.jobs.under_way(&kind("ingest")).await.unwrap(), 4);
+    assert_eq!(room.jobs.under_way(&kind("other")).await.unwrap(), 0);
 }
 
 async fn ended_jobs_are_forgotten_in_time(catalog: Catalog) {
