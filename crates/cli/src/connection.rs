@@ -91,6 +91,11 @@ impl Transport for InProject {
         request.headers_mut().insert(PROJECT, self.project.clone());
         self.transport.send(request).await
     }
+
+    async fn send_stream(&self, mut request: Request<BodyStream>) -> Result<Response<BodyStream>, ClientFault> {
+        request.headers_mut().insert(PROJECT, self.project.clone());
+        self.transport.send_stream(request).await
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -99,15 +104,24 @@ struct InProcess(Router);
 #[async_trait]
 impl Transport for InProcess {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<BodyStream>, ClientFault> {
-        let request = request.map(axum::body::Body::from);
+        Ok(self.sent(request.map(axum::body::Body::from)).await)
+    }
+
+    async fn send_stream(&self, request: Request<BodyStream>) -> Result<Response<BodyStream>, ClientFault> {
+        Ok(self.sent(request.map(axum::body::Body::from_stream)).await)
+    }
+}
+
+impl InProcess {
+    async fn sent(&self, request: Request<axum::body::Body>) -> Response<BodyStream> {
         let response = match self.0.clone().oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},
         };
-        Ok(response.map(|body| {
+        response.map(|body| {
             let stream =
                 body.into_data_stream().map(|part| part.map_err(|error| ClientFault::Broken { reason: error.to_string() }));
             Box::pin(stream) as BodyStream
-        }))
+        })
     }
 }

@@ -110,7 +110,7 @@ fn of_client(fault: &ClientFault) -> Told {
             hint: Some("start it with `mainspring serve`, or name another with --url".to_owned()),
             ..Told::default()
         },
-        ClientFault::Broken { .. } | ClientFault::Unreadable { .. } => Told::default(),
+        ClientFault::Broken { .. } | ClientFault::Unsendable { .. } | ClientFault::Unreadable { .. } => Told::default(),
     }
 }
 

@@ -59,6 +59,10 @@ impl Transport for Busy {
         let stream: BodyStream = Box::pin(futures::stream::iter([bytes]));
         Ok(Response::builder().status(status).body(stream).unwrap())
     }
+
+    async fn send_stream(&self, _: Request<BodyStream>) -> Result<Response<BodyStream>, ClientFault> {
+        Err(ClientFault::Broken { reason: "nobody uploads to it".to_owned() })
+    }
 }
 
 #[tokio::test]

@@ -35,12 +35,13 @@ impl Client {
         read(self.send(Method::POST, path, Some(json(body)?)).await?).await
     }
 
-    /// Sends a file.
+    /// Sends a file as it is read.
     pub async fn upload<T: DeserializeOwned>(&self, path: &str, form: Form) -> Result<T, ClientFault> {
-        let (kind, body) = form.written();
-        let request = Request::builder().method(Method::POST).uri(path).header(header::CONTENT_TYPE, kind);
-        let request = request.body(body.into()).map_err(|error| ClientFault::Unreadable { reason: error.to_string() })?;
-        read(self.transport.send(request).await?).await
+        let (kind, length, body) = form.written();
+        let request = Request::builder().method(Method::POST).uri(path);
+        let request = request.header(header::CONTENT_TYPE, kind).header(header::CONTENT_LENGTH, length);
+        let request = request.body(body).map_err(|error| ClientFault::Unreadable { reason: error.to_string() })?;
+        read(self.transport.send_stream(request).await?).await
     }
 
     pub async fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientFault> {

@@ -23,6 +23,9 @@ pub enum ClientFault {
     Unreachable { url: String, reason: String },
     #[error("the connection broke: {reason}")]
     Broken { reason: String },
+    /// What was to be sent could not be read.
+    #[error("{reason}")]
+    Unsendable { reason: String },
     #[error("the answer is not what this version understands: {reason}")]
     Unreadable { reason: String },
 }

@@ -1,7 +1,8 @@
 use bytes::Bytes;
+use futures::{StreamExt as _, stream};
 use proptest::prelude::*;
 
-use crate::{Form, client::refusal, sse::Parser};
+use crate::{ClientFault, Form, client::refusal, sse::Parser};
 
 #[test]
 fn both_shapes_of_error_are_read() {
@@ -40,10 +41,36 @@ proptest! {
     }
 }
 
-#[test]
-fn a_form_ends_its_parts_where_nothing_in_a_file_can() {
+/// A form of what comes in these pieces, and of as many bytes as it says.
+async fn written(name: &str, pieces: &[&[u8]], size: usize) -> Result<(String, u64, Vec<u8>), ClientFault> {
+    let pieces: Vec<_> = pieces.iter().map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+    let form = Form::with_file(name, size as u64, stream::iter(pieces)).field("purpose", "batch");
+    let (kind, length, mut body) = form.written();
+    let mut bytes = Vec::new();
+    while let Some(part) = body.next().await {
+        bytes.extend_from_slice(&part?);
+    }
+    Ok((kind, length, bytes))
+}
+
+#[tokio::test]
+async fn a_file_that_changes_while_it_is_sent_is_not_sent() {
+    for (pieces, size) in [(&[&b"abc"[..], b"de"][..], 6), (&[b"abc", b"de"], 4), (&[], 1), (&[b"a"], 0)] {
+        let fault = written("f", pieces, size).await.unwrap_err();
+        assert!(matches!(fault, ClientFault::Unsendable { .. }), "{fault:?}");
+    }
+    let (_, length, body) = written("f", &[b"abc", b"", b"de"], 5).await.unwrap();
+    assert_eq!(length, body.len() as u64);
+    let (_, length, body) = written("f", &[], 0).await.unwrap();
+    assert_eq!(length, body.len() as u64);
+}
+
+#[tokio::test]
+async fn a_form_ends_its_parts_where_nothing_in_a_file_can() {
     let content = b"one\r\n--mainspring\r\n\0two".to_vec();
-    let (kind, body) = Form::with_file("a \"name\"\r\n.jsonl", content.clone()).field("purpose", "batch").written();
+    let pieces: Vec<&[u8]> = content.chunks(3).collect();
+    let (kind, length, body) = written("a \"name\"\r\n.jsonl", &pieces, content.len()).await.unwrap();
+    assert_eq!(length, body.len() as u64);
     let boundary = kind.strip_prefix("multipart/form-data; boundary=").unwrap();
     let text = String::from_utf8_lossy(&body);
     let parts: Vec<&str> = text.split(&format!("--{boundary}")).collect();

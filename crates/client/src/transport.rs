@@ -1,6 +1,9 @@
 //! How requests reach a server: over a socket, or in this process.
 
-use std::pin::Pin;
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,6 +18,9 @@ pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, ClientFault>> + Se
 pub trait Transport: Send + Sync + std::fmt::Debug {
     /// Sends a request whose URI is a path with a query.
     async fn send(&self, request: Request<Bytes>) -> Result<Response<BodyStream>, ClientFault>;
+
+    /// The same with a body that is never whole in memory.
+    async fn send_stream(&self, request: Request<BodyStream>) -> Result<Response<BodyStream>, ClientFault>;
 }
 
 #[derive(Debug, Clone)]
@@ -40,6 +46,32 @@ impl HttpTransport {
 #[async_trait]
 impl Transport for HttpTransport {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<BodyStream>, ClientFault> {
+        self.sent(request.map(reqwest::Body::from)).await
+    }
+
+    async fn send_stream(&self, request: Request<BodyStream>) -> Result<Response<BodyStream>, ClientFault> {
+        // Why the body ended early is told by whoever made it; the connection only knows that it did.
+        let broke = Arc::new(Mutex::new(None));
+        let tell = Arc::clone(&broke);
+        let sent = self.sent(request.map(|body| {
+            reqwest::Body::wrap_stream(body.map(move |part| {
+                part.map_err(|fault| {
+                    let told = std::io::Error::other(fault.to_string());
+                    tell.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(fault);
+                    told
+                })
+            }))
+        }));
+        let sent = sent.await;
+        match broke.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(fault) => Err(fault),
+            None => sent,
+        }
+    }
+}
+
+impl HttpTransport {
+    async fn sent(&self, request: Request<reqwest::Body>) -> Result<Response<BodyStream>, ClientFault> {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
         let mut outgoing = self.http.request(parts.method, format!("{}{path}", self.base)).headers(parts.headers).body(body);

@@ -74,7 +74,7 @@ fn passes(error: &anyhow::Error) -> bool {
     match error.downcast_ref::<ClientFault>() {
         Some(ClientFault::Refused(refusal)) => refusal.status >= 500 || refusal.status == 429 || refusal.code == BUSY,
         Some(ClientFault::Unreachable { .. } | ClientFault::Broken { .. }) => true,
-        Some(ClientFault::Unreadable { .. }) | None => false,
+        Some(ClientFault::Unreadable { .. } | ClientFault::Unsendable { .. }) | None => false,
     }
 }
 
