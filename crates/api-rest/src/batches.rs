@@ -110,11 +110,11 @@ pub(crate) async fn results(
 ) -> Answer<Json<wire::Page<wire::BatchResult>>> {
     let actor = caller.needs(Role::Reader)?;
     let (from, limit) = (page.after::<u64>().map_err(BatchFault::from)?.unwrap_or(0), page.limit());
-    let lines = rest.batches.results(actor, read_id(&id)?, !asked.failed, (from, limit + 1)).await?;
+    let (lines, more) = rest.batches.results(actor, read_id(&id)?, !asked.failed, (from, limit)).await?;
     let unreadable = |_| Problem::new(FaultKind::Internal, "internal", "a result cannot be read");
-    let items = lines.iter().take(limit).map(|line| serde_json::from_slice(line).map_err(unreadable));
+    let items = lines.iter().map(|line| serde_json::from_slice(line).map_err(unreadable));
     let items = items.collect::<Answer<Vec<wire::BatchResult>>>()?;
     // A place: results are only ever added behind.
-    let next = (lines.len() > limit).then(|| page::cursor(&(from + limit as u64)));
+    let next = more.then(|| page::cursor(&(from + lines.len() as u64)));
     Ok(Json(wire::Page { items, next }))
 }

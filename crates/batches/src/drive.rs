@@ -1,39 +1,43 @@
 //! The lines of one batch, as many at once as may be, until there are no more or they may not go on.
 
+mod asking;
+
 use std::{
     collections::{HashSet, VecDeque},
-    panic::AssertUnwindSafe,
-    sync::Arc,
     time::Duration,
 };
 
-use bytes::Bytes;
-use futures::{FutureExt as _, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use mainspring_jobs::{Context, StopReason};
-use mainspring_kernel::{Actor, Fault, text};
-use serde_json::Value;
+use mainspring_kernel::{Actor, Fault, Timestamp, fault};
 use tokio::time::Instant;
 
 use crate::{
     fault::BatchFault,
     files::Source,
-    lines::{self, Asked, Cut},
+    lines::Asked,
+    live::Open,
     model::{Batch, LineError, Status, Waiting},
-    results::Answered,
-    run::Runner,
-    seam::{Again, LineReply},
+    rest::{Later, Rest},
+    run::Hands,
+    service::job_kind,
 };
 
-/// How often it is looked whether the batch may go on.
+/// How often it is looked whether the batch may go on, and how long a store that is away is left alone.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A result waits no longer for others to be written with: what is not written when the process dies is asked again.
 const COMMIT_WITHIN: Duration = Duration::from_millis(25);
 const COMMIT_AT: usize = 64;
+/// Answers in memory are written when they are so large together, and no further line is begun before.
+const COMMIT_BYTES: usize = 4 << 20;
 /// A limit that says to come back later than this is asked again all the same: somebody may have raised it.
 const WAIT_LONGEST: Duration = Duration::from_secs(300);
 /// Where whoever was asked had no time, a line is asked again so often, later each time: a provider that is away for some
 /// minutes costs no line.
 const BUSY_TRIES: u32 = 10;
+/// Who has nothing to do for longer than this gives the place to others.
+const REST_FROM: Duration = Duration::from_secs(2);
+/// How long a batch rests whose maker cannot be looked up.
+const MAKER_UNKNOWN: Duration = Duration::from_secs(10);
 const TOLD_MAX: usize = 300;
 
 /// Why lines are asked no longer.
@@ -44,98 +48,149 @@ pub(crate) enum Halt {
     Cancelled,
     /// The window has closed.
     Expired,
-    /// Whoever made the batch may not ask any longer.
+    /// Whoever made the batch may not ask any longer, or the file is gone.
     Refused(LineError),
     /// The process stops; another goes on.
     Stopping,
+    /// There is nothing to do before this moment, or it is the turn of others.
+    Rests(Timestamp),
 }
 
-type UnderWay = FuturesUnordered<BoxFuture<'static, (Asked, LineReply)>>;
+/// A moment, on the clock of this process and on everybody's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Due {
+    here: Instant,
+    at: Timestamp,
+}
 
 /// One batch under way.
 pub(crate) struct Drive<'r> {
-    runner: &'r Runner,
+    hands: &'r Hands,
+    open: &'r mut Open,
     batch: Batch,
     actor: Option<Actor>,
     source: Source,
     /// No line of the file is left but those in `again`.
     exhausted: bool,
     done: HashSet<u64>,
-    again: VecDeque<(Instant, Asked)>,
-    under_way: UnderWay,
-    answered: Vec<Answered>,
+    again: VecDeque<(Due, Asked)>,
     oldest: Option<Instant>,
-    paused: Option<Instant>,
+    paused: Option<Due>,
+    /// What was said last to whoever has to be asked again.
+    why: String,
     /// What has to be told of that.
     waiting: Option<Waiting>,
     next_look: Instant,
+    /// From then on others may have its place.
+    turn_over: Instant,
+    /// A store was away; it is left alone until then.
+    calm: Option<Instant>,
+    /// Results were written since they were last packed.
+    unpacked: bool,
+    cancel_asked: bool,
+    cancel_heard: bool,
     halt: Option<Halt>,
     /// Lines under way are waited for until then.
     patience: Option<Instant>,
 }
 
 impl<'r> Drive<'r> {
-    pub(crate) async fn begin(runner: &'r Runner, batch: Batch) -> Result<Self, BatchFault> {
-        let (source, done) = (runner.batches.source(batch.input).await?, runner.batches.answered(batch.id).await?);
-        Ok(Self {
-            runner,
+    /// Goes on where the batch rested, with the lines that are still open in this process.
+    pub(crate) async fn begin(hands: &'r Hands, open: &'r mut Open, batch: Batch) -> Result<Self, BatchFault> {
+        let rest = batch.rest.clone().unwrap_or_else(Rest::begins);
+        let mut done = hands.batches.answered(batch.id, rest.first()).await?;
+        done.extend(&open.lines);
+        let source = hands.batches.source(batch.input, rest.at).await?;
+        let now = Instant::now();
+        let oldest = (!open.answered.is_empty()).then_some(now);
+        let mut drive = Self {
+            hands,
+            open,
             batch,
             actor: None,
             source,
             exhausted: false,
             done,
             again: VecDeque::new(),
-            under_way: UnderWay::new(),
-            answered: Vec::new(),
-            oldest: None,
+            oldest,
             paused: None,
+            why: String::new(),
             waiting: None,
-            next_look: Instant::now(),
+            next_look: now,
+            turn_over: now + hands.batches.config().turn,
+            calm: None,
+            unpacked: true,
+            cancel_asked: false,
+            cancel_heard: false,
             halt: None,
             patience: None,
-        })
+        };
+        for later in rest.again {
+            match drive.take_up(later).await {
+                Err(fault) if fault.is_of_the_file() => drive.halt = Some(Halt::Refused(unreadable(&fault))),
+                other => other?,
+            }
+        }
+        Ok(drive)
     }
 
     /// Runs to the end of the lines, or to where they may not go on; answers the batch as it is then.
     pub(crate) async fn run(mut self, context: &Context) -> Result<(Batch, Halt), BatchFault> {
         loop {
-            if let Err(fault) = self.look().await {
-                self.bear(fault)?;
-            }
-            if let Some(waiting) = self.waiting.take() {
-                // For people only: a batch goes on whether it could be told or not.
-                let _ = context.progress(&waiting.written()).await;
-            }
-            self.fill().await?;
-            if self.is_time_to_commit()
-                && let Err(fault) = self.commit().await
-            {
-                self.bear(fault)?;
-                self.oldest = (!self.answered.is_empty()).then(|| Instant::now() + LOOK_EVERY);
-            }
-            if self.is_over() {
-                let halt = self.halt.clone().unwrap_or(Halt::Done);
-                if halt == Halt::Expired {
-                    self.say_what_expired().await?;
+            self.hear(context.stop_reason());
+            if self.calm.is_none_or(|until| Instant::now() >= until) {
+                self.calm = None;
+                match self.attend(context).await {
+                    Ok(Some(halt)) => return Ok((self.batch, halt)),
+                    Ok(None) => {}
+                    Err(fault) => self.bear(fault)?,
                 }
-                self.commit().await?;
-                return Ok((self.batch, halt));
             }
-            let wake = self.wakes_at();
+            let (wake, listens) = (self.wakes_at(), !self.cancel_heard && self.patience.is_none());
             tokio::select! {
-                Some((asked, reply)) = self.under_way.next() => self.take(asked, &reply),
+                Some(ended) = self.open.under_way.join_next() => match ended {
+                    Ok((asked, reply)) => self.take(asked, &reply),
+                    // Only the end of the process breaks a line off.
+                    Err(_) => self.halt = Some(Halt::Stopping),
+                },
                 () = tokio::time::sleep_until(wake) => {}
-                reason = context.stopped(), if self.halt.is_none() => self.stop(reason).await?,
+                _ = context.stopped(), if listens => {}
             }
         }
     }
 
-    /// What lines have cost is not thrown away because the catalog is away for a moment.
-    fn bear(&self, fault: BatchFault) -> Result<(), BatchFault> {
+    /// Everything that needs a store. What fails is done again a second later, from where it was.
+    async fn attend(&mut self, context: &Context) -> Result<Option<Halt>, BatchFault> {
+        self.look().await?;
+        if self.is_time_to_commit() {
+            self.commit().await?;
+        }
+        self.pack().await?;
+        self.fill().await?;
+        self.rest_if_idle();
+        if let Some(waiting) = self.waiting.take() {
+            // For people only: a batch goes on whether it could be told or not.
+            let _ = context.progress(&waiting.written()).await;
+        }
+        if self.is_over() { self.close().await } else { Ok(None) }
+    }
+
+    /// What lines have cost is not thrown away because a store is away for a moment.
+    fn bear(&mut self, fault: BatchFault) -> Result<(), BatchFault> {
+        if fault.is_of_the_file() {
+            self.halt = Some(Halt::Refused(unreadable(&fault)));
+            return Ok(());
+        }
         if !fault.kind().is_transient() {
             return Err(fault);
         }
-        tracing::warn!(batch.id = %self.batch.id, cause = %mainspring_kernel::fault::chain(&fault), "a batch waits for the catalog");
+        let (unwritten, cause) = (self.open.answered.len(), fault::chain(&fault));
+        if self.patience.is_some_and(|until| Instant::now() >= until) {
+            tracing::error!(batch.id = %self.batch.id, unwritten, %cause, "the process stops before what lines gave could be written");
+            return Err(fault);
+        }
+        tracing::warn!(batch.id = %self.batch.id, unwritten, %cause, "a batch waits for a store");
+        self.calm = Some(Instant::now() + LOOK_EVERY);
         Ok(())
     }
 
@@ -145,20 +200,27 @@ impl<'r> Drive<'r> {
         if self.halt.is_some() || now < self.next_look {
             return Ok(());
         }
-        self.next_look = now + LOOK_EVERY;
-        self.batch = self.runner.batches.find(self.batch.id).await?;
+        if self.cancel_asked {
+            self.hands.batches.cancel_from_within(self.batch.id).await?;
+            self.cancel_asked = false;
+        }
+        self.batch = self.hands.batches.find(self.batch.id).await?;
         self.halt = match self.batch.status {
             Status::Cancelling => Some(Halt::Cancelled),
-            Status::InProgress if self.runner.batches.now() >= self.batch.expires => Some(Halt::Expired),
+            Status::InProgress if self.hands.batches.now() >= self.batch.expires => Some(Halt::Expired),
             Status::InProgress => self.know_the_maker().await?,
             _ => return Err(BatchFault::Stale { id: self.batch.id }),
         };
+        if self.halt.is_none() && now >= self.turn_over {
+            self.halt = self.let_others_go_on().await?;
+        }
+        self.next_look = now + LOOK_EVERY;
         Ok(())
     }
 
     async fn know_the_maker(&mut self) -> Result<Option<Halt>, BatchFault> {
         let maker = &self.batch.maker;
-        match self.runner.standing.acting(self.batch.project, maker).await {
+        match self.hands.standing.acting(self.batch.project, maker).await {
             Ok(actor) => {
                 // What they may do now, and no more than they might when they made it.
                 let labels = actor.labels.narrowed_to(&maker.labels);
@@ -166,142 +228,118 @@ impl<'r> Drive<'r> {
                 Ok(None)
             }
             Err(fault) if fault.kind().is_transient() || fault.kind().is_ours() => {
-                tracing::warn!(batch.id = %self.batch.id, cause = %mainspring_kernel::fault::chain(fault.as_ref()), "it cannot be said who made a batch; it waits");
+                tracing::warn!(batch.id = %self.batch.id, cause = %fault::chain(fault.as_ref()), "it cannot be said who made a batch; it waits");
                 Ok(None)
             }
             Err(fault) => Ok(Some(Halt::Refused(refusal(fault.as_ref(), &self.batch)))),
         }
     }
 
-    /// Begins lines while there is room.
-    async fn fill(&mut self) -> Result<(), BatchFault> {
-        let Some(actor) = self.actor.clone().filter(|_| self.halt.is_none()) else { return Ok(()) };
-        if self.paused.is_some_and(|until| Instant::now() < until) {
-            return Ok(());
+    /// Its turn is over: where a batch waits of a project that has no more of them under way, that goes on instead.
+    async fn let_others_go_on(&mut self) -> Result<Option<Halt>, BatchFault> {
+        let contest = self.hands.batches.jobs().contest(&job_kind(), self.batch.project).await?;
+        self.turn_over = Instant::now() + self.hands.batches.config().turn;
+        let gives_way = contest.is_some_and(|contest| contest.theirs <= contest.ours);
+        Ok(gives_way.then(|| Halt::Rests(self.hands.batches.now())))
+    }
+
+    fn is_time_to_commit(&self) -> bool {
+        let full = self.open.answered.len() >= COMMIT_AT || self.open.bytes() >= COMMIT_BYTES;
+        full || self.oldest.is_some_and(|oldest| oldest.elapsed() >= COMMIT_WITHIN)
+    }
+
+    async fn commit(&mut self) -> Result<(), BatchFault> {
+        if !self.open.answered.is_empty() {
+            self.batch = self.hands.batches.commit(self.batch.id, &self.open.answered).await?;
+            self.open.written();
+            self.unpacked = true;
         }
-        self.paused = None;
-        while self.under_way.len() < self.runner.batches.config().concurrency && self.answered.len() < COMMIT_AT {
-            let Some(asked) = self.next_line(Some(Instant::now())).await? else { break };
-            self.under_way.push(self.runner.ask(actor.clone(), self.batch.endpoint, asked));
+        self.oldest = None;
+        Ok(())
+    }
+
+    async fn pack(&mut self) -> Result<(), BatchFault> {
+        if self.unpacked {
+            self.hands.batches.pack(&self.batch, false).await?;
+            self.unpacked = false;
         }
         Ok(())
     }
 
-    /// A line without a result: one that has to be asked again and is due, else the next of the file.
-    async fn next_line(&mut self, now: Option<Instant>) -> Result<Option<Asked>, BatchFault> {
-        let due = self.again.iter().position(|(due, _)| now.is_none_or(|now| *due <= now));
-        if let Some((_, asked)) = due.and_then(|at| self.again.remove(at)) {
-            return Ok(Some(asked));
+    /// With nothing under way and nothing to begin, others can use the place.
+    fn rest_if_idle(&mut self) {
+        if self.halt.is_some() || !self.open.is_empty() || (self.exhausted && self.again.is_empty()) {
+            return;
         }
-        // Neither memory nor a busy provider gets more lines while so many of them have to be asked again.
-        let crowded = now.is_some() && self.again.len() >= self.runner.batches.config().concurrency;
-        while !self.exhausted && !crowded {
-            let Some(cut) = self.source.next().await? else {
-                self.exhausted = true;
-                break;
-            };
-            if self.done.contains(&cut.number()) {
-                continue;
+        let due = match &self.actor {
+            None => {
+                "at the moment nobody can say who made it".clone_into(&mut self.why);
+                Some(self.due_in(MAKER_UNKNOWN))
             }
-            // The file was looked at before, and files do not change.
-            if let Cut::Line { number, text } = cut
-                && let Ok(asked) = lines::read(number, &text, self.batch.endpoint)
-            {
-                return Ok(Some(asked));
-            }
-        }
-        Ok(None)
-    }
-
-    fn take(&mut self, mut asked: Asked, reply: &LineReply) {
-        let now = Instant::now();
-        match reply.again {
-            Some(Again::Limit(wait)) => {
-                let until = now + wait.min(WAIT_LONGEST);
-                if self.paused.is_none() {
-                    let until = self.runner.batches.now().plus(wait.min(WAIT_LONGEST));
-                    self.waiting = Some(Waiting { until, why: told(&reply.body) });
-                }
-                self.paused = self.paused.max(Some(until));
-                self.again.push_back((until, asked));
-            }
-            Some(Again::Busy(wait)) if asked.tries < BUSY_TRIES => {
-                let usual = self.runner.batches.config().busy * 2_u32.pow(asked.tries);
-                asked.tries += 1;
-                self.again.push_back((now + usual.max(wait.unwrap_or_default()).min(WAIT_LONGEST), asked));
-            }
-            _ => {
-                self.answered.push(Answered::of(self.batch.id, &asked, reply));
-                self.oldest.get_or_insert(now);
-            }
-        }
-    }
-
-    fn is_time_to_commit(&self) -> bool {
-        self.oldest.is_some_and(|oldest| {
-            let full = self.answered.len() >= COMMIT_AT && Instant::now() >= oldest;
-            full || oldest.elapsed() >= COMMIT_WITHIN
-        })
-    }
-
-    async fn commit(&mut self) -> Result<(), BatchFault> {
-        if self.answered.is_empty() {
-            return Ok(());
-        }
-        self.batch = self.runner.batches.commit(self.batch.id, &self.answered).await?;
-        self.answered.clear();
-        self.oldest = None;
-        self.runner.batches.pack(&self.batch, false).await
+            Some(_) => self.paused.or_else(|| self.again.iter().map(|(due, _)| *due).min()),
+        };
+        let Some(due) = due.filter(|due| due.here > Instant::now() + REST_FROM) else { return };
+        // It is told when its window closes, too.
+        let until = due.at.min(self.batch.expires);
+        self.waiting = Some(Waiting { until, why: self.why.clone() });
+        self.halt = Some(Halt::Rests(until));
     }
 
     fn is_over(&self) -> bool {
         if self.patience.is_some_and(|until| Instant::now() >= until) {
             return true;
         }
-        self.under_way.is_empty() && (self.halt.is_some() || (self.exhausted && self.again.is_empty()))
+        self.open.under_way.is_empty() && (self.halt.is_some() || (self.exhausted && self.again.is_empty()))
+    }
+
+    /// Writes down what there is. `None` where the batch has something to do after all.
+    async fn close(&mut self) -> Result<Option<Halt>, BatchFault> {
+        let broken_off = !self.open.under_way.is_empty();
+        let halt = if broken_off { Halt::Stopping } else { self.halt.clone().unwrap_or(Halt::Done) };
+        if halt == Halt::Expired {
+            self.say_what_expired().await?;
+        }
+        self.commit().await?;
+        self.pack().await?;
+        if matches!(halt, Halt::Rests(_)) && !self.write_rest().await? {
+            // It was cancelled in this very moment.
+            (self.halt, self.next_look) = (None, Instant::now());
+            return Ok(None);
+        }
+        Ok(Some(halt))
+    }
+
+    async fn write_rest(&self) -> Result<bool, BatchFault> {
+        let later = |(due, asked): &(Due, Asked)| Later { at: asked.at, tries: asked.tries, due: due.at };
+        let rest = Rest { at: self.source.position(), again: self.again.iter().map(later).collect() };
+        self.hands.batches.write_rest(self.batch.id, &rest).await
     }
 
     fn wakes_at(&self) -> Instant {
+        let far = Instant::now() + LOOK_EVERY;
+        if let Some(calm) = self.calm {
+            return calm.min(far);
+        }
         let commit = self.oldest.map(|oldest| oldest + COMMIT_WITHIN);
-        let has_room = self.under_way.len() < self.runner.batches.config().concurrency;
-        let may_begin = has_room && self.halt.is_none() && self.actor.is_some();
+        let may_begin = self.has_room() && self.halt.is_none() && self.actor.is_some();
         let again = self.paused.or_else(|| self.again.iter().map(|(due, _)| *due).min()).filter(|_| may_begin);
-        let look = if self.halt.is_none() { self.next_look } else { Instant::now() + LOOK_EVERY };
-        [commit, again, self.patience].into_iter().flatten().fold(look, Instant::min)
+        let look = if self.halt.is_none() { self.next_look } else { far };
+        [commit, again.map(|due| due.here), self.patience].into_iter().flatten().fold(look, Instant::min)
     }
 
-    async fn stop(&mut self, reason: StopReason) -> Result<(), BatchFault> {
+    fn hear(&mut self, reason: Option<StopReason>) {
         match reason {
             // Whoever cancels the job means the batch.
-            StopReason::Cancelled => {
-                self.runner.batches.cancel_from_within(self.batch.id).await?;
-                self.halt = Some(Halt::Cancelled);
+            Some(StopReason::Cancelled) if !self.cancel_heard => {
+                (self.cancel_heard, self.cancel_asked, self.next_look) = (true, true, Instant::now());
             }
-            StopReason::ShuttingDown => {
-                self.halt = Some(Halt::Stopping);
-                self.patience = Some(Instant::now() + self.runner.batches.config().drain);
+            Some(StopReason::ShuttingDown) if self.patience.is_none() => {
+                self.halt.get_or_insert(Halt::Stopping);
+                self.patience = Some(Instant::now() + self.hands.batches.config().drain);
             }
+            _ => {}
         }
-        Ok(())
     }
-
-    /// Every line that was not asked in time says so.
-    async fn say_what_expired(&mut self) -> Result<(), BatchFault> {
-        const WHY: (&str, &str) = ("batch_expired", "the completion window closed before this line was asked");
-        while let Some(asked) = self.next_line(None).await? {
-            self.answered.push(Answered::not_asked(self.batch.id, (asked.number, &asked.custom_id), WHY));
-            if self.answered.len() >= COMMIT_AT {
-                self.commit().await?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What a refusal says, for people.
-fn told(body: &[u8]) -> String {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    text::elide(body["error"]["message"].as_str().unwrap_or("a limit has no room"), TOLD_MAX)
 }
 
 fn refusal(fault: &dyn Fault, batch: &Batch) -> LineError {
@@ -310,24 +348,6 @@ fn refusal(fault: &dyn Fault, batch: &Batch) -> LineError {
     LineError::of_batch(fault.code(), format!("{fault}: about {left} of {} lines were not asked", batch.counts.total))
 }
 
-impl Runner {
-    /// Asks one line, when one of the process's places is free.
-    fn ask(&self, actor: Actor, endpoint: crate::model::Endpoint, asked: Asked) -> BoxFuture<'static, (Asked, LineReply)> {
-        let (answers, places) = (Arc::clone(&self.answers), Arc::clone(&self.places));
-        Box::pin(async move {
-            // The places are never closed.
-            let _place = places.acquire_owned().await;
-            let answer = answers.answer(&actor, endpoint, asked.body.clone());
-            // A line that brings down whoever answers it must not bring down its batch again and again.
-            let reply = AssertUnwindSafe(answer).catch_unwind().await;
-            let reply = reply.unwrap_or_else(|_| {
-                tracing::error!(line = asked.number, "batch.panicked: answering a line panicked");
-                let body = Bytes::from_static(
-                    br#"{"error":{"message":"internal error","type":"server_error","param":null,"code":"internal"}}"#,
-                );
-                LineReply { status: 500, request_id: String::new(), body, again: None }
-            });
-            (asked, reply)
-        })
-    }
+pub(crate) fn unreadable(fault: &BatchFault) -> LineError {
+    LineError::of_batch("input_unreadable", format!("the input file cannot be read: {}", fault::chain(fault)))
 }

@@ -11,12 +11,21 @@ use mainspring_kernel::{
 
 use crate::model::{FileId, Status};
 
+/// Nobody knows when a batch ends; sooner than this it is not worth asking.
+const TRY_A_BATCH_AGAIN: Duration = Duration::from_secs(60);
+
 #[derive(Debug, thiserror::Error)]
 pub enum BatchFault {
     #[error("there is no file `{id}`")]
     FileNotFound { id: String },
     #[error("the file is larger than {limit} bytes")]
     FileTooLarge { limit: u64 },
+    #[error("the project has as many files as it may have, {max}")]
+    TooManyFiles { max: u64 },
+    #[error("the files of the project would take more than {max} bytes")]
+    StorageFull { max: u64 },
+    #[error("{max} batches of the project have not ended, and it may have no more")]
+    TooManyBatches { max: u64 },
     #[error("`{parameter}`: {reason}")]
     BadFile { parameter: &'static str, reason: String },
     #[error("batch {batch} reads the file {file}")]
@@ -64,7 +73,8 @@ impl Fault for BatchFault {
     fn kind(&self) -> FaultKind {
         match self {
             Self::FileNotFound { .. } | Self::NotFound { .. } => FaultKind::NotFound,
-            Self::FileTooLarge { .. } => FaultKind::TooLarge,
+            Self::FileTooLarge { .. } | Self::TooManyFiles { .. } | Self::StorageFull { .. } => FaultKind::TooLarge,
+            Self::TooManyBatches { .. } => FaultKind::Saturated,
             Self::BadFile { .. } | Self::Invalid { .. } | Self::Page(_) => FaultKind::Invalid,
             Self::FileInUse { .. } | Self::Ended { .. } | Self::Stale { .. } => FaultKind::Conflict,
             Self::Stalled { .. } => FaultKind::Timeout,
@@ -79,6 +89,9 @@ impl Fault for BatchFault {
         match self {
             Self::FileNotFound { .. } => "file-not-found",
             Self::FileTooLarge { .. } => "file-too-large",
+            Self::TooManyFiles { .. } => "file-too-many",
+            Self::StorageFull { .. } => "file-storage-full",
+            Self::TooManyBatches { .. } => "batch-too-many",
             Self::BadFile { .. } => "file-invalid",
             Self::FileInUse { .. } => "file-in-use",
             Self::Stalled { .. } => "file-upload-stalled",
@@ -97,6 +110,15 @@ impl Fault for BatchFault {
     fn hint(&self) -> Option<String> {
         match self {
             Self::FileTooLarge { .. } => Some("the setting `gateway.file_limit` says how large files may be".into()),
+            Self::TooManyFiles { .. } => {
+                Some("delete some, or let them expire; the setting `gateway.files_per_project` says how many there may be".into())
+            }
+            Self::StorageFull { .. } => Some(
+                "delete some, or let them expire; the setting `gateway.file_bytes_per_project` says how much there may be".into(),
+            ),
+            Self::TooManyBatches { .. } => Some(
+                "wait for one to end, or cancel one; the setting `gateway.batches_per_project` says how many there may be".into(),
+            ),
             Self::FileInUse { .. } => Some("cancel the batch first, or wait for its end".into()),
             Self::Job(fault) => fault.hint(),
             Self::Blob(fault) => fault.hint(),
@@ -107,6 +129,7 @@ impl Fault for BatchFault {
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
+            Self::TooManyBatches { .. } => Some(TRY_A_BATCH_AGAIN),
             Self::Job(fault) => fault.retry_after(),
             Self::Blob(fault) => fault.retry_after(),
             Self::Catalog(fault) => fault.retry_after(),

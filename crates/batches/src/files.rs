@@ -1,20 +1,22 @@
 //! Files: taken in part by part, listed, read and deleted.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use mainspring_kernel::{Actor, Digest, Timestamp};
+use mainspring_kernel::{Actor, Digest, Timestamp, id::ProjectId};
 
 use crate::{
     fault::BatchFault,
     lines::{Cut, Splitter},
-    model::{FileId, FileQuery, KEEP_FOR, Purpose, StoredFile},
+    model::{FileId, FileQuery, Purpose, StoredFile},
+    rest::Position,
     service::{Batches, may_change, may_see},
     store::{self, NewFile, Part},
+    trip::Step,
 };
 
 /// What of a file is in memory at once.
@@ -43,6 +45,7 @@ fn unseal(mut blob: Bytes) -> Bytes {
 #[derive(Debug)]
 pub struct Upload {
     batches: Batches,
+    project: ProjectId,
     id: FileId,
     buffer: BytesMut,
     parts: u64,
@@ -63,8 +66,15 @@ impl Batches {
             created_by: actor.principal,
             labels: &actor.labels,
         };
-        store::insert_file(self.catalog(), &new).await?;
-        Ok(Upload { batches: self.clone(), id, buffer: BytesMut::new(), parts: 0, size: 0 })
+        let new = &new;
+        self.catalog()
+            .transact(|mut tx| async move {
+                self.room_for_files(&mut tx, actor.project, 1).await?;
+                store::insert_file_in(&mut tx, new).await?;
+                Ok::<_, BatchFault>((tx, ()))
+            })
+            .await?;
+        Ok(Upload { batches: self.clone(), project: actor.project, id, buffer: BytesMut::new(), parts: 0, size: 0 })
     }
 
     /// Answers whether there are more.
@@ -129,11 +139,19 @@ impl Batches {
         Ok(unseal(self.blobs().get(&part.digest).await?))
     }
 
-    /// The lines of a file, however large it is.
-    pub(crate) async fn source(&self, file: FileId) -> Result<Source, BatchFault> {
-        let parts = store::parts(self.catalog(), file).await?;
-        let splitter = Splitter::new(self.config().line_limit);
-        Ok(Source { batches: self.clone(), parts: parts.into_iter(), splitter, ended: false })
+    /// The lines of a file from one of them on, however large it is.
+    pub(crate) async fn source(&self, file: FileId, from: Position) -> Result<Source, BatchFault> {
+        let mut parts = store::parts(self.catalog(), file).await?;
+        let mut skip = from.offset;
+        let passed = parts.iter().take_while(|part| {
+            let whole = skip >= part.size;
+            skip -= if whole { part.size } else { 0 };
+            whole
+        });
+        let passed = passed.count();
+        parts.drain(..passed);
+        let splitter = Splitter::new(self.config().line_limit, from);
+        Ok(Source { batches: self.clone(), parts: parts.into(), skip, splitter, ended: false })
     }
 }
 
@@ -160,8 +178,16 @@ impl Upload {
     async fn write(&mut self) -> Result<(), BatchFault> {
         let content = self.buffer.split();
         let sealed = seal(self.id, self.parts, &content);
-        let part = Part { number: self.parts, digest: Digest::of(&sealed), size: content.len() as u64 };
-        store::add_part(self.batches.catalog(), self.id, &part).await?;
+        let part = &Part { number: self.parts, digest: Digest::of(&sealed), size: content.len() as u64 };
+        let (batches, project, id) = (&self.batches, self.project, self.id);
+        batches
+            .catalog()
+            .transact(|mut tx| async move {
+                store::grow(&mut tx, id, part).await?;
+                batches.room_for_files(&mut tx, project, 0).await?;
+                Ok::<_, BatchFault>((tx, ()))
+            })
+            .await?;
         self.batches.blobs().put(sealed).await?;
         self.parts += 1;
         Ok(())
@@ -169,7 +195,11 @@ impl Upload {
 
     /// Makes the file one that is there; when this has answered, it stays.
     pub async fn finish(mut self, name: &str, purpose: Purpose, keep: Option<Duration>) -> Result<StoredFile, BatchFault> {
-        let checked = self.check(purpose, keep);
+        let checked = match self.check(purpose, keep) {
+            Ok(expires) if self.buffer.is_empty() => Ok(expires),
+            Ok(expires) => self.write().await.map(|()| expires),
+            Err(fault) => Err(fault),
+        };
         let expires = match checked {
             Ok(expires) => expires,
             Err(fault) => {
@@ -177,16 +207,13 @@ impl Upload {
                 return Err(fault);
             }
         };
-        if !self.buffer.is_empty() {
-            self.write().await?;
-        }
         let name: String = name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(NAME_MAX).collect();
         let name = if name.is_empty() { "file".to_owned() } else { name };
-        let made = store::finish_file(self.batches.catalog(), self.id, (&name, purpose), (self.size, expires)).await?;
+        let made = store::finish_file(self.batches.catalog(), self.id, (&name, purpose), (self.size, Some(expires))).await?;
         made.ok_or_else(|| BatchFault::FileNotFound { id: self.id.to_string() })
     }
 
-    fn check(&self, purpose: Purpose, keep: Option<Duration>) -> Result<Option<Timestamp>, BatchFault> {
+    fn check(&self, purpose: Purpose, keep: Option<Duration>) -> Result<Timestamp, BatchFault> {
         if !purpose.is_given() {
             let reason = "only batches write files of this purpose".to_owned();
             return Err(BatchFault::BadFile { parameter: "purpose", reason });
@@ -195,8 +222,7 @@ impl Upload {
             return Err(BatchFault::BadFile { parameter: "file", reason: "the file is empty".to_owned() });
         }
         let keep = keep.map(|keep| kept_within_bounds(keep, "expires_after")).transpose()?;
-        let usual = (purpose == Purpose::Batch).then_some(KEEP_FOR);
-        Ok(keep.or(usual).map(|keep| self.batches.now().plus(keep)))
+        Ok(self.batches.now().plus(keep.unwrap_or(self.batches.config().keep_files)))
     }
 
     /// Clears away what came so far; what cannot be now is later.
@@ -230,21 +256,32 @@ pub(crate) fn kept_within_bounds(keep: Duration, parameter: &'static str) -> Res
 #[derive(Debug)]
 pub(crate) struct Source {
     batches: Batches,
-    parts: std::vec::IntoIter<Part>,
+    parts: VecDeque<Part>,
+    /// What of the next part comes before the line it was asked for.
+    skip: u64,
     splitter: Splitter,
     ended: bool,
 }
 
 impl Source {
+    /// From where on lines are given next.
+    pub(crate) const fn position(&self) -> Position {
+        self.splitter.position()
+    }
+
+    /// Where a part cannot be read, nothing has been passed over: the same is given when it is asked for again.
     pub(crate) async fn next(&mut self) -> Result<Option<Cut>, BatchFault> {
         loop {
             if let Some(cut) = self.splitter.next() {
                 return Ok(Some(cut));
             }
-            match self.parts.next() {
+            match self.parts.front() {
                 Some(part) => {
-                    let bytes = self.batches.part(&part).await?;
-                    self.splitter.push(&bytes);
+                    self.batches.trip(Step::ReadInput)?;
+                    let bytes = self.batches.part(part).await?;
+                    let skip = usize::try_from(std::mem::take(&mut self.skip)).unwrap_or(usize::MAX);
+                    self.splitter.push(bytes.get(skip..).unwrap_or_default());
+                    self.parts.pop_front();
                 }
                 None if self.ended => return Ok(None),
                 None => {

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use mainspring_jobs::JobState;
 use mainspring_kernel::{Fault as _, Stop, fault};
 
 use crate::{
     fault::BatchFault,
     run::FORGET_AT_ONCE,
-    service::{Batches, job},
+    service::{Batches, job, job_kind},
     store,
 };
 
@@ -34,6 +35,11 @@ impl Batches {
 
     pub async fn keep_up_once(&self) -> Result<(), BatchFault> {
         for (project, id) in store::unfinished(self.catalog()).await? {
+            // Whoever cancels its job while it waits means the batch.
+            let ended = self.jobs().latest_state(project, &job_kind(), &id.to_string()).await?;
+            if ended == Some(JobState::Cancelled) {
+                self.cancel_from_within(id).await?;
+            }
             self.jobs().enqueue(&job(project, id)).await?;
         }
         let now = self.now();

@@ -5,12 +5,18 @@ mod fault;
 mod files;
 mod keep;
 mod lines;
+mod live;
 mod model;
+mod places;
+mod quota;
+mod rest;
 mod results;
 mod run;
 mod seam;
 mod service;
 pub mod store;
+mod tally;
+mod trip;
 mod validate;
 
 #[cfg(test)]
@@ -25,3 +31,4 @@ pub use model::{
 pub use run::Runner;
 pub use seam::{Again, Answers, LineReply, Standing};
 pub use service::{BatchConfig, Batches, Parts};
+pub use tally::Measured;

@@ -4,7 +4,10 @@ use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::model::{Endpoint, LineError};
+use crate::{
+    model::{Endpoint, LineError},
+    rest::Position,
+};
 
 /// Longer names for lines than anybody needs.
 const CUSTOM_ID_MAX: usize = 512;
@@ -33,14 +36,24 @@ pub(crate) struct Splitter {
     searched: usize,
     /// Of the line that the buffer begins with.
     number: u64,
+    /// Where that line begins in its file, and what the buffer begins with: more than that where its head was let go.
+    begins: u64,
+    given: u64,
     /// The line is too long and its rest is passed over.
     skipping: bool,
     longest: usize,
 }
 
 impl Splitter {
-    pub(crate) fn new(longest: usize) -> Self {
-        Self { buffer: BytesMut::new(), searched: 0, number: 1, skipping: false, longest }
+    /// For the bytes of a file from the beginning of one of its lines on.
+    pub(crate) fn new(longest: usize, from: Position) -> Self {
+        let Position { offset, line } = from;
+        Self { buffer: BytesMut::new(), searched: 0, number: line, begins: offset, given: offset, skipping: false, longest }
+    }
+
+    /// From where on nothing has been cut yet.
+    pub(crate) const fn position(&self) -> Position {
+        Position { offset: self.begins, line: self.number }
     }
 
     pub(crate) fn push(&mut self, bytes: &[u8]) {
@@ -57,6 +70,8 @@ impl Splitter {
             };
             let line = self.buffer.split_to(at + 1).freeze();
             self.searched = 0;
+            self.given += line.len() as u64;
+            self.begins = self.given;
             if let Some(cut) = self.cut(line.slice(..at)) {
                 return Some(cut);
             }
@@ -67,6 +82,8 @@ impl Splitter {
     pub(crate) fn rest(&mut self) -> Option<Cut> {
         let line = self.buffer.split().freeze();
         self.searched = 0;
+        self.given += line.len() as u64;
+        self.begins = self.given;
         self.cut(line)
     }
 
@@ -86,6 +103,7 @@ impl Splitter {
     /// A line that is too long already is told at once, and what else comes of it is let go.
     fn give_up_if_too_long(&mut self) -> Option<Cut> {
         if self.skipping || self.buffer.len() > self.longest {
+            self.given += self.buffer.len() as u64;
             self.buffer.clear();
             self.searched = 0;
             return (!std::mem::replace(&mut self.skipping, true)).then_some(Cut::TooLong { number: self.number });
@@ -117,6 +135,8 @@ struct Looked {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Asked {
     pub(crate) number: u64,
+    /// No further on in its file than where it begins.
+    pub(crate) at: Position,
     pub(crate) custom_id: String,
     pub(crate) body: Bytes,
     /// How often whoever was asked had no time.
@@ -159,5 +179,6 @@ pub(crate) fn read(number: u64, text: &Bytes, endpoint: Endpoint) -> Result<Aske
     if serde_json::from_str::<Looked>(body.get()).is_ok_and(|looked| looked.stream == Some(true)) {
         return Err(wrong("invalid_request", Some("body.stream"), "a line of a batch cannot be streamed".to_owned()));
     }
-    Ok(Asked { number, custom_id, body: Bytes::copy_from_slice(body.get().as_bytes()), tries: 0 })
+    let body = Bytes::copy_from_slice(body.get().as_bytes());
+    Ok(Asked { number, at: Position::START, custom_id, body, tries: 0 })
 }

@@ -11,6 +11,8 @@ use mainspring_kernel::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::rest::Rest;
+
 /// What a batch reads and writes is kept this long, unless its maker said otherwise.
 pub const KEEP_FOR: Duration = Duration::from_secs(30 * 86_400);
 
@@ -223,6 +225,8 @@ pub struct Batch {
     pub finalizing: Option<Timestamp>,
     pub cancelling: Option<Timestamp>,
     pub ended: Option<Timestamp>,
+    /// Where it goes on, if it has given its place back.
+    pub(crate) rest: Option<Rest>,
 }
 
 impl Batch {

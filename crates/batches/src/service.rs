@@ -15,7 +15,10 @@ use crate::{
     fault::BatchFault,
     files::kept_within_bounds,
     model::{Batch, BatchQuery, Counts, KEEP_FOR, Maker, NewBatch, Purpose, Status, Waiting},
+    rest::Rest,
     store,
+    tally::Tally,
+    trip::Step,
 };
 
 /// As many pairs, and as long, as OpenAI takes.
@@ -45,8 +48,18 @@ pub struct BatchConfig {
     pub line_limit: usize,
     /// How many lines a batch may have.
     pub lines_max: u64,
+    /// How many files a project may have, those that batches write among them.
+    pub files_max: u64,
+    /// How much they may take together, in bytes.
+    pub bytes_max: u64,
+    /// How many batches of a project may be unfinished.
+    pub batches_max: u64,
+    /// How long a file is kept where nobody said.
+    pub keep_files: Duration,
     /// Lines under way at once, of all batches of this process.
     pub concurrency: usize,
+    /// How long a batch keeps its place while others wait for one.
+    pub turn: Duration,
     /// How long a line waits at first where whoever was asked had no time; twice as long each time.
     pub busy: Duration,
     /// How long lines under way may take to end when the process stops.
@@ -59,7 +72,12 @@ impl Default for BatchConfig {
             file_limit: 512 << 20,
             line_limit: 32 << 20,
             lines_max: 50_000,
+            files_max: 10_000,
+            bytes_max: 32 << 30,
+            batches_max: 100,
+            keep_files: KEEP_FOR,
             concurrency: 8,
+            turn: Duration::from_secs(10),
             busy: Duration::from_secs(1),
             drain: Duration::from_secs(10),
         }
@@ -76,6 +94,9 @@ pub struct Batches {
 struct Inner {
     parts: Parts,
     config: BatchConfig,
+    tally: Tally,
+    #[cfg(test)]
+    faults: std::sync::Mutex<Vec<Step>>,
 }
 
 /// What the labels of a maker protect is seen by those who hold them all.
@@ -106,7 +127,14 @@ pub(crate) fn job(project: ProjectId, id: BatchId) -> NewJob {
 impl Batches {
     #[must_use]
     pub fn open(parts: Parts, config: BatchConfig) -> Self {
-        Self { inner: Arc::new(Inner { parts, config }) }
+        let inner = Inner {
+            parts,
+            config,
+            tally: Tally::default(),
+            #[cfg(test)]
+            faults: std::sync::Mutex::default(),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     pub(crate) fn catalog(&self) -> &Catalog {
@@ -123,6 +151,16 @@ impl Batches {
 
     pub(crate) fn config(&self) -> &BatchConfig {
         &self.inner.config
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.inner.tally
+    }
+
+    /// Steps that fail, each once, as if the catalog had not answered.
+    #[cfg(test)]
+    pub(crate) fn faults(&self) -> &std::sync::Mutex<Vec<Step>> {
+        &self.inner.faults
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -142,8 +180,8 @@ impl Batches {
             let reason = format!("the file is for {}, not for batch", input.purpose.as_str());
             return Err(BatchFault::Invalid { parameter: "input_file_id", reason });
         }
-        let keep_output = new.keep_output.unwrap_or(KEEP_FOR);
-        let keep_output = kept_within_bounds(keep_output, "output_expires_after")?;
+        let keep_output = new.keep_output.map(|keep| kept_within_bounds(keep, "output_expires_after")).transpose()?;
+        let keep_output = keep_output.unwrap_or(self.config().keep_files);
         let now = self.now();
         let batch = &Batch {
             id: BatchId::new(now),
@@ -166,6 +204,7 @@ impl Batches {
             finalizing: None,
             cancelling: None,
             ended: None,
+            rest: None,
         };
         self.catalog()
             .transact(|mut tx| async move {
@@ -173,6 +212,7 @@ impl Batches {
                 if !store::is_ready(&mut tx, batch.input).await? {
                     return Err(BatchFault::FileNotFound { id: batch.input.to_string() });
                 }
+                self.room_for_a_batch(&mut tx, batch.project).await?;
                 store::insert_batch(&mut tx, batch).await?;
                 self.jobs().enqueue_in(&mut tx, &job(batch.project, batch.id)).await?;
                 Ok((tx, ()))
@@ -219,6 +259,10 @@ impl Batches {
         may_change(actor, batch.maker.principal)?;
         let cancelled = store::cancel_batch(self.catalog(), id, self.now()).await?;
         let batch = self.get(actor, id).await?;
+        if batch.status == Status::Cancelling {
+            // One that rests hears of it at once.
+            self.jobs().hasten(batch.project, &job_kind(), &id.to_string()).await?;
+        }
         match batch.status {
             // Twice is what people do to be sure.
             Status::Cancelling | Status::Cancelled => Ok(batch),
@@ -229,10 +273,18 @@ impl Batches {
 
     /// The same for whoever works at it.
     pub(crate) async fn cancel_from_within(&self, id: BatchId) -> Result<(), BatchFault> {
+        self.trip(Step::Cancel)?;
         Ok(store::cancel_batch(self.catalog(), id, self.now()).await.map(drop)?)
     }
 
+    /// Answers whether it may rest: it may have been cancelled since.
+    pub(crate) async fn write_rest(&self, id: BatchId, rest: &Rest) -> Result<bool, BatchFault> {
+        self.trip(Step::Rest)?;
+        Ok(store::rest_batch(self.catalog(), id, rest).await?)
+    }
+
     pub(crate) async fn find(&self, id: BatchId) -> Result<Batch, BatchFault> {
+        self.trip(Step::Find)?;
         let found = store::find_batch(self.catalog(), id).await?;
         found.ok_or_else(|| BatchFault::NotFound { id: id.to_string() })
     }

@@ -1,9 +1,12 @@
 //! What files and batches do, on both engines.
 
 mod ends;
+mod faults;
 mod files;
 mod lines;
+mod quotas;
 mod running;
+mod turns;
 mod waiting;
 
 use std::{
@@ -140,7 +143,7 @@ struct Room {
     actor: Actor,
     stranger: Actor,
     blobs: Blobs,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Room {
@@ -152,6 +155,7 @@ impl Room {
             concurrency: CONCURRENCY,
             busy: Duration::from_millis(1),
             drain: Duration::from_secs(30),
+            ..BatchConfig::default()
         };
         Self::with(catalog, config).await
     }
@@ -180,7 +184,7 @@ impl Room {
         let runner = Runner::new(batches.clone(), answers.clone(), keys.clone());
         let stranger = Actor { role: Role::Admin, labels: Labels::All, ..actor(other) };
         let actor = actor(project);
-        Self { catalog, batches, jobs, answers, keys, runner, clock, actor, stranger, blobs, _folder: folder }
+        Self { catalog, batches, jobs, answers, keys, runner, clock, actor, stranger, blobs, folder }
     }
 
     async fn upload(&self, bytes: &[u8]) -> StoredFile {
@@ -206,6 +210,29 @@ impl Room {
     /// Takes up what is to do, as a worker does, until the batch has ended or was given back.
     async fn work(&self) {
         assert!(self.runner.worker("test").run_one(&Stop::never()).await.unwrap(), "there was nothing to do");
+    }
+
+    /// Works until the batch has ended, however often it is given back or breaks off in between.
+    async fn work_to_the_end(&self, id: BatchId) -> Batch {
+        for _ in 0..40 {
+            let batch = self.get(id).await;
+            if batch.status.has_ended() {
+                return batch;
+            }
+            self.runner.worker("test").run_one(&Stop::never()).await.unwrap();
+            self.clock.advance(Duration::from_secs(600));
+        }
+        panic!("it does not end: {:?}", self.get(id).await);
+    }
+
+    /// Another process over the same catalog and files: it knows nothing of lines that are under way here.
+    fn another(&self) -> Runner {
+        Runner::new(self.batches.clone(), self.answers.clone(), self.keys.clone())
+    }
+
+    /// What a batch gave so far.
+    async fn results(&self, id: BatchId, ok: bool, page: (u64, usize)) -> Vec<Bytes> {
+        self.batches.results(&self.actor, id, ok, page).await.unwrap().0
     }
 
     async fn get(&self, id: BatchId) -> Batch {
@@ -241,6 +268,11 @@ impl Room {
     async fn written(&self, batch: &Batch, ok: bool) -> Vec<Value> {
         let Some(file) = batch.written(ok) else { return Vec::new() };
         self.text(file).await.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Where the blobs lie.
+    fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     async fn blobs(&self) -> usize {

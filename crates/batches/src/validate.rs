@@ -8,6 +8,7 @@ use crate::{
     fault::BatchFault,
     lines::{self, Cut},
     model::{Batch, LineError},
+    rest::Position,
     service::{BatchConfig, Batches},
 };
 
@@ -72,7 +73,7 @@ fn short(name: &str) -> [u8; 16] {
 
 impl Batches {
     pub(crate) async fn validate(&self, batch: &Batch) -> Result<Found, BatchFault> {
-        let (mut found, mut source) = (Found::nothing(), self.source(batch.input).await?);
+        let (mut found, mut source) = (Found::nothing(), self.source(batch.input, Position::START).await?);
         while let Some(cut) = source.next().await? {
             found.look(&cut, batch, self.config());
             if found.is_hopeless(self.config()) {

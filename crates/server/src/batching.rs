@@ -17,8 +17,13 @@ pub(crate) fn config(config: &Config) -> BatchConfig {
         file_limit: config.gateway.file_limit.0,
         line_limit: usize::try_from(config.server.body_limit.0).unwrap_or(usize::MAX),
         lines_max: config.gateway.batch_lines,
+        files_max: config.gateway.files_per_project,
+        bytes_max: config.gateway.file_bytes_per_project.0,
+        batches_max: config.gateway.batches_per_project,
+        keep_files: config.gateway.keep_files_for.0,
         concurrency: config.gateway.batch_concurrency.max(1),
         busy: Duration::from_secs(1),
+        turn: BatchConfig::default().turn,
         drain: (config.server.shutdown_grace.0 / DRAIN_SHARE).max(Duration::from_millis(100)),
     }
 }
@@ -32,6 +37,10 @@ pub(crate) fn runner(batches: Batches, openai: OpenAi, identity: Identity, confi
 pub(crate) fn start(batches: Batches, runner: &Runner, owner: &str, tasks: &Tasks) {
     let worker = runner.worker(owner);
     tasks.spawn("batches: worker", |stop| worker.run(stop));
+    let runner = runner.clone();
+    tasks.spawn("batches: answers", |stop| async move { runner.keep_writing(stop).await });
+    let measured = batches.clone();
+    tasks.spawn("batches: metrics", |stop| measured.keep_measuring(stop));
     tasks.spawn("batches: upkeep", |stop| batches.keep_up(stop));
 }
 

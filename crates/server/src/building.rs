@@ -143,6 +143,7 @@ impl Building {
             observability: observability.clone(),
             local: local_models,
             metrics,
+            batches: batches.clone(),
             repaired: repaired.into(),
         };
         let answer_deadline = config.server.answer_timeout.0;

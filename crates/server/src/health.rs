@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use mainspring_api_rest::Health;
+use mainspring_batches::Batches;
 use mainspring_blobs::Blobs;
 use mainspring_catalog::Catalog;
 use mainspring_lake::Lake;
@@ -22,6 +23,7 @@ pub(crate) struct Parts {
     pub(crate) observability: Observability,
     pub(crate) local: Local,
     pub(crate) metrics: Metrics,
+    pub(crate) batches: Batches,
     /// What was mended when the lake opened, in words.
     pub(crate) repaired: Arc<[String]>,
 }

@@ -1,5 +1,6 @@
 //! `/metrics`: what the parts know of themselves, asked for when somebody looks.
 
+use mainspring_batches::Measured;
 use mainspring_telemetry::{Metrics, process_stats};
 
 use crate::health::Parts;
@@ -46,6 +47,20 @@ impl Measures<'_> {
         self.now("mainspring_spill_segments_aside", "Segments of spans that could not be brought.", &[], spans.set_aside);
     }
 
+    fn batches(&self, batches: Measured) {
+        let Measured { running, waiting, oldest, completed, failed } = batches;
+        for (state, number) in [("running", running), ("waiting", waiting)] {
+            let help = "Batches that have not ended, of all processes on this catalog: their lines are asked, or they wait.";
+            self.now("mainspring_batches", help, &[("state", state)], number);
+        }
+        let help = "How long ago the oldest batch was made that has not ended.";
+        self.now("mainspring_batches_oldest_seconds", help, &[], oldest.as_secs());
+        for (outcome, number) in [("completed", completed), ("failed", failed)] {
+            let help = "Lines of batches that this process has written results of.";
+            self.since_start("mainspring_batch_lines_total", help, &[("outcome", outcome)], number);
+        }
+    }
+
     fn catalog(&self, connections: mainspring_catalog::Connections) {
         let idle = connections.idle.min(connections.open);
         for (state, number) in [("idle", idle), ("busy", connections.open - idle)] {
@@ -61,6 +76,9 @@ impl Parts {
         measures.process();
         measures.spans(&self.observability.status());
         measures.catalog(self.catalog.connections());
+        if let Some(batches) = self.batches.measured() {
+            measures.batches(batches);
+        }
         self.local.measure(&measures);
         self.metrics.render()
     }

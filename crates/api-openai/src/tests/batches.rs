@@ -136,7 +136,7 @@ async fn files_are_sent_listed_read_and_deleted() {
     assert_eq!(room.get(&format!("/v1/files/{id}")).await, (200, expected.clone()));
     assert_eq!(room.text(&json!(id)).await, "one\ntwo");
     let (_, other) = room.form(&[("purpose", "user_data"), ("file", "three")]).await;
-    assert_eq!(other["expires_at"], Value::Null);
+    assert_eq!(other["expires_at"], other["created_at"].as_i64().unwrap() + 30 * 86_400, "whatever it is for");
     let (_, page) = room.get("/v1/files?limit=1&order=asc").await;
     assert_eq!(page, json!({"object": "list", "data": [expected], "first_id": id, "last_id": id, "has_more": true}));
     let (_, rest) = room.get(&format!("/v1/files?limit=1&order=asc&after={id}")).await;
@@ -341,4 +341,27 @@ async fn what_our_limits_refuse_is_asked_later_and_what_a_provider_refuses_a_few
         other => panic!("{other:?} {limited:?}"),
     };
     assert!(!wait.is_zero() && limited.status == 429);
+}
+
+/// No later window would pay for it, so a batch fails the line instead of waiting, and a client is not told to come back.
+#[tokio::test]
+async fn what_a_whole_budget_cannot_pay_is_asked_once() {
+    let server = upstream(Behaviour::saying("Hi there."));
+    let surface = routed("openai", &server).await;
+    let room = Room::over(&surface);
+    let metric = Metric::UsdPerDay;
+    let amount = Amount::read(metric, "0.01").unwrap();
+    let new = NewLimit { kind: SubjectKind::Project, subject: EACH.to_owned(), metric, amount };
+    surface.openai.gateway.ledger().set_limit(&surface.actor, new).await.unwrap();
+    let mut body = hello("main/gpt-4o-mini");
+    body["max_tokens"] = json!(1_000_000);
+    let line = room.lines.answer(&surface.actor, Endpoint::Chat, Bytes::from(body.to_string())).await;
+    assert_eq!((line.status, line.again), (400, None), "{:?}", line.body);
+    let client = surface.post(Endpoint::Chat.as_str(), &body).await;
+    let told: Value = serde_json::from_str(&client.text).unwrap();
+    assert_eq!((client.status, &told["error"]["code"]), (400, &json!("budget-too-small")), "{told}");
+    assert_eq!(told["error"]["type"], "invalid_request_error");
+    body["max_tokens"] = json!(10);
+    assert_eq!(surface.post(Endpoint::Chat.as_str(), &body).await.status, 200);
+    assert_eq!(server.count(), 1, "the dear ones asked nobody");
 }

@@ -9,13 +9,16 @@ use mainspring_kernel::{
 };
 
 use super::{labels_of, labels_text};
-use crate::model::{Batch, Counts, FileId, LineError, Maker, Status};
+use crate::{
+    model::{Batch, Counts, FileId, LineError, Maker, Status},
+    rest::Rest,
+};
 
 macro_rules! columns {
     () => {
         "id, project, endpoint, input_file, completion_window, status, metadata, principal, api_key, role, labels, total, \
          completed, failed, errors, output_file, error_file, keep_output, ends_as, created, expires, in_progress, finalizing, \
-         cancelling, ended"
+         cancelling, ended, rest"
     };
 }
 
@@ -39,6 +42,10 @@ const REFUSE: &str = "UPDATE batch SET status = 'failed', errors = $2, ended = $
     WHERE id = $1 AND in_progress IS NULL AND status IN ('validating', 'cancelling')";
 const CANCEL: &str = "UPDATE batch SET status = 'cancelling', cancelling = $2 \
     WHERE id = $1 AND status IN ('validating', 'in_progress') RETURNING id";
+const REST: &str = "UPDATE batch SET rest = $2 WHERE id = $1 AND status = 'in_progress' RETURNING id";
+const OPEN: &str = "SELECT COUNT(*) AS held FROM batch WHERE project = $1 AND ended IS NULL";
+const OLDEST_OPEN: &str = "SELECT COUNT(*) AS held, CAST(COALESCE(MIN(created), 0) AS BIGINT) AS oldest FROM batch \
+    WHERE ended IS NULL";
 const COUNT: &str = "UPDATE batch SET completed = $2, failed = $3 WHERE id = $1";
 const FINALIZE: &str = "UPDATE batch SET status = 'finalizing', finalizing = $2, ends_as = $3, errors = $4 \
     WHERE id = $1 AND status IN ('in_progress', 'cancelling')";
@@ -46,7 +53,7 @@ const END: &str = "UPDATE batch SET status = ends_as, ended = $2, output_file = 
     WHERE id = $1 AND status = 'finalizing'";
 
 pub(super) const STATEMENTS: &[&str] =
-    &[INSERT, GET, FIND, LIST, UNFINISHED, READER_OF, BEGIN, REFUSE, CANCEL, COUNT, FINALIZE, END];
+    &[INSERT, GET, FIND, LIST, UNFINISHED, READER_OF, BEGIN, REFUSE, CANCEL, REST, OPEN, OLDEST_OPEN, COUNT, FINALIZE, END];
 
 pub(crate) async fn insert_batch(tx: &mut Tx, batch: &Batch) -> Result<(), CatalogFault> {
     let Batch { id, project, endpoint, input, window, metadata, maker, keep_output, created, expires, .. } = batch;
@@ -120,6 +127,25 @@ pub(crate) async fn cancel_batch(catalog: &Catalog, id: BatchId, now: Timestamp)
     Ok(!catalog.write(CANCEL, params![id, now]).await?.is_empty())
 }
 
+/// Writes down where a batch goes on that gives its place back; answers whether it may rest.
+pub(crate) async fn rest_batch(catalog: &Catalog, id: BatchId, rest: &Rest) -> Result<bool, CatalogFault> {
+    let rest = serde_json::to_string(rest).unwrap_or_default();
+    Ok(!catalog.write(REST, params![id, rest]).await?.is_empty())
+}
+
+/// How many batches of a project have not ended.
+pub(crate) async fn open_batches(tx: &mut Tx, project: ProjectId) -> Result<u64, CatalogFault> {
+    tx.query(OPEN, params![project]).await?.first().map_or(Ok(0), |row| row.number("held"))
+}
+
+/// How many batches of all projects have not ended, and when the oldest of them was made.
+pub(crate) async fn oldest_open(catalog: &Catalog) -> Result<(u64, Option<Timestamp>), CatalogFault> {
+    let rows = catalog.query(OLDEST_OPEN, params![]).await?;
+    let Some(row) = rows.first() else { return Ok((0, None)) };
+    let held: u64 = row.number("held")?;
+    Ok((held, (held > 0).then(|| row.time("oldest")).transpose()?))
+}
+
 pub(crate) async fn count(tx: &mut Tx, batch: &Batch) -> Result<(), CatalogFault> {
     tx.execute(COUNT, params![batch.id, batch.counts.completed, batch.counts.failed]).await.map(drop)
 }
@@ -175,5 +201,7 @@ fn read(row: &Row) -> Result<Batch, CatalogFault> {
         finalizing: row.opt_time("finalizing")?,
         cancelling: row.opt_time("cancelling")?,
         ended: row.opt_time("ended")?,
+        // What cannot be read is begun with again: results are not asked twice either way.
+        rest: row.opt_json("rest").unwrap_or_default(),
     })
 }

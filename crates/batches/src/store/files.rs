@@ -47,7 +47,10 @@ const ADD_PART: &str =
     "INSERT INTO file_part (file, number, digest, size) VALUES ($1, $2, $3, $4) ON CONFLICT (file, number) DO NOTHING";
 const GROW: &str = "UPDATE stored_file SET size = size + $2 WHERE id = $1";
 const PARTS: &str = "SELECT number, digest, size FROM file_part WHERE file = $1 ORDER BY number";
-const PART_COUNT: &str = "SELECT COUNT(*) AS parts FROM file_part WHERE file = $1";
+const LAST_PART: &str = "SELECT number FROM file_part WHERE file = $1 ORDER BY number DESC LIMIT 1";
+/// What is being taken in counts with the parts that are there.
+const HELD: &str = "SELECT COUNT(*) AS files, CAST(COALESCE(SUM(size), 0) AS BIGINT) AS bytes FROM stored_file \
+    WHERE project = $1 AND state <> 'gone'";
 const REMOVE_PARTS: &str = "DELETE FROM file_part WHERE file = $1";
 const REMOVE: &str = "DELETE FROM stored_file WHERE id = $1 AND state = 'gone'";
 
@@ -65,12 +68,13 @@ pub(super) const STATEMENTS: &[&str] = &[
     ADD_PART,
     GROW,
     PARTS,
-    PART_COUNT,
+    LAST_PART,
+    HELD,
     REMOVE_PARTS,
     REMOVE,
 ];
 
-/// A stretch of a file, as a blob.
+/// A stretch of a file, as a blob. Parts of results are called after the place of the first of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Part {
     pub(crate) number: u64,
@@ -97,10 +101,6 @@ impl NewFile<'_> {
         let Self { id, project, name, purpose, state, created, created_by, labels } = self;
         params![*id, *project, *name, purpose.as_str(), *state, *created, *created_by, labels_text(labels)]
     }
-}
-
-pub(crate) async fn insert_file(catalog: &Catalog, new: &NewFile<'_>) -> Result<(), CatalogFault> {
-    catalog.write(INSERT, new.values()).await.map(drop)
 }
 
 pub(crate) async fn insert_file_in(tx: &mut Tx, new: &NewFile<'_>) -> Result<(), CatalogFault> {
@@ -155,16 +155,13 @@ pub(crate) async fn gone_files(catalog: &Catalog, limit: usize) -> Result<Vec<Fi
     catalog.query(GONES, params![limit]).await?.iter().map(|row| row.parse("id")).collect()
 }
 
-pub(crate) async fn add_part(catalog: &Catalog, file: FileId, part: &Part) -> Result<(), CatalogFault> {
-    catalog.write(ADD_PART, params![file, part.number, part.digest, part.size]).await.map(drop)
-}
-
-/// Adds a part, once, to a file of results.
-pub(crate) async fn grow(tx: &mut Tx, file: FileId, part: &Part) -> Result<(), CatalogFault> {
-    if tx.execute(ADD_PART, params![file, part.number, part.digest, part.size]).await? > 0 {
+/// Adds a part, once; answers whether it was not there before.
+pub(crate) async fn grow(tx: &mut Tx, file: FileId, part: &Part) -> Result<bool, CatalogFault> {
+    let new = tx.execute(ADD_PART, params![file, part.number, part.digest, part.size]).await? > 0;
+    if new {
         tx.execute(GROW, params![file, part.size]).await?;
     }
-    Ok(())
+    Ok(new)
 }
 
 pub(crate) async fn parts(catalog: &Catalog, file: FileId) -> Result<Vec<Part>, CatalogFault> {
@@ -172,8 +169,22 @@ pub(crate) async fn parts(catalog: &Catalog, file: FileId) -> Result<Vec<Part>, 
     catalog.query(PARTS, params![file]).await?.iter().map(part).collect()
 }
 
-pub(crate) async fn part_count(catalog: &Catalog, file: FileId) -> Result<u64, CatalogFault> {
-    catalog.query(PART_COUNT, params![file]).await?.first().map_or(Ok(0), |row| row.number("parts"))
+/// The number of the last part there is.
+pub(crate) async fn last_part(catalog: &Catalog, file: FileId) -> Result<Option<u64>, CatalogFault> {
+    catalog.query(LAST_PART, params![file]).await?.first().map(|row| row.number("number")).transpose()
+}
+
+/// What a project has of files, and of their bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) files: u64,
+    pub(crate) bytes: u64,
+}
+
+pub(crate) async fn held_files(tx: &mut Tx, project: ProjectId) -> Result<Held, CatalogFault> {
+    let rows = tx.query(HELD, params![project]).await?;
+    let read = |row: &Row| Ok(Held { files: row.number("files")?, bytes: row.number("bytes")? });
+    rows.first().map_or(Ok(Held { files: 0, bytes: 0 }), read)
 }
 
 /// Removes a file that is gone, and its parts.

@@ -9,13 +9,13 @@ use mainspring_kernel::Labels;
 
 pub(crate) use batches::{
     batch_in, batch_of, batches, begin_batch, cancel_batch, count, end_batch, finalize_batch, find_batch, insert_batch,
-    reader_of, refuse_batch, unfinished,
+    oldest_open, open_batches, reader_of, refuse_batch, rest_batch, unfinished,
 };
 pub(crate) use files::{
-    NewFile, Part, add_part, drop_file, expired_files, file, files, finish_file, gone_files, grow, insert_file, insert_file_in,
-    is_ready, mark_gone, part_count, parts, ready_results, remove_file,
+    NewFile, Part, drop_file, expired_files, file, files, finish_file, gone_files, grow, held_files, insert_file_in, is_ready,
+    last_part, mark_gone, parts, ready_results, remove_file,
 };
-pub(crate) use results::{answered, empty_results, forget_results, insert_result, left_over, results};
+pub(crate) use results::{answered, empty_results, forget_results, insert_result, left_over, results, sizes};
 
 /// Every statement for both engines, for the test that compiles them.
 pub const STATEMENTS: &[&[&str]] = &[files::STATEMENTS, batches::STATEMENTS, results::STATEMENTS];

@@ -8,13 +8,15 @@ const INSERT: &str =
 const ANSWERED: &str = "SELECT line FROM batch_result WHERE batch = $1 AND line > $2 ORDER BY line LIMIT $3";
 const RESULTS: &str = "SELECT seq, body FROM batch_result WHERE batch = $1 AND ok = $2 AND seq >= $3 AND body IS NOT NULL \
     ORDER BY seq LIMIT $4";
+const SIZES: &str = "SELECT seq, CAST(LENGTH(body) AS BIGINT) AS size FROM batch_result WHERE batch = $1 AND ok = $2 AND seq >= $3 \
+    AND body IS NOT NULL ORDER BY seq LIMIT $4";
 const EMPTY: &str = "UPDATE batch_result SET body = NULL WHERE batch = $1 AND ok = $2 AND seq >= $3 AND seq < $4";
 const FORGET: &str = "DELETE FROM batch_result WHERE batch = $1 AND line IN \
     (SELECT line FROM batch_result WHERE batch = $1 ORDER BY line LIMIT $2) RETURNING line";
 const LEFT_OVER: &str = "SELECT id FROM batch WHERE ended IS NOT NULL \
     AND EXISTS (SELECT line FROM batch_result WHERE batch_result.batch = batch.id) ORDER BY id LIMIT $1";
 
-pub(super) const STATEMENTS: &[&str] = &[INSERT, ANSWERED, RESULTS, EMPTY, FORGET, LEFT_OVER];
+pub(super) const STATEMENTS: &[&str] = &[INSERT, ANSWERED, RESULTS, SIZES, EMPTY, FORGET, LEFT_OVER];
 
 /// Answers whether the line had none before.
 pub(crate) async fn insert_result(
@@ -39,6 +41,17 @@ pub(crate) async fn results(
 ) -> Result<Vec<(u64, Vec<u8>)>, CatalogFault> {
     let rows = catalog.query(RESULTS, params![batch, ok, from, limit]).await?;
     rows.iter().map(|row| Ok((row.number("seq")?, row.bytes("body")?.to_vec()))).collect()
+}
+
+/// The same, but how large they are.
+pub(crate) async fn sizes(
+    catalog: &Catalog,
+    (batch, ok): (BatchId, bool),
+    from: u64,
+    limit: usize,
+) -> Result<Vec<(u64, u64)>, CatalogFault> {
+    let rows = catalog.query(SIZES, params![batch, ok, from, limit]).await?;
+    rows.iter().map(|row| Ok((row.number("seq")?, row.number("size")?))).collect()
 }
 
 /// They are in a part now; that their lines have a result stays known.

@@ -9,11 +9,12 @@ use crate::{
     LineReply,
     lines::{Asked, Cut, Splitter, read},
     model::Endpoint,
-    results::Answered,
+    rest::Position,
+    results::{Answered, PACK, PACK_BYTES, Pack},
 };
 
 fn cut(pieces: &[&[u8]], longest: usize) -> Vec<Cut> {
-    let (mut splitter, mut found) = (Splitter::new(longest), Vec::new());
+    let (mut splitter, mut found) = (Splitter::new(longest, Position::START), Vec::new());
     for piece in pieces {
         splitter.push(piece);
         while let Some(cut) = splitter.next() {
@@ -79,15 +80,20 @@ fn a_line_that_cannot_be_asked_says_why_and_where() {
     wrong(&with(json!({"body": "text"})), "invalid_request", Some("body"));
     wrong(&with(json!({"body": {"stream": true}})), "invalid_request", Some("body.stream"));
     let asked = read(3, &Bytes::from(with(json!({"extra": 1}))), Endpoint::Chat).unwrap();
-    assert_eq!(asked, Asked { number: 3, custom_id: "line-1".to_owned(), body: Bytes::from_static(b"{\"n\":1}"), tries: 0 });
+    let body = Bytes::from_static(b"{\"n\":1}");
+    assert_eq!(asked, Asked { number: 3, at: Position::START, custom_id: "line-1".to_owned(), body, tries: 0 });
 }
 
 fn reply(body: &[u8]) -> LineReply {
     LineReply { status: 200, request_id: "req".to_owned(), body: Bytes::copy_from_slice(body), again: None }
 }
 
+fn asked(number: u64, name: &str) -> Asked {
+    Asked { number, at: Position::START, custom_id: name.to_owned(), body: Bytes::new(), tries: 0 }
+}
+
 fn result(body: &[u8]) -> serde_json::Value {
-    let asked = Asked { number: 1, custom_id: "a \"quoted\" name\n".to_owned(), body: Bytes::new(), tries: 0 };
+    let asked = asked(1, "a \"quoted\" name\n");
     let answered = Answered::of(mainspring_kernel::id::BatchId::from_raw(9), &asked, &reply(body));
     assert!(!answered.text.contains(&b'\n'), "a result is one line");
     serde_json::from_slice(&answered.text).unwrap()
@@ -96,7 +102,7 @@ fn result(body: &[u8]) -> serde_json::Value {
 #[test]
 fn a_result_holds_the_answer_as_it_came() {
     let pretty = "{\n  \"big\": 123456789012345678901234567890,\r\n  \"text\": \"a\\nb\"\n}\n";
-    let asked = Asked { number: 12, custom_id: "a".to_owned(), body: Bytes::new(), tries: 0 };
+    let asked = asked(12, "a");
     let answered = Answered::of(mainspring_kernel::id::BatchId::from_raw(9), &asked, &reply(pretty.as_bytes()));
     let text = String::from_utf8(answered.text).unwrap();
     assert!(text.contains("123456789012345678901234567890"), "numbers keep every digit: {text}");
@@ -108,7 +114,52 @@ fn a_result_holds_the_answer_as_it_came() {
     assert_eq!(result(b"")["response"]["body"], "");
 }
 
+#[track_caller]
+fn packed(sizes: &[u64], from: u64, rest: bool, want: Option<(u64, usize)>) {
+    let loose: Vec<(u64, u64)> = sizes.iter().enumerate().map(|(at, size)| (from + at as u64, *size)).collect();
+    let pack = Pack::of(&loose, rest).map(|Pack { from, lines }| (from, lines));
+    assert_eq!(pack, want, "{} results", sizes.len());
+}
+
+#[test]
+fn results_are_packed_by_their_number_and_by_their_bytes() {
+    packed(&[], 0, true, None);
+    packed(&[10; 5], 7, false, None);
+    packed(&[10; 5], 7, true, Some((7, 5)));
+    packed(&[10; PACK], 0, false, Some((0, PACK)));
+    packed(&[10; PACK + 3], 0, false, Some((0, PACK)));
+    // Answers of a megabyte: four of them, and not 256.
+    packed(&[1 << 20; 5], 256, false, Some((256, 4)));
+    packed(&[1 << 20; 3], 0, false, None);
+    packed(&[1 << 20; 4], 0, false, Some((0, 4)));
+    // One that is larger than a pack is a pack by itself.
+    packed(&[PACK_BYTES * 9, 1], 3, false, Some((3, 1)));
+    packed(&[1, PACK_BYTES * 9], 3, false, Some((3, 1)));
+}
+
 proptest! {
+    /// Wherever reading breaks off, going on from there gives the rest, line by line and with the same numbers.
+    #[test]
+    fn lines_are_read_on_from_any_of_them(
+        bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b' '), any::<u8>()], 0..200),
+        after in 0_usize..12,
+    ) {
+        let whole = cut(&[&bytes], 1_000);
+        let mut splitter = Splitter::new(1_000, Position::START);
+        splitter.push(&bytes);
+        let given: Vec<Cut> = (0..after).map_while(|_| splitter.next()).collect();
+        let at = splitter.position();
+        let rest = bytes.get(usize::try_from(at.offset).unwrap()..).unwrap();
+        let mut again = Splitter::new(1_000, at);
+        again.push(rest);
+        let mut found = given;
+        while let Some(cut) = again.next() {
+            found.push(cut);
+        }
+        found.extend(again.rest());
+        prop_assert_eq!(found, whole);
+    }
+
     /// However a file was broken up on the way, its lines are the same.
     #[test]
     fn lines_do_not_depend_on_how_bytes_come(

@@ -88,25 +88,25 @@ async fn what_cannot_be_a_batch_is_refused_at_once(catalog: Catalog) {
 
 /// Everything that a batch has written by now.
 async fn so_far(room: &Room, batch: &Batch) -> Vec<Value> {
-    let all = room.batches.results(&room.actor, batch.id, true, (0, 10_000)).await.unwrap();
+    let all = room.results(batch.id, true, (0, 10_000)).await;
     all.iter().map(|line| serde_json::from_slice(line).unwrap()).collect()
 }
 
 async fn a_killed_batch_goes_on_where_it_stopped_and_no_line_has_two_results(catalog: Catalog) {
     let room = Room::over(catalog).await;
-    let count = usize::try_from(PACK).unwrap() + 50;
+    let count = PACK + 50;
     let batch = room.batch_of(&lines(count)).await;
     let mut at = 0;
     // Each time the process dies with lines under way: some have results, one or two were asked in vain.
-    for stop in [3_usize, 20, usize::try_from(PACK).unwrap() + 10] {
+    for stop in [3_usize, 20, PACK + 10] {
         room.answers.only(stop - at);
         at = stop;
-        let worker = room.runner.worker("dies");
-        let stopped = mainspring_kernel::Stop::never();
+        let (worker, stopped) = (room.another().worker("dies"), mainspring_kernel::Stop::never());
         tokio::select! {
             ended = worker.run_one(&stopped) => panic!("it ended: {ended:?}"),
             () = room.until_answered(batch.id, stop as u64) => {}
         }
+        drop(worker);
         assert_eq!(room.jobs.end_leases().await.unwrap(), 1);
         room.clock.advance(Duration::from_secs(1));
         assert_eq!(so_far(&room, &batch).await.len(), stop, "what was counted is there");
@@ -126,10 +126,10 @@ async fn a_killed_batch_goes_on_where_it_stopped_and_no_line_has_two_results(cat
 
 async fn a_batch_that_died_while_its_files_were_written_ends(catalog: Catalog) {
     let room = Room::over(catalog).await;
-    let answered = usize::try_from(PACK).unwrap() + 4;
+    let answered = PACK + 4;
     let batch = room.batch_of(&lines(answered + 20)).await;
     room.answers.only(answered);
-    let (worker, stop) = (room.runner.worker("dies"), mainspring_kernel::Stop::never());
+    let (worker, stop) = (room.another().worker("dies"), mainspring_kernel::Stop::never());
     tokio::select! {
         ended = worker.run_one(&stop) => panic!("it ended: {ended:?}"),
         () = room.until_answered(batch.id, answered as u64) => {}
@@ -158,7 +158,7 @@ async fn a_batch_that_died_while_its_files_were_written_ends(catalog: Catalog) {
     once.dedup();
     assert_eq!(once, written);
     // Nothing of it is left but the files.
-    assert!(room.batches.answered(batch.id).await.unwrap().is_empty());
+    assert!(room.batches.answered(batch.id, 1).await.unwrap().is_empty());
     assert_eq!(room.blobs().await, 3, "the input, a pack, and the rest");
 }
 
@@ -190,7 +190,7 @@ async fn a_batch_that_is_told_to_stop_lets_lines_under_way_end(catalog: Catalog)
 
 async fn results_are_read_while_the_batch_goes_on(catalog: Catalog) {
     let room = Room::over(catalog).await;
-    let half = usize::try_from(PACK).unwrap() + 44;
+    let half = PACK + 44;
     let batch = room.batch_of(&lines(half + 300)).await;
     room.answers.only(half);
     let (worker, stop) = (room.runner.worker("test"), mainspring_kernel::Stop::never());
@@ -199,7 +199,7 @@ async fn results_are_read_while_the_batch_goes_on(catalog: Catalog) {
         // In pages that begin and end on either side of what was packed.
         let (mut all, mut from) = (Vec::new(), 0);
         loop {
-            let page = room.batches.results(&room.actor, batch.id, true, (from, 97)).await.unwrap();
+            let page = room.results(batch.id, true, (from, 97)).await;
             from += page.len() as u64;
             if page.is_empty() {
                 break;
@@ -213,7 +213,7 @@ async fn results_are_read_while_the_batch_goes_on(catalog: Catalog) {
     };
     let (ran, before) = tokio::join!(worker.run_one(&stop), reading);
     assert!(ran.unwrap());
-    let after = room.batches.results(&room.actor, batch.id, true, (0, 10_000)).await.unwrap();
+    let after = room.results(batch.id, true, (0, 10_000)).await;
     assert_eq!(after.len(), half + 300);
     assert_eq!(after[..half], before[..], "results stay where they are");
     let file = room.text(room.get(batch.id).await.written(true).unwrap()).await;
@@ -224,7 +224,7 @@ async fn a_result_that_is_there_is_not_written_again(catalog: Catalog) {
     let room = Room::over(catalog).await;
     let batch = room.batch_of(&lines(3)).await;
     room.answers.only(1);
-    let (worker, stop) = (room.runner.worker("dies"), mainspring_kernel::Stop::never());
+    let (worker, stop) = (room.another().worker("dies"), mainspring_kernel::Stop::never());
     tokio::select! {
         ended = worker.run_one(&stop) => panic!("it ended: {ended:?}"),
         () = room.until_answered(batch.id, 1) => {}

@@ -171,6 +171,14 @@ async fn a_batch_waits_for_a_limit_and_its_commands_say_how_it_went() {
         (&failed["items"][0]["custom_id"], &failed["items"][0]["response"]["status_code"]),
         (&json!("nobody"), &json!(404))
     );
+    let user = User::of(&server, None);
+    until("what was counted", async || {
+        let told = user.get("/metrics").await.text;
+        let lines = [r#"mainspring_batch_lines_total{outcome="completed"} 7"#, r#"mainspring_batch_lines_total{outcome="failed"} 1"#];
+        let ended = [r#"mainspring_batches{state="running"} 0"#, r#"mainspring_batches{state="waiting"} 0"#];
+        lines.iter().chain(&ended).all(|line| told.contains(line))
+    })
+    .await;
     assert_eq!(run(data.path(), &["batches", "list"])["items"][0]["id"], batch["id"]);
     assert_eq!(refused(data.path(), &["batches", "cancel", id])["code"], "batch-ended");
     assert_eq!(refused(data.path(), &["batches", "show", "batch_1"])["code"], "batch-not-found");
@@ -181,4 +189,28 @@ async fn a_batch_waits_for_a_limit_and_its_commands_say_how_it_went() {
     assert_eq!(later["status"], "validating");
     let _server = Server::start(data.path(), "127.0.0.1");
     until("its end", async || run(data.path(), &["batches", "show", id])["status"] == "completed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_has_so_many_files_and_unfinished_batches_and_a_command_says_so() {
+    let slow = Behaviour { delay: Duration::from_secs(30), ..Behaviour::saying("Hi.") };
+    let upstream = Upstream::start(Script::always(slow)).unwrap();
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let server = Server::start_with(data.path(), &["serve"], &[("MAINSPRING__GATEWAY__BATCHES_PER_PROJECT", "1")]);
+    apply_all(data.path(), &specs(&upstream));
+    let path = file(folder.path(), &[line("one", "assistant")]);
+    let submitted = run(data.path(), &["batches", "submit", &path]);
+    let show = format!("/api/v1/batches/{}", submitted["id"].as_str().unwrap());
+    let user = User::of(&server, None);
+    until("its lines", async || user.get(&show).await.json()["status"] == "in_progress").await;
+    let told = refused(data.path(), &["batches", "submit", &path]);
+    assert_eq!(told["code"], "batch-too-many", "{told}");
+    let files = user.get("/v1/files").await.json()["data"].as_array().unwrap().len();
+    assert_eq!(files, 1, "what was sent for a batch that was not made is not left lying about");
+    server.kill();
+    // There is the one that was sent, and the two that the batch writes.
+    let _server = Server::start_with(data.path(), &["serve"], &[("MAINSPRING__GATEWAY__FILES_PER_PROJECT", "3")]);
+    let told = refused(data.path(), &["batches", "submit", &path]);
+    assert_eq!(told["code"], "file-too-many", "{told}");
+    assert!(told.to_string().contains("gateway.files_per_project"), "{told}");
 }
