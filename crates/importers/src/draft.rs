@@ -1,6 +1,7 @@
 //! Collects what an import makes, and checks it as the server would.
 
 mod parts;
+mod planned;
 
 use mainspring_gateway::{ModelPrice, PricesSpec, RouteSpec};
 use mainspring_kernel::{AssetKind, Name};
@@ -18,6 +19,7 @@ use crate::{
 };
 
 pub(crate) use parts::{attempt_within, cache, class, millis, provider, retries, route, seconds, target, weights};
+pub(crate) use planned::{Client, Whom};
 
 /// The gateway writes these itself.
 const RESERVED: [&str; 7] = ["model", "messages", "input", "prompt", "stream", "stream_options", "mainspring"];
@@ -45,10 +47,7 @@ impl Draft {
     }
 
     pub(crate) fn plan(&mut self, path: impl Into<String>, command: impl Into<String>, why: impl Into<String>) {
-        let step = Step { path: path.into(), command: command.into(), why: why.into() };
-        if !self.report.plan.contains(&step) {
-            self.report.plan.push(step);
-        }
+        self.step(Step { path: path.into(), command: command.into(), why: why.into(), action: None });
     }
 
     pub(crate) fn reserve(&mut self, variable: &str) {

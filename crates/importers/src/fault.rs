@@ -34,6 +34,12 @@ impl Fault for ImportFault {
         match self {
             Self::Nothing { first, .. } => first.clone(),
             Self::Foreign { whose: "LiteLLM", .. } => Some("a config.yaml has a `model_list`".into()),
+            Self::Foreign { whose: "LiteLLM's list of keys", .. } => {
+                Some("it is what `GET /key/list?return_full_object=true` answers: JSON with `keys`".into())
+            }
+            Self::Foreign { whose: "Portkey's list of keys", .. } => {
+                Some("it is what `GET /v1/api-keys` answers: JSON with `data`".into())
+            }
             Self::Foreign { whose: "TensorZero", .. } => Some("a tensorzero.toml has `[models…]` or `[functions…]`".into()),
             Self::Foreign { .. } => {
                 Some("a config is a JSON object with `targets`, or with a `provider` or a `virtual_key`".into())

@@ -5,6 +5,7 @@ mod imported;
 mod report;
 
 // What the three have in common.
+mod client_keys;
 mod costs;
 mod draft;
 mod key;
@@ -21,10 +22,10 @@ mod tests;
 
 pub use fault::ImportFault;
 pub use imported::{Imported, Manifest};
-pub use report::{Note, Report, Step, Variable};
+pub use report::{Action, Note, Report, Step, Variable, WantedKey, WantedLimit};
 
-pub use litellm::import as litellm;
-pub use portkey::{Options as PortkeyOptions, import as portkey};
+pub use litellm::{import as litellm, import_with_keys as litellm_with_keys};
+pub use portkey::{Options as PortkeyOptions, import as portkey, import_with_keys as portkey_with_keys};
 pub use tensorzero::import as tensorzero;
 
 /// A longer file is none that a person wrote.

@@ -3,6 +3,7 @@
 mod costs;
 mod deployment;
 mod groups;
+mod keys;
 mod limits;
 mod patterns;
 mod placed;
@@ -30,6 +31,15 @@ const PLAIN: [&str; 4] = ["api_base", "base_url", "api_version", "aws_region_nam
 /// Providers, routes and prices of a `config.yaml`. An address may lie in a variable that the file does not set: `find` gives
 /// what it holds, or nothing.
 pub fn import(text: &str, find: &dyn Fn(&str) -> Option<String>) -> Result<Imported, ImportFault> {
+    import_with_keys(text, None, find)
+}
+
+/// The same, with the keys that LiteLLM lists: they lie in its database and in no file.
+pub fn import_with_keys(
+    text: &str,
+    listed: Option<&str>,
+    find: &dyn Fn(&str) -> Option<String>,
+) -> Result<Imported, ImportFault> {
     let mut file = read(text)?;
     let mut draft = Draft::default();
     let set = file.get("environment_variables").cloned().unwrap_or_default();
@@ -55,6 +65,9 @@ pub fn import(text: &str, find: &dyn Fn(&str) -> Option<String>) -> Result<Impor
     limits::read(&mut draft, &mut settings, &mut general);
     let groups = groups::read(&mut draft, list, &credentials);
     groups::write(&mut draft, groups, &rules);
+    if let Some(listed) = listed {
+        keys::read(&mut draft, listed)?;
+    }
     rest::note(&mut draft, top, [router, settings, general]);
     draft.finish(WHOSE)
 }

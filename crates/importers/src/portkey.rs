@@ -1,5 +1,6 @@
 //! A config of Portkey: JSON that says how calls are divided among targets.
 
+mod keys;
 mod rules;
 mod strategy;
 mod targets;
@@ -23,6 +24,11 @@ pub struct Options<'o> {
 
 /// A route and its providers.
 pub fn import(text: &str, options: Options<'_>) -> Result<Imported, ImportFault> {
+    import_with_keys(text, None, options)
+}
+
+/// The same, with the keys that Portkey lists: a config has none.
+pub fn import_with_keys(text: &str, listed: Option<&str>, options: Options<'_>) -> Result<Imported, ImportFault> {
     if text.len() > TEXT_MAX {
         return Err(ImportFault::TooLarge { limit: TEXT_MAX, given: text.len() });
     }
@@ -47,6 +53,9 @@ pub fn import(text: &str, options: Options<'_>) -> Result<Imported, ImportFault>
     }
     let mut draft = Draft::default();
     strategy::write(&mut draft, top, options);
+    if let Some(listed) = listed {
+        keys::read(&mut draft, listed)?;
+    }
     draft.finish(WHOSE)
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use mainspring_gateway::ledger::{Amount, Metric, SubjectKind};
+use mainspring_kernel::{Name, Role, Timestamp};
 use serde::Serialize;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -12,7 +14,7 @@ pub struct Report {
     pub missing: Vec<Note>,
     /// What the server needs in its environment.
     pub variables: Vec<Variable>,
-    /// What is no spec: keys and limits, as commands.
+    /// What is no spec: keys and limits, as commands. `mainspring import … --apply` makes those that have an action.
     pub plan: Vec<Step>,
 }
 
@@ -37,6 +39,38 @@ pub struct Step {
     pub path: String,
     pub command: String,
     pub why: String,
+    /// What the command makes; absent where only a person knows all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<Action>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    Key(WantedKey),
+    Limit(WantedLimit),
+}
+
+/// A key for a client of the other gateway. Its secret is a new one: others keep digests of theirs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WantedKey {
+    pub name: Name,
+    pub role: Role,
+    /// What it may name as `model`; absent: everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub models: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WantedLimit {
+    pub kind: SubjectKind,
+    /// Of a key it is the name of one that the same plan has before it. Absent: each there is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    pub metric: Metric,
+    pub amount: Amount,
 }
 
 impl Report {
@@ -58,7 +92,7 @@ impl Report {
             format!("{name}: {from} ({})", paths.join(", "))
         });
         section(&mut out, "Variables the server needs", variables.collect());
-        let plan = self.plan.iter().map(|Step { path, command, why }| format!("{command}\n      {why} ({path})"));
+        let plan = self.plan.iter().map(|Step { path, command, why, action: _ }| format!("{command}\n      {why} ({path})"));
         section(&mut out, "To do by hand", plan.collect());
         out
     }

@@ -9,6 +9,9 @@ pub(crate) enum Import {
     /// Read a `config.yaml` of LiteLLM's proxy.
     Litellm {
         file: PathBuf,
+        /// Its keys too: what it answers to `GET /key/list?return_full_object=true`.
+        #[arg(long, value_name = "FILE")]
+        keys: Option<PathBuf>,
         #[command(flatten)]
         to: Destination,
     },
@@ -21,6 +24,9 @@ pub(crate) enum Import {
     /// Read a config of Portkey, which is JSON.
     Portkey {
         file: PathBuf,
+        /// Its keys too: what it answers to `GET /v1/api-keys`.
+        #[arg(long, value_name = "FILE")]
+        keys: Option<PathBuf>,
         /// What the route is called; default: as the file.
         #[arg(long)]
         name: Option<String>,
@@ -48,7 +54,10 @@ pub(crate) struct Destination {
     /// Write over files that are there.
     #[arg(long, requires = "out")]
     pub(crate) force: bool,
-    /// Apply the specs, all or nothing, instead of printing them.
+    /// Apply the specs, all or nothing, instead of printing them; then make the keys and set the limits that are not there yet.
     #[arg(long)]
     pub(crate) apply: bool,
+    /// Write the secrets of new keys into this file, which nobody else may read, instead of printing them.
+    #[arg(long, value_name = "FILE", requires = "apply")]
+    pub(crate) keys_out: Option<PathBuf>,
 }

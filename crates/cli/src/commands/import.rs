@@ -1,15 +1,19 @@
 //! `mainspring import`: other gateways' settings as specs, and a report of the rest.
 
+mod handed;
+mod made;
+
 use std::{
-    fs,
+    fs, mem,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use anyhow::{Context, bail};
-use mainspring_importers::{Imported, Manifest, PortkeyOptions, TEXT_MAX};
+use mainspring_importers::{Imported, Manifest, PortkeyOptions, Step, TEXT_MAX};
 use serde_json::{Value, json};
 
+use self::handed::Handed;
 use super::{Session, assets};
 use crate::{
     args::Import,
@@ -40,19 +44,32 @@ pub(crate) fn write(import: &Import, as_json: bool) -> anyhow::Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-/// Applies what is imported.
+/// Applies what is imported: specs first, since keys and limits may name them.
 pub(crate) async fn apply(session: &Session, import: &Import) -> anyhow::Result<ExitCode> {
-    let imported = read(import)?;
+    let mut imported = read(import)?;
     let manifests: Vec<Value> = imported.manifests.iter().map(Manifest::value).collect();
-    if manifests.is_empty() {
-        bail!("nothing in the file becomes a spec; without `--apply` the report says what to do by hand");
+    // What is made is not for people to do any more.
+    let (wanted, by_hand): (Vec<Step>, Vec<Step>) =
+        mem::take(&mut imported.report.plan).into_iter().partition(|step| step.action.is_some());
+    imported.report.plan = by_hand;
+    let wanted: Vec<_> = wanted.into_iter().filter_map(|step| step.action).collect();
+    if manifests.is_empty() && wanted.is_empty() {
+        bail!("nothing in the file becomes a spec, a key or a limit; without `--apply` the report says what to do by hand");
     }
-    let reply = assets::send(session, manifests, &format!("imported from {}", source(import))).await?;
+    let plan = made::Plan::of(session, wanted).await?;
+    let handed = Handed::to(import.to().keys_out.as_deref(), session.json, plan.makes_keys())?;
+    let message = format!("imported from {}", source(import));
+    let reply = if manifests.is_empty() { None } else { Some(assets::send(session, manifests, &message).await?) };
+    if let Some(reply) = reply.as_ref().filter(|_| !session.json) {
+        assets::show_plan(session, reply);
+    }
+    let made = plan.make(session, handed).await?;
     if session.json {
-        output::json(&json!({"applied": reply, "report": imported.report}));
+        let mut shown = json!({"applied": reply, "report": imported.report});
+        made.put_into(&mut shown);
+        output::json(&shown);
         return Ok(ExitCode::SUCCESS);
     }
-    assets::show_plan(session, &reply);
     tell(&imported);
     Ok(ExitCode::SUCCESS)
 }
@@ -67,15 +84,19 @@ const fn source(import: &Import) -> &'static str {
 
 fn read(import: &Import) -> anyhow::Result<Imported> {
     Ok(match import {
-        Import::Litellm { file, .. } => mainspring_importers::litellm(&text(file)?, &|name| std::env::var(name).ok())?,
+        Import::Litellm { file, keys, .. } => {
+            let keys = keys.as_deref().map(text).transpose()?;
+            mainspring_importers::litellm_with_keys(&text(file)?, keys.as_deref(), &|name| std::env::var(name).ok())?
+        }
         Import::Tensorzero { file, .. } => {
             let folder = fs::canonicalize(file).ok().and_then(|file| file.parent().map(Path::to_owned)).unwrap_or_default();
             mainspring_importers::tensorzero(&text(file)?, &|path| below(&folder, path))?
         }
-        Import::Portkey { file, name, model, .. } => {
+        Import::Portkey { file, keys, name, model, .. } => {
             let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
             let options = PortkeyOptions { name: name.as_deref().unwrap_or(&stem), model: model.as_deref() };
-            mainspring_importers::portkey(&text(file)?, options)?
+            let keys = keys.as_deref().map(text).transpose()?;
+            mainspring_importers::portkey_with_keys(&text(file)?, keys.as_deref(), options)?
         }
     })
 }
@@ -146,14 +167,17 @@ mod tests {
     fn what_a_report_tells_people_to_do_is_a_command() {
         let litellm = include_str!("../../../importers/fixtures/litellm.yaml");
         let tensorzero = include_str!("../../../importers/fixtures/tensorzero.toml");
-        let reports =
-            [mainspring_importers::litellm(litellm, &|_| None), mainspring_importers::tensorzero(tensorzero, &|_| None)];
+        let keys = include_str!("../../../importers/fixtures/litellm_keys.json");
+        let reports = [
+            mainspring_importers::litellm_with_keys(litellm, Some(keys), &|_| None),
+            mainspring_importers::tensorzero(tensorzero, &|_| None),
+        ];
         let mut commands = 0;
         for step in reports.into_iter().flat_map(|imported| imported.unwrap().report.plan) {
             let parsed = Args::try_parse_from(step.command.split(' '));
             assert!(parsed.is_ok(), "{}: {:?}", step.command, parsed.err());
             commands += 1;
         }
-        assert!(commands > 8, "{commands}");
+        assert!(commands > 20, "{commands}");
     }
 }

@@ -38,6 +38,8 @@ model_list:
       model: anthropic/large
       api_base: {}
       api_key: {LITERAL}
+      input_cost_per_token: 1e-6
+      output_cost_per_token: 2e-6
 router_settings:
   num_retries: 0
   fallbacks:
@@ -143,6 +145,123 @@ async fn a_proxys_file_is_applied_and_its_applications_go_on_with_their_headers(
     for secret in [KEY, LITERAL, "sk-helicone-0123456789", "sk-of-the-client-0123456789", "sk-master"] {
         assert!(!everything.contains(secret), "`{secret}` came out");
     }
+}
+
+/// What LiteLLM lists of two clients: one bound to a model and to one call a minute, one that ended long ago.
+const LISTED: &str = r#"{"keys": [
+    {"token": "88dc28d0f030c55ed4ab77ed8faf0981", "key_name": "sk-...aB3x", "key_alias": "Support Bot", "models": ["Team/GPT"],
+     "expires": "2099-03-01T00:00:00+00:00", "rpm_limit": 1, "max_budget": 25.0, "budget_duration": "30d"},
+    {"token": "99dc28d0f030c55ed4ab77ed8faf0981", "key_alias": "long-ago", "expires": "2020-01-01T00:00:00Z", "rpm_limit": 5}
+]}"#;
+
+fn states(made: &Value, what: &str) -> Vec<String> {
+    let name = |each: &Value| each["name"].as_str().or(each["metric"].as_str()).unwrap_or_default().to_owned();
+    made[what].as_array().unwrap().iter().map(|each| format!("{} {}", name(each), each["state"].as_str().unwrap())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_and_limits_of_a_file_are_made_once_and_hold() {
+    let (first, second) = (says("from the first"), says("from the second"));
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let text = format!("{}  max_budget: 100\n  budget_duration: 30d\n", proxy(&first, &second));
+    let file = written(folder.path(), "config.yaml", &text);
+    let listed = written(folder.path(), "keys.json", LISTED);
+    let server = Server::start_with(data.path(), &["serve"], &[("TEST_MODEL_KEY", KEY)]);
+    let all = |what: &str| run(data.path(), &[what, "list"]).as_array().unwrap().clone();
+
+    // Without being told to apply, nothing is changed.
+    let planned = run(data.path(), &["import", "litellm", &file, "--keys", &listed]);
+    assert!(
+        planned["report"]["plan"].as_array().unwrap().iter().any(|step| step["action"]["key"]["name"] == "support-bot"),
+        "{planned}"
+    );
+    assert_eq!((all("keys").len(), all("limits").len()), (0, 0));
+
+    let out = folder.path().join("new-keys");
+    let to = out.to_str().unwrap();
+    let arguments = ["import", "litellm", &file, "--keys", &listed, "--apply", "--keys-out", to];
+    let made = run(data.path(), &arguments);
+    assert_eq!(states(&made, "keys"), ["operator created", "support-bot created", "long-ago ended"], "{made}");
+    assert_eq!(
+        states(&made, "limits"),
+        ["usd_per_month created", "usd_per_month created", "requests_per_minute created"],
+        "{made}"
+    );
+    assert_eq!(made["report"]["plan"].as_array().unwrap().len(), 1, "what was made is not to be done by hand: {made}");
+    let handed = std::fs::read_to_string(&out).unwrap();
+    let secret = handed.lines().find_map(|line| line.strip_prefix("support-bot ")).unwrap().to_owned();
+    assert!(!made.to_string().contains(&secret) && handed.lines().count() == 2, "{made}");
+    #[cfg(unix)]
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&out).unwrap().permissions()) & 0o777, 0o600);
+
+    let keys = all("keys");
+    let bot = keys.iter().find(|key| key["name"] == "support-bot").unwrap();
+    assert_eq!(
+        (&bot["role"], &bot["models"], &bot["expires_at"]),
+        (&json!("reader"), &json!(["Team/GPT"]), &json!("2099-03-01T00:00:00.000000Z"))
+    );
+    let limits = all("limits");
+    let of = |kind: &str, metric: &str| limits.iter().find(|limit| limit["kind"] == kind && limit["metric"] == metric).unwrap();
+    assert_eq!(of("project", "usd_per_month")["amount"], "100.00");
+    assert_eq!((&of("key", "usd_per_month")["amount"], &of("key", "usd_per_month")["subject"]), (&json!("25.00"), &bot["id"]));
+
+    // The new key may do what the old one might.
+    let bearer = format!("Bearer {secret}");
+    let headers = [("authorization", bearer.as_str())];
+    let status = async |model: &str| sent(&server, "/v1/chat/completions", &headers, &chat(model)).await.0.status().as_u16();
+    assert_eq!((status("claude").await, status("Team/GPT").await, status("Team/GPT").await), (403, 200, 429));
+
+    // Once more doubles nothing, and needs no file. What was changed here meanwhile is as the file says.
+    run(data.path(), &["limits", "set", "usd-per-month", "7"]);
+    let again = run(data.path(), &arguments);
+    assert_eq!(states(&again, "keys"), ["operator unchanged", "support-bot unchanged", "long-ago ended"], "{again}");
+    assert_eq!(
+        states(&again, "limits"),
+        ["usd_per_month updated", "usd_per_month unchanged", "requests_per_minute unchanged"],
+        "{again}"
+    );
+    assert_eq!((all("keys").len(), all("limits").len()), (2, 3));
+    assert_eq!(std::fs::read_to_string(&out).unwrap(), handed);
+
+    // A key that was revoked here stays so.
+    run(data.path(), &["keys", "revoke", bot["id"].as_str().unwrap()]);
+    let again = run(data.path(), &arguments);
+    assert_eq!(states(&again, "keys"), ["operator unchanged", "support-bot revoked", "long-ago ended"], "{again}");
+    assert_eq!(all("keys").len(), 2);
+    let everything = format!("{made} {} {}", server.said(), run(data.path(), &["audit"]));
+    for hidden in [secret.as_str(), "88dc28d0", "aB3x", "sk-master", LITERAL] {
+        assert!(!everything.contains(hidden), "`{hidden}` came out");
+    }
+}
+
+#[test]
+fn new_keys_are_printed_once_and_no_file_of_keys_is_written_over() {
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let rules = "[[rate_limiting.rules]]\nmodel_inferences_per_minute = 60\nscope = [{ api_key_public_id = \"aabbccddeeff\" }]\n";
+    let file = written(folder.path(), "tensorzero.toml", &format!("[rate_limiting]\n{rules}"));
+    let taken = written(folder.path(), "taken", "mine\n");
+    let fault = refused(data.path(), &["import", "tensorzero", &file, "--apply", "--keys-out", &taken]);
+    assert!(fault["error"].as_str().unwrap().contains("is there already"), "{fault}");
+    assert_eq!(run(data.path(), &["keys", "list"]), json!([]));
+    assert_eq!(std::fs::read_to_string(&taken).unwrap(), "mine\n");
+
+    let output = command(data.path()).args(["import", "tensorzero", &file, "--apply"]).output().unwrap();
+    let (printed, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{told}");
+    assert!(printed.contains("+ key/client-aabbccddeeff  create\n    msk_"), "{printed}");
+    assert!(printed.contains("+ limit/requests-per-minute 60 for key=client-aabbccddeeff  create"), "{printed}");
+    assert!(told.contains("shown this once") && !told.contains("msk_"), "{told}");
+    let again = run(data.path(), &["import", "tensorzero", &file, "--apply"]);
+    assert_eq!(
+        (states(&again, "keys"), again.to_string().contains("msk_")),
+        (vec!["client-aabbccddeeff unchanged".to_owned()], false)
+    );
+
+    // As data, a key that is made is in the value.
+    let other =
+        written(folder.path(), "other.toml", &format!("[rate_limiting]\n{}", rules.replace("aabbccddeeff", "112233445566")));
+    let made = run(data.path(), &["import", "tensorzero", &other, "--apply"]);
+    assert!(made["keys"][0]["secret"].as_str().unwrap().starts_with("msk_"), "{made}");
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use mainspring_gateway::{Span, Target};
+use mainspring_gateway::{Span, Target, ledger::Metric};
 use serde_json::{Map, Value};
 
-use super::{costs, placed};
+use super::{costs, limits, placed};
 use crate::{
     draft::{self, Draft},
     read::{self, Table},
@@ -22,6 +22,8 @@ pub(super) struct Deployment {
     pub(super) weight: Option<f64>,
     pub(super) rpm: Option<f64>,
     pub(super) tpm: Option<f64>,
+    /// For a day or a month.
+    pub(super) budget: Option<(Metric, f64)>,
     pub(super) timeout: Option<Span>,
     pub(super) stream_timeout: Option<Span>,
     pub(super) retries: Option<u64>,
@@ -131,6 +133,7 @@ pub(super) fn read(
         weight: params.number("weight"),
         rpm: params.number("rpm").or_else(|| info.number("rpm")),
         tpm: params.number("tpm").or_else(|| info.number("tpm")),
+        budget: budget(&mut params),
         timeout: span(params.number("timeout")),
         stream_timeout: span(params.number("stream_timeout")),
         cooldown: span(params.number("cooldown_time")),
@@ -144,6 +147,14 @@ pub(super) fn read(
     leftovers(draft, params);
     leftovers(draft, info);
     Some(read)
+}
+
+/// A budget of another duration is left, to be told of.
+fn budget(params: &mut Table) -> Option<(Metric, f64)> {
+    let metric = limits::metric(params.peek("budget_duration").and_then(Value::as_str))?;
+    let amount = params.number("max_budget")?;
+    params.take("budget_duration");
+    Some((metric, amount))
 }
 
 fn take_credential(draft: &mut Draft, params: &mut Table, named: &Credentials) {

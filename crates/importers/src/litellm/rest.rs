@@ -120,6 +120,9 @@ fn setting(name: &str, value: &Value) -> &'static str {
         name if name.starts_with("redis") || name == "cache_kwargs" => {
             "not needed: limits hold across processes through the catalog, exactly on one process and within a stated error on several"
         }
+        "provider_budget_config" | "tag_budget_config" => {
+            "budgets are for the project, a key, a member, a user or a model: `mainspring limits set usd-per-day … --for model=ROUTE`"
+        }
         "allowed_fails_policy" => "a breaker opens by the share of attempts that fail, whatever their fault",
         "enable_tag_filtering" | "tag_filtering_match_any" => "targets are not chosen by tags: make a route for each",
         "max_fallbacks" => "every target of a route may be asked once the ones before it have failed",

@@ -1,10 +1,11 @@
-use mainspring_kernel::{AssetKind, Fault};
+use mainspring_kernel::{AssetKind, Fault, Role};
 use serde_json::json;
 
 use super::{holds_none, names, provider, route, rows, says, sound, spec, targets, unset};
-use crate::{ImportFault, Imported, litellm};
+use crate::{Action, ImportFault, Imported, litellm, litellm_with_keys};
 
 const PROXY: &str = include_str!("../../fixtures/litellm.yaml");
+const KEYS: &str = include_str!("../../fixtures/litellm_keys.json");
 
 fn proxy() -> Imported {
     let imported = litellm(PROXY, &unset).unwrap();
@@ -144,18 +145,92 @@ fn limits_and_keys_are_a_list_of_commands() {
     assert_eq!(
         commands,
         [
-            "mainspring limits set usd-per-month 100 --for project",
-            "mainspring limits set usd-per-day 10 --for key",
+            "mainspring limits set usd-per-month 100.00 --for project",
+            "mainspring limits set usd-per-day 10.00 --for key",
             "mainspring limits set requests-per-minute 60 --for key",
-            "mainspring limits set usd-per-month 5 --for user",
-            "mainspring limits set concurrent 200",
+            "mainspring limits set usd-per-month 5.00 --for user",
+            "mainspring limits set concurrent 200 --for project",
             "mainspring keys create operator --role admin",
             "mainspring keys create my-app --role reader",
-            // What both deployments take together.
+            // What both deployments take together, and may cost together.
             "mainspring limits set requests-per-minute 900 --for model=gpt-4o",
+            "mainspring limits set usd-per-day 12.50 --for model=gpt-4o",
         ]
     );
     says(&imported.report.missing, "litellm_settings.max_end_user_budget", "for a day or a calendar month");
+    says(&imported.report.missing, "router_settings.provider_budget_config", "--for model=ROUTE");
+    says(&imported.report.different, "litellm_settings.upperbound_key_generate_params.max_budget", "the first counts");
+    // All but what only a person can name is made with `--apply`.
+    let by_hand: Vec<&str> =
+        imported.report.plan.iter().filter(|step| step.action.is_none()).map(|step| step.command.as_str()).collect();
+    assert_eq!(by_hand, ["mainspring keys create my-app --role reader"]);
+}
+
+#[test]
+fn keys_that_it_lists_are_made_with_what_holds_for_each() {
+    let imported = litellm_with_keys("model_list: []\nlitellm_settings: {}", Some(KEYS), &unset).unwrap();
+    let commands: Vec<&str> = imported.report.plan.iter().map(|step| step.command.as_str()).collect();
+    assert_eq!(
+        commands,
+        [
+            "mainspring keys create support-bot --role reader --models gpt-4o,claude-*,team-gpt --expires-at 2027-03-01T00:00:00.000000Z",
+            "mainspring limits set usd-per-month 25.00 --for key=ID-OF-support-bot",
+            "mainspring limits set requests-per-minute 30 --for key=ID-OF-support-bot",
+            "mainspring limits set tokens-per-minute 20000 --for key=ID-OF-support-bot",
+            "mainspring limits set concurrent 4 --for key=ID-OF-support-bot",
+            "mainspring keys create ann --role reader",
+            "mainspring limits set usd-per-month 3.00 --for key=ID-OF-ann",
+            "mainspring keys create weekly --role reader",
+            "mainspring limits set usd-per-month 7.00 --for key=ID-OF-weekly",
+            "mainspring keys create hourly --role reader",
+            "mainspring limits set usd-per-day 0.25 --for key=ID-OF-hourly",
+            "mainspring keys create support-bot-2 --role reader",
+        ]
+    );
+    let Some(Action::Key(first)) = &imported.report.plan[0].action else { panic!("{:?}", imported.report.plan[0]) };
+    assert_eq!(
+        (first.role, first.models.as_deref(), first.expires_at.map(|at| at.as_seconds())),
+        (Role::Reader, Some(["gpt-4o", "claude-*", "team-gpt"].map(str::to_owned).as_slice()), Some(1_803_859_200))
+    );
+    for (path, words) in [
+        ("keys[0].aliases", "a route's `models`"),
+        ("keys[0].metadata", "no notes"),
+        ("keys[0].model_max_budget", "within the other"),
+        ("keys[5]", "blocked"),
+        ("keys[6]", "cannot be read"),
+        ("keys[7].models", "no key is made"),
+        ("keys[8]", "a session of its page"),
+        ("keys[9].max_budget", "cannot be read"),
+        ("keys[10].rpm_limit", "lets nothing through"),
+    ] {
+        says(&imported.report.missing, path, words);
+    }
+    says(&imported.report.missing, "keys", "one page of several");
+    for (path, words) in [
+        ("keys[0].team_id", "a team is a project"),
+        ("keys[0].user_id", "--for MEMBER"),
+        ("keys[1].max_budget", "never begins anew"),
+        ("keys[2].max_budget", "for another time"),
+        ("keys[2].models", "is not in this list"),
+    ] {
+        says(&imported.report.different, path, words);
+    }
+    // Neither digests nor beginnings of keys are anyone's business.
+    holds_none(&imported, &["88dc28d0", "sk-...aB3x", "zz9p", "4711"]);
+}
+
+#[test]
+fn a_list_of_keys_that_is_none_is_refused_without_a_word_of_it() {
+    for (listed, code) in [
+        ("{", "import-unreadable"),
+        (r#"{"data": []}"#, "import-foreign"),
+        (r#"{"keys": ["88dc28d0f030c55e"]}"#, "import-foreign"),
+        ("7", "import-foreign"),
+    ] {
+        let fault = litellm_with_keys("model_list: []", Some(listed), &unset).unwrap_err();
+        assert_eq!(fault.code(), code, "{listed}");
+        assert!(!format!("{fault} {:?}", fault.hint()).contains("88dc28d0"), "{fault}");
+    }
 }
 
 #[test]

@@ -2,9 +2,10 @@ use mainspring_kernel::{AssetKind, Fault};
 use serde_json::json;
 
 use super::{holds_none, names, provider, route, rows, says, sound, targets};
-use crate::{Imported, PortkeyOptions, portkey};
+use crate::{Imported, PortkeyOptions, portkey, portkey_with_keys};
 
 const CONFIG: &str = include_str!("../../fixtures/portkey.json");
+const KEYS: &str = include_str!("../../fixtures/portkey_keys.json");
 const CONDITIONAL: &str = include_str!("../../fixtures/portkey_conditional.json");
 
 #[track_caller]
@@ -142,6 +143,38 @@ fn a_single_target_is_a_config_and_so_is_an_exported_one() {
     assert_eq!(targets(route(&nested, "prod")), rows(&[("openai/m", 0, 1), ("mistral-ai/m", 0, 3), ("groq/m", 1, 1)]));
     assert_eq!(route(&nested, "prod")["fallback"]["on"].as_array().unwrap().len(), 15);
     says(&nested.report.different, "strategy", "not before them");
+}
+
+#[test]
+fn keys_that_it_lists_are_made_with_what_holds_for_each() {
+    let options = PortkeyOptions { name: "prod", model: None };
+    let imported = portkey_with_keys(CONFIG, Some(KEYS), options).unwrap();
+    sound(&imported);
+    let commands: Vec<&str> = imported.report.plan.iter().map(|step| step.command.as_str()).collect();
+    assert_eq!(
+        commands,
+        [
+            "mainspring keys create batch-jobs --role reader --expires-at 2027-01-01T00:00:00.000000Z",
+            "mainspring limits set usd-per-month 40.00 --for key=ID-OF-batch-jobs",
+            "mainspring limits set requests-per-minute 100 --for key=ID-OF-batch-jobs",
+            "mainspring limits set tokens-per-minute 50000 --for key=ID-OF-batch-jobs",
+            "mainspring keys create once --role reader",
+            "mainspring limits set usd-per-month 5.00 --for key=ID-OF-once",
+        ]
+    );
+    for (path, words) in [
+        ("data[0].rate_limits[2]", "by the minute"),
+        ("data[0].scopes", "may call models"),
+        ("data[0].defaults", "of a route"),
+        ("data[1]", "not active"),
+    ] {
+        says(&imported.report.missing, path, words);
+    }
+    assert!(!imported.report.missing.iter().any(|note| note.path.starts_with("data[2]")), "{:?}", imported.report.missing);
+    says(&imported.report.different, "data[2].usage_limits.credit_limit", "never begins anew");
+    holds_none(&imported, &["pk-of-portkey-itself", "9b1f0c4e"]);
+    let fault = portkey_with_keys(CONFIG, Some(r#"{"keys": []}"#), options).unwrap_err();
+    assert!(fault.code() == "import-foreign" && fault.hint().is_some_and(|hint| hint.contains("/v1/api-keys")), "{fault}");
 }
 
 #[test]

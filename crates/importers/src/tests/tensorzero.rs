@@ -1,7 +1,7 @@
 use mainspring_kernel::{AssetKind, Fault};
 use serde_json::json;
 
-use super::{names, provider, route, rows, says, sound, spec, targets};
+use super::{holds_none, names, provider, route, rows, says, sound, spec, targets};
 use crate::{Imported, tensorzero};
 
 const GATEWAY: &str = include_str!("../../fixtures/tensorzero.toml");
@@ -152,14 +152,18 @@ fn rules_become_commands_where_there_is_a_limit_like_them() {
         commands,
         [
             "mainspring limits set requests-per-minute 600 --for project",
-            "mainspring limits set usd-per-day 25.5 --for project",
+            "mainspring limits set usd-per-day 25.50 --for project",
             "mainspring limits set tokens-per-minute 50000 --for user",
+            "mainspring keys create client-aabbccddeeff --role reader",
+            "mainspring limits set requests-per-minute 60 --for key=ID-OF-client-aabbccddeeff",
+            "mainspring limits set usd-per-month 5.00 --for key=ID-OF-client-aabbccddeeff",
         ]
     );
     let missing = &imported.report.missing;
     for (path, words) in [
         ("rate_limiting.rules[0].tokens_per_hour", "by the minute"),
         ("rate_limiting.rules[2]", "not for other tags"),
+        ("rate_limiting.rules[5]", "not for other tags"),
         ("gateway.bind_address", "server.listen"),
         ("gateway.auth", "keys create"),
         ("models.gpt-4o.providers.openai.extra_body[1]", "at the top"),
@@ -170,6 +174,8 @@ fn rules_become_commands_where_there_is_a_limit_like_them() {
     ] {
         says(missing, path, words);
     }
+    // A whole key in the place of its public id is a secret.
+    holds_none(&imported, &["t0-whole-key"]);
 }
 
 #[test]
