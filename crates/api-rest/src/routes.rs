@@ -42,6 +42,7 @@ fn view(health: TargetHealth) -> wire::TargetView {
         input_tokens: health.input_tokens,
         output_tokens: health.output_tokens,
         spend: health.spend.to_string(),
+        priced: health.priced,
     }
 }
 

@@ -15,7 +15,7 @@ use mainspring_telemetry::Metrics;
 use tokio::time::Instant;
 
 use crate::{
-    cost::{Charge, Place, Prices},
+    cost::{Charge, Prices},
     fault::GatewayFault,
     ledger::Permit,
     live::{Answering, Board, Live},
@@ -135,7 +135,7 @@ impl Bill {
             // Attempts end before their call is settled; if one did not, its cost would be lost in silence.
             tracing::error!(call = %open.record.id, "an attempt ended after its call was settled");
         }
-        let charge = self.prices.cost(place(target, named), usage, open.record.batch);
+        let charge = self.prices.cost(target.place(named), usage, open.record.batch);
         add(&mut open.record.usage, usage);
         let cost = charge.as_ref().map_or(Money::ZERO, |charge| charge.cost);
         open.record.cost += cost;
@@ -150,7 +150,7 @@ impl Bill {
     /// By which price what a target uses is paid, whatever it comes to.
     pub(crate) fn price(&self, target: &Target, named: &str) -> Option<PriceStamp> {
         let batch = self.lock().record.batch;
-        self.prices.cost(place(target, named), &TokenUsage::default(), batch).map(|charge| charge.price)
+        self.prices.cost(target.place(named), &TokenUsage::default(), batch).map(|charge| charge.price)
     }
 
     /// Sets aside for an attempt beside the first what was set aside for that.
@@ -229,10 +229,6 @@ impl Drop for Bill {
     fn drop(&mut self) {
         self.settle(CallStatus::Cancelled, None);
     }
-}
-
-fn place<'a>(target: &'a Target, named: &'a str) -> Place<'a> {
-    Place { provider: target.provider.name.as_str(), kind: target.provider.kind(), model: target.price_as(named) }
 }
 
 fn show(record: &mut CallRecord, target: &Target, named: &str) {

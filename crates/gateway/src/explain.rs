@@ -11,7 +11,7 @@ use crate::{
     asked::Question,
     breaker::Standing,
     choose::{self, Order, Seen, stable_hash},
-    cost::{Place, Prices},
+    cost::Prices,
     estimate::Size,
     record::Caller,
     route::{Choose, Sticky},
@@ -87,7 +87,6 @@ pub(crate) fn explain(
     let show = |index: usize, place: Option<usize>, why: String| {
         let target = &route.targets[index];
         let Seen { weight, tier, standing, begin_ms, in_flight, .. } = seen[index].clone();
-        let at = Place { provider: target.provider.name.as_str(), kind: target.provider.kind(), model: target.price_as(model) };
         ExplainedTarget {
             provider: target.provider.name.to_string(),
             model: target.model(model).to_owned(),
@@ -98,7 +97,7 @@ pub(crate) fn explain(
             standing,
             in_flight,
             begin_ms,
-            cost: prices.cost(at, &question.guess(), asked.batch).map(|charge| charge.cost),
+            cost: prices.cost(target.place(model), &question.guess(), asked.batch).map(|charge| charge.cost),
         }
     };
     let Order { picked, barred } = order;

@@ -27,7 +27,7 @@ use crate::{
     record::Caller,
     routes::Routes,
     service::Parts,
-    target::{TargetState, Totals},
+    target::{Target, Totals},
 };
 
 /// Other processes' changes are seen within twice this time.
@@ -147,22 +147,26 @@ impl Gateway {
     /// How the targets of a project stand, those of its routes first.
     pub async fn health(&self, project: ProjectId) -> Vec<TargetHealth> {
         let now = Instant::now();
-        self.targets(project, |state, names| state.show(names, now))
+        let prices = self.inner.ledger.prices(project);
+        self.targets(project, |target, names| TargetHealth {
+            priced: target.model.as_deref().map(|model| prices.has(target.place(model))),
+            ..target.state.show(names, now)
+        })
     }
 
     /// What the targets of a project did in the last hour, by the minute; those of its routes first.
     pub async fn history(&self, project: ProjectId) -> Vec<TargetHistory> {
         let now = (Instant::now(), self.inner.reach.clock.now());
-        self.targets(project, |state, names| state.history(names, now))
+        self.targets(project, |target, names| target.state.history(names, now))
     }
 
-    fn targets<T>(&self, project: ProjectId, look: impl Fn(&TargetState, TargetNames) -> T) -> Vec<T> {
+    fn targets<T>(&self, project: ProjectId, look: impl Fn(&Target, TargetNames) -> T) -> Vec<T> {
         let mut all = Vec::new();
         for route in self.inner.routes.known(project).map(|routes| routes.all()).unwrap_or_default() {
             for target in &route.targets {
                 let name = route.name.as_ref().map(ToString::to_string);
                 let model = target.model.clone().unwrap_or_else(|| "*".to_owned());
-                all.push(look(&target.state, (name, target.provider.name.to_string(), model)));
+                all.push(look(target, (name, target.provider.name.to_string(), model)));
             }
         }
         all

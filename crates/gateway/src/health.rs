@@ -56,6 +56,9 @@ pub struct TargetHealth {
     pub input_tokens: u64,
     pub output_tokens: u64,
     pub spend: Money,
+    /// Whether there is a price for it now; absent where the client names the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priced: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -247,6 +250,7 @@ impl Health {
             input_tokens: self.input_tokens,
             output_tokens: self.output_tokens,
             spend: self.spend,
+            priced: None,
         }
     }
 }

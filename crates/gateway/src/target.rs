@@ -17,6 +17,7 @@ use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
     breaker::{BreakerState, Pass, Standing, Verdict, verdict},
+    cost::Place,
     health::{Health, TargetHealth},
     history::TargetHistory,
     route::{self, Percentile},
@@ -102,6 +103,11 @@ impl Target {
     /// The name prices know the model by.
     pub(crate) fn price_as<'a>(&'a self, named: &'a str) -> &'a str {
         self.spec.price_as.as_deref().unwrap_or_else(|| self.model(named))
+    }
+
+    /// What prices are asked for, where a client named its model so.
+    pub(crate) fn place<'a>(&'a self, named: &'a str) -> Place<'a> {
+        Place { provider: self.provider.name.as_str(), kind: self.provider.kind(), model: self.price_as(named) }
     }
 
     /// Where to send a call that named its model so.

@@ -36,8 +36,11 @@ pub struct TargetView {
     pub attempts: u64,
     pub input_tokens: u64,
     pub output_tokens: u64,
-    /// In dollars.
+    /// In dollars; what nobody has a price for is not in it.
     pub spend: String,
+    /// Whether there is a price for it now; absent where the client names the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priced: Option<bool>,
 }
 
 /// What a target did in the last hour, as this process saw it. Minutes without an attempt are left out.

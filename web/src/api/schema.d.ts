@@ -2572,8 +2572,10 @@ export interface components {
             input_tokens: number;
             /** Format: int64 */
             output_tokens: number;
-            /** @description In dollars. */
+            /** @description In dollars; what nobody has a price for is not in it. */
             spend: string;
+            /** @description Whether there is a price for it now; absent where the client names the model. */
+            priced?: boolean | null;
         };
         TraceSummary: {
             trace_id: string;

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use mainspring_kernel::Money;
 use mainspring_wire as wire;
 
 use super::Session;
@@ -38,11 +39,21 @@ async fn list(session: &Session) -> anyhow::Result<()> {
             if failed.is_empty() { "-".to_owned() } else { failed.join(", ") },
             dash(millis(target.begin_p50_ms)),
             dash(millis(target.begin_p95_ms)),
-            target.spend.clone(),
+            spent(target),
         ]
     });
     table(&["route", "target", "breaker", "attempts", "failed lately", "p50", "p95", "spent $"], rows.collect());
     Ok(())
+}
+
+/// Nothing spent is not the same as free.
+fn spent(target: &wire::TargetView) -> String {
+    let none = target.spend.parse::<Money>().is_ok_and(|spend| spend == Money::ZERO);
+    match (target.priced, none) {
+        (Some(false), true) => "unpriced".to_owned(),
+        (Some(false), false) => format!("{} + unpriced", target.spend),
+        _ => target.spend.clone(),
+    }
 }
 
 async fn explain(session: &Session, asked: &wire::ExplainRequest) -> anyhow::Result<()> {

@@ -201,6 +201,7 @@ async fn a_price_nobody_knows_is_no_price() {
     assert_eq!((answered.cost, &answered.headers["x-mainspring-price"]), (Some(Money::ZERO), &"unknown".parse().unwrap()));
     let record = room.settled_once().await;
     assert_eq!((record.price, record.cost, record.usage.total()), (None, Money::ZERO, 20));
+    assert_eq!(room.gateway.health(room.project).await[0].priced, Some(false), "nothing spent is not the same as free");
 }
 
 #[tokio::test]
@@ -221,6 +222,12 @@ async fn a_price_may_go_by_another_name() {
         (record.cost, record.price.map(|price| price.entry)),
         (Money::from_dollars(10).for_tokens(12), Some("known".to_owned()))
     );
+    // Of a target that is asked for any model nobody can say.
+    let whatever = json!({"models": ["any-*"], "targets": [{"provider": "main"}]});
+    room.apply(&[("route", "whatever", whatever)]).await;
+    let health = room.gateway.health(room.project).await;
+    let priced = |name: &str| health.iter().find(|target| target.route.as_deref() == Some(name)).unwrap().priced;
+    assert_eq!((priced("assistant"), priced("whatever")), (Some(true), None));
 }
 
 #[tokio::test]
