@@ -22,6 +22,7 @@ const TARGETS = [
     input_tokens: 21_400_112,
     output_tokens: 4_120_882,
     spend: "5.682546",
+    priced: true,
   },
   {
     route: "assistant",
@@ -42,6 +43,7 @@ const TARGETS = [
     input_tokens: 902_113,
     output_tokens: 188_204,
     spend: "5.529399",
+    priced: true,
   },
   {
     route: "drafts",
@@ -61,6 +63,7 @@ const TARGETS = [
     input_tokens: 80_021,
     output_tokens: 44_110,
     spend: "0.00",
+    priced: false,
   },
   {
     provider: "openai",
@@ -73,6 +76,7 @@ const TARGETS = [
     input_tokens: 0,
     output_tokens: 0,
     spend: "0.00",
+    priced: true,
   },
 ];
 

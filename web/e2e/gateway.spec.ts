@@ -63,6 +63,33 @@ test("a breaker that is half open says that the next call tries the target", asy
   await expect(row).toContainText("1.25 s · 2.40 s");
 });
 
+test("what has no price is called so, and says how it gets one", async ({ page }) => {
+  const target = { provider: "house", in_flight: 0, breaker: "closed", recent: 1, failed: {}, attempts: 1, input_tokens: 9, output_tokens: 9 };
+  await page.route("**/api/v1/routes", (route) =>
+    route.fulfill({
+      json: [
+        { ...target, route: "e2e", model: "nobody-knows", spend: "0.00", priced: false },
+        { ...target, route: "e2e", model: "priced-lately-no-more", spend: "1.50", priced: false },
+        { ...target, route: "e2e", model: "free", spend: "0.00", priced: true },
+        { ...target, route: "free", model: "free", spend: "0.00", priced: true },
+      ],
+    }),
+  );
+  await page.goto("/models");
+  const card = page.getByRole("region", { name: "e2e", exact: true });
+  const spent = (model: string) =>
+    card
+      .getByRole("row", { name: new RegExp(model) })
+      .getByRole("cell")
+      .last();
+  await expect(spent("nobody-knows")).toHaveText("unpriced");
+  await expect(spent("nobody-knows").getByText("unpriced")).toHaveAttribute("title", /prices asset named default/);
+  await expect(spent("priced-lately")).toHaveText("$1.50 + unpriced");
+  await expect(spent("free")).toHaveText("$0");
+  await expect(card.locator(".route-sum")).toContainText("$1.50 + unpriced");
+  await expect(page.getByRole("region", { name: "free", exact: true })).not.toContainText("unpriced");
+});
+
 test("providers are summed up, and what failed is shown by class and minute", async ({ page, request }) => {
   const { route, provider } = await routed(request);
   await page.goto("/models");

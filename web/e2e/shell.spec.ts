@@ -1,13 +1,9 @@
-import type { Page } from "@playwright/test";
 import axe, { type AxeResults, type RunOptions } from "axe-core";
-import { assets, documents, expect, revised, subject, test, traces } from "./support";
+import { assets, documents, expect, revised, settled, subject, test, traces } from "./support";
 
 interface Axe {
   run: (context: Document, options: RunOptions) => Promise<AxeResults>;
 }
-
-/** Until nothing is on its way any more; a room that follows what happens never comes to rest. */
-const settled = (page: Page) => page.waitForLoadState("networkidle", { timeout: 4_000 }).catch(() => undefined);
 
 test("g and a letter go to every room, and never while typing", async ({ page }) => {
   await page.goto("/");

@@ -58,6 +58,9 @@ export const test = base.extend<{ complaints: string[] }>({
 
 export { expect };
 
+/** Until nothing is on its way any more; a room that follows what happens never comes to rest. */
+export const settled = (page: Page) => page.waitForLoadState("networkidle", { timeout: 4_000 }).catch(() => undefined);
+
 async function ok<T>(asked: Promise<APIResponse>): Promise<T> {
   const response = await asked;
   expect(response.ok(), `${response.url()} answered ${response.status()}: ${response.ok() ? "" : await response.text()}`).toBe(true);

@@ -537,7 +537,8 @@ export function Dialog({
     if (!dialog || !open) return;
     dialog.showModal();
     // The browser would choose the first button, which closes; a form begins at its first field.
-    dialog.querySelector<HTMLElement>("[data-focus], .dialog-body input:not([type=radio]), .dialog-body select, .dialog-body textarea")?.focus();
+    const chosen = dialog.querySelector<HTMLElement>("[data-focus]");
+    (chosen ?? dialog.querySelector<HTMLElement>(".dialog-body :is(input:not([type=radio]), select, textarea)"))?.focus();
     // Closing gives the focus back to where it was, also when the whole dialog goes away.
     return () => dialog.close();
   }, [open]);

@@ -13,6 +13,8 @@ export interface Column<T> {
   align?: "end";
   /** Left out on narrow screens. */
   wide?: boolean;
+  /** Left out on all but large screens. */
+  large?: boolean;
   cell: (item: T) => ReactNode;
 }
 
@@ -81,12 +83,12 @@ export function Rows<T>({ label, items, columns, idOf, onOpen, rowHeight = 38, f
       : [],
   );
 
-  const template = columns.map((c) => c.width).join(" ");
-  const narrow = columns
-    .filter((c) => !c.wide)
-    .map((c) => c.width)
-    .join(" ");
-  const tracks = { "--tracks": template, "--tracks-narrow": narrow } as React.CSSProperties;
+  const tracksOf = (shown: readonly Column<T>[]) => shown.map((c) => c.width).join(" ");
+  const tracks = {
+    "--tracks": tracksOf(columns),
+    "--tracks-medium": tracksOf(columns.filter((c) => !c.large)),
+    "--tracks-narrow": tracksOf(columns.filter((c) => !c.wide && !c.large)),
+  } as React.CSSProperties;
   const list = `list-${label.replace(/\W+/g, "-").toLowerCase()}`;
   return (
     <div className="rows" style={tracks}>
@@ -99,6 +101,12 @@ export function Rows<T>({ label, items, columns, idOf, onOpen, rowHeight = 38, f
           aria-label={label}
           aria-rowcount={items.length + 1}
           aria-activedescendant={current >= 0 ? `${list}-${current}` : undefined}
+          onFocus={(event) => {
+            // Whoever comes by keyboard sees where they are.
+            const [first] = items;
+            if (first && event.target === event.currentTarget && event.currentTarget.matches(":focus-visible"))
+              setAt((place) => place ?? { id: idOf(first), index: 0 });
+          }}
           onKeyDown={(event) => {
             if (event.target !== event.currentTarget) return;
             const steps: Record<string, number> = {
@@ -117,7 +125,7 @@ export function Rows<T>({ label, items, columns, idOf, onOpen, rowHeight = 38, f
         >
           <div className="rows-head" role="row" aria-rowindex={1}>
             {columns.map((c) => (
-              <div key={c.key} role="columnheader" className={cx(c.align === "end" && "end", c.wide && "wide-only")}>
+              <div key={c.key} role="columnheader" className={cx(c.align === "end" && "end", c.wide && "wide-only", c.large && "large-only")}>
                 {c.head}
               </div>
             ))}
@@ -141,7 +149,7 @@ export function Rows<T>({ label, items, columns, idOf, onOpen, rowHeight = 38, f
                   }}
                 >
                   {columns.map((c) => (
-                    <div key={c.key} role="gridcell" className={cx(c.align === "end" && "end", c.wide && "wide-only")}>
+                    <div key={c.key} role="gridcell" className={cx(c.align === "end" && "end", c.wide && "wide-only", c.large && "large-only")}>
                       {c.cell(item)}
                     </div>
                   ))}

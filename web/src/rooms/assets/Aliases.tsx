@@ -2,8 +2,10 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, ApiError } from "@/api/client";
 import type { Alias, AssetVersion } from "@/api/types";
-import { isName, nameFault, person } from "@/lib/names";
-import { Button, Card, Choose, Dialog, ErrorNote, Field, Time } from "@/ui/kit";
+import { isName, person } from "@/lib/names";
+import { FormDialog } from "@/ui/act";
+import { Button, Card, Choose, Field, Time } from "@/ui/kit";
+import { NameField } from "@/ui/NameField";
 import { toast } from "@/ui/toasts";
 
 interface Props {
@@ -90,76 +92,42 @@ function Move({
   });
   const moved = move.error instanceof ApiError && move.error.status === 409;
   return (
-    <Dialog
-      open
-      onClose={onClose}
+    <FormDialog
       title={alias ? `Move ${alias.alias}` : "New alias"}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
+      does={alias ? `Move from v${alias.version} to v${to}` : `Point to v${to}`}
+      doing={move}
+      valid={isName(label) && (alias === null || String(alias.version) !== to)}
+      onClose={onClose}
+      remedy={
+        moved && (
           <Button
-            look="primary"
-            busy={move.isPending}
-            disabled={!isName(label) || (alias !== null && String(alias.version) === to)}
-            onClick={() => move.mutate()}
+            size="sm"
+            icon="refresh"
+            onClick={() => {
+              void client.invalidateQueries({ queryKey: ["asset", kind, name] });
+              onClose();
+            }}
           >
-            {alias ? `Move from v${alias.version} to v${to}` : `Point to v${to}`}
+            See where it is now
           </Button>
-        </>
+        )
       }
     >
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (isName(label)) move.mutate();
-        }}
+      {!alias && <NameField name={label} onChange={(name) => setLabel(name.trim())} placeholder="candidate" />}
+      <Field
+        label="Version"
+        hint={alias ? "Everything that asks for this alias gets the new version from its next request on. Moving back is the undo." : undefined}
       >
-        {!alias && (
-          <Field label="Name" error={nameFault(label)}>
-            {(ids) => (
-              <input
-                {...ids}
-                className="input"
-                data-focus=""
-                value={label}
-                placeholder="candidate"
-                onChange={(event) => setLabel(event.target.value)}
-              />
-            )}
-          </Field>
+        {(ids) => (
+          <Choose {...ids} value={to} onChange={(event) => setTo(event.target.value)}>
+            {versions.map((v) => (
+              <option key={v.version} value={v.version}>
+                {`v${v.version}${v.version === alias?.version ? " (now)" : ""}${v.message ? ` – ${v.message}` : ""}`}
+              </option>
+            ))}
+          </Choose>
         )}
-        <Field
-          label="Version"
-          hint={alias ? "Everything that asks for this alias gets the new version from its next request on. Moving back is the undo." : undefined}
-        >
-          {(ids) => (
-            <Choose {...ids} value={to} onChange={(event) => setTo(event.target.value)}>
-              {versions.map((v) => (
-                <option key={v.version} value={v.version}>
-                  {`v${v.version}${v.version === alias?.version ? " (now)" : ""}${v.message ? ` – ${v.message}` : ""}`}
-                </option>
-              ))}
-            </Choose>
-          )}
-        </Field>
-      </form>
-      {move.error && (
-        <div className="dialog-error">
-          <ErrorNote error={move.error} />
-          {moved && (
-            <Button
-              size="sm"
-              icon="refresh"
-              onClick={() => {
-                void client.invalidateQueries({ queryKey: ["asset", kind, name] });
-                onClose();
-              }}
-            >
-              See where it is now
-            </Button>
-          )}
-        </div>
-      )}
-    </Dialog>
+      </Field>
+    </FormDialog>
   );
 }

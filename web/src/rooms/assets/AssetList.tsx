@@ -2,9 +2,9 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import { queries } from "@/api/queries";
-import { count } from "@/lib/format";
-import { Badge, Button, cx, Digest, Empty, ErrorNote, PageHeader, SearchField, Skeleton, Time, useTitle } from "@/ui/kit";
+import { Badge, cx, Digest, Empty, ErrorNote, PageHeader, SearchField, Skeleton, Time, useTitle } from "@/ui/kit";
 import { Rows } from "@/ui/rows";
+import { RowsEnd } from "@/ui/tables";
 import "./assets.css";
 
 const KINDS = ["app", "chain", "prompt", "knowledge", "model", "policy", "dataset", "suite", "pipeline", "recipe"];
@@ -101,15 +101,7 @@ export function Component() {
               ),
             },
           ]}
-          footer={
-            assets.hasNextPage ? (
-              <Button size="sm" busy={assets.isFetchingNextPage} onClick={() => void assets.fetchNextPage()}>
-                Load more
-              </Button>
-            ) : (
-              <span>{count(items.length)} shown, that is all</span>
-            )
-          }
+          footer={<RowsEnd query={assets} shown={items.length} />}
         />
       )}
     </div>

@@ -23,6 +23,7 @@ import {
   Time,
   useTitle,
 } from "@/ui/kit";
+import { Table } from "@/ui/tables";
 import { Aliases } from "./Aliases";
 import { SpecDiff } from "./SpecDiff";
 import { YamlView } from "./YamlView";
@@ -212,36 +213,33 @@ function ReferenceCard({ title, references, none }: { title: string; references:
       {references.length === 0 ? (
         <p className="card-body muted">{none}</p>
       ) : (
-        <div className="table-scroll">
-          <table className="table">
-            <thead>
-              <tr>
-                <th>Asset</th>
-                <th>As written</th>
-                <th className="hide-narrow">At</th>
-                <th className="hide-narrow">Digest</th>
-              </tr>
-            </thead>
-            <tbody>
-              {references.map((r, i) => (
-                <tr key={i}>
-                  <td>
-                    <Badge>{r.kind}</Badge>{" "}
-                    <Link className="row-link" to={`/assets/${r.kind}/${r.name}${r.version ? `?version=${r.version}` : ""}`}>
-                      {r.name}
-                    </Link>{" "}
-                    {r.version != null && <span className="muted num">v{r.version}</span>}
-                  </td>
-                  <td>{r.given ? <code className="soft">{r.given}</code> : <span className="muted">–</span>}</td>
-                  <td className="hide-narrow">{r.path ? <code className="soft">{r.path}</code> : <span className="muted">–</span>}</td>
-                  <td className="hide-narrow">
-                    <Digest value={r.digest} />
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table
+          head={
+            <>
+              <th>Asset</th>
+              <th>As written</th>
+              <th className="hide-narrow">At</th>
+              <th className="hide-narrow">Digest</th>
+            </>
+          }
+        >
+          {references.map((r, i) => (
+            <tr key={i}>
+              <td>
+                <Badge>{r.kind}</Badge>{" "}
+                <Link className="row-link" to={`/assets/${r.kind}/${r.name}${r.version ? `?version=${r.version}` : ""}`}>
+                  {r.name}
+                </Link>{" "}
+                {r.version != null && <span className="muted num">v{r.version}</span>}
+              </td>
+              <td>{r.given ? <code className="soft">{r.given}</code> : <span className="muted">–</span>}</td>
+              <td className="hide-narrow">{r.path ? <code className="soft">{r.path}</code> : <span className="muted">–</span>}</td>
+              <td className="hide-narrow">
+                <Digest value={r.digest} />
+              </td>
+            </tr>
+          ))}
+        </Table>
       )}
     </Card>
   );

@@ -5,66 +5,63 @@ import { useState } from "react";
 import { api } from "@/api/client";
 import { queries } from "@/api/queries";
 import type { Batch } from "@/api/types";
-import { ago, count, duration, fullTime, percent, plural } from "@/lib/format";
-import { Button, Card, Dialog, Empty, ErrorNote, Meter, Skeleton, Status } from "@/ui/kit";
+import { count, duration, percent, plural } from "@/lib/format";
+import { ActDialog } from "@/ui/act";
+import { Button, Card, Empty, Meter, Skeleton, Status, Time } from "@/ui/kit";
+import { LoadedPages, Table, TableEnd } from "@/ui/tables";
 import { toast } from "@/ui/toasts";
 import { isOver, progressOf, restOf, tookOf, toneOf } from "./batches";
 
 export function Batches() {
   const batches = useInfiniteQuery(queries.batches());
   const [cancelling, setCancelling] = useState<Batch | null>(null);
-  const items = batches.data?.pages.flatMap((page) => page.items) ?? [];
-  if (batches.error && items.length === 0) return <ErrorNote error={batches.error} retry={() => void batches.refetch()} />;
-  if (batches.isPending) return <Skeleton rows={6} height={46} />;
-  if (items.length === 0)
-    return (
-      <Card>
-        <Empty icon="layers" title="No batches">
-          OpenAI's clients upload a file of requests and make a batch of it: <code>client.batches.create(…)</code>. It runs through the same routes,
-          at the prices of batches.
-        </Empty>
-      </Card>
-    );
   return (
     <>
-      <Card flush>
-        <div className="table-scroll">
-          <table className="table batches">
-            <thead>
-              <tr>
-                <th>Batch</th>
-                <th>Status</th>
-                <th className="batch-progress">Progress</th>
-                <th className="end hide-narrow">Took</th>
-                <th className="hide-narrow">Made</th>
-                <th className="shrink">
-                  <span className="sr-only">Actions</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
+      <LoadedPages query={batches} skeleton={<Skeleton rows={6} height={46} />} empty={<NoBatches />}>
+        {(items) => (
+          <Card flush>
+            <Table
+              className="batches"
+              head={
+                <>
+                  <th>Batch</th>
+                  <th>Status</th>
+                  <th className="batch-progress">Progress</th>
+                  <th className="end large-only">Took</th>
+                  <th className="hide-narrow">Made</th>
+                  <th className="shrink">
+                    <span className="sr-only">Actions</span>
+                  </th>
+                </>
+              }
+            >
               {items.map((batch) => (
                 <Row key={batch.id} batch={batch} onCancel={() => setCancelling(batch)} />
               ))}
-            </tbody>
-          </table>
-        </div>
-        {batches.hasNextPage && (
-          <div className="batch-more">
-            <Button size="sm" busy={batches.isFetchingNextPage} onClick={() => void batches.fetchNextPage()}>
-              Load more
-            </Button>
-          </div>
+            </Table>
+
+            <TableEnd query={batches} />
+          </Card>
         )}
-      </Card>
+      </LoadedPages>
       {cancelling && <Cancel batch={cancelling} onClose={() => setCancelling(null)} />}
     </>
   );
 }
 
+function NoBatches() {
+  return (
+    <Card>
+      <Empty icon="layers" title="No batches">
+        OpenAI's clients upload a file of requests and make a batch of it: <code>client.batches.create(…)</code>. It runs through the same routes, at
+        the prices of batches.
+      </Empty>
+    </Card>
+  );
+}
+
 function Row({ batch, onCancel }: { batch: Batch; onCancel: () => void }) {
   const [first] = batch.errors ?? [];
-  const made = batch.created_at;
   return (
     <tr>
       <td className="lead">
@@ -86,11 +83,9 @@ function Row({ batch, onCancel }: { batch: Batch; onCancel: () => void }) {
       <td className="batch-progress">
         <Progress batch={batch} />
       </td>
-      <td className="end hide-narrow soft">{duration(tookOf(batch, Date.now()))}</td>
+      <td className="end large-only soft">{duration(tookOf(batch, Date.now()))}</td>
       <td className="hide-narrow soft nowrap">
-        <time dateTime={made} title={fullTime(made)}>
-          {ago(made)}
-        </time>
+        <Time at={batch.created_at} />
       </td>
       <td className="shrink">
         <span className="row-flex batch-actions">
@@ -158,27 +153,8 @@ function Cancel({ batch, onClose }: { batch: Batch; onClose: () => void }) {
     },
   });
   return (
-    <Dialog
-      open
-      onClose={onClose}
-      title="Cancel this batch?"
-      footer={
-        <>
-          <Button onClick={onClose} data-focus="">
-            Let it run
-          </Button>
-          <Button look="danger" busy={cancel.isPending} onClick={() => cancel.mutate()}>
-            Cancel batch
-          </Button>
-        </>
-      }
-    >
+    <ActDialog title="Cancel this batch?" does="Cancel batch" leave="Let it run" look="danger" doing={cancel} onClose={onClose}>
       <p>What has been answered stays and is paid; nothing more is asked.</p>
-      {cancel.error && (
-        <div className="dialog-error">
-          <ErrorNote error={cancel.error} />
-        </div>
-      )}
-    </Dialog>
+    </ActDialog>
   );
 }

@@ -9,7 +9,7 @@ export function Breaker({ state, waitMs, seenAt }: { state: string; waitMs?: num
       <span title="It was left alone long enough: the next call is let through to see whether it is well">
         <Status tone="warn" pulse>
           half open
-          {seenAt !== undefined && <span className="hide-narrow">, next call tries it</span>}
+          {seenAt !== undefined && <span className="large-only">, next call tries it</span>}
         </Status>
       </span>
     );

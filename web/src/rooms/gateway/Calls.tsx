@@ -1,16 +1,17 @@
 // Every call of a model: who answered, what it used, what it cost.
 
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { useMemo } from "react";
 import { Link, useNavigate, useSearchParams } from "react-router";
 import type { CallFilter } from "@/api/client";
 import { queries } from "@/api/queries";
 import type { Call } from "@/api/types";
 import { count, duration, fullTime, listTime, money, short } from "@/lib/format";
 import { useShortcuts } from "@/lib/keys";
-import { Button, Card, Empty, ErrorNote, IconButton, Segmented, Select, Skeleton, Status, type Tone } from "@/ui/kit";
+import { Card, Empty, ErrorNote, IconButton, Segmented, Select, Skeleton, Status, type Tone } from "@/ui/kit";
 import { Icon } from "@/ui/icons";
 import { Rows, type Column } from "@/ui/rows";
+import { LoadedPages, RowsEnd, Table } from "@/ui/tables";
+import { Unpriced } from "./Spend";
 
 const TIMES = [
   { value: "1h", label: "Last hour" },
@@ -25,7 +26,7 @@ const TONES: Record<string, Tone> = { ok: "ok", failed: "bad", cancelled: "warn"
 /** Answers from the cache cost nothing; where tokens were used and no price is named, nobody knows the cost. */
 export function Cost({ call }: { call: Call }) {
   if (call.cached) return <span className="soft">cached</span>;
-  if (call.price == null && call.usage.input_tokens + call.usage.output_tokens > 0) return <span className="warn">unpriced</span>;
+  if (call.price == null && call.usage.input_tokens + call.usage.output_tokens > 0) return <Unpriced />;
   return Number(call.cost) === 0 ? <span className="muted">$0</span> : <>{money(call.cost)}</>;
 }
 
@@ -66,7 +67,7 @@ const COLUMNS: readonly Column<Call>[] = [
     key: "who",
     head: "User",
     width: "minmax(80px, 1fr)",
-    wide: true,
+    large: true,
     cell: (call) => <span className="soft">{call.user ?? call.app ?? call.principal}</span>,
   },
   { key: "tokens", head: "Tokens", width: "112px", align: "end", wide: true, cell: tokens },
@@ -84,13 +85,7 @@ export function Calls() {
   for (const key of FILTERS) filter[key] = params.get(key) || undefined;
   const narrowed = FILTERS.filter((key) => params.get(key));
   const calls = useInfiniteQuery(queries.calls(filter));
-  const items = useMemo(() => calls.data?.pages.flatMap((p) => p.items) ?? [], [calls.data]);
   useShortcuts([{ keys: "r", label: "Refresh", group: "Calls", run: () => void calls.refetch() }]);
-  const more = (
-    <Button size="sm" busy={calls.isFetchingNextPage} onClick={() => void calls.fetchNextPage()}>
-      Load more
-    </Button>
-  );
   return (
     <>
       <div className="toolbar">
@@ -114,25 +109,27 @@ export function Calls() {
         ))}
         <IconButton icon="refresh" label="Refresh (r)" onClick={() => void calls.refetch()} />
       </div>
-      {calls.error && items.length === 0 ? (
-        <ErrorNote error={calls.error} retry={() => void calls.refetch()} />
-      ) : calls.isPending ? (
-        <Skeleton rows={14} />
-      ) : items.length === 0 && !calls.hasNextPage ? (
-        <Empty icon="swap" title="No calls here">
-          Try a longer time or fewer filters.
-        </Empty>
-      ) : (
-        <Rows
-          label="Calls"
-          items={items}
-          idOf={(call) => call.id}
-          rowHeight={46}
-          onOpen={(call) => void navigate(`/traces/${call.trace_id}`)}
-          columns={COLUMNS}
-          footer={calls.hasNextPage ? more : <span>{count(items.length)} shown, that is all</span>}
-        />
-      )}
+      <LoadedPages
+        query={calls}
+        skeleton={<Skeleton rows={14} />}
+        empty={
+          <Empty icon="swap" title="No calls here">
+            Try a longer time or fewer filters.
+          </Empty>
+        }
+      >
+        {(items) => (
+          <Rows
+            label="Calls"
+            items={items}
+            idOf={(call) => call.id}
+            rowHeight={46}
+            onOpen={(call) => void navigate(`/traces/${call.trace_id}`)}
+            columns={COLUMNS}
+            footer={<RowsEnd query={calls} shown={items.length} />}
+          />
+        )}
+      </LoadedPages>
     </>
   );
 }
@@ -152,44 +149,42 @@ export function RecentCalls() {
         </Link>
       }
     >
-      <div className="table-scroll">
-        <table className="table recent-calls">
-          <thead>
-            <tr>
-              <th>Model</th>
-              <th>Status</th>
-              <th className="end hide-narrow">Tokens</th>
-              <th className="end">Cost</th>
-              <th className="end hide-narrow">Took</th>
-              <th className="end hide-narrow">Start</th>
-              <th className="shrink">Trace</th>
-            </tr>
-          </thead>
-          <tbody>
-            {items.map((call) => (
-              <tr key={call.id}>
-                <td className="lead">
-                  <Model call={call} />
-                </td>
-                <td>
-                  <CallStatus call={call} />
-                </td>
-                <td className="end hide-narrow">{tokens(call)}</td>
-                <td className="end">
-                  <Cost call={call} />
-                </td>
-                <td className="end hide-narrow">{took(call)}</td>
-                <td className="end hide-narrow">{started(call)}</td>
-                <td className="shrink">
-                  <Link className="text-link mono" to={`/traces/${call.trace_id}`} aria-label={`Trace ${call.trace_id}`}>
-                    {call.trace_id.slice(0, 8)}
-                  </Link>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table
+        className="recent-calls"
+        head={
+          <>
+            <th>Model</th>
+            <th>Status</th>
+            <th className="end hide-narrow">Tokens</th>
+            <th className="end">Cost</th>
+            <th className="end hide-narrow">Took</th>
+            <th className="end hide-narrow">Start</th>
+            <th className="shrink">Trace</th>
+          </>
+        }
+      >
+        {items.map((call) => (
+          <tr key={call.id}>
+            <td className="lead">
+              <Model call={call} />
+            </td>
+            <td>
+              <CallStatus call={call} />
+            </td>
+            <td className="end hide-narrow">{tokens(call)}</td>
+            <td className="end">
+              <Cost call={call} />
+            </td>
+            <td className="end hide-narrow">{took(call)}</td>
+            <td className="end hide-narrow">{started(call)}</td>
+            <td className="shrink">
+              <Link className="text-link mono" to={`/traces/${call.trace_id}`} aria-label={`Trace ${call.trace_id}`}>
+                {call.trace_id.slice(0, 8)}
+              </Link>
+            </td>
+          </tr>
+        ))}
+      </Table>
     </Card>
   );
 }

@@ -5,6 +5,7 @@ import { count, duration, money } from "@/lib/format";
 import { Icon } from "@/ui/icons";
 import { copy, cx, ErrorNote, IconButton, Status, type Tone } from "@/ui/kit";
 import { Markdown } from "@/ui/markdown";
+import { Thinking } from "@/ui/Thinking";
 import { isRunning, speedOf, type Answer } from "./compare";
 
 const STATES: Record<Answer["state"], { tone: Tone; label: string }> = {
@@ -43,6 +44,7 @@ export function CompareColumn({ at, target, list, answer, best, onTarget, onStop
           aria-label={`Target ${at + 1}`}
           list={list}
           value={target}
+          title={target || undefined}
           placeholder="route, provider/model, app…"
           autoComplete="off"
           spellCheck={false}
@@ -72,16 +74,7 @@ export function CompareColumn({ at, target, list, answer, best, onTarget, onStop
             <p>{answer.thought}</p>
           </details>
         )}
-        {answer.state === "waiting" && !answer.thought && (
-          <p className="thinking" role="status">
-            <span className="dots" aria-hidden="true">
-              <i />
-              <i />
-              <i />
-            </span>
-            <span className="sr-only">Waiting for the first token</span>
-          </p>
-        )}
+        {answer.state === "waiting" && !answer.thought && <Thinking>Waiting for the first token</Thinking>}
         {answer.text && (
           <div className={cx("answer-text", answer.state === "streaming" && "streaming")}>
             <Markdown text={answer.text} />

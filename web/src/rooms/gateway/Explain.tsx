@@ -7,6 +7,7 @@ import type { RouteExplanation } from "@/api/types";
 import { duration, money, plural } from "@/lib/format";
 import { Button, Card, cx, ErrorNote } from "@/ui/kit";
 import { Breaker } from "./Breaker";
+import { Unpriced } from "./Spend";
 
 export function Explain({ suggestion }: { suggestion?: string }) {
   const [model, setModel] = useState("");
@@ -91,7 +92,7 @@ function Answer({ explanation }: { explanation: RouteExplanation }) {
                 {target.begin_ms == null ? "" : `begins in ${duration(target.begin_ms)}`}
               </span>
               <span className="hide-narrow end" title="As far as anyone can tell before the call">
-                {target.cost == null ? "no price" : `about ${money(target.cost)}`}
+                {target.cost == null ? <Unpriced /> : `about ${money(target.cost)}`}
               </span>
             </span>
           </li>

@@ -5,8 +5,10 @@ import { useState } from "react";
 import { api } from "@/api/client";
 import { queries } from "@/api/queries";
 import type { Limit } from "@/api/types";
-import { ago, count, fullTime, money, percent } from "@/lib/format";
-import { Button, Card, Dialog, Empty, ErrorNote, IconButton, Loaded, Meter, Skeleton, type Tone } from "@/ui/kit";
+import { count, money, percent } from "@/lib/format";
+import { ActDialog } from "@/ui/act";
+import { Button, Card, Empty, ErrorNote, IconButton, Loaded, Meter, Skeleton, Time, type Tone } from "@/ui/kit";
+import { ListLead, Table } from "@/ui/tables";
 import { toast } from "@/ui/toasts";
 import { SetLimit } from "./SetLimit";
 import { isBudget, METRICS, subjectOf } from "./limits";
@@ -34,12 +36,15 @@ function AdminLimits() {
   const keyName = (id: string) => keys.data?.items.find((k) => k.id === id)?.name;
   return (
     <>
-      <div className="limits-lead">
-        <p className="soft">A call that would go beyond a limit is refused with 429 and the time to come back.</p>
-        <Button look="primary" icon="plus" onClick={() => setSetting(true)}>
-          Set limit
-        </Button>
-      </div>
+      <ListLead
+        action={
+          <Button look="primary" icon="plus" onClick={() => setSetting(true)}>
+            Set limit
+          </Button>
+        }
+      >
+        A call that would go beyond a limit is refused with 429 and the time to come back.
+      </ListLead>
       <Loaded query={limits}>
         {({ items }) =>
           items.length === 0 ? (
@@ -50,27 +55,25 @@ function AdminLimits() {
             </Card>
           ) : (
             <Card flush>
-              <div className="table-scroll">
-                <table className="table limits">
-                  <thead>
-                    <tr>
-                      <th>For</th>
-                      <th>Limit</th>
-                      <th>Spent</th>
-                      <th className="hide-narrow">Begins anew</th>
-                      <th className="hide-narrow">Set by</th>
-                      <th className="shrink">
-                        <span className="sr-only">Remove</span>
-                      </th>
-                    </tr>
-                  </thead>
-                  <tbody>
-                    {items.map((limit) => (
-                      <LimitRow key={limit.id} limit={limit} keyName={keyName} onRemove={() => setRemoving(limit)} />
-                    ))}
-                  </tbody>
-                </table>
-              </div>
+              <Table
+                className="limits"
+                head={
+                  <>
+                    <th>For</th>
+                    <th>Limit</th>
+                    <th>Spent</th>
+                    <th className="hide-narrow">Begins anew</th>
+                    <th className="hide-narrow">Set by</th>
+                    <th className="shrink">
+                      <span className="sr-only">Remove</span>
+                    </th>
+                  </>
+                }
+              >
+                {items.map((limit) => (
+                  <LimitRow key={limit.id} limit={limit} keyName={keyName} onRemove={() => setRemoving(limit)} />
+                ))}
+              </Table>
             </Card>
           )
         }
@@ -98,15 +101,7 @@ function LimitRow({ limit, keyName, onRemove }: { limit: Limit; keyName: KeyName
       <td className="limit-spent">
         <Spent limit={limit} />
       </td>
-      <td className="hide-narrow soft nowrap">
-        {limit.resets_at ? (
-          <time dateTime={limit.resets_at} title={fullTime(limit.resets_at)}>
-            {ago(limit.resets_at)}
-          </time>
-        ) : (
-          "–"
-        )}
-      </td>
+      <td className="hide-narrow soft nowrap">{limit.resets_at ? <Time at={limit.resets_at} /> : "–"}</td>
       <td className="hide-narrow soft">{limit.created_by}</td>
       <td className="shrink">
         <IconButton icon="trash" size="sm" label="Remove" onClick={onRemove} />
@@ -147,19 +142,7 @@ export function RemoveLimit({ limit, keyName, onClose }: { limit: Limit; keyName
     },
   });
   return (
-    <Dialog
-      open
-      onClose={onClose}
-      title="Remove this limit?"
-      footer={
-        <>
-          <Button onClick={onClose}>Keep it</Button>
-          <Button look="danger" busy={remove.isPending} onClick={() => remove.mutate()}>
-            Remove limit
-          </Button>
-        </>
-      }
-    >
+    <ActDialog title="Remove this limit?" does="Remove limit" leave="Keep it" look="danger" doing={remove} onClose={onClose}>
       <p>
         <span className="strong">{kind ? `${name} (${kind})` : name}</span> will no longer be held to{" "}
         <span className="strong">
@@ -167,11 +150,6 @@ export function RemoveLimit({ limit, keyName, onClose }: { limit: Limit; keyName
         </span>
         .
       </p>
-      {remove.error && (
-        <div className="dialog-error">
-          <ErrorNote error={remove.error} />
-        </div>
-      )}
-    </Dialog>
+    </ActDialog>
   );
 }

@@ -201,7 +201,7 @@ function Tokens({ row }: { row: LiveRow }) {
 }
 
 const COLUMNS: readonly Column<LiveRow>[] = [
-  { key: "status", head: "Status", width: "minmax(96px, 1fr)", cell: (row) => <State row={row} /> },
+  { key: "status", head: "Status", width: "minmax(130px, 1.2fr)", cell: (row) => <State row={row} /> },
   { key: "model", head: "Model", width: "minmax(140px, 2.2fr)", cell: (row) => <Model row={row} /> },
   {
     key: "who",
@@ -216,7 +216,7 @@ const COLUMNS: readonly Column<LiveRow>[] = [
     head: <span title="From the call's start to its first token">First token</span>,
     width: "84px",
     align: "end",
-    wide: true,
+    large: true,
     cell: ({ settled, answering }) => <span className="soft">{duration(settled ? settled.first_ms : answering?.first_ms)}</span>,
   },
   { key: "took", head: "Took", width: "76px", align: "end", cell: (row) => <Took row={row} /> },
@@ -233,7 +233,7 @@ const COLUMNS: readonly Column<LiveRow>[] = [
     head: "Start",
     width: "84px",
     align: "end",
-    wide: true,
+    large: true,
     cell: ({ begun }) => (
       <time dateTime={begun.started_at} title={fullTime(begun.started_at)} className="soft">
         {listTime(begun.started_at)}

@@ -5,10 +5,12 @@ import { useMemo } from "react";
 import { Link } from "react-router";
 import { queries } from "@/api/queries";
 import type { RouteTarget } from "@/api/types";
-import { count, duration, money, plural } from "@/lib/format";
+import { count, duration, plural } from "@/lib/format";
 import { Card, Status } from "@/ui/kit";
+import { Table } from "@/ui/tables";
 import { Failures } from "./Failures";
 import { byProvider, type ProviderSum } from "./history";
+import { Spend } from "./Spend";
 
 export function Providers({ targets }: { targets: readonly RouteTarget[] }) {
   const sums = useMemo(() => byProvider(targets), [targets]);
@@ -16,59 +18,57 @@ export function Providers({ targets }: { targets: readonly RouteTarget[] }) {
   const spent = new Map(usage.data?.rows.map((row) => [row.name, row]));
   return (
     <Card flush title="Providers">
-      <div className="table-scroll">
-        <table className="table providers">
-          <thead>
-            <tr>
-              <th>Provider</th>
-              <th>Health</th>
-              <th>Recent failures</th>
-              <th className="end hide-narrow">Under way</th>
-              <th className="end hide-narrow" title="The medians of its quickest and slowest target">
-                First token
-              </th>
-              <th className="end hide-narrow" title="The medians of its quickest and slowest target">
-                Whole
-              </th>
-              <th className="end">Spend, 24 h</th>
-            </tr>
-          </thead>
-          <tbody>
-            {sums.map((sum) => (
-              <tr key={sum.provider}>
-                <td className="lead">
-                  <div className="strong clip">
-                    {sum.provider === "local" ? (
-                      "local"
-                    ) : (
-                      <Link className="row-link" to={`/assets/provider/${sum.provider}`}>
-                        {sum.provider}
-                      </Link>
-                    )}
-                  </div>
-                  <div className="sub clip">{`${plural(sum.targets, "target")} · ${plural(sum.attempts, "attempt")}`}</div>
-                </td>
-                <td className="nowrap">
-                  <Health sum={sum} />
-                </td>
-                <td className="target-failed">
-                  <Failures recent={sum.recent} failed={sum.failed} />
-                </td>
-                <td className="end hide-narrow">{sum.inFlight === 0 ? <span className="muted">–</span> : count(sum.inFlight)}</td>
-                <td className="end hide-narrow">
-                  <Range of={sum.begin} />
-                </td>
-                <td className="end hide-narrow">
-                  <Range of={sum.whole} />
-                </td>
-                <td className="end">
-                  <Spend row={spent.get(sum.provider)} />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table
+        className="providers"
+        head={
+          <>
+            <th>Provider</th>
+            <th>Health</th>
+            <th>Recent failures</th>
+            <th className="end large-only">Under way</th>
+            <th className="end hide-narrow" title="The medians of its quickest and slowest target">
+              First token
+            </th>
+            <th className="end hide-narrow" title="The medians of its quickest and slowest target">
+              Whole
+            </th>
+            <th className="end">Spend, 24 h</th>
+          </>
+        }
+      >
+        {sums.map((sum) => (
+          <tr key={sum.provider}>
+            <td className="lead">
+              <div className="strong clip">
+                {sum.provider === "local" ? (
+                  "local"
+                ) : (
+                  <Link className="row-link" to={`/assets/provider/${sum.provider}`}>
+                    {sum.provider}
+                  </Link>
+                )}
+              </div>
+              <div className="sub clip">{`${plural(sum.targets, "target")} · ${plural(sum.attempts, "attempt")}`}</div>
+            </td>
+            <td className="nowrap">
+              <Health sum={sum} />
+            </td>
+            <td className="target-failed">
+              <Failures recent={sum.recent} failed={sum.failed} />
+            </td>
+            <td className="end large-only">{sum.inFlight === 0 ? <span className="muted">–</span> : count(sum.inFlight)}</td>
+            <td className="end hide-narrow">
+              <Range of={sum.begin} />
+            </td>
+            <td className="end hide-narrow">
+              <Range of={sum.whole} />
+            </td>
+            <td className="end">
+              <SpentAt row={spent.get(sum.provider)} />
+            </td>
+          </tr>
+        ))}
+      </Table>
     </Card>
   );
 }
@@ -93,8 +93,6 @@ function Range({ of }: { of: [number, number] | null }) {
   return <>{least === most ? least : `${least} – ${most}`}</>;
 }
 
-function Spend({ row }: { row: { cost: string; unpriced: number } | undefined }) {
-  if (!row) return <span className="muted">–</span>;
-  if (row.unpriced > 0 && Number(row.cost) === 0) return <span className="warn">unpriced</span>;
-  return Number(row.cost) === 0 ? <span className="muted">$0</span> : <>{money(row.cost)}</>;
+function SpentAt({ row }: { row: { cost: string; unpriced: number } | undefined }) {
+  return row ? <Spend cost={row.cost} unpriced={row.unpriced > 0} /> : <span className="muted">–</span>;
 }

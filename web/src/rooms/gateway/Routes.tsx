@@ -8,6 +8,7 @@ import type { RouteTarget, TargetHistory } from "@/api/types";
 import { count, duration, money, plural } from "@/lib/format";
 import { Card, Empty, ErrorNote, Loaded, Skeleton } from "@/ui/kit";
 import { Spark } from "@/ui/Stacked";
+import { Table } from "@/ui/tables";
 import { YamlView } from "../assets/YamlView";
 import { Breaker } from "./Breaker";
 import { ErrorMix } from "./ErrorMix";
@@ -15,6 +16,7 @@ import { Explain } from "./Explain";
 import { Failures } from "./Failures";
 import { failedIn, grouped, mixOf } from "./history";
 import { Providers } from "./Providers";
+import { Spend, Unpriced } from "./Spend";
 
 export function Routes() {
   const routes = useQuery(queries.gatewayRoutes());
@@ -62,7 +64,6 @@ interface CardProps {
 
 function RouteCard({ route, targets, seenAt, histories }: CardProps) {
   const attempts = targets.reduce((n, t) => n + t.attempts, 0);
-  const spend = targets.reduce((n, t) => n + Number(t.spend), 0);
   return (
     <Card
       flush
@@ -77,45 +78,57 @@ function RouteCard({ route, targets, seenAt, histories }: CardProps) {
             </Link>
           )}
           <span>{plural(attempts, "attempt")}</span>
-          <span title="Since this server started">{money(spend)}</span>
+          <span title="Since this server started">
+            <RouteSpend targets={targets} />
+          </span>
         </span>
       }
     >
-      <div className="table-scroll">
-        <table className="table targets">
-          <thead>
-            <tr>
-              <th>Target</th>
-              <th>Breaker</th>
-              <th>Recent failures</th>
-              <th className="hide-narrow" title="Attempts in the last hour, and in red those that failed">
-                Last hour
-              </th>
-              <th className="end hide-narrow" title="Time to the first token: half and 95 of 100 answers began within">
-                First token <span className="of-hundred">p50 · p95</span>
-              </th>
-              <th className="end hide-narrow" title="Time to the whole answer: half and 95 of 100 were complete within">
-                Whole <span className="of-hundred">p50 · p95</span>
-              </th>
-              <th className="end hide-narrow">Tokens/s</th>
-              <th className="end hide-narrow" title="Since this server started">
-                Spend
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {targets.map((target) => (
-              <TargetRow
-                key={`${target.provider}/${target.model}`}
-                target={target}
-                seenAt={seenAt}
-                histories={histories.filter((h) => (h.route ?? null) === route && h.provider === target.provider && h.model === target.model)}
-              />
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table
+        className="targets"
+        head={
+          <>
+            <th>Target</th>
+            <th>Breaker</th>
+            <th>Recent failures</th>
+            <th className="large-only" title="Attempts in the last hour, and in red those that failed">
+              Last hour
+            </th>
+            <th className="end hide-narrow" title="Time to the first token: half and 95 of 100 answers began within">
+              First token <span className="of-hundred">p50 · p95</span>
+            </th>
+            <th className="end hide-narrow" title="Time to the whole answer: half and 95 of 100 were complete within">
+              Whole <span className="of-hundred">p50 · p95</span>
+            </th>
+            <th className="end large-only">Tokens/s</th>
+            <th className="end hide-narrow" title="Since this server started">
+              Spend
+            </th>
+          </>
+        }
+      >
+        {targets.map((target) => (
+          <TargetRow
+            key={`${target.provider}/${target.model}`}
+            target={target}
+            seenAt={seenAt}
+            histories={histories.filter((h) => (h.route ?? null) === route && h.provider === target.provider && h.model === target.model)}
+          />
+        ))}
+      </Table>
     </Card>
+  );
+}
+
+/** A sum that leaves something out says so. */
+function RouteSpend({ targets }: { targets: readonly RouteTarget[] }) {
+  const spend = targets.reduce((n, t) => n + Number(t.spend), 0);
+  if (!targets.some((t) => t.priced === false)) return <>{money(spend)}</>;
+  return (
+    <>
+      {spend > 0 && `${money(spend)} + `}
+      <Unpriced />
+    </>
   );
 }
 
@@ -138,7 +151,7 @@ function TargetRow({ target, seenAt, histories }: { target: RouteTarget; seenAt:
       <td className="target-failed">
         <Failures recent={target.recent} failed={target.failed} />
       </td>
-      <td className="hide-narrow">
+      <td className="large-only">
         <LastHour histories={histories} />
       </td>
       <td className="end hide-narrow">
@@ -147,14 +160,16 @@ function TargetRow({ target, seenAt, histories }: { target: RouteTarget; seenAt:
       <td className="end hide-narrow">
         <Percentiles p50={target.whole_p50_ms} p95={target.whole_p95_ms} />
       </td>
-      <td className="end hide-narrow">
+      <td className="end large-only">
         {target.tokens_per_second == null ? (
           <span className="muted">–</span>
         ) : (
           target.tokens_per_second.toFixed(target.tokens_per_second < 10 ? 1 : 0)
         )}
       </td>
-      <td className="end hide-narrow">{Number(target.spend) === 0 ? <span className="muted">$0</span> : money(target.spend)}</td>
+      <td className="end hide-narrow">
+        <Spend cost={target.spend} unpriced={target.priced === false} />
+      </td>
     </tr>
   );
 }

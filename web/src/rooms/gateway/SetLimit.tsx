@@ -3,7 +3,8 @@ import { useState } from "react";
 import { api } from "@/api/client";
 import { queries } from "@/api/queries";
 import type { ApiKey } from "@/api/types";
-import { Button, Choose, Dialog, ErrorNote, Field } from "@/ui/kit";
+import { FormDialog } from "@/ui/act";
+import { Choose, Field } from "@/ui/kit";
 import { toast } from "@/ui/toasts";
 import { amountFault, isBudget, KINDS, METRICS } from "./limits";
 
@@ -25,52 +26,26 @@ export function SetLimit({ ofKey, onClose }: { ofKey?: ApiKey; onClose: () => vo
     },
   });
   const fault = amountFault(metric, amount.trim());
-  const valid = amount.trim() !== "" && fault === null;
   return (
-    <Dialog
-      open
-      onClose={onClose}
+    <FormDialog
       title={ofKey ? `Set a limit for ${ofKey.name}` : "Set a limit"}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" busy={set.isPending} disabled={!valid} onClick={() => set.mutate()}>
-            Set limit
-          </Button>
-        </>
-      }
+      does="Set limit"
+      doing={set}
+      valid={amount.trim() !== "" && fault === null}
+      onClose={onClose}
     >
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (valid) set.mutate();
-        }}
-      >
-        {!ofKey && (
-          <Field label="For">
-            {(ids) => (
-              <Choose
-                {...ids}
-                value={kind}
-                onChange={(event) => {
-                  setKind(event.target.value);
-                  setSubject("");
-                }}
-              >
-                {Object.entries(KINDS).map(([value, { label }]) => (
-                  <option key={value} value={value}>
-                    {label}
-                  </option>
-                ))}
-              </Choose>
-            )}
-          </Field>
-        )}
-        {!ofKey && kind !== "project" && <Subject kind={kind} subject={subject} onChange={setSubject} />}
-        <Field label="What">
+      {!ofKey && (
+        <Field label="For">
           {(ids) => (
-            <Choose {...ids} value={metric} onChange={(event) => setMetric(event.target.value)}>
-              {Object.entries(METRICS).map(([value, { label }]) => (
+            <Choose
+              {...ids}
+              value={kind}
+              onChange={(event) => {
+                setKind(event.target.value);
+                setSubject("");
+              }}
+            >
+              {Object.entries(KINDS).map(([value, { label }]) => (
                 <option key={value} value={value}>
                   {label}
                 </option>
@@ -78,28 +53,34 @@ export function SetLimit({ ofKey, onClose }: { ofKey?: ApiKey; onClose: () => vo
             </Choose>
           )}
         </Field>
-        <Field label="Amount" error={fault} hint="Takes the place of a limit on the same.">
-          {(ids) => (
-            <input
-              {...ids}
-              className="input"
-              inputMode={isBudget(metric) ? "decimal" : "numeric"}
-              data-focus=""
-              autoComplete="off"
-              value={amount}
-              placeholder={isBudget(metric) ? "50.00" : "60"}
-              onChange={(event) => setAmount(event.target.value)}
-            />
-          )}
-        </Field>
-        <button type="submit" hidden />
-      </form>
-      {set.error && (
-        <div className="dialog-error">
-          <ErrorNote error={set.error} />
-        </div>
       )}
-    </Dialog>
+      {!ofKey && kind !== "project" && <Subject kind={kind} subject={subject} onChange={setSubject} />}
+      <Field label="What">
+        {(ids) => (
+          <Choose {...ids} value={metric} onChange={(event) => setMetric(event.target.value)}>
+            {Object.entries(METRICS).map(([value, { label }]) => (
+              <option key={value} value={value}>
+                {label}
+              </option>
+            ))}
+          </Choose>
+        )}
+      </Field>
+      <Field label="Amount" error={fault} hint="Takes the place of a limit on the same.">
+        {(ids) => (
+          <input
+            {...ids}
+            className="input"
+            inputMode={isBudget(metric) ? "decimal" : "numeric"}
+            data-focus={ofKey && ""}
+            autoComplete="off"
+            value={amount}
+            placeholder={isBudget(metric) ? "50.00" : "60"}
+            onChange={(event) => setAmount(event.target.value)}
+          />
+        )}
+      </Field>
+    </FormDialog>
   );
 }
 

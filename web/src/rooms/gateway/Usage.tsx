@@ -8,7 +8,9 @@ import type { UsageRow } from "@/api/types";
 import { count, money, percent, plural, short } from "@/lib/format";
 import { Card, Empty, Loaded, Segmented, Skeleton } from "@/ui/kit";
 import { Icon } from "@/ui/icons";
+import { Table } from "@/ui/tables";
 import { RecentCalls } from "./Calls";
+import { Unpriced } from "./Spend";
 import { steps } from "./steps";
 
 const Chart = lazy(() => import("@/ui/Chart"));
@@ -144,39 +146,38 @@ function Breakdown({ by, stretch, onBy }: { by: (typeof BY)[number]; stretch: st
         {({ rows, cut, total }) => {
           const most = rows.reduce((n, r) => Math.max(n, Number(r.cost)), 0);
           return (
-            <div className="table-scroll">
-              <table className="table">
-                <thead>
-                  <tr>
+            <>
+              <Table
+                head={
+                  <>
                     <th>{by.label}</th>
                     <th className="end">Calls</th>
                     <th className="end hide-narrow">Failed</th>
                     <th className="end hide-narrow">Tokens in</th>
                     <th className="end hide-narrow">Tokens out</th>
                     <th className="end">Cost</th>
+                  </>
+                }
+              >
+                {rows.map((row) => (
+                  <tr key={row.name}>
+                    <td className="lead">
+                      <div className="strong clip">
+                        {row.name === "" ? <span className="muted">{by.none}</span> : <Name by={by.value} name={nameOf(row)} stretch={stretch} />}
+                      </div>
+                    </td>
+                    <td className="end">{count(row.calls)}</td>
+                    <td className={row.failed > 0 ? "end hide-narrow bad" : "end hide-narrow muted"}>{count(row.failed)}</td>
+                    <td className="end hide-narrow">{short(row.input_tokens)}</td>
+                    <td className="end hide-narrow">{short(row.output_tokens)}</td>
+                    <td className="end">
+                      <Cost row={row} most={most} />
+                    </td>
                   </tr>
-                </thead>
-                <tbody>
-                  {rows.map((row) => (
-                    <tr key={row.name}>
-                      <td className="lead">
-                        <div className="strong clip">
-                          {row.name === "" ? <span className="muted">{by.none}</span> : <Name by={by.value} name={nameOf(row)} stretch={stretch} />}
-                        </div>
-                      </td>
-                      <td className="end">{count(row.calls)}</td>
-                      <td className={row.failed > 0 ? "end hide-narrow bad" : "end hide-narrow muted"}>{count(row.failed)}</td>
-                      <td className="end hide-narrow">{short(row.input_tokens)}</td>
-                      <td className="end hide-narrow">{short(row.output_tokens)}</td>
-                      <td className="end">
-                        <Cost row={row} most={most} />
-                      </td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
+                ))}
+              </Table>
               {cut && <p className="table-note muted">Only the dearest are shown; the sums above are of all {plural(total.calls, "call")}.</p>}
-            </div>
+            </>
           );
         }}
       </Loaded>
@@ -196,7 +197,7 @@ function Name({ by, name, stretch }: { by: string; name: string; stretch: string
 
 function Cost({ row, most }: { row: UsageRow; most: number }) {
   const cost = Number(row.cost);
-  if (row.unpriced > 0 && cost === 0) return <span className="warn">unpriced</span>;
+  if (row.unpriced > 0 && cost === 0) return <Unpriced />;
   return (
     <span className="usage-cost">
       <span className="dur-bar" aria-hidden="true">
@@ -204,7 +205,11 @@ function Cost({ row, most }: { row: UsageRow; most: number }) {
       </span>
       <span>
         {money(row.cost)}
-        {row.unpriced > 0 && <div className="sub warn">{count(row.unpriced)} unpriced</div>}
+        {row.unpriced > 0 && (
+          <div className="sub warn">
+            {count(row.unpriced)} <Unpriced />
+          </div>
+        )}
       </span>
     </span>
   );

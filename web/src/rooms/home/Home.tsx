@@ -6,6 +6,7 @@ import type { ActivityBucket, AppSummary, HealthItem, KnowledgeSummary, Overview
 import { axisDuration, bytes, count, duration, percent, plural, short } from "@/lib/format";
 import { Freshness } from "@/rooms/knowledge/Freshness";
 import { Icon } from "@/ui/icons";
+import { Table } from "@/ui/tables";
 import { Badge, Card, Empty, inCode, LinkButton, Loaded, PageHeader, runTone, Skeleton, Status, Time, useTitle, type Tone } from "@/ui/kit";
 import "./home.css";
 
@@ -142,29 +143,25 @@ function Recent() {
   if (items.length === 0) return null;
   return (
     <Card title="Recent" flush>
-      <div className="table-scroll">
-        <table className="table">
-          <tbody>
-            {items.map((trace) => (
-              <tr key={trace.trace_id}>
-                <td className="lead">
-                  <Link className="row-link" to={`/traces/${trace.trace_id}`}>
-                    {trace.name}
-                  </Link>
-                  {trace.preview && <div className="sub clip">{trace.preview}</div>}
-                </td>
-                <td className="shrink nowrap">
-                  {trace.status === "error" ? <Status tone="bad">{trace.error ?? "Failed"}</Status> : <Status tone="ok">Ok</Status>}
-                </td>
-                <td className="end nowrap hide-narrow">{duration(trace.duration_ms)}</td>
-                <td className="end nowrap">
-                  <Time at={trace.start} />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table>
+        {items.map((trace) => (
+          <tr key={trace.trace_id}>
+            <td className="lead">
+              <Link className="row-link" to={`/traces/${trace.trace_id}`}>
+                {trace.name}
+              </Link>
+              {trace.preview && <div className="sub clip">{trace.preview}</div>}
+            </td>
+            <td className="shrink nowrap">
+              {trace.status === "error" ? <Status tone="bad">{trace.error ?? "Failed"}</Status> : <Status tone="ok">Ok</Status>}
+            </td>
+            <td className="end nowrap hide-narrow">{duration(trace.duration_ms)}</td>
+            <td className="end nowrap">
+              <Time at={trace.start} />
+            </td>
+          </tr>
+        ))}
+      </Table>
     </Card>
   );
 }
@@ -200,46 +197,43 @@ function Apps({ apps }: { apps: AppSummary[] }) {
           Describe one as text and run <code>mainspring apply DIR</code>; <code>examples/manual</code> is a place to start.
         </Empty>
       ) : (
-        <div className="table-scroll">
-          <table className="table">
-            <thead>
-              <tr>
-                <th>Name</th>
-                <th className="hide-narrow">Model</th>
-                <th className="end">Requests</th>
-                <th className="end hide-narrow">Errors</th>
-                <th className="end hide-narrow">p50</th>
-                <th className="end hide-narrow">p95</th>
-                <th className="shrink">
-                  <span className="sr-only">Ask</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {apps.map((app) => (
-                <tr key={app.name}>
-                  <td className="lead">
-                    <Link className="row-link" to={`/playground/${app.name}`}>
-                      {app.name}
-                    </Link>{" "}
-                    <span className="muted num">v{app.version}</span>
-                    {app.description && <div className="sub clip">{app.description}</div>}
-                  </td>
-                  <td className="soft nowrap hide-narrow">{app.model ?? "–"}</td>
-                  <td className="end">{short(app.requests_24h)}</td>
-                  <td className={`end hide-narrow${app.errors_24h ? " bad" : ""}`}>{short(app.errors_24h)}</td>
-                  <td className="end hide-narrow">{duration(app.p50_ms)}</td>
-                  <td className="end hide-narrow">{duration(app.p95_ms)}</td>
-                  <td className="shrink">
-                    <LinkButton size="sm" to={`/playground/${app.name}`}>
-                      Ask
-                    </LinkButton>
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table
+          head={
+            <>
+              <th>Name</th>
+              <th className="hide-narrow">Model</th>
+              <th className="end">Requests</th>
+              <th className="end hide-narrow">Errors</th>
+              <th className="end hide-narrow">p50</th>
+              <th className="end hide-narrow">p95</th>
+              <th className="shrink">
+                <span className="sr-only">Ask</span>
+              </th>
+            </>
+          }
+        >
+          {apps.map((app) => (
+            <tr key={app.name}>
+              <td className="lead">
+                <Link className="row-link" to={`/playground/${app.name}`}>
+                  {app.name}
+                </Link>{" "}
+                <span className="muted num">v{app.version}</span>
+                {app.description && <div className="sub clip">{app.description}</div>}
+              </td>
+              <td className="soft nowrap hide-narrow">{app.model ?? "–"}</td>
+              <td className="end">{short(app.requests_24h)}</td>
+              <td className={`end hide-narrow${app.errors_24h ? " bad" : ""}`}>{short(app.errors_24h)}</td>
+              <td className="end hide-narrow">{duration(app.p50_ms)}</td>
+              <td className="end hide-narrow">{duration(app.p95_ms)}</td>
+              <td className="shrink">
+                <LinkButton size="sm" to={`/playground/${app.name}`}>
+                  Ask
+                </LinkButton>
+              </td>
+            </tr>
+          ))}
+        </Table>
       )}
     </Card>
   );
@@ -261,39 +255,36 @@ function Knowledge({ knowledge }: { knowledge: KnowledgeSummary[] }) {
           A knowledge spec names folders, sites, repositories or buckets; <code>mainspring ingest</code> reads them.
         </Empty>
       ) : (
-        <div className="table-scroll">
-          <table className="table">
-            <thead>
-              <tr>
-                <th>Name</th>
-                <th className="end">Documents</th>
-                <th className="end hide-narrow">Chunks</th>
-                <th className="end hide-narrow">Failed</th>
-                <th>Freshness</th>
-              </tr>
-            </thead>
-            <tbody>
-              {knowledge.map((k) => (
-                <tr key={k.name}>
-                  <td>
-                    <Link className="row-link" to={`/knowledge/${k.name}`}>
-                      {k.name}
-                    </Link>{" "}
-                    <span className="muted num">v{k.version}</span>
-                  </td>
-                  <td className="end">{count(k.documents)}</td>
-                  <td className="end hide-narrow">{count(k.chunks)}</td>
-                  <td className={`end hide-narrow${k.failed ? " bad" : " muted"}`}>
-                    {k.failed ? <Link to={`/knowledge/${k.name}/documents?status=failed`}>{count(k.failed)}</Link> : 0}
-                  </td>
-                  <td>
-                    <Freshness knowledge={k} />
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table
+          head={
+            <>
+              <th>Name</th>
+              <th className="end">Documents</th>
+              <th className="end hide-narrow">Chunks</th>
+              <th className="end hide-narrow">Failed</th>
+              <th>Freshness</th>
+            </>
+          }
+        >
+          {knowledge.map((k) => (
+            <tr key={k.name}>
+              <td>
+                <Link className="row-link" to={`/knowledge/${k.name}`}>
+                  {k.name}
+                </Link>{" "}
+                <span className="muted num">v{k.version}</span>
+              </td>
+              <td className="end">{count(k.documents)}</td>
+              <td className="end hide-narrow">{count(k.chunks)}</td>
+              <td className={`end hide-narrow${k.failed ? " bad" : " muted"}`}>
+                {k.failed ? <Link to={`/knowledge/${k.name}/documents?status=failed`}>{count(k.failed)}</Link> : 0}
+              </td>
+              <td>
+                <Freshness knowledge={k} />
+              </td>
+            </tr>
+          ))}
+        </Table>
       )}
     </Card>
   );

@@ -4,8 +4,9 @@ import { useNavigate, useSearchParams } from "react-router";
 import { queries } from "@/api/queries";
 import type { Document } from "@/api/types";
 import { bytes, count, place } from "@/lib/format";
-import { Badge, Button, Empty, ErrorNote, SearchField, Segmented, Skeleton, Status, Time, useDebounced, type Tone } from "@/ui/kit";
+import { Badge, Empty, ErrorNote, SearchField, Segmented, Skeleton, Status, Time, useDebounced, type Tone } from "@/ui/kit";
 import { Rows } from "@/ui/rows";
+import { RowsEnd } from "@/ui/tables";
 
 const STATES: Record<string, { tone: Tone; word: string }> = {
   ready: { tone: "ok", word: "Ready" },
@@ -121,15 +122,7 @@ export function Documents({ knowledge, total, failed }: { knowledge: string; tot
               ),
             },
           ]}
-          footer={
-            documents.hasNextPage ? (
-              <Button size="sm" busy={documents.isFetchingNextPage} onClick={() => void documents.fetchNextPage()}>
-                Load more
-              </Button>
-            ) : (
-              <span>{count(items.length)} shown, that is all</span>
-            )
-          }
+          footer={<RowsEnd query={documents} shown={items.length} />}
         />
       )}
     </>

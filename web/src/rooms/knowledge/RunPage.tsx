@@ -18,6 +18,7 @@ import {
   useTick,
   useTitle,
 } from "@/ui/kit";
+import { Table } from "@/ui/tables";
 import { isOver, useRun, type Sample } from "./progress";
 import { useIngest } from "./ingest";
 import { runMillis, runWord } from "./Runs";
@@ -161,40 +162,37 @@ function Spark({ samples }: { samples: readonly Sample[] }) {
 function Told({ name, what, items }: { name: string; what: string; items: (Report["failures"][number] | Report["warnings"][number])[] }) {
   const sources = new Set(items.map((item) => item.source)).size;
   return (
-    <div className="table-scroll">
-      <table className="table">
-        <thead>
-          <tr>
-            <th>Document</th>
-            {sources > 1 && <th className="hide-narrow">Source</th>}
-            <th>{what}</th>
-            <th className="hide-narrow">Code</th>
-          </tr>
-        </thead>
-        <tbody>
-          {items.map((item, i) => (
-            <tr key={i}>
-              <td className="wrap-any">
-                {item.uri === "" ? (
-                  <span className="soft">the source {item.source}</span>
-                ) : item.document ? (
-                  <Link className="row-link" to={`/knowledge/${name}/documents/${encodeURIComponent(item.document)}`}>
-                    {place(item.uri)}
-                  </Link>
-                ) : (
-                  place(item.uri)
-                )}
-              </td>
-              {sources > 1 && <td className="soft hide-narrow">{item.source}</td>}
-              <td className="soft">{capital(item.detail)}</td>
-              <td className="hide-narrow">
-                <code className="soft">{item.code}</code>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table
+      head={
+        <>
+          <th>Document</th>
+          {sources > 1 && <th className="hide-narrow">Source</th>}
+          <th>{what}</th>
+          <th className="hide-narrow">Code</th>
+        </>
+      }
+    >
+      {items.map((item, i) => (
+        <tr key={i}>
+          <td className="wrap-any">
+            {item.uri === "" ? (
+              <span className="soft">the source {item.source}</span>
+            ) : item.document ? (
+              <Link className="row-link" to={`/knowledge/${name}/documents/${encodeURIComponent(item.document)}`}>
+                {place(item.uri)}
+              </Link>
+            ) : (
+              place(item.uri)
+            )}
+          </td>
+          {sources > 1 && <td className="soft hide-narrow">{item.source}</td>}
+          <td className="soft">{capital(item.detail)}</td>
+          <td className="hide-narrow">
+            <code className="soft">{item.code}</code>
+          </td>
+        </tr>
+      ))}
+    </Table>
   );
 }
 

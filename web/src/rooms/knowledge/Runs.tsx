@@ -3,7 +3,8 @@ import { Link } from "react-router";
 import { queries } from "@/api/queries";
 import type { Run } from "@/api/types";
 import { capital, count, duration, percent, short } from "@/lib/format";
-import { Button, Card, Empty, ErrorNote, runTone, Skeleton, Status, Time } from "@/ui/kit";
+import { Card, Empty, runTone, Status, Time } from "@/ui/kit";
+import { LoadedPages, Table, TableEnd } from "@/ui/tables";
 
 export const runWord = capital;
 
@@ -18,47 +19,39 @@ export function Runs({ knowledge }: { knowledge: string }) {
     ...queries.knowledgeRuns(knowledge),
     refetchInterval: (q) => (q.state.data?.pages[0]?.items.some((r) => r.status === "running" || r.status === "queued") ? 2_000 : false),
   });
-  const items = runs.data?.pages.flatMap((p) => p.items) ?? [];
-  if (runs.error && items.length === 0) return <ErrorNote error={runs.error} retry={() => void runs.refetch()} />;
-  if (runs.isPending) return <Skeleton />;
-  if (items.length === 0)
-    return (
-      <Empty icon="clock" title="Never ingested">
-        Every ingestion leaves a run with its report here.
-      </Empty>
-    );
+  const never = (
+    <Empty icon="clock" title="Never ingested">
+      Every ingestion leaves a run with its report here.
+    </Empty>
+  );
   return (
-    <Card flush>
-      <div className="table-scroll">
-        <table className="table">
-          <thead>
-            <tr>
-              <th>Status</th>
-              <th>Started</th>
-              <th className="end">Took</th>
-              <th className="end hide-narrow">Added</th>
-              <th className="end hide-narrow">Changed</th>
-              <th className="end hide-narrow">Deleted</th>
-              <th className="end hide-narrow">Unchanged</th>
-              <th className="end">Failed</th>
-              <th className="end hide-narrow">Tokens</th>
-            </tr>
-          </thead>
-          <tbody>
+    <LoadedPages query={runs} empty={never}>
+      {(items) => (
+        <Card flush>
+          <Table
+            head={
+              <>
+                <th>Status</th>
+                <th>Started</th>
+                <th className="end">Took</th>
+                <th className="end hide-narrow">Added</th>
+                <th className="end hide-narrow">Changed</th>
+                <th className="end hide-narrow">Deleted</th>
+                <th className="end hide-narrow">Unchanged</th>
+                <th className="end">Failed</th>
+                <th className="end hide-narrow">Tokens</th>
+              </>
+            }
+          >
             {items.map((run) => (
               <RunRow key={run.id} run={run} knowledge={knowledge} />
             ))}
-          </tbody>
-        </table>
-      </div>
-      {runs.hasNextPage && (
-        <div className="rows-foot">
-          <Button size="sm" busy={runs.isFetchingNextPage} onClick={() => void runs.fetchNextPage()}>
-            Load more
-          </Button>
-        </div>
+          </Table>
+
+          <TableEnd query={runs} />
+        </Card>
       )}
-    </Card>
+    </LoadedPages>
   );
 }
 

@@ -7,6 +7,7 @@ import { count, duration, percent, place, plural, score, stageName } from "@/lib
 import { useShortcuts } from "@/lib/keys";
 import { preview } from "@/lib/preview";
 import { Badge, Button, cx, Digest, Empty, ErrorNote, IconButton, SearchField, Segmented, Select, Skeleton, Toggle } from "@/ui/kit";
+import { Table } from "@/ui/tables";
 
 const MODES = [
   { value: "hybrid", label: "Hybrid" },
@@ -231,39 +232,34 @@ function LeftOut({ retrieved, knowledge }: { retrieved: Retrieved; knowledge: st
       <summary>
         {plural(items.length, "more chunk")} {items.length === 1 ? "was" : "were"} found and not given
       </summary>
-      <div className="table-scroll">
-        <table className="table">
-          <thead>
-            <tr>
-              <th>Chunk of</th>
-              <th>Why it was left out</th>
-              <th className="end">Vector</th>
-              <th className="end">BM25</th>
-              <th className="end hide-narrow">Score</th>
-            </tr>
-          </thead>
-          <tbody>
-            {items.map((one) => (
-              <tr key={one.chunk}>
-                <td className="wrap-any">
-                  <Link
-                    className="row-link"
-                    to={`/knowledge/${knowledge}/documents/${encodeURIComponent(one.document)}?chunk=${encodeURIComponent(one.chunk)}`}
-                  >
-                    {one.title}
-                  </Link>
-                </td>
-                <td className="soft">{WHY_LEFT_OUT[one.reason] ?? one.reason}</td>
-                <td className="end num">
-                  {one.scores.vector_rank != null ? `#${one.scores.vector_rank} · ${score(one.scores.vector_score!)}` : "–"}
-                </td>
-                <td className="end num">{one.scores.text_rank != null ? `#${one.scores.text_rank} · ${score(one.scores.text_score!)}` : "–"}</td>
-                <td className="end num hide-narrow">{score(one.scores.score, 4)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table
+        head={
+          <>
+            <th>Chunk of</th>
+            <th>Why it was left out</th>
+            <th className="end">Vector</th>
+            <th className="end">BM25</th>
+            <th className="end hide-narrow">Score</th>
+          </>
+        }
+      >
+        {items.map((one) => (
+          <tr key={one.chunk}>
+            <td className="wrap-any">
+              <Link
+                className="row-link"
+                to={`/knowledge/${knowledge}/documents/${encodeURIComponent(one.document)}?chunk=${encodeURIComponent(one.chunk)}`}
+              >
+                {one.title}
+              </Link>
+            </td>
+            <td className="soft">{WHY_LEFT_OUT[one.reason] ?? one.reason}</td>
+            <td className="end num">{one.scores.vector_rank != null ? `#${one.scores.vector_rank} · ${score(one.scores.vector_score!)}` : "–"}</td>
+            <td className="end num">{one.scores.text_rank != null ? `#${one.scores.text_rank} · ${score(one.scores.text_score!)}` : "–"}</td>
+            <td className="end num hide-narrow">{score(one.scores.score, 4)}</td>
+          </tr>
+        ))}
+      </Table>
     </details>
   );
 }

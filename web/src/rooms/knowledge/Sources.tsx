@@ -3,6 +3,7 @@ import { count, short } from "@/lib/format";
 import { toYaml } from "@/lib/yaml";
 import { Icon, type IconName } from "@/ui/icons";
 import { Badge, Card, Digest, Empty, Facts, Time } from "@/ui/kit";
+import { Table } from "@/ui/tables";
 import { Link } from "react-router";
 
 const ICONS: Record<string, IconName> = {
@@ -55,24 +56,21 @@ export function Sources({ data }: { data: KnowledgeDetail }) {
             The spec names nothing to read.
           </Empty>
         ) : (
-          <div className="table-scroll">
-            <table className="table">
-              <thead>
-                <tr>
-                  <th>Location</th>
-                  <th className="hide-narrow">Only</th>
-                  <th className="hide-narrow">Labels</th>
-                  <th className="end">Documents</th>
-                  <th>Synced</th>
-                </tr>
-              </thead>
-              <tbody>
-                {data.sources.map((source, i) => (
-                  <SourceRow key={i} source={source} />
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <Table
+            head={
+              <>
+                <th>Location</th>
+                <th className="hide-narrow">Only</th>
+                <th className="hide-narrow">Labels</th>
+                <th className="end">Documents</th>
+                <th>Synced</th>
+              </>
+            }
+          >
+            {data.sources.map((source, i) => (
+              <SourceRow key={i} source={source} />
+            ))}
+          </Table>
         )}
       </Card>
       {data.chunking != null || data.retrieval != null ? (

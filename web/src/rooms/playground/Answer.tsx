@@ -6,6 +6,7 @@ import { count, duration, plural } from "@/lib/format";
 import { Icon } from "@/ui/icons";
 import { cx, ErrorNote, IconButton, copy } from "@/ui/kit";
 import { Markdown, type SentenceMark } from "@/ui/markdown";
+import { Thinking } from "@/ui/Thinking";
 import { ApiError } from "@/api/client";
 import { ask, isLive, type Turn } from "./store";
 
@@ -43,16 +44,7 @@ export function Answer({ turn, app, last, focusedSource, onSource }: Props) {
 
   return (
     <div className="answer" aria-busy={live}>
-      {turn.state === "asking" && (
-        <p className="thinking" role="status">
-          <span className="dots" aria-hidden="true">
-            <i />
-            <i />
-            <i />
-          </span>
-          <span className="sr-only">Looking for an answer</span>
-        </p>
-      )}
+      {turn.state === "asking" && <Thinking>Looking for an answer</Thinking>}
       {outcome?.abstained && (
         <p className="answer-note">
           <Icon name="info" size={14} /> Nothing relevant was found in the documents, so the model was not asked to guess.

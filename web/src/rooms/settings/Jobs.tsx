@@ -6,6 +6,7 @@ import { api } from "@/api/client";
 import { queries } from "@/api/queries";
 import type { Job } from "@/api/types";
 import { Button, Card, Empty, Loaded, Status, Time, type Tone } from "@/ui/kit";
+import { Table } from "@/ui/tables";
 import { toast } from "@/ui/toasts";
 
 const TONES: Record<string, Tone> = { queued: "neutral", running: "accent", done: "ok", failed: "bad", cancelled: "warn" };
@@ -23,27 +24,24 @@ export function Jobs() {
           </Card>
         ) : (
           <Card flush>
-            <div className="table-scroll">
-              <table className="table">
-                <thead>
-                  <tr>
-                    <th>Job</th>
-                    <th>State</th>
-                    <th className="end hide-narrow">Attempt</th>
-                    <th className="hide-narrow">Created</th>
-                    <th className="hide-narrow">Ended</th>
-                    <th className="shrink">
-                      <span className="sr-only">Cancel</span>
-                    </th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {items.map((job) => (
-                    <JobRow key={job.id} job={job} />
-                  ))}
-                </tbody>
-              </table>
-            </div>
+            <Table
+              head={
+                <>
+                  <th>Job</th>
+                  <th>State</th>
+                  <th className="end hide-narrow">Attempt</th>
+                  <th className="hide-narrow">Created</th>
+                  <th className="hide-narrow">Ended</th>
+                  <th className="shrink">
+                    <span className="sr-only">Cancel</span>
+                  </th>
+                </>
+              }
+            >
+              {items.map((job) => (
+                <JobRow key={job.id} job={job} />
+              ))}
+            </Table>
           </Card>
         )
       }

@@ -4,8 +4,10 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { api } from "@/api/client";
 import type { ApiKey, CreatedKey } from "@/api/types";
-import { isName, nameFault } from "@/lib/names";
-import { Button, Choose, copy, Dialog, ErrorNote, Field, Time } from "@/ui/kit";
+import { isName } from "@/lib/names";
+import { ActDialog, FormDialog } from "@/ui/act";
+import { Button, Choose, copy, Dialog, Field, Time } from "@/ui/kit";
+import { NameField } from "@/ui/NameField";
 import { toast } from "@/ui/toasts";
 import { labelsOf, RoleField, SightField, type Role } from "./rights";
 
@@ -39,73 +41,36 @@ export function CreateKey({ onClose }: { onClose: () => void }) {
     },
   });
   if (created) return <ShowKey created={created} onClose={onClose} />;
-  const valid = isName(name.trim());
   return (
-    <Dialog
-      open
-      onClose={onClose}
-      title="New API key"
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" busy={create.isPending} disabled={!valid} onClick={() => create.mutate()}>
-            Create key
-          </Button>
-        </>
-      }
-    >
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (valid) create.mutate();
-        }}
-      >
-        <Field label="Name" hint="Who or what will use it." error={nameFault(name.trim())}>
-          {(ids) => (
-            <input
-              {...ids}
-              className="input"
-              data-focus=""
-              value={name}
-              placeholder="support-bot"
-              onChange={(event) => setName(event.target.value)}
-            />
-          )}
-        </Field>
-        <RoleField role={role} onChange={setRole} />
-        <SightField sight={sight} onChange={setSight} />
-        <Field label="May call" hint="Apps, routes and models; a name may end in *. Left empty: everything.">
-          {(ids) => (
-            <input
-              {...ids}
-              className="input"
-              autoComplete="off"
-              spellCheck={false}
-              value={models}
-              placeholder="assistant, openai/*"
-              onChange={(event) => setModels(event.target.value)}
-            />
-          )}
-        </Field>
-        <Field label="Expires after">
-          {(ids) => (
-            <Choose {...ids} value={days} onChange={(event) => setDays(event.target.value)}>
-              {LIFETIMES.map((l) => (
-                <option key={l.value} value={l.value}>
-                  {l.label}
-                </option>
-              ))}
-            </Choose>
-          )}
-        </Field>
-        <button type="submit" hidden />
-      </form>
-      {create.error && (
-        <div className="dialog-error">
-          <ErrorNote error={create.error} />
-        </div>
-      )}
-    </Dialog>
+    <FormDialog title="New API key" does="Create key" doing={create} valid={isName(name.trim())} onClose={onClose}>
+      <NameField name={name} onChange={setName} placeholder="support-bot" hint="Who or what will use it." />
+      <RoleField role={role} onChange={setRole} />
+      <SightField sight={sight} onChange={setSight} />
+      <Field label="May call" hint="Apps, routes and models; a name may end in *. Left empty: everything.">
+        {(ids) => (
+          <input
+            {...ids}
+            className="input"
+            autoComplete="off"
+            spellCheck={false}
+            value={models}
+            placeholder="assistant, openai/*"
+            onChange={(event) => setModels(event.target.value)}
+          />
+        )}
+      </Field>
+      <Field label="Expires after">
+        {(ids) => (
+          <Choose {...ids} value={days} onChange={(event) => setDays(event.target.value)}>
+            {LIFETIMES.map((l) => (
+              <option key={l.value} value={l.value}>
+                {l.label}
+              </option>
+            ))}
+          </Choose>
+        )}
+      </Field>
+    </FormDialog>
   );
 }
 
@@ -155,19 +120,7 @@ export function RotateKey({ apiKey, onClose }: { apiKey: ApiKey; onClose: () => 
   });
   if (rotated) return <ShowKey created={rotated} onClose={onClose} />;
   return (
-    <Dialog
-      open
-      onClose={onClose}
-      title={`Rotate ${apiKey.name}?`}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" busy={rotate.isPending} onClick={() => rotate.mutate()}>
-            Rotate key
-          </Button>
-        </>
-      }
-    >
+    <ActDialog title={`Rotate ${apiKey.name}?`} does="Rotate key" doing={rotate} onClose={onClose}>
       <p className="rotate-lead">It gets a new secret, shown once. Its name, role, limits and what it spent stay.</p>
       <Field label="The old secret stops" hint={overlap === "0" ? "Whatever uses it is refused from its next request on." : "Until then both work."}>
         {(ids) => (
@@ -180,12 +133,7 @@ export function RotateKey({ apiKey, onClose }: { apiKey: ApiKey; onClose: () => 
           </Choose>
         )}
       </Field>
-      {rotate.error && (
-        <div className="dialog-error">
-          <ErrorNote error={rotate.error} />
-        </div>
-      )}
-    </Dialog>
+    </ActDialog>
   );
 }
 
@@ -200,32 +148,13 @@ export function RevokeKey({ apiKey, onClose }: { apiKey: ApiKey; onClose: () => 
     },
   });
   return (
-    <Dialog
-      open
-      onClose={onClose}
-      title={`Revoke ${apiKey.name}?`}
-      footer={
-        <>
-          <Button onClick={onClose} data-focus="">
-            Cancel
-          </Button>
-          <Button look="danger" busy={revoke.isPending} onClick={() => revoke.mutate()}>
-            Revoke key
-          </Button>
-        </>
-      }
-    >
+    <ActDialog title={`Revoke ${apiKey.name}?`} does="Revoke key" look="danger" doing={revoke} onClose={onClose}>
       <p>Whatever uses it is refused from its next request on. This cannot be undone.</p>
       {apiKey.last_used_at && (
         <p className="soft">
           Last used <Time at={apiKey.last_used_at} />.
         </p>
       )}
-      {revoke.error && (
-        <div className="dialog-error">
-          <ErrorNote error={revoke.error} />
-        </div>
-      )}
-    </Dialog>
+    </ActDialog>
   );
 }

@@ -3,6 +3,7 @@ import type { ApiKey, Limit, UsageRow } from "@/api/types";
 import { count, fullTime, money, percent, plural, short } from "@/lib/format";
 import { Button, ErrorNote, Facts, IconButton, Meter } from "@/ui/kit";
 import { isBudget, METRICS } from "../gateway/limits";
+import { Spend } from "../gateway/Spend";
 import { shareOf, stateOf, toneOf, type KeyLimit } from "./keys";
 
 interface Props {
@@ -17,7 +18,14 @@ interface Props {
 
 /** What a key is held to, and what it did. */
 export function KeyLimits({ apiKey: key, held, error, today, month, onSet, onRemove }: Props) {
-  const used = (row: UsageRow | undefined) => (row ? `${money(row.cost)}, ${plural(row.calls, "call")}` : "nothing");
+  const used = (row: UsageRow | undefined) =>
+    row ? (
+      <>
+        <Spend cost={row.cost} unpriced={row.unpriced > 0} />, {plural(row.calls, "call")}
+      </>
+    ) : (
+      "nothing"
+    );
   return (
     <div className="key-detail">
       <Facts

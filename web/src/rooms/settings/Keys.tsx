@@ -7,8 +7,10 @@ import type { ApiKey, Limit } from "@/api/types";
 import { money, plural } from "@/lib/format";
 import { Icon } from "@/ui/icons";
 import { Badge, Button, Card, cx, Empty, Loaded, Meter, Time } from "@/ui/kit";
+import { ListLead, Table } from "@/ui/tables";
 import { RemoveLimit } from "../gateway/Limits";
 import { SetLimit } from "../gateway/SetLimit";
+import { Spend } from "../gateway/Spend";
 import { CreateKey, RevokeKey, RotateKey } from "./KeyDialogs";
 import { KeyLimits } from "./KeyLimits";
 import { dayOf, limitsOf, monthOf, shareOf, stateOf, tightest, toneOf, type KeyLimit, type Spending } from "./keys";
@@ -25,15 +27,16 @@ export function Keys() {
   const close = () => open(null);
   return (
     <>
-      <div className="settings-lead">
-        <p className="soft">
-          Clients send a key as <code className="inline-code">Authorization: Bearer …</code>, as OpenAI's do. On this machine none is needed; beyond
-          it, nothing works without.
-        </p>
-        <Button look="primary" icon="plus" onClick={() => open({ kind: "create" })}>
-          New key
-        </Button>
-      </div>
+      <ListLead
+        action={
+          <Button look="primary" icon="plus" onClick={() => open({ kind: "create" })}>
+            New key
+          </Button>
+        }
+      >
+        Clients send a key as <code className="inline-code">Authorization: Bearer …</code>, as OpenAI's do. On this machine none is needed; beyond it,
+        nothing works without.
+      </ListLead>
       <Loaded query={keys}>
         {({ items }) =>
           items.length === 0 ? (
@@ -44,57 +47,55 @@ export function Keys() {
             </Card>
           ) : (
             <Card flush>
-              <div className="table-scroll">
-                <table className="table key-table">
-                  <thead>
-                    <tr>
-                      <th>Name</th>
-                      <th className="hide-narrow">Role</th>
-                      <th className="hide-narrow">Sees documents labelled</th>
-                      <th className="hide-narrow">Last used</th>
-                      <th>Expires</th>
-                      <th className="key-spent">Spent this month</th>
-                      <th className="shrink">
-                        <span className="sr-only">Actions</span>
-                      </th>
-                    </tr>
-                  </thead>
-                  <tbody>
-                    {items.map((key) => {
-                      const held = limitsOf(key.id, limits.data?.items ?? [], spending);
-                      const isShown = shown === key.id;
-                      return (
-                        <Fragment key={key.id}>
-                          <KeyRow
-                            apiKey={key}
-                            held={held}
-                            spent={spending.month.get(key.id)}
-                            shown={isShown}
-                            onShow={() => show(isShown ? null : key.id)}
-                            onRotate={() => open({ kind: "rotate", key })}
-                            onRevoke={() => open({ kind: "revoke", key })}
-                          />
-                          {isShown && (
-                            <tr className="key-more">
-                              <td colSpan={7}>
-                                <KeyLimits
-                                  apiKey={key}
-                                  held={held}
-                                  error={limits.error}
-                                  today={spending.day.get(key.id)}
-                                  month={spending.month.get(key.id)}
-                                  onSet={() => open({ kind: "limit", key })}
-                                  onRemove={(limit) => open({ kind: "unlimit", limit })}
-                                />
-                              </td>
-                            </tr>
-                          )}
-                        </Fragment>
-                      );
-                    })}
-                  </tbody>
-                </table>
-              </div>
+              <Table
+                className="key-table"
+                head={
+                  <>
+                    <th>Name</th>
+                    <th className="hide-narrow">Role</th>
+                    <th className="large-only">Sees documents labelled</th>
+                    <th className="large-only">Last used</th>
+                    <th>Expires</th>
+                    <th className="key-spent">Spent this month</th>
+                    <th className="shrink">
+                      <span className="sr-only">Actions</span>
+                    </th>
+                  </>
+                }
+              >
+                {items.map((key) => {
+                  const held = limitsOf(key.id, limits.data?.items ?? [], spending);
+                  const isShown = shown === key.id;
+                  return (
+                    <Fragment key={key.id}>
+                      <KeyRow
+                        apiKey={key}
+                        held={held}
+                        spent={spending.month.get(key.id)}
+                        shown={isShown}
+                        onShow={() => show(isShown ? null : key.id)}
+                        onRotate={() => open({ kind: "rotate", key })}
+                        onRevoke={() => open({ kind: "revoke", key })}
+                      />
+                      {isShown && (
+                        <tr className="key-more">
+                          <td colSpan={7}>
+                            <KeyLimits
+                              apiKey={key}
+                              held={held}
+                              error={limits.error}
+                              today={spending.day.get(key.id)}
+                              month={spending.month.get(key.id)}
+                              onSet={() => open({ kind: "limit", key })}
+                              onRemove={(limit) => open({ kind: "unlimit", limit })}
+                            />
+                          </td>
+                        </tr>
+                      )}
+                    </Fragment>
+                  );
+                })}
+              </Table>
             </Card>
           )
         }
@@ -147,10 +148,10 @@ function KeyRow({ apiKey: key, held, spent, shown, onShow, onRotate, onRevoke }:
       <td className="hide-narrow">
         <Badge tone={key.role === "admin" ? "accent" : "neutral"}>{key.role}</Badge>
       </td>
-      <td className="hide-narrow">
+      <td className="large-only">
         <Sees labels={key.labels} />
       </td>
-      <td className="hide-narrow soft">
+      <td className="large-only soft">
         <Time at={key.last_used_at} />
       </td>
       <td className="soft nowrap">
@@ -194,8 +195,7 @@ function Spent({ spent, held }: { spent: RowProps["spent"]; held: KeyLimit[] }) 
     <div className="key-spending">
       <div className="budget-words">
         <span className="strong" title={spent ? plural(spent.calls, "call") : "No calls"}>
-          {spent && Number(spent.cost) > 0 ? money(spent.cost) : <span className="muted">$0</span>}
-          {spent && spent.unpriced > 0 && <span className="warn"> + unpriced</span>}
+          <Spend cost={spent?.cost} unpriced={spent !== undefined && spent.unpriced > 0} />
         </span>
         {budget && <span className="muted">{`${money(budget.spent)} of ${money(budget.limit.amount)} ${per}`}</span>}
       </div>

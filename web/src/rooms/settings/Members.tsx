@@ -5,7 +5,9 @@ import { useState } from "react";
 import { api } from "@/api/client";
 import { queries } from "@/api/queries";
 import type { Member } from "@/api/types";
-import { Badge, Button, Card, Dialog, ErrorNote, Field, Loaded, Segmented, Time } from "@/ui/kit";
+import { FormDialog } from "@/ui/act";
+import { Badge, Button, Card, Field, Loaded, Segmented, Time } from "@/ui/kit";
+import { ListLead, Table } from "@/ui/tables";
 import { toast } from "@/ui/toasts";
 import { labelsOf, RoleField, Sees, SightField, type Role } from "./rights";
 
@@ -15,53 +17,53 @@ export function Members() {
   const [changing, setChanging] = useState<Member | null>(null);
   return (
     <>
-      <div className="settings-lead">
-        <p className="soft">A key acts for a member and never allows more than the member may. Who leaves takes their keys along.</p>
-        <Button look="primary" icon="plus" onClick={() => setAdding(true)}>
-          Add member
-        </Button>
-      </div>
+      <ListLead
+        action={
+          <Button look="primary" icon="plus" onClick={() => setAdding(true)}>
+            Add member
+          </Button>
+        }
+      >
+        A key acts for a member and never allows more than the member may. Who leaves takes their keys along.
+      </ListLead>
       <Loaded query={members}>
         {({ items }) => (
           <Card flush>
-            <div className="table-scroll">
-              <table className="table">
-                <thead>
-                  <tr>
-                    <th>Name</th>
-                    <th>Role</th>
-                    <th className="hide-narrow">Sees documents labelled</th>
-                    <th className="hide-narrow">Since</th>
-                    <th className="shrink">
-                      <span className="sr-only">Change</span>
-                    </th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {items.map((member) => (
-                    <tr key={member.id}>
-                      <td>
-                        <span className="strong">{member.name}</span> {member.kind !== "person" && <span className="muted">{member.kind}</span>}
-                      </td>
-                      <td>
-                        <Badge tone={member.role === "admin" ? "accent" : "neutral"}>{member.role}</Badge>
-                      </td>
-                      <td className="hide-narrow">
-                        <Sees labels={member.labels} />
-                      </td>
-                      <td className="hide-narrow soft">
-                        <Time at={member.since} />
-                      </td>
-                      <td className="shrink">
-                        <Button size="sm" onClick={() => setChanging(member)}>
-                          Change
-                        </Button>
-                      </td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            </div>
+            <Table
+              head={
+                <>
+                  <th>Name</th>
+                  <th>Role</th>
+                  <th className="hide-narrow">Sees documents labelled</th>
+                  <th className="hide-narrow">Since</th>
+                  <th className="shrink">
+                    <span className="sr-only">Change</span>
+                  </th>
+                </>
+              }
+            >
+              {items.map((member) => (
+                <tr key={member.id}>
+                  <td>
+                    <span className="strong">{member.name}</span> {member.kind !== "person" && <span className="muted">{member.kind}</span>}
+                  </td>
+                  <td>
+                    <Badge tone={member.role === "admin" ? "accent" : "neutral"}>{member.role}</Badge>
+                  </td>
+                  <td className="hide-narrow">
+                    <Sees labels={member.labels} />
+                  </td>
+                  <td className="hide-narrow soft">
+                    <Time at={member.since} />
+                  </td>
+                  <td className="shrink">
+                    <Button size="sm" onClick={() => setChanging(member)}>
+                      Change
+                    </Button>
+                  </td>
+                </tr>
+              ))}
+            </Table>
           </Card>
         )}
       </Loaded>
@@ -89,72 +91,55 @@ function Edit({ member, onClose }: { member?: Member; onClose: () => void }) {
     onSuccess: () => done(member ? `Changed ${member.name}` : `Added ${name.trim()}`),
   });
   const remove = useMutation({ mutationFn: () => api.members.remove(member!.id), onSuccess: () => done(`Removed ${member!.name}`) });
-  const valid = name.trim() !== "";
-  const error = save.error ?? remove.error;
   return (
-    <Dialog
-      open
-      onClose={onClose}
+    <FormDialog
       title={member ? member.name : "Add a member"}
-      footer={
-        <>
-          {member && (
+      does={member ? "Save" : "Add"}
+      doing={{ ...save, error: save.error ?? remove.error }}
+      valid={name.trim() !== ""}
+      onClose={onClose}
+      aside={
+        member && (
+          <>
             <Button look="danger" busy={remove.isPending} onClick={() => remove.mutate()}>
               Remove from project
             </Button>
-          )}
-          <span className="grow" />
-          <Button onClick={onClose}>Cancel</Button>
-          <Button look="primary" busy={save.isPending} disabled={!valid} onClick={() => save.mutate()}>
-            {member ? "Save" : "Add"}
-          </Button>
-        </>
+            <span className="grow" />
+          </>
+        )
       }
     >
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (valid) save.mutate();
-        }}
-      >
-        {!member && (
-          <>
-            <Field label="Name" hint="A user name or an address; one for the whole installation.">
-              {(ids) => (
-                <input
-                  {...ids}
-                  className="input"
-                  data-focus=""
-                  value={name}
-                  placeholder="ines@example.org"
-                  onChange={(event) => setName(event.target.value)}
-                />
-              )}
-            </Field>
-            <Field label="Kind">
-              {() => (
-                <Segmented
-                  label="Kind"
-                  value={kind}
-                  onChange={setKind}
-                  choices={[
-                    { value: "person", label: "Person" },
-                    { value: "service", label: "Service" },
-                  ]}
-                />
-              )}
-            </Field>
-          </>
-        )}
-        <RoleField role={role} onChange={setRole} />
-        <SightField sight={sight} onChange={setSight} />
-        <button type="submit" hidden />
-      </form>
-      {error && (
-        <div className="dialog-error">
-          <ErrorNote error={error} />
-        </div>
+      {!member && (
+        <>
+          <Field label="Name" hint="A user name or an address; one for the whole installation.">
+            {(ids) => (
+              <input
+                {...ids}
+                className="input"
+                data-focus=""
+                value={name}
+                placeholder="ines@example.org"
+                onChange={(event) => setName(event.target.value)}
+              />
+            )}
+          </Field>
+          <Field label="Kind">
+            {() => (
+              <Segmented
+                label="Kind"
+                value={kind}
+                onChange={setKind}
+                choices={[
+                  { value: "person", label: "Person" },
+                  { value: "service", label: "Service" },
+                ]}
+              />
+            )}
+          </Field>
+        </>
       )}
-    </Dialog>
+      <RoleField role={role} onChange={setRole} />
+      <SightField sight={sight} onChange={setSight} />
+    </FormDialog>
   );
 }

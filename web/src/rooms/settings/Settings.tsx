@@ -4,6 +4,7 @@ import { session } from "@/api/client";
 import { queries } from "@/api/queries";
 import { bytes, count } from "@/lib/format";
 import { Button, Card, Digest, Empty, ErrorNote, Facts, Loaded, PageHeader, runTone, Skeleton, Status, Tabs, useTitle } from "@/ui/kit";
+import { Table } from "@/ui/tables";
 import { Jobs } from "./Jobs";
 import { Keys } from "./Keys";
 import { Members } from "./Members";
@@ -63,47 +64,44 @@ function Models() {
           </Empty>
         ) : (
           <Card flush>
-            <div className="table-scroll">
-              <table className="table">
-                <thead>
-                  <tr>
-                    <th>Model</th>
-                    <th>Role</th>
-                    <th>State</th>
-                    <th className="end hide-narrow">Size</th>
-                    <th className="end hide-narrow">Dimensions</th>
-                    <th className="end hide-narrow">Context</th>
-                    <th className="hide-narrow">Licence</th>
-                    <th className="hide-narrow">Digest</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {items.map((m) => (
-                    <tr key={m.name}>
-                      <td>
-                        <span className="strong">{m.name}</span>
-                        {m.detail && <div className="sub">{m.detail}</div>}
-                      </td>
-                      <td className="soft">{m.role}</td>
-                      <td>
-                        <Status
-                          tone={m.state === "missing" ? "warn" : m.state === "loaded" ? "ok" : m.state === "installed" ? "neutral" : runTone(m.state)}
-                        >
-                          {m.state}
-                        </Status>
-                      </td>
-                      <td className="end hide-narrow soft">{bytes(m.bytes)}</td>
-                      <td className="end hide-narrow soft">{count(m.dimensions)}</td>
-                      <td className="end hide-narrow soft">{count(m.context_window)}</td>
-                      <td className="hide-narrow soft">{m.licence ?? "–"}</td>
-                      <td className="hide-narrow">
-                        <Digest value={m.digest} />
-                      </td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            </div>
+            <Table
+              head={
+                <>
+                  <th>Model</th>
+                  <th>Role</th>
+                  <th>State</th>
+                  <th className="end hide-narrow">Size</th>
+                  <th className="end hide-narrow">Dimensions</th>
+                  <th className="end hide-narrow">Context</th>
+                  <th className="hide-narrow">Licence</th>
+                  <th className="hide-narrow">Digest</th>
+                </>
+              }
+            >
+              {items.map((m) => (
+                <tr key={m.name}>
+                  <td>
+                    <span className="strong">{m.name}</span>
+                    {m.detail && <div className="sub">{m.detail}</div>}
+                  </td>
+                  <td className="soft">{m.role}</td>
+                  <td>
+                    <Status
+                      tone={m.state === "missing" ? "warn" : m.state === "loaded" ? "ok" : m.state === "installed" ? "neutral" : runTone(m.state)}
+                    >
+                      {m.state}
+                    </Status>
+                  </td>
+                  <td className="end hide-narrow soft">{bytes(m.bytes)}</td>
+                  <td className="end hide-narrow soft">{count(m.dimensions)}</td>
+                  <td className="end hide-narrow soft">{count(m.context_window)}</td>
+                  <td className="hide-narrow soft">{m.licence ?? "–"}</td>
+                  <td className="hide-narrow">
+                    <Digest value={m.digest} />
+                  </td>
+                </tr>
+              ))}
+            </Table>
           </Card>
         )
       }

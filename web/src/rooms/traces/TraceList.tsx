@@ -4,10 +4,11 @@ import { useNavigate, useSearchParams } from "react-router";
 import type { TraceFilter } from "@/api/client";
 import { queries } from "@/api/queries";
 import type { TraceSummary } from "@/api/types";
-import { count, duration, listTime, fullTime, short } from "@/lib/format";
+import { duration, listTime, fullTime, short } from "@/lib/format";
 import { useShortcuts } from "@/lib/keys";
 import { Button, Empty, ErrorNote, IconButton, PageHeader, SearchField, Segmented, Select, Skeleton, useDebounced, useTitle } from "@/ui/kit";
 import { Rows } from "@/ui/rows";
+import { RowsEnd } from "@/ui/tables";
 import "./traces.css";
 
 const SPANS = [
@@ -177,15 +178,7 @@ export function Component() {
               ),
             },
           ]}
-          footer={
-            traces.hasNextPage ? (
-              <Button size="sm" busy={traces.isFetchingNextPage} onClick={() => void traces.fetchNextPage()}>
-                Load more
-              </Button>
-            ) : (
-              <span>{count(items.length)} shown, that is all</span>
-            )
-          }
+          footer={<RowsEnd query={traces} shown={items.length} />}
         />
       )}
     </div>
