@@ -9,7 +9,7 @@ use mainspring_providers::Operation;
 use super::{
     Ledger, State,
     book::Named,
-    fault::{LedgerFault, Refusal},
+    fault::{LedgerFault, Refusal, TooDear},
     frames,
     headers::{Standing, headers},
     intent::{Candidate, Intent},
@@ -177,6 +177,20 @@ pub(crate) fn tamed(caller: &Caller) -> Caller {
     Caller { project: *project, principal: *principal, key: *key, user: name(user), app: name(app) }
 }
 
+/// Whether a budget could pay for the call if nothing else were spent of it.
+fn fits_at_all(limit: &Limit, key: &MeterKey, need: i128) -> Result<(), LedgerFault> {
+    if need <= i128::from(limit.amount.units()) {
+        return Ok(());
+    }
+    Err(LedgerFault::TooDear(Box::new(TooDear {
+        limit: limit.id,
+        metric: limit.metric,
+        whom: key.whom(),
+        allowed: limit.amount.to_string(),
+        needed: Money::from_pico(need),
+    })))
+}
+
 impl State {
     /// Looks at every limit first, so that a call that is refused has taken nothing.
     fn admit(
@@ -200,6 +214,7 @@ impl State {
             let need = needs.of(key.metric, amount);
             if key.metric.span().is_some() {
                 self.may_spend(unpriced.as_ref())?;
+                fits_at_all(holding.limit, &key, need)?;
             }
             match self.meters.check(&key, (amount, need), now) {
                 Verdict::Room => holds.push(Hold { key, amount, reserved: need }),

@@ -12,6 +12,9 @@ use super::limit::Metric;
 pub enum LedgerFault {
     #[error("{0}")]
     Refused(Box<Refusal>),
+    /// No waiting helps: the call is dearer than all that may be spent in a day or a month.
+    #[error("{0}")]
+    TooDear(Box<TooDear>),
     /// A share of a limit that several processes keep together, or the project's prices, are on their way.
     #[error("{what} are being fetched")]
     NotReady { what: &'static str },
@@ -95,6 +98,27 @@ impl std::fmt::Display for Refusal {
     }
 }
 
+/// A budget that even a whole window of would not pay for a call.
+#[derive(Debug, Clone)]
+pub struct TooDear {
+    pub limit: LimitId,
+    pub metric: Metric,
+    /// Whom it is about, as people write it.
+    pub whom: String,
+    /// What the budget allows, in dollars.
+    pub allowed: String,
+    /// What the call may cost at most.
+    pub needed: Money,
+}
+
+impl std::fmt::Display for TooDear {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { whom, allowed, needed, metric, .. } = self;
+        let window = if *metric == Metric::UsdPerDay { "day" } else { "month" };
+        write!(f, "this call may cost {needed} dollars, and {whom} may spend {allowed} dollars in a whole {window}")
+    }
+}
+
 impl LedgerFault {
     /// Headers for the client beside `Retry-After`.
     #[must_use]
@@ -135,9 +159,12 @@ impl Fault for LedgerFault {
         match self {
             Self::Refused(_) | Self::NotReady { .. } => FaultKind::Saturated,
             Self::Behind { .. } | Self::Journal { .. } | Self::DiskFull(_) | Self::Usurped => FaultKind::Unavailable,
-            Self::Unpriced { .. } | Self::TooMuchMoney | Self::BadLimit { .. } | Self::BadQuestion { .. } | Self::Page(_) => {
-                FaultKind::Invalid
-            }
+            Self::TooDear(_)
+            | Self::Unpriced { .. }
+            | Self::TooMuchMoney
+            | Self::BadLimit { .. }
+            | Self::BadQuestion { .. }
+            | Self::Page(_) => FaultKind::Invalid,
             Self::TooManyLimits { .. } => FaultKind::TooLarge,
             Self::LimitNotFound { .. } | Self::UnknownPrice { .. } => FaultKind::NotFound,
             Self::Forbidden { .. } => FaultKind::Forbidden,
@@ -156,6 +183,7 @@ impl Fault for LedgerFault {
                 Metric::Concurrent => "limit-concurrent",
                 Metric::UsdPerDay | Metric::UsdPerMonth => "budget-spent",
             },
+            Self::TooDear(_) => "budget-too-small",
             Self::NotReady { .. } => "limit-not-ready",
             Self::Unpriced { .. } => "budget-needs-price",
             Self::Behind { .. } => "ledger-behind",
@@ -183,6 +211,7 @@ impl Fault for LedgerFault {
             Self::Refused(refusal) => {
                 refusal.taken.map(|taken| format!("{taken} dollars are spent or set aside for calls under way"))
             }
+            Self::TooDear(_) => Some("name a smaller `max_tokens`, or have the budget raised; waiting does not help".to_owned()),
             Self::Unpriced { model, .. } => {
                 Some(format!("add `{model}` to the project's prices: `kind: prices`, `name: default`; a price of 0 is a price"))
             }

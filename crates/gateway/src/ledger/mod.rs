@@ -48,7 +48,7 @@ use mainspring_telemetry::Metrics;
 use tokio::sync::Notify;
 
 pub use calls::CallFilter;
-pub use fault::{LedgerFault, Refusal};
+pub use fault::{LedgerFault, Refusal, TooDear};
 pub use intent::{Candidate, Intent};
 pub use limit::{Amount, EACH, Limit, Metric, NewLimit, SubjectKind, WordFault};
 pub use permit::Permit;

@@ -64,7 +64,7 @@ async fn a_model_of_this_process_is_free_and_answers_whatever_a_budget_has_left(
         assert_eq!((record.status, record.cost, record.usage.total()), (CallStatus::Ok, Money::ZERO, 5), "{model}");
         assert!(record.price.is_some(), "{model}: a price of nothing is a price");
     }
-    assert_eq!(room.ask("paid").await.unwrap_err().code(), "budget-spent");
+    assert_eq!(room.ask("paid").await.unwrap_err().code(), "budget-too-small");
     assert_eq!(room.ask("unpriced").await.unwrap_err().code(), "budget-needs-price");
     assert_eq!(server.count(), 0);
 }

@@ -24,6 +24,7 @@ on_every_engine!(Catalog: [
     an_amount_beyond_counting_is_refused,
     free_calls_pass_a_spent_budget,
     a_changed_amount_holds_at_once,
+    a_call_dearer_than_a_whole_budget_is_refused_for_good,
 ]);
 
 /// A dollar for calls of at most 6 cents each, which use half of that: 64 at once, again and again.
@@ -99,8 +100,9 @@ async fn what_was_spent_before_there_was_a_budget_counts(catalog: Catalog) {
     call(&ledger, &room.clock, &of_user("ann"), (0, 50_000)).unwrap();
     call(&ledger, &room.clock, &of_user("bob"), (0, 10_000)).unwrap();
     let limit = set(&ledger, &room, SubjectKind::User, "*", Metric::UsdPerMonth, "0.10").await;
-    let spent = |user: &str| refused(ledger.admit(&of_user(user), &intent(&room.clock, 0, 200_000))).taken.unwrap();
-    assert_eq!((spent("ann"), spent("bob"), spent("eve")), (money("0.09"), money("0.006"), Money::ZERO));
+    assert_eq!((spent_of(&ledger, &room, "ann"), spent_of(&ledger, &room, "bob")), (money("0.09"), money("0.006")));
+    let fits = intent(&room.clock, 0, NEARLY_ALL);
+    ledger.admit(&of_user("eve"), &fits).unwrap().settle(outcome(&ledger, &fits, (0, 0)));
     // While there is no budget nobody counts; when there is one again, everything counts.
     ledger.remove_limit(&room.admin, limit.id).await.unwrap();
     call(&ledger, &room.clock, &of_user("eve"), (0, 20_000)).unwrap();
@@ -111,8 +113,36 @@ async fn what_was_spent_before_there_was_a_budget_counts(catalog: Catalog) {
     assert_eq!((spent_of(&again, &room, "ann"), spent_of(&again, &room, "eve")), (money("0.09"), money("0.012")));
 }
 
+/// Tokens written that cost a little less than ten cents.
+const NEARLY_ALL: u64 = 160_000;
+
 fn spent_of(ledger: &Ledger, room: &Room, user: &str) -> Money {
-    refused(ledger.admit(&of_user(user), &intent(&room.clock, 0, 200_000))).taken.unwrap()
+    refused(ledger.admit(&of_user(user), &intent(&room.clock, 0, NEARLY_ALL))).taken.unwrap()
+}
+
+/// The next window would have no room for it either, so nobody is told to wait.
+async fn a_call_dearer_than_a_whole_budget_is_refused_for_good(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let ledger = room.ledger().await;
+    set(&ledger, &room, SubjectKind::User, "*", Metric::UsdPerDay, "0.10").await;
+    let dear = || ledger.admit(&of_user("ann"), &intent(&room.clock, 0, 200_000)).unwrap_err();
+    for _ in 0..2 {
+        let fault = dear();
+        assert_eq!((fault.kind(), fault.code(), fault.retry_after()), (FaultKind::Invalid, "budget-too-small", None));
+        assert!(fault.headers().is_none() && fault.hint().unwrap().contains("max_tokens"));
+        let LedgerFault::TooDear(told) = fault else { panic!("not too dear: {fault:?}") };
+        assert_eq!((told.whom.as_str(), told.allowed.as_str()), ("user `ann`", "0.10"));
+        assert!(told.needed >= money("0.12") && told.needed < money("0.1200001"), "{}", told.needed);
+        assert!(told.to_string().contains("in a whole day"), "{told}");
+        // Nor does it depend on what is spent.
+        call(&ledger, &room.clock, &of_user("ann"), (0, 100_000)).unwrap();
+        room.clock.advance(seconds(86_400));
+    }
+    // What is dear for one day fits into a month.
+    set(&ledger, &room, SubjectKind::User, "ann", Metric::UsdPerDay, "0.20").await;
+    set(&ledger, &room, SubjectKind::Project, "*", Metric::UsdPerMonth, "0.15").await;
+    let fault = dear();
+    assert_eq!((fault.code(), fault.retry_after().is_some()), ("budget-spent", true), "some of it is spent, and comes back");
 }
 
 async fn a_failed_call_costs_what_it_used(catalog: Catalog) {

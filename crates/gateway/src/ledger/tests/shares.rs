@@ -24,6 +24,7 @@ on_every_engine!(Catalog: [
     a_call_that_costs_more_than_was_set_aside_leaves_the_accounts_straight,
     a_limit_that_is_lowered_takes_back_what_was_fetched,
     calls_at_once_are_shared,
+    nothing_is_fetched_for_a_call_dearer_than_the_whole_budget,
 ]);
 
 impl Room {
@@ -208,6 +209,16 @@ async fn a_limit_that_is_lowered_takes_back_what_was_fetched(catalog: Catalog) {
     for ledger in [&one, &two] {
         assert!(admit(ledger, &room, 100_000).await.is_err());
     }
+}
+
+async fn nothing_is_fetched_for_a_call_dearer_than_the_whole_budget(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let one = room.process("one").await;
+    set(&one, &room, SubjectKind::Project, "*", Metric::UsdPerDay, "0.05").await;
+    let fault = one.admit(&caller(), &intent(&room.clock, 0, 100_000)).unwrap_err();
+    assert!(matches!(fault, LedgerFault::TooDear(_)), "{fault:?}");
+    one.look_after().await;
+    assert_eq!(room.account().await, (Money::ZERO, Money::ZERO));
 }
 
 async fn calls_at_once_are_shared(catalog: Catalog) {
