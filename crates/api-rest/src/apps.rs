@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use axum::{Json, extract::State};
 use mainspring_chains::{AppSpec, ChainSpec};
-use mainspring_kernel::{Actor, AssetKind, PageRequest, Role};
+use mainspring_kernel::{Actor, AssetKind, FaultKind, Page, PageRequest, Role, page::PageFault};
 use mainspring_observability::AppTraffic;
-use mainspring_web_kit::{Answer, Caller, Paging};
+use mainspring_web_kit::{Answer, Caller, Paging, Problem};
 use mainspring_wire as wire;
 
 use crate::{Rest, knowledge::latest, overview::while_away};
@@ -72,9 +72,20 @@ pub(crate) async fn apps(
     Ok(Json(summaries(&rest, actor, &page).await?))
 }
 
-/// Lists the models this server can reach.
-#[utoipa::path(get, path = "/api/v1/models", tag = "apps", operation_id = "list_local_models", responses((status = 200, body = wire::Page<wire::ModelView>)))]
-pub(crate) async fn models(State(rest): State<Rest>, caller: Caller) -> Answer<Json<wire::Page<wire::ModelView>>> {
+/// Lists the models this server can reach, by name.
+#[utoipa::path(get, path = "/api/v1/models", tag = "apps", operation_id = "list_local_models",
+    params(("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)), responses((status = 200, body = wire::Page<wire::ModelView>)))]
+pub(crate) async fn models(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Paging(page): Paging,
+) -> Answer<Json<wire::Page<wire::ModelView>>> {
     caller.needs(Role::Reader)?;
-    Ok(Json(wire::Page { items: rest.health.models().await, next: None }))
+    let invalid = |fault: PageFault| Problem::new(FaultKind::Invalid, "paging-invalid", fault.to_string());
+    let after = page.after::<String>().map_err(invalid)?;
+    let mut models = rest.health.models().await;
+    models.retain(|model| after.as_ref().is_none_or(|after| model.name > *after));
+    models.sort_by(|a, b| a.name.cmp(&b.name));
+    let Page { items, next } = Page::from_overfetch(models, &page, |model| model.name.clone());
+    Ok(Json(wire::Page { items, next }))
 }

@@ -113,6 +113,7 @@ fn routes() -> OpenApiRouter<Rest> {
         .routes(routes!(knowledge::forget))
         .routes(routes!(runs::ingest))
         .routes(routes!(runs::list))
+        .routes(routes!(runs::list_all))
         .routes(routes!(runs::show))
         .routes(routes!(runs::events))
         .routes(routes!(jobs::list))

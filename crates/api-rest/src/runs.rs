@@ -118,6 +118,20 @@ pub(crate) async fn list(
     Ok(Json(wire::Page { items: runs.items.into_iter().map(convert::run).collect(), next: runs.next }))
 }
 
+/// Lists the ingestion runs of every knowledge, newest first.
+#[utoipa::path(get, path = "/api/v1/runs", tag = "knowledge", operation_id = "list_all_runs",
+    params(("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = wire::Page<wire::RunView>)))]
+pub(crate) async fn list_all(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Paging(page): Paging,
+) -> Answer<Json<wire::Page<wire::RunView>>> {
+    let actor = caller.needs(Role::Reader)?;
+    let runs = rest.knowledge.all_runs(actor, &page).await?;
+    Ok(Json(wire::Page { items: runs.items.into_iter().map(convert::run).collect(), next: runs.next }))
+}
+
 async fn find(rest: &Rest, actor: &Actor, id: &str) -> Answer<wire::RunView> {
     let id: RunId = id
         .parse()

@@ -1,7 +1,7 @@
 //! How the registry reads chains and apps.
 
 use mainspring_kernel::AssetKind;
-use mainspring_registry::{KindDescriptor, ParsedSpec, Reference, SpecFault};
+use mainspring_registry::{KindDescriptor, ModelRole, NamedModel, ParsedSpec, Reference, SpecFault};
 use serde_json::Value;
 
 use crate::model::{AppSpec, ChainSpec, StepKind};
@@ -17,7 +17,7 @@ pub fn descriptors() -> Vec<KindDescriptor> {
 fn parse_chain(value: &Value) -> Result<ParsedSpec, SpecFault> {
     let spec: ChainSpec = SpecFault::read(value)?;
     spec.validate().map_err(SpecFault::invalid)?;
-    let mut references = Vec::new();
+    let (mut references, mut models) = (Vec::new(), Vec::new());
     for (index, step) in spec.steps.iter().enumerate() {
         match step.kind() {
             Some(StepKind::Retrieve(step)) => references.push(Reference {
@@ -30,10 +30,15 @@ fn parse_chain(value: &Value) -> Result<ParsedSpec, SpecFault> {
                 target: step.prompt.clone(),
                 path: format!("steps[{index}].prompt.use"),
             }),
-            Some(StepKind::Model(_)) | None => {}
+            Some(StepKind::Model(step)) => models.push(NamedModel {
+                role: ModelRole::Chat,
+                name: step.name.clone(),
+                path: format!("steps[{index}].model.name"),
+            }),
+            None => {}
         }
     }
-    ParsedSpec::of(&spec, references)
+    Ok(ParsedSpec::of(&spec, references)?.naming(models))
 }
 
 fn parse_app(value: &Value) -> Result<ParsedSpec, SpecFault> {

@@ -96,7 +96,7 @@ pub(crate) enum Command {
     },
     /// Bring a knowledge up to date with its sources; only what changed is parsed and embedded.
     Ingest(Ingest),
-    /// List ingestion runs, newest first: of one knowledge, or the newest of all.
+    /// List ingestion runs, newest first: of one knowledge, or of all.
     Runs {
         knowledge: Option<String>,
         #[command(flatten)]
@@ -236,7 +236,7 @@ pub(crate) struct Alias {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Documents {
     pub(crate) knowledge: String,
-    /// `ready`, `failed`, `skipped` or `forgotten`.
+    /// `ready`, `failed` or `skipped`.
     #[arg(long)]
     pub(crate) status: Option<String>,
     /// Only of this source.

@@ -1,3 +1,5 @@
+mod guides;
+
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;

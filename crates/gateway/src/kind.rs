@@ -1,12 +1,12 @@
 //! How the registry reads routes and prices.
 
 use mainspring_kernel::{AssetKind, AssetRef, Selector};
-use mainspring_registry::{KindDescriptor, ParsedSpec, Reference, SpecFault, SpecProblem};
+use mainspring_registry::{KindDescriptor, ModelRole, NamedModel, Offer, ParsedSpec, Reference, SpecFault, SpecProblem};
 use serde_json::Value;
 
 use crate::{
     prices::PricesSpec,
-    route::{Problems, RouteSpec},
+    route::{Problems, RouteSpec, Target},
     routes::LOCAL,
 };
 
@@ -28,7 +28,21 @@ fn parse_route(value: &Value) -> Result<ParsedSpec, SpecFault> {
         target: AssetRef { name: target.provider.clone(), selector: Selector::Latest },
         path: format!("targets[{index}].provider"),
     });
-    ParsedSpec::of(&spec, references.collect())
+    let parsed = ParsedSpec::of(&spec, references.collect())?;
+    let offers = std::iter::once(Offer::Name).chain(spec.models.iter().cloned().map(Offer::Also)).collect();
+    Ok(parsed.naming(models(&spec)).offering(offers))
+}
+
+/// Models that have to be in this process.
+fn models(spec: &RouteSpec) -> Vec<NamedModel> {
+    let own = spec.targets.iter().enumerate().filter(|(_, target)| target.provider.as_str() == LOCAL);
+    let target = |(index, target): (usize, &Target)| {
+        let model = target.model.as_ref()?;
+        Some(NamedModel { role: ModelRole::Target, name: format!("{LOCAL}/{model}"), path: format!("targets[{index}].model") })
+    };
+    let embedding = spec.cache.as_ref().and_then(|cache| cache.embedding.clone());
+    let embedding = embedding.map(|name| NamedModel { role: ModelRole::Embed, name, path: "cache.embedding".to_owned() });
+    own.filter_map(target).chain(embedding).collect()
 }
 
 fn parse_prices(value: &Value) -> Result<ParsedSpec, SpecFault> {

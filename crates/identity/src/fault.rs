@@ -42,7 +42,7 @@ pub enum IdentityFault {
     MemberNotFound { who: String },
     #[error("`{name}` is a member of this project already")]
     MemberExists { name: String },
-    #[error("a project needs an admin, and this is the last one")]
+    #[error("a project needs an admin who can come in, and this is the last one")]
     LastAdmin,
     #[error("key {id} does not exist")]
     KeyNotFound { id: ApiKeyId },

@@ -42,10 +42,10 @@ impl Identity {
                 let member = self.write_member(&mut tx, actor, &principal, rights).await?;
                 Ok((tx, member))
             })
-            .await?;
-        // Who comes back comes back with the keys they had.
+            .await;
+        // Who comes back comes back with the keys they had. Also where it is not known whether it happened.
         self.cache.forget_all();
-        Ok(member)
+        member
     }
 
     /// Changes the role or the labels of a member; what is not given stays.
@@ -62,15 +62,15 @@ impl Identity {
                 let known = member_called(&mut tx, actor, who).await?;
                 let rights = (role.unwrap_or(known.role), labels.unwrap_or(&known.labels));
                 let loses_admin = known.role == Role::Admin && rights.0 < Role::Admin;
-                if loses_admin && !store::has_other_admin(&mut tx, actor.project, known.principal.id).await? {
+                if loses_admin && !self.has_other_admin(&mut tx, actor, known.principal.id).await? {
                     return Err(IdentityFault::LastAdmin);
                 }
                 let member = self.write_member(&mut tx, actor, &known.principal, rights).await?;
                 Ok((tx, member))
             })
-            .await?;
+            .await;
         self.cache.forget_all();
-        Ok(member)
+        member
     }
 
     /// Their keys in this project stop working with them. Answers the member as they were.
@@ -81,7 +81,7 @@ impl Identity {
             .transact(|mut tx| async move {
                 let member = member_called(&mut tx, actor, who).await?;
                 let id = member.principal.id;
-                if member.role == Role::Admin && !store::has_other_admin(&mut tx, actor.project, id).await? {
+                if member.role == Role::Admin && !self.has_other_admin(&mut tx, actor, id).await? {
                     return Err(IdentityFault::LastAdmin);
                 }
                 store::remove_member(&mut tx, actor.project, id).await?;
@@ -90,9 +90,14 @@ impl Identity {
                 self.audit(&mut tx, actor, entry).await?;
                 Ok((tx, member))
             })
-            .await?;
+            .await;
         self.cache.forget_all();
-        Ok(member)
+        member
+    }
+
+    /// Somebody else who administers the project and can come in: the single user of this machine, or one with a key.
+    async fn has_other_admin(&self, tx: &mut Tx, actor: &Actor, than: PrincipalId) -> Result<bool, IdentityFault> {
+        Ok(store::has_other_admin(tx, actor.project, than, self.clock.now()).await?)
     }
 
     async fn write_member(

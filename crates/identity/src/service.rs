@@ -11,7 +11,7 @@ use mainspring_kernel::{
 use crate::{
     cache::KeyCache,
     fault::IdentityFault,
-    model::{Principal, PrincipalKind, Project},
+    model::{Member, Principal, PrincipalKind, Project},
     store,
 };
 
@@ -34,19 +34,21 @@ impl Identity {
         Self { catalog, clock, cache: Arc::default() }
     }
 
-    /// Makes the project `default` with the local user as its admin, unless they are there.
-    /// Any number of processes may start at once.
-    pub async fn bootstrap(&self) -> Result<Actor, IdentityFault> {
+    /// Makes the project `default` with the local user as its admin, unless they are there. Answers nobody where the local
+    /// user was removed from it: another start gives nothing back. Any number of processes may start at once.
+    pub async fn bootstrap(&self) -> Result<Option<Actor>, IdentityFault> {
         let name = &default_project();
         self.catalog
             .transact(|mut tx| async move {
                 let now = self.clock.now();
+                let mut first = false;
                 let project = match store::project_by_name(&mut tx, name).await? {
                     Some(project) => project,
                     None => {
                         let description = "The project everything belongs to unless another is named.".to_owned();
                         let project = Project { id: ProjectId::new(now), name: name.clone(), description, created: now };
                         store::insert_project(&mut tx, &project).await?;
+                        first = true;
                         project
                     }
                 };
@@ -56,19 +58,34 @@ impl Identity {
                         let name = LOCAL_PRINCIPAL.to_owned();
                         let local = Principal { id: PrincipalId::new(now), name, kind: PrincipalKind::Local };
                         store::insert_principal(&mut tx, &local, now).await?;
+                        first = true;
                         local
                     }
                 };
-                let (role, labels) = match store::member(&mut tx, project.id, local.id).await? {
-                    Some(known) => (known.role, known.labels),
-                    None => {
-                        store::put_member(&mut tx, project.id, local.id, (Role::Admin, &Labels::All), now).await?;
-                        (Role::Admin, Labels::All)
-                    }
-                };
-                Ok((tx, Actor { principal: local.id, project: project.id, role, labels, key: None, models: ModelScope::All }))
+                if first {
+                    store::put_member(&mut tx, project.id, local.id, (Role::Admin, &Labels::All), now).await?;
+                }
+                let member = store::member(&mut tx, project.id, local.id).await?;
+                Ok((tx, member.map(|member| keyless(project.id, member))))
             })
             .await
+    }
+
+    /// The single user on loopback as they are now, in the project `default`; nobody, where they were removed from it.
+    /// What another process changed is seen within seconds.
+    pub async fn local_now(&self) -> Result<Option<Actor>, IdentityFault> {
+        let now = self.clock.now();
+        if let Some(known) = self.cache.local(now) {
+            return Ok(known);
+        }
+        let generation = self.cache.generation();
+        let local = match self.local_actor().await {
+            Ok(local) => Some(local),
+            Err(IdentityFault::ProjectNotFound { .. }) => None,
+            Err(fault) => return Err(fault),
+        };
+        self.cache.put_local(local.clone(), (now, generation));
+        Ok(local)
     }
 
     /// The single user on loopback, in the project `default`.
@@ -83,14 +100,7 @@ impl Identity {
         let missing = || IdentityFault::ProjectNotFound { name: project.clone() };
         let found = store::find_project(&self.catalog, project).await?.ok_or_else(missing)?;
         let member = store::find_member(&self.catalog, found.id, local.id).await?.ok_or_else(missing)?;
-        Ok(Actor {
-            principal: local.id,
-            project: found.id,
-            role: member.role,
-            labels: member.labels,
-            key: None,
-            models: ModelScope::All,
-        })
+        Ok(keyless(found.id, member))
     }
 
     /// Writes down when keys were used. Nothing is lost that matters when a process dies first.
@@ -127,6 +137,10 @@ impl Identity {
     pub(crate) async fn is_default(&self, tx: &mut Tx, project: ProjectId) -> Result<bool, IdentityFault> {
         Ok(store::project_by_name(tx, &default_project()).await?.is_some_and(|found| found.id == project))
     }
+}
+
+fn keyless(project: ProjectId, Member { principal, role, labels, .. }: Member) -> Actor {
+    Actor { principal: principal.id, project, role, labels, key: None, models: ModelScope::All }
 }
 
 pub(crate) fn default_project() -> Name {

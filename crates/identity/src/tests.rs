@@ -43,7 +43,7 @@ impl Room {
     async fn over(catalog: Catalog) -> Self {
         let clock = FrozenClock::at(start());
         let identity = Identity::open(catalog.clone(), Arc::new(clock.clone()));
-        let admin = identity.bootstrap().await.unwrap();
+        let admin = identity.bootstrap().await.unwrap().unwrap();
         let elsewhere = Identity::open(catalog.clone(), Arc::new(clock.clone()));
         Self { identity, elsewhere, clock, admin, catalog }
     }

@@ -1,7 +1,7 @@
 //! How the registry reads knowledge specs.
 
 use mainspring_kernel::AssetKind;
-use mainspring_registry::{KindDescriptor, ParsedSpec, SpecFault};
+use mainspring_registry::{KindDescriptor, ModelRole, NamedModel, ParsedSpec, SpecFault};
 use serde_json::Value;
 
 use crate::spec::KnowledgeSpec;
@@ -19,6 +19,9 @@ fn schema() -> Value {
 fn parse(value: &Value) -> Result<ParsedSpec, SpecFault> {
     let spec: KnowledgeSpec = SpecFault::read(value)?;
     spec.check().map_err(|problem| SpecFault::at(problem.path, problem.reason))?;
+    let named = |role, name: &str, path: &str| NamedModel { role, name: name.to_owned(), path: path.to_owned() };
+    let mut models = vec![named(ModelRole::Embed, &spec.embedding, "embedding")];
+    models.extend(spec.retrieval.reranker.as_deref().map(|name| named(ModelRole::Rerank, name, "retrieval.reranker")));
     // Models are named, not versioned, by the registry: a spec has no references yet.
-    ParsedSpec::of(&spec, Vec::new())
+    Ok(ParsedSpec::of(&spec, Vec::new())?.naming(models))
 }

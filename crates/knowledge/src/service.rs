@@ -185,6 +185,19 @@ impl Knowledges {
         Ok(Page { items, next: page.next })
     }
 
+    /// Ingestions of every knowledge of the project, newest first, as `runs` shows them.
+    pub async fn all_runs(&self, actor: &Actor, page: &PageRequest) -> Result<Page<IngestRun>, KnowledgeFault> {
+        needs(actor, Role::Reader)?;
+        let before = page.after::<RunId>().map_err(bad_page)?;
+        let runs = store::run::page_of_project(&self.inner.catalog, actor.project, before, page.limit() + 1).await?;
+        let page = Page::from_overfetch(runs, page, |run| run.id);
+        let mut items = Vec::with_capacity(page.items.len());
+        for run in page.items {
+            items.push(shown(&self.inner, actor, run).await?);
+        }
+        Ok(Page { items, next: page.next })
+    }
+
     pub async fn run(&self, actor: &Actor, name: &Name, run: RunId) -> Result<IngestRun, KnowledgeFault> {
         needs(actor, Role::Reader)?;
         let key = self.inner.existing(actor, name).await?;

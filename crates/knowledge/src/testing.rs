@@ -236,7 +236,7 @@ impl Room {
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let registry = Registry::open(catalog.clone(), shared.clone(), vec![kind()]);
         let location = LakeLocation::parse(home.path().join("lake").to_str().unwrap()).unwrap();
-        let config = LanceConfig { durability: Durability::Process, ..LanceConfig::new(location) };
+        let config = LanceConfig { durability: Durability::Process, clock: shared.clone(), ..LanceConfig::new(location) };
         let lake: Arc<dyn Lake> = Arc::new(LanceLake::open(config).await.unwrap());
         let tasks = Tasks::default();
         let parts = Parts {

@@ -1,7 +1,7 @@
 //! How the registry reads a provider.
 
 use mainspring_kernel::AssetKind;
-use mainspring_registry::{KindDescriptor, ParsedSpec, SpecFault};
+use mainspring_registry::{KindDescriptor, Offer, ParsedSpec, SpecFault};
 use serde_json::Value;
 
 use crate::ProviderSpec;
@@ -14,5 +14,7 @@ pub fn descriptor() -> KindDescriptor {
 fn parse(value: &Value) -> Result<ParsedSpec, SpecFault> {
     let spec: ProviderSpec = SpecFault::read(value)?;
     spec.validate()?;
-    ParsedSpec::of(&spec, Vec::new())
+    // Without a list any model may be asked for.
+    let models = spec.models.clone().unwrap_or_else(|| vec!["*".to_owned()]);
+    Ok(ParsedSpec::of(&spec, Vec::new())?.offering(models.into_iter().map(Offer::Below).collect()))
 }

@@ -10,6 +10,7 @@ use crate::{
     fault::RegistryFault,
     manifest::{self, BYTES_MAX, DRAFTS_MAX, Draft, Manifest},
     model::Version,
+    naming::{ModelNames, Naming},
     plan::{self, Action, Change, Plan, PlannedMove},
     spec::{KindDescriptor, ParsedSpec, SpecFault},
     store::{self, Move, Reads, VersionRow},
@@ -25,12 +26,13 @@ pub struct Registry {
     pub(crate) clock: Arc<dyn Clock>,
     kinds: Arc<[KindDescriptor]>,
     audit: Option<Arc<dyn AuditTrail>>,
+    models: Option<Arc<dyn ModelNames>>,
 }
 
 impl Registry {
     #[must_use]
     pub fn open(catalog: Catalog, clock: Arc<dyn Clock>, kinds: Vec<KindDescriptor>) -> Self {
-        Self { catalog, clock, kinds: kinds.into(), audit: None }
+        Self { catalog, clock, kinds: kinds.into(), audit: None, models: None }
     }
 
     /// Leaves an entry in the audit log with every change of an asset or an alias.
@@ -38,6 +40,17 @@ impl Registry {
     pub fn with_audit(mut self, audit: Arc<dyn AuditTrail>) -> Self {
         self.audit = Some(audit);
         self
+    }
+
+    /// Refuses specs that name a model which nobody has.
+    #[must_use]
+    pub fn with_models(mut self, models: Arc<dyn ModelNames>) -> Self {
+        self.models = Some(models);
+        self
+    }
+
+    fn naming(&self) -> Naming<'_> {
+        Naming { models: self.models.as_deref(), kinds: &self.kinds }
     }
 
     #[must_use]
@@ -75,7 +88,7 @@ impl Registry {
         needs(actor, Role::Reader)?;
         let manifests = self.check(drafts).await?;
         let mut world = World::new(Reads::Catalog(&self.catalog), actor.project);
-        plan::plan(&mut world, &manifests).await
+        plan::plan(&mut world, &manifests, self.naming()).await
     }
 
     /// Makes the drafts so: all of them, or none and every reason why.
@@ -99,7 +112,7 @@ impl Registry {
         self.catalog
             .transact(|mut tx| async move {
                 let mut world = World::new(Reads::Tx(&mut tx), actor.project);
-                let plan = plan::plan(&mut world, manifests).await?;
+                let plan = plan::plan(&mut world, manifests, self.naming()).await?;
                 if expected.is_some_and(|expected| expected != plan.digest()) {
                     return Err(RegistryFault::PlanMoved);
                 }

@@ -28,6 +28,8 @@ pub enum ProblemKind {
     /// Two drafts for one asset.
     Duplicate,
     MissingReference,
+    /// A model that neither this process nor a route or provider of the project has.
+    UnknownModel,
     Cycle,
 }
 

@@ -9,6 +9,7 @@ use crate::{
     fault::{Problem, ProblemKind, RegistryFault},
     manifest::{API_VERSION, Manifest},
     model::{Pin, ResolvedReference},
+    naming::Naming,
     store::Current,
     world::{Planned, World},
 };
@@ -75,7 +76,7 @@ pub struct PlannedMove {
 }
 
 /// Plans all manifests together, so that their references may be in any order.
-pub(crate) async fn plan(world: &mut World<'_>, manifests: &[Manifest]) -> Result<Plan, RegistryFault> {
+pub(crate) async fn plan(world: &mut World<'_>, manifests: &[Manifest], naming: Naming<'_>) -> Result<Plan, RegistryFault> {
     let mut changes = Vec::with_capacity(manifests.len());
     for manifest in manifests {
         let change = first_draft(world, manifest).await?;
@@ -88,6 +89,7 @@ pub(crate) async fn plan(world: &mut World<'_>, manifests: &[Manifest]) -> Resul
     for (change, manifest) in changes.iter_mut().zip(manifests) {
         change.references = resolve_references(world, manifest, &mut problems).await?;
     }
+    problems.extend(naming.problems(world, manifests).await?);
     if problems.is_empty() {
         find_cycles(world, &changes, &mut problems).await?;
     }

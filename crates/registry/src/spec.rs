@@ -57,13 +57,71 @@ pub struct ParsedSpec {
     /// The spec with every default written out: what is stored and digested.
     pub canonical: Value,
     pub references: Vec<Reference>,
+    /// Models it needs.
+    pub models: Vec<NamedModel>,
+    /// Names of models that its asset answers to.
+    pub offers: Vec<Offer>,
 }
 
 impl ParsedSpec {
     pub fn of<T: Serialize>(spec: &T, references: Vec<Reference>) -> Result<Self, SpecFault> {
         let canonical = serde_json::to_value(spec).map_err(|source| SpecFault::invalid(source.to_string()))?;
-        Ok(Self { canonical, references })
+        Ok(Self { canonical, references, models: Vec::new(), offers: Vec::new() })
     }
+
+    #[must_use]
+    pub fn naming(self, models: Vec<NamedModel>) -> Self {
+        Self { models, ..self }
+    }
+
+    #[must_use]
+    pub fn offering(self, offers: Vec<Offer>) -> Self {
+        Self { offers, ..self }
+    }
+}
+
+/// What a spec wants of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelRole {
+    /// Of this process.
+    Embed,
+    /// Of this process.
+    Rerank,
+    /// Of this process, or of a route or a provider of the project.
+    Chat,
+    /// Whatever a route may send to: `provider/model`.
+    Target,
+}
+
+impl ModelRole {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Embed => "embedding model",
+            Self::Rerank => "reranker",
+            Self::Chat => "chat model or route",
+            Self::Target => "model",
+        }
+    }
+}
+
+/// A model that a spec names. Models are no assets and have no versions here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedModel {
+    pub role: ModelRole,
+    pub name: String,
+    /// As in `Reference`.
+    pub path: String,
+}
+
+/// A name by which an asset can be asked as a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Offer {
+    /// The asset's own.
+    Name,
+    /// Another one; it may end in `*`.
+    Also(String),
+    /// What stands behind the asset's own and a slash; it may end in `*`.
+    Below(String),
 }
 
 /// One version naming another.

@@ -4,6 +4,7 @@ mod aliases;
 mod apply;
 mod hostile;
 mod lineage;
+mod naming;
 mod runs;
 
 use std::sync::Arc;

@@ -64,8 +64,8 @@ pub struct Building {
     runner: Runner,
     parts: Parts,
     clock: Arc<dyn Clock>,
-    /// Who asks without a key, while only this machine can ask.
-    local: Option<Actor>,
+    /// The single user needs no key, while only this machine can ask.
+    keyless: bool,
 }
 
 impl Building {
@@ -81,7 +81,7 @@ impl Building {
         let (tasks, lake_tasks, closing) = (Tasks::default(), Tasks::default(), Tasks::default());
         let catalog = Catalog::open(config.catalog_url().expose_secret()).await.map_err(BootFault::part("catalog"))?;
         let identity = Identity::open(catalog.clone(), Arc::clone(&clock));
-        let local = identity.bootstrap().await.map_err(BootFault::part("catalog"))?;
+        identity.bootstrap().await.map_err(BootFault::part("catalog"))?;
         let location = LakeLocation::parse(&config.lake_url()).map_err(BootFault::part("lake"))?;
         let blobs = open_blobs(&config, &location, "blobs")?;
         let files = open_blobs(&config, &location, "files")?;
@@ -95,8 +95,9 @@ impl Building {
             capture: capture(config.traces.capture),
             queue: SPAN_QUEUE,
         };
-        let registry =
-            Registry::open(catalog.clone(), Arc::clone(&clock), kinds::descriptors()).with_audit(Arc::new(identity.clone()));
+        let registry = Registry::open(catalog.clone(), Arc::clone(&clock), kinds::descriptors())
+            .with_audit(Arc::new(identity.clone()))
+            .with_models(Arc::new(local_models.clone()));
         let parts = KnowledgeParts {
             catalog: catalog.clone(),
             registry: registry.clone(),
@@ -188,7 +189,7 @@ impl Building {
             runner,
             parts,
             clock,
-            local: Some(local),
+            keyless: true,
         })
     }
 
@@ -201,8 +202,10 @@ impl Building {
     /// Every surface behind one set of layers.
     pub fn router(&self) -> Router {
         let access = Access {
-            authenticate: Arc::new(Keys { identity: self.rest.identity.clone(), local: self.local.clone() }),
+            authenticate: Arc::new(Keys { identity: self.rest.identity.clone(), keyless: self.keyless }),
             allowed_hosts: self.config.server.allowed_hosts.clone().into(),
+            // Whoever asks how the process is, or wants the page's files, is answered while the catalog is away.
+            wants_caller: |path| path.starts_with("/api/") || path.starts_with("/v1/"),
         };
         let log = RequestLog {
             clock: Arc::clone(&self.clock),
@@ -263,7 +266,7 @@ impl Building {
             if keys == 0 {
                 return Err(BootFault::KeyNeeded { address });
             }
-            self.local = None;
+            self.keyless = false;
         }
         let listener = TcpListener::bind(address).await.map_err(|source| BootFault::Listen { address, source })?;
         let address = listener.local_addr().map_err(|source| BootFault::Listen { address, source })?;
@@ -471,7 +474,7 @@ impl Parse for Parsers {
 #[derive(Debug)]
 struct Keys {
     identity: Identity,
-    local: Option<Actor>,
+    keyless: bool,
 }
 
 #[async_trait]
@@ -480,8 +483,12 @@ impl Authenticate for Keys {
         Ok(self.identity.authenticate(key).await?)
     }
 
-    fn local(&self) -> Option<Actor> {
-        self.local.clone()
+    fn keyless(&self) -> bool {
+        self.keyless
+    }
+
+    async fn local(&self) -> Result<Option<Actor>, Problem> {
+        Ok(self.identity.local_now().await?)
     }
 
     async fn enter(&self, actor: &Actor, project: &str) -> Result<Actor, Problem> {

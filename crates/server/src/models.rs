@@ -8,6 +8,7 @@ use mainspring_encoders::{
 };
 use mainspring_generators::{ChatOptions, ChatSpec, LocalChat};
 use mainspring_llm::{Embedder, ModelFault, Models, Reranker};
+use mainspring_registry::{ModelNames, ModelRole};
 use mainspring_weights::{Installed, ModelList, Role, Task, Weights, WeightsFault};
 use mainspring_wire as wire;
 
@@ -45,6 +46,21 @@ fn not_usable(name: &str) -> impl Fn(WeightsFault) -> ModelFault {
 
 fn file(installed: &Installed, role: Role) -> Result<std::path::PathBuf, ModelFault> {
     installed.path(role).map(Path::to_owned).ok_or_else(|| ModelFault::NotInstalled { model: installed.name.clone() })
+}
+
+impl ModelNames for Local {
+    fn names(&self, role: ModelRole) -> Vec<String> {
+        let models = &self.models;
+        match role {
+            ModelRole::Embed => models.embedder_names().map(str::to_owned).collect(),
+            ModelRole::Rerank => models.reranker_names().map(str::to_owned).collect(),
+            ModelRole::Chat => models.chat_names().map(str::to_owned).collect(),
+            ModelRole::Target => {
+                let all = models.chat_names().chain(models.embedder_names()).chain(models.reranker_names());
+                all.map(|name| format!("local/{name}")).collect()
+            }
+        }
+    }
 }
 
 impl Local {

@@ -24,8 +24,10 @@ pub const PROJECT: HeaderName = HeaderName::from_static("x-mainspring-project");
 #[async_trait]
 pub trait Authenticate: Send + Sync + std::fmt::Debug + 'static {
     async fn authenticate(&self, key: &SecretString) -> Result<Actor, Problem>;
-    /// Who a caller without a key is, where the process serves this machine only.
-    fn local(&self) -> Option<Actor>;
+    /// Whether the process serves this machine only, and takes callers without a key.
+    fn keyless(&self) -> bool;
+    /// Who such a caller is now, if anybody.
+    async fn local(&self) -> Answer<Option<Actor>>;
     /// The same caller in the project they name, if they may be there.
     async fn enter(&self, actor: &Actor, project: &str) -> Result<Actor, Problem>;
 }
@@ -35,11 +37,17 @@ pub struct Access {
     pub authenticate: Arc<dyn Authenticate>,
     /// Names this server answers to beside loopback ones.
     pub allowed_hosts: Arc<[String]>,
+    /// Paths whose answer may depend on who asks; at others nobody is looked for.
+    pub wants_caller: fn(&str) -> bool,
 }
 
 /// The actor of a request, in its project.
 #[derive(Debug, Clone)]
 pub struct Caller(pub Actor);
+
+/// Why it is not known who asks, for those who want to know.
+#[derive(Debug, Clone)]
+struct Unknown(Problem);
 
 /// The actor of a request in the project they are of, whichever one the request names.
 #[derive(Debug, Clone)]
@@ -87,7 +95,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(key_required)
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| nobody(parts))
     }
 }
 
@@ -95,8 +103,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Home {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(key_required)
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| nobody(parts))
     }
+}
+
+fn nobody(parts: &Parts) -> Problem {
+    parts.extensions.get::<Unknown>().map_or_else(key_required, |Unknown(problem)| problem.clone())
 }
 
 /// The layer that finds the caller. A bad key is refused here; a missing one only where a `Caller` is asked for,
@@ -104,7 +116,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Home {
 pub async fn authenticate(State(access): State<Access>, mut request: Request, next: Next) -> Response {
     let caller = match credential(&access, &request) {
         Ok(Credential::Key(key)) => access.authenticate.authenticate(&key).await.map(Some),
-        Ok(Credential::Local(actor)) => Ok(Some(actor)),
+        Ok(Credential::Local) if !(access.wants_caller)(request.uri().path()) => Ok(None),
+        Ok(Credential::Local) => match access.authenticate.local().await {
+            Ok(Some(local)) => Ok(Some(local)),
+            // Removed, and so like anybody else who has no key.
+            Ok(None) => key(request.headers()).map(|_| None),
+            Err(problem) => {
+                request.extensions_mut().insert(Unknown(problem));
+                Ok(None)
+            }
+        },
         Ok(Credential::Nobody) => Ok(None),
         Err(problem) => Err(problem),
     };
@@ -132,23 +153,26 @@ async fn enter(access: &Access, home: &Actor, headers: &HeaderMap) -> Answer<Act
 enum Credential {
     Key(SecretString),
     /// The single user of a server that serves this machine only.
-    Local(Actor),
+    Local,
     Nobody,
 }
 
-fn credential(access: &Access, request: &Request) -> Result<Credential, Problem> {
+/// Whether a request comes from this machine, or from within this very process.
+fn is_of_this_machine(request: &Request) -> bool {
+    request.extensions().get::<ConnectInfo<SocketAddr>>().is_none_or(|ConnectInfo(peer)| peer.ip().is_loopback())
+}
+
+fn credential(access: &Access, request: &Request) -> Answer<Credential> {
     let given = key(request.headers());
     if let Ok(Some(key)) = given {
         return Ok(Credential::Key(key));
     }
-    let peer_is_local =
-        request.extensions().get::<ConnectInfo<SocketAddr>>().is_none_or(|ConnectInfo(peer)| peer.ip().is_loopback());
-    let Some(local) = access.authenticate.local().filter(|_| peer_is_local) else {
+    if !access.authenticate.keyless() || !is_of_this_machine(request) {
         return given.map(|_| Credential::Nobody);
-    };
+    }
     // SDKs and browsers insist on sending something; where no key is needed, what is not one of ours means "no key".
     refuse_foreign_pages(access, request)?;
-    Ok(Credential::Local(local))
+    Ok(Credential::Local)
 }
 
 /// A key of ours, if there is one. Whatever else stands in its place is refused by those who need a key.

@@ -23,6 +23,16 @@ use crate::{
 #[derive(Debug)]
 struct OneKey {
     open: bool,
+    local: Single,
+}
+
+/// Who asks without a key, where nobody needs one.
+#[derive(Debug)]
+enum Single {
+    Admin,
+    Removed,
+    /// Nobody can say.
+    Unknown,
 }
 
 fn actor(role: Role) -> Actor {
@@ -44,8 +54,15 @@ impl Authenticate for OneKey {
         }
         Err(Problem::new(FaultKind::Unauthenticated, "key-unknown", "this key is not known"))
     }
-    fn local(&self) -> Option<Actor> {
-        self.open.then(|| actor(Role::Admin))
+    fn keyless(&self) -> bool {
+        self.open
+    }
+    async fn local(&self) -> Result<Option<Actor>, Problem> {
+        match self.local {
+            Single::Admin => Ok(Some(actor(Role::Admin))),
+            Single::Removed => Ok(None),
+            Single::Unknown => Err(Problem::new(FaultKind::Unavailable, "catalog-unavailable", "it is away")),
+        }
     }
     async fn enter(&self, actor: &Actor, project: &str) -> Result<Actor, Problem> {
         match project {
@@ -78,10 +95,19 @@ struct Count {
 }
 
 fn app(open: bool) -> Router {
-    let access = Access { authenticate: Arc::new(OneKey { open }), allowed_hosts: Arc::new(["my.host".to_owned()]) };
+    app_of(OneKey { open, local: Single::Admin })
+}
+
+fn app_of(keys: OneKey) -> Router {
+    let access = Access {
+        authenticate: Arc::new(keys),
+        allowed_hosts: Arc::new(["my.host".to_owned()]),
+        wants_caller: |path| path != "/well",
+    };
     let limits = Deadlines::of(Duration::from_secs(60)).with(&["/slow", "/loud/slow"], Some(Duration::from_millis(20)));
     Router::new()
         .route("/who", get(|Caller(actor): Caller| async move { actor.role.to_string() }))
+        .route("/well", get(|| async { "well" }))
         .route("/write", post(|Caller(_): Caller, Body(value): Body<serde_json::Value>| async move { value.to_string() }))
         .route(
             "/count/{name}",
@@ -101,7 +127,11 @@ fn app(open: bool) -> Router {
 }
 
 async fn ask(open: bool, request: Request<axum::body::Body>) -> (StatusCode, String) {
-    let response = app(open).oneshot(request).await.unwrap();
+    ask_of(app(open), request).await
+}
+
+async fn ask_of(app: Router, request: Request<axum::body::Body>) -> (StatusCode, String) {
+    let response = app.oneshot(request).await.unwrap();
     let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, String::from_utf8(body.to_vec()).unwrap())
@@ -149,6 +179,36 @@ async fn a_closed_server_wants_a_key() {
     assert_eq!(ask(false, get_who(&[("x-api-key", "msk_reader")])).await.0, StatusCode::OK);
     // A wrong key is never the single user, even where one exists.
     assert_eq!(ask(true, get_who(&[("authorization", "Bearer msk_wrong")])).await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn where_nobody_can_say_who_asks_only_those_who_want_to_know_hear_so() {
+    let away = || app_of(OneKey { open: true, local: Single::Unknown });
+    let (status, body) = ask_of(away(), get_who(&[("host", "localhost")])).await;
+    assert_eq!((status, code(&body).as_str()), (StatusCode::SERVICE_UNAVAILABLE, "catalog-unavailable"));
+    let (status, body) = ask_of(away(), Request::get("/well").body(axum::body::Body::empty()).unwrap()).await;
+    assert_eq!((status, body.as_str()), (StatusCode::OK, "well"), "a health check asks for nobody");
+    let rebound = Request::get("/well").header("host", "evil.example").body(axum::body::Body::empty()).unwrap();
+    assert_eq!(ask_of(away(), rebound).await.0, StatusCode::FORBIDDEN);
+    // A key is a key.
+    let keyed = ask_of(away(), get_who(&[("authorization", "Bearer msk_reader")])).await;
+    assert_eq!(keyed, (StatusCode::OK, "reader".into()));
+}
+
+#[tokio::test]
+async fn a_removed_single_user_needs_a_key_like_anybody_else() {
+    let ask =
+        async |headers: &[(&str, &str)]| ask_of(app_of(OneKey { open: true, local: Single::Removed }), get_who(headers)).await;
+    for (headers, expected) in [
+        ([("host", "localhost"), ("accept", "*/*")], "key-required"),
+        ([("host", "localhost"), ("authorization", "Bearer unused")], "key-required"),
+        ([("host", "localhost"), ("authorization", "Basic dXNlcjpwYXNz")], "key-unreadable"),
+    ] {
+        let (status, body) = ask(&headers).await;
+        assert_eq!((status, code(&body).as_str()), (StatusCode::UNAUTHORIZED, expected), "{headers:?}");
+    }
+    let keyed = ask(&[("authorization", "Bearer msk_reader")]).await;
+    assert_eq!(keyed, (StatusCode::OK, "reader".into()));
 }
 
 #[tokio::test]

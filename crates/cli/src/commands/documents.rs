@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
 use mainspring_wire as wire;
 
 use super::{Session, segment};
@@ -36,10 +35,8 @@ pub(crate) async fn list(session: &Session, documents: &Documents) -> anyhow::Re
 }
 
 pub(crate) async fn runs(session: &Session, knowledge: Option<&str>, paging: &Paging) -> anyhow::Result<ExitCode> {
-    let page = match knowledge {
-        Some(knowledge) => session.page(&path(knowledge), paging).await?,
-        None => newest(session, paging).await?,
-    };
+    let path = knowledge.map_or_else(|| "/api/v1/runs".to_owned(), path);
+    let page: wire::Page<wire::RunView> = session.page(&path, paging).await?;
     if session.json {
         output::json(&page);
         return Ok(ExitCode::SUCCESS);
@@ -63,20 +60,4 @@ pub(crate) async fn runs(session: &Session, knowledge: Option<&str>, paging: &Pa
 
 fn path(knowledge: &str) -> String {
     format!("/api/v1/knowledge/{}/runs", segment(knowledge))
-}
-
-/// The newest runs of every knowledge. Each has a list of its own, so there is no cursor over all of them.
-async fn newest(session: &Session, paging: &Paging) -> anyhow::Result<wire::Page<wire::RunView>> {
-    if paging.cursor.is_some() {
-        bail!("a cursor is of one list: say of which knowledge");
-    }
-    let every: Vec<wire::KnowledgeSummary> = session.client.all("/api/v1/knowledge").await?;
-    let mut items: Vec<wire::RunView> = Vec::new();
-    for knowledge in every {
-        items.extend(session.page::<wire::RunView>(&path(&knowledge.name), paging).await?.items);
-    }
-    // Ids begin with the time they were made at.
-    items.sort_by(|a, b| b.id.cmp(&a.id));
-    items.truncate(paging.limit as usize);
-    Ok(wire::Page { items, next: None })
 }

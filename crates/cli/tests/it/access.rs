@@ -36,6 +36,7 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("POST", "/api/v1/knowledge/{name}/forget", Needs::Admin),
     ("POST", "/api/v1/knowledge/{name}/ingest", Needs::Editor),
     ("GET", "/api/v1/knowledge/{name}/runs", Needs::Reader),
+    ("GET", "/api/v1/runs", Needs::Reader),
     ("GET", "/api/v1/runs/{id}", Needs::Reader),
     ("GET", "/api/v1/runs/{id}/events", Needs::Reader),
     ("GET", "/api/v1/jobs", Needs::Reader),

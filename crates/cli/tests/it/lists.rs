@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::running::{Server, apply_all, run};
+use crate::running::{Server, User, apply_all, refused, run};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
@@ -27,6 +27,7 @@ const LISTS: &[(&[&str], Shape)] = &[
     (&["traces"], Shape::Paged),
     (&["documents", "notes"], Shape::Paged),
     (&["runs", "notes"], Shape::Paged),
+    (&["runs"], Shape::Paged),
 ];
 
 fn asset(kind: &str, name: &str, spec: &Value) -> Value {
@@ -64,10 +65,12 @@ async fn every_list_is_one_json_value_and_goes_on_where_it_ended() {
     let sources = json!({"sources": [{"type": "folder", "path": folder.path()}]});
     for words in ["Say hello.", "Say hello, briefly."] {
         let spec = json!({"messages": [{"role": "user", "content": words}]});
-        apply_all(data, &[asset("prompt", "greeting", &spec), asset("knowledge", "notes", &sources)]);
+        let knowledge = ["notes", "copies"].map(|name| asset("knowledge", name, &sources));
+        apply_all(data, &[&[asset("prompt", "greeting", &spec)][..], &knowledge[..]].concat());
     }
     for _ in 0..2 {
         run(data, &["ingest", "notes", "--full"]);
+        run(data, &["ingest", "copies", "--full"]);
         run(data, &["search", "notes", "the gate"]);
     }
     run(data, &["keys", "create", "ci"]);
@@ -85,9 +88,41 @@ async fn every_list_is_one_json_value_and_goes_on_where_it_ended() {
             assert_eq!(paged(data, verb, "600"), *items, "{verb:?}: more than the server gives at once");
         }
     }
-    assert_eq!(run(data, &["runs"])["items"], run(data, &["runs", "notes"])["items"]);
+    let all = run(data, &["runs"]);
+    let of =
+        |name: &str| all["items"].as_array().unwrap().iter().filter(|run| run["knowledge"] == name).cloned().collect::<Vec<_>>();
+    let knowledge = |run: &Value| run["knowledge"].as_str().unwrap().to_owned();
+    let order: Vec<String> = all["items"].as_array().unwrap().iter().map(knowledge).collect();
+    assert_eq!(order, ["copies", "notes", "copies", "notes"], "newest first");
+    for name in ["notes", "copies"] {
+        assert_eq!(json!(of(name)), run(data, &["runs", name])["items"]);
+    }
+    assert_eq!(refused(data, &["runs", "--cursor", "made-up"])["code"], "knowledge-bad-request");
     assert_eq!(run(data, &["documents", "notes", "--find", "gate"])["items"].as_array().unwrap().len(), 1);
     assert_eq!(run(data, &["documents", "notes", "--status", "failed"])["items"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_models_of_a_server_page_by_name() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), "127.0.0.1");
+    let user = User::of(&server, None);
+    let whole = user.get("/api/v1/models").await.json();
+    let whole = whole["items"].as_array().unwrap();
+    let names: Vec<&str> = whole.iter().map(|model| model["name"].as_str().unwrap()).collect();
+    assert!(names.len() >= 3 && names.is_sorted(), "{names:?}");
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = user.get(&format!("/api/v1/models?limit=2&cursor={cursor}")).await.json();
+        let items = page["items"].as_array().unwrap();
+        assert!((1..=2).contains(&items.len()), "{page}");
+        seen.extend(items.iter().cloned());
+        let Some(next) = page["next"].as_str() else { break };
+        cursor = next.to_owned();
+    }
+    assert_eq!(seen, *whole);
+    let refusal = user.get("/api/v1/models?cursor=made-up").await;
+    assert_eq!((refusal.status, refusal.json()["code"].as_str()), (400, Some("paging-invalid")), "{}", refusal.text);
 }
 
 #[test]

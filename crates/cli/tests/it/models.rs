@@ -7,7 +7,7 @@ use mainspring_wire as wire;
 use serde_json::{Value, json};
 
 use crate::{
-    running::{Server, command, refused, run},
+    running::{Server, apply_all, command, refused, run},
     tiny,
 };
 
@@ -95,13 +95,65 @@ async fn a_cross_encoder_from_a_users_list_orders_what_was_found() {
     // One shed at three: the logistic of three.
     assert!((score - 0.952_574).abs() < 1e-4, "{score}");
 
-    // A reranker that nobody knows is named, with the nearest one.
+    // One that nobody knows is refused where it is written, with the nearest one.
     let missing = json!({"relevance": 0.0, "rerank": true, "reranker": "likes-shed"});
-    let _: wire::ApplyReply =
-        server.client().post("/api/v1/apply", &notes(folder.path(), &missing, "all-minilm-l6-v2")).await.unwrap();
+    let missing = notes(folder.path(), &missing, "all-minilm-l6-v2");
+    let refusal = server.client().post::<wire::ApplyReply>("/api/v1/apply", &missing).await.unwrap_err().to_string();
+    assert!(
+        refusal.contains("spec.retrieval.reranker: there is no reranker `likes-shed`: did you mean `likes-sheds`?"),
+        "{refusal}"
+    );
+    assert!(found(&server).await.reranked, "nothing was applied");
+    // One that is gone since is named by the search.
+    drop(server);
+    std::fs::remove_file(list).unwrap();
+    let server = Server::start(data.path(), "127.0.0.1");
     let asked = json!({"query": "where is the ladder"});
-    let refused = server.client().post::<Value>("/api/v1/knowledge/notes/search", &asked).await.unwrap_err().to_string();
-    assert!(refused.contains("likes-shed"), "{refused}");
+    let refusal = server.client().post::<Value>("/api/v1/knowledge/notes/search", &asked).await.unwrap_err().to_string();
+    assert!(refusal.contains("likes-sheds"), "{refusal}");
+}
+
+#[test]
+fn a_spec_that_names_a_model_nobody_has_is_refused_with_the_nearest() {
+    let data = tempfile::tempdir().unwrap();
+    let asset = |kind: &str, spec: Value| json!({"apiVersion": "mainspring/v1", "kind": kind, "name": "desk", "spec": spec});
+    let prompt = asset("prompt", json!({"messages": [{"role": "user", "content": "Say hello."}]}));
+    let chain = |model: &str| asset("chain", json!({"steps": [{"prompt": {"use": "desk"}}, {"model": {"name": model}}]}));
+    let route = |model: &str| asset("route", json!({"targets": [{"provider": "local", "model": model}]}));
+    let knowledge = |model: &str| asset("knowledge", json!({"sources": [], "embedding": model}));
+    let cached = json!({"targets": [{"provider": "local"}], "models": ["desks"], "cache": {"mode": "semantic", "ttl": "1h", "embedding": "x"}});
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("prompt.json"), prompt.to_string()).unwrap();
+    for (manifest, said) in [
+        (
+            chain("smollm2-135m-instuct"),
+            "spec.steps[1].model.name: there is no chat model or route `smollm2-135m-instuct`: did you mean `smollm2-135m-instruct`?",
+        ),
+        (
+            route("smollm2-135m-instuct"),
+            "spec.targets[0].model: there is no model `local/smollm2-135m-instuct`: did you mean `local/smollm2-135m-instruct`?",
+        ),
+        (
+            knowledge("all-minilm-l6"),
+            "spec.embedding: there is no embedding model `all-minilm-l6`: did you mean `all-minilm-l6-v2`?",
+        ),
+        (asset("route", cached), "spec.cache.embedding: there is no embedding model `x`: one of all-minilm-l6-v2"),
+    ] {
+        std::fs::write(folder.path().join("wrong.json"), manifest.to_string()).unwrap();
+        for how in [&["--dry-run"][..], &[]] {
+            let refusal = refused(data.path(), &[&["apply", folder.path().to_str().unwrap()][..], how].concat());
+            assert_eq!(refusal["code"], "registry-rejected", "{refusal}");
+            assert!(refusal.to_string().contains(said), "{refusal} does not say {said}");
+        }
+    }
+    assert_eq!(run(data.path(), &["list"]), json!([]));
+    // A route that is applied with the chain has the name, and later one that is there.
+    let provider = asset("provider", json!({"type": "openai", "base_url": "http://127.0.0.1:9/v1"}));
+    let elsewhere = asset("route", json!({"targets": [{"provider": "desk", "model": "big"}], "models": ["help-*"]}));
+    apply_all(data.path(), &[prompt, provider, elsewhere, chain("desk")]);
+    for model in ["help-1", "desk/anything", "local/smollm2-135m-instruct", "smollm2-135m-instruct"] {
+        apply_all(data.path(), &[chain(model)]);
+    }
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Projects keep their things apart; members and their keys may do what their role says, and no more.
 
 use bytes::Bytes;
+use mainspring_testservers::postgres::Postgres;
 use serde_json::{Value, json};
 
-use crate::running::{Reply, Server, User, command, refused, run};
+use crate::running::{Reply, Server, User, command, refused, run, until};
 
 fn names(list: &Value) -> Vec<&str> {
     list.as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect()
@@ -103,4 +104,39 @@ async fn members_come_change_and_go_and_their_keys_follow() {
         log["items"].as_array().unwrap().iter().rev().map(|entry| entry["action"].as_str().unwrap()).collect();
     assert_eq!(actions, ["member.put", "key.create", "member.put", "member.put", "member.remove"]);
     assert_eq!(run(data, &["audit", "--verify"])["intact"], json!(true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_without_a_key_is_what_they_are_now_in_every_server_of_the_catalog() {
+    let postgres = tokio::task::spawn_blocking(|| Postgres::start().unwrap()).await.unwrap();
+    let catalog = postgres.new_database().unwrap();
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let start = |data: &tempfile::TempDir| Server::start_with(data.path(), &["serve"], &[("MAINSPRING_CATALOG", &catalog)]);
+    let servers: Vec<Server> = folders.iter().map(start).collect();
+    let [here, there] = [User::of(&servers[0], None), User::of(&servers[1], None)];
+    let data = folders[0].path();
+    run(data, &["members", "add", "ann", "--role", "admin"]);
+    assert_eq!(refused(data, &["members", "remove", "local"])["code"], json!("identity-last-admin"), "ann cannot come in");
+    let key = run(data, &["keys", "create", "hers", "--role", "admin", "--for", "ann"]);
+    let ann = User::of(&servers[0], key["secret"].as_str());
+    let nothing = json!({"manifests": []});
+    let may_write = async |user: &User| user.post("/api/v1/apply", &nothing).await.status;
+    assert_eq!([may_write(&here).await, may_write(&there).await], [200, 200]);
+
+    run(data, &["members", "set", "local", "--role", "reader"]);
+    assert_eq!(code(here.post("/api/v1/apply", &nothing).await).await, (403, "role-too-low".to_owned()), "at once");
+    until("the other server", async || may_write(&there).await == 403).await;
+    assert_eq!([here.get("/api/v1/assets").await.status, there.get("/api/v1/assets").await.status], [200, 200]);
+
+    let remove = http::Request::delete("/api/v1/members/local").body(Bytes::new()).unwrap();
+    assert_eq!(ann.send(remove).await.status, 200);
+    let closed = (401, "key-required".to_owned());
+    assert_eq!(code(here.get("/api/v1/assets").await).await, closed, "at once");
+    until("the other server", async || there.get("/api/v1/assets").await.status == 401).await;
+    assert_eq!([servers[0].status("/healthz").await, servers[0].status("/metrics").await], [200, 200]);
+    assert_eq!(ann.get("/api/v1/assets").await.status, 200);
+    // Another start lets nobody in again.
+    drop(servers);
+    let again = start(&folders[0]);
+    assert_eq!(code(User::of(&again, None).get("/api/v1/assets").await).await, closed);
 }

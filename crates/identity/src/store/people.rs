@@ -27,8 +27,12 @@ const MEMBER: &str = "SELECT p.id, p.name, p.kind, m.role, m.labels, m.created F
 const MEMBERS: &str = "SELECT p.id, p.name, p.kind, m.role, m.labels, m.created FROM membership m \
     JOIN principal p ON p.id = m.principal WHERE m.project = $1 \
     AND (CAST($2 AS TEXT) IS NULL OR p.name > $2) ORDER BY p.name LIMIT $3";
-const OTHER_ADMINS: &str = "SELECT COUNT(*) AS admins FROM membership \
-    WHERE project = $1 AND role = 'admin' AND principal <> $2";
+/// Whose key opens the project: one of its own, or of `default`, by which an admin there enters the others.
+const OTHER_ADMINS: &str = "SELECT COUNT(*) AS admins FROM membership m JOIN principal p ON p.id = m.principal \
+    WHERE m.project = $1 AND m.role = 'admin' AND m.principal <> $2 AND (p.kind = 'local' OR EXISTS \
+    (SELECT 1 FROM api_key k JOIN membership h ON h.project = k.project AND h.principal = k.principal \
+    JOIN project o ON o.id = k.project WHERE k.principal = m.principal AND (k.project = $1 OR o.name = 'default') \
+    AND k.role = 'admin' AND h.role = 'admin' AND k.revoked IS NULL AND (k.expires IS NULL OR k.expires > $3)))";
 
 pub(super) const STATEMENTS: &[&str] = &[
     INSERT_PROJECT,
@@ -129,8 +133,13 @@ pub(crate) async fn members(
     catalog.query(MEMBERS, params![project, after, limit]).await?.iter().map(read_member).collect()
 }
 
-pub(crate) async fn has_other_admin(tx: &mut Tx, project: ProjectId, principal: PrincipalId) -> Result<bool, CatalogFault> {
-    let rows = tx.query(OTHER_ADMINS, params![project, principal]).await?;
+pub(crate) async fn has_other_admin(
+    tx: &mut Tx,
+    project: ProjectId,
+    principal: PrincipalId,
+    now: Timestamp,
+) -> Result<bool, CatalogFault> {
+    let rows = tx.query(OTHER_ADMINS, params![project, principal, now]).await?;
     Ok(rows.first().map_or(Ok(0), |row| row.int("admins"))? > 0)
 }
 

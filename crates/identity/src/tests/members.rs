@@ -1,6 +1,6 @@
 //! The first start, members and projects.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use mainspring_catalog::{Catalog, CatalogFault};
 use mainspring_kernel::{Actor, Fault, FaultKind, FrozenClock, Labels, PageRequest, Role};
@@ -16,6 +16,9 @@ on_every_engine!(Catalog: [
     before_the_first_start_there_is_nobody,
     members_come_change_and_go,
     the_last_admin_stays,
+    the_user_without_a_key_is_what_they_are_now_here_and_within_five_seconds_elsewhere,
+    a_removed_user_without_a_key_stays_away,
+    an_admin_who_cannot_come_in_is_none,
     projects_are_made_by_admins_of_the_default_one,
     a_project_is_seen_by_its_members,
     a_project_is_entered_by_admins_of_the_default_one,
@@ -25,7 +28,7 @@ on_every_engine!(Catalog: [
 async fn the_first_start_makes_a_project_and_its_admin(catalog: Catalog) {
     let room = Room::over(catalog).await;
     assert_eq!((room.admin.role, &room.admin.labels), (Role::Admin, &Labels::All));
-    assert_eq!(room.identity.bootstrap().await.unwrap(), room.admin);
+    assert_eq!(room.identity.bootstrap().await.unwrap().unwrap(), room.admin);
     assert_eq!(room.elsewhere.local_actor().await.unwrap(), room.admin);
     let project = room.identity.project(&room.admin).await.unwrap();
     assert_eq!(project.name, name("default"));
@@ -99,10 +102,83 @@ async fn the_last_admin_stays(catalog: Catalog) {
     let demote = async || room.identity.change_member(&room.admin, "local", (Some(Role::Reader), None)).await;
     assert_eq!(room.identity.remove_member(&room.admin, "local").await.unwrap_err().code(), "identity-last-admin");
     assert_eq!(demote().await.unwrap_err().code(), "identity-last-admin");
-    room.identity.add_member(&room.admin, ("ann", PrincipalKind::Person), (Role::Admin, &Labels::All)).await.unwrap();
+    second_admin(&room).await;
     demote().await.unwrap();
     assert_eq!(room.identity.local_actor().await.unwrap().role, Role::Reader);
-    assert_eq!(room.identity.bootstrap().await.unwrap().role, Role::Reader, "another start gives nothing back");
+    assert_eq!(room.identity.bootstrap().await.unwrap().unwrap().role, Role::Reader, "another start gives nothing back");
+}
+
+/// Ann, and a key of hers.
+async fn second_admin(room: &Room) -> crate::IssuedKey {
+    let ann = room.identity.add_member(&room.admin, ("ann", PrincipalKind::Person), (Role::Admin, &Labels::All)).await.unwrap();
+    let key = crate::NewKey { principal: Some(ann.principal.id), ..new_key(Role::Admin, Labels::All) };
+    room.identity.create_key(&room.admin, &key).await.unwrap()
+}
+
+async fn the_user_without_a_key_is_what_they_are_now_here_and_within_five_seconds_elsewhere(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let ann = room.identity.authenticate(&second_admin(&room).await.secret).await.unwrap();
+    let role = async |process: &Identity| process.local_now().await.unwrap().map(|local| local.role);
+    let roles = async || (role(&room.identity).await, role(&room.elsewhere).await);
+    assert_eq!(room.identity.local_now().await.unwrap().unwrap(), room.admin);
+    assert_eq!(roles().await, (Some(Role::Admin), Some(Role::Admin)));
+    room.identity.change_member(&ann, "local", (Some(Role::Reader), Some(&labels(&["hr"])))).await.unwrap();
+    assert_eq!(roles().await, (Some(Role::Reader), Some(Role::Admin)), "the other process has not looked yet");
+    room.clock.advance(Duration::from_secs(5));
+    assert_eq!(roles().await, (Some(Role::Reader), Some(Role::Reader)));
+    assert_eq!(room.elsewhere.local_now().await.unwrap().unwrap().labels, labels(&["hr"]));
+    room.identity.remove_member(&ann, "local").await.unwrap();
+    assert_eq!(roles().await, (None, Some(Role::Reader)));
+    room.clock.advance(Duration::from_secs(5));
+    assert_eq!(roles().await, (None, None), "that nobody is there is kept, too");
+    room.identity.add_member(&ann, ("local", PrincipalKind::Person), (Role::Editor, &Labels::All)).await.unwrap();
+    assert_eq!(roles().await, (Some(Role::Editor), None));
+    // A clock that was set back does not make them what they were for longer.
+    room.clock.set_back(Duration::from_secs(60));
+    assert_eq!(roles().await, (Some(Role::Editor), Some(Role::Editor)));
+}
+
+async fn a_removed_user_without_a_key_stays_away(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let ann = room.identity.authenticate(&second_admin(&room).await.secret).await.unwrap();
+    room.identity.remove_member(&ann, "local").await.unwrap();
+    for process in [&room.identity, &room.elsewhere] {
+        assert_eq!(process.bootstrap().await.unwrap(), None, "another start gives nothing back");
+        assert_eq!(process.local_now().await.unwrap(), None);
+    }
+    let members = room.identity.list_members(&ann, &PageRequest::first(9)).await.unwrap();
+    assert!(members.items.iter().all(|member| member.principal.name == "ann"), "{members:?}");
+}
+
+async fn an_admin_who_cannot_come_in_is_none(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let ann = room.identity.add_member(&room.admin, ("ann", PrincipalKind::Person), (Role::Admin, &Labels::All)).await.unwrap();
+    let remove = async || room.identity.remove_member(&room.admin, "local").await.map_err(|fault| fault.code());
+    let key = async |role, seconds| {
+        let expires = Some(mainspring_kernel::Clock::now(&room.clock).plus(Duration::from_secs(seconds)));
+        let key = crate::NewKey { principal: Some(ann.principal.id), expires, ..new_key(role, Labels::All) };
+        room.identity.create_key(&room.admin, &key).await.unwrap().key.id
+    };
+    assert_eq!(remove().await.unwrap_err(), "identity-last-admin", "ann has no key");
+    key(Role::Editor, 1_000).await;
+    assert_eq!(remove().await.unwrap_err(), "identity-last-admin", "her key is no admin's");
+    key(Role::Admin, 10).await;
+    room.clock.advance(Duration::from_secs(11));
+    assert_eq!(remove().await.unwrap_err(), "identity-last-admin", "her key has ended");
+    let revoked = key(Role::Admin, 1_000).await;
+    room.identity.revoke_key(&room.admin, revoked).await.unwrap();
+    assert_eq!(remove().await.unwrap_err(), "identity-last-admin", "her key was revoked");
+    // In another project a key of the installation's admin is enough.
+    room.identity.create_project(&room.admin, &name("other"), "").await.unwrap();
+    let inside = room.identity.enter(&room.admin, &name("other")).await.unwrap();
+    room.identity.add_member(&inside, ("ann", PrincipalKind::Person), (Role::Admin, &Labels::All)).await.unwrap();
+    let leave = async || room.identity.remove_member(&inside, "local").await.map_err(|fault| fault.code());
+    assert_eq!(leave().await.unwrap_err(), "identity-last-admin");
+    key(Role::Admin, 1_000).await;
+    leave().await.unwrap();
+    // The single user needs none.
+    room.identity.remove_member(&room.admin, "ann").await.unwrap();
+    assert_eq!(remove().await.unwrap_err(), "identity-last-admin");
 }
 
 async fn projects_are_made_by_admins_of_the_default_one(catalog: Catalog) {

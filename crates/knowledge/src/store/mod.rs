@@ -22,7 +22,7 @@ pub(crate) mod held {
     };
 }
 pub(crate) mod run {
-    pub(crate) use super::runs::{any_stranded, finish, forget, get, insert, interrupt, latest, page, progress};
+    pub(crate) use super::runs::{any_stranded, finish, forget, get, insert, interrupt, latest, page, page_of_project, progress};
 }
 pub(crate) mod receipt {
     pub(crate) use super::receipts::{finish, finished, insert, page, pending};

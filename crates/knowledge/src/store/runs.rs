@@ -1,5 +1,8 @@
 use mainspring_catalog::{Catalog, CatalogFault, Row, Tx, params};
-use mainspring_kernel::{Name, Timestamp, id::RunId};
+use mainspring_kernel::{
+    Name, Timestamp,
+    id::{ProjectId, RunId},
+};
 use mainspring_lake::LakeVersion;
 use serde_json::json;
 
@@ -34,12 +37,14 @@ const GET: &str = "SELECT id, knowledge, status, started_at, finished_at, asset_
 const PAGE: &str = "SELECT id, knowledge, status, started_at, finished_at, asset_version, trace, progress, report, \
     error_code, error FROM ingest_run WHERE project = $1 AND knowledge = $2 AND (started_at, id) < ($3, $4) \
     ORDER BY started_at DESC, id DESC LIMIT $5";
+const PAGE_OF_PROJECT: &str = "SELECT id, knowledge, status, started_at, finished_at, asset_version, trace, progress, report, \
+    error_code, error FROM ingest_run WHERE project = $1 AND (CAST($2 AS TEXT) IS NULL OR id < $2) ORDER BY id DESC LIMIT $3";
 const REPORTS: &str = "SELECT id, report FROM ingest_run WHERE project = $1 AND knowledge = $2 AND id > $3 \
     AND report IS NOT NULL ORDER BY id LIMIT 200";
 const SET_REPORT: &str = "UPDATE ingest_run SET report = $2 WHERE id = $1";
 #[cfg(test)]
 pub(super) const STATEMENTS: &[&str] =
-    &[INSERT, PROGRESS, FINISH, INTERRUPTED, INTERRUPT, STRANDED, GET, PAGE, REPORTS, SET_REPORT];
+    &[INSERT, PROGRESS, FINISH, INTERRUPTED, INTERRUPT, STRANDED, GET, PAGE, PAGE_OF_PROJECT, REPORTS, SET_REPORT];
 
 pub(crate) async fn insert(
     tx: &mut Tx,
@@ -120,6 +125,16 @@ pub(crate) async fn page(
 ) -> Result<Vec<IngestRun>, CatalogFault> {
     let (started, id) = before.unwrap_or((i64::MAX, String::new()));
     catalog.query(PAGE, params![key.project, &key.name, started, id, limit]).await?.iter().map(read).collect()
+}
+
+/// The runs of every knowledge, newest first: ids begin with the time they were made at.
+pub(crate) async fn page_of_project(
+    catalog: &Catalog,
+    project: ProjectId,
+    before: Option<RunId>,
+    limit: usize,
+) -> Result<Vec<IngestRun>, CatalogFault> {
+    catalog.query(PAGE_OF_PROJECT, params![project, before, limit]).await?.iter().map(read).collect()
 }
 
 pub(crate) async fn latest(catalog: &Catalog, key: &KnowledgeKey) -> Result<Option<IngestRun>, CatalogFault> {

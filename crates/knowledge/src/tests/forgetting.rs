@@ -27,7 +27,7 @@ async fn id_of(room: &Room, path: &str) -> DocumentId {
 }
 
 /// Files below a folder whose bytes hold these.
-fn holding(folder: &Path, needle: &[u8]) -> Vec<String> {
+pub(super) fn holding(folder: &Path, needle: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

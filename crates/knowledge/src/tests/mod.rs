@@ -3,6 +3,7 @@
 mod access;
 mod forgetting;
 mod ingesting;
+mod keeping;
 mod replaying;
 mod statements;
 mod surviving;

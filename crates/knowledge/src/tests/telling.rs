@@ -1,9 +1,9 @@
 //! What an ingestion tells of: warnings, where content came from, how far it is. Each only to those who may hear it.
 
-use std::{path::Path, process::Command};
+use std::{path::Path, process::Command, time::Duration};
 
 use mainspring_catalog::Catalog;
-use mainspring_kernel::{Actor, Clock as _, PageRequest};
+use mainspring_kernel::{Actor, Clock as _, PageRequest, id::ProjectId};
 use serde_json::json;
 
 use crate::{
@@ -14,7 +14,53 @@ use crate::{
 mainspring_testservers::on_every_engine!(Catalog: [
     a_document_without_text_is_ready_and_says_why,
     warnings_are_kept_with_the_document_and_told_to_those_who_may_see_it,
+    runs_of_every_knowledge_are_one_list_that_pages,
 ]);
+
+async fn runs_of_every_knowledge_are_one_list_that_pages(catalog: Catalog) {
+    let room = Room::on(catalog).await;
+    room.write("pay.md", "UNPARSEABLE");
+    let source = json!({ "type": "folder", "name": "docs", "path": room.home.path().join("docs"), "labels": ["hr"] });
+    for name in ["first", "second"] {
+        room.apply_named(name, json!({ "sources": [source] })).await;
+    }
+    let mut made = Vec::new();
+    for name in ["first", "second", "first", "second", "second"] {
+        room.clock.advance(Duration::from_secs(1));
+        let again = IngestOptions { full: true, retry_failed: true, ..IngestOptions::default() };
+        let ran = room.knowledges.ingest(&room.admin(), &target(name), again, &room.trace()).await;
+        assert_eq!(ran.unwrap().failed, 1);
+        made.insert(0, name.to_owned());
+    }
+    let paged = async |actor: &Actor, limit| {
+        let (mut seen, mut cursor) = (Vec::new(), None);
+        loop {
+            let some = room.knowledges.all_runs(actor, &PageRequest::new(Some(limit), cursor).unwrap()).await.unwrap();
+            assert!(some.items.len() <= limit);
+            seen.extend(some.items);
+            cursor = some.next;
+            if cursor.is_none() {
+                return seen;
+            }
+        }
+    };
+    let whole = paged(&room.admin(), 50).await;
+    assert_eq!(whole.iter().map(|run| run.knowledge.to_string()).collect::<Vec<_>>(), made, "newest first");
+    for limit in [1, 2, 5] {
+        assert_eq!(paged(&room.admin(), limit).await, whole, "{limit} at a time");
+    }
+    for name in ["first", "second"] {
+        let own = room.knowledges.runs(&room.admin(), &name.parse().unwrap(), &PageRequest::first(50)).await.unwrap();
+        let theirs: Vec<_> = whole.iter().filter(|run| run.knowledge.as_str() == name).cloned().collect();
+        assert_eq!(own.items, theirs);
+    }
+    // Labels hold here as in the list of one knowledge, and another project has runs of its own.
+    let failed =
+        async |actor: &Actor| paged(actor, 2).await.into_iter().map(|run| run.report.unwrap().failed).collect::<Vec<_>>();
+    assert_eq!((failed(&room.admin()).await, failed(&room.reader(&[])).await), (vec![1; 5], vec![0; 5]));
+    let stranger = Actor { project: ProjectId::new(room.clock.now()), ..room.admin() };
+    assert!(paged(&stranger, 9).await.is_empty());
+}
 
 async fn document(room: &Room, path: &str) -> Document {
     let name = NAME.parse().unwrap();
