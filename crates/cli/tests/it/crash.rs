@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use crate::running::{Server, run, until};
 
-const DOCUMENTS: usize = 120;
+pub(crate) const DOCUMENTS: usize = 120;
 
-fn documents(folder: &Path) {
+pub(crate) fn documents(folder: &Path) {
     for n in 0..DOCUMENTS {
         let text: String = (0..6)
             .map(|p| format!("## Part {p}\n\nDocument {n} says in part {p} that number {} is its own.\n\n", n * 100 + p))
@@ -35,7 +35,7 @@ async fn counts(client: &Client) -> (u64, u64) {
     (detail.summary.documents, detail.summary.chunks)
 }
 
-fn apply(data: &Path, folder: &Path) {
+pub(crate) fn apply(data: &Path, folder: &Path) {
     let spec = json!({"apiVersion": "mainspring/v1", "kind": "knowledge", "name": "notes", "spec": {"sources": [{"type": "folder", "path": folder}]}});
     let file = data.join("spec.json");
     std::fs::write(&file, spec.to_string()).unwrap();
@@ -87,13 +87,13 @@ async fn an_ingestion_killed_in_the_middle_loses_nothing_and_doubles_nothing() {
     assert!(found.passages[0].text.contains("2703"), "{:?}", found.passages[0]);
 }
 
-async fn runs(server: &Server) -> Vec<wire::RunView> {
+pub(crate) async fn runs(server: &Server) -> Vec<wire::RunView> {
     let runs: wire::Page<wire::RunView> = client(server).get("/api/v1/knowledge/notes/runs").await.unwrap();
     runs.items
 }
 
 /// Begins an ingestion and waits until the encoder is at work for it.
-async fn halfway(server: &Server) {
+pub(crate) async fn halfway(server: &Server) {
     let run = ingest(&client(server), false).await.id;
     until("the first tokens", async || {
         let view: wire::RunView = client(server).get(&format!("/api/v1/runs/{run}")).await.unwrap();
@@ -109,6 +109,11 @@ async fn done_by_itself(server: &Server, code: &str) {
     until("the run that was broken off to be closed", async || first().await.status != "running").await;
     assert_eq!(first().await.error.unwrap().code.as_deref(), Some(code));
     until("the rest", async || runs(server).await[0].status == "succeeded").await;
+    is_whole(server).await;
+}
+
+/// Every document is there once, and nothing is left to do.
+pub(crate) async fn is_whole(server: &Server) {
     let detail: wire::KnowledgeDetail = client(server).get("/api/v1/knowledge/notes").await.unwrap();
     assert_eq!(detail.summary.documents, DOCUMENTS as u64);
     let again = ingest(&client(server), true).await.report.unwrap();

@@ -5,7 +5,11 @@ use mainspring_testservers::{postgres::Postgres, s3::S3Server};
 use mainspring_wire as wire;
 use serde_json::{Value, json};
 
-use crate::running::{Server, command, until};
+use crate::{
+    crash,
+    running::{Server, command, until},
+    sharing::on_s3,
+};
 
 /// The code of the refusal, when it was refused.
 async fn code<T>(asked: impl Future<Output = Result<T, ClientFault>>) -> Option<(u16, String)> {
@@ -74,14 +78,7 @@ async fn the_object_store_goes_away_and_comes_back_under_a_running_server() {
     let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let lake = format!("s3://{}/lake", S3Server::BUCKET);
     let endpoint = store.endpoint();
-    let settings = [
-        ("MAINSPRING_LAKE", lake.as_str()),
-        ("AWS_ENDPOINT_URL", &endpoint),
-        ("AWS_ACCESS_KEY_ID", S3Server::ACCESS_KEY),
-        ("AWS_SECRET_ACCESS_KEY", S3Server::SECRET_KEY),
-        ("AWS_REGION", "us-east-1"),
-        ("AWS_ALLOW_HTTP", "true"),
-    ];
+    let settings = on_s3(&lake, &endpoint);
     let server = Server::start_with(data.path(), &["serve"], &settings);
     ingested(&server, folder.path()).await;
     assert_eq!(found(&server).await.unwrap(), 1);
@@ -111,6 +108,35 @@ async fn the_object_store_goes_away_and_comes_back_under_a_running_server() {
     // What happened meanwhile waited in the spill.
     let traces: wire::Page<wire::TraceSummary> = server.client().get("/api/v1/traces?status=error").await.unwrap();
     assert!(!traces.items.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ingestion_under_which_postgres_goes_away_is_finished_without_being_asked_again() {
+    let mut postgres = tokio::task::spawn_blocking(|| Postgres::start().unwrap()).await.unwrap();
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let catalog = postgres.new_database().unwrap();
+    let server = Server::start_with(data.path(), &["serve"], &[("MAINSPRING_CATALOG", &catalog)]);
+    crash::documents(folder.path());
+    crash::apply(data.path(), folder.path());
+    crash::halfway(&server).await;
+    let mut postgres = tokio::task::spawn_blocking(move || {
+        postgres.stop();
+        postgres
+    })
+    .await
+    .unwrap();
+    let away = code(server.client().get::<Value>("/api/v1/assets")).await;
+    assert_eq!(away, Some((503, "catalog-unavailable".into())));
+    let _postgres = tokio::task::spawn_blocking(move || {
+        postgres.resume().unwrap();
+        postgres
+    })
+    .await
+    .unwrap();
+    until("the catalog", async || server.status("/readyz").await == 200).await;
+    until("the ingestion", async || crash::runs(&server).await[0].status == "succeeded").await;
+    assert!(crash::runs(&server).await.iter().all(|run| run.status != "running"));
+    crash::is_whole(&server).await;
 }
 
 /// Where the tests' model files are.

@@ -33,7 +33,7 @@ async fn send(user: &User, server: usize, sender: usize) {
     }
 }
 
-fn on_s3<'a>(lake: &'a str, endpoint: &'a str) -> Vec<(&'static str, &'a str)> {
+pub(crate) fn on_s3<'a>(lake: &'a str, endpoint: &'a str) -> Vec<(&'static str, &'a str)> {
     vec![
         ("MAINSPRING_LAKE", lake),
         ("AWS_ENDPOINT_URL", endpoint),
