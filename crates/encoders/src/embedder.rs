@@ -9,8 +9,6 @@ use mainspring_llm::{
 };
 use tokio::sync::OnceCell;
 
-#[cfg(target_arch = "x86_64")]
-use crate::{bert, session::Threads};
 use crate::{
     batch::Want,
     engine::{Encoded, Engine, EngineStats, Parts},
@@ -19,6 +17,8 @@ use crate::{
     spec::{EmbedderSpec, EngineOptions, Locate, Pooling},
     tokens::{Encoder, LazyTokenizer, SharedTokenizer},
 };
+#[cfg(target_arch = "x86_64")]
+use crate::{bert, session::Threads};
 
 /// An embedding model on this machine.
 pub struct LocalEmbedder {
