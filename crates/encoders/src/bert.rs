@@ -16,6 +16,8 @@ mod tests;
 mod unit;
 mod weights;
 
+use std::{fs::File, path::Path};
+
 use rten_onnx::onnx::ModelProto;
 
 use crate::{
@@ -34,10 +36,9 @@ const PROBE: [usize; 4] = [5, 16, 33, 70];
 const AGREES: f32 = 0.999;
 
 /// The model on `unit`, where it is BERT-shaped and gives what `reference` gives.
-pub(crate) fn take_over(model: &[u8], unit: Unit, reference: &dyn Forward, threads: &Threads) -> Result<Box<dyn Forward>, String> {
-    let model = ModelProto::parse_buf(model).map_err(|fault| fault.to_string())?;
-    let recognised = Recognised::of(&model)?;
-    drop(model);
+pub(crate) fn take_over(path: &Path, unit: Unit, reference: &dyn Forward, threads: &Threads) -> Result<Box<dyn Forward>, String> {
+    let file = File::open(path).map_err(|fault| fault.to_string())?;
+    let recognised = Recognised::of(&ModelProto::parse_file(file).map_err(|fault| fault.to_string())?)?;
     let probe = probe(&recognised);
     let expected = reference.forward(&probe, threads)?;
     let mut lowest = f32::NAN;
@@ -76,7 +77,7 @@ fn agreement(batch: &Padded, a: &Output, b: &Output) -> f32 {
     }
     let tokens = a.data.chunks_exact(a.depth).zip(b.data.chunks_exact(b.depth)).zip(&batch.mask);
     let real = tokens.filter(|(_, mask)| **mask != 0);
-    real.map(|((a, b), _)| cosine(a, b)).fold(1.0, |lowest, one| if one >= lowest { lowest } else { one })
+    real.map(|((a, b), _)| cosine(a, b)).fold(1.0, |lowest, one| if lowest.is_nan() || one >= lowest { lowest } else { one })
 }
 
 fn cosine(a: &[f32], b: &[f32]) -> f32 {

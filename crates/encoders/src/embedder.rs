@@ -9,8 +9,6 @@ use mainspring_llm::{
 };
 use tokio::sync::OnceCell;
 
-#[cfg(target_arch = "x86_64")]
-use crate::{bert, session::Threads};
 use crate::{
     batch::Want,
     engine::{Encoded, Engine, EngineStats, Parts},
@@ -19,6 +17,8 @@ use crate::{
     spec::{EmbedderSpec, EngineOptions, Locate, Pooling},
     tokens::{Encoder, LazyTokenizer, SharedTokenizer},
 };
+#[cfg(target_arch = "x86_64")]
+use crate::{bert, session::Threads};
 
 /// An embedding model on this machine.
 pub struct LocalEmbedder {
@@ -222,11 +222,10 @@ impl Load {
 
 /// The model in the runtime, or on the processor's own units where they give the same.
 fn forward(name: &str, path: &Path, options: &EngineOptions) -> Result<Box<dyn Forward>, String> {
-    let session = Session::load(path)?;
     #[cfg(target_arch = "x86_64")]
     if let Some(unit) = bert::Unit::of_this_machine() {
-        let taken = std::fs::read(path).map_err(|fault| fault.to_string());
-        match taken.and_then(|model| bert::take_over(&model, unit, &session, &Threads::new(options.threads.max(1)))) {
+        let runtime = Session::load_for_once(path)?;
+        match bert::take_over(path, unit, &runtime, &Threads::new(options.threads.max(1))) {
             Ok(taken) => {
                 tracing::info!(model = name, ?unit, "the encoder runs on the processor's bf16 units");
                 return Ok(taken);
@@ -234,7 +233,7 @@ fn forward(name: &str, path: &Path, options: &EngineOptions) -> Result<Box<dyn F
             Err(reason) => tracing::debug!(model = name, reason, "the runtime keeps the encoder"),
         }
     }
-    Ok(Box::new(session))
+    Ok(Box::new(Session::load(path)?))
 }
 
 /// The work, or a timeout when the budget ends first. What loads goes on loading for the next caller

@@ -2,11 +2,11 @@
 #![expect(unsafe_code, reason = "loads and stores go through pointers, to arrays whose length the types give")]
 
 use std::arch::x86_64::{
-    __m512, __m512i, _mm256_storeu_si256, _mm512_abs_ps, _mm512_add_ps, _mm512_cvtneps_pbh,
-    _mm512_fmadd_ps, _mm512_i32gather_epi32, _mm512_loadu_ps, _mm512_loadu_si512, 
-    _mm512_max_ps, _mm512_mul_ps, _mm512_mullo_epi32, _mm512_permutex2var_epi16, _mm512_rcp14_ps, _mm512_reduce_add_ps,
-    _mm512_reduce_max_ps, _mm512_roundscale_ps, _mm512_scalef_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_epi32,
-    _mm512_setzero_ps, _mm512_setzero_si512, _mm512_storeu_ps, _mm512_storeu_si512, _mm512_sub_ps,
+    __m256bh, __m256i, __m512, __m512i, _mm256_storeu_si256, _mm512_abs_ps, _mm512_add_ps, _mm512_cvtneps_pbh, _mm512_fmadd_ps,
+    _mm512_i32gather_epi32, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_max_ps, _mm512_mul_ps, _mm512_mullo_epi32,
+    _mm512_permutex2var_epi16, _mm512_rcp14_ps, _mm512_reduce_add_ps, _mm512_reduce_max_ps, _mm512_roundscale_ps,
+    _mm512_scalef_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_epi32, _mm512_setzero_ps, _mm512_setzero_si512,
+    _mm512_storeu_ps, _mm512_storeu_si512, _mm512_sub_ps,
 };
 
 use super::unit::{BLOCK, PANEL_STEP};
@@ -32,7 +32,7 @@ pub(super) fn store(value: __m512, to: &mut [f32; LANES]) {
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")]
 pub(super) fn round(value: __m512, to: &mut [u16; LANES]) {
     // SAFETY: sixteen bf16 are 32 bytes, which `__m256bh` and `__m256i` are too.
-    unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), std::mem::transmute(_mm512_cvtneps_pbh(value))) }
+    unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(value))) }
 }
 
 /// `value · by + add`.

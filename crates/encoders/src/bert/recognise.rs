@@ -16,7 +16,11 @@ pub(crate) struct Table {
 pub(super) enum Values {
     Float(Vec<f32>),
     /// Times the scale of the row or of the column.
-    Int8 { values: Vec<i8>, scale: Vec<f32>, by_row: bool },
+    Int8 {
+        values: Vec<i8>,
+        scale: Vec<f32>,
+        by_row: bool,
+    },
 }
 
 /// `x · weight + bias`, the weight as `[inputs, outputs]`.
@@ -167,7 +171,8 @@ impl<'a> Graph<'a> {
         let lost = || format!("the weight of `{name}` is not found");
         let addition = self.additions.get(bias).ok_or_else(lost)?;
         let product = addition.input.iter().find(|input| *input != bias).ok_or_else(lost)?;
-        let product = self.makers.get(product.as_str()).filter(|node| node.op_type.as_deref() == Some("MatMul")).ok_or_else(lost)?;
+        let product =
+            self.makers.get(product.as_str()).filter(|node| node.op_type.as_deref() == Some("MatMul")).ok_or_else(lost)?;
         let weight = self.table(product.input.get(1).ok_or_else(lost)?)?;
         Ok(Linear { weight, bias: self.vector(&format!("{name}.bias"))? })
     }

@@ -240,7 +240,7 @@ impl Search<'_> {
         let Some(vector) = vector else { return Ok(DocHits::default()) };
         let spec = self.spec();
         let filtered = self.asked.filter != Filter::All;
-        let probes = spec.probes as usize * if filtered { 3 } else { 1 };
+        let probes = spec.probes as usize * if filtered { 4 } else { 1 };
         let distance = Distance::Indexed { probes, refine: spec.refine };
         let query = VectorQuery {
             column: columns::VECTOR.to_owned(),
