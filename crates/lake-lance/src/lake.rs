@@ -45,6 +45,8 @@ pub struct LanceConfig {
     /// What the caches of indexes and of file metadata may hold, over all tables.
     pub index_cache_bytes: usize,
     pub metadata_cache_bytes: usize,
+    /// What a fragment should weigh on disk. Upkeep rewrites a fragment whole, in several times this much memory.
+    pub fragment_bytes: u64,
     /// How old the newest known version may be before a read looks for a newer one. `None`: never,
     /// because nobody else writes. This process's own commits are always seen at once.
     pub look_for_newer_after: Option<Duration>,
@@ -81,6 +83,7 @@ impl LanceConfig {
             durability: Durability::Disk,
             index_cache_bytes: 768 << 20,
             metadata_cache_bytes: 128 << 20,
+            fragment_bytes: 256 << 20,
             look_for_newer_after: shared.then_some(Duration::from_secs(1)),
             vector_index_from: 10_000,
             tasks: Tasks::default(),
@@ -88,6 +91,13 @@ impl LanceConfig {
             #[cfg(test)]
             wrap: None,
         }
+    }
+
+    /// For a process that adds rows and hardly ever reads them: every commit leaves a manifest in the cache, and nobody
+    /// comes back for it.
+    #[must_use]
+    pub fn for_adding(self) -> Self {
+        Self { index_cache_bytes: 16 << 20, metadata_cache_bytes: 4 << 20, fragment_bytes: 16 << 20, ..self }
     }
 }
 

@@ -197,12 +197,17 @@ impl Table for LanceTable {
     }
 
     async fn append(&self, rows: RecordBatch) -> Result<Commit, LakeFault> {
+        self.append_all(vec![rows]).await
+    }
+
+    async fn append_all(&self, batches: Vec<RecordBatch>) -> Result<Commit, LakeFault> {
         self.writable()?;
-        let rows = self.conform(rows)?;
-        if rows.num_rows() == 0 {
+        let mut batches = batches.into_iter().map(|rows| self.conform(rows)).collect::<Result<Vec<_>, _>>()?;
+        batches.retain(|rows| rows.num_rows() > 0);
+        if batches.is_empty() {
             return self.unchanged().await;
         }
-        self.core.submit(Change::Append(rows)).await
+        self.core.submit(Change::Append(batches)).await
     }
 
     async fn replace(&self, delete: Filter, rows: Option<RecordBatch>) -> Result<Commit, LakeFault> {
@@ -211,7 +216,7 @@ impl Table for LanceTable {
         let delete = filter::compile(&delete, &self.core.schema, self.core.name.as_str())?;
         match (delete, rows) {
             (filter::Condition::Never, None) => self.unchanged().await,
-            (filter::Condition::Never, Some(rows)) => self.core.submit(Change::Append(rows)).await,
+            (filter::Condition::Never, Some(rows)) => self.core.submit(Change::Append(vec![rows])).await,
             (delete, rows) => self.core.submit(Change::Replace { delete, rows }).await,
         }
     }

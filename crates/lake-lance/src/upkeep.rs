@@ -15,8 +15,6 @@ use mainspring_lake::{LakeFault, Upkeep, UpkeepPolicy};
 
 use crate::{indexes, table::Core};
 
-/// What a fragment should weigh. A fragment is rewritten whole, in memory.
-const FRAGMENT_BYTES: u64 = 256 << 20;
 /// Lance's own limit for rows of any width.
 const FRAGMENT_ROWS_MAX: u64 = 1 << 20;
 const FRAGMENT_ROWS_MIN: u64 = 1_024;
@@ -97,7 +95,7 @@ async fn prune(core: &Core, policy: &UpkeepPolicy) -> Result<(u64, u64), LakeFau
 async fn compact(core: &Core, policy: &UpkeepPolicy) -> Result<u64, LakeFault> {
     for attempt in 1..=ATTEMPTS {
         let dataset = core.newest_known()?;
-        let Some(options) = plan(&dataset, policy) else { return Ok(0) };
+        let Some(options) = plan(&dataset, policy, core.shared.config.fragment_bytes) else { return Ok(0) };
         let mut dataset = Dataset::clone(&dataset);
         match Box::pin(compact_files(&mut dataset, options, None)).await {
             Ok(done) => {
@@ -124,9 +122,9 @@ const fn lost(error: &Error) -> bool {
 }
 
 /// What to compact now, if anything.
-fn plan(dataset: &Dataset, policy: &UpkeepPolicy) -> Option<CompactionOptions> {
+fn plan(dataset: &Dataset, policy: &UpkeepPolicy, fragment_bytes: u64) -> Option<CompactionOptions> {
     let pieces: Vec<Piece> = dataset.iter_fragments().map(Piece::of).collect();
-    let target = target_rows(&pieces);
+    let target = target_rows(&pieces, fragment_bytes);
     let excluded = if policy.fragments <= 1 { Vec::new() } else { excluded(&pieces, target) };
     let small = pieces.iter().filter(|piece| piece.rows < target && !excluded.contains(&piece.id)).count();
     let thinned = pieces.iter().any(|piece| piece.is_thinned(policy.fragments));
@@ -172,13 +170,13 @@ impl Piece {
 }
 
 /// How many rows weigh as much as a fragment should.
-pub(crate) fn target_rows(pieces: &[Piece]) -> u64 {
+pub(crate) fn target_rows(pieces: &[Piece], fragment_bytes: u64) -> u64 {
     let (rows, bytes) =
         pieces.iter().fold((0, 0), |(rows, bytes), piece| (rows + piece.rows + piece.deleted, bytes + piece.bytes));
     if rows == 0 || bytes == 0 {
         return FRAGMENT_ROWS_MAX;
     }
-    (FRAGMENT_BYTES.saturating_mul(rows) / bytes).clamp(FRAGMENT_ROWS_MIN, FRAGMENT_ROWS_MAX)
+    (fragment_bytes.saturating_mul(rows) / bytes).clamp(FRAGMENT_ROWS_MIN, FRAGMENT_ROWS_MAX)
 }
 
 /// Fragments that are small, but too large to be rewritten for the sake of the still smaller ones.

@@ -36,7 +36,7 @@ pub(crate) const ATTEMPTS: u32 = 8;
 
 #[derive(Debug)]
 pub(crate) enum Change {
-    Append(RecordBatch),
+    Append(Vec<RecordBatch>),
     Replace { delete: Condition, rows: Option<RecordBatch> },
 }
 
@@ -67,7 +67,7 @@ impl Default for WriteQueue {
 
 /// What the writer does next.
 enum Work {
-    Appends(Vec<(RecordBatch, oneshot::Sender<Result<Commit, LakeFault>>)>),
+    Appends(Vec<(Vec<RecordBatch>, oneshot::Sender<Result<Commit, LakeFault>>)>),
     Replace { delete: Condition, rows: Option<RecordBatch>, answer: oneshot::Sender<Result<Commit, LakeFault>> },
 }
 
@@ -90,10 +90,11 @@ impl WriteQueue {
             Change::Replace { delete, rows } => return Some(Work::Replace { delete, rows, answer: first.answer }),
             Change::Append(rows) => rows,
         };
-        let mut size = (rows.num_rows(), rows.get_array_memory_size());
+        let mut size = size_of(&rows);
         let mut group = vec![(rows, first.answer)];
         while let Some(Waiting { change: Change::Append(rows), .. }) = line.waiting.front() {
-            size = (size.0 + rows.num_rows(), size.1 + rows.get_array_memory_size());
+            let more = size_of(rows);
+            size = (size.0 + more.0, size.1 + more.1);
             if size.0 > GROUP_ROWS || size.1 > GROUP_BYTES {
                 break;
             }
@@ -110,6 +111,11 @@ impl WriteQueue {
         line.waiting.clear();
         line.writing = false;
     }
+}
+
+/// Rows, and the memory they take.
+fn size_of(batches: &[RecordBatch]) -> (usize, usize) {
+    batches.iter().fold((0, 0), |(rows, bytes), batch| (rows + batch.num_rows(), bytes + batch.get_array_memory_size()))
 }
 
 /// Leaves the queue usable when the writer panics or is aborted at shutdown.
@@ -162,11 +168,10 @@ impl Core {
         writing.done = true;
     }
 
-    async fn append_group(&self, group: Vec<(RecordBatch, oneshot::Sender<Result<Commit, LakeFault>>)>) {
-        let (batches, answers): (Vec<_>, Vec<_>) =
-            group.into_iter().map(|(rows, answer)| ((rows.num_rows() as u64, rows), answer)).unzip();
-        let counts: Vec<u64> = batches.iter().map(|(count, _)| *count).collect();
-        let batches = batches.into_iter().map(|(_, rows)| rows).collect();
+    async fn append_group(&self, group: Vec<(Vec<RecordBatch>, oneshot::Sender<Result<Commit, LakeFault>>)>) {
+        let (batches, answers): (Vec<Vec<RecordBatch>>, Vec<_>) = group.into_iter().unzip();
+        let counts: Vec<u64> = batches.iter().map(|rows| size_of(rows).0 as u64).collect();
+        let batches = batches.into_iter().flatten().collect();
         let outcome = Box::pin(self.append_all(batches)).await;
         for (answer, inserted) in answers.into_iter().zip(counts) {
             let own = outcome.as_ref().map(|dataset| Commit { version: versions::of(dataset), inserted, deleted: 0 });

@@ -199,6 +199,8 @@ pub trait Table: Send + Sync + fmt::Debug + 'static {
     fn schema(&self) -> SchemaRef;
     /// Adds rows. Concurrent calls share a commit; each returns once its rows are as durable as the lake promises.
     async fn append(&self, rows: RecordBatch) -> Result<Commit, LakeFault>;
+    /// Adds rows that lie in several batches, in one commit.
+    async fn append_all(&self, batches: Vec<RecordBatch>) -> Result<Commit, LakeFault>;
     /// Deletes what the filter matches and adds rows, in one commit.
     async fn replace(&self, delete: Filter, rows: Option<RecordBatch>) -> Result<Commit, LakeFault>;
     async fn scan(&self, scan: Scan) -> Result<Vec<RecordBatch>, LakeFault>;

@@ -13,19 +13,22 @@ use mainspring_telemetry::Metrics;
 use tokio::sync::mpsc;
 
 use crate::{
+    aside::aside,
     capture::Capture,
     fault::{TraceFault, Trouble},
     forget,
     query::{self, ActivityBucket, Asking, TraceFilter, TraceSummary},
+    room::{self, Room},
     spill::Spill,
     table,
-    writer::{self, Counters, Queued},
+    writer::{self, Bring, Counters, LITTLE, Onward, Queued},
 };
 
 /// How long a reader waits for spans that were just recorded.
 const DRAIN_FOR: Duration = Duration::from_secs(3);
-/// Stored groups on their way to the lake; more wait on disk.
-const GROUPS_MAX: usize = 16;
+/// Stored groups on their way to the lake, and the bytes their spans took; more wait on disk.
+const GROUPS_MAX: usize = 64;
+const GROUPS_BYTES: usize = 32 << 20;
 
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -33,13 +36,18 @@ pub struct Settings {
     /// Bytes of spans that may wait on disk for the lake; what comes on top is refused and counted.
     pub spill_limit: u64,
     pub capture: Capture,
-    /// Spans in the queue at most; what comes on top is dropped and counted.
+    /// Spans in the queue at most, and the bytes they may take; what comes on top is dropped and counted.
     pub queue: usize,
+    pub queue_bytes: usize,
+    pub bring: Bring,
+    /// Whether bringing spans to the lake gives way to answering calls.
+    pub gives_way: bool,
 }
 
 #[derive(Debug, Clone)]
 pub struct Observability {
     queue: mpsc::Sender<Queued>,
+    room: Room,
     table: Arc<dyn Table>,
     access: Arc<dyn DocumentAccess>,
     pub(crate) spill: Arc<Spill>,
@@ -82,7 +90,7 @@ pub struct AppTraffic {
 }
 
 impl Observability {
-    /// Brings what an earlier process left on disk into the lake, then starts the workers.
+    /// Brings what an earlier process left on disk into the lake, unless that would take long, and starts the workers.
     pub async fn open(
         lake: &dyn Lake,
         settings: Settings,
@@ -93,19 +101,25 @@ impl Observability {
         let table = lake.open(&table::table_name()?, &table::spec()).await?;
         let spill = Arc::new(Spill::open(&settings.spill_dir, settings.spill_limit)?);
         let counters = Arc::new(Counters::new(metrics));
-        if let Err(fault) = writer::sweep(&table, &spill, &counters).await {
+        // Nobody waits for much at the start: the worker brings it.
+        let at_once = settings.bring != Bring::WhenQuiet && spill.bytes() <= LITTLE;
+        if at_once && let Err(fault) = writer::sweep(&table, &spill, &counters).await {
             // Reading works without them, and the worker tries again.
             tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "spans that an earlier process left wait on disk");
             counters.lake_down.send_replace(true);
         }
         let (queue, inbox) = mpsc::channel(settings.queue.max(1));
-        let (onward, groups) = mpsc::channel(GROUPS_MAX);
+        let (to, groups) = mpsc::channel(GROUPS_MAX);
+        let onward = Onward { bring: settings.bring, room: Room::of(GROUPS_BYTES), to };
         let first = (Arc::clone(&spill), settings.capture, Arc::clone(&counters));
         tasks.spawn("spans: queue to disk", |stop| writer::store(inbox, onward, first, stop));
-        let second = (Arc::clone(&spill), Arc::clone(&counters));
+        let second = (Arc::clone(&spill), Arc::clone(&counters), settings.bring);
         let into = Arc::clone(&table);
-        tasks.spawn("spans: disk to lake", |stop| writer::bring(groups, into, second, stop));
-        Ok(Self { queue, table, access, spill, counters, clock })
+        tasks.spawn("spans: disk to lake", |stop| async move {
+            let bringing = writer::bring(groups, into, second, stop);
+            if settings.gives_way { aside("spans", bringing).await } else { bringing.await }
+        });
+        Ok(Self { queue, room: Room::of(settings.queue_bytes), table, access, spill, counters, clock })
     }
 
     /// Waits until everything recorded so far is stored: it survives the death of the process.
@@ -115,7 +129,15 @@ impl Observability {
 
     /// Waits until everything recorded so far can be found.
     pub async fn drain(&self, within: Duration) -> Result<(), TraceFault> {
-        wait(self.counters.recorded.load(Ordering::SeqCst), self.counters.queryable.subscribe(), within).await
+        let recorded = self.counters.recorded.load(Ordering::SeqCst);
+        let deadline = tokio::time::Instant::now() + within;
+        if *self.counters.queryable.borrow() < recorded {
+            // What waits for quiet must be on the disk before it is asked for.
+            wait(recorded, self.counters.stored.subscribe(), within).await?;
+            self.counters.asked.notify_one();
+        }
+        let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+        wait(recorded, self.counters.queryable.subscribe(), left).await
     }
 
     /// Records and waits until the spans are stored; for senders who were promised so. Spans that a
@@ -126,8 +148,7 @@ impl Observability {
         }
         let lost = self.counters.dropped.load(Ordering::SeqCst);
         for span in spans {
-            let sent = tokio::time::timeout(within, self.queue.send(Queued { span, repeatable: true })).await;
-            if !matches!(sent, Ok(Ok(()))) {
+            if tokio::time::timeout(within, self.enqueue(span)).await != Ok(true) {
                 return Err(TraceFault::Saturated);
             }
             self.counters.recorded.fetch_add(1, Ordering::SeqCst);
@@ -138,6 +159,13 @@ impl Observability {
         }
         // Which spans were lost is not known: the sender repeats all of them.
         Err(self.counters.trouble.borrow().map_or(TraceFault::NotStored, TraceFault::from))
+    }
+
+    /// Waits for a place in the queue. Answers whether the span has one.
+    async fn enqueue(&self, span: Span) -> bool {
+        let bytes = room::weight(&span);
+        let Some(place) = self.room.take(bytes).await else { return false };
+        self.queue.send(Queued { span, repeatable: true, bytes, _place: place }).await.is_ok()
     }
 
     pub async fn list(&self, actor: &Actor, filter: &TraceFilter, page: &PageRequest) -> Result<Page<TraceSummary>, TraceFault> {
@@ -261,7 +289,9 @@ async fn wait(target: u64, mut reached: tokio::sync::watch::Receiver<u64>, withi
 
 impl EventSink for Observability {
     fn record(&self, span: Span) {
-        if self.queue.try_send(Queued { span, repeatable: false }).is_ok() {
+        let bytes = room::weight(&span);
+        let queued = self.room.try_take(bytes).map(|place| Queued { span, repeatable: false, bytes, _place: place });
+        if queued.is_some_and(|queued| self.queue.try_send(queued).is_ok()) {
             self.counters.recorded.fetch_add(1, Ordering::SeqCst);
         } else {
             self.counters.count_dropped(1, "queue_full");

@@ -14,9 +14,17 @@ use std::{
     },
 };
 
-use mainspring_llm::Span;
+use mainspring_kernel::{Timestamp, id::ProjectId};
+use mainspring_llm::{
+    Span, SpanId, TraceId,
+    trace::{SpanKind, SpanStatus},
+};
+use serde::Serialize;
 
-use crate::fault::{TraceFault, Trouble};
+use crate::{
+    fault::{TraceFault, Trouble},
+    table::Texts,
+};
 
 /// A span larger than this is not one we wrote.
 const FRAME_MAX: usize = 64 << 20;
@@ -78,18 +86,18 @@ impl Spill {
     }
 
     /// Writes a group of spans so that it survives a power cut.
-    pub(crate) fn write(&self, spans: &[Span]) -> Result<PathBuf, Trouble> {
-        let bytes = framed(spans).map_err(|error| Trouble::of(&error))?;
+    pub(crate) fn write(&self, frames: &Frames) -> Result<PathBuf, Trouble> {
+        let Frames { bytes, spans } = frames;
         let length = bytes.len() as u64;
         if self.bytes().saturating_add(length) > self.limit {
             return Err(Trouble::SpillFull);
         }
         let path = self.dir.join(format!("{:016}.{SUFFIX}", self.next.fetch_add(1, Ordering::Relaxed)));
-        self.ours().insert(path.clone(), Ours { spans: spans.len() as u64, held: true, tried: false });
+        self.ours().insert(path.clone(), Ours { spans: *spans, held: true, tried: false });
         let mut writing = Writing { spill: self, path: &path, whole: false };
         #[cfg(test)]
         assert!(!self.panics.swap(false, Ordering::Relaxed), "a test wants this");
-        write_synced(&self.dir, &path, &bytes).map_err(|error| {
+        write_synced(&self.dir, &path, bytes).map_err(|error| {
             tracing::warn!(%error, "a segment of spans could not be written");
             Trouble::of(&error)
         })?;
@@ -226,15 +234,59 @@ impl Drop for Writing<'_> {
     }
 }
 
-fn framed(spans: &[Span]) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(spans.len() * 1024);
-    for span in spans {
-        let payload = serde_json::to_vec(span).map_err(std::io::Error::other)?;
-        bytes.extend_from_slice(&u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes());
-        bytes.extend_from_slice(&crc32fast::hash(&payload).to_le_bytes());
-        bytes.extend_from_slice(&payload);
+/// Spans as the frames of a segment.
+#[derive(Debug, Default)]
+pub(crate) struct Frames {
+    bytes: Vec<u8>,
+    spans: u64,
+}
+
+/// A span without what `Texts` holds of it.
+#[derive(Serialize)]
+struct Head<'a> {
+    project: ProjectId,
+    trace: TraceId,
+    span: SpanId,
+    parent: Option<SpanId>,
+    name: &'a str,
+    kind: SpanKind,
+    start: Timestamp,
+    end: Timestamp,
+    status: &'a SpanStatus,
+}
+
+impl Frames {
+    pub(crate) fn with_room_for(spans: usize) -> Self {
+        Self { bytes: Vec::with_capacity(spans * 1024), spans: 0 }
     }
-    Ok(bytes)
+
+    /// Adds the frame of a span. `texts` are its own.
+    pub(crate) fn push(&mut self, span: &Span, texts: &Texts) -> std::io::Result<()> {
+        let head = Head {
+            project: span.project,
+            trace: span.trace,
+            span: span.span,
+            parent: span.parent,
+            name: &span.name,
+            kind: span.kind,
+            start: span.start,
+            end: span.end,
+            status: &span.status,
+        };
+        let at = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; 8]);
+        serde_json::to_writer(&mut self.bytes, &head).map_err(std::io::Error::other)?;
+        self.bytes.pop();
+        for part in [br#","attributes":"#.as_slice(), texts.attributes(), br#","events":"#, texts.events(), b"}"] {
+            self.bytes.extend_from_slice(part);
+        }
+        let payload = &self.bytes[at + 8..];
+        let (length, crc) = (u32::try_from(payload.len()).unwrap_or(u32::MAX), crc32fast::hash(payload));
+        self.bytes[at..at + 4].copy_from_slice(&length.to_le_bytes());
+        self.bytes[at + 4..at + 8].copy_from_slice(&crc.to_le_bytes());
+        self.spans += 1;
+        Ok(())
+    }
 }
 
 fn size(path: &Path) -> u64 {

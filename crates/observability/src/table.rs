@@ -1,10 +1,10 @@
 //! Spans as rows of the table `spans`.
 
-use std::sync::Arc;
+use std::{fmt::Write as _, sync::Arc};
 
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Int64Array, ListArray, RecordBatch, StringArray,
-    builder::{ListBuilder, StringBuilder},
+    Array, ArrayRef, Int64Array, ListArray, RecordBatch, StringArray,
+    builder::{BooleanBuilder, Int64Builder, ListBuilder, StringBuilder},
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use mainspring_kernel::{Name, Timestamp};
@@ -61,41 +61,163 @@ fn schema() -> SchemaRef {
 /// Longer content is searched by its beginning; the attributes hold all of it.
 const CONTENT_MAX: usize = 8_000;
 
+/// What of a span is kept as JSON, on the disk and in the table alike.
+#[derive(Debug, Default)]
+pub(crate) struct Texts {
+    attributes: Vec<u8>,
+    events: Vec<u8>,
+}
+
+impl Texts {
+    /// Writes those of another span, into the same memory.
+    pub(crate) fn write(&mut self, span: &Span) -> serde_json::Result<()> {
+        self.attributes.clear();
+        self.events.clear();
+        serde_json::to_writer(&mut self.attributes, &span.attributes)?;
+        serde_json::to_writer(&mut self.events, &span.events)
+    }
+
+    pub(crate) fn attributes(&self) -> &[u8] {
+        &self.attributes
+    }
+
+    pub(crate) fn events(&self) -> &[u8] {
+        &self.events
+    }
+}
+
+/// Rows of the table, made one by one.
+#[derive(Debug)]
+pub(crate) struct Making {
+    project: StringBuilder,
+    trace: StringBuilder,
+    span: StringBuilder,
+    parent: StringBuilder,
+    name: StringBuilder,
+    kind: StringBuilder,
+    start: Int64Builder,
+    duration: Int64Builder,
+    status: StringBuilder,
+    message: StringBuilder,
+    entry: BooleanBuilder,
+    /// Attributes that are texts and have columns of their own, in the order of `TEXTS`.
+    texts: [StringBuilder; TEXTS.len()],
+    model: StringBuilder,
+    input_tokens: Int64Builder,
+    output_tokens: Int64Builder,
+    labels: ListBuilder<StringBuilder>,
+    content: StringBuilder,
+    attributes: StringBuilder,
+    events: StringBuilder,
+}
+
+const TEXTS: [&str; 5] = [names::ERROR, names::OPERATION, names::APP, names::USER, names::CONVERSATION];
+/// What the attributes of a call take, about.
+const ATTRIBUTES: usize = 512;
+
+impl Making {
+    pub(crate) fn with_room_for(rows: usize) -> Self {
+        let text = |bytes: usize| StringBuilder::with_capacity(rows, rows * bytes);
+        Self {
+            project: text(40),
+            trace: text(32),
+            span: text(16),
+            parent: text(16),
+            name: text(16),
+            kind: text(8),
+            start: Int64Builder::with_capacity(rows),
+            duration: Int64Builder::with_capacity(rows),
+            status: text(8),
+            message: text(0),
+            entry: BooleanBuilder::with_capacity(rows),
+            texts: std::array::from_fn(|_| text(0)),
+            model: text(16),
+            input_tokens: Int64Builder::with_capacity(rows),
+            output_tokens: Int64Builder::with_capacity(rows),
+            labels: ListBuilder::with_capacity(StringBuilder::new(), rows),
+            content: text(0),
+            attributes: text(ATTRIBUTES),
+            events: text(2),
+        }
+    }
+
+    /// Adds the row of a span. `texts` are its own.
+    pub(crate) fn push(&mut self, span: &Span, texts: &Texts) {
+        written(&mut self.project, &span.project);
+        written(&mut self.trace, &span.trace);
+        written(&mut self.span, &span.span);
+        match &span.parent {
+            Some(parent) => written(&mut self.parent, parent),
+            None => self.parent.append_null(),
+        }
+        self.name.append_value(&span.name);
+        self.kind.append_value(kind_text(span.kind));
+        self.start.append_value(span.start.as_micros());
+        self.duration.append_value(span.end.as_micros() - span.start.as_micros());
+        self.status.append_value(status_text(&span.status));
+        self.message.append_option(message(&span.status));
+        self.entry.append_value(is_entry(span));
+        for (column, key) in self.texts.iter_mut().zip(TEXTS) {
+            column.append_option(span.attributes.get(key).and_then(Value::as_str));
+        }
+        self.model.append_option(model(span));
+        let number = |key: &str| span.attributes.get(key).and_then(Value::as_i64);
+        self.input_tokens.append_option(number(names::INPUT_TOKENS));
+        self.output_tokens.append_option(number(names::OUTPUT_TOKENS));
+        labels_of(span).into_iter().for_each(|list| self.labels.values().append_value(list));
+        // Who may read a document is asked when somebody reads.
+        documents_of(span).into_iter().for_each(|id| self.labels.values().append_value(Value::String(id).to_string()));
+        self.labels.append(true);
+        self.content.append_value(content(span));
+        // JSON is UTF-8.
+        self.attributes.append_value(std::str::from_utf8(texts.attributes()).unwrap_or_default());
+        self.events.append_value(std::str::from_utf8(texts.events()).unwrap_or_default());
+    }
+
+    pub(crate) fn finish(mut self) -> Result<RecordBatch, TraceFault> {
+        let [error, operation, app, user, session] = &mut self.texts;
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(self.project.finish()),
+            Arc::new(self.trace.finish()),
+            Arc::new(self.span.finish()),
+            Arc::new(self.parent.finish()),
+            Arc::new(self.name.finish()),
+            Arc::new(self.kind.finish()),
+            Arc::new(self.start.finish()),
+            Arc::new(self.duration.finish()),
+            Arc::new(self.status.finish()),
+            Arc::new(self.message.finish()),
+            Arc::new(self.entry.finish()),
+            Arc::new(error.finish()),
+            Arc::new(operation.finish()),
+            Arc::new(self.model.finish()),
+            Arc::new(app.finish()),
+            Arc::new(user.finish()),
+            Arc::new(session.finish()),
+            Arc::new(self.input_tokens.finish()),
+            Arc::new(self.output_tokens.finish()),
+            Arc::new(self.labels.finish()),
+            Arc::new(self.content.finish()),
+            Arc::new(self.attributes.finish()),
+            Arc::new(self.events.finish()),
+        ];
+        RecordBatch::try_new(schema(), columns).map_err(|error| TraceFault::Unreadable { reason: error.to_string() })
+    }
+}
+
+fn written(column: &mut StringBuilder, value: &impl std::fmt::Display) {
+    // A column in memory takes what it is given; the empty end closes the value.
+    let _ = write!(column, "{value}");
+    column.append_value("");
+}
+
 pub(crate) fn to_batch(spans: &[Span]) -> Result<RecordBatch, TraceFault> {
-    let text = |f: &dyn Fn(&Span) -> String| -> ArrayRef { Arc::new(StringArray::from_iter_values(spans.iter().map(f))) };
-    let attribute = |key: &str| -> ArrayRef {
-        Arc::new(spans.iter().map(|span| span.attributes.get(key).and_then(Value::as_str)).collect::<StringArray>())
-    };
-    let number = |key: &str| -> ArrayRef {
-        Arc::new(spans.iter().map(|span| span.attributes.get(key).and_then(Value::as_i64)).collect::<Int64Array>())
-    };
-    let json = |value: &Value| value.to_string();
-    let columns: Vec<ArrayRef> = vec![
-        text(&|span| span.project.to_string()),
-        text(&|span| span.trace.to_string()),
-        text(&|span| span.span.to_string()),
-        Arc::new(spans.iter().map(|span| span.parent.map(|parent| parent.to_string())).collect::<StringArray>()),
-        text(&|span| span.name.clone()),
-        text(&|span| kind_text(span.kind).to_owned()),
-        Arc::new(spans.iter().map(|span| span.start.as_micros()).collect::<Int64Array>()),
-        Arc::new(spans.iter().map(|span| span.end.as_micros() - span.start.as_micros()).collect::<Int64Array>()),
-        text(&|span| status_text(&span.status).to_owned()),
-        Arc::new(spans.iter().map(|span| message(&span.status)).collect::<StringArray>()),
-        Arc::new(spans.iter().map(|span| Some(is_entry(span))).collect::<BooleanArray>()),
-        attribute(names::ERROR),
-        attribute(names::OPERATION),
-        Arc::new(spans.iter().map(model).collect::<StringArray>()),
-        attribute(names::APP),
-        attribute(names::USER),
-        attribute(names::CONVERSATION),
-        number(names::INPUT_TOKENS),
-        number(names::OUTPUT_TOKENS),
-        Arc::new(labels(spans)),
-        text(&content),
-        text(&|span| json(&Value::Object(span.attributes.clone()))),
-        text(&|span| serde_json::to_string(&span.events).unwrap_or_default()),
-    ];
-    RecordBatch::try_new(schema(), columns).map_err(|error| TraceFault::Unreadable { reason: error.to_string() })
+    let (mut rows, mut texts) = (Making::with_room_for(spans.len()), Texts::default());
+    for span in spans {
+        texts.write(span).map_err(|error| TraceFault::Unreadable { reason: error.to_string() })?;
+        rows.push(span, &texts);
+    }
+    rows.finish()
 }
 
 /// The model that was asked. Whoever asks an app names the app where a model would be named.
@@ -111,17 +233,6 @@ fn model(span: &Span) -> Option<&str> {
 /// Where a trace is entered: what lists show. A caller's own span may stand above it.
 fn is_entry(span: &Span) -> bool {
     span.parent.is_none() || span.kind == SpanKind::Server
-}
-
-fn labels(spans: &[Span]) -> ListArray {
-    let mut builder = ListBuilder::new(StringBuilder::new());
-    for span in spans {
-        labels_of(span).into_iter().for_each(|list| builder.values().append_value(list));
-        // Who may read a document is asked when somebody reads.
-        documents_of(span).into_iter().for_each(|id| builder.values().append_value(Value::String(id).to_string()));
-        builder.append(true);
-    }
-    builder.finish()
 }
 
 /// Each list as JSON: a reader needs one label of it. The column also holds documents, as JSON strings.

@@ -2,8 +2,8 @@ mod storing;
 
 use std::{
     collections::BTreeSet,
-    path::Path,
-    sync::{Arc, Mutex},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, atomic::Ordering},
     time::Duration,
 };
 
@@ -15,13 +15,19 @@ use mainspring_kernel::{
 use mainspring_lake_lance::{LakeLocation, LanceConfig, LanceLake};
 use mainspring_llm::{
     DocumentAccess, EventSink, Span, SpanId, TraceId,
-    trace::{SpanKind, SpanStatus, names},
+    trace::{SpanEvent, SpanKind, SpanStatus, names},
 };
 use mainspring_telemetry::Metrics;
 use proptest::prelude::*;
 use serde_json::{Map, json};
 
-use crate::{Capture, Observability, Settings, TraceFault, TraceFilter, capture::redact, spill};
+use crate::{
+    Bring, Capture, Observability, Settings, TraceFault, TraceFilter,
+    capture::redact,
+    spill,
+    table::Texts,
+    writer::{Counters, Quiet},
+};
 
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -87,11 +93,26 @@ impl DocumentAccess for Readable {
     }
 }
 
+fn settings(spill_dir: &Path, spill_limit: u64, capture: Capture) -> Settings {
+    let (queue, queue_bytes, bring) = (1_000, 64 << 20, Bring::Within(Duration::from_millis(100)));
+    Settings { spill_dir: spill_dir.to_owned(), spill_limit, capture, queue, queue_bytes, bring, gives_way: false }
+}
+
+/// Writes spans as a process that died left them.
+fn left(kept: &spill::Spill, spans: &[Span]) -> PathBuf {
+    let (mut frames, mut texts) = (spill::Frames::default(), Texts::default());
+    for span in spans {
+        texts.write(span).unwrap();
+        frames.push(span, &texts).unwrap();
+    }
+    kept.write(&frames).unwrap()
+}
+
 async fn open(dir: &Path, capture: Capture) -> Room {
     let tasks = Tasks::default();
     let lake = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.join("lake")))).await.unwrap();
     let clock = FrozenClock::at(Timestamp::from_micros(1_700_000_000_000_000));
-    let settings = Settings { spill_dir: dir.join("spill"), spill_limit: 1 << 30, capture, queue: 1_000 };
+    let settings = settings(&dir.join("spill"), 1 << 30, capture);
     let shared: Arc<dyn Clock> = Arc::new(clock.clone());
     let access = Readable::default();
     let asked = Arc::new(access.clone());
@@ -227,7 +248,7 @@ async fn stored_spans_come_back_once_after_a_crash_between_commit_and_removal() 
     }
     // A segment holding two spans that are in the lake, three that are not, and a torn tail.
     let kept = spill::Spill::open(&dir.path().join("spill"), u64::MAX).unwrap();
-    let path = kept.write(&spans).unwrap();
+    let path = left(&kept, &spans);
     let mut bytes = std::fs::read(&path).unwrap();
     bytes.extend_from_slice(&[9, 0, 0, 0, 1, 2, 3, 4, b'{']);
     std::fs::write(&path, bytes).unwrap();
@@ -383,6 +404,86 @@ async fn a_full_queue_drops_and_counts_and_never_waits() {
     room.drain(WAIT).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_queue_holds_no_more_bytes_than_it_may_and_takes_again_what_comes_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.path().join("lake")))).await.unwrap();
+    let settings =
+        Settings { queue_bytes: 100_000, gives_way: true, ..settings(&dir.path().join("spill"), 1 << 30, Capture::Full) };
+    let clock: Arc<dyn Clock> = Arc::new(FrozenClock::at(Timestamp::from_micros(1)));
+    let (tasks, access) = (Tasks::default(), Arc::new(Readable::default()));
+    let room = Observability::open(&lake, settings, &tasks, (clock, Metrics::default()), access).await.unwrap();
+    let large = |start: i64| {
+        let mut span = span(start, &[]);
+        span.attributes.insert("text".into(), json!("x".repeat(60_000)));
+        span
+    };
+    // There is one thread, so nothing is taken out before this one waits.
+    (0..20).for_each(|n| room.record(large(n)));
+    let status = room.status();
+    assert_eq!((status.recorded, status.dropped), (1, 19));
+    room.flush(WAIT).await.unwrap();
+    room.record_durably((0..5).map(|n| large(1_000 + n)).collect(), WAIT).await.unwrap();
+    let mut whole = large(2_000);
+    whole.attributes.insert("text".into(), json!("x".repeat(500_000)));
+    room.record_durably(vec![whole.clone()], WAIT).await.unwrap();
+    assert_eq!(room.trace(&actor(Labels::All), whole.trace).await.unwrap(), [whole]);
+    tasks.shut_down(WAIT).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_quiet_is_on_the_disk_and_is_brought_when_somebody_asks_and_at_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.path().join("lake")))).await.unwrap();
+    let spill_dir = dir.path().join("spill");
+    let settings = Settings { bring: Bring::WhenQuiet, gives_way: true, ..settings(&spill_dir, 1 << 30, Capture::Full) };
+    let clock: Arc<dyn Clock> = Arc::new(FrozenClock::at(Timestamp::from_micros(1)));
+    let (tasks, access) = (Tasks::default(), Arc::new(Readable::default()));
+    let before: Vec<Span> = (0..3).map(|n| span(n, &[])).collect();
+    left(&spill::Spill::open(&spill_dir, u64::MAX).unwrap(), &before);
+    let room = Observability::open(&lake, settings, &tasks, (clock, Metrics::default()), access).await.unwrap();
+    let recorded: Vec<Span> = (10..16).map(|n| span(n, &[])).collect();
+    for one in &recorded {
+        room.record_durably(vec![one.clone()], WAIT).await.unwrap();
+    }
+    let count = async || room.table().count(mainspring_lake::Filter::All).await.unwrap();
+    assert_eq!((count().await, std::fs::read_dir(&spill_dir).unwrap().count()), (0, 7));
+    room.drain(WAIT).await.unwrap();
+    assert_eq!((count().await, std::fs::read_dir(&spill_dir).unwrap().count()), (9, 0));
+    room.record(span(20, &[]));
+    tasks.shut_down(WAIT).await.unwrap();
+    assert_eq!((count().await, std::fs::read_dir(&spill_dir).unwrap().count()), (10, 0));
+}
+
+#[test]
+fn quiet_comes_after_half_a_minute_and_not_before_unless_much_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let (counters, mut quiet) = (Counters::new(Metrics::default()), Quiet::default());
+    let kept = spill::Spill::open(dir.path(), 1 << 20).unwrap();
+    assert!((0..20).all(|_| !quiet.has_come(&counters, &kept)), "nothing waits");
+    left(&kept, &[span(1, &[])]);
+    counters.recorded.fetch_add(5_000, Ordering::SeqCst);
+    assert_eq!((0..20).position(|_| quiet.has_come(&counters, &kept)), Some(15));
+    counters.recorded.fetch_add(5_000, Ordering::SeqCst);
+    assert!(!quiet.has_come(&counters, &kept));
+    let small = spill::Spill::open(dir.path(), kept.bytes() * 4).unwrap();
+    assert!(quiet.has_come(&counters, &small), "a quarter of what may wait does");
+}
+
+#[test]
+fn a_frame_holds_a_span_as_it_is_written_otherwise() {
+    let mut one = span(1, &["a|b"]);
+    one.parent = Some(SpanId::random());
+    one.status = SpanStatus::Error("a \"quoted\" line\n".into());
+    one.events = vec![SpanEvent { name: "e".into(), at: one.start, attributes: one.attributes.clone() }];
+    let dir = tempfile::tempdir().unwrap();
+    let path = left(&spill::Spill::open(dir.path(), u64::MAX).unwrap(), &[one.clone(), span(2, &[])]);
+    let bytes = std::fs::read(path).unwrap();
+    let plain = serde_json::to_vec(&one).unwrap();
+    assert_eq!(&bytes[8..8 + plain.len()], plain.as_slice());
+    assert_eq!(spill::parse(&bytes).spans[0], one);
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_read_as_a_segment(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
@@ -394,7 +495,7 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         let kept = spill::Spill::open(dir.path(), u64::MAX).unwrap();
         let spans = [span(1, &[]), span(2, &[]), span(3, &[])];
-        let path = kept.write(&spans).unwrap();
+        let path = left(&kept, &spans);
         let bytes = std::fs::read(path).unwrap();
         let cut = cut.min(bytes.len());
         let segment = spill::parse(&bytes[..cut]);

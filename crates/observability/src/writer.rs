@@ -10,29 +10,39 @@ use std::{
     time::Duration,
 };
 
+use arrow_array::RecordBatch;
 use mainspring_kernel::{Fault, FaultKind, Stop};
 use mainspring_lake::{Filter, Scan, Table};
 use mainspring_llm::Span;
 use mainspring_telemetry::Metrics;
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     time::Instant,
 };
 
 use crate::{
     capture::Capture,
     fault::{TraceFault, Trouble},
-    spill::{self, Spill},
-    table::{Rows, to_batch},
+    room::{Place, Room},
+    spill::{self, Frames, Segment, Spill},
+    table::{Making, Rows, Texts, to_batch},
 };
 
 /// Spans in one segment at most.
 const GROUP_MAX: usize = 1_000;
-/// Spans in one commit at most.
-const COMMIT_MAX: usize = 5_000;
-/// How long the lake worker waits for more, so that quiet times do not make a commit per request.
-const LINGER: Duration = Duration::from_millis(100);
+/// What makes a commit as large as it should be: so many spans, or spans that took so many bytes.
+const COMMIT_MAX: usize = 8_000;
+const COMMIT_BYTES: usize = 20 << 20;
+/// Spans that are read from the disk for one commit.
+const BUNDLE_MAX: usize = 4_000;
 const RETRY: Duration = Duration::from_secs(2);
+/// It is quiet when no more than so many spans came between two looks, so many times in a row: half a minute.
+const QUIET_SPANS: u64 = 1_000;
+const QUIET_LOOKS: u32 = 15;
+/// The share of the disk that may be waited for quiet in.
+const LET_WAIT: u64 = 4;
+/// So little is brought at once before a process begins and before it ends.
+pub(crate) const LITTLE: u64 = 32 << 20;
 /// Segments follow each other no sooner than this, where nobody waits for one: each costs a sync of the disk.
 const SPACING: Duration = Duration::from_millis(25);
 
@@ -51,6 +61,8 @@ pub(crate) struct Counters {
     pub(crate) queryable: watch::Sender<u64>,
     pub(crate) lake_down: watch::Sender<bool>,
     pub(crate) trouble: watch::Sender<Option<Trouble>>,
+    /// Somebody waits for spans that wait for quiet.
+    pub(crate) asked: Notify,
     metrics: Metrics,
 }
 
@@ -63,6 +75,7 @@ impl Counters {
             queryable: watch::Sender::new(0),
             lake_down: watch::Sender::new(false),
             trouble: watch::Sender::new(None),
+            asked: Notify::new(),
             metrics,
         };
         // A series that is there from the start can be watched for its first increase.
@@ -103,20 +116,66 @@ pub(crate) struct Queued {
     pub(crate) span: Span,
     /// Its sender may send it again: it is compared with the table before it is added.
     pub(crate) repeatable: bool,
+    pub(crate) bytes: usize,
+    pub(crate) _place: Place,
 }
 
 /// A stored group on its way to the lake.
 #[derive(Debug)]
 pub(crate) struct Stored {
     path: PathBuf,
-    spans: Vec<Span>,
-    repeatable: bool,
+    content: Content,
+    /// As they were in the queue.
+    bytes: usize,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Content {
+    /// Rows of the table take a third of the memory of their spans.
+    Rows(RecordBatch),
+    /// They may be in the table already, and are compared with it first.
+    Spans(Vec<Span>),
+}
+
+impl Stored {
+    fn spans(&self) -> usize {
+        match &self.content {
+            Content::Rows(rows) => rows.num_rows(),
+            Content::Spans(spans) => spans.len(),
+        }
+    }
+}
+
+/// Where stored groups go: their room in memory, and the channel to the second worker.
+#[derive(Debug, Clone)]
+pub(crate) struct Onward {
+    pub(crate) bring: Bring,
+    pub(crate) room: Room,
+    pub(crate) to: mpsc::Sender<Stored>,
+}
+
+/// When stored spans are brought to the lake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bring {
+    /// As they come, many together that come within this time: somebody may look for them.
+    Within(Duration),
+    /// When few come or much waits: nobody can look for them while this process has the lake.
+    WhenQuiet,
+}
+
+impl Onward {
+    /// Absent where the lake is behind or must wait: then the segment waits on disk and is found there.
+    fn place(&self, bytes: usize) -> Option<Place> {
+        let waits = self.bring == Bring::WhenQuiet || self.to.capacity() == 0;
+        if waits { None } else { self.room.try_take(bytes) }
+    }
 }
 
 /// The first worker: groups what is queued, applies the capture setting, and stores it.
 pub(crate) async fn store(
     mut queue: mpsc::Receiver<Queued>,
-    onward: mpsc::Sender<Stored>,
+    onward: Onward,
     (spill, capture, counters): (Arc<Spill>, Capture, Arc<Counters>),
     stop: Stop,
 ) {
@@ -136,32 +195,57 @@ pub(crate) async fn store(
             gather(&mut queue, &mut group, before + SPACING, &stop).await;
         }
         written_at = Some(Instant::now());
-        let repeatable = is_awaited(&group);
-        let mut spans: Vec<Span> = group.drain(..).map(|queued| queued.span).collect();
-        let count = spans.len() as u64;
-        let worker = Arc::clone(&spill);
-        let written = tokio::task::spawn_blocking(move || {
-            spans.iter_mut().for_each(|span| capture.apply(span));
-            (worker.write(&spans), spans)
-        })
-        .await;
+        let (count, repeatable) = (group.len() as u64, is_awaited(&group));
+        let (worker, taken, onto) = (Arc::clone(&spill), std::mem::take(&mut group), onward.clone());
+        let written = tokio::task::spawn_blocking(move || write(&worker, taken, capture, &onto)).await;
         match written {
-            Ok((Ok(path), spans)) => {
+            Ok(Ok((path, stored))) => {
                 counters.works_again();
-                advance(&counters.stored, count);
-                // A full channel means the lake is behind; the segment waits on disk and is found there.
-                if let Err(refused) = onward.try_send(Stored { path, spans, repeatable }) {
-                    let (mpsc::error::TrySendError::Full(group) | mpsc::error::TrySendError::Closed(group)) = refused;
-                    spill.release(&group.path, group.repeatable);
+                // What is not handed on waits on disk and is found there.
+                if !stored.is_some_and(|stored| onward.to.try_send(stored).is_ok()) {
+                    spill.release(&path, repeatable);
                 }
+                advance(&counters.stored, count);
             }
-            Ok((Err(trouble), _)) => counters.lose(count, trouble),
+            Ok(Err(trouble)) => counters.lose(count, trouble),
             Err(error) => {
                 tracing::error!(%error, "a group of spans could not be written: this is a defect");
                 counters.lose(count, Trouble::Unwritable);
             }
         }
     }
+}
+
+/// Writes a segment. What is handed on of it, where there is room, is made on the way: the spans themselves end here.
+fn write(spill: &Spill, group: Vec<Queued>, capture: Capture, onward: &Onward) -> Result<(PathBuf, Option<Stored>), Trouble> {
+    let repeatable = is_awaited(&group);
+    let bytes = group.iter().map(|queued| queued.bytes).sum();
+    let place = onward.place(bytes);
+    let (mut frames, mut texts) = (Frames::with_room_for(group.len()), Texts::default());
+    let mut rows = place.as_ref().filter(|_| !repeatable).map(|_| Making::with_room_for(group.len()));
+    let mut kept = Vec::new();
+    for Queued { mut span, .. } in group {
+        capture.apply(&mut span);
+        let framed = texts.write(&span).map_err(std::io::Error::other).and_then(|()| frames.push(&span, &texts));
+        framed.map_err(|error| Trouble::of(&error))?;
+        if let Some(rows) = &mut rows {
+            rows.push(&span, &texts);
+        }
+        if repeatable && place.is_some() {
+            kept.push(span);
+        }
+    }
+    let path = spill.write(&frames)?;
+    let content = match rows.map(Making::finish) {
+        Some(Ok(rows)) => Some(Content::Rows(rows)),
+        Some(Err(fault)) => {
+            tracing::error!(%fault, "no rows could be made of spans: this is a defect");
+            None
+        }
+        None => Some(Content::Spans(kept)),
+    };
+    let stored = content.zip(place).map(|(content, place)| Stored { path: path.clone(), content, bytes, place });
+    Ok((path, stored))
 }
 
 /// Takes more spans for a moment, unless one is among them that somebody waits for.
@@ -183,25 +267,38 @@ fn is_awaited(group: &[Queued]) -> bool {
 pub(crate) async fn bring(
     mut inbox: mpsc::Receiver<Stored>,
     table: Arc<dyn Table>,
-    (spill, counters): (Arc<Spill>, Arc<Counters>),
+    (spill, counters, bring): (Arc<Spill>, Arc<Counters>, Bring),
     stop: Stop,
 ) {
     let mut ended = false;
     let mut look_at = Instant::now() + RETRY;
+    let mut quiet = Quiet::default();
     while !ended {
-        let mut groups = Vec::new();
-        match tokio::time::timeout_at(look_at, inbox.recv()).await {
-            Ok(Some(first)) => {
-                groups.push(first);
-                ended = linger(&mut inbox, &mut groups, &stop).await;
-            }
-            Ok(None) => ended = true,
-            Err(_) => {}
+        let (mut groups, mut asked) = (Vec::new(), false);
+        tokio::select! {
+            biased;
+            first = inbox.recv() => match (first, bring) {
+                (Some(first), Bring::Within(linger)) => {
+                    groups.push(first);
+                    ended = gather_groups(&mut inbox, &mut groups, linger, &stop).await;
+                }
+                (Some(first), Bring::WhenQuiet) => groups.push(first),
+                (None, _) => ended = true,
+            },
+            () = counters.asked.notified(), if bring == Bring::WhenQuiet => asked = true,
+            () = tokio::time::sleep_until(look_at) => {}
         }
         let mut outcome = commit(&table, &spill, &counters, groups).await;
         // On a busy server there is no pause to wait for.
-        if outcome.is_ok() && (ended || Instant::now() >= look_at) {
-            outcome = sweep(&table, &spill, &counters).await;
+        if outcome.is_ok() && (ended || asked || Instant::now() >= look_at) {
+            let due = match bring {
+                Bring::Within(_) => true,
+                Bring::WhenQuiet if ended => spill.bytes() <= LITTLE,
+                Bring::WhenQuiet => asked || quiet.has_come(&counters, &spill),
+            };
+            if due {
+                outcome = sweep(&table, &spill, &counters).await;
+            }
             look_at = Instant::now() + RETRY;
             if counters.trouble.borrow().is_some() && spill.has_room() {
                 counters.works_again();
@@ -222,26 +319,58 @@ pub(crate) async fn bring(
     }
 }
 
+/// Whether what waits is to be brought now.
+#[derive(Debug, Default)]
+pub(crate) struct Quiet {
+    recorded: u64,
+    looks: u32,
+}
+
+impl Quiet {
+    pub(crate) fn has_come(&mut self, counters: &Counters, spill: &Spill) -> bool {
+        let recorded = counters.recorded.load(Ordering::Relaxed);
+        let more = recorded.saturating_sub(std::mem::replace(&mut self.recorded, recorded));
+        self.looks = if more <= QUIET_SPANS { self.looks.saturating_add(1) } else { 0 };
+        spill.bytes() > 0 && (self.looks >= QUIET_LOOKS || spill.bytes() >= spill.limit() / LET_WAIT)
+    }
+}
+
 /// Takes more groups for a moment; answers whether the channel has ended.
-async fn linger(inbox: &mut mpsc::Receiver<Stored>, groups: &mut Vec<Stored>, stop: &Stop) -> bool {
-    let until = Instant::now() + if stop.is_requested() { Duration::ZERO } else { LINGER };
+async fn gather_groups(inbox: &mut mpsc::Receiver<Stored>, groups: &mut Vec<Stored>, linger: Duration, stop: &Stop) -> bool {
+    let until = Instant::now() + linger;
     loop {
-        if groups.iter().map(|group| group.spans.len()).sum::<usize>() >= COMMIT_MAX {
+        let (spans, bytes) = groups.iter().fold((0, 0), |(spans, bytes), group| (spans + group.spans(), bytes + group.bytes));
+        if spans >= COMMIT_MAX || bytes >= COMMIT_BYTES {
             return false;
         }
-        match tokio::time::timeout_at(until, inbox.recv()).await {
-            Ok(Some(group)) => groups.push(group),
-            Ok(None) => return true,
-            Err(_) => return false,
+        let more = tokio::select! {
+            biased;
+            more = inbox.recv() => more,
+            () = stop.requested() => match inbox.try_recv() {
+                Ok(more) => Some(more),
+                Err(mpsc::error::TryRecvError::Empty) => return false,
+                Err(mpsc::error::TryRecvError::Disconnected) => None,
+            },
+            () = tokio::time::sleep_until(until) => return false,
+        };
+        match more {
+            Some(group) => groups.push(group),
+            None => return true,
         }
     }
 }
 
 async fn commit(table: &Arc<dyn Table>, spill: &Spill, counters: &Counters, groups: Vec<Stored>) -> Result<(), TraceFault> {
-    let compare = groups.iter().any(|group| group.repeatable);
-    let (paths, spans): (Vec<PathBuf>, Vec<Vec<Span>>) = groups.into_iter().map(|group| (group.path, group.spans)).unzip();
-    let spans = spans.into_iter().flatten().collect();
-    if let Err(fault) = add(table, spans, compare).await {
+    let (mut paths, mut rows, mut spans, mut places) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for Stored { path, content, place, .. } in groups {
+        paths.push(path);
+        places.push(place);
+        match content {
+            Content::Rows(batch) => rows.push(batch),
+            Content::Spans(more) => spans.extend(more),
+        }
+    }
+    if let Err(fault) = add(table, rows, spans, true).await {
         // The segments are found on disk, where they are compared with the table first.
         paths.iter().for_each(|path| spill.release(path, true));
         return Err(fault);
@@ -251,15 +380,17 @@ async fn commit(table: &Arc<dyn Table>, spill: &Spill, counters: &Counters, grou
     Ok(())
 }
 
-async fn add(table: &Arc<dyn Table>, spans: Vec<Span>, compare: bool) -> Result<(), TraceFault> {
-    let spans = if compare { missing(table, spans).await? } else { spans };
-    if spans.is_empty() {
-        return Ok(());
+/// Adds rows, and those of spans that are not there yet; `compare` says whether some may be.
+async fn add(table: &Arc<dyn Table>, mut rows: Vec<RecordBatch>, spans: Vec<Span>, compare: bool) -> Result<(), TraceFault> {
+    let spans = if compare && !spans.is_empty() { missing(table, spans).await? } else { spans };
+    if !spans.is_empty() {
+        // Thousands of spans keep a thread busy for longer than anyone's answer should wait.
+        let made = tokio::task::spawn_blocking(move || to_batch(&spans)).await;
+        rows.push(made.map_err(|error| TraceFault::Unreadable { reason: error.to_string() })??);
     }
-    // Thousands of spans keep a thread busy for longer than anyone's answer should wait.
-    let made = tokio::task::spawn_blocking(move || to_batch(&spans)).await;
-    let batch = made.map_err(|error| TraceFault::Unreadable { reason: error.to_string() })??;
-    table.append(batch).await?;
+    if !rows.is_empty() {
+        table.append_all(rows).await?;
+    }
     Ok(())
 }
 
@@ -272,15 +403,60 @@ pub(crate) async fn sweep(table: &Arc<dyn Table>, spill: &Arc<Spill>, counters: 
         counters.count_dropped(vanished, "removed");
         advance(&counters.queryable, vanished);
     }
+    let segments = spill.segments().map_err(|source| TraceFault::Spill { path: "segments".into(), source })?;
+    let mut segments: Arc<[PathBuf]> = segments.into();
     let mut first = Ok(());
-    for path in spill.segments().map_err(|source| TraceFault::Spill { path: "segments".into(), source })? {
-        match bring_segment(table, spill, counters, &path).await {
-            Ok(()) => {}
-            Err(fault) if fault.kind() == FaultKind::Unavailable => return Err(fault),
-            Err(fault) => first = first.and(Err(fault)),
+    while !segments.is_empty() {
+        let reading = Arc::clone(&segments);
+        let read = tokio::task::spawn_blocking(move || bundle(&reading)).await;
+        let (count, spans) = read.unwrap_or_default();
+        let bundled = count > 1 && bring_bundle(table, spill, counters, &segments[..count], spans).await?;
+        for path in segments.iter().take(if bundled { 0 } else { count.max(1) }) {
+            match bring_segment(table, spill, counters, path).await {
+                Ok(()) => {}
+                Err(fault) if fault.kind() == FaultKind::Unavailable => return Err(fault),
+                Err(fault) => first = first.and(Err(fault)),
+            }
         }
+        segments = segments[count.max(1)..].into();
     }
     first
+}
+
+/// The spans of the first segments, as many as make a commit, and how many segments those are. It ends before one with
+/// which something is wrong.
+fn bundle(paths: &[PathBuf]) -> (usize, Vec<Span>) {
+    let mut spans = Vec::new();
+    for (count, path) in paths.iter().enumerate() {
+        let whole = |segment: &Segment| segment.torn == 0 && segment.damaged == 0;
+        match spill::read(path).ok().flatten().filter(whole) {
+            Some(segment) if spans.is_empty() || spans.len() + segment.spans.len() <= BUNDLE_MAX => spans.extend(segment.spans),
+            _ => return (count, spans),
+        }
+    }
+    (paths.len(), spans)
+}
+
+/// Brings segments together. Answers `false` where it must be tried with each by itself.
+async fn bring_bundle(
+    table: &Arc<dyn Table>,
+    spill: &Spill,
+    counters: &Counters,
+    paths: &[PathBuf],
+    spans: Vec<Span>,
+) -> Result<bool, TraceFault> {
+    let compare = paths.iter().any(|path| spill.may_be_there(path));
+    match add(table, Vec::new(), spans, compare).await {
+        Ok(()) => {
+            let brought = paths.iter().map(|path| spill.finish(path)).sum();
+            advance(&counters.queryable, brought);
+            Ok(true)
+        }
+        Err(fault) => {
+            paths.iter().for_each(|path| spill.release(path, true));
+            if fault.kind() == FaultKind::Unavailable { Err(fault) } else { Ok(false) }
+        }
+    }
 }
 
 async fn bring_segment(table: &Arc<dyn Table>, spill: &Spill, counters: &Counters, path: &Path) -> Result<(), TraceFault> {
@@ -299,7 +475,7 @@ async fn bring_segment(table: &Arc<dyn Table>, spill: &Spill, counters: &Counter
     if segment.torn > 0 {
         tracing::warn!(path = %path.display(), "a segment ends within a span that was never acknowledged; it is left out");
     }
-    if let Err(fault) = add(table, segment.spans, spill.may_be_there(path)).await {
+    if let Err(fault) = add(table, Vec::new(), segment.spans, spill.may_be_there(path)).await {
         spill.release(path, true);
         return Err(fault);
     }

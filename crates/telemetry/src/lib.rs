@@ -3,6 +3,7 @@
 mod log;
 mod metrics;
 mod process;
+mod resident;
 
 #[cfg(test)]
 mod tests;
@@ -10,3 +11,4 @@ mod tests;
 pub use log::{LogFault, LogFormat, start_log};
 pub use metrics::Metrics;
 pub use process::{ProcessStats, process_stats};
+pub use resident::let_go_of_code;

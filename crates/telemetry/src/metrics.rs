@@ -80,10 +80,15 @@ impl Metrics {
         labels: &[(&str, &str)],
         f: impl FnOnce(&mut Value),
     ) {
+        // Every call counts something, so nothing is made while the others wait.
+        let mut key = label_text(labels);
         let mut families = self.lock();
         let family = families.entry(name).or_insert_with(|| Family { help, kind, series: BTreeMap::new() });
-        let mut key = label_text(labels);
-        if family.series.len() >= SERIES_MAX && !family.series.contains_key(&key) {
+        if let Some(value) = family.series.get_mut(&key) {
+            f(value);
+            return;
+        }
+        if family.series.len() >= SERIES_MAX {
             key = "overflow=\"true\"".to_owned();
         }
         f(family.series.entry(key).or_insert(Value::Number(0.0)));
@@ -125,6 +130,24 @@ fn braces(labels: &str) -> String {
 }
 
 fn label_text(labels: &[(&str, &str)]) -> String {
-    let escape = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-    labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escape(value))).collect::<Vec<_>>().join(",")
+    let mut text = String::with_capacity(labels.iter().map(|(name, value)| name.len() + value.len() + 4).sum());
+    for (name, value) in labels {
+        if !text.is_empty() {
+            text.push(',');
+        }
+        text.push_str(name);
+        text.push_str("=\"");
+        for piece in value.split_inclusive(['\\', '"', '\n']) {
+            match piece.as_bytes().last() {
+                Some(b'\n') => text.extend([&piece[..piece.len() - 1], "\\n"]),
+                Some(last @ (b'\\' | b'"')) => {
+                    text.extend([&piece[..piece.len() - 1], "\\"]);
+                    text.push(char::from(*last));
+                }
+                _ => text.push_str(piece),
+            }
+        }
+        text.push('"');
+    }
+    text
 }

@@ -15,11 +15,14 @@ fn piece(id: u32, rows: u64) -> Piece {
 
 #[test]
 fn a_fragment_is_measured_in_bytes() {
-    let rows_of = |bytes_per_row: u64| target_rows(&[Piece { id: 0, rows: 1_000, deleted: 0, bytes: 1_000 * bytes_per_row }]);
-    assert_eq!(rows_of(265), (256 << 20) / 265);
-    assert_eq!(rows_of(1), 1 << 20, "narrow rows: as many as a fragment may have");
-    assert_eq!(rows_of(10 << 20), 1_024, "rows of ten megabytes: not one by one");
-    assert_eq!(target_rows(&[]), 1 << 20);
+    let rows_of = |bytes_per_row: u64, fragment: u64| {
+        target_rows(&[Piece { id: 0, rows: 1_000, deleted: 0, bytes: 1_000 * bytes_per_row }], fragment)
+    };
+    assert_eq!(rows_of(265, 256 << 20), (256 << 20) / 265);
+    assert_eq!(rows_of(265, 16 << 20), (16 << 20) / 265);
+    assert_eq!(rows_of(1, 256 << 20), 1 << 20, "narrow rows: as many as a fragment may have");
+    assert_eq!(rows_of(10 << 20, 256 << 20), 1_024, "rows of ten megabytes: not one by one");
+    assert_eq!(target_rows(&[], 256 << 20), 1 << 20);
 }
 
 #[test]

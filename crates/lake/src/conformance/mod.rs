@@ -45,6 +45,7 @@ macro_rules! cases {
 cases! {
     writing::{
         appended_rows_come_back,
+        batches_appended_together_are_one_version,
         an_append_of_nothing_makes_no_version,
         concurrent_appends_share_commits,
         rows_of_another_shape_are_refused,

@@ -18,6 +18,22 @@ pub(super) async fn appended_rows_come_back(lake: &dyn Lake) {
     done(lake, &table).await;
 }
 
+pub(super) async fn batches_appended_together_are_one_version(lake: &dyn Lake) {
+    let table = table(lake, "writing-together").await;
+    let before = table.version().await.unwrap();
+    let batches = vec![batch(&[Row::new("a"), Row::new("b")]), batch(&[]), batch(&[Row::new("c")])];
+    let commit = table.append_all(batches).await.unwrap();
+    assert_eq!((commit.inserted, commit.version.number), (3, before.number + 1));
+    assert_eq!(ids(&*table, Scan::of(Filter::All)).await, ["a", "b", "c"]);
+    let nothing = table.append_all(vec![batch(&[])]).await.unwrap();
+    assert_eq!((nothing.inserted, &nothing.version), (0, &commit.version));
+    let odd = batch(&[Row::new("d")]).project(&[0]).unwrap();
+    let refused = table.append_all(vec![batch(&[Row::new("e")]), odd]).await;
+    assert!(matches!(refused, Err(LakeFault::Schema { .. })));
+    assert_eq!(table.version().await.unwrap(), commit.version);
+    done(lake, &table).await;
+}
+
 pub(super) async fn an_append_of_nothing_makes_no_version(lake: &dyn Lake) {
     let table = table(lake, "writing-nothing").await;
     let before = table.version().await.unwrap();

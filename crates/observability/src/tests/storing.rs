@@ -72,6 +72,10 @@ impl Table for Away<Arc<dyn Table>> {
         self.check()?;
         self.inner.append(rows).await
     }
+    async fn append_all(&self, batches: Vec<RecordBatch>) -> Result<Commit, LakeFault> {
+        self.check()?;
+        self.inner.append_all(batches).await
+    }
     async fn replace(&self, delete: Filter, rows: Option<RecordBatch>) -> Result<Commit, LakeFault> {
         self.check()?;
         self.inner.replace(delete, rows).await
@@ -133,7 +137,7 @@ async fn shaky(dir: &Path, spill_dir: &Path, spill_limit: u64, down: bool) -> Sh
     let lake = Away { inner: Arc::new(inner), down: Arc::new(AtomicBool::new(down)) };
     let (tasks, metrics) = (Tasks::default(), Metrics::default());
     let clock: Arc<dyn Clock> = Arc::new(FrozenClock::at(Timestamp::from_micros(1_700_000_000_000_000)));
-    let settings = Settings { spill_dir: spill_dir.to_owned(), spill_limit, capture: Capture::Full, queue: 1_000 };
+    let settings = settings(spill_dir, spill_limit, Capture::Full);
     let room =
         Observability::open(&lake, settings, &tasks, (clock, metrics.clone()), Arc::new(Readable::default())).await.unwrap();
     Shaky { room, lake, metrics, spill: spill_dir.to_owned(), _tasks: tasks }
@@ -223,12 +227,12 @@ async fn what_waited_on_disk_is_brought_although_more_keeps_coming() {
 async fn a_lake_that_is_away_at_the_start_keeps_nobody_from_starting() {
     let dir = tempfile::tempdir().unwrap();
     let spill_dir = dir.path().join("spill");
-    let left: Vec<Span> = (0..3).map(|n| span(n, &[])).collect();
-    spill::Spill::open(&spill_dir, u64::MAX).unwrap().write(&left).unwrap();
+    let before: Vec<Span> = (0..3).map(|n| span(n, &[])).collect();
+    left(&spill::Spill::open(&spill_dir, u64::MAX).unwrap(), &before);
     let it = shaky(dir.path(), &spill_dir, u64::MAX, true).await;
     assert!(it.room.status().lake_down);
     it.lake.set(false);
-    it.until_brought(&left).await;
+    it.until_brought(&before).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -253,7 +257,7 @@ async fn segments_that_cannot_be_brought_are_moved_aside_and_keep_no_others() {
     let spill_dir = dir.path().join("spill");
     // Nobody can read a folder as a file, root included.
     let unreadable = |number: u64| std::fs::create_dir_all(spill_dir.join(format!("{number:016}.spill"))).unwrap();
-    let segment = |spans: &[Span]| spill::Spill::open(&dir.path().join("elsewhere"), u64::MAX).unwrap().write(spans).unwrap();
+    let segment = |spans: &[Span]| left(&spill::Spill::open(&dir.path().join("elsewhere"), u64::MAX).unwrap(), spans);
     unreadable(0);
     let first = [span(1, &[]), span(2, &[])];
     std::fs::rename(segment(&first), spill_dir.join("0000000000000001.spill")).unwrap();
