@@ -6,6 +6,7 @@ mod connection;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 #[expect(unsafe_code, reason = "code that must not use this build's instructions can only be written in assembly")]
 mod cpu;
+mod memory;
 mod output;
 mod reference;
 mod report;
@@ -17,10 +18,6 @@ mod tests;
 use std::process::ExitCode;
 
 use clap::Parser;
-
-/// The system's allocator took a fifth of a busy gateway's time.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     mainspring_server::prepare_environment();
@@ -36,7 +33,10 @@ fn main() -> ExitCode {
     if matches!(args.command, args::Command::Parse) {
         return mainspring_parsers::child_main();
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    if matches!(args.command, args::Command::Gateway(_)) {
+        memory::spare();
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().on_thread_park(memory::waits).build() {
         Ok(runtime) => runtime,
         Err(error) => return report::failed(&anyhow::Error::new(error).context("cannot start the runtime"), args.global.json),
     };

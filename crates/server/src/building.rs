@@ -24,7 +24,7 @@ use mainspring_llm::{DocumentAccess, EventSink, Models, Retriever};
 use mainspring_observability::{Capture, Observability, Settings};
 use mainspring_parsers::{Limits, ParseRequest, ParsedDocument, ParserConfig, ParserPool};
 use mainspring_registry::Registry;
-use mainspring_telemetry::Metrics;
+use mainspring_telemetry::{Metrics, let_go_of_code};
 use mainspring_web_kit::{Access, Authenticate, Deadlines, Problem, RequestLog, Route, authenticate, deadline, log_requests};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
@@ -44,8 +44,11 @@ use crate::{
     upkeep::Background,
 };
 
-/// Spans in the queue at most: some seconds of a busy server.
+/// Spans in the queue at most, about a second of a busy server, and what they may take of the memory.
 const SPAN_QUEUE: usize = 16_384;
+const SPAN_BYTES: usize = 64 << 20;
+/// Tasks in the background have begun by then.
+const STARTED_WITHIN: Duration = Duration::from_millis(200);
 
 /// Everything, opened.
 #[derive(Debug)]
@@ -85,6 +88,7 @@ impl Building {
         let location = LakeLocation::parse(&config.lake_url()).map_err(BootFault::part("lake"))?;
         let blobs = open_blobs(&config, &location, "blobs")?;
         let files = open_blobs(&config, &location, "files")?;
+        let shared = matches!(location, LakeLocation::S3 { .. });
         let (lake, repaired) = open_lake(&config, location, (&lake_tasks, &clock), serves).await?;
         let weights = open_weights(&config).map_err(BootFault::part("model cache"))?;
         let local_models = Local::open(weights, &config.models).map_err(BootFault::part("model cache"))?;
@@ -94,6 +98,9 @@ impl Building {
             spill_limit: config.traces.spill_limit.0,
             capture: capture(config.traces.capture),
             queue: SPAN_QUEUE,
+            queue_bytes: SPAN_BYTES,
+            bring: serves.bring(shared),
+            gives_way: serves == Serves::Models,
         };
         let registry = Registry::open(catalog.clone(), Arc::clone(&clock), kinds::descriptors())
             .with_audit(Arc::new(identity.clone()))
@@ -283,6 +290,12 @@ impl Building {
         }
         let app = self.router().into_make_service_with_connect_info::<SocketAddr>();
         ready(address);
+        // What only starting runs is mapped no longer.
+        self.tasks.spawn("memory: after the start", |stop| async move {
+            if stop.sleep(STARTED_WITHIN).await {
+                let_go_of_code();
+            }
+        });
         let grace = self.config.server.shutdown_grace.0;
         let (stopping, mut stopped) = tokio::sync::watch::channel(false);
         let closing = self.closing.clone();
@@ -407,6 +420,7 @@ async fn open_lake(
         DurabilityConfig::Process => Durability::Process,
     };
     let lance = LanceConfig { durability, tasks: tasks.clone(), clock: Arc::clone(clock), ..LanceConfig::new(location) };
+    let lance = if serves == Serves::Models { lance.for_adding() } else { lance };
     let lake = LanceLake::open(lance).await.map_err(BootFault::part("lake"))?;
     let mut repaired = Vec::new();
     if !repairs {

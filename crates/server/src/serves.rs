@@ -1,11 +1,14 @@
 //! What a process serves: everything, or models only.
 
+use std::time::Duration;
+
 use axum::{
     extract::Request,
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use mainspring_kernel::FaultKind;
+use mainspring_observability::Bring;
 use mainspring_web_kit::Problem;
 
 /// What a process is for.
@@ -16,6 +19,18 @@ pub enum Serves {
     /// A gateway: the surfaces by which models are called, and what administers them. It runs no apps, ingests nothing, and
     /// loads a local model only where a route names it.
     Models,
+}
+
+impl Serves {
+    /// When spans are brought to the lake. Nobody reads traces at a gateway, and each commit of a lake costs it time and
+    /// memory; of a lake in its own data directory nobody reads at all while it runs.
+    pub(crate) const fn bring(self, shared: bool) -> Bring {
+        match (self, shared) {
+            (Self::Everything, _) => Bring::Within(Duration::from_millis(100)),
+            (Self::Models, true) => Bring::Within(Duration::from_secs(1)),
+            (Self::Models, false) => Bring::WhenQuiet,
+        }
+    }
 }
 
 /// Nouns of the REST API that a gateway has; whatever is added elsewhere it has not.

@@ -11,10 +11,10 @@ use mainspring_identity::Identity;
 use mainspring_jobs::{Jobs, Worker};
 use mainspring_kernel::{Clock, Fault, Stop, Tasks, Timestamp, id::ProjectId};
 use mainspring_knowledge::{Forgotten, IngestJob, Knowledges};
-use mainspring_lake::UpkeepPolicy;
-use mainspring_observability::Observability;
+use mainspring_lake::{Upkeep, UpkeepPolicy};
+use mainspring_observability::{Observability, aside};
 use mainspring_registry::Registry;
-use mainspring_telemetry::Metrics;
+use mainspring_telemetry::{Metrics, let_go_of_code};
 
 use crate::{
     batching,
@@ -31,6 +31,13 @@ const JOB_SLOTS: usize = 2;
 const SWEEP_FOR: Duration = Duration::from_secs(24 * 3600);
 /// No span that may show a forgotten document began longer before the last look than this.
 const LONGEST_SPAN: Duration = Duration::from_secs(3600);
+/// So many spans a second are a gateway's that is busy, whose upkeep is put off so many times at most.
+const BUSY: u64 = 1_000;
+const PUT_OFF: u32 = 10;
+/// A gateway looks this rarely for traces that are too old: where nobody has built an index it looks at all of them.
+const EXPIRE_EVERY: Duration = Duration::from_secs(3600);
+/// Nobody asks for traces as they were; a busy gateway makes some versions of them a second.
+const STATES_OF_TRACES: Duration = Duration::from_secs(3600);
 /// Ended jobs are kept for people who ask why.
 const KEEP_JOBS_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -75,7 +82,7 @@ impl Background {
         }
         let identity = self.identity.clone();
         tasks.spawn("keys: usage", |stop| async move { identity.keep_usage(stop).await });
-        tasks.spawn("traces: upkeep", |stop| async move { self.keep_traces(stop).await });
+        tasks.spawn("traces: upkeep", |stop| aside("upkeep", async move { self.keep_traces(stop).await }));
     }
 
     pub(crate) fn asker(&self) -> Asker {
@@ -116,10 +123,26 @@ impl Background {
         }
     }
 
+    /// Upkeep of a gateway waits while calls come thick, since it takes the time and the memory of these, but not for ever.
+    /// Whoever reads the traces builds the indexes over them.
     async fn keep_traces(&self, stop: Stop) {
+        let keep_versions_for = self.keep_versions_for.min(STATES_OF_TRACES);
+        let policy = UpkeepPolicy { unindexed_rows: u64::MAX, keep_versions_for, ..UpkeepPolicy::default() };
+        let mut calm = Calm::default();
+        let mut expires_at = self.clock.now();
         while stop.sleep(self.upkeep_every).await {
-            self.expire_traces().await;
-            self.tend_spans().await;
+            if !calm.has_come(self.observability.status().recorded, self.upkeep_every) {
+                continue;
+            }
+            let now = self.clock.now();
+            let expires = now >= expires_at;
+            if expires {
+                self.expire_traces().await;
+                expires_at = now.plus(EXPIRE_EVERY);
+            }
+            if self.tend_spans(&policy).await || expires {
+                let_go_of_code();
+            }
         }
     }
 
@@ -129,10 +152,14 @@ impl Background {
         }
     }
 
-    async fn tend_spans(&self) {
-        let policy = UpkeepPolicy { keep_versions_for: self.keep_versions_for, ..UpkeepPolicy::default() };
-        if let Err(fault) = self.observability.table().upkeep(&policy).await {
-            tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "upkeep of the spans table failed; it is tried again");
+    /// Answers whether there was anything to do.
+    async fn tend_spans(&self, policy: &UpkeepPolicy) -> bool {
+        match self.observability.table().upkeep(policy).await {
+            Ok(done) => done != Upkeep::default(),
+            Err(fault) => {
+                tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "upkeep of the spans table failed; it is tried again");
+                true
+            }
         }
     }
 
@@ -146,7 +173,8 @@ impl Background {
             if let Err(fault) = self.sweep_forgotten(&mut swept).await {
                 tracing::warn!(cause = %mainspring_kernel::fault::chain(fault.as_ref()), "what was forgotten is not out of every trace yet; it is tried again");
             }
-            self.tend_spans().await;
+            let policy = UpkeepPolicy { keep_versions_for: self.keep_versions_for, ..UpkeepPolicy::default() };
+            self.tend_spans(&policy).await;
         }
     }
 
@@ -179,8 +207,46 @@ impl Background {
     }
 }
 
+/// Whether so little goes on that upkeep disturbs nobody.
+#[derive(Debug, Default)]
+struct Calm {
+    recorded: u64,
+    put_off: u32,
+}
+
+impl Calm {
+    /// `recorded`: the spans since the start; it is asked `every` so often. After `PUT_OFF` times in a row the answer is yes.
+    fn has_come(&mut self, recorded: u64, every: Duration) -> bool {
+        let more = recorded.saturating_sub(std::mem::replace(&mut self.recorded, recorded));
+        let comes = more <= BUSY.saturating_mul(every.as_secs().max(1)) || self.put_off >= PUT_OFF;
+        self.put_off = if comes { 0 } else { self.put_off + 1 };
+        comes
+    }
+}
+
 /// For people who read lists of jobs: which process of which machine.
 fn owner() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{} on {}", std::process::id(), if host.trim().is_empty() { "this machine" } else { host.trim() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn upkeep_of_a_busy_gateway_is_put_off_but_not_for_ever() {
+        let (mut calm, every) = (Calm::default(), Duration::from_secs(30));
+        assert!(calm.has_come(29_000, every));
+        let mut recorded = 29_000;
+        let mut answers = Vec::new();
+        for _ in 0..12 {
+            recorded += 31_000;
+            answers.push(calm.has_come(recorded, every));
+        }
+        assert_eq!(answers.iter().position(|comes| *comes), Some(10));
+        assert!(!answers[11]);
+        assert!(calm.has_come(recorded + 10, every), "as soon as it is calm");
+        assert!(Calm::default().has_come(900, Duration::from_millis(10)));
+    }
 }

@@ -10,7 +10,7 @@ use mainspring_config::Config;
 use mainspring_server::{Building, DataLock, Serves};
 
 use super::models;
-use crate::output::say;
+use crate::{memory, output::say};
 
 pub(crate) async fn run(config: Config, serves: Serves) -> anyhow::Result<ExitCode> {
     let lock = DataLock::acquire(config.data_dir())
@@ -34,6 +34,7 @@ pub(crate) async fn run(config: Config, serves: Serves) -> anyhow::Result<ExitCo
                     say(&format!("and whoever reaches this machine at port {}", address.port()));
                 }
                 say(&format!("data in {data}; Ctrl-C stops"));
+                memory::give_back();
             },
             until_stopped(),
         )
