@@ -33,10 +33,6 @@ impl Room {
         u32::try_from(bytes).unwrap_or(u32::MAX).clamp(1, self.whole)
     }
 
-    pub(crate) fn fits(&self, bytes: usize) -> bool {
-        self.free.available_permits() >= self.share(bytes) as usize
-    }
-
     pub(crate) fn try_take(&self, bytes: usize) -> Option<Place> {
         let taken = Arc::clone(&self.free).try_acquire_many_owned(self.share(bytes)).ok()?;
         Some(Place { _taken: taken })
