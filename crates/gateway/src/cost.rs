@@ -14,8 +14,9 @@ use crate::{
 
 /// Each of the ten pieces a call is billed in may be rounded up by half a unit, and the bound itself down by one.
 const ROUNDING: Money = Money::from_pico(6);
-/// What stands before the model's name where Bedrock serves it from several regions.
-const BEDROCK_REGIONS: [&str; 10] = ["us.", "eu.", "apac.", "jp.", "au.", "ca.", "sa.", "me.", "us-gov.", "global."];
+/// What stands before the model's name where Bedrock serves it from several regions: the areas of its inference profiles.
+const BEDROCK_REGIONS: [&str; 12] =
+    ["us.", "us-gov.", "amer.", "ca.", "sa.", "eu.", "me.", "apac.", "jp.", "au.", "in.", "global."];
 
 /// A model at a provider, as prices know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -91,6 +91,17 @@ fn calls_cost_what_their_providers_say() {
     check("no dated name of another model", ("openai", OpenAi, "gpt-5.4-nano-2026-03-05"), used(1_000_000, 0), false, "0.20");
 }
 
+/// As AWS documents the ids of inference profiles.
+#[test]
+fn every_area_of_bedrock_is_looked_through() {
+    for area in ["us", "us-gov", "amer", "ca", "sa", "eu", "me", "apac", "jp", "au", "in", "global"] {
+        let model = format!("{area}.amazon.titan-embed-text-v2:0");
+        check(area, ("aws", Bedrock, &model), used(1_000_000, 0), false, "0.02");
+    }
+    check("no area", ("aws", Bedrock, "xx.amazon.titan-embed-text-v2:0"), used(1_000_000, 0), false, "unknown");
+    check("another kind of provider", ("main", OpenAi, "in.amazon.titan-embed-text-v2:0"), used(1_000_000, 0), false, "unknown");
+}
+
 fn table(yaml: &str) -> Arc<PriceTable> {
     let spec: PricesSpec = yaml_serde::from_str(yaml).unwrap();
     assert!(spec.validate().is_empty(), "{:?}", spec.validate());
