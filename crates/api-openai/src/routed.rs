@@ -14,7 +14,10 @@ use mainspring_gateway::{Answered, Body, CacheOutcome, GatewayFault, Read, Readi
 use mainspring_llm::exchange::{Call, Event, RerankAnswer};
 use mainspring_providers::{
     Operation,
-    openai::{ReadFault, chat, responses},
+    openai::{
+        ReadFault, chat,
+        responses::{self, CustomTools},
+    },
 };
 use mainspring_web_kit::{Sse, SseEvent};
 use serde_json::{Value, json};
@@ -84,10 +87,13 @@ pub(crate) fn response(answered: Answered, wanted: &Wanted) -> Answer<Response> 
     let mut response = match answered.body {
         Body::Bytes(bytes) => json_bytes(bytes),
         Body::Chunks(chunks) => stream_bytes(chunks, *operation),
-        Body::Answer(answer) if responses => Reply(responses::write(&answer, *created, model)).into_response(),
+        Body::Answer(answer) if responses => {
+            Reply(responses::write_with(&answer, (*created, model), &CustomTools::of(body))).into_response()
+        }
         Body::Answer(answer) => Reply(chat::write(&answer, *created, model)).into_response(),
         Body::Events(events) if responses => {
-            Sse(response_events(events, responses::Writer::new(*created, model))).into_response()
+            let writer = responses::Writer::new(*created, model).with_custom(CustomTools::of(body));
+            Sse(response_events(events, writer)).into_response()
         }
         Body::Events(events) => Sse(chat_events(events, chat::Writer::new(*created, model, *include_usage))).into_response(),
         Body::Embedded(answer) => {

@@ -112,6 +112,46 @@ async fn elsewhere_a_turn_calls_its_functions_and_the_next_one_brings_what_they_
 }
 
 #[tokio::test]
+async fn a_tool_that_takes_text_is_called_with_text_whoever_answers() {
+    const PATCH: &str = "*** Begin Patch\n+\"é\"\n*** End Patch";
+    let custom = json!({"type": "custom", "name": "apply_patch", "description": "Edits files.", "format": {"type": "grammar", "syntax": "lark", "definition": "start: \"x\""}});
+    for kind in ["openai", "anthropic"] {
+        let tool = Some(("apply_patch".to_owned(), json!({"input": PATCH}).to_string()));
+        let server = upstream(Behaviour { tool, ..Behaviour::default() });
+        let surface = routed(kind, &server).await;
+        let mut body = turn("chat");
+        body["tools"].as_array_mut().unwrap().push(custom.clone());
+        let first = sent(&surface, &body).await;
+        let lost = first.header("x-mainspring-lost").unwrap_or_default();
+        assert_eq!((first.status, lost.contains("tools")), (200, false), "{kind} {lost}: {}", first.text);
+        let made = items(&first);
+        let call = made.iter().find(|item| item["type"] == "custom_tool_call").unwrap();
+        assert_eq!((&call["name"], &call["input"]), (&json!("apply_patch"), &json!(PATCH)), "{kind}: {call}");
+        let told: String = first
+            .events()
+            .iter()
+            .filter(|(name, _)| name == "response.custom_tool_call_input.delta")
+            .map(|(_, data)| data["delta"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(told, PATCH, "{kind}");
+        let asked = server.seen()[0].json().to_string();
+        assert!(asked.contains("apply_patch") && asked.contains("lark"), "{kind}: {asked}");
+
+        body["input"].as_array_mut().unwrap().extend(made.iter().cloned());
+        let output = json!({"type": "custom_tool_call_output", "call_id": call["call_id"], "output": "Done: é"});
+        body["input"].as_array_mut().unwrap().push(output);
+        body["stream"] = json!(false);
+        let second = sent(&surface, &body).await;
+        assert_eq!(second.status, 200, "{kind}: {}", second.text);
+        let asked = server.seen()[1].json();
+        assert!(asked["messages"].as_array().unwrap().last().unwrap().to_string().contains("Done: é"), "{kind}: {asked}");
+        let whole = second.json();
+        let called = whole["output"].as_array().unwrap().iter().find(|item| item["type"] == "custom_tool_call").unwrap();
+        assert_eq!(called["input"], PATCH, "{kind}: {whole}");
+    }
+}
+
+#[tokio::test]
 async fn tools_that_only_openai_runs_are_named_where_another_provider_is_asked() {
     let search = json!({"type": "web_search"});
     let server = upstream(Behaviour::saying("Here."));

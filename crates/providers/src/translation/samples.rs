@@ -247,6 +247,26 @@ pub(super) const ROWS: &[Row] = &[
         ..IN_NO_DIALECT
     },
     Row {
+        what: "Tools that take text (`custom`)",
+        marks: &["mark_custom", "mark-2", "input"],
+        responses: Some(r#"{"tools": [{"type": "custom", "name": "mark_custom", "description": "mark-2"}]}"#),
+        ..IN_NO_DIALECT
+    },
+    Row {
+        what: "Calls of tools that take text, and their results",
+        marks: &["mark-text", "mark-a"],
+        responses: Some(
+            r#"{"tools": [{"type": "custom", "name": "mark_custom", "description": "mark-2"}], "input": [{"role": "user", "content": "hello"}, {"type": "custom_tool_call", "call_id": "call_a", "name": "mark_custom", "input": "mark-text"}, {"type": "custom_tool_call_output", "call_id": "call_a", "output": "mark-a"}]}"#,
+        ),
+        ..IN_NO_DIALECT
+    },
+    Row {
+        what: "The shell of the client (`local_shell`)",
+        marks: &["local_shell"],
+        responses: Some(r#"{"tools": [{"type": "local_shell"}]}"#),
+        ..IN_NO_DIALECT
+    },
+    Row {
         what: "Tools that a provider runs",
         marks: &["mark_shell | web_search"],
         chat: Some(r#"{"tools": [{"type": "custom", "custom": {"name": "mark_shell"}}]}"#),

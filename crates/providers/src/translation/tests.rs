@@ -70,6 +70,16 @@ fn what_everybody_has_is_said_to_everybody() {
 }
 
 #[test]
+fn tools_that_take_text_are_said_to_everybody() {
+    use Server::{Anthropic, Bedrock, Compatible, Gemini};
+    let kept = [Compatible, Anthropic, Gemini, Bedrock].map(|server| (server, Fate::Kept));
+    check(Client::Responses, "Tools that take text (`custom`)", &kept);
+    check(Client::Responses, "Calls of tools that take text, and their results", &kept);
+    let lost = [(Compatible, Fate::Lost(vec!["tools[0]".to_owned()]))];
+    check(Client::Responses, "The shell of the client (`local_shell`)", &lost);
+}
+
+#[test]
 fn what_would_be_another_answer_is_refused_and_not_left_out() {
     use Server::{Anthropic, Bedrock, Compatible, Gemini};
     let refused = |servers: &[Server]| servers.iter().map(|server| (*server, Fate::Refused)).collect::<Vec<_>>();
@@ -82,6 +92,7 @@ fn what_would_be_another_answer_is_refused_and_not_left_out() {
     for client in Client::ALL {
         check(client, "Tools that a provider runs", &refused(&[Gemini, Bedrock]));
     }
+    check(Client::Responses, "The shell of the client (`local_shell`)", &refused(&[Anthropic, Gemini, Bedrock]));
     check(Client::Responses, "`previous_response_id`", &refused(&[Compatible, Anthropic, Gemini, Bedrock]));
     check(Client::Responses, "`background`", &refused(&[Compatible, Anthropic, Gemini, Bedrock]));
 }

@@ -10,7 +10,7 @@ use super::{
         fields::{Fields, ReadFault},
         media,
     },
-    sealed,
+    custom, sealed,
 };
 
 pub(super) const SAID_IN: Dialect = Dialect::OpenAiResponses;
@@ -45,7 +45,13 @@ fn turn(value: Value, at: &str) -> Result<Turn, ReadFault> {
             arguments: arguments(fields.take("arguments")),
             signature: None,
         }),
-        "function_call_output" => {
+        "custom_tool_call" => model_says(Part::ToolCall {
+            id: fields.needed_text("call_id")?,
+            name: fields.needed_text("name")?,
+            arguments: custom::arguments(&fields.text("input")?.unwrap_or_default()),
+            signature: None,
+        }),
+        "function_call_output" | "custom_tool_call_output" => {
             let id = fields.needed_text("call_id")?;
             let (at, output) = (fields.at("output"), fields.take("output"));
             let parts = output.map_or(Ok(Vec::new()), |output| content(output, &at))?;

@@ -1,6 +1,7 @@
 //! The responses endpoint from the client's side: its requests, and the answers it is given. Providers that have the
 //! endpoint themselves are sent what the client sent; for the others a request becomes a call like any other.
 
+mod custom;
 mod items;
 mod outcome;
 mod read;
@@ -8,6 +9,7 @@ mod sealed;
 mod write;
 mod writer;
 
+pub use custom::CustomTools;
 pub use read::read;
-pub use write::write;
+pub use write::{write, write_with};
 pub use writer::{Named, Writer};

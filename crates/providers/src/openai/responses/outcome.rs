@@ -95,10 +95,17 @@ pub(super) fn function_call(id: &str, status: &str, call: &Call<'_>) -> Value {
     json!({"id": id, "type": "function_call", "status": status, "call_id": call_id, "name": name, "arguments": arguments})
 }
 
+/// A call of a tool that takes text.
+pub(super) fn custom_call(id: &str, status: &str, call: &Call<'_>) -> Value {
+    let Call { id: call_id, name, arguments: input } = call;
+    json!({"id": id, "type": "custom_tool_call", "status": status, "call_id": call_id, "name": name, "input": input})
+}
+
 /// A tool call without what only other dialects keep of it.
 pub(super) struct Call<'a> {
     pub(super) id: &'a str,
     pub(super) name: &'a str,
+    /// Or the text, of a tool that takes that.
     pub(super) arguments: &'a str,
 }
 

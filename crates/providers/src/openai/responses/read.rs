@@ -1,6 +1,6 @@
 //! A client's request.
 
-use mainspring_llm::exchange::{Call, Format, ReasoningWanted, Role, Turn};
+use mainspring_llm::exchange::{Call, Format, ReasoningWanted, Role, Tool, ToolChoice, Turn};
 use serde_json::{Value, json};
 
 use super::{
@@ -8,6 +8,7 @@ use super::{
         fields::{Fields, ReadFault},
         tools,
     },
+    custom,
     items::{self, SAID_IN},
 };
 
@@ -23,9 +24,9 @@ pub fn read(body: &[u8]) -> Result<Call, ReadFault> {
     }
     call.turns.extend(input(&mut fields)?);
     for (index, value) in fields.list("tools")?.unwrap_or_default().into_iter().enumerate() {
-        call.tools.push(tools::read(value, &format!("tools[{index}]"), SAID_IN)?);
+        call.tools.push(tool(value, &format!("tools[{index}]"))?);
     }
-    match fields.take("tool_choice").map(tools::read_choice) {
+    match fields.take("tool_choice").map(choice) {
         None => {}
         Some(Ok(choice)) => call.tool_choice = Some(choice),
         Some(Err(choice)) => fields.keep("tool_choice", choice),
@@ -45,6 +46,18 @@ pub fn read(body: &[u8]) -> Result<Call, ReadFault> {
     fields.take("stream_options");
     call.extra = fields.rest();
     Ok(call)
+}
+
+fn tool(value: Value, at: &str) -> Result<Tool, ReadFault> {
+    if custom::is_custom(&value) { custom::tool(Fields::of(value, at)?) } else { tools::read(value, at, SAID_IN) }
+}
+
+/// A choice that has no word is given back.
+fn choice(value: Value) -> Result<ToolChoice, Value> {
+    match value.get("name").and_then(Value::as_str).filter(|_| custom::is_custom(&value)) {
+        Some(name) => Ok(ToolChoice::Function(name.to_owned())),
+        None => tools::read_choice(value),
+    }
 }
 
 fn input(fields: &mut Fields) -> Result<Vec<Turn>, ReadFault> {

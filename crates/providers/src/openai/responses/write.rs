@@ -4,6 +4,7 @@ use mainspring_llm::exchange::{Answer, Choice, Dialect, Finish, Part};
 use serde_json::Value;
 
 use super::{
+    custom::{self, CustomTools},
     outcome::{self, Call, Frame},
     sealed,
 };
@@ -11,14 +12,20 @@ use super::{
 /// `created` is in seconds; `model` is the name the client knows. The endpoint gives one choice, the first.
 #[must_use]
 pub fn write(answer: &Answer, created: i64, model: &str) -> Value {
+    write_with(answer, (created, model), &CustomTools::default())
+}
+
+/// The same for a client that has tools which take text.
+#[must_use]
+pub fn write_with(answer: &Answer, (created, model): (i64, &str), custom: &CustomTools) -> Value {
     let frame = Frame::new(&answer.id, created, model, answer.service_tier.clone());
     let choice = answer.choices.first();
-    let output = choice.map(|choice| items(&frame, choice)).unwrap_or_default();
+    let output = choice.map(|choice| items(&frame, choice, custom)).unwrap_or_default();
     let finish = choice.map_or(Finish::Stop, |choice| choice.finish);
     frame.response(output, Some(finish), answer.usage.as_ref())
 }
 
-fn items(frame: &Frame, choice: &Choice) -> Vec<Value> {
+fn items(frame: &Frame, choice: &Choice, custom: &CustomTools) -> Vec<Value> {
     let (mut items, mut content) = (Vec::new(), Vec::new());
     let mut logprobs = outcome::token_logprobs(choice.logprobs.as_ref());
     // Texts that follow one another are one message.
@@ -36,6 +43,11 @@ fn items(frame: &Frame, choice: &Choice) -> Vec<Value> {
                 let made = || frame.item_id(sealed::MADE_ID, items.len());
                 let id = thought.id.clone().unwrap_or_else(made);
                 items.push(outcome::reasoning(&id, thought));
+            }
+            Part::ToolCall { id, name, arguments, .. } if custom.has(name) => {
+                close(&mut content, &mut items);
+                let call = Call { id, name, arguments: &custom::input(arguments) };
+                items.push(outcome::custom_call(&frame.item_id("ctc_", items.len()), "completed", &call));
             }
             Part::ToolCall { id, name, arguments, .. } => {
                 close(&mut content, &mut items);

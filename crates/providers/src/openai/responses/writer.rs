@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     super::extra,
+    custom::{CustomTools, Input},
     outcome::{self, Frame},
     sealed,
 };
@@ -31,6 +32,7 @@ pub struct Writer {
     items: Vec<Item>,
     finish: Option<Finish>,
     used: Option<TokenUsage>,
+    custom: CustomTools,
     out: Vec<Named>,
 }
 
@@ -39,7 +41,14 @@ impl Writer {
     #[must_use]
     pub fn new(created: i64, model: &str) -> Self {
         let frame = Frame::new("", created, model, None);
-        Self { frame, sequence: 0, items: Vec::new(), finish: None, used: None, out: Vec::new() }
+        let custom = CustomTools::default();
+        Self { frame, sequence: 0, items: Vec::new(), finish: None, used: None, custom, out: Vec::new() }
+    }
+
+    /// For a client that has tools which take text.
+    #[must_use]
+    pub fn with_custom(self, custom: CustomTools) -> Self {
+        Self { custom, ..self }
     }
 
     pub fn push(&mut self, event: Event) -> Vec<Named> {
@@ -173,23 +182,45 @@ impl Writer {
     }
 
     fn call(&mut self, call: u32, call_id: String, name: String) {
-        let id = self.frame.item_id("fc_", self.items.len());
-        self.open(id, Body::Call { call, call_id, name, arguments: String::new() });
+        let input = self.custom.has(&name).then(Input::default);
+        let id = self.frame.item_id(if input.is_some() { "ctc_" } else { "fc_" }, self.items.len());
+        self.open(id, Body::Call { call, call_id, name, arguments: String::new(), input });
     }
 
     /// Calls stay open to the end: pieces of several may come in turn.
     fn arguments(&mut self, number: u32, fragment: &str) {
         let found = self.items.iter_mut().enumerate().find_map(|(at, item)| match &mut item.body {
+            Body::Call { call, input: Some(input), .. } if *call == number => {
+                Some((at, item.id.clone(), Some(input.push(fragment))))
+            }
             Body::Call { call, arguments, .. } if *call == number => {
                 arguments.push_str(fragment);
-                Some((at, item.id.clone()))
+                Some((at, item.id.clone(), None))
             }
             _ => None,
         });
-        if let Some((at, id)) = found {
-            let data = json!({"item_id": id, "output_index": at, "delta": fragment});
-            self.emit("response.function_call_arguments.delta", data);
+        match found {
+            Some((at, id, None)) => {
+                let data = json!({"item_id": id, "output_index": at, "delta": fragment});
+                self.emit("response.function_call_arguments.delta", data);
+            }
+            Some((at, id, Some(text))) => self.input(at, &id, &text),
+            None => {}
         }
+    }
+
+    /// More of the text for a tool that takes text.
+    fn input(&mut self, at: usize, id: &str, text: &str) {
+        if !text.is_empty() {
+            self.emit("response.custom_tool_call_input.delta", json!({"item_id": id, "output_index": at, "delta": text}));
+        }
+    }
+
+    /// What of such a text is known only when its call is complete.
+    fn finish_input(&mut self, at: usize) {
+        let Some(Item { id, body: Body::Call { input: Some(input), .. }, .. }) = self.items.get_mut(at) else { return };
+        let (id, rest) = (id.clone(), input.finish());
+        self.input(at, &id, &rest);
     }
 
     fn other(&mut self, value: Value) {
@@ -245,6 +276,7 @@ impl Writer {
         if self.items[at].status != "in_progress" {
             return;
         }
+        self.finish_input(at);
         let last = at + 1 == self.items.len();
         match &self.items[at].body {
             Body::Message(_) => self.close_piece(at),
@@ -255,6 +287,10 @@ impl Writer {
                 self.emit("response.reasoning_summary_part.done", joined(&place, part));
             }
             Body::Thought(_) => {}
+            Body::Call { input: Some(input), .. } => {
+                let data = json!({"item_id": self.items[at].id, "output_index": at, "input": input.text()});
+                self.emit("response.custom_tool_call_input.done", data);
+            }
             Body::Call { name, arguments, .. } => {
                 let (id, name, arguments) = (&self.items[at].id, name, arguments);
                 let data = json!({"item_id": id, "output_index": at, "name": name, "arguments": arguments});

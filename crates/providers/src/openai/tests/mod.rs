@@ -1,6 +1,7 @@
 mod answers;
 mod calls;
 mod clients;
+mod customs;
 mod properties;
 mod refusals;
 mod responses;

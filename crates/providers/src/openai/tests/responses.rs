@@ -98,12 +98,15 @@ fn requests_that_cannot_be_read_are_refused_by_name() {
         (r#"{"type":"function_call","call_id":"c","arguments":"{}"}"#, "input[0].name"),
         (r#"{"type":"function_call_output","output":"x"}"#, "input[0].call_id"),
         (r#"{"type":"function_call_output","call_id":"c","output":7}"#, "input[0].output"),
+        (r#"{"type":"custom_tool_call","call_id":"c","name":"f","input":7}"#, "input[0].input"),
+        (r#"{"type":"custom_tool_call_output","output":"x"}"#, "input[0].call_id"),
         (r#"{"type":"reasoning","summary":"x"}"#, "input[0].summary"),
     ] {
         check_fault(&format!(r#"{{"model":"m","input":[{item}]}}"#), param);
     }
     check_fault(r#"{"model":"m","input":"x","text":{"format":{"type":"json_schema","name":"n"}}}"#, "text.format.schema");
     check_fault(r#"{"model":"m","input":"x","tools":[{"type":"function"}]}"#, "tools[0].name");
+    check_fault(r#"{"model":"m","input":"x","tools":[{"type":"custom"}]}"#, "tools[0].name");
 }
 
 fn answer(parts: Vec<Part>, finish: Finish) -> Answer {
@@ -235,6 +238,7 @@ pub(super) fn check_stream(named: &[Named]) -> Value {
             "response.output_text.done" | "response.reasoning_summary_text.done" => assert_eq!(data["text"], **text),
             "response.refusal.done" => assert_eq!(data["refusal"], **text),
             "response.function_call_arguments.done" => assert_eq!(data["arguments"], **text),
+            "response.custom_tool_call_input.done" => assert_eq!(data["input"], **text),
             _ => {}
         }
     }

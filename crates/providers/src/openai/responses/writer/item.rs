@@ -3,7 +3,10 @@
 use mainspring_llm::exchange::Reasoning;
 use serde_json::{Value, json};
 
-use crate::openai::responses::outcome::{self, Call};
+use crate::openai::responses::{
+    custom::Input,
+    outcome::{self, Call},
+};
 
 #[derive(Debug)]
 pub(super) struct Item {
@@ -22,6 +25,8 @@ pub(super) enum Body {
         call_id: String,
         name: String,
         arguments: String,
+        /// Of a tool that takes text.
+        input: Option<Input>,
     },
 }
 
@@ -77,6 +82,9 @@ impl Item {
         match &self.body {
             Body::Message(pieces) => outcome::message(&self.id, self.status, pieces.iter().map(Piece::value).collect()),
             Body::Thought(thought) => outcome::reasoning(&self.id, thought),
+            Body::Call { call_id, name, input: Some(input), .. } => {
+                outcome::custom_call(&self.id, self.status, &Call { id: call_id, name, arguments: input.text() })
+            }
             Body::Call { call_id, name, arguments, .. } => {
                 outcome::function_call(&self.id, self.status, &Call { id: call_id, name, arguments })
             }
