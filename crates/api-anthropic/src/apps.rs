@@ -15,7 +15,7 @@ use mainspring_providers::{
     Operation,
     anthropic::{self, Writer},
 };
-use mainspring_web_kit::{Sse, SseEvent};
+use mainspring_web_kit::{Sse, SseEvent, with_told};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -39,17 +39,18 @@ pub(crate) async fn answer(
     let (streamed, model) = (call.stream, call.model.clone());
     let mut question = question(call, target)?;
     asked.tell(&mut question);
+    let told = question.told.clone();
+    let refused = |fault: ChainFault| AnthropicError::of(&fault).telling(&told);
     let trace = asked.trace(state);
     let id = format!("msg_{}", &RequestId::new(state.clock.now()).to_string()[4..]);
     let id_of_trace = trace.trace;
     if streamed {
-        let stream =
-            state.chains.stream(&asked.actor, question, &trace, budget).await.map_err(|fault| AnthropicError::of(&fault))?;
+        let stream = state.chains.stream(&asked.actor, question, &trace, budget).await.map_err(refused)?;
         let events = events(stream, Event::Began { id, model }, asked.tag.clone());
-        return Ok(with_trace(Sse(events).into_response(), id_of_trace));
+        return Ok(with_trace(with_told(Sse(events).into_response(), &told), id_of_trace));
     }
-    let answer = state.chains.answer(&asked.actor, question, &trace, budget).await.map_err(|fault| AnthropicError::of(&fault))?;
-    Ok(with_trace(Reply(message(answer, id, model)).into_response(), id_of_trace))
+    let answer = state.chains.answer(&asked.actor, question, &trace, budget).await.map_err(refused)?;
+    Ok(with_trace(with_told(Reply(message(answer, id, model)).into_response(), &told), id_of_trace))
 }
 
 /// What an app reads is known only when it answers: it retrieves first.

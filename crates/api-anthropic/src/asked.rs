@@ -64,9 +64,10 @@ impl Asked {
     /// The trace of a request; goes on in the caller's where a `traceparent` says so.
     pub(crate) fn trace(&self, state: &Anthropic) -> SpanContext {
         let given = self.headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(traceparent);
-        let sink = self.wishes.sink(Arc::clone(&state.sink), given.map(|(_, span)| span));
+        let clients = state.gateway.clients();
+        let sink = self.wishes.sink(Arc::clone(&state.sink), given.map(|(_, span)| span), clients.may_omit);
         let mut context = SpanContext::root(self.actor.project, sink, Arc::clone(&state.clock));
-        if let Some(trace) = self.wishes.wished().trace {
+        if let Some(trace) = self.wishes.trace(&self.actor).filter(|_| clients.may_name_traces) {
             context.trace = trace;
         }
         match given {
@@ -84,6 +85,7 @@ impl Asked {
                 user: self.peeked.user.clone(),
                 app: None,
             },
+            version: None,
             labels: self.actor.labels.clone(),
             trace,
             operation,

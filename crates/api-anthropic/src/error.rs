@@ -5,8 +5,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use mainspring_gateway::GatewayFault;
 use mainspring_kernel::{Fault, FaultKind};
+use mainspring_llm::Told;
 use mainspring_providers::{FaultClass, UpstreamFault};
-use mainspring_web_kit::Problem;
+use mainspring_web_kit::{Problem, told_headers};
 use serde_json::{Value, json};
 
 /// Clients wait for it to be over before they ask again; HTTP has no word for it.
@@ -62,6 +63,12 @@ impl AnthropicError {
     /// The same refusal in other words.
     pub(crate) fn saying(mut self, detail: &str) -> Self {
         self.problem.detail = detail.to_owned();
+        self
+    }
+
+    /// With what is told of the call that was refused.
+    pub(crate) fn telling(mut self, told: &Told) -> Self {
+        self.headers.extend(told_headers(told));
         self
     }
 

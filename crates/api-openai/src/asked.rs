@@ -97,13 +97,8 @@ impl Asked {
         // Streams of that endpoint always say what was used.
         peeked.include_usage |= responses;
         Ok(Request {
-            caller: Caller {
-                project: self.actor.project,
-                principal: self.actor.principal,
-                key: self.actor.key,
-                user: peeked.user.clone(),
-                app: None,
-            },
+            caller: self.caller(peeked.user.clone()),
+            version: None,
             labels: self.actor.labels.clone(),
             trace,
             operation,
@@ -116,6 +111,11 @@ impl Asked {
             budget,
             batch: self.batch,
         })
+    }
+
+    /// On whose behalf a call is made.
+    pub(crate) fn caller(&self, user: Option<String>) -> Caller {
+        Caller { project: self.actor.project, principal: self.actor.principal, key: self.actor.key, user, app: None }
     }
 
     pub(crate) fn include_usage(&self) -> bool {

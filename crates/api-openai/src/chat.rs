@@ -7,10 +7,10 @@ use axum::{
 };
 use futures::StreamExt;
 use http::{HeaderName, HeaderValue};
-use mainspring_chains::{AnswerEvent, AnswerStream};
+use mainspring_chains::{AnswerEvent, AnswerStream, ChainFault};
 use mainspring_llm::{FinishReason, TraceId};
 use mainspring_providers::Operation;
-use mainspring_web_kit::{Sse, SseEvent};
+use mainspring_web_kit::{Sse, SseEvent, with_told};
 
 use crate::{
     OpenAi, Surface,
@@ -40,17 +40,19 @@ async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
     let envelope = Envelope::new("chatcmpl", &body.model, state.clock.as_ref());
     let mut question = body.question()?;
     asked.tell(&mut question);
+    let told = question.told.clone();
+    let refused = |fault: ChainFault| OpenAiError::of(&fault).telling(&told);
     let refuse = question.overrides.json.is_some();
     let trace = asked.trace(state);
     let id = trace.trace;
     if streamed {
-        let stream =
-            state.chains.stream(actor, question, &trace, asked.budget(state)).await.map_err(|fault| OpenAiError::of(&fault))?;
-        return Ok(with_trace(Sse(events(stream, envelope, include_usage, refuse)).into_response(), id));
+        let stream = state.chains.stream(actor, question, &trace, asked.budget(state)).await.map_err(refused)?;
+        let response = Sse(events(stream, envelope, include_usage, refuse)).into_response();
+        return Ok(with_trace(with_told(response, &told), id));
     }
-    let answer =
-        state.chains.answer(actor, question, &trace, asked.budget(state)).await.map_err(|fault| OpenAiError::of(&fault))?;
-    Ok(with_trace(Reply(envelope.completion(&answer.alternatives, answer.usage, refuse)).into_response(), id))
+    let answer = state.chains.answer(actor, question, &trace, asked.budget(state)).await.map_err(refused)?;
+    let response = Reply(envelope.completion(&answer.alternatives, answer.usage, refuse)).into_response();
+    Ok(with_trace(with_told(response, &told), id))
 }
 
 /// The trace id in a header too: it is there before the first byte of a stream.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::{Json as Reply, extract::State, response::IntoResponse, response::Response};
 use futures::StreamExt;
 use mainspring_chains::{Question, Target};
+use mainspring_gateway::Asks;
 use mainspring_kernel::{Actor, AssetKind, Selector};
-use mainspring_llm::{Budget, ChatModel, ChatRequest, Message, SpanContext, chat::Sampling};
+use mainspring_llm::{Budget, ChatModel, ChatRequest, Message, SpanContext, Told, chat::Sampling};
 use mainspring_providers::Operation;
-use mainspring_web_kit::Sse;
+use mainspring_web_kit::{Sse, with_told};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -181,32 +182,41 @@ async fn answered_here(state: &OpenAi, given: &Given) -> Answer<Response> {
     let asked = body.asked()?;
     given.wishes.not_kept();
     let (streamed, include_usage, choices) = (asked.streamed, asked.include_usage, asked.prompts.len() * asked.n);
-    let model = raw_model(state, actor, &asked.target).await?;
+    let told = Told::default();
+    let user = given.user().or_else(|| asked.user.clone());
+    let asks = Asks {
+        batch: given.batch,
+        told: told.clone(),
+        ..Asks::of(given.caller(user), given.actor.labels.clone(), given.trace(state))
+    };
+    let model = raw_model(state, actor, &asked.target, asks).await?;
     // Each answer has a trace of its own, so that each can be looked at and given again by itself.
     let calls = if model.is_some() { choices } else { asked.prompts.len() };
     let traces: Vec<SpanContext> = (0..calls).map(|_| given.trace(state)).collect();
     let first_trace = traces.first().map(|trace| trace.trace);
     let mut pieces = match model {
         Some(model) => pieces::raw(raw(given.budget(state), model, asked, traces)).boxed(),
-        None => through_chain(state, given, asked, traces),
+        None => through_chain(state, given, asked, (traces, &told)),
     };
+    let refused = |error: OpenAiError| error.telling(&told);
     let response = if streamed {
         // What fails before the first text fails with a status.
-        let first = pieces.next().await.transpose()?;
+        let first = pieces.next().await.transpose().map_err(refused)?;
         let pieces = futures::stream::iter(first.map(Ok)).chain(pieces).boxed();
         Sse(pieces::events(pieces, envelope, include_usage)).into_response()
     } else {
-        let (choices, usage) = pieces::collect(pieces, choices).await?;
+        let (choices, usage) = pieces::collect(pieces, choices).await.map_err(refused)?;
         Reply(envelope.text_completion(choices, Some(usage))).into_response()
     };
+    let response = with_told(response, &told);
     Ok(match first_trace {
         Some(id) => with_trace(response, id),
         None => response,
     })
 }
 
-/// The model itself, unless an app or a prompt has the name.
-async fn raw_model(state: &OpenAi, actor: &Actor, target: &Target) -> Answer<Option<Arc<dyn ChatModel>>> {
+/// The model itself, whose calls are counted as anyone's, unless an app, a prompt or a route has the name.
+async fn raw_model(state: &OpenAi, actor: &Actor, target: &Target, asks: Asks) -> Answer<Option<Arc<dyn ChatModel>>> {
     let named_otherwise =
         target.kind.is_some_and(|kind| kind != AssetKind::Model) || target.reference.selector != Selector::Latest;
     if named_otherwise {
@@ -216,7 +226,9 @@ async fn raw_model(state: &OpenAi, actor: &Actor, target: &Target) -> Answer<Opt
     let callables = state.chains.callables(actor).await.map_err(|fault| OpenAiError::of(&fault))?;
     let shadowed =
         target.kind.is_none() && callables.iter().any(|callable| callable.name == name && callable.kind != AssetKind::Model);
-    Ok(if shadowed { None } else { state.chains.models().chat(name).ok() })
+    let Some(own) = state.chains.models().chat(name).ok().filter(|_| !shadowed) else { return Ok(None) };
+    let model = state.gateway.chat_model(asks, name);
+    Ok(model.filter(|model| model.identity() == own.identity()))
 }
 
 fn raw(budget: Budget, model: Arc<dyn ChatModel>, asked: Asked, traces: Vec<SpanContext>) -> Raw {
@@ -224,13 +236,14 @@ fn raw(budget: Budget, model: Arc<dyn ChatModel>, asked: Asked, traces: Vec<Span
     Raw { model, prompts, n, echo, request, user, traces, budget }
 }
 
-fn through_chain(state: &OpenAi, given: &Given, asked: Asked, traces: Vec<SpanContext>) -> Pieces {
+fn through_chain(state: &OpenAi, given: &Given, asked: Asked, (traces, told): (Vec<SpanContext>, &Told)) -> Pieces {
     let question = |prompt: &String| {
         let mut question = Question::of(asked.target.clone(), vec![Message::user(prompt.clone())]);
         question.overrides = asked.overrides.clone();
         question.n = asked.n;
         question.user = asked.user.clone();
         given.tell(&mut question);
+        question.told = told.clone();
         question
     };
     let questions = asked.prompts.iter().map(question).zip(traces).collect();

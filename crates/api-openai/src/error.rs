@@ -10,8 +10,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use mainspring_gateway::GatewayFault;
 use mainspring_kernel::{Fault, FaultKind};
+use mainspring_llm::{ModelFault, Told};
 use mainspring_providers::{FaultClass, UpstreamFault, peek::PeekFault};
-use mainspring_web_kit::{Caller, Problem};
+use mainspring_web_kit::{Caller, Problem, told_headers};
 use serde_json::{Value, json};
 
 #[derive(Debug)]
@@ -40,6 +41,7 @@ impl From<GatewayFault> for OpenAiError {
             GatewayFault::BadRequest { parameter, reason } if !parameter.is_empty() => {
                 Self::param(parameter.clone(), reason.clone())
             }
+            GatewayFault::Local(ModelFault::InvalidParameter { parameter, reason }) => Self::param(*parameter, reason.clone()),
             fault => Self::of(fault),
         };
         error.headers.extend(fault.headers().cloned().unwrap_or_default());
@@ -82,6 +84,12 @@ impl OpenAiError {
     /// The same refusal in other words.
     pub(crate) fn saying(mut self, detail: &str) -> Self {
         self.problem.detail = detail.to_owned();
+        self
+    }
+
+    /// With what is told of the call that was refused.
+    pub(crate) fn telling(mut self, told: &Told) -> Self {
+        self.headers.extend(told_headers(told));
         self
     }
 

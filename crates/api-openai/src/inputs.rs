@@ -4,6 +4,9 @@ use mainspring_gateway::{GatewayFault, Reading};
 use mainspring_llm::exchange::{EmbedCall, RerankCall};
 use serde_json::{Map, Value};
 
+/// OpenAI's own bound on one request.
+const INPUTS_MAX: usize = 2048;
+
 type Fields = Map<String, Value>;
 
 fn fields(body: &[u8]) -> Result<Fields, GatewayFault> {
@@ -41,8 +44,8 @@ pub(crate) fn embed(body: &[u8]) -> Result<Reading, GatewayFault> {
         }
         _ => return Err(wrong("input", "text or a list of texts")),
     };
-    if inputs.is_empty() || inputs.iter().any(String::is_empty) {
-        return Err(wrong("input", "at least one text, and none of them empty"));
+    if inputs.is_empty() || inputs.len() > INPUTS_MAX || inputs.iter().any(String::is_empty) {
+        return Err(wrong("input", "1 to 2048 texts, and none of them empty"));
     }
     wants_base64(&fields)?;
     let dimensions = number(&mut fields, "dimensions")?;

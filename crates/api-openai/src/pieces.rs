@@ -80,7 +80,8 @@ pub(crate) fn raw(raw: Raw) -> impl Stream<Item = Answer<Piece>> + Send {
         for (index, trace) in raw.traces.iter().enumerate() {
             let prompt = &raw.prompts[index / raw.n];
             let span = raw.span(trace, prompt);
-            let mut stream = match raw.model.stream_text(prompt.clone(), raw.request(index % raw.n), raw.budget).await {
+            let model = raw.model.under(span.context()).unwrap_or_else(|| Arc::clone(&raw.model));
+            let mut stream = match model.stream_text(prompt.clone(), raw.request(index % raw.n), raw.budget).await {
                 Ok(stream) => stream,
                 Err(fault) => {
                     yield Err(failed(span, &fault));

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::{Stream, StreamExt};
-use mainspring_chains::{Alternative, Answer as Answered, AnswerEvent, AnswerStream, Outcome};
+use mainspring_chains::{Alternative, Answer as Answered, AnswerEvent, AnswerStream, ChainFault, Outcome};
 use mainspring_kernel::{FaultKind, id::RequestId, text};
 use mainspring_llm::{
     FinishReason, Provenance, TokenUsage, Usage,
@@ -16,7 +16,7 @@ use mainspring_providers::{
     Operation,
     openai::responses::{self, Writer},
 };
-use mainspring_web_kit::{Path, Problem, Sse, SseEvent};
+use mainspring_web_kit::{Path, Problem, Sse, SseEvent, with_told};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -57,6 +57,8 @@ async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
     let (streamed, model) = (call.stream, call.model.clone());
     let mut question = question(call)?;
     asked.tell(&mut question);
+    let told = question.told.clone();
+    let refused = |fault: ChainFault| OpenAiError::of(&fault).telling(&told);
     let refuse = question.overrides.json.is_some();
     let trace = asked.trace(state);
     let id_of_trace = trace.trace;
@@ -64,15 +66,16 @@ async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
     let id = format!("resp_{}", &RequestId::new(now).to_string()[4..]);
     if streamed {
         let stream = state.chains.stream(&asked.actor, question, &trace, asked.budget(state)).await;
-        let stream = stream.map_err(|fault| OpenAiError::of(&fault))?;
+        let stream = stream.map_err(refused)?;
         let mut writer = Writer::new(now.as_seconds(), &model);
         let begun = written(&mut writer, [Event::Began { id, model }], None);
-        return Ok(with_trace(Sse(events(stream, (writer, begun), refuse)).into_response(), id_of_trace));
+        let response = Sse(events(stream, (writer, begun), refuse)).into_response();
+        return Ok(with_trace(with_told(response, &told), id_of_trace));
     }
     let answer = state.chains.answer(&asked.actor, question, &trace, asked.budget(state)).await;
-    let answer = answer.map_err(|fault| OpenAiError::of(&fault))?;
+    let answer = answer.map_err(refused)?;
     let body = whole(answer, (id, model), now.as_seconds(), refuse);
-    Ok(with_trace(Reply(body).into_response(), id_of_trace))
+    Ok(with_trace(with_told(Reply(body).into_response(), &told), id_of_trace))
 }
 
 /// What is known of an answer beside its text and its citations stands under `mainspring`. With `refuse`, an app that

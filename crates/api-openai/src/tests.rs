@@ -1,6 +1,7 @@
 mod batches;
 mod codex;
 mod inputs;
+mod local;
 mod models;
 mod responses;
 mod scoped;

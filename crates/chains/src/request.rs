@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use mainspring_kernel::{AssetKind, AssetRef, Digest, Selector, name::RefFault};
 use mainspring_llm::{
-    Message, TablePin,
+    Message, TablePin, Told,
     chat::{ResponseFormat, Sampling},
 };
 use mainspring_prompts::InferenceSettings;
@@ -93,6 +93,8 @@ pub struct Question {
     pub session: Option<String>,
     /// A line of a batch.
     pub batch: bool,
+    /// Where what becomes of the calls of models is told.
+    pub told: Told,
     pub pins: Pins,
 }
 
@@ -108,6 +110,7 @@ impl Question {
             user: None,
             session: None,
             batch: false,
+            told: Told::default(),
             pins: Pins::default(),
         }
     }

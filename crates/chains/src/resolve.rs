@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use mainspring_kernel::{Actor, AssetKind, AssetRef, Fault, FaultKind, Name, PageRequest, Selector, page::LIMIT_MAX, text};
-use mainspring_llm::{Asking, ChatModel, ModelFault, ModelSource, Models, SpanContext, TablePin};
+use mainspring_llm::{Asking, ChatModel, ModelFault, ModelSource, Models, SpanContext, TablePin, Told};
 use mainspring_prompts::{InferenceSettings, PromptSpec};
 use mainspring_registry::{Registry, Version};
 use serde::de::DeserializeOwned;
@@ -31,13 +31,13 @@ pub(crate) struct Plan {
     pub(crate) retrieves: Vec<(RetrieveStep, Option<TablePin>)>,
     pub(crate) prompt: Option<(PromptStep, PromptSpec)>,
     pub(crate) model: Arc<dyn ChatModel>,
-    /// It is one of this process, not a route and not a provider's.
+    /// It is asked as it is: nobody counts its calls, and its span is the only one of them.
     pub(crate) local: bool,
     pub(crate) settings: InferenceSettings,
     pub(crate) versions: Vec<VersionUsed>,
 }
 
-/// A model, and where it is.
+/// A model, and whether it is one of this process as it is.
 struct Chosen {
     model: Arc<dyn ChatModel>,
     local: bool,
@@ -53,6 +53,7 @@ pub(crate) struct Resolver<'a> {
     /// The end user, as the client names them.
     pub(crate) user: Option<&'a str>,
     pub(crate) batch: bool,
+    pub(crate) told: &'a Told,
     pub(crate) models_only: bool,
     pub(crate) trace: &'a SpanContext,
 }
@@ -75,7 +76,7 @@ impl Resolver<'_> {
         }
         if wants(AssetKind::Model)
             && reference.selector == Selector::Latest
-            && let Ok(chosen) = self.model(None, reference.name.as_str())
+            && let Ok(chosen) = self.model((None, None), reference.name.as_str())
         {
             return Ok(Self::plan_model(chosen));
         }
@@ -89,10 +90,12 @@ impl Resolver<'_> {
         Ok(())
     }
 
-    /// The model that answers where `named` is named: the project's own routes and providers come first.
-    fn model(&self, app: Option<&str>, named: &str) -> Result<Chosen, ModelFault> {
+    /// The model that answers where `named` is named: the project's own routes and providers come first. `version`: what asks,
+    /// with everything that it asks by.
+    fn model(&self, (app, version): (Option<&str>, Option<&str>), named: &str) -> Result<Chosen, ModelFault> {
         let name = self.pins.model.as_deref().unwrap_or(named);
-        let asking = Asking { actor: self.actor, app, user: self.user, batch: self.batch, trace: self.trace };
+        let Self { actor, user, batch, trace, told, .. } = *self;
+        let asking = Asking { actor, app, version, user, batch, trace, told };
         if let Some(model) = self.source.and_then(|source| source.chat(&asking, name)) {
             return Ok(Chosen { model, local: false });
         }
@@ -116,8 +119,10 @@ impl Resolver<'_> {
         let (retrieves, Some((step, prompt, prompt_version)), Some(model_step)) = plan_parts else {
             return Err(ChainFault::Unreadable { spec: app.chain.to_string(), reason: "a step is missing".into() });
         };
-        let Chosen { model, local } = self.model(Some(version.pin.name.as_str()), &model_step.name)?;
-        let versions = vec![used(&version), used(&chain_version), used(&prompt_version), model_used(model.as_ref())];
+        let mut versions = vec![used(&version), used(&chain_version), used(&prompt_version)];
+        let asks = (Some(version.pin.name.as_str()), joined(&versions));
+        let Chosen { model, local } = self.model((asks.0, Some(asks.1.as_str())), &model_step.name)?;
+        versions.push(model_used(model.as_ref()));
         Ok(Plan {
             app: Some(version.pin.name.to_string()),
             abstain: app.abstain,
@@ -143,13 +148,14 @@ impl Resolver<'_> {
     }
 
     fn plan_prompt(&self, prompt: PromptSpec, version: &Version) -> Result<Plan, ChainFault> {
-        let Chosen { model, local } = self.model(None, self.default_model)?;
+        let prompt_used = used(version);
+        let Chosen { model, local } = self.model((None, Some(prompt_used.to_string().as_str())), self.default_model)?;
         let reference = AssetRef { name: version.pin.name.clone(), selector: Selector::Latest };
         Ok(Plan {
             app: None,
             abstain: String::new(),
             retrieves: Vec::new(),
-            versions: vec![used(version), model_used(model.as_ref())],
+            versions: vec![prompt_used, model_used(model.as_ref())],
             prompt: Some((PromptStep { prompt: reference, with: BTreeMap::new() }, prompt)),
             model,
             local,
@@ -223,6 +229,11 @@ pub(crate) async fn callables(actor: &Actor, registry: &Registry, models: &Model
     }
     all.extend(models.chat_names().map(|name| Callable { kind: AssetKind::Model, name: name.to_owned() }));
     Ok(all)
+}
+
+/// Versions that ask together.
+fn joined(versions: &[VersionUsed]) -> String {
+    versions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 fn used(version: &Version) -> VersionUsed {

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Instant};
 use futures::{Stream, StreamExt};
 use mainspring_kernel::{Actor, Digest};
 use mainspring_llm::{
-    Budget, ChatModel, ChatRequest, Delta, FinishReason, Message, ModelSource, Models, Passage, RetrieveRequest, Retrieved,
-    Retriever, SpanContext, Usage,
+    Budget, ChatModel, ChatRequest, ChatStream, Delta, FinishReason, Message, ModelSource, Models, Passage, RetrieveRequest,
+    Retrieved, Retriever, SpanContext, Usage,
     chat::{Speaker, TokenLogprob},
     retrieve::{documents_of, labels_to_read},
     trace::{OpenSpan, SpanKind, names},
@@ -122,7 +122,7 @@ impl Chains {
     ) -> Result<AnswerStream, ChainFault> {
         let mut root = trace.start(format!("invoke_agent {}", question.target), SpanKind::Server);
         match self.begin(actor, question, &mut root, budget).await {
-            Ok(run) => Ok(run.stream(root, budget)),
+            Ok(run) => run.stream(root, budget).await,
             Err(fault) => {
                 use mainspring_kernel::Fault;
                 root.fail(fault.code(), fault.to_string());
@@ -182,6 +182,7 @@ impl Chains {
             pins: &question.pins,
             user: question.user.as_deref(),
             batch: question.batch,
+            told: &question.told,
             models_only: self.models_only,
             trace: root.context(),
         };
@@ -432,7 +433,22 @@ impl Run {
         }
     }
 
-    fn stream(self, root: OpenSpan, budget: Budget) -> AnswerStream {
+    /// Where there are no sources to show before the model is asked, it is asked at once: what it refuses is a refusal, and no
+    /// event of a stream.
+    async fn stream(self, root: OpenSpan, budget: Budget) -> Result<AnswerStream, ChainFault> {
+        if !self.plan.retrieves.is_empty() {
+            return Ok(self.answers(root, None, budget));
+        }
+        match ModelCall::begin(&self, root.context(), 0, budget).await {
+            Ok(begun) => Ok(self.answers(root, Some(begun), budget)),
+            Err(fault) => {
+                fail(root, &fault);
+                Err(fault)
+            }
+        }
+    }
+
+    fn answers(self, root: OpenSpan, mut first: Option<(ModelCall, ChatStream)>, budget: Budget) -> AnswerStream {
         let n = self.question.n.max(1);
         Box::pin(async_stream::stream! {
             yield Ok(AnswerEvent::Sources { sources: self.sources(&[]), abstains: self.abstains() });
@@ -447,12 +463,13 @@ impl Run {
                     yield Ok(AnswerEvent::Text { index, text: text.clone(), logprobs: Vec::new() });
                     yield Ok(AnswerEvent::Finished { index, finish: FinishReason::Stop });
                 } else {
-                    let mut call = ModelCall::start(&self, root.context(), index);
-                    let mut stream = match call.model.stream(self.chat_request(index), budget).await {
-                        Ok(stream) => stream,
+                    let begun = match first.take() {
+                        Some(begun) => Ok(begun),
+                        None => ModelCall::begin(&self, root.context(), index, budget).await,
+                    };
+                    let (mut call, mut stream) = match begun {
+                        Ok(begun) => begun,
                         Err(fault) => {
-                            let fault = ChainFault::Model(fault);
-                            call.fail(&fault);
                             fail(root, &fault);
                             yield Err(fault);
                             return;
@@ -548,6 +565,18 @@ impl ModelCall {
         }
         let model = run.plan.model.under(span.context()).unwrap_or_else(|| Arc::clone(&run.plan.model));
         Self { model, span: Some(span), started: Instant::now(), first: None }
+    }
+
+    async fn begin(run: &Run, context: &SpanContext, index: usize, budget: Budget) -> Result<(Self, ChatStream), ChainFault> {
+        let mut call = Self::start(run, context, index);
+        match call.model.stream(run.chat_request(index), budget).await {
+            Ok(stream) => Ok((call, stream)),
+            Err(fault) => {
+                let fault = ChainFault::Model(fault);
+                call.fail(&fault);
+                Err(fault)
+            }
+        }
     }
 
     fn first_token(&mut self) {

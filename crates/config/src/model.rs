@@ -125,6 +125,8 @@ pub struct GatewayConfig {
     pub batch_concurrency: usize,
     pub batch_lines: u64,
     pub batch_prices: bool,
+    pub clients_may_omit: bool,
+    pub clients_may_name_traces: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

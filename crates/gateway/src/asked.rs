@@ -157,6 +157,8 @@ const fn can(kind: ProviderKind, operation: Operation, said_in: Dialect) -> bool
         Operation::Chat | Operation::Responses | Operation::Messages => true,
         // Where a provider does not count, we do.
         Operation::CountTokens => !matches!(kind, ProviderKind::Anthropic) || matches!(said_in, Dialect::Anthropic),
+        // Models of this process go on with raw text where they are asked as such.
+        Operation::Completions if matches!(said_in, Dialect::Local) => matches!(kind, ProviderKind::Local),
         Operation::Completions | Operation::Moderations => matches!(kind, ProviderKind::OpenAi | ProviderKind::Azure),
         Operation::Embeddings | Operation::Rerank => !matches!(kind, ProviderKind::Anthropic),
     }

@@ -22,6 +22,7 @@ use crate::{
     makers::Makers,
     metrics::{self, Counters},
     record::{CallRecord, CallStatus, PriceStamp},
+    service::CacheOutcome,
     target::Target,
     trace,
 };
@@ -207,16 +208,25 @@ impl Bill {
     }
 
     /// An answer from the cache used nothing.
-    pub(crate) fn settle_cached(&self, provider: &str, target: &str) -> Option<Settled> {
+    pub(crate) fn settle_cached(&self, (provider, target): (&str, &str), outcome: CacheOutcome) -> Option<Settled> {
         {
             let mut open = self.lock();
             open.first = Some(self.started.elapsed());
+            // That a question is like an earlier one is known only now.
+            if let Some(span) = &mut open.span {
+                span.set(trace::CACHE, outcome.as_str());
+            }
             let record = &mut open.record;
             record.cached = true;
             record.provider = Some(provider.to_owned());
             record.target = Some(target.to_owned());
         }
         self.settle(CallStatus::Ok, None)
+    }
+
+    /// So far; of a call that is complete, what it cost.
+    pub(crate) fn cost(&self) -> Money {
+        self.lock().record.cost
     }
 
     /// So far.

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::{
     asked::Asked,
     bill::Bill,
-    cache::{Look, Slot},
+    cache::{Compared, Look, Slot},
     choose,
     cost::Prices,
     fault::GatewayFault,
@@ -45,17 +45,31 @@ pub(crate) struct LetIn {
 impl Gateway {
     /// Makes a call. What comes back has begun; the bill of a stream is settled when it ends.
     pub async fn call(&self, request: Request) -> Result<Answered, GatewayFault> {
+        self.called(request).await.map(|(answered, _)| answered)
+    }
+
+    /// The same with the call's bill, which knows what a stream cost when it has ended.
+    pub(crate) async fn called(&self, request: Request) -> Result<(Answered, Arc<Bill>), GatewayFault> {
         let started = Instant::now();
         let route = self.resolve(request.caller.project, &request.peeked.model)?;
         let asked = Asked::of(request, route, started);
-        match self.inner.cache.look(&asked).await {
-            Look::Hit { found, semantic } => self.cached(&asked, &found, semantic).await,
-            Look::Miss(slot) => {
-                self.inner.desk.counters.cache(CacheOutcome::Miss);
-                self.ask(asked, Some(slot)).await
-            }
-            Look::Off => self.ask(asked, None).await,
-        }
+        let prices = self.inner.ledger.prices(asked.request.caller.project);
+        let look = self.inner.cache.look(&asked);
+        // Before anything is computed for the call: one that is over a limit is not worth an embedding.
+        let admitted = self.let_in(&asked, &prices, look.outcome()).await?;
+        let bill = Arc::clone(&admitted.bill);
+        let answered = match look {
+            Look::Off => self.ask(&asked, &prices, (admitted, None)).await?,
+            Look::Hit(found) => self.given(&asked, &found, false, admitted),
+            Look::Miss(sought) => match self.inner.cache.compare(&asked, sought).await {
+                Compared::Alike(found) => self.given(&asked, &found, true, admitted),
+                Compared::Miss(slot) => {
+                    self.inner.desk.counters.cache(CacheOutcome::Miss);
+                    self.ask(&asked, &prices, (admitted, Some(slot))).await?
+                }
+            },
+        };
+        Ok((answered, bill))
     }
 
     /// The route a model name means in a project, or the path to a provider's or a local model.
@@ -63,7 +77,7 @@ impl Gateway {
         self.find(project, model).ok_or_else(|| self.unknown(project, model))
     }
 
-    fn find(&self, project: ProjectId, model: &str) -> Option<Arc<Route>> {
+    pub(crate) fn find(&self, project: ProjectId, model: &str) -> Option<Arc<Route>> {
         let routes = self.inner.routes.of(project);
         let states = &self.inner.routes.states;
         let local = || self.inner.reach.has(model).then(|| routes.local(model, states));
@@ -84,17 +98,20 @@ impl Gateway {
         GatewayFault::UnknownModel { model: text::elide(model, 80), nearest }
     }
 
-    async fn ask(&self, asked: Asked, slot: Option<Slot>) -> Result<Answered, GatewayFault> {
-        let prices = self.inner.ledger.prices(asked.request.caller.project);
+    async fn ask(
+        &self,
+        asked: &Asked,
+        prices: &Prices,
+        (admitted, slot): (LetIn, Option<Slot>),
+    ) -> Result<Answered, GatewayFault> {
         let outcome = if slot.is_some() { CacheOutcome::Miss } else { CacheOutcome::Off };
-        let admitted = self.let_in(&asked, &prices, outcome).await?;
-        let seen = asked.question().weigh(&asked.route, &prices, Instant::now());
+        let seen = asked.question().weigh(&asked.route, prices, Instant::now());
         let mut order = choose::order(&seen, asked.route.spec.choose, asked.sticky(), &mut rand::rng());
-        if let Some(index) = self.maker(&asked) {
+        if let Some(index) = self.maker(asked) {
             order.prefer(index);
         }
-        match Run::of(&self.inner.reach, &self.inner.desk, (&asked, &admitted.bill), order).run().await {
-            Ok(got) => Ok(Over { cache: &self.inner.cache, asked: &asked, admitted, outcome, slot }.hand(got)),
+        match Run::of(&self.inner.reach, &self.inner.desk, (asked, &admitted.bill), order).run().await {
+            Ok(got) => Ok(Over { cache: &self.inner.cache, asked, admitted, outcome, slot }.hand(got)),
             Err(fault) => {
                 admitted.bill.fails(&fault);
                 Err(fault)
@@ -111,7 +128,7 @@ impl Gateway {
     }
 
     /// Asks the ledger, and opens the call's bill and span.
-    pub(crate) async fn let_in(&self, asked: &Asked, prices: &Prices, cache: CacheOutcome) -> Result<LetIn, GatewayFault> {
+    async fn let_in(&self, asked: &Asked, prices: &Prices, cache: CacheOutcome) -> Result<LetIn, GatewayFault> {
         let request = &asked.request;
         let at = self.inner.reach.clock.now();
         let id = CallId::new(at);
@@ -162,7 +179,8 @@ fn intent(asked: &Asked, (id, at): (CallId, Timestamp), cached: bool) -> Intent 
     Intent {
         id,
         at,
-        model: named.to_string(),
+        // A model of this process is counted as one, by whichever of its names it is called.
+        model: route.here().unwrap_or(named).to_owned(),
         route: route.name.as_ref().map(ToString::to_string),
         operation: request.operation,
         input_tokens_upper: if free { 0 } else { size.most() },

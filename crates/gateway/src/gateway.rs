@@ -2,9 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use mainspring_kernel::{Labels, Stop, Tasks, fault::chain, id::ProjectId};
-use mainspring_llm::{ChatModel, SpanContext};
-use mainspring_providers::ProviderKind;
+use mainspring_kernel::{Stop, Tasks, fault::chain, id::ProjectId};
+use mainspring_llm::ChatModel;
 use tokio::{
     sync::broadcast,
     time::{Instant, timeout},
@@ -23,10 +22,10 @@ use crate::{
     live::{Board, Live},
     makers::Makers,
     metrics::{self, Counters, Sum},
-    model::RouteModel,
+    model::{Asks, RouteModel},
     record::Caller,
     routes::Routes,
-    service::Parts,
+    service::{Clients, Parts},
     target::{Target, Totals},
 };
 
@@ -53,6 +52,7 @@ pub(crate) struct Inner {
     pub(crate) reach: Reach,
     pub(crate) cache: Arc<Cache>,
     pub(crate) tasks: Tasks,
+    pub(crate) clients: Clients,
 }
 
 impl Gateway {
@@ -73,12 +73,13 @@ impl Gateway {
 
     /// With a ledger that was opened before, as whoever wants other terms for it does.
     pub async fn over(ledger: Ledger, parts: Parts) -> Result<Self, GatewayFault> {
-        let Parts { registry, models, socket, credentials, metrics, tasks, clock, embedding, catalog: _, journal: _ } = parts;
+        let Parts { registry, models, socket, credentials, metrics, tasks, clock, embedding, clients, catalog: _, journal: _ } =
+            parts;
         let routes = Routes::open(registry, credentials, models.are_behind_routes()).await?;
         let desk = Desk { metrics, counters: Counters::default(), board: Board::default(), makers: Makers::default() };
         let cache = Arc::new(Cache::new(models.clone(), embedding));
         let reach = Reach { socket, models, clock };
-        let inner = Inner { routes, ledger, desk: Arc::new(desk), reach, cache, tasks };
+        let inner = Inner { routes, ledger, desk: Arc::new(desk), reach, cache, tasks, clients };
         let gateway = Self { inner: Arc::new(inner) };
         let watching = gateway.clone();
         gateway.inner.tasks.spawn("gateway-watch", move |stop| async move { watching.watch(stop).await });
@@ -123,6 +124,12 @@ impl Gateway {
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.inner.ledger
+    }
+
+    /// What clients of this server may say in headers about traces.
+    #[must_use]
+    pub fn clients(&self) -> Clients {
+        self.inner.clients
     }
 
     /// Whether a call of this name goes through a route or to `provider/model`. Models of this process that no route
@@ -178,24 +185,16 @@ impl Gateway {
         self.inner.desk.board.look()
     }
 
-    /// A route, or `provider/model`, as a model that chains can use. Its calls are made on behalf of the caller, and their
-    /// spans stand under `trace`.
+    /// A route, `provider/model` or a model of this process, as a model that chains can use. Its calls are made on behalf of
+    /// whoever asks: their limits hold, and what is used is theirs.
     #[must_use]
-    pub fn chat_model(&self, caller: Caller, model: &str, labels: Labels, trace: SpanContext) -> Option<Arc<dyn ChatModel>> {
-        self.route_model((caller, labels, trace), model).map(|model| Arc::new(model) as Arc<dyn ChatModel>)
-    }
-
-    /// The same for a line of a batch.
-    #[must_use]
-    pub fn batch_model(&self, caller: Caller, model: &str, labels: Labels, trace: SpanContext) -> Option<Arc<dyn ChatModel>> {
-        self.route_model((caller, labels, trace), model).map(|model| Arc::new(model.in_batch()) as Arc<dyn ChatModel>)
-    }
-
-    fn route_model(&self, asking: (Caller, Labels, SpanContext), model: &str) -> Option<RouteModel> {
-        let route = self.resolve(asking.0.project, model).ok()?;
-        // A model of this process that no route names is nearer by its own name.
-        let routed = route.name.is_some() || route.targets.iter().any(|target| target.provider.kind() != ProviderKind::Local);
-        routed.then(|| RouteModel::of(self.clone(), &route, asking, model))
+    pub fn chat_model(&self, asks: Asks, model: &str) -> Option<Arc<dyn ChatModel>> {
+        let route = self.find(asks.caller.project, model)?;
+        let routed = RouteModel::of(self.clone(), &route, asks, model);
+        Some(match route.here() {
+            Some(name) => Arc::new(routed.answered_by(self.inner.reach.models.chat(name).ok()?)),
+            None => Arc::new(routed),
+        })
     }
 
     /// Tells metrics what was counted so far.

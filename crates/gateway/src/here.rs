@@ -1,7 +1,7 @@
 //! What this process does itself: the answers of its own models, and counting for those who do not count.
 
 use http::HeaderMap;
-use mainspring_llm::{Budget, ModelFault, Provenance, TokenUsage, exchange::Answer};
+use mainspring_llm::{Budget, ModelFault, Provenance, TokenUsage, exchange::Answer, trace::names};
 use mainspring_providers::ProviderKind;
 use tokio::time::{Instant, timeout_at};
 
@@ -13,7 +13,7 @@ use crate::{
     flow::{Source, Translating},
     local,
     service::{Body, Reading},
-    translate,
+    trace, translate,
 };
 
 impl Reach {
@@ -52,15 +52,19 @@ impl Reach {
         let target = &asked.route.targets[index];
         let name = target.model(&asked.named);
         let budget = Budget::of(until.saturating_duration_since(Instant::now()));
+        let prompt = match asked.reading()? {
+            Reading::Text { prompt, .. } => Some(prompt.clone()),
+            _ => None,
+        };
         let (flow, lost) = match asked.reading()? {
-            Reading::Chat(call) => {
+            Reading::Chat(call) | Reading::Text { call, .. } => {
                 let model = self.models.chat(name)?;
                 let (call, mut lost) = translate::with_parameters(call, &target.spec.parameters);
                 let (request, more) = local::request(&call, name)?;
                 lost.extend(more);
                 attempt.sends();
                 let id = asked.answer_id();
-                let events = local::chat(model, request, (id.clone(), call.n), budget);
+                let events = local::chat(model, (prompt, request), (id.clone(), call.n), budget);
                 let mut translating = Translating::of(Source::Local(events), id);
                 let first_by = until.min(Instant::now() + asked.route.spec.timeouts.first.as_duration());
                 let late = |_| Err(ModelFault::Timeout { model: name.to_owned() }.into());
@@ -73,7 +77,13 @@ impl Reach {
             }
             Reading::Embed(call) => {
                 attempt.sends();
-                (Flow::Ready(Body::Embedded(local::embed(&self.models, name, call, budget).await?)), Vec::new())
+                let answer = local::embed(&self.models, name, call, budget).await?;
+                let (inputs, dimensions) = (answer.vectors.len(), answer.vectors.first().map_or(0, Vec::len));
+                attempt.mark(|span| {
+                    span.set(trace::INPUTS, inputs);
+                    span.set(names::EMBED_DIMENSIONS, dimensions);
+                });
+                (Flow::Ready(Body::Embedded(answer)), Vec::new())
             }
             Reading::Rerank(call) => {
                 attempt.sends();

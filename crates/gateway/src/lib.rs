@@ -72,10 +72,11 @@ pub use history::{Minute, TargetHistory};
 pub use kind::descriptors;
 pub use ledger::{Ledger, LedgerFault};
 pub use live::{Answering, Live, Started};
+pub use model::Asks;
 pub use prices::{ModelPrice, PriceTier, PricesSpec, Rates};
 pub use record::{CallRecord, CallStatus, Caller, PriceStamp};
 pub use route::{
     Breaker, Cache, CacheMode, Choose, Fallback, Hedge, HedgeAfter, Percentile, Problems, Retry, RouteSpec, Sticky, Target,
     Timeouts,
 };
-pub use service::{Answered, Body, CacheOutcome, CacheWish, Parts, Peeked, Read, Reading, Request};
+pub use service::{Answered, Body, CacheOutcome, CacheWish, Clients, Parts, Peeked, Read, Reading, Request};

@@ -82,13 +82,23 @@ fn message(turn: &Turn, model: &str) -> Result<Message, ModelFault> {
     Ok(Message::new(speaker, texts.join("\n")))
 }
 
-/// The answers to a call, one after the other, as one stream.
-pub(crate) fn chat(model: Arc<dyn ChatModel>, request: ChatRequest, (id, n): (String, Option<u32>), budget: Budget) -> Events {
+/// The answers to a call, one after the other, as one stream; with a prompt, raw text goes on.
+pub(crate) fn chat(
+    model: Arc<dyn ChatModel>,
+    (prompt, request): (Option<String>, ChatRequest),
+    (id, n): (String, Option<u32>),
+    budget: Budget,
+) -> Events {
     let choices = n.unwrap_or(1).clamp(1, CHOICES_MAX);
     async_stream::stream! {
         let mut used = TokenUsage { input_from: Provenance::Counted, output_from: Provenance::Counted, ..TokenUsage::default() };
         for choice in 0..choices {
-            let mut stream = match model.stream(alternative(&request, choice), budget).await {
+            let request = alternative(&request, choice);
+            let begun = match &prompt {
+                Some(prompt) => model.stream_text(prompt.clone(), request, budget).await,
+                None => model.stream(request, budget).await,
+            };
+            let mut stream = match begun {
                 Ok(stream) => stream,
                 Err(fault) => {
                     yield Err(GatewayFault::from(fault));

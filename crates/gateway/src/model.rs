@@ -8,7 +8,8 @@ use futures::StreamExt;
 use http::HeaderMap;
 use mainspring_kernel::Labels;
 use mainspring_llm::{
-    Budget, ChatModel, ChatRequest, ChatStream, Delta, FinishReason, Message, ModelFault, SpanContext, TokenUsage, Usage,
+    Asking, Budget, ChatModel, ChatRequest, ChatStream, Delta, FinishReason, Message, ModelFault, ModelSource, SpanContext,
+    TokenUsage, Told, Usage,
     chat::{ResponseFormat, Sampling, Speaker, TokenLogprob},
     exchange::{Call, Dialect, Event, Finish, Format, Role, Turn},
 };
@@ -25,48 +26,86 @@ use crate::{
     service::{Body, CacheWish, Peeked, Reading, Request},
 };
 
+const COST: &str = "x-mainspring-cost";
+const USAGE: &str = "x-mainspring-usage";
+
+/// On whose behalf a model is asked, and where what becomes of its calls is told.
+#[derive(Debug, Clone)]
+pub struct Asks {
+    pub caller: Caller,
+    pub labels: Labels,
+    /// Spans of calls stand under it.
+    pub trace: SpanContext,
+    /// Which version of an app asks.
+    pub version: Option<String>,
+    /// A line of a batch.
+    pub batch: bool,
+    pub told: Told,
+}
+
+impl Asks {
+    /// With nothing but who asks, and where.
+    #[must_use]
+    pub fn of(caller: Caller, labels: Labels, trace: SpanContext) -> Self {
+        Self { caller, labels, trace, version: None, batch: false, told: Told::default() }
+    }
+}
+
+/// The seam by which chains find models.
+impl ModelSource for Gateway {
+    fn chat(&self, asking: &Asking<'_>, name: &str) -> Option<Arc<dyn ChatModel>> {
+        let Asking { actor, app, version, user, batch, trace, told } = *asking;
+        let caller = Caller {
+            project: actor.project,
+            principal: actor.principal,
+            key: actor.key,
+            user: user.map(str::to_owned),
+            app: app.map(str::to_owned),
+        };
+        let version = version.map(str::to_owned);
+        let (labels, trace, told) = (actor.labels.clone(), trace.clone(), told.clone());
+        self.chat_model(Asks { caller, labels, trace, version, batch, told }, name)
+    }
+}
+
 /// Calls are made on behalf of one caller, under one span.
 #[derive(Debug, Clone)]
 pub(crate) struct RouteModel {
     gateway: Gateway,
-    caller: Caller,
-    labels: Labels,
-    trace: SpanContext,
-    batch: bool,
+    asks: Asks,
     name: String,
     identity: String,
     window: Option<usize>,
+    /// The model of this process that answers, where no route stands before it.
+    here: Option<Arc<dyn ChatModel>>,
 }
 
 impl RouteModel {
-    pub(crate) fn of(
-        gateway: Gateway,
-        route: &Route,
-        (caller, labels, trace): (Caller, Labels, SpanContext),
-        name: &str,
-    ) -> Self {
+    pub(crate) fn of(gateway: Gateway, route: &Route, asks: Asks, name: &str) -> Self {
         // What fits into the smallest window can be answered by every target.
         let windows = route.targets.iter().map(|target| target.spec.context_window);
         let window = windows.collect::<Option<Vec<u32>>>().and_then(|windows| windows.into_iter().min());
         let identity = format!("route:{}#{}", route.at(), route.digest.short());
         let window = window.map(|window| window as usize);
-        Self { gateway, caller, labels, trace, batch: false, name: name.to_owned(), identity, window }
+        Self { gateway, asks, name: name.to_owned(), identity, window, here: None }
     }
 
-    pub(crate) fn in_batch(self) -> Self {
-        Self { batch: true, ..self }
+    /// The same by the name and within the bounds of the model of this process that answers.
+    pub(crate) fn answered_by(self, here: Arc<dyn ChatModel>) -> Self {
+        Self { identity: here.identity(), window: here.context_window(), here: Some(here), ..self }
     }
 
-    fn request(&self, request: ChatRequest, budget: Budget) -> Result<Request, ModelFault> {
-        let max_tokens = request.max_tokens.map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX));
-        let body = serde_json::to_vec(&Written::of(request))
+    fn request(&self, operation: Operation, written: &Written, budget: Budget) -> Result<Request, ModelFault> {
+        let max_tokens = written.max_tokens.map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX));
+        let body = serde_json::to_vec(written)
             .map_err(|error| ModelFault::InvalidParameter { parameter: "messages", reason: error.to_string() })?;
         let peeked = Peeked { model: self.name.clone(), stream: true, max_tokens, include_usage: true, ..Peeked::default() };
         Ok(Request {
-            caller: self.caller.clone(),
-            labels: self.labels.clone(),
-            trace: self.trace.clone(),
-            operation: Operation::Chat,
+            caller: self.asks.caller.clone(),
+            version: self.asks.version.clone(),
+            labels: self.asks.labels.clone(),
+            trace: self.asks.trace.clone(),
+            operation,
             said_in: Dialect::Local,
             headers: HeaderMap::new(),
             body: Bytes::from(body),
@@ -74,11 +113,53 @@ impl RouteModel {
             read,
             cache: CacheWish::AsConfigured,
             budget,
-            batch: self.batch,
+            batch: self.asks.batch,
         })
     }
 
+    /// Makes a call, and tells what is known of it when its answer begins and when it is complete.
+    async fn called(&self, request: Request) -> Result<ChatStream, ModelFault> {
+        let (answered, bill) = match self.gateway.called(request).await {
+            Ok(called) => called,
+            Err(fault) => return Err(self.fault(fault)),
+        };
+        self.tell(&answered.told());
+        let events = match answered.body {
+            Body::Events(events) => events,
+            other => {
+                let reason = format!("the answer came as {}", other.as_str());
+                return Err(ModelFault::Engine { model: self.name.clone(), reason });
+            }
+        };
+        let (mut said, told) = (Said::default(), self.asks.told.clone());
+        let deltas = events.filter_map(move |event| {
+            let delta = match event {
+                Ok(event) => said.hear(event).map(Ok),
+                Err(GatewayFault::Local(fault)) => Some(Err(fault)),
+                Err(fault) => Some(Err(ModelFault::Elsewhere(Box::new(fault)))),
+            };
+            if matches!(delta, Some(Ok(Delta::Done { .. }))) {
+                told.say(USAGE, said.usage.input_from.max(said.usage.output_from).as_str());
+                told.costs(bill.cost());
+            }
+            std::future::ready(delta)
+        });
+        Ok(deltas.boxed())
+    }
+
+    fn tell(&self, headers: &HeaderMap) {
+        // What a call costs is told when it is complete.
+        for (name, value) in headers.iter().filter(|(name, _)| name.as_str() != COST) {
+            if let Ok(value) = value.to_str() {
+                self.asks.told.say(name.as_str(), value);
+            }
+        }
+    }
+
     fn fault(&self, fault: GatewayFault) -> ModelFault {
+        if let Some(headers) = fault.headers() {
+            self.tell(headers);
+        }
         match fault {
             GatewayFault::Local(fault) => fault,
             fault => ModelFault::Elsewhere(Box::new(fault)),
@@ -100,43 +181,33 @@ impl ChatModel for RouteModel {
         self.window
     }
 
-    /// A guess: which model will answer is not known yet, and most of them count elsewhere.
+    /// A guess where it is not known yet which model will answer; most of them count elsewhere.
     async fn count_tokens(&self, messages: &[Message]) -> Result<usize, ModelFault> {
+        if let Some(here) = &self.here {
+            return here.count_tokens(messages).await;
+        }
         // Roles and separators take some tokens of their own.
         let tokens = |message: &Message| estimate::about(message.content.len() as u64) + 4;
         Ok(usize::try_from(messages.iter().map(tokens).sum::<u64>()).unwrap_or(usize::MAX))
     }
 
     async fn stream(&self, request: ChatRequest, budget: Budget) -> Result<ChatStream, ModelFault> {
-        let request = self.request(request, budget)?;
-        let answered = self.gateway.call(request).await.map_err(|fault| self.fault(fault))?;
-        let events = match answered.body {
-            Body::Events(events) => events,
-            other => {
-                let reason = format!("the answer came as {}", other.as_str());
-                return Err(ModelFault::Engine { model: self.name.clone(), reason });
-            }
-        };
-        let mut said = Said::default();
-        Ok(events
-            .filter_map(move |event| {
-                let delta = match event {
-                    Ok(event) => said.hear(event).map(Ok),
-                    Err(GatewayFault::Local(fault)) => Some(Err(fault)),
-                    Err(fault) => Some(Err(ModelFault::Elsewhere(Box::new(fault)))),
-                };
-                std::future::ready(delta)
-            })
-            .boxed())
+        let request = self.request(Operation::Chat, &Written::of(request), budget)?;
+        self.called(request).await
     }
 
     fn under(&self, trace: &SpanContext) -> Option<Arc<dyn ChatModel>> {
-        Some(Arc::new(Self { trace: trace.clone(), ..self.clone() }))
+        let asks = Asks { trace: trace.clone(), ..self.asks.clone() };
+        Some(Arc::new(Self { asks, ..self.clone() }))
     }
 
-    async fn stream_text(&self, _: String, _: ChatRequest, _: Budget) -> Result<ChatStream, ModelFault> {
-        let what = "going on with raw text, which few providers still do".to_owned();
-        Err(ModelFault::Unsupported { model: self.name.clone(), what })
+    async fn stream_text(&self, prompt: String, request: ChatRequest, budget: Budget) -> Result<ChatStream, ModelFault> {
+        if self.here.is_none() {
+            let what = "going on with raw text, which few providers still do".to_owned();
+            return Err(ModelFault::Unsupported { model: self.name.clone(), what });
+        }
+        let written = Written { prompt: Some(prompt), ..Written::of(request) };
+        self.called(self.request(Operation::Completions, &written, budget)?).await
     }
 }
 
@@ -195,6 +266,9 @@ fn tokens(logprobs: Option<&Value>) -> Vec<TokenLogprob> {
 /// A chat request as the cache digests it and as a call is read from it.
 #[derive(Debug, Serialize, Deserialize)]
 struct Written {
+    /// Raw text to go on with, instead of messages.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    prompt: Option<String>,
     messages: Vec<Message>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<usize>,
@@ -224,7 +298,20 @@ impl Written {
             ResponseFormat::Json => Some(Value::Bool(true)),
             ResponseFormat::JsonSchema(schema) => Some(schema),
         };
-        Self { messages, max_tokens, stop, temperature, top_p, top_k, seed, frequency_penalty, presence_penalty, logprobs, json }
+        Self {
+            prompt: None,
+            messages,
+            max_tokens,
+            stop,
+            temperature,
+            top_p,
+            top_k,
+            seed,
+            frequency_penalty,
+            presence_penalty,
+            logprobs,
+            json,
+        }
     }
 
     fn call(self) -> Call {
@@ -263,6 +350,12 @@ fn turn(message: Message) -> Turn {
 }
 
 fn read(body: &[u8]) -> Result<Reading, GatewayFault> {
-    let written: Written = serde_json::from_slice(body).map_err(|error| GatewayFault::invalid("messages", error.to_string()))?;
-    Ok(Reading::Chat(Box::new(written.call())))
+    let mut written: Written =
+        serde_json::from_slice(body).map_err(|error| GatewayFault::invalid("messages", error.to_string()))?;
+    let prompt = written.prompt.take();
+    let call = Box::new(written.call());
+    Ok(match prompt {
+        Some(prompt) => Reading::Text { prompt, call },
+        None => Reading::Chat(call),
+    })
 }

@@ -14,7 +14,6 @@ use crate::{
     bill::Settled,
     cache::{Cache, Found, Keeper, Slot},
     call::LetIn,
-    fault::GatewayFault,
     flow::Handed,
     gateway::Gateway,
     record::CallStatus,
@@ -113,24 +112,23 @@ impl Over<'_> {
 
 impl Gateway {
     /// An answer that was given before. It costs nothing and is counted by the limits on requests.
-    pub(crate) async fn cached(&self, asked: &Asked, found: &Found, semantic: bool) -> Result<Answered, GatewayFault> {
+    pub(crate) fn given(&self, asked: &Asked, found: &Found, semantic: bool, admitted: LetIn) -> Answered {
         let outcome = match (semantic, found.stale) {
             (true, _) => CacheOutcome::SemanticHit,
             (false, true) => CacheOutcome::Stale,
             (false, false) => CacheOutcome::Hit,
         };
-        let prices = self.inner.ledger.prices(asked.request.caller.project);
-        let LetIn { id, bill, headers: limits } = self.let_in(asked, &prices, outcome).await?;
+        let LetIn { id, bill, headers: limits } = admitted;
         self.inner.desk.counters.cache(outcome);
         let kept = &found.entry.kept;
-        bill.settle_cached(&kept.provider, &kept.target);
+        bill.settle_cached((&kept.provider, &kept.target), outcome);
         if outcome == CacheOutcome::Stale && found.entry.claim_refresh() {
             self.refresh_answer(asked, found);
         }
         let mut headers = kept.headers.clone();
         headers.remove(PRICE);
         headers.extend(limits);
-        Ok(Answered {
+        Answered {
             call: id,
             route: asked.route.shown.clone(),
             provider: kept.provider.clone(),
@@ -142,7 +140,7 @@ impl Gateway {
             lost: kept.lost.clone(),
             headers,
             body: kept.body(),
-        })
+        }
     }
 
     /// Fetches a new answer for one that is old, on behalf of whoever was given the old one.
@@ -175,6 +173,7 @@ fn again(asked: &Asked) -> Request {
     let request = &asked.request;
     Request {
         caller: request.caller.clone(),
+        version: request.version.clone(),
         labels: request.labels.clone(),
         trace: request.trace.clone(),
         operation: request.operation,

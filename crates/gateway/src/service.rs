@@ -36,6 +36,22 @@ pub struct Parts {
     pub journal: std::path::PathBuf,
     /// The embedding model of semantic caches that name none.
     pub embedding: String,
+    pub clients: Clients,
+}
+
+/// What clients may say in headers about traces, which belong to the owner of their project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clients {
+    /// That what they asked or were answered is left out.
+    pub may_omit: bool,
+    /// Which of their own calls stand in one trace.
+    pub may_name_traces: bool,
+}
+
+impl Default for Clients {
+    fn default() -> Self {
+        Self { may_omit: false, may_name_traces: true }
+    }
 }
 
 /// What a surface knows of a request without reading all of it.
@@ -67,6 +83,11 @@ pub enum Reading {
     Chat(Box<Call>),
     Embed(EmbedCall),
     Rerank(RerankCall),
+    /// Raw text that a model of this process goes on with; the call has no turns.
+    Text {
+        prompt: String,
+        call: Box<Call>,
+    },
     /// Goes on as it came or not at all: moderations, raw completions, token counts.
     Opaque,
 }
@@ -78,6 +99,8 @@ pub type Read = fn(&[u8]) -> Result<Reading, GatewayFault>;
 #[derive(Debug)]
 pub struct Request {
     pub caller: Caller,
+    /// Which version of an app asks, where one does.
+    pub version: Option<String>,
     pub labels: Labels,
     pub trace: SpanContext,
     pub operation: Operation,

@@ -10,6 +10,7 @@ mod hedging;
 mod limits;
 mod live;
 mod local;
+mod reloading;
 mod retry;
 mod room;
 mod routing;

@@ -23,6 +23,7 @@ pub(crate) const CLASS: &str = "mainspring.fault_class";
 pub(crate) const LOST: &str = "mainspring.lost";
 pub(crate) const HEDGE: &str = "mainspring.hedge";
 pub(crate) const SPEED: &str = "mainspring.tokens_per_second";
+pub(crate) const INPUTS: &str = "mainspring.embeddings.inputs";
 const USAGE_FROM: &str = "mainspring.usage_from";
 const CACHE_WRITE: &str = "gen_ai.usage.cache_write.input_tokens";
 const REASONING: &str = "gen_ai.usage.reasoning.output_tokens";

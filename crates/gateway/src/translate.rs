@@ -44,7 +44,9 @@ pub(crate) fn request(
             let outgoing = adapter.encode_rerank(endpoint, call)?;
             Translated { outgoing, shape: Shape::Rerank, lost: Vec::new() }
         }
-        Reading::Opaque => return Err(UpstreamFault::unsupported(endpoint, asked.request.operation.as_str()).into()),
+        Reading::Text { .. } | Reading::Opaque => {
+            return Err(UpstreamFault::unsupported(endpoint, asked.request.operation.as_str()).into());
+        }
     };
     Ok(translated)
 }

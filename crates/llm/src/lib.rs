@@ -9,6 +9,7 @@ pub mod models;
 pub mod rerank;
 pub mod retrieve;
 pub mod source;
+pub mod told;
 pub mod trace;
 pub mod usage;
 
@@ -20,5 +21,6 @@ pub use models::Models;
 pub use rerank::{Reranker, Scored};
 pub use retrieve::{DocumentAccess, HitScores, Passage, RetrieveRequest, Retrieved, Retriever, SearchMode, TablePin};
 pub use source::{Asking, ModelSource};
+pub use told::{Facts, Told};
 pub use trace::{EventSink, Span, SpanContext, SpanId, TraceId};
 pub use usage::{Buckets, Provenance, TokenUsage};

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use mainspring_kernel::Actor;
 
-use crate::{chat::ChatModel, trace::SpanContext};
+use crate::{chat::ChatModel, told::Told, trace::SpanContext};
 
 /// On whose behalf a model is asked, and where in which trace.
 #[derive(Debug, Clone, Copy)]
@@ -12,16 +12,20 @@ pub struct Asking<'a> {
     pub actor: &'a Actor,
     /// The app whose chain asks.
     pub app: Option<&'a str>,
+    /// Which versions of the app, of its chain and of its prompt ask.
+    pub version: Option<&'a str>,
     /// The end user, as the client names them.
     pub user: Option<&'a str>,
     /// Nobody waits for the answer: it is a line of a batch.
     pub batch: bool,
     pub trace: &'a SpanContext,
+    /// Where what becomes of the calls is told.
+    pub told: &'a Told,
 }
 
 /// The seam between rooms and models beside those of this process.
 pub trait ModelSource: Send + Sync + fmt::Debug + 'static {
-    /// The model of this name for whoever asks; `None` where the name is not one of the source's, so that it is looked up
-    /// among the models of this process.
+    /// The model of this name for whoever asks, one of this process among them: what it is asked is counted. `None` where the
+    /// name is not one of the source's, so that it is looked up among the models of this process.
     fn chat(&self, asking: &Asking<'_>, name: &str) -> Option<Arc<dyn ChatModel>>;
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mainspring_catalog::{AuditTrail, Catalog};
 use mainspring_config::{Config, PrivateAddresses};
-use mainspring_gateway::{Caller, Gateway, Ledger, Parts, ledger::LedgerParts};
+use mainspring_gateway::{Clients, Gateway, Ledger, Parts, ledger::LedgerParts};
 use mainspring_kernel::{Clock, Tasks};
 use mainspring_llm::{Asking, ChatModel, ModelSource, Models};
 use mainspring_providers::{Allowed, Credentials, Socket, SocketConfig};
@@ -66,6 +66,7 @@ pub(crate) async fn open(
         clock: Arc::clone(clock),
         journal,
         embedding: config.models.embed.clone(),
+        clients: Clients { may_omit: config.gateway.clients_may_omit, may_name_traces: config.gateway.clients_may_name_traces },
     };
     Gateway::over(ledger, parts).await.map_err(BootFault::part("gateway"))
 }
@@ -94,15 +95,7 @@ fn allowed(config: &Config) -> Allowed {
 pub(crate) struct Routed(pub(crate) Gateway);
 
 impl ModelSource for Routed {
-    fn chat(&self, Asking { actor, app, user, batch, trace }: &Asking<'_>, name: &str) -> Option<Arc<dyn ChatModel>> {
-        let caller = Caller {
-            project: actor.project,
-            principal: actor.principal,
-            key: actor.key,
-            user: user.map(str::to_owned),
-            app: app.map(str::to_owned),
-        };
-        let (labels, trace) = (actor.labels.clone(), (*trace).clone());
-        if *batch { self.0.batch_model(caller, name, labels, trace) } else { self.0.chat_model(caller, name, labels, trace) }
+    fn chat(&self, asking: &Asking<'_>, name: &str) -> Option<Arc<dyn ChatModel>> {
+        self.0.chat(asking, name)
     }
 }

@@ -15,6 +15,7 @@ use std::{
 
 use axum::{extract::Request, middleware::Next, response::Response};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
+use mainspring_kernel::{Actor, Digest};
 use mainspring_llm::{EventSink, SpanId, TraceId};
 use serde_json::{Map, Value};
 
@@ -22,6 +23,9 @@ use serde_json::{Map, Value};
 const IGNORED: HeaderName = HeaderName::from_static("x-mainspring-ignored");
 /// A header that is longer than this is of no use to anyone.
 const IGNORED_BYTES_MAX: usize = 1_000;
+
+/// Of what the ids of such traces are made.
+const OWN_TRACE: &[u8] = b"mainspring-client-trace-1";
 
 /// Headers that carry a key for the gateway itself, in the order in which they are looked at.
 pub(crate) const KEYS: [&str; 3] = ["helicone-auth", "x-portkey-api-key", "x-litellm-api-key"];
@@ -44,6 +48,7 @@ pub struct Wished {
     pub session: Option<String>,
     /// For the trace.
     pub metadata: Map<String, Value>,
+    /// How the client names the trace.
     pub trace: Option<TraceId>,
     pub kept: Option<Kept>,
     /// For the whole call.
@@ -56,9 +61,9 @@ pub struct Wished {
     pub model: Option<String>,
     /// The header that asks for answers to be kept.
     pub wants_cache: Option<&'static str>,
-    /// What was asked, or what was answered, is not to be kept in traces.
-    pub omit_request: bool,
-    pub omit_response: bool,
+    /// The header that wants what was asked, or what was answered, left out of traces.
+    pub omit_request: Option<&'static str>,
+    pub omit_response: Option<&'static str>,
     /// By header.
     pub ignored: BTreeSet<String>,
 }
@@ -124,10 +129,25 @@ impl Wishes {
         self.wished.timeout.map_or(usual, |timeout| timeout.min(usual))
     }
 
-    /// A sink that adds what the client says of its request to spans without a parent, or under the client's own span.
+    /// A sink that adds what the client says of its request to spans without a parent, or under the client's own span. What is
+    /// kept is the owner's to say: only where they let clients do it, `may_omit`, something is left out.
     #[must_use]
-    pub fn sink(&self, inner: Arc<dyn EventSink>, parent: Option<SpanId>) -> Arc<dyn EventSink> {
-        sink::of(&self.wished, inner, parent)
+    pub fn sink(&self, inner: Arc<dyn EventSink>, parent: Option<SpanId>, may_omit: bool) -> Arc<dyn EventSink> {
+        let Wished { omit_request, omit_response, .. } = *self.wished;
+        if !may_omit {
+            omit_request.iter().chain(&omit_response).for_each(|header| self.ignore(header));
+        }
+        sink::of(&self.wished, inner, parent, may_omit)
+    }
+
+    /// The trace that the client names. It is one of this client's own: what another client, or another project, calls by the
+    /// same name is another trace.
+    #[must_use]
+    pub fn trace(&self, actor: &Actor) -> Option<TraceId> {
+        let (project, principal) = (actor.project.to_string(), actor.principal.to_string());
+        let named = self.wished.trace?;
+        let own = Digest::of_parts([OWN_TRACE, project.as_bytes(), principal.as_bytes(), named.as_bytes().as_slice()]);
+        TraceId::from_slice(&own.as_bytes()[..16])
     }
 
     fn told(&self) -> Option<HeaderValue> {

@@ -9,6 +9,7 @@ mod problem;
 mod request;
 mod routes;
 mod sse;
+mod told;
 
 #[cfg(test)]
 mod tests;
@@ -22,3 +23,4 @@ pub use problem::{Answer, Problem, ProblemBody};
 pub use request::{Deadlines, Dialect, RequestLog, RequestTag, deadline, log_requests};
 pub use routes::Route;
 pub use sse::{Sse, SseEvent};
+pub use told::{told_headers, with_told};

@@ -9,7 +9,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body_util::BodyExt;
 use mainspring_catalog::{Catalog, params};
 use mainspring_chains::Chains;
-use mainspring_gateway::{Gateway, Parts};
+use mainspring_gateway::{
+    Clients, Gateway, Parts,
+    ledger::{Amount, EACH, Metric, NewLimit, SubjectKind},
+};
 use mainspring_kernel::{
     Actor, AssetRef, Fault, FrozenClock, Labels, ModelScope, Role, Tasks, Timestamp,
     id::{PrincipalId, ProjectId},
@@ -84,11 +87,15 @@ impl Surface {
             clock: Arc::new(clock.clone()),
             journal: journal.path().to_owned(),
             embedding: "none".to_owned(),
+            clients: Clients::default(),
         });
         let gateway = gateway.await.unwrap();
         let state = Anthropic {
             gateway: gateway.clone(),
-            chains: Arc::new(Chains::new(Arc::new(registry.clone()), Arc::new(NoDocuments), models, LOCAL.to_owned())),
+            chains: Arc::new(
+                Chains::new(Arc::new(registry.clone()), Arc::new(NoDocuments), models, LOCAL.to_owned())
+                    .with_source(Arc::new(gateway.clone())),
+            ),
             sink: Arc::new(NoSink),
             clock: Arc::new(clock),
             answer_deadline: Duration::from_secs(60),
@@ -102,6 +109,13 @@ impl Surface {
             models: ModelScope::All,
         };
         Self { router: router(state), gateway, registry, actor, _journal: journal }
+    }
+
+    /// For the whole project.
+    pub(super) async fn limit(&self, metric: Metric, amount: &str) {
+        let amount = Amount::read(metric, amount).unwrap();
+        let new = NewLimit { kind: SubjectKind::Project, subject: EACH.to_owned(), metric, amount };
+        self.gateway.ledger().set_limit(&self.actor, new).await.unwrap();
     }
 
     /// Asked with a key that may name these models only.

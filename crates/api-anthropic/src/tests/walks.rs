@@ -1,5 +1,6 @@
 //! From a client's request to its answer, through everything between.
 
+use mainspring_gateway::ledger::Metric;
 use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Upstream, Used, When, nobody};
 use serde_json::{Value, json};
 
@@ -268,6 +269,26 @@ async fn a_prompt_answers_where_the_gateway_knows_no_such_model() {
     assert_eq!((counted.status, &counted.json()["error"]["code"]), (400, &json!("anthropic-unsupported-parameter")));
 }
 
+#[tokio::test]
+async fn the_model_of_this_process_behind_a_prompt_is_counted_as_by_its_own_name() {
+    for model in ["echo", "model/parrot", LOCAL] {
+        for body in [hello(model), streamed(hello(model))] {
+            let surface = Surface::open().await;
+            let echo = json!({"parameters": {"question": {}}, "messages": [{"role": "user", "content": "{{ question }}"}]});
+            surface.apply(&[("prompt", "echo", echo)]).await;
+            surface.limit(Metric::RequestsPerMinute, "1").await;
+            let sent = surface.ask(&body).await;
+            let told = [sent.header("x-mainspring-provider"), sent.header("x-ratelimit-remaining-requests")];
+            assert_eq!((sent.status, told), (200, [Some("local"), Some("0")]), "{model}: {}", sent.text);
+            let refused = surface.ask(&body).await;
+            let error = refused.json()["error"].clone();
+            assert_eq!((refused.status, &error["code"]), (429, &json!("limit-requests")), "{model}: {error}");
+            assert_eq!(refused.header("x-ratelimit-remaining-requests"), Some("0"), "{model}");
+            assert!(refused.header("retry-after").is_some(), "{model}");
+        }
+    }
+}
+
 /// The same order as on every other surface.
 #[tokio::test]
 async fn who_answers_a_name_is_an_app_or_a_prompt_then_a_route_then_a_model_of_this_process() {
@@ -299,7 +320,8 @@ async fn who_answers_a_name_is_an_app_or_a_prompt_then_a_route_then_a_model_of_t
     check(&known).await;
     check(&[("nobody-has-this", "routed")]).await;
     surface.apply(&[("route", LOCAL, target)]).await;
-    check(&[(LOCAL, "routed"), ("model/parrot", "Hello.!")]).await;
+    // A route of the project comes before a model of this process, also where it is said that a model is meant.
+    check(&[(LOCAL, "routed"), ("model/parrot", "routed")]).await;
 }
 
 #[tokio::test]

@@ -115,13 +115,14 @@ async fn an_embedder_of_this_process_answers_its_own_name_and_through_a_route() 
     let surface = Surface::open().await;
     let target = json!({"targets": [{"provider": "local", "model": EMBEDDER}]});
     surface.apply(&[("route", "vectors", target)]).await;
-    for (model, routed) in [(EMBEDDER, false), ("vectors", true)] {
+    for model in [EMBEDDER, "vectors"] {
         for (format, is_text) in [("float", false), ("base64", true)] {
             let body = json!({"model": model, "input": ["ab", "abc"], "encoding_format": format});
             let sent = surface.post("/v1/embeddings", &body).await;
             assert_eq!(sent.status, 200, "{model}: {}", sent.text);
             let answer = sent.json();
-            assert_eq!(sent.header("x-mainspring-provider").is_some(), routed, "{model}");
+            let told = [sent.header("x-mainspring-provider"), sent.header("x-mainspring-cost")];
+            assert_eq!(told, [Some("local"), Some("0.00")], "{model}");
             assert_eq!(answer["data"][0]["embedding"].is_string(), is_text, "{model}");
             assert_eq!(numbers(&answer["data"][1]["embedding"]), [3.0, 1.0], "{model}");
             assert_eq!((&answer["model"], &answer["usage"]["total_tokens"]), (&json!(model), &json!(5)), "{model}");
@@ -198,7 +199,7 @@ async fn raw_completions_of_a_route_pass_through_whole_and_streamed() {
     assert_eq!(text, "Once upon");
     assert!(chunks.iter().all(|chunk| chunk.get("usage").is_none()), "{chunks:?}");
     let here = surface.post("/v1/completions", &json!({"model": LOCAL, "prompt": "x"})).await;
-    assert_eq!((here.status, here.header("x-mainspring-provider")), (200, None), "{}", here.text);
+    assert_eq!((here.status, here.header("x-mainspring-provider")), (200, Some("local")), "{}", here.text);
     // Who speaks no such dialect is not asked in another.
     let server = upstream(Behaviour::default());
     let surface = routed("anthropic", &server).await;

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body_util::BodyExt;
 use mainspring_catalog::{Catalog, params};
 use mainspring_chains::Chains;
-use mainspring_gateway::{Gateway, Parts};
+use mainspring_gateway::{Clients, Gateway, Parts};
 use mainspring_kernel::{
     Actor, AssetRef, Fault, FrozenClock, Labels, ModelScope, Role, Tasks, Timestamp,
     id::{PrincipalId, ProjectId},
@@ -82,6 +82,11 @@ impl Sent {
 
 impl Surface {
     pub(super) async fn open() -> Self {
+        Self::open_for(Clients::default()).await
+    }
+
+    /// Of a server whose clients may say so much of traces.
+    pub(super) async fn open_for(clients: Clients) -> Self {
         const PROJECT: &str = "INSERT INTO project (id, name, description, created) VALUES ($1, $2, '', 0)";
         let catalog = Catalog::open("sqlite::memory:").await.unwrap();
         let clock = FrozenClock::at(Timestamp::from_micros(1_700_000_000_000_000));
@@ -105,11 +110,15 @@ impl Surface {
             clock: Arc::new(clock.clone()),
             journal: journal.path().to_owned(),
             embedding: "none".to_owned(),
+            clients,
         });
         let gateway = gateway.await.unwrap();
         let state = OpenAi {
             gateway: gateway.clone(),
-            chains: Arc::new(Chains::new(Arc::new(registry.clone()), Arc::new(NoDocuments), models, LOCAL.to_owned())),
+            chains: Arc::new(
+                Chains::new(Arc::new(registry.clone()), Arc::new(NoDocuments), models, LOCAL.to_owned())
+                    .with_source(Arc::new(gateway.clone())),
+            ),
             sink: Arc::new(NoSink),
             clock: Arc::new(clock),
             answer_deadline: Duration::from_secs(60),

@@ -1,10 +1,12 @@
 //! Applications of other gateways, with the headers that they have always sent.
 
+use mainspring_gateway::Clients;
+use mainspring_kernel::id::PrincipalId;
 use mainspring_testservers::upstream::{Behaviour, Trouble, Upstream, When};
 use serde_json::json;
 
 use super::{
-    surface::{Sent, Surface},
+    surface::{LOCAL, Sent, Surface},
     walks::{hello, routed, upstream},
 };
 
@@ -144,5 +146,41 @@ async fn nothing_of_these_headers_reaches_a_provider() {
         }
         let told = format!("{:?} {}", answered.headers, answered.text);
         assert!(!told.contains("123456"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_trace_that_a_client_names_holds_its_own_calls_and_nobody_elses() {
+    const NAMED: &str = "0af7651916cd43dd8448eb211c80319c";
+    let server = upstream(Behaviour::saying("Hi."));
+    let mut surface = routed("openai", &server).await;
+    let named = [("x-portkey-trace-id", NAMED)];
+    let trace = |sent: Sent| sent.header("x-mainspring-trace-id").unwrap().to_owned();
+    // Of a provider, and of a model of this process.
+    for model in ["chat", LOCAL] {
+        let first = trace(sent(&surface, model, &named).await);
+        assert_eq!(trace(sent(&surface, model, &named).await), first, "{model}");
+        assert_ne!(first, NAMED, "{model}: it may be somebody's");
+        let another = surface.actor.clone();
+        surface.actor.principal = PrincipalId::from_raw(2);
+        assert_ne!(trace(sent(&surface, model, &named).await), first, "{model}: of somebody else");
+        surface.actor = another;
+        assert_ne!(trace(sent(&surface, model, &[]).await), first, "{model}");
+    }
+    // Who traces the call across programs says so as the standard does.
+    let parent = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")];
+    assert_eq!(trace(sent(&surface, "chat", &parent).await), NAMED);
+    let surface = Surface::open_for(Clients { may_name_traces: false, ..Clients::default() }).await;
+    let first = trace(sent(&surface, LOCAL, &named).await);
+    assert_ne!(trace(sent(&surface, LOCAL, &named).await), first, "here nobody may");
+}
+
+#[tokio::test]
+async fn what_traces_keep_is_left_out_only_where_the_server_lets_clients_say_so() {
+    let omit = [("helicone-omit-request", "true"), ("x-portkey-debug", "false")];
+    for (may_omit, ignored) in [(false, Some("helicone-omit-request, x-portkey-debug")), (true, None)] {
+        let surface = Surface::open_for(Clients { may_omit, ..Clients::default() }).await;
+        let sent = sent(&surface, LOCAL, &omit).await;
+        assert_eq!((sent.status, sent.header("x-mainspring-ignored")), (200, ignored), "{}", sent.text);
     }
 }

@@ -20,7 +20,7 @@ use mainspring_llm::{
 use mainspring_registry::{Draft, Registry};
 use serde_json::{Value, json};
 
-use crate::{Answer, ChainFault, Chains, Pins, Question};
+use crate::{Answer, AnswerEvent, AnswerStream, ChainFault, Chains, Pins, Question};
 
 const LOCAL: &str = "tiny";
 /// Both a model of this process and a name of the source.
@@ -85,8 +85,9 @@ impl ChatModel for Scripted {
 
 type Asked = (ProjectId, Option<String>, Option<String>, String);
 
+/// What it was asked, and by which versions.
 #[derive(Debug, Default)]
-struct Source(Mutex<Vec<Asked>>);
+struct Source(Mutex<Vec<Asked>>, Mutex<Vec<Option<String>>>);
 
 impl ModelSource for Source {
     fn chat(&self, asking: &Asking<'_>, name: &str) -> Option<Arc<dyn ChatModel>> {
@@ -94,6 +95,8 @@ impl ModelSource for Source {
             return None;
         }
         let said = |text: Option<&str>| text.map(str::to_owned);
+        self.1.lock().unwrap().push(said(asking.version));
+        asking.told.say("x-source", name);
         self.0.lock().unwrap().push((asking.actor.project, said(asking.app), said(asking.user), name.to_owned()));
         Some(Arc::new(Scripted { name: name.to_owned(), identity: "route:v1", trace: Some(asking.trace.clone()) }))
     }
@@ -172,13 +175,24 @@ impl Room {
         Self { chains, source, spans: Arc::default(), actor, clock }
     }
 
-    async fn ask(&self, target: &str, model: Option<&str>) -> Result<Answer, ChainFault> {
+    fn question(target: &str, model: Option<&str>) -> Question {
         let mut question = Question::of(target.parse().unwrap(), vec![Message::user("What?")]);
         question.user = Some("ada".to_owned());
         question.pins = Pins { model: model.map(str::to_owned), ..Pins::default() };
-        let trace =
-            SpanContext::root(self.actor.project, Arc::<Kept>::clone(&self.spans), Arc::<FrozenClock>::clone(&self.clock));
-        self.chains.answer(&self.actor, question, &trace, Budget::of(Duration::from_secs(60))).await
+        question
+    }
+
+    fn trace(&self) -> SpanContext {
+        SpanContext::root(self.actor.project, Arc::<Kept>::clone(&self.spans), Arc::<FrozenClock>::clone(&self.clock))
+    }
+
+    async fn ask(&self, target: &str, model: Option<&str>) -> Result<Answer, ChainFault> {
+        let question = Self::question(target, model);
+        self.chains.answer(&self.actor, question, &self.trace(), Budget::of(Duration::from_secs(60))).await
+    }
+
+    async fn begin(&self, question: Question) -> Result<AnswerStream, ChainFault> {
+        self.chains.stream(&self.actor, question, &self.trace(), Budget::of(Duration::from_secs(60))).await
     }
 
     #[track_caller]
@@ -253,4 +267,44 @@ async fn a_process_that_serves_models_only_says_so_of_apps_and_prompts() {
     }
     assert_eq!(room.ask("nobody", None).await.unwrap_err().code(), "chain-unknown-target");
     assert_eq!(text(&room.ask("model/assistant", None).await.unwrap()), "assistant by route:v1");
+}
+
+#[tokio::test]
+async fn a_model_is_asked_before_a_stream_begins_where_there_are_no_sources_to_show() {
+    let room = Room::open(LOCAL).await;
+    let Err(fault) = room.begin(Room::question("poor", None)).await else { panic!("it is refused, and no stream begins") };
+    assert_eq!(fault.code(), "limit-spend");
+    assert_eq!(room.span("invoke_agent poor").attributes["error.type"], "limit-spend");
+    let mut question = Room::question("routed", None);
+    question.n = 2;
+    let mut stream = room.begin(question).await.unwrap();
+    assert_eq!(room.spans.0.lock().unwrap().iter().filter(|span| span.name == "call").count(), 1, "the first is under way");
+    let mut texts = Vec::new();
+    while let Some(event) = stream.next().await {
+        if let AnswerEvent::Text { index, text, .. } = event.unwrap() {
+            texts.push((index, text));
+        }
+    }
+    let text = "first/small by route:v1".to_owned();
+    assert_eq!(texts, [(0, text.clone()), (1, text)], "and it is not asked twice");
+    assert_eq!(room.spans.0.lock().unwrap().iter().filter(|span| span.name == "call").count(), 2);
+}
+
+#[tokio::test]
+async fn who_asks_a_model_says_by_which_versions_and_hears_of_the_call() {
+    let room = Room::open("assistant").await;
+    let question = Room::question("routed", None);
+    let told = question.told.clone();
+    drop(room.begin(question).await.unwrap());
+    assert_eq!(told.facts().headers, [("x-source".to_owned(), "first/small".to_owned())]);
+    room.ask("plain", None).await.unwrap();
+    room.ask("model/assistant", None).await.unwrap();
+    let versions = room.source.1.lock().unwrap().clone();
+    let named: Vec<Vec<&str>> = versions
+        .iter()
+        .map(|version| {
+            version.iter().flat_map(|version| version.split(' ')).map(|each| each.split('#').next().unwrap()).collect()
+        })
+        .collect();
+    assert_eq!(named, [vec!["app/routed@v1", "chain/routed@v1", "prompt/plain@v1"], vec!["prompt/plain@v1"], vec![]]);
 }

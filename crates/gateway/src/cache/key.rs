@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Changes when what is digested changes, so that old answers are not given for new keys.
-const FORM: &[u8] = b"mainspring-gateway-cache-2";
+const FORM: &[u8] = b"mainspring-gateway-cache-3";
 /// Say who asks, not what.
 const WHO: [&str; 3] = ["user", "safety_identifier", "prompt_cache_key"];
 /// The answer depends on what the provider keeps of earlier requests, or comes later.
@@ -22,6 +22,8 @@ const STATEFUL: [&str; 3] = ["previous_response_id", "conversation", "background
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scope<'a> {
     pub(crate) caller: &'a Caller,
+    /// Of the app that asks, its chain and its prompt: another version starts with nothing.
+    pub(crate) app_version: Option<&'a str>,
     pub(crate) user: Option<&'a str>,
     pub(crate) labels: &'a Labels,
     pub(crate) route: &'a str,
@@ -73,7 +75,7 @@ fn is_sampled(operation: Operation, fields: &Map<String, Value>) -> bool {
 }
 
 fn digest(scope: &Scope<'_>, rules: &Cache, body: &Value) -> Digest {
-    let Scope { caller, user, labels, route, named, version, operation, said_in, headers } = scope;
+    let Scope { caller, app_version, user, labels, route, named, version, operation, said_in, headers } = scope;
     let project: ProjectId = caller.project;
     let who = if rules.per_user {
         format!("{:?} {:?} {}", caller.key, user.or(caller.user.as_deref()), caller.principal)
@@ -95,6 +97,7 @@ fn digest(scope: &Scope<'_>, rules: &Cache, body: &Value) -> Digest {
         who.as_bytes(),
         // What an app answers is its own, even where another's prompt says the same.
         caller.app.as_deref().unwrap_or_default().as_bytes(),
+        app_version.unwrap_or_default().as_bytes(),
         said.join("\n").as_bytes(),
         body.as_bytes(),
     ])

@@ -1,9 +1,12 @@
-//! Answers that are given again. Never across projects, routes' versions or access labels; what is kept is in memory only.
+//! Answers that are given again. Never across projects, versions of routes and apps, or access labels; kept in memory only.
 
 mod key;
 mod shelf;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -14,7 +17,7 @@ use crate::{
     asked::Asked,
     duration::Span,
     route,
-    service::{Body, CacheWish},
+    service::{Body, CacheOutcome, CacheWish},
 };
 use key::{Keys, Scope};
 pub(crate) use shelf::{Found, Kept, KeptBody};
@@ -41,11 +44,36 @@ pub(crate) struct Cache {
 pub(crate) enum Look {
     /// The route has none, the client wants none, or this request is not to be kept.
     Off,
+    /// Nobody asked exactly this before.
+    Miss(Sought),
+    Hit(Found),
+}
+
+impl Look {
+    /// As far as it is known before questions are compared.
+    pub(crate) const fn outcome(&self) -> CacheOutcome {
+        match self {
+            Self::Off => CacheOutcome::Off,
+            Self::Miss(_) => CacheOutcome::Miss,
+            Self::Hit(found) if found.stale => CacheOutcome::Stale,
+            Self::Hit(_) => CacheOutcome::Hit,
+        }
+    }
+}
+
+/// A request that nobody made before, and what of it others may be like.
+#[derive(Debug)]
+pub(crate) struct Sought {
+    keys: Keys,
+    ttl: Duration,
+    stale_for: Duration,
+}
+
+/// What comparing a request with others gave.
+#[derive(Debug)]
+pub(crate) enum Compared {
     Miss(Slot),
-    Hit {
-        found: Found,
-        semantic: bool,
-    },
+    Alike(Found),
 }
 
 /// Where the answer to one request goes.
@@ -61,13 +89,15 @@ impl Cache {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) async fn look(&self, asked: &Asked) -> Look {
+    /// Looks for an answer to exactly this request. Nothing is computed for it.
+    pub(crate) fn look(&self, asked: &Asked) -> Look {
         let request = &asked.request;
         let Some(rules) = asked.route.spec.cache.as_ref().filter(|_| request.cache != CacheWish::Bypass) else {
             return Look::Off;
         };
         let scope = Scope {
             caller: &request.caller,
+            app_version: request.version.as_deref(),
             user: request.peeked.user.as_deref(),
             labels: &request.labels,
             route: &asked.route.shown,
@@ -77,24 +107,29 @@ impl Cache {
             said_in: request.said_in,
             headers: &request.headers,
         };
-        let Some(Keys { exact, alike }) = key::keys(&scope, rules, &request.body) else { return Look::Off };
-        let slot = |alike| {
-            let stale_for = rules.stale_for.map(Span::as_duration).unwrap_or_default();
-            Slot(Place { exact, alike, ttl: rules.ttl.as_duration(), stale_for })
-        };
-        let answers = request.cache == CacheWish::AsConfigured;
-        if answers && let Some(found) = self.lock().find(&exact, Instant::now()) {
-            return Look::Hit { found, semantic: false };
+        let Some(keys) = key::keys(&scope, rules, &request.body) else { return Look::Off };
+        if answers(asked)
+            && let Some(found) = self.lock().find(&keys.exact, Instant::now())
+        {
+            return Look::Hit(found);
         }
-        let Some((group, words)) = alike else { return Look::Miss(slot(None)) };
-        let Some(vector) = self.embed(rules, words, asked).await else { return Look::Miss(slot(None)) };
-        if answers
+        let stale_for = rules.stale_for.map(Span::as_duration).unwrap_or_default();
+        Look::Miss(Sought { keys, ttl: rules.ttl.as_duration(), stale_for })
+    }
+
+    /// Looks for an answer to a request that is like this one, where the route says so.
+    pub(crate) async fn compare(&self, asked: &Asked, sought: Sought) -> Compared {
+        let Sought { keys: Keys { exact, alike }, ttl, stale_for } = sought;
+        let slot = |alike| Compared::Miss(Slot(Place { exact, alike, ttl, stale_for }));
+        let Some(((group, words), rules)) = alike.zip(asked.route.spec.cache.as_ref()) else { return slot(None) };
+        let Some(vector) = self.embed(rules, words, asked).await else { return slot(None) };
+        if answers(asked)
             && let Some(found) =
                 self.lock().find_alike(&group, &vector, rules.threshold, Instant::now()).filter(|found| !found.stale)
         {
-            return Look::Hit { found, semantic: true };
+            return Compared::Alike(found);
         }
-        Look::Miss(slot(Some((group, vector))))
+        slot(Some((group, vector)))
     }
 
     /// A route whose embedding model does not answer has an exact cache until it does.
@@ -116,6 +151,11 @@ impl Cache {
     fn put(&self, slot: Slot, kept: Kept) {
         self.lock().put(slot.0, kept, Instant::now());
     }
+}
+
+/// Whether the client takes an answer that was given before.
+fn answers(asked: &Asked) -> bool {
+    asked.request.cache == CacheWish::AsConfigured
 }
 
 impl Kept {

@@ -41,6 +41,7 @@ fn rules() -> Cache {
 /// Everything a key depends on, so that a test can change one thing.
 struct Asked {
     caller: Caller,
+    app_version: Option<&'static str>,
     user: Option<&'static str>,
     labels: Labels,
     route: &'static str,
@@ -56,6 +57,7 @@ struct Asked {
 fn asked() -> Asked {
     Asked {
         caller: Caller { project: ProjectId::from_raw(1), principal: PrincipalId::from_raw(1), key: None, user: None, app: None },
+        app_version: None,
         user: None,
         labels: Labels::none(),
         route: "r",
@@ -74,6 +76,7 @@ fn key_of(change: impl FnOnce(&mut Asked)) -> Option<Keys> {
     change(&mut asked);
     let scope = Scope {
         caller: &asked.caller,
+        app_version: asked.app_version,
         user: asked.user,
         labels: &asked.labels,
         route: asked.route,
@@ -89,9 +92,10 @@ fn key_of(change: impl FnOnce(&mut Asked)) -> Option<Keys> {
 #[test]
 fn everything_an_answer_depends_on_is_in_its_key() {
     let same = key_of(|_| {}).unwrap().exact;
-    let changes: [(&str, fn(&mut Asked)); 14] = [
+    let changes: [(&str, fn(&mut Asked)); 15] = [
         ("project", |asked| asked.caller.project = ProjectId::from_raw(2)),
         ("app", |asked| asked.caller.app = Some("handbook".to_owned())),
+        ("app's version", |asked| asked.app_version = Some("app/handbook@v2#sha256:ab")),
         ("labels", |asked| asked.labels = Labels::All),
         ("a label", |asked| asked.labels = Labels::Some(BTreeSet::from(["hr".to_owned()]))),
         ("route", |asked| asked.route = "s"),
@@ -303,7 +307,7 @@ proptest! {
         for body in [text.as_bytes(), &bytes] {
             let asked = asked();
             let scope = Scope {
-                caller: &asked.caller, user: None, labels: &asked.labels, route: "r", named: "r", version: &asked.version,
+                caller: &asked.caller, app_version: None, user: None, labels: &asked.labels, route: "r", named: "r", version: &asked.version,
                 operation: Operation::Responses, said_in: Dialect::OpenAiResponses, headers: &asked.headers,
             };
             let _ = keys(&scope, &Cache { sampled: true, ..rules() }, body);

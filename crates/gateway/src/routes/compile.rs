@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::LOCAL;
 use crate::{
     choose::stable_hash,
+    duration::Span,
     hedge::Allowance,
     route::{self, RouteSpec},
     target::{Provider, Target, TargetState},
@@ -41,6 +42,12 @@ impl Route {
             Some(name) => format!("{name}@v{}", self.version),
             None => self.shown.clone(),
         }
+    }
+
+    /// The model of this process that is meant, where no route stands before it.
+    pub(crate) fn here(&self) -> Option<&str> {
+        let only = self.targets.first().filter(|_| self.name.is_none())?;
+        if only.provider.kind() == ProviderKind::Local { only.model.as_deref() } else { None }
     }
 
     /// `provider/model` for records and traces.
@@ -226,7 +233,11 @@ fn names(routes: &BTreeMap<Name, Arc<Route>>) -> Named {
     (exact, patterns)
 }
 
-/// A route of one target with nothing but defaults.
+/// Longer than anyone waits for a model of this process.
+const ALL_DAY: Span = Span::seconds(24 * 3600);
+
+/// A route of one target with nothing but defaults. A model of this process is asked once and for as long as its client waits,
+/// and is never left alone: nobody else is there to ask, and it says itself when it is busy.
 fn path(provider: &Arc<Provider>, model: &str, state: Arc<TargetState>) -> Route {
     let written = route::Target {
         provider: provider.name.clone(),
@@ -241,7 +252,7 @@ fn path(provider: &Arc<Provider>, model: &str, state: Arc<TargetState>) -> Route
     let shown = format!("{}/{model}", provider.name);
     let id = stable_hash(shown.as_bytes());
     let digest = Digest::of_parts([provider.digest.as_bytes().as_slice(), model.as_bytes()]);
-    let spec = Arc::new(RouteSpec {
+    let mut spec = RouteSpec {
         models: Vec::new(),
         targets: vec![written.clone()],
         choose: route::Choose::default(),
@@ -252,7 +263,13 @@ fn path(provider: &Arc<Provider>, model: &str, state: Arc<TargetState>) -> Route
         hedge: None,
         breaker: route::Breaker::default(),
         cache: None,
-    });
+    };
+    if provider.kind() == ProviderKind::Local {
+        spec.retry.attempts = 0;
+        spec.timeouts = route::Timeouts { first: ALL_DAY, attempt: ALL_DAY, total: ALL_DAY, ..spec.timeouts };
+        spec.breaker.min_attempts = u32::MAX;
+    }
+    let spec = Arc::new(spec);
     let targets = vec![Target::of(Arc::clone(provider), written, id, state)];
     Route { name: None, shown, version: 0, digest, spec, targets, hedges: Allowance::default() }
 }

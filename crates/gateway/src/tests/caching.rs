@@ -1,15 +1,28 @@
 //! Answers that are given again.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use mainspring_kernel::{Labels, Money};
-use mainspring_llm::Models;
+use async_trait::async_trait;
+use mainspring_kernel::{Fault, Labels, Money};
+use mainspring_llm::{
+    Budget, Embedder, Embedding, ModelFault, Models, TextTokenizer,
+    embed::{EmbedAs, Embedded},
+};
 use mainspring_providers::SocketConfig;
 use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Upstream};
 use serde_json::{Value, json};
 
 use super::room::{Letters, Room, chat, cost, drain, provider, upstream};
-use crate::{Answered, CacheOutcome, CacheWish, CallStatus, Request};
+use crate::{
+    Answered, CacheOutcome, CacheWish, CallStatus, Request,
+    ledger::{Amount, Metric, NewLimit, SubjectKind},
+};
 
 async fn room_with(server: &Upstream, cache: Value) -> Room {
     let socket = SocketConfig { allow_private: true, ..SocketConfig::default() };
@@ -215,6 +228,13 @@ async fn apps_do_not_share_answers_and_what_is_past_its_time_is_asked_anew() {
         let answered = ask(&room, &body("hello", false), |request| request.caller.app = Some(app.to_owned())).await;
         assert_eq!(answered.cache, outcome, "{app}");
     }
+    for (version, outcome) in [("v1", CacheOutcome::Miss), ("v2", CacheOutcome::Miss), ("v1", CacheOutcome::Hit)] {
+        let change = |request: &mut Request| {
+            request.caller.app = Some("three".to_owned());
+            request.version = Some(version.to_owned());
+        };
+        assert_eq!(ask(&room, &body("hello", false), change).await.cache, outcome, "{version}");
+    }
     let short = room_with(&server, json!({"ttl": "1ms"})).await;
     for _ in 0..2 {
         assert_eq!(ask(&short, &body("hello", false), |_| {}).await.cache, CacheOutcome::Miss);
@@ -237,6 +257,63 @@ fn clients_say_by_a_header_what_they_want_of_the_cache() {
         let headers = said.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
         assert_eq!(CacheWish::of(&headers), wish, "{said:?}");
     }
+}
+
+/// Counts how often it embeds.
+#[derive(Debug, Default)]
+struct Counting(AtomicUsize);
+
+#[async_trait]
+impl Embedder for Counting {
+    fn name(&self) -> &str {
+        "letters"
+    }
+    fn identity(&self) -> String {
+        Letters.identity()
+    }
+    fn dimensions(&self) -> usize {
+        Letters.dimensions()
+    }
+    fn max_tokens(&self) -> usize {
+        Letters.max_tokens()
+    }
+    async fn embed(&self, texts: Vec<String>, kind: EmbedAs, budget: Budget) -> Result<Embedded, ModelFault> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Letters.embed(texts, kind, budget).await
+    }
+    async fn embed_tokens(&self, texts: Vec<String>, budget: Budget) -> Result<Vec<Vec<Embedding>>, ModelFault> {
+        Letters.embed_tokens(texts, budget).await
+    }
+    fn tokenizer(&self) -> Arc<dyn TextTokenizer> {
+        Letters.tokenizer()
+    }
+}
+
+#[tokio::test]
+async fn a_caller_over_a_limit_costs_no_embedding() {
+    let server = upstream(Script::default());
+    let embedder = Arc::new(Counting::default());
+    let socket = SocketConfig { allow_private: true, ..SocketConfig::default() };
+    let mut room = Room::with(Models::default().with_embedder(Arc::<Counting>::clone(&embedder)), socket).await;
+    let cache = json!({"mode": "semantic", "ttl": "1h", "threshold": 0.9});
+    let spec = json!({"targets": [{"provider": "main", "model": "a"}], "cache": cache});
+    room.apply(&[("provider", "main", provider(&server)), ("route", "assistant", spec)]).await;
+    let metric = Metric::RequestsPerMinute;
+    let new = NewLimit { kind: SubjectKind::Project, subject: "*".to_owned(), metric, amount: Amount::Count(2) };
+    room.gateway.ledger().set_limit(&room.admin(), new).await.unwrap();
+    ask(&room, &body("where is the office", false), |_| {}).await;
+    room.settled_once().await;
+    let alike = ask(&room, &body("the office, where is it", false), |_| {}).await;
+    assert_eq!((alike.cache, alike.headers["x-ratelimit-remaining-requests"].as_bytes()), (CacheOutcome::SemanticHit, &b"0"[..]));
+    let span = room.spans.all().into_iter().rfind(|span| span.attributes.contains_key("mainspring.cache")).unwrap();
+    assert_eq!(span.attributes["mainspring.cache"], "semantic-hit");
+    let before = embedder.0.load(Ordering::Relaxed);
+    assert_eq!(before, 2);
+    for words in ["who pays lunch", "where is the office now"] {
+        let fault = room.gateway.call(room.request(&body(words, false))).await.unwrap_err();
+        assert_eq!(fault.code(), "limit-requests");
+    }
+    assert_eq!((embedder.0.load(Ordering::Relaxed), server.count()), (before, 1));
 }
 
 #[tokio::test]

@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use mainspring_kernel::{Fault, FaultKind, Labels, Money};
-use mainspring_llm::{Budget, ChatRequest, FinishReason, Message, Models, Provenance, chat::ResponseFormat};
+use futures::StreamExt;
+use mainspring_kernel::{Fault, FaultKind, Money};
+use mainspring_llm::{Budget, ChatRequest, Delta, FinishReason, Message, Models, Provenance, chat::ResponseFormat};
 use mainspring_providers::{Operation, SocketConfig};
 use mainspring_testservers::upstream::{Behaviour, Script};
 use serde_json::json;
@@ -143,7 +144,7 @@ async fn chains_use_a_route_as_a_model() {
     let server = upstream(Script::always(Behaviour::saying("the answer")));
     let targets = json!([{"provider": "main", "model": "a", "context_window": 9000}, {"provider": "local", "model": "tiny", "tier": 1, "context_window": 100}]);
     room.apply(&[("provider", "main", provider(&server)), ("route", "assistant", json!({"targets": targets}))]).await;
-    let model = room.gateway.chat_model(room.caller(), "assistant", Labels::none(), room.trace()).unwrap();
+    let model = room.gateway.chat_model(room.asks(), "assistant").unwrap();
     assert_eq!((model.name(), model.context_window()), ("assistant", Some(100)));
     assert!(model.identity().starts_with("route:assistant@v1#"), "{}", model.identity());
     let mut request = ChatRequest::of(vec![Message::system("be brief"), Message::user("what is it?")]);
@@ -162,13 +163,83 @@ async fn chains_use_a_route_as_a_model() {
     assert_eq!((sent["model"].as_str(), sent["response_format"]["type"].as_str()), (Some("a"), Some("json_object")));
     assert_eq!(room.settled_once().await.cost, cost(12, 8));
 
-    assert!(room.gateway.chat_model(room.caller(), "tiny", Labels::none(), room.trace()).is_none(), "chains have it already");
-    assert!(room.gateway.chat_model(room.caller(), "nobody", Labels::none(), room.trace()).is_none());
+    for nobody in ["nobody", "letters", "local/letters"] {
+        assert!(room.gateway.chat_model(room.asks(), nobody).is_none(), "{nobody}");
+    }
     server.script(Script::always(Behaviour::status(401)));
     let mut spec = json!({"targets": [{"provider": "main", "model": "a"}]});
     spec["retry"] = json!({"attempts": 0});
     room.apply(&[("route", "alone", spec)]).await;
-    let model = room.gateway.chat_model(room.caller(), "alone", Labels::none(), room.trace()).unwrap();
+    let model = room.gateway.chat_model(room.asks(), "alone").unwrap();
     let fault = model.complete(ChatRequest::of(vec![Message::user("x")]), Budget::of(Duration::from_secs(30))).await.unwrap_err();
     assert_eq!((fault.code(), fault.kind()), ("upstream-auth", FaultKind::Unavailable));
+}
+
+#[tokio::test]
+async fn chains_use_a_model_of_this_process_through_the_ledger_and_as_itself() {
+    let mut room = room().await;
+    let budget = Budget::of(Duration::from_secs(30));
+    for (name, counted) in [("tiny", "tiny"), ("local/tiny", "tiny")] {
+        let mut asks = room.asks();
+        asks.caller.app = Some("manual".to_owned());
+        let told = asks.told.clone();
+        let model = room.gateway.chat_model(asks, name).unwrap();
+        assert_eq!((model.identity().as_str(), model.context_window()), ("scripted:tiny", Some(100)), "{name}");
+        let messages = [Message::user("x"), Message::user("y")];
+        assert_eq!(model.count_tokens(&messages).await.unwrap(), 2, "{name}: it counts, and nobody guesses");
+        let reply = model.complete(ChatRequest::of(messages.to_vec()), budget).await.unwrap();
+        assert_eq!((reply.text.as_str(), reply.usage.cached_tokens), ("one two", 1), "{name}");
+        let record = room.settled_once().await;
+        assert_eq!((record.model.as_str(), record.operation.as_str()), (counted, "chat"), "{name}");
+        assert_eq!((record.caller.app.as_deref(), record.usage.total()), (Some("manual"), 5), "{name}");
+        assert_eq!(told.facts().cost, Some(cost(3, 2)), "{name}: the test's prices are for every model");
+        let said = |header: &str| told.facts().headers.into_iter().find(|(name, _)| name == header).map(|(_, value)| value);
+        assert_eq!(said("x-mainspring-provider").as_deref(), Some("local"), "{name}");
+        assert_eq!(said("x-mainspring-usage").as_deref(), Some(Provenance::Counted.as_str()), "{name}");
+
+        // Raw text too.
+        let mut pieces = model.stream_text("once".to_owned(), ChatRequest::of(Vec::new()), budget).await.unwrap();
+        let mut text = String::new();
+        while let Some(piece) = pieces.next().await {
+            if let Delta::Text { text: more, .. } = piece.unwrap() {
+                text.push_str(&more);
+            }
+        }
+        let record = room.settled_once().await;
+        assert_eq!((text.as_str(), record.operation.as_str(), record.usage.total()), ("one two", "text_completion", 5), "{name}");
+        // Who stops listening has used what came.
+        drop(model.stream(ChatRequest::of(messages.to_vec()), budget).await.unwrap());
+        assert_eq!(room.settled_once().await.status, CallStatus::Cancelled, "{name}");
+    }
+    let new = NewLimit {
+        kind: SubjectKind::Project,
+        subject: "*".to_owned(),
+        metric: Metric::RequestsPerMinute,
+        amount: Amount::Count(1),
+    };
+    room.gateway.ledger().set_limit(&room.admin(), new).await.unwrap();
+    let model = room.gateway.chat_model(room.asks(), "tiny").unwrap();
+    model.complete(ChatRequest::of(vec![Message::user("x")]), budget).await.unwrap();
+    let asks = room.asks();
+    let told = asks.told.clone();
+    let refused = room.gateway.chat_model(asks, "tiny").unwrap();
+    let fault = refused.complete(ChatRequest::of(vec![Message::user("x")]), budget).await.unwrap_err();
+    assert_eq!((fault.code(), fault.retry_after().is_some()), ("limit-requests", true));
+    assert!(told.facts().headers.contains(&("x-ratelimit-remaining-requests".to_owned(), "0".to_owned())), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_model_of_this_process_is_asked_once_and_never_left_alone() {
+    let mut room = room().await;
+    let long = || {
+        let mut body = chat("local/nobody", false);
+        body["messages"][0]["content"] = json!("x");
+        body
+    };
+    // What would open a provider's breaker.
+    for _ in 0..12 {
+        let fault = room.gateway.call(room.request(&long())).await.unwrap_err();
+        assert_eq!(fault.code(), "model-not-found");
+        assert_eq!(room.settled_once().await.attempts, 1);
+    }
 }

@@ -25,7 +25,8 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
 use crate::{
-    Answered, Body, CacheWish, CallRecord, Caller, Gateway, GatewayFault, Live, Parts, Peeked, Reading, Request, descriptors,
+    Answered, Asks, Body, CacheWish, CallRecord, Caller, Clients, Gateway, GatewayFault, Live, Parts, Peeked, Reading, Request,
+    descriptors,
 };
 
 /// Collects what is recorded.
@@ -84,6 +85,7 @@ impl Room {
             clock: Arc::new(clock.clone()),
             journal: journal.path().to_owned(),
             embedding: "letters".to_owned(),
+            clients: Clients::default(),
         };
         let gateway = Gateway::open(parts.clone()).await.unwrap();
         let live = gateway.live();
@@ -114,6 +116,10 @@ impl Room {
         self.parts.registry.apply(&self.admin(), &drafts, "a test").await.unwrap();
     }
 
+    pub(crate) const fn registry(&self) -> &Registry {
+        &self.parts.registry
+    }
+
     pub(crate) fn admin(&self) -> Actor {
         Actor {
             principal: PrincipalId::from_raw(1),
@@ -129,6 +135,11 @@ impl Room {
         Caller { project: self.project, principal: PrincipalId::from_raw(7), key: None, user: None, app: None }
     }
 
+    /// As a chain asks for a model.
+    pub(crate) fn asks(&self) -> Asks {
+        Asks::of(self.caller(), Labels::none(), self.trace())
+    }
+
     pub(crate) fn trace(&self) -> SpanContext {
         SpanContext::root(self.project, Arc::new(self.spans.clone()), Arc::new(self.clock.clone()))
     }
@@ -138,6 +149,7 @@ impl Room {
         let body = Bytes::from(body.to_string());
         Request {
             caller: self.caller(),
+            version: None,
             labels: Labels::none(),
             trace: self.trace(),
             operation: Operation::Chat,

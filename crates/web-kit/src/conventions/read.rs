@@ -74,14 +74,8 @@ fn helicone(wished: &mut Wished, name: &str, value: &str) -> bool {
             keep(wished, Kept::Bypass);
             false
         }
-        "omit-request" => {
-            wished.omit_request |= is_true(value);
-            true
-        }
-        "omit-response" => {
-            wished.omit_response |= is_true(value);
-            true
-        }
+        "omit-request" => omit(&mut wished.omit_request, is_true(value), "helicone-omit-request"),
+        "omit-response" => omit(&mut wished.omit_response, is_true(value), "helicone-omit-response"),
         // Tokens are counted whatever a client says.
         "stream-usage" => true,
         name => match name.strip_prefix("property-") {
@@ -111,10 +105,8 @@ fn portkey(wished: &mut Wished, name: &str, value: &str) -> bool {
         "request-timeout" => timeout(wished, value, 0.001),
         // Without it, neither side of a call is kept there.
         "debug" => {
-            let omit = is_false(value);
-            wished.omit_request |= omit;
-            wished.omit_response |= omit;
-            true
+            omit(&mut wished.omit_request, is_false(value), "x-portkey-debug");
+            omit(&mut wished.omit_response, is_false(value), "x-portkey-debug")
         }
         _ => is_false(value),
     }
@@ -134,10 +126,9 @@ fn litellm(wished: &mut Wished, name: &str, value: &str) -> bool {
             true
         }
         "enable-message-redaction" => {
-            let omit = is_true(value);
-            wished.omit_request |= omit;
-            wished.omit_response |= omit;
-            true
+            let header = "x-litellm-enable-message-redaction";
+            omit(&mut wished.omit_request, is_true(value), header);
+            omit(&mut wished.omit_response, is_true(value), header)
         }
         _ => is_false(value),
     }
@@ -171,6 +162,11 @@ fn note(wished: &mut Wished, name: &str, value: &str) -> bool {
     true
 }
 
+fn omit(wish: &mut Option<&'static str>, wanted: bool, header: &'static str) -> bool {
+    *wish = wish.or(wanted.then_some(header));
+    true
+}
+
 fn keep(wished: &mut Wished, kept: Kept) -> bool {
     wished.kept = wished.kept.max(Some(kept));
     true
@@ -194,16 +190,11 @@ fn provider(wished: &mut Wished, value: &str, header: &'static str) -> bool {
     true
 }
 
-/// A trace's id where it is one, and a note of it where it is another kind of name.
+/// Where it has the form of a trace's id, it says which calls stand together; as a note it can be searched for.
 fn trace(wished: &mut Wished, value: &str) -> bool {
     let digits: String = value.chars().filter(|letter| *letter != '-').map(|letter| letter.to_ascii_lowercase()).collect();
-    match digits.parse::<TraceId>() {
-        Ok(id) if digits.len() == 32 => wished.trace = Some(id),
-        _ => {
-            note(wished, "trace_id", value);
-        }
-    }
-    true
+    wished.trace = digits.parse::<TraceId>().ok().filter(|_| digits.len() == 32).or(wished.trace);
+    note(wished, "trace_id", value)
 }
 
 fn metadata(wished: &mut Wished, value: &str) -> bool {

@@ -17,12 +17,14 @@ const ENTRIES_MAX: usize = 64;
 const ANSWERED: [&str; 2] = [names::OUTPUT_MESSAGES, "gen_ai.tool.call.result"];
 
 /// The sink itself where there is nothing to add and nothing to leave out.
-pub(super) fn of(wished: &Wished, inner: Arc<dyn EventSink>, parent: Option<SpanId>) -> Arc<dyn EventSink> {
+pub(super) fn of(wished: &Wished, inner: Arc<dyn EventSink>, parent: Option<SpanId>, may_omit: bool) -> Arc<dyn EventSink> {
     let attributes = attributes(wished);
-    if attributes.is_empty() && !wished.omit_request && !wished.omit_response {
+    let kept = |omit: Option<&str>| omit.is_none() || !may_omit;
+    let (asked, answered) = (kept(wished.omit_request), kept(wished.omit_response));
+    if attributes.is_empty() && asked && answered {
         return inner;
     }
-    Arc::new(Told { inner, parent, attributes, asked: !wished.omit_request, answered: !wished.omit_response })
+    Arc::new(Told { inner, parent, attributes, asked, answered })
 }
 
 fn attributes(wished: &Wished) -> Map<String, Value> {

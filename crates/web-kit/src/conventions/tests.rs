@@ -5,7 +5,10 @@ use std::{
 
 use axum::{Router, body::Body, extract::Request, middleware, routing::get};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use mainspring_kernel::{FrozenClock, Timestamp, id::ProjectId};
+use mainspring_kernel::{
+    Actor, FrozenClock, Labels, ModelScope, Role, Timestamp,
+    id::{PrincipalId, ProjectId},
+};
 use mainspring_llm::{
     EventSink, Span, SpanContext, SpanId,
     trace::{SpanKind, names},
@@ -53,8 +56,13 @@ fn headers_of_helicone_take_effect_or_are_told() {
     check("Helicone-Cache-Enabled", "true", |wished| wished.wants_cache.is_some() && wished.kept.is_none(), &[]);
     check("Helicone-Cache-Enabled", "false", |wished| wished.kept == Some(Kept::Bypass), &[]);
     check("Helicone-Cache-Seed", "u7", |wished| wished.kept == Some(Kept::Bypass), &["helicone-cache-seed"]);
-    check("Helicone-Omit-Request", "true", |wished| wished.omit_request && !wished.omit_response, &[]);
-    check("Helicone-Omit-Response", "true", |wished| wished.omit_response && !wished.omit_request, &[]);
+    check(
+        "Helicone-Omit-Request",
+        "true",
+        |wished| wished.omit_request == Some("helicone-omit-request") && wished.omit_response.is_none(),
+        &[],
+    );
+    check("Helicone-Omit-Response", "true", |wished| wished.omit_response.is_some() && wished.omit_request.is_none(), &[]);
     // A key is for whoever tells callers apart.
     check("Helicone-Auth", "Bearer sk-helicone-xyz", nothing, &[]);
     for (name, value) in [
@@ -108,7 +116,7 @@ fn headers_of_portkey_take_effect_or_are_told() {
     check("x-portkey-cache-namespace", "u7", |wished| wished.kept == Some(Kept::Bypass), &["x-portkey-cache-namespace"]);
     check("x-portkey-request-timeout", "1500", |wished| wished.timeout == Some(Duration::from_millis(1_500)), &[]);
     check("x-portkey-request-timeout", "soon", nothing, &["x-portkey-request-timeout"]);
-    check("x-portkey-debug", "false", |wished| wished.omit_request && wished.omit_response, &[]);
+    check("x-portkey-debug", "false", |wished| wished.omit_request.is_some() && wished.omit_response.is_some(), &[]);
     for (name, value) in [
         ("x-portkey-forward-headers", r#"["x-custom"]"#),
         ("x-portkey-custom-host", "http://10.0.0.1/v1"),
@@ -157,7 +165,12 @@ fn headers_of_litellm_and_of_coding_agents_take_effect_or_are_told() {
     check("x-litellm-timeout", "1.5", |wished| wished.timeout == Some(Duration::from_millis(1_500)), &[]);
     check("x-litellm-tags", "a, b,", |wished| wished.metadata["tags"] == json!(["a", "b"]), &[]);
     check("x-litellm-spend-logs-metadata", r#"{"team": "red"}"#, |wished| wished.metadata["team"] == "red", &[]);
-    check("x-litellm-enable-message-redaction", "true", |wished| wished.omit_request && wished.omit_response, &[]);
+    check(
+        "x-litellm-enable-message-redaction",
+        "true",
+        |wished| wished.omit_request.is_some() && wished.omit_response.is_some(),
+        &[],
+    );
     check("x-litellm-num-retries", "3", nothing, &["x-litellm-num-retries"]);
     check("x-litellm-stream-timeout", "3", nothing, &["x-litellm-stream-timeout"]);
     check("x-litellm-api-key", "sk-1234", nothing, &[]);
@@ -177,8 +190,12 @@ impl EventSink for Spans {
 }
 
 fn traced(wished: Wished, parent: Option<SpanId>) -> Vec<Span> {
+    traced_by(&Wishes::new(wished), parent, true)
+}
+
+fn traced_by(wishes: &Wishes, parent: Option<SpanId>, may_omit: bool) -> Vec<Span> {
     let spans = Arc::new(Spans::default());
-    let sink = Wishes::new(wished).sink(Arc::clone(&spans) as Arc<dyn EventSink>, parent);
+    let sink = wishes.sink(Arc::clone(&spans) as Arc<dyn EventSink>, parent, may_omit);
     let clock = Arc::new(FrozenClock::at(Timestamp::from_micros(0)));
     let mut context = SpanContext::root(ProjectId::from_raw(1), sink, clock);
     if let Some(parent) = parent {
@@ -215,6 +232,48 @@ fn the_trace_holds_what_the_client_says_and_not_what_it_wants_left_out() {
     );
     let long = traced(read(&[("helicone-property-app", &"x".repeat(5_000))]), None);
     assert!(long[1].attributes["mainspring.metadata.app"].as_str().unwrap().chars().count() <= 512);
+}
+
+#[test]
+fn what_the_owner_wants_kept_is_kept_and_the_client_is_told() {
+    for (name, value) in [
+        ("helicone-omit-request", "true"),
+        ("helicone-omit-response", "true"),
+        ("x-portkey-debug", "false"),
+        ("x-litellm-enable-message-redaction", "true"),
+    ] {
+        let wishes = Wishes::new(read(&[(name, value)]));
+        let spans = traced_by(&wishes, None, false);
+        let root = &spans[1].attributes;
+        let kept = (&root[names::INPUT_MESSAGES], &root[names::OUTPUT_MESSAGES]);
+        assert_eq!(kept, (&json!("asked"), &json!("answered")), "{name}");
+        assert_eq!(wishes.told().unwrap(), name);
+        let wishes = Wishes::new(read(&[(name, value)]));
+        assert!(traced_by(&wishes, None, true)[1].attributes.len() < root.len(), "{name}");
+        assert!(wishes.told().is_none(), "{name}");
+    }
+}
+
+#[test]
+fn a_trace_that_a_client_names_is_its_own() {
+    let id = "0af7651916cd43dd8448eb211c80319c";
+    let actor = |project: u128, principal: u128| Actor {
+        principal: PrincipalId::from_raw(principal),
+        project: ProjectId::from_raw(project),
+        role: Role::Editor,
+        labels: Labels::none(),
+        key: None,
+        models: ModelScope::All,
+    };
+    for header in ["x-portkey-trace-id", "x-litellm-trace-id"] {
+        let wishes = Wishes::new(read(&[(header, id)]));
+        let named = wishes.trace(&actor(1, 1)).unwrap();
+        assert_eq!(wishes.trace(&actor(1, 1)), Some(named), "calls of one client stand together");
+        let others = [wishes.trace(&actor(2, 1)).unwrap(), wishes.trace(&actor(1, 2)).unwrap(), id.parse().unwrap()];
+        assert!(!others.contains(&named) && others[0] != others[1], "{named} {others:?}");
+        assert_eq!(wishes.wished().metadata["trace_id"], id, "by which it can be found");
+    }
+    assert_eq!(Wishes::new(read(&[("x-portkey-trace-id", "my trace")])).trace(&actor(1, 1)), None);
 }
 
 async fn answer(request: Request) -> axum::response::Response {

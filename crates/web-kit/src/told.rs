@@ -1,0 +1,29 @@
+//! What clients are told of calls that an app, a prompt or a model of this process made for them, on every surface alike.
+
+use axum::response::Response;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use mainspring_llm::{Facts, Told};
+
+const COST: HeaderName = HeaderName::from_static("x-mainspring-cost");
+
+/// As headers: limits, who answered, and of an answer that is complete what it cost.
+#[must_use]
+pub fn told_headers(told: &Told) -> HeaderMap {
+    let Facts { headers, cost } = told.facts();
+    let mut all = HeaderMap::new();
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            all.insert(name, value);
+        }
+    }
+    if let Some(cost) = cost.and_then(|cost| HeaderValue::try_from(cost.to_string()).ok()) {
+        all.insert(COST, cost);
+    }
+    all
+}
+
+#[must_use]
+pub fn with_told(mut response: Response, told: &Told) -> Response {
+    response.headers_mut().extend(told_headers(told));
+    response
+}
