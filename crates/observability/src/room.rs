@@ -73,13 +73,13 @@ mod tests {
     fn a_room_is_filled_and_emptied_and_nothing_is_too_large_for_an_empty_one() {
         let room = Room::of(100);
         let first = room.try_take(60).expect("there is room");
-        assert!(room.fits(40) && !room.fits(41) && room.try_take(41).is_none());
+        assert!(room.try_take(41).is_none());
         let second = room.try_take(40).expect("there is room");
-        assert!(!room.fits(0));
+        assert!(room.try_take(1).is_none());
         drop((first, second));
         let large = room.try_take(1_000).expect("it has the room for itself");
         assert!(room.try_take(1).is_none());
         drop(large);
-        assert!(room.fits(100));
+        assert!(room.try_take(100).is_some());
     }
 }
