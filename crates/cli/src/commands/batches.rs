@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::{BufRead, BufReader, Read as _},
+    io::{BufRead, BufReader},
     path::Path,
     process::ExitCode,
     time::Duration,

@@ -174,7 +174,8 @@ async fn a_batch_waits_for_a_limit_and_its_commands_say_how_it_went() {
     let user = User::of(&server, None);
     until("what was counted", async || {
         let told = user.get("/metrics").await.text;
-        let lines = [r#"mainspring_batch_lines_total{outcome="completed"} 7"#, r#"mainspring_batch_lines_total{outcome="failed"} 1"#];
+        let lines =
+            [r#"mainspring_batch_lines_total{outcome="completed"} 7"#, r#"mainspring_batch_lines_total{outcome="failed"} 1"#];
         let ended = [r#"mainspring_batches{state="running"} 0"#, r#"mainspring_batches{state="waiting"} 0"#];
         lines.iter().chain(&ended).all(|line| told.contains(line))
     })
