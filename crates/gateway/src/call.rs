@@ -179,8 +179,7 @@ fn intent(asked: &Asked, (id, at): (CallId, Timestamp), cached: bool) -> Intent 
     Intent {
         id,
         at,
-        // A model of this process is counted as one, by whichever of its names it is called.
-        model: route.here().unwrap_or(named).to_owned(),
+        model: called(asked).to_owned(),
         route: route.name.as_ref().map(ToString::to_string),
         operation: request.operation,
         input_tokens_upper: if free { 0 } else { size.most() },
@@ -191,15 +190,21 @@ fn intent(asked: &Asked, (id, at): (CallId, Timestamp), cached: bool) -> Intent 
     }
 }
 
+/// The name of the call's model for limits and records: as the client gives it, but of a model of this process, which is one
+/// by whichever of its names it is called.
+fn called(asked: &Asked) -> &str {
+    asked.route.here().unwrap_or(&asked.named)
+}
+
 fn record(asked: &Asked, id: CallId, at: Timestamp) -> CallRecord {
-    let Asked { request, route, named, .. } = asked;
+    let Asked { request, route, .. } = asked;
     CallRecord {
         id,
         caller: request.caller.clone(),
         at,
         took_ms: 0,
         first_ms: None,
-        model: named.to_string(),
+        model: called(asked).to_owned(),
         route: route.name.as_ref().map(ToString::to_string),
         provider: None,
         target: None,
@@ -217,12 +222,12 @@ fn record(asked: &Asked, id: CallId, at: Timestamp) -> CallRecord {
 }
 
 fn started(asked: &Asked, id: CallId, at: Timestamp) -> Started {
-    let Asked { request, route, named, .. } = asked;
+    let Asked { request, route, .. } = asked;
     Started {
         id,
         caller: request.caller.clone(),
         at,
-        model: named.to_string(),
+        model: called(asked).to_owned(),
         route: route.name.as_ref().map(ToString::to_string),
         operation: request.operation.as_str().to_owned(),
         stream: request.peeked.stream,

@@ -353,7 +353,9 @@ async fn what_a_whole_budget_cannot_pay_is_asked_once() {
     let amount = Amount::read(metric, "0.01").unwrap();
     let new = NewLimit { kind: SubjectKind::Project, subject: EACH.to_owned(), metric, amount };
     surface.openai.gateway.ledger().set_limit(&surface.actor, new).await.unwrap();
-    let mut body = hello("main/gpt-4o-mini");
+    // One whose models are not listed: any of them can be called, and this one has a price.
+    surface.apply(&[("provider", "open", json!({"type": "openai", "base_url": format!("{}/v1", server.url())}))]).await;
+    let mut body = hello("open/gpt-4o-mini");
     body["max_tokens"] = json!(1_000_000);
     let line = room.lines.answer(&surface.actor, Endpoint::Chat, Bytes::from(body.to_string())).await;
     assert_eq!((line.status, line.again), (400, None), "{:?}", line.body);
