@@ -38,6 +38,8 @@ test("the command palette finds rooms, apps and traces by id", async ({ page, re
   const input = page.getByRole("combobox", { name: "Command" });
   await expect(input).toBeFocused();
   await input.fill(`ask ${app}`);
+  // What the server knows is listed as soon as it has answered.
+  await expect(page.getByRole("option", { name: new RegExp(`^Ask ${app}`, "i") })).toBeVisible();
   await page.keyboard.press("Enter");
   await expect(page).toHaveURL(new RegExp(`/playground/${app}$`));
 

@@ -62,12 +62,13 @@ test("the waterfall is walked by keyboard and shows what a span knew", async ({ 
   await page.keyboard.press("j");
   await expect(tree.getByRole("treeitem").nth(1)).toHaveAttribute("aria-selected", "true");
 
-  await tree.getByRole("treeitem", { name: /chat/ }).last().click();
+  await tree.getByRole("treeitem", { name: /chat/ }).first().click();
   await page.getByRole("tab", { name: /Messages/ }).click();
   await expect(page.locator(".message.from-assistant")).toBeVisible();
   await expect(page.locator(".message.from-user").last()).toBeVisible();
   await page.getByRole("tab", { name: /Attributes/ }).click();
   await expect(page.getByText("gen_ai.request.model").first()).toBeVisible();
+  await tree.getByRole("treeitem").first().click();
   await page.getByRole("tab", { name: /Versions/ }).click();
   await expect(page.locator(".span-versions li").first()).toBeVisible();
 

@@ -43,7 +43,7 @@ pub(crate) enum Change {
 #[derive(Debug)]
 struct Waiting {
     change: Change,
-    answer: oneshot::Sender<Result<Commit, LakeFault>>,
+    answer: Answer,
     _place: OwnedSemaphorePermit,
 }
 
@@ -65,10 +65,15 @@ impl Default for WriteQueue {
     }
 }
 
+/// Where who waits is told what became of it.
+type Answer = oneshot::Sender<Result<Commit, LakeFault>>;
+/// Rows that are appended together.
+type Append = (Vec<RecordBatch>, Answer);
+
 /// What the writer does next.
 enum Work {
-    Appends(Vec<(Vec<RecordBatch>, oneshot::Sender<Result<Commit, LakeFault>>)>),
-    Replace { delete: Condition, rows: Option<RecordBatch>, answer: oneshot::Sender<Result<Commit, LakeFault>> },
+    Appends(Vec<Append>),
+    Replace { delete: Condition, rows: Option<RecordBatch>, answer: Answer },
 }
 
 impl WriteQueue {
@@ -168,7 +173,7 @@ impl Core {
         writing.done = true;
     }
 
-    async fn append_group(&self, group: Vec<(Vec<RecordBatch>, oneshot::Sender<Result<Commit, LakeFault>>)>) {
+    async fn append_group(&self, group: Vec<Append>) {
         let (batches, answers): (Vec<Vec<RecordBatch>>, Vec<_>) = group.into_iter().unzip();
         let counts: Vec<u64> = batches.iter().map(|rows| size_of(rows).0 as u64).collect();
         let batches = batches.into_iter().flatten().collect();

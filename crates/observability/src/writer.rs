@@ -202,7 +202,7 @@ pub(crate) async fn store(
             Ok(Ok((path, stored))) => {
                 counters.works_again();
                 // What is not handed on waits on disk and is found there.
-                if !stored.is_some_and(|stored| onward.to.try_send(stored).is_ok()) {
+                if stored.is_none_or(|stored| onward.to.try_send(stored).is_err()) {
                     spill.release(&path, repeatable);
                 }
                 advance(&counters.stored, count);

@@ -1,6 +1,6 @@
 //! Files and batches, as OpenAI's clients use them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use axum::{Router, body::Body, extract::Request};
@@ -11,7 +11,7 @@ use mainspring_batches::{Again, Answers, BatchConfig, Batches, Endpoint, Maker, 
 use mainspring_blobs::Blobs;
 use mainspring_gateway::ledger::{Amount, EACH, Metric, NewLimit, SubjectKind};
 use mainspring_jobs::Jobs;
-use mainspring_kernel::{Actor, Fault, Stop, id::ProjectId};
+use mainspring_kernel::{Actor, Clock as _, Fault, FrozenClock, Stop, id::ProjectId};
 use mainspring_testservers::upstream::{Behaviour, Script};
 use mainspring_web_kit::Caller;
 use proptest::{
@@ -46,24 +46,25 @@ struct Room {
     actor: Actor,
     runner: Runner,
     lines: Lines,
+    clock: FrozenClock,
     _folder: tempfile::TempDir,
 }
 
 impl Room {
     fn over(surface: &Surface) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::clone(&surface.openai.clock);
+        let clock = FrozenClock::at(surface.openai.clock.now());
         let parts = Parts {
             catalog: surface.catalog.clone(),
             blobs: Blobs::local(folder.path()).unwrap(),
-            jobs: Jobs::open(surface.catalog.clone(), Arc::clone(&clock)),
-            clock,
+            jobs: Jobs::open(surface.catalog.clone(), Arc::new(clock.clone())),
+            clock: Arc::new(clock.clone()),
         };
         let batches = Batches::open(parts, BatchConfig { file_limit: 1 << 20, ..BatchConfig::default() });
         let (actor, lines) = (surface.actor.clone(), Lines::of(surface.openai.clone(), true));
         let runner = Runner::new(batches.clone(), Arc::new(lines.clone()), Arc::new(Same(actor.clone())));
         let router = batch_router(batches.clone()).merge(upload_router(batches, 1 << 20));
-        Self { router, actor, runner, lines, _folder: folder }
+        Self { router, actor, runner, lines, clock, _folder: folder }
     }
 
     async fn send(&self, method: Method, path: &str, kind: &str, body: Vec<u8>) -> (u16, String) {
@@ -135,6 +136,8 @@ async fn files_are_sent_listed_read_and_deleted() {
     assert_eq!(made, expected);
     assert_eq!(room.get(&format!("/v1/files/{id}")).await, (200, expected.clone()));
     assert_eq!(room.text(&json!(id)).await, "one\ntwo");
+    // Files of one moment stand in any order.
+    room.clock.advance(Duration::from_secs(1));
     let (_, other) = room.form(&[("purpose", "user_data"), ("file", "three")]).await;
     assert_eq!(other["expires_at"], other["created_at"].as_i64().unwrap() + 30 * 86_400, "whatever it is for");
     let (_, page) = room.get("/v1/files?limit=1&order=asc").await;
