@@ -3,7 +3,7 @@
 use mainspring_kernel::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::{TEXT_MAX, draft::Draft, fault::ImportFault, names};
+use crate::{TEXT_MAX, draft::Draft, fault::ImportFault, names, read::Table};
 
 /// Longer lists of names are none of a key here.
 const MODELS_MAX: usize = 200;
@@ -27,6 +27,17 @@ pub(crate) fn list(text: &str, whose: &'static str, field: &str) -> Result<(Vec<
             _ => Err(foreign()),
         },
         _ => Err(foreign()),
+    }
+}
+
+/// Reads each key of a list; what is no table has been noted.
+pub(crate) fn each(draft: &mut Draft, list: Vec<Value>, field: &str, one: impl Fn(&mut Draft, Table)) {
+    for (index, value) in list.into_iter().enumerate() {
+        let path = format!("{field}[{index}]");
+        match Table::of(&path, value) {
+            Some(table) => one(draft, table),
+            None => draft.missing(path, "this is no table"),
+        }
     }
 }
 

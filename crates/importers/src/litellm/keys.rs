@@ -53,13 +53,7 @@ pub(super) fn read(draft: &mut Draft, text: &str) -> Result<(), ImportFault> {
     if page("current_page").unwrap_or(1) < page("total_pages").unwrap_or(1) {
         draft.missing("keys", "this is one page of several: ask for a larger `size`, or import each");
     }
-    for (index, value) in list.into_iter().enumerate() {
-        let path = format!("keys[{index}]");
-        match Table::of(&path, value) {
-            Some(table) => one(draft, table),
-            None => draft.missing(path, "this is no table"),
-        }
-    }
+    client_keys::each(draft, list, "keys", one);
     Ok(())
 }
 

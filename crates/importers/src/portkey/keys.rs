@@ -37,13 +37,7 @@ pub(super) fn read(draft: &mut Draft, text: &str) -> Result<(), ImportFault> {
     if top.get("total").and_then(read::whole).is_some_and(|total| total > listed) {
         draft.missing("data", "this is one page of several: ask for a larger `page_size`, or import each");
     }
-    for (index, value) in list.into_iter().enumerate() {
-        let path = format!("data[{index}]");
-        match Table::of(&path, value) {
-            Some(table) => one(draft, table),
-            None => draft.missing(path, "this is no table"),
-        }
-    }
+    client_keys::each(draft, list, "data", one);
     Ok(())
 }
 
