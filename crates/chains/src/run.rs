@@ -1,12 +1,14 @@
 //! One answer, from question to checked citations.
 
-use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Instant};
+mod model_call;
+
+use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
 use futures::{Stream, StreamExt};
 use mainspring_kernel::{Actor, Digest};
 use mainspring_llm::{
-    Budget, ChatModel, ChatRequest, ChatStream, Delta, FinishReason, Message, ModelSource, Models, Passage, RetrieveRequest,
-    Retrieved, Retriever, SpanContext, Usage,
+    Budget, ChatRequest, ChatStream, Delta, FinishReason, Message, ModelSource, Models, Passage, RetrieveRequest, Retrieved,
+    Retriever, SpanContext, Usage,
     chat::{Speaker, TokenLogprob},
     retrieve::{documents_of, labels_to_read},
     trace::{OpenSpan, SpanKind, names},
@@ -14,6 +16,8 @@ use mainspring_llm::{
 use mainspring_prompts::InferenceSettings;
 use mainspring_registry::Registry;
 use serde_json::{Value, json};
+
+use model_call::ModelCall;
 
 use crate::{
     citations,
@@ -531,83 +535,4 @@ fn close(mut root: OpenSpan, run: &Run, texts: &[String], outcomes: &[Outcome], 
         root.set("mainspring.unsupported_sentences", outcome.unsupported.len());
     }
     root.finish();
-}
-
-/// The span of one call to the model.
-#[derive(Debug)]
-struct ModelCall {
-    model: Arc<dyn ChatModel>,
-    span: Option<OpenSpan>,
-    started: Instant,
-    first: Option<f64>,
-}
-
-impl ModelCall {
-    fn start(run: &Run, context: &SpanContext, index: usize) -> Self {
-        let mut span = context.start(format!("chat {}", run.plan.model.name()), SpanKind::Client);
-        span.set(names::OPERATION, "chat");
-        if run.plan.local {
-            span.set(names::PROVIDER, "mainspring.local");
-        }
-        span.set(names::REQUEST_MODEL, run.plan.model.name());
-        span.set(names::RESPONSE_MODEL, run.plan.model.identity());
-        span.set(names::INPUT_MESSAGES, messages_json(&run.prompt));
-        span.set(names::DOCUMENTS, documents_of(run.passages.iter().map(|(_, passage)| passage)));
-        span.set(names::LABELS, labels_to_read(run.passages.iter().map(|(_, passage)| passage)));
-        let request = run.chat_request(index);
-        span.set(names::TEMPERATURE, request.sampling.temperature);
-        span.set(names::TOP_P, request.sampling.top_p);
-        if let Some(seed) = request.sampling.seed {
-            span.set(names::SEED, seed);
-        }
-        if let Some(max_tokens) = request.max_tokens {
-            span.set(names::MAX_TOKENS, max_tokens);
-        }
-        let model = run.plan.model.under(span.context()).unwrap_or_else(|| Arc::clone(&run.plan.model));
-        Self { model, span: Some(span), started: Instant::now(), first: None }
-    }
-
-    async fn begin(run: &Run, context: &SpanContext, index: usize, budget: Budget) -> Result<(Self, ChatStream), ChainFault> {
-        let mut call = Self::start(run, context, index);
-        match call.model.stream(run.chat_request(index), budget).await {
-            Ok(stream) => Ok((call, stream)),
-            Err(fault) => {
-                let fault = ChainFault::Model(fault);
-                call.fail(&fault);
-                Err(fault)
-            }
-        }
-    }
-
-    fn first_token(&mut self) {
-        if self.first.is_none() {
-            self.first = Some(millis(self.started));
-        }
-    }
-
-    fn finish(&mut self, text: &str, finish: FinishReason, usage: Usage) -> Vec<(String, f64)> {
-        let total = millis(self.started);
-        if let Some(mut span) = self.span.take() {
-            span.set(names::OUTPUT_MESSAGES, messages_json(&[Message::new(Speaker::Assistant, text)]));
-            span.set(names::FINISH, vec![finish.as_str()]);
-            span.set(names::INPUT_TOKENS, usage.input_tokens);
-            span.set(names::OUTPUT_TOKENS, usage.output_tokens);
-            span.set(names::CACHED_TOKENS, usage.cached_tokens);
-            if let Some(first) = self.first {
-                span.set(names::FIRST_TOKEN_MS, first);
-            }
-            span.finish();
-        }
-        vec![("first_token".to_owned(), self.first.unwrap_or(total)), ("model".to_owned(), total)]
-    }
-
-    fn fail(&mut self, fault: &ChainFault) {
-        if let Some(span) = self.span.take() {
-            fail(span, fault);
-        }
-    }
-}
-
-fn millis(since: Instant) -> f64 {
-    since.elapsed().as_secs_f64() * 1000.0
 }
