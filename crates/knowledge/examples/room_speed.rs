@@ -20,7 +20,9 @@ use mainspring_kernel::{
     Actor, Fault, Labels, ModelScope, Role, SystemClock, Tasks,
     id::{PrincipalId, ProjectId},
 };
-use mainspring_knowledge::{IngestOptions, KnowledgeConfig, Knowledges, Parse, Parts, Report, SourcePolicy, kind, spec::RetrievalSpec};
+use mainspring_knowledge::{
+    IngestOptions, KnowledgeConfig, Knowledges, Parse, Parts, Report, SourcePolicy, kind, spec::RetrievalSpec,
+};
 use mainspring_lake::{Distance, Filter, Lake, VectorQuery};
 use mainspring_lake_lance::{LakeLocation, LanceConfig, LanceLake};
 use mainspring_llm::{
