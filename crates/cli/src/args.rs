@@ -163,6 +163,7 @@ pub(crate) enum Command {
         command: Limits,
     },
     /// Routes of model calls: how their targets stand, and which one a call would take.
+    #[command(alias = "route")]
     Routes {
         #[command(subcommand)]
         command: Routes,

@@ -21,6 +21,14 @@ fn the_command_line_is_consistent() {
     Args::command().debug_assert();
 }
 
+#[test]
+fn one_route_is_explained_by_either_word() {
+    use clap::Parser as _;
+    for word in ["route", "routes"] {
+        assert!(Args::try_parse_from(["mainspring", word, "explain", "assistant"]).is_ok(), "{word}");
+    }
+}
+
 /// Every command that people see, and those below it.
 fn verbs(command: &clap::Command, above: &str, found: &mut Vec<(String, clap::Command)>) {
     for below in command.get_subcommands().filter(|below| !below.is_hide_set() && below.get_name() != "help") {
