@@ -147,15 +147,15 @@ impl Buckets {
     #[must_use]
     pub const fn total(&self) -> u64 {
         self.input
-            + self.cache_read
-            + self.cache_write
-            + self.cache_write_hour
-            + self.input_audio
-            + self.input_image
-            + self.output
-            + self.reasoning
-            + self.output_audio
-            + self.output_image
+            .saturating_add(self.cache_read)
+            .saturating_add(self.cache_write)
+            .saturating_add(self.cache_write_hour)
+            .saturating_add(self.input_audio)
+            .saturating_add(self.input_image)
+            .saturating_add(self.output)
+            .saturating_add(self.reasoning)
+            .saturating_add(self.output_audio)
+            .saturating_add(self.output_image)
     }
 }
 
@@ -174,6 +174,15 @@ mod tests {
                 output_image, ..TokenUsage::default()
             };
             prop_assert_eq!(usage.buckets().total(), usage.total());
+        }
+
+        /// Providers send any number, the largest there is among them.
+        #[test]
+        fn numbers_that_no_call_has_do_not_overflow(input in any::<u64>(), output in any::<u64>(), part in any::<u64>()) {
+            let usage = TokenUsage { input, output, cache_read: part, reasoning: part, ..TokenUsage::default() };
+            let largest = TokenUsage { input: u64::MAX, output: u64::MAX, ..usage };
+            prop_assert_eq!(usage.buckets().total(), usage.total());
+            prop_assert_eq!(largest.buckets().total(), u64::MAX);
         }
     }
 }
