@@ -24,7 +24,7 @@ use mainspring_llm::{
     embed::{EmbedAs, Embedded},
     trace::NoSink,
 };
-use mainspring_parsers::{Block, BlockKind, ParsedDocument};
+use mainspring_parsers::{Block, BlockKind, ParseWarning, ParsedDocument, WarningKind};
 use mainspring_registry::{Draft, Registry};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -110,7 +110,7 @@ impl TextTokenizer for WordTokens {
 }
 
 /// Paragraphs and `#` headings, where links lead is not spoken. A text with `UNPARSEABLE` in it is refused, one with
-/// `BLURRED` warned of; one with `SCANNED` has no text, and one with `SLOW` waits to be let go on.
+/// `BLURRED` warned of once, with `CRUMBLING` often; one with `SCANNED` has no text, and one with `SLOW` waits to be let go on.
 #[derive(Debug, Default)]
 pub(crate) struct SmallParser {
     pub parsed: AtomicU64,
@@ -149,9 +149,13 @@ impl Parse for SmallParser {
         let mut document = parsed(if text.contains("SCANNED") { "" } else { &text });
         if text.contains("SCANNED") {
             document.pages = Some(2);
-            document.warnings = vec!["no text layer on 2 of 2 pages: 1, 2".to_owned()];
+            let bare = "no text layer on 2 of 2 pages: 1, 2";
+            document.warnings = vec![ParseWarning::new(WarningKind::PageWithoutText, bare)];
         } else if text.contains("BLURRED") {
-            document.warnings = vec!["it is blurred".to_owned()];
+            document.warnings = vec![ParseWarning::new(WarningKind::PageUnread, "it is blurred")];
+        } else if text.contains("CRUMBLING") {
+            let of = |kind, count| (1..=count).map(move |page| ParseWarning::new(kind, format!("page {page}")));
+            document.warnings = of(WarningKind::PageUnread, 23).chain(of(WarningKind::PageWithoutText, 2)).collect();
         }
         if self.older.load(Ordering::SeqCst) {
             document.made_by = serde_json::from_value(json!(1)).unwrap();

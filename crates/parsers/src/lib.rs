@@ -25,6 +25,7 @@ mod relations;
 mod sheets;
 mod unspoken;
 
+mod warning;
 #[cfg(test)]
 mod tests;
 
@@ -35,3 +36,4 @@ pub use limits::Limits;
 pub use model::{Block, BlockKind, Link, MadeBy, ParsedDocument, VERSION};
 pub use parse::parse_in_process;
 pub use pool::{ParseRequest, ParserConfig, ParserPool};
+pub use warning::{ParseWarning, WarningKind};

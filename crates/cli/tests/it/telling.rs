@@ -57,6 +57,7 @@ async fn a_scanned_page_is_told_of_by_the_command_the_run_and_the_document() {
         std::fs::write(folder.join(name).join("deed.pdf"), scanned(2)).unwrap();
         std::fs::write(folder.join(name).join("garden.md"), format!("# Garden {name}\n\nThe garden has a wall.\n")).unwrap();
     }
+    std::fs::write(folder.join("one/letter.txt"), b"Gr\xFC\xDFe aus dem Norden\n").unwrap();
     let server = Server::start(data, "127.0.0.1");
     apply_all(data, &[knowledge(folder, 0.35)]);
     let (out, _) = said(data, &["ingest", "notes"]);
@@ -65,16 +66,19 @@ async fn a_scanned_page_is_told_of_by_the_command_the_run_and_the_document() {
     for name in ["one", "two"] {
         assert!(out.contains(&format!("  ! {name}: deed.pdf  {why}")), "{out}");
     }
+    let guessed = "parse-encoding-guessed: the text was not UTF-8; it was read as Latin-1";
+    assert!(out.contains(&format!("  ! one: letter.txt  {guessed}")), "{out}");
     let user = User::of(&server, None);
     let run = get(&user, "/api/v1/knowledge/notes/runs").await["items"][0].clone();
     let warnings = run["report"]["warnings"].as_array().unwrap();
-    assert_eq!((warnings.len(), &run["report"]["warnings_left_out"]), (2, &json!(0)), "{run}");
-    let shown = get(&user, &format!("/api/v1/knowledge/notes/documents/{}", warnings[0]["document"].as_str().unwrap())).await;
+    assert_eq!((warnings.len(), &run["report"]["warnings_left_out"]), (3, &json!(0)), "{run}");
+    let deed = warnings.iter().find(|warning| warning["code"] == "parse-no-text").unwrap();
+    let shown = get(&user, &format!("/api/v1/knowledge/notes/documents/{}", deed["document"].as_str().unwrap())).await;
     assert_eq!(
         (&shown["status"], &shown["chunks"], &shown["reason_code"]),
         (&json!("ready"), &json!(0), &json!("parse-no-text"))
     );
-    assert_eq!(shown["warnings"][0]["code"], "parse-warning", "{shown}");
+    assert_eq!(shown["warnings"][0]["code"], "parse-page-without-text", "{shown}");
     assert!(shown["origin"]["fetched_at"].is_string() && shown["origin"]["last_modified"].is_string(), "{shown}");
     let (again, _) = said(data, &["ingest", "notes"]);
     assert!(!again.contains("deed.pdf"), "nothing was read, so nothing is said again: {again}");

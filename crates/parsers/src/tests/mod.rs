@@ -5,6 +5,7 @@ mod office;
 mod pdf;
 mod source;
 
+mod warnings;
 #[path = "../../tests/files/mod.rs"]
 mod files;
 
@@ -47,6 +48,11 @@ fn shape(document: &ParsedDocument) -> Vec<(&'static str, &str, String)> {
 }
 
 #[test]
+/// Codes and words of what a document was taken in with.
+fn warned(document: &ParsedDocument) -> Vec<(&'static str, &str)> {
+    document.warnings.iter().map(|warning| (warning.kind.code(), warning.detail.as_str())).collect()
+}
+
 fn markdown_keeps_its_structure() {
     let source = "---\ntitle: The guide\nlang: en\n---\n# Start\n\nHello *there*.\n\n## Install\n\n- one\n- two\n\n```sh\nrun\n```\n\n| A | B |\n|---|---|\n| 1 | 2 |\n";
     let document = parse("x.md", source).unwrap();
