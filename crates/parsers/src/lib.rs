@@ -24,8 +24,8 @@ mod records;
 mod relations;
 mod sheets;
 mod unspoken;
-
 mod warning;
+
 #[cfg(test)]
 mod tests;
 

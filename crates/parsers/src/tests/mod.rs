@@ -4,8 +4,8 @@ mod mail;
 mod office;
 mod pdf;
 mod source;
-
 mod warnings;
+
 #[path = "../../tests/files/mod.rs"]
 mod files;
 
@@ -47,12 +47,12 @@ fn shape(document: &ParsedDocument) -> Vec<(&'static str, &str, String)> {
     document.blocks.iter().map(row).collect()
 }
 
-#[test]
 /// Codes and words of what a document was taken in with.
 fn warned(document: &ParsedDocument) -> Vec<(&'static str, &str)> {
     document.warnings.iter().map(|warning| (warning.kind.code(), warning.detail.as_str())).collect()
 }
 
+#[test]
 fn markdown_keeps_its_structure() {
     let source = "---\ntitle: The guide\nlang: en\n---\n# Start\n\nHello *there*.\n\n## Install\n\n- one\n- two\n\n```sh\nrun\n```\n\n| A | B |\n|---|---|\n| 1 | 2 |\n";
     let document = parse("x.md", source).unwrap();
