@@ -1,3 +1,4 @@
+mod following;
 mod guides;
 
 use std::sync::{Arc, Mutex};

@@ -252,6 +252,7 @@ impl Room {
             models: Models::default().with_embedder(embedder.clone()).with_embedder(HashEmbedder::named("other", 32)),
             tasks: tasks.clone(),
             clock: shared,
+            audit: None,
         };
         let knowledges = Knowledges::open(parts, KnowledgeConfig::new(policy(home.path()))).unwrap();
         Self { knowledges, catalog, registry, lake, clock, embedder, parser, tasks, project, home }

@@ -114,6 +114,7 @@ impl Building {
             models: local_models.models.clone(),
             tasks: tasks.clone(),
             clock: Arc::clone(&clock),
+            audit: Some(Arc::new(identity.clone())),
         };
         let knowledge = Knowledges::open(parts, knowledge_config(&config)).map_err(BootFault::part("knowledge"))?;
         let access: Arc<dyn DocumentAccess> = Arc::new(knowledge.clone());

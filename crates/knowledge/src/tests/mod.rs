@@ -2,6 +2,7 @@
 
 mod access;
 mod forgetting;
+mod forgotten;
 mod ingesting;
 mod keeping;
 mod replaying;
