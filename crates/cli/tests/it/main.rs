@@ -19,6 +19,7 @@ mod live;
 mod models;
 mod outages;
 mod projects;
+mod readme;
 mod refusals;
 mod replaying;
 mod running;
