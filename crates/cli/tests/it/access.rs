@@ -386,3 +386,45 @@ fn the_table_covers_every_endpoint_of_the_document() {
         assert!(TABLE.iter().any(|(known, other, _)| known == method && other == path), "{method} {path} is not in the table");
     }
 }
+
+/// Rust files of what ships, with their text.
+fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() {
+            if !matches!(name.as_str(), "tests" | "examples" | "benches") {
+                sources(&path, found);
+            }
+        } else if name.ends_with(".rs") && name != "tests.rs" {
+            found.push((path.to_string_lossy().into_owned(), std::fs::read_to_string(path).unwrap()));
+        }
+    }
+}
+
+/// The lists that the table is compared with are what the routers are made of. A route that is put into a router by hand
+/// would be in none of them.
+#[test]
+fn no_route_is_made_beside_the_lists() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut by_hand = Vec::new();
+    for entry in std::fs::read_dir(crates).unwrap().map(Result::unwrap) {
+        let manifest = std::fs::read_to_string(entry.path().join("Cargo.toml")).unwrap_or_default();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // Servers for tests are nobody's endpoints.
+        if !manifest.contains("\naxum") || ["testservers", "workspace-hack"].contains(&name.as_str()) {
+            continue;
+        }
+        let mut files = Vec::new();
+        sources(&entry.path().join("src"), &mut files);
+        for (file, text) in files {
+            for way in [".route(", ".route_service(", ".nest(", ".nest_service(", ".fallback_service("] {
+                by_hand.extend(text.matches(way).map(|way| format!("{name}/{}: {way}", file.rsplit('/').next().unwrap())));
+            }
+        }
+    }
+    by_hand.sort();
+    // The OpenAPI document does not hold its own address: `other_routes` does.
+    assert_eq!(by_hand, ["api-rest/lib.rs: .route(", "web-kit/routes.rs: .route("]);
+    assert!(mainspring_server::other_routes().contains(&("GET", "/api/v1/openapi.json")));
+}

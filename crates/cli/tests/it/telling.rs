@@ -123,3 +123,44 @@ async fn a_search_says_what_it_left_out_and_why() {
     let odd = user.get(&format!("{search}=x&limit=many&depth=3")).await;
     assert_eq!((odd.status, &odd.json()["code"]), (400, &json!("query-invalid")), "{}", odd.text);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hit_says_on_the_terminal_why_it_ranked_and_where_it_stands() {
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (data, folder) = (data.path(), folder.path());
+    let text = "The garden has a wall of red brick.";
+    for (name, text) in [("one", text), ("two", "The cellar has a barrel of apples.")] {
+        std::fs::create_dir(folder.join(name)).unwrap();
+        std::fs::write(folder.join(name).join("a.md"), format!("# Of {name}\n\n## Around\n\n{text}\n")).unwrap();
+    }
+    let _server = Server::start(data, "127.0.0.1");
+    apply_all(data, &[knowledge(folder, 0.0)]);
+    run(data, &["ingest", "notes"]);
+    let search = ["search", "notes", "the wall of the garden", "--rerank", "true"];
+    let found = run(data, &search);
+    let (out, err) = said(data, &search);
+    let lines: Vec<&str> = out.lines().collect();
+    let best = &found["passages"][0];
+    assert_eq!(lines[0], "1. Of one > Around", "{out}");
+    // The same ranks and scores as in JSON, each by its own name.
+    let scores = &best["scores"];
+    let number = |field: &str| scores[field].as_f64().unwrap_or_else(|| panic!("no {field}: {best}")) as f32;
+    let ranks = format!(
+        "   score {:.4}   vector #{} {:.3}   text #{} {:.3}   rerank {:.3}",
+        number("score"),
+        scores["vector_rank"],
+        number("vector_score"),
+        scores["text_rank"],
+        number("text_score"),
+        number("rerank_score"),
+    );
+    assert_eq!(lines[1], ranks, "{out}");
+    assert!(number("fused_score") > 0.0, "{best}");
+    let (start, end) = (best["start"].as_u64().unwrap(), best["end"].as_u64().unwrap());
+    assert_eq!(lines[2], format!("   {} bytes {start}–{end}", best["uri"].as_str().unwrap()), "{out}");
+    let file = std::fs::read_to_string(folder.join("one/a.md")).unwrap();
+    let passage = &file[usize::try_from(start).unwrap()..usize::try_from(end).unwrap()];
+    assert!(passage.ends_with(text) && best["text"] == passage, "{best}");
+    assert!(lines[3].trim().ends_with(text), "{out}");
+    assert!(err.contains("hybrid · ") && err.contains("rerank "), "{err}");
+}
