@@ -3,6 +3,7 @@
 mod archive;
 mod build;
 mod cells;
+mod charset;
 mod child;
 mod code;
 mod decode;

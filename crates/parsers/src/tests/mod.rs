@@ -1,3 +1,4 @@
+mod charsets;
 mod hostile;
 mod html;
 mod mail;
