@@ -199,7 +199,8 @@ impl Ingestion {
         }
         let same = active.is_none() || active.as_ref() == Some(&name);
         let settled = state.as_ref().filter(|_| same).and_then(|state| state.lake.clone());
-        let unsettled = state.as_ref().is_some_and(|state| state.unsettled);
+        // What went while another table was searched may still stand in this one.
+        let unsettled = !same || state.as_ref().is_some_and(|state| state.unsettled);
         Ok(Target { row: row.clone(), table, searched, others, settled, unsettled })
     }
 

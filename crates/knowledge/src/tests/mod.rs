@@ -8,4 +8,5 @@ mod keeping;
 mod replaying;
 mod statements;
 mod surviving;
+mod switching;
 mod telling;
