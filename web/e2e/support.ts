@@ -127,7 +127,7 @@ export async function askedUpstream(request: APIRequestContext): Promise<{ body:
 /** A route to a model without a price, with calls behind it, the last of which failed. The stand-in has one of its own. */
 export async function routed(request: APIRequestContext): Promise<{ route: string; provider: string }> {
   if (!real) {
-    const [target] = await ok<{ route: string; provider: string }[]>(request.get("/api/v1/routes"));
+    const [target] = await items<{ route: string; provider: string }>(request, "/api/v1/routes");
     return target!;
   }
   const base = await scripted();
