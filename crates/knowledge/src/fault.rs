@@ -71,6 +71,12 @@ impl KnowledgeFault {
         Self::Rows { table: table.to_owned(), reason: reason.to_string() }
     }
 
+    /// Whether a store was away: nothing is wrong with what was asked, and it can be done when the store is back.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        matches!(self.code(), "lake-unavailable" | "blob-store-unavailable" | "catalog-unavailable" | "catalog-timeout")
+    }
+
     fn inner(&self) -> Option<&dyn Fault> {
         match self {
             Self::Source { fault, .. } => Some(fault),

@@ -267,7 +267,7 @@ async fn from_table(
     let mut removed = 0;
     for some in documents.chunks(AT_ONCE) {
         let delete = table::of_documents(some);
-        let commit = patiently(|| async { Ok(table.replace(delete.clone(), None).await?) }).await?;
+        let commit = patiently(inner, || async { Ok(table.replace(delete.clone(), None).await?) }).await?;
         removed += commit.deleted;
     }
     let dropped = drop_states(table, documents).await?;
@@ -276,7 +276,7 @@ async fn from_table(
     let (mut pruned_versions, mut freed_bytes) = (0, 0);
     // The second round takes the files that the first one replaced.
     for _ in 0..2 {
-        let done = patiently(|| async { Ok(table.upkeep(&everything).await?) }).await?;
+        let done = patiently(inner, || async { Ok(table.upkeep(&everything).await?) }).await?;
         pruned_versions += done.pruned_versions;
         freed_bytes += done.freed_bytes;
     }

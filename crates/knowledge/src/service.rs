@@ -60,6 +60,8 @@ pub struct KnowledgeConfig {
     pub keep_runs_for: Duration,
     /// Parsed texts kept in memory for searches.
     pub text_cache_bytes: usize,
+    /// How long a store may be away before a run ends, and a job is left that goes on when it is back.
+    pub patience: Duration,
 }
 
 impl KnowledgeConfig {
@@ -72,6 +74,7 @@ impl KnowledgeConfig {
             keep_versions_for: Duration::from_secs(24 * 3600),
             keep_runs_for: Duration::from_secs(30 * 24 * 3600),
             text_cache_bytes: 64 << 20,
+            patience: Duration::from_secs(120),
         }
     }
 }
@@ -150,6 +153,12 @@ impl Knowledges {
         }
         forget::resume(&self.inner).await?;
         Ok(interrupted.into_iter().map(|(knowledge, run)| Interrupted { knowledge, run }).collect())
+    }
+
+    /// Whether the stores of tables and texts answer now: without them no ingestion gets far.
+    pub async fn reach(&self) -> Result<(), KnowledgeFault> {
+        self.inner.lake.ping().await?;
+        Ok(self.inner.blobs.ping().await?)
     }
 
     /// Takes hold of a knowledge; `run` on the answer does the work. Another run in progress is a conflict.

@@ -14,6 +14,7 @@ mod gateway;
 mod importing;
 mod killed;
 mod leaks;
+mod line;
 mod lists;
 mod live;
 mod models;

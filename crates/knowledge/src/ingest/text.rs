@@ -145,7 +145,7 @@ async fn keep(inner: &Inner, parsed: ParsedDocument) -> Result<ParsedText, Knowl
     let (bytes, parsed) =
         encode.await.map_err(|fault| stopped(fault.to_string()))?.map_err(|fault| stopped(fault.to_string()))?;
     let bytes = Bytes::from(bytes);
-    let digest = super::patiently(|| async { Ok(inner.blobs.put(bytes.clone()).await?) }).await?;
+    let digest = super::patiently(inner, || async { Ok(inner.blobs.put(bytes.clone()).await?) }).await?;
     Ok(ParsedText { digest, parsed: Arc::new(parsed) })
 }
 

@@ -5,6 +5,7 @@ mod forgetting;
 mod forgotten;
 mod ingesting;
 mod keeping;
+mod outages;
 mod replaying;
 mod statements;
 mod surviving;
