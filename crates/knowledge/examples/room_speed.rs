@@ -20,7 +20,9 @@ use mainspring_kernel::{
     Actor, Fault, Labels, ModelScope, Role, SystemClock, Tasks,
     id::{PrincipalId, ProjectId},
 };
-use mainspring_knowledge::{IngestOptions, KnowledgeConfig, Knowledges, Parse, Parts, Report, SourcePolicy, kind};
+use mainspring_knowledge::{
+    IngestOptions, KnowledgeConfig, Knowledges, Parse, Parts, Report, SourcePolicy, kind, spec::RetrievalSpec,
+};
 use mainspring_lake::{Distance, Filter, Lake, VectorQuery};
 use mainspring_lake_lance::{LakeLocation, LanceConfig, LanceLake};
 use mainspring_llm::{
@@ -322,9 +324,9 @@ async fn recall(room: &Knowledges, lake: &dyn Lake, actor: &Actor, vectors: &Vec
     let table = lake.open_existing(&pin.table).await?.snapshot().await?;
     for (what, filter) in [("none", Filter::All), ("10 % label", Filter::HasAny("labels".into(), vec!["hr".into()]))] {
         let rows = table.count(filter.clone()).await?;
-        let probes = if filter == Filter::All { 32 } else { 96 };
+        let spec = RetrievalSpec::default();
         let (mut found, mut wanted) = (0, 0);
-        for query in 0..100 {
+        for query in 0..QUERIES {
             let vector = vectors.row(vectors.rows + query)?;
             let ask = |distance| VectorQuery {
                 column: "vector".into(),
@@ -335,7 +337,8 @@ async fn recall(room: &Knowledges, lake: &dyn Lake, actor: &Actor, vectors: &Vec
             };
             let exact = table.nearest(ask(Distance::Exact)).await?;
             // As the room asks: more candidates than are wanted in the end.
-            let indexed = table.nearest(VectorQuery { limit: 64, ..ask(Distance::Indexed { probes, refine: 1 }) }).await?;
+            let distance = spec.distance(filter != Filter::All);
+            let indexed = table.nearest(VectorQuery { limit: spec.candidates as usize, ..ask(distance) }).await?;
             wanted += exact.rows.len();
             found += exact.rows.iter().filter(|(row, _)| indexed.rows.iter().take(10).any(|(other, _)| other == row)).count();
         }

@@ -297,7 +297,12 @@ pub(crate) async fn bring(
                 Bring::WhenQuiet => asked || quiet.has_come(&counters, &spill),
             };
             if due {
+                let waited = spill.bytes() > 0;
                 outcome = sweep(&table, &spill, &counters).await;
+                // A gateway runs the code of the lake at no other time.
+                if waited && bring == Bring::WhenQuiet {
+                    mainspring_telemetry::let_go_of_code();
+                }
             }
             look_at = Instant::now() + RETRY;
             if counters.trouble.borrow().is_some() && spill.has_room() {

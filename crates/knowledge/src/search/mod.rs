@@ -13,7 +13,7 @@ mod traced;
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use mainspring_kernel::{Actor, AssetRef, Fault as _};
-use mainspring_lake::{Distance, DocHits, Filter, Table, TextQuery, VectorQuery};
+use mainspring_lake::{DocHits, Filter, Table, TextQuery, VectorQuery};
 use mainspring_llm::{Budget, Embedder, Passage, RetrieveRequest, Retrieved, SearchMode, SpanContext, TextTokenizer, Tokens};
 use serde::Serialize;
 
@@ -239,9 +239,7 @@ impl Search<'_> {
     async fn vector_leg(&self, table: &dyn Table, vector: Option<&[f32]>) -> Result<DocHits, KnowledgeFault> {
         let Some(vector) = vector else { return Ok(DocHits::default()) };
         let spec = self.spec();
-        let filtered = self.asked.filter != Filter::All;
-        let probes = spec.probes as usize * if filtered { 4 } else { 1 };
-        let distance = Distance::Indexed { probes, refine: spec.refine };
+        let distance = spec.distance(self.asked.filter != Filter::All);
         let query = VectorQuery {
             column: columns::VECTOR.to_owned(),
             vector: vector.to_vec(),

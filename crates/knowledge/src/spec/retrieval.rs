@@ -1,3 +1,4 @@
+use mainspring_lake::Distance;
 use mainspring_llm::SearchMode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -88,6 +89,15 @@ pub struct RetrievalSpec {
     pub refine: u32,
 }
 
+impl RetrievalSpec {
+    /// How near vectors are looked for. A filter leaves few neighbours in each part of an index, so more parts are asked.
+    #[must_use]
+    pub fn distance(&self, filtered: bool) -> Distance {
+        let probes = self.probes as usize * if filtered { 3 } else { 1 };
+        Distance::Indexed { probes, refine: self.refine }
+    }
+}
+
 impl Default for RetrievalSpec {
     fn default() -> Self {
         Self {
@@ -105,7 +115,7 @@ impl Default for RetrievalSpec {
             token_budget: None,
             parents: Parents::Merge,
             dedupe: 0.9,
-            probes: 32,
+            probes: 64,
             refine: 1,
         }
     }
