@@ -74,7 +74,7 @@ pub struct Building {
 impl Building {
     /// Opens the stores, repairs what a crash left, and puts the rooms together.
     pub async fn open(config: Config, lock: DataLock) -> Result<Self, BootFault> {
-        Self::open_to_serve(config, lock, Serves::Everything).await
+        Box::pin(Self::open_to_serve(config, lock, Serves::Everything)).await
     }
 
     /// The same, for a process that serves no more than is said here.

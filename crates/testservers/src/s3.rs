@@ -172,7 +172,12 @@ impl S3Server {
             // The banner comes after the bucket was made. Without a signature the bucket then
             // answers "forbidden", which is an answer.
             let bucket = format!("/{}", Self::BUCKET);
-            if self.log().contains(BANNER) && matches!(status_of(self.ports.s3, &bucket), Some(200 | 403)) {
+            // After a restart the bucket answers before the disk behind it has joined, and then reading fails.
+            let joined = format!("/dir/assign?collection={}", Self::BUCKET);
+            if self.log().contains(BANNER)
+                && matches!(status_of(self.ports.s3, &bucket), Some(200 | 403))
+                && status_of(self.ports.master, &joined) == Some(200)
+            {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(100));
