@@ -27,12 +27,15 @@ await scenario("an app answers with citations, whole and streamed", async () => 
   assert.equal(whole.choices[0].message.annotations.length, whole.mainspring.citations.length);
   let text = "";
   let outcome = null;
+  let annotations = null;
   for await (const chunk of await client.chat.completions.create({ ...request, stream: true })) {
     text += chunk.choices[0]?.delta?.content ?? "";
+    annotations = chunk.choices[0]?.delta?.annotations ?? annotations;
     outcome = chunk.mainspring?.trace_id ? chunk.mainspring : outcome;
   }
   assert.equal(text, whole.choices[0].message.content);
   assert.deepEqual(outcome.citations, whole.mainspring.citations);
+  assert.deepEqual(annotations, whole.choices[0].message.annotations);
 });
 
 const say = (content, more) => client.chat.completions.create({ model: CHAT, messages: [{ role: "user", content }], ...more });

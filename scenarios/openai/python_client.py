@@ -112,6 +112,9 @@ def streamed_answer():
     assert finish == whole.choices[0].finish_reason
     assert usage.completion_tokens == whole.usage.completion_tokens
     assert last.model_extra["mainspring"]["sources"] == whole.model_extra["mainspring"]["sources"]
+    assert last.model_extra["mainspring"]["citations"] == whole.model_extra["mainspring"]["citations"]
+    annotations = [annotation.model_dump() for annotation in whole.choices[0].message.annotations]
+    assert last.choices[0].delta.model_extra["annotations"] == annotations, (last, annotations)
 
 
 @scenario

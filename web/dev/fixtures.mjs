@@ -978,6 +978,14 @@ function knowledgeSummary(name) {
   };
 }
 const everything = { include: [], exclude: [], labels: [] };
+/** What was forgotten, and is kept out. */
+const tombstones = {
+  manual: [
+    { document: `doc_${"5f1c09ab".repeat(4)}`, source: "/srv/mainspring/docs", labels: [], forgotten_at: ago(90_000) },
+    { document: `doc_${"e07d42b6".repeat(4)}`, source: "/srv/mainspring/docs", labels: [], forgotten_at: ago(8_640_000) },
+  ],
+};
+
 const SOURCES = {
   manual: [
     {
@@ -1152,6 +1160,17 @@ const routes = [
       if (part === "text") return json(s, { text: found.text, digest: found.summary.digest, blocks: found.blocks });
       if (part === "chunks") return page(s, found.chunkList, u);
       json(s, found.summary);
+    },
+  ],
+  ["GET", /^\/api\/v1\/knowledge\/([^/]+)\/tombstones$/, (q, s, u, [name]) => page(s, tombstones[name] ?? [], u)],
+  [
+    "DELETE",
+    /^\/api\/v1\/knowledge\/([^/]+)\/tombstones\/([^/]+)$/,
+    (q, s, u, [name, id]) => {
+      const at = tombstones[name]?.findIndex((stone) => stone.document === id) ?? -1;
+      if (at < 0)
+        return problem(s, 404, "knowledge-tombstone-not-found", `\`${id}\` is not kept out: it was not forgotten, or may come back already`);
+      json(s, tombstones[name].splice(at, 1)[0]);
     },
   ],
   ["POST", /^\/api\/v1\/knowledge\/([^/]+)\/ingest$/, (q, s, u, [name]) => json(s, { run: startRun(name) })],
@@ -1421,7 +1440,7 @@ createServer((request, response) => {
         activity: [],
         health: [],
       });
-    return json(response, url.pathname.endsWith("/routes") ? [] : { items: [], next: null });
+    return json(response, { items: [], next: null });
   }
   if (process.env.FIXTURE_KEY && url.pathname.startsWith("/api") && request.headers.authorization !== `Bearer ${process.env.FIXTURE_KEY}`)
     return problem(response, 401, "key-required", "this needs an API key", "send `Authorization: Bearer <key>`");

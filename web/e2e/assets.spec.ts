@@ -14,6 +14,20 @@ test("assets are listed by kind and filtered by name", async ({ page, request })
   await expect(page.locator(".yaml")).toContainText(":");
 });
 
+test("every version is listed, and shows the spec it had", async ({ page, request }) => {
+  const one = await revised(request);
+  await page.goto(`/assets/${one.kind}/${one.name}`);
+  const versions = page.getByRole("complementary", { name: "Versions and aliases" }).getByRole("listitem");
+  const of = (version: number) => versions.getByRole("button", { name: new RegExp(`^v${version}(?!\\d)`) });
+  await expect(of(one.version)).toHaveAttribute("aria-current", "true");
+  const newest = await page.locator(".yaml").innerText();
+  await of(1).click();
+  await expect(page).toHaveURL(/[?&]version=1$/);
+  await expect(of(1)).toHaveAttribute("aria-current", "true");
+  await expect(page.getByRole("heading", { level: 1 })).toContainText("v1");
+  await expect.poll(() => page.locator(".yaml").innerText()).not.toBe(newest);
+});
+
 test("two versions are compared line by line", async ({ page, request }) => {
   const one = await revised(request);
   await page.goto(`/assets/${one.kind}/${one.name}/diff`);

@@ -1,6 +1,9 @@
 import type { Page } from "@playwright/test";
 import { expect, routed, test } from "./support";
 
+/** The list, not what is asked of routes below it. */
+const ROUTES = /\/api\/v1\/routes(\?|$)/;
+
 test("the targets of a route are shown, and where a call would go is explained", async ({ page, request }) => {
   const { route, provider } = await routed(request);
   await page.goto("/models");
@@ -20,7 +23,7 @@ test("the targets of a route are shown, and where a call would go is explained",
 });
 
 test("without a route the page shows how one is written", async ({ page }) => {
-  await page.route("**/api/v1/routes", (route) => route.fulfill({ json: [] }));
+  await page.route(ROUTES, (route) => route.fulfill({ json: { items: [] } }));
   await page.goto("/models");
   await expect(page.getByText("No routes yet")).toBeVisible();
   await expect(page.locator(".yaml")).toContainText("kind: provider");
@@ -39,8 +42,8 @@ test("a breaker that is open counts down, and says what failed", async ({ page }
     output_tokens: 0,
     spend: "0.00",
   };
-  await page.route("**/api/v1/routes", (route) =>
-    route.fulfill({ json: [{ ...target, breaker: "open", wait_ms: 90_000, failed: { overloaded: 5, timeout: 2 } }] }),
+  await page.route(ROUTES, (route) =>
+    route.fulfill({ json: { items: [{ ...target, breaker: "open", wait_ms: 90_000, failed: { overloaded: 5, timeout: 2 } }] } }),
   );
   await page.goto("/models");
   const provider = page.getByRole("region", { name: "Providers" }).getByRole("row", { name: /away/ });
@@ -54,8 +57,8 @@ test("a breaker that is open counts down, and says what failed", async ({ page }
 
 test("a breaker that is half open says that the next call tries the target", async ({ page }) => {
   const target = { provider: "away", model: "m", in_flight: 0, recent: 9, failed: {}, attempts: 9, input_tokens: 0, output_tokens: 0, spend: "0.00" };
-  await page.route("**/api/v1/routes", (route) =>
-    route.fulfill({ json: [{ ...target, route: "e2e", breaker: "half_open", whole_p50_ms: 1_250, whole_p95_ms: 2_400 }] }),
+  await page.route(ROUTES, (route) =>
+    route.fulfill({ json: { items: [{ ...target, route: "e2e", breaker: "half_open", whole_p50_ms: 1_250, whole_p95_ms: 2_400 }] } }),
   );
   await page.goto("/models");
   const row = page.getByRole("region", { name: "e2e", exact: true }).getByRole("row", { name: /away/ });
@@ -65,14 +68,16 @@ test("a breaker that is half open says that the next call tries the target", asy
 
 test("what has no price is called so, and says how it gets one", async ({ page }) => {
   const target = { provider: "house", in_flight: 0, breaker: "closed", recent: 1, failed: {}, attempts: 1, input_tokens: 9, output_tokens: 9 };
-  await page.route("**/api/v1/routes", (route) =>
+  await page.route(ROUTES, (route) =>
     route.fulfill({
-      json: [
-        { ...target, route: "e2e", model: "nobody-knows", spend: "0.00", priced: false },
-        { ...target, route: "e2e", model: "priced-lately-no-more", spend: "1.50", priced: false },
-        { ...target, route: "e2e", model: "free", spend: "0.00", priced: true },
-        { ...target, route: "free", model: "free", spend: "0.00", priced: true },
-      ],
+      json: {
+        items: [
+          { ...target, route: "e2e", model: "nobody-knows", spend: "0.00", priced: false },
+          { ...target, route: "e2e", model: "priced-lately-no-more", spend: "1.50", priced: false },
+          { ...target, route: "e2e", model: "free", spend: "0.00", priced: true },
+          { ...target, route: "free", model: "free", spend: "0.00", priced: true },
+        ],
+      },
     }),
   );
   await page.goto("/models");

@@ -1,4 +1,18 @@
-import { documents, expect, subject, test } from "./support";
+import { detail, documents, expect, subject, test } from "./support";
+
+test("a knowledge shows its sources with what each gave, and how documents are cut and found", async ({ page, request }) => {
+  const { knowledge } = await subject(request);
+  const { sources, chunking } = await detail(request, knowledge);
+  expect(sources.length).toBeGreaterThan(0);
+  await page.goto(`/knowledge/${knowledge}`);
+  const list = page.getByRole("region", { name: "Sources", exact: true });
+  for (const source of sources) {
+    const row = list.getByRole("row").filter({ hasText: source.location });
+    await expect(row).toContainText(source.documents.toLocaleString("en-US"));
+  }
+  await expect(page.getByRole("region", { name: "Chunking", exact: true })).toContainText(`max_tokens: ${chunking.max_tokens}`);
+  await expect(page.getByRole("region", { name: "Retrieval", exact: true })).toContainText("mode:");
+});
 
 test("an ingestion starts from the page, shows its progress and ends with a report", async ({ page, request }) => {
   test.slow();

@@ -77,6 +77,63 @@ test("an example question is asked with one press", async ({ page, request }) =>
   await expect(page.locator(".answer-foot")).toBeVisible({ timeout: ANSWER_MS });
 });
 
+test("a sentence that no source carries is underlined, and a number that no source has is told", async ({ page, request }) => {
+  const { app } = await subject(request);
+  const guess = "It was bought in 1971.";
+  const text = `The pump is painted red [1]. ${guess} The miller cleans it [7].`;
+  const at = (part: string) => ({ start: text.indexOf(part), end: text.indexOf(part) + part.length });
+  const source = {
+    number: 1,
+    knowledge: "mill@v1",
+    document: "doc_1",
+    chunk: "chk_1",
+    title: "The mill",
+    uri: "file:///mill.md",
+    heading_path: [],
+    page: null,
+    start: 0,
+    end: 24,
+    text: "The pump is painted red.",
+    scores: { score: 1 },
+    cited: true,
+  };
+  const outcome = {
+    trace_id: "0af7651916cd43dd8448eb211c80319c",
+    abstained: false,
+    sources: [source],
+    citations: [{ source: 1, ...at("[1]"), origin: "cited", support: 1 }],
+    unsupported: [{ ...at(guess), text: guess }],
+    invented_citations: [7],
+    dropped_sources: 2,
+  };
+  await answerWith(page, [
+    { choices: [{ index: 0, delta: { content: text }, finish_reason: null }] },
+    { choices: [{ index: 0, delta: {}, finish_reason: "stop" }], mainspring: outcome },
+  ]);
+  await ask(page, app, "anything");
+  const answer = page.locator(".answer-text");
+  await expect(answer.locator("mark.unsupported")).toHaveText(guess);
+  await expect(answer.getByRole("button", { name: "Source 1: The mill" })).toBeVisible();
+  await expect(answer.locator(".cite.invented")).toHaveText("7");
+  const support = page.locator(".support");
+  await expect(support).toContainText("1 sentence underlined has no support in the sources");
+  await expect(support).toContainText("Cites [7], which is no source");
+  await expect(support).toContainText("2 found passages did not fit the prompt");
+});
+
+test("an app that finds nothing relevant says that no model was asked to guess", async ({ page, request }) => {
+  const { app } = await subject(request);
+  const outcome = { trace_id: "0af7651916cd43dd8448eb211c80319c", abstained: true, sources: [], citations: [], unsupported: [] };
+  await answerWith(page, [
+    { choices: [{ index: 0, delta: { content: "This is not in the documents." }, finish_reason: null }] },
+    { choices: [{ index: 0, delta: {}, finish_reason: "stop" }], mainspring: outcome },
+  ]);
+  await ask(page, app, "anything");
+  await expect(page.locator(".answer")).toContainText("Nothing relevant was found in the documents, so the model was not asked to guess.");
+  await expect(page.locator(".answer-text")).toHaveText("This is not in the documents.");
+  await expect(page.getByRole("complementary", { name: "Sources" })).toContainText("Nothing in the documents was close enough");
+});
+
 test("HTML and script links in an answer stay text", async ({ page, request }) => {
   const { app } = await subject(request);
   const text =

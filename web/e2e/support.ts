@@ -71,6 +71,9 @@ const items = async <T>(request: APIRequestContext, path: string): Promise<T[]> 
 
 export const apps = (request: APIRequestContext) => items<{ name: string; examples: string[]; knowledge: string[] }>(request, "/api/v1/apps");
 export const knowledge = (request: APIRequestContext) => items<{ name: string; documents: number }>(request, "/api/v1/knowledge");
+/** Where the documents of a knowledge come from, and how they are cut. */
+export const detail = (request: APIRequestContext, name: string) =>
+  ok<{ sources: { location: string; documents: number }[]; chunking: { max_tokens: number } }>(request.get(`/api/v1/knowledge/${name}`));
 export const documents = (request: APIRequestContext, name: string) =>
   items<{ id: string; title: string; status: string; uri: string; chunks: number }>(request, `/api/v1/knowledge/${name}/documents?limit=200`);
 export const traces = (request: APIRequestContext, query = "limit=50") =>
@@ -127,7 +130,7 @@ export async function askedUpstream(request: APIRequestContext): Promise<{ body:
 /** A route to a model without a price, with calls behind it, the last of which failed. The stand-in has one of its own. */
 export async function routed(request: APIRequestContext): Promise<{ route: string; provider: string }> {
   if (!real) {
-    const [target] = await ok<{ route: string; provider: string }[]>(request.get("/api/v1/routes"));
+    const [target] = await items<{ route: string; provider: string }>(request, "/api/v1/routes");
     return target!;
   }
   const base = await scripted();

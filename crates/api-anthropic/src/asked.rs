@@ -13,6 +13,7 @@ use mainspring_web_kit::{Caller as Known, RequestTag, Wishes, may_name, read_bod
 
 use crate::{
     Anthropic,
+    agents::{self, Said},
     error::{Answer, AnthropicError},
     traceparent::traceparent,
 };
@@ -56,6 +57,10 @@ impl Asked {
         }
         may_name(&actor, &peeked.model)?;
         peeked.session = session(&headers).or(peeked.session);
+        if let Some(Said { user, session }) = peeked.user.as_deref().and_then(agents::said) {
+            peeked.user = Some(user);
+            peeked.session.get_or_insert(session);
+        }
         // Streams of this dialect always say what was used.
         peeked.include_usage = true;
         Ok(Self { actor, tag, headers, body, peeked, wishes: Wishes::default() }.wishing(wishes))

@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+mod agents;
 mod answer;
 mod apps;
 mod asked;
 mod error;
+mod limits;
 mod messages;
 mod question;
 mod traceparent;

@@ -12,6 +12,7 @@ use crate::{
     Anthropic, answer, apps,
     asked::Asked,
     error::{Answer, AnthropicError},
+    limits,
 };
 
 pub(crate) async fn create(State(state): State<Anthropic>, asked: Asked) -> Response {
@@ -23,10 +24,10 @@ pub(crate) async fn count_tokens(State(state): State<Anthropic>, asked: Asked) -
 }
 
 async fn respond(state: &Anthropic, asked: &Asked, operation: Operation) -> Response {
-    match Box::pin(answered(state, asked, operation)).await {
-        Ok(response) => response,
-        Err(error) => error.on(asked.tag.clone()).into_response(),
-    }
+    let answered = Box::pin(answered(state, asked, operation)).await;
+    let mut response = answered.unwrap_or_else(|error| error.on(asked.tag.clone()).into_response());
+    limits::tell(response.headers_mut(), state.clock.now());
+    response
 }
 
 /// Who answers is decided as on every surface; a name that nobody has is told with the nearest one.

@@ -1,7 +1,9 @@
 mod answers;
 mod apps;
 mod asked;
+mod claude_code;
 mod errors;
+mod limits;
 mod property;
 mod scoped;
 mod surface;

@@ -23,7 +23,7 @@ impl Envelope {
     pub(crate) fn completion(&self, alternatives: &[Alternative], usage: Usage, refuse: bool) -> Value {
         let choices = alternatives.iter().enumerate().map(|(index, alternative)| {
             let abstained = refuse && alternative.outcome.abstained;
-            json!({
+            let mut choice = json!({
                 "index": index,
                 "message": {
                     "role": "assistant",
@@ -33,7 +33,12 @@ impl Envelope {
                 },
                 "logprobs": logprobs(&alternative.logprobs),
                 "finish_reason": alternative.finish.as_str(),
-            })
+            });
+            // The field beside the choices tells of the first; what carries another one is its own.
+            if alternatives.len() > 1 {
+                choice["mainspring"] = json!(alternative.outcome);
+            }
+            choice
         });
         let mut body = json!({
             "id": self.id,

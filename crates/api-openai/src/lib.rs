@@ -8,6 +8,9 @@ mod completions;
 mod embeddings;
 mod error;
 mod files;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod inputs;
 mod lines;
 mod models;

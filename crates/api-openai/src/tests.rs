@@ -10,7 +10,7 @@ mod walks;
 mod wished;
 
 use futures::{StreamExt, executor::block_on};
-use mainspring_chains::{AnswerEvent, AnswerStream, Outcome};
+use mainspring_chains::{Alternative, AnswerEvent, AnswerStream, Outcome, citations::Unsupported};
 use mainspring_kernel::{FrozenClock, Timestamp};
 use mainspring_llm::{
     FinishReason, SpanId, TraceId, Usage,
@@ -197,6 +197,39 @@ fn an_app_that_abstains_under_a_json_format_streams_a_refusal() {
     };
     assert_eq!((joined(true, "refusal").as_str(), joined(true, "content").as_str()), ("Not here.", ""));
     assert_eq!((joined(false, "refusal").as_str(), joined(false, "content").as_str()), ("", "Not here."));
+}
+
+#[test]
+fn each_of_several_answers_tells_what_carries_it_whole_and_streamed() {
+    let of = |guess: &str| {
+        let unsupported = vec![Unsupported { start: 0, end: guess.len(), text: guess.to_owned() }];
+        Outcome { unsupported, ..outcome(false) }
+    };
+    let outcomes = vec![of("It is red."), of("It is blue.")];
+    let alternative = |outcome: &Outcome| Alternative {
+        text: outcome.unsupported[0].text.clone(),
+        finish: FinishReason::Stop,
+        logprobs: Vec::new(),
+        outcome: outcome.clone(),
+    };
+    let alternatives: Vec<Alternative> = outcomes.iter().map(alternative).collect();
+    let whole = envelope().completion(&alternatives, Usage::default(), false);
+    assert_eq!(whole["mainspring"], whole["choices"][0]["mainspring"]);
+    assert_eq!(whole["choices"][1]["mainspring"]["unsupported"][0]["text"], json!("It is blue."));
+    let one = envelope().completion(&alternatives[..1], Usage::default(), false);
+    assert_eq!((one["choices"][0].get("mainspring"), &one["mainspring"]), (None, &whole["mainspring"]));
+
+    let text = |index: usize| AnswerEvent::Text { index, text: alternatives[index].text.clone(), logprobs: Vec::new() };
+    let finished = |index| AnswerEvent::Finished { index, finish: FinishReason::Stop };
+    let sources = AnswerEvent::Sources { sources: Vec::new(), abstains: false };
+    let done = AnswerEvent::Done { usage: Usage::default(), outcomes };
+    let stream = [sources, text(0), text(1), finished(0), finished(1), done];
+    let chunks = read_events(events(futures::stream::iter(stream.map(Ok)).boxed(), envelope(), false, false));
+    for (index, choice) in whole["choices"].as_array().unwrap().iter().enumerate() {
+        let last = chunks.iter().rfind(|chunk| chunk["choices"][0]["index"] == json!(index)).unwrap();
+        assert_eq!((&last["choices"][0]["finish_reason"], &last["mainspring"]), (&json!("stop"), &choice["mainspring"]));
+        assert_eq!(last["choices"][0]["delta"]["annotations"], choice["message"]["annotations"]);
+    }
 }
 
 /// Two choices of two tokens each, and what they used.

@@ -15,6 +15,12 @@ use serde_json::{Map, Value, json};
 
 /// Values in values at most; what lies deeper is cut.
 const DEPTH_MAX: usize = 32;
+/// What spans share is written out with each of them: one long text with very many short spans would be a thousand times what
+/// came. Of one export it takes this many bytes at most.
+const SHARED_MAX: usize = 128 << 20;
+const TOO_MUCH_SHARED: &str = "what a resource says of itself is too long for so many spans";
+/// What a value takes beside its text, about.
+const VALUE: usize = 64;
 
 #[derive(Debug, Default)]
 pub(crate) struct Received {
@@ -24,29 +30,64 @@ pub(crate) struct Received {
     pub(crate) reason: String,
 }
 
+impl Received {
+    fn reject(&mut self, spans: usize, reason: &str) {
+        self.rejected += spans;
+        if self.reason.is_empty() {
+            self.reason = reason.to_owned();
+        }
+    }
+}
+
 pub(crate) fn read(request: ExportTraceServiceRequest, project: ProjectId) -> Received {
+    read_within(request, project, SHARED_MAX)
+}
+
+/// `left` is what may be written out of what spans share.
+pub(crate) fn read_within(request: ExportTraceServiceRequest, project: ProjectId, mut left: usize) -> Received {
     let mut received = Received::default();
     for group in request.resource_spans {
         let mut shared = Map::new();
         for KeyValue { key, value, .. } in group.resource.map(|resource| resource.attributes).unwrap_or_default() {
             shared.insert(format!("resource.{key}"), plain(value, 0));
         }
+        let weight = weight_of(&shared);
         for scope_spans in group.scope_spans {
+            if weight > left {
+                received.reject(scope_spans.spans.len(), TOO_MUCH_SHARED);
+                continue;
+            }
+            left -= weight;
             let shared = with_scope(shared.clone(), scope_spans.scope);
+            let weight = weight_of(&shared);
             for proto in scope_spans.spans {
+                if weight > left {
+                    received.reject(1, TOO_MUCH_SHARED);
+                    continue;
+                }
+                left -= weight;
                 match span(proto, project, &shared) {
                     Ok(span) => received.spans.push(span),
-                    Err(reason) => {
-                        received.rejected += 1;
-                        if received.reason.is_empty() {
-                            received.reason = reason.to_owned();
-                        }
-                    }
+                    Err(reason) => received.reject(1, reason),
                 }
             }
         }
     }
     received
+}
+
+fn weight_of(shared: &Map<String, Value>) -> usize {
+    shared.iter().map(|(key, value)| key.len() + weight(value)).sum()
+}
+
+fn weight(value: &Value) -> usize {
+    VALUE
+        + match value {
+            Value::String(text) => text.len(),
+            Value::Array(list) => list.iter().map(weight).sum(),
+            Value::Object(fields) => weight_of(fields),
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        }
 }
 
 fn with_scope(mut shared: Map<String, Value>, scope: Option<InstrumentationScope>) -> Map<String, Value> {

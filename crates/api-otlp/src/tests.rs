@@ -94,6 +94,23 @@ fn a_wrong_span_is_counted_and_the_others_are_kept() {
 }
 
 #[test]
+fn a_long_resource_is_not_written_out_with_every_one_of_very_many_spans() {
+    let mut export = export();
+    let group = &mut export.resource_spans[0];
+    let text = json!({"key": "long", "value": {"stringValue": "x".repeat(1_000)}});
+    group.resource.as_mut().unwrap().attributes.push(serde_json::from_value(text).unwrap());
+    let spans = &mut group.scope_spans[0].spans;
+    *spans = vec![spans[0].clone(); 50];
+    group.scope_spans = vec![group.scope_spans[0].clone(); 2];
+    let read = spans::read_within(export.clone(), project(), 20_000);
+    assert_eq!(read.spans.len() + read.rejected, 100);
+    assert!((10..20).contains(&read.spans.len()), "{}", read.spans.len());
+    assert_eq!(read.reason, "what a resource says of itself is too long for so many spans");
+    // Honest exports are far from it.
+    assert_eq!(spans::read(export, project()).spans.len(), 100);
+}
+
+#[test]
 fn packed_bodies_are_unpacked_to_a_limit() {
     let mut packer = GzEncoder::new(Vec::new(), Compression::best());
     packer.write_all(&vec![b'a'; 1_000_000]).unwrap();

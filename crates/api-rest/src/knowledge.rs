@@ -1,8 +1,8 @@
-//! Knowledge: lists, documents, search, forgetting.
+//! Knowledge: lists, documents, search.
 
 use axum::{Json, extract::State};
-use mainspring_kernel::{Actor, AssetKind, AssetRef, Fault as _, FaultKind, Labels, Name, PageRequest, Role, Selector};
-use mainspring_knowledge::{DocumentFilter, DocumentId, ForgetRequest, Stats, spec::SourceSpec};
+use mainspring_kernel::{Actor, AssetKind, AssetRef, FaultKind, Labels, Name, PageRequest, Role, Selector};
+use mainspring_knowledge::{DocumentFilter, DocumentId, Stats, spec::SourceSpec};
 use mainspring_llm::{RetrieveRequest, SearchMode, TablePin};
 use mainspring_registry::Version;
 use mainspring_web_kit::{Answer, Body, Caller, Paging, Path, Problem, Query};
@@ -320,53 +320,4 @@ async fn answer_search(rest: &Rest, caller: &Caller, given: &str, body: wire::Se
     };
     let answer = rest.knowledge.search(actor, &target, request, &rest.trace(actor), rest.budget()).await?;
     Ok(Json(convert::answer(answer)))
-}
-
-/// Removes documents from everywhere and gives a receipt; traces that used them lose what was written and read.
-#[utoipa::path(post, path = "/api/v1/knowledge/{name}/forget", tag = "knowledge", operation_id = "forget_documents",
-    params(("name" = String, Path)), request_body = wire::ForgetRequest, responses((status = 200, body = Value)))]
-pub(crate) async fn forget(
-    State(rest): State<Rest>,
-    caller: Caller,
-    Path(given): Path<String>,
-    Body(body): Body<wire::ForgetRequest>,
-) -> Answer<Json<Value>> {
-    let actor = caller.needs(Role::Admin)?;
-    let name = name(&given)?;
-    let mut documents = Vec::with_capacity(body.documents.len());
-    for id in &body.documents {
-        documents.push(find_document(&rest, actor, &name, id).await?);
-    }
-    let request = ForgetRequest { documents, source: body.source, readmit: body.readmit };
-    let receipt = rest.knowledge.forget(actor, &name, &request).await?;
-    let ids: Vec<String> = receipt.documents.iter().map(|id| id.as_str().to_owned()).collect();
-    let mut shown = serde_json::to_value(&receipt).unwrap_or_default();
-    let swept = rest.observability.forget_documents(actor.project, &ids, None).await;
-    match &swept {
-        Ok(swept) => shown["removed_spans"] = swept.spans.into(),
-        // The documents are gone; what traces show of them is taken out as soon as the lake lets us.
-        Err(fault) => tracing::warn!(code = fault.code(), receipt = receipt.id, "traces could not be cleaned yet"),
-    }
-    shown["traces_pending"] = (!swept.is_ok_and(|swept| swept.brought)).into();
-    Ok(Json(shown))
-}
-
-/// An id as it is, or the document with this address.
-async fn find_document(rest: &Rest, actor: &Actor, knowledge: &Name, given: &str) -> Answer<DocumentId> {
-    if let Ok(id) = given.parse() {
-        return Ok(id);
-    }
-    let filter = DocumentFilter { text: Some(given.to_owned()), ..DocumentFilter::default() };
-    let found = rest.knowledge.documents(actor, knowledge, &filter, &PageRequest::first(50)).await?;
-    let exact: Vec<_> = found.items.iter().filter(|document| document.uri == given || document.path == given).collect();
-    match (exact.as_slice(), found.items.as_slice()) {
-        ([one], _) => Ok(one.id.clone()),
-        ([], [one]) => Ok(one.id.clone()),
-        ([], []) => Err(Problem::new(
-            FaultKind::NotFound,
-            "document-not-found",
-            format!("no document is called `{}`", mainspring_kernel::text::elide(given, 120)),
-        )),
-        _ => Err(invalid(format!("`{}` means several documents; give an id", mainspring_kernel::text::elide(given, 120)))),
-    }
 }

@@ -7,6 +7,7 @@ mod batches;
 mod calls;
 mod calls_live;
 mod convert;
+mod forgetting;
 mod jobs;
 mod keys;
 mod knowledge;
@@ -110,7 +111,11 @@ fn routes() -> OpenApiRouter<Rest> {
         .routes(routes!(knowledge::document_text))
         .routes(routes!(knowledge::document_chunks))
         .routes(routes!(knowledge::search, knowledge::search_by_address))
-        .routes(routes!(knowledge::forget))
+        .routes(routes!(forgetting::forget))
+        .routes(routes!(forgetting::receipts))
+        .routes(routes!(forgetting::receipt))
+        .routes(routes!(forgetting::tombstones))
+        .routes(routes!(forgetting::readmit))
         .routes(routes!(runs::ingest))
         .routes(routes!(runs::list))
         .routes(routes!(runs::list_all))

@@ -4,8 +4,8 @@ use axum::{Json, extract::State};
 use mainspring_gateway::{
     Caller as Who, ExplainQuestion, ExplainedTarget, Explanation, Minute, Standing, TargetHealth, TargetHistory,
 };
-use mainspring_kernel::Role;
-use mainspring_web_kit::{Answer, Body, Caller};
+use mainspring_kernel::{FaultKind, Page, PageRequest, Role, page::PageFault};
+use mainspring_web_kit::{Answer, Body, Caller, Paging, Problem};
 use mainspring_wire as wire;
 
 use crate::Rest;
@@ -46,12 +46,43 @@ fn view(health: TargetHealth) -> wire::TargetView {
     }
 }
 
+/// Where a target stands in the list: those of routes first, by the route's name and in the order they are written
+/// in; then by what clients call.
+type Place = (bool, String, usize);
+
+/// Part of all targets, which come in the order of their places.
+pub(crate) fn part<T>(targets: Vec<T>, page: &PageRequest, route: impl Fn(&T) -> (Option<&str>, &str, &str)) -> Answer<Page<T>> {
+    let invalid = |fault: PageFault| Problem::new(FaultKind::Invalid, "paging-invalid", fault.to_string());
+    let after = page.after::<Place>().map_err(invalid)?;
+    let (mut found, mut last) = (Vec::new(), None::<Place>);
+    for target in targets {
+        let (direct, name) = match route(&target) {
+            (Some(route), ..) => (false, route.to_owned()),
+            (None, provider, model) => (true, format!("{provider}/{model}")),
+        };
+        let at = last.as_ref().filter(|last| (last.0, &last.1) == (direct, &name)).map_or(0, |last| last.2 + 1);
+        let place = (direct, name, at);
+        last = Some(place.clone());
+        if after.as_ref().is_none_or(|after| place > *after) {
+            found.push((place, target));
+        }
+    }
+    Ok(Page::from_overfetch(found, page, |(place, _)| place.clone()).map(|(_, target)| target))
+}
+
 /// Lists the targets of the project's routes: breakers, latencies, errors and spend since this process started.
 #[utoipa::path(get, path = "/api/v1/routes", tag = "routes", operation_id = "list_routes",
-    responses((status = 200, body = Vec<wire::TargetView>)))]
-pub(crate) async fn list(State(rest): State<Rest>, caller: Caller) -> Answer<Json<Vec<wire::TargetView>>> {
+    params(("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = wire::Page<wire::TargetView>)))]
+pub(crate) async fn list(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Paging(page): Paging,
+) -> Answer<Json<wire::Page<wire::TargetView>>> {
     let actor = caller.needs(Role::Reader)?;
-    Ok(Json(rest.gateway.health(actor.project).await.into_iter().map(view).collect()))
+    let all = rest.gateway.health(actor.project).await;
+    let found = part(all, &page, |target| (target.route.as_deref(), target.provider.as_str(), target.model.as_str()))?;
+    Ok(Json(wire::Page { items: found.items.into_iter().map(view).collect(), next: found.next }))
 }
 
 fn minutes(history: TargetHistory) -> wire::TargetHistory {
@@ -66,10 +97,17 @@ fn minutes(history: TargetHistory) -> wire::TargetHistory {
 
 /// What the targets of the project's routes did in the last hour, by the minute: attempts, and failures by class.
 #[utoipa::path(get, path = "/api/v1/routes/history", tag = "routes", operation_id = "get_routes_history",
-    responses((status = 200, body = Vec<wire::TargetHistory>)))]
-pub(crate) async fn history(State(rest): State<Rest>, caller: Caller) -> Answer<Json<Vec<wire::TargetHistory>>> {
+    params(("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = wire::Page<wire::TargetHistory>)))]
+pub(crate) async fn history(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Paging(page): Paging,
+) -> Answer<Json<wire::Page<wire::TargetHistory>>> {
     let actor = caller.needs(Role::Reader)?;
-    Ok(Json(rest.gateway.history(actor.project).await.into_iter().map(minutes).collect()))
+    let all = rest.gateway.history(actor.project).await;
+    let found = part(all, &page, |target| (target.route.as_deref(), target.provider.as_str(), target.model.as_str()))?;
+    Ok(Json(wire::Page { items: found.items.into_iter().map(minutes).collect(), next: found.next }))
 }
 
 /// Says which target a call would take now, and why. Makes no call.

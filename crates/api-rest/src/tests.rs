@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use mainspring_gateway::{Answering, Live};
 use mainspring_kernel::{
-    Tasks,
+    PageRequest, Tasks,
     id::{CallId, ProjectId},
 };
 use serde_json::json;
@@ -10,7 +10,9 @@ use tokio::{sync::broadcast, task::yield_now, time::timeout};
 
 use crate::{
     calls_live::{Heard, take},
-    openapi, structure,
+    openapi,
+    routes::part,
+    structure,
 };
 
 #[test]
@@ -34,6 +36,52 @@ fn the_committed_openapi_document_is_current() {
         "openapi/rest.json differs from line {:?}: run `mainspring openapi > openapi/rest.json` and `npm run client` in web/",
         first.map(|line| line + 1)
     );
+}
+
+type Target = (Option<&'static str>, &'static str, &'static str);
+
+/// A page of targets, and where the next one begins.
+fn page_of(targets: &[Target], limit: usize, cursor: Option<String>) -> (Vec<Target>, Option<String>) {
+    let request = PageRequest::new(Some(limit), cursor).unwrap();
+    let page = part(targets.to_vec(), &request, |target| *target).unwrap_or_else(|_| panic!("the cursor came from here"));
+    (page.items, page.next)
+}
+
+#[test]
+fn targets_page_by_where_they_stand_whatever_goes_meanwhile() {
+    // Names of routes and of models may look alike, and a route may name a target twice.
+    let all: [Target; 7] = [
+        (Some("a"), "z", "second"),
+        (Some("a"), "b", "first"),
+        (Some("a"), "b", "first"),
+        (Some("b"), "b", "first"),
+        (None, "a", "first"),
+        (None, "a", "first"),
+        (None, "a", "second"),
+    ];
+    for limit in 1..=8 {
+        let (mut seen, mut cursor) = (Vec::new(), None);
+        loop {
+            let (some, next) = page_of(&all, limit, cursor);
+            assert!(!some.is_empty() && some.len() <= limit);
+            seen.extend(some);
+            cursor = next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, all, "{limit} at a time");
+    }
+    // The last one seen and its whole route are gone when the next page is asked for.
+    let (some, next) = page_of(&all, 2, None);
+    assert_eq!(some, all[..2]);
+    assert_eq!(page_of(&all[3..], 2, next.clone()).0, all[3..5]);
+    // Another route has come before what was seen, and one behind it.
+    let [before, behind]: [Target; 2] = [(Some("A"), "x", "y"), (Some("c"), "x", "y")];
+    let more = [&[before][..], &all[..4], &[behind], &all[4..]].concat();
+    assert_eq!(page_of(&more, 9, next).0, more[3..]);
+    let request = PageRequest::new(None, Some("made-up".to_owned())).unwrap();
+    assert!(part(all.to_vec(), &request, |target| *target).is_err_and(|problem| problem.code == "paging-invalid"));
 }
 
 fn told(project: u128, output_tokens: u64) -> Live {

@@ -1,12 +1,14 @@
 //! The lines of one batch, as many at once as may be, until there are no more or they may not go on.
 
 mod asking;
+mod left;
 
 use std::{
     collections::{HashSet, VecDeque},
     time::Duration,
 };
 
+use futures::future::BoxFuture;
 use mainspring_jobs::{Context, StopReason};
 use mainspring_kernel::{Actor, Fault, Timestamp, fault};
 use tokio::time::Instant;
@@ -17,10 +19,11 @@ use crate::{
     lines::Asked,
     live::Open,
     model::{Batch, LineError, Status, Waiting},
-    rest::{Later, Rest},
+    rest::{Begun, Rest},
     run::Hands,
     service::job_kind,
 };
+use left::{Behind, Left};
 
 /// How often it is looked whether the batch may go on, and how long a store that is away is left alone.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -69,6 +72,12 @@ pub(crate) struct Drive<'r> {
     open: &'r mut Open,
     batch: Batch,
     actor: Option<Actor>,
+    /// Where it went on from.
+    found: Rest,
+    /// What the catalog was told last of lines that are asked, or what it said of them at first.
+    mark: Option<Begun>,
+    left: Option<Left>,
+    behind: Option<Behind>,
     source: Source,
     /// No line of the file is left but those in `again`.
     exhausted: bool,
@@ -96,18 +105,27 @@ pub(crate) struct Drive<'r> {
 
 impl<'r> Drive<'r> {
     /// Goes on where the batch rested, with the lines that are still open in this process.
-    pub(crate) async fn begin(hands: &'r Hands, open: &'r mut Open, batch: Batch) -> Result<Self, BatchFault> {
+    pub(crate) fn begin(hands: &'r Hands, open: &'r mut Open, batch: Batch) -> BoxFuture<'r, Result<Self, BatchFault>> {
+        Box::pin(Self::going_on(hands, open, batch))
+    }
+
+    async fn going_on(hands: &'r Hands, open: &'r mut Open, batch: Batch) -> Result<Self, BatchFault> {
         let rest = batch.rest.clone().unwrap_or_else(Rest::begins);
         let mut done = hands.batches.answered(batch.id, rest.first()).await?;
         done.extend(&open.lines);
         let source = hands.batches.source(batch.input, rest.at).await?;
         let now = Instant::now();
         let oldest = (!open.answered.is_empty()).then_some(now);
+        let mark = rest.begun.clone();
         let mut drive = Self {
             hands,
             open,
             batch,
             actor: None,
+            left: Left::by(hands, mark.as_ref()),
+            mark,
+            found: rest,
+            behind: None,
             source,
             exhausted: false,
             done,
@@ -125,7 +143,8 @@ impl<'r> Drive<'r> {
             halt: None,
             patience: None,
         };
-        for later in rest.again {
+        drive.take_over().await?;
+        for later in drive.found.again.clone() {
             match drive.take_up(later).await {
                 Err(fault) if fault.is_of_the_file() => drive.halt = Some(Halt::Refused(unreadable(&fault))),
                 other => other?,
@@ -149,7 +168,7 @@ impl<'r> Drive<'r> {
             let (wake, listens) = (self.wakes_at(), !self.cancel_heard && self.patience.is_none());
             tokio::select! {
                 Some(ended) = self.open.under_way.join_next() => match ended {
-                    Ok((asked, reply)) => self.take(asked, &reply),
+                    Ok((asked, reply)) => self.take(asked, reply.as_ref()),
                     // Only the end of the process breaks a line off.
                     Err(_) => self.halt = Some(Halt::Stopping),
                 },
@@ -166,6 +185,9 @@ impl<'r> Drive<'r> {
             self.commit().await?;
         }
         self.pack().await?;
+        if self.may_go_back() {
+            self.go_back().await?;
+        }
         self.fill().await?;
         self.rest_if_idle();
         if let Some(waiting) = self.waiting.take() {
@@ -195,27 +217,33 @@ impl<'r> Drive<'r> {
     }
 
     /// Once a second: may it go on?
-    async fn look(&mut self) -> Result<(), BatchFault> {
-        let now = Instant::now();
-        if self.halt.is_some() || now < self.next_look {
-            return Ok(());
-        }
-        if self.cancel_asked {
-            self.hands.batches.cancel_from_within(self.batch.id).await?;
-            self.cancel_asked = false;
-        }
-        self.batch = self.hands.batches.find(self.batch.id).await?;
-        self.halt = match self.batch.status {
-            Status::Cancelling => Some(Halt::Cancelled),
-            Status::InProgress if self.hands.batches.now() >= self.batch.expires => Some(Halt::Expired),
-            Status::InProgress => self.know_the_maker().await?,
-            _ => return Err(BatchFault::Stale { id: self.batch.id }),
-        };
-        if self.halt.is_none() && now >= self.turn_over {
-            self.halt = self.let_others_go_on().await?;
-        }
-        self.next_look = now + LOOK_EVERY;
-        Ok(())
+    fn look(&mut self) -> BoxFuture<'_, Result<(), BatchFault>> {
+        Box::pin(async move {
+            let now = Instant::now();
+            if self.halt.is_some() || now < self.next_look {
+                return Ok(());
+            }
+            if self.cancel_asked {
+                self.hands.batches.cancel_from_within(self.batch.id).await?;
+                self.cancel_asked = false;
+            }
+            self.batch = self.hands.batches.find(self.batch.id).await?;
+            if !self.is_ours() {
+                return Err(BatchFault::Stale { id: self.batch.id });
+            }
+            self.open.hold.renew();
+            self.halt = match self.batch.status {
+                Status::Cancelling => Some(Halt::Cancelled),
+                Status::InProgress if self.hands.batches.now() >= self.batch.expires => Some(Halt::Expired),
+                Status::InProgress => self.know_the_maker().await?,
+                _ => return Err(BatchFault::Stale { id: self.batch.id }),
+            };
+            if self.halt.is_none() && now >= self.turn_over {
+                self.halt = self.let_others_go_on().await?;
+            }
+            self.next_look = now + LOOK_EVERY;
+            Ok(())
+        })
     }
 
     async fn know_the_maker(&mut self) -> Result<Option<Halt>, BatchFault> {
@@ -248,14 +276,16 @@ impl<'r> Drive<'r> {
         full || self.oldest.is_some_and(|oldest| oldest.elapsed() >= COMMIT_WITHIN)
     }
 
-    async fn commit(&mut self) -> Result<(), BatchFault> {
-        if !self.open.answered.is_empty() {
-            self.batch = self.hands.batches.commit(self.batch.id, &self.open.answered).await?;
-            self.open.written();
-            self.unpacked = true;
-        }
-        self.oldest = None;
-        Ok(())
+    fn commit(&mut self) -> BoxFuture<'_, Result<(), BatchFault>> {
+        Box::pin(async move {
+            if !self.open.answered.is_empty() {
+                self.batch = self.hands.batches.commit(self.batch.id, &self.open.answered).await?;
+                self.open.written();
+                self.unpacked = true;
+            }
+            self.oldest = None;
+            Ok(())
+        })
     }
 
     async fn pack(&mut self) -> Result<(), BatchFault> {
@@ -268,7 +298,7 @@ impl<'r> Drive<'r> {
 
     /// With nothing under way and nothing to begin, others can use the place.
     fn rest_if_idle(&mut self) {
-        if self.halt.is_some() || !self.open.is_empty() || (self.exhausted && self.again.is_empty()) {
+        if self.halt.is_some() || !self.open.is_empty() || self.is_all_asked() {
             return;
         }
         let due = match &self.actor {
@@ -276,7 +306,7 @@ impl<'r> Drive<'r> {
                 "at the moment nobody can say who made it".clone_into(&mut self.why);
                 Some(self.due_in(MAKER_UNKNOWN))
             }
-            Some(_) => self.paused.or_else(|| self.again.iter().map(|(due, _)| *due).min()),
+            Some(_) => self.paused.or_else(|| self.next_due()),
         };
         let Some(due) = due.filter(|due| due.here > Instant::now() + REST_FROM) else { return };
         // It is told when its window closes, too.
@@ -289,30 +319,31 @@ impl<'r> Drive<'r> {
         if self.patience.is_some_and(|until| Instant::now() >= until) {
             return true;
         }
-        self.open.under_way.is_empty() && (self.halt.is_some() || (self.exhausted && self.again.is_empty()))
+        self.open.under_way.is_empty() && (self.halt.is_some() || self.is_all_asked())
     }
 
     /// Writes down what there is. `None` where the batch has something to do after all.
-    async fn close(&mut self) -> Result<Option<Halt>, BatchFault> {
-        let broken_off = !self.open.under_way.is_empty();
-        let halt = if broken_off { Halt::Stopping } else { self.halt.clone().unwrap_or(Halt::Done) };
-        if halt == Halt::Expired {
-            self.say_what_expired().await?;
-        }
-        self.commit().await?;
-        self.pack().await?;
-        if matches!(halt, Halt::Rests(_)) && !self.write_rest().await? {
-            // It was cancelled in this very moment.
-            (self.halt, self.next_look) = (None, Instant::now());
-            return Ok(None);
-        }
-        Ok(Some(halt))
-    }
-
-    async fn write_rest(&self) -> Result<bool, BatchFault> {
-        let later = |(due, asked): &(Due, Asked)| Later { at: asked.at, tries: asked.tries, due: due.at };
-        let rest = Rest { at: self.source.position(), again: self.again.iter().map(later).collect() };
-        self.hands.batches.write_rest(self.batch.id, &rest).await
+    fn close(&mut self) -> BoxFuture<'_, Result<Option<Halt>, BatchFault>> {
+        Box::pin(async move {
+            let broken_off = !self.open.under_way.is_empty();
+            let halt = if broken_off { Halt::Stopping } else { self.halt.clone().unwrap_or(Halt::Done) };
+            if halt == Halt::Expired {
+                self.go_back().await?;
+                self.say_what_expired().await?;
+            }
+            self.commit().await?;
+            self.pack().await?;
+            if halt == Halt::Stopping && !broken_off {
+                // Whoever goes on need not wait for lines of this process. That it may rest is not asked: it has to.
+                self.write_rest().await?;
+            }
+            if matches!(halt, Halt::Rests(_)) && !self.write_rest().await? {
+                // It was cancelled in this very moment.
+                (self.halt, self.next_look) = (None, Instant::now());
+                return Ok(None);
+            }
+            Ok(Some(halt))
+        })
     }
 
     fn wakes_at(&self) -> Instant {

@@ -3,6 +3,9 @@
 mod drive;
 mod fault;
 mod files;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod keep;
 mod lines;
 mod live;

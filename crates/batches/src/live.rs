@@ -3,17 +3,38 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use mainspring_kernel::{Fault as _, id::BatchId};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 
 use crate::{fault::BatchFault, lines::Asked, results::Answered, seam::LineReply, service::Batches};
+
+/// So long after a look at the catalog said that the batch is this process's, a line may be begun that waits for a place.
+const HOLDS_FOR: Duration = Duration::from_secs(10);
+
+/// Until when lines of a batch may be begun here. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Hold(Arc<Mutex<Option<Instant>>>);
+
+impl Hold {
+    /// The batch is this process's at this moment.
+    pub(crate) fn renew(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + HOLDS_FOR);
+    }
+
+    pub(crate) fn holds(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() < until)
+    }
+}
 
 /// Of one batch. Lines under way go on by themselves, whether or not somebody waits for them at the moment.
 #[derive(Debug, Default)]
 pub(crate) struct Open {
-    pub(crate) under_way: JoinSet<(Asked, LineReply)>,
+    /// A line that got its place too late, when nobody could say any more whose the batch is, was not asked and has no reply.
+    pub(crate) under_way: JoinSet<(Asked, Option<LineReply>)>,
+    pub(crate) hold: Hold,
     /// Those lines, and those that are answered and not written yet.
     pub(crate) lines: HashSet<u64>,
     pub(crate) answered: Vec<Answered>,
@@ -46,11 +67,11 @@ impl Open {
     fn collect(&mut self, batch: BatchId) {
         while let Some(ended) = self.under_way.try_join_next() {
             let Ok((asked, reply)) = ended else { continue };
-            match reply.again {
-                Some(_) => {
+            match reply.filter(|reply| reply.again.is_none()) {
+                Some(reply) => self.answered.push(Answered::of(batch, &asked, &reply)),
+                None => {
                     self.lines.remove(&asked.number);
                 }
-                None => self.answered.push(Answered::of(batch, &asked, &reply)),
             }
         }
     }

@@ -4,11 +4,11 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::FutureExt as _;
+use futures::{FutureExt as _, future::BoxFuture};
 use mainspring_jobs::{Context, Failure, Handler, Job, Retry, Worker};
 use mainspring_kernel::{
     Actor, Fault as _, FaultKind, Stop, Timestamp, fault,
-    id::{BatchId, ProjectId},
+    id::{BatchId, ProjectId, RequestId},
 };
 use serde_json::{Value, json};
 use tracing::Instrument as _;
@@ -30,7 +30,7 @@ use crate::{
 /// wait.
 const BATCHES_AT_ONCE: usize = 4;
 /// How long a batch of a dead process waits for another.
-const LEASE: Duration = Duration::from_secs(30);
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
 /// How often it is looked for answers that nobody waits for.
 const TEND_EVERY: Duration = Duration::from_secs(1);
 /// How many rows of an ended batch are forgotten in one go.
@@ -51,15 +51,20 @@ pub(crate) struct Hands {
     pub(crate) standing: Arc<dyn Standing>,
     /// Lines under way, of all batches.
     pub(crate) places: Places,
+    /// Which process this is. Whoever comes after it under the same name knows that it is gone.
+    pub(crate) me: Arc<str>,
 }
 
 impl Hands {
     /// Asks one line, when one of the process's places is free.
     pub(crate) fn ask(&self, open: &mut Open, (project, endpoint): (ProjectId, Endpoint), actor: Actor, asked: Asked) {
-        let (answers, places) = (Arc::clone(&self.answers), self.places.clone());
+        let (answers, places, hold) = (Arc::clone(&self.answers), self.places.clone(), open.hold.clone());
         open.lines.insert(asked.number);
         let asking = async move {
             let _place = places.take(project).await;
+            if !hold.holds() {
+                return (asked, None);
+            }
             let answer = answers.answer(&actor, endpoint, asked.body.clone());
             // A line that brings down whoever answers it must not bring down its batch again and again.
             let reply = AssertUnwindSafe(answer).catch_unwind().await;
@@ -70,7 +75,7 @@ impl Hands {
                 );
                 LineReply { status: 500, request_id: String::new(), body, again: None }
             });
-            (asked, reply)
+            (asked, Some(reply))
         };
         open.under_way.spawn(asking.in_current_span());
     }
@@ -80,7 +85,16 @@ impl Runner {
     #[must_use]
     pub fn new(batches: Batches, answers: Arc<dyn Answers>, standing: Arc<dyn Standing>) -> Self {
         let places = Places::new(batches.config().concurrency);
-        Self { hands: Hands { batches, answers, standing, places }, live: Live::default() }
+        let me = RequestId::new(batches.now()).to_string().into();
+        Self { hands: Hands { batches, answers, standing, places, me }, live: Live::default() }
+    }
+
+    /// Under a name that this process keeps when it starts again, and no other has at the same time. Without one, whoever
+    /// takes up a batch of a process that was killed waits until none of its calls can be under way.
+    #[must_use]
+    pub fn known_as(mut self, name: &str) -> Self {
+        self.hands.me = name.into();
+        self
     }
 
     fn batches(&self) -> &Batches {
@@ -132,16 +146,18 @@ impl Runner {
 
     /// Lines stay open in their seat where this is broken off: what they give is not lost with the lease, and whoever takes
     /// up the batch again in this process goes on with them.
-    async fn drive(&self, batch: Batch, context: &Context) -> Result<(Batch, Halt), BatchFault> {
-        let id = batch.id;
-        let mut open = self.live.seat(id).lock_owned().await;
-        let driven = match Drive::begin(&self.hands, &mut open, batch).await {
-            Ok(drive) => Box::pin(drive.run(context)).await,
-            Err(fault) => Err(fault),
-        };
-        drop(open);
-        self.live.leave(id);
-        driven
+    fn drive<'a>(&'a self, batch: Batch, context: &'a Context) -> BoxFuture<'a, Result<(Batch, Halt), BatchFault>> {
+        Box::pin(async move {
+            let id = batch.id;
+            let mut open = self.live.seat(id).lock_owned().await;
+            let driven = match Drive::begin(&self.hands, &mut open, batch).await {
+                Ok(drive) => Box::pin(drive.run(context)).await,
+                Err(fault) => Err(fault),
+            };
+            drop(open);
+            self.live.leave(id);
+            driven
+        })
     }
 
     /// Looks at the lines, and makes the files of what they will give.
@@ -243,6 +259,11 @@ impl Runner {
         let batch = if batch.status.has_ended() { batch } else { self.finalize(&batch, Status::Failed, &errors).await? };
         let batch = if batch.status == Status::Finalizing { self.end(&batch).await? } else { batch };
         Ok(Carried::Ended(batch.status))
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn hands(&self) -> &Hands {
+        &self.hands
     }
 
     /// How many batches have lines open in this process, for tests.

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::future::BoxFuture;
 use mainspring_blobs::Blobs;
 use mainspring_catalog::{Catalog, Tx};
 use mainspring_jobs::{Jobs, NewJob};
@@ -15,7 +16,7 @@ use crate::{
     fault::BatchFault,
     files::kept_within_bounds,
     model::{Batch, BatchQuery, Counts, KEEP_FOR, Maker, NewBatch, Purpose, Status, Waiting},
-    rest::Rest,
+    rest::{Begun, Rest},
     store,
     tally::Tally,
     trip::Step,
@@ -64,6 +65,8 @@ pub struct BatchConfig {
     pub busy: Duration,
     /// How long lines under way may take to end when the process stops.
     pub drain: Duration,
+    /// How long answering a line takes at most. A line that another process may be asking is left alone for so long.
+    pub longest: Duration,
 }
 
 impl Default for BatchConfig {
@@ -80,6 +83,7 @@ impl Default for BatchConfig {
             turn: Duration::from_secs(10),
             busy: Duration::from_secs(1),
             drain: Duration::from_secs(10),
+            longest: Duration::from_secs(300),
         }
     }
 }
@@ -277,10 +281,30 @@ impl Batches {
         Ok(store::cancel_batch(self.catalog(), id, self.now()).await.map(drop)?)
     }
 
-    /// Answers whether it may rest: it may have been cancelled since.
-    pub(crate) async fn write_rest(&self, id: BatchId, rest: &Rest) -> Result<bool, BatchFault> {
-        self.trip(Step::Rest)?;
-        Ok(store::rest_batch(self.catalog(), id, rest).await?)
+    /// Writes down where a batch goes on and which lines are asked, for process `me` that knows what `was` written last.
+    /// Answers whether it may go on so: it may have been cancelled since. Where another process has it by now, it is stale.
+    pub(crate) fn write_rest<'a>(
+        &'a self,
+        step: Step,
+        id: BatchId,
+        (was, me): (Option<&'a Begun>, &'a str),
+        rest: &'a Rest,
+    ) -> BoxFuture<'a, Result<bool, BatchFault>> {
+        Box::pin(async move {
+            self.trip(step)?;
+            let transaction = self.catalog().transact(|mut tx| async move {
+                let batch = Self::find_in(&mut tx, id).await?;
+                let found = batch.rest.as_ref().and_then(|rest| rest.begun.as_ref());
+                // The answer to an earlier word of ours may have got lost.
+                let ours = found.map_or(rest.begun.is_none(), |found| found.by == me);
+                if found != was && !ours {
+                    return Err(BatchFault::Stale { id });
+                }
+                let may = store::rest_batch(&mut tx, id, rest).await?;
+                Ok((tx, may))
+            });
+            transaction.await
+        })
     }
 
     pub(crate) async fn find(&self, id: BatchId) -> Result<Batch, BatchFault> {

@@ -1,5 +1,6 @@
 //! What files and batches do, on both engines.
 
+mod cut_off;
 mod ends;
 mod faults;
 mod files;
@@ -35,6 +36,8 @@ use crate::{
 
 const DAY: Duration = Duration::from_secs(86_400);
 const CONCURRENCY: usize = 2;
+/// How long lines of a process are left alone that was cut off: a call's time, and a lease.
+const GRACE: Duration = Duration::from_secs(330);
 
 fn start() -> Timestamp {
     Timestamp::from_micros(1_700_000_000_000_000)
@@ -181,7 +184,7 @@ impl Room {
         let batches = Batches::open(parts, config);
         let answers = Arc::new(Scripted::default());
         let keys = Arc::new(Keys(Mutex::new(Some(actor(project)))));
-        let runner = Runner::new(batches.clone(), answers.clone(), keys.clone());
+        let runner = Runner::new(batches.clone(), answers.clone(), keys.clone()).known_as("here");
         let stranger = Actor { role: Role::Admin, labels: Labels::All, ..actor(other) };
         let actor = actor(project);
         Self { catalog, batches, jobs, answers, keys, runner, clock, actor, stranger, blobs, folder }
@@ -228,6 +231,11 @@ impl Room {
     /// Another process over the same catalog and files: it knows nothing of lines that are under way here.
     fn another(&self) -> Runner {
         Runner::new(self.batches.clone(), self.answers.clone(), self.keys.clone())
+    }
+
+    /// The process of before that has started again, and so knows that none of its lines is under way.
+    fn restarted(&self) -> Runner {
+        self.another().known_as("here")
     }
 
     /// What a batch gave so far.

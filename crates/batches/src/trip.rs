@@ -14,6 +14,7 @@ pub(crate) enum Step {
     Packed,
     Cancel,
     Rest,
+    Announce,
     Begin,
     Finalize,
     End,

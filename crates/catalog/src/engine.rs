@@ -2,7 +2,7 @@
 
 mod sqlite;
 
-use std::{future::Future, path::Path, str::FromStr as _, sync::Arc, time::Duration};
+use std::{future::Future, path::Path, pin::Pin, str::FromStr as _, sync::Arc, time::Duration};
 
 use mainspring_kernel::Fault;
 use sqlite::SqliteEngine;
@@ -103,7 +103,7 @@ impl Catalog {
     pub async fn query(&self, sql: &'static str, params: Vec<Param>) -> Result<Vec<Row>, CatalogFault> {
         match &*self.inner {
             Inner::Sqlite(engine) => engine.fetch(&engine.readers, sql, params).await,
-            Inner::Postgres(pool) => postgres_fetch(pool, sql, params).await,
+            Inner::Postgres(pool) => Box::pin(postgres_fetch(pool, sql, params)).await,
         }
     }
 
@@ -114,14 +114,19 @@ impl Catalog {
     pub async fn write(&self, sql: &'static str, params: Vec<Param>) -> Result<Vec<Row>, CatalogFault> {
         match &*self.inner {
             Inner::Sqlite(engine) => engine.fetch(&engine.writer, sql, params).await,
-            Inner::Postgres(pool) => postgres_fetch(pool, sql, params).await,
+            Inner::Postgres(pool) => Box::pin(postgres_fetch(pool, sql, params)).await,
         }
     }
 
     pub async fn begin(&self) -> Result<Tx, CatalogFault> {
+        self.begun().await
+    }
+
+    /// On the heap: a connection that is being opened is large, and with it would be everything that opens a transaction.
+    fn begun(&self) -> Pin<Box<dyn Future<Output = Result<Tx, CatalogFault>> + Send + '_>> {
         match &*self.inner {
-            Inner::Sqlite(engine) => Tx::begin_sqlite(&engine.writer, engine.constraints.clone()).await,
-            Inner::Postgres(pool) => Tx::begin_postgres(pool).await,
+            Inner::Sqlite(engine) => Box::pin(Tx::begin_sqlite(&engine.writer, engine.constraints.clone())),
+            Inner::Postgres(pool) => Box::pin(Tx::begin_postgres(pool)),
         }
     }
 

@@ -34,7 +34,7 @@ impl Tx {
     pub(crate) async fn begin_postgres(pool: &PgPool) -> Result<Self, CatalogFault> {
         const BEGIN: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
         let begun = async { pool.begin_with(BEGIN).await.map_err(postgres_fault) };
-        Ok(Self { link: Link::Postgres(within_deadline(begun).await?), failed: false })
+        Ok(Self { link: Link::Postgres(Box::pin(within_deadline(begun)).await?), failed: false })
     }
 
     #[must_use]

@@ -1,6 +1,7 @@
 //! The command line as data.
 
 mod batches;
+mod forgetting;
 mod identity;
 mod import;
 mod money;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 pub(crate) use batches::Batches;
+pub(crate) use forgetting::{Forget, Receipts, Tombstones};
 pub(crate) use identity::{Held, Keys, Members, Projects};
 pub(crate) use import::Import;
 pub(crate) use money::{Calls, Limits, Only, ShowUsage, Stretch, Usage, UsageCommand};
@@ -132,6 +134,10 @@ pub(crate) enum Command {
     },
     /// Delete documents with every chunk, vector and tagged copy, and print a receipt.
     Forget(Forget),
+    /// List the receipts of what was forgotten, newest first, or show one.
+    Receipts(Receipts),
+    /// List what is kept out because it was forgotten, newest first, or let some of it come back.
+    Tombstones(Tombstones),
     /// Model files: fetch, list, verify.
     Models {
         #[command(subcommand)]
@@ -163,6 +169,7 @@ pub(crate) enum Command {
         command: Limits,
     },
     /// Routes of model calls: how their targets stand, and which one a call would take.
+    #[command(alias = "route")]
     Routes {
         #[command(subcommand)]
         command: Routes,
@@ -342,19 +349,6 @@ pub(crate) struct Replay {
     /// The answer that is meant, by its span, where the trace holds several.
     #[arg(long)]
     pub(crate) span: Option<String>,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct Forget {
-    pub(crate) knowledge: String,
-    /// Documents by id or by uri.
-    pub(crate) documents: Vec<String>,
-    /// Everything of one source.
-    #[arg(long)]
-    pub(crate) source: Option<String>,
-    /// Let the next ingestion take them in again.
-    #[arg(long)]
-    pub(crate) readmit: bool,
 }
 
 #[derive(Debug, Subcommand)]

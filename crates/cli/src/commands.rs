@@ -8,6 +8,8 @@ mod dev;
 mod doctor;
 mod documents;
 mod export;
+pub(crate) mod following;
+mod forgetting;
 mod identity;
 mod import;
 mod jobs;
@@ -114,7 +116,9 @@ async fn talk(session: &Session, command: Command) -> anyhow::Result<ExitCode> {
         Command::Jobs { state, cancel, paging } => jobs::run(session, state.as_deref(), cancel.as_deref(), &paging).await,
         Command::Documents(documents) => documents::list(session, &documents).await,
         Command::Search(search) => knowledge::search(session, &search).await,
-        Command::Forget(forget) => knowledge::forget(session, forget).await,
+        Command::Forget(forget) => forgetting::forget(session, forget).await,
+        Command::Receipts(receipts) => forgetting::receipts(session, &receipts).await,
+        Command::Tombstones(tombstones) => forgetting::tombstones(session, &tombstones).await,
         Command::Ask(ask) => ask::run(session, &ask).await,
         Command::Replay(replay) => replay::run(session, &replay).await,
         Command::Traces { trace, app, paging } => traces::run(session, trace.as_deref(), app.as_deref(), &paging).await,

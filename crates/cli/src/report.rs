@@ -17,7 +17,10 @@ use mainspring_telemetry::LogFault;
 use mainspring_weights::WeightsFault;
 use serde_json::{Value, json};
 
-use crate::output::{self, printable, say};
+use crate::{
+    commands::following::Unfollowed,
+    output::{self, printable, say},
+};
 
 pub(crate) const PARTIAL: u8 = 3;
 
@@ -70,6 +73,10 @@ fn told(error: &anyhow::Error) -> Told {
 }
 
 fn of_cause(cause: &(dyn Error + 'static)) -> Option<Told> {
+    if let Some(lost) = cause.downcast_ref::<Unfollowed>() {
+        let code = Some("ingest-not-followed".to_owned());
+        return Some(Told { code, hint: Some(lost.hint()), ..Told::default() });
+    }
     if let Some(fault) = cause.downcast_ref() {
         return Some(of_client(fault));
     }

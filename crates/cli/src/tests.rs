@@ -1,3 +1,4 @@
+mod following;
 mod guides;
 
 use std::sync::{Arc, Mutex};
@@ -19,6 +20,14 @@ use crate::{
 #[test]
 fn the_command_line_is_consistent() {
     Args::command().debug_assert();
+}
+
+#[test]
+fn one_route_is_explained_by_either_word() {
+    use clap::Parser as _;
+    for word in ["route", "routes"] {
+        assert!(Args::try_parse_from(["mainspring", word, "explain", "assistant"]).is_ok(), "{word}");
+    }
 }
 
 /// Every command that people see, and those below it.

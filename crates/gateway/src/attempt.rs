@@ -23,6 +23,9 @@ use crate::{
 /// Whoever looks at calls is told how far a stream is once in so many bytes of text: some thirty tokens.
 const TELL_EVERY: u64 = 128;
 
+/// What comes within so short a time came at once: it says nothing of how fast a model writes.
+const WRITING_MIN: Duration = Duration::from_millis(20);
+
 /// How far an attempt has come, as far as it can cost something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
@@ -253,10 +256,14 @@ impl Attempt {
         let (cost, charge) = self.of.bill.charge(&self.of.route.targets[self.of.index], &self.of.named, usage);
         let writing = self.begun.map(|begun| begun.elapsed());
         self.entered.used(usage, cost, writing);
+        let pace = writing.filter(|writing| usage.output > 0 && *writing > WRITING_MIN);
+        if let Some(writing) = pace {
+            self.of.bill.paced(writing.div_f64(usage.output as f64));
+        }
         if let Some(span) = &mut self.span {
             trace::usage(span, usage);
             trace::cost(span, cost, charge.as_ref().map(|charge| &charge.price));
-            if let Some(writing) = writing.filter(|writing| usage.output > 0 && *writing > Duration::from_millis(20)) {
+            if let Some(writing) = pace {
                 span.set(trace::SPEED, (usage.output as f64 / writing.as_secs_f64() * 10.0).round() / 10.0);
             }
         }

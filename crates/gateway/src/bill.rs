@@ -148,6 +148,11 @@ impl Bill {
         (cost, charge)
     }
 
+    /// A target wrote at this pace.
+    pub(crate) fn paced(&self, each_token: Duration) {
+        metrics::pace(&self.desk.metrics, self.operation, each_token);
+    }
+
     /// By which price what a target uses is paid, whatever it comes to.
     pub(crate) fn price(&self, target: &Target, named: &str) -> Option<PriceStamp> {
         let batch = self.lock().record.batch;

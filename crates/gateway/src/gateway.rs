@@ -151,7 +151,8 @@ impl Gateway {
         Ok(explain::explain(&route, (caller, model, question), &prices, &mut rand::rng()))
     }
 
-    /// How the targets of a project stand, those of its routes first.
+    /// How the targets of a project stand: those of its routes by name and as they are written, then calls of
+    /// `provider/model` by theirs.
     pub async fn health(&self, project: ProjectId) -> Vec<TargetHealth> {
         let now = Instant::now();
         let prices = self.inner.ledger.prices(project);
@@ -161,7 +162,7 @@ impl Gateway {
         })
     }
 
-    /// What the targets of a project did in the last hour, by the minute; those of its routes first.
+    /// What the targets of a project did in the last hour, by the minute; in the same order.
     pub async fn history(&self, project: ProjectId) -> Vec<TargetHistory> {
         let now = (Instant::now(), self.inner.reach.clock.now());
         self.targets(project, |target, names| target.state.history(names, now))

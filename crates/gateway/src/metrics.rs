@@ -122,6 +122,12 @@ pub(crate) fn took(metrics: &Metrics, operation: Operation, took: Duration, firs
     }
 }
 
+/// How long a target took for each token of an answer that came in pieces.
+pub(crate) fn pace(metrics: &Metrics, operation: Operation, each: Duration) {
+    const PACE: (&str, &str) = ("mainspring_gateway_output_token_seconds", "Time for each token of an answer once it has begun.");
+    metrics.observe(PACE.0, PACE.1, &[("operation", word(operation))], each);
+}
+
 /// How the targets of one provider stand together.
 #[derive(Debug, Default)]
 pub(crate) struct Sum {

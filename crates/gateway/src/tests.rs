@@ -5,6 +5,7 @@ mod answers;
 mod breaker;
 mod caching;
 mod choose;
+mod choosing;
 mod deciding;
 mod hedging;
 mod limits;

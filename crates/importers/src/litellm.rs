@@ -76,6 +76,9 @@ fn read(text: &str) -> Result<Value, ImportFault> {
     if text.len() > TEXT_MAX {
         return Err(ImportFault::TooLarge { limit: TEXT_MAX, given: text.len() });
     }
+    if mainspring_registry::is_too_deep(text) {
+        return Err(ImportFault::Unreadable { format: "YAML", reason: "it is nested too deep".to_owned() });
+    }
     // The reader's words may quote the file, and the file may hold keys: only the place is told.
     let unreadable = |error: &yaml_serde::Error| {
         if error.to_string().contains("duplicate entry") {

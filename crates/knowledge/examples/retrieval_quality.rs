@@ -177,6 +177,7 @@ async fn open(embedder: &Arc<LocalEmbedder>) -> Result<Room, Failure> {
         models,
         tasks: Tasks::default(),
         clock,
+        audit: None,
     };
     let knowledges = Knowledges::open(parts, KnowledgeConfig::new(SourcePolicy::in_dir(home.path().join("work"))))?;
     let actor = Actor {

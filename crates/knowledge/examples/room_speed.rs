@@ -224,6 +224,7 @@ async fn run() -> Result<(), Failure> {
         models: Models::default().with_embedder(Arc::new(Seeded(vectors.clone()))),
         tasks: Tasks::default(),
         clock,
+        audit: None,
     };
     let room = Knowledges::open(parts, KnowledgeConfig::new(SourcePolicy::in_dir(home.path().join("work"))))?;
     let actor = Actor {

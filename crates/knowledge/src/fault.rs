@@ -28,6 +28,10 @@ pub enum KnowledgeFault {
     SourceNotFound { key: String },
     #[error("run `{id}` does not exist")]
     RunNotFound { id: String },
+    #[error("receipt `{id}` does not exist")]
+    ReceiptNotFound { id: String },
+    #[error("`{given}` is not kept out: it was not forgotten, or may come back already")]
+    TombstoneNotFound { given: String },
     #[error("the text of document `{id}` is not kept any more")]
     TextGone { id: String },
     #[error("document `{id}` has no text: {why}")]
@@ -67,6 +71,12 @@ impl KnowledgeFault {
         Self::Rows { table: table.to_owned(), reason: reason.to_string() }
     }
 
+    /// Whether a store was away: nothing is wrong with what was asked, and it can be done when the store is back.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        matches!(self.code(), "lake-unavailable" | "blob-store-unavailable" | "catalog-unavailable" | "catalog-timeout")
+    }
+
     fn inner(&self) -> Option<&dyn Fault> {
         match self {
             Self::Source { fault, .. } => Some(fault),
@@ -94,6 +104,8 @@ impl Fault for KnowledgeFault {
             Self::DocumentNotFound { .. }
             | Self::SourceNotFound { .. }
             | Self::RunNotFound { .. }
+            | Self::ReceiptNotFound { .. }
+            | Self::TombstoneNotFound { .. }
             | Self::TextGone { .. }
             | Self::NoText { .. }
             | Self::PinGone { .. } => FaultKind::NotFound,
@@ -111,6 +123,8 @@ impl Fault for KnowledgeFault {
             Self::DocumentNotFound { .. } => "knowledge-document-not-found",
             Self::SourceNotFound { .. } => "knowledge-source-not-found",
             Self::RunNotFound { .. } => "knowledge-run-not-found",
+            Self::ReceiptNotFound { .. } => "knowledge-receipt-not-found",
+            Self::TombstoneNotFound { .. } => "knowledge-tombstone-not-found",
             Self::TextGone { .. } | Self::NoText { .. } => "knowledge-text-gone",
             Self::PinGone { .. } => "knowledge-pin-gone",
             Self::EmbedderChanged { .. } => "knowledge-embedder-changed",
@@ -126,7 +140,7 @@ impl Fault for KnowledgeFault {
     fn hint(&self) -> Option<String> {
         match self {
             Self::NotIngested { name } => Some(format!("run `mainspring ingest {name}`")),
-            Self::Busy { .. } => Some("wait for it, or watch it with `mainspring ingest --follow`".into()),
+            Self::Busy { name, .. } => Some(format!("wait for it, or follow it with `mainspring ingest {name}`")),
             Self::EmbedderChanged { name, .. } => {
                 Some(format!("run `mainspring ingest {name}`: it builds a new table beside the old one"))
             }

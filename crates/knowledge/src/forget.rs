@@ -7,11 +7,12 @@ use mainspring_kernel::{Actor, Digest, Fault as _, Id, IdKind, Name, Timestamp, 
 use mainspring_lake::{LakeFault, LakeVersion, Table, UpkeepPolicy};
 use mainspring_llm::TablePin;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::{
     fault::KnowledgeFault,
     ingest::{Hold, patiently},
-    model::{DocumentId, DocumentStatus, KnowledgeKey},
+    model::{Document, DocumentId, DocumentStatus, KnowledgeKey},
     service::Inner,
     store::{self, document, held},
     table,
@@ -41,6 +42,19 @@ pub(crate) struct Wanted {
     pub not_found: Vec<DocumentId>,
     pub readmit: bool,
     pub by: String,
+}
+
+impl Wanted {
+    /// Adds a document with the texts it has and had; false where there is none that the actor may see.
+    async fn takes(&mut self, inner: &Inner, actor: &Actor, key: &KnowledgeKey, id: &DocumentId) -> Result<bool, KnowledgeFault> {
+        let found = document::get(&inner.catalog, key, None, id).await?;
+        let seen = |found: &Document| found.status != DocumentStatus::Forgotten && actor.labels.may_see(&found.labels);
+        let Some(found) = found.filter(seen) else { return Ok(false) };
+        self.texts.extend(found.parsed);
+        self.texts.extend(document::released_by(&inner.catalog, id).await?);
+        self.documents.push(id.clone());
+        Ok(true)
+    }
 }
 
 /// A state of a table that held a forgotten document and is gone now.
@@ -93,6 +107,9 @@ pub struct Receipt {
     pub dropped_states: Vec<DroppedState>,
     /// The next ingestion keeps the documents out.
     pub tombstones: bool,
+    /// Spans of traces that lost what they showed of the documents, as they were counted when it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_spans: Option<u64>,
 }
 
 /// A forgetting that was carried out here, for the rooms that kept something of its documents.
@@ -122,6 +139,8 @@ pub(crate) async fn forget(
                 Hold::take_in(&mut tx, inner, key, taken).await?;
                 store::receipt::insert(&mut tx, key, taken, wanted, now).await?;
                 bury(&mut tx, key, wanted, now).await?;
+                let detail = json!({ "receipt": taken, "tombstones": !wanted.readmit });
+                inner.record(&mut tx, actor, "knowledge.forget", (key, detail)).await?;
                 Ok((tx, ()))
             }
         })
@@ -130,15 +149,7 @@ pub(crate) async fn forget(
 }
 
 async fn wanted(inner: &Inner, actor: &Actor, key: &KnowledgeKey, request: &ForgetRequest) -> Result<Wanted, KnowledgeFault> {
-    let mut ids: BTreeSet<DocumentId> = request.documents.iter().cloned().collect();
-    if let Some(source) = &request.source {
-        let of_source = document::ids_of_source(&inner.catalog, key, source).await?;
-        if of_source.is_empty() {
-            return Err(KnowledgeFault::SourceNotFound { key: source.clone() });
-        }
-        ids.extend(of_source);
-    }
-    if ids.is_empty() {
+    if request.documents.is_empty() && request.source.is_none() {
         let reason = "name documents or a source".to_owned();
         return Err(KnowledgeFault::BadRequest { field: "documents", reason });
     }
@@ -149,15 +160,22 @@ async fn wanted(inner: &Inner, actor: &Actor, key: &KnowledgeKey, request: &Forg
         readmit: request.readmit,
         by: actor.principal.to_string(),
     };
-    for id in ids {
-        match document::get(&inner.catalog, key, None, &id).await? {
-            Some(found) if found.status != DocumentStatus::Forgotten && actor.labels.may_see(&found.labels) => {
-                wanted.texts.extend(found.parsed);
-                wanted.texts.extend(document::released_by(&inner.catalog, &id).await?);
-                wanted.documents.push(id);
-            }
-            _ => wanted.not_found.push(id),
+    let mut ids: BTreeSet<DocumentId> = request.documents.iter().cloned().collect();
+    for id in &ids {
+        if !wanted.takes(inner, actor, key, id).await? {
+            wanted.not_found.push(id.clone());
         }
+    }
+    if let Some(source) = &request.source {
+        let mut any = false;
+        for id in document::ids_of_source(&inner.catalog, key, source).await? {
+            // One the actor may not see is not there, and nothing says its id.
+            any |= !ids.insert(id.clone()) || wanted.takes(inner, actor, key, &id).await?;
+        }
+        if !any {
+            return Err(KnowledgeFault::SourceNotFound { key: source.clone() });
+        }
+        wanted.documents.sort_unstable();
     }
     if wanted.documents.is_empty() {
         let id = wanted.not_found.first().map(ToString::to_string).unwrap_or_default();
@@ -212,6 +230,7 @@ async fn carry_out(inner: &Arc<Inner>, hold: &Hold, id: &str, wanted: &Wanted) -
         shared_texts,
         dropped_states: dropped,
         tombstones: !wanted.readmit,
+        removed_spans: None,
     };
     let kept = &receipt;
     inner
@@ -248,7 +267,7 @@ async fn from_table(
     let mut removed = 0;
     for some in documents.chunks(AT_ONCE) {
         let delete = table::of_documents(some);
-        let commit = patiently(|| async { Ok(table.replace(delete.clone(), None).await?) }).await?;
+        let commit = patiently(inner, || async { Ok(table.replace(delete.clone(), None).await?) }).await?;
         removed += commit.deleted;
     }
     let dropped = drop_states(table, documents).await?;
@@ -257,7 +276,7 @@ async fn from_table(
     let (mut pruned_versions, mut freed_bytes) = (0, 0);
     // The second round takes the files that the first one replaced.
     for _ in 0..2 {
-        let done = patiently(|| async { Ok(table.upkeep(&everything).await?) }).await?;
+        let done = patiently(inner, || async { Ok(table.upkeep(&everything).await?) }).await?;
         pruned_versions += done.pruned_versions;
         freed_bytes += done.freed_bytes;
     }
@@ -327,17 +346,10 @@ pub(crate) async fn resume(inner: &Arc<Inner>) -> Result<(), KnowledgeFault> {
     Ok(())
 }
 
-pub(crate) async fn readmit(inner: &Inner, actor: &Actor, name: &Name, documents: &[DocumentId]) -> Result<u64, KnowledgeFault> {
-    let key = inner.existing(actor, name).await?;
-    let key = &key;
-    inner
-        .catalog
-        .transact::<u64, KnowledgeFault, _>(|mut tx| async move {
-            let mut lifted = 0;
-            for id in documents {
-                lifted += document::lift(&mut tx, key, id).await?;
-            }
-            Ok((tx, lifted))
-        })
-        .await
+pub(crate) async fn amend(inner: &Inner, receipt: &Receipt) -> Result<(), KnowledgeFault> {
+    let amended = inner.catalog.transact::<(), KnowledgeFault, _>(|mut tx| async move {
+        store::receipt::finish(&mut tx, &receipt.id, receipt, receipt.finished).await?;
+        Ok((tx, ()))
+    });
+    amended.await
 }

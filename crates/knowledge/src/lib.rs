@@ -4,6 +4,7 @@ pub mod chunk;
 mod documents;
 mod fault;
 mod forget;
+mod forgotten;
 mod ingest;
 mod kind;
 mod model; // what a knowledge holds, and what its ingestion says of itself
@@ -23,6 +24,7 @@ mod upkeep;
 pub use documents::{Chunk, DocumentFilter, DocumentText, SourceStats, Stats};
 pub use fault::KnowledgeFault;
 pub use forget::{DroppedState, ForgetRequest, Forgotten, Receipt, RemovedRows};
+pub use forgotten::Tombstone;
 pub use ingest::{Because, IngestJob, IngestOptions, Ingestion, Parse, ParsedText, Worth};
 pub use kind::kind;
 pub use model::{

@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use mainspring_blobs::Blobs;
-use mainspring_catalog::Catalog;
+use mainspring_catalog::{AuditEntry, AuditTrail, Catalog, Tx};
 use mainspring_jobs::Jobs;
 use mainspring_kernel::{
     Actor, AssetKind, AssetRef, Clock, Fault, Labels, Name, Page, PageRequest, Role, Tasks, Timestamp, id::RunId, page::PageFault,
@@ -21,6 +21,7 @@ use crate::{
     documents::{self, Chunk, DocumentFilter, DocumentText, Stats},
     fault::KnowledgeFault,
     forget::{self, ForgetRequest, Forgotten, Receipt},
+    forgotten::{self, Tombstone},
     ingest::{self, Gauge, IngestOptions, Ingestion, Parse, Worth},
     model::{Document, DocumentId, IngestRun, KnowledgeKey, Report, RunState},
     search::{self, Answer},
@@ -42,6 +43,8 @@ pub struct Parts {
     pub models: Models,
     pub tasks: Tasks,
     pub clock: Arc<dyn Clock>,
+    /// Hears what was forgotten, and what may come back.
+    pub audit: Option<Arc<dyn AuditTrail>>,
 }
 
 #[derive(Debug, Clone)]
@@ -57,6 +60,8 @@ pub struct KnowledgeConfig {
     pub keep_runs_for: Duration,
     /// Parsed texts kept in memory for searches.
     pub text_cache_bytes: usize,
+    /// How long a store may be away before a run ends, and a job is left that goes on when it is back.
+    pub patience: Duration,
 }
 
 impl KnowledgeConfig {
@@ -69,6 +74,7 @@ impl KnowledgeConfig {
             keep_versions_for: Duration::from_secs(24 * 3600),
             keep_runs_for: Duration::from_secs(30 * 24 * 3600),
             text_cache_bytes: 64 << 20,
+            patience: Duration::from_secs(120),
         }
     }
 }
@@ -89,6 +95,7 @@ pub(crate) struct Inner {
     pub models: Models,
     pub tasks: Tasks,
     pub clock: Arc<dyn Clock>,
+    pub audit: Option<Arc<dyn AuditTrail>>,
     pub jobs: Jobs,
     pub config: KnowledgeConfig,
     pub egress: Egress,
@@ -110,13 +117,28 @@ impl Knowledges {
     pub fn open(parts: Parts, config: KnowledgeConfig) -> Result<Self, KnowledgeFault> {
         let egress = Egress::new(config.sources.egress.clone())
             .map_err(|fault| KnowledgeFault::Source { key: "egress policy".into(), fault })?;
-        let Parts { catalog, registry, lake, blobs, parsers, models, tasks, clock } = parts;
+        let Parts { catalog, registry, lake, blobs, parsers, models, tasks, clock, audit } = parts;
         let texts = Texts::of(config.text_cache_bytes);
         let process = format!("{}-{}", std::process::id(), clock.now().as_micros());
         let gauges = Mutex::default();
         let jobs = Jobs::open(catalog.clone(), Arc::clone(&clock));
-        let inner =
-            Inner { catalog, registry, lake, blobs, parsers, models, tasks, clock, jobs, config, egress, texts, gauges, process };
+        let inner = Inner {
+            catalog,
+            registry,
+            lake,
+            blobs,
+            parsers,
+            models,
+            tasks,
+            clock,
+            audit,
+            jobs,
+            config,
+            egress,
+            texts,
+            gauges,
+            process,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -131,6 +153,12 @@ impl Knowledges {
         }
         forget::resume(&self.inner).await?;
         Ok(interrupted.into_iter().map(|(knowledge, run)| Interrupted { knowledge, run }).collect())
+    }
+
+    /// Whether the stores of tables and texts answer now: without them no ingestion gets far.
+    pub async fn reach(&self) -> Result<(), KnowledgeFault> {
+        self.inner.lake.ping().await?;
+        Ok(self.inner.blobs.ping().await?)
     }
 
     /// Takes hold of a knowledge; `run` on the answer does the work. Another run in progress is a conflict.
@@ -263,18 +291,33 @@ impl Knowledges {
         Box::pin(forget::forget(&self.inner, actor, name, request)).await
     }
 
-    /// Lifts tombstones, so that the next ingestion takes the documents in again.
-    pub async fn readmit(&self, actor: &Actor, name: &Name, documents: &[DocumentId]) -> Result<u64, KnowledgeFault> {
-        needs(actor, Role::Admin)?;
-        forget::readmit(&self.inner, actor, name, documents).await
+    /// Keeps with a receipt what was counted elsewhere since.
+    pub async fn amend(&self, receipt: &Receipt) -> Result<(), KnowledgeFault> {
+        forget::amend(&self.inner, receipt).await
     }
 
+    /// Receipts of forgettings that have ended, newest first, of documents the actor may know of.
     pub async fn receipts(&self, actor: &Actor, name: &Name, page: &PageRequest) -> Result<Page<Receipt>, KnowledgeFault> {
         needs(actor, Role::Admin)?;
-        let key = self.inner.existing(actor, name).await?;
-        let before = page.after::<String>().map_err(bad_page)?;
-        let receipts = store::receipt::page(&self.inner.catalog, &key, before, page.limit() + 1).await?;
-        Ok(Page::from_overfetch(receipts, page, |receipt| receipt.id.clone()))
+        forgotten::receipts(&self.inner, actor, name, page).await
+    }
+
+    pub async fn receipt(&self, actor: &Actor, name: &Name, id: &str) -> Result<Receipt, KnowledgeFault> {
+        needs(actor, Role::Admin)?;
+        forgotten::receipt(&self.inner, actor, name, id).await
+    }
+
+    /// What is kept out, newest first, of documents the actor may know of.
+    pub async fn tombstones(&self, actor: &Actor, name: &Name, page: &PageRequest) -> Result<Page<Tombstone>, KnowledgeFault> {
+        needs(actor, Role::Admin)?;
+        forgotten::tombstones(&self.inner, actor, name, page).await
+    }
+
+    /// Lifts a tombstone, so that the next ingestion takes the document in again. `document`: its id, or its name
+    /// within its source.
+    pub async fn readmit(&self, actor: &Actor, name: &Name, document: &str) -> Result<Tombstone, KnowledgeFault> {
+        needs(actor, Role::Admin)?;
+        forgotten::readmit(&self.inner, actor, name, document).await
     }
 
     /// Keeps tables quick and lets go of what retention no longer asks for. Call it every few minutes.
@@ -312,6 +355,19 @@ impl Inner {
         let mut gauges = self.gauges.lock().unwrap_or_else(PoisonError::into_inner);
         gauges.retain(|_, gauge| gauge.now().is_some());
         gauges.insert(run, gauge);
+    }
+
+    /// Leaves an entry in the audit log with the change it speaks of. Never what a document was called.
+    pub(crate) async fn record(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        action: &'static str,
+        (key, detail): (&KnowledgeKey, serde_json::Value),
+    ) -> Result<(), KnowledgeFault> {
+        let Some(audit) = &self.audit else { return Ok(()) };
+        let entry = AuditEntry { action, subject: format!("knowledge/{}", key.name), detail };
+        Ok(audit.record(tx, actor, entry).await?)
     }
 
     /// The key of a knowledge that the registry knows.

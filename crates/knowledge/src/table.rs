@@ -10,7 +10,7 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use mainspring_kernel::{Digest, Name, text};
-use mainspring_lake::{Filter, IndexKind, IndexSpec, TableSpec};
+use mainspring_lake::{Filter, IndexKind, IndexSpec, Past, TableSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -111,6 +111,7 @@ pub(crate) fn table_spec(dimensions: usize) -> Result<TableSpec, KnowledgeFault>
             index(c::DOCUMENT, IndexKind::Scalar),
             index(c::TEXT_DIGEST, IndexKind::Scalar),
         ],
+        past: Past::AsAsked,
     })
 }
 

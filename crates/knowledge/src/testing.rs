@@ -1,5 +1,7 @@
 //! A whole room for tests: real catalog, lake and blobs, a small deterministic embedder, a small parser.
 
+mod away;
+
 use std::{
     path::{Path, PathBuf},
     sync::{
@@ -24,14 +26,17 @@ use mainspring_llm::{
     embed::{EmbedAs, Embedded},
     trace::NoSink,
 };
-use mainspring_parsers::{Block, BlockKind, ParsedDocument};
+use mainspring_parsers::{Block, BlockKind, ParseWarning, ParsedDocument, WarningKind};
 use mainspring_registry::{Draft, Registry};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::{Answer, IngestOptions, KnowledgeConfig, KnowledgeFault, Knowledges, Parse, Parts, Report, SourcePolicy, kind};
+use away::{AwayLake, Outage};
 
 pub(crate) const NAME: &str = "manual";
+/// Longer than any store of a test is away.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Words hashed into a few dimensions: texts with the same words are near each other.
 #[derive(Debug)]
@@ -110,7 +115,7 @@ impl TextTokenizer for WordTokens {
 }
 
 /// Paragraphs and `#` headings, where links lead is not spoken. A text with `UNPARSEABLE` in it is refused, one with
-/// `BLURRED` warned of; one with `SCANNED` has no text, and one with `SLOW` waits to be let go on.
+/// `BLURRED` warned of once, with `CRUMBLING` often; one with `SCANNED` has no text, and one with `SLOW` waits to be let go on.
 #[derive(Debug, Default)]
 pub(crate) struct SmallParser {
     pub parsed: AtomicU64,
@@ -149,9 +154,13 @@ impl Parse for SmallParser {
         let mut document = parsed(if text.contains("SCANNED") { "" } else { &text });
         if text.contains("SCANNED") {
             document.pages = Some(2);
-            document.warnings = vec!["no text layer on 2 of 2 pages: 1, 2".to_owned()];
+            let bare = "no text layer on 2 of 2 pages: 1, 2";
+            document.warnings = vec![ParseWarning::new(WarningKind::PageWithoutText, bare)];
         } else if text.contains("BLURRED") {
-            document.warnings = vec!["it is blurred".to_owned()];
+            document.warnings = vec![ParseWarning::new(WarningKind::PageUnread, "it is blurred")];
+        } else if text.contains("CRUMBLING") {
+            let of = |kind, count| (1..=count).map(move |page| ParseWarning::new(kind, format!("page {page}")));
+            document.warnings = of(WarningKind::PageUnread, 23).chain(of(WarningKind::PageWithoutText, 2)).collect();
         }
         if self.older.load(Ordering::SeqCst) {
             document.made_by = serde_json::from_value(json!(1)).unwrap();
@@ -195,6 +204,8 @@ pub(crate) struct Room {
     pub catalog: Catalog,
     pub registry: Registry,
     pub lake: Arc<dyn Lake>,
+    /// Of the store under the lake.
+    pub outage: Arc<Outage>,
     pub clock: FrozenClock,
     pub embedder: Arc<HashEmbedder>,
     pub parser: Arc<SmallParser>,
@@ -224,7 +235,13 @@ impl Room {
             .await
             .unwrap();
         tx.commit().await.unwrap();
-        Self::build((catalog, home), (clock, project), embedder, Arc::default()).await
+        Self::build((catalog, home), (clock, project), embedder, Arc::default(), PATIENCE).await
+    }
+
+    /// A room whose runs wait no longer for a store than this.
+    pub(crate) async fn patient_for(patience: Duration) -> Self {
+        let Self { catalog, clock, embedder, parser, project, home, .. } = Self::open().await;
+        Self::build((catalog, home), (clock, project), embedder, parser, patience).await
     }
 
     async fn build(
@@ -232,12 +249,14 @@ impl Room {
         (clock, project): (FrozenClock, ProjectId),
         embedder: Arc<HashEmbedder>,
         parser: Arc<SmallParser>,
+        patience: Duration,
     ) -> Self {
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let registry = Registry::open(catalog.clone(), shared.clone(), vec![kind()]);
         let location = LakeLocation::parse(home.path().join("lake").to_str().unwrap()).unwrap();
         let config = LanceConfig { durability: Durability::Process, clock: shared.clone(), ..LanceConfig::new(location) };
-        let lake: Arc<dyn Lake> = Arc::new(LanceLake::open(config).await.unwrap());
+        let outage = Outage::none();
+        let lake: Arc<dyn Lake> = Arc::new(AwayLake::over(LanceLake::open(config).await.unwrap(), outage.clone()));
         let tasks = Tasks::default();
         let parts = Parts {
             catalog: catalog.clone(),
@@ -248,17 +267,19 @@ impl Room {
             models: Models::default().with_embedder(embedder.clone()).with_embedder(HashEmbedder::named("other", 32)),
             tasks: tasks.clone(),
             clock: shared,
+            audit: None,
         };
-        let knowledges = Knowledges::open(parts, KnowledgeConfig::new(policy(home.path()))).unwrap();
-        Self { knowledges, catalog, registry, lake, clock, embedder, parser, tasks, project, home }
+        let config = KnowledgeConfig { patience, ..KnowledgeConfig::new(policy(home.path())) };
+        let knowledges = Knowledges::open(parts, config).unwrap();
+        Self { knowledges, catalog, registry, lake, outage, clock, embedder, parser, tasks, project, home }
     }
 
     /// The same files and tables, opened by another process.
     pub(crate) async fn restarted(self) -> Self {
-        let Self { catalog, clock, embedder, parser, tasks, project, home, knowledges, lake, registry } = self;
+        let Self { catalog, clock, embedder, parser, tasks, project, home, knowledges, lake, registry, .. } = self;
         tasks.shut_down(Duration::from_secs(10)).await.unwrap();
         drop((knowledges, lake, registry));
-        let room = Self::build((catalog, home), (clock, project), embedder, parser).await;
+        let room = Self::build((catalog, home), (clock, project), embedder, parser, PATIENCE).await;
         room.knowledges.recover(true).await.unwrap();
         room
     }

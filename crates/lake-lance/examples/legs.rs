@@ -21,7 +21,9 @@ use arrow_array::{
     types::Float32Type,
 };
 use arrow_schema::{DataType, Field, Schema};
-use mainspring_lake::{Distance, Filter, IndexKind, IndexSpec, Lake, Table, TableSpec, TextQuery, UpkeepPolicy, VectorQuery};
+use mainspring_lake::{
+    Distance, Filter, IndexKind, IndexSpec, Lake, Past, Table, TableSpec, TextQuery, UpkeepPolicy, VectorQuery,
+};
 use mainspring_lake_lance::{Durability, LakeLocation, LanceConfig, LanceLake};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::json;
@@ -106,6 +108,7 @@ fn spec() -> TableSpec {
             index("text", IndexKind::Text),
             index("vector", IndexKind::Vector),
         ],
+        past: Past::AsAsked,
     }
 }
 

@@ -23,6 +23,10 @@ pub(crate) fn meaning(error: &Error, on_s3: bool) -> Meaning {
     if chain(error).any(is_disk_full) || says_disk_full(error) {
         return Meaning::DiskFull;
     }
+    if error.is_commit_status_unknown() {
+        // The store went away between a commit and its answer; whoever repeats the change finds out.
+        return Meaning::Away;
+    }
     match error {
         Error::CommitConflict { .. }
         | Error::RetryableCommitConflict { .. }
@@ -32,7 +36,7 @@ pub(crate) fn meaning(error: &Error, on_s3: bool) -> Meaning {
         Error::DatasetNotFound { .. } | Error::NotFound { .. } | Error::VersionNotFound { .. } => Meaning::Missing,
         Error::SchemaMismatch { .. } | Error::Schema { .. } => Meaning::Schema,
         Error::Timeout { .. } => Meaning::Away,
-        _ if on_s3 && chain(error).any(is_store_away) => Meaning::Away,
+        _ if on_s3 && (chain(error).any(is_store_away) || says_store_away(error)) => Meaning::Away,
         _ => Meaning::Other,
     }
 }
@@ -104,7 +108,17 @@ fn says_disk_full(error: &Error) -> bool {
 
 fn is_store_away(error: &(dyn StdError + 'static)) -> bool {
     if let Some(error) = error.downcast_ref::<object_store::Error>() {
-        return matches!(error, object_store::Error::Generic { .. });
+        return matches!(
+            error,
+            object_store::Error::Generic { .. }
+                | object_store::Error::PermissionDenied { .. }
+                | object_store::Error::Unauthenticated { .. }
+        );
     }
     error.downcast_ref::<io::Error>().is_some()
+}
+
+/// What several wait for fails for each of them with the text of the one failure.
+fn says_store_away(error: &Error) -> bool {
+    error.to_string().contains("Generic S3 error")
 }

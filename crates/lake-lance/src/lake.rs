@@ -153,6 +153,11 @@ impl LanceLake {
         &self.shared.stores
     }
 
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     fn session(&self) -> Arc<Session> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -195,21 +200,8 @@ impl LanceLake {
         }
     }
 
-    fn fault(&self, table: &Name, error: &Error) -> LakeFault {
-        fault::of_table(table.as_str(), &self.shared.place(), error)
-    }
-}
-
-impl Shared {
-    pub(crate) fn place(&self) -> fault::Place<'_> {
-        fault::Place { label: &self.stores.label, on_s3: !self.stores.is_local() }
-    }
-}
-
-#[async_trait]
-impl Lake for LanceLake {
-    async fn open(&self, table: &Name, spec: &TableSpec) -> Result<Arc<dyn Table>, LakeFault> {
-        schema::check_indexes(&spec.schema, &spec.indexes, table.as_str())?;
+    /// The table as the spec says, made where it does not exist.
+    async fn opened(&self, table: &Name, spec: &TableSpec) -> Result<Arc<Core>, LakeFault> {
         let _turn = self.opening.lock().await;
         let core = match self.known(table) {
             Some(core) => {
@@ -226,24 +218,24 @@ impl Lake for LanceLake {
                 core
             }
         };
-        core.set_indexes(spec.indexes.clone());
+        core.set_wishes(spec);
         indexes::make_text_indexes(&core).await?;
         self.remember(&core);
-        Ok(Arc::new(LanceTable::live(core)))
+        Ok(core)
     }
 
-    async fn open_existing(&self, table: &Name) -> Result<Arc<dyn Table>, LakeFault> {
+    async fn found(&self, table: &Name) -> Result<Arc<Core>, LakeFault> {
         let _turn = self.opening.lock().await;
         if let Some(core) = self.known(table) {
-            return Ok(Arc::new(LanceTable::live(core)));
+            return Ok(core);
         }
         let dataset = self.load(table).await?.ok_or_else(|| LakeFault::NoTable { table: table.to_string() })?;
         let core = Core::new(self.shared.clone(), table.clone(), dataset);
         self.remember(&core);
-        Ok(Arc::new(LanceTable::live(core)))
+        Ok(core)
     }
 
-    async fn list(&self) -> Result<Vec<Name>, LakeFault> {
+    async fn listed(&self) -> Result<Vec<Name>, LakeFault> {
         let stores = &self.shared.stores;
         let found = stores
             .store
@@ -261,6 +253,34 @@ impl Lake for LanceLake {
         }
         names.sort();
         Ok(names)
+    }
+
+    fn fault(&self, table: &Name, error: &Error) -> LakeFault {
+        fault::of_table(table.as_str(), &self.shared.place(), error)
+    }
+}
+
+impl Shared {
+    pub(crate) fn place(&self) -> fault::Place<'_> {
+        fault::Place { label: &self.stores.label, on_s3: !self.stores.is_local() }
+    }
+}
+
+#[async_trait]
+impl Lake for LanceLake {
+    async fn open(&self, table: &Name, spec: &TableSpec) -> Result<Arc<dyn Table>, LakeFault> {
+        schema::check_indexes(&spec.schema, &spec.indexes, table.as_str())?;
+        let core = self.shared.in_time(Box::pin(self.opened(table, spec))).await?;
+        Ok(Arc::new(LanceTable::live(core)))
+    }
+
+    async fn open_existing(&self, table: &Name) -> Result<Arc<dyn Table>, LakeFault> {
+        let core = self.shared.in_time(Box::pin(self.found(table))).await?;
+        Ok(Arc::new(LanceTable::live(core)))
+    }
+
+    async fn list(&self) -> Result<Vec<Name>, LakeFault> {
+        self.shared.in_time(Box::pin(self.listed())).await
     }
 
     async fn drop_table(&self, table: &Name) -> Result<(), LakeFault> {

@@ -2,6 +2,7 @@
 // Lance's futures nest deeper than the compiler's default allows.
 #![recursion_limit = "256"]
 
+mod deadline;
 mod disk;
 mod environment;
 mod fault;
@@ -9,6 +10,7 @@ mod filter;
 mod indexes;
 mod lake;
 mod location;
+mod prune;
 mod repair;
 mod replace;
 mod schema;

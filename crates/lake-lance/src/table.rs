@@ -15,13 +15,15 @@ use async_trait::async_trait;
 use lance::{Dataset, Error};
 use mainspring_kernel::Name;
 use mainspring_lake::{
-    Commit, DocHits, Filter, IndexSpec, LakeFault, LakeVersion, Scan, Table, TableStats, TextQuery, Upkeep, UpkeepPolicy,
-    VectorQuery,
+    Commit, DocHits, Filter, IndexSpec, LakeFault, LakeVersion, Past, Scan, Table, TableSpec, TableStats, TextQuery, Upkeep,
+    UpkeepPolicy, VectorQuery,
 };
 
 use crate::{
+    deadline::{Asking, UPKEEP_WITHIN},
     fault, filter, indexes,
     lake::Shared,
+    prune::Last,
     schema,
     search::{self, Counts},
     upkeep, versions,
@@ -39,14 +41,22 @@ pub(crate) struct Core {
     pub(crate) history: tokio::sync::Mutex<()>,
     pub(crate) upkeep: tokio::sync::Mutex<()>,
     latest: RwLock<Latest>,
-    indexes: RwLock<Vec<IndexSpec>>,
+    wishes: RwLock<Wishes>,
     pins: Mutex<Vec<Weak<Dataset>>>,
+    last_pruned: Mutex<Option<Last>>,
     dropped: AtomicBool,
 }
 
 struct Latest {
     dataset: Arc<Dataset>,
     seen: Instant,
+}
+
+/// What whoever opened the table wants of its upkeep.
+#[derive(Debug, Default)]
+struct Wishes {
+    indexes: Vec<IndexSpec>,
+    past: Past,
 }
 
 impl fmt::Debug for Core {
@@ -67,8 +77,9 @@ impl Core {
             history: tokio::sync::Mutex::default(),
             upkeep: tokio::sync::Mutex::default(),
             latest: RwLock::new(Latest { dataset: Arc::new(dataset), seen: Instant::now() }),
-            indexes: RwLock::default(),
+            wishes: RwLock::default(),
             pins: Mutex::default(),
+            last_pruned: Mutex::default(),
             dropped: AtomicBool::new(false),
         })
     }
@@ -121,11 +132,24 @@ impl Core {
     }
 
     pub(crate) fn indexes(&self) -> Vec<IndexSpec> {
-        self.indexes.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.wishes.read().unwrap_or_else(PoisonError::into_inner).indexes.clone()
     }
 
-    pub(crate) fn set_indexes(&self, indexes: Vec<IndexSpec>) {
-        *self.indexes.write().unwrap_or_else(PoisonError::into_inner) = indexes;
+    pub(crate) fn past(&self) -> Past {
+        self.wishes.read().unwrap_or_else(PoisonError::into_inner).past
+    }
+
+    pub(crate) fn set_wishes(&self, spec: &TableSpec) {
+        let wishes = Wishes { indexes: spec.indexes.clone(), past: spec.past };
+        *self.wishes.write().unwrap_or_else(PoisonError::into_inner) = wishes;
+    }
+
+    pub(crate) fn last_pruned(&self) -> Option<Last> {
+        *self.last_pruned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn pruned(&self, last: Last) {
+        *self.last_pruned.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
     }
 
     pub(crate) fn mark_dropped(&self) {
@@ -181,6 +205,34 @@ impl LanceTable {
         Ok(Commit { version: self.version().await?, inserted: 0, deleted: 0 })
     }
 
+    /// The answer to a question, or that the store gave none in time.
+    async fn in_time<T>(&self, asking: Asking<'_, T>) -> Result<T, LakeFault> {
+        self.core.shared.in_time(asking).await
+    }
+
+    async fn measured(&self) -> Result<TableStats, LakeFault> {
+        let dataset = self.dataset().await?;
+        let deleted: usize = dataset
+            .iter_fragments()
+            .filter_map(|fragment| fragment.deletion_file.as_ref().and_then(|file| file.num_deleted_rows))
+            .sum();
+        let fault = |error| self.core.fault(&error);
+        Ok(TableStats {
+            rows: search::count(&self.core, &dataset, &Filter::All).await?,
+            fragments: dataset.count_fragments() as u64,
+            deleted_rows: deleted as u64,
+            version: versions::of(&dataset),
+            versions: Box::pin(dataset.count_versions()).await.map_err(fault)?,
+            tags: Box::pin(dataset.tags().fetch_tags()).await.map_err(fault)?.len() as u64,
+            indexes: indexes::coverage(&self.core, &dataset)
+                .await?
+                .into_iter()
+                .map(|index| (index.column, index.inside, index.outside))
+                .collect(),
+            bytes: upkeep::bytes_of(&dataset),
+        })
+    }
+
     fn conform(&self, rows: RecordBatch) -> Result<RecordBatch, LakeFault> {
         schema::conform(rows, &self.core.schema, self.core.name.as_str())
     }
@@ -222,80 +274,70 @@ impl Table for LanceTable {
     }
 
     async fn scan(&self, scan: Scan) -> Result<Vec<RecordBatch>, LakeFault> {
-        search::scan(&self.core, &self.dataset().await?, &scan).await
+        self.in_time(Box::pin(async { search::scan(&self.core, &self.dataset().await?, &scan).await })).await
     }
 
     async fn count(&self, filter: Filter) -> Result<u64, LakeFault> {
-        search::count(&self.core, &self.dataset().await?, &filter).await
+        self.in_time(Box::pin(async { search::count(&self.core, &self.dataset().await?, &filter).await })).await
     }
 
     async fn nearest(&self, query: VectorQuery) -> Result<DocHits, LakeFault> {
-        search::nearest(&self.core, &self.dataset().await?, &query).await
+        self.in_time(Box::pin(async { search::nearest(&self.core, &self.dataset().await?, &query).await })).await
     }
 
     async fn matching(&self, query: TextQuery) -> Result<DocHits, LakeFault> {
-        search::matching(&self.core, &self.dataset().await?, &query).await
+        self.in_time(Box::pin(async { search::matching(&self.core, &self.dataset().await?, &query).await })).await
     }
 
     async fn take(&self, rows: &[u64], columns: &[&str]) -> Result<RecordBatch, LakeFault> {
-        search::take(&self.core, &self.dataset().await?, rows, columns).await
+        self.in_time(Box::pin(async { search::take(&self.core, &self.dataset().await?, rows, columns).await })).await
     }
 
     async fn version(&self) -> Result<LakeVersion, LakeFault> {
-        Ok(versions::of(&*self.dataset().await?))
+        self.in_time(Box::pin(async { Ok(versions::of(&*self.dataset().await?)) })).await
     }
 
     async fn at(&self, version: &LakeVersion) -> Result<Arc<dyn Table>, LakeFault> {
-        let _turn = self.core.history.lock().await;
-        let dataset = self.dataset().await?;
-        let found = versions::checkout(&self.core, &dataset, version).await?;
-        Ok(self.view(found))
+        self.in_time(Box::pin(async {
+            let _turn = self.core.history.lock().await;
+            let dataset = self.dataset().await?;
+            let found = versions::checkout(&self.core, &dataset, version).await?;
+            Ok(self.view(found))
+        }))
+        .await
     }
 
     async fn snapshot(&self) -> Result<Arc<dyn Table>, LakeFault> {
-        let dataset = self.dataset().await?;
+        let dataset = self.in_time(Box::pin(self.dataset())).await?;
         Ok(self.view(Dataset::clone(&dataset)))
     }
 
     async fn tag(&self, tag: &str, version: &LakeVersion) -> Result<(), LakeFault> {
-        let _turn = self.core.history.lock().await;
-        versions::tag(&self.core, &*self.dataset().await?, tag, version).await
+        self.in_time(Box::pin(async {
+            let _turn = self.core.history.lock().await;
+            versions::tag(&self.core, &*self.dataset().await?, tag, version).await
+        }))
+        .await
     }
 
     async fn untag(&self, tag: &str) -> Result<(), LakeFault> {
-        let _turn = self.core.history.lock().await;
-        versions::untag(&self.core, &*self.dataset().await?, tag).await
+        self.in_time(Box::pin(async {
+            let _turn = self.core.history.lock().await;
+            versions::untag(&self.core, &*self.dataset().await?, tag).await
+        }))
+        .await
     }
 
     async fn tags(&self) -> Result<Vec<(String, LakeVersion)>, LakeFault> {
-        versions::tags(&self.core, &*self.dataset().await?).await
+        self.in_time(Box::pin(async { versions::tags(&self.core, &*self.dataset().await?).await })).await
     }
 
     async fn stats(&self) -> Result<TableStats, LakeFault> {
-        let dataset = self.dataset().await?;
-        let deleted: usize = dataset
-            .iter_fragments()
-            .filter_map(|fragment| fragment.deletion_file.as_ref().and_then(|file| file.num_deleted_rows))
-            .sum();
-        let fault = |error| self.core.fault(&error);
-        Ok(TableStats {
-            rows: search::count(&self.core, &dataset, &Filter::All).await?,
-            fragments: dataset.count_fragments() as u64,
-            deleted_rows: deleted as u64,
-            version: versions::of(&dataset),
-            versions: Box::pin(dataset.count_versions()).await.map_err(fault)?,
-            tags: Box::pin(dataset.tags().fetch_tags()).await.map_err(fault)?.len() as u64,
-            indexes: indexes::coverage(&self.core, &dataset)
-                .await?
-                .into_iter()
-                .map(|index| (index.column, index.inside, index.outside))
-                .collect(),
-            bytes: upkeep::bytes_of(&dataset),
-        })
+        self.in_time(Box::pin(self.measured())).await
     }
 
     async fn upkeep(&self, policy: &UpkeepPolicy) -> Result<Upkeep, LakeFault> {
         self.writable()?;
-        upkeep::run(&self.core, policy).await
+        self.core.shared.within(UPKEEP_WITHIN, Box::pin(upkeep::run(&self.core, policy))).await
     }
 }

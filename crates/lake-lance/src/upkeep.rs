@@ -1,19 +1,16 @@
 //! Pruning, compacting and folding, in that order: what is pruned need not be compacted, and a
 //! compaction that fails must not keep old versions on the disk.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use lance::{
     Dataset, Error,
-    dataset::{
-        cleanup::CleanupPolicy,
-        optimize::{CompactionOptions, compact_files},
-    },
+    dataset::optimize::{CompactionOptions, compact_files},
 };
 use lance_table::format::Fragment;
 use mainspring_lake::{LakeFault, Upkeep, UpkeepPolicy};
 
-use crate::{indexes, table::Core};
+use crate::{indexes, prune::prune, table::Core};
 
 /// Lance's own limit for rows of any width.
 const FRAGMENT_ROWS_MAX: u64 = 1 << 20;
@@ -28,17 +25,15 @@ const ATTEMPTS: u32 = 4;
 pub(crate) async fn run(core: &Arc<Core>, policy: &UpkeepPolicy) -> Result<Upkeep, LakeFault> {
     let _turn = core.upkeep.lock().await;
     core.refresh_if_shared().await?;
-    let (pruned_versions, mut freed_bytes) = prune(core, policy).await?;
+    let mut pruned = prune(core, policy).await?;
     let compacted_fragments = compact(core, policy).await?;
     let built_indexes = build_missing(core, policy).await?;
     let folded_rows = fold(core, policy).await?;
-    let mut pruned_versions = pruned_versions;
     if compacted_fragments > 0 && policy.keep_versions_for.is_zero() {
         // Whoever keeps no past wants none of what was just rewritten either.
-        let (versions, bytes) = prune(core, policy).await?;
-        pruned_versions += versions;
-        freed_bytes += bytes;
+        pruned += prune(core, policy).await?;
     }
+    let (pruned_versions, freed_bytes) = (pruned.versions, pruned.bytes);
     Ok(Upkeep { compacted_fragments, folded_rows, built_indexes, pruned_versions, freed_bytes })
 }
 
@@ -68,28 +63,6 @@ async fn settled<T>(core: &Core, attempt: u32, outcome: Result<T, LakeFault>) ->
     tracing::debug!(table = %core.name, attempt, "upkeep gave way to a writer");
     core.try_again(attempt).await?;
     Ok(None)
-}
-
-async fn prune(core: &Core, policy: &UpkeepPolicy) -> Result<(u64, u64), LakeFault> {
-    let _turn = core.history.lock().await;
-    let dataset = core.newest_known()?;
-    let newest = dataset.version().timestamp;
-    // The engine's clock types are not ours to name; a moment is reached from one it gave us.
-    let since_newest = core.shared.config.clock.now().as_micros().saturating_sub(newest.timestamp_micros());
-    let since_newest = Duration::from_micros(u64::try_from(since_newest).unwrap_or(0));
-    let before = if since_newest > policy.keep_versions_for {
-        newest + (since_newest - policy.keep_versions_for)
-    } else {
-        newest - (policy.keep_versions_for - since_newest)
-    };
-    let cleanup = CleanupPolicy {
-        before_timestamp: Some(before),
-        before_version: core.oldest_pinned(),
-        error_if_tagged_old_versions: false,
-        ..CleanupPolicy::default()
-    };
-    let removed = Box::pin(dataset.cleanup_with_policy(cleanup)).await.map_err(|error| core.fault(&error))?;
-    Ok((removed.old_versions, removed.bytes_removed))
 }
 
 async fn compact(core: &Core, policy: &UpkeepPolicy) -> Result<u64, LakeFault> {

@@ -18,7 +18,13 @@ use lance::{
 use mainspring_lake::{Commit, LakeFault};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::{filter::Condition, replace, table::Core, versions};
+use crate::{
+    deadline::{ANSWER_WITHIN, CHANGE_WITHIN},
+    filter::Condition,
+    replace,
+    table::Core,
+    versions,
+};
 
 /// Changes waiting per table; more wait outside for a place.
 const QUEUE: usize = 256;
@@ -27,7 +33,6 @@ const GROUP_ROWS: usize = 64 * 1024;
 const GROUP_BYTES: usize = 64 << 20;
 
 const PLACE_WITHIN: Duration = Duration::from_secs(30);
-const ANSWER_WITHIN: Duration = Duration::from_secs(180);
 const COMMIT_WITHIN: Duration = Duration::from_secs(60);
 /// Lance rebases a commit by itself this often; beyond that the change is made anew.
 const REBASES: u32 = 20;
@@ -166,7 +171,8 @@ impl Core {
             match work {
                 Work::Appends(group) => self.append_group(group).await,
                 Work::Replace { delete, rows, answer } => {
-                    let _ = answer.send(Box::pin(replace::replace(&self, delete, rows)).await);
+                    let replacing = Box::pin(replace::replace(&self, delete, rows));
+                    let _ = answer.send(self.shared.within(CHANGE_WITHIN, replacing).await);
                 }
             }
         }
@@ -177,7 +183,7 @@ impl Core {
         let (batches, answers): (Vec<Vec<RecordBatch>>, Vec<_>) = group.into_iter().unzip();
         let counts: Vec<u64> = batches.iter().map(|rows| size_of(rows).0 as u64).collect();
         let batches = batches.into_iter().flatten().collect();
-        let outcome = Box::pin(self.append_all(batches)).await;
+        let outcome = self.shared.within(CHANGE_WITHIN, Box::pin(self.append_all(batches))).await;
         for (answer, inserted) in answers.into_iter().zip(counts) {
             let own = outcome.as_ref().map(|dataset| Commit { version: versions::of(dataset), inserted, deleted: 0 });
             // A caller who has gone has no use for the answer.
@@ -186,7 +192,8 @@ impl Core {
     }
 
     async fn append_all(&self, batches: Vec<RecordBatch>) -> Result<Dataset, LakeFault> {
-        let mut dataset = self.newest_known()?;
+        // Others may have pruned what a version of long ago refers to.
+        let mut dataset = self.newest().await?;
         let change = self.stage(&dataset, batches).await?;
         for attempt in 1.. {
             match self.commit(&dataset, change.clone(), None).await {

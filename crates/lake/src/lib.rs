@@ -9,6 +9,6 @@ mod table;
 pub use fault::LakeFault;
 pub use filter::{Filter, Scalar};
 pub use table::{
-    Commit, Distance, DocHits, IndexKind, IndexSpec, Lake, LakeVersion, Order, Repair, Scan, Table, TableSpec, TableStats,
+    Commit, Distance, DocHits, IndexKind, IndexSpec, Lake, LakeVersion, Order, Past, Repair, Scan, Table, TableSpec, TableStats,
     TextQuery, Upkeep, UpkeepPolicy, VectorQuery,
 };

@@ -55,6 +55,19 @@ pub struct IndexSpec {
 pub struct TableSpec {
     pub schema: SchemaRef,
     pub indexes: Vec<IndexSpec>,
+    pub past: Past,
+}
+
+/// How much of its past a table keeps, beside what a tag or a live view names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Past {
+    /// As much as whoever keeps it up asks for.
+    #[default]
+    AsAsked,
+    /// Nobody asks for the table as it was, and it changes often: no version older than this, and no more versions.
+    /// Where other processes write to the lake, age alone counts: one of them may be reading any version that is younger,
+    /// or base a change on it.
+    Brief { no_older_than: Duration, versions: u64 },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +161,7 @@ pub struct UpkeepPolicy {
     pub fragments: usize,
     /// Fold rows into the indexes when at least this many are outside.
     pub unindexed_rows: u64,
-    /// Untagged versions older than this go.
+    /// Untagged versions older than this go; sooner where the table itself keeps less.
     pub keep_versions_for: Duration,
 }
 

@@ -92,6 +92,12 @@ impl TokenUsage {
         self.input.saturating_add(self.output)
     }
 
+    /// Of the input: written to the provider's cache, for whatever time.
+    #[must_use]
+    pub const fn cache_written(&self) -> u64 {
+        self.cache_write.saturating_add(self.cache_write_hour)
+    }
+
     /// Pieces that add up to `input` and `output` exactly, whatever a provider claimed of the parts: a part that
     /// does not fit into what is left of its whole is cut.
     #[must_use]
@@ -131,8 +137,10 @@ impl TokenUsage {
         max(&mut self.input, later.input);
         max(&mut self.output, later.output);
         max(&mut self.cache_read, later.cache_read);
-        max(&mut self.cache_write, later.cache_write);
+        // Some events leave out for how long it was written: what is known to be kept for an hour is not the other too.
+        let written = self.cache_written().max(later.cache_written());
         max(&mut self.cache_write_hour, later.cache_write_hour);
+        self.cache_write = written.saturating_sub(self.cache_write_hour);
         max(&mut self.input_audio, later.input_audio);
         max(&mut self.input_image, later.input_image);
         max(&mut self.reasoning, later.reasoning);
@@ -147,15 +155,15 @@ impl Buckets {
     #[must_use]
     pub const fn total(&self) -> u64 {
         self.input
-            + self.cache_read
-            + self.cache_write
-            + self.cache_write_hour
-            + self.input_audio
-            + self.input_image
-            + self.output
-            + self.reasoning
-            + self.output_audio
-            + self.output_image
+            .saturating_add(self.cache_read)
+            .saturating_add(self.cache_write)
+            .saturating_add(self.cache_write_hour)
+            .saturating_add(self.input_audio)
+            .saturating_add(self.input_image)
+            .saturating_add(self.output)
+            .saturating_add(self.reasoning)
+            .saturating_add(self.output_audio)
+            .saturating_add(self.output_image)
     }
 }
 
@@ -174,6 +182,28 @@ mod tests {
                 output_image, ..TokenUsage::default()
             };
             prop_assert_eq!(usage.buckets().total(), usage.total());
+        }
+
+        /// Providers send any number, the largest there is among them.
+        #[test]
+        fn numbers_that_no_call_has_do_not_overflow(input in any::<u64>(), output in any::<u64>(), part in any::<u64>()) {
+            let usage = TokenUsage { input, output, cache_read: part, reasoning: part, ..TokenUsage::default() };
+            let largest = TokenUsage { input: u64::MAX, output: u64::MAX, ..usage };
+            prop_assert_eq!(usage.buckets().total(), usage.total());
+            prop_assert_eq!(largest.buckets().total(), u64::MAX);
+        }
+
+        /// An event says how much was written for how long, the next only how much in all.
+        #[test]
+        fn what_was_written_to_the_cache_is_told_twice_and_counted_once(five in 0_u64..1_000_000, hour in 0_u64..1_000_000, more in 0_u64..1_000_000) {
+            let mut seen = TokenUsage { input: five + hour, cache_write: five, cache_write_hour: hour, ..TokenUsage::default() };
+            let whole = five + hour + more;
+            let later = TokenUsage { input: whole, cache_write: whole, ..TokenUsage::default() };
+            for _ in 0..2 {
+                seen.merge(&later);
+                prop_assert_eq!((seen.cache_write, seen.cache_write_hour), (five + more, hour));
+                prop_assert_eq!(seen.buckets().input, 0);
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Spans as rows of the table `spans`.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use arrow_array::{
     Array, ArrayRef, Int64Array, ListArray, RecordBatch, StringArray,
@@ -8,7 +8,7 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use mainspring_kernel::{Name, Timestamp};
-use mainspring_lake::{IndexKind, IndexSpec, TableSpec};
+use mainspring_lake::{IndexKind, IndexSpec, Past, TableSpec};
 use mainspring_llm::{
     Span,
     trace::{SpanEvent, SpanKind, SpanStatus, names},
@@ -21,9 +21,12 @@ pub(crate) fn table_name() -> Result<Name, TraceFault> {
     "spans".parse().map_err(|fault: mainspring_kernel::name::NameFault| TraceFault::Unreadable { reason: fault.to_string() })
 }
 
+/// Nobody asks for spans as they were, and a busy server commits some several times a second.
+const PAST: Past = Past::Brief { no_older_than: Duration::from_secs(15 * 60), versions: 200 };
+
 pub(crate) fn spec() -> TableSpec {
     let index = |column: &str| IndexSpec { column: column.to_owned(), kind: IndexKind::Scalar };
-    TableSpec { schema: schema(), indexes: vec![index("trace"), index("start")] }
+    TableSpec { schema: schema(), indexes: vec![index("trace"), index("start")], past: PAST }
 }
 
 fn schema() -> SchemaRef {

@@ -6,6 +6,7 @@ use crate::{
     fault::ParseFault,
     limits::Limits,
     model::{Block, BlockKind, Link, MadeBy, ParsedDocument},
+    warning::{ParseWarning, WarningKind},
 };
 
 #[derive(Debug)]
@@ -16,7 +17,7 @@ pub(crate) struct Builder {
     pub(crate) links: Vec<Link>,
     pub(crate) unspoken: Vec<(usize, usize)>,
     pub(crate) metadata: BTreeMap<String, String>,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<ParseWarning>,
     pub(crate) page: Option<u32>,
     headings: Vec<(u8, String)>,
     limit: usize,
@@ -112,6 +113,11 @@ impl Builder {
 
     pub(crate) fn paragraph(&mut self, text: &str) -> Result<(), ParseFault> {
         self.block(BlockKind::Paragraph, text)
+    }
+
+    /// Tells of something that stops nothing.
+    pub(crate) fn warn(&mut self, kind: WarningKind, detail: impl Into<String>) {
+        self.warnings.push(ParseWarning::new(kind, detail));
     }
 
     pub(crate) fn link(&mut self, text: &str, target: &str) {

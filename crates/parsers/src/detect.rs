@@ -73,10 +73,11 @@ impl Format {
 
 /// The format, or the media type nobody reads.
 pub(crate) fn detect(bytes: &[u8], file_name: &str, media_type: Option<&str>) -> Result<Format, String> {
-    if let Some(decided) = by_content(bytes) {
+    let named = by_name(file_name).or_else(|| media_type.and_then(by_media_type));
+    let is_text = named.is_some_and(|format| !matches!(format, Format::Pdf | Format::Docx | Format::Pptx | Format::Sheet));
+    if let Some(decided) = by_content(bytes, is_text) {
         return decided;
     }
-    let named = by_name(file_name).or_else(|| media_type.and_then(by_media_type));
     // A page without a telling name still begins like one.
     let looks_html = begins_like_html(bytes);
     match named {
@@ -129,10 +130,12 @@ pub fn likely_media_type(head: Option<&[u8]>, file_name: &str, said: Option<&str
     }
 }
 
-/// Formats with a signature, and bytes that are no text at all.
-fn by_content(bytes: &[u8]) -> Option<Result<Format, String>> {
+/// Formats with a signature, and bytes that are no text at all. `is_text` says that the name is one of a text.
+fn by_content(bytes: &[u8], is_text: bool) -> Option<Result<Format, String>> {
     let head = &bytes[..bytes.len().min(1024)];
-    if find(head, b"%PDF-").is_some() {
+    // A PDF may have something before its beginning, and a text may speak of PDF.
+    let begins = |at: usize| !is_text || head[..at].iter().all(u8::is_ascii_whitespace);
+    if find(head, b"%PDF-").is_some_and(begins) {
         return Some(Ok(Format::Pdf));
     }
     if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
@@ -158,7 +161,10 @@ fn by_content(bytes: &[u8]) -> Option<Result<Format, String>> {
         (b"ID3", "audio/mpeg"),
         (b"RIFF", "application/x-riff"),
     ];
-    if let Some((_, media_type)) = signatures.iter().find(|(signature, _)| bytes.starts_with(signature)) {
+    // Some are words, with which a text may begin as well; what follows them in a file of their kind is none.
+    let binary = || head.iter().take(64).any(|byte| matches!(byte, 0..=8 | 14..=26));
+    let signed = |signature: &[u8]| bytes.starts_with(signature) && (!signature.is_ascii() || signature[0] < b' ' || binary());
+    if let Some((_, media_type)) = signatures.iter().find(|(signature, _)| signed(signature)) {
         return Some(Err((*media_type).to_owned()));
     }
     let utf16 = bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]);

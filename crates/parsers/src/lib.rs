@@ -3,6 +3,7 @@
 mod archive;
 mod build;
 mod cells;
+mod charset;
 mod child;
 mod code;
 mod decode;
@@ -24,6 +25,7 @@ mod records;
 mod relations;
 mod sheets;
 mod unspoken;
+mod warning;
 
 #[cfg(test)]
 mod tests;
@@ -35,3 +37,4 @@ pub use limits::Limits;
 pub use model::{Block, BlockKind, Link, MadeBy, ParsedDocument, VERSION};
 pub use parse::parse_in_process;
 pub use pool::{ParseRequest, ParserConfig, ParserPool};
+pub use warning::{ParseWarning, WarningKind};

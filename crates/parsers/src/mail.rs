@@ -11,6 +11,7 @@ use crate::{
     limits::Limits,
     model::{BlockKind, ParsedDocument},
     parse, plain,
+    warning::{ParseWarning, WarningKind},
 };
 
 /// Messages in messages; deeper ones are named.
@@ -45,6 +46,11 @@ fn write(message: &Message<'_>, depth: u8, builder: &mut Builder, limits: &Limit
             _ => {}
         }
     }
+    let all = message.attachments().count();
+    if all > ATTACHMENTS {
+        let cut = format!("{all} parts are attached; the first {ATTACHMENTS} are read");
+        builder.warn(WarningKind::AttachmentsCut, cut);
+    }
     let mut named = Vec::new();
     for part in message.attachments().take(ATTACHMENTS) {
         if !attached(part, depth, builder, limits)? {
@@ -59,11 +65,15 @@ fn write(message: &Message<'_>, depth: u8, builder: &mut Builder, limits: &Limit
 fn attached(part: &MessagePart<'_>, depth: u8, builder: &mut Builder, limits: &Limits) -> Result<bool, ParseFault> {
     let level = 2 + depth;
     if let PartType::Message(inner) = &part.body {
-        if depth < NESTED {
-            builder.heading(level, &format!("Attached message: {}", clean(inner.subject().unwrap_or("no subject"))))?;
-            write(inner, depth + 1, builder, limits)?;
+        let subject = clean(inner.subject().unwrap_or("no subject"));
+        if depth >= NESTED {
+            let cut = format!("message `{}` is attached {} deep and not read", elide(&one_line(&subject), 60), depth + 1);
+            builder.warn(WarningKind::NestingCut, cut);
+            return Ok(false);
         }
-        return Ok(depth < NESTED);
+        builder.heading(level, &format!("Attached message: {subject}"))?;
+        write(inner, depth + 1, builder, limits)?;
+        return Ok(true);
     }
     let name = clean(part.attachment_name().unwrap_or("text"));
     let Some(format) = text_format(part, &name) else { return Ok(false) };
@@ -71,13 +81,17 @@ fn attached(part: &MessagePart<'_>, depth: u8, builder: &mut Builder, limits: &L
         PartType::Text(text) | PartType::Html(text) => parse::text(format, clean(text), &name, limits),
         _ => parse::bytes_as_text(format, part.contents(), &name, limits),
     };
+    let shown = elide(&one_line(&name), 60);
     match document {
-        Ok(document) => {
+        Ok(mut document) => {
             builder.heading(level, &format!("Attachment: {name}"))?;
+            for ParseWarning { kind, detail } in document.warnings.drain(..) {
+                builder.warn(kind, format!("attachment `{shown}`: {detail}"));
+            }
             builder.append(document)?;
         }
         Err(fault) => {
-            builder.warnings.push(format!("attachment `{}` cannot be read: {fault}", elide(&one_line(&name), 60)));
+            builder.warn(WarningKind::AttachmentUnread, format!("attachment `{shown}` cannot be read: {fault}"));
             return Ok(false);
         }
     }

@@ -4,11 +4,11 @@ use std::{borrow::Cow, collections::BTreeMap, ops::Range};
 
 use serde::{Deserialize, Serialize};
 
-use crate::unspoken;
+use crate::{unspoken, warning::ParseWarning};
 
 /// Raised when the same bytes would give other text or structure: what was kept from before is parsed again
 /// where it would be cut anew.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Which parsers made a document. Those before the number was kept are 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +32,8 @@ impl Default for MadeBy {
     }
 }
 
-/// A foreign file as text. It crosses a process border and is stored, so fields are only ever added.
+/// A foreign file as text. It crosses a process border and is stored, so fields are only ever added, and what
+/// was written before is read.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ParsedDocument {
     #[serde(default = "MadeBy::unnumbered")]
@@ -55,7 +56,7 @@ pub struct ParsedDocument {
     pub metadata: BTreeMap<String, String>,
     /// What a person should know: a page without a text layer, bytes that were not text.
     #[serde(default)]
-    pub warnings: Vec<String>,
+    pub warnings: Vec<ParseWarning>,
 }
 
 impl ParsedDocument {

@@ -1,7 +1,7 @@
 //! One file, in this process. Only the child and tests call it.
 
 use crate::{
-    code,
+    charset, code,
     decode::decode,
     detect::{Format, detect},
     docx,
@@ -11,6 +11,7 @@ use crate::{
     mail, markdown,
     model::ParsedDocument,
     pdf, plain, pptx, records, sheets,
+    warning::ParseWarning,
 };
 
 pub fn parse_in_process(
@@ -32,7 +33,10 @@ pub fn parse_in_process(
         Format::Mail => return mail::parse(bytes, file_name, limits),
         _ => {}
     }
-    let document = bytes_as_text(format, bytes, file_name, limits)?;
+    let document = match charset::named(format, bytes, media_type) {
+        Some(encoding) => warned(format, charset::decode(bytes, encoding), file_name, limits)?,
+        None => bytes_as_text(format, bytes, file_name, limits)?,
+    };
     debug_assert_eq!(document.media_type, format.media_type());
     Ok(document)
 }
@@ -44,7 +48,15 @@ pub(crate) fn bytes_as_text(
     file_name: &str,
     limits: &Limits,
 ) -> Result<ParsedDocument, ParseFault> {
-    let (decoded, warning) = decode(bytes);
+    warned(format, decode(bytes), file_name, limits)
+}
+
+fn warned(
+    format: Format,
+    (decoded, warning): (String, Option<ParseWarning>),
+    file_name: &str,
+    limits: &Limits,
+) -> Result<ParsedDocument, ParseFault> {
     let mut document = text(format, decoded, file_name, limits)?;
     document.warnings.extend(warning);
     Ok(document)

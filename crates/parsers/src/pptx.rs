@@ -8,6 +8,7 @@ use crate::{
     limits::Limits,
     model::{BlockKind, ParsedDocument},
     relations,
+    warning::WarningKind,
 };
 
 const FORMAT: &str = "PPTX";
@@ -41,9 +42,13 @@ pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<Pa
             builder.block(BlockKind::Quote, &format!("> Notes: {notes}"))?;
         }
     }
-    for (what, numbers) in [("hidden slides", hidden), ("slides that are not in the file", missing)] {
+    let unseen = [
+        (WarningKind::SlideHidden, "hidden slides", hidden),
+        (WarningKind::SlideMissing, "slides that are not in the file", missing),
+    ];
+    for (kind, what, numbers) in unseen {
         if !numbers.is_empty() {
-            builder.warnings.push(format!("{what}: {}", numbers.join(", ")));
+            builder.warn(kind, format!("{what}: {}", numbers.join(", ")));
         }
     }
     let pages = u32::try_from(slides.len()).ok();

@@ -9,6 +9,7 @@ use crate::{
     fault::ParseFault,
     limits::Limits,
     model::{BlockKind, ParsedDocument},
+    warning::WarningKind,
 };
 
 /// Rows of one table block; a larger file becomes several, each with the header row.
@@ -26,7 +27,8 @@ pub(crate) fn csv(text: &str, file_name: &str, limits: &Limits) -> Result<Parsed
         rows.push(record.iter().take(COLUMNS).map(str::to_owned).collect());
     }
     if widest > COLUMNS {
-        builder.warnings.push(format!("rows have up to {widest} columns; the first {COLUMNS} are read"));
+        let cut = format!("rows have up to {widest} columns; the first {COLUMNS} are read");
+        builder.warn(WarningKind::TableCut, cut);
     }
     tables(&rows, &mut builder)?;
     Ok(builder.finish("text/csv", file_name, None))

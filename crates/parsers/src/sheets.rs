@@ -5,7 +5,10 @@ use std::io::Cursor;
 use calamine::{Data, Reader, SheetType, SheetVisible, Sheets, open_workbook_auto_from_rs};
 use mainspring_kernel::text::elide;
 
-use crate::{archive::Archive, build::Builder, cells, fault::ParseFault, limits::Limits, model::ParsedDocument, records};
+use crate::{
+    archive::Archive, build::Builder, cells, fault::ParseFault, limits::Limits, model::ParsedDocument, records,
+    warning::WarningKind,
+};
 
 const FORMAT: &str = "workbook";
 const CELLS_MAX: usize = 5_000_000;
@@ -33,7 +36,8 @@ pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<Pa
         let range = match workbook.worksheet_range(&sheet.name) {
             Ok(range) => range,
             Err(error) => {
-                builder.warnings.push(format!("sheet `{shown}` cannot be read: {}", elide(&error.to_string(), 120)));
+                let why = elide(&error.to_string(), 120);
+                builder.warn(WarningKind::SheetUnread, format!("sheet `{shown}` cannot be read: {why}"));
                 continue;
             }
         };
@@ -42,7 +46,7 @@ pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<Pa
             return Err(ParseFault::Expansion { limit: limits.expansion, entries: limits.entries });
         }
         if sheet.visible != SheetVisible::Visible {
-            builder.warnings.push(format!("sheet `{shown}` is hidden in the workbook"));
+            builder.warn(WarningKind::SheetHidden, format!("sheet `{shown}` is hidden in the workbook"));
         }
         builder.heading(2, &sheet.name)?;
         let rows: Vec<Vec<String>> = range

@@ -64,3 +64,41 @@ async fn a_program_that_is_not_there_is_said_so() {
         ParserConfig { program: "/nonexistent/mainspring".into(), args: Vec::new(), workers: 1, limits: Limits::default() };
     assert!(matches!(ParserPool::start(config).parse(request("x", "y")).await, Err(ParseFault::Pool { .. })));
 }
+
+/// Whether a process is there and has not ended.
+#[cfg(target_os = "linux")]
+fn runs(process: &str) -> bool {
+    std::fs::read_to_string(format!("/proc/{process}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+#[cfg(target_os = "linux")]
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    for _ in 0..3_000 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("waited in vain for {what}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn as_many_children_work_as_there_are_workers_and_they_end_with_those_who_wait() {
+    let began = std::env::temp_dir().join(format!("mainspring-parsers-began-{}", std::process::id()));
+    let _ = std::fs::remove_file(&began);
+    // A program that notes that it began, and never answers.
+    let script = format!("echo $$ >> '{}'; exec /bin/sleep 600", began.display());
+    let args = vec!["-c".into(), script.into()];
+    let pool = ParserPool::start(ParserConfig { program: "/bin/sh".into(), args, workers: 2, limits: Limits::default() });
+    let parse = |pool: ParserPool| async move { pool.parse(request("x.md", "# Hello")).await };
+    let waiting: Vec<_> = (0..5).map(|_| tokio::spawn(parse(pool.clone()))).collect();
+    let children = || -> Vec<String> { std::fs::read_to_string(&began).unwrap_or_default().lines().map(str::to_owned).collect() };
+    until("two children", || children().len() == 2).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(children().len(), 2, "the other files wait for one of the two");
+    assert!(children().iter().all(|child| runs(child)) && waiting.iter().all(|task| !task.is_finished()));
+    waiting.iter().for_each(tokio::task::JoinHandle::abort);
+    until("the end of the children", || children().iter().all(|child| !runs(child))).await;
+    std::fs::remove_file(&began).unwrap();
+}

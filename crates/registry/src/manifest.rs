@@ -77,7 +77,8 @@ impl Draft {
 /// A YAML scanner looks at every open bracket for every token, so its time grows with the square of
 /// the depth: minutes for a file of brackets. Brackets in quoted text are counted too, because
 /// telling them apart would take the scanner; prose does not leave hundreds of them open.
-fn is_too_deep(source: &str) -> bool {
+#[must_use]
+pub fn is_too_deep(source: &str) -> bool {
     let mut open = 0_usize;
     for line in source.lines() {
         let blocks = line.split(' ').take_while(|word| matches!(*word, "" | "-" | "?")).filter(|word| !word.is_empty());

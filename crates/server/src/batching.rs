@@ -25,12 +25,15 @@ pub(crate) fn config(config: &Config) -> BatchConfig {
         busy: Duration::from_secs(1),
         turn: BatchConfig::default().turn,
         drain: (config.server.shutdown_grace.0 / DRAIN_SHARE).max(Duration::from_millis(100)),
+        longest: config.server.answer_timeout.0,
     }
 }
 
 pub(crate) fn runner(batches: Batches, openai: OpenAi, identity: Identity, config: &Config) -> Runner {
+    // Its journal makes a process the same one after a restart.
+    let me = openai.gateway.ledger().owner().to_owned();
     let lines = Lines::of(openai, config.gateway.batch_prices);
-    Runner::new(batches, Arc::new(lines), Arc::new(Makers(identity)))
+    Runner::new(batches, Arc::new(lines), Arc::new(Makers(identity))).known_as(&me)
 }
 
 /// Takes up batches and keeps their files in order, for as long as the server runs.

@@ -74,7 +74,7 @@ pub struct Building {
 impl Building {
     /// Opens the stores, repairs what a crash left, and puts the rooms together.
     pub async fn open(config: Config, lock: DataLock) -> Result<Self, BootFault> {
-        Self::open_to_serve(config, lock, Serves::Everything).await
+        Box::pin(Self::open_to_serve(config, lock, Serves::Everything)).await
     }
 
     /// The same, for a process that serves no more than is said here.
@@ -114,6 +114,7 @@ impl Building {
             models: local_models.models.clone(),
             tasks: tasks.clone(),
             clock: Arc::clone(&clock),
+            audit: Some(Arc::new(identity.clone())),
         };
         let knowledge = Knowledges::open(parts, knowledge_config(&config)).map_err(BootFault::part("knowledge"))?;
         let access: Arc<dyn DocumentAccess> = Arc::new(knowledge.clone());

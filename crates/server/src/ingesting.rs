@@ -34,6 +34,9 @@ const SETTLES_IN: Duration = Duration::from_secs(3);
 /// A watch does not ask again at once for what failed as often as it may.
 const AFTER_FAILURE: Duration = Duration::from_secs(600);
 
+/// While a store is away jobs look this often whether it is back. That costs them no attempt.
+const AWAY: Duration = Duration::from_secs(10);
+
 /// Asks for ingestions: keeps a schedule for every spec that has one, and looks at what is watched.
 pub(crate) struct Asker {
     pub(crate) knowledge: Knowledges,
@@ -197,6 +200,13 @@ pub(crate) struct Ingester {
 impl Handler for Ingester {
     async fn run(&self, job: &Job, context: &Context) -> Result<Value, Failure> {
         let asked = IngestJob::read(&job.payload).map_err(|fault| final_failure(&fault))?;
+        if job.cancel_asked {
+            return Err(Failure { message: "it was cancelled".into(), retry: Retry::Never });
+        }
+        if let Err(fault) = self.knowledge.reach().await {
+            tracing::debug!(code = fault.code(), knowledge = %asked.knowledge, "an ingestion waits for a store that is away");
+            return Err(Failure { message: message(&fault), retry: Retry::At(self.clock.now().plus(AWAY)) });
+        }
         let actors = self.identity.caretakers().await?;
         let Some(actor) = actors.into_iter().find(|actor| Some(actor.project) == job.project) else {
             return Err(Failure { message: "its project is gone".into(), retry: Retry::Never });

@@ -36,8 +36,6 @@ const BUSY: u64 = 1_000;
 const PUT_OFF: u32 = 10;
 /// A gateway looks this rarely for traces that are too old: where nobody has built an index it looks at all of them.
 const EXPIRE_EVERY: Duration = Duration::from_secs(3600);
-/// Nobody asks for traces as they were; a busy gateway makes some versions of them a second.
-const STATES_OF_TRACES: Duration = Duration::from_secs(3600);
 /// Ended jobs are kept for people who ask why.
 const KEEP_JOBS_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -68,8 +66,9 @@ impl Background {
         let identity = self.identity.clone();
         tasks.spawn("keys: usage", |stop| async move { identity.keep_usage(stop).await });
         let this = Arc::new(self);
-        let keeper = Arc::clone(&this);
+        let (keeper, tender) = (Arc::clone(&this), Arc::clone(&this));
         tasks.spawn("tables: upkeep", |stop| async move { keeper.keep_tables(stop).await });
+        tasks.spawn("spans: upkeep", |stop| async move { tender.keep_spans(stop).await });
         tasks.spawn("knowledge: recovery", |stop| async move { this.keep_recovering(stop).await });
     }
 
@@ -126,8 +125,8 @@ impl Background {
     /// Upkeep of a gateway waits while calls come thick, since it takes the time and the memory of these, but not for ever.
     /// Whoever reads the traces builds the indexes over them.
     async fn keep_traces(&self, stop: Stop) {
-        let keep_versions_for = self.keep_versions_for.min(STATES_OF_TRACES);
-        let policy = UpkeepPolicy { unindexed_rows: u64::MAX, keep_versions_for, ..UpkeepPolicy::default() };
+        let policy =
+            UpkeepPolicy { unindexed_rows: u64::MAX, keep_versions_for: self.keep_versions_for, ..UpkeepPolicy::default() };
         let mut calm = Calm::default();
         let mut expires_at = self.clock.now();
         while stop.sleep(self.upkeep_every).await {
@@ -169,11 +168,17 @@ impl Background {
             if let Err(fault) = self.knowledge.upkeep().await {
                 tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "upkeep of knowledge tables failed; it is tried again");
             }
-            self.expire_traces().await;
             if let Err(fault) = self.sweep_forgotten(&mut swept).await {
                 tracing::warn!(cause = %mainspring_kernel::fault::chain(fault.as_ref()), "what was forgotten is not out of every trace yet; it is tried again");
             }
-            let policy = UpkeepPolicy { keep_versions_for: self.keep_versions_for, ..UpkeepPolicy::default() };
+        }
+    }
+
+    /// Apart from the tables of knowledge, whose upkeep may take long: versions of spans come all the while.
+    async fn keep_spans(&self, stop: Stop) {
+        let policy = UpkeepPolicy { keep_versions_for: self.keep_versions_for, ..UpkeepPolicy::default() };
+        while stop.sleep(self.upkeep_every).await {
+            self.expire_traces().await;
             self.tend_spans(&policy).await;
         }
     }

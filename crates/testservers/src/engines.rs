@@ -13,7 +13,8 @@ macro_rules! on_every_engine {
             use super::*;
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
-                super::$case(<$catalog>::open("sqlite::memory:").await.expect("a catalog in memory")).await;
+                let catalog = <$catalog>::open("sqlite::memory:").await.expect("a catalog in memory");
+                $crate::boxed(|| super::$case(catalog)).await;
             })*
         }
         mod in_a_file {
@@ -22,7 +23,8 @@ macro_rules! on_every_engine {
             async fn $case() {
                 let folder = $crate::temporary_folder();
                 let url = format!("sqlite://{}/catalog.db", folder.path().display());
-                super::$case(<$catalog>::open(&url).await.expect("a catalog in a file")).await;
+                let catalog = <$catalog>::open(&url).await.expect("a catalog in a file");
+                $crate::boxed(|| super::$case(catalog)).await;
             })*
         }
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -32,7 +34,7 @@ macro_rules! on_every_engine {
                 eprintln!("on postgres: {}", stringify!($case));
                 let url = server.new_schema().unwrap_or_else(|fault| panic!("{fault}"));
                 let catalog = <$catalog>::open(&url).await.expect("a catalog on PostgreSQL");
-                Box::pin($case(catalog.clone())).await;
+                $crate::boxed(|| $case(catalog.clone())).await;
                 catalog.close().await;
             })*
         }

@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io::{self, Read, Write},
     net::{TcpListener, TcpStream},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -18,7 +19,7 @@ const INSTALLED_AS: &str = "seaweedfs-4.48";
 
 const BANNER: &str = "to stop all components";
 const READY_WITHIN: Duration = Duration::from_secs(60);
-/// It stops in order, which takes half a minute on a busy machine; killed, it would leave its ports taken.
+/// It stops in order, which takes half a minute on a busy machine.
 const STOP_WITHIN: Duration = Duration::from_secs(60);
 /// Another process may take a port between our asking for it and the server binding it.
 const START_ATTEMPTS: usize = 3;
@@ -101,7 +102,8 @@ impl S3Server {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        let _ = child.kill();
+        // The shell alone would leave the server behind, with its ports.
+        let _ = Command::new("kill").args(["-KILL", "--", &format!("-{}", child.id())]).status();
         let _ = child.wait();
     }
 
@@ -123,6 +125,7 @@ impl S3Server {
             .env("AWS_ACCESS_KEY_ID", Self::ACCESS_KEY)
             .env("AWS_SECRET_ACCESS_KEY", Self::SECRET_KEY)
             .current_dir(self.dir.path())
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(log)
             .stderr(errors)
@@ -169,7 +172,12 @@ impl S3Server {
             // The banner comes after the bucket was made. Without a signature the bucket then
             // answers "forbidden", which is an answer.
             let bucket = format!("/{}", Self::BUCKET);
-            if self.log().contains(BANNER) && matches!(status_of(self.ports.s3, &bucket), Some(200 | 403)) {
+            // After a restart the bucket answers before the disk behind it has joined, and then reading fails.
+            let joined = format!("/dir/assign?collection={}", Self::BUCKET);
+            if self.log().contains(BANNER)
+                && matches!(status_of(self.ports.s3, &bucket), Some(200 | 403))
+                && status_of(self.ports.master, &joined) == Some(200)
+            {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(100));

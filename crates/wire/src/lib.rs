@@ -3,6 +3,7 @@
 mod apps;
 mod assets;
 mod batches;
+mod forgetting;
 mod gateway;
 mod identity;
 mod jobs;
@@ -16,6 +17,7 @@ mod traces;
 pub use apps::*;
 pub use assets::*;
 pub use batches::*;
+pub use forgetting::*;
 pub use gateway::*;
 pub use identity::*;
 pub use jobs::*;

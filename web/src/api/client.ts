@@ -220,6 +220,18 @@ export interface ListOptions {
   cursor?: string | null;
 }
 
+/** A list that is shown whole, page after page. */
+async function whole<I>(page: (query: { limit: number; cursor?: string | null }) => Promise<T.Page<I>>): Promise<I[]> {
+  const found: I[] = [];
+  let cursor: string | null | undefined;
+  do {
+    const { items, next } = await page({ limit: 500, cursor });
+    found.push(...items);
+    cursor = next;
+  } while (cursor);
+  return found;
+}
+
 export type TraceFilter = Omit<Taken<Operation<"/api/v1/traces", "get">, "query">, keyof ListOptions>;
 
 type CallQuery = Taken<Operation<"/api/v1/calls", "get">, "query">;
@@ -260,25 +272,16 @@ export const api = {
       call("get", "/api/v1/knowledge/{name}/documents", { signal, path: { name }, query }),
     document: (name: string, id: string, signal?: Signal) => call("get", "/api/v1/knowledge/{name}/documents/{id}", { signal, path: { name, id } }),
     text: (name: string, id: string, signal?: Signal) => call("get", "/api/v1/knowledge/{name}/documents/{id}/text", { signal, path: { name, id } }),
-    chunks: async (name: string, id: string, signal?: Signal): Promise<T.Chunk[]> => {
-      const found: T.Chunk[] = [];
-      let cursor: string | null | undefined;
-      do {
-        const page: T.Page<T.Chunk> = await call("get", "/api/v1/knowledge/{name}/documents/{id}/chunks", {
-          signal,
-          path: { name, id },
-          query: { limit: 500, cursor },
-        });
-        found.push(...page.items);
-        cursor = page.next;
-      } while (cursor);
-      return found;
-    },
+    chunks: (name: string, id: string, signal?: Signal): Promise<T.Chunk[]> =>
+      whole((query) => call("get", "/api/v1/knowledge/{name}/documents/{id}/chunks", { signal, path: { name, id }, query })),
     ingest: (name: string, options: { retry_failed?: boolean } = {}) =>
       call("post", "/api/v1/knowledge/{name}/ingest", { path: { name }, body: options }),
     runs: (name: string, query: ListOptions, signal?: Signal) => call("get", "/api/v1/knowledge/{name}/runs", { signal, path: { name }, query }),
     search: (name: string, body: T.SearchRequest, signal?: Signal) =>
       call("post", "/api/v1/knowledge/{name}/search", { signal, path: { name }, body }),
+    tombstones: (name: string, query: ListOptions, signal?: Signal) =>
+      call("get", "/api/v1/knowledge/{name}/tombstones", { signal, path: { name }, query }),
+    readmit: (name: string, id: string) => call("delete", "/api/v1/knowledge/{name}/tombstones/{id}", { path: { name, id } }),
   },
 
   runs: {
@@ -306,9 +309,9 @@ export const api = {
   },
 
   gateway: {
-    routes: (signal?: Signal) => call("get", "/api/v1/routes", { signal }),
+    routes: (signal?: Signal): Promise<T.RouteTarget[]> => whole((query) => call("get", "/api/v1/routes", { signal, query })),
     explain: (model: string) => call("post", "/api/v1/routes/explain", { body: { model } }),
-    history: (signal?: Signal) => call("get", "/api/v1/routes/history", { signal }),
+    history: (signal?: Signal): Promise<T.TargetHistory[]> => whole((query) => call("get", "/api/v1/routes/history", { signal, query })),
     usage: (query: { by: string; since: string }, signal?: Signal) => call("get", "/api/v1/usage", { signal, query }),
     /** Calls as they happen. The server ends it after some minutes. */
     async *live(signal: AbortSignal): AsyncGenerator<T.LiveCall> {

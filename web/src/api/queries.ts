@@ -57,6 +57,12 @@ export const queries = {
       queryKey: ["knowledge", name, "runs"],
       queryFn: ({ signal, pageParam }) => api.knowledge.runs(name, { limit: 30, cursor: pageParam }, signal),
     }),
+  tombstones: (name: string) =>
+    infiniteQueryOptions({
+      ...paged,
+      queryKey: ["knowledge", name, "tombstones"],
+      queryFn: ({ signal, pageParam }) => api.knowledge.tombstones(name, { limit: 20, cursor: pageParam }, signal),
+    }),
   run: (id: string) => queryOptions({ queryKey: ["run", id], queryFn: ({ signal }) => api.runs.get(id, signal) }),
 
   recentTraces: () => queryOptions({ queryKey: ["traces", "recent"], queryFn: ({ signal }) => api.traces.list({ limit: 8 }, signal) }),

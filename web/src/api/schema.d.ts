@@ -192,6 +192,77 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/knowledge/{name}/receipts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the receipts of what was forgotten, newest first. */
+        get: operations["list_receipts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/{name}/receipts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows one receipt. */
+        get: operations["get_receipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/{name}/tombstones": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what is kept out because it was forgotten, newest first. */
+        get: operations["list_tombstones"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/knowledge/{name}/tombstones/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Lifts a tombstone, so that the next ingestion takes the document in again. `id` is the document's, or the name it
+         *     has within its source.
+         */
+        delete: operations["lift_tombstone"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/knowledge/{name}/ingest": {
         parameters: {
             query?: never;
@@ -1285,6 +1356,17 @@ export interface components {
             code: string;
             detail: string;
         };
+        /** @description A state of a table that held a forgotten document and is gone now. */
+        DroppedState: {
+            table: string;
+            /** Format: int64 */
+            version: number;
+            transaction: string;
+            /** @description The run that ended on it. */
+            run: string;
+            /** Format: int64 */
+            rows: number;
+        };
         /** @description What speaks for it that something here answers. */
         Evidence: {
             /**
@@ -1330,6 +1412,38 @@ export interface components {
             begin_ms?: number | null;
             /** @description In dollars, as far as anyone can tell before the call. */
             cost?: string | null;
+        };
+        /** @description Proof of a forgetting. It names documents by their ids only: their names are forgotten too. */
+        ForgetReceipt: {
+            id: string;
+            knowledge: string;
+            /** @description Whoever asked for it. */
+            by: string;
+            started: string;
+            finished: string;
+            documents: string[];
+            /** @description Asked for, and not there. */
+            not_found: string[];
+            rows: components["schemas"]["RemovedRows"][];
+            /**
+             * Format: int64
+             * @description Texts removed; one that another document shares stays, and is counted in `shared_texts`.
+             */
+            texts: number;
+            /** Format: int64 */
+            shared_texts: number;
+            /** @description Answers that read one of these cannot be replayed. */
+            dropped_states: components["schemas"]["DroppedState"][];
+            /** @description The next ingestion keeps the documents out. */
+            tombstones: boolean;
+            /**
+             * Format: int64
+             * @description Spans of traces that lost what they showed of the documents, counted when the receipt was made. Absent where
+             *     nobody could count them then.
+             */
+            removed_spans?: number | null;
+            /** @description Only when it is made: spans were still on their way then; upkeep takes out of them what they show. */
+            traces_pending?: boolean | null;
         };
         ForgetRequest: {
             /**
@@ -1991,6 +2105,42 @@ export interface components {
             next?: string | null;
         };
         /** @description One page of a list. */
+        Page_ForgetReceipt: {
+            items: {
+                id: string;
+                knowledge: string;
+                /** @description Whoever asked for it. */
+                by: string;
+                started: string;
+                finished: string;
+                documents: string[];
+                /** @description Asked for, and not there. */
+                not_found: string[];
+                rows: components["schemas"]["RemovedRows"][];
+                /**
+                 * Format: int64
+                 * @description Texts removed; one that another document shares stays, and is counted in `shared_texts`.
+                 */
+                texts: number;
+                /** Format: int64 */
+                shared_texts: number;
+                /** @description Answers that read one of these cannot be replayed. */
+                dropped_states: components["schemas"]["DroppedState"][];
+                /** @description The next ingestion keeps the documents out. */
+                tombstones: boolean;
+                /**
+                 * Format: int64
+                 * @description Spans of traces that lost what they showed of the documents, counted when the receipt was made. Absent where
+                 *     nobody could count them then.
+                 */
+                removed_spans?: number | null;
+                /** @description Only when it is made: spans were still on their way then; upkeep takes out of them what they show. */
+                traces_pending?: boolean | null;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
         Page_JobView: {
             items: {
                 id: string;
@@ -2172,6 +2322,89 @@ export interface components {
             next?: string | null;
         };
         /** @description One page of a list. */
+        Page_TargetHistory: {
+            items: {
+                /** @description Absent for calls of `provider/model`. */
+                route?: string | null;
+                provider: string;
+                /** @description `*`: as the client names it. */
+                model: string;
+                /** @description The oldest first. */
+                minutes: components["schemas"]["TargetMinute"][];
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_TargetView: {
+            items: {
+                /** @description Absent for calls of `provider/model`. */
+                route?: string | null;
+                provider: string;
+                /** @description `*`: as the client names it. */
+                model: string;
+                /** @description `closed`: it is asked; `open`: it is left alone; `half_open`: it is being tried. */
+                breaker: string;
+                /**
+                 * Format: int64
+                 * @description How long an open breaker stays so.
+                 */
+                wait_ms?: number | null;
+                /** Format: int32 */
+                in_flight: number;
+                /**
+                 * Format: int32
+                 * @description Attempts that are remembered one by one, and how many of them failed, by class.
+                 */
+                recent: number;
+                failed: {
+                    [key: string]: number;
+                };
+                /** Format: int32 */
+                begin_p50_ms?: number | null;
+                /** Format: int32 */
+                begin_p95_ms?: number | null;
+                /** Format: int32 */
+                begin_p99_ms?: number | null;
+                /**
+                 * Format: int32
+                 * @description Until an answer is complete, over the recent ones that were.
+                 */
+                whole_p50_ms?: number | null;
+                /** Format: int32 */
+                whole_p95_ms?: number | null;
+                /** Format: float */
+                tokens_per_second?: number | null;
+                /**
+                 * Format: int64
+                 * @description Since this process started.
+                 */
+                attempts: number;
+                /** Format: int64 */
+                input_tokens: number;
+                /** Format: int64 */
+                output_tokens: number;
+                /** @description In dollars; what nobody has a price for is not in it. */
+                spend: string;
+                /** @description Whether there is a price for it now; absent where the client names the model. */
+                priced?: boolean | null;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_TombstoneView: {
+            items: {
+                /** @description The id it had; a digest. */
+                document: string;
+                source: string;
+                labels: string[];
+                forgotten_at: string;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
         Page_TraceSummary: {
             items: {
                 trace_id: string;
@@ -2274,6 +2507,23 @@ export interface components {
         RemovedAlias: {
             /** @description The alias that is no more. */
             removed: string;
+        };
+        RemovedRows: {
+            table: string;
+            /** Format: int64 */
+            rows: number;
+            /**
+             * Format: int64
+             * @description States, tagged or not, that were cleaned up with it.
+             */
+            pruned_versions: number;
+            /** Format: int64 */
+            freed_bytes: number;
+            /**
+             * Format: int64
+             * @description Rows of these documents that are still there: none, or something is wrong.
+             */
+            left: number;
         };
         Replay: {
             trace_id: string;
@@ -2593,6 +2843,14 @@ export interface components {
             spend: string;
             /** @description Whether there is a price for it now; absent where the client names the model. */
             priced?: boolean | null;
+        };
+        /** @description What is left of a forgotten document, so that no ingestion brings it back. */
+        TombstoneView: {
+            /** @description The id it had; a digest. */
+            document: string;
+            source: string;
+            labels: string[];
+            forgotten_at: string;
         };
         TraceSummary: {
             trace_id: string;
@@ -2948,7 +3206,99 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["ForgetReceipt"];
+                };
+            };
+        };
+    };
+    list_receipts: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ForgetReceipt"];
+                };
+            };
+        };
+    };
+    get_receipt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ForgetReceipt"];
+                };
+            };
+        };
+    };
+    list_tombstones: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TombstoneView"];
+                };
+            };
+        };
+    };
+    lift_tombstone: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TombstoneView"];
                 };
             };
         };
@@ -3429,7 +3779,10 @@ export interface operations {
     };
     list_routes: {
         parameters: {
-            query?: never;
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3441,14 +3794,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["TargetView"][];
+                    "application/json": components["schemas"]["Page_TargetView"];
                 };
             };
         };
     };
     get_routes_history: {
         parameters: {
-            query?: never;
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3460,7 +3816,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["TargetHistory"][];
+                    "application/json": components["schemas"]["Page_TargetHistory"];
                 };
             };
         };

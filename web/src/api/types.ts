@@ -28,6 +28,7 @@ export type Chunk = Schemas["ChunkView"];
 export type Run = Schemas["RunView"];
 export type Progress = Schemas["IngestProgress"];
 export type Report = Schemas["IngestReport"];
+export type Tombstone = Schemas["TombstoneView"];
 
 export type SearchRequest = Schemas["SearchRequest"];
 export type HitScores = Schemas["HitScores"];

@@ -113,8 +113,12 @@ impl Surface {
 
     /// For the whole project.
     pub(super) async fn limit(&self, metric: Metric, amount: &str) {
+        self.limit_each(SubjectKind::Project, metric, amount).await;
+    }
+
+    pub(super) async fn limit_each(&self, kind: SubjectKind, metric: Metric, amount: &str) {
         let amount = Amount::read(metric, amount).unwrap();
-        let new = NewLimit { kind: SubjectKind::Project, subject: EACH.to_owned(), metric, amount };
+        let new = NewLimit { kind, subject: EACH.to_owned(), metric, amount };
         self.gateway.ledger().set_limit(&self.actor, new).await.unwrap();
     }
 

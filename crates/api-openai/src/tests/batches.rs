@@ -264,6 +264,20 @@ async fn a_batch_is_answered_by_routes_prompts_and_models_of_this_process() {
     assert_eq!(room.get("/v1/batches?limit=1").await.1["data"][0], done);
     let (status, error) = room.post(&format!("{path}/cancel"), &json!({})).await;
     assert_eq!((status, &error["error"]["code"]), (409, &json!("batch-ended")));
+    room.clock.advance(std::time::Duration::from_millis(5));
+    let (_, second) = room.post("/v1/batches", &new).await;
+    let (_, newest) = room.get("/v1/batches?limit=1").await;
+    assert_eq!(
+        newest,
+        json!({"object": "list", "data": [second], "first_id": second["id"], "last_id": second["id"], "has_more": true})
+    );
+    let (_, rest) = room.get(&format!("/v1/batches?limit=1&after={}", second["id"].as_str().unwrap())).await;
+    assert_eq!((&rest["data"][0]["id"], &rest["has_more"]), (&made["id"], &json!(false)));
+    let second = format!("/v1/batches/{}", second["id"].as_str().unwrap());
+    assert_eq!(room.post(&format!("{second}/cancel"), &json!({})).await.1["status"], "cancelling");
+    room.run().await;
+    let (_, cancelled) = room.get(&second).await;
+    assert_eq!((&cancelled["status"], cancelled["cancelled_at"].is_i64()), (&json!("cancelled"), true));
 }
 
 #[tokio::test]

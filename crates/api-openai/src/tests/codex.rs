@@ -1,5 +1,7 @@
 //! What Codex sends when its base URL is this server, to providers of every kind.
 
+use std::collections::BTreeSet;
+
 use mainspring_testservers::upstream::Behaviour;
 use serde_json::{Value, json};
 
@@ -151,6 +153,37 @@ async fn a_tool_that_takes_text_is_called_with_text_whoever_answers() {
     }
 }
 
+/// Servers of tools that it has been given stand there as namespaces.
+#[tokio::test]
+async fn tools_in_a_namespace_are_called_in_it_whoever_answers() {
+    let schema = json!({"type": "object", "properties": {"query": {"type": "string"}}});
+    let inside =
+        json!([{"type": "function", "name": "search", "description": "Searches.", "strict": false, "parameters": schema}]);
+    for kind in ["openai", "anthropic"] {
+        let tool = Some(("mcp__mail__search".to_owned(), r#"{"query":"x"}"#.to_owned()));
+        let server = upstream(Behaviour { tool, ..Behaviour::default() });
+        let surface = routed(kind, &server).await;
+        let mut body = turn("chat");
+        let space = json!({"type": "namespace", "name": "mcp__mail", "description": "Mail.", "tools": inside});
+        body["tools"].as_array_mut().unwrap().push(space);
+        let first = sent(&surface, &body).await;
+        let lost = first.header("x-mainspring-lost").unwrap_or_default();
+        assert_eq!((first.status, lost.contains("tools")), (200, false), "{kind} {lost}: {}", first.text);
+        let made = items(&first);
+        let call = made.iter().find(|item| item["type"] == "function_call").unwrap();
+        assert_eq!((&call["namespace"], &call["name"]), (&json!("mcp__mail"), &json!("search")), "{kind}: {call}");
+        assert!(server.seen()[0].json().to_string().contains("mcp__mail__search"), "{kind}");
+
+        body["input"].as_array_mut().unwrap().extend(made.iter().cloned());
+        let output = json!({"type": "function_call_output", "call_id": call["call_id"], "output": "Nothing."});
+        body["input"].as_array_mut().unwrap().push(output);
+        let second = sent(&surface, &body).await;
+        assert_eq!(second.status, 200, "{kind}: {}", second.text);
+        let asked = server.seen()[1].json();
+        assert!(asked["messages"].to_string().contains("mcp__mail__search"), "{kind}: {asked}");
+    }
+}
+
 #[tokio::test]
 async fn tools_that_only_openai_runs_are_named_where_another_provider_is_asked() {
     let search = json!({"type": "web_search"});
@@ -174,6 +207,21 @@ async fn tools_that_only_openai_runs_are_named_where_another_provider_is_asked()
     assert_eq!(sent(&surface, &turn("chat")).await.status, 200);
 }
 
+/// With the settings it comes with, Codex offers a search that only OpenAI has.
+#[tokio::test]
+async fn what_codex_offers_unasked_keeps_no_turn_from_being_answered() {
+    for kind in ["openai", "anthropic"] {
+        let server = upstream(Behaviour::saying("Here."));
+        let surface = routed(kind, &server).await;
+        let mut body = turn("chat");
+        body["tools"].as_array_mut().unwrap().push(json!({"type": "web_search", "external_web_access": false}));
+        let sent = sent(&surface, &body).await;
+        assert_eq!(sent.status, 200, "{kind}: {}", sent.text);
+        assert!(sent.header("x-mainspring-lost").is_some_and(|lost| lost.contains("tools[3]")), "{kind}: {:?}", sent.headers);
+        assert_eq!(server.seen()[0].json()["tools"].as_array().unwrap().len(), 3, "{kind}");
+    }
+}
+
 #[tokio::test]
 async fn the_list_of_models_is_answered_to_codex_as_to_anyone() {
     let server = upstream(Behaviour::default());
@@ -184,4 +232,31 @@ async fn the_list_of_models_is_answered_to_codex_as_to_anyone() {
     assert!(names.contains(&json!("chat")), "{names:?}");
     let one = with(json!({"model": "chat", "input": "Hi."}), &json!({"store": false}));
     assert_eq!(sent(&surface, &one).await.status, 200);
+}
+
+/// Older versions and newer ones write the header otherwise.
+#[tokio::test]
+async fn a_conversation_stays_with_one_provider() {
+    let servers = [0, 1, 2].map(|_| upstream(shell()));
+    let surface = Surface::open().await;
+    let names = ["p0", "p1", "p2"];
+    let targets: Vec<Value> = names.iter().map(|name| json!({"provider": name, "model": "big"})).collect();
+    let mut specs: Vec<(&str, &str, Value)> = vec![("route", "coding", json!({"targets": targets, "sticky": "session"}))];
+    for (name, server) in names.into_iter().zip(&servers) {
+        specs.push(("provider", name, json!({"type": "openai", "base_url": format!("{}/v1", server.url())})));
+    }
+    surface.apply(&specs).await;
+    let mut homes = BTreeSet::new();
+    for session in ["s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11"] {
+        let mut home = None;
+        for header in ["session_id", "session-id", "session_id"] {
+            let headers = [("originator", "codex_cli_rs"), (header, session)];
+            let sent = surface.send(PATH, &headers, turn("coding").to_string()).await;
+            let provider = sent.header("x-mainspring-provider").map(str::to_owned);
+            assert!(sent.status == 200 && provider.is_some(), "{}", sent.text);
+            assert_eq!(*home.get_or_insert_with(|| provider.clone()), provider, "{session}");
+        }
+        homes.insert(home);
+    }
+    assert!(homes.len() > 1, "conversations are spread: {homes:?}");
 }

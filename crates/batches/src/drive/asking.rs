@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use mainspring_kernel::text;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -11,7 +12,7 @@ use crate::{
     fault::BatchFault,
     lines::{self, Asked, Cut},
     model::Waiting,
-    rest::Later,
+    rest::{Later, Position},
     results::Answered,
     seam::{Again, LineReply},
 };
@@ -26,6 +27,7 @@ impl Drive<'_> {
             && let Ok(asked) = lines::read(number, &text, self.batch.endpoint)
         {
             let due = Due { here: Instant::now() + due.since(self.hands.batches.now()), at: due };
+            let due = self.due_at_the_earliest(number, due);
             self.done.insert(number);
             self.again.push_back((due, Asked { at, tries, ..asked }));
         }
@@ -39,44 +41,74 @@ impl Drive<'_> {
     }
 
     /// Begins lines while there is room.
-    pub(super) async fn fill(&mut self) -> Result<(), BatchFault> {
-        let Some(actor) = self.actor.clone().filter(|_| self.halt.is_none()) else { return Ok(()) };
-        if self.paused.is_some_and(|until| Instant::now() < until.here) {
-            return Ok(());
-        }
-        self.paused = None;
-        while self.has_room() {
-            let Some(asked) = self.next_line(Some(Instant::now())).await? else { break };
-            self.hands.ask(self.open, (self.batch.project, self.batch.endpoint), actor.clone(), asked);
-        }
-        Ok(())
+    pub(super) fn fill(&mut self) -> BoxFuture<'_, Result<(), BatchFault>> {
+        Box::pin(async move {
+            let Some(actor) = self.actor.clone().filter(|_| self.halt.is_none()) else { return Ok(()) };
+            if self.paused.is_some_and(|until| Instant::now() < until.here) {
+                return Ok(());
+            }
+            self.paused = None;
+            while self.has_room() {
+                let Some(asked) = self.next_line(Some(Instant::now())).await? else { break };
+                match self.may_ask(asked.number).await {
+                    Ok(true) => self.hands.ask(self.open, (self.batch.project, self.batch.endpoint), actor.clone(), asked),
+                    refused => {
+                        self.put_back(asked);
+                        self.next_look = Instant::now();
+                        return refused.map(drop);
+                    }
+                }
+            }
+            Ok(())
+        })
     }
 
     /// A line without a result: one that has to be asked again and is due, else the next of the file.
-    async fn next_line(&mut self, now: Option<Instant>) -> Result<Option<Asked>, BatchFault> {
-        let due = self.again.iter().position(|(due, _)| now.is_none_or(|now| due.here <= now));
-        if let Some((_, asked)) = due.and_then(|at| self.again.remove(at)) {
-            return Ok(Some(asked));
-        }
-        // Neither memory nor a busy provider gets more lines while so many of them have to be asked again.
-        let crowded = now.is_some() && self.again.len() >= self.hands.batches.config().concurrency;
-        while !self.exhausted && !crowded {
+    fn next_line(&mut self, now: Option<Instant>) -> BoxFuture<'_, Result<Option<Asked>, BatchFault>> {
+        Box::pin(async move {
+            let due = self.again.iter().position(|(due, _)| now.is_none_or(|now| due.here <= now));
+            if let Some((_, asked)) = due.and_then(|at| self.again.remove(at)) {
+                return Ok(Some(asked));
+            }
+            // Neither memory nor a busy provider gets more lines while so many of them have to be asked again.
+            if now.is_some() && self.again.len() >= self.hands.batches.config().concurrency {
+                return Ok(None);
+            }
+            match self.next_behind().await? {
+                Some(asked) => Ok(Some(asked)),
+                None => self.next_of_file().await,
+            }
+        })
+    }
+
+    async fn next_of_file(&mut self) -> Result<Option<Asked>, BatchFault> {
+        while !self.exhausted {
             let at = self.source.position();
             let Some(cut) = self.source.next().await? else {
                 self.exhausted = true;
                 break;
             };
-            if self.done.contains(&cut.number()) {
-                continue;
-            }
-            // The file was looked at before, and files do not change.
-            if let Cut::Line { number, text } = cut
-                && let Ok(asked) = lines::read(number, &text, self.batch.endpoint)
-            {
-                return Ok(Some(Asked { at, ..asked }));
+            let number = cut.number();
+            let Some(asked) = self.without_result(at, cut) else { continue };
+            match self.left.as_mut().filter(|left| number <= left.upto) {
+                Some(left) => {
+                    left.from.get_or_insert(at);
+                }
+                None => return Ok(Some(asked)),
             }
         }
         Ok(None)
+    }
+
+    /// A line of the file, if it can be asked and was not.
+    pub(super) fn without_result(&self, at: Position, cut: Cut) -> Option<Asked> {
+        if self.done.contains(&cut.number()) {
+            return None;
+        }
+        // The file was looked at before, and files do not change.
+        let Cut::Line { number, text } = cut else { return None };
+        let asked = lines::read(number, &text, self.batch.endpoint).ok()?;
+        Some(Asked { at, ..asked })
     }
 
     pub(super) fn due_in(&self, wait: Duration) -> Due {
@@ -84,7 +116,11 @@ impl Drive<'_> {
         Due { here: Instant::now() + wait, at: self.hands.batches.now().plus(wait) }
     }
 
-    pub(super) fn take(&mut self, mut asked: Asked, reply: &LineReply) {
+    pub(super) fn take(&mut self, mut asked: Asked, reply: Option<&LineReply>) {
+        let Some(reply) = reply else {
+            self.put_back(asked);
+            return;
+        };
         match reply.again {
             Some(Again::Limit(wait)) => {
                 let until = self.due_in(wait);
@@ -108,7 +144,7 @@ impl Drive<'_> {
         }
     }
 
-    fn ask_later(&mut self, due: Due, asked: Asked) {
+    pub(super) fn ask_later(&mut self, due: Due, asked: Asked) {
         self.open.lines.remove(&asked.number);
         self.again.push_back((due, asked));
     }

@@ -127,10 +127,10 @@ pub(crate) async fn cancel_batch(catalog: &Catalog, id: BatchId, now: Timestamp)
     Ok(!catalog.write(CANCEL, params![id, now]).await?.is_empty())
 }
 
-/// Writes down where a batch goes on that gives its place back; answers whether it may rest.
-pub(crate) async fn rest_batch(catalog: &Catalog, id: BatchId, rest: &Rest) -> Result<bool, CatalogFault> {
+/// Writes down where a batch goes on; answers whether it is to go on at all.
+pub(crate) async fn rest_batch(tx: &mut Tx, id: BatchId, rest: &Rest) -> Result<bool, CatalogFault> {
     let rest = serde_json::to_string(rest).unwrap_or_default();
-    Ok(!catalog.write(REST, params![id, rest]).await?.is_empty())
+    Ok(!tx.query(REST, params![id, rest]).await?.is_empty())
 }
 
 /// How many batches of a project have not ended.

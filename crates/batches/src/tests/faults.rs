@@ -8,7 +8,7 @@ use mainspring_kernel::{Actor, PageRequest, Role, Stop};
 use mainspring_testservers::on_every_engine;
 use serde_json::Value;
 
-use super::{CONCURRENCY, DAY, Room, bad, code, expected, lines, names};
+use super::{CONCURRENCY, DAY, GRACE, Room, bad, code, expected, lines, names};
 use crate::{Again, LineReply, Status, results::PACK, trip::Step};
 
 on_every_engine!(Catalog: [
@@ -26,7 +26,7 @@ on_every_engine!(Catalog: [
 /// So many lines that some are packed before the end.
 const LINES: usize = PACK + 40;
 
-fn once_each(room: &Room) -> bool {
+pub(super) fn once_each(room: &Room) -> bool {
     let mut asked = room.answers.asked();
     let all = asked.len();
     asked.sort_unstable();
@@ -40,6 +40,7 @@ async fn a_store_that_is_away_for_a_moment_costs_no_line(catalog: Catalog) {
         Step::Find,
         Step::Begin,
         Step::ReadInput,
+        Step::Announce,
         Step::Commit,
         Step::Committed,
         Step::Pack,
@@ -162,7 +163,7 @@ async fn a_file_that_is_gone_half_way_keeps_what_was_answered(catalog: Catalog) 
 }
 
 /// Asks three lines and gets their answers, and has as many more under way as may be; then nobody works at it any longer.
-async fn lose_the_lease(room: &Room, count: usize) -> crate::Batch {
+pub(super) async fn lose_the_lease(room: &Room, count: usize) -> crate::Batch {
     let batch = room.batch_of(&lines(count)).await;
     room.answers.only(3);
     let (worker, stop) = (room.runner.worker("loses"), Stop::never());
@@ -190,8 +191,11 @@ async fn answers_outlive_a_lost_lease(catalog: Catalog) {
         room.runner.write_what_came().await;
     }
     assert_eq!(room.answers.asked().len(), 3 + CONCURRENCY, "no further line is begun without a lease");
-    // Whoever has the lease next finds them.
-    assert!(room.another().worker("elsewhere").run_one(&Stop::never()).await.unwrap());
+    // Whoever has the lease next finds them, once no call of this process can be under way.
+    let elsewhere = room.another();
+    assert!(elsewhere.worker("elsewhere").run_one(&Stop::never()).await.unwrap());
+    room.clock.advance(GRACE);
+    assert!(elsewhere.worker("elsewhere").run_one(&Stop::never()).await.unwrap());
     let ended = room.get(batch.id).await;
     assert_eq!((ended.status, ended.counts.completed), (Status::Completed, 30));
     assert!(once_each(&room));
@@ -220,6 +224,9 @@ async fn what_comes_late_of_a_batch_that_ended_elsewhere_is_let_go(catalog: Cata
     let batch = lose_the_lease(&room, 10).await;
     let elsewhere = room.another();
     let (worker, stop) = (elsewhere.worker("elsewhere"), Stop::never());
+    // It waits for as long as they may take, and nothing comes of them meanwhile.
+    assert!(worker.run_one(&stop).await.unwrap());
+    room.clock.advance(GRACE);
     let going_on = async {
         room.until_asked(3 + 2 * CONCURRENCY).await;
         room.answers.gate.add_permits(10_000);

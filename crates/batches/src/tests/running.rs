@@ -101,7 +101,7 @@ async fn a_killed_batch_goes_on_where_it_stopped_and_no_line_has_two_results(cat
     for stop in [3_usize, 20, PACK + 10] {
         room.answers.only(stop - at);
         at = stop;
-        let (worker, stopped) = (room.another().worker("dies"), mainspring_kernel::Stop::never());
+        let (worker, stopped) = (room.restarted().worker("dies"), mainspring_kernel::Stop::never());
         tokio::select! {
             ended = worker.run_one(&stopped) => panic!("it ended: {ended:?}"),
             () = room.until_answered(batch.id, stop as u64) => {}
@@ -129,7 +129,7 @@ async fn a_batch_that_died_while_its_files_were_written_ends(catalog: Catalog) {
     let answered = PACK + 4;
     let batch = room.batch_of(&lines(answered + 20)).await;
     room.answers.only(answered);
-    let (worker, stop) = (room.another().worker("dies"), mainspring_kernel::Stop::never());
+    let (worker, stop) = (room.restarted().worker("dies"), mainspring_kernel::Stop::never());
     tokio::select! {
         ended = worker.run_one(&stop) => panic!("it ended: {ended:?}"),
         () = room.until_answered(batch.id, answered as u64) => {}
@@ -224,7 +224,7 @@ async fn a_result_that_is_there_is_not_written_again(catalog: Catalog) {
     let room = Room::over(catalog).await;
     let batch = room.batch_of(&lines(3)).await;
     room.answers.only(1);
-    let (worker, stop) = (room.another().worker("dies"), mainspring_kernel::Stop::never());
+    let (worker, stop) = (room.restarted().worker("dies"), mainspring_kernel::Stop::never());
     tokio::select! {
         ended = worker.run_one(&stop) => panic!("it ended: {ended:?}"),
         () = room.until_answered(batch.id, 1) => {}

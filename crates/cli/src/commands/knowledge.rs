@@ -1,4 +1,4 @@
-//! `mainspring ingest`, `search` and `forget`.
+//! `mainspring ingest` and `search`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,14 +7,16 @@ use std::{
 };
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressStyle};
 use mainspring_client::ClientFault;
 use mainspring_wire as wire;
-use serde_json::{Value, json};
 
-use super::{Session, segment};
+use super::{
+    Session,
+    following::{follow, went_away},
+    segment,
+};
 use crate::{
-    args::{Forget, Ingest, Search},
+    args::{Ingest, Search},
     output::{self, dash, line, printable, say},
     report::PARTIAL,
 };
@@ -71,10 +73,10 @@ async fn watch(session: &Session, knowledge: &str) -> anyhow::Result<()> {
 
 /// Whether trying again may help: the server is away, busy or restarting.
 fn passes(error: &anyhow::Error) -> bool {
-    match error.downcast_ref::<ClientFault>() {
-        Some(ClientFault::Refused(refusal)) => refusal.status >= 500 || refusal.status == 429 || refusal.code == BUSY,
-        Some(ClientFault::Unreachable { .. } | ClientFault::Broken { .. }) => true,
-        Some(ClientFault::Unreadable { .. } | ClientFault::Unsendable { .. }) | None => false,
+    match error.chain().find_map(|cause| cause.downcast_ref::<ClientFault>()) {
+        Some(ClientFault::Refused(refusal)) if refusal.status == 429 || refusal.code == BUSY => true,
+        Some(fault) => went_away(fault),
+        None => false,
     }
 }
 
@@ -122,11 +124,14 @@ async fn run_if_needed(
         }
         Err(fault) => return Err(fault.into()),
     };
-    follow(session, &run).await.map(Some)
+    follow(session, knowledge, &run).await.map(Some)
 }
 
 pub(crate) async fn tell(session: &Session, knowledge: &str, run: &wire::RunView) -> anyhow::Result<()> {
     show_report(run);
+    if goes_on(run) {
+        say(&format!("hint: `mainspring ingest {knowledge}` follows what goes on from there, when a server runs"));
+    }
     if run.report.as_ref().is_some_and(|report| report.skipped > 0) {
         show_skipped(session, knowledge).await?;
     }
@@ -152,29 +157,6 @@ async fn under_way(session: &Session, knowledge: &str) -> anyhow::Result<Option<
     Ok(run)
 }
 
-async fn follow(session: &Session, run: &str) -> anyhow::Result<wire::RunView> {
-    let bar = if session.json { ProgressBar::hidden() } else { ProgressBar::new(0) };
-    bar.set_style(ProgressStyle::with_template("{spinner} {bar:28} {pos}/{len} documents  {msg}")?);
-    let mut events = session.client.events(&format!("/api/v1/runs/{}/events", segment(run))).await?;
-    while let Some(event) = events.next().await {
-        let view: wire::RunView = serde_json::from_str(&event?).context("a progress event cannot be read")?;
-        if let Some(progress) = &view.progress {
-            bar.set_length(progress.documents_total.unwrap_or(0));
-            bar.set_position(progress.documents_done);
-            let speed = progress.tokens_per_second.map(|speed| format!(", {speed:.0} tokens/s")).unwrap_or_default();
-            let eta = progress.eta_seconds.map(|eta| format!(", {eta:.0} s left")).unwrap_or_default();
-            bar.set_message(format!("{} chunks{speed}{eta}  {}", progress.chunks, progress.stage));
-        }
-        if !matches!(view.status.as_str(), "queued" | "running") {
-            bar.finish_and_clear();
-            return Ok(view);
-        }
-    }
-    bar.finish_and_clear();
-    // The stream ended before the run did: the run itself says how it stands.
-    Ok(session.client.get(&format!("/api/v1/runs/{}", segment(run))).await?)
-}
-
 fn show_report(run: &wire::RunView) {
     let Some(report) = &run.report else {
         let detail = run.error.as_ref().and_then(|error| error.detail.clone());
@@ -195,6 +177,14 @@ fn show_report(run: &wire::RunView) {
     if let Some(error) = run.error.as_ref().and_then(|error| error.detail.as_ref()) {
         say(&format!("{}: {}", run.status, printable(error)));
     }
+}
+
+/// A run that was broken off leaves a job that goes on with the rest.
+fn goes_on(run: &wire::RunView) -> bool {
+    run.error
+        .as_ref()
+        .and_then(|error| error.code.as_deref())
+        .is_some_and(|code| matches!(code, "knowledge-stopped" | "interrupted"))
 }
 
 fn counts(report: &wire::IngestReport) -> String {
@@ -323,15 +313,4 @@ fn left_out(found: &wire::Retrieved) -> Option<String> {
     };
     let told: Vec<String> = counts.iter().map(|(reason, count)| format!("{count} {}", words(reason))).collect();
     (!told.is_empty()).then(|| format!("found, and not given: {}", told.join(", ")))
-}
-
-pub(crate) async fn forget(session: &Session, forget: Forget) -> anyhow::Result<ExitCode> {
-    let request = wire::ForgetRequest { documents: forget.documents, source: forget.source, readmit: forget.readmit };
-    let receipt: Value = session.client.post(&format!("{}/forget", path(&forget.knowledge)), &request).await?;
-    if session.json {
-        output::json(&receipt);
-    } else {
-        output::data(&printable(&yaml_serde::to_string(&json!({"receipt": receipt}))?));
-    }
-    Ok(ExitCode::SUCCESS)
 }

@@ -23,7 +23,7 @@ pub(crate) async fn run(session: &Session, command: Routes) -> anyhow::Result<Ex
 }
 
 async fn list(session: &Session) -> anyhow::Result<()> {
-    let targets: Vec<wire::TargetView> = session.client.get("/api/v1/routes").await?;
+    let targets: Vec<wire::TargetView> = session.client.all("/api/v1/routes").await?;
     if session.json {
         output::json(&targets);
         return Ok(());

@@ -16,7 +16,7 @@ pub(crate) async fn run(config: Config, serves: Serves) -> anyhow::Result<ExitCo
     let lock = DataLock::acquire(config.data_dir())
         .with_context(|| format!("cannot use the data directory {}", config.data_dir().display()))?;
     let pull = config.models.pull && serves == Serves::Everything;
-    let building = Building::open_to_serve(config.clone(), lock, serves).await?;
+    let building = Box::pin(Building::open_to_serve(config.clone(), lock, serves)).await?;
     building.repaired().iter().for_each(|text| say(&format!("repaired: {text}")));
     if pull {
         models::pull_in_background(&config);

@@ -34,6 +34,10 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/api/v1/knowledge/{name}/search", Needs::Reader),
     ("POST", "/api/v1/knowledge/{name}/search", Needs::Reader),
     ("POST", "/api/v1/knowledge/{name}/forget", Needs::Admin),
+    ("GET", "/api/v1/knowledge/{name}/receipts", Needs::Admin),
+    ("GET", "/api/v1/knowledge/{name}/receipts/{id}", Needs::Admin),
+    ("GET", "/api/v1/knowledge/{name}/tombstones", Needs::Admin),
+    ("DELETE", "/api/v1/knowledge/{name}/tombstones/{id}", Needs::Admin),
     ("POST", "/api/v1/knowledge/{name}/ingest", Needs::Editor),
     ("GET", "/api/v1/knowledge/{name}/runs", Needs::Reader),
     ("GET", "/api/v1/runs", Needs::Reader),
@@ -189,6 +193,9 @@ struct Ours {
     alias: &'static str,
     word: &'static str,
     document: String,
+    receipt: String,
+    /// The id of a document that was forgotten.
+    tombstone: String,
     run: String,
     trace: String,
     key: String,
@@ -205,6 +212,8 @@ impl Ours {
     fn filled(&self, path: &str) -> String {
         let id = match path {
             path if path.contains("/documents/") => &self.document,
+            path if path.contains("/receipts/") => &self.receipt,
+            path if path.contains("/tombstones/") => &self.tombstone,
             path if path.contains("/runs/") => &self.run,
             path if path.contains("/traces/") => &self.trace,
             path if path.contains("/members/") => &self.member,
@@ -234,9 +243,10 @@ impl Ours {
     }
 
     /// Everything by which it would be known again.
-    fn words(&self) -> [&str; 14] {
-        let Self { knowledge, app, alias, word, document, run, trace, key, member, job, limit, file, batch, secret } = self;
-        [knowledge, app, alias, word, document, run, trace, key, member, job, limit, file, batch, secret]
+    fn words(&self) -> [&str; 16] {
+        let Self { knowledge, app, alias, word, document, receipt, tombstone, run, trace, .. } = self;
+        let Self { key, member, job, limit, file, batch, secret, .. } = self;
+        [knowledge, app, alias, word, document, receipt, tombstone, run, trace, key, member, job, limit, file, batch, secret]
     }
 
     /// What must be the same afterwards.
@@ -246,6 +256,8 @@ impl Ours {
             "keys",
             "members",
             "knowledge/ours-papers/documents",
+            "knowledge/ours-papers/receipts",
+            "knowledge/ours-papers/tombstones",
             "assets/app/ours-desk/versions",
             "knowledge/ours-papers/runs",
             "jobs",
@@ -268,6 +280,7 @@ impl Ours {
 
 async fn ours(data: &Path, folder: &Path, owner: &User) -> Ours {
     std::fs::write(folder.join("cellar.md"), "# The cellar\n\nA zukamirel is kept in the cellar.\n").unwrap();
+    std::fs::write(folder.join("attic.md"), "# The attic\n\nNobody is to know what is kept there.\n").unwrap();
     let of =
         |kind: &str, name: &str, spec: Value| json!({"apiVersion": "mainspring/v1", "kind": kind, "name": name, "spec": spec});
     let sources = json!([{"type": "folder", "path": folder}]);
@@ -283,6 +296,7 @@ async fn ours(data: &Path, folder: &Path, owner: &User) -> Ours {
         ],
     );
     run(data, &["ingest", "ours-papers"]);
+    run(data, &["forget", "ours-papers", "attic.md"]);
     run(data, &["alias", "app/ours-desk", "ours-live", "v1"]);
     let first = async |path: &str, field: &str| {
         let list = owner.get(path).await.json();
@@ -306,6 +320,8 @@ async fn ours(data: &Path, folder: &Path, owner: &User) -> Ours {
         alias: "ours-live",
         word: "zukamirel",
         document: first("/api/v1/knowledge/ours-papers/documents", "id").await,
+        receipt: first("/api/v1/knowledge/ours-papers/receipts", "id").await,
+        tombstone: first("/api/v1/knowledge/ours-papers/tombstones", "document").await,
         run: first("/api/v1/knowledge/ours-papers/runs", "id").await,
         trace: first("/api/v1/traces", "trace_id").await,
         key: run(data, &["keys", "create", "ours-key", "--role", "reader"])["key"]["id"].as_str().unwrap_or_default().to_owned(),
@@ -369,4 +385,46 @@ fn the_table_covers_every_endpoint_of_the_document() {
     for (method, path) in &others {
         assert!(TABLE.iter().any(|(known, other, _)| known == method && other == path), "{method} {path} is not in the table");
     }
+}
+
+/// Rust files of what ships, with their text.
+fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() {
+            if !matches!(name.as_str(), "tests" | "examples" | "benches") {
+                sources(&path, found);
+            }
+        } else if name.ends_with(".rs") && name != "tests.rs" {
+            found.push((path.to_string_lossy().into_owned(), std::fs::read_to_string(path).unwrap()));
+        }
+    }
+}
+
+/// The lists that the table is compared with are what the routers are made of. A route that is put into a router by hand
+/// would be in none of them.
+#[test]
+fn no_route_is_made_beside_the_lists() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut by_hand = Vec::new();
+    for entry in std::fs::read_dir(crates).unwrap().map(Result::unwrap) {
+        let manifest = std::fs::read_to_string(entry.path().join("Cargo.toml")).unwrap_or_default();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // Servers for tests are nobody's endpoints.
+        if !manifest.contains("\naxum") || ["testservers", "workspace-hack"].contains(&name.as_str()) {
+            continue;
+        }
+        let mut files = Vec::new();
+        sources(&entry.path().join("src"), &mut files);
+        for (file, text) in files {
+            for way in [".route(", ".route_service(", ".nest(", ".nest_service(", ".fallback_service("] {
+                by_hand.extend(text.matches(way).map(|way| format!("{name}/{}: {way}", file.rsplit('/').next().unwrap())));
+            }
+        }
+    }
+    by_hand.sort();
+    // The OpenAPI document does not hold its own address: `other_routes` does.
+    assert_eq!(by_hand, ["api-rest/lib.rs: .route(", "web-kit/routes.rs: .route("]);
+    assert!(mainspring_server::other_routes().contains(&("GET", "/api/v1/openapi.json")));
 }

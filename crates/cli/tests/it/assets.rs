@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::running::{Server, command, refused, run};
+use crate::running::{Server, User, command, refused, run};
 
 fn spec(kind: &str, name: &str, spec: &str) -> String {
     format!("apiVersion: mainspring/v1\nkind: {kind}\nname: {name}\nspec:\n{spec}")
@@ -186,4 +186,29 @@ fn a_plan_is_shown_before_it_is_applied() {
     assert_eq!((shown, said.trim()), (plan, "1 changed"));
     let (shown, said) = told(&["apply", &file]);
     assert_eq!((shown.trim(), said.trim()), ("= prompt/greeting v1  unchanged", "nothing to change"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_schema_of_every_kind_is_published_for_editors() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), "127.0.0.1");
+    let user = User::of(&server, None);
+    let kinds = run(data.path(), &["schema"]);
+    let kinds: Vec<&str> = kinds.as_array().unwrap().iter().map(|kind| kind.as_str().unwrap()).collect();
+    for kind in ["app", "chain", "knowledge", "prompt", "provider", "route"] {
+        assert!(kinds.contains(&kind), "{kind}: {kinds:?}");
+    }
+    for kind in kinds {
+        for path in [format!("/schemas/{kind}.json"), format!("/schemas/{kind}")] {
+            let published = user.get(&path).await;
+            assert_eq!(published.status, 200, "{path}: {}", published.text);
+            let schema = published.json();
+            assert_eq!(schema, run(data.path(), &["schema", kind]), "{path}");
+            assert_eq!(schema["properties"]["kind"]["const"], json!(kind), "it is of whole manifests: {schema}");
+            assert!(schema["properties"]["spec"].is_object(), "{schema}");
+        }
+    }
+    let refusal = user.get("/schemas/promt.json").await;
+    assert_eq!((refusal.status, &refusal.json()["code"]), (404, &json!("schema-not-found")), "{}", refusal.text);
+    assert!(refusal.text.contains("`prompt`"), "{}", refusal.text);
 }

@@ -1,13 +1,18 @@
 //! The server is killed in the middle of things and started again.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    process::Stdio,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use mainspring_client::{Client, HttpTransport};
 use mainspring_testservers::postgres::Postgres;
 use mainspring_wire as wire;
 use serde_json::{Value, json};
 
-use crate::running::{Server, run, until};
+use crate::running::{Server, command, run, until};
 
 pub(crate) const DOCUMENTS: usize = 120;
 
@@ -141,6 +146,50 @@ async fn an_ingestion_stopped_with_the_server_goes_on_with_the_next_start() {
     halfway(&server).await;
     assert!(server.terminate().success());
     done_by_itself(&Server::start(data.path(), "127.0.0.1"), "knowledge-stopped").await;
+}
+
+/// A person who follows an ingestion sees the server die, or stop: the command says that it goes on, and how to see that.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_follows_an_ingestion_hears_that_it_goes_on_without_them() {
+    let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    documents(folder.path());
+    apply(data.path(), folder.path());
+    let mut server = Server::start(data.path(), "127.0.0.1");
+    for kills in [true, false] {
+        let (before, id) = (runs(&server).await.len(), Mutex::new(String::new()));
+        let mut ingest = command(data.path());
+        let following = ingest.args(["ingest", "notes"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        until("the first tokens", async || {
+            let all = runs(&server).await;
+            let Some(newest) = all.first().filter(|_| all.len() > before) else { return false };
+            assert_eq!(newest.status, "running", "it ended too soon to be broken off: {newest:?}");
+            id.lock().unwrap().clone_from(&newest.id);
+            newest.progress.as_ref().is_some_and(|progress| progress.tokens > 0)
+        })
+        .await;
+        if kills {
+            server.kill();
+        } else {
+            assert!(server.terminate().success());
+        }
+        let ended = tokio::task::spawn_blocking(move || following.wait_with_output().unwrap()).await.unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(2), "{said}");
+        assert!(said.contains("hint: ") && said.contains("`mainspring ingest notes` follows"), "{said}");
+        // A server that stops has the time to say how the run stands; one that dies has not.
+        let told = said.contains(id.lock().unwrap().as_str()) && said.contains("code: ingest-not-followed");
+        assert!(told || (!kills && said.contains("goes on when a server runs again")), "{said}");
+        server = Server::start(data.path(), "127.0.0.1");
+        // What the hint names follows it to its end.
+        assert_eq!(run(data.path(), &["ingest", "notes"])["status"], "succeeded");
+        is_whole(&server).await;
+        // Other words in every document, so that there is as much to do again.
+        for file in std::fs::read_dir(folder.path()).unwrap() {
+            let path = file.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            std::fs::write(&path, text.replace("Document", "Paper")).unwrap();
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@ use std::{
 use mainspring_kernel::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
-use crate::running::{Server, User, apply_all, around, command, run};
+use crate::running::{Server, User, apply_all, around, command, refused, run};
 
 /// In the text, the title and the name of the document that is forgotten.
 const WORDS: [&str; 3] = ["zukamirel", "borlavitek", "fenodrusap"];
@@ -152,6 +152,50 @@ async fn a_span_that_comes_after_the_forgetting_loses_its_text_too() {
         assert!(Instant::now() < end, "{}", seen.text);
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// A receipt can be read again, and a document comes back where somebody lifts what keeps it out.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_forgotten_is_read_about_afterwards_and_let_back_in() {
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let Told { server, id, .. } = told(data.path(), folder.path()).await;
+    let (user, data) = (User::of(&server, None), data.path());
+    run(data, &["ask", "notes", "What is kept below the cellar?", "--max-tokens", "4"]);
+    let made = run(data, &["forget", "notes", &id]);
+    // Only whoever made it hears what was on its way at that moment.
+    let mut kept = made.clone();
+    assert_eq!(kept.as_object_mut().unwrap().remove("traces_pending"), Some(json!(false)));
+    assert!(kept["removed_spans"].as_u64() > Some(0), "{kept}");
+    let receipt = made["id"].as_str().unwrap();
+    assert_eq!(run(data, &["receipts", "notes", receipt]), kept);
+    assert_eq!(run(data, &["receipts", "notes"])["items"], json!([kept]));
+    assert_eq!(user.get(&format!("/api/v1/knowledge/notes/receipts/{receipt}")).await.json(), kept);
+    assert_eq!(refused(data, &["receipts", "notes", "fgt_nothing"])["code"], "knowledge-receipt-not-found");
+    let output = command(data).args(["receipts", "notes"]).output().unwrap();
+    assert!(String::from_utf8(output.stdout).unwrap().contains("kept out"));
+
+    let stones = run(data, &["tombstones", "notes"]);
+    assert_eq!((&stones["items"][0]["document"], stones["items"].as_array().map(Vec::len)), (&json!(id), Some(1)), "{stones}");
+    assert!(shown(&stones.to_string()).is_empty(), "{stones}");
+    assert_eq!(run(data, &["ingest", "notes"])["report"]["added"], 0);
+    // Its name was forgotten; whoever knows it can say it.
+    let name = format!("{}.md", WORDS[2]);
+    assert_eq!(run(data, &["tombstones", "notes", "--lift", &name]), stones["items"]);
+    assert_eq!(refused(data, &["tombstones", "notes", "--lift", &id])["code"], "knowledge-tombstone-not-found");
+    assert_eq!(run(data, &["tombstones", "notes"])["items"], json!([]));
+    assert_eq!(run(data, &["ingest", "notes"])["report"]["added"], 1);
+    let found = user.post(SEARCH, &json!({"query": "what is kept below the cellar"})).await;
+    assert_eq!(found.json()["passages"][0]["document"], json!(id), "{}", found.text);
+
+    let audit = run(data, &["audit"]);
+    let entry = |action: &str| {
+        let entries = audit["items"].as_array().unwrap().iter().filter(|entry| entry["action"] == action);
+        entries.map(|entry| (entry["target"].clone(), entry["detail"].clone())).collect::<Vec<_>>()
+    };
+    let forgotten = json!({"receipt": receipt, "tombstones": true});
+    assert_eq!(entry("knowledge.forget"), [(json!("knowledge/notes"), forgotten)], "{audit}");
+    assert_eq!(entry("knowledge.readmit"), [(json!("knowledge/notes"), json!({"document": id}))], "{audit}");
+    assert!(run(data, &["audit", "--verify"])["intact"] == json!(true));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! As JSON, a command prints one value; a list says what it is and where it goes on.
 
+use mainspring_testservers::upstream::{Behaviour, Script, Upstream};
 use serde_json::{Value, json};
 
 use crate::running::{Server, User, apply_all, refused, run};
@@ -22,12 +23,15 @@ const LISTS: &[(&[&str], Shape)] = &[
     (&["members", "list"], Shape::Whole),
     (&["keys", "list"], Shape::Whole),
     (&["models", "list"], Shape::Whole),
+    (&["routes", "list"], Shape::Whole),
     (&["config", "show"], Shape::Whole),
     (&["audit"], Shape::Paged),
     (&["traces"], Shape::Paged),
     (&["documents", "notes"], Shape::Paged),
     (&["runs", "notes"], Shape::Paged),
     (&["runs"], Shape::Paged),
+    (&["receipts", "copies"], Shape::Paged),
+    (&["tombstones", "copies"], Shape::Paged),
 ];
 
 fn asset(kind: &str, name: &str, spec: &Value) -> Value {
@@ -66,12 +70,17 @@ async fn every_list_is_one_json_value_and_goes_on_where_it_ended() {
     for words in ["Say hello.", "Say hello, briefly."] {
         let spec = json!({"messages": [{"role": "user", "content": words}]});
         let knowledge = ["notes", "copies"].map(|name| asset("knowledge", name, &sources));
-        apply_all(data, &[&[asset("prompt", "greeting", &spec)][..], &knowledge[..]].concat());
+        let provider = asset("provider", "nobody", &json!({"type": "openai", "base_url": "http://127.0.0.1:9/v1"}));
+        let route = asset("route", "anyone", &json!({"targets": [{"provider": "nobody", "model": "m"}]}));
+        apply_all(data, &[&[asset("prompt", "greeting", &spec), provider, route][..], &knowledge[..]].concat());
     }
     for _ in 0..2 {
         run(data, &["ingest", "notes", "--full"]);
         run(data, &["ingest", "copies", "--full"]);
         run(data, &["search", "notes", "the gate"]);
+    }
+    for name in ["gate.md", "shed.md"] {
+        run(data, &["forget", "copies", name]);
     }
     run(data, &["keys", "create", "ci"]);
     for (verb, shape) in LISTS {
@@ -123,6 +132,51 @@ async fn the_models_of_a_server_page_by_name() {
     assert_eq!(seen, *whole);
     let refusal = user.get("/api/v1/models?cursor=made-up").await;
     assert_eq!((refusal.status, refusal.json()["code"].as_str()), (400, Some("paging-invalid")), "{}", refusal.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_targets_of_routes_page_in_the_order_they_are_written_in() {
+    let upstream = Upstream::start(Script::always(Behaviour::saying("Yes."))).unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), "127.0.0.1");
+    let user = User::of(&server, None);
+    let provider = json!({"type": "openai", "base_url": format!("{}/v1", upstream.url())});
+    let targets = |models: &[&str]| {
+        let targets: Vec<Value> = models.iter().map(|model| json!({"provider": "here", "model": model})).collect();
+        json!({"targets": targets})
+    };
+    apply_all(
+        data.path(),
+        &[
+            asset("provider", "here", &provider),
+            asset("route", "later", &targets(&["m", "c"])),
+            asset("route", "earlier", &targets(&["z", "a"])),
+        ],
+    );
+    for model in ["here/y", "here/x"] {
+        let asked = json!({"model": model, "messages": [{"role": "user", "content": "Is it so?"}]});
+        assert_eq!(user.post("/v1/chat/completions", &asked).await.status, 200);
+    }
+    let want = [("earlier", "z"), ("earlier", "a"), ("later", "m"), ("later", "c"), ("", "x"), ("", "y")];
+    for path in ["/api/v1/routes", "/api/v1/routes/history"] {
+        for limit in [1, 2, 4, 500] {
+            let (mut seen, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let page = user.get(&format!("{path}?limit={limit}&cursor={cursor}")).await.json();
+                let items = page["items"].as_array().unwrap();
+                assert!((1..=limit).contains(&items.len()), "{page}");
+                let names = |item: &Value| ["route", "model"].map(|field| item[field].as_str().unwrap_or_default().to_owned());
+                seen.extend(items.iter().map(names));
+                let Some(next) = page["next"].as_str() else { break };
+                cursor = next.to_owned();
+            }
+            assert_eq!(seen, want.map(|(route, model)| [route.to_owned(), model.to_owned()]), "{path}, {limit} at a time");
+        }
+        for refused in ["limit=0", "limit=501", "cursor=made-up"] {
+            let refusal = user.get(&format!("{path}?{refused}")).await;
+            assert_eq!((refusal.status, refusal.json()["code"].as_str()), (400, Some("paging-invalid")), "{}", refusal.text);
+        }
+    }
 }
 
 #[test]

@@ -77,7 +77,8 @@ async fn calls_are_told_as_they_happen_to_their_own_project_only() {
     let listed = user.get(&format!("/api/v1/calls?trace={trace}")).await.json();
     assert_eq!((&listed["items"][0]["id"], listed["items"].as_array().map(Vec::len)), (&started["id"], Some(1)), "{listed}");
     let history = user.get("/api/v1/routes/history").await.json();
-    assert_eq!((&history[0]["route"], &history[0]["minutes"][0]["attempts"]), (&json!("assistant"), &json!(1)), "{history}");
+    let first = &history["items"][0];
+    assert_eq!((&first["route"], &first["minutes"][0]["attempts"]), (&json!("assistant"), &json!(1)), "{history}");
     assert_eq!(user.get("/api/v1/calls?trace=nonsense").await.json()["code"], "query-invalid");
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     crash,
+    line::Line,
     running::{Server, command, until},
     sharing::on_s3,
 };
@@ -135,6 +136,61 @@ async fn an_ingestion_under_which_postgres_goes_away_is_finished_without_being_a
     .unwrap();
     until("the catalog", async || server.status("/readyz").await == 200).await;
     until("the ingestion", async || crash::runs(&server).await[0].status == "succeeded").await;
+    assert!(crash::runs(&server).await.iter().all(|run| run.status != "running"));
+    crash::is_whole(&server).await;
+}
+
+/// Whether a job is there that was taken up, and waits without having tried.
+async fn waits(server: &Server) -> bool {
+    let jobs: wire::Page<wire::JobView> = server.client().get("/api/v1/jobs?kind=ingest&state=queued").await.unwrap();
+    jobs.items.iter().any(|job| job.payload["knowledge"] == "news" && job.started_at.is_some() && job.attempt == 0)
+}
+
+async fn finds(server: &Server, query: &str) -> bool {
+    let found = server.client().post::<wire::Retrieved>("/api/v1/knowledge/news/search", &json!({"query": query})).await;
+    found.is_ok_and(|found| found.passages.iter().any(|passage| passage.text.contains(query)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ingestions_under_which_the_object_store_goes_away_are_finished_without_being_asked_again() {
+    let mut store = tokio::task::spawn_blocking(|| S3Server::start().unwrap()).await.unwrap();
+    let (data, folder, news) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (lake, line) = (format!("s3://{}/lake", S3Server::BUCKET), Line::to(&store.endpoint()).await);
+    let server = Server::start_with(data.path(), &["serve"], &on_s3(&lake, &line.url));
+    std::fs::write(news.path().join("a.md"), "# A\n\nThe lighthouse is white.").unwrap();
+    let watched = json!({"manifests": [{
+        "apiVersion": "mainspring/v1", "kind": "knowledge", "name": "news",
+        "spec": {"sources": [{"type": "folder", "path": news.path()}], "watch": true}
+    }]});
+    let _: wire::ApplyReply = server.client().post("/api/v1/apply", &watched).await.unwrap();
+    until("the first news", async || finds(&server, "lighthouse").await).await;
+    crash::documents(folder.path());
+    crash::apply(data.path(), folder.path());
+    crash::halfway(&server).await;
+
+    // Stopping the server takes it a while, in which an ingestion could come to its end.
+    line.cut();
+    let mut store = tokio::task::spawn_blocking(move || {
+        store.stop();
+        store
+    })
+    .await
+    .unwrap();
+    assert_eq!(crash::runs(&server).await[0].status, "running", "it waits for the store");
+    assert_eq!(code(found(&server)).await, Some((503, "lake-unavailable".into())));
+    // What changes now is asked for, and waits as well.
+    std::fs::write(news.path().join("b.md"), "# B\n\nThe harbour is deep.").unwrap();
+    until("a job that waits", async || waits(&server).await).await;
+
+    let _store = tokio::task::spawn_blocking(move || {
+        store.restart().unwrap();
+        store
+    })
+    .await
+    .unwrap();
+    line.mend();
+    until("the ingestion", async || crash::runs(&server).await[0].status == "succeeded").await;
+    until("the other one", async || finds(&server, "harbour").await).await;
     assert!(crash::runs(&server).await.iter().all(|run| run.status != "running"));
     crash::is_whole(&server).await;
 }

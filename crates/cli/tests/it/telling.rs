@@ -57,6 +57,7 @@ async fn a_scanned_page_is_told_of_by_the_command_the_run_and_the_document() {
         std::fs::write(folder.join(name).join("deed.pdf"), scanned(2)).unwrap();
         std::fs::write(folder.join(name).join("garden.md"), format!("# Garden {name}\n\nThe garden has a wall.\n")).unwrap();
     }
+    std::fs::write(folder.join("one/letter.txt"), b"Gr\xFC\xDFe aus dem Norden\n").unwrap();
     let server = Server::start(data, "127.0.0.1");
     apply_all(data, &[knowledge(folder, 0.35)]);
     let (out, _) = said(data, &["ingest", "notes"]);
@@ -65,16 +66,19 @@ async fn a_scanned_page_is_told_of_by_the_command_the_run_and_the_document() {
     for name in ["one", "two"] {
         assert!(out.contains(&format!("  ! {name}: deed.pdf  {why}")), "{out}");
     }
+    let guessed = "parse-encoding-guessed: the text was not UTF-8; it was read as Latin-1";
+    assert!(out.contains(&format!("  ! one: letter.txt  {guessed}")), "{out}");
     let user = User::of(&server, None);
     let run = get(&user, "/api/v1/knowledge/notes/runs").await["items"][0].clone();
     let warnings = run["report"]["warnings"].as_array().unwrap();
-    assert_eq!((warnings.len(), &run["report"]["warnings_left_out"]), (2, &json!(0)), "{run}");
-    let shown = get(&user, &format!("/api/v1/knowledge/notes/documents/{}", warnings[0]["document"].as_str().unwrap())).await;
+    assert_eq!((warnings.len(), &run["report"]["warnings_left_out"]), (3, &json!(0)), "{run}");
+    let deed = warnings.iter().find(|warning| warning["code"] == "parse-no-text").unwrap();
+    let shown = get(&user, &format!("/api/v1/knowledge/notes/documents/{}", deed["document"].as_str().unwrap())).await;
     assert_eq!(
         (&shown["status"], &shown["chunks"], &shown["reason_code"]),
         (&json!("ready"), &json!(0), &json!("parse-no-text"))
     );
-    assert_eq!(shown["warnings"][0]["code"], "parse-warning", "{shown}");
+    assert_eq!(shown["warnings"][0]["code"], "parse-page-without-text", "{shown}");
     assert!(shown["origin"]["fetched_at"].is_string() && shown["origin"]["last_modified"].is_string(), "{shown}");
     let (again, _) = said(data, &["ingest", "notes"]);
     assert!(!again.contains("deed.pdf"), "nothing was read, so nothing is said again: {again}");
@@ -118,4 +122,45 @@ async fn a_search_says_what_it_left_out_and_why() {
     assert_eq!(titles("&metadata.shelf=one&metadata.shelf=two").await.len(), titles("").await.len());
     let odd = user.get(&format!("{search}=x&limit=many&depth=3")).await;
     assert_eq!((odd.status, &odd.json()["code"]), (400, &json!("query-invalid")), "{}", odd.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hit_says_on_the_terminal_why_it_ranked_and_where_it_stands() {
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (data, folder) = (data.path(), folder.path());
+    let text = "The garden has a wall of red brick.";
+    for (name, text) in [("one", text), ("two", "The cellar has a barrel of apples.")] {
+        std::fs::create_dir(folder.join(name)).unwrap();
+        std::fs::write(folder.join(name).join("a.md"), format!("# Of {name}\n\n## Around\n\n{text}\n")).unwrap();
+    }
+    let _server = Server::start(data, "127.0.0.1");
+    apply_all(data, &[knowledge(folder, 0.0)]);
+    run(data, &["ingest", "notes"]);
+    let search = ["search", "notes", "the wall of the garden", "--rerank", "true"];
+    let found = run(data, &search);
+    let (out, err) = said(data, &search);
+    let lines: Vec<&str> = out.lines().collect();
+    let best = &found["passages"][0];
+    assert_eq!(lines[0], "1. Of one > Around", "{out}");
+    // The same ranks and scores as in JSON, each by its own name.
+    let scores = &best["scores"];
+    let number = |field: &str| scores[field].as_f64().unwrap_or_else(|| panic!("no {field}: {best}")) as f32;
+    let ranks = format!(
+        "   score {:.4}   vector #{} {:.3}   text #{} {:.3}   rerank {:.3}",
+        number("score"),
+        scores["vector_rank"],
+        number("vector_score"),
+        scores["text_rank"],
+        number("text_score"),
+        number("rerank_score"),
+    );
+    assert_eq!(lines[1], ranks, "{out}");
+    assert!(number("fused_score") > 0.0, "{best}");
+    let (start, end) = (best["start"].as_u64().unwrap(), best["end"].as_u64().unwrap());
+    assert_eq!(lines[2], format!("   {} bytes {start}–{end}", best["uri"].as_str().unwrap()), "{out}");
+    let file = std::fs::read_to_string(folder.join("one/a.md")).unwrap();
+    let passage = &file[usize::try_from(start).unwrap()..usize::try_from(end).unwrap()];
+    assert!(passage.ends_with(text) && best["text"] == passage, "{best}");
+    assert!(lines[3].trim().ends_with(text), "{out}");
+    assert!(err.contains("hybrid · ") && err.contains("rerank "), "{err}");
 }

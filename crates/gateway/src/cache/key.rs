@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Changes when what is digested changes, so that old answers are not given for new keys.
-const FORM: &[u8] = b"mainspring-gateway-cache-3";
+const FORM: &[u8] = b"mainspring-gateway-cache-4";
 /// Say who asks, not what.
 const WHO: [&str; 3] = ["user", "safety_identifier", "prompt_cache_key"];
 /// The answer depends on what the provider keeps of earlier requests, or comes later.
@@ -55,6 +55,10 @@ pub(crate) fn keys(scope: &Scope<'_>, rules: &Cache, body: &[u8]) -> Option<Keys
     }
     for name in WHO {
         fields.remove(name);
+    }
+    // Where Anthropic's clients say it.
+    if let Some(Value::Object(notes)) = fields.get_mut("metadata").filter(|_| scope.said_in == Dialect::Anthropic) {
+        notes.remove("user_id");
     }
     let exact = digest(scope, rules, &body);
     let semantic = rules.mode == CacheMode::Semantic && has_turns(scope.operation);

@@ -130,6 +130,16 @@ fn order_of_fields_and_who_asks_do_not_matter() {
         asked.rules.per_user = true;
     };
     assert_ne!(key_of(apart), Some(same));
+    // Where Anthropic's clients say who asks; elsewhere the same field is a note like any other.
+    let noted = |said_in, user: &str| {
+        let metadata = json!({"user_id": user, "team": "red"});
+        key_of(|asked| {
+            asked.said_in = said_in;
+            asked.body["metadata"] = metadata;
+        })
+    };
+    assert_eq!(noted(Dialect::Anthropic, "ann"), noted(Dialect::Anthropic, "bob"));
+    assert_ne!(noted(Dialect::OpenAiChat, "ann"), noted(Dialect::OpenAiChat, "bob"));
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn calls_cost_what_their_providers_say() {
     check("no dated name of another model", ("openai", OpenAi, "gpt-5.4-nano-2026-03-05"), used(1_000_000, 0), false, "0.20");
 }
 
-/// As AWS documents the ids of inference profiles.
+/// The areas that ids of inference profiles begin with, as AWS lists them and as people use them (`in.` and `amer.`).
 #[test]
 fn every_area_of_bedrock_is_looked_through() {
     for area in ["us", "us-gov", "amer", "ca", "sa", "eu", "me", "apac", "jp", "au", "in", "global"] {

@@ -58,11 +58,47 @@ fn written(duration: Duration) -> String {
     }
 }
 
+/// A limit as these headers tell of it, for clients that look for it under other names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ToldLimit<'h> {
+    /// `requests` or `tokens`.
+    pub what: &'static str,
+    pub limit: &'h HeaderValue,
+    pub remaining: &'h HeaderValue,
+    /// How long until all of it is there again.
+    pub reset: Duration,
+}
+
+/// The limits that an answer tells of.
+#[must_use]
+pub fn told_limits(headers: &HeaderMap) -> Vec<ToldLimit<'_>> {
+    let of = |(what, [limit, remaining, reset]): (&'static str, &[HeaderName; 3])| {
+        let reset = read(headers.get(reset)?.to_str().ok()?)?;
+        Some(ToldLimit { what, limit: headers.get(limit)?, remaining: headers.get(remaining)?, reset })
+    };
+    [("requests", &REQUESTS), ("tokens", &TOKENS)].into_iter().filter_map(of).collect()
+}
+
+/// What `written` wrote.
+fn read(text: &str) -> Option<Duration> {
+    if let Some(millis) = text.strip_suffix("ms") {
+        return millis.parse().ok().map(Duration::from_millis);
+    }
+    let (minutes, seconds) = match text.split_once('m') {
+        Some((minutes, seconds)) => (minutes.parse::<u64>().ok()?, seconds),
+        None => (0, text),
+    };
+    let seconds = Duration::try_from_secs_f64(seconds.strip_suffix('s')?.parse().ok()?).ok()?;
+    Duration::from_secs(minutes.checked_mul(60)?).checked_add(seconds)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::{Metric, Quota, Standing, headers, written};
+    use proptest::{prelude::any, prop_assert_eq, proptest};
+
+    use super::{HeaderMap, Metric, Quota, Standing, headers, read, told_limits, written};
 
     #[test]
     fn times_are_written_as_clients_read_them() {
@@ -98,5 +134,28 @@ mod tests {
         assert_eq!(told["x-ratelimit-reset-requests"], "3s");
         assert!(!told.contains_key("x-ratelimit-limit-tokens"));
         assert!(headers(&[]).is_empty());
+        let limits = told_limits(&told);
+        assert_eq!(limits.len(), 1);
+        assert_eq!(
+            (limits[0].what, limits[0].limit.as_bytes(), limits[0].remaining.as_bytes()),
+            ("requests", &b"60"[..], &b"7"[..])
+        );
+        assert_eq!(limits[0].reset, Duration::from_secs(3));
+        assert!(told_limits(&HeaderMap::new()).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(millis in 0_u64..100_000_000_000) {
+            let duration = Duration::from_millis(millis);
+            prop_assert_eq!(read(&written(duration)), Some(duration));
+        }
+
+        #[test]
+        fn no_text_is_too_strange_for_the_reader(text in "\\PC{0,20}", number in any::<u64>()) {
+            for text in [text, format!("{number}m"), format!("{number}m{number}s"), format!("{number}ms"), format!("-{number}s")] {
+                let _ = read(&text);
+            }
+        }
     }
 }

@@ -49,6 +49,7 @@ use tokio::sync::Notify;
 
 pub use calls::CallFilter;
 pub use fault::{LedgerFault, Refusal, TooDear};
+pub use headers::{ToldLimit, told_limits};
 pub use intent::{Candidate, Intent};
 pub use limit::{Amount, EACH, Limit, Metric, NewLimit, SubjectKind, WordFault};
 pub use permit::Permit;
@@ -125,6 +126,12 @@ struct State {
 impl Ledger {
     fn state(&self) -> MutexGuard<'_, State> {
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Which process this is among those that share a catalog: the same one again after a restart over the same journal.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        &self.inner.owner
     }
 
     /// What tokens cost in a project now.

@@ -203,10 +203,12 @@ impl ProjectRoutes {
         names
     }
 
-    /// Every path that has been used or may be.
+    /// Every path that has been used or may be: routes by name, then those to one model of a provider by theirs.
     pub(crate) fn all(&self) -> Vec<Arc<Route>> {
         let direct = self.direct.lock().unwrap_or_else(PoisonError::into_inner);
-        self.routes.values().chain(direct.values()).cloned().collect()
+        let mut direct: Vec<_> = direct.values().cloned().collect();
+        direct.sort_unstable_by(|a, b| (&a.shown, &a.digest).cmp(&(&b.shown, &b.digest)));
+        self.routes.values().cloned().chain(direct).collect()
     }
 }
 

@@ -51,6 +51,23 @@ async fn one_that_is_not_late_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_percentile_is_that_of_the_targets_own_recent_times_once_there_are_enough() {
+    let slow = Behaviour { delay: Duration::from_millis(200), ..Behaviour::default() };
+    let (first, second) = (upstream(Script::default().then(slow)), upstream(Script::default()));
+    let mut room = room_with(&first, &second, "p95", 1.0).await;
+    for number in 1..=20 {
+        room.ask("assistant").await.unwrap();
+        assert_eq!((room.settled().await.attempts, second.count()), (1, 0), "too little is known of it, call {number}");
+    }
+    // One in twenty was slow, which is not what it usually takes.
+    first.script(Script::always(Behaviour::trouble(Trouble::Hang(When::BeforeHead))));
+    let answered = room.ask("assistant").await.unwrap();
+    assert_eq!((answered.provider.as_str(), answered.attempts, second.count()), ("quick", 2, 1));
+    assert_eq!(room.settled_once().await.attempts, 2);
+    first.wait_until_hung_up().await;
+}
+
+#[tokio::test]
 async fn a_late_answer_that_is_first_all_the_same_is_used() {
     let slow = Behaviour { delay: Duration::from_millis(200), ..Behaviour::default() };
     let (first, second) = (upstream(Script::always(slow)), late());

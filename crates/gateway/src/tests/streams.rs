@@ -200,4 +200,9 @@ async fn spans_of_a_stream_tell_when_it_began_how_fast_it_went_and_what_it_cost(
         attempt.attributes
     );
     assert_eq!(call.attributes["mainspring.cache"], "off");
+    let metrics = room.metrics.render();
+    for name in ["begin", "output_token", "call"] {
+        let line = format!("mainspring_gateway_{name}_seconds_count{{operation=\"chat\"}} 1");
+        assert!(metrics.contains(&line), "{line} is not in {metrics}");
+    }
 }

@@ -348,3 +348,11 @@ fn a_file_of_something_else_is_refused_without_a_word_of_it() {
     let long = "#".repeat(crate::TEXT_MAX + 1);
     assert!(matches!(litellm(&long, &unset), Err(ImportFault::TooLarge { .. })));
 }
+
+/// What a YAML scanner would take hours for is not given to it.
+#[test]
+fn a_file_of_brackets_is_refused_at_once() {
+    for text in ["[".repeat(2_000_000), format!("a: {}", "- ".repeat(1_000_000))] {
+        assert!(matches!(litellm(&text, &unset), Err(ImportFault::Unreadable { .. })));
+    }
+}

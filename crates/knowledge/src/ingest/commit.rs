@@ -1,14 +1,14 @@
 //! The last stage: writes documents in batches. The lake first, in one commit; then the catalog, which
 //! is the truth of what is done. Cut off in between, the same batch is written again to the same effect.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use mainspring_catalog::CatalogFault;
-use mainspring_kernel::{Fault, Name};
+use mainspring_kernel::Name;
 use mainspring_lake::{Filter, Table};
 use tokio::{sync::mpsc, time::Instant};
 
-use super::{hold::Hold, meter::Meter, pipeline::Complete};
+use super::{hold::Hold, meter::Meter, patience::patiently, pipeline::Complete};
 use crate::{
     fault::KnowledgeFault,
     model::DocumentId,
@@ -24,8 +24,6 @@ const BATCH_CHUNKS: usize = 2048;
 const BATCH_DOCUMENTS: usize = 512;
 /// A batch is written when its oldest document has waited this long: searches see it soon, and a kill costs little.
 const BATCH_AGE: Duration = Duration::from_secs(3);
-/// How long a store may be away before a run gives up.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(super) struct Commit {
     pub inner: Arc<Inner>,
@@ -87,14 +85,14 @@ impl Commit {
         };
         if !rewritten.is_empty() || !removed.is_empty() {
             let delete = table::of_documents(rewritten.iter().chain(&removed));
-            patiently(|| async { Ok(self.table.replace(delete.clone(), built.clone()).await?) }).await?;
+            patiently(&self.inner, || async { Ok(self.table.replace(delete.clone(), built.clone()).await?) }).await?;
         }
         if let Some(searched) = self.searched.as_ref().filter(|_| !removed.is_empty()) {
             let delete: Filter = table::of_documents(&removed);
-            patiently(|| async { Ok(searched.replace(delete.clone(), None).await?) }).await?;
+            patiently(&self.inner, || async { Ok(searched.replace(delete.clone(), None).await?) }).await?;
         }
         let deleted = changes.iter().filter(|change| matches!(change, Change::Gone(_))).count() as u64;
-        patiently(|| self.record(&changes)).await?;
+        patiently(&self.inner, || self.record(&changes)).await?;
         for bytes in bytes {
             self.meter.document_done(bytes);
         }
@@ -164,24 +162,5 @@ fn done_bytes(change: &Change) -> u64 {
     match change {
         Change::Ready { document, .. } | Change::Failed { document, .. } => document.bytes,
         Change::Fingerprint { .. } | Change::Stale { .. } | Change::Gone(_) => 0,
-    }
-}
-
-/// Waits out a store that is away or contended; everything done here may be done twice.
-pub(crate) async fn patiently<T, F>(work: impl Fn() -> F) -> Result<T, KnowledgeFault>
-where
-    F: Future<Output = Result<T, KnowledgeFault>>,
-{
-    let deadline = Instant::now() + PATIENCE;
-    let mut pause = Duration::from_millis(100);
-    loop {
-        match work().await {
-            Err(fault) if fault.kind().is_transient() && Instant::now() < deadline => {
-                tracing::warn!(code = fault.code(), "a store is away; trying again");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(5));
-            }
-            other => return other,
-        }
     }
 }

@@ -7,7 +7,7 @@ use mainspring_catalog::{CatalogFault, Tx};
 use mainspring_kernel::{Actor, Fault as _, Timestamp, id::RunId};
 use mainspring_registry::{Outcome, RunStatus};
 
-use super::{job::IngestJob, meter::Meter};
+use super::{job::IngestJob, meter::Meter, patience::patiently};
 use crate::{
     fault::KnowledgeFault,
     model::{KnowledgeKey, Reason, RunState},
@@ -90,7 +90,7 @@ impl Hold {
         loop {
             tokio::time::sleep(pause).await;
             let progress = meter.show();
-            if let Err(fault) = super::commit::patiently(|| self.renew(inner.clock.now())).await {
+            if let Err(fault) = patiently(inner, || self.renew(inner.clock.now())).await {
                 return fault;
             }
             let kept = inner
@@ -157,8 +157,8 @@ pub(super) struct Settled {
 pub(super) enum Then<'a> {
     Nothing,
     Settled(&'a Settled),
-    /// A job that goes on from there.
-    Resumed(&'a IngestJob),
+    /// A job that goes on from there, no sooner than so much later.
+    Resumed(&'a IngestJob, Duration),
 }
 
 /// Ends a run everywhere in one transaction, and lets go of the knowledge.
@@ -180,8 +180,8 @@ pub(super) async fn finish(hold: &Hold, actor: &Actor, end: &RunRow, then: Then<
                     }
                     held::settle(&mut tx, hold.key(), settled.asset, &settled.version, now).await?;
                 }
-                Then::Resumed(job) => {
-                    inner.jobs.enqueue_in(&mut tx, &job.to_job(hold.key().project, now)).await?;
+                Then::Resumed(job, after) => {
+                    inner.jobs.enqueue_in(&mut tx, &job.to_job(hold.key().project, now.plus(after))).await?;
                 }
             }
             held::free(&mut tx, hold.key(), hold.by()).await?;

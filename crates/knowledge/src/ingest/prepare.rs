@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::{
     meter::Meter,
+    patience::patiently,
     pipeline::{Item, Prepared},
     plan::{Work, row_key},
     text::{self, ParsedText},
@@ -233,7 +234,7 @@ impl Prepare {
         fingerprint: Option<String>,
     ) -> Result<Option<Item>, KnowledgeFault> {
         self.findings.change(|found| found.changed += 1);
-        match text::load(&self.inner, &parsed).await? {
+        match self.kept(&parsed).await? {
             Some(text) => {
                 if !text.is_current()
                     && let Some(item) = self.parse_anew(listed).await?
@@ -270,6 +271,10 @@ impl Prepare {
         }
     }
 
+    async fn kept(&self, parsed: &Digest) -> Result<Option<ParsedText>, KnowledgeFault> {
+        patiently(&self.inner, || text::load(&self.inner, parsed)).await
+    }
+
     /// Text of another document with the same bytes, when it would be parsed the same way.
     async fn parsed_elsewhere(
         &self,
@@ -280,7 +285,7 @@ impl Prepare {
         for (path, parsed, _) in document::same_content(&self.inner.catalog, &self.key, digest).await? {
             // A parser may take the title from the name.
             if media_type.is_none() && file_name(&path) == file_name(&listed.path) {
-                return Ok(text::load(&self.inner, &parsed).await?.filter(ParsedText::is_current));
+                return Ok(self.kept(&parsed).await?.filter(ParsedText::is_current));
             }
         }
         Ok(None)

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mainspring_catalog::CatalogFault;
 use mainspring_lake::{Filter, LakeFault, LakeVersion, Scan, Table};
 
-use super::{commit::patiently, hold::Hold, run::Target};
+use super::{hold::Hold, patience::patiently, run::Target};
 use crate::{
     fault::KnowledgeFault,
     service::Inner,
@@ -18,10 +18,11 @@ const AT_ONCE: usize = 500;
 
 /// Takes out what the catalog does not know of, and marks what is missing as not done.
 pub(super) async fn reconcile(inner: &Inner, hold: &Hold, target: &Target) -> Result<(), KnowledgeFault> {
-    if !target.unsettled && is_where_left(target.table.as_ref(), target.settled.as_ref()).await? {
+    let (table, settled) = (target.table.as_ref(), target.settled.as_ref());
+    if !target.unsettled && patiently(inner, || is_where_left(table, settled)).await? {
         return Ok(());
     }
-    let held = chunks_by_document(target.table.as_ref()).await?;
+    let held = patiently(inner, || chunks_by_document(table)).await?;
     let expected = document::rows_of_table(&inner.catalog, &target.row.table).await?;
     let (strays, lost) = compare(&held, &expected);
     if strays.is_empty() && lost.is_empty() {
@@ -33,7 +34,7 @@ pub(super) async fn reconcile(inner: &Inner, hold: &Hold, target: &Target) -> Re
     );
     for some in strays.chunks(AT_ONCE) {
         let delete = Filter::any_of(columns::DOCUMENT, some.iter().map(String::as_str));
-        patiently(|| async { Ok(target.table.replace(delete.clone(), None).await?) }).await?;
+        patiently(inner, || async { Ok(table.replace(delete.clone(), None).await?) }).await?;
     }
     let reset: BTreeSet<&String> = strays.iter().chain(&lost).collect();
     let reset: Vec<&String> = reset.into_iter().collect();

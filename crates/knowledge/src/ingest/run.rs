@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use mainspring_kernel::{Fault as _, Name};
@@ -15,11 +16,12 @@ use tokio::sync::mpsc;
 
 use super::{
     Ingestion,
-    commit::{Commit, patiently},
+    commit::Commit,
     embed::EmbedStage,
     hold::{self, Settled, Then},
     job::{Because, IngestJob},
     look::Sight,
+    patience::patiently,
     pipeline::Complete,
     plan::{Plan, Work},
     prepare::{Findings, Prepare, contents, ids},
@@ -36,6 +38,8 @@ use crate::{
 
 /// Documents between two stages. How many chunks wait is bounded inside the embedding stage.
 const BETWEEN: usize = 16;
+/// After an outage that outlasted a run's patience: long enough that a server which looks for the store is not asked at once.
+const AFTER_OUTAGE: Duration = Duration::from_secs(5);
 
 /// The table a run writes to, and what it knows of the others.
 pub(super) struct Target {
@@ -79,47 +83,53 @@ impl Ingestion {
         findings: &Findings,
         span: OpenSpan,
     ) -> Result<Report, KnowledgeFault> {
-        match result {
-            Ok((settled, report, table)) => {
-                let last = self.meter.now().ended(&report);
-                let end = RunRow {
-                    id: self.id,
-                    state: RunState::Succeeded,
-                    lake: Some((table, settled.version.clone())),
-                    tag: report.tag.clone(),
-                    progress: Some(last.clone()),
-                    report: Some(report.clone()),
-                    error: None,
-                };
-                patiently(|| hold::finish(&self.hold, &self.actor, &end, Then::Settled(&settled))).await?;
-                self.abandoned.disarm();
-                // Whoever watches may ask for the run at once: it is closed by now.
-                self.meter.tell(last);
-                span.finish();
-                Ok(report)
-            }
-            Err(fault) => {
-                let reason = Reason { code: fault.code().to_owned(), detail: fault.to_string() };
-                let report = settle::report(&self.meter, findings, &Plan::default());
-                let stopped = matches!(fault, KnowledgeFault::Stopped);
-                let again = IngestJob::new(self.hold.key().name.clone(), Because::Resume).with(self.options);
-                let then = if stopped { Then::Resumed(&again) } else { Then::Nothing };
-                let end = RunRow {
-                    id: self.id,
-                    state: if stopped { RunState::Cancelled } else { RunState::Failed },
-                    lake: None,
-                    tag: None,
-                    progress: Some(self.meter.now()),
-                    report: Some(report),
-                    error: Some(reason),
-                };
-                if patiently(|| hold::finish(&self.hold, &self.actor, &end, then)).await.is_ok() {
-                    self.abandoned.disarm();
-                }
-                span.fail(fault.code(), fault.to_string());
-                Err(fault)
-            }
+        let (settled, report, table) = match result {
+            Ok(done) => done,
+            Err(fault) => return Err(self.close_broken(fault, findings, span).await),
+        };
+        let last = self.meter.now().ended(&report);
+        let end = RunRow {
+            id: self.id,
+            state: RunState::Succeeded,
+            lake: Some((table, settled.version.clone())),
+            tag: report.tag.clone(),
+            progress: Some(last.clone()),
+            report: Some(report.clone()),
+            error: None,
+        };
+        patiently(&self.inner, || hold::finish(&self.hold, &self.actor, &end, Then::Settled(&settled))).await?;
+        self.abandoned.disarm();
+        // Whoever watches may ask for the run at once: it is closed by now.
+        self.meter.tell(last);
+        span.finish();
+        Ok(report)
+    }
+
+    /// What was written stays. After a stop of the process or an outage a job goes on from there.
+    async fn close_broken(self, fault: KnowledgeFault, findings: &Findings, span: OpenSpan) -> KnowledgeFault {
+        let stopped = matches!(fault, KnowledgeFault::Stopped);
+        let again = IngestJob::new(self.hold.key().name.clone(), Because::Resume).with(self.options);
+        let (then, detail) = if stopped {
+            (Then::Resumed(&again, Duration::ZERO), fault.to_string())
+        } else if fault.is_outage() {
+            (Then::Resumed(&again, AFTER_OUTAGE), format!("{fault}; the rest is done when it is back"))
+        } else {
+            (Then::Nothing, fault.to_string())
+        };
+        let end = RunRow {
+            id: self.id,
+            state: if stopped { RunState::Cancelled } else { RunState::Failed },
+            lake: None,
+            tag: None,
+            progress: Some(self.meter.now()),
+            report: Some(settle::report(&self.meter, findings, &Plan::default())),
+            error: Some(Reason { code: fault.code().to_owned(), detail }),
+        };
+        if patiently(&self.inner, || hold::finish(&self.hold, &self.actor, &end, then)).await.is_ok() {
+            self.abandoned.disarm();
         }
+        span.fail(fault.code(), fault.to_string());
+        fault
     }
 
     async fn work(&self, findings: &Arc<Findings>, span: &OpenSpan) -> Result<(Settled, Report, Name), KnowledgeFault> {
@@ -186,20 +196,26 @@ impl Ingestion {
             })
             .await?;
         let spec = table::table_spec(embedder.dimensions())?;
-        let table = patiently(|| async { Ok(inner.lake.open(&name, &spec).await?) }).await?;
+        let table = patiently(inner, || async { Ok(inner.lake.open(&name, &spec).await?) }).await?;
         let (mut others, mut searched) = (Vec::new(), None);
         for other in held::tables(&inner.catalog, key).await?.into_iter().filter(|other| other.table != name) {
-            let Ok(opened) = inner.lake.open_existing(&other.table).await else { continue };
+            let opened = match patiently(inner, || async { Ok(inner.lake.open_existing(&other.table).await?) }).await {
+                Ok(opened) => opened,
+                // Without the table that is searched the run would not take over from it.
+                Err(fault) if fault.is_outage() => return Err(fault),
+                Err(_) => continue,
+            };
             if Some(&other.table) == active.as_ref() {
                 searched = Some(opened.clone());
             }
             if other.embedder_identity == row.embedder_identity {
-                others.push(opened.snapshot().await?);
+                others.push(patiently(inner, || async { Ok(opened.snapshot().await?) }).await?);
             }
         }
         let same = active.is_none() || active.as_ref() == Some(&name);
         let settled = state.as_ref().filter(|_| same).and_then(|state| state.lake.clone());
-        let unsettled = state.as_ref().is_some_and(|state| state.unsettled);
+        // What went while another table was searched may still stand in this one.
+        let unsettled = !same || state.as_ref().is_some_and(|state| state.unsettled);
         Ok(Target { row: row.clone(), table, searched, others, settled, unsettled })
     }
 
@@ -237,7 +253,7 @@ impl Ingestion {
         // Seen before anything is deleted: a moved file finds its vectors here.
         let mut shelves = vec![target.table.clone()];
         if !plan.gone.is_empty() {
-            shelves.push(target.table.snapshot().await?);
+            shelves.push(patiently(&self.inner, || async { Ok(target.table.snapshot().await?) }).await?);
         }
         shelves.extend(target.others.iter().cloned());
         let commit = Commit {
@@ -250,7 +266,7 @@ impl Ingestion {
         };
         let gone: Vec<Complete> = ids(&plan.gone).map(|id| Complete::Change(Change::Gone(id))).collect();
         if !gone.is_empty() {
-            commit.write(gone).await?;
+            Box::pin(commit.write(gone)).await?;
         }
         let prepare = Prepare {
             inner: self.inner.clone(),
@@ -264,11 +280,15 @@ impl Ingestion {
             findings: findings.clone(),
             gone: Mutex::new(contents(&plan.gone)),
         };
-        let embed = EmbedStage::new(embedder, Vectors::of(shelves), self.meter.clone());
+        let embed = EmbedStage::new(embedder, Vectors::of(self.inner.clone(), shelves), self.meter.clone());
         let (to_embed, from_prepare) = mpsc::channel(BETWEEN);
         let (to_commit, from_embed) = mpsc::channel(BETWEEN);
-        let stages =
-            futures::future::try_join3(prepare.run(work, to_embed), embed.run(from_prepare, to_commit), commit.run(from_embed));
+        // Boxed, since each is large and would be moved from frame to frame.
+        let stages = futures::future::try_join3(
+            Box::pin(prepare.run(work, to_embed)),
+            Box::pin(embed.run(from_prepare, to_commit)),
+            Box::pin(commit.run(from_embed)),
+        );
         stages.await.map(drop)
     }
 

@@ -4,7 +4,7 @@
 use mainspring_kernel::Fault as _;
 use mainspring_lake::{LakeVersion, UpkeepPolicy};
 
-use super::{Ingestion, commit::patiently, meter::Meter, plan::Plan, prepare::Findings, run::Target};
+use super::{Ingestion, meter::Meter, patience::patiently, plan::Plan, prepare::Findings, run::Target};
 use crate::{fault::KnowledgeFault, model::Report, store::held};
 
 pub(super) struct Ended {
@@ -14,7 +14,7 @@ pub(super) struct Ended {
 }
 
 pub(super) async fn settle(run: &Ingestion, target: &Target, idle: bool) -> Result<Ended, KnowledgeFault> {
-    let version = patiently(|| async { Ok(target.table.version().await?) }).await?;
+    let version = patiently(&run.inner, || async { Ok(target.table.version().await?) }).await?;
     if idle && target.settled.as_ref() == Some(&version) && target.searched.is_none() {
         return Ok(Ended { version, tag: None, switched: false });
     }
@@ -23,9 +23,9 @@ pub(super) async fn settle(run: &Ingestion, target: &Target, idle: bool) -> Resu
         // Rows outside the indexes are found all the same; the next upkeep takes them in.
         tracing::warn!(code = fault.code(), table = %target.row.table, "upkeep after an ingestion failed");
     }
-    let version = patiently(|| async { Ok(target.table.version().await?) }).await?;
+    let version = patiently(&run.inner, || async { Ok(target.table.version().await?) }).await?;
     let tag = run.id.to_string();
-    patiently(|| async { Ok(target.table.tag(&tag, &version).await?) }).await?;
+    patiently(&run.inner, || async { Ok(target.table.tag(&tag, &version).await?) }).await?;
     let switched = target.searched.is_some();
     if switched {
         let (key, now, table) = (run.hold.key(), run.inner.clock.now(), &target.row.table);

@@ -1,13 +1,13 @@
 //! Between bytes and chunks: parsing in the pool, keeping the parsed text as a blob, cutting it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use mainspring_blobs::BlobFault;
 use mainspring_kernel::{Digest, Fault, FaultKind};
 use mainspring_llm::TextTokenizer;
-use mainspring_parsers::{ParseFault, ParseRequest, ParsedDocument, ParserPool};
+use mainspring_parsers::{ParseFault, ParseRequest, ParseWarning, ParsedDocument, ParserPool, WarningKind};
 
 use crate::{
     chunk::{self, Chunk, ChunkSpec},
@@ -77,15 +77,20 @@ impl ParsedText {
         };
         self.parsed.metadata.iter().filter(move |(key, value)| usable(key, value)).take(OWN_KEYS)
     }
-    /// What its parser warned of, as far as anybody reads on.
+    /// What its parser warned of, as far as anybody reads on: of each kind the first, and how many more there are.
     pub(super) fn warnings(&self) -> Vec<Reason> {
-        let of = |detail: String| Reason { code: "parse-warning".into(), detail };
-        let all = &self.parsed.warnings;
-        let mut warnings: Vec<Reason> =
-            all.iter().take(WARNINGS).map(|warning| of(mainspring_kernel::text::elide(warning, WARNING_CHARS))).collect();
-        if all.len() > WARNINGS {
-            warnings.push(of(format!("and {} more like these", all.len() - WARNINGS)));
+        let of = |kind: WarningKind, detail: String| Reason { code: kind.code().into(), detail };
+        let mut counts: BTreeMap<WarningKind, usize> = BTreeMap::new();
+        let mut warnings = Vec::new();
+        for ParseWarning { kind, detail } in &self.parsed.warnings {
+            let count = counts.entry(*kind).or_default();
+            *count += 1;
+            if *count <= WARNINGS {
+                warnings.push(of(*kind, mainspring_kernel::text::elide(detail, WARNING_CHARS)));
+            }
         }
+        let more = counts.into_iter().filter(|(_, count)| *count > WARNINGS);
+        warnings.extend(more.map(|(kind, count)| of(kind, format!("and {} more like these", count - WARNINGS))));
         warnings
     }
     /// Why nothing in it can be searched, where that is so.
@@ -95,13 +100,14 @@ impl ParsedText {
         }
         let detail = match (bytes, self.parsed.warnings.first()) {
             (0, _) => "the file is empty".to_owned(),
-            (_, Some(why)) => format!("it holds no text: {}", mainspring_kernel::text::elide(why, WARNING_CHARS)),
+            (_, Some(why)) => format!("it holds no text: {}", mainspring_kernel::text::elide(&why.detail, WARNING_CHARS)),
             (_, None) => "it holds no text".to_owned(),
         };
         Some(Reason { code: NO_TEXT.into(), detail })
     }
 }
 
+/// Of one kind.
 const WARNINGS: usize = 20;
 const WARNING_CHARS: usize = 400;
 
@@ -139,7 +145,7 @@ async fn keep(inner: &Inner, parsed: ParsedDocument) -> Result<ParsedText, Knowl
     let (bytes, parsed) =
         encode.await.map_err(|fault| stopped(fault.to_string()))?.map_err(|fault| stopped(fault.to_string()))?;
     let bytes = Bytes::from(bytes);
-    let digest = super::patiently(|| async { Ok(inner.blobs.put(bytes.clone()).await?) }).await?;
+    let digest = super::patiently(inner, || async { Ok(inner.blobs.put(bytes.clone()).await?) }).await?;
     Ok(ParsedText { digest, parsed: Arc::new(parsed) })
 }
 

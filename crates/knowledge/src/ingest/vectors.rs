@@ -7,13 +7,19 @@ use std::{
 
 use mainspring_lake::{Filter, Scan, Table};
 
-use crate::{fault::KnowledgeFault, table};
+use super::patience::patiently;
+use crate::{
+    fault::KnowledgeFault,
+    service::Inner,
+    table::{Reader, columns},
+};
 
 pub(super) type Vector = Arc<[f32]>;
 
 /// Tables whose vectors came from the embedder at hand.
 #[derive(Debug)]
 pub(super) struct Vectors {
+    inner: Arc<Inner>,
     tables: Vec<Shelf>,
     recent: Recent,
 }
@@ -37,9 +43,9 @@ const RECENT: usize = 8192;
 const AT_ONCE: usize = 256;
 
 impl Vectors {
-    pub(super) fn of(tables: Vec<Arc<dyn Table>>) -> Self {
+    pub(super) fn of(inner: Arc<Inner>, tables: Vec<Arc<dyn Table>>) -> Self {
         let tables = tables.into_iter().map(|table| Shelf { table, held: None }).collect();
-        Self { tables, recent: Recent::default() }
+        Self { inner, tables, recent: Recent::default() }
     }
 
     pub(super) fn recent(&self, digest: &str) -> Option<Vector> {
@@ -65,10 +71,11 @@ impl Vectors {
     /// The vectors there are for these digests. Reads the digests of each table once, at first need.
     pub(super) async fn find(&mut self, digests: &HashSet<String>) -> Result<HashMap<String, Vector>, KnowledgeFault> {
         let mut found = HashMap::new();
-        for shelf in &mut self.tables {
-            let held = match &mut shelf.held {
+        for Shelf { table, held } in &mut self.tables {
+            let table: &dyn Table = &**table;
+            let held = match held {
                 Some(held) => held,
-                empty => empty.insert(held_by(shelf.table.as_ref()).await?),
+                empty => empty.insert(patiently(&self.inner, || held_by(table)).await?),
             };
             let wanted: Vec<&str> = digests
                 .iter()
@@ -76,11 +83,11 @@ impl Vectors {
                 .map(String::as_str)
                 .collect();
             for some in wanted.chunks(AT_ONCE) {
-                let filter = Filter::any_of(table::columns::TEXT_DIGEST, some.iter().copied());
-                let scan = Scan::of(filter).columns(&[table::columns::TEXT_DIGEST, table::columns::VECTOR]);
-                for batch in shelf.table.scan(scan).await? {
-                    let reader = table::Reader::new(&batch, shelf.table.name().as_str());
-                    let digests = reader.column_of_texts(table::columns::TEXT_DIGEST)?;
+                let filter = Filter::any_of(columns::TEXT_DIGEST, some.iter().copied());
+                let scan = Scan::of(filter).columns(&[columns::TEXT_DIGEST, columns::VECTOR]);
+                for batch in patiently(&self.inner, || async { Ok(table.scan(scan.clone()).await?) }).await? {
+                    let reader = Reader::new(&batch, table.name().as_str());
+                    let digests = reader.column_of_texts(columns::TEXT_DIGEST)?;
                     for (digest, vector) in digests.iter().flatten().zip(reader.vectors()?) {
                         found.entry(digest.to_owned()).or_insert(vector);
                     }
@@ -93,9 +100,9 @@ impl Vectors {
 
 async fn held_by(table: &dyn Table) -> Result<HashSet<u64>, KnowledgeFault> {
     let mut held = HashSet::new();
-    for batch in table.scan(Scan::of(Filter::All).columns(&[crate::table::columns::TEXT_DIGEST])).await? {
-        let reader = table::Reader::new(&batch, table.name().as_str());
-        held.extend(reader.column_of_texts(table::columns::TEXT_DIGEST)?.iter().flatten().map(short));
+    for batch in table.scan(Scan::of(Filter::All).columns(&[columns::TEXT_DIGEST])).await? {
+        let reader = Reader::new(&batch, table.name().as_str());
+        held.extend(reader.column_of_texts(columns::TEXT_DIGEST)?.iter().flatten().map(short));
     }
     Ok(held)
 }

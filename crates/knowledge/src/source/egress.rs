@@ -10,7 +10,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
-use mainspring_kernel::net::is_public;
+use mainspring_kernel::net::{is_metadata, is_public};
 use reqwest::{
     StatusCode,
     dns::{Addrs, Name, Resolve, Resolving},
@@ -53,6 +53,11 @@ impl EgressPolicy {
         self.allow_private || self.allow_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
     }
 
+    /// Where a cloud hands out the credentials of its machines no document lies, whatever else is allowed.
+    fn allows(&self, host: &str, address: IpAddr) -> bool {
+        !is_metadata(address) && (is_public(address) || self.allows_host(host))
+    }
+
     /// What a URL says by itself; names are judged when they are resolved.
     fn judge(&self, url: &Url) -> Result<(), Refused> {
         if !matches!(url.scheme(), "http" | "https") {
@@ -65,7 +70,7 @@ impl EgressPolicy {
             Some(Host::Ipv6(address)) => IpAddr::V6(address),
         };
         let host = url.host_str().unwrap_or_default();
-        if is_public(address) || self.allows_host(host) { Ok(()) } else { Err(Refused::Inside(host.to_owned())) }
+        if self.allows(host, address) { Ok(()) } else { Err(Refused::Inside(host.to_owned())) }
     }
 }
 
@@ -100,12 +105,9 @@ async fn allowed_addresses(
     host: &str,
     port: u16,
 ) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
-    let all: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
-    if policy.allows_host(host) {
-        return Ok(all);
-    }
-    let public: Vec<SocketAddr> = all.into_iter().filter(|address| is_public(address.ip())).collect();
-    if public.is_empty() { Err(Box::new(Refused::Inside(host.to_owned()))) } else { Ok(public) }
+    let all = tokio::net::lookup_host((host, port)).await?;
+    let allowed: Vec<SocketAddr> = all.filter(|address| policy.allows(host, address.ip())).collect();
+    if allowed.is_empty() { Err(Box::new(Refused::Inside(host.to_owned()))) } else { Ok(allowed) }
 }
 
 /// What a server said of a document, to ask with the next time.
@@ -194,7 +196,9 @@ impl Egress {
         condition(header::IF_MODIFIED_SINCE, &known.last_modified);
         let answer = self.client.get(url.clone()).headers(headers).send().await;
         let answer = answer.map_err(|fault| self.explain(url, &fault))?;
-        if answer.status() == StatusCode::NOT_MODIFIED {
+        // Without a condition there is nothing it could be unchanged from: such an answer is a fault of the server.
+        let conditional = known.etag.is_some() || known.last_modified.is_some();
+        if conditional && answer.status() == StatusCode::NOT_MODIFIED {
             return Ok(Answer::NotModified);
         }
         status_is_fine(url, answer.status())?;

@@ -119,12 +119,13 @@ impl Git {
         }
         let mut settings = Vec::new();
         if self.url.scheme() != "file" {
-            // The address was judged and resolved by our policy; git connects to just that one and follows no redirect.
+            // The addresses were judged and resolved by our policy; git connects to none but those and follows no redirect.
             let addresses = self.egress.resolve(&self.url).await?;
-            let (Some(host), Some(address)) = (self.url.host_str(), addresses.first()) else {
+            let (Some(host), Some(first)) = (self.url.host_str(), addresses.first()) else {
                 return Err(SourceFault::Unreachable { place: self.spec.url.clone(), reason: "the host has no address".into() });
             };
-            settings.push(("http.curloptResolve".to_owned(), format!("{host}:{}:{}", address.port(), address.ip())));
+            let all: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
+            settings.push(("http.curloptResolve".to_owned(), format!("{host}:{}:{}", first.port(), all.join(","))));
         }
         if let Some(token) = &self.token {
             let basic = format!("x-access-token:{}", token.expose_secret());

@@ -29,19 +29,21 @@ pub(super) fn links(html: &str, base: &Url) -> Vec<Url> {
     found
 }
 
+/// The value of the first attribute that is called so. One pass: a tag may be as long as its page.
 fn href(attributes: &str) -> Option<String> {
-    let mut rest = attributes;
-    loop {
-        let at = rest.to_ascii_lowercase().find("href")?;
-        let before = rest[..at].chars().next_back();
-        let after = rest[at + 4..].trim_start();
+    let lower = attributes.to_ascii_lowercase();
+    let mut from = 0;
+    while let Some(at) = lower[from..].find("href").map(|found| from + found) {
+        let before = attributes[..at].chars().next_back();
+        let after = attributes[at + 4..].trim_start();
         if before.is_some_and(|c| c.is_ascii_whitespace() || matches!(c, '"' | '\''))
             && let Some(value) = after.strip_prefix('=')
         {
             return Some(value_of(value.trim_start()));
         }
-        rest = &rest[at + 4..];
+        from = at + 4;
     }
+    None
 }
 
 fn value_of(text: &str) -> String {

@@ -4,6 +4,9 @@ mod attributes;
 mod egress;
 mod fault;
 mod folder;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod git;
 pub(crate) mod globs;
 mod links;

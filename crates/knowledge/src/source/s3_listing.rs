@@ -23,7 +23,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ListingPage, String> {
     let mut reader = Reader::from_reader(bytes);
     let mut page = ListingPage::default();
     let mut open: Vec<Vec<u8>> = Vec::new();
-    let (mut object, mut text, mut seen) = (Object::default(), String::new(), false);
+    let (mut object, mut text) = (Object::default(), String::new());
+    let (mut seen, mut more) = (false, false);
     loop {
         match reader.read_event().map_err(|fault| fault.to_string())? {
             Event::Start(tag) => {
@@ -44,8 +45,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<ListingPage, String> {
             Event::End(_) => {
                 let name = open.pop().unwrap_or_default();
                 let within = open.last().map(Vec::as_slice);
+                more |= open.len() == 1 && name == b"IsTruncated" && text.trim() == "true";
                 take(&mut page, &mut object, (within, &name), std::mem::take(&mut text))?;
             }
+            Event::Eof if more && page.next.is_none() => return Err("it goes on, and does not say how".to_owned()),
             Event::Eof if seen && open.is_empty() => return Ok(page),
             Event::Eof => return Err("it is no listing, or one cut short".to_owned()),
             _ => {}

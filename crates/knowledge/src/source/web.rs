@@ -30,6 +30,8 @@ const SITEMAP_LIMIT: u64 = 50 << 20;
 const ROBOTS_LIMIT: u64 = 1 << 20;
 /// Lists of lists of sitemaps stop here.
 const SITEMAPS: usize = 200;
+/// Addresses of one sitemap: its protocol allows no more.
+const ADDRESSES: usize = 50_000;
 
 #[derive(Debug)]
 pub(super) struct Web {
@@ -107,6 +109,8 @@ impl Web {
         listing.documents.len() >= self.spec.max_pages as usize
     }
 
+    /// Every page of a sitemap, or of the sitemaps it lists. What one of those would name is unknown when it cannot be
+    /// read, and stops no other; without the first nothing is known.
     async fn sitemap(
         &self,
         source: &Source,
@@ -117,32 +121,62 @@ impl Web {
         let first = Url::parse(address)
             .map_err(|fault| SourceFault::Unusable { place: address.to_owned(), reason: fault.to_string() })?;
         let host = first.host_str().map(str::to_owned);
-        let mut waiting = VecDeque::from([first]);
-        let mut asked = BTreeSet::new();
+        let mut known = BTreeSet::from([first.clone()]);
+        let mut waiting = VecDeque::from([first.clone()]);
         while let Some(url) = waiting.pop_front() {
-            if asked.len() >= SITEMAPS || !asked.insert(url.clone()) {
-                continue;
-            }
-            let found = self.read_sitemap(&url).await?;
-            for address in found.sitemaps {
-                waiting.extend(Url::parse(&address).ok().filter(|next| next.host_str() == host.as_deref()));
-            }
-            for address in found.pages {
-                let Some(page) = Url::parse(&address).ok().map(without_fragment) else { continue };
-                let ours = page.host_str() == host.as_deref() && matches!(page.scheme(), "http" | "https");
-                if !ours || !source.takes(page.path().trim_start_matches('/')) || !seen.insert(page.clone()) {
+            let found = match self.read_sitemap(&url).await {
+                Ok(found) => found,
+                Err(fault) if url == first => return Err(fault),
+                Err(fault) => {
+                    unfinished(source, listing, &url, (fault.code(), fault.to_string()));
                     continue;
                 }
-                if self.is_full(listing) {
-                    listing.warnings.push(self.full(source));
-                    return Ok(());
+            };
+            if !found.whole {
+                let detail = format!("it breaks off, or names more than {ADDRESSES} addresses; what it named is taken");
+                unfinished(source, listing, &url, (UNFINISHED, detail));
+            }
+            let listed = found.sitemaps.iter().filter_map(|address| Url::parse(address).ok());
+            let mut left_out = false;
+            for next in listed.filter(|next| next.host_str() == host.as_deref()) {
+                if known.len() >= SITEMAPS {
+                    left_out |= !known.contains(&next);
+                } else if known.insert(next.clone()) {
+                    waiting.push_back(next);
                 }
-                if self.may_crawl(&page).await {
-                    listing.documents.push(self.entry(source, &page));
-                }
+            }
+            if left_out {
+                unfinished(source, listing, &url, (UNFINISHED, format!("only {SITEMAPS} sitemaps are read")));
+            }
+            if self.pages_of(source, (found.pages.as_slice(), host.as_deref()), seen, listing).await {
+                listing.warnings.push(self.full(source));
+                return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// Takes the pages that are wanted; answers whether there were more than there is room for.
+    async fn pages_of(
+        &self,
+        source: &Source,
+        (addresses, host): (&[String], Option<&str>),
+        seen: &mut BTreeSet<Url>,
+        listing: &mut Listing,
+    ) -> bool {
+        for page in addresses.iter().filter_map(|address| Url::parse(address).ok()).map(without_fragment) {
+            let ours = page.host_str() == host && matches!(page.scheme(), "http" | "https");
+            if !ours || !source.takes(page.path().trim_start_matches('/')) || !seen.insert(page.clone()) {
+                continue;
+            }
+            if self.is_full(listing) {
+                return true;
+            }
+            if self.may_crawl(&page).await {
+                listing.documents.push(self.entry(source, &page));
+            }
+        }
+        false
     }
 
     fn full(&self, source: &Source) -> Warning {
@@ -151,10 +185,13 @@ impl Web {
     }
 
     async fn read_sitemap(&self, url: &Url) -> Result<sitemap::Sitemap, SourceFault> {
+        let unusable = |reason: String| SourceFault::Unusable { place: place(url), reason };
         match self.egress.get(url, &Validators::default(), SITEMAP_LIMIT).await? {
-            Answer::Body { bytes, .. } => sitemap::parse(&bytes, self.spec.max_pages as usize + SITEMAPS)
-                .map_err(|reason| SourceFault::Unusable { place: place(url), reason }),
-            Answer::NotModified => Ok(sitemap::Sitemap::default()),
+            Answer::Body { bytes, .. } => {
+                let read = tokio::task::spawn_blocking(move || sitemap::read(&bytes, SITEMAP_LIMIT, ADDRESSES + 1));
+                read.await.map_err(|_| unusable("the reading thread stopped".into()))?.map_err(unusable)
+            }
+            Answer::NotModified => Err(unusable("it was asked for the first time and said to be unchanged".into())),
         }
     }
 
@@ -257,6 +294,14 @@ impl Web {
             }
         }
     }
+}
+
+const UNFINISHED: &str = "source-sitemap-unfinished";
+
+/// Notes that a sitemap names more pages than are known: those that were known before are not gone for that.
+fn unfinished(source: &Source, listing: &mut Listing, url: &Url, (code, detail): (&str, String)) {
+    listing.unread.push(String::new());
+    listing.warnings.push(source.warn_of_many(shown(url), code, detail));
 }
 
 fn validators((etag, last_modified): (Option<String>, Option<String>)) -> Validators {

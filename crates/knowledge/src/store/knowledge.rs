@@ -85,6 +85,10 @@ const RETIRE: &str = "UPDATE knowledge_table SET state = 'retired', retired_at =
     WHERE project = $1 AND knowledge = $2 AND state = 'active' AND lake_table <> $4";
 const ACTIVATE: &str = "UPDATE knowledge_table SET state = 'active', completed_at = $2, retired_at = NULL \
     WHERE lake_table = $1 AND state <> 'active'";
+/// What was to take its place when the spec changed again: nothing was ever answered from it.
+const GIVE_UP: &str = "UPDATE knowledge_table SET state = 'retired', retired_at = $3 \
+    WHERE project = $1 AND knowledge = $2 AND state = 'building' \
+    AND lake_table <> (SELECT active_table FROM knowledge WHERE project = $1 AND name = $2)";
 const POINT: &str = "UPDATE knowledge SET active_table = $3 WHERE project = $1 AND name = $2";
 const DROP_TABLE: &str = "DELETE FROM knowledge_table WHERE lake_table = $1 AND state <> 'active'";
 const DROP_ROWS: &str = "DELETE FROM document_rows WHERE lake_table = $1";
@@ -106,6 +110,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     ADD_TABLE,
     RETIRE,
     ACTIVATE,
+    GIVE_UP,
     POINT,
     DROP_TABLE,
     DROP_ROWS,
@@ -185,7 +190,7 @@ pub(crate) async fn mark_unsettled(tx: &mut Tx, key: &KnowledgeKey) -> Result<()
     tx.execute(MARK_UNSETTLED, params![key.project, &key.name]).await.map(drop)
 }
 
-/// Catalog and lake agree, and this is what they hold.
+/// Catalog and lake agree, and this is what they hold. Tables that were begun for other specs are given up.
 pub(crate) async fn settle(
     tx: &mut Tx,
     key: &KnowledgeKey,
@@ -195,7 +200,8 @@ pub(crate) async fn settle(
 ) -> Result<(), CatalogFault> {
     let (number, transaction) = (lake.number, lake.transaction.as_str());
     let values = params![key.project, &key.name, asset_version, asset_digest, number, transaction, now];
-    tx.execute(SETTLE, values).await.map(drop)
+    tx.execute(SETTLE, values).await?;
+    tx.execute(GIVE_UP, params![key.project, &key.name, now]).await.map(drop)
 }
 
 pub(crate) async fn tables(catalog: &Catalog, key: &KnowledgeKey) -> Result<Vec<TableRow>, CatalogFault> {

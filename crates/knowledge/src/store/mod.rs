@@ -4,6 +4,7 @@ mod documents;
 mod knowledge;
 mod receipts;
 mod runs;
+mod tombstones;
 
 pub(crate) use documents::{Audience, Known, Listed as ListFilter, Visible};
 pub(crate) use knowledge::{State, TableRow, TableState};
@@ -25,11 +26,15 @@ pub(crate) mod run {
     pub(crate) use super::runs::{any_stranded, finish, forget, get, insert, interrupt, latest, page, page_of_project, progress};
 }
 pub(crate) mod receipt {
-    pub(crate) use super::receipts::{finish, finished, insert, page, pending};
+    pub(crate) use super::receipts::{finish, finished, get, insert, page, pending};
+}
+pub(crate) mod tombstone {
+    pub(crate) use super::tombstones::{get, page, sources};
 }
 
 /// Every statement, for the test that compiles them on both engines.
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<&'static str> {
-    [documents::STATEMENTS, knowledge::STATEMENTS, runs::STATEMENTS, receipts::STATEMENTS].concat()
+    let rooms = [documents::STATEMENTS, knowledge::STATEMENTS, runs::STATEMENTS, receipts::STATEMENTS, tombstones::STATEMENTS];
+    rooms.concat()
 }

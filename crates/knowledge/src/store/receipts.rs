@@ -13,10 +13,11 @@ const PENDING: &str = "SELECT id, project, knowledge, wanted FROM forget_receipt
 const FINISHED: &str =
     "SELECT id, project, wanted FROM forget_receipt WHERE finished_at >= $1 ORDER BY finished_at, id LIMIT 1000";
 const PAGE: &str = "SELECT receipt FROM forget_receipt WHERE project = $1 AND knowledge = $2 AND receipt IS NOT NULL \
-    AND id < $3 ORDER BY id DESC LIMIT $4";
+    AND (CAST($3 AS TEXT) IS NULL OR id < $3) ORDER BY id DESC LIMIT $4";
+const GET: &str = "SELECT receipt FROM forget_receipt WHERE id = $3 AND project = $1 AND knowledge = $2 AND receipt IS NOT NULL";
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[INSERT, FINISH, PENDING, FINISHED, PAGE];
+pub(super) const STATEMENTS: &[&str] = &[INSERT, FINISH, PENDING, FINISHED, PAGE, GET];
 
 /// Written before anything is removed, so that a forgetting that was broken off is finished later.
 pub(crate) async fn insert(
@@ -62,7 +63,12 @@ pub(crate) async fn page(
     before: Option<String>,
     limit: usize,
 ) -> Result<Vec<Receipt>, CatalogFault> {
-    let before = before.unwrap_or_else(|| "~".to_owned());
     let rows = catalog.query(PAGE, params![key.project, &key.name, before, limit]).await?;
     rows.iter().map(|row| row.json("receipt")).collect()
+}
+
+/// A receipt there is: a forgetting that has not ended has none.
+pub(crate) async fn get(catalog: &Catalog, key: &KnowledgeKey, id: &str) -> Result<Option<Receipt>, CatalogFault> {
+    let rows = catalog.query(GET, params![key.project, &key.name, id]).await?;
+    rows.first().map(|row| row.json("receipt")).transpose()
 }

@@ -2,9 +2,12 @@
 
 mod access;
 mod forgetting;
+mod forgotten;
 mod ingesting;
 mod keeping;
+mod outages;
 mod replaying;
 mod statements;
 mod surviving;
+mod switching;
 mod telling;

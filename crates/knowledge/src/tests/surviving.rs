@@ -38,7 +38,7 @@ pub(super) async fn poll_at_most<F: Future + ?Sized>(mut future: Pin<Box<F>>, mu
 }
 
 /// The table holds for each document exactly the chunks the catalog says, each once.
-async fn table_and_catalog_agree(room: &Room, expected: usize) {
+pub(super) async fn table_and_catalog_agree(room: &Room, expected: usize) {
     let pin = room.answer(&room.admin(), asking("anything at all")).await.unwrap().retrieved.pin;
     let table = room.lake.open_existing(&pin.table).await.unwrap();
     let mut rows: BTreeMap<String, Vec<String>> = BTreeMap::new();

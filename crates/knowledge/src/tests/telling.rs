@@ -13,6 +13,7 @@ use crate::{
 
 mainspring_testservers::on_every_engine!(Catalog: [
     a_document_without_text_is_ready_and_says_why,
+    many_warnings_of_one_kind_hide_none_of_another,
     warnings_are_kept_with_the_document_and_told_to_those_who_may_see_it,
     runs_of_every_knowledge_are_one_list_that_pages,
 ]);
@@ -108,6 +109,20 @@ async fn a_document_without_text_is_ready_and_says_why(catalog: Catalog) {
     assert_eq!((mended.reason, mended.warnings.len()), (None, 0));
 }
 
+async fn many_warnings_of_one_kind_hide_none_of_another(catalog: Catalog) {
+    let room = Room::on(catalog).await;
+    room.write("old.md", "# Old\n\nCRUMBLING pages");
+    room.apply(json!({})).await;
+    let report = room.ingest().await;
+    let said: Vec<_> = report.warnings.iter().map(|of| (of.code.as_str(), of.detail.as_str())).collect();
+    assert_eq!(said.len(), 23, "{said:?}");
+    assert_eq!((said[0], said[19]), (("parse-page-unread", "page 1"), ("parse-page-unread", "page 20")));
+    assert_eq!((said[20], said[21]), (("parse-page-without-text", "page 1"), ("parse-page-without-text", "page 2")));
+    assert_eq!(said[22], ("parse-page-unread", "and 3 more like these"));
+    let shown = document(&room, "old.md").await.warnings;
+    assert_eq!(shown.iter().map(|of| (of.code.as_str(), of.detail.as_str())).collect::<Vec<_>>(), said);
+}
+
 async fn warnings_are_kept_with_the_document_and_told_to_those_who_may_see_it(catalog: Catalog) {
     let room = Room::on(catalog).await;
     room.write("pay.md", "# Pay\n\nBLURRED figures");
@@ -121,7 +136,7 @@ async fn warnings_are_kept_with_the_document_and_told_to_those_who_may_see_it(ca
     room.apply(json!({ "sources": [source] })).await;
     room.ingest().await;
     let kept = document(&room, "pay.md").await;
-    assert_eq!((kept.warnings[0].code.as_str(), kept.warnings[0].detail.as_str()), ("parse-warning", "it is blurred"));
+    assert_eq!((kept.warnings[0].code.as_str(), kept.warnings[0].detail.as_str()), ("parse-page-unread", "it is blurred"));
     let paths = |report: &Report| told(report).into_iter().map(|(path, ..)| path.to_owned()).collect::<Vec<_>>();
     let all = ["link.md", "open.md", "pay-link.md", "pay.md"];
     assert_eq!(paths(&last_report(&room, &room.admin()).await), all);

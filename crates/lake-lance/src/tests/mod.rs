@@ -1,8 +1,11 @@
 mod contract;
+mod deadline;
 mod disk;
+mod fault;
 mod filter;
 mod location;
 mod model;
+mod prune;
 mod repair;
 mod s3;
 mod upkeep;

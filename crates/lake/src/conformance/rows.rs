@@ -10,7 +10,7 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 
-use crate::{IndexKind, IndexSpec, Scan, Table, TableSpec};
+use crate::{IndexKind, IndexSpec, Past, Scan, Table, TableSpec};
 
 pub const WIDTH: i32 = 8;
 
@@ -106,6 +106,7 @@ pub fn spec() -> TableSpec {
             index("words", IndexKind::Text),
             index("vector", IndexKind::Vector),
         ],
+        past: Past::AsAsked,
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) async fn a_table_is_opened_again_with_its_rows(lake: &dyn Lake) {
 
 pub(super) async fn another_schema_is_refused(lake: &dyn Lake) {
     let table = table(lake, "tables-schema").await;
-    let schema = |fields: Vec<Field>| TableSpec { schema: Arc::new(Schema::new(fields)), indexes: Vec::new() };
+    let schema = |fields: Vec<Field>| TableSpec { schema: Arc::new(Schema::new(fields)), indexes: Vec::new(), ..spec() };
     let fewer = schema(vec![Field::new("id", DataType::Utf8, false)]);
     let mut fields: Vec<Field> = spec().schema.fields().iter().map(|field| field.as_ref().clone()).collect();
     fields[2] = Field::new("number", DataType::Int32, true);
@@ -35,11 +35,11 @@ pub(super) async fn another_schema_is_refused(lake: &dyn Lake) {
         [("number", IndexKind::Text), ("words", IndexKind::Vector), ("doc", IndexKind::Labels), ("labels", IndexKind::Scalar)]
     {
         let index = IndexSpec { column: column.to_owned(), kind };
-        let odd = TableSpec { schema: spec().schema, indexes: vec![index] };
+        let odd = TableSpec { indexes: vec![index], ..spec() };
         assert!(matches!(lake.open(&name, &odd).await, Err(LakeFault::Schema { .. })), "{kind:?} on {column}");
     }
     let index = IndexSpec { column: "nope".to_owned(), kind: IndexKind::Scalar };
-    let unknown = TableSpec { schema: spec().schema, indexes: vec![index] };
+    let unknown = TableSpec { indexes: vec![index], ..spec() };
     assert!(matches!(lake.open(&name, &unknown).await, Err(LakeFault::NoColumn { .. })));
     done(lake, &table).await;
 }

@@ -178,19 +178,35 @@ fn tidy(text: &str) -> String {
     out.trim().to_owned()
 }
 
-/// Elements whose end may be left out do not nest by being left open.
-const LOOSE: [&str; 24] = [
+/// Elements whose end may be left out do not nest by being left open; of links one ends the one before.
+const LOOSE: [&str; 30] = [
     "p", "li", "td", "tr", "th", "dt", "dd", "option", "optgroup", "thead", "tbody", "tfoot", "colgroup", "rt", "rp", "br", "hr",
-    "img", "input", "meta", "link", "col", "source", "wbr",
+    "img", "input", "meta", "link", "col", "source", "wbr", "a", "area", "base", "embed", "param", "track",
+];
+
+/// Elements that hold text, whatever it looks like, and how they end. `i<n` in a script opens nothing.
+const RAW: [(&str, &str); 8] = [
+    ("script", "</script"),
+    ("style", "</style"),
+    ("textarea", "</textarea"),
+    ("title", "</title"),
+    ("xmp", "</xmp"),
+    ("iframe", "</iframe"),
+    ("noembed", "</noembed"),
+    ("noframes", "</noframes"),
 ];
 
 /// Counts open elements in one pass, before anything recursive looks at the tree.
 fn check_depth(source: &str, limit: u32) -> Result<(), ParseFault> {
     let bytes = source.as_bytes();
-    let mut depth: i64 = 0;
-    let mut at = 0;
+    let (mut depth, mut drawing, mut at) = (0_i64, 0_i64, 0);
+    let mut ends = Ends::default();
     while let Some(found) = bytes[at..].iter().position(|byte| *byte == b'<') {
         at += found + 1;
+        if bytes[at..].starts_with(b"!--") {
+            at = ends.of_comment(bytes, at + 1).unwrap_or(at);
+            continue;
+        }
         let closing = bytes.get(at) == Some(&b'/');
         let start = at + usize::from(closing);
         let end =
@@ -199,17 +215,49 @@ fn check_depth(source: &str, limit: u32) -> Result<(), ParseFault> {
         if name.is_empty() || LOOSE.contains(&name.as_str()) {
             continue;
         }
+        at = end;
+        // Within a drawing or a formula these are elements like others.
+        if let Some(&(_, ending)) = RAW.iter().find(|(raw, _)| drawing == 0 && *raw == name) {
+            at = if closing { end } else { ends.of(bytes, end, ending).unwrap_or(end) };
+            continue;
+        }
         let close = bytes[end..].iter().position(|byte| *byte == b'>').map_or(bytes.len(), |length| end + length);
         let void = close > 0 && bytes.get(close.wrapping_sub(1)) == Some(&b'/');
-        if closing {
-            depth = (depth - 1).max(0);
-        } else if !void {
-            depth += 1;
-            if depth > i64::from(limit) {
-                return Err(ParseFault::TooDeep { limit });
-            }
+        let step = if closing { -1 } else { i64::from(!void) };
+        depth = (depth + step).max(0);
+        if depth > i64::from(limit) {
+            return Err(ParseFault::TooDeep { limit });
         }
-        at = end;
+        if matches!(name.as_str(), "svg" | "math") {
+            drawing = (drawing + step).max(0);
+        }
     }
     Ok(())
+}
+
+/// Looks for ends. One that is not there is looked for once: a page may begin the same thing a million times.
+#[derive(Debug, Default)]
+struct Ends {
+    never: Vec<&'static str>,
+}
+
+impl Ends {
+    fn of(&mut self, bytes: &[u8], from: usize, end: &'static str) -> Option<usize> {
+        let find = |bytes: &[u8]| bytes.windows(end.len()).position(|part| part.eq_ignore_ascii_case(end.as_bytes()));
+        self.once(end, || find(&bytes[from..]).map(|at| from + at))
+    }
+
+    /// A comment ends with `-->`, and for browsers with `--!>` too.
+    fn of_comment(&mut self, bytes: &[u8], from: usize) -> Option<usize> {
+        let ends = |rest: &[u8]| rest.starts_with(b"-->") || rest.starts_with(b"--!>");
+        self.once("-->", || (from..bytes.len()).find(|at| ends(&bytes[*at..])))
+    }
+
+    fn once(&mut self, end: &'static str, find: impl FnOnce() -> Option<usize>) -> Option<usize> {
+        let found = if self.never.contains(&end) { None } else { find() };
+        if found.is_none() && !self.never.contains(&end) {
+            self.never.push(end);
+        }
+        found
+    }
 }

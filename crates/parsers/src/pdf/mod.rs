@@ -14,6 +14,7 @@ use crate::{
     fault::ParseFault,
     limits::Limits,
     model::{Block, BlockKind, ParsedDocument},
+    warning::WarningKind,
 };
 
 const PAGES_MAX: usize = 20_000;
@@ -51,7 +52,8 @@ pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<Pa
             Err(error) => {
                 broken += 1;
                 if broken <= BROKEN_SHOWN {
-                    builder.warnings.push(format!("page {number} cannot be read: {}", elide(&error, 120)));
+                    let why = elide(&error, 120);
+                    builder.warn(WarningKind::PageUnread, format!("page {number} cannot be read: {why}"));
                 }
             }
         }
@@ -65,15 +67,16 @@ pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<Pa
         builder.title = Some(cover(&builder).unwrap_or_else(|| stem(file_name)));
     }
     if broken > BROKEN_SHOWN {
-        builder.warnings.push(format!("{broken} of {pages} pages cannot be read"));
+        builder.warn(WarningKind::PageUnread, format!("{broken} of {pages} pages cannot be read"));
     }
     if pages < all {
-        builder.warnings.push(format!("only the first {pages} pages are read"));
+        builder.warn(WarningKind::PagesCut, format!("only the first {pages} of {all} pages are read"));
     }
     if !bare.is_empty() {
         let shown: Vec<String> = bare.iter().take(50).map(ToString::to_string).collect();
         let more = if bare.len() > 50 { ", …" } else { "" };
-        builder.warnings.push(format!("no text layer on {} of {pages} pages: {}{more}", bare.len(), shown.join(", ")));
+        let detail = format!("no text layer on {} of {pages} pages: {}{more}", bare.len(), shown.join(", "));
+        builder.warn(WarningKind::PageWithoutText, detail);
     }
     Ok(builder.finish("application/pdf", file_name, u32::try_from(pages).ok()))
 }

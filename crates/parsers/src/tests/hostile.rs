@@ -1,6 +1,6 @@
 use super::{
     files::{self, archive, pdf},
-    parse,
+    parse, warned,
 };
 use crate::{Limits, ParseFault, parse_in_process};
 
@@ -53,9 +53,14 @@ fn odd_encodings_are_read_and_said() {
     assert_eq!(parse("a.txt", b"\xEF\xBB\xBFhi").unwrap().text, "hi");
     assert_eq!(parse("a.txt", b"\xFF\xFEh\0i\0").unwrap().text, "hi");
     let latin = parse("a.txt", b"Gr\xFC\xDFe aus dem Norden").unwrap();
-    assert_eq!((latin.text.as_str(), latin.warnings.len()), ("Grüße aus dem Norden", 1));
+    let guessed = ("parse-encoding-guessed", "the text was not UTF-8; it was read as Latin-1");
+    assert_eq!((latin.text.as_str(), warned(&latin)), ("Grüße aus dem Norden", vec![guessed]));
     let broken = parse("a.txt", b"ok \x81\xFF\xFE").unwrap();
-    assert!(broken.text.contains('\u{fffd}') && broken.warnings.len() == 1);
+    assert!(broken.text.contains('\u{fffd}'));
+    assert_eq!(warned(&broken), [("parse-bytes-replaced", "3 places were not UTF-8 and were replaced")]);
+    let half = parse("a.txt", b"\xFF\xFEh\0\x00\xD8i\0").unwrap();
+    assert_eq!(half.text, "h\u{fffd}i");
+    assert_eq!(warned(&half), [("parse-bytes-replaced", "1 places were not UTF-16 and were replaced")]);
     assert!(parse("empty.md", "").unwrap().blocks.is_empty());
     assert_eq!(parse("../../etc/pass\u{0}wd\n.md", "text").unwrap().title, "passwd");
 }
@@ -77,7 +82,7 @@ fn names_in_an_archive_lead_nowhere() {
         .for_each(|(_, text)| text.clone_from(&relations));
     let document = parse("x.pptx", archive(&members)).unwrap();
     assert_eq!((document.blocks.len(), document.pages), (3, Some(3)));
-    assert_eq!(document.warnings, ["slides that are not in the file: 2, 3"]);
+    assert_eq!(warned(&document), [("parse-slide-missing", "slides that are not in the file: 2, 3")]);
     assert!(!outside.exists());
 }
 

@@ -186,3 +186,37 @@ fn terms_pictures_and_closed_parts_stay() {
     let text: Vec<&str> = shape(&document).iter().map(|row| row.1).collect();
     assert_eq!(text, ["Term `a`", "What it is.", "Inner", "Deeper.", "A plan of the house", "Figure 1", "More", "Hidden words."]);
 }
+
+#[test]
+fn what_only_looks_like_open_elements_is_not_counted() {
+    let script = (0..500).map(|n| format!("for(i=0;i<n{n};i++)if(a<b)c+='<div class=x>';")).collect::<String>();
+    let commented = "<!-- <div> <section> -->".repeat(300);
+    let style = format!("<style>{}</style><textarea>{}</textarea>", "/* <b> */".repeat(300), "<i>".repeat(300));
+    let drawing = "<svg><title>Plan</title><g><path d='M0 0'/></g></svg>".repeat(300);
+    let anchors = "<a name=x>".repeat(300);
+    let document = page(&format!(
+        "<SCRIPT>{script}</SCRIPT>{style}{commented}<p>{anchors}Words that stay.</p>{drawing}<script>{script}</script>"
+    ));
+    assert_eq!(document.text.trim(), "Words that stay.");
+}
+
+#[test]
+fn what_is_open_is_counted_wherever_it_stands() {
+    let deep = "<b>".repeat(300);
+    for hidden in [
+        format!("<p>x</p>{deep}"),
+        format!("<!-- --!>{deep}<!-- -->"),
+        format!("<!-->{deep}<!-- -->"),
+        format!("<script></script>{deep}<script></script>"),
+        // In a drawing a style holds elements.
+        format!("<svg><style>{}</style></svg>", "<g>".repeat(300)),
+        "<svg>".to_owned() + &"<style>".repeat(300),
+    ] {
+        let fault = parse("x.html", &hidden).unwrap_err();
+        assert_eq!(fault, crate::ParseFault::TooDeep { limit: 200 }, "{}", &hidden[..40]);
+    }
+    // What is begun again and again and never ends comes to an end all the same.
+    for endless in ["<script>", "<!--", "<style><!--", "<textarea></textare", "<title"] {
+        let _ = parse("x.html", format!("<p>Words.</p>{}", endless.repeat(100_000)));
+    }
+}

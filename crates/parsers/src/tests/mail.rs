@@ -1,4 +1,4 @@
-use super::{files, parse, shape};
+use super::{files, parse, shape, warned};
 use crate::BlockKind;
 
 #[test]
@@ -39,8 +39,9 @@ fn what_is_attached_as_text_is_read_and_the_rest_is_named() {
     assert_eq!(document.links.iter().map(|link| link.target.as_str()).collect::<Vec<_>>(), ["https://x.example"]);
     let target = document.text.find("https").unwrap();
     assert_eq!(document.spoken(target - 5..target + 19), "it.", "what is not to be searched moved with its text");
-    assert_eq!(document.warnings.len(), 1, "{:?}", document.warnings);
-    assert!(document.warnings[0].starts_with("attachment `bad.json` cannot be read: it is not a whole JSON file"));
+    let told = warned(&document);
+    assert_eq!((told.len(), told[0].0), (1, "parse-attachment-unread"), "{told:?}");
+    assert!(told[0].1.starts_with("attachment `bad.json` cannot be read: it is not a whole JSON file"));
 }
 
 #[test]
@@ -97,4 +98,33 @@ fn mail_is_read_in_the_encodings_it_is_written_in() {
     let kinds: Vec<BlockKind> =
         parse("m.eml", "From: a@example.org\r\n\r\nx").unwrap().blocks.into_iter().map(|block| block.kind).collect();
     assert_eq!(kinds, [BlockKind::Record, BlockKind::Paragraph]);
+}
+
+#[test]
+fn what_a_mail_holds_too_much_or_too_deep_is_said() {
+    let within = |inner: &str, name: &str| {
+        format!(
+            "From: a@example.org\r\nSubject: {name}\r\nContent-Type: multipart/mixed; boundary={name}\r\n\r\n\
+             --{name}\r\nContent-Type: message/rfc822\r\n\r\n{inner}\r\n--{name}--\r\n"
+        )
+    };
+    let mut mail = "From: a@example.org\r\nSubject: innermost\r\n\r\nThe last words.\r\n".to_owned();
+    for name in ["third", "second", "first", "outer"] {
+        mail = within(&mail, name);
+    }
+    let document = parse("m.eml", mail).unwrap();
+    assert!(document.text.contains("Attached message: third") && !document.text.contains("last words"), "{}", document.text);
+    assert_eq!(warned(&document), [("parse-nesting-cut", "message `innermost` is attached 4 deep and not read")]);
+
+    let latin = "Content-Type: application/json; name=\"a.json\"\r\nContent-Disposition: attachment; filename=\"a.json\"\r\n\
+                 Content-Transfer-Encoding: quoted-printable\r\n\r\n{\"name\": \"Gr=FC=DFe aus dem Norden\"}";
+    let part = |text: &str| format!("--b\r\n{text}\r\n");
+    let other = "Content-Type: application/pdf\r\nContent-Disposition: attachment; filename=\"p.pdf\"\r\n\r\nxx";
+    let many = part(other).repeat(250);
+    let mail = format!("Subject: s\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n{}{many}--b--\r\n", part(latin));
+    let document = parse("m.eml", mail).unwrap();
+    let told = warned(&document);
+    assert_eq!(told[0], ("parse-attachments-cut", "251 parts are attached; the first 200 are read"), "{told:?}");
+    assert_eq!(told[1].0, "parse-encoding-guessed", "{told:?}");
+    assert!(told[1].1.starts_with("attachment `a.json`: the text was not UTF-8"), "{told:?}");
 }

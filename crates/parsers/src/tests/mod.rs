@@ -1,9 +1,11 @@
+mod charsets;
 mod hostile;
 mod html;
 mod mail;
 mod office;
 mod pdf;
 mod source;
+mod warnings;
 
 #[path = "../../tests/files/mod.rs"]
 mod files;
@@ -44,6 +46,11 @@ fn sound(document: &ParsedDocument) -> Result<(), String> {
 fn shape(document: &ParsedDocument) -> Vec<(&'static str, &str, String)> {
     let row = |block: &crate::Block| (block.kind.as_str(), &document.text[block.range()], block.heading_path.join(" > "));
     document.blocks.iter().map(row).collect()
+}
+
+/// Codes and words of what a document was taken in with.
+fn warned(document: &ParsedDocument) -> Vec<(&'static str, &str)> {
+    document.warnings.iter().map(|warning| (warning.kind.code(), warning.detail.as_str())).collect()
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use super::{
     files::{self, archive, slide},
-    parse, shape,
+    parse, shape, warned,
 };
 use crate::{BlockKind, ParseFault};
 
@@ -68,12 +68,14 @@ fn a_slide_is_cited_by_where_it_is_shown() {
             (Some(3), "was second", "Appendix".to_owned()),
         ]
     );
-    assert_eq!((document.pages, document.warnings), (Some(3), vec!["hidden slides: 3".to_owned()]));
+    assert_eq!(document.pages, Some(3));
+    assert_eq!(warned(&document), [("parse-slide-hidden", "hidden slides: 3")]);
     let mut members = files::pptx();
     members.retain(|(name, _)| *name != "ppt/slides/slide1.xml");
     let document = parse("x.pptx", archive(&members)).unwrap();
     assert_eq!(document.blocks.last().unwrap().page, Some(3), "a slide that is gone keeps its number");
-    assert_eq!(document.warnings, ["hidden slides: 3", "slides that are not in the file: 2"]);
+    let missing = ("parse-slide-missing", "slides that are not in the file: 2");
+    assert_eq!(warned(&document), [("parse-slide-hidden", "hidden slides: 3"), missing]);
 }
 
 #[test]
@@ -86,7 +88,7 @@ fn cells_read_as_a_person_sees_them() {
                 | length | 26:30:00 |\n| truth | TRUE |\n| mistake | #DIV/0! |\n| sum | 0.3 |\n| words | X |";
     assert_eq!(rows[1].1, want);
     assert_eq!((rows[2].1, rows[3].1), ("## Kept away", "| alone |\n| --- |"));
-    assert_eq!(document.warnings, ["sheet `Kept away` is hidden in the workbook"]);
+    assert_eq!(warned(&document), [("parse-sheet-hidden", "sheet `Kept away` is hidden in the workbook")]);
     let mac = parse("x.xlsx", archive(&files::xlsx(true))).unwrap();
     assert!(mac.text.contains("| 2024-01-01 |"), "{}", mac.text);
 }
@@ -159,6 +161,6 @@ fn csv_is_cut_where_its_rows_agree() {
     assert_eq!(rows("Report of today\na,b,c\n1,2,3\n"), ["| Report of today |  |  |", "| a | b | c |", "| 1 | 2 | 3 |"]);
     assert_eq!(rows("one\ntwo\n"), ["| one |", "| two |"]);
     let wide = parse("x.csv", vec!["x"; 600].join(",")).unwrap();
-    assert_eq!(wide.warnings, ["rows have up to 600 columns; the first 500 are read"]);
+    assert_eq!(warned(&wide), [("parse-table-cut", "rows have up to 600 columns; the first 500 are read")]);
     assert_eq!(wide.blocks[0].kind, BlockKind::Table);
 }

@@ -18,7 +18,8 @@ use crate::{
 const JSON_PLEASE: &str = "Answer with one JSON object and nothing else: no other text and no code fence.";
 
 /// What others have beside the words that all share, and what would be another answer without it.
-const UNSUPPORTED: [&str; 6] = ["audio", "background", "conversation", "previous_response_id", "prompt", "web_search_options"];
+const UNSUPPORTED: [&str; 7] =
+    ["audio", "background", "conversation", "functions", "previous_response_id", "prompt", "web_search_options"];
 
 pub(super) fn encode(endpoint: &Endpoint, call: &Call) -> Result<(Value, Vec<Lost>), UpstreamFault> {
     let own = call.said_in == Dialect::Anthropic;

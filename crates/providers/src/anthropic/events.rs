@@ -153,7 +153,7 @@ impl Stream {
 
     fn message(&mut self, said: &Value, out: &mut Vec<Event>) {
         if said["usage"].is_object() {
-            out.push(Event::Usage(usage::read_delta(&said["usage"])));
+            out.push(Event::Usage(usage::read(&said["usage"])));
         }
         let delta = &said["delta"];
         if let Some(reason) = delta["stop_reason"].as_str().filter(|_| !self.finished) {

@@ -8,7 +8,8 @@ pub(super) fn read(reason: &str) -> Finish {
         "max_tokens" | "model_context_window_exceeded" => Finish::Length,
         "tool_use" => Finish::ToolCalls,
         "refusal" => Finish::ContentFilter,
-        "pause_turn" => Finish::Pause,
+        // The conversation was made shorter, as the client asked, and the answer has not begun.
+        "pause_turn" | "compaction" => Finish::Pause,
         _ => Finish::Stop,
     }
 }

@@ -5,14 +5,26 @@ use memchr::memmem;
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
-/// Usage as a whole answer or the beginning of a stream gives it.
+/// Usage as a whole answer or an event of a stream gives it. The last event says how much was written to the cache, not for
+/// how long: that it is kept as long as usual is what `TokenUsage::merge` corrects by what the first event said.
+///
+/// Where an answer took several turns of a model, `iterations` lists them. What was read and written to compact a
+/// conversation stands there only, and is paid.
 pub(super) fn read(said: &Value) -> TokenUsage {
-    let number = |name: &str| said.get(name).and_then(Value::as_u64).unwrap_or(0);
-    let split = |name: &str| said["cache_creation"].get(name).and_then(Value::as_u64).unwrap_or(0);
+    let turns = || said["iterations"].as_array().into_iter().flatten();
+    let count = |place: &Value| place.as_u64().unwrap_or(0);
+    let number = |name: &str| {
+        let of_turns = turns().fold(0_u64, |sum, turn| sum.saturating_add(count(&turn[name])));
+        count(&said[name]).max(of_turns)
+    };
+    let split = |name: &str| {
+        let of = |place: &Value| count(&place["cache_creation"][name]);
+        of(said).max(turns().fold(0_u64, |sum, turn| sum.saturating_add(of(turn))))
+    };
     let hour = split("ephemeral_1h_input_tokens");
     let written = number("cache_creation_input_tokens").max(hour.saturating_add(split("ephemeral_5m_input_tokens")));
     let (cache_read, output) = (number("cache_read_input_tokens"), number("output_tokens"));
-    let thinking = said["output_tokens_details"].get("thinking_tokens").and_then(Value::as_u64).unwrap_or(0);
+    let thinking = count(&said["output_tokens_details"]["thinking_tokens"]);
     TokenUsage {
         input: number("input_tokens").saturating_add(cache_read).saturating_add(written),
         output,
@@ -24,22 +36,9 @@ pub(super) fn read(said: &Value) -> TokenUsage {
     }
 }
 
-/// Usage as the end of a stream gives it: sums so far, without how long what was written to the cache is kept. The
-/// beginning said that; guessing it here would count the same tokens in both places. What was written after the beginning
-/// is counted as plain input.
-pub(super) fn read_delta(said: &Value) -> TokenUsage {
-    let usage = read(said);
-    if said.get("cache_creation").is_some_and(Value::is_object) {
-        return usage;
-    }
-    TokenUsage { cache_write: 0, cache_write_hour: 0, ..usage }
-}
-
 /// A body or an event, read no further than to its usage.
 #[derive(Deserialize)]
 struct Outer<'a> {
-    #[serde(rename = "type", default)]
-    kind: &'a str,
     #[serde(borrow, default)]
     usage: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -55,8 +54,7 @@ pub(super) fn peek(body: &[u8]) -> Option<TokenUsage> {
         _ => outer,
     };
     let said: Value = serde_json::from_str(inner.usage?.get()).ok()?;
-    let usage = if inner.kind == "message_delta" { read_delta(&said) } else { read(&said) };
-    said.is_object().then_some(usage)
+    said.is_object().then(|| read(&said))
 }
 
 /// Usage for a client: pieces that do not overlap, whatever a provider claimed.

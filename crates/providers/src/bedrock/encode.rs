@@ -14,7 +14,8 @@ use crate::{
 const JSON_PLEASE: &str = "Answer with one JSON object and nothing else: no other text and no code fence.";
 
 /// What others have beside the words that all share, and what would be another answer without it.
-const UNSUPPORTED: [&str; 6] = ["audio", "background", "conversation", "previous_response_id", "prompt", "web_search_options"];
+const UNSUPPORTED: [&str; 7] =
+    ["audio", "background", "conversation", "functions", "previous_response_id", "prompt", "web_search_options"];
 
 /// As many notes as AWS keeps with a call, and as long.
 const NOTES_MOST: usize = 16;

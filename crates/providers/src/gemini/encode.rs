@@ -10,7 +10,8 @@ use crate::{
 };
 
 /// What others have beside the words that all share, and what would be another answer without it.
-const UNSUPPORTED: [&str; 6] = ["audio", "background", "conversation", "previous_response_id", "prompt", "web_search_options"];
+const UNSUPPORTED: [&str; 7] =
+    ["audio", "background", "conversation", "functions", "previous_response_id", "prompt", "web_search_options"];
 
 /// What cannot be said, each field once.
 #[derive(Debug, Default)]

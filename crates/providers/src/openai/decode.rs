@@ -51,8 +51,11 @@ fn text(map: &mut Map<String, Value>, name: &str) -> Option<String> {
 }
 
 fn choice(endpoint: &Endpoint, mut value: Value, id: &str, at: usize) -> Result<Choice, UpstreamFault> {
-    let Some(Value::Object(message)) = value.get_mut("message").map(Value::take) else {
-        return Err(UpstreamFault::malformed(endpoint, format!("`choices[{at}]` has no message")));
+    let message = match value.get_mut("message").map(Value::take) {
+        Some(Value::Object(message)) => plain(message),
+        // Azure leaves out the message of which its filter left nothing.
+        None | Some(Value::Null) if value.get("finish_reason").is_some_and(Value::is_string) => Map::new(),
+        _ => return Err(UpstreamFault::malformed(endpoint, format!("`choices[{at}]` has no message"))),
     };
     let place = format!("choices[{at}].message");
     let mut parts = turns::assistant(message, &place).map_err(|fault| UpstreamFault::malformed(endpoint, fault.to_string()))?;
@@ -72,6 +75,14 @@ fn choice(endpoint: &Endpoint, mut value: Value, id: &str, at: usize) -> Result<
         logprobs: value.get_mut("logprobs").map(Value::take).filter(|logprobs| !logprobs.is_null()),
         parts,
     })
+}
+
+/// Cloudflare gives JSON of a schema as the object that it should be the text of.
+fn plain(mut message: Map<String, Value>) -> Map<String, Value> {
+    if let Some(content @ Value::Object(_)) = message.get_mut("content") {
+        *content = Value::String(content.to_string());
+    }
+    message
 }
 
 /// Ids are made where a server gives none, so that results find their calls.

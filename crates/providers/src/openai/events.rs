@@ -250,6 +250,8 @@ fn content(choice: u32, content: Option<Value>, mut logprobs: Option<Value>, out
         Some(Value::String(text)) if !text.is_empty() || logprobs.is_some() => {
             out.push(Event::Text { choice, text, logprobs });
         }
+        // Cloudflare's way with JSON of a schema.
+        Some(object @ Value::Object(_)) => out.push(Event::Text { choice, text: object.to_string(), logprobs }),
         // The first chunk and the last have an empty text as a rule.
         _ if logprobs.is_some() => out.push(Event::Text { choice, text: String::new(), logprobs }),
         _ => {}

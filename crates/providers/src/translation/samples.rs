@@ -440,6 +440,12 @@ pub(super) const ROWS: &[Row] = &[
         ..IN_NO_DIALECT
     },
     Row {
+        what: "Functions in the older form (`functions`)",
+        marks: &["mark_function"],
+        chat: Some(r#"{"functions": [{"name": "mark_function", "parameters": {"type": "object", "properties": {}}}]}"#),
+        ..IN_NO_DIALECT
+    },
+    Row {
         what: "`web_search_options`",
         marks: &["web_search_options"],
         chat: Some(r#"{"web_search_options": {}}"#),

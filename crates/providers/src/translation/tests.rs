@@ -87,6 +87,7 @@ fn what_would_be_another_answer_is_refused_and_not_left_out() {
     check(Client::Chat, "Log probabilities", &refused(&[Anthropic, Bedrock]));
     check(Client::Chat, "Spoken answers", &refused(&[Anthropic, Gemini, Bedrock]));
     check(Client::Chat, "`web_search_options`", &refused(&[Anthropic, Gemini, Bedrock]));
+    check(Client::Chat, "Functions in the older form (`functions`)", &refused(&[Anthropic, Gemini, Bedrock]));
     check(Client::Chat, "Sound", &refused(&[Anthropic]));
     check(Client::Chat, "A file that a provider keeps", &refused(&[Anthropic, Gemini, Bedrock]));
     for client in Client::ALL {

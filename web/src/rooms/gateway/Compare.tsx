@@ -58,7 +58,8 @@ export function Compare() {
   const untouched = draft.columns.every((column) => column.target === "") && draft.prompt === "" && draft.system === "";
   useEffect(() => {
     const first = suggested(names);
-    if (untouched && first.length > 0)
+    // Nothing is put under the hands of somebody who has begun to type.
+    if (untouched && !isTyping() && first.length > 0)
       setDraft((before) => ({ ...before, columns: before.columns.map((column, at) => ({ ...column, target: first[at] ?? "" })) }));
     // Once: whoever empties a field means it.
   }, [names]);
@@ -201,6 +202,8 @@ function Settings({ draft, set }: Part) {
     </div>
   );
 }
+
+const isTyping = () => document.activeElement instanceof HTMLInputElement || document.activeElement instanceof HTMLTextAreaElement;
 
 /** What is asked, and the address that says so: each follows the other. */
 function useAddressed(): [Draft, (change: (draft: Draft) => Draft) => void] {

@@ -5,6 +5,7 @@ import { Icon, type IconName } from "@/ui/icons";
 import { Badge, Card, Digest, Empty, Facts, Time } from "@/ui/kit";
 import { Table } from "@/ui/tables";
 import { Link } from "react-router";
+import { Forgotten } from "./Forgotten";
 
 const ICONS: Record<string, IconName> = {
   folder: "folder",
@@ -73,6 +74,7 @@ export function Sources({ data }: { data: KnowledgeDetail }) {
           </Table>
         )}
       </Card>
+      <Forgotten knowledge={data.name} />
       {data.chunking != null || data.retrieval != null ? (
         <div className="two-cards">
           {data.chunking != null ? <Settings title="Chunking" value={data.chunking} /> : null}

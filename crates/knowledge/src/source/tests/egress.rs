@@ -64,6 +64,24 @@ async fn the_inside_is_refused_however_it_is_named() {
 }
 
 #[tokio::test]
+async fn where_a_cloud_hands_out_credentials_nothing_is_fetched_whatever_is_allowed() {
+    let named = EgressPolicy { allow_hosts: vec!["169.254.169.254".into()], ..EgressPolicy::default() };
+    for policy in [inside(), named] {
+        let egress = Egress::new(policy).unwrap();
+        for host in ["169.254.169.254", "0xa9fea9fe", "[::ffff:169.254.169.254]", "168.63.129.16", "[fd00:ec2::254]"] {
+            let url = format!("http://{host}/latest/meta-data/iam/");
+            let fault = get(&egress, &url).await.unwrap_err();
+            assert!(matches!(fault, SourceFault::Denied { .. }), "{host}: {fault}");
+            let fault = egress.resolve(&Url::parse(&url).unwrap()).await.unwrap_err();
+            assert!(matches!(fault, SourceFault::Denied { .. }), "{host}: {fault}");
+        }
+    }
+    let port = serve(|_, _| redirect("http://169.254.169.254/latest/")).await;
+    let fault = get(&Egress::new(inside()).unwrap(), &format!("http://127.0.0.1:{port}/")).await.unwrap_err();
+    assert!(matches!(fault, SourceFault::Denied { .. }), "{fault}");
+}
+
+#[tokio::test]
 async fn a_redirect_leads_no_further_than_the_policy() {
     let port = serve(|path, _| match path {
         "/start" => redirect("/end"),
@@ -116,5 +134,8 @@ async fn answers_are_told_apart() {
     assert_eq!(code("401").await, Err("source-unauthorized"));
     assert_eq!(code("403").await, Err("source-unauthorized"));
     assert_eq!(code("500").await, Err("source-unreachable"));
-    assert_eq!(code("304").await, Ok(()));
+    assert_eq!(code("304").await, Err("source-unreachable"), "nobody asked whether it had changed");
+    let url = Url::parse(&format!("http://127.0.0.1:{port}/304")).unwrap();
+    let known = Validators { etag: Some("\"e\"".into()), last_modified: None };
+    assert!(matches!(egress.get(&url, &known, 1000).await.unwrap(), Answer::NotModified));
 }

@@ -1,5 +1,12 @@
-use std::{path::Path, process::Command};
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Mutex,
+};
 
+use base64::Engine as _;
 use serde_json::json;
 
 use super::*;
@@ -128,4 +135,123 @@ async fn a_file_of_a_repository_has_a_size_limit_and_the_reader_survives_it() {
     assert_eq!(bytes(&source, of("a.md")).await, b"alpha");
     assert!(matches!(source.fetch(of("c.md"), None, later()).await, Err(SourceFault::TooLarge { .. })));
     assert_eq!(bytes(&source, of("b.txt")).await, b"beta");
+}
+
+const TOKEN: &str = "a-token-of-the-test";
+
+fn variables(name: &str) -> Option<String> {
+    match name {
+        "MAINSPRING_SOURCE_TOKEN" => Some(TOKEN.to_owned()),
+        "MAINSPRING_SOURCE_WRONG" => Some("another".to_owned()),
+        _ => None,
+    }
+}
+
+/// Git's own server behind as much of HTTP as its clients speak, for who has the token. What was asked for is noted.
+struct Served {
+    port: u16,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Served {
+    fn start(root: &Path) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let served = Self { port: listener.local_addr().unwrap().port(), asked: Arc::default() };
+        let (root, asked) = (root.to_owned(), served.asked.clone());
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (root, asked) = (root.clone(), asked.clone());
+                // A client that goes away in the middle is no fault of this server.
+                std::thread::spawn(move || drop(answer(stream, root, &asked)));
+            }
+        });
+        served
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+fn answer(stream: TcpStream, root: PathBuf, asked: &Mutex<Vec<String>>) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let (mut line, mut lines) = (String::new(), Vec::new());
+    while reader.read_line(&mut line)? > 2 {
+        lines.push(std::mem::take(&mut line).trim_end().to_owned());
+    }
+    let header = |name: &str| {
+        let all = lines.iter().skip(1).filter_map(|line| line.split_once(": "));
+        all.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
+    };
+    let mut body = vec![0; header("content-length").parse().unwrap_or(0)];
+    reader.read_exact(&mut body)?;
+    let Some(first) = lines.first() else { return Ok(()) };
+    let mut words = first.split(' ');
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    asked.lock().unwrap().push(path.to_owned());
+    let expected = base64::engine::general_purpose::STANDARD.encode(format!("x-access-token:{TOKEN}"));
+    let (status, rest) = if header("authorization") != format!("Basic {expected}") {
+        ("401 Unauthorized".to_owned(), b"www-authenticate: Basic realm=git\r\n\r\n".to_vec())
+    } else if path.starts_with("/moved.git/") {
+        ("302 Found".to_owned(), format!("location: /docs.git{}\r\n\r\n", target.trim_start_matches("/moved.git")).into_bytes())
+    } else {
+        let mut backend = Command::new("git")
+            .arg("http-backend")
+            .env("GIT_PROJECT_ROOT", root)
+            .env("GIT_HTTP_EXPORT_ALL", "1")
+            .env("PATH_INFO", path)
+            .env("QUERY_STRING", query)
+            .env("REQUEST_METHOD", method)
+            .env("CONTENT_TYPE", header("content-type"))
+            .env("CONTENT_LENGTH", body.len().to_string())
+            .env("HTTP_CONTENT_ENCODING", header("content-encoding"))
+            .env("GIT_PROTOCOL", header("git-protocol"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        backend.stdin.take().unwrap().write_all(&body)?;
+        ("200 OK".to_owned(), backend.wait_with_output()?.stdout)
+    };
+    // A program of this kind writes a head of its own, with the status in it where that is not 200.
+    let end = rest.windows(4).position(|part| part == b"\r\n\r\n").unwrap_or(0);
+    let head = String::from_utf8_lossy(&rest[..end]).into_owned();
+    let status = head.lines().find_map(|line| line.strip_prefix("Status: ")).map_or(status, str::to_owned);
+    let content = &rest[(end + 4).min(rest.len())..];
+    let mut stream = stream;
+    write!(stream, "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n{head}\r\n\r\n", content.len())?;
+    stream.write_all(content)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_is_read_over_http_with_its_token_and_only_where_the_policy_leads() {
+    let (home, root) = (repository(), tempfile::tempdir().unwrap());
+    git(home.path(), &["clone", "-q", "--bare", ".", root.path().join("docs.git").to_str().unwrap()]);
+    let served = Served::start(root.path());
+    let spec = |name: &str, token: &str| {
+        let url = format!("http://localhost:{}/{name}.git", served.port);
+        json!({ "type": "git", "url": url, "subdir": "docs", "token_env": token })
+    };
+    let (mut policy, _work) = policy();
+    policy.variable = variables;
+    let inside_refused = open(spec("docs", "MAINSPRING_SOURCE_TOKEN"), &policy).unwrap().list(later()).await;
+    assert!(matches!(inside_refused, Err(SourceFault::Denied { .. })), "{inside_refused:?}");
+    assert_eq!(served.asked(), [""; 0], "nobody was asked");
+    policy.egress = inside();
+
+    let source = open(spec("docs", "MAINSPRING_SOURCE_TOKEN"), &policy).unwrap();
+    let listing = source.list(later()).await.unwrap();
+    assert_eq!(paths(&listing), ["a.md", "b.txt"]);
+    let of = |path: &str| listing.documents.iter().find(|listed| listed.path == path).unwrap();
+    assert_eq!(bytes(&source, of("b.txt")).await, b"beta");
+    assert!(of("a.md").uri.ends_with("/docs.git#docs/a.md"), "{}", of("a.md").uri);
+
+    let wrong = open(spec("docs", "MAINSPRING_SOURCE_WRONG"), &policy).unwrap().list(later()).await;
+    assert!(matches!(wrong, Err(SourceFault::Unauthorized { .. })), "{wrong:?}");
+    let missing = open(spec("nothing", "MAINSPRING_SOURCE_TOKEN"), &policy).unwrap().list(later()).await;
+    assert!(matches!(missing, Err(SourceFault::Missing { .. })), "{missing:?}");
+    let before = served.asked().len();
+    let moved = open(spec("moved", "MAINSPRING_SOURCE_TOKEN"), &policy).unwrap().list(later()).await;
+    assert!(moved.is_err(), "where it leads was judged by nobody");
+    assert!(served.asked()[before..].iter().all(|path| path.starts_with("/moved.git/")), "{:?}", served.asked());
 }

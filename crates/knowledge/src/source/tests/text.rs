@@ -1,5 +1,7 @@
 //! Globs, robots, sitemaps, links, names: pure functions over foreign text.
 
+use std::io::Write as _;
+
 use proptest::prelude::*;
 use url::Url;
 
@@ -51,10 +53,45 @@ fn sitemaps_give_pages_and_further_sitemaps() {
     assert_eq!(found.pages, ["https://e.org/a?x=1&y=2", "https://e.org/b"]);
     let index = "<sitemapindex><sitemap><loc>https://e.org/s1.xml</loc></sitemap></sitemapindex>";
     assert_eq!(sitemap::parse(index.as_bytes(), 100).unwrap().sitemaps, ["https://e.org/s1.xml"]);
-    assert_eq!(sitemap::parse(pages.as_bytes(), 1).unwrap().pages.len(), 1);
+    let some = sitemap::parse(pages.as_bytes(), 1).unwrap();
+    assert_eq!((some.pages.len(), some.whole), (1, false));
     let bomb = "<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;\">]><urlset><url><loc>https://e.org/&b;</loc></url></urlset>";
     let found = sitemap::parse(bomb.as_bytes(), 100).unwrap();
     assert!(found.pages.iter().all(|page| page.len() < 40), "{found:?}");
+}
+
+#[test]
+fn a_sitemap_knows_whether_it_was_read_to_its_end() {
+    let pages = "<urlset><url><loc>https://e.org/a</loc></url><url><loc>https://e.org/b</loc></url></urlset>";
+    let whole = |text: &str| sitemap::parse(text.as_bytes(), 100).map(|found| (found.pages.len(), found.whole));
+    assert_eq!(whole(pages), Ok((2, true)));
+    assert_eq!(whole("<?xml version='1.0'?><urlset/>"), Ok((0, true)), "a site may have no pages");
+    let second = pages.rfind("<url>").unwrap();
+    for end in [second, pages.len() - 1, pages.len() - "</urlset>".len()] {
+        let (count, whole) = whole(&pages[..end]).unwrap();
+        assert!(count >= 1 && !whole, "{}", &pages[..end]);
+    }
+    // What a site shows in place of a sitemap names no pages, and says nothing of those there are.
+    for other in ["", "<!DOCTYPE html><html><body>Please sign in</body></html>", "Not found", "<rss><channel/></rss>", "{}"] {
+        assert!(whole(other).is_err(), "{other}");
+    }
+}
+
+fn packed(text: &str) -> Vec<u8> {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(text.as_bytes()).unwrap();
+    packer.finish().unwrap()
+}
+
+#[test]
+fn a_packed_sitemap_is_read_as_the_plain_one_and_no_further_than_its_limit() {
+    let pages = format!("<urlset><url><loc>https://e.org/a</loc></url>{}</urlset>", " ".repeat(100_000));
+    let bytes = packed(&pages);
+    assert!(bytes.len() < 2_000);
+    assert_eq!(sitemap::read(&bytes, 200_000, 100), sitemap::read(pages.as_bytes(), 200_000, 100));
+    assert_eq!(sitemap::read(&bytes, 200_000, 100).unwrap().pages, ["https://e.org/a"]);
+    assert!(sitemap::read(&bytes, 100_000, 100).unwrap_err().contains("100000 bytes"));
+    assert!(sitemap::read(&bytes[..bytes.len() / 2], 200_000, 100).is_err());
 }
 
 #[test]
@@ -73,6 +110,17 @@ fn links_are_found_and_made_absolute() {
         "https://e.org/dir/unfinished",
     ];
     assert_eq!(found, want);
+}
+
+#[test]
+fn a_tag_as_long_as_its_page_is_read_once() {
+    let base = Url::parse("https://e.org/").unwrap();
+    for part in ["href", " href ", "href='", "<a href", " HREF\t"] {
+        let page = format!("<a {} href=/end>x</a>", part.repeat(300_000));
+        let found = links(&page, &base);
+        assert!(found.len() <= 1, "{part}: {}", found.len());
+    }
+    assert_eq!(links(&format!("<a {} href=/end>x</a>", "href".repeat(300_000)), &base)[0].path(), "/end");
 }
 
 #[test]
@@ -115,6 +163,12 @@ proptest! {
                 bytes[at] ^= flip;
             });
         }
+        let mut damaged = packed(&String::from_utf8_lossy(&bytes));
+        flips.iter().for_each(|(at, flip)| {
+            let at = at.index(damaged.len());
+            damaged[at] ^= flip;
+        });
+        let _ = sitemap::read(&damaged, 1_000, limit);
         if let Ok(found) = sitemap::parse(&bytes, limit) {
             prop_assert!(found.pages.len() + found.sitemaps.len() <= limit);
             prop_assert!(found.pages.iter().chain(&found.sitemaps).all(|address| !address.trim().is_empty()));

@@ -52,6 +52,103 @@ async fn a_sitemap_names_pages_of_its_host_that_robots_allow() {
     assert_eq!(paths(&listing), ["127.0.0.1/a"]);
 }
 
+/// A site whose sitemap is what `sitemaps` makes of its own address.
+async fn mapped(sitemaps: impl Fn(&str, &str) -> Option<String> + Send + Sync + 'static) -> u16 {
+    serve(move |path, request| {
+        let host = request.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
+        match sitemaps(path, host) {
+            Some(body) => ok(&body),
+            None => "HTTP/1.1 404 X\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_owned(),
+        }
+    })
+    .await
+}
+
+fn urls(host: &str, pages: impl IntoIterator<Item = String>) -> String {
+    pages.into_iter().map(|page| format!("<url><loc>http://{host}/{page}</loc></url>")).collect()
+}
+
+async fn of_sitemap(port: u16, extra: Value) -> Result<Listing, SourceFault> {
+    let (policy, _work) = web_policy();
+    let mut spec = json!({ "type": "web", "sitemap": format!("http://127.0.0.1:{port}/sitemap.xml") });
+    spec.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    open(spec, &policy).unwrap().list(later()).await
+}
+
+#[tokio::test]
+async fn a_sitemap_that_breaks_off_makes_no_page_count_as_gone() {
+    let port = mapped(|path, host| match path {
+        "/sitemap.xml" => Some(format!("<urlset>{}<url><loc>http://{host}/c", urls(host, ["a".into(), "b".into()]))),
+        _ => None,
+    })
+    .await;
+    let listing = of_sitemap(port, json!({})).await.unwrap();
+    assert_eq!(paths(&listing), ["127.0.0.1/a", "127.0.0.1/b"]);
+    assert_eq!(listing.unread, [""], "every page there was before may still be there");
+    assert_eq!(codes(&listing), [("127.0.0.1/sitemap.xml", "source-sitemap-unfinished")]);
+}
+
+#[tokio::test]
+async fn what_is_no_sitemap_says_nothing_of_the_pages() {
+    let port = mapped(|_, _| Some("<html><body>Please sign in</body></html>".to_owned())).await;
+    let fault = of_sitemap(port, json!({})).await.unwrap_err();
+    assert!(matches!(&fault, SourceFault::Unusable { reason, .. } if reason.contains("no sitemap")), "{fault}");
+    let port = mapped(|_, _| None).await;
+    assert!(matches!(of_sitemap(port, json!({})).await, Err(SourceFault::Missing { .. })));
+}
+
+#[tokio::test]
+async fn a_sitemap_of_a_list_that_cannot_be_read_stops_no_other() {
+    let port = mapped(|path, host| {
+        let listed = |name: &str| format!("<sitemap><loc>http://{host}/{name}.xml</loc></sitemap>");
+        match path {
+            "/sitemap.xml" => Some(format!("<sitemapindex>{}{}{}</sitemapindex>", listed("gone"), listed("here"), listed("odd"))),
+            "/here.xml" => Some(format!("<urlset>{}</urlset>", urls(host, ["a".into()]))),
+            "/odd.xml" => Some("{}".to_owned()),
+            _ => None,
+        }
+    })
+    .await;
+    let listing = of_sitemap(port, json!({})).await.unwrap();
+    assert_eq!(paths(&listing), ["127.0.0.1/a"]);
+    assert_eq!(listing.unread, ["", ""]);
+    assert_eq!(codes(&listing), [("127.0.0.1/gone.xml", "source-missing"), ("127.0.0.1/odd.xml", "source-unusable")]);
+}
+
+#[tokio::test]
+async fn pages_that_are_wanted_are_found_behind_many_that_are_not() {
+    let port = mapped(|path, host| match path {
+        "/sitemap.xml" => {
+            let skipped = (0..2_000).map(|number| format!("blog/{number}"));
+            Some(format!("<urlset>{}</urlset>", urls(host, skipped.chain((0..3).map(|number| format!("docs/{number}"))))))
+        }
+        _ => None,
+    })
+    .await;
+    let listing = of_sitemap(port, json!({ "include": ["docs/**"], "max_pages": 10 })).await.unwrap();
+    assert_eq!(paths(&listing), ["127.0.0.1/docs/0", "127.0.0.1/docs/1", "127.0.0.1/docs/2"]);
+    assert!(listing.warnings.is_empty() && listing.unread.is_empty(), "{:?}", listing.warnings);
+    let few = of_sitemap(port, json!({ "include": ["docs/**"], "max_pages": 2 })).await.unwrap();
+    assert_eq!((few.documents.len(), few.warnings[0].code.as_str()), (2, "source-page-limit"));
+}
+
+#[tokio::test]
+async fn a_list_of_more_sitemaps_than_are_read_says_so() {
+    let port = mapped(|path, host| match path {
+        "/sitemap.xml" => {
+            let listed = |number: u32| format!("<sitemap><loc>http://{host}/{number}.xml</loc></sitemap>");
+            Some(format!("<sitemapindex>{}</sitemapindex>", (0..201).map(listed).collect::<String>()))
+        }
+        "/robots.txt" => None,
+        path => Some(format!("<urlset>{}</urlset>", urls(host, [format!("page{path}")]))),
+    })
+    .await;
+    let listing = of_sitemap(port, json!({})).await.unwrap();
+    // The list itself is one of those that are read.
+    assert_eq!((listing.documents.len(), listing.unread.len()), (199, 1));
+    assert!(listing.warnings[0].detail.contains("200 sitemaps"), "{:?}", listing.warnings);
+}
+
 fn site(path: &str) -> String {
     match path {
         "/docs/" => {

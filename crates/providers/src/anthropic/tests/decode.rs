@@ -132,3 +132,46 @@ fn the_end_of_a_stream_does_not_count_again_what_its_beginning_wrote_to_the_cach
     assert_eq!((all.input, all.output), (2125, 15));
     assert_eq!((pieces.input, pieces.cache_read, pieces.cache_write, pieces.cache_write_hour), (25, 2000, 0, 100));
 }
+
+#[test]
+fn what_the_end_of_a_stream_wrote_to_the_cache_beyond_its_beginning_is_no_plain_input() {
+    let usage = |event: &str| Anthropic.usage(Operation::Messages, event.as_bytes()).unwrap();
+    // A search of the web: the model is asked again with what was found.
+    let start = r#"{"type":"message_start","message":{"type":"message","content":[],"usage":{"input_tokens":90,
+        "cache_creation_input_tokens":0,"cache_read_input_tokens":0,
+        "cache_creation":{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":0},"output_tokens":3}}}"#;
+    let delta = r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},
+        "usage":{"input_tokens":97,"cache_creation_input_tokens":700,"cache_read_input_tokens":0,"output_tokens":15}}"#;
+    let mut all = usage(start);
+    all.merge(&usage(delta));
+    assert_eq!((all.input, all.output), (797, 15));
+    assert_eq!((all.buckets().input, all.buckets().cache_write, all.buckets().cache_write_hour), (97, 700, 0));
+}
+
+#[test]
+fn what_compacting_a_conversation_used_is_counted() {
+    let turns = |compacted: u32, answered: u32| {
+        json!([
+            {"type": "compaction", "input_tokens": compacted, "output_tokens": 40, "cache_creation_input_tokens": 30,
+                "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 30}},
+            {"type": "message", "input_tokens": answered, "output_tokens": 12, "cache_read_input_tokens": 5},
+        ])
+    };
+    let whole = json!({
+        "type": "message", "id": "msg_1", "model": "m", "stop_reason": "end_turn",
+        "content": [{"type": "compaction", "content": "Shorter."}, {"type": "text", "text": "Hi."}],
+        "usage": {"input_tokens": 20, "output_tokens": 12, "cache_read_input_tokens": 5, "iterations": turns(9000, 20)},
+    });
+    let answer = decode(&whole.to_string());
+    let usage = answer.usage.unwrap();
+    assert_eq!((usage.input, usage.output), (9000 + 30 + 20 + 5, 40 + 12));
+    assert_eq!((usage.cache_read, usage.cache_write, usage.cache_write_hour), (5, 0, 30));
+    assert_eq!(Anthropic.usage(Operation::Messages, whole.to_string().as_bytes()), Some(usage));
+    // Compacted, and handed back before the answer.
+    let paused = json!({"type": "message", "stop_reason": "compaction", "content": [], "usage": {"input_tokens": 0, "output_tokens": 0, "iterations": [turns(9000, 0)[0]]}});
+    let answer = decode(&paused.to_string());
+    assert_eq!((answer.choices[0].finish, answer.usage.unwrap().total()), (Finish::Pause, 9000 + 30 + 40));
+    // The turns of the model alone say no more than their sum.
+    let plain = json!({"content": [], "usage": {"input_tokens": 20, "output_tokens": 12, "iterations": [turns(0, 20)[1]]}});
+    assert_eq!(decode(&plain.to_string()).usage.unwrap().total(), 20 + 5 + 12);
+}

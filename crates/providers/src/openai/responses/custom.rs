@@ -1,22 +1,31 @@
 //! Tools that take text and no JSON. To providers that know functions only they are functions of one argument; to the client
 //! they come back as what it sent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mainspring_llm::exchange::Tool;
 use memchr::memmem;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::fields::{Fields, ReadFault};
+use super::{
+    super::fields::{Fields, ReadFault},
+    spaces,
+};
 
 /// The argument that holds the text.
 const INPUT: &str = "input";
 const KIND: &str = "custom";
 
-/// The names of a request's tools that take text.
+/// Those of a request's tools that are functions to others, and something else to the client: tools that take text, and
+/// tools in a namespace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CustomTools(BTreeSet<String>);
+pub struct CustomTools {
+    /// By the names they have elsewhere.
+    texts: BTreeSet<String>,
+    /// By those names: the namespace, and the name in it.
+    spaces: BTreeMap<String, (String, String)>,
+}
 
 impl CustomTools {
     /// Of a client's body; none where it cannot be read, which is told elsewhere.
@@ -28,16 +37,33 @@ impl CustomTools {
             tools: Vec<Value>,
         }
         // Most requests have none, and need not be read for it.
-        if memmem::find(body, b"\"custom\"").is_none() {
+        if [b"\"custom\"".as_slice(), b"\"namespace\""].iter().all(|word| memmem::find(body, word).is_none()) {
             return Self::default();
         }
         let tools = serde_json::from_slice::<Body>(body).map(|body| body.tools).unwrap_or_default();
-        let name = |tool: &Value| is_custom(tool).then(|| tool.get("name")?.as_str().map(str::to_owned)).flatten();
-        Self(tools.iter().filter_map(name).collect())
+        let plain = tools.iter().filter(|tool| is_custom(tool)).filter_map(|tool| spaces::name(tool).map(str::to_owned));
+        let mut found = Self { texts: plain.collect(), spaces: BTreeMap::new() };
+        for (whole, space, tool) in spaces::named(&tools) {
+            if is_custom(tool) {
+                found.texts.insert(whole.clone());
+            }
+            let own = spaces::name(tool).unwrap_or_default().to_owned();
+            found.spaces.insert(whole, (space.to_owned(), own));
+        }
+        found
     }
 
+    /// Whether a tool takes text.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.0.contains(name)
+        self.texts.contains(name)
+    }
+
+    /// The namespace of a tool, where it has one, and its name as the client knows it.
+    pub(super) fn split<'n>(&'n self, name: &'n str) -> (Option<&'n str>, &'n str) {
+        match self.spaces.get(name) {
+            Some((space, own)) => (Some(space), own),
+            None => (None, name),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
         fields::{Fields, ReadFault},
         media,
     },
-    custom, sealed,
+    custom, sealed, spaces,
 };
 
 pub(super) const SAID_IN: Dialect = Dialect::OpenAiResponses;
@@ -41,13 +41,13 @@ fn turn(value: Value, at: &str) -> Result<Turn, ReadFault> {
         "message" => message(fields)?,
         "function_call" => model_says(Part::ToolCall {
             id: fields.needed_text("call_id")?,
-            name: fields.needed_text("name")?,
+            name: spaces::called(&mut fields)?,
             arguments: arguments(fields.take("arguments")),
             signature: None,
         }),
         "custom_tool_call" => model_says(Part::ToolCall {
             id: fields.needed_text("call_id")?,
-            name: fields.needed_text("name")?,
+            name: spaces::called(&mut fields)?,
             arguments: custom::arguments(&fields.text("input")?.unwrap_or_default()),
             signature: None,
         }),

@@ -6,6 +6,7 @@ mod items;
 mod outcome;
 mod read;
 mod sealed;
+mod spaces;
 mod write;
 mod writer;
 

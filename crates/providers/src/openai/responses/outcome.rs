@@ -91,19 +91,31 @@ pub(super) fn message(id: &str, status: &str, content: Vec<Value>) -> Value {
 }
 
 pub(super) fn function_call(id: &str, status: &str, call: &Call<'_>) -> Value {
-    let Call { id: call_id, name, arguments } = call;
-    json!({"id": id, "type": "function_call", "status": status, "call_id": call_id, "name": name, "arguments": arguments})
+    let Call { id: call_id, name, arguments, .. } = call;
+    let item =
+        json!({"id": id, "type": "function_call", "status": status, "call_id": call_id, "name": name, "arguments": arguments});
+    in_space(item, call)
 }
 
 /// A call of a tool that takes text.
 pub(super) fn custom_call(id: &str, status: &str, call: &Call<'_>) -> Value {
-    let Call { id: call_id, name, arguments: input } = call;
-    json!({"id": id, "type": "custom_tool_call", "status": status, "call_id": call_id, "name": name, "input": input})
+    let Call { id: call_id, name, arguments: input, .. } = call;
+    let item = json!({"id": id, "type": "custom_tool_call", "status": status, "call_id": call_id, "name": name, "input": input});
+    in_space(item, call)
+}
+
+fn in_space(mut item: Value, call: &Call<'_>) -> Value {
+    if let Some(space) = call.space {
+        item["namespace"] = space.into();
+    }
+    item
 }
 
 /// A tool call without what only other dialects keep of it.
 pub(super) struct Call<'a> {
     pub(super) id: &'a str,
+    /// The namespace of the tool, where it has one.
+    pub(super) space: Option<&'a str>,
     pub(super) name: &'a str,
     /// Or the text, of a tool that takes that.
     pub(super) arguments: &'a str,

@@ -1,7 +1,7 @@
 //! A client's request.
 
 use mainspring_llm::exchange::{Call, Format, ReasoningWanted, Role, Tool, ToolChoice, Turn};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     super::{
@@ -10,6 +10,7 @@ use super::{
     },
     custom,
     items::{self, SAID_IN},
+    spaces,
 };
 
 /// What a client writes into `include` for log probabilities.
@@ -23,8 +24,16 @@ pub fn read(body: &[u8]) -> Result<Call, ReadFault> {
         call.turns.push(Turn::text(Role::System, instructions));
     }
     call.turns.extend(input(&mut fields)?);
+    let mut spared = Map::new();
     for (index, value) in fields.list("tools")?.unwrap_or_default().into_iter().enumerate() {
-        call.tools.push(tool(value, &format!("tools[{index}]"))?);
+        let at = format!("tools[{index}]");
+        if spaces::is_space(&value) {
+            call.tools.extend(spaces::tools(value, &at)?);
+        } else if is_a_courtesy(&value) {
+            spared.insert(at, value);
+        } else {
+            call.tools.push(tool(value, &at)?);
+        }
     }
     match fields.take("tool_choice").map(choice) {
         None => {}
@@ -45,10 +54,18 @@ pub fn read(body: &[u8]) -> Result<Call, ReadFault> {
     // About padding, which is not made here.
     fields.take("stream_options");
     call.extra = fields.rest();
+    call.extra.extend(spared);
     Ok(call)
 }
 
-fn tool(value: Value, at: &str) -> Result<Tool, ReadFault> {
+/// A search in what OpenAI keeps of the web, and not in the web. Codex offers it with every turn unless it is told not to,
+/// so that where it is not there the turn goes on without it.
+fn is_a_courtesy(tool: &Value) -> bool {
+    let is_search = tool.get("type").and_then(Value::as_str).is_some_and(|kind| kind.starts_with("web_search"));
+    is_search && tool.get("external_web_access") == Some(&Value::Bool(false))
+}
+
+pub(super) fn tool(value: Value, at: &str) -> Result<Tool, ReadFault> {
     if custom::is_custom(&value) { custom::tool(Fields::of(value, at)?) } else { tools::read(value, at, SAID_IN) }
 }
 

@@ -15,7 +15,7 @@ pub fn write(answer: &Answer, created: i64, model: &str) -> Value {
     write_with(answer, (created, model), &CustomTools::default())
 }
 
-/// The same for a client that has tools which take text.
+/// The same for a client that has tools which take text, or namespaces of tools.
 #[must_use]
 pub fn write_with(answer: &Answer, (created, model): (i64, &str), custom: &CustomTools) -> Value {
     let frame = Frame::new(&answer.id, created, model, answer.service_tier.clone());
@@ -46,12 +46,14 @@ fn items(frame: &Frame, choice: &Choice, custom: &CustomTools) -> Vec<Value> {
             }
             Part::ToolCall { id, name, arguments, .. } if custom.has(name) => {
                 close(&mut content, &mut items);
-                let call = Call { id, name, arguments: &custom::input(arguments) };
+                let (space, name) = custom.split(name);
+                let call = Call { id, space, name, arguments: &custom::input(arguments) };
                 items.push(outcome::custom_call(&frame.item_id("ctc_", items.len()), "completed", &call));
             }
             Part::ToolCall { id, name, arguments, .. } => {
                 close(&mut content, &mut items);
-                let call = Call { id, name, arguments };
+                let (space, name) = custom.split(name);
+                let call = Call { id, space, name, arguments };
                 items.push(outcome::function_call(&frame.item_id("fc_", items.len()), "completed", &call));
             }
             Part::Other { said_in: Dialect::OpenAiResponses, value } => {

@@ -45,7 +45,7 @@ impl Writer {
         Self { frame, sequence: 0, items: Vec::new(), finish: None, used: None, custom, out: Vec::new() }
     }
 
-    /// For a client that has tools which take text.
+    /// For a client that has tools which take text, or namespaces of tools.
     #[must_use]
     pub fn with_custom(self, custom: CustomTools) -> Self {
         Self { custom, ..self }
@@ -184,7 +184,9 @@ impl Writer {
     fn call(&mut self, call: u32, call_id: String, name: String) {
         let input = self.custom.has(&name).then(Input::default);
         let id = self.frame.item_id(if input.is_some() { "ctc_" } else { "fc_" }, self.items.len());
-        self.open(id, Body::Call { call, call_id, name, arguments: String::new(), input });
+        let (space, name) = self.custom.split(&name);
+        let (space, name) = (space.map(str::to_owned), name.to_owned());
+        self.open(id, Body::Call { call, call_id, space, name, arguments: String::new(), input });
     }
 
     /// Calls stay open to the end: pieces of several may come in turn.

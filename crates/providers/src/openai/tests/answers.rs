@@ -149,6 +149,10 @@ fn servers_that_bend_the_dialect_are_understood() {
     let images =
         json!({"content": "Here.", "images": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBO"}}]});
     assert!(matches!(choice(json!({"message": images})).parts[1], Part::Image { .. }));
+    let object = choice(json!({"message": {"content": {"title": "Apples", "of": [1, 2]}}, "finish_reason": "stop"}));
+    assert_eq!(object.parts, [Part::text(r#"{"title":"Apples","of":[1,2]}"#)]);
+    let filtered = choice(json!({"content_filter_results": {"hate": {"filtered": true}}, "finish_reason": "content_filter"}));
+    assert_eq!((filtered.parts.len(), filtered.finish), (0, Finish::ContentFilter));
     let two = json!({"choices": [
         {"index": 1, "message": {"content": "b"}},
         {"index": 0, "message": {"content": "a"}},
@@ -167,6 +171,7 @@ fn what_is_no_answer_is_a_fault() {
         ("{}", FaultClass::Malformed),
         (r#"{"choices":{}}"#, FaultClass::Malformed),
         (r#"{"choices":[{}]}"#, FaultClass::Malformed),
+        (r#"{"choices":[{"message":"Hi.","finish_reason":"stop"}]}"#, FaultClass::Malformed),
         (r#"{"choices":[{"message":{"content":7}}]}"#, FaultClass::Malformed),
         (r#"{"choices":[{"message":{"tool_calls":[{"function":{}}]}}]}"#, FaultClass::Malformed),
         (r#"{"error":{"message":"Provider returned error","code":502}}"#, FaultClass::Server),

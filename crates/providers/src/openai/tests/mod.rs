@@ -5,6 +5,7 @@ mod customs;
 mod properties;
 mod refusals;
 mod responses;
+mod spaces;
 mod streams;
 mod usages;
 mod wire;

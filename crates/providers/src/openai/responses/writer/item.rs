@@ -23,6 +23,7 @@ pub(super) enum Body {
         /// As the stream counts it.
         call: u32,
         call_id: String,
+        space: Option<String>,
         name: String,
         arguments: String,
         /// Of a tool that takes text.
@@ -82,11 +83,12 @@ impl Item {
         match &self.body {
             Body::Message(pieces) => outcome::message(&self.id, self.status, pieces.iter().map(Piece::value).collect()),
             Body::Thought(thought) => outcome::reasoning(&self.id, thought),
-            Body::Call { call_id, name, input: Some(input), .. } => {
-                outcome::custom_call(&self.id, self.status, &Call { id: call_id, name, arguments: input.text() })
-            }
-            Body::Call { call_id, name, arguments, .. } => {
-                outcome::function_call(&self.id, self.status, &Call { id: call_id, name, arguments })
+            Body::Call { call_id, space, name, arguments, input, .. } => {
+                let call = |arguments| Call { id: call_id, space: space.as_deref(), name, arguments };
+                match input {
+                    Some(input) => outcome::custom_call(&self.id, self.status, &call(input.text())),
+                    None => outcome::function_call(&self.id, self.status, &call(arguments)),
+                }
             }
         }
     }

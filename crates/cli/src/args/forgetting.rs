@@ -1,0 +1,37 @@
+//! Forgetting, and what is left of it.
+
+use clap::Args;
+
+use super::Paging;
+
+#[derive(Debug, Args)]
+pub(crate) struct Forget {
+    pub(crate) knowledge: String,
+    /// Documents by id or by uri.
+    pub(crate) documents: Vec<String>,
+    /// Everything of one source.
+    #[arg(long)]
+    pub(crate) source: Option<String>,
+    /// Let the next ingestion take them in again.
+    #[arg(long)]
+    pub(crate) readmit: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Receipts {
+    pub(crate) knowledge: String,
+    /// Show this one.
+    pub(crate) receipt: Option<String>,
+    #[command(flatten)]
+    pub(crate) paging: Paging,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Tombstones {
+    pub(crate) knowledge: String,
+    /// Let the next ingestion take this document in again: its id, or its name within its source. May be repeated.
+    #[arg(long, value_name = "DOCUMENT")]
+    pub(crate) lift: Vec<String>,
+    #[command(flatten)]
+    pub(crate) paging: Paging,
+}

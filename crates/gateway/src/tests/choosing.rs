@@ -1,0 +1,123 @@
+//! Which target a real call goes to, by what the route says of choosing, staying and falling back.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use mainspring_kernel::{Fault, id::ApiKeyId};
+use mainspring_testservers::upstream::{Behaviour, Script, Upstream};
+use serde_json::{Value, json};
+
+use super::room::{Room, chat, provider, upstream};
+
+/// A route `assistant` whose targets are the servers `p0`, `p1`… in turn, each with a model of its own.
+async fn over(servers: &[&Upstream], rules: &Value) -> Room {
+    let room = Room::open().await;
+    let names: Vec<String> = (0..servers.len()).map(|number| format!("p{number}")).collect();
+    let targets: Vec<Value> = names.iter().map(|name| json!({"provider": name, "model": format!("model-of-{name}")})).collect();
+    let mut spec = json!({"targets": targets, "retry": {"attempts": 0}});
+    spec.as_object_mut().unwrap().extend(rules.as_object().unwrap().clone());
+    let mut specs: Vec<(&str, &str, Value)> = vec![("route", "assistant", spec)];
+    for (name, server) in names.iter().zip(servers) {
+        specs.push(("provider", name, provider(server)));
+    }
+    room.apply(&specs).await;
+    room
+}
+
+#[tokio::test]
+async fn the_cheapest_target_is_that_for_this_call() {
+    let (reader, writer) = (upstream(Script::default()), upstream(Script::default()));
+    let unpriced = upstream(Script::default());
+    let room = over(&[&unpriced, &reader, &writer], &json!({"choose": "cost"})).await;
+    let prices = json!({"models": [
+        {"model": "model-of-p1", "input": 1, "output": 100},
+        {"model": "model-of-p2", "input": 100, "output": 1},
+    ]});
+    room.apply(&[("prices", "default", prices)]).await;
+    let ask = async |words: usize, max_tokens: u64| {
+        let mut body = chat("assistant", false);
+        body["messages"][0]["content"] = json!("word ".repeat(words));
+        body["max_tokens"] = json!(max_tokens);
+        room.gateway.call(room.request(&body)).await.unwrap().provider
+    };
+    for _ in 0..3 {
+        assert_eq!(ask(1, 5_000).await, "p2", "little is read and much written");
+        assert_eq!(ask(5_000, 1).await, "p1", "much is read and little written");
+    }
+    // The dearer one comes next, and what nobody has a price for last.
+    writer.script(Script::always(Behaviour::status(503)));
+    assert_eq!(ask(1, 5_000).await, "p1");
+    reader.script(Script::always(Behaviour::status(503)));
+    assert_eq!(ask(1, 5_000).await, "p0");
+}
+
+#[tokio::test]
+async fn the_target_that_lately_began_sooner_is_asked() {
+    let slow = || Script::always(Behaviour { delay: Duration::from_millis(400), ..Behaviour::default() });
+    let (first, second) = (upstream(slow()), upstream(Script::default()));
+    let room = over(&[&first, &second], &json!({"choose": "latency"})).await;
+    let ask = async || room.ask("assistant").await.unwrap().provider;
+    // Each is tried, and then it is known.
+    for _ in 0..2 {
+        ask().await;
+    }
+    assert_eq!((first.count(), second.count()), (1, 1));
+    for _ in 0..8 {
+        assert_eq!(ask().await, "p1");
+    }
+    // What it was no longer counts.
+    first.script(Script::default());
+    second.script(Script::always(Behaviour { delay: Duration::from_millis(1_500), ..Behaviour::default() }));
+    assert_eq!(ask().await, "p1");
+    for _ in 0..4 {
+        assert_eq!(ask().await, "p0");
+    }
+}
+
+#[tokio::test]
+async fn calls_of_one_key_or_one_conversation_stay_together() {
+    let servers = [0, 1, 2].map(|_| upstream(Script::default()));
+    for sticky in ["key", "session"] {
+        let room = over(&servers.each_ref(), &json!({"sticky": sticky})).await;
+        let mut homes = BTreeSet::new();
+        for number in 1..=12 {
+            let mut home = None;
+            for again in 0..3 {
+                let mut request = room.request(&chat("assistant", again == 1));
+                match sticky {
+                    "key" => request.caller.key = Some(ApiKeyId::from_raw(number)),
+                    _ => request.peeked.session = Some(format!("s{number}")),
+                }
+                let answered = room.gateway.call(request).await.unwrap();
+                assert_eq!(*home.get_or_insert_with(|| answered.provider.clone()), answered.provider, "{sticky} {number}");
+                super::room::drain(answered.body).await;
+            }
+            homes.insert(home);
+        }
+        assert!(homes.len() > 1, "{sticky}: they are spread: {homes:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_route_falls_back_after_the_faults_it_names_and_no_others() {
+    let (first, second) = (upstream(Script::default()), upstream(Script::default()));
+    for (named, status, code) in [
+        (json!(["rate_limited", "server"]), 429, None),
+        (json!(["rate_limited", "server"]), 500, None),
+        (json!(["rate_limited", "server"]), 401, Some("upstream-auth")),
+        (json!(["auth"]), 401, None),
+        (json!(["auth"]), 429, Some("upstream-rate-limited")),
+        (json!([]), 500, Some("upstream-server")),
+        // The client's own fault goes to nobody else, whatever is named.
+        (json!(["server", "auth", "quota"]), 400, Some("upstream-invalid")),
+    ] {
+        first.script(Script::always(Behaviour::status(status)));
+        let room = over(&[&first, &second], &json!({"choose": "first", "fallback": {"on": named}})).await;
+        let asked = second.count();
+        let answered = room.ask("assistant").await;
+        let told = answered.as_ref().err().map(Fault::code);
+        assert_eq!((told, second.count() - asked), (code, u64::from(code.is_none())), "{named} {status}");
+        if let Ok(answered) = answered {
+            assert_eq!((answered.provider.as_str(), answered.attempts), ("p1", 2), "{named} {status}");
+        }
+    }
+}

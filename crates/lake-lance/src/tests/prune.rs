@@ -1,0 +1,171 @@
+//! Old versions go, with every file that only they named; what is read or tagged stays.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use mainspring_kernel::{Clock as _, FrozenClock, SystemClock};
+use mainspring_lake::{
+    Filter, Lake, LakeFault, Past, Scan, Table, TableSpec, UpkeepPolicy,
+    conformance::{Row, batch, ids, spec},
+};
+
+use super::config;
+use crate::{LanceConfig, LanceLake, prune::Keep};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const VERSIONS: u64 = 20;
+const BRIEF: Past = Past::Brief { no_older_than: Duration::from_secs(15 * 60), versions: VERSIONS };
+
+/// A lake whose clock is so far ahead of what its versions are stamped with.
+async fn lake_ahead(dir: &Path, ahead: Duration, shared: bool) -> LanceLake {
+    let clock = FrozenClock::at(SystemClock.now().plus(ahead));
+    let look_for_newer_after = shared.then_some(Duration::ZERO);
+    LanceLake::open(LanceConfig { clock: Arc::new(clock), look_for_newer_after, ..config(dir) }).await.unwrap()
+}
+
+async fn table_with(lake: &LanceLake, past: Past) -> Arc<dyn Table> {
+    lake.open(&"t".parse().unwrap(), &TableSpec { past, ..spec() }).await.unwrap()
+}
+
+async fn commits(table: &dyn Table, from: usize, count: usize) {
+    for n in from..from + count {
+        table.append(batch(&[Row::new(format!("{n:04}")).words("word")])).await.unwrap();
+    }
+}
+
+/// Files with this ending in a folder of the table.
+fn files(dir: &Path, folder: &str, ending: &str) -> u64 {
+    let entries = std::fs::read_dir(dir.join("t.lance").join(folder)).unwrap();
+    entries.filter(|entry| entry.as_ref().unwrap().file_name().to_str().unwrap().ends_with(ending)).count() as u64
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_with_a_brief_past_stays_small_while_it_is_written_and_read() {
+    const ROUNDS: usize = 6;
+    const COMMITS: usize = 60;
+    let dir = tempfile::tempdir().unwrap();
+    let lake = lake_ahead(dir.path(), MINUTE, false).await;
+    let table = table_with(&lake, BRIEF).await;
+    commits(&*table, 0, 1).await;
+    let tagged = table.version().await.unwrap();
+    table.tag("kept", &tagged).await.unwrap();
+    commits(&*table, 1, 1).await;
+    let untagged = table.version().await.unwrap();
+    let policy = UpkeepPolicy { fragments: 4, unindexed_rows: 50, ..UpkeepPolicy::default() };
+    for round in 0..ROUNDS {
+        let writing = AtomicBool::new(true);
+        let writer = async {
+            commits(&*table, 2 + round * COMMITS, COMMITS).await;
+            writing.store(false, Ordering::SeqCst);
+        };
+        let keeper = async {
+            while writing.load(Ordering::SeqCst) {
+                table.upkeep(&policy).await.unwrap();
+            }
+        };
+        let reader = async {
+            let mut before = 0;
+            while writing.load(Ordering::SeqCst) {
+                let found = ids(&*table, Scan::of(Filter::All)).await;
+                assert!(found.len() >= before, "rows went away: {} after {before}", found.len());
+                before = found.len();
+            }
+        };
+        futures::future::join3(writer, keeper, reader).await;
+        table.upkeep(&policy).await.unwrap();
+        // What is kept, a share of it that is not worth a look yet, the tagged one, and what upkeep itself committed.
+        let most = VERSIONS + VERSIONS / 4 + 1 + 12;
+        let manifests = files(dir.path(), "_versions", ".manifest");
+        assert!(manifests <= most, "round {round} left {manifests} manifests");
+        let transactions = files(dir.path(), "_transactions", ".txn");
+        assert!(transactions <= manifests, "round {round} left {transactions} transactions beside {manifests} manifests");
+    }
+    let rows = (2 + ROUNDS * COMMITS) as u64;
+    assert_eq!(table.count(Filter::All).await.unwrap(), rows);
+    // Each commit wrote a file; compactions have replaced all but the newest.
+    let data = files(dir.path(), "data", ".lance");
+    assert!(data < rows / 4, "{data} data files of {rows} commits");
+    assert_eq!(table.at(&tagged).await.unwrap().count(Filter::All).await.unwrap(), 1);
+    assert!(matches!(table.at(&untagged).await, Err(LakeFault::NoVersion { .. })));
+    // Nothing that the next process needs went with them.
+    drop((table, lake));
+    let lake = lake_ahead(dir.path(), MINUTE, false).await;
+    let again = table_with(&lake, BRIEF).await;
+    assert_eq!(again.count(Filter::All).await.unwrap(), rows);
+    assert_eq!(again.tags().await.unwrap(), [("kept".to_owned(), tagged)]);
+}
+
+#[tokio::test]
+async fn a_brief_past_ends_with_its_time_also_where_little_happens() {
+    for (past, stays) in [(BRIEF, false), (Past::AsAsked, true)] {
+        let dir = tempfile::tempdir().unwrap();
+        let lake = lake_ahead(dir.path(), 16 * MINUTE, false).await;
+        let table = table_with(&lake, past).await;
+        let made = files(dir.path(), "_versions", ".manifest");
+        commits(&*table, 0, 8).await;
+        let policy = UpkeepPolicy { fragments: 100, unindexed_rows: 1_000, ..UpkeepPolicy::default() };
+        table.upkeep(&policy).await.unwrap();
+        let expected = if stays { made + 8 } else { 1 };
+        assert_eq!(files(dir.path(), "_versions", ".manifest"), expected, "{past:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn beside_other_processes_no_version_goes_before_its_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (lake_ahead(dir.path(), MINUTE, true).await, lake_ahead(dir.path(), 16 * MINUTE, true).await);
+    let (writer, idle) = (table_with(&one, BRIEF).await, table_with(&two, BRIEF).await);
+    let policy = UpkeepPolicy { fragments: 1_000, unindexed_rows: 1_000, ..UpkeepPolicy::default() };
+    commits(&*writer, 0, 30).await;
+    writer.upkeep(&policy).await.unwrap();
+    let manifests = files(dir.path(), "_versions", ".manifest");
+    assert!(manifests > 30, "{manifests}: none is old enough for another process to have done with it");
+    // The other one's clock says that they are old. What it knew itself is gone then, too.
+    idle.upkeep(&policy).await.unwrap();
+    assert_eq!(files(dir.path(), "_versions", ".manifest"), 1);
+    commits(&*writer, 30, 1).await;
+    commits(&*idle, 31, 1).await;
+    assert_eq!(writer.count(Filter::All).await.unwrap(), 32);
+    assert_eq!(idle.count(Filter::All).await.unwrap(), 32);
+}
+
+#[tokio::test]
+async fn who_slept_while_the_others_pruned_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (lake_ahead(dir.path(), 16 * MINUTE, true).await, lake_ahead(dir.path(), 16 * MINUTE, true).await);
+    let (busy, asleep) = (table_with(&one, BRIEF).await, table_with(&two, BRIEF).await);
+    commits(&*asleep, 0, 1).await;
+    commits(&*busy, 1, 10).await;
+    busy.upkeep(&UpkeepPolicy { fragments: 2, unindexed_rows: 1, ..UpkeepPolicy::default() }).await.unwrap();
+    commits(&*busy, 11, 3).await;
+    busy.upkeep(&UpkeepPolicy { keep_versions_for: Duration::ZERO, ..UpkeepPolicy::default() }).await.unwrap();
+    assert_eq!(asleep.append(batch(&[Row::new("late")])).await.unwrap().inserted, 1);
+    assert_eq!(asleep.replace(Filter::eq("id", "0001"), None).await.unwrap().deleted, 1);
+    assert_eq!(busy.count(Filter::All).await.unwrap(), 14);
+}
+
+#[test]
+fn what_is_kept_goes_by_the_table_and_by_who_asks() {
+    let asked = |seconds| UpkeepPolicy { keep_versions_for: Duration::from_secs(seconds), ..UpkeepPolicy::default() };
+    let of = |past, policy: &UpkeepPolicy, shared| {
+        let keep = Keep::of(past, policy, shared);
+        (keep.no_older_than.as_secs(), keep.versions)
+    };
+    assert_eq!(of(Past::AsAsked, &asked(86_400), false), (86_400, None));
+    assert_eq!(of(BRIEF, &asked(86_400), false), (900, Some(VERSIONS)));
+    assert_eq!(of(BRIEF, &asked(86_400), true), (900, None), "age alone counts where others write");
+    assert_eq!(of(BRIEF, &asked(60), false), (60, Some(VERSIONS)), "whoever asks for less gets less");
+    assert_eq!(of(BRIEF, &asked(0), true), (0, None));
+    // Where nothing is known of the last time, and where nothing is to be kept, there is no waiting.
+    let now = Instant::now();
+    for past in [BRIEF, Past::AsAsked] {
+        assert!(Keep::of(past, &asked(86_400), false).is_due(None, 1, now));
+        assert!(Keep::of(past, &asked(0), false).is_due(None, 1, now));
+    }
+}

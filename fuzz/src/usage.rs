@@ -1,0 +1,38 @@
+//! Numbers of tokens, and the money they cost.
+
+use std::sync::LazyLock;
+
+use mainspring_gateway::{Place, Prices};
+use mainspring_kernel::Money;
+use mainspring_llm::TokenUsage;
+use mainspring_providers::ProviderKind;
+
+/// Models whose prices have every kind of part: cached, written to the cache, audio, tiers.
+const PRICED: [(ProviderKind, &str); 4] = [
+    (ProviderKind::OpenAi, "gpt-4o"),
+    (ProviderKind::OpenAi, "gpt-4o-audio-preview"),
+    (ProviderKind::Anthropic, "claude-sonnet-4-5"),
+    (ProviderKind::Gemini, "gemini-2.5-pro"),
+];
+
+static PRICES: LazyLock<Prices> = LazyLock::new(Prices::builtin);
+
+/// No token is counted twice or lost, and what they cost is within what was set aside.
+pub fn check(usage: &TokenUsage) {
+    let pieces = usage.buckets();
+    let sum = |parts: &[u64]| parts.iter().map(|part| u128::from(*part)).sum::<u128>();
+    let read =
+        [pieces.input, pieces.cache_read, pieces.cache_write, pieces.cache_write_hour, pieces.input_audio, pieces.input_image];
+    assert_eq!(sum(&read), u128::from(usage.input), "{usage:?}");
+    let written = [pieces.output, pieces.reasoning, pieces.output_audio, pieces.output_image];
+    assert_eq!(sum(&written), u128::from(usage.output), "{usage:?}");
+    assert_eq!(pieces.total(), usage.total(), "{usage:?}");
+    for (kind, model) in PRICED {
+        let place = Place { provider: "main", kind, model };
+        for batch in [false, true] {
+            let Some(charge) = PRICES.cost(place, usage, batch) else { continue };
+            let most = PRICES.most(place, (usage.input, usage.output), batch).expect("a price is a price");
+            assert!(Money::ZERO <= charge.cost && charge.cost <= most.cost, "{usage:?}: {charge:?} and {most:?}");
+        }
+    }
+}
