@@ -131,4 +131,7 @@ id_kinds! {
     LimitKind LimitId "lim";
     BatchKind BatchId "batch";
     StoredFileKind StoredFileId "file";
+    IncidentKind IncidentId "inc";
+    DeliveryKind DeliveryId "dlv";
+    SilenceKind SilenceId "sil";
 }

@@ -83,10 +83,12 @@ pub enum AssetKind {
     Route,
     /// What tokens cost.
     Prices,
+    /// Who is told of incidents, and how.
+    Receiver,
 }
 
 impl AssetKind {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Prompt,
         Self::Policy,
         Self::Chain,
@@ -100,6 +102,7 @@ impl AssetKind {
         Self::Provider,
         Self::Route,
         Self::Prices,
+        Self::Receiver,
     ];
 
     #[must_use]
@@ -118,6 +121,7 @@ impl AssetKind {
             Self::Provider => "provider",
             Self::Route => "route",
             Self::Prices => "prices",
+            Self::Receiver => "receiver",
         }
     }
 }

@@ -20,5 +20,5 @@ pub use fault::{FaultClass, UpstreamFault};
 pub use kind::descriptor;
 pub use preset::{Habits, Known, Preset};
 pub use seam::{Adapter, Encoded, Endpoint, Events, Lost, Operation, Outgoing, adapter};
-pub use socket::{Incoming, Patience, Socket, SocketConfig, SocketFault};
+pub use socket::{Incoming, NotDialled, Patience, Socket, SocketConfig, SocketFault};
 pub use spec::{EndpointFault, ProviderKind, ProviderSpec};

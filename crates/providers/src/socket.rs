@@ -1,5 +1,6 @@
 //! The only I/O of this crate: sends what adapters wrote, and hands on what comes back as it comes.
 
+mod dial;
 mod door;
 mod explain;
 mod incoming;
@@ -26,8 +27,11 @@ use hyper_util::{
 use mainspring_kernel::{Fault, FaultKind};
 use tokio::time::{Instant, timeout_at};
 
-use self::door::{CONNECT, Door};
-pub use self::incoming::Incoming;
+pub use self::{dial::NotDialled, incoming::Incoming};
+use self::{
+    dial::Dialler,
+    door::{CONNECT, Door},
+};
 use crate::{
     fault::{FaultClass, UpstreamFault},
     seam::{Endpoint, Outgoing},
@@ -132,6 +136,7 @@ pub struct Patience {
 pub struct Socket {
     lanes: Arc<[Arc<Lane>]>,
     user_agent: HeaderValue,
+    dialler: Arc<Dialler>,
 }
 
 #[derive(Debug)]
@@ -171,7 +176,7 @@ impl Socket {
             // another one. Once a byte was written the server may have done what it says: whoever asked must decide.
             .retry_canceled_requests(true);
         let lanes = (0..LANES).map(|_| Arc::new(Lane { client: builder.build(door.clone()), busy: AtomicUsize::new(0) }));
-        Ok(Self { lanes: lanes.collect(), user_agent })
+        Ok(Self { lanes: lanes.collect(), user_agent, dialler: Arc::new(door.dialler()) })
     }
 
     /// Sends a request and waits for the head of its answer, whatever its status. Dropping the future, or the answer before

@@ -2,6 +2,7 @@
 
 mod aliases;
 mod apply;
+mod changes;
 mod diff;
 mod fault;
 mod manifest;
@@ -19,6 +20,7 @@ mod world;
 mod tests;
 
 pub use apply::Registry;
+pub use changes::Changed;
 pub use diff::{Diff, DiffLine, LineChange};
 pub use fault::{Problem, ProblemKind, RegistryFault};
 pub use manifest::{API_VERSION, Draft, Manifest, is_too_deep};

@@ -4,6 +4,7 @@ pub mod disk;
 mod engines;
 pub mod postgres;
 pub mod s3;
+pub mod smtp;
 pub mod upstream;
 
 use std::pin::Pin;

@@ -25,7 +25,7 @@ use rustls::{
 use tokio::net::TcpStream;
 use tower::Service;
 
-use super::{SocketConfig, SocketFault};
+use super::{SocketConfig, SocketFault, dial::Dialler};
 
 tokio::task_local! {
     /// What the request that is being sent allows for its connection. The client has no place for it.
@@ -57,6 +57,7 @@ type Pending<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 pub(super) struct Door {
     https: HttpsConnector<HttpConnector<Resolver>>,
     policy: Arc<Policy>,
+    tls: Arc<ClientConfig>,
     longest: Duration,
 }
 
@@ -68,8 +69,13 @@ impl Door {
         http.set_nodelay(true);
         http.set_keepalive(Some(PROBE_AFTER));
         let tls = tls(config.authorities.as_deref())?;
-        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_all_versions().wrap_connector(http);
-        Ok(Self { https, policy, longest: config.connect })
+        let https = HttpsConnectorBuilder::new().with_tls_config(tls.clone());
+        let https = https.https_or_http().enable_all_versions().wrap_connector(http);
+        Ok(Self { https, policy, tls: Arc::new(tls), longest: config.connect })
+    }
+
+    pub(super) fn dialler(&self) -> Dialler {
+        Dialler { policy: Arc::clone(&self.policy), tls: Arc::clone(&self.tls) }
     }
 }
 
@@ -98,7 +104,7 @@ impl Service<Uri> for Door {
 }
 
 #[derive(Debug)]
-struct Policy {
+pub(super) struct Policy {
     allow_private: bool,
     allow_hosts: Vec<String>,
 }
@@ -119,7 +125,7 @@ impl Policy {
         }
     }
 
-    async fn resolve(&self, host: &str) -> Result<std::vec::IntoIter<SocketAddr>, NotConnected> {
+    pub(super) async fn resolve(&self, host: &str) -> Result<std::vec::IntoIter<SocketAddr>, NotConnected> {
         let found = tokio::net::lookup_host((host, 0)).await;
         let found = found.map_err(|source| NotConnected::Name { host: host.to_owned(), source })?;
         let allowed: Vec<SocketAddr> = found.filter(|address| self.allows(host, address.ip())).collect();

@@ -44,16 +44,25 @@ pub(super) fn broken_off(fault: &hyper::Error) -> (FaultClass, String) {
 
 fn unreached(fault: &legacy::Error) -> String {
     match last_io(fault) {
-        Some(cause) => match cause.kind() {
-            io::ErrorKind::ConnectionRefused => "nothing listens there".into(),
-            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "there is no way to it".into(),
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
-                "it closed the connection at once".into()
-            }
-            _ => cause.to_string(),
-        },
+        Some(cause) => unconnected(cause),
         None => causes(fault).last().unwrap_or(fault).to_string(),
     }
+}
+
+pub(super) fn unconnected(cause: &io::Error) -> String {
+    match cause.kind() {
+        io::ErrorKind::ConnectionRefused => "nothing listens there".into(),
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => "there is no way to it".into(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+            "it closed the connection at once".into()
+        }
+        _ => cause.to_string(),
+    }
+}
+
+/// There is a connection, and TLS did not begin on it.
+pub(super) fn unsecured(fault: &io::Error) -> String {
+    find::<rustls::Error>(fault).map_or_else(|| unconnected(fault), untrusted)
 }
 
 fn untrusted(fault: &rustls::Error) -> String {

@@ -80,7 +80,7 @@ impl Certificate {
     }
 
     /// `protocols` as ALPN names them: `h2`, `http/1.1`.
-    pub(super) fn server(&self, protocols: &[&str]) -> io::Result<Arc<ServerConfig>> {
+    pub(crate) fn server(&self, protocols: &[&str]) -> io::Result<Arc<ServerConfig>> {
         let certificate = read(&self.path(), CertificateDer::from_pem_file(self.path()))?;
         let key = read(&self.key(), PrivateKeyDer::from_pem_file(self.key()))?;
         let ring = Arc::new(rustls::crypto::ring::default_provider());

@@ -1,0 +1,23 @@
+//! SQL of alerts lives here and nowhere else.
+
+mod deliveries;
+mod incidents;
+mod lanes;
+mod silences;
+mod upkeep;
+
+pub(crate) use deliveries::{
+    Leased, NewDelivery, cover, delivered, deliveries, failed, hearers, insert_delivery, retried, revive, standing, told,
+};
+pub(crate) use incidents::{
+    AlertUpdate, add_event, alert_in, alert_of, alerts, end_alert, end_alerts, events, firing, firing_incidents, get_incident,
+    incident_in, incidents, insert_alert, insert_incident, is_firing, latest_of_group, project_name, refresh_alert, to_remind,
+    update_incident,
+};
+pub(crate) use lanes::{due_lanes, end_leases, in_lane, lease, next_in_lane, recently_attempted, release, rest_lane};
+pub(crate) use silences::{active_silences, end_silence, get_silence, insert_silence, silences, unhide};
+pub(crate) use upkeep::{old_incidents, prune_incident, prune_silences};
+
+/// Every statement for both engines, for the test that compiles them.
+pub const STATEMENTS: &[&[&str]] =
+    &[incidents::STATEMENTS, deliveries::STATEMENTS, lanes::STATEMENTS, silences::STATEMENTS, upkeep::STATEMENTS];

@@ -1,0 +1,64 @@
+//! What changed before an incident.
+
+use mainspring_catalog::Catalog;
+use mainspring_kernel::{AssetKind, Name, Selector};
+use mainspring_registry::Expect;
+use mainspring_testservers::on_every_engine;
+
+use super::*;
+
+on_every_engine!(Catalog: [
+    what_moved_before_it_stands_in_the_incident_with_the_way_back,
+    what_moved_long_before_or_elsewhere_does_not,
+]);
+
+impl Room {
+    async fn point(&self, name: &str, alias: &str, to: u32) {
+        self.clock.advance(MINUTE);
+        let (name, alias): (Name, Name) = (name.parse().unwrap(), alias.parse().unwrap());
+        let to = (&alias, &Selector::Number(to));
+        self.registry.set_alias(&self.editor, (AssetKind::Prompt, &name), to, Expect::Anything, "better").await.unwrap();
+    }
+}
+
+async fn what_moved_before_it_stands_in_the_incident_with_the_way_back(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    for text in ["one", "two"] {
+        room.apply("prompt", "answer", json!({ "text": text })).await;
+    }
+    room.point("answer", "production", 1).await;
+    room.point("answer", "production", 2).await;
+    room.apply("prompt", "other", json!({ "text": "new" })).await;
+    room.clock.advance(HOUR);
+    let id = room.raise("de").await.incident;
+    room.point("answer", "production", 1).await;
+
+    let changes = room.incident(id).await.changes;
+    let said: Vec<(String, bool)> = changes.iter().map(|change| (change.to_string(), change.named)).collect();
+    assert_eq!(
+        said,
+        [
+            ("prompt/answer@production: v1 → v2".to_owned(), true),
+            ("prompt/answer@production: nothing → v1".to_owned(), true),
+            ("prompt/answer: v2 was made".to_owned(), true),
+            ("prompt/answer: v1 was made".to_owned(), true),
+            ("prompt/other: v1 was made".to_owned(), false),
+        ]
+    );
+    assert_eq!(changes[0].rollback().as_deref(), Some("mainspring alias prompt/answer production v1 --expected 2"));
+    assert_eq!((changes[0].message.as_str(), changes[0].by), ("better", room.editor.principal));
+    assert!(changes[1..].iter().all(|change| change.rollback().is_none()), "there was nothing before");
+}
+
+async fn what_moved_long_before_or_elsewhere_does_not(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    room.apply("prompt", "answer", json!({ "text": "one" })).await;
+    room.clock.advance(25 * HOUR);
+    room.apply("prompt", "answer", json!({ "text": "two" })).await;
+    let ours = room.raise("de").await.incident;
+    let said: Vec<String> = room.incident(ours).await.changes.iter().map(ToString::to_string).collect();
+    assert_eq!(said, ["prompt/answer: v2 was made"]);
+    let theirs = Alert { project: room.stranger.project, ..room.alert("de") };
+    let theirs = room.alerts.raise(theirs).await.unwrap().incident;
+    assert!(room.alerts.get(&room.stranger, theirs).await.unwrap().incident.changes.is_empty());
+}

@@ -1,0 +1,218 @@
+//! From alerts to incidents.
+
+use mainspring_catalog::Catalog;
+use mainspring_testservers::{
+    on_every_engine,
+    upstream::{Script, Upstream},
+};
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::{IncidentState, News};
+
+on_every_engine!(Catalog: [
+    every_statement_compiles,
+    an_alert_opens_an_incident_and_others_of_its_group_join_it,
+    the_same_alert_again_is_no_news,
+    an_incident_ends_with_its_last_alert,
+    what_comes_back_soon_opens_the_same_incident_again,
+    a_worse_alert_makes_the_incident_worse,
+    raised_at_once_they_are_one_incident,
+    somebody_looks_after_it,
+    what_somebody_ends_opens_again_when_it_is_still_so,
+    a_project_sees_its_own_incidents_only,
+    lists_page_and_filter,
+    old_incidents_go_with_all_that_belongs_to_them,
+    more_alerts_than_an_incident_may_have_are_not_kept,
+]);
+
+async fn every_statement_compiles(catalog: Catalog) {
+    for statements in crate::store::STATEMENTS {
+        let failed = mainspring_catalog::testing::prepare_all(&catalog, statements).await;
+        assert!(failed.is_empty(), "{failed:#?}");
+    }
+}
+
+async fn an_alert_opens_an_incident_and_others_of_its_group_join_it(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let first = room.raise("de").await;
+    assert_eq!(first.news, News::Opened);
+    let mut second = room.alert("fr");
+    second.labels.insert("language".to_owned(), "fr".to_owned());
+    assert_eq!(room.alerts.raise(second).await.unwrap(), Outcome { incident: first.incident, news: News::Joined });
+    let other = Alert { name: "errors".to_owned(), ..room.alert("errors") };
+    let other = room.alerts.raise(other).await.unwrap();
+    assert_ne!(other.incident, first.incident);
+
+    let told = room.told(first.incident).await;
+    assert_eq!((told.incident.state, told.incident.severity), (IncidentState::Open, Severity::Error));
+    assert_eq!(told.incident.title, "answers of de are slow");
+    assert_eq!(told.incident.labels, [("app".to_owned(), "desk".to_owned())].into(), "what both have");
+    assert_eq!(firing(&told.alerts), ["de", "fr"]);
+    assert_eq!(kinds(&told.events), ["opened", "joined"]);
+    let de = told.alerts.iter().find(|alert| alert.fingerprint == "de").unwrap();
+    assert_eq!((de.traces.as_slice(), &de.facts["p95"]), (&["a1b2".to_owned()][..], &json!(4.2)));
+}
+
+async fn the_same_alert_again_is_no_news(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let first = room.raise("de").await;
+    let again = Alert { summary: "slower".to_owned(), facts: [("p95".to_owned(), json!(9))].into(), ..room.alert("de") };
+    room.clock.advance(MINUTE);
+    assert_eq!(room.alerts.raise(again).await.unwrap().news, News::Known);
+    let told = room.told(first.incident).await;
+    assert_eq!(kinds(&told.events), ["opened"]);
+    assert_eq!((told.alerts[0].summary.as_str(), &told.alerts[0].facts["p95"]), ("slower", &json!(9)), "but it is up to date");
+    assert!(told.alerts[0].seen > told.alerts[0].began);
+}
+
+async fn an_incident_ends_with_its_last_alert(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let id = room.raise("de").await.incident;
+    room.raise("fr").await;
+    assert!(room.resolve("nothing").await.is_empty());
+    assert!(room.resolve("de").await.is_empty());
+    assert_eq!(firing(&room.told(id).await.alerts), ["fr"]);
+    assert_eq!(room.resolve("fr").await, [id]);
+    let told = room.told(id).await;
+    assert_eq!((told.incident.state, told.incident.resolved_by), (IncidentState::Resolved, None));
+    assert_eq!(kinds(&told.events), ["opened", "joined", "ended", "ended", "resolved"]);
+    assert!(room.resolve("fr").await.is_empty(), "it is over already");
+}
+
+async fn what_comes_back_soon_opens_the_same_incident_again(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let id = room.raise("de").await.incident;
+    room.resolve("de").await;
+    room.clock.advance(HOUR / 2);
+    assert_eq!(room.raise("de").await, Outcome { incident: id, news: News::Reopened });
+    let told = room.told(id).await;
+    assert_eq!((told.incident.state, told.incident.resolved), (IncidentState::Open, None));
+    assert_eq!(firing(&told.alerts), ["de"]);
+    room.resolve("de").await;
+    room.clock.advance(2 * HOUR);
+    let later = room.raise("de").await;
+    assert_eq!(later.news, News::Opened);
+    assert_ne!(later.incident, id);
+}
+
+async fn a_worse_alert_makes_the_incident_worse(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let id = room.raise("de").await.incident;
+    let worse = Alert { severity: Severity::Critical, summary: "nothing is answered".to_owned(), ..room.alert("de") };
+    assert_eq!(room.alerts.raise(worse).await.unwrap().news, News::Escalated);
+    let better = Alert { severity: Severity::Info, ..room.alert("de") };
+    assert_eq!(room.alerts.raise(better).await.unwrap().news, News::Known);
+    let told = room.told(id).await;
+    assert_eq!((told.incident.severity, told.incident.title.as_str()), (Severity::Critical, "nothing is answered"));
+    assert_eq!(kinds(&told.events), ["opened", "escalated"]);
+}
+
+async fn raised_at_once_they_are_one_incident(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let mut raising = JoinSet::new();
+    for slice in 0..8 {
+        let (alerts, alert) = (room.another(), room.alert(&format!("slice-{slice}")));
+        raising.spawn(async move { alerts.raise(alert).await.unwrap() });
+    }
+    let mut opened = 0;
+    while let Some(outcome) = raising.join_next().await {
+        opened += usize::from(outcome.unwrap().news == News::Opened);
+    }
+    let incidents = room.incidents().await;
+    assert_eq!((opened, incidents.len()), (1, 1));
+    assert_eq!(room.told(incidents[0].id).await.alerts.len(), 8);
+}
+
+async fn somebody_looks_after_it(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let id = room.raise("de").await.incident;
+    assert_eq!(code(room.alerts.acknowledge(&room.reader, id, "").await), "incident-forbidden");
+    let acknowledged = room.alerts.acknowledge(&room.editor, id, "on it").await.unwrap();
+    assert_eq!((acknowledged.state, acknowledged.acknowledged_by), (IncidentState::Acknowledged, Some(room.editor.principal)));
+    assert_eq!(room.alerts.acknowledge(&room.editor, id, "again").await.unwrap(), acknowledged);
+    let events = room.told(id).await.events;
+    assert_eq!(kinds(&events), ["opened", "acknowledged"]);
+    assert_eq!(events[0].detail["note"], "on it");
+    assert_eq!(room.resolve("de").await, [id]);
+    assert_eq!(code(room.alerts.acknowledge(&room.editor, id, "").await), "incident-resolved");
+    assert_eq!(code(room.alerts.retry(&room.editor, id).await), "incident-nothing-failed");
+}
+
+async fn what_somebody_ends_opens_again_when_it_is_still_so(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let id = room.raise("de").await.incident;
+    let closed = room.alerts.close(&room.editor, id, "a false alarm").await.unwrap();
+    assert_eq!((closed.state, closed.resolved_by), (IncidentState::Resolved, Some(room.editor.principal)));
+    assert!(firing(&room.told(id).await.alerts).is_empty());
+    assert_eq!(room.alerts.close(&room.editor, id, "").await.unwrap(), closed);
+    assert_eq!(room.raise("de").await, Outcome { incident: id, news: News::Reopened });
+}
+
+async fn a_project_sees_its_own_incidents_only(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let id = room.raise("de").await.incident;
+    assert!(
+        room.alerts.list(&room.stranger, &IncidentFilter::default(), &PageRequest::first(10)).await.unwrap().items.is_empty()
+    );
+    assert_eq!(code(room.alerts.get(&room.stranger, id).await), "incident-not-found");
+    assert_eq!(code(room.alerts.acknowledge(&room.stranger, id, "").await), "incident-not-found");
+    assert_eq!(code(room.alerts.close(&room.stranger, id, "").await), "incident-not-found");
+    assert_eq!(code(room.alerts.retry(&room.stranger, id).await), "incident-not-found");
+    assert!(room.alerts.resolve(room.stranger.project, "de").await.unwrap().is_empty());
+    let theirs = Alert { project: room.stranger.project, ..room.alert("de") };
+    assert_ne!(room.alerts.raise(theirs).await.unwrap().incident, id);
+    assert_eq!(room.incident(id).await.state, IncidentState::Open);
+}
+
+async fn lists_page_and_filter(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let mut ids = Vec::new();
+    for (n, severity) in Severity::ALL.iter().enumerate() {
+        let alert = Alert { name: format!("monitor-{n}"), severity: *severity, ..room.alert(&format!("f{n}")) };
+        ids.push(room.alerts.raise(alert).await.unwrap().incident);
+    }
+    room.resolve("f3").await;
+    let list = async |filter: IncidentFilter, page: &PageRequest| {
+        let found = room.alerts.list(&room.reader, &filter, page).await.unwrap();
+        (found.items.iter().map(|incident| incident.id).collect::<Vec<_>>(), found.next)
+    };
+    let all = IncidentFilter::default();
+    let (first, next) = list(all.clone(), &PageRequest::first(3)).await;
+    assert_eq!(first, [ids[3], ids[2], ids[1]]);
+    let (rest, next) = list(all.clone(), &PageRequest::new(Some(3), next).unwrap()).await;
+    assert_eq!((rest, next), (vec![ids[0]], None));
+    let open = IncidentFilter { state: Some(IncidentState::Open), ..all.clone() };
+    assert_eq!(list(open, &PageRequest::first(9)).await.0, [ids[2], ids[1], ids[0]]);
+    let bad = IncidentFilter { severity: Some(Severity::Error), ..all.clone() };
+    assert_eq!(list(bad, &PageRequest::first(9)).await.0, [ids[3], ids[2]]);
+    let wrong = PageRequest::new(None, Some("no-cursor".to_owned())).unwrap();
+    assert_eq!(code(room.alerts.list(&room.reader, &all, &wrong).await), "incident-bad-page");
+}
+
+async fn old_incidents_go_with_all_that_belongs_to_them(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let upstream = Upstream::start(Script::default()).unwrap();
+    room.hook("ops", &upstream, "").await;
+    let (old, open) = (room.raise("de").await.incident, Alert { name: "errors".to_owned(), ..room.alert("e") });
+    let open = room.alerts.raise(open).await.unwrap().incident;
+    room.deliver().await;
+    room.resolve("de").await;
+    room.clock.advance(91 * 24 * HOUR);
+    assert_eq!(room.alerts.prune().await.unwrap(), 0, "there is a notice that has not been sent");
+    room.deliver().await;
+    assert_eq!(room.alerts.prune().await.unwrap(), 1);
+    assert_eq!(code(room.alerts.get(&room.reader, old).await), "incident-not-found");
+    assert_eq!(room.incident(open).await.state, IncidentState::Open);
+    assert_eq!(room.deliveries("ops").await.len(), 1);
+}
+
+async fn more_alerts_than_an_incident_may_have_are_not_kept(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let id = room.raise("slice-0").await.incident;
+    for slice in 1..500 {
+        room.raise(&format!("slice-{slice}")).await;
+    }
+    assert_eq!(room.raise("one-more").await, Outcome { incident: id, news: News::Full });
+    assert_eq!(room.raise("slice-7").await.news, News::Known);
+}
