@@ -3,6 +3,7 @@
 pub mod disk;
 mod engines;
 pub mod postgres;
+pub mod recordings;
 pub mod s3;
 pub mod smtp;
 pub mod upstream;

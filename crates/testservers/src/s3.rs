@@ -236,7 +236,7 @@ fn status_of(port: u16, path: &str) -> Option<u16> {
 }
 
 /// Where tests keep what they download: `MAINSPRING_TEST_CACHE`, else under the home directory.
-fn cache_dir() -> PathBuf {
+pub(crate) fn cache_dir() -> PathBuf {
     std::env::var_os("MAINSPRING_TEST_CACHE").map_or_else(
         || std::env::var_os("HOME").map_or_else(std::env::temp_dir, PathBuf::from).join(".cache/mainspring/tests"),
         PathBuf::from,
