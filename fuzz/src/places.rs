@@ -1,6 +1,6 @@
 //! Who is spoken to. Nothing is sent there.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::sync::LazyLock;
 
 use mainspring_llm::exchange::Dialect;
 use mainspring_providers::{Adapter, Endpoint, ProviderKind, UpstreamFault, adapter};
@@ -34,18 +34,11 @@ pub struct Place {
 impl Place {
     fn of((kind, base_url, model): (ProviderKind, &str, &str)) -> Self {
         let endpoint = Endpoint {
-            provider: "main".parse().expect("a name"),
-            kind,
-            base_url: base_url.to_owned(),
-            model: model.to_owned(),
-            headers: BTreeMap::new(),
             credential: Some(KEY.into()),
             secret_key: Some(SECRET.into()),
             session_token: Some(TOKEN.into()),
             region: Some("us-east-1".to_owned()),
-            api_version: None,
-            default_max_tokens: None,
-            no_stream_options: false,
+            ..Endpoint::new("main".parse().expect("a name"), kind, base_url, model)
         };
         Self { adapter: adapter(kind).expect("a kind with servers"), endpoint }
     }

@@ -1,7 +1,5 @@
 //! What `fuzz/` reaches of streams that pass through; built for it alone.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use mainspring_providers::{Endpoint, Operation, ProviderKind, adapter};
 
@@ -23,7 +21,8 @@ pub struct Scanned {
 pub fn scan(operation: Operation, strip: bool, pieces: &[&[u8]]) -> Scanned {
     let kind = if operation == Operation::Messages { ProviderKind::Anthropic } else { ProviderKind::OpenAi };
     let mut scanned = Scanned::default();
-    let (Some(adapter), Some(endpoint)) = (adapter(kind), endpoint(kind)) else { return scanned };
+    let (Some(adapter), Ok(provider)) = (adapter(kind), "main".parse()) else { return scanned };
+    let endpoint = Endpoint::new(provider, kind, "https://models.example/v1", "a");
     let (mut scan, mut found) = (Scan::of(operation, strip), Vec::new());
     for piece in pieces {
         let (out, read) = scan.read((adapter, &endpoint), &Bytes::copy_from_slice(piece), &mut found);
@@ -41,21 +40,4 @@ pub fn scan(operation: Operation, strip: bool, pieces: &[&[u8]]) -> Scanned {
     }
     scanned.found = found.iter().map(|found| format!("{found:?}")).collect();
     scanned
-}
-
-fn endpoint(kind: ProviderKind) -> Option<Endpoint> {
-    Some(Endpoint {
-        provider: "main".parse().ok()?,
-        kind,
-        base_url: "https://models.example/v1".to_owned(),
-        model: "a".to_owned(),
-        headers: BTreeMap::new(),
-        credential: None,
-        secret_key: None,
-        session_token: None,
-        region: None,
-        api_version: None,
-        default_max_tokens: None,
-        no_stream_options: false,
-    })
 }

@@ -41,6 +41,25 @@ pub struct Endpoint {
 const SECRET_MIN: usize = 6;
 
 impl Endpoint {
+    /// A model of a provider that asks for no credential and has no habits of its own.
+    #[must_use]
+    pub fn new(provider: Name, kind: ProviderKind, base_url: impl Into<String>, model: impl Into<String>) -> Self {
+        Self {
+            provider,
+            kind,
+            base_url: base_url.into(),
+            model: model.into(),
+            headers: BTreeMap::new(),
+            credential: None,
+            secret_key: None,
+            session_token: None,
+            region: None,
+            api_version: None,
+            default_max_tokens: None,
+            no_stream_options: false,
+        }
+    }
+
     /// As they are sent: servers quote what they refuse.
     fn secrets(&self) -> impl Iterator<Item = &str> {
         let all = [&self.credential, &self.secret_key, &self.session_token];

@@ -1,7 +1,5 @@
 //! Streams that are looked at on their way, cut anywhere.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use mainspring_providers::{Adapter, Endpoint, FaultClass, Operation, ProviderKind, UpstreamFault, adapter};
 use proptest::prelude::*;
@@ -9,24 +7,11 @@ use proptest::prelude::*;
 use crate::scan::{Found, Scan};
 
 fn endpoint(kind: ProviderKind) -> Endpoint {
-    Endpoint {
-        provider: "main".parse().unwrap(),
-        kind,
-        base_url: "http://127.0.0.1:9".to_owned(),
-        model: "a".to_owned(),
-        headers: BTreeMap::new(),
-        credential: None,
-        secret_key: None,
-        session_token: None,
-        region: None,
-        api_version: None,
-        default_max_tokens: None,
-        no_stream_options: false,
-    }
+    Endpoint::new("main".parse().unwrap(), kind, "http://127.0.0.1:9", "a")
 }
 
 /// Everything that went to the client, and what was found, or the fault.
-fn scan(operation: Operation, strip: bool, chunks: &[&[u8]]) -> Result<(String, Vec<Found>), UpstreamFault> {
+pub(super) fn scan(operation: Operation, strip: bool, chunks: &[&[u8]]) -> Result<(String, Vec<Found>), UpstreamFault> {
     let kind = if operation == Operation::Messages { ProviderKind::Anthropic } else { ProviderKind::OpenAi };
     let endpoint = endpoint(kind);
     let place: (&dyn Adapter, &Endpoint) = (adapter(kind).unwrap(), &endpoint);
@@ -57,7 +42,7 @@ data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usa
 event: message_stop\n\
 data: {\"type\":\"message_stop\"}\n\n";
 
-fn tokens(found: &[Found]) -> (u64, u64) {
+pub(super) fn tokens(found: &[Found]) -> (u64, u64) {
     let mut all = mainspring_llm::TokenUsage::default();
     for found in found {
         if let Found::Usage(usage) = found {

@@ -9,7 +9,7 @@ mod signatures;
 mod streams;
 mod usages;
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
 use mainspring_llm::exchange::{Call, Dialect, Media, Part, Role, Tool, Turn};
 use secrecy::SecretString;
@@ -29,19 +29,12 @@ const CLAUDE: &str = "anthropic.claude-sonnet-4-5-20250929-v1:0";
 const NOVA: &str = "eu.amazon.nova-lite-v1:0";
 
 fn endpoint(model: &str) -> Endpoint {
+    let base_url = "https://bedrock-runtime.eu-central-1.amazonaws.com";
     Endpoint {
-        provider: "aws".parse().unwrap(),
-        kind: ProviderKind::Bedrock,
-        base_url: "https://bedrock-runtime.eu-central-1.amazonaws.com".to_owned(),
-        model: model.to_owned(),
-        headers: BTreeMap::new(),
         credential: Some(SecretString::from(ACCESS_KEY)),
         secret_key: Some(SecretString::from(SECRET_KEY)),
-        session_token: None,
         region: Some("eu-central-1".to_owned()),
-        api_version: None,
-        default_max_tokens: None,
-        no_stream_options: false,
+        ..Endpoint::new("aws".parse().unwrap(), ProviderKind::Bedrock, base_url, model)
     }
 }
 

@@ -228,18 +228,10 @@ async fn nothing_that_can_be_printed_shows_a_key() {
     let key = credentials.resolve(project(), &file).await.unwrap();
     assert_eq!(key.expose_secret(), KEY);
     let endpoint = Endpoint {
-        provider: "openai".parse().unwrap(),
-        kind: ProviderKind::OpenAi,
-        base_url: "https://api.openai.com/v1".into(),
-        model: "gpt-5".into(),
-        headers: [].into(),
         credential: Some(key.clone()),
         secret_key: Some(key.clone()),
         session_token: Some(key.clone()),
-        region: None,
-        api_version: None,
-        default_max_tokens: None,
-        no_stream_options: false,
+        ..Endpoint::new("openai".parse().unwrap(), ProviderKind::OpenAi, "https://api.openai.com/v1", "gpt-5")
     };
     let mut headers = http::HeaderMap::new();
     let mut value = http::HeaderValue::from_str(&format!("Bearer {KEY}")).unwrap();

@@ -8,7 +8,7 @@ mod schemas;
 mod streams;
 mod usages;
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
 use mainspring_llm::exchange::{Call, Dialect, Part, Role, Tool, Turn};
 use proptest::prelude::*;
@@ -24,19 +24,10 @@ use crate::{
 const KEY: &str = "AIzaSyFakeKeyForTests0123456789";
 
 fn endpoint(model: &str) -> Endpoint {
+    let base_url = "https://generativelanguage.googleapis.com/v1beta";
     Endpoint {
-        provider: "google".parse().unwrap(),
-        kind: ProviderKind::Gemini,
-        base_url: "https://generativelanguage.googleapis.com/v1beta".to_owned(),
-        model: model.to_owned(),
-        headers: BTreeMap::new(),
         credential: Some(SecretString::from(KEY)),
-        secret_key: None,
-        session_token: None,
-        region: None,
-        api_version: None,
-        default_max_tokens: None,
-        no_stream_options: false,
+        ..Endpoint::new("google".parse().unwrap(), ProviderKind::Gemini, base_url, model)
     }
 }
 

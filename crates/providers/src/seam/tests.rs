@@ -1,7 +1,5 @@
 //! What every kind of provider keeps to itself.
 
-use std::collections::BTreeMap;
-
 use http::{HeaderMap, StatusCode};
 use mainspring_kernel::Fault as _;
 use proptest::prelude::*;
@@ -19,19 +17,12 @@ const KINDS: [ProviderKind; 5] =
 
 fn endpoint(kind: ProviderKind) -> Endpoint {
     Endpoint {
-        provider: "main".parse().unwrap(),
-        kind,
-        base_url: "https://models.example/v1".to_owned(),
-        model: "m".to_owned(),
-        headers: BTreeMap::new(),
         // Keys come with white space around them, and are sent without.
         credential: Some(format!(" {KEY} ").into()),
         secret_key: Some(SECRET.into()),
         session_token: Some(TOKEN.into()),
         region: Some("eu-central-1".to_owned()),
-        api_version: None,
-        default_max_tokens: None,
-        no_stream_options: false,
+        ..Endpoint::new("main".parse().unwrap(), kind, "https://models.example/v1", "m")
     }
 }
 

@@ -23,20 +23,7 @@ fn socket() -> Socket {
 }
 
 fn endpoint(base_url: &str) -> Endpoint {
-    Endpoint {
-        provider: "scripted".parse().unwrap(),
-        kind: ProviderKind::OpenAi,
-        base_url: base_url.to_owned(),
-        model: "m".into(),
-        headers: [].into(),
-        credential: Some(KEY.into()),
-        secret_key: None,
-        session_token: None,
-        region: None,
-        api_version: None,
-        default_max_tokens: None,
-        no_stream_options: false,
-    }
+    Endpoint { credential: Some(KEY.into()), ..Endpoint::new("scripted".parse().unwrap(), ProviderKind::OpenAi, base_url, "m") }
 }
 
 fn chat(base_url: &str, model: &str, stream: bool) -> Outgoing {

@@ -13,8 +13,6 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 pub use page::page;
@@ -108,22 +106,10 @@ impl Server {
     }
 
     /// A model of it. Nothing is sent there.
-    fn endpoint(self) -> Option<Endpoint> {
+    pub(crate) fn endpoint(self) -> Option<Endpoint> {
         let (base_url, model) = self.place();
-        Some(Endpoint {
-            provider: "main".parse().ok()?,
-            kind: self.kind(),
-            base_url: base_url.to_owned(),
-            model: model.to_owned(),
-            headers: BTreeMap::new(),
-            credential: None,
-            secret_key: None,
-            session_token: None,
-            region: Some("us-east-1".to_owned()),
-            api_version: None,
-            default_max_tokens: None,
-            no_stream_options: false,
-        })
+        let region = Some("us-east-1".to_owned());
+        Some(Endpoint { region, ..Endpoint::new("main".parse().ok()?, self.kind(), base_url, model) })
     }
 }
 

@@ -8,8 +8,6 @@ mod property;
 mod wire;
 mod writer;
 
-use std::collections::BTreeMap;
-
 use mainspring_llm::exchange::{Call, Dialect, Event, Role, Turn};
 use serde_json::Value;
 
@@ -33,20 +31,7 @@ const SIGNATURE: &str = "EqQBCgIYAhIkN2ZlMGI5/+Zz09YzE3ZTk4NDdjZGY1YmE0NWU4OGFkM
 const SEALED: &str = "EmwKAhgBEgy3va3pzix/LafPsn4aDFIT2Xlxh0L5L8rLVyIwxtE3rAFBa8cr3qpP";
 
 fn endpoint(model: &str) -> Endpoint {
-    Endpoint {
-        provider: "claude".parse().unwrap(),
-        kind: ProviderKind::Anthropic,
-        base_url: "https://api.anthropic.com".to_owned(),
-        model: model.to_owned(),
-        headers: BTreeMap::new(),
-        credential: None,
-        secret_key: None,
-        session_token: None,
-        region: None,
-        api_version: None,
-        default_max_tokens: None,
-        no_stream_options: false,
-    }
+    Endpoint::new("claude".parse().unwrap(), ProviderKind::Anthropic, "https://api.anthropic.com", model)
 }
 
 /// A call as a client of another dialect makes it.
