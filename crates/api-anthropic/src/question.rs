@@ -61,7 +61,9 @@ fn refuse(call: &Call) -> Answer<()> {
     if call.reasoning.as_ref().is_some_and(|wanted| wanted.effort.as_deref() != Some("none")) {
         return Err(AnthropicError::unsupported("thinking"));
     }
-    let unread = call.extra.iter().filter(|(name, value)| !value.is_null() && !HARMLESS.contains(&name.as_str()));
+    // Fields of tools go with the tools.
+    let is_read = |name: &str| HARMLESS.contains(&name) || name.starts_with("tools[");
+    let unread = call.extra.iter().filter(|(name, value)| !value.is_null() && !is_read(name));
     match unread.map(|(name, _)| name.as_str()).next() {
         None => Ok(()),
         // Only its format was read.

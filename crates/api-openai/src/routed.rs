@@ -90,12 +90,17 @@ pub(crate) fn response(answered: Answered, wanted: &Wanted) -> Answer<Response> 
         Body::Answer(answer) if responses => {
             Reply(responses::write_with(&answer, (*created, model), &CustomTools::of(body))).into_response()
         }
+        Body::Answer(answer) if chat::is_older(body) => Reply(chat::write_older(&answer, *created, model)).into_response(),
         Body::Answer(answer) => Reply(chat::write(&answer, *created, model)).into_response(),
         Body::Events(events) if responses => {
             let writer = responses::Writer::new(*created, model).with_custom(CustomTools::of(body));
             Sse(response_events(events, writer)).into_response()
         }
-        Body::Events(events) => Sse(chat_events(events, chat::Writer::new(*created, model, *include_usage))).into_response(),
+        Body::Events(events) => {
+            let writer = chat::Writer::new(*created, model, *include_usage);
+            let writer = if chat::is_older(body) { writer.older() } else { writer };
+            Sse(chat_events(events, writer)).into_response()
+        }
         Body::Embedded(answer) => {
             let tokens = answer.usage.or(used).unwrap_or_default().input;
             Reply(list(&answer.vectors, inputs::in_base64(body), model, tokens)).into_response()

@@ -8,7 +8,10 @@ pub mod gemini;
 mod kind;
 pub mod openai;
 pub mod peek;
+mod plain;
 mod preset;
+#[cfg(test)]
+mod recorded;
 pub mod seam;
 mod socket;
 mod spec;

@@ -184,6 +184,37 @@ async fn tools_in_a_namespace_are_called_in_it_whoever_answers() {
     }
 }
 
+/// It looks for those of servers with many of them when it needs them.
+#[tokio::test]
+async fn tools_that_are_found_on_the_way_are_called_whoever_answers() {
+    let schema = json!({"type": "object", "properties": {"query": {"type": "string"}}});
+    let search = json!({"type": "tool_search", "execution": "client", "description": "Finds tools.", "parameters": schema});
+    for kind in ["openai", "anthropic"] {
+        let tool = Some(("tool_search".to_owned(), r#"{"query":"mail"}"#.to_owned()));
+        let server = upstream(Behaviour { tool, ..Behaviour::default() });
+        let surface = routed(kind, &server).await;
+        let mut body = turn("chat");
+        body["tools"].as_array_mut().unwrap().push(search.clone());
+        let first = sent(&surface, &body).await;
+        let lost = first.header("x-mainspring-lost").unwrap_or_default();
+        assert_eq!((first.status, lost.contains("tools")), (200, false), "{kind} {lost}: {}", first.text);
+        let made = items(&first);
+        let call = made.iter().find(|item| item["type"] == "tool_search_call").unwrap();
+        assert_eq!((&call["execution"], &call["arguments"]), (&json!("client"), &json!({"query": "mail"})), "{kind}: {call}");
+
+        let found = json!({"type": "function", "name": "read", "description": "Reads.", "parameters": schema});
+        let space = json!({"type": "namespace", "name": "mcp__mail", "description": "Mail.", "tools": [found]});
+        let output = json!({"type": "tool_search_output", "call_id": call["call_id"], "status": "completed", "execution": "client", "tools": [space]});
+        body["input"].as_array_mut().unwrap().extend(made.iter().cloned().chain([output]));
+        let second = sent(&surface, &body).await;
+        assert_eq!(second.status, 200, "{kind}: {}", second.text);
+        let asked = server.seen()[1].json();
+        assert_eq!(asked["tools"].as_array().unwrap().len(), 5, "{kind}: {asked}");
+        assert!(asked["tools"].to_string().contains("mcp__mail__read"), "{kind}: {asked}");
+        assert!(asked["messages"].to_string().contains("Found: mcp__mail__read"), "{kind}: {asked}");
+    }
+}
+
 #[tokio::test]
 async fn tools_that_only_openai_runs_are_named_where_another_provider_is_asked() {
     let search = json!({"type": "web_search"});

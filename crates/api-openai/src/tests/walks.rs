@@ -140,6 +140,34 @@ async fn tools_are_called_whole_and_streamed_whoever_answers() {
     }
 }
 
+/// As it was before there were tools.
+#[tokio::test]
+async fn a_client_that_has_functions_is_answered_with_a_function() {
+    let tool = Some(("weather".to_owned(), r#"{"city":"Bonn"}"#.to_owned()));
+    let server = upstream(Behaviour { tool, ..Behaviour::default() });
+    let surface = routed("anthropic", &server).await;
+    let functions = json!({"functions": [{"name": "weather", "parameters": {"type": "object"}}], "function_call": "auto"});
+    let body = with(hello("chat"), &functions);
+    let choice = surface.ask(&body).await.json()["choices"][0].clone();
+    let call = &choice["message"]["function_call"];
+    assert_eq!((&call["name"], &choice["finish_reason"]), (&json!("weather"), &json!("function_call")), "{choice}");
+    let chunks = surface.ask(&streamed(body.clone())).await.chunks();
+    let called = |name: &str| -> String {
+        chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["function_call"][name].as_str()).collect()
+    };
+    assert_eq!((called("name").as_str(), called("arguments").contains("Bonn")), ("weather", true), "{chunks:?}");
+    let again = json!({"messages": [
+        {"role": "user", "content": "Weather?"},
+        {"role": "assistant", "content": null, "function_call": call},
+        {"role": "function", "name": "weather", "content": "rain"},
+    ]});
+    assert_eq!(surface.ask(&with(body, &again)).await.status, 200);
+    let last = server.seen().last().unwrap().json();
+    let messages = last["messages"].to_string();
+    assert!(messages.contains("tool_use") && messages.contains("rain"), "{last}");
+    assert_eq!(last["tools"][0]["name"], "weather", "{last}");
+}
+
 #[tokio::test]
 async fn what_a_provider_refuses_is_told_in_openais_shape() {
     for kind in ["openai", "anthropic"] {

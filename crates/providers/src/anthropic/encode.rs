@@ -295,7 +295,11 @@ impl Encoder<'_> {
                 }
                 continue;
             }
-            if let (Some(Value::Object(said)), Value::Object(more)) = (self.body.get_mut(name), value) {
+            if let Some((index, field)) = of_tool(name) {
+                if let Some(Value::Object(tool)) = self.body.get_mut("tools").and_then(|tools| tools.get_mut(index)) {
+                    tool.insert(field.to_owned(), value.clone());
+                }
+            } else if let (Some(Value::Object(said)), Value::Object(more)) = (self.body.get_mut(name), value) {
                 for (name, value) in more {
                     said.entry(name.clone()).or_insert_with(|| value.clone());
                 }
@@ -304,4 +308,10 @@ impl Encoder<'_> {
             }
         }
     }
+}
+
+/// Which tool a field of a tool belongs to: `tools[2].defer_loading`.
+fn of_tool(name: &str) -> Option<(usize, &str)> {
+    let (index, field) = name.strip_prefix("tools[")?.split_once("].")?;
+    Some((index.parse().ok()?, field))
 }

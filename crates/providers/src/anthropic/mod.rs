@@ -43,6 +43,7 @@ use secrecy::ExposeSecret;
 
 use crate::{
     fault::{FaultClass, UpstreamFault},
+    plain,
     seam::{Adapter, Encoded, Endpoint, Events, Operation, Outgoing},
 };
 
@@ -78,7 +79,7 @@ impl Adapter for Anthropic {
     }
 
     fn encode(&self, endpoint: &Endpoint, call: &Call) -> Result<Encoded, UpstreamFault> {
-        let (body, lost) = encode::encode(endpoint, call)?;
+        let (body, lost) = encode::encode(endpoint, &plain::of(call, self.dialect()))?;
         let body =
             serde_json::to_vec(&body).map_err(|error| UpstreamFault::new(endpoint, FaultClass::Invalid, error.to_string()))?;
         Ok(Encoded { outgoing: outgoing(endpoint, "messages", body.into())?, lost })

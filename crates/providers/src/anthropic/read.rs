@@ -1,8 +1,8 @@
 //! What a client of this dialect asks for.
 //!
 //! Kept for Anthropic alone are fields of the body and whole blocks that have no word in a call. Not kept, because nothing
-//! but a call's text would change: citations on earlier answers, cache marks on tool calls, and what a tool says beside its
-//! name, description, schema and `strict`. A body that goes to Anthropic unchanged is never read here.
+//! but a call's text would change: citations on earlier answers, and cache marks and callers on tool calls. A body that goes
+//! to Anthropic unchanged is never read here.
 
 use mainspring_kernel::text;
 use mainspring_llm::exchange::{Call, Dialect, Format, Part, ReasoningWanted, Role, Tool, ToolChoice, Turn};
@@ -117,7 +117,12 @@ fn spread(role: Role, parts: Vec<Part>, turns: &mut Vec<Turn>) {
 fn tools(fields: &mut Map<String, Value>, call: &mut Call) -> Answer<()> {
     let tools: Vec<Value> = take(fields, "tools")?.unwrap_or_default();
     for (index, value) in tools.into_iter().enumerate() {
-        call.tools.push(tool(value).map_err(|message| fault(format!("tools[{index}]"), message))?);
+        let own = beside(&value, index);
+        let tool = tool(value).map_err(|message| fault(format!("tools[{index}]"), message))?;
+        if matches!(tool, Tool::Function { .. }) {
+            fields.extend(own);
+        }
+        call.tools.push(tool);
     }
     let Some(choice) = take::<Map<String, Value>>(fields, "tool_choice")? else { return Ok(()) };
     let kind = choice.get("type").and_then(Value::as_str).unwrap_or_default();
@@ -133,6 +138,14 @@ fn tools(fields: &mut Map<String, Value>, call: &mut Call) -> Answer<()> {
     });
     call.parallel_tools = choice.get("disable_parallel_tool_use").and_then(Value::as_bool).map(|disabled| !disabled);
     Ok(())
+}
+
+/// What a function says beside what has a word, such as `defer_loading`, under its place.
+fn beside(value: &Value, index: usize) -> Vec<(String, Value)> {
+    const KNOWN: [&str; 6] = ["cache_control", "description", "input_schema", "name", "strict", "type"];
+    let own = value.as_object().into_iter().flatten();
+    let own = own.filter(|(name, value)| !value.is_null() && !KNOWN.contains(&name.as_str()));
+    own.map(|(name, value)| (format!("tools[{index}].{name}"), value.clone())).collect()
 }
 
 /// A tool of another type than `custom` is one Anthropic runs or knows by itself.

@@ -4,7 +4,7 @@ use mainspring_llm::exchange::{Call, Dialect, Part, Reasoning, Role, Turn};
 use serde_json::{Value, json};
 
 use super::parts;
-use crate::seam::Lost;
+use crate::{plain, seam::Lost};
 
 /// Instructions, and turns of alternating roles.
 #[derive(Debug, Default)]
@@ -107,6 +107,11 @@ fn blocks(turn: &Turn, index: usize, own: bool, lost: &mut Vec<Lost>) -> Result<
             Part::Text { text, .. } | Part::Refusal { text } if !own && text.trim().is_empty() => {}
             Part::Reasoning(reasoning) if !is_anthropics(reasoning) => {
                 lost.push(Lost { field: place(), why: "thinking that Anthropic did not sign is not taken back" });
+            }
+            Part::Other { said_in, value }
+                if turn.role == Role::Assistant && *said_in != Dialect::Anthropic && plain::may_go(value) =>
+            {
+                lost.push(Lost { field: place(), why: plain::ITS_OWN });
             }
             part => {
                 if let Part::Image { detail: Some(detail), .. } = part

@@ -7,7 +7,7 @@ use super::{
     blocks::{self, Names, cache_point, tool_id},
     encode::Losses,
 };
-use crate::anthropic::RAW_ARGUMENTS;
+use crate::{anthropic::RAW_ARGUMENTS, plain};
 
 /// Instructions, and turns of alternating roles.
 #[derive(Debug, Default)]
@@ -145,7 +145,9 @@ impl Writer<'_> {
                 mark = cache.as_ref();
             }
             Part::Other { said_in: Dialect::Bedrock, value } => out.push(value.clone()),
-            Part::Other { .. } if role == Role::Assistant => self.lost.note(place, "a part that only its own provider knows"),
+            Part::Other { value, .. } if role == Role::Assistant && plain::may_go(value) => {
+                self.lost.note(place, plain::ITS_OWN);
+            }
             Part::Other { .. } => return Err("a part that only another provider knows"),
         }
         if let Some(mark) = mark.filter(|_| !out.is_empty()) {

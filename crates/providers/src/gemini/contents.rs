@@ -6,7 +6,7 @@ use mainspring_llm::exchange::{Call, Dialect, Part, Reasoning, Role, Turn};
 use serde_json::{Map, Value, json};
 
 use super::{decode, encode::Losses, media, thinking};
-use crate::{anthropic::RAW_ARGUMENTS, fault::UpstreamFault, seam::Endpoint};
+use crate::{anthropic::RAW_ARGUMENTS, fault::UpstreamFault, plain, seam::Endpoint};
 
 /// What Google documents for function calls that none of its models made, such as those of a conversation that began at
 /// another provider.
@@ -153,8 +153,8 @@ impl<'a> Writer<'a> {
             }
             Part::Reasoning(reasoning) => self.thought(place, reasoning),
             Part::Other { said_in: Dialect::Gemini, value } => Some(value.clone()),
-            Part::Other { .. } if role == Role::Assistant => {
-                self.lost.note(place, "a part that only its own provider knows");
+            Part::Other { value, .. } if role == Role::Assistant && plain::may_go(value) => {
+                self.lost.note(place, plain::ITS_OWN);
                 None
             }
             Part::Other { .. } => {

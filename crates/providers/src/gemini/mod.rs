@@ -24,6 +24,7 @@ use serde_json::Value;
 
 use crate::{
     fault::{FaultClass, UpstreamFault},
+    plain,
     seam::{Adapter, Encoded, Endpoint, Events, Operation, Outgoing},
 };
 
@@ -43,7 +44,7 @@ impl Adapter for Gemini {
     }
 
     fn encode(&self, endpoint: &Endpoint, call: &Call) -> Result<Encoded, UpstreamFault> {
-        encode::encode(endpoint, call)
+        encode::encode(endpoint, &plain::of(call, self.dialect()))
     }
 
     fn decode(&self, endpoint: &Endpoint, body: &[u8]) -> Result<Answer, UpstreamFault> {

@@ -61,9 +61,13 @@ fn choice(endpoint: &Endpoint, mut value: Value, id: &str, at: usize) -> Result<
     let mut parts = turns::assistant(message, &place).map_err(|fault| UpstreamFault::malformed(endpoint, fault.to_string()))?;
     let mut calls = 0;
     for part in &mut parts {
-        if let Part::ToolCall { id: call, .. } = part {
+        if let Part::ToolCall { id: call, arguments, .. } = part {
             if call.is_empty() {
                 *call = call_id(id, at, calls);
+            }
+            if arguments.is_empty() {
+                // Nothing at all is no JSON, which clients of other dialects insist on.
+                "{}".clone_into(arguments);
             }
             calls += 1;
         }

@@ -42,6 +42,8 @@ struct Call {
     id: String,
     /// Arguments that came before the name; `None` once the call has been told.
     waiting: Option<String>,
+    /// No arguments have come.
+    silent: bool,
 }
 
 impl Stream {
@@ -148,6 +150,10 @@ impl Stream {
             choice.finished = true;
             for (number, call) in choice.calls.iter_mut().enumerate() {
                 call.tell("", index, number, out);
+                if call.silent {
+                    // Databricks's way with a tool without parameters; elsewhere nothing at all is no JSON.
+                    out.push(Event::Arguments { choice: index, call: number as u32, fragment: "{}".to_owned() });
+                }
             }
             let finish = decode::finish(reason, !choice.calls.is_empty());
             out.push(Event::Finished { choice: index, finish, stop_sequence: decode::stop_sequence(&value) });
@@ -209,13 +215,14 @@ impl Stream {
         let number = which(calls, index, &id, !name.is_empty()).unwrap_or_else(|| {
             let id = if id.is_empty() { decode::call_id(answer, choice as usize, calls.len()) } else { id };
             let index = index.unwrap_or_else(|| calls.last().map_or(0, |last| last.index.saturating_add(1)));
-            calls.push(Call { index, id, waiting: Some(String::new()) });
+            calls.push(Call { index, id, waiting: Some(String::new()), silent: true });
             calls.len() - 1
         });
         let call = &mut calls[number];
         if !name.is_empty() {
             call.tell_signed(&name, choice, number, signature, out);
         }
+        call.silent &= fragment.is_empty();
         match &mut call.waiting {
             Some(waiting) => waiting.push_str(&fragment),
             None if fragment.is_empty() => {}

@@ -31,6 +31,7 @@ use mainspring_llm::{
 
 use crate::{
     fault::UpstreamFault,
+    plain,
     seam::{Adapter, Encoded, Endpoint, Events, Operation, Outgoing},
 };
 
@@ -57,7 +58,8 @@ impl Adapter for OpenAi {
     }
 
     fn encode(&self, endpoint: &Endpoint, call: &Call) -> Result<Encoded, UpstreamFault> {
-        let (body, lost) = encode::body(endpoint, self.azure, call)?;
+        let call = plain::of(call, self.dialect());
+        let (body, lost) = encode::body(endpoint, self.azure, &call)?;
         Ok(Encoded { outgoing: self.post(endpoint, Operation::Chat, body.to_string().into())?, lost })
     }
 

@@ -261,6 +261,14 @@ pub(super) const ROWS: &[Row] = &[
         ..IN_NO_DIALECT
     },
     Row {
+        what: "A search for tools that the client makes (`tool_search`), and what it found",
+        marks: &["mark_find", "mark__found", "mark-a"],
+        responses: Some(
+            r#"{"tools": [{"type": "tool_search", "execution": "client", "description": "mark_find"}], "input": [{"role": "user", "content": "hello"}, {"type": "tool_search_call", "call_id": "call_a", "execution": "client", "arguments": {"query": "mark-a"}}, {"type": "tool_search_output", "call_id": "call_a", "execution": "client", "tools": [{"type": "namespace", "name": "mark", "tools": [{"type": "function", "name": "found"}]}]}]}"#,
+        ),
+        ..IN_NO_DIALECT
+    },
+    Row {
         what: "The shell of the client (`local_shell`)",
         marks: &["local_shell"],
         responses: Some(r#"{"tools": [{"type": "local_shell"}]}"#),
@@ -441,8 +449,10 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         what: "Functions in the older form (`functions`)",
-        marks: &["mark_function"],
-        chat: Some(r#"{"functions": [{"name": "mark_function", "parameters": {"type": "object", "properties": {}}}]}"#),
+        marks: &["mark_function", "mark-1", "mark-2"],
+        chat: Some(
+            r#"{"functions": [{"name": "mark_function", "description": "mark-1", "parameters": {"type": "object", "properties": {"mark_field": {"type": "string"}}}}], "function_call": "auto", "messages": [{"role": "user", "content": "hello"}, {"role": "assistant", "content": null, "function_call": {"name": "mark_function", "arguments": "{\"mark_field\": \"a\"}"}}, {"role": "function", "name": "mark_function", "content": "mark-2"}]}"#,
+        ),
         ..IN_NO_DIALECT
     },
     Row {

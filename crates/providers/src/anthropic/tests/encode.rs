@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use super::{REQUEST_AGENT, call, endpoint, json};
 use crate::{
     anthropic::{self, Anthropic},
-    seam::Adapter,
+    seam::{Adapter, Endpoint},
+    spec::ProviderKind,
 };
 
 pub(super) const MODEL: &str = "claude-sonnet-4-5-20250929";
@@ -175,6 +176,22 @@ fn a_request_of_this_dialect_comes_out_as_it_went_in() {
     let original = json(REQUEST_AGENT);
     let read = anthropic::read(REQUEST_AGENT.as_bytes()).unwrap();
     assert_eq!(sent(&read), with_fractions(without_shorthand(original)));
+}
+
+#[test]
+fn what_a_function_says_beside_what_all_know_is_repeated_to_it_and_named_elsewhere() {
+    let tools = json!([
+        {"type": "tool_search_tool_regex_20251119", "name": "tool_search_tool_regex"},
+        {"name": "weather", "input_schema": {"type": "object", "properties": {}}, "defer_loading": true, "allowed_callers": ["direct"]},
+    ]);
+    let body = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}], "tools": tools});
+    let call = anthropic::read(body.to_string().as_bytes()).unwrap();
+    assert_eq!(sent(&call)["tools"], tools);
+    let other = endpoint("a-model");
+    let other = Endpoint { kind: ProviderKind::OpenAi, ..other };
+    let lost = crate::seam::adapter(other.kind).unwrap().encode(&other, &call).unwrap().lost;
+    let lost: Vec<&str> = lost.iter().map(|lost| lost.field.as_str()).collect();
+    assert_eq!(lost, ["tools[0]", "tools[1].defer_loading", "tools[1].allowed_callers"]);
 }
 
 /// A text for `content` is a block of text: only tool results keep the shorter form.

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     super::{extra, thoughts, usage},
+    older,
     turns::signed,
     write,
 };
@@ -21,6 +22,8 @@ pub struct Writer {
     created: i64,
     model: String,
     include_usage: bool,
+    /// The client has functions and knows of no tools.
+    older: bool,
     opened: BTreeSet<u32>,
     used: Option<TokenUsage>,
     /// Fields of every chunk from now on: the tier and the fingerprint.
@@ -38,11 +41,18 @@ impl Writer {
             created,
             model: model.to_owned(),
             include_usage,
+            older: false,
             opened: BTreeSet::new(),
             used: None,
             always: Map::new(),
             next: Map::new(),
         }
+    }
+
+    /// For a client that has functions, which is told of the first call.
+    #[must_use]
+    pub fn older(self) -> Self {
+        Self { older: true, ..self }
     }
 
     pub fn push(&mut self, event: Event) -> Vec<String> {
@@ -63,6 +73,13 @@ impl Writer {
                     self.delta(choice, json!({(thoughts::DETAILS): details}), &mut out);
                 }
             }
+            Event::ToolCall { choice, call: 0, name, .. } if self.older => {
+                self.delta(choice, json!({(older::CALL): {"name": name, "arguments": ""}}), &mut out);
+            }
+            Event::Arguments { choice, call: 0, fragment } if self.older => {
+                self.delta(choice, json!({(older::CALL): {"arguments": fragment}}), &mut out);
+            }
+            Event::ToolCall { .. } | Event::Arguments { .. } if self.older => {}
             Event::ToolCall { choice, call, id, name, signature } => {
                 let mut begun = json!({"index": call, "id": id, "type": "function", "function": {"name": name, "arguments": ""}});
                 if let Some(signature) = signature {
@@ -78,8 +95,11 @@ impl Writer {
             Event::Other { .. } => {}
             Event::Finished { choice, finish, stop_sequence } => {
                 self.open(choice, &mut out);
-                let end = (write::finish_reason(finish), stop_sequence);
-                out.push(self.chunk(choice, json!({}), None, Some(end)));
+                let reason = match write::finish_reason(finish) {
+                    "tool_calls" if self.older => older::CALL,
+                    reason => reason,
+                };
+                out.push(self.chunk(choice, json!({}), None, Some((reason, stop_sequence))));
             }
             Event::Usage(used) => self.used.get_or_insert_default().merge(&used),
             Event::Ended => self.end(&mut out),

@@ -10,7 +10,7 @@ use super::{
     },
     Writer,
 };
-use crate::fault::UpstreamFault;
+use crate::{fault::UpstreamFault, plain};
 
 impl Writer<'_> {
     pub(super) fn messages(&mut self) -> Result<Vec<Value>, UpstreamFault> {
@@ -20,7 +20,7 @@ impl Writer<'_> {
         let call = self.call;
         for (index, turn) in call.turns.iter().enumerate() {
             let place = format!("messages[{index}]");
-            let (results, rest): (Vec<&Part>, Vec<&Part>) =
+            let (results, mut rest): (Vec<&Part>, Vec<&Part>) =
                 turn.parts.iter().partition(|part| matches!(part, Part::ToolResult { .. }));
             let only_results = !results.is_empty() && rest.is_empty();
             for part in results {
@@ -30,6 +30,9 @@ impl Writer<'_> {
                 continue;
             }
             flush(&mut shown, &mut out);
+            if turn.role == Role::Assistant && self.leaves_out(&place, &mut rest) && rest.is_empty() {
+                continue;
+            }
             match whole(&rest) {
                 Some(message) if self.own => out.push(message.clone()),
                 _ => out.push(self.message(&place, turn, &rest)?),
@@ -37,6 +40,19 @@ impl Writer<'_> {
         }
         flush(&mut shown, &mut out);
         Ok(out)
+    }
+
+    /// Leaves out of an answer what tools of another provider's have done in it, if anything.
+    fn leaves_out(&mut self, place: &str, parts: &mut Vec<&Part>) -> bool {
+        let all = parts.len();
+        parts.retain(|part| match part {
+            Part::Other { said_in, value } => *said_in == Dialect::OpenAiChat || !plain::may_go(value),
+            _ => true,
+        });
+        if parts.len() < all {
+            self.lose(format!("{place}.content"), plain::ITS_OWN);
+        }
+        parts.len() < all
     }
 
     fn message(&mut self, place: &str, turn: &Turn, parts: &[&Part]) -> Result<Value, UpstreamFault> {

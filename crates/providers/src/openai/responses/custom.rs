@@ -10,21 +10,22 @@ use serde_json::{Value, json};
 
 use super::{
     super::fields::{Fields, ReadFault},
-    spaces,
+    later, spaces,
 };
 
 /// The argument that holds the text.
 const INPUT: &str = "input";
 const KIND: &str = "custom";
 
-/// Those of a request's tools that are functions to others, and something else to the client: tools that take text, and
-/// tools in a namespace.
+/// Those of a request's tools that are functions to others, and something else to the client: tools that take text, tools in
+/// a namespace, and a search for tools.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CustomTools {
     /// By the names they have elsewhere.
     texts: BTreeSet<String>,
     /// By those names: the namespace, and the name in it.
     spaces: BTreeMap<String, (String, String)>,
+    searches: bool,
 }
 
 impl CustomTools {
@@ -35,14 +36,19 @@ impl CustomTools {
         struct Body {
             #[serde(default)]
             tools: Vec<Value>,
+            #[serde(default)]
+            input: Value,
         }
         // Most requests have none, and need not be read for it.
-        if [b"\"custom\"".as_slice(), b"\"namespace\""].iter().all(|word| memmem::find(body, word).is_none()) {
+        let words = [b"\"custom\"".as_slice(), b"\"namespace\"", b"\"tool_search\""];
+        if words.iter().all(|word| memmem::find(body, word).is_none()) {
             return Self::default();
         }
-        let tools = serde_json::from_slice::<Body>(body).map(|body| body.tools).unwrap_or_default();
+        let Ok(Body { mut tools, input }) = serde_json::from_slice(body) else { return Self::default() };
+        tools.extend(later::of_input(Some(&input)).map(|(_, tool)| tool.clone()));
         let plain = tools.iter().filter(|tool| is_custom(tool)).filter_map(|tool| spaces::name(tool).map(str::to_owned));
-        let mut found = Self { texts: plain.collect(), spaces: BTreeMap::new() };
+        let searches = tools.iter().any(later::is_the_clients);
+        let mut found = Self { texts: plain.collect(), spaces: BTreeMap::new(), searches };
         for (whole, space, tool) in spaces::named(&tools) {
             if is_custom(tool) {
                 found.texts.insert(whole.clone());
@@ -56,6 +62,11 @@ impl CustomTools {
     /// Whether a tool takes text.
     pub(super) fn has(&self, name: &str) -> bool {
         self.texts.contains(name)
+    }
+
+    /// Whether a call is one of the search for tools.
+    pub(super) fn is_search(&self, name: &str) -> bool {
+        self.searches && name == later::SEARCH
     }
 
     /// The namespace of a tool, where it has one, and its name as the client knows it.

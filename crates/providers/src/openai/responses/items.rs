@@ -10,7 +10,7 @@ use super::{
         fields::{Fields, ReadFault},
         media,
     },
-    custom, sealed, spaces,
+    custom, later, sealed, spaces,
 };
 
 pub(super) const SAID_IN: Dialect = Dialect::OpenAiResponses;
@@ -21,7 +21,7 @@ const ROLES: [&str; 4] = ["system", "developer", "user", "assistant"];
 pub(super) fn turns(list: Vec<Value>) -> Result<Vec<Turn>, ReadFault> {
     let mut turns: Vec<Turn> = Vec::with_capacity(list.len());
     for (index, value) in list.into_iter().enumerate() {
-        let turn = turn(value, &format!("input[{index}]"))?;
+        let Some(turn) = turn(value, &format!("input[{index}]"))? else { continue };
         match turns.last_mut() {
             Some(last) if last.role == Role::Assistant && turn.role == Role::Assistant => last.parts.extend(turn.parts),
             _ => turns.push(turn),
@@ -30,14 +30,17 @@ pub(super) fn turns(list: Vec<Value>) -> Result<Vec<Turn>, ReadFault> {
     Ok(turns)
 }
 
-fn turn(value: Value, at: &str) -> Result<Turn, ReadFault> {
+/// Nothing where an item says what stands elsewhere in the call.
+fn turn(value: Value, at: &str) -> Result<Option<Turn>, ReadFault> {
     // A message is known by its role alone.
     let default = if value.get("role").is_some() { "message" } else { "" };
     let kind = value.get("type").and_then(Value::as_str).unwrap_or(default).to_owned();
     let model_says = |part: Part| Turn { role: Role::Assistant, parts: vec![part], name: None };
     let mut fields = Fields::of(value, at)?;
-    Ok(match kind.as_str() {
+    Ok(Some(match kind.as_str() {
         "" => return Err(ReadFault::missing(fields.at("type"))),
+        later::ADDED => return Ok(None),
+        later::CALL | later::FOUND => return later::turn(&kind, fields),
         "message" => message(fields)?,
         "function_call" => model_says(Part::ToolCall {
             id: fields.needed_text("call_id")?,
@@ -64,7 +67,7 @@ fn turn(value: Value, at: &str) -> Result<Turn, ReadFault> {
             let role = if other.ends_with("_output") { Role::Tool } else { Role::Assistant };
             Turn { role, parts: vec![Part::Other { said_in: SAID_IN, value: Value::Object(fields.rest()) }], name: None }
         }
-    })
+    }))
 }
 
 fn message(mut fields: Fields) -> Result<Turn, ReadFault> {

@@ -3,6 +3,7 @@
 
 mod custom;
 mod items;
+mod later;
 mod outcome;
 mod read;
 mod sealed;

@@ -10,11 +10,13 @@ use super::{
     },
     custom,
     items::{self, SAID_IN},
-    spaces,
+    later, spaces,
 };
 
 /// What a client writes into `include` for log probabilities.
 const WITH_LOGPROBS: &str = "message.output_text.logprobs";
+/// And for thinking that it can send back, which it is given anyway.
+const WITH_THINKING: &str = "reasoning.encrypted_content";
 
 /// Reads a body of `POST /v1/responses`.
 pub fn read(body: &[u8]) -> Result<Call, ReadFault> {
@@ -23,16 +25,18 @@ pub fn read(body: &[u8]) -> Result<Call, ReadFault> {
     if let Some(instructions) = fields.text("instructions")? {
         call.turns.push(Turn::text(Role::System, instructions));
     }
+    let told_later: Vec<_> = later::of_input(fields.get("input")).map(|(at, tool)| (true, at, tool.clone())).collect();
     call.turns.extend(input(&mut fields)?);
+    let listed = fields.list("tools")?.unwrap_or_default().into_iter().enumerate();
+    let listed = listed.map(|(index, value)| (false, format!("tools[{index}]"), value));
     let mut spared = Map::new();
-    for (index, value) in fields.list("tools")?.unwrap_or_default().into_iter().enumerate() {
-        let at = format!("tools[{index}]");
-        if spaces::is_space(&value) {
-            call.tools.extend(spaces::tools(value, &at)?);
-        } else if is_a_courtesy(&value) {
-            spared.insert(at, value);
-        } else {
-            call.tools.push(tool(value, &at)?);
+    for (is_late, at, value) in listed.chain(told_later) {
+        match offered(value, &at)? {
+            Ok(tools) if is_late => tools.into_iter().for_each(|tool| later::add(&mut call.tools, tool)),
+            Ok(tools) => call.tools.extend(tools),
+            Err(value) => {
+                spared.insert(at, value);
+            }
         }
     }
     match fields.take("tool_choice").map(choice) {
@@ -58,6 +62,16 @@ pub fn read(body: &[u8]) -> Result<Call, ReadFault> {
     Ok(call)
 }
 
+/// The tools of a line of the list. One that no answer needs is given back.
+fn offered(value: Value, at: &str) -> Result<Result<Vec<Tool>, Value>, ReadFault> {
+    // Where all tools are told of, nobody has to look for them.
+    let needless = is_a_courtesy(&value) || (later::is_search(&value) && !later::is_the_clients(&value));
+    if needless {
+        return Ok(Err(value));
+    }
+    Ok(Ok(if spaces::is_space(&value) { spaces::tools(value, at)? } else { vec![tool(value, at)?] }))
+}
+
 /// A search in what OpenAI keeps of the web, and not in the web. Codex offers it with every turn unless it is told not to,
 /// so that where it is not there the turn goes on without it.
 fn is_a_courtesy(tool: &Value) -> bool {
@@ -66,7 +80,13 @@ fn is_a_courtesy(tool: &Value) -> bool {
 }
 
 pub(super) fn tool(value: Value, at: &str) -> Result<Tool, ReadFault> {
-    if custom::is_custom(&value) { custom::tool(Fields::of(value, at)?) } else { tools::read(value, at, SAID_IN) }
+    if custom::is_custom(&value) {
+        custom::tool(Fields::of(value, at)?)
+    } else if later::is_the_clients(&value) {
+        later::search(Fields::of(value, at)?)
+    } else {
+        tools::read(value, at, SAID_IN)
+    }
 }
 
 /// A choice that has no word is given back.
@@ -117,6 +137,15 @@ fn reasoning(fields: &mut Fields) -> Result<Option<ReasoningWanted>, ReadFault> 
 
 fn logprobs(fields: &mut Fields) -> Result<Option<u8>, ReadFault> {
     let top = fields.bound("top_logprobs")?;
-    let included = fields.get("include").and_then(Value::as_array).is_some_and(|list| list.contains(&json!(WITH_LOGPROBS)));
+    let mut included = false;
+    if let Some(mut include) = fields.take("include") {
+        included = include.as_array().is_some_and(|list| list.contains(&json!(WITH_LOGPROBS)));
+        if let Some(list) = include.as_array_mut() {
+            list.retain(|wish| *wish != WITH_LOGPROBS && *wish != WITH_THINKING);
+        }
+        if include.as_array().is_none_or(|list| !list.is_empty()) {
+            fields.keep("include", include);
+        }
+    }
     Ok(included.then(|| u8::try_from(top.unwrap_or(0)).unwrap_or(u8::MAX)))
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{
     custom::{self, CustomTools},
+    later,
     outcome::{self, Call, Frame},
     sealed,
 };
@@ -43,6 +44,10 @@ fn items(frame: &Frame, choice: &Choice, custom: &CustomTools) -> Vec<Value> {
                 let made = || frame.item_id(sealed::MADE_ID, items.len());
                 let id = thought.id.clone().unwrap_or_else(made);
                 items.push(outcome::reasoning(&id, thought));
+            }
+            Part::ToolCall { id, name, arguments, .. } if custom.is_search(name) => {
+                close(&mut content, &mut items);
+                items.push(later::call(&frame.item_id(later::ITEM_ID, items.len()), "completed", id, arguments));
             }
             Part::ToolCall { id, name, arguments, .. } if custom.has(name) => {
                 close(&mut content, &mut items);

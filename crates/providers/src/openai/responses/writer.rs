@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{
     super::extra,
     custom::{CustomTools, Input},
+    later,
     outcome::{self, Frame},
     sealed,
 };
@@ -182,6 +183,11 @@ impl Writer {
     }
 
     fn call(&mut self, call: u32, call_id: String, name: String) {
+        if self.custom.is_search(&name) {
+            let id = self.frame.item_id(later::ITEM_ID, self.items.len());
+            self.open(id, Body::Search { call, call_id, arguments: String::new() });
+            return;
+        }
         let input = self.custom.has(&name).then(Input::default);
         let id = self.frame.item_id(if input.is_some() { "ctc_" } else { "fc_" }, self.items.len());
         let (space, name) = self.custom.split(&name);
@@ -198,6 +204,11 @@ impl Writer {
             Body::Call { call, arguments, .. } if *call == number => {
                 arguments.push_str(fragment);
                 Some((at, item.id.clone(), None))
+            }
+            // No event tells of them: the item itself does, at its end.
+            Body::Search { call, arguments, .. } if *call == number => {
+                arguments.push_str(fragment);
+                None
             }
             _ => None,
         });
@@ -252,7 +263,7 @@ impl Writer {
 
     fn close_text_and_thoughts(&mut self) {
         let last = self.items.len().checked_sub(1);
-        if let Some(at) = last.filter(|at| !matches!(self.items[*at].body, Body::Call { .. })) {
+        if let Some(at) = last.filter(|at| !matches!(self.items[*at].body, Body::Call { .. } | Body::Search { .. })) {
             self.close(at);
         }
     }
@@ -288,7 +299,7 @@ impl Writer {
                 let part = json!({"part": outcome::summary_part(&text)});
                 self.emit("response.reasoning_summary_part.done", joined(&place, part));
             }
-            Body::Thought(_) => {}
+            Body::Thought(_) | Body::Search { .. } => {}
             Body::Call { input: Some(input), .. } => {
                 let data = json!({"item_id": self.items[at].id, "output_index": at, "input": input.text()});
                 self.emit("response.custom_tool_call_input.done", data);

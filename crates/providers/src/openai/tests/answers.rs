@@ -149,6 +149,8 @@ fn servers_that_bend_the_dialect_are_understood() {
     let images =
         json!({"content": "Here.", "images": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBO"}}]});
     assert!(matches!(choice(json!({"message": images})).parts[1], Part::Image { .. }));
+    let silent = json!({"tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": ""}}]});
+    assert_eq!(choice(json!({"message": silent})).parts, [call("c", "f", "{}")]);
     let object = choice(json!({"message": {"content": {"title": "Apples", "of": [1, 2]}}, "finish_reason": "stop"}));
     assert_eq!(object.parts, [Part::text(r#"{"title":"Apples","of":[1,2]}"#)]);
     let filtered = choice(json!({"content_filter_results": {"hate": {"filtered": true}}, "finish_reason": "content_filter"}));

@@ -2,6 +2,8 @@ mod answers;
 mod calls;
 mod clients;
 mod customs;
+mod later;
+mod older;
 mod properties;
 mod refusals;
 mod responses;
@@ -9,8 +11,6 @@ mod spaces;
 mod streams;
 mod usages;
 mod wire;
-
-use std::collections::BTreeMap;
 
 use mainspring_llm::exchange::{Answer, Event};
 use secrecy::SecretString;
@@ -32,18 +32,8 @@ const OPENAI: &str = "https://api.openai.com/v1";
 
 fn at(base_url: &str) -> Endpoint {
     Endpoint {
-        provider: "upstream".parse().unwrap(),
-        kind: ProviderKind::OpenAi,
-        base_url: base_url.to_owned(),
-        model: "target-model".to_owned(),
-        headers: BTreeMap::new(),
         credential: Some(SecretString::from("sk-secret-123456".to_owned())),
-        secret_key: None,
-        session_token: None,
-        region: None,
-        api_version: None,
-        default_max_tokens: None,
-        no_stream_options: false,
+        ..Endpoint::new("upstream".parse().unwrap(), ProviderKind::OpenAi, base_url, "target-model")
     }
 }
 

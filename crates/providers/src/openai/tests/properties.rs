@@ -57,7 +57,7 @@ fn content() -> impl Strategy<Value = Part> {
 }
 
 fn tool_calls() -> impl Strategy<Value = Part> {
-    (names(), names(), "\\PC{0,12}", option::of(names())).prop_map(|(id, name, arguments, signature)| Part::ToolCall {
+    (names(), names(), "\\PC{1,12}", option::of(names())).prop_map(|(id, name, arguments, signature)| Part::ToolCall {
         id,
         name,
         arguments,
@@ -195,7 +195,7 @@ fn answers() -> impl Strategy<Value = Answer> {
 fn streams() -> impl Strategy<Value = Vec<Event>> {
     let ids = proptest::collection::btree_set(names(), 0..3);
     let choice =
-        (option::of(words()), option::of(names()), vec(words(), 0..3), option::of(words()), ids, vec(words(), 0..3), finishes());
+        (option::of(words()), option::of(names()), vec(words(), 0..3), option::of(words()), ids, vec(words(), 1..3), finishes());
     let used = option::of((0_u64..9_999, 0_u64..9_999));
     (names(), vec(choice, 1..3), used).prop_map(|(id, choices, used)| {
         let mut told = vec![Event::Began { id, model: "m".to_owned() }];

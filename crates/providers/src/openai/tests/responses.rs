@@ -53,7 +53,7 @@ fn codex_is_read_with_everything_it_says() {
     assert_eq!(call.reasoning, Some(wanted));
     assert!(matches!(call.format, Format::Schema { name, strict: Some(true), .. } if name == "listing"));
     let extra: Vec<&str> = call.extra.keys().map(String::as_str).collect();
-    assert_eq!(extra, ["store", "include", "prompt_cache_key", "text"]);
+    assert_eq!(extra, ["store", "prompt_cache_key", "text"]);
     assert_eq!(call.extra["text"], json!({"verbosity": "medium"}));
 }
 

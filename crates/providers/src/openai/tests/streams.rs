@@ -280,6 +280,9 @@ fn a_call_is_told_of_when_its_name_is_known() {
     // The name never comes: a client is better off with a call it can refuse than with a lost one.
     let nameless = read(&[json!({"index": 0, "id": "c", "function": {"arguments": "{}"}})]);
     assert_eq!(nameless, [call(0, "c", ""), arguments(0, "{}"), finished(Finish::ToolCalls)]);
+    // A tool without parameters.
+    let silent = read(&[json!({"index": 0, "id": "c", "function": {"name": "f", "arguments": ""}})]);
+    assert_eq!(silent, [call(0, "c", "f"), arguments(0, "{}"), finished(Finish::ToolCalls)]);
     // Another kind of tool.
     let custom = json!({"index": 0, "id": "c", "type": "custom", "custom": {"name": "sh", "input": "ls"}});
     let want = Event::Other { said_in: Dialect::OpenAiChat, value: json!({"choice": 0, "delta": {"tool_calls": [custom]}}) };

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::openai::responses::{
     custom::Input,
+    later,
     outcome::{self, Call},
 };
 
@@ -28,6 +29,12 @@ pub(super) enum Body {
         arguments: String,
         /// Of a tool that takes text.
         input: Option<Input>,
+    },
+    /// A call of the client's search for tools.
+    Search {
+        call: u32,
+        call_id: String,
+        arguments: String,
     },
 }
 
@@ -90,6 +97,7 @@ impl Item {
                     None => outcome::function_call(&self.id, self.status, &call(arguments)),
                 }
             }
+            Body::Search { call_id, arguments, .. } => later::call(&self.id, self.status, call_id, arguments),
         }
     }
 
