@@ -4,21 +4,22 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use mainspring_kernel::{Timestamp, id::ProjectId};
 use mainspring_llm::{
     Span, SpanId, TraceId,
-    trace::{SpanEvent, SpanKind, SpanStatus},
+    trace::{SpanEvent, SpanKind, SpanLink, SpanStatus},
 };
+use mainspring_observability::END_AS_SENT;
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value},
     trace::v1::{Span as ProtoSpan, span, status},
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// Values in values at most; what lies deeper is cut.
 const DEPTH_MAX: usize = 32;
 /// What spans share is written out with each of them: one long text with very many short spans would be a thousand times what
 /// came. Of one export it takes this many bytes at most.
-const SHARED_MAX: usize = 128 << 20;
-const TOO_MUCH_SHARED: &str = "what a resource says of itself is too long for so many spans";
+pub(crate) const SHARED_MAX: usize = 128 << 20;
+pub(crate) const TOO_MUCH_SHARED: &str = "what a resource says of itself is too long for so many spans";
 /// What a value takes beside its text, about.
 const VALUE: usize = 64;
 
@@ -31,7 +32,7 @@ pub(crate) struct Received {
 }
 
 impl Received {
-    fn reject(&mut self, spans: usize, reason: &str) {
+    pub(crate) fn reject(&mut self, spans: usize, reason: &str) {
         self.rejected += spans;
         if self.reason.is_empty() {
             self.reason = reason.to_owned();
@@ -58,7 +59,9 @@ pub(crate) fn read_within(request: ExportTraceServiceRequest, project: ProjectId
                 continue;
             }
             left -= weight;
-            let shared = with_scope(shared.clone(), scope_spans.scope);
+            let mut shared = with_scope(shared.clone(), scope_spans.scope);
+            let schema = [scope_spans.schema_url, group.schema_url.clone()].into_iter().find(|url| !url.is_empty());
+            shared.extend(schema.map(|url| ("otel.schema_url".to_owned(), url.into())));
             let weight = weight_of(&shared);
             for proto in scope_spans.spans {
                 if weight > left {
@@ -76,7 +79,7 @@ pub(crate) fn read_within(request: ExportTraceServiceRequest, project: ProjectId
     received
 }
 
-fn weight_of(shared: &Map<String, Value>) -> usize {
+pub(crate) fn weight_of(shared: &Map<String, Value>) -> usize {
     shared.iter().map(|(key, value)| key.len() + weight(value)).sum()
 }
 
@@ -90,7 +93,7 @@ fn weight(value: &Value) -> usize {
         }
 }
 
-fn with_scope(mut shared: Map<String, Value>, scope: Option<InstrumentationScope>) -> Map<String, Value> {
+pub(crate) fn with_scope(mut shared: Map<String, Value>, scope: Option<InstrumentationScope>) -> Map<String, Value> {
     if let Some(scope) = scope {
         for (key, value) in [("otel.scope.name", scope.name), ("otel.scope.version", scope.version)] {
             if !value.is_empty() {
@@ -110,16 +113,15 @@ fn span(proto: ProtoSpan, project: ProjectId, shared: &Map<String, Value>) -> Re
         bytes => Some(SpanId::from_slice(bytes).ok_or("a parent's span id is not 8 bytes")?),
     };
     let start = time(proto.start_time_unix_nano)?;
-    let end = time(proto.end_time_unix_nano)?;
-    if end < start {
-        return Err("a span ends before it starts");
-    }
+    let mut end = time(proto.end_time_unix_nano)?;
     let mut attributes = shared.clone();
     attributes.extend(owned(proto.attributes));
-    if !proto.links.is_empty() {
-        let link = |link: &span::Link| json!({"trace_id": hex::encode(&link.trace_id), "span_id": hex::encode(&link.span_id)});
-        attributes.insert("otel.links".to_owned(), proto.links.iter().map(link).collect());
+    if end < start {
+        // Some clocks go back. What was sent is kept, and whoever reads the span is told.
+        attributes.insert(END_AS_SENT.to_owned(), end.to_string().into());
+        end = start;
     }
+    let links = proto.links.into_iter().filter_map(link).collect();
     let mut events = Vec::with_capacity(proto.events.len());
     for event in proto.events {
         events.push(SpanEvent { name: event.name, at: time(event.time_unix_nano)?, attributes: owned(event.attributes) });
@@ -136,16 +138,22 @@ fn span(proto: ProtoSpan, project: ProjectId, shared: &Map<String, Value>) -> Re
         span::SpanKind::Producer => SpanKind::Producer,
         span::SpanKind::Consumer => SpanKind::Consumer,
     };
-    Ok(Span { project, trace, span, parent, name: proto.name, kind, start, end, status, attributes, events })
+    Ok(Span { project, trace, span, parent, name: proto.name, kind, start, end, status, attributes, events, links })
 }
 
-fn time(nanos: u64) -> Result<Timestamp, &'static str> {
+/// A link to nothing says nothing.
+fn link(link: span::Link) -> Option<SpanLink> {
+    let (trace, span) = (TraceId::from_slice(&link.trace_id)?, SpanId::from_slice(&link.span_id)?);
+    Some(SpanLink { trace, span, attributes: owned(link.attributes) })
+}
+
+pub(crate) fn time(nanos: u64) -> Result<Timestamp, &'static str> {
     // Spans are kept to the microsecond.
     i64::try_from(nanos / 1_000).map(Timestamp::from_micros).map_err(|_| "a time is out of range")
 }
 
 /// Attributes as they came, but nobody outside speaks our words: labels and versions are this server's to state.
-fn owned(attributes: Vec<KeyValue>) -> Map<String, Value> {
+pub(crate) fn owned(attributes: Vec<KeyValue>) -> Map<String, Value> {
     let pair = |KeyValue { key, value, .. }| {
         let key = if key.starts_with("mainspring.") { format!("client.{key}") } else { key };
         (key, plain(value, 0))
@@ -153,7 +161,7 @@ fn owned(attributes: Vec<KeyValue>) -> Map<String, Value> {
     attributes.into_iter().map(pair).collect()
 }
 
-fn plain(value: Option<AnyValue>, depth: usize) -> Value {
+pub(crate) fn plain(value: Option<AnyValue>, depth: usize) -> Value {
     use any_value::Value as Proto;
     if depth > DEPTH_MAX {
         return Value::Null;

@@ -145,6 +145,9 @@ impl Gateway {
         if let Some(app) = &request.caller.app {
             span.set(names::APP, app.as_str());
         }
+        if let Some(key) = request.caller.key {
+            span.set(names::KEY, key.to_string());
+        }
         let cached = !matches!(cache, CacheOutcome::Off | CacheOutcome::Miss);
         let permit = match self.inner.ledger.admit_async(&request.caller, &intent(asked, (id, at), cached)).await {
             Ok(permit) => permit,

@@ -99,7 +99,17 @@ pub struct SpanEvent {
     pub attributes: Map<String, Value>,
 }
 
-/// A finished span.
+/// What a span points to beside its parent, in its own trace or another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SpanLink {
+    pub trace: TraceId,
+    pub span: SpanId,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub attributes: Map<String, Value>,
+}
+
+/// A finished span. What its sender says of itself stands among the attributes: `resource.*`, `otel.scope.*` and
+/// `otel.schema_url`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Span {
     pub project: ProjectId,
@@ -113,6 +123,9 @@ pub struct Span {
     pub status: SpanStatus,
     pub attributes: Map<String, Value>,
     pub events: Vec<SpanEvent>,
+    /// Spans that were written before there were links have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<SpanLink>,
 }
 
 /// Where finished spans go. `record` never waits and never fails: what cannot be kept is counted.
@@ -172,6 +185,7 @@ impl SpanContext {
                 status: SpanStatus::Unset,
                 attributes: Map::new(),
                 events: Vec::new(),
+                links: Vec::new(),
             }),
         }
     }
@@ -262,6 +276,8 @@ pub mod names {
     pub const ERROR: &str = "error.type";
     pub const FIRST_TOKEN_MS: &str = "mainspring.first_token_ms";
     pub const APP: &str = "mainspring.app";
+    /// The key a call was made with, by its id.
+    pub const KEY: &str = "mainspring.key";
     pub const RUN: &str = "mainspring.run";
     pub const REQUEST: &str = "mainspring.request";
     /// What was used, as `kind/name@vN#digest` strings.
@@ -285,6 +301,10 @@ pub mod names {
     pub const LABELS: &str = "mainspring.access_labels";
     /// What a replay needs: target, messages and settings as they came in. Content, like the messages themselves.
     pub const REPLAY: &str = "mainspring.replay";
+    /// What a span was made of that came as something else: `log`, a record whose body is the span's one event.
+    pub const SIGNAL: &str = "otel.signal";
+    /// What this span says was used is said again by spans beneath it, where it counts.
+    pub const USAGE_BENEATH: &str = "mainspring.usage_beneath";
     /// The digest of the answer, kept even where its text is not.
     pub const ANSWER_DIGEST: &str = "mainspring.answer.digest";
 

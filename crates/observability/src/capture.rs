@@ -2,9 +2,11 @@
 
 use std::{borrow::Cow, sync::LazyLock};
 
-use mainspring_llm::{Span, trace::names};
+use mainspring_llm::Span;
 use regex::Regex;
 use serde_json::Value;
+
+use crate::conventions::{is_content, is_content_of_event, is_person};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Capture {
@@ -30,17 +32,25 @@ impl Capture {
                 for event in &mut span.events {
                     event.attributes.values_mut().for_each(redact_value);
                 }
+                for link in &mut span.links {
+                    link.attributes.values_mut().for_each(redact_value);
+                }
                 if let mainspring_llm::trace::SpanStatus::Error(message) = &mut span.status {
                     *message = redact(message).into_owned();
                 }
             }
             Self::Metadata | Self::None => {
-                span.attributes.retain(|key, _| !names::CONTENT.contains(&key.as_str()));
-                span.events
-                    .iter_mut()
-                    .for_each(|event| event.attributes.retain(|key, _| !names::CONTENT.contains(&key.as_str())));
+                span.attributes.retain(|key, _| !is_content(key));
+                for event in &mut span.events {
+                    let name = &event.name;
+                    event.attributes.retain(|key, _| !is_content_of_event(name, key));
+                }
+                for link in &mut span.links {
+                    link.attributes.retain(|key, _| !is_content(key));
+                }
                 if self == Self::None {
-                    span.attributes.retain(|key, _| key != names::USER && key != names::CONVERSATION);
+                    span.attributes.retain(|key, _| !is_person(key));
+                    span.events.iter_mut().for_each(|event| event.attributes.retain(|key, _| !is_person(key)));
                 }
             }
         }

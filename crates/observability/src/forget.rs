@@ -14,8 +14,9 @@ use mainspring_llm::{
 use serde_json::Value;
 
 use crate::{
+    conventions::Facts,
     fault::TraceFault,
-    table::{Rows, to_batch},
+    table::{Rows, to_batch_of},
 };
 
 /// Documents asked for by one scan, and traces rewritten by one commit.
@@ -33,6 +34,10 @@ const KEPT: &[&str] = &[
     names::DATA_SOURCE,
     names::USER,
     names::ERROR,
+    "resource.service.name",
+    "resource.service.version",
+    "resource.deployment.environment.name",
+    "resource.deployment.environment",
 ];
 
 /// The documents a span shows text of. Spans of before name them only in what a search found.
@@ -81,14 +86,15 @@ pub(crate) async fn forget(
 }
 
 async fn strip_all(table: &dyn Table, of_traces: Filter) -> Result<u64, TraceFault> {
-    let mut stripped: Vec<Span> = Vec::new();
+    let mut stripped: Vec<(Span, Facts<'static>)> = Vec::new();
     let mut known = HashSet::new();
     for batch in table.scan(Scan::of(of_traces.clone())).await? {
         let rows = Rows(&batch);
         for row in 0..batch.num_rows() {
             let mut span = rows.span(row)?;
             if strip(&mut span) && known.insert((span.trace, span.span)) {
-                stripped.push(span);
+                let facts = rows.facts(row, Facts::of(&span))?.into_owned();
+                stripped.push((span, facts));
             }
         }
     }
@@ -96,8 +102,9 @@ async fn strip_all(table: &dyn Table, of_traces: Filter) -> Result<u64, TraceFau
         return Ok(0);
     }
     // Spans that come in the meantime stay: the next sweep looks at them.
-    let these = of_traces.and(Filter::any_of("span", stripped.iter().map(|span| span.span.to_string())));
-    table.replace(these, Some(to_batch(&stripped)?)).await?;
+    let these = of_traces.and(Filter::any_of("span", stripped.iter().map(|(span, _)| span.span.to_string())));
+    let rows = to_batch_of(stripped.iter().map(|(span, facts)| (span, facts.clone())))?;
+    table.replace(these, Some(rows)).await?;
     Ok(stripped.len() as u64)
 }
 
@@ -107,6 +114,7 @@ pub(crate) fn strip(span: &mut Span) -> bool {
     let before = span.clone();
     span.attributes.retain(|key, value| stays(key, value));
     span.events.iter_mut().for_each(|event| event.attributes.retain(|key, value| stays(key, value)));
+    span.links.iter_mut().for_each(|link| link.attributes.retain(|key, value| stays(key, value)));
     if let SpanStatus::Error(message) = &mut span.status {
         message.clear();
     }

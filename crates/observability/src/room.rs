@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use mainspring_llm::{Span, trace::SpanStatus};
+use mainspring_llm::{
+    Span,
+    trace::{SpanLink, SpanStatus},
+};
 use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -49,7 +52,8 @@ impl Room {
 pub(crate) fn weight(span: &Span) -> usize {
     let message = if let SpanStatus::Error(message) = &span.status { message.len() } else { 0 };
     let events: usize = span.events.iter().map(|event| event.name.len() + ATTRIBUTE + all(&event.attributes)).sum();
-    size_of::<Span>() + span.name.len() + message + all(&span.attributes) + events
+    let links: usize = span.links.iter().map(|link| size_of::<SpanLink>() + all(&link.attributes)).sum();
+    size_of::<Span>() + span.name.len() + message + all(&span.attributes) + events + links
 }
 
 fn all(attributes: &Map<String, Value>) -> usize {

@@ -277,9 +277,14 @@ impl Frames {
         self.bytes.extend_from_slice(&[0; 8]);
         serde_json::to_writer(&mut self.bytes, &head).map_err(std::io::Error::other)?;
         self.bytes.pop();
-        for part in [br#","attributes":"#.as_slice(), texts.attributes(), br#","events":"#, texts.events(), b"}"] {
+        for part in [br#","attributes":"#.as_slice(), texts.attributes(), br#","events":"#, texts.events()] {
             self.bytes.extend_from_slice(part);
         }
+        if !texts.links().is_empty() {
+            self.bytes.extend_from_slice(br#","links":"#);
+            self.bytes.extend_from_slice(texts.links());
+        }
+        self.bytes.push(b'}');
         let payload = &self.bytes[at + 8..];
         let (length, crc) = (u32::try_from(payload.len()).unwrap_or(u32::MAX), crc32fast::hash(payload));
         self.bytes[at..at + 4].copy_from_slice(&length.to_le_bytes());

@@ -1,9 +1,15 @@
 //! Spans as rows of the table `spans`.
 
-use std::{fmt::Write as _, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    collections::HashSet,
+    fmt::Write as _,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use arrow_array::{
-    Array, ArrayRef, Int64Array, ListArray, RecordBatch, StringArray,
+    Array, ArrayRef, BooleanArray, Int64Array, ListArray, RecordBatch, StringArray,
     builder::{BooleanBuilder, Int64Builder, ListBuilder, StringBuilder},
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -11,11 +17,15 @@ use mainspring_kernel::{Name, Timestamp};
 use mainspring_lake::{IndexKind, IndexSpec, Past, TableSpec};
 use mainspring_llm::{
     Span,
-    trace::{SpanEvent, SpanKind, SpanStatus, names},
+    trace::{SpanEvent, SpanKind, SpanLink, SpanStatus, names},
 };
 use serde_json::{Map, Value};
 
-use crate::{fault::TraceFault, forget::documents_of};
+use crate::{
+    conventions::{Conversation, Facts, SpanType, counted::Id, is_ours},
+    fault::TraceFault,
+    forget::documents_of,
+};
 
 pub(crate) fn table_name() -> Result<Name, TraceFault> {
     "spans".parse().map_err(|fault: mainspring_kernel::name::NameFault| TraceFault::Unreadable { reason: fault.to_string() })
@@ -26,14 +36,15 @@ const PAST: Past = Past::Brief { no_older_than: Duration::from_secs(15 * 60), ve
 
 pub(crate) fn spec() -> TableSpec {
     let index = |column: &str| IndexSpec { column: column.to_owned(), kind: IndexKind::Scalar };
-    TableSpec { schema: schema(), indexes: vec![index("trace"), index("start")], past: PAST }
+    TableSpec { schema: Arc::clone(&SCHEMA), indexes: vec![index("trace"), index("start")], past: PAST }
 }
 
-fn schema() -> SchemaRef {
+/// Older tables lack the columns after `events`; they are added when a table is opened.
+static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     let text = |name: &str| Field::new(name, DataType::Utf8, false);
     let maybe = |name: &str| Field::new(name, DataType::Utf8, true);
     let number = |name: &str| Field::new(name, DataType::Int64, true);
-    let item = Field::new("item", DataType::Utf8, true);
+    let list = || DataType::List(Arc::new(Field::new("item", DataType::Utf8, true)));
     Arc::new(Schema::new(vec![
         text("project"),
         text("trace"),
@@ -54,21 +65,41 @@ fn schema() -> SchemaRef {
         maybe("session"),
         number("input_tokens"),
         number("output_tokens"),
-        Field::new("labels", DataType::List(Arc::new(item)), false),
+        Field::new("labels", list(), false),
         text("content"),
         text("attributes"),
         text("events"),
+        maybe("type"),
+        maybe("provider"),
+        maybe("response_model"),
+        maybe("service"),
+        maybe("environment"),
+        maybe("release"),
+        maybe("prompt"),
+        maybe("key"),
+        number("cache_read_tokens"),
+        number("cache_write_tokens"),
+        number("reasoning_tokens"),
+        number("cost"),
+        number("first_token"),
+        Field::new("tags", list(), true),
+        Field::new("counted", DataType::Boolean, true),
+        maybe("links"),
     ]))
-}
+});
 
 /// Longer content is searched by its beginning; the attributes hold all of it.
 const CONTENT_MAX: usize = 8_000;
+/// Bytes of one text that are looked at for it.
+const CONTENT_READ: usize = 64 << 10;
 
 /// What of a span is kept as JSON, on the disk and in the table alike.
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
     attributes: Vec<u8>,
     events: Vec<u8>,
+    /// Empty where there are none.
+    links: Vec<u8>,
 }
 
 impl Texts {
@@ -76,8 +107,10 @@ impl Texts {
     pub(crate) fn write(&mut self, span: &Span) -> serde_json::Result<()> {
         self.attributes.clear();
         self.events.clear();
+        self.links.clear();
         serde_json::to_writer(&mut self.attributes, &span.attributes)?;
-        serde_json::to_writer(&mut self.events, &span.events)
+        serde_json::to_writer(&mut self.events, &span.events)?;
+        if span.links.is_empty() { Ok(()) } else { serde_json::to_writer(&mut self.links, &span.links) }
     }
 
     pub(crate) fn attributes(&self) -> &[u8] {
@@ -86,6 +119,10 @@ impl Texts {
 
     pub(crate) fn events(&self) -> &[u8] {
         &self.events
+    }
+
+    pub(crate) fn links(&self) -> &[u8] {
+        &self.links
     }
 }
 
@@ -103,24 +140,51 @@ pub(crate) struct Making {
     status: StringBuilder,
     message: StringBuilder,
     entry: BooleanBuilder,
-    /// Attributes that are texts and have columns of their own, in the order of `TEXTS`.
-    texts: [StringBuilder; TEXTS.len()],
-    model: StringBuilder,
-    input_tokens: Int64Builder,
-    output_tokens: Int64Builder,
+    /// Columns of text that a span may lack, in the order of `words`.
+    words: [StringBuilder; WORDS],
+    /// Columns of whole numbers that a span may lack, in the order of `numbers`.
+    numbers: [Int64Builder; NUMBERS],
     labels: ListBuilder<StringBuilder>,
     content: StringBuilder,
     attributes: StringBuilder,
     events: StringBuilder,
+    tags: ListBuilder<StringBuilder>,
+    counted: BooleanBuilder,
+    links: StringBuilder,
 }
 
-const TEXTS: [&str; 5] = [names::ERROR, names::OPERATION, names::APP, names::USER, names::CONVERSATION];
+const WORDS: usize = 14;
+const NUMBERS: usize = 7;
 /// What the attributes of a call take, about.
 const ATTRIBUTES: usize = 512;
+
+fn words<'a>(facts: &'a Facts<'_>) -> [Option<&'a str>; WORDS] {
+    [
+        facts.error_type.as_deref(),
+        facts.operation.as_deref(),
+        facts.model(),
+        facts.app.as_deref(),
+        facts.user.as_deref(),
+        facts.session.as_deref(),
+        Some(facts.kind.as_str()),
+        facts.provider.as_deref(),
+        facts.response_model.as_deref(),
+        facts.service.as_deref(),
+        facts.environment.as_deref(),
+        facts.release.as_deref(),
+        facts.prompt.as_deref(),
+        facts.key.as_deref(),
+    ]
+}
+
+fn numbers(Facts { tokens, cost, first_token, .. }: &Facts<'_>) -> [Option<i64>; NUMBERS] {
+    [tokens.input, tokens.output, tokens.cache_read, tokens.cache_write, tokens.reasoning, *cost, *first_token]
+}
 
 impl Making {
     pub(crate) fn with_room_for(rows: usize) -> Self {
         let text = |bytes: usize| StringBuilder::with_capacity(rows, rows * bytes);
+        let list = || ListBuilder::with_capacity(StringBuilder::new(), rows);
         Self {
             project: text(40),
             trace: text(32),
@@ -133,19 +197,20 @@ impl Making {
             status: text(8),
             message: text(0),
             entry: BooleanBuilder::with_capacity(rows),
-            texts: std::array::from_fn(|_| text(0)),
-            model: text(16),
-            input_tokens: Int64Builder::with_capacity(rows),
-            output_tokens: Int64Builder::with_capacity(rows),
-            labels: ListBuilder::with_capacity(StringBuilder::new(), rows),
+            words: std::array::from_fn(|_| text(0)),
+            numbers: std::array::from_fn(|_| Int64Builder::with_capacity(rows)),
+            labels: list(),
             content: text(0),
             attributes: text(ATTRIBUTES),
             events: text(2),
+            tags: list(),
+            counted: BooleanBuilder::with_capacity(rows),
+            links: text(0),
         }
     }
 
-    /// Adds the row of a span. `texts` are its own.
-    pub(crate) fn push(&mut self, span: &Span, texts: &Texts) {
+    /// Adds the row of a span. `texts` and `facts` are its own.
+    pub(crate) fn push(&mut self, span: &Span, texts: &Texts, facts: &Facts<'_>) {
         written(&mut self.project, &span.project);
         written(&mut self.trace, &span.trace);
         written(&mut self.span, &span.span);
@@ -156,29 +221,32 @@ impl Making {
         self.name.append_value(&span.name);
         self.kind.append_value(kind_text(span.kind));
         self.start.append_value(span.start.as_micros());
-        self.duration.append_value(span.end.as_micros() - span.start.as_micros());
+        // Clocks are wrong now and then.
+        self.duration.append_value(span.end.as_micros().saturating_sub(span.start.as_micros()).max(0));
         self.status.append_value(status_text(&span.status));
         self.message.append_option(message(&span.status));
         self.entry.append_value(is_entry(span));
-        for (column, key) in self.texts.iter_mut().zip(TEXTS) {
-            column.append_option(span.attributes.get(key).and_then(Value::as_str));
-        }
-        self.model.append_option(model(span));
-        let number = |key: &str| span.attributes.get(key).and_then(Value::as_i64);
-        self.input_tokens.append_option(number(names::INPUT_TOKENS));
-        self.output_tokens.append_option(number(names::OUTPUT_TOKENS));
+        self.words.iter_mut().zip(words(facts)).for_each(|(column, word)| column.append_option(word));
+        self.numbers.iter_mut().zip(numbers(facts)).for_each(|(column, number)| column.append_option(number));
         labels_of(span).into_iter().for_each(|list| self.labels.values().append_value(list));
         // Who may read a document is asked when somebody reads.
         documents_of(span).into_iter().for_each(|id| self.labels.values().append_value(Value::String(id).to_string()));
         self.labels.append(true);
         self.content.append_value(content(span));
         // JSON is UTF-8.
-        self.attributes.append_value(std::str::from_utf8(texts.attributes()).unwrap_or_default());
-        self.events.append_value(std::str::from_utf8(texts.events()).unwrap_or_default());
+        let json = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+        self.attributes.append_value(json(texts.attributes()));
+        self.events.append_value(json(texts.events()));
+        facts.tags.iter().for_each(|tag| self.tags.values().append_value(tag));
+        self.tags.append(!facts.tags.is_empty());
+        self.counted.append_option(facts.counted);
+        self.links.append_option(Some(json(texts.links())).filter(|links| !links.is_empty()));
     }
 
     pub(crate) fn finish(mut self) -> Result<RecordBatch, TraceFault> {
-        let [error, operation, app, user, session] = &mut self.texts;
+        let [error, operation, model, app, user, session, kind, provider, answered, service, environment, release, prompt, key] =
+            &mut self.words;
+        let [input, output, cache_read, cache_write, reasoning, cost, first_token] = &mut self.numbers;
         let columns: Vec<ArrayRef> = vec![
             Arc::new(self.project.finish()),
             Arc::new(self.trace.finish()),
@@ -193,18 +261,34 @@ impl Making {
             Arc::new(self.entry.finish()),
             Arc::new(error.finish()),
             Arc::new(operation.finish()),
-            Arc::new(self.model.finish()),
+            Arc::new(model.finish()),
             Arc::new(app.finish()),
             Arc::new(user.finish()),
             Arc::new(session.finish()),
-            Arc::new(self.input_tokens.finish()),
-            Arc::new(self.output_tokens.finish()),
+            Arc::new(input.finish()),
+            Arc::new(output.finish()),
             Arc::new(self.labels.finish()),
             Arc::new(self.content.finish()),
             Arc::new(self.attributes.finish()),
             Arc::new(self.events.finish()),
+            Arc::new(kind.finish()),
+            Arc::new(provider.finish()),
+            Arc::new(answered.finish()),
+            Arc::new(service.finish()),
+            Arc::new(environment.finish()),
+            Arc::new(release.finish()),
+            Arc::new(prompt.finish()),
+            Arc::new(key.finish()),
+            Arc::new(cache_read.finish()),
+            Arc::new(cache_write.finish()),
+            Arc::new(reasoning.finish()),
+            Arc::new(cost.finish()),
+            Arc::new(first_token.finish()),
+            Arc::new(self.tags.finish()),
+            Arc::new(self.counted.finish()),
+            Arc::new(self.links.finish()),
         ];
-        RecordBatch::try_new(schema(), columns).map_err(|error| TraceFault::Unreadable { reason: error.to_string() })
+        RecordBatch::try_new(Arc::clone(&SCHEMA), columns).map_err(|error| TraceFault::Unreadable { reason: error.to_string() })
     }
 }
 
@@ -215,27 +299,41 @@ fn written(column: &mut StringBuilder, value: &impl std::fmt::Display) {
 }
 
 pub(crate) fn to_batch(spans: &[Span]) -> Result<RecordBatch, TraceFault> {
+    to_batch_of(spans.iter().map(|span| (span, Facts::of(span))))
+}
+
+pub(crate) fn to_batch_of<'a>(spans: impl ExactSizeIterator<Item = (&'a Span, Facts<'a>)>) -> Result<RecordBatch, TraceFault> {
     let (mut rows, mut texts) = (Making::with_room_for(spans.len()), Texts::default());
-    for span in spans {
+    for (span, facts) in spans {
         texts.write(span).map_err(|error| TraceFault::Unreadable { reason: error.to_string() })?;
-        rows.push(span, &texts);
+        rows.push(span, &texts, &facts);
     }
     rows.finish()
 }
 
-/// The model that was asked. Whoever asks an app names the app where a model would be named.
-fn model(span: &Span) -> Option<&str> {
-    let of = |key: &str| span.attributes.get(key).and_then(Value::as_str);
-    if of(names::OPERATION) == Some("invoke_agent") {
-        of(names::RESPONSE_MODEL)
-    } else {
-        of(names::REQUEST_MODEL).or(of(names::RESPONSE_MODEL))
+/// The same rows, of which these count no longer.
+pub(crate) fn uncounted(batch: &RecordBatch, ids: &HashSet<Id>) -> Result<RecordBatch, TraceFault> {
+    let rows = Rows(batch);
+    let mut counted = BooleanBuilder::with_capacity(batch.num_rows());
+    let mut changed = false;
+    for row in 0..batch.num_rows() {
+        let covered = rows.yes("counted", row)? == Some(true) && ids.contains(&rows.id(row)?);
+        changed |= covered;
+        counted.append_option(if covered { Some(false) } else { rows.yes("counted", row)? });
     }
+    if !changed {
+        return Ok(batch.clone());
+    }
+    let unreadable = |reason: String| TraceFault::Unreadable { reason };
+    let at = batch.schema().index_of("counted").map_err(|error| unreadable(error.to_string()))?;
+    let mut columns = batch.columns().to_vec();
+    columns[at] = Arc::new(counted.finish());
+    RecordBatch::try_new(batch.schema(), columns).map_err(|error| unreadable(error.to_string()))
 }
 
-/// Where a trace is entered: what lists show. A caller's own span may stand above it.
-fn is_entry(span: &Span) -> bool {
-    span.parent.is_none() || span.kind == SpanKind::Server
+/// Where a trace is entered: what lists show. A caller's own span may stand above it. A log record is no way in.
+pub(crate) fn is_entry(span: &Span) -> bool {
+    (span.parent.is_none() || span.kind == SpanKind::Server) && !span.attributes.contains_key(names::SIGNAL)
 }
 
 /// Each list as JSON: a reader needs one label of it. The column also holds documents, as JSON strings.
@@ -245,6 +343,9 @@ pub(crate) fn labels_of(span: &Span) -> Vec<String> {
 
 /// Texts of messages, for search: last question first, then the answer.
 fn content(span: &Span) -> String {
+    if !is_ours(span) {
+        return mainspring_kernel::text::elide(&Conversation::beginning(span, CONTENT_READ).text(), CONTENT_MAX);
+    }
     let mut text = String::new();
     for key in [names::QUERY, names::INPUT_MESSAGES, names::OUTPUT_MESSAGES] {
         if let Some(value) = span.attributes.get(key) {
@@ -301,7 +402,7 @@ fn message(status: &SpanStatus) -> Option<&str> {
 pub(crate) struct Rows<'a>(pub(crate) &'a RecordBatch);
 
 impl Rows<'_> {
-    fn column<T: Array + 'static>(&self, name: &str) -> Result<&T, TraceFault> {
+    pub(crate) fn column<T: Array + 'static>(&self, name: &str) -> Result<&T, TraceFault> {
         self.0
             .column_by_name(name)
             .and_then(|column| column.as_any().downcast_ref::<T>())
@@ -316,6 +417,54 @@ impl Rows<'_> {
     pub(crate) fn number(&self, name: &str, row: usize) -> Result<Option<i64>, TraceFault> {
         let column: &Int64Array = self.column(name)?;
         Ok((!column.is_null(row)).then(|| column.value(row)))
+    }
+
+    pub(crate) fn id(&self, row: usize) -> Result<Id, TraceFault> {
+        let unreadable = |what: &str| TraceFault::Unreadable { reason: format!("`{what}` of a span") };
+        let need = |name: &str| self.text(name, row)?.ok_or_else(|| unreadable(name));
+        Ok((
+            need("project")?.parse().map_err(|_| unreadable("project"))?,
+            need("trace")?.parse().map_err(|_| unreadable("trace"))?,
+            need("span")?.parse().map_err(|_| unreadable("span"))?,
+        ))
+    }
+
+    pub(crate) fn yes(&self, name: &str, row: usize) -> Result<Option<bool>, TraceFault> {
+        let column: &BooleanArray = self.column(name)?;
+        Ok((!column.is_null(row)).then(|| column.value(row)))
+    }
+
+    /// What was written of a span when there was more to read it from: numbers and ids, which forgetting does not take.
+    pub(crate) fn facts<'a>(&self, row: usize, mut facts: Facts<'a>) -> Result<Facts<'a>, TraceFault> {
+        let words = [
+            ("operation", &mut facts.operation),
+            ("provider", &mut facts.provider),
+            ("model", &mut facts.request_model),
+            ("response_model", &mut facts.response_model),
+            ("user", &mut facts.user),
+            ("session", &mut facts.session),
+        ];
+        for (name, fact) in words {
+            if let Some(word) = self.text(name, row)? {
+                *fact = Some(Cow::Owned(word.to_owned()));
+            }
+        }
+        let numbers = [
+            ("input_tokens", &mut facts.tokens.input),
+            ("output_tokens", &mut facts.tokens.output),
+            ("cache_read_tokens", &mut facts.tokens.cache_read),
+            ("cache_write_tokens", &mut facts.tokens.cache_write),
+            ("reasoning_tokens", &mut facts.tokens.reasoning),
+            ("cost", &mut facts.cost),
+            ("first_token", &mut facts.first_token),
+        ];
+        for (name, fact) in numbers {
+            *fact = self.number(name, row)?.or(*fact);
+        }
+        if let Some(kind) = self.text("type", row)?.and_then(SpanType::read) {
+            (facts.kind, facts.counted) = (kind, self.yes("counted", row)?);
+        }
+        Ok(facts)
     }
 
     pub(crate) fn labels(&self, row: usize) -> Result<Vec<String>, TraceFault> {
@@ -335,16 +484,21 @@ impl Rows<'_> {
         let duration = self.number("duration", row)?.unwrap_or_default();
         let attributes: Map<String, Value> = serde_json::from_str(need("attributes")?).map_err(|_| unreadable("attributes"))?;
         let events: Vec<SpanEvent> = serde_json::from_str(need("events")?).map_err(|_| unreadable("events"))?;
+        // Rows of before there were links lack the column or have nothing in it.
+        let links = self.text("links", row).ok().flatten();
+        let links: Vec<SpanLink> =
+            links.map(serde_json::from_str).transpose().map_err(|_| unreadable("links"))?.unwrap_or_default();
         let parent = self.text("parent", row)?.map(str::parse).transpose().map_err(|_| unreadable("parent"))?;
+        let (project, trace, span) = self.id(row)?;
         Ok(Span {
-            project: need("project")?.parse().map_err(|_| unreadable("project"))?,
-            trace: need("trace")?.parse().map_err(|_| unreadable("trace"))?,
-            span: need("span")?.parse().map_err(|_| unreadable("span"))?,
+            project,
+            trace,
+            span,
             parent,
             name: need("name")?.to_owned(),
             kind: kind_of(need("kind")?),
             start: Timestamp::from_micros(start),
-            end: Timestamp::from_micros(start + duration),
+            end: Timestamp::from_micros(start.saturating_add(duration)),
             status: match need("status")? {
                 "ok" => SpanStatus::Ok,
                 "error" => SpanStatus::Error(self.text("message", row)?.unwrap_or_default().to_owned()),
@@ -352,6 +506,7 @@ impl Rows<'_> {
             },
             attributes,
             events,
+            links,
         })
     }
 }

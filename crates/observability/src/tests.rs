@@ -1,4 +1,6 @@
+mod asking;
 mod keeping;
+mod settling;
 mod storing;
 
 use std::{
@@ -71,6 +73,7 @@ fn span(start: i64, labels: &[&str]) -> Span {
         status: SpanStatus::Ok,
         attributes,
         events: vec![],
+        links: vec![],
     }
 }
 

@@ -1,7 +1,6 @@
 //! Queue to spill to lake. Two workers, so that a slow lake does not keep spans from being stored.
 
 use std::{
-    collections::HashSet,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -12,7 +11,7 @@ use std::{
 
 use arrow_array::RecordBatch;
 use mainspring_kernel::{Fault, FaultKind, Stop};
-use mainspring_lake::{Filter, Scan, Table};
+use mainspring_lake::Table;
 use mainspring_llm::Span;
 use mainspring_telemetry::Metrics;
 use tokio::{
@@ -22,10 +21,13 @@ use tokio::{
 
 use crate::{
     capture::Capture,
+    conventions::Facts,
     fault::{TraceFault, Trouble},
     room::{Place, Room},
+    settle,
     spill::{self, Frames, Segment, Spill},
-    table::{Making, Rows, Texts, to_batch},
+    table::{Making, Texts},
+    tail::Board,
 };
 
 /// Spans in one segment at most.
@@ -153,6 +155,7 @@ pub(crate) struct Onward {
     pub(crate) bring: Bring,
     pub(crate) room: Room,
     pub(crate) to: mpsc::Sender<Stored>,
+    pub(crate) board: Board,
 }
 
 /// When stored spans are brought to the lake.
@@ -223,19 +226,24 @@ fn write(spill: &Spill, group: Vec<Queued>, capture: Capture, onward: &Onward) -
     let place = onward.place(bytes);
     let (mut frames, mut texts) = (Frames::with_room_for(group.len()), Texts::default());
     let mut rows = place.as_ref().filter(|_| !repeatable).map(|_| Making::with_room_for(group.len()));
-    let mut kept = Vec::new();
+    let (mut kept, mut told) = (Vec::new(), Vec::new());
+    let watched = onward.board.is_read();
     for Queued { mut span, .. } in group {
         capture.apply(&mut span);
+        if watched {
+            told.push(span.clone());
+        }
         let framed = texts.write(&span).map_err(std::io::Error::other).and_then(|()| frames.push(&span, &texts));
         framed.map_err(|error| Trouble::of(&error))?;
         if let Some(rows) = &mut rows {
-            rows.push(&span, &texts);
+            rows.push(&span, &texts, &Facts::of(&span));
         }
         if repeatable && place.is_some() {
             kept.push(span);
         }
     }
     let path = spill.write(&frames)?;
+    onward.board.tell(told);
     let content = match rows.map(Making::finish) {
         Some(Ok(rows)) => Some(Content::Rows(rows)),
         Some(Err(fault)) => {
@@ -386,15 +394,18 @@ async fn commit(table: &Arc<dyn Table>, spill: &Spill, counters: &Counters, grou
 }
 
 /// Adds rows, and those of spans that are not there yet; `compare` says whether some may be.
-async fn add(table: &Arc<dyn Table>, mut rows: Vec<RecordBatch>, spans: Vec<Span>, compare: bool) -> Result<(), TraceFault> {
-    let spans = if compare && !spans.is_empty() { missing(table, spans).await? } else { spans };
-    if !spans.is_empty() {
-        // Thousands of spans keep a thread busy for longer than anyone's answer should wait.
-        let made = tokio::task::spawn_blocking(move || to_batch(&spans)).await;
-        rows.push(made.map_err(|error| TraceFault::Unreadable { reason: error.to_string() })??);
+async fn add(table: &Arc<dyn Table>, rows: Vec<RecordBatch>, spans: Vec<Span>, compare: bool) -> Result<(), TraceFault> {
+    if rows.is_empty() && spans.is_empty() {
+        return Ok(());
     }
-    if !rows.is_empty() {
-        table.append_all(rows).await?;
+    let traces = settle::doubtful(&rows, &spans, compare)?;
+    let present = settle::present(table.as_ref(), traces.clone()).await?;
+    // Thousands of spans keep a thread busy for longer than anyone's answer should wait.
+    let settled = tokio::task::spawn_blocking(move || settle::settle(rows, &spans, present, traces)).await;
+    let settled = settled.map_err(|error| TraceFault::Unreadable { reason: error.to_string() })??;
+    settle::stop_counting(table.as_ref(), &settled.stop).await?;
+    if !settled.add.is_empty() {
+        table.append_all(settled.add).await?;
     }
     Ok(())
 }
@@ -492,21 +503,4 @@ async fn bring_segment(table: &Arc<dyn Table>, spill: &Spill, counters: &Counter
     };
     advance(&counters.queryable, brought);
     Ok(())
-}
-
-/// The spans that are not in the table, each once: a crash can come between commit and removal, and
-/// a sender can repeat itself.
-async fn missing(table: &Arc<dyn Table>, spans: Vec<Span>) -> Result<Vec<Span>, TraceFault> {
-    let traces: HashSet<String> = spans.iter().map(|span| span.trace.to_string()).collect();
-    let scan = Scan::of(Filter::any_of("trace", traces)).columns(&["trace", "span"]);
-    let mut present = HashSet::new();
-    for batch in table.scan(scan).await? {
-        let rows = Rows(&batch);
-        for row in 0..batch.num_rows() {
-            let id =
-                (rows.text("trace", row)?.unwrap_or_default().to_owned(), rows.text("span", row)?.unwrap_or_default().to_owned());
-            present.insert(id);
-        }
-    }
-    Ok(spans.into_iter().filter(|span| present.insert((span.trace.to_string(), span.span.to_string()))).collect())
 }

@@ -42,7 +42,11 @@ impl ModelCall {
         if let Some(max_tokens) = request.max_tokens {
             span.set(names::MAX_TOKENS, max_tokens);
         }
-        let model = run.plan.model.under(span.context()).unwrap_or_else(|| Arc::clone(&run.plan.model));
+        let beneath = run.plan.model.under(span.context());
+        if beneath.is_some() {
+            span.set(names::USAGE_BENEATH, true);
+        }
+        let model = beneath.unwrap_or_else(|| Arc::clone(&run.plan.model));
         Self { model, span: Some(span), started: Instant::now(), first: None }
     }
 

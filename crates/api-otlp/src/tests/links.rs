@@ -1,0 +1,40 @@
+//! Links, schemas and clocks that go back.
+
+use mainspring_observability::END_AS_SENT;
+use opentelemetry_proto::tonic::trace::v1::span::Link;
+use serde_json::json;
+
+use super::{export, project};
+use crate::spans;
+
+#[test]
+fn links_and_schemas_are_kept() {
+    let mut export = export();
+    let group = &mut export.resource_spans[0];
+    group.schema_url = "https://opentelemetry.io/schemas/1.30.0".to_owned();
+    let span = &mut group.scope_spans[0].spans[0];
+    let to = Link { trace_id: vec![1; 16], span_id: vec![2; 8], attributes: span.attributes.clone(), ..Link::default() };
+    span.links = vec![to, Link { trace_id: vec![0; 16], span_id: vec![2; 8], ..Link::default() }];
+    let mut nearer = export.clone();
+    nearer.resource_spans[0].scope_spans[0].schema_url = "https://opentelemetry.io/schemas/1.37.0".to_owned();
+
+    let read = spans::read(export, project()).spans.remove(0);
+    assert_eq!(read.links.len(), 1, "a link to nothing says nothing");
+    assert_eq!((read.links[0].trace.as_bytes(), read.links[0].span.as_bytes()), (&[1; 16], &[2; 8]));
+    assert_eq!(read.links[0].attributes["gen_ai.request.model"], "gpt");
+    assert!(read.links[0].attributes.contains_key("client.mainspring.access_labels"), "nobody outside speaks our words");
+    assert_eq!(read.attributes["otel.schema_url"], "https://opentelemetry.io/schemas/1.30.0");
+    let read = spans::read(nearer, project()).spans.remove(0);
+    assert_eq!(read.attributes["otel.schema_url"], "https://opentelemetry.io/schemas/1.37.0");
+}
+
+#[test]
+fn a_span_that_ends_before_it_starts_is_kept_and_says_so() {
+    let mut export = export();
+    let span = &mut export.resource_spans[0].scope_spans[0].spans[0];
+    span.end_time_unix_nano = span.start_time_unix_nano - 1_000_000_000;
+    let read = spans::read(export, project());
+    assert_eq!((read.spans.len(), read.rejected), (1, 0));
+    let span = &read.spans[0];
+    assert_eq!((span.end, &span.attributes[END_AS_SENT]), (span.start, &json!("2018-12-13T14:50:59.000000Z")));
+}

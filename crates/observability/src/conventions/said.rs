@@ -1,0 +1,99 @@
+//! What the attributes of a span say, each by the name that counts most.
+
+use mainspring_llm::Span;
+use serde_json::Value;
+
+use super::{
+    aliases::{self, Alias, Convention, Fact},
+    kinds::SpanType,
+};
+
+#[derive(Debug)]
+pub(crate) struct Said<'a> {
+    heard: [Option<(Alias, &'a Value)>; Fact::COUNT],
+    /// The first of its names that means more than that there is a span.
+    kind: Option<(u16, SpanType)>,
+    bare: bool,
+}
+
+impl<'a> Said<'a> {
+    pub(super) fn by(span: &'a Span) -> Self {
+        let mut said = Self { heard: [None; Fact::COUNT], kind: None, bare: false };
+        for (name, value) in &span.attributes {
+            if let Some(alias) = aliases::alias(name) {
+                said.hear(name, alias, value);
+            }
+        }
+        said
+    }
+
+    fn hear(&mut self, name: &str, alias: Alias, value: &'a Value) {
+        if value.is_null() || value.as_str().is_some_and(str::is_empty) {
+            return;
+        }
+        if matches!(alias.fact, Fact::Type | Fact::Operation) {
+            let kind = super::values::text(value).and_then(|word| SpanType::of_word(&word));
+            if let Some(kind) = kind.filter(|_| self.kind.is_none_or(|(rank, _)| alias.rank < rank)) {
+                self.kind = Some((alias.rank, kind));
+            }
+        }
+        let place = &mut self.heard[alias.fact as usize];
+        if place.is_none_or(|(before, _)| alias.rank < before.rank) {
+            *place = Some((alias, value));
+            if alias.fact == Fact::InputTokens {
+                self.bare = name == aliases::BARE_INPUT;
+            }
+        }
+    }
+
+    pub(super) fn value(&self, fact: Fact) -> Option<&'a Value> {
+        self.heard[fact as usize].map(|(_, value)| value)
+    }
+
+    /// Whether it is one attribute, and not one of many that begin alike.
+    pub(super) fn is_whole(&self, fact: Fact) -> bool {
+        self.heard[fact as usize].is_some_and(|(alias, _)| alias.whole)
+    }
+
+    /// Whether it is said as the present conventions say it.
+    pub(super) fn is_current(&self, fact: Fact) -> bool {
+        self.heard[fact as usize].is_some_and(|(alias, _)| alias.whole && alias.spoken == Convention::GenAi)
+    }
+
+    /// With who speaks so.
+    pub(super) fn heard(&self, fact: Fact) -> Option<(Convention, &'a Value)> {
+        self.heard[fact as usize].map(|(alias, value)| (alias.spoken, value))
+    }
+
+    pub(super) fn has(&self, fact: Fact) -> bool {
+        self.heard[fact as usize].is_some()
+    }
+
+    /// By what the span calls itself, otherwise by what it carries.
+    pub(super) fn kind(&self) -> SpanType {
+        if let Some((_, kind)) = self.kind {
+            return kind;
+        }
+        let has = |facts: &[Fact]| facts.iter().any(|fact| self.has(*fact));
+        if has(&[Fact::ToolName, Fact::ToolResult, Fact::ToolArguments]) {
+            SpanType::Tool
+        } else if has(&[Fact::Documents, Fact::Query]) {
+            SpanType::Retriever
+        } else if has(&[Fact::RequestModel, Fact::ResponseModel])
+            && has(&[Fact::InputTokens, Fact::OutputTokens, Fact::Usage, Fact::Provider])
+        {
+            SpanType::Chat
+        } else {
+            SpanType::Span
+        }
+    }
+
+    /// Whether nothing is written by this kind of call, so that all its tokens are input.
+    pub(super) fn reads_only(&self) -> bool {
+        matches!(self.kind(), SpanType::Embedding | SpanType::Rerank)
+    }
+
+    pub(super) const fn counts_cache_beside(&self) -> bool {
+        self.bare
+    }
+}

@@ -1,0 +1,117 @@
+//! Whose usage counts.
+
+use std::collections::HashSet;
+
+use mainspring_kernel::id::ProjectId;
+use mainspring_llm::{SpanId, TraceId};
+use proptest::prelude::*;
+
+use super::super::{
+    SpanType,
+    counted::{Id, Node, covered},
+};
+
+fn id(span: u8) -> Id {
+    let mut bytes = [0; 8];
+    bytes[7] = span;
+    (ProjectId::from_raw(7), TraceId::from_slice(&[1; 16]).unwrap(), SpanId::from_slice(&bytes).unwrap())
+}
+
+fn node(span: u8, parent: Option<u8>, kind: SpanType, says: bool) -> Node {
+    Node { id: id(span), parent: parent.map(|parent| id(parent).2), kind, counted: says.then_some(true) }
+}
+
+fn uncounted(nodes: &[Node]) -> Vec<u8> {
+    let mut found: Vec<u8> = covered(nodes).iter().map(|(_, _, span)| span.as_bytes()[7]).collect();
+    found.sort_unstable();
+    found
+}
+
+use SpanType::{Agent, Chain, Chat, Event, Span, Tool};
+
+#[test]
+fn a_span_counts_unless_one_beneath_it_says_usage() {
+    // An agent, a step that says nothing, and two calls; one of them through a gateway that says it again.
+    let nodes = [
+        node(1, None, Agent, true),
+        node(2, Some(1), Chain, false),
+        node(3, Some(2), Chat, true),
+        node(4, Some(2), Chat, true),
+        node(5, Some(4), Span, false),
+        node(6, Some(5), Chat, true),
+    ];
+    assert_eq!(uncounted(&nodes), [1, 4]);
+    assert_eq!(uncounted(&nodes[..2]), Vec::<u8>::new(), "an agent with no call beneath it counts");
+}
+
+#[test]
+fn what_lies_beneath_a_tool_is_another_piece_of_work() {
+    let nodes =
+        [node(1, None, Agent, true), node(2, Some(1), Tool, false), node(3, Some(2), Agent, true), node(4, Some(3), Chat, true)];
+    assert_eq!(uncounted(&nodes), [3]);
+    let nodes = [node(1, None, Agent, true), node(2, Some(1), Tool, true), node(3, Some(2), Chat, true)];
+    assert_eq!(uncounted(&nodes), [1, 2], "a tool that says usage is a span that says usage");
+}
+
+#[test]
+fn an_event_counts_where_its_span_says_nothing() {
+    let logged = |says| [node(1, None, Chat, says), node(2, Some(1), Event, true), node(3, None, Event, true)];
+    assert_eq!(uncounted(&logged(true)), [2]);
+    assert_eq!(uncounted(&logged(false)), Vec::<u8>::new());
+}
+
+#[test]
+fn circles_and_other_projects_end_and_mean_nothing() {
+    assert_eq!(uncounted(&[node(1, Some(1), Chat, true)]), Vec::<u8>::new());
+    let nodes = [node(1, Some(2), Chain, false), node(2, Some(1), Chain, false), node(3, Some(1), Chat, true)];
+    assert_eq!(uncounted(&nodes), Vec::<u8>::new());
+    let mut other = node(2, Some(1), Chat, true);
+    other.id.0 = ProjectId::from_raw(8);
+    assert_eq!(uncounted(&[node(1, None, Agent, true), other]), Vec::<u8>::new());
+}
+
+#[test]
+fn a_deep_trace_is_walked_once() {
+    let (project, trace, _) = id(1);
+    let span = |n: u64| SpanId::from_slice(&(n + 1).to_be_bytes()).unwrap();
+    // Half of it is one above the other, and the other half hangs at the bottom.
+    let nodes: Vec<Node> = (0..60_000_u64)
+        .map(|n| Node {
+            id: (project, trace, span(n)),
+            parent: (n > 0).then(|| span(n.min(30_000) - 1)),
+            kind: Chain,
+            counted: (n >= 30_000).then_some(true),
+        })
+        .collect();
+    assert!(covered(&nodes).is_empty());
+}
+
+proptest! {
+    /// Batches in any order, each settled with what came before, count what the whole trace counts.
+    #[test]
+    fn the_order_of_batches_does_not_matter(
+        shape in proptest::collection::vec((any::<prop::sample::Index>(), 0_u8..4, any::<bool>()), 1..12),
+        order in any::<u64>(),
+        size in 1_usize..4,
+    ) {
+        let kinds = [Chat, Agent, Tool, Event];
+        let nodes: Vec<Node> = shape.iter().enumerate().map(|(at, (parent, kind, says))| {
+            let parent = (at > 0).then(|| u8::try_from(parent.index(at)).unwrap() + 1);
+            node(u8::try_from(at).unwrap() + 1, parent, kinds[usize::from(*kind)], *says)
+        }).collect();
+        let whole = covered(&nodes);
+        let mut shuffled = nodes.clone();
+        shuffled.sort_by_key(|node| u64::from(node.id.2.as_bytes()[7]).wrapping_mul(order | 1).rotate_left(17));
+        let mut settled: Vec<Node> = Vec::new();
+        for batch in shuffled.chunks(size) {
+            settled.extend(batch.iter().copied());
+            let covered = covered(&settled);
+            for node in settled.iter_mut().filter(|node| covered.contains(&node.id)) {
+                node.counted = Some(false);
+            }
+        }
+        let counted = |nodes: &[Node]| -> HashSet<Id> { nodes.iter().filter(|node| node.counted == Some(true)).map(|node| node.id).collect() };
+        let want: HashSet<Id> = counted(&nodes).difference(&whole).copied().collect();
+        prop_assert_eq!(counted(&settled), want);
+    }
+}
