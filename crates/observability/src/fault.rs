@@ -3,6 +3,8 @@ use std::{fmt, io::ErrorKind, time::Duration};
 use mainspring_kernel::{Fault, FaultKind, page::PageFault};
 use mainspring_lake::LakeFault;
 
+use crate::filter::FilterFault;
+
 /// Why spans cannot be stored just now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
@@ -16,8 +18,16 @@ pub enum Trouble {
 pub enum TraceFault {
     #[error("there is no trace {id}")]
     NotFound { id: String },
+    #[error("there is no session {id}")]
+    NoSession { id: String },
     #[error(transparent)]
     Page(#[from] PageFault),
+    #[error(transparent)]
+    Filter(#[from] FilterFault),
+    #[error("{reason}")]
+    Question { reason: String },
+    #[error("that is about more than {rows} spans, traces or sessions, and more than one answer may look at")]
+    TooMuch { rows: usize },
     #[error("stored spans cannot be read: {reason}")]
     Unreadable { reason: String },
     #[error("the spill folder {path} cannot be used")]
@@ -43,8 +53,10 @@ pub enum TraceFault {
 impl Fault for TraceFault {
     fn kind(&self) -> FaultKind {
         match self {
-            Self::NotFound { .. } => FaultKind::NotFound,
-            Self::Page(_) => FaultKind::Invalid,
+            Self::NotFound { .. } | Self::NoSession { .. } => FaultKind::NotFound,
+            Self::Page(_) | Self::Question { .. } => FaultKind::Invalid,
+            Self::Filter(fault) => fault.kind(),
+            Self::TooMuch { .. } => FaultKind::TooLarge,
             Self::Unreadable { .. } => FaultKind::Internal,
             Self::Spill { .. } | Self::DiskFull | Self::NotStored => FaultKind::Unavailable,
             Self::Saturated | Self::SpillFull => FaultKind::Saturated,
@@ -56,7 +68,11 @@ impl Fault for TraceFault {
     fn code(&self) -> &'static str {
         match self {
             Self::NotFound { .. } => "trace-not-found",
+            Self::NoSession { .. } => "session-not-found",
             Self::Page(_) => "paging-invalid",
+            Self::Filter(fault) => fault.code(),
+            Self::Question { .. } => "trace-question-invalid",
+            Self::TooMuch { .. } => "trace-too-much",
             Self::Unreadable { .. } => "trace-unreadable",
             Self::Spill { .. } => "trace-spill-unusable",
             Self::Saturated => "trace-queue-full",
@@ -75,6 +91,9 @@ impl Fault for TraceFault {
             }
             Self::SpillFull => Some("see why the lake does not take spans; `traces.spill_limit` says how much may wait".into()),
             Self::DiskFull => Some("free space under the data directory".into()),
+            Self::NoSession { .. } => Some("`mainspring traces sessions` lists those you may see".into()),
+            Self::Filter(fault) => fault.hint(),
+            Self::TooMuch { .. } => Some("ask about less time, or filter more out".into()),
             Self::Lake(fault) => fault.hint(),
             Self::Access(fault) => fault.hint(),
             _ => None,

@@ -17,10 +17,14 @@ use crate::{
     capture::Capture,
     fault::{TraceFault, Trouble},
     forget,
-    query::{self, ActivityBucket, Asking, TraceFilter, TraceSummary},
+    query::{
+        self, ActivityBucket, Asking, Counted, Export, Gathered, GatheredBy, MetricsQuestion, SessionTraces, SpanMetrics,
+        SpanSummary, TraceFilter, TraceSummary,
+    },
     room::{self, Room},
     spill::Spill,
     table,
+    tail::Board,
     writer::{self, Bring, Counters, LITTLE, Onward, Queued},
 };
 
@@ -29,6 +33,8 @@ const DRAIN_FOR: Duration = Duration::from_secs(3);
 /// Stored groups on their way to the lake, and the bytes their spans took; more wait on disk.
 const GROUPS_MAX: usize = 64;
 const GROUPS_BYTES: usize = 32 << 20;
+/// What is measured where nobody says since when.
+const USUAL: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -53,6 +59,7 @@ pub struct Observability {
     pub(crate) spill: Arc<Spill>,
     counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
+    board: Board,
 }
 
 /// How spans are faring.
@@ -110,7 +117,8 @@ impl Observability {
         }
         let (queue, inbox) = mpsc::channel(settings.queue.max(1));
         let (to, groups) = mpsc::channel(GROUPS_MAX);
-        let onward = Onward { bring: settings.bring, room: Room::of(GROUPS_BYTES), to };
+        let board = Board::default();
+        let onward = Onward { bring: settings.bring, room: Room::of(GROUPS_BYTES), to, board: board.clone() };
         let first = (Arc::clone(&spill), settings.capture, Arc::clone(&counters));
         tasks.spawn("spans: queue to disk", |stop| writer::store(inbox, onward, first, stop));
         let second = (Arc::clone(&spill), Arc::clone(&counters), settings.bring);
@@ -119,7 +127,7 @@ impl Observability {
             let bringing = writer::bring(groups, into, second, stop);
             if settings.gives_way { aside("spans", bringing).await } else { bringing.await }
         });
-        Ok(Self { queue, room: Room::of(settings.queue_bytes), table, access, spill, counters, clock })
+        Ok(Self { queue, room: Room::of(settings.queue_bytes), table, access, spill, counters, clock, board })
     }
 
     /// Waits until everything recorded so far is stored: it survives the death of the process.
@@ -168,14 +176,65 @@ impl Observability {
         self.queue.send(Queued { span, repeatable: true, bytes, _place: place }).await.is_ok()
     }
 
+    /// Traces by the spans that they are entered by, newest first.
     pub async fn list(&self, actor: &Actor, filter: &TraceFilter, page: &PageRequest) -> Result<Page<TraceSummary>, TraceFault> {
         self.catch_up().await;
-        query::list(self.asking(actor), filter, page).await
+        query::list(self.asking(actor, self.now()), filter, page).await
+    }
+
+    pub async fn count(&self, actor: &Actor, filter: &TraceFilter) -> Result<Counted, TraceFault> {
+        self.catch_up().await;
+        query::count_traces(self.asking(actor, self.now()), filter).await
+    }
+
+    /// Spans one by one, newest first.
+    pub async fn spans(&self, actor: &Actor, filter: &TraceFilter, page: &PageRequest) -> Result<Page<SpanSummary>, TraceFault> {
+        self.catch_up().await;
+        query::list_spans(self.asking(actor, self.now()), filter, page).await
+    }
+
+    pub async fn count_spans(&self, actor: &Actor, filter: &TraceFilter) -> Result<Counted, TraceFault> {
+        self.catch_up().await;
+        query::count_spans(self.asking(actor, self.now()), filter).await
     }
 
     pub async fn trace(&self, actor: &Actor, id: TraceId) -> Result<Vec<Span>, TraceFault> {
         self.catch_up().await;
-        query::trace(self.asking(actor), id).await
+        query::trace(self.asking(actor, self.now()), id).await
+    }
+
+    /// Sessions or users, the last active first.
+    pub async fn gathered(
+        &self,
+        actor: &Actor,
+        by: GatheredBy,
+        filter: &TraceFilter,
+        page: &PageRequest,
+    ) -> Result<Page<Gathered>, TraceFault> {
+        self.catch_up().await;
+        query::sessions(self.asking(actor, self.now()), by, filter, page).await
+    }
+
+    /// One session and a page of its traces, in the order in which they began.
+    pub async fn session(&self, actor: &Actor, id: &str, page: &PageRequest) -> Result<SessionTraces, TraceFault> {
+        self.catch_up().await;
+        query::session(self.asking(actor, self.now()), id, page).await
+    }
+
+    /// Measures over spans, in groups and over time; of the last day unless the question says otherwise.
+    pub async fn measure(&self, actor: &Actor, mut question: MetricsQuestion) -> Result<SpanMetrics, TraceFault> {
+        self.catch_up().await;
+        let now = self.now();
+        // A bucket of time would not hold the present otherwise.
+        let to = *question.filter.to.get_or_insert(now.plus(Duration::from_micros(1)));
+        question.filter.from.get_or_insert(to.minus(USUAL));
+        query::metrics(self.asking(actor, now), &question).await
+    }
+
+    /// Every span that passes, oldest first, however many there are.
+    pub async fn export(&self, actor: &Actor, filter: &TraceFilter) -> Result<Export, TraceFault> {
+        self.catch_up().await;
+        Export::begin(self, actor.clone(), filter, self.now()).await
     }
 
     /// The last hours, an hour each, the running one last.
@@ -184,13 +243,13 @@ impl Observability {
         let hour = Duration::from_secs(3600);
         let from = now.minus(hour * hours.saturating_sub(1));
         let whole = Timestamp::from_micros(from.as_micros() - from.as_micros().rem_euclid(3_600_000_000));
-        query::activity(self.asking(actor), whole, now.plus(Duration::from_micros(1)), app).await
+        query::activity(self.asking(actor, now), whole, now.plus(Duration::from_micros(1)), app).await
     }
 
     /// The last day's traffic by app.
     pub async fn by_app(&self, actor: &Actor) -> Result<std::collections::HashMap<String, AppTraffic>, TraceFault> {
         let from = self.clock.now().minus(Duration::from_secs(24 * 3600));
-        let apps = query::by_app(self.asking(actor), from).await?;
+        let apps = query::by_app(self.asking(actor, self.now()), from).await?;
         let traffic = |(app, (requests, errors, mut durations, last)): (String, (u64, u64, Vec<i64>, Timestamp))| {
             durations.sort_unstable();
             let p50_millis = query::percentile(&durations, 0.50);
@@ -264,12 +323,20 @@ impl Observability {
         }
     }
 
-    fn asking<'a>(&'a self, actor: &'a Actor) -> Asking<'a> {
-        Asking { table: self.table.as_ref(), access: self.access.as_ref(), actor }
+    pub(crate) fn asking<'a>(&'a self, actor: &'a Actor, now: Timestamp) -> Asking<'a> {
+        Asking { table: self.table.as_ref(), access: self.access.as_ref(), actor, now }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) const fn board(&self) -> &Board {
+        &self.board
     }
 
     /// A reader sees what was recorded before it asked, if the lake is quick enough; otherwise what is there.
-    async fn catch_up(&self) {
+    pub(crate) async fn catch_up(&self) {
         if self.drain(DRAIN_FOR).await.is_err() {
             tracing::debug!("some spans are not queryable yet");
         }

@@ -1,0 +1,82 @@
+//! What a span can be asked for by name.
+
+/// How a field is written and compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldKind {
+    Text,
+    /// Stands alone: `error`, `entry`.
+    Flag,
+    Number,
+    /// Written with a unit, kept in microseconds.
+    Duration,
+    /// Written in dollars, kept in billionths of one.
+    Money,
+    Time,
+    /// Several texts.
+    List,
+}
+
+/// A field of every span.
+#[derive(Debug, PartialEq, Eq)]
+pub struct KnownField {
+    pub name: &'static str,
+    pub kind: FieldKind,
+    /// The column of the table `spans`.
+    pub(crate) column: &'static str,
+    /// Whether a span may be without it.
+    pub(crate) may_miss: bool,
+    /// For the reference page.
+    pub says: &'static str,
+}
+
+const fn always(name: &'static str, kind: FieldKind, says: &'static str) -> KnownField {
+    KnownField { name, kind, column: name, may_miss: false, says }
+}
+
+const fn maybe(name: &'static str, kind: FieldKind, says: &'static str) -> KnownField {
+    KnownField { name, kind, column: name, may_miss: true, says }
+}
+
+use FieldKind::{Duration, Flag, List, Money, Number, Text, Time};
+
+/// Every field, in the order of the reference page.
+pub static FIELDS: &[KnownField] = &[
+    always("name", Text, "what the span is called"),
+    maybe("type", Text, "`chat`, `embedding`, `tool`, `retriever`, `agent`, `chain`, `guardrail`, `rerank`, …"),
+    always("kind", Text, "`internal`, `server`, `client`, `producer` or `consumer`"),
+    maybe("operation", Text, "`gen_ai.operation.name`, such as `chat`, `embeddings`, `execute_tool`"),
+    maybe("app", Text, "the app that was asked"),
+    maybe("model", Text, "the model that was asked"),
+    maybe("response_model", Text, "the model that answered, as it says itself"),
+    maybe("provider", Text, "who served the model"),
+    maybe("service", Text, "`service.name` of the program that sent it"),
+    maybe("environment", Text, "where it ran, such as `production`"),
+    maybe("release", Text, "the version of the program that sent it"),
+    maybe("prompt", Text, "the prompt, as `name@version`"),
+    maybe("user", Text, "the end user"),
+    maybe("session", Text, "the session or conversation"),
+    maybe("key", Text, "the key by which a model was called"),
+    always("status", Text, "`ok`, `error` or `unset`"),
+    KnownField { name: "error", kind: Flag, column: "status", may_miss: false, says: "it failed; stands alone" },
+    maybe("error_type", Text, "the class of what failed"),
+    maybe("message", Text, "what was said of the failure"),
+    always("entry", Flag, "a trace is entered by it: it has no parent here, or is a request to a server; stands alone"),
+    always("start", Time, "when it began"),
+    always("duration", Duration, "how long it took"),
+    maybe("first_token", Duration, "how long until the first token of the answer"),
+    maybe("input_tokens", Number, "tokens that were read, those from a cache among them"),
+    maybe("output_tokens", Number, "tokens that were written, those of reasoning among them"),
+    maybe("cache_read_tokens", Number, "tokens that came from the provider's cache"),
+    maybe("cache_write_tokens", Number, "tokens that were put into the provider's cache"),
+    maybe("reasoning_tokens", Number, "tokens that were spent on reasoning"),
+    maybe("cost", Money, "what it cost, in dollars"),
+    KnownField { name: "tag", kind: List, column: "tags", may_miss: true, says: "one of the tags" },
+    always("content", Text, "questions, prompts and answers; the first 8 000 characters"),
+    always("trace", Text, "the trace's id"),
+    always("span", Text, "the span's id"),
+    maybe("parent", Text, "the id of the span above it"),
+];
+
+pub(crate) fn known(name: &str) -> Option<&'static KnownField> {
+    FIELDS.iter().find(|field| field.name == name)
+}

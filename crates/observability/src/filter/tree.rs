@@ -1,0 +1,259 @@
+//! A filter as a tree, and the tree as text.
+
+use std::{fmt, str::FromStr};
+
+use mainspring_kernel::{Money, Timestamp};
+
+use super::{fault::FilterFault, fields::KnownField, parser};
+
+/// Which spans are meant. Every part is true or false: a comparison with what a span does not have is false.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SpanFilter(pub(crate) Expr);
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Expr {
+    /// None: every span.
+    And(Vec<Self>),
+    Or(Vec<Self>),
+    Not(Box<Self>),
+    Is(Condition),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Condition {
+    pub(crate) field: Field,
+    pub(crate) test: Test,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Field {
+    Known(&'static KnownField),
+    /// Of the span's own attributes.
+    Attribute(String),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Test {
+    Compare(Comparison, Value),
+    In(Vec<Value>),
+    Contains(String),
+    /// All of these, wherever they stand.
+    Words(Vec<String>),
+    StartsWith(String),
+    Exists,
+    /// A flag, by itself.
+    Holds,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    Eq,
+    NotEq,
+    Lt,
+    LtEq,
+    Gt,
+    GtEq,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    Text(String),
+    Flag(bool),
+    Number(i64),
+    Decimal(f64),
+    /// Microseconds.
+    Duration(i64),
+    /// Billionths of a dollar.
+    Money(i64),
+    Time(Moment),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    At(Timestamp),
+    /// So many microseconds before whoever asks does so.
+    Ago(i64),
+}
+
+impl Moment {
+    pub(crate) const fn micros(self, now: Timestamp) -> i64 {
+        match self {
+            Self::At(time) => time.as_micros(),
+            Self::Ago(micros) => now.as_micros().saturating_sub(micros),
+        }
+    }
+}
+
+impl SpanFilter {
+    /// Every span.
+    #[must_use]
+    pub const fn all() -> Self {
+        Self(Expr::And(Vec::new()))
+    }
+
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        *self == Self::all()
+    }
+}
+
+impl Default for SpanFilter {
+    fn default() -> Self {
+        Self::all()
+    }
+}
+
+impl FromStr for SpanFilter {
+    type Err = FilterFault;
+
+    fn from_str(text: &str) -> Result<Self, FilterFault> {
+        parser::parse(text).map(Self)
+    }
+}
+
+impl fmt::Display for SpanFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::And(parts) => joined(f, parts, " and "),
+            Self::Or(parts) => joined(f, parts, " or "),
+            Self::Not(inner) => {
+                f.write_str("not ")?;
+                inner.guarded(f)
+            }
+            Self::Is(condition) => fmt::Display::fmt(condition, f),
+        }
+    }
+}
+
+impl Expr {
+    /// In parentheses where it has several parts.
+    fn guarded(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::And(_) | Self::Or(_) => write!(f, "({self})"),
+            Self::Not(_) | Self::Is(_) => fmt::Display::fmt(self, f),
+        }
+    }
+}
+
+fn joined(f: &mut fmt::Formatter<'_>, parts: &[Expr], word: &str) -> fmt::Result {
+    for (at, part) in parts.iter().enumerate() {
+        if at > 0 {
+            f.write_str(word)?;
+        }
+        part.guarded(f)?;
+    }
+    Ok(())
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { field, test } = self;
+        write!(f, "{field}")?;
+        match test {
+            Test::Compare(comparison, value) => write!(f, " {} {value}", comparison.shown()),
+            Test::In(values) => {
+                f.write_str(" in (")?;
+                for (at, value) in values.iter().enumerate() {
+                    f.write_str(if at > 0 { ", " } else { "" })?;
+                    fmt::Display::fmt(value, f)?;
+                }
+                f.write_str(")")
+            }
+            Test::Contains(text) => write!(f, " contains {}", Quoted(text)),
+            Test::Words(words) => write!(f, " words {}", Quoted(&words.join(" "))),
+            Test::StartsWith(text) => write!(f, " starts_with {}", Quoted(text)),
+            Test::Exists => f.write_str(" exists"),
+            Test::Holds => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(field) => f.write_str(field.name),
+            Self::Attribute(key) => write!(f, "attributes[{}]", Quoted(key)),
+        }
+    }
+}
+
+impl Comparison {
+    pub(crate) const fn shown(self) -> &'static str {
+        match self {
+            Self::Eq => "=",
+            Self::NotEq => "!=",
+            Self::Lt => "<",
+            Self::LtEq => "<=",
+            Self::Gt => ">",
+            Self::GtEq => ">=",
+        }
+    }
+
+    /// Whether it holds for two values in this order.
+    pub(crate) const fn holds(self, order: std::cmp::Ordering) -> bool {
+        match self {
+            Self::Eq => order.is_eq(),
+            Self::NotEq => order.is_ne(),
+            Self::Lt => order.is_lt(),
+            Self::LtEq => order.is_le(),
+            Self::Gt => order.is_gt(),
+            Self::GtEq => order.is_ge(),
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => fmt::Display::fmt(&Quoted(text), f),
+            Self::Flag(flag) => fmt::Display::fmt(flag, f),
+            Self::Number(number) => fmt::Display::fmt(number, f),
+            // With a point or an exponent, so that it is read as a decimal again.
+            Self::Decimal(number) => write!(f, "{number:?}"),
+            Self::Duration(micros) => span(f, *micros),
+            Self::Money(nanos) => fmt::Display::fmt(&Money::from_pico(i128::from(*nanos) * 1000), f),
+            Self::Time(Moment::At(time)) => fmt::Display::fmt(time, f),
+            Self::Time(Moment::Ago(0)) => f.write_str("now"),
+            Self::Time(Moment::Ago(micros)) => {
+                f.write_str("-")?;
+                span(f, *micros)
+            }
+        }
+    }
+}
+
+/// Units of time, the largest first, in microseconds.
+pub(super) const UNITS: [(&str, i64); 6] =
+    [("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000), ("us", 1)];
+
+/// In the largest unit that loses nothing.
+fn span(f: &mut fmt::Formatter<'_>, micros: i64) -> fmt::Result {
+    let fits = UNITS.into_iter().find(|(_, unit)| micros != 0 && micros % unit == 0);
+    let (name, unit) = fits.unwrap_or(("s", 1_000_000));
+    write!(f, "{}{name}", micros / unit)
+}
+
+struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"")?;
+        for letter in self.0.chars() {
+            match letter {
+                '"' => f.write_str("\\\"")?,
+                '\\' => f.write_str("\\\\")?,
+                '\n' => f.write_str("\\n")?,
+                '\r' => f.write_str("\\r")?,
+                '\t' => f.write_str("\\t")?,
+                letter => fmt::Write::write_char(f, letter)?,
+            }
+        }
+        f.write_str("\"")
+    }
+}

@@ -1,0 +1,162 @@
+//! Spans, oldest first, a page at a time, however many there are.
+//!
+//! A page is looked for in a window of time that grows and shrinks with what it holds, so that no page costs more than the
+//! rows around it.
+
+use std::collections::HashSet;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use mainspring_kernel::{Actor, Timestamp};
+use mainspring_lake::{Filter, Order, Scan};
+use mainspring_llm::Span;
+
+use super::{Asking, TraceFilter, access::hidden};
+use crate::{fault::TraceFault, service::Observability, table::Rows};
+
+/// Spans of one page.
+const PAGE: usize = 500;
+const WINDOW_MIN: i64 = 1_000_000;
+const WINDOW_FIRST: i64 = 3_600_000_000;
+
+/// An export under way. Spans that come meanwhile are in it when they began after what was already given.
+#[derive(Debug)]
+pub struct Export {
+    room: Observability,
+    actor: Actor,
+    among: Filter,
+    now: Timestamp,
+    /// Where the window begins, and how wide it is.
+    from: i64,
+    width: i64,
+    /// When the last span began.
+    end: i64,
+    /// The last row given, where the window was not finished.
+    after: Option<(i64, String)>,
+}
+
+impl Export {
+    pub(crate) async fn begin(
+        room: &Observability,
+        actor: Actor,
+        filter: &TraceFilter,
+        now: Timestamp,
+    ) -> Result<Self, TraceFault> {
+        let among = filter.spans(&actor, now);
+        let first = edge(room, &among, Order::Ascending).await?;
+        let last = edge(room, &among, Order::Descending).await?;
+        // Where there is none, the window begins after its end.
+        let (from, end) = first.zip(last).unwrap_or((1, 0));
+        Ok(Self { room: room.clone(), actor, among, now, from, width: WINDOW_FIRST, end, after: None })
+    }
+
+    /// The next spans; none when all were given.
+    pub async fn next(&mut self) -> Result<Option<Vec<Span>>, TraceFault> {
+        let Some(batches) = self.next_rows().await? else { return Ok(None) };
+        let mut spans = Vec::new();
+        for batch in &batches {
+            let rows = Rows(batch);
+            for row in 0..batch.num_rows() {
+                spans.push(rows.span(row)?);
+            }
+        }
+        Ok(Some(spans))
+    }
+
+    pub(crate) fn schema(&self) -> SchemaRef {
+        self.room.table().schema()
+    }
+
+    /// The same as rows of the table.
+    pub(crate) async fn next_rows(&mut self) -> Result<Option<Vec<RecordBatch>>, TraceFault> {
+        while self.from <= self.end {
+            let batches = self.page().await?;
+            let runs = self.runs(&batches).await?;
+            if !runs.is_empty() {
+                return Ok(Some(runs));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn page(&mut self) -> Result<Vec<RecordBatch>, TraceFault> {
+        let to = self.from.saturating_add(self.width);
+        let scan = Scan::of(self.window(to)).order("start", Order::Ascending).order("span", Order::Ascending).limit(PAGE);
+        let batches = self.room.table().scan(scan).await?;
+        let found: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        let last = batches.iter().rfind(|batch| batch.num_rows() > 0).map(last_of).transpose()?;
+        match last {
+            Some((start, span)) if found == PAGE => {
+                self.from = start;
+                self.after = Some((start, span));
+                self.width = (self.width / 2).max(WINDOW_MIN);
+            }
+            _ => {
+                self.after = None;
+                self.from = to;
+                if found < PAGE / 4 {
+                    self.width = self.width.saturating_mul(2);
+                }
+            }
+        }
+        Ok(batches)
+    }
+
+    /// The rows that the actor may see, each once, in runs of those that follow each other.
+    async fn runs(&self, batches: &[RecordBatch]) -> Result<Vec<RecordBatch>, TraceFault> {
+        let mut traces = HashSet::new();
+        for batch in batches {
+            let rows = Rows(batch);
+            for row in 0..batch.num_rows() {
+                traces.extend(rows.text("trace", row)?.map(str::to_owned));
+            }
+        }
+        if traces.is_empty() {
+            return Ok(Vec::new());
+        }
+        let asking: Asking<'_> = self.room.asking(&self.actor, self.now);
+        let hidden = hidden(asking, Filter::any_of("trace", traces)).await?;
+        let (mut runs, mut before) = (Vec::new(), None);
+        for batch in batches {
+            let (rows, mut begun) = (Rows(batch), None);
+            for row in 0..batch.num_rows() {
+                let id = (rows.text("trace", row)?.map(str::to_owned), rows.text("span", row)?.map(str::to_owned));
+                // What a sender repeated may be stored twice.
+                let kept = before.as_ref() != Some(&id) && !id.0.as_ref().is_some_and(|trace| hidden.contains(trace));
+                before = Some(id);
+                match (kept, begun) {
+                    (true, None) => begun = Some(row),
+                    (false, Some(from)) => {
+                        runs.push(batch.slice(from, row - from));
+                        begun = None;
+                    }
+                    _ => {}
+                }
+            }
+            runs.extend(begun.map(|from| batch.slice(from, batch.num_rows() - from)));
+        }
+        Ok(runs)
+    }
+
+    fn window(&self, to: i64) -> Filter {
+        let from = Filter::GtEq("start".into(), self.from.into());
+        let window = self.among.clone().and(from).and(Filter::Lt("start".into(), to.into()));
+        let Some((start, span)) = &self.after else { return window };
+        let later = Filter::Gt("start".into(), (*start).into());
+        window.and(Filter::Or(vec![later, Filter::Gt("span".into(), span.as_str().into())]))
+    }
+}
+
+/// The last row of a batch that has one.
+fn last_of(batch: &RecordBatch) -> Result<(i64, String), TraceFault> {
+    let (rows, row) = (Rows(batch), batch.num_rows() - 1);
+    Ok((rows.number("start", row)?.unwrap_or_default(), rows.text("span", row)?.unwrap_or_default().to_owned()))
+}
+
+/// When the first or the last of these spans began.
+async fn edge(room: &Observability, among: &Filter, order: Order) -> Result<Option<i64>, TraceFault> {
+    let scan = Scan::of(among.clone()).columns(&["start"]).order("start", order).limit(1);
+    let batches = room.table().scan(scan).await?;
+    let found = batches.iter().find(|batch| batch.num_rows() > 0).map(|batch| Rows(batch).number("start", 0)).transpose()?;
+    Ok(found.flatten())
+}

@@ -1,0 +1,255 @@
+//! Measures over spans: in groups, over time.
+
+use std::time::Duration;
+
+use arrow_array::{Array, Float64Array, Int64Array};
+use mainspring_kernel::{Timestamp, text::did_you_mean};
+use mainspring_lake::{Aggregate, Filter, MeasureOf, Order};
+
+use super::{Asking, TraceFilter, access::seen, counted, failed};
+use crate::{
+    fault::TraceFault,
+    filter::{FIELDS, FieldKind, known},
+    table::Rows,
+};
+
+/// Buckets of time in one answer at most, and groups.
+const BUCKETS_MAX: i64 = 2_000;
+const GROUPS_MAX: usize = 10_000;
+const KEYS_MAX: usize = 4;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Count,
+    /// Of the spans, between nought and one.
+    Share,
+    /// Kept in microseconds, told in milliseconds.
+    Time,
+    /// Billionths of a dollar.
+    Money,
+}
+
+#[derive(Debug)]
+struct Known {
+    name: &'static str,
+    unit: Unit,
+    of: fn() -> (MeasureOf, Filter),
+}
+
+macro_rules! quantile {
+    ($column:literal, $at:literal) => {
+        || (MeasureOf::Quantile { column: $column.into(), at: $at }, Filter::All)
+    };
+}
+
+macro_rules! sum {
+    ($column:literal) => {
+        || (MeasureOf::Sum($column.into()), counted())
+    };
+}
+
+const fn measure(name: &'static str, unit: Unit, of: fn() -> (MeasureOf, Filter)) -> Known {
+    Known { name, unit, of }
+}
+
+static KNOWN: [Known; 23] = [
+    measure("count", Unit::Count, || (MeasureOf::Rows, Filter::All)),
+    measure("errors", Unit::Count, || (MeasureOf::Rows, failed())),
+    measure("error_rate", Unit::Share, || (MeasureOf::Rows, failed())),
+    measure("traces", Unit::Count, || (MeasureOf::Distinct("trace".into()), Filter::All)),
+    measure("users", Unit::Count, || (MeasureOf::Distinct("user".into()), Filter::All)),
+    measure("sessions", Unit::Count, || (MeasureOf::Distinct("session".into()), Filter::All)),
+    measure("input_tokens", Unit::Count, sum!("input_tokens")),
+    measure("output_tokens", Unit::Count, sum!("output_tokens")),
+    measure("cache_read_tokens", Unit::Count, sum!("cache_read_tokens")),
+    measure("cache_write_tokens", Unit::Count, sum!("cache_write_tokens")),
+    measure("reasoning_tokens", Unit::Count, sum!("reasoning_tokens")),
+    measure("cost", Unit::Money, sum!("cost")),
+    measure("duration_mean", Unit::Time, || (MeasureOf::Mean("duration".into()), Filter::All)),
+    measure("duration_p50", Unit::Time, quantile!("duration", 0.50)),
+    measure("duration_p90", Unit::Time, quantile!("duration", 0.90)),
+    measure("duration_p95", Unit::Time, quantile!("duration", 0.95)),
+    measure("duration_p99", Unit::Time, quantile!("duration", 0.99)),
+    measure("duration_max", Unit::Time, || (MeasureOf::Max("duration".into()), Filter::All)),
+    measure("first_token_p50", Unit::Time, quantile!("first_token", 0.50)),
+    measure("first_token_p90", Unit::Time, quantile!("first_token", 0.90)),
+    measure("first_token_p95", Unit::Time, quantile!("first_token", 0.95)),
+    measure("first_token_p99", Unit::Time, quantile!("first_token", 0.99)),
+    measure("first_token_max", Unit::Time, || (MeasureOf::Max("first_token".into()), Filter::All)),
+];
+
+/// Their names.
+pub fn measures() -> impl Iterator<Item = &'static str> {
+    KNOWN.iter().map(|known| known.name)
+}
+
+/// What is asked where nobody says.
+const USUAL: [&str; 7] = ["count", "error_rate", "input_tokens", "output_tokens", "cost", "duration_p50", "duration_p95"];
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MetricsQuestion {
+    /// Its `from` must be there; without a `to` it goes on to the present.
+    pub filter: TraceFilter,
+    /// Fields of spans that are texts.
+    pub by: Vec<String>,
+    /// How long a bucket of time is; without it all of the time is one.
+    pub bucket: Option<Duration>,
+    /// None: the usual ones.
+    pub measures: Vec<String>,
+    pub limit: Option<usize>,
+}
+
+/// What was measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Measured {
+    Count(i64),
+    Share(f64),
+    Millis(f64),
+    /// Billionths of a dollar.
+    Nanodollars(i64),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricsRow {
+    /// Where its bucket of time begins.
+    pub start: Option<Timestamp>,
+    /// In the order of the fields that were asked for; none where spans have no such value.
+    pub keys: Vec<Option<String>>,
+    /// In the order of the measures; none where there is nothing to measure.
+    pub values: Vec<Option<Measured>>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct SpanMetrics {
+    pub from: Timestamp,
+    pub to: Timestamp,
+    pub measures: Vec<&'static str>,
+    /// By time, and within a bucket the largest groups first. A bucket in which nothing happened is not there.
+    pub rows: Vec<MetricsRow>,
+    /// Whether there are more groups than were asked for.
+    pub more: bool,
+}
+
+/// Measures spans; every measure is over those that pass, tokens and cost over those whose usage counts.
+pub(crate) async fn metrics(asking: Asking<'_>, question: &MetricsQuestion) -> Result<SpanMetrics, TraceFault> {
+    let to = question.filter.to.unwrap_or(asking.now);
+    let from = question.filter.from.unwrap_or(to);
+    let measures = wanted(&question.measures)?;
+    let keys = keys(&question.by)?;
+    let width = question.bucket.map(|bucket| width(bucket, from, to)).transpose()?;
+    let filter = TraceFilter { from: Some(from), to: Some(to), ..question.filter.clone() };
+    let among = seen(asking, filter.spans(asking.actor, asking.now)).await?;
+    let limit = question.limit.unwrap_or(GROUPS_MAX).clamp(1, GROUPS_MAX);
+    let mut asked = Aggregate::of(among).measure(ROWS, MeasureOf::Rows).limit(limit);
+    if let Some(width) = width {
+        asked = asked.by_bucket(BUCKET, "start", width, 0).order(BUCKET, Order::Ascending);
+    }
+    asked = keys.iter().fold(asked.order(ROWS, Order::Descending), |asked, column| asked.by(column));
+    for (at, known) in measures.iter().enumerate() {
+        let (of, only) = (known.of)();
+        asked = asked.measure_of(&format!("measure_{at}"), of, only);
+    }
+    let grouped = asking.table.aggregate(asked).await?;
+    let mut rows = Vec::new();
+    for batch in &grouped.batches {
+        let read = Rows(batch);
+        for row in 0..batch.num_rows() {
+            rows.push(MetricsRow {
+                start: width.map(|_| read.number(BUCKET, row)).transpose()?.flatten().map(Timestamp::from_micros),
+                keys: keys
+                    .iter()
+                    .map(|column| Ok(read.text(column, row)?.map(str::to_owned)))
+                    .collect::<Result<_, TraceFault>>()?,
+                values: values(&read, row, &measures)?,
+            });
+        }
+    }
+    Ok(SpanMetrics { from, to, measures: measures.into_iter().map(|known| known.name).collect(), rows, more: grouped.more })
+}
+
+/// Names within a question; no column is called so.
+const BUCKET: &str = "bucket_start";
+const ROWS: &str = "group_rows";
+
+fn wanted(names: &[String]) -> Result<Vec<&'static Known>, TraceFault> {
+    let find = |name: &str| {
+        let known = KNOWN.iter().find(|known| known.name == name);
+        known.ok_or_else(|| question(format!("there is no measure `{}`{}", short(name), did_you_mean(name, measures()))))
+    };
+    if names.is_empty() {
+        return USUAL.into_iter().map(find).collect();
+    }
+    if names.len() > KNOWN.len() {
+        return Err(question("a measure is asked for more than once".to_owned()));
+    }
+    names.iter().map(|name| find(name)).collect()
+}
+
+/// The columns of fields that groups can be made of.
+fn keys(fields: &[String]) -> Result<Vec<&'static str>, TraceFault> {
+    let groups = || FIELDS.iter().filter(|field| field.kind == FieldKind::Text && field.name != "content");
+    if fields.len() > KEYS_MAX {
+        return Err(question(format!("groups are made of {KEYS_MAX} fields at most")));
+    }
+    let mut columns = Vec::new();
+    for name in fields {
+        let field = known(name).filter(|field| groups().any(|group| group == *field));
+        let field = field.ok_or_else(|| {
+            let names = groups().map(|group| group.name);
+            question(format!("groups cannot be made of `{}`{}", short(name), did_you_mean(name, names)))
+        })?;
+        if columns.contains(&field.column) {
+            return Err(question(format!("groups are made of `{name}` twice")));
+        }
+        columns.push(field.column);
+    }
+    Ok(columns)
+}
+
+fn width(bucket: Duration, from: Timestamp, to: Timestamp) -> Result<i64, TraceFault> {
+    let width = i64::try_from(bucket.as_micros()).unwrap_or(i64::MAX);
+    if width == 0 {
+        return Err(question("a bucket of time has some length".to_owned()));
+    }
+    if to.as_micros().saturating_sub(from.as_micros()) / width >= BUCKETS_MAX {
+        return Err(question(format!("that is more than {BUCKETS_MAX} buckets: take longer ones, or less time")));
+    }
+    Ok(width)
+}
+
+fn question(reason: String) -> TraceFault {
+    TraceFault::Question { reason }
+}
+
+fn short(text: &str) -> String {
+    mainspring_kernel::text::elide(text, 40)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts and durations are far below 2^52")]
+fn values(rows: &Rows<'_>, row: usize, measures: &[&Known]) -> Result<Vec<Option<Measured>>, TraceFault> {
+    let all = rows.number(ROWS, row)?.unwrap_or_default();
+    let each = |(at, known): (usize, &&Known)| -> Result<Option<Measured>, TraceFault> {
+        let name = format!("measure_{at}");
+        Ok(match known.unit {
+            Unit::Count => rows.number(&name, row)?.map(Measured::Count),
+            Unit::Money => rows.number(&name, row)?.map(Measured::Nanodollars),
+            Unit::Share => rows.number(&name, row)?.filter(|_| all > 0).map(|some| Measured::Share(some as f64 / all as f64)),
+            Unit::Time => float(rows, &name, row)?.map(|micros| Measured::Millis(micros / 1000.0)),
+        })
+    };
+    measures.iter().enumerate().map(each).collect()
+}
+
+/// Greatest values have the type of their column, everything else is a float.
+#[expect(clippy::cast_precision_loss, reason = "durations are far below 2^52")]
+fn float(rows: &Rows<'_>, name: &str, row: usize) -> Result<Option<f64>, TraceFault> {
+    let unreadable = || TraceFault::Unreadable { reason: format!("the measure `{name}`") };
+    let column = rows.0.column_by_name(name).ok_or_else(unreadable)?;
+    if column.is_null(row) {
+        return Ok(None);
+    }
+    if let Some(column) = column.as_any().downcast_ref::<Float64Array>() {
+        return Ok(Some(column.value(row)));
+    }
+    column.as_any().downcast_ref::<Int64Array>().map(|column| Some(column.value(row) as f64)).ok_or_else(unreadable)
+}

@@ -1,0 +1,140 @@
+//! Questions about traces. Everything is asked within one project and as one actor.
+
+mod access;
+mod activity;
+mod count;
+mod export;
+mod metrics;
+mod sessions;
+mod spans;
+mod traces;
+
+use mainspring_kernel::{Actor, PageRequest, Timestamp};
+use mainspring_lake::{Filter, Scalar, Table};
+use mainspring_llm::DocumentAccess;
+use serde::{Deserialize, Serialize};
+
+use crate::{fault::TraceFault, filter::SpanFilter};
+
+pub(crate) use access::{hidden, hidden_in};
+pub(crate) use activity::{activity, by_app, percentile};
+pub(crate) use count::{count_spans, count_traces};
+pub(crate) use metrics::metrics;
+pub(crate) use sessions::{session, sessions};
+pub(crate) use spans::{list_spans, summary_of};
+pub(crate) use traces::{list, trace};
+
+pub use activity::ActivityBucket;
+pub use count::Counted;
+pub use export::Export;
+pub use metrics::{Measured, MetricsQuestion, MetricsRow, SpanMetrics, measures};
+pub use sessions::{Gathered, GatheredBy, SessionTraces};
+pub use spans::SpanSummary;
+pub use traces::TraceSummary;
+
+/// Rows looked at for one page at most: a reader who may see little does not make the server read everything.
+const LOOKED_AT_MAX: usize = 20_000;
+const SPANS_MAX: usize = 50_000;
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TraceFilter {
+    pub from: Option<Timestamp>,
+    pub to: Option<Timestamp>,
+    pub app: Option<String>,
+    pub model: Option<String>,
+    /// `ok`, `error` or `unset`.
+    pub status: Option<String>,
+    pub min_millis: Option<u64>,
+    /// In prompts, answers and names, letter case ignored.
+    pub text: Option<String>,
+    pub operation: Option<String>,
+    pub user: Option<String>,
+    pub session: Option<String>,
+    pub also: SpanFilter,
+}
+
+impl TraceFilter {
+    /// Spans that pass, of the actor's project.
+    pub(crate) fn spans(&self, actor: &Actor, now: Timestamp) -> Filter {
+        let mut parts = vec![Filter::eq("project", actor.project.to_string())];
+        parts.extend(self.from.map(|from| Filter::GtEq("start".into(), from.as_micros().into())));
+        parts.extend(self.to.map(|to| Filter::Lt("start".into(), to.as_micros().into())));
+        parts.extend(self.min_millis.map(|millis| {
+            Filter::GtEq("duration".into(), i64::try_from(millis.saturating_mul(1000)).unwrap_or(i64::MAX).into())
+        }));
+        let texts = [
+            ("app", &self.app),
+            ("model", &self.model),
+            ("status", &self.status),
+            ("operation", &self.operation),
+            ("user", &self.user),
+            ("session", &self.session),
+        ];
+        parts.extend(
+            texts.into_iter().filter_map(|(column, value)| value.as_ref().map(|value| Filter::eq(column, value.as_str()))),
+        );
+        if let Some(text) = &self.text {
+            parts.push(Filter::Or(vec![
+                Filter::Contains("content".into(), text.clone()),
+                Filter::Contains("name".into(), text.clone()),
+            ]));
+        }
+        Filter::And(parts).and(self.also.condition(now))
+    }
+
+    /// Spans that pass and by which a trace is entered.
+    pub(crate) fn entries(&self, actor: &Actor, now: Timestamp) -> Filter {
+        self.spans(actor, now).and(entry_only())
+    }
+}
+
+/// Who asks, and what is asked to answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asking<'a> {
+    pub(crate) table: &'a dyn Table,
+    pub(crate) access: &'a dyn DocumentAccess,
+    pub(crate) actor: &'a Actor,
+    pub(crate) now: Timestamp,
+}
+
+impl Asking<'_> {
+    fn project(&self) -> Filter {
+        Filter::eq("project", self.actor.project.to_string())
+    }
+}
+
+/// Where the next page starts: after this row, in order of start (newest first) and span. The last is when the first page
+/// was asked for: what a filter says of the time means the same on every page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct After(i64, String, i64);
+
+impl After {
+    fn beyond(&self) -> Filter {
+        let Self(start, span, _) = self;
+        let earlier = Filter::Lt("start".into(), (*start).into());
+        let same =
+            Filter::And(vec![Filter::Eq("start".into(), (*start).into()), Filter::Gt("span".into(), span.as_str().into())]);
+        Filter::Or(vec![earlier, same])
+    }
+}
+
+/// Where a page starts, and the time that its list is about.
+fn place(page: &PageRequest, now: Timestamp) -> Result<(Option<After>, Timestamp), TraceFault> {
+    let after: Option<After> = page.after()?;
+    let now = after.as_ref().map_or(now, |after| Timestamp::from_micros(after.2));
+    Ok((after, now))
+}
+
+/// Rows whose tokens and cost count. Rows from before this was kept count where a trace is entered.
+fn counted() -> Filter {
+    let entered = Filter::And(vec![Filter::IsNull("counted".into()), entry_only()]);
+    Filter::Or(vec![Filter::Eq("counted".into(), Scalar::Bool(true)), entered])
+}
+
+fn entry_only() -> Filter {
+    Filter::Eq("entry".into(), Scalar::Bool(true))
+}
+
+fn failed() -> Filter {
+    Filter::eq("status", "error")
+}

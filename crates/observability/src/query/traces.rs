@@ -1,0 +1,305 @@
+//! Traces: a list by where they are entered, and all of one.
+
+use std::collections::{HashMap, HashSet};
+
+use mainspring_kernel::{Labels, Page, PageRequest, Timestamp, page::cursor};
+use mainspring_lake::{Aggregate, Filter, MeasureOf, Order, Scan};
+use mainspring_llm::{Span, TraceId};
+
+use super::{
+    After, Asking, LOOKED_AT_MAX, SPANS_MAX, TraceFilter,
+    access::{hidden, holds},
+    counted, entry_only, failed, place,
+};
+use crate::{
+    fault::TraceFault,
+    forget::documents_of,
+    table::{Rows, labels_of},
+};
+
+/// A trace by the span it is entered by. Tokens and cost are those of the whole trace, each counted once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TraceSummary {
+    pub trace: TraceId,
+    pub name: String,
+    pub app: Option<String>,
+    pub model: Option<String>,
+    pub service: Option<String>,
+    pub user: Option<String>,
+    pub session: Option<String>,
+    pub status: String,
+    pub error: Option<String>,
+    pub start: Timestamp,
+    pub duration_micros: i64,
+    pub spans: u64,
+    /// Spans that failed.
+    pub errors: u64,
+    pub input_tokens: Option<i64>,
+    pub output_tokens: Option<i64>,
+    /// Billionths of a dollar.
+    pub cost: Option<i64>,
+    pub preview: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) summary: TraceSummary,
+    key: After,
+}
+
+pub(super) const COLUMNS: [&str; 18] = [
+    "trace",
+    "span",
+    "name",
+    "app",
+    "model",
+    "response_model",
+    "service",
+    "user",
+    "session",
+    "status",
+    "message",
+    "error_type",
+    "start",
+    "duration",
+    "input_tokens",
+    "output_tokens",
+    "cost",
+    "content",
+];
+
+pub(crate) async fn list(asking: Asking<'_>, filter: &TraceFilter, page: &PageRequest) -> Result<Page<TraceSummary>, TraceFault> {
+    let (mut after, now) = place(page, asking.now)?;
+    let asking = Asking { now, ..asking };
+    let mut found: Vec<Entry> = Vec::new();
+    let mut looked_at = 0;
+    let next = loop {
+        let wanted = page.limit() + 1 - found.len();
+        let entries = entries(asking, filter, after.as_ref(), wanted).await?;
+        let last = entries.len() < wanted;
+        looked_at += entries.len();
+        after = entries.last().map(|entry| entry.key.clone()).or(after);
+        let entries = first_of_each(asking, filter, entries).await?;
+        found.extend(visible(asking, entries).await?);
+        if last || found.len() > page.limit() {
+            let more = found.len() > page.limit();
+            found.truncate(page.limit());
+            break found.last().filter(|_| more).map(|entry| cursor(&entry.key));
+        }
+        if looked_at >= LOOKED_AT_MAX {
+            // The page is short but the list goes on from where looking stopped.
+            break after.as_ref().map(cursor);
+        }
+    };
+    let mut items: Vec<TraceSummary> = found.into_iter().map(|entry| entry.summary).collect();
+    add_totals(asking, &mut items).await?;
+    Ok(Page { items, next })
+}
+
+async fn entries(
+    asking: Asking<'_>,
+    filter: &TraceFilter,
+    after: Option<&After>,
+    limit: usize,
+) -> Result<Vec<Entry>, TraceFault> {
+    let mut conditions = filter.entries(asking.actor, asking.now);
+    if let Some(after) = after {
+        conditions = conditions.and(after.beyond());
+    }
+    let scan =
+        Scan::of(conditions).columns(&COLUMNS).order("start", Order::Descending).order("span", Order::Ascending).limit(limit);
+    read(asking, scan).await
+}
+
+pub(super) async fn read(asking: Asking<'_>, scan: Scan) -> Result<Vec<Entry>, TraceFault> {
+    let mut entries = Vec::new();
+    for batch in asking.table.scan(scan).await? {
+        let rows = Rows(&batch);
+        for row in 0..batch.num_rows() {
+            entries.push(entry(&rows, row, asking.now)?);
+        }
+    }
+    Ok(entries)
+}
+
+fn entry(rows: &Rows<'_>, row: usize, now: Timestamp) -> Result<Entry, TraceFault> {
+    let owned = |name: &str| -> Result<Option<String>, TraceFault> { Ok(rows.text(name, row)?.map(str::to_owned)) };
+    let start = rows.number("start", row)?.unwrap_or_default();
+    let trace = rows.text("trace", row)?.unwrap_or_default();
+    Ok(Entry {
+        key: After(start, owned("span")?.unwrap_or_default(), now.as_micros()),
+        summary: TraceSummary {
+            trace: trace.parse().map_err(|_| TraceFault::Unreadable { reason: "a trace id".into() })?,
+            name: owned("name")?.unwrap_or_default(),
+            app: owned("app")?,
+            model: owned("model")?.or(owned("response_model")?),
+            service: owned("service")?,
+            user: owned("user")?,
+            session: owned("session")?,
+            status: owned("status")?.unwrap_or_default(),
+            error: owned("message")?.filter(|message| !message.is_empty()).or(owned("error_type")?),
+            start: Timestamp::from_micros(start),
+            duration_micros: rows.number("duration", row)?.unwrap_or_default(),
+            spans: 0,
+            errors: 0,
+            input_tokens: rows.number("input_tokens", row)?,
+            output_tokens: rows.number("output_tokens", row)?,
+            cost: rows.number("cost", row)?,
+            preview: preview(rows, row)?,
+        },
+    })
+}
+
+/// The first line of what was asked.
+pub(super) fn preview(rows: &Rows<'_>, row: usize) -> Result<Option<String>, TraceFault> {
+    let first = rows.text("content", row)?.and_then(|content| content.lines().find(|line| !line.trim().is_empty()));
+    Ok(first.map(|line| mainspring_kernel::text::elide(line, 160)))
+}
+
+/// A caller's own span may stand above ours, and both are entries; a trace is listed once, by the first that matches.
+async fn first_of_each(asking: Asking<'_>, filter: &TraceFilter, mut entries: Vec<Entry>) -> Result<Vec<Entry>, TraceFault> {
+    if entries.is_empty() {
+        return Ok(entries);
+    }
+    let among = filter.entries(asking.actor, asking.now).and(among(&entries));
+    let mut firsts: HashMap<String, (i64, String)> = HashMap::new();
+    for batch in asking.table.scan(Scan::of(among).columns(&["trace", "start", "span"])).await? {
+        let rows = Rows(&batch);
+        for row in 0..batch.num_rows() {
+            let key = (rows.number("start", row)?.unwrap_or_default(), rows.text("span", row)?.unwrap_or_default().to_owned());
+            let trace = rows.text("trace", row)?.unwrap_or_default();
+            match firsts.get_mut(trace) {
+                Some(first) if key < *first => *first = key,
+                Some(_) => {}
+                None => {
+                    firsts.insert(trace.to_owned(), key);
+                }
+            }
+        }
+    }
+    // What a sender repeated may be stored twice.
+    entries.dedup_by(|later, earlier| later.key == earlier.key);
+    let is_first = |entry: &Entry| {
+        let first = firsts.get(&entry.summary.trace.to_string());
+        first.is_none_or(|(start, span)| (*start, span) == (entry.key.0, &entry.key.1))
+    };
+    entries.retain(is_first);
+    Ok(entries)
+}
+
+fn among(entries: &[Entry]) -> Filter {
+    let ids: HashSet<String> = entries.iter().map(|entry| entry.summary.trace.to_string()).collect();
+    Filter::any_of("trace", ids)
+}
+
+/// The entries whose whole trace the actor may see: every span of it counts, not only the entry.
+pub(super) async fn visible(asking: Asking<'_>, entries: Vec<Entry>) -> Result<Vec<Entry>, TraceFault> {
+    if entries.is_empty() {
+        return Ok(entries);
+    }
+    let hidden = hidden(asking, among(&entries)).await?;
+    Ok(entries.into_iter().filter(|entry| !hidden.contains(&entry.summary.trace.to_string())).collect())
+}
+
+/// What a whole trace has and used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Totals {
+    pub(super) spans: u64,
+    pub(super) errors: u64,
+    pub(super) input_tokens: Option<i64>,
+    pub(super) output_tokens: Option<i64>,
+    pub(super) cost: Option<i64>,
+    pub(super) first: i64,
+    pub(super) last: i64,
+    /// When it was entered; none where the span by which it is has not come.
+    pub(super) entered: Option<i64>,
+    pub(super) duration_micros: i64,
+}
+
+/// By trace.
+pub(super) async fn totals(
+    asking: Asking<'_>,
+    traces: impl IntoIterator<Item = String>,
+) -> Result<HashMap<String, Totals>, TraceFault> {
+    let traces: Vec<String> = traces.into_iter().collect();
+    let limit = traces.len();
+    if limit == 0 {
+        return Ok(HashMap::new());
+    }
+    let mut question = Aggregate::of(asking.project().and(Filter::any_of("trace", traces)))
+        .by("trace")
+        .measure("spans", MeasureOf::Rows)
+        .measure_of("errors", MeasureOf::Rows, failed())
+        .measure("first", MeasureOf::Min("start".to_owned()))
+        .measure("last", MeasureOf::Max("start".to_owned()))
+        .measure_of("entered", MeasureOf::Min("start".to_owned()), entry_only())
+        .measure_of("duration", MeasureOf::Max("duration".to_owned()), entry_only())
+        .limit(limit);
+    for column in ["input_tokens", "output_tokens", "cost"] {
+        question = question.measure_of(column, MeasureOf::Sum(column.to_owned()), counted());
+    }
+    let mut totals = HashMap::new();
+    for batch in asking.table.aggregate(question).await?.batches {
+        let rows = Rows(&batch);
+        for row in 0..batch.num_rows() {
+            let count = |name: &str| -> Result<u64, TraceFault> {
+                Ok(rows.number(name, row)?.and_then(|count| u64::try_from(count).ok()).unwrap_or_default())
+            };
+            let of_trace = Totals {
+                spans: count("spans")?,
+                errors: count("errors")?,
+                input_tokens: rows.number("input_tokens", row)?,
+                output_tokens: rows.number("output_tokens", row)?,
+                cost: rows.number("cost", row)?,
+                first: rows.number("first", row)?.unwrap_or_default(),
+                last: rows.number("last", row)?.unwrap_or_default(),
+                entered: rows.number("entered", row)?,
+                duration_micros: rows.number("duration", row)?.unwrap_or_default(),
+            };
+            totals.insert(rows.text("trace", row)?.unwrap_or_default().to_owned(), of_trace);
+        }
+    }
+    Ok(totals)
+}
+
+pub(super) async fn add_totals(asking: Asking<'_>, traces: &mut [TraceSummary]) -> Result<(), TraceFault> {
+    let totals = totals(asking, traces.iter().map(|trace| trace.trace.to_string())).await?;
+    for summary in traces {
+        let Some(whole) = totals.get(&summary.trace.to_string()) else { continue };
+        (summary.spans, summary.errors) = (whole.spans, whole.errors);
+        // Where nothing counts, what the entry says of itself is the best there is.
+        summary.input_tokens = whole.input_tokens.or(summary.input_tokens);
+        summary.output_tokens = whole.output_tokens.or(summary.output_tokens);
+        summary.cost = whole.cost.or(summary.cost);
+    }
+    Ok(())
+}
+
+/// Every span of a trace, by start.
+pub(crate) async fn trace(asking: Asking<'_>, id: TraceId) -> Result<Vec<Span>, TraceFault> {
+    let Asking { table, access, actor, .. } = asking;
+    let filter = Filter::eq("trace", id.to_string()).and(asking.project());
+    let scan = Scan::of(filter).order("start", Order::Ascending).limit(SPANS_MAX);
+    let mut spans: Vec<Span> = Vec::new();
+    let mut known = HashSet::new();
+    for batch in table.scan(scan).await? {
+        let rows = Rows(&batch);
+        for row in 0..batch.num_rows() {
+            let span = rows.span(row)?;
+            // A sender may have repeated it before the first one could be found.
+            if known.insert(span.span) {
+                spans.push(span);
+            }
+        }
+    }
+    let mut seen = spans.iter().flat_map(labels_of).all(|list| holds(&actor.labels, &list));
+    let documents: HashSet<String> = spans.iter().flat_map(documents_of).collect();
+    if seen && actor.labels != Labels::All && !documents.is_empty() {
+        let documents = documents.into_iter().collect();
+        seen = access.unreadable(actor, documents).await.map_err(TraceFault::Access)?.is_empty();
+    }
+    if spans.is_empty() || !seen {
+        return Err(TraceFault::NotFound { id: id.to_string() });
+    }
+    Ok(spans)
+}
