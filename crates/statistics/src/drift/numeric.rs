@@ -51,7 +51,7 @@ fn measure(reference: &Quantiles, current: &Quantiles) -> NumericDrift {
         ks,
         ks_p: kolmogorov_smirnov_p(ks, before, after),
         moved,
-        moved_relative: spread.filter(|spread| *spread > 0.0).map(|spread| moved / spread),
+        moved_relative: spread.filter(|spread| *spread > 0.0).map(|spread| (moved / spread).min(f64::MAX)),
     }
 }
 
@@ -86,7 +86,8 @@ fn distances(cells: &[(f64, u64, u64)], before: f64, after: f64) -> (f64, f64) {
         let apart = (one / before - other / after).abs();
         largest = largest.max(apart);
         if let Some((next, ..)) = cells.get(index + 1) {
-            area += apart * (next - stand_in);
+            // Numbers at the ends of the range are farther apart than a number can say.
+            area = (area + apart * (next - stand_in).min(f64::MAX)).min(f64::MAX);
         }
     }
     (largest.min(1.0), area)

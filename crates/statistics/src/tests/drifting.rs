@@ -63,6 +63,16 @@ fn a_moved_distribution_is_as_far_as_the_closed_form_says() {
 }
 
 #[test]
+fn numbers_at_the_ends_of_the_range_give_finite_figures() {
+    let (low, high) = (vec![-f64::MAX; 40], vec![f64::MAX; 40]);
+    for (one, other) in [(&low, &high), (&high, &low), (&high, &high), (&vec![1e-11; 40], &high)] {
+        let found = measured(one, other);
+        let figures = [found.psi, found.ks, found.ks_p, found.moved, found.jensen_shannon, found.moved_relative.unwrap_or(0.0)];
+        assert!(figures.into_iter().all(f64::is_finite), "{found:?}");
+    }
+}
+
+#[test]
 fn numbers_nobody_has_seen_before_are_a_bin_of_their_own() {
     let usual: Vec<f64> = (0..1_000).map(|index| 1.0 + f64::from(index) / 1_000.0).collect();
     let outage: Vec<f64> = usual.iter().map(|number| if *number > 1.9 { 60.0 } else { *number }).collect();
@@ -176,6 +186,7 @@ proptest! {
         let found = measured(&one, &other);
         prop_assert!(found.ks <= exact_distance(&one, &other) + 1e-12);
         prop_assert!((0.0..=1.0).contains(&found.jensen_shannon) && found.psi >= 0.0 && (0.0..=1.0).contains(&found.ks_p));
+        prop_assert!(found.moved.is_finite() && found.moved_relative.is_none_or(f64::is_finite));
         let back = measured(&other, &one);
         prop_assert!((found.ks - back.ks).abs() < 1e-12 && (found.moved - back.moved).abs() < 1e-9);
     }
