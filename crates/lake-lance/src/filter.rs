@@ -15,9 +15,12 @@ use lance::deps::datafusion::{
     logical_expr::{BinaryExpr, Expr, Operator, ScalarUDF, expr::InList},
 };
 use mainspring_kernel::text::elide;
-use mainspring_lake::{Filter, LakeFault, Scalar};
+use mainspring_lake::{Filter, JsonTest, LakeFault, Scalar};
 
-use crate::schema::{column, is_text, list_of_text};
+use crate::{
+    json_functions::{KEYS_MAX, matches_udf},
+    schema::{column, is_text, list_of_text},
+};
 
 /// A tree deeper than this comes from no person, and its walk would need more stack than a task has.
 const DEPTH_MAX: usize = 64;
@@ -28,6 +31,41 @@ pub(crate) enum Condition {
     Always,
     Never,
     When(Expr),
+}
+
+/// A filter ready to run: words that the text indexes look up, and the condition on each row.
+#[derive(Debug, Clone)]
+pub(crate) struct Ready {
+    /// Columns, and the words all of which they must hold.
+    pub(crate) words: Vec<(String, String)>,
+    pub(crate) condition: Condition,
+}
+
+/// Takes the searches for words out of the conditions that must all hold.
+pub(crate) fn ready(filter: &Filter, schema: &Schema, table: &str) -> Result<Ready, LakeFault> {
+    let scope = Scope { schema, table };
+    let (mut words, mut rest, mut parts) = (Vec::new(), Vec::new(), vec![(filter, 0)]);
+    while let Some((part, depth)) = parts.pop() {
+        match part {
+            Filter::And(inner) if depth < DEPTH_MAX => parts.extend(inner.iter().rev().map(|part| (part, depth + 1))),
+            Filter::Words(name, text) => {
+                scope.text_column(name)?;
+                match text.trim().is_empty() {
+                    true => rest.push(Condition::Never),
+                    false => words.push((name.clone(), text.clone())),
+                }
+            }
+            other => rest.push(scope.condition(other, depth)?),
+        }
+    }
+    Ok(Ready { words, condition: all_of(rest) })
+}
+
+fn all_of(parts: Vec<Condition>) -> Condition {
+    if parts.contains(&Condition::Never) {
+        return Condition::Never;
+    }
+    joined(exprs(parts), Operator::And).map_or(Condition::Always, Condition::When)
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +98,11 @@ impl<'a> Scope<'a> {
                 let field = self.text_column(name)?;
                 Ok(Condition::When(call(&string::starts_with(), vec![reference(field), text_literal(text, field)])))
             }
+            Filter::Words(name, _) => {
+                self.text_column(name)?;
+                Err(self.fault("a search for words stands alone or beside conditions that all hold, never under OR or NOT"))
+            }
+            Filter::Json { column, path, test } => self.json(column, path, test),
             Filter::IsNull(name) => Ok(Condition::When(Expr::IsNull(Box::new(reference(self.column(name)?))))),
             Filter::And(parts) => self.all(parts, depth),
             Filter::Or(parts) => self.any(parts, depth),
@@ -68,15 +111,16 @@ impl<'a> Scope<'a> {
                 Condition::Never => Condition::Always,
                 Condition::When(expr) => Condition::When(Expr::Not(Box::new(expr))),
             }),
+            Filter::Unless(inner) => Ok(match self.condition(inner, depth + 1)? {
+                Condition::Always => Condition::Never,
+                Condition::Never => Condition::Always,
+                Condition::When(expr) => Condition::When(Expr::IsNotTrue(Box::new(expr))),
+            }),
         }
     }
 
     fn all(self, parts: &[Filter], depth: usize) -> Result<Condition, LakeFault> {
-        let parts = self.parts(parts, depth)?;
-        if parts.contains(&Condition::Never) {
-            return Ok(Condition::Never);
-        }
-        Ok(joined(exprs(parts), Operator::And).map_or(Condition::Always, Condition::When))
+        Ok(all_of(self.parts(parts, depth)?))
     }
 
     fn any(self, parts: &[Filter], depth: usize) -> Result<Condition, LakeFault> {
@@ -135,6 +179,23 @@ impl<'a> Scope<'a> {
         }
         let lower = call(&string::lower(), vec![reference(field)]);
         Ok(Condition::When(call(&string::contains(), vec![lower, text_literal(&text.to_lowercase(), field)])))
+    }
+
+    fn json(self, name: &str, path: &[String], test: &JsonTest) -> Result<Condition, LakeFault> {
+        let field = self.text_column(name)?;
+        if path.len() > KEYS_MAX {
+            return Err(self.fault(format!("a value inside of JSON is named by up to {KEYS_MAX} keys")));
+        }
+        let compared = match test {
+            JsonTest::Is(_, value) => std::slice::from_ref(value),
+            JsonTest::OneOf(values) if values.is_empty() => return Ok(Condition::Never),
+            JsonTest::OneOf(values) => values,
+            JsonTest::Exists | JsonTest::Contains(_) | JsonTest::StartsWith(_) => &[],
+        };
+        if compared.iter().any(|value| matches!(value, Scalar::Float(number) if number.is_nan())) {
+            return Err(self.fault("a condition compares with something that is not a number"));
+        }
+        Ok(Condition::When(matches_udf(path, test).call(vec![reference(field)])))
     }
 
     /// The value as the column's own type, and the operator that then means the same.
@@ -297,7 +358,7 @@ fn known(field: &Field, truth: bool) -> Expr {
 }
 
 /// Unqualified and unparsed: a name with a dot or a quote in it is still one name.
-fn reference(field: &Field) -> Expr {
+pub(crate) fn reference(field: &Field) -> Expr {
     Expr::Column(Column::new_unqualified(field.name()))
 }
 
@@ -320,7 +381,7 @@ fn exprs(parts: Vec<Condition>) -> Vec<Expr> {
 }
 
 /// A balanced tree: the engine walks expressions recursively, and a chain of thousands would not fit its stack.
-fn joined(mut parts: Vec<Expr>, operator: Operator) -> Option<Expr> {
+pub(crate) fn joined(mut parts: Vec<Expr>, operator: Operator) -> Option<Expr> {
     while parts.len() > 1 {
         let mut pairs = Vec::with_capacity(parts.len().div_ceil(2));
         let mut rest = parts.into_iter();

@@ -16,7 +16,7 @@ use lance_linalg::distance::DistanceType;
 use lance_table::format::IndexMetadata;
 use mainspring_lake::{IndexKind, IndexSpec, LakeFault, UpkeepPolicy};
 
-use crate::{schema, table::Core};
+use crate::{schema, table::Core, writer::ATTEMPTS};
 
 /// Vectors at least this wide are told apart by two bits a number, since the error of an estimate falls with the root of the
 /// width; narrower ones need more. The search ranks the best again with the exact numbers. With one bit it missed 10 of the
@@ -96,12 +96,25 @@ pub(crate) async fn coverage(core: &Core, dataset: &Dataset) -> Result<Vec<Cover
 /// Text indexes exist from the start, empty: their tokenizer is what scores rows not yet folded in.
 pub(crate) async fn make_text_indexes(core: &Core) -> Result<(), LakeFault> {
     for spec in core.indexes().into_iter().filter(|spec| spec.kind == IndexKind::Text) {
-        let dataset = core.newest_known()?;
-        if !exists(core, &dataset, &spec.column, spec.kind).await? {
-            build(core, &dataset, &spec).await?;
-        }
+        make_text_index(core, &spec).await?;
     }
     Ok(())
+}
+
+/// Several processes may want to make it at once; who comes second finds it made.
+async fn make_text_index(core: &Core, spec: &IndexSpec) -> Result<(), LakeFault> {
+    let mut dataset = core.newest_known()?;
+    for attempt in 1..=ATTEMPTS {
+        if exists(core, &dataset, &spec.column, spec.kind).await? {
+            return Ok(());
+        }
+        // Nobody waits with opening for rows that are there already: upkeep folds them in, and until then they are read.
+        match build(core, &dataset, spec, dataset.count_fragments() == 0).await {
+            Err(LakeFault::Contended { .. }) => dataset = core.try_again(attempt).await?,
+            outcome => return outcome,
+        }
+    }
+    Err(LakeFault::Contended { table: core.name.to_string() })
 }
 
 /// Builds the indexes that are missing and now worth having; answers their columns.
@@ -118,13 +131,14 @@ pub(crate) async fn build_missing(core: &Core, policy: &UpkeepPolicy) -> Result<
         if rows < enough || exists(core, &dataset, &spec.column, spec.kind).await? {
             continue;
         }
-        build(core, &dataset, &spec).await?;
+        build(core, &dataset, &spec, true).await?;
         built.push(spec.column);
     }
     Ok(built)
 }
 
-async fn build(core: &Core, dataset: &Arc<Dataset>, spec: &IndexSpec) -> Result<(), LakeFault> {
+/// Builds an index over the rows there are, or over none of them.
+async fn build(core: &Core, dataset: &Arc<Dataset>, spec: &IndexSpec, over_rows: bool) -> Result<(), LakeFault> {
     let (kind, params): (IndexType, Box<dyn IndexParams>) = match spec.kind {
         IndexKind::Vector => (IndexType::Vector, Box::new(vector_params(width_of(core, &spec.column)?))),
         IndexKind::Text => (IndexType::Inverted, Box::new(text_params())),
@@ -133,16 +147,15 @@ async fn build(core: &Core, dataset: &Arc<Dataset>, spec: &IndexSpec) -> Result<
     };
     let mut dataset = Dataset::clone(dataset);
     let column = [spec.column.as_str()];
-    Box::pin(dataset.create_index(&column, kind, Some(name_of(spec)), params.as_ref(), false))
-        .await
-        .map_err(|error| core.fault(&error))?;
+    let build = dataset.create_index_builder(&column, kind, params.as_ref()).name(name_of(spec)).train(over_rows);
+    build.into_future().await.map_err(|error| core.fault(&error))?;
     core.advance(dataset);
     Ok(())
 }
 
 fn width_of(core: &Core, column: &str) -> Result<usize, LakeFault> {
-    let field = schema::column(&core.schema, core.name.as_str(), column)?;
-    schema::vector_width(field).ok_or_else(|| core.query_fault(format!("column `{column}` holds no vectors")))
+    let field = schema::column(&core.schema(), core.name.as_str(), column).cloned()?;
+    schema::vector_width(&field).ok_or_else(|| core.query_fault(format!("column `{column}` holds no vectors")))
 }
 
 fn vector_params(width: usize) -> VectorIndexParams {

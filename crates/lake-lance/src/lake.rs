@@ -15,13 +15,14 @@ use lance::{
     session::Session,
 };
 use mainspring_kernel::{Clock, Name, SystemClock, Tasks};
-use mainspring_lake::{Lake, LakeFault, Repair, Table, TableSpec};
+use mainspring_lake::{Lake, LakeFault, Repair, SqlAnswer, SqlQuery, Table, TableSpec};
 use object_store::ObjectStoreExt as _;
 
 use crate::{
-    fault, indexes,
+    columns, fault, indexes,
     location::LakeLocation,
-    repair, schema,
+    repair, schema, sql,
+    sql_threads::SqlThreads,
     stores::Stores,
     table::{Core, LanceTable},
     versions,
@@ -115,6 +116,7 @@ pub struct LanceLake {
 pub(crate) struct Shared {
     pub(crate) config: LanceConfig,
     pub(crate) stores: Stores,
+    pub(crate) sql_threads: SqlThreads,
 }
 
 impl fmt::Debug for LanceLake {
@@ -135,7 +137,7 @@ impl LanceLake {
         let stores = Stores::open(&config).await?;
         let session = stores.session(&config);
         Ok(Self {
-            shared: Arc::new(Shared { config, stores }),
+            shared: Arc::new(Shared { config, stores, sql_threads: SqlThreads::default() }),
             session: Mutex::new(session),
             tables: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
@@ -153,7 +155,6 @@ impl LanceLake {
         &self.shared.stores
     }
 
-    #[cfg(test)]
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }
@@ -204,27 +205,23 @@ impl LanceLake {
     async fn opened(&self, table: &Name, spec: &TableSpec) -> Result<Arc<Core>, LakeFault> {
         let _turn = self.opening.lock().await;
         let core = match self.known(table) {
-            Some(core) => {
-                schema::check_same(&core.schema, &spec.schema, table.as_str())?;
-                core
-            }
+            Some(core) => core,
             None => {
                 let dataset = match self.load(table).await? {
                     Some(dataset) => dataset,
                     None => self.make(table, spec).await?,
                 };
-                let core = Core::new(self.shared.clone(), table.clone(), dataset);
-                schema::check_same(&core.schema, &spec.schema, table.as_str())?;
-                core
+                Core::new(self.shared.clone(), table.clone(), dataset)
             }
         };
+        columns::add_lacking(&core, &spec.schema).await?;
         core.set_wishes(spec);
         indexes::make_text_indexes(&core).await?;
         self.remember(&core);
         Ok(core)
     }
 
-    async fn found(&self, table: &Name) -> Result<Arc<Core>, LakeFault> {
+    pub(crate) async fn found(&self, table: &Name) -> Result<Arc<Core>, LakeFault> {
         let _turn = self.opening.lock().await;
         if let Some(core) = self.known(table) {
             return Ok(core);
@@ -271,12 +268,14 @@ impl Lake for LanceLake {
     async fn open(&self, table: &Name, spec: &TableSpec) -> Result<Arc<dyn Table>, LakeFault> {
         schema::check_indexes(&spec.schema, &spec.indexes, table.as_str())?;
         let core = self.shared.in_time(Box::pin(self.opened(table, spec))).await?;
-        Ok(Arc::new(LanceTable::live(core)))
+        let opened_with = core.schema();
+        Ok(Arc::new(LanceTable::live(core, opened_with)))
     }
 
     async fn open_existing(&self, table: &Name) -> Result<Arc<dyn Table>, LakeFault> {
         let core = self.shared.in_time(Box::pin(self.found(table))).await?;
-        Ok(Arc::new(LanceTable::live(core)))
+        let opened_with = core.schema();
+        Ok(Arc::new(LanceTable::live(core, opened_with)))
     }
 
     async fn list(&self) -> Result<Vec<Name>, LakeFault> {
@@ -300,6 +299,10 @@ impl Lake for LanceLake {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.renew_session();
         repaired
+    }
+
+    async fn sql(&self, query: SqlQuery) -> Result<SqlAnswer, LakeFault> {
+        self.shared.in_time(Box::pin(sql::answer(self, query))).await
     }
 
     async fn ping(&self) -> Result<(), LakeFault> {

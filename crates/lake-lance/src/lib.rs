@@ -2,24 +2,38 @@
 // Lance's futures nest deeper than the compiler's default allows.
 #![recursion_limit = "256"]
 
+mod aggregate;
+mod columns;
 mod deadline;
 mod disk;
 mod environment;
 mod fault;
 mod filter;
+mod functions;
 mod indexes;
+mod json;
+mod json_functions;
 mod lake;
 mod location;
+mod pages;
 mod prune;
 mod repair;
 mod replace;
 mod schema;
 mod search;
+mod session;
+mod sketch;
+mod sql;
+mod sql_plan;
+mod sql_text;
+mod sql_threads;
 mod stores;
 mod table;
 mod upkeep;
 mod versions;
+mod view;
 mod writer;
+mod zones;
 
 #[cfg(test)]
 mod tests;

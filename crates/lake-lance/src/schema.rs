@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_array::{Array, ArrayRef, RecordBatch, new_null_array};
+use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef};
 use mainspring_kernel::text::elide;
 use mainspring_lake::{IndexKind, IndexSpec, LakeFault};
 
@@ -56,15 +56,36 @@ pub(crate) fn same_shape(a: &DataType, b: &DataType) -> bool {
     }
 }
 
-/// Whether an existing table is the one that was asked for.
-pub(crate) fn check_same(existing: &Schema, wanted: &Schema, table: &str) -> Result<(), LakeFault> {
-    let fault = |reason: String| Err(LakeFault::Schema { table: table.to_owned(), reason });
-    if existing.fields().len() != wanted.fields().len() {
-        return fault(format!("it has {} columns, {} were asked for", existing.fields().len(), wanted.fields().len()));
+/// The rows with every column of the table, nulls where they have none.
+pub(crate) fn widened(rows: RecordBatch, schema: &SchemaRef, table: &str) -> Result<RecordBatch, LakeFault> {
+    if rows.schema_ref().fields() == schema.fields() {
+        return Ok(rows);
     }
+    let columns = schema
+        .fields()
+        .iter()
+        .map(|field| {
+            rows.column_by_name(field.name()).cloned().unwrap_or_else(|| new_null_array(field.data_type(), rows.num_rows()))
+        })
+        .collect();
+    let fault = |reason: String| LakeFault::Schema { table: table.to_owned(), reason };
+    RecordBatch::try_new(schema.clone(), columns).map_err(|error| fault(error.to_string()))
+}
+
+/// The columns an existing table lacks of the one that was asked for, if that is all the difference.
+pub(crate) fn lacking(existing: &Schema, wanted: &Schema, table: &str) -> Result<Vec<FieldRef>, LakeFault> {
+    let fault = |reason: String| Err(LakeFault::Schema { table: table.to_owned(), reason });
+    if let Some(other) = existing.fields().iter().find(|field| wanted.field_with_name(field.name()).is_err()) {
+        return fault(format!("it has a column `{}` that was not asked for", other.name()));
+    }
+    let mut lacking = Vec::new();
     for field in wanted.fields() {
         let Ok(found) = existing.field_with_name(field.name()) else {
-            return fault(format!("it has no column `{}`", field.name()));
+            if !field.is_nullable() {
+                return fault(format!("it has no column `{}`, and one that may not be null cannot be added", field.name()));
+            }
+            lacking.push(field.clone());
+            continue;
         };
         if !same_shape(found.data_type(), field.data_type()) {
             return fault(format!("column `{}` is {}, not {}", field.name(), found.data_type(), field.data_type()));
@@ -74,7 +95,7 @@ pub(crate) fn check_same(existing: &Schema, wanted: &Schema, table: &str) -> Res
             return fault(format!("column `{}` {is} in it", field.name()));
         }
     }
-    Ok(())
+    Ok(lacking)
 }
 
 /// Whether each index asked for can be built on its column.

@@ -16,14 +16,14 @@ use lance::{
 };
 use lance_index::scalar::{
     FullTextSearchQuery,
-    inverted::query::{FtsQuery, MatchQuery},
+    inverted::query::{BooleanQuery, FtsQuery, MatchQuery, Operator},
 };
 use lance_linalg::distance::DistanceType;
 use mainspring_lake::{Distance, DocHits, Filter, IndexKind, LakeFault, Order, Scan, TextQuery, VectorQuery};
 
 use crate::{
     filter::{self, Condition},
-    indexes, schema,
+    indexes, pages, schema,
     table::Core,
 };
 
@@ -35,21 +35,29 @@ const SCORE: &str = "_score";
 const EXACT_UP_TO: u64 = 5_000;
 
 pub(crate) async fn scan(core: &Core, dataset: &Arc<Dataset>, scan: &Scan) -> Result<Vec<RecordBatch>, LakeFault> {
-    let condition = compile(core, &scan.filter)?;
+    let schema = core.schema_at(dataset);
+    let ready = filter::ready(&scan.filter, &schema, core.name.as_str())?;
     for name in scan.columns.iter().chain(scan.order.iter().map(|(name, _)| name)) {
-        schema::column(&core.schema, core.name.as_str(), name)?;
+        schema::column(&schema, core.name.as_str(), name)?;
     }
-    let mut scanner = dataset.scan();
-    if !limited(&mut scanner, &condition) || scan.limit == Some(0) {
+    if ready.condition == Condition::Never || scan.limit == Some(0) {
         return Ok(Vec::new());
     }
-    let fault = |error| core.fault(&error);
-    if !scan.columns.is_empty() {
-        // What rows are ordered by is read too, and dropped from the answer.
-        let ordering = scan.order.iter().map(|(name, _)| name).filter(|name| !scan.columns.contains(name));
-        let columns: Vec<&String> = scan.columns.iter().chain(ordering).collect();
-        scanner.project(&columns).map_err(fault)?;
+    if let Some(page) = pages::Page::of(scan, &schema) {
+        return page.read(core, dataset, &ready).await;
     }
+    let mut scanner = dataset.scan();
+    limited(&mut scanner, &ready.condition);
+    if !ready.words.is_empty() {
+        with_words(core, dataset, &mut scanner, &ready.words).await?;
+    }
+    let fault = |error| core.fault(&error);
+    let all = schema.fields().iter().map(|field| field.name());
+    // What rows are ordered by is read too, and dropped from the answer.
+    let ordering = scan.order.iter().map(|(name, _)| name).filter(|name| !scan.columns.contains(name));
+    let columns: Vec<&String> =
+        if scan.columns.is_empty() { all.collect() } else { scan.columns.iter().chain(ordering).collect() };
+    scanner.project(&columns).map_err(fault)?;
     if !scan.order.is_empty() {
         let order = scan.order.iter().map(|(name, order)| match order {
             Order::Ascending => ColumnOrdering::asc_nulls_last(name.clone()),
@@ -57,12 +65,17 @@ pub(crate) async fn scan(core: &Core, dataset: &Arc<Dataset>, scan: &Scan) -> Re
         });
         scanner.order_by(Some(order.collect())).map_err(fault)?;
     }
-    if scan.limit.is_some() || scan.offset > 0 {
+    // A search for words would take a limit for its own, and answer with the best before they are put in order.
+    let cut_here = !ready.words.is_empty();
+    if !cut_here && (scan.limit.is_some() || scan.offset > 0) {
         let number = |n: usize| i64::try_from(n).map_err(|_| core.query_fault("the limit is too large"));
         let offset = (scan.offset > 0).then(|| number(scan.offset)).transpose()?;
         scanner.limit(scan.limit.map(number).transpose()?, offset).map_err(fault)?;
     }
-    let batches = run(core, &scanner).await?;
+    let mut batches = run(core, &scanner).await?;
+    if cut_here {
+        batches = pages::cut(batches, scan.offset, scan.limit.unwrap_or(usize::MAX));
+    }
     let asked: Vec<usize> = (0..scan.columns.len()).collect();
     batches
         .into_iter()
@@ -73,22 +86,58 @@ pub(crate) async fn scan(core: &Core, dataset: &Arc<Dataset>, scan: &Scan) -> Re
 }
 
 pub(crate) async fn count(core: &Core, dataset: &Arc<Dataset>, filter: &Filter) -> Result<u64, LakeFault> {
-    match compile(core, filter)? {
-        Condition::Never => Ok(0),
-        Condition::Always => {
+    let ready = filter::ready(filter, &core.schema_at(dataset), core.name.as_str())?;
+    let mut scanner = dataset.scan();
+    match ready.condition {
+        Condition::Never => return Ok(0),
+        Condition::Always if ready.words.is_empty() => {
             let rows = Box::pin(dataset.count_rows(None)).await.map_err(|error| core.fault(&error))?;
-            Ok(rows as u64)
+            return Ok(rows as u64);
         }
+        Condition::Always => {}
         Condition::When(expr) => {
-            let mut scanner = dataset.scan();
             scanner.filter_expr(expr);
-            scanner.count_rows().await.map_err(|error| core.fault(&error))
         }
+    }
+    if !ready.words.is_empty() {
+        with_words(core, dataset, &mut scanner, &ready.words).await?;
+    }
+    scanner.count_rows().await.map_err(|error| core.fault(&error))
+}
+
+/// Leaves only rows that hold all of these words, by the text indexes.
+pub(crate) async fn with_words(
+    core: &Core,
+    dataset: &Dataset,
+    scanner: &mut Scanner,
+    words: &[(String, String)],
+) -> Result<(), LakeFault> {
+    let mut queries = Vec::with_capacity(words.len());
+    for (column, words) in words {
+        has_text_index(core, dataset, column).await?;
+        let query = MatchQuery::new(words.clone()).with_column(Some(column.clone())).with_operator(Operator::And);
+        queries.push(FtsQuery::Match(query));
+    }
+    let query = match queries.len() {
+        1 => queries.remove(0),
+        _ => FtsQuery::Boolean(BooleanQuery { should: Vec::new(), must: queries, must_not: Vec::new() }),
+    };
+    // The words leave few rows as a rule, so the other conditions are asked of those only.
+    let query = FullTextSearchQuery::new_query(query);
+    scanner.prefilter(false).disable_scoring_autoprojection().full_text_search(query).map_err(|error| core.fault(&error))?;
+    Ok(())
+}
+
+async fn has_text_index(core: &Core, dataset: &Dataset, column: &str) -> Result<(), LakeFault> {
+    match indexes::exists(core, dataset, column, IndexKind::Text).await? {
+        true => Ok(()),
+        false => Err(core.query_fault(format!("column `{column}` has no text index"))),
     }
 }
 
 pub(crate) async fn nearest(core: &Core, dataset: &Arc<Dataset>, query: &VectorQuery) -> Result<DocHits, LakeFault> {
-    let field = schema::column(&core.schema, core.name.as_str(), &query.column)?;
+    let schema = core.schema_at(dataset);
+    let field = schema::column(&schema, core.name.as_str(), &query.column)?;
     let width =
         schema::vector_width(field).ok_or_else(|| core.query_fault(format!("column `{}` holds no vectors", field.name())))?;
     if query.vector.len() != width {
@@ -99,7 +148,7 @@ pub(crate) async fn nearest(core: &Core, dataset: &Arc<Dataset>, query: &VectorQ
     if !length.is_normal() {
         return Err(core.query_fault("the vector has no direction: it is zero, or not a number"));
     }
-    let condition = compile(core, &query.filter)?;
+    let condition = filter::compile(&query.filter, &schema, core.name.as_str())?;
     let mut scanner = dataset.scan();
     if !limited(&mut scanner, &condition) || query.limit == 0 {
         return Ok(DocHits::default());
@@ -119,11 +168,10 @@ pub(crate) async fn nearest(core: &Core, dataset: &Arc<Dataset>, query: &VectorQ
 }
 
 pub(crate) async fn matching(core: &Core, dataset: &Arc<Dataset>, query: &TextQuery) -> Result<DocHits, LakeFault> {
-    let field = schema::column(&core.schema, core.name.as_str(), &query.column)?;
-    if !indexes::exists(core, dataset, field.name(), IndexKind::Text).await? {
-        return Err(core.query_fault(format!("column `{}` has no text index", field.name())));
-    }
-    let condition = compile(core, &query.filter)?;
+    let schema = core.schema_at(dataset);
+    let field = schema::column(&schema, core.name.as_str(), &query.column)?;
+    has_text_index(core, dataset, field.name()).await?;
+    let condition = filter::compile(&query.filter, &schema, core.name.as_str())?;
     let mut scanner = dataset.scan();
     if !limited(&mut scanner, &condition) || query.limit == 0 || query.words.trim().is_empty() {
         return Ok(DocHits::default());
@@ -137,14 +185,15 @@ pub(crate) async fn matching(core: &Core, dataset: &Arc<Dataset>, query: &TextQu
 }
 
 pub(crate) async fn take(core: &Core, dataset: &Arc<Dataset>, rows: &[u64], columns: &[&str]) -> Result<RecordBatch, LakeFault> {
+    let schema = core.schema_at(dataset);
     let indices = columns
         .iter()
         .map(|name| {
-            schema::column(&core.schema, core.name.as_str(), name)?;
-            core.schema.index_of(name).map_err(|error| core.query_fault(error.to_string()))
+            schema::column(&schema, core.name.as_str(), name)?;
+            schema.index_of(name).map_err(|error| core.query_fault(error.to_string()))
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let wanted = Arc::new(core.schema.project(&indices).map_err(|error| core.query_fault(error.to_string()))?);
+    let wanted = Arc::new(schema.project(&indices).map_err(|error| core.query_fault(error.to_string()))?);
     if rows.is_empty() {
         return Ok(RecordBatch::new_empty(wanted));
     }
@@ -200,13 +249,9 @@ async fn hits(core: &Core, scanner: &mut Scanner, column: &str, score: impl Fn(f
     Ok(DocHits { rows })
 }
 
-async fn run(core: &Core, scanner: &Scanner) -> Result<Vec<RecordBatch>, LakeFault> {
+pub(crate) async fn run(core: &Core, scanner: &Scanner) -> Result<Vec<RecordBatch>, LakeFault> {
     let stream = scanner.try_into_stream().await.map_err(|error| core.fault(&error))?;
     stream.try_collect().await.map_err(|error| core.fault(&error))
-}
-
-fn compile(core: &Core, filter: &Filter) -> Result<Condition, LakeFault> {
-    filter::compile(filter, &core.schema, core.name.as_str())
 }
 
 /// How many rows a condition leaves, counted once per version: the same access labels come back with

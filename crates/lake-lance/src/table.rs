@@ -15,11 +15,12 @@ use async_trait::async_trait;
 use lance::{Dataset, Error};
 use mainspring_kernel::Name;
 use mainspring_lake::{
-    Commit, DocHits, Filter, IndexSpec, LakeFault, LakeVersion, Past, Scan, Table, TableSpec, TableStats, TextQuery, Upkeep,
-    UpkeepPolicy, VectorQuery,
+    Aggregate, Commit, DocHits, Filter, Grouped, IndexSpec, LakeFault, LakeVersion, Past, Scan, Table, TableSpec, TableStats,
+    TextQuery, Upkeep, UpkeepPolicy, VectorQuery,
 };
 
 use crate::{
+    aggregate,
     deadline::{Asking, UPKEEP_WITHIN},
     fault, filter, indexes,
     lake::Shared,
@@ -28,15 +29,16 @@ use crate::{
     search::{self, Counts},
     upkeep, versions,
     writer::{Change, WriteQueue},
+    zones::Zones,
 };
 
 /// One table, shared by all its handles.
 pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
     pub(crate) name: Name,
-    pub(crate) schema: SchemaRef,
     pub(crate) queue: WriteQueue,
     pub(crate) counts: Counts,
+    pub(crate) zones: Zones,
     /// Tagging and pruning take turns: a version is not pruned while it is being tagged.
     pub(crate) history: tokio::sync::Mutex<()>,
     pub(crate) upkeep: tokio::sync::Mutex<()>,
@@ -49,6 +51,7 @@ pub(crate) struct Core {
 
 struct Latest {
     dataset: Arc<Dataset>,
+    schema: SchemaRef,
     seen: Instant,
 }
 
@@ -71,12 +74,12 @@ impl Core {
         Arc::new(Self {
             shared,
             name,
-            schema,
             queue: WriteQueue::default(),
             counts: Counts::default(),
+            zones: Zones::default(),
             history: tokio::sync::Mutex::default(),
             upkeep: tokio::sync::Mutex::default(),
-            latest: RwLock::new(Latest { dataset: Arc::new(dataset), seen: Instant::now() }),
+            latest: RwLock::new(Latest { dataset: Arc::new(dataset), schema, seen: Instant::now() }),
             wishes: RwLock::default(),
             pins: Mutex::default(),
             last_pruned: Mutex::default(),
@@ -90,6 +93,18 @@ impl Core {
 
     pub(crate) fn query_fault(&self, reason: impl Into<String>) -> LakeFault {
         LakeFault::Query { table: self.name.to_string(), reason: reason.into() }
+    }
+
+    /// The columns of the newest version this process knows.
+    pub(crate) fn schema(&self) -> SchemaRef {
+        self.latest.read().unwrap_or_else(PoisonError::into_inner).schema.clone()
+    }
+
+    /// The columns of a version. They are only ever added to, so as many are the same.
+    pub(crate) fn schema_at(&self, dataset: &Dataset) -> SchemaRef {
+        let newest = self.schema();
+        let same = newest.fields().len() == dataset.schema().fields.len();
+        if same { newest } else { Arc::new(Schema::from(dataset.schema())) }
     }
 
     /// The newest version this process knows, without asking the store.
@@ -126,6 +141,9 @@ impl Core {
         if dataset.version_id() > latest.dataset.version_id() {
             // Whoever still reads the version that was newest keeps it from being pruned.
             self.pin(&latest.dataset);
+            if dataset.schema().fields.len() != latest.schema.fields().len() {
+                latest.schema = Arc::new(Schema::from(dataset.schema()));
+            }
             latest.dataset = Arc::new(dataset);
         }
         latest.dataset.clone()
@@ -172,13 +190,15 @@ impl Core {
 #[derive(Debug, Clone)]
 pub(crate) struct LanceTable {
     core: Arc<Core>,
+    /// The columns it was opened with: rows that are added have these.
+    opened_with: SchemaRef,
     /// The version of a read-only view.
     pinned: Option<Arc<Dataset>>,
 }
 
 impl LanceTable {
-    pub(crate) const fn live(core: Arc<Core>) -> Self {
-        Self { core, pinned: None }
+    pub(crate) const fn live(core: Arc<Core>, opened_with: SchemaRef) -> Self {
+        Self { core, opened_with, pinned: None }
     }
 
     async fn dataset(&self) -> Result<Arc<Dataset>, LakeFault> {
@@ -191,7 +211,7 @@ impl LanceTable {
     fn view(&self, dataset: Dataset) -> Arc<dyn Table> {
         let dataset = Arc::new(dataset);
         self.core.pin(&dataset);
-        Arc::new(Self { core: self.core.clone(), pinned: Some(dataset) })
+        Arc::new(Self { core: self.core.clone(), opened_with: self.core.schema_at(&dataset), pinned: Some(dataset) })
     }
 
     fn writable(&self) -> Result<(), LakeFault> {
@@ -234,7 +254,7 @@ impl LanceTable {
     }
 
     fn conform(&self, rows: RecordBatch) -> Result<RecordBatch, LakeFault> {
-        schema::conform(rows, &self.core.schema, self.core.name.as_str())
+        schema::conform(rows, &self.opened_with, self.core.name.as_str())
     }
 }
 
@@ -245,7 +265,7 @@ impl Table for LanceTable {
     }
 
     fn schema(&self) -> SchemaRef {
-        self.core.schema.clone()
+        self.pinned.as_ref().map_or_else(|| self.core.schema(), |dataset| self.core.schema_at(dataset))
     }
 
     async fn append(&self, rows: RecordBatch) -> Result<Commit, LakeFault> {
@@ -265,7 +285,7 @@ impl Table for LanceTable {
     async fn replace(&self, delete: Filter, rows: Option<RecordBatch>) -> Result<Commit, LakeFault> {
         self.writable()?;
         let rows = rows.map(|rows| self.conform(rows)).transpose()?.filter(|rows| rows.num_rows() > 0);
-        let delete = filter::compile(&delete, &self.core.schema, self.core.name.as_str())?;
+        let delete = filter::compile(&delete, &self.core.schema(), self.core.name.as_str())?;
         match (delete, rows) {
             (filter::Condition::Never, None) => self.unchanged().await,
             (filter::Condition::Never, Some(rows)) => self.core.submit(Change::Append(vec![rows])).await,
@@ -279,6 +299,10 @@ impl Table for LanceTable {
 
     async fn count(&self, filter: Filter) -> Result<u64, LakeFault> {
         self.in_time(Box::pin(async { search::count(&self.core, &self.dataset().await?, &filter).await })).await
+    }
+
+    async fn aggregate(&self, question: Aggregate) -> Result<Grouped, LakeFault> {
+        self.in_time(Box::pin(async { aggregate::run(&self.core, self.dataset().await?, question).await })).await
     }
 
     async fn nearest(&self, query: VectorQuery) -> Result<DocHits, LakeFault> {

@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use crate::{
     deadline::{ANSWER_WITHIN, CHANGE_WITHIN},
     filter::Condition,
-    replace,
+    replace, schema,
     table::Core,
     versions,
 };
@@ -208,6 +208,9 @@ impl Core {
     /// Writes rows as files nobody refers to yet.
     pub(crate) async fn stage(&self, dataset: &Arc<Dataset>, batches: Vec<RecordBatch>) -> Result<Transaction, LakeFault> {
         let params = WriteParams { mode: WriteMode::Append, session: Some(dataset.session()), ..WriteParams::default() };
+        let schema = self.schema_at(dataset);
+        let batches =
+            batches.into_iter().map(|rows| schema::widened(rows, &schema, self.name.as_str())).collect::<Result<Vec<_>, _>>()?;
         let insert = InsertBuilder::new(dataset.clone()).with_params(&params);
         Box::pin(insert.execute_uncommitted(batches)).await.map_err(|error| self.fault(&error))
     }

@@ -16,6 +16,12 @@ pub enum LakeFault {
     Schema { table: String, reason: String },
     #[error("this cannot be asked of table `{table}`: {reason}")]
     Query { table: String, reason: String },
+    #[error("the question took longer than {} s", .within.as_secs_f32())]
+    QueryTooLong { within: Duration },
+    #[error("the question needs more memory than the {limit} bytes it may take")]
+    QueryTooLarge { limit: usize },
+    #[error("this is not a question in SQL that can be answered: {reason}")]
+    Sql { reason: String, hint: String },
     #[error("table `{table}` is being changed by others; gave up after several tries")]
     Contended { table: String },
     #[error("the lake at {location} cannot be reached: {reason}")]
@@ -30,7 +36,9 @@ impl Fault for LakeFault {
     fn kind(&self) -> FaultKind {
         match self {
             Self::NoTable { .. } | Self::NoVersion { .. } | Self::NoTag { .. } => FaultKind::NotFound,
-            Self::NoColumn { .. } | Self::Query { .. } => FaultKind::Invalid,
+            Self::NoColumn { .. } | Self::Query { .. } | Self::Sql { .. } => FaultKind::Invalid,
+            Self::QueryTooLong { .. } => FaultKind::Timeout,
+            Self::QueryTooLarge { .. } => FaultKind::TooLarge,
             Self::Contended { .. } | Self::Unavailable { .. } | Self::DiskFull => FaultKind::Unavailable,
             Self::Schema { .. } | Self::Engine { .. } => FaultKind::Internal,
         }
@@ -44,6 +52,9 @@ impl Fault for LakeFault {
             Self::NoColumn { .. } => "lake-no-column",
             Self::Schema { .. } => "lake-schema-mismatch",
             Self::Query { .. } => "lake-bad-query",
+            Self::QueryTooLong { .. } => "lake-query-too-long",
+            Self::QueryTooLarge { .. } => "lake-query-too-large",
+            Self::Sql { .. } => "lake-bad-sql",
             Self::Contended { .. } => "lake-contended",
             Self::Unavailable { .. } => "lake-unavailable",
             Self::DiskFull => "lake-disk-full",
@@ -55,6 +66,9 @@ impl Fault for LakeFault {
         match self {
             Self::DiskFull => Some("free space under the data directory; nothing that was acknowledged is lost".into()),
             Self::Unavailable { .. } => Some("the request can be repeated as it is".into()),
+            Self::QueryTooLong { .. } => Some("ask about less time, or group by fewer things".into()),
+            Self::QueryTooLarge { .. } => Some("group by something with fewer values, or filter more rows out".into()),
+            Self::Sql { hint, .. } if !hint.is_empty() => Some(hint.clone()),
             _ => None,
         }
     }

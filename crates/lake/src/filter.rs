@@ -27,6 +27,30 @@ impl From<i64> for Scalar {
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Comparison {
+    Eq,
+    NotEq,
+    Lt,
+    LtEq,
+    Gt,
+    GtEq,
+}
+
+/// What is asked of a value inside of JSON. Where there is none, or one of another kind than it is compared with, the answer
+/// is unknown as with a null: neither the test nor its negation finds the row. `Exists` alone always has an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum JsonTest {
+    /// There is a value, and it is not null.
+    Exists,
+    Is(Comparison, Scalar),
+    OneOf(Vec<Scalar>),
+    /// A text that contains this, letter case ignored.
+    Contains(String),
+    StartsWith(String),
+}
+
 /// A condition. Columns are names of the table's own schema; an unknown one is a fault, not an empty answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Filter {
@@ -43,10 +67,23 @@ pub enum Filter {
     /// A text column contains this, letter case ignored.
     Contains(String, String),
     StartsWith(String, String),
+    /// A text column with a text index holds every one of these words, as its search understands words: letter case, endings
+    /// and accents do not count. Plain words; no syntax is interpreted, and stop words alone find nothing. It finds its rows
+    /// by the index, so it stands alone or beside conditions that all hold (`And`); under `Or` and `Not` it is refused.
+    Words(String, String),
+    /// A value inside of JSON text.
+    Json {
+        column: String,
+        /// The keys from the outermost object inwards; in a list, a number counts from nought.
+        path: Vec<String>,
+        test: JsonTest,
+    },
     IsNull(String),
     And(Vec<Self>),
     Or(Vec<Self>),
     Not(Box<Self>),
+    /// Rows of which this is not so: it is false, or unknown. `Not` finds only the former.
+    Unless(Box<Self>),
 }
 
 impl Filter {
@@ -56,6 +93,11 @@ impl Filter {
 
     pub fn any_of<S: Into<Scalar>>(column: &str, values: impl IntoIterator<Item = S>) -> Self {
         Self::In(column.to_owned(), values.into_iter().map(Into::into).collect())
+    }
+
+    /// A value inside of JSON text, under these keys.
+    pub fn json(column: &str, path: &[&str], test: JsonTest) -> Self {
+        Self::Json { column: column.to_owned(), path: path.iter().map(|key| (*key).to_owned()).collect(), test }
     }
 
     /// Both conditions; `All` adds nothing.

@@ -1,13 +1,17 @@
 #![doc = include_str!("../README.md")]
 
+mod aggregate;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod fault;
 mod filter;
+mod sql;
 mod table;
 
+pub use aggregate::{Aggregate, Allowance, Grouped, Key, KeyOf, Measure, MeasureOf};
 pub use fault::LakeFault;
-pub use filter::{Filter, Scalar};
+pub use filter::{Comparison, Filter, JsonTest, Scalar};
+pub use sql::{SqlAnswer, SqlLimits, SqlQuery, TableView};
 pub use table::{
     Commit, Distance, DocHits, IndexKind, IndexSpec, Lake, LakeVersion, Order, Past, Repair, Scan, Table, TableSpec, TableStats,
     TextQuery, Upkeep, UpkeepPolicy, VectorQuery,

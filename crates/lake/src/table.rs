@@ -8,7 +8,12 @@ use async_trait::async_trait;
 use mainspring_kernel::Name;
 use serde::{Deserialize, Serialize};
 
-use crate::{fault::LakeFault, filter::Filter};
+use crate::{
+    aggregate::{Aggregate, Grouped},
+    fault::LakeFault,
+    filter::Filter,
+    sql::{SqlAnswer, SqlQuery},
+};
 
 /// A state of a table. The transaction tells apart two states that got the same number,
 /// which happens when a torn newest version was moved out and its number given again.
@@ -50,7 +55,8 @@ pub struct IndexSpec {
     pub kind: IndexKind,
 }
 
-/// What a table is made of. Opening an existing table with another schema is a fault.
+/// What a table is made of. Opening an existing table gives it the columns and indexes of the spec that it lacks, if they may be
+/// null: rows that were there have nulls in them. Any other difference is a fault.
 #[derive(Debug, Clone)]
 pub struct TableSpec {
     pub schema: SchemaRef,
@@ -204,13 +210,16 @@ pub trait Lake: Send + Sync + fmt::Debug + 'static {
     async fn repair(&self) -> Result<Vec<Repair>, LakeFault>;
     /// Whether the store behind the lake answers now.
     async fn ping(&self) -> Result<(), LakeFault>;
+    /// Answers one `SELECT` over views of tables.
+    async fn sql(&self, query: SqlQuery) -> Result<SqlAnswer, LakeFault>;
 }
 
 #[async_trait]
 pub trait Table: Send + Sync + fmt::Debug + 'static {
     fn name(&self) -> &Name;
     fn schema(&self) -> SchemaRef;
-    /// Adds rows. Concurrent calls share a commit; each returns once its rows are as durable as the lake promises.
+    /// Adds rows, with the columns that this handle was opened with: another process, or another handle, may have given the
+    /// table more. Concurrent calls share a commit; each returns once its rows are as durable as the lake promises.
     async fn append(&self, rows: RecordBatch) -> Result<Commit, LakeFault>;
     /// Adds rows that lie in several batches, in one commit.
     async fn append_all(&self, batches: Vec<RecordBatch>) -> Result<Commit, LakeFault>;
@@ -218,6 +227,8 @@ pub trait Table: Send + Sync + fmt::Debug + 'static {
     async fn replace(&self, delete: Filter, rows: Option<RecordBatch>) -> Result<Commit, LakeFault>;
     async fn scan(&self, scan: Scan) -> Result<Vec<RecordBatch>, LakeFault>;
     async fn count(&self, filter: Filter) -> Result<u64, LakeFault>;
+    /// Rows in groups, with what is reckoned over each. Only the columns it names are read.
+    async fn aggregate(&self, question: Aggregate) -> Result<Grouped, LakeFault>;
     async fn nearest(&self, query: VectorQuery) -> Result<DocHits, LakeFault>;
     async fn matching(&self, query: TextQuery) -> Result<DocHits, LakeFault>;
     /// The columns of these rows, in this order. An address is valid for the version it was found in.

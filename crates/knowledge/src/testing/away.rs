@@ -10,8 +10,8 @@ use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use mainspring_kernel::Name;
 use mainspring_lake::{
-    Commit, DocHits, Filter, Lake, LakeFault, LakeVersion, Repair, Scan, Table, TableSpec, TableStats, TextQuery, Upkeep,
-    UpkeepPolicy, VectorQuery,
+    Aggregate, Commit, DocHits, Filter, Grouped, Lake, LakeFault, LakeVersion, Repair, Scan, SqlAnswer, SqlQuery, Table,
+    TableSpec, TableStats, TextQuery, Upkeep, UpkeepPolicy, VectorQuery,
 };
 use tokio::sync::Notify;
 
@@ -107,6 +107,10 @@ impl<L: Lake> Lake for AwayLake<L> {
         self.store.reached()?;
         self.inner.ping().await
     }
+    async fn sql(&self, query: SqlQuery) -> Result<SqlAnswer, LakeFault> {
+        self.store.reached()?;
+        self.inner.sql(query).await
+    }
 }
 
 #[derive(Debug)]
@@ -145,6 +149,10 @@ impl Table for AwayTable {
     async fn count(&self, filter: Filter) -> Result<u64, LakeFault> {
         self.store.reached()?;
         self.inner.count(filter).await
+    }
+    async fn aggregate(&self, question: Aggregate) -> Result<Grouped, LakeFault> {
+        self.store.reached()?;
+        self.inner.aggregate(question).await
     }
     async fn nearest(&self, query: VectorQuery) -> Result<DocHits, LakeFault> {
         self.store.reached()?;

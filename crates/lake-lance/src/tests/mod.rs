@@ -3,14 +3,18 @@ mod deadline;
 mod disk;
 mod fault;
 mod filter;
+mod json;
 mod location;
 mod model;
 mod prune;
 mod repair;
 mod s3;
+mod sketch;
+mod sql;
 mod upkeep;
 mod vectors;
 mod writer;
+mod zones;
 
 use std::path::Path;
 

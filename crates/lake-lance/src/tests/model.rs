@@ -61,7 +61,8 @@ fn filter() -> impl Strategy<Value = Filter> {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..3).prop_map(Filter::And),
             prop::collection::vec(inner.clone(), 0..3).prop_map(Filter::Or),
-            inner.prop_map(|inner| Filter::Not(Box::new(inner))),
+            inner.clone().prop_map(|inner| Filter::Not(Box::new(inner))),
+            inner.prop_map(|inner| Filter::Unless(Box::new(inner))),
         ]
     })
 }
@@ -94,6 +95,7 @@ fn truth(filter: &Filter, row: &Row) -> Option<bool> {
         Filter::StartsWith(column, start) => text(column).map(|found| found.starts_with(start)),
         Filter::IsNull(column) => Some(text(column).is_none()),
         Filter::Not(inner) => truth(inner, row).map(|truth| !truth),
+        Filter::Unless(inner) => Some(truth(inner, row) != Some(true)),
         Filter::And(parts) => all(parts.iter().map(|part| truth(part, row))),
         Filter::Or(parts) => all(parts.iter().map(|part| truth(part, row).map(|truth| !truth))).map(|truth| !truth),
         other => panic!("the model knows no {other:?}"),

@@ -4,9 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "a case is a test: it stops where something is not as it should be")]
 #![expect(clippy::missing_panics_doc, reason = "panicking is how a case fails")]
 
+mod grouping;
+mod json;
+mod opening;
 mod reading;
 mod rows;
 mod searching;
+mod sql;
 mod tables;
 mod upkeep;
 mod versions;
@@ -63,13 +67,35 @@ cases! {
         unknown_columns_are_named,
         wrong_types_are_refused,
         scans_order_and_page,
+        pages_run_over_many_commits,
         scans_project,
         rows_are_taken_in_order,
+    },
+    json::{
+        values_inside_json_are_found,
+        senseless_json_conditions_are_refused,
+    },
+    grouping::{
+        groups_are_reckoned,
+        nothing_is_one_group_of_nothing,
+        time_falls_into_buckets,
+        percentiles_are_near,
+        the_first_groups_are_cut_off,
+        groups_of_words_and_of_old_versions,
+        senseless_groups_are_refused,
+        groups_have_limits,
+    },
+    sql::{
+        questions_in_sql_are_answered,
+        a_view_lets_nothing_else_through,
+        only_questions_are_let_in,
+        questions_in_sql_have_limits,
     },
     searching::{
         words_are_found_at_once,
         words_have_no_syntax,
         words_are_found_under_a_filter,
+        words_are_a_condition,
         replaced_words_are_not_found,
         nearest_rows_come_best_first,
         nearest_rows_obey_the_filter,
@@ -83,6 +109,11 @@ cases! {
         tags_name_versions,
         tagged_versions_outlive_pruning,
         a_snapshot_in_use_outlives_pruning,
+    },
+    opening::{
+        a_table_gets_the_columns_it_lacks,
+        any_number_may_widen_a_table_at_once,
+        other_differences_are_refused,
     },
     tables::{
         a_table_is_opened_again_with_its_rows,

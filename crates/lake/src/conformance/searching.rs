@@ -2,10 +2,10 @@ use std::collections::BTreeSet;
 
 use super::{
     Row, batch, done,
-    rows::{ids_at, leaning},
+    rows::{ids_at, ids_in_order, leaning},
     table,
 };
-use crate::{Distance, DocHits, Filter, Lake, LakeFault, Table, TextQuery, UpkeepPolicy, VectorQuery};
+use crate::{Distance, DocHits, Filter, Lake, LakeFault, Order, Scalar, Scan, Table, TextQuery, UpkeepPolicy, VectorQuery};
 
 fn words(words: &str, filter: Filter) -> TextQuery {
     TextQuery { column: "words".into(), words: words.to_owned(), limit: 20, filter }
@@ -101,6 +101,56 @@ pub(super) async fn words_are_found_under_a_filter(lake: &dyn Lake) {
     let mut none = query;
     none.filter = Filter::eq("id", "nobody");
     assert_eq!(table.matching(none).await.unwrap(), DocHits::default());
+    done(lake, &table).await;
+}
+
+pub(super) async fn words_are_a_condition(lake: &dyn Lake) {
+    let table = table(lake, "searching-condition").await;
+    let rows: Vec<Row> = (0..40_i64)
+        .map(|n| {
+            let text = if n % 10 == 3 { "A refund for the Café order" } else { "an order was placed" };
+            Row::new(format!("{n:02}")).number(n).words(text).doc(if n < 20 { "one" } else { "two" })
+        })
+        .collect();
+    table.append(batch(&rows[..15])).await.unwrap();
+    table.append(batch(&rows[15..])).await.unwrap();
+    let has = |text: &str| Filter::Words("words".into(), text.into());
+    for _ in 0..2 {
+        let check = async |filter: Filter, wanted: &[&str]| {
+            assert_eq!(super::ids(&*table, Scan::of(filter.clone())).await, wanted, "{filter:?}");
+            assert_eq!(table.count(filter.clone()).await.unwrap(), wanted.len() as u64, "{filter:?}");
+            let newest = Scan::of(filter.clone()).order("number", Order::Descending).limit(2);
+            let first: Vec<&str> = wanted.iter().rev().take(2).copied().collect();
+            assert_eq!(ids_in_order(&*table, newest).await, first, "newest of {filter:?}");
+            let mut second = Scan::of(filter.clone()).order("id", Order::Ascending).limit(2);
+            second.offset = 1;
+            let middle: Vec<&str> = wanted.iter().skip(1).take(2).copied().collect();
+            assert_eq!(ids_in_order(&*table, second).await, middle, "second of {filter:?}");
+        };
+        check(has("refunds"), &["03", "13", "23", "33"]).await;
+        check(has("cafe REFUND"), &["03", "13", "23", "33"]).await;
+        check(has("refund placed"), &[]).await;
+        check(has("refund").and(Filter::eq("doc", "two")), &["23", "33"]).await;
+        check(has("refund").and(has("order")).and(Filter::Gt("number".into(), Scalar::Int(3))), &["13", "23", "33"]).await;
+        check(Filter::And(vec![Filter::And(vec![has("refund")]), Filter::eq("id", "13")]), &["13"]).await;
+        check(has("refund").and(Filter::any_of("id", Vec::<String>::new())), &[]).await;
+        check(has("nothing like it"), &[]).await;
+        check(has(" "), &[]).await;
+        check(has("the of"), &[]).await;
+        assert_eq!(table.count(has("order")).await.unwrap(), 40);
+        assert_eq!(table.scan(Scan::of(has("order")).limit(7)).await.unwrap().iter().map(|b| b.num_rows()).sum::<usize>(), 7);
+        table.upkeep(&thorough()).await.unwrap();
+    }
+    for odd in [
+        Filter::Not(Box::new(has("refund"))),
+        Filter::Or(vec![has("refund"), Filter::eq("id", "01")]),
+        Filter::Words("doc".into(), "one".into()),
+        Filter::Words("number".into(), "1".into()),
+    ] {
+        assert!(matches!(table.count(odd.clone()).await, Err(LakeFault::Query { .. })), "{odd:?}");
+        assert!(matches!(table.scan(Scan::of(odd.clone())).await, Err(LakeFault::Query { .. })), "{odd:?}");
+    }
+    assert!(matches!(table.count(Filter::Words("nope".into(), "x".into())).await, Err(LakeFault::NoColumn { .. })));
     done(lake, &table).await;
 }
 
@@ -203,7 +253,7 @@ pub(super) async fn labels_never_leak(lake: &dyn Lake) {
                 .collect();
             let filter = Filter::HasAny("labels".into(), held.clone());
             let context = format!("held {held:?}, after upkeep {after_upkeep}");
-            assert_eq!(super::ids(&*table, crate::Scan::of(filter.clone())).await, seen, "{context}");
+            assert_eq!(super::ids(&*table, Scan::of(filter.clone())).await, seen, "{context}");
             assert_eq!(table.count(filter.clone()).await.unwrap(), seen.len() as u64, "{context}");
             let text = TextQuery { limit: 100, ..words("shared", filter.clone()) };
             let mut by_words = found(&*table, text).await;

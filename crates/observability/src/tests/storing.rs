@@ -10,8 +10,8 @@ use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use mainspring_kernel::{Fault as _, Name};
 use mainspring_lake::{
-    Commit, DocHits, Filter, Lake, LakeFault, LakeVersion, Repair, Scan, Table, TableSpec, TableStats, TextQuery, Upkeep,
-    UpkeepPolicy, VectorQuery,
+    Aggregate, Commit, DocHits, Filter, Grouped, Lake, LakeFault, LakeVersion, Repair, Scan, SqlAnswer, SqlQuery, Table,
+    TableSpec, TableStats, TextQuery, Upkeep, UpkeepPolicy, VectorQuery,
 };
 use mainspring_testservers::disk::SmallDisk;
 
@@ -58,6 +58,10 @@ impl Lake for Away<Arc<LanceLake>> {
     async fn ping(&self) -> Result<(), LakeFault> {
         self.check()
     }
+    async fn sql(&self, query: SqlQuery) -> Result<SqlAnswer, LakeFault> {
+        self.check()?;
+        self.inner.sql(query).await
+    }
 }
 
 #[async_trait]
@@ -87,6 +91,10 @@ impl Table for Away<Arc<dyn Table>> {
     async fn count(&self, filter: Filter) -> Result<u64, LakeFault> {
         self.check()?;
         self.inner.count(filter).await
+    }
+    async fn aggregate(&self, question: Aggregate) -> Result<Grouped, LakeFault> {
+        self.check()?;
+        self.inner.aggregate(question).await
     }
     async fn nearest(&self, query: VectorQuery) -> Result<DocHits, LakeFault> {
         self.inner.nearest(query).await

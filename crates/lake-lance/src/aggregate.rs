@@ -1,0 +1,233 @@
+//! Groups and measures become a plan of the engine: a scan of the columns they name, one pass of grouping, one projection.
+
+use std::{collections::HashSet, sync::Arc};
+
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, Field, Schema};
+use lance::{
+    Dataset,
+    deps::datafusion::{
+        common::{Column, ScalarValue},
+        dataframe::DataFrame,
+        datasource::provider_as_source,
+        error::DataFusionError,
+        functions_aggregate::expr_fn,
+        logical_expr::{Expr, ExprFunctionExt, LogicalPlanBuilder, SortExpr, cast, lit},
+    },
+};
+use mainspring_kernel::text::elide;
+use mainspring_lake::{Aggregate, Filter, Grouped, Key, KeyOf, LakeFault, Measure, MeasureOf, Order};
+
+use crate::{
+    filter::{self, Condition, reference},
+    functions, schema, session,
+    table::Core,
+    view::View,
+};
+
+const KEYS_MAX: usize = 16;
+const MEASURES_MAX: usize = 64;
+
+pub(crate) async fn run(core: &Arc<Core>, dataset: Arc<Dataset>, question: Aggregate) -> Result<Grouped, LakeFault> {
+    let allowance = question.allowance;
+    let columns = core.schema_at(&dataset);
+    let scope = Scope { core, columns: &columns };
+    scope.check(&question)?;
+    let plan = scope.plan(&question)?;
+    let ready = filter::ready(&question.filter, &columns, core.name.as_str())?;
+    let view = View::new(core.clone(), dataset, ready, columns.clone());
+    let fault = |error: DataFusionError| {
+        let engine = |reason| LakeFault::Engine { table: core.name.to_string(), reason };
+        session::fault_of(&error, &allowance, Some(core.as_ref()), engine)
+    };
+    let state = session::plain(&allowance).map_err(fault)?;
+    let limit = question.limit;
+    let grouping = async move {
+        let rows = LogicalPlanBuilder::scan("rows", provider_as_source(Arc::new(view)), None)?.build()?;
+        let groups = DataFrame::new(state, rows).aggregate(plan.keys, plan.measures)?.select(plan.answer)?;
+        let groups = if plan.order.is_empty() { groups } else { groups.sort(plan.order)? };
+        groups.limit(0, Some(limit.saturating_add(1)))?.collect().await
+    };
+    let batches = session::within(allowance.within, Box::pin(async { grouping.await.map_err(fault) })).await?;
+    Ok(cut(batches, limit))
+}
+
+/// As many groups as were asked for, and whether there were more.
+fn cut(batches: Vec<RecordBatch>, limit: usize) -> Grouped {
+    let mut room = limit;
+    let mut more = false;
+    let mut kept = Vec::new();
+    for batch in batches {
+        more |= batch.num_rows() > room;
+        let batch = batch.slice(0, batch.num_rows().min(room));
+        room -= batch.num_rows();
+        if batch.num_rows() > 0 {
+            kept.push(batch);
+        }
+    }
+    Grouped { batches: kept, more }
+}
+
+#[derive(Debug)]
+struct Plan {
+    keys: Vec<Expr>,
+    measures: Vec<Expr>,
+    answer: Vec<Expr>,
+    order: Vec<SortExpr>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Scope<'a> {
+    core: &'a Core,
+    columns: &'a Schema,
+}
+
+impl<'a> Scope<'a> {
+    fn check(self, question: &Aggregate) -> Result<(), LakeFault> {
+        let (keys, measures) = (&question.keys, &question.measures);
+        if keys.len() > KEYS_MAX || measures.len() > MEASURES_MAX {
+            return Err(self.core.query_fault(format!("at most {KEYS_MAX} keys and {MEASURES_MAX} measures at once")));
+        }
+        if keys.is_empty() && measures.is_empty() {
+            return Err(self.core.query_fault("a question about groups needs a key or a measure"));
+        }
+        let mut names = HashSet::new();
+        for name in keys.iter().map(|key| &key.name).chain(measures.iter().map(|measure| &measure.name)) {
+            if !names.insert(name) {
+                return Err(self.core.query_fault(format!("two keys or measures are called `{}`", elide(name, 80))));
+            }
+        }
+        match question.order.iter().find(|(name, _)| !names.contains(name)) {
+            Some((name, _)) => Err(self.core.query_fault(format!("no key and no measure is called `{}`", elide(name, 80)))),
+            None => Ok(()),
+        }
+    }
+
+    fn plan(self, question: &Aggregate) -> Result<Plan, LakeFault> {
+        let mut plan = Plan { keys: Vec::new(), measures: Vec::new(), answer: Vec::new(), order: order_of(question) };
+        for (at, key) in question.keys.iter().enumerate() {
+            let name = format!("key{at}");
+            plan.keys.push(self.key(key)?.alias(&name));
+            plan.answer.push(named(&name).alias(&key.name));
+        }
+        // Percentiles of one column share what they are reckoned from.
+        let mut sketched: Vec<(&str, &Filter, String)> = Vec::new();
+        for (at, measure) in question.measures.iter().enumerate() {
+            let name = format!("measure{at}");
+            let MeasureOf::Quantile { column, at: share } = &measure.of else {
+                plan.measures.push(self.measure(measure)?.alias(&name));
+                plan.answer.push(self.answer(measure, &name)?.alias(&measure.name));
+                continue;
+            };
+            if !(0.0..=1.0).contains(share) {
+                return Err(self.core.query_fault("a quantile lies between 0 and 1"));
+            }
+            let shared = sketched.iter().find(|(of, only, _)| *of == column.as_str() && **only == measure.only);
+            let sketch = match shared {
+                Some((_, _, sketch)) => sketch.clone(),
+                None => {
+                    plan.measures.push(self.measure(measure)?.alias(&name));
+                    sketched.push((column, &measure.only, name.clone()));
+                    name
+                }
+            };
+            plan.answer.push(functions::quantile().call(vec![named(&sketch), lit(*share)]).alias(&measure.name));
+        }
+        if plan.keys.is_empty() {
+            plan.order.clear();
+        }
+        Ok(plan)
+    }
+
+    fn key(self, key: &Key) -> Result<Expr, LakeFault> {
+        match &key.of {
+            KeyOf::Column(name) => Ok(reference(self.plain(name)?)),
+            KeyOf::Bucket { column, width, origin } => {
+                let field = self.plain(column)?;
+                if !field.data_type().is_integer() {
+                    return Err(self.wrong(field, "holds no whole numbers"));
+                }
+                if *width <= 0 {
+                    return Err(self.core.query_fault("a bucket is wider than nought"));
+                }
+                let number = cast(reference(field), DataType::Int64);
+                Ok(functions::bucket().call(vec![number, lit(*width), lit(*origin)]))
+            }
+            KeyOf::Share { column, width, origin } => {
+                let field = self.number(column)?;
+                if !(*width > 0.0 && width.is_finite() && origin.is_finite()) {
+                    return Err(self.core.query_fault("a bucket is wider than nought and has an end"));
+                }
+                let number = cast(reference(field), DataType::Float64);
+                Ok(functions::share().call(vec![number, lit(*width), lit(*origin)]))
+            }
+        }
+    }
+
+    fn measure(self, measure: &Measure) -> Result<Expr, LakeFault> {
+        let reckoned = match &measure.of {
+            MeasureOf::Rows => expr_fn::count(lit(1_i64)),
+            MeasureOf::Present(name) => expr_fn::count(reference(self.column(name)?)),
+            MeasureOf::Sum(name) => expr_fn::sum(reference(self.number(name)?)),
+            MeasureOf::Min(name) => expr_fn::min(reference(self.plain(name)?)),
+            MeasureOf::Max(name) => expr_fn::max(reference(self.plain(name)?)),
+            MeasureOf::Mean(name) => expr_fn::avg(cast(reference(self.number(name)?), DataType::Float64)),
+            MeasureOf::Quantile { column, .. } => {
+                functions::sketch().call(vec![cast(reference(self.number(column)?), DataType::Float64)])
+            }
+            MeasureOf::Distinct(name) => {
+                let field = self.plain(name)?;
+                let value = reference(field);
+                // What it has no way to count, it counts as text.
+                let counted = schema::is_text(field.data_type()) || field.data_type().is_integer();
+                expr_fn::approx_distinct(if counted { value } else { cast(value, DataType::Utf8) })
+            }
+        };
+        let only = match filter::compile(&measure.only, self.columns, self.core.name.as_str())? {
+            Condition::Always => return Ok(reckoned),
+            Condition::Never => Expr::Literal(ScalarValue::Boolean(Some(false)), None),
+            Condition::When(expr) => expr,
+        };
+        reckoned.filter(only).build().map_err(|error| self.core.query_fault(elide(&error.strip_backtrace(), 300)))
+    }
+
+    /// The measure in the type it is promised in.
+    fn answer(self, measure: &Measure, name: &str) -> Result<Expr, LakeFault> {
+        let found = named(name);
+        Ok(match &measure.of {
+            MeasureOf::Distinct(_) => cast(found, DataType::Int64),
+            MeasureOf::Sum(column) if self.number(column)?.data_type().is_integer() => cast(found, DataType::Int64),
+            MeasureOf::Sum(_) => cast(found, DataType::Float64),
+            _ => found,
+        })
+    }
+
+    fn column(self, name: &str) -> Result<&'a Field, LakeFault> {
+        schema::column(self.columns, self.core.name.as_str(), name)
+    }
+
+    /// A column with one value in each row.
+    fn plain(self, name: &str) -> Result<&'a Field, LakeFault> {
+        let field = self.column(name)?;
+        if field.data_type().is_nested() { Err(self.wrong(field, "holds several values in a row")) } else { Ok(field) }
+    }
+
+    fn number(self, name: &str) -> Result<&'a Field, LakeFault> {
+        let field = self.column(name)?;
+        if field.data_type().is_numeric() { Ok(field) } else { Err(self.wrong(field, "holds no numbers")) }
+    }
+
+    fn wrong(self, field: &Field, what: &str) -> LakeFault {
+        self.core.query_fault(format!("column `{}` of type {} {what}", field.name(), field.data_type()))
+    }
+}
+
+fn named(name: &str) -> Expr {
+    Expr::Column(Column::new_unqualified(name))
+}
+
+fn order_of(question: &Aggregate) -> Vec<SortExpr> {
+    let asked = question.order.iter().map(|(name, order)| (name, *order == Order::Ascending));
+    let keys = question.keys.iter().map(|key| (&key.name, true));
+    asked.chain(keys).map(|(name, ascending)| named(name).sort(ascending, false)).collect()
+}

@@ -1,0 +1,292 @@
+//! Functions over rows and groups that the engine does not bring: buckets, and percentiles by sketches.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, Float64Array, Int64Array, cast::AsArray, types::Float64Type};
+use arrow_schema::DataType;
+use lance::deps::datafusion::{
+    common::{ScalarValue, exec_err, plan_err},
+    error::{DataFusionError, Result},
+    logical_expr::{
+        Accumulator, AggregateUDF, AggregateUDFImpl, ColumnarValue, EmitTo, GroupsAccumulator, ScalarFunctionArgs, ScalarUDF,
+        ScalarUDFImpl, Signature, Volatility, function::AccumulatorArgs,
+    },
+};
+
+use crate::sketch::Sketch;
+
+/// `bucket(number, width, origin)`: where the bucket of a whole number begins.
+pub(crate) fn bucket() -> ScalarUDF {
+    let signature = Signature::exact(vec![DataType::Int64; 3], Volatility::Immutable);
+    ScalarUDF::new_from_impl(Bucket { name: "bucket", kind: DataType::Int64, signature })
+}
+
+/// `share(number, width, origin)`: the same over any numbers.
+pub(crate) fn share() -> ScalarUDF {
+    let signature = Signature::exact(vec![DataType::Float64; 3], Volatility::Immutable);
+    ScalarUDF::new_from_impl(Bucket { name: "share", kind: DataType::Float64, signature })
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Bucket {
+    name: &'static str,
+    kind: DataType,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Bucket {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(self.kind.clone())
+    }
+
+    fn invoke_with_args(&self, call: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [numbers, width, origin] = call.args.as_slice() else { return exec_err!("{} takes three arguments", self.name) };
+        let numbers = numbers.to_array_of_size(call.number_rows)?;
+        let buckets: ArrayRef = match (width, origin) {
+            (ColumnarValue::Scalar(ScalarValue::Int64(Some(width))), ColumnarValue::Scalar(ScalarValue::Int64(Some(origin))))
+                if *width > 0 =>
+            {
+                let numbers = numbers.as_primitive::<arrow_array::types::Int64Type>();
+                Arc::new(numbers.iter().map(|number| whole_bucket(number?, *width, *origin)).collect::<Int64Array>())
+            }
+            (
+                ColumnarValue::Scalar(ScalarValue::Float64(Some(width))),
+                ColumnarValue::Scalar(ScalarValue::Float64(Some(origin))),
+            ) if *width > 0.0 => {
+                let numbers = numbers.as_primitive::<Float64Type>();
+                let bucket = |number: f64| ((number - origin) / width).floor() * width + origin;
+                Arc::new(numbers.iter().map(|number| number.map(bucket)).collect::<Float64Array>())
+            }
+            _ => return exec_err!("{} takes a width above nought and an origin that stand in the question", self.name),
+        };
+        Ok(ColumnarValue::Array(buckets))
+    }
+}
+
+/// Nothing where a bucket would begin below every number there is.
+fn whole_bucket(number: i64, width: i64, origin: i64) -> Option<i64> {
+    match number.checked_sub(origin) {
+        Some(distance) => number.checked_sub(distance.rem_euclid(width)),
+        // Wider numbers take many times as long to divide.
+        None => {
+            let into = (i128::from(number) - i128::from(origin)).rem_euclid(i128::from(width));
+            i64::try_from(i128::from(number) - into).ok()
+        }
+    }
+}
+
+/// `quantile(sketch, at)`.
+pub(crate) fn quantile() -> ScalarUDF {
+    let signature = Signature::exact(vec![DataType::Binary, DataType::Float64], Volatility::Immutable);
+    ScalarUDF::new_from_impl(Quantile { signature })
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Quantile {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Quantile {
+    fn name(&self) -> &'static str {
+        "quantile"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Float64)
+    }
+
+    fn invoke_with_args(&self, call: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [sketches, ColumnarValue::Scalar(ScalarValue::Float64(Some(at)))] = call.args.as_slice() else {
+            return exec_err!("quantile takes a sketch and a share between 0 and 1 that stands in the question");
+        };
+        let sketches = sketches.to_array_of_size(call.number_rows)?;
+        let found = sketches.as_binary::<i32>().iter().map(|bytes| match bytes {
+            Some(bytes) => Ok(read(bytes)?.quantile(*at)),
+            None => Ok(None),
+        });
+        Ok(ColumnarValue::Array(Arc::new(found.collect::<Result<Float64Array>>()?)))
+    }
+}
+
+fn read(bytes: &[u8]) -> Result<Sketch> {
+    Sketch::from_bytes(bytes).map_err(|fault| DataFusionError::Execution(fault.to_string()))
+}
+
+/// `sketch(number)`: how the numbers of a group are spread.
+pub(crate) fn sketch() -> AggregateUDF {
+    AggregateUDF::new_from_impl(Sketching { signature: Signature::user_defined(Volatility::Immutable) })
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Sketching {
+    signature: Signature,
+}
+
+impl AggregateUDFImpl for Sketching {
+    fn name(&self) -> &'static str {
+        "sketch"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, arguments: &[DataType]) -> Result<Vec<DataType>> {
+        match arguments {
+            [kind] if kind.is_numeric() || *kind == DataType::Null => Ok(vec![DataType::Float64]),
+            other => plan_err!("sketch takes one number, not {other:?}"),
+        }
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Binary)
+    }
+
+    fn accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        if arguments.is_distinct {
+            return plan_err!("sketch counts every number, DISTINCT or not");
+        }
+        Ok(Box::new(One::default()))
+    }
+
+    fn groups_accumulator_supported(&self, arguments: AccumulatorArgs) -> bool {
+        !arguments.is_distinct
+    }
+
+    fn create_groups_accumulator(&self, _: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
+        Ok(Box::new(Groups::default()))
+    }
+}
+
+/// The sketch of one group.
+#[derive(Debug, Default)]
+struct One(Sketch);
+
+impl One {
+    fn value(&self) -> ScalarValue {
+        ScalarValue::Binary((!self.0.is_empty()).then(|| self.0.to_bytes()))
+    }
+}
+
+impl Accumulator for One {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        numbers(values)?.iter().flatten().for_each(|number| self.0.add(number));
+        Ok(())
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        Ok(self.value())
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.0.heap()
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        Ok(vec![self.value()])
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        for bytes in parts(states)?.iter().flatten() {
+            self.0.merge(&read(bytes)?);
+        }
+        Ok(())
+    }
+}
+
+/// The sketches of many groups.
+#[derive(Debug, Default)]
+struct Groups {
+    sketches: Vec<Sketch>,
+    heap: usize,
+}
+
+impl Groups {
+    fn change(&mut self, group: usize, change: impl FnOnce(&mut Sketch) -> Result<()>) -> Result<()> {
+        let sketch = &mut self.sketches[group];
+        let before = sketch.heap();
+        change(sketch)?;
+        self.heap += sketch.heap().saturating_sub(before);
+        Ok(())
+    }
+
+    fn emit(&mut self, to: EmitTo) -> ArrayRef {
+        let taken = to.take_needed(&mut self.sketches);
+        self.heap = self.heap.saturating_sub(taken.iter().map(Sketch::heap).sum());
+        let bytes = taken.iter().map(|sketch| (!sketch.is_empty()).then(|| sketch.to_bytes()));
+        Arc::new(bytes.collect::<BinaryArray>())
+    }
+}
+
+fn passes(filter: Option<&BooleanArray>, row: usize) -> bool {
+    filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row))
+}
+
+impl GroupsAccumulator for Groups {
+    fn update_batch(&mut self, values: &[ArrayRef], groups: &[usize], filter: Option<&BooleanArray>, total: usize) -> Result<()> {
+        let numbers = numbers(values)?;
+        self.sketches.resize_with(total, Sketch::default);
+        for (row, &group) in groups.iter().enumerate() {
+            if numbers.is_valid(row) && passes(filter, row) {
+                self.change(group, |sketch| {
+                    sketch.add(numbers.value(row));
+                    Ok(())
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self, to: EmitTo) -> Result<ArrayRef> {
+        Ok(self.emit(to))
+    }
+
+    fn state(&mut self, to: EmitTo) -> Result<Vec<ArrayRef>> {
+        Ok(vec![self.emit(to)])
+    }
+
+    fn merge_batch(&mut self, values: &[ArrayRef], groups: &[usize], filter: Option<&BooleanArray>, total: usize) -> Result<()> {
+        let parts = parts(values)?;
+        self.sketches.resize_with(total, Sketch::default);
+        for (row, &group) in groups.iter().enumerate() {
+            if parts.is_valid(row) && passes(filter, row) {
+                let part = read(parts.value(row))?;
+                self.change(group, |sketch| {
+                    sketch.merge(&part);
+                    Ok(())
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.sketches.capacity() * size_of::<Sketch>() + self.heap
+    }
+}
+
+fn numbers(values: &[ArrayRef]) -> Result<&Float64Array> {
+    match values.first().and_then(|values| values.as_primitive_opt::<Float64Type>()) {
+        Some(numbers) => Ok(numbers),
+        None => exec_err!("sketch was handed something that is not a number"),
+    }
+}
+
+fn parts(states: &[ArrayRef]) -> Result<&BinaryArray> {
+    match states.first().and_then(|states| states.as_binary_opt::<i32>()) {
+        Some(parts) => Ok(parts),
+        None => exec_err!("sketch was handed a part that is none"),
+    }
+}

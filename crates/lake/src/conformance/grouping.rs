@@ -1,0 +1,239 @@
+use std::time::Duration;
+
+use arrow_array::{
+    Array, RecordBatch,
+    cast::AsArray,
+    types::{Float64Type, Int64Type},
+};
+use arrow_schema::DataType;
+use mainspring_kernel::Fault as _;
+
+use super::{Row, batch, done, table};
+use crate::{Aggregate, Allowance, Filter, Grouped, Key, KeyOf, Lake, LakeFault, MeasureOf, Order, Scalar, Table, UpkeepPolicy};
+
+fn column(name: &str) -> String {
+    name.to_owned()
+}
+
+/// Each group as text, in the order of the answer.
+fn told(grouped: &Grouped) -> Vec<String> {
+    grouped.batches.iter().flat_map(|batch| (0..batch.num_rows()).map(|row| told_row(batch, row))).collect()
+}
+
+fn told_row(batch: &RecordBatch, row: usize) -> String {
+    let values = batch.columns().iter().map(|column| match column.data_type() {
+        _ if column.is_null(row) => "-".to_owned(),
+        DataType::Utf8 => column.as_string::<i32>().value(row).to_owned(),
+        DataType::Int64 => column.as_primitive::<Int64Type>().value(row).to_string(),
+        DataType::Float64 => column.as_primitive::<Float64Type>().value(row).to_string(),
+        DataType::Boolean => column.as_boolean().value(row).to_string(),
+        other => panic!("no measure and no key is {other}"),
+    });
+    values.collect::<Vec<_>>().join(" ")
+}
+
+async fn ask(table: &dyn Table, question: Aggregate) -> Vec<String> {
+    told(&table.aggregate(question).await.unwrap())
+}
+
+fn sample() -> Vec<Row> {
+    vec![
+        Row::new("a").doc("one").number(10).share(1.5).flag(true).words("plain words").labels(&["x"]),
+        Row::new("b").doc("one").number(20).share(2.5).flag(false).words("more words"),
+        Row::new("c").doc("two").number(-5).flag(true),
+        Row::new("d").doc("two"),
+        Row::new("e").number(1_000),
+    ]
+}
+
+pub(super) async fn groups_are_reckoned(lake: &dyn Lake) {
+    let table = table(lake, "grouping-reckoned").await;
+    for part in sample().chunks(2) {
+        table.append(batch(part)).await.unwrap();
+    }
+    let every = Aggregate::of(Filter::All)
+        .by("doc")
+        .measure("rows", MeasureOf::Rows)
+        .measure("there", MeasureOf::Present(column("number")))
+        .measure("sum", MeasureOf::Sum(column("number")))
+        .measure("least", MeasureOf::Min(column("number")))
+        .measure("greatest", MeasureOf::Max(column("id")))
+        .measure("mean", MeasureOf::Mean(column("number")))
+        .measure("shares", MeasureOf::Sum(column("share")))
+        .measure("distinct", MeasureOf::Distinct(column("flag")))
+        .measure_of("true", MeasureOf::Rows, Filter::eq("flag", Scalar::Bool(true)))
+        .measure_of("none", MeasureOf::Sum(column("number")), Filter::any_of("id", Vec::<String>::new()));
+    let wanted = ["one 2 2 30 10 b 15 4 2 1 -", "two 2 1 -5 -5 d -5 - 1 1 -", "- 1 1 1000 1000 e 1000 - 0 0 -"];
+    for _ in 0..2 {
+        assert_eq!(ask(&*table, every.clone()).await, wanted);
+        table.upkeep(&UpkeepPolicy { fragments: 1, unindexed_rows: 1, ..UpkeepPolicy::default() }).await.unwrap();
+    }
+    let answer = table.aggregate(every).await.unwrap();
+    let schema = answer.batches[0].schema();
+    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    assert_eq!(names[..4], ["doc", "rows", "there", "sum"]);
+
+    let filtered = Aggregate::of(Filter::Gt("number".into(), Scalar::Int(0))).measure("n", MeasureOf::Rows);
+    assert_eq!(ask(&*table, filtered.clone().by("flag")).await, ["false 1", "true 1", "- 1"]);
+    assert_eq!(ask(&*table, filtered).await, ["3"]);
+    table.replace(Filter::eq("id", "e"), None).await.unwrap();
+    assert_eq!(ask(&*table, Aggregate::of(Filter::All).measure("n", MeasureOf::Rows)).await, ["4"]);
+    done(lake, &table).await;
+}
+
+pub(super) async fn nothing_is_one_group_of_nothing(lake: &dyn Lake) {
+    let table = table(lake, "grouping-nothing").await;
+    let all = |filter: Filter| {
+        Aggregate::of(filter)
+            .measure("n", MeasureOf::Rows)
+            .measure("sum", MeasureOf::Sum(column("number")))
+            .measure("p50", MeasureOf::Quantile { column: column("number"), at: 0.5 })
+    };
+    assert_eq!(ask(&*table, all(Filter::All)).await, ["0 - -"]);
+    table.append(batch(&sample())).await.unwrap();
+    for none in [Filter::eq("id", "nobody"), Filter::any_of("id", Vec::<String>::new())] {
+        assert_eq!(ask(&*table, all(none.clone())).await, ["0 - -"]);
+        assert_eq!(ask(&*table, all(none).by("doc")).await, Vec::<String>::new());
+    }
+    done(lake, &table).await;
+}
+
+pub(super) async fn time_falls_into_buckets(lake: &dyn Lake) {
+    let table = table(lake, "grouping-buckets").await;
+    let rows = [-61, -60, -1, 0, 59, 60, 119, 3_600].map(|n| Row::new(n.to_string()).number(n).share(n as f64 / 4.0));
+    table.append(batch(&rows)).await.unwrap();
+    table.append(batch(&[Row::new("never"), Row::new("least").number(i64::MIN)])).await.unwrap();
+    let minutes = Aggregate::of(Filter::All).measure("n", MeasureOf::Rows);
+    let buckets = ask(&*table, minutes.clone().by_bucket("minute", "number", 60, 0)).await;
+    assert_eq!(buckets, ["-120 1", "-60 2", "0 2", "60 2", "3600 1", "- 2"], "the earliest bucket has no beginning");
+    let shifted = ask(&*table, minutes.clone().by_bucket("minute", "number", 60, 30)).await;
+    assert_eq!(shifted, ["-90 2", "-30 2", "30 2", "90 1", "3570 1", "- 2"]);
+    let mut shares = minutes;
+    shares.keys.push(Key { name: column("b"), of: KeyOf::Share { column: column("share"), width: 7.5, origin: 0.0 } });
+    assert_eq!(ask(&*table, shares).await, ["-22.5 1", "-15 1", "-7.5 1", "0 1", "7.5 1", "15 1", "22.5 1", "900 1", "- 2"]);
+    done(lake, &table).await;
+}
+
+pub(super) async fn percentiles_are_near(lake: &dyn Lake) {
+    let table = table(lake, "grouping-percentiles").await;
+    for part in 0..4_i64 {
+        let rows: Vec<Row> = (0..1_000)
+            .map(|n| {
+                let number = n * 4 + part + 1;
+                Row::new(format!("{number:04}")).number(number).share(-(number as f64)).doc(if number % 2 == 0 {
+                    "even"
+                } else {
+                    "odd"
+                })
+            })
+            .collect();
+        table.append(batch(&rows)).await.unwrap();
+    }
+    let quantile = |of: &str, at| MeasureOf::Quantile { column: column(of), at };
+    let question = Aggregate::of(Filter::All)
+        .by("doc")
+        .measure("p0", quantile("number", 0.0))
+        .measure("p50", quantile("number", 0.5))
+        .measure("p95", quantile("number", 0.95))
+        .measure("p99", quantile("number", 0.99))
+        .measure("p100", quantile("number", 1.0))
+        .measure("p50s", quantile("share", 0.5))
+        .measure_of("low", quantile("number", 0.5), Filter::LtEq("number".into(), Scalar::Int(100)));
+    let answer = table.aggregate(question).await.unwrap();
+    for (row, ends) in [(0, (2.0, 4_000.0)), (1, (1.0, 3_999.0))] {
+        let value = |name: &str| answer.batches[0].column_by_name(name).unwrap().as_primitive::<Float64Type>().value(row);
+        assert_eq!((value("p0"), value("p100")), ends);
+        for (name, exact) in [("p50", 2_000.0), ("p95", 3_800.0), ("p99", 3_960.0), ("p50s", -2_000.0), ("low", 50.0)] {
+            let near = (value(name) - exact).abs() / exact.abs();
+            assert!(near < 0.03, "{name} is {}, not {exact}", value(name));
+        }
+    }
+    let distinct = Aggregate::of(Filter::All).measure("ids", MeasureOf::Distinct(column("id")));
+    let found: f64 = ask(&*table, distinct).await[0].parse().unwrap();
+    assert!((found - 4_000.0).abs() < 120.0, "{found} different ids of 4000");
+    done(lake, &table).await;
+}
+
+pub(super) async fn the_first_groups_are_cut_off(lake: &dyn Lake) {
+    let table = table(lake, "grouping-top").await;
+    let rows: Vec<Row> = (0..10_i64)
+        .flat_map(|doc| (0..=doc).map(move |n| Row::new(format!("{doc}-{n}")).doc(&format!("d{doc}")).number(doc)))
+        .collect();
+    table.append(batch(&rows)).await.unwrap();
+    let top = Aggregate::of(Filter::All).by("doc").measure("n", MeasureOf::Rows).order("n", Order::Descending);
+    for (limit, wanted, more) in [(3, vec!["d9 10", "d8 9", "d7 8"], true), (0, vec![], true)] {
+        let found = table.aggregate(top.clone().limit(limit)).await.unwrap();
+        assert_eq!((told(&found), found.more), (wanted.into_iter().map(str::to_owned).collect(), more), "limit {limit}");
+    }
+    let all = table.aggregate(top.limit(10)).await.unwrap();
+    assert_eq!((told(&all).len(), all.more), (10, false));
+    let ties = Aggregate::of(Filter::All).by("doc").measure_of("n", MeasureOf::Rows, Filter::eq("number", 4_i64));
+    let found = table.aggregate(ties.order("n", Order::Descending).limit(3)).await.unwrap();
+    assert_eq!(told(&found), ["d4 5", "d0 0", "d1 0"], "the keys decide between equals");
+    done(lake, &table).await;
+}
+
+pub(super) async fn groups_of_words_and_of_old_versions(lake: &dyn Lake) {
+    let table = table(lake, "grouping-words").await;
+    table.append(batch(&sample())).await.unwrap();
+    let old = table.snapshot().await.unwrap();
+    let words = Aggregate::of(Filter::Words("words".into(), "word".into()).and(Filter::Gt("number".into(), Scalar::Int(10))))
+        .by("doc")
+        .measure("n", MeasureOf::Rows);
+    assert_eq!(ask(&*table, words.clone()).await, ["one 1"]);
+    table.replace(Filter::All, None).await.unwrap();
+    assert_eq!(ask(&*table, words.clone()).await, Vec::<String>::new());
+    assert_eq!(ask(&*old, words).await, ["one 1"]);
+    done(lake, &table).await;
+}
+
+pub(super) async fn senseless_groups_are_refused(lake: &dyn Lake) {
+    let table = table(lake, "grouping-refused").await;
+    table.append(batch(&sample())).await.unwrap();
+    let all = || Aggregate::of(Filter::All).measure("n", MeasureOf::Rows);
+    let quantile = |at| MeasureOf::Quantile { column: column("number"), at };
+    for odd in [
+        Aggregate::of(Filter::All),
+        all().measure("n", MeasureOf::Rows),
+        all().by("labels"),
+        all().by_bucket("b", "number", 0, 0),
+        all().by_bucket("b", "share", 5, 0),
+        all().order("nobody", Order::Ascending),
+        all().measure("x", MeasureOf::Sum(column("words"))),
+        all().measure("x", MeasureOf::Mean(column("flag"))),
+        all().measure("x", MeasureOf::Min(column("labels"))),
+        all().measure("x", quantile(1.5)),
+        all().measure("x", quantile(f64::NAN)),
+        all().measure_of("x", MeasureOf::Rows, Filter::Words("words".into(), "word".into())),
+        Aggregate::of(Filter::eq("number", "1")).measure("n", MeasureOf::Rows),
+    ] {
+        assert!(matches!(table.aggregate(odd.clone()).await, Err(LakeFault::Query { .. })), "{odd:?}");
+    }
+    for unknown in [
+        all().by("nope"),
+        all().by_bucket("b", "nope", 5, 0),
+        all().measure("x", MeasureOf::Distinct(column("nope"))),
+        all().measure_of("x", MeasureOf::Rows, Filter::eq("nope", "x")),
+        Aggregate::of(Filter::eq("nope", "x")).measure("n", MeasureOf::Rows),
+    ] {
+        assert!(matches!(table.aggregate(unknown.clone()).await, Err(LakeFault::NoColumn { .. })), "{unknown:?}");
+    }
+    done(lake, &table).await;
+}
+
+pub(super) async fn groups_have_limits(lake: &dyn Lake) {
+    let table = table(lake, "grouping-limits").await;
+    let rows: Vec<Row> =
+        (0..20_000_i64).map(|n| Row::new(format!("a rather long name of row number {n:08}")).number(n)).collect();
+    table.append(batch(&rows)).await.unwrap();
+    let many = Aggregate::of(Filter::All).by("id").measure("n", MeasureOf::Distinct(column("number")));
+    let small = Aggregate { allowance: Allowance { memory: 256 << 10, ..Allowance::default() }, ..many.clone() };
+    let fault = table.aggregate(small).await.unwrap_err();
+    assert!(matches!(fault, LakeFault::QueryTooLarge { limit } if limit == 256 << 10), "{fault:?}");
+    assert_eq!(fault.code(), "lake-query-too-large");
+    let short = Aggregate { allowance: Allowance { within: Duration::ZERO, ..Allowance::default() }, ..many };
+    let fault = table.aggregate(short).await.unwrap_err();
+    assert!(matches!(fault, LakeFault::QueryTooLong { .. }), "{fault:?}");
+    assert_eq!(fault.code(), "lake-query-too-long");
+    done(lake, &table).await;
+}

@@ -1,0 +1,118 @@
+//! Tables that are opened with more columns than they have.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, cast::AsArray, types::Int64Type};
+use arrow_schema::{DataType, Field, Schema};
+use futures::future::join_all;
+
+use super::{Row, batch, done, ids, rows_of, spec, table};
+use crate::{
+    Aggregate, Filter, IndexKind, IndexSpec, Lake, LakeFault, MeasureOf, Scalar, Scan, TableSpec, TextQuery, UpkeepPolicy,
+};
+
+fn with(more: Vec<Field>, indexes: &[(&str, IndexKind)]) -> TableSpec {
+    let mut spec = spec();
+    let fields = spec.schema.fields().iter().map(|field| field.as_ref().clone()).chain(more);
+    spec.schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    spec.indexes.extend(indexes.iter().map(|(column, kind)| IndexSpec { column: (*column).to_owned(), kind: *kind }));
+    spec
+}
+
+fn wider() -> TableSpec {
+    let item = Arc::new(Field::new("item", DataType::Utf8, true));
+    let more = vec![
+        Field::new("cost", DataType::Int64, true),
+        Field::new("note", DataType::Utf8, true),
+        Field::new("tags", DataType::List(item), true),
+    ];
+    with(more, &[("cost", IndexKind::Scalar), ("note", IndexKind::Text), ("tags", IndexKind::Labels)])
+}
+
+/// Rows of the wider table; what is added to them is null but for the cost and the note.
+fn wide_batch(rows: &[Row], cost: i64, note: &str) -> RecordBatch {
+    let narrow = batch(rows);
+    let mut columns: Vec<ArrayRef> = narrow.columns().to_vec();
+    columns.push(Arc::new(Int64Array::from_value(cost, rows.len())));
+    columns.push(Arc::new(StringArray::from_iter_values(rows.iter().map(|_| note))));
+    let schema = wider().schema;
+    columns.push(arrow_array::new_null_array(schema.field_with_name("tags").unwrap().data_type(), rows.len()));
+    RecordBatch::try_new(schema, columns).unwrap()
+}
+
+pub(super) async fn a_table_gets_the_columns_it_lacks(lake: &dyn Lake) {
+    let narrow = table(lake, "opening-wider").await;
+    let old = [Row::new("a").doc("one").number(1).words("old words"), Row::new("b").angle(3.0)];
+    narrow.append(batch(&old)).await.unwrap();
+    let before = narrow.snapshot().await.unwrap();
+    let wide = lake.open(narrow.name(), &wider()).await.unwrap();
+    assert_eq!(wide.schema().fields().len(), narrow.schema().fields().len());
+    assert_eq!(before.schema().fields().len(), spec().schema.fields().len(), "a version keeps its columns");
+
+    assert_eq!(rows_of(&wide.scan(Scan::of(Filter::All)).await.unwrap()), old);
+    let costs = wide.scan(Scan::of(Filter::All).columns(&["cost", "tags"])).await.unwrap();
+    assert!(costs.iter().all(|batch| batch.columns().iter().all(|column| column.null_count() == batch.num_rows())));
+    assert_eq!(ids(&*wide, Scan::of(Filter::IsNull("cost".into()))).await, ["a", "b"]);
+    assert_eq!(wide.count(Filter::Gt("cost".into(), Scalar::Int(0))).await.unwrap(), 0);
+
+    wide.append(wide_batch(&[Row::new("c")], 7, "a fresh note")).await.unwrap();
+    assert_eq!(ids(&*wide, Scan::of(Filter::eq("cost", 7_i64))).await, ["c"]);
+    let notes = TextQuery { column: "note".into(), words: "fresh".into(), limit: 5, filter: Filter::All };
+    assert_eq!(wide.matching(notes.clone()).await.unwrap().rows.len(), 1);
+    let summed = wide.aggregate(Aggregate::of(Filter::All).measure("sum", MeasureOf::Sum("cost".into()))).await.unwrap();
+    assert_eq!(summed.batches[0].column(0).as_primitive::<Int64Type>().value(0), 7);
+
+    // Who opened it before goes on as before.
+    narrow.append(batch(&[Row::new("d").number(4)])).await.unwrap();
+    narrow.replace(Filter::eq("id", "a"), Some(batch(&[Row::new("a").number(5)]))).await.unwrap();
+    assert_eq!(ids(&*wide, Scan::of(Filter::IsNull("cost".into()))).await, ["a", "b", "d"]);
+    for _ in 0..2 {
+        wide.upkeep(&UpkeepPolicy { fragments: 1, unindexed_rows: 1, ..UpkeepPolicy::default() }).await.unwrap();
+        assert_eq!(ids(&*wide, Scan::of(Filter::All)).await, ["a", "b", "c", "d"]);
+        assert_eq!(ids(&*wide, Scan::of(Filter::eq("cost", 7_i64))).await, ["c"]);
+        assert_eq!(wide.matching(notes.clone()).await.unwrap().rows.len(), 1);
+    }
+    assert_eq!(ids(&*before, Scan::of(Filter::All)).await, ["a", "b"]);
+    drop(before);
+    done(lake, &wide).await;
+}
+
+pub(super) async fn any_number_may_widen_a_table_at_once(lake: &dyn Lake) {
+    let narrow = table(lake, "opening-at-once").await;
+    let spec = wider();
+    let openings = (0..4).map(|_| lake.open(narrow.name(), &spec));
+    let writers = (0..6).map(|n| {
+        let narrow = narrow.clone();
+        async move { narrow.append(batch(&[Row::new(format!("n{n}"))])).await.unwrap() }
+    });
+    let (opened, _) = futures::future::join(join_all(openings), join_all(writers)).await;
+    let opened: Vec<_> = opened.into_iter().map(Result::unwrap).collect();
+    for (n, wide) in opened.iter().enumerate() {
+        assert_eq!(wide.schema().fields().len(), spec.schema.fields().len());
+        wide.append(wide_batch(&[Row::new(format!("w{n}"))], 1, "n")).await.unwrap();
+    }
+    assert_eq!(narrow.count(Filter::All).await.unwrap(), 10);
+    assert_eq!(narrow.count(Filter::eq("cost", 1_i64)).await.unwrap(), 4);
+    done(lake, &narrow).await;
+}
+
+pub(super) async fn other_differences_are_refused(lake: &dyn Lake) {
+    let narrow = table(lake, "opening-other").await;
+    narrow.append(batch(&[Row::new("a")])).await.unwrap();
+    let must = with(vec![Field::new("must", DataType::Int64, false)], &[]);
+    let mut retyped = wider();
+    let fields = retyped.schema.fields().iter().map(|field| match field.name().as_str() {
+        "share" => Field::new("share", DataType::Int64, true),
+        _ => field.as_ref().clone(),
+    });
+    retyped.schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    for other in [must, retyped] {
+        assert!(matches!(lake.open(narrow.name(), &other).await, Err(LakeFault::Schema { .. })));
+    }
+    assert_eq!(narrow.schema().fields().len(), spec().schema.fields().len(), "nothing was added on the way");
+    lake.open(narrow.name(), &wider()).await.unwrap();
+    assert!(matches!(lake.open(narrow.name(), &spec()).await, Err(LakeFault::Schema { .. })), "columns do not go");
+    let text = with(vec![Field::new("extra", DataType::Int64, true)], &[("extra", IndexKind::Text)]);
+    assert!(matches!(lake.open(narrow.name(), &text).await, Err(LakeFault::Schema { .. })));
+    done(lake, &narrow).await;
+}
