@@ -83,12 +83,14 @@ pub enum AssetKind {
     Route,
     /// What tokens cost.
     Prices,
+    /// What is watched, and when it is not well.
+    Monitor,
     /// Who is told of incidents, and how.
     Receiver,
 }
 
 impl AssetKind {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Prompt,
         Self::Policy,
         Self::Chain,
@@ -102,6 +104,7 @@ impl AssetKind {
         Self::Provider,
         Self::Route,
         Self::Prices,
+        Self::Monitor,
         Self::Receiver,
     ];
 
@@ -121,6 +124,7 @@ impl AssetKind {
             Self::Provider => "provider",
             Self::Route => "route",
             Self::Prices => "prices",
+            Self::Monitor => "monitor",
             Self::Receiver => "receiver",
         }
     }

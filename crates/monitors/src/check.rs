@@ -1,0 +1,137 @@
+//! What a spec says that cannot be, beyond its shape.
+
+use std::time::Duration;
+
+use crate::spec::{Compare, Measure, MonitorSpec, Test};
+
+/// Where in the spec, and what is wrong.
+pub type Problems = Vec<(String, String)>;
+
+impl MonitorSpec {
+    #[must_use]
+    pub fn validate(&self) -> Problems {
+        let mut problems = Problems::new();
+        let mut no = |path: &str, message: &str| problems.push((path.to_owned(), message.to_owned()));
+        for (path, text) in self.texts() {
+            if text.trim().is_empty() {
+                no(path, "is empty");
+            }
+        }
+        for (path, stretch) in [("window", self.window), ("every", self.every), ("false_alarm_every", self.false_alarm_every)] {
+            if stretch.as_duration() < Duration::from_secs(1) {
+                no(path, "is shorter than 1s");
+            }
+        }
+        if self.every > self.window {
+            no("every", "is longer than `window`");
+        }
+        if self.false_alarm_every.as_duration() < 2 * self.window.as_duration() {
+            no("false_alarm_every", "has to be two windows at least");
+        }
+        if let Measure::Percentile { at, .. } = self.measure
+            && !(at > 0.0 && at < 1.0)
+        {
+            no("measure.percentile.at", "is not between 0 and 1");
+        }
+        self.comparison(&mut no);
+        problems
+    }
+
+    fn texts(&self) -> Vec<(&'static str, &str)> {
+        let of_measure = match &self.measure {
+            Measure::Count => None,
+            Measure::Rate { hits } => Some(("measure.rate.hits", hits.as_str())),
+            Measure::Sum { field } => Some(("measure.sum.field", field.as_str())),
+            Measure::Mean { field } => Some(("measure.mean.field", field.as_str())),
+            Measure::Percentile { field, .. } => Some(("measure.percentile.field", field.as_str())),
+            Measure::Numbers { field } => Some(("measure.numbers.field", field.as_str())),
+            Measure::Categories { field } => Some(("measure.categories.field", field.as_str())),
+            Measure::Topics { field } => Some(("measure.topics.field", field.as_str())),
+        };
+        let slices = self.slices.as_deref().map(|field| ("slices", field));
+        let filter = self.filter.as_deref().map(|filter| ("filter", filter));
+        [of_measure, slices, filter].into_iter().flatten().collect()
+    }
+
+    fn comparison(&self, no: &mut impl FnMut(&str, &str)) {
+        let rate = matches!(self.measure, Measure::Rate { .. });
+        match &self.compare {
+            Compare::Threshold(threshold) => {
+                self.threshold(threshold.above, threshold.below, threshold.test, no);
+            }
+            Compare::Previous(previous) => {
+                margin("compare.previous.by", previous.by, no);
+                if previous.back.is_some_and(|back| back < self.window) {
+                    no("compare.previous.back", "is shorter than `window`: the two would overlap");
+                }
+            }
+            Compare::Release(release) => {
+                margin("compare.release.by", release.by, no);
+                if !(release.error > 0.0 && release.error < 0.5) {
+                    no("compare.release.error", "is not between 0 and 0.5");
+                }
+                if matches!(self.measure, Measure::Count | Measure::Sum { .. }) {
+                    no("compare.release", "releases do not have the same traffic: compare a rate, a mean or a distribution");
+                }
+                let one_figure = matches!(self.measure, Measure::Rate { .. } | Measure::Mean { .. });
+                if release.test == Test::Sequential && !one_figure {
+                    no("compare.release.test", "`sequential` is for a rate or a mean");
+                }
+            }
+            Compare::Rest(rest) => {
+                margin("compare.rest.by", Some(rest.by), no);
+                if !rate {
+                    no("compare.rest", "is for a rate");
+                }
+                if self.slices.is_none() {
+                    no("slices", "is missing: there is nothing to compare with the rest");
+                }
+            }
+            Compare::Budget(budget) => {
+                if !rate {
+                    no("compare.budget", "is for a rate");
+                }
+                if !(budget.objective > 0.0 && budget.objective < 1.0) {
+                    no("compare.budget.objective", "is not between 0 and 1");
+                }
+            }
+        }
+    }
+
+    fn threshold(&self, above: Option<f64>, below: Option<f64>, test: Test, no: &mut impl FnMut(&str, &str)) {
+        if above.is_none() && below.is_none() {
+            no("compare.threshold", "names neither `above` nor `below`");
+        }
+        if above.zip(below).is_some_and(|(above, below)| below > above) {
+            no("compare.threshold", "everything is above or below");
+        }
+        if self.measure.drifts() {
+            no("compare.threshold", "a distribution has no single figure: compare it with `previous` or `release`");
+        }
+        for (path, limit) in [("compare.threshold.above", above), ("compare.threshold.below", below)] {
+            let Some(limit) = limit else { continue };
+            if !limit.is_finite() {
+                no(path, "is not a number");
+            }
+            if matches!(self.measure, Measure::Rate { .. }) && !(0.0..=1.0).contains(&limit) {
+                no(path, "a rate is between 0 and 1");
+            }
+            if test == Test::Sequential && matches!(self.measure, Measure::Rate { .. }) && !(limit > 0.0 && limit < 1.0) {
+                no(path, "a sequential test needs room on both sides of a rate");
+            }
+        }
+        let countable = matches!(self.measure, Measure::Rate { .. } | Measure::Percentile { .. });
+        if test == Test::Sequential && !countable {
+            no("compare.threshold.test", "`sequential` is for a rate or a percentile");
+        }
+        if test == Test::Sequential && above.is_some() && below.is_some() {
+            no("compare.threshold.test", "`sequential` watches one side: write two monitors");
+        }
+    }
+}
+
+fn margin(path: &str, by: Option<f64>, no: &mut impl FnMut(&str, &str)) {
+    if by.is_some_and(|by| !by.is_finite() || by < 0.0) {
+        no(path, "is not a number from 0");
+    }
+}

@@ -1,0 +1,225 @@
+//! One evaluation of a monitor: asks for what it needs, judges every slice, settles the state.
+
+use std::time::Duration;
+
+use mainspring_kernel::{Fault, Timestamp};
+use mainspring_statistics::{
+    burn::{Burn, RECOMMENDED, burn_rate},
+    slices::{Slice, SliceState, compare_slices},
+};
+
+use crate::{
+    change::{Rule, change},
+    judge::{Judged, threshold},
+    measurements::{Measurements, Query, Series, Summary, together},
+    release, sequential,
+    settle::{Finding, settle},
+    spec::{Compare, MonitorSpec, Previous, Rest, Test, Threshold, Worse},
+    state::{Evaluation, Figures, History, SliceEvaluation, State, Verdict},
+};
+
+/// The shortest of the windows of an error budget.
+const BUDGET_STEP: Duration = Duration::from_secs(5 * 60);
+const HOUR_SECONDS: f64 = 3_600.0;
+/// The longest of the windows of an error budget.
+const BUDGET_SPAN: Duration = Duration::from_secs(72 * 3_600);
+
+/// What every way of looking is given.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Looker<'l> {
+    pub(crate) spec: &'l MonitorSpec,
+    pub(crate) history: &'l History,
+    /// Up to when everything is known.
+    pub(crate) known: Timestamp,
+}
+
+/// Looks at what a monitor watches as things stand at `now`.
+///
+/// It may be called as often as one likes: a fixed test looks at each whole window once, however often it is asked, and a
+/// sequential one at each stretch of time once. The history of the evaluation goes into the next one.
+pub async fn evaluate(
+    spec: &MonitorSpec,
+    data: &dyn Measurements,
+    history: &History,
+    now: Timestamp,
+) -> Result<Evaluation, Box<dyn Fault>> {
+    let looker = Looker { spec, history, known: now.minus(spec.delay.as_duration()) };
+    let mut looked_until = history.looked_until;
+    let found = match &spec.compare {
+        Compare::Threshold(limits) if limits.test == Test::Sequential => {
+            let (found, until) = sequential::look(&looker, limits, data).await?;
+            looked_until = Some(until);
+            found
+        }
+        Compare::Threshold(limits) => looker.fixed(limits, data).await?,
+        Compare::Previous(previous) => looker.previous(previous, data).await?,
+        Compare::Release(rule) => release::look(&looker, rule, data).await?,
+        Compare::Rest(rest) => looker.rest(rest, data).await?,
+        Compare::Budget(budget) => looker.budget(budget.objective, data).await?,
+    };
+    Ok(settle(spec, history, now, found, looked_until))
+}
+
+impl Looker<'_> {
+    /// The end of the last whole stretch of this length.
+    pub(crate) fn whole(&self, length: Duration) -> Timestamp {
+        let micros = i64::try_from(length.as_micros()).unwrap_or(i64::MAX).max(1);
+        Timestamp::from_micros(self.known.as_micros().div_euclid(micros).saturating_mul(micros))
+    }
+
+    pub(crate) async fn read(
+        &self,
+        data: &dyn Measurements,
+        (from, to): (Timestamp, Timestamp),
+        step: Duration,
+        release: Option<&str>,
+    ) -> Result<Vec<Series>, Box<dyn Fault>> {
+        let query = Query {
+            filter: self.spec.filter.clone(),
+            measure: self.spec.measure.clone(),
+            slices: self.spec.slices.clone(),
+            release: release.map(str::to_owned),
+            from,
+            to,
+            step,
+        };
+        let mut series = data.read(query).await?;
+        // Where everything is watched together there is always something to say, if only that it is missing.
+        if series.is_empty() && self.spec.slices.is_none() {
+            series.push(Series { slice: None, points: Vec::new() });
+        }
+        Ok(series)
+    }
+
+    /// The probability of a false alarm that one look at one of so many slices may have.
+    fn alpha(&self, slices: usize) -> f64 {
+        self.spec.window.over(self.spec.false_alarm_every).min(0.5) / slices.max(1) as f64
+    }
+
+    async fn fixed(&self, limits: &Threshold, data: &dyn Measurements) -> Result<Vec<Finding>, Box<dyn Fault>> {
+        let window = self.spec.window.as_duration();
+        let end = self.whole(window);
+        let series = self.read(data, (end.minus(window), end), window, None).await?;
+        let sides = if limits.above.is_some() && limits.below.is_some() { 2 } else { 1 };
+        let alpha = self.alpha(series.len() * sides);
+        let judge = |series: Series| {
+            let (summary, alike) = together(&series, end.minus(window), end);
+            let judged = threshold(&self.spec.measure, limits, summary.as_ref(), self.spec.minimum, alpha);
+            Finding::new(series.slice, unless_unlike(alike, judged))
+        };
+        Ok(series.into_iter().map(judge).collect())
+    }
+
+    async fn previous(&self, previous: &Previous, data: &dyn Measurements) -> Result<Vec<Finding>, Box<dyn Fault>> {
+        let window = self.spec.window.as_duration();
+        let back = previous.back.unwrap_or(self.spec.window).as_duration();
+        let end = self.whole(window);
+        let now = (end.minus(window), end);
+        let then = (now.0.minus(back), now.1.minus(back));
+        let current = self.read(data, now, window, None).await?;
+        let reference = self.read(data, then, window, None).await?;
+        let rule = Rule {
+            worse: previous.worse,
+            by: previous.by,
+            minimum: self.spec.minimum,
+            alpha: self.alpha(current.len()),
+            always: false,
+        };
+        Ok(self.pairs(&rule, (reference, then), (current, now)))
+    }
+
+    /// Each slice of the current period with its own past.
+    pub(crate) fn pairs(
+        &self,
+        rule: &Rule,
+        (reference, then): (Vec<Series>, (Timestamp, Timestamp)),
+        (current, now): (Vec<Series>, (Timestamp, Timestamp)),
+    ) -> Vec<Finding> {
+        let pair = |series: Series| {
+            let past = reference.iter().find(|past| past.slice == series.slice);
+            let (before, before_alike) = past.map_or((None, true), |past| together(past, then.0, then.1));
+            let (after, after_alike) = together(&series, now.0, now.1);
+            let judged = change(&self.spec.measure, rule, before.as_ref(), after.as_ref());
+            Finding::new(series.slice, unless_unlike(before_alike && after_alike, judged))
+        };
+        current.into_iter().map(pair).collect()
+    }
+
+    async fn rest(&self, rest: &Rest, data: &dyn Measurements) -> Result<Vec<Finding>, Box<dyn Fault>> {
+        let window = self.spec.window.as_duration();
+        let end = self.whole(window);
+        let series = self.read(data, (end.minus(window), end), window, None).await?;
+        // Holm's correction is for all slices already.
+        let alpha = self.alpha(1);
+        let slices = series.iter().map(|series| match together(series, end.minus(window), end).0 {
+            Some(Summary::Rate { hits, trials }) => Slice { name: series.slice.clone().unwrap_or_default(), hits, trials },
+            _ => Slice { name: series.slice.clone().unwrap_or_default(), hits: 0, trials: 0 },
+        });
+        let report = compare_slices(slices.collect(), self.spec.minimum, 1.0 - alpha);
+        let judged = report.slices.into_iter().map(|found| {
+            let figures = Figures { count: found.slice.trials, limit: Some(rest.by), ..Figures::default() };
+            let judged = match found.state {
+                SliceState::Missing => (Verdict::Missing, figures),
+                SliceState::TooFew { .. } => (Verdict::TooFew, figures),
+                SliceState::Measured { rate, against_rest, p_adjusted, .. } => {
+                    let off = against_rest.estimate;
+                    let far = match rest.worse {
+                        Worse::Up => off > rest.by,
+                        Worse::Down => off < -rest.by,
+                        Worse::Either => off.abs() > rest.by,
+                    };
+                    let verdict = if far && p_adjusted <= alpha { Verdict::Over } else { Verdict::Within };
+                    let reference = rate.estimate - off;
+                    let (value, reference) = (Some(rate.estimate), Some(reference));
+                    (verdict, Figures { value, reference, interval: Some(against_rest), p: Some(p_adjusted), ..figures })
+                }
+            };
+            Finding::new(Some(found.slice.name), judged)
+        });
+        Ok(judged.collect())
+    }
+
+    async fn budget(&self, objective: f64, data: &dyn Measurements) -> Result<Vec<Finding>, Box<dyn Fault>> {
+        let end = self.whole(BUDGET_STEP);
+        let series = self.read(data, (end.minus(BUDGET_SPAN), end), BUDGET_STEP, None).await?;
+        let judge = |series: Series| {
+            let judged = burning(objective, self.spec.minimum, end, &series);
+            Finding::new(series.slice, judged)
+        };
+        Ok(series.into_iter().map(judge).collect())
+    }
+}
+
+/// Whether any of the recommended pairs of windows uses the budget up too fast.
+fn burning(objective: f64, minimum: u64, end: Timestamp, series: &Series) -> Judged {
+    let counted = |hours: f64| {
+        let from = end.minus(Duration::from_secs_f64(hours * HOUR_SECONDS));
+        match together(series, from, end).0 {
+            Some(Summary::Rate { hits, trials }) => (hits, trials),
+            _ => (0, 0),
+        }
+    };
+    let [fast, ..] = RECOMMENDED;
+    let (hits, trials) = counted(fast.long);
+    let value = burn_rate(hits, trials, objective);
+    let figures = Figures { count: trials, value, limit: Some(fast.limit), ..Figures::default() };
+    let verdict = match trials {
+        0 => Verdict::Missing,
+        few if few < minimum => Verdict::TooFew,
+        _ if RECOMMENDED.iter().any(|rule| rule.check(objective, counted) == Burn::Over) => Verdict::Over,
+        _ => Verdict::Within,
+    };
+    (verdict, figures)
+}
+
+/// Summaries that were made differently within one period say nothing about it.
+fn unless_unlike(alike: bool, (verdict, figures): Judged) -> Judged {
+    if alike { (verdict, figures) } else { (Verdict::TooFew, figures) }
+}
+
+impl Evaluation {
+    /// The slices that are in a state now and were not before.
+    pub fn entered(&self, state: State) -> impl Iterator<Item = &SliceEvaluation> {
+        self.slices.iter().filter(move |slice| slice.state == state && slice.was != Some(state))
+    }
+}

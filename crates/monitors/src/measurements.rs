@@ -1,0 +1,148 @@
+//! The seam to whatever counts: time series of summaries by query.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mainspring_kernel::{Fault, Timestamp};
+use mainspring_statistics::{
+    Categories, Moments, Quantiles,
+    embedding::{ClusterShares, KernelMean},
+};
+
+use crate::spec::Measure;
+
+/// More slices than this are too many to watch each by itself.
+pub const SLICES: usize = 100;
+
+/// What an evaluation wants to know.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Query {
+    pub filter: Option<String>,
+    pub measure: Measure,
+    /// Each value of this field apart, the `SLICES` with the most data.
+    pub slices: Option<String>,
+    /// Of this release only.
+    pub release: Option<String>,
+    /// With this moment.
+    pub from: Timestamp,
+    /// Without this one.
+    pub to: Timestamp,
+    /// The length of a point; `from` begins the first.
+    pub step: Duration,
+}
+
+/// One slice over time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    /// The slice's value; absent where the query asks for none.
+    pub slice: Option<String>,
+    /// In order; a time in which nothing was has no point.
+    pub points: Vec<Point>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Point {
+    /// When it begins.
+    pub at: Timestamp,
+    pub summary: Summary,
+}
+
+/// What is known of one stretch of time.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Summary {
+    /// For `count`.
+    Count(u64),
+    /// For `rate`.
+    Rate { hits: u64, trials: u64 },
+    /// For `sum`, `mean`, `percentile` and `numbers`.
+    Numbers(Box<Numbers>),
+    /// For `categories`.
+    Categories(Categories),
+    /// For `topics`.
+    Topics(Box<Topics>),
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Numbers {
+    pub moments: Moments,
+    pub quantiles: Quantiles,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Topics {
+    pub mean: KernelMean,
+    /// Absent while there are no clusters of this field yet.
+    pub shares: Option<ClusterShares>,
+}
+
+/// A release of the application that is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseSeen {
+    pub name: String,
+    pub first: Timestamp,
+}
+
+#[async_trait]
+pub trait Measurements: Send + Sync {
+    async fn read(&self, query: Query) -> Result<Vec<Series>, Box<dyn Fault>>;
+    /// The releases among what a filter finds, the first seen first.
+    async fn releases(&self, filter: Option<&str>) -> Result<Vec<ReleaseSeen>, Box<dyn Fault>>;
+}
+
+impl Summary {
+    /// How much it is of.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        match self {
+            Self::Count(count) => *count,
+            Self::Rate { trials, .. } => *trials,
+            Self::Numbers(numbers) => numbers.moments.count(),
+            Self::Categories(categories) => categories.total(),
+            Self::Topics(topics) => topics.mean.count(),
+        }
+    }
+
+    /// Adds another of the same kind; whether they could be put together.
+    pub(crate) fn merge(&mut self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Count(count), Self::Count(more)) => *count = count.saturating_add(*more),
+            (Self::Rate { hits, trials }, Self::Rate { hits: more, trials: further }) => {
+                (*hits, *trials) = (hits.saturating_add(*more), trials.saturating_add(*further));
+            }
+            (Self::Numbers(numbers), Self::Numbers(more)) => {
+                numbers.moments.merge(&more.moments);
+                numbers.quantiles.merge(&more.quantiles);
+            }
+            (Self::Categories(categories), Self::Categories(more)) => categories.merge(more),
+            (Self::Topics(topics), Self::Topics(more)) => return topics.merge(more),
+            _ => return false,
+        }
+        true
+    }
+}
+
+impl Topics {
+    fn merge(&mut self, other: &Self) -> bool {
+        let merged = self.mean.merge(&other.mean).is_ok();
+        // Where clusters were made meanwhile, shares of before say nothing of them.
+        self.shares = match (self.shares.take(), &other.shares) {
+            (Some(mut shares), Some(more)) => shares.merge(more).is_ok().then_some(shares),
+            _ => None,
+        };
+        merged
+    }
+}
+
+/// All points of a series that begin in a stretch of time, put together. Nothing where there are none; the second says
+/// whether all of them could be.
+pub(crate) fn together(series: &Series, from: Timestamp, to: Timestamp) -> (Option<Summary>, bool) {
+    let mut whole: Option<Summary> = None;
+    let mut alike = true;
+    for point in series.points.iter().filter(|point| point.at >= from && point.at < to) {
+        match &mut whole {
+            None => whole = Some(point.summary.clone()),
+            Some(summary) => alike &= summary.merge(&point.summary),
+        }
+    }
+    (whole, alike)
+}

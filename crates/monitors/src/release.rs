@@ -1,0 +1,82 @@
+//! The newest release beside one before it.
+
+use std::time::Duration;
+
+use mainspring_kernel::{Fault, Timestamp};
+
+use crate::{
+    change::Rule,
+    evaluate::Looker,
+    measurements::{Measurements, ReleaseSeen},
+    settle::Finding,
+    spec::{Release, Test},
+    state::{Figures, Verdict},
+};
+
+/// After this time a release is known well enough, and before it its predecessor was.
+const LONG_ENOUGH: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+pub(crate) async fn look(looker: &Looker<'_>, spec: &Release, data: &dyn Measurements) -> Result<Vec<Finding>, Box<dyn Fault>> {
+    let releases = data.releases(looker.spec.filter.as_deref()).await?;
+    let Some((newest, baseline)) = choose(&releases, spec.baseline.as_deref()) else {
+        let verdict = if releases.is_empty() { Verdict::Missing } else { Verdict::TooFew };
+        return Ok(vec![Finding::new(None, (verdict, Figures::default()))]);
+    };
+    let window = looker.spec.window.as_duration();
+    let known = looker.known.min(newest.first.plus(LONG_ENOUGH));
+    let looks = known.since(newest.first).as_micros() / window.as_micros().max(1);
+    let looks = u32::try_from(looks).unwrap_or(u32::MAX);
+    let always = spec.test == Test::Sequential;
+    let until = if always { known } else { newest.first.plus(window.saturating_mul(looks)) };
+    let now = (newest.first, until.max(newest.first));
+    let then = (baseline.first.max(newest.first.minus(LONG_ENOUGH)), newest.first);
+    let mut current = looker.read(data, now, long(now), Some(&newest.name)).await?;
+    if looks == 0 && !always {
+        current.iter_mut().for_each(|series| series.points.clear());
+    }
+    let reference = looker.read(data, then, long(then), Some(&baseline.name)).await?;
+    let rule = Rule {
+        worse: spec.worse,
+        by: spec.by,
+        minimum: looker.spec.minimum,
+        alpha: spent(spec.error, looks, always) / current.len().max(1) as f64,
+        always,
+    };
+    let mut found = looker.pairs(&rule, (reference, then), (current, now));
+    if found.is_empty() && looks == 0 {
+        found.push(Finding::new(None, (Verdict::TooFew, Figures::default())));
+    }
+    for finding in &mut found {
+        finding.figures.releases = Some((newest.name.clone(), baseline.name.clone()));
+        // Nothing in the first window of a release is no news: it is still coming.
+        if looks == 0 && finding.verdict == Verdict::Missing {
+            finding.verdict = Verdict::TooFew;
+        }
+    }
+    Ok(found)
+}
+
+/// The newest release and the one it is compared with.
+fn choose<'r>(releases: &'r [ReleaseSeen], baseline: Option<&str>) -> Option<(&'r ReleaseSeen, &'r ReleaseSeen)> {
+    let (newest, before) = releases.split_last()?;
+    let baseline = match baseline {
+        Some(name) => before.iter().find(|release| release.name == name),
+        None => before.last(),
+    };
+    baseline.map(|baseline| (newest, baseline))
+}
+
+/// What the k-th look may spend of the whole error, so that all looks together, however many, spend no more than it:
+/// 6 / (π² k²) add up to 1.
+fn spent(error: f64, looks: u32, always: bool) -> f64 {
+    if always {
+        return error;
+    }
+    let look = f64::from(looks.max(1));
+    error * 6.0 / (std::f64::consts::PI * look).powi(2)
+}
+
+/// One point for all of a stretch of time.
+fn long((from, to): (Timestamp, Timestamp)) -> Duration {
+    to.since(from).max(Duration::from_secs(1))
+}

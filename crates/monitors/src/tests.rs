@@ -1,0 +1,6 @@
+mod drifting;
+mod events;
+mod releases;
+mod settling;
+mod specs;
+mod thresholds;

@@ -1,0 +1,149 @@
+use mainspring_statistics::Random;
+use serde_json::{Value, json};
+
+use super::events::{Event, Watch, clusters, near};
+use crate::{Drift, State};
+
+/// Two hours of which the second may differ.
+async fn second_hour(
+    fields: Value,
+    mut first: impl FnMut(Event) -> Event,
+    mut second: impl FnMut(Event) -> Event,
+) -> crate::Evaluation {
+    let mut whole = json!({ "compare": { "previous": {} }, "window": "1h" });
+    for (name, value) in fields.as_object().unwrap() {
+        whole[name] = value.clone();
+    }
+    let mut watch = Watch::new(whole);
+    watch.traffic.add(0..60, 10, &mut first);
+    watch.traffic.add(60..120, 10, &mut second);
+    watch.look(120.0).await
+}
+
+#[tokio::test]
+async fn a_rate_that_rose_by_more_than_the_margin_fires_and_one_that_fell_does_not() {
+    let rate = |every: u32| {
+        let mut count = 0;
+        move |event| {
+            count += 1;
+            Event { failed: count % every == 0, ..event }
+        }
+    };
+    let fields = json!({ "compare": { "previous": { "by": 0.5 } } });
+    assert_eq!(second_hour(fields.clone(), rate(20), rate(4)).await.state, State::Firing);
+    assert_eq!(second_hour(fields.clone(), rate(20), rate(15)).await.state, State::Ok);
+    assert_eq!(second_hour(fields, rate(4), rate(20)).await.state, State::Ok);
+    let fields = json!({ "compare": { "previous": { "worse": "down" } } });
+    assert_eq!(second_hour(fields, rate(4), rate(20)).await.state, State::Firing);
+}
+
+#[tokio::test]
+async fn means_percentiles_sums_and_counts_are_compared_each_in_its_way() {
+    for (measure, first, second, expected) in [
+        (json!({ "mean": { "field": "score" } }), 1.0, 1.5, State::Firing),
+        (json!({ "mean": { "field": "score" } }), 1.0, 1.01, State::Ok),
+        (json!({ "percentile": { "field": "duration", "at": 0.9 } }), 1.0, 2.0, State::Firing),
+        (json!({ "percentile": { "field": "duration", "at": 0.9 } }), 1.0, 1.0, State::Ok),
+        (json!({ "percentile": { "field": "duration", "at": 0.9 } }), 1.0, 0.5, State::Firing),
+        (json!({ "sum": { "field": "cost" } }), 1.0, 1.5, State::Firing),
+        (json!({ "sum": { "field": "cost" } }), 1.0, 1.1, State::Ok),
+    ] {
+        let mut random = Random::new(3);
+        let mut numbers = |mean: f64| (0..600).map(|_| mean * (1.0 + 0.3 * random.normal().abs())).collect::<Vec<_>>();
+        let make = |numbers: Vec<f64>| {
+            let mut numbers = numbers.into_iter();
+            move |event| Event { value: numbers.next().unwrap(), ..event }
+        };
+        let fields = json!({ "measure": measure, "compare": { "previous": { "by": 0.2, "worse": "either" } } });
+        let found = second_hour(fields.clone(), make(numbers(first)), make(numbers(second))).await;
+        assert_eq!(found.state, expected, "{fields} {first} {second}");
+    }
+}
+
+#[tokio::test]
+async fn numbers_that_are_all_the_same_are_not_below_their_own_percentile() {
+    let fields = json!({
+        "measure": { "percentile": { "field": "score", "at": 0.9 } }, "compare": { "previous": { "worse": "either" } },
+    });
+    assert_eq!(second_hour(fields, |event| event, |event| event).await.state, State::Ok);
+}
+
+#[tokio::test]
+async fn traffic_that_doubles_fires_and_the_noise_of_counts_does_not() {
+    let fields = json!({ "measure": "count", "compare": { "previous": { "by": 0.2, "worse": "either" } }, "window": "1h" });
+    for (per_minute, expected) in [(20, State::Firing), (11, State::Ok), (5, State::Firing), (0, State::Missing)] {
+        let mut watch = Watch::new(fields.clone());
+        watch.traffic.add(0..60, 10, |event| event);
+        watch.traffic.add(60..120, per_minute, |event| event);
+        assert_eq!(watch.look(120.0).await.state, expected, "{per_minute}");
+    }
+}
+
+#[tokio::test]
+async fn the_same_hour_of_last_week_is_what_it_is_compared_with() {
+    let mut watch = Watch::new(json!({ "compare": { "previous": { "back": "7d" } }, "window": "1h" }));
+    let week = 7 * 24 * 60;
+    // Busy hours are bad every week; the hour before is well.
+    watch.traffic.add(0..60, 10, |event| Event { failed: true, ..event });
+    watch.traffic.add(week - 60..week, 10, |event| event);
+    watch.traffic.add(week..week + 60, 10, |event| Event { failed: true, ..event });
+    let found = watch.look(f64::from(week + 60)).await;
+    assert_eq!((found.state, found.slices[0].figures.reference), (State::Ok, found.slices[0].figures.value));
+    let missing = watch.look(f64::from(week + 180)).await;
+    assert_eq!(missing.state, State::Missing);
+}
+
+#[tokio::test]
+async fn a_distribution_of_numbers_that_widens_with_the_same_mean_has_drifted() {
+    let fields = json!({ "measure": { "numbers": { "field": "score" } } });
+    let normal = |seed: u64, scale: f64| {
+        let mut random = Random::new(seed);
+        move |event| Event { value: 10.0 + scale * random.normal(), ..event }
+    };
+    let found = second_hour(fields.clone(), normal(1, 1.0), normal(2, 2.0)).await;
+    assert_eq!(found.state, State::Firing);
+    let Some(Drift::Numbers(drift)) = found.slices[0].figures.drift.as_deref() else { panic!("no drift") };
+    assert!(drift.psi > 0.2 && drift.ks_p < 1e-6);
+    assert_eq!(second_hour(fields, normal(1, 1.0), normal(2, 1.0)).await.state, State::Ok);
+}
+
+#[tokio::test]
+async fn a_category_that_appears_is_named() {
+    let words = |words: &'static [&'static str]| {
+        let mut count = 0;
+        move |event| {
+            count += 1;
+            Event { word: words[count % words.len()], ..event }
+        }
+    };
+    let fields = json!({ "measure": { "categories": { "field": "language" } } });
+    let found = second_hour(fields.clone(), words(&["en", "en", "de"]), words(&["en", "de", "en", "pl"])).await;
+    assert_eq!(found.state, State::Firing);
+    let Some(Drift::Categories(drift)) = found.slices[0].figures.drift.as_deref() else { panic!("no drift") };
+    assert_eq!(drift.movers[0].category, "pl");
+    assert_eq!(second_hour(fields, words(&["en", "de"]), words(&["en", "de"])).await.state, State::Ok);
+}
+
+#[tokio::test]
+async fn the_topic_that_grew_is_in_the_figures() {
+    let about = |seed: u64, share: f64| {
+        let mut random = Random::new(seed);
+        move |event| {
+            let right = random.happens(share);
+            Event { vector: near(&mut random, if right { 10.0 } else { 0.0 }), ..event }
+        }
+    };
+    let fields = json!({ "measure": { "topics": { "field": "input" } } });
+    let found = second_hour(fields.clone(), about(1, 0.2), about(2, 0.6)).await;
+    assert_eq!(found.state, State::Firing);
+    let Some(Drift::Topics { mean, growth: Some(growth) }) = found.slices[0].figures.drift.as_deref() else { panic!("no drift") };
+    assert!(mean.p < 0.001 && growth.clusters[0].grew());
+    assert_eq!(growth.clusters[0].cluster, clusters().place(&[10.0, 0.0]).map(|place| place.cluster));
+    assert_eq!(second_hour(fields, about(1, 0.4), about(2, 0.4)).await.state, State::Ok);
+    // Before there are clusters, that texts differ is all that is known.
+    let plain = json!({ "measure": { "topics": { "field": "plain" } } });
+    let found = second_hour(plain.clone(), about(1, 0.2), about(2, 0.8)).await;
+    assert_eq!(found.state, State::Firing);
+    assert!(matches!(found.slices[0].figures.drift.as_deref(), Some(Drift::Topics { growth: None, .. })));
+    assert_eq!(second_hour(plain, about(1, 0.4), about(2, 0.4)).await.state, State::Ok);
+}

@@ -1,0 +1,189 @@
+//! Made-up traffic, counted the plain way.
+
+use std::{collections::BTreeMap, sync::Mutex};
+
+use async_trait::async_trait;
+use mainspring_kernel::{Fault, Timestamp};
+use mainspring_statistics::{
+    Categories, Random,
+    embedding::{ClusterShares, Clusters, Features},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    Evaluation, History, Measure, Measurements, MonitorSpec, Numbers, Point, Query, ReleaseSeen, Series, Summary, Topics,
+    descriptor, evaluate,
+};
+
+/// A Thursday, at midnight: the beginning of whole windows of every length used here.
+pub(super) const START: i64 = 1_790_208_000;
+
+#[derive(Debug, Clone)]
+pub(super) struct Event {
+    pub(super) at: Timestamp,
+    pub(super) slice: &'static str,
+    pub(super) release: &'static str,
+    pub(super) failed: bool,
+    pub(super) value: f64,
+    pub(super) word: &'static str,
+    pub(super) vector: [f32; 2],
+}
+
+/// Seconds after the start.
+pub(super) fn at(seconds: f64) -> Timestamp {
+    Timestamp::from_micros(START * 1_000_000 + (seconds * 1e6).round() as i64)
+}
+
+impl Event {
+    pub(super) fn at(seconds: f64) -> Self {
+        Self { at: at(seconds), slice: "one", release: "1", failed: false, value: 1.0, word: "a", vector: [0.0; 2] }
+    }
+}
+
+/// Events in order.
+#[derive(Debug, Default)]
+pub(super) struct Traffic {
+    pub(super) events: Vec<Event>,
+    pub(super) asked: Mutex<Vec<Query>>,
+    pub(super) away: bool,
+}
+
+impl Traffic {
+    /// `per_minute` events in each of these minutes.
+    pub(super) fn add(&mut self, minutes: std::ops::Range<u32>, per_minute: u32, make: impl FnMut(Event) -> Event) {
+        let all = minutes.flat_map(|minute| (0..per_minute).map(move |index| (minute, index)));
+        let new =
+            all.map(|(minute, index)| Event::at(f64::from(minute) * 60.0 + f64::from(index) * 60.0 / f64::from(per_minute)));
+        self.events.extend(new.map(make));
+        self.events.sort_by_key(|event| event.at);
+    }
+
+    fn summary(&self, measure: &Measure, events: &[&Event]) -> Summary {
+        match measure {
+            Measure::Count => Summary::Count(events.len() as u64),
+            Measure::Rate { .. } => {
+                let hits = events.iter().filter(|event| event.failed).count() as u64;
+                Summary::Rate { hits, trials: events.len() as u64 }
+            }
+            Measure::Sum { .. } | Measure::Mean { .. } | Measure::Percentile { .. } | Measure::Numbers { .. } => {
+                let mut numbers = Numbers::default();
+                for event in events {
+                    numbers.moments.add(event.value);
+                    numbers.quantiles.add(event.value);
+                }
+                Summary::Numbers(Box::new(numbers))
+            }
+            Measure::Categories { .. } => Summary::Categories(events.iter().map(|event| event.word).collect::<Categories>()),
+            Measure::Topics { field } => Summary::Topics(Box::new(topics(field, events))),
+        }
+    }
+}
+
+/// Two topics, at the left and at the right.
+pub(super) fn clusters() -> Clusters {
+    let mut random = Random::new(1);
+    let points: Vec<Vec<f32>> = (0..400).map(|index| near(&mut random, f64::from(index % 2) * 10.0).to_vec()).collect();
+    Clusters::train(&points, 2, 30, 1).unwrap()
+}
+
+pub(super) fn near(random: &mut Random, x: f64) -> [f32; 2] {
+    [(x + random.normal()) as f32, random.normal() as f32]
+}
+
+/// The field says which features the texts are seen with, and whether there are clusters yet.
+fn topics(field: &str, events: &[&Event]) -> Topics {
+    let features = Features::new(2, 32, 5.0, field.len() as u64);
+    let clusters = (field != "plain").then(clusters);
+    let mut topics = Topics { mean: features.mean(), shares: clusters.as_ref().map(ClusterShares::new) };
+    for (index, event) in events.iter().enumerate() {
+        let unit = (event.at.as_micros(), index);
+        topics.mean.add(&features, &event.vector, format!("{unit:?}").as_bytes()).unwrap();
+        if let Some((shares, clusters)) = topics.shares.as_mut().zip(clusters.as_ref()) {
+            shares.add(clusters, &event.vector).unwrap();
+        }
+    }
+    topics
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the table is away")]
+pub(super) struct Away;
+
+impl Fault for Away {
+    fn kind(&self) -> mainspring_kernel::FaultKind {
+        mainspring_kernel::FaultKind::Unavailable
+    }
+    fn code(&self) -> &'static str {
+        "away"
+    }
+}
+
+#[async_trait]
+impl Measurements for Traffic {
+    async fn read(&self, query: Query) -> Result<Vec<Series>, Box<dyn Fault>> {
+        if self.away {
+            return Err(Box::new(Away));
+        }
+        let [from, to] = [query.from, query.to].map(|bound| self.events.partition_point(|event| event.at < bound));
+        let mut slices = BTreeMap::<Option<String>, BTreeMap<u128, Vec<&Event>>>::new();
+        let wanted = |event: &&Event| query.release.as_ref().is_none_or(|release| release == event.release);
+        for event in self.events[from..to.max(from)].iter().filter(wanted) {
+            let slice = query.slices.as_ref().map(|_| event.slice.to_owned());
+            let bucket = event.at.since(query.from).as_micros() / query.step.as_micros();
+            slices.entry(slice).or_default().entry(bucket).or_default().push(event);
+        }
+        let series = slices.into_iter().map(|(slice, buckets)| {
+            let points = buckets.into_iter().map(|(bucket, events)| Point {
+                at: query.from.plus(query.step * u32::try_from(bucket).unwrap()),
+                summary: self.summary(&query.measure, &events),
+            });
+            Series { slice, points: points.collect() }
+        });
+        let series = series.collect();
+        self.asked.lock().unwrap().push(query);
+        Ok(series)
+    }
+
+    async fn releases(&self, _filter: Option<&str>) -> Result<Vec<ReleaseSeen>, Box<dyn Fault>> {
+        let mut releases = Vec::<ReleaseSeen>::new();
+        for event in &self.events {
+            if releases.iter().all(|release| release.name != event.release) {
+                releases.push(ReleaseSeen { name: event.release.to_owned(), first: event.at });
+            }
+        }
+        Ok(releases)
+    }
+}
+
+/// A spec as it is applied, with these fields over the usual ones.
+pub(super) fn spec(fields: Value) -> MonitorSpec {
+    let mut whole = json!({ "measure": { "rate": { "hits": "status = error" } }, "delay": "0s", "recover": "0s" });
+    for (name, value) in fields.as_object().unwrap() {
+        whole[name] = value.clone();
+    }
+    let parsed = (descriptor().parse)(&whole).unwrap();
+    serde_json::from_value(parsed.canonical).unwrap()
+}
+
+/// One evaluation after the other, with the history written down and read again in between.
+#[derive(Debug)]
+pub(super) struct Watch {
+    pub(super) spec: MonitorSpec,
+    pub(super) traffic: Traffic,
+    pub(super) history: History,
+}
+
+impl Watch {
+    pub(super) fn new(fields: Value) -> Self {
+        Self { spec: spec(fields), traffic: Traffic::default(), history: History::default() }
+    }
+
+    /// Looks this many minutes after the start.
+    pub(super) async fn look(&mut self, minute: f64) -> Evaluation {
+        let found = evaluate(&self.spec, &self.traffic, &self.history, at(minute * 60.0)).await.unwrap();
+        let written = serde_json::to_string(&found).unwrap();
+        let read: Evaluation = serde_json::from_str(&written).unwrap();
+        self.history = read.history;
+        found
+    }
+}

@@ -1,0 +1,123 @@
+use mainspring_kernel::AssetKind;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::{Compare, Measure, MonitorSpec, Severity, Stretch, Worse, descriptor};
+
+const EXAMPLE: &str = "
+filter: app = support
+measure:
+  percentile: { field: duration, at: 0.95 }
+slices: model
+compare:
+  previous: { back: 7d, by: 0.2 }
+window: 1h
+severity: critical
+notify: [on-call]
+";
+
+fn from_yaml(text: &str) -> Value {
+    yaml_serde::from_str(text).unwrap()
+}
+
+fn problems(fields: Value) -> Vec<String> {
+    let mut spec = json!({ "measure": { "rate": { "hits": "status = error" } }, "compare": { "threshold": { "above": 0.1 } } });
+    for (name, value) in fields.as_object().unwrap() {
+        spec[name] = value.clone();
+    }
+    match (descriptor().parse)(&spec) {
+        Ok(_) => Vec::new(),
+        Err(fault) => fault.problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn a_spec_is_read_and_every_default_is_written_out() {
+    let parsed = (descriptor().parse)(&from_yaml(EXAMPLE)).unwrap();
+    assert_eq!(descriptor().kind, AssetKind::Monitor);
+    let spec: MonitorSpec = serde_json::from_value(parsed.canonical.clone()).unwrap();
+    assert_eq!(spec.measure, Measure::Percentile { field: "duration".to_owned(), at: 0.95 });
+    let Compare::Previous(previous) = &spec.compare else { panic!("another comparison") };
+    assert_eq!((previous.back, previous.by, previous.worse), (Some(Stretch::days(7)), Some(0.2), Worse::Up));
+    assert_eq!((spec.severity, spec.minimum, spec.notify_missing), (Severity::Critical, 30, true));
+    for (field, value) in [("every", "1m"), ("delay", "1m"), ("false_alarm_every", "30d"), ("hold", "0s"), ("recover", "5m")] {
+        assert_eq!(parsed.canonical[field], value);
+    }
+    assert_eq!((descriptor().parse)(&parsed.canonical).unwrap().canonical, parsed.canonical);
+}
+
+#[test]
+fn a_measure_without_settings_is_one_word() {
+    assert_eq!(problems(json!({ "measure": "count" })), Vec::<String>::new());
+}
+
+#[test]
+fn the_schema_names_what_is_needed_and_every_measure() {
+    let schema = descriptor().manifest_schema();
+    assert_eq!(schema["properties"]["spec"]["required"], json!(["measure", "compare"]));
+    let text = schema.to_string();
+    for word in ["percentile", "topics", "threshold", "previous", "release", "rest", "budget", "false_alarm_every"] {
+        assert!(text.contains(&format!("\"{word}\"")), "{word}");
+    }
+}
+
+#[test]
+fn what_cannot_be_is_named_with_its_place() {
+    for (fields, expected) in [
+        (json!({ "windw": "5m" }), "windw: unknown field `windw`: did you mean `window`?"),
+        (json!({ "window": "5 minutes" }), "window: `5 minutes` is not a time up to 3660d"),
+        (json!({ "window": "0s" }), "window: is shorter than 1s"),
+        (json!({ "every": "1h" }), "every: is longer than `window`"),
+        (json!({ "false_alarm_every": "20m" }), "false_alarm_every: has to be two windows at least"),
+        (json!({ "slices": " " }), "slices: is empty"),
+        (json!({ "measure": { "mean": { "field": "" } } }), "measure.mean.field: is empty"),
+        (json!({ "measure": { "percentile": { "field": "duration", "at": 95 } } }), "measure.percentile.at: is not between"),
+        (json!({ "compare": { "threshold": {} } }), "compare.threshold: names neither"),
+        (
+            json!({ "compare": { "threshold": { "above": 0.1, "below": 0.2 } } }),
+            "compare.threshold: everything is above or below",
+        ),
+        (json!({ "compare": { "threshold": { "above": 5 } } }), "compare.threshold.above: a rate is between 0 and 1"),
+        (json!({ "compare": { "threshold": { "above": 0, "test": "sequential" } } }), "compare.threshold.above: a sequential"),
+        (
+            json!({ "measure": "count", "compare": { "threshold": { "above": 5, "test": "sequential" } } }),
+            "compare.threshold.test",
+        ),
+        (json!({ "measure": { "numbers": { "field": "score" } } }), "compare.threshold: a distribution has no single figure"),
+        (json!({ "compare": { "previous": { "back": "1m" } } }), "compare.previous.back: is shorter than `window`"),
+        (json!({ "compare": { "previous": { "by": -1 } } }), "compare.previous.by: is not a number from 0"),
+        (json!({ "compare": { "release": { "error": 0.5 } } }), "compare.release.error: is not between"),
+        (json!({ "measure": "count", "compare": { "release": {} } }), "compare.release: releases do not have the same traffic"),
+        (
+            json!({ "measure": { "numbers": { "field": "score" } }, "compare": { "release": { "test": "sequential" } } }),
+            "compare.release.test: `sequential` is for a rate or a mean",
+        ),
+        (json!({ "compare": { "rest": {} } }), "slices: is missing"),
+        (json!({ "measure": "count", "slices": "model", "compare": { "rest": {} } }), "compare.rest: is for a rate"),
+        (json!({ "compare": { "budget": { "objective": 1 } } }), "compare.budget.objective: is not between"),
+    ] {
+        let found = problems(fields);
+        assert!(found.iter().any(|problem| problem.starts_with(expected)), "{found:?} has no {expected}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_spec_that_was_changed_anywhere_never_panics(place in any::<prop::sample::Index>(), word in "[a-z0-9.{}:\\[\\] -]{0,12}") {
+        let mut text = EXAMPLE.to_owned();
+        let place = place.index(text.len());
+        text.insert_str(place, &word);
+        if let Ok(value) = yaml_serde::from_str::<Value>(&text)
+            && let Ok(parsed) = (descriptor().parse)(&value)
+        {
+            prop_assert!((descriptor().parse)(&parsed.canonical).is_ok());
+        }
+    }
+
+    #[test]
+    fn stretches_never_panic(text in "\\PC{0,30}") {
+        if let Ok(stretch) = text.parse::<Stretch>() {
+            prop_assert_eq!(stretch.to_string().parse(), Ok(stretch));
+        }
+    }
+}
