@@ -5,9 +5,8 @@ import sys
 import time
 
 import results
-import world
 
-NAMES = ["server", "unchanged", "search", "retrieval", "ingest", "answer", "gateway", "clone"]
+NAMES = ["server", "unchanged", "search", "retrieval", "ingest", "answer", "gateway", "spans", "traces", "clone"]
 
 
 def main():
@@ -27,7 +26,7 @@ def main():
             failed.append(name)
             continue
         print(results.table(rows), flush=True)
-        if world.TARGET.name == "release":  # other profiles are for trying the benches out
+        if results.is_kept():
             results.write(name, rows, " ".join(["bench/run", *options, name]), time.time() - began, others.share())
             results.write_summary(NAMES)
     if failed:

@@ -8,7 +8,14 @@ import subprocess
 import time
 from pathlib import Path
 
+import world
+
 HERE = Path(__file__).parent
+
+
+def is_kept():
+    """What other profiles measure is for trying the benches out."""
+    return world.TARGET.name == "release"
 
 
 def row(what, ours, unit="", peer=None, peer_name="", ratio=None, target="", met=None, note=""):
@@ -90,4 +97,6 @@ def write_summary(names):
         state = json.loads(path.read_text())
         parts.append(f"## {name}\n\n`{state['command']}`, {state['date']} UTC, {state['seconds']} s, commit {state['commit']}\n"
                      f"{state['machine']}; other work took {state['others']:.0%} of the processors meanwhile{quiet(state)}\n\n{table(state['rows'])}\n")
+        if (HERE / "results" / f"{name}.svg").exists():
+            parts.append(f"![{name}](results/{name}.svg)\n")
     (HERE / "RESULTS.md").write_text("\n".join(parts))

@@ -65,19 +65,22 @@ def children(pid):
 
 
 class Server:
-    """`mainspring serve` on a free port, or another command that serves, with a data folder of its own."""
+    """`mainspring serve` on a free port, or another command that serves, with a data folder of its own.
 
-    def __init__(self, folder, serves="serve"):
+    `core` is the one processor it may use; `settings` are environment variables that change its settings."""
+
+    def __init__(self, folder, serves="serve", core=None, settings=None):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MAINSPRING")}
         environment.update(MAINSPRING_DATA=str(self.folder / "data"))
         if "MAINSPRING_MODELS" in os.environ:
             environment["MAINSPRING_MODELS"] = os.environ["MAINSPRING_MODELS"]
+        environment.update(settings or {})
         self.environment = environment
         self.log = open(self.folder / "server.log", "w+")
         began = time.perf_counter()
-        self.process = subprocess.Popen([binary(), serves, "--listen", "127.0.0.1:0"], cwd=self.folder, env=environment,
+        self.process = subprocess.Popen([*pinned(core), binary(), serves, "--listen", "127.0.0.1:0"], cwd=self.folder, env=environment,
                                         stdout=subprocess.DEVNULL, stderr=self.log)
         self.url = self._ready(began)
         self.children_peak = 0
@@ -135,6 +138,12 @@ class Server:
         with urllib.request.urlopen(self.url + path, timeout=60) as answer:
             return json.load(answer)
 
+    def kill(self):
+        """What nobody can prepare for: `kill -9`."""
+        self.process.kill()
+        self.process.wait()
+        self.stop()
+
     def stop(self):
         self._stopped.set()
         self._watcher.join()
@@ -151,6 +160,29 @@ class Server:
 
     def __exit__(self, *_):
         self.stop()
+
+
+def pinned(core):
+    """What goes before a command so that it has one processor."""
+    return [] if core is None else ["taskset", "--cpu-list", str(core)]
+
+
+def bytes_in(folder):
+    """What the files of a folder hold; files may go away meanwhile."""
+    total = 0
+    for path, _, files in os.walk(folder):
+        for name in files:
+            try:
+                total += os.stat(os.path.join(path, name)).st_size
+            except FileNotFoundError:
+                pass
+    return total
+
+
+def needs_disk(folder, wanted, what):
+    free = shutil.disk_usage(folder).free
+    if free < wanted:
+        raise RuntimeError(f"{what} takes some {wanted / 1e9:.0f} GB, and {free / 1e9:.0f} GB are free in {folder}: name another folder in TMPDIR")
 
 
 def scratch():
