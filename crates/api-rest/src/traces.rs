@@ -1,20 +1,22 @@
-//! Traces: list and show.
+//! Traces and spans: list, count and show.
 
 use axum::{Json, extract::State};
-use mainspring_kernel::{FaultKind, Role, Timestamp};
+use mainspring_kernel::{FaultKind, Money, Role, Timestamp};
 use mainspring_llm::{
     Span, TraceId,
-    trace::{SpanKind, SpanStatus},
+    trace::{SpanKind, SpanLink, SpanStatus},
 };
-use mainspring_observability::{TraceFilter, TraceSummary};
+use mainspring_observability::{Counted, SpanFilter, SpanSummary, TraceFilter, TraceSummary};
 use mainspring_web_kit::{Answer, Caller, Paging, Path, Problem, Query};
 use mainspring_wire as wire;
 use serde::Deserialize;
 
 use crate::Rest;
 
-#[derive(Debug, Deserialize)]
+/// Which spans are meant. Everything that is said must hold.
+#[derive(Debug, Default, Deserialize)]
 pub(crate) struct TraceQuery {
+    filter: Option<String>,
     from: Option<String>,
     to: Option<String>,
     app: Option<String>,
@@ -25,6 +27,29 @@ pub(crate) struct TraceQuery {
     operation: Option<String>,
     user: Option<String>,
     session: Option<String>,
+}
+
+impl TraceQuery {
+    pub(crate) fn read(self) -> Answer<TraceFilter> {
+        let full = |text: Option<String>| text.filter(|text| !text.is_empty());
+        Ok(TraceFilter {
+            from: time("from", self.from)?,
+            to: time("to", self.to)?,
+            app: full(self.app),
+            model: full(self.model),
+            status: full(self.status),
+            min_millis: self.min_ms,
+            text: full(self.q),
+            operation: full(self.operation),
+            user: full(self.user),
+            session: full(self.session),
+            also: span_filter(self.filter)?,
+        })
+    }
+}
+
+pub(crate) fn span_filter(text: Option<String>) -> Answer<SpanFilter> {
+    Ok(text.unwrap_or_default().parse::<SpanFilter>()?)
 }
 
 fn time(field: &str, text: Option<String>) -> Answer<Option<Timestamp>> {
@@ -42,11 +67,12 @@ pub(crate) fn trace_id(text: &str) -> Answer<TraceId> {
     })
 }
 
-/// Lists traces, newest first.
+/// Lists traces, newest first. `filter` is asked of the span by which a trace is entered.
 #[utoipa::path(get, path = "/api/v1/traces", tag = "traces", operation_id = "list_traces",
-    params(("from" = Option<String>, Query), ("to" = Option<String>, Query), ("app" = Option<String>, Query), ("model" = Option<String>, Query),
-        ("status" = Option<String>, Query), ("min_ms" = Option<u64>, Query), ("q" = Option<String>, Query), ("operation" = Option<String>, Query),
-        ("user" = Option<String>, Query), ("session" = Option<String>, Query), ("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)),
+    params(("filter" = Option<String>, Query), ("from" = Option<String>, Query), ("to" = Option<String>, Query), ("app" = Option<String>, Query),
+        ("model" = Option<String>, Query), ("status" = Option<String>, Query), ("min_ms" = Option<u64>, Query), ("q" = Option<String>, Query),
+        ("operation" = Option<String>, Query), ("user" = Option<String>, Query), ("session" = Option<String>, Query),
+        ("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = wire::Page<wire::TraceSummary>)))]
 pub(crate) async fn list(
     State(rest): State<Rest>,
@@ -55,41 +81,132 @@ pub(crate) async fn list(
     Paging(page): Paging,
 ) -> Answer<Json<wire::Page<wire::TraceSummary>>> {
     let actor = caller.needs(Role::Reader)?;
-    let full = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let filter = TraceFilter {
-        from: time("from", query.from)?,
-        to: time("to", query.to)?,
-        app: full(query.app),
-        model: full(query.model),
-        status: full(query.status),
-        min_millis: query.min_ms,
-        text: full(query.q),
-        operation: full(query.operation),
-        user: full(query.user),
-        session: full(query.session),
-    };
-    let found = rest.observability.list(actor, &filter, &page).await?;
+    let found = rest.observability.list(actor, &query.read()?, &page).await?;
     Ok(Json(wire::Page { items: found.items.into_iter().map(summary).collect(), next: found.next }))
 }
 
-fn summary(trace: TraceSummary) -> wire::TraceSummary {
-    let TraceSummary { trace, name, app, model, status, error, start, duration_micros, input_tokens, output_tokens, preview } =
-        trace;
-    #[expect(clippy::cast_precision_loss, reason = "a duration to look at")]
-    let duration_ms = duration_micros as f64 / 1000.0;
-    let count = |tokens: Option<i64>| tokens.and_then(|tokens| u64::try_from(tokens).ok());
+/// Counts traces.
+#[utoipa::path(get, path = "/api/v1/traces/count", tag = "traces", operation_id = "count_traces",
+    params(("filter" = Option<String>, Query), ("from" = Option<String>, Query), ("to" = Option<String>, Query), ("app" = Option<String>, Query),
+        ("model" = Option<String>, Query), ("status" = Option<String>, Query), ("min_ms" = Option<u64>, Query), ("q" = Option<String>, Query),
+        ("operation" = Option<String>, Query), ("user" = Option<String>, Query), ("session" = Option<String>, Query)),
+    responses((status = 200, body = wire::TraceCount)))]
+pub(crate) async fn count(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Query(query): Query<TraceQuery>,
+) -> Answer<Json<wire::TraceCount>> {
+    let actor = caller.needs(Role::Reader)?;
+    Ok(Json(counted(rest.observability.count(actor, &query.read()?).await?)))
+}
+
+/// Lists spans, newest first: all that pass, wherever they stand in their traces.
+#[utoipa::path(get, path = "/api/v1/spans", tag = "traces", operation_id = "list_spans",
+    params(("filter" = Option<String>, Query), ("from" = Option<String>, Query), ("to" = Option<String>, Query), ("app" = Option<String>, Query),
+        ("model" = Option<String>, Query), ("status" = Option<String>, Query), ("min_ms" = Option<u64>, Query), ("q" = Option<String>, Query),
+        ("operation" = Option<String>, Query), ("user" = Option<String>, Query), ("session" = Option<String>, Query),
+        ("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = wire::Page<wire::SpanSummary>)))]
+pub(crate) async fn list_spans(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Query(query): Query<TraceQuery>,
+    Paging(page): Paging,
+) -> Answer<Json<wire::Page<wire::SpanSummary>>> {
+    let actor = caller.needs(Role::Reader)?;
+    let found = rest.observability.spans(actor, &query.read()?, &page).await?;
+    Ok(Json(wire::Page { items: found.items.into_iter().map(span_summary).collect(), next: found.next }))
+}
+
+/// Counts spans.
+#[utoipa::path(get, path = "/api/v1/spans/count", tag = "traces", operation_id = "count_spans",
+    params(("filter" = Option<String>, Query), ("from" = Option<String>, Query), ("to" = Option<String>, Query), ("app" = Option<String>, Query),
+        ("model" = Option<String>, Query), ("status" = Option<String>, Query), ("min_ms" = Option<u64>, Query), ("q" = Option<String>, Query),
+        ("operation" = Option<String>, Query), ("user" = Option<String>, Query), ("session" = Option<String>, Query)),
+    responses((status = 200, body = wire::TraceCount)))]
+pub(crate) async fn count_spans(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Query(query): Query<TraceQuery>,
+) -> Answer<Json<wire::TraceCount>> {
+    let actor = caller.needs(Role::Reader)?;
+    Ok(Json(counted(rest.observability.count_spans(actor, &query.read()?).await?)))
+}
+
+const fn counted(found: Counted) -> wire::TraceCount {
+    let Counted { count, exact } = found;
+    wire::TraceCount { count, exact }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a duration to look at")]
+pub(crate) fn millis(micros: i64) -> f64 {
+    micros as f64 / 1000.0
+}
+
+pub(crate) fn tokens(count: Option<i64>) -> Option<u64> {
+    count.and_then(|count| u64::try_from(count).ok())
+}
+
+/// From billionths of a dollar.
+pub(crate) fn dollars(nanos: i64) -> String {
+    Money::from_pico(i128::from(nanos) * 1000).to_string()
+}
+
+pub(crate) fn summary(trace: TraceSummary) -> wire::TraceSummary {
+    let TraceSummary { trace: id, name, app, model, service, user, session, status, error, start, duration_micros, .. } = trace;
+    let TraceSummary { spans, errors, input_tokens, output_tokens, cost, preview, .. } = trace;
     wire::TraceSummary {
-        trace_id: trace.to_string(),
+        trace_id: id.to_string(),
         name,
         app,
         model,
         status,
         error,
         start: start.to_string(),
-        duration_ms,
-        input_tokens: count(input_tokens),
-        output_tokens: count(output_tokens),
+        duration_ms: millis(duration_micros),
+        input_tokens: tokens(input_tokens),
+        output_tokens: tokens(output_tokens),
         preview,
+        service,
+        user,
+        session,
+        cost: cost.map(dollars),
+        spans,
+        errors,
+    }
+}
+
+pub(crate) fn span_summary(span: SpanSummary) -> wire::SpanSummary {
+    wire::SpanSummary {
+        trace_id: span.trace.to_string(),
+        span: span.span.to_string(),
+        parent: span.parent.map(|parent| parent.to_string()),
+        name: span.name,
+        kind: span.kind,
+        operation: span.operation,
+        entry: span.entry,
+        app: span.app,
+        model: span.model,
+        provider: span.provider,
+        service: span.service,
+        environment: span.environment,
+        release: span.release,
+        prompt: span.prompt,
+        user: span.user,
+        session: span.session,
+        tags: span.tags,
+        status: span.status,
+        error: span.error,
+        error_type: span.error_type,
+        start: span.start.to_string(),
+        duration_ms: millis(span.duration_micros),
+        first_token_ms: span.first_token_micros.map(millis),
+        input_tokens: tokens(span.input_tokens),
+        output_tokens: tokens(span.output_tokens),
+        cache_read_tokens: tokens(span.cache_read_tokens),
+        reasoning_tokens: tokens(span.reasoning_tokens),
+        cost: span.cost.map(dollars),
+        preview: span.preview,
     }
 }
 
@@ -102,7 +219,7 @@ pub(crate) async fn show(State(rest): State<Rest>, caller: Caller, Path(id): Pat
     Ok(Json(wire::TraceView { trace_id: id, spans: spans.into_iter().map(span).collect() }))
 }
 
-fn span(span: Span) -> wire::SpanView {
+pub(crate) fn span(span: Span) -> wire::SpanView {
     let kind = match span.kind {
         SpanKind::Internal => "internal",
         SpanKind::Server => "server",
@@ -130,5 +247,10 @@ fn span(span: Span) -> wire::SpanView {
             .into_iter()
             .map(|event| wire::SpanEventView { name: event.name, at: event.at.to_string(), attributes: event.attributes.into() })
             .collect(),
+        links: span.links.into_iter().map(link).collect(),
     }
+}
+
+fn link(SpanLink { trace, span, attributes }: SpanLink) -> wire::SpanLinkView {
+    wire::SpanLinkView { trace: trace.to_string(), span: span.to_string(), attributes: attributes.into() }
 }

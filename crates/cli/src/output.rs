@@ -7,8 +7,13 @@ use serde::Serialize;
 
 /// Prints data. A reader that went away (`| head`) ends the program quietly.
 pub(crate) fn data(text: &str) {
+    raw(text.as_bytes());
+}
+
+/// The same of bytes that come in parts.
+pub(crate) fn raw(bytes: &[u8]) {
     let mut out = std::io::stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+    if out.write_all(bytes).and_then(|()| out.flush()).is_err() {
         std::process::exit(0);
     }
 }

@@ -57,6 +57,11 @@ impl Client {
         Ok(Events::new(accepted(self.send(Method::GET, path, None).await?).await?.into_body()))
     }
 
+    /// A file, as it comes.
+    pub async fn download(&self, path: &str) -> Result<BodyStream, ClientFault> {
+        Ok(accepted(self.send(Method::GET, path, None).await?).await?.into_body())
+    }
+
     /// Opens a stream of events with a POST.
     pub async fn post_events(&self, path: &str, body: &impl Serialize) -> Result<(HeaderMap, Events), ClientFault> {
         let response = accepted(self.send(Method::POST, path, Some(json(body)?)).await?).await?;

@@ -28,6 +28,172 @@ pub struct TraceSummary {
     pub output_tokens: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// Of the whole trace, in dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<String>,
+    /// Of the whole trace, as the tokens are.
+    #[serde(default)]
+    pub spans: u64,
+    /// Spans that failed.
+    #[serde(default)]
+    pub errors: u64,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TraceCount {
+    pub count: u64,
+    /// Otherwise it is within about two percent.
+    pub exact: bool,
+}
+/// A span without what was written and read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SpanSummary {
+    pub trace_id: String,
+    pub span: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    pub name: String,
+    /// `chat`, `embedding`, `tool`, `retriever`, `agent`, `chain`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// A trace is entered by it.
+    pub entry: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// `ok`, `error` or `unset`.
+    pub status: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_type: Option<String>,
+    pub start: String,
+    pub duration_ms: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_token_ms: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_tokens: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_tokens: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_read_tokens: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_tokens: Option<u64>,
+    /// In dollars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<String>,
+}
+/// What the traces of a session have and used.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SessionSummary {
+    pub session: String,
+    /// The last that was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    #[serde(flatten)]
+    pub used: GatheredTraces,
+}
+/// What the traces of a user have and used.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct UserSummary {
+    pub user: String,
+    #[serde(flatten)]
+    pub used: GatheredTraces,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct GatheredTraces {
+    pub first: String,
+    pub last: String,
+    pub traces: u64,
+    pub spans: u64,
+    /// Spans that failed.
+    pub errors: u64,
+    /// How long the traces took, one after the other.
+    pub duration_ms: f64,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    /// In dollars; absent where nothing is priced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<String>,
+    /// Otherwise there are more spans than are read for a page, and it all is more than this.
+    pub whole: bool,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SessionView {
+    pub session: SessionSummary,
+    /// In the order in which they began.
+    pub items: Vec<TraceSummary>,
+    /// Give this as `cursor` for the traces after; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+/// Measures over spans, in groups and over time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TraceMetrics {
+    pub from: String,
+    pub to: String,
+    pub by: Vec<String>,
+    pub measures: Vec<String>,
+    /// A bucket in which nothing happened is not there.
+    pub rows: Vec<TraceMetricsRow>,
+    /// Whether there are more rows than were asked for.
+    pub more: bool,
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TraceMetricsRow {
+    /// Where its bucket of time begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
+    /// By the fields that were asked for; null where spans have no such value.
+    pub keys: BTreeMap<String, Option<String>>,
+    /// Counts, shares between 0 and 1, milliseconds and dollars; null where there is nothing to measure.
+    pub values: BTreeMap<String, Option<f64>>,
+}
+/// What a live tail tells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum TailEvent {
+    /// From now on spans are told; told again now and then, so that a quiet tail is known to be alive.
+    Open(TailOpen),
+    Span(Box<SpanSummary>),
+    Missed(MissedSpans),
+}
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TailOpen {
+    pub at: String,
+    /// The filter, as it was understood.
+    pub filter: String,
+}
+/// This reader was too slow for so many spans, or more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MissedSpans {
+    pub spans: u64,
 }
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TraceView {
@@ -48,6 +214,16 @@ pub struct SpanView {
     #[schema(value_type = BTreeMap<String, Value>)]
     pub attributes: Value,
     pub events: Vec<SpanEventView>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<SpanLinkView>,
+}
+/// What a span points to beside its parent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SpanLinkView {
+    pub trace: String,
+    pub span: String,
+    #[schema(value_type = BTreeMap<String, Value>)]
+    pub attributes: Value,
 }
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SpanStatus {

@@ -1,30 +1,80 @@
 //! `mainspring traces`.
 
-use std::process::ExitCode;
+use std::{
+    collections::{HashMap, HashSet},
+    fs::File,
+    io::Write,
+    path::Path,
+    process::ExitCode,
+    time::Duration,
+};
 
+use anyhow::Context;
+use futures::StreamExt;
+use mainspring_client::BodyStream;
 use mainspring_wire as wire;
+use serde_json::json;
 
-use super::{Session, segment};
+use super::{Session, following::went_away, segment};
 use crate::{
-    args::Paging,
+    args::{CountTraces, ExportFormat, ExportTraces, ListTraces, Measure, Paging, TailTraces, Traces, TracesCommand, Which},
     output::{self, dash, line, printable, table},
 };
 
-pub(crate) async fn run(session: &Session, trace: Option<&str>, app: Option<&str>, paging: &Paging) -> anyhow::Result<ExitCode> {
-    match trace {
-        Some(trace) => show(session, trace).await,
-        None => list(session, app, paging).await,
+/// Deeper than this a tree is shown no further: a trace that names itself as its parent is somebody's mistake.
+const DEPTH_MAX: usize = 64;
+/// A server that is about to stop ends every tail, and is gone a moment later.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+pub(crate) async fn run(session: &Session, traces: &Traces) -> anyhow::Result<ExitCode> {
+    match (&traces.command, &traces.trace) {
+        (Some(command), _) => Box::pin(carry_out(session, command)).await,
+        (None, Some(trace)) => show(session, trace).await,
+        (None, None) => list(session, &traces.list).await,
     }
 }
 
-async fn list(session: &Session, app: Option<&str>, paging: &Paging) -> anyhow::Result<ExitCode> {
-    let app = app.map(|app| format!("?app={}", segment(app))).unwrap_or_default();
-    let page: wire::Page<wire::TraceSummary> = session.page(&format!("/api/v1/traces{app}"), paging).await?;
+async fn carry_out(session: &Session, command: &TracesCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        TracesCommand::List(given) => list(session, given).await,
+        TracesCommand::Show { trace } => show(session, trace).await,
+        TracesCommand::Count(given) => count(session, given).await,
+        TracesCommand::Metrics(measure) => metrics(session, measure).await,
+        TracesCommand::Export(export) => self::export(session, export).await,
+        TracesCommand::Tail(tail) => self::tail(session, tail).await,
+        TracesCommand::Sessions { session: Some(one), paging, .. } => show_session(session, one, paging).await,
+        TracesCommand::Sessions { session: None, filter, paging } => sessions(session, filter.as_deref(), paging).await,
+        TracesCommand::Users { filter, paging } => users(session, filter.as_deref(), paging).await,
+    }
+}
+
+fn query(pairs: &[(&str, Option<&str>)]) -> String {
+    let given = pairs.iter().filter_map(|(name, value)| Some(format!("{name}={}", segment((*value)?))));
+    let joined = given.collect::<Vec<_>>().join("&");
+    if joined.is_empty() { joined } else { format!("?{joined}") }
+}
+
+fn which(Which { filter, app }: &Which) -> Vec<(&'static str, Option<&str>)> {
+    vec![("filter", filter.as_deref()), ("app", app.as_deref())]
+}
+
+async fn list(session: &Session, given: &ListTraces) -> anyhow::Result<ExitCode> {
+    let asked = query(&which(&given.which));
+    if given.spans {
+        return list_spans(session, &asked, &given.paging).await;
+    }
+    let page: wire::Page<wire::TraceSummary> = session.page(&format!("/api/v1/traces{asked}"), &given.paging).await?;
     if session.json {
         output::json(&page);
         return Ok(ExitCode::SUCCESS);
     }
-    let rows = page.items.iter().map(|trace| {
+    show_traces(&page.items);
+    output::more(page.next.as_deref());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show_traces(traces: &[wire::TraceSummary]) {
+    let rows = traces.iter().map(|trace| {
         vec![
             trace.trace_id.clone(),
             trace.start.clone(),
@@ -32,11 +82,34 @@ async fn list(session: &Session, app: Option<&str>, paging: &Paging) -> anyhow::
             format!("{:.0} ms", trace.duration_ms),
             trace.error.clone().unwrap_or_else(|| trace.status.clone()),
             format!("{} → {}", dash(trace.input_tokens), dash(trace.output_tokens)),
+            dash(trace.cost.as_deref()),
         ]
     });
-    table(&["trace", "start", "name", "took", "status", "tokens"], rows.collect());
+    table(&["trace", "start", "name", "took", "status", "tokens", "dollars"], rows.collect());
+}
+
+async fn list_spans(session: &Session, asked: &str, paging: &Paging) -> anyhow::Result<ExitCode> {
+    let page: wire::Page<wire::SpanSummary> = session.page(&format!("/api/v1/spans{asked}"), paging).await?;
+    if session.json {
+        output::json(&page);
+        return Ok(ExitCode::SUCCESS);
+    }
+    table(&["trace", "start", "name", "took", "status", "model", "tokens", "dollars"], page.items.iter().map(cells).collect());
     output::more(page.next.as_deref());
     Ok(ExitCode::SUCCESS)
+}
+
+fn cells(span: &wire::SpanSummary) -> Vec<String> {
+    vec![
+        span.trace_id.clone(),
+        span.start.clone(),
+        span.name.clone(),
+        format!("{:.0} ms", span.duration_ms),
+        span.error.clone().or_else(|| span.error_type.clone()).unwrap_or_else(|| span.status.clone()),
+        dash(span.model.as_deref()),
+        format!("{} → {}", dash(span.input_tokens), dash(span.output_tokens)),
+        dash(span.cost.as_deref()),
+    ]
 }
 
 async fn show(session: &Session, trace: &str) -> anyhow::Result<ExitCode> {
@@ -45,21 +118,217 @@ async fn show(session: &Session, trace: &str) -> anyhow::Result<ExitCode> {
         output::json(&view);
         return Ok(ExitCode::SUCCESS);
     }
-    let roots = view.spans.iter().filter(|span| !view.spans.iter().any(|other| Some(&other.span) == span.parent.as_ref()));
-    for root in roots {
-        show_span(&view, root, 0);
+    let known: HashSet<&str> = view.spans.iter().map(|span| span.span.as_str()).collect();
+    let mut below: HashMap<&str, Vec<&wire::SpanView>> = HashMap::new();
+    let mut roots = Vec::new();
+    for span in &view.spans {
+        match span.parent.as_deref().filter(|parent| known.contains(parent)) {
+            Some(parent) => below.entry(parent).or_default().push(span),
+            None => roots.push(span),
+        }
     }
+    roots.into_iter().for_each(|root| show_span(&below, root, 0));
     Ok(ExitCode::SUCCESS)
 }
 
-fn show_span(view: &wire::TraceView, span: &wire::SpanView, depth: usize) {
-    // A trace that names itself as its parent is somebody's mistake, not a reason to never return.
-    if depth > 64 {
+fn show_span(below: &HashMap<&str, Vec<&wire::SpanView>>, span: &wire::SpanView, depth: usize) {
+    if depth > DEPTH_MAX {
         return;
     }
     let error = span.status.message.as_ref().map(|message| format!("  ✗ {message}")).unwrap_or_default();
     line(&printable(&format!("{}{}  {}{error}", "  ".repeat(depth), span.name, span.start)));
-    for child in view.spans.iter().filter(|child| child.parent.as_ref() == Some(&span.span)) {
-        show_span(view, child, depth + 1);
+    for child in below.get(span.span.as_str()).into_iter().flatten() {
+        show_span(below, child, depth + 1);
+    }
+}
+
+async fn count(session: &Session, CountTraces { which: only, spans }: &CountTraces) -> anyhow::Result<ExitCode> {
+    let what = if *spans { "spans" } else { "traces" };
+    let counted: wire::TraceCount = session.client.get(&format!("/api/v1/{what}/count{}", query(&which(only)))).await?;
+    if session.json {
+        output::json(&counted);
+    } else {
+        line(&format!("{}{}", if counted.exact { "" } else { "about " }, counted.count));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn metrics(session: &Session, measure: &Measure) -> anyhow::Result<ExitCode> {
+    let limit = measure.limit.map(|limit| limit.to_string());
+    let mut asked = which(&measure.which);
+    asked.extend([
+        ("by", measure.by.as_deref()),
+        ("bucket", measure.bucket.as_deref()),
+        ("measures", measure.measures.as_deref()),
+        ("from", measure.from.as_deref()),
+        ("to", measure.to.as_deref()),
+        ("limit", limit.as_deref()),
+    ]);
+    let found: wire::TraceMetrics = session.client.get(&format!("/api/v1/traces/metrics{}", query(&asked))).await?;
+    if session.json {
+        output::json(&found);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let over_time = measure.bucket.is_some();
+    let mut header: Vec<&str> = if over_time { vec!["from"] } else { Vec::new() };
+    header.extend(found.by.iter().chain(&found.measures).map(String::as_str));
+    let row = |row: &wire::TraceMetricsRow| {
+        let key = |name: &String| dash(row.keys.get(name).and_then(Option::as_deref));
+        let value = |name: &String| dash(row.values.get(name).copied().flatten().map(number));
+        let start = over_time.then(|| dash(row.start.as_deref()));
+        start.into_iter().chain(found.by.iter().map(key)).chain(found.measures.iter().map(value)).collect()
+    };
+    table(&header, found.rows.iter().map(row).collect());
+    output::say(&format!("spans that began from {} to {}; times are in milliseconds, costs in dollars", found.from, found.to));
+    if found.more {
+        output::say("there are more groups: ask for fewer, or about less time");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A number for people: whole where it is, and with four digits where it is not.
+fn number(value: f64) -> String {
+    if value.fract() == 0.0 || value.abs() >= 1000.0 { format!("{value:.0}") } else { format!("{value:.4}") }
+}
+
+async fn sessions(session: &Session, filter: Option<&str>, paging: &Paging) -> anyhow::Result<ExitCode> {
+    let asked = query(&[("filter", filter)]);
+    let page: wire::Page<wire::SessionSummary> = session.page(&format!("/api/v1/sessions{asked}"), paging).await?;
+    if session.json {
+        output::json(&page);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows = page.items.iter().map(|found| {
+        let mut row = vec![found.session.clone(), dash(found.user.as_deref())];
+        row.extend(used(&found.used));
+        row
+    });
+    table(&["session", "user", "last", "traces", "errors", "took", "tokens", "dollars"], rows.collect());
+    output::more(page.next.as_deref());
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn users(session: &Session, filter: Option<&str>, paging: &Paging) -> anyhow::Result<ExitCode> {
+    let asked = query(&[("filter", filter)]);
+    let page: wire::Page<wire::UserSummary> = session.page(&format!("/api/v1/users{asked}"), paging).await?;
+    if session.json {
+        output::json(&page);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows = page.items.iter().map(|found| {
+        let mut row = vec![found.user.clone()];
+        row.extend(used(&found.used));
+        row
+    });
+    table(&["user", "last", "traces", "errors", "took", "tokens", "dollars"], rows.collect());
+    output::more(page.next.as_deref());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn used(used: &wire::GatheredTraces) -> [String; 6] {
+    [
+        used.last.clone(),
+        used.traces.to_string(),
+        used.errors.to_string(),
+        format!("{:.1} s", used.duration_ms / 1000.0),
+        format!("{} → {}", used.input_tokens, used.output_tokens),
+        dash(used.cost.as_deref()),
+    ]
+}
+
+async fn show_session(session: &Session, id: &str, paging: &Paging) -> anyhow::Result<ExitCode> {
+    let cursor = paging.cursor.as_deref();
+    let limit = paging.limit.min(500).to_string();
+    let asked = query(&[("limit", Some(&limit)), ("cursor", cursor)]);
+    let view: wire::SessionView = session.client.get(&format!("/api/v1/sessions/{}{asked}", segment(id))).await?;
+    if session.json {
+        output::json(&view);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let wire::SessionSummary { session: name, user, used: all } = &view.session;
+    let user = user.as_ref().map(|user| format!(" of {user}")).unwrap_or_default();
+    let of = format!("session {name}{user}: {} traces from {} to {}", all.traces, all.first, all.last);
+    output::say(&printable(&format!(
+        "{of}, {} → {} tokens, {} dollars",
+        all.input_tokens,
+        all.output_tokens,
+        dash(all.cost.as_deref())
+    )));
+    show_traces(&view.items);
+    output::more(view.next.as_deref());
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn export(session: &Session, export: &ExportTraces) -> anyhow::Result<ExitCode> {
+    let format = match export.format {
+        ExportFormat::Jsonl => "jsonl",
+        ExportFormat::OtlpJson => "otlp-json",
+        ExportFormat::Parquet => "parquet",
+    };
+    let mut asked = which(&export.which);
+    asked.push(("format", Some(format)));
+    let mut body = session.client.download(&format!("/api/v1/traces/export{}", query(&asked))).await?;
+    let Some(path) = &export.out else {
+        while let Some(part) = body.next().await {
+            output::raw(&part?);
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    let bytes = save(path, body).await?;
+    if session.json {
+        output::json(&json!({"file": path, "bytes": bytes}));
+    } else {
+        output::say(&format!("wrote {} to {}", output::bytes(bytes), path.display()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Beside the file first: one that was broken off never looks whole.
+async fn save(path: &Path, body: BodyStream) -> anyhow::Result<u64> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".part");
+    let saved = fill(Path::new(&beside), body).await;
+    let renamed = saved.and_then(|bytes| Ok(std::fs::rename(&beside, path).map(|()| bytes)?));
+    if renamed.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    renamed.with_context(|| format!("cannot write {}", path.display()))
+}
+
+async fn fill(path: &Path, mut body: BodyStream) -> anyhow::Result<u64> {
+    let mut file = File::create(path)?;
+    let mut bytes = 0;
+    while let Some(part) = body.next().await {
+        let part = part?;
+        file.write_all(&part)?;
+        bytes += part.len() as u64;
+    }
+    file.sync_all()?;
+    Ok(bytes)
+}
+
+/// Traces as they come, a line each.
+async fn tail(session: &Session, tail: &TailTraces) -> anyhow::Result<ExitCode> {
+    let spans = tail.spans.then_some("true");
+    let path = format!("/api/v1/traces/tail{}", query(&[("filter", tail.filter.as_deref()), ("spans", spans)]));
+    loop {
+        let mut events = session.client.events(&path).await?;
+        while let Some(event) = events.next().await {
+            let event = match event {
+                Ok(event) => event,
+                Err(fault) if went_away(&fault) => break,
+                Err(fault) => return Err(fault.into()),
+            };
+            match serde_json::from_str(&event).context("an event cannot be read")? {
+                wire::TailEvent::Span(span) if session.json => output::json_line(&span),
+                wire::TailEvent::Span(span) => line(&printable(&cells(&span).join("  "))),
+                wire::TailEvent::Missed(missed) => {
+                    output::say(&format!("{} spans or more were missed: too much came", missed.spans))
+                }
+                wire::TailEvent::Open(_) => {}
+            }
+        }
+        // The server ends it now and then, so that whoever may no longer look does not; then it is asked again.
+        tokio::time::sleep(ASK_AGAIN).await;
     }
 }

@@ -1,0 +1,68 @@
+//! Measures over spans, in groups and over time.
+
+use axum::{Json, extract::State};
+use mainspring_kernel::{FaultKind, Role, duration};
+use mainspring_observability::{Measured, MetricsQuestion, MetricsRow, SpanMetrics};
+use mainspring_web_kit::{Answer, Caller, Problem, Query};
+use mainspring_wire as wire;
+use serde::Deserialize;
+
+use crate::{Rest, traces::TraceQuery};
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Measuring {
+    by: Option<String>,
+    bucket: Option<String>,
+    measures: Option<String>,
+    limit: Option<usize>,
+}
+
+/// Measures spans: `measures` such as `count,error_rate,cost,duration_p95`, in groups `by` fields such as `model,app`, over
+/// time in buckets such as `1h`. Of the last day where no `from` is given. Write `entry` in the filter to measure traces.
+#[utoipa::path(get, path = "/api/v1/traces/metrics", tag = "traces", operation_id = "measure_traces",
+    params(("by" = Option<String>, Query), ("bucket" = Option<String>, Query), ("measures" = Option<String>, Query), ("limit" = Option<usize>, Query),
+        ("filter" = Option<String>, Query), ("from" = Option<String>, Query), ("to" = Option<String>, Query), ("app" = Option<String>, Query),
+        ("model" = Option<String>, Query), ("status" = Option<String>, Query), ("min_ms" = Option<u64>, Query), ("q" = Option<String>, Query),
+        ("operation" = Option<String>, Query), ("user" = Option<String>, Query), ("session" = Option<String>, Query)),
+    responses((status = 200, body = wire::TraceMetrics)))]
+pub(crate) async fn measure(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Query(query): Query<TraceQuery>,
+    Query(measuring): Query<Measuring>,
+) -> Answer<Json<wire::TraceMetrics>> {
+    let actor = caller.needs(Role::Reader)?;
+    let Measuring { by, bucket, measures, limit } = measuring;
+    let by = listed(by);
+    let wrong = || Problem::new(FaultKind::Invalid, "query-invalid", "`bucket` is a stretch of time such as 5m, 1h or 1d");
+    let bucket = bucket.filter(|text| !text.is_empty()).map(|text| duration::read(&text).ok_or_else(wrong)).transpose()?;
+    let question = MetricsQuestion { filter: query.read()?, by: by.clone(), bucket, measures: listed(measures), limit };
+    let SpanMetrics { from, to, measures, rows, more } = rest.observability.measure(actor, question).await?;
+    let rows = rows.into_iter().map(|found| row(found, &by, &measures)).collect();
+    let measures = measures.into_iter().map(str::to_owned).collect();
+    Ok(Json(wire::TraceMetrics { from: from.to_string(), to: to.to_string(), by, measures, rows, more }))
+}
+
+fn listed(text: Option<String>) -> Vec<String> {
+    let text = text.unwrap_or_default();
+    text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+fn row(row: MetricsRow, by: &[String], measures: &[&'static str]) -> wire::TraceMetricsRow {
+    let MetricsRow { start, keys, values } = row;
+    wire::TraceMetricsRow {
+        start: start.map(|start| start.to_string()),
+        keys: by.iter().cloned().zip(keys).collect(),
+        values: measures.iter().map(|name| (*name).to_owned()).zip(values.into_iter().map(|found| found.map(number))).collect(),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "numbers for charts; exact up to nine million dollars")]
+fn number(found: Measured) -> f64 {
+    match found {
+        Measured::Count(count) => count as f64,
+        Measured::Share(share) => share,
+        Measured::Millis(millis) => millis,
+        Measured::Nanodollars(nanos) => nanos as f64 / 1e9,
+    }
+}
