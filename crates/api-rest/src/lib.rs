@@ -6,20 +6,30 @@ mod assets;
 mod batches;
 mod calls;
 mod calls_live;
+mod conventions;
 mod convert;
 mod forgetting;
+mod incidents;
 mod jobs;
 mod keys;
 mod knowledge;
 mod limits;
+mod otlp_json;
 mod overview;
+mod points;
 mod projects;
+mod readings;
+mod receivers;
 mod replay;
 mod routes;
 mod runs;
 mod secrets;
+mod sessions;
 mod structure;
 mod traces;
+mod traces_export;
+mod traces_metrics;
+mod traces_tail;
 mod usage;
 mod writes;
 
@@ -32,6 +42,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use axum::{Json, Router, middleware, routing::get};
+use mainspring_alerts::Alerts;
 use mainspring_batches::Batches;
 use mainspring_chains::Chains;
 use mainspring_gateway::{Gateway, Ledger};
@@ -40,7 +51,7 @@ use mainspring_jobs::Jobs;
 use mainspring_kernel::{Actor, Clock, Stop, Tasks};
 use mainspring_knowledge::Knowledges;
 use mainspring_llm::{Budget, EventSink, SpanContext};
-use mainspring_observability::Observability;
+use mainspring_observability::{MetricPoints, Observability};
 use mainspring_registry::Registry;
 use mainspring_secrets::Secrets;
 use mainspring_telemetry::Metrics;
@@ -57,8 +68,10 @@ pub struct Rest {
     pub jobs: Jobs,
     pub chains: Arc<Chains>,
     pub observability: Observability,
+    pub points: MetricPoints,
     pub ledger: Ledger,
     pub batches: Batches,
+    pub alerts: Alerts,
     pub gateway: Gateway,
     pub secrets: Secrets,
     pub health: Arc<dyn Health>,
@@ -127,8 +140,30 @@ fn routes() -> OpenApiRouter<Rest> {
         .routes(routes!(batches::show))
         .routes(routes!(batches::results))
         .routes(routes!(batches::cancel))
+        .routes(routes!(incidents::list))
+        .routes(routes!(incidents::show))
+        .routes(routes!(incidents::acknowledge))
+        .routes(routes!(incidents::resolve))
+        .routes(routes!(incidents::retry))
+        .routes(routes!(incidents::deliveries))
+        .routes(routes!(receivers::list))
+        .routes(routes!(receivers::test))
+        .routes(routes!(receivers::silences, receivers::create_silence))
+        .routes(routes!(receivers::end_silence))
         .routes(routes!(traces::list))
+        .routes(routes!(traces::count))
+        .routes(routes!(traces_metrics::measure))
+        .routes(routes!(traces_export::export))
+        .routes(routes!(traces_tail::tail))
+        .routes(routes!(traces::list_spans))
+        .routes(routes!(traces::count_spans))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::show))
+        .routes(routes!(sessions::users))
         .routes(routes!(traces::show))
+        .routes(routes!(conventions::report))
+        .routes(routes!(readings::read))
+        .routes(routes!(points::list))
         .routes(routes!(replay::replay))
         .routes(routes!(assets::list))
         .routes(routes!(assets::show))
@@ -161,8 +196,15 @@ fn routes() -> OpenApiRouter<Rest> {
 
 /// Routes that may take as long as an answer by a model, or must not be broken off in the middle.
 pub const SLOW: &[&str] = &["/api/v1/traces/{id}/replay", "/api/v1/knowledge/{name}/forget", "/api/v1/usage/reprice"];
-/// Routes that end when what they wait for ends: a run that is waited for, or followed; calls that are watched.
-pub const OWN_TERMS: &[&str] = &["/api/v1/knowledge/{name}/ingest", "/api/v1/runs/{id}/events", "/api/v1/calls/live"];
+/// Routes that end when what they wait for ends: a run that is waited for, or followed; calls and traces that are watched,
+/// and an export, which takes as long as there are spans.
+pub const OWN_TERMS: &[&str] = &[
+    "/api/v1/knowledge/{name}/ingest",
+    "/api/v1/runs/{id}/events",
+    "/api/v1/calls/live",
+    "/api/v1/traces/tail",
+    "/api/v1/traces/export",
+];
 
 pub fn router(rest: Rest) -> Router {
     runs::count(&rest.metrics, &mainspring_knowledge::Progress::default());

@@ -50,8 +50,30 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/api/v1/batches/{id}/results", Needs::Reader),
     ("POST", "/api/v1/batches/{id}/cancel", Needs::Reader),
     ("GET", "/api/v1/traces", Needs::Reader),
+    ("GET", "/api/v1/traces/count", Needs::Reader),
+    ("GET", "/api/v1/traces/metrics", Needs::Reader),
+    ("GET", "/api/v1/traces/export", Needs::Reader),
+    ("GET", "/api/v1/traces/tail", Needs::Reader),
+    ("GET", "/api/v1/spans", Needs::Reader),
+    ("GET", "/api/v1/spans/count", Needs::Reader),
+    ("GET", "/api/v1/sessions", Needs::Reader),
+    ("GET", "/api/v1/sessions/{id}", Needs::Reader),
+    ("GET", "/api/v1/users", Needs::Reader),
+    ("GET", "/api/v1/traces/conventions", Needs::Reader),
+    ("GET", "/api/v1/traces/{id}/reading", Needs::Reader),
     ("GET", "/api/v1/traces/{id}", Needs::Reader),
     ("POST", "/api/v1/traces/{id}/replay", Needs::Reader),
+    ("GET", "/api/v1/incidents", Needs::Reader),
+    ("GET", "/api/v1/incidents/{id}", Needs::Reader),
+    ("POST", "/api/v1/incidents/{id}/acknowledge", Needs::Editor),
+    ("POST", "/api/v1/incidents/{id}/resolve", Needs::Editor),
+    ("POST", "/api/v1/incidents/{id}/retry", Needs::Editor),
+    ("GET", "/api/v1/deliveries", Needs::Reader),
+    ("GET", "/api/v1/receivers", Needs::Reader),
+    ("POST", "/api/v1/receivers/{name}/test", Needs::Editor),
+    ("GET", "/api/v1/silences", Needs::Reader),
+    ("POST", "/api/v1/silences", Needs::Editor),
+    ("DELETE", "/api/v1/silences/{id}", Needs::Editor),
     ("GET", "/api/v1/assets", Needs::Reader),
     ("GET", "/api/v1/assets/{kind}/{name}", Needs::Reader),
     ("GET", "/api/v1/assets/{kind}/{name}/versions", Needs::Reader),
@@ -108,7 +130,19 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("POST", "/v1/moderations", Needs::Reader),
     ("GET", "/v1/models", Needs::Reader),
     ("GET", "/v1/models/{*name}", Needs::Reader),
+    ("GET", "/api/v1/metric-points", Needs::Reader),
     ("POST", "/v1/traces", Needs::Editor),
+    ("POST", "/v1/logs", Needs::Editor),
+    ("POST", "/v1/metrics", Needs::Editor),
+    ("POST", "/opentelemetry.proto.collector.trace.v1.TraceService/Export", Needs::Editor),
+    ("POST", "/opentelemetry.proto.collector.logs.v1.LogsService/Export", Needs::Editor),
+    ("POST", "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", Needs::Editor),
+    ("POST", "/api/public/otel", Needs::Editor),
+    ("POST", "/api/public/otel/v1/traces", Needs::Editor),
+    ("POST", "/api/public/otel/v1/logs", Needs::Editor),
+    ("POST", "/api/public/otel/v1/metrics", Needs::Editor),
+    ("GET", "/api/public/health", Needs::Nobody),
+    ("GET", "/api/public/projects", Needs::Reader),
     ("GET", "/healthz", Needs::Nobody),
     ("GET", "/readyz", Needs::Nobody),
     ("GET", "/metrics", Needs::Nobody),
@@ -134,6 +168,7 @@ fn body(path: &str) -> &'static str {
             r#"{"model": "nothing", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}"#
         }
         "/api/v1/secrets/{name}" => r#"{"value": "made-by-the-test"}"#,
+        "/api/v1/silences" => r#"{"matchers": ["app=nothing"], "for": "1h"}"#,
         "/api/v1/routes/explain" => r#"{"model": "nothing"}"#,
         "/v1/completions" => r#"{"model": "nothing", "prompt": "x"}"#,
         "/v1/embeddings" | "/v1/responses" | "/v1/moderations" => r#"{"model": "nothing", "input": "x"}"#,
@@ -206,6 +241,7 @@ struct Ours {
     batch: String,
     /// A fingerprint.
     secret: String,
+    silence: String,
 }
 
 impl Ours {
@@ -221,6 +257,7 @@ impl Ours {
             path if path.contains("/limits/") => &self.limit,
             path if path.contains("/files/") => &self.file,
             path if path.contains("/batches/") => &self.batch,
+            path if path.contains("/silences/") => &self.silence,
             _ => &self.key,
         };
         let path = path.replace("{id}", id).replace("{alias}", self.alias).replace("{kind}", "app").replace("{*name}", self.app);
@@ -230,7 +267,8 @@ impl Ours {
             _ => self.app,
         };
         // What is followed would go on for minutes.
-        path.replace("{name}", name).replace("{code}", "internal").replace("/calls/live", "/calls/live?follow=false")
+        let path = path.replace("{name}", name).replace("{code}", "internal");
+        path.replace("/calls/live", "/calls/live?follow=false").replace("/traces/tail", "/traces/tail?follow=false")
     }
 
     fn body(&self, path: &str) -> String {
@@ -243,10 +281,13 @@ impl Ours {
     }
 
     /// Everything by which it would be known again.
-    fn words(&self) -> [&str; 16] {
+    fn words(&self) -> [&str; 17] {
         let Self { knowledge, app, alias, word, document, receipt, tombstone, run, trace, .. } = self;
-        let Self { key, member, job, limit, file, batch, secret, .. } = self;
-        [knowledge, app, alias, word, document, receipt, tombstone, run, trace, key, member, job, limit, file, batch, secret]
+        let Self { key, member, job, limit, file, batch, secret, silence, .. } = self;
+        [
+            knowledge, app, alias, word, document, receipt, tombstone, run, trace, key, member, job, limit, file, batch, secret,
+            silence,
+        ]
     }
 
     /// What must be the same afterwards.
@@ -264,6 +305,7 @@ impl Ours {
             "limits",
             "batches",
             "secrets",
+            "silences",
         ];
         let mut state = Vec::new();
         for list in lists {
@@ -331,6 +373,7 @@ async fn ours(data: &Path, folder: &Path, owner: &User) -> Ours {
         file: batch["input_file"].as_str().unwrap_or_default().to_owned(),
         batch: batch_id,
         secret: secret["fingerprint"].as_str().unwrap_or_default().to_owned(),
+        silence: run(data, &["silences", "add", "app=ours-desk", "--for", "24h"])["id"].as_str().unwrap_or_default().to_owned(),
     }
 }
 
