@@ -167,7 +167,7 @@ fn said(fault: &UpstreamFault) -> Option<(StatusCode, Bytes)> {
 /// Errors that no handler of this surface made, such as a bad key or an unknown address under `/v1`, in its shape.
 #[must_use]
 pub fn dialect(path: &str, problem: &Problem) -> Option<Value> {
-    let ours = path.starts_with("/v1/") && path != "/v1/traces";
+    let ours = path.starts_with("/v1/") && !["/v1/traces", "/v1/logs", "/v1/metrics"].contains(&path);
     ours.then(|| OpenAiError::from(problem.clone()).body())
 }
 

@@ -1,42 +1,154 @@
 #![doc = include_str!("../README.md")]
 
+mod dress;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod grpc;
+mod langfuse;
+mod lenient;
+mod logs;
+mod points;
 mod request;
+mod shared;
+mod signal;
 mod spans;
+mod weigh;
 
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
     extract::{Request, State},
-    response::{IntoResponse, Response},
+    response::{IntoResponse as _, Response},
 };
 use bytes::Bytes;
-use mainspring_kernel::Role;
-use mainspring_observability::Observability;
+use mainspring_kernel::{Actor, Clock, Role};
+use mainspring_observability::{MetricPoints, Observability, TraceFault};
 use mainspring_web_kit::{Caller, Problem, Route};
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::request::{Encoding, decode, read_body};
+pub use crate::{dress::dress, grpc::PATHS as GRPC_PATHS};
+use crate::{
+    request::{Encoding, Packing, read_body, unpack},
+    signal::{Outcome, Read, Signal, read},
+};
 
 /// Exporters give up after ten seconds by default; a refusal before that tells them to come back.
 const STORED_WITHIN: Duration = Duration::from_secs(8);
+/// What an export may take of memory, as a multiple of its body's limit, and how many of the largest may be at it at once.
+const EXPORT_WEIGHT: usize = 8;
+const AT_ONCE: usize = 2;
+/// Smaller ones are read where they came in; larger ones would keep others waiting.
+const SMALL: usize = 64 << 10;
+/// Places are counted in units of so many bytes.
+const UNIT: usize = 1024;
 
 /// What this surface needs from the building.
 #[derive(Debug, Clone)]
 pub struct Otlp {
-    pub observability: Observability,
-    /// Of a compressed body, unpacked.
-    pub body_limit: usize,
+    observability: Observability,
+    points: MetricPoints,
+    clock: Arc<dyn Clock>,
+    body_limit: usize,
+    room: Arc<Semaphore>,
+}
+
+impl Otlp {
+    /// `body_limit` is that of a body, and of what it holds when it is unpacked.
+    #[must_use]
+    pub fn new(observability: Observability, points: MetricPoints, clock: Arc<dyn Clock>, body_limit: usize) -> Self {
+        let units = (body_limit.saturating_mul(EXPORT_WEIGHT * AT_ONCE) / UNIT).clamp(1, Semaphore::MAX_PERMITS);
+        Self { observability, points, clock, body_limit, room: Arc::new(Semaphore::new(units)) }
+    }
+
+    /// What one export may take of memory.
+    const fn weight_limit(&self) -> usize {
+        self.body_limit.saturating_mul(EXPORT_WEIGHT)
+    }
+
+    /// Reads an export and keeps what is in it; when this returns, it survives the death of the process.
+    async fn take(&self, actor: &Actor, signal: Signal, came: Came) -> Result<Outcome, Problem> {
+        let (limit, weight_limit, encoding) = (self.body_limit, self.weight_limit(), came.encoding);
+        let (body, weight) = off_thread(came.bytes.len(), move || {
+            let body = came.unpacked(limit)?;
+            let weight = weigh::weigh(&body, encoding, signal.shape(), weight_limit)?;
+            Ok((body, weight))
+        })
+        .await?;
+        let _place = self.place(weight).await?;
+        let (project, now) = (actor.project, self.clock.now());
+        match off_thread(body.len(), move || read(signal, &body, encoding, project, now)).await? {
+            Read::Spans(received) => {
+                self.observability.record_durably(received.spans, STORED_WITHIN).await?;
+                Ok(Outcome { signal, rejected: received.rejected, reason: received.reason })
+            }
+            Read::Points(received) => {
+                self.points.add(received.points, STORED_WITHIN).await?;
+                Ok(Outcome { signal, rejected: received.rejected, reason: received.reason })
+            }
+        }
+    }
+
+    /// Room for an export in memory, waited for no longer than exporters wait.
+    async fn place(&self, weight: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let units = u32::try_from(weight.div_ceil(UNIT)).unwrap_or(u32::MAX).max(1);
+        let taken = tokio::time::timeout(STORED_WITHIN, Arc::clone(&self.room).acquire_many_owned(units)).await;
+        taken.ok().and_then(Result::ok).ok_or_else(|| TraceFault::Saturated.into())
+    }
+}
+
+/// An export as it came in.
+struct Came {
+    bytes: Bytes,
+    packing: Packing,
+    encoding: Encoding,
+    /// Within gRPC the message stands behind a prefix of its own.
+    framed: bool,
+}
+
+impl Came {
+    fn unpacked(self, limit: usize) -> Result<Bytes, Problem> {
+        if self.framed { grpc::message(&self.bytes, self.packing, limit) } else { unpack(self.bytes, self.packing, limit) }
+    }
+}
+
+/// Does what takes long on a thread that may be kept.
+async fn off_thread<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    if bytes <= SMALL {
+        return work();
+    }
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => {
+            tracing::error!(%error, "an export could not be read: this is a defect");
+            Err(Problem::internal())
+        }
+    }
 }
 
 fn routes() -> Vec<Route<Otlp>> {
-    vec![Route::post("/v1/traces", export)]
+    vec![
+        Route::post("/v1/traces", traces),
+        Route::post("/v1/logs", logs),
+        Route::post("/v1/metrics", metrics),
+        Route::post("/opentelemetry.proto.collector.trace.v1.TraceService/Export", call_traces),
+        Route::post("/opentelemetry.proto.collector.logs.v1.LogsService/Export", call_logs),
+        Route::post("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", call_metrics),
+        // Where Langfuse has them: its clients and its documentation name these addresses.
+        Route::post("/api/public/otel", traces),
+        Route::post("/api/public/otel/v1/traces", traces),
+        Route::post("/api/public/otel/v1/logs", logs),
+        Route::post("/api/public/otel/v1/metrics", metrics),
+        Route::get("/api/public/health", langfuse::health),
+        Route::get("/api/public/projects", langfuse::projects),
+    ]
 }
 
 pub fn router(state: Otlp) -> Router {
@@ -49,24 +161,50 @@ pub fn listed() -> Vec<(&'static str, &'static str)> {
     routes().iter().map(Route::listed).collect()
 }
 
-async fn export(State(otlp): State<Otlp>, caller: Caller, request: Request) -> Result<Response, Problem> {
-    let actor = caller.needs(Role::Editor)?;
-    let encoding = Encoding::of(request.headers())?;
-    let body = read_body(request, otlp.body_limit).await?;
-    let received = spans::read(decode(&body, encoding)?, actor.project);
-    otlp.observability.record_durably(received.spans, STORED_WITHIN).await?;
-    let partial_success = (received.rejected > 0).then(|| ExportTracePartialSuccess {
-        rejected_spans: i64::try_from(received.rejected).unwrap_or(i64::MAX),
-        error_message: received.reason,
-    });
-    Ok(answer(&ExportTraceServiceResponse { partial_success }, encoding))
+async fn traces(State(otlp): State<Otlp>, caller: Caller, request: Request) -> Result<Response, Problem> {
+    export(otlp, caller, request, Signal::Traces).await
 }
 
-/// In the encoding of the request, as the protocol wants.
-fn answer(response: &ExportTraceServiceResponse, encoding: Encoding) -> Response {
+async fn logs(State(otlp): State<Otlp>, caller: Caller, request: Request) -> Result<Response, Problem> {
+    export(otlp, caller, request, Signal::Logs).await
+}
+
+async fn metrics(State(otlp): State<Otlp>, caller: Caller, request: Request) -> Result<Response, Problem> {
+    export(otlp, caller, request, Signal::Metrics).await
+}
+
+async fn call_traces(State(otlp): State<Otlp>, caller: Caller, request: Request) -> Result<Response, Problem> {
+    call(otlp, caller, request, Signal::Traces).await
+}
+
+async fn call_logs(State(otlp): State<Otlp>, caller: Caller, request: Request) -> Result<Response, Problem> {
+    call(otlp, caller, request, Signal::Logs).await
+}
+
+async fn call_metrics(State(otlp): State<Otlp>, caller: Caller, request: Request) -> Result<Response, Problem> {
+    call(otlp, caller, request, Signal::Metrics).await
+}
+
+/// OTLP over HTTP.
+async fn export(otlp: Otlp, caller: Caller, request: Request, signal: Signal) -> Result<Response, Problem> {
+    let actor = caller.needs(Role::Editor)?;
+    let encoding = Encoding::of(request.headers())?;
+    let packing = Packing::of(request.headers().get(http::header::CONTENT_ENCODING))?;
+    let came = Came { bytes: read_body(request).await?, packing, encoding, framed: false };
+    let outcome = otlp.take(actor, signal, came).await?;
+    // In the encoding of the request, as the protocol wants.
     let body = match encoding {
-        Encoding::Protobuf => Bytes::from(prost::Message::encode_to_vec(response)),
-        Encoding::Json => Bytes::from(serde_json::to_vec(response).unwrap_or_default()),
+        Encoding::Protobuf => prost::Message::encode_to_vec(&outcome.message()),
+        Encoding::Json => outcome.json().to_string().into_bytes(),
     };
-    ([(http::header::CONTENT_TYPE, encoding.media_type())], body).into_response()
+    Ok(([(http::header::CONTENT_TYPE, encoding.media_type())], body).into_response())
+}
+
+/// OTLP over gRPC.
+async fn call(otlp: Otlp, caller: Caller, request: Request, signal: Signal) -> Result<Response, Problem> {
+    let actor = caller.needs(Role::Editor)?;
+    let packing = grpc::packing(request.headers())?;
+    let came = Came { bytes: read_body(request).await?, packing, encoding: Encoding::Protobuf, framed: true };
+    let outcome = otlp.take(actor, signal, came).await?;
+    Ok(grpc::answer(&outcome.message()))
 }

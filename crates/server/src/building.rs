@@ -21,7 +21,7 @@ use mainspring_knowledge::{EgressPolicy, KnowledgeConfig, Knowledges, Parse, Par
 use mainspring_lake::Lake;
 use mainspring_lake_lance::{Durability, LakeLocation, LanceConfig, LanceLake};
 use mainspring_llm::{DocumentAccess, EventSink, Models, Retriever};
-use mainspring_observability::{Capture, Observability, Settings};
+use mainspring_observability::{Capture, MetricPoints, Observability, Settings};
 use mainspring_parsers::{Limits, ParseRequest, ParsedDocument, ParserConfig, ParserPool};
 use mainspring_registry::Registry;
 use mainspring_telemetry::{Metrics, let_go_of_code};
@@ -31,7 +31,7 @@ use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, limit::RequestBodyLimitLayer};
 
 use crate::{
-    batching,
+    alerting, batching,
     calls::{self, Outside, Routed},
     errors,
     fault::BootFault,
@@ -121,6 +121,10 @@ impl Building {
         let observability = Observability::open(lake.as_ref(), settings, &tasks, (Arc::clone(&clock), metrics.clone()), access)
             .await
             .map_err(BootFault::part("trace store"))?;
+        let points = MetricPoints::new(Arc::clone(&lake), capture(config.traces.capture));
+        if serves == Serves::Everything {
+            points.table().await.map_err(BootFault::part("trace store"))?;
+        }
         let jobs = Jobs::open(catalog.clone(), Arc::clone(&clock));
         // The lock keeps other processes away from the data directory, and a SQLite catalog belongs to one.
         let alone = catalog.engine() == Engine::Sqlite;
@@ -132,6 +136,10 @@ impl Building {
         }
         let trail: Arc<dyn AuditTrail> = Arc::new(identity.clone());
         let secrets = calls::secrets(&config, &catalog, (&clock, &trail))?;
+        let alerts = alerting::open(&config, (&catalog, &registry), (&secrets, Arc::clone(&trail)), &clock)?;
+        if alone {
+            alerts.end_leases().await.map_err(BootFault::part("catalog"))?;
+        }
         let (routed_models, own_models) = match serves {
             Serves::Everything => (local_models.models.clone(), local_models.models.clone()),
             Serves::Models => (local_models.models.clone().only_behind_routes(), Models::default()),
@@ -163,8 +171,10 @@ impl Building {
             jobs,
             chains: Arc::clone(&chains),
             observability,
+            points,
             ledger: gateway.ledger().clone(),
             batches: batches.clone(),
+            alerts,
             gateway: gateway.clone(),
             secrets,
             health: Arc::new(parts.clone()),
@@ -213,7 +223,9 @@ impl Building {
             authenticate: Arc::new(Keys { identity: self.rest.identity.clone(), keyless: self.keyless }),
             allowed_hosts: self.config.server.allowed_hosts.clone().into(),
             // Whoever asks how the process is, or wants the page's files, is answered while the catalog is away.
-            wants_caller: |path| path.starts_with("/api/") || path.starts_with("/v1/"),
+            wants_caller: |path| {
+                ["/api/", "/v1/", mainspring_api_otlp::GRPC_PATHS].iter().any(|prefix| path.starts_with(prefix))
+            },
         };
         let log = RequestLog {
             clock: Arc::clone(&self.clock),
@@ -235,6 +247,7 @@ impl Building {
             .layer(axum::extract::DefaultBodyLimit::disable())
             .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| Problem::internal().into_response()))
             .layer(middleware::from_fn_with_state(log, log_requests))
+            .layer(middleware::from_fn(mainspring_api_otlp::dress))
             // Outermost: `log_requests` writes the request id into the bodies of errors.
             .layer(CompressionLayer::new().gzip(true))
     }
@@ -246,7 +259,8 @@ impl Building {
         let soon = Deadlines::of(self.config.server.request_timeout.0);
         let native = soon.clone().with(mainspring_api_rest::SLOW, Some(answer)).with(mainspring_api_rest::OWN_TERMS, None);
         let within = |limits: Deadlines| middleware::from_fn_with_state(limits, deadline);
-        let otlp = Otlp { observability: self.rest.observability.clone(), body_limit };
+        let (observability, points) = (self.rest.observability.clone(), self.rest.points.clone());
+        let otlp = Otlp::new(observability, points, Arc::clone(&self.clock), body_limit);
         let models = Router::new()
             .merge(mainspring_api_rest::router(self.rest.clone()).layer(within(native)))
             .merge(mainspring_api_openai::router(self.openai.clone()).layer(within(Deadlines::of(answer))))
@@ -322,11 +336,13 @@ impl Building {
         Background {
             knowledge: self.rest.knowledge.clone(),
             observability: self.rest.observability.clone(),
+            points: self.rest.points.clone(),
             registry: self.rest.registry.clone(),
             identity: self.rest.identity.clone(),
             metrics: self.parts.metrics.clone(),
             clock: Arc::clone(&self.clock),
             jobs: self.rest.jobs.clone(),
+            alerts: self.rest.alerts.clone(),
             batches: self.batches.clone(),
             runner: self.runner.clone(),
             upkeep_every: self.config.lake.upkeep_every.0,

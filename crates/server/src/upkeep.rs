@@ -6,18 +6,19 @@ use std::{
     time::Duration,
 };
 
+use mainspring_alerts::Alerts;
 use mainspring_batches::{Batches, Runner};
 use mainspring_identity::Identity;
 use mainspring_jobs::{Jobs, Worker};
 use mainspring_kernel::{Clock, Fault, Stop, Tasks, Timestamp, id::ProjectId};
 use mainspring_knowledge::{Forgotten, IngestJob, Knowledges};
 use mainspring_lake::{Upkeep, UpkeepPolicy};
-use mainspring_observability::{Observability, aside};
+use mainspring_observability::{MetricPoints, Observability, TraceFault, aside};
 use mainspring_registry::Registry;
 use mainspring_telemetry::{Metrics, let_go_of_code};
 
 use crate::{
-    batching,
+    alerting, batching,
     ingesting::{Asker, Ingester},
 };
 
@@ -42,11 +43,13 @@ const KEEP_JOBS_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 pub(crate) struct Background {
     pub(crate) knowledge: Knowledges,
     pub(crate) observability: Observability,
+    pub(crate) points: MetricPoints,
     pub(crate) registry: Registry,
     pub(crate) identity: Identity,
     pub(crate) jobs: Jobs,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) alerts: Alerts,
     pub(crate) batches: Batches,
     pub(crate) runner: Runner,
     pub(crate) upkeep_every: Duration,
@@ -61,6 +64,7 @@ impl Background {
         let worker = self.worker();
         tasks.spawn("jobs: worker", |stop| worker.run(stop));
         batching::start(self.batches.clone(), &self.runner, &owner(), tasks);
+        alerting::start(&self.alerts, tasks);
         let jobs = self.jobs.clone();
         tasks.spawn("jobs: upkeep", |stop| jobs.keep_up(KEEP_JOBS_FOR, stop));
         let identity = self.identity.clone();
@@ -180,7 +184,17 @@ impl Background {
         while stop.sleep(self.upkeep_every).await {
             self.expire_traces().await;
             self.tend_spans(&policy).await;
+            if let Err(fault) = self.tend_points(&policy).await {
+                tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "upkeep of the table of metrics failed; it is tried again");
+            }
         }
+    }
+
+    /// Points of metrics are kept as long as traces are.
+    async fn tend_points(&self, policy: &UpkeepPolicy) -> Result<(), TraceFault> {
+        self.points.expire(self.clock.now().minus(self.keep_traces_for)).await?;
+        self.points.table().await?.upkeep(policy).await?;
+        Ok(())
     }
 
     /// Spans that were on their way when a document was forgotten are looked at when they are there; and everything is

@@ -8,6 +8,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, Method, header, request::Parts};
 use mainspring_kernel::{Actor, FaultKind, ModelScope, Role, text};
 use secrecy::SecretString;
@@ -184,6 +185,11 @@ fn key(headers: &HeaderMap) -> Result<Option<SecretString>, Problem> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let text = value.to_str().map_err(|_| unreadable("the key header is not readable text"))?;
         let (scheme, rest) = text.trim().split_once(' ').unwrap_or((text, ""));
+        if scheme.eq_ignore_ascii_case("basic")
+            && let Some(key) = of_pair(rest)
+        {
+            return Ok(Some(key));
+        }
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(unreadable("names and passwords are not taken here, only keys"));
         }
@@ -203,6 +209,13 @@ fn elsewhere(headers: &HeaderMap) -> Option<SecretString> {
         let (scheme, rest) = text.split_once(' ').unwrap_or(("", text));
         ours(if scheme.eq_ignore_ascii_case("bearer") { rest } else { text })
     })
+}
+
+/// A key of ours as the password of a pair, or as its name: some clients know no other way to send one.
+fn of_pair(encoded: &str) -> Option<SecretString> {
+    let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (name, password) = text.split_once(':')?;
+    ours(password).or_else(|| ours(name))
 }
 
 fn ours(text: &str) -> Option<SecretString> {

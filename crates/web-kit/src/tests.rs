@@ -281,6 +281,19 @@ async fn a_name_and_a_password_are_no_key() {
 }
 
 #[tokio::test]
+async fn a_key_as_a_password_or_as_a_name_is_a_key() {
+    // `pk-lf-1:msk_reader`, and `msk_reader:`, as Langfuse's clients and `curl -u` send them.
+    for pair in ["cGstbGYtMTptc2tfcmVhZGVy", "bXNrX3JlYWRlcjo="] {
+        let headers = [("authorization", format!("Basic {pair}"))];
+        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+        assert_eq!(ask(false, get_who(&headers)).await, (StatusCode::OK, "reader".into()), "{pair}");
+    }
+    for garbled in ["Basic %%%", "Basic bXNrX3JlYWRlcg==", "Basic"] {
+        assert_eq!(ask(false, get_who(&[("authorization", garbled)])).await.0, StatusCode::UNAUTHORIZED, "{garbled}");
+    }
+}
+
+#[tokio::test]
 async fn a_list_of_routes_is_the_router() {
     let list = || vec![Route::get("/a", || async { "got" }), Route::post("/a", || async { "took" })];
     assert_eq!(list().iter().map(Route::<()>::listed).collect::<Vec<_>>(), [("GET", "/a"), ("POST", "/a")]);

@@ -1,0 +1,110 @@
+//! The protocol's log records, as spans that take no time: below the span they were written in.
+//!
+//! What a record says is an event of its span under the same name. So a message that an instrumentation logs is read, redacted
+//! and found like one that it writes into its span.
+
+use mainspring_kernel::id::ProjectId;
+use mainspring_llm::{
+    Span, SpanId, TraceId,
+    trace::{SpanEvent, SpanKind, SpanStatus, names},
+};
+use opentelemetry_proto::tonic::{
+    collector::logs::v1::ExportLogsServiceRequest,
+    common::v1::AnyValue,
+    logs::v1::{LogRecord, SeverityNumber},
+};
+use serde_json::{Map, Value};
+
+use crate::{
+    shared::{Left, Name, of_resource},
+    spans::{Received, SHARED_MAX, TOO_MUCH_SHARED, owned, plain, time, weight_of, with_scope},
+};
+
+/// What older senders name an event in.
+const EVENT_NAME: &str = "event.name";
+const SEVERITY: &str = "otel.log.severity";
+const SEVERITY_NUMBER: &str = "otel.log.severity_number";
+
+pub(crate) fn read(request: ExportLogsServiceRequest, project: ProjectId) -> Received {
+    let mut received = Received::default();
+    let mut left = Left(SHARED_MAX);
+    for group in request.resource_logs {
+        let resource = of_resource(group.resource);
+        for scope_logs in group.scope_logs {
+            if !left.take(weight_of(&resource)) {
+                received.reject(scope_logs.log_records.len(), TOO_MUCH_SHARED);
+                continue;
+            }
+            let mut shared = with_scope(resource.clone(), scope_logs.scope);
+            let schema = [scope_logs.schema_url, group.schema_url.clone()].into_iter().find(|url| !url.is_empty());
+            shared.extend(schema.map(|url| ("otel.schema_url".to_owned(), url.into())));
+            let weight = weight_of(&shared);
+            for record in scope_logs.log_records {
+                if !left.take(weight) {
+                    received.reject(1, TOO_MUCH_SHARED);
+                    continue;
+                }
+                match span(record, project, &shared) {
+                    Ok(span) => received.spans.push(span),
+                    Err(reason) => received.reject(1, reason),
+                }
+            }
+        }
+    }
+    received
+}
+
+fn span(record: LogRecord, project: ProjectId, shared: &Map<String, Value>) -> Result<Span, &'static str> {
+    let nanos = if record.time_unix_nano == 0 { record.observed_time_unix_nano } else { record.time_unix_nano };
+    let at = time(nanos)?;
+    let severity = SeverityNumber::try_from(record.severity_number).unwrap_or_default();
+    let mut attributes = shared.clone();
+    attributes.extend(owned(record.attributes));
+    let name = match attributes.get(EVENT_NAME) {
+        _ if !record.event_name.is_empty() => record.event_name,
+        Some(Value::String(name)) if !name.is_empty() => name.clone(),
+        _ => "log".to_owned(),
+    };
+    let severity_text = match record.severity_text {
+        text if !text.is_empty() => text,
+        _ if severity == SeverityNumber::Unspecified => String::new(),
+        _ => severity.as_str_name().trim_start_matches("SEVERITY_NUMBER_").to_owned(),
+    };
+    if severity != SeverityNumber::Unspecified {
+        attributes.insert(SEVERITY_NUMBER.to_owned(), i32::from(severity).into());
+    }
+    let status = if severity >= SeverityNumber::Error { SpanStatus::Error(severity_text.clone()) } else { SpanStatus::Unset };
+    if !severity_text.is_empty() {
+        attributes.insert(SEVERITY.to_owned(), severity_text.into());
+    }
+    attributes.insert(names::SIGNAL.to_owned(), "log".into());
+    let body = body(&name, record.body);
+    // An invalid id is none, as the protocol says.
+    let trace = TraceId::from_slice(&record.trace_id);
+    let parent = trace.and_then(|_| SpanId::from_slice(&record.span_id));
+    let said = Name::of("log")
+        .and(project.to_string().as_bytes())
+        .and(&record.trace_id)
+        .and(&record.span_id)
+        .and(&record.time_unix_nano.to_le_bytes())
+        .and(&record.observed_time_unix_nano.to_le_bytes())
+        .and(name.as_bytes())
+        .and_all(&attributes)
+        .and_all(&body)
+        .finish();
+    let span = SpanId::from_slice(&said[..8]).ok_or("a record has no name")?;
+    // A record of no trace is one by itself.
+    let trace = trace.or_else(|| TraceId::from_slice(&said[8..24])).ok_or("a record has no name")?;
+    let events = if body.is_empty() { Vec::new() } else { vec![SpanEvent { name: name.clone(), at, attributes: body }] };
+    let (kind, links) = (SpanKind::Internal, Vec::new());
+    Ok(Span { project, trace, span, parent, name, kind, start: at, end: at, status, attributes, events, links })
+}
+
+/// Of an event of the conventions for generative models the body's fields; what else a record says as one value.
+fn body(name: &str, body: Option<AnyValue>) -> Map<String, Value> {
+    match plain(body, 0) {
+        Value::Null => Map::new(),
+        Value::Object(fields) if name.starts_with("gen_ai.") => fields,
+        other => Map::from_iter([("body".to_owned(), other)]),
+    }
+}

@@ -1,0 +1,255 @@
+//! The protocol's metrics as points of series.
+
+use mainspring_kernel::{Timestamp, id::ProjectId};
+use mainspring_observability::{MetricPoint, PointKind, Temporality};
+use opentelemetry_proto::tonic::{
+    collector::metrics::v1::ExportMetricsServiceRequest,
+    common::v1::KeyValue,
+    metrics::v1::{
+        AggregationTemporality, ExponentialHistogramDataPoint, HistogramDataPoint, Metric, NumberDataPoint, SummaryDataPoint,
+        exponential_histogram_data_point::Buckets, metric::Data, number_data_point,
+    },
+};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    shared::{Left, Name, check_time, cut, of_resource},
+    spans::{SHARED_MAX, TOO_MUCH_SHARED, owned, time, weight_of, with_scope},
+};
+
+/// Of a point that says only that there was none.
+const NO_VALUE: u32 = 1;
+
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    pub(crate) points: Vec<MetricPoint>,
+    pub(crate) rejected: usize,
+    /// Of the first that was rejected.
+    pub(crate) reason: String,
+}
+
+impl Received {
+    fn reject(&mut self, points: usize, reason: &str) {
+        self.rejected += points;
+        if self.reason.is_empty() {
+            self.reason = reason.to_owned();
+        }
+    }
+
+    fn take(&mut self, made: Result<MetricPoint, &'static str>) {
+        match made {
+            Ok(point) => self.points.push(point),
+            Err(reason) => self.reject(1, reason),
+        }
+    }
+}
+
+pub(crate) fn read(request: ExportMetricsServiceRequest, project: ProjectId, now: Timestamp) -> Received {
+    let mut received = Received::default();
+    let mut left = Left(SHARED_MAX);
+    for group in request.resource_metrics {
+        let resource = of_resource(group.resource);
+        for scope_metrics in group.scope_metrics {
+            if !left.take(weight_of(&resource)) {
+                received.reject(scope_metrics.metrics.iter().map(points_of).sum(), TOO_MUCH_SHARED);
+                continue;
+            }
+            let shared = with_scope(resource.clone(), scope_metrics.scope);
+            let weight = weight_of(&shared);
+            for metric in scope_metrics.metrics {
+                let points = points_of(&metric);
+                if !left.take(weight.saturating_mul(points)) {
+                    received.reject(points, TOO_MUCH_SHARED);
+                    continue;
+                }
+                let making = Making { project, now, shared: &shared, name: &metric.name, unit: &metric.unit };
+                making.points(metric.data, &mut received);
+            }
+        }
+    }
+    received
+}
+
+/// How many points a metric has. One without any data that we know counts as a point, so that it can be rejected.
+pub(crate) fn points_of(metric: &Metric) -> usize {
+    match &metric.data {
+        Some(Data::Gauge(gauge)) => gauge.data_points.len(),
+        Some(Data::Sum(sum)) => sum.data_points.len(),
+        Some(Data::Histogram(histogram)) => histogram.data_points.len(),
+        Some(Data::ExponentialHistogram(histogram)) => histogram.data_points.len(),
+        Some(Data::Summary(summary)) => summary.data_points.len(),
+        None => 1,
+    }
+}
+
+/// What the points of a metric have in common.
+struct Making<'a> {
+    project: ProjectId,
+    now: Timestamp,
+    shared: &'a Map<String, Value>,
+    name: &'a str,
+    unit: &'a str,
+}
+
+/// What every point says.
+struct Said {
+    attributes: Vec<KeyValue>,
+    start: u64,
+    time: u64,
+    flags: u32,
+}
+
+impl Making<'_> {
+    fn points(&self, data: Option<Data>, received: &mut Received) {
+        match data {
+            None => received.reject(1, "a metric has no data of a kind that is known"),
+            Some(Data::Gauge(gauge)) => {
+                for point in gauge.data_points {
+                    received.take(self.number(point, PointKind::Gauge, None, false));
+                }
+            }
+            Some(Data::Sum(sum)) => {
+                let temporality = temporality(sum.aggregation_temporality);
+                for point in sum.data_points {
+                    received.take(self.number(point, PointKind::Sum, temporality, sum.is_monotonic));
+                }
+            }
+            Some(Data::Histogram(histogram)) => {
+                let temporality = temporality(histogram.aggregation_temporality);
+                for point in histogram.data_points {
+                    received.take(self.histogram(point, temporality));
+                }
+            }
+            Some(Data::ExponentialHistogram(histogram)) => {
+                let temporality = temporality(histogram.aggregation_temporality);
+                for point in histogram.data_points {
+                    received.take(self.exponential(point, temporality));
+                }
+            }
+            Some(Data::Summary(summary)) => {
+                for point in summary.data_points {
+                    received.take(self.summary(point));
+                }
+            }
+        }
+    }
+
+    /// A point without its numbers.
+    fn point(&self, said: Said, kind: PointKind, temporality: Option<Temporality>) -> Result<MetricPoint, &'static str> {
+        if self.name.is_empty() {
+            return Err("a metric has no name");
+        }
+        if said.flags & NO_VALUE != 0 {
+            return Err("a point says that it has no value");
+        }
+        let at = time(said.time)?;
+        check_time(at, self.now)?;
+        let since = if said.start == 0 { None } else { Some(time(said.start)?) };
+        let mut attributes = self.shared.clone();
+        attributes.extend(owned(said.attributes));
+        cut(&mut attributes);
+        let series = Name::of("metric")
+            .and(self.project.to_string().as_bytes())
+            .and(self.name.as_bytes())
+            .and(self.unit.as_bytes())
+            .and(kind.as_str().as_bytes())
+            .and_all(&attributes)
+            .finish();
+        let point = Name::of("point").and(&series).and(&said.time.to_le_bytes()).and(&said.start.to_le_bytes()).finish();
+        Ok(MetricPoint {
+            project: self.project,
+            point: hex::encode(&point[..16]),
+            series: hex::encode(&series[..16]),
+            time: at,
+            since,
+            name: self.name.to_owned(),
+            unit: self.unit.to_owned(),
+            kind,
+            temporality,
+            monotonic: false,
+            attributes,
+            value: None,
+            count: None,
+            sum: None,
+            min: None,
+            max: None,
+            buckets: None,
+        })
+    }
+
+    fn number(
+        &self,
+        point: NumberDataPoint,
+        kind: PointKind,
+        temporality: Option<Temporality>,
+        monotonic: bool,
+    ) -> Result<MetricPoint, &'static str> {
+        let NumberDataPoint { attributes, start_time_unix_nano: start, time_unix_nano: time, flags, value, .. } = point;
+        let value = match value.ok_or("a point has no value")? {
+            number_data_point::Value::AsDouble(number) => number,
+            #[expect(clippy::cast_precision_loss, reason = "metrics are kept as floats")]
+            number_data_point::Value::AsInt(number) => number as f64,
+        };
+        let point = self.point(Said { attributes, start, time, flags }, kind, temporality)?;
+        Ok(MetricPoint { value: Some(value), monotonic, ..point })
+    }
+
+    fn histogram(&self, point: HistogramDataPoint, temporality: Option<Temporality>) -> Result<MetricPoint, &'static str> {
+        let HistogramDataPoint { attributes, start_time_unix_nano: start, time_unix_nano: time, flags, .. } = point;
+        let buckets = json!({"bounds": numbers(&point.explicit_bounds), "counts": point.bucket_counts});
+        let made = self.point(Said { attributes, start, time, flags }, PointKind::Histogram, temporality)?;
+        let buckets = (!point.bucket_counts.is_empty()).then_some(buckets);
+        Ok(MetricPoint { count: Some(point.count), sum: point.sum, min: point.min, max: point.max, buckets, ..made })
+    }
+
+    fn exponential(
+        &self,
+        point: ExponentialHistogramDataPoint,
+        temporality: Option<Temporality>,
+    ) -> Result<MetricPoint, &'static str> {
+        let ExponentialHistogramDataPoint { attributes, start_time_unix_nano: start, time_unix_nano: time, flags, .. } = point;
+        let side = |buckets: Option<Buckets>| {
+            buckets.map_or(Value::Null, |buckets| json!({"offset": buckets.offset, "counts": buckets.bucket_counts}))
+        };
+        let buckets = json!({
+            "scale": point.scale, "zero_count": point.zero_count, "zero_threshold": number(point.zero_threshold),
+            "positive": side(point.positive), "negative": side(point.negative),
+        });
+        let made = self.point(Said { attributes, start, time, flags }, PointKind::ExponentialHistogram, temporality)?;
+        let buckets = Some(buckets);
+        Ok(MetricPoint { count: Some(point.count), sum: point.sum, min: point.min, max: point.max, buckets, ..made })
+    }
+
+    fn summary(&self, point: SummaryDataPoint) -> Result<MetricPoint, &'static str> {
+        let SummaryDataPoint {
+            attributes,
+            start_time_unix_nano: start,
+            time_unix_nano: time,
+            flags,
+            count,
+            sum,
+            quantile_values,
+        } = point;
+        let quantiles: Vec<Value> =
+            quantile_values.iter().map(|at| json!({"quantile": number(at.quantile), "value": number(at.value)})).collect();
+        let made = self.point(Said { attributes, start, time, flags }, PointKind::Summary, None)?;
+        Ok(MetricPoint { count: Some(count), sum: Some(sum), buckets: Some(json!({"quantiles": quantiles})), ..made })
+    }
+}
+
+fn temporality(number: i32) -> Option<Temporality> {
+    match AggregationTemporality::try_from(number).unwrap_or_default() {
+        AggregationTemporality::Unspecified => None,
+        AggregationTemporality::Delta => Some(Temporality::Delta),
+        AggregationTemporality::Cumulative => Some(Temporality::Cumulative),
+    }
+}
+
+/// JSON has no infinity; a text keeps what was meant.
+fn number(number: f64) -> Value {
+    serde_json::Number::from_f64(number).map_or_else(|| number.to_string().into(), Value::Number)
+}
+
+fn numbers(all: &[f64]) -> Vec<Value> {
+    all.iter().copied().map(number).collect()
+}

@@ -1,0 +1,115 @@
+//! What the records of an export share, and what every record is held to.
+
+use std::time::Duration;
+
+use mainspring_kernel::Timestamp;
+use mainspring_llm::Span;
+use opentelemetry_proto::tonic::{common::v1::KeyValue, resource::v1::Resource};
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+use crate::spans::{Received, plain, weight_of};
+
+/// Clocks differ; by more than this one of them is wrong, and what lies in the future never grows old.
+const AHEAD_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Long conversations lie in some thousands of attributes.
+const ATTRIBUTES_MAX: usize = 16_384;
+/// A record larger than this could not be read back from the spill: its text may take six times as much there.
+const RECORD_MAX: usize = 10 << 20;
+/// How many attributes of a record were left out here.
+const LEFT_OUT: &str = "otel.attributes_left_out";
+
+const NO_TIME: &str = "a record has no time";
+const AHEAD: &str = "a record lies more than a day in the future: is the sender's clock right?";
+const TOO_LARGE: &str = "a record is larger than 10 MiB";
+
+/// What a resource says, as attributes.
+pub(crate) fn of_resource(resource: Option<Resource>) -> Map<String, Value> {
+    let attributes = resource.map(|resource| resource.attributes).unwrap_or_default();
+    attributes.into_iter().map(|KeyValue { key, value, .. }| (format!("resource.{key}"), plain(value, 0))).collect()
+}
+
+/// What may be written out of what records share.
+#[derive(Debug)]
+pub(crate) struct Left(pub(crate) usize);
+
+impl Left {
+    pub(crate) fn take(&mut self, weight: usize) -> bool {
+        let left = self.0.checked_sub(weight);
+        self.0 = left.unwrap_or(self.0);
+        left.is_some()
+    }
+}
+
+/// Whether a time can be one: neither missing nor far ahead.
+pub(crate) fn check_time(time: Timestamp, now: Timestamp) -> Result<(), &'static str> {
+    match time.as_micros() {
+        ..=0 => Err(NO_TIME),
+        _ if time > now.plus(AHEAD_MAX) => Err(AHEAD),
+        _ => Ok(()),
+    }
+}
+
+/// Rejects spans that cannot be kept as they are, and shortens those with too many attributes.
+pub(crate) fn bound(received: &mut Received, now: Timestamp) {
+    for mut span in std::mem::take(&mut received.spans) {
+        match check(&mut span, now) {
+            Ok(()) => received.spans.push(span),
+            Err(reason) => received.reject(1, reason),
+        }
+    }
+}
+
+fn check(span: &mut Span, now: Timestamp) -> Result<(), &'static str> {
+    check_time(span.start, now)?;
+    check_time(span.end, now)?;
+    cut(&mut span.attributes);
+    for event in &mut span.events {
+        cut(&mut event.attributes);
+    }
+    for link in &mut span.links {
+        cut(&mut link.attributes);
+    }
+    let events: usize = span.events.iter().map(|event| event.name.len() + weight_of(&event.attributes)).sum();
+    let links: usize = span.links.iter().map(|link| weight_of(&link.attributes)).sum();
+    let whole = span.name.len() + weight_of(&span.attributes) + events + links;
+    if whole > RECORD_MAX { Err(TOO_LARGE) } else { Ok(()) }
+}
+
+/// Leaves out the last of very many attributes, and says how many.
+pub(crate) fn cut(attributes: &mut Map<String, Value>) {
+    let over = attributes.len().saturating_sub(ATTRIBUTES_MAX);
+    if over == 0 {
+        return;
+    }
+    let mut place = 0;
+    attributes.retain(|_, _| {
+        place += 1;
+        place <= ATTRIBUTES_MAX
+    });
+    attributes.insert(LEFT_OUT.to_owned(), over.into());
+}
+
+/// A name made of what a record says: a sender that repeats it repeats the name.
+pub(crate) struct Name(Sha256);
+
+impl Name {
+    pub(crate) fn of(kind: &str) -> Self {
+        Self(Sha256::new()).and(kind.as_bytes())
+    }
+
+    pub(crate) fn and(mut self, part: &[u8]) -> Self {
+        self.0.update((part.len() as u64).to_le_bytes());
+        self.0.update(part);
+        self
+    }
+
+    pub(crate) fn and_all(self, attributes: &Map<String, Value>) -> Self {
+        let text = serde_json::to_vec(attributes).unwrap_or_default();
+        self.and(&text)
+    }
+
+    pub(crate) fn finish(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+}

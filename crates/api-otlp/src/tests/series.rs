@@ -1,0 +1,143 @@
+//! Metrics.
+
+use mainspring_kernel::Timestamp;
+use mainspring_observability::{MetricPoint, PointKind, Temporality};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::project;
+use crate::{
+    points::{self, Received},
+    request::{Encoding, decode, decode_leniently},
+};
+
+/// When the examples happened.
+const THEN: i64 = 1_544_712_661_000_000;
+
+fn metrics(metrics: &Value) -> ExportMetricsServiceRequest {
+    let resource = json!({"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]});
+    let group = json!({"resource": resource, "scopeMetrics": [{"scope": {"name": "openai"}, "metrics": metrics}]});
+    decode_leniently(json!({"resourceMetrics": [group]}).to_string().as_bytes()).unwrap()
+}
+
+fn read(all: &Value) -> Received {
+    points::read(metrics(all), project(), Timestamp::from_micros(THEN))
+}
+
+fn at(mut more: Value) -> Value {
+    let common = json!({
+        "startTimeUnixNano": "1544712660000000000", "timeUnixNano": "1544712661000000000",
+        "attributes": [{"key": "gen_ai.request.model", "value": {"stringValue": "gpt"}}]
+    });
+    more.as_object_mut().unwrap().extend(common.as_object().unwrap().clone());
+    more
+}
+
+/// One point of every kind.
+fn every() -> Value {
+    json!([
+        {"name": "queue", "unit": "1", "gauge": {"dataPoints": [at(json!({"asInt": "3"}))]}},
+        {"name": "calls", "sum": {"aggregationTemporality": 2, "isMonotonic": true, "dataPoints": [at(json!({"asDouble": 1.5}))]}},
+        {"name": "gen_ai.client.token.usage", "unit": "{token}", "histogram": {"aggregationTemporality": 1, "dataPoints": [
+            at(json!({"count": "3", "sum": 25.0, "min": 1, "max": 20, "bucketCounts": ["1", "2"], "explicitBounds": [4]}))]}},
+        {"name": "spread", "exponentialHistogram": {"aggregationTemporality": 2, "dataPoints": [
+            at(json!({"count": "3", "scale": 2, "zeroCount": "1", "positive": {"offset": -1, "bucketCounts": ["2"]}}))]}},
+        {"name": "quantiles", "summary": {"dataPoints": [
+            at(json!({"count": "2", "sum": 3, "quantileValues": [{"quantile": 0.5, "value": 1.5}]}))]}}
+    ])
+}
+
+#[test]
+fn every_kind_of_point_is_read() {
+    let received = read(&every());
+    assert_eq!((received.points.len(), received.rejected), (5, 0), "{}", received.reason);
+    let [gauge, sum, histogram, spread, quantiles] = &received.points[..] else { panic!("{received:?}") };
+    for point in &received.points {
+        assert_eq!(point.time, Timestamp::from_micros(THEN));
+        assert_eq!(point.since, Some(Timestamp::from_micros(THEN - 1_000_000)));
+        assert_eq!(point.attributes["gen_ai.request.model"], "gpt");
+        assert_eq!(point.attributes["resource.service.name"], "shop");
+    }
+    assert_eq!((gauge.kind, gauge.value, gauge.unit.as_str(), gauge.temporality), (PointKind::Gauge, Some(3.0), "1", None));
+    assert_eq!((sum.kind, sum.value, sum.monotonic), (PointKind::Sum, Some(1.5), true));
+    assert_eq!(sum.temporality, Some(Temporality::Cumulative));
+    let MetricPoint { count, sum, min, max, temporality, .. } = histogram;
+    assert_eq!((*count, *sum, *min, *max), (Some(3), Some(25.0), Some(1.0), Some(20.0)));
+    assert_eq!(*temporality, Some(Temporality::Delta));
+    assert_eq!(histogram.buckets, Some(json!({"bounds": [4.0], "counts": [1, 2]})));
+    assert_eq!(spread.buckets.as_ref().unwrap()["positive"], json!({"offset": -1, "counts": [2]}));
+    assert_eq!(quantiles.buckets, Some(json!({"quantiles": [{"quantile": 0.5, "value": 1.5}]})));
+}
+
+#[test]
+fn a_point_that_comes_again_is_the_same_and_its_series_goes_on() {
+    let gauge = |time: &str, value: i64, model: &str| {
+        let attributes = json!([{"key": "gen_ai.request.model", "value": {"stringValue": model}}]);
+        let point = json!({"timeUnixNano": time, "asInt": value.to_string(), "attributes": attributes});
+        read(&json!([{"name": "queue", "gauge": {"dataPoints": [point]}}])).points.remove(0)
+    };
+    let first = gauge("1544712661000000000", 3, "gpt");
+    assert_eq!(gauge("1544712661000000000", 3, "gpt"), first);
+    let (later, other) = (gauge("1544712660000000000", 4, "gpt"), gauge("1544712661000000000", 3, "claude"));
+    assert_eq!(later.series, first.series);
+    assert_ne!(later.point, first.point);
+    assert_ne!(other.series, first.series);
+}
+
+#[test]
+fn points_that_say_nothing_are_counted_and_the_others_are_kept() {
+    let received = read(&json!([
+        {"name": "of no kind"},
+        {"name": "", "gauge": {"dataPoints": [at(json!({"asInt": "1"}))]}},
+        {"name": "queue", "gauge": {"dataPoints": [
+            at(json!({"asInt": "1"})), at(json!({})), at(json!({"flags": 1, "asInt": "1"})), {"asInt": "1"},
+            {"timeUnixNano": "1644712661000000000", "asInt": "1"}]}}
+    ]));
+    assert_eq!((received.points.len(), received.rejected), (1, 6));
+    assert_eq!(received.reason, "a metric has no data of a kind that is known");
+}
+
+#[test]
+fn a_long_resource_is_not_written_out_with_every_one_of_very_many_points() {
+    let mut export = metrics(&json!([{"name": "queue", "gauge": {"dataPoints": [at(json!({"asInt": "1"}))]}}]));
+    let group = &mut export.resource_metrics[0];
+    let long = json!({"key": "long", "value": {"stringValue": "x".repeat(1 << 20)}});
+    group.resource.as_mut().unwrap().attributes.push(serde_json::from_value(long).unwrap());
+    let metric = group.scope_metrics[0].metrics[0].clone();
+    group.scope_metrics[0].metrics = vec![metric; 200];
+    let received = points::read(export, project(), Timestamp::from_micros(THEN));
+    assert_eq!(received.points.len() + received.rejected, 200);
+    assert!((100..130).contains(&received.points.len()), "{}", received.points.len());
+}
+
+proptest! {
+    /// A valid export with bytes changed or cut off: never a panic, and every point is either kept or counted.
+    #[test]
+    fn changed_points_are_kept_or_counted(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
+        end in any::<prop::sample::Index>(),
+    ) {
+        let mut bytes = prost::Message::encode_to_vec(&metrics(&every()));
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        bytes.truncate(end.index(bytes.len() + 1));
+        if let Ok(changed) = decode::<ExportMetricsServiceRequest>(&bytes, Encoding::Protobuf) {
+            let groups = changed.resource_metrics.iter().flat_map(|group| &group.scope_metrics);
+            let sent: usize = groups.flat_map(|group| &group.metrics).map(points::points_of).sum();
+            let received = points::read(changed, project(), Timestamp::from_micros(THEN));
+            prop_assert_eq!(received.points.len() + received.rejected, sent);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_points_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        for encoding in [Encoding::Protobuf, Encoding::Json] {
+            if let Err(problem) = decode::<ExportMetricsServiceRequest>(&bytes, encoding) {
+                prop_assert_eq!(problem.code, "otlp-malformed");
+            }
+        }
+    }
+}

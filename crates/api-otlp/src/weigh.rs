@@ -1,0 +1,195 @@
+//! How much memory an export will take, before it takes it.
+//!
+//! Two bytes of protobuf are an empty span, and an empty span is hundreds of bytes of memory: a body within its limit could
+//! become gigabytes. So its parts are counted first.
+
+use std::mem::size_of;
+
+use mainspring_kernel::FaultKind;
+use mainspring_web_kit::Problem;
+use opentelemetry_proto::tonic::{
+    common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList},
+    logs::v1::{LogRecord, ResourceLogs, ScopeLogs},
+    metrics::v1::{
+        Exemplar, ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram, HistogramDataPoint, Metric,
+        NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, Summary, SummaryDataPoint,
+        exponential_histogram_data_point::Buckets, summary_data_point::ValueAtQuantile,
+    },
+    resource::v1::Resource,
+    trace::v1::{ResourceSpans, ScopeSpans, Span, Status, span},
+};
+
+use crate::request::{Encoding, too_large};
+
+/// A message of the protocol: what it takes by itself, and which of its fields are messages.
+pub(crate) struct Shape {
+    size: usize,
+    fields: &'static [(u64, &'static Shape)],
+}
+
+macro_rules! shapes {
+    ($($name:ident = $size:expr, [$($tag:literal: $field:ident),*];)*) => {
+        $(static $name: Shape = Shape { size: $size, fields: &[$(($tag, &$field)),*] };)*
+    };
+}
+
+shapes! {
+    ANY = size_of::<AnyValue>(), [5: ARRAY, 6: LIST];
+    ARRAY = size_of::<ArrayValue>(), [1: ANY];
+    LIST = size_of::<KeyValueList>(), [1: PAIR];
+    PAIR = size_of::<KeyValue>(), [2: ANY];
+    RESOURCE = size_of::<Resource>(), [1: PAIR, 3: ENTITY];
+    ENTITY = 128, [];
+    SCOPE = size_of::<InstrumentationScope>(), [3: PAIR];
+    STATUS = size_of::<Status>(), [];
+    EVENT = size_of::<span::Event>(), [3: PAIR];
+    LINK = size_of::<span::Link>(), [4: PAIR];
+    SPAN = size_of::<Span>(), [9: PAIR, 11: EVENT, 13: LINK, 15: STATUS];
+    SCOPE_SPANS = size_of::<ScopeSpans>(), [1: SCOPE, 2: SPAN];
+    RESOURCE_SPANS = size_of::<ResourceSpans>(), [1: RESOURCE, 2: SCOPE_SPANS];
+    LOG = size_of::<LogRecord>(), [5: ANY, 6: PAIR];
+    SCOPE_LOGS = size_of::<ScopeLogs>(), [1: SCOPE, 2: LOG];
+    RESOURCE_LOGS = size_of::<ResourceLogs>(), [1: RESOURCE, 2: SCOPE_LOGS];
+    EXEMPLAR = size_of::<Exemplar>(), [7: PAIR];
+    NUMBER = size_of::<NumberDataPoint>(), [5: EXEMPLAR, 7: PAIR];
+    HISTOGRAM_POINT = size_of::<HistogramDataPoint>(), [8: EXEMPLAR, 9: PAIR];
+    BUCKETS = size_of::<Buckets>(), [];
+    EXPONENTIAL_POINT = size_of::<ExponentialHistogramDataPoint>(), [1: PAIR, 8: BUCKETS, 9: BUCKETS, 11: EXEMPLAR];
+    QUANTILE = size_of::<ValueAtQuantile>(), [];
+    SUMMARY_POINT = size_of::<SummaryDataPoint>(), [6: QUANTILE, 7: PAIR];
+    GAUGE = size_of::<Gauge>(), [1: NUMBER];
+    SUM = size_of::<Sum>(), [1: NUMBER];
+    HISTOGRAM = size_of::<Histogram>(), [1: HISTOGRAM_POINT];
+    EXPONENTIAL = size_of::<ExponentialHistogram>(), [1: EXPONENTIAL_POINT];
+    SUMMARY = size_of::<Summary>(), [1: SUMMARY_POINT];
+    METRIC = size_of::<Metric>(), [5: GAUGE, 7: SUM, 9: HISTOGRAM, 10: EXPONENTIAL, 11: SUMMARY, 12: PAIR];
+    SCOPE_METRICS = size_of::<ScopeMetrics>(), [1: SCOPE, 2: METRIC];
+    RESOURCE_METRICS = size_of::<ResourceMetrics>(), [1: RESOURCE, 2: SCOPE_METRICS];
+    TRACES = 0, [1: RESOURCE_SPANS];
+    LOGS = 0, [1: RESOURCE_LOGS];
+    METRICS = 0, [1: RESOURCE_METRICS];
+}
+
+pub(crate) static EXPORTS: [&Shape; 3] = [&TRACES, &LOGS, &METRICS];
+
+/// As deep as the decoder goes.
+const DEPTH_MAX: usize = 100;
+/// A number that stands alone; eight of one byte each lie packed in a list of buckets.
+const NUMBER_SIZE: usize = 8;
+/// Of an object of JSON, about: a span without any field is three bytes of text.
+const OBJECT: usize = 160;
+const EMPTY_OBJECT: usize = 320;
+const ITEM: usize = 8;
+
+/// What the export will take, if that is no more than `limit`.
+pub(crate) fn weigh(bytes: &[u8], encoding: Encoding, shape: &'static Shape, limit: usize) -> Result<usize, Problem> {
+    let weight = match encoding {
+        Encoding::Protobuf => {
+            let mut scale = Scale { weight: 0, limit };
+            scale.message(bytes, shape, 0).map_err(|reason| match reason {
+                Reason::TooHeavy => too_large(),
+                Reason::Malformed(what) => {
+                    Problem::new(FaultKind::Invalid, "otlp-malformed", format!("not an OTLP export: {what}"))
+                }
+            })?;
+            scale.weight
+        }
+        Encoding::Json => weigh_json(bytes),
+    };
+    if weight > limit { Err(too_large()) } else { Ok(weight) }
+}
+
+enum Reason {
+    TooHeavy,
+    /// Whatever the scale does not know how to read is refused, so that nothing hides behind it.
+    Malformed(&'static str),
+}
+
+struct Scale {
+    weight: usize,
+    limit: usize,
+}
+
+impl Scale {
+    fn add(&mut self, weight: usize) -> Result<(), Reason> {
+        self.weight = self.weight.saturating_add(weight);
+        if self.weight > self.limit { Err(Reason::TooHeavy) } else { Ok(()) }
+    }
+
+    fn message(&mut self, mut bytes: &[u8], shape: &'static Shape, depth: usize) -> Result<(), Reason> {
+        if depth > DEPTH_MAX {
+            return Err(Reason::Malformed("values lie too deep in values"));
+        }
+        self.add(shape.size)?;
+        let packs = std::ptr::eq(shape, &raw const BUCKETS);
+        while !bytes.is_empty() {
+            let key = varint(&mut bytes)?;
+            match key & 7 {
+                0 => {
+                    varint(&mut bytes)?;
+                    self.add(NUMBER_SIZE)?;
+                }
+                1 => self.skip(&mut bytes, 8)?,
+                5 => self.skip(&mut bytes, 4)?,
+                2 => {
+                    let length = usize::try_from(varint(&mut bytes)?).map_err(|_| TOO_SHORT)?;
+                    let (inner, rest) = bytes.split_at_checked(length).ok_or(TOO_SHORT)?;
+                    bytes = rest;
+                    match shape.fields.iter().find(|(tag, _)| *tag == key >> 3) {
+                        Some((_, field)) => self.message(inner, field, depth + 1)?,
+                        None => self.add(if packs { length.saturating_mul(NUMBER_SIZE) } else { length })?,
+                    }
+                }
+                _ => return Err(Reason::Malformed("a field is of a kind that the protocol does not have")),
+            }
+        }
+        Ok(())
+    }
+
+    fn skip(&mut self, bytes: &mut &[u8], length: usize) -> Result<(), Reason> {
+        let (_, rest) = bytes.split_at_checked(length).ok_or(TOO_SHORT)?;
+        *bytes = rest;
+        self.add(NUMBER_SIZE)
+    }
+}
+
+const TOO_SHORT: Reason = Reason::Malformed("it ends within a field");
+
+fn varint(bytes: &mut &[u8]) -> Result<u64, Reason> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = bytes.split_first().ok_or(TOO_SHORT)?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return if shift == 63 && *byte > 1 { Err(TOO_LONG) } else { Ok(value) };
+        }
+    }
+    Err(TOO_LONG)
+}
+
+const TOO_LONG: Reason = Reason::Malformed("a number is too long");
+
+/// The text itself, and about what its objects and lists take beside it.
+fn weigh_json(bytes: &[u8]) -> usize {
+    let mut weight = bytes.len();
+    let mut bytes = bytes.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => {
+                while let Some(byte) = bytes.next() {
+                    match byte {
+                        b'"' => break,
+                        b'\\' => _ = bytes.next(),
+                        _ => {}
+                    }
+                }
+            }
+            b'{' if bytes.peek() == Some(&b'}') => weight = weight.saturating_add(EMPTY_OBJECT),
+            b'{' => weight = weight.saturating_add(OBJECT),
+            b',' | b'[' => weight = weight.saturating_add(ITEM),
+            _ => {}
+        }
+    }
+    weight
+}
