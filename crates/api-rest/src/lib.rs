@@ -18,6 +18,7 @@ mod otlp_json;
 mod overview;
 mod points;
 mod projects;
+mod receivers;
 mod readings;
 mod receivers;
 mod replay;

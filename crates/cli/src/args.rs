@@ -1,5 +1,6 @@
 //! The command line as data.
 
+mod alerts;
 mod batches;
 mod forgetting;
 mod identity;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+pub(crate) use alerts::{Incidents, Receivers, Silences};
 pub(crate) use batches::Batches;
 pub(crate) use forgetting::{Forget, Receipts, Tombstones};
 pub(crate) use identity::{Held, Keys, Members, Projects};
@@ -183,6 +185,24 @@ pub(crate) enum Command {
     Batches {
         #[command(subcommand)]
         command: Batches,
+    },
+    /// What is wrong, since when, and who was told: list, show, ack, resolve, retry, deliveries.
+    #[command(alias = "incident")]
+    Incidents {
+        #[command(subcommand)]
+        command: Incidents,
+    },
+    /// Alerts that nobody is told of for a while: list, add, remove.
+    #[command(alias = "silence")]
+    Silences {
+        #[command(subcommand)]
+        command: Silences,
+    },
+    /// Who is told of incidents: list, test.
+    #[command(alias = "receiver")]
+    Receivers {
+        #[command(subcommand)]
+        command: Receivers,
     },
     /// Show what model calls used and cost.
     Usage(Usage),

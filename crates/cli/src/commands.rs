@@ -1,5 +1,6 @@
 //! One file per group of verbs.
 
+mod alerts;
 mod ask;
 pub(crate) mod assets;
 mod batches;
@@ -130,6 +131,9 @@ async fn talk(session: &Session, command: Command) -> anyhow::Result<ExitCode> {
         Command::Routes { command } => routes::run(session, command).await,
         Command::Import { command } => import::apply(session, &command).await,
         Command::Batches { command } => batches::run(session, command).await,
+        Command::Incidents { command } => alerts::incidents(session, command).await,
+        Command::Silences { command } => alerts::silences(session, command).await,
+        Command::Receivers { command } => alerts::receivers(session, command).await,
         Command::Usage(usage) => money::usage(session, usage).await,
         Command::Calls(calls) => money::calls(session, &calls).await,
         Command::Audit { verify, paging } => identity::audit(session, verify, &paging).await,

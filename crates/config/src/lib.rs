@@ -11,7 +11,7 @@ mod tests;
 pub use fault::ConfigFault;
 pub use layers::{DEFAULTS, Layers, Origin, Setting};
 pub use model::{
-    CaptureConfig, CatalogConfig, ClientConfig, Config, DataConfig, DurabilityConfig, GatewayConfig, KnowledgeConfig, LakeConfig,
-    LogConfig, ModelsConfig, PrivateAddresses, SecretsConfig, ServerConfig, TracesConfig,
+    AlertsConfig, CaptureConfig, CatalogConfig, ClientConfig, Config, DataConfig, DurabilityConfig, GatewayConfig,
+    KnowledgeConfig, LakeConfig, LogConfig, ModelsConfig, PrivateAddresses, SecretsConfig, ServerConfig, TracesConfig,
 };
 pub use units::{Bytes, Seconds};

@@ -21,6 +21,7 @@ pub struct Config {
     pub knowledge: KnowledgeConfig,
     pub traces: TracesConfig,
     pub gateway: GatewayConfig,
+    pub alerts: AlertsConfig,
     pub secrets: SecretsConfig,
     pub log: LogConfig,
     pub client: ClientConfig,
@@ -135,6 +136,13 @@ pub enum PrivateAddresses {
     Auto,
     Allow,
     Refuse,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlertsConfig {
+    pub page: String,
+    pub keep_for: Seconds,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -71,7 +71,7 @@ pub(crate) async fn open(
     Gateway::over(ledger, parts).await.map_err(BootFault::part("gateway"))
 }
 
-fn socket(config: &Config) -> SocketConfig {
+pub(crate) fn socket(config: &Config) -> SocketConfig {
     let allow_private = match config.gateway.private_addresses {
         PrivateAddresses::Allow => true,
         PrivateAddresses::Refuse => false,
@@ -81,7 +81,7 @@ fn socket(config: &Config) -> SocketConfig {
 }
 
 /// Whoever writes specs says where a key is sent, so beyond loopback keys have to be named one by one.
-fn allowed(config: &Config) -> Allowed {
+pub(crate) fn allowed(config: &Config) -> Allowed {
     let beyond = !config.server.listen.ip().is_loopback();
     let (variables, folders) = (&config.gateway.credential_variables, &config.gateway.credential_folders);
     Allowed {

@@ -13,7 +13,8 @@ pub(crate) use assets::*;
 pub(crate) use runs::*;
 
 /// Every statement of this crate, for the test that compiles them on both engines.
-pub const STATEMENTS: &[&[&str]] = &[assets::STATEMENTS, aliases::STATEMENTS, changes::STATEMENTS, marks::STATEMENTS, runs::STATEMENTS];
+pub const STATEMENTS: &[&[&str]] =
+    &[assets::STATEMENTS, aliases::STATEMENTS, changes::STATEMENTS, marks::STATEMENTS, runs::STATEMENTS];
 
 /// Where to read from: the catalog as it is, or inside a transaction.
 pub(crate) enum Reads<'r> {
