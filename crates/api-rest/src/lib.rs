@@ -18,7 +18,6 @@ mod otlp_json;
 mod overview;
 mod points;
 mod projects;
-mod receivers;
 mod readings;
 mod receivers;
 mod replay;
