@@ -8,6 +8,7 @@ mod import;
 mod money;
 mod routes;
 mod secrets;
+mod traces;
 
 use std::path::PathBuf;
 
@@ -21,6 +22,9 @@ pub(crate) use import::Import;
 pub(crate) use money::{Calls, Limits, Only, ShowUsage, Stretch, Usage, UsageCommand};
 pub(crate) use routes::Routes;
 pub(crate) use secrets::Secrets;
+pub(crate) use traces::{
+    CountTraces, ExportFormat, ExportTraces, ListTraces, Measure, TailTraces, Traces, TracesCommand, Which,
+};
 
 /// One binary for the whole life of applications built on language models.
 #[derive(Debug, Parser)]
@@ -125,15 +129,8 @@ pub(crate) enum Command {
     Ask(Ask),
     /// Answer a traced question again, against the exact versions it used.
     Replay(Replay),
-    /// List traces, or show one as a tree.
-    Traces {
-        trace: Option<String>,
-        /// Only answers of this app.
-        #[arg(long)]
-        app: Option<String>,
-        #[command(flatten)]
-        paging: Paging,
-    },
+    /// List traces, or show one as a tree; count, measure, export and follow them.
+    Traces(Traces),
     /// Delete documents with every chunk, vector and tagged copy, and print a receipt.
     Forget(Forget),
     /// List the receipts of what was forgotten, newest first, or show one.

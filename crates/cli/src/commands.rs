@@ -122,7 +122,7 @@ async fn talk(session: &Session, command: Command) -> anyhow::Result<ExitCode> {
         Command::Tombstones(tombstones) => forgetting::tombstones(session, &tombstones).await,
         Command::Ask(ask) => ask::run(session, &ask).await,
         Command::Replay(replay) => replay::run(session, &replay).await,
-        Command::Traces { trace, app, paging } => traces::run(session, trace.as_deref(), app.as_deref(), &paging).await,
+        Command::Traces(traces) => Box::pin(traces::run(session, &traces)).await,
         Command::Projects { command } => projects::projects(session, command).await,
         Command::Members { command } => projects::members(session, command).await,
         Command::Keys { command } => identity::keys(session, command).await,
