@@ -9,6 +9,7 @@ mod calling;
 mod crash;
 mod dev;
 mod doctor;
+mod finding;
 mod forgetting;
 mod full;
 mod gateway;
