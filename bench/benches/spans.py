@@ -19,8 +19,8 @@ ROUNDS = 3
 SPANS = int(os.environ.get("MAINSPRING_BENCH_SPANS", 500_000))
 PEER_SPANS = min(SPANS, 6_144)
 MODES = {
-    "disk": "a power cut (`lake.durability = disk`, the default)",
-    "process": "the death of the process (`lake.durability = process`)",
+    "disk": "`lake.durability = disk`, the default",
+    "process": "`lake.durability = process`",
 }
 PROMISED = {"disk": 20_000, "process": 50_000}
 STEADY_RATE, STEADY_MINUTES, STEADY_MINUTES_LARGE = 5_000, 4, 60
@@ -113,17 +113,17 @@ def spread(numbers):
 
 
 def rows_of(mode, found, others):
-    survives = f"what is acknowledged survives {MODES[mode]}"
     promised = PROMISED[mode]
     one = found["rounds"][0]
     rows = []
-    shape = (f"{one['attribute_bytes_per_span']:,.0f} bytes of attributes a span, {telemetry.CONNECTIONS} connections, requests of "
+    shape = ("synced to the disk before each 200; "
+             f"{one['attribute_bytes_per_span']:,.0f} bytes of attributes a span, {telemetry.CONNECTIONS} connections, requests of "
              f"{telemetry.BATCH} spans, {one['request_bytes'] / 1e3:,.0f} kB each; {spread(values(found, 'acknowledged'))}; "
              f"{sum(told['refused'] for told in found['rounds'])} requests were told to come again")
     middle = lambda what: lambda told: median(values(told, what))
     for number, (own, theirs, name, ratio) in enumerate(compared(found, others, middle("acknowledged"))):
         target, met = (f"≥ {promised:,}", own >= promised) if number == 0 else ("", None)
-        rows.append(row(f"spans acknowledged a second, one processor; {survives}", own, "/s", theirs, name, ratio, target, met, shape if number == 0 else ""))
+        rows.append(row(f"spans acknowledged a second, one processor, {MODES[mode]}", own, "/s", theirs, name, ratio, target, met, shape if number == 0 else ""))
     for number, (own, theirs, name, ratio) in enumerate(compared(found, others, middle("queryable"))):
         enough, better = own >= promised, ratio is None or ratio >= 20
         target = "; ".join([*([f"≥ {promised:,}"] if number == 0 else []), *(["≥ 20×"] if theirs is not None else [])])
