@@ -32,6 +32,7 @@ mod table;
 mod upkeep;
 mod versions;
 mod view;
+mod widths;
 mod writer;
 mod zones;
 

@@ -21,7 +21,7 @@ use crate::{
     filter::{Condition, Ready},
     search,
     table::Core,
-    zones,
+    widths, zones,
 };
 
 /// More rows are sorted with all their columns, in one sweep: fetching so many one by one takes longer.
@@ -154,6 +154,9 @@ impl Best<'_> {
         scanner.scan_in_order(false).use_scalar_index(by_index).project(&columns).map_err(fault)?;
         if let Condition::When(expr) = &ready.condition {
             scanner.filter_expr(expr.clone());
+            if !by_index && ready.words.is_empty() {
+                scanner.materialization_style(widths::style(core, dataset, &columns).await?);
+            }
         }
         if let Some(fragments) = fragments {
             scanner.with_fragments(fragments);

@@ -28,6 +28,7 @@ use crate::{
     schema,
     search::{self, Counts},
     upkeep, versions,
+    widths::Widths,
     writer::{Change, WriteQueue},
     zones::Zones,
 };
@@ -39,6 +40,7 @@ pub(crate) struct Core {
     pub(crate) queue: WriteQueue,
     pub(crate) counts: Counts,
     pub(crate) zones: Zones,
+    pub(crate) widths: Widths,
     /// Tagging and pruning take turns: a version is not pruned while it is being tagged.
     pub(crate) history: tokio::sync::Mutex<()>,
     pub(crate) upkeep: tokio::sync::Mutex<()>,
@@ -77,6 +79,7 @@ impl Core {
             queue: WriteQueue::default(),
             counts: Counts::default(),
             zones: Zones::default(),
+            widths: Widths::default(),
             history: tokio::sync::Mutex::default(),
             upkeep: tokio::sync::Mutex::default(),
             latest: RwLock::new(Latest { dataset: Arc::new(dataset), schema, seen: Instant::now() }),

@@ -23,7 +23,7 @@ use crate::{
     filter::{Condition, Ready, joined},
     search,
     table::Core,
-    zones,
+    widths, zones,
 };
 
 pub(crate) struct View {
@@ -112,7 +112,11 @@ impl TableProvider for View {
                 }
                 None => {}
             }
-            scanner.use_scalar_index(zones::is_pointed(&self.core, &expr)).filter_expr(expr);
+            let pointed = zones::is_pointed(&self.core, &expr);
+            if !pointed && self.ready.words.is_empty() {
+                scanner.materialization_style(widths::style(&self.core, &self.dataset, &names).await.map_err(external)?);
+            }
+            scanner.use_scalar_index(pointed).filter_expr(expr);
         }
         Ok(scanner.create_plan().await?)
     }

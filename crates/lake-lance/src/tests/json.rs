@@ -63,6 +63,8 @@ proptest! {
     #[test]
     fn a_value_is_found_like_in_the_whole_tree(value in value(), path in prop::collection::vec(keys(), 0..4)) {
         let text = value.to_string();
+        // What is read of a number may differ from what was written in its last bit; both ways read the same.
+        let value: Value = serde_json::from_str(&text).unwrap();
         let wanted = slowly(&value, &path).map(leaf_of);
         prop_assert_eq!(find(&text, &path), wanted.clone());
         prop_assert!(wanted.is_none() || Glance::at(&path).may_hold(&text));
