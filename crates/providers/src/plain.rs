@@ -21,14 +21,18 @@ pub(crate) fn of(call: &Call, dialect: Dialect) -> Cow<'_, Call> {
     }
 }
 
-/// Fields that ask for what happens anyway, and are missed by nobody.
-const IDLE: [(&str, &str); 3] = [("background", "false"), ("store", "false"), ("truncation", "\"disabled\"")];
+/// Whether a field asks for what happens anyway, and is missed by nobody.
+fn is_idle(name: &str, value: &Value) -> bool {
+    match name {
+        "background" | "store" => *value == Value::Bool(false),
+        "truncation" => value == "disabled",
+        _ => false,
+    }
+}
 
 fn without_idle(mut call: Cow<'_, Call>) -> Cow<'_, Call> {
-    for (name, idle) in IDLE {
-        if call.extra.get(name).is_some_and(|value| value.to_string() == idle) {
-            call.to_mut().extra.shift_remove(name);
-        }
+    if call.extra.iter().any(|(name, value)| is_idle(name, value)) {
+        call.to_mut().extra.retain(|name, value| !is_idle(name, value));
     }
     call
 }
