@@ -15,7 +15,7 @@ const FEW: usize = 64;
 const FORMAT: u8 = 1;
 
 /// The step a number lies in; nought in the middle, negative ones below.
-#[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "eleven bits of exponent and seven of step")]
+#[expect(clippy::cast_possible_truncation, reason = "eleven bits of exponent and seven of step")]
 fn key_of(number: f64) -> i32 {
     let step = number.abs().to_bits() >> SHIFT;
     if step < FIRST {
@@ -26,7 +26,6 @@ fn key_of(number: f64) -> i32 {
 }
 
 /// The middle of a step.
-#[expect(clippy::cast_sign_loss, reason = "a key that is not nought counts from one")]
 fn number_of(key: i32) -> f64 {
     if key == 0 {
         return 0.0;
