@@ -128,7 +128,7 @@ struct Group {
 /// What these sessions have and used, in the same order.
 async fn gather(asking: Asking<'_>, by: GatheredBy, ids: Vec<String>) -> Result<Vec<Group>, TraceFault> {
     let (members, whole) = members(asking, by, &ids).await?;
-    let all: HashSet<String> = members.values().flat_map(|member| member.traces.iter().cloned()).collect();
+    let all: HashSet<String> = members.values().flat_map(|member| member.keys().cloned()).collect();
     let hidden = hidden_of(asking, &all).await?;
     let seen: Vec<String> = all.into_iter().filter(|trace| !hidden.contains(trace)).collect();
     let mut totals: HashMap<String, Totals> = HashMap::new();
@@ -139,9 +139,11 @@ async fn gather(asking: Asking<'_>, by: GatheredBy, ids: Vec<String>) -> Result<
     for id in ids {
         let Some(member) = members.get(&id) else { continue };
         let mut traces: Vec<(String, Totals)> =
-            member.traces.iter().filter_map(|trace| totals.get(trace).map(|totals| (trace.clone(), *totals))).collect();
+            member.keys().filter_map(|trace| totals.get(trace).map(|totals| (trace.clone(), *totals))).collect();
         traces.sort_by(|(one, a), (other, b)| (a.first, one).cmp(&(b.first, other)));
-        let gathered = Gathered { whole, user: member.user.clone(), ..added_up(id, &traces) };
+        // What a hidden trace names is hidden too.
+        let user = traces.iter().rev().find_map(|(trace, _)| member.get(trace).cloned().flatten());
+        let gathered = Gathered { whole, user, ..added_up(id, &traces) };
         found.push(Group { gathered, traces });
     }
     Ok(found)
@@ -166,11 +168,8 @@ fn added_up(id: String, traces: &[(String, Totals)]) -> Gathered {
     }
 }
 
-#[derive(Default)]
-struct Member {
-    traces: HashSet<String>,
-    user: Option<String>,
-}
+/// The traces of a session, each with the user it names.
+type Member = HashMap<String, Option<String>>;
 
 /// The traces of each of these sessions, and whether that is all of them.
 async fn members(asking: Asking<'_>, by: GatheredBy, ids: &[String]) -> Result<(HashMap<String, Member>, bool), TraceFault> {
@@ -189,11 +188,13 @@ async fn members(asking: Asking<'_>, by: GatheredBy, ids: &[String]) -> Result<(
             let id = rows.text(column, row)?.unwrap_or_default();
             let member = members.entry(id.to_owned()).or_default();
             let trace = rows.text("trace", row)?.unwrap_or_default();
-            if !member.traces.contains(trace) {
-                member.traces.insert(trace.to_owned());
-            }
-            if by == GatheredBy::Session {
-                member.user = rows.text("user", row)?.map(str::to_owned).or(member.user.take());
+            let user = if by == GatheredBy::Session { rows.text("user", row)?.map(str::to_owned) } else { None };
+            match member.get_mut(trace) {
+                Some(named) if named.is_none() => *named = user,
+                Some(_) => {}
+                None => {
+                    member.insert(trace.to_owned(), user);
+                }
             }
         }
     }

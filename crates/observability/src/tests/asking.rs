@@ -328,6 +328,9 @@ async fn nobody_finds_a_trace_of_another_project_or_of_hidden_documents_by_any_w
     let in_session = |labels: &[&str]| {
         let mut made = span(NOW - SECOND, labels);
         made.attributes.insert(names::CONVERSATION.to_owned(), json!("s-1"));
+        if !labels.is_empty() {
+            made.attributes.insert(names::USER.to_owned(), json!("ann"));
+        }
         made
     };
     let (open_one, secret) = (in_session(&[]), in_session(&["hr"]));
@@ -355,6 +358,9 @@ async fn nobody_finds_a_trace_of_another_project_or_of_hidden_documents_by_any_w
                 traces.into_iter().filter(|id| spans.iter().any(|span| span.trace == *id)).collect();
             assert_eq!(of_these, wanted, "{name} {who:?}");
         }
+        let sessions = room.gathered(&who, GatheredBy::Session, &TraceFilter::default(), &PageRequest::first(9)).await.unwrap();
+        let users: Vec<Option<String>> = sessions.items.into_iter().map(|session| session.user).collect();
+        assert_eq!(users.contains(&Some("ann".into())), wanted.len() > 1, "{who:?}");
         let only = filtered("session = s-1");
         assert_eq!(room.count(&who, &only).await.unwrap().count, wanted.len() as u64);
         let measured =
