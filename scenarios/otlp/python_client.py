@@ -1,12 +1,14 @@
-"""The official OpenTelemetry SDK and exporter, unmodified, beside the official OpenAI client."""
+"""The official OpenTelemetry SDK and exporters, unmodified, beside the official OpenAI client."""
 
 import json
 import os
 import time
 import urllib.request
 
+import grpc
 from openai import OpenAI
 from opentelemetry import propagate
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -43,10 +45,16 @@ def exporter(compression):
     return OTLPSpanExporter(endpoint=URL + "/v1/traces", compression=compression)
 
 
+def exporters():
+    yield from (exporter(compression) for compression in Compression)
+    for compression in (grpc.Compression.NoCompression, grpc.Compression.Gzip, grpc.Compression.Deflate):
+        yield GrpcExporter(endpoint=URL, insecure=True, compression=compression)
+
+
 @scenario
 def kept():
-    """spans of the SDK are found again, packed and not, with their resource, events and status"""
-    for compression in (Compression.NoCompression, Compression.Gzip):
+    """spans of the SDK are found again, over HTTP and gRPC, packed in any way, with their resource, events and status"""
+    for export in exporters():
         def make(tracer):
             with tracer.start_as_current_span("order", kind=SpanKind.SERVER) as order:
                 order.set_attribute("user.id", "u-7")
@@ -55,7 +63,7 @@ def kept():
                     pay.set_status(Status(StatusCode.ERROR, "no funds"))
 
         spans = finished_spans(make)
-        assert exporter(compression).export(spans) is SpanExportResult.SUCCESS
+        assert export.export(spans) is SpanExportResult.SUCCESS
         trace = f"{spans[0].context.trace_id:032x}"
         shown = {span["name"]: span for span in get(f"/api/v1/traces/{trace}")["spans"]}
         assert set(shown) == {"order", "pay"}, shown
@@ -64,6 +72,22 @@ def kept():
         assert shown["order"]["attributes"]["otel.scope.name"] == "checkout"
         assert shown["pay"]["status"] == {"code": "error", "message": "no funds"}, shown["pay"]
         assert shown["pay"]["events"][0]["name"] == "declined"
+
+
+@scenario
+def large():
+    """a span of five megabytes, more than gRPC takes by default, is kept whole"""
+    text = "é" * (5 << 19)
+
+    def make(tracer):
+        with tracer.start_as_current_span("long") as long:
+            long.set_attribute("text", text)
+
+    for export in (exporter(Compression.Gzip), GrpcExporter(endpoint=URL, insecure=True)):
+        spans = finished_spans(make)
+        assert export.export(spans) is SpanExportResult.SUCCESS
+        shown = get(f"/api/v1/traces/{spans[0].context.trace_id:032x}")["spans"]
+        assert shown[0]["attributes"]["text"] == text
 
 
 @scenario
