@@ -9,6 +9,7 @@ mod calling;
 mod crash;
 mod dev;
 mod doctor;
+mod exports;
 mod finding;
 mod forgetting;
 mod full;
