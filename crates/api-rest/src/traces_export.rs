@@ -63,7 +63,7 @@ impl Format {
 enum Writing {
     Jsonl(Export),
     OtlpJson(Export),
-    Parquet(ParquetExport),
+    Parquet(Box<ParquetExport>),
 }
 
 impl Writing {
@@ -71,7 +71,7 @@ impl Writing {
         Ok(match format {
             Format::Jsonl => Self::Jsonl(export),
             Format::OtlpJson => Self::OtlpJson(export),
-            Format::Parquet => Self::Parquet(export.into_parquet()?),
+            Format::Parquet => Self::Parquet(Box::new(export.into_parquet()?)),
         })
     }
 

@@ -22,9 +22,7 @@ pub(crate) use import::Import;
 pub(crate) use money::{Calls, Limits, Only, ShowUsage, Stretch, Usage, UsageCommand};
 pub(crate) use routes::Routes;
 pub(crate) use secrets::Secrets;
-pub(crate) use traces::{
-    CountTraces, ExportFormat, ExportTraces, ListTraces, Measure, TailTraces, Traces, TracesCommand, Which,
-};
+pub(crate) use traces::{CountTraces, ExportFormat, ExportTraces, ListTraces, Measure, TailTraces, Traces, TracesCommand, Which};
 
 /// One binary for the whole life of applications built on language models.
 #[derive(Debug, Parser)]

@@ -27,11 +27,11 @@ use hyper_util::{
 use mainspring_kernel::{Fault, FaultKind};
 use tokio::time::{Instant, timeout_at};
 
-pub use self::{dial::NotDialled, incoming::Incoming};
 use self::{
     dial::Dialler,
     door::{CONNECT, Door},
 };
+pub use self::{dial::NotDialled, incoming::Incoming};
 use crate::{
     fault::{FaultClass, UpstreamFault},
     seam::{Endpoint, Outgoing},

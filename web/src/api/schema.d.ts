@@ -456,6 +456,177 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/incidents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists incidents, newest first: in a state, or this bad or worse. */
+        get: operations["list_incidents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows an incident with its alerts, what changed before it, its history and who was told. */
+        get: operations["get_incident"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says that somebody looks after an incident: nobody is reminded of it any more. */
+        post: operations["acknowledge_incident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends an incident by hand. It opens again when one of its alerts is raised again within the hour. */
+        post: operations["resolve_incident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tries the deliveries of an incident again that were given up. */
+        post: operations["retry_incident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists deliveries, newest first: in a state, to a receiver, of an incident. */
+        get: operations["list_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/receivers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists receivers by name, with how their deliveries stand. */
+        get: operations["list_receivers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/receivers/{name}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a notice that says it is a test, once and at once, and answers what happened. */
+        post: operations["test_receiver"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/silences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists silences that have not ended, newest first, or with `ended=true` all of them. */
+        get: operations["list_silences"];
+        put?: never;
+        /** Tells nobody of alerts for which all matchers hold, for a while. */
+        post: operations["create_silence"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/silences/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends a silence now. What it has hidden and still goes on is told of within seconds. */
+        delete: operations["end_silence"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/traces": {
         parameters: {
             query?: never;
@@ -463,8 +634,175 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists traces, newest first. */
+        /** Lists traces, newest first. `filter` is asked of the span by which a trace is entered. */
         get: operations["list_traces"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Counts traces. */
+        get: operations["count_traces"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Measures spans: `measures` such as `count,error_rate,cost,duration_p95`, in groups `by` fields such as `model,app`, over
+         *     time in buckets such as `1h`. Of the last day where no `from` is given. Write `entry` in the filter to measure traces.
+         */
+        get: operations["measure_traces"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Exports every span that passes, oldest first: as `jsonl`, a span on each line as `GET /api/v1/traces/{id}` shows it, as
+         *     `otlp-json`, an OTLP export request on each line, or as one `parquet` file. An export that breaks off has failed: it cannot
+         *     end early and look whole.
+         */
+        get: operations["export_traces"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/tail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follows traces as this server stores them: server-sent events, one for each span by which a trace is entered and that
+         *     passes the filter; with `spans=true` every span that passes. A reader that is too slow is told how much it missed. The
+         *     stream ends after five minutes; whoever looks asks again. With `follow=false` it ends after its first event.
+         */
+        get: operations["tail_traces"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/spans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists spans, newest first: all that pass, wherever they stand in their traces. */
+        get: operations["list_spans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/spans/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Counts spans. */
+        get: operations["count_spans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists sessions, the last active first. `filter` says which spans a session is looked for in; its totals are those of all
+         *     its traces.
+         */
+        get: operations["list_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows one session: its totals, and its traces in the order in which they began. */
+        get: operations["get_session"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists end users, the last active first, with the totals of their traces. */
+        get: operations["list_users"];
         put?: never;
         post?: never;
         delete?: never;
@@ -482,6 +820,60 @@ export interface paths {
         };
         /** Shows every span of a trace. */
         get: operations["get_trace"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/conventions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says which conventions and versions the newest spans of each service are written in, and names that are not understood. */
+        get: operations["get_trace_conventions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/{id}/reading": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shows what a span says in one model: facts, messages as a conversation, documents, and why its times may be doubtful. `span`
+         *     names it; otherwise it is the one the trace begins with.
+         */
+        get: operations["read_span"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/metric-points": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists points of metrics, newest first. */
+        get: operations["list_metric_points"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1001,6 +1393,27 @@ export interface components {
             /** Format: double */
             p95_ms?: number | null;
         };
+        AlertView: {
+            fingerprint: string;
+            name: string;
+            severity: string;
+            summary: string;
+            labels: {
+                [key: string]: string;
+            };
+            /** @description What was measured. */
+            facts: {
+                [key: string]: Record<string, never>;
+            };
+            /** @description Traces that show it. */
+            traces: string[];
+            /** @description Versions it is about: `prompt/answer@v4`. */
+            versions: string[];
+            firing: boolean;
+            began_at: string;
+            seen_at: string;
+            ended_at?: string | null;
+        };
         AliasView: {
             alias: string;
             /** Format: int32 */
@@ -1291,6 +1704,23 @@ export interface components {
             before?: unknown;
             after?: unknown;
         };
+        ChangeView: {
+            kind: string;
+            name: string;
+            /** @description Absent for a version that was made. */
+            alias?: string | null;
+            /** Format: int32 */
+            from?: number | null;
+            /** Format: int32 */
+            to?: number | null;
+            at: string;
+            by: string;
+            message: string;
+            /** @description One of the alerts is about it. */
+            named: boolean;
+            /** @description The command that moves the alias back, if nobody has moved it since. */
+            rollback?: string | null;
+        };
         ChunkView: {
             id: string;
             /** Format: int32 */
@@ -1306,10 +1736,51 @@ export interface components {
             page?: number | null;
             header?: string | null;
         };
+        ConventionReport: {
+            /** @description Most spans first. */
+            services: components["schemas"]["ServiceConventions"][];
+            /** @description Names under `gen_ai.` that are not understood, the most frequent first. */
+            unknown: components["schemas"]["UnknownAttribute"][];
+            /**
+             * Format: int64
+             * @description So many of the newest spans were looked at.
+             */
+            spans: number;
+        };
         CreatedKey: {
             key: components["schemas"]["KeyView"];
             /** @description Shown once. */
             secret: string;
+        };
+        /** @description One notice for one receiver. */
+        DeliveryView: {
+            id: string;
+            incident: string;
+            receiver: string;
+            /** @description `opened`, `updated`, `reopened`, `reminder`, `acknowledged` or `resolved`. */
+            what: string;
+            /** @description `pending`, `delivered`, `skipped` (the receiver does not want it) or `failed` (given up). */
+            state: string;
+            /** Format: int32 */
+            attempts: number;
+            /** @description A pending one is not tried before this. */
+            due_at: string;
+            /**
+             * Format: int32
+             * @description What the receiver answered last, of HTTP or SMTP.
+             */
+            status?: number | null;
+            /** @description Why it did not arrive the last time. */
+            error?: string | null;
+            created_at: string;
+            attempted_at?: string | null;
+            ended_at?: string | null;
+        };
+        DocumentFound: {
+            id?: string | null;
+            /** Format: double */
+            score?: number | null;
+            content?: string | null;
         };
         /** @description What the source said of the content when it was read. */
         DocumentOrigin: {
@@ -1462,6 +1933,32 @@ export interface components {
              */
             readmit: boolean;
         };
+        GatheredTraces: {
+            first: string;
+            last: string;
+            /** Format: int64 */
+            traces: number;
+            /** Format: int64 */
+            spans: number;
+            /**
+             * Format: int64
+             * @description Spans that failed.
+             */
+            errors: number;
+            /**
+             * Format: double
+             * @description How long the traces took, one after the other.
+             */
+            duration_ms: number;
+            /** Format: int64 */
+            input_tokens: number;
+            /** Format: int64 */
+            output_tokens: number;
+            /** @description In dollars; absent where nothing is priced. */
+            cost?: string | null;
+            /** @description Otherwise there are more spans than are read for a page, and it all is more than this. */
+            whole: boolean;
+        };
         HealthItem: {
             component: string;
             /** @description `ok`, `busy`, `degraded`, `down` or `off`. */
@@ -1486,6 +1983,58 @@ export interface components {
             fused_score?: number | null;
             /** Format: float */
             rerank_score?: number | null;
+        };
+        /** @description An incident with what belongs to it: of alerts, events and deliveries the 200 newest. */
+        IncidentDetail: {
+            incident: components["schemas"]["IncidentView"];
+            alerts: components["schemas"]["AlertView"][];
+            /** @description What was moved or made before it opened: what its alerts are about first, then the newest. */
+            changes: components["schemas"]["ChangeView"][];
+            /** @description Newest first. */
+            events: components["schemas"]["IncidentEvent"][];
+            /** @description Newest first. */
+            deliveries: components["schemas"]["DeliveryView"][];
+        };
+        IncidentEvent: {
+            /** Format: int32 */
+            seq: number;
+            at: string;
+            /**
+             * @description `opened`, `joined`, `refired`, `escalated`, `ended`, `silenced`, `reminded`, `acknowledged`, `resolved`, `reopened`
+             *     or `retried`.
+             */
+            kind: string;
+            by?: string | null;
+            detail: Record<string, never>;
+        };
+        /** @description What somebody has to say about what they do to an incident. */
+        IncidentNote: {
+            note?: string;
+        };
+        IncidentView: {
+            id: string;
+            /** @description `open`, `acknowledged` or `resolved`. */
+            state: string;
+            /** @description The worst of its alerts: `info`, `warning`, `error` or `critical`. */
+            severity: string;
+            title: string;
+            /** @description Those that all of its alerts have. */
+            labels: {
+                [key: string]: string;
+            };
+            /** @description What its alerts have in common: `app=desk,name=latency`. */
+            group: string;
+            /** @description Who is told; absent: every receiver that matches. */
+            receivers?: string[] | null;
+            /** @description The silence that hides it now. */
+            silence?: string | null;
+            opened_at: string;
+            updated_at: string;
+            acknowledged_at?: string | null;
+            acknowledged_by?: string | null;
+            resolved_at?: string | null;
+            /** @description Absent where it ended by itself. */
+            resolved_by?: string | null;
         };
         IngestFailure: {
             document?: string | null;
@@ -1796,6 +2345,80 @@ export interface components {
             labels: components["schemas"]["LabelsView"];
             since: string;
         };
+        MessagePart: {
+            content: string;
+            /** @enum {string} */
+            type: "text";
+        } | {
+            content: string;
+            /** @enum {string} */
+            type: "reasoning";
+        } | {
+            id?: string | null;
+            name: string;
+            arguments: Record<string, never>;
+            /** @enum {string} */
+            type: "tool_call";
+        } | {
+            id?: string | null;
+            result: Record<string, never>;
+            /** @enum {string} */
+            type: "tool_call_response";
+        } | {
+            uri: string;
+            mime_type?: string | null;
+            /** @enum {string} */
+            type: "uri";
+        } | {
+            content: string;
+            mime_type?: string | null;
+            /** @enum {string} */
+            type: "blob";
+        } | {
+            file_id: string;
+            /** @enum {string} */
+            type: "file";
+        } | {
+            value: Record<string, never>;
+            /** @enum {string} */
+            type: "other";
+        };
+        MetricPointView: {
+            /** @description The same for all points of a series: one metric of one sender with the same attributes. */
+            series: string;
+            time: string;
+            /** @description Since when it counts, where it does. */
+            since?: string | null;
+            name: string;
+            unit: string;
+            /** @description `gauge`, `sum`, `histogram`, `exponential_histogram` or `summary`. */
+            kind: string;
+            /** @description `delta`: since the point before. `cumulative`: since `since`. */
+            temporality?: string | null;
+            /** @description Of a sum: it never falls. */
+            monotonic?: boolean | null;
+            attributes: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: double
+             * @description Of gauges and sums.
+             */
+            value?: number | null;
+            /**
+             * Format: int64
+             * @description Of histograms and summaries.
+             */
+            count?: number | null;
+            /** Format: double */
+            sum?: number | null;
+            /** Format: double */
+            min?: number | null;
+            /** Format: double */
+            max?: number | null;
+            /** @description Of histograms bounds and counts, of summaries quantiles. */
+            buckets?: Record<string, never> | null;
+        };
         /** @description The reader was too slow. */
         MissedCalls: {
             /**
@@ -1803,6 +2426,11 @@ export interface components {
              * @description So many of the events were not told.
              */
             events: number;
+        };
+        /** @description This reader was too slow for so many spans, or more. */
+        MissedSpans: {
+            /** Format: int64 */
+            spans: number;
         };
         ModelView: {
             name: string;
@@ -1863,6 +2491,16 @@ export interface components {
         NewSecret: {
             /** Format: password */
             value: string;
+        };
+        /** @description A silence to be made: `ends_at` or `for` is given. */
+        NewSilence: {
+            matchers: string[];
+            /** @description Absent: now. */
+            starts_at?: string | null;
+            ends_at?: string | null;
+            /** @description How long it lasts: `30m`, `2h`, `7d`. */
+            for?: string | null;
+            comment?: string;
         };
         OpenCalls: {
             /** @description In the order in which they began. */
@@ -2072,6 +2710,34 @@ export interface components {
             next?: string | null;
         };
         /** @description One page of a list. */
+        Page_DeliveryView: {
+            items: {
+                id: string;
+                incident: string;
+                receiver: string;
+                /** @description `opened`, `updated`, `reopened`, `reminder`, `acknowledged` or `resolved`. */
+                what: string;
+                /** @description `pending`, `delivered`, `skipped` (the receiver does not want it) or `failed` (given up). */
+                state: string;
+                /** Format: int32 */
+                attempts: number;
+                /** @description A pending one is not tried before this. */
+                due_at: string;
+                /**
+                 * Format: int32
+                 * @description What the receiver answered last, of HTTP or SMTP.
+                 */
+                status?: number | null;
+                /** @description Why it did not arrive the last time. */
+                error?: string | null;
+                created_at: string;
+                attempted_at?: string | null;
+                ended_at?: string | null;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
         Page_DocumentView: {
             items: {
                 id: string;
@@ -2136,6 +2802,36 @@ export interface components {
                 removed_spans?: number | null;
                 /** @description Only when it is made: spans were still on their way then; upkeep takes out of them what they show. */
                 traces_pending?: boolean | null;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_IncidentView: {
+            items: {
+                id: string;
+                /** @description `open`, `acknowledged` or `resolved`. */
+                state: string;
+                /** @description The worst of its alerts: `info`, `warning`, `error` or `critical`. */
+                severity: string;
+                title: string;
+                /** @description Those that all of its alerts have. */
+                labels: {
+                    [key: string]: string;
+                };
+                /** @description What its alerts have in common: `app=desk,name=latency`. */
+                group: string;
+                /** @description Who is told; absent: every receiver that matches. */
+                receivers?: string[] | null;
+                /** @description The silence that hides it now. */
+                silence?: string | null;
+                opened_at: string;
+                updated_at: string;
+                acknowledged_at?: string | null;
+                acknowledged_by?: string | null;
+                resolved_at?: string | null;
+                /** @description Absent where it ended by itself. */
+                resolved_by?: string | null;
             }[];
             /** @description Give this as `cursor` for the page after; absent on the last. */
             next?: string | null;
@@ -2255,6 +2951,47 @@ export interface components {
             next?: string | null;
         };
         /** @description One page of a list. */
+        Page_MetricPointView: {
+            items: {
+                /** @description The same for all points of a series: one metric of one sender with the same attributes. */
+                series: string;
+                time: string;
+                /** @description Since when it counts, where it does. */
+                since?: string | null;
+                name: string;
+                unit: string;
+                /** @description `gauge`, `sum`, `histogram`, `exponential_histogram` or `summary`. */
+                kind: string;
+                /** @description `delta`: since the point before. `cumulative`: since `since`. */
+                temporality?: string | null;
+                /** @description Of a sum: it never falls. */
+                monotonic?: boolean | null;
+                attributes: {
+                    [key: string]: unknown;
+                };
+                /**
+                 * Format: double
+                 * @description Of gauges and sums.
+                 */
+                value?: number | null;
+                /**
+                 * Format: int64
+                 * @description Of histograms and summaries.
+                 */
+                count?: number | null;
+                /** Format: double */
+                sum?: number | null;
+                /** Format: double */
+                min?: number | null;
+                /** Format: double */
+                max?: number | null;
+                /** @description Of histograms bounds and counts, of summaries quantiles. */
+                buckets?: Record<string, never> | null;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
         Page_ModelView: {
             items: {
                 name: string;
@@ -2282,6 +3019,28 @@ export interface components {
                 /** @description The caller's role in it. */
                 role: string;
                 created_at: string;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_ReceiverView: {
+            items: {
+                name: string;
+                /** Format: int32 */
+                version: number;
+                /** @description `webhook`, `slack`, `email` or `pagerduty`; absent where this version cannot read its spec. */
+                way?: string | null;
+                /** Format: int64 */
+                pending: number;
+                /**
+                 * Format: int64
+                 * @description Deliveries that were given up.
+                 */
+                failed: number;
+                delivered_at?: string | null;
+                /** @description Why the newest that has not arrived has not. */
+                error?: string | null;
             }[];
             /** @description Give this as `cursor` for the page after; absent on the last. */
             next?: string | null;
@@ -2317,6 +3076,79 @@ export interface components {
                 changed_by: string;
                 /** @description When a provider last had it, within an hour. */
                 last_used_at?: string | null;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_SessionSummary: {
+            items: (components["schemas"]["GatheredTraces"] & {
+                session: string;
+                /** @description The last that was named. */
+                user?: string | null;
+            })[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_SilenceView: {
+            items: {
+                id: string;
+                /** @description All of them hold for an alert that is silenced: `app=desk`, `severity!=critical`, `name=drift-*`. */
+                matchers: string[];
+                starts_at: string;
+                ends_at: string;
+                comment: string;
+                created_at: string;
+                created_by: string;
+                /** @description Whether it covers anything at this moment. */
+                active: boolean;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_SpanSummary: {
+            items: {
+                trace_id: string;
+                span: string;
+                parent?: string | null;
+                name: string;
+                /** @description `chat`, `embedding`, `tool`, `retriever`, `agent`, `chain`, … */
+                kind?: string | null;
+                operation?: string | null;
+                /** @description A trace is entered by it. */
+                entry: boolean;
+                app?: string | null;
+                model?: string | null;
+                provider?: string | null;
+                service?: string | null;
+                environment?: string | null;
+                release?: string | null;
+                prompt?: string | null;
+                user?: string | null;
+                session?: string | null;
+                tags?: string[];
+                /** @description `ok`, `error` or `unset`. */
+                status: string;
+                error?: string | null;
+                error_type?: string | null;
+                start: string;
+                /** Format: double */
+                duration_ms: number;
+                /** Format: double */
+                first_token_ms?: number | null;
+                /** Format: int64 */
+                input_tokens?: number | null;
+                /** Format: int64 */
+                output_tokens?: number | null;
+                /** Format: int64 */
+                cache_read_tokens?: number | null;
+                /** Format: int64 */
+                reasoning_tokens?: number | null;
+                /** @description In dollars. */
+                cost?: string | null;
+                preview?: string | null;
             }[];
             /** @description Give this as `cursor` for the page after; absent on the last. */
             next?: string | null;
@@ -2422,7 +3254,30 @@ export interface components {
                 /** Format: int64 */
                 output_tokens?: number | null;
                 preview?: string | null;
+                service?: string | null;
+                user?: string | null;
+                session?: string | null;
+                /** @description Of the whole trace, in dollars. */
+                cost?: string | null;
+                /**
+                 * Format: int64
+                 * @description Of the whole trace, as the tokens are.
+                 */
+                spans?: number;
+                /**
+                 * Format: int64
+                 * @description Spans that failed.
+                 */
+                errors?: number;
             }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_UserSummary: {
+            items: (components["schemas"]["GatheredTraces"] & {
+                user: string;
+            })[];
             /** @description Give this as `cursor` for the page after; absent on the last. */
             next?: string | null;
         };
@@ -2504,6 +3359,37 @@ export interface components {
         };
         /** @enum {string} */
         Provenance: "reported" | "counted" | "estimated";
+        /** @description What became of a test notice. */
+        ReceiverTest: {
+            arrived: boolean;
+            /**
+             * Format: int32
+             * @description What the receiver answered, of HTTP or SMTP.
+             */
+            status?: number | null;
+            /** @description Why it did not arrive, or what is to be said of it all the same. */
+            message?: string | null;
+            /** Format: int64 */
+            took_ms: number;
+        };
+        /** @description A receiver and how its deliveries stand. */
+        ReceiverView: {
+            name: string;
+            /** Format: int32 */
+            version: number;
+            /** @description `webhook`, `slack`, `email` or `pagerduty`; absent where this version cannot read its spec. */
+            way?: string | null;
+            /** Format: int64 */
+            pending: number;
+            /**
+             * Format: int64
+             * @description Deliveries that were given up.
+             */
+            failed: number;
+            delivered_at?: string | null;
+            /** @description Why the newest that has not arrived has not. */
+            error?: string | null;
+        };
         RemovedAlias: {
             /** @description The alias that is no more. */
             removed: string;
@@ -2617,6 +3503,13 @@ export interface components {
             /** @description The name of the master key that seals them now. */
             master_key: string;
         };
+        RetriedDeliveries: {
+            /**
+             * Format: int64
+             * @description How many deliveries that were given up are tried again.
+             */
+            deliveries: number;
+        };
         Retrieved: {
             passages: components["schemas"]["Passage"][];
             mode: string;
@@ -2707,6 +3600,45 @@ export interface components {
             /** @description When a provider last had it, within an hour. */
             last_used_at?: string | null;
         };
+        ServiceConventions: {
+            service: string;
+            /** Format: int64 */
+            spans: number;
+            last: string;
+            /** @description In how many spans each convention is spoken. */
+            conventions: {
+                [key: string]: number;
+            };
+            /** @description Versions of OpenTelemetry's conventions that its spans name. */
+            versions: string[];
+            /** @description What made its spans: name and version. */
+            instrumentations: string[];
+        };
+        /** @description What the traces of a session have and used. */
+        SessionSummary: components["schemas"]["GatheredTraces"] & {
+            session: string;
+            /** @description The last that was named. */
+            user?: string | null;
+        };
+        SessionView: {
+            session: components["schemas"]["SessionSummary"];
+            /** @description In the order in which they began. */
+            items: components["schemas"]["TraceSummary"][];
+            /** @description Give this as `cursor` for the traces after; absent on the last page. */
+            next?: string | null;
+        };
+        SilenceView: {
+            id: string;
+            /** @description All of them hold for an alert that is silenced: `app=desk`, `severity!=critical`, `name=drift-*`. */
+            matchers: string[];
+            starts_at: string;
+            ends_at: string;
+            comment: string;
+            created_at: string;
+            created_by: string;
+            /** @description Whether it covers anything at this moment. */
+            active: boolean;
+        };
         SourceView: {
             name?: string | null;
             kind: string;
@@ -2728,9 +3660,112 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /** @description What a span points to beside its parent. */
+        SpanLinkView: {
+            trace: string;
+            span: string;
+            attributes: {
+                [key: string]: unknown;
+            };
+        };
+        SpanMessage: {
+            role: string;
+            name?: string | null;
+            parts: components["schemas"]["MessagePart"][];
+            finish_reason?: string | null;
+        };
+        SpanReading: {
+            trace_id: string;
+            span: string;
+            /** @description `chat`, `embedding`, `rerank`, `tool`, `retriever`, `agent`, `chain`, `guardrail`, `evaluator`, `event` or `span`. */
+            type: string;
+            operation?: string | null;
+            provider?: string | null;
+            model?: string | null;
+            response_model?: string | null;
+            /**
+             * Format: int64
+             * @description Everything that was read; the next two are parts of it.
+             */
+            input_tokens?: number | null;
+            /** Format: int64 */
+            cache_read_tokens?: number | null;
+            /** Format: int64 */
+            cache_write_tokens?: number | null;
+            /**
+             * Format: int64
+             * @description Everything that was written; the next is a part of it.
+             */
+            output_tokens?: number | null;
+            /** Format: int64 */
+            reasoning_tokens?: number | null;
+            /** @description US dollars. */
+            cost?: string | null;
+            /** Format: double */
+            first_token_ms?: number | null;
+            user?: string | null;
+            session?: string | null;
+            service?: string | null;
+            environment?: string | null;
+            release?: string | null;
+            prompt?: string | null;
+            tags?: string[];
+            /** @description Why its times are doubtful: `skew`, `far-off`, `ends-before-start`. */
+            marks?: string[];
+            system?: components["schemas"]["MessagePart"][];
+            input: components["schemas"]["SpanMessage"][];
+            output: components["schemas"]["SpanMessage"][];
+            /** @description Tools the model was told of, as it was told. */
+            tools?: Record<string, never>[];
+            tool?: components["schemas"]["ToolCalled"] | null;
+            query?: string | null;
+            documents?: components["schemas"]["DocumentFound"][];
+        };
         SpanStatus: {
             code: string;
             message?: string | null;
+        };
+        /** @description A span without what was written and read. */
+        SpanSummary: {
+            trace_id: string;
+            span: string;
+            parent?: string | null;
+            name: string;
+            /** @description `chat`, `embedding`, `tool`, `retriever`, `agent`, `chain`, … */
+            kind?: string | null;
+            operation?: string | null;
+            /** @description A trace is entered by it. */
+            entry: boolean;
+            app?: string | null;
+            model?: string | null;
+            provider?: string | null;
+            service?: string | null;
+            environment?: string | null;
+            release?: string | null;
+            prompt?: string | null;
+            user?: string | null;
+            session?: string | null;
+            tags?: string[];
+            /** @description `ok`, `error` or `unset`. */
+            status: string;
+            error?: string | null;
+            error_type?: string | null;
+            start: string;
+            /** Format: double */
+            duration_ms: number;
+            /** Format: double */
+            first_token_ms?: number | null;
+            /** Format: int64 */
+            input_tokens?: number | null;
+            /** Format: int64 */
+            output_tokens?: number | null;
+            /** Format: int64 */
+            cache_read_tokens?: number | null;
+            /** Format: int64 */
+            reasoning_tokens?: number | null;
+            /** @description In dollars. */
+            cost?: string | null;
+            preview?: string | null;
         };
         SpanView: {
             span: string;
@@ -2746,6 +3781,7 @@ export interface components {
                 [key: string]: unknown;
             };
             events: components["schemas"]["SpanEventView"][];
+            links?: components["schemas"]["SpanLinkView"][];
         };
         /** @description A call that was let in and has not ended. */
         StartedCall: {
@@ -2770,6 +3806,22 @@ export interface components {
             /** Format: int64 */
             version: number;
             transaction: string;
+        };
+        /** @description What a live tail tells. */
+        TailEvent: (components["schemas"]["TailOpen"] & {
+            /** @enum {string} */
+            event: "open";
+        }) | (components["schemas"]["SpanSummary"] & {
+            /** @enum {string} */
+            event: "span";
+        }) | (components["schemas"]["MissedSpans"] & {
+            /** @enum {string} */
+            event: "missed";
+        });
+        TailOpen: {
+            at: string;
+            /** @description The filter, as it was understood. */
+            filter: string;
         };
         /** @description What a target did in the last hour, as this process saw it. Minutes without an attempt are left out. */
         TargetHistory: {
@@ -2852,6 +3904,41 @@ export interface components {
             labels: string[];
             forgotten_at: string;
         };
+        ToolCalled: {
+            id?: string | null;
+            name?: string | null;
+            arguments: Record<string, never>;
+            result: Record<string, never>;
+        };
+        TraceCount: {
+            /** Format: int64 */
+            count: number;
+            /** @description Otherwise it is within about two percent. */
+            exact: boolean;
+        };
+        /** @description Measures over spans, in groups and over time. */
+        TraceMetrics: {
+            from: string;
+            to: string;
+            by: string[];
+            measures: string[];
+            /** @description A bucket in which nothing happened is not there. */
+            rows: components["schemas"]["TraceMetricsRow"][];
+            /** @description Whether there are more rows than were asked for. */
+            more: boolean;
+        };
+        TraceMetricsRow: {
+            /** @description Where its bucket of time begins. */
+            start?: string | null;
+            /** @description By the fields that were asked for; null where spans have no such value. */
+            keys: {
+                [key: string]: string | null;
+            };
+            /** @description Counts, shares between 0 and 1, milliseconds and dollars; null where there is nothing to measure. */
+            values: {
+                [key: string]: number | null;
+            };
+        };
         TraceSummary: {
             trace_id: string;
             name: string;
@@ -2868,10 +3955,33 @@ export interface components {
             /** Format: int64 */
             output_tokens?: number | null;
             preview?: string | null;
+            service?: string | null;
+            user?: string | null;
+            session?: string | null;
+            /** @description Of the whole trace, in dollars. */
+            cost?: string | null;
+            /**
+             * Format: int64
+             * @description Of the whole trace, as the tokens are.
+             */
+            spans?: number;
+            /**
+             * Format: int64
+             * @description Spans that failed.
+             */
+            errors?: number;
         };
         TraceView: {
             trace_id: string;
             spans: components["schemas"]["SpanView"][];
+        };
+        UnknownAttribute: {
+            name: string;
+            /** Format: int64 */
+            spans: number;
+            services: string[];
+            /** @description A name that is understood and written almost so. */
+            like?: string | null;
         };
         UsageRow: {
             /** @description Empty for calls that had none: no key, no user, no route. */
@@ -2922,6 +4032,10 @@ export interface components {
             rows: components["schemas"]["UsageRow"][];
             /** @description There are more rows than these; the total is of all. */
             cut: boolean;
+        };
+        /** @description What the traces of a user have and used. */
+        UserSummary: components["schemas"]["GatheredTraces"] & {
+            user: string;
         };
     };
     responses: never;
@@ -3550,9 +4664,261 @@ export interface operations {
             };
         };
     };
+    list_incidents: {
+        parameters: {
+            query?: {
+                state?: string;
+                severity?: string;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_IncidentView"];
+                };
+            };
+        };
+    };
+    get_incident: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentDetail"];
+                };
+            };
+        };
+    };
+    acknowledge_incident: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IncidentNote"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentView"];
+                };
+            };
+        };
+    };
+    resolve_incident: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IncidentNote"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentView"];
+                };
+            };
+        };
+    };
+    retry_incident: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetriedDeliveries"];
+                };
+            };
+        };
+    };
+    list_deliveries: {
+        parameters: {
+            query?: {
+                state?: string;
+                receiver?: string;
+                incident?: string;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeliveryView"];
+                };
+            };
+        };
+    };
+    list_receivers: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ReceiverView"];
+                };
+            };
+        };
+    };
+    test_receiver: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceiverTest"];
+                };
+            };
+        };
+    };
+    list_silences: {
+        parameters: {
+            query?: {
+                ended?: boolean;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SilenceView"];
+                };
+            };
+        };
+    };
+    create_silence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSilence"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceView"];
+                };
+            };
+        };
+    };
+    end_silence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceView"];
+                };
+            };
+        };
+    };
     list_traces: {
         parameters: {
             query?: {
+                filter?: string;
                 from?: string;
                 to?: string;
                 app?: string;
@@ -3582,6 +4948,269 @@ export interface operations {
             };
         };
     };
+    count_traces: {
+        parameters: {
+            query?: {
+                filter?: string;
+                from?: string;
+                to?: string;
+                app?: string;
+                model?: string;
+                status?: string;
+                min_ms?: number;
+                q?: string;
+                operation?: string;
+                user?: string;
+                session?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TraceCount"];
+                };
+            };
+        };
+    };
+    measure_traces: {
+        parameters: {
+            query?: {
+                by?: string;
+                bucket?: string;
+                measures?: string;
+                limit?: number;
+                filter?: string;
+                from?: string;
+                to?: string;
+                app?: string;
+                model?: string;
+                status?: string;
+                min_ms?: number;
+                q?: string;
+                operation?: string;
+                user?: string;
+                session?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TraceMetrics"];
+                };
+            };
+        };
+    };
+    export_traces: {
+        parameters: {
+            query?: {
+                format?: string;
+                filter?: string;
+                from?: string;
+                to?: string;
+                app?: string;
+                model?: string;
+                status?: string;
+                min_ms?: number;
+                q?: string;
+                operation?: string;
+                user?: string;
+                session?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                };
+            };
+        };
+    };
+    tail_traces: {
+        parameters: {
+            query?: {
+                filter?: string;
+                spans?: boolean;
+                follow?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["TailEvent"];
+                };
+            };
+        };
+    };
+    list_spans: {
+        parameters: {
+            query?: {
+                filter?: string;
+                from?: string;
+                to?: string;
+                app?: string;
+                model?: string;
+                status?: string;
+                min_ms?: number;
+                q?: string;
+                operation?: string;
+                user?: string;
+                session?: string;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SpanSummary"];
+                };
+            };
+        };
+    };
+    count_spans: {
+        parameters: {
+            query?: {
+                filter?: string;
+                from?: string;
+                to?: string;
+                app?: string;
+                model?: string;
+                status?: string;
+                min_ms?: number;
+                q?: string;
+                operation?: string;
+                user?: string;
+                session?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TraceCount"];
+                };
+            };
+        };
+    };
+    list_sessions: {
+        parameters: {
+            query?: {
+                filter?: string;
+                from?: string;
+                to?: string;
+                app?: string;
+                user?: string;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SessionSummary"];
+                };
+            };
+        };
+    };
+    get_session: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionView"];
+                };
+            };
+        };
+    };
+    list_users: {
+        parameters: {
+            query?: {
+                filter?: string;
+                from?: string;
+                to?: string;
+                app?: string;
+                session?: string;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_UserSummary"];
+                };
+            };
+        };
+    };
     get_trace: {
         parameters: {
             query?: never;
@@ -3599,6 +5228,75 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TraceView"];
+                };
+            };
+        };
+    };
+    get_trace_conventions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConventionReport"];
+                };
+            };
+        };
+    };
+    read_span: {
+        parameters: {
+            query?: {
+                span?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpanReading"];
+                };
+            };
+        };
+    };
+    list_metric_points: {
+        parameters: {
+            query?: {
+                name?: string;
+                service?: string;
+                model?: string;
+                from?: string;
+                to?: string;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MetricPointView"];
                 };
             };
         };
