@@ -137,12 +137,12 @@ impl Jobs {
     }
 
     /// Gives the job back until a moment before which there is nothing to do. It costs no attempt. One that somebody wants
-    /// cancelled stays due, so that a worker hears of it.
+    /// cancelled, or hastened since it was taken, stays due, so that a worker hears of it.
     pub async fn rest(&self, lease: &Lease, due: Timestamp) -> Result<(), JobFault> {
         held(lease, store::rest(&self.catalog, lease, due).await?)
     }
 
-    /// Makes a job that rests due at once: what it waited for may have come.
+    /// Makes a job that rests due at once, also one that is only about to rest: what it waited for may have come.
     pub async fn hasten(&self, project: ProjectId, kind: &Name, key: &str) -> Result<(), JobFault> {
         store::hasten(&self.catalog, &dedupe_key(Some(project), kind, key), self.clock.now()).await?;
         self.wake();

@@ -11,7 +11,7 @@ use mainspring_batches::{Again, Answers, BatchConfig, Batches, Endpoint, Maker, 
 use mainspring_blobs::Blobs;
 use mainspring_gateway::ledger::{Amount, EACH, Metric, NewLimit, SubjectKind};
 use mainspring_jobs::Jobs;
-use mainspring_kernel::{Actor, Clock as _, Fault, FrozenClock, Stop, id::ProjectId};
+use mainspring_kernel::{Actor, Fault, FrozenClock, Stop, id::ProjectId};
 use mainspring_testservers::upstream::{Behaviour, Script};
 use mainspring_web_kit::Caller;
 use proptest::{

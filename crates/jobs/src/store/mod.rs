@@ -62,8 +62,11 @@ const FAIL: &str = "UPDATE job SET \
 const RELEASE: &str = "UPDATE job SET state = 'queued', attempt = attempt - 1, owner = NULL, lease_until = NULL \
     WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING id";
 const REST: &str = "UPDATE job SET state = 'queued', attempt = attempt - 1, owner = NULL, lease_until = NULL, \
-    due = CASE WHEN cancel_asked = 1 THEN due ELSE $3 END WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING id";
-const HASTEN: &str = "UPDATE job SET due = $2 WHERE dedupe = $1 AND state = 'queued' AND due > $2 RETURNING id";
+    due = CASE WHEN cancel_asked = 1 OR due <> $4 THEN due ELSE $3 END \
+    WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING id";
+/// A worker may be about to let the job rest: it sees that the moment is another than when it took the job.
+const HASTEN: &str = "UPDATE job SET due = $2 WHERE dedupe = $1 AND (state = 'running' OR (state = 'queued' AND due > $2)) \
+    RETURNING id";
 const CONTEST: &str = "SELECT (SELECT COUNT(*) FROM job AS held WHERE held.state = 'running' AND held.kind = $1 \
     AND held.project = job.project) AS theirs, \
     (SELECT COUNT(*) FROM job AS held WHERE held.state = 'running' AND held.kind = $1 AND held.project = $2) AS ours \
@@ -184,7 +187,7 @@ pub(crate) async fn release(catalog: &Catalog, lease: &Lease) -> Result<bool, Ca
 }
 
 pub(crate) async fn rest(catalog: &Catalog, lease: &Lease, due: Timestamp) -> Result<bool, CatalogFault> {
-    Ok(!catalog.write(REST, params![lease.job.id, lease.fence, due]).await?.is_empty())
+    Ok(!catalog.write(REST, params![lease.job.id, lease.fence, due, lease.job.due]).await?.is_empty())
 }
 
 pub(crate) async fn hasten(catalog: &Catalog, dedupe: &str, now: Timestamp) -> Result<(), CatalogFault> {

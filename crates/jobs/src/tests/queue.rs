@@ -32,6 +32,7 @@ on_every_engine!(Catalog: [
     jobs_are_listed_by_project_and_counted_by_kind,
     ended_jobs_are_forgotten_in_time,
     a_job_that_rests_costs_no_attempt_and_can_be_hastened,
+    a_job_that_is_hastened_while_it_is_about_to_rest_does_not_rest,
     a_job_that_rests_hears_that_it_is_cancelled,
     projects_take_turns,
     what_is_too_large_is_refused,
@@ -366,6 +367,20 @@ async fn a_job_that_rests_costs_no_attempt_and_can_be_hastened(catalog: Catalog)
         }
         assert_eq!(room.jobs.rest(&lease, due).await.unwrap_err().code(), "job-lease-lost");
     }
+}
+
+async fn a_job_that_is_hastened_while_it_is_about_to_rest_does_not_rest(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let id = room.jobs.enqueue(&room.job("a").deduped_by("key")).await.unwrap().id();
+    let lease = room.lease("w1").await.unwrap();
+    room.clock.advance(Duration::from_millis(1));
+    room.jobs.hasten(room.editor.project, &kind("ingest"), "key").await.unwrap();
+    let due = room.clock.now().plus(MINUTE);
+    room.jobs.rest(&lease, due).await.unwrap();
+    assert_eq!(get(&room, id).await.due, room.clock.now());
+    let lease = room.lease("w1").await.expect("what it waited for may have come");
+    room.jobs.rest(&lease, due).await.unwrap();
+    assert_eq!(get(&room, id).await.due, due, "it is hastened once");
 }
 
 async fn a_job_that_rests_hears_that_it_is_cancelled(catalog: Catalog) {
