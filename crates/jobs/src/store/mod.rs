@@ -64,9 +64,10 @@ const RELEASE: &str = "UPDATE job SET state = 'queued', attempt = attempt - 1, o
 const REST: &str = "UPDATE job SET state = 'queued', attempt = attempt - 1, owner = NULL, lease_until = NULL, \
     due = CASE WHEN cancel_asked = 1 OR due <> $4 THEN due ELSE $3 END \
     WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING id";
-/// A worker may be about to let the job rest: it sees that the moment is another than when it took the job.
-const HASTEN: &str = "UPDATE job SET due = $2 WHERE dedupe = $1 AND (state = 'running' OR (state = 'queued' AND due > $2)) \
-    RETURNING id";
+/// A worker may be about to let the job rest: it sees that the moment is another than when it took the job, also within
+/// the same microsecond.
+const HASTEN: &str = "UPDATE job SET due = CASE WHEN due = $2 THEN due - 1 ELSE $2 END \
+    WHERE dedupe = $1 AND (state = 'running' OR (state = 'queued' AND due > $2)) RETURNING id";
 const CONTEST: &str = "SELECT (SELECT COUNT(*) FROM job AS held WHERE held.state = 'running' AND held.kind = $1 \
     AND held.project = job.project) AS theirs, \
     (SELECT COUNT(*) FROM job AS held WHERE held.state = 'running' AND held.kind = $1 AND held.project = $2) AS ours \
