@@ -47,22 +47,48 @@ impl Alerts {
     pub(crate) async fn remind_due(&self) -> Result<usize, AlertFault> {
         let due = store::to_remind(&self.inner.catalog, self.now(), AT_ONCE).await?;
         for incident in &due {
-            let reach = self.reach(incident).await?;
-            let reach = &reach;
-            self.inner
-                .catalog
-                .transact(|mut tx| {
-                    Box::pin(async move {
-                        self.remind(&mut tx, incident, reach).await?;
-                        Ok::<_, AlertFault>((tx, ()))
-                    })
-                })
-                .await?;
+            // One with which something is wrong does not keep the others from being reminded of.
+            if let Err(found) = self.remind_of(incident).await {
+                if found.kind().is_transient() {
+                    return Err(found);
+                }
+                tracing::warn!(incident = %incident.id, cause = %fault::chain(&found), "a reminder failed; it is tried again later");
+                self.put_off(incident).await?;
+            }
         }
         if !due.is_empty() {
             self.wake();
         }
         Ok(due.len())
+    }
+
+    async fn remind_of(&self, incident: &Incident) -> Result<(), AlertFault> {
+        let reach = self.reach(incident).await?;
+        let reach = &reach;
+        self.inner
+            .catalog
+            .transact(|mut tx| {
+                Box::pin(async move {
+                    self.remind(&mut tx, incident, reach).await?;
+                    Ok::<_, AlertFault>((tx, ()))
+                })
+            })
+            .await
+    }
+
+    async fn put_off(&self, incident: &Incident) -> Result<(), AlertFault> {
+        let at = self.now().plus(LOOK_AGAIN);
+        self.inner
+            .catalog
+            .transact(|mut tx| {
+                Box::pin(async move {
+                    if let Some(found) = store::incident_in(&mut tx, incident.project, incident.id).await? {
+                        store::update_incident(&mut tx, &Incident { remind: Some(at), ..found }).await?;
+                    }
+                    Ok::<_, AlertFault>((tx, ()))
+                })
+            })
+            .await
     }
 
     async fn reach(&self, incident: &Incident) -> Result<Reach, AlertFault> {

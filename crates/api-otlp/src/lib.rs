@@ -42,6 +42,8 @@ const STORED_WITHIN: Duration = Duration::from_secs(8);
 /// What an export may take of memory, as a multiple of its body's limit, and how many of the largest may be at it at once.
 const EXPORT_WEIGHT: usize = 8;
 const AT_ONCE: usize = 2;
+/// How many of the largest bodies may be held at once, unpacked; what comes on top waits as it came.
+const BODIES: usize = 8;
 /// Smaller ones are read where they came in; larger ones would keep others waiting.
 const SMALL: usize = 64 << 10;
 /// Places are counted in units of so many bytes.
@@ -54,6 +56,7 @@ pub struct Otlp {
     points: MetricPoints,
     clock: Arc<dyn Clock>,
     body_limit: usize,
+    bodies: Arc<Semaphore>,
     room: Arc<Semaphore>,
 }
 
@@ -61,8 +64,9 @@ impl Otlp {
     /// `body_limit` is that of a body, and of what it holds when it is unpacked.
     #[must_use]
     pub fn new(observability: Observability, points: MetricPoints, clock: Arc<dyn Clock>, body_limit: usize) -> Self {
-        let units = (body_limit.saturating_mul(EXPORT_WEIGHT * AT_ONCE) / UNIT).clamp(1, Semaphore::MAX_PERMITS);
-        Self { observability, points, clock, body_limit, room: Arc::new(Semaphore::new(units)) }
+        let units = |times: usize| (body_limit.saturating_mul(times).div_ceil(UNIT)).clamp(1, Semaphore::MAX_PERMITS);
+        let (bodies, room) = (Semaphore::new(units(BODIES)), Semaphore::new(units(EXPORT_WEIGHT * AT_ONCE)));
+        Self { observability, points, clock, body_limit, bodies: Arc::new(bodies), room: Arc::new(room) }
     }
 
     /// What one export may take of memory.
@@ -73,13 +77,17 @@ impl Otlp {
     /// Reads an export and keeps what is in it; when this returns, it survives the death of the process.
     async fn take(&self, actor: &Actor, signal: Signal, came: Came) -> Result<Outcome, Problem> {
         let (limit, weight_limit, encoding) = (self.body_limit, self.weight_limit(), came.encoding);
-        let (body, weight) = off_thread(came.bytes.len(), move || {
+        // How large it is shows when it is unpacked, and then it is in memory.
+        let largest = if matches!(came.packing, Packing::Plain) { came.bytes.len() } else { limit };
+        let mut held = place(&self.bodies, largest).await?;
+        let (body, weight) = off_thread(largest, move || {
             let body = came.unpacked(limit)?;
             let weight = weigh::weigh(&body, encoding, signal.shape(), weight_limit)?;
             Ok((body, weight))
         })
         .await?;
-        let _place = self.place(weight).await?;
+        drop(held.split(units(largest).saturating_sub(units(body.len())) as usize));
+        let _place = place(&self.room, weight).await?;
         let (project, now) = (actor.project, self.clock.now());
         match off_thread(body.len(), move || read(signal, &body, encoding, project, now)).await? {
             Read::Spans(received) => {
@@ -92,13 +100,16 @@ impl Otlp {
             }
         }
     }
+}
 
-    /// Room for an export in memory, waited for no longer than exporters wait.
-    async fn place(&self, weight: usize) -> Result<OwnedSemaphorePermit, Problem> {
-        let units = u32::try_from(weight.div_ceil(UNIT)).unwrap_or(u32::MAX).max(1);
-        let taken = tokio::time::timeout(STORED_WITHIN, Arc::clone(&self.room).acquire_many_owned(units)).await;
-        taken.ok().and_then(Result::ok).ok_or_else(|| TraceFault::Saturated.into())
-    }
+fn units(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).max(1)
+}
+
+/// Room for so many bytes in memory, waited for no longer than exporters wait.
+async fn place(room: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+    let taken = tokio::time::timeout(STORED_WITHIN, Arc::clone(room).acquire_many_owned(units(bytes))).await;
+    taken.ok().and_then(Result::ok).ok_or_else(|| TraceFault::Saturated.into())
 }
 
 /// An export as it came in.

@@ -142,8 +142,13 @@ pub(crate) const FIRST_TOKEN_EVENTS: &[&str] =
 /// What else of an event's attributes people wrote or read.
 const IN_EVENTS: &[&str] =
     &["content", "message", "tool_calls", "arguments", "output", "diff", "body", "gen_ai.event.content", "event.body"];
+/// What of a message's own fields says nothing of its words. The names of its other fields are not settled between versions
+/// of the convention, so they all count as words.
+const PLAIN_IN_MESSAGES: &[&str] = &["role", "index", "id", "finish_reason", "name", "type"];
 
 pub(crate) fn is_content_of_event(event: &str, name: &str) -> bool {
-    let message = event.starts_with("gen_ai.") || event == "tool.output";
-    ((message || name == "body") && IN_EVENTS.contains(&name)) || super::is_content(name)
+    let message = event.starts_with("gen_ai.");
+    let of_its_own = message && !name.contains('.') && !PLAIN_IN_MESSAGES.contains(&name);
+    let named = message || event == "tool.output" || name == "body";
+    of_its_own || (named && IN_EVENTS.contains(&name)) || super::is_content(name)
 }

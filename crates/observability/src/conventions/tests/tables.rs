@@ -79,3 +79,14 @@ fn what_this_server_writes_is_in_the_table() {
         assert!(alias(name).is_some_and(|alias| alias.fact != Fact::Known), "{name}");
     }
 }
+
+#[test]
+fn fields_of_a_logged_message_are_words_unless_they_are_known_not_to_be() {
+    for words in ["content", "parts", "input", "messages", "reasoning", "tool_calls", "something_new", "gen_ai.input.messages"] {
+        assert!(is_content_of_event("gen_ai.user.message", words), "{words}");
+    }
+    for plain in ["role", "index", "finish_reason", "gen_ai.provider.name", "gen_ai.usage.input_tokens"] {
+        assert!(!is_content_of_event("gen_ai.choice", plain), "{plain}");
+    }
+    assert!(!is_content_of_event("cache miss", "input_size"));
+}
