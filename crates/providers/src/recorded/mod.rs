@@ -6,6 +6,7 @@
 mod answers;
 mod folded;
 mod mutated;
+mod paired;
 mod refused;
 mod requests;
 mod said;

@@ -18,7 +18,7 @@ fn client(api: Api) -> Option<Client> {
     }
 }
 
-fn asked() -> impl Iterator<Item = &'static Recording> {
+pub(super) fn asked() -> impl Iterator<Item = &'static Recording> {
     ALL.iter().filter(|one| client(one.api).is_some())
 }
 

@@ -3,16 +3,24 @@
 use std::collections::BTreeSet;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use mainspring_llm::exchange::{Call, Format, Media, Part, Tool};
+use mainspring_llm::exchange::{Call, Format, Media, Part, Tool, ToolChoice};
 use serde_json::Value;
 
+use super::paired;
 use crate::{plain, seam::Lost};
 
 /// What of the call is neither sent nor among what was lost.
 pub(super) fn missing(call: &Call, body: &Value, lost: &[Lost]) -> Vec<String> {
-    let mut sent = Sent { body, lost, texts: Vec::new(), names: BTreeSet::new(), numbers: Vec::new() };
+    let mut sent = Sent { body, lost, texts: Vec::new(), names: BTreeSet::new(), numbers: Vec::new(), words: BTreeSet::new() };
     sent.collect(body);
-    let mut missing: Vec<String> = call.turns.iter().flat_map(|turn| &turn.parts).filter_map(|part| sent.part(part)).collect();
+    sent.collect_settings();
+    let mut missing = Vec::new();
+    for (index, turn) in call.turns.iter().enumerate() {
+        let parts = turn.parts.iter().enumerate();
+        missing.extend(parts.filter_map(|(at, part)| sent.part(part, &Place { index, at })));
+    }
+    missing.extend(paired::missing(call, body));
+    missing.extend(sent.choice(call));
     missing.extend(call.tools.iter().enumerate().filter_map(|(index, tool)| sent.tool(index, tool)));
     if let Format::Schema { schema, .. } = &call.format {
         missing.extend(sent.schema(schema, "response_format"));
@@ -27,7 +35,15 @@ struct Sent<'a> {
     lost: &'a [Lost],
     texts: Vec<&'a str>,
     names: BTreeSet<String>,
+    /// Beside the conversation and the tools: numbers, and names of fields.
     numbers: Vec<f64>,
+    words: BTreeSet<String>,
+}
+
+/// Where a part stands in what the client said.
+struct Place {
+    index: usize,
+    at: usize,
 }
 
 impl<'a> Sent<'a> {
@@ -39,7 +55,6 @@ impl<'a> Sent<'a> {
                 let inner: Value = serde_json::from_str(text).unwrap_or_default();
                 name_all(&inner, &mut self.names);
             }
-            Value::Number(number) => self.numbers.extend(number.as_f64()),
             Value::Array(list) => list.iter().for_each(|value| self.collect(value)),
             Value::Object(map) => {
                 for (name, value) in map {
@@ -47,7 +62,17 @@ impl<'a> Sent<'a> {
                     self.collect(value);
                 }
             }
-            Value::Null | Value::Bool(_) => {}
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn collect_settings(&mut self) {
+        let said = ["messages", "contents", "system", "systemInstruction", "tools", "toolConfig", "response_format"];
+        let settings = self.body.as_object().into_iter().flatten().filter(|(name, _)| !said.contains(&name.as_str()));
+        for (name, value) in settings {
+            self.words.insert(name.clone());
+            name_all(value, &mut self.words);
+            number_all(value, &mut self.numbers);
         }
     }
 
@@ -56,11 +81,23 @@ impl<'a> Sent<'a> {
         text.trim().is_empty() || self.texts.iter().any(|sent| sent.contains(text.trim()))
     }
 
+    /// This field, or something in it.
     fn is_lost(&self, name: &str) -> bool {
-        self.lost.iter().any(|lost| lost.field.contains(name))
+        let within = |field: &str| field.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+        self.lost.iter().any(|lost| within(&lost.field))
     }
 
-    fn part(&self, part: &Part) -> Option<String> {
+    /// Parts are lost under their own place, or under that of their turn.
+    fn is_lost_at(&self, Place { index, at }: &Place, fields: &[&str], why: Option<&str>) -> bool {
+        let turn = format!("messages[{index}]");
+        let named = |field: &str| {
+            let rest = field.strip_prefix(&turn);
+            rest.is_some_and(|rest| rest == format!(".content[{at}]") || fields.contains(&rest))
+        };
+        self.lost.iter().any(|lost| named(&lost.field) && why.is_none_or(|why| lost.why == why))
+    }
+
+    fn part(&self, part: &Part, place: &Place) -> Option<String> {
         let unless = |said: bool, what: String| (!said).then_some(what);
         match part {
             Part::Text { text, .. } | Part::Refusal { text } => unless(self.says(text), format!("text: {text}")),
@@ -72,17 +109,18 @@ impl<'a> Sent<'a> {
                 unless(called, format!("call: {name}({arguments})"))
             }
             Part::ToolResult { parts, .. } => {
-                let missing =
-                    |part: &Part| self.part(part).filter(|_| !matches!(part, Part::Text { text, .. } if self.has_json(text)));
+                let missing = |part: &Part| {
+                    self.part(part, place).filter(|_| !matches!(part, Part::Text { text, .. } if self.has_json(text)))
+                };
                 parts.iter().find_map(missing)
             }
             Part::Reasoning(thought) => {
                 let bound = [&thought.signature, &thought.sealed].into_iter().flatten().all(|text| self.says(text));
                 let kept = self.says(&thought.text) && bound;
-                unless(kept || self.is_lost("reasoning") || self.is_lost("content["), format!("thought: {thought:?}"))
+                unless(kept || self.is_lost_at(place, &[".reasoning"], None), format!("thought: {thought:?}"))
             }
             Part::Other { value, .. } => {
-                let told = self.lost.iter().any(|lost| lost.why == plain::ITS_OWN);
+                let told = self.is_lost_at(place, &["", ".content"], Some(plain::ITS_OWN));
                 // A summary in the place of a conversation is a text.
                 let said = value["content"].as_str().is_some_and(|text| value["type"] == "compaction" && self.says(text));
                 unless(told || said || holds(self.body, value), format!("a part of its own: {value}"))
@@ -121,6 +159,20 @@ impl<'a> Sent<'a> {
         }
     }
 
+    /// Which tools may be called. What is left to the model needs no word, nor does that none is to be called where there are
+    /// none.
+    fn choice(&self, call: &Call) -> Option<String> {
+        let wanted = call.tool_choice.as_ref()?;
+        let chosen = paired::choice(self.body);
+        let idle = match wanted {
+            ToolChoice::Auto => chosen.is_none(),
+            ToolChoice::None => self.body.get("tools").is_none() && self.body.get("toolConfig").is_none(),
+            _ => false,
+        };
+        let told = idle || chosen.as_ref() == Some(wanted) || self.is_lost("tool_choice");
+        (!told).then(|| format!("which tool to call: {wanted:?}, and not {chosen:?}"))
+    }
+
     /// Its fields are known by their names, however the schema had to be bent.
     fn schema(&self, schema: &Value, place: &str) -> Option<String> {
         let fields = fields(schema);
@@ -138,21 +190,25 @@ impl<'a> Sent<'a> {
             ("top_k", call.top_k.map(f64::from)),
             ("seed", call.seed.map(|seed| seed as f64)),
             ("n", call.n.filter(|n| *n > 1).map(f64::from)),
+            ("frequency_penalty", call.frequency_penalty.filter(|penalty| *penalty != 0.0)),
+            ("presence_penalty", call.presence_penalty.filter(|penalty| *penalty != 0.0)),
         ];
-        let absent =
-            |name: &str, number: f64| !self.numbers.contains(&number) && !self.lost.iter().any(|lost| lost.field == name);
+        let absent = |name: &str, number: f64| !self.numbers.contains(&number) && !self.is_lost(name);
         let mut missing: Vec<String> = numbers
             .into_iter()
             .filter_map(|(name, number)| Some((name, number?)))
             .filter(|(name, number)| absent(name, *number))
             .map(|(name, number)| format!("{name}: {number}"))
             .collect();
-        if call.reasoning.is_some() && !self.thinks() && !self.is_lost("reasoning") {
+        if call.reasoning.is_some() && !self.thinks() && !self.is_lost("reasoning") && !self.is_lost("reasoning_effort") {
             missing.push("how much to think".to_owned());
         }
         let tier = call.service_tier.as_deref().filter(|tier| !matches!(*tier, "auto" | "default"));
         if tier.is_some_and(|tier| !self.says(tier) && !self.is_lost("service_tier")) {
             missing.push("the tier".to_owned());
+        }
+        if call.user.as_deref().is_some_and(|user| !self.says(user) && !self.is_lost("user")) {
+            missing.push("the user".to_owned());
         }
         let said = |value: &Value| !value.is_null() && *value != Value::Bool(false);
         let absent = |name: &str, value: &Value| said(value) && !self.has_field(name, value) && !self.is_lost(name);
@@ -180,7 +236,7 @@ impl<'a> Sent<'a> {
 
     fn thinks(&self) -> bool {
         let words = ["reasoning", "thinking", "effort", "thought"];
-        self.names.iter().any(|name| words.iter().any(|word| name.to_ascii_lowercase().contains(word)))
+        self.words.iter().any(|name| words.iter().any(|word| name.to_ascii_lowercase().contains(word)))
     }
 }
 
@@ -193,6 +249,15 @@ fn name_all(value: &Value, names: &mut BTreeSet<String>) {
             }
         }
         Value::Array(list) => list.iter().for_each(|value| name_all(value, names)),
+        _ => {}
+    }
+}
+
+fn number_all(value: &Value, numbers: &mut Vec<f64>) {
+    match value {
+        Value::Number(number) => numbers.extend(number.as_f64()),
+        Value::Object(map) => map.values().for_each(|value| number_all(value, numbers)),
+        Value::Array(list) => list.iter().for_each(|value| number_all(value, numbers)),
         _ => {}
     }
 }

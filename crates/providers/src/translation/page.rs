@@ -13,9 +13,10 @@ fields that nobody here knows included. Everywhere else they are translated, and
 *yes*, it is said in the provider's words; *left out*, it changes no answer and is named in the header `x-mainspring-lost`; \
 *refused*, the answer would be another without it, so the call goes to the route's next target or is answered with \
 [`upstream-unsupported`](../errors/upstream-unsupported.md). They were made by translating, for one model of each provider; \
-what depends on the model is said in the guides. Recorded traffic with real providers is translated too: what it loses is \
-listed, with how often, in `crates/providers/src/recorded/requests.txt` and `answers.txt`, and a test fails where a part of a \
-request is neither said nor named.\n";
+what depends on the model is said in the guides. Recorded traffic with real providers is translated too: of requests to chat \
+completions, Responses and Anthropic's messages, a test fails where something that was read is neither said nor named. What is \
+lost is listed, with how often, in `crates/providers/src/recorded/requests.txt` and `answers.txt`; what reading leaves behind is \
+listed there only where a dialect is said again in itself, which chat completions and Anthropic's messages are.\n";
 
 /// The whole page below its title.
 #[must_use]
