@@ -23,7 +23,9 @@ pub(crate) type Events = BoxStream<'static, Result<Event, GatewayFault>>;
 /// A call as the models of this process take it, and the fields that mean nothing to them.
 pub(crate) fn request(call: &Call, model: &str) -> Result<(ChatRequest, Vec<String>), ModelFault> {
     let unsupported = |what: &str| ModelFault::Unsupported { model: model.to_owned(), what: what.to_owned() };
-    if !call.tools.is_empty() {
+    // Tools, before they were called so.
+    let has_functions = |functions: &Value| !functions.is_null() && functions.as_array().is_none_or(|list| !list.is_empty());
+    if !call.tools.is_empty() || call.extra.get("functions").is_some_and(has_functions) {
         return Err(unsupported("tools"));
     }
     let messages = call.turns.iter().map(|turn| message(turn, model)).collect::<Result<Vec<_>, _>>()?;

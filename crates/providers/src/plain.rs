@@ -41,10 +41,11 @@ fn without_idle(mut call: Cow<'_, Call>) -> Cow<'_, Call> {
 pub(crate) const ITS_OWN: &str = "a part that only its own provider knows";
 
 /// Whether a part of another dialect may be left out of what a model has said, where that is named: what tools that its
-/// provider ran have done, and fields of the message. What stands for a piece of the conversation may not.
+/// provider ran have done, and fields of the message. What stands for a piece of the conversation may not, and no call that
+/// something answers.
 pub(crate) fn may_go(value: &Value) -> bool {
     match value.get("type").and_then(Value::as_str) {
-        None => value.get("role").is_none(),
+        None => !["role", "tool_calls", "function_call"].iter().any(|name| value.get(name).is_some()),
         Some("server_tool_use" | "mcp_tool_use" | "mcp_list_tools") => true,
         Some(kind) => kind.ends_with("_call") || kind.ends_with("_tool_result"),
     }
@@ -100,6 +101,7 @@ mod tests {
             assert!(!may_go(&json!({"type": kind})), "{kind}");
         }
         assert!(may_go(&json!({"prefix": true})) && !may_go(&json!({"role": "function"})));
+        assert!(!may_go(&json!({"tool_calls": [{"type": "custom"}]})) && !may_go(&json!({"function_call": "odd"})));
     }
 
     #[test]

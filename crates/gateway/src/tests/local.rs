@@ -107,10 +107,14 @@ async fn what_a_local_model_cannot_do_is_said_in_its_own_words() {
     let fault = room.gateway.call(room.request(&body)).await.unwrap_err();
     assert_eq!((fault.code(), fault.kind()), ("model-unsupported", FaultKind::Unsupported));
     let mut body = chat("tiny", false);
+    body["functions"] = json!([{"name": "look"}]);
+    let fault = room.gateway.call(room.request(&body)).await.unwrap_err();
+    assert_eq!((fault.code(), fault.kind()), ("model-unsupported", FaultKind::Unsupported));
+    let mut body = chat("tiny", false);
     body["messages"][0]["content"] = json!("x".repeat(200));
     let fault = room.gateway.call(room.request(&body)).await.unwrap_err();
     assert_eq!((fault.code(), fault.kind()), ("context-length-exceeded", FaultKind::Invalid));
-    for _ in 0..2 {
+    for _ in 0..3 {
         let record = room.settled().await;
         assert_eq!((record.status, record.cost), (CallStatus::Failed, Money::ZERO));
     }

@@ -4,7 +4,7 @@ use mainspring_llm::exchange::{Call, Dialect, Format, ToolChoice};
 use serde_json::{Map, Value, json};
 
 use super::{
-    MAX_TOKENS,
+    MAX_TOKENS, read,
     reasoning::{self, Ability, BUDGET_MIN, Plan},
     schema,
     turns::{self, Conversation},
@@ -295,7 +295,9 @@ impl Encoder<'_> {
                 }
                 continue;
             }
-            if let Some((index, field)) = of_tool(name) {
+            if of_block(name) {
+                self.lose(name, "only a body that goes on unchanged keeps it");
+            } else if let Some((index, field)) = of_tool(name) {
                 if let Some(Value::Object(tool)) = self.body.get_mut("tools").and_then(|tools| tools.get_mut(index)) {
                     tool.insert(field.to_owned(), value.clone());
                 }
@@ -308,6 +310,12 @@ impl Encoder<'_> {
             }
         }
     }
+}
+
+/// Whether a field is one of a block: `messages[1].content[0].caller`. Turns may have been joined, so that its place is
+/// no longer known.
+fn of_block(name: &str) -> bool {
+    name.strip_prefix(read::MESSAGES).is_some_and(|place| place.starts_with('['))
 }
 
 /// Which tool a field of a tool belongs to: `tools[2].defer_loading`.

@@ -1,8 +1,8 @@
 //! What a client of this dialect asks for.
 //!
-//! Kept for Anthropic alone are fields of the body and whole blocks that have no word in a call. Not kept, because nothing
-//! but a call's text would change: citations on earlier answers, and cache marks and callers on tool calls. A body that goes
-//! to Anthropic unchanged is never read here.
+//! Kept for Anthropic alone are fields of the body and whole blocks that have no word in a call. Named as lost wherever the
+//! call goes are citations on earlier answers and callers of tool calls. Not kept, because no answer would change: cache marks
+//! on tool calls. A body that goes to Anthropic unchanged is never read here.
 
 use mainspring_kernel::text;
 use mainspring_llm::exchange::{Call, Dialect, Format, Part, ReasoningWanted, Role, Tool, ToolChoice, Turn};
@@ -19,6 +19,9 @@ pub struct ReadFault {
     pub field: String,
     pub message: String,
 }
+
+/// What the places of blocks begin with.
+pub(super) const MESSAGES: &str = "messages";
 
 type Answer<T> = Result<T, ReadFault>;
 
@@ -70,9 +73,31 @@ fn turns(fields: &mut Map<String, Value>) -> Answer<Vec<Turn>> {
         return Err(fault("messages", "it needs at least one message"));
     }
     for (index, message) in messages.into_iter().enumerate() {
+        named(&message, index, fields);
         turn(message, index, &mut turns)?;
     }
     Ok(turns)
+}
+
+/// What a block says beside what has a word, under its place: citations of a text, and the program that called a tool.
+fn named(message: &Map<String, Value>, index: usize, fields: &mut Map<String, Value>) {
+    let blocks = message.get("content").and_then(Value::as_array).into_iter().flatten();
+    for (at, block) in blocks.enumerate() {
+        let name = match block.get("type").and_then(Value::as_str) {
+            Some("text") => "citations",
+            Some("tool_use") => "caller",
+            _ => continue,
+        };
+        // The model itself calls tools anyway.
+        let says = |value: &&Value| {
+            !value.is_null()
+                && value.as_array().is_none_or(|all| !all.is_empty())
+                && value.get("type").is_none_or(|kind| kind != "direct")
+        };
+        if let Some(value) = block.get(name).filter(says) {
+            fields.insert(format!("{MESSAGES}[{index}].content[{at}].{name}"), value.clone());
+        }
+    }
 }
 
 fn turn(mut message: Map<String, Value>, index: usize, turns: &mut Vec<Turn>) -> Answer<()> {

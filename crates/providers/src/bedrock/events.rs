@@ -28,8 +28,15 @@ pub(super) struct Stream {
 
 #[derive(Debug)]
 enum Block {
-    Call(u32),
-    Thought { signature: String, sealed: Vec<String> },
+    /// `silent`: no arguments have come.
+    Call {
+        call: u32,
+        silent: bool,
+    },
+    Thought {
+        signature: String,
+        sealed: Vec<String>,
+    },
 }
 
 impl Stream {
@@ -87,7 +94,7 @@ impl Stream {
         let text = |name: &str| tool.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let call = self.calls;
         self.calls += 1;
-        self.blocks.insert(number(payload), Block::Call(call));
+        self.blocks.insert(number(payload), Block::Call { call, silent: true });
         out.push(Event::ToolCall { choice: 0, call, id: text("toolUseId"), name: text("name"), signature: None });
     }
 
@@ -98,10 +105,11 @@ impl Stream {
         if let Some(text) = text(delta, "text") {
             out.extend((!text.is_empty()).then_some(Event::Text { choice: 0, text, logprobs: None }));
         } else if let Some(tool) = delta.get("toolUse") {
-            let Some(Block::Call(call)) = self.blocks.get(&number(payload)) else {
+            let Some(Block::Call { call, silent }) = self.blocks.get_mut(&number(payload)) else {
                 return Err(UpstreamFault::malformed(&self.endpoint, "arguments of a call that has not begun"));
             };
             let fragment = text(tool, "input").unwrap_or_default();
+            *silent &= fragment.is_empty();
             out.extend((!fragment.is_empty()).then_some(Event::Arguments { choice: 0, call: *call, fragment }));
         } else if let Some(thought) = delta.get("reasoningContent") {
             self.think(number(payload), thought, out);
@@ -124,9 +132,16 @@ impl Stream {
     }
 
     fn close(&mut self, payload: &Value, out: &mut Vec<Event>) {
-        if let Some(Block::Thought { signature, sealed }) = self.blocks.remove(&number(payload)) {
-            let signature = (!signature.is_empty()).then_some(signature);
-            out.push(Event::ReasoningDone { choice: 0, id: None, signature, sealed: joined(sealed) });
+        match self.blocks.remove(&number(payload)) {
+            Some(Block::Thought { signature, sealed }) => {
+                let signature = (!signature.is_empty()).then_some(signature);
+                out.push(Event::ReasoningDone { choice: 0, id: None, signature, sealed: joined(sealed) });
+            }
+            // A tool without parameters; nothing at all is no JSON.
+            Some(Block::Call { call, silent: true }) => {
+                out.push(Event::Arguments { choice: 0, call, fragment: "{}".to_owned() });
+            }
+            Some(Block::Call { .. }) | None => {}
         }
     }
 

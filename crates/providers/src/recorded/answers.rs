@@ -82,11 +82,11 @@ impl Surface {
     }
 
     pub(super) fn check_whole(self, answer: &Answer, theirs: Said) -> Result<(), String> {
-        agree(&format!("{self:?}"), said::of(self.api(), &self.whole(answer)), self.told(theirs))
+        agree(&format!("{self:?}"), said::told(self.api(), &self.whole(answer)), self.told(theirs))
     }
 
     pub(super) fn check_stream(self, events: Vec<Event>, theirs: Said) -> Result<(), String> {
-        agree(&format!("{self:?}, streamed"), said::of(self.api(), &self.streamed(events)), self.told(theirs))
+        agree(&format!("{self:?}, streamed"), said::told(self.api(), &self.streamed(events)), self.told(theirs))
     }
 }
 

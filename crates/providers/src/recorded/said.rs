@@ -40,8 +40,18 @@ pub(super) struct Called {
     pub(super) arguments: Value,
 }
 
-/// What a whole answer says; of several answers, the first.
+/// What a provider's whole answer says; of several answers, the first. Some write nothing for the arguments of a tool without
+/// parameters.
 pub(super) fn of(api: Api, body: &Value) -> Said {
+    let mut said = told(api, body);
+    for call in said.calls.iter_mut().filter(|call| call.arguments == "") {
+        call.arguments = Value::Object(serde_json::Map::new());
+    }
+    said
+}
+
+/// What a client is told, who insists on arguments that are JSON.
+pub(super) fn told(api: Api, body: &Value) -> Said {
     match api {
         Api::Chat => of_chat(body),
         Api::Responses => of_responses(body),
@@ -67,8 +77,6 @@ fn number(value: &Value) -> u64 {
 /// The arguments of a call, which two dialects write as text.
 fn parsed(arguments: &Value) -> Value {
     match arguments {
-        // A tool without parameters.
-        Value::String(text) if text.is_empty() => Value::Object(serde_json::Map::new()),
         Value::String(text) => serde_json::from_str(text).unwrap_or_else(|_| arguments.clone()),
         other => other.clone(),
     }

@@ -194,6 +194,37 @@ fn what_a_function_says_beside_what_all_know_is_repeated_to_it_and_named_elsewhe
     assert_eq!(lost, ["tools[0]", "tools[1].defer_loading", "tools[1].allowed_callers"]);
 }
 
+#[test]
+fn what_blocks_say_beside_what_all_know_is_named_everywhere() {
+    let direct = json!({"type": "direct"});
+    let program = json!({"type": "code_execution_20250825", "tool_id": "srvtoolu_1"});
+    let cited = json!([{"type": "char_location", "cited_text": "9 to 6", "document_index": 0}]);
+    let messages = json!([
+        {"role": "user", "content": "x"},
+        {"role": "assistant", "content": [
+            {"type": "text", "text": "From 9.", "citations": cited},
+            {"type": "text", "text": "So go.", "citations": []},
+            {"type": "tool_use", "id": "t1", "name": "f", "input": {}, "caller": program},
+            {"type": "tool_use", "id": "t2", "name": "f", "input": {}, "caller": direct},
+        ]},
+        {"role": "user", "content": [
+            {"type": "tool_result", "tool_use_id": "t1", "content": "a"},
+            {"type": "tool_result", "tool_use_id": "t2", "content": "b"},
+        ]},
+    ]);
+    let tools = json!([{"name": "f", "input_schema": {"type": "object", "properties": {}}}]);
+    let body = json!({"model": "m", "max_tokens": 9, "messages": messages, "tools": tools});
+    let call = anthropic::read(body.to_string().as_bytes()).unwrap();
+    for kind in [ProviderKind::Anthropic, ProviderKind::OpenAi, ProviderKind::Gemini, ProviderKind::Bedrock] {
+        let endpoint = Endpoint { kind, ..endpoint("a-model") };
+        let encoded = crate::seam::adapter(kind).unwrap().encode(&endpoint, &call).unwrap();
+        let body: Value = serde_json::from_slice(&encoded.outgoing.body).unwrap();
+        assert!(body.as_object().unwrap().keys().all(|name| !name.contains('[')), "{body}");
+        let lost: Vec<&str> = encoded.lost.iter().map(|lost| lost.field.as_str()).collect();
+        assert_eq!(lost, ["messages[1].content[0].citations", "messages[1].content[2].caller"], "{kind:?}");
+    }
+}
+
 /// A text for `content` is a block of text: only tool results keep the shorter form.
 fn without_shorthand(mut body: Value) -> Value {
     for message in body["messages"].as_array_mut().unwrap() {

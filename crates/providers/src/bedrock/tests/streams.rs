@@ -93,6 +93,7 @@ fn thoughts_and_calls_come_in_their_order() {
         arguments(0, "{\"city\": \"Ul"),
         arguments(0, "m\"}"),
         called(1, "tooluse_kZJMlvQmRJ6eAyJE5GIl7Q", "now"),
+        arguments(1, "{}"),
         finished(Finish::ToolCalls, None),
         Event::Usage(used),
         Event::Ended,
@@ -140,6 +141,21 @@ fn what_has_no_word_is_handed_on_and_what_is_unknown_passed_over() {
 
 fn event(name: &str, payload: &str) -> Vec<u8> {
     framed(&[(":event-type", name), (":message-type", "event")], payload.as_bytes())
+}
+
+#[test]
+fn a_call_that_is_given_nothing_has_no_fields() {
+    let start = json!({"contentBlockIndex": 0, "start": {"toolUse": {"toolUseId": "t1", "name": "now"}}});
+    let delta = json!({"contentBlockIndex": 0, "delta": {"toolUse": {"input": ""}}});
+    let frames = [
+        event("messageStart", r#"{"role": "assistant"}"#),
+        event("contentBlockStart", &start.to_string()),
+        event("contentBlockDelta", &delta.to_string()),
+        event("contentBlockStop", r#"{"contentBlockIndex": 0}"#),
+        event("messageStop", r#"{"stopReason": "tool_use"}"#),
+    ];
+    let want = vec![began(), called(0, "t1", "now"), arguments(0, "{}"), finished(Finish::ToolCalls, None), Event::Ended];
+    assert_eq!(read(frames.iter().map(Vec::as_slice)), (want, Ok(())));
 }
 
 #[test]

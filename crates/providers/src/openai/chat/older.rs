@@ -53,10 +53,14 @@ pub(crate) fn modern(call: &Call, dialect: Dialect) -> Cow<'_, Call> {
 }
 
 fn function(value: &Value) -> Option<Tool> {
+    let parameters = value.get("parameters").filter(|schema| !schema.is_null());
+    if parameters.is_some_and(|schema| !schema.is_object()) {
+        return None;
+    }
     Some(Tool::Function {
         name: value.get("name")?.as_str()?.to_owned(),
         description: value.get("description").and_then(Value::as_str).map(str::to_owned),
-        parameters: value.get("parameters").filter(|schema| schema.is_object()).cloned(),
+        parameters: parameters.cloned(),
         strict: None,
         cache: None,
     })
@@ -78,7 +82,11 @@ fn says_older(part: &Part) -> bool {
 fn newer(part: Part, at: usize, last: &mut String) -> Vec<Part> {
     let Part::Other { said_in: SAID_IN, value: Value::Object(fields) } = &part else { return vec![part] };
     let text = |name: &str| fields.get(name).and_then(Value::as_str);
-    if let (Some("function"), Some(result), false) = (text("role"), text("content"), last.is_empty()) {
+    let result = match fields.get("content") {
+        None | Some(Value::Null) => Some(""),
+        Some(content) => content.as_str(),
+    };
+    if let (Some("function"), Some(result), false) = (text("role"), result, last.is_empty()) {
         let name = text("name").map(str::to_owned);
         let parts = vec![Part::text(result)];
         return vec![Part::ToolResult { id: last.clone(), name, parts, is_error: false, cache: None }];

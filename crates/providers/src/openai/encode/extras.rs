@@ -39,9 +39,6 @@ impl Writer<'_> {
         match name {
             name if SHARED.contains(&name) && self.openai => self.set(name, value.clone()),
             "text" => self.verbosity(value),
-            // They ask for what happens anyway.
-            "background" => {}
-            "store" | "truncation" if *value == Value::Bool(false) || value == "disabled" => {}
             name => self.lose(name, "only the responses endpoint knows it"),
         }
         Ok(())

@@ -34,8 +34,7 @@ impl CustomTools {
     pub fn of(body: &[u8]) -> Self {
         #[derive(Deserialize)]
         struct Body {
-            #[serde(default)]
-            tools: Vec<Value>,
+            tools: Option<Vec<Value>>,
             #[serde(default)]
             input: Value,
         }
@@ -44,7 +43,8 @@ impl CustomTools {
         if words.iter().all(|word| memmem::find(body, word).is_none()) {
             return Self::default();
         }
-        let Ok(Body { mut tools, input }) = serde_json::from_slice(body) else { return Self::default() };
+        let Ok(Body { tools, input }) = serde_json::from_slice(body) else { return Self::default() };
+        let mut tools = tools.unwrap_or_default();
         tools.extend(later::of_input(Some(&input)).map(|(_, tool)| tool.clone()));
         let plain = tools.iter().filter(|tool| is_custom(tool)).filter_map(|tool| spaces::name(tool).map(str::to_owned));
         let searches = tools.iter().any(later::is_the_clients);
@@ -269,6 +269,8 @@ fn unicode(raw: &str) -> Option<(char, usize)> {
 fn otherwise(raw: &str) -> String {
     match serde_json::from_str::<Value>(raw) {
         Ok(Value::String(text)) => text,
+        // The function was called with nothing.
+        Ok(Value::Object(fields)) if fields.is_empty() => String::new(),
         Ok(Value::Object(fields)) => {
             let named = fields.get(INPUT).and_then(Value::as_str);
             let only = fields.values().next().and_then(Value::as_str).filter(|_| fields.len() == 1);

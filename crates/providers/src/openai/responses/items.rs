@@ -2,7 +2,7 @@
 
 use mainspring_kernel::text;
 use mainspring_llm::exchange::{Dialect, Media, Part, Role, Turn};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     super::{
@@ -17,11 +17,17 @@ pub(super) const SAID_IN: Dialect = Dialect::OpenAiResponses;
 
 const ROLES: [&str; 4] = ["system", "developer", "user", "assistant"];
 
-/// What a model said in several items is one turn: its thinking, its text and its calls.
-pub(super) fn turns(list: Vec<Value>) -> Result<Vec<Turn>, ReadFault> {
+/// What a model said in several items is one turn: its thinking, its text and its calls. Items of searches that OpenAI made
+/// are `spared`, by their places: what they found is told of as tools.
+pub(super) fn turns(list: Vec<Value>, spared: &mut Map<String, Value>) -> Result<Vec<Turn>, ReadFault> {
     let mut turns: Vec<Turn> = Vec::with_capacity(list.len());
     for (index, value) in list.into_iter().enumerate() {
-        let Some(turn) = turn(value, &format!("input[{index}]"))? else { continue };
+        let at = format!("input[{index}]");
+        if later::is_theirs(&value) {
+            spared.insert(at, value);
+            continue;
+        }
+        let Some(turn) = turn(value, &at)? else { continue };
         match turns.last_mut() {
             Some(last) if last.role == Role::Assistant && turn.role == Role::Assistant => last.parts.extend(turn.parts),
             _ => turns.push(turn),
@@ -40,7 +46,7 @@ fn turn(value: Value, at: &str) -> Result<Option<Turn>, ReadFault> {
     Ok(Some(match kind.as_str() {
         "" => return Err(ReadFault::missing(fields.at("type"))),
         later::ADDED => return Ok(None),
-        later::CALL | later::FOUND => return later::turn(&kind, fields),
+        later::CALL | later::FOUND => later::turn(&kind, fields)?,
         "message" => message(fields)?,
         "function_call" => model_says(Part::ToolCall {
             id: fields.needed_text("call_id")?,

@@ -73,17 +73,22 @@ pub(super) fn add(tools: &mut Vec<Tool>, tool: Tool) {
     }
 }
 
-/// A call of the search, or what it found. Of a search that OpenAI made nothing is said: its tools are there.
-pub(super) fn turn(kind: &str, mut fields: Fields) -> Result<Option<Turn>, ReadFault> {
-    let theirs = fields.text("execution")?.as_deref() == Some("server");
-    let Some(id) = fields.text("call_id")?.filter(|_| !theirs) else { return Ok(None) };
+/// Whether an item of the input is of a search that OpenAI made.
+pub(super) fn is_theirs(item: &Value) -> bool {
+    let by_server = item.get("execution").and_then(Value::as_str) == Some("server");
+    matches!(kind(item), Some(CALL | FOUND)) && (by_server || item.get("call_id").is_none_or(Value::is_null))
+}
+
+/// A call of the client's search, or what it found.
+pub(super) fn turn(kind: &str, mut fields: Fields) -> Result<Turn, ReadFault> {
+    let id = fields.needed_text("call_id")?;
     let (role, part) = if kind == FOUND {
         (Role::Tool, result(id, &fields.list("tools")?.unwrap_or_default()))
     } else {
         let arguments = arguments(fields.take("arguments"));
         (Role::Assistant, Part::ToolCall { id, name: SEARCH.to_owned(), arguments, signature: None })
     };
-    Ok(Some(Turn { role, parts: vec![part], name: None }))
+    Ok(Turn { role, parts: vec![part], name: None })
 }
 
 fn result(id: String, found: &[Value]) -> Part {

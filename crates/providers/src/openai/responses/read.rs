@@ -26,10 +26,10 @@ pub fn read(body: &[u8]) -> Result<Call, ReadFault> {
         call.turns.push(Turn::text(Role::System, instructions));
     }
     let told_later: Vec<_> = later::of_input(fields.get("input")).map(|(at, tool)| (true, at, tool.clone())).collect();
-    call.turns.extend(input(&mut fields)?);
+    let mut spared = Map::new();
+    call.turns.extend(input(&mut fields, &mut spared)?);
     let listed = fields.list("tools")?.unwrap_or_default().into_iter().enumerate();
     let listed = listed.map(|(index, value)| (false, format!("tools[{index}]"), value));
-    let mut spared = Map::new();
     for (is_late, at, value) in listed.chain(told_later) {
         match offered(value, &at)? {
             Ok(tools) if is_late => tools.into_iter().for_each(|tool| later::add(&mut call.tools, tool)),
@@ -97,10 +97,10 @@ fn choice(value: Value) -> Result<ToolChoice, Value> {
     }
 }
 
-fn input(fields: &mut Fields) -> Result<Vec<Turn>, ReadFault> {
+fn input(fields: &mut Fields, spared: &mut Map<String, Value>) -> Result<Vec<Turn>, ReadFault> {
     match fields.take("input") {
         Some(Value::String(text)) => Ok(vec![Turn::text(Role::User, text)]),
-        Some(Value::Array(list)) => items::turns(list),
+        Some(Value::Array(list)) => items::turns(list, spared),
         Some(_) => Err(ReadFault::must("input", "text or a list of items")),
         // A stored prompt or conversation may bring it.
         None if fields.get("prompt").is_some() || fields.get("conversation").is_some() => Ok(Vec::new()),

@@ -251,6 +251,8 @@ fn what_would_change_the_answer_is_refused() {
     for fields in [r#""background":false"#, r#""store":false,"truncation":"disabled""#, r#""tools":[],"tool_choice":"auto""#] {
         assert_eq!(sent(PLAIN, OPENAI, &read(fields)).1, Vec::<String>::new(), "{fields}");
     }
+    let odd = read(r#""background":"soon","store":"disabled","truncation":false"#);
+    assert_eq!(sent(PLAIN, OPENAI, &odd).1, ["background", "store", "truncation"], "nobody asks for what happens anyway so");
     let item = responses::read(br#"{"model":"m","input":[{"type":"item_reference","id":"msg_1"}]}"#).unwrap();
     assert_eq!(class(OPENAI, &item), FaultClass::Unsupported);
     let with = |part: Part| {

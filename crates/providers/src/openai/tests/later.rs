@@ -86,7 +86,7 @@ fn a_search_that_openai_makes_is_left_out_and_named() {
     assert_eq!(names(&call), [("mail", None), ("orders", None)]);
     assert_eq!(call.turns.len(), 1, "{:?}", call.turns);
     let lost = PLAIN.encode(&at(OPENAI), &call).unwrap().lost;
-    assert_eq!(lost.iter().map(|lost| lost.field.as_str()).collect::<Vec<_>>(), ["tools[0]"]);
+    assert_eq!(lost.iter().map(|lost| lost.field.as_str()).collect::<Vec<_>>(), ["input[1]", "input[2]", "tools[0]"]);
     let wrong = json!({"model": "m", "input": [{"type": "additional_tools", "tools": [{"type": "function"}]}]});
     assert_eq!(read(wrong.to_string().as_bytes()).unwrap_err().param, "input[0].tools[0].name");
 }

@@ -6,9 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::{PLAIN, UNKNOWN, at};
 use crate::{
+    fault::FaultClass,
     openai::chat::{Writer, is_older, read, write_older},
     plain,
-    seam::Adapter as _,
+    seam::{Adapter as _, Endpoint, adapter},
+    spec::ProviderKind,
 };
 
 fn body() -> Value {
@@ -103,6 +105,45 @@ fn what_cannot_be_read_stays_and_is_refused() {
     let newer = plain::of(&call, Dialect::Gemini);
     assert!(newer.extra.contains_key("functions") && newer.extra.contains_key("function_call"));
     assert_eq!((&newer.tools, &newer.turns), (&Vec::new(), &call.turns));
+    refused_everywhere(&odd);
+    let mut odd = body();
+    odd["functions"][0]["parameters"] = json!("a city");
+    assert!(plain::of(&of(&odd), Dialect::Gemini).extra.contains_key("functions"), "what it takes would be lost");
+    refused_everywhere(&odd);
+}
+
+/// By everyone who does not know functions.
+#[track_caller]
+fn refused_everywhere(body: &Value) {
+    for kind in [ProviderKind::Anthropic, ProviderKind::Gemini, ProviderKind::Bedrock] {
+        let endpoint = Endpoint { kind, ..at(UNKNOWN) };
+        let fault = adapter(kind).unwrap().encode(&endpoint, &of(body)).unwrap_err();
+        assert_eq!(fault.class, FaultClass::Unsupported, "{kind:?}: {fault}");
+    }
+}
+
+#[test]
+fn a_call_that_cannot_be_read_is_not_left_out() {
+    let answered = json!({"role": "tool", "tool_call_id": "c1", "content": "done"});
+    let custom =
+        json!({"role": "assistant", "tool_calls": [{"id": "c1", "type": "custom", "custom": {"name": "f", "input": "x"}}]});
+    for messages in
+        [json!([custom, answered]), json!([{"role": "assistant", "content": "x", "function_call": {"arguments": "{}"}}])]
+    {
+        let mut all = vec![json!({"role": "user", "content": "x"})];
+        all.extend(messages.as_array().unwrap().clone());
+        refused_everywhere(&json!({"model": "m", "messages": all}));
+    }
+}
+
+#[test]
+fn a_function_that_gave_nothing_gave_an_empty_text() {
+    let mut body = body();
+    body["messages"][2]["content"] = Value::Null;
+    let call = of(&body);
+    let newer = plain::of(&call, Dialect::Gemini);
+    let Part::ToolResult { id, parts, .. } = &newer.turns[2].parts[0] else { panic!("{:?}", newer.turns[2]) };
+    assert_eq!((id.as_str(), parts), ("call_1", &vec![Part::text("")]));
 }
 
 #[test]

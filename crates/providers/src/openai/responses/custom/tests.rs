@@ -36,6 +36,8 @@ fn the_names_of_a_requests_tools_are_found() {
     let body = json!({"tools": [{"type": "custom", "name": "patch"}, {"type": "function", "name": "f"}, {"type": "custom"}]});
     let found = CustomTools::of(body.to_string().as_bytes());
     assert!(found.has("patch") && !found.has("f"));
+    let added = json!({"tools": null, "input": [{"type": "additional_tools", "tools": [{"type": "custom", "name": "patch"}]}]});
+    assert!(CustomTools::of(added.to_string().as_bytes()).has("patch"), "no list of tools is as good as none");
     for none in ["", "{", r#"{"tools": null}"#, r#"{"tools": "custom"}"#, r#"{"input": "a \"custom\" tool"}"#] {
         assert_eq!(CustomTools::of(none.as_bytes()), CustomTools::default(), "{none}");
     }
@@ -61,6 +63,8 @@ fn what_keeps_to_no_schema_is_told_at_the_end() {
         (r#"{"a": "x", "b": "y"}"#, r#"{"a": "x", "b": "y"}"#),
         (r#"{"input": 7}"#, r#"{"input": 7}"#),
         ("", ""),
+        ("{}", ""),
+        (" { }", ""),
         (r#"{"input": "cut o"#, "cut o"),
         (r#"{"input": "lone \ud83d!"}"#, "lone \u{fffd}!"),
         (r#"{"input": "no \uzzzz"}"#, "no \u{fffd}zzzz"),
