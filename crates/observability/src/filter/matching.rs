@@ -87,13 +87,15 @@ fn listed(list: &[String], test: &Test) -> bool {
 
 fn textual(text: &str, test: &Test) -> bool {
     let is = |value: &Value| matches!(value, Value::Text(wanted) if wanted == text);
-    let contains = |part: &str| text.to_lowercase().contains(&part.to_lowercase());
     match test {
         Test::Compare(Comparison::NotEq, value) => !is(value),
         Test::Compare(_, value) => is(value),
         Test::In(values) => values.iter().any(is),
-        Test::Contains(part) => contains(part),
-        Test::Words(words) => words.iter().all(|word| contains(word)),
+        Test::Contains(part) => text.to_lowercase().contains(&part.to_lowercase()),
+        Test::Words(words) => {
+            let text = text.to_lowercase();
+            words.iter().all(|word| text.contains(&word.to_lowercase()))
+        }
         Test::StartsWith(start) => text.starts_with(start.as_str()),
         Test::Exists | Test::Holds => true,
     }

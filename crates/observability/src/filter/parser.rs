@@ -1,5 +1,7 @@
 //! Recursive descent over a filter's words. Depth and length are bounded, so no text takes much stack or time.
 
+use std::collections::HashSet;
+
 use mainspring_kernel::text::{elide, nearest};
 
 use super::{
@@ -14,6 +16,8 @@ use super::{
 pub(super) const LENGTH_MAX: usize = 4096;
 /// Parentheses and `not` within each other at most. The lake takes conditions of twice the depth.
 const DEPTH_MAX: usize = 24;
+/// Texts that are looked for in a span's content and attributes at most: each is looked for in every span by itself.
+pub(super) const LOOKED_FOR_MAX: usize = 32;
 
 /// Nothing but spaces means every span.
 pub(super) fn parse(text: &str) -> Result<Expr, FilterFault> {
@@ -26,7 +30,7 @@ pub(super) fn parse(text: &str) -> Result<Expr, FilterFault> {
         return Ok(Expr::And(Vec::new()));
     }
     let end = text.chars().count() + 1;
-    let mut parser = Parser { words: &words, next: 0, end, depth: 0 };
+    let mut parser = Parser { words: &words, next: 0, end, depth: 0, looked_for: 0 };
     let found = parser.alternatives()?;
     match parser.peek() {
         None => Ok(found),
@@ -44,6 +48,8 @@ struct Parser<'a> {
     /// The number of the character after the last.
     end: usize,
     depth: usize,
+    /// Texts to look for so far.
+    looked_for: usize,
 }
 
 type Parsed<T> = Result<T, FilterFault>;
@@ -286,18 +292,35 @@ impl<'a> Parser<'a> {
         if test == Test::Words(Vec::new()) {
             return Err(self.complain(Complaint::new("there are no words in this text")));
         }
+        self.look_for(field, &test)?;
         self.next += 1;
         Ok(test)
     }
+
+    /// Whether there may be so much to look for.
+    fn look_for(&mut self, field: &Field, test: &Test) -> Parsed<()> {
+        if matches!(field, Field::Known(known) if known.name != "content") {
+            return Ok(());
+        }
+        self.looked_for += if let Test::Words(words) = test { words.len() } else { 1 };
+        if self.looked_for <= LOOKED_FOR_MAX {
+            return Ok(());
+        }
+        let what = format!("more than {LOOKED_FOR_MAX} texts and words are looked for in content and attributes");
+        Err(self.complain(Complaint::new(what).hinting("a text of several words is one text to `contains`")))
+    }
+}
+
+/// Each once, whatever the case of its letters.
+fn distinct(text: &str) -> Vec<String> {
+    let mut seen = HashSet::new();
+    text.split_whitespace().filter(|word| seen.insert(word.to_lowercase())).map(str::to_owned).collect()
 }
 
 type TextTest = fn(String) -> Test;
 
-const TEXT_TESTS: [(&str, TextTest); 3] = [
-    ("contains", Test::Contains),
-    ("words", |text| Test::Words(text.split_whitespace().map(str::to_owned).collect())),
-    ("starts_with", Test::StartsWith),
-];
+const TEXT_TESTS: [(&str, TextTest); 3] =
+    [("contains", Test::Contains), ("words", |text| Test::Words(distinct(&text))), ("starts_with", Test::StartsWith)];
 
 fn located(at: usize, Complaint { what, hint }: Complaint) -> FilterFault {
     FilterFault { at, what, hint }

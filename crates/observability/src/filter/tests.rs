@@ -7,12 +7,17 @@ use mainspring_llm::{
     Span, SpanId, TraceId,
     trace::{SpanKind, SpanStatus, names},
 };
-use proptest::{prelude::*, sample::select, strategy::ValueTree as _, test_runner::TestRunner};
+use proptest::{
+    prelude::*,
+    sample::{select, subsequence},
+    strategy::ValueTree as _,
+    test_runner::TestRunner,
+};
 use serde_json::{Map, Value as Json, json};
 
 use super::{
     FIELDS, FieldKind, FilterFault, SpanFilter, known,
-    parser::LENGTH_MAX,
+    parser::{LENGTH_MAX, LOOKED_FOR_MAX},
     tree::{Comparison, Condition, Expr, Field, Moment, Test, Value},
 };
 use crate::table::{Rows, spec, table_name, to_batch};
@@ -112,6 +117,27 @@ fn what_cannot_be_read_is_told_with_its_place_and_what_to_write() {
 }
 
 #[test]
+fn no_more_is_looked_for_in_a_span_than_is_quick() {
+    let words = |count: usize| (0..count).map(|n| format!("w{n}")).collect::<Vec<_>>().join(" ");
+    let each = |count: usize, one: &str| vec![one; count].join(" or ");
+    for fits in [
+        format!("content words \"{}\"", words(LOOKED_FOR_MAX)),
+        format!("content words \"{}\"", "a A ".repeat(900)),
+        each(LOOKED_FOR_MAX, "content contains x"),
+        each(LOOKED_FOR_MAX + 1, "name contains x"),
+    ] {
+        assert!(fits.parse::<SpanFilter>().is_ok(), "{fits}");
+    }
+    check("content words \"b a B\"", "content words \"b a\"");
+    let what = "more than 32 texts";
+    refused(&format!("content words \"{}\"", words(LOOKED_FOR_MAX + 1)), 15, what, "`contains`");
+    let all = each(LOOKED_FOR_MAX, "content contains x");
+    for one in ["content contains ", "content starts_with ", "content words ", r#"attributes["x"] contains "#] {
+        refused(&format!("{all} or {one}x"), all.chars().count() + 5 + one.chars().count(), what, "");
+    }
+}
+
+#[test]
 fn the_reference_page_names_every_field_and_its_filters_are_filters() {
     let page = include_str!("../../../../docs/reference/filters.md");
     for field in FIELDS {
@@ -133,6 +159,9 @@ fn the_reference_page_names_every_field_and_its_filters_are_filters() {
     for example in examples {
         let read: Result<SpanFilter, FilterFault> = example.parse();
         assert!(read.is_ok(), "{example}: {read:?}");
+    }
+    for limit in [format!("{LENGTH_MAX} bytes"), format!("{LOOKED_FOR_MAX} texts and words")] {
+        assert!(page.contains(&limit), "docs/reference/filters.md does not say {limit}");
     }
     let grammar = page.split("```grammar\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     for keyword in super::values::KEYWORDS {
@@ -174,7 +203,8 @@ fn comparison() -> impl Strategy<Value = Comparison> {
 }
 
 fn texts(name: &str) -> BoxedStrategy<Test> {
-    let words = prop::collection::vec(select(vec!["a", "B", "gpt"]).prop_map(str::to_owned), 1..3).prop_map(Test::Words);
+    let words = subsequence(vec!["a", "B", "gpt"], 1..3);
+    let words = words.prop_map(|words| Test::Words(words.into_iter().map(str::to_owned).collect()));
     let others = prop_oneof![text().prop_map(Test::Contains), text().prop_map(Test::StartsWith)];
     if name == "content" { prop_oneof![others, words].boxed() } else { others.boxed() }
 }
