@@ -45,7 +45,7 @@ pub(crate) async fn tail(State(rest): State<Rest>, caller: Caller, Query(query):
     let tailing = Tailing { filter: span_filter(filter)?, every_span: spans.unwrap_or(false) };
     let shown = tailing.filter.to_string();
     // Before it is told that it is open, so that nothing falls between.
-    let heard = rest.observability.tail(&rest.tasks, actor, tailing);
+    let heard = rest.observability.tail(&rest.tasks, actor, tailing)?;
     let stream = async_stream::stream! {
         let now = Instant::now();
         let mut watching = Watching { rest, heard, filter: shown, again: now + OPEN_EVERY, end: now + AT_MOST };

@@ -28,6 +28,10 @@ pub enum TraceFault {
     Question { reason: String },
     #[error("that is about more than {rows} spans, traces or sessions, and more than one answer may look at")]
     TooMuch { rows: usize },
+    #[error("{most} readers follow spans already")]
+    TooManyTails { most: usize },
+    #[error("{most} exports of spans are under way already")]
+    TooManyExports { most: usize },
     #[error("stored spans cannot be read: {reason}")]
     Unreadable { reason: String },
     #[error("the spill folder {path} cannot be used")]
@@ -59,7 +63,7 @@ impl Fault for TraceFault {
             Self::TooMuch { .. } => FaultKind::TooLarge,
             Self::Unreadable { .. } => FaultKind::Internal,
             Self::Spill { .. } | Self::DiskFull | Self::NotStored => FaultKind::Unavailable,
-            Self::Saturated | Self::SpillFull => FaultKind::Saturated,
+            Self::Saturated | Self::SpillFull | Self::TooManyTails { .. } | Self::TooManyExports { .. } => FaultKind::Saturated,
             Self::Lake(fault) => fault.kind(),
             Self::Access(fault) => fault.kind(),
         }
@@ -73,6 +77,8 @@ impl Fault for TraceFault {
             Self::Filter(fault) => fault.code(),
             Self::Question { .. } => "trace-question-invalid",
             Self::TooMuch { .. } => "trace-too-much",
+            Self::TooManyTails { .. } => "trace-too-many-tails",
+            Self::TooManyExports { .. } => "trace-too-many-exports",
             Self::Unreadable { .. } => "trace-unreadable",
             Self::Spill { .. } => "trace-spill-unusable",
             Self::Saturated => "trace-queue-full",
@@ -105,7 +111,9 @@ impl Fault for TraceFault {
             Self::Lake(fault) => fault.retry_after(),
             Self::Access(fault) => fault.retry_after(),
             Self::Saturated | Self::NotStored => Some(Duration::from_secs(1)),
-            Self::SpillFull | Self::DiskFull => Some(Duration::from_secs(10)),
+            Self::SpillFull | Self::DiskFull | Self::TooManyTails { .. } | Self::TooManyExports { .. } => {
+                Some(Duration::from_secs(10))
+            }
             _ => None,
         }
     }

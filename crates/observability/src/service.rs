@@ -10,7 +10,7 @@ use mainspring_kernel::{Actor, Clock, Page, PageRequest, Tasks, Timestamp, id::P
 use mainspring_lake::{Filter, Lake, Table};
 use mainspring_llm::{DocumentAccess, EventSink, Span, TraceId};
 use mainspring_telemetry::Metrics;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
     aside::aside,
@@ -60,6 +60,7 @@ pub struct Observability {
     counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
     board: Board,
+    exports: Arc<Semaphore>,
 }
 
 /// How spans are faring.
@@ -127,7 +128,8 @@ impl Observability {
             let bringing = writer::bring(groups, into, second, stop);
             if settings.gives_way { aside("spans", bringing).await } else { bringing.await }
         });
-        Ok(Self { queue, room: Room::of(settings.queue_bytes), table, access, spill, counters, clock, board })
+        let exports = Arc::new(Semaphore::new(query::EXPORTS_MAX));
+        Ok(Self { queue, room: Room::of(settings.queue_bytes), table, access, spill, counters, clock, board, exports })
     }
 
     /// Waits until everything recorded so far is stored: it survives the death of the process.
@@ -231,10 +233,12 @@ impl Observability {
         query::metrics(self.asking(actor, now), &question).await
     }
 
-    /// Every span that passes, oldest first, however many there are.
+    /// Every span that passes, oldest first, however many there are. Only so many are given out at once.
     pub async fn export(&self, actor: &Actor, filter: &TraceFilter) -> Result<Export, TraceFault> {
+        let place = Arc::clone(&self.exports).try_acquire_owned();
+        let place = place.map_err(|_| TraceFault::TooManyExports { most: query::EXPORTS_MAX })?;
         self.catch_up().await;
-        Export::begin(self, actor.clone(), filter, self.now()).await
+        Export::begin(self, actor.clone(), filter, self.now(), place).await
     }
 
     /// The last hours, an hour each, the running one last.

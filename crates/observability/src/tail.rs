@@ -3,13 +3,18 @@
 //! The first worker tells each group once it is stored; nobody is waited for. Each reader has a task that takes what is told
 //! off the board as fast as it comes, and a queue of its own: what does not fit is counted, and the reader is told how much.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use arrow_array::RecordBatch;
-use mainspring_kernel::{Actor, Labels, Stop, Tasks};
+use mainspring_kernel::{Actor, Labels, Stop, Tasks, Timestamp, id::ProjectId};
 use mainspring_lake::Filter;
 use mainspring_llm::Span;
 use tokio::sync::{
+    OwnedSemaphorePermit, Semaphore,
     broadcast::{self, error::RecvError},
     mpsc,
 };
@@ -18,6 +23,7 @@ use crate::{
     fault::TraceFault,
     filter::{At, SpanFilter},
     query::{self, SpanSummary, summary_of},
+    room::{Place, Room},
     service::Observability,
     table::{Rows, to_batch},
 };
@@ -26,31 +32,67 @@ use crate::{
 const GROUPS: usize = 16;
 /// Spans that a reader may be behind.
 const BEHIND_MAX: usize = 256;
+/// Readers at once.
+pub(crate) const TAILS_MAX: usize = 32;
+/// Bytes of spans that may wait for readers.
+const BOARD_BYTES: usize = 32 << 20;
 /// How long the spans of a trace may take to be found, before its entry is shown to who may not see everything.
 const FOUND_WITHIN: Duration = Duration::from_secs(3);
 
-/// A group of stored spans.
-pub(crate) type Told = Arc<Vec<Span>>;
+/// A group of stored spans, by project.
+#[derive(Debug, Default)]
+pub(crate) struct Group {
+    projects: HashMap<ProjectId, Told>,
+    /// Absent where there was no room: then it has no spans.
+    place: Option<Place>,
+}
+
+/// Spans of one project.
+#[derive(Debug, Default)]
+struct Told {
+    spans: Vec<Span>,
+    /// Made by the first reader who wants them; none where that cannot be done.
+    rows: OnceLock<Option<RecordBatch>>,
+}
+
+impl Group {
+    pub(crate) fn push(&mut self, span: &Span) {
+        let told = self.projects.entry(span.project).or_default();
+        if self.place.is_some() {
+            told.spans.push(span.clone());
+        }
+    }
+}
 
 /// Where groups are told.
 #[derive(Debug, Clone)]
-pub(crate) struct Board(broadcast::Sender<Told>);
+pub(crate) struct Board {
+    groups: broadcast::Sender<Arc<Group>>,
+    room: Room,
+    readers: Arc<Semaphore>,
+}
 
 impl Default for Board {
     fn default() -> Self {
-        Self(broadcast::Sender::new(GROUPS))
+        Self::of(BOARD_BYTES)
     }
 }
 
 impl Board {
-    pub(crate) fn is_read(&self) -> bool {
-        self.0.receiver_count() > 0
+    fn of(bytes: usize) -> Self {
+        Self { groups: broadcast::Sender::new(GROUPS), room: Room::of(bytes), readers: Arc::new(Semaphore::new(TAILS_MAX)) }
     }
 
-    pub(crate) fn tell(&self, spans: Vec<Span>) {
-        if !spans.is_empty() {
+    /// A group of so many bytes, where somebody looks on.
+    pub(crate) fn group(&self, bytes: usize) -> Option<Group> {
+        let read = self.groups.receiver_count() > 0;
+        read.then(|| Group { place: self.room.try_take(bytes), ..Group::default() })
+    }
+
+    pub(crate) fn tell(&self, group: Option<Group>) {
+        if let Some(group) = group {
             // Whoever looked on may have gone.
-            let _ = self.0.send(Arc::new(spans));
+            let _ = self.groups.send(Arc::new(group));
         }
     }
 }
@@ -73,14 +115,34 @@ pub struct Tailing {
 }
 
 impl Observability {
-    /// Looks on from now.
-    pub fn tail(&self, tasks: &Tasks, actor: Actor, tailing: Tailing) -> mpsc::Receiver<Heard> {
+    /// Looks on from now, until nobody hears it any longer.
+    pub fn tail(&self, tasks: &Tasks, actor: Actor, tailing: Tailing) -> Result<mpsc::Receiver<Heard>, TraceFault> {
+        let place = Arc::clone(&self.board().readers).try_acquire_owned();
+        let place = place.map_err(|_| TraceFault::TooManyTails { most: TAILS_MAX })?;
         let (tell, heard) = mpsc::channel(BEHIND_MAX);
-        let board = self.board().0.subscribe();
+        let board = self.board().groups.subscribe();
         let every_span = tailing.every_span && actor.labels == Labels::All;
-        let reader = Reader { room: self.clone(), actor, tailing: Tailing { every_span, ..tailing }, tell, missed: 0 };
+        let reader =
+            Reader { room: self.clone(), actor, tailing: Tailing { every_span, ..tailing }, tell, missed: 0, _place: place };
         tasks.spawn("spans: tail", move |stop| reader.follow(stop, board));
-        heard
+        Ok(heard)
+    }
+}
+
+impl Tailing {
+    /// The spans that are wanted, and the rows of all.
+    fn among(&self, told: &Told, now: Timestamp) -> Result<(Vec<SpanSummary>, RecordBatch), TraceFault> {
+        let unreadable = || TraceFault::Unreadable { reason: "what was just stored".into() };
+        let batch = told.rows.get_or_init(|| to_batch(&told.spans).ok()).as_ref().ok_or_else(unreadable)?;
+        let rows = Rows(batch);
+        let mut wanted = Vec::new();
+        for row in 0..batch.num_rows() {
+            let at = At::new(&rows, row);
+            if (self.every_span || at.flag("entry")?) && self.filter.holds(at, now)? {
+                wanted.push(summary_of(&rows, row)?);
+            }
+        }
+        Ok((wanted, batch.clone()))
     }
 }
 
@@ -90,10 +152,11 @@ struct Reader {
     tailing: Tailing,
     tell: mpsc::Sender<Heard>,
     missed: u64,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Reader {
-    async fn follow(mut self, stop: Stop, mut board: broadcast::Receiver<Told>) {
+    async fn follow(mut self, stop: Stop, mut board: broadcast::Receiver<Arc<Group>>) {
         loop {
             let told = tokio::select! {
                 () = stop.requested() => return,
@@ -106,7 +169,12 @@ impl Reader {
                 told = board.recv() => told,
             };
             match told {
-                Ok(spans) => match Box::pin(self.wanted(&spans)).await {
+                // How many of them the reader may see and wants is not known.
+                Ok(group) if group.place.is_none() => {
+                    let missed = u64::from(group.projects.contains_key(&self.actor.project));
+                    self.missed = self.missed.saturating_add(missed);
+                }
+                Ok(group) => match Box::pin(self.wanted(group)).await {
                     Ok(wanted) => wanted.into_iter().for_each(|span| self.send(span)),
                     Err(fault) => {
                         tracing::debug!(%fault, "spans could not be told to a reader");
@@ -127,21 +195,19 @@ impl Reader {
         }
     }
 
-    async fn wanted(&self, spans: &[Span]) -> Result<Vec<SpanSummary>, TraceFault> {
-        let own: Vec<Span> = spans.iter().filter(|span| span.project == self.actor.project).cloned().collect();
-        if own.is_empty() {
+    async fn wanted(&self, group: Arc<Group>) -> Result<Vec<SpanSummary>, TraceFault> {
+        let (project, tailing, now) = (self.actor.project, self.tailing.clone(), self.room.now());
+        if !group.projects.contains_key(&project) {
             return Ok(Vec::new());
         }
-        let batch = to_batch(&own)?;
-        let (rows, now) = (Rows(&batch), self.room.now());
-        let mut wanted = Vec::new();
-        for row in 0..batch.num_rows() {
-            let at = At::new(&rows, row);
-            if (self.tailing.every_span || at.flag("entry")?) && self.tailing.filter.holds(at, now)? {
-                wanted.push(summary_of(&rows, row)?);
-            }
+        // Many readers and long texts keep a thread busy for longer than anyone's answer should wait.
+        let found = tokio::task::spawn_blocking(move || {
+            group.projects.get(&project).map_or_else(|| Ok(None), |told| tailing.among(told, now).map(Some))
+        });
+        match found.await.map_err(|error| TraceFault::Unreadable { reason: error.to_string() })?? {
+            Some((wanted, rows)) => self.visible(wanted, &rows).await,
+            None => Ok(Vec::new()),
         }
-        self.visible(wanted, &batch).await
     }
 
     /// `told` has what came with them: it may not be found yet.
@@ -155,5 +221,59 @@ impl Reader {
         let mut hidden = query::hidden(asking, Filter::any_of("trace", traces)).await?;
         hidden.extend(query::hidden_in(asking, std::slice::from_ref(told)).await?);
         Ok(spans.into_iter().filter(|span| !hidden.contains(&span.trace.to_string())).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mainspring_llm::{
+        SpanId, TraceId,
+        trace::{SpanKind, SpanStatus},
+    };
+
+    use super::*;
+
+    fn span(project: u128) -> Span {
+        let (trace, span, start) = (TraceId::random(), SpanId::random(), Timestamp::from_micros(1));
+        let (name, kind, status) = ("chat".to_owned(), SpanKind::Client, SpanStatus::Ok);
+        let project = ProjectId::from_raw(project);
+        let attributes = serde_json::Map::new();
+        Span {
+            project,
+            trace,
+            span,
+            parent: None,
+            name,
+            kind,
+            start,
+            end: start,
+            status,
+            attributes,
+            events: vec![],
+            links: vec![],
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_on_the_board_is_missed_until_others_were_read() {
+        let board = Board::of(100);
+        assert!(board.group(1).is_none(), "nobody looks on");
+        let mut reader = board.groups.subscribe();
+        let tell = || {
+            let mut group = board.group(60).unwrap();
+            [7, 7, 8].into_iter().for_each(|project| group.push(&span(project)));
+            board.tell(Some(group));
+        };
+        tell();
+        tell();
+        let mut read = || {
+            let group = reader.try_recv().unwrap();
+            let told = &group.projects[&ProjectId::from_raw(7)];
+            (group.place.is_some(), told.spans.len())
+        };
+        assert_eq!(read(), (true, 2));
+        tell();
+        assert_eq!(read(), (false, 0), "there was no room while the first waited");
+        assert_eq!(read(), (true, 2));
     }
 }

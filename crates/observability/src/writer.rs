@@ -226,12 +226,11 @@ fn write(spill: &Spill, group: Vec<Queued>, capture: Capture, onward: &Onward) -
     let place = onward.place(bytes);
     let (mut frames, mut texts) = (Frames::with_room_for(group.len()), Texts::default());
     let mut rows = place.as_ref().filter(|_| !repeatable).map(|_| Making::with_room_for(group.len()));
-    let (mut kept, mut told) = (Vec::new(), Vec::new());
-    let watched = onward.board.is_read();
+    let (mut kept, mut told) = (Vec::new(), onward.board.group(bytes));
     for Queued { mut span, .. } in group {
         capture.apply(&mut span);
-        if watched {
-            told.push(span.clone());
+        if let Some(told) = &mut told {
+            told.push(&span);
         }
         let framed = texts.write(&span).map_err(std::io::Error::other).and_then(|()| frames.push(&span, &texts));
         framed.map_err(|error| Trouble::of(&error))?;

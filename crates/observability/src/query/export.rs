@@ -5,17 +5,22 @@
 
 use std::collections::HashSet;
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array as _, RecordBatch};
 use arrow_schema::SchemaRef;
 use mainspring_kernel::{Actor, Timestamp};
 use mainspring_lake::{Filter, Order, Scan};
 use mainspring_llm::Span;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Asking, TraceFilter, access::hidden};
 use crate::{fault::TraceFault, service::Observability, table::Rows};
 
-/// Spans of one page.
-const PAGE: usize = 500;
+/// Exports under way at once.
+pub(crate) const EXPORTS_MAX: usize = 4;
+/// Spans of the first page, and of a page at most; in between it has as many as took this many bytes before.
+const PAGE_FIRST: usize = 32;
+const PAGE_MAX: usize = 500;
+const PAGE_BYTES: usize = 16 << 20;
 const WINDOW_MIN: i64 = 1_000_000;
 const WINDOW_FIRST: i64 = 3_600_000_000;
 
@@ -33,6 +38,9 @@ pub struct Export {
     end: i64,
     /// The last row given, where the window was not finished.
     after: Option<(i64, String)>,
+    /// Spans of the next page.
+    page: usize,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Export {
@@ -41,13 +49,15 @@ impl Export {
         actor: Actor,
         filter: &TraceFilter,
         now: Timestamp,
+        place: OwnedSemaphorePermit,
     ) -> Result<Self, TraceFault> {
         let among = filter.spans(&actor, now);
         let first = edge(room, &among, Order::Ascending).await?;
         let last = edge(room, &among, Order::Descending).await?;
         // Where there is none, the window begins after its end.
         let (from, end) = first.zip(last).unwrap_or((1, 0));
-        Ok(Self { room: room.clone(), actor, among, now, from, width: WINDOW_FIRST, end, after: None })
+        let (room, width, after, page) = (room.clone(), WINDOW_FIRST, None, PAGE_FIRST);
+        Ok(Self { room, actor, among, now, from, width, end, after, page, _place: place })
     }
 
     /// The next spans; none when all were given.
@@ -81,12 +91,14 @@ impl Export {
 
     async fn page(&mut self) -> Result<Vec<RecordBatch>, TraceFault> {
         let to = self.from.saturating_add(self.width);
-        let scan = Scan::of(self.window(to)).order("start", Order::Ascending).order("span", Order::Ascending).limit(PAGE);
+        let limit = self.page;
+        let scan = Scan::of(self.window(to)).order("start", Order::Ascending).order("span", Order::Ascending).limit(limit);
         let batches = self.room.table().scan(scan).await?;
         let found: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        self.page = page_after(limit, found, batches.iter().map(bytes_of).sum());
         let last = batches.iter().rfind(|batch| batch.num_rows() > 0).map(last_of).transpose()?;
         match last {
-            Some((start, span)) if found == PAGE => {
+            Some((start, span)) if found == limit => {
                 self.from = start;
                 self.after = Some((start, span));
                 self.width = (self.width / 2).max(WINDOW_MIN);
@@ -94,7 +106,7 @@ impl Export {
             _ => {
                 self.after = None;
                 self.from = to;
-                if found < PAGE / 4 {
+                if found * 4 < limit {
                     self.width = self.width.saturating_mul(2);
                 }
             }
@@ -147,6 +159,20 @@ impl Export {
     }
 }
 
+/// How many spans the page after one of so many has. What is read next may be larger than what was, so it grows by steps.
+fn page_after(page: usize, found: usize, bytes: usize) -> usize {
+    if found == 0 {
+        return page;
+    }
+    let fit = PAGE_BYTES / (bytes / found).max(1);
+    fit.min(page * 4).clamp(1, PAGE_MAX)
+}
+
+/// What the rows take, whatever else their buffers hold.
+fn bytes_of(batch: &RecordBatch) -> usize {
+    batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or_default()).sum()
+}
+
 /// The last row of a batch that has one.
 fn last_of(batch: &RecordBatch) -> Result<(i64, String), TraceFault> {
     let (rows, row) = (Rows(batch), batch.num_rows() - 1);
@@ -159,4 +185,20 @@ async fn edge(room: &Observability, among: &Filter, order: Order) -> Result<Opti
     let batches = room.table().scan(scan).await?;
     let found = batches.iter().find(|batch| batch.num_rows() > 0).map(|batch| Rows(batch).number("start", 0)).transpose()?;
     Ok(found.flatten())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_as_many_spans_as_fit() {
+        assert_eq!(page_after(PAGE_FIRST, PAGE_FIRST, PAGE_FIRST * 1_000), PAGE_FIRST * 4, "it grows by steps");
+        assert_eq!(page_after(PAGE_MAX, PAGE_MAX, PAGE_MAX * 1_000), PAGE_MAX);
+        assert_eq!(page_after(PAGE_MAX, 10, 10 << 20), 16);
+        assert_eq!(page_after(PAGE_FIRST, 3, 30 << 20), 1);
+        assert_eq!(page_after(1, 1, 64 << 20), 1);
+        assert_eq!(page_after(1, 1, 1 << 10), 4);
+        assert_eq!(page_after(7, 0, 0), 7, "an empty window tells nothing");
+    }
 }

@@ -19,6 +19,7 @@ use crate::{fault::TraceFault, filter::SpanFilter};
 pub(crate) use access::{hidden, hidden_in};
 pub(crate) use activity::{activity, by_app, percentile};
 pub(crate) use count::{count_spans, count_traces};
+pub(crate) use export::EXPORTS_MAX;
 pub(crate) use metrics::metrics;
 pub(crate) use sessions::{session, sessions};
 pub(crate) use spans::{list_spans, summary_of};

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Asking, TraceFilter,
-    access::hidden_of,
+    access::{hidden_of, seen},
     entry_only,
     traces::{self, Totals, TraceSummary},
 };
@@ -99,7 +99,8 @@ async fn groups(asking: Asking<'_>, by: GatheredBy, filter: &TraceFilter) -> Res
         .spans(asking.actor, asking.now)
         .and(Filter::Not(Box::new(Filter::IsNull(column.into()))))
         .and(Filter::LtEq("start".into(), asking.now.as_micros().into()));
-    let question = Aggregate::of(among)
+    // Otherwise a name, or the cursor behind it, would tell what only a hidden trace says.
+    let question = Aggregate::of(seen(asking, among).await?)
         .by(column)
         .measure("last", MeasureOf::Max("start".into()))
         .order("last", Order::Descending)

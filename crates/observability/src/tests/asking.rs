@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mainspring_kernel::PageRequest;
+use mainspring_kernel::FaultKind;
 
 use super::*;
 use crate::{Counted, GatheredBy, Heard, Measured, MetricsQuestion, SpanFilter, Tailing};
@@ -244,12 +244,12 @@ async fn a_tail_tells_what_is_stored_from_now_on_and_passes() {
     let Room { room, tasks, .. } = open(dir.path(), Capture::Full).await;
     record(&room, [span(1, &[])]).await;
     let tail = |every_span: bool, text: &str| {
-        room.tail(&tasks, actor(Labels::All), Tailing { filter: text.parse().unwrap(), every_span })
+        room.tail(&tasks, actor(Labels::All), Tailing { filter: text.parse().unwrap(), every_span }).unwrap()
     };
     let (mut entries, mut every) = (tail(false, ""), tail(true, "not entry and cost > 0.2"));
     let mut stranger = actor(Labels::All);
     stranger.project = ProjectId::from_raw(8);
-    let mut elsewhere = room.tail(&tasks, stranger, Tailing { every_span: true, ..Tailing::default() });
+    let mut elsewhere = room.tail(&tasks, stranger, Tailing { every_span: true, ..Tailing::default() }).unwrap();
     let [entry, call] = program(NOW, "s-1", (10, 0.25));
     record(&room, [call.clone(), entry.clone()]).await;
     let told = async |heard: &mut tokio::sync::mpsc::Receiver<Heard>| match tokio::time::timeout(WAIT, heard.recv()).await {
@@ -267,7 +267,7 @@ async fn a_tail_tells_what_is_stored_from_now_on_and_passes() {
 async fn a_slow_reader_of_a_tail_is_told_how_much_it_missed_and_holds_nobody_up() {
     let dir = tempfile::tempdir().unwrap();
     let Room { room, tasks, .. } = open(dir.path(), Capture::Full).await;
-    let mut heard = room.tail(&tasks, actor(Labels::All), Tailing::default());
+    let mut heard = room.tail(&tasks, actor(Labels::All), Tailing::default()).unwrap();
     for round in 0..10 {
         record(&room, (0..100).map(|n| span(round * 100 + n, &[]))).await;
     }
@@ -298,7 +298,7 @@ async fn found_by(room: &Observability, tasks: &Tasks, who: &Actor, more: &[Span
         assert_eq!(shown.session.traces, shown.traces.items.len() as u64);
         of_sessions.extend(shown.traces.items.into_iter().map(|trace| trace.trace));
     }
-    let mut heard = room.tail(tasks, who.clone(), Tailing { every_span: true, ..Tailing::default() });
+    let mut heard = room.tail(tasks, who.clone(), Tailing { every_span: true, ..Tailing::default() }).unwrap();
     record(room, more.iter().cloned()).await;
     // Whatever it is told, it is told before this.
     let mut marker = span(NOW, &[]);
@@ -369,4 +369,56 @@ async fn nobody_finds_a_trace_of_another_project_or_of_hidden_documents_by_any_w
         assert_eq!(rows[0].values, [Some(Measured::Count(i64::try_from(wanted.len()).unwrap()))], "{who:?}");
     }
     assert!(matches!(room.session(&stranger, "s-1", &PageRequest::first(9)).await, Err(TraceFault::NoSession { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_used_a_word_in_a_hidden_trace_is_not_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let of = |user: &str, start: i64, labels: &[&str]| {
+        let mut made = span(start, labels);
+        made.attributes.insert(names::USER.to_owned(), json!(user));
+        made
+    };
+    // Both are known by a trace that everybody may see, but said this in one that few may.
+    let hidden = [of("ann", 81, &["hr"]), of("bob", 82, &["hr"])];
+    record(&room, hidden.into_iter().chain([of("ann", 1, &[]), of("bob", 2, &[])])).await;
+    let users = async |who: &Actor, text: &str| {
+        let found = room.gathered(who, GatheredBy::User, &filtered(text), &PageRequest::first(1)).await.unwrap();
+        (found.items.into_iter().map(|user| user.id).collect::<Vec<_>>(), found.next.is_some())
+    };
+    let asked = r#"content contains "question 8""#;
+    assert_eq!(users(&holding(&["hr"]), asked).await, (vec!["bob".to_owned()], true));
+    assert_eq!(users(&holding(&[]), asked).await, (vec![], false));
+    assert_eq!(users(&holding(&[]), "").await, (vec!["bob".to_owned()], true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn there_are_only_so_many_tails_and_exports_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, tasks, .. } = open(dir.path(), Capture::Full).await;
+    let all = actor(Labels::All);
+    let tail = || room.tail(&tasks, all.clone(), Tailing::default());
+    let mut tails: Vec<_> = std::iter::from_fn(|| tail().ok()).collect();
+    assert_eq!(tails.len(), crate::tail::TAILS_MAX);
+    let refused = tail().unwrap_err();
+    assert_eq!((refused.kind(), refused.code()), (FaultKind::Saturated, "trace-too-many-tails"));
+    tails.pop();
+    // Its task hears of it soon.
+    let again = async {
+        while tail().is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(WAIT, again).await.unwrap();
+
+    let export = async || room.export(&all, &TraceFilter::default()).await;
+    let mut exports = Vec::new();
+    for _ in 0..crate::query::EXPORTS_MAX {
+        exports.push(export().await.unwrap());
+    }
+    let refused = export().await.unwrap_err();
+    assert_eq!((refused.kind(), refused.code()), (FaultKind::Saturated, "trace-too-many-exports"));
+    exports.pop();
+    assert!(export().await.is_ok());
 }
