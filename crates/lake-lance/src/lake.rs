@@ -268,7 +268,7 @@ impl Lake for LanceLake {
     async fn open(&self, table: &Name, spec: &TableSpec) -> Result<Arc<dyn Table>, LakeFault> {
         schema::check_indexes(&spec.schema, &spec.indexes, table.as_str())?;
         let core = self.shared.in_time(Box::pin(self.opened(table, spec))).await?;
-        let opened_with = core.schema();
+        let opened_with = schema::asked(&core.schema(), &spec.schema);
         Ok(Arc::new(LanceTable::live(core, opened_with)))
     }
 

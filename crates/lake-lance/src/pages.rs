@@ -74,7 +74,7 @@ impl<'a> Page<'a> {
         let mut best = Best { page: self, kept: Vec::new(), rows: 0 };
         let (pointed, kept) = match &ready.condition {
             Condition::When(expr) if ready.words.is_empty() => {
-                (zones::is_pointed(core, expr), zones::relevant(core, dataset, expr).await?)
+                (zones::is_pointed(core, dataset, expr).await?, zones::relevant(core, dataset, expr).await?)
             }
             _ => (false, None),
         };

@@ -72,11 +72,13 @@ pub(crate) fn widened(rows: RecordBatch, schema: &SchemaRef, table: &str) -> Res
     RecordBatch::try_new(schema.clone(), columns).map_err(|error| fault(error.to_string()))
 }
 
-/// The columns an existing table lacks of the one that was asked for, if that is all the difference.
+/// The columns an existing table lacks of the one that was asked for, if they and columns that a newer version of the program
+/// added are all the difference.
 pub(crate) fn lacking(existing: &Schema, wanted: &Schema, table: &str) -> Result<Vec<FieldRef>, LakeFault> {
     let fault = |reason: String| Err(LakeFault::Schema { table: table.to_owned(), reason });
-    if let Some(other) = existing.fields().iter().find(|field| wanted.field_with_name(field.name()).is_err()) {
-        return fault(format!("it has a column `{}` that was not asked for", other.name()));
+    let more = |field: &&FieldRef| !field.is_nullable() && wanted.field_with_name(field.name()).is_err();
+    if let Some(other) = existing.fields().iter().find(more) {
+        return fault(format!("it has a column `{}` that was not asked for and may not be null", other.name()));
     }
     let mut lacking = Vec::new();
     for field in wanted.fields() {
@@ -96,6 +98,15 @@ pub(crate) fn lacking(existing: &Schema, wanted: &Schema, table: &str) -> Result
         }
     }
     Ok(lacking)
+}
+
+/// The columns of a table that were asked for, in its order.
+pub(crate) fn asked(existing: &SchemaRef, wanted: &Schema) -> SchemaRef {
+    if existing.fields().iter().all(|field| wanted.field_with_name(field.name()).is_ok()) {
+        return existing.clone();
+    }
+    let asked = existing.fields().iter().filter(|field| wanted.field_with_name(field.name()).is_ok());
+    Arc::new(Schema::new_with_metadata(asked.cloned().collect::<Vec<_>>(), existing.metadata().clone()))
 }
 
 /// Whether each index asked for can be built on its column.

@@ -25,6 +25,7 @@ use crate::{
     filter::{self, Condition},
     indexes, pages, schema,
     table::Core,
+    zones,
 };
 
 const DISTANCE: &str = "_distance";
@@ -50,6 +51,13 @@ pub(crate) async fn scan(core: &Core, dataset: &Arc<Dataset>, scan: &Scan) -> Re
     limited(&mut scanner, &ready.condition);
     if !ready.words.is_empty() {
         with_words(core, dataset, &mut scanner, &ready.words).await?;
+    } else if let Condition::When(expr) = &ready.condition
+        && let Some(fragments) = zones::relevant(core, dataset, expr).await?
+    {
+        if fragments.is_empty() {
+            return Ok(Vec::new());
+        }
+        scanner.with_fragments(fragments).use_scalar_index(false);
     }
     let fault = |error| core.fault(&error);
     let all = schema.fields().iter().map(|field| field.name());

@@ -112,7 +112,7 @@ impl TableProvider for View {
                 }
                 None => {}
             }
-            let pointed = zones::is_pointed(&self.core, &expr);
+            let pointed = zones::is_pointed(&self.core, &self.dataset, &expr).await.map_err(external)?;
             if !pointed && self.ready.words.is_empty() {
                 scanner.materialization_style(widths::style(&self.core, &self.dataset, &names).await.map_err(external)?);
             }

@@ -22,7 +22,7 @@ use lance::{
 use lance_table::format::Fragment;
 use mainspring_lake::{IndexKind, LakeFault};
 
-use crate::table::Core;
+use crate::{indexes, table::Core};
 
 /// The least and the greatest value; nothing where all are null.
 pub(crate) type Zone = Option<(i64, i64)>;
@@ -133,26 +133,37 @@ fn bound(expr: &Expr) -> Option<Bound> {
     Some(Bound { column: column.name.clone(), operator, number: *number })
 }
 
-/// Whether an index leads to few rows: an equality with a column that has one. A range may be nearly all of a table, and then
-/// reading the column is quicker than reading its index.
-pub(crate) fn is_pointed(core: &Core, condition: &Expr) -> bool {
-    let indexes = core.indexes();
-    let has = |column: &Expr, kind: IndexKind| matches!(column, Expr::Column(column) if indexes.iter().any(|spec| spec.kind == kind && spec.column == column.name));
-    parts(condition).into_iter().any(|part| match part {
-        Expr::BinaryExpr(comparison) if comparison.op == Operator::Eq => {
-            has(&comparison.left, IndexKind::Scalar) || has(&comparison.right, IndexKind::Scalar)
+/// Whether an index leads to few rows: an equality with a column that has one by now. A range may be nearly all of a table,
+/// and then reading the column is quicker than reading its index.
+pub(crate) async fn is_pointed(core: &Core, dataset: &Dataset, condition: &Expr) -> Result<bool, LakeFault> {
+    let wished = core.indexes();
+    for (column, kind) in parts(condition).into_iter().flat_map(pointed_at) {
+        let is_wished = wished.iter().any(|spec| spec.kind == kind && spec.column == column);
+        if is_wished && indexes::exists(core, dataset, column, kind).await? {
+            return Ok(true);
         }
-        Expr::InList(list) => !list.negated && has(&list.expr, IndexKind::Scalar),
-        Expr::ScalarFunction(call) => {
-            call.name().starts_with("array_has") && call.args.first().is_some_and(|column| has(column, IndexKind::Labels))
+    }
+    Ok(false)
+}
+
+/// The columns of which an index would lead to the rows of this condition.
+fn pointed_at(condition: &Expr) -> Vec<(&str, IndexKind)> {
+    let (exprs, kind): (Vec<&Expr>, IndexKind) = match condition {
+        Expr::BinaryExpr(both) if both.op == Operator::Eq => (vec![&*both.left, &*both.right], IndexKind::Scalar),
+        Expr::InList(list) if !list.negated => (vec![&*list.expr], IndexKind::Scalar),
+        Expr::ScalarFunction(call) if call.name().starts_with("array_has") => {
+            (call.args.first().into_iter().collect(), IndexKind::Labels)
         }
-        _ => false,
-    })
+        _ => return Vec::new(),
+    };
+    let named =
+        exprs.into_iter().filter_map(|expr| if let Expr::Column(column) = expr { Some(column.name.as_str()) } else { None });
+    named.map(|name| (name, kind)).collect()
 }
 
 /// The fragments that can hold rows of a condition, or `None` where all can, or an index knows better.
 pub(crate) async fn relevant(core: &Core, dataset: &Arc<Dataset>, condition: &Expr) -> Result<Option<Vec<Fragment>>, LakeFault> {
-    if dataset.count_fragments() < 2 || is_pointed(core, condition) {
+    if dataset.count_fragments() < 2 || is_pointed(core, dataset, condition).await? {
         return Ok(None);
     }
     let schema = core.schema_at(dataset);

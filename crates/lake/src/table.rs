@@ -56,7 +56,8 @@ pub struct IndexSpec {
 }
 
 /// What a table is made of. Opening an existing table gives it the columns and indexes of the spec that it lacks, if they may be
-/// null: rows that were there have nulls in them. Any other difference is a fault.
+/// null: rows that were there have nulls in them. The table may have more columns that may be null, as a newer version of the
+/// program adds them. Any other difference is a fault.
 #[derive(Debug, Clone)]
 pub struct TableSpec {
     pub schema: SchemaRef,

@@ -112,6 +112,7 @@ cases! {
     },
     opening::{
         a_table_gets_the_columns_it_lacks,
+        a_table_with_more_columns_is_opened_with_fewer,
         any_number_may_widen_a_table_at_once,
         other_differences_are_refused,
     },
