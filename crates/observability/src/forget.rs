@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::{
     conventions::Facts,
     fault::TraceFault,
+    settle::Kept,
     table::{Rows, to_batch_of},
 };
 
@@ -57,12 +58,13 @@ pub(crate) struct Gone {
 
 /// Every span of every trace that used one of these documents: a span that shows its text need not name it.
 pub(crate) async fn forget(
-    table: &dyn Table,
+    kept: &Kept,
     project: ProjectId,
     documents: &[String],
     since: Option<Timestamp>,
 ) -> Result<Gone, TraceFault> {
     let mut gone = Gone::default();
+    let table = kept.table.as_ref();
     let of_project = || Filter::eq("project", project.to_string());
     for some in documents.chunks(AT_ONCE) {
         let mentions = some.iter().map(|id| Filter::Contains("attributes".into(), id.clone())).collect();
@@ -80,6 +82,7 @@ pub(crate) async fn forget(
     let traces: Vec<&String> = gone.traces.iter().collect();
     for some in traces.chunks(AT_ONCE) {
         let of_traces = of_project().and(Filter::any_of("trace", some.iter().map(|trace| trace.as_str())));
+        let _turn = kept.turn().await;
         gone.spans += strip_all(table, of_traces).await?;
     }
     Ok(gone)

@@ -22,6 +22,7 @@ use crate::{
         SpanSummary, TraceFilter, TraceSummary,
     },
     room::{self, Room},
+    settle::Kept,
     spill::Spill,
     table,
     tail::Board,
@@ -54,7 +55,7 @@ pub struct Settings {
 pub struct Observability {
     queue: mpsc::Sender<Queued>,
     room: Room,
-    table: Arc<dyn Table>,
+    kept: Kept,
     access: Arc<dyn DocumentAccess>,
     pub(crate) spill: Arc<Spill>,
     counters: Arc<Counters>,
@@ -106,12 +107,12 @@ impl Observability {
         (clock, metrics): (Arc<dyn Clock>, Metrics),
         access: Arc<dyn DocumentAccess>,
     ) -> Result<Self, TraceFault> {
-        let table = lake.open(&table::table_name()?, &table::spec()).await?;
+        let kept = Kept::new(lake.open(&table::table_name()?, &table::spec()).await?);
         let spill = Arc::new(Spill::open(&settings.spill_dir, settings.spill_limit)?);
         let counters = Arc::new(Counters::new(metrics));
         // Nobody waits for much at the start: the worker brings it.
         let at_once = settings.bring != Bring::WhenQuiet && spill.bytes() <= LITTLE;
-        if at_once && let Err(fault) = writer::sweep(&table, &spill, &counters).await {
+        if at_once && let Err(fault) = writer::sweep(&kept, &spill, &counters).await {
             // Reading works without them, and the worker tries again.
             tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "spans that an earlier process left wait on disk");
             counters.lake_down.send_replace(true);
@@ -123,13 +124,13 @@ impl Observability {
         let first = (Arc::clone(&spill), settings.capture, Arc::clone(&counters));
         tasks.spawn("spans: queue to disk", |stop| writer::store(inbox, onward, first, stop));
         let second = (Arc::clone(&spill), Arc::clone(&counters), settings.bring);
-        let into = Arc::clone(&table);
+        let into = kept.clone();
         tasks.spawn("spans: disk to lake", |stop| async move {
             let bringing = writer::bring(groups, into, second, stop);
             if settings.gives_way { aside("spans", bringing).await } else { bringing.await }
         });
         let exports = Arc::new(Semaphore::new(query::EXPORTS_MAX));
-        Ok(Self { queue, room: Room::of(settings.queue_bytes), table, access, spill, counters, clock, board, exports })
+        Ok(Self { queue, room: Room::of(settings.queue_bytes), kept, access, spill, counters, clock, board, exports })
     }
 
     /// Waits until everything recorded so far is stored: it survives the death of the process.
@@ -273,10 +274,11 @@ impl Observability {
             })
             .map_err(|source| TraceFault::Spill { path: "aside".into(), source })?;
         let old = Filter::Lt("start".into(), before.as_micros().into());
-        if self.table.count(old.clone()).await? == 0 {
+        if self.kept.table.count(old.clone()).await? == 0 {
             return Ok(0);
         }
-        Ok(self.table.replace(old, None).await?.deleted)
+        let _turn = self.kept.turn().await;
+        Ok(self.kept.table.replace(old, None).await?.deleted)
     }
 
     /// Takes what was written and read out of every trace that used these documents, and out of the files of before.
@@ -291,10 +293,10 @@ impl Observability {
         if documents.is_empty() {
             return Ok(Swept { spans: 0, brought });
         }
-        let gone = forget::forget(self.table.as_ref(), project, documents, since).await?;
+        let gone = forget::forget(&self.kept, project, documents, since).await?;
         // An earlier one may have been broken off before it came to the files.
         if gone.spans > 0 || (since.is_none() && !gone.traces.is_empty()) {
-            forget::purge(self.table.as_ref()).await?;
+            forget::purge(self.kept.table.as_ref()).await?;
         }
         let words: Vec<&[u8]> = documents.iter().chain(&gone.traces).map(String::as_bytes).collect();
         // A damaged span cannot be told from the others of its segment.
@@ -308,7 +310,7 @@ impl Observability {
 
     #[must_use]
     pub fn table(&self) -> &Arc<dyn Table> {
-        &self.table
+        &self.kept.table
     }
 
     #[must_use]
@@ -328,11 +330,16 @@ impl Observability {
     }
 
     pub(crate) fn asking<'a>(&'a self, actor: &'a Actor, now: Timestamp) -> Asking<'a> {
-        Asking { table: self.table.as_ref(), access: self.access.as_ref(), actor, now }
+        Asking { table: self.kept.table.as_ref(), access: self.access.as_ref(), actor, now }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     pub(crate) const fn board(&self) -> &Board {

@@ -1,10 +1,15 @@
 //! Spans that a sender may repeat, and usage that several spans say: both are decided against what the table has of a trace.
 
-use std::collections::{HashMap, HashSet, hash_map::Entry};
+use std::{
+    collections::{HashMap, HashSet, hash_map::Entry},
+    sync::Arc,
+};
 
 use arrow_array::{Array as _, BooleanArray, RecordBatch, StringArray};
+use mainspring_kernel::id::ProjectId;
 use mainspring_lake::{Filter, Scan, Table};
 use mainspring_llm::{Span, SpanId};
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
     conventions::{
@@ -16,8 +21,30 @@ use crate::{
 };
 
 /// Rows rewritten by one commit.
-const AT_ONCE: usize = 50;
+const AT_ONCE: usize = 256;
 const COLUMNS: [&str; 6] = ["project", "trace", "span", "parent", "type", "counted"];
+/// What stands above a span began no longer before it, in micros: a day. So few of the table's files are read.
+const ABOVE_WITHIN: i64 = 24 * 3600 * 1_000_000;
+/// Spans above each other that are asked for one by one; beyond it, their trace is read.
+const STEPS: usize = 6;
+
+/// The table of spans. Rows are rewritten by one at a time: who read them before another did would bring back what that one
+/// took out of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    pub(crate) table: Arc<dyn Table>,
+    turn: Arc<Mutex<()>>,
+}
+
+impl Kept {
+    pub(crate) fn new(table: Arc<dyn Table>) -> Self {
+        Self { table, turn: Arc::default() }
+    }
+
+    pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().await
+    }
+}
 
 /// What is to be done for a batch, in this order.
 #[derive(Debug, Default)]
@@ -27,31 +54,94 @@ pub(crate) struct Settled {
     pub(crate) add: Vec<RecordBatch>,
 }
 
-/// The traces of a batch of which the table may have spans that matter: all of those whose sender may repeat itself, and those
-/// that somebody else began, whose caller may have told of them already.
-pub(crate) fn doubtful(rows: &[RecordBatch], spans: &[Span], repeatable: bool) -> Result<HashSet<String>, TraceFault> {
-    let continued = |span: &&Span| repeatable || (span.parent.is_some() && is_entry(span));
-    let mut traces: HashSet<String> = spans.iter().filter(continued).map(|span| span.trace.to_string()).collect();
+/// Of what a batch must know whether the table has it.
+#[derive(Debug, Default)]
+pub(crate) struct Doubt {
+    /// Traces whose sender may repeat itself.
+    whole: HashSet<String>,
+    /// What stands above the spans by which this server went on with the traces of others, by trace. The caller may have told
+    /// of its own already; nobody but this server tells of what lies beneath.
+    above: HashMap<String, HashSet<String>>,
+    /// When the first of those spans began.
+    since: Option<i64>,
+}
+
+impl Doubt {
+    pub(crate) fn traces(&self) -> HashSet<String> {
+        self.whole.iter().chain(self.above.keys()).cloned().collect()
+    }
+
+    fn ask(&mut self, trace: String, parent: String, start: i64) {
+        self.above.entry(trace).or_default().insert(parent);
+        self.since = Some(self.since.map_or(start, |since| since.min(start)));
+    }
+}
+
+pub(crate) fn doubtful(rows: &[RecordBatch], spans: &[Span], repeatable: bool) -> Result<Doubt, TraceFault> {
+    let mut doubt = Doubt::default();
+    for span in spans {
+        if repeatable {
+            doubt.whole.insert(span.trace.to_string());
+        } else if let Some(parent) = span.parent.filter(|_| is_entry(span)) {
+            doubt.ask(span.trace.to_string(), parent.to_string(), span.start.as_micros());
+        }
+    }
     for batch in rows {
         let rows = Rows(batch);
         let (entry, parent): (&BooleanArray, &StringArray) = (rows.column("entry")?, rows.column("parent")?);
         for row in (0..batch.num_rows()).filter(|row| entry.value(*row) && parent.is_valid(*row)) {
-            traces.extend(rows.text("trace", row)?.map(str::to_owned));
+            if let (Some(trace), Some(start)) = (rows.text("trace", row)?, rows.number("start", row)?) {
+                doubt.ask(trace.to_owned(), parent.value(row).to_owned(), start);
+            }
         }
     }
-    Ok(traces)
+    Ok(doubt)
 }
 
-/// What the table has of these traces.
-pub(crate) async fn present(table: &dyn Table, traces: HashSet<String>) -> Result<Vec<Node>, TraceFault> {
-    if traces.is_empty() {
-        return Ok(Vec::new());
+/// What the table has of this. Mostly there is nothing above what this server did; where there is a span that counts, the
+/// whole trace is read, since what lies beneath it may have come before.
+pub(crate) async fn present(table: &dyn Table, doubt: Doubt) -> Result<Vec<Node>, TraceFault> {
+    let Doubt { mut whole, mut above, since } = doubt;
+    let mut found: HashMap<Id, Node> = HashMap::new();
+    for _ in 0..STEPS {
+        above.retain(|trace, _| !whole.contains(trace));
+        if above.is_empty() {
+            break;
+        }
+        let since = since.unwrap_or(i64::MIN).saturating_sub(ABOVE_WITHIN);
+        let these = Filter::any_of("trace", above.keys().map(String::as_str))
+            .and(Filter::any_of("span", above.values().flatten().map(String::as_str)))
+            .and(Filter::GtEq("start".into(), since.into()));
+        above = HashMap::new();
+        for node in nodes(table, these).await? {
+            let ends = node.kind == SpanType::Tool || node.counted.is_some();
+            if node.counted == Some(true) {
+                whole.insert(node.id.1.to_string());
+            } else if found.insert(node.id, node).is_none()
+                && let Some(parent) = node.parent.filter(|_| !ends)
+            {
+                above.entry(node.id.1.to_string()).or_default().insert(parent.to_string());
+            }
+        }
     }
+    whole.extend(above.into_keys());
+    if !whole.is_empty() {
+        let all = nodes(table, Filter::any_of("trace", whole)).await?;
+        found.extend(all.into_iter().map(|node| (node.id, node)));
+    }
+    Ok(found.into_values().collect())
+}
+
+/// One that cannot be read says nothing; the others are settled without it.
+async fn nodes(table: &dyn Table, these: Filter) -> Result<Vec<Node>, TraceFault> {
     let mut nodes = Vec::new();
-    for batch in table.scan(Scan::of(Filter::any_of("trace", traces)).columns(&COLUMNS)).await? {
+    for batch in table.scan(Scan::of(these).columns(&COLUMNS)).await? {
         let rows = Rows(&batch);
         for row in 0..batch.num_rows() {
-            nodes.push(node(&rows, row)?);
+            match node(&rows, row) {
+                Ok(node) => nodes.push(node),
+                Err(fault) => tracing::warn!(%fault, "a span of the table is left out of counting"),
+            }
         }
     }
     Ok(nodes)
@@ -115,30 +205,62 @@ pub(crate) fn settle(
 }
 
 /// Rewrites rows of the table that count no longer. Whoever is broken off here finds the same to do when it tries again.
-pub(crate) async fn stop_counting(table: &dyn Table, ids: &[Id]) -> Result<(), TraceFault> {
-    let this = |(project, trace, span): &Id| {
-        Filter::And(vec![
-            Filter::eq("project", project.to_string()),
-            Filter::eq("trace", trace.to_string()),
-            Filter::eq("span", span.to_string()),
-        ])
-    };
-    for some in ids.chunks(AT_ONCE) {
-        let these = Filter::Or(some.iter().map(this).collect());
-        let mut found: HashMap<Id, (Span, Facts<'static>)> = HashMap::new();
-        for batch in table.scan(Scan::of(these.clone())).await? {
-            let rows = Rows(&batch);
-            for row in 0..batch.num_rows() {
-                let span = rows.span(row)?;
-                let mut facts = rows.facts(row, Facts::of(&span))?.into_owned();
-                facts.counted = Some(false);
-                found.insert(rows.id(row)?, (span, facts));
-            }
-        }
-        if !found.is_empty() {
-            let rows = to_batch_of(found.values().map(|(span, facts)| (span, facts.clone())))?;
-            table.replace(these, Some(rows)).await?;
+pub(crate) async fn stop_counting(kept: &Kept, ids: &[Id]) -> Result<(), TraceFault> {
+    let mut by_project: HashMap<ProjectId, Vec<&Id>> = HashMap::new();
+    for id in ids {
+        by_project.entry(id.0).or_default().push(id);
+    }
+    for (project, ids) in by_project {
+        for some in ids.chunks(AT_ONCE) {
+            let these = Filter::eq("project", project.to_string())
+                .and(Filter::any_of("trace", distinct(some.iter().map(|id| id.1.to_string()))))
+                .and(Filter::any_of("span", distinct(some.iter().map(|id| id.2.to_string()))));
+            let some: HashSet<Id> = some.iter().map(|id| **id).collect();
+            let _turn = kept.turn().await;
+            rewrite(kept.table.as_ref(), these, &some).await?;
         }
     }
     Ok(())
+}
+
+fn distinct(texts: impl Iterator<Item = String>) -> HashSet<String> {
+    texts.collect()
+}
+
+/// Rewrites everything that is found: a span of one trace may have the id of another trace's.
+async fn rewrite(table: &dyn Table, mut these: Filter, stop: &HashSet<Id>) -> Result<(), TraceFault> {
+    let mut found: Vec<(Span, Facts<'static>)> = Vec::new();
+    let mut unreadable: HashSet<String> = HashSet::new();
+    for batch in table.scan(Scan::of(these.clone())).await? {
+        let rows = Rows(&batch);
+        for row in 0..batch.num_rows() {
+            match read(&rows, row) {
+                Ok((span, mut facts)) => {
+                    if stop.contains(&(span.project, span.trace, span.span)) {
+                        facts.counted = Some(false);
+                    }
+                    found.push((span, facts));
+                }
+                Err(fault) => {
+                    tracing::warn!(%fault, "a span of the table cannot be read; it stays as it is");
+                    unreadable.extend(rows.text("span", row)?.map(str::to_owned));
+                }
+            }
+        }
+    }
+    if !unreadable.is_empty() {
+        found.retain(|(span, _)| !unreadable.contains(&span.span.to_string()));
+        these = these.and(Filter::Not(Box::new(Filter::any_of("span", unreadable))));
+    }
+    if !found.is_empty() {
+        let rows = to_batch_of(found.iter().map(|(span, facts)| (span, facts.clone())))?;
+        table.replace(these, Some(rows)).await?;
+    }
+    Ok(())
+}
+
+fn read(rows: &Rows<'_>, row: usize) -> Result<(Span, Facts<'static>), TraceFault> {
+    let span = rows.span(row)?;
+    let facts = rows.facts(row, Facts::of(&span))?.into_owned();
+    Ok((span, facts))
 }

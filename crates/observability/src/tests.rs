@@ -1,5 +1,6 @@
 mod asking;
 mod keeping;
+mod rewriting;
 mod settling;
 mod storing;
 

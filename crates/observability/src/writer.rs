@@ -11,7 +11,6 @@ use std::{
 
 use arrow_array::RecordBatch;
 use mainspring_kernel::{Fault, FaultKind, Stop};
-use mainspring_lake::Table;
 use mainspring_llm::Span;
 use mainspring_telemetry::Metrics;
 use tokio::{
@@ -24,7 +23,7 @@ use crate::{
     conventions::Facts,
     fault::{TraceFault, Trouble},
     room::{Place, Room},
-    settle,
+    settle::{self, Kept},
     spill::{self, Frames, Segment, Spill},
     table::{Making, Texts},
     tail::Board,
@@ -273,7 +272,7 @@ fn is_awaited(group: &[Queued]) -> bool {
 /// The second worker: brings stored groups into the table, and now and then whatever waits on disk.
 pub(crate) async fn bring(
     mut inbox: mpsc::Receiver<Stored>,
-    table: Arc<dyn Table>,
+    kept: Kept,
     (spill, counters, bring): (Arc<Spill>, Arc<Counters>, Bring),
     stop: Stop,
 ) {
@@ -295,7 +294,7 @@ pub(crate) async fn bring(
             () = counters.asked.notified(), if bring == Bring::WhenQuiet => asked = true,
             () = tokio::time::sleep_until(look_at) => {}
         }
-        let mut outcome = commit(&table, &spill, &counters, groups).await;
+        let mut outcome = commit(&kept, &spill, &counters, groups).await;
         // On a busy server there is no pause to wait for.
         if outcome.is_ok() && (ended || asked || Instant::now() >= look_at) {
             let due = match bring {
@@ -305,7 +304,7 @@ pub(crate) async fn bring(
             };
             if due {
                 let waited = spill.bytes() > 0;
-                outcome = sweep(&table, &spill, &counters).await;
+                outcome = sweep(&kept, &spill, &counters).await;
                 // A gateway runs the code of the lake at no other time.
                 if waited && bring == Bring::WhenQuiet {
                     mainspring_telemetry::let_go_of_code();
@@ -372,7 +371,7 @@ async fn gather_groups(inbox: &mut mpsc::Receiver<Stored>, groups: &mut Vec<Stor
     }
 }
 
-async fn commit(table: &Arc<dyn Table>, spill: &Spill, counters: &Counters, groups: Vec<Stored>) -> Result<(), TraceFault> {
+async fn commit(kept: &Kept, spill: &Spill, counters: &Counters, groups: Vec<Stored>) -> Result<(), TraceFault> {
     let (mut paths, mut rows, mut spans, mut places) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for Stored { path, content, place, .. } in groups {
         paths.push(path);
@@ -382,7 +381,7 @@ async fn commit(table: &Arc<dyn Table>, spill: &Spill, counters: &Counters, grou
             Content::Spans(more) => spans.extend(more),
         }
     }
-    if let Err(fault) = add(table, rows, spans, true).await {
+    if let Err(fault) = add(kept, rows, spans, true).await {
         // The segments are found on disk, where they are compared with the table first.
         paths.iter().for_each(|path| spill.release(path, true));
         return Err(fault);
@@ -393,25 +392,26 @@ async fn commit(table: &Arc<dyn Table>, spill: &Spill, counters: &Counters, grou
 }
 
 /// Adds rows, and those of spans that are not there yet; `compare` says whether some may be.
-async fn add(table: &Arc<dyn Table>, rows: Vec<RecordBatch>, spans: Vec<Span>, compare: bool) -> Result<(), TraceFault> {
+async fn add(kept: &Kept, rows: Vec<RecordBatch>, spans: Vec<Span>, compare: bool) -> Result<(), TraceFault> {
     if rows.is_empty() && spans.is_empty() {
         return Ok(());
     }
-    let traces = settle::doubtful(&rows, &spans, compare)?;
-    let present = settle::present(table.as_ref(), traces.clone()).await?;
+    let doubt = settle::doubtful(&rows, &spans, compare)?;
+    let traces = doubt.traces();
+    let present = settle::present(kept.table.as_ref(), doubt).await?;
     // Thousands of spans keep a thread busy for longer than anyone's answer should wait.
     let settled = tokio::task::spawn_blocking(move || settle::settle(rows, &spans, present, traces)).await;
     let settled = settled.map_err(|error| TraceFault::Unreadable { reason: error.to_string() })??;
-    settle::stop_counting(table.as_ref(), &settled.stop).await?;
+    settle::stop_counting(kept, &settled.stop).await?;
     if !settled.add.is_empty() {
-        table.append_all(settled.add).await?;
+        kept.table.append_all(settled.add).await?;
     }
     Ok(())
 }
 
 /// Brings segments that are on disk, leaving out spans that are in the table already. One that
 /// cannot be brought does not keep the others.
-pub(crate) async fn sweep(table: &Arc<dyn Table>, spill: &Arc<Spill>, counters: &Counters) -> Result<(), TraceFault> {
+pub(crate) async fn sweep(kept: &Kept, spill: &Arc<Spill>, counters: &Counters) -> Result<(), TraceFault> {
     let vanished = spill.vanished();
     if vanished > 0 {
         tracing::error!(spans = vanished, "segments of spans were removed by somebody else");
@@ -425,9 +425,9 @@ pub(crate) async fn sweep(table: &Arc<dyn Table>, spill: &Arc<Spill>, counters: 
         let reading = Arc::clone(&segments);
         let read = tokio::task::spawn_blocking(move || bundle(&reading)).await;
         let (count, spans) = read.unwrap_or_default();
-        let bundled = count > 1 && bring_bundle(table, spill, counters, &segments[..count], spans).await?;
+        let bundled = count > 1 && bring_bundle(kept, spill, counters, &segments[..count], spans).await?;
         for path in segments.iter().take(if bundled { 0 } else { count.max(1) }) {
-            match bring_segment(table, spill, counters, path).await {
+            match bring_segment(kept, spill, counters, path).await {
                 Ok(()) => {}
                 Err(fault) if fault.kind() == FaultKind::Unavailable => return Err(fault),
                 Err(fault) => first = first.and(Err(fault)),
@@ -454,14 +454,14 @@ fn bundle(paths: &[PathBuf]) -> (usize, Vec<Span>) {
 
 /// Brings segments together. Answers `false` where it must be tried with each by itself.
 async fn bring_bundle(
-    table: &Arc<dyn Table>,
+    kept: &Kept,
     spill: &Spill,
     counters: &Counters,
     paths: &[PathBuf],
     spans: Vec<Span>,
 ) -> Result<bool, TraceFault> {
     let compare = paths.iter().any(|path| spill.may_be_there(path));
-    match add(table, Vec::new(), spans, compare).await {
+    match add(kept, Vec::new(), spans, compare).await {
         Ok(()) => {
             let brought = paths.iter().map(|path| spill.finish(path)).sum();
             advance(&counters.queryable, brought);
@@ -474,7 +474,7 @@ async fn bring_bundle(
     }
 }
 
-async fn bring_segment(table: &Arc<dyn Table>, spill: &Spill, counters: &Counters, path: &Path) -> Result<(), TraceFault> {
+async fn bring_segment(kept: &Kept, spill: &Spill, counters: &Counters, path: &Path) -> Result<(), TraceFault> {
     let segment = match spill::read(path) {
         Ok(Some(segment)) => segment,
         Ok(None) => return Ok(()),
@@ -490,7 +490,7 @@ async fn bring_segment(table: &Arc<dyn Table>, spill: &Spill, counters: &Counter
     if segment.torn > 0 {
         tracing::warn!(path = %path.display(), "a segment ends within a span that was never acknowledged; it is left out");
     }
-    if let Err(fault) = add(table, Vec::new(), segment.spans, spill.may_be_there(path)).await {
+    if let Err(fault) = add(kept, Vec::new(), segment.spans, spill.may_be_there(path)).await {
         spill.release(path, true);
         return Err(fault);
     }
