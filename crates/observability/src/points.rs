@@ -10,12 +10,12 @@ use arrow_array::{
     builder::{BooleanBuilder, Float64Builder, Int64Builder, StringBuilder},
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use mainspring_kernel::{Actor, Name, Page, PageRequest, Timestamp, id::ProjectId, name::NameFault};
+use mainspring_kernel::{Actor, Name, Page, PageRequest, Tasks, Timestamp, id::ProjectId, name::NameFault};
 use mainspring_lake::{Filter, IndexKind, IndexSpec, Lake, Order, Past, Scan, Table, TableSpec};
 use mainspring_llm::trace::names;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{Mutex, OnceCell, oneshot};
 
 use crate::{
     capture::{Capture, redact},
@@ -134,13 +134,14 @@ pub struct MetricPoints {
     capture: Capture,
     /// Between looking for a point and adding it nobody else adds it.
     adding: Arc<Mutex<()>>,
+    tasks: Tasks,
 }
 
 impl MetricPoints {
     /// Nothing is opened before it is used: a process that takes no telemetry has no such table.
     #[must_use]
-    pub fn new(lake: Arc<dyn Lake>, capture: Capture) -> Self {
-        Self { lake, table: Arc::default(), capture, adding: Arc::default() }
+    pub fn new(lake: Arc<dyn Lake>, capture: Capture, tasks: Tasks) -> Self {
+        Self { lake, table: Arc::default(), capture, adding: Arc::default(), tasks }
     }
 
     /// The table, made where it does not exist.
@@ -160,9 +161,12 @@ impl MetricPoints {
             return Ok(());
         }
         // It goes on to its end though nobody waits any more: the lake may be at it, and who repeats must find what it added.
-        let (this, points) = (self.clone(), points);
-        let adding = tokio::spawn(async move { Box::pin(this.add_all(points)).await });
-        match tokio::time::timeout(within, adding).await {
+        let (done, added) = oneshot::channel();
+        let this = self.clone();
+        self.tasks.spawn("points: to the lake", |_| async move {
+            let _ = done.send(Box::pin(this.add_all(points)).await);
+        });
+        match tokio::time::timeout(within, added).await {
             Ok(Ok(added)) => added,
             Ok(Err(_)) | Err(_) => Err(TraceFault::NotStored),
         }

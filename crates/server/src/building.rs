@@ -121,7 +121,7 @@ impl Building {
         let observability = Observability::open(lake.as_ref(), settings, &tasks, (Arc::clone(&clock), metrics.clone()), access)
             .await
             .map_err(BootFault::part("trace store"))?;
-        let points = MetricPoints::new(Arc::clone(&lake), capture(config.traces.capture));
+        let points = MetricPoints::new(Arc::clone(&lake), capture(config.traces.capture), tasks.clone());
         if serves == Serves::Everything {
             points.table().await.map_err(BootFault::part("trace store"))?;
         }

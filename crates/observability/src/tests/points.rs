@@ -46,7 +46,7 @@ fn sample(project: u128, time: i64, kind: PointKind) -> MetricPoint {
 
 async fn open(dir: &std::path::Path, capture: Capture) -> MetricPoints {
     let lake = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.join("lake")))).await.unwrap();
-    MetricPoints::new(Arc::new(lake), capture)
+    MetricPoints::new(Arc::new(lake), capture, Tasks::default())
 }
 
 async fn all(points: &MetricPoints, project: u128, filter: &PointFilter, limit: usize) -> Vec<MetricPoint> {
