@@ -15,6 +15,7 @@ MB = 1e6
 ROUNDS, SECONDS = 5, 3
 # A question of a kilobyte, and one with a long context.
 SHORT, LONG = 1_000, 400_000
+CALLER = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 def run(large=False):
@@ -38,6 +39,8 @@ def measured(places, upstream, idle):
     rounds = Rounds(places)
     rounds.several("one", "closed", connections=1, seconds=SECONDS, bytes=SHORT)
     rounds.several("sixteen", "closed", connections=16, seconds=SECONDS, bytes=SHORT)
+    # A caller's own trace goes on in ours, and one that may be big is written otherwise than one that begins here.
+    rounds.several("traced", "closed", ["direct", "ours"], connections=1, seconds=SECONDS, bytes=SHORT, header=CALLER)
     alone = [name for name in places if name != "serve"]
     rounds.several("many", "closed", alone, times=3, connections=64, seconds=SECONDS, bytes=SHORT)
     resident = {name: place.resident() for name, place in places.items()}
@@ -128,6 +131,7 @@ def added_rows(rounds, what, title, path, target="", limit=None):
 def rows_of_latency(rounds):
     return [
         *added_rows(rounds, "one", "added to a call of 1 KB at one connection, p50", ("whole_ms", "p50"), "≤ 0.25 ms", .25),
+        *added_rows(rounds, "traced", "the same within a trace of the caller's (`traceparent`)", ("whole_ms", "p50"), "≤ 0.25 ms", .25),
         *added_rows(rounds, "long", "added to a call of 400 KB at one connection, p50", ("whole_ms", "p50")),
         *added_rows(rounds, "real", "added at 64 connections where the upstream takes 300 ms, p50", ("whole_ms", "p50")),
         *added_rows(rounds, "real events", "the same as a stream, 20 ms between chunks, to the first chunk, p50", ("first_ms", "p50")),
