@@ -1,6 +1,4 @@
-"""Search over 100,000 chunks (and a million with --large) of 384 numbers, the query's embedding excluded."""
-
-import shutil
+"""Search over 100,000 chunks of 384 numbers, the query's embedding excluded."""
 
 from results import row
 from world import CACHE, example, peer
@@ -16,6 +14,10 @@ def vectors(rows):
 
 def by(lines, key):
     return {line[key]: line for line in lines if key in line}
+
+
+def parts(load):
+    return f"append {load['append_seconds']:.1f}, compaction and indexes {load['index_seconds']:.1f}"
 
 
 def run(large=False):
@@ -46,7 +48,6 @@ def run(large=False):
                         found >= .97 and found >= other["recall_at_10"]))
     crowd = searches["hybrid, 4 at once"]
     rows.append(row("hybrid search, 4 at once: p95", crowd["p95_ms"], "ms", note=f"p50 {crowd['p50_ms']:.1f}"))
-    parts = lambda one: f"append {one['append_seconds']:.1f}, compaction and indexes {one['index_seconds']:.1f}"
     rows.append(row("load 100,000 rows with vectors and labels, every index built, as Chroma has them", load, "s", add, name, add / load, "≥ 10×", add / load >= 10,
                     parts(loads["vectors"])))
     rows.append(row("the same with a text index, which Chroma is not asked for", whole, "s", add, name, add / whole, note=parts(loads["legs"])))
@@ -58,24 +59,4 @@ def run(large=False):
     rows.append(row("ingest 100,000 chunks (10,000 files) with a free embedder: peak memory", first["peak_mib"] - before, "MiB", target="< 1 GiB",
                     met=first["peak_mib"] - before < 1024, note=f"{first['seconds']:.1f} s, {first['chunks'] / first['seconds']:,.0f} chunks/s, parsing in the process"))
     rows.append(row("the same 10,000 files again, nothing changed", again["seconds"], "s", target="< 2 s", met=again["seconds"] < 2 and again["embedded"] == 0))
-    if large:
-        folder = vectors(1_000_000)
-        legs = example("legs", folder)
-        for label, line in by(legs, "filter").items():
-            p95, found = line["hybrid"]["p95_ms"], line["recall_at_10"]
-            rows.append(row(f"1,000,000 chunks, lake alone, filter {label}: p95", p95, "ms", target="≤ 40 ms", met=p95 <= 40, note=f"p50 {line['hybrid']['p50_ms']:.1f}"))
-            rows.append(row(f"1,000,000 chunks, filter {label}: recall@10", found, "", target="≥ 0.95", met=found >= .95))
-        whole = by(legs, "load")["legs"]
-        rows.append(row("load 1,000,000 rows, all indexes built", whole["append_seconds"] + whole["index_seconds"], "s", note=parts(whole)))
-        room = example("room_speed", folder)
-        searches, recalls = by(room, "search"), by(room, "recall")
-        for label in ["none", "10 % label"]:
-            one, found = searches["hybrid" if label == "none" else f"hybrid, {label}"], recalls[label]["recall_at_10"]
-            rows.append(row(f"hybrid search of the product, 1,000,000 chunks, filter {label}: p95", one["p95_ms"], "ms", target="≤ 40 ms",
-                            met=one["p95_ms"] <= 40, note=f"p50 {one['p50_ms']:.1f}"))
-            rows.append(row(f"the same: recall@10 of the vector index against exact search", found, "", target="≥ 0.95", met=found >= .95))
-        first = by(room, "ingest")["first ingest"]
-        before = next(line["resident_mib"] for line in room if "files" in line)
-        rows.append(row("ingest 1,000,000 chunks with a free embedder: peak memory", first["peak_mib"] - before, "MiB", note=f"{first['seconds']:.0f} s"))
-        shutil.rmtree(folder)
     return rows
