@@ -60,6 +60,36 @@ fn small_pages() {
 #[cfg(not(target_os = "linux"))]
 fn small_pages() {}
 
+/// The server has started. What the kernel mapped of the program until here is mostly what starting it ran, and counts as this
+/// process's; it is unmapped and stays in the kernel's cache, from where what is called again is mapped again.
+#[cfg(target_os = "linux")]
+pub(crate) fn started() {
+    const MADV_DONTNEED: std::ffi::c_int = 4;
+    unsafe extern "C" {
+        fn madvise(address: *mut std::ffi::c_void, length: usize, advice: std::ffi::c_int) -> std::ffi::c_int;
+    }
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    for range in maps.lines().filter_map(code_of_files) {
+        let address = std::ptr::with_exposed_provenance_mut(range.start);
+        // SAFETY: the mapping is of a file and was never writable, so its pages are read from the file again.
+        let _ = unsafe { madvise(address, range.len(), MADV_DONTNEED) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn started() {}
+
+/// Where a line of `/proc/self/maps` (`from-to perms offset device inode path`) maps code or constants out of a file: what is
+/// run, and what a file begins with. What else is only read may have been written while the program was linked.
+fn code_of_files(line: &str) -> Option<std::ops::Range<usize>> {
+    let mut fields = line.split_ascii_whitespace();
+    let (from, to) = fields.next()?.split_once('-')?;
+    let (perms, offset, _device, inode) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+    let is_code = perms == "r-xp" || perms == "r--p" && offset == "00000000";
+    let address = |text: &str| usize::from_str_radix(text, 16).ok();
+    (is_code && inode != "0").then_some(address(from)?..address(to)?)
+}
+
 /// A thread of the runtime is about to wait.
 pub(crate) fn waits() {
     if LOOKED.get().is_none_or(|looked| looked.elapsed() >= LOOK_EVERY) {
@@ -71,6 +101,31 @@ pub(crate) fn waits() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn code_is_what_was_mapped_of_a_file_to_be_run() {
+        let code = "55b883a80000-55b8906fa000 r-xp 0493f000 fe:00 1321 /usr/bin/mainspring";
+        assert_eq!(code_of_files(code), Some(0x55b8_83a8_0000..0x55b8_906f_a000));
+        let constants = "55b87f14f000-55b883a80000 r--p 00000000 fe:00 1321 /usr/bin/mainspring";
+        assert_eq!(code_of_files(constants), Some(0x55b8_7f14_f000..0x55b8_83a8_0000));
+        for other in [
+            "55b8906fa000-55b890ec5000 r--p 115e6000 fe:00 1321 /usr/bin/mainspring",
+            "7ffd4a7e9000-7ffd4a7eb000 r-xp 00000000 00:00 0 [vdso]",
+            "7f0000000000-7f0000001000 rwxp 00000000 fe:00 1321 /usr/lib/patched.so",
+            "55b883a80000 r-xp",
+            "",
+        ] {
+            assert_eq!(code_of_files(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_was_unmapped_runs_again() {
+        started();
+        assert_eq!(code_of_files("no line of a map"), None);
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        assert!(maps.lines().filter_map(code_of_files).count() > 1, "the program and the C library at least: {maps}");
+    }
 
     #[test]
     fn the_number_of_the_option_is_that_of_the_delay() {

@@ -35,6 +35,7 @@ pub(crate) async fn run(config: Config, serves: Serves) -> anyhow::Result<ExitCo
                 }
                 say(&format!("data in {data}; Ctrl-C stops"));
                 memory::give_back();
+                memory::started();
             },
             until_stopped(),
         )
