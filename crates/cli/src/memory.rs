@@ -3,6 +3,10 @@
 
 use std::{
     cell::Cell,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -12,6 +16,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A thread that has nothing to do looks this often for memory it could give back.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Code that was not called for so long counts no more.
+const UNMAP_EVERY: Duration = Duration::from_secs(60);
+/// When a server had started, and how many times `UNMAP_EVERY` had gone by when its code was last unmapped.
+static STARTED: OnceLock<Instant> = OnceLock::new();
+static UNMAPPED: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
     static LOOKED: Cell<Option<Instant>> = const { Cell::new(None) };
@@ -66,10 +76,16 @@ fn small_pages() {
 #[cfg(not(target_os = "linux"))]
 fn small_pages() {}
 
-/// The server has started. What the kernel mapped of the program until here is mostly what starting it ran, and counts as this
-/// process's; it is unmapped and stays in the kernel's cache, from where what is called again is mapped again.
-#[cfg(target_os = "linux")]
+/// A server has started: what only starting it called is not called again.
 pub(crate) fn started() {
+    STARTED.get_or_init(Instant::now);
+    unmap_code();
+}
+
+/// The kernel maps 64 KB around each place that is run, and all of it counts as this process's. Unmapped it stays in the
+/// kernel's cache, from where what is called again is mapped again; that takes less than a millisecond for all of it.
+#[cfg(target_os = "linux")]
+fn unmap_code() {
     const MADV_DONTNEED: std::ffi::c_int = 4;
     unsafe extern "C" {
         fn madvise(address: *mut std::ffi::c_void, length: usize, advice: std::ffi::c_int) -> std::ffi::c_int;
@@ -83,10 +99,17 @@ pub(crate) fn started() {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn started() {}
+fn unmap_code() {}
+
+/// Whether so long went by since the last time, said to one thread only.
+fn is_due(since: Duration, last: &AtomicU64) -> bool {
+    let now = since.as_secs() / UNMAP_EVERY.as_secs();
+    last.fetch_max(now, Ordering::Relaxed) < now
+}
 
 /// Where a line of `/proc/self/maps` (`from-to perms offset device inode path`) maps code or constants out of a file: what is
 /// run, and what a file begins with. What else is only read may have been written while the program was linked.
+#[cfg(any(target_os = "linux", test))]
 fn code_of_files(line: &str) -> Option<std::ops::Range<usize>> {
     let mut fields = line.split_ascii_whitespace();
     let (from, to) = fields.next()?.split_once('-')?;
@@ -101,6 +124,9 @@ pub(crate) fn waits() {
     if LOOKED.get().is_none_or(|looked| looked.elapsed() >= LOOK_EVERY) {
         give_back();
         LOOKED.set(Some(Instant::now()));
+        if STARTED.get().is_some_and(|started| is_due(started.elapsed(), &UNMAPPED)) {
+            unmap_code();
+        }
     }
 }
 
@@ -126,9 +152,15 @@ mod tests {
     }
 
     #[test]
+    fn one_thread_is_told_each_minute() {
+        let last = AtomicU64::new(0);
+        let told = [0, 59, 60, 61, 119, 200, 150].map(|seconds| is_due(Duration::from_secs(seconds), &last));
+        assert_eq!(told, [false, false, true, false, false, true, false]);
+    }
+
+    #[test]
     fn what_was_unmapped_runs_again() {
         started();
-        assert_eq!(code_of_files("no line of a map"), None);
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
         assert!(maps.lines().filter_map(code_of_files).count() > 1, "the program and the C library at least: {maps}");
     }
