@@ -40,7 +40,7 @@ def measured(places, upstream, idle):
     rounds.several("one", "closed", connections=1, seconds=SECONDS, bytes=SHORT)
     rounds.several("sixteen", "closed", connections=16, seconds=SECONDS, bytes=SHORT)
     # The promise is of a call at a time and of 16; 64 at once are measured too, and what they leave is told beside it.
-    promised = {name: place.resident() for name, place in places.items()}
+    at_sixteen = {name: place.resident() for name, place in places.items()}
     # A caller's own trace goes on in ours, and one that may be big is written otherwise than one that begins here.
     rounds.several("traced", "closed", ["direct", "ours"], connections=1, seconds=SECONDS, bytes=SHORT, header=CALLER)
     alone = [name for name in places if name != "serve"]
@@ -57,7 +57,7 @@ def measured(places, upstream, idle):
     rounds.several("real", "closed", alone, times=3, connections=64, seconds=5, bytes=SHORT)
     rounds.several("real events", "closed", streaming, times=3, connections=64, seconds=5, bytes=SHORT, stream="yes")
     slow = slow_streams(places, upstream, fast)
-    return [*rows_of_latency(rounds), *rows_of_throughput(rounds, promised, resident, idle), *rows_of_streams(rounds, slow),
+    return [*rows_of_latency(rounds), *rows_of_throughput(rounds, at_sixteen, resident, idle), *rows_of_streams(rounds, slow),
             *rows_of_the_whole(rounds, resident, idle), *rows_of_records(places)]
 
 
@@ -155,7 +155,7 @@ def open_rows(rounds):
     return rows
 
 
-def rows_of_throughput(rounds, promised, resident, idle):
+def rows_of_throughput(rounds, at_sixteen, resident, idle):
     rows = []
     for what, connections in (("sixteen", 16), ("many", 64)):
         for ours, peer, peer_name, ratio, name in compared(rounds, what, lambda place, what=what: rounds.middle(what, place, "per_second"), False):
@@ -172,7 +172,7 @@ def rows_of_throughput(rounds, promised, resident, idle):
                             "not above TensorZero's" if promised else "", ours <= peer if promised else None))
     for ours, peer, peer_name, ratio, _ in compared(rounds, "sixteen", lambda place: rounds.middle("sixteen", place, "processor_us")):
         rows.append(row("processor time of a call at 16 connections", ours, "µs", peer, peer_name or "", ratio))
-    for ours, peer, peer_name, ratio, name in compared(rounds, "sixteen", lambda place: promised[place] / MB):
+    for ours, peer, peer_name, ratio, name in compared(rounds, "sixteen", lambda place: at_sixteen[place] / MB):
         first = name in ("tensorzero", None)
         rows.append(row("resident after 16 connections", ours, "MB", peer, peer_name or "", ratio, "< 60 MB" if first else "",
                         ours < 60 if first else None, f"{idle['ours'] / MB:.0f} MB before the first call" if first else ""))
