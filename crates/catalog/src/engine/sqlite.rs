@@ -1,6 +1,6 @@
 //! SQLite: one file in WAL mode, one writer, several readers.
 
-use std::{path::Path, sync::Arc, thread, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
     ConnectOptions as _, Connection as _, SqlitePool,
@@ -19,16 +19,9 @@ use crate::{
 const WRITER_DEADLINE: Duration = Duration::from_secs(30);
 /// How long SQLite waits for a writer in another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
-/// Reads are answered from memory, so more of them at once than there are cores gain nothing, and each keeps its own pages.
-const MOST_READERS: u32 = 4;
-const FEWEST_READERS: u32 = 2;
+const READERS: u32 = 4;
 /// Tries at emptying the log, each as long as SQLite waits.
 const CHECKPOINTS: u32 = 2;
-
-fn readers() -> u32 {
-    let cores = thread::available_parallelism().ok().and_then(|cores| u32::try_from(cores.get()).ok());
-    cores.unwrap_or(MOST_READERS).clamp(FEWEST_READERS, MOST_READERS)
-}
 
 #[derive(Debug)]
 pub(super) struct SqliteEngine {
@@ -55,8 +48,6 @@ impl SqliteEngine {
             .pragma("journal_size_limit", "67108864")
             // What is deleted is overwritten, not only unlisted: a forgotten name is in no free page.
             .pragma("secure_delete", "ON")
-            // In KiB, of each connection: half of what is usual. The kernel has the file in its cache anyway.
-            .pragma("cache_size", "-1024")
             .disable_statement_logging();
         let pool = |size: u32| {
             SqlitePoolOptions::new()
@@ -79,7 +70,7 @@ impl SqliteEngine {
         let mut connection = writer.acquire().await.map_err(sqlite_fault)?;
         migrations::run_sqlite(&mut connection).await?;
         drop(connection);
-        let readers = pool(readers()).connect_lazy_with(options.pragma("query_only", "ON"));
+        let readers = pool(READERS).connect_lazy_with(options.pragma("query_only", "ON"));
         let mut engine = Self { writer, readers, constraints: Arc::default(), _directory: directory };
         engine.constraints = Arc::new(engine.read_constraints().await?);
         Ok(engine)
