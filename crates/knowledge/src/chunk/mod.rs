@@ -50,29 +50,39 @@ pub fn chunk(document: &ParsedDocument, spec: &ChunkSpec, tokenizer: &dyn TextTo
     pack::pack(document, units, &pack::Packing { spec, tokenizer, places: &places })
 }
 
-/// Where each token starts.
+/// Where each token stands.
 #[derive(Debug)]
 pub(crate) struct Places {
-    starts: Vec<usize>,
+    tokens: Vec<Range<usize>>,
 }
 
 impl Places {
     fn of(text: &str, tokenizer: &dyn TextTokenizer) -> Self {
-        Self { starts: tokenizer.tokenize(text).ranges.into_iter().map(|range| range.start).collect() }
+        Self { tokens: tokenizer.tokenize(text).ranges }
     }
 
-    /// How many tokens start in a range.
+    /// How many tokens stand in a range; what is left of one that is cut in two counts on either side.
     pub(crate) fn count(&self, range: &Range<usize>) -> usize {
-        self.index(range.end) - self.index(range.start)
+        self.index(range.end) - self.index(range.start) + usize::from(self.is_inside(range.start))
     }
 
     /// How many tokens start before a byte.
     pub(crate) fn index(&self, byte: usize) -> usize {
-        self.starts.partition_point(|start| *start < byte)
+        self.tokens.partition_point(|token| token.start < byte)
     }
 
     /// Where the n-th token starts; `None` past the last.
     pub(crate) fn start(&self, index: usize) -> Option<usize> {
-        self.starts.get(index).copied()
+        self.tokens.get(index).map(|token| token.start)
+    }
+
+    /// The place up to which so many tokens stand from a byte on; `None` if fewer do.
+    pub(crate) fn after(&self, byte: usize, tokens: usize) -> Option<usize> {
+        self.start(self.index(byte) + tokens.saturating_sub(usize::from(self.is_inside(byte))))
+    }
+
+    /// Whether a cut at this byte goes through a token.
+    fn is_inside(&self, byte: usize) -> bool {
+        self.index(byte).checked_sub(1).is_some_and(|last| self.tokens[last].end > byte)
     }
 }

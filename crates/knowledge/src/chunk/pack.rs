@@ -203,7 +203,7 @@ impl Packing<'_> {
 
     /// The furthest place up to which text still fits, at least one character on.
     fn furthest(&self, start: usize, border: usize, room: usize, text: &str) -> usize {
-        let by_tokens = self.places.start(self.places.index(start) + room).unwrap_or(border);
+        let by_tokens = self.places.after(start, room).unwrap_or(border);
         let stop = floor(text, by_tokens.min(start + room * BYTES_PER_TOKEN).min(border));
         if stop > start {
             return stop;

@@ -204,6 +204,21 @@ fn one_endless_word_is_bounded_in_bytes() {
 }
 
 #[test]
+fn what_is_left_of_a_token_that_was_cut_counts() {
+    // A sentence ends inside of a word of the tokeniser, and the piece after it begins there.
+    let text = format!("{} end.Ԏnext {}", words(38), words(80));
+    let document = document(&[(P, &text)]);
+    for max_tokens in 32..60 {
+        let fixed = ChunkSpec { strategy: Cut::Fixed, overlap_tokens: 0, ..spec(max_tokens) };
+        check(&document, &cut(&document, &fixed), &fixed).unwrap();
+    }
+    // Bytes are bounded too, and a long word is cut in the middle.
+    let text = format!("{} {}", "x".repeat(32 * 24 + 5), words(90));
+    let document = self::document(&[(P, &text)]);
+    check(&document, &cut(&document, &spec(32)), &spec(32)).unwrap();
+}
+
+#[test]
 fn text_outside_every_block_is_kept() {
     let mut document = document(&[(P, "known")]);
     document.text.push_str("a tail no parser claimed");
