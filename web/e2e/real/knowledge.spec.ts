@@ -3,10 +3,11 @@
 import { documents, expect, fresh, project, search, subject, test } from "../support";
 
 test("the numbers of a run go up while it goes", async ({ page, request }) => {
-  test.slow();
+  // A development build without the processor's bf16 units embeds some 1,500 tokens a second, beside a browser.
+  test.setTimeout(300_000);
   const words = "the pump of the mill is cleaned every spring by the miller and his daughter before the river rises".split(" ");
   const files = Object.fromEntries(
-    Array.from({ length: 3_000 }, (_, i) => {
+    Array.from({ length: 1_000 }, (_, i) => {
       const text = Array.from({ length: 90 }, (_, j) => words[(i * 7 + j * j) % words.length]).join(" ");
       return [`${i}.md`, `# Page ${i}\n\nOn page ${i}: ${text}.\n`];
     }),
@@ -21,10 +22,10 @@ test("the numbers of a run go up while it goes", async ({ page, request }) => {
       return now > 0 && now < 100;
     })
     .toBe(true);
-  await expect(page.getByText(/\d+ of 3,?000 documents/)).toBeVisible();
+  await expect(page.getByText(/\d+ of 1,?000 documents/)).toBeVisible();
   await expect(page.locator(".live-current")).toContainText(".md");
-  await expect(page.getByRole("heading", { name: "Report" })).toBeVisible({ timeout: 120_000 });
-  await expect(page.locator(".live-facts").filter({ hasText: "Added" })).toContainText(/3,?000/);
+  await expect(page.getByRole("heading", { name: "Report" })).toBeVisible({ timeout: 240_000 });
+  await expect(page.locator(".live-facts").filter({ hasText: "Added" })).toContainText(/1,?000/);
 });
 
 test("what a run could not read is told with its reason, and tried again on demand", async ({ page, request }) => {
@@ -39,7 +40,7 @@ test("what a run could not read is told with its reason, and tried again on dema
   });
   await page.goto(`/knowledge/${knowledge}`);
   await page.getByRole("button", { name: "Ingest" }).click();
-  await expect(page.getByRole("heading", { name: /1 document could not be read/ })).toBeVisible({ timeout: 120_000 });
+  await expect(page.getByRole("heading", { name: /1 document could not be read/ })).toBeVisible({ timeout: 240_000 });
   await expect(page.getByRole("row", { name: /broken\.pdf/ })).toContainText("parse-malformed");
   await expect(page.getByRole("heading", { name: /warning/ })).toBeVisible();
   await page
@@ -52,7 +53,7 @@ test("what a run could not read is told with its reason, and tried again on dema
   const before = page.url();
   await page.getByRole("button", { name: "Retry failed" }).click();
   await expect(page).not.toHaveURL(before);
-  await expect(page.getByRole("heading", { name: /1 document could not be read/ })).toBeVisible({ timeout: 120_000 });
+  await expect(page.getByRole("heading", { name: /1 document could not be read/ })).toBeVisible({ timeout: 240_000 });
 });
 
 test("a search tells what it left out, and why", async ({ page, request }) => {
