@@ -122,6 +122,11 @@ impl Spill {
         Ok(found.into_iter().filter(|path| !ours.get(path).is_some_and(|ours| ours.held)).collect())
     }
 
+    /// Every segment that is not in the lake yet, whoever holds it.
+    pub(crate) fn waiting(&self) -> std::io::Result<Vec<PathBuf>> {
+        segments_in(&self.dir)
+    }
+
     /// Lets whoever looks on disk have a segment. What was `tried` is compared with the lake before it is added.
     pub(crate) fn release(&self, path: &Path, tried: bool) {
         if let Some(ours) = self.ours().get_mut(path) {

@@ -1,8 +1,15 @@
+mod any;
 mod asking;
+mod drifting;
+mod elsewhere;
 mod keeping;
+mod keeping_telemetry;
+mod looking;
 mod rewriting;
+mod series;
 mod settling;
 mod storing;
+mod tree;
 
 use std::{
     collections::BTreeSet,
@@ -12,6 +19,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use mainspring_blobs::Blobs;
 use mainspring_kernel::{
     Actor, Clock, Fault, FrozenClock, Labels, ModelScope, PageRequest, Role, Tasks, Timestamp,
     id::{PrincipalId, ProjectId},
@@ -100,7 +108,8 @@ impl DocumentAccess for Readable {
 
 fn settings(spill_dir: &Path, spill_limit: u64, capture: Capture) -> Settings {
     let (queue, queue_bytes, bring) = (1_000, 64 << 20, Bring::Within(Duration::from_millis(100)));
-    Settings { spill_dir: spill_dir.to_owned(), spill_limit, capture, queue, queue_bytes, bring, gives_way: false }
+    let (spill_dir, values) = (spill_dir.to_owned(), Blobs::local(&spill_dir.with_file_name("values")).unwrap());
+    Settings { spill_dir, spill_limit, values, shared: false, capture: capture.into(), queue, queue_bytes, bring, gives_way: false }
 }
 
 /// Writes spans as a process that died left them.

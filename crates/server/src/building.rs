@@ -21,7 +21,7 @@ use mainspring_knowledge::{EgressPolicy, KnowledgeConfig, Knowledges, Parse, Par
 use mainspring_lake::Lake;
 use mainspring_lake_lance::{Durability, LakeLocation, LanceConfig, LanceLake};
 use mainspring_llm::{DocumentAccess, EventSink, Models, Retriever};
-use mainspring_observability::{Capture, MetricPoints, Observability, Settings};
+use mainspring_observability::{Capture, CapturePolicies, Keeping, KeepingParts, MetricPoints, Observability, Scores, Settings};
 use mainspring_parsers::{Limits, ParseRequest, ParsedDocument, ParserConfig, ParserPool};
 use mainspring_registry::Registry;
 use mainspring_telemetry::{Metrics, let_go_of_code};
@@ -33,13 +33,13 @@ use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, li
 use crate::{
     alerting, batching,
     calls::{self, Outside, Routed},
-    errors,
+    drifting, errors,
     fault::BootFault,
     health::Parts,
     kinds,
     lock::DataLock,
     models::{Local, open_weights},
-    page,
+    monitoring, page,
     serves::{self, Serves},
     upkeep::Background,
 };
@@ -88,15 +88,27 @@ impl Building {
         let location = LakeLocation::parse(&config.lake_url()).map_err(BootFault::part("lake"))?;
         let blobs = open_blobs(&config, &location, "blobs")?;
         let files = open_blobs(&config, &location, "files")?;
+        let values = open_blobs(&config, &location, "values")?;
         let shared = matches!(location, LakeLocation::S3 { .. });
         let (lake, repaired) = open_lake(&config, location, (&lake_tasks, &clock), serves).await?;
         let weights = open_weights(&config).map_err(BootFault::part("model cache"))?;
         let local_models = Local::open(weights, &config.models).map_err(BootFault::part("model cache"))?;
         let metrics = Metrics::default();
+        let policies = CapturePolicies::open(
+            catalog.clone(),
+            Arc::clone(&clock),
+            Arc::new(identity.clone()),
+            capture(config.traces.capture),
+        );
+        let policies = policies.await.map_err(BootFault::part("catalog"))?;
+        let following = policies.clone();
+        tasks.spawn("capture: policies", |stop| following.keep_up(stop));
         let settings = Settings {
             spill_dir: config.data_dir().join("spill"),
             spill_limit: config.traces.spill_limit.0,
-            capture: capture(config.traces.capture),
+            values,
+            shared,
+            capture: policies.in_force(),
             queue: SPAN_QUEUE,
             queue_bytes: SPAN_BYTES,
             bring: serves.bring(shared),
@@ -120,8 +132,9 @@ impl Building {
         let access: Arc<dyn DocumentAccess> = Arc::new(knowledge.clone());
         let observability = Observability::open(lake.as_ref(), settings, &tasks, (Arc::clone(&clock), metrics.clone()), access)
             .await
-            .map_err(BootFault::part("trace store"))?;
-        let points = MetricPoints::new(Arc::clone(&lake), capture(config.traces.capture), tasks.clone());
+            .map_err(BootFault::part("trace store"))?
+            .with_scores(Scores::new(Arc::clone(&lake), policies.in_force(), tasks.clone()));
+        let points = MetricPoints::new(Arc::clone(&lake), policies.in_force(), tasks.clone());
         if serves == Serves::Everything {
             points.table().await.map_err(BootFault::part("trace store"))?;
         }
@@ -140,12 +153,18 @@ impl Building {
         if alone {
             alerts.end_leases().await.map_err(BootFault::part("catalog"))?;
         }
+        let drift = drifting::open(&lake, &observability, &local_models.models, &config.models.embed);
+        let monitors = monitoring::open((&catalog, &registry), (&observability, &drift), &alerts, &clock);
+        if alone {
+            monitors.end_leases().await.map_err(BootFault::part("catalog"))?;
+        }
         let (routed_models, own_models) = match serves {
             Serves::Everything => (local_models.models.clone(), local_models.models.clone()),
             Serves::Models => (local_models.models.clone().only_behind_routes(), Models::default()),
         };
         let outside = Outside { registry: &registry, models: &routed_models, trail, secrets: &secrets };
         let gateway = calls::open(&config, &catalog, outside, (&tasks, &metrics, &clock)).await?;
+        observability.price_by(Arc::new(calls::Prices(gateway.ledger().clone())));
         let batch_parts = BatchParts { catalog: catalog.clone(), blobs: files, jobs: jobs.clone(), clock: Arc::clone(&clock) };
         let batches = Batches::open(batch_parts, batching::config(&config));
         let retriever: Arc<dyn Retriever> = Arc::new(knowledge.clone());
@@ -164,7 +183,17 @@ impl Building {
             repaired: repaired.into(),
         };
         let answer_deadline = config.server.answer_timeout.0;
+        let keeping = Keeping::open(KeepingParts {
+            catalog: parts.catalog.clone(),
+            jobs: jobs.clone(),
+            audit: Arc::new(identity.clone()),
+            clock: Arc::clone(&clock),
+            spans: observability.clone(),
+            points: points.clone(),
+            keep_for: config.traces.keep_for.0,
+        });
         let rest = Rest {
+            drift,
             registry,
             identity,
             knowledge,
@@ -172,9 +201,12 @@ impl Building {
             chains: Arc::clone(&chains),
             observability,
             points,
+            capture: policies,
+            keeping,
             ledger: gateway.ledger().clone(),
             batches: batches.clone(),
             alerts,
+            monitors,
             gateway: gateway.clone(),
             secrets,
             health: Arc::new(parts.clone()),
@@ -229,7 +261,9 @@ impl Building {
             clock: Arc::clone(&self.clock),
             metrics: self.parts.metrics.clone(),
             dialect: |path, problem| {
-                mainspring_api_anthropic::dialect(path, problem).or_else(|| mainspring_api_openai::dialect(path, problem))
+                mainspring_api_anthropic::dialect(path, problem)
+                    .or_else(|| mainspring_api_openai::dialect(path, problem))
+                    .or_else(|| mainspring_api_rest::dialect(path, problem))
             },
         };
         let body_limit = usize::try_from(self.config.server.body_limit.0).unwrap_or(usize::MAX);
@@ -335,12 +369,15 @@ impl Building {
             knowledge: self.rest.knowledge.clone(),
             observability: self.rest.observability.clone(),
             points: self.rest.points.clone(),
+            drift: self.rest.drift.clone(),
+            keeping: self.rest.keeping.clone(),
             registry: self.rest.registry.clone(),
             identity: self.rest.identity.clone(),
             metrics: self.parts.metrics.clone(),
             clock: Arc::clone(&self.clock),
             jobs: self.rest.jobs.clone(),
             alerts: self.rest.alerts.clone(),
+            monitors: self.rest.monitors.clone(),
             batches: self.batches.clone(),
             runner: self.runner.clone(),
             upkeep_every: self.config.lake.upkeep_every.0,
