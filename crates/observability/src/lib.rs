@@ -4,6 +4,7 @@ mod aside;
 mod capture;
 mod clocks;
 mod conventions;
+mod errand;
 mod fault;
 mod filter;
 mod forget;
@@ -28,6 +29,7 @@ pub use conventions::{
     Convention, Conversation, Facts, FoundDocument, Message, Part, SpanType, Tokens, ToolUse, page as conventions_page,
     report::{Conventions, ServiceWords, UnknownName},
 };
+pub use errand::{Elsewhere, Errand};
 pub use fault::{TraceFault, Trouble};
 pub use filter::{FIELDS, FieldKind, FilterFault, KnownField, SpanFilter};
 pub use parquet_file::ParquetExport;

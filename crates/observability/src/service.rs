@@ -3,11 +3,11 @@
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use mainspring_kernel::{Actor, Clock, Page, PageRequest, Tasks, Timestamp, id::ProjectId};
-use mainspring_lake::{Filter, Lake, Table};
+use mainspring_lake::{Lake, Table};
 use mainspring_llm::{DocumentAccess, EventSink, Span, TraceId};
 use mainspring_telemetry::Metrics;
 use tokio::sync::{Semaphore, mpsc};
@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, mpsc};
 use crate::{
     aside::aside,
     capture::Capture,
+    errand::{self, Elsewhere},
     fault::{TraceFault, Trouble},
     forget,
     query::{
@@ -49,6 +50,8 @@ pub struct Settings {
     pub bring: Bring,
     /// Whether bringing spans to the lake gives way to answering calls.
     pub gives_way: bool,
+    /// Who does it, if not this process.
+    pub elsewhere: Option<Arc<dyn Elsewhere>>,
 }
 
 #[derive(Debug, Clone)]
@@ -56,6 +59,7 @@ pub struct Observability {
     queue: mpsc::Sender<Queued>,
     room: Room,
     kept: Kept,
+    elsewhere: Option<Arc<dyn Elsewhere>>,
     access: Arc<dyn DocumentAccess>,
     pub(crate) spill: Arc<Spill>,
     counters: Arc<Counters>,
@@ -124,13 +128,14 @@ impl Observability {
         let first = (Arc::clone(&spill), settings.capture, Arc::clone(&counters));
         tasks.spawn("spans: queue to disk", |stop| writer::store(inbox, onward, first, stop));
         let second = (Arc::clone(&spill), Arc::clone(&counters), settings.bring);
-        let into = kept.clone();
+        let (into, elsewhere) = (kept.clone(), settings.elsewhere.clone());
         tasks.spawn("spans: disk to lake", |stop| async move {
-            let bringing = writer::bring(groups, into, second, stop);
+            let bringing = writer::bring(groups, into, second, elsewhere, stop);
             if settings.gives_way { aside("spans", bringing).await } else { bringing.await }
         });
         let exports = Arc::new(Semaphore::new(query::EXPORTS_MAX));
-        Ok(Self { queue, room: Room::of(settings.queue_bytes), kept, access, spill, counters, clock, board, exports })
+        let room = Room::of(settings.queue_bytes);
+        Ok(Self { queue, room, kept, elsewhere: settings.elsewhere, access, spill, counters, clock, board, exports })
     }
 
     /// Waits until everything recorded so far is stored: it survives the death of the process.
@@ -266,19 +271,13 @@ impl Observability {
 
     /// Deletes traces that began before a time, and what was set aside before it.
     pub async fn expire(&self, before: Timestamp) -> Result<u64, TraceFault> {
-        self.spill
-            .remove_aside(|path| {
-                let written = path.metadata().and_then(|found| found.modified()).ok();
-                let since = written.and_then(|written| written.duration_since(SystemTime::UNIX_EPOCH).ok());
-                since.and_then(|since| i64::try_from(since.as_micros()).ok()).is_some_and(|micros| micros < before.as_micros())
-            })
-            .map_err(|source| TraceFault::Spill { path: "aside".into(), source })?;
-        let old = Filter::Lt("start".into(), before.as_micros().into());
-        if self.kept.table.count(old.clone()).await? == 0 {
-            return Ok(0);
-        }
-        let _turn = self.kept.turn().await;
-        Ok(self.kept.table.replace(old, None).await?.deleted)
+        errand::expire(&self.kept, &self.spill, before).await
+    }
+
+    /// Whether another process works at the table, so that this one need not.
+    #[must_use]
+    pub fn elsewhere(&self) -> Option<&Arc<dyn Elsewhere>> {
+        self.elsewhere.as_ref()
     }
 
     /// Takes what was written and read out of every trace that used these documents, and out of the files of before.

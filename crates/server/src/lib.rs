@@ -4,6 +4,7 @@ mod alerting;
 mod batching;
 mod building;
 mod calls;
+mod errands;
 mod errors;
 mod fault;
 mod health;
@@ -17,6 +18,7 @@ mod serves;
 mod upkeep;
 
 pub use building::{Building, other_routes};
+pub use errands::errand_main;
 pub use fault::BootFault;
 pub use kinds::schemas;
 pub use lock::{DataLock, LockFault};

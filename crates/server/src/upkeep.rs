@@ -13,7 +13,7 @@ use mainspring_jobs::{Jobs, Worker};
 use mainspring_kernel::{Clock, Fault, Stop, Tasks, Timestamp, id::ProjectId};
 use mainspring_knowledge::{Forgotten, IngestJob, Knowledges};
 use mainspring_lake::{Upkeep, UpkeepPolicy};
-use mainspring_observability::{MetricPoints, Observability, TraceFault, aside};
+use mainspring_observability::{Errand, MetricPoints, Observability, TraceFault, aside};
 use mainspring_registry::Registry;
 use mainspring_telemetry::{Metrics, let_go_of_code};
 
@@ -131,7 +131,7 @@ impl Background {
     async fn keep_traces(&self, stop: Stop) {
         let policy =
             UpkeepPolicy { unindexed_rows: u64::MAX, keep_versions_for: self.keep_versions_for, ..UpkeepPolicy::default() };
-        let mut calm = Calm::default();
+        let (mut calm, mut tended) = (Calm::default(), None);
         let mut expires_at = self.clock.now();
         while stop.sleep(self.upkeep_every).await {
             if !calm.has_come(self.observability.status().recorded, self.upkeep_every) {
@@ -140,8 +140,21 @@ impl Background {
             let now = self.clock.now();
             let expires = now >= expires_at;
             if expires {
-                self.expire_traces().await;
                 expires_at = now.plus(EXPIRE_EVERY);
+            }
+            if let Some(elsewhere) = self.observability.elsewhere() {
+                let brought = Some(self.observability.status().queryable);
+                if expires || brought != tended {
+                    let errand = Errand::upkeep(expires.then(|| now.minus(self.keep_traces_for)), self.keep_versions_for);
+                    if let Err(fault) = elsewhere.run(errand).await {
+                        tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "upkeep of traces failed; it is tried again");
+                    }
+                    tended = brought;
+                }
+                continue;
+            }
+            if expires {
+                self.expire_traces().await;
             }
             if self.tend_spans(&policy).await || expires {
                 let_go_of_code();
