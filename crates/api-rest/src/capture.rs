@@ -51,9 +51,7 @@ async fn view(rest: &Rest, actor: &Actor, shown: ShownPolicy) -> Answer<Json<wir
         capture: policy.capture.map(|capture| capture.as_str().to_owned()),
         server: bound.as_str().to_owned(),
         effective: effective.as_str().to_owned(),
-        patterns: patterns
-            .map(|OwnPattern { name, pattern }| wire::CapturePattern { name: name.to_string(), pattern })
-            .collect(),
+        patterns: patterns.map(|OwnPattern { name, pattern }| wire::CapturePattern { name: name.to_string(), pattern }).collect(),
         share: policy.share,
         keep_errors: policy.keep_errors,
         keep_slower_than_ms: policy.keep_slower_than_ms,

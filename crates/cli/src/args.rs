@@ -273,6 +273,9 @@ pub(crate) enum Command {
     /// Parse one document from standard input. Started by the server; not for people.
     #[command(name = "__parse", hide = true)]
     Parse,
+    /// Bring traces to the lake, as standard input says. Started by a gateway; not for people.
+    #[command(name = "__errand", hide = true)]
+    Errand,
 }
 
 /// Part of a long list. As JSON it is `{items, next}`.

@@ -162,7 +162,8 @@ async fn talk(session: &Session, command: Command) -> anyhow::Result<ExitCode> {
         | Command::Openapi
         | Command::Reference { .. }
         | Command::Schema { .. }
-        | Command::Parse => anyhow::bail!("this command does not talk to a server"),
+        | Command::Parse
+        | Command::Errand => anyhow::bail!("this command does not talk to a server"),
     }
 }
 

@@ -47,6 +47,8 @@ pub enum TraceFault {
         #[source]
         source: std::io::Error,
     },
+    #[error("the process that works at the traces failed: {reason}")]
+    Errand { reason: String },
     #[error("the queue of spans is full")]
     Saturated,
     #[error("the lake is away, and as many spans wait on disk as may")]
@@ -71,7 +73,7 @@ impl Fault for TraceFault {
             Self::Filter(fault) => fault.kind(),
             Self::TooMuch { .. } => FaultKind::TooLarge,
             Self::Unreadable { .. } => FaultKind::Internal,
-            Self::Spill { .. } | Self::DiskFull | Self::NotStored => FaultKind::Unavailable,
+            Self::Spill { .. } | Self::Errand { .. } | Self::DiskFull | Self::NotStored => FaultKind::Unavailable,
             Self::Saturated | Self::SpillFull | Self::TooManyTails { .. } | Self::TooManyExports { .. } => FaultKind::Saturated,
             Self::Lake(fault) => fault.kind(),
             Self::Blob(fault) => fault.kind(),
@@ -94,6 +96,7 @@ impl Fault for TraceFault {
             Self::TooManyExports { .. } => "trace-too-many-exports",
             Self::Unreadable { .. } => "trace-unreadable",
             Self::Spill { .. } => "trace-spill-unusable",
+            Self::Errand { .. } => "trace-errand-failed",
             Self::Saturated => "trace-queue-full",
             Self::SpillFull => "trace-spill-full",
             Self::DiskFull => "trace-disk-full",

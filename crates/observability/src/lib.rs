@@ -8,6 +8,7 @@ mod dashboards;
 mod deciding;
 mod drift;
 mod elsewhere;
+mod errand;
 mod fault;
 mod filter;
 mod forget;
@@ -43,6 +44,7 @@ pub use drift::{
     Against, Bin as DriftBin, Drift, DriftQuestion, DriftReport, DriftState, FieldDrift, Figures as DriftFigures, Topic,
     TopicDrift, TopicSketch,
 };
+pub use errand::{Elsewhere, Errand};
 pub use fault::{TraceFault, Trouble};
 pub use filter::{FIELDS, FieldKind, FilterFault, KnownField, SpanFilter};
 pub use keeping::{

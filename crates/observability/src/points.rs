@@ -17,11 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::{Mutex, OnceCell, oneshot};
 
-use crate::{
-    capture::Policies,
-    fault::TraceFault,
-    table::Rows,
-};
+use crate::{capture::Policies, fault::TraceFault, table::Rows};
 
 #[cfg(test)]
 #[path = "tests/points.rs"]

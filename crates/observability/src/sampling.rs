@@ -157,7 +157,7 @@ impl Sampler {
     pub(crate) fn open(policies: Policies, spill_dir: &Path, shared: bool, metrics: Metrics) -> Result<Self, TraceFault> {
         let sampler = Self {
             policies,
-            dir: spill_dir.join("held"),
+            dir: spill_dir.join("undecided"),
             files: OnceLock::new(),
             shared,
             state: Mutex::default(),

@@ -9,7 +9,7 @@ use std::{
 
 use mainspring_blobs::Blobs;
 use mainspring_kernel::{Actor, Clock, Digest, Page, PageRequest, Tasks, Timestamp, id::ProjectId};
-use mainspring_lake::{Filter, Lake, Table};
+use mainspring_lake::{Lake, Table};
 use mainspring_llm::{DocumentAccess, EventSink, Span, SpanId, TraceId};
 use mainspring_telemetry::Metrics;
 use tokio::sync::{Semaphore, mpsc};
@@ -18,6 +18,7 @@ use crate::{
     aside::aside,
     capture::Policies,
     deciding, elsewhere,
+    errand::{self, Elsewhere},
     fault::{TraceFault, Trouble},
     forget,
     pricing::{SpanPrices, price},
@@ -59,6 +60,8 @@ pub struct Settings {
     pub bring: Bring,
     /// Whether bringing spans to the lake gives way to answering calls.
     pub gives_way: bool,
+    /// Who does it, if not this process.
+    pub elsewhere: Option<Arc<dyn Elsewhere>>,
 }
 
 #[derive(Debug, Clone)]
@@ -66,6 +69,7 @@ pub struct Observability {
     queue: mpsc::Sender<Queued>,
     room: Room,
     kept: Kept,
+    elsewhere: Option<Arc<dyn Elsewhere>>,
     access: Arc<dyn DocumentAccess>,
     pub(crate) spill: Arc<Spill>,
     sampler: Arc<Sampler>,
@@ -146,9 +150,9 @@ impl Observability {
         tasks.spawn("spans: queue to disk", |stop| writer::store(inbox, onward, first, stop));
         tasks.spawn("spans: held to disk", |stop| deciding::decide(sampled, onto, third, stop));
         let second = (Arc::clone(&spill), Arc::clone(&counters), settings.bring);
-        let into = kept.clone();
+        let (into, elsewhere) = (kept.clone(), settings.elsewhere.clone());
         tasks.spawn("spans: disk to lake", |stop| async move {
-            let bringing = writer::bring(groups, into, second, stop);
+            let bringing = writer::bring(groups, into, second, elsewhere, stop);
             if settings.gives_way { aside("spans", bringing).await } else { bringing.await }
         });
         if settings.shared {
@@ -157,8 +161,9 @@ impl Observability {
         }
         let exports = Arc::new(Semaphore::new(query::EXPORTS_MAX));
         let room = Room::of(settings.queue_bytes);
-        let prices = Arc::default();
-        Ok(Self { queue, room, kept, access, spill, sampler, counters, clock, board, exports, prices, scores: None })
+        let (prices, scores) = (Arc::default(), None);
+        let elsewhere = settings.elsewhere;
+        Ok(Self { queue, room, kept, elsewhere, access, spill, sampler, counters, clock, board, exports, prices, scores })
     }
 
     /// Spans that come from outside are priced by these, where they say no cost themselves. The first prices told stay.
@@ -357,12 +362,13 @@ impl Observability {
     /// Deletes traces that began before a time, of every project, and what was set aside before it.
     pub async fn expire(&self, before: Timestamp) -> Result<u64, TraceFault> {
         self.expire_aside(before)?;
-        let old = Filter::Lt("start".into(), before.as_micros().into());
-        if self.kept.table.count(old.clone()).await? == 0 {
-            return Ok(0);
-        }
-        let _turn = self.kept.turn().await;
-        Ok(self.kept.table.replace(old, None).await?.deleted)
+        errand::expire(&self.kept, before).await
+    }
+
+    /// Who works at the table, if not this process.
+    #[must_use]
+    pub fn elsewhere(&self) -> Option<&Arc<dyn Elsewhere>> {
+        self.elsewhere.as_ref()
     }
 
     /// Deletes what was set aside before a time.

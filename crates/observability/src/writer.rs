@@ -20,6 +20,7 @@ use tokio::{
 
 use crate::{
     conventions::Facts,
+    errand::{self, Elsewhere},
     fault::{TraceFault, Trouble},
     room::{Place, Room},
     sampling::{Sampler, Sorted},
@@ -123,7 +124,7 @@ impl Counters {
     }
 
     /// Spans that can be found.
-    fn brought(&self, spans: u64) {
+    pub(crate) fn brought(&self, spans: u64) {
         self.queryable.send_modify(|count| {
             *count += spans;
             let aside = self.aside.load(Ordering::SeqCst);
@@ -331,6 +332,7 @@ pub(crate) async fn bring(
     mut inbox: mpsc::Receiver<Stored>,
     kept: Kept,
     (spill, counters, bring): (Arc<Spill>, Arc<Counters>, Bring),
+    elsewhere: Option<Arc<dyn Elsewhere>>,
     stop: Stop,
 ) {
     let mut ended = false;
@@ -361,7 +363,10 @@ pub(crate) async fn bring(
             };
             if due {
                 let waited = spill.bytes() > 0;
-                outcome = sweep(&kept, &spill, &counters).await;
+                outcome = match &elsewhere {
+                    Some(elsewhere) => errand::send(elsewhere.as_ref(), &spill, &counters).await,
+                    None => sweep(&kept, &spill, &counters).await,
+                };
                 // A gateway runs the code of the lake at no other time.
                 if waited && bring == Bring::WhenQuiet {
                     mainspring_telemetry::let_go_of_code();
@@ -486,13 +491,28 @@ async fn add(
 /// Brings segments that are on disk, leaving out spans that are in the table already. One that
 /// cannot be brought does not keep the others.
 pub(crate) async fn sweep(kept: &Kept, spill: &Arc<Spill>, counters: &Counters) -> Result<(), TraceFault> {
+    count_vanished(spill, counters);
+    let segments = spill.segments().map_err(|source| TraceFault::Spill { path: "segments".into(), source })?;
+    bring_all(kept, spill, counters, segments).await
+}
+
+/// Segments that this process wrote and did not remove.
+pub(crate) fn count_vanished(spill: &Spill, counters: &Counters) {
     let vanished = spill.vanished();
     if vanished > 0 {
         tracing::error!(spans = vanished, "segments of spans were removed by somebody else");
         counters.count_dropped(vanished, "removed");
         counters.brought(vanished);
     }
-    let segments = spill.segments().map_err(|source| TraceFault::Spill { path: "segments".into(), source })?;
+}
+
+/// Brings segments, several with a commit.
+pub(crate) async fn bring_all(
+    kept: &Kept,
+    spill: &Arc<Spill>,
+    counters: &Counters,
+    segments: Vec<PathBuf>,
+) -> Result<(), TraceFault> {
     let mut segments: Arc<[PathBuf]> = segments.into();
     let mut first = Ok(());
     while !segments.is_empty() {

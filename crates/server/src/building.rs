@@ -33,7 +33,7 @@ use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, li
 use crate::{
     alerting, batching,
     calls::{self, Outside, Routed},
-    drifting, errors,
+    drifting, errands, errors,
     fault::BootFault,
     health::Parts,
     kinds,
@@ -113,6 +113,7 @@ impl Building {
             queue_bytes: SPAN_BYTES,
             bring: serves.bring(shared),
             gives_way: serves == Serves::Models,
+            elsewhere: (serves == Serves::Models && !shared).then(|| errands::elsewhere(&config)).transpose()?,
         };
         let registry = Registry::open(catalog.clone(), Arc::clone(&clock), kinds::descriptors())
             .with_audit(Arc::new(identity.clone()))
@@ -467,10 +468,7 @@ async fn open_lake(
 ) -> Result<(Arc<dyn Lake>, Vec<String>), BootFault> {
     // Of a lake that others share, a gateway touches nothing but its traces.
     let repairs = serves == Serves::Everything || matches!(location, LakeLocation::Local(_));
-    let durability = match config.lake.durability {
-        DurabilityConfig::Disk => Durability::Disk,
-        DurabilityConfig::Process => Durability::Process,
-    };
+    let durability = durability(config);
     let lance = LanceConfig { durability, tasks: tasks.clone(), clock: Arc::clone(clock), ..LanceConfig::new(location) };
     let lance = if serves == Serves::Models { lance.for_adding() } else { lance };
     let lake = LanceLake::open(lance).await.map_err(BootFault::part("lake"))?;
@@ -489,14 +487,15 @@ async fn open_lake(
     Ok((Arc::new(lake), repaired))
 }
 
+pub(crate) const fn durability(config: &Config) -> Durability {
+    match config.lake.durability {
+        DurabilityConfig::Disk => Durability::Disk,
+        DurabilityConfig::Process => Durability::Process,
+    }
+}
+
 fn parser_config(config: &Config) -> Result<ParserConfig, BootFault> {
-    let program = std::env::current_exe().map_err(|error| BootFault::Part {
-        part: "parser pool",
-        kind: FaultKind::Unavailable,
-        code: "parse-no-workers",
-        reason: error.to_string(),
-        hint: None,
-    })?;
+    let program = own_program()?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let workers = if config.knowledge.parser_workers == 0 { cores } else { config.knowledge.parser_workers };
     let limits = Limits {
@@ -505,12 +504,21 @@ fn parser_config(config: &Config) -> Result<ParserConfig, BootFault> {
         input: config.knowledge.parser_file_limit.0,
         ..Limits::default()
     };
-    Ok(ParserConfig { program: program_for_parsing(program), args: vec!["__parse".into()], workers, limits })
+    Ok(ParserConfig { program, args: vec!["__parse".into()], workers, limits })
 }
 
-/// This binary; in tests, which are another program, the real one beside them.
-fn program_for_parsing(current: PathBuf) -> PathBuf {
-    std::env::var_os("MAINSPRING_PARSER").map_or(current, PathBuf::from)
+/// This binary, for children; in tests, which are another program, the real one beside them.
+pub(crate) fn own_program() -> Result<PathBuf, BootFault> {
+    if let Some(program) = std::env::var_os("MAINSPRING_PARSER") {
+        return Ok(program.into());
+    }
+    std::env::current_exe().map_err(|error| BootFault::Part {
+        part: "child processes",
+        kind: FaultKind::Unavailable,
+        code: "parse-no-workers",
+        reason: error.to_string(),
+        hint: None,
+    })
 }
 
 fn knowledge_config(config: &Config) -> KnowledgeConfig {

@@ -6,6 +6,7 @@ mod building;
 mod calls;
 mod drifting;
 mod erasing;
+mod errands;
 mod errors;
 mod fault;
 mod health;
@@ -20,6 +21,7 @@ mod serves;
 mod upkeep;
 
 pub use building::{Building, other_routes};
+pub use errands::errand_main;
 pub use fault::BootFault;
 pub use kinds::schemas;
 pub use lock::{DataLock, LockFault};

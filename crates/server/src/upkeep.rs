@@ -10,11 +10,13 @@ use mainspring_alerts::Alerts;
 use mainspring_batches::{Batches, Runner};
 use mainspring_identity::Identity;
 use mainspring_jobs::{Jobs, Worker};
-use mainspring_kernel::{Clock, Fault, Stop, Tasks, Timestamp, id::ProjectId};
+use mainspring_kernel::{Clock, Fault, Stop, Tasks, Timestamp, fault::chain, id::ProjectId};
 use mainspring_knowledge::{Forgotten, IngestJob, Knowledges};
 use mainspring_lake::{Upkeep, UpkeepPolicy};
 use mainspring_monitors::Monitors;
-use mainspring_observability::{Drift, EraseJob, Keeping, MetricPoints, Observability, Scores, Telemetry, TraceFault, aside};
+use mainspring_observability::{
+    Drift, Elsewhere, EraseJob, Errand, Keeping, MetricPoints, Observability, Scores, Telemetry, TraceFault, aside,
+};
 use mainspring_registry::Registry;
 use mainspring_telemetry::{Metrics, let_go_of_code};
 
@@ -154,7 +156,7 @@ impl Background {
     async fn keep_traces(&self, stop: Stop) {
         let policy =
             UpkeepPolicy { unindexed_rows: u64::MAX, keep_versions_for: self.keep_versions_for, ..UpkeepPolicy::default() };
-        let mut calm = Calm::default();
+        let (mut calm, mut tended) = (Calm::default(), None);
         let mut expires_at = self.clock.now();
         while stop.sleep(self.upkeep_every).await {
             if !calm.has_come(self.observability.status().recorded, self.upkeep_every) {
@@ -163,12 +165,22 @@ impl Background {
             let now = self.clock.now();
             let expires = now >= expires_at;
             if expires {
-                self.retain(&[Telemetry::Spans, Telemetry::Logs]).await;
                 expires_at = now.plus(EXPIRE_EVERY);
             }
             // A gateway that nobody asks about traces has no such table.
             if self.observability.scores().is_ok_and(Scores::is_open) {
                 self.tend_scores(&policy).await;
+            }
+            if let Some(elsewhere) = self.observability.elsewhere() {
+                let brought = Some(self.observability.status().queryable);
+                if expires || brought != tended {
+                    self.have_tended(elsewhere.as_ref(), expires).await;
+                    tended = brought;
+                }
+                continue;
+            }
+            if expires {
+                self.retain(&[Telemetry::Spans, Telemetry::Logs]).await;
             }
             if self.tend_spans(&policy).await || expires {
                 let_go_of_code();
@@ -187,6 +199,19 @@ impl Background {
                 tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "what is kept no longer could not be deleted; it is tried again");
                 false
             }
+        }
+    }
+
+    /// Upkeep by the process that brings traces. It deletes what no project keeps; the rest of what a project keeps no longer
+    /// goes when a full server has the folder.
+    async fn have_tended(&self, elsewhere: &dyn Elsewhere, expires: bool) {
+        let before = if expires { self.keeping.kept_since(&[Telemetry::Spans, Telemetry::Logs]).await.map(Some) } else { Ok(None) };
+        let outcome = match before {
+            Ok(before) => elsewhere.run(Errand::upkeep(before, self.keep_versions_for)).await.map_err(|fault| chain(&fault)),
+            Err(fault) => Err(chain(&fault)),
+        };
+        if let Err(cause) = outcome {
+            tracing::warn!(cause, "upkeep of traces failed; it is tried again");
         }
     }
 

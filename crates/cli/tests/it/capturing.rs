@@ -126,7 +126,8 @@ async fn what_a_project_does_not_keep_is_nowhere_in_the_data_directory() {
 
     let traces = [id(1), id(2)];
     for (project, trace) in ["bare", "clean"].into_iter().zip(&traces) {
-        let children = vec![span(trace, "00f067aa0ba902b8", "00f067aa0ba902b7", true), span(trace, "00f067aa0ba902b7", "", false)];
+        let children =
+            vec![span(trace, "00f067aa0ba902b8", "00f067aa0ba902b7", true), span(trace, "00f067aa0ba902b7", "", false)];
         send(&user, project, children).await;
         send_others(&user, project).await;
     }

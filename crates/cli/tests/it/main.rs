@@ -5,6 +5,7 @@ mod alerts;
 mod asking;
 mod assets;
 mod batches;
+mod bringing;
 mod calling;
 mod capturing;
 mod coming;

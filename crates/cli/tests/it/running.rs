@@ -148,6 +148,10 @@ impl Server {
         }
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// As a power cut ends it.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

@@ -40,7 +40,9 @@ impl Fault for CaptureFault {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::AboveServer { .. } => Some("`traces.capture` is the most that any project keeps; its operator may change it".into()),
+            Self::AboveServer { .. } => {
+                Some("`traces.capture` is the most that any project keeps; its operator may change it".into())
+            }
             Self::Moved { .. } => Some("`mainspring capture show` tells how it is now".into()),
             Self::Catalog(source) => source.hint(),
             Self::Forbidden { .. } | Self::Invalid { .. } => None,

@@ -49,14 +49,7 @@ pub struct CapturePolicy {
 
 impl Default for CapturePolicy {
     fn default() -> Self {
-        Self {
-            capture: None,
-            patterns: Vec::new(),
-            share: 1.0,
-            keep_errors: true,
-            keep_slower_than_ms: None,
-            hold_seconds: HOLD,
-        }
+        Self { capture: None, patterns: Vec::new(), share: 1.0, keep_errors: true, keep_slower_than_ms: None, hold_seconds: HOLD }
     }
 }
 

@@ -71,13 +71,11 @@ impl Letters {
 // Word boundaries are those of ASCII: the others are slow on text that is not.
 
 /// One whose end was cut off goes as far as the text.
-static PRIVATE_KEY: LazyLock<Vec<Regex>> = LazyLock::new(|| {
-    compiled(&[r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\z)"])
-});
+static PRIVATE_KEY: LazyLock<Vec<Regex>> =
+    LazyLock::new(|| compiled(&[r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\z)"]));
 static JWT: LazyLock<Vec<Regex>> =
     LazyLock::new(|| compiled(&[r"(?-u:\b)eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*"]));
-static EMAIL: LazyLock<Vec<Regex>> =
-    LazyLock::new(|| compiled(&[r"[\w.%+\-]+@(?:[\w\-]+\.)+(?:xn--[\w\-]+|\p{L}{2,})"]));
+static EMAIL: LazyLock<Vec<Regex>> = LazyLock::new(|| compiled(&[r"[\w.%+\-]+@(?:[\w\-]+\.)+(?:xn--[\w\-]+|\p{L}{2,})"]));
 static SECRETS: LazyLock<Vec<Regex>> = LazyLock::new(|| compiled(&SECRET_SHAPES));
 static PHONES: LazyLock<Vec<Regex>> = LazyLock::new(|| compiled(&PHONE_SHAPES));
 
@@ -253,7 +251,8 @@ fn v6(text: &str) -> bool {
 /// Stretches of such letters, apart from words, that are what is looked for.
 fn numbers(text: &str, is_of: fn(u8) -> bool, is: fn(&str) -> bool, found: &mut Vec<Range<usize>>) {
     let bytes = text.as_bytes();
-    let is_word = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    let is_word =
+        |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     let mut at = 0;
     while at < bytes.len() {
         let mut start = at;

@@ -102,6 +102,14 @@ impl Keeping {
         Ok(gone)
     }
 
+    /// Before it no project keeps anything of these kinds.
+    pub async fn kept_since(&self, kinds: &[Telemetry]) -> Result<Timestamp, KeepingFault> {
+        let rules = store::rules(&self.parts.catalog).await?;
+        let of_kinds = rules.iter().filter(|(_, which, _)| kinds.contains(which));
+        let longest = of_kinds.filter_map(|(_, _, rule)| rule.keep_for).fold(self.parts.keep_for, Duration::max);
+        Ok(self.now().minus(longest))
+    }
+
     async fn has_turn(&self, holder: &str) -> Result<bool, KeepingFault> {
         let now = self.now();
         Ok(store::take_turn(&self.parts.catalog, holder, (now, now.plus(TURN))).await?)

@@ -59,7 +59,7 @@ fn sort(sampler: &Sampler, spans: Vec<Span>, now: Instant) -> Sorted {
 }
 
 fn files(dir: &Path) -> usize {
-    std::fs::read_dir(dir.join("held")).map_or(0, Iterator::count)
+    std::fs::read_dir(dir.join("undecided")).map_or(0, Iterator::count)
 }
 
 fn names_of(waiting: &[Waiting]) -> Vec<SpanId> {
