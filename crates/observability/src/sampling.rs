@@ -396,7 +396,7 @@ impl Sampler {
         }
     }
 
-    /// Of traces that were looked for in the lake: `true` where they are kept, by what was found there or heard meanwhile.
+    /// Ends the waiting of traces. Answers those that are kept, by what was found in the lake or came meanwhile.
     pub(crate) fn settle(&self, waiting: Vec<Waiting>, present: &HashSet<Key>) -> Vec<Waiting> {
         let mut state = self.state();
         let (kept, gone): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|waiting| {

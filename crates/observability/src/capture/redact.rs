@@ -103,10 +103,6 @@ impl Redactor {
         }
     }
 
-    pub(super) fn value(&self, value: &mut Value, found: &mut Found) {
-        self.within(value, found, 0);
-    }
-
     /// Of a name and its value: names say much of what is secret.
     pub(super) fn field(&self, name: &str, value: &mut Value, found: &mut Found) {
         self.named(name, value, found, 0);
@@ -276,7 +272,7 @@ fn is_secret_field(name: &str) -> bool {
 
 fn hide(value: &mut Value, found: &mut Found) {
     match value {
-        Value::String(text) if !text.is_empty() && text != "[secret]" => {
+        Value::String(text) if !text.is_empty() && text.as_str() != "[secret]" => {
             found.add(SECRET);
             *value = "[secret]".into();
         }

@@ -46,6 +46,7 @@ async fn open(dir: &Path) -> Room {
         queue_bytes: 64 << 20,
         bring: Bring::Within(Duration::from_millis(100)),
         gives_way: false,
+        elsewhere: None,
     };
     let room = Observability::open(&*lake, settings, &tasks, (clock, Metrics::default()), Arc::new(Nobody)).await.unwrap();
     let room = room.with_scores(Scores::new(lake, Capture::Full, tasks.clone()));

@@ -1,7 +1,7 @@
 //! The kind `monitor`, with what only the room of spans knows: whether a filter can be read and a field measured.
 
 use mainspring_kernel::Fault as _;
-use mainspring_monitors::{Measure, MonitorSpec};
+use mainspring_monitors::{Compare, Measure, MonitorSpec};
 use mainspring_observability::{FilterFault, SpanFilter, TraceFault, check_group_field, check_number_field};
 use mainspring_registry::{KindDescriptor, ParsedSpec, SpecFault, SpecProblem};
 use serde_json::Value;
@@ -38,7 +38,7 @@ fn topics_problem(spec: &MonitorSpec, field: &str) -> Option<SpecProblem> {
     if field != "input" {
         return Some(problem("measure.topics.field", "is `input`: what was asked".to_owned()));
     }
-    let narrowed = [("filter", spec.filter.is_some()), ("slices", spec.slices.is_some())];
+    let narrowed = [("filter", spec.filter.is_some()), ("slices", spec.slices.is_some()), ("compare", matches!(spec.compare, Compare::Release(_)))];
     let (path, _) = narrowed.into_iter().find(|(_, given)| *given)?;
     Some(problem(path, "topics are of all traces together".to_owned()))
 }
