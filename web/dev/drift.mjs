@@ -26,7 +26,13 @@ const FIELDS = [
     current: 8_995,
     drifted: true,
     figures: { psi: 0.352, psi_by_chance: 0.004, jensen_shannon: 0.061, ks: 0.21, p: 0, moved: 412.5 },
-    bins: bins(125, [[0.1, 0.04], [0.35, 0.2], [0.4, 0.36], [0.13, 0.3], [0.02, 0.1]]),
+    bins: bins(125, [
+      [0.1, 0.04],
+      [0.35, 0.2],
+      [0.4, 0.36],
+      [0.13, 0.3],
+      [0.02, 0.1],
+    ]),
   },
   {
     field: "status",
@@ -66,8 +72,18 @@ export function driftRoutes({ json, traceIds }) {
         const against = u.get("against") || "previous";
         const [to, day] = [Date.now(), 86_400_000];
         const at = (ms) => new Date(ms).toISOString();
-        const release = against === "release" ? { release: "2.1", reference_release: "2.0", no_topics: "topics are kept by the hour, not by release" } : { topics };
-        json(s, { from: at(to - day), to: at(to), against, reference_from: at(to - 2 * day), reference_to: at(to - day), fields: FIELDS, waiting_hours: 0, ...release });
+        const release =
+          against === "release" ? { release: "2.1", reference_release: "2.0", no_topics: "topics are kept by the hour, not by release" } : { topics };
+        json(s, {
+          from: at(to - day),
+          to: at(to),
+          against,
+          reference_from: at(to - 2 * day),
+          reference_to: at(to - day),
+          fields: FIELDS,
+          waiting_hours: 0,
+          ...release,
+        });
       },
     ],
   ];

@@ -107,7 +107,10 @@ async function monitors(page: Page) {
 test("monitors are listed with their states, and one is opened by keyboard", async ({ page }) => {
   await monitors(page);
   await page.goto("/");
-  await page.getByRole("navigation", { name: "Rooms" }).getByRole("link", { name: /Monitors/ }).click();
+  await page
+    .getByRole("navigation", { name: "Rooms" })
+    .getByRole("link", { name: /Monitors/ })
+    .click();
   const grid = page.getByRole("grid", { name: "Monitors" });
   await expect(grid.getByText("Firing", { exact: true })).toBeVisible();
   await expect(grid.getByText("1 firing, 1 warming")).toBeVisible();
@@ -138,7 +141,12 @@ test("a look that is asked for says what it finds and tells nobody", async ({ pa
   await page.route(/\/api\/v1\/monitors\/desk-errors\/evaluate/, (route) => {
     asked.push(route.request().postDataJSON());
     return route.fulfill({
-      json: { name: "desk-errors", raised: false, alerts: [], evaluation: { at: at(50), version: 2, state: "ok", slices: [{ ...big, state: "ok" }] } },
+      json: {
+        name: "desk-errors",
+        raised: false,
+        alerts: [],
+        evaluation: { at: at(50), version: 2, state: "ok", slices: [{ ...big, state: "ok" }] },
+      },
     });
   });
   await page.goto("/monitors/desk-errors");

@@ -120,14 +120,8 @@ fn field(found: FieldDrift) -> wire::FieldDriftView {
 
 fn moved(found: TopicDrift) -> wire::TopicDriftView {
     let TopicDrift { state, reference, current, mmd_squared, p, psi, topics } = found;
-    let topic = |Topic { words, before, after, grew, p, traces }: Topic| wire::DriftTopicView {
-        words,
-        before,
-        after,
-        grew,
-        p,
-        traces,
-    };
+    let topic =
+        |Topic { words, before, after, grew, p, traces }: Topic| wire::DriftTopicView { words, before, after, grew, p, traces };
     wire::TopicDriftView {
         state: state.as_str().to_owned(),
         reference,

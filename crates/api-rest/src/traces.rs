@@ -119,11 +119,8 @@ pub(crate) async fn count(
     let actor = caller.needs(Role::Reader)?;
     let any = query.any == Some(true);
     let filter = query.read()?;
-    let found = if any {
-        rest.observability.count_any(actor, &filter).await?
-    } else {
-        rest.observability.count(actor, &filter).await?
-    };
+    let found =
+        if any { rest.observability.count_any(actor, &filter).await? } else { rest.observability.count(actor, &filter).await? };
     Ok(Json(counted(found)))
 }
 

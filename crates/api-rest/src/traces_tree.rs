@@ -98,7 +98,8 @@ pub(crate) fn span_id(text: &str) -> Answer<SpanId> {
 }
 
 pub(crate) fn no_span(trace: &str, span: &str) -> Problem {
-    let what = if span.is_empty() { format!("there is no trace {trace}") } else { format!("trace `{trace}` has no span `{span}`") };
+    let what =
+        if span.is_empty() { format!("there is no trace {trace}") } else { format!("trace `{trace}` has no span `{span}`") };
     Problem::new(FaultKind::NotFound, "trace-not-found", what)
 }
 

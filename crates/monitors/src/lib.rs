@@ -32,17 +32,15 @@ pub mod store;
 mod tests;
 
 pub use check::Problems;
-pub use mainspring_statistics::Categories;
 pub use evaluate::evaluate;
 pub use fault::MonitorFault;
 pub use kind::descriptor;
+pub use mainspring_statistics::Categories;
 pub use measurements::{Measurements, Numbers, Point, Query, ReleaseSeen, SLICES, Series, Summary, Topics};
 pub use seam::{Bell, Signal, Watched};
 pub use service::{Looked, Monitors, Parts, Standing};
 pub use signal::Going;
-pub use spec::{
-    Budget, Compare, Measure, MonitorSpec, Of, Previous, Release, ReleaseOf, Rest, Severity, Test, Threshold, Worse,
-};
+pub use spec::{Budget, Compare, Measure, MonitorSpec, Of, Previous, Release, ReleaseOf, Rest, Severity, Test, Threshold, Worse};
 pub use state::{Drift, Evaluation, Figures, History, SliceEvaluation, State};
 pub use stretch::{Stretch, StretchFault};
 pub use words::sentence;

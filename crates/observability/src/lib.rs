@@ -48,26 +48,26 @@ pub use errand::{Elsewhere, Errand};
 pub use fault::{TraceFault, Trouble};
 pub use filter::{FIELDS, FieldKind, FilterFault, KnownField, SpanFilter};
 pub use keeping::{
-    EraseJob, Erased, Erasure, ErasureId, ErasureState, Holding, Keeping, KeepingFault, KeepingParts, Removal, Retention, Subject,
-    Telemetry, TelemetryFault,
+    EraseJob, Erased, Erasure, ErasureId, ErasureState, Holding, Keeping, KeepingFault, KeepingParts, Removal, Retention,
+    Subject, Telemetry, TelemetryFault,
 };
 pub use parquet_file::ParquetExport;
-pub use pricing::{Estimate, SpanPrices};
 pub use points::{MetricPoint, MetricPoints, PointFilter, PointKind, Temporality};
-pub use query::{
-    DashboardAnswer, DashboardQuestion, PanelAnswer, PromAnswer, PromFault, PromMetric, PromSeries, PromTimes, SqlColumn, SqlQuestion,
-    SqlRows, SqlTable, prom_labels, prom_metrics,
-};
+pub use pricing::{Estimate, SpanPrices};
 pub use query::{
     ActivityBucket, Counted, Export, Gathered, GatheredBy, Measured, MetricsQuestion, MetricsRow, SessionTraces, SpanMetrics,
     SpanSummary, TREE_MAX, TraceFilter, TraceSummary, TraceTree, TreeTotals, measures,
 };
-pub use query::{Listener, SeriesQuestion, SeriesRow, check_group_field, check_number_field};
-pub use scores::{
-    FEEDBACK, Feedback, NewScore, Rating, Score, ScoreFilter, ScoreKind, ScoreMeasure, ScoreSource, ScoreSummary, ScoreValue, Scores,
-    evaluations, event_of,
+pub use query::{
+    DashboardAnswer, DashboardQuestion, PanelAnswer, PromAnswer, PromFault, PromMetric, PromSeries, PromTimes, SqlColumn,
+    SqlQuestion, SqlRows, SqlTable, prom_labels, prom_metrics,
 };
+pub use query::{Listener, SeriesQuestion, SeriesRow, check_group_field, check_number_field};
 pub use sampling::Tally;
+pub use scores::{
+    FEEDBACK, Feedback, NewScore, Rating, Score, ScoreFilter, ScoreKind, ScoreMeasure, ScoreSource, ScoreSummary, ScoreValue,
+    Scores, evaluations, event_of,
+};
 pub use service::{AppTraffic, Observability, Settings, Status, Swept};
 pub use tail::{Heard, Tailing};
 pub use values::{ValueAside, WholeValue};

@@ -110,7 +110,8 @@ mod tests {
         let call = json!({"gen_ai.request.model": "gpt", "gen_ai.usage.input_tokens": 1_500, "gen_ai.usage.output_tokens": 500});
         let (cost, attributes) = priced(&call);
         assert_eq!((cost, &attributes[PRICE]), (Some(2_000_000), &json!("gpt@1")));
-        let answered = json!({"gen_ai.request.model": "alias", "gen_ai.response.model": "gpt", "gen_ai.usage.input_tokens": 1_000});
+        let answered =
+            json!({"gen_ai.request.model": "alias", "gen_ai.response.model": "gpt", "gen_ai.usage.input_tokens": 1_000});
         assert_eq!(priced(&answered).0, Some(1_000_000));
 
         let mut own = call.clone();

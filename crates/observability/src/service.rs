@@ -223,7 +223,7 @@ impl Observability {
     /// Traces by the spans that they are entered by, newest first.
     pub async fn list(&self, actor: &Actor, filter: &TraceFilter, page: &PageRequest) -> Result<Page<TraceSummary>, TraceFault> {
         self.catch_up().await;
-        query::list(self.asking(actor, self.now()), &self.scored(actor, filter).await?, page).await
+        query::list(self.asking(actor, self.now()), self.scored(actor, filter).await?.as_ref(), page).await
     }
 
     /// Traces of which any span passes, by the newest that does.
@@ -234,28 +234,28 @@ impl Observability {
         page: &PageRequest,
     ) -> Result<Page<TraceSummary>, TraceFault> {
         self.catch_up().await;
-        query::list_any(self.asking(actor, self.now()), &self.scored(actor, filter).await?, page).await
+        query::list_any(self.asking(actor, self.now()), self.scored(actor, filter).await?.as_ref(), page).await
     }
 
     pub async fn count_any(&self, actor: &Actor, filter: &TraceFilter) -> Result<Counted, TraceFault> {
         self.catch_up().await;
-        query::count_any(self.asking(actor, self.now()), &self.scored(actor, filter).await?).await
+        query::count_any(self.asking(actor, self.now()), self.scored(actor, filter).await?.as_ref()).await
     }
 
     pub async fn count(&self, actor: &Actor, filter: &TraceFilter) -> Result<Counted, TraceFault> {
         self.catch_up().await;
-        query::count_traces(self.asking(actor, self.now()), &self.scored(actor, filter).await?).await
+        query::count_traces(self.asking(actor, self.now()), self.scored(actor, filter).await?.as_ref()).await
     }
 
     /// Spans one by one, newest first.
     pub async fn spans(&self, actor: &Actor, filter: &TraceFilter, page: &PageRequest) -> Result<Page<SpanSummary>, TraceFault> {
         self.catch_up().await;
-        query::list_spans(self.asking(actor, self.now()), &self.scored(actor, filter).await?, page).await
+        query::list_spans(self.asking(actor, self.now()), self.scored(actor, filter).await?.as_ref(), page).await
     }
 
     pub async fn count_spans(&self, actor: &Actor, filter: &TraceFilter) -> Result<Counted, TraceFault> {
         self.catch_up().await;
-        query::count_spans(self.asking(actor, self.now()), &self.scored(actor, filter).await?).await
+        query::count_spans(self.asking(actor, self.now()), self.scored(actor, filter).await?.as_ref()).await
     }
 
     pub async fn trace(&self, actor: &Actor, id: TraceId) -> Result<Vec<Span>, TraceFault> {
@@ -309,7 +309,7 @@ impl Observability {
         page: &PageRequest,
     ) -> Result<Page<Gathered>, TraceFault> {
         self.catch_up().await;
-        query::sessions(self.asking(actor, self.now()), by, &self.scored(actor, filter).await?, page).await
+        query::sessions(self.asking(actor, self.now()), by, self.scored(actor, filter).await?.as_ref(), page).await
     }
 
     /// One session and a page of its traces, in the order in which they began.
@@ -334,7 +334,7 @@ impl Observability {
         let place = Arc::clone(&self.exports).try_acquire_owned();
         let place = place.map_err(|_| TraceFault::TooManyExports { most: query::EXPORTS_MAX })?;
         self.catch_up().await;
-        Export::begin(self, actor.clone(), &self.scored(actor, filter).await?, self.now(), place).await
+        Export::begin(self, actor.clone(), self.scored(actor, filter).await?.as_ref(), self.now(), place).await
     }
 
     /// The last hours, an hour each, the running one last.

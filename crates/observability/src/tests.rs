@@ -41,7 +41,7 @@ use crate::{
     Bring, Capture, Elsewhere, Errand, Observability, Settings, TraceFault, TraceFilter,
     capture::redact,
     spill,
-    table::Texts,
+    table::{self, Texts},
     writer::{Counters, Quiet},
 };
 

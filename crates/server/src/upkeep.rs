@@ -205,7 +205,8 @@ impl Background {
     /// Upkeep by the process that brings traces. It deletes what no project keeps; the rest of what a project keeps no longer
     /// goes when a full server has the folder.
     async fn have_tended(&self, elsewhere: &dyn Elsewhere, expires: bool) {
-        let before = if expires { self.keeping.kept_since(&[Telemetry::Spans, Telemetry::Logs]).await.map(Some) } else { Ok(None) };
+        let before =
+            if expires { self.keeping.kept_since(&[Telemetry::Spans, Telemetry::Logs]).await.map(Some) } else { Ok(None) };
         let outcome = match before {
             Ok(before) => elsewhere.run(Errand::upkeep(before, self.keep_versions_for)).await.map_err(|fault| chain(&fault)),
             Err(fault) => Err(chain(&fault)),

@@ -114,8 +114,7 @@ export const queries = {
       queryFn: ({ signal }) => api.traces.reading(trace, span, signal),
       staleTime: 60_000,
     }),
-  scores: (trace: string) =>
-    queryOptions({ queryKey: ["scores", trace], queryFn: ({ signal }) => api.scores.list({ trace, limit: 200 }, signal) }),
+  scores: (trace: string) => queryOptions({ queryKey: ["scores", trace], queryFn: ({ signal }) => api.scores.list({ trace, limit: 200 }, signal) }),
   sessions: (filter: { filter?: string; from?: string }) =>
     infiniteQueryOptions({
       ...paged,
@@ -259,7 +258,6 @@ export const queries = {
   jobs: (state?: string) =>
     queryOptions({ queryKey: ["jobs", state], queryFn: ({ signal }) => api.jobs.list({ state }, signal), refetchInterval: 5_000 }),
   retention: () => queryOptions({ queryKey: ["retention"], queryFn: ({ signal }) => api.keeping.retention(signal) }),
-  erasures: () =>
-    queryOptions({ queryKey: ["erasures"], queryFn: ({ signal }) => api.keeping.erasures(signal), refetchInterval: 5_000 }),
+  erasures: () => queryOptions({ queryKey: ["erasures"], queryFn: ({ signal }) => api.keeping.erasures(signal), refetchInterval: 5_000 }),
   keys: () => queryOptions({ queryKey: ["keys"], queryFn: ({ signal }) => api.keys.list(signal) }),
 };

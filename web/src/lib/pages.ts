@@ -65,6 +65,6 @@ export class PageWindow<T> {
 
   /** Every known row; null where it has to be asked for again. */
   rows(): (T | null)[] {
-    return this.#pages.flatMap((page) => page.items ?? Array.from({ length: page.count }, () => null));
+    return this.#pages.flatMap((page): readonly (T | null)[] => page.items ?? Array.from({ length: page.count }, () => null));
   }
 }

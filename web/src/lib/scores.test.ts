@@ -11,5 +11,11 @@ test("a value is what it looks like, unless it is said to be a word", () => {
 });
 
 test("a value is shown shortly", () => {
-  expect([shownScore(true), shownScore(false), shownScore("good"), shownScore(0.123456), shownScore(7)]).toEqual(["yes", "no", "good", "0.1235", "7"]);
+  expect([shownScore(true), shownScore(false), shownScore("good"), shownScore(0.123456), shownScore(7)]).toEqual([
+    "yes",
+    "no",
+    "good",
+    "0.1235",
+    "7",
+  ]);
 });

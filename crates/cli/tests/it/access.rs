@@ -194,7 +194,11 @@ const SPAN: &str = "00000000000000ab";
 fn filled(path: &str) -> String {
     let path = path.replace("{kind}", "prompt").replace("{name}", "nothing").replace("{*name}", "nothing");
     let path = path.replace("{project}", "default");
-    path.replace("{id}", "nothing").replace("{alias}", "a").replace("{code}", "internal").replace("{span}", SPAN).replace("{digest}", "nothing")
+    path.replace("{id}", "nothing")
+        .replace("{alias}", "a")
+        .replace("{code}", "internal")
+        .replace("{span}", SPAN)
+        .replace("{digest}", "nothing")
 }
 
 /// A body each endpoint can read, so that what is refused is refused for who asks.
@@ -314,7 +318,8 @@ impl Ours {
         };
         // What is followed would go on for minutes.
         let path = path.replace("{project}", "default");
-        let path = path.replace("{name}", name).replace("{code}", "internal").replace("{span}", SPAN).replace("{digest}", "nothing");
+        let path =
+            path.replace("{name}", name).replace("{code}", "internal").replace("{span}", SPAN).replace("{digest}", "nothing");
         path.replace("/calls/live", "/calls/live?follow=false").replace("/traces/tail", "/traces/tail?follow=false")
     }
 

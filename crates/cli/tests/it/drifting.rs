@@ -53,8 +53,7 @@ async fn what_moved_is_told_with_both_distributions_and_nothing_of_another_proje
     send(&user, &calls(lately, 60, &["gpt-4o-mini", "unheard-of"], 4_000)).await;
     let time = |micros: i64| mainspring_kernel::Timestamp::from_micros(micros).to_string();
     let (from, to, start, end) = (time(lately), time(lately + HOUR), time(then), time(then + HOUR));
-    let range =
-        ["--from", &from, "--to", &to, "--against", "range", "--reference-from", &start, "--reference-to", &end];
+    let range = ["--from", &from, "--to", &to, "--against", "range", "--reference-from", &start, "--reference-to", &end];
 
     let all = run(data, &[&["drift", "--all"][..], &range].concat());
     let fields = all["fields"].as_array().unwrap();

@@ -46,7 +46,8 @@ async fn a_trace_of_thirty_three_thousand_spans_comes_whole_in_bounded_pages() {
     for from in (0..SPANS).step_by(usize::try_from(AT_ONCE).unwrap()) {
         let spans: Vec<Value> = (from..from + AT_ONCE).map(|number| span(number, begun)).collect();
         let resource = json!({"attributes": [{"key": "service.name", "value": {"stringValue": "walker"}}]});
-        let sent = json!({"resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": {"name": "steps"}, "spans": spans}]}]});
+        let sent =
+            json!({"resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": {"name": "steps"}, "spans": spans}]}]});
         let reply = user.post("/v1/traces", &sent).await;
         assert_eq!(reply.status, 200, "{}", reply.text);
     }
@@ -85,7 +86,11 @@ async fn a_trace_of_thirty_three_thousand_spans_comes_whole_in_bounded_pages() {
     let body = user.get(&format!("/api/v1/traces/{TRACE}/spans/{}", id(32_900))).await.json();
     assert_eq!((&body["attributes"]["note"], &body["parent"]), (&json!("words of 32900"), &json!(id(4_112))), "{body}");
     let reading = user.get(&format!("/api/v1/traces/{TRACE}/reading?span={}", id(32_900))).await.json();
-    assert_eq!((&reading["type"], &reading["input"][0]["parts"][0]["content"]), (&json!("chat"), &json!("How far?")), "{reading}");
+    assert_eq!(
+        (&reading["type"], &reading["input"][0]["parts"][0]["content"]),
+        (&json!("chat"), &json!("How far?")),
+        "{reading}"
+    );
     let first = user.get(&format!("/api/v1/traces/{TRACE}/reading")).await.json();
     assert_eq!(first["span"], json!(id(0)), "{first}");
 

@@ -51,6 +51,7 @@ async fn an_export_goes_onward_to_another_server_and_may_be_repeated() {
     }
     assert_eq!(run(to.path(), &["traces", "show", trace])["spans"].as_array().map(Vec::len), Some(2), "each once");
     let gone = "http://127.0.0.1:9";
-    let fault = crate::running::command(from.path()).args(["traces", "export", "--to", gone, "--to-key", "NO_SUCH_VARIABLE"]).output();
+    let fault =
+        crate::running::command(from.path()).args(["traces", "export", "--to", gone, "--to-key", "NO_SUCH_VARIABLE"]).output();
     assert!(!fault.unwrap().status.success());
 }

@@ -121,8 +121,7 @@ async fn killed_in_turn(servers: Vec<Server>, folders: &[&Path], settings: &[(&s
     for sender in sending {
         sender.await.unwrap();
     }
-    let wanted: BTreeSet<String> =
-        acknowledged.iter().flat_map(|ids| ids.lock().unwrap().clone()).chain(told).collect();
+    let wanted: BTreeSet<String> = acknowledged.iter().flat_map(|ids| ids.lock().unwrap().clone()).chain(told).collect();
     assert!(wanted.len() > SERVERS * BETWEEN, "{}", wanted.len());
     for url in &urls {
         // The others' commits are looked for once a second.

@@ -129,8 +129,13 @@ impl Field {
 const NEVER: [&str; 6] = ["content", "trace", "span", "parent", "message", "session"];
 
 /// Where senders say why a model ended.
-pub(crate) const FINISHES: [&str; 5] =
-    [names::FINISH, "gen_ai.response.finish_reason", "ai.response.finishReason", "llm.response.finish_reason", "gen_ai.finishReason"];
+pub(crate) const FINISHES: [&str; 5] = [
+    names::FINISH,
+    "gen_ai.response.finish_reason",
+    "ai.response.finishReason",
+    "llm.response.finish_reason",
+    "gen_ai.finishReason",
+];
 
 #[cfg(test)]
 mod tests {

@@ -83,12 +83,7 @@ pub(crate) async fn gather_inside(table: &dyn Table, asked: &Asked, field: &Fiel
     read(table, &asked, vec![field.clone()], (INSIDE, SLICE_INSIDE)).await
 }
 
-async fn read(
-    table: &dyn Table,
-    asked: &Asked,
-    fields: Vec<Field>,
-    (most, slice): (u64, u64),
-) -> Result<Gathered, TraceFault> {
+async fn read(table: &dyn Table, asked: &Asked, fields: Vec<Field>, (most, slice): (u64, u64)) -> Result<Gathered, TraceFault> {
     let among = asked.among.clone().and(stretch(asked.from, asked.to));
     let count = table.count(among).await?;
     if count == 0 {

@@ -90,8 +90,7 @@ pub(crate) async fn write(table: &dyn Table, writing: &Writing<'_>, rows: &[Kept
     let mut texts: [StringBuilder; 6] = std::array::from_fn(|_| StringBuilder::new());
     let mut numbers: [Int64Builder; 3] = std::array::from_fn(|_| Int64Builder::new());
     // That there was nothing to keep is kept, too: nobody makes it again.
-    let nothing =
-        Kept { hour, field: String::new(), release: String::new(), kind: String::new(), sketch: String::new() };
+    let nothing = Kept { hour, field: String::new(), release: String::new(), kind: String::new(), sketch: String::new() };
     let rows: Vec<&Kept> = if rows.is_empty() { vec![&nothing] } else { rows.iter().collect() };
     for Kept { hour, field, release, kind, sketch } in rows {
         let row = [project, part.as_str(), field.as_str(), release.as_str(), kind.as_str(), sketch.as_str()];
@@ -191,11 +190,8 @@ pub(crate) async fn made(
     project: Option<&str>,
     (from, to): (i64, i64),
 ) -> Result<BTreeMap<(String, i64), i64>, TraceFault> {
-    let mut among = vec![
-        Filter::eq("part", part.as_str()),
-        Filter::GtEq("hour".into(), from.into()),
-        Filter::Lt("hour".into(), to.into()),
-    ];
+    let mut among =
+        vec![Filter::eq("part", part.as_str()), Filter::GtEq("hour".into(), from.into()), Filter::Lt("hour".into(), to.into())];
     among.extend(project.map(|project| Filter::eq("project", project)));
     let mut newest: BTreeMap<(String, i64), (i64, i64)> = BTreeMap::new();
     let scan = Scan::of(Filter::And(among)).columns(&["project", "hour", "spans", "made"]);

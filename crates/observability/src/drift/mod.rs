@@ -111,10 +111,9 @@ impl Drift {
             let releases = current.newest_two();
             let nothing = Collected::default();
             let (before, after) = match &releases {
-                Some((before, after)) => (
-                    Side { of: &current, release: Some(before.as_str()) },
-                    Side { of: &current, release: Some(after.as_str()) },
-                ),
+                Some((before, after)) => {
+                    (Side { of: &current, release: Some(before.as_str()) }, Side { of: &current, release: Some(after.as_str()) })
+                }
                 None => (all(&nothing), all(&current)),
             };
             (compare(&fields, before, after), releases, waiting)
@@ -133,22 +132,18 @@ impl Drift {
 
     /// Sketches of a stretch, and how many of its hours are not made yet. Whoever may not see every trace gets sketches of
     /// those that they may see.
-    async fn collect(
-        &self,
-        actor: &Actor,
-        fields: &[Field],
-        (from, to): (i64, i64),
-    ) -> Result<(Collected, usize), TraceFault> {
+    async fn collect(&self, actor: &Actor, fields: &[Field], (from, to): (i64, i64)) -> Result<(Collected, usize), TraceFault> {
         let mut collected = Collected::default();
         let sees_all = actor.labels == Labels::All;
-        let (kept, others): (Vec<Field>, Vec<Field>) =
-            fields.iter().cloned().partition(|field| sees_all && field.is_kept());
+        let (kept, others): (Vec<Field>, Vec<Field>) = fields.iter().cloned().partition(|field| sees_all && field.is_kept());
         let mut waiting = 0;
         if !kept.is_empty() {
             waiting = self.make_due(actor, (from, to)).await?;
             let names: Vec<String> = kept.iter().map(|field| field.name.clone()).collect();
             let project = actor.project.to_string();
-            for row in kept::read(self.table().await?.as_ref(), (project.as_str(), Part::Fields), (from, to), Some(&names)).await? {
+            for row in
+                kept::read(self.table().await?.as_ref(), (project.as_str(), Part::Fields), (from, to), Some(&names)).await?
+            {
                 collected.saw(&row.release, row.hour, row.hour);
                 Collected::add(&mut collected.sketches, (row.release, row.field), Sketch::read(&row.kind, &row.sketch)?);
             }

@@ -8,9 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use mainspring_lake::{Filter, Scan, Table};
 use mainspring_llm::Span;
-use mainspring_statistics::embedding::{
-    ClusterShares, Clusters, Features, KernelMean, compare_means, compare_shares,
-};
+use mainspring_statistics::embedding::{ClusterShares, Clusters, Features, KernelMean, compare_means, compare_shares};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -153,8 +151,7 @@ impl Topics {
         let count = ((vectors.len() as f64 / 2.0).sqrt() as usize).clamp(CLUSTERS.0, CLUSTERS.1);
         let clusters = Clusters::train(vectors, count, STEPS, SEED)?;
         let bandwidth = Features::median_distance(vectors, SEED)?;
-        let places: Vec<Option<usize>> =
-            vectors.iter().map(|vector| clusters.place(vector).map(|place| place.cluster)).collect();
+        let places: Vec<Option<usize>> = vectors.iter().map(|vector| clusters.place(vector).map(|place| place.cluster)).collect();
         let texts: Vec<&str> = questions.iter().map(|question| question.text.as_str()).collect();
         let words = telling(&texts, &places, clusters.centres().len());
         Some(Self { identity, dimensions: vectors.first()?.len(), bandwidth, clusters, words })

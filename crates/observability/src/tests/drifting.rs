@@ -35,10 +35,7 @@ fn called(at: i64, call: &Call<'_>) -> Span {
         (names::FINISH.to_owned(), json!(["stop"])),
         ("resource.service.version".to_owned(), json!(call.release)),
         ("shop.tier".to_owned(), json!(call.tier)),
-        (
-            names::INPUT_MESSAGES.to_owned(),
-            json!([{"role": "user", "parts": [{"type": "text", "content": call.asked}]}]),
-        ),
+        (names::INPUT_MESSAGES.to_owned(), json!([{"role": "user", "parts": [{"type": "text", "content": call.asked}]}])),
     ]);
     made.end = Timestamp::from_micros(at + call.millis * 1_000);
     made
@@ -60,7 +57,12 @@ fn hour(start: i64) -> (Timestamp, Timestamp) {
 
 fn question(fields: &[&str]) -> DriftQuestion {
     let ((from, to), (start, end)) = (hour(LATELY), hour(THEN));
-    DriftQuestion { fields: fields.iter().map(|field| (*field).to_owned()).collect(), from, to, against: Against::Range(start, end) }
+    DriftQuestion {
+        fields: fields.iter().map(|field| (*field).to_owned()).collect(),
+        from,
+        to,
+        against: Against::Range(start, end),
+    }
 }
 
 fn of<'a>(report: &'a DriftReport, field: &str) -> &'a FieldDrift {
@@ -73,12 +75,15 @@ async fn fields_that_moved_come_first_and_late_spans_make_their_hour_again() {
     let Room { room, .. } = open(dir.path(), Capture::Full).await;
     let drift = drift_of(dir.path(), &room, None).await;
     record(&room, (0..80).map(|n| called(THEN + n, &USUAL))).await;
-    record(&room, (0..80).map(|n| called(LATELY + n, &Call { model: if n % 2 == 0 { "gpt" } else { "new" }, millis: 9_000, ..USUAL }))).await;
+    record(
+        &room,
+        (0..80).map(|n| called(LATELY + n, &Call { model: if n % 2 == 0 { "gpt" } else { "new" }, millis: 9_000, ..USUAL })),
+    )
+    .await;
     let all = actor(Labels::All);
 
     let report = drift.report(&all, &question(&[])).await.unwrap();
-    let drifted: BTreeSet<&str> =
-        report.fields.iter().filter(|field| field.drifted).map(|field| field.field.as_str()).collect();
+    let drifted: BTreeSet<&str> = report.fields.iter().filter(|field| field.drifted).map(|field| field.field.as_str()).collect();
     assert_eq!(drifted, BTreeSet::from(["duration", "model"]), "{report:?}");
     assert!(report.fields[..2].iter().all(|field| field.drifted), "they come first");
     let model = of(&report, "model");
@@ -132,7 +137,11 @@ async fn attributes_and_releases_are_compared_when_somebody_asks() {
     let drift = drift_of(dir.path(), &room, None).await;
     record(&room, (0..50).map(|n| called(THEN + n, &USUAL))).await;
     let newer = Call { release: "1.1", millis: 20_000, tier: "paid", ..USUAL };
-    record(&room, (0..50).flat_map(|n| [called(LATELY + n, &Call { tier: "paid", ..USUAL }), called(LATELY + 60_000_000 + n, &newer)])).await;
+    record(
+        &room,
+        (0..50).flat_map(|n| [called(LATELY + n, &Call { tier: "paid", ..USUAL }), called(LATELY + 60_000_000 + n, &newer)]),
+    )
+    .await;
     let all = actor(Labels::All);
     let report = drift.report(&all, &question(&["attributes[\"shop.tier\"]"])).await.unwrap();
     let tier = &report.fields[0];

@@ -38,7 +38,11 @@ fn topics_problem(spec: &MonitorSpec, field: &str) -> Option<SpecProblem> {
     if field != "input" {
         return Some(problem("measure.topics.field", "is `input`: what was asked".to_owned()));
     }
-    let narrowed = [("filter", spec.filter.is_some()), ("slices", spec.slices.is_some()), ("compare", matches!(spec.compare, Compare::Release(_)))];
+    let narrowed = [
+        ("filter", spec.filter.is_some()),
+        ("slices", spec.slices.is_some()),
+        ("compare", matches!(spec.compare, Compare::Release(_))),
+    ];
     let (path, _) = narrowed.into_iter().find(|(_, given)| *given)?;
     Some(problem(path, "topics are of all traces together".to_owned()))
 }

@@ -176,7 +176,8 @@ function Topics({ topics }: { topics: TopicDrift }) {
       {topics.topics.map((topic, at) => (
         <tr key={at}>
           <td className="lead">
-            {topic.words.length > 0 ? topic.words.join(", ") : <span className="muted">unlike anything before</span>} {topic.grew && <Badge tone="warn">grew</Badge>}
+            {topic.words.length > 0 ? topic.words.join(", ") : <span className="muted">unlike anything before</span>}{" "}
+            {topic.grew && <Badge tone="warn">grew</Badge>}
           </td>
           <td className="end">{share(topic.before)}</td>
           <td className="end">{share(topic.after)}</td>

@@ -172,7 +172,11 @@ function Try({ project, policy }: { project: string; policy: SetCapture | null }
         {text !== "" && tried.error ? <ErrorNote compact error={tried.error} /> : null}
         {text !== "" && tried.data && (
           <>
-            {tried.data.text == null ? <p className="soft">Nothing of it is kept.</p> : <pre className="code-block capture-tried">{tried.data.text}</pre>}
+            {tried.data.text == null ? (
+              <p className="soft">Nothing of it is kept.</p>
+            ) : (
+              <pre className="code-block capture-tried">{tried.data.text}</pre>
+            )}
             <p className="row-flex wrap">
               {tried.data.found.map((found) => (
                 <Badge key={found.name}>

@@ -92,7 +92,9 @@ function Change({ held, onClose }: { held: Retention; onClose: () => void }) {
   return (
     <FormDialog title={`How long ${held.kind} are kept`} does="Keep so" doing={set} valid={valid} onClose={onClose}>
       <Field label="Kept for" hint="12h, 30d. Left empty: as the settings have it.">
-        {(ids) => <input {...ids} className="input" autoComplete="off" value={time} placeholder="30d" onChange={(event) => setTime(event.target.value)} />}
+        {(ids) => (
+          <input {...ids} className="input" autoComplete="off" value={time} placeholder="30d" onChange={(event) => setTime(event.target.value)} />
+        )}
       </Field>
       <Field label="Gigabytes at most" hint="The oldest go first. Left empty: no limit.">
         {(ids) => (

@@ -87,13 +87,7 @@ export function Scores({ trace, open, onClose }: { trace: string; open: boolean;
                   <Button size="sm" look="ghost" onClick={() => setEditing(one)}>
                     Edit
                   </Button>
-                  <IconButton
-                    icon="close"
-                    size="sm"
-                    label={`Remove ${one.name}`}
-                    disabled={remove.isPending}
-                    onClick={() => remove.mutate(one.id)}
-                  />
+                  <IconButton icon="close" size="sm" label={`Remove ${one.name}`} disabled={remove.isPending} onClick={() => remove.mutate(one.id)} />
                   {one.comment && <p>{one.comment}</p>}
                 </li>
               ))}

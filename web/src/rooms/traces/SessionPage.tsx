@@ -193,7 +193,7 @@ function Turn({ turn, number, current }: { turn: TraceSummary; number: number; c
         )}
         {turn.cost != null && <span>{money(turn.cost)}</span>}
         {turn.model && <span className="clip">{turn.model}</span>}
-        {turn.errors > 0 && (
+        {!!turn.errors && (
           <span className="bad">
             <Icon name="error" size={12} /> {plural(turn.errors, "error")}
           </span>
