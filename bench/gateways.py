@@ -55,6 +55,10 @@ class Place:
     def resident(self):
         return sum(memory(pid, "VmRSS") for pid in self.pids())
 
+    def resident_itself(self):
+        """Of the process that was started, without those that it started."""
+        return memory(self.process.pid, "VmRSS")
+
     def processor_seconds(self):
         """User and system time of each of its processes so far."""
         spent = {}

@@ -160,8 +160,24 @@ def langfuse():
     with watcher.start_as_current_observation(name="ask", as_type="span"):
         trace = watcher.get_current_trace_id()
         reply = ask(OpenAI(base_url=URL + "/v1", api_key="unused", max_retries=0))
+        watcher.score_current_span(name="polite", value=True, data_type="BOOLEAN")
+    for value in (0.1, 0.92):
+        watcher.create_score(name="accuracy", value=value, trace_id=trace, score_id=f"{trace}-accuracy", comment="near")
+    watcher.create_score(name="mood", value="calm", trace_id=trace, data_type="CATEGORICAL")
     watcher.flush()
     check(trace, reply)
+    check_scores(trace)
+
+
+def check_scores(trace):
+    """What the client says of a trace is there, each once, and filters find it."""
+    found = get(f"/api/v1/scores?trace={trace}")["items"]
+    said = {score["name"]: (score["kind"], score["value"]) for score in found}
+    wanted = {"polite": ("boolean", True), "accuracy": ("numeric", 0.92), "mood": ("categorical", "calm")}
+    assert len(found) == 3 and said == wanted, found
+    assert [bool(score.get("span")) for score in found if score["name"] == "polite"] == [True], found
+    query = urllib.parse.urlencode({"filter": f'trace = "{trace}" and score.accuracy > 0.9 and score.mood = calm'})
+    assert [one["trace_id"] for one in get(f"/api/v1/traces?{query}")["items"]] == [trace]
 
 
 {"openinference": openinference, "openllmetry": openllmetry, "genai": genai, "genai-latest": genai_latest, "langfuse": langfuse}[sys.argv[1]]()

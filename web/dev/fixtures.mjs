@@ -7,9 +7,13 @@ import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { dashboardRoutes } from "./dashboards.mjs";
+import { driftRoutes } from "./drift.mjs";
 import { gatewayRoutes } from "./gateway.mjs";
+import { incidentRoutes } from "./incidents.mjs";
 import { faultsOf } from "./shapes.mjs";
 import { documents as texts } from "./texts.mjs";
+import { traceRoutes } from "./traces.mjs";
 
 const PORT = Number(process.env.PORT ?? 7400);
 const DIST = fileURLToPath(new URL("../dist", import.meta.url));
@@ -385,7 +389,11 @@ function span(trace, parent, name, start, end, attributes = {}, extra = {}) {
   };
   return made;
 }
-function makeTrace(start, question, { fail = null, answer = "", app = "manual", hits = [], id = hex(32), slow = 1 } = {}) {
+function makeTrace(
+  start,
+  question,
+  { fail = null, answer = "", app = "manual", hits = [], id = hex(32), slow = 1, session = `conv_${hex(8)}` } = {},
+) {
   const embed = 4 + rnd() * 6;
   const find = 6 + rnd() * 8;
   const rerank = 18 + rnd() * 20;
@@ -404,7 +412,7 @@ function makeTrace(start, question, { fail = null, answer = "", app = "manual", 
     "http.request.method": "POST",
     "http.response.status_code": fail ? 503 : 200,
     "user.id": pick(["ines@acme.example", "tomáš", "ci-bot"]),
-    "gen_ai.conversation.id": `conv_${hex(8)}`,
+    "gen_ai.conversation.id": session,
   });
   const chain = span(id, root.span, "chain answer-from-docs", start + 0.8, start + total - 0.6, { "mainspring.run": `run_${hex(32)}` });
   const retrieve = span(id, chain.span, "retrieve", r0, r0 + embed + find + rerank + 2, {
@@ -513,6 +521,8 @@ for (let i = 0; i < 460; i++)
     fail: i % 23 === 4 ? "retrieve" : i % 31 === 9 ? "model" : null,
     slow: i % 17 === 3 ? 4 : 1,
     app: i % 6 === 5 ? "python-help" : "manual",
+    // Four in a row are one conversation.
+    session: `conv_${String(Math.floor(i / 4)).padStart(8, "0")}`,
   });
 const ingestTrace = (() => {
   const id = hex(32);
@@ -1222,30 +1232,7 @@ const routes = [
       s.end(`event: run\ndata: ${JSON.stringify(found)}\n\n`);
     },
   ],
-  [
-    "GET",
-    /^\/api\/v1\/traces$/,
-    (q, s, u) => {
-      const text = (u.get("q") ?? "").toLowerCase();
-      const min = Number(u.get("min_ms") ?? 0);
-      const list = [...traces.values()]
-        .map((t) => t.summary)
-        .filter(
-          (t) =>
-            (!u.get("from") || t.start >= u.get("from")) &&
-            (!u.get("status") || t.status === u.get("status")) &&
-            (!u.get("app") || t.app === u.get("app")) &&
-            (!u.get("model") || t.model === u.get("model")) &&
-            t.duration_ms >= min &&
-            (!text || `${t.preview} ${t.error} ${t.name} ${t.trace_id}`.toLowerCase().includes(text)),
-        );
-      page(
-        s,
-        list.sort((a, b) => (a.start < b.start ? 1 : -1)),
-        u,
-      );
-    },
-  ],
+  ...traceRoutes({ json, page, problem, missing, traces, now: NOW, makeTrace, hex }),
   [
     "GET",
     /^\/api\/v1\/traces\/([0-9a-f]+)$/,
@@ -1410,6 +1397,9 @@ const routes = [
     trace: (question) => makeTrace(Date.now() - 900, question, { answer: question, hits: [] }),
     traceIds: [...traces.keys()],
   }),
+  ...incidentRoutes({ json, page, problem, hex, ago, traceIds: [...traces.keys()] }),
+  ...driftRoutes({ json, traceIds: [...traces.keys()] }),
+  ...dashboardRoutes({ json, page, problem, hex, traceIds: [...traces.keys()] }),
   ["GET", /^\/healthz$/, (q, s) => json(s, { status: "ok" })],
 ];
 

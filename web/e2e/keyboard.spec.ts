@@ -2,6 +2,12 @@ import type { Page } from "@playwright/test";
 import { expect, routed, settled, test } from "./support";
 
 const ROOMS = [
+  "/dashboards",
+  "/sql",
+  "/drift",
+  "/incidents",
+  "/incidents/receivers",
+  "/incidents/silences",
   "/models",
   "/models/live",
   "/models/compare",

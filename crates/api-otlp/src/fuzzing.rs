@@ -3,15 +3,13 @@
 use bytes::Bytes;
 use mainspring_kernel::{Timestamp, id::ProjectId};
 use mainspring_llm::Span;
-use opentelemetry_proto::tonic::collector::{
-    logs::v1::ExportLogsServiceRequest, metrics::v1::ExportMetricsServiceRequest, trace::v1::ExportTraceServiceRequest,
-};
+use opentelemetry_proto::tonic::collector::{logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest};
 
 use crate::{
     grpc, logs, points,
     request::{self, Encoding, Packing, decode},
     shared::bound,
-    signal::Signal,
+    signal::{Signal, decode_metrics},
     spans,
     weigh::weigh,
 };
@@ -65,7 +63,7 @@ pub fn read_logs(body: &[u8], json: bool) -> Option<Read> {
 #[must_use]
 pub fn read_metrics(body: &[u8], json: bool) -> Option<Read> {
     weigh(body, encoding(json), Signal::Metrics.shape(), WEIGHT).ok()?;
-    let export: ExportMetricsServiceRequest = decode(body, encoding(json)).ok()?;
+    let export = decode_metrics(body, encoding(json)).ok()?;
     let groups = export.resource_metrics.iter().flat_map(|group| &group.scope_metrics);
     let sent = groups.flat_map(|group| &group.metrics).map(points::points_of).sum();
     let again = prost::Message::encode_to_vec(&export);

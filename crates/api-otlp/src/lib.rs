@@ -26,8 +26,9 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use bytes::Bytes;
-use mainspring_kernel::{Actor, Clock, Role};
-use mainspring_observability::{MetricPoints, Observability, TraceFault};
+use mainspring_kernel::{Actor, Clock, Role, Timestamp, id::ProjectId};
+use mainspring_llm::Span;
+use mainspring_observability::{MetricPoints, NewScore, Observability, Score, TraceFault, evaluations};
 use mainspring_web_kit::{Caller, Problem, Route};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -91,7 +92,9 @@ impl Otlp {
         let (project, now) = (actor.project, self.clock.now());
         match off_thread(body.len(), move || read(signal, &body, encoding, project, now)).await? {
             Read::Spans(received) => {
+                let scores = self.scores_of(project, &received.spans, now)?;
                 self.observability.record_durably(received.spans, STORED_WITHIN).await?;
+                self.observability.put_scores(actor, scores).await?;
                 Ok(Outcome { signal, rejected: received.rejected, reason: received.reason })
             }
             Read::Points(received) => {
@@ -99,6 +102,18 @@ impl Otlp {
                 Ok(Outcome { signal, rejected: received.rejected, reason: received.reason })
             }
         }
+    }
+}
+
+impl Otlp {
+    /// The judgements that spans bring with them. One that is no score is an event like any other.
+    fn scores_of(&self, project: ProjectId, spans: &[Span], now: Timestamp) -> Result<Vec<Score>, Problem> {
+        let judged: Vec<NewScore> = spans.iter().flat_map(evaluations).collect();
+        if judged.is_empty() {
+            return Ok(Vec::new());
+        }
+        let scores = self.observability.scores()?;
+        Ok(judged.into_iter().filter_map(|new| scores.check(new, project, now).ok()).collect())
     }
 }
 
@@ -159,6 +174,8 @@ fn routes() -> Vec<Route<Otlp>> {
         Route::post("/api/public/otel/v1/metrics", metrics),
         Route::get("/api/public/health", langfuse::health),
         Route::get("/api/public/projects", langfuse::projects),
+        Route::post("/api/public/scores", langfuse::scores),
+        Route::delete("/api/public/scores/{id}", langfuse::delete_score),
     ]
 }
 

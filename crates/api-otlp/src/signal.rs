@@ -62,7 +62,7 @@ pub(crate) fn read(signal: Signal, body: &[u8], encoding: Encoding, project: Pro
 }
 
 /// Where a metric's points are spelt in another way, the reader of the protocol's own spelling leaves them out without a word.
-fn decode_metrics(body: &[u8], encoding: Encoding) -> Result<ExportMetricsServiceRequest, Problem> {
+pub(crate) fn decode_metrics(body: &[u8], encoding: Encoding) -> Result<ExportMetricsServiceRequest, Problem> {
     let blank = body.iter().all(u8::is_ascii_whitespace);
     if encoding == Encoding::Json && !blank && body.len() <= LENIENT_MAX {
         decode_leniently(body)

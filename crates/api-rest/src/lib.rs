@@ -6,36 +6,46 @@ mod assets;
 mod batches;
 mod calls;
 mod calls_live;
+mod capture;
 mod conventions;
 mod convert;
+mod dashboards;
+mod drift;
 mod forgetting;
 mod incidents;
 mod jobs;
+mod keeping;
 mod keys;
 mod knowledge;
 mod limits;
+mod monitors;
 mod otlp_json;
 mod overview;
 mod points;
 mod projects;
+mod prometheus;
 mod readings;
 mod receivers;
 mod replay;
 mod routes;
 mod runs;
+mod scores;
 mod secrets;
 mod sessions;
+mod sql;
 mod structure;
 mod traces;
 mod traces_export;
 mod traces_metrics;
 mod traces_tail;
+mod traces_tree;
 mod usage;
 mod writes;
 
 #[cfg(test)]
 mod tests;
 
+pub use prometheus::dialect;
 pub use runs::carry_out;
 
 use std::{sync::Arc, time::Duration};
@@ -51,7 +61,8 @@ use mainspring_jobs::Jobs;
 use mainspring_kernel::{Actor, Clock, Stop, Tasks};
 use mainspring_knowledge::Knowledges;
 use mainspring_llm::{Budget, EventSink, SpanContext};
-use mainspring_observability::{MetricPoints, Observability};
+use mainspring_monitors::Monitors;
+use mainspring_observability::{CapturePolicies, Drift, Keeping, MetricPoints, Observability};
 use mainspring_registry::Registry;
 use mainspring_secrets::Secrets;
 use mainspring_telemetry::Metrics;
@@ -69,9 +80,13 @@ pub struct Rest {
     pub chains: Arc<Chains>,
     pub observability: Observability,
     pub points: MetricPoints,
+    pub capture: CapturePolicies,
+    pub drift: Drift,
+    pub keeping: Keeping,
     pub ledger: Ledger,
     pub batches: Batches,
     pub alerts: Alerts,
+    pub monitors: Monitors,
     pub gateway: Gateway,
     pub secrets: Secrets,
     pub health: Arc<dyn Health>,
@@ -146,6 +161,10 @@ fn routes() -> OpenApiRouter<Rest> {
         .routes(routes!(incidents::resolve))
         .routes(routes!(incidents::retry))
         .routes(routes!(incidents::deliveries))
+        .routes(routes!(monitors::list))
+        .routes(routes!(monitors::show))
+        .routes(routes!(monitors::evaluations))
+        .routes(routes!(monitors::evaluate))
         .routes(routes!(receivers::list))
         .routes(routes!(receivers::test))
         .routes(routes!(receivers::silences, receivers::create_silence))
@@ -161,9 +180,32 @@ fn routes() -> OpenApiRouter<Rest> {
         .routes(routes!(sessions::show))
         .routes(routes!(sessions::users))
         .routes(routes!(traces::show))
+        .routes(routes!(traces_tree::fields))
+        .routes(routes!(traces_tree::tree))
+        .routes(routes!(traces_tree::show))
+        .routes(routes!(keeping::value))
+        .routes(routes!(keeping::retention))
+        .routes(routes!(keeping::set_retention))
+        .routes(routes!(keeping::erase, keeping::erasures))
+        .routes(routes!(keeping::erasure))
         .routes(routes!(conventions::report))
         .routes(routes!(readings::read))
         .routes(routes!(points::list))
+        .routes(routes!(drift::compare))
+        .routes(routes!(scores::list, scores::write))
+        .routes(routes!(scores::delete))
+        .routes(routes!(scores::feedback))
+        .routes(routes!(sql::ask))
+        .routes(routes!(sql::schema))
+        .routes(routes!(dashboards::list))
+        .routes(routes!(dashboards::show))
+        .routes(routes!(dashboards::data))
+        .routes(routes!(prometheus::query, prometheus::query_by_form))
+        .routes(routes!(prometheus::query_range, prometheus::query_range_by_form))
+        .routes(routes!(prometheus::labels, prometheus::labels_by_form))
+        .routes(routes!(prometheus::series, prometheus::series_by_form))
+        .routes(routes!(prometheus::label_values))
+        .routes(routes!(prometheus::metadata))
         .routes(routes!(replay::replay))
         .routes(routes!(assets::list))
         .routes(routes!(assets::show))
@@ -176,6 +218,8 @@ fn routes() -> OpenApiRouter<Rest> {
         .routes(routes!(apply::apply))
         .routes(routes!(apply::schema))
         .routes(routes!(projects::list, projects::create))
+        .routes(routes!(capture::show, capture::set))
+        .routes(routes!(capture::preview))
         .routes(routes!(projects::members, projects::add_member))
         .routes(routes!(projects::change_member, projects::remove_member))
         .routes(routes!(keys::list, keys::create))
@@ -195,7 +239,12 @@ fn routes() -> OpenApiRouter<Rest> {
 }
 
 /// Routes that may take as long as an answer by a model, or must not be broken off in the middle.
-pub const SLOW: &[&str] = &["/api/v1/traces/{id}/replay", "/api/v1/knowledge/{name}/forget", "/api/v1/usage/reprice"];
+pub const SLOW: &[&str] = &[
+    "/api/v1/traces/{id}/replay",
+    "/api/v1/knowledge/{name}/forget",
+    "/api/v1/usage/reprice",
+    "/api/v1/monitors/{name}/evaluate",
+];
 /// Routes that end when what they wait for ends: a run that is waited for, or followed; calls and traces that are watched,
 /// and an export, which takes as long as there are spans.
 pub const OWN_TERMS: &[&str] = &[

@@ -1,16 +1,17 @@
 //! A span as it is read, whichever convention it came in.
 
 use axum::{Json, extract::State};
-use mainspring_kernel::{FaultKind, Role};
-use mainspring_llm::{Span, SpanId, trace::OtelIdFault};
+use mainspring_kernel::Role;
+use mainspring_llm::Span;
 use mainspring_observability::{ClockMark, Conversation, Facts, FoundDocument, Message, Part, ToolUse, clock_marks};
-use mainspring_web_kit::{Answer, Caller, Path, Problem, Query};
+use mainspring_web_kit::{Answer, Caller, Path, Query};
 use mainspring_wire as wire;
 use serde::Deserialize;
 
 use crate::{
     Rest,
     traces::{dollars, millis, tokens, trace_id},
+    traces_tree::{no_span, span_id},
 };
 
 #[derive(Debug, Deserialize)]
@@ -30,24 +31,11 @@ pub(crate) async fn read(
 ) -> Answer<Json<wire::SpanReading>> {
     let actor = caller.needs(Role::Reader)?;
     let wanted = query.span.as_deref().map(span_id).transpose()?;
-    let spans = rest.observability.trace(actor, trace_id(&id)?).await?;
-    let found = spans.iter().find(|span| wanted.is_none_or(|wanted| span.span == wanted)).ok_or_else(|| {
-        Problem::new(
-            FaultKind::NotFound,
-            "trace-not-found",
-            format!("trace `{id}` has no span `{}`", query.span.unwrap_or_default()),
-        )
-    })?;
+    // The one above it says whether its times fit.
+    let spans = rest.observability.span(actor, trace_id(&id)?, wanted).await?;
+    let found = spans.first().ok_or_else(|| no_span(&id, &query.span.unwrap_or_default()))?;
     let marks = clock_marks(&spans, rest.clock.now()).remove(&found.span).unwrap_or_default();
     Ok(Json(reading(id, found, &marks)))
-}
-
-fn span_id(text: &str) -> Answer<SpanId> {
-    let wrong = |fault: OtelIdFault| {
-        let what = format!("`span` is {fault}");
-        Problem::new(FaultKind::Invalid, "query-invalid", what)
-    };
-    text.parse().map_err(wrong)
 }
 
 fn reading(trace_id: String, span: &Span, marks: &[ClockMark]) -> wire::SpanReading {
@@ -112,7 +100,7 @@ fn document(FoundDocument { id, score, content }: FoundDocument) -> wire::Docume
 mod tests {
     use mainspring_kernel::{Timestamp, id::ProjectId};
     use mainspring_llm::{
-        TraceId,
+        SpanId, TraceId,
         trace::{SpanKind, SpanStatus},
     };
     use serde_json::{Value, json};

@@ -23,7 +23,11 @@ pub(crate) async fn replay(
 ) -> Answer<Json<wire::Replay>> {
     let actor = caller.needs(Role::Reader)?;
     may_name_any(actor)?;
-    let spans = rest.observability.trace(actor, trace_id(&id)?).await?;
+    let mut spans = rest.observability.trace(actor, trace_id(&id)?).await?;
+    // A question may be too large to stand in its span.
+    for span in spans.iter_mut().filter(|span| span.attributes.contains_key(names::REPLAY)) {
+        rest.observability.fill(span).await?;
+    }
     let recorded = Recorded::of(&spans, body.span.as_deref())?;
     let mut question = recorded.question()?;
     question.pins = recorded.pins(&body.with)?;
@@ -54,7 +58,7 @@ impl Recorded {
             .attributes
             .get(names::REPLAY)
             .cloned()
-            .ok_or_else(|| refused("the question was not kept: `traces.capture` was not `full`"))?;
+            .ok_or_else(|| refused("the question was not kept whole: the project did not keep everything"))?;
         let replayable =
             serde_json::from_value(kept).map_err(|_| refused("the question was redacted or written by another version"))?;
         let list = |key: &str| entry.attributes.get(key).and_then(Value::as_array).cloned().unwrap_or_default();

@@ -8,7 +8,7 @@ use mainspring_wire as wire;
 
 use crate::{
     Rest,
-    traces::{TraceQuery, dollars, millis, summary, tokens},
+    traces::{TraceQuery, dollars, millis, summaries, tokens},
 };
 
 /// Lists sessions, the last active first. `filter` says which spans a session is looked for in; its totals are those of all
@@ -40,7 +40,7 @@ pub(crate) async fn show(
 ) -> Answer<Json<wire::SessionView>> {
     let actor = caller.needs(Role::Reader)?;
     let SessionTraces { session: found, traces } = rest.observability.session(actor, &id, &page).await?;
-    let items = traces.items.into_iter().map(summary).collect();
+    let items = summaries(&rest, actor, traces.items).await?;
     Ok(Json(wire::SessionView { session: session(found), items, next: traces.next }))
 }
 

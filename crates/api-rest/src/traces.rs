@@ -1,7 +1,7 @@
 //! Traces and spans: list, count and show.
 
 use axum::{Json, extract::State};
-use mainspring_kernel::{FaultKind, Money, Role, Timestamp};
+use mainspring_kernel::{Actor, FaultKind, Money, Role, Timestamp};
 use mainspring_llm::{
     Span, TraceId,
     trace::{SpanKind, SpanLink, SpanStatus},
@@ -11,7 +11,7 @@ use mainspring_web_kit::{Answer, Caller, Paging, Path, Problem, Query};
 use mainspring_wire as wire;
 use serde::Deserialize;
 
-use crate::Rest;
+use crate::{Rest, scores};
 
 /// Which spans are meant. Everything that is said must hold.
 #[derive(Debug, Default, Deserialize)]
@@ -27,6 +27,8 @@ pub(crate) struct TraceQuery {
     operation: Option<String>,
     user: Option<String>,
     session: Option<String>,
+    /// Of a list of traces: any span may pass.
+    any: Option<bool>,
 }
 
 impl TraceQuery {
@@ -52,7 +54,7 @@ pub(crate) fn span_filter(text: Option<String>) -> Answer<SpanFilter> {
     Ok(text.unwrap_or_default().parse::<SpanFilter>()?)
 }
 
-fn time(field: &str, text: Option<String>) -> Answer<Option<Timestamp>> {
+pub(crate) fn time(field: &str, text: Option<String>) -> Answer<Option<Timestamp>> {
     text.filter(|text| !text.is_empty())
         .map(|text| {
             Timestamp::parse(&text)
@@ -67,12 +69,13 @@ pub(crate) fn trace_id(text: &str) -> Answer<TraceId> {
     })
 }
 
-/// Lists traces, newest first. `filter` is asked of the span by which a trace is entered.
+/// Lists traces, newest first. `filter` is asked of the span by which a trace is entered; with `any=true` of every span, and
+/// the trace whose newest span passes comes first.
 #[utoipa::path(get, path = "/api/v1/traces", tag = "traces", operation_id = "list_traces",
     params(("filter" = Option<String>, Query), ("from" = Option<String>, Query), ("to" = Option<String>, Query), ("app" = Option<String>, Query),
         ("model" = Option<String>, Query), ("status" = Option<String>, Query), ("min_ms" = Option<u64>, Query), ("q" = Option<String>, Query),
         ("operation" = Option<String>, Query), ("user" = Option<String>, Query), ("session" = Option<String>, Query),
-        ("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)),
+        ("any" = Option<bool>, Query), ("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = wire::Page<wire::TraceSummary>)))]
 pub(crate) async fn list(
     State(rest): State<Rest>,
@@ -81,15 +84,32 @@ pub(crate) async fn list(
     Paging(page): Paging,
 ) -> Answer<Json<wire::Page<wire::TraceSummary>>> {
     let actor = caller.needs(Role::Reader)?;
-    let found = rest.observability.list(actor, &query.read()?, &page).await?;
-    Ok(Json(wire::Page { items: found.items.into_iter().map(summary).collect(), next: found.next }))
+    let any = query.any == Some(true);
+    let filter = query.read()?;
+    let found = if any {
+        rest.observability.list_any(actor, &filter, &page).await?
+    } else {
+        rest.observability.list(actor, &filter, &page).await?
+    };
+    Ok(Json(wire::Page { items: summaries(&rest, actor, found.items).await?, next: found.next }))
 }
 
-/// Counts traces.
+/// Traces that the actor may see, with their scores.
+pub(crate) async fn summaries(rest: &Rest, actor: &Actor, traces: Vec<TraceSummary>) -> Answer<Vec<wire::TraceSummary>> {
+    let mut found = rest.observability.sum_scores(actor, traces.iter().map(|trace| trace.trace)).await?;
+    let mut shown = Vec::with_capacity(traces.len());
+    for trace in traces {
+        let of_trace = found.remove(&trace.trace).unwrap_or_default();
+        shown.push(wire::TraceSummary { scores: of_trace.into_iter().map(scores::summary).collect(), ..summary(trace) });
+    }
+    Ok(shown)
+}
+
+/// Counts traces; with `any=true` those of which any span passes.
 #[utoipa::path(get, path = "/api/v1/traces/count", tag = "traces", operation_id = "count_traces",
     params(("filter" = Option<String>, Query), ("from" = Option<String>, Query), ("to" = Option<String>, Query), ("app" = Option<String>, Query),
         ("model" = Option<String>, Query), ("status" = Option<String>, Query), ("min_ms" = Option<u64>, Query), ("q" = Option<String>, Query),
-        ("operation" = Option<String>, Query), ("user" = Option<String>, Query), ("session" = Option<String>, Query)),
+        ("operation" = Option<String>, Query), ("user" = Option<String>, Query), ("session" = Option<String>, Query), ("any" = Option<bool>, Query)),
     responses((status = 200, body = wire::TraceCount)))]
 pub(crate) async fn count(
     State(rest): State<Rest>,
@@ -97,7 +117,11 @@ pub(crate) async fn count(
     Query(query): Query<TraceQuery>,
 ) -> Answer<Json<wire::TraceCount>> {
     let actor = caller.needs(Role::Reader)?;
-    Ok(Json(counted(rest.observability.count(actor, &query.read()?).await?)))
+    let any = query.any == Some(true);
+    let filter = query.read()?;
+    let found =
+        if any { rest.observability.count_any(actor, &filter).await? } else { rest.observability.count(actor, &filter).await? };
+    Ok(Json(counted(found)))
 }
 
 /// Lists spans, newest first: all that pass, wherever they stand in their traces.
@@ -115,7 +139,14 @@ pub(crate) async fn list_spans(
 ) -> Answer<Json<wire::Page<wire::SpanSummary>>> {
     let actor = caller.needs(Role::Reader)?;
     let found = rest.observability.spans(actor, &query.read()?, &page).await?;
-    Ok(Json(wire::Page { items: found.items.into_iter().map(span_summary).collect(), next: found.next }))
+    let ids = found.items.iter().map(|span| (span.trace, span.span));
+    let mut summed = rest.observability.sum_scores_of_spans(actor, ids).await?;
+    let mut items = Vec::with_capacity(found.items.len());
+    for span in found.items {
+        let of_span = summed.remove(&(span.trace, span.span)).unwrap_or_default();
+        items.push(wire::SpanSummary { scores: of_span.into_iter().map(scores::summary).collect(), ..span_summary(span) });
+    }
+    Ok(Json(wire::Page { items, next: found.next }))
 }
 
 /// Counts spans.
@@ -173,6 +204,7 @@ pub(crate) fn summary(trace: TraceSummary) -> wire::TraceSummary {
         cost: cost.map(dollars),
         spans,
         errors,
+        scores: Vec::new(),
     }
 }
 
@@ -207,6 +239,7 @@ pub(crate) fn span_summary(span: SpanSummary) -> wire::SpanSummary {
         reasoning_tokens: tokens(span.reasoning_tokens),
         cost: span.cost.map(dollars),
         preview: span.preview,
+        scores: Vec::new(),
     }
 }
 
@@ -216,7 +249,12 @@ pub(crate) fn span_summary(span: SpanSummary) -> wire::SpanSummary {
 pub(crate) async fn show(State(rest): State<Rest>, caller: Caller, Path(id): Path<String>) -> Answer<Json<wire::TraceView>> {
     let actor = caller.needs(Role::Reader)?;
     let spans = rest.observability.trace(actor, trace_id(&id)?).await?;
-    Ok(Json(wire::TraceView { trace_id: id, spans: spans.into_iter().map(span).collect() }))
+    let found = match spans.first() {
+        Some(first) => rest.observability.scores_of(actor, first.trace).await?,
+        None => Vec::new(),
+    };
+    let scores = found.into_iter().map(scores::view).collect();
+    Ok(Json(wire::TraceView { trace_id: id, spans: spans.into_iter().map(span).collect(), scores }))
 }
 
 pub(crate) fn span(span: Span) -> wire::SpanView {
@@ -248,6 +286,7 @@ pub(crate) fn span(span: Span) -> wire::SpanView {
             .map(|event| wire::SpanEventView { name: event.name, at: event.at.to_string(), attributes: event.attributes.into() })
             .collect(),
         links: span.links.into_iter().map(link).collect(),
+        scores: Vec::new(),
     }
 }
 

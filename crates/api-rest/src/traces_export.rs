@@ -9,12 +9,14 @@ use bytes::Bytes;
 use http::{HeaderValue, header};
 use mainspring_kernel::{FaultKind, Role, fault};
 use mainspring_llm::Span;
-use mainspring_observability::{Export, ParquetExport, TraceFault};
+use mainspring_observability::{Export, ParquetExport, Score, ScoreSource, TraceFault, event_of};
 use mainspring_web_kit::{Answer, Caller, Problem, Query};
+use mainspring_wire as wire;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Rest, otlp_json,
+    scores::view,
     traces::{TraceQuery, span},
 };
 
@@ -78,8 +80,25 @@ impl Writing {
     /// The next bytes; none when it is whole.
     async fn next(&mut self) -> Result<Option<Bytes>, TraceFault> {
         Ok(match self {
-            Self::Jsonl(export) => export.next().await?.map(lines),
-            Self::OtlpJson(export) => export.next().await?.map(|spans| line(&otlp_json::request(spans))),
+            Self::Jsonl(export) => match export.next().await? {
+                Some(spans) => {
+                    let scores = export.scores(&spans).await?;
+                    Some(lines(spans, scores))
+                }
+                None => None,
+            },
+            Self::OtlpJson(export) => match export.next().await? {
+                Some(mut spans) => {
+                    let scores = export.scores(&spans).await?;
+                    for (span, scores) in spans.iter_mut().zip(&scores) {
+                        // An evaluation that came as an event is there already.
+                        let given = scores.iter().filter(|score| score.source != ScoreSource::Evaluation);
+                        span.events.extend(given.map(event_of));
+                    }
+                    Some(line(&otlp_json::request(spans)))
+                }
+                None => None,
+            },
             Self::Parquet(export) => export.next().await?.map(Bytes::from),
         })
     }
@@ -92,10 +111,11 @@ fn line(value: &impl Serialize) -> Bytes {
     Bytes::from(text)
 }
 
-fn lines(spans: Vec<Span>) -> Bytes {
+fn lines(spans: Vec<Span>, scores: Vec<Vec<Score>>) -> Bytes {
     let mut text = Vec::new();
-    for found in spans {
-        text.extend_from_slice(&line(&span(found)));
+    for (found, scores) in spans.into_iter().zip(scores) {
+        let scores = scores.into_iter().map(view).collect();
+        text.extend_from_slice(&line(&wire::SpanView { scores, ..span(found) }));
     }
     Bytes::from(text)
 }

@@ -2,12 +2,15 @@
 
 use axum::{Json, extract::State};
 use mainspring_kernel::{FaultKind, Role, duration};
-use mainspring_observability::{Measured, MetricsQuestion, MetricsRow, SpanMetrics};
+use mainspring_observability::{Measured, MetricsQuestion, MetricsRow, ScoreMeasure, SpanMetrics};
 use mainspring_web_kit::{Answer, Caller, Problem, Query};
 use mainspring_wire as wire;
 use serde::Deserialize;
 
 use crate::{Rest, traces::TraceQuery};
+
+/// Each takes a place in every row.
+const SCORE_MEASURES_MAX: usize = 16;
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Measuring {
@@ -18,7 +21,7 @@ pub(crate) struct Measuring {
 }
 
 /// Measures spans: `measures` such as `count,error_rate,cost,duration_p95`, in groups `by` fields such as `model,app`, over
-/// time in buckets such as `1h`. Of the last day where no `from` is given. Write `entry` in the filter to measure traces.
+/// time in buckets such as `1h`. `score.NAME.mean` is of scores; `count`, `min`, `max`, `p50`, `p90`, `p95` and `p99` go as well. Of the last day where no `from` is given. Write `entry` in the filter to measure traces.
 #[utoipa::path(get, path = "/api/v1/traces/metrics", tag = "traces", operation_id = "measure_traces",
     params(("by" = Option<String>, Query), ("bucket" = Option<String>, Query), ("measures" = Option<String>, Query), ("limit" = Option<usize>, Query),
         ("filter" = Option<String>, Query), ("from" = Option<String>, Query), ("to" = Option<String>, Query), ("app" = Option<String>, Query),
@@ -36,11 +39,39 @@ pub(crate) async fn measure(
     let by = listed(by);
     let wrong = || Problem::new(FaultKind::Invalid, "query-invalid", "`bucket` is a stretch of time such as 5m, 1h or 1d");
     let bucket = bucket.filter(|text| !text.is_empty()).map(|text| duration::read(&text).ok_or_else(wrong)).transpose()?;
-    let question = MetricsQuestion { filter: query.read()?, by: by.clone(), bucket, measures: listed(measures), limit };
-    let SpanMetrics { from, to, measures, rows, more } = rest.observability.measure(actor, question).await?;
-    let rows = rows.into_iter().map(|found| row(found, &by, &measures)).collect();
-    let measures = measures.into_iter().map(str::to_owned).collect();
-    Ok(Json(wire::TraceMetrics { from: from.to_string(), to: to.to_string(), by, measures, rows, more }))
+    let (mut of_spans, mut names, mut of_scores) = (Vec::new(), Vec::new(), Vec::new());
+    for name in listed(measures) {
+        match ScoreMeasure::read(&name)? {
+            Some(measure) => {
+                names.push(name);
+                of_scores.push(measure);
+            }
+            None => of_spans.push(name),
+        }
+    }
+    if of_scores.len() > SCORE_MEASURES_MAX {
+        let what = format!("measures of scores are {SCORE_MEASURES_MAX} at most");
+        return Err(Problem::new(FaultKind::Invalid, "trace-question-invalid", what));
+    }
+    if of_spans.is_empty() && !of_scores.is_empty() {
+        of_spans.push("count".to_owned());
+    }
+    let question = MetricsQuestion { filter: query.read()?, by: by.clone(), bucket, measures: of_spans, limit };
+    let found = rest.observability.measure(actor, question.clone()).await?;
+    let scored = if of_scores.is_empty() {
+        vec![Vec::new(); found.rows.len()]
+    } else {
+        rest.observability.measure_scores(actor, question, &of_scores, &found).await?
+    };
+    let SpanMetrics { from, to, measures, rows, more } = found;
+    let mut shown = Vec::with_capacity(rows.len());
+    for (found, scored) in rows.into_iter().zip(scored) {
+        let mut shown_row = row(found, &by, &measures);
+        shown_row.values.extend(names.iter().cloned().zip(scored));
+        shown.push(shown_row);
+    }
+    let measures = measures.into_iter().map(str::to_owned).chain(names).collect();
+    Ok(Json(wire::TraceMetrics { from: from.to_string(), to: to.to_string(), by, measures, rows: shown, more }))
 }
 
 fn listed(text: Option<String>) -> Vec<String> {
@@ -58,7 +89,7 @@ fn row(row: MetricsRow, by: &[String], measures: &[&'static str]) -> wire::Trace
 }
 
 #[expect(clippy::cast_precision_loss, reason = "numbers for charts; exact up to nine million dollars")]
-fn number(found: Measured) -> f64 {
+pub(crate) fn number(found: Measured) -> f64 {
     match found {
         Measured::Count(count) => count as f64,
         Measured::Share(share) => share,

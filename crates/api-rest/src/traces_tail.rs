@@ -33,7 +33,7 @@ pub(crate) struct TailQuery {
     follow: Option<bool>,
 }
 
-/// Follows traces as this server stores them: server-sent events, one for each span by which a trace is entered and that
+/// Follows traces as they come, those of other servers of the same lake some seconds later: server-sent events, one for each span by which a trace is entered and that
 /// passes the filter; with `spans=true` every span that passes. A reader that is too slow is told how much it missed. The
 /// stream ends after five minutes; whoever looks asks again. With `follow=false` it ends after its first event.
 #[utoipa::path(get, path = "/api/v1/traces/tail", tag = "traces", operation_id = "tail_traces",

@@ -14,6 +14,15 @@ use crate::Rest;
 /// These write traces of their own, with what they did inside.
 const TRACED_INSIDE: &[&str] =
     &["/api/v1/knowledge/{name}/search", "/api/v1/knowledge/{name}/ingest", "/api/v1/traces/{id}/replay"];
+/// These only read, though they are asked with a body.
+const READING: &[&str] = &[
+    "/api/v1/sql",
+    "/api/v1/projects/{project}/capture/preview",
+    "/api/v1/prometheus/api/v1/query",
+    "/api/v1/prometheus/api/v1/query_range",
+    "/api/v1/prometheus/api/v1/labels",
+    "/api/v1/prometheus/api/v1/series",
+];
 const TRACE_ID: HeaderName = HeaderName::from_static("x-mainspring-trace-id");
 
 pub(crate) async fn trace(State(rest): State<Rest>, request: Request, next: Next) -> Response {
@@ -39,7 +48,7 @@ pub(crate) async fn trace(State(rest): State<Rest>, request: Request, next: Next
 fn begin(rest: &Rest, request: &Request) -> Option<OpenSpan> {
     let writes = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
     let route = request.extensions().get::<MatchedPath>()?.as_str();
-    if !writes || TRACED_INSIDE.contains(&route) {
+    if !writes || TRACED_INSIDE.contains(&route) || READING.contains(&route) {
         return None;
     }
     let Caller(actor) = request.extensions().get::<Caller>()?;

@@ -2,12 +2,18 @@
 
 mod alerts;
 mod batches;
+mod capture;
+mod drift;
 mod forgetting;
 mod identity;
 mod import;
+mod keeping;
 mod money;
+mod monitors;
 mod routes;
+mod scores;
 mod secrets;
+mod sql;
 mod traces;
 
 use std::path::PathBuf;
@@ -16,12 +22,18 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 
 pub(crate) use alerts::{Incidents, Receivers, Silences};
 pub(crate) use batches::Batches;
+pub(crate) use capture::{Capture, SetCapture};
+pub(crate) use drift::{Drift, DriftAgainst};
 pub(crate) use forgetting::{Forget, Receipts, Tombstones};
 pub(crate) use identity::{Held, Keys, Members, Projects};
 pub(crate) use import::Import;
+pub(crate) use keeping::{Erase, Erasures, Retention};
 pub(crate) use money::{Calls, Limits, Only, ShowUsage, Stretch, Usage, UsageCommand};
+pub(crate) use monitors::Monitors;
 pub(crate) use routes::Routes;
+pub(crate) use scores::{AddScore, ListScores, Scores};
 pub(crate) use secrets::Secrets;
+pub(crate) use sql::Sql;
 pub(crate) use traces::{CountTraces, ExportFormat, ExportTraces, ListTraces, Measure, TailTraces, Traces, TracesCommand, Which};
 
 /// One binary for the whole life of applications built on language models.
@@ -129,12 +141,29 @@ pub(crate) enum Command {
     Replay(Replay),
     /// List traces, or show one as a tree; count, measure, export and follow them.
     Traces(Traces),
+    /// Compare two stretches of time, or two releases, field by field: what moved, and which topics grew.
+    Drift(Drift),
+    /// Ask spans, logs and points of metrics in SQL: `mainspring sql 'select model, count(*) from spans group by 1'`.
+    Sql(Sql),
     /// Delete documents with every chunk, vector and tagged copy, and print a receipt.
     Forget(Forget),
     /// List the receipts of what was forgotten, newest first, or show one.
     Receipts(Receipts),
     /// List what is kept out because it was forgotten, newest first, or let some of it come back.
     Tombstones(Tombstones),
+    /// How long telemetry is kept, and what there is of it: show, set.
+    Retention {
+        #[command(subcommand)]
+        command: Retention,
+    },
+    /// Erase what is known of a user, a session, a trace or a document; it is done when no file holds any of it.
+    Erase(Erase),
+    /// Erasures and how far they are: list, show.
+    #[command(alias = "erasure")]
+    Erasures {
+        #[command(subcommand)]
+        command: Erasures,
+    },
     /// Model files: fetch, list, verify.
     Models {
         #[command(subcommand)]
@@ -160,6 +189,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Secrets,
     },
+    /// What the project keeps of its telemetry: show, set, preview.
+    Capture {
+        #[command(subcommand)]
+        command: Capture,
+    },
     /// Limits on requests, tokens, calls at once and money: list, set, remove.
     Limits {
         #[command(subcommand)]
@@ -180,6 +214,18 @@ pub(crate) enum Command {
     Batches {
         #[command(subcommand)]
         command: Batches,
+    },
+    /// What is watched and where it stands: list, show, evaluate.
+    #[command(alias = "monitor")]
+    Monitors {
+        #[command(subcommand)]
+        command: Monitors,
+    },
+    /// What people and programs say of traces, spans and sessions: add, list, delete.
+    #[command(alias = "score")]
+    Scores {
+        #[command(subcommand)]
+        command: Scores,
     },
     /// What is wrong, since when, and who was told: list, show, ack, resolve, retry, deliveries.
     #[command(alias = "incident")]
@@ -227,6 +273,9 @@ pub(crate) enum Command {
     /// Parse one document from standard input. Started by the server; not for people.
     #[command(name = "__parse", hide = true)]
     Parse,
+    /// Bring traces to the lake, as standard input says. Started by a gateway; not for people.
+    #[command(name = "__errand", hide = true)]
+    Errand,
 }
 
 /// Part of a long list. As JSON it is `{items, next}`.

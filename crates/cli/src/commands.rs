@@ -4,25 +4,32 @@ mod alerts;
 mod ask;
 pub(crate) mod assets;
 mod batches;
+mod capture;
 mod demo;
 mod dev;
 mod doctor;
 mod documents;
+mod drift;
 mod export;
 pub(crate) mod following;
 mod forgetting;
 mod identity;
 mod import;
 mod jobs;
+mod keeping;
 mod knowledge;
 mod models;
 mod money;
+mod monitors;
+mod onward;
 mod projects;
 pub(crate) mod replay;
 mod routes;
+mod scores;
 mod secrets;
 mod serve;
 mod settings;
+mod sql;
 mod traces;
 
 use std::process::ExitCode;
@@ -120,17 +127,25 @@ async fn talk(session: &Session, command: Command) -> anyhow::Result<ExitCode> {
         Command::Forget(forget) => forgetting::forget(session, forget).await,
         Command::Receipts(receipts) => forgetting::receipts(session, &receipts).await,
         Command::Tombstones(tombstones) => forgetting::tombstones(session, &tombstones).await,
+        Command::Retention { command } => keeping::retention(session, command).await,
+        Command::Erase(erase) => keeping::erase(session, erase).await,
+        Command::Erasures { command } => keeping::erasures(session, command).await,
         Command::Ask(ask) => ask::run(session, &ask).await,
         Command::Replay(replay) => replay::run(session, &replay).await,
         Command::Traces(traces) => Box::pin(traces::run(session, &traces)).await,
+        Command::Drift(drift) => drift::run(session, &drift).await,
+        Command::Sql(sql) => sql::run(session, &sql).await,
         Command::Projects { command } => projects::projects(session, command).await,
         Command::Members { command } => projects::members(session, command).await,
         Command::Keys { command } => identity::keys(session, command).await,
         Command::Secrets { command } => secrets::run(session, command).await,
+        Command::Capture { command } => capture::run(session, command).await,
         Command::Limits { command } => money::limits(session, command).await,
         Command::Routes { command } => routes::run(session, command).await,
         Command::Import { command } => import::apply(session, &command).await,
         Command::Batches { command } => batches::run(session, command).await,
+        Command::Monitors { command } => monitors::run(session, command).await,
+        Command::Scores { command } => scores::run(session, command).await,
         Command::Incidents { command } => alerts::incidents(session, command).await,
         Command::Silences { command } => alerts::silences(session, command).await,
         Command::Receivers { command } => alerts::receivers(session, command).await,
@@ -147,7 +162,8 @@ async fn talk(session: &Session, command: Command) -> anyhow::Result<ExitCode> {
         | Command::Openapi
         | Command::Reference { .. }
         | Command::Schema { .. }
-        | Command::Parse => anyhow::bail!("this command does not talk to a server"),
+        | Command::Parse
+        | Command::Errand => anyhow::bail!("this command does not talk to a server"),
     }
 }
 

@@ -33,6 +33,10 @@ fn main() -> ExitCode {
     if matches!(args.command, args::Command::Parse) {
         return mainspring_parsers::child_main();
     }
+    if matches!(args.command, args::Command::Errand) {
+        memory::spare();
+        return mainspring_server::errand_main();
+    }
     if matches!(args.command, args::Command::Gateway(_)) {
         memory::spare();
     }

@@ -134,4 +134,5 @@ id_kinds! {
     IncidentKind IncidentId "inc";
     DeliveryKind DeliveryId "dlv";
     SilenceKind SilenceId "sil";
+    ScoreIdKind ScoreId "scr";
 }

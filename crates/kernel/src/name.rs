@@ -87,10 +87,12 @@ pub enum AssetKind {
     Monitor,
     /// Who is told of incidents, and how.
     Receiver,
+    /// What is looked at together.
+    Dashboard,
 }
 
 impl AssetKind {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Prompt,
         Self::Policy,
         Self::Chain,
@@ -106,6 +108,7 @@ impl AssetKind {
         Self::Prices,
         Self::Monitor,
         Self::Receiver,
+        Self::Dashboard,
     ];
 
     #[must_use]
@@ -126,6 +129,7 @@ impl AssetKind {
             Self::Prices => "prices",
             Self::Monitor => "monitor",
             Self::Receiver => "receiver",
+            Self::Dashboard => "dashboard",
         }
     }
 }

@@ -6,9 +6,9 @@
 use std::time::{Duration, Instant};
 
 use lance::{Dataset, dataset::cleanup::CleanupPolicy};
-use mainspring_lake::{LakeFault, Past, UpkeepPolicy};
+use mainspring_lake::{Commit, LakeFault, Past, UpkeepPolicy};
 
-use crate::table::Core;
+use crate::{table::Core, versions};
 
 /// Old versions are let go of when this share of what a table keeps of its past has gone by: each time, every version
 /// that is left is read.
@@ -93,6 +93,16 @@ pub(crate) async fn prune(core: &Core, policy: &UpkeepPolicy) -> Result<Pruned, 
     pruned += clean(core, &dataset, by_age).await?;
     core.pruned(Last { at: now, version: newest });
     Ok(pruned)
+}
+
+/// Removes files that no version names. Called where nobody writes to the table.
+pub(crate) async fn clear_leftovers(core: &Core) -> Result<Commit, LakeFault> {
+    let _turn = core.history.lock().await;
+    let dataset = core.newest_known()?;
+    // Every version stays: none is before the first.
+    let none = CleanupPolicy { before_version: Some(0), delete_unverified: true, ..CleanupPolicy::default() };
+    let cleared = clean(core, &dataset, none).await?;
+    Ok(Commit { version: versions::of(&dataset), inserted: 0, deleted: cleared.bytes })
 }
 
 /// Versions that a tag names stay in any case.

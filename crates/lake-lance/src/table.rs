@@ -367,4 +367,14 @@ impl Table for LanceTable {
         self.writable()?;
         self.core.shared.within(UPKEEP_WITHIN, Box::pin(upkeep::run(&self.core, policy))).await
     }
+
+    async fn clear_leftovers(&self) -> Result<u64, LakeFault> {
+        self.writable()?;
+        if self.core.shared.config.look_for_newer_after.is_some() {
+            return Ok(0);
+        }
+        // Nothing is compacted and no index built meanwhile, and in line with the changes none of them is under way.
+        let _turn = self.core.upkeep.lock().await;
+        Ok(self.core.submit(Change::ClearLeftovers).await?.deleted)
+    }
 }

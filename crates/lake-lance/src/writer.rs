@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use crate::{
     deadline::{ANSWER_WITHIN, CHANGE_WITHIN},
     filter::Condition,
-    replace, schema,
+    prune, replace, schema,
     table::Core,
     versions,
 };
@@ -42,7 +42,12 @@ pub(crate) const ATTEMPTS: u32 = 8;
 #[derive(Debug)]
 pub(crate) enum Change {
     Append(Vec<RecordBatch>),
-    Replace { delete: Condition, rows: Option<RecordBatch> },
+    Replace {
+        delete: Condition,
+        rows: Option<RecordBatch>,
+    },
+    /// Its answer says how many bytes went as `deleted`.
+    ClearLeftovers,
 }
 
 #[derive(Debug)]
@@ -79,6 +84,7 @@ type Append = (Vec<RecordBatch>, Answer);
 enum Work {
     Appends(Vec<Append>),
     Replace { delete: Condition, rows: Option<RecordBatch>, answer: Answer },
+    ClearLeftovers(Answer),
 }
 
 impl WriteQueue {
@@ -98,6 +104,7 @@ impl WriteQueue {
         };
         let rows = match first.change {
             Change::Replace { delete, rows } => return Some(Work::Replace { delete, rows, answer: first.answer }),
+            Change::ClearLeftovers => return Some(Work::ClearLeftovers(first.answer)),
             Change::Append(rows) => rows,
         };
         let mut size = size_of(&rows);
@@ -173,6 +180,10 @@ impl Core {
                 Work::Replace { delete, rows, answer } => {
                     let replacing = Box::pin(replace::replace(&self, delete, rows));
                     let _ = answer.send(self.shared.within(CHANGE_WITHIN, replacing).await);
+                }
+                Work::ClearLeftovers(answer) => {
+                    let clearing = Box::pin(prune::clear_leftovers(&self));
+                    let _ = answer.send(self.shared.within(CHANGE_WITHIN, clearing).await);
                 }
             }
         }

@@ -246,4 +246,10 @@ pub trait Table: Send + Sync + fmt::Debug + 'static {
     async fn stats(&self) -> Result<TableStats, LakeFault>;
     /// Prunes, compacts and folds rows into indexes, as far as the policy asks for it now.
     async fn upkeep(&self, policy: &UpkeepPolicy) -> Result<Upkeep, LakeFault>;
+    /// Removes files that no version names, as a process leaves them that dies while it writes. Of a lake that several
+    /// processes write to nobody knows which these are; there upkeep removes them when they are a week old. Answers how many
+    /// bytes went.
+    async fn clear_leftovers(&self) -> Result<u64, LakeFault> {
+        Ok(0)
+    }
 }

@@ -305,6 +305,10 @@ pub mod names {
     pub const SIGNAL: &str = "otel.signal";
     /// What this span says was used is said again by spans beneath it, where it counts.
     pub const USAGE_BENEATH: &str = "mainspring.usage_beneath";
+    /// What of a span was redacted before it was stored: how often each kind was found.
+    pub const REDACTED: &str = "mainspring.redacted";
+    /// For how many spans this one stands, where only a share of the traces is kept.
+    pub const SAMPLING_WEIGHT: &str = "mainspring.sampling.weight";
     /// The digest of the answer, kept even where its text is not.
     pub const ANSWER_DIGEST: &str = "mainspring.answer.digest";
 

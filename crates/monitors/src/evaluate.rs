@@ -14,12 +14,12 @@ use crate::{
     measurements::{Measurements, Query, Series, Summary, together},
     release, sequential,
     settle::{Finding, settle},
-    spec::{Compare, MonitorSpec, Previous, Rest, Test, Threshold, Worse},
+    spec::{Compare, MonitorSpec, Previous, ReleaseOf, Rest, Test, Threshold, Worse},
     state::{Evaluation, Figures, History, SliceEvaluation, State, Verdict},
 };
 
 /// The shortest of the windows of an error budget.
-const BUDGET_STEP: Duration = Duration::from_secs(5 * 60);
+pub(crate) const BUDGET_STEP: Duration = Duration::from_secs(5 * 60);
 const HOUR_SECONDS: f64 = 3_600.0;
 /// The longest of the windows of an error budget.
 const BUDGET_SPAN: Duration = Duration::from_secs(72 * 3_600);
@@ -74,11 +74,14 @@ impl Looker<'_> {
         step: Duration,
         release: Option<&str>,
     ) -> Result<Vec<Series>, Box<dyn Fault>> {
+        let release_of = if let Compare::Release(rule) = &self.spec.compare { rule.of } else { ReleaseOf::default() };
         let query = Query {
             filter: self.spec.filter.clone(),
+            of: self.spec.of,
             measure: self.spec.measure.clone(),
             slices: self.spec.slices.clone(),
             release: release.map(str::to_owned),
+            release_of,
             from,
             to,
             step,

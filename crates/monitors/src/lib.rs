@@ -17,14 +17,30 @@ mod release;
 mod sequential;
 mod settle;
 mod state;
+mod words;
+
+// Monitors that run: when they look, what they remember, whom they tell.
+mod fault;
+mod pace;
+mod run;
+mod seam;
+mod service;
+mod signal;
+pub mod store;
 
 #[cfg(test)]
 mod tests;
 
 pub use check::Problems;
 pub use evaluate::evaluate;
+pub use fault::MonitorFault;
 pub use kind::descriptor;
+pub use mainspring_statistics::Categories;
 pub use measurements::{Measurements, Numbers, Point, Query, ReleaseSeen, SLICES, Series, Summary, Topics};
-pub use spec::{Budget, Compare, Measure, MonitorSpec, Previous, Release, Rest, Severity, Test, Threshold, Worse};
+pub use seam::{Bell, Signal, Watched};
+pub use service::{Looked, Monitors, Parts, Standing};
+pub use signal::Going;
+pub use spec::{Budget, Compare, Measure, MonitorSpec, Of, Previous, Release, ReleaseOf, Rest, Severity, Test, Threshold, Worse};
 pub use state::{Drift, Evaluation, Figures, History, SliceEvaluation, State};
 pub use stretch::{Stretch, StretchFault};
+pub use words::sentence;

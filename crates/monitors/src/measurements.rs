@@ -9,7 +9,7 @@ use mainspring_statistics::{
     embedding::{ClusterShares, KernelMean},
 };
 
-use crate::spec::Measure;
+use crate::spec::{Measure, Of, ReleaseOf};
 
 /// More slices than this are too many to watch each by itself.
 pub const SLICES: usize = 100;
@@ -18,11 +18,14 @@ pub const SLICES: usize = 100;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Query {
     pub filter: Option<String>,
+    pub of: Of,
     pub measure: Measure,
     /// Each value of this field apart, the `SLICES` with the most data.
     pub slices: Option<String>,
     /// Of this release only.
     pub release: Option<String>,
+    /// What is meant by a release.
+    pub release_of: ReleaseOf,
     /// With this moment.
     pub from: Timestamp,
     /// Without this one.
@@ -86,7 +89,7 @@ pub struct ReleaseSeen {
 pub trait Measurements: Send + Sync {
     async fn read(&self, query: Query) -> Result<Vec<Series>, Box<dyn Fault>>;
     /// The releases among what a filter finds, the first seen first.
-    async fn releases(&self, filter: Option<&str>) -> Result<Vec<ReleaseSeen>, Box<dyn Fault>>;
+    async fn releases(&self, filter: Option<&str>, of: Of, by: ReleaseOf) -> Result<Vec<ReleaseSeen>, Box<dyn Fault>>;
 }
 
 impl Summary {

@@ -17,7 +17,7 @@ use crate::{
 const LONG_ENOUGH: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 pub(crate) async fn look(looker: &Looker<'_>, spec: &Release, data: &dyn Measurements) -> Result<Vec<Finding>, Box<dyn Fault>> {
-    let releases = data.releases(looker.spec.filter.as_deref()).await?;
+    let releases = data.releases(looker.spec.filter.as_deref(), looker.spec.of, spec.of).await?;
     let Some((newest, baseline)) = choose(&releases, spec.baseline.as_deref()) else {
         let verdict = if releases.is_empty() { Verdict::Missing } else { Verdict::TooFew };
         return Ok(vec![Finding::new(None, (verdict, Figures::default()))]);

@@ -1,5 +1,7 @@
 //! What people write of a monitor.
 
+use std::collections::BTreeMap;
+
 use mainspring_kernel::Name;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,9 +12,15 @@ use crate::stretch::Stretch;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MonitorSpec {
+    /// Whether it is looked at by itself. One that is not has no alerts.
+    #[serde(default = "yes")]
+    pub enabled: bool,
     /// Which traces, in the filter language; absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
+    /// What is counted of them.
+    #[serde(default)]
+    pub of: Of,
     pub measure: Measure,
     /// A field, each value of which is watched by itself: `model`. Absent: everything together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,6 +50,9 @@ pub struct MonitorSpec {
     pub recover: Stretch,
     #[serde(default)]
     pub severity: Severity,
+    /// Labels of its alerts, by which receivers and silences match: `app: desk`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
     /// Receivers of alerts, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<String>")]
@@ -74,6 +85,17 @@ const fn recover() -> Stretch {
 }
 const fn yes() -> bool {
     true
+}
+
+/// What is one thing that is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Of {
+    /// Each trace, by the span that it is entered by: a request.
+    #[default]
+    Traces,
+    /// Each span: a call of a model, of a tool, a search. Tokens and cost are on these.
+    Spans,
 }
 
 /// What is measured of the traces.
@@ -160,6 +182,9 @@ pub struct Previous {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
+    /// What is a release.
+    #[serde(default)]
+    pub of: ReleaseOf,
     /// Absent: the release seen before the newest one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<String>,
@@ -173,6 +198,28 @@ pub struct Release {
     pub error: f64,
     #[serde(default)]
     pub test: Test,
+}
+
+/// What is compared as a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleaseOf {
+    /// The version of the program that sent it: `release`.
+    #[default]
+    Release,
+    /// The version of the prompt: `prompt`, as `name@version`.
+    Prompt,
+}
+
+impl ReleaseOf {
+    /// The field of spans.
+    #[must_use]
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Prompt => "prompt",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -21,6 +21,18 @@ pub enum State {
     Firing,
 }
 
+impl State {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warming => "warming",
+            Self::Missing => "missing",
+            Self::Firing => "firing",
+        }
+    }
+}
+
 /// What one look says, before it is weighed with those before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -126,5 +138,17 @@ pub(crate) struct Remembered {
 impl History {
     pub(crate) fn of(&self, slice: Option<&str>) -> Option<&Remembered> {
         self.slices.iter().find(|remembered| remembered.slice.as_deref() == slice)
+    }
+
+    /// Whether a slice has fired and is not over.
+    #[must_use]
+    pub fn is_open(&self, slice: Option<&str>) -> bool {
+        self.of(slice).is_some_and(|remembered| remembered.open)
+    }
+
+    /// Whether a slice is about to fire, or to be over, if it goes on as it is.
+    pub(crate) fn unsettled(&self) -> bool {
+        let turning = |slice: &Remembered| if slice.open { slice.well_since.is_some() } else { slice.over_since.is_some() };
+        self.slices.iter().any(turning)
     }
 }

@@ -1,6 +1,7 @@
 mod drifting;
 mod events;
 mod releases;
+mod running;
 mod settling;
 mod specs;
 mod thresholds;

@@ -1,16 +1,36 @@
 //! What is kept of what people wrote and read.
 
-use std::{borrow::Cow, sync::LazyLock};
+mod fault;
+mod policies;
+mod policy;
+mod recognise;
+mod redact;
+mod store;
 
-use mainspring_llm::Span;
-use regex::Regex;
-use serde_json::Value;
+#[cfg(test)]
+mod tests;
 
-use crate::conventions::{is_content, is_content_of_event, is_person};
+use mainspring_llm::{
+    Span,
+    trace::{SpanStatus, names},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+use crate::conventions::{alias, is_content, is_content_of_event, is_person};
+
+pub use fault::CaptureFault;
+pub use policies::{CapturePolicies, Policies, Preview, ShownPolicy};
+pub use policy::{CapturePolicy, OwnPattern};
+pub use redact::Found;
+
+pub(crate) use policy::Policy;
+
+/// How much is kept, from the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Capture {
-    /// Names, times, tokens, versions; no content, no user and no session.
+    /// Names, times, tokens, versions; no content, no user and no session, and no text under a name that nobody knows.
     None,
     /// No content.
     Metadata,
@@ -21,116 +41,143 @@ pub enum Capture {
 }
 
 impl Capture {
-    /// Takes out of a span what may not be kept.
-    pub(crate) fn apply(self, span: &mut Span) {
+    pub const ALL: [Self; 4] = [Self::None, Self::Metadata, Self::Redacted, Self::Full];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Full => {}
-            Self::Redacted => {
-                for value in span.attributes.values_mut() {
-                    redact_value(value);
-                }
-                for event in &mut span.events {
-                    event.attributes.values_mut().for_each(redact_value);
-                }
-                for link in &mut span.links {
-                    link.attributes.values_mut().for_each(redact_value);
-                }
-                if let mainspring_llm::trace::SpanStatus::Error(message) = &mut span.status {
-                    *message = redact(message).into_owned();
-                }
-            }
-            Self::Metadata | Self::None => {
-                span.attributes.retain(|key, _| !is_content(key));
-                for event in &mut span.events {
-                    let name = &event.name;
-                    event.attributes.retain(|key, _| !is_content_of_event(name, key));
-                }
-                for link in &mut span.links {
-                    link.attributes.retain(|key, _| !is_content(key));
-                }
-                if self == Self::None {
-                    span.attributes.retain(|key, _| !is_person(key));
-                    span.events.iter_mut().for_each(|event| event.attributes.retain(|key, _| !is_person(key)));
-                }
-            }
+            Self::None => "none",
+            Self::Metadata => "metadata",
+            Self::Redacted => "redacted",
+            Self::Full => "full",
         }
     }
 }
 
-fn redact_value(value: &mut Value) {
-    match value {
-        Value::String(text) => {
-            if let Cow::Owned(changed) = redact(text) {
-                *text = changed;
+/// Text as a project keeps it that has no patterns of its own.
+#[cfg(test)]
+pub(crate) fn redact(text: &str) -> String {
+    Policy::of(Capture::Redacted).redactor.text(text, &mut Found::default()).unwrap_or_else(|| text.to_owned())
+}
+
+/// This server's own words, by which it finds and guards things: nobody wrote them, and none is the same when it is changed.
+const OURS: &[&str] = &[
+    names::APP,
+    names::KEY,
+    names::RUN,
+    names::REQUEST,
+    names::VERSIONS,
+    names::LAKE_TABLE,
+    names::LAKE_VERSION,
+    names::LAKE_TRANSACTION,
+    names::LAKE_PINS,
+    names::SOURCES,
+    names::DOCUMENTS,
+    names::LABELS,
+    names::ANSWER_DIGEST,
+    names::REDACTED,
+    names::SAMPLING_WEIGHT,
+    names::SIGNAL,
+];
+
+/// Beginnings of names whose text is a machine's: kept where nothing of a person is.
+const MACHINES: &[&str] = &[
+    "mainspring.",
+    "otel.",
+    "resource.service.",
+    "resource.telemetry.",
+    "resource.deployment.",
+    "error.type",
+    "gen_ai.token.type",
+    "http.request.method",
+    "http.route",
+    "server.address",
+];
+
+/// Texts of events that tell of an error, and may quote what was asked.
+const OF_ERRORS: &[&str] = &["exception.message", "exception.stacktrace"];
+
+impl Policy {
+    /// Takes out of a span what may not be kept, before anything is written. Answers what was redacted, which the span says too.
+    pub(crate) fn apply(&self, span: &mut Span) -> Found {
+        let mut found = Found::default();
+        if self.capture == Capture::Full {
+            return found;
+        }
+        if self.capture <= Capture::Metadata {
+            self.leave_out(span);
+        }
+        self.redact(span, &mut found);
+        if !found.is_empty() {
+            span.attributes.insert(names::REDACTED.to_owned(), found.to_json());
+        }
+        found
+    }
+
+    /// Of the attributes of points, which hold no prompts but may hold who asked.
+    pub(crate) fn apply_to_point(&self, attributes: &mut Map<String, Value>) -> Found {
+        let mut found = Found::default();
+        if self.capture <= Capture::Metadata {
+            attributes.retain(|name, value| self.keeps(name, value));
+        }
+        if self.capture < Capture::Full {
+            self.redact_attributes(attributes, &mut found);
+        }
+        found
+    }
+
+    fn leave_out(&self, span: &mut Span) {
+        span.attributes.retain(|name, value| self.keeps(name, value));
+        for event in &mut span.events {
+            let kind = &event.name;
+            event.attributes.retain(|name, value| !is_content_of_event(kind, name) && self.keeps(name, value));
+        }
+        for link in &mut span.links {
+            link.attributes.retain(|name, value| self.keeps(name, value));
+        }
+        if self.capture == Capture::None
+            && let SpanStatus::Error(message) = &mut span.status
+        {
+            message.clear();
+        }
+    }
+
+    /// Whether an attribute may be kept where content may not.
+    fn keeps(&self, name: &str, value: &Value) -> bool {
+        if is_content(name) {
+            return false;
+        }
+        if self.capture != Capture::None {
+            return true;
+        }
+        let plain = matches!(value, Value::Null | Value::Bool(_) | Value::Number(_));
+        let known = alias(name).is_some() || MACHINES.iter().any(|begins| name.starts_with(begins));
+        !is_person(name) && !OF_ERRORS.contains(&name) && (plain || known)
+    }
+
+    fn redact(&self, span: &mut Span, found: &mut Found) {
+        self.redactor.string(&mut span.name, found);
+        if let SpanStatus::Error(message) = &mut span.status {
+            self.redactor.string(message, found);
+        }
+        self.redact_attributes(&mut span.attributes, found);
+        for event in &mut span.events {
+            self.redactor.string(&mut event.name, found);
+            self.redact_attributes(&mut event.attributes, found);
+        }
+        for link in &mut span.links {
+            self.redact_attributes(&mut link.attributes, found);
+        }
+    }
+
+    fn redact_attributes(&self, attributes: &mut Map<String, Value>, found: &mut Found) {
+        for (name, value) in attributes.iter_mut() {
+            // Without content, who asked is all there is to tell users apart by.
+            let is_who = self.capture <= Capture::Metadata && is_person(name);
+            if !is_who && !OURS.contains(&name.as_str()) {
+                self.redactor.field(name, value, found);
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(redact_value),
-        Value::Object(fields) => fields.values_mut().for_each(redact_value),
-        _ => {}
+        self.redactor.names(attributes, found);
     }
-}
-
-struct Rule {
-    name: &'static str,
-    pattern: Regex,
-    accept: fn(&str) -> bool,
-}
-
-/// Linear-time patterns; the checksum decides for cards, so that ids and timestamps stay.
-static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
-    let rule = |name, pattern: &str, accept| Regex::new(pattern).ok().map(|pattern| Rule { name, pattern, accept });
-    let any: fn(&str) -> bool = |_| true;
-    [
-        rule("email", r"[A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9.\-]{1,255}\.[A-Za-z]{2,24}", any),
-        rule("secret", r"\b(?:msk_|sk-|pk_live_|sk_live_|ghp_|gho_|xox[abp]-|AKIA|hf_|glpat-)[A-Za-z0-9_\-]{12,200}", any),
-        rule("secret", r"(?i)\bbearer\s+[A-Za-z0-9._~+/\-]{16,2000}=*", any),
-        rule("card", r"\b[0-9](?:[ \-]?[0-9]){12,18}\b", luhn),
-        rule("iban", r"\b[A-Z]{2}[0-9]{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,4})?\b", iban),
-        rule("phone", r"\+[0-9][0-9 ()\-]{7,17}[0-9]", any),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-});
-
-pub(crate) fn redact(text: &str) -> Cow<'_, str> {
-    let mut text = Cow::Borrowed(text);
-    for rule in RULES.iter() {
-        let replaced = rule.pattern.replace_all(&text, |found: &regex::Captures<'_>| {
-            if (rule.accept)(&found[0]) { format!("[{}]", rule.name) } else { found[0].to_owned() }
-        });
-        if let Cow::Owned(changed) = replaced {
-            text = Cow::Owned(changed);
-        }
-    }
-    text
-}
-
-/// The checksum of payment cards (ISO/IEC 7812-1).
-fn luhn(text: &str) -> bool {
-    let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(10)).collect();
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(index, digit)| match index % 2 {
-            0 => *digit,
-            _ => (digit * 2) / 10 + (digit * 2) % 10,
-        })
-        .sum();
-    (13..=19).contains(&digits.len()) && sum.is_multiple_of(10)
-}
-
-/// The checksum of account numbers (ISO 13616): the rearranged number is 1 modulo 97.
-fn iban(text: &str) -> bool {
-    let plain: Vec<char> = text.chars().filter(|c| *c != ' ').collect();
-    if plain.len() < 15 || plain.len() > 34 {
-        return false;
-    }
-    let mut rest: u32 = 0;
-    for c in plain[4..].iter().chain(&plain[..4]) {
-        let Some(value) = c.to_digit(36) else { return false };
-        rest = if value < 10 { rest * 10 + value } else { rest * 100 + value } % 97;
-    }
-    rest == 1
 }

@@ -1,5 +1,6 @@
 use std::{fmt, io::ErrorKind, time::Duration};
 
+use mainspring_blobs::BlobFault;
 use mainspring_kernel::{Fault, FaultKind, page::PageFault};
 use mainspring_lake::LakeFault;
 
@@ -20,6 +21,12 @@ pub enum TraceFault {
     NotFound { id: String },
     #[error("there is no session {id}")]
     NoSession { id: String },
+    #[error("the span has no value {digest}")]
+    NoValue { digest: String },
+    #[error("there is no score {id}")]
+    NoScore { id: String },
+    #[error("{reason}")]
+    Score { reason: String },
     #[error(transparent)]
     Page(#[from] PageFault),
     #[error(transparent)]
@@ -40,6 +47,8 @@ pub enum TraceFault {
         #[source]
         source: std::io::Error,
     },
+    #[error("the process that works at the traces failed: {reason}")]
+    Errand { reason: String },
     #[error("the queue of spans is full")]
     Saturated,
     #[error("the lake is away, and as many spans wait on disk as may")]
@@ -50,6 +59,8 @@ pub enum TraceFault {
     NotStored,
     #[error(transparent)]
     Lake(#[from] LakeFault),
+    #[error(transparent)]
+    Blob(#[from] BlobFault),
     #[error("who may see it could not be asked: {0}")]
     Access(Box<dyn Fault>),
 }
@@ -57,14 +68,15 @@ pub enum TraceFault {
 impl Fault for TraceFault {
     fn kind(&self) -> FaultKind {
         match self {
-            Self::NotFound { .. } | Self::NoSession { .. } => FaultKind::NotFound,
-            Self::Page(_) | Self::Question { .. } => FaultKind::Invalid,
+            Self::NotFound { .. } | Self::NoSession { .. } | Self::NoScore { .. } | Self::NoValue { .. } => FaultKind::NotFound,
+            Self::Page(_) | Self::Question { .. } | Self::Score { .. } => FaultKind::Invalid,
             Self::Filter(fault) => fault.kind(),
             Self::TooMuch { .. } => FaultKind::TooLarge,
             Self::Unreadable { .. } => FaultKind::Internal,
-            Self::Spill { .. } | Self::DiskFull | Self::NotStored => FaultKind::Unavailable,
+            Self::Spill { .. } | Self::Errand { .. } | Self::DiskFull | Self::NotStored => FaultKind::Unavailable,
             Self::Saturated | Self::SpillFull | Self::TooManyTails { .. } | Self::TooManyExports { .. } => FaultKind::Saturated,
             Self::Lake(fault) => fault.kind(),
+            Self::Blob(fault) => fault.kind(),
             Self::Access(fault) => fault.kind(),
         }
     }
@@ -73,6 +85,9 @@ impl Fault for TraceFault {
         match self {
             Self::NotFound { .. } => "trace-not-found",
             Self::NoSession { .. } => "session-not-found",
+            Self::NoScore { .. } => "score-not-found",
+            Self::Score { .. } => "score-invalid",
+            Self::NoValue { .. } => "trace-value-not-found",
             Self::Page(_) => "paging-invalid",
             Self::Filter(fault) => fault.code(),
             Self::Question { .. } => "trace-question-invalid",
@@ -81,11 +96,13 @@ impl Fault for TraceFault {
             Self::TooManyExports { .. } => "trace-too-many-exports",
             Self::Unreadable { .. } => "trace-unreadable",
             Self::Spill { .. } => "trace-spill-unusable",
+            Self::Errand { .. } => "trace-errand-failed",
             Self::Saturated => "trace-queue-full",
             Self::SpillFull => "trace-spill-full",
             Self::DiskFull => "trace-disk-full",
             Self::NotStored => "trace-not-stored",
             Self::Lake(fault) => fault.code(),
+            Self::Blob(fault) => fault.code(),
             Self::Access(fault) => fault.code(),
         }
     }
@@ -98,9 +115,11 @@ impl Fault for TraceFault {
             Self::SpillFull => Some("see why the lake does not take spans; `traces.spill_limit` says how much may wait".into()),
             Self::DiskFull => Some("free space under the data directory".into()),
             Self::NoSession { .. } => Some("`mainspring traces sessions` lists those you may see".into()),
+            Self::NoScore { .. } => Some("`mainspring scores list` lists those you may see".into()),
             Self::Filter(fault) => fault.hint(),
             Self::TooMuch { .. } => Some("ask about less time, or filter more out".into()),
             Self::Lake(fault) => fault.hint(),
+            Self::Blob(fault) => fault.hint(),
             Self::Access(fault) => fault.hint(),
             _ => None,
         }
@@ -109,6 +128,7 @@ impl Fault for TraceFault {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Lake(fault) => fault.retry_after(),
+            Self::Blob(fault) => fault.retry_after(),
             Self::Access(fault) => fault.retry_after(),
             Self::Saturated | Self::NotStored => Some(Duration::from_secs(1)),
             Self::SpillFull | Self::DiskFull | Self::TooManyTails { .. } | Self::TooManyExports { .. } => {

@@ -4,38 +4,71 @@ mod aside;
 mod capture;
 mod clocks;
 mod conventions;
+mod dashboards;
+mod deciding;
+mod drift;
+mod elsewhere;
+mod errand;
 mod fault;
 mod filter;
 mod forget;
+mod keeping;
+mod looking;
 mod parquet_file;
 mod points;
+mod pricing;
 mod query;
 mod room;
+mod sampling;
+mod scores;
 mod service;
 mod settle;
 mod spill;
 mod table;
 mod tail;
+mod values;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
 pub use aside::aside;
-pub use capture::Capture;
+pub use capture::{Capture, CaptureFault, CapturePolicies, CapturePolicy, Found, OwnPattern, Policies, Preview, ShownPolicy};
 pub use clocks::{ClockMark, END_AS_SENT, clock_marks};
 pub use conventions::{
     Convention, Conversation, Facts, FoundDocument, Message, Part, SpanType, Tokens, ToolUse, page as conventions_page,
     report::{Conventions, ServiceWords, UnknownName},
 };
+pub use dashboards::{BUILT_IN, ChartKind, DashboardSpec, PanelSpec, PanelUnit, built_in, descriptor};
+pub use drift::{
+    Against, Bin as DriftBin, Drift, DriftQuestion, DriftReport, DriftState, FieldDrift, Figures as DriftFigures, Topic,
+    TopicDrift, TopicSketch,
+};
+pub use errand::{Elsewhere, Errand};
 pub use fault::{TraceFault, Trouble};
 pub use filter::{FIELDS, FieldKind, FilterFault, KnownField, SpanFilter};
+pub use keeping::{
+    EraseJob, Erased, Erasure, ErasureId, ErasureState, Holding, Keeping, KeepingFault, KeepingParts, Removal, Retention,
+    Subject, Telemetry, TelemetryFault,
+};
 pub use parquet_file::ParquetExport;
 pub use points::{MetricPoint, MetricPoints, PointFilter, PointKind, Temporality};
+pub use pricing::{Estimate, SpanPrices};
 pub use query::{
     ActivityBucket, Counted, Export, Gathered, GatheredBy, Measured, MetricsQuestion, MetricsRow, SessionTraces, SpanMetrics,
-    SpanSummary, TraceFilter, TraceSummary, measures,
+    SpanSummary, TREE_MAX, TraceFilter, TraceSummary, TraceTree, TreeTotals, measures,
+};
+pub use query::{
+    DashboardAnswer, DashboardQuestion, PanelAnswer, PromAnswer, PromFault, PromMetric, PromSeries, PromTimes, SqlColumn,
+    SqlQuestion, SqlRows, SqlTable, prom_labels, prom_metrics,
+};
+pub use query::{Listener, SeriesQuestion, SeriesRow, check_group_field, check_number_field};
+pub use sampling::Tally;
+pub use scores::{
+    FEEDBACK, Feedback, NewScore, Rating, Score, ScoreFilter, ScoreKind, ScoreMeasure, ScoreSource, ScoreSummary, ScoreValue,
+    Scores, evaluations, event_of,
 };
 pub use service::{AppTraffic, Observability, Settings, Status, Swept};
 pub use tail::{Heard, Tailing};
+pub use values::{ValueAside, WholeValue};
 pub use writer::Bring;

@@ -17,12 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::{Mutex, OnceCell, oneshot};
 
-use crate::{
-    capture::{Capture, redact},
-    conventions::{is_content, is_person},
-    fault::TraceFault,
-    table::Rows,
-};
+use crate::{capture::Policies, fault::TraceFault, table::Rows};
 
 #[cfg(test)]
 #[path = "tests/points.rs"]
@@ -131,7 +126,7 @@ struct After(i64, String);
 pub struct MetricPoints {
     lake: Arc<dyn Lake>,
     table: Arc<OnceCell<Arc<dyn Table>>>,
-    capture: Capture,
+    policies: Policies,
     /// Between looking for a point and adding it nobody else adds it.
     adding: Arc<Mutex<()>>,
     tasks: Tasks,
@@ -140,8 +135,12 @@ pub struct MetricPoints {
 impl MetricPoints {
     /// Nothing is opened before it is used: a process that takes no telemetry has no such table.
     #[must_use]
-    pub fn new(lake: Arc<dyn Lake>, capture: Capture, tasks: Tasks) -> Self {
-        Self { lake, table: Arc::default(), capture, adding: Arc::default(), tasks }
+    pub fn new(lake: Arc<dyn Lake>, policies: impl Into<Policies>, tasks: Tasks) -> Self {
+        Self { lake, table: Arc::default(), policies: policies.into(), adding: Arc::default(), tasks }
+    }
+
+    pub(crate) fn lake(&self) -> &dyn Lake {
+        self.lake.as_ref()
     }
 
     /// The table, made where it does not exist.
@@ -173,7 +172,10 @@ impl MetricPoints {
     }
 
     async fn add_all(&self, mut points: Vec<MetricPoint>) -> Result<(), TraceFault> {
-        points.iter_mut().for_each(|point| apply(self.capture, &mut point.attributes));
+        let policies = self.policies.now();
+        for point in &mut points {
+            policies.of(point.project).apply_to_point(&mut point.attributes);
+        }
         let table = self.table().await?;
         let _alone = self.adding.lock().await;
         for chunk in points.chunks(CHUNK) {
@@ -235,23 +237,6 @@ async fn known(table: &dyn Table, points: &[MetricPoint]) -> Result<HashSet<Stri
         }
     }
     Ok(known)
-}
-
-/// Attributes of points hold no prompts, but may hold who asked.
-fn apply(capture: Capture, attributes: &mut Map<String, Value>) {
-    match capture {
-        Capture::Full => {}
-        Capture::Redacted => {
-            for value in attributes.values_mut() {
-                if let Value::String(text) = value {
-                    *text = redact(text).into_owned();
-                }
-            }
-        }
-        Capture::Metadata | Capture::None => {
-            attributes.retain(|key, _| !is_content(key) && (capture == Capture::Metadata || !is_person(key)));
-        }
-    }
 }
 
 fn schema() -> SchemaRef {

@@ -1,31 +1,39 @@
 //! The room's use cases.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, OnceLock, atomic::Ordering},
     time::{Duration, SystemTime},
 };
 
-use mainspring_kernel::{Actor, Clock, Page, PageRequest, Tasks, Timestamp, id::ProjectId};
-use mainspring_lake::{Filter, Lake, Table};
-use mainspring_llm::{DocumentAccess, EventSink, Span, TraceId};
+use mainspring_blobs::Blobs;
+use mainspring_kernel::{Actor, Clock, Digest, Page, PageRequest, Tasks, Timestamp, id::ProjectId};
+use mainspring_lake::{Lake, Table};
+use mainspring_llm::{DocumentAccess, EventSink, Span, SpanId, TraceId};
 use mainspring_telemetry::Metrics;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
     aside::aside,
-    capture::Capture,
+    capture::Policies,
+    deciding, elsewhere,
+    errand::{self, Elsewhere},
     fault::{TraceFault, Trouble},
     forget,
+    pricing::{SpanPrices, price},
     query::{
         self, ActivityBucket, Asking, Counted, Export, Gathered, GatheredBy, MetricsQuestion, SessionTraces, SpanMetrics,
-        SpanSummary, TraceFilter, TraceSummary,
+        SpanSummary, TraceFilter, TraceSummary, TraceTree,
     },
     room::{self, Room},
+    sampling::{Sampler, Tally},
+    scores::Scores,
     settle::Kept,
     spill::Spill,
     table,
     tail::Board,
+    values::{self, ValueAside, Values, WholeValue},
     writer::{self, Bring, Counters, LITTLE, Onward, Queued},
 };
 
@@ -42,13 +50,18 @@ pub struct Settings {
     pub spill_dir: PathBuf,
     /// Bytes of spans that may wait on disk for the lake; what comes on top is refused and counted.
     pub spill_limit: u64,
-    pub capture: Capture,
+    /// Where large values lie, and whether other processes keep theirs there too.
+    pub values: Blobs,
+    pub shared: bool,
+    pub capture: Policies,
     /// Spans in the queue at most, and the bytes they may take; what comes on top is dropped and counted.
     pub queue: usize,
     pub queue_bytes: usize,
     pub bring: Bring,
     /// Whether bringing spans to the lake gives way to answering calls.
     pub gives_way: bool,
+    /// Who does it, if not this process.
+    pub elsewhere: Option<Arc<dyn Elsewhere>>,
 }
 
 #[derive(Debug, Clone)]
@@ -56,12 +69,18 @@ pub struct Observability {
     queue: mpsc::Sender<Queued>,
     room: Room,
     kept: Kept,
+    elsewhere: Option<Arc<dyn Elsewhere>>,
     access: Arc<dyn DocumentAccess>,
     pub(crate) spill: Arc<Spill>,
+    sampler: Arc<Sampler>,
     counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
     board: Board,
     exports: Arc<Semaphore>,
+    /// By which spans from outside are priced, once somebody told.
+    prices: Arc<OnceLock<Arc<dyn SpanPrices>>>,
+    /// None before there is a room for them.
+    pub(crate) scores: Option<Scores>,
 }
 
 /// How spans are faring.
@@ -107,8 +126,12 @@ impl Observability {
         (clock, metrics): (Arc<dyn Clock>, Metrics),
         access: Arc<dyn DocumentAccess>,
     ) -> Result<Self, TraceFault> {
-        let kept = Kept::new(lake.open(&table::table_name()?, &table::spec()).await?);
+        let kept = Kept::new(
+            lake.open(&table::table_name()?, &table::spec()).await?,
+            Values::new(settings.values.clone(), settings.shared),
+        );
         let spill = Arc::new(Spill::open(&settings.spill_dir, settings.spill_limit)?);
+        let sampler = Arc::new(Sampler::open(settings.capture, &settings.spill_dir, settings.shared, metrics.clone())?);
         let counters = Arc::new(Counters::new(metrics));
         // Nobody waits for much at the start: the worker brings it.
         let at_once = settings.bring != Bring::WhenQuiet && spill.bytes() <= LITTLE;
@@ -119,18 +142,33 @@ impl Observability {
         }
         let (queue, inbox) = mpsc::channel(settings.queue.max(1));
         let (to, groups) = mpsc::channel(GROUPS_MAX);
-        let board = Board::default();
+        let board = if settings.shared { Board::shared() } else { Board::default() };
         let onward = Onward { bring: settings.bring, room: Room::of(GROUPS_BYTES), to, board: board.clone() };
-        let first = (Arc::clone(&spill), settings.capture, Arc::clone(&counters));
+        let first = (Arc::clone(&spill), Arc::clone(&sampler), Arc::clone(&counters));
+        let third = (Arc::clone(&spill), Arc::clone(&sampler), Arc::clone(&counters));
+        let (sampled, onto) = (Arc::clone(&kept.table), onward.clone());
         tasks.spawn("spans: queue to disk", |stop| writer::store(inbox, onward, first, stop));
+        tasks.spawn("spans: held to disk", |stop| deciding::decide(sampled, onto, third, stop));
         let second = (Arc::clone(&spill), Arc::clone(&counters), settings.bring);
-        let into = kept.clone();
+        let (into, elsewhere) = (kept.clone(), settings.elsewhere.clone());
         tasks.spawn("spans: disk to lake", |stop| async move {
-            let bringing = writer::bring(groups, into, second, stop);
+            let bringing = writer::bring(groups, into, second, elsewhere, stop);
             if settings.gives_way { aside("spans", bringing).await } else { bringing.await }
         });
+        if settings.shared {
+            let (table, onto, time) = (Arc::clone(&kept.table), board.clone(), Arc::clone(&clock));
+            tasks.spawn("spans: of other servers", |stop| elsewhere::look_on(table, onto, time, stop));
+        }
         let exports = Arc::new(Semaphore::new(query::EXPORTS_MAX));
-        Ok(Self { queue, room: Room::of(settings.queue_bytes), kept, access, spill, counters, clock, board, exports })
+        let room = Room::of(settings.queue_bytes);
+        let (prices, scores) = (Arc::default(), None);
+        let elsewhere = settings.elsewhere;
+        Ok(Self { queue, room, kept, elsewhere, access, spill, sampler, counters, clock, board, exports, prices, scores })
+    }
+
+    /// Spans that come from outside are priced by these, where they say no cost themselves. The first prices told stay.
+    pub fn price_by(&self, prices: Arc<dyn SpanPrices>) {
+        let _ = self.prices.set(prices);
     }
 
     /// Waits until everything recorded so far is stored: it survives the death of the process.
@@ -158,7 +196,10 @@ impl Observability {
             return Ok(());
         }
         let lost = self.counters.dropped.load(Ordering::SeqCst);
-        for span in spans {
+        for mut span in spans {
+            if let Some(prices) = self.prices.get() {
+                price(&mut span, prices.as_ref());
+            }
             if tokio::time::timeout(within, self.enqueue(span)).await != Ok(true) {
                 return Err(TraceFault::Saturated);
             }
@@ -182,28 +223,81 @@ impl Observability {
     /// Traces by the spans that they are entered by, newest first.
     pub async fn list(&self, actor: &Actor, filter: &TraceFilter, page: &PageRequest) -> Result<Page<TraceSummary>, TraceFault> {
         self.catch_up().await;
-        query::list(self.asking(actor, self.now()), filter, page).await
+        query::list(self.asking(actor, self.now()), self.scored(actor, filter).await?.as_ref(), page).await
+    }
+
+    /// Traces of which any span passes, by the newest that does.
+    pub async fn list_any(
+        &self,
+        actor: &Actor,
+        filter: &TraceFilter,
+        page: &PageRequest,
+    ) -> Result<Page<TraceSummary>, TraceFault> {
+        self.catch_up().await;
+        query::list_any(self.asking(actor, self.now()), self.scored(actor, filter).await?.as_ref(), page).await
+    }
+
+    pub async fn count_any(&self, actor: &Actor, filter: &TraceFilter) -> Result<Counted, TraceFault> {
+        self.catch_up().await;
+        query::count_any(self.asking(actor, self.now()), self.scored(actor, filter).await?.as_ref()).await
     }
 
     pub async fn count(&self, actor: &Actor, filter: &TraceFilter) -> Result<Counted, TraceFault> {
         self.catch_up().await;
-        query::count_traces(self.asking(actor, self.now()), filter).await
+        query::count_traces(self.asking(actor, self.now()), self.scored(actor, filter).await?.as_ref()).await
     }
 
     /// Spans one by one, newest first.
     pub async fn spans(&self, actor: &Actor, filter: &TraceFilter, page: &PageRequest) -> Result<Page<SpanSummary>, TraceFault> {
         self.catch_up().await;
-        query::list_spans(self.asking(actor, self.now()), filter, page).await
+        query::list_spans(self.asking(actor, self.now()), self.scored(actor, filter).await?.as_ref(), page).await
     }
 
     pub async fn count_spans(&self, actor: &Actor, filter: &TraceFilter) -> Result<Counted, TraceFault> {
         self.catch_up().await;
-        query::count_spans(self.asking(actor, self.now()), filter).await
+        query::count_spans(self.asking(actor, self.now()), self.scored(actor, filter).await?.as_ref()).await
     }
 
     pub async fn trace(&self, actor: &Actor, id: TraceId) -> Result<Vec<Span>, TraceFault> {
         self.catch_up().await;
         query::trace(self.asking(actor, self.now()), id).await
+    }
+
+    /// Spans of a trace without what was written and read, a page of them.
+    pub async fn tree(&self, actor: &Actor, id: TraceId, limit: usize, place: &PageRequest) -> Result<TraceTree, TraceFault> {
+        self.catch_up().await;
+        query::tree(self.asking(actor, self.now()), id, limit, place).await
+    }
+
+    /// A span, or the first of the trace, and the one above it where there is one; nothing where there is no such span.
+    pub async fn span(&self, actor: &Actor, id: TraceId, wanted: Option<SpanId>) -> Result<Vec<Span>, TraceFault> {
+        self.catch_up().await;
+        query::span(self.asking(actor, self.now()), id, wanted).await
+    }
+
+    /// A value of a span that is too large for its row.
+    pub async fn value(&self, actor: &Actor, id: TraceId, span: SpanId, digest: &Digest) -> Result<WholeValue, TraceFault> {
+        let found = self.span(actor, id, Some(span)).await?.into_iter().next();
+        let found = found.filter(|found| values::named_by(found).iter().any(|value| value.digest == *digest));
+        let found = found.ok_or_else(|| TraceFault::NoValue { digest: digest.to_string() })?;
+        self.kept.values.get(found.project, digest).await
+    }
+
+    /// Puts the large values of a span that was read back into it.
+    pub async fn fill(&self, span: &mut Span) -> Result<(), TraceFault> {
+        let mut whole = BTreeMap::new();
+        for ValueAside { digest, .. } in values::named_by(span) {
+            whole.insert(digest, self.kept.values.get(span.project, &digest).await?);
+        }
+        if !whole.is_empty() {
+            values::fill(span, &whole);
+        }
+        Ok(())
+    }
+
+    /// Removes large values that no span names any more. Answers how many bytes that were.
+    pub async fn sweep_values(&self) -> Result<u64, TraceFault> {
+        Ok(self.kept.values.sweep(self.kept.table.as_ref()).await?.bytes)
     }
 
     /// Sessions or users, the last active first.
@@ -215,7 +309,7 @@ impl Observability {
         page: &PageRequest,
     ) -> Result<Page<Gathered>, TraceFault> {
         self.catch_up().await;
-        query::sessions(self.asking(actor, self.now()), by, filter, page).await
+        query::sessions(self.asking(actor, self.now()), by, self.scored(actor, filter).await?.as_ref(), page).await
     }
 
     /// One session and a page of its traces, in the order in which they began.
@@ -231,6 +325,7 @@ impl Observability {
         // A bucket of time would not hold the present otherwise.
         let to = *question.filter.to.get_or_insert(now.plus(Duration::from_micros(1)));
         question.filter.from.get_or_insert(to.minus(USUAL));
+        question.filter = self.scored(actor, &question.filter).await?.into_owned();
         query::metrics(self.asking(actor, now), &question).await
     }
 
@@ -239,7 +334,7 @@ impl Observability {
         let place = Arc::clone(&self.exports).try_acquire_owned();
         let place = place.map_err(|_| TraceFault::TooManyExports { most: query::EXPORTS_MAX })?;
         self.catch_up().await;
-        Export::begin(self, actor.clone(), filter, self.now(), place).await
+        Export::begin(self, actor.clone(), self.scored(actor, filter).await?.as_ref(), self.now(), place).await
     }
 
     /// The last hours, an hour each, the running one last.
@@ -264,21 +359,27 @@ impl Observability {
         Ok(apps.into_iter().map(traffic).collect())
     }
 
-    /// Deletes traces that began before a time, and what was set aside before it.
+    /// Deletes traces that began before a time, of every project, and what was set aside before it.
     pub async fn expire(&self, before: Timestamp) -> Result<u64, TraceFault> {
+        self.expire_aside(before)?;
+        errand::expire(&self.kept, before).await
+    }
+
+    /// Who works at the table, if not this process.
+    #[must_use]
+    pub fn elsewhere(&self) -> Option<&Arc<dyn Elsewhere>> {
+        self.elsewhere.as_ref()
+    }
+
+    /// Deletes what was set aside before a time.
+    pub fn expire_aside(&self, before: Timestamp) -> Result<u64, TraceFault> {
         self.spill
             .remove_aside(|path| {
                 let written = path.metadata().and_then(|found| found.modified()).ok();
                 let since = written.and_then(|written| written.duration_since(SystemTime::UNIX_EPOCH).ok());
                 since.and_then(|since| i64::try_from(since.as_micros()).ok()).is_some_and(|micros| micros < before.as_micros())
             })
-            .map_err(|source| TraceFault::Spill { path: "aside".into(), source })?;
-        let old = Filter::Lt("start".into(), before.as_micros().into());
-        if self.kept.table.count(old.clone()).await? == 0 {
-            return Ok(0);
-        }
-        let _turn = self.kept.turn().await;
-        Ok(self.kept.table.replace(old, None).await?.deleted)
+            .map_err(|source| TraceFault::Spill { path: "aside".into(), source })
     }
 
     /// Takes what was written and read out of every trace that used these documents, and out of the files of before.
@@ -289,6 +390,7 @@ impl Observability {
         documents: &[String],
         since: Option<Timestamp>,
     ) -> Result<Swept, TraceFault> {
+        self.let_go(project);
         let brought = self.drain(DRAIN_FOR).await.is_ok() && self.spill.bytes() == 0;
         if documents.is_empty() {
             return Ok(Swept { spans: 0, brought });
@@ -297,15 +399,37 @@ impl Observability {
         // An earlier one may have been broken off before it came to the files.
         if gone.spans > 0 || (since.is_none() && !gone.traces.is_empty()) {
             forget::purge(self.kept.table.as_ref()).await?;
+            self.kept.values.sweep(self.kept.table.as_ref()).await?;
         }
-        let words: Vec<&[u8]> = documents.iter().chain(&gone.traces).map(String::as_bytes).collect();
+        if let Some(scores) = self.scores.as_ref().filter(|_| !gone.traces.is_empty()) {
+            let traces: Vec<String> = gone.traces.iter().cloned().collect();
+            scores.forget_texts(project, &traces, self.now()).await?;
+        }
+        self.remove_aside(documents.iter().chain(&gone.traces))?;
+        Ok(Swept { spans: gone.spans, brought })
+    }
+
+    /// Removes segments that lie aside and hold one of these words.
+    pub(crate) fn remove_aside<'a>(&self, words: impl Iterator<Item = &'a String>) -> Result<(), TraceFault> {
+        let words: Vec<&[u8]> = words.map(String::as_bytes).collect();
         // A damaged span cannot be told from the others of its segment.
         let shows = |path: &Path| std::fs::read(path).is_ok_and(|bytes| words.iter().any(|word| contains(&bytes, word)));
         let removed = self.spill.remove_aside(shows).map_err(|source| TraceFault::Spill { path: "aside".into(), source })?;
         if removed > 0 {
-            tracing::warn!(removed, "segments that lay aside showed documents that were forgotten; they were removed");
+            tracing::warn!(removed, "segments that lay aside showed what was to be forgotten; they were removed");
         }
-        Ok(Swept { spans: gone.spans, brought })
+        Ok(())
+    }
+
+    /// Lets go of spans that are held until the outcome of their trace: they may show what is to be forgotten.
+    pub fn let_go(&self, project: ProjectId) {
+        self.counters.pass(self.sampler.forget(project));
+    }
+
+    /// What became of the project's spans in this process.
+    #[must_use]
+    pub fn tally(&self, actor: &Actor) -> Tally {
+        self.sampler.tally(actor.project)
     }
 
     #[must_use]
@@ -337,7 +461,6 @@ impl Observability {
         self.clock.now()
     }
 
-    #[cfg(test)]
     pub(crate) const fn kept(&self) -> &Kept {
         &self.kept
     }

@@ -18,6 +18,7 @@ use crate::{
     },
     fault::TraceFault,
     table::{Rows, is_entry, to_batch_of, uncounted},
+    values::Values,
 };
 
 /// Rows rewritten by one commit.
@@ -33,12 +34,13 @@ const STEPS: usize = 6;
 #[derive(Debug, Clone)]
 pub(crate) struct Kept {
     pub(crate) table: Arc<dyn Table>,
+    pub(crate) values: Values,
     turn: Arc<Mutex<()>>,
 }
 
 impl Kept {
-    pub(crate) fn new(table: Arc<dyn Table>) -> Self {
-        Self { table, turn: Arc::default() }
+    pub(crate) fn new(table: Arc<dyn Table>, values: Values) -> Self {
+        Self { table, values, turn: Arc::default() }
     }
 
     pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {

@@ -19,7 +19,7 @@ use mainspring_llm::{
     Span, SpanId, TraceId,
     trace::{SpanKind, SpanStatus},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     fault::{TraceFault, Trouble},
@@ -31,6 +31,8 @@ const FRAME_MAX: usize = 64 << 20;
 const SUFFIX: &str = "spill";
 /// Where segments go that cannot be brought, for a person to look at.
 const ASIDE: &str = "aside";
+/// Locked by a process that was started to bring segments.
+const HOLD: &str = "errand.lock";
 
 #[derive(Debug)]
 pub(crate) struct Spill {
@@ -55,6 +57,13 @@ struct Ours {
     tried: bool,
 }
 
+/// A segment that another process is to bring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Parcel {
+    number: u64,
+    tried: bool,
+}
+
 /// What a segment held.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Segment {
@@ -69,6 +78,8 @@ impl Spill {
     pub(crate) fn open(dir: &Path, limit: u64) -> Result<Self, TraceFault> {
         let fault = |source| TraceFault::Spill { path: dir.display().to_string(), source };
         std::fs::create_dir_all(dir).map_err(fault)?;
+        // One that outlived who started it ends at once, and until then brings what is here.
+        wait_for_holder(dir).map_err(fault)?;
         let found = segments_in(dir).map_err(fault)?;
         // Numbers are not given again while a segment that bears one lies aside.
         let aside = segments_in(&dir.join(ASIDE)).unwrap_or_default();
@@ -85,6 +96,33 @@ impl Spill {
         })
     }
 
+    /// Keeps others from opening it until the answer is dropped, or this process ends.
+    pub(crate) fn hold(&self) -> Result<File, TraceFault> {
+        let held = File::options().create(true).truncate(false).write(true).open(self.dir.join(HOLD));
+        let locked = held.and_then(|file| file.lock().map(|()| file));
+        locked.map_err(|source| TraceFault::Spill { path: self.dir.display().to_string(), source })
+    }
+
+    /// A segment as another process knows it.
+    pub(crate) fn parcel(&self, path: &Path) -> Option<Parcel> {
+        Some(Parcel { number: number(path)?, tried: self.may_be_there(path) })
+    }
+
+    /// Takes over segments of the process that started this one.
+    pub(crate) fn adopt(&self, parcels: &[Parcel]) -> Vec<PathBuf> {
+        let mut ours = self.ours();
+        let adopt = |parcel: &Parcel| {
+            let path = self.path(parcel.number);
+            ours.insert(path.clone(), Ours { spans: 0, held: false, tried: parcel.tried });
+            path
+        };
+        parcels.iter().map(adopt).collect()
+    }
+
+    fn path(&self, number: u64) -> PathBuf {
+        self.dir.join(format!("{number:016}.{SUFFIX}"))
+    }
+
     /// Writes a group of spans so that it survives a power cut.
     pub(crate) fn write(&self, frames: &Frames) -> Result<PathBuf, Trouble> {
         let Frames { bytes, spans } = frames;
@@ -92,7 +130,7 @@ impl Spill {
         if self.bytes().saturating_add(length) > self.limit {
             return Err(Trouble::SpillFull);
         }
-        let path = self.dir.join(format!("{:016}.{SUFFIX}", self.next.fetch_add(1, Ordering::Relaxed)));
+        let path = self.path(self.next.fetch_add(1, Ordering::Relaxed));
         self.ours().insert(path.clone(), Ours { spans: *spans, held: true, tried: false });
         let mut writing = Writing { spill: self, path: &path, whole: false };
         #[cfg(test)]
@@ -120,6 +158,11 @@ impl Spill {
         let found = segments_in(&self.dir)?;
         let ours = self.ours();
         Ok(found.into_iter().filter(|path| !ours.get(path).is_some_and(|ours| ours.held)).collect())
+    }
+
+    /// Every segment that is not in the lake yet, whoever holds it.
+    pub(crate) fn waiting(&self) -> std::io::Result<Vec<PathBuf>> {
+        segments_in(&self.dir)
     }
 
     /// Lets whoever looks on disk have a segment. What was `tried` is compared with the lake before it is added.
@@ -160,10 +203,27 @@ impl Spill {
             Err(error) => {
                 tracing::error!(%error, path = %path.display(), "a segment of spans can be neither read nor moved; it is left alone until the next start");
                 let spans = self.forget(path);
-                self.ours().insert(path.to_owned(), Ours { spans: 0, held: true, tried: true });
+                self.leave_alone(path);
                 spans
             }
         }
+    }
+
+    /// Nothing more is done with a segment by this process.
+    pub(crate) fn leave_alone(&self, path: &Path) {
+        self.ours().insert(path.to_owned(), Ours { spans: 0, held: true, tried: true });
+    }
+
+    /// Another process has brought a segment of so many bytes, or moved it aside. Answers how many spans of this process it held.
+    pub(crate) fn gone(&self, path: &Path, bytes: u64) -> u64 {
+        self.shrink(bytes);
+        self.forget(path)
+    }
+
+    /// Looks how many segments lie aside by now.
+    pub(crate) fn count_aside(&self) {
+        let aside = segments_in(&self.dir.join(ASIDE)).map_or(0, |found| found.len() as u64);
+        self.set_aside.store(aside, Ordering::Relaxed);
     }
 
     /// Removes segments that lie aside. Whatever of them could be read is in the lake.
@@ -294,8 +354,16 @@ impl Frames {
     }
 }
 
-fn size(path: &Path) -> u64 {
+pub(crate) fn size(path: &Path) -> u64 {
     path.metadata().map_or(0, |found| found.len())
+}
+
+fn wait_for_holder(dir: &Path) -> std::io::Result<()> {
+    match File::open(dir.join(HOLD)) {
+        Ok(file) => file.lock(),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 fn segments_in(dir: &Path) -> std::io::Result<Vec<PathBuf>> {

@@ -25,6 +25,7 @@ use crate::{
     conventions::{Conversation, Facts, SpanType, counted::Id, is_ours},
     fault::TraceFault,
     forget::documents_of,
+    values,
 };
 
 pub(crate) fn table_name() -> Result<Name, TraceFault> {
@@ -85,6 +86,8 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         Field::new("tags", list(), true),
         Field::new("counted", DataType::Boolean, true),
         maybe("links"),
+        Field::new("large", list(), true),
+        number("large_bytes"),
     ]))
 });
 
@@ -151,6 +154,9 @@ pub(crate) struct Making {
     tags: ListBuilder<StringBuilder>,
     counted: BooleanBuilder,
     links: StringBuilder,
+    /// Values that lie among the blobs, by their digests, and how many bytes they take there.
+    large: ListBuilder<StringBuilder>,
+    large_bytes: Int64Builder,
 }
 
 const WORDS: usize = 14;
@@ -206,6 +212,8 @@ impl Making {
             tags: list(),
             counted: BooleanBuilder::with_capacity(rows),
             links: text(0),
+            large: list(),
+            large_bytes: Int64Builder::with_capacity(rows),
         }
     }
 
@@ -241,6 +249,11 @@ impl Making {
         self.tags.append(!facts.tags.is_empty());
         self.counted.append_option(facts.counted);
         self.links.append_option(Some(json(texts.links())).filter(|links| !links.is_empty()));
+        let large = values::named_by(span);
+        large.iter().for_each(|value| self.large.values().append_value(value.digest.to_string()));
+        self.large.append(!large.is_empty());
+        let bytes: u64 = large.iter().map(|value| value.bytes).sum();
+        self.large_bytes.append_option((!large.is_empty()).then(|| i64::try_from(bytes).unwrap_or(i64::MAX)));
     }
 
     pub(crate) fn finish(mut self) -> Result<RecordBatch, TraceFault> {
@@ -287,6 +300,8 @@ impl Making {
             Arc::new(self.tags.finish()),
             Arc::new(self.counted.finish()),
             Arc::new(self.links.finish()),
+            Arc::new(self.large.finish()),
+            Arc::new(self.large_bytes.finish()),
         ];
         RecordBatch::try_new(Arc::clone(&SCHEMA), columns).map_err(|error| TraceFault::Unreadable { reason: error.to_string() })
     }
@@ -343,6 +358,8 @@ pub(crate) fn labels_of(span: &Span) -> Vec<String> {
 
 /// Texts of messages, for search: last question first, then the answer.
 fn content(span: &Span) -> String {
+    let begun = values::begun(span);
+    let span = begun.as_ref();
     if !is_ours(span) {
         return mainspring_kernel::text::elide(&Conversation::beginning(span, CONTENT_READ).text(), CONTENT_MAX);
     }

@@ -1,11 +1,15 @@
 //! Spans as they are stored, for whoever looks on.
 //!
-//! The first worker tells each group once it is stored; nobody is waited for. Each reader has a task that takes what is told
+//! The first worker tells each group once it is stored; nobody is waited for. What came in at other servers is found in the
+//! lake (`elsewhere.rs`). Each reader has a task that takes what is told
 //! off the board as fast as it comes, and a queue of its own: what does not fit is counted, and the reader is told how much.
 
 use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, OnceLock},
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -20,10 +24,12 @@ use tokio::sync::{
 };
 
 use crate::{
+    conventions::counted::Id,
+    elsewhere::COMPARED_MAX,
     fault::TraceFault,
     filter::{At, SpanFilter},
     query::{self, SpanSummary, summary_of},
-    room::{Place, Room},
+    room::{Place, Room, weight},
     service::Observability,
     table::{Rows, to_batch},
 };
@@ -70,6 +76,10 @@ pub(crate) struct Board {
     groups: broadcast::Sender<Arc<Group>>,
     room: Room,
     readers: Arc<Semaphore>,
+    /// When the first of those began who look on now, in micros.
+    since: Arc<AtomicI64>,
+    /// What was told of this server's spans, and when each began; absent where no other server has the lake.
+    ours: Option<Arc<Mutex<Vec<(Id, i64)>>>>,
 }
 
 impl Default for Board {
@@ -80,7 +90,50 @@ impl Default for Board {
 
 impl Board {
     fn of(bytes: usize) -> Self {
-        Self { groups: broadcast::Sender::new(GROUPS), room: Room::of(bytes), readers: Arc::new(Semaphore::new(TAILS_MAX)) }
+        Self {
+            groups: broadcast::Sender::new(GROUPS),
+            room: Room::of(bytes),
+            readers: Arc::new(Semaphore::new(TAILS_MAX)),
+            since: Arc::default(),
+            ours: None,
+        }
+    }
+
+    /// Where other servers bring spans to the same lake.
+    pub(crate) fn shared() -> Self {
+        Self { ours: Some(Arc::default()), ..Self::default() }
+    }
+
+    fn subscribe(&self, now: Timestamp) -> broadcast::Receiver<Arc<Group>> {
+        if self.groups.receiver_count() == 0 {
+            self.since.store(now.as_micros(), Ordering::SeqCst);
+        }
+        self.groups.subscribe()
+    }
+
+    /// Since when somebody has looked on; absent when nobody does.
+    pub(crate) fn read_since(&self) -> Option<i64> {
+        (self.groups.receiver_count() > 0).then(|| self.since.load(Ordering::SeqCst))
+    }
+
+    /// This server's spans that were told since it was last asked.
+    pub(crate) fn take_ours(&self) -> Vec<(Id, i64)> {
+        let ours = self.ours.as_ref();
+        ours.map_or_else(Vec::new, |ours| std::mem::take(&mut *ours.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// Spans that another server brought.
+    pub(crate) fn tell_others(&self, spans: &[Span]) {
+        if let Some(mut group) = self.group(spans.iter().map(weight).sum()) {
+            spans.iter().for_each(|span| group.push(span));
+            let _ = self.groups.send(Arc::new(group));
+        }
+    }
+
+    /// Readers of these projects have missed what other servers brought.
+    pub(crate) fn tell_missed(&self, projects: BTreeSet<ProjectId>) {
+        let projects = projects.into_iter().map(|project| (project, Told::default())).collect();
+        let _ = self.groups.send(Arc::new(Group { projects, place: None }));
     }
 
     /// A group of so many bytes, where somebody looks on.
@@ -91,6 +144,14 @@ impl Board {
 
     pub(crate) fn tell(&self, group: Option<Group>) {
         if let Some(group) = group {
+            if let Some(ours) = &self.ours {
+                let mut ours = ours.lock().unwrap_or_else(PoisonError::into_inner);
+                // Where it is full, readers are told by the lake that they missed some.
+                if ours.len() < COMPARED_MAX {
+                    let told = group.projects.values().flat_map(|told| &told.spans);
+                    ours.extend(told.map(|span| ((span.project, span.trace, span.span), span.start.as_micros())));
+                }
+            }
             // Whoever looked on may have gone.
             let _ = self.groups.send(Arc::new(group));
         }
@@ -117,10 +178,13 @@ pub struct Tailing {
 impl Observability {
     /// Looks on from now, until nobody hears it any longer.
     pub fn tail(&self, tasks: &Tasks, actor: Actor, tailing: Tailing) -> Result<mpsc::Receiver<Heard>, TraceFault> {
+        if tailing.filter.asks_for_scores() {
+            return Err(TraceFault::Question { reason: "spans that have just come have no scores yet".into() });
+        }
         let place = Arc::clone(&self.board().readers).try_acquire_owned();
         let place = place.map_err(|_| TraceFault::TooManyTails { most: TAILS_MAX })?;
         let (tell, heard) = mpsc::channel(BEHIND_MAX);
-        let board = self.board().groups.subscribe();
+        let board = self.board().subscribe(self.now());
         let every_span = tailing.every_span && actor.labels == Labels::All;
         let reader =
             Reader { room: self.clone(), actor, tailing: Tailing { every_span, ..tailing }, tell, missed: 0, _place: place };

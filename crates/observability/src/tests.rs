@@ -1,21 +1,33 @@
+mod any;
 mod asking;
+mod drifting;
+mod elsewhere;
 mod keeping;
+mod keeping_telemetry;
+mod looking;
 mod rewriting;
+mod series;
 mod settling;
 mod storing;
+mod tree;
 
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, atomic::Ordering},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use async_trait::async_trait;
+use mainspring_blobs::Blobs;
 use mainspring_kernel::{
     Actor, Clock, Fault, FrozenClock, Labels, ModelScope, PageRequest, Role, Tasks, Timestamp,
     id::{PrincipalId, ProjectId},
 };
+use mainspring_lake::Lake as _;
 use mainspring_lake_lance::{LakeLocation, LanceConfig, LanceLake};
 use mainspring_llm::{
     DocumentAccess, EventSink, Span, SpanId, TraceId,
@@ -26,10 +38,10 @@ use proptest::prelude::*;
 use serde_json::{Map, json};
 
 use crate::{
-    Bring, Capture, Observability, Settings, TraceFault, TraceFilter,
+    Bring, Capture, Elsewhere, Errand, Observability, Settings, TraceFault, TraceFilter,
     capture::redact,
     spill,
-    table::Texts,
+    table::{self, Texts},
     writer::{Counters, Quiet},
 };
 
@@ -100,7 +112,19 @@ impl DocumentAccess for Readable {
 
 fn settings(spill_dir: &Path, spill_limit: u64, capture: Capture) -> Settings {
     let (queue, queue_bytes, bring) = (1_000, 64 << 20, Bring::Within(Duration::from_millis(100)));
-    Settings { spill_dir: spill_dir.to_owned(), spill_limit, capture, queue, queue_bytes, bring, gives_way: false }
+    let (spill_dir, values) = (spill_dir.to_owned(), Blobs::local(&spill_dir.with_file_name("values")).unwrap());
+    Settings {
+        spill_dir,
+        spill_limit,
+        values,
+        shared: false,
+        capture: capture.into(),
+        queue,
+        queue_bytes,
+        bring,
+        gives_way: false,
+        elsewhere: None,
+    }
 }
 
 /// Writes spans as a process that died left them.
@@ -458,6 +482,66 @@ async fn what_waits_for_quiet_is_on_the_disk_and_is_brought_when_somebody_asks_a
     room.record(span(20, &[]));
     tasks.shut_down(WAIT).await.unwrap();
     assert_eq!((count().await, std::fs::read_dir(&spill_dir).unwrap().count()), (10, 0));
+}
+
+/// Runs errands here, as another process would, or fails first.
+#[derive(Debug)]
+struct Beside {
+    dir: PathBuf,
+    fails: AtomicBool,
+}
+
+impl Beside {
+    async fn lake(&self) -> LanceLake {
+        LanceLake::open(LanceConfig::new(LakeLocation::Local(self.dir.join("lake")))).await.unwrap()
+    }
+}
+
+#[async_trait]
+impl Elsewhere for Beside {
+    async fn run(&self, errand: Errand) -> Result<(), TraceFault> {
+        // It is what crosses to another process.
+        let errand: Errand = serde_json::from_str(&serde_json::to_string(&errand).unwrap()).unwrap();
+        let done = errand.run(&self.lake().await, &self.dir.join("spill"), Blobs::local(&self.dir.join("values")).unwrap()).await;
+        if self.fails.swap(false, Ordering::SeqCst) { Err(TraceFault::Errand { reason: "killed".into() }) } else { done }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_process_brings_is_counted_here_and_what_it_leaves_is_brought_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let beside = Arc::new(Beside { dir: dir.path().to_owned(), fails: AtomicBool::new(false) });
+    let spill_dir = dir.path().join("spill");
+    // A damaged one lies aside afterwards, and does not keep the others.
+    let damaged = left(&spill::Spill::open(&spill_dir, u64::MAX).unwrap(), &[span(50, &[])]);
+    let mut bytes = std::fs::read(&damaged).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&damaged, bytes).unwrap();
+    let elsewhere: Arc<dyn Elsewhere> = Arc::clone(&beside) as _;
+    let settings =
+        Settings { bring: Bring::WhenQuiet, elsewhere: Some(elsewhere), ..settings(&spill_dir, 1 << 30, Capture::Full) };
+    let clock: Arc<dyn Clock> = Arc::new(FrozenClock::at(Timestamp::from_micros(1)));
+    let (tasks, access) = (Tasks::default(), Arc::new(Readable::default()));
+    let room = Observability::open(&beside.lake().await, settings, &tasks, (clock, Metrics::default()), access).await.unwrap();
+    let count = async || {
+        let table = beside.lake().await.open(&table::table_name().unwrap(), &table::spec()).await.unwrap();
+        table.count(mainspring_lake::Filter::All).await.unwrap()
+    };
+    let first: Vec<Span> = (0..6).map(|n| span(n, &[])).collect();
+    for one in &first {
+        room.record_durably(vec![one.clone()], WAIT).await.unwrap();
+    }
+    room.drain(WAIT).await.unwrap();
+    assert_eq!((count().await, room.status().queryable, room.status().set_aside), (6, 6, 1));
+    // It did its work, and it is not known that it did.
+    beside.fails.store(true, Ordering::SeqCst);
+    room.record_durably(vec![span(7, &[])], WAIT).await.unwrap();
+    room.drain(WAIT).await.unwrap();
+    assert_eq!((count().await, room.status().queryable), (7, 7));
+    tasks.shut_down(WAIT).await.unwrap();
+    let late = beside.run(Errand::upkeep(Some(Timestamp::from_micros(i64::MAX)), Duration::ZERO)).await;
+    late.unwrap();
+    assert_eq!(count().await, 0, "what is too old is deleted");
 }
 
 #[test]

@@ -19,14 +19,16 @@ use tokio::{
 };
 
 use crate::{
-    capture::Capture,
     conventions::Facts,
+    errand::{self, Elsewhere},
     fault::{TraceFault, Trouble},
     room::{Place, Room},
+    sampling::{Sampler, Sorted},
     settle::{self, Kept},
     spill::{self, Frames, Segment, Spill},
     table::{Making, Texts},
     tail::Board,
+    values::{self, Large},
 };
 
 /// Spans in one segment at most.
@@ -60,6 +62,10 @@ pub(crate) struct Counters {
     pub(crate) dropped: AtomicU64,
     pub(crate) stored: watch::Sender<u64>,
     pub(crate) queryable: watch::Sender<u64>,
+    /// Spans that are on the disk, whoever knows it already.
+    written: AtomicU64,
+    /// Spans that will not come to the lake, and count as queryable once everything stored before them is.
+    aside: AtomicU64,
     pub(crate) lake_down: watch::Sender<bool>,
     pub(crate) trouble: watch::Sender<Option<Trouble>>,
     /// Somebody waits for spans that wait for quiet.
@@ -74,6 +80,8 @@ impl Counters {
             dropped: AtomicU64::new(0),
             stored: watch::Sender::new(0),
             queryable: watch::Sender::new(0),
+            written: AtomicU64::new(0),
+            aside: AtomicU64::new(0),
             lake_down: watch::Sender::new(false),
             trouble: watch::Sender::new(None),
             asked: Notify::new(),
@@ -99,7 +107,32 @@ impl Counters {
         }
         self.count_dropped(spans, trouble.word());
         advance(&self.stored, spans);
-        advance(&self.queryable, spans);
+        self.brought(spans);
+    }
+
+    /// Spans that were held and are on their way to the lake: readers wait for them.
+    pub(crate) fn announce(&self, spans: u64) {
+        self.recorded.fetch_add(spans, Ordering::SeqCst);
+        self.written.fetch_add(spans, Ordering::SeqCst);
+        advance(&self.stored, spans);
+    }
+
+    /// Spans that were stored and will not come to the lake: nobody waits for them, but for those before them.
+    pub(crate) fn pass(&self, spans: u64) {
+        self.aside.fetch_add(spans, Ordering::SeqCst);
+        self.brought(0);
+    }
+
+    /// Spans that can be found.
+    pub(crate) fn brought(&self, spans: u64) {
+        self.queryable.send_modify(|count| {
+            *count += spans;
+            let aside = self.aside.load(Ordering::SeqCst);
+            if aside > 0 && *count + aside >= self.written.load(Ordering::SeqCst) {
+                *count += aside;
+                self.aside.fetch_sub(aside, Ordering::SeqCst);
+            }
+        });
     }
 
     fn works_again(&self) {
@@ -126,6 +159,8 @@ pub(crate) struct Queued {
 pub(crate) struct Stored {
     path: PathBuf,
     content: Content,
+    /// What was cut out of the rows.
+    large: Vec<Large>,
     /// As they were in the queue.
     bytes: usize,
     place: Place,
@@ -174,11 +209,11 @@ impl Onward {
     }
 }
 
-/// The first worker: groups what is queued, applies the capture setting, and stores it.
+/// The first worker: groups what is queued, and stores what the projects keep of it.
 pub(crate) async fn store(
     mut queue: mpsc::Receiver<Queued>,
     onward: Onward,
-    (spill, capture, counters): (Arc<Spill>, Capture, Arc<Counters>),
+    (spill, sampler, counters): (Arc<Spill>, Arc<Sampler>, Arc<Counters>),
     stop: Stop,
 ) {
     let mut group = Vec::new();
@@ -198,16 +233,25 @@ pub(crate) async fn store(
         }
         written_at = Some(Instant::now());
         let (count, repeatable) = (group.len() as u64, is_awaited(&group));
-        let (worker, taken, onto) = (Arc::clone(&spill), std::mem::take(&mut group), onward.clone());
-        let written = tokio::task::spawn_blocking(move || write(&worker, taken, capture, &onto)).await;
+        let (worker, sorter) = (Arc::clone(&spill), Arc::clone(&sampler));
+        let (taken, onto) = (std::mem::take(&mut group), onward.clone());
+        let written = tokio::task::spawn_blocking(move || {
+            let bytes = taken.iter().map(|queued| queued.bytes).sum();
+            let Sorted { keep, aside } = sorter.sort(taken, Instant::now())?;
+            let segment = if keep.is_empty() { None } else { Some(write(&worker, keep, (bytes, repeatable), &onto)?) };
+            Ok::<_, Trouble>((segment, aside))
+        });
+        let written = written.await;
+        counters.announce(sampler.announced());
+        counters.written.fetch_add(count, Ordering::SeqCst);
         match written {
-            Ok(Ok((path, stored))) => {
+            Ok(Ok((segment, aside))) => {
                 counters.works_again();
-                // What is not handed on waits on disk and is found there.
-                if stored.is_none_or(|stored| onward.to.try_send(stored).is_err()) {
-                    spill.release(&path, repeatable);
+                if let Some((path, stored)) = segment {
+                    hand_on(&spill, &onward, (path, stored), repeatable);
                 }
                 advance(&counters.stored, count);
+                counters.pass(aside);
             }
             Ok(Err(trouble)) => counters.lose(count, trouble),
             Err(error) => {
@@ -218,22 +262,36 @@ pub(crate) async fn store(
     }
 }
 
+/// What is not handed on waits on disk and is found there.
+pub(crate) fn hand_on(spill: &Spill, onward: &Onward, (path, stored): (PathBuf, Option<Stored>), repeatable: bool) {
+    if stored.is_none_or(|stored| onward.to.try_send(stored).is_err()) {
+        spill.release(&path, repeatable);
+    }
+}
+
 /// Writes a segment. What is handed on of it, where there is room, is made on the way: the spans themselves end here.
-fn write(spill: &Spill, group: Vec<Queued>, capture: Capture, onward: &Onward) -> Result<(PathBuf, Option<Stored>), Trouble> {
-    let repeatable = is_awaited(&group);
-    let bytes = group.iter().map(|queued| queued.bytes).sum();
+pub(crate) fn write(
+    spill: &Spill,
+    group: Vec<Span>,
+    (bytes, repeatable): (usize, bool),
+    onward: &Onward,
+) -> Result<(PathBuf, Option<Stored>), Trouble> {
     let place = onward.place(bytes);
     let (mut frames, mut texts) = (Frames::with_room_for(group.len()), Texts::default());
     let mut rows = place.as_ref().filter(|_| !repeatable).map(|_| Making::with_room_for(group.len()));
-    let (mut kept, mut told) = (Vec::new(), onward.board.group(bytes));
-    for Queued { mut span, .. } in group {
-        capture.apply(&mut span);
+    let (mut kept, mut large, mut told) = (Vec::new(), Vec::new(), onward.board.group(bytes));
+    for mut span in group {
         if let Some(told) = &mut told {
             told.push(&span);
         }
         let framed = texts.write(&span).map_err(std::io::Error::other).and_then(|()| frames.push(&span, &texts));
         framed.map_err(|error| Trouble::of(&error))?;
         if let Some(rows) = &mut rows {
+            let cut = values::cut(&mut span);
+            if !cut.is_empty() {
+                texts.write(&span).map_err(|error| Trouble::of(&std::io::Error::other(error)))?;
+                large.extend(cut);
+            }
             rows.push(&span, &texts, &Facts::of(&span));
         }
         if repeatable && place.is_some() {
@@ -250,7 +308,7 @@ fn write(spill: &Spill, group: Vec<Queued>, capture: Capture, onward: &Onward) -
         }
         None => Some(Content::Spans(kept)),
     };
-    let stored = content.zip(place).map(|(content, place)| Stored { path: path.clone(), content, bytes, place });
+    let stored = content.zip(place).map(|(content, place)| Stored { path: path.clone(), content, large, bytes, place });
     Ok((path, stored))
 }
 
@@ -274,6 +332,7 @@ pub(crate) async fn bring(
     mut inbox: mpsc::Receiver<Stored>,
     kept: Kept,
     (spill, counters, bring): (Arc<Spill>, Arc<Counters>, Bring),
+    elsewhere: Option<Arc<dyn Elsewhere>>,
     stop: Stop,
 ) {
     let mut ended = false;
@@ -304,7 +363,10 @@ pub(crate) async fn bring(
             };
             if due {
                 let waited = spill.bytes() > 0;
-                outcome = sweep(&kept, &spill, &counters).await;
+                outcome = match &elsewhere {
+                    Some(elsewhere) => errand::send(elsewhere.as_ref(), &spill, &counters).await,
+                    None => sweep(&kept, &spill, &counters).await,
+                };
                 // A gateway runs the code of the lake at no other time.
                 if waited && bring == Bring::WhenQuiet {
                     mainspring_telemetry::let_go_of_code();
@@ -373,28 +435,44 @@ async fn gather_groups(inbox: &mut mpsc::Receiver<Stored>, groups: &mut Vec<Stor
 
 async fn commit(kept: &Kept, spill: &Spill, counters: &Counters, groups: Vec<Stored>) -> Result<(), TraceFault> {
     let (mut paths, mut rows, mut spans, mut places) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for Stored { path, content, place, .. } in groups {
+    let mut cut = Vec::new();
+    for Stored { path, content, large, place, .. } in groups {
         paths.push(path);
         places.push(place);
+        cut.extend(large);
         match content {
             Content::Rows(batch) => rows.push(batch),
             Content::Spans(more) => spans.extend(more),
         }
     }
-    if let Err(fault) = add(kept, rows, spans, true).await {
+    if let Err(fault) = add(kept, (rows, cut), spans, true).await {
         // The segments are found on disk, where they are compared with the table first.
         paths.iter().for_each(|path| spill.release(path, true));
         return Err(fault);
     }
     let brought = paths.iter().map(|path| spill.finish(path)).sum();
-    advance(&counters.queryable, brought);
+    counters.brought(brought);
     Ok(())
 }
 
 /// Adds rows, and those of spans that are not there yet; `compare` says whether some may be.
-async fn add(kept: &Kept, rows: Vec<RecordBatch>, spans: Vec<Span>, compare: bool) -> Result<(), TraceFault> {
+async fn add(
+    kept: &Kept,
+    (rows, mut large): (Vec<RecordBatch>, Vec<Large>),
+    mut spans: Vec<Span>,
+    compare: bool,
+) -> Result<(), TraceFault> {
     if rows.is_empty() && spans.is_empty() {
         return Ok(());
+    }
+    if !spans.is_empty() {
+        let cutting = tokio::task::spawn_blocking(move || {
+            let cut: Vec<Large> = spans.iter_mut().flat_map(values::cut).collect();
+            (spans, cut)
+        });
+        let (rest, cut) = cutting.await.map_err(|error| TraceFault::Unreadable { reason: error.to_string() })?;
+        spans = rest;
+        large.extend(cut);
     }
     let doubt = settle::doubtful(&rows, &spans, compare)?;
     let traces = doubt.traces();
@@ -403,22 +481,38 @@ async fn add(kept: &Kept, rows: Vec<RecordBatch>, spans: Vec<Span>, compare: boo
     let settled = tokio::task::spawn_blocking(move || settle::settle(rows, &spans, present, traces)).await;
     let settled = settled.map_err(|error| TraceFault::Unreadable { reason: error.to_string() })??;
     settle::stop_counting(kept, &settled.stop).await?;
+    let _named = kept.values.keep(&large).await?;
     if !settled.add.is_empty() {
         kept.table.append_all(settled.add).await?;
     }
-    Ok(())
+    kept.values.keep_again(&large).await
 }
 
 /// Brings segments that are on disk, leaving out spans that are in the table already. One that
 /// cannot be brought does not keep the others.
 pub(crate) async fn sweep(kept: &Kept, spill: &Arc<Spill>, counters: &Counters) -> Result<(), TraceFault> {
+    count_vanished(spill, counters);
+    let segments = spill.segments().map_err(|source| TraceFault::Spill { path: "segments".into(), source })?;
+    bring_all(kept, spill, counters, segments).await
+}
+
+/// Segments that this process wrote and did not remove.
+pub(crate) fn count_vanished(spill: &Spill, counters: &Counters) {
     let vanished = spill.vanished();
     if vanished > 0 {
         tracing::error!(spans = vanished, "segments of spans were removed by somebody else");
         counters.count_dropped(vanished, "removed");
-        advance(&counters.queryable, vanished);
+        counters.brought(vanished);
     }
-    let segments = spill.segments().map_err(|source| TraceFault::Spill { path: "segments".into(), source })?;
+}
+
+/// Brings segments, several with a commit.
+pub(crate) async fn bring_all(
+    kept: &Kept,
+    spill: &Arc<Spill>,
+    counters: &Counters,
+    segments: Vec<PathBuf>,
+) -> Result<(), TraceFault> {
     let mut segments: Arc<[PathBuf]> = segments.into();
     let mut first = Ok(());
     while !segments.is_empty() {
@@ -461,10 +555,10 @@ async fn bring_bundle(
     spans: Vec<Span>,
 ) -> Result<bool, TraceFault> {
     let compare = paths.iter().any(|path| spill.may_be_there(path));
-    match add(kept, Vec::new(), spans, compare).await {
+    match add(kept, (Vec::new(), Vec::new()), spans, compare).await {
         Ok(()) => {
             let brought = paths.iter().map(|path| spill.finish(path)).sum();
-            advance(&counters.queryable, brought);
+            counters.brought(brought);
             Ok(true)
         }
         Err(fault) => {
@@ -483,14 +577,14 @@ async fn bring_segment(kept: &Kept, spill: &Spill, counters: &Counters, path: &P
         }
         Err(error) => {
             tracing::error!(%error, path = %path.display(), "a segment of spans cannot be read");
-            advance(&counters.queryable, spill.set_aside(path));
+            counters.brought(spill.set_aside(path));
             return Ok(());
         }
     };
     if segment.torn > 0 {
         tracing::warn!(path = %path.display(), "a segment ends within a span that was never acknowledged; it is left out");
     }
-    if let Err(fault) = add(kept, Vec::new(), segment.spans, spill.may_be_there(path)).await {
+    if let Err(fault) = add(kept, (Vec::new(), Vec::new()), segment.spans, spill.may_be_there(path)).await {
         spill.release(path, true);
         return Err(fault);
     }
@@ -500,6 +594,6 @@ async fn bring_segment(kept: &Kept, spill: &Spill, counters: &Counters, path: &P
     } else {
         spill.finish(path)
     };
-    advance(&counters.queryable, brought);
+    counters.brought(brought);
     Ok(())
 }

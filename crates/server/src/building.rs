@@ -21,7 +21,7 @@ use mainspring_knowledge::{EgressPolicy, KnowledgeConfig, Knowledges, Parse, Par
 use mainspring_lake::Lake;
 use mainspring_lake_lance::{Durability, LakeLocation, LanceConfig, LanceLake};
 use mainspring_llm::{DocumentAccess, EventSink, Models, Retriever};
-use mainspring_observability::{Capture, MetricPoints, Observability, Settings};
+use mainspring_observability::{Capture, CapturePolicies, Keeping, KeepingParts, MetricPoints, Observability, Scores, Settings};
 use mainspring_parsers::{Limits, ParseRequest, ParsedDocument, ParserConfig, ParserPool};
 use mainspring_registry::Registry;
 use mainspring_telemetry::{Metrics, let_go_of_code};
@@ -33,13 +33,13 @@ use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, li
 use crate::{
     alerting, batching,
     calls::{self, Outside, Routed},
-    errors,
+    drifting, errands, errors,
     fault::BootFault,
     health::Parts,
     kinds,
     lock::DataLock,
     models::{Local, open_weights},
-    page,
+    monitoring, page,
     serves::{self, Serves},
     upkeep::Background,
 };
@@ -88,19 +88,32 @@ impl Building {
         let location = LakeLocation::parse(&config.lake_url()).map_err(BootFault::part("lake"))?;
         let blobs = open_blobs(&config, &location, "blobs")?;
         let files = open_blobs(&config, &location, "files")?;
+        let values = open_blobs(&config, &location, "values")?;
         let shared = matches!(location, LakeLocation::S3 { .. });
         let (lake, repaired) = open_lake(&config, location, (&lake_tasks, &clock), serves).await?;
         let weights = open_weights(&config).map_err(BootFault::part("model cache"))?;
         let local_models = Local::open(weights, &config.models).map_err(BootFault::part("model cache"))?;
         let metrics = Metrics::default();
+        let policies = CapturePolicies::open(
+            catalog.clone(),
+            Arc::clone(&clock),
+            Arc::new(identity.clone()),
+            capture(config.traces.capture),
+        );
+        let policies = policies.await.map_err(BootFault::part("catalog"))?;
+        let following = policies.clone();
+        tasks.spawn("capture: policies", |stop| following.keep_up(stop));
         let settings = Settings {
             spill_dir: config.data_dir().join("spill"),
             spill_limit: config.traces.spill_limit.0,
-            capture: capture(config.traces.capture),
+            values,
+            shared,
+            capture: policies.in_force(),
             queue: SPAN_QUEUE,
             queue_bytes: SPAN_BYTES,
             bring: serves.bring(shared),
             gives_way: serves == Serves::Models,
+            elsewhere: (serves == Serves::Models && !shared).then(|| errands::elsewhere(&config)).transpose()?,
         };
         let registry = Registry::open(catalog.clone(), Arc::clone(&clock), kinds::descriptors())
             .with_audit(Arc::new(identity.clone()))
@@ -120,8 +133,9 @@ impl Building {
         let access: Arc<dyn DocumentAccess> = Arc::new(knowledge.clone());
         let observability = Observability::open(lake.as_ref(), settings, &tasks, (Arc::clone(&clock), metrics.clone()), access)
             .await
-            .map_err(BootFault::part("trace store"))?;
-        let points = MetricPoints::new(Arc::clone(&lake), capture(config.traces.capture), tasks.clone());
+            .map_err(BootFault::part("trace store"))?
+            .with_scores(Scores::new(Arc::clone(&lake), policies.in_force(), tasks.clone()));
+        let points = MetricPoints::new(Arc::clone(&lake), policies.in_force(), tasks.clone());
         if serves == Serves::Everything {
             points.table().await.map_err(BootFault::part("trace store"))?;
         }
@@ -140,12 +154,18 @@ impl Building {
         if alone {
             alerts.end_leases().await.map_err(BootFault::part("catalog"))?;
         }
+        let drift = drifting::open(&lake, &observability, &local_models.models, &config.models.embed);
+        let monitors = monitoring::open((&catalog, &registry), (&observability, &drift), &alerts, &clock);
+        if alone {
+            monitors.end_leases().await.map_err(BootFault::part("catalog"))?;
+        }
         let (routed_models, own_models) = match serves {
             Serves::Everything => (local_models.models.clone(), local_models.models.clone()),
             Serves::Models => (local_models.models.clone().only_behind_routes(), Models::default()),
         };
         let outside = Outside { registry: &registry, models: &routed_models, trail, secrets: &secrets };
         let gateway = calls::open(&config, &catalog, outside, (&tasks, &metrics, &clock)).await?;
+        observability.price_by(Arc::new(calls::Prices(gateway.ledger().clone())));
         let batch_parts = BatchParts { catalog: catalog.clone(), blobs: files, jobs: jobs.clone(), clock: Arc::clone(&clock) };
         let batches = Batches::open(batch_parts, batching::config(&config));
         let retriever: Arc<dyn Retriever> = Arc::new(knowledge.clone());
@@ -164,7 +184,17 @@ impl Building {
             repaired: repaired.into(),
         };
         let answer_deadline = config.server.answer_timeout.0;
+        let keeping = Keeping::open(KeepingParts {
+            catalog: parts.catalog.clone(),
+            jobs: jobs.clone(),
+            audit: Arc::new(identity.clone()),
+            clock: Arc::clone(&clock),
+            spans: observability.clone(),
+            points: points.clone(),
+            keep_for: config.traces.keep_for.0,
+        });
         let rest = Rest {
+            drift,
             registry,
             identity,
             knowledge,
@@ -172,9 +202,12 @@ impl Building {
             chains: Arc::clone(&chains),
             observability,
             points,
+            capture: policies,
+            keeping,
             ledger: gateway.ledger().clone(),
             batches: batches.clone(),
             alerts,
+            monitors,
             gateway: gateway.clone(),
             secrets,
             health: Arc::new(parts.clone()),
@@ -229,7 +262,9 @@ impl Building {
             clock: Arc::clone(&self.clock),
             metrics: self.parts.metrics.clone(),
             dialect: |path, problem| {
-                mainspring_api_anthropic::dialect(path, problem).or_else(|| mainspring_api_openai::dialect(path, problem))
+                mainspring_api_anthropic::dialect(path, problem)
+                    .or_else(|| mainspring_api_openai::dialect(path, problem))
+                    .or_else(|| mainspring_api_rest::dialect(path, problem))
             },
         };
         let body_limit = usize::try_from(self.config.server.body_limit.0).unwrap_or(usize::MAX);
@@ -335,12 +370,15 @@ impl Building {
             knowledge: self.rest.knowledge.clone(),
             observability: self.rest.observability.clone(),
             points: self.rest.points.clone(),
+            drift: self.rest.drift.clone(),
+            keeping: self.rest.keeping.clone(),
             registry: self.rest.registry.clone(),
             identity: self.rest.identity.clone(),
             metrics: self.parts.metrics.clone(),
             clock: Arc::clone(&self.clock),
             jobs: self.rest.jobs.clone(),
             alerts: self.rest.alerts.clone(),
+            monitors: self.rest.monitors.clone(),
             batches: self.batches.clone(),
             runner: self.runner.clone(),
             upkeep_every: self.config.lake.upkeep_every.0,
@@ -430,10 +468,7 @@ async fn open_lake(
 ) -> Result<(Arc<dyn Lake>, Vec<String>), BootFault> {
     // Of a lake that others share, a gateway touches nothing but its traces.
     let repairs = serves == Serves::Everything || matches!(location, LakeLocation::Local(_));
-    let durability = match config.lake.durability {
-        DurabilityConfig::Disk => Durability::Disk,
-        DurabilityConfig::Process => Durability::Process,
-    };
+    let durability = durability(config);
     let lance = LanceConfig { durability, tasks: tasks.clone(), clock: Arc::clone(clock), ..LanceConfig::new(location) };
     let lance = if serves == Serves::Models { lance.for_adding() } else { lance };
     let lake = LanceLake::open(lance).await.map_err(BootFault::part("lake"))?;
@@ -452,14 +487,15 @@ async fn open_lake(
     Ok((Arc::new(lake), repaired))
 }
 
+pub(crate) const fn durability(config: &Config) -> Durability {
+    match config.lake.durability {
+        DurabilityConfig::Disk => Durability::Disk,
+        DurabilityConfig::Process => Durability::Process,
+    }
+}
+
 fn parser_config(config: &Config) -> Result<ParserConfig, BootFault> {
-    let program = std::env::current_exe().map_err(|error| BootFault::Part {
-        part: "parser pool",
-        kind: FaultKind::Unavailable,
-        code: "parse-no-workers",
-        reason: error.to_string(),
-        hint: None,
-    })?;
+    let program = own_program()?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let workers = if config.knowledge.parser_workers == 0 { cores } else { config.knowledge.parser_workers };
     let limits = Limits {
@@ -468,12 +504,21 @@ fn parser_config(config: &Config) -> Result<ParserConfig, BootFault> {
         input: config.knowledge.parser_file_limit.0,
         ..Limits::default()
     };
-    Ok(ParserConfig { program: program_for_parsing(program), args: vec!["__parse".into()], workers, limits })
+    Ok(ParserConfig { program, args: vec!["__parse".into()], workers, limits })
 }
 
-/// This binary; in tests, which are another program, the real one beside them.
-fn program_for_parsing(current: PathBuf) -> PathBuf {
-    std::env::var_os("MAINSPRING_PARSER").map_or(current, PathBuf::from)
+/// This binary, for children; in tests, which are another program, the real one beside them.
+pub(crate) fn own_program() -> Result<PathBuf, BootFault> {
+    if let Some(program) = std::env::var_os("MAINSPRING_PARSER") {
+        return Ok(program.into());
+    }
+    std::env::current_exe().map_err(|error| BootFault::Part {
+        part: "child processes",
+        kind: FaultKind::Unavailable,
+        code: "parse-no-workers",
+        reason: error.to_string(),
+        hint: None,
+    })
 }
 
 fn knowledge_config(config: &Config) -> KnowledgeConfig {

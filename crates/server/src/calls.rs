@@ -5,8 +5,9 @@ use std::sync::Arc;
 use mainspring_catalog::{AuditTrail, Catalog};
 use mainspring_config::{Config, PrivateAddresses};
 use mainspring_gateway::{Clients, Gateway, Ledger, Parts, ledger::LedgerParts};
-use mainspring_kernel::{Clock, Tasks};
-use mainspring_llm::{Asking, ChatModel, ModelSource, Models};
+use mainspring_kernel::{Clock, Tasks, id::ProjectId};
+use mainspring_llm::{Asking, ChatModel, ModelSource, Models, TokenUsage};
+use mainspring_observability::{Estimate, SpanPrices};
 use mainspring_providers::{Allowed, Credentials, Socket, SocketConfig};
 use mainspring_registry::Registry;
 use mainspring_secrets::{MasterKeys, MasterSettings, Secrets};
@@ -97,5 +98,17 @@ pub(crate) struct Routed(pub(crate) Gateway);
 impl ModelSource for Routed {
     fn chat(&self, asking: &Asking<'_>, name: &str) -> Option<Arc<dyn ChatModel>> {
         self.0.chat(asking, name)
+    }
+}
+
+/// The gateway's prices, for calls that were made elsewhere.
+#[derive(Debug)]
+pub(crate) struct Prices(pub(crate) Ledger);
+
+impl SpanPrices for Prices {
+    fn estimate(&self, project: ProjectId, called: (&str, &str), usage: &TokenUsage) -> Option<Estimate> {
+        let charge = self.0.prices(project).cost_anywhere(called, usage, false)?;
+        let price = format!("{}@{}", charge.price.entry, charge.price.table.short());
+        Some(Estimate { cost: charge.cost, price })
     }
 }

@@ -10,6 +10,8 @@ pub(crate) fn descriptors() -> Vec<KindDescriptor> {
     kinds.push(mainspring_knowledge::kind());
     kinds.push(mainspring_providers::descriptor());
     kinds.push(mainspring_alerts::descriptor());
+    kinds.push(crate::monitoring::kind());
+    kinds.push(mainspring_observability::descriptor());
     kinds.extend(mainspring_gateway::descriptors());
     kinds.sort_by_key(|descriptor| descriptor.kind);
     kinds

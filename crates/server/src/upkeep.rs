@@ -10,16 +10,21 @@ use mainspring_alerts::Alerts;
 use mainspring_batches::{Batches, Runner};
 use mainspring_identity::Identity;
 use mainspring_jobs::{Jobs, Worker};
-use mainspring_kernel::{Clock, Fault, Stop, Tasks, Timestamp, id::ProjectId};
+use mainspring_kernel::{Clock, Fault, Stop, Tasks, Timestamp, fault::chain, id::ProjectId};
 use mainspring_knowledge::{Forgotten, IngestJob, Knowledges};
 use mainspring_lake::{Upkeep, UpkeepPolicy};
-use mainspring_observability::{MetricPoints, Observability, TraceFault, aside};
+use mainspring_monitors::Monitors;
+use mainspring_observability::{
+    Drift, Elsewhere, EraseJob, Errand, Keeping, MetricPoints, Observability, Scores, Telemetry, TraceFault, aside,
+};
 use mainspring_registry::Registry;
 use mainspring_telemetry::{Metrics, let_go_of_code};
 
 use crate::{
-    alerting, batching,
+    alerting, batching, drifting,
+    erasing::Eraser,
     ingesting::{Asker, Ingester},
+    monitoring,
 };
 
 /// How often to look for what other processes, dead by now, left.
@@ -37,6 +42,8 @@ const BUSY: u64 = 1_000;
 const PUT_OFF: u32 = 10;
 /// A gateway looks this rarely for traces that are too old: where nobody has built an index it looks at all of them.
 const EXPIRE_EVERY: Duration = Duration::from_secs(3600);
+/// Large values that no span names are looked for this often, and whenever spans were deleted.
+const SWEEP_VALUES_EVERY: Duration = Duration::from_secs(3600);
 /// Ended jobs are kept for people who ask why.
 const KEEP_JOBS_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -44,12 +51,15 @@ pub(crate) struct Background {
     pub(crate) knowledge: Knowledges,
     pub(crate) observability: Observability,
     pub(crate) points: MetricPoints,
+    pub(crate) drift: Drift,
+    pub(crate) keeping: Keeping,
     pub(crate) registry: Registry,
     pub(crate) identity: Identity,
     pub(crate) jobs: Jobs,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) alerts: Alerts,
+    pub(crate) monitors: Monitors,
     pub(crate) batches: Batches,
     pub(crate) runner: Runner,
     pub(crate) upkeep_every: Duration,
@@ -63,8 +73,12 @@ impl Background {
         tasks.spawn("knowledge: schedules and watches", |stop| async move { asker.keep_asking(stop).await });
         let worker = self.worker();
         tasks.spawn("jobs: worker", |stop| worker.run(stop));
+        let eraser = self.eraser();
+        tasks.spawn("erasures: worker", |stop| eraser.run(stop));
         batching::start(self.batches.clone(), &self.runner, &owner(), tasks);
         alerting::start(&self.alerts, tasks);
+        drifting::start(&self.drift, &self.jobs, (&self.clock, self.keep_traces_for), &owner(), tasks);
+        monitoring::start(&self.monitors, tasks);
         let jobs = self.jobs.clone();
         tasks.spawn("jobs: upkeep", |stop| jobs.keep_up(KEEP_JOBS_FOR, stop));
         let identity = self.identity.clone();
@@ -109,6 +123,17 @@ impl Background {
         Worker::new(self.jobs.clone(), &owner()).handle(IngestJob::kind(), Arc::new(ingester)).slots(JOB_SLOTS).lease(JOB_LEASE)
     }
 
+    /// Erasures wait for no ingestion.
+    fn eraser(&self) -> Worker {
+        let eraser = Eraser {
+            keeping: self.keeping.clone(),
+            knowledge: self.knowledge.clone(),
+            identity: self.identity.clone(),
+            clock: Arc::clone(&self.clock),
+        };
+        Worker::new(self.jobs.clone(), &owner()).handle(EraseJob::kind(), Arc::new(eraser)).lease(JOB_LEASE)
+    }
+
     /// Runs of processes that died become jobs; so do those of this very process, if it slept through its leases.
     async fn keep_recovering(&self, stop: Stop) {
         while stop.sleep(RECOVER_EVERY).await {
@@ -131,7 +156,7 @@ impl Background {
     async fn keep_traces(&self, stop: Stop) {
         let policy =
             UpkeepPolicy { unindexed_rows: u64::MAX, keep_versions_for: self.keep_versions_for, ..UpkeepPolicy::default() };
-        let mut calm = Calm::default();
+        let (mut calm, mut tended) = (Calm::default(), None);
         let mut expires_at = self.clock.now();
         while stop.sleep(self.upkeep_every).await {
             if !calm.has_come(self.observability.status().recorded, self.upkeep_every) {
@@ -140,8 +165,22 @@ impl Background {
             let now = self.clock.now();
             let expires = now >= expires_at;
             if expires {
-                self.expire_traces().await;
                 expires_at = now.plus(EXPIRE_EVERY);
+            }
+            // A gateway that nobody asks about traces has no such table.
+            if self.observability.scores().is_ok_and(Scores::is_open) {
+                self.tend_scores(&policy).await;
+            }
+            if let Some(elsewhere) = self.observability.elsewhere() {
+                let brought = Some(self.observability.status().queryable);
+                if expires || brought != tended {
+                    self.have_tended(elsewhere.as_ref(), expires).await;
+                    tended = brought;
+                }
+                continue;
+            }
+            if expires {
+                self.retain(&[Telemetry::Spans, Telemetry::Logs]).await;
             }
             if self.tend_spans(&policy).await || expires {
                 let_go_of_code();
@@ -149,9 +188,37 @@ impl Background {
         }
     }
 
-    async fn expire_traces(&self) {
-        if let Err(fault) = self.observability.expire(self.clock.now().minus(self.keep_traces_for)).await {
-            tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "old traces could not be deleted; it is tried again");
+    /// Deletes what is kept no longer, on whichever server has the turn. Answers whether there was something.
+    async fn retain(&self, kinds: &[Telemetry]) -> bool {
+        if let Err(fault) = self.observability.expire_aside(self.clock.now().minus(self.keep_traces_for)) {
+            tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "old segments that lie aside could not be deleted");
+        }
+        match self.keeping.retain(&owner(), kinds).await {
+            Ok(gone) => gone > 0,
+            Err(fault) => {
+                tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "what is kept no longer could not be deleted; it is tried again");
+                false
+            }
+        }
+    }
+
+    /// Upkeep by the process that brings traces. It deletes what no project keeps; the rest of what a project keeps no longer
+    /// goes when a full server has the folder.
+    async fn have_tended(&self, elsewhere: &dyn Elsewhere, expires: bool) {
+        let before =
+            if expires { self.keeping.kept_since(&[Telemetry::Spans, Telemetry::Logs]).await.map(Some) } else { Ok(None) };
+        let outcome = match before {
+            Ok(before) => elsewhere.run(Errand::upkeep(before, self.keep_versions_for)).await.map_err(|fault| chain(&fault)),
+            Err(fault) => Err(chain(&fault)),
+        };
+        if let Err(cause) = outcome {
+            tracing::warn!(cause, "upkeep of traces failed; it is tried again");
+        }
+    }
+
+    async fn sweep_values(&self) {
+        if let Err(fault) = self.observability.sweep_values().await {
+            tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "large values that no span names could not be deleted; it is tried again");
         }
     }
 
@@ -181,18 +248,35 @@ impl Background {
     /// Apart from the tables of knowledge, whose upkeep may take long: versions of spans come all the while.
     async fn keep_spans(&self, stop: Stop) {
         let policy = UpkeepPolicy { keep_versions_for: self.keep_versions_for, ..UpkeepPolicy::default() };
+        let mut sweeps_at = self.clock.now();
         while stop.sleep(self.upkeep_every).await {
-            self.expire_traces().await;
+            let gone = self.retain(&Telemetry::ALL).await;
             self.tend_spans(&policy).await;
+            let now = self.clock.now();
+            if gone || now >= sweeps_at {
+                self.sweep_values().await;
+                sweeps_at = now.plus(SWEEP_VALUES_EVERY);
+            }
+            self.tend_scores(&policy).await;
             if let Err(fault) = self.tend_points(&policy).await {
                 tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "upkeep of the table of metrics failed; it is tried again");
             }
         }
     }
 
-    /// Points of metrics are kept as long as traces are.
+    /// Scores are kept as long as the server keeps traces.
+    async fn tend_scores(&self, policy: &UpkeepPolicy) {
+        let tend = async {
+            let scores = self.observability.scores()?;
+            scores.expire(self.clock.now().minus(self.keep_traces_for)).await?;
+            Ok::<_, TraceFault>(scores.table().await?.upkeep(policy).await?)
+        };
+        if let Err(fault) = tend.await {
+            tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "upkeep of the table of scores failed; it is tried again");
+        }
+    }
+
     async fn tend_points(&self, policy: &UpkeepPolicy) -> Result<(), TraceFault> {
-        self.points.expire(self.clock.now().minus(self.keep_traces_for)).await?;
         self.points.table().await?.upkeep(policy).await?;
         Ok(())
     }

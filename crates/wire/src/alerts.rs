@@ -58,7 +58,7 @@ pub struct AlertView {
     pub summary: String,
     pub labels: BTreeMap<String, String>,
     /// What was measured.
-    #[schema(value_type = BTreeMap<String, Object>)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     pub facts: BTreeMap<String, Value>,
     /// Traces that show it.
     pub traces: Vec<String>,

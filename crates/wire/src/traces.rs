@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::TablePin;
+use crate::{ScoreSummary, ScoreView, TablePin};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TraceSummary {
@@ -43,6 +43,9 @@ pub struct TraceSummary {
     /// Spans that failed.
     #[serde(default)]
     pub errors: u64,
+    /// Of the trace and of its spans, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<ScoreSummary>,
 }
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TraceCount {
@@ -108,6 +111,9 @@ pub struct SpanSummary {
     pub cost: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview: Option<String>,
+    /// Of the span itself, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<ScoreSummary>,
 }
 /// What the traces of a session have and used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -199,6 +205,9 @@ pub struct MissedSpans {
 pub struct TraceView {
     pub trace_id: String,
     pub spans: Vec<SpanView>,
+    /// Of the trace and of its spans, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<ScoreView>,
 }
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SpanView {
@@ -216,6 +225,9 @@ pub struct SpanView {
     pub events: Vec<SpanEventView>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<SpanLinkView>,
+    /// In exports: of the span, and of its trace where the trace is entered by it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<ScoreView>,
 }
 /// What a span points to beside its parent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

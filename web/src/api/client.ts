@@ -233,6 +233,8 @@ async function whole<I>(page: (query: { limit: number; cursor?: string | null })
 }
 
 export type TraceFilter = Omit<Taken<Operation<"/api/v1/traces", "get">, "query">, keyof ListOptions>;
+export type DriftQuery = Taken<Operation<"/api/v1/drift", "get">, "query">;
+export type MetricsQuery = Taken<Operation<"/api/v1/traces/metrics", "get">, "query">;
 
 type CallQuery = Taken<Operation<"/api/v1/calls", "get">, "query">;
 /** What a list of calls, or a sum over them, may be narrowed to. */
@@ -291,8 +293,53 @@ export const api = {
 
   traces: {
     list: (query: TraceFilter & ListOptions, signal?: Signal) => call("get", "/api/v1/traces", { signal, query }),
-    get: (id: string, signal?: Signal) => call("get", "/api/v1/traces/{id}", { signal, path: { id } }),
+    count: (query: TraceFilter, signal?: Signal) => call("get", "/api/v1/traces/count", { signal, query }),
+    metrics: (query: MetricsQuery, signal?: Signal) => call("get", "/api/v1/traces/metrics", { signal, query }),
+    fields: (signal?: Signal) => call("get", "/api/v1/traces/fields", { signal }),
+    /** What is drawn of a trace, a page of it. */
+    tree: (id: string, query: ListOptions, signal?: Signal) => call("get", "/api/v1/traces/{id}/tree", { signal, path: { id }, query }),
+    span: (id: string, span: string, signal?: Signal) => call("get", "/api/v1/traces/{id}/spans/{span}", { signal, path: { id, span } }),
+    /** A value that is too large to stand in its span. */
+    value: (id: string, span: string, digest: string, signal?: Signal) =>
+      call("get", "/api/v1/traces/{id}/spans/{span}/values/{digest}", { signal, path: { id, span, digest } }),
+    /** What was said in a span, or in the trace's first. */
+    reading: (id: string, span: string | undefined, signal?: Signal) =>
+      call("get", "/api/v1/traces/{id}/reading", { signal, path: { id }, query: { span } }),
+    /** Spans as they are stored. The server ends it after some minutes. */
+    async *tail(query: { filter?: string; spans?: boolean }, signal: AbortSignal): AsyncGenerator<T.TailEvent> {
+      for await (const event of events("GET", "/api/v1/traces/tail" satisfies keyof paths, { signal, query }))
+        yield JSON.parse(event.data) as T.TailEvent;
+    },
     replay: (id: string, swap: Record<string, string>) => call("post", "/api/v1/traces/{id}/replay", { path: { id }, body: { with: swap } }),
+  },
+
+  scores: {
+    list: (query: { trace?: string; name?: string } & ListOptions, signal?: Signal) => call("get", "/api/v1/scores", { signal, query }),
+    write: (body: T.NewScore) => call("post", "/api/v1/scores", { body }),
+    remove: (id: string) => call("delete", "/api/v1/scores/{id}", { path: { id } }),
+    feedback: (body: T.Feedback) => call("post", "/api/v1/feedback", { body }),
+  },
+
+  drift: (query: DriftQuery, signal?: Signal) => call("get", "/api/v1/drift", { signal, query }),
+
+  sessions: {
+    list: (query: { filter?: string; from?: string } & ListOptions, signal?: Signal) => call("get", "/api/v1/sessions", { signal, query }),
+    get: (id: string, query: ListOptions, signal?: Signal) => call("get", "/api/v1/sessions/{id}", { signal, path: { id }, query }),
+    users: (query: { filter?: string; from?: string } & ListOptions, signal?: Signal) => call("get", "/api/v1/users", { signal, query }),
+  },
+
+  dashboards: {
+    list: (signal?: Signal): Promise<T.DashboardSummary[]> => whole((query) => call("get", "/api/v1/dashboards", { signal, query })),
+    data: (name: string, query: { from?: string; to?: string; by?: string; filter?: string }, signal?: Signal) =>
+      call("get", "/api/v1/dashboards/{name}/data", { signal, path: { name }, query }),
+    /** Spans that a point is made of. */
+    behind: (query: { filter?: string; from: string; to: string }, signal?: Signal) =>
+      call("get", "/api/v1/spans", { signal, query: { ...query, limit: 50 } }),
+  },
+
+  sql: {
+    schema: (signal?: Signal) => call("get", "/api/v1/sql/schema", { signal }),
+    ask: (query: string) => call("post", "/api/v1/sql", { body: { query } }),
   },
 
   assets: {
@@ -333,9 +380,45 @@ export const api = {
     remove: (id: string) => call("delete", "/api/v1/limits/{id}", { path: { id } }),
   },
 
+  monitors: {
+    list: (query: ListOptions, signal?: Signal) => call("get", "/api/v1/monitors", { signal, query }),
+    get: (name: string, signal?: Signal) => call("get", "/api/v1/monitors/{name}", { signal, path: { name } }),
+    evaluations: (name: string, signal?: Signal) =>
+      call("get", "/api/v1/monitors/{name}/evaluations", { signal, path: { name }, query: { limit: 500 } }),
+    /** What a look would find; nobody is told. */
+    evaluate: (name: string) => call("post", "/api/v1/monitors/{name}/evaluate", { path: { name }, body: { raise: false } }),
+  },
+
+  incidents: {
+    list: (query: ListOptions & { state?: string }, signal?: Signal) => call("get", "/api/v1/incidents", { signal, query }),
+    get: (id: string, signal?: Signal) => call("get", "/api/v1/incidents/{id}", { signal, path: { id } }),
+    acknowledge: (id: string, note: string) => call("post", "/api/v1/incidents/{id}/acknowledge", { path: { id }, body: { note } }),
+    resolve: (id: string, note: string) => call("post", "/api/v1/incidents/{id}/resolve", { path: { id }, body: { note } }),
+    retry: (id: string) => call("post", "/api/v1/incidents/{id}/retry", { path: { id } }),
+    examples: (filter: string, signal?: Signal) => call("get", "/api/v1/spans", { signal, query: { filter, limit: 200 } }),
+  },
+
+  receivers: {
+    list: (query: ListOptions, signal?: Signal) => call("get", "/api/v1/receivers", { signal, query }),
+    test: (name: string) => call("post", "/api/v1/receivers/{name}/test", { path: { name } }),
+  },
+
+  silences: {
+    list: (query: ListOptions & { ended?: boolean }, signal?: Signal) => call("get", "/api/v1/silences", { signal, query }),
+    create: (body: Partial<T.NewSilence>) => call("post", "/api/v1/silences", { body }),
+    end: (id: string) => call("delete", "/api/v1/silences/{id}", { path: { id } }),
+  },
+
   projects: {
     list: (signal?: Signal) => call("get", "/api/v1/projects", { signal, query: { limit: 200 } }),
     create: (body: T.NewProject) => call("post", "/api/v1/projects", { body }),
+  },
+
+  capture: {
+    get: (project: string, signal?: Signal) => call("get", "/api/v1/projects/{project}/capture", { signal, path: { project } }),
+    set: (project: string, body: T.SetCapture) => call("put", "/api/v1/projects/{project}/capture", { path: { project }, body }),
+    preview: (project: string, body: T.PreviewCapture, signal?: Signal) =>
+      call("post", "/api/v1/projects/{project}/capture/preview", { signal, path: { project }, body }),
   },
 
   members: {
@@ -348,6 +431,13 @@ export const api = {
   jobs: {
     list: (query: { state?: string }, signal?: Signal) => call("get", "/api/v1/jobs", { signal, query: { ...query, limit: 100 } }),
     cancel: (id: string) => call("post", "/api/v1/jobs/{id}/cancel", { path: { id } }),
+  },
+
+  keeping: {
+    retention: (signal?: Signal) => call("get", "/api/v1/retention", { signal }),
+    setRetention: (kind: string, body: T.SetRetention) => call("put", "/api/v1/retention/{kind}", { path: { kind }, body }),
+    erasures: (signal?: Signal) => call("get", "/api/v1/erasures", { signal, query: { limit: 100 } }),
+    erase: (body: T.NewErasure) => call("post", "/api/v1/erasures", { body }),
   },
 
   keys: {

@@ -558,6 +558,77 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/monitors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists monitors by name, each with where it stood at its last look. */
+        get: operations["list_monitors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitors/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a monitor with its spec, its slices at the last look and its alerts that go on. */
+        get: operations["get_monitor"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitors/{name}/evaluations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what looks at a monitor found, newest first. The newest 2000 are kept. */
+        get: operations["list_monitor_evaluations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/monitors/{name}/evaluate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Looks at a monitor now and says what it finds. With `raise`, which takes the role editor, it counts as a look: it is
+         *     remembered, and alerts are raised and resolved.
+         */
+        post: operations["evaluate_monitor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/receivers": {
         parameters: {
             query?: never;
@@ -634,7 +705,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists traces, newest first. `filter` is asked of the span by which a trace is entered. */
+        /**
+         * Lists traces, newest first. `filter` is asked of the span by which a trace is entered; with `any=true` of every span, and
+         *     the trace whose newest span passes comes first.
+         */
         get: operations["list_traces"];
         put?: never;
         post?: never;
@@ -651,7 +725,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Counts traces. */
+        /** Counts traces; with `any=true` those of which any span passes. */
         get: operations["count_traces"];
         put?: never;
         post?: never;
@@ -670,7 +744,7 @@ export interface paths {
         };
         /**
          * Measures spans: `measures` such as `count,error_rate,cost,duration_p95`, in groups `by` fields such as `model,app`, over
-         *     time in buckets such as `1h`. Of the last day where no `from` is given. Write `entry` in the filter to measure traces.
+         *     time in buckets such as `1h`. `score.NAME.mean` is of scores; `count`, `min`, `max`, `p50`, `p90`, `p95` and `p99` go as well. Of the last day where no `from` is given. Write `entry` in the filter to measure traces.
          */
         get: operations["measure_traces"];
         put?: never;
@@ -710,7 +784,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Follows traces as this server stores them: server-sent events, one for each span by which a trace is entered and that
+         * Follows traces as they come, those of other servers of the same lake some seconds later: server-sent events, one for each span by which a trace is entered and that
          *     passes the filter; with `spans=true` every span that passes. A reader that is too slow is told how much it missed. The
          *     stream ends after five minutes; whoever looks asks again. With `follow=false` it ends after its first event.
          */
@@ -828,6 +902,149 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/traces/fields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows the fields that a filter of spans may ask for. */
+        get: operations["list_filter_fields"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/{id}/tree": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shows a trace as a tree without bodies, in the order in which its spans began: up to 4000 spans a page, and what the
+         *     whole trace has and used with the first.
+         */
+        get: operations["get_trace_tree"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/{id}/spans/{span}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows one span whole, as `GET /api/v1/traces/{id}` shows each. */
+        get: operations["get_span"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/traces/{id}/spans/{span}/values/{digest}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows the whole of a value that is too large to stand in its span. */
+        get: operations["get_value"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows what the project holds of spans, logs and points of metrics, and how long it stays. */
+        get: operations["get_retention"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/retention/{kind}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Says how long a kind of telemetry is kept, and how much of it. What is left out is as the settings have it. */
+        put: operations["set_retention"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists erasures, newest first. */
+        get: operations["list_erasures"];
+        put?: never;
+        /**
+         * Erases what is known of a user, a session, a trace or a document: an erasure under way is answered; it is `done` when no
+         *     file holds any of it.
+         */
+        post: operations["create_erasure"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/erasures/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows one erasure. */
+        get: operations["get_erasure"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/traces/conventions": {
         parameters: {
             query?: never;
@@ -874,6 +1091,277 @@ export interface paths {
         };
         /** Lists points of metrics, newest first. */
         get: operations["list_metric_points"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/drift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compares the spans that began from `from` to `to` (the last day where nobody says), field by field: with as much time
+         *     before (`against=previous`), with a stretch of its own (`against=range`, from `reference_from` to `reference_to`), or the
+         *     newest release among them with the one before (`against=release`). `field` names fields such as `model,duration` or
+         *     `attributes["tier"]`; without it all that are kept by the hour are compared.
+         */
+        get: operations["compare_drift"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/scores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists scores, newest first. */
+        get: operations["list_scores"];
+        put?: never;
+        /**
+         * Writes a score, or a list of up to 1000. One under an id that is there takes its place. Of a list each that can be is
+         *     written, and the answer says what became of each.
+         */
+        post: operations["write_scores"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/scores/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Deletes a score, and answers what it was. */
+        delete: operations["delete_score"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feedback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says what the user of an answer thought of it: `up` or `down`, or 1 to 5. It becomes the score `feedback` of the trace. */
+        post: operations["give_feedback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sql": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answers one `SELECT` over the project's spans, logs and points of metrics; nothing it says can write. */
+        post: operations["sql"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sql/schema": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the tables that SQL may ask, with their columns. */
+        get: operations["sql_schema"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dashboards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists dashboards: the one that is built in first, then the project's own by name. */
+        get: operations["list_dashboards"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dashboards/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows how a dashboard is written. */
+        get: operations["get_dashboard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dashboards/{name}/data": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Gives the numbers of every panel: of the last day where no `from` is given, told apart `by` a field such as `app`, `model`,
+         *     `release`, `key` or `user`, and of those spans only that pass the `filter`.
+         */
+        get: operations["dashboard_data"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/prometheus/api/v1/query": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Answers PromQL about one moment, as Prometheus does. */
+        get: operations["prometheus_query"];
+        put?: never;
+        /** The same, asked with a form. */
+        post: operations["prometheus_query_by_form"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/prometheus/api/v1/query_range": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Answers PromQL over time, as Prometheus does. */
+        get: operations["prometheus_query_range"];
+        put?: never;
+        /** The same, asked with a form. */
+        post: operations["prometheus_query_range_by_form"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/prometheus/api/v1/labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Names labels: all there are, or those of the series that match. */
+        get: operations["prometheus_labels"];
+        put?: never;
+        /** The same, asked with a form. */
+        post: operations["prometheus_labels_by_form"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/prometheus/api/v1/series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the labels of every series that matches. */
+        get: operations["prometheus_series"];
+        put?: never;
+        /** The same, asked with a form. */
+        post: operations["prometheus_series_by_form"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/prometheus/api/v1/label/{name}/values": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the values of a label. */
+        get: operations["prometheus_label_values"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/prometheus/api/v1/metadata": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says what each metric is. */
+        get: operations["prometheus_metadata"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1082,6 +1570,41 @@ export interface paths {
         put?: never;
         /** Makes a project, whose admin is the caller. This takes an admin of the project `default`. */
         post: operations["create_project"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/capture": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows what a project keeps, and what this server left out since it began. */
+        get: operations["get_capture"];
+        /** Sets what a project keeps: in force here at once, and on other servers within two seconds. */
+        put: operations["set_capture"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/projects/{project}/capture/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Shows what a text becomes under a project's policy, or under one that is not set. Nothing of it is kept. */
+        post: operations["preview_capture"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1403,7 +1926,7 @@ export interface components {
             };
             /** @description What was measured. */
             facts: {
-                [key: string]: Record<string, never>;
+                [key: string]: unknown;
             };
             /** @description Traces that show it. */
             traces: string[];
@@ -1697,6 +2220,79 @@ export interface components {
             batch: boolean;
             trace_id: string;
         };
+        /** @description What became of the project's spans in the process that answers, since it began. */
+        CaptureCounts: {
+            /** Format: int64 */
+            kept: number;
+            /**
+             * Format: int64
+             * @description Left out by the share of traces.
+             */
+            left_out_by_share: number;
+            /**
+             * Format: int64
+             * @description Left out since nothing happened in their trace.
+             */
+            left_out_by_outcome: number;
+            /**
+             * Format: int64
+             * @description Left out before that was known, since no more could be held.
+             */
+            left_out_early: number;
+            /**
+             * Format: int64
+             * @description Held until it is known.
+             */
+            held: number;
+            /**
+             * Format: int64
+             * @description Places in spans that were redacted.
+             */
+            redacted: number;
+        };
+        CaptureFound: {
+            name: string;
+            /** Format: int64 */
+            count: number;
+        };
+        /** @description What it finds becomes `[name]`. */
+        CapturePattern: {
+            name: string;
+            /** @description A regular expression of the crate `regex`: no look-around, no back-references. */
+            pattern: string;
+        };
+        CapturePreview: {
+            /** @description What is kept under the policy that was tried. */
+            capture: string;
+            /** @description What the text of a prompt or an answer becomes; absent where none is kept. */
+            text?: string | null;
+            found: components["schemas"]["CaptureFound"][];
+        };
+        CaptureView: {
+            project: string;
+            /** @description What the policy says; absent: what the server keeps. */
+            capture?: string | null;
+            /** @description The most that any project of this server keeps (`traces.capture`). */
+            server: string;
+            /** @description What is kept: the lesser of both. */
+            effective: string;
+            patterns: components["schemas"]["CapturePattern"][];
+            /** Format: double */
+            share: number;
+            keep_errors: boolean;
+            /** Format: int64 */
+            keep_slower_than_ms?: number | null;
+            /** Format: int32 */
+            hold_seconds: number;
+            /**
+             * Format: int64
+             * @description 0 where no policy was set.
+             */
+            revision: number;
+            changed_at?: string | null;
+            changed_by?: string | null;
+            here: components["schemas"]["CaptureCounts"];
+        };
         Change: {
             path: string;
             /** @description `added`, `removed` or `changed`. */
@@ -1751,6 +2347,40 @@ export interface components {
             key: components["schemas"]["KeyView"];
             /** @description Shown once. */
             secret: string;
+        };
+        DashboardData: {
+            name: string;
+            title: string;
+            /** @description Where the first bucket of time begins. */
+            from: string;
+            to: string;
+            /**
+             * Format: int64
+             * @description How long a bucket of time is.
+             */
+            bucket_ms: number;
+            panels: components["schemas"]["PanelData"][];
+        };
+        DashboardSummary: {
+            name: string;
+            description?: string | null;
+            /** @description Whether nobody wrote it. */
+            built_in: boolean;
+            /**
+             * Format: int32
+             * @description None of what is built in.
+             */
+            version?: number | null;
+        };
+        /** @description A dashboard, as it is written. */
+        DashboardView: {
+            name: string;
+            built_in: boolean;
+            /** Format: int32 */
+            version?: number | null;
+            spec: {
+                [key: string]: unknown;
+            };
         };
         /** @description One notice for one receiver. */
         DeliveryView: {
@@ -1827,6 +2457,95 @@ export interface components {
             code: string;
             detail: string;
         };
+        /** @description A range of numbers, or a category; without either, all other categories together. */
+        DriftBinView: {
+            /** Format: double */
+            low?: number | null;
+            /** Format: double */
+            high?: number | null;
+            category?: string | null;
+            /**
+             * Format: double
+             * @description Shares of all values.
+             */
+            before: number;
+            /** Format: double */
+            after: number;
+        };
+        DriftFiguresView: {
+            /**
+             * Format: double
+             * @description The population stability index.
+             */
+            psi: number;
+            /**
+             * Format: double
+             * @description What the index exceeds in one of twenty comparisons although nothing changed.
+             */
+            psi_by_chance: number;
+            /**
+             * Format: double
+             * @description Jensen and Shannon's divergence, in bits: 0 to 1.
+             */
+            jensen_shannon: number;
+            /**
+             * Format: double
+             * @description The largest distance between the distribution functions of numbers.
+             */
+            ks?: number | null;
+            /**
+             * Format: double
+             * @description By Kolmogorov and Smirnov's test, or Pearson's for categories; with Holm's correction over the fields of the answer.
+             */
+            p: number;
+            /**
+             * Format: double
+             * @description By how much numbers moved on average.
+             */
+            moved?: number | null;
+            /**
+             * Format: double
+             * @description The share of the current values that were not there before.
+             */
+            unseen?: number | null;
+        };
+        DriftTopicView: {
+            /** @description The words that tell it from the others; none for what is unlike every topic. */
+            words: string[];
+            /** Format: double */
+            before: number;
+            /** Format: double */
+            after: number;
+            /** @description It surely takes a larger share than before. */
+            grew: boolean;
+            /** Format: double */
+            p: number;
+            /** @description Examples, the newest first. */
+            traces: string[];
+        };
+        /** @description How one stretch of time differs from another. */
+        DriftView: {
+            /** @description In whole hours. */
+            from: string;
+            to: string;
+            /** @description `previous`, `release` or `range`. */
+            against: string;
+            reference_from: string;
+            reference_to: string;
+            /** @description The releases that are compared: the one before, and the newest. */
+            reference_release?: string | null;
+            release?: string | null;
+            /** @description What moved most comes first. */
+            fields: components["schemas"]["FieldDriftView"][];
+            topics?: components["schemas"]["TopicDriftView"] | null;
+            /** @description Why nothing is said of topics. */
+            no_topics?: string | null;
+            /**
+             * Format: int64
+             * @description Hours that are not made yet, or have newer spans than is known of them: ask again.
+             */
+            waiting_hours: number;
+        };
         /** @description A state of a table that held a forgotten document and is gone now. */
         DroppedState: {
             table: string;
@@ -1837,6 +2556,34 @@ export interface components {
             run: string;
             /** Format: int64 */
             rows: number;
+        };
+        ErasureView: {
+            id: string;
+            /** @description `user`, `session`, `trace` or `document`. */
+            kind: string;
+            /** @description Until it is done; then nothing says any longer whose it was. */
+            subject?: string | null;
+            /** @description A digest of the project, the kind and the subject. */
+            fingerprint: string;
+            /** @description `waiting`, `running`, `done` (no file holds any of it) or `failed`. */
+            state: string;
+            asked_at: string;
+            asked_by: string;
+            ended_at?: string | null;
+            /**
+             * Format: int64
+             * @description With log records.
+             */
+            spans: number;
+            /** Format: int64 */
+            points: number;
+            /**
+             * Format: int64
+             * @description What the files took that went.
+             */
+            bytes: number;
+            /** @description Why it waits or has failed. */
+            trouble?: string | null;
         };
         /** @description What speaks for it that something here answers. */
         Evidence: {
@@ -1883,6 +2630,47 @@ export interface components {
             begin_ms?: number | null;
             /** @description In dollars, as far as anyone can tell before the call. */
             cost?: string | null;
+        };
+        /** @description What the user of an answer thought of it. */
+        FeedbackRequest: {
+            trace: string;
+            /** @description `up` or `down`, or 1 to 5. */
+            rating: unknown;
+            comment?: string | null;
+            /** @description Their last feedback on a trace is the one that counts. */
+            user?: string | null;
+        };
+        FieldDriftView: {
+            field: string;
+            /** @description `numbers` or `categories`. */
+            kind: string;
+            /** @description `ms`, `dollars` or `tokens`. */
+            unit?: string | null;
+            /** @description `measured`; `too_few` or `missing` where there is too little on either side: that is not the same as no drift. */
+            state: string;
+            /**
+             * Format: int64
+             * @description Values on each side.
+             */
+            reference: number;
+            /** Format: int64 */
+            current: number;
+            /** @description The change is large, and larger than chance makes it. */
+            drifted: boolean;
+            figures?: components["schemas"]["DriftFiguresView"] | null;
+            /** @description The two distributions, side by side. */
+            bins: components["schemas"]["DriftBinView"][];
+        };
+        FilterField: {
+            name: string;
+            /** @description `text`, `flag`, `number`, `duration`, `money`, `time` or `list`. */
+            kind: string;
+            /** @description What it is. */
+            says: string;
+        };
+        /** @description What a filter of spans may ask for by name. */
+        FilterFields: {
+            fields: components["schemas"]["FilterField"][];
         };
         /** @description Proof of a forgetting. It names documents by their ids only: their names are forgotten too. */
         ForgetReceipt: {
@@ -2286,6 +3074,14 @@ export interface components {
         };
         /** @description Which access labels a key holds: `"all"`, or a list. */
         LabelsView: components["schemas"]["AllLabels"] | string[];
+        /** @description A value of a span that is too large to stand in it. */
+        LargeValue: {
+            digest: string;
+            /** @description The whole of it. */
+            text: string;
+            /** @description The text is JSON: the value was a list or an object. */
+            json: boolean;
+        };
         LeftOut: {
             chunk: string;
             document: string;
@@ -2446,6 +3242,135 @@ export interface components {
             licence?: string | null;
             detail?: string | null;
         };
+        /** @description An alert of a monitor that goes on. */
+        MonitorAlert: {
+            fingerprint: string;
+            slice?: string | null;
+            /** @description It is that nothing comes. */
+            missing: boolean;
+            /** @description The incident that it is part of; absent where nobody was told. */
+            incident?: string | null;
+        };
+        /** @description A monitor with its spec, its slices and its alerts. */
+        MonitorDetail: {
+            monitor: components["schemas"]["MonitorView"];
+            /** @description As it was applied, with every default; absent where this version cannot read it. */
+            spec?: Record<string, never> | null;
+            slices: components["schemas"]["MonitorSlice"][];
+            alerts: components["schemas"]["MonitorAlert"][];
+        };
+        /** @description What one look found. */
+        MonitorEvaluation: {
+            at: string;
+            /** Format: int32 */
+            version: number;
+            state: string;
+            slices: components["schemas"]["MonitorSlice"][];
+        };
+        /** @description What a look that somebody asked for found. */
+        MonitorLook: {
+            name: string;
+            evaluation: components["schemas"]["MonitorEvaluation"];
+            /** @description Whether it was remembered and told. */
+            raised: boolean;
+            /** @description The alerts that go on by it, or would. */
+            alerts: components["schemas"]["MonitorAlert"][];
+        };
+        /** @description How to look at a monitor now. */
+        MonitorLookRequest: {
+            /** @description Whether it is remembered, and alerts are raised and resolved. Otherwise it only says what would be. */
+            raise?: boolean;
+        };
+        /** @description What a look saw of one slice. */
+        MonitorSlice: {
+            /** @description The value of the field; absent where everything is watched together. */
+            slice?: string | null;
+            state: string;
+            /** @description Before this look. */
+            was?: string | null;
+            /** @description Since when it is in this state. */
+            since: string;
+            /** @description As a sentence; absent for what an earlier version of the spec found. */
+            says?: string | null;
+            /**
+             * Format: int64
+             * @description How much was measured.
+             */
+            count: number;
+            /** Format: double */
+            value?: number | null;
+            /**
+             * Format: double
+             * @description Where the value surely lies, or where there is a reference its difference from that.
+             */
+            low?: number | null;
+            /** Format: double */
+            high?: number | null;
+            /**
+             * Format: double
+             * @description What it may not pass.
+             */
+            limit?: number | null;
+            /** Format: double */
+            reference?: number | null;
+            /** Format: int64 */
+            reference_count?: number | null;
+            /** Format: double */
+            p?: number | null;
+            /**
+             * Format: double
+             * @description Of a sequential test: how much speaks against its limit, as a logarithm, and how much it takes to fire.
+             */
+            evidence?: number | null;
+            /** Format: double */
+            evidence_needed?: number | null;
+            /** @description The releases that were compared. */
+            newest?: string | null;
+            baseline?: string | null;
+            /** @description How a distribution moved. */
+            drift?: Record<string, never> | null;
+        };
+        MonitorSlices: {
+            /** Format: int64 */
+            ok: number;
+            /** Format: int64 */
+            warming: number;
+            /** Format: int64 */
+            missing: number;
+            /** Format: int64 */
+            firing: number;
+        };
+        /** @description A monitor and where it stood at its last look. */
+        MonitorView: {
+            name: string;
+            /** Format: int32 */
+            version: number;
+            description?: string | null;
+            /** @description Whether it is looked at by itself. */
+            enabled: boolean;
+            /**
+             * @description `ok`, `warming` (too little came to say anything), `missing` (nothing came) or `firing`: that of its worst slice.
+             *     Absent where nobody has looked yet.
+             */
+            state?: string | null;
+            /** @description Of its worst slice, as a sentence. */
+            says?: string | null;
+            /** @description `info`, `warning` or `critical`; absent where this version cannot read its spec. */
+            severity?: string | null;
+            /** @description How many slices are in each state. */
+            slices: components["schemas"]["MonitorSlices"];
+            looked_at?: string | null;
+            /**
+             * Format: int32
+             * @description The version that was looked at.
+             */
+            looked_version?: number | null;
+            next_look_at?: string | null;
+            /** @description Why the last look found nothing out. */
+            trouble?: string | null;
+            /** @description Incidents that its alerts are part of. */
+            incidents: string[];
+        };
         MoveAlias: {
             /** @description `v3`, `latest`, another alias, or a digest. */
             to: string;
@@ -2454,6 +3379,14 @@ export interface components {
              * @description The version the alias points to now; refused when it moved meanwhile. 0: the alias does not exist.
              */
             expected?: number | null;
+        };
+        /** @description Exactly one of these. */
+        NewErasure: {
+            user?: string | null;
+            session?: string | null;
+            trace?: string | null;
+            /** @description `knowledge/doc_…`: it is forgotten by its knowledge too. */
+            document?: string | null;
         };
         NewKey: {
             name: string;
@@ -2487,6 +3420,51 @@ export interface components {
             name: string;
             description?: string | null;
         };
+        /** @description A score to be written. One under an id that is there takes its place. */
+        NewScore: {
+            /**
+             * @description Whoever repeats the request repeats it; made by the server where it is absent.
+             * @default null
+             */
+            id: string | null;
+            /** @default  */
+            name: string;
+            /**
+             * @description `numeric`, `boolean`, `categorical` or `text`; told by the value where it is absent.
+             * @default null
+             */
+            kind: string | null;
+            /** @description A number, true or false, or a text. */
+            value?: unknown;
+            /** @default null */
+            comment: string | null;
+            /**
+             * @description `api` (the default), `annotation`, `user_feedback` or `evaluation`.
+             * @default null
+             */
+            source: string | null;
+            /**
+             * @description A score is about a trace, a span of it, or a session.
+             * @default null
+             */
+            trace: string | null;
+            /** @default null */
+            span: string | null;
+            /** @default null */
+            session: string | null;
+            /** @default null */
+            author: string | null;
+            /** @default null */
+            config: string | null;
+            metadata?: unknown;
+            /**
+             * @description RFC 3339; the present where it is absent.
+             * @default null
+             */
+            time: string | null;
+        };
+        /** @description One score, or up to a thousand. */
+        NewScores: components["schemas"]["NewScore"] | components["schemas"]["NewScore"][];
         /** @description The value of a secret: one line of visible characters. */
         NewSecret: {
             /** Format: password */
@@ -2710,6 +3688,22 @@ export interface components {
             next?: string | null;
         };
         /** @description One page of a list. */
+        Page_DashboardSummary: {
+            items: {
+                name: string;
+                description?: string | null;
+                /** @description Whether nobody wrote it. */
+                built_in: boolean;
+                /**
+                 * Format: int32
+                 * @description None of what is built in.
+                 */
+                version?: number | null;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
         Page_DeliveryView: {
             items: {
                 id: string;
@@ -2766,6 +3760,39 @@ export interface components {
                 };
                 digest?: string | null;
                 ingested_at?: string | null;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_ErasureView: {
+            items: {
+                id: string;
+                /** @description `user`, `session`, `trace` or `document`. */
+                kind: string;
+                /** @description Until it is done; then nothing says any longer whose it was. */
+                subject?: string | null;
+                /** @description A digest of the project, the kind and the subject. */
+                fingerprint: string;
+                /** @description `waiting`, `running`, `done` (no file holds any of it) or `failed`. */
+                state: string;
+                asked_at: string;
+                asked_by: string;
+                ended_at?: string | null;
+                /**
+                 * Format: int64
+                 * @description With log records.
+                 */
+                spans: number;
+                /** Format: int64 */
+                points: number;
+                /**
+                 * Format: int64
+                 * @description What the files took that went.
+                 */
+                bytes: number;
+                /** @description Why it waits or has failed. */
+                trouble?: string | null;
             }[];
             /** @description Give this as `cursor` for the page after; absent on the last. */
             next?: string | null;
@@ -3011,6 +4038,53 @@ export interface components {
             next?: string | null;
         };
         /** @description One page of a list. */
+        Page_MonitorEvaluation: {
+            items: {
+                at: string;
+                /** Format: int32 */
+                version: number;
+                state: string;
+                slices: components["schemas"]["MonitorSlice"][];
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_MonitorView: {
+            items: {
+                name: string;
+                /** Format: int32 */
+                version: number;
+                description?: string | null;
+                /** @description Whether it is looked at by itself. */
+                enabled: boolean;
+                /**
+                 * @description `ok`, `warming` (too little came to say anything), `missing` (nothing came) or `firing`: that of its worst slice.
+                 *     Absent where nobody has looked yet.
+                 */
+                state?: string | null;
+                /** @description Of its worst slice, as a sentence. */
+                says?: string | null;
+                /** @description `info`, `warning` or `critical`; absent where this version cannot read its spec. */
+                severity?: string | null;
+                /** @description How many slices are in each state. */
+                slices: components["schemas"]["MonitorSlices"];
+                looked_at?: string | null;
+                /**
+                 * Format: int32
+                 * @description The version that was looked at.
+                 */
+                looked_version?: number | null;
+                next_look_at?: string | null;
+                /** @description Why the last look found nothing out. */
+                trouble?: string | null;
+                /** @description Incidents that its alerts are part of. */
+                incidents: string[];
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
         Page_ProjectView: {
             items: {
                 id: string;
@@ -3060,6 +4134,30 @@ export interface components {
                 report?: components["schemas"]["IngestReport"] | null;
                 error?: components["schemas"]["RunError"] | null;
                 trace_id?: string | null;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_ScoreView: {
+            items: {
+                id: string;
+                name: string;
+                /** @description `numeric`, `boolean`, `categorical` or `text`. */
+                kind: string;
+                /** @description A number, true or false, or a text. */
+                value: unknown;
+                comment?: string | null;
+                /** @description `api`, `annotation`, `user_feedback` or `evaluation`. */
+                source: string;
+                trace?: string | null;
+                span?: string | null;
+                session?: string | null;
+                author?: string | null;
+                /** @description What made it, with its version: `judge@3`. */
+                config?: string | null;
+                metadata?: unknown;
+                time: string;
             }[];
             /** @description Give this as `cursor` for the page after; absent on the last. */
             next?: string | null;
@@ -3149,6 +4247,8 @@ export interface components {
                 /** @description In dollars. */
                 cost?: string | null;
                 preview?: string | null;
+                /** @description Of the span itself, by name. */
+                scores?: components["schemas"]["ScoreSummary"][];
             }[];
             /** @description Give this as `cursor` for the page after; absent on the last. */
             next?: string | null;
@@ -3269,6 +4369,8 @@ export interface components {
                  * @description Spans that failed.
                  */
                 errors?: number;
+                /** @description Of the trace and of its spans, by name. */
+                scores?: components["schemas"]["ScoreSummary"][];
             }[];
             /** @description Give this as `cursor` for the page after; absent on the last. */
             next?: string | null;
@@ -3280,6 +4382,33 @@ export interface components {
             })[];
             /** @description Give this as `cursor` for the page after; absent on the last. */
             next?: string | null;
+        };
+        PanelData: {
+            title: string;
+            description?: string | null;
+            /** @description `line`, `bar`, `number` or `table`. */
+            chart: string;
+            /** @description `count`, `share`, `milliseconds` or `dollars`. */
+            unit: string;
+            /** @description `data`, `nothing` (there is none in that time) or `failed`. */
+            state: string;
+            measures: string[];
+            /** @description The field whose values are told apart. */
+            by?: string | null;
+            /** @description Which spans are measured; empty: all of them. */
+            filter: string;
+            /** @description Of a panel that measures. A bucket in which nothing happened is not there. */
+            rows: components["schemas"]["TraceMetricsRow"][];
+            table?: components["schemas"]["SqlAnswer"] | null;
+            /** @description Whether there are more values, or rows, than are told. */
+            more: boolean;
+            problem?: components["schemas"]["PanelProblem"] | null;
+        };
+        PanelProblem: {
+            /** @description Stable; branch on this. */
+            code: string;
+            detail: string;
+            hint?: string | null;
         };
         Passage: {
             chunk: string;
@@ -3329,6 +4458,11 @@ export interface components {
             /** @description What changes, as a unified diff of YAML. */
             diff?: string | null;
         };
+        /** @description A text to try, under the project's policy or one that is not set. */
+        PreviewCapture: {
+            text: string;
+            policy?: components["schemas"]["SetCapture"] | null;
+        };
         /** @description The body of an error answer. */
         ProblemBody: {
             /** @description A page that explains the code; this server has it. */
@@ -3356,6 +4490,12 @@ export interface components {
             /** @description The caller's role in it. */
             role: string;
             created_at: string;
+        };
+        /** @description As Prometheus writes an answer: `data` by what was asked. */
+        PromReply: {
+            /** @description `success`. */
+            status: string;
+            data: unknown;
         };
         /** @enum {string} */
         Provenance: "reported" | "counted" | "estimated";
@@ -3389,6 +4529,20 @@ export interface components {
             delivered_at?: string | null;
             /** @description Why the newest that has not arrived has not. */
             error?: string | null;
+        };
+        RemovalView: {
+            at: string;
+            /** Format: int64 */
+            rows: number;
+            /** Format: int64 */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Of all runs together.
+             */
+            all_rows: number;
+            /** Format: int64 */
+            all_bytes: number;
         };
         RemovedAlias: {
             /** @description The alias that is no more. */
@@ -3503,6 +4657,32 @@ export interface components {
             /** @description The name of the master key that seals them now. */
             master_key: string;
         };
+        RetentionList: {
+            items: components["schemas"]["RetentionView"][];
+        };
+        /** @description What a project holds of one kind of telemetry, and how long it stays. */
+        RetentionView: {
+            /** @description `spans`, `logs` or `points`. */
+            kind: string;
+            /** Format: int64 */
+            rows: number;
+            /**
+             * Format: int64
+             * @description About: what a row of the table takes on the average, and the large values of these.
+             */
+            bytes: number;
+            oldest?: string | null;
+            /** @description In force now: `30d`. */
+            keep_for: string;
+            /** @description The project has not said so itself; it is the setting `traces.keep_for`. */
+            by_default: boolean;
+            /**
+             * Format: int64
+             * @description Beyond this the oldest go first.
+             */
+            max_bytes?: number | null;
+            last?: components["schemas"]["RemovalView"] | null;
+        };
         RetriedDeliveries: {
             /**
              * Format: int64
@@ -3575,6 +4755,53 @@ export interface components {
             error?: components["schemas"]["RunError"] | null;
             trace_id?: string | null;
         };
+        /** @description The scores of one name. */
+        ScoreSummary: {
+            name: string;
+            /** Format: int64 */
+            count: number;
+            /**
+             * Format: double
+             * @description Of numbers; true is 1.
+             */
+            mean?: number | null;
+            /** @description The last word, where it is a category. */
+            label?: string | null;
+        };
+        /** @description What somebody or something says of a trace, a span or a session. */
+        ScoreView: {
+            id: string;
+            name: string;
+            /** @description `numeric`, `boolean`, `categorical` or `text`. */
+            kind: string;
+            /** @description A number, true or false, or a text. */
+            value: unknown;
+            comment?: string | null;
+            /** @description `api`, `annotation`, `user_feedback` or `evaluation`. */
+            source: string;
+            trace?: string | null;
+            span?: string | null;
+            session?: string | null;
+            author?: string | null;
+            /** @description What made it, with its version: `judge@3`. */
+            config?: string | null;
+            metadata?: unknown;
+            time: string;
+        };
+        /** @description Either is there. */
+        ScoreWritten: {
+            id?: string | null;
+            /** @description Why it was not written. */
+            error?: string | null;
+        };
+        /** @description What became of each score, in the order in which they came. */
+        ScoresWritten: {
+            /** Format: int64 */
+            accepted: number;
+            /** Format: int64 */
+            rejected: number;
+            results: components["schemas"]["ScoreWritten"][];
+        };
         SearchRequest: {
             query: string;
             /** @description `hybrid` (default), `vector` or `text`. */
@@ -3626,6 +4853,41 @@ export interface components {
             items: components["schemas"]["TraceSummary"][];
             /** @description Give this as `cursor` for the traces after; absent on the last page. */
             next?: string | null;
+        };
+        /** @description The whole policy: what is left out is as it is where there is no policy. */
+        SetCapture: {
+            /** @description `none`, `metadata`, `redacted` or `full`, and no more than the server keeps; absent: what the server keeps. */
+            capture?: string | null;
+            patterns?: components["schemas"]["CapturePattern"][];
+            /**
+             * Format: double
+             * @description The share of traces that is kept whatever happens in them, from 0 to 1; absent: all.
+             */
+            share?: number | null;
+            /** @description Whether traces with an error are kept beside the share; absent: they are. */
+            keep_errors?: boolean | null;
+            /**
+             * Format: int64
+             * @description Traces with a span that took so long are kept beside the share.
+             */
+            keep_slower_than_ms?: number | null;
+            /**
+             * Format: int32
+             * @description How long spans wait for an error or a slow span of their trace, up to 300; absent: 30.
+             */
+            hold_seconds?: number | null;
+            /**
+             * Format: int64
+             * @description Refuse unless the policy is at this revision now (0: there is none).
+             */
+            expected?: number | null;
+        };
+        /** @description What is left out is as the settings have it. */
+        SetRetention: {
+            /** @description `12h`, `30d`. */
+            keep_for?: string | null;
+            /** Format: int64 */
+            max_bytes?: number | null;
         };
         SilenceView: {
             id: string;
@@ -3766,6 +5028,8 @@ export interface components {
             /** @description In dollars. */
             cost?: string | null;
             preview?: string | null;
+            /** @description Of the span itself, by name. */
+            scores?: components["schemas"]["ScoreSummary"][];
         };
         SpanView: {
             span: string;
@@ -3782,6 +5046,48 @@ export interface components {
             };
             events: components["schemas"]["SpanEventView"][];
             links?: components["schemas"]["SpanLinkView"][];
+            /** @description In exports: of the span, and of its trace where the trace is entered by it. */
+            scores?: components["schemas"]["ScoreView"][];
+        };
+        SqlAnswer: {
+            columns: components["schemas"]["SqlColumnView"][];
+            /** @description Values in the order of the columns; times are RFC 3339. */
+            rows: unknown[][];
+            /** @description Whether the limits of rows and bytes cut the answer. */
+            more: boolean;
+        };
+        SqlColumnView: {
+            name: string;
+            /** @description As SQL calls it: `BIGINT`, `DOUBLE`, `TEXT`, `TIMESTAMP`. */
+            type: string;
+        };
+        SqlRequest: {
+            /**
+             * @description One `SELECT`, in the dialect of PostgreSQL.
+             * @default
+             */
+            query: string;
+            /**
+             * @description Only rows from this moment on, RFC 3339, and before that one.
+             * @default null
+             */
+            from: string | null;
+            /** @default null */
+            to: string | null;
+            /**
+             * @description Rows at most: 1,000 unless it is said, and never more than 10,000.
+             * @default null
+             */
+            limit: number | null;
+        };
+        /** @description What can be asked. */
+        SqlSchema: {
+            tables: components["schemas"]["SqlTableView"][];
+        };
+        SqlTableView: {
+            name: string;
+            description: string;
+            columns: components["schemas"]["SqlColumnView"][];
         };
         /** @description A call that was let in and has not ended. */
         StartedCall: {
@@ -3910,6 +5216,32 @@ export interface components {
             arguments: Record<string, never>;
             result: Record<string, never>;
         };
+        /** @description How what is asked about moved. */
+        TopicDriftView: {
+            /** @description `measured`, `too_few` or `missing`. */
+            state: string;
+            /**
+             * Format: int64
+             * @description Questions on each side.
+             */
+            reference: number;
+            /** Format: int64 */
+            current: number;
+            /**
+             * Format: double
+             * @description The maximum mean discrepancy, squared: about 0 where nothing changed, 2 at most.
+             */
+            mmd_squared?: number | null;
+            /** Format: double */
+            p?: number | null;
+            /**
+             * Format: double
+             * @description Over the shares of topics.
+             */
+            psi?: number | null;
+            /** @description What grew most comes first. */
+            topics: components["schemas"]["DriftTopicView"][];
+        };
         TraceCount: {
             /** Format: int64 */
             count: number;
@@ -3970,10 +5302,78 @@ export interface components {
              * @description Spans that failed.
              */
             errors?: number;
+            /** @description Of the trace and of its spans, by name. */
+            scores?: components["schemas"]["ScoreSummary"][];
+        };
+        /** @description What a whole trace has and used. */
+        TraceTotals: {
+            /** Format: int64 */
+            spans: number;
+            /**
+             * Format: int64
+             * @description Spans that failed.
+             */
+            errors: number;
+            /** Format: int64 */
+            input_tokens?: number | null;
+            /** Format: int64 */
+            output_tokens?: number | null;
+            /** @description In dollars. */
+            cost?: string | null;
+            start: string;
+            /**
+             * Format: double
+             * @description From the first start to the last end.
+             */
+            duration_ms: number;
+            /** @description As `kind/name@vN#digest`. */
+            versions: string[];
+            /** @description Whether a question was kept that can be asked again. */
+            replayable: boolean;
+            /** @description Of the trace and of its spans, by name. */
+            scores?: components["schemas"]["ScoreSummary"][];
+        };
+        TraceTree: {
+            trace_id: string;
+            totals?: components["schemas"]["TraceTotals"] | null;
+            /** @description In the order in which they began. */
+            spans: components["schemas"]["TreeSpan"][];
+            /** @description Give this as `cursor` for the spans after; absent on the last page. */
+            next?: string | null;
         };
         TraceView: {
             trace_id: string;
             spans: components["schemas"]["SpanView"][];
+            /** @description Of the trace and of its spans, newest first. */
+            scores?: components["schemas"]["ScoreView"][];
+        };
+        /** @description What of a span is drawn; the rest of it comes when it is opened. */
+        TreeSpan: {
+            span: string;
+            parent?: string | null;
+            name: string;
+            /** @description `chat`, `embedding`, `tool`, `retriever`, `agent`, `chain`, … */
+            kind?: string | null;
+            app?: string | null;
+            model?: string | null;
+            service?: string | null;
+            session?: string | null;
+            /** @description `ok`, `error` or `unset`. */
+            status: string;
+            error?: string | null;
+            start: string;
+            /** Format: double */
+            duration_ms: number;
+            /** Format: double */
+            first_token_ms?: number | null;
+            /** Format: int64 */
+            input_tokens?: number | null;
+            /** Format: int64 */
+            output_tokens?: number | null;
+            /** @description In dollars. */
+            cost?: string | null;
+            /** @description The first words of what was asked. */
+            preview?: string | null;
         };
         UnknownAttribute: {
             name: string;
@@ -4805,6 +6205,98 @@ export interface operations {
             };
         };
     };
+    list_monitors: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MonitorView"];
+                };
+            };
+        };
+    };
+    get_monitor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MonitorDetail"];
+                };
+            };
+        };
+    };
+    list_monitor_evaluations: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MonitorEvaluation"];
+                };
+            };
+        };
+    };
+    evaluate_monitor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MonitorLookRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MonitorLook"];
+                };
+            };
+        };
+    };
     list_receivers: {
         parameters: {
             query?: {
@@ -4929,6 +6421,7 @@ export interface operations {
                 operation?: string;
                 user?: string;
                 session?: string;
+                any?: boolean;
                 limit?: number;
                 cursor?: string;
             };
@@ -4962,6 +6455,7 @@ export interface operations {
                 operation?: string;
                 user?: string;
                 session?: string;
+                any?: boolean;
             };
             header?: never;
             path?: never;
@@ -5232,6 +6726,204 @@ export interface operations {
             };
         };
     };
+    list_filter_fields: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilterFields"];
+                };
+            };
+        };
+    };
+    get_trace_tree: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TraceTree"];
+                };
+            };
+        };
+    };
+    get_span: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                span: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpanView"];
+                };
+            };
+        };
+    };
+    get_value: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                span: string;
+                digest: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LargeValue"];
+                };
+            };
+        };
+    };
+    get_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionList"];
+                };
+            };
+        };
+    };
+    set_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetRetention"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionList"];
+                };
+            };
+        };
+    };
+    list_erasures: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ErasureView"];
+                };
+            };
+        };
+    };
+    create_erasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewErasure"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasureView"];
+                };
+            };
+        };
+    };
+    get_erasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasureView"];
+                };
+            };
+        };
+    };
     get_trace_conventions: {
         parameters: {
             query?: never;
@@ -5297,6 +6989,471 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_MetricPointView"];
+                };
+            };
+        };
+    };
+    compare_drift: {
+        parameters: {
+            query?: {
+                field?: string;
+                from?: string;
+                to?: string;
+                against?: string;
+                reference_from?: string;
+                reference_to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DriftView"];
+                };
+            };
+        };
+    };
+    list_scores: {
+        parameters: {
+            query?: {
+                name?: string;
+                kind?: string;
+                source?: string;
+                trace?: string;
+                span?: string;
+                session?: string;
+                author?: string;
+                from?: string;
+                to?: string;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ScoreView"];
+                };
+            };
+        };
+    };
+    write_scores: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewScores"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScoresWritten"];
+                };
+            };
+        };
+    };
+    delete_score: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScoreView"];
+                };
+            };
+        };
+    };
+    give_feedback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FeedbackRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScoreView"];
+                };
+            };
+        };
+    };
+    sql: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SqlRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SqlAnswer"];
+                };
+            };
+        };
+    };
+    sql_schema: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SqlSchema"];
+                };
+            };
+        };
+    };
+    list_dashboards: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DashboardSummary"];
+                };
+            };
+        };
+    };
+    get_dashboard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DashboardView"];
+                };
+            };
+        };
+    };
+    dashboard_data: {
+        parameters: {
+            query?: {
+                from?: string;
+                to?: string;
+                by?: string;
+                filter?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DashboardData"];
+                };
+            };
+        };
+    };
+    prometheus_query: {
+        parameters: {
+            query: {
+                query: string;
+                time?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromReply"];
+                };
+            };
+        };
+    };
+    prometheus_query_by_form: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromReply"];
+                };
+            };
+        };
+    };
+    prometheus_query_range: {
+        parameters: {
+            query: {
+                query: string;
+                start: string;
+                end: string;
+                step: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromReply"];
+                };
+            };
+        };
+    };
+    prometheus_query_range_by_form: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromReply"];
+                };
+            };
+        };
+    };
+    prometheus_labels: {
+        parameters: {
+            query?: {
+                start?: string;
+                end?: string;
+                "match[]"?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromReply"];
+                };
+            };
+        };
+    };
+    prometheus_labels_by_form: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromReply"];
+                };
+            };
+        };
+    };
+    prometheus_series: {
+        parameters: {
+            query: {
+                start?: string;
+                end?: string;
+                "match[]": string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromReply"];
+                };
+            };
+        };
+    };
+    prometheus_series_by_form: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromReply"];
+                };
+            };
+        };
+    };
+    prometheus_label_values: {
+        parameters: {
+            query?: {
+                start?: string;
+                end?: string;
+                "match[]"?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromReply"];
+                };
+            };
+        };
+    };
+    prometheus_metadata: {
+        parameters: {
+            query?: {
+                metric?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PromReply"];
                 };
             };
         };
@@ -5627,6 +7784,77 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProjectView"];
+                };
+            };
+        };
+    };
+    get_capture: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaptureView"];
+                };
+            };
+        };
+    };
+    set_capture: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetCapture"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaptureView"];
+                };
+            };
+        };
+    };
+    preview_capture: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                project: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewCapture"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CapturePreview"];
                 };
             };
         };

@@ -41,6 +41,29 @@ export type Trace = Schemas["TraceView"];
 export type Span = Schemas["SpanView"];
 export type SpanEvent = Schemas["SpanEventView"];
 export type Replay = Schemas["Replay"];
+export type Drift = Schemas["DriftView"];
+export type FieldDrift = Schemas["FieldDriftView"];
+export type DriftBin = Schemas["DriftBinView"];
+export type TopicDrift = Schemas["TopicDriftView"];
+export type TraceTree = Schemas["TraceTree"];
+export type TraceTotals = Schemas["TraceTotals"];
+export type TreeSpan = Schemas["TreeSpan"];
+export type SpanReading = Schemas["SpanReading"];
+export type SpanMessage = Schemas["SpanMessage"];
+export type MessagePart = Schemas["MessagePart"];
+export type FoundDocument = Schemas["DocumentFound"];
+export type SpanSummary = Schemas["SpanSummary"];
+export type SessionSummary = Schemas["SessionSummary"];
+export type SessionView = Schemas["SessionView"];
+export type UserSummary = Schemas["UserSummary"];
+export type TraceMetrics = Schemas["TraceMetrics"];
+export type FilterField = Schemas["FilterField"];
+/** One event of the live tail, by its `event`. */
+export type TailEvent = Schemas["TailEvent"];
+
+export type Score = Schemas["ScoreView"];
+export type NewScore = Schemas["NewScore"];
+export type Feedback = Schemas["FeedbackRequest"];
 
 export type RouteTarget = Schemas["TargetView"];
 export type TargetHistory = Schemas["TargetHistory"];
@@ -55,6 +78,34 @@ export type AnsweringCall = Schemas["AnsweringCall"];
 export type Batch = Schemas["BatchView"];
 export type Limit = Schemas["LimitView"];
 export type NewLimit = Schemas["NewLimit"];
+export type CaptureView = Schemas["CaptureView"];
+export type SetCapture = Schemas["SetCapture"];
+export type PreviewCapture = Schemas["PreviewCapture"];
+
+export type Monitor = Schemas["MonitorView"];
+export type MonitorSlices = Schemas["MonitorSlices"];
+export type MonitorDetail = Schemas["MonitorDetail"];
+export type MonitorSlice = Schemas["MonitorSlice"];
+export type MonitorAlert = Schemas["MonitorAlert"];
+export type MonitorEvaluation = Schemas["MonitorEvaluation"];
+export type MonitorLook = Schemas["MonitorLook"];
+
+export type Incident = Schemas["IncidentView"];
+export type IncidentState = "open" | "acknowledged" | "resolved";
+export type IncidentDetail = Schemas["IncidentDetail"];
+export type IncidentAlert = Schemas["AlertView"];
+export type IncidentChange = Schemas["ChangeView"];
+export type IncidentEvent = Schemas["IncidentEvent"];
+export type IncidentDelivery = Schemas["DeliveryView"];
+export type Receiver = Schemas["ReceiverView"];
+export type Silence = Schemas["SilenceView"];
+export type NewSilence = Schemas["NewSilence"];
+
+export type DashboardSummary = Schemas["DashboardSummary"];
+export type DashboardData = Schemas["DashboardData"];
+export type PanelData = Schemas["PanelData"];
+export type SqlAnswer = Schemas["SqlAnswer"];
+export type SqlSchema = Schemas["SqlSchema"];
 
 export type AssetSummary = Schemas["AssetSummary"];
 export type Alias = Schemas["AliasView"];
@@ -69,6 +120,10 @@ export type Member = Schemas["MemberView"];
 export type NewMember = Schemas["NewMember"];
 export type MemberChange = Schemas["MemberChange"];
 export type Job = Schemas["JobView"];
+export type Retention = Schemas["RetentionView"];
+export type SetRetention = Schemas["SetRetention"];
+export type Erasure = Schemas["ErasureView"];
+export type NewErasure = Schemas["NewErasure"];
 
 export type ApiKey = Schemas["KeyView"];
 export type NewKey = Schemas["NewKey"];

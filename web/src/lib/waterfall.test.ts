@@ -1,21 +1,18 @@
 import { describe, expect, it } from "vitest";
-import type { Span } from "@/api/types";
-import { layout, parseTime, ticks, visible } from "./waterfall";
+import type { TreeSpan } from "@/api/types";
+import { criticalPath, foldable, layout, matching, nextOf, parseTime, slowest, ticks, visible } from "./waterfall";
 
 const at = (ms: number) => new Date(1_700_000_000_000 + ms).toISOString();
-const span = (id: string, parent: string | null, from: number, to: number): Span => ({
+const span = (id: string, parent: string | null, from: number, to: number, more: Partial<TreeSpan> = {}): TreeSpan => ({
   span: id,
   parent,
-  trace: "t",
   name: id,
-  kind: "internal",
   start: at(from),
-  end: at(to),
-  status: { code: "ok" },
-  attributes: {},
-  events: [],
+  duration_ms: to - from,
+  status: "ok",
+  ...more,
 });
-const shape = (spans: Span[]) => layout(spans).rows.map((r) => `${"  ".repeat(r.depth)}${r.span.span}`);
+const shape = (spans: TreeSpan[]) => layout(spans).rows.map((r) => `${"  ".repeat(r.depth)}${r.span.span}`);
 
 describe("the waterfall", () => {
   it("indents children below parents in order of time, whatever order they came in", () => {
@@ -60,14 +57,64 @@ describe("the waterfall", () => {
     expect(rows[0]!.selfMs).toBe(40);
   });
 
-  it("hides everything below a folded span", () => {
-    const { rows } = layout([span("a", null, 0, 9), span("b", "a", 1, 8), span("c", "b", 2, 3), span("d", "a", 8, 9)]);
+  it("hides everything below a folded span, and says how much that is and what of it failed", () => {
+    const { rows } = layout([
+      span("a", null, 0, 9),
+      span("b", "a", 1, 8),
+      span("c", "b", 2, 3, { status: "error" }),
+      span("e", "c", 2, 3),
+      span("d", "a", 8, 9),
+    ]);
     expect(visible(rows, new Set(["b"])).map((r) => r.span.span)).toEqual(["a", "b", "d"]);
+    expect(rows.map((r) => [r.span.span, r.below, r.failedBelow])).toEqual([
+      ["a", 4, 1],
+      ["b", 2, 1],
+      ["c", 1, 0],
+      ["e", 0, 0],
+      ["d", 0, 0],
+    ]);
+    expect([...foldable(rows)]).toEqual(["b", "c"]);
   });
 
   it("goes ten thousand deep without overflowing", () => {
     const spans = Array.from({ length: 10_000 }, (_, i) => span(String(i), i === 0 ? null : String(i - 1), i, 20_000));
     expect(layout(spans).rows.length).toBe(10_000);
+    expect(criticalPath(layout(spans).rows).size).toBe(10_000);
+  });
+});
+
+describe("the way through a trace", () => {
+  const spans = [
+    span("root", null, 0, 100),
+    span("fast", "root", 0, 20),
+    span("slow", "root", 5, 60),
+    span("inner", "slow", 30, 60),
+    span("last", "root", 62, 98),
+    span("beside", "root", 62, 70),
+  ];
+
+  it("is what was waited for", () => {
+    const { rows } = layout(spans);
+    expect([...criticalPath(rows)].sort()).toEqual(["inner", "last", "root", "slow"]);
+    expect(slowest(rows, criticalPath(rows))!.span.span).toBe("last");
+    expect(criticalPath([]).size).toBe(0);
+  });
+
+  it("counts what goes on after its parent up to the parent's end", () => {
+    const { rows } = layout([span("root", null, 0, 10), span("background", "root", 4, 50), span("before", "root", 0, 4)]);
+    expect([...criticalPath(rows)].sort()).toEqual(["background", "before", "root"]);
+  });
+
+  it("is searched by name, model, error and first words", () => {
+    const { rows } = layout([
+      span("a", null, 0, 9, { name: "request", preview: "How is the Gate painted?" }),
+      span("b", "a", 1, 2, { name: "chat", model: "gpt-4o" }),
+      span("c", "a", 3, 4, { error: "the gate is shut" }),
+    ]);
+    expect(matching(rows, "gate")).toEqual([0, 2]);
+    expect(matching(rows, "GPT")).toEqual([1]);
+    expect(matching(rows, "  ")).toEqual([]);
+    expect([nextOf([0, 2], 0, 1), nextOf([0, 2], 2, 1), nextOf([0, 2], 0, -1), nextOf([], 0, 1)]).toEqual([2, 0, 2, undefined]);
   });
 });
 

@@ -1,10 +1,12 @@
-import type { Span } from "@/api/types";
-import { attributesOf } from "./attributes";
+import type { TreeSpan } from "@/api/types";
 
 export interface Row {
-  span: Span;
+  span: TreeSpan;
   depth: number;
   children: number;
+  /** Spans below it, however deep, and how many of them failed. */
+  below: number;
+  failedBelow: number;
   /** The row above in the tree; null for a root. */
   parent: string | null;
   startMs: number;
@@ -29,71 +31,87 @@ export function parseTime(text: string): number {
   return Math.floor(whole / 1000) * 1000 + Number(`0.${fraction || "0"}`) * 1000;
 }
 
+interface Placed {
+  span: TreeSpan;
+  start: number;
+  end: number;
+}
+
 /**
  * Spans as an indented list in order of time. Spans whose parent is unknown become roots (a client's parent is often not ours);
  * spans that are their own ancestors are cut loose instead of being lost.
  */
-export function layout(spans: readonly Span[]): Waterfall {
-  const byId = new Map<string, Span>();
-  for (const span of spans) if (!byId.has(span.span)) byId.set(span.span, span);
-  const times = new Map([...byId.values()].map((s) => [s.span, { start: parseTime(s.start), end: Math.max(parseTime(s.end), parseTime(s.start)) }]));
-  if (byId.size === 0) return { rows: [], startMs: 0, durationMs: 0 };
-
-  const children = new Map<string, Span[]>();
-  const roots: Span[] = [];
-  for (const span of byId.values()) {
-    if (span.parent && span.parent !== span.span && byId.has(span.parent)) {
-      const list = children.get(span.parent);
-      if (list) list.push(span);
-      else children.set(span.parent, [span]);
-    } else roots.push(span);
-  }
-  const inOrder = (a: Span, b: Span) =>
-    times.get(a.span)!.start - times.get(b.span)!.start || times.get(b.span)!.end - times.get(a.span)!.end || a.span.localeCompare(b.span);
-
+export function layout(spans: readonly TreeSpan[]): Waterfall {
+  const byId = new Map<string, Placed>();
   let startMs = Infinity;
   let endMs = -Infinity;
-  for (const { start, end } of times.values()) {
+  for (const span of spans) {
+    if (byId.has(span.span)) continue;
+    const start = parseTime(span.start);
+    const end = start + Math.max(0, span.duration_ms);
+    byId.set(span.span, { span, start, end });
     startMs = Math.min(startMs, start);
     endMs = Math.max(endMs, end);
   }
+  if (byId.size === 0) return { rows: [], startMs: 0, durationMs: 0 };
+
+  const inOrder = (a: Placed, b: Placed) => a.start - b.start || b.end - a.end || (a.span.span < b.span.span ? -1 : 1);
+  const children = new Map<string, Placed[]>();
+  const roots: Placed[] = [];
+  const all = [...byId.values()].sort(inOrder);
+  for (const one of all) {
+    const { span, parent } = one.span;
+    if (parent && parent !== span && byId.has(parent)) {
+      const list = children.get(parent);
+      if (list) list.push(one);
+      else children.set(parent, [one]);
+    } else roots.push(one);
+  }
+
   const durationMs = endMs - startMs;
   const rows: Row[] = [];
+  const above: number[] = [];
   const seen = new Set<string>();
-
-  const visit = (root: Span) => {
-    const stack: { span: Span; depth: number; parent: string | null }[] = [{ span: root, depth: 0, parent: null }];
+  const visit = (root: Placed) => {
+    const stack: { one: Placed; depth: number; parent: number }[] = [{ one: root, depth: 0, parent: -1 }];
     while (stack.length > 0) {
-      const { span, depth, parent } = stack.pop()!;
+      const { one, depth, parent } = stack.pop()!;
+      const { span, start, end } = one;
       if (seen.has(span.span)) continue;
       seen.add(span.span);
-      const own = (children.get(span.span) ?? []).filter((c) => !seen.has(c.span)).sort(inOrder);
-      const { start, end } = times.get(span.span)!;
+      const own = (children.get(span.span) ?? []).filter((c) => !seen.has(c.span.span));
+      const at = rows.length;
       rows.push({
         span,
         depth,
         children: own.length,
-        parent,
+        below: 0,
+        failedBelow: 0,
+        parent: rows[parent]?.span.span ?? null,
         startMs: start - startMs,
         durationMs: end - start,
         left: durationMs > 0 ? (start - startMs) / durationMs : 0,
         width: durationMs > 0 ? (end - start) / durationMs : 1,
-        selfMs: selfTime(
-          start,
-          end,
-          own.map((c) => times.get(c.span)!),
-        ),
+        selfMs: selfTime(one, own),
       });
-      for (const child of own.toReversed()) stack.push({ span: child, depth: depth + 1, parent: span.span });
+      above.push(parent);
+      for (let i = own.length - 1; i >= 0; i--) stack.push({ one: own[i]!, depth: depth + 1, parent: at });
     }
   };
-  for (const root of roots.sort(inOrder)) visit(root);
-  for (const span of [...byId.values()].sort(inOrder)) if (!seen.has(span.span)) visit(span);
+  for (const root of roots) visit(root);
+  for (const one of all) if (!seen.has(one.span.span)) visit(one);
+  // Whatever is below comes later.
+  for (let i = rows.length - 1; i >= 0; i--) {
+    const parent = rows[above[i]!];
+    if (!parent) continue;
+    parent.below += rows[i]!.below + 1;
+    parent.failedBelow += rows[i]!.failedBelow + Number(rows[i]!.span.status === "error");
+  }
   return { rows, startMs, durationMs };
 }
 
 /** Children may overlap each other and stick out of their parent. */
-function selfTime(start: number, end: number, children: { start: number; end: number }[]): number {
+function selfTime({ start, end }: Placed, children: readonly Placed[]): number {
   let covered = 0;
   let reached = start;
   for (const child of children) {
@@ -109,12 +127,75 @@ function selfTime(start: number, end: number, children: { start: number; end: nu
 
 /** The rows left when some spans are folded. */
 export function visible(rows: readonly Row[], folded: ReadonlySet<string>): Row[] {
-  let below = Infinity;
-  return rows.filter((row) => {
-    if (row.depth > below) return false;
-    below = folded.has(row.span.span) ? row.depth : Infinity;
-    return true;
+  if (folded.size === 0) return [...rows];
+  const shown: Row[] = [];
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i]!;
+    shown.push(row);
+    if (folded.has(row.span.span)) i += row.below;
+  }
+  return shown;
+}
+
+/** Everything below the roots' children, which is what folding everything hides. */
+export const foldable = (rows: readonly Row[]): Set<string> =>
+  new Set(rows.filter((row) => row.depth > 0 && row.children > 0).map((row) => row.span.span));
+
+/** The spans that the trace waited for: walked back from its end, always to the child that ended last. */
+export function criticalPath(rows: readonly Row[]): Set<string> {
+  const path = new Set<string>();
+  const children = new Map<string, Row[]>();
+  let root: Row | undefined;
+  for (const row of rows) {
+    if (row.parent === null) {
+      if (!root || row.durationMs > root.durationMs) root = row;
+    } else {
+      const list = children.get(row.parent);
+      if (list) list.push(row);
+      else children.set(row.parent, [row]);
+    }
+  }
+  const endOf = (row: Row) => row.startMs + row.durationMs;
+  const stack = root ? [{ row: root, until: endOf(root) }] : [];
+  while (stack.length > 0) {
+    const { row, until } = stack.pop()!;
+    path.add(row.span.span);
+    let reached = until;
+    // What goes on after its parent is waited for until its parent ends.
+    for (const child of (children.get(row.span.span) ?? []).toSorted((a, b) => endOf(b) - endOf(a))) {
+      if (reached <= row.startMs) break;
+      const end = Math.min(endOf(child), until);
+      if (end > reached || child.startMs >= reached) continue;
+      stack.push({ row: child, until: end });
+      reached = child.startMs;
+    }
+  }
+  return path;
+}
+
+/** Where most of the waiting was done by a span itself. */
+export function slowest(rows: readonly Row[], path: ReadonlySet<string>): Row | undefined {
+  let found: Row | undefined;
+  for (const row of rows) if (path.has(row.span.span) && (!found || row.selfMs > found.selfMs)) found = row;
+  return found;
+}
+
+/** The rows that say this, by where they stand. */
+export function matching(rows: readonly Row[], text: string): number[] {
+  const wanted = text.trim().toLowerCase();
+  if (wanted === "") return [];
+  const found: number[] = [];
+  rows.forEach(({ span }, i) => {
+    const said = `${span.name}\n${span.kind ?? ""}\n${span.model ?? ""}\n${span.error ?? ""}\n${span.preview ?? ""}\n${span.span}`;
+    if (said.toLowerCase().includes(wanted)) found.push(i);
   });
+  return found;
+}
+
+/** The next of these places after one, or before it; round the end. */
+export function nextOf(places: readonly number[], at: number, step: 1 | -1): number | undefined {
+  const next = step > 0 ? places.find((place) => place > at) : places.findLast((place) => place < at);
+  return next ?? places.at(step > 0 ? 0 : -1);
 }
 
 /** Round tick values over a length of time: at most `most` of them after zero. */
@@ -131,15 +212,21 @@ export function ticks(durationMs: number, most: number): number[] {
 /** What a span does, for its colour. */
 export type SpanRole = "request" | "model" | "retrieve" | "embed" | "rerank" | "prompt" | "tool" | "ingest" | "other";
 
-export function roleOf(span: Span): SpanRole {
-  const operation = String(attributesOf(span)["gen_ai.operation.name"] ?? "");
-  if (/^(chat|text_completion|generate_content)$/.test(operation)) return span.parent ? "model" : "request";
-  if (operation === "embeddings") return "embed";
-  if (operation === "execute_tool") return "tool";
-  if (/retriev|search/.test(operation) || /retriev|search|bm25|vector|lake/.test(span.name)) return "retrieve";
+const BY_KIND: Record<string, SpanRole> = {
+  chat: "model",
+  embedding: "embed",
+  rerank: "rerank",
+  tool: "tool",
+  retriever: "retrieve",
+};
+
+export function roleOf(span: TreeSpan): SpanRole {
+  const role = BY_KIND[span.kind ?? ""];
+  if (role) return role === "model" && !span.parent ? "request" : role;
+  if (/retriev|search|bm25|vector|lake/.test(span.name)) return "retrieve";
   if (/rerank/.test(span.name)) return "rerank";
   if (/embed/.test(span.name)) return "embed";
   if (/prompt|render/.test(span.name)) return "prompt";
   if (/ingest|parse|chunk/.test(span.name)) return "ingest";
-  return !span.parent || span.kind === "server" ? "request" : "other";
+  return span.parent ? "other" : "request";
 }

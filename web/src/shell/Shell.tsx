@@ -6,7 +6,7 @@ import { queries } from "@/api/queries";
 import { isMac, useShortcuts, type Shortcut } from "@/lib/keys";
 import { setTheme, useTheme, type Theme } from "@/lib/theme";
 import { Icon, Mark, type IconName } from "@/ui/icons";
-import { cx, IconButton, Keys, Status } from "@/ui/kit";
+import { Badge, cx, IconButton, Keys, Status } from "@/ui/kit";
 import { Toasts } from "@/ui/toasts";
 import { Help } from "./Help";
 import { Palette } from "./Palette";
@@ -17,6 +17,10 @@ export const ROOMS: { to: string; label: string; icon: IconName; keys: string }[
   { to: "/playground", label: "Playground", icon: "chat", keys: "g p" },
   { to: "/knowledge", label: "Knowledge", icon: "book", keys: "g k" },
   { to: "/traces", label: "Traces", icon: "trace", keys: "g t" },
+  { to: "/dashboards", label: "Dashboards", icon: "chart", keys: "g d" },
+  { to: "/monitors", label: "Monitors", icon: "target", keys: "g w" },
+  { to: "/drift", label: "Drift", icon: "diff", keys: "g r" },
+  { to: "/incidents", label: "Incidents", icon: "bell", keys: "g i" },
   { to: "/models", label: "Models", icon: "swap", keys: "g m" },
   { to: "/assets", label: "Assets", icon: "layers", keys: "g a" },
   { to: "/settings", label: "Settings", icon: "sliders", keys: "g s" },
@@ -95,16 +99,37 @@ export function Shell() {
 }
 
 function Rooms() {
+  // Lists of what was recorded, under addresses of their own.
+  const within = /^\/(sessions|users)(\/|$)/.test(useLocation().pathname);
   return (
     <nav className="rooms-nav" aria-label="Rooms">
       {ROOMS.map((room) => (
-        <NavLink key={room.to} to={room.to} end={room.to === "/"} className={({ isActive }) => cx("room-link", isActive && "on")}>
+        <NavLink
+          key={room.to}
+          to={room.to}
+          end={room.to === "/"}
+          className={({ isActive }) => cx("room-link", (isActive || (room.to === "/traces" && within)) && "on")}
+        >
           <Icon name={room.icon} />
           <span>{room.label}</span>
+          {room.to === "/incidents" && <OpenIncidents />}
           <Keys keys={room.keys} />
         </NavLink>
       ))}
     </nav>
+  );
+}
+
+/** How many incidents are open; nothing where none is, or where they may not be seen. */
+function OpenIncidents() {
+  const open = useQuery(queries.openIncidents());
+  const shown = open.data?.items.length ?? 0;
+  if (shown === 0) return null;
+  return (
+    <Badge tone="bad" title={`${shown}${open.data?.next ? " or more" : ""} open`}>
+      {`${shown}${open.data?.next ? "+" : ""}`}
+      <span className="sr-only"> open</span>
+    </Badge>
   );
 }
 

@@ -27,6 +27,12 @@ interface Props {
   unit?: "hour" | "day";
   /** Charts with the same name share their cursor. */
   sync?: string;
+  /** What the last of the times is called, while none is pointed at. */
+  last?: string;
+  /** A stretch of it is to be looked at, in seconds: by dragging over it, or with + and -. */
+  onZoom?: (from: number, to: number) => void;
+  /** What lies behind one of the times is to be shown, by its place: by a click, or with Enter. */
+  onPick?: (at: number) => void;
 }
 
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
@@ -49,6 +55,9 @@ function some(times: readonly number[], room: number): number[] {
 const isLone = (chart: uPlot, index: number): boolean =>
   Array.from(chart.data[index] ?? []).filter((value) => value !== null && value !== undefined).length === 1;
 
+/** Days are told apart where there are several. */
+const hours = (times: readonly number[]) => (times.length > 1 && times.at(-1)! - times[0]! > 36 * 3600 ? day : clock);
+
 /** The canvas needs colours, not names of colours. */
 function resolve(within: HTMLElement, token: string, alpha = 1): string {
   const probe = document.createElement("i");
@@ -59,14 +68,29 @@ function resolve(within: HTMLElement, token: string, alpha = 1): string {
   return color;
 }
 
-export default function Chart({ summary, times, series, format, axis = format, steps, height = 148, unit = "hour", sync }: Props) {
+export default function Chart({
+  summary,
+  times,
+  series,
+  format,
+  axis = format,
+  steps,
+  height = 148,
+  unit = "hour",
+  sync,
+  last = unit === "day" ? "today" : "this hour",
+  onZoom,
+  onPick,
+}: Props) {
   const host = useRef<HTMLDivElement>(null);
   const theme = useShownTheme();
   const [at, setAt] = useState<number | null>(null);
-  const shape = `${theme}|${height}|${unit}|${sync}|${series.map((s) => s.label + s.color + s.shape).join()}`;
+  const isZoomed = onZoom !== undefined;
+  const dragged = useRef(false);
+  const shape = `${theme}|${height}|${unit}|${sync}|${isZoomed}|${series.map((s) => s.label + s.color + s.shape).join()}`;
   const plot = useRef<uPlot | null>(null);
-  const latest = useRef({ times, series, axis, steps });
-  latest.current = { times, series, axis, steps };
+  const latest = useRef({ times, series, axis, steps, onZoom });
+  latest.current = { times, series, axis, steps, onZoom };
 
   useEffect(() => {
     const element = host.current!;
@@ -84,9 +108,10 @@ export default function Chart({ summary, times, series, format, axis = format, s
         legend: { show: false },
         cursor: {
           y: false,
-          drag: { x: false, y: false },
+          drag: { x: isZoomed, y: false, setScale: false },
           points: { size: 6, width: 0, fill: (u, i) => u.series[i]!.stroke as unknown as string },
-          ...(sync ? { sync: { key: sync } } : {}),
+          // What is dragged over is one chart's own.
+          ...(sync ? { sync: { key: sync, filters: { pub: (type: string) => type === "mousemove" || type === "mouseleave" } } } : {}),
         },
         scales: {
           x: { time: true, range: (_, min, max) => [min - gap(latest.current.times), max + gap(latest.current.times)] },
@@ -100,7 +125,7 @@ export default function Chart({ summary, times, series, format, axis = format, s
             size: 24,
             gap: 4,
             ...(unit === "day" ? { splits: (u: uPlot) => some(latest.current.times, Math.max(1, Math.floor(u.width / 64))) } : {}),
-            values: (_, splits) => splits.map((s) => (unit === "day" ? date : clock).format(new Date(s * 1000))),
+            values: (_, splits) => splits.map((s) => (unit === "day" ? date : hours(latest.current.times)).format(new Date(s * 1000))),
           },
           {
             ...axis,
@@ -125,7 +150,19 @@ export default function Chart({ summary, times, series, format, axis = format, s
                 },
           ),
         ],
-        hooks: { setCursor: [(u) => setAt(u.cursor.idx ?? null)] },
+        hooks: {
+          setCursor: [(u) => setAt(u.cursor.idx ?? null)],
+          setSelect: [
+            (u) => {
+              const { left, width } = u.select;
+              // A hand that trembles drags nothing.
+              if (width < 4) return;
+              dragged.current = true;
+              u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+              latest.current.onZoom?.(u.posToVal(left, "x"), u.posToVal(left + width, "x"));
+            },
+          ],
+        },
       },
       [times, ...series.map((s) => s.values)],
       element,
@@ -138,13 +175,37 @@ export default function Chart({ summary, times, series, format, axis = format, s
       chart.destroy();
       plot.current = null;
     };
-  }, [shape, height, unit, sync]);
+  }, [shape, height, unit, sync, isZoomed]);
 
   useEffect(() => {
     plot.current?.setData([times, ...series.map((s) => s.values)]);
   }, [times, series]);
 
   const shown = at ?? times.length - 1;
+  const point = (index: number) => {
+    const to = Math.min(Math.max(index, 0), times.length - 1);
+    setAt(to);
+    const chart = plot.current;
+    chart?.setCursor({ left: chart.valToPos(times[to]!, "x"), top: 0 });
+  };
+  const zoom = (by: number) => {
+    const [first, end] = [times[0]!, times.at(-1)! + 2 * gap(times)];
+    const middle = by < 1 ? times[shown]! + gap(times) : (first + end) / 2;
+    onZoom?.(middle - ((end - first) * by) / 2, middle + ((end - first) * by) / 2);
+  };
+  const keys: Record<string, (() => void) | undefined> = {
+    ArrowLeft: () => point(shown - 1),
+    ArrowRight: () => point(shown + 1),
+    Home: () => point(0),
+    End: () => point(times.length - 1),
+    Enter: onPick && (() => onPick(shown)),
+    "+": onZoom && (() => zoom(0.5)),
+    "=": onZoom && (() => zoom(0.5)),
+    "-": onZoom && (() => zoom(2)),
+  };
+  const values = series.map((s) => `${s.label} ${s.values[shown] == null ? "none" : format(s.values[shown]!)}`);
+  const told = times[shown] === undefined ? "" : `${day.format(new Date(times[shown]! * 1000))}: ${values.join(", ")}`;
+  const asks = Boolean(onZoom || onPick);
   return (
     <figure className="chart">
       <figcaption>
@@ -157,17 +218,34 @@ export default function Chart({ summary, times, series, format, axis = format, s
           ))}
         </span>
         <span className="chart-when">
-          {times[shown] === undefined
-            ? ""
-            : at === null
-              ? unit === "day"
-                ? "today"
-                : "this hour"
-              : (unit === "day" ? dateInWeek : day).format(new Date(times[shown]! * 1000))}
+          {times[shown] === undefined ? "" : at === null ? last : (unit === "day" ? dateInWeek : day).format(new Date(times[shown]! * 1000))}
         </span>
         <span className="sr-only">{summary}</span>
       </figcaption>
-      <div ref={host} aria-hidden="true" style={{ height }} />
+      <div
+        {...(asks && {
+          role: "slider",
+          tabIndex: 0,
+          className: "chart-keys",
+          "aria-label": `${summary}. Arrow keys move${onPick ? ", Enter shows what is behind a point" : ""}${onZoom ? ", + and - zoom" : ""}.`,
+          "aria-valuemin": 0,
+          "aria-valuemax": Math.max(0, times.length - 1),
+          "aria-valuenow": Math.max(0, shown),
+          "aria-valuetext": told,
+          onKeyDown: (event: React.KeyboardEvent) => {
+            const act = event.ctrlKey || event.metaKey || event.altKey ? undefined : keys[event.key];
+            if (!act || times.length === 0) return;
+            event.preventDefault();
+            act();
+          },
+          onClick: () => {
+            if (dragged.current) dragged.current = false;
+            else if (at !== null) onPick?.(at);
+          },
+        })}
+      >
+        <div ref={host} aria-hidden="true" style={{ height }} />
+      </div>
     </figure>
   );
 }

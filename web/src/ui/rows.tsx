@@ -1,7 +1,7 @@
 // A long list with a keyboard: only the rows in sight exist, `j`/`k` move, Enter opens.
 
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useLayoutEffect, useRef, useState, type ReactNode } from "react";
+import { useEffect, useLayoutEffect, useRef, useState, type ReactNode } from "react";
 import { useShortcuts } from "@/lib/keys";
 import { cx } from "./kit";
 
@@ -31,9 +31,11 @@ interface Props<T> {
   tone?: (item: T) => string | undefined;
   /** Off where another list on the page has the keys. */
   keyboard?: boolean;
+  /** Told which rows are in sight. */
+  onSeen?: (first: number, last: number) => void;
 }
 
-export function Rows<T>({ label, items, columns, idOf, onOpen, rowHeight = 38, footer, selected, tone, keyboard = true }: Props<T>) {
+export function Rows<T>({ label, items, columns, idOf, onOpen, rowHeight = 38, footer, selected, tone, keyboard = true, onSeen }: Props<T>) {
   const scroller = useRef<HTMLDivElement>(null);
   const grid = useRef<HTMLDivElement>(null);
   // The row the keyboard is on, by its id: it stays on it when rows come before it.
@@ -44,6 +46,9 @@ export function Rows<T>({ label, items, columns, idOf, onOpen, rowHeight = 38, f
     estimateSize: () => rowHeight,
     overscan: 12,
   });
+  const inSight = virtual.getVirtualItems();
+  const [firstSeen, lastSeen] = [inSight[0]?.index ?? 0, inSight.at(-1)?.index ?? 0];
+  useEffect(() => onSeen?.(firstSeen, lastSeen), [onSeen, firstSeen, lastSeen, items.length]);
   const current = indexNow(items, idOf, at);
   // What is read stays in its place when rows come before it; at the top the new ones are seen.
   const top = useRef<{ id: string; index: number; offset: number } | null>(null);
@@ -131,7 +136,7 @@ export function Rows<T>({ label, items, columns, idOf, onOpen, rowHeight = 38, f
             ))}
           </div>
           <div className="rows-body" role="rowgroup" style={{ height: virtual.getTotalSize() }}>
-            {virtual.getVirtualItems().map((row) => {
+            {inSight.map((row) => {
               const item = items[row.index]!;
               const id = idOf(item);
               return (

@@ -68,6 +68,9 @@ pub(crate) struct ListTraces {
     /// Spans, wherever they stand in their traces.
     #[arg(long)]
     pub(crate) spans: bool,
+    /// Traces of which any span passes, and not only the one by which they are entered.
+    #[arg(long, conflicts_with = "spans")]
+    pub(crate) any: bool,
     #[command(flatten)]
     pub(crate) paging: Paging,
 }
@@ -79,6 +82,9 @@ pub(crate) struct CountTraces {
     /// Spans, wherever they stand in their traces.
     #[arg(long)]
     pub(crate) spans: bool,
+    /// Traces of which any span passes, and not only the one by which they are entered.
+    #[arg(long, conflicts_with = "spans")]
+    pub(crate) any: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -124,6 +130,12 @@ pub(crate) struct ExportTraces {
     /// Write to this file instead of standard output. It is there only when it is whole.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Send the spans to another collector by OTLP over HTTP instead, each request until it is taken.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["out", "format"])]
+    pub(crate) to: Option<String>,
+    /// The environment variable with the bearer key of that collector.
+    #[arg(long, value_name = "NAME", requires = "to")]
+    pub(crate) to_key: Option<String>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -15,7 +15,7 @@ use mainspring_client::BodyStream;
 use mainspring_wire as wire;
 use serde_json::json;
 
-use super::{Session, following::went_away, segment};
+use super::{Session, following::went_away, onward, segment};
 use crate::{
     args::{CountTraces, ExportFormat, ExportTraces, ListTraces, Measure, Paging, TailTraces, Traces, TracesCommand, Which},
     output::{self, dash, line, printable, table},
@@ -59,10 +59,12 @@ fn which(Which { filter, app }: &Which) -> Vec<(&'static str, Option<&str>)> {
 }
 
 async fn list(session: &Session, given: &ListTraces) -> anyhow::Result<ExitCode> {
-    let asked = query(&which(&given.which));
+    let mut pairs = which(&given.which);
     if given.spans {
-        return list_spans(session, &asked, &given.paging).await;
+        return list_spans(session, &query(&pairs), &given.paging).await;
     }
+    pairs.push(("any", given.any.then_some("true")));
+    let asked = query(&pairs);
     let page: wire::Page<wire::TraceSummary> = session.page(&format!("/api/v1/traces{asked}"), &given.paging).await?;
     if session.json {
         output::json(&page);
@@ -142,9 +144,11 @@ fn show_span(below: &HashMap<&str, Vec<&wire::SpanView>>, span: &wire::SpanView,
     }
 }
 
-async fn count(session: &Session, CountTraces { which: only, spans }: &CountTraces) -> anyhow::Result<ExitCode> {
+async fn count(session: &Session, CountTraces { which: only, spans, any }: &CountTraces) -> anyhow::Result<ExitCode> {
     let what = if *spans { "spans" } else { "traces" };
-    let counted: wire::TraceCount = session.client.get(&format!("/api/v1/{what}/count{}", query(&which(only)))).await?;
+    let mut pairs = which(only);
+    pairs.push(("any", any.then_some("true")));
+    let counted: wire::TraceCount = session.client.get(&format!("/api/v1/{what}/count{}", query(&pairs))).await?;
     if session.json {
         output::json(&counted);
     } else {
@@ -261,6 +265,7 @@ async fn show_session(session: &Session, id: &str, paging: &Paging) -> anyhow::R
 
 async fn export(session: &Session, export: &ExportTraces) -> anyhow::Result<ExitCode> {
     let format = match export.format {
+        _ if export.to.is_some() => "otlp-json",
         ExportFormat::Jsonl => "jsonl",
         ExportFormat::OtlpJson => "otlp-json",
         ExportFormat::Parquet => "parquet",
@@ -268,6 +273,9 @@ async fn export(session: &Session, export: &ExportTraces) -> anyhow::Result<Exit
     let mut asked = which(&export.which);
     asked.push(("format", Some(format)));
     let mut body = session.client.download(&format!("/api/v1/traces/export{}", query(&asked))).await?;
+    if let Some(to) = &export.to {
+        return onward::send(session, body, to, export.to_key.as_deref()).await;
+    }
     let Some(path) = &export.out else {
         while let Some(part) = body.next().await {
             output::raw(&part?);

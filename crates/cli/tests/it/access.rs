@@ -61,6 +61,15 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/api/v1/users", Needs::Reader),
     ("GET", "/api/v1/traces/conventions", Needs::Reader),
     ("GET", "/api/v1/traces/{id}/reading", Needs::Reader),
+    ("GET", "/api/v1/traces/fields", Needs::Reader),
+    ("GET", "/api/v1/traces/{id}/tree", Needs::Reader),
+    ("GET", "/api/v1/traces/{id}/spans/{span}", Needs::Reader),
+    ("GET", "/api/v1/traces/{id}/spans/{span}/values/{digest}", Needs::Reader),
+    ("GET", "/api/v1/retention", Needs::Reader),
+    ("PUT", "/api/v1/retention/{kind}", Needs::Admin),
+    ("POST", "/api/v1/erasures", Needs::Admin),
+    ("GET", "/api/v1/erasures", Needs::Admin),
+    ("GET", "/api/v1/erasures/{id}", Needs::Admin),
     ("GET", "/api/v1/traces/{id}", Needs::Reader),
     ("POST", "/api/v1/traces/{id}/replay", Needs::Reader),
     ("GET", "/api/v1/incidents", Needs::Reader),
@@ -69,6 +78,10 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("POST", "/api/v1/incidents/{id}/resolve", Needs::Editor),
     ("POST", "/api/v1/incidents/{id}/retry", Needs::Editor),
     ("GET", "/api/v1/deliveries", Needs::Reader),
+    ("GET", "/api/v1/monitors", Needs::Reader),
+    ("GET", "/api/v1/monitors/{name}", Needs::Reader),
+    ("GET", "/api/v1/monitors/{name}/evaluations", Needs::Reader),
+    ("POST", "/api/v1/monitors/{name}/evaluate", Needs::Reader),
     ("GET", "/api/v1/receivers", Needs::Reader),
     ("POST", "/api/v1/receivers/{name}/test", Needs::Editor),
     ("GET", "/api/v1/silences", Needs::Reader),
@@ -83,6 +96,9 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("POST", "/api/v1/apply", Needs::Editor),
     ("GET", "/api/v1/projects", Needs::Reader),
     ("POST", "/api/v1/projects", Needs::Admin),
+    ("GET", "/api/v1/projects/{project}/capture", Needs::Admin),
+    ("PUT", "/api/v1/projects/{project}/capture", Needs::Admin),
+    ("POST", "/api/v1/projects/{project}/capture/preview", Needs::Admin),
     ("GET", "/api/v1/members", Needs::Admin),
     ("POST", "/api/v1/members", Needs::Admin),
     ("PUT", "/api/v1/members/{id}", Needs::Admin),
@@ -131,6 +147,26 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/v1/models", Needs::Reader),
     ("GET", "/v1/models/{*name}", Needs::Reader),
     ("GET", "/api/v1/metric-points", Needs::Reader),
+    ("GET", "/api/v1/scores", Needs::Reader),
+    ("POST", "/api/v1/scores", Needs::Editor),
+    ("DELETE", "/api/v1/scores/{id}", Needs::Editor),
+    ("POST", "/api/v1/feedback", Needs::Reader),
+    ("GET", "/api/v1/drift", Needs::Reader),
+    ("POST", "/api/v1/sql", Needs::Reader),
+    ("GET", "/api/v1/sql/schema", Needs::Reader),
+    ("GET", "/api/v1/dashboards", Needs::Reader),
+    ("GET", "/api/v1/dashboards/{name}", Needs::Reader),
+    ("GET", "/api/v1/dashboards/{name}/data", Needs::Reader),
+    ("GET", "/api/v1/prometheus/api/v1/query", Needs::Reader),
+    ("POST", "/api/v1/prometheus/api/v1/query", Needs::Reader),
+    ("GET", "/api/v1/prometheus/api/v1/query_range", Needs::Reader),
+    ("POST", "/api/v1/prometheus/api/v1/query_range", Needs::Reader),
+    ("GET", "/api/v1/prometheus/api/v1/labels", Needs::Reader),
+    ("POST", "/api/v1/prometheus/api/v1/labels", Needs::Reader),
+    ("GET", "/api/v1/prometheus/api/v1/series", Needs::Reader),
+    ("POST", "/api/v1/prometheus/api/v1/series", Needs::Reader),
+    ("GET", "/api/v1/prometheus/api/v1/label/{name}/values", Needs::Reader),
+    ("GET", "/api/v1/prometheus/api/v1/metadata", Needs::Reader),
     ("POST", "/v1/traces", Needs::Editor),
     ("POST", "/v1/logs", Needs::Editor),
     ("POST", "/v1/metrics", Needs::Editor),
@@ -143,6 +179,8 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("POST", "/api/public/otel/v1/metrics", Needs::Editor),
     ("GET", "/api/public/health", Needs::Nobody),
     ("GET", "/api/public/projects", Needs::Reader),
+    ("POST", "/api/public/scores", Needs::Editor),
+    ("DELETE", "/api/public/scores/{id}", Needs::Editor),
     ("GET", "/healthz", Needs::Nobody),
     ("GET", "/readyz", Needs::Nobody),
     ("GET", "/metrics", Needs::Nobody),
@@ -150,9 +188,17 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/api/v1/openapi.json", Needs::Nobody),
 ];
 
+/// An id that no span has.
+const SPAN: &str = "00000000000000ab";
+
 fn filled(path: &str) -> String {
     let path = path.replace("{kind}", "prompt").replace("{name}", "nothing").replace("{*name}", "nothing");
-    path.replace("{id}", "nothing").replace("{alias}", "a").replace("{code}", "internal")
+    let path = path.replace("{project}", "default");
+    path.replace("{id}", "nothing")
+        .replace("{alias}", "a")
+        .replace("{code}", "internal")
+        .replace("{span}", SPAN)
+        .replace("{digest}", "nothing")
 }
 
 /// A body each endpoint can read, so that what is refused is refused for who asks.
@@ -167,9 +213,13 @@ fn body(path: &str) -> &'static str {
         "/v1/messages" | "/v1/messages/count_tokens" => {
             r#"{"model": "nothing", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}"#
         }
+        "/api/v1/projects/{project}/capture/preview" => r#"{"text": "x"}"#,
         "/api/v1/secrets/{name}" => r#"{"value": "made-by-the-test"}"#,
+        // Of somebody nobody knows.
+        "/api/v1/erasures" => r#"{"user": "nobody-made-by-the-test"}"#,
         "/api/v1/silences" => r#"{"matchers": ["app=nothing"], "for": "1h"}"#,
         "/api/v1/routes/explain" => r#"{"model": "nothing"}"#,
+        "/api/v1/sql" => r#"{"query": "SELECT count(*) FROM spans"}"#,
         "/v1/completions" => r#"{"model": "nothing", "prompt": "x"}"#,
         "/v1/embeddings" | "/v1/responses" | "/v1/moderations" => r#"{"model": "nothing", "input": "x"}"#,
         "/v1/rerank" => r#"{"model": "nothing", "query": "x", "documents": ["x"]}"#,
@@ -267,7 +317,9 @@ impl Ours {
             _ => self.app,
         };
         // What is followed would go on for minutes.
-        let path = path.replace("{name}", name).replace("{code}", "internal");
+        let path = path.replace("{project}", "default");
+        let path =
+            path.replace("{name}", name).replace("{code}", "internal").replace("{span}", SPAN).replace("{digest}", "nothing");
         path.replace("/calls/live", "/calls/live?follow=false").replace("/traces/tail", "/traces/tail?follow=false")
     }
 

@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 
 use crate::running::{Server, User, run};
 
-const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
-const LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
-const METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+pub(crate) const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+pub(crate) const LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
+pub(crate) const METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
 /// A field of protobuf that holds bytes.
-fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     let mut length = bytes.len();
     let mut field = vec![(number << 3) | 2];
     while length >= 0x80 {
@@ -31,22 +31,22 @@ fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     field
 }
 
-fn fixed(number: u8, value: u64) -> Vec<u8> {
+pub(crate) fn fixed(number: u8, value: u64) -> Vec<u8> {
     [&[(number << 3) | 1][..], &value.to_le_bytes()].concat()
 }
 
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     u64::try_from(SystemClock.now().as_micros()).unwrap() * 1_000
 }
 
-fn trace_of(n: u64) -> [u8; 16] {
+pub(crate) fn trace_of(n: u64) -> [u8; 16] {
     let random = (u64::from(std::process::id()) << 32) | (now() & 0xffff_ffff);
     // Nothing but zeros would be no id.
     [random.to_be_bytes(), (n + 1).to_be_bytes()].concat().try_into().unwrap()
 }
 
 /// An export of one span, which is the root of its trace.
-fn span(trace: [u8; 16]) -> Vec<u8> {
+pub(crate) fn span(trace: [u8; 16]) -> Vec<u8> {
     let times = [fixed(7, now()), fixed(8, now())].concat();
     let span = [field(1, &trace), field(2, &trace[8..]), field(5, b"work"), times].concat();
     field(1, &field(2, &field(2, &span)))
@@ -66,7 +66,7 @@ fn gauge(name: &str) -> Vec<u8> {
     field(1, &field(2, &field(2, &metric)))
 }
 
-fn hex(trace: [u8; 16]) -> String {
+pub(crate) fn hex(trace: [u8; 16]) -> String {
     trace.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

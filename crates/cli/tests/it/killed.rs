@@ -18,7 +18,7 @@ use crate::running::{Server, User, until};
 const SPECS: usize = 50;
 
 /// A number below a limit, another each time.
-fn any_below(limit: u64) -> u64 {
+pub(crate) fn any_below(limit: u64) -> u64 {
     RandomState::new().hash_one(Instant::now()) % limit
 }
 
@@ -108,7 +108,7 @@ async fn spans_of(user: &User, trace: &str) -> usize {
 }
 
 /// Sends traces until the server is gone; answers those that were acknowledged, and all.
-async fn send_until_gone(client: Client, acknowledged: Arc<Mutex<BTreeMap<String, bool>>>) {
+pub(crate) async fn send_until_gone(client: Client, acknowledged: Arc<Mutex<BTreeMap<String, bool>>>) {
     for n in 0.. {
         let trace = new_trace(n);
         acknowledged.lock().unwrap().insert(trace.clone(), false);
@@ -168,7 +168,7 @@ async fn begin_answer(client: &Client) -> mainspring_client::Events {
     events
 }
 
-async fn listed(client: &Client) -> Vec<String> {
+pub(crate) async fn listed(client: &Client) -> Vec<String> {
     let traces: Vec<wire::TraceSummary> = client.all("/api/v1/traces").await.unwrap();
     traces.into_iter().map(|trace| trace.trace_id).collect()
 }

@@ -83,8 +83,12 @@ impl Server {
 
     /// Again where one was before.
     pub(crate) fn start_at(data: &Path, url: &str) -> Self {
+        Self::start_at_with(data, url, &[])
+    }
+
+    pub(crate) fn start_at_with(data: &Path, url: &str, settings: &[(&str, &str)]) -> Self {
         let port = url.rsplit(':').next().unwrap().parse().unwrap();
-        Self::spawn_on(data, &["serve"], &[], ("127.0.0.1", port))
+        Self::spawn_on(data, &["serve"], settings, ("127.0.0.1", port))
     }
 
     fn spawn_on(data: &Path, args: &[&str], settings: &[(&str, &str)], (host, port): (&str, u16)) -> Self {
@@ -113,6 +117,13 @@ impl Server {
         String::from_utf8_lossy(&std::fs::read(self.log.path()).unwrap()).into_owned()
     }
 
+    /// The most memory it ever had resident, in bytes.
+    pub(crate) fn most_resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        kib.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() << 10
+    }
+
     pub(crate) fn client(&self) -> Client {
         Client::new(Arc::new(HttpTransport::new(&self.url, None).unwrap()))
     }
@@ -135,6 +146,10 @@ impl Server {
             assert!(Instant::now() < end, "the server did not stop: {}", self.said());
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// As a power cut ends it.

@@ -15,7 +15,7 @@ fn trace(server: usize, sender: usize, n: usize) -> String {
     format!("{:016x}{:016x}", server + 1, sender * 1_000 + n + 1)
 }
 
-fn export(trace: &str, text: &str) -> Value {
+pub(crate) fn export(trace: &str, text: &str) -> Value {
     // Old traces are deleted by upkeep.
     let now = format!("{}000", SystemClock.now().as_micros());
     let span = json!({

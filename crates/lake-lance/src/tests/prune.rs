@@ -169,3 +169,23 @@ fn what_is_kept_goes_by_the_table_and_by_who_asks() {
         assert!(Keep::of(past, &asked(0), false).is_due(None, 1, now));
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_that_no_version_names_go_where_nobody_else_writes() {
+    for shared in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let lake = lake_ahead(dir.path(), MINUTE, shared).await;
+        let table = table_with(&lake, Past::AsAsked).await;
+        commits(&*table, 0, 3).await;
+        let (data, versions) = (files(dir.path(), "data", ".lance"), files(dir.path(), "_versions", ".manifest"));
+        // As a process leaves it that dies while it writes.
+        std::fs::write(dir.path().join("t.lance/data/left.lance"), "words of before").unwrap();
+        let cleared = table.clear_leftovers().await.unwrap();
+        assert_eq!(cleared > 0, !shared, "of a lake that others write to nobody knows which files these are");
+        assert_eq!(files(dir.path(), "data", ".lance"), data + u64::from(shared));
+        assert_eq!(files(dir.path(), "_versions", ".manifest"), versions, "every version stays");
+        assert_eq!(table.count(Filter::All).await.unwrap(), 3);
+        commits(&*table, 3, 1).await;
+        assert_eq!(table.count(Filter::All).await.unwrap(), 4);
+    }
+}

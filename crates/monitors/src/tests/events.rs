@@ -11,8 +11,8 @@ use mainspring_statistics::{
 use serde_json::{Value, json};
 
 use crate::{
-    Evaluation, History, Measure, Measurements, MonitorSpec, Numbers, Point, Query, ReleaseSeen, Series, Summary, Topics,
-    descriptor, evaluate,
+    Evaluation, History, Measure, Measurements, MonitorSpec, Numbers, Of, Point, Query, ReleaseOf, ReleaseSeen, Series, Summary,
+    Topics, descriptor, evaluate,
 };
 
 /// A Thursday, at midnight: the beginning of whole windows of every length used here.
@@ -144,7 +144,7 @@ impl Measurements for Traffic {
         Ok(series)
     }
 
-    async fn releases(&self, _filter: Option<&str>) -> Result<Vec<ReleaseSeen>, Box<dyn Fault>> {
+    async fn releases(&self, _filter: Option<&str>, _of: Of, _by: ReleaseOf) -> Result<Vec<ReleaseSeen>, Box<dyn Fault>> {
         let mut releases = Vec::<ReleaseSeen>::new();
         for event in &self.events {
             if releases.iter().all(|release| release.name != event.release) {

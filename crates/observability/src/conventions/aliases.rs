@@ -414,6 +414,11 @@ pub(crate) fn is_content(name: &str) -> bool {
     names::CONTENT.contains(&name) || alias(name).is_some_and(|alias| alias.fact.is_content())
 }
 
+/// Every name under which a sender says who asked, or in which session.
+pub(crate) fn person_names() -> impl Iterator<Item = &'static str> {
+    all().filter(|(fact, _, _)| fact.is_person()).map(|(_, _, name)| name)
+}
+
 /// Whether an attribute says who it was, or in which conversation.
 pub(crate) fn is_person(name: &str) -> bool {
     alias(name).is_some_and(|alias| alias.fact.is_person())

@@ -56,7 +56,7 @@ pub struct FoundDocument {
 impl Conversation {
     #[must_use]
     pub fn of(span: &Span) -> Self {
-        Self::read(span, Fold::WHOLE)
+        Self::read(&crate::values::begun(span), Fold::WHOLE)
     }
 
     /// Its beginning: of longer texts no more than so many bytes.

@@ -17,6 +17,7 @@ use super::{
     usage::{self, Tokens},
     values::{self, micros, moment, text, words},
 };
+use crate::pricing::{self, ESTIMATE};
 
 type Word<'a> = Option<Cow<'a, str>>;
 
@@ -99,16 +100,17 @@ const MILLI: f64 = 1e3;
 const SECOND: f64 = 1e6;
 
 /// Nobody outside speaks our words: what comes from there under them is renamed. That something was forgotten is said of
-/// anybody's span.
+/// anybody's span, and what it probably cost.
 pub(crate) fn is_ours(span: &Span) -> bool {
-    span.attributes.keys().any(|name| name.starts_with("mainspring.") && name != names::FORGOTTEN)
+    span.attributes.keys().any(|name| name.starts_with("mainspring.") && name != names::FORGOTTEN && !name.starts_with(ESTIMATE))
 }
 
 fn theirs(span: &Span) -> Facts<'_> {
     let said = Said::by(span);
     let word = |fact: Fact| said.value(fact).and_then(text);
     let kind = said.kind();
-    let (tokens, cost) = (Tokens::of(&said), usage::cost(&said));
+    let estimate = || span.attributes.get(pricing::COST).and_then(values::nanos);
+    let (tokens, cost) = (Tokens::of(&said), usage::cost(&said).or_else(estimate));
     let says_usage = tokens.input.is_some() || tokens.output.is_some() || cost.is_some();
     Facts {
         kind,

@@ -21,7 +21,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use aliases::{is_content, is_person};
+pub(crate) use aliases::{alias, is_content, is_person, person_names};
 pub(crate) use contents::is_content_of_event;
 pub(crate) use facts::is_ours;
 

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use arrow_array::RecordBatch;
 use mainspring_kernel::{Actor, Timestamp, text::nearest};
-use mainspring_lake::{Filter, Order, Scan};
+use mainspring_lake::{Filter, Order, Scan, Table};
 use serde_json::{Map, Value};
 
 use super::aliases::{self, Convention};
@@ -14,6 +15,13 @@ const LOOKED_AT: usize = 5_000;
 const SERVICES_MAX: usize = 100;
 const UNKNOWN_MAX: usize = 100;
 const WORDS_MAX: usize = 20;
+/// Spans with very many or very long attributes are looked at only as far as this many bytes of them.
+const READ_MAX: usize = 64 << 20;
+/// How long attributes are shows with the first spans.
+const FIRST_READ: usize = 100;
+/// Different names that are counted: whoever makes up a name for each span is not followed further.
+const NAMES_MAX: usize = 10_000;
+const NAME_MAX: usize = 200;
 
 /// What the newest spans of a project were written in.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -54,9 +62,7 @@ impl Observability {
         let asking = self.asking(actor, self.now());
         let theirs =
             Filter::eq("project", actor.project.to_string()).and(Filter::Not(Box::new(Filter::IsNull("service".into()))));
-        let columns = ["trace", "service", "start", "attributes"];
-        let scan = Scan::of(theirs).columns(&columns).order("start", Order::Descending).limit(LOOKED_AT);
-        let batches = self.table().scan(scan).await?;
+        let batches = newest(self.table().snapshot().await?.as_ref(), theirs).await?;
         let mut traces = HashSet::new();
         for batch in &batches {
             let rows = Rows(batch);
@@ -82,6 +88,31 @@ impl Observability {
         }
         Ok(tally.told())
     }
+}
+
+/// The newest of these spans, as many as may be looked at.
+async fn newest(table: &dyn Table, these: Filter) -> Result<Vec<RecordBatch>, TraceFault> {
+    let columns = ["trace", "service", "start", "attributes"];
+    let (mut batches, mut looked, mut bytes, mut step) = (Vec::new(), 0, 0, FIRST_READ);
+    while looked < LOOKED_AT && bytes < READ_MAX {
+        let wanted = step.min(LOOKED_AT - looked);
+        let scan = Scan::of(these.clone()).columns(&columns).order("start", Order::Descending).limit(wanted);
+        let found = table.scan(Scan { offset: looked, ..scan }).await?;
+        let before = looked;
+        for batch in &found {
+            let rows = Rows(batch);
+            looked += batch.num_rows();
+            for row in 0..batch.num_rows() {
+                bytes += rows.text("attributes", row)?.map_or(0, str::len);
+            }
+        }
+        batches.extend(found);
+        if looked - before < wanted {
+            break;
+        }
+        step = (READ_MAX.saturating_sub(bytes) / (bytes / looked).max(1)).max(1);
+    }
+    Ok(batches)
 }
 
 #[derive(Debug, Default)]
@@ -120,7 +151,11 @@ impl Tally {
         for convention in spoken {
             *words.conventions.entry(convention).or_default() += 1;
         }
-        for name in attributes.keys().filter(|name| name.starts_with("gen_ai.") && aliases::alias(name).is_none()) {
+        let unknown = |name: &&String| name.starts_with("gen_ai.") && name.len() <= NAME_MAX && aliases::alias(name).is_none();
+        for name in attributes.keys().filter(unknown) {
+            if self.unknown.len() >= NAMES_MAX && !self.unknown.contains_key(name) {
+                continue;
+            }
             let fresh = || UnknownName { name: name.clone(), spans: 0, services: BTreeSet::new(), like: None };
             let unknown = self.unknown.entry(name.clone()).or_insert_with(fresh);
             unknown.spans += 1;

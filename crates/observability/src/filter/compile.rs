@@ -28,6 +28,8 @@ fn of(expr: &Expr, wanted: bool, now: Timestamp) -> Filter {
         (Expr::Not(inner), wanted) => of(inner, !wanted, now),
         (Expr::Is(condition), true) => positive(condition, now),
         (Expr::Is(condition), false) => negative(condition, now),
+        (Expr::Scored(scored), true) => scored.condition(),
+        (Expr::Scored(scored), false) => Filter::Unless(Box::new(scored.condition())),
     }
 }
 
@@ -36,7 +38,7 @@ fn negative(condition: &Condition, now: Timestamp) -> Filter {
     match &condition.field {
         // Of what is always there the engine knows more ways to find the opposite.
         Field::Known(field) if !field.may_miss => Filter::Not(positive),
-        Field::Known(_) | Field::Attribute(_) => Filter::Unless(positive),
+        Field::Known(_) | Field::Attribute(_) | Field::Score(_) => Filter::Unless(positive),
     }
 }
 
@@ -48,6 +50,8 @@ fn positive(Condition { field, test }: &Condition, now: Timestamp) -> Filter {
             _ => known(field, test, now),
         },
         Field::Attribute(key) => attribute(key, test),
+        // Scores lie in a table of their own. Whoever asks spans without having asked there is told so by the engine.
+        Field::Score(_) => Filter::IsNull("score".to_owned()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The answer for one span in memory: the same as the table would give.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, collections::HashSet};
 
 use arrow_array::{Array, BooleanArray, ListArray, StringArray};
 use mainspring_kernel::Timestamp;
@@ -42,6 +42,16 @@ fn holds(expr: &Expr, at: At<'_>, now: Timestamp) -> Result<bool, TraceFault> {
         Expr::Not(inner) => Ok(!holds(inner, at, now)?),
         Expr::Is(Condition { field: Field::Known(field), test }) => known(field, test, at, now),
         Expr::Is(Condition { field: Field::Attribute(key), test }) => Ok(attribute(at.attributes()?.get(key), test)),
+        Expr::Is(Condition { field: Field::Score(_), .. }) => {
+            Err(TraceFault::Question { reason: "spans that have just come have no scores yet".into() })
+        }
+        Expr::Scored(scored) => {
+            let has = |column: &str, among: &HashSet<String>| -> Result<bool, TraceFault> {
+                Ok(at.text(column)?.is_some_and(|text| among.contains(text)))
+            };
+            let of_trace = has("trace", &scored.traces)? && (at.flag("entry")? || has("span", &scored.spans)?);
+            Ok(of_trace || has("session", &scored.sessions)?)
+        }
     }
 }
 

@@ -18,6 +18,8 @@ pub(super) const LENGTH_MAX: usize = 4096;
 const DEPTH_MAX: usize = 24;
 /// Texts that are looked for in a span's content and attributes at most: each is looked for in every span by itself.
 pub(super) const LOOKED_FOR_MAX: usize = 32;
+/// Conditions on scores at most: each is asked by itself of a table of their own.
+pub(super) const SCORES_MAX: usize = 8;
 
 /// Nothing but spaces means every span.
 pub(super) fn parse(text: &str) -> Result<Expr, FilterFault> {
@@ -30,7 +32,7 @@ pub(super) fn parse(text: &str) -> Result<Expr, FilterFault> {
         return Ok(Expr::And(Vec::new()));
     }
     let end = text.chars().count() + 1;
-    let mut parser = Parser { words: &words, next: 0, end, depth: 0, looked_for: 0 };
+    let mut parser = Parser { words: &words, next: 0, end, depth: 0, looked_for: 0, scores: 0 };
     let found = parser.alternatives()?;
     match parser.peek() {
         None => Ok(found),
@@ -50,6 +52,8 @@ struct Parser<'a> {
     depth: usize,
     /// Texts to look for so far.
     looked_for: usize,
+    /// Conditions on scores so far.
+    scores: usize,
 }
 
 type Parsed<T> = Result<T, FilterFault>;
@@ -149,27 +153,52 @@ impl<'a> Parser<'a> {
             Some(field) => Field::Known(field),
             None if name == "attributes" => {
                 self.next += 1;
-                return self.attribute();
+                return self
+                    .keyed("the name of an attribute", r#"write attributes["gen_ai.request.model"]"#)
+                    .map(Field::Attribute);
             }
+            None if name == "score" || name.starts_with("score.") => return self.score(name),
             None => return Err(self.complain(unknown(name))),
         };
         self.next += 1;
         Ok(field)
     }
 
-    /// After the word `attributes`.
-    fn attribute(&mut self) -> Parsed<Field> {
+    /// A name in brackets, after a word such as `attributes`.
+    fn keyed(&mut self, what: &str, hint: &str) -> Parsed<String> {
         self.needs_sign(Sign::OpenBracket)?;
         let Some(Lexeme::Text(key)) = self.peek() else {
-            let hint = r#"write attributes["gen_ai.request.model"]"#;
-            return Err(self.complain(Complaint::new("the name of an attribute stands in quotes").hinting(hint)));
+            return Err(self.complain(Complaint::new(format!("{what} stands in quotes")).hinting(hint)));
         };
         if key.is_empty() {
-            return Err(self.complain(Complaint::new("the name of an attribute is empty")));
+            return Err(self.complain(Complaint::new(format!("{what} is empty"))));
         }
         self.next += 1;
         self.needs_sign(Sign::CloseBracket)?;
-        Ok(Field::Attribute(key.clone()))
+        Ok(key.clone())
+    }
+
+    /// `score.NAME`, or `score["any name"]`.
+    fn score(&mut self, word: &str) -> Parsed<Field> {
+        self.scores += 1;
+        if self.scores > SCORES_MAX {
+            let what = format!("more than {SCORES_MAX} conditions ask for scores");
+            return Err(self.complain(Complaint::new(what).hinting("an `in` list may hold many values of one score")));
+        }
+        match word.strip_prefix("score.") {
+            Some("") => {
+                let hint = "write score.NAME, or score[\"any name\"]";
+                Err(self.complain(Complaint::new("the name of a score is missing").hinting(hint)))
+            }
+            Some(name) => {
+                self.next += 1;
+                Ok(Field::Score(name.to_owned()))
+            }
+            None => {
+                self.next += 1;
+                self.keyed("the name of a score", "write score[\"any name\"], or score.NAME").map(Field::Score)
+            }
+        }
     }
 
     /// What is asked of a field that stands at `at`.

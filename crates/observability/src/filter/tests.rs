@@ -17,7 +17,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{
     FIELDS, FieldKind, FilterFault, SpanFilter, known,
-    parser::{LENGTH_MAX, LOOKED_FOR_MAX},
+    parser::{LENGTH_MAX, LOOKED_FOR_MAX, SCORES_MAX},
     tree::{Comparison, Condition, Expr, Field, Moment, Test, Value},
 };
 use crate::table::{Rows, spec, table_name, to_batch};
@@ -60,6 +60,9 @@ fn filters_are_read_as_people_write_them() {
     check(r#"attributes["a.b"] > 1.5 and attributes["n"] = -3"#, r#"attributes["a.b"] > 1.5 and attributes["n"] = -3"#);
     check(r#"attributes["t"] = "5" or attributes["f"] = true"#, r#"attributes["t"] = "5" or attributes["f"] = true"#);
     check(r#"attributes["e"] exists"#, r#"attributes["e"] exists"#);
+    check("score.quality > 0.5", r#"score["quality"] > 0.5"#);
+    check("score['answer quality'] = good", r#"score["answer quality"] = "good""#);
+    check("score.a.b = true and not score.c exists", r#"score["a.b"] = true and not score["c"] exists"#);
     check("error or entry and name = a", r#"error or (entry and name = "a")"#);
     check("(error or entry) and name = a", r#"(error or entry) and name = "a""#);
     check("not (error or entry)", "not (error or entry)");
@@ -101,6 +104,12 @@ fn what_cannot_be_read_is_told_with_its_place_and_what_to_write() {
     refused("duration contains x", 10, "asked of texts", "");
     refused("name words x", 6, "asked of `content`", "contains");
     refused("content words \"  \"", 15, "no words", "");
+    refused("score. = 1", 1, "the name of a score is missing", "score.NAME");
+    refused("score = 1", 7, "`[` is missing", "");
+    refused("score[a] = 1", 7, "stands in quotes", "score.NAME");
+    refused("score.a > good", 11, "compares numbers", "");
+    refused("score.a", 1, "alone says nothing", "exists");
+    refused(&vec!["score.a = 1"; SCORES_MAX + 1].join(" or "), 15 * SCORES_MAX + 1, "ask for scores", "`in`");
     refused("\"refund\"", 1, "where a field should", "content contains \"refund\"");
     refused("(error", 7, "`)` is missing before the end", "");
     refused("error)", 6, "closes nothing", "");
@@ -283,7 +292,7 @@ proptest! {
     #[test]
     fn any_words_are_read_or_refused_within_the_text(words in prop::collection::vec(select(vec![
         "model", "error", "=", "!=", "<", ">=", "(", ")", "[", "]", ",", "\"a\"", "'", "\\", "and", "or", "not", "in", "exists", "contains",
-        "words", "attributes", "duration", "2s", "-1h", "cost", "1e9", "start", "now", "tag", "entry", "µ",
+        "words", "attributes", "duration", "2s", "-1h", "cost", "1e9", "start", "now", "tag", "entry", "µ", "score.a", "score",
     ]), 0..14)) {
         let text = words.join(" ");
         match text.parse::<SpanFilter>() {

@@ -1,10 +1,11 @@
 //! A filter as a tree, and the tree as text.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use mainspring_kernel::{Money, Timestamp};
 
 use super::{fault::FilterFault, fields::KnownField, parser};
+use crate::scores::Scored;
 
 /// Which spans are meant. Every part is true or false: a comparison with what a span does not have is false.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +18,8 @@ pub(crate) enum Expr {
     Or(Vec<Self>),
     Not(Box<Self>),
     Is(Condition),
+    /// What a condition on scores found: it takes its place before anything is asked of spans.
+    Scored(Arc<Scored>),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +33,8 @@ pub(crate) enum Field {
     Known(&'static KnownField),
     /// Of the span's own attributes.
     Attribute(String),
+    /// A score of this name, of the span or of the trace that is entered by it.
+    Score(String),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -95,6 +100,24 @@ impl SpanFilter {
     pub fn is_all(&self) -> bool {
         *self == Self::all()
     }
+
+    /// Whether it asks for scores: of a span that has just come nobody knows any.
+    #[must_use]
+    pub fn asks_for_scores(&self) -> bool {
+        !self.scores().is_empty()
+    }
+
+    /// Names of scores and what is asked of them, in the order of the text.
+    pub(crate) fn scores(&self) -> Vec<(&str, &Test)> {
+        let mut found = Vec::new();
+        self.0.scores(&mut found);
+        found
+    }
+
+    /// The same with what those conditions found in their place, in the same order.
+    pub(crate) fn with_scores(&self, found: Vec<Scored>) -> Self {
+        Self(self.0.with_scores(&mut found.into_iter()))
+    }
 }
 
 impl Default for SpanFilter {
@@ -127,16 +150,36 @@ impl fmt::Display for Expr {
                 inner.guarded(f)
             }
             Self::Is(condition) => fmt::Display::fmt(condition, f),
+            Self::Scored(scored) => write!(f, "scored in {} traces", scored.traces.len()),
         }
     }
 }
 
 impl Expr {
+    fn scores<'a>(&'a self, found: &mut Vec<(&'a str, &'a Test)>) {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().for_each(|part| part.scores(found)),
+            Self::Not(inner) => inner.scores(found),
+            Self::Is(Condition { field: Field::Score(name), test }) => found.push((name.as_str(), test)),
+            Self::Is(_) | Self::Scored(_) => {}
+        }
+    }
+
+    fn with_scores(&self, found: &mut impl Iterator<Item = Scored>) -> Self {
+        match self {
+            Self::And(parts) => Self::And(parts.iter().map(|part| part.with_scores(found)).collect()),
+            Self::Or(parts) => Self::Or(parts.iter().map(|part| part.with_scores(found)).collect()),
+            Self::Not(inner) => Self::Not(Box::new(inner.with_scores(found))),
+            Self::Is(Condition { field: Field::Score(_), .. }) => Self::Scored(Arc::new(found.next().unwrap_or_default())),
+            Self::Is(_) | Self::Scored(_) => self.clone(),
+        }
+    }
+
     /// In parentheses where it has several parts.
     fn guarded(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::And(_) | Self::Or(_) => write!(f, "({self})"),
-            Self::Not(_) | Self::Is(_) => fmt::Display::fmt(self, f),
+            Self::Not(_) | Self::Is(_) | Self::Scored(_) => fmt::Display::fmt(self, f),
         }
     }
 }
@@ -179,6 +222,7 @@ impl fmt::Display for Field {
         match self {
             Self::Known(field) => f.write_str(field.name),
             Self::Attribute(key) => write!(f, "attributes[{}]", Quoted(key)),
+            Self::Score(name) => write!(f, "score[{}]", Quoted(name)),
         }
     }
 }

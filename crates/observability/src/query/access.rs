@@ -67,7 +67,7 @@ pub(super) async fn hidden_of(asking: Asking<'_>, traces: &HashSet<String>) -> R
 }
 
 /// What the actor may count of these rows.
-pub(super) async fn seen(asking: Asking<'_>, among: Filter) -> Result<Filter, TraceFault> {
+pub(crate) async fn seen(asking: Asking<'_>, among: Filter) -> Result<Filter, TraceFault> {
     if asking.actor.labels == Labels::All {
         return Ok(among);
     }

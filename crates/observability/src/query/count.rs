@@ -1,7 +1,7 @@
 //! How many there are.
 
 use mainspring_kernel::Labels;
-use mainspring_lake::{Aggregate, MeasureOf};
+use mainspring_lake::{Aggregate, Filter, MeasureOf};
 
 use super::{
     Asking, TraceFilter,
@@ -30,7 +30,15 @@ pub(crate) async fn count_spans(asking: Asking<'_>, filter: &TraceFilter) -> Res
 }
 
 pub(crate) async fn count_traces(asking: Asking<'_>, filter: &TraceFilter) -> Result<Counted, TraceFault> {
-    let among = filter.entries(asking.actor, asking.now);
+    count_among(asking, filter.entries(asking.actor, asking.now)).await
+}
+
+/// Traces of which any span passes.
+pub(crate) async fn count_any(asking: Asking<'_>, filter: &TraceFilter) -> Result<Counted, TraceFault> {
+    count_among(asking, filter.spans(asking.actor, asking.now)).await
+}
+
+async fn count_among(asking: Asking<'_>, among: Filter) -> Result<Counted, TraceFault> {
     if asking.actor.labels == Labels::All && asking.table.count(among.clone()).await? > ROWS_MAX as u64 {
         let question = Aggregate::of(among).measure("traces", MeasureOf::Distinct("trace".into()));
         let found = asking.table.aggregate(question).await?;

@@ -13,7 +13,7 @@ use mainspring_llm::Span;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Asking, TraceFilter, access::hidden};
-use crate::{fault::TraceFault, service::Observability, table::Rows};
+use crate::{fault::TraceFault, scores::Score, service::Observability, table::Rows};
 
 /// Exports under way at once.
 pub(crate) const EXPORTS_MAX: usize = 4;
@@ -71,6 +71,11 @@ impl Export {
             }
         }
         Ok(Some(spans))
+    }
+
+    /// The scores that each of these spans bears, in their order.
+    pub async fn scores(&self, spans: &[Span]) -> Result<Vec<Vec<Score>>, TraceFault> {
+        self.room.borne_by(&self.actor, spans).await
     }
 
     pub(crate) fn schema(&self) -> SchemaRef {

@@ -18,8 +18,9 @@ const BUCKETS_MAX: i64 = 2_000;
 const GROUPS_MAX: usize = 10_000;
 const KEYS_MAX: usize = 4;
 
+/// What the numbers of a measure are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unit {
+pub(crate) enum Unit {
     Count,
     /// Of the spans, between nought and one.
     Share,
@@ -48,11 +49,24 @@ macro_rules! sum {
     };
 }
 
+/// Of spans whose usage counts.
+macro_rules! used_quantile {
+    ($column:literal, $at:literal) => {
+        || (MeasureOf::Quantile { column: $column.into(), at: $at }, counted())
+    };
+}
+
+/// Tokens were used, and nobody knows what they cost.
+fn unpriced() -> Filter {
+    let tokens = ["input_tokens", "output_tokens"].map(|column| Filter::Not(Box::new(Filter::IsNull(column.to_owned()))));
+    Filter::And(vec![counted(), Filter::IsNull("cost".to_owned()), Filter::Or(tokens.into())])
+}
+
 const fn measure(name: &'static str, unit: Unit, of: fn() -> (MeasureOf, Filter)) -> Known {
     Known { name, unit, of }
 }
 
-static KNOWN: [Known; 23] = [
+static KNOWN: [Known; 43] = [
     measure("count", Unit::Count, || (MeasureOf::Rows, Filter::All)),
     measure("errors", Unit::Count, || (MeasureOf::Rows, failed())),
     measure("error_rate", Unit::Share, || (MeasureOf::Rows, failed())),
@@ -76,11 +90,42 @@ static KNOWN: [Known; 23] = [
     measure("first_token_p95", Unit::Time, quantile!("first_token", 0.95)),
     measure("first_token_p99", Unit::Time, quantile!("first_token", 0.99)),
     measure("first_token_max", Unit::Time, || (MeasureOf::Max("first_token".into()), Filter::All)),
+    measure("first_token_mean", Unit::Time, || (MeasureOf::Mean("first_token".into()), Filter::All)),
+    measure("unpriced", Unit::Count, || (MeasureOf::Rows, unpriced())),
+    measure("input_tokens_mean", Unit::Count, || (MeasureOf::Mean("input_tokens".into()), counted())),
+    measure("input_tokens_p50", Unit::Count, used_quantile!("input_tokens", 0.50)),
+    measure("input_tokens_p90", Unit::Count, used_quantile!("input_tokens", 0.90)),
+    measure("input_tokens_p95", Unit::Count, used_quantile!("input_tokens", 0.95)),
+    measure("input_tokens_p99", Unit::Count, used_quantile!("input_tokens", 0.99)),
+    measure("input_tokens_max", Unit::Count, || (MeasureOf::Max("input_tokens".into()), counted())),
+    measure("output_tokens_mean", Unit::Count, || (MeasureOf::Mean("output_tokens".into()), counted())),
+    measure("output_tokens_p50", Unit::Count, used_quantile!("output_tokens", 0.50)),
+    measure("output_tokens_p90", Unit::Count, used_quantile!("output_tokens", 0.90)),
+    measure("output_tokens_p95", Unit::Count, used_quantile!("output_tokens", 0.95)),
+    measure("output_tokens_p99", Unit::Count, used_quantile!("output_tokens", 0.99)),
+    measure("output_tokens_max", Unit::Count, || (MeasureOf::Max("output_tokens".into()), counted())),
+    measure("cost_mean", Unit::Money, || (MeasureOf::Mean("cost".into()), counted())),
+    measure("cost_p50", Unit::Money, used_quantile!("cost", 0.50)),
+    measure("cost_p90", Unit::Money, used_quantile!("cost", 0.90)),
+    measure("cost_p95", Unit::Money, used_quantile!("cost", 0.95)),
+    measure("cost_p99", Unit::Money, used_quantile!("cost", 0.99)),
+    measure("cost_max", Unit::Money, || (MeasureOf::Max("cost".into()), counted())),
 ];
 
 /// Their names.
 pub fn measures() -> impl Iterator<Item = &'static str> {
     KNOWN.iter().map(|known| known.name)
+}
+
+/// What the numbers of this measure are, if there is such a measure.
+pub(crate) fn unit_of(name: &str) -> Option<Unit> {
+    KNOWN.iter().find(|known| known.name == name).map(|known| known.unit)
+}
+
+/// The column of a field that groups can be made of.
+pub(crate) fn group_column(field: &str) -> Result<&'static str, TraceFault> {
+    let [column] = keys(&[field.to_owned()])?[..] else { return Err(question("groups are made of a field".to_owned())) };
+    Ok(column)
 }
 
 /// What is asked where nobody says.
@@ -132,13 +177,22 @@ pub struct SpanMetrics {
 
 /// Measures spans; every measure is over those that pass, tokens and cost over those whose usage counts.
 pub(crate) async fn metrics(asking: Asking<'_>, question: &MetricsQuestion) -> Result<SpanMetrics, TraceFault> {
+    metrics_among(asking, question, Filter::All).await
+}
+
+/// The same of those spans only that pass this as well.
+pub(super) async fn metrics_among(
+    asking: Asking<'_>,
+    question: &MetricsQuestion,
+    also: Filter,
+) -> Result<SpanMetrics, TraceFault> {
     let to = question.filter.to.unwrap_or(asking.now);
     let from = question.filter.from.unwrap_or(to);
     let measures = wanted(&question.measures)?;
     let keys = keys(&question.by)?;
     let width = question.bucket.map(|bucket| width(bucket, from, to)).transpose()?;
     let filter = TraceFilter { from: Some(from), to: Some(to), ..question.filter.clone() };
-    let among = seen(asking, filter.spans(asking.actor, asking.now)).await?;
+    let among = seen(asking, filter.spans(asking.actor, asking.now).and(also)).await?;
     let limit = question.limit.unwrap_or(GROUPS_MAX).clamp(1, GROUPS_MAX);
     let mut asked = Aggregate::of(among).measure(ROWS, MeasureOf::Rows).limit(limit);
     if let Some(width) = width {
@@ -231,8 +285,8 @@ fn values(rows: &Rows<'_>, row: usize, measures: &[&Known]) -> Result<Vec<Option
     let each = |(at, known): (usize, &&Known)| -> Result<Option<Measured>, TraceFault> {
         let name = format!("measure_{at}");
         Ok(match known.unit {
-            Unit::Count => rows.number(&name, row)?.map(Measured::Count),
-            Unit::Money => rows.number(&name, row)?.map(Measured::Nanodollars),
+            Unit::Count => whole(rows, &name, row)?.map(Measured::Count),
+            Unit::Money => whole(rows, &name, row)?.map(Measured::Nanodollars),
             Unit::Share => rows.number(&name, row)?.filter(|_| all > 0).map(|some| Measured::Share(some as f64 / all as f64)),
             Unit::Time => float(rows, &name, row)?.map(|micros| Measured::Millis(micros / 1000.0)),
         })
@@ -240,9 +294,14 @@ fn values(rows: &Rows<'_>, row: usize, measures: &[&Known]) -> Result<Vec<Option
     measures.iter().enumerate().map(each).collect()
 }
 
+/// Sums and counts are whole; means and percentiles are rounded to whole tokens and billionths of a dollar.
+fn whole(rows: &Rows<'_>, name: &str, row: usize) -> Result<Option<i64>, TraceFault> {
+    rows.number(name, row).or_else(|_| Ok(float(rows, name, row)?.map(|number| number.round() as i64)))
+}
+
 /// Greatest values have the type of their column, everything else is a float.
 #[expect(clippy::cast_precision_loss, reason = "durations are far below 2^52")]
-fn float(rows: &Rows<'_>, name: &str, row: usize) -> Result<Option<f64>, TraceFault> {
+pub(super) fn float(rows: &Rows<'_>, name: &str, row: usize) -> Result<Option<f64>, TraceFault> {
     let unreadable = || TraceFault::Unreadable { reason: format!("the measure `{name}`") };
     let column = rows.0.column_by_name(name).ok_or_else(unreadable)?;
     if column.is_null(row) {

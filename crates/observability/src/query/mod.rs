@@ -3,11 +3,16 @@
 mod access;
 mod activity;
 mod count;
+mod dashboard;
 mod export;
 mod metrics;
+mod promql;
+mod series;
 mod sessions;
 mod spans;
+mod sql;
 mod traces;
+mod tree;
 
 use mainspring_kernel::{Actor, PageRequest, Timestamp};
 use mainspring_lake::{Filter, Scalar, Table};
@@ -16,22 +21,31 @@ use serde::{Deserialize, Serialize};
 
 use crate::{fault::TraceFault, filter::SpanFilter};
 
-pub(crate) use access::{hidden, hidden_in};
+pub(crate) use access::{hidden, hidden_in, seen};
 pub(crate) use activity::{activity, by_app, percentile};
-pub(crate) use count::{count_spans, count_traces};
+pub(crate) use count::{count_any, count_spans, count_traces};
+pub(crate) use dashboard::dashboard;
 pub(crate) use export::EXPORTS_MAX;
-pub(crate) use metrics::metrics;
+pub(crate) use metrics::{Unit, group_column, metrics, unit_of};
+pub(crate) use promql::{prometheus, prometheus_series, prometheus_values};
 pub(crate) use sessions::{session, sessions};
 pub(crate) use spans::{list_spans, summary_of};
-pub(crate) use traces::{list, trace};
+pub(crate) use sql::{Sources, sql, sql_tables};
+pub(crate) use traces::{list, list_any, trace};
+pub(crate) use tree::{span, tree};
 
 pub use activity::ActivityBucket;
 pub use count::Counted;
+pub use dashboard::{DashboardAnswer, DashboardQuestion, PanelAnswer};
 pub use export::Export;
 pub use metrics::{Measured, MetricsQuestion, MetricsRow, SpanMetrics, measures};
+pub use promql::{PromAnswer, PromFault, PromMetric, PromSeries, PromTimes, prom_labels, prom_metrics};
+pub use series::{Listener, SeriesQuestion, SeriesRow, check_group_field, check_number_field};
 pub use sessions::{Gathered, GatheredBy, SessionTraces};
 pub use spans::SpanSummary;
+pub use sql::{SqlColumn, SqlQuestion, SqlRows, SqlTable};
 pub use traces::TraceSummary;
+pub use tree::{TREE_MAX, TraceTree, TreeTotals};
 
 /// Rows looked at for one page at most: a reader who may see little does not make the server read everything.
 const LOOKED_AT_MAX: usize = 20_000;

@@ -46,7 +46,7 @@ pub struct SpanSummary {
 }
 
 /// What a summary is made of.
-const SPAN_COLUMNS: [&str; 29] = [
+pub(super) const SPAN_COLUMNS: [&str; 29] = [
     "trace",
     "span",
     "parent",

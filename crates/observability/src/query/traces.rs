@@ -68,18 +68,50 @@ pub(super) const COLUMNS: [&str; 18] = [
     "content",
 ];
 
+/// Traces of which the span passes by which they are entered, by that span.
 pub(crate) async fn list(asking: Asking<'_>, filter: &TraceFilter, page: &PageRequest) -> Result<Page<TraceSummary>, TraceFault> {
+    list_by(asking, (filter, By::Entry), page).await
+}
+
+/// Traces of which any span passes, by the newest that does.
+pub(crate) async fn list_any(
+    asking: Asking<'_>,
+    filter: &TraceFilter,
+    page: &PageRequest,
+) -> Result<Page<TraceSummary>, TraceFault> {
+    list_by(asking, (filter, By::AnySpan), page).await
+}
+
+/// Which span of a trace is asked, and gives it its place in the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Entry,
+    AnySpan,
+}
+
+/// Of a trace several spans may pass; so many are looked at for one.
+const OF_ONE: usize = 4;
+
+async fn list_by(
+    asking: Asking<'_>,
+    (filter, by): (&TraceFilter, By),
+    page: &PageRequest,
+) -> Result<Page<TraceSummary>, TraceFault> {
     let (mut after, now) = place(page, asking.now)?;
     let asking = Asking { now, ..asking };
+    let (conditions, of_one) = match by {
+        By::Entry => (filter.entries(asking.actor, now), 1),
+        By::AnySpan => (filter.spans(asking.actor, now), OF_ONE),
+    };
     let mut found: Vec<Entry> = Vec::new();
     let mut looked_at = 0;
     let next = loop {
-        let wanted = page.limit() + 1 - found.len();
-        let entries = entries(asking, filter, after.as_ref(), wanted).await?;
+        let wanted = (page.limit() + 1 - found.len()) * of_one;
+        let entries = entries(asking, conditions.clone(), after.as_ref(), wanted).await?;
         let last = entries.len() < wanted;
         looked_at += entries.len();
         after = entries.last().map(|entry| entry.key.clone()).or(after);
-        let entries = first_of_each(asking, filter, entries).await?;
+        let entries = first_of_each(asking, (conditions.clone(), by), entries).await?;
         found.extend(visible(asking, entries).await?);
         if last || found.len() > page.limit() {
             let more = found.len() > page.limit();
@@ -91,18 +123,42 @@ pub(crate) async fn list(asking: Asking<'_>, filter: &TraceFilter, page: &PageRe
             break after.as_ref().map(cursor);
         }
     };
+    if by == By::AnySpan {
+        show_entries(asking, &mut found).await?;
+    }
     let mut items: Vec<TraceSummary> = found.into_iter().map(|entry| entry.summary).collect();
     add_totals(asking, &mut items).await?;
     Ok(Page { items, next })
 }
 
+/// A trace is shown by the span it is entered by, whichever passed. Where that has not come, by the one that passed.
+async fn show_entries(asking: Asking<'_>, found: &mut [Entry]) -> Result<(), TraceFault> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    let scan = Scan::of(asking.project().and(entry_only()).and(among(found))).columns(&COLUMNS);
+    let mut first: HashMap<String, Entry> = HashMap::new();
+    for entry in read(asking, scan).await? {
+        let trace = entry.summary.trace.to_string();
+        let is_first = first.get(&trace).is_none_or(|known| (entry.key.0, &entry.key.1) < (known.key.0, &known.key.1));
+        if is_first {
+            first.insert(trace, entry);
+        }
+    }
+    for entry in found {
+        if let Some(entered) = first.remove(&entry.summary.trace.to_string()) {
+            entry.summary = entered.summary;
+        }
+    }
+    Ok(())
+}
+
 async fn entries(
     asking: Asking<'_>,
-    filter: &TraceFilter,
+    mut conditions: Filter,
     after: Option<&After>,
     limit: usize,
 ) -> Result<Vec<Entry>, TraceFault> {
-    let mut conditions = filter.entries(asking.actor, asking.now);
     if let Some(after) = after {
         conditions = conditions.and(after.beyond());
     }
@@ -156,17 +212,24 @@ pub(super) fn preview(rows: &Rows<'_>, row: usize) -> Result<Option<String>, Tra
     Ok(first.map(|line| mainspring_kernel::text::elide(line, 160)))
 }
 
-/// A caller's own span may stand above ours, and both are entries; a trace is listed once, by the first that matches.
-async fn first_of_each(asking: Asking<'_>, filter: &TraceFilter, mut entries: Vec<Entry>) -> Result<Vec<Entry>, TraceFault> {
+/// A caller's own span may stand above ours, and both are entries; a trace is listed once, by the first that matches. Where
+/// any span may, it is the newest.
+async fn first_of_each(
+    asking: Asking<'_>,
+    (conditions, by): (Filter, By),
+    mut entries: Vec<Entry>,
+) -> Result<Vec<Entry>, TraceFault> {
     if entries.is_empty() {
         return Ok(entries);
     }
-    let among = filter.entries(asking.actor, asking.now).and(among(&entries));
+    let place = |start: i64| if by == By::AnySpan { start.saturating_neg() } else { start };
+    let among = conditions.and(among(&entries));
     let mut firsts: HashMap<String, (i64, String)> = HashMap::new();
     for batch in asking.table.scan(Scan::of(among).columns(&["trace", "start", "span"])).await? {
         let rows = Rows(&batch);
         for row in 0..batch.num_rows() {
-            let key = (rows.number("start", row)?.unwrap_or_default(), rows.text("span", row)?.unwrap_or_default().to_owned());
+            let start = place(rows.number("start", row)?.unwrap_or_default());
+            let key = (start, rows.text("span", row)?.unwrap_or_default().to_owned());
             let trace = rows.text("trace", row)?.unwrap_or_default();
             match firsts.get_mut(trace) {
                 Some(first) if key < *first => *first = key,
@@ -181,7 +244,7 @@ async fn first_of_each(asking: Asking<'_>, filter: &TraceFilter, mut entries: Ve
     entries.dedup_by(|later, earlier| later.key == earlier.key);
     let is_first = |entry: &Entry| {
         let first = firsts.get(&entry.summary.trace.to_string());
-        first.is_none_or(|(start, span)| (*start, span) == (entry.key.0, &entry.key.1))
+        first.is_none_or(|(start, span)| (*start, span) == (place(entry.key.0), &entry.key.1))
     };
     entries.retain(is_first);
     Ok(entries)

@@ -7,15 +7,15 @@ use mainspring_kernel::FaultKind;
 use super::*;
 use crate::{Counted, GatheredBy, Heard, Measured, MetricsQuestion, SpanFilter, Tailing};
 
-const NOW: i64 = 1_700_000_000_000_000;
-const SECOND: i64 = 1_000_000;
+pub(super) const NOW: i64 = 1_700_000_000_000_000;
+pub(super) const SECOND: i64 = 1_000_000;
 
 fn filtered(text: &str) -> TraceFilter {
     TraceFilter { also: text.parse::<SpanFilter>().unwrap(), ..TraceFilter::default() }
 }
 
 /// A program's trace: what enters it, and a call of a model below, which says what was used.
-fn program(start: i64, session: &str, (input, cost): (i64, f64)) -> [Span; 2] {
+pub(super) fn program(start: i64, session: &str, (input, cost): (i64, f64)) -> [Span; 2] {
     let mut entry = span(start, &[]);
     (entry.name, entry.kind) = ("checkout".into(), SpanKind::Internal);
     entry.attributes = Map::from_iter([
@@ -38,7 +38,7 @@ fn program(start: i64, session: &str, (input, cost): (i64, f64)) -> [Span; 2] {
     [entry, call]
 }
 
-async fn record(room: &Observability, spans: impl IntoIterator<Item = Span>) {
+pub(super) async fn record(room: &Observability, spans: impl IntoIterator<Item = Span>) {
     spans.into_iter().for_each(|span| room.record(span));
     room.drain(WAIT).await.unwrap();
 }

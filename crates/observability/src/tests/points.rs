@@ -3,6 +3,7 @@ use mainspring_lake_lance::{LakeLocation, LanceConfig, LanceLake};
 use serde_json::json;
 
 use super::*;
+use crate::Capture;
 
 const WITHIN: Duration = Duration::from_secs(20);
 

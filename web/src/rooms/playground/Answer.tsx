@@ -8,6 +8,7 @@ import { cx, ErrorNote, IconButton, copy } from "@/ui/kit";
 import { Markdown, type SentenceMark } from "@/ui/markdown";
 import { Thinking } from "@/ui/Thinking";
 import { ApiError } from "@/api/client";
+import { Thumbs } from "@/rooms/traces/Scores";
 import { ask, isLive, type Turn } from "./store";
 
 interface Props {
@@ -174,6 +175,7 @@ function Foot({ turn, onSources }: { turn: Turn; onSources: () => void }) {
         {usage && <span title="Tokens in and out">{`${count(usage.prompt_tokens)} → ${count(usage.completion_tokens)} tokens`}</span>}
       </span>
       <span className="grow" />
+      {trace && <Thumbs trace={trace} />}
       {turn.answer && <IconButton icon="copy" size="sm" label="Copy the answer" onClick={() => void copy(turn.answer, "answer")} />}
     </footer>
   );

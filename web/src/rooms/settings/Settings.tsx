@@ -5,7 +5,9 @@ import { queries } from "@/api/queries";
 import { bytes, count } from "@/lib/format";
 import { Button, Card, Digest, Empty, ErrorNote, Facts, Loaded, PageHeader, runTone, Skeleton, Status, Tabs, useTitle } from "@/ui/kit";
 import { Table } from "@/ui/tables";
+import { Capturing } from "./Capturing";
 import { Jobs } from "./Jobs";
+import { Keeping } from "./Keeping";
 import { Keys } from "./Keys";
 import { Members } from "./Members";
 import { Projects } from "./Projects";
@@ -23,6 +25,8 @@ export function Component() {
             { to: "/settings", label: "API keys", active: tab === "keys" },
             { to: "/settings/members", label: "Members", active: tab === "members" },
             { to: "/settings/projects", label: "Projects", active: tab === "projects" },
+            { to: "/settings/keeping", label: "Keeping", active: tab === "keeping" },
+            { to: "/settings/privacy", label: "Privacy", active: tab === "privacy" },
             { to: "/settings/jobs", label: "Jobs", active: tab === "jobs" },
             { to: "/settings/models", label: "Models", active: tab === "models" },
             { to: "/settings/about", label: "About", active: tab === "about" },
@@ -40,6 +44,10 @@ function Shown({ tab }: { tab: string }) {
       return <Members />;
     case "projects":
       return <Projects />;
+    case "keeping":
+      return <Keeping />;
+    case "privacy":
+      return <Capturing />;
     case "jobs":
       return <Jobs />;
     case "models":

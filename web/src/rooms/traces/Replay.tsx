@@ -2,12 +2,11 @@ import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "react-router";
 import { api } from "@/api/client";
-import type { Replay as Result, Span } from "@/api/types";
+import type { Replay as Result } from "@/api/types";
 import { diffWords } from "@/lib/diff";
 import { capital, plural } from "@/lib/format";
 import { Badge, Button, Choose, Dialog, ErrorNote, IconButton } from "@/ui/kit";
 import { VersionLink } from "@/ui/VersionLink";
-import { versionsOf } from "./SpanDetail";
 
 interface Swap {
   kind: string;
@@ -22,9 +21,9 @@ function nextSwap(swaps: readonly Swap[], used: ReadonlyMap<string, string>): Sw
 }
 
 /** Answers again with the exact versions of then, or with some of them swapped, and shows what changed. */
-export function Replay({ open, onClose, trace, spans }: { open: boolean; onClose: () => void; trace: string; spans: readonly Span[] }) {
+export function Replay({ open, onClose, trace, versions }: { open: boolean; onClose: () => void; trace: string; versions: readonly string[] }) {
   const [swaps, setSwaps] = useState<Swap[]>([]);
-  const used = new Map(versionsOf(spans).map((v) => [v.split("/")[0]!, v.split("/")[1]?.split(/[@#]/)[0] ?? ""]));
+  const used = new Map(versions.map((v) => [v.split("/")[0]!, v.split("/")[1]?.split(/[@#]/)[0] ?? ""]));
   const replay = useMutation({
     mutationFn: () => api.traces.replay(trace, Object.fromEntries(swaps.filter((s) => s.by.trim()).map((s) => [s.kind, s.by.trim()]))),
   });

@@ -1,45 +1,69 @@
-import { useState, type Ref } from "react";
+import { useQuery } from "@tanstack/react-query";
+import { useState, type ReactNode, type Ref } from "react";
 import { Link } from "react-router";
-import type { Span } from "@/api/types";
-import { attributesOf, listOf, type Attributes } from "@/lib/attributes";
-import { count, duration, fullTime } from "@/lib/format";
-import { readMessages, type ShownMessage } from "@/lib/messages";
+import { api } from "@/api/client";
+import { queries } from "@/api/queries";
+import type { Span, SpanReading } from "@/api/types";
+import { asideOf, attributesOf, listOf, type Aside, type Attributes } from "@/lib/attributes";
+import { bytes, count, duration, fullTime, money } from "@/lib/format";
 import { parseTime, type Row } from "@/lib/waterfall";
-import { Badge, Copyable, cx, Empty, Facts, SearchField, Status } from "@/ui/kit";
+import { Badge, Button, Copyable, cx, Empty, ErrorNote, Facts, SearchField, Skeleton, Status } from "@/ui/kit";
 import { VersionLink } from "@/ui/VersionLink";
+import { Conversation, messagesOf } from "./Conversation";
+import { Documents, foundIn } from "./Documents";
 
-type Tab = "overview" | "messages" | "attributes" | "events" | "versions";
+type Tab = "overview" | "messages" | "documents" | "attributes" | "events" | "links" | "versions";
 
 const HIDDEN = new Set(["gen_ai.input.messages", "gen_ai.output.messages", "mainspring.versions", "mainspring.replay", "mainspring.retrieval.hits"]);
+/** What is mostly opened for its words. */
+const SPEAKS = new Set(["chat", "agent", "tool"]);
 
-export function SpanDetail({ row, spans, ref }: { row: Row; spans: readonly Span[]; ref: Ref<HTMLElement> }) {
+interface Props {
+  trace: string;
+  row: Row;
+  /** Of the whole trace, where the span names none. */
+  versions: readonly string[];
+  /** Whether to fetch its body: not while somebody only walks past. */
+  load: boolean;
+  critical: boolean;
+  ref: Ref<HTMLElement>;
+}
+
+export function SpanDetail({ trace, row, versions: ofTrace, load, critical, ref }: Props) {
   const { span } = row;
-  const attributes = attributesOf(span);
-  const messages = [
-    ...(readMessages(attributes["gen_ai.input.messages"], "user") ?? []),
-    ...(readMessages(attributes["gen_ai.output.messages"], "assistant") ?? []),
-  ];
-  const hits = listOf(attributes["mainspring.retrieval.hits"]);
-  const versions = versionsOf(attributes["mainspring.versions"] !== undefined ? [span] : spans);
+  const body = useQuery({ ...queries.span(trace, span.span), enabled: load });
+  const reading = useQuery({ ...queries.reading(trace, span.span), enabled: load });
+  const attributes = body.data ? attributesOf(body.data) : {};
+  const found = foundIn(attributes, reading.data);
+  const own = listOf(attributes["mainspring.versions"]).filter((v): v is string => typeof v === "string");
+  const versions = own.length > 0 ? own : ofTrace;
+  const said = reading.data ? messagesOf(reading.data).length + Number(reading.data.tool != null) : 0;
+  const awaited = !reading.data && SPEAKS.has(span.kind ?? "");
+  const [events, links] = [body.data?.events ?? [], body.data?.links ?? []];
   const tabs: [Tab, string, number | null][] = [
     ["overview", "Overview", null],
-    ...(messages.length ? [["messages", "Messages", messages.length] as [Tab, string, number]] : []),
-    ["attributes", "Attributes", Object.keys(attributes).length],
-    ...(span.events.length ? [["events", "Events", span.events.length] as [Tab, string, number]] : []),
+    ...(said > 0 || awaited ? [["messages", "Messages", said || null] as [Tab, string, number | null]] : []),
+    ...(found.length ? [["documents", "Documents", found.length] as [Tab, string, number]] : []),
+    ["attributes", "Attributes", body.data ? Object.keys(attributes).length : null],
+    ...(events.length ? [["events", "Events", events.length] as [Tab, string, number]] : []),
+    ...(links.length ? [["links", "Links", links.length] as [Tab, string, number]] : []),
     ...(versions.length ? [["versions", "Versions", versions.length] as [Tab, string, number]] : []),
   ];
-  const [tab, setTab] = useState<Tab>(messages.length ? "messages" : "overview");
+  const [chosen, setTab] = useState<Tab | null>(null);
+  const usual: Tab = said > 0 || awaited ? "messages" : found.length > 0 ? "documents" : "overview";
+  const tab = chosen && tabs.some(([key]) => key === chosen) ? chosen : usual;
   return (
     <section className="span-detail" ref={ref} tabIndex={-1} aria-label={`Span ${span.name}`}>
       <header className="span-head">
         <h2 className="wrap-any">{span.name}</h2>
         <span className="span-facts num">
-          {span.status.code === "error" ? <Status tone="bad">Failed</Status> : <Badge>{span.kind}</Badge>}
+          {span.status === "error" ? <Status tone="bad">Failed</Status> : <Badge>{span.kind ?? "span"}</Badge>}
+          {critical && <Badge tone="accent">critical path</Badge>}
           <span className="strong">{duration(row.durationMs)}</span>
           {row.children > 0 && <span title="Time in this span and in none of its children">self {duration(row.selfMs)}</span>}
           <span>at +{duration(row.startMs)}</span>
         </span>
-        {span.status.code === "error" && <p className="span-error">{span.status.message || "failed"}</p>}
+        {span.status === "error" && <p className="span-error">{body.data?.status.message || span.error || "failed"}</p>}
       </header>
       <div className="span-tabs" role="tablist" aria-label="About this span">
         {tabs.map(([key, label, n], i) => (
@@ -69,28 +93,36 @@ export function SpanDetail({ row, spans, ref }: { row: Row; spans: readonly Span
         ))}
       </div>
       <div className="span-body" role="tabpanel" id="span-tab" aria-labelledby={`tab-${tab}`} tabIndex={0}>
-        {tab === "overview" && <Overview span={span} hits={hits} />}
-        {tab === "messages" && <Messages messages={messages} />}
-        {tab === "attributes" && <AttributeList attributes={attributes} />}
-        {tab === "events" && <Events span={span} />}
+        {tab === "overview" && <Overview row={row} attributes={attributes} reading={reading.data} />}
+        {tab === "messages" && (
+          <Here of={reading}>{(data) => (said > 0 ? <Conversation reading={data} /> : <Empty title="Nothing was said, or it was not kept" />)}</Here>
+        )}
+        {tab === "documents" && <Documents query={reading.data?.query} found={found} />}
+        {tab === "attributes" && <Here of={body}>{() => <AttributeList of={{ trace, span: span.span }} attributes={attributes} />}</Here>}
+        {tab === "events" && body.data && <Events span={body.data} />}
+        {tab === "links" && body.data && <Links span={body.data} />}
         {tab === "versions" && <Versions versions={versions} />}
+        {tab === "overview" && body.error ? <ErrorNote compact error={body.error} retry={() => void body.refetch()} /> : null}
       </div>
     </section>
   );
 }
 
-export function versionsOf(spans: readonly Span[]): string[] {
-  return [...new Set(spans.flatMap((s) => listOf(attributesOf(s)["mainspring.versions"])).filter((v): v is string => typeof v === "string"))];
+interface Coming<D> {
+  data: D | undefined;
+  error: unknown;
+  refetch: () => unknown;
+}
+
+function Here<D>({ of, children }: { of: Coming<D>; children: (data: D) => ReactNode }) {
+  if (of.data !== undefined) return <>{children(of.data)}</>;
+  return of.error ? <ErrorNote error={of.error} retry={() => void of.refetch()} /> : <Skeleton rows={4} />;
 }
 
 const KNOWN: [key: string, label: string][] = [
   ["mainspring.app", "App"],
   ["gen_ai.request.model", "Model asked"],
   ["gen_ai.response.model", "Model answered"],
-  ["gen_ai.usage.input_tokens", "Input tokens"],
-  ["gen_ai.usage.cache_read.input_tokens", "of which cached"],
-  ["gen_ai.usage.output_tokens", "Output tokens"],
-  ["mainspring.first_token_ms", "First token"],
   ["gen_ai.request.temperature", "Temperature"],
   ["gen_ai.request.max_tokens", "Token limit"],
   ["gen_ai.request.seed", "Seed"],
@@ -100,67 +132,66 @@ const KNOWN: [key: string, label: string][] = [
   ["mainspring.lake.table", "Lake table"],
   ["mainspring.lake.version", "Table version"],
   ["error.type", "Error code"],
-  ["user.id", "User"],
   ["mainspring.request", "Request"],
 ];
 
-function Overview({ span, hits }: { span: Span; hits: unknown[] }) {
-  const attributes = attributesOf(span);
-  const known = KNOWN.filter(([key]) => attributes[key] !== undefined).map(([key, label]): [string, React.ReactNode] => [
+const MARKS: Record<string, string> = {
+  skew: "Its times stick out of its parent's: another clock, or work in the background",
+  "far-off": "Its time is far from that of this server",
+  "ends-before-start": "It was said to end before it began",
+};
+
+function Overview({ row, attributes, reading }: { row: Row; attributes: Attributes; reading: SpanReading | undefined }) {
+  const { span } = row;
+  const known = KNOWN.filter(([key]) => attributes[key] !== undefined).map(([key, label]): [string, ReactNode] => [
     label,
     show(key, attributes[key]),
   ]);
+  const told: [string, ReactNode][] = [];
+  const tell = (label: string, value: ReactNode) => value != null && value !== "" && told.push([label, value]);
+  if (attributes["gen_ai.request.model"] === undefined) tell("Model", span.model);
+  tell("Provider", reading?.provider);
+  tell("Input tokens", span.input_tokens != null ? count(span.input_tokens) : null);
+  tell("of which cached", reading?.cache_read_tokens != null ? count(reading.cache_read_tokens) : null);
+  tell("Output tokens", span.output_tokens != null ? count(span.output_tokens) : null);
+  tell("of which reasoning", reading?.reasoning_tokens != null ? count(reading.reasoning_tokens) : null);
+  tell("Cost", span.cost != null ? money(span.cost) : null);
+  tell("First token", span.first_token_ms != null ? duration(span.first_token_ms) : null);
+  tell("Service", span.service);
+  tell("Environment", reading?.environment);
+  tell("Release", reading?.release);
+  tell("User", reading?.user);
+  tell(
+    "Session",
+    span.session && (
+      <Link className="text-link wrap-any" to={`/sessions/${encodeURIComponent(span.session)}`}>
+        {span.session}
+      </Link>
+    ),
+  );
+  tell("Tags", reading?.tags?.join(", "));
   return (
     <>
+      {reading?.marks?.map((mark) => (
+        <p key={mark} className="span-doubt">
+          {MARKS[mark] ?? mark}.
+        </p>
+      ))}
       <Facts
         className="list"
-        items={[...known, ["Started", fullTime(span.start)], ["Span id", <Copyable key="s" text={span.span} label="span id" />]]}
+        items={[
+          ...known,
+          ...told,
+          ["Started", fullTime(span.start)],
+          ...(row.below > 0 ? ([["Spans below", count(row.below)]] as [string, ReactNode][]) : []),
+          ["Span id", <Copyable key="s" text={span.span} label="span id" />],
+        ]}
       />
-      {hits.length > 0 && (
-        <>
-          <h3 className="span-sub">Passages found</h3>
-          <ol className="span-hits">
-            {hits.map((hit, i) => (
-              <HitLine key={i} hit={hit} rank={i + 1} knowledge={attributes["gen_ai.data_source.id"]} />
-            ))}
-          </ol>
-        </>
-      )}
     </>
   );
 }
 
-function HitLine({ hit, rank, knowledge }: { hit: unknown; rank: number; knowledge: unknown }) {
-  if (typeof hit !== "object" || hit === null) {
-    return (
-      <li>
-        <span className="muted num">{rank}</span> <code className="wrap-any">{String(hit)}</code>
-      </li>
-    );
-  }
-  const h = hit as Record<string, unknown>;
-  const title = String(h.title ?? h.uri ?? h.document ?? h.chunk ?? "passage");
-  const value = typeof h.score === "number" ? h.score : (h.scores as { score?: number } | undefined)?.score;
-  return (
-    <li>
-      <span className="muted num">{rank}</span>
-      {typeof knowledge === "string" && typeof h.document === "string" ? (
-        <Link
-          className="row-link clip"
-          to={`/knowledge/${encodeURIComponent(knowledge)}/documents/${encodeURIComponent(h.document)}?start=${Number(h.start)}&end=${Number(h.end)}`}
-        >
-          {title}
-        </Link>
-      ) : (
-        <span className="clip">{title}</span>
-      )}
-      {value !== undefined && <span className="muted num">{value.toFixed(3)}</span>}
-    </li>
-  );
-}
-
-function show(key: string, value: unknown): React.ReactNode {
-  if (key === "mainspring.first_token_ms") return duration(Number(value));
+function show(key: string, value: unknown): ReactNode {
   if (key === "mainspring.app")
     return (
       <Link className="text-link" to={`/assets/app/${String(value)}`}>
@@ -172,38 +203,13 @@ function show(key: string, value: unknown): React.ReactNode {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-function Messages({ messages }: { messages: ShownMessage[] }) {
-  return (
-    <ol className="messages">
-      {messages.map((m, i) => (
-        <Message key={i} message={m} />
-      ))}
-    </ol>
-  );
+/** Where a value is from: what is too large to stand here is fetched from there. */
+interface From {
+  trace: string;
+  span: string;
 }
 
-const LONG = 1200;
-
-function Message({ message }: { message: ShownMessage }) {
-  const long = message.text.length > LONG;
-  const [open, setOpen] = useState(false);
-  return (
-    <li className={`message from-${message.role}`}>
-      <div className="message-head">
-        <span className="message-role">{message.role}</span>
-        <span className="muted num">{count(message.text.length)} characters</span>
-      </div>
-      <div className="message-text">{open || !long ? message.text : `${message.text.slice(0, LONG)}…`}</div>
-      {long && (
-        <button type="button" className="text-link" onClick={() => setOpen(!open)}>
-          {open ? "Show less" : "Show all"}
-        </button>
-      )}
-    </li>
-  );
-}
-
-function AttributeList({ attributes }: { attributes: Attributes }) {
+function AttributeList({ of, attributes }: { of: From; attributes: Attributes }) {
   const [filter, setFilter] = useState("");
   const entries = Object.entries(attributes)
     .filter(([key, value]) => `${key} ${String(value)}`.toLowerCase().includes(filter.toLowerCase()))
@@ -217,15 +223,38 @@ function AttributeList({ attributes }: { attributes: Attributes }) {
           <div key={key}>
             <dt>{key}</dt>
             <dd>
-              {typeof value === "string" ? (
-                <pre>{value}</pre>
-              ) : (
-                <pre>{JSON.stringify(value, null, Array.isArray(value) && value.length < 2 ? 0 : 2)}</pre>
-              )}
+              <Value of={of} value={value} />
             </dd>
           </div>
         ))}
       </dl>
+    </>
+  );
+}
+
+function Value({ of, value }: { of: From; value: unknown }) {
+  const aside = asideOf(value);
+  if (aside) return <Large of={of} aside={aside} />;
+  return <pre>{typeof value === "string" ? value : JSON.stringify(value, null, Array.isArray(value) && value.length < 2 ? 0 : 2)}</pre>;
+}
+
+function Large({ of, aside }: { of: From; aside: Aside }) {
+  const [open, setOpen] = useState(false);
+  const whole = useQuery({
+    queryKey: ["trace", of.trace, "span", of.span, "value", aside.digest],
+    queryFn: ({ signal }) => api.traces.value(of.trace, of.span, aside.digest, signal),
+    enabled: open,
+    staleTime: Infinity,
+  });
+  return (
+    <>
+      <pre>{whole.data?.text ?? `${aside.beginning}…`}</pre>
+      {whole.error ? <ErrorNote compact error={whole.error} retry={() => void whole.refetch()} /> : null}
+      {!whole.data && (
+        <Button size="sm" look="ghost" busy={whole.isFetching} onClick={() => setOpen(true)}>
+          {`Show all ${bytes(aside.bytes)}`}
+        </Button>
+      )}
     </>
   );
 }
@@ -241,25 +270,46 @@ function Events({ span }: { span: Span }) {
             <span className="grow" />
             <span className="muted num">+{duration(parseTime(event.at) - start)}</span>
           </div>
-          {Object.keys(attributesOf(event)).length > 0 && (
-            <dl className="attrs">
-              {Object.entries(attributesOf(event)).map(([key, value]) => (
-                <div key={key}>
-                  <dt>{key}</dt>
-                  <dd>
-                    <pre>{typeof value === "string" ? value : JSON.stringify(value, null, 2)}</pre>
-                  </dd>
-                </div>
-              ))}
-            </dl>
-          )}
+          <Pairs of={event} />
         </li>
       ))}
     </ol>
   );
 }
 
-function Versions({ versions }: { versions: string[] }) {
+function Links({ span }: { span: Span }) {
+  return (
+    <ul className="span-events">
+      {(span.links ?? []).map((link, i) => (
+        <li key={i}>
+          <Link className="text-link mono wrap-any" to={`/traces/${link.trace}?span=${link.span}`}>
+            {`${link.trace.slice(0, 12)}… / ${link.span}`}
+          </Link>
+          <Pairs of={link} />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Pairs({ of }: { of: { attributes?: unknown } }) {
+  const entries = Object.entries(attributesOf(of));
+  if (entries.length === 0) return null;
+  return (
+    <dl className="attrs">
+      {entries.map(([key, value]) => (
+        <div key={key}>
+          <dt>{key}</dt>
+          <dd>
+            <pre>{typeof value === "string" ? value : JSON.stringify(value, null, 2)}</pre>
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function Versions({ versions }: { versions: readonly string[] }) {
   return (
     <ul className="span-versions">
       {versions.map((v) => (

@@ -1,24 +1,23 @@
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { useNavigate, useSearchParams } from "react-router";
-import type { TraceFilter } from "@/api/client";
+import { api, type TraceFilter } from "@/api/client";
 import { queries } from "@/api/queries";
 import type { TraceSummary } from "@/api/types";
-import { duration, listTime, fullTime, short } from "@/lib/format";
+import { both } from "@/lib/filterText";
+import { count, duration, fullTime, listTime, money, plural, short } from "@/lib/format";
+import { bars, bucketFor } from "@/lib/histogram";
 import { useShortcuts } from "@/lib/keys";
-import { Button, Empty, ErrorNote, IconButton, PageHeader, SearchField, Segmented, Select, Skeleton, useDebounced, useTitle } from "@/ui/kit";
-import { Rows } from "@/ui/rows";
-import { RowsEnd } from "@/ui/tables";
+import { shownScore } from "@/lib/scores";
+import { Button, cx, Empty, ErrorNote, IconButton, PageHeader, SearchField, Segmented, Select, Skeleton, useDebounced, useTitle } from "@/ui/kit";
+import { Rows, type Column } from "@/ui/rows";
+import { FilterBox, isFilterFault } from "./FilterBox";
+import { Histogram } from "./Histogram";
+import { RoomTabs } from "./RoomTabs";
+import { SPANS, stretchOf, USUAL } from "./times";
+import { usePages, type Slot } from "./usePages";
 import "./traces.css";
 
-const SPANS = [
-  { value: "1h", label: "Last hour", minutes: 60 },
-  { value: "6h", label: "Last 6 hours", minutes: 360 },
-  { value: "24h", label: "Last 24 hours", minutes: 1440 },
-  { value: "7d", label: "Last 7 days", minutes: 10_080 },
-  { value: "30d", label: "Last 30 days", minutes: 43_200 },
-  { value: "all", label: "All time", minutes: null },
-] as const;
 const SLOW = [
   { value: "", label: "Any length" },
   { value: "100", label: "≥ 100 ms" },
@@ -28,45 +27,67 @@ const SLOW = [
   { value: "5000", label: "≥ 5 s" },
   { value: "30000", label: "≥ 30 s" },
 ];
+const PAGE = 50;
+const MONTH_MS = 30 * 86_400_000;
+/** Whoever looks at everything sees how the last month went. */
+const backFrom = (now: number) => now - MONTH_MS;
 
 export function Component() {
   useTitle("Traces");
   const [params, setParams] = useSearchParams();
   const navigate = useNavigate();
   const get = (key: string) => params.get(key) ?? "";
-  const set = (key: string, value: string) => setParams((p) => (value ? p.set(key, value) : p.delete(key), p), { replace: true });
+  const change = (values: Record<string, string>) =>
+    setParams((p) => (Object.entries(values).forEach(([key, value]) => (value ? p.set(key, value) : p.delete(key))), p), { replace: true });
   const [text, setText] = useState(get("q"));
   const q = useDebounced(text.trim());
-  const span = SPANS.find((s) => s.value === get("in")) ?? SPANS[2];
-  const [turn, setTurn] = useState(0);
-
   // Fixed while paging, so that pages fit together; moved on by “refresh”.
-  const from = useMemo(
-    () => (span.minutes === null ? undefined : new Date(Date.now() - span.minutes * 60_000).toISOString()),
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-    [span.minutes, turn],
+  const [now, setNow] = useState(() => Date.now());
+  const [marked, setMarked] = useState<readonly TraceSummary[]>([]);
+
+  const [fromText, toText, inText] = [get("from"), get("to"), get("in")];
+  const stretch = useMemo(() => stretchOf(new URLSearchParams({ from: fromText, to: toText, in: inText }), now), [fromText, toText, inText, now]);
+  const filter = useMemo(
+    (): TraceFilter => ({
+      from: stretch.from,
+      to: stretch.to,
+      q: q || undefined,
+      filter: params.get("filter") || undefined,
+      app: params.get("app") || undefined,
+      model: params.get("model") || undefined,
+      status: params.get("status") || undefined,
+      min_ms: Number(params.get("min_ms")) || undefined,
+    }),
+    [stretch, q, params],
   );
-  const filter: TraceFilter = {
-    from,
-    q: q || undefined,
-    app: get("app") || undefined,
-    model: get("model") || undefined,
-    status: get("status") || undefined,
-    min_ms: Number(get("min_ms")) || undefined,
+  const key = JSON.stringify([filter, now]);
+  const list = usePages<TraceSummary>(
+    key,
+    (cursor, signal) => api.traces.list({ ...filter, limit: PAGE, cursor }, signal),
+    (trace) => trace.trace_id,
+  );
+  const filtered = Boolean(q || filter.filter || filter.app || filter.model || filter.status || filter.min_ms);
+  const slowest = useMemo(() => list.rows.reduce((n, { item }) => Math.max(n, item?.duration_ms ?? 0), 0), [list.rows]);
+  const refresh = () => setNow(Date.now());
+  const mark = (trace: TraceSummary) =>
+    setMarked((before) =>
+      before.some((t) => t.trace_id === trace.trace_id) ? before.filter((t) => t.trace_id !== trace.trace_id) : [...before, trace].slice(-2),
+    );
+  const compare = () => {
+    // The earlier one is what it was before.
+    const [a, b] = marked.toSorted((x, y) => (x.start < y.start ? -1 : 1));
+    if (a && b) void navigate(`/traces/diff?a=${a.trace_id}&b=${b.trace_id}`);
   };
-  const traces = useInfiniteQuery(queries.traces(filter));
-  const items = useMemo(() => traces.data?.pages.flatMap((p) => p.items) ?? [], [traces.data]);
-  const slowest = items.reduce((n, t) => Math.max(n, t.duration_ms), 0);
-  const filtered = Boolean(q || filter.app || filter.model || filter.status || filter.min_ms);
-  const refresh = () => {
-    setTurn((n) => n + 1);
-    void traces.refetch();
-  };
-  useShortcuts([{ keys: "r", label: "Refresh", group: "Traces", run: refresh }]);
+  useShortcuts([
+    { keys: "r", label: "Refresh", group: "Traces", run: refresh },
+    ...(marked.length === 2 ? [{ keys: "c", label: "Compare the two that are marked", group: "Traces", run: compare }] : []),
+  ]);
 
   return (
     <div className="page fill">
-      <PageHeader title="Traces" lead="Every request, ingestion and model call, with the versions it used." />
+      <PageHeader title="Traces" lead="Every request, ingestion and model call, with the versions it used.">
+        <RoomTabs at="/traces" />
+      </PageHeader>
       <div className="toolbar">
         <SearchField
           label="Search in questions, answers and errors"
@@ -75,27 +96,50 @@ export function Component() {
           onChange={setText}
           shortcut="/"
         />
-        <Select label="Time" hideLabel value={span.value} choices={SPANS} onChange={(v) => set("in", v === "24h" ? "" : v)} />
+        <TimeChoice fixed={stretch.isFixed ? stretch : null} value={inText || USUAL} onChange={change} />
         <Segmented
           label="Status"
           value={get("status")}
-          onChange={(v) => set("status", v)}
+          onChange={(v) => change({ status: v })}
           choices={[
             { value: "", label: "All" },
             { value: "ok", label: "Ok" },
             { value: "error", label: "Errors" },
           ]}
         />
-        <AppFilter value={get("app")} onChange={(v) => set("app", v)} />
-        <ModelFilter value={get("model")} onChange={(v) => set("model", v)} seen={items} />
-        <Select label="Length" hideLabel value={get("min_ms")} choices={SLOW} onChange={(v) => set("min_ms", v)} />
+        <AppFilter value={get("app")} onChange={(v) => change({ app: v })} />
+        <ModelFilter value={get("model")} onChange={(v) => change({ model: v })} seen={list.rows} />
+        <Select label="Length" hideLabel value={get("min_ms")} choices={SLOW} onChange={(v) => change({ min_ms: v })} />
         <IconButton icon="refresh" label="Refresh (r)" onClick={refresh} />
       </div>
-      {traces.error && items.length === 0 ? (
-        <ErrorNote error={traces.error} retry={() => void traces.refetch()} />
-      ) : traces.isPending ? (
+      <FilterBox value={get("filter")} onChange={(v) => change({ filter: v })} error={list.error} />
+      <OverTime
+        filter={filter}
+        now={now}
+        onChoose={(from, to) => change({ from, to })}
+        onBack={stretch.isFixed ? () => change({ from: "", to: "" }) : undefined}
+      />
+      <div className="list-status" role="status">
+        <Found filter={filter} />
+        <Newer filter={filter} now={now} onShow={refresh} />
+        <span className="grow" />
+        {marked.length > 0 && (
+          <>
+            <span className="soft">{marked.length === 1 ? "Mark another to compare" : "Two are marked"}</span>
+            <Button size="sm" look={marked.length === 2 ? "primary" : "plain"} icon="diff" disabled={marked.length < 2} onClick={compare}>
+              Compare
+            </Button>
+            <IconButton size="sm" icon="close" label="Unmark" onClick={() => setMarked([])} />
+          </>
+        )}
+      </div>
+      {list.error && (list.rows.length === 0 || isFilterFault(list.error)) ? (
+        isFilterFault(list.error) ? null : (
+          <ErrorNote error={list.error} retry={list.retry} />
+        )
+      ) : list.isPending ? (
         <Skeleton rows={14} />
-      ) : items.length === 0 ? (
+      ) : list.rows.length === 0 ? (
         <Empty
           icon="trace"
           title={filtered ? "No trace matches" : "No traces in this time"}
@@ -117,71 +161,214 @@ export function Component() {
       ) : (
         <Rows
           label="Traces"
-          items={items}
-          idOf={(t) => t.trace_id}
+          items={list.rows}
+          idOf={(slot) => slot.id}
           rowHeight={46}
-          onOpen={(t) => void navigate(`/traces/${t.trace_id}`)}
-          columns={[
-            {
-              key: "name",
-              head: "Trace",
-              width: "minmax(170px, 3fr)",
-              cell: (t) => (
-                <>
-                  <div className="row-flex">
-                    <span className={`dot ${t.status === "error" ? "tone-bad" : t.status === "ok" ? "tone-ok" : "tone-neutral"}`} title={t.status} />
-                    <span className="clip strong">{t.preview || t.name}</span>
-                    <span className="sr-only">{t.status}</span>
-                  </div>
-                  {(t.error || t.preview) && <div className={`sub clip trace-sub${t.error ? " bad" : ""}`}>{t.error || t.name}</div>}
-                </>
-              ),
-            },
-            { key: "app", head: "App", width: "minmax(70px, 0.7fr)", wide: true, cell: (t) => <span className="soft">{t.app ?? "–"}</span> },
-            { key: "model", head: "Model", width: "minmax(90px, 1fr)", wide: true, cell: (t) => <span className="soft">{t.model ?? "–"}</span> },
-            {
-              key: "tokens",
-              head: "Tokens",
-              width: "112px",
-              align: "end",
-              wide: true,
-              cell: (t) =>
-                t.input_tokens != null || t.output_tokens != null ? (
-                  <span className="soft" title="In → out">{`${short(t.input_tokens)} → ${short(t.output_tokens)}`}</span>
-                ) : (
-                  <span className="muted">–</span>
-                ),
-            },
-            {
-              key: "duration",
-              head: "Duration",
-              width: "minmax(72px, 130px)",
-              align: "end",
-              cell: (t) => (
-                <span className="dur">
-                  <span className="dur-bar" aria-hidden="true">
-                    <i style={{ width: `${slowest > 0 ? Math.max(1.5, (100 * t.duration_ms) / slowest) : 0}%` }} />
-                  </span>
-                  <span>{duration(t.duration_ms)}</span>
-                </span>
-              ),
-            },
-            {
-              key: "start",
-              head: "Start",
-              width: "106px",
-              align: "end",
-              cell: (t) => (
-                <time dateTime={t.start} title={fullTime(t.start)} className="soft">
-                  {listTime(t.start)}
-                </time>
-              ),
-            },
-          ]}
-          footer={<RowsEnd query={traces} shown={items.length} />}
+          onOpen={({ item }) => item && void navigate(`/traces/${item.trace_id}`)}
+          onSeen={list.onSeen}
+          columns={columns(slowest, marked, mark)}
+          footer={
+            list.error ? (
+              <ErrorNote compact error={list.error} retry={list.retry} />
+            ) : (
+              <span>{list.isWhole ? `${count(list.rows.length)} shown, that is all` : "More is on its way…"}</span>
+            )
+          }
         />
       )}
     </div>
+  );
+}
+
+function columns(slowest: number, marked: readonly TraceSummary[], mark: (trace: TraceSummary) => void): Column<Slot<TraceSummary>>[] {
+  const of = (cell: (trace: TraceSummary) => React.ReactNode) => {
+    const shown = ({ item }: Slot<TraceSummary>) => (item ? cell(item) : <span className="row-soon" />);
+    return shown;
+  };
+  return [
+    {
+      key: "mark",
+      head: <span className="sr-only">Mark</span>,
+      width: "30px",
+      wide: true,
+      cell: of((t) => {
+        const on = marked.some((m) => m.trace_id === t.trace_id);
+        return (
+          <button
+            type="button"
+            className={cx("row-mark", on && "on")}
+            aria-pressed={on}
+            aria-label={`Mark ${t.preview || t.name} to compare`}
+            title="Mark to compare"
+            onClick={() => mark(t)}
+          />
+        );
+      }),
+    },
+    {
+      key: "name",
+      head: "Trace",
+      width: "minmax(170px, 3fr)",
+      cell: of((t) => (
+        <>
+          <div className="row-flex">
+            <span className={`dot ${t.status === "error" ? "tone-bad" : t.status === "ok" ? "tone-ok" : "tone-neutral"}`} title={t.status} />
+            <span className="clip strong">{t.preview || t.name}</span>
+            <span className="sr-only">{t.status}</span>
+          </div>
+          {(t.error || t.preview) && <div className={`sub clip trace-sub${t.error ? " bad" : ""}`}>{t.error || t.name}</div>}
+        </>
+      )),
+    },
+    {
+      key: "app",
+      head: "App",
+      width: "minmax(70px, 0.7fr)",
+      wide: true,
+      cell: of((t) => <span className="soft clip">{t.app ?? t.service ?? "–"}</span>),
+    },
+    { key: "model", head: "Model", width: "minmax(90px, 1fr)", wide: true, cell: of((t) => <span className="soft">{t.model ?? "–"}</span>) },
+    {
+      key: "spans",
+      head: "Spans",
+      width: "70px",
+      align: "end",
+      large: true,
+      cell: of((t) => (
+        <span className="soft" title={t.errors ? `${count(t.errors)} failed` : undefined}>
+          {t.spans ? short(t.spans) : "–"}
+          {t.errors ? <span className="bad"> !</span> : null}
+        </span>
+      )),
+    },
+    {
+      key: "tokens",
+      head: "Tokens",
+      width: "112px",
+      align: "end",
+      wide: true,
+      cell: of((t) =>
+        t.input_tokens != null || t.output_tokens != null ? (
+          <span className="soft" title="In → out">{`${short(t.input_tokens)} → ${short(t.output_tokens)}`}</span>
+        ) : (
+          <span className="muted">–</span>
+        ),
+      ),
+    },
+    {
+      key: "scores",
+      head: "Scores",
+      width: "minmax(80px, 1fr)",
+      large: true,
+      cell: of((t) => (
+        <span className="soft clip" title={t.scores?.map((one) => `${one.name}: ${count(one.count)}`).join("\n")}>
+          {t.scores?.length ? t.scores.map((one) => `${one.name} ${one.mean != null ? shownScore(one.mean) : (one.label ?? "")}`).join(", ") : "–"}
+        </span>
+      )),
+    },
+    { key: "cost", head: "Cost", width: "84px", align: "end", large: true, cell: of((t) => <span className="soft">{money(t.cost)}</span>) },
+    {
+      key: "duration",
+      head: "Duration",
+      width: "minmax(72px, 130px)",
+      align: "end",
+      cell: of((t) => (
+        <span className="dur">
+          <span className="dur-bar" aria-hidden="true">
+            <i style={{ width: `${slowest > 0 ? Math.max(1.5, (100 * t.duration_ms) / slowest) : 0}%` }} />
+          </span>
+          <span>{duration(t.duration_ms)}</span>
+        </span>
+      )),
+    },
+    {
+      key: "start",
+      head: "Start",
+      width: "106px",
+      align: "end",
+      cell: of((t) => (
+        <time dateTime={t.start} title={fullTime(t.start)} className="soft">
+          {listTime(t.start)}
+        </time>
+      )),
+    },
+  ];
+}
+
+function TimeChoice({
+  fixed,
+  value,
+  onChange,
+}: {
+  fixed: { from?: string; to?: string } | null;
+  value: string;
+  onChange: (values: Record<string, string>) => void;
+}) {
+  if (fixed?.from && fixed.to) {
+    return (
+      <span className="chosen-time num">
+        <span title={`${fullTime(fixed.from)} – ${fullTime(fixed.to)}`}>{`${listTime(fixed.from)} – ${listTime(fixed.to)}`}</span>
+        <IconButton size="sm" icon="close" label="Back to the time before" onClick={() => onChange({ from: "", to: "" })} />
+      </span>
+    );
+  }
+  return <Select label="Time" hideLabel value={value} choices={SPANS} onChange={(v) => onChange({ in: v === USUAL ? "" : v, from: "", to: "" })} />;
+}
+
+/** Traces over the time that is asked about, of which a part can be chosen. */
+function OverTime({
+  filter,
+  now,
+  onChoose,
+  onBack,
+}: {
+  filter: TraceFilter;
+  now: number;
+  onChoose: (from: string, to: string) => void;
+  onBack?: () => void;
+}) {
+  const from = filter.from ? Date.parse(filter.from) : backFrom(now);
+  const to = filter.to ? Date.parse(filter.to) : now;
+  const bucket = bucketFor(from, to);
+  const asked = {
+    ...filter,
+    filter: both("entry", filter.filter ?? undefined),
+    from: new Date(from).toISOString(),
+    to: new Date(to).toISOString(),
+    bucket: bucket.name,
+    measures: "count,errors",
+  };
+  const metrics = useQuery(queries.traceMetrics(asked));
+  const shown = useMemo(
+    () => (metrics.data ? bars(metrics.data, from, to, bucket) : []),
+    // A bucket is told by its name.
+    [metrics.data, from, to, bucket.name],
+  );
+  if (metrics.error && !metrics.data) return null;
+  return <Histogram bars={shown} onChoose={(low, high) => onChoose(new Date(low).toISOString(), new Date(high).toISOString())} onBack={onBack} />;
+}
+
+function Found({ filter }: { filter: TraceFilter }) {
+  const found = useQuery(queries.tracesCount(filter));
+  if (!found.data || found.error) return null;
+  return <span className="soft num">{`${found.data.exact ? "" : "about "}${plural(found.data.count, "trace")}`}</span>;
+}
+
+/** What began since the list was read does not push it about: it is shown when somebody wants it. */
+function Newer({ filter, now, onShow }: { filter: TraceFilter; now: number; onShow: () => void }) {
+  const since = new Date(now).toISOString();
+  const newer = useQuery({
+    ...queries.tracesCount({ ...filter, from: since, to: undefined }),
+    enabled: filter.to === undefined,
+    refetchInterval: 15_000,
+    placeholderData: undefined,
+  });
+  const n = newer.data?.count ?? 0;
+  if (n === 0 || filter.to !== undefined) return null;
+  return (
+    <Button size="sm" look="ghost" icon="refresh" onClick={onShow}>
+      {`${short(n)} newer`}
+    </Button>
   );
 }
 
@@ -199,11 +386,11 @@ function AppFilter({ value, onChange }: { value: string; onChange: (v: string) =
   );
 }
 
-function ModelFilter({ value, onChange, seen }: { value: string; onChange: (v: string) => void; seen: readonly TraceSummary[] }) {
+function ModelFilter({ value, onChange, seen }: { value: string; onChange: (v: string) => void; seen: readonly Slot<TraceSummary>[] }) {
   const models = useQuery({ ...queries.models(), staleTime: 60_000 });
   const names = new Set([
     ...(models.data?.items.map((m) => m.name) ?? []),
-    ...seen.flatMap((t) => (t.model ? [t.model] : [])),
+    ...seen.flatMap(({ item }) => (item?.model ? [item.model] : [])),
     ...(value ? [value] : []),
   ]);
   return (

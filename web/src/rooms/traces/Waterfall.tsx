@@ -1,16 +1,24 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useRef } from "react";
-import { duration } from "@/lib/format";
+import { useEffect, useMemo, useRef } from "react";
+import { duration, money, short } from "@/lib/format";
 import { useShortcuts } from "@/lib/keys";
 import { roleOf, ticks, type Row } from "@/lib/waterfall";
 import { Icon } from "@/ui/icons";
 import { cx } from "@/ui/kit";
+
+/** Bars over time, or words and numbers. */
+export type View = "time" | "words";
 
 interface Props {
   rows: readonly Row[];
   durationMs: number;
   folded: ReadonlySet<string>;
   selected: string | null;
+  /** Spans that the trace waited for. */
+  path: ReadonlySet<string>;
+  /** Spans that are searched for; null where nothing is. */
+  hits: ReadonlySet<string> | null;
+  view: View;
   onSelect: (id: string) => void;
   onFold: (id: string, closed: boolean) => void;
   onOpen: () => void;
@@ -18,9 +26,9 @@ interface Props {
 
 const HEIGHT = 30;
 
-export function Waterfall({ rows, durationMs, folded, selected, onSelect, onFold, onOpen }: Props) {
+export function Waterfall({ rows, durationMs, folded, selected, path, hits, view, onSelect, onFold, onOpen }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
-  const at = rows.findIndex((r) => r.span.span === selected);
+  const at = useMemo(() => rows.findIndex((r) => r.span.span === selected), [rows, selected]);
   const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => HEIGHT, overscan: 15 });
   useEffect(() => {
     if (at >= 0) virtual.scrollToIndex(at, { align: "auto" });
@@ -55,6 +63,8 @@ export function Waterfall({ rows, durationMs, folded, selected, onSelect, onFold
     ArrowRight: right,
     Home: () => go(0),
     End: () => go(rows.length - 1),
+    PageDown: () => go(at + 20),
+    PageUp: () => go(at - 20),
     Enter: onOpen,
   };
 
@@ -62,7 +72,7 @@ export function Waterfall({ rows, durationMs, folded, selected, onSelect, onFold
   return (
     <div
       ref={scroller}
-      className="fall"
+      className={cx("fall", `fall-${view}`)}
       role="tree"
       aria-label="Spans"
       tabIndex={0}
@@ -76,21 +86,31 @@ export function Waterfall({ rows, durationMs, folded, selected, onSelect, onFold
     >
       <div className="fall-head" aria-hidden="true">
         <span>Span</span>
-        <span className="fall-axis">
-          {marks.map((ms) => (
-            <span key={ms} className="num" style={{ left: `${durationMs > 0 ? (100 * ms) / durationMs : 0}%` }}>
-              {duration(ms)}
-            </span>
-          ))}
-        </span>
+        {view === "time" ? (
+          <span className="fall-axis">
+            {marks.map((ms) => (
+              <span key={ms} className="num" style={{ left: `${durationMs > 0 ? (100 * ms) / durationMs : 0}%` }}>
+                {duration(ms)}
+              </span>
+            ))}
+          </span>
+        ) : (
+          <>
+            <span>Asked</span>
+            <span className="end">Tokens</span>
+            <span className="end">Cost</span>
+          </>
+        )}
         <span />
       </div>
       <div className="fall-body" style={{ height: virtual.getTotalSize() }}>
-        <div className="fall-grid" aria-hidden="true">
-          {marks.map((ms) => (
-            <i key={ms} style={{ left: `${durationMs > 0 ? (100 * ms) / durationMs : 0}%` }} />
-          ))}
-        </div>
+        {view === "time" && (
+          <div className="fall-grid" aria-hidden="true">
+            {marks.map((ms) => (
+              <i key={ms} style={{ left: `${durationMs > 0 ? (100 * ms) / durationMs : 0}%` }} />
+            ))}
+          </div>
+        )}
         {virtual.getVirtualItems().map((item) => {
           const row = rows[item.index]!;
           const id = row.span.span;
@@ -101,6 +121,9 @@ export function Waterfall({ rows, durationMs, folded, selected, onSelect, onFold
               top={item.start}
               closed={folded.has(id)}
               selected={id === selected}
+              critical={path.has(id)}
+              aside={hits !== null && !hits.has(id)}
+              view={view}
               onSelect={() => {
                 onSelect(id);
                 scroller.current?.focus({ preventScroll: true });
@@ -114,23 +137,23 @@ export function Waterfall({ rows, durationMs, folded, selected, onSelect, onFold
   );
 }
 
-function FallRow({
-  row,
-  top,
-  closed,
-  selected,
-  onSelect,
-  onFold,
-}: {
+interface RowProps {
   row: Row;
   top: number;
   closed: boolean;
   selected: boolean;
+  critical: boolean;
+  /** Something else is searched for. */
+  aside: boolean;
+  view: View;
   onSelect: () => void;
   onFold: () => void;
-}) {
+}
+
+function FallRow({ row, top, closed, selected, critical, aside, view, onSelect, onFold }: RowProps) {
   const { span } = row;
-  const failed = span.status.code === "error";
+  const failed = span.status === "error";
+  const said = [span.name, duration(row.durationMs), failed && "failed", critical && "on the critical path"].filter(Boolean).join(", ");
   return (
     <div
       id={`span-${span.span}`}
@@ -138,8 +161,8 @@ function FallRow({
       aria-level={row.depth + 1}
       aria-selected={selected}
       aria-expanded={row.children > 0 ? !closed : undefined}
-      aria-label={`${span.name}, ${duration(row.durationMs)}${failed ? ", failed" : ""}`}
-      className={cx("fall-row", `role-${roleOf(span)}`, selected && "on", failed && "failed")}
+      aria-label={said}
+      className={cx("fall-row", `role-${roleOf(span)}`, selected && "on", failed && "failed", critical && "critical", aside && "aside")}
       style={{ height: HEIGHT, transform: `translateY(${top}px)` }}
       onClick={onSelect}
     >
@@ -149,7 +172,7 @@ function FallRow({
             type="button"
             tabIndex={-1}
             aria-hidden="true"
-            className="fall-fold"
+            className={cx("fall-fold", closed && row.failedBelow > 0 && "bad")}
             onClick={(event) => {
               event.stopPropagation();
               onFold();
@@ -162,12 +185,22 @@ function FallRow({
         )}
         <i className="fall-dot" />
         <span className="clip">{span.name}</span>
-        {closed && <span className="muted num">+{row.children}</span>}
+        {closed && <span className="muted num">+{short(row.below)}</span>}
         {failed && <Icon name="error" size={13} className="bad" />}
       </span>
-      <span className="fall-track">
-        <i className="fall-bar" style={{ left: `${row.left * 100}%`, width: `max(2px, ${row.width * 100}%)` }} />
-      </span>
+      {view === "time" ? (
+        <span className="fall-track">
+          <i className="fall-bar" style={{ left: `${row.left * 100}%`, width: `max(2px, ${row.width * 100}%)` }} />
+        </span>
+      ) : (
+        <>
+          <span className={cx("clip", span.error ? "bad" : "soft")}>{span.error ?? span.preview ?? span.model ?? ""}</span>
+          <span className="num soft end">
+            {span.input_tokens != null || span.output_tokens != null ? `${short(span.input_tokens)} → ${short(span.output_tokens)}` : ""}
+          </span>
+          <span className="num soft end">{span.cost != null ? money(span.cost) : ""}</span>
+        </>
+      )}
       <span className="fall-time num">{duration(row.durationMs)}</span>
     </div>
   );

@@ -168,3 +168,18 @@ fn a_report_names_who_speaks_what_and_what_is_not_understood() {
         told.unknown.iter().map(|name| (name.name.as_str(), name.spans, name.like)).collect();
     assert_eq!(unknown, [("gen_ai.usage.input_token", 2, Some("gen_ai.usage.input_tokens")), ("gen_ai.zebra", 1, unknown[1].2)]);
 }
+
+#[test]
+fn whoever_makes_up_names_without_end_does_not_hide_what_others_say_often() {
+    let mut tally = Tally::default();
+    let attributes = |names: Vec<String>| names.into_iter().map(|name| (name, json!(1))).collect::<Map<String, Value>>();
+    tally.add("shop", Timestamp::from_micros(1), &attributes(vec!["gen_ai.zebra".into(), format!("gen_ai.{}", "x".repeat(300))]));
+    for span in 0..30 {
+        let made_up = (span * 1_000..(span + 1) * 1_000).map(|name| format!("gen_ai.made_up.{name}")).collect();
+        tally.add("flood", Timestamp::from_micros(2), &attributes(made_up));
+    }
+    tally.add("shop", Timestamp::from_micros(3), &attributes(vec!["gen_ai.zebra".into()]));
+    let told = tally.told();
+    assert_eq!((told.unknown.len(), told.unknown[0].name.as_str(), told.unknown[0].spans), (100, "gen_ai.zebra", 2));
+    assert!(told.unknown.iter().all(|name| name.name.len() < 300), "a name that nobody can read is left out");
+}

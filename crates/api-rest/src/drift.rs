@@ -1,0 +1,155 @@
+//! What moved between two stretches of time, or between two releases.
+
+use axum::{Json, extract::State};
+use mainspring_kernel::{FaultKind, Role, Timestamp};
+use mainspring_observability::{Against, DriftBin, DriftFigures, DriftQuestion, DriftReport, FieldDrift, Topic, TopicDrift};
+use mainspring_web_kit::{Answer, Caller, Problem, Query};
+use mainspring_wire as wire;
+use serde::Deserialize;
+
+use crate::{Rest, traces::time};
+
+/// The current stretch where nobody says one: the last day.
+const USUAL: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Comparing {
+    field: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    against: Option<String>,
+    reference_from: Option<String>,
+    reference_to: Option<String>,
+}
+
+/// Compares the spans that began from `from` to `to` (the last day where nobody says), field by field: with as much time
+/// before (`against=previous`), with a stretch of its own (`against=range`, from `reference_from` to `reference_to`), or the
+/// newest release among them with the one before (`against=release`). `field` names fields such as `model,duration` or
+/// `attributes["tier"]`; without it all that are kept by the hour are compared.
+#[utoipa::path(get, path = "/api/v1/drift", tag = "drift", operation_id = "compare_drift",
+    params(("field" = Option<String>, Query), ("from" = Option<String>, Query), ("to" = Option<String>, Query),
+        ("against" = Option<String>, Query), ("reference_from" = Option<String>, Query), ("reference_to" = Option<String>, Query)),
+    responses((status = 200, body = wire::DriftView)))]
+pub(crate) async fn compare(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Query(comparing): Query<Comparing>,
+) -> Answer<Json<wire::DriftView>> {
+    let actor = caller.needs(Role::Reader)?;
+    let question = question(comparing, rest.clock.now())?;
+    let against = match question.against {
+        Against::Previous => "previous",
+        Against::Release => "release",
+        Against::Range(..) => "range",
+    };
+    let report = Box::pin(rest.drift.report(actor, &question)).await?;
+    Ok(Json(view(report, against)))
+}
+
+fn question(comparing: Comparing, now: Timestamp) -> Answer<DriftQuestion> {
+    let invalid = |words: &str| Problem::new(FaultKind::Invalid, "query-invalid", words.to_owned());
+    let Comparing { field, from, to, against, reference_from, reference_to } = comparing;
+    let to = time("to", to)?.unwrap_or(now);
+    let from = time("from", from)?.unwrap_or_else(|| to.minus(USUAL));
+    let reference = (time("reference_from", reference_from)?, time("reference_to", reference_to)?);
+    let against = match (against.as_deref().unwrap_or_default(), reference) {
+        ("" | "previous", (None, None)) => Against::Previous,
+        ("release", (None, None)) => Against::Release,
+        ("" | "range", (Some(from), Some(to))) => Against::Range(from, to),
+        ("range", _) => return Err(invalid("a range is from `reference_from` to `reference_to`")),
+        ("" | "previous" | "release", _) => return Err(invalid("`reference_from` and `reference_to` belong to `against=range`")),
+        _ => return Err(invalid("`against` is previous, release or range")),
+    };
+    Ok(DriftQuestion { fields: fields(&field.unwrap_or_default()), from, to, against })
+}
+
+/// Names between commas; those within the quotes of an attribute's name belong to it.
+fn fields(text: &str) -> Vec<String> {
+    let (mut names, mut name, mut quoted) = (Vec::new(), String::new(), false);
+    for letter in text.chars() {
+        quoted ^= letter == '"';
+        if letter == ',' && !quoted {
+            names.push(std::mem::take(&mut name));
+        } else {
+            name.push(letter);
+        }
+    }
+    names.push(name);
+    names.into_iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+}
+
+fn view(report: DriftReport, against: &str) -> wire::DriftView {
+    let DriftReport { from, to, reference, releases, fields, topics, no_topics, waiting } = report;
+    let (reference_release, release) = releases.unzip();
+    wire::DriftView {
+        from: from.to_string(),
+        to: to.to_string(),
+        against: against.to_owned(),
+        reference_from: reference.0.to_string(),
+        reference_to: reference.1.to_string(),
+        reference_release,
+        release,
+        fields: fields.into_iter().map(field).collect(),
+        topics: topics.map(moved),
+        no_topics: no_topics.map(str::to_owned),
+        waiting_hours: waiting as u64,
+    }
+}
+
+fn field(found: FieldDrift) -> wire::FieldDriftView {
+    let FieldDrift { field, kind, unit, state, reference, current, drifted, figures, bins } = found;
+    let bin = |DriftBin { range, category, before, after }: DriftBin| {
+        let (low, high) = range.unzip();
+        wire::DriftBinView { low, high, category, before, after }
+    };
+    let figures = figures.map(|DriftFigures { psi, psi_by_chance, jensen_shannon, ks, p, moved, unseen }| {
+        wire::DriftFiguresView { psi, psi_by_chance, jensen_shannon, ks, p, moved, unseen }
+    });
+    wire::FieldDriftView {
+        field,
+        kind: kind.to_owned(),
+        unit: unit.map(str::to_owned),
+        state: state.as_str().to_owned(),
+        reference,
+        current,
+        drifted,
+        figures,
+        bins: bins.into_iter().map(bin).collect(),
+    }
+}
+
+fn moved(found: TopicDrift) -> wire::TopicDriftView {
+    let TopicDrift { state, reference, current, mmd_squared, p, psi, topics } = found;
+    let topic =
+        |Topic { words, before, after, grew, p, traces }: Topic| wire::DriftTopicView { words, before, after, grew, p, traces };
+    wire::TopicDriftView {
+        state: state.as_str().to_owned(),
+        reference,
+        current,
+        mmd_squared,
+        p,
+        psi,
+        topics: topics.into_iter().map(topic).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_are_between_commas_and_attributes_keep_theirs() {
+        assert_eq!(fields("model, attributes[\"a,b\"],,cost "), ["model", "attributes[\"a,b\"]", "cost"]);
+        assert!(fields("").is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn no_name_is_lost_whatever_is_written(text in ".{0,60}") {
+            let kept: String = fields(&text).concat();
+            prop_assert!(kept.chars().all(|letter| text.contains(letter)));
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Drift.
+
+use clap::{Args as ClapArgs, ValueEnum};
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Drift {
+    /// Fields such as `model` or `model,duration`; an attribute as in a filter: `attributes["tier"]`.
+    #[arg(required_unless_present = "all")]
+    pub(crate) field: Option<String>,
+    /// Every field that is kept by the hour, what moved most first.
+    #[arg(long, conflicts_with = "field")]
+    pub(crate) all: bool,
+    /// From this moment, RFC 3339; default: a day before the end.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// Up to this moment; default: now.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+    /// What it is compared with; default: as much time before.
+    #[arg(long, value_enum)]
+    pub(crate) against: Option<DriftAgainst>,
+    /// Where the stretch begins that it is compared with.
+    #[arg(long, value_name = "TIME", requires = "reference_to")]
+    pub(crate) reference_from: Option<String>,
+    /// Where that stretch ends.
+    #[arg(long, value_name = "TIME", requires = "reference_from")]
+    pub(crate) reference_to: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DriftAgainst {
+    /// As much time before.
+    Previous,
+    /// The newest release with the one before.
+    Release,
+    /// A stretch of its own.
+    Range,
+}

@@ -1,0 +1,108 @@
+//! `mainspring monitors`.
+
+use std::process::ExitCode;
+
+use mainspring_wire as wire;
+
+use super::{Session, segment};
+use crate::{
+    args::Monitors,
+    output::{self, dash, line, printable, say, table},
+};
+
+fn path(name: &str) -> String {
+    format!("/api/v1/monitors/{}", segment(name))
+}
+
+pub(crate) async fn run(session: &Session, command: Monitors) -> anyhow::Result<ExitCode> {
+    match command {
+        Monitors::List => {
+            let monitors: Vec<wire::MonitorView> = session.client.all("/api/v1/monitors").await?;
+            if session.json {
+                output::json(&monitors);
+            } else {
+                table(&["monitor", "state", "looked at", "says"], monitors.iter().map(row).collect());
+                wait_for_a_server(session);
+            }
+        }
+        Monitors::Show { name } => show(session, &session.client.get(&path(&name)).await?),
+        Monitors::Evaluate { name, raise } => {
+            let asked = wire::MonitorLookRequest { raise };
+            let look: wire::MonitorLook = session.client.post(&format!("{}/evaluate", path(&name)), &asked).await?;
+            if session.json {
+                output::json(&look);
+            } else {
+                line(&printable(&format!("{} is {}", look.name, look.evaluation.state)));
+                slices(&look.evaluation.slices);
+                alerts(&look.alerts, if raise { "goes on" } else { "would be raised" });
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn wait_for_a_server(session: &Session) {
+    if session.url.is_none() {
+        say("no server runs: monitors are looked at when one does");
+    }
+}
+
+fn row(monitor: &wire::MonitorView) -> Vec<String> {
+    let state = if monitor.enabled { monitor.state.as_deref().unwrap_or("not looked at") } else { "off" };
+    let says = monitor.trouble.as_ref().or(monitor.says.as_ref());
+    vec![monitor.name.clone(), state.to_owned(), dash(monitor.looked_at.as_deref()), dash(says.map(String::as_str))]
+}
+
+fn show(session: &Session, detail: &wire::MonitorDetail) {
+    if session.json {
+        output::json(detail);
+        return;
+    }
+    let wire::MonitorDetail { monitor, spec: _, slices: found, alerts: going } = detail;
+    let state = if monitor.enabled { monitor.state.as_deref().unwrap_or("not looked at yet") } else { "off" };
+    line(&printable(&format!("{} (version {}) is {state}", monitor.name, monitor.version)));
+    if let Some(description) = &monitor.description {
+        line(&printable(description));
+    }
+    if let Some(at) = &monitor.looked_at {
+        line(&format!("looked at {at}"));
+    }
+    if let Some(at) = &monitor.next_look_at {
+        line(&format!("next look {at}"));
+    }
+    if let Some(trouble) = &monitor.trouble {
+        line(&printable(&format!("the last look found nothing out: {trouble}")));
+    }
+    slices(found);
+    alerts(going, "goes on");
+    for incident in &monitor.incidents {
+        line(&format!("    mainspring incidents show {incident}"));
+    }
+    wait_for_a_server(session);
+}
+
+fn slices(slices: &[wire::MonitorSlice]) {
+    if slices.is_empty() {
+        return;
+    }
+    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
+    let rows = slices.iter().map(|slice| {
+        vec![
+            slice.slice.clone().unwrap_or_else(|| "everything".to_owned()),
+            slice.state.clone(),
+            slice.since.clone(),
+            slice.count.to_string(),
+            number(slice.value),
+            number(slice.limit),
+            dash(slice.says.as_deref()),
+        ]
+    });
+    table(&["slice", "state", "since", "measured", "value", "limit", "says"], rows.collect());
+}
+
+fn alerts(alerts: &[wire::MonitorAlert], how: &str) {
+    for alert in alerts {
+        let what = if alert.missing { " (nothing comes)" } else { "" };
+        line(&printable(&format!("alert {}{what} {how}", alert.fingerprint)));
+    }
+}

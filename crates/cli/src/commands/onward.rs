@@ -1,0 +1,113 @@
+//! `mainspring traces export --to`: spans onward to another collector, request by request, each until it was taken.
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use futures::StreamExt;
+use mainspring_client::{BodyStream, Client, ClientFault, HttpTransport};
+use serde_json::{Value, json};
+
+use super::Session;
+use crate::output;
+
+/// Where OTLP over HTTP takes spans.
+const PATH: &str = "/v1/traces";
+/// A request that may pass later is tried so often, after twice as long each time.
+const TRIES: u32 = 6;
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// What an export request takes at most; the server's own are far smaller.
+const LINE_MAX: usize = 256 << 20;
+
+#[derive(Debug, Default)]
+struct Sent {
+    requests: u64,
+    spans: u64,
+    rejected: u64,
+}
+
+/// Sends every request of an export; what was sent before a failure is told with it.
+pub(super) async fn send(session: &Session, body: BodyStream, to: &str, key: Option<&str>) -> anyhow::Result<ExitCode> {
+    let base = to.trim_end_matches('/').trim_end_matches(PATH);
+    let key = key.map(|name| std::env::var(name).with_context(|| format!("no environment variable {name}"))).transpose()?;
+    let collector = Client::new(Arc::new(HttpTransport::new(base, key)?));
+    let mut sent = Sent::default();
+    let outcome = all(&collector, body, &mut sent).await;
+    let Sent { requests, spans, rejected } = sent;
+    if session.json {
+        output::json(&json!({"to": base, "requests": requests, "spans": spans, "rejected": rejected, "whole": outcome.is_ok()}));
+    } else {
+        output::say(&format!("sent {spans} spans in {requests} requests to {base}; {rejected} were rejected there"));
+    }
+    outcome.with_context(|| format!("{base} did not take every span; it can be repeated as it is"))?;
+    Ok(if rejected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn all(collector: &Client, mut body: BodyStream, sent: &mut Sent) -> anyhow::Result<()> {
+    let mut waiting: Vec<u8> = Vec::new();
+    while let Some(part) = body.next().await {
+        for piece in part?.split_inclusive(|byte| *byte == b'\n') {
+            waiting.extend_from_slice(piece);
+            ensure!(waiting.len() <= LINE_MAX, "an export request has more than {LINE_MAX} bytes");
+            if piece.ends_with(b"\n") {
+                one(collector, &waiting, sent).await?;
+                waiting.clear();
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn one(collector: &Client, line: &[u8], sent: &mut Sent) -> anyhow::Result<()> {
+    let request: Value = serde_json::from_slice(line).context("an export request cannot be read")?;
+    let mut pause = FIRST_PAUSE;
+    let mut tries = 0;
+    let answer = loop {
+        tries += 1;
+        match collector.post::<Value>(PATH, &request).await {
+            Ok(answer) => break answer,
+            Err(fault) if tries < TRIES && may_pass(&fault) => {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            Err(fault) => return Err(fault.into()),
+        }
+    };
+    sent.requests += 1;
+    sent.spans += spans_of(&request);
+    sent.rejected += rejected(&answer);
+    Ok(())
+}
+
+fn may_pass(fault: &ClientFault) -> bool {
+    match fault {
+        ClientFault::Refused(refusal) => refusal.status == 429 || refusal.status >= 500,
+        ClientFault::Unreachable { .. } | ClientFault::Broken { .. } => true,
+        ClientFault::Unsendable { .. } | ClientFault::Unreadable { .. } => false,
+    }
+}
+
+fn spans_of(request: &Value) -> u64 {
+    let list = |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let scopes = list(request, "resourceSpans").into_iter().flat_map(|resource| list(&resource, "scopeSpans"));
+    scopes.map(|scope| scope.get("spans").and_then(Value::as_array).map_or(0, Vec::len) as u64).sum()
+}
+
+/// Whole numbers of 64 bits are texts in OTLP's JSON.
+fn rejected(answer: &Value) -> u64 {
+    let count = answer.get("partialSuccess").and_then(|partial| partial.get("rejectedSpans"));
+    count.and_then(|count| count.as_u64().or_else(|| count.as_str()?.parse().ok())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_counted_and_what_was_rejected_is_read_in_both_spellings() {
+        let request = json!({"resourceSpans": [{"scopeSpans": [{"spans": [{}, {}]}, {"spans": [{}]}]}, {}]});
+        assert_eq!(spans_of(&request), 3);
+        assert_eq!(rejected(&json!({"partialSuccess": {"rejectedSpans": "2"}})), 2);
+        assert_eq!(rejected(&json!({"partialSuccess": {"rejectedSpans": 4}})), 4);
+        assert_eq!(rejected(&json!({})), 0);
+    }
+}

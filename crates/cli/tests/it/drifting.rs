@@ -1,0 +1,106 @@
+//! What moved between two stretches of time, through the real binary, and what calls from elsewhere cost.
+
+use mainspring_kernel::{Clock as _, SystemClock};
+use serde_json::{Value, json};
+
+use crate::running::{Server, User, refused, run};
+
+const HOUR: i64 = 3_600_000_000;
+
+fn text(key: &str, value: &str) -> Value {
+    json!({"key": key, "value": {"stringValue": value}})
+}
+
+fn whole(key: &str, value: i64) -> Value {
+    json!({"key": key, "value": {"intValue": value.to_string()}})
+}
+
+/// Calls of models, each the root of its trace, that began at this moment.
+fn calls(at: i64, count: i64, models: &[&str], millis: i64) -> Value {
+    let spans = (0..count).map(|n| {
+        let model = models[usize::try_from(n).unwrap() % models.len()];
+        let start = (at + n) * 1_000;
+        json!({
+            "traceId": format!("{:032x}", at + n), "spanId": format!("{:016x}", at + n), "name": "chat", "kind": 1,
+            "startTimeUnixNano": start.to_string(), "endTimeUnixNano": (start + millis * 1_000_000).to_string(),
+            "attributes": [
+                text("gen_ai.operation.name", "chat"), text("gen_ai.provider.name", "openai"), text("gen_ai.request.model", model),
+                whole("gen_ai.usage.input_tokens", 1_000), whole("gen_ai.usage.output_tokens", 500),
+                text("tier", if millis > 1_000 { "paid" } else { "free" }),
+            ],
+        })
+    });
+    json!({"resourceSpans": [{
+        "resource": {"attributes": [text("service.name", "shop")]},
+        "scopeSpans": [{"spans": spans.collect::<Vec<_>>()}],
+    }]})
+}
+
+async fn send(user: &User, spans: &Value) {
+    let reply = user.post("/v1/traces", spans).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_moved_is_told_with_both_distributions_and_nothing_of_another_project() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path();
+    let server = Server::start(data, "127.0.0.1");
+    let user = User::of(&server, None);
+    let hour = SystemClock.now().as_micros() / HOUR * HOUR;
+    let (then, lately) = (hour - 30 * HOUR, hour - 3 * HOUR);
+    send(&user, &calls(then, 60, &["gpt-4o-mini"], 500)).await;
+    send(&user, &calls(lately, 60, &["gpt-4o-mini", "unheard-of"], 4_000)).await;
+    let time = |micros: i64| mainspring_kernel::Timestamp::from_micros(micros).to_string();
+    let (from, to, start, end) = (time(lately), time(lately + HOUR), time(then), time(then + HOUR));
+    let range = ["--from", &from, "--to", &to, "--against", "range", "--reference-from", &start, "--reference-to", &end];
+
+    let all = run(data, &[&["drift", "--all"][..], &range].concat());
+    let fields = all["fields"].as_array().unwrap();
+    let moved: Vec<&str> =
+        fields.iter().filter(|field| field["drifted"] == true).map(|field| field["field"].as_str().unwrap()).collect();
+    assert!(moved.contains(&"model") && moved.contains(&"duration") && !moved.contains(&"status"), "{all}");
+    let model = fields.iter().find(|field| field["field"] == "model").unwrap();
+    assert_eq!((&model["reference"], &model["current"]), (&json!(60), &json!(60)));
+    let new = model["bins"].as_array().unwrap().iter().find(|bin| bin["category"] == "unheard-of").unwrap();
+    assert_eq!((&new["before"], &new["after"]), (&json!(0.0), &json!(0.5)), "{model}");
+
+    let one = run(data, &[&["drift", "attributes[\"tier\"]"][..], &range].concat());
+    assert_eq!((&one["fields"][0]["drifted"], &one["fields"][0]["kind"]), (&json!(true), &json!("categories")), "{one}");
+    // What came late is in it.
+    send(&user, &calls(then + 1_000, 15, &["gpt-4o-mini"], 500)).await;
+    let later = run(data, &[&["drift", "model"][..], &range].concat());
+    assert_eq!(later["fields"][0]["reference"], 75);
+
+    let fault = refused(data, &["drift", "modle"]);
+    assert_eq!(fault["code"], "trace-question-invalid");
+    let wrong = user.get("/api/v1/drift?against=range").await;
+    assert_eq!((wrong.status, &wrong.json()["code"]), (400, &json!("query-invalid")));
+
+    run(data, &["projects", "create", "elsewhere"]);
+    let made = run(data, &["keys", "create", "theirs", "--role", "admin", "--project", "elsewhere"]);
+    let stranger = User::of(&server, made["secret"].as_str());
+    let theirs = stranger.get(&format!("/api/v1/drift?from={from}&to={to}")).await;
+    assert_eq!(theirs.status, 200, "{}", theirs.text);
+    let theirs = theirs.json();
+    let fields = theirs["fields"].as_array().unwrap();
+    assert!(!fields.is_empty() && fields.iter().all(|field| field["state"] == "missing"), "{theirs}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_from_elsewhere_are_priced_and_marked_and_unknown_models_are_not() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path();
+    let server = Server::start(data, "127.0.0.1");
+    let user = User::of(&server, None);
+    let at = SystemClock.now().as_micros() - 60_000_000;
+    send(&user, &calls(at, 2, &["gpt-4o-mini", "unheard-of"], 500)).await;
+    let spans = run(data, &["traces", "list", "--spans", "--filter", "service = shop"]);
+    let of = |model: &str| spans["items"].as_array().unwrap().iter().find(|span| span["model"] == model).unwrap().clone();
+    // 1,000 tokens at 0.15 and 500 at 0.60 dollars for a million.
+    assert_eq!((&of("gpt-4o-mini")["cost"], &of("unheard-of")["cost"]), (&json!("0.00045"), &Value::Null), "{spans}");
+    let marked = run(data, &["traces", "count", "--spans", "--filter", "attributes[\"mainspring.estimate.price\"] exists"]);
+    assert_eq!(marked["count"], 1);
+    let measured = run(data, &["traces", "metrics", "--measures", "cost,unpriced", "--filter", "service = shop"]);
+    assert_eq!(measured["rows"][0]["values"], json!({"cost": 0.000_45, "unpriced": 1.0}), "{measured}");
+}

@@ -1,0 +1,126 @@
+//! Monitors that run: from spans that other programs send to an incident that a receiver hears of, and its end.
+
+use mainspring_kernel::{Clock as _, SystemClock};
+use mainspring_testservers::upstream::{Script, Upstream};
+use serde_json::{Value, json};
+
+use crate::running::{Server, User, apply_all, refused, run, until};
+
+/// Requests of this moment.
+fn requests(failed: bool, seed: i64) -> Value {
+    let now = SystemClock.now().as_micros();
+    let spans: Vec<Value> = (0..20)
+        .map(|n| {
+            let start = (now - n) * 1_000;
+            json!({
+                "traceId": format!("{:032x}", now * 1_000 + seed * 100 + n + 1), "spanId": format!("{:016x}", now + n + 1),
+                "name": "POST /ask", "kind": 2, "startTimeUnixNano": start.to_string(), "endTimeUnixNano": start.to_string(),
+                "status": if failed { json!({"code": 2, "message": "broken"}) } else { json!({"code": 1}) },
+            })
+        })
+        .collect();
+    let resource = json!({"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]});
+    json!({"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]})
+}
+
+fn monitor(name: &str, filter: &str, more: &Value) -> Value {
+    let mut spec = json!({
+        "filter": filter, "measure": {"rate": {"hits": "error"}}, "compare": {"threshold": {"above": 0.1}},
+        "window": "2s", "every": "1s", "delay": "1s", "recover": "0s", "minimum": 10, "notify_missing": false,
+    });
+    for (field, value) in more.as_object().unwrap() {
+        spec[field] = value.clone();
+    }
+    json!({"apiVersion": "mainspring/v1", "kind": "monitor", "name": name, "spec": spec})
+}
+
+/// The types of notices that came.
+fn heard(upstream: &Upstream) -> Vec<String> {
+    upstream.seen().iter().map(|seen| seen.json()["type"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+async fn stands(user: &User, name: &str) -> Value {
+    user.get(&format!("/api/v1/monitors/{name}")).await.json()
+}
+
+async fn is_in(user: &User, name: &str, state: &str) -> bool {
+    stands(user, name).await["monitor"]["state"] == state
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_of_errors_opens_an_incident_that_outlives_a_kill_and_ends_when_it_is_well() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path();
+    let upstream = Upstream::start(Script::default()).unwrap();
+    let server = Server::start(data, "127.0.0.1");
+    let user = User::of(&server, None);
+    let hook = json!({"webhook": {"url": format!("{}/v1/moderations", upstream.url())}});
+    apply_all(
+        data,
+        &[
+            json!({"apiVersion": "mainspring/v1", "kind": "receiver", "name": "ops", "spec": hook}),
+            monitor("errors", "service = shop", &json!({"labels": {"app": "shop"}, "notify": ["ops"], "severity": "critical"})),
+            monitor("quiet", "service = nobody", &json!({})),
+            monitor("off", "service = shop", &json!({"enabled": false})),
+        ],
+    );
+    until("a monitor of nothing to be missing", async || is_in(&user, "quiet", "missing").await).await;
+
+    until("the monitor to fire", async || {
+        assert_eq!(user.post("/v1/traces", &requests(true, 1)).await.status, 200);
+        is_in(&user, "errors", "firing").await && !stands(&user, "errors").await["monitor"]["incidents"][0].is_null()
+    })
+    .await;
+    until("the receiver to hear of it", async || heard(&upstream).contains(&"incident.opened".to_owned())).await;
+    let incident = stands(&user, "errors").await["monitor"]["incidents"][0].as_str().unwrap().to_owned();
+    let told = run(data, &["incidents", "show", &incident]);
+    assert_eq!((&told["incident"]["severity"], &told["incident"]["state"]), (&json!("critical"), &json!("open")));
+    assert_eq!((&told["alerts"][0]["name"], &told["alerts"][0]["labels"]["app"]), (&json!("errors"), &json!("shop")));
+    assert!(!told["alerts"][0]["traces"].as_array().unwrap().is_empty(), "{told}");
+    let before = user.get("/api/v1/monitors/errors/evaluations?limit=1").await.json();
+    assert_eq!(before["items"].as_array().unwrap().len(), 1);
+    let second = format!("/api/v1/monitors/errors/evaluations?limit=1&cursor={}", before["next"].as_str().unwrap());
+    assert_ne!(user.get(&second).await.json()["items"][0]["at"], before["items"][0]["at"]);
+
+    let url = server.url.clone();
+    server.kill();
+    let server = Server::start_at(data, &url);
+    let user = User::of(&server, None);
+    // What has fired is not over because nothing comes. A monitor that had forgotten would say that it is.
+    until("silence to be missing", async || is_in(&user, "errors", "missing").await).await;
+    let still = run(data, &["monitors", "show", "errors"]);
+    assert_eq!((&still["monitor"]["state"], &still["monitor"]["incidents"]), (&json!("missing"), &json!([incident])));
+    let kept = user.get("/api/v1/monitors/errors/evaluations?limit=500").await.json();
+    let times: Vec<&Value> = kept["items"].as_array().unwrap().iter().map(|found| &found["at"]).collect();
+    assert!(times.contains(&&before["items"][0]["at"]), "what was found before is kept");
+    let notices = heard(&upstream);
+    assert!(!notices.iter().any(|notice| notice == "incident.resolved" || notice == "incident.reopened"), "{notices:?}");
+
+    until("the incident to end", async || {
+        assert_eq!(user.post("/v1/traces", &requests(false, 2)).await.status, 200);
+        user.get(&format!("/api/v1/incidents/{incident}")).await.json()["incident"]["state"] == "resolved"
+    })
+    .await;
+    until("the receiver to hear of the end", async || heard(&upstream).contains(&"incident.resolved".to_owned())).await;
+    assert_eq!(heard(&upstream).iter().filter(|notice| *notice == "incident.opened").count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_tells_nobody_unless_it_is_asked_to() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path();
+    let hour = json!({"window": "1h", "delay": "0s", "compare": {"threshold": {"above": 0.1, "test": "sequential"}}});
+    // No server runs: whoever asks looks by himself, and nobody else does.
+    apply_all(data, &[monitor("errors", "service = shop", &hour), monitor("off", "error", &json!({"enabled": false}))]);
+    let listed = run(data, &["monitors", "list"]);
+    let names: Vec<&str> = listed.as_array().unwrap().iter().map(|found| found["name"].as_str().unwrap()).collect();
+    assert_eq!((names, &listed[0]["state"]), (vec!["errors", "off"], &Value::Null));
+    let look = run(data, &["monitors", "evaluate", "errors"]);
+    assert_eq!((&look["evaluation"]["state"], &look["raised"], &look["alerts"]), (&json!("missing"), &json!(false), &json!([])));
+    assert_eq!(run(data, &["monitors", "show", "errors"])["monitor"]["state"], Value::Null, "nothing is remembered");
+    let look = run(data, &["monitors", "evaluate", "errors", "--raise"]);
+    assert_eq!((&look["evaluation"]["state"], &look["raised"]), (&json!("missing"), &json!(true)));
+    assert_eq!(run(data, &["monitors", "show", "errors"])["monitor"]["state"], "missing");
+    assert_eq!(refused(data, &["monitors", "evaluate", "off", "--raise"])["code"], "monitor-off");
+    assert_eq!(refused(data, &["monitors", "show", "nobody"])["code"], "monitor-not-found");
+}

@@ -1,0 +1,56 @@
+//! What a monitor that runs needs of others: something that counts, and something that tells.
+
+use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
+
+use async_trait::async_trait;
+use mainspring_kernel::{
+    Fault, Name, Timestamp,
+    id::{IncidentId, ProjectId},
+};
+use serde_json::Value;
+
+use crate::{
+    measurements::Measurements,
+    spec::{MonitorSpec, Severity},
+};
+
+/// Whoever has what is watched.
+#[async_trait]
+pub trait Watched: Debug + Send + Sync + 'static {
+    /// What counts in one project.
+    fn of(&self, project: ProjectId) -> Arc<dyn Measurements>;
+    /// Ids of a few traces that show what a monitor found, the newest first.
+    async fn examples(
+        &self,
+        project: ProjectId,
+        spec: &MonitorSpec,
+        slice: Option<&str>,
+        within: (Timestamp, Timestamp),
+    ) -> Result<Vec<String>, Box<dyn Fault>>;
+}
+
+/// Whoever makes incidents of what monitors find. Saying the same again changes nothing.
+#[async_trait]
+pub trait Bell: Debug + Send + Sync + 'static {
+    /// Answers the incident that it is part of.
+    async fn raise(&self, signal: Signal) -> Result<IncidentId, Box<dyn Fault>>;
+    async fn resolve(&self, project: ProjectId, fingerprint: &str) -> Result<(), Box<dyn Fault>>;
+}
+
+/// What a monitor has to say about one slice.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Signal {
+    pub project: ProjectId,
+    pub monitor: Name,
+    /// Within the project: the monitor, the slice, and whether it is that nothing comes.
+    pub fingerprint: String,
+    pub severity: Severity,
+    pub summary: String,
+    pub labels: BTreeMap<String, String>,
+    pub facts: BTreeMap<String, Value>,
+    pub traces: Vec<String>,
+    /// `prompt/answer@v4`.
+    pub versions: Vec<String>,
+    pub notify: Vec<Name>,
+    pub at: Timestamp,
+}

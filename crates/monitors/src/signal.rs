@@ -1,0 +1,127 @@
+//! Which alerts a look raises, and which of before go on.
+
+use std::collections::BTreeMap;
+
+use mainspring_kernel::{
+    Name,
+    id::{IncidentId, ProjectId},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    seam::Signal,
+    spec::{Compare, MonitorSpec, ReleaseOf},
+    state::{Evaluation, SliceEvaluation, State},
+    words::sentence,
+};
+
+/// An alert that goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Going {
+    pub fingerprint: String,
+    /// Absent until somebody was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<IncidentId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slice: Option<String>,
+    /// It is that nothing comes.
+    #[serde(default)]
+    pub missing: bool,
+}
+
+/// What follows from a look.
+#[derive(Debug, Default)]
+pub(crate) struct Ringing<'e> {
+    /// To be raised, with what they are of.
+    pub(crate) raise: Vec<(Going, &'e SliceEvaluation)>,
+    /// What fired and of which nothing is known now: neither raised again nor over.
+    pub(crate) hold: Vec<String>,
+}
+
+impl Ringing<'_> {
+    pub(crate) fn keeps(&self, fingerprint: &str) -> bool {
+        self.raise.iter().any(|(going, _)| going.fingerprint == fingerprint) || self.hold.iter().any(|held| held == fingerprint)
+    }
+}
+
+pub(crate) fn ringing<'e>(monitor: &Name, spec: &MonitorSpec, found: &'e Evaluation) -> Ringing<'e> {
+    let mut ringing = Ringing::default();
+    for slice in &found.slices {
+        let going = |missing| Going {
+            fingerprint: fingerprint(monitor, slice.slice.as_deref(), missing),
+            incident: None,
+            slice: slice.slice.clone(),
+            missing,
+        };
+        match slice.state {
+            State::Firing => ringing.raise.push((going(false), slice)),
+            State::Missing => {
+                if found.history.is_open(slice.slice.as_deref()) {
+                    ringing.hold.push(going(false).fingerprint);
+                }
+                if spec.notify_missing {
+                    ringing.raise.push((going(true), slice));
+                }
+            }
+            State::Ok | State::Warming => {}
+        }
+    }
+    ringing
+}
+
+fn fingerprint(monitor: &Name, slice: Option<&str>, missing: bool) -> String {
+    let slice = slice.map(|slice| format!("/{slice}")).unwrap_or_default();
+    format!("monitor/{monitor}{}{slice}", if missing { "!missing" } else { "" })
+}
+
+pub(crate) fn signal(
+    (project, monitor): (ProjectId, &Name),
+    spec: &MonitorSpec,
+    (going, slice): (&Going, &SliceEvaluation),
+    (found, traces): (&Evaluation, Vec<String>),
+) -> Signal {
+    let mut labels = spec.labels.clone();
+    if let (Some(field), Some(value)) = (&spec.slices, &slice.slice) {
+        labels.insert(field.clone(), value.clone());
+    }
+    Signal {
+        project,
+        monitor: monitor.clone(),
+        fingerprint: going.fingerprint.clone(),
+        severity: spec.severity,
+        summary: sentence(spec, slice),
+        labels,
+        facts: facts(spec, slice),
+        traces,
+        versions: versions(spec, slice),
+        notify: spec.notify.clone(),
+        at: found.at,
+    }
+}
+
+fn facts(spec: &MonitorSpec, slice: &SliceEvaluation) -> BTreeMap<String, Value> {
+    let figures = &slice.figures;
+    let interval = figures.interval.map(|interval| json!([interval.low, interval.high]));
+    let number = |value: Option<f64>| value.map(|value| json!(value));
+    let all = [
+        ("value", number(figures.value)),
+        ("interval", interval),
+        ("limit", number(figures.limit)),
+        ("reference", number(figures.reference)),
+        ("p", number(figures.p)),
+        ("count", Some(json!(figures.count))),
+        ("window", Some(json!(spec.window))),
+        ("filter", spec.filter.as_ref().map(|filter| json!(filter))),
+        ("since", Some(json!(slice.since))),
+    ];
+    all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+/// Of prompts alone it is known which asset a release is a version of.
+fn versions(spec: &MonitorSpec, slice: &SliceEvaluation) -> Vec<String> {
+    match (&spec.compare, &slice.figures.releases) {
+        (Compare::Release(rule), Some((newest, _))) if rule.of == ReleaseOf::Prompt => vec![format!("prompt/{newest}")],
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,291 @@
+//! Monitors that run over a catalog, on both engines: what they remember, whom they tell, and that one looks at a time.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use mainspring_catalog::{Catalog, params};
+use mainspring_kernel::{
+    Actor, Fault, FrozenClock, Labels, ModelScope, Name, PageRequest, Role, Timestamp,
+    id::{IncidentId, PrincipalId, ProjectId},
+};
+use mainspring_registry::{Draft, Registry};
+use mainspring_testservers::on_every_engine;
+use serde_json::{Value, json};
+
+use super::events::{Away, Event, Traffic, at};
+use crate::{
+    Bell, Measurements, MonitorFault, MonitorSpec, Monitors, Of, Parts, Query, ReleaseOf, ReleaseSeen, Series, Signal, State,
+    Watched, descriptor, run::Marks, store,
+};
+
+on_every_engine!(Catalog: [
+    every_statement_compiles,
+    what_fires_is_told_and_resolved,
+    one_process_looks_at_a_time,
+    a_death_between_writing_down_and_telling_is_told_later,
+    what_cannot_be_measured_is_said_and_tried_again,
+    one_that_is_switched_off_has_no_alerts,
+    the_newest_evaluations_are_kept,
+    silence_is_told_where_the_spec_says_so,
+]);
+
+/// Traffic that others can add to while it is watched.
+#[derive(Debug, Clone, Default)]
+struct Shared(Arc<Mutex<Traffic>>);
+
+#[async_trait]
+impl Measurements for Shared {
+    async fn read(&self, query: Query) -> Result<Vec<Series>, Box<dyn Fault>> {
+        let traffic = self.copy();
+        traffic.read(query).await
+    }
+
+    async fn releases(&self, filter: Option<&str>, of: Of, by: ReleaseOf) -> Result<Vec<ReleaseSeen>, Box<dyn Fault>> {
+        let traffic = self.copy();
+        traffic.releases(filter, of, by).await
+    }
+}
+
+impl Shared {
+    fn copy(&self) -> Traffic {
+        let traffic = self.0.lock().unwrap();
+        Traffic { events: traffic.events.clone(), away: traffic.away, ..Traffic::default() }
+    }
+}
+
+#[async_trait]
+impl Watched for Shared {
+    fn of(&self, _: ProjectId) -> Arc<dyn Measurements> {
+        Arc::new(self.clone())
+    }
+
+    async fn examples(
+        &self,
+        _: ProjectId,
+        _: &MonitorSpec,
+        _: Option<&str>,
+        _: (Timestamp, Timestamp),
+    ) -> Result<Vec<String>, Box<dyn Fault>> {
+        Ok(vec!["t1".to_owned()])
+    }
+}
+
+/// What goes on, and everything that was said.
+#[derive(Debug, Clone, Default)]
+struct Ears {
+    going: Arc<Mutex<BTreeSet<String>>>,
+    said: Arc<Mutex<Vec<Signal>>>,
+    deaf: Arc<Mutex<bool>>,
+}
+
+#[async_trait]
+impl Bell for Ears {
+    async fn raise(&self, signal: Signal) -> Result<IncidentId, Box<dyn Fault>> {
+        if *self.deaf.lock().unwrap() {
+            return Err(Box::new(Away));
+        }
+        self.going.lock().unwrap().insert(signal.fingerprint.clone());
+        self.said.lock().unwrap().push(signal);
+        Ok(IncidentId::from_raw(5))
+    }
+
+    async fn resolve(&self, _: ProjectId, fingerprint: &str) -> Result<(), Box<dyn Fault>> {
+        self.going.lock().unwrap().remove(fingerprint);
+        Ok(())
+    }
+}
+
+struct Room {
+    monitors: Monitors,
+    catalog: Catalog,
+    registry: Registry,
+    clock: FrozenClock,
+    traffic: Shared,
+    ears: Ears,
+    editor: Actor,
+    marks: Marks,
+}
+
+fn open(catalog: &Catalog, registry: &Registry, clock: &FrozenClock, traffic: &Shared, ears: &Ears) -> Monitors {
+    Monitors::open(Parts {
+        catalog: catalog.clone(),
+        registry: registry.clone(),
+        clock: Arc::new(clock.clone()),
+        watched: Arc::new(traffic.clone()),
+        bell: Arc::new(ears.clone()),
+    })
+}
+
+impl Room {
+    async fn over(catalog: Catalog) -> Self {
+        const PROJECT: &str = "INSERT INTO project (id, name, description, created) VALUES ($1, $2, '', 0)";
+        let clock = FrozenClock::at(at(0.0));
+        let project = ProjectId::from_raw(1);
+        catalog.write(PROJECT, params![project, "ours"]).await.unwrap();
+        let registry = Registry::open(catalog.clone(), Arc::new(clock.clone()), vec![descriptor()]);
+        let (traffic, ears) = (Shared::default(), Ears::default());
+        let monitors = open(&catalog, &registry, &clock, &traffic, &ears);
+        let editor = Actor {
+            principal: PrincipalId::from_raw(3),
+            project,
+            role: Role::Editor,
+            labels: Labels::All,
+            key: None,
+            models: ModelScope::All,
+        };
+        Self { monitors, catalog, registry, clock, traffic, ears, editor, marks: Marks::new() }
+    }
+
+    async fn apply(&self, fields: Value) {
+        let mut spec = json!({
+            "measure": { "rate": { "hits": "error" } }, "compare": { "threshold": { "above": 0.1 } },
+            "delay": "0s", "recover": "0s", "notify_missing": false,
+        });
+        for (name, value) in fields.as_object().unwrap() {
+            spec[name] = value.clone();
+        }
+        let value = json!({ "apiVersion": "mainspring/v1", "kind": "monitor", "name": "errors", "spec": spec });
+        self.clock.advance(Duration::from_millis(2));
+        self.registry.apply(&self.editor, &[Draft { origin: "errors.yaml".to_owned(), value }], "a test").await.unwrap();
+    }
+
+    fn traffic(&self, minutes: std::ops::Range<u32>, failed: bool) {
+        self.traffic.0.lock().unwrap().add(minutes, 20, |event| Event { failed, ..event });
+    }
+
+    /// Looks at what is due so many minutes after the start; answers how many looks that were.
+    async fn at(&mut self, minute: f64) -> usize {
+        let now = mainspring_kernel::Clock::now(&self.clock);
+        self.clock.advance(at(minute * 60.0).since(now));
+        self.monitors.round(&mut self.marks).await.unwrap()
+    }
+
+    async fn state(&self) -> Option<State> {
+        self.monitors.get(&self.editor, &name()).await.unwrap().evaluation.map(|found| found.state)
+    }
+
+    fn going(&self) -> Vec<String> {
+        self.ears.going.lock().unwrap().iter().cloned().collect()
+    }
+}
+
+fn name() -> Name {
+    "errors".parse().unwrap()
+}
+
+async fn every_statement_compiles(catalog: Catalog) {
+    let failed = mainspring_catalog::testing::prepare_all(&catalog, store::STATEMENTS).await;
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+async fn what_fires_is_told_and_resolved(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({ "labels": { "app": "desk" } })).await;
+    room.traffic(0..15, true);
+    room.traffic(15..60, false);
+    assert_eq!(room.at(15.0).await, 1);
+    assert_eq!((room.state().await, room.going()), (Some(State::Firing), vec!["monitor/errors".to_owned()]));
+    let said = room.ears.said.lock().unwrap()[0].clone();
+    assert_eq!((said.labels["app"].as_str(), said.traces.as_slice()), ("desk", &["t1".to_owned()][..]));
+    assert!(said.summary.starts_with("the share with error is 100 %"), "{}", said.summary);
+    assert_eq!(room.at(15.5).await, 0, "the same window says nothing new");
+    assert_eq!(room.at(30.0).await, 1);
+    assert_eq!((room.state().await, room.going()), (Some(State::Ok), Vec::new()));
+    let page = room.monitors.evaluations(&room.editor, &name(), &PageRequest::first(1)).await.unwrap();
+    assert_eq!((page.items[0].1.state, page.next.is_some()), (State::Ok, true));
+}
+
+async fn one_process_looks_at_a_time(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({})).await;
+    assert_eq!(room.at(15.0).await, 1);
+    let (now, key) = (at(15.0 * 60.0), (room.editor.project, name()));
+    let far = at(1e6);
+    let first = store::claim(&room.catalog, (key.0, &key.1), (now, now.plus(Duration::from_secs(60))), far).await.unwrap();
+    assert!(first.is_some());
+    let another = open(&room.catalog, &room.registry, &room.clock, &room.traffic, &room.ears);
+    let refused = another.look_now(&room.editor, &name()).await.unwrap_err();
+    assert!(matches!(refused, MonitorFault::Busy { .. }), "{refused}");
+    room.clock.advance(Duration::from_secs(61));
+    another.look_now(&room.editor, &name()).await.unwrap();
+    // Whoever was late finds that somebody else has looked.
+    let late = room.monitors.attend_to(&first.unwrap()).await.unwrap_err();
+    assert!(matches!(late, MonitorFault::Busy { .. }), "{late}");
+}
+
+async fn a_death_between_writing_down_and_telling_is_told_later(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({})).await;
+    room.traffic(0..15, true);
+    *room.ears.deaf.lock().unwrap() = true;
+    assert_eq!(room.at(15.0).await, 1);
+    assert_eq!((room.state().await, room.going()), (Some(State::Firing), Vec::new()));
+    *room.ears.deaf.lock().unwrap() = false;
+    room.monitors = open(&room.catalog, &room.registry, &room.clock, &room.traffic, &room.ears);
+    assert_eq!(room.at(15.5).await, 1);
+    assert_eq!(room.going(), ["monitor/errors"]);
+    let stands = room.monitors.get(&room.editor, &name()).await.unwrap();
+    assert_eq!((stands.going[0].incident, stands.trouble), (Some(IncidentId::from_raw(5)), None));
+}
+
+async fn what_cannot_be_measured_is_said_and_tried_again(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({})).await;
+    room.traffic(0..15, false);
+    room.traffic.0.lock().unwrap().away = true;
+    assert_eq!(room.at(15.0).await, 1);
+    let trouble = room.monitors.get(&room.editor, &name()).await.unwrap().trouble.unwrap();
+    assert!(trouble.contains("the table is away"), "{trouble}");
+    assert_eq!(room.state().await, None);
+    room.traffic.0.lock().unwrap().away = false;
+    assert_eq!(room.at(15.5).await, 1);
+    assert_eq!((room.state().await, room.monitors.get(&room.editor, &name()).await.unwrap().trouble), (Some(State::Ok), None));
+}
+
+async fn one_that_is_switched_off_has_no_alerts(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({})).await;
+    room.traffic(0..60, true);
+    room.at(15.0).await;
+    assert_eq!(room.going().len(), 1);
+    room.apply(json!({ "enabled": false })).await;
+    room.at(16.0).await;
+    assert_eq!((room.state().await, room.going()), (None, Vec::new()));
+    assert_eq!(room.at(60.0).await, 0);
+    let off = room.monitors.look_now(&room.editor, &name()).await.unwrap_err();
+    assert!(matches!(off, MonitorFault::Off { .. }), "{off}");
+}
+
+async fn the_newest_evaluations_are_kept(catalog: Catalog) {
+    const ADD: &str =
+        "INSERT INTO monitor_evaluation (project, name, looked, version, evaluation) VALUES ($1, 'errors', $2, 1, $3)";
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({})).await;
+    let mut tx = room.catalog.begin().await.unwrap();
+    for micros in 0..store::KEPT {
+        tx.execute(ADD, params![room.editor.project, micros, "{}"]).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    room.at(15.0).await;
+    const COUNT: &str = "SELECT COUNT(*) AS kept, MIN(looked) AS oldest FROM monitor_evaluation";
+    let rows = room.catalog.query(COUNT, Vec::new()).await.unwrap();
+    assert_eq!((rows[0].number::<usize>("kept").unwrap(), rows[0].int("oldest").unwrap()), (store::KEPT, 1));
+}
+
+async fn silence_is_told_where_the_spec_says_so(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({ "notify_missing": true })).await;
+    room.traffic(0..15, true);
+    room.traffic(30..45, false);
+    room.at(15.0).await;
+    room.at(30.0).await;
+    // What has fired goes on, and that nothing comes is an alert of its own.
+    assert_eq!((room.state().await, room.going().len()), (Some(State::Missing), 2));
+    assert!(room.going().contains(&"monitor/errors!missing".to_owned()));
+    room.at(45.0).await;
+    assert_eq!((room.state().await, room.going()), (Some(State::Ok), Vec::new()));
+}

@@ -1,0 +1,138 @@
+//! Where a slice stands, as a sentence: for alerts, lists and the page.
+
+use std::fmt::Write as _;
+
+use mainspring_kernel::text::elide;
+
+use crate::{
+    spec::{Budget, Compare, Measure, MonitorSpec, Test, Threshold},
+    state::{Figures, SliceEvaluation, State},
+};
+
+/// A filter in a sentence is no longer than this.
+const FILTER_MAX: usize = 80;
+
+/// One sentence without a full stop.
+#[must_use]
+pub fn sentence(spec: &MonitorSpec, slice: &SliceEvaluation) -> String {
+    let figures = &slice.figures;
+    let of = slice.slice.as_ref().map(|value| format!("{} {}: ", spec.slices.as_deref().unwrap_or("slice"), elide(value, 80)));
+    let mut text = of.unwrap_or_default();
+    match slice.state {
+        State::Missing => {
+            let _ = write!(text, "there is nothing to measure in {}", spec.window);
+        }
+        State::Warming => {
+            let _ = write!(text, "{} so far, of {} that it takes to say anything", figures.count, spec.minimum);
+        }
+        State::Ok | State::Firing => {
+            text.push_str(&measured(spec, figures));
+            if figures.value.is_none() {
+                text.push_str(": too little came to say whether it goes on");
+            }
+        }
+    }
+    text
+}
+
+fn measured(spec: &MonitorSpec, figures: &Figures) -> String {
+    let mut text = measure(&spec.measure);
+    let compared = matches!(spec.compare, Compare::Previous(_) | Compare::Release(_) | Compare::Rest(_));
+    if let Compare::Budget(Budget { objective }) = spec.compare {
+        if let Some(rate) = figures.value {
+            let rate = number(rate);
+            let _ = write!(text, " uses the error budget of {} up {rate} times as fast as it may", share(1.0 - objective));
+        }
+        return text;
+    }
+    if spec.measure.drifts() {
+        if let Some(value) = figures.value {
+            let _ = write!(text, " moved by {}", number(value));
+        }
+        if let Some(limit) = figures.limit {
+            let _ = write!(text, ", of {} that matter", number(limit));
+        }
+        return text;
+    }
+    if let (Measure::Percentile { field, .. }, Compare::Threshold(limits), Some(value), Some(limit)) =
+        (&spec.measure, &spec.compare, figures.value, figures.limit)
+        && limits.test == Test::Sequential
+    {
+        // It counts what is beyond the limit.
+        let (side, bound) = limits.above.map_or(("below", limits.below), |above| ("above", Some(above)));
+        let (bound, value, limit) = (number(bound.unwrap_or_default()), share(value), share(limit));
+        return format!("{value} of {} have a {field} {side} {bound}, and {limit} may", figures.count);
+    }
+    let shown = |value: f64| value_of(&spec.measure, value);
+    if let Some(value) = figures.value {
+        let _ = write!(text, " is {}", shown(in_words(spec, value)));
+        if spec.measure != Measure::Count {
+            let _ = write!(text, " ({} measured)", figures.count);
+        }
+    }
+    if compared {
+        if let Some(reference) = figures.reference {
+            let _ = write!(text, ", against {} {}", shown(reference), before(&spec.compare, figures));
+        }
+        return text;
+    }
+    if let Compare::Threshold(Threshold { above, below, .. }) = &spec.compare {
+        let limits = [above.map(|limit| ("above", limit)), below.map(|limit| ("below", limit))];
+        for (word, limit) in limits.into_iter().flatten() {
+            let _ = write!(text, ", not to be {word} {}", shown(limit));
+        }
+    }
+    text
+}
+
+/// A sequential test counts what goes against a limit; people are told of the rate that they asked for.
+fn in_words(spec: &MonitorSpec, value: f64) -> f64 {
+    let Compare::Threshold(limits) = &spec.compare else { return value };
+    let inverse = limits.test == Test::Sequential && limits.above.is_none();
+    if inverse && matches!(spec.measure, Measure::Rate { .. }) { 1.0 - value } else { value }
+}
+
+fn before(compare: &Compare, figures: &Figures) -> String {
+    match (compare, &figures.releases) {
+        (Compare::Release(_), Some((_, baseline))) => format!("of {}", elide(baseline, 80)),
+        (Compare::Rest(_), _) => "of all others".to_owned(),
+        (Compare::Previous(previous), _) => match previous.back {
+            Some(back) => format!("{back} before"),
+            None => "in the window before".to_owned(),
+        },
+        _ => "before".to_owned(),
+    }
+}
+
+/// What is measured.
+fn measure(measure: &Measure) -> String {
+    match measure {
+        Measure::Count => "the number".to_owned(),
+        Measure::Rate { hits } => format!("the share with {}", elide(hits, FILTER_MAX)),
+        Measure::Sum { field } => format!("the sum of {field}"),
+        Measure::Mean { field } => format!("the mean of {field}"),
+        Measure::Percentile { field, at } => format!("the percentile {} of {field}", number(at * 100.0)),
+        Measure::Numbers { field } | Measure::Categories { field } | Measure::Topics { field } => {
+            format!("the distribution of {field}")
+        }
+    }
+}
+
+fn value_of(measure: &Measure, value: f64) -> String {
+    if matches!(measure, Measure::Rate { .. }) { share(value) } else { number(value) }
+}
+
+fn share(value: f64) -> String {
+    format!("{} %", number(value * 100.0))
+}
+
+/// Three digits that say something.
+fn number(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return format!("{value}");
+    }
+    let whole = value.abs().log10().floor();
+    let decimals = if whole >= 2.0 { 0 } else { (2.0 - whole) as usize };
+    let text = format!("{value:.*}", decimals.min(12));
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}

@@ -1,0 +1,97 @@
+//! The dashboard that is there without anybody writing it.
+
+use super::spec::{ChartKind, DashboardSpec, PanelSpec, PanelUnit};
+
+/// Its name. A dashboard of the project that is called so stands in its place.
+pub const BUILT_IN: &str = "overview";
+
+/// Searches that found nothing, and how alike the best passage was where something was found.
+const RETRIEVAL: &str = "SELECT bucket(start, $bucket, 0) AS start, \
+    avg(CASE WHEN json_number(attributes, 'mainspring.retrieval.count') = 0 THEN 1.0 ELSE 0.0 END) AS found_nothing, \
+    avg(json_number(attributes, 'mainspring.retrieval.best_similarity')) AS best_similarity \
+    FROM spans WHERE \"type\" = 'retriever' AND json_number(attributes, 'mainspring.retrieval.count') IS NOT NULL \
+    GROUP BY 1 ORDER BY 1";
+
+/// Numbers only; true is 1.
+const SCORES: &str = "SELECT bucket(\"time\", $bucket, 0) AS start, \
+    avg(CASE WHEN source IN ('user_feedback', 'annotation') THEN number END) AS people, \
+    avg(CASE WHEN source NOT IN ('user_feedback', 'annotation') THEN number END) AS programs \
+    FROM scores WHERE number IS NOT NULL GROUP BY 1 ORDER BY 1";
+
+#[must_use]
+pub fn built_in() -> DashboardSpec {
+    use ChartKind::{Bar, Line};
+    const CALLS: &str = "type in (chat, embedding, rerank)";
+    let panels = vec![
+        measured("Requests", "Traces by when they began", Bar, "entry", &["count"]),
+        measured("Errors", "Traces that failed", Bar, "entry", &["errors"]),
+        measured("Error rate", "Of traces", Line, "entry", &["error_rate"]),
+        measured("Latency", "How long traces took", Line, "entry", &["duration_p50", "duration_p95", "duration_p99"]),
+        measured(
+            "Time to first token",
+            "Of answers that came in parts",
+            Line,
+            CALLS,
+            &["first_token_p50", "first_token_p95", "first_token_p99"],
+        ),
+        measured("Model calls", "Chats, embeddings and rerankings", Bar, CALLS, &["count"]),
+        measured(
+            "Tokens",
+            "Read and written; what parents and children both tell counts once",
+            Bar,
+            "",
+            &["input_tokens", "output_tokens"],
+        ),
+        measured("Spend", "What model calls cost", Bar, "", &["cost"]),
+        measured("Tokens from providers' caches", "Read there instead of being reckoned again", Bar, "", &["cache_read_tokens"]),
+        measured(
+            "Answers from the cache",
+            "Calls that no provider was asked for",
+            Bar,
+            r#"attributes["mainspring.cache"] in ("hit", "semantic-hit", "stale")"#,
+            &["count"],
+        ),
+        measured("Guardrails", "Checks, and those that failed", Bar, "type = guardrail", &["count", "errors"]),
+        measured(
+            "Search time",
+            "How long searches of documents took",
+            Line,
+            "type = retriever",
+            &["duration_p50", "duration_p95"],
+        ),
+        asked(
+            "Retrieval quality",
+            "The share of searches that found nothing, and how alike the best passage was",
+            PanelUnit::Share,
+            RETRIEVAL,
+        ),
+        asked("Feedback and scores", "The mean of what people and programs say of answers", PanelUnit::Count, SCORES),
+    ];
+    DashboardSpec { title: "Overview".to_owned(), panels }
+}
+
+fn measured(title: &str, description: &str, chart: ChartKind, filter: &str, measures: &[&str]) -> PanelSpec {
+    PanelSpec {
+        title: title.to_owned(),
+        description: Some(description.to_owned()),
+        chart,
+        measures: measures.iter().map(|name| (*name).to_owned()).collect(),
+        filter: filter.to_owned(),
+        by: None,
+        sql: None,
+        unit: None,
+    }
+}
+
+fn asked(title: &str, description: &str, unit: PanelUnit, sql: &str) -> PanelSpec {
+    PanelSpec {
+        title: title.to_owned(),
+        description: Some(description.to_owned()),
+        chart: ChartKind::Line,
+        measures: Vec::new(),
+        filter: String::new(),
+        by: None,
+        sql: Some(sql.to_owned()),
+        unit: Some(unit),
+    }
+}

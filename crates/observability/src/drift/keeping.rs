@@ -1,0 +1,223 @@
+//! Hours are made: each by whoever needs it first, and again when spans came late.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use mainspring_kernel::{Actor, Fault as _, Timestamp};
+use mainspring_lake::Filter;
+use mainspring_llm::{Budget, Embedder, embed::EmbedAs};
+
+use super::{
+    Drift, MADE_AT_ONCE,
+    fields::Field,
+    gather::{Asked, gather, gather_inside},
+    kept::{self, HOUR, Kept, Part, Writing, counted, is_stale, made},
+    report::Collected,
+    sketch::Sketch,
+    taken,
+    topics::{HOURLY, Question, TRAIN_LEAST, TRAINED_ON, Topics, questions},
+};
+use crate::fault::TraceFault;
+
+/// What may still change, and everything there is that is looked at now and then.
+const LATE: Duration = Duration::from_secs(48 * 3600);
+const LOOK_BACK: Duration = Duration::from_secs(31 * 24 * 3600);
+const EVERYTHING_EVERY: Duration = Duration::from_secs(24 * 3600);
+/// Hours made in one go, so that a process can stop.
+const HOURS_AT_ONCE: usize = 100;
+const TOPICS_AT_ONCE: usize = 12;
+/// Releases told apart within an hour.
+const RELEASES: usize = 16;
+/// Texts embedded together: whoever asks a question meanwhile waits for no more.
+const TEXTS_AT_ONCE: usize = 16;
+const EMBED_WITHIN: Duration = Duration::from_secs(120);
+
+impl Drift {
+    /// Makes hours of every project that are due, the newest first. Answers whether there may be more to do.
+    pub async fn keep(&self) -> Result<bool, TraceFault> {
+        let mut looked = self.looked.lock().await;
+        let now = self.room.now();
+        let everything = looked.is_none_or(|at| now.since(at) >= EVERYTHING_EVERY);
+        let stretch = around(now, if everything { LOOK_BACK } else { LATE });
+        let (counts, known) = self.known(Part::Fields, None, stretch).await?;
+        let due = due(&counts, &known, now, false);
+        let more = due.len() > HOURS_AT_ONCE;
+        for (project, hour) in due.into_iter().take(HOURS_AT_ONCE) {
+            self.make_fields(&project, hour, now).await?;
+        }
+        let table = self.table().await?.as_ref();
+        for (project, hour) in known.keys().filter(|key| !counts.contains_key(*key)) {
+            kept::remove(table, (project.as_str(), *hour)).await?;
+        }
+        let more_topics = self.keep_topics(&counts, stretch, now).await?;
+        if everything && !more && !more_topics {
+            *looked = Some(now);
+        }
+        Ok(more || more_topics)
+    }
+
+    /// Deletes what is kept of hours before a time.
+    pub async fn expire(&self, before: Timestamp) -> Result<(), TraceFault> {
+        kept::expire(self.table().await?.as_ref(), before.as_micros()).await
+    }
+
+    /// Makes what a reader asks about; answers how many hours are still to be made.
+    pub(super) async fn make_due(&self, actor: &Actor, stretch: (i64, i64)) -> Result<usize, TraceFault> {
+        let (project, now) = (actor.project.to_string(), self.room.now());
+        let (counts, known) = self.known(Part::Fields, Some(project.as_str()), stretch).await?;
+        let due = due(&counts, &known, now, false);
+        let waiting = due.len().saturating_sub(MADE_AT_ONCE);
+        for (project, hour) in due.into_iter().take(MADE_AT_ONCE) {
+            self.make_fields(&project, hour, now).await?;
+        }
+        Ok(waiting)
+    }
+
+    /// How many spans there are, and how many there were when hours were made.
+    async fn known(&self, part: Part, project: Option<&str>, stretch: (i64, i64)) -> Result<(Hours, Hours), TraceFault> {
+        let counts = counted(self.room.table().as_ref(), project, stretch).await?;
+        let known = made(self.table().await?.as_ref(), part, project, stretch).await?;
+        Ok((counts, known))
+    }
+
+    async fn make_fields(&self, project: &str, hour: i64, now: Timestamp) -> Result<(), TraceFault> {
+        let spans = self.room.table().as_ref();
+        let among = Filter::eq("project", project);
+        let asked = Asked { among, from: hour, to: hour + HOUR };
+        // Counted first: what comes meanwhile makes the hour due again.
+        let count = spans.count(asked.among.clone().and(super::stretch(hour, hour + HOUR))).await?;
+        let fields = Field::kept()?;
+        let plain: Vec<Field> = fields.iter().filter(|field| !field.is_inside()).cloned().collect();
+        let mut collected = Collected::default();
+        let gathered = gather(spans, &asked, &plain).await?;
+        let mut releases: Vec<(u64, String)> =
+            gathered.releases.iter().map(|release| (release.spans, release.name.clone())).collect();
+        releases.sort_by(|one, other| other.cmp(one));
+        releases.truncate(RELEASES);
+        taken(&mut collected, &plain, gathered);
+        for field in fields.iter().filter(|field| field.is_inside()) {
+            taken(&mut collected, std::slice::from_ref(field), gather_inside(spans, &asked, field).await?);
+        }
+        let mut bounded = BTreeMap::new();
+        for ((release, field), sketch) in collected.sketches {
+            let own = releases.iter().any(|(_, known)| *known == release);
+            Collected::add(&mut bounded, (if own { release } else { String::new() }, field), sketch);
+        }
+        let row = |((release, field), sketch): ((String, String), Sketch)| Kept {
+            hour,
+            field,
+            release,
+            kind: sketch.kind().to_owned(),
+            sketch: sketch.written(),
+        };
+        let rows: Vec<Kept> = bounded.into_iter().map(row).collect();
+        self.write(project, hour, Part::Fields, count, now, &rows).await
+    }
+
+    async fn write(
+        &self,
+        project: &str,
+        hour: i64,
+        part: Part,
+        count: u64,
+        now: Timestamp,
+        rows: &[Kept],
+    ) -> Result<(), TraceFault> {
+        let spans = i64::try_from(count).unwrap_or(i64::MAX);
+        let writing = Writing { project, hour, part, spans, made: now.as_micros() };
+        kept::write(self.table().await?.as_ref(), &writing, rows).await
+    }
+
+    /// Embeds a few questions of every hour that is due; answers whether there is more to do.
+    async fn keep_topics(&self, counts: &Hours, stretch: (i64, i64), now: Timestamp) -> Result<bool, TraceFault> {
+        let Some(embedder) = &self.embedder else { return Ok(false) };
+        let known = made(self.table().await?.as_ref(), Part::Topics, None, stretch).await?;
+        let due = due(counts, &known, now, true);
+        let more = due.len() > TOPICS_AT_ONCE;
+        let mut topics: BTreeMap<String, Option<Topics>> = BTreeMap::new();
+        for (project, hour) in due.into_iter().take(TOPICS_AT_ONCE) {
+            let found = match topics.get(&project) {
+                Some(found) => found.clone(),
+                None => {
+                    let found = self.topics_of(&project, embedder.as_ref(), stretch, now).await?;
+                    topics.insert(project.clone(), found.clone());
+                    found
+                }
+            };
+            // Where there are too few questions yet, hours are made when there are enough.
+            let Some(topics) = found else { continue };
+            let asked = questions(self.room.table().as_ref(), &project, (hour, hour + HOUR), HOURLY).await?;
+            let Some(vectors) = embed(embedder.as_ref(), &asked).await else { return Ok(false) };
+            let rows = topics.kept(hour, &asked, &vectors)?;
+            let spans = counts.get(&(project.clone(), hour)).copied().unwrap_or_default();
+            self.write(&project, hour, Part::Topics, u64::try_from(spans).unwrap_or_default(), now, &rows).await?;
+        }
+        Ok(more && topics.values().any(Option::is_some))
+    }
+
+    pub(super) async fn known_topics(&self, project: &str) -> Result<Option<Topics>, TraceFault> {
+        let rows = kept::read(self.table().await?.as_ref(), (project, Part::Clusters), (0, 1), None).await?;
+        let unreadable = |error: serde_json::Error| TraceFault::Unreadable { reason: format!("topics: {error}") };
+        rows.first().map(|row| serde_json::from_str(&row.sketch).map_err(unreadable)).transpose()
+    }
+
+    /// The topics of a project, made where there are none of this embedder.
+    async fn topics_of(
+        &self,
+        project: &str,
+        embedder: &dyn Embedder,
+        stretch: (i64, i64),
+        now: Timestamp,
+    ) -> Result<Option<Topics>, TraceFault> {
+        let known = self.known_topics(project).await?;
+        if known.as_ref().is_some_and(|known| known.identity == embedder.identity()) {
+            return Ok(known);
+        }
+        let asked = questions(self.room.table().as_ref(), project, stretch, TRAINED_ON).await?;
+        if asked.len() < TRAIN_LEAST {
+            return Ok(None);
+        }
+        let Some(vectors) = embed(embedder, &asked).await else { return Ok(None) };
+        let Some(topics) = Topics::train(embedder.identity(), &asked, &vectors) else { return Ok(None) };
+        let sketch = serde_json::to_string(&topics).map_err(|error| TraceFault::Unreadable { reason: error.to_string() })?;
+        let row = Kept { hour: 0, field: super::topics::FIELD.into(), release: String::new(), kind: "topics".into(), sketch };
+        self.write(project, 0, Part::Clusters, 0, now, &[row]).await?;
+        // Hours of other topics cannot be compared with these.
+        let old = Filter::eq("project", project).and(Filter::eq("part", Part::Topics.as_str()));
+        self.table().await?.replace(old, None).await?;
+        Ok(Some(topics))
+    }
+}
+
+/// Spans by project and hour.
+type Hours = BTreeMap<(String, i64), i64>;
+
+/// From so long ago to the end of the running hour.
+fn around(now: Timestamp, back: Duration) -> (i64, i64) {
+    let hour = |at: Timestamp| at.as_micros().div_euclid(HOUR) * HOUR;
+    (hour(now.minus(back)), hour(now) + HOUR)
+}
+
+/// The newest first.
+fn due(counts: &Hours, known: &Hours, now: Timestamp, patient: bool) -> Vec<(String, i64)> {
+    let running = now.as_micros() - HOUR;
+    let stale = counts.iter().filter(|(key, spans)| is_stale(**spans, known.get(*key).copied(), patient || key.1 > running));
+    let mut due: Vec<(String, i64)> = stale.map(|(key, _)| key.clone()).collect();
+    due.sort_by_key(|(_, hour)| std::cmp::Reverse(*hour));
+    due
+}
+
+/// Nothing where the model is not there or has no time: it is tried again.
+async fn embed(embedder: &dyn Embedder, asked: &[Question]) -> Option<Vec<Vec<f32>>> {
+    let mut vectors = Vec::with_capacity(asked.len());
+    for some in asked.chunks(TEXTS_AT_ONCE) {
+        let texts = some.iter().map(|question| question.text.clone()).collect();
+        match embedder.embed(texts, EmbedAs::Query, Budget::of(EMBED_WITHIN)).await {
+            Ok(embedded) => vectors.extend(embedded.vectors),
+            Err(fault) => {
+                tracing::debug!(code = fault.code(), "questions could not be embedded; it is tried again");
+                return None;
+            }
+        }
+    }
+    Some(vectors)
+}

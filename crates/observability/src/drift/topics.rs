@@ -1,0 +1,340 @@
+//! What people ask about: their questions as embeddings, in topics.
+//!
+//! The topics of a project are made once, of a sample of what was asked, and stay: only so can hours be compared. Of every
+//! hour a few questions are embedded; what is kept of them is their mean in the space of a kernel, how many belong to each
+//! topic, and an example of each.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use mainspring_lake::{Filter, Scan, Table};
+use mainspring_llm::Span;
+use mainspring_statistics::embedding::{ClusterShares, Clusters, Features, KernelMean, compare_means, compare_shares};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    gather::{drawn, stretch},
+    kept::Kept,
+    report::{DriftState, NEEDED},
+    sketch::{bytes, hex, unreadable},
+};
+use crate::{
+    conventions::{Conversation, Message, Part},
+    fault::TraceFault,
+    table::Rows,
+};
+
+/// Questions of an hour that are embedded, and those of which topics are made.
+pub(crate) const HOURLY: usize = 200;
+pub(crate) const TRAINED_ON: usize = 1_000;
+/// Topics of fewer would be a matter of luck.
+pub(crate) const TRAIN_LEAST: usize = 100;
+/// The only text that topics are made of.
+pub(crate) const FIELD: &str = "input";
+
+const QUESTION_BYTES: usize = 4_000;
+const FREQUENCIES: usize = 128;
+const SEED: u64 = 0x0074_6f70_6963;
+const STEPS: usize = 200;
+const CLUSTERS: (usize, usize) = (4, 24);
+const LEVEL: f64 = 0.95;
+const WORDS: usize = 4;
+const WORD_CHARS: std::ops::RangeInclusive<usize> = 3..=40;
+const EXAMPLES: usize = 5;
+
+/// A question, and where it was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Question {
+    pub(crate) trace: String,
+    span: String,
+    pub(crate) text: String,
+}
+
+/// What the topics of a project are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Topics {
+    /// Of the embedder that made them.
+    pub(crate) identity: String,
+    dimensions: usize,
+    bandwidth: f64,
+    clusters: Clusters,
+    /// The words that tell each topic from the others.
+    words: Vec<Vec<String>>,
+}
+
+/// Of one stretch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TopicSketch {
+    pub mean: KernelMean,
+    pub shares: ClusterShares,
+}
+
+/// How what is asked about moved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TopicDrift {
+    pub state: DriftState,
+    /// Questions on each side.
+    pub reference: u64,
+    pub current: u64,
+    /// The maximum mean discrepancy, squared: about 0 where nothing changed, 2 at most.
+    pub mmd_squared: Option<f64>,
+    pub p: Option<f64>,
+    /// Over the shares of topics.
+    pub psi: Option<f64>,
+    /// What grew most comes first.
+    pub topics: Vec<Topic>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Topic {
+    /// The words that tell it from the others; none of what is unlike every topic.
+    pub words: Vec<String>,
+    pub before: f64,
+    pub after: f64,
+    /// It surely takes a larger share than before.
+    pub grew: bool,
+    pub p: f64,
+    /// Examples of the current stretch, the newest first.
+    pub traces: Vec<String>,
+}
+
+/// Questions of a stretch, evenly drawn; the same ones whenever they are drawn again.
+pub(crate) async fn questions(
+    table: &dyn Table,
+    project: &str,
+    (from, to): (i64, i64),
+    wanted: usize,
+) -> Result<Vec<Question>, TraceFault> {
+    let among = Filter::eq("project", project).and(Filter::eq("type", "chat")).and(stretch(from, to));
+    let count = table.count(among.clone()).await?;
+    let mut found = Vec::new();
+    // Some calls ask nothing in words, so more are drawn than are wanted.
+    for draw in [drawn(wanted as f64 * 1.5 / count.max(1) as f64), Filter::All] {
+        if count == 0 || !found.is_empty() {
+            break;
+        }
+        for batch in table.scan(Scan::of(among.clone().and(draw)).limit(wanted * 2)).await? {
+            let rows = Rows(&batch);
+            for row in 0..batch.num_rows() {
+                found.extend(question(&rows.span(row)?));
+            }
+        }
+    }
+    found.sort_by(|one, other| one.span.cmp(&other.span));
+    found.dedup_by(|later, earlier| later.span == earlier.span);
+    found.truncate(wanted);
+    Ok(found)
+}
+
+/// The last thing a person said.
+fn question(span: &Span) -> Option<Question> {
+    let conversation = Conversation::beginning(span, QUESTION_BYTES);
+    let asked = conversation.input.iter().rfind(|message| message.role == "user").map(said);
+    let text = conversation.query.or(asked)?;
+    let text = mainspring_kernel::text::elide(text.trim(), QUESTION_BYTES);
+    (!text.is_empty()).then(|| Question { trace: span.trace.to_string(), span: span.span.to_string(), text })
+}
+
+fn said(message: &Message) -> String {
+    let texts = message.parts.iter().filter_map(|part| match part {
+        Part::Text { content } => Some(content.as_str()),
+        _ => None,
+    });
+    texts.collect::<Vec<_>>().join("\n")
+}
+
+impl Topics {
+    /// Nothing where there are too few questions, or all are the same.
+    pub(crate) fn train(identity: String, questions: &[Question], vectors: &[Vec<f32>]) -> Option<Self> {
+        if vectors.len() < TRAIN_LEAST {
+            return None;
+        }
+        let count = ((vectors.len() as f64 / 2.0).sqrt() as usize).clamp(CLUSTERS.0, CLUSTERS.1);
+        let clusters = Clusters::train(vectors, count, STEPS, SEED)?;
+        let bandwidth = Features::median_distance(vectors, SEED)?;
+        let places: Vec<Option<usize>> = vectors.iter().map(|vector| clusters.place(vector).map(|place| place.cluster)).collect();
+        let texts: Vec<&str> = questions.iter().map(|question| question.text.as_str()).collect();
+        let words = telling(&texts, &places, clusters.centres().len());
+        Some(Self { identity, dimensions: vectors.first()?.len(), bandwidth, clusters, words })
+    }
+
+    fn features(&self) -> Features {
+        Features::new(self.dimensions, FREQUENCIES, self.bandwidth, SEED)
+    }
+
+    pub(crate) fn empty(&self) -> TopicSketch {
+        TopicSketch { mean: self.features().mean(), shares: ClusterShares::new(&self.clusters) }
+    }
+
+    /// What is kept of an hour's questions.
+    pub(crate) fn kept(&self, hour: i64, questions: &[Question], vectors: &[Vec<f32>]) -> Result<Vec<Kept>, TraceFault> {
+        let (features, mut sketch) = (self.features(), self.empty());
+        let mut examples: BTreeMap<String, Vec<(f64, &str)>> = BTreeMap::new();
+        for (question, vector) in questions.iter().zip(vectors) {
+            // Questions of one trace hang together.
+            let unit = question.trace.as_bytes();
+            sketch.mean.add(&features, vector, unit).map_err(|fault| unreadable(&fault))?;
+            sketch.shares.add(&self.clusters, vector).map_err(|fault| unreadable(&fault))?;
+            if let Some(place) = self.clusters.place(vector) {
+                let topic = if place.far { FAR.to_owned() } else { place.cluster.to_string() };
+                examples.entry(topic).or_default().push((place.distance, question.trace.as_str()));
+            }
+        }
+        let nearest = |mut all: Vec<(f64, &str)>| -> Option<String> {
+            all.sort_by(|one, other| one.0.total_cmp(&other.0));
+            all.first().map(|(_, trace)| (*trace).to_owned())
+        };
+        let examples: BTreeMap<String, String> =
+            examples.into_iter().filter_map(|(topic, all)| Some((topic, nearest(all)?))).collect();
+        let examples = serde_json::to_string(&examples).map_err(|error| TraceFault::Unreadable { reason: error.to_string() })?;
+        let row = |kind: &str, sketch: String| Kept {
+            hour,
+            field: FIELD.to_owned(),
+            release: String::new(),
+            kind: kind.to_owned(),
+            sketch,
+        };
+        Ok(vec![
+            row("mean", hex(&sketch.mean.to_bytes())),
+            row("shares", hex(&sketch.shares.to_bytes())),
+            row("examples", examples),
+        ])
+    }
+
+    /// Each hour's sketch. Hours of other topics, from before these were made, are left out.
+    pub(crate) fn hours(&self, rows: &[Kept]) -> Result<BTreeMap<i64, TopicSketch>, TraceFault> {
+        let mut means: HashMap<i64, KernelMean> = HashMap::new();
+        let mut hours = BTreeMap::new();
+        for row in rows.iter().filter(|row| row.kind == "mean") {
+            means.insert(row.hour, KernelMean::from_bytes(&bytes(&row.sketch)?).map_err(|fault| unreadable(&fault))?);
+        }
+        for row in rows.iter().filter(|row| row.kind == "shares") {
+            let shares = ClusterShares::from_bytes(&bytes(&row.sketch)?).map_err(|fault| unreadable(&fault))?;
+            let Some(mean) = means.remove(&row.hour) else { continue };
+            let mut whole = self.empty();
+            if whole.mean.merge(&mean).is_ok() && whole.shares.merge(&shares).is_ok() {
+                hours.insert(row.hour, whole);
+            }
+        }
+        Ok(hours)
+    }
+
+    fn together(&self, rows: &[Kept]) -> Result<TopicSketch, TraceFault> {
+        let mut all = self.empty();
+        for hour in self.hours(rows)?.values() {
+            all.mean.merge(&hour.mean).and_then(|()| all.shares.merge(&hour.shares)).map_err(|fault| unreadable(&fault))?;
+        }
+        Ok(all)
+    }
+
+    pub(crate) fn compare(&self, reference: &[Kept], current: &[Kept]) -> Result<TopicDrift, TraceFault> {
+        let (before, after) = (self.together(reference)?, self.together(current)?);
+        let counts = (before.mean.count(), after.mean.count());
+        let mean = compare_means(&before.mean, &after.mean, NEEDED).map_err(|fault| unreadable(&fault))?.measured();
+        let shares = compare_shares(&before.shares, &after.shares, NEEDED, LEVEL).map_err(|fault| unreadable(&fault))?;
+        let state = match (&mean, counts) {
+            (Some(_), _) => DriftState::Measured,
+            (None, (0, _) | (_, 0)) => DriftState::Missing,
+            (None, _) => DriftState::TooFew,
+        };
+        let shares = shares.measured();
+        let examples = examples(current);
+        let topics = shares.iter().flat_map(|report| &report.clusters).map(|growth| Topic {
+            words: growth.cluster.and_then(|cluster| self.words.get(cluster).cloned()).unwrap_or_default(),
+            before: growth.before,
+            after: growth.after,
+            grew: growth.grew(),
+            p: growth.p_adjusted,
+            traces: {
+                let topic = growth.cluster.map_or_else(|| FAR.to_owned(), |cluster| cluster.to_string());
+                examples.get(&topic).cloned().unwrap_or_default()
+            },
+        });
+        Ok(TopicDrift {
+            state,
+            reference: counts.0,
+            current: counts.1,
+            mmd_squared: mean.map(|mean| mean.mmd_squared),
+            p: mean.map(|mean| mean.p),
+            psi: shares.as_ref().map(|report| report.psi),
+            topics: topics.filter(|topic| topic.before > 0.0 || topic.after > 0.0).collect(),
+        })
+    }
+}
+
+/// The examples of what lies far from every topic.
+const FAR: &str = "far";
+
+fn examples(rows: &[Kept]) -> BTreeMap<String, Vec<String>> {
+    let mut examples: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut rows: Vec<&Kept> = rows.iter().filter(|row| row.kind == "examples").collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.hour));
+    for row in rows {
+        for (topic, trace) in serde_json::from_str::<BTreeMap<String, String>>(&row.sketch).unwrap_or_default() {
+            let of_topic = examples.entry(topic).or_default();
+            if of_topic.len() < EXAMPLES && !of_topic.contains(&trace) {
+                of_topic.push(trace);
+            }
+        }
+    }
+    examples
+}
+
+/// For each cluster the words that are in many of its texts and in few others: a word's share of the cluster's texts, times
+/// the logarithm of how much larger that is than its share of all.
+fn telling(texts: &[&str], places: &[Option<usize>], clusters: usize) -> Vec<Vec<String>> {
+    let mut sizes = vec![0_u32; clusters];
+    let mut all: HashMap<String, u32> = HashMap::new();
+    let mut within: Vec<HashMap<String, u32>> = vec![HashMap::new(); clusters];
+    for (text, place) in texts.iter().zip(places) {
+        for word in words_of(text) {
+            *all.entry(word.clone()).or_default() += 1;
+            if let Some(counts) = place.and_then(|place| within.get_mut(place)) {
+                *counts.entry(word).or_default() += 1;
+            }
+        }
+        if let Some(size) = place.and_then(|place| sizes.get_mut(place)) {
+            *size += 1;
+        }
+    }
+    let tell = |(counts, size): (HashMap<String, u32>, u32)| {
+        let mut scored: Vec<(f64, String)> = Vec::new();
+        for (word, count) in counts.into_iter().filter(|(_, count)| *count >= 2.min(size)) {
+            let (here, overall) = (f64::from(count) / f64::from(size), f64::from(all[&word]) / texts.len() as f64);
+            scored.push((here * (here / overall).ln(), word));
+        }
+        scored.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
+        scored.into_iter().take(WORDS).filter(|(score, _)| *score > 0.0).map(|(_, word)| word).collect()
+    };
+    within.into_iter().zip(sizes).map(tell).collect()
+}
+
+fn words_of(text: &str) -> BTreeSet<String> {
+    let words = text.split(|letter: char| !letter.is_alphanumeric());
+    let telling = words.filter(|word| WORD_CHARS.contains(&word.chars().count()) && !word.chars().all(char::is_numeric));
+    telling.map(str::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn topics_are_named_by_the_words_that_only_they_have() {
+        let texts = ["how is the invoice paid", "the invoice and the tax", "is the parcel sent", "where is the parcel"];
+        let named = telling(&texts, &[Some(0), Some(0), Some(1), Some(1)], 2);
+        assert_eq!((named[0][0].as_str(), named[1][0].as_str()), ("invoice", "parcel"));
+        assert!(!named.iter().flatten().any(|word| word == "the"), "{named:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_breaks_the_naming(texts in prop::collection::vec(".{0,60}", 0..20), place in prop::option::of(0_usize..5)) {
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let named = telling(&texts, &vec![place; texts.len()], 3);
+            prop_assert_eq!(named.len(), 3);
+            prop_assert!(named.iter().all(|words| words.len() <= WORDS));
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Questions of those who look: in SQL, by dashboards, and as Prometheus asks.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use mainspring_kernel::{Actor, Timestamp};
+
+use crate::{
+    dashboards::DashboardSpec,
+    fault::TraceFault,
+    filter::{FilterFault, SpanFilter},
+    points::MetricPoints,
+    query::{
+        self, DashboardAnswer, DashboardQuestion, PromAnswer, PromFault, PromTimes, Sources, SqlQuestion, SqlRows, SqlTable,
+    },
+    service::Observability,
+};
+
+impl Observability {
+    /// The tables that questions in SQL may name.
+    pub async fn sql_tables(&self, points: &MetricPoints) -> Result<Vec<SqlTable>, TraceFault> {
+        Ok(query::sql_tables(self.table().as_ref(), self.sources(points).await?))
+    }
+
+    /// Answers one `SELECT` over what the actor's project sent.
+    pub async fn sql(&self, points: &MetricPoints, actor: &Actor, question: &SqlQuestion) -> Result<SqlRows, TraceFault> {
+        self.catch_up().await;
+        query::sql(self.asking(actor, self.now()), self.sources(points).await?, question).await
+    }
+
+    /// The numbers of every panel. One that cannot be answered does not keep the others from it.
+    pub async fn dashboard(
+        &self,
+        points: &MetricPoints,
+        actor: &Actor,
+        spec: &DashboardSpec,
+        question: &DashboardQuestion,
+    ) -> Result<DashboardAnswer, TraceFault> {
+        self.catch_up().await;
+        let mut filters = Vec::with_capacity(spec.panels.len());
+        for panel in &spec.panels {
+            filters.push(self.ready(actor, panel.filter.parse::<SpanFilter>(), question.from).await.map_err(Arc::new));
+        }
+        let question = DashboardQuestion {
+            filter: self.ready(actor, Ok(question.filter.clone()), question.from).await?,
+            ..question.clone()
+        };
+        query::dashboard(self.asking(actor, self.now()), self.sources(points).await?, (spec, &filters), &question).await
+    }
+
+    async fn sources<'a>(&'a self, points: &'a MetricPoints) -> Result<Sources<'a>, TraceFault> {
+        let scores = match &self.scores {
+            Some(scores) => Some(scores.table().await?.as_ref()),
+            None => None,
+        };
+        Ok(Sources { lake: points.lake(), points: points.table().await?.as_ref(), scores })
+    }
+
+    /// With what its conditions on scores found in their place.
+    async fn ready(
+        &self,
+        actor: &Actor,
+        filter: Result<SpanFilter, FilterFault>,
+        from: Timestamp,
+    ) -> Result<SpanFilter, TraceFault> {
+        let filter = filter?;
+        Ok(self.with_scores_found(actor, &filter, Some(from)).await?.unwrap_or(filter))
+    }
+
+    /// Answers a question in PromQL.
+    pub async fn prometheus(&self, actor: &Actor, text: &str, times: PromTimes) -> Result<PromAnswer, PromFault> {
+        self.catch_up().await;
+        query::prometheus(self.asking(actor, self.now()), text, times).await
+    }
+
+    /// The labels of every series that one of the selectors finds.
+    pub async fn prometheus_series(
+        &self,
+        actor: &Actor,
+        selectors: &[String],
+        between: (Timestamp, Timestamp),
+    ) -> Result<Vec<BTreeMap<String, String>>, PromFault> {
+        self.catch_up().await;
+        query::prometheus_series(self.asking(actor, self.now()), selectors, between).await
+    }
+
+    /// The values of a label, of those series only where there are selectors.
+    pub async fn prometheus_values(
+        &self,
+        actor: &Actor,
+        label: &str,
+        selectors: &[String],
+        between: (Timestamp, Timestamp),
+    ) -> Result<Vec<String>, PromFault> {
+        self.catch_up().await;
+        query::prometheus_values(self.asking(actor, self.now()), label, selectors, between).await
+    }
+}

@@ -1,0 +1,179 @@
+//! The numbers of a dashboard.
+
+use std::{sync::Arc, time::Duration};
+
+use mainspring_kernel::Timestamp;
+use mainspring_lake::Filter;
+
+use super::{
+    Asking, MetricsQuestion, SpanMetrics, SqlQuestion, SqlRows, TraceFilter,
+    metrics::{group_column, metrics_among},
+    sql::{Sources, sql},
+};
+use crate::{
+    dashboards::{DashboardSpec, PanelSpec},
+    fault::TraceFault,
+    filter::SpanFilter,
+};
+
+/// Values that a panel shows apart; the largest ones.
+const GROUPS: usize = 8;
+/// Points of a chart, about.
+const POINTS: i64 = 60;
+/// Lengths of buckets of time that people can read, in seconds.
+const WIDTHS: [i64; 18] =
+    [1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400, 604_800];
+const SECOND: i64 = 1_000_000;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct DashboardQuestion {
+    pub from: Timestamp,
+    pub to: Timestamp,
+    /// The field by which panels show values apart that name none themselves.
+    pub by: Option<String>,
+    /// Only these spans, on every panel that measures.
+    pub filter: SpanFilter,
+}
+
+/// What a dashboard shows.
+#[derive(Debug)]
+pub struct DashboardAnswer {
+    /// Where the first bucket of time begins: `from`, or a little before.
+    pub from: Timestamp,
+    pub to: Timestamp,
+    pub bucket: Duration,
+    /// In the order of the panels.
+    pub panels: Vec<PanelAnswer>,
+}
+
+/// What a panel shows. Panels that ask the same share an answer.
+#[derive(Debug, Clone)]
+pub enum PanelAnswer {
+    Measured {
+        by: Option<String>,
+        /// May hold measures of other panels.
+        found: Arc<SpanMetrics>,
+        /// Whether more values are not shown.
+        more: bool,
+    },
+    Rows(SqlRows),
+    Failed(Arc<TraceFault>),
+}
+
+/// What makes panels ask the same, and everything they want measured.
+#[derive(Debug)]
+struct Group {
+    filter: String,
+    by: Option<String>,
+    over_time: bool,
+    measures: Vec<String>,
+    panels: Vec<usize>,
+}
+
+/// `filters`: those of the panels, ready to be asked.
+pub(crate) async fn dashboard(
+    asking: Asking<'_>,
+    sources: Sources<'_>,
+    (spec, filters): (&DashboardSpec, &[Result<SpanFilter, Arc<TraceFault>>]),
+    question: &DashboardQuestion,
+) -> Result<DashboardAnswer, TraceFault> {
+    if let Some(by) = &question.by {
+        group_column(by)?;
+    }
+    let (from, to) = (question.from.as_micros(), question.to.as_micros());
+    if from >= to {
+        return Err(TraceFault::Question { reason: "`from` is a time before `to`".to_owned() });
+    }
+    let width = width_for(to.saturating_sub(from));
+    let from = Timestamp::from_micros(from - from.rem_euclid(width));
+    let bucket = Duration::from_micros(width.unsigned_abs());
+    let mut panels: Vec<Option<PanelAnswer>> = spec.panels.iter().map(|_| None).collect();
+    for group in groups(spec, question.by.as_deref()) {
+        let answer = match group.panels.first().and_then(|first| filters.get(*first)) {
+            Some(Err(fault)) => PanelAnswer::Failed(Arc::clone(fault)),
+            Some(Ok(filter)) => measured(asking, (&group, filter), question, (from, bucket))
+                .await
+                .unwrap_or_else(|fault| PanelAnswer::Failed(Arc::new(fault))),
+            None => continue,
+        };
+        group.panels.iter().for_each(|at| panels[*at] = Some(answer.clone()));
+    }
+    for (panel, answer) in spec.panels.iter().zip(&mut panels) {
+        let Some(text) = &panel.sql else { continue };
+        let text = text.replace("$bucket", &width.to_string());
+        let asked = SqlQuestion { text, from: Some(from), to: Some(question.to), limit: None };
+        let found = sql(asking, sources, &asked).await;
+        *answer = Some(found.map_or_else(|fault| PanelAnswer::Failed(Arc::new(fault)), PanelAnswer::Rows));
+    }
+    Ok(DashboardAnswer { from, to: question.to, bucket, panels: panels.into_iter().flatten().collect() })
+}
+
+/// Panels that measure, together where one question answers them.
+fn groups(spec: &DashboardSpec, by: Option<&str>) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (at, panel) in spec.panels.iter().enumerate().filter(|(_, panel)| panel.sql.is_none()) {
+        let PanelSpec { filter, measures, chart, .. } = panel;
+        let by = panel.by.as_deref().or(by).map(str::to_owned);
+        let same = |group: &&mut Group| group.filter == *filter && group.by == by && group.over_time == chart.is_over_time();
+        match groups.iter_mut().find(same) {
+            Some(group) => {
+                let new: Vec<String> = measures.iter().filter(|name| !group.measures.contains(name)).cloned().collect();
+                group.measures.extend(new);
+                group.panels.push(at);
+            }
+            None => groups.push(Group {
+                filter: filter.clone(),
+                by,
+                over_time: chart.is_over_time(),
+                measures: measures.clone(),
+                panels: vec![at],
+            }),
+        }
+    }
+    groups
+}
+
+async fn measured(
+    asking: Asking<'_>,
+    (group, filter): (&Group, &SpanFilter),
+    question: &DashboardQuestion,
+    (from, bucket): (Timestamp, Duration),
+) -> Result<PanelAnswer, TraceFault> {
+    let mut asked = MetricsQuestion {
+        filter: TraceFilter { from: Some(from), to: Some(question.to), also: filter.clone(), ..TraceFilter::default() },
+        by: group.by.iter().cloned().collect(),
+        bucket: None,
+        measures: group.measures.clone(),
+        limit: Some(GROUPS),
+    };
+    let among = question.filter.condition(asking.now);
+    if !group.over_time {
+        let found = metrics_among(asking, &asked, among).await?;
+        let more = found.more;
+        return Ok(PanelAnswer::Measured { by: group.by.clone(), found: Arc::new(found), more });
+    }
+    let (mut among, mut more) = (among, false);
+    if let Some(by) = &group.by {
+        // Which values are the largest is found over all of the time, so that a line does not come and go.
+        let counting = MetricsQuestion { measures: vec!["count".to_owned()], ..asked.clone() };
+        let largest = metrics_among(asking, &counting, among.clone()).await?;
+        more = largest.more;
+        among = among.and(one_of(group_column(by)?, &largest));
+    }
+    (asked.bucket, asked.limit) = (Some(bucket), None);
+    let found = metrics_among(asking, &asked, among).await?;
+    Ok(PanelAnswer::Measured { by: group.by.clone(), found: Arc::new(found), more })
+}
+
+/// The values of the first key, or none where that is among them.
+fn one_of(column: &str, found: &SpanMetrics) -> Filter {
+    let keys = || found.rows.iter().filter_map(|row| row.keys.first());
+    let named = Filter::any_of(column, keys().flatten().map(String::as_str));
+    if keys().any(Option::is_none) { Filter::Or(vec![named, Filter::IsNull(column.to_owned())]) } else { named }
+}
+
+/// In microseconds: the shortest that gives no more points than there should be, or weeks.
+fn width_for(stretch: i64) -> i64 {
+    let fits = WIDTHS.into_iter().find(|width| stretch / (width * SECOND) <= POINTS);
+    fits.unwrap_or_else(|| (stretch / (604_800 * SECOND) / POINTS + 1) * 604_800) * SECOND
+}

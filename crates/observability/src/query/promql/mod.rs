@@ -1,0 +1,128 @@
+//! Measures over spans as Prometheus' query API tells them, for Grafana and whatever else reads that.
+//!
+//! `text` → a tree (`parser`, `tree`) → sums over spans (`series`) → values at the times that were asked for (`evaluate`).
+//! It is a part of PromQL, and what is left out is refused by name. Counters are counted when somebody asks: nothing is
+//! scraped, so a rate is exact, and nothing is lost between two scrapes.
+
+mod evaluate;
+mod fault;
+mod names;
+mod parser;
+mod series;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
+pub use fault::PromFault;
+pub use names::{PromMetric, prom_labels, prom_metrics};
+
+use std::collections::BTreeMap;
+
+use mainspring_kernel::Timestamp;
+
+use super::Asking;
+use series::Times;
+
+/// What Prometheus allows of one series.
+const POINTS_MAX: i64 = 11_000;
+/// What a percentile is over where one moment is asked about.
+const LOOK_BACK: i64 = 300_000_000;
+
+/// The moments that are asked about: one, or several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PromTimes {
+    pub start: Timestamp,
+    pub end: Timestamp,
+    /// None: `start` alone.
+    pub step_micros: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct PromSeries {
+    pub labels: BTreeMap<String, String>,
+    pub points: Vec<(Timestamp, f64)>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum PromAnswer {
+    /// The same at every moment.
+    Scalar(Vec<(Timestamp, f64)>),
+    Series(Vec<PromSeries>),
+}
+
+/// Answers a question in PromQL.
+pub(crate) async fn prometheus(asking: Asking<'_>, text: &str, times: PromTimes) -> Result<PromAnswer, PromFault> {
+    let expr = parser::parse(text)?;
+    let times = moments(times)?;
+    Ok(match evaluate::evaluate(asking, &expr, &times).await? {
+        evaluate::Value::Scalar(number) => PromAnswer::Scalar(times.at.iter().map(|at| (moment(*at), number)).collect()),
+        evaluate::Value::Vector(all) => {
+            let mut series: Vec<PromSeries> = all.into_iter().filter_map(|one| told(one, &times.at)).collect();
+            series.sort_by(|one, other| one.labels.cmp(&other.labels));
+            PromAnswer::Series(series)
+        }
+    })
+}
+
+fn told(one: series::Series, at: &[i64]) -> Option<PromSeries> {
+    let series::Series { mut labels, name, values } = one;
+    labels.extend(name.map(|name| ("__name__".to_owned(), name.to_owned())));
+    let points: Vec<_> = at.iter().zip(values).filter_map(|(at, value)| Some((moment(*at), value?))).collect();
+    (!points.is_empty()).then_some(PromSeries { labels, points })
+}
+
+const fn moment(at: i64) -> Timestamp {
+    Timestamp::from_micros(at)
+}
+
+fn moments(PromTimes { start, end, step_micros }: PromTimes) -> Result<Times, PromFault> {
+    let (start, end) = (start.as_micros(), end.as_micros());
+    let Some(step) = step_micros else { return Ok(Times { at: vec![start], step: LOOK_BACK }) };
+    if step <= 0 || end < start {
+        return Err(PromFault::question("`step` is above zero, and `end` not before `start`"));
+    }
+    let steps = end.saturating_sub(start) / step;
+    if steps >= POINTS_MAX {
+        return Err(PromFault::question(format!("that is more than {POINTS_MAX} points for each series: take a longer step")));
+    }
+    Ok(Times { at: (0..=steps).map(|n| start + n * step).collect(), step })
+}
+
+/// The labels of every series that one of the selectors finds, between two moments.
+pub(crate) async fn prometheus_series(
+    asking: Asking<'_>,
+    selectors: &[String],
+    (from, to): (Timestamp, Timestamp),
+) -> Result<Vec<BTreeMap<String, String>>, PromFault> {
+    let mut found = std::collections::BTreeSet::new();
+    for text in selectors {
+        let selector = parser::selector(text)?;
+        found.extend(series::there(asking, &selector, (from.as_micros(), to.as_micros())).await?);
+    }
+    Ok(found.into_iter().collect())
+}
+
+/// The values that a label has, between two moments.
+pub(crate) async fn prometheus_values(
+    asking: Asking<'_>,
+    label: &str,
+    selectors: &[String],
+    (from, to): (Timestamp, Timestamp),
+) -> Result<Vec<String>, PromFault> {
+    if let Some(fixed) = names::fixed_values(label).filter(|_| selectors.is_empty()) {
+        return Ok(fixed);
+    }
+    let between = (from.as_micros(), to.as_micros());
+    if selectors.is_empty() {
+        return series::values_of(asking, label, between).await;
+    }
+    let mut values = std::collections::BTreeSet::new();
+    for text in selectors {
+        let mut selector = parser::selector(text)?;
+        selector.mention(label);
+        let there = series::there(asking, &selector, between).await?;
+        values.extend(there.into_iter().filter_map(|mut labels| labels.remove(label)));
+    }
+    Ok(values.into_iter().collect())
+}

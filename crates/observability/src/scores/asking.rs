@@ -1,0 +1,275 @@
+//! Scores as an actor sees them: what is hidden of traces is hidden of their scores.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap, HashSet},
+    time::Duration,
+};
+
+use mainspring_kernel::{Actor, Labels, Page, PageRequest, Timestamp, page::cursor};
+use mainspring_lake::{Filter, Scan};
+use mainspring_llm::{Span, SpanId, TraceId};
+
+use super::{AT_ONCE, After, OF_TRACE_MAX, Score, ScoreFilter, ScoreMeasure, ScoreValue, Scores, measured, of_project};
+use crate::{
+    fault::TraceFault,
+    filter::SpanFilter,
+    query::{self, MetricsQuestion, SpanMetrics, TraceFilter},
+    service::Observability,
+    table::{Rows, is_entry},
+};
+
+/// Scores looked at for one page at most.
+const LOOKED_AT_MAX: usize = 20_000;
+/// Scores read to sum up those of one page of traces.
+const SUMMED_MAX: usize = 20_000;
+/// Spans that are read to find the traces of sessions.
+const SPANS_READ_MAX: usize = 200_000;
+/// How long a writer waits.
+const STORED_WITHIN: Duration = Duration::from_secs(8);
+
+/// The scores of one name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScoreSummary {
+    pub name: String,
+    pub count: u64,
+    /// Of numbers; true is 1.
+    pub mean: Option<f64>,
+    /// The last word, where it is a category.
+    pub label: Option<String>,
+}
+
+impl Observability {
+    /// Scores are kept in this room from now on.
+    #[must_use]
+    pub fn with_scores(mut self, scores: Scores) -> Self {
+        self.scores = Some(scores);
+        self
+    }
+
+    pub fn scores(&self) -> Result<&Scores, TraceFault> {
+        self.scores.as_ref().ok_or_else(|| TraceFault::Question { reason: "no scores are kept here".into() })
+    }
+
+    /// Writes scores that were checked; when this returns they survive the death of the process.
+    pub async fn put_scores(&self, actor: &Actor, scores: Vec<Score>) -> Result<(), TraceFault> {
+        if scores.is_empty() {
+            return Ok(());
+        }
+        self.scores()?.put(actor.project, scores, self.now(), STORED_WITHIN).await
+    }
+
+    /// Nobody speaks of a trace that is hidden from them. One that is still on its way is not known yet, and may be spoken of.
+    pub async fn may_score(&self, actor: &Actor, score: &Score) -> Result<(), TraceFault> {
+        let seen = self.visible_scores(actor, vec![score.clone()]).await?;
+        let id = score.trace.map_or_else(String::new, |trace| trace.to_string());
+        if seen.is_empty() { Err(TraceFault::NotFound { id }) } else { Ok(()) }
+    }
+
+    /// Newest first.
+    pub async fn list_scores(&self, actor: &Actor, filter: &ScoreFilter, page: &PageRequest) -> Result<Page<Score>, TraceFault> {
+        let scores = self.scores()?;
+        let mut after: Option<After> = page.after()?;
+        let (mut found, mut looked_at) = (Vec::new(), 0);
+        loop {
+            let wanted = page.limit() + 1 - found.len();
+            let part = scores.part(actor.project, filter, after.as_ref(), wanted).await?;
+            let last = part.len() < wanted;
+            looked_at += part.len();
+            after = part.last().map(After::of).or(after);
+            found.extend(self.visible_scores(actor, part).await?);
+            if last || found.len() > page.limit() {
+                return Ok(Page::from_overfetch(found, page, After::of));
+            }
+            if looked_at >= LOOKED_AT_MAX {
+                // The page is short but the list goes on from where looking stopped.
+                return Ok(Page { items: found, next: after.as_ref().map(cursor) });
+            }
+        }
+    }
+
+    /// Deletes a score that the actor may see, and answers what it was.
+    pub async fn delete_score(&self, actor: &Actor, id: &str) -> Result<Score, TraceFault> {
+        let scores = self.scores()?;
+        let found = scores.one(actor.project, id).await?;
+        let seen = self.visible_scores(actor, found.into_iter().collect()).await?.pop();
+        match seen {
+            Some(score) if scores.delete(actor.project, id).await? => Ok(score),
+            _ => Err(TraceFault::NoScore { id: mainspring_kernel::text::elide(id, 80) }),
+        }
+    }
+
+    /// The scores of a trace that the actor was shown, newest first.
+    pub async fn scores_of(&self, actor: &Actor, trace: TraceId) -> Result<Vec<Score>, TraceFault> {
+        match &self.scores {
+            Some(scores) => scores.of_traces(actor.project, [trace.to_string()], Some(OF_TRACE_MAX)).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The scores that each of these spans bears: its own, and those of its trace where the trace is entered by it. For
+    /// whoever writes spans out that the actor may see.
+    pub(crate) async fn borne_by(&self, actor: &Actor, spans: &[Span]) -> Result<Vec<Vec<Score>>, TraceFault> {
+        let mut by_trace: HashMap<TraceId, Vec<Score>> = HashMap::new();
+        if let Some(scores) = &self.scores {
+            let traces: HashSet<String> = spans.iter().map(|span| span.trace.to_string()).collect();
+            for score in scores.of_traces(actor.project, traces, None).await? {
+                if let Some(trace) = score.trace {
+                    by_trace.entry(trace).or_default().push(score);
+                }
+            }
+        }
+        let bears = |span: &Span, score: &Score| score.span.map_or_else(|| is_entry(span), |of| of == span.span);
+        let borne = |span: &Span| {
+            by_trace.get(&span.trace).into_iter().flatten().filter(|score| bears(span, score)).cloned().collect::<Vec<Score>>()
+        };
+        Ok(spans.iter().map(borne).collect())
+    }
+
+    /// The scores of traces that the actor was shown, summed up by name.
+    pub async fn sum_scores(
+        &self,
+        actor: &Actor,
+        traces: impl IntoIterator<Item = TraceId>,
+    ) -> Result<HashMap<TraceId, Vec<ScoreSummary>>, TraceFault> {
+        let traces: HashSet<String> = traces.into_iter().map(|trace| trace.to_string()).collect();
+        let Some(scores) = self.scores.as_ref().filter(|_| !traces.is_empty()) else { return Ok(HashMap::new()) };
+        let found = scores.of_traces(actor.project, traces, Some(SUMMED_MAX)).await?;
+        Ok(summed(&found, |score| score.trace))
+    }
+
+    /// The same of spans: only what was said of the span itself.
+    pub async fn sum_scores_of_spans(
+        &self,
+        actor: &Actor,
+        spans: impl IntoIterator<Item = (TraceId, SpanId)>,
+    ) -> Result<HashMap<(TraceId, SpanId), Vec<ScoreSummary>>, TraceFault> {
+        let spans: HashSet<(TraceId, SpanId)> = spans.into_iter().collect();
+        let Some(scores) = self.scores.as_ref().filter(|_| !spans.is_empty()) else { return Ok(HashMap::new()) };
+        let traces: HashSet<String> = spans.iter().map(|(trace, _)| trace.to_string()).collect();
+        let found = scores.of_traces(actor.project, traces, Some(SUMMED_MAX)).await?;
+        Ok(summed(&found, |score| score.trace.zip(score.span).filter(|of| spans.contains(of))))
+    }
+
+    /// What is reckoned of scores for each row of what was measured of spans by the same question.
+    pub async fn measure_scores(
+        &self,
+        actor: &Actor,
+        mut question: MetricsQuestion,
+        wanted: &[ScoreMeasure],
+        found: &SpanMetrics,
+    ) -> Result<Vec<Vec<Option<f64>>>, TraceFault> {
+        (question.filter.from, question.filter.to) = (Some(found.from), Some(found.to));
+        question.filter = self.scored(actor, &question.filter).await?.into_owned();
+        let measured = measured(self.asking(actor, self.now()), self.scores()?, &question, wanted).await?;
+        let of = |start: Option<Timestamp>, keys: &Vec<Option<String>>| {
+            let group = (start.map(Timestamp::as_micros), keys.clone());
+            measured.get(&group).cloned().unwrap_or_else(|| vec![None; wanted.len()])
+        };
+        Ok(found.rows.iter().map(|row| of(row.start, &row.keys)).collect())
+    }
+
+    /// The filter with what its conditions on scores found in their place.
+    pub(crate) async fn scored<'a>(&self, actor: &Actor, filter: &'a TraceFilter) -> Result<Cow<'a, TraceFilter>, TraceFault> {
+        let also = self.with_scores_found(actor, &filter.also, filter.from).await?;
+        Ok(also.map_or(Cow::Borrowed(filter), |also| Cow::Owned(TraceFilter { also, ..filter.clone() })))
+    }
+
+    /// The same of a filter of spans; none where it asks for no scores. `from`: when the spans began at the earliest.
+    pub(crate) async fn with_scores_found(
+        &self,
+        actor: &Actor,
+        filter: &SpanFilter,
+        from: Option<Timestamp>,
+    ) -> Result<Option<SpanFilter>, TraceFault> {
+        let asked = filter.scores();
+        if asked.is_empty() {
+            return Ok(None);
+        }
+        let scores = self.scores()?;
+        let mut found = Vec::with_capacity(asked.len());
+        for (name, test) in asked {
+            found.push(scores.bearing(actor.project, (name, test), from).await?);
+        }
+        Ok(Some(filter.with_scores(found)))
+    }
+
+    /// The scores whose whole trace, or session, the actor may see.
+    async fn visible_scores(&self, actor: &Actor, scores: Vec<Score>) -> Result<Vec<Score>, TraceFault> {
+        if actor.labels == Labels::All || scores.is_empty() {
+            return Ok(scores);
+        }
+        self.catch_up().await;
+        let sessions: HashSet<&str> =
+            scores.iter().filter(|score| score.trace.is_none()).filter_map(|score| score.session.as_deref()).collect();
+        let of_sessions = self.traces_of_sessions(actor, &sessions).await?;
+        let mut traces: HashSet<String> = scores.iter().filter_map(|score| score.trace).map(|trace| trace.to_string()).collect();
+        traces.extend(of_sessions.values().flatten().cloned());
+        let traces: Vec<String> = traces.into_iter().collect();
+        let mut hidden = HashSet::new();
+        for some in traces.chunks(AT_ONCE) {
+            let these = Filter::any_of("trace", some.iter().map(String::as_str));
+            hidden.extend(query::hidden(self.asking(actor, self.now()), these).await?);
+        }
+        let seen = |score: &Score| match (score.trace, score.session.as_ref()) {
+            (Some(trace), _) => !hidden.contains(&trace.to_string()),
+            (None, Some(session)) => of_sessions.get(session).is_none_or(|traces| traces.is_disjoint(&hidden)),
+            (None, None) => false,
+        };
+        Ok(scores.into_iter().filter(|score| seen(score)).collect())
+    }
+
+    async fn traces_of_sessions(
+        &self,
+        actor: &Actor,
+        sessions: &HashSet<&str>,
+    ) -> Result<HashMap<String, HashSet<String>>, TraceFault> {
+        let mut found: HashMap<String, HashSet<String>> = HashMap::new();
+        if sessions.is_empty() {
+            return Ok(found);
+        }
+        let these = of_project(actor.project).and(Filter::any_of("session", sessions.iter().copied()));
+        let scan = Scan::of(these).columns(&["session", "trace"]).limit(SPANS_READ_MAX + 1);
+        let mut read = 0;
+        for batch in self.table().scan(scan).await? {
+            let rows = Rows(&batch);
+            read += batch.num_rows();
+            for row in 0..batch.num_rows() {
+                let session = rows.text("session", row)?.unwrap_or_default();
+                let trace = rows.text("trace", row)?.unwrap_or_default();
+                found.entry(session.to_owned()).or_default().insert(trace.to_owned());
+            }
+        }
+        if read > SPANS_READ_MAX { Err(TraceFault::TooMuch { rows: SPANS_READ_MAX }) } else { Ok(found) }
+    }
+}
+
+#[derive(Default)]
+struct Sum {
+    count: u64,
+    numbers: u32,
+    sum: f64,
+    label: Option<String>,
+}
+
+/// By what they are about, each name once. The scores come newest first.
+fn summed<K: Eq + std::hash::Hash>(scores: &[Score], about: impl Fn(&Score) -> Option<K>) -> HashMap<K, Vec<ScoreSummary>> {
+    let mut sums: HashMap<K, BTreeMap<&str, Sum>> = HashMap::new();
+    for score in scores {
+        let Some(about) = about(score) else { continue };
+        let sum = sums.entry(about).or_default().entry(score.name.as_str()).or_default();
+        sum.count += 1;
+        if let Some(number) = score.value.number() {
+            sum.numbers += 1;
+            sum.sum += number;
+        }
+        if let (ScoreValue::Categorical(label), None) = (&score.value, &sum.label) {
+            sum.label = Some(label.clone());
+        }
+    }
+    let summary = |(name, Sum { count, numbers, sum, label }): (&str, Sum)| {
+        let mean = (numbers > 0).then(|| sum / f64::from(numbers));
+        ScoreSummary { name: name.to_owned(), count, mean, label }
+    };
+    sums.into_iter().map(|(about, sums)| (about, sums.into_iter().map(summary).collect())).collect()
+}

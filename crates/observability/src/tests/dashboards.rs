@@ -1,0 +1,64 @@
+use mainspring_kernel::Fault as _;
+use serde_json::json;
+
+use super::*;
+use crate::built_in;
+
+fn problems(spec: Value) -> Vec<String> {
+    match parse(&spec) {
+        Ok(_) => Vec::new(),
+        Err(fault) => fault.problems.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn panel(panel: Value) -> Vec<String> {
+    problems(json!({"title": "Desk", "panels": [panel]}))
+}
+
+#[test]
+fn what_is_built_in_would_be_taken_from_a_person() {
+    let spec = serde_json::to_value(built_in()).unwrap();
+    let read = parse(&spec).unwrap();
+    assert_eq!(serde_json::from_value::<DashboardSpec>(read.canonical).unwrap(), built_in());
+}
+
+#[test]
+fn a_panel_says_what_is_wrong_with_it_and_where() {
+    assert_eq!(panel(json!({"title": "Calls", "measures": ["count", "errors"], "filter": "entry", "by": "model"})), [""; 0]);
+    assert_eq!(panel(json!({"title": "Rows", "chart": "table", "sql": "SELECT 1", "unit": "dollars"})), [""; 0]);
+    for (given, wanted) in [
+        (json!({"title": "x"}), "panels[0]: give exactly one of `measures` and `sql`"),
+        (json!({"title": "x", "measures": ["count"], "sql": "SELECT 1"}), "panels[0]: give exactly one of `measures` and `sql`"),
+        (json!({"title": " ", "measures": ["count"]}), "panels[0].title: is a text of 1 to 120 characters"),
+        (
+            json!({"title": "x", "measures": ["counts"]}),
+            "panels[0].measures[0]: there is no measure `counts`: did you mean `count`?",
+        ),
+        (
+            json!({"title": "x", "measures": ["count", "cost"]}),
+            "panels[0].measures: are of different units; give each a panel of its own",
+        ),
+        (json!({"title": "x", "measures": ["cost", "cost"]}), "panels[0].measures: name one twice"),
+        (
+            json!({"title": "x", "measures": ["cost"], "unit": "count"}),
+            "panels[0].unit: is `dollars` for these measures; leave it out",
+        ),
+        (json!({"title": "x", "measures": ["count"], "by": "duration"}), "panels[0].by: groups cannot be made of `duration`"),
+        (
+            json!({"title": "x", "sql": "SELECT 1", "by": "model"}),
+            "panels[0]: `filter` and `by` stand beside `measures`; SQL says both itself",
+        ),
+        (
+            json!({"title": "x", "measures": ["count"], "filter": "model ="}),
+            "panels[0].filter: the filter cannot be read at character",
+        ),
+    ] {
+        let told = panel(given.clone());
+        assert!(told.len() == 1 && told[0].starts_with(wanted), "{given}: {told:?}");
+    }
+    let twice = json!({"title": "Desk", "panels": [{"title": "x", "measures": ["count"]}, {"title": "x", "measures": ["cost"]}]});
+    assert_eq!(problems(twice), ["panels: two have the same title"]);
+    assert_eq!(problems(json!({"title": "Desk", "panels": []})), ["panels: are 1 to 40"]);
+    let fault = parse(&json!({"title": "Desk", "panels": [{"title": "x", "mesures": ["count"]}]})).unwrap_err();
+    assert_eq!(fault.code(), "registry-invalid-spec");
+}

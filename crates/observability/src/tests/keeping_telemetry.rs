@@ -1,0 +1,174 @@
+//! Retention, erasures and large values, over a lake and both catalogs' statements.
+
+use mainspring_catalog::{AuditEntry, AuditTrail, Catalog, CatalogFault, Tx};
+use mainspring_jobs::Jobs;
+use mainspring_kernel::Role;
+use mainspring_testservers::on_every_engine;
+use serde_json::Value;
+
+use super::*;
+use crate::{
+    ErasureState, Keeping, KeepingParts, MetricPoints, Retention, Subject, Telemetry,
+    values::{LARGE, cut, named_by},
+};
+
+on_every_engine!(Catalog: [every_statement_compiles, a_turn_is_taken_by_one, an_erasure_is_there_once_and_forgets_whose_it_was]);
+
+const PROJECT: &str = "INSERT INTO project (id, name, description, created) VALUES ($1, 'kept', '', $2) RETURNING id";
+
+#[derive(Debug)]
+struct NoTrail;
+
+#[async_trait]
+impl AuditTrail for NoTrail {
+    async fn record(&self, _: &mut Tx, _: &Actor, _: AuditEntry) -> Result<(), CatalogFault> {
+        Ok(())
+    }
+}
+
+struct Kept {
+    keeping: Keeping,
+    it: Room,
+    admin: Actor,
+    _dir: tempfile::TempDir,
+}
+
+/// The project is there, as identity would have made it.
+async fn keep(catalog: Catalog) -> Kept {
+    let dir = tempfile::tempdir().unwrap();
+    let it = open(dir.path(), Capture::Full).await;
+    let lake = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.path().join("points")))).await.unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(it.clock.clone());
+    catalog.write(PROJECT, mainspring_catalog::params![project(), clock.now()]).await.unwrap();
+    let keeping = Keeping::open(KeepingParts {
+        jobs: Jobs::open(catalog.clone(), Arc::clone(&clock)),
+        catalog,
+        audit: Arc::new(NoTrail),
+        clock,
+        spans: it.room.clone(),
+        points: MetricPoints::new(Arc::new(lake), Capture::Full, it.tasks.clone()),
+        keep_for: Duration::from_secs(3_600),
+    });
+    let admin = Actor { role: Role::Admin, ..actor(Labels::All) };
+    Kept { keeping, it, admin, _dir: dir }
+}
+
+async fn every_statement_compiles(catalog: Catalog) {
+    let failed = mainspring_catalog::testing::prepare_all(&catalog, crate::keeping::store::STATEMENTS).await;
+    assert!(failed.is_empty(), "{failed:?}");
+}
+
+async fn a_turn_is_taken_by_one(catalog: Catalog) {
+    let Kept { keeping, it, admin, _dir } = keep(catalog).await;
+    let now = it.clock.now().as_micros();
+    let hours = |hours: i64| now - hours * 3_600_000_000;
+    let spans = [span(hours(3), &[]), span(hours(2), &[]), span(hours(0), &[])];
+    it.room.record_durably(spans.to_vec(), WAIT).await.unwrap();
+    it.room.drain(WAIT).await.unwrap();
+    // The project keeps them longer than the settings do.
+    let rule = Retention { keep_for: Some(Duration::from_secs(9_000)), max_bytes: None };
+    keeping.set_retention(&admin, Telemetry::Spans, rule).await.unwrap();
+    assert_eq!(keeping.retain("one", &Telemetry::ALL).await.unwrap(), 1);
+    keeping.set_retention(&admin, Telemetry::Spans, Retention::default()).await.unwrap();
+    assert_eq!(keeping.retain("another", &Telemetry::ALL).await.unwrap(), 0, "it is not its turn");
+    assert_eq!(keeping.retain("one", &Telemetry::ALL).await.unwrap(), 1);
+    let held = keeping.holdings(&admin).await.unwrap();
+    let last = held[0].last.unwrap();
+    assert_eq!((held[0].rows, held[0].oldest, last.rows, last.all_rows), (1, Some(spans[2].start), 1, 2));
+    assert!(held[0].bytes > 0 && held[1].last.is_none());
+    // Bytes without end are too many for no bytes at all.
+    keeping.set_retention(&admin, Telemetry::Spans, Retention { keep_for: None, max_bytes: Some(0) }).await.unwrap();
+    assert_eq!(keeping.retain("one", &Telemetry::ALL).await.unwrap(), 1);
+}
+
+async fn an_erasure_is_there_once_and_forgets_whose_it_was(catalog: Catalog) {
+    let Kept { keeping, it, admin, _dir } = keep(catalog).await;
+    let mut theirs = span(5, &[]);
+    theirs.attributes.insert(names::USER.into(), json!("somebody"));
+    theirs.attributes.insert("input.value".into(), json!("w".repeat(LARGE + 1)));
+    let other = span(6, &[]);
+    it.room.record_durably(vec![theirs.clone(), other.clone()], WAIT).await.unwrap();
+    let subject = Subject::User("somebody".into());
+    let asked = keeping.ask(&admin, &subject).await.unwrap();
+    assert_eq!(keeping.ask(&admin, &subject).await.unwrap().id, asked.id, "one is under way");
+    let (begun, read) = keeping.begin(asked.id).await.unwrap().unwrap();
+    assert_eq!((begun.state, read), (ErasureState::Running, subject.clone()));
+    keeping.erase(asked.id, project(), &subject).await.unwrap();
+    // Broken off, it begins again.
+    keeping.erase(asked.id, project(), &subject).await.unwrap();
+    let found = keeping.erasure(&admin, asked.id).await.unwrap();
+    assert_eq!((found.erased.spans, found.subject.as_deref()), (1, Some("somebody")));
+    assert!(it.room.trace(&admin, theirs.trace).await.is_err());
+    assert_eq!(it.room.trace(&admin, other.trace).await.unwrap(), [other]);
+    assert_eq!(it.room.sweep_values().await.unwrap(), 0, "the large value went with its span");
+    let jobs = Jobs::open(keeping.catalog().clone(), Arc::new(it.clock.clone()));
+    let lease = jobs.lease("a test", &[crate::EraseJob::kind()], WAIT).await.unwrap().unwrap();
+    keeping.finish(&admin, asked.id, &lease).await.unwrap();
+    let done = keeping.erasure(&admin, asked.id).await.unwrap();
+    assert_eq!((done.state, done.subject, done.fingerprint), (ErasureState::Done, None, subject.fingerprint(project())));
+    assert!(keeping.begin(asked.id).await.unwrap().is_none(), "there is nothing left to do");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_values_leave_their_span_and_come_back_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, tasks: _tasks, .. } = open(dir.path(), Capture::Full).await;
+    let mut large = span(5, &[]);
+    large.attributes.insert("input.value".into(), json!("ä".repeat(LARGE)));
+    large.attributes.insert("list".into(), json!(vec!["a text of some length"; LARGE]));
+    large.attributes.insert("nested".into(), json!({"small": 1, "long": "l".repeat(LARGE + 1)}));
+    // One that comes again, and one that comes once.
+    room.record_durably(vec![large.clone()], WAIT).await.unwrap();
+    room.record_durably(vec![large.clone()], WAIT).await.unwrap();
+    let all = actor(Labels::All);
+    let mut read = room.trace(&all, large.trace).await.unwrap();
+    assert_eq!(read.len(), 1);
+    let named = named_by(&read[0]);
+    assert_eq!(named.len(), 3);
+    assert_eq!(read[0].attributes["nested"]["small"], json!(1));
+    for value in &named {
+        assert_eq!(room.value(&all, large.trace, large.span, &value.digest).await.unwrap().text.len() as u64, value.bytes);
+    }
+    room.fill(&mut read[0]).await.unwrap();
+    assert_eq!(read, [large.clone()]);
+    assert_eq!(room.sweep_values().await.unwrap(), 0, "every one of them is named");
+    room.expire(Timestamp::from_micros(6)).await.unwrap();
+    assert!(room.sweep_values().await.unwrap() > 3 * LARGE as u64);
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<i64>().prop_map(Value::from),
+        ".{0,20}".prop_map(Value::from),
+        Just(Value::from("x".repeat(LARGE + 1))),
+        Just(json!({"mainspring.value": {"digest": format!("sha256:{}", "0".repeat(64)), "bytes": 4}})),
+        Just(json!({"mainspring.value": null})),
+    ];
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("[a-z.]{1,6}", inner, 0..4)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_is_cut_out_is_put_back(value in any_value()) {
+        let mut whole = span(5, &[]);
+        whole.attributes.insert("anything".into(), value);
+        let mut rest = whole.clone();
+        let large = cut(&mut rest);
+        // Whatever a sender sends, nothing is named but what was cut out just now.
+        let digests: BTreeSet<_> = large.iter().map(crate::values::Large::digest).collect();
+        prop_assert_eq!(named_by(&rest).into_iter().map(|named| named.digest).collect::<BTreeSet<_>>(), digests);
+        let put_back = large.iter().filter_map(|large| large.unframed(project())).collect();
+        crate::values::fill(&mut rest, &put_back);
+        prop_assert_eq!(rest, whole);
+        prop_assert!(large.iter().all(|large| large.unframed(ProjectId::from_raw(8)).is_none()), "another project's");
+    }
+}

@@ -1,0 +1,290 @@
+//! SQL, dashboards and PromQL over what was recorded.
+
+use std::collections::BTreeMap;
+
+use mainspring_kernel::FaultKind;
+use mainspring_lake::Lake;
+use serde_json::Value;
+
+use super::*;
+use crate::{
+    ChartKind, DashboardQuestion, DashboardSpec, MetricPoints, PanelAnswer, PanelSpec, PromAnswer, PromFault, PromTimes, Scores,
+    SpanFilter, SqlQuestion, built_in,
+};
+
+const NOW: i64 = 1_700_000_000_000_000;
+const MINUTE: i64 = 60_000_000;
+
+/// A call of a model that took so many milliseconds.
+fn call(start: i64, model: &str, (millis, input): (i64, i64)) -> Span {
+    let mut span = span(start, &[]);
+    (span.name, span.kind) = (format!("chat {model}"), SpanKind::Client);
+    span.attributes = Map::from_iter([
+        (names::OPERATION.to_owned(), json!("chat")),
+        (names::REQUEST_MODEL.to_owned(), json!(model)),
+        (names::INPUT_TOKENS.to_owned(), json!(input)),
+    ]);
+    span.end = Timestamp::from_micros(start + millis * 1_000);
+    span
+}
+
+/// Six calls within ten minutes, the last of which failed; one that is another project's, and one that not everybody may see.
+async fn filled(dir: &Path) -> (Room, MetricPoints) {
+    let opened = open(dir, Capture::Full).await;
+    let mut spans: Vec<Span> = (0..4).map(|n| call(NOW - 9 * MINUTE + n * 2 * MINUTE, "gpt", (100 * (n + 1), 10))).collect();
+    spans.push(call(NOW - 5 * MINUTE, "small", (50, 1)));
+    let mut failed = call(NOW - MINUTE, "gpt", (1_000, 0));
+    failed.status = SpanStatus::Error("too slow".into());
+    let mut theirs = call(NOW - MINUTE, "gpt", (7, 7));
+    theirs.project = ProjectId::from_raw(8);
+    let mut hidden = call(NOW - MINUTE, "secret-model", (7, 7));
+    hidden.attributes.insert(names::LABELS.into(), json!([["board"]]));
+    spans.extend([failed, theirs, hidden]);
+    spans.into_iter().for_each(|span| opened.room.record(span));
+    opened.room.drain(WAIT).await.unwrap();
+    let lake = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.join("lake")))).await.unwrap();
+    let lake: Arc<dyn Lake> = Arc::new(lake);
+    let points = MetricPoints::new(Arc::clone(&lake), Capture::Full, opened.tasks.clone());
+    let scores = Scores::new(lake, Capture::Full, opened.tasks.clone());
+    (Room { room: opened.room.with_scores(scores), ..opened }, points)
+}
+
+fn asked(text: &str) -> SqlQuestion {
+    SqlQuestion { text: text.to_owned(), ..SqlQuestion::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sql_sees_what_its_reader_may_see_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let (Room { room, .. }, points) = filled(dir.path()).await;
+    let (all, few) = (actor(Labels::All), holding(&["staff"]));
+    let ask = async |actor: &Actor, text: &str| room.sql(&points, actor, &asked(text)).await.map(|found| found.rows);
+    let count = "SELECT count(*) FROM spans";
+    assert_eq!(ask(&all, count).await.unwrap(), [[json!(7)]]);
+    assert_eq!(ask(&few, count).await.unwrap(), [[json!(6)]]);
+    assert_eq!(ask(&all, "SELECT count(*) FROM spans WHERE model = 'secret-model'").await.unwrap(), [[json!(1)]]);
+    assert_eq!(ask(&few, "SELECT count(*) FROM spans WHERE model = 'secret-model' OR true").await.unwrap(), [[json!(6)]]);
+    assert_eq!(ask(&all, "SELECT count(*) FROM logs").await.unwrap(), [[json!(0)]]);
+    assert_eq!(ask(&all, "SELECT count(*) FROM points").await.unwrap(), [[json!(0)]]);
+    assert_eq!(ask(&few, "SELECT count(*) FROM scores").await.unwrap(), [[json!(0)]]);
+    let mut other = actor(Labels::All);
+    other.project = ProjectId::from_raw(9);
+    assert_eq!(ask(&other, count).await.unwrap(), [[json!(0)]]);
+    for text in
+        ["SELECT project FROM spans", "SELECT labels FROM spans", "SELECT * FROM metric_points", "DELETE FROM spans", "SELEC 1"]
+    {
+        let fault = ask(&all, text).await.unwrap_err();
+        assert_eq!((fault.kind(), fault.code()), (FaultKind::Invalid, "lake-bad-sql"), "{text}");
+    }
+    let timed = SqlQuestion { from: Some(Timestamp::from_micros(NOW - 2 * MINUTE)), ..asked(count) };
+    assert_eq!(room.sql(&points, &all, &timed).await.unwrap().rows, [[json!(2)]]);
+    let cut = SqlQuestion { limit: Some(2), ..asked("SELECT model FROM spans ORDER BY start") };
+    let cut = room.sql(&points, &all, &cut).await.unwrap();
+    assert_eq!((cut.rows, cut.more), (vec![vec![json!("gpt")], vec![json!("gpt")]], true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sql_tells_its_columns_and_every_kind_of_value() {
+    let dir = tempfile::tempdir().unwrap();
+    let (Room { room, .. }, points) = filled(dir.path()).await;
+    let text = "SELECT 1 AS whole, 0.5 AS half, true AS yes, NULL AS nothing, 'x' AS text, arrow_typeof(start) AS kind, \
+        to_timestamp_micros(start) AS moment, tags FROM spans ORDER BY start LIMIT 1";
+    let found = room.sql(&points, &actor(Labels::All), &asked(text)).await.unwrap();
+    let row: Vec<Value> = [
+        json!(1),
+        json!(0.5),
+        json!(true),
+        json!(null),
+        json!("x"),
+        json!("Int64"),
+        json!("2023-11-14T22:04:20.000000Z"),
+        json!(null),
+    ]
+    .into();
+    assert_eq!(found.rows, [row]);
+    let kinds: Vec<&str> = found.columns.iter().map(|column| column.kind.as_str()).collect();
+    assert_eq!(kinds, ["BIGINT", "DOUBLE", "BOOLEAN", "NULL", "TEXT", "TEXT", "TIMESTAMP", "TEXT[]"]);
+    let tables = room.sql_tables(&points).await.unwrap();
+    assert_eq!(tables.iter().map(|table| table.name).collect::<Vec<_>>(), ["spans", "logs", "points", "scores"]);
+    assert!(tables.iter().all(|table| table.columns.iter().all(|column| !["project", "labels"].contains(&column.name.as_str()))));
+}
+
+/// Each series by what tells it apart, with its values.
+async fn series(room: &Observability, actor: &Actor, text: &str, times: PromTimes) -> BTreeMap<String, Vec<f64>> {
+    match room.prometheus(actor, text, times).await.unwrap_or_else(|fault| panic!("{text}: {fault}")) {
+        PromAnswer::Scalar(points) => {
+            BTreeMap::from([("scalar".to_owned(), points.into_iter().map(|(_, value)| value).collect())])
+        }
+        PromAnswer::Series(all) => all
+            .into_iter()
+            .map(|series| {
+                let labels = series.labels.iter().map(|(label, value)| format!("{label}={value}")).collect::<Vec<_>>();
+                (labels.join(","), series.points.into_iter().map(|(_, value)| value).collect())
+            })
+            .collect(),
+    }
+}
+
+fn at(minutes: i64) -> PromTimes {
+    let moment = Timestamp::from_micros(NOW + minutes * MINUTE);
+    PromTimes { start: moment, end: moment, step_micros: None }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn promql_counts_what_was_recorded() {
+    let dir = tempfile::tempdir().unwrap();
+    let (Room { room, .. }, _) = filled(dir.path()).await;
+    let all = actor(Labels::All);
+    let check = async |text: &str, times: PromTimes, wanted: &[(&str, &[f64])]| {
+        let wanted: BTreeMap<String, Vec<f64>> =
+            wanted.iter().map(|(labels, values)| ((*labels).to_owned(), values.to_vec())).collect();
+        assert_eq!(series(&room, &all, text, times).await, wanted, "{text}");
+    };
+    check("1 + 1", at(0), &[("scalar", &[2.0])]).await;
+    check("sum(mainspring_calls_total)", at(0), &[("", &[7.0])]).await;
+    check("sum by (status) (mainspring_calls_total{model=\"gpt\"})", at(0), &[("status=error", &[1.0]), ("status=ok", &[4.0])])
+        .await;
+    check(
+        "sum by (model) (increase(mainspring_calls_total[4m]))",
+        at(0),
+        &[("model=gpt", &[2.0]), ("model=secret-model", &[1.0])],
+    )
+    .await;
+    check("sum(rate(mainspring_calls_total[10m])) * 600", at(0), &[("", &[7.0])]).await;
+    check(
+        "sum by (model) (mainspring_calls_total{model=~\"gpt|small\"})",
+        at(0),
+        &[("model=gpt", &[5.0]), ("model=small", &[1.0])],
+    )
+    .await;
+    check("sum by (model) (mainspring_calls_total{model!~\"s.*\"})", at(0), &[("model=gpt", &[5.0])]).await;
+    check("sum(mainspring_calls_total{model!=\"gpt\"})", at(0), &[("", &[2.0])]).await;
+    check("sum(mainspring_calls_total{app=\"\"})", at(0), &[("", &[7.0])]).await;
+    check("sum(mainspring_calls_total{app!=\"\"})", at(0), &[]).await;
+    check("sum(mainspring_calls_total{nobody=\"x\"})", at(0), &[]).await;
+    check("sum(mainspring_tokens_total{type=\"input\"})", at(0), &[("", &[48.0])]).await;
+    check(
+        "max(mainspring_requests_total{status=\"error\"}) / max(mainspring_requests_total{status=\"error\"})",
+        at(0),
+        &[("", &[1.0])],
+    )
+    .await;
+    // How many there had been at each moment, and how many came in the two minutes before it.
+    let over = PromTimes {
+        start: Timestamp::from_micros(NOW - 10 * MINUTE),
+        end: Timestamp::from_micros(NOW - 4 * MINUTE),
+        step_micros: Some(2 * MINUTE),
+    };
+    check("sum(mainspring_calls_total{model=\"gpt\"})", over, &[("", &[1.0, 2.0, 3.0])]).await;
+    check("sum(increase(mainspring_calls_total{model=\"gpt\"}[2m]))", over, &[("", &[0.0, 1.0, 1.0, 1.0])]).await;
+    check("count(increase(mainspring_calls_total{model=~\"gpt|small\"}[2m]))", over, &[("", &[2.0; 4])]).await;
+    let slow =
+        series(&room, &all, "avg by (model) (mainspring_call_duration_seconds{quantile=\"0.5\",model=\"small\"})", at(-4)).await;
+    assert!((slow["model=small"][0] - 0.05).abs() < 0.001, "{slow:?}");
+    assert_eq!(series(&room, &holding(&["staff"]), "sum(mainspring_calls_total)", at(0)).await[""], [6.0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn promql_names_its_labels_and_refuses_what_it_cannot_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let (Room { room, .. }, _) = filled(dir.path()).await;
+    let all = actor(Labels::All);
+    let between = (Timestamp::from_micros(NOW - 60 * MINUTE), Timestamp::from_micros(NOW));
+    let values = async |label: &str, selectors: &[String]| room.prometheus_values(&all, label, selectors, between).await.unwrap();
+    assert_eq!(values("model", &[]).await, ["gpt", "secret-model", "small"]);
+    assert_eq!(values("model", &["mainspring_calls_total{status=\"error\"}".to_owned()]).await, ["gpt"]);
+    assert_eq!(values("nobody", &[]).await, [""; 0]);
+    assert!(values("__name__", &[]).await.contains(&"mainspring_calls_total".to_owned()));
+    let series = room.prometheus_series(&all, &["mainspring_calls_total{model=\"small\"}".to_owned()], between).await.unwrap();
+    assert_eq!(series.len(), 1);
+    assert_eq!((series[0]["model"].as_str(), series[0]["__name__"].as_str()), ("small", "mainspring_calls_total"));
+    let refused = async |text: &str, times: PromTimes| room.prometheus(&all, text, times).await.unwrap_err();
+    assert!(matches!(refused("sum(mainspring_call_duration_seconds)", at(0)).await, PromFault::Unsupported { .. }));
+    assert!(matches!(refused("rate(mainspring_call_duration_seconds[5m])", at(0)).await, PromFault::Unsupported { at: 6, .. }));
+    assert!(matches!(refused("mainspring_calls_total{model=~\"(\"}", at(0)).await, PromFault::Invalid { .. }));
+    let many = PromTimes { start: Timestamp::from_micros(0), end: Timestamp::from_micros(NOW), step_micros: Some(1_000_000) };
+    assert!(matches!(refused("mainspring_calls_total", many).await, PromFault::Question { .. }));
+}
+
+fn panel(title: &str, chart: ChartKind, measures: &[&str]) -> PanelSpec {
+    PanelSpec {
+        title: title.to_owned(),
+        description: None,
+        chart,
+        measures: measures.iter().map(|name| (*name).to_owned()).collect(),
+        filter: String::new(),
+        by: None,
+        sql: None,
+        unit: None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dashboard_has_numbers_for_every_panel() {
+    let dir = tempfile::tempdir().unwrap();
+    let (Room { room, .. }, points) = filled(dir.path()).await;
+    let all = actor(Labels::All);
+    let question = DashboardQuestion {
+        from: Timestamp::from_micros(NOW - 10 * MINUTE),
+        to: Timestamp::from_micros(NOW),
+        by: None,
+        filter: "model = gpt".parse::<SpanFilter>().unwrap(),
+    };
+    let mut broken = panel("Broken", ChartKind::Table, &[]);
+    broken.sql = Some("SELECT nothing_like_it FROM spans".to_owned());
+    let mut counted = panel("By SQL", ChartKind::Table, &[]);
+    counted.sql =
+        Some("SELECT bucket(start, $bucket, 0) AS start, count(*) AS calls FROM spans GROUP BY 1 ORDER BY 1".to_owned());
+    let mut by_model = panel("By model", ChartKind::Table, &["count"]);
+    by_model.by = Some("model".to_owned());
+    let panels = vec![
+        panel("Calls", ChartKind::Number, &["count"]),
+        panel("Errors", ChartKind::Number, &["errors"]),
+        by_model,
+        counted,
+        broken,
+    ];
+    let spec = DashboardSpec { title: "Desk".to_owned(), panels };
+    let answer = room.dashboard(&points, &all, &spec, &question).await.unwrap();
+    assert_eq!(answer.bucket, Duration::from_secs(10));
+    let [calls, errors, by_model, counted, broken] = &answer.panels[..] else { panic!("five panels") };
+    let (PanelAnswer::Measured { found: calls, .. }, PanelAnswer::Measured { found: errors, .. }) = (calls, errors) else {
+        panic!("two numbers")
+    };
+    assert!(Arc::ptr_eq(calls, errors), "one question answers both");
+    assert_eq!(calls.measures, ["count", "errors"]);
+    assert_eq!(calls.rows[0].values, [Some(crate::Measured::Count(5)), Some(crate::Measured::Count(1))]);
+    let PanelAnswer::Measured { found, more, .. } = by_model else { panic!("a table") };
+    assert_eq!((found.rows[0].keys.as_slice(), found.rows.len(), *more), (&[Some("gpt".to_owned())][..], 1, false));
+    let PanelAnswer::Rows(rows) = counted else { panic!("rows") };
+    assert_eq!(rows.rows.iter().map(|row| row[1].as_i64().unwrap()).sum::<i64>(), 7, "SQL filters for itself");
+    assert!(matches!(broken, PanelAnswer::Failed(fault) if fault.code() == "lake-bad-sql"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_built_in_can_be_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let (Room { room, .. }, points) = filled(dir.path()).await;
+    let question = DashboardQuestion {
+        from: Timestamp::from_micros(NOW - 60 * MINUTE),
+        to: Timestamp::from_micros(NOW),
+        by: Some("model".to_owned()),
+        filter: SpanFilter::all(),
+    };
+    let spec = built_in();
+    for actor in [actor(Labels::All), holding(&["staff"])] {
+        let answer = room.dashboard(&points, &actor, &spec, &question).await.unwrap();
+        for (panel, answer) in spec.panels.iter().zip(&answer.panels) {
+            assert!(!matches!(answer, PanelAnswer::Failed(_)), "{}: {answer:?}", panel.title);
+        }
+        let PanelAnswer::Measured { found, .. } = &answer.panels[0] else { panic!("requests are measured") };
+        let models: BTreeSet<_> = found.rows.iter().filter_map(|row| row.keys[0].as_deref()).collect();
+        assert_eq!(models.contains("secret-model"), actor.labels == Labels::All);
+        assert!(models.contains("gpt") && models.contains("small"));
+    }
+    let odd = DashboardQuestion { by: Some("duration".to_owned()), ..question.clone() };
+    let fault = room.dashboard(&points, &actor(Labels::All), &spec, &odd).await.unwrap_err();
+    assert_eq!(fault.code(), "trace-question-invalid");
+    let backwards = DashboardQuestion { from: question.to, ..question };
+    assert!(room.dashboard(&points, &actor(Labels::All), &spec, &backwards).await.is_err());
+}

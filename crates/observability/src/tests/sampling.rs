@@ -1,0 +1,183 @@
+use mainspring_kernel::Timestamp;
+use mainspring_llm::{
+    SpanId,
+    trace::{SpanKind, SpanStatus},
+};
+use proptest::prelude::*;
+use serde_json::Map;
+
+use super::*;
+use crate::{CapturePolicy, room::Room};
+
+fn project() -> ProjectId {
+    ProjectId::from_raw(7)
+}
+
+fn span(trace: TraceId, parent: Option<SpanId>, micros: i64) -> Span {
+    Span {
+        project: project(),
+        trace,
+        span: SpanId::random(),
+        parent,
+        name: "work".into(),
+        kind: SpanKind::Internal,
+        start: Timestamp::from_micros(1_000),
+        end: Timestamp::from_micros(1_000 + micros),
+        status: SpanStatus::Ok,
+        attributes: Map::new(),
+        events: vec![],
+        links: vec![],
+    }
+}
+
+fn failed(mut span: Span) -> Span {
+    span.status = SpanStatus::Error("broke".into());
+    span
+}
+
+fn slow(mut span: Span) -> Span {
+    span.end = span.start.plus(Duration::from_millis(100));
+    span
+}
+
+/// Nothing is kept but for its outcome.
+fn policy() -> CapturePolicy {
+    CapturePolicy { share: 0.0, keep_slower_than_ms: Some(100), hold_seconds: 30, ..CapturePolicy::default() }
+}
+
+fn open(dir: &Path, policy: &CapturePolicy) -> Sampler {
+    Sampler::open(Policies::only(project(), policy), dir, false, Metrics::default()).unwrap()
+}
+
+fn sort(sampler: &Sampler, spans: Vec<Span>, now: Instant) -> Sorted {
+    let room = Room::of(1 << 20);
+    let queued = spans.into_iter().map(|span| {
+        let place = room.try_take(1).expect("there is room");
+        Queued { span, repeatable: true, bytes: 1, _place: place }
+    });
+    sampler.sort(queued.collect(), now).unwrap()
+}
+
+fn files(dir: &Path) -> usize {
+    std::fs::read_dir(dir.join("undecided")).map_or(0, Iterator::count)
+}
+
+fn names_of(waiting: &[Waiting]) -> Vec<SpanId> {
+    let mut ids: Vec<_> = waiting.iter().flat_map(Waiting::spans).map(|span| span.span).collect();
+    ids.sort_unstable();
+    ids
+}
+
+#[test]
+fn a_trace_in_which_nothing_happens_is_held_until_its_time_and_left_out() {
+    let (dir, now) = (tempfile::tempdir().unwrap(), Instant::now());
+    let sampler = open(dir.path(), &policy());
+    let trace = TraceId::random();
+    let root = span(trace, None, 5);
+    let sorted = sort(&sampler, vec![span(trace, Some(root.span), 5)], now);
+    assert_eq!((sorted.keep.len(), sorted.aside, files(dir.path())), (0, 1, 1));
+    let later = now + Duration::from_secs(10);
+    assert!(sampler.take_due(later).0.is_empty(), "its root has not ended");
+    sort(&sampler, vec![root], later);
+    assert_eq!(sampler.tally(project()).held, 2);
+    let (due, doubtful) = sampler.take_due(later + AFTER_ROOT);
+    assert_eq!((due.len(), doubtful.len()), (1, 0));
+    assert!(sampler.settle(due, &HashSet::new()).is_empty());
+    assert_eq!(files(dir.path()), 0, "nothing of it is left on the disk");
+    // What comes late of it is not held again.
+    let late = sort(&sampler, vec![span(trace, Some(SpanId::random()), 5)], later);
+    assert_eq!((late.keep.len(), late.aside), (0, 1));
+    assert_eq!(sampler.tally(project()), Tally { outcome: 3, ..Tally::default() });
+    assert!(sampler.metrics.render().contains("mainspring_spans_sampled_out_total{reason=\"outcome\"} 3"));
+}
+
+#[test]
+fn of_a_trace_with_an_error_or_a_slow_span_everything_is_kept() {
+    for happens in [failed as fn(Span) -> Span, slow] {
+        let (dir, now) = (tempfile::tempdir().unwrap(), Instant::now());
+        let sampler = open(dir.path(), &policy());
+        let [trace, other] = [TraceId::random(), TraceId::random()];
+        let held = [span(trace, Some(SpanId::random()), 5), span(trace, Some(SpanId::random()), 5)];
+        sort(&sampler, held.to_vec(), now);
+        sort(&sampler, vec![span(other, None, 5)], now);
+        // One that came before it in the same group is kept with it.
+        let sorted = sort(&sampler, vec![span(trace, None, 5), happens(span(trace, None, 5))], now);
+        assert_eq!((sorted.keep.len(), sorted.aside), (2, 0));
+        assert!(sorted.keep.iter().all(|span| span.attributes[names::SAMPLING_WEIGHT] == 1.0));
+        assert_eq!((sampler.announced(), sampler.announced()), (2, 0));
+        let wanted = sampler.take_wanted();
+        let mut expected = held.map(|span| span.span);
+        expected.sort_unstable();
+        assert_eq!(names_of(&wanted), expected);
+        assert_eq!(files(dir.path()), 2, "they are on the disk until they are elsewhere");
+        sampler.released(wanted);
+        assert_eq!(files(dir.path()), 1);
+        // And what comes after it.
+        assert_eq!(sort(&sampler, vec![span(trace, None, 5)], now).keep.len(), 1);
+        assert_eq!(sampler.tally(project()), Tally { kept: 5, held: 1, ..Tally::default() });
+    }
+}
+
+#[test]
+fn what_was_held_is_taken_up_by_the_next_process_and_looked_for_in_the_lake() {
+    let (dir, now) = (tempfile::tempdir().unwrap(), Instant::now());
+    let (kept, gone) = (TraceId::random(), TraceId::random());
+    sort(&open(dir.path(), &policy()), vec![span(kept, None, 5), span(gone, None, 5)], now);
+    let sampler = open(dir.path(), &policy());
+    assert_eq!(sampler.tally(project()).held, 2);
+    let (sure, doubtful) = sampler.take_due(now + Duration::from_secs(3_600));
+    assert_eq!((sure.len(), doubtful.len()), (0, 2));
+    let found = sampler.settle(doubtful, &HashSet::from([(project(), kept)]));
+    assert_eq!(found.iter().map(Waiting::key).collect::<Vec<_>>(), [(project(), kept)]);
+    assert_eq!(files(dir.path()), 1, "the file is needed for the one that is kept");
+    sampler.released(found);
+    assert_eq!(files(dir.path()), 0);
+}
+
+#[test]
+fn where_no_more_can_be_held_the_oldest_are_decided_early_and_counted() {
+    let (dir, now) = (tempfile::tempdir().unwrap(), Instant::now());
+    let mut sampler = open(dir.path(), &policy());
+    sampler.most.0 = 3;
+    let traces: [TraceId; 5] = std::array::from_fn(|_| TraceId::random());
+    for trace in traces {
+        sort(&sampler, vec![span(trace, None, 5)], now);
+    }
+    assert_eq!(sampler.tally(project()), Tally { held: 3, early: 2, ..Tally::default() });
+    assert_eq!(files(dir.path()), 3);
+    assert_eq!(sort(&sampler, vec![failed(span(traces[0], None, 5))], now).keep.len(), 1, "an error is kept all the same");
+    assert_eq!(sampler.announced(), 0, "the others of it are gone");
+    assert_eq!((sampler.forget(ProjectId::from_raw(8)), sampler.tally(project()).held), (0, 3));
+    assert_eq!((sampler.forget(project()), sampler.tally(project()).held, files(dir.path())), (0, 0, 0));
+}
+
+#[test]
+fn a_share_is_kept_whole_and_says_what_it_stands_for() {
+    let (dir, now) = (tempfile::tempdir().unwrap(), Instant::now());
+    let sampler = open(dir.path(), &CapturePolicy { share: 0.25, keep_errors: false, ..CapturePolicy::default() });
+    let both = |trace| [span(trace, None, 5), failed(span(trace, None, 5))];
+    let sorted = sort(&sampler, (0..4_000).flat_map(|_| both(TraceId::random())).collect(), now);
+    let traces: HashSet<TraceId> = sorted.keep.iter().map(|span| span.trace).collect();
+    assert_eq!(sorted.keep.len(), traces.len() * 2);
+    assert!((800..1_200).contains(&traces.len()), "{}", traces.len());
+    assert!(sorted.keep.iter().all(|span| span.attributes[names::SAMPLING_WEIGHT] == 4.0));
+    assert_eq!((sampler.tally(project()).head, files(dir.path())), (sorted.aside, 0));
+}
+
+#[test]
+fn the_place_of_a_trace_is_that_of_every_version() {
+    let place = |text: &str| place_of(text.parse().unwrap());
+    assert_eq!(place("00000000000000000000000000000001"), f64::from(1581361928_u32) / 4_294_967_296.0);
+    assert_eq!(place("5b8efff798038103d269b633813fc60c"), f64::from(462663107_u32) / 4_294_967_296.0);
+}
+
+proptest! {
+    #[test]
+    fn every_server_puts_a_trace_in_the_same_place(bytes in any::<[u8; 16]>()) {
+        if let Some(trace) = TraceId::from_slice(&bytes) {
+            let place = place_of(trace);
+            prop_assert!((0.0..1.0).contains(&place));
+            prop_assert_eq!(place.to_bits(), place_of(trace).to_bits());
+        }
+    }
+}

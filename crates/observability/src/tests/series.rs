@@ -1,0 +1,85 @@
+//! What monitors are told.
+
+use super::{
+    asking::{NOW, SECOND, program, record},
+    *,
+};
+use crate::{SeriesQuestion, SeriesRow, SpanFilter, check_group_field, check_number_field};
+
+fn of(filter: &str) -> SeriesQuestion {
+    SeriesQuestion {
+        filter: filter.parse().unwrap(),
+        entries: false,
+        only: None,
+        from: Timestamp::from_micros(NOW - 25 * SECOND),
+        to: Timestamp::from_micros(NOW),
+        step: Duration::from_secs(10),
+        by: None,
+    }
+}
+
+fn row(seconds_ago: i64, slice: Option<&str>, word: Option<&str>, (count, hits): (u64, u64)) -> SeriesRow {
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    SeriesRow { at: Timestamp::from_micros(NOW - seconds_ago * SECOND), slice: owned(slice), word: owned(word), count, hits }
+}
+
+async fn two_programs(room: &Observability) {
+    let mut failed = program(NOW - 10 * SECOND, "s-2", (100, 0.25));
+    failed[1].status = SpanStatus::Error("too slow".into());
+    record(room, program(NOW - 20 * SECOND, "s-1", (10, 0.5)).into_iter().chain(failed)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spans_are_counted_over_time_in_slices_and_by_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    two_programs(&room).await;
+    let all = actor(Labels::All);
+    let error = "error".parse::<SpanFilter>().unwrap();
+    let series = async |question: &SeriesQuestion, word: Option<&str>| {
+        let mut rows = room.series(&all, question, (Some(&error), word)).await.unwrap();
+        rows.sort_by(|one, other| (one.at, &one.word).cmp(&(other.at, &other.word)));
+        rows
+    };
+    let entered = SeriesQuestion { entries: true, ..of("service = shop") };
+    assert_eq!(series(&entered, None).await, [row(25, None, None, (1, 0)), row(15, None, None, (1, 0))]);
+    let sliced = SeriesQuestion { by: Some(("model".into(), 10)), ..of("service = shop") };
+    let expected = [row(25, Some("gpt"), None, (1, 0)), row(15, Some("gpt"), None, (1, 1))];
+    assert_eq!(series(&sliced, None).await, expected, "points begin where the question does, and what has no model is no slice");
+    let words = series(&SeriesQuestion { only: Some(("model".into(), "gpt".into())), ..of("") }, Some("name")).await;
+    assert_eq!(words, [row(25, None, Some("chat gpt"), (1, 0)), row(15, None, Some("chat gpt"), (1, 1))]);
+    assert!(series(&SeriesQuestion { only: Some(("model".into(), "other".into())), ..of("") }, None).await.is_empty());
+    assert!(series(&SeriesQuestion { by: Some(("model".into(), 10)), ..of("name = nothing") }, None).await.is_empty());
+    let stranger = Actor { project: ProjectId::from_raw(8), ..all.clone() };
+    assert!(room.series(&stranger, &of(""), (None, None)).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_come_in_seconds_and_dollars_and_a_cost_is_counted_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    two_programs(&room).await;
+    let all = actor(Labels::All);
+    let numbers = async |question: &SeriesQuestion, field: &str| {
+        let mut found: Vec<(Option<String>, f64)> = Vec::new();
+        let mut listener = |_: Timestamp, slice: Option<&str>, number: f64| found.push((slice.map(str::to_owned), number));
+        room.numbers(&all, question, field, &mut listener).await.unwrap();
+        found.sort_by(|one, other| one.1.total_cmp(&other.1));
+        found
+    };
+    let gpt = || Some("gpt".to_owned());
+    let sliced = SeriesQuestion { by: Some(("model".into(), 10)), ..of("") };
+    assert_eq!(numbers(&sliced, "cost").await, [(gpt(), 0.25), (gpt(), 0.5)]);
+    assert_eq!(numbers(&SeriesQuestion { entries: true, ..of("") }, "duration").await, [(None, 3.0), (None, 3.0)]);
+    assert_eq!(numbers(&of("input_tokens > 10"), "input_tokens").await, [(None, 100.0)]);
+    let first = room.first_seen(&all, (&SpanFilter::all(), false), "model").await.unwrap();
+    assert_eq!(first, [("gpt".to_owned(), Timestamp::from_micros(NOW - 20 * SECOND + 1))]);
+}
+
+#[test]
+fn fields_that_cannot_be_measured_are_named() {
+    assert!(check_number_field("duration").is_ok() && check_group_field("model").is_ok());
+    let fault = check_number_field("durations").unwrap_err();
+    assert_eq!(fault.to_string(), "`durations` is no field of numbers: did you mean `duration`?");
+    assert!(check_number_field("model").is_err() && check_group_field("content").is_err());
+}

@@ -1,0 +1,90 @@
+//! Monitors, joined: what they watch is spans, and what they find becomes incidents.
+
+mod kind;
+mod spans;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mainspring_alerts::{Alert, Alerts, Severity as AlertSeverity};
+use mainspring_catalog::Catalog;
+use mainspring_kernel::{
+    Actor, AssetRef, Clock, Fault, Labels, ModelScope, Role, Selector, Tasks,
+    id::{IncidentId, PrincipalId, ProjectId},
+};
+use mainspring_monitors::{Bell, Monitors, Parts, Severity, Signal};
+use mainspring_observability::{Drift, Observability};
+use mainspring_registry::Registry;
+
+pub(crate) use kind::kind;
+
+pub(crate) fn open(
+    (catalog, registry): (&Catalog, &Registry),
+    (observability, drift): (&Observability, &Drift),
+    alerts: &Alerts,
+    clock: &Arc<dyn Clock>,
+) -> Monitors {
+    Monitors::open(Parts {
+        catalog: catalog.clone(),
+        registry: registry.clone(),
+        clock: Arc::clone(clock),
+        watched: Arc::new(spans::Spans(observability.clone(), drift.clone())),
+        bell: Arc::new(Incidents(alerts.clone())),
+    })
+}
+
+/// Looks at what is due, for as long as the server runs.
+pub(crate) fn start(monitors: &Monitors, tasks: &Tasks) {
+    let monitors = monitors.clone();
+    tasks.spawn("monitors: looks", |stop| monitors.keep_watching(stop));
+}
+
+/// A monitor counts every trace of its project: what it says is a figure, and whoever opens a trace has to be allowed to.
+const fn watcher(project: ProjectId) -> Actor {
+    Actor {
+        principal: PrincipalId::from_raw(0),
+        project,
+        role: Role::Reader,
+        labels: Labels::All,
+        key: None,
+        models: ModelScope::All,
+    }
+}
+
+fn boxed(fault: impl Fault) -> Box<dyn Fault> {
+    Box::new(fault)
+}
+
+#[derive(Debug)]
+struct Incidents(Alerts);
+
+#[async_trait]
+impl Bell for Incidents {
+    async fn raise(&self, signal: Signal) -> Result<IncidentId, Box<dyn Fault>> {
+        let Signal { project, monitor, fingerprint, severity, summary, labels, facts, traces, versions, notify, at } = signal;
+        let alert = Alert {
+            project,
+            fingerprint,
+            name: monitor.to_string(),
+            severity: match severity {
+                Severity::Info => AlertSeverity::Info,
+                Severity::Warning => AlertSeverity::Warning,
+                Severity::Critical => AlertSeverity::Critical,
+            },
+            summary,
+            labels,
+            facts,
+            traces,
+            versions,
+            // All slices of a monitor are one incident.
+            group_by: Vec::new(),
+            receivers: notify.into_iter().map(|name| AssetRef { name, selector: Selector::Latest }).collect(),
+            at,
+        };
+        self.0.raise(alert).await.map(|outcome| outcome.incident).map_err(boxed)
+    }
+
+    async fn resolve(&self, project: ProjectId, fingerprint: &str) -> Result<(), Box<dyn Fault>> {
+        self.0.resolve(project, fingerprint).await.map(drop).map_err(boxed)
+    }
+}

@@ -1,0 +1,114 @@
+//! The kind `monitor`, with what only the room of spans knows: whether a filter can be read and a field measured.
+
+use mainspring_kernel::Fault as _;
+use mainspring_monitors::{Compare, Measure, MonitorSpec};
+use mainspring_observability::{FilterFault, SpanFilter, TraceFault, check_group_field, check_number_field};
+use mainspring_registry::{KindDescriptor, ParsedSpec, SpecFault, SpecProblem};
+use serde_json::Value;
+
+pub(crate) fn kind() -> KindDescriptor {
+    KindDescriptor { parse, ..mainspring_monitors::descriptor() }
+}
+
+fn parse(value: &Value) -> Result<ParsedSpec, SpecFault> {
+    let parsed = (mainspring_monitors::descriptor().parse)(value)?;
+    let spec: MonitorSpec = SpecFault::read(&parsed.canonical)?;
+    let problems = problems(&spec);
+    if problems.is_empty() { Ok(parsed) } else { Err(SpecFault { problems }) }
+}
+
+fn problems(spec: &MonitorSpec) -> Vec<SpecProblem> {
+    let measured = match &spec.measure {
+        Measure::Count => None,
+        Measure::Rate { hits } => filter("measure.rate.hits", hits),
+        Measure::Sum { field } => field_problem("measure.sum.field", check_number_field(field)),
+        Measure::Mean { field } => field_problem("measure.mean.field", check_number_field(field)),
+        Measure::Percentile { field, .. } => field_problem("measure.percentile.field", check_number_field(field)),
+        Measure::Numbers { field } => field_problem("measure.numbers.field", check_number_field(field)),
+        Measure::Categories { field } => field_problem("measure.categories.field", check_group_field(field)),
+        Measure::Topics { field } => topics_problem(spec, field),
+    };
+    let watched = spec.filter.as_deref().and_then(|words| filter("filter", words));
+    let sliced = spec.slices.as_deref().and_then(|field| field_problem("slices", check_group_field(field)));
+    [watched, measured, sliced].into_iter().flatten().collect()
+}
+
+/// Topics are kept of all traces together, by the hour.
+fn topics_problem(spec: &MonitorSpec, field: &str) -> Option<SpecProblem> {
+    if field != "input" {
+        return Some(problem("measure.topics.field", "is `input`: what was asked".to_owned()));
+    }
+    let narrowed = [
+        ("filter", spec.filter.is_some()),
+        ("slices", spec.slices.is_some()),
+        ("compare", matches!(spec.compare, Compare::Release(_))),
+    ];
+    let (path, _) = narrowed.into_iter().find(|(_, given)| *given)?;
+    Some(problem(path, "topics are of all traces together".to_owned()))
+}
+
+fn filter(path: &str, words: &str) -> Option<SpecProblem> {
+    let fault: FilterFault = words.parse::<SpanFilter>().err()?;
+    let hint = fault.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    Some(problem(path, format!("{fault}{hint}")))
+}
+
+fn field_problem(path: &str, checked: Result<(), TraceFault>) -> Option<SpecProblem> {
+    checked.err().map(|fault| problem(path, fault.to_string()))
+}
+
+fn problem(path: &str, message: String) -> SpecProblem {
+    SpecProblem { path: path.to_owned(), message, unknown_field: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn problems_of(fields: &Value) -> Vec<String> {
+        let mut spec = json!({ "measure": { "rate": { "hits": "error" } }, "compare": { "threshold": { "above": 0.1 } } });
+        for (name, value) in fields.as_object().unwrap() {
+            spec[name] = value.clone();
+        }
+        match (kind().parse)(&spec) {
+            Ok(_) => Vec::new(),
+            Err(fault) => fault.problems.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn what_spans_do_not_have_cannot_be_watched() {
+        assert_eq!(problems_of(&json!({ "filter": "app = desk", "slices": "model" })), Vec::<String>::new());
+        for (fields, expected) in [
+            (json!({ "filter": "app = " }), "filter: the filter cannot be read"),
+            (json!({ "measure": { "rate": { "hits": "(" } } }), "measure.rate.hits: the filter cannot be read"),
+            (json!({ "slices": "modle" }), "slices: groups cannot be made of `modle`"),
+            (json!({ "measure": { "mean": { "field": "model" } } }), "measure.mean.field: `model` is no field of numbers"),
+            (
+                json!({ "measure": { "categories": { "field": "cost" } }, "compare": { "previous": {} } }),
+                "measure.categories.field: groups cannot be made of `cost`",
+            ),
+            (
+                json!({ "measure": { "topics": { "field": "output" } }, "compare": { "previous": {} } }),
+                "measure.topics.field: is",
+            ),
+            (
+                json!({ "measure": { "topics": { "field": "input" } }, "compare": { "previous": {} }, "slices": "model" }),
+                "slices: topics are of all",
+            ),
+        ] {
+            let found = problems_of(&fields);
+            assert!(found.iter().any(|problem| problem.starts_with(expected)), "{found:?} has no {expected}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_filter_is_taken_or_refused(words in "\\PC{1,60}", field in "[a-z_.]{1,20}") {
+            let _ = problems_of(&json!({ "filter": words, "slices": field, "measure": { "rate": { "hits": words } } }));
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Spans, counted as monitors want it.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use mainspring_kernel::{Actor, Fault, PageRequest, Timestamp, id::ProjectId};
+use mainspring_monitors::{
+    Categories, Compare, Measure, Measurements, MonitorSpec, Numbers, Of, Point, Query, ReleaseOf, ReleaseSeen, SLICES, Series,
+    Summary, Watched,
+};
+use mainspring_observability::{Drift, Observability, SeriesQuestion, SpanFilter, TraceFilter};
+use serde_json::Value;
+
+use super::{boxed, watcher};
+use crate::drifting;
+
+/// Traces that an alert shows, and the spans that are looked at to find them.
+const EXAMPLES: usize = 5;
+const EXAMPLE_SPANS: usize = 50;
+
+#[derive(Debug)]
+pub(super) struct Spans(pub(super) Observability, pub(super) Drift);
+
+#[derive(Debug)]
+struct OfProject {
+    observability: Observability,
+    drift: Drift,
+    watcher: Actor,
+}
+
+/// Points in order, by slice. Where nothing is sliced the only one has an empty name.
+type Points<T> = BTreeMap<String, BTreeMap<Timestamp, T>>;
+
+#[async_trait]
+impl Watched for Spans {
+    fn of(&self, project: ProjectId) -> Arc<dyn Measurements> {
+        Arc::new(OfProject { observability: self.0.clone(), drift: self.1.clone(), watcher: watcher(project) })
+    }
+
+    async fn examples(
+        &self,
+        project: ProjectId,
+        spec: &MonitorSpec,
+        slice: Option<&str>,
+        (from, to): (Timestamp, Timestamp),
+    ) -> Result<Vec<String>, Box<dyn Fault>> {
+        let also = read(Some(&showing(spec, slice)))?;
+        let filter = TraceFilter { from: Some(from), to: Some(to), also, ..TraceFilter::default() };
+        let found = self.0.spans(&watcher(project), &filter, &PageRequest::first(EXAMPLE_SPANS)).await.map_err(boxed)?;
+        let mut seen = HashSet::new();
+        let traces = found.items.iter().map(|span| span.trace.to_string());
+        Ok(traces.filter(|trace| seen.insert(trace.clone())).take(EXAMPLES).collect())
+    }
+}
+
+/// The spans that show what a monitor found, as a filter.
+fn showing(spec: &MonitorSpec, slice: Option<&str>) -> String {
+    let mut parts = Vec::new();
+    if spec.of == Of::Traces {
+        parts.push("entry".to_owned());
+    }
+    parts.extend(spec.filter.as_ref().map(|filter| format!("({filter})")));
+    if let (Some(field), Some(value)) = (&spec.slices, slice) {
+        parts.push(format!("{field} = {}", Value::String(value.to_owned())));
+    }
+    let limits = if let Compare::Threshold(limits) = &spec.compare { Some(limits) } else { None };
+    let above = limits.and_then(|limits| limits.above);
+    match (&spec.measure, above) {
+        (Measure::Rate { hits }, None) if limits.is_some() => parts.push(format!("not ({hits})")),
+        (Measure::Rate { hits }, _) => parts.push(format!("({hits})")),
+        (Measure::Percentile { field, .. } | Measure::Mean { field }, Some(above))
+            if matches!(field.as_str(), "duration" | "first_token") && above >= 0.0 =>
+        {
+            parts.push(format!("{field} > {:.0}us", above * 1e6));
+        }
+        _ => {}
+    }
+    parts.join(" and ")
+}
+
+fn read(filter: Option<&str>) -> Result<SpanFilter, Box<dyn Fault>> {
+    match filter {
+        None | Some("") => Ok(SpanFilter::all()),
+        Some(words) => words.parse::<SpanFilter>().map_err(boxed),
+    }
+}
+
+#[async_trait]
+impl Measurements for OfProject {
+    async fn read(&self, query: Query) -> Result<Vec<Series>, Box<dyn Fault>> {
+        let Query { filter, of, measure, slices, release, release_of, from, to, step } = query;
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        let sliced = slices.is_some();
+        let question = SeriesQuestion {
+            filter: read(filter.as_deref())?,
+            entries: of == Of::Traces,
+            only: release.map(|release| (release_of.field().to_owned(), release)),
+            from,
+            to,
+            step,
+            by: slices.map(|field| (field, SLICES)),
+        };
+        let points = match &measure {
+            Measure::Count => self.counted(&question, None).await?,
+            Measure::Rate { hits } => self.counted(&question, Some(&read(Some(hits))?)).await?,
+            Measure::Categories { field } => self.categories(&question, field).await?,
+            Measure::Sum { field } | Measure::Mean { field } | Measure::Percentile { field, .. } | Measure::Numbers { field } => {
+                self.numbers(&question, field).await?
+            }
+            Measure::Topics { field } => {
+                let plain = question.filter.is_all() && question.only.is_none() && !sliced;
+                return drifting::topics(&self.drift, &self.watcher, (field, plain), (from, to)).await;
+            }
+        };
+        let series = points.into_iter().map(|(slice, points)| Series {
+            slice: sliced.then_some(slice),
+            points: points.into_iter().map(|(at, summary)| Point { at, summary }).collect(),
+        });
+        Ok(series.collect())
+    }
+
+    async fn releases(&self, filter: Option<&str>, of: Of, by: ReleaseOf) -> Result<Vec<ReleaseSeen>, Box<dyn Fault>> {
+        let filter = read(filter)?;
+        let found = self.observability.first_seen(&self.watcher, (&filter, of == Of::Traces), by.field()).await;
+        let found = found.map_err(boxed)?;
+        Ok(found.into_iter().map(|(name, first)| ReleaseSeen { name, first }).collect())
+    }
+}
+
+impl OfProject {
+    async fn counted(&self, question: &SeriesQuestion, hits: Option<&SpanFilter>) -> Result<Points<Summary>, Box<dyn Fault>> {
+        let rows = self.observability.series(&self.watcher, question, (hits, None)).await.map_err(boxed)?;
+        let mut points: Points<Summary> = Points::new();
+        for row in rows {
+            let summary = match hits {
+                None => Summary::Count(row.count),
+                Some(_) => Summary::Rate { hits: row.hits, trials: row.count },
+            };
+            points.entry(row.slice.unwrap_or_default()).or_default().insert(row.at, summary);
+        }
+        Ok(points)
+    }
+
+    async fn categories(&self, question: &SeriesQuestion, field: &str) -> Result<Points<Summary>, Box<dyn Fault>> {
+        let rows = self.observability.series(&self.watcher, question, (None, Some(field))).await.map_err(boxed)?;
+        let mut points: Points<Categories> = Points::new();
+        for row in rows {
+            let slice = points.entry(row.slice.unwrap_or_default()).or_default();
+            slice.entry(row.at).or_default().add_many(&row.word.unwrap_or_default(), row.count);
+        }
+        Ok(summed(points, Summary::Categories))
+    }
+
+    async fn numbers(&self, question: &SeriesQuestion, field: &str) -> Result<Points<Summary>, Box<dyn Fault>> {
+        let mut points: Points<Numbers> = Points::new();
+        let (from, step) = (question.from, i64::try_from(question.step.as_micros()).unwrap_or(i64::MAX).max(1));
+        let mut add = |start: Timestamp, slice: Option<&str>, number: f64| {
+            let whole = start.as_micros().saturating_sub(from.as_micros()).div_euclid(step);
+            let at = Timestamp::from_micros(from.as_micros().saturating_add(whole.saturating_mul(step)));
+            let numbers = points.entry(slice.unwrap_or_default().to_owned()).or_default().entry(at).or_default();
+            numbers.moments.add(number);
+            numbers.quantiles.add(number);
+        };
+        self.observability.numbers(&self.watcher, question, field, &mut add).await.map_err(boxed)?;
+        Ok(summed(points, |numbers| Summary::Numbers(Box::new(numbers))))
+    }
+}
+
+fn summed<T>(points: Points<T>, summary: impl Fn(T) -> Summary) -> Points<Summary> {
+    let each = |(slice, points): (String, BTreeMap<Timestamp, T>)| {
+        (slice, points.into_iter().map(|(at, of)| (at, summary(of))).collect::<BTreeMap<_, _>>())
+    };
+    points.into_iter().map(each).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_shows_a_finding_can_be_read_as_a_filter() {
+        let spec = |fields: Value| -> MonitorSpec {
+            let mut spec = json!({ "measure": { "rate": { "hits": "error" } }, "compare": { "threshold": { "above": 0.1 } } });
+            for (name, value) in fields.as_object().unwrap() {
+                spec[name] = value.clone();
+            }
+            serde_json::from_value(spec).unwrap()
+        };
+        let below = json!({ "compare": { "threshold": { "below": 0.9 } }, "of": "spans" });
+        let slow = json!({
+            "measure": { "percentile": { "field": "duration", "at": 0.95 } }, "compare": { "threshold": { "above": 2.5 } },
+        });
+        for (fields, slice, expected) in [
+            (
+                json!({ "filter": "app = desk", "slices": "model" }),
+                Some("a \"b\""),
+                r#"entry and (app = desk) and model = "a \"b\"" and (error)"#,
+            ),
+            (below, None, "not (error)"),
+            (slow, None, "entry and duration > 2500000us"),
+            (json!({ "measure": "count", "of": "spans" }), None, ""),
+        ] {
+            let shown = showing(&spec(fields), slice);
+            assert_eq!(shown, expected);
+            assert!(read(Some(&shown)).is_ok(), "{shown}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+import { expect, real, test } from "./support";
+
+/** One panel with three buckets, the second of which is the largest. */
+const data = (from: string, to: string, more: object = {}) => {
+  const begin = Date.parse(from);
+  const width = (Date.parse(to) - begin) / 3;
+  const rows = [2, 9, 4].map((count, i) => ({ start: new Date(begin + i * width).toISOString(), keys: {}, values: { count } }));
+  const panel = { title: "Requests", chart: "bar", unit: "count", state: "data", measures: ["count"], filter: "entry", rows, more: false };
+  const nothing = { ...panel, title: "Guardrails", state: "nothing", filter: "type = guardrail", rows: [] };
+  return { name: "overview", title: "Overview", from, to, bucket_ms: width, panels: [panel, nothing], ...more };
+};
+
+const DATA = /\/api\/v1\/dashboards\/[^/]+\/data/;
+
+test("the built-in dashboard is there without anybody writing it, and a panel without data says so", async ({ page }) => {
+  await page.goto("/dashboards");
+  await expect(page.getByRole("heading", { level: 1, name: "Overview" })).toBeVisible();
+  const guardrails = page.getByRole("region", { name: "Guardrails", exact: true });
+  if (!real) await expect(guardrails).toContainText("No data in this time");
+  await expect(page.getByRole("region", { name: "Latency", exact: true })).toBeVisible();
+});
+
+test("the group-by and the filter are asked of the server, and stay in the address", async ({ page }) => {
+  const asked: URL[] = [];
+  await page.route(DATA, (route) => {
+    const url = new URL(route.request().url());
+    asked.push(url);
+    return route.fulfill({ json: data(url.searchParams.get("from")!, url.searchParams.get("to")!) });
+  });
+  await page.goto("/dashboards");
+  await page.getByLabel("Group by").selectOption("release");
+  await expect.poll(() => asked.at(-1)?.searchParams.get("by")).toBe("release");
+  await expect(page).toHaveURL(/by=release/);
+  await page.reload();
+  await expect(page.getByLabel("Group by")).toHaveValue("release");
+});
+
+test("a chart is read, zoomed and opened from the keyboard", async ({ page }) => {
+  const asked: URL[] = [];
+  await page.route(DATA, (route) => {
+    const url = new URL(route.request().url());
+    asked.push(url);
+    return route.fulfill({ json: data(url.searchParams.get("from")!, url.searchParams.get("to")!) });
+  });
+  const span = { trace_id: "a".repeat(32), span: "b".repeat(16), name: "POST /answers", kind: "server", entry: true, tags: [], status: "ok" };
+  let behind: URL | undefined;
+  await page.route(/\/api\/v1\/spans\?/, (route) => {
+    behind = new URL(route.request().url());
+    return route.fulfill({ json: { items: [{ ...span, start: "2026-11-27T00:00:00Z", duration_ms: 12 }], next: null } });
+  });
+  await page.goto("/dashboards?from=2025-01-01T00:00:00.000Z&to=2025-01-01T03:00:00.000Z");
+  const chart = page.getByRole("slider", { name: /^Requests/ });
+  await chart.focus();
+  await chart.press("Home");
+  await expect(chart).toHaveAttribute("aria-valuetext", /count 2/);
+  await chart.press("ArrowRight");
+  await expect(chart).toHaveAttribute("aria-valuetext", /count 9/);
+  await chart.press("Enter");
+  const dialog = page.getByRole("dialog", { name: /^Requests/ });
+  await expect(dialog.getByRole("link", { name: "POST /answers" })).toHaveAttribute("href", `/traces/${"a".repeat(32)}`);
+  expect(behind!.searchParams.get("filter")).toBe("entry");
+  expect([behind!.searchParams.get("from"), behind!.searchParams.get("to")]).toEqual(["2025-01-01T01:00:00.000Z", "2025-01-01T02:00:00.000Z"]);
+  await page.keyboard.press("Escape");
+
+  await chart.press("Home");
+  await chart.press("ArrowRight");
+  await chart.press("+");
+  await expect.poll(() => asked.at(-1)?.searchParams.get("from")).toBe("2025-01-01T00:45:00.000Z");
+  expect(asked.at(-1)?.searchParams.get("to")).toBe("2025-01-01T02:15:00.000Z");
+  await page.getByRole("button", { name: /back to the whole time/ }).click();
+  await expect(page).not.toHaveURL(/from=/);
+});
+
+test("every chart is a table too", async ({ page }) => {
+  await page.route(DATA, (route) => route.fulfill({ json: data("2025-01-01T00:00:00.000Z", "2025-01-01T03:00:00.000Z") }));
+  await page.goto("/dashboards");
+  const panel = page.getByRole("region", { name: "Requests", exact: true });
+  await panel.getByText("As a table").click();
+  await expect(panel.getByRole("row")).toHaveCount(4);
+  await expect(panel.getByRole("row").nth(1)).toContainText("4");
+});
+
+test("a panel that failed says why, and the others are there", async ({ page }) => {
+  const from = "2025-01-01T00:00:00.000Z";
+  const to = "2025-01-01T03:00:00.000Z";
+  const broken = {
+    title: "Broken",
+    chart: "table",
+    unit: "count",
+    state: "failed",
+    measures: [],
+    filter: "",
+    rows: [],
+    more: false,
+    problem: { code: "lake-bad-sql", detail: "No field named nothing_like_it." },
+  };
+  await page.route(DATA, (route) => route.fulfill({ json: data(from, to, { panels: [...data(from, to).panels, broken] }) }));
+  await page.goto("/dashboards");
+  await expect(page.getByRole("region", { name: "Broken" }).getByRole("alert")).toContainText("nothing_like_it");
+  await expect(page.getByRole("region", { name: "Requests", exact: true }).getByRole("slider")).toBeVisible();
+});
+
+test("SQL is asked, answered as a table, and an error says where it is", async ({ page }) => {
+  await page.goto("/sql");
+  await expect(page.getByRole("complementary", { name: "Tables" })).toContainText("spans");
+  const box = page.getByLabel("Question in SQL");
+  await page.route("**/api/v1/sql", (route) => {
+    const { query } = route.request().postDataJSON() as { query: string };
+    if (query.startsWith("selec "))
+      return route.fulfill({
+        status: 400,
+        contentType: "application/problem+json",
+        json: {
+          type: "/errors/lake-bad-sql",
+          title: "Bad Request",
+          status: 400,
+          code: "lake-bad-sql",
+          detail: "Expected: an SQL statement, found: selec at Line: 1, Column: 1",
+          request_id: "req_e2e",
+        },
+      });
+    return route.fulfill({ json: { columns: [{ name: "calls", type: "BIGINT" }], rows: [[412]], more: false } });
+  });
+  await box.fill("select count(*) as calls from spans");
+  await box.press("Control+Enter");
+  await expect(page.getByRole("cell", { name: "412" })).toBeVisible();
+  await expect(page).toHaveURL(/query=/);
+  await box.fill("selec 1");
+  await page.getByRole("button", { name: "Ask" }).click();
+  await expect(page.getByRole("alert")).toContainText("lake-bad-sql");
+  await expect(box).toBeFocused();
+});

@@ -1,0 +1,148 @@
+// One panel: a chart, numbers or a table. Every chart is a table too.
+
+import { lazy, Suspense, useMemo } from "react";
+import type { PanelData } from "@/api/types";
+import { fullTime } from "@/lib/format";
+import { Card, Empty, Skeleton, Status } from "@/ui/kit";
+import { Table } from "@/ui/tables";
+import { SqlTable } from "@/rooms/sql/SqlTable";
+import { drawn, formatOf, isDrawn, keyLabel, measureLabel, summaryOf, type Drawn } from "./panels";
+
+const Chart = lazy(() => import("@/ui/Chart"));
+/** More lines than this are read in the table. */
+const ROWS = 200;
+
+interface Props {
+  panel: PanelData;
+  times: readonly number[];
+  onZoom: (from: number, to: number) => void;
+  onPick: (at: number) => void;
+}
+
+export function Panel({ panel, times, onZoom, onPick }: Props) {
+  return (
+    <Card title={panel.title}>
+      {panel.description && <p className="sub panel-says">{panel.description}</p>}
+      <Inside panel={panel} times={times} onZoom={onZoom} onPick={onPick} />
+      {panel.more && panel.state === "data" && <p className="sub">{panel.table ? "There are more rows." : "The largest values; there are more."}</p>}
+    </Card>
+  );
+}
+
+function Inside({ panel, times, onZoom, onPick }: Props) {
+  const { format, axis } = formatOf(panel.unit);
+  const shown = useMemo(() => (isDrawn(panel) ? drawn(panel, times) : null), [panel, times]);
+  if (panel.state === "failed") {
+    return (
+      <div role="alert" className="panel-fault">
+        <Status tone="bad">{panel.problem?.code ?? "failed"}</Status>
+        <p className="wrap-any">{panel.problem?.detail}</p>
+        {panel.problem?.hint && <p className="sub">{panel.problem.hint}</p>}
+      </div>
+    );
+  }
+  if (panel.state === "nothing" || (shown && shown.series.length === 0)) return <Empty title="No data in this time" />;
+  if (shown) {
+    return (
+      <>
+        <Suspense fallback={<Skeleton rows={1} height={168} />}>
+          <Chart
+            summary={summaryOf(panel, shown)}
+            times={shown.times}
+            series={shown.series}
+            format={format}
+            axis={axis}
+            last="the latest"
+            sync="dashboard"
+            onZoom={onZoom}
+            // What a question in SQL was about, only the question says.
+            onPick={panel.table ? undefined : onPick}
+          />
+        </Suspense>
+        <AsTable panel={panel} shown={shown} />
+      </>
+    );
+  }
+  if (panel.table) return <SqlTable answer={panel.table} />;
+  return panel.chart === "number" && !panel.by ? <Numbers panel={panel} /> : <Groups panel={panel} />;
+}
+
+function Numbers({ panel }: { panel: PanelData }) {
+  const { format } = formatOf(panel.unit);
+  return (
+    <dl className="kpis">
+      {panel.measures.map((measure) => {
+        const value = panel.rows[0]?.values[measure];
+        return (
+          <div key={measure} className="kpi">
+            <dt>{measureLabel(measure)}</dt>
+            <dd>{value == null ? "–" : format(value)}</dd>
+          </div>
+        );
+      })}
+    </dl>
+  );
+}
+
+function Groups({ panel }: { panel: PanelData }) {
+  const { format } = formatOf(panel.unit);
+  const head = (
+    <>
+      {panel.by && <th>{panel.by}</th>}
+      {panel.measures.map((measure) => (
+        <th key={measure} className="end">
+          {measureLabel(measure)}
+        </th>
+      ))}
+    </>
+  );
+  return (
+    <Table head={head}>
+      {panel.rows.map((row, i) => (
+        <tr key={i}>
+          {panel.by && <td className="lead">{keyLabel(row.keys[panel.by])}</td>}
+          {panel.measures.map((measure) => (
+            <td key={measure} className="end num">
+              {row.values[measure] == null ? "–" : format(row.values[measure]!)}
+            </td>
+          ))}
+        </tr>
+      ))}
+    </Table>
+  );
+}
+
+/** The same numbers to be read, newest first. */
+function AsTable({ panel, shown: { times, series } }: { panel: PanelData; shown: Drawn }) {
+  const { format } = formatOf(panel.unit);
+  const head = (
+    <>
+      <th>From</th>
+      {series.map((s) => (
+        <th key={s.label} className="end">
+          {s.label}
+        </th>
+      ))}
+    </>
+  );
+  return (
+    <details className="panel-table">
+      <summary>As a table</summary>
+      <Table head={head}>
+        {times
+          .map((time, i) => (
+            <tr key={time}>
+              <td className="nowrap">{fullTime(new Date(time * 1000).toISOString())}</td>
+              {series.map((s) => (
+                <td key={s.label} className="end num">
+                  {s.values[i] == null ? "–" : format(s.values[i]!)}
+                </td>
+              ))}
+            </tr>
+          ))
+          .reverse()
+          .slice(0, ROWS)}
+      </Table>
+    </details>
+  );
+}

@@ -1,0 +1,89 @@
+import { describe, expect, test } from "vitest";
+import type { PanelData } from "@/api/types";
+import { drawn, formatOf, isDrawn, measureLabel, stretchAround, summaryOf, timesOf } from "./panels";
+
+const FROM = "2026-11-27T00:00:00.000000Z";
+const TO = "2026-11-27T00:03:00.000001Z";
+
+const panel = (of: Partial<PanelData>): PanelData => ({
+  title: "Calls",
+  chart: "bar",
+  unit: "count",
+  state: "data",
+  measures: ["count"],
+  filter: "",
+  rows: [],
+  more: false,
+  ...of,
+});
+
+const row = (minute: number, model: string | null, count: number | null) => ({
+  start: `2026-11-27T00:0${minute}:00.000000Z`,
+  keys: { model },
+  values: { count },
+});
+
+describe("times", () => {
+  test("every bucket is there, also the one that has just begun", () => {
+    expect(timesOf(FROM, TO, 60_000).map((s) => new Date(s * 1000).getUTCMinutes())).toEqual([0, 1, 2, 3]);
+    expect(timesOf(FROM, FROM, 60_000)).toEqual([]);
+    expect(timesOf("never", TO, 60_000)).toEqual([]);
+    expect(timesOf(FROM, TO, 0)).toEqual([]);
+  });
+
+  test("a stretch has some length and whole seconds", () => {
+    expect(stretchAround(10.9, 12.1)).toEqual({ from: "1970-01-01T00:00:10.000Z", to: "1970-01-01T00:00:13.000Z" });
+    expect(stretchAround(12, 12)).toEqual({ from: "1970-01-01T00:00:12.000Z", to: "1970-01-01T00:00:13.000Z" });
+    expect(stretchAround(20, 10).from).toBe("1970-01-01T00:00:10.000Z");
+  });
+});
+
+describe("what is drawn", () => {
+  const times = timesOf(FROM, TO, 60_000);
+
+  test("counts are nought where nothing happened, values told apart have a series each", () => {
+    const { series } = drawn(panel({ by: "model", rows: [row(0, "gpt", 2), row(2, "gpt", 1), row(2, null, 5)] }), times);
+    expect(series.map((s) => [s.label, s.values])).toEqual([
+      ["gpt", [2, 0, 1, 0]],
+      ["none", [0, 0, 5, 0]],
+    ]);
+    expect(series[0]!.color).not.toBe(series[1]!.color);
+  });
+
+  test("a line has gaps where nothing was measured", () => {
+    const rows = [{ start: FROM, keys: {}, values: { duration_p50: 1.5, duration_p95: null } }];
+    const { series } = drawn(panel({ chart: "line", unit: "milliseconds", measures: ["duration_p50", "duration_p95"], rows }), times);
+    expect(series.map((s) => [s.label, s.values])).toEqual([
+      ["p50", [1.5, null, null, null]],
+      ["p95", [null, null, null, null]],
+    ]);
+  });
+
+  test("SQL with a column of times is drawn, other SQL is a table", () => {
+    const columns = [
+      { name: "start", type: "BIGINT" },
+      { name: "best_similarity", type: "DOUBLE" },
+      { name: "model", type: "TEXT" },
+    ];
+    const rows = [[Date.parse(FROM) * 1000 + 60_000_000, 0.5, "gpt"]];
+    const asked = panel({ chart: "line", measures: [], table: { columns, rows, more: false } });
+    expect(isDrawn(asked)).toBe(true);
+    expect(drawn(asked, times).series.map((s) => [s.label, s.values])).toEqual([["best similarity", [null, 0.5, null, null]]]);
+    expect(isDrawn(panel({ chart: "line", table: { columns: columns.slice(1), rows: [], more: false } }))).toBe(false);
+    expect(isDrawn(panel({ chart: "table" }))).toBe(false);
+  });
+
+  test("those who cannot see it are told how it went", () => {
+    const asked = panel({ by: "model", rows: [row(0, "gpt", 2)] });
+    expect(summaryOf(asked, drawn(asked, times))).toBe("Calls, 4 points in time. gpt: from 0 to 2");
+  });
+});
+
+test("numbers are written in the unit of their panel", () => {
+  expect(formatOf("share").format(0.25)).toContain("25");
+  expect(formatOf("milliseconds").format(1500)).toBe("1.50 s");
+  expect(formatOf("dollars").axis(0)).toBe("$0");
+  expect(formatOf("count").format(0.123456)).toBe("0.1235");
+  expect(measureLabel("first_token_p95")).toBe("p95");
+  expect(measureLabel("error_rate")).toBe("error rate");
+});

@@ -1,0 +1,114 @@
+// From the numbers of a panel to what is drawn.
+
+import type { PanelData } from "@/api/types";
+import { axisDuration, duration, money, percent, short } from "@/lib/format";
+import type { Series } from "@/ui/Chart";
+
+const COLORS = [
+  "--span-model",
+  "--span-prompt",
+  "--span-retrieve",
+  "--span-tool",
+  "--span-rerank",
+  "--span-ingest",
+  "--span-embed",
+  "--span-request",
+] as const;
+
+/** The fields by which a reader may tell values apart. */
+export const FIELDS = [
+  { value: "", label: "Nothing" },
+  { value: "app", label: "App" },
+  { value: "model", label: "Model" },
+  { value: "release", label: "Version" },
+  { value: "key", label: "Key" },
+  { value: "user", label: "User" },
+] as const;
+
+export interface Drawn {
+  /** Seconds since the epoch, evenly apart. */
+  times: number[];
+  series: Series[];
+}
+
+/** Where buckets of time begin, in seconds. */
+export function timesOf(from: string, to: string, bucketMs: number): number[] {
+  const [begin, end] = [Date.parse(from), Date.parse(to)];
+  if (!(bucketMs > 0) || Number.isNaN(begin) || Number.isNaN(end)) return [];
+  return Array.from({ length: Math.min(5_000, Math.max(0, Math.ceil((end - begin) / bucketMs))) }, (_, i) => (begin + i * bucketMs) / 1000);
+}
+
+/** `duration_p95` is the p95 of a panel that is about durations. */
+export const measureLabel = (measure: string): string => /_(p\d+)$/.exec(measure)?.[1] ?? measure.replaceAll("_", " ");
+
+export const keyLabel = (key: string | null | undefined): string => key ?? "none";
+
+export function formatOf(unit: string): { format: (n: number) => string; axis: (n: number) => string } {
+  if (unit === "milliseconds") return { format: duration, axis: axisDuration };
+  if (unit === "dollars") return { format: (n) => money(n), axis: (n) => (n === 0 ? "$0" : `$${+n.toPrecision(3)}`) };
+  if (unit === "share") return { format: (n) => percent(n, 1), axis: (n) => `${+(n * 100).toPrecision(3)}%` };
+  return { format: (n) => (Number.isInteger(n) ? short(n) : String(+n.toPrecision(4))), axis: short };
+}
+
+/** A line for each measure and value, in the order in which they first come. */
+export function drawn(panel: PanelData, times: readonly number[]): Drawn {
+  const shape: Series["shape"] = panel.chart === "bar" ? "bar" : "line";
+  // Where nothing was counted there was nothing; where nothing was measured nobody knows.
+  const without = shape === "bar" ? 0 : null;
+  const at = new Map(times.map((time, i) => [Math.round(time * 1000), i]));
+  const lines = new Map<string, (number | null)[]>();
+  const put = (label: string, ms: number, value: number | null) => {
+    const place = at.get(Math.round(ms));
+    let line = lines.get(label);
+    if (!line) lines.set(label, (line = times.map(() => without)));
+    if (place !== undefined) line[place] = value ?? without;
+  };
+  if (panel.table) {
+    const columns = panel.table.columns.map((column) => column.name);
+    const start = columns.indexOf("start");
+    for (const row of panel.table.rows) {
+      const ms = timeOf(row[start]);
+      columns.forEach((name, i) => {
+        const value = row[i];
+        if (i !== start && (typeof value === "number" || value === null)) put(name.replaceAll("_", " "), ms, value);
+      });
+    }
+  } else {
+    for (const row of panel.rows) {
+      const key = panel.by ? keyLabel(row.keys[panel.by]) : null;
+      for (const measure of panel.measures) {
+        const label = key === null ? measureLabel(measure) : panel.measures.length === 1 ? key : `${key}, ${measureLabel(measure)}`;
+        put(label, Date.parse(row.start ?? ""), row.values[measure] ?? null);
+      }
+    }
+  }
+  const series = [...lines].map(([label, values], i): Series => ({ label, color: COLORS[i % COLORS.length]!, shape, values }));
+  return { times: [...times], series };
+}
+
+/** A column `start` holds microseconds, or a time. */
+function timeOf(value: unknown): number {
+  if (typeof value === "number") return value / 1000;
+  return typeof value === "string" ? Date.parse(value) : Number.NaN;
+}
+
+/** Whether a table of SQL can be drawn over time. */
+export const isDrawn = (panel: PanelData): boolean =>
+  (panel.chart === "line" || panel.chart === "bar") && (!panel.table || panel.table.columns.some((column) => column.name === "start"));
+
+/** What a chart says to those who cannot see it. */
+export function summaryOf(panel: PanelData, { times, series }: Drawn): string {
+  const { format } = formatOf(panel.unit);
+  const said = series.map(({ label, values }) => {
+    const known = values.filter((value): value is number => value !== null);
+    if (known.length === 0) return `${label}: none`;
+    return `${label}: from ${format(Math.min(...known))} to ${format(Math.max(...known))}`;
+  });
+  return `${panel.title}, ${times.length} points in time. ${said.join("; ")}`;
+}
+
+/** A stretch of time as an address has it, whole seconds outwards; none shorter than a second. */
+export function stretchAround(from: number, to: number): { from: string; to: string } {
+  const begin = Math.floor(Math.min(from, to));
+  return { from: new Date(begin * 1000).toISOString(), to: new Date(Math.max(begin + 1, Math.ceil(Math.max(from, to))) * 1000).toISOString() };
+}

@@ -1,0 +1,195 @@
+// What moved between two stretches of time: fields by how much they did, both distributions, and the topics that grew.
+
+import { useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
+import { Link, useSearchParams } from "react-router";
+import { queries } from "@/api/queries";
+import type { Drift, FieldDrift, TopicDrift } from "@/api/types";
+import { count, fullTime, plural } from "@/lib/format";
+import { Badge, Card, cx, Empty, Loaded, PageHeader, Segmented, Select, Skeleton, useTitle } from "@/ui/kit";
+import { Table } from "@/ui/tables";
+import { binName, moved, share, STRETCHES } from "./drift";
+import "./drift.css";
+
+const AGAINST = [
+  { value: "previous", label: "Time before" },
+  { value: "release", label: "Release before" },
+] as const;
+
+export function Component() {
+  useTitle("Drift");
+  const [params, setParams] = useSearchParams();
+  const set = (key: string, value: string) => setParams((p) => (p.set(key, value), p), { replace: true });
+  const stretch = STRETCHES.find((s) => s.value === params.get("in")) ?? STRETCHES[1];
+  const against = AGAINST.find((a) => a.value === params.get("against")) ?? AGAINST[0];
+  // Fixed while one looks, so that a comparison holds still.
+  const from = useMemo(() => new Date(Date.now() - stretch.hours * 3_600_000).toISOString(), [stretch.hours]);
+  const drift = useQuery(queries.drift({ from, against: against.value }));
+  return (
+    <div className="page">
+      <PageHeader title="Drift" lead="What moved in the traffic, by how much, and whether chance does that." />
+      <div className="toolbar">
+        <Select label="Time" hideLabel value={stretch.value} choices={STRETCHES} onChange={(v) => set("in", v)} />
+        <Segmented label="Compare with" value={against.value} choices={AGAINST} onChange={(v) => set("against", v)} />
+      </div>
+      <Loaded query={drift} skeleton={<Skeleton rows={10} />}>
+        {(found) => <Found drift={found} selected={params.get("field")} onSelect={(field) => set("field", field)} />}
+      </Loaded>
+    </div>
+  );
+}
+
+function Found({ drift, selected, onSelect }: { drift: Drift; selected: string | null; onSelect: (field: string) => void }) {
+  const field = drift.fields.find((f) => f.field === selected) ?? drift.fields[0];
+  if (drift.against === "release" && !drift.release) {
+    return (
+      <Card>
+        <Empty icon="diff" title="There are no two releases in this time">
+          A release is the <code>service.version</code> that a program sends.
+        </Empty>
+      </Card>
+    );
+  }
+  return (
+    <div className="stack">
+      <p className="muted">
+        {drift.release ? (
+          <>
+            Release {drift.release} beside {drift.reference_release}
+          </>
+        ) : (
+          <>
+            {fullTime(drift.from)} to {fullTime(drift.to)} beside {fullTime(drift.reference_from)} to {fullTime(drift.reference_to)}
+          </>
+        )}
+        {drift.waiting_hours > 0 && ` · ${plural(drift.waiting_hours, "hour")} not made yet: look again in a while`}
+      </p>
+      <div className="drift-grid">
+        <Card title="Fields" flush>
+          <Fields fields={drift.fields} open={field?.field} onSelect={onSelect} />
+        </Card>
+        {field && (
+          <Card title={field.field} actions={<span className="muted">{`${count(field.reference)} before, ${count(field.current)} after`}</span>}>
+            <Distributions field={field} />
+          </Card>
+        )}
+      </div>
+      <Card title="Topics" flush={Boolean(drift.topics?.topics.length)}>
+        {drift.topics ? <Topics topics={drift.topics} /> : <p className="muted">{drift.no_topics}.</p>}
+      </Card>
+    </div>
+  );
+}
+
+function Fields({ fields, open, onSelect }: { fields: FieldDrift[]; open: string | undefined; onSelect: (field: string) => void }) {
+  return (
+    <Table
+      head={
+        <>
+          <th>Field</th>
+          <th className="end" title="Population stability index: above 0.2 much moved">
+            PSI
+          </th>
+          <th className="hide-narrow">What moved</th>
+        </>
+      }
+    >
+      {fields.map((f) => (
+        <tr key={f.field} className={cx(f.field === open && "drift-open")}>
+          <td className="lead">
+            <button type="button" className="drift-field" aria-pressed={f.field === open} onClick={() => onSelect(f.field)}>
+              {f.field}
+            </button>{" "}
+            {f.drifted && <Badge tone="warn">drifted</Badge>}
+          </td>
+          <td className="end">{f.figures ? f.figures.psi.toFixed(3) : <span className="muted">–</span>}</td>
+          <td className="hide-narrow soft clip">{moved(f)}</td>
+        </tr>
+      ))}
+    </Table>
+  );
+}
+
+function Distributions({ field }: { field: FieldDrift }) {
+  const most = field.bins.reduce((top, bin) => Math.max(top, bin.before, bin.after), 0);
+  const { figures } = field;
+  if (field.bins.length === 0) return <p className="muted">Nobody sent a value of this field in this time.</p>;
+  return (
+    <>
+      <p className="drift-legend" aria-hidden="true">
+        <i className="drift-before" /> before <i className="drift-after" /> after
+      </p>
+      <table className="drift-bins">
+        <thead className="sr-only">
+          <tr>
+            <th>Value</th>
+            <th>Shares</th>
+            <th>Before</th>
+            <th>After</th>
+          </tr>
+        </thead>
+        <tbody>
+          {field.bins.map((bin, at) => (
+            <tr key={at}>
+              <th scope="row" className="clip">
+                {binName(field, bin)}
+              </th>
+              <td className="drift-track" aria-hidden="true">
+                <i className="drift-before" style={{ width: `${most > 0 ? (100 * bin.before) / most : 0}%` }} />
+                <i className="drift-after" style={{ width: `${most > 0 ? (100 * bin.after) / most : 0}%` }} />
+              </td>
+              <td className="end muted">{share(bin.before)}</td>
+              <td className="end">{share(bin.after)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {figures ? (
+        <p className="muted">
+          {`PSI ${figures.psi.toFixed(3)} (chance alone: ${figures.psi_by_chance.toFixed(3)}), Jensen–Shannon ${figures.jensen_shannon.toFixed(3)} bits`}
+          {figures.ks != null && `, Kolmogorov–Smirnov ${figures.ks.toFixed(3)}`}
+          {`, p ${figures.p < 0.001 ? "< 0.001" : figures.p.toFixed(3)}`}
+          {figures.unseen != null && figures.unseen > 0 && `; ${share(figures.unseen)} in values nobody had seen before`}
+        </p>
+      ) : (
+        <p className="muted">{moved(field)}: that is not the same as no drift.</p>
+      )}
+    </>
+  );
+}
+
+function Topics({ topics }: { topics: TopicDrift }) {
+  if (topics.topics.length === 0) {
+    return <p className="muted">{topics.state === "missing" ? "No questions on one side." : "Too few questions to say."}</p>;
+  }
+  return (
+    <Table
+      head={
+        <>
+          <th>Topic</th>
+          <th className="end">Before</th>
+          <th className="end">After</th>
+          <th className="hide-narrow">Examples</th>
+        </>
+      }
+    >
+      {topics.topics.map((topic, at) => (
+        <tr key={at}>
+          <td className="lead">
+            {topic.words.length > 0 ? topic.words.join(", ") : <span className="muted">unlike anything before</span>}{" "}
+            {topic.grew && <Badge tone="warn">grew</Badge>}
+          </td>
+          <td className="end">{share(topic.before)}</td>
+          <td className="end">{share(topic.after)}</td>
+          <td className="hide-narrow">
+            {topic.traces.map((trace) => (
+              <Link key={trace} className="row-link drift-example" to={`/traces/${trace}`}>
+                {trace.slice(0, 8)}
+              </Link>
+            ))}
+          </td>
+        </tr>
+      ))}
+    </Table>
+  );
+}

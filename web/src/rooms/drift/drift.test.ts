@@ -1,0 +1,35 @@
+import { describe, expect, it } from "vitest";
+import type { FieldDrift } from "@/api/types";
+import { binName, inUnit, moved, share } from "./drift";
+
+const field = (over: Partial<FieldDrift>): FieldDrift => ({
+  field: "model",
+  kind: "categories",
+  state: "measured",
+  reference: 60,
+  current: 60,
+  drifted: true,
+  bins: [],
+  ...over,
+});
+
+describe("a comparison in words", () => {
+  it("names the category that moved most", () => {
+    const bins = [
+      { category: "a", before: 0.9, after: 0.85 },
+      { category: "b", before: 0, after: 0.15 },
+    ];
+    expect(moved(field({ bins }))).toBe("b: 0% → 15%");
+  });
+  it("never calls too little no drift", () => {
+    expect(moved(field({ state: "too_few" }))).toBe("too few to say");
+    expect(moved(field({ state: "missing", reference: 0 }))).toBe("nothing on one side");
+    expect(moved(field({ state: "missing", reference: 0, current: 0 }))).toBe("nothing on either side");
+  });
+  it("writes numbers in the field's unit", () => {
+    expect([inUnit("ms", 1500), inUnit("dollars", 0.5), inUnit("tokens", 12)]).toEqual(["1.50 s", "$0.50", "12"]);
+    expect(binName(field({ unit: "ms" }), { low: 100, high: 100, before: 0, after: 1 })).toBe("100 ms");
+    expect(binName(field({}), { before: 0, after: 1 })).toBe("all others");
+    expect([share(0), share(0.0004), share(0.5)]).toEqual(["0%", "<0.1%", "50%"]);
+  });
+});

@@ -1,0 +1,44 @@
+// What the explorer shows of a comparison, apart from how it is drawn.
+
+import type { DriftBin, FieldDrift } from "@/api/types";
+import { duration, money, short } from "@/lib/format";
+
+/** A number of a field in the field's own unit. */
+export function inUnit(unit: string | null | undefined, n: number): string {
+  if (unit === "ms") return duration(n);
+  if (unit === "dollars") return money(n);
+  return Math.abs(n) < 10 && n % 1 !== 0 ? n.toFixed(2) : short(n);
+}
+
+/** What a part of a distribution is called. */
+export function binName(field: Pick<FieldDrift, "unit">, bin: DriftBin): string {
+  if (bin.category != null) return bin.category === "" ? "(empty)" : bin.category;
+  if (bin.low == null || bin.high == null) return "all others";
+  const [low, high] = [inUnit(field.unit, bin.low), inUnit(field.unit, bin.high)];
+  return low === high ? low : `${low} to ${high}`;
+}
+
+/** In one line what moved: by how much numbers did, or the category that did most. */
+export function moved(field: FieldDrift): string {
+  if (field.state === "missing") return field.reference === 0 && field.current === 0 ? "nothing on either side" : "nothing on one side";
+  if (field.state === "too_few") return "too few to say";
+  const by = field.figures?.moved;
+  if (by != null) return `moved ${inUnit(field.unit, by)} on average`;
+  const most = field.bins.reduce<DriftBin | undefined>((top, bin) => (top && change(top) >= change(bin) ? top : bin), undefined);
+  return most ? `${binName(field, most)}: ${share(most.before)} → ${share(most.after)}` : "";
+}
+
+const change = (bin: DriftBin): number => Math.abs(bin.after - bin.before);
+
+export const share = (part: number): string => {
+  const percent = part * 100;
+  return percent > 0 && percent < 0.1 ? "<0.1%" : `${percent < 10 && percent % 1 !== 0 ? percent.toFixed(1) : Math.round(percent)}%`;
+};
+
+/** The stretches that can be chosen. */
+export const STRETCHES = [
+  { value: "6h", label: "Last 6 hours", hours: 6 },
+  { value: "24h", label: "Last 24 hours", hours: 24 },
+  { value: "7d", label: "Last 7 days", hours: 168 },
+  { value: "30d", label: "Last 30 days", hours: 720 },
+] as const;

@@ -1,0 +1,1 @@
+export { Sessions as Component } from "./Gathered";
