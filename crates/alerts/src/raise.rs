@@ -69,13 +69,16 @@ impl Alerts {
                         Ok::<_, AlertFault>((tx, raised))
                     })
                 })
-                .await?;
+                .await;
             match raised {
-                Some(outcome) => {
+                Ok(Some(outcome)) => {
                     self.wake();
                     return Ok(outcome);
                 }
-                None => outside = Some(self.look_outside(alert).await?),
+                Ok(None) => outside = Some(self.look_outside(alert).await?),
+                // Another alert of the group has opened it in this moment.
+                Err(AlertFault::Catalog(found)) if found.is_constraint("incident_open_unique") => {}
+                Err(fault) => return Err(fault),
             }
         }
     }

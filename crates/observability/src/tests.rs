@@ -453,8 +453,9 @@ async fn a_queue_holds_no_more_bytes_than_it_may_and_takes_again_what_comes_late
     assert_eq!((status.recorded, status.dropped), (1, 19));
     room.flush(WAIT).await.unwrap();
     room.record_durably((0..5).map(|n| large(1_000 + n)).collect(), WAIT).await.unwrap();
+    // Larger than the queue, and no text of it large enough to be kept elsewhere.
     let mut whole = large(2_000);
-    whole.attributes.insert("text".into(), json!("x".repeat(500_000)));
+    whole.attributes.extend((0..4).map(|n| (format!("text {n}"), json!("x".repeat(40_000)))));
     room.record_durably(vec![whole.clone()], WAIT).await.unwrap();
     assert_eq!(room.trace(&actor(Labels::All), whole.trace).await.unwrap(), [whole]);
     tasks.shut_down(WAIT).await.unwrap();
@@ -539,7 +540,7 @@ async fn what_another_process_brings_is_counted_here_and_what_it_leaves_is_broug
     room.drain(WAIT).await.unwrap();
     assert_eq!((count().await, room.status().queryable), (7, 7));
     tasks.shut_down(WAIT).await.unwrap();
-    let late = beside.run(Errand::upkeep(Some(Timestamp::from_micros(i64::MAX)), Duration::ZERO)).await;
+    let late = beside.run(Errand::upkeep(Some(Timestamp::from_micros(4_000_000_000_000_000)), Duration::ZERO)).await;
     late.unwrap();
     assert_eq!(count().await, 0, "what is too old is deleted");
 }

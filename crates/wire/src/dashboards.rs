@@ -1,7 +1,5 @@
 //! Questions in SQL, dashboards, and what Prometheus' API answers.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;

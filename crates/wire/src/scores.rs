@@ -36,7 +36,7 @@ pub struct ScoreView {
 }
 /// A score to be written. One under an id that is there takes its place.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct NewScore {
     /// Whoever repeats the request repeats it; made by the server where it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

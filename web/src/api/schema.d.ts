@@ -3422,46 +3422,25 @@ export interface components {
         };
         /** @description A score to be written. One under an id that is there takes its place. */
         NewScore: {
-            /**
-             * @description Whoever repeats the request repeats it; made by the server where it is absent.
-             * @default null
-             */
-            id: string | null;
-            /** @default  */
+            /** @description Whoever repeats the request repeats it; made by the server where it is absent. */
+            id?: string | null;
             name: string;
-            /**
-             * @description `numeric`, `boolean`, `categorical` or `text`; told by the value where it is absent.
-             * @default null
-             */
-            kind: string | null;
+            /** @description `numeric`, `boolean`, `categorical` or `text`; told by the value where it is absent. */
+            kind?: string | null;
             /** @description A number, true or false, or a text. */
-            value?: unknown;
-            /** @default null */
-            comment: string | null;
-            /**
-             * @description `api` (the default), `annotation`, `user_feedback` or `evaluation`.
-             * @default null
-             */
-            source: string | null;
-            /**
-             * @description A score is about a trace, a span of it, or a session.
-             * @default null
-             */
-            trace: string | null;
-            /** @default null */
-            span: string | null;
-            /** @default null */
-            session: string | null;
-            /** @default null */
-            author: string | null;
-            /** @default null */
-            config: string | null;
+            value: unknown;
+            comment?: string | null;
+            /** @description `api` (the default), `annotation`, `user_feedback` or `evaluation`. */
+            source?: string | null;
+            /** @description A score is about a trace, a span of it, or a session. */
+            trace?: string | null;
+            span?: string | null;
+            session?: string | null;
+            author?: string | null;
+            config?: string | null;
             metadata?: unknown;
-            /**
-             * @description RFC 3339; the present where it is absent.
-             * @default null
-             */
-            time: string | null;
+            /** @description RFC 3339; the present where it is absent. */
+            time?: string | null;
         };
         /** @description One score, or up to a thousand. */
         NewScores: components["schemas"]["NewScore"] | components["schemas"]["NewScore"][];

@@ -61,6 +61,6 @@ pub(crate) struct Erase {
 pub(crate) enum Erasures {
     /// List erasures, newest first.
     List(Paging),
-    /// Show one.
+    /// Show one erasure, and how far it has come.
     Show { erasure: String },
 }

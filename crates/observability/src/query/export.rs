@@ -12,7 +12,7 @@ use mainspring_lake::{Filter, Order, Scan};
 use mainspring_llm::Span;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Asking, TraceFilter, access::hidden};
+use super::{Asking, TraceFilter, access::hidden, beyond_id};
 use crate::{fault::TraceFault, scores::Score, service::Observability, table::Rows};
 
 /// Exports under way at once.
@@ -23,6 +23,9 @@ const PAGE_MAX: usize = 500;
 const PAGE_BYTES: usize = 16 << 20;
 const WINDOW_MIN: i64 = 1_000_000;
 const WINDOW_FIRST: i64 = 3_600_000_000;
+
+/// The start, the span and the trace of a row.
+type LastGiven = (i64, String, String);
 
 /// An export under way. Spans that come meanwhile are in it when they began after what was already given.
 #[derive(Debug)]
@@ -37,7 +40,7 @@ pub struct Export {
     /// When the last span began.
     end: i64,
     /// The last row given, where the window was not finished.
-    after: Option<(i64, String)>,
+    after: Option<LastGiven>,
     /// Spans of the next page.
     page: usize,
     _place: OwnedSemaphorePermit,
@@ -97,15 +100,16 @@ impl Export {
     async fn page(&mut self) -> Result<Vec<RecordBatch>, TraceFault> {
         let to = self.from.saturating_add(self.width);
         let limit = self.page;
-        let scan = Scan::of(self.window(to)).order("start", Order::Ascending).order("span", Order::Ascending).limit(limit);
+        let scan = Scan::of(self.window(to)).order("start", Order::Ascending).order("span", Order::Ascending);
+        let scan = scan.order("trace", Order::Ascending).limit(limit);
         let batches = self.room.table().scan(scan).await?;
         let found: usize = batches.iter().map(RecordBatch::num_rows).sum();
         self.page = page_after(limit, found, batches.iter().map(bytes_of).sum());
         let last = batches.iter().rfind(|batch| batch.num_rows() > 0).map(last_of).transpose()?;
         match last {
-            Some((start, span)) if found == limit => {
-                self.from = start;
-                self.after = Some((start, span));
+            Some(last) if found == limit => {
+                self.from = last.0;
+                self.after = Some(last);
                 self.width = (self.width / 2).max(WINDOW_MIN);
             }
             _ => {
@@ -158,9 +162,9 @@ impl Export {
     fn window(&self, to: i64) -> Filter {
         let from = Filter::GtEq("start".into(), self.from.into());
         let window = self.among.clone().and(from).and(Filter::Lt("start".into(), to.into()));
-        let Some((start, span)) = &self.after else { return window };
+        let Some((start, span, trace)) = &self.after else { return window };
         let later = Filter::Gt("start".into(), (*start).into());
-        window.and(Filter::Or(vec![later, Filter::Gt("span".into(), span.as_str().into())]))
+        window.and(Filter::Or(vec![later, beyond_id(span, trace)]))
     }
 }
 
@@ -179,9 +183,10 @@ fn bytes_of(batch: &RecordBatch) -> usize {
 }
 
 /// The last row of a batch that has one.
-fn last_of(batch: &RecordBatch) -> Result<(i64, String), TraceFault> {
+fn last_of(batch: &RecordBatch) -> Result<LastGiven, TraceFault> {
     let (rows, row) = (Rows(batch), batch.num_rows() - 1);
-    Ok((rows.number("start", row)?.unwrap_or_default(), rows.text("span", row)?.unwrap_or_default().to_owned()))
+    let text = |name| Ok::<_, TraceFault>(rows.text(name, row)?.unwrap_or_default().to_owned());
+    Ok((rows.number("start", row)?.unwrap_or_default(), text("span")?, text("trace")?))
 }
 
 /// When the first or the last of these spans began.

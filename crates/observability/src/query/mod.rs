@@ -15,7 +15,7 @@ mod traces;
 mod tree;
 
 use mainspring_kernel::{Actor, PageRequest, Timestamp};
-use mainspring_lake::{Filter, Scalar, Table};
+use mainspring_lake::{Filter, Order, Scalar, Scan, Table};
 use mainspring_llm::DocumentAccess;
 use serde::{Deserialize, Serialize};
 
@@ -118,25 +118,36 @@ impl Asking<'_> {
     }
 }
 
-/// Where the next page starts: after this row, in order of start (newest first) and span. The last is when the first page
-/// was asked for: what a filter says of the time means the same on every page.
+/// Where the next page starts: after this row, in order of start (newest first), span and trace. Programs that number
+/// their spans give those of two traces one id. The last is when the first page was asked for: what a filter says of the
+/// time means the same on every page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct After(i64, String, i64);
+struct After(i64, String, String, i64);
 
 impl After {
     fn beyond(&self) -> Filter {
-        let Self(start, span, _) = self;
+        let Self(start, span, trace, _) = self;
         let earlier = Filter::Lt("start".into(), (*start).into());
-        let same =
-            Filter::And(vec![Filter::Eq("start".into(), (*start).into()), Filter::Gt("span".into(), span.as_str().into())]);
-        Filter::Or(vec![earlier, same])
+        let then = Filter::Eq("start".into(), (*start).into());
+        Filter::Or(vec![earlier, then.and(beyond_id(span, trace))])
     }
+}
+
+/// What comes after a row among those that start when it does.
+fn beyond_id(span: &str, trace: &str) -> Filter {
+    let same = Filter::Eq("span".into(), span.into()).and(Filter::Gt("trace".into(), trace.into()));
+    Filter::Or(vec![Filter::Gt("span".into(), span.into()), same])
+}
+
+/// Newest first.
+fn newest(scan: Scan) -> Scan {
+    scan.order("start", Order::Descending).order("span", Order::Ascending).order("trace", Order::Ascending)
 }
 
 /// Where a page starts, and the time that its list is about.
 fn place(page: &PageRequest, now: Timestamp) -> Result<(Option<After>, Timestamp), TraceFault> {
     let after: Option<After> = page.after()?;
-    let now = after.as_ref().map_or(now, |after| Timestamp::from_micros(after.2));
+    let now = after.as_ref().map_or(now, |after| Timestamp::from_micros(after.3));
     Ok((after, now))
 }
 

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use mainspring_kernel::{Page, PageRequest, Timestamp, page::cursor};
-use mainspring_lake::{Filter, Order, Scan};
+use mainspring_lake::{Filter, Scan};
 use mainspring_llm::{SpanId, TraceId};
 
-use super::{After, Asking, LOOKED_AT_MAX, TraceFilter, access::hidden, place, traces::preview};
+use super::{After, Asking, LOOKED_AT_MAX, TraceFilter, access::hidden, newest, place, traces::preview};
 use crate::{fault::TraceFault, filter::At, table::Rows};
 
 /// A span without what was written and read.
@@ -145,7 +145,7 @@ pub(crate) async fn list_spans(
 }
 
 fn key(span: &SpanSummary, now: Timestamp) -> After {
-    After(span.start.as_micros(), span.span.to_string(), now.as_micros())
+    After(span.start.as_micros(), span.span.to_string(), span.trace.to_string(), now.as_micros())
 }
 
 async fn part(
@@ -158,8 +158,7 @@ async fn part(
     if let Some(after) = after {
         conditions = conditions.and(after.beyond());
     }
-    let scan = Scan::of(conditions).columns(&SPAN_COLUMNS);
-    let scan = scan.order("start", Order::Descending).order("span", Order::Ascending).limit(limit);
+    let scan = newest(Scan::of(conditions).columns(&SPAN_COLUMNS)).limit(limit);
     let mut spans = Vec::new();
     for batch in asking.table.scan(scan).await? {
         let rows = Rows(&batch);

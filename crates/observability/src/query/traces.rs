@@ -9,7 +9,7 @@ use mainspring_llm::{Span, TraceId};
 use super::{
     After, Asking, LOOKED_AT_MAX, SPANS_MAX, TraceFilter,
     access::{hidden, holds},
-    counted, entry_only, failed, place,
+    counted, entry_only, failed, newest, place,
 };
 use crate::{
     fault::TraceFault,
@@ -162,9 +162,7 @@ async fn entries(
     if let Some(after) = after {
         conditions = conditions.and(after.beyond());
     }
-    let scan =
-        Scan::of(conditions).columns(&COLUMNS).order("start", Order::Descending).order("span", Order::Ascending).limit(limit);
-    read(asking, scan).await
+    read(asking, newest(Scan::of(conditions).columns(&COLUMNS)).limit(limit)).await
 }
 
 pub(super) async fn read(asking: Asking<'_>, scan: Scan) -> Result<Vec<Entry>, TraceFault> {
@@ -183,7 +181,7 @@ fn entry(rows: &Rows<'_>, row: usize, now: Timestamp) -> Result<Entry, TraceFaul
     let start = rows.number("start", row)?.unwrap_or_default();
     let trace = rows.text("trace", row)?.unwrap_or_default();
     Ok(Entry {
-        key: After(start, owned("span")?.unwrap_or_default(), now.as_micros()),
+        key: After(start, owned("span")?.unwrap_or_default(), trace.to_owned(), now.as_micros()),
         summary: TraceSummary {
             trace: trace.parse().map_err(|_| TraceFault::Unreadable { reason: "a trace id".into() })?,
             name: owned("name")?.unwrap_or_default(),

@@ -105,6 +105,35 @@ async fn a_page_of_spans_holds_still_and_a_time_means_the_same_on_every_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn traces_of_a_program_that_numbers_its_spans_are_all_listed_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let first = span(NOW - SECOND, &[]);
+    let numbered: Vec<Span> = (0..5).map(|_| Span { trace: TraceId::random(), ..first.clone() }).collect();
+    record(&room, numbered.clone()).await;
+    let all = actor(Labels::All);
+    let expected: BTreeSet<_> = numbered.iter().map(|span| span.trace.to_string()).collect();
+    let (mut traces, mut spans) = (Vec::new(), Vec::new());
+    let mut page = PageRequest::first(2);
+    while traces.len() < 9 {
+        let found = room.list(&all, &TraceFilter::default(), &page).await.unwrap();
+        traces.extend(found.items.iter().map(|item| item.trace.to_string()));
+        let Some(next) = found.next else { break };
+        page = PageRequest::new(Some(2), Some(next)).unwrap();
+    }
+    page = PageRequest::first(2);
+    while spans.len() < 9 {
+        let found = room.spans(&all, &TraceFilter::default(), &page).await.unwrap();
+        spans.extend(found.items.iter().map(|item| item.trace.to_string()));
+        let Some(next) = found.next else { break };
+        page = PageRequest::new(Some(2), Some(next)).unwrap();
+    }
+    assert_eq!((traces.len(), spans.len()), (5, 5));
+    assert_eq!(traces.into_iter().collect::<BTreeSet<_>>(), expected);
+    assert_eq!(spans.into_iter().collect::<BTreeSet<_>>(), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_has_its_traces_in_order_and_what_all_of_them_used() {
     let dir = tempfile::tempdir().unwrap();
     let Room { room, .. } = open(dir.path(), Capture::Full).await;

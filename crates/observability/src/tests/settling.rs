@@ -5,7 +5,7 @@ use mainspring_llm::trace::SpanLink;
 use serde_json::Value;
 
 use super::*;
-use crate::table::Rows;
+use crate::{capture::Policy, table::Rows};
 
 /// A span of another program.
 fn theirs(trace: TraceId, parent: Option<SpanId>, attributes: Value) -> Span {
@@ -221,13 +221,13 @@ fn capture_leaves_out_content_of_every_convention() {
     };
     for (capture, persons) in [(Capture::Metadata, true), (Capture::None, false)] {
         let mut kept = sent();
-        capture.apply(&mut kept);
+        Policy::of(capture).apply(&mut kept);
         assert!(!format!("{kept:?}").contains("secret"), "{kept:#?}");
         assert_eq!(kept.attributes.contains_key("session.id") && kept.attributes.contains_key("enduser.id"), persons);
         assert_eq!(kept.attributes["gen_ai.usage.input_tokens"], 3);
     }
     let mut redacted = sent();
-    Capture::Redacted.apply(&mut redacted);
+    Policy::of(Capture::Redacted).apply(&mut redacted);
     assert!(!format!("{redacted:?}").contains("ada@example.org"), "{redacted:#?}");
     assert!(format!("{redacted:?}").contains("secret"));
 }
