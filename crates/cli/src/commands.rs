@@ -85,8 +85,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(_) => serve::run(config, Serves::Everything).await,
         Command::Gateway(_) => serve::run(config, Serves::Models).await,
-        Command::Demo(demo) => demo::run(&global, config, demo).await,
-        Command::Dev(dev) => dev::run(&global, config, dev).await,
+        Command::Demo(demo) => Box::pin(demo::run(&global, config, demo)).await,
+        Command::Dev(dev) => Box::pin(dev::run(&global, config, dev)).await,
         Command::Models { command } => models::run(&config, command, global.json).await,
         Command::Doctor => doctor::run(&global, &config).await,
         Command::Config { command } => settings::run(&config, &command, &global),

@@ -70,6 +70,9 @@ impl Group {
     }
 }
 
+/// Spans, and when each began.
+type Ours = Vec<(Id, i64)>;
+
 /// Where groups are told.
 #[derive(Debug, Clone)]
 pub(crate) struct Board {
@@ -79,7 +82,7 @@ pub(crate) struct Board {
     /// When the first of those began who look on now, in micros.
     since: Arc<AtomicI64>,
     /// What was told of this server's spans, and when each began; absent where no other server has the lake.
-    ours: Option<Arc<Mutex<Vec<(Id, i64)>>>>,
+    ours: Option<Arc<Mutex<Ours>>>,
 }
 
 impl Default for Board {
@@ -117,7 +120,7 @@ impl Board {
     }
 
     /// This server's spans that were told since it was last asked.
-    pub(crate) fn take_ours(&self) -> Vec<(Id, i64)> {
+    pub(crate) fn take_ours(&self) -> Ours {
         let ours = self.ours.as_ref();
         ours.map_or_else(Vec::new, |ours| std::mem::take(&mut *ours.lock().unwrap_or_else(PoisonError::into_inner)))
     }

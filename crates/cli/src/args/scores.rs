@@ -10,7 +10,7 @@ pub(crate) enum Scores {
     Add(AddScore),
     /// List scores, newest first.
     List(ListScores),
-    /// Delete a score.
+    /// Delete a score by its id.
     Delete { id: String },
 }
 

@@ -110,13 +110,12 @@ impl Drift {
             sketch: sketch.written(),
         };
         let rows: Vec<Kept> = bounded.into_iter().map(row).collect();
-        self.write(project, hour, Part::Fields, count, now, &rows).await
+        self.write((project, hour), Part::Fields, count, now, &rows).await
     }
 
     async fn write(
         &self,
-        project: &str,
-        hour: i64,
+        (project, hour): (&str, i64),
         part: Part,
         count: u64,
         now: Timestamp,
@@ -149,7 +148,7 @@ impl Drift {
             let Some(vectors) = embed(embedder.as_ref(), &asked).await else { return Ok(false) };
             let rows = topics.kept(hour, &asked, &vectors)?;
             let spans = counts.get(&(project.clone(), hour)).copied().unwrap_or_default();
-            self.write(&project, hour, Part::Topics, u64::try_from(spans).unwrap_or_default(), now, &rows).await?;
+            self.write((&project, hour), Part::Topics, u64::try_from(spans).unwrap_or_default(), now, &rows).await?;
         }
         Ok(more && topics.values().any(Option::is_some))
     }
@@ -180,7 +179,7 @@ impl Drift {
         let Some(topics) = Topics::train(embedder.identity(), &asked, &vectors) else { return Ok(None) };
         let sketch = serde_json::to_string(&topics).map_err(|error| TraceFault::Unreadable { reason: error.to_string() })?;
         let row = Kept { hour: 0, field: super::topics::FIELD.into(), release: String::new(), kind: "topics".into(), sketch };
-        self.write(project, 0, Part::Clusters, 0, now, &[row]).await?;
+        self.write((project, 0), Part::Clusters, 0, now, &[row]).await?;
         // Hours of other topics cannot be compared with these.
         let old = Filter::eq("project", project).and(Filter::eq("part", Part::Topics.as_str()));
         self.table().await?.replace(old, None).await?;

@@ -3,7 +3,7 @@ import type { PanelData } from "@/api/types";
 import { drawn, formatOf, isDrawn, measureLabel, stretchAround, summaryOf, timesOf } from "./panels";
 
 const FROM = "2026-11-27T00:00:00.000000Z";
-const TO = "2026-11-27T00:03:00.000001Z";
+const TO = "2026-11-27T00:03:00.001000Z";
 
 const panel = (of: Partial<PanelData>): PanelData => ({
   title: "Calls",
