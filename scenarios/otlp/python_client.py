@@ -86,8 +86,11 @@ def large():
     for export in (exporter(Compression.Gzip), GrpcExporter(endpoint=URL, insecure=True)):
         spans = finished_spans(make)
         assert export.export(spans) is SpanExportResult.SUCCESS
-        shown = get(f"/api/v1/traces/{spans[0].context.trace_id:032x}")["spans"]
-        assert shown[0]["attributes"]["text"] == text
+        trace = f"/api/v1/traces/{spans[0].context.trace_id:032x}"
+        (shown,) = get(trace)["spans"]
+        aside = shown["attributes"]["text"]["mainspring.value"]
+        assert text.startswith(aside["beginning"]) and aside["bytes"] == len(text.encode())
+        assert get(f"{trace}/spans/{shown['span']}/values/{aside['digest']}")["text"] == text
 
 
 @scenario

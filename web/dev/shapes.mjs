@@ -8,10 +8,11 @@ const at = (ref) =>
     .slice(2)
     .split("/")
     .reduce((node, key) => node[key], document);
-const operations = Object.entries(document.paths).map(([template, item]) => ({
-  item,
-  pattern: new RegExp(`^${template.replace(/\{\w+\}/g, "[^/]+")}$`),
-}));
+const places = (template) => template.split("{").length;
+// `/traces/fields` is one of its own, though it reads like `/traces/{id}`.
+const operations = Object.entries(document.paths)
+  .toSorted(([a], [b]) => places(a) - places(b))
+  .map(([template, item]) => ({ item, pattern: new RegExp(`^${template.replace(/\{\w+\}/g, "[^/]+")}$`) }));
 
 const typeOf = (value) =>
   value === null

@@ -23,6 +23,10 @@ describe("shapes", () => {
     expect(faultsOf("GET", "/api/v1/knowledge/manual", 200, {})).toContain("answer lacks sources");
   });
 
+  it("are those of the most exact address", () => {
+    expect(faultsOf("GET", "/api/v1/traces/fields", 200, { fields: [] })).toEqual([]);
+  });
+
   it("are asked of problems, and of answers that no document knows", () => {
     expect(faultsOf("GET", "/api/v1/keys", 404, { title: "Not Found" })).toContain("problem lacks code");
     expect(faultsOf("GET", "/api/v1/keys", 202, {})).toEqual(["GET /api/v1/keys never answers 202"]);
