@@ -1,5 +1,7 @@
 //! Spans as files: a page is read, written and sent before the next is read.
 
+use std::collections::VecDeque;
+
 use axum::{
     body::Body,
     extract::State,
@@ -63,16 +65,48 @@ impl Format {
 
 /// An export, and the form it is written in.
 enum Writing {
-    Jsonl(Export),
-    OtlpJson(Export),
+    Jsonl(Lines),
+    OtlpJson(Lines),
     Parquet(Box<ParquetExport>),
+}
+
+/// Spans with their scores, and with their large values back in their places.
+struct Lines {
+    export: Export,
+    /// Of the page that was read last.
+    waiting: VecDeque<(Span, Vec<Score>)>,
+}
+
+impl Lines {
+    const fn of(export: Export) -> Self {
+        Self { export, waiting: VecDeque::new() }
+    }
+
+    /// The next spans; none when all were given. Only the last of them may have large values: those of a page may be more than
+    /// memory holds.
+    async fn next(&mut self) -> Result<Option<Vec<(Span, Vec<Score>)>>, TraceFault> {
+        if self.waiting.is_empty() {
+            let Some(spans) = self.export.next().await? else { return Ok(None) };
+            let scores = self.export.scores(&spans).await?;
+            self.waiting = spans.into_iter().zip(scores).collect();
+        }
+        let mut given = Vec::new();
+        while let Some((mut span, scores)) = self.waiting.pop_front() {
+            let is_large = self.export.fill(&mut span).await?;
+            given.push((span, scores));
+            if is_large {
+                break;
+            }
+        }
+        Ok(Some(given))
+    }
 }
 
 impl Writing {
     fn begin(export: Export, format: Format) -> Answer<Self> {
         Ok(match format {
-            Format::Jsonl => Self::Jsonl(export),
-            Format::OtlpJson => Self::OtlpJson(export),
+            Format::Jsonl => Self::Jsonl(Lines::of(export)),
+            Format::OtlpJson => Self::OtlpJson(Lines::of(export)),
             Format::Parquet => Self::Parquet(Box::new(export.into_parquet()?)),
         })
     }
@@ -80,25 +114,16 @@ impl Writing {
     /// The next bytes; none when it is whole.
     async fn next(&mut self) -> Result<Option<Bytes>, TraceFault> {
         Ok(match self {
-            Self::Jsonl(export) => match export.next().await? {
-                Some(spans) => {
-                    let scores = export.scores(&spans).await?;
-                    Some(lines(spans, scores))
-                }
-                None => None,
-            },
-            Self::OtlpJson(export) => match export.next().await? {
-                Some(mut spans) => {
-                    let scores = export.scores(&spans).await?;
-                    for (span, scores) in spans.iter_mut().zip(&scores) {
-                        // An evaluation that came as an event is there already.
-                        let given = scores.iter().filter(|score| score.source != ScoreSource::Evaluation);
-                        span.events.extend(given.map(event_of));
-                    }
-                    Some(line(&otlp_json::request(spans)))
-                }
-                None => None,
-            },
+            Self::Jsonl(spans) => spans.next().await?.map(lines),
+            Self::OtlpJson(spans) => spans.next().await?.map(|spans| {
+                let with_scores = spans.into_iter().map(|(mut span, scores)| {
+                    // An evaluation that came as an event is there already.
+                    let given = scores.iter().filter(|score| score.source != ScoreSource::Evaluation);
+                    span.events.extend(given.map(event_of));
+                    span
+                });
+                line(&otlp_json::request(with_scores.collect()))
+            }),
             Self::Parquet(export) => export.next().await?.map(Bytes::from),
         })
     }
@@ -111,17 +136,18 @@ fn line(value: &impl Serialize) -> Bytes {
     Bytes::from(text)
 }
 
-fn lines(spans: Vec<Span>, scores: Vec<Vec<Score>>) -> Bytes {
+fn lines(spans: Vec<(Span, Vec<Score>)>) -> Bytes {
     let mut text = Vec::new();
-    for (found, scores) in spans.into_iter().zip(scores) {
+    for (found, scores) in spans {
         let scores = scores.into_iter().map(view).collect();
         text.extend_from_slice(&line(&wire::SpanView { scores, ..span(found) }));
     }
     Bytes::from(text)
 }
 
-/// Exports every span that passes, oldest first: as `jsonl`, a span on each line as `GET /api/v1/traces/{id}` shows it, as
-/// `otlp-json`, an OTLP export request on each line, or as one `parquet` file. An export that breaks off has failed: it cannot
+/// Exports every span that passes, oldest first: as `jsonl`, a span on each line as `GET /api/v1/traces/{id}` shows it but
+/// with its large values, as `otlp-json`, an OTLP export request on each line, or as one `parquet` file, where a value of more
+/// than 64 KiB is its beginning and its digest. An export that breaks off has failed: it cannot
 /// end early and look whole.
 #[utoipa::path(get, path = "/api/v1/traces/export", tag = "traces", operation_id = "export_traces",
     params(("format" = Option<String>, Query), ("filter" = Option<String>, Query), ("from" = Option<String>, Query), ("to" = Option<String>, Query),

@@ -16,6 +16,7 @@ use mainspring_kernel::Timestamp;
 use mainspring_lake::{Filter, Lake, UpkeepPolicy};
 use mainspring_telemetry::Metrics;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::{
     fault::TraceFault,
@@ -28,6 +29,8 @@ use crate::{
 
 /// How often to look which segments are gone: what they took of the disk may be taken again.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A process that brings nothing for so long hangs. The lake gives up on its own after less.
+const IDLE_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// Runs errands in another process.
 #[async_trait]
@@ -91,10 +94,20 @@ pub(crate) async fn send(elsewhere: &dyn Elsewhere, spill: &Spill, counters: &Co
     let bring = waiting.iter().filter_map(|(path, _)| spill.parcel(path)).collect();
     let running = elsewhere.run(Errand { bring, ..Errand::default() });
     tokio::pin!(running);
+    let mut moved = Instant::now();
     let ran = loop {
         tokio::select! {
             ran = &mut running => break ran,
-            () = tokio::time::sleep(LOOK_EVERY) => take_note(&mut waiting, spill, counters),
+            () = tokio::time::sleep(LOOK_EVERY) => {
+                let before = waiting.len();
+                take_note(&mut waiting, spill, counters);
+                if waiting.len() != before {
+                    moved = Instant::now();
+                } else if moved.elapsed() > IDLE_MAX {
+                    // It ends with this future.
+                    break Err(TraceFault::Errand { reason: format!("it brought nothing for {} minutes", IDLE_MAX.as_secs() / 60) });
+                }
+            }
         }
     };
     take_note(&mut waiting, spill, counters);

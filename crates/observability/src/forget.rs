@@ -89,26 +89,45 @@ pub(crate) async fn forget(
 }
 
 async fn strip_all(table: &dyn Table, of_traces: Filter) -> Result<u64, TraceFault> {
-    let mut stripped: Vec<(Span, Facts<'static>)> = Vec::new();
-    let mut known = HashSet::new();
+    let mut found: Vec<(Span, Facts<'static>)> = Vec::new();
+    let (mut stripped, mut known) = (HashSet::new(), HashSet::new());
+    let mut count = 0;
     for batch in table.scan(Scan::of(of_traces.clone())).await? {
         let rows = Rows(&batch);
         for row in 0..batch.num_rows() {
             let mut span = rows.span(row)?;
-            if strip(&mut span) && known.insert((span.trace, span.span)) {
+            let changed = strip(&mut span);
+            let first = known.insert((span.trace, span.span));
+            // Of a span that is there twice either may show something.
+            if changed {
+                count += u64::from(first || !stripped.contains(&span.span));
+                stripped.insert(span.span);
+            }
+            if first {
                 let facts = rows.facts(row, Facts::of(&span))?.into_owned();
-                stripped.push((span, facts));
+                found.push((span, facts));
             }
         }
     }
     if stripped.is_empty() {
         return Ok(0);
     }
-    // Spans that come in the meantime stay: the next sweep looks at them.
-    let these = of_traces.and(Filter::any_of("span", stripped.iter().map(|(span, _)| span.span.to_string())));
-    let rows = to_batch_of(stripped.iter().map(|(span, facts)| (span, facts.clone())))?;
+    // Spans that come in the meantime stay: the next sweep looks at them. A span of another trace may have the id of one that
+    // is written anew, and is written again as it is.
+    found.retain(|(span, _)| stripped.contains(&span.span));
+    let these = of_traces.and(Filter::any_of("span", stripped.iter().map(ToString::to_string)));
+    let rows = to_batch_of(found.iter().map(|(span, facts)| (span, facts.clone())))?;
     table.replace(these, Some(rows)).await?;
-    Ok(stripped.len() as u64)
+    Ok(count)
+}
+
+/// Whether a span names one of these documents anywhere in its attributes.
+pub(crate) fn mentions(span: &Span, documents: &[String]) -> bool {
+    if documents.is_empty() || span.attributes.is_empty() {
+        return false;
+    }
+    let attributes = serde_json::to_string(&span.attributes).unwrap_or_default();
+    documents.iter().any(|id| attributes.contains(id.as_str()))
 }
 
 /// Takes out everything that may hold text: also what other programs wrote into the trace, of which nobody knows

@@ -419,14 +419,15 @@ impl Sampler {
         self.let_go_of(waiting);
     }
 
-    /// Lets go of everything that is held of a project: it may show what was forgotten. Answers how many spans readers wait
+    /// Lets go of the traces of a project that are held and show what is to be forgotten. Answers how many spans readers wait
     /// for in vain now.
-    pub(crate) fn forget(&self, project: ProjectId) -> u64 {
+    pub(crate) fn forget(&self, project: ProjectId, shows: impl Fn(&Span) -> bool) -> u64 {
+        let goes = |waiting: &Waiting| waiting.key.0 == project && waiting.spans.iter().any(|held| shows(&held.span));
         let mut state = self.state();
-        let keys: Vec<Key> = state.traces.keys().filter(|key| key.0 == project).copied().collect();
+        let keys: Vec<Key> = state.traces.values().filter(|waiting| goes(waiting)).map(Waiting::key).collect();
         let mut gone: Vec<Waiting> = keys.iter().filter_map(|key| state.take(key)).collect();
         let wanted = std::mem::take(&mut state.wanted);
-        let (theirs, others): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|waiting| waiting.key.0 == project);
+        let (theirs, others): (Vec<_>, Vec<_>) = wanted.into_iter().partition(goes);
         state.wanted = others;
         drop(state);
         let awaited = theirs.iter().map(|waiting| waiting.spans.len() as u64).sum();

@@ -20,7 +20,7 @@ use crate::{
     deciding, elsewhere,
     errand::{self, Elsewhere},
     fault::{TraceFault, Trouble},
-    forget,
+    forget::{self, mentions},
     pricing::{SpanPrices, price},
     query::{
         self, ActivityBucket, Asking, Counted, Export, Gathered, GatheredBy, MetricsQuestion, SessionTraces, SpanMetrics,
@@ -203,7 +203,6 @@ impl Observability {
             if tokio::time::timeout(within, self.enqueue(span)).await != Ok(true) {
                 return Err(TraceFault::Saturated);
             }
-            self.counters.recorded.fetch_add(1, Ordering::SeqCst);
         }
         self.flush(within).await?;
         if self.counters.dropped.load(Ordering::SeqCst) == lost {
@@ -217,7 +216,11 @@ impl Observability {
     async fn enqueue(&self, span: Span) -> bool {
         let bytes = room::weight(&span);
         let Some(place) = self.room.take(bytes).await else { return false };
-        self.queue.send(Queued { span, repeatable: true, bytes, _place: place }).await.is_ok()
+        let Ok(permit) = self.queue.reserve().await else { return false };
+        // It is counted before it can be taken out: whoever waits for what was counted would else be content with another's.
+        self.counters.recorded.fetch_add(1, Ordering::SeqCst);
+        permit.send(Queued { span, repeatable: true, bytes, _place: place });
+        true
     }
 
     /// Traces by the spans that they are entered by, newest first.
@@ -283,16 +286,14 @@ impl Observability {
         self.kept.values.get(found.project, digest).await
     }
 
-    /// Puts the large values of a span that was read back into it.
-    pub async fn fill(&self, span: &mut Span) -> Result<(), TraceFault> {
+    /// Puts the large values of a span that was read back into it. Answers whether it has any.
+    pub async fn fill(&self, span: &mut Span) -> Result<bool, TraceFault> {
         let mut whole = BTreeMap::new();
         for ValueAside { digest, .. } in values::named_by(span) {
             whole.insert(digest, self.kept.values.get(span.project, &digest).await?);
         }
-        if !whole.is_empty() {
-            values::fill(span, &whole);
-        }
-        Ok(())
+        values::fill(span, &whole);
+        Ok(!whole.is_empty())
     }
 
     /// Removes large values that no span names any more. Answers how many bytes that were.
@@ -390,7 +391,7 @@ impl Observability {
         documents: &[String],
         since: Option<Timestamp>,
     ) -> Result<Swept, TraceFault> {
-        self.let_go(project);
+        self.counters.pass(self.sampler.forget(project, |span| mentions(span, documents)));
         let brought = self.drain(DRAIN_FOR).await.is_ok() && self.spill.bytes() == 0;
         if documents.is_empty() {
             return Ok(Swept { spans: 0, brought });
@@ -421,9 +422,10 @@ impl Observability {
         Ok(())
     }
 
-    /// Lets go of spans that are held until the outcome of their trace: they may show what is to be forgotten.
+    /// Lets go of all spans of a project that are held until the outcome of their trace: a file of them may show what is to
+    /// be erased.
     pub fn let_go(&self, project: ProjectId) {
-        self.counters.pass(self.sampler.forget(project));
+        self.counters.pass(self.sampler.forget(project, |_| true));
     }
 
     /// What became of the project's spans in this process.
@@ -491,11 +493,10 @@ async fn wait(target: u64, mut reached: tokio::sync::watch::Receiver<u64>, withi
 impl EventSink for Observability {
     fn record(&self, span: Span) {
         let bytes = room::weight(&span);
-        let queued = self.room.try_take(bytes).map(|place| Queued { span, repeatable: false, bytes, _place: place });
-        if queued.is_some_and(|queued| self.queue.try_send(queued).is_ok()) {
-            self.counters.recorded.fetch_add(1, Ordering::SeqCst);
-        } else {
-            self.counters.count_dropped(1, "queue_full");
-        }
+        let Some((place, permit)) = self.room.try_take(bytes).zip(self.queue.try_reserve().ok()) else {
+            return self.counters.count_dropped(1, "queue_full");
+        };
+        self.counters.recorded.fetch_add(1, Ordering::SeqCst);
+        permit.send(Queued { span, repeatable: false, bytes, _place: place });
     }
 }

@@ -359,7 +359,8 @@ pub(crate) fn size(path: &Path) -> u64 {
 }
 
 fn wait_for_holder(dir: &Path) -> std::io::Result<()> {
-    match File::open(dir.join(HOLD)) {
+    // Where locks of files are made of locks of ranges, as on NFS, only what may be written can be locked.
+    match File::options().read(true).write(true).open(dir.join(HOLD)) {
         Ok(file) => file.lock(),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),

@@ -400,6 +400,26 @@ async fn a_forgotten_document_leaves_neither_text_in_the_traces_that_used_it_nor
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_forgotten_of_one_trace_leaves_another_whose_spans_have_the_same_ids() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let first = trace_that_used("doc_abc", &[]);
+    first.iter().for_each(|span| room.record(span.clone()));
+    room.drain(WAIT).await.unwrap();
+    let documents = ["doc_abc".to_owned()];
+    let taken = room.forget_documents(project(), &documents, None).await.unwrap().spans;
+    assert!(taken > 0);
+    // A program that numbers its spans begins again.
+    let trace = TraceId::random();
+    first.iter().for_each(|span| room.record(Span { trace, ..span.clone() }));
+    room.drain(WAIT).await.unwrap();
+    assert_eq!(room.forget_documents(project(), &documents, None).await.unwrap().spans, taken);
+    for id in [first[0].trace, trace] {
+        assert_eq!(room.trace(&actor(Labels::All), id).await.unwrap().len(), first.len(), "{id}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_trace_is_hidden_from_who_may_not_read_its_documents_any_more() {
     let dir = tempfile::tempdir().unwrap();
     let Room { room, access, .. } = open(dir.path(), Capture::Full).await;

@@ -536,7 +536,13 @@ pub(crate) async fn bring_all(
 /// which something is wrong.
 fn bundle(paths: &[PathBuf]) -> (usize, Vec<Span>) {
     let mut spans = Vec::new();
+    let mut bytes = 0;
     for (count, path) in paths.iter().enumerate() {
+        // Long prompts are few to a commit: all of them are in memory at once.
+        bytes += spill::size(path);
+        if count > 0 && bytes > COMMIT_BYTES as u64 {
+            return (count, spans);
+        }
         let whole = |segment: &Segment| segment.torn == 0 && segment.damaged == 0;
         match spill::read(path).ok().flatten().filter(whole) {
             Some(segment) if spans.is_empty() || spans.len() + segment.spans.len() <= BUNDLE_MAX => spans.extend(segment.spans),

@@ -91,10 +91,11 @@ impl Child {
         let mut line = serde_json::to_vec(order)?;
         line.push(b'\n');
         input.write_all(&line).await?;
-        let mut reason = String::new();
-        output.take(REASON_MAX).read_to_string(&mut reason).await?;
+        let mut reason = Vec::new();
+        output.take(REASON_MAX).read_to_end(&mut reason).await?;
         let status = child.wait().await?;
         drop(input);
+        let reason = String::from_utf8_lossy(&reason).into_owned();
         let said = if reason.is_empty() { status.to_string() } else { reason };
         Ok(if status.success() { Ok(()) } else { Err(said) })
     }

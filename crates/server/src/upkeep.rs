@@ -190,9 +190,7 @@ impl Background {
 
     /// Deletes what is kept no longer, on whichever server has the turn. Answers whether there was something.
     async fn retain(&self, kinds: &[Telemetry]) -> bool {
-        if let Err(fault) = self.observability.expire_aside(self.clock.now().minus(self.keep_traces_for)) {
-            tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "old segments that lie aside could not be deleted");
-        }
+        self.expire_aside();
         match self.keeping.retain(&owner(), kinds).await {
             Ok(gone) => gone > 0,
             Err(fault) => {
@@ -202,9 +200,18 @@ impl Background {
         }
     }
 
+    fn expire_aside(&self) {
+        if let Err(fault) = self.observability.expire_aside(self.clock.now().minus(self.keep_traces_for)) {
+            tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "old segments that lie aside could not be deleted");
+        }
+    }
+
     /// Upkeep by the process that brings traces. It deletes what no project keeps; the rest of what a project keeps no longer
     /// goes when a full server has the folder.
     async fn have_tended(&self, elsewhere: &dyn Elsewhere, expires: bool) {
+        if expires {
+            self.expire_aside();
+        }
         let before =
             if expires { self.keeping.kept_since(&[Telemetry::Spans, Telemetry::Logs]).await.map(Some) } else { Ok(None) };
         let outcome = match before {

@@ -103,6 +103,16 @@ async fn what_is_erased_of_a_user_is_in_no_file() {
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path(), "127.0.0.1");
     let user = told(&server, data.path()).await;
+    // What they said of somebody else's answer is theirs, and a session has scores though nothing of it was sent.
+    let scores = json!([
+        {"name": "kind", "value": true, "trace": trace(10), "author": USER},
+        {"name": "resolved", "value": false, "session": "s-quixotic", "comment": "a vexillum"},
+        {"name": "resolved", "value": true, "session": "s-2"},
+    ]);
+    let sent = user.post("/api/v1/scores", &scores).await;
+    assert_eq!(sent.json()["accepted"], 3, "{}", sent.text);
+    run(data.path(), &["erase", "--session", "s-quixotic", "--wait"]);
+    assert_eq!(found(data.path(), &["s-quixotic", "vexillum"]), Vec::<String>::new());
 
     let erased = run(data.path(), &["erase", "--user", USER, "--wait"]);
     assert_eq!((&erased["state"], &erased["kind"]), (&json!("done"), &json!("user")), "{erased}");
@@ -116,6 +126,8 @@ async fn what_is_erased_of_a_user_is_in_no_file() {
     }
     let left = user.get(SENT).await.json();
     assert_eq!(left["count"], 50, "{left}");
+    let scores = user.get("/api/v1/scores").await.json();
+    assert_eq!((scores["items"].as_array().map(Vec::len), &scores["items"][0]["session"]), (Some(1), &json!("s-2")), "{scores}");
 
     // Nothing that is named anywhere says whose it was, and it can be asked for again.
     let listed = run(data.path(), &["erasures", "list"]);
@@ -209,6 +221,10 @@ async fn a_large_value_comes_back_whole_and_to_its_own_project_only() {
     let path = format!("/api/v1/traces/{}/spans/{id}/values/{digest}", trace(7));
     let value = user.get(&path).await.json();
     assert!(value["text"] == whole && value["json"] == false);
+    for format in ["jsonl", "otlp-json"] {
+        let exported = user.get(&format!("/api/v1/traces/export?format={format}")).await;
+        assert!(exported.text.contains(&whole) && !exported.text.contains("mainspring.value"), "{format}");
+    }
     // Its beginning is searched.
     assert_eq!(user.get("/api/v1/traces/count?q=noch").await.json()["count"], 1);
 

@@ -75,11 +75,12 @@ impl Keeping {
             }
         };
         // A span that shows what somebody said need not name them: their traces go whole.
-        let mut traces = HashSet::new();
-        for batch in table.scan(Scan::of(ours.clone().and(said)).columns(&["trace"])).await? {
+        let (mut traces, mut sessions) = (HashSet::new(), HashSet::new());
+        for batch in table.scan(Scan::of(ours.clone().and(said)).columns(&["trace", "session"])).await? {
             let rows = Rows(&batch);
             for row in 0..batch.num_rows() {
                 traces.extend(rows.text("trace", row)?.map(str::to_owned));
+                sessions.extend(rows.text("session", row)?.map(str::to_owned));
             }
         }
         let mut words: Vec<String> = traces.iter().cloned().collect();
@@ -89,6 +90,16 @@ impl Keeping {
         // While the spans are there, what is broken off here is found again.
         if let Some(scores) = &room.scores {
             scores.delete_of_traces(project, &traces).await?;
+            match subject {
+                // A session has scores of its own, and so may one of which no span is left.
+                Subject::Session(session) => sessions.extend([session.clone()]),
+                Subject::User(user) => {
+                    scores.delete_by_author(project, user).await?;
+                }
+                Subject::Trace(_) | Subject::Document { .. } => sessions.clear(),
+            }
+            let sessions: Vec<String> = sessions.into_iter().collect();
+            scores.delete_of_sessions(project, &sessions).await?;
         }
         let mut deleted = 0;
         for some in traces.chunks(AT_ONCE) {

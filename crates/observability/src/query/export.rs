@@ -76,6 +76,15 @@ impl Export {
         Ok(Some(spans))
     }
 
+    /// Puts the large values of a span back into it. Answers whether it has any. One that was erased a moment ago stays as it
+    /// was read.
+    pub async fn fill(&self, span: &mut Span) -> Result<bool, TraceFault> {
+        match self.room.fill(span).await {
+            Err(TraceFault::NoValue { .. }) => Ok(false),
+            filled => filled,
+        }
+    }
+
     /// The scores that each of these spans bears, in their order.
     pub async fn scores(&self, spans: &[Span]) -> Result<Vec<Vec<Score>>, TraceFault> {
         self.room.borne_by(&self.actor, spans).await

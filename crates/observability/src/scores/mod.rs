@@ -286,10 +286,24 @@ impl Scores {
 
     /// Deletes every score of these traces and of their spans, also from the files of before.
     pub async fn delete_of_traces(&self, project: ProjectId, traces: &[String]) -> Result<u64, TraceFault> {
+        self.delete_by(project, "trace", traces).await
+    }
+
+    /// Deletes every score of these sessions, also from the files of before.
+    pub async fn delete_of_sessions(&self, project: ProjectId, sessions: &[String]) -> Result<u64, TraceFault> {
+        self.delete_by(project, "session", sessions).await
+    }
+
+    /// Deletes every score that somebody gave, also from the files of before.
+    pub async fn delete_by_author(&self, project: ProjectId, author: &str) -> Result<u64, TraceFault> {
+        self.delete_by(project, "author", &[author.to_owned()]).await
+    }
+
+    async fn delete_by(&self, project: ProjectId, column: &str, values: &[String]) -> Result<u64, TraceFault> {
         let table = self.table().await?;
         let mut deleted = 0;
-        for some in traces.chunks(AT_ONCE) {
-            let these = of_project(project).and(Filter::any_of("trace", some.iter().map(String::as_str)));
+        for some in values.chunks(AT_ONCE) {
+            let these = of_project(project).and(Filter::any_of(column, some.iter().map(String::as_str)));
             let _alone = self.writing.lock().await;
             deleted += table.replace(these, None).await?.deleted;
         }

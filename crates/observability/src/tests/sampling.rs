@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::Map;
 
 use super::*;
-use crate::{CapturePolicy, room::Room};
+use crate::{CapturePolicy, forget::mentions, room::Room};
 
 fn project() -> ProjectId {
     ProjectId::from_raw(7)
@@ -147,8 +147,23 @@ fn where_no_more_can_be_held_the_oldest_are_decided_early_and_counted() {
     assert_eq!(files(dir.path()), 3);
     assert_eq!(sort(&sampler, vec![failed(span(traces[0], None, 5))], now).keep.len(), 1, "an error is kept all the same");
     assert_eq!(sampler.announced(), 0, "the others of it are gone");
-    assert_eq!((sampler.forget(ProjectId::from_raw(8)), sampler.tally(project()).held), (0, 3));
-    assert_eq!((sampler.forget(project()), sampler.tally(project()).held, files(dir.path())), (0, 0, 0));
+    assert_eq!((sampler.forget(ProjectId::from_raw(8), |_| true), sampler.tally(project()).held), (0, 3));
+    assert_eq!((sampler.forget(project(), |_| true), sampler.tally(project()).held, files(dir.path())), (0, 0, 0));
+}
+
+#[test]
+fn only_a_trace_that_shows_what_is_forgotten_is_let_go() {
+    let (dir, now) = (tempfile::tempdir().unwrap(), Instant::now());
+    let sampler = open(dir.path(), &policy());
+    let [shows, other] = [TraceId::random(), TraceId::random()];
+    let mut read = span(shows, Some(SpanId::random()), 5);
+    read.attributes.insert("retrieved".into(), serde_json::json!([{"id": "doc_abc"}]));
+    sort(&sampler, vec![span(shows, None, 5), read, span(other, None, 5)], now);
+    let documents = ["doc_abc".to_owned()];
+    sampler.forget(project(), |span| mentions(span, &documents));
+    assert_eq!(sampler.tally(project()).held, 1);
+    let kept = sort(&sampler, vec![failed(span(other, None, 5))], now);
+    assert_eq!((kept.keep.len(), sampler.announced()), (1, 1), "what was held of a trace in which something fails is kept");
 }
 
 #[test]
