@@ -124,6 +124,7 @@ const SHOTS = {
   ],
   traces: "/traces?in=7d",
   "traces-none": [`/traces?q=nothing-says-${Date.now()}`, (p) => p.getByText("No trace matches").waitFor()],
+  conventions: "/traces/conventions",
   trace: `/traces/${trace}`,
   "trace-span": [
     `/traces/${trace}`,

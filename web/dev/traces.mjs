@@ -128,6 +128,7 @@ const FIELDS = [
   { name: "name", kind: "text", says: "what the span is called" },
   { name: "type", kind: "text", says: "`chat`, `tool`, `retriever`, …" },
   { name: "app", kind: "text", says: "the app that was asked" },
+  { name: "service", kind: "text", says: "`service.name` of the program that sent it" },
   { name: "model", kind: "text", says: "the model that was asked" },
   { name: "user", kind: "text", says: "the end user" },
   { name: "session", kind: "text", says: "the session or conversation" },
@@ -138,6 +139,41 @@ const FIELDS = [
   { name: "cost", kind: "money", says: "what it cost, in dollars" },
   { name: "start", kind: "time", says: "when it began" },
 ];
+
+const words = (service, seconds, conventions, versions, instrumentations) => ({
+  service,
+  spans: Math.max(...Object.values(conventions)),
+  last: new Date(Date.now() - seconds * 1_000).toISOString(),
+  conventions,
+  versions,
+  instrumentations,
+});
+/** Programs of several ages; two of them write names that nobody knows. */
+const conventions = () => ({
+  services: [
+    words("shop-assistant", 12, { "gen-ai": 1_870, "open-telemetry": 2_204 }, ["1.37.0"], ["opentelemetry.instrumentation.openai_v2 2.1b0"]),
+    words(
+      "support-desk",
+      95,
+      { "gen-ai-earlier": 940, "open-llmetry": 911, "open-telemetry": 1_312 },
+      [],
+      ["opentelemetry.instrumentation.openai 0.40.2"],
+    ),
+    words("research-agent", 3_400, { "open-inference": 806, "open-telemetry": 851 }, [], ["openinference.instrumentation.langchain 0.1.50"]),
+    words(
+      "newsletter",
+      86_000,
+      { "open-telemetry": 214, "vercel-ai": 120 },
+      ["1.26.0", "1.30.0"],
+      ["ai", "@opentelemetry/instrumentation-http 0.57.1"],
+    ),
+  ],
+  unknown: [
+    { name: "gen_ai.request.modell", spans: 311, services: ["support-desk"], like: "gen_ai.request.model" },
+    { name: "gen_ai.shop.basket", spans: 64, services: ["shop-assistant", "support-desk"] },
+  ],
+  spans: 4_581,
+});
 
 /** Enough of the language for the page's tests: `error`, and texts that are equal. Null where it cannot be read. */
 export function reads(filter) {
@@ -231,6 +267,7 @@ export function traceRoutes({ json, page, problem, missing, traces, now, makeTra
       },
     ],
     ["GET", /^\/api\/v1\/traces\/fields$/, (q, s) => json(s, { fields: FIELDS })],
+    ["GET", /^\/api\/v1\/traces\/conventions$/, (q, s) => json(s, conventions())],
     [
       "GET",
       /^\/api\/v1\/traces\/metrics$/,

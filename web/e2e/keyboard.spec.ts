@@ -5,6 +5,7 @@ const ROOMS = [
   "/dashboards",
   "/sql",
   "/drift",
+  "/traces/conventions",
   "/incidents",
   "/incidents/receivers",
   "/incidents/silences",

@@ -36,7 +36,7 @@ test.describe("a trace of 33,000 spans", () => {
     await page.goto(`/traces/${GIANT}`);
     const tree = page.getByRole("tree", { name: "Spans" });
     await expect(page.getByRole("button", { name: "33 errors" })).toBeVisible();
-    await page.getByRole("button", { name: "Fold everything" }).click();
+    await page.getByRole("button", { name: "Fold everything", exact: true }).click();
     await expect.poll(() => tree.getByRole("treeitem").count()).toBeLessThan(12);
     await page.getByRole("button", { name: "33 errors" }).click();
     const chosen = tree.locator("[aria-selected=true]");

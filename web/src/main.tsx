@@ -26,6 +26,7 @@ const router = createBrowserRouter([
           { path: "traces", lazy: () => import("./rooms/traces/TraceList") },
           { path: "traces/live", lazy: () => import("./rooms/traces/Tail") },
           { path: "traces/diff", lazy: () => import("./rooms/traces/DiffPage") },
+          { path: "traces/conventions", lazy: () => import("./rooms/traces/Conventions") },
           { path: "traces/:id", lazy: () => import("./rooms/traces/TracePage") },
           { path: "sessions", lazy: () => import("./rooms/traces/SessionList") },
           { path: "sessions/:id", lazy: () => import("./rooms/traces/SessionPage") },

@@ -296,6 +296,8 @@ export const api = {
     count: (query: TraceFilter, signal?: Signal) => call("get", "/api/v1/traces/count", { signal, query }),
     metrics: (query: MetricsQuery, signal?: Signal) => call("get", "/api/v1/traces/metrics", { signal, query }),
     fields: (signal?: Signal) => call("get", "/api/v1/traces/fields", { signal }),
+    /** What each service writes its spans in, by the newest of them. */
+    conventions: (signal?: Signal) => call("get", "/api/v1/traces/conventions", { signal }),
     /** What is drawn of a trace, a page of it. */
     tree: (id: string, query: ListOptions, signal?: Signal) => call("get", "/api/v1/traces/{id}/tree", { signal, path: { id }, query }),
     span: (id: string, span: string, signal?: Signal) => call("get", "/api/v1/traces/{id}/spans/{span}", { signal, path: { id, span } }),

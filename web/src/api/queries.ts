@@ -86,6 +86,7 @@ export const queries = {
       placeholderData: keepPreviousData,
       retry: false,
     }),
+  conventions: () => queryOptions({ queryKey: ["traces", "conventions"], queryFn: ({ signal }) => api.traces.conventions(signal) }),
   drift: (query: DriftQuery) =>
     queryOptions({
       queryKey: ["drift", query],

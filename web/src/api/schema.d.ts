@@ -763,8 +763,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Exports every span that passes, oldest first: as `jsonl`, a span on each line as `GET /api/v1/traces/{id}` shows it, as
-         *     `otlp-json`, an OTLP export request on each line, or as one `parquet` file. An export that breaks off has failed: it cannot
+         * Exports every span that passes, oldest first: as `jsonl`, a span on each line as `GET /api/v1/traces/{id}` shows it but
+         *     with its large values, as `otlp-json`, an OTLP export request on each line, or as one `parquet` file, where a value of more
+         *     than 64 KiB is its beginning and its digest. An export that breaks off has failed: it cannot
          *     end early and look whole.
          */
         get: operations["export_traces"];

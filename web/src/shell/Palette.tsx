@@ -63,6 +63,7 @@ function useCommands(openHelp: () => void): Command[] {
       { id: "slow", label: "Slow traces (over 2 s)", group: "Actions", icon: "clock", run: go("/traces?min_ms=2000") },
       { id: "sessions", label: "Sessions and their turns", group: "Actions", icon: "chat", run: go("/sessions") },
       { id: "tail", label: "Watch traces live", group: "Actions", icon: "trace", run: go("/traces/live") },
+      { id: "conventions", label: "What programs send", group: "Actions", icon: "trace", run: go("/traces/conventions") },
       { id: "live", label: "Watch calls live", group: "Actions", icon: "swap", run: go("/models/live") },
       { id: "compare", label: "Compare models", group: "Actions", icon: "diff", run: go("/models/compare") },
       { id: "new-key", label: "Create an API key", group: "Actions", icon: "key", run: go("/settings/keys") },

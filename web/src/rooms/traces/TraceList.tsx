@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
-import { useNavigate, useSearchParams } from "react-router";
+import { Link, useNavigate, useSearchParams } from "react-router";
 import { api, type TraceFilter } from "@/api/client";
 import { queries } from "@/api/queries";
 import type { TraceSummary } from "@/api/types";
@@ -85,7 +85,15 @@ export function Component() {
 
   return (
     <div className="page fill">
-      <PageHeader title="Traces" lead="Every request, ingestion and model call, with the versions it used.">
+      <PageHeader
+        title="Traces"
+        lead="Every request, ingestion and model call, with the versions it used."
+        actions={
+          <Link className="text-link quiet" to="/traces/conventions">
+            What programs send
+          </Link>
+        }
+      >
         <RoomTabs at="/traces" />
       </PageHeader>
       <div className="toolbar">
