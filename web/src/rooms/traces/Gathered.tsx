@@ -1,7 +1,7 @@
 // Sessions, and the people behind them: what their traces used, the last active first.
 
-import { useInfiniteQuery } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
+import { useInfiniteQuery, type InfiniteData, type UseInfiniteQueryResult } from "@tanstack/react-query";
+import { useMemo, useState, type ReactNode } from "react";
 import { useNavigate, useSearchParams } from "react-router";
 import { queries } from "@/api/queries";
 import type { SessionSummary, UserSummary } from "@/api/types";
@@ -91,16 +91,27 @@ function Asked({ asked, error }: { asked: ReturnType<typeof useAsked>; error: un
   );
 }
 
-export function Sessions() {
-  useTitle("Sessions");
+type Asking = ReturnType<typeof useAsked>;
+
+/** One of the two lists: they differ by what is gathered, and where a row leads. */
+function Gathered<T>(props: {
+  asked: Asking;
+  list: UseInfiniteQueryResult<InfiniteData<{ items: T[] }>>;
+  label: "Sessions" | "Users";
+  lead: string;
+  empty: { title: string; names: ReactNode };
+  columns: Column<T>[];
+  idOf: (item: T) => string;
+  to: (item: T) => string;
+}) {
+  const { asked, list, label, lead, empty, columns, idOf, to } = props;
   const navigate = useNavigate();
-  const asked = useAsked();
-  const list = useInfiniteQuery(queries.sessions(asked.asked));
   const items = useMemo(() => list.data?.pages.flatMap((page) => page.items) ?? [], [list.data]);
+  useTitle(label);
   return (
     <div className="page fill">
-      <PageHeader title="Traces" lead="Conversations: traces that name the same session.">
-        <RoomTabs at="/sessions" />
+      <PageHeader title="Traces" lead={lead}>
+        <RoomTabs at={`/${label.toLowerCase()}` as "/sessions" | "/users"} />
       </PageHeader>
       <Asked asked={asked} error={list.error} />
       {list.error ? (
@@ -110,16 +121,16 @@ export function Sessions() {
       ) : list.isPending ? (
         <Skeleton rows={14} />
       ) : items.length === 0 ? (
-        <Empty icon="chat" title="No session in this time">
-          Spans name theirs as <code>session.id</code> or <code>gen_ai.conversation.id</code>.
+        <Empty icon="chat" title={empty.title}>
+          Spans name theirs as {empty.names}.
         </Empty>
       ) : (
         <Rows
-          label="Sessions"
+          label={label}
           items={items}
-          idOf={(s) => s.session}
-          onOpen={(s) => void navigate(`/sessions/${encodeURIComponent(s.session)}`)}
-          columns={SESSION}
+          idOf={idOf}
+          onOpen={(item) => void navigate(to(item))}
+          columns={columns}
           footer={<RowsEnd query={list} shown={items.length} />}
         />
       )}
@@ -127,42 +138,46 @@ export function Sessions() {
   );
 }
 
-export function Users() {
-  useTitle("Users");
-  const navigate = useNavigate();
+export function Sessions() {
   const asked = useAsked();
-  const list = useInfiniteQuery(queries.users(asked.asked));
-  const items = useMemo(() => list.data?.pages.flatMap((page) => page.items) ?? [], [list.data]);
   return (
-    <div className="page fill">
-      <PageHeader title="Traces" lead="End users, as spans name them, and what they used.">
-        <RoomTabs at="/users" />
-      </PageHeader>
-      <Asked asked={asked} error={list.error} />
-      {list.error ? (
-        isFilterFault(list.error) ? null : (
-          <ErrorNote error={list.error} retry={() => void list.refetch()} />
-        )
-      ) : list.isPending ? (
-        <Skeleton rows={14} />
-      ) : items.length === 0 ? (
-        <Empty icon="chat" title="No user in this time">
-          Spans name theirs as <code>user.id</code>.
-        </Empty>
-      ) : (
-        <Rows
-          label="Users"
-          items={items}
-          idOf={(u) => u.user}
-          onOpen={(u) => {
-            const search = new URLSearchParams({ filter: both(`user = ${quoted(u.user)}`, asked.filter) });
-            if (asked.time !== USUAL) search.set("in", asked.time);
-            void navigate(`/sessions?${search}`);
-          }}
-          columns={USER}
-          footer={<RowsEnd query={list} shown={items.length} />}
-        />
-      )}
-    </div>
+    <Gathered
+      asked={asked}
+      list={useInfiniteQuery(queries.sessions(asked.asked))}
+      label="Sessions"
+      lead="Conversations: traces that name the same session."
+      empty={{
+        title: "No session in this time",
+        names: (
+          <>
+            <code>session.id</code> or <code>gen_ai.conversation.id</code>
+          </>
+        ),
+      }}
+      columns={SESSION}
+      idOf={(s) => s.session}
+      to={(s) => `/sessions/${encodeURIComponent(s.session)}`}
+    />
+  );
+}
+
+export function Users() {
+  const asked = useAsked();
+  const sessionsOf = (u: UserSummary) => {
+    const search = new URLSearchParams({ filter: both(`user = ${quoted(u.user)}`, asked.filter) });
+    if (asked.time !== USUAL) search.set("in", asked.time);
+    return `/sessions?${search}`;
+  };
+  return (
+    <Gathered
+      asked={asked}
+      list={useInfiniteQuery(queries.users(asked.asked))}
+      label="Users"
+      lead="End users, as spans name them, and what they used."
+      empty={{ title: "No user in this time", names: <code>user.id</code> }}
+      columns={USER}
+      idOf={(u) => u.user}
+      to={sessionsOf}
+    />
   );
 }
