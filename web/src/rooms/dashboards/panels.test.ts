@@ -38,6 +38,11 @@ describe("times", () => {
   });
 });
 
+test("no two marks of an axis say the same", () => {
+  const { axis } = formatOf("count");
+  expect([0, 0.5, 1, 1.5, 2_000].map(axis)).toEqual(["0", "0.5", "1", "1.5", "2,000"]);
+});
+
 describe("what is drawn", () => {
   const times = timesOf(FROM, TO, 60_000);
 

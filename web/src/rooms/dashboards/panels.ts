@@ -47,7 +47,8 @@ export function formatOf(unit: string): { format: (n: number) => string; axis: (
   if (unit === "milliseconds") return { format: duration, axis: axisDuration };
   if (unit === "dollars") return { format: (n) => money(n), axis: (n) => (n === 0 ? "$0" : `$${+n.toPrecision(3)}`) };
   if (unit === "share") return { format: (n) => percent(n, 1), axis: (n) => `${+(n * 100).toPrecision(3)}%` };
-  return { format: (n) => (Number.isInteger(n) ? short(n) : String(+n.toPrecision(4))), axis: short };
+  const whole = (digits: number) => (n: number) => (Number.isInteger(n) ? short(n) : String(+n.toPrecision(digits)));
+  return { format: whole(4), axis: whole(3) };
 }
 
 /** A line for each measure and value, in the order in which they first come. */
