@@ -231,7 +231,7 @@ def several_completions():
 @scenario
 def completion_logprobs():
     """log probabilities of a completion have the older shape, for a model and through an app"""
-    for model, prompt in ((CHAT, "The capital of France is"), ("manual", "What is an alias?")):
+    for model, prompt in ((CHAT, "The capital of France is"), ("manual-chat", "What is an alias?")):
         request = dict(model=model, prompt=prompt, logprobs=2, max_tokens=4, temperature=0)
         choice = client.completions.create(**request).choices[0]
         assert "".join(choice.logprobs.tokens) == choice.text and len(choice.logprobs.top_logprobs[0]) == 2, choice

@@ -51,7 +51,8 @@ test("an answer leads to its trace and is still there on the way back, and after
 
 test("Escape stops an answer whose sources are there, and a new conversation forgets it", async ({ page, request }) => {
   waitsForAnswers(1);
-  const { app } = await subject(request);
+  // One that writes: quotes are there before anybody could stop them.
+  const app = (await apps(request)).find((a) => a.model && a.knowledge.length > 0)!.name;
   await page.goto(`/playground/${app}`);
   await page.getByLabel("Your question").fill(QUESTION);
   await page.keyboard.press("Enter");
@@ -121,7 +122,7 @@ test("a sentence that no source carries is underlined, and a number that no sour
   await expect(support).toContainText("2 found passages did not fit the prompt");
 });
 
-test("an app that finds nothing relevant says that no model was asked to guess", async ({ page, request }) => {
+test("an app that finds nothing relevant says that nothing was guessed", async ({ page, request }) => {
   const { app } = await subject(request);
   const outcome = { trace_id: "0af7651916cd43dd8448eb211c80319c", abstained: true, sources: [], citations: [], unsupported: [] };
   await answerWith(page, [
@@ -129,7 +130,7 @@ test("an app that finds nothing relevant says that no model was asked to guess",
     { choices: [{ index: 0, delta: {}, finish_reason: "stop" }], mainspring: outcome },
   ]);
   await ask(page, app, "anything");
-  await expect(page.locator(".answer")).toContainText("Nothing relevant was found in the documents, so the model was not asked to guess.");
+  await expect(page.locator(".answer")).toContainText("Nothing relevant was found in the documents, so nothing was guessed.");
   await expect(page.locator(".answer-text")).toHaveText("This is not in the documents.");
   await expect(page.getByRole("complementary", { name: "Sources" })).toContainText("Nothing in the documents was close enough");
 });

@@ -47,6 +47,7 @@ fn summary(
         examples: app.map(|app| app.examples).unwrap_or_default(),
         prompt: steps.iter().find_map(|step| step.prompt.as_ref()).map(|step| step.prompt.to_string()),
         model: steps.iter().find_map(|step| step.model.as_ref()).map(|step| step.name.clone()),
+        quotes: steps.iter().find_map(|step| step.quote.as_ref()).map(|step| step.model.clone()),
         knowledge: steps.iter().filter_map(|step| step.retrieve.as_ref()).map(|step| step.knowledge.to_string()).collect(),
         name,
         description,

@@ -11,6 +11,8 @@ pub enum ChainFault {
     UnknownTarget { name: String, nearest: Option<String> },
     #[error("`{name}` is of the kind `{kind}`, and this process serves models only")]
     ModelsOnly { kind: &'static str, name: String },
+    #[error("`{app}` answers with quotes and writes nothing, so it has no `{parameter}`")]
+    QuotesOnly { app: String, parameter: &'static str },
     #[error("the request has no user message to answer")]
     NoQuestion,
     #[error("the prompt of {tokens} tokens does not leave room for an answer in the {window} tokens of `{model}`")]
@@ -31,7 +33,7 @@ impl Fault for ChainFault {
     fn kind(&self) -> FaultKind {
         match self {
             Self::UnknownTarget { .. } | Self::ModelsOnly { .. } => FaultKind::NotFound,
-            Self::NoQuestion | Self::PromptTooLong { .. } => FaultKind::Invalid,
+            Self::NoQuestion | Self::QuotesOnly { .. } | Self::PromptTooLong { .. } => FaultKind::Invalid,
             Self::Unreadable { .. } => FaultKind::Internal,
             Self::Registry(fault) => fault.kind(),
             Self::Prompt(fault) => fault.kind(),
@@ -44,6 +46,7 @@ impl Fault for ChainFault {
         match self {
             Self::UnknownTarget { .. } => "chain-unknown-target",
             Self::ModelsOnly { .. } => "models-only",
+            Self::QuotesOnly { .. } => "chain-quotes-only",
             Self::NoQuestion => "chain-no-question",
             Self::PromptTooLong { .. } => "context-length-exceeded",
             Self::Unreadable { .. } => "chain-unreadable-spec",
@@ -59,6 +62,7 @@ impl Fault for ChainFault {
             Self::UnknownTarget { nearest: Some(nearest), .. } => Some(format!("did you mean `{nearest}`?")),
             Self::UnknownTarget { .. } => Some("`GET /v1/models` lists what can be called".into()),
             Self::ModelsOnly { .. } => Some("ask a process that was started with `mainspring serve`".into()),
+            Self::QuotesOnly { .. } => Some("leave it out, or ask an app whose chain ends with a `model` step".into()),
             Self::PromptTooLong { .. } => Some("shorten the messages or lower `max_tokens`".into()),
             Self::Registry(fault) => fault.hint(),
             Self::Prompt(fault) => fault.hint(),

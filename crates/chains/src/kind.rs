@@ -35,6 +35,11 @@ fn parse_chain(value: &Value) -> Result<ParsedSpec, SpecFault> {
                 name: step.name.clone(),
                 path: format!("steps[{index}].model.name"),
             }),
+            Some(StepKind::Quote(step)) => models.push(NamedModel {
+                role: ModelRole::Embed,
+                name: step.model.clone(),
+                path: format!("steps[{index}].quote.model"),
+            }),
             None => {}
         }
     }

@@ -6,6 +6,7 @@ mod kind;
 mod model;
 mod names;
 mod outcome;
+mod quotes;
 mod request;
 mod resolve;
 mod run;
@@ -15,7 +16,7 @@ mod tests;
 
 pub use fault::ChainFault;
 pub use kind::descriptors;
-pub use model::{AppSpec, ChainSpec, ModelStep, PromptStep, RetrieveStep, Step};
+pub use model::{AppSpec, ChainSpec, ModelStep, PromptStep, QuoteStep, RetrieveStep, Step};
 pub use names::Answerer;
 pub use outcome::{Outcome, Source, VersionUsed};
 pub use request::{Overrides, Pins, Question, Read, Replayable, Swap, Target};

@@ -47,6 +47,8 @@ pub struct Step {
     pub prompt: Option<PromptStep>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelStep>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<QuoteStep>,
 }
 
 /// Finds passages for the question and adds them to `sources`.
@@ -94,31 +96,57 @@ pub struct ModelStep {
     pub settings: InferenceSettings,
 }
 
+/// Answers with sentences of the sources, word for word, each with the number of its source; no model writes anything.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuoteStep {
+    /// The embedding model that compares sentences with the question, token by token.
+    pub model: String,
+    /// At most so many sentences, 1 to 20. A list, a table or code that one leads into comes with it.
+    #[serde(default = "default_quotes")]
+    pub limit: u32,
+    /// How near the nearest sentence has to come, -1 to 1; otherwise the app says that it does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<f64>,
+}
+
+const fn default_quotes() -> u32 {
+    3
+}
+
 /// A step with its one kind known.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum StepKind<'a> {
     Retrieve(&'a RetrieveStep),
     Prompt(&'a PromptStep),
     Model(&'a ModelStep),
+    Quote(&'a QuoteStep),
 }
 
 impl Step {
     pub(crate) fn kind(&self) -> Option<StepKind<'_>> {
-        match (&self.retrieve, &self.prompt, &self.model) {
-            (Some(step), None, None) => Some(StepKind::Retrieve(step)),
-            (None, Some(step), None) => Some(StepKind::Prompt(step)),
-            (None, None, Some(step)) => Some(StepKind::Model(step)),
+        match (&self.retrieve, &self.prompt, &self.model, &self.quote) {
+            (Some(step), None, None, None) => Some(StepKind::Retrieve(step)),
+            (None, Some(step), None, None) => Some(StepKind::Prompt(step)),
+            (None, None, Some(step), None) => Some(StepKind::Model(step)),
+            (None, None, None, Some(step)) => Some(StepKind::Quote(step)),
             _ => None,
         }
     }
 }
 
 impl ChainSpec {
-    /// Checks the shape: each step one thing, one prompt before one model, the model last.
+    /// Checks the shape: each step one thing; at the end one prompt and one model, or one quote.
     pub fn validate(&self) -> Result<(), String> {
         let mut kinds = Vec::new();
         for (index, step) in self.steps.iter().enumerate() {
-            kinds.push(step.kind().ok_or_else(|| format!("steps[{index}]: give exactly one of `retrieve`, `prompt`, `model`"))?);
+            kinds.push(
+                step.kind()
+                    .ok_or_else(|| format!("steps[{index}]: give exactly one of `retrieve`, `prompt`, `model`, `quote`"))?,
+            );
+        }
+        if let Some(at) = kinds.iter().position(|kind| matches!(kind, StepKind::Quote(_))) {
+            return check_quote(&kinds, at);
         }
         let prompts = kinds.iter().filter(|kind| matches!(kind, StepKind::Prompt(_))).count();
         let models = kinds.iter().filter(|kind| matches!(kind, StepKind::Model(_))).count();
@@ -133,4 +161,19 @@ impl ChainSpec {
         }
         Ok(())
     }
+}
+
+fn check_quote(kinds: &[StepKind<'_>], at: usize) -> Result<(), String> {
+    let retrieves = kinds.iter().filter(|kind| matches!(kind, StepKind::Retrieve(_))).count();
+    if at + 1 != kinds.len() || retrieves != at || retrieves == 0 {
+        return Err("a chain that quotes has `retrieve` steps and then one `quote`, and no `prompt` and no `model`".to_owned());
+    }
+    let Some(StepKind::Quote(step)) = kinds.last() else { return Ok(()) };
+    if !(1..=20).contains(&step.limit) {
+        return Err(format!("steps[{at}].quote.limit: 1 to 20 sentences, not {}", step.limit));
+    }
+    if step.at_least.is_some_and(|least| !(-1.0..=1.0).contains(&least)) {
+        return Err(format!("steps[{at}].quote.at_least: a number from -1 to 1"));
+    }
+    Ok(())
 }

@@ -10,9 +10,10 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     fault::ChainFault,
-    model::{AppSpec, ChainSpec, PromptStep, RetrieveStep, StepKind},
+    model::{AppSpec, ChainSpec, ModelStep, PromptStep, QuoteStep, RetrieveStep, StepKind},
     outcome::VersionUsed,
     request::{Pins, Target},
+    run::Quoter,
 };
 
 /// Something a client can name as `model`.
@@ -30,17 +31,35 @@ pub(crate) struct Plan {
     /// Each with the state of the table it reads, where that is not the newest.
     pub(crate) retrieves: Vec<(RetrieveStep, Option<TablePin>)>,
     pub(crate) prompt: Option<(PromptStep, PromptSpec)>,
-    pub(crate) model: Arc<dyn ChatModel>,
-    /// It is asked as it is: nobody counts its calls, and its span is the only one of them.
-    pub(crate) local: bool,
+    pub(crate) by: By,
     pub(crate) settings: InferenceSettings,
     pub(crate) versions: Vec<VersionUsed>,
 }
 
+/// Who makes the text of an answer.
+#[derive(Debug)]
+pub(crate) enum By {
+    Model(Chosen),
+    /// Nobody: it is sentences of the sources.
+    Quotes(Quoter),
+}
+
 /// A model, and whether it is one of this process as it is.
-struct Chosen {
-    model: Arc<dyn ChatModel>,
-    local: bool,
+#[derive(Debug, Clone)]
+pub(crate) struct Chosen {
+    pub(crate) model: Arc<dyn ChatModel>,
+    /// It is asked as it is: nobody counts its calls, and its span is the only one of them.
+    pub(crate) local: bool,
+}
+
+impl Plan {
+    /// The name of the model that answers or compares.
+    pub(crate) fn model_name(&self) -> &str {
+        match &self.by {
+            By::Model(chosen) => chosen.model.name(),
+            By::Quotes(quoter) => quoter.embedder.name(),
+        }
+    }
 }
 
 pub(crate) struct Resolver<'a> {
@@ -104,35 +123,34 @@ impl Resolver<'_> {
 
     async fn plan_app(&self, (app, version): (AppSpec, Version)) -> Result<Plan, ChainFault> {
         let (chain, chain_version) = self.load::<ChainSpec>(AssetKind::Chain, &app.chain).await?;
-        let mut plan_parts = (Vec::new(), None, None);
-        for step in &chain.steps {
-            match step.kind() {
-                Some(StepKind::Retrieve(step)) => plan_parts.0.push(step.clone()),
-                Some(StepKind::Prompt(step)) => {
-                    let (prompt, version) = self.load::<PromptSpec>(AssetKind::Prompt, &step.prompt).await?;
-                    plan_parts.1 = Some((step.clone(), prompt, version));
-                }
-                Some(StepKind::Model(step)) => plan_parts.2 = Some(step.clone()),
-                None => {}
+        let name = version.pin.name.to_string();
+        let mut versions = vec![used(&version), used(&chain_version)];
+        let Steps { retrieves, prompt, model, quote } = Steps::of(&chain);
+        let (prompt, by, settings) = match (prompt, model, quote) {
+            (Some(step), Some(model_step), None) => {
+                let (prompt, prompt_version) = self.load::<PromptSpec>(AssetKind::Prompt, &step.prompt).await?;
+                versions.push(used(&prompt_version));
+                let asks = joined(&versions);
+                let chosen = self.model((Some(name.as_str()), Some(asks.as_str())), &model_step.name)?;
+                versions.push(model_used(chosen.model.as_ref()));
+                (Some((step, prompt)), By::Model(chosen), model_step.settings)
             }
-        }
-        let (retrieves, Some((step, prompt, prompt_version)), Some(model_step)) = plan_parts else {
-            return Err(ChainFault::Unreadable { spec: app.chain.to_string(), reason: "a step is missing".into() });
+            (None, None, Some(step)) => {
+                let quoter = self.quoter(step)?;
+                let (name, digest) = (quoter.embedder.name().to_owned(), quoter.embedder.identity());
+                versions.push(VersionUsed { kind: AssetKind::Model, name, number: 0, digest });
+                (None, By::Quotes(quoter), InferenceSettings::default())
+            }
+            _ => return Err(ChainFault::Unreadable { spec: app.chain.to_string(), reason: "a step is missing".into() }),
         };
-        let mut versions = vec![used(&version), used(&chain_version), used(&prompt_version)];
-        let asks = (Some(version.pin.name.as_str()), joined(&versions));
-        let Chosen { model, local } = self.model((asks.0, Some(asks.1.as_str())), &model_step.name)?;
-        versions.push(model_used(model.as_ref()));
-        Ok(Plan {
-            app: Some(version.pin.name.to_string()),
-            abstain: app.abstain,
-            retrieves: self.reads(retrieves),
-            prompt: Some((step, prompt)),
-            model,
-            local,
-            settings: model_step.settings,
-            versions,
-        })
+        let retrieves = self.reads(retrieves);
+        Ok(Plan { app: Some(name), abstain: app.abstain, retrieves, prompt, by, settings, versions })
+    }
+
+    fn quoter(&self, step: QuoteStep) -> Result<Quoter, ModelFault> {
+        let name = self.pins.model.as_deref().unwrap_or(&step.model);
+        let (embedder, reranker) = (self.models.embedder(name)?, self.models.reranker(name)?);
+        Ok(Quoter { step, reranker, embedder })
     }
 
     fn reads(&self, steps: Vec<RetrieveStep>) -> Vec<(RetrieveStep, Option<TablePin>)> {
@@ -149,29 +167,27 @@ impl Resolver<'_> {
 
     fn plan_prompt(&self, prompt: PromptSpec, version: &Version) -> Result<Plan, ChainFault> {
         let prompt_used = used(version);
-        let Chosen { model, local } = self.model((None, Some(prompt_used.to_string().as_str())), self.default_model)?;
+        let chosen = self.model((None, Some(prompt_used.to_string().as_str())), self.default_model)?;
         let reference = AssetRef { name: version.pin.name.clone(), selector: Selector::Latest };
         Ok(Plan {
             app: None,
             abstain: String::new(),
             retrieves: Vec::new(),
-            versions: vec![prompt_used, model_used(model.as_ref())],
+            versions: vec![prompt_used, model_used(chosen.model.as_ref())],
             prompt: Some((PromptStep { prompt: reference, with: BTreeMap::new() }, prompt)),
-            model,
-            local,
+            by: By::Model(chosen),
             settings: InferenceSettings::default(),
         })
     }
 
-    fn plan_model(Chosen { model, local }: Chosen) -> Plan {
+    fn plan_model(chosen: Chosen) -> Plan {
         Plan {
             app: None,
             abstain: String::new(),
             retrieves: Vec::new(),
             prompt: None,
-            versions: vec![model_used(model.as_ref())],
-            model,
-            local,
+            versions: vec![model_used(chosen.model.as_ref())],
+            by: By::Model(chosen),
             settings: InferenceSettings::default(),
         }
     }
@@ -208,6 +224,31 @@ impl Resolver<'_> {
         let name = target.to_string();
         let nearest = text::nearest(&name, callables.iter().map(|callable| callable.name.as_str())).map(str::to_owned);
         ChainFault::UnknownTarget { name: text::elide(&name, 80), nearest }
+    }
+}
+
+/// A chain's steps, by what they do.
+#[derive(Default)]
+struct Steps {
+    retrieves: Vec<RetrieveStep>,
+    prompt: Option<PromptStep>,
+    model: Option<ModelStep>,
+    quote: Option<QuoteStep>,
+}
+
+impl Steps {
+    fn of(chain: &ChainSpec) -> Self {
+        let mut steps = Self::default();
+        for step in &chain.steps {
+            match step.kind() {
+                Some(StepKind::Retrieve(step)) => steps.retrieves.push(step.clone()),
+                Some(StepKind::Prompt(step)) => steps.prompt = Some(step.clone()),
+                Some(StepKind::Model(step)) => steps.model = Some(step.clone()),
+                Some(StepKind::Quote(step)) => steps.quote = Some(step.clone()),
+                None => {}
+            }
+        }
+        steps
     }
 }
 

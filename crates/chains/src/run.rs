@@ -1,8 +1,9 @@
 //! One answer, from question to checked citations.
 
 mod model_call;
+mod quoting;
 
-use std::{collections::BTreeMap, pin::Pin, sync::Arc};
+use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Instant};
 
 use futures::{Stream, StreamExt};
 use mainspring_kernel::{Actor, Digest};
@@ -18,6 +19,8 @@ use mainspring_registry::Registry;
 use serde_json::{Value, json};
 
 use model_call::ModelCall;
+pub(crate) use quoting::Quoter;
+use quoting::{Bounds, Given};
 
 use crate::{
     citations,
@@ -25,7 +28,7 @@ use crate::{
     names::Names,
     outcome::{Outcome, Source, VersionUsed},
     request::{Question, Replayable, sampling},
-    resolve::{Callable, Plan, Resolver, callables},
+    resolve::{By, Callable, Plan, Resolver, callables},
 };
 
 /// Room kept for an answer when nobody says how long it may be.
@@ -200,7 +203,7 @@ impl Chains {
         let mut run = Run::new(plan, question, found);
         run.note(root);
         if !run.abstains() {
-            run.fit_prompt(&asked).await?;
+            run.prepare(&asked, root.context(), budget).await?;
         }
         Ok(run)
     }
@@ -276,6 +279,8 @@ struct Run {
     dropped: usize,
     prompt: Vec<Message>,
     prompt_tokens: usize,
+    /// The answer, where nobody has to write it.
+    given: Option<Given>,
     timings: Vec<(String, f64)>,
 }
 
@@ -286,7 +291,7 @@ impl Run {
             .flat_map(|retrieved| retrieved.passages.iter().map(|passage| (retrieved.knowledge.clone(), passage.clone())))
             .collect();
         let timings = found.iter().flat_map(|retrieved| retrieved.timings.clone()).collect();
-        Self { plan, question, found, passages, dropped: 0, prompt: Vec::new(), prompt_tokens: 0, timings }
+        Self { plan, question, found, passages, dropped: 0, prompt: Vec::new(), prompt_tokens: 0, given: None, timings }
     }
 
     fn abstains(&self) -> bool {
@@ -316,13 +321,45 @@ impl Run {
         root.set(names::LABELS, labels_to_read(self.passages.iter().map(|(_, passage)| passage)));
     }
 
+    /// What can be done before the first piece of text: the prompt, or the quotes.
+    async fn prepare(&mut self, asked: &str, trace: &SpanContext, budget: Budget) -> Result<(), ChainFault> {
+        match &self.plan.by {
+            By::Model(chosen) => {
+                let model = Arc::clone(&chosen.model);
+                self.fit_prompt(asked, model.as_ref()).await
+            }
+            By::Quotes(quoter) => {
+                self.refuse_unquotable()?;
+                let passages: Vec<Passage> = self.passages.iter().map(|(_, passage)| passage.clone()).collect();
+                let bounds = Bounds { max_tokens: self.max_tokens(), stop: self.stop() };
+                self.given = quoter.quote(asked, &passages, &bounds, trace, budget).await?;
+                match &self.given {
+                    Some(given) => self.timings.push(("quote".to_owned(), given.took)),
+                    // Nothing of it answers, so nothing of it is given as a source.
+                    None => self.passages.clear(),
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// What only a model that writes can do.
+    fn refuse_unquotable(&self) -> Result<(), ChainFault> {
+        let overrides = &self.question.overrides;
+        let asked = [("response_format", overrides.json.is_some()), ("logprobs", overrides.logprobs.is_some())];
+        match asked.into_iter().find(|(_, asked)| *asked) {
+            Some((parameter, _)) => Err(ChainFault::QuotesOnly { app: self.question.target.to_string(), parameter }),
+            None => Ok(()),
+        }
+    }
+
     /// Renders the prompt, leaving out the last sources until it fits the context window.
-    async fn fit_prompt(&mut self, asked: &str) -> Result<(), ChainFault> {
+    async fn fit_prompt(&mut self, asked: &str, model: &dyn ChatModel) -> Result<(), ChainFault> {
         let wanted = self.max_tokens().unwrap_or(ANSWER_TOKENS);
         loop {
             self.prompt = self.render(asked)?;
-            self.prompt_tokens = self.plan.model.count_tokens(&self.prompt).await?;
-            let Some(window) = self.plan.model.context_window() else { return Ok(()) };
+            self.prompt_tokens = model.count_tokens(&self.prompt).await?;
+            let Some(window) = model.context_window() else { return Ok(()) };
             if self.prompt_tokens + wanted <= window {
                 return Ok(());
             }
@@ -331,7 +368,7 @@ impl Run {
                 if self.prompt_tokens + least <= window {
                     return Ok(());
                 }
-                let model = self.plan.model.name().to_owned();
+                let model = model.name().to_owned();
                 return Err(ChainFault::PromptTooLong { model, tokens: self.prompt_tokens, window });
             }
             self.passages.pop();
@@ -397,6 +434,10 @@ impl Run {
         self.layers().iter().find_map(|layer| layer.max_tokens).map(|tokens| tokens as usize)
     }
 
+    fn stop(&self) -> Vec<String> {
+        self.layers().iter().find(|layer| !layer.stop.is_empty()).map(|layer| layer.stop.clone()).unwrap_or_default()
+    }
+
     fn chat_request(&self, index: usize) -> ChatRequest {
         let layers = self.layers();
         let mut sampling = sampling(&layers, self.question.overrides.presence_penalty);
@@ -406,7 +447,7 @@ impl Run {
             messages: self.prompt.clone(),
             sampling,
             max_tokens: self.max_tokens(),
-            stop: layers.iter().find(|layer| !layer.stop.is_empty()).map(|layer| layer.stop.clone()).unwrap_or_default(),
+            stop: self.stop(),
             format: self.question.overrides.format(),
             logprobs: self.question.overrides.logprobs,
         }
@@ -421,7 +462,12 @@ impl Run {
 
     fn outcome(&self, text: &str, trace: &SpanContext, timings: Vec<(String, f64)>) -> Outcome {
         let passages: Vec<Passage> = self.passages.iter().map(|(_, passage)| passage.clone()).collect();
-        let checked = if passages.is_empty() { citations::Checked::default() } else { citations::check(text, &passages) };
+        let checked = match &self.given {
+            // Quotes are carried by where they stand; brackets in them are their document's.
+            Some(given) => citations::Checked { citations: given.quoted.citations.clone(), ..citations::Checked::default() },
+            None if passages.is_empty() => citations::Checked::default(),
+            None => citations::check(text, &passages),
+        };
         Outcome {
             trace_id: trace.trace,
             target: self.question.target.to_string(),
@@ -443,7 +489,8 @@ impl Run {
         if !self.plan.retrieves.is_empty() {
             return Ok(self.answers(root, None, budget));
         }
-        match ModelCall::begin(&self, root.context(), 0, budget).await {
+        let By::Model(chosen) = &self.plan.by else { return Ok(self.answers(root, None, budget)) };
+        match ModelCall::begin(&self, chosen, root.context(), 0, budget).await {
             Ok(begun) => Ok(self.answers(root, Some(begun), budget)),
             Err(fault) => {
                 fail(root, &fault);
@@ -466,10 +513,19 @@ impl Run {
                     text.push_str(&self.plan.abstain);
                     yield Ok(AnswerEvent::Text { index, text: text.clone(), logprobs: Vec::new() });
                     yield Ok(AnswerEvent::Finished { index, finish: FinishReason::Stop });
-                } else {
+                } else if let Some(given) = &self.given {
+                    for piece in given.quoted.pieces() {
+                        yield Ok(AnswerEvent::Text { index, text: piece.to_owned(), logprobs: Vec::new() });
+                    }
+                    text.push_str(&given.quoted.text);
+                    yield Ok(AnswerEvent::Finished { index, finish: given.finish });
+                    // However many alternatives: the sources were read once, and each of them is given.
+                    let read = if index == 0 { given.usage.input_tokens } else { 0 };
+                    add(&mut total, Usage { input_tokens: read, ..given.usage });
+                } else if let By::Model(chosen) = &self.plan.by {
                     let begun = match first.take() {
                         Some(begun) => Ok(begun),
-                        None => ModelCall::begin(&self, root.context(), index, budget).await,
+                        None => ModelCall::begin(&self, chosen, root.context(), index, budget).await,
                     };
                     let (mut call, mut stream) = match begun {
                         Ok(begun) => begun,
@@ -511,6 +567,10 @@ impl Run {
     }
 }
 
+fn millis(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1000.0
+}
+
 fn add(total: &mut Usage, usage: Usage) {
     total.input_tokens += usage.input_tokens;
     total.output_tokens += usage.output_tokens;
@@ -528,7 +588,7 @@ fn close(mut root: OpenSpan, run: &Run, texts: &[String], outcomes: &[Outcome], 
     root.set(names::ANSWER_DIGEST, Digest::of(texts.concat().as_bytes()).to_string());
     root.set(names::INPUT_TOKENS, usage.input_tokens);
     root.set(names::OUTPUT_TOKENS, usage.output_tokens);
-    root.set(names::RESPONSE_MODEL, run.plan.model.name());
+    root.set(names::RESPONSE_MODEL, run.plan.model_name());
     if let Some(outcome) = outcomes.first() {
         root.set("mainspring.abstained", outcome.abstained);
         root.set("mainspring.citations", outcome.citations.len());

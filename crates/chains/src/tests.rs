@@ -1,4 +1,6 @@
 mod naming;
+mod quoted;
+mod quoting;
 mod sourced;
 
 use std::collections::BTreeMap;
@@ -182,6 +184,14 @@ fn a_chain_has_one_order() {
     let (r, p, m) = (json!({"retrieve": {"knowledge": "k"}}), json!({"prompt": {"use": "p"}}), json!({"model": {"name": "m"}}));
     assert!(spec(json!([r, r, p, m])).is_ok());
     assert!(spec(json!([p, m])).is_ok());
+    let q = json!({"quote": {"model": "e"}});
+    assert!(spec(json!([r, q])).is_ok());
+    assert!(spec(json!([r, r, {"quote": {"model": "e", "limit": 20, "at_least": -1}}])).is_ok());
+    for wrong in [json!([q]), json!([q, r]), json!([r, q, q]), json!([r, p, q]), json!([r, q, m]), json!([r, p, m, q])] {
+        assert!(spec(wrong.clone()).unwrap_err().contains("a chain that quotes"), "{wrong}");
+    }
+    assert!(spec(json!([r, {"quote": {"model": "e", "limit": 0}}])).unwrap_err().contains("steps[1].quote.limit"));
+    assert!(spec(json!([r, {"quote": {"model": "e", "at_least": 1.1}}])).unwrap_err().contains("steps[1].quote.at_least"));
     assert!(spec(json!([p, r, m])).is_err());
     assert!(spec(json!([r, m])).is_err());
     assert!(spec(json!([p, m, m])).is_err());

@@ -18,6 +18,9 @@ pub struct AppSummary {
     pub prompt: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// The model that compares, where the app answers with quotes and none writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quotes: Option<String>,
     pub knowledge: Vec<String>,
     pub examples: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -9,8 +9,8 @@ use mainspring_llm::{
     trace::{OpenSpan, SpanKind, names},
 };
 
-use super::{Run, fail, messages_json};
-use crate::fault::ChainFault;
+use super::{Run, fail, messages_json, millis};
+use crate::{fault::ChainFault, resolve::Chosen};
 
 /// The span of one call to the model.
 #[derive(Debug)]
@@ -22,14 +22,14 @@ pub(super) struct ModelCall {
 }
 
 impl ModelCall {
-    pub(super) fn start(run: &Run, context: &SpanContext, index: usize) -> Self {
-        let mut span = context.start(format!("chat {}", run.plan.model.name()), SpanKind::Client);
+    fn start(run: &Run, Chosen { model, local }: &Chosen, context: &SpanContext, index: usize) -> Self {
+        let mut span = context.start(format!("chat {}", model.name()), SpanKind::Client);
         span.set(names::OPERATION, "chat");
-        if run.plan.local {
+        if *local {
             span.set(names::PROVIDER, "mainspring.local");
         }
-        span.set(names::REQUEST_MODEL, run.plan.model.name());
-        span.set(names::RESPONSE_MODEL, run.plan.model.identity());
+        span.set(names::REQUEST_MODEL, model.name());
+        span.set(names::RESPONSE_MODEL, model.identity());
         span.set(names::INPUT_MESSAGES, messages_json(&run.prompt));
         span.set(names::DOCUMENTS, documents_of(run.passages.iter().map(|(_, passage)| passage)));
         span.set(names::LABELS, labels_to_read(run.passages.iter().map(|(_, passage)| passage)));
@@ -42,21 +42,22 @@ impl ModelCall {
         if let Some(max_tokens) = request.max_tokens {
             span.set(names::MAX_TOKENS, max_tokens);
         }
-        let beneath = run.plan.model.under(span.context());
+        let beneath = model.under(span.context());
         if beneath.is_some() {
             span.set(names::USAGE_BENEATH, true);
         }
-        let model = beneath.unwrap_or_else(|| Arc::clone(&run.plan.model));
+        let model = beneath.unwrap_or_else(|| Arc::clone(model));
         Self { model, span: Some(span), started: Instant::now(), first: None }
     }
 
     pub(super) async fn begin(
         run: &Run,
+        chosen: &Chosen,
         context: &SpanContext,
         index: usize,
         budget: Budget,
     ) -> Result<(Self, ChatStream), ChainFault> {
-        let mut call = Self::start(run, context, index);
+        let mut call = Self::start(run, chosen, context, index);
         match call.model.stream(run.chat_request(index), budget).await {
             Ok(stream) => Ok((call, stream)),
             Err(fault) => {
@@ -94,8 +95,4 @@ impl ModelCall {
             fail(span, fault);
         }
     }
-}
-
-fn millis(since: Instant) -> f64 {
-    since.elapsed().as_secs_f64() * 1000.0
 }

@@ -221,7 +221,7 @@ function Apps({ apps }: { apps: AppSummary[] }) {
                 <span className="muted num">v{app.version}</span>
                 {app.description && <div className="sub clip">{app.description}</div>}
               </td>
-              <td className="soft nowrap hide-narrow">{app.model ?? "–"}</td>
+              <td className="soft nowrap hide-narrow">{app.model ?? (app.quotes ? "quotes its sources" : "–")}</td>
               <td className="end">{short(app.requests_24h)}</td>
               <td className={`end hide-narrow${app.errors_24h ? " bad" : ""}`}>{short(app.errors_24h)}</td>
               <td className="end hide-narrow">{duration(app.p50_ms)}</td>

@@ -48,7 +48,7 @@ export function Answer({ turn, app, last, focusedSource, onSource }: Props) {
       {turn.state === "asking" && <Thinking>Looking for an answer</Thinking>}
       {outcome?.abstained && (
         <p className="answer-note">
-          <Icon name="info" size={14} /> Nothing relevant was found in the documents, so the model was not asked to guess.
+          <Icon name="info" size={14} /> Nothing relevant was found in the documents, so nothing was guessed.
         </p>
       )}
       {answer && (
