@@ -24,7 +24,7 @@ use std::{
 use async_trait::async_trait;
 use mainspring_blobs::Blobs;
 use mainspring_kernel::{
-    Actor, Clock, Fault, FrozenClock, Labels, ModelScope, PageRequest, Role, Tasks, Timestamp,
+    Actor, Clock, Fault, FrozenClock, Labels, ModelScope, PageRequest, Role, Stop, Tasks, Timestamp,
     id::{PrincipalId, ProjectId},
 };
 use mainspring_lake::Lake as _;
@@ -38,8 +38,10 @@ use proptest::prelude::*;
 use serde_json::{Map, json};
 
 use crate::{
-    Bring, Capture, Elsewhere, Errand, Observability, Settings, TraceFault, TraceFilter,
+    Bring, Capture, Elsewhere, Ended, Errand, ErrandKind, FailingErrand, Hold, Observability, Settings, TraceFault, TraceFilter,
+    Workplace,
     capture::redact,
+    errand::expiring,
     spill,
     table::{self, Texts},
     writer::{Counters, Quiet},
@@ -516,16 +518,24 @@ impl Beside {
     async fn lake(&self) -> LanceLake {
         LanceLake::open(LanceConfig::new(LakeLocation::Local(self.dir.join("lake")))).await.unwrap()
     }
+
+    async fn run_until(&self, errand: Errand, stop: &Stop) -> Result<Ended, TraceFault> {
+        // It is what crosses to another process.
+        let errand: Errand = serde_json::from_str(&serde_json::to_string(&errand).unwrap()).unwrap();
+        let (spill, values) = (self.dir.join("spill"), Blobs::local(&self.dir.join("values")).unwrap());
+        let hold = Hold::take(&spill, WAIT).await?;
+        Workplace::open(&self.lake().await, &spill, values, hold).await?.run(errand, stop).await
+    }
 }
 
 #[async_trait]
 impl Elsewhere for Beside {
-    async fn run(&self, errand: Errand) -> Result<(), TraceFault> {
-        // It is what crosses to another process.
-        let errand: Errand = serde_json::from_str(&serde_json::to_string(&errand).unwrap()).unwrap();
-        let done = errand.run(&self.lake().await, &self.dir.join("spill"), Blobs::local(&self.dir.join("values")).unwrap()).await;
+    async fn run(&self, errand: Errand) -> Result<Ended, TraceFault> {
+        let done = self.run_until(errand, &Stop::never()).await;
         if self.fails.swap(false, Ordering::SeqCst) { Err(TraceFault::Errand { reason: "killed".into() }) } else { done }
     }
+
+    async fn end(&self, _reason: &str) {}
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -560,9 +570,86 @@ async fn what_another_process_brings_is_counted_here_and_what_it_leaves_is_broug
     room.drain(WAIT).await.unwrap();
     assert_eq!((count().await, room.status().queryable), (7, 7));
     tasks.shut_down(WAIT).await.unwrap();
-    let late = beside.run(Errand::upkeep(Some(Timestamp::from_micros(4_000_000_000_000_000)), Duration::ZERO)).await;
-    late.unwrap();
+    let late = Errand::upkeep(Some(Timestamp::from_micros(4_000_000_000_000_000)), Duration::ZERO);
+    let stopped = Tasks::default();
+    stopped.ask_to_stop();
+    assert_eq!(beside.run_until(late.clone(), &stopped.stop()).await.unwrap(), Ended::Stopped);
+    assert_eq!(count().await, 7);
+    assert_eq!(beside.run(late).await.unwrap(), Ended::Done);
     assert_eq!(count().await, 0, "what is too old is deleted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_that_fails_elsewhere_is_told_and_counted_and_is_not_tried_at_once_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let spill_dir = dir.path().join("spill");
+    let beside = Arc::new(Beside { dir: dir.path().to_owned(), fails: AtomicBool::new(true) });
+    let elsewhere: Arc<dyn Elsewhere> = Arc::clone(&beside) as _;
+    let settings =
+        Settings { bring: Bring::WhenQuiet, elsewhere: Some(elsewhere), ..settings(&spill_dir, 1 << 30, Capture::Full) };
+    let clock: Arc<dyn Clock> = Arc::new(FrozenClock::at(Timestamp::from_micros(1)));
+    let (tasks, access, metrics) = (Tasks::default(), Arc::new(Readable::default()), Metrics::default());
+    let lake = beside.lake().await;
+    let room = Observability::open(&lake, settings, &tasks, (clock, metrics.clone()), access).await.unwrap();
+    let errands = room.errands().unwrap();
+    let says = |line: &str| assert!(metrics.render().contains(line), "{line}: {}", metrics.render());
+    says("mainspring_errands_total{errand=\"upkeep\",outcome=\"failed\"} 0");
+    let upkeep = || Errand::upkeep(None, Duration::from_secs(3600));
+    assert!(errands.run(upkeep()).await.is_err());
+    let failing = FailingErrand {
+        kind: ErrandKind::Upkeep,
+        times: 1,
+        reason: "the process that works at the traces failed: killed".into(),
+    };
+    assert_eq!(room.status().failing, [failing]);
+    assert!(!errands.may_run(ErrandKind::Upkeep) && errands.may_run(ErrandKind::Bring));
+    says("mainspring_errands_total{errand=\"upkeep\",outcome=\"failed\"} 1");
+    says("mainspring_errands_failing{errand=\"upkeep\"} 1");
+    beside.fails.store(true, Ordering::SeqCst);
+    assert!(errands.run(upkeep()).await.is_err());
+    assert_eq!(room.status().failing[0].times, 2);
+    assert_eq!(errands.run(upkeep()).await.unwrap(), Ended::Done);
+    assert!(room.status().failing.is_empty() && errands.may_run(ErrandKind::Upkeep));
+    says("mainspring_errands_total{errand=\"upkeep\",outcome=\"done\"} 1");
+    says("mainspring_errands_failing{errand=\"upkeep\"} 0");
+    tasks.shut_down(WAIT).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_old_goes_in_steps_and_what_is_younger_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, tasks, .. } = open(dir.path(), Capture::Full).await;
+    let hour = 3_600_000_000;
+    let old: Vec<Span> = (0..5).map(|n| span(n * hour + 7, &[])).collect();
+    let limit = 4 * hour + 100;
+    let young = [span(limit, &[]), span(limit + hour, &[])];
+    room.record_durably(old.iter().chain(&young).cloned().collect(), WAIT).await.unwrap();
+    room.drain(WAIT).await.unwrap();
+    let number = async || room.table().version().await.unwrap().number;
+    let (before, stop) = (number().await, Stop::never());
+    let gone = expiring::in_steps(room.kept(), Timestamp::from_micros(limit), 2, &stop).await.unwrap();
+    assert_eq!((gone, number().await), ((5, Ended::Done), before + 3));
+    assert_eq!(room.expire(Timestamp::from_micros(limit)).await.unwrap(), 0);
+    for span in &young {
+        assert_eq!(room.trace(&actor(Labels::All), span.trace).await.unwrap().len(), 1);
+    }
+    tasks.shut_down(WAIT).await.unwrap();
+}
+
+#[test]
+fn segments_that_another_process_takes_away_are_counted_no_longer_whoever_wrote_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let found = left(&spill::Spill::open(dir.path(), u64::MAX).unwrap(), &[span(1, &[])]);
+    let kept = spill::Spill::open(dir.path(), u64::MAX).unwrap();
+    let own = left(&kept, &[span(2, &[]), span(3, &[])]);
+    let alone = left(&kept, &[span(4, &[])]);
+    assert!(kept.may_be_there(&found), "of what an earlier process left");
+    [&own, &alone].into_iter().for_each(|path| kept.release(path, false));
+    assert_eq!(kept.leave_alone(&alone), 1, "nobody waits for its spans");
+    assert_eq!((kept.left_alone(), kept.segments().unwrap()), (1, vec![found.clone(), own.clone()]));
+    [&found, &own].into_iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    assert_eq!(kept.vanished(), 2);
+    assert_eq!((kept.vanished(), kept.bytes()), (0, spill::size(&alone)));
 }
 
 #[test]

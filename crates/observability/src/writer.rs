@@ -20,7 +20,7 @@ use tokio::{
 
 use crate::{
     conventions::Facts,
-    errand::{self, Elsewhere},
+    errand::{self, Ended, ErrandKind, Errands},
     fault::{TraceFault, Trouble},
     room::{Place, Room},
     sampling::{Sampler, Sorted},
@@ -332,7 +332,7 @@ pub(crate) async fn bring(
     mut inbox: mpsc::Receiver<Stored>,
     kept: Kept,
     (spill, counters, bring): (Arc<Spill>, Arc<Counters>, Bring),
-    elsewhere: Option<Arc<dyn Elsewhere>>,
+    errands: Option<Errands>,
     stop: Stop,
 ) {
     let mut ended = false;
@@ -357,18 +357,21 @@ pub(crate) async fn bring(
         // On a busy server there is no pause to wait for.
         if outcome.is_ok() && (ended || asked || Instant::now() >= look_at) {
             let due = match bring {
+                // What is more waits for the next process.
+                _ if ended => spill.bytes() <= LITTLE,
                 Bring::Within(_) => true,
-                Bring::WhenQuiet if ended => spill.bytes() <= LITTLE,
                 Bring::WhenQuiet => asked || quiet.has_come(&counters, &spill),
             };
-            if due {
-                let waited = spill.bytes() > 0;
-                outcome = match &elsewhere {
-                    Some(elsewhere) => errand::send(elsewhere.as_ref(), &spill, &counters).await,
-                    None => sweep(&kept, &spill, &counters).await,
+            if due && errands.as_ref().is_none_or(|errands| errands.may_run(ErrandKind::Bring)) {
+                let waited = bring == Bring::WhenQuiet && spill.segments().is_ok_and(|segments| !segments.is_empty());
+                outcome = match &errands {
+                    Some(errands) => errand::send(errands, &spill, &counters).await.map(|_| ()),
+                    // What is little has the time that a stop may take.
+                    None if ended => sweep(&kept, &spill, &counters, &Stop::never()).await,
+                    None => sweep(&kept, &spill, &counters, &stop).await,
                 };
                 // A gateway runs the code of the lake at no other time.
-                if waited && bring == Bring::WhenQuiet {
+                if waited {
                     mainspring_telemetry::let_go_of_code();
                 }
             }
@@ -378,11 +381,16 @@ pub(crate) async fn bring(
             }
         }
         match outcome {
+            // Nothing was tried, perhaps.
+            Ok(()) if errands.as_ref().is_some_and(|errands| errands.is_failing(ErrandKind::Bring)) => {}
             Ok(()) => {
                 counters.lake_down.send_if_modified(std::mem::take);
             }
             Err(fault) => {
-                tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "spans wait on disk: the lake did not take them");
+                // What another process failed at is told of already.
+                if !matches!(fault, TraceFault::Errand { .. }) {
+                    tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "spans wait on disk: the lake did not take them");
+                }
                 counters.lake_down.send_replace(true);
                 if !stop.sleep(RETRY).await {
                     return;
@@ -490,10 +498,10 @@ async fn add(
 
 /// Brings segments that are on disk, leaving out spans that are in the table already. One that
 /// cannot be brought does not keep the others.
-pub(crate) async fn sweep(kept: &Kept, spill: &Arc<Spill>, counters: &Counters) -> Result<(), TraceFault> {
+pub(crate) async fn sweep(kept: &Kept, spill: &Arc<Spill>, counters: &Counters, stop: &Stop) -> Result<(), TraceFault> {
     count_vanished(spill, counters);
     let segments = spill.segments().map_err(|source| TraceFault::Spill { path: "segments".into(), source })?;
-    bring_all(kept, spill, counters, segments).await
+    bring_all(kept, spill, counters, segments, stop).await.map(|_| ())
 }
 
 /// Segments that this process wrote and did not remove.
@@ -506,16 +514,20 @@ pub(crate) fn count_vanished(spill: &Spill, counters: &Counters) {
     }
 }
 
-/// Brings segments, several with a commit.
+/// Brings segments, several with a commit. It stops between two commits.
 pub(crate) async fn bring_all(
     kept: &Kept,
     spill: &Arc<Spill>,
     counters: &Counters,
     segments: Vec<PathBuf>,
-) -> Result<(), TraceFault> {
+    stop: &Stop,
+) -> Result<Ended, TraceFault> {
     let mut segments: Arc<[PathBuf]> = segments.into();
-    let mut first = Ok(());
+    let mut first = Ok(Ended::Done);
     while !segments.is_empty() {
+        if stop.is_requested() {
+            return first.and(Ok(Ended::Stopped));
+        }
         let reading = Arc::clone(&segments);
         let read = tokio::task::spawn_blocking(move || bundle(&reading)).await;
         let (count, spans) = read.unwrap_or_default();
