@@ -14,8 +14,7 @@ use crate::{
 };
 
 /// A quarter of the spill waits after some hundred calls, and nothing else is done at the traces meanwhile.
-const SETTINGS: [(&str, &str); 2] =
-    [("MAINSPRING__TRACES__SPILL_LIMIT", "8MiB"), ("MAINSPRING__LAKE__UPKEEP_EVERY", "3600s")];
+const SETTINGS: [(&str, &str); 2] = [("MAINSPRING__TRACES__SPILL_LIMIT", "8MiB"), ("MAINSPRING__LAKE__UPKEEP_EVERY", "3600s")];
 const BRING_DONE: &str = "mainspring_errands_total{errand=\"bring\",outcome=\"done\"}";
 const BRING_FAILED: &str = "mainspring_errands_total{errand=\"bring\",outcome=\"failed\"}";
 /// One that is stopped is looked at again so often.
