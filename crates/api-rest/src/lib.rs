@@ -130,6 +130,7 @@ struct Document;
 fn routes() -> OpenApiRouter<Rest> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(overview::overview))
+        .routes(routes!(overview::health))
         .routes(routes!(apps::apps))
         .routes(routes!(apps::models))
         .routes(routes!(knowledge::list))

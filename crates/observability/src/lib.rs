@@ -12,6 +12,7 @@ mod errand;
 mod fault;
 mod filter;
 mod forget;
+mod hold;
 mod keeping;
 mod looking;
 mod parquet_file;
@@ -44,9 +45,10 @@ pub use drift::{
     Against, Bin as DriftBin, Drift, DriftQuestion, DriftReport, DriftState, FieldDrift, Figures as DriftFigures, Topic,
     TopicDrift, TopicSketch,
 };
-pub use errand::{Elsewhere, Errand};
+pub use errand::{Elsewhere, Ended, Errand, ErrandKind, Errands, FailingErrand, Workplace};
 pub use fault::{TraceFault, Trouble};
 pub use filter::{FIELDS, FieldKind, FilterFault, KnownField, SpanFilter};
+pub use hold::Hold;
 pub use keeping::{
     EraseJob, Erased, Erasure, ErasureId, ErasureState, Holding, Keeping, KeepingFault, KeepingParts, Removal, Retention,
     Subject, Telemetry, TelemetryFault,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use mainspring_blobs::Blobs;
-use mainspring_kernel::{Actor, Clock, Digest, Page, PageRequest, Tasks, Timestamp, id::ProjectId};
+use mainspring_kernel::{Actor, Clock, Digest, Fault as _, Page, PageRequest, Stop, Tasks, Timestamp, id::ProjectId};
 use mainspring_lake::{Lake, Table};
 use mainspring_llm::{DocumentAccess, EventSink, Span, SpanId, TraceId};
 use mainspring_telemetry::Metrics;
@@ -18,9 +18,10 @@ use crate::{
     aside::aside,
     capture::Policies,
     deciding, elsewhere,
-    errand::{self, Elsewhere},
+    errand::{self, Elsewhere, Errands, FailingErrand},
     fault::{TraceFault, Trouble},
     forget::{self, mentions},
+    hold,
     pricing::{SpanPrices, price},
     query::{
         self, ActivityBucket, Asking, Counted, Export, Gathered, GatheredBy, MetricsQuestion, SessionTraces, SpanMetrics,
@@ -69,7 +70,7 @@ pub struct Observability {
     queue: mpsc::Sender<Queued>,
     room: Room,
     kept: Kept,
-    elsewhere: Option<Arc<dyn Elsewhere>>,
+    errands: Option<Errands>,
     access: Arc<dyn DocumentAccess>,
     pub(crate) spill: Arc<Spill>,
     sampler: Arc<Sampler>,
@@ -94,7 +95,11 @@ pub struct Status {
     pub spill_limit: u64,
     /// Segments that could not be brought and lie in `spill/aside`.
     pub set_aside: u64,
+    /// Segments that can be neither read nor moved, or are in the lake and cannot be removed.
+    pub left_alone: u64,
     pub lake_down: bool,
+    /// What another process was to do at the traces, and fails at.
+    pub failing: Vec<FailingErrand>,
     /// Why the last spans could not be stored, while that is so.
     pub trouble: Option<Trouble>,
 }
@@ -126,16 +131,25 @@ impl Observability {
         (clock, metrics): (Arc<dyn Clock>, Metrics),
         access: Arc<dyn DocumentAccess>,
     ) -> Result<Self, TraceFault> {
+        // Whoever still brings what an earlier process left adds to the table: it is opened when that has ended.
+        match hold::others_end(&settings.spill_dir).await {
+            // Those who are to bring it here wait for the same, each in its turn.
+            Err(fault @ TraceFault::Held { .. }) if settings.elsewhere.is_some() => {
+                tracing::error!(hint = fault.hint(), "{fault}; spans wait on disk");
+            }
+            other => other?,
+        }
         let kept = Kept::new(
             lake.open(&table::table_name()?, &table::spec()).await?,
             Values::new(settings.values.clone(), settings.shared),
         );
         let spill = Arc::new(Spill::open(&settings.spill_dir, settings.spill_limit)?);
         let sampler = Arc::new(Sampler::open(settings.capture, &settings.spill_dir, settings.shared, metrics.clone())?);
+        let errands = settings.elsewhere.map(|elsewhere| Errands::new(elsewhere, metrics.clone()));
         let counters = Arc::new(Counters::new(metrics));
         // Nobody waits for much at the start: the worker brings it.
         let at_once = settings.bring != Bring::WhenQuiet && spill.bytes() <= LITTLE;
-        if at_once && let Err(fault) = writer::sweep(&kept, &spill, &counters).await {
+        if at_once && let Err(fault) = writer::sweep(&kept, &spill, &counters, &Stop::never()).await {
             // Reading works without them, and the worker tries again.
             tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "spans that an earlier process left wait on disk");
             counters.lake_down.send_replace(true);
@@ -150,9 +164,9 @@ impl Observability {
         tasks.spawn("spans: queue to disk", |stop| writer::store(inbox, onward, first, stop));
         tasks.spawn("spans: held to disk", |stop| deciding::decide(sampled, onto, third, stop));
         let second = (Arc::clone(&spill), Arc::clone(&counters), settings.bring);
-        let (into, elsewhere) = (kept.clone(), settings.elsewhere.clone());
+        let (into, others) = (kept.clone(), errands.clone());
         tasks.spawn("spans: disk to lake", |stop| async move {
-            let bringing = writer::bring(groups, into, second, elsewhere, stop);
+            let bringing = writer::bring(groups, into, second, others, stop);
             if settings.gives_way { aside("spans", bringing).await } else { bringing.await }
         });
         if settings.shared {
@@ -162,8 +176,7 @@ impl Observability {
         let exports = Arc::new(Semaphore::new(query::EXPORTS_MAX));
         let room = Room::of(settings.queue_bytes);
         let (prices, scores) = (Arc::default(), None);
-        let elsewhere = settings.elsewhere;
-        Ok(Self { queue, room, kept, elsewhere, access, spill, sampler, counters, clock, board, exports, prices, scores })
+        Ok(Self { queue, room, kept, errands, access, spill, sampler, counters, clock, board, exports, prices, scores })
     }
 
     /// Spans that come from outside are priced by these, where they say no cost themselves. The first prices told stay.
@@ -363,13 +376,13 @@ impl Observability {
     /// Deletes traces that began before a time, of every project, and what was set aside before it.
     pub async fn expire(&self, before: Timestamp) -> Result<u64, TraceFault> {
         self.expire_aside(before)?;
-        errand::expire(&self.kept, before).await
+        Ok(errand::expire(&self.kept, before, &Stop::never()).await?.0)
     }
 
-    /// Who works at the table, if not this process.
+    /// What another process does at the table, if not this one.
     #[must_use]
-    pub fn elsewhere(&self) -> Option<&Arc<dyn Elsewhere>> {
-        self.elsewhere.as_ref()
+    pub fn errands(&self) -> Option<&Errands> {
+        self.errands.as_ref()
     }
 
     /// Deletes what was set aside before a time.
@@ -450,7 +463,9 @@ impl Observability {
             spill_bytes: self.spill.bytes(),
             spill_limit: self.spill.limit(),
             set_aside: self.spill.aside(),
+            left_alone: self.spill.left_alone(),
             lake_down: *self.counters.lake_down.borrow(),
+            failing: self.errands.as_ref().map(Errands::all_failing).unwrap_or_default(),
             trouble: *self.counters.trouble.borrow(),
         }
     }

@@ -31,8 +31,6 @@ const FRAME_MAX: usize = 64 << 20;
 const SUFFIX: &str = "spill";
 /// Where segments go that cannot be brought, for a person to look at.
 const ASIDE: &str = "aside";
-/// Locked by a process that was started to bring segments.
-const HOLD: &str = "errand.lock";
 
 #[derive(Debug)]
 pub(crate) struct Spill {
@@ -41,16 +39,19 @@ pub(crate) struct Spill {
     limit: u64,
     bytes: AtomicU64,
     set_aside: AtomicU64,
+    left_alone: AtomicU64,
     next: AtomicU64,
     ours: Mutex<HashMap<PathBuf, Ours>>,
     #[cfg(test)]
     pub(crate) panics: std::sync::atomic::AtomicBool,
 }
 
-/// A segment this process wrote.
+/// A segment this process wrote or found.
 #[derive(Debug, Clone, Copy)]
 struct Ours {
+    /// None of one that it found: nobody counted them here.
     spans: u64,
+    bytes: u64,
     /// A worker has it in memory: whoever looks on disk leaves it alone.
     held: bool,
     /// Some of it may be in the lake already.
@@ -78,29 +79,24 @@ impl Spill {
     pub(crate) fn open(dir: &Path, limit: u64) -> Result<Self, TraceFault> {
         let fault = |source| TraceFault::Spill { path: dir.display().to_string(), source };
         std::fs::create_dir_all(dir).map_err(fault)?;
-        // One that outlived who started it ends at once, and until then brings what is here.
-        wait_for_holder(dir).map_err(fault)?;
         let found = segments_in(dir).map_err(fault)?;
         // Numbers are not given again while a segment that bears one lies aside.
         let aside = segments_in(&dir.join(ASIDE)).unwrap_or_default();
         let last = found.last().into_iter().chain(aside.last()).filter_map(|path| number(path)).max();
+        // Some of what an earlier process left may be in the lake already.
+        let left = |path: PathBuf| (path.clone(), Ours { spans: 0, bytes: size(&path), held: false, tried: true });
+        let ours: HashMap<PathBuf, Ours> = found.into_iter().map(left).collect();
         Ok(Self {
             dir: dir.to_owned(),
             limit,
-            bytes: AtomicU64::new(found.iter().map(|path| size(path)).sum()),
+            bytes: AtomicU64::new(ours.values().map(|ours| ours.bytes).sum()),
             set_aside: AtomicU64::new(aside.len() as u64),
+            left_alone: AtomicU64::new(0),
             next: AtomicU64::new(last.map_or(0, |last| last + 1)),
-            ours: Mutex::default(),
+            ours: Mutex::new(ours),
             #[cfg(test)]
             panics: std::sync::atomic::AtomicBool::new(false),
         })
-    }
-
-    /// Keeps others from opening it until the answer is dropped, or this process ends.
-    pub(crate) fn hold(&self) -> Result<File, TraceFault> {
-        let held = File::options().create(true).truncate(false).write(true).open(self.dir.join(HOLD));
-        let locked = held.and_then(|file| file.lock().map(|()| file));
-        locked.map_err(|source| TraceFault::Spill { path: self.dir.display().to_string(), source })
     }
 
     /// A segment as another process knows it.
@@ -113,7 +109,7 @@ impl Spill {
         let mut ours = self.ours();
         let adopt = |parcel: &Parcel| {
             let path = self.path(parcel.number);
-            ours.insert(path.clone(), Ours { spans: 0, held: false, tried: parcel.tried });
+            ours.insert(path.clone(), Ours { spans: 0, bytes: size(&path), held: false, tried: parcel.tried });
             path
         };
         parcels.iter().map(adopt).collect()
@@ -131,7 +127,7 @@ impl Spill {
             return Err(Trouble::SpillFull);
         }
         let path = self.path(self.next.fetch_add(1, Ordering::Relaxed));
-        self.ours().insert(path.clone(), Ours { spans: *spans, held: true, tried: false });
+        self.ours().insert(path.clone(), Ours { spans: *spans, bytes: length, held: true, tried: false });
         let mut writing = Writing { spill: self, path: &path, whole: false };
         #[cfg(test)]
         assert!(!self.panics.swap(false, Ordering::Relaxed), "a test wants this");
@@ -202,16 +198,17 @@ impl Spill {
             }
             Err(error) => {
                 tracing::error!(%error, path = %path.display(), "a segment of spans can be neither read nor moved; it is left alone until the next start");
-                let spans = self.forget(path);
-                self.leave_alone(path);
-                spans
+                self.leave_alone(path)
             }
         }
     }
 
-    /// Nothing more is done with a segment by this process.
-    pub(crate) fn leave_alone(&self, path: &Path) {
-        self.ours().insert(path.to_owned(), Ours { spans: 0, held: true, tried: true });
+    /// Nothing more is done with a segment by this process. Answers how many spans of this process it held: nobody waits for
+    /// them any longer.
+    pub(crate) fn leave_alone(&self, path: &Path) -> u64 {
+        self.left_alone.fetch_add(1, Ordering::Relaxed);
+        let left = Ours { spans: 0, bytes: size(path), held: true, tried: true };
+        self.ours().insert(path.to_owned(), left).map_or(0, |before| before.spans)
     }
 
     /// Another process has brought a segment of so many bytes, or moved it aside. Answers how many spans of this process it held.
@@ -241,14 +238,18 @@ impl Spill {
         Ok(removed)
     }
 
-    /// Segments of this process that somebody else removed. Answers how many spans they held.
+    /// Segments that somebody else removed. Answers how many spans of this process they held.
     pub(crate) fn vanished(&self) -> u64 {
-        let mut gone = 0;
+        let (mut gone, mut bytes) = (0, 0);
         self.ours().retain(|path, ours| {
-            let here = ours.held || path.exists();
-            gone += if here { 0 } else { ours.spans };
+            let here = ours.held || is_here(path);
+            if !here {
+                gone += ours.spans;
+                bytes += ours.bytes;
+            }
             here
         });
+        self.shrink(bytes);
         gone
     }
 
@@ -263,6 +264,11 @@ impl Spill {
     /// How many segments lie aside.
     pub(crate) fn aside(&self) -> u64 {
         self.set_aside.load(Ordering::Relaxed)
+    }
+
+    /// How many segments are left alone: they can be neither read nor moved, or not be removed.
+    pub(crate) fn left_alone(&self) -> u64 {
+        self.left_alone.load(Ordering::Relaxed)
     }
 
     fn shrink(&self, by: u64) {
@@ -358,13 +364,9 @@ pub(crate) fn size(path: &Path) -> u64 {
     path.metadata().map_or(0, |found| found.len())
 }
 
-fn wait_for_holder(dir: &Path) -> std::io::Result<()> {
-    // Where locks of files are made of locks of ranges, as on NFS, only what may be written can be locked.
-    match File::options().read(true).write(true).open(dir.join(HOLD)) {
-        Ok(file) => file.lock(),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    }
+/// Of what cannot be looked at it is not known that it is gone.
+pub(crate) fn is_here(path: &Path) -> bool {
+    path.try_exists().unwrap_or(true)
 }
 
 fn segments_in(dir: &Path) -> std::io::Result<Vec<PathBuf>> {

@@ -102,6 +102,7 @@ impl ParserPool {
     fn spawn(&self) -> std::io::Result<Worker> {
         let config = &self.inner.config;
         let mut child = Command::new(&config.program)
+            .arg0("mainspring")
             .args(&config.args)
             .env_clear()
             // The limit on memory is one on addresses: the allocator must not set aside more of them than are used.

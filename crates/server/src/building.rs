@@ -113,7 +113,9 @@ impl Building {
             queue_bytes: SPAN_BYTES,
             bring: serves.bring(shared),
             gives_way: serves == Serves::Models,
-            elsewhere: (serves == Serves::Models && !shared).then(|| errands::elsewhere(&config)).transpose()?,
+            elsewhere: (serves == Serves::Models && !shared)
+                .then(|| errands::elsewhere(&config, tasks.stop(), &lake_tasks))
+                .transpose()?,
         };
         let registry = Registry::open(catalog.clone(), Arc::clone(&clock), kinds::descriptors())
             .with_audit(Arc::new(identity.clone()))
@@ -511,6 +513,11 @@ fn parser_config(config: &Config) -> Result<ParserConfig, BootFault> {
 pub(crate) fn own_program() -> Result<PathBuf, BootFault> {
     if let Some(program) = std::env::var_os("MAINSPRING_PARSER") {
         return Ok(program.into());
+    }
+    // By its path it would be another one after an upgrade, or none. This is what runs, wherever it lies by now.
+    let running = PathBuf::from("/proc/self/exe");
+    if running.exists() {
+        return Ok(running);
     }
     std::env::current_exe().map_err(|error| BootFault::Part {
         part: "child processes",

@@ -34,13 +34,14 @@ impl Serves {
 }
 
 /// Nouns of the REST API that a gateway has; whatever is added elsewhere it has not.
-const NOUNS: [&str; 15] = [
+const NOUNS: [&str; 16] = [
     "apply",
     "assets",
     "audit",
     "batches",
     "calls",
     "files",
+    "health",
     "keys",
     "limits",
     "master-key",

@@ -23,6 +23,7 @@ enum Needs {
 const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/schemas/{kind}", Needs::Nobody),
     ("GET", "/api/v1/overview", Needs::Reader),
+    ("GET", "/api/v1/health", Needs::Reader),
     ("GET", "/api/v1/apps", Needs::Reader),
     ("GET", "/api/v1/models", Needs::Reader),
     ("GET", "/api/v1/knowledge", Needs::Reader),

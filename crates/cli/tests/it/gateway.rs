@@ -66,9 +66,17 @@ async fn a_gateway_alone_answers_models_and_says_what_it_does_not_do() {
     }
     let embeddings = user.post("/v1/embeddings", &json!({"model": "all-minilm-l6-v2", "input": "x"})).await;
     assert_eq!(embeddings.status, 404, "{}", embeddings.text);
-    for path in
-        ["/healthz", "/readyz", "/metrics", "/v1/models", "/api/v1/routes", "/api/v1/usage", "/api/v1/keys", "/api/v1/secrets"]
-    {
+    for path in [
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/v1/models",
+        "/api/v1/health",
+        "/api/v1/routes",
+        "/api/v1/usage",
+        "/api/v1/keys",
+        "/api/v1/secrets",
+    ] {
         assert_eq!(user.get(path).await.status, 200, "{path}");
     }
     for path in ["/api/v1/knowledge", "/api/v1/traces", "/api/v1/overview"] {

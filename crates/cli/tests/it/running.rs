@@ -26,7 +26,11 @@ pub(crate) fn binary() -> PathBuf {
 }
 
 pub(crate) fn command(data: &Path) -> Command {
-    let mut command = Command::new(binary());
+    command_of(&binary(), data)
+}
+
+fn command_of(program: &Path, data: &Path) -> Command {
+    let mut command = Command::new(program);
     command
         .env("MAINSPRING_DATA", data)
         .env_remove("MAINSPRING_URL")
@@ -91,11 +95,21 @@ impl Server {
         Self::spawn_on(data, &["serve"], settings, ("127.0.0.1", port))
     }
 
-    fn spawn_on(data: &Path, args: &[&str], settings: &[(&str, &str)], (host, port): (&str, u16)) -> Self {
+    fn spawn_on(data: &Path, args: &[&str], settings: &[(&str, &str)], at: (&str, u16)) -> Self {
+        Self::run(command(data), args, settings, at)
+    }
+
+    /// The same program from another place.
+    pub(crate) fn start_from(program: &Path, data: &Path, args: &[&str], settings: &[(&str, &str)]) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::run(command_of(program, data), args, settings, ("127.0.0.1", port))
+    }
+
+    fn run(mut command: Command, args: &[&str], settings: &[(&str, &str)], (host, port): (&str, u16)) -> Self {
         let log = tempfile::NamedTempFile::new().unwrap();
         // Both append, or one would write over the other.
         let output = || Stdio::from(std::fs::OpenOptions::new().append(true).open(log.path()).unwrap());
-        let child = command(data)
+        let child = command
             .envs(settings.iter().copied())
             .args(args)
             .args(["--listen", &format!("{host}:{port}")])

@@ -6,7 +6,7 @@ use mainspring_llm::{
 use proptest::prelude::*;
 use serde_json::Map;
 
-use super::*;
+use super::{waiting::AFTER_ROOT, *};
 use crate::{CapturePolicy, forget::mentions, room::Room};
 
 fn project() -> ProjectId {
