@@ -15,6 +15,7 @@ mod dev;
 mod doctor;
 mod drifting;
 mod erasing;
+mod erasing_apart;
 mod exports;
 mod finding;
 mod floods;
