@@ -51,6 +51,7 @@ const PRUNE_ANSWERS: &str = "DELETE FROM erasure_server WHERE generation IS NOT 
     (SELECT id FROM erasure WHERE state IN ('done', 'failed') AND COALESCE(ended, asked) < $1)";
 const PRUNE_SERVERS: &str = "DELETE FROM span_server WHERE seen < $1";
 
+#[cfg(test)]
 pub(super) const STATEMENTS: &[&str] = &[
     KNOWN,
     ENTER,
