@@ -113,8 +113,7 @@ impl Alerts {
             // Whoever heard of it hears that it is over.
             Box::pin(self.over(tx, left, (None, &json!({})), (name, now))).await?;
         }
-        let Incident { group, .. } = &incident;
-        if text::without(group, &gone.names).is_some() {
+        if gone.has_group(&incident) {
             store::regroup(tx, id, &format!("{PREFIX}{id}")).await?;
         }
         Ok(())
@@ -131,11 +130,12 @@ impl Alerts {
             for (id, matchers, mut comment) in some {
                 let without = matchers.iter().map(|matcher| gone.out_of_matcher(matcher));
                 let without: Vec<Option<String>> = without.collect();
-                let changed = gone.out_of_text(&mut comment) | without.iter().any(Option::is_some);
-                if changed {
+                let theirs = without.iter().any(Option::is_some);
+                if gone.out_of_text(&mut comment) | theirs {
+                    let ends = if theirs { now } else { Timestamp::from_micros(i64::MAX) };
                     let left: Vec<String> =
                         without.into_iter().zip(matchers).map(|(without, matcher)| without.unwrap_or(matcher)).collect();
-                    store::end_silence_of(catalog, id, (left.as_slice(), comment.as_str()), now).await?;
+                    store::end_silence_of(catalog, id, (left.as_slice(), comment.as_str()), ends).await?;
                 }
             }
         }
@@ -203,6 +203,12 @@ impl<'g> Gone<'g> {
     /// Whether an alert is of them, and not only names them: they are the slice that it is of.
     fn is_of(&self, fingerprint: &str, labels: &Labels) -> bool {
         labels.values().any(|value| self.is(value)) || fingerprint.splitn(3, '/').nth(2).is_some_and(|slice| self.is(slice))
+    }
+
+    /// Whether the alerts of an incident have in common that they are of them.
+    fn has_group(&self, incident: &Incident) -> bool {
+        let mut pairs = incident.group.split(',').filter_map(|pair| pair.split_once('='));
+        pairs.any(|(label, value)| !matches!(label, "name" | "severity") && self.is(value))
     }
 
     fn is_in(&self, said: &Said) -> bool {

@@ -147,13 +147,13 @@ pub(crate) async fn regroup(tx: &mut Tx, incident: IncidentId, group: &str) -> R
     tx.execute(GROUP, params![incident, group]).await.map(drop)
 }
 
-/// It hides nothing any more.
+/// It ends by then, if it does not end before.
 pub(crate) async fn end_silence_of(
     catalog: &Catalog,
     id: SilenceId,
     (matchers, comment): (&[String], &str),
-    now: Timestamp,
+    ends: Timestamp,
 ) -> Result<(), CatalogFault> {
     let matchers = json(&matchers);
-    catalog.write(SILENCE, params![id, matchers, comment, now]).await.map(drop)
+    catalog.write(SILENCE, params![id, matchers, comment, ends]).await.map(drop)
 }
