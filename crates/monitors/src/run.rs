@@ -104,6 +104,7 @@ impl Monitors {
 
     /// Looks at a monitor whose lease is held, and gives the lease back. Nothing: it is off, or gone.
     pub(crate) async fn attend_to(&self, kept: &Kept) -> Result<Option<Looked>, MonitorFault> {
+        let _looking = self.looking.read().await;
         let looked = self.look(kept).await;
         if let Err(found) = &looked {
             let pause = if found.kind().is_transient() { PAUSE } else { LONG_PAUSE };

@@ -8,6 +8,7 @@ use mainspring_kernel::{
     id::{PrincipalId, ProjectId},
 };
 use mainspring_registry::{Registry, RegistryFault};
+use tokio::sync::RwLock;
 
 use crate::{
     evaluate::evaluate,
@@ -36,6 +37,8 @@ pub struct Parts {
 #[derive(Debug, Clone)]
 pub struct Monitors {
     pub(crate) parts: Arc<Parts>,
+    /// Whoever looks shares it from measuring to telling.
+    pub(crate) looking: Arc<RwLock<()>>,
 }
 
 /// A monitor and where it stands.
@@ -71,7 +74,7 @@ pub struct Looked {
 impl Monitors {
     #[must_use]
     pub fn open(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts) }
+        Self { parts: Arc::new(parts), looking: Arc::default() }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

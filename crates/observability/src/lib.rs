@@ -50,8 +50,8 @@ pub use fault::{TraceFault, Trouble};
 pub use filter::{FIELDS, FieldKind, FilterFault, KnownField, SpanFilter};
 pub use hold::Hold;
 pub use keeping::{
-    EraseJob, Erased, Erasure, ErasureId, ErasureState, Holding, Keeping, KeepingFault, KeepingParts, Removal, Retention,
-    Subject, Telemetry, TelemetryFault,
+    Derived, Entering, EraseJob, Erased, Erasure, ErasureId, ErasureState, Holder, Holding, Keeping, KeepingFault, KeepingParts,
+    Names as ErasedNames, Removal, Retention, ServerId, SpanServer, Subject, Telemetry, TelemetryFault,
 };
 pub use parquet_file::ParquetExport;
 pub use points::{MetricPoint, MetricPoints, PointFilter, PointKind, Temporality};

@@ -29,9 +29,12 @@ use crate::{
     fault::{TraceFault, Trouble},
     room::weight,
     spill::{self, Frames, Spill},
-    table::Texts,
     writer::Queued,
 };
+
+mod erasing;
+
+pub(crate) use self::erasing::LetGo;
 
 #[cfg(test)]
 #[path = "tests/sampling.rs"]
@@ -40,6 +43,8 @@ mod tests;
 /// Spans that are held, and the bytes they may take; what comes on top is decided early.
 const HELD_SPANS: usize = 50_000;
 const HELD_BYTES: usize = 32 << 20;
+/// Where the files of held spans lie, in the folder of the spill.
+pub(crate) const UNDECIDED: &str = "undecided";
 /// What the files of held spans may take: one waits for the last of its spans.
 const HELD_DISK: u64 = 256 << 20;
 /// Traces that are decided at once.
@@ -69,6 +74,8 @@ pub(crate) struct Sampler {
     /// Whether other servers take in spans of the same projects.
     shared: bool,
     state: Mutex<State>,
+    /// Held by whoever has traces in hand that are neither here nor elsewhere.
+    turn: tokio::sync::Mutex<()>,
     metrics: Metrics,
     /// There are traces that are wanted.
     changed: Notify,
@@ -80,10 +87,11 @@ impl Sampler {
     pub(crate) fn open(policies: Policies, spill_dir: &Path, shared: bool, metrics: Metrics) -> Result<Self, TraceFault> {
         let sampler = Self {
             policies,
-            dir: spill_dir.join("undecided"),
+            dir: spill_dir.join(UNDECIDED),
             files: OnceLock::new(),
             shared,
             state: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
             metrics,
             changed: Notify::new(),
             most: (HELD_SPANS, HELD_BYTES),
@@ -235,11 +243,7 @@ impl Sampler {
         if spans.is_empty() {
             return Ok(());
         }
-        let (mut frames, mut texts) = (Frames::with_room_for(spans.len()), Texts::default());
-        for (span, _) in &spans {
-            let framed = texts.write(span).map_err(std::io::Error::other).and_then(|()| frames.push(span, &texts));
-            framed.map_err(|error| Trouble::of(&error))?;
-        }
+        let frames = Frames::of(spans.iter().map(|(span, _)| span)).map_err(|error| Trouble::of(&error))?;
         let files = self.files()?;
         let file = match files.write(&frames) {
             Err(Trouble::SpillFull) => {
@@ -340,23 +344,6 @@ impl Sampler {
         }
         drop(state);
         self.let_go_of(waiting);
-    }
-
-    /// Lets go of the traces of a project that are held and show what is to be forgotten. Answers how many spans readers wait
-    /// for in vain now.
-    pub(crate) fn forget(&self, project: ProjectId, shows: impl Fn(&Span) -> bool) -> u64 {
-        let goes = |waiting: &Waiting| waiting.key.0 == project && waiting.spans.iter().any(|held| shows(&held.span));
-        let mut state = self.state();
-        let keys: Vec<Key> = state.traces.values().filter(|waiting| goes(waiting)).map(Waiting::key).collect();
-        let mut gone: Vec<Waiting> = keys.iter().filter_map(|key| state.take(key)).collect();
-        let wanted = std::mem::take(&mut state.wanted);
-        let (theirs, others): (Vec<_>, Vec<_>) = wanted.into_iter().partition(goes);
-        state.wanted = others;
-        drop(state);
-        let awaited = theirs.iter().map(|waiting| waiting.spans.len() as u64).sum();
-        gone.extend(theirs);
-        self.drop_all(gone, "forgotten");
-        awaited
     }
 
     pub(crate) fn tally(&self, project: ProjectId) -> Tally {

@@ -22,16 +22,17 @@ use crate::{
     fault::{TraceFault, Trouble},
     forget::{self, mentions},
     hold,
+    keeping::{Found, Whose},
     pricing::{SpanPrices, price},
     query::{
         self, ActivityBucket, Asking, Counted, Export, Gathered, GatheredBy, MetricsQuestion, SessionTraces, SpanMetrics,
         SpanSummary, TraceFilter, TraceSummary, TraceTree,
     },
     room::{self, Room},
-    sampling::{Sampler, Tally},
+    sampling::{LetGo, Sampler, Tally},
     scores::Scores,
     settle::Kept,
-    spill::Spill,
+    spill::{self, Spill},
     table,
     tail::Board,
     values::{self, ValueAside, Values, WholeValue},
@@ -43,6 +44,8 @@ const DRAIN_FOR: Duration = Duration::from_secs(3);
 /// Stored groups on their way to the lake, and the bytes their spans took; more wait on disk.
 const GROUPS_MAX: usize = 64;
 const GROUPS_BYTES: usize = 32 << 20;
+/// How often to look whether what waits on the disk is gone, for who waits for that.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// What is measured where nobody says since when.
 const USUAL: Duration = Duration::from_secs(24 * 3600);
 
@@ -387,13 +390,11 @@ impl Observability {
 
     /// Deletes what was set aside before a time.
     pub fn expire_aside(&self, before: Timestamp) -> Result<u64, TraceFault> {
-        self.spill
-            .remove_aside(|path| {
-                let written = path.metadata().and_then(|found| found.modified()).ok();
-                let since = written.and_then(|written| written.duration_since(SystemTime::UNIX_EPOCH).ok());
-                since.and_then(|since| i64::try_from(since.as_micros()).ok()).is_some_and(|micros| micros < before.as_micros())
-            })
-            .map_err(|source| TraceFault::Spill { path: "aside".into(), source })
+        self.remove_aside_where(|path| {
+            let written = path.metadata().and_then(|found| found.modified()).ok();
+            let since = written.and_then(|written| written.duration_since(SystemTime::UNIX_EPOCH).ok());
+            since.and_then(|since| i64::try_from(since.as_micros()).ok()).is_some_and(|micros| micros < before.as_micros())
+        })
     }
 
     /// Takes what was written and read out of every trace that used these documents, and out of the files of before.
@@ -425,20 +426,53 @@ impl Observability {
 
     /// Removes segments that lie aside and hold one of these words.
     pub(crate) fn remove_aside<'a>(&self, words: impl Iterator<Item = &'a String>) -> Result<(), TraceFault> {
-        let words: Vec<&[u8]> = words.map(String::as_bytes).collect();
+        let words: Vec<String> = words.cloned().collect();
         // A damaged span cannot be told from the others of its segment.
-        let shows = |path: &Path| std::fs::read(path).is_ok_and(|bytes| words.iter().any(|word| contains(&bytes, word)));
-        let removed = self.spill.remove_aside(shows).map_err(|source| TraceFault::Spill { path: "aside".into(), source })?;
+        let removed = self.remove_aside_where(|path| spill::shows(path, &words))?;
         if removed > 0 {
             tracing::warn!(removed, "segments that lay aside showed what was to be forgotten; they were removed");
         }
         Ok(())
     }
 
-    /// Lets go of all spans of a project that are held until the outcome of their trace: a file of them may show what is to
-    /// be erased.
-    pub fn let_go(&self, project: ProjectId) {
-        self.counters.pass(self.sampler.forget(project, |_| true));
+    fn remove_aside_where(&self, unwanted: impl Fn(&Path) -> bool) -> Result<u64, TraceFault> {
+        let removed = self.spill.remove_aside(&unwanted).and_then(|some| Ok(some + self.sampler.remove_aside(&unwanted)?));
+        removed.map_err(|source| TraceFault::Spill { path: "aside".into(), source })
+    }
+
+    /// Lets go of what is held of erasures until the outcome of its trace. Afterwards this server's disk holds nothing of them
+    /// but what is on its way to the lake, and what lies aside.
+    pub(crate) async fn let_go(&self, whose: &Arc<[Whose]>, within: Duration) -> Result<Vec<Found>, TraceFault> {
+        // What came before must be held by now.
+        self.flush(within).await?;
+        let LetGo { found, awaited } = self.sampler.erase(whose).await?;
+        self.counters.pass(awaited);
+        Ok(found)
+    }
+
+    /// Waits until everything that is on the disk by now, on its way to the lake, is there.
+    pub(crate) async fn bring_all(&self, within: Duration) -> Result<(), TraceFault> {
+        self.drain(within).await?;
+        let stored = self.spill.waiting().map_err(|source| TraceFault::Spill { path: "segments".into(), source })?;
+        // What waits for quiet, and what an earlier process left, comes when somebody asks.
+        if !stored.is_empty() {
+            self.counters.asked.notify_one();
+        }
+        let gone = async {
+            while stored.iter().any(|path| path.exists()) {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        tokio::time::timeout(within, gone).await.map_err(|_| TraceFault::NotStored)
+    }
+
+    /// Whether nothing is on this server's disk.
+    pub(crate) fn has_nothing_on_disk(&self) -> bool {
+        let empty = || Ok::<_, std::io::Error>(self.spill.is_empty()? && self.sampler.is_empty()?);
+        empty().unwrap_or_else(|error| {
+            tracing::warn!(%error, "it cannot be seen whether spans are left on the disk");
+            false
+        })
     }
 
     /// What became of the project's spans in this process.
@@ -492,10 +526,6 @@ impl Observability {
             tracing::debug!("some spans are not queryable yet");
         }
     }
-}
-
-fn contains(bytes: &[u8], word: &[u8]) -> bool {
-    !word.is_empty() && bytes.windows(word.len()).any(|part| part == word)
 }
 
 async fn wait(target: u64, mut reached: tokio::sync::watch::Receiver<u64>, within: Duration) -> Result<(), TraceFault> {

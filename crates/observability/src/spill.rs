@@ -31,6 +31,8 @@ const FRAME_MAX: usize = 64 << 20;
 const SUFFIX: &str = "spill";
 /// Where segments go that cannot be brought, for a person to look at.
 const ASIDE: &str = "aside";
+/// How a file ends that is about to take the place of a segment.
+const NEW: &str = "new";
 
 #[derive(Debug)]
 pub(crate) struct Spill {
@@ -79,6 +81,8 @@ impl Spill {
     pub(crate) fn open(dir: &Path, limit: u64) -> Result<Self, TraceFault> {
         let fault = |source| TraceFault::Spill { path: dir.display().to_string(), source };
         std::fs::create_dir_all(dir).map_err(fault)?;
+        // The segment that one was to replace is there, and is replaced again by whoever knows why.
+        remove_unfinished(dir).map_err(fault)?;
         let found = segments_in(dir).map_err(fault)?;
         // Numbers are not given again while a segment that bears one lies aside.
         let aside = segments_in(&dir.join(ASIDE)).unwrap_or_default();
@@ -141,6 +145,15 @@ impl Spill {
         Ok(path)
     }
 
+    /// Puts other spans into a segment: whenever this is broken off, it holds those of before or these.
+    pub(crate) fn rewrite(&self, path: &Path, frames: &Frames) -> std::io::Result<()> {
+        let before = size(path);
+        write_whole(path, &frames.bytes)?;
+        self.shrink(before);
+        self.bytes.fetch_add(frames.bytes.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Whether a segment could be written now.
     pub(crate) fn has_room(&self) -> bool {
         let probe = self.dir.join("probe");
@@ -159,6 +172,11 @@ impl Spill {
     /// Every segment that is not in the lake yet, whoever holds it.
     pub(crate) fn waiting(&self) -> std::io::Result<Vec<PathBuf>> {
         segments_in(&self.dir)
+    }
+
+    /// Whether there is no segment, on its way or aside.
+    pub(crate) fn is_empty(&self) -> std::io::Result<bool> {
+        is_empty(&self.dir)
     }
 
     /// Lets whoever looks on disk have a segment. What was `tried` is compared with the lake before it is added.
@@ -326,6 +344,15 @@ impl Frames {
         Self { bytes: Vec::with_capacity(spans * 1024), spans: 0 }
     }
 
+    pub(crate) fn of<'s>(spans: impl IntoIterator<Item = &'s Span>) -> std::io::Result<Self> {
+        let (mut frames, mut texts) = (Self::default(), Texts::default());
+        for span in spans {
+            texts.write(span).map_err(std::io::Error::other)?;
+            frames.push(span, &texts)?;
+        }
+        Ok(frames)
+    }
+
     /// Adds the frame of a span. `texts` are its own.
     pub(crate) fn push(&mut self, span: &Span, texts: &Texts) -> std::io::Result<()> {
         let head = Head {
@@ -360,6 +387,20 @@ impl Frames {
     }
 }
 
+/// Whether a folder has no segments, on their way or aside.
+pub(crate) fn is_empty(dir: &Path) -> std::io::Result<bool> {
+    for dir in [dir.to_owned(), dir.join(ASIDE)] {
+        let found = match segments_in(&dir) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            other => other?,
+        };
+        if !found.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 pub(crate) fn size(path: &Path) -> u64 {
     path.metadata().map_or(0, |found| found.len())
 }
@@ -367,6 +408,16 @@ pub(crate) fn size(path: &Path) -> u64 {
 /// Of what cannot be looked at it is not known that it is gone.
 pub(crate) fn is_here(path: &Path) -> bool {
     path.try_exists().unwrap_or(true)
+}
+
+fn remove_unfinished(dir: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == NEW) {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 fn segments_in(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
@@ -393,6 +444,24 @@ fn write_synced(dir: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.write_all(bytes)?;
     file.sync_data()?;
     File::open(dir)?.sync_all()
+}
+
+/// Writes a file, or writes it anew: whenever this is broken off, it is there as it was before, or whole.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let (dir, new) = (path.parent().unwrap_or_else(|| Path::new(".")), path.with_extension(NEW));
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    write_synced(dir, &new, bytes)?;
+    std::fs::rename(&new, path)?;
+    File::open(dir)?.sync_all()
+}
+
+/// Whether one of these words stands in a file.
+pub(crate) fn shows(path: &Path, words: &[String]) -> bool {
+    let contains = |bytes: &[u8], word: &[u8]| !word.is_empty() && bytes.windows(word.len()).any(|part| part == word);
+    std::fs::read(path).is_ok_and(|bytes| words.iter().any(|word| contains(&bytes, word.as_bytes())))
 }
 
 /// Reads a segment; `None` when somebody else has removed it.

@@ -3,6 +3,7 @@ mod asking;
 mod drifting;
 mod elsewhere;
 mod errands;
+mod erasing;
 mod keeping;
 mod keeping_telemetry;
 mod looking;
@@ -135,14 +136,18 @@ fn left(kept: &spill::Spill, spans: &[Span]) -> PathBuf {
 }
 
 async fn open(dir: &Path, capture: Capture) -> Room {
-    let tasks = Tasks::default();
     let lake = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.join("lake")))).await.unwrap();
     let clock = FrozenClock::at(Timestamp::from_micros(1_700_000_000_000_000));
-    let settings = settings(&dir.join("spill"), 1 << 30, capture);
+    open_over(&lake, &dir.join("spill"), (capture, clock)).await
+}
+
+async fn open_over(lake: &LanceLake, spill_dir: &Path, (capture, clock): (Capture, FrozenClock)) -> Room {
+    let tasks = Tasks::default();
+    let settings = settings(spill_dir, 1 << 30, capture);
     let shared: Arc<dyn Clock> = Arc::new(clock.clone());
     let access = Readable::default();
     let asked = Arc::new(access.clone());
-    let room = Observability::open(&lake, settings, &tasks, (shared, Metrics::default()), asked).await.unwrap();
+    let room = Observability::open(lake, settings, &tasks, (shared, Metrics::default()), asked).await.unwrap();
     Room { tasks, room, clock, access }
 }
 

@@ -76,6 +76,7 @@ impl Background {
         tasks.spawn("jobs: worker", |stop| worker.run(stop));
         let eraser = self.eraser();
         tasks.spawn("erasures: worker", |stop| eraser.run(stop));
+        self.start_part(tasks);
         batching::start(self.batches.clone(), &self.runner, &owner(), tasks);
         alerting::start(&self.alerts, tasks);
         drifting::start(&self.drift, &self.jobs, (&self.clock, self.keep_traces_for), &owner(), tasks);
@@ -98,9 +99,17 @@ impl Background {
             let jobs = self.jobs.clone();
             tasks.spawn("jobs: upkeep", |stop| jobs.keep_up(KEEP_JOBS_FOR, stop));
         }
+        self.start_part(tasks);
         let identity = self.identity.clone();
         tasks.spawn("keys: usage", |stop| async move { identity.keep_usage(stop).await });
         tasks.spawn("traces: upkeep", |stop| aside("upkeep", async move { self.keep_traces(stop).await }));
+    }
+
+    /// Whatever a process serves, it has spans on a disk of its own.
+    fn start_part(&self, tasks: &Tasks) {
+        let (part, seen) = (self.keeping.clone(), self.keeping.clone());
+        tasks.spawn("erasures: own disk", |stop| part.keep_part(stop));
+        tasks.spawn("erasures: seen", |stop| seen.keep_seen(stop));
     }
 
     pub(crate) fn asker(&self) -> Asker {
@@ -339,7 +348,7 @@ impl Calm {
 }
 
 /// For people who read lists of jobs: which process of which machine.
-fn owner() -> String {
+pub(crate) fn owner() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{} on {}", std::process::id(), if host.trim().is_empty() { "this machine" } else { host.trim() })
 }

@@ -16,6 +16,7 @@ mod doctor;
 mod drifting;
 mod erasing;
 mod errands;
+mod erasing_apart;
 mod exports;
 mod finding;
 mod floods;

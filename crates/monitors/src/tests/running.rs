@@ -31,6 +31,7 @@ on_every_engine!(Catalog: [
     one_that_is_switched_off_has_no_alerts,
     the_newest_evaluations_are_kept,
     silence_is_told_where_the_spec_says_so,
+    slices_that_are_erased_are_remembered_nowhere,
 ]);
 
 /// Traffic that others can add to while it is watched.
@@ -288,4 +289,34 @@ async fn silence_is_told_where_the_spec_says_so(catalog: Catalog) {
     assert!(room.going().contains(&"monitor/errors!missing".to_owned()));
     room.at(45.0).await;
     assert_eq!((room.state().await, room.going()), (Some(State::Ok), Vec::new()));
+}
+
+async fn slices_that_are_erased_are_remembered_nowhere(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({ "slices": "user" })).await;
+    room.traffic(0..15, true);
+    room.traffic.0.lock().unwrap().add(0..15, 20, |event| Event { failed: true, slice: "two", ..event });
+    assert_eq!(room.at(15.0).await, 1);
+    assert_eq!(room.going(), ["monitor/errors/one", "monitor/errors/two"]);
+    // Somebody has begun to look, and knows of both.
+    let (now, key) = (at(15.0 * 60.0), (room.editor.project, name()));
+    let until = now.plus(Duration::from_secs(60));
+    let looker = store::claim(&room.catalog, (key.0, &key.1), (now, until), at(1e6)).await.unwrap().unwrap();
+    room.monitors.forget(room.editor.project, &["one".to_owned()]).await.unwrap();
+    room.monitors.settle().await;
+    let late = room.monitors.attend_to(&looker).await.unwrap_err();
+    assert!(matches!(late, MonitorFault::Busy { .. }), "{late}");
+
+    let stands = room.monitors.get(&room.editor, &name()).await.unwrap();
+    let slices: Vec<String> = stands.evaluation.unwrap().slices.into_iter().filter_map(|slice| slice.slice).collect();
+    assert_eq!(slices, ["two"]);
+    assert_eq!(stands.going.iter().map(|going| going.fingerprint.as_str()).collect::<Vec<_>>(), ["monitor/errors/two"]);
+    let found = room.monitors.evaluations(&room.editor, &name(), &PageRequest::first(10)).await.unwrap();
+    assert!(!found.items.is_empty());
+    assert!(!format!("{found:?}").contains("\"one\""), "{found:?}");
+    let kept = store::get(&room.catalog, key.0, &key.1).await.unwrap().unwrap();
+    assert!(!kept.history.is_open(Some("one")) && kept.history.is_open(Some("two")));
+    // What comes afterwards is seen as anything else.
+    assert_eq!(room.at(15.5).await, 1, "it is looked at again");
+    assert_eq!(room.monitors.get(&room.editor, &name()).await.unwrap().going.len(), 2);
 }

@@ -20,7 +20,7 @@ use crate::fault::TraceFault;
 
 /// What may still change, and everything there is that is looked at now and then.
 const LATE: Duration = Duration::from_secs(48 * 3600);
-const LOOK_BACK: Duration = Duration::from_secs(31 * 24 * 3600);
+pub(super) const LOOK_BACK: Duration = Duration::from_secs(31 * 24 * 3600);
 const EVERYTHING_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// Hours made in one go, so that a process can stop.
 const HOURS_AT_ONCE: usize = 100;
@@ -80,6 +80,7 @@ impl Drift {
     }
 
     async fn make_fields(&self, project: &str, hour: i64, now: Timestamp) -> Result<(), TraceFault> {
+        let _making = self.making.read().await;
         let spans = self.room.table().as_ref();
         let among = Filter::eq("project", project);
         let asked = Asked { among, from: hour, to: hour + HOUR };
@@ -113,7 +114,7 @@ impl Drift {
         self.write((project, hour), Part::Fields, count, now, &rows).await
     }
 
-    async fn write(
+    pub(super) async fn write(
         &self,
         (project, hour): (&str, i64),
         part: Part,
@@ -134,6 +135,7 @@ impl Drift {
         let more = due.len() > TOPICS_AT_ONCE;
         let mut topics: BTreeMap<String, Option<Topics>> = BTreeMap::new();
         for (project, hour) in due.into_iter().take(TOPICS_AT_ONCE) {
+            let _making = self.making.read().await;
             let found = match topics.get(&project) {
                 Some(found) => found.clone(),
                 None => {
@@ -191,7 +193,7 @@ impl Drift {
 type Hours = BTreeMap<(String, i64), i64>;
 
 /// From so long ago to the end of the running hour.
-fn around(now: Timestamp, back: Duration) -> (i64, i64) {
+pub(super) fn around(now: Timestamp, back: Duration) -> (i64, i64) {
     let hour = |at: Timestamp| at.as_micros().div_euclid(HOUR) * HOUR;
     (hour(now.minus(back)), hour(now) + HOUR)
 }

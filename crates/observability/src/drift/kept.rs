@@ -226,6 +226,33 @@ pub(crate) async fn expire(table: &dyn Table, before: i64) -> Result<(), TraceFa
     Ok(())
 }
 
+/// When the topics of a project were made.
+pub(crate) async fn clusters_made(table: &dyn Table, project: &str) -> Result<Option<i64>, TraceFault> {
+    let mut made = None;
+    for batch in table.scan(Scan::of(of(project, Part::Clusters, 0, 1)).columns(&["made"])).await? {
+        let rows = Rows(&batch);
+        for row in 0..batch.num_rows() {
+            made = made.max(rows.number("made", row)?);
+        }
+    }
+    Ok(made)
+}
+
+/// Takes out hours: whoever needs them makes them anew, of the spans that are left.
+pub(crate) async fn remove_hours(table: &dyn Table, project: &str, hours: &[i64]) -> Result<(), TraceFault> {
+    let parts = Filter::any_of("part", [Part::Fields, Part::Topics].map(Part::as_str));
+    let these = Filter::And(vec![Filter::eq("project", project), parts, Filter::any_of("hour", hours.iter().copied())]);
+    table.replace(these, None).await?;
+    Ok(())
+}
+
+/// Takes out what the topics of a project are, and every hour of them.
+pub(crate) async fn remove_topics(table: &dyn Table, project: &str) -> Result<(), TraceFault> {
+    let parts = Filter::any_of("part", [Part::Clusters, Part::Topics].map(Part::as_str));
+    table.replace(Filter::eq("project", project).and(parts), None).await?;
+    Ok(())
+}
+
 /// Takes out hours of which no span is left.
 pub(crate) async fn remove(table: &dyn Table, (project, hour): (&str, i64)) -> Result<(), TraceFault> {
     for part in [Part::Fields, Part::Topics] {

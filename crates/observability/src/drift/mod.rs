@@ -1,8 +1,10 @@
 //! How the spans of one stretch of time differ from those of another.
 //!
 //! `gather.rs` makes sketches of spans; `kept.rs` keeps those of every hour in a table; `report.rs` compares two stretches
-//! field by field, and `topics.rs` what was asked in them. `keeping.rs` makes what is due.
+//! field by field, and `topics.rs` what was asked in them. `keeping.rs` makes what is due; `erasing.rs` takes out what went
+//! into it of traces that are erased.
 
+mod erasing;
 mod fields;
 mod gather;
 mod keeping;
@@ -16,15 +18,16 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use mainspring_kernel::{Actor, Labels, Timestamp};
 use mainspring_lake::{Filter, Lake, Table};
 use mainspring_llm::Embedder;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{Mutex, OnceCell, RwLock};
 
+pub(crate) use self::kept::HOUR;
 pub use report::{Bin, DriftState, FieldDrift, Figures};
 pub use topics::{Topic, TopicDrift, TopicSketch};
 
 use self::{
     fields::Field,
     gather::{Asked, Gathered, gather, gather_inside, stretch},
-    kept::{HOUR, Part},
+    kept::Part,
     report::{Collected, Side, compare},
     sketch::Sketch,
 };
@@ -46,6 +49,8 @@ pub struct Drift {
     embedder: Option<Arc<dyn Embedder>>,
     /// When everything was looked at last, and not only what is recent.
     looked: Arc<Mutex<Option<Timestamp>>>,
+    /// Whoever makes something shares it from reading spans to writing what it made of them.
+    making: Arc<RwLock<()>>,
 }
 
 /// What a stretch is compared with.
@@ -88,7 +93,7 @@ impl Drift {
     /// Nothing is opened before it is used.
     #[must_use]
     pub fn new(lake: Arc<dyn Lake>, room: Observability, embedder: Option<Arc<dyn Embedder>>) -> Self {
-        Self { lake, table: Arc::default(), room, embedder, looked: Arc::default() }
+        Self { lake, table: Arc::default(), room, embedder, looked: Arc::default(), making: Arc::default() }
     }
 
     /// The table of sketches, made where it does not exist.
