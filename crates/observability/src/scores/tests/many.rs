@@ -197,3 +197,31 @@ async fn a_score_that_is_sent_to_two_processes_is_there_once() {
     assert_eq!(told, expected, "each once, with the last that was said of it");
     assert_eq!(fresh.part(ProjectId::from_raw(8), &ScoreFilter::default(), None, 1_000).await.unwrap().len(), 30);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pieces_have_every_score_once_and_few_each() {
+    let dir = tempfile::tempdir().unwrap();
+    let room = open(dir.path()).await;
+    let span = entry(10, "desk");
+    // Most of them in a moment, the others over a year; nine at one time, which no piece tells apart.
+    let at = |n: i64| match n {
+        0..30 => n,
+        30..39 => 77,
+        n => n * 1_000_000_000_000,
+    };
+    let time = |n: i64| Some(Timestamp::from_micros(NOW.as_micros() - at(n)));
+    room.put((0..60).map(|n| NewScore { time: time(n), ..new("quality", json!(n), &span) }).collect()).await;
+    let narrow = room.narrowed(1_000, 4);
+    let scores = narrow.room.scores().unwrap();
+    let mut found = Vec::new();
+    for piece in scores.pieces(&of_project(owner().project), "time").await.unwrap() {
+        let given = scores.given(piece).await.unwrap();
+        let alone = given.iter().all(|score| score.time == given[0].time);
+        assert!(!given.is_empty() && (given.len() <= 4 || alone), "{given:?}");
+        found.extend(given.into_iter().map(|score| score.value.number().unwrap()));
+    }
+    found.sort_by(f64::total_cmp);
+    assert_eq!(found, (0..60).map(f64::from).collect::<Vec<_>>());
+    assert!(scores.pieces(&of_project(ProjectId::from_raw(8)), "time").await.unwrap().is_empty());
+    room.tasks.shut_down(WAIT).await.unwrap();
+}
