@@ -33,7 +33,7 @@ pub enum TraceFault {
     Filter(#[from] FilterFault),
     #[error("{reason}")]
     Question { reason: String },
-    #[error("that is about more than {rows} spans, traces or sessions, and more than one answer may look at")]
+    #[error("that is about more than {rows} spans, traces, sessions or scores, and more than one answer may look at")]
     TooMuch { rows: usize },
     #[error("{most} readers follow spans already")]
     TooManyTails { most: usize },

@@ -67,8 +67,8 @@ pub use query::{
 pub use query::{Listener, SeriesQuestion, SeriesRow, check_group_field, check_number_field};
 pub use sampling::Tally;
 pub use scores::{
-    FEEDBACK, Feedback, NewScore, Rating, Score, ScoreFilter, ScoreKind, ScoreMeasure, ScoreSource, ScoreSummary, ScoreValue,
-    Scores, evaluations, event_of,
+    FEEDBACK, Feedback, NewScore, Rating, Score, ScoreFilter, ScoreKind, ScoreListener, ScoreMeasure, ScoreSource, ScoreSummary,
+    ScoreValue, Scores, evaluations, event_of, score_field,
 };
 pub use service::{AppTraffic, Observability, Settings, Status, Swept};
 pub use tail::{Heard, Tailing};

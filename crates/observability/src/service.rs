@@ -242,7 +242,7 @@ impl Observability {
     /// Traces by the spans that they are entered by, newest first.
     pub async fn list(&self, actor: &Actor, filter: &TraceFilter, page: &PageRequest) -> Result<Page<TraceSummary>, TraceFault> {
         self.catch_up().await;
-        query::list(self.asking(actor, self.now()), self.scored(actor, filter).await?.as_ref(), page).await
+        query::list(self.asking(actor, self.now()), self.scored_if_held(actor, filter).await?.as_ref(), page).await
     }
 
     /// Traces of which any span passes, by the newest that does.
@@ -253,28 +253,28 @@ impl Observability {
         page: &PageRequest,
     ) -> Result<Page<TraceSummary>, TraceFault> {
         self.catch_up().await;
-        query::list_any(self.asking(actor, self.now()), self.scored(actor, filter).await?.as_ref(), page).await
+        query::list_any(self.asking(actor, self.now()), self.scored_if_held(actor, filter).await?.as_ref(), page).await
     }
 
     pub async fn count_any(&self, actor: &Actor, filter: &TraceFilter) -> Result<Counted, TraceFault> {
         self.catch_up().await;
-        query::count_any(self.asking(actor, self.now()), self.scored(actor, filter).await?.as_ref()).await
+        query::count_any(self.asking(actor, self.now()), self.scored_if_held(actor, filter).await?.as_ref()).await
     }
 
     pub async fn count(&self, actor: &Actor, filter: &TraceFilter) -> Result<Counted, TraceFault> {
         self.catch_up().await;
-        query::count_traces(self.asking(actor, self.now()), self.scored(actor, filter).await?.as_ref()).await
+        query::count_traces(self.asking(actor, self.now()), self.scored_if_held(actor, filter).await?.as_ref()).await
     }
 
     /// Spans one by one, newest first.
     pub async fn spans(&self, actor: &Actor, filter: &TraceFilter, page: &PageRequest) -> Result<Page<SpanSummary>, TraceFault> {
         self.catch_up().await;
-        query::list_spans(self.asking(actor, self.now()), self.scored(actor, filter).await?.as_ref(), page).await
+        query::list_spans(self.asking(actor, self.now()), self.scored_if_held(actor, filter).await?.as_ref(), page).await
     }
 
     pub async fn count_spans(&self, actor: &Actor, filter: &TraceFilter) -> Result<Counted, TraceFault> {
         self.catch_up().await;
-        query::count_spans(self.asking(actor, self.now()), self.scored(actor, filter).await?.as_ref()).await
+        query::count_spans(self.asking(actor, self.now()), self.scored_if_held(actor, filter).await?.as_ref()).await
     }
 
     pub async fn trace(&self, actor: &Actor, id: TraceId) -> Result<Vec<Span>, TraceFault> {
@@ -351,7 +351,7 @@ impl Observability {
         let place = Arc::clone(&self.exports).try_acquire_owned();
         let place = place.map_err(|_| TraceFault::TooManyExports { most: query::EXPORTS_MAX })?;
         self.catch_up().await;
-        Export::begin(self, actor.clone(), self.scored(actor, filter).await?.as_ref(), self.now(), place).await
+        Export::begin(self, actor.clone(), self.scored_if_held(actor, filter).await?.as_ref(), self.now(), place).await
     }
 
     /// The last hours, an hour each, the running one last.
@@ -505,7 +505,8 @@ impl Observability {
     }
 
     pub(crate) fn asking<'a>(&'a self, actor: &'a Actor, now: Timestamp) -> Asking<'a> {
-        Asking { table: self.kept.table.as_ref(), access: self.access.as_ref(), actor, now }
+        let (table, access, scores) = (self.kept.table.as_ref(), self.access.as_ref(), self.scores.as_ref());
+        Asking { table, access, actor, now, scores }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -284,13 +284,12 @@ impl Background {
         }
     }
 
-    /// Scores are kept as long as the server keeps traces.
+    /// Scores are kept as long as their project keeps spans.
     async fn tend_scores(&self, policy: &UpkeepPolicy) {
-        let tend = async {
-            let scores = self.observability.scores()?;
-            scores.expire(self.clock.now().minus(self.keep_traces_for)).await?;
-            Ok::<_, TraceFault>(scores.table().await?.upkeep(policy).await?)
-        };
+        if let Err(fault) = self.keeping.retain_scores(&owner()).await {
+            tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "scores that are kept no longer could not be deleted; it is tried again");
+        }
+        let tend = async { Ok::<_, TraceFault>(self.observability.scores()?.table().await?.upkeep(policy).await?) };
         if let Err(fault) = tend.await {
             tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "upkeep of the table of scores failed; it is tried again");
         }

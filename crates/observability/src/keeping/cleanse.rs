@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     fault::TraceFault,
-    forget,
+    forget, hold,
     sampling::UNDECIDED,
     spill::{self, Frames, Segment, Spill},
 };

@@ -8,12 +8,17 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    Derived, Drift, Entering, ErasedNames, ErasureState, Keeping, KeepingParts, MetricPoints, Retention, SpanServer, Subject,
-    Telemetry,
+    Derived, Drift, Entering, ErasedNames, ErasureState, Keeping, KeepingParts, MetricPoints, NewScore, Retention, ScoreFilter,
+    Scores, SpanServer, Subject, Telemetry,
     values::{LARGE, Values, cut, named_by},
 };
 
-on_every_engine!(Catalog: [every_statement_compiles, a_turn_is_taken_by_one, an_erasure_is_there_once_and_forgets_whose_it_was]);
+on_every_engine!(Catalog: [
+    every_statement_compiles,
+    a_turn_is_taken_by_one,
+    scores_go_when_the_spans_of_their_project_do,
+    an_erasure_is_there_once_and_forgets_whose_it_was,
+]);
 
 const PROJECT: &str = "INSERT INTO project (id, name, description, created) VALUES ($1, 'kept', '', $2) RETURNING id";
 
@@ -60,7 +65,10 @@ pub(super) async fn keep(catalog: Catalog) -> Kept {
     let dir = tempfile::tempdir().unwrap();
     let lake = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.path().join("lake")))).await.unwrap();
     let clock = FrozenClock::at(Timestamp::from_micros(1_700_000_000_000_000));
-    let it = open_over(&lake, &dir.path().join("spill"), (Capture::Full, clock)).await;
+    let mut it = open_over(&lake, &dir.path().join("spill"), (Capture::Full, clock)).await;
+    let points: Arc<dyn mainspring_lake::Lake> =
+        Arc::new(LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.path().join("points")))).await.unwrap());
+    it.room = it.room.with_scores(Scores::new(points, Capture::Full, it.tasks.clone()));
     catalog.write(PROJECT, mainspring_catalog::params![project(), it.clock.now()]).await.unwrap();
     let server = enter(&catalog, &it.clock, dir.path(), "one").await;
     let (keeping, others) = keeping_of(catalog, &it, (dir.path(), server)).await;
@@ -124,6 +132,50 @@ async fn a_turn_is_taken_by_one(catalog: Catalog) {
     // Bytes without end are too many for no bytes at all.
     keeping.set_retention(&admin, Telemetry::Spans, Retention { keep_for: None, max_bytes: Some(0) }).await.unwrap();
     assert_eq!(keeping.retain("one", &Telemetry::ALL).await.unwrap(), 1);
+}
+
+/// How many scores the project has.
+async fn scored(it: &Room, admin: &Actor) -> usize {
+    it.room.list_scores(admin, &ScoreFilter::default(), &PageRequest::first(100)).await.unwrap().items.len()
+}
+
+async fn score(it: &Room, admin: &Actor) {
+    let now = it.clock.now();
+    let about = Some(TraceId::random().to_string());
+    let new = NewScore { name: "quality".into(), value: json!(1), trace: about, ..NewScore::default() };
+    let score = it.room.scores().unwrap().check(new, admin.project, now).unwrap();
+    it.room.put_scores(admin, vec![score]).await.unwrap();
+}
+
+async fn scores_go_when_the_spans_of_their_project_do(catalog: Catalog) {
+    let Kept { keeping, it, admin, _dir } = keep(catalog).await;
+    let hours = |hours: u64| Duration::from_secs(hours * 3_600);
+    score(&it, &admin).await;
+    it.clock.advance(hours(2));
+    score(&it, &admin).await;
+    // The project keeps them longer than the settings do.
+    let rule = |keep_for: Option<Duration>, max_bytes: Option<u64>| Retention { keep_for, max_bytes };
+    keeping.set_retention(&admin, Telemetry::Spans, rule(Some(hours(3)), None)).await.unwrap();
+    assert_eq!((keeping.retain_scores("one").await.unwrap(), scored(&it, &admin).await), (0, 2));
+    keeping.set_retention(&admin, Telemetry::Spans, Retention::default()).await.unwrap();
+    assert_eq!(keeping.retain_scores("one").await.unwrap(), 1, "as the settings say");
+    assert_eq!((keeping.retain_scores("one").await.unwrap(), scored(&it, &admin).await), (0, 1));
+    // And not as long.
+    it.clock.advance(Duration::from_secs(60));
+    keeping.set_retention(&admin, Telemetry::Spans, rule(Some(Duration::from_secs(30)), None)).await.unwrap();
+    assert_eq!(keeping.retain_scores("another").await.unwrap(), 0, "it is not its turn");
+    assert_eq!((keeping.retain_scores("one").await.unwrap(), scored(&it, &admin).await), (1, 0));
+    // What is said of logs says nothing of scores.
+    score(&it, &admin).await;
+    keeping.set_retention(&admin, Telemetry::Spans, rule(Some(hours(1_000)), Some(1 << 40))).await.unwrap();
+    keeping.set_retention(&admin, Telemetry::Logs, rule(Some(Duration::from_secs(1)), None)).await.unwrap();
+    it.clock.advance(hours(50));
+    assert_eq!(keeping.retain_scores("one").await.unwrap(), 0, "nobody knows how old spans are that went");
+    // Where the oldest spans go because there are too many bytes, so do the scores of their time.
+    score(&it, &admin).await;
+    it.room.record_durably(vec![span(it.clock.now().as_micros(), &[])], WAIT).await.unwrap();
+    it.room.drain(WAIT).await.unwrap();
+    assert_eq!((keeping.retain_scores("one").await.unwrap(), scored(&it, &admin).await), (1, 1));
 }
 
 async fn an_erasure_is_there_once_and_forgets_whose_it_was(catalog: Catalog) {
