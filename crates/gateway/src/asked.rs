@@ -1,6 +1,9 @@
 //! A call as its attempts see it.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use mainspring_kernel::Money;
 use mainspring_llm::{TokenUsage, exchange::Dialect};
@@ -66,6 +69,15 @@ impl Asked {
             n: self.request.peeked.n,
             batch: self.request.batch,
         }
+    }
+
+    /// How long an attempt is waited for until its answer begins. The head of a text that comes whole is sent when all of it
+    /// is written; streams, and answers without a text, begin soon or not at all.
+    pub(crate) fn begins_within(&self) -> Duration {
+        let timeouts = &self.route.spec.timeouts;
+        let soon = self.request.peeked.stream || !writes(self.request.operation);
+        let within = if soon { timeouts.first } else { timeouts.for_whole() };
+        within.as_duration()
     }
 
     /// The name of an answer whose provider gives it none, as the client's dialect has them.

@@ -11,6 +11,7 @@ mod hedging;
 mod limits;
 mod live;
 mod local;
+mod patience;
 mod recorded;
 mod reloading;
 mod retry;

@@ -49,6 +49,7 @@ fn what_cannot_work_is_refused_with_its_place() {
     refused(|spec| spec["retry"] = json!({"backoff": "10s"}), "retry.backoff");
     refused(|spec| spec["retry"] = json!({"on": ["sometimes"]}), "sometimes");
     refused(|spec| spec["timeouts"] = json!({"idle": "0s"}), "timeouts.idle");
+    refused(|spec| spec["timeouts"] = json!({"whole": "0s"}), "timeouts.whole");
     refused(|spec| spec["timeouts"] = json!({"idle": 5}), "idle");
     refused(|spec| spec["breaker"] = json!({"failure_rate": 1.5}), "breaker.failure_rate");
     refused(|spec| spec["breaker"] = json!({"probes": 0}), "breaker.probes");
