@@ -58,12 +58,11 @@ async fn call_for_ever(ledger: &Ledger, caller: u64) {
             route: None,
             operation: Operation::Chat,
             input_tokens_upper: 2_000,
-            output_tokens_upper: Some(1_000),
             candidates: vec![Candidate {
                 provider: "openai".parse().expect("a name"),
                 kind: ProviderKind::OpenAi,
                 price_as: "gpt-4o-mini".to_owned(),
-                max_output_tokens: None,
+                max_output_tokens: Some(1_000),
             }],
             batch: false,
             trace: "0af7651916cd43dd8448eb211c80319c".parse().expect("a trace"),

@@ -60,13 +60,14 @@ impl Asked {
     }
 
     pub(crate) fn question(&self) -> Question<'_> {
+        let (bounds, operation) = (&self.request.peeked.bounds, self.request.operation);
         Question {
-            operation: self.request.operation,
+            operation,
             said_in: self.request.said_in,
             named: &self.named,
             size: self.size,
-            max_tokens: self.request.peeked.max_tokens,
-            n: self.request.peeked.n,
+            max_tokens: bounds.each(operation),
+            n: Some(u32::try_from(bounds.answers(operation)).unwrap_or(u32::MAX)),
             batch: self.request.batch,
         }
     }

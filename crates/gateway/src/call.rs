@@ -16,6 +16,7 @@ use mainspring_providers::Operation;
 use tokio::time::Instant;
 
 use crate::{
+    allowed,
     asked::Asked,
     bill::Bill,
     cache::{Compared, Look, Slot},
@@ -171,22 +172,23 @@ fn intent(asked: &Asked, (id, at): (CallId, Timestamp), cached: bool) -> Intent 
     let Asked { request, route, named, size, .. } = asked;
     let free = cached || matches!(request.operation, Operation::CountTokens | Operation::Moderations);
     let candidate = |target: &crate::target::Target| {
-        let written = target.spec.max_output_tokens.or(target.provider.spec.default_max_tokens);
+        let usual = target.spec.max_output_tokens.or(target.provider.spec.default_max_tokens);
+        let most = allowed::most(&request.peeked.bounds, request.operation, (&target.spec.parameters, usual));
         Candidate {
             provider: target.provider.name.clone(),
             kind: target.provider.kind(),
             price_as: target.price_as(named).to_owned(),
-            max_output_tokens: written.map(u64::from),
+            max_output_tokens: Some(most),
         }
     };
+    let more = route.targets.iter().map(|target| allowed::more_input(&target.spec.parameters)).max().unwrap_or_default();
     Intent {
         id,
         at,
         model: called(asked).to_owned(),
         route: route.name.as_ref().map(ToString::to_string),
         operation: request.operation,
-        input_tokens_upper: if free { 0 } else { size.most() },
-        output_tokens_upper: if free { Some(0) } else { asked.question().output_most() },
+        input_tokens_upper: if free { 0 } else { size.most().saturating_add(more) },
         candidates: if free { Vec::new() } else { route.targets.iter().map(candidate).collect() },
         batch: request.batch,
         trace: request.trace.trace,

@@ -35,6 +35,7 @@ mod translate;
 
 // What a call is decided by.
 mod aim;
+mod allowed;
 mod breaker;
 mod cache;
 mod choose;

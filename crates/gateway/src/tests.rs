@@ -14,6 +14,7 @@ mod local;
 mod patience;
 mod recorded;
 mod reloading;
+mod reserving;
 mod retry;
 mod room;
 mod routing;

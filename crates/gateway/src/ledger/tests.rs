@@ -155,8 +155,10 @@ fn intent(clock: &dyn Clock, input: u64, output: u64) -> Intent {
         route: None,
         operation: Operation::Chat,
         input_tokens_upper: input,
-        output_tokens_upper: Some(output),
-        candidates: vec![Candidate::from(("openai".parse().unwrap(), ProviderKind::OpenAi, "gpt-4o-mini".to_owned()))],
+        candidates: vec![Candidate {
+            max_output_tokens: Some(output),
+            ..Candidate::from(("openai".parse().unwrap(), ProviderKind::OpenAi, "gpt-4o-mini".to_owned()))
+        }],
         batch: false,
         trace: record(0).trace,
     }
