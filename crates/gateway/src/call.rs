@@ -53,6 +53,7 @@ impl Gateway {
     pub(crate) async fn called(&self, request: Request) -> Result<(Answered, Arc<Bill>), GatewayFault> {
         let started = Instant::now();
         let route = self.resolve(request.caller.project, &request.peeked.model)?;
+        stays(&request)?;
         let asked = Asked::of(request, route, started);
         let prices = self.inner.ledger.prices(asked.request.caller.project);
         let look = self.inner.cache.look(&asked);
@@ -165,6 +166,16 @@ impl Gateway {
         let bill = Bill::open(Arc::clone(&self.inner.desk), prices.clone(), (operation, asked.started), opened);
         Ok(LetIn { id, bill, headers })
     }
+}
+
+/// An answer that is made while the client is away is fetched from its provider later, past whoever pays: its call would be
+/// settled with next to nothing, and nobody here could hand it out.
+fn stays(request: &Request) -> Result<(), GatewayFault> {
+    const WHY: &str = "an answer in the background could be neither fetched nor paid here; leave it out, and ask for a stream";
+    if request.operation == Operation::Responses && request.peeked.background {
+        return Err(GatewayFault::invalid("background", WHY));
+    }
+    Ok(())
 }
 
 /// What the call may come to: one attempt. Further ones are asked for when they are made.

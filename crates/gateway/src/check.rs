@@ -9,7 +9,7 @@ const MODELS_MAX: usize = 64;
 const MODEL_BYTES_MAX: usize = 200;
 const RETRIES_MAX: u32 = 10;
 /// The gateway writes these itself.
-const RESERVED: [&str; 7] = ["model", "messages", "input", "prompt", "stream", "stream_options", "mainspring"];
+const RESERVED: [&str; 8] = ["model", "messages", "input", "prompt", "stream", "stream_options", "background", "mainspring"];
 
 /// Collects problems under the place they stand at.
 #[derive(Default)]

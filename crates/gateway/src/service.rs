@@ -65,14 +65,16 @@ pub struct Peeked {
     pub session: Option<String>,
     /// The client asked for usage in the stream itself; otherwise the surface's dialect has to leave it out.
     pub include_usage: bool,
+    /// The client wants an answer that is made while it is away.
+    pub background: bool,
     /// Where the fields lie, so that the body need not be looked through again; left at its default, it is.
     pub places: Places,
 }
 
 impl From<Peek> for Peeked {
     fn from(peek: Peek) -> Self {
-        let Peek { model, stream, bounds, user, session, include_usage, places } = peek;
-        Self { model: model.unwrap_or_default(), stream, bounds, user, session, include_usage, places }
+        let Peek { model, stream, bounds, user, session, include_usage, background, places } = peek;
+        Self { model: model.unwrap_or_default(), stream, bounds, user, session, include_usage, background, places }
     }
 }
 

@@ -73,10 +73,11 @@ pub enum Field {
     Mainspring,
     BestOf,
     Prompt,
+    Background,
 }
 
 impl Field {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Model,
         Self::Stream,
         Self::MaxTokens,
@@ -89,6 +90,7 @@ impl Field {
         Self::Mainspring,
         Self::BestOf,
         Self::Prompt,
+        Self::Background,
     ];
 
     #[must_use]
@@ -106,6 +108,7 @@ impl Field {
             Self::Mainspring => "mainspring",
             Self::BestOf => "best_of",
             Self::Prompt => "prompt",
+            Self::Background => "background",
         }
     }
 }
@@ -122,6 +125,9 @@ pub struct Peek {
     pub session: Option<String>,
     /// `stream_options.include_usage`.
     pub include_usage: bool,
+    /// The client will come back for the answer: `background` is there and not `false`, since some read more than `true` as
+    /// true.
+    pub background: bool,
     pub places: Places,
 }
 
@@ -178,6 +184,7 @@ pub fn peek(body: &[u8]) -> Result<Peek, PeekFault> {
         user: user.or(user_id),
         session,
         include_usage: text(Field::StreamOptions).map_or(Ok(false), include_usage)?,
+        background: text(Field::Background).is_some_and(|text| text != "false"),
         places: Places { length: body.len(), top, spots: found.map(|member| member.map(|member| member.spot)) },
     })
 }

@@ -117,6 +117,20 @@ fn answers_are_counted_by_choices_and_prompts() {
     check(r#""prompt":{"id":"of the responses endpoint"}"#, (1, 1));
 }
 
+#[test]
+fn an_answer_in_the_background_is_one_unless_the_body_says_no() {
+    for (fields, want) in [
+        ("", false),
+        (r#""background":null"#, false),
+        (r#""background": false "#, false),
+        (r#""background":true"#, true),
+        (r#""b\u0061ckground":1"#, true),
+        (r#""background":"true""#, true),
+    ] {
+        assert_eq!(peek(format!("{{{fields}}}").as_bytes()).unwrap().background, want, "{fields}");
+    }
+}
+
 #[track_caller]
 fn check_fault(body: &str, code: &str, field: Option<&str>) {
     let fault = peek(body.as_bytes()).unwrap_err();
