@@ -106,6 +106,7 @@ fn outcome(ledger: &Ledger, who: &Caller, intent: &Intent, tokens: u64) -> CallR
         usage,
         cost: charge.as_ref().map_or(Money::ZERO, |charge| charge.cost),
         price: charge.map(|charge| charge.price),
+        charges: Vec::new(),
         cached: false,
         batch: false,
         trace: intent.trace,

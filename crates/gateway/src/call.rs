@@ -231,6 +231,7 @@ fn record(asked: &Asked, id: CallId, at: Timestamp) -> CallRecord {
         usage: TokenUsage::default(),
         cost: Money::ZERO,
         price: None,
+        charges: Vec::new(),
         cached: false,
         batch: request.batch,
         trace: request.trace.trace,

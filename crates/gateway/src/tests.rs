@@ -4,6 +4,7 @@ mod aiming;
 mod answers;
 mod breaker;
 mod caching;
+mod charging;
 mod choose;
 mod choosing;
 mod deciding;

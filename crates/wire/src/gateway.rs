@@ -139,10 +139,27 @@ pub struct CallView {
     /// Which price it was made with; absent where nobody knew one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<CallPrice>,
+    /// What each attempt that was paid used, where that says more than the call's own fields: several were, or another target
+    /// than the one that is shown. Together they are `usage` and `cost`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub charges: Vec<AttemptCharge>,
     /// Answered from the cache.
     pub cached: bool,
     pub batch: bool,
     pub trace_id: String,
+}
+
+/// What one attempt used, and what that cost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AttemptCharge {
+    pub provider: String,
+    /// The model, as the provider names it.
+    pub target: String,
+    pub usage: CallUsage,
+    pub cost: String,
+    /// Absent where nobody knew one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<CallPrice>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use mainspring_kernel::{Actor, AssetRef, Money, Role, Timestamp};
 use mainspring_providers::ProviderKind;
 
-use super::{Ledger, batch::is_unpriced, fault::LedgerFault, open::records, rules::needs, window::hour_of};
+use super::{Ledger, fault::LedgerFault, open::records, rules::needs, window::hour_of};
 use crate::{
     cost::{Charge, Place, Prices, kinds_of},
-    record::CallRecord,
+    record::{CallRecord, Part},
     store::SegmentHead,
 };
 
@@ -111,22 +111,40 @@ fn priced_place(prices: &Prices, model: &str) -> Result<(String, ProviderKind, S
     Err(LedgerFault::UnknownPrice { model: mainspring_kernel::text::elide(model, 200) })
 }
 
+/// A call counts once, where it was answered, and each part of it where it was used. Of what nobody has a price for the first
+/// part counts the call.
 fn add(models: &mut BTreeMap<String, RepricedModel>, record: &CallRecord, rule: &Rule) {
-    let (provider, target) = (record.provider.as_deref().unwrap_or_default(), record.target.as_deref().unwrap_or_default());
-    let name = if provider.is_empty() { record.model.clone() } else { format!("{provider}/{target}") };
-    let charge = reprice(record, rule);
-    let used = record.usage.total() > 0 && !record.cached;
-    let one = RepricedModel {
-        name: String::new(),
-        calls: 1,
-        input: record.usage.input,
-        output: record.usage.output,
-        cost: record.cost,
-        repriced: charge.as_ref().map_or(Money::ZERO, |charge| charge.cost),
-        unpriced: u64::from(is_unpriced(record)),
-        still_unpriced: u64::from(used && charge.is_none()),
-    };
-    models.entry(name.clone()).or_insert_with(|| RepricedModel { name, ..RepricedModel::default() }).add(&one);
+    let shown = name(record, (record.provider.as_deref(), record.target.as_deref()));
+    model(models, shown).calls += 1;
+    let (mut unpriced, mut still_unpriced) = (false, false);
+    for part in record.parts() {
+        let charge = reprice(record, part, rule);
+        let used = part.usage.total() > 0 && !record.cached;
+        let (unknown, still_unknown) = (used && part.price.is_none(), used && charge.is_none());
+        model(models, name(record, (part.provider, part.target))).add(&RepricedModel {
+            name: String::new(),
+            calls: 0,
+            input: part.usage.input,
+            output: part.usage.output,
+            cost: part.cost,
+            repriced: charge.map_or(Money::ZERO, |charge| charge.cost),
+            unpriced: u64::from(unknown && !unpriced),
+            still_unpriced: u64::from(still_unknown && !still_unpriced),
+        });
+        unpriced |= unknown;
+        still_unpriced |= still_unknown;
+    }
+}
+
+fn name(record: &CallRecord, (provider, target): (Option<&str>, Option<&str>)) -> String {
+    match provider.filter(|provider| !provider.is_empty()) {
+        Some(provider) => format!("{provider}/{}", target.unwrap_or_default()),
+        None => record.model.clone(),
+    }
+}
+
+fn model(models: &mut BTreeMap<String, RepricedModel>, name: String) -> &mut RepricedModel {
+    models.entry(name.clone()).or_insert_with(|| RepricedModel { name, ..RepricedModel::default() })
 }
 
 impl RepricedModel {
@@ -143,20 +161,20 @@ impl RepricedModel {
 }
 
 /// `None` where nobody knows. What used nothing costs nothing, unless it is paid by the call.
-fn reprice(record: &CallRecord, rule: &Rule) -> Option<Charge> {
-    if record.cached || record.usage.total() == 0 && record.cost.is_zero() {
+fn reprice(record: &CallRecord, part: Part<'_>, rule: &Rule) -> Option<Charge> {
+    if record.cached || part.usage.total() == 0 && part.cost.is_zero() {
         return None;
     }
     match rule {
         Rule::As { provider, kind, model, prices } => {
-            prices.cost(Place { provider, kind: *kind, model }, &record.usage, record.batch)
+            prices.cost(Place { provider, kind: *kind, model }, part.usage, record.batch)
         }
         Rule::Table(prices) => {
             // The record has no type of its provider; its target was priced by an entry, or by its own name.
-            let (provider, target) = (record.provider.as_deref()?, record.target.as_deref()?);
-            let entry = record.price.as_ref().map(|price| price.entry.as_str()).filter(|entry| !entry.ends_with('*'));
+            let (provider, target) = (part.provider?, part.target?);
+            let entry = part.price.map(|price| price.entry.as_str()).filter(|entry| !entry.ends_with('*'));
             let names = [Some(target), entry];
-            names.into_iter().flatten().find_map(|model| prices.cost_anywhere((provider, model), &record.usage, record.batch))
+            names.into_iter().flatten().find_map(|model| prices.cost_anywhere((provider, model), part.usage, record.batch))
         }
     }
 }

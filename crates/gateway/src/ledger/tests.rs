@@ -62,6 +62,7 @@ pub(super) fn record(number: u128) -> CallRecord {
         usage: TokenUsage { input: 1_000, output: 500, ..TokenUsage::default() },
         cost: Money::from_pico(450_000_000),
         price: Some(PriceStamp { table: Digest::of(b"prices"), entry: "gpt-4o-mini".to_owned() }),
+        charges: Vec::new(),
         cached: false,
         batch: false,
         trace: "0af7651916cd43dd8448eb211c80319c".parse().unwrap(),
