@@ -82,6 +82,11 @@ pub struct RepricedView {
     pub total: RepricedRow,
     /// By the provider and model the calls went to.
     pub rows: Vec<RepricedRow>,
+    /// Calls that the other model could not take, such as embeddings, and what they cost: in no row and in no sum.
+    #[serde(default)]
+    pub apart_calls: u64,
+    #[serde(default)]
+    pub apart_cost: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

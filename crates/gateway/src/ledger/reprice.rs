@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use mainspring_kernel::{Actor, AssetRef, Money, Role, Timestamp};
-use mainspring_providers::ProviderKind;
+use mainspring_providers::{Operation, ProviderKind};
 
-use super::{Ledger, fault::LedgerFault, open::records, rules::needs, window::hour_of};
+use super::{Ledger, fault::LedgerFault, open::records, rules::needs, usage::UsageFilter, window::hour_of};
 use crate::{
     cost::{Charge, Place, Prices, kinds_of},
     record::{CallRecord, Part},
@@ -17,7 +17,7 @@ const SEGMENTS_AT_ONCE: usize = 16;
 /// Other prices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Repricing {
-    /// Every call on this model: a model, or `provider/model`.
+    /// Every call that writes text on this model: a model, or `provider/model`. Another one cannot do what it does not.
     As(String),
     /// Every call where it went, at the prices of another table or version of the project.
     Prices(AssetRef),
@@ -47,7 +47,18 @@ pub struct Repriced {
     pub total: RepricedModel,
     /// By name.
     pub models: Vec<RepricedModel>,
+    /// Calls that the other model could not take, such as embeddings, and what they cost: they are in no sum.
+    pub apart: Apart,
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Apart {
+    pub calls: u64,
+    pub cost: Money,
+}
+
+/// Operations, as records have them, whose answer is a text.
+const WRITES: [&str; 2] = [Operation::Chat.as_str(), Operation::Completions.as_str()];
 
 /// The other prices, found.
 enum Rule {
@@ -56,12 +67,13 @@ enum Rule {
 }
 
 impl Ledger {
-    /// Reads every call of the actor's project that began in a stretch of time and prices it anew. Tokens stay as they were
+    /// Reads the calls of the actor's project that began in a stretch of time and pass the filter, and prices them anew. Tokens stay as they were
     /// counted: another model's tokenizer would count others. Cached answers cost nothing either way.
     pub async fn reprice(
         &self,
         actor: &Actor,
         repricing: &Repricing,
+        filter: &UsageFilter,
         (since, until): (Timestamp, Timestamp),
     ) -> Result<Repriced, LedgerFault> {
         needs(actor, Role::Reader)?;
@@ -70,6 +82,7 @@ impl Ledger {
         }
         let rule = self.rule(actor, repricing).await?;
         let mut models: BTreeMap<String, RepricedModel> = BTreeMap::new();
+        let mut apart = Apart::default();
         let mut last: Option<SegmentHead> = None;
         loop {
             let place = (hour_of(since), until);
@@ -77,14 +90,18 @@ impl Ledger {
             let heads = crate::store::segments_since(catalog, actor.project, place, last.as_ref(), SEGMENTS_AT_ONCE).await?;
             let Some(newest) = heads.last().cloned() else { break };
             last = Some(newest);
-            let within = |record: &CallRecord| record.at >= since && record.at < until;
+            let within = |record: &CallRecord| record.at >= since && record.at < until && filter.passes(record);
             for record in records(heads).await?.into_iter().filter(within) {
-                add(&mut models, &record, &rule);
+                if rule.takes(&record) {
+                    add(&mut models, &record, (filter, &rule));
+                } else {
+                    apart.add(&record, filter);
+                }
             }
         }
         let mut total = RepricedModel::default();
         models.values().for_each(|model| total.add(model));
-        Ok(Repriced { since, until, total, models: models.into_values().collect() })
+        Ok(Repriced { since, until, total, models: models.into_values().collect(), apart })
     }
 
     async fn rule(&self, actor: &Actor, repricing: &Repricing) -> Result<Rule, LedgerFault> {
@@ -96,6 +113,20 @@ impl Ledger {
                 Ok(Rule::As { provider, kind, model: name, prices })
             }
         }
+    }
+}
+
+impl Rule {
+    /// Other prices hold for every call; another model can only be asked for what it does.
+    fn takes(&self, record: &CallRecord) -> bool {
+        matches!(self, Self::Table(_)) || WRITES.contains(&record.operation.as_str())
+    }
+}
+
+impl Apart {
+    fn add(&mut self, record: &CallRecord, filter: &UsageFilter) {
+        self.calls += u64::from(filter.is_at(record.provider.as_deref()));
+        self.cost += record.parts().filter(|part| filter.is_at(part.provider)).map(|part| part.cost).sum::<Money>();
     }
 }
 
@@ -113,11 +144,13 @@ fn priced_place(prices: &Prices, model: &str) -> Result<(String, ProviderKind, S
 
 /// A call counts once, where it was answered, and each part of it where it was used. Of what nobody has a price for the first
 /// part counts the call.
-fn add(models: &mut BTreeMap<String, RepricedModel>, record: &CallRecord, rule: &Rule) {
-    let shown = name(record, (record.provider.as_deref(), record.target.as_deref()));
-    model(models, shown).calls += 1;
+fn add(models: &mut BTreeMap<String, RepricedModel>, record: &CallRecord, (filter, rule): (&UsageFilter, &Rule)) {
+    let (provider, target) = (record.provider.as_deref(), record.target.as_deref());
+    if filter.is_at(provider) {
+        model(models, name(record, (provider, target))).calls += 1;
+    }
     let (mut unpriced, mut still_unpriced) = (false, false);
-    for part in record.parts() {
+    for part in record.parts().filter(|part| filter.is_at(part.provider)) {
         let charge = reprice(record, part, rule);
         let used = part.usage.total() > 0 && !record.cached;
         let (unknown, still_unknown) = (used && part.price.is_none(), used && charge.is_none());

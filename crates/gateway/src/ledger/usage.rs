@@ -11,7 +11,10 @@ use super::{
     rules::needs,
     window::{hour_of, hour_start},
 };
-use crate::store::{self, UsageSum};
+use crate::{
+    record::CallRecord,
+    store::{self, UsageSum},
+};
 
 /// Groups in one answer; what comes after them is only counted in the total.
 const ROWS_MAX: usize = 1_000;
@@ -93,6 +96,28 @@ pub struct UsageFilter {
     pub app: Option<String>,
     pub model: Option<String>,
     pub provider: Option<String>,
+}
+
+impl UsageFilter {
+    /// Whether a call is one of these, whoever answered it.
+    pub(crate) fn passes(&self, record: &CallRecord) -> bool {
+        let Self { key, user, app, model, provider: _ } = self;
+        let own = key.as_ref().and(record.caller.key).map(|key| key.to_string());
+        is(key, own.as_deref())
+            && is(user, record.caller.user.as_deref())
+            && is(app, record.caller.app.as_deref())
+            && is(model, Some(&record.model))
+    }
+
+    /// Whether what was used at a provider is of these.
+    pub(crate) fn is_at(&self, provider: Option<&str>) -> bool {
+        is(&self.provider, provider)
+    }
+}
+
+/// What is absent is empty, as in the sums.
+fn is(wanted: &Option<String>, found: Option<&str>) -> bool {
+    wanted.as_deref().is_none_or(|wanted| wanted == found.unwrap_or_default())
 }
 
 /// Calls that began in a stretch of time, which is widened to whole hours.

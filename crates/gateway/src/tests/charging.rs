@@ -59,7 +59,8 @@ impl Room {
     /// Calls, cost and what it would be at the prices in force, of each target.
     async fn repriced(&self) -> Vec<(String, u64, Money, Money)> {
         let prices = Repricing::Prices("default".parse().unwrap());
-        let repriced = self.gateway.ledger().reprice(&self.admin(), &prices, self.stretch()).await.unwrap();
+        let repriced =
+            self.gateway.ledger().reprice(&self.admin(), &prices, &UsageFilter::default(), self.stretch()).await.unwrap();
         repriced.models.into_iter().map(|model| (model.name, model.calls, model.cost, model.repriced)).collect()
     }
 }
