@@ -145,6 +145,7 @@ const fn provenance(provenance: Provenance) -> wire::Provenance {
     match provenance {
         Provenance::Reported => wire::Provenance::Reported,
         Provenance::Counted => wire::Provenance::Counted,
+        Provenance::Instrumented => wire::Provenance::Instrumented,
         Provenance::Estimated => wire::Provenance::Estimated,
     }
 }

@@ -54,6 +54,8 @@ fn row(row: UsageRow) -> wire::UsageRow {
         reasoning,
         output_audio,
         output_image,
+        input_estimated,
+        output_estimated,
         cost,
     } = row;
     wire::UsageRow {
@@ -70,6 +72,8 @@ fn row(row: UsageRow) -> wire::UsageRow {
         reasoning_tokens: reasoning,
         output_audio_tokens: output_audio,
         output_image_tokens: output_image,
+        input_estimated_tokens: input_estimated,
+        output_estimated_tokens: output_estimated,
         cost: cost.to_string(),
     }
 }
@@ -172,6 +176,8 @@ fn add(total: &mut UsageRow, more: &UsageRow) {
         (&mut total.reasoning, more.reasoning),
         (&mut total.output_audio, more.output_audio),
         (&mut total.output_image, more.output_image),
+        (&mut total.input_estimated, more.input_estimated),
+        (&mut total.output_estimated, more.output_estimated),
     ] {
         *sum = sum.saturating_add(more);
     }

@@ -71,6 +71,11 @@ pub struct UsageRow {
     pub reasoning_tokens: u64,
     pub output_audio_tokens: u64,
     pub output_image_tokens: u64,
+    /// Of the input and of the output: what was guessed, since nobody said.
+    #[serde(default)]
+    pub input_estimated_tokens: u64,
+    #[serde(default)]
+    pub output_estimated_tokens: u64,
     pub cost: String,
 }
 
@@ -178,7 +183,7 @@ pub struct CallUsage {
     pub reasoning_tokens: u64,
     pub output_audio_tokens: u64,
     pub output_image_tokens: u64,
-    /// Where the numbers come from: `reported`, `counted` or `estimated`.
+    /// Where the numbers come from: `reported`, `counted`, `instrumented` or `estimated`. Parts of them are never estimated.
     pub input_from: Provenance,
     pub output_from: Provenance,
 }
@@ -190,6 +195,8 @@ pub enum Provenance {
     Reported,
     /// Counted with the model's own tokenizer.
     Counted,
+    /// The program that made the call says so in its telemetry.
+    Instrumented,
     /// Guessed from the length of the text.
     Estimated,
 }

@@ -129,6 +129,7 @@ async fn show_usage(session: &Session, show: &ShowUsage) -> anyhow::Result<()> {
     if usage.cut {
         say("there are more rows; the total is of all");
     }
+    tell_estimated(&usage.total);
     tell_unpriced(usage.total.unpriced, "calls without a known price");
     Ok(())
 }
@@ -140,6 +141,16 @@ fn named(name: &str) -> String {
 /// A sum that leaves something out says so.
 fn priced(cost: &str, unpriced: u64) -> String {
     if unpriced == 0 { cost.to_owned() } else { format!("{cost} + {unpriced} unpriced") }
+}
+
+fn tell_estimated(total: &wire::UsageRow) {
+    let (input, output) = (total.input_estimated_tokens, total.output_estimated_tokens);
+    if input > 0 || output > 0 {
+        let (read, written) = (total.input_tokens, total.output_tokens);
+        say(&format!(
+            "estimated, since nobody reported them: {input} of {read} tokens of input, {output} of {written} of output"
+        ));
+    }
 }
 
 fn tell_unpriced(calls: u64, what: &str) {

@@ -8,6 +8,7 @@ use std::{
 
 use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 use mainspring_kernel::{Money, Timestamp, id::ProjectId};
+use mainspring_llm::Provenance;
 use serde::Serialize;
 
 use super::{
@@ -68,6 +69,8 @@ pub(crate) struct Sum {
     reasoning: u64,
     output_audio: u64,
     output_image: u64,
+    input_estimated: u64,
+    output_estimated: u64,
     cost: i64,
 }
 
@@ -219,6 +222,8 @@ impl Sum {
             reasoning: 0,
             output_audio: 0,
             output_image: 0,
+            input_estimated: 0,
+            output_estimated: 0,
             cost: 0,
         }
     }
@@ -230,6 +235,7 @@ impl Sum {
 
     fn add(&mut self, record: &CallRecord, part: Part<'_>) {
         let usage = part.usage;
+        let guessed = |tokens: u64, from: Provenance| if from == Provenance::Estimated { tokens } else { 0 };
         for (sum, tokens) in [
             (&mut self.input, usage.input),
             (&mut self.output, usage.output),
@@ -241,6 +247,8 @@ impl Sum {
             (&mut self.reasoning, usage.reasoning),
             (&mut self.output_audio, usage.output_audio),
             (&mut self.output_image, usage.output_image),
+            (&mut self.input_estimated, guessed(usage.input, usage.input_from)),
+            (&mut self.output_estimated, guessed(usage.output, usage.output_from)),
         ] {
             *sum = sum.saturating_add(tokens).min(TOKENS_MAX);
         }

@@ -146,6 +146,9 @@ pub struct UsageRow {
     pub reasoning: u64,
     pub output_audio: u64,
     pub output_image: u64,
+    /// Of the input and of the output: what was guessed, since nobody said. Their parts are always as reported.
+    pub input_estimated: u64,
+    pub output_estimated: u64,
     pub cost: Money,
 }
 
@@ -163,7 +166,8 @@ pub struct UsageReport {
 impl From<UsageSum> for UsageRow {
     fn from(sum: UsageSum) -> Self {
         let UsageSum { name, calls, failed, unpriced, input, output, cache_read, cache_write, .. } = sum;
-        let UsageSum { input_audio, input_image, reasoning, output_audio, output_image, cost, .. } = sum;
+        let UsageSum { input_audio, input_image, reasoning, output_audio, output_image, .. } = sum;
+        let UsageSum { input_estimated, output_estimated, cost, .. } = sum;
         Self {
             name,
             calls,
@@ -178,6 +182,8 @@ impl From<UsageSum> for UsageRow {
             reasoning,
             output_audio,
             output_image,
+            input_estimated,
+            output_estimated,
             cost,
         }
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::room::{Room, chat, cost, drain, provider, upstream};
 use crate::{
     CallRecord, CallStatus,
-    ledger::{Repricing, UsageBy, UsageFilter, UsageQuestion},
+    ledger::{Repricing, UsageBy, UsageFilter, UsageQuestion, UsageRow},
 };
 
 /// What is paid at `first` is ten times as dear.
@@ -95,6 +95,24 @@ async fn what_an_attempt_wasted_is_paid_to_whom_it_was_made() {
     let filter = crate::ledger::CallFilter { provider: Some("first".to_owned()), ..Default::default() };
     let listed = room.gateway.ledger().calls(&room.admin(), &filter, &mainspring_kernel::PageRequest::first(9)).await.unwrap();
     assert_eq!(listed.items, [record], "it was asked, and kept as it was settled");
+}
+
+#[tokio::test]
+async fn a_sum_says_how_much_of_it_is_a_guess() {
+    let first = upstream(Script::always(Behaviour::trouble(Trouble::WrongJson)));
+    let second = upstream(Script::default());
+    let mut room = room_with(&first, &second, json!({"retry": {"attempts": 0}})).await;
+    room.ask("assistant").await.unwrap();
+    room.settled_once().await;
+    let (since, until) = room.stretch();
+    let ledger = room.gateway.ledger();
+    ledger.flush().await.unwrap();
+    let question = UsageQuestion { by: UsageBy::Provider, since, until, filter: UsageFilter::default() };
+    let report = ledger.usage(&room.admin(), &question).await.unwrap();
+    let guessed = |row: &UsageRow| [row.input, row.input_estimated, row.output, row.output_estimated];
+    assert_eq!(guessed(&report.total), [guess(false) + 12, guess(false), 8, 0]);
+    let of = |name: &str| guessed(report.rows.iter().find(|row| row.name == name).unwrap());
+    assert_eq!((of("first"), of("second")), ([guess(false), guess(false), 0, 0], [12, 0, 8, 0]));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use mainspring_kernel::{Money, Timestamp};
-use mainspring_llm::TokenUsage;
+use mainspring_llm::{Provenance, TokenUsage};
 use proptest::prelude::*;
 
 use super::{Prepared, Settled, ended_at, unpack, unpriced};
@@ -117,6 +117,27 @@ fn what_the_shown_target_was_paid_alone_is_told_once() {
         assert_eq!((record.charges.len(), record.price.is_some()), (kept, priced), "{record:?}");
         assert_eq!(record.parts().count(), kept.max(1));
     }
+}
+
+/// Each attempt's numbers are as sure as that attempt's, and a sum says how much of it is a guess.
+#[test]
+fn what_was_guessed_is_told_apart_in_sums() {
+    let mut records: Vec<CallRecord> = (0..3).map(record).collect();
+    records[0].usage.output_from = Provenance::Estimated;
+    records[1].usage.input_from = Provenance::Counted;
+    let part = |input: u64, from: Provenance| AttemptCharge {
+        provider: records[2].provider.clone().unwrap(),
+        target: records[2].target.clone().unwrap(),
+        usage: TokenUsage { input, input_from: from, ..TokenUsage::default() },
+        cost: Money::ZERO,
+        price: records[2].price.clone(),
+    };
+    let charges = vec![part(30, Provenance::Estimated), part(70, Provenance::Reported)];
+    records[2].usage = TokenUsage { input: 100, input_from: Provenance::Estimated, ..TokenUsage::default() };
+    records[2].charges = charges;
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&Prepared::of(&settled(&records), "o").unwrap().rows()).unwrap();
+    let row = ["calls", "input", "input_estimated", "output", "output_estimated"].map(|field| rows[0][field].as_u64().unwrap());
+    assert_eq!((rows.len(), row), (1, [3, 2_100, 30, 1_000, 500]));
 }
 
 #[test]
