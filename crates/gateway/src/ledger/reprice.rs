@@ -67,8 +67,8 @@ enum Rule {
 }
 
 impl Ledger {
-    /// Reads the calls of the actor's project that began in a stretch of time and pass the filter, and prices them anew. Tokens stay as they were
-    /// counted: another model's tokenizer would count others. Cached answers cost nothing either way.
+    /// Reads the calls of the actor's project that began in a stretch of time and pass the filter, and prices them anew. Tokens
+    /// stay as they were counted: another model's tokenizer would count others. Cached answers cost nothing either way.
     pub async fn reprice(
         &self,
         actor: &Actor,
