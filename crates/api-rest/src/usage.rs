@@ -54,6 +54,8 @@ fn row(row: UsageRow) -> wire::UsageRow {
         reasoning,
         output_audio,
         output_image,
+        input_estimated,
+        output_estimated,
         cost,
     } = row;
     wire::UsageRow {
@@ -70,6 +72,8 @@ fn row(row: UsageRow) -> wire::UsageRow {
         reasoning_tokens: reasoning,
         output_audio_tokens: output_audio,
         output_image_tokens: output_image,
+        input_estimated_tokens: input_estimated,
+        output_estimated_tokens: output_estimated,
         cost: cost.to_string(),
     }
 }
@@ -172,6 +176,8 @@ fn add(total: &mut UsageRow, more: &UsageRow) {
         (&mut total.reasoning, more.reasoning),
         (&mut total.output_audio, more.output_audio),
         (&mut total.output_image, more.output_image),
+        (&mut total.input_estimated, more.input_estimated),
+        (&mut total.output_estimated, more.output_estimated),
     ] {
         *sum = sum.saturating_add(more);
     }
@@ -181,17 +187,23 @@ fn add(total: &mut UsageRow, more: &UsageRow) {
 #[derive(Debug, Deserialize)]
 pub(crate) struct RepriceQuery {
     #[serde(rename = "as")]
-    model: Option<String>,
+    other: Option<String>,
     prices: Option<String>,
     since: Option<String>,
     until: Option<String>,
+    key: Option<String>,
+    user: Option<String>,
+    app: Option<String>,
+    model: Option<String>,
+    provider: Option<String>,
 }
 
 /// What calls would have cost on another model (`as`), or at other `prices`: a table of the project, with a version after
-/// `@`. Tokens stay as they were counted.
+/// `@`. Tokens stay as they were counted. Only calls that write text can be another model's; the others are counted apart.
 #[utoipa::path(get, path = "/api/v1/usage/reprice", tag = "usage", operation_id = "reprice_usage",
     params(("as" = Option<String>, Query), ("prices" = Option<String>, Query), ("since" = Option<String>, Query),
-        ("until" = Option<String>, Query)),
+        ("until" = Option<String>, Query), ("key" = Option<String>, Query), ("user" = Option<String>, Query),
+        ("app" = Option<String>, Query), ("model" = Option<String>, Query), ("provider" = Option<String>, Query)),
     responses((status = 200, body = wire::RepricedView)))]
 pub(crate) async fn reprice(
     State(rest): State<Rest>,
@@ -199,8 +211,10 @@ pub(crate) async fn reprice(
     Query(query): Query<RepriceQuery>,
 ) -> Answer<Json<wire::RepricedView>> {
     let actor = caller.needs(Role::Reader)?;
-    let stretch = stretch(query.since.as_deref(), query.until.as_deref(), rest.clock.now())?;
-    let repricing = match (query.model, query.prices) {
+    let RepriceQuery { other, prices, since, until, key, user, app, model, provider } = query;
+    let stretch = stretch(since.as_deref(), until.as_deref(), rest.clock.now())?;
+    let filter = UsageFilter { key, user, app, model, provider };
+    let repricing = match (other, prices) {
         (Some(model), None) => Repricing::As(model),
         (None, Some(table)) => {
             let table: AssetRef = table.parse().map_err(|fault: RefFault| invalid(fault.to_string()))?;
@@ -208,12 +222,14 @@ pub(crate) async fn reprice(
         }
         _ => return Err(invalid("say either `as`, a model, or `prices`, a table")),
     };
-    let Repriced { since, until, total, models } = rest.ledger.reprice(actor, &repricing, stretch).await?;
+    let Repriced { since, until, total, models, apart } = rest.ledger.reprice(actor, &repricing, &filter, stretch).await?;
     Ok(Json(wire::RepricedView {
         since: since.to_string(),
         until: until.to_string(),
         total: repriced(total),
         rows: models.into_iter().map(repriced).collect(),
+        apart_calls: apart.calls,
+        apart_cost: apart.cost.to_string(),
     }))
 }
 

@@ -1,6 +1,9 @@
 //! A call as its attempts see it.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use mainspring_kernel::Money;
 use mainspring_llm::{TokenUsage, exchange::Dialect};
@@ -57,15 +60,25 @@ impl Asked {
     }
 
     pub(crate) fn question(&self) -> Question<'_> {
+        let (bounds, operation) = (&self.request.peeked.bounds, self.request.operation);
         Question {
-            operation: self.request.operation,
+            operation,
             said_in: self.request.said_in,
             named: &self.named,
             size: self.size,
-            max_tokens: self.request.peeked.max_tokens,
-            n: self.request.peeked.n,
+            max_tokens: bounds.each(operation),
+            n: Some(u32::try_from(bounds.answers(operation)).unwrap_or(u32::MAX)),
             batch: self.request.batch,
         }
+    }
+
+    /// How long an attempt is waited for until its answer begins. The head of a text that comes whole is sent when all of it
+    /// is written; streams, and answers without a text, begin soon or not at all.
+    pub(crate) fn begins_within(&self) -> Duration {
+        let timeouts = &self.route.spec.timeouts;
+        let soon = self.request.peeked.stream || !writes(self.request.operation);
+        let within = if soon { timeouts.first } else { timeouts.for_whole() };
+        within.as_duration()
     }
 
     /// The name of an answer whose provider gives it none, as the client's dialect has them.

@@ -13,7 +13,7 @@ use mainspring_providers::{
     Adapter, Endpoint, FaultClass, Incoming, Operation, Outgoing, Patience, ProviderKind, Socket, UpstreamFault, adapter,
 };
 use serde::de::IgnoredAny;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
     asked::Asked,
@@ -127,14 +127,16 @@ impl Reach {
         let Prepared { mut outgoing, way, lost } = prepare(asked, index, (adapter, endpoint.as_ref()))?;
         adapter.authorize(&endpoint, &mut outgoing, self.clock.now())?;
         let timeouts = &asked.route.spec.timeouts;
-        let (connect, first, idle) = (timeouts.connect.as_duration(), timeouts.first.as_duration(), timeouts.idle.as_duration());
+        let (connect, first, pause) = (timeouts.connect.as_duration(), asked.begins_within(), timeouts.idle.as_duration());
+        // Some send the head of a whole answer at once, and its text when it is written.
+        let idle = if asked.request.peeked.stream { pause } else { pause.max(first) };
         let first_by = until.min(Instant::now() + first);
         attempt.sends();
         let mut incoming = self.socket.send(&endpoint, outgoing, Patience { connect, first, idle, until }).await?;
         if !incoming.status.is_success() {
             let (status, headers) = (incoming.status, std::mem::take(&mut incoming.headers));
             // A refusal whose text does not come is a refusal all the same.
-            let body = incoming.whole(REFUSAL_MAX).await.unwrap_or_default();
+            let body = timeout(pause, incoming.whole(REFUSAL_MAX)).await.ok().and_then(Result::ok).unwrap_or_default();
             return Err(adapter.refusal(&endpoint, status, &headers, &body).into());
         }
         attempt.is_answered();

@@ -9,7 +9,7 @@ const MODELS_MAX: usize = 64;
 const MODEL_BYTES_MAX: usize = 200;
 const RETRIES_MAX: u32 = 10;
 /// The gateway writes these itself.
-const RESERVED: [&str; 7] = ["model", "messages", "input", "prompt", "stream", "stream_options", "mainspring"];
+const RESERVED: [&str; 8] = ["model", "messages", "input", "prompt", "stream", "stream_options", "background", "mainspring"];
 
 /// Collects problems under the place they stand at.
 #[derive(Default)]
@@ -91,8 +91,10 @@ fn retry(found: &mut Found, retry: &Retry) {
 }
 
 fn timeouts(found: &mut Found, timeouts: &Timeouts) {
-    let Timeouts { connect, first, idle, attempt, total } = timeouts;
-    for (name, span) in [("connect", connect), ("first", first), ("idle", idle), ("attempt", attempt), ("total", total)] {
+    let Timeouts { connect, first, whole, idle, attempt, total } = timeouts;
+    let whole = whole.as_ref().map(|whole| ("whole", whole));
+    let spans = [("connect", connect), ("first", first), ("idle", idle), ("attempt", attempt), ("total", total)];
+    for (name, span) in spans.into_iter().chain(whole) {
         found.unless(!span.is_zero(), format!("timeouts.{name}"), "more than zero");
     }
 }

@@ -66,7 +66,7 @@ impl Reach {
                 let id = asked.answer_id();
                 let events = local::chat(model, (prompt, request), (id.clone(), call.n), budget);
                 let mut translating = Translating::of(Source::Local(events), id);
-                let first_by = until.min(Instant::now() + asked.route.spec.timeouts.first.as_duration());
+                let first_by = until.min(Instant::now() + asked.begins_within());
                 let late = |_| Err(ModelFault::Timeout { model: name.to_owned() }.into());
                 timeout_at(first_by, translating.begin(attempt)).await.unwrap_or_else(late)?;
                 attempt.is_answered();

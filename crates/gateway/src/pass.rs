@@ -66,7 +66,7 @@ fn body(asked: &Asked, parameters: &Map<String, Value>, endpoint: &Endpoint, usa
 }
 
 /// A target's parameters are written as OpenAI's chat completions have them; other endpoints call some of them otherwise.
-fn renamed(operation: Operation, parameters: &Map<String, Value>) -> Option<Cow<'_, Map<String, Value>>> {
+pub(crate) fn renamed(operation: Operation, parameters: &Map<String, Value>) -> Option<Cow<'_, Map<String, Value>>> {
     let name = |written: &str| match (operation, written) {
         (Operation::Messages, "stop") => Some("stop_sequences"),
         (Operation::Messages, "max_completion_tokens") => Some("max_tokens"),

@@ -126,12 +126,13 @@ pub struct Retry {
 
 impl Default for Retry {
     fn default() -> Self {
-        use FaultClass::{Connect, Malformed, Overloaded, RateLimited, Reset, Server, Timeout};
+        use FaultClass::{Connect, Malformed, Overloaded, RateLimited, Reset, Server};
         Self {
             attempts: 1,
             backoff: Span::millis(250),
             max_backoff: Span::seconds(8),
-            on: vec![Connect, Timeout, Reset, Malformed, RateLimited, Overloaded, Server],
+            // No `timeout`: who was late has most likely done the work, and would be paid for doing it again.
+            on: vec![Connect, Reset, Malformed, RateLimited, Overloaded, Server],
         }
     }
 }
@@ -172,8 +173,13 @@ impl Default for Fallback {
 #[serde(deny_unknown_fields, default)]
 pub struct Timeouts {
     pub connect: Span,
-    /// Until an attempt's answer begins: its head, and of a stream the first event.
+    /// Until an attempt's answer begins, where it can begin soon: the first event of a stream, or the head of an answer that
+    /// is no text, such as an embedding.
     pub first: Span,
+    /// Until a text that comes in one piece is there: providers say nothing before all of it is written. Absent: as long as
+    /// an attempt may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<Span>,
     /// Between two pieces of a stream.
     pub idle: Span,
     /// One attempt, to its last byte.
@@ -187,10 +193,19 @@ impl Default for Timeouts {
         Self {
             connect: Span::seconds(5),
             first: Span::seconds(60),
+            whole: None,
             idle: Span::seconds(60),
-            attempt: Span::seconds(300),
-            total: Span::seconds(300),
+            // Models that think write for more than ten minutes, and what is left of `total` is for another target.
+            attempt: Span::seconds(900),
+            total: Span::seconds(1_200),
         }
+    }
+}
+
+impl Timeouts {
+    /// How long a text that comes in one piece is waited for.
+    pub(crate) fn for_whole(&self) -> Span {
+        self.whole.unwrap_or(self.attempt)
     }
 }
 

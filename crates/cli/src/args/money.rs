@@ -35,14 +35,16 @@ pub(crate) struct Usage {
 pub(crate) enum UsageCommand {
     /// Say what the same calls would have cost on another model, or at other prices.
     Reprice {
-        /// Every call on this model: a model, or `provider/model`.
+        /// Every call that writes text on this model: a model, or `provider/model`. Others are counted apart.
         #[arg(long = "as", value_name = "MODEL", required_unless_present = "prices", conflicts_with = "prices")]
-        model: Option<String>,
+        other: Option<String>,
         /// Every call where it went, at the prices of this table of the project: `default`, `default@v3`.
         #[arg(long, value_name = "NAME")]
         prices: Option<String>,
         #[command(flatten)]
         stretch: Stretch,
+        #[command(flatten)]
+        only: Only,
     },
 }
 

@@ -53,7 +53,7 @@ pub use headers::{ToldLimit, told_limits};
 pub use intent::{Candidate, Intent};
 pub use limit::{Amount, EACH, Limit, Metric, NewLimit, SubjectKind, WordFault};
 pub use permit::Permit;
-pub use reprice::{Repriced, RepricedModel, Repricing};
+pub use reprice::{Apart, Repriced, RepricedModel, Repricing};
 pub use rules::LimitState;
 pub use usage::{UsageBy, UsageFilter, UsageQuestion, UsageReport, UsageRow};
 pub use window::Span;

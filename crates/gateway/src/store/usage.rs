@@ -20,7 +20,9 @@ macro_rules! sums {
             input_image,
             reasoning,
             output_audio,
-            output_image
+            output_image,
+            input_estimated,
+            output_estimated
         )
     };
 }
@@ -43,7 +45,7 @@ macro_rules! columns {
     () => {
         "project, hour, api_key, principal, end_user, app, route, model, provider, target, price_table, price_entry, calls, failed, \
          unpriced, input, output, cache_read, cache_write, cache_write_hour, input_audio, input_image, reasoning, output_audio, \
-         output_image, cost"
+         output_image, input_estimated, output_estimated, cost"
     };
 }
 
@@ -94,7 +96,9 @@ pub(super) const ADD_SQLITE: &str = concat!(
         "input_image",
         "reasoning",
         "output_audio",
-        "output_image"
+        "output_image",
+        "input_estimated",
+        "output_estimated"
     ),
     " FROM json_each($1) AS e WHERE true",
     or_add!()
@@ -108,7 +112,7 @@ pub(super) const ADD_POSTGRES: &str = concat!(
       app text, route text, model text, provider text, target text, price_table text, price_entry text, calls bigint, \
       failed bigint, unpriced bigint, input bigint, output bigint, cache_read bigint, cache_write bigint, \
       cache_write_hour bigint, input_audio bigint, input_image bigint, reasoning bigint, output_audio bigint, \
-      output_image bigint, cost bigint)",
+      output_image bigint, input_estimated bigint, output_estimated bigint, cost bigint)",
     or_add!()
 );
 const SUM: &str = concat!(
@@ -143,6 +147,8 @@ pub(crate) struct UsageSum {
     pub(crate) reasoning: u64,
     pub(crate) output_audio: u64,
     pub(crate) output_image: u64,
+    pub(crate) input_estimated: u64,
+    pub(crate) output_estimated: u64,
     pub(crate) cost: Money,
 }
 
@@ -183,6 +189,8 @@ pub(crate) async fn usage(
                 reasoning: row.number("reasoning")?,
                 output_audio: row.number("output_audio")?,
                 output_image: row.number("output_image")?,
+                input_estimated: row.number("input_estimated")?,
+                output_estimated: row.number("output_estimated")?,
                 cost: Money::from_pico(cost),
             })
         })
