@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use serde_json::{Value, json};
 
-use crate::running::{Reply, Server, User, apply_all, around, command, run};
+use crate::running::{Reply, Server, User, apply_all, around, command, run, until};
 
 const LABELS: [&str; 4] = ["board", "hr", "lab", "law"];
 const SHELVES: [&[&str]; 7] = [&[], &["hr"], &["law"], &["board"], &["hr", "law"], &["board", "lab"], &["lab", "hr", "law"]];
@@ -609,5 +609,36 @@ async fn what_is_labelled_later_is_hidden_in_what_was_kept_before() {
     let leaks: Vec<_> = told.iter().filter(|(_, reply)| reply.text.contains("zukamirel")).collect();
     let shown: Vec<_> = leaks.iter().map(|(what, reply)| (what, reply.status, around(&reply.text, "zukamirel"))).collect();
     assert!(leaks.is_empty(), "{shown:#?}");
+    let key = run(data.path(), &["keys", "create", "writer", "--role", "editor", "--no-labels"]);
+    monitors_count_for_nobody_what_they_may_not_see(data.path(), &owner, &User::of(&server, key["secret"].as_str())).await;
     assert!(owner.post(search, &at).await.text.contains("zukamirel"), "who sees everything still does");
+}
+
+/// A trace with `zukamirel` in it is hidden from the writer, who is an editor: no monitor tells them how many there are.
+async fn monitors_count_for_nobody_what_they_may_not_see(data: &Path, owner: &User, writer: &User) {
+    let monitor = |name: &str| {
+        json!({"apiVersion": "mainspring/v1", "kind": "monitor", "name": name, "spec": {
+            "of": "spans", "filter": "content contains \"zukamirel\"", "measure": {"rate": {"hits": "error"}},
+            "compare": {"threshold": {"above": 0.5, "test": "sequential"}}, "window": "1h", "every": "1s", "delay": "0s",
+        }})
+    };
+    apply_all(data, &[monitor("garden")]);
+    let look = "/api/v1/monitors/garden/evaluate";
+    let count = |reply: &Reply| reply.json()["evaluation"]["slices"][0]["count"].as_u64();
+    until("the owner to count it", async || count(&owner.post(look, &json!({})).await) > Some(0)).await;
+    let tried = writer.post(look, &json!({})).await;
+    assert_eq!((tried.status, count(&tried)), (200, Some(0)), "{}", tried.text);
+    until("a look", async || owner.get("/api/v1/monitors/garden").await.json()["monitor"]["state"].is_string()).await;
+    let shown = writer.get("/api/v1/monitors/garden").await.json();
+    assert_eq!((&shown["monitor"]["hidden"], &shown["monitor"]["state"]), (&json!(true), &Value::Null), "{shown}");
+    for (reply, code) in [
+        (writer.post(look, &json!({"raise": true})).await, "monitor-labels"),
+        (writer.get("/api/v1/monitors/garden/evaluations").await, "monitor-labels"),
+        (writer.get("/api/v1/incidents").await, "incident-labels"),
+        (writer.get("/api/v1/deliveries").await, "incident-labels"),
+        (writer.get("/api/v1/receivers").await, "incident-labels"),
+        (writer.post("/api/v1/apply", &json!({"manifests": [monitor("mine")]})).await, "registry-labels"),
+    ] {
+        assert_eq!((reply.status, &reply.json()["code"]), (403, &json!(code)), "{}", reply.text);
+    }
 }
