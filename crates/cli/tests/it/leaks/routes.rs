@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Random, SHELVES, World, encoded};
+use super::{Random, SHELVES, World, encoded, shelves::LISTED};
 use crate::access::{Needs, TABLE};
 
 #[derive(Debug, Clone, Copy)]
@@ -97,7 +97,7 @@ const ROUTES: &[(&str, &str, Told)] = &[
     ("GET", "/api/v1/receivers", Asked(&["/api/v1/receivers"])),
     ("GET", "/api/v1/silences", Nothing("what people wrote")),
     ("GET", "/api/v1/assets", Asked(&["/api/v1/assets?limit=100"])),
-    ("GET", "/api/v1/assets/{kind}/{name}", Asked(&["/api/v1/assets/chain/papers"])),
+    ("GET", "/api/v1/assets/{kind}/{name}", Own),
     ("GET", "/api/v1/assets/{kind}/{name}/versions", Asked(&["/api/v1/assets/knowledge/papers/versions"])),
     ("GET", "/api/v1/assets/{kind}/{name}/diff", Nothing("what the versions say, which every reader may read")),
     ("GET", "/api/v1/projects", Nothing("names of projects")),
@@ -179,6 +179,7 @@ impl World {
         for template in templates() {
             self.ask_one(at, template, random).await;
         }
+        self.specs(at).await;
         self.sql(at, random).await;
         self.watch(at).await;
         self.feedback(at, random).await;
@@ -221,6 +222,15 @@ impl World {
             .replace("{session}", &Self::session(random.below(SHELVES.len())))
             .replace("{start}", &self.until.minus(super::HOUR).as_seconds().to_string())
             .replace("{end}", &self.until.as_seconds().to_string())
+    }
+
+    /// Specs hide nothing from a reader of the project, not even the names of files that are listed there: that is said where
+    /// people read of labels, and everything else hides them.
+    async fn specs(&mut self, at: usize) {
+        let path = "/api/v1/assets/knowledge/papers";
+        let told = self.readers[at].user.get(path).await.json()["spec"].take();
+        let whole = self.readers[0].user.get(path).await.json()["spec"].take();
+        assert!(told == whole && told["sources"][LISTED]["paths"].is_array(), "{told}");
     }
 
     /// What was typed is no document: none of it names one.
