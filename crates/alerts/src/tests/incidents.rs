@@ -27,6 +27,7 @@ on_every_engine!(Catalog: [
     old_incidents_go_with_all_that_belongs_to_them,
     more_alerts_than_an_incident_may_have_are_not_kept,
     what_was_told_of_somebody_names_nobody_after_their_erasure,
+    incidents_are_told_to_whoever_sees_every_trace,
 ]);
 
 async fn every_statement_compiles(catalog: Catalog) {
@@ -288,4 +289,32 @@ async fn what_was_told_of_somebody_names_nobody_after_their_erasure(catalog: Cat
     let once = written(&room).await;
     room.alerts.erase(room.editor.project, &names, &traces).await.unwrap();
     assert_eq!(written(&room).await, once);
+}
+
+async fn incidents_are_told_to_whoever_sees_every_trace(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    room.apply("receiver", "ops", json!({ "webhook": { "url": "http://127.0.0.1:9/" } })).await;
+    let incident = room.raise("de").await.incident;
+    let limited = Actor { labels: Access::Some(["hr".to_owned()].into()), ..room.editor.clone() };
+    let (alerts, first) = (&room.alerts, PageRequest::first(9));
+    let refusals = [
+        code(alerts.list(&limited, &IncidentFilter::default(), &first).await),
+        code(alerts.get(&limited, incident).await),
+        code(alerts.deliveries(&limited, &DeliveryFilter::default(), &first).await),
+        code(alerts.receivers(&limited, &first).await),
+        code(alerts.acknowledge(&limited, incident, "").await),
+        code(alerts.close(&limited, incident, "").await),
+        code(alerts.retry(&limited, incident).await),
+        // That there is none is not told either.
+        code(alerts.get(&limited, IncidentId::from_raw(7)).await),
+    ];
+    assert_eq!(refusals, ["incident-labels"; 8]);
+    // A receiver of their own would be told.
+    let manifest = json!({"apiVersion": "mainspring/v1", "kind": "receiver", "name": "mine", "spec": {
+        "webhook": { "url": "http://127.0.0.1:9/" },
+    }});
+    let mine = Draft { origin: "mine.yaml".to_owned(), value: manifest };
+    let refused = room.registry.apply(&limited, &[mine], "").await.map_err(AlertFault::Registry);
+    assert_eq!(code(refused), "registry-labels");
+    assert_eq!(room.told(incident).await.alerts.len(), 1);
 }

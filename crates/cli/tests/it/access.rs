@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::running::{Server, User, apply_all, run, until};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Needs {
+pub(crate) enum Needs {
     Nobody,
     Reader,
     Editor,
@@ -20,7 +20,7 @@ enum Needs {
 }
 
 /// An endpoint that is not here fails the test.
-const TABLE: &[(&str, &str, Needs)] = &[
+pub(crate) const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/schemas/{kind}", Needs::Nobody),
     ("GET", "/api/v1/overview", Needs::Reader),
     ("GET", "/api/v1/health", Needs::Reader),

@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -206,6 +206,15 @@ impl User {
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
         let request = http::Request::post(path).header(http::header::CONTENT_TYPE, "application/json");
         self.send(request.body(Bytes::from(body.to_string())).unwrap()).await
+    }
+
+    /// Hears a stream of events until there is no more of it.
+    pub(crate) async fn follow(self, path: &'static str, heard: Arc<Mutex<Vec<u8>>>) {
+        let request = http::Request::get(path).body(Bytes::new()).unwrap();
+        let mut body = self.0.send(request).await.unwrap().into_body();
+        while let Some(Ok(part)) = body.next().await {
+            heard.lock().unwrap().extend_from_slice(&part);
+        }
     }
 
     pub(crate) async fn send(&self, request: http::Request<Bytes>) -> Reply {

@@ -64,7 +64,8 @@ pub struct FilesSource {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub name: Option<Name>,
-    /// Relative to the file this spec is read from.
+    /// Relative to the file this spec is read from. Whatever labels the documents have, every reader of the project may read
+    /// the spec.
     pub paths: Vec<String>,
     #[serde(default)]
     pub labels: Vec<String>,

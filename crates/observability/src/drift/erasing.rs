@@ -6,13 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use mainspring_kernel::{Timestamp, id::ProjectId};
+use mainspring_kernel::id::ProjectId;
 use mainspring_lake::{Filter, Scan};
 
 use super::{
     Drift,
     keeping::{LOOK_BACK, around},
-    kept::{self, Kept, Part},
+    kept::{self, Kept, Part, Seen, Writing},
     topics::{FIELD, TRAINED_ON, Topics, question, questions, words_of},
 };
 use crate::{fault::TraceFault, table::Rows};
@@ -58,7 +58,8 @@ impl Drift {
         let made = kept::clusters_made(self.table().await?.as_ref(), &project).await?;
         let Some((made, topics)) = made.zip(self.known_topics(&project).await?) else { return Ok(()) };
         let topics = topics.without(&unusual);
-        self.write((&project, 0), Part::Clusters, 0, Timestamp::from_micros(made), &[row_of(&topics)?]).await
+        let writing = Writing { project: &project, hour: 0, part: Part::Clusters, seen: Seen::default(), made };
+        self.write(&writing, &[row_of(&topics)?]).await
     }
 
     /// Which of these words were asked in traces.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use mainspring_kernel::{Actor, Fault, PageRequest, Timestamp, id::ProjectId};
+use mainspring_kernel::{Actor, Fault, Labels, PageRequest, Timestamp, id::ProjectId};
 use mainspring_monitors::{
     Categories, Compare, Measure, Measurements, MonitorSpec, Numbers, Of, Point, Query, ReleaseOf, ReleaseSeen, SLICES, Series,
     Summary, Watched,
@@ -39,8 +39,9 @@ type Points<T> = BTreeMap<String, BTreeMap<Timestamp, T>>;
 
 #[async_trait]
 impl Watched for Spans {
-    fn of(&self, project: ProjectId) -> Arc<dyn Measurements> {
-        Arc::new(OfProject { observability: self.0.clone(), drift: self.1.clone(), watcher: watcher(project) })
+    fn of(&self, project: ProjectId, labels: &Labels) -> Arc<dyn Measurements> {
+        let watcher = watcher(project, labels.clone());
+        Arc::new(OfProject { observability: self.0.clone(), drift: self.1.clone(), watcher })
     }
 
     async fn examples(
@@ -53,7 +54,8 @@ impl Watched for Spans {
         let also = read(Some(&showing(spec, slice)))?;
         let from = if scored(&spec.measure, None, None).is_some() { from.minus(SCORED_WITHIN) } else { from };
         let filter = TraceFilter { from: Some(from), to: Some(to), also, ..TraceFilter::default() };
-        let found = self.0.spans(&watcher(project), &filter, &PageRequest::first(EXAMPLE_SPANS)).await.map_err(boxed)?;
+        let found =
+            self.0.spans(&watcher(project, Labels::All), &filter, &PageRequest::first(EXAMPLE_SPANS)).await.map_err(boxed)?;
         let mut seen = HashSet::new();
         let traces = found.items.iter().map(|span| span.trace.to_string());
         Ok(traces.filter(|trace| seen.insert(trace.clone())).take(EXAMPLES).collect())
