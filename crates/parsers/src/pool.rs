@@ -121,7 +121,8 @@ impl ParserPool {
 
 impl Worker {
     async fn serve(&mut self, request: &ParseRequest, limits: &Limits) -> std::io::Result<Reply> {
-        let order = Order { file_name: request.file_name.clone(), media_type: request.media_type.clone(), limits: *limits };
+        let (file_name, media_type) = (request.file_name.clone(), request.media_type.clone());
+        let order = Order { file_name, media_type, limits: *limits, parent: std::process::id() };
         self.write(&serde_json::to_vec(&order)?).await?;
         self.write(&request.bytes).await?;
         let mut length = [0; 8];

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use mainspring_kernel::id::ProjectId;
+use mainspring_kernel::{Timestamp, id::ProjectId};
 use mainspring_lake::{Filter, Scan};
 
 use super::{
