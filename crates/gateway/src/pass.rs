@@ -32,8 +32,8 @@ pub(crate) fn request(
     }
     let parameters = renamed(request.operation, &target.parameters)?;
     let counts = matches!(request.operation, Operation::Chat | Operation::Completions);
-    let strip = counts && request.peeked.stream && !request.peeked.include_usage && !endpoint.no_stream_options;
-    let usage = counts && request.peeked.stream && !endpoint.no_stream_options;
+    let strip = counts && request.peeked.stream && !request.peeked.include_usage && endpoint.habits.stream_options;
+    let usage = counts && request.peeked.stream && endpoint.habits.stream_options;
     let body = match body(asked, &parameters, endpoint, usage) {
         Ok(body) => body,
         Err(fault) => return Some(Err(fault)),

@@ -12,7 +12,13 @@ use mainspring_llm::{
 use memchr::memmem;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::{anthropic, bedrock, fault::UpstreamFault, gemini, openai, spec::ProviderKind};
+use crate::{
+    anthropic, bedrock,
+    fault::UpstreamFault,
+    gemini, openai,
+    preset::{Habits, Preset},
+    spec::ProviderKind,
+};
 
 /// A model of a provider, ready to be called.
 #[derive(Debug, Clone)]
@@ -33,21 +39,25 @@ pub struct Endpoint {
     pub api_version: Option<String>,
     /// What the provider wants as `max_tokens` where the client names none; Anthropic insists on one.
     pub default_max_tokens: Option<u32>,
-    /// This provider takes no `stream_options`.
-    pub no_stream_options: bool,
+    /// The known server it is, by its spec or by its address.
+    pub preset: Option<Preset>,
+    /// Where it departs from OpenAI's dialect.
+    pub habits: Habits,
 }
 
 /// Shorter secrets occur in any text.
 const SECRET_MIN: usize = 6;
 
 impl Endpoint {
-    /// A model of a provider that asks for no credential and has no habits of its own.
+    /// A model of a provider that asks for no credential. Its habits are those its address is known for.
     #[must_use]
     pub fn new(provider: Name, kind: ProviderKind, base_url: impl Into<String>, model: impl Into<String>) -> Self {
+        let base_url = base_url.into();
+        let preset = if kind == ProviderKind::OpenAi { Preset::of_address(&base_url) } else { None };
         Self {
             provider,
             kind,
-            base_url: base_url.into(),
+            base_url,
             model: model.into(),
             headers: BTreeMap::new(),
             credential: None,
@@ -56,7 +66,8 @@ impl Endpoint {
             region: None,
             api_version: None,
             default_max_tokens: None,
-            no_stream_options: false,
+            preset,
+            habits: Habits::of(kind, preset),
         }
     }
 

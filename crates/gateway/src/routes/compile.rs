@@ -281,6 +281,7 @@ pub(crate) fn local_spec(behind: bool) -> ProviderSpec {
     ProviderSpec {
         kind: ProviderKind::Local,
         preset: None,
+        responses: None,
         base_url: None,
         credential: None,
         secret_key: None,

@@ -13,6 +13,7 @@ pub(crate) fn provider(kind: ProviderKind) -> ProviderSpec {
     ProviderSpec {
         kind,
         preset: None,
+        responses: None,
         base_url: None,
         credential: None,
         secret_key: None,

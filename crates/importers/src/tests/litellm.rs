@@ -41,10 +41,13 @@ fn a_proxy_becomes_providers_with_references_to_their_keys() {
         provider(&imported, "bedrock"),
         &json!({"type": "bedrock", "region": "eu-central-1", "credential": "env:BEDROCK_ID", "secret_key": "env:AWS_SECRET_ACCESS_KEY"})
     );
-    assert_eq!(provider(&imported, "ollama"), &json!({"type": "openai", "base_url": "http://localhost:11434/v1"}));
+    assert_eq!(
+        provider(&imported, "ollama"),
+        &json!({"type": "openai", "preset": "ollama", "base_url": "http://localhost:11434/v1"})
+    );
     assert_eq!(
         provider(&imported, "hosted_vllm"),
-        &json!({"type": "openai", "base_url": "http://gpu-7:8000/v1", "max_concurrent": 16})
+        &json!({"type": "openai", "preset": "vllm", "base_url": "http://gpu-7:8000/v1", "max_concurrent": 16})
     );
 }
 

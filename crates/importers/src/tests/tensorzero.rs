@@ -50,7 +50,7 @@ fn a_server_of_one_model_is_asked_without_its_name() {
     let imported = tensorzero(text, &|_| None).unwrap();
     sound(&imported);
     assert_eq!(targets(route(&imported, "phi")), rows(&[("tgi/tgi", 0, 1)]));
-    assert_eq!(provider(&imported, "tgi"), &json!({"type": "openai", "base_url": "http://gpu-7:8080/v1"}));
+    assert_eq!(provider(&imported, "tgi"), &json!({"type": "openai", "preset": "tgi", "base_url": "http://gpu-7:8080/v1"}));
 }
 
 #[test]

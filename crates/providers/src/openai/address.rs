@@ -9,7 +9,6 @@ use secrecy::ExposeSecret;
 
 use crate::{
     fault::{FaultClass, UpstreamFault},
-    preset::Habits,
     seam::{Endpoint, Operation, Outgoing},
 };
 
@@ -43,7 +42,7 @@ const fn path(operation: Operation) -> Option<&'static str> {
 fn plain(endpoint: &Endpoint, operation: Operation) -> Option<String> {
     let base = endpoint.base_url.trim_end_matches('/');
     let path = path(operation)?;
-    if operation == Operation::Responses && !Habits::of_address(base).responses {
+    if operation == Operation::Responses && !endpoint.habits.responses {
         return None;
     }
     // Cohere speaks this dialect beside its own, and reranks in its own only.
