@@ -9,6 +9,7 @@ use mainspring_providers::Operation;
 const OPERATIONS: [Operation; 8] = [
     Operation::Chat,
     Operation::Responses,
+    Operation::Compact,
     Operation::Messages,
     Operation::CountTokens,
     Operation::Completions,

@@ -26,6 +26,7 @@ use crate::{
     Surface,
     asked::Asked,
     chat::with_trace,
+    compact,
     embeddings::list,
     error::{Answer, OpenAiError},
     inputs,
@@ -47,7 +48,8 @@ pub(crate) struct Wanted {
 pub(crate) const fn reader(operation: Operation) -> Read {
     match operation {
         Operation::Chat => |body| read(chat::read(body)),
-        Operation::Responses => |body| read(responses::read(body)),
+        Operation::Responses | Operation::CountTokens => |body| read(responses::read(body)),
+        Operation::Compact => |body| read(compact::read(body)),
         Operation::Embeddings => inputs::embed,
         Operation::Rerank => inputs::rerank,
         _ => |_| Ok(Reading::Opaque),
@@ -80,13 +82,22 @@ pub(crate) async fn answer(state: &Surface, asked: &Asked, operation: Operation)
     Ok(with_trace(response(answered, &wanted)?, id))
 }
 
-pub(crate) fn response(answered: Answered, wanted: &Wanted) -> Answer<Response> {
+pub(crate) fn response(mut answered: Answered, wanted: &Wanted) -> Answer<Response> {
+    if let (Operation::CountTokens, Body::Answer(answer)) = (wanted.operation, &answered.body) {
+        answered.usage = answer.usage.or(answered.usage);
+    }
     let (told, used) = (answered.told(), answered.usage);
     let Wanted { operation, model, include_usage, created, body } = wanted;
     let responses = *operation == Operation::Responses;
     let mut response = match answered.body {
         Body::Bytes(bytes) => json_bytes(bytes),
         Body::Chunks(chunks) => stream_bytes(chunks, *operation),
+        Body::Answer(_) if *operation == Operation::CountTokens => {
+            Reply(json!({"object": "response.input_tokens", "input_tokens": used.unwrap_or_default().input})).into_response()
+        }
+        Body::Answer(answer) if *operation == Operation::Compact => {
+            Reply(compact::write(&answer, (*created, model), body)?).into_response()
+        }
         Body::Answer(answer) if responses => {
             Reply(responses::write_with(&answer, (*created, model), &CustomTools::of(body))).into_response()
         }

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, header::CONTENT_TYPE};
 use mainspring_kernel::Clock;
 use mainspring_llm::{
     Models, TokenUsage,
-    exchange::{Answer, Event},
+    exchange::{Answer, Dialect, Event},
 };
 use mainspring_providers::{
     Adapter, Endpoint, FaultClass, Incoming, Operation, Outgoing, Patience, ProviderKind, Socket, UpstreamFault, adapter,
@@ -96,7 +96,7 @@ impl Reach {
     pub(crate) async fn begin(&self, asked: &Asked, index: usize, mut attempt: Attempt) -> Result<Begun, GatewayFault> {
         let until = asked.deadline.min(Instant::now() + asked.route.spec.timeouts.attempt.as_duration());
         let begun = match asked.route.targets[index].provider.kind() {
-            kind if asked.request.operation == Operation::CountTokens && kind != ProviderKind::Anthropic => {
+            _ if asked.request.operation == Operation::CountTokens && !is_counted_there(asked, index) => {
                 self.count(asked, index).await
             }
             ProviderKind::Local => self.begin_local(asked, index, (&mut attempt, until)).await,
@@ -164,6 +164,16 @@ impl Reach {
         };
         attempt.begins();
         Ok((flow, lost, headers))
+    }
+}
+
+/// Whether the target's provider counts tokens itself. One that lacks its key says so where nobody else could count as well.
+fn is_counted_there(asked: &Asked, index: usize) -> bool {
+    let target = &asked.route.targets[index];
+    let said_in = asked.request.said_in;
+    match target.endpoint(&asked.named) {
+        Ok(endpoint) => adapter(endpoint.kind).is_some_and(|adapter| adapter.counts(&endpoint, said_in)),
+        Err(_) => target.provider.kind() == ProviderKind::Anthropic && said_in == Dialect::Anthropic,
     }
 }
 

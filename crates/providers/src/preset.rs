@@ -75,6 +75,8 @@ pub struct Habits {
     pub user: bool,
     /// Has `/responses`.
     pub responses: bool,
+    /// Has what agents ask for beside it: `/responses/compact` and `/responses/input_tokens`.
+    pub compact: bool,
 }
 
 const PLAIN: Habits = Habits {
@@ -85,10 +87,12 @@ const PLAIN: Habits = Habits {
     developer: false,
     user: true,
     responses: false,
+    compact: false,
 };
 
 /// OpenAI's own: its newer models refuse `max_tokens`.
-const OPENAI: Habits = Habits { max_tokens: "max_completion_tokens", strict: true, developer: true, responses: true, ..PLAIN };
+const OPENAI: Habits =
+    Habits { max_tokens: "max_completion_tokens", strict: true, developer: true, responses: true, compact: true, ..PLAIN };
 
 const fn hosted(base_url: &'static str, credential: &'static str, habits: Habits) -> Known {
     Known { base_url, credential: Some(credential), needs_credential: true, habits }

@@ -120,6 +120,8 @@ pub struct Encoded {
 pub enum Operation {
     Chat,
     Responses,
+    /// A conversation of the responses endpoint made shorter, as agents ask when it has grown too long.
+    Compact,
     Messages,
     CountTokens,
     Completions,
@@ -133,7 +135,7 @@ impl Operation {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Chat | Self::Responses | Self::Messages => "chat",
+            Self::Chat | Self::Responses | Self::Compact | Self::Messages => "chat",
             Self::CountTokens => "count_tokens",
             Self::Completions => "text_completion",
             Self::Embeddings => "embeddings",
@@ -162,6 +164,11 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     fn decode(&self, endpoint: &Endpoint, body: &[u8]) -> Result<Answer, UpstreamFault>;
     /// Reads a streamed answer from its first byte.
     fn events(&self, endpoint: &Endpoint) -> Box<dyn Events>;
+
+    /// Whether the provider itself counts the tokens of a request that was said in this dialect.
+    fn counts(&self, _: &Endpoint, _: Dialect) -> bool {
+        false
+    }
 
     /// What an answer that passes through says it used; whole, or one event of a stream. Reads no more than it must.
     fn usage(&self, operation: Operation, body: &[u8]) -> Option<TokenUsage>;

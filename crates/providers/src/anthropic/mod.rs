@@ -93,6 +93,10 @@ impl Adapter for Anthropic {
         Box::new(events::Stream::of(endpoint))
     }
 
+    fn counts(&self, _: &Endpoint, said_in: Dialect) -> bool {
+        said_in == Dialect::Anthropic
+    }
+
     fn usage(&self, operation: Operation, body: &[u8]) -> Option<TokenUsage> {
         // Counting tokens uses none.
         (operation != Operation::CountTokens).then(|| usage::peek(body)).flatten()
