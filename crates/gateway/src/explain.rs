@@ -87,6 +87,8 @@ pub(crate) fn explain(
     let show = |index: usize, place: Option<usize>, why: String| {
         let target = &route.targets[index];
         let Seen { weight, tier, standing, begin_ms, in_flight, .. } = seen[index].clone();
+        let on: Vec<&str> = target.spec.on.iter().map(|class| class.as_str()).collect();
+        let why = if on.is_empty() { why } else { format!("{why}; asked only after {}", on.join(", ")) };
         ExplainedTarget {
             provider: target.provider.name.to_string(),
             model: target.model(model).to_owned(),
@@ -100,7 +102,7 @@ pub(crate) fn explain(
             cost: prices.cost(target.place(model), &question.guess(), asked.batch).map(|charge| charge.cost),
         }
     };
-    let Order { picked, barred } = order;
+    let Order { picked, barred, preferred: _ } = order;
     let asked_in_turn = picked.iter().enumerate().map(|(place, picked)| show(picked.index, Some(place), picked.why.to_string()));
     let left_out = barred.iter().map(|(index, bar)| show(*index, None, bar.to_string()));
     Explanation {

@@ -246,6 +246,7 @@ fn path(provider: &Arc<Provider>, model: &str, state: Arc<TargetState>) -> Route
         model: Some(model.to_owned()),
         weight: 1,
         tier: 0,
+        on: Vec::new(),
         parameters: serde_json::Map::new(),
         context_window: None,
         max_output_tokens: None,

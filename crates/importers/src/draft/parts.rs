@@ -48,6 +48,7 @@ pub(crate) fn target(provider: Name, model: Option<String>) -> Target {
         model,
         weight: 1,
         tier: 0,
+        on: Vec::new(),
         parameters: Map::new(),
         context_window: None,
         max_output_tokens: None,

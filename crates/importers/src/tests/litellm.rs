@@ -74,9 +74,11 @@ fn deployments_of_one_name_are_targets_of_one_route_and_fallbacks_come_after_the
         targets(route(&imported, "flash")),
         rows(&[("gemini/gemini-2.5-flash", 0, 3), ("openrouter/google/gemini-2.5-flash", 1, 1)])
     );
-    // Those that fall back for one reason only say so.
-    assert_eq!(route(&imported, "llama-local")["fallback"], json!({"on": ["context_window"]}));
-    assert_eq!(route(&imported, "claude-sonnet")["fallback"], json!({"on": ["content_filter"]}));
+    // What is for one fault is asked after that fault.
+    let on = |name: &str, at: usize| route(&imported, name)["targets"][at].get("on").cloned();
+    assert_eq!((on("llama-local", 0), on("llama-local", 1)), (None, Some(json!(["context_window"]))));
+    assert_eq!((on("claude-sonnet", 0), on("claude-sonnet", 1)), (None, Some(json!(["content_filter"]))));
+    assert_eq!(on("gpt-4o", 2), None);
     let parameters = &route(&imported, "qwen-house")["targets"][0]["parameters"];
     assert_eq!(parameters, &json!({"user": null, "top_k": 20}));
     assert_eq!(route(&imported, "claude-sonnet")["targets"][0]["parameters"], json!({"temperature": 0.2, "max_tokens": 4096}));
@@ -358,4 +360,21 @@ fn a_file_of_brackets_is_refused_at_once() {
     for text in ["[".repeat(2_000_000), format!("a: {}", "- ".repeat(1_000_000))] {
         assert!(matches!(litellm(&text, &unset), Err(ImportFault::Unreadable { .. })));
     }
+}
+
+#[test]
+fn a_fault_that_has_fallbacks_of_its_own_leads_past_those_of_all_faults() {
+    let text = "model_list:\n\
+        \x20 - {model_name: a, litellm_params: {model: openai/a}}\n\
+        \x20 - {model_name: b, litellm_params: {model: openai/b}}\n\
+        \x20 - {model_name: long, litellm_params: {model: openai/long}}\n\
+        router_settings:\n  fallbacks: [{a: [b]}]\n  context_window_fallbacks: [{a: [long]}]\n";
+    let imported = litellm(text, &unset).unwrap();
+    sound(&imported);
+    let a = route(&imported, "a");
+    assert_eq!(targets(a), rows(&[("openai/a", 0, 1), ("openai/b", 1, 1), ("openai/long", 2, 1)]));
+    assert_eq!((a["targets"][1].get("on"), &a["targets"][2]["on"]), (None, &json!(["context_window"])));
+    let on = a["fallback"]["on"].as_array().unwrap();
+    assert!(on.contains(&json!("server")) && !on.contains(&json!("context_window")), "{on:?}");
+    assert!(!imported.report.different.iter().any(|note| note.message.contains("fault")), "{:?}", imported.report.different);
 }
