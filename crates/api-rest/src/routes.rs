@@ -5,10 +5,10 @@ use mainspring_gateway::{
     Caller as Who, ExplainQuestion, ExplainedTarget, Explanation, Minute, Standing, TargetHealth, TargetHistory,
 };
 use mainspring_kernel::{FaultKind, Page, PageRequest, Role, page::PageFault};
-use mainspring_web_kit::{Answer, Body, Caller, Paging, Problem};
+use mainspring_web_kit::{Answer, Body, Caller, Paging, Problem, may_name};
 use mainspring_wire as wire;
 
-use crate::Rest;
+use crate::{Rest, keys::key_id};
 
 /// As one word.
 const fn breaker(standing: Standing) -> &'static str {
@@ -119,7 +119,17 @@ pub(crate) async fn explain(
     Body(body): Body<wire::ExplainRequest>,
 ) -> Answer<Json<wire::RouteExplanation>> {
     let actor = caller.needs(Role::Reader)?;
-    let wire::ExplainRequest { model, input_tokens, max_tokens, user, session } = body;
+    let wire::ExplainRequest { model, input_tokens, max_tokens, user, session, key } = body;
+    let other = match key {
+        Some(key) => {
+            let admin = caller.needs(Role::Admin)?;
+            let by = rest.identity.let_in_by(admin, key_id(&key)?).await?;
+            may_name(&by, &model)?;
+            Some(by)
+        }
+        None => None,
+    };
+    let actor = other.as_ref().unwrap_or(actor);
     let who = Who { project: actor.project, principal: actor.principal, key: actor.key, user: user.clone(), app: None };
     let question = ExplainQuestion { input_tokens, max_tokens, user, session, ..ExplainQuestion::default() };
     Ok(Json(explained(rest.gateway.explain(&who, &model, &question)?)))

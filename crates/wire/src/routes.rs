@@ -79,6 +79,9 @@ pub struct ExplainRequest {
     pub user: Option<String>,
     #[serde(default)]
     pub session: Option<String>,
+    /// The id of the key that would make the call; absent: whoever asks. Naming one is the admins' to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// Which target a call would take now, and why.

@@ -22,5 +22,8 @@ pub(crate) enum Routes {
         /// The conversation of a route that keeps conversations together.
         #[arg(long)]
         session: Option<String>,
+        /// The key that would make the call, as `mainspring keys list` shows its id. Without one it is yours.
+        #[arg(long, value_name = "ID")]
+        key: Option<String>,
     },
 }

@@ -14,8 +14,8 @@ use crate::{
 pub(crate) async fn run(session: &Session, command: Routes) -> anyhow::Result<ExitCode> {
     match command {
         Routes::List => list(session).await?,
-        Routes::Explain { model, input, max, user, session: conversation } => {
-            let asked = wire::ExplainRequest { model, input_tokens: input, max_tokens: max, user, session: conversation };
+        Routes::Explain { model, input, max, user, session: conversation, key } => {
+            let asked = wire::ExplainRequest { model, input_tokens: input, max_tokens: max, user, session: conversation, key };
             explain(session, &asked).await?;
         }
     }

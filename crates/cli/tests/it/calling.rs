@@ -112,6 +112,37 @@ async fn a_limit_refuses_with_the_time_to_come_back_and_explain_says_which_targe
     assert_eq!(health[0]["attempts"], 2, "{health}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_answers_for_another_key() {
+    let (first, second) = (Upstream::start(says("one")).unwrap(), Upstream::start(says("two")).unwrap());
+    let data = tempfile::tempdir().unwrap();
+    let server = start(data.path());
+    apply_all(data.path(), &specs(&first, &second));
+    let targets = json!([{"provider": "first", "model": "big"}, {"provider": "second", "model": "small"}]);
+    apply_all(data.path(), &[asset("route", "kept", json!({"sticky": "key", "targets": targets}))]);
+    let mut homes = std::collections::BTreeSet::new();
+    for number in 0..40 {
+        let made = run(data.path(), &["keys", "create", &format!("k{number}"), "--role", "reader"]);
+        let explained = run(data.path(), &["routes", "explain", "kept", "--key", made["key"]["id"].as_str().unwrap()]);
+        let user = User::of(&server, made["secret"].as_str());
+        let before = first.count();
+        let sent = user.post("/v1/chat/completions", &chat("kept", false)).await;
+        assert_eq!(sent.status, 200, "{}", sent.text);
+        let home = if first.count() > before { "first" } else { "second" };
+        assert_eq!(explained["targets"][0]["provider"], home, "{explained}");
+        homes.insert(home);
+        if homes.len() == 2 {
+            break;
+        }
+    }
+    assert_eq!(homes.len(), 2, "the keys are spread");
+    let bound = run(data.path(), &["keys", "create", "bound", "--role", "reader", "--models", "other"]);
+    let id = bound["key"]["id"].as_str().unwrap();
+    assert_eq!(refused(data.path(), &["routes", "explain", "kept", "--key", id])["code"], "model-not-allowed");
+    run(data.path(), &["keys", "revoke", id]);
+    assert_eq!(refused(data.path(), &["routes", "explain", "kept", "--key", id])["code"], "identity-key-not-found");
+}
+
 /// What a client gets, with the headers that say when to come back.
 async fn sent(server: &Server, body: &Value) -> (http::Response<()>, Value) {
     use futures::StreamExt as _;
