@@ -61,10 +61,11 @@ async fn list(session: &Session) -> anyhow::Result<()> {
             limit.metric.replace('_', " "),
             limit.amount.clone(),
             dash(limit.spent.as_deref()),
+            dash(limit.left),
             dash(limit.resets_at.as_deref()),
         ]
     });
-    table(&["id", "for", "what", "amount", "spent", "begins anew"], rows.collect());
+    table(&["id", "for", "what", "amount", "spent", "left", "begins anew"], rows.collect());
     Ok(())
 }
 

@@ -23,7 +23,8 @@ pub(crate) use calls::{
 };
 pub(crate) use limits::{all_limits, budget_limits, count_limits, limit, limits, put_limit, remove_limit};
 pub(crate) use shares::{
-    Bucket, forfeit_leases, give_back_lease, give_back_rate, give_back_slots, lease_money, lease_rate, lease_slots, return_leases,
+    Bucket, forfeit_leases, give_back_lease, give_back_rate, give_back_slots, lease_money, lease_rate, lease_slots,
+    return_leases, taken,
 };
 pub(crate) use usage::{UsageSum, add_usage, usage};
 pub(crate) use writers::{Claim, claim_batch, open_writer, seen_writer};

@@ -6,7 +6,7 @@ use std::{
 };
 
 use mainspring_catalog::{Catalog, params};
-use mainspring_kernel::{Clock, Money, Tasks, Timestamp};
+use mainspring_kernel::{Clock, Money, PageRequest, Tasks, Timestamp};
 use mainspring_testservers::{on_every_engine, postgres::Postgres};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use tokio::task::JoinSet;
@@ -235,6 +235,8 @@ async fn calls_at_once_are_shared(catalog: Catalog) {
         others.push(permit);
     }
     assert_eq!(others.len(), 2);
+    let listed = one.limits(&room.admin, &PageRequest::first(1)).await.unwrap();
+    assert_eq!(listed.items[0].left, Some(0), "what both have taken");
     held.clear();
     room.clock.advance(seconds(3));
     one.give_back(false).await;
