@@ -169,24 +169,31 @@ fn mend_tiers(targets: &mut [Target]) {
 fn apply(draft: &mut Draft, group: &Group, (spec, groups): (&mut RouteSpec, &[Group]), rules: &Rules) {
     rules.general(spec, &group.name);
     let path = format!("model_list.{}", group.name);
-    let timeouts: BTreeSet<_> = group.deployments.iter().filter_map(|deployment| deployment.timeout).collect();
-    if let Some(longest) = timeouts.last() {
-        draft::attempt_within(&mut spec.timeouts, *longest);
-    }
-    let first: BTreeSet<_> = group.deployments.iter().filter_map(|deployment| deployment.stream_timeout).collect();
-    if let Some(longest) = first.last() {
-        spec.timeouts.first = *longest;
-    }
-    if timeouts.len() > 1 || first.len() > 1 {
-        draft.different(&path, "timeouts are of the route, not of each target: the longest counts");
-    }
-    if let Some(retries) = group.deployments.iter().filter_map(|deployment| deployment.retries).max() {
-        spec.retry.attempts = draft::retries(retries);
-    }
-    if let Some(longest) = group.deployments.iter().filter_map(|deployment| deployment.cooldown).max() {
-        spec.breaker.open_for = longest;
-    }
     let falls = rules.falls_of(&group.name);
+    // What is asked after the group's own is asked by the same rules.
+    let further = falls.iter().filter_map(|falls| groups.iter().find(|group| group.name == falls.to));
+    let all: Vec<&Deployment> = group.deployments.iter().chain(further.flat_map(|group| &group.deployments)).collect();
+    let mut differ = draft::attempts_within(&mut spec.timeouts, all.iter().map(|each| each.timeout));
+    if let Some((longest, differs)) = draft::largest(all.iter().map(|each| each.stream_timeout), spec.timeouts.first) {
+        spec.timeouts.first = longest;
+        differ |= differs;
+        draft.different(&path, "a `stream_timeout` bounds a stream until it begins; from then on `timeouts.idle` does");
+    }
+    if let Some((longest, differs)) = draft::largest(all.iter().map(|each| each.cooldown), spec.breaker.open_for) {
+        spec.breaker.open_for = longest;
+        differ |= differs;
+    }
+    if differ {
+        draft.different(&path, draft::LONGEST);
+    }
+    let usual = spec.retry.attempts;
+    let own = all.iter().map(|each| each.retries.map(draft::retries));
+    if let Some((most, differs)) = draft::largest(own, usual) {
+        spec.retry.attempts = most;
+        if differs {
+            draft.different(&path, draft::MOST);
+        }
+    }
     for each in &falls {
         fall(draft, (&mut *spec, groups), each, &path);
     }

@@ -66,7 +66,9 @@ fn deployments_of_one_name_are_targets_of_one_route_and_fallbacks_come_after_the
     assert_eq!((&gpt["targets"][0]["price_as"], &gpt["targets"][0]["context_window"]), (&json!("gpt-4o"), &json!(128_000)));
     assert_eq!((&gpt["models"], &gpt["choose"]), (&json!(["gpt-4"]), &json!("latency")));
     assert_eq!(gpt["retry"], json!({"attempts": 3, "on": ["timeout", "connect", "rate_limited"]}));
-    assert_eq!(gpt["timeouts"], json!({"first": "30s", "attempt": "30s"}));
+    // One of its deployments says 30 seconds, the router a minute.
+    assert_eq!(gpt["timeouts"]["attempt"], json!("1m"));
+    says(&imported.report.different, "model_list.gpt-4o", "the longest counts");
     assert_eq!(gpt["breaker"], json!({"min_attempts": 4, "window": "1m", "open_for": "30s"}));
     assert_eq!((&gpt["cache"]["ttl"], &gpt["cache"]["sampled"]), (&json!("15m"), &json!(true)));
     assert_eq!(route(&imported, "flash")["models"], json!(["fast"]));
@@ -377,4 +379,42 @@ fn a_fault_that_has_fallbacks_of_its_own_leads_past_those_of_all_faults() {
     let on = a["fallback"]["on"].as_array().unwrap();
     assert!(on.contains(&json!("server")) && !on.contains(&json!("context_window")), "{on:?}");
     assert!(!imported.report.different.iter().any(|note| note.message.contains("fault")), "{:?}", imported.report.different);
+}
+
+#[test]
+fn times_and_retries_of_one_deployment_are_not_spread_in_silence() {
+    let of = |one: &str, other: &str| {
+        let text = format!(
+            "model_list:\n  - {{model_name: a, litellm_params: {{model: openai/a{one}}}}}\n\
+            \x20 - {{model_name: a, litellm_params: {{model: groq/a{other}}}}}\nrouter_settings: {{timeout: 60, num_retries: 1}}\n"
+        );
+        let imported = litellm(&text, &unset).unwrap();
+        sound(&imported);
+        imported
+    };
+    let differs = |imported: &Imported, word: &str| {
+        imported.report.different.iter().any(|note| note.path == "model_list.a" && note.message.starts_with(word))
+    };
+    for (one, other, timeouts, retries, words) in [
+        ("", "", "1m", 1, [false, false]),
+        (", timeout: 30", ", timeout: 30", "30s", 1, [false, false]),
+        (", timeout: 30", "", "1m", 1, [true, false]),
+        (", timeout: 30", ", timeout: 90", "90s", 1, [true, false]),
+        (", num_retries: 3", "", "1m", 3, [false, true]),
+        (", num_retries: 0", "", "1m", 1, [false, true]),
+        (", cooldown_time: 5", "", "1m", 1, [true, false]),
+    ] {
+        let imported = of(one, other);
+        let a = route(&imported, "a");
+        assert_eq!(a["timeouts"]["attempt"], json!(timeouts), "{one} {other}");
+        let attempts = a["retry"].get("attempts").map_or(1, |attempts| attempts.as_u64().unwrap());
+        assert_eq!(
+            (attempts, [differs(&imported, "timeouts"), differs(&imported, "retries")]),
+            (retries, words),
+            "{one} {other}"
+        );
+    }
+    let streams = of(", stream_timeout: 5", ", stream_timeout: 5");
+    assert_eq!(route(&streams, "a")["timeouts"]["first"], json!("5s"));
+    says(&streams.report.different, "model_list.a", "until it begins");
 }
