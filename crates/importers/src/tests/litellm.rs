@@ -227,6 +227,13 @@ fn keys_that_it_lists_are_made_with_what_holds_for_each() {
 }
 
 #[test]
+fn what_warns_before_a_budget_is_spent_is_named() {
+    let listed = r#"{"keys": [{"token": "x", "key_alias": "a", "soft_budget": 5}]}"#;
+    let imported = litellm_with_keys("model_list: []\nlitellm_settings: {}", Some(listed), &unset).unwrap();
+    says(&imported.report.missing, "keys[0].soft_budget", "`monitor`");
+}
+
+#[test]
 fn a_list_of_keys_that_is_none_is_refused_without_a_word_of_it() {
     for (listed, code) in [
         ("{", "import-unreadable"),
@@ -256,7 +263,7 @@ fn what_has_no_equivalent_is_named_with_its_place() {
         ("litellm_settings.success_callback", "/metrics"),
         ("litellm_settings.default_team_settings", "a team is a project"),
         ("general_settings.database_url", "the catalog"),
-        ("general_settings.alerting", "alert"),
+        ("general_settings.alerting", "`receiver`"),
         ("general_settings.user_header_name", "`x-litellm-end-user-id`"),
         ("environment_variables", "SLACK_WEBHOOK_URL"),
         ("guardrails", "guards"),

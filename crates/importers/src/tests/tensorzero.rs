@@ -204,8 +204,8 @@ fn rules_become_commands_where_there_is_a_limit_like_them() {
         ("gateway.auth", "keys create"),
         ("models.gpt-4o.providers.openai.extra_body[1]", "at the top"),
         ("models.claude.providers.vertex.type", "Vertex"),
-        ("metrics", "feedback"),
-        ("evaluations", "evaluations"),
+        ("metrics", "`/api/v1/scores`"),
+        ("evaluations", "the source `evaluation`"),
         ("tools", "with the request"),
     ] {
         says(missing, path, words);
