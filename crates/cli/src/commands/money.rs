@@ -109,6 +109,7 @@ pub(crate) async fn usage(session: &Session, usage: Usage) -> anyhow::Result<Exi
 async fn show_usage(session: &Session, show: &ShowUsage) -> anyhow::Result<()> {
     let mut asked = asked(&show.stretch, &show.only);
     asked.push(("by", Some(&show.by)));
+    asked.push(("all_projects", show.all_projects.then_some("true")));
     let usage: wire::UsageView = session.client.get(&format!("/api/v1/usage{}", query(&asked))).await?;
     if session.json {
         output::json(&usage);
