@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, header::CONTENT_TYPE};
 use mainspring_kernel::Clock;
 use mainspring_llm::{
-    Models, TokenUsage,
+    Models, Provenance, TokenUsage,
     exchange::{Answer, Dialect, Event},
 };
 use mainspring_providers::{
@@ -21,6 +21,7 @@ use crate::{
     estimate,
     fault::GatewayFault,
     flow::{Passing, Source, Translating, listen},
+    here,
     local::Whole,
     makers,
     pass::{self, Passed},
@@ -100,7 +101,10 @@ impl Reach {
                 self.count(asked, index).await
             }
             ProviderKind::Local => self.begin_local(asked, index, (&mut attempt, until)).await,
-            _ => self.begin_remote(asked, index, (&mut attempt, until)).await,
+            _ => match self.begin_remote(asked, index, (&mut attempt, until)).await {
+                Err(fault) if cannot_count(asked, index, &fault) => self.count(asked, index).await,
+                begun => begun,
+            },
         };
         match begun {
             Ok((flow, lost, headers)) => {
@@ -175,6 +179,15 @@ fn is_counted_there(asked: &Asked, index: usize) -> bool {
         Ok(endpoint) => adapter(endpoint.kind).is_some_and(|adapter| adapter.counts(&endpoint, said_in)),
         Err(_) => target.provider.kind() == ProviderKind::Anthropic && said_in == Dialect::Anthropic,
     }
+}
+
+/// Whether tokens are counted here after all: the model, or the server, has no way to count them. A client of Anthropic's is
+/// told what Anthropic itself says.
+fn cannot_count(asked: &Asked, index: usize, fault: &GatewayFault) -> bool {
+    let kind = asked.route.targets[index].provider.kind();
+    let told = asked.request.said_in == Dialect::Anthropic && kind == ProviderKind::Anthropic;
+    let cannot = matches!(fault.class(), Some(FaultClass::NotFound | FaultClass::Unsupported | FaultClass::Invalid));
+    asked.request.operation == Operation::CountTokens && !told && cannot
 }
 
 fn prepare(asked: &Asked, index: usize, place: (&dyn Adapter, &Endpoint)) -> Result<Prepared, GatewayFault> {
@@ -294,6 +307,10 @@ impl Head {
                         Body::Answer(Box::new(Answer { id, ..answer }))
                     }
                     Shape::Embed => Body::Embedded(adapter.decode_embed(&endpoint, &bytes)?),
+                    Shape::Count => {
+                        let tokens = adapter.decode_count(&endpoint, &bytes)?;
+                        Body::Answer(Box::new(here::counted(&endpoint.model, tokens, Provenance::Reported)))
+                    }
                     Shape::Rerank => Body::Reranked(adapter.decode_rerank(&endpoint, &bytes)?),
                 }
             }

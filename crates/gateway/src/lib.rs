@@ -42,6 +42,7 @@ mod estimate;
 mod explain;
 mod health;
 mod history;
+mod reckon;
 mod retry;
 mod routes;
 mod target;

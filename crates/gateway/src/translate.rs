@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use mainspring_llm::exchange::{Call, ReasoningWanted};
-use mainspring_providers::{Adapter, Encoded, Endpoint, Outgoing, UpstreamFault};
+use mainspring_providers::{Adapter, Encoded, Endpoint, Operation, Outgoing, UpstreamFault};
 use serde_json::{Map, Value};
 
 use crate::{asked::Asked, fault::GatewayFault, route, service::Reading};
@@ -14,6 +14,8 @@ pub(crate) enum Shape {
     Chat,
     Embed,
     Rerank,
+    /// The tokens of a request, and no answer to it.
+    Count,
 }
 
 /// A request in the target's dialect, and the fields of it that were left behind.
@@ -30,6 +32,10 @@ pub(crate) fn request(
     (adapter, endpoint): (&dyn Adapter, &Endpoint),
 ) -> Result<Translated, GatewayFault> {
     let translated = match asked.reading()? {
+        Reading::Chat(call) if asked.request.operation == Operation::CountTokens => {
+            let outgoing = adapter.encode_count(endpoint, call)?;
+            Translated { outgoing, shape: Shape::Count, lost: Vec::new() }
+        }
         Reading::Chat(call) => {
             let (call, mut lost) = with_parameters(call, &target.parameters);
             let Encoded { outgoing, lost: more } = adapter.encode(endpoint, &call)?;

@@ -11,10 +11,11 @@ use mainspring_llm::{
 };
 use memchr::memmem;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Map, Value};
 
 use crate::{
     anthropic, bedrock,
-    fault::UpstreamFault,
+    fault::{FaultClass, UpstreamFault},
     gemini, openai,
     preset::{Habits, Preset},
     spec::ProviderKind,
@@ -145,6 +146,20 @@ impl Operation {
     }
 }
 
+/// The number that an answer to a count has under a name.
+pub(crate) fn number(endpoint: &Endpoint, body: &[u8], name: &str) -> Result<u64, UpstreamFault> {
+    let read: Value = serde_json::from_slice(body).unwrap_or_default();
+    read[name].as_u64().ok_or_else(|| UpstreamFault::malformed(endpoint, format!("it has no number `{name}`")))
+}
+
+/// Some fields of a body that was written for an answer.
+pub(crate) fn only(endpoint: &Endpoint, body: &[u8], names: &[&str]) -> Result<Map<String, Value>, UpstreamFault> {
+    let mut fields: Map<String, Value> =
+        serde_json::from_slice(body).map_err(|error| UpstreamFault::new(endpoint, FaultClass::Invalid, error.to_string()))?;
+    fields.retain(|name, _| names.contains(&name.as_str()));
+    Ok(fields)
+}
+
 /// One kind of provider. Every function is pure; `authorize` alone sees the credential.
 pub trait Adapter: Send + Sync + fmt::Debug {
     /// The dialect this kind speaks when it is translated to.
@@ -168,6 +183,14 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     /// Whether the provider itself counts the tokens of a request that was said in this dialect.
     fn counts(&self, _: &Endpoint, _: Dialect) -> bool {
         false
+    }
+
+    /// Asks how many tokens a call has, where the provider counts and the client spoke another dialect.
+    fn encode_count(&self, endpoint: &Endpoint, _: &Call) -> Result<Outgoing, UpstreamFault> {
+        Err(UpstreamFault::unsupported(endpoint, "count_tokens"))
+    }
+    fn decode_count(&self, endpoint: &Endpoint, _: &[u8]) -> Result<u64, UpstreamFault> {
+        Err(UpstreamFault::unsupported(endpoint, "count_tokens"))
     }
 
     /// What an answer that passes through says it used; whole, or one event of a stream. Reads no more than it must.

@@ -376,15 +376,19 @@ async fn of_what_users_said_the_newest_stays_when_a_conversation_is_compacted() 
 
 #[tokio::test]
 async fn tokens_that_a_provider_does_not_count_are_counted_here() {
-    for kind in ["openai", "anthropic"] {
-        let server = upstream(Behaviour::saying("Hi."));
-        let surface = routed(kind, &server).await;
-        let counted = surface.post(COUNT, &grown("chat")).await;
-        let whole = counted.json();
-        assert_eq!((counted.status, &whole["object"]), (200, &json!("response.input_tokens")), "{kind}: {whole}");
-        assert!(whole["input_tokens"].as_u64().unwrap() > 100, "{kind}: {whole}");
-        assert!(server.seen().iter().all(|seen| !seen.path.contains("responses")), "{kind}");
-    }
+    let server = upstream(Behaviour::saying("Hi."));
+    let counted = routed("openai", &server).await.post(COUNT, &grown("chat")).await;
+    let whole = counted.json();
+    assert_eq!((counted.status, &whole["object"]), (200, &json!("response.input_tokens")), "{whole}");
+    assert!(whole["input_tokens"].as_u64().unwrap() > 100, "{whole}");
+    assert_eq!((counted.header("x-mainspring-usage"), server.count()), (Some("estimated"), 0));
+    // Anthropic does, in its own dialect.
+    let counted = routed("anthropic", &server).await.post(COUNT, &grown("chat")).await;
+    assert_eq!(counted.json()["input_tokens"], json!(12), "{}", counted.text);
+    assert_eq!(
+        (counted.header("x-mainspring-usage"), server.seen()[0].path.as_str()),
+        (Some("reported"), "/v1/messages/count_tokens")
+    );
     // Of a model of this process exactly.
     let surface = Surface::open().await;
     let whole = surface.post(COUNT, &json!({"model": LOCAL, "input": "Hi.", "instructions": "Be brief."})).await.json();
