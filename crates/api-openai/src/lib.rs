@@ -22,6 +22,7 @@ mod question;
 mod request;
 mod responses;
 mod routed;
+mod texts;
 mod wished;
 
 #[cfg(test)]

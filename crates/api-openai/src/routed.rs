@@ -29,7 +29,7 @@ use crate::{
     compact,
     embeddings::list,
     error::{Answer, OpenAiError},
-    inputs,
+    inputs, texts,
 };
 
 /// What of a request an answer to it needs.
@@ -50,6 +50,7 @@ pub(crate) const fn reader(operation: Operation) -> Read {
         Operation::Chat => |body| read(chat::read(body)),
         Operation::Responses | Operation::CountTokens => |body| read(responses::read(body)),
         Operation::Compact => |body| read(compact::read(body)),
+        Operation::Completions => inputs::completion,
         Operation::Embeddings => inputs::embed,
         Operation::Rerank => inputs::rerank,
         _ => |_| Ok(Reading::Opaque),
@@ -98,11 +99,18 @@ pub(crate) fn response(mut answered: Answered, wanted: &Wanted) -> Answer<Respon
         Body::Answer(answer) if *operation == Operation::Compact => {
             Reply(compact::write(&answer, (*created, model), body)?).into_response()
         }
+        Body::Answer(answer) if *operation == Operation::Completions => {
+            Reply(texts::whole(&answer, (*created, model))).into_response()
+        }
         Body::Answer(answer) if responses => {
             Reply(responses::write_with(&answer, (*created, model), &CustomTools::of(body))).into_response()
         }
         Body::Answer(answer) if chat::is_older(body) => Reply(chat::write_older(&answer, *created, model)).into_response(),
         Body::Answer(answer) => Reply(chat::write(&answer, *created, model)).into_response(),
+        Body::Events(events) if *operation == Operation::Completions => {
+            let mut writer = texts::Writer::new(*created, model, *include_usage);
+            Sse(data_events(events, move |event| writer.push(event))).into_response()
+        }
         Body::Events(events) if responses => {
             let writer = responses::Writer::new(*created, model).with_custom(CustomTools::of(body));
             Sse(response_events(events, writer)).into_response()
@@ -169,14 +177,22 @@ fn last_words(fault: GatewayFault, operation: Operation) -> Bytes {
 }
 
 pub(crate) fn chat_events(
-    mut events: BoxStream<'static, Result<Event, GatewayFault>>,
+    events: BoxStream<'static, Result<Event, GatewayFault>>,
     mut writer: chat::Writer,
+) -> impl Stream<Item = SseEvent> + Send {
+    data_events(events, move |event| writer.push(event))
+}
+
+/// Events that have data and no names, as `write` makes them.
+fn data_events(
+    mut events: BoxStream<'static, Result<Event, GatewayFault>>,
+    mut write: impl FnMut(Event) -> Vec<String> + Send,
 ) -> impl Stream<Item = SseEvent> + Send {
     async_stream::stream! {
         while let Some(event) = events.next().await {
             match event {
                 Ok(event) => {
-                    for data in writer.push(event) {
+                    for data in write(event) {
                         yield SseEvent::data(data);
                     }
                 }

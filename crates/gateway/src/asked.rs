@@ -162,7 +162,9 @@ const fn can(kind: ProviderKind, operation: Operation, said_in: Dialect) -> bool
         Operation::CountTokens => true,
         // Models of this process go on with raw text where they are asked as such.
         Operation::Completions if matches!(said_in, Dialect::Local) => matches!(kind, ProviderKind::Local),
-        Operation::Completions | Operation::Moderations => matches!(kind, ProviderKind::OpenAi | ProviderKind::Azure),
+        // To who has no such endpoint the prompt is what a user says.
+        Operation::Completions => true,
+        Operation::Moderations => matches!(kind, ProviderKind::OpenAi | ProviderKind::Azure),
         Operation::Embeddings | Operation::Rerank => !matches!(kind, ProviderKind::Anthropic),
     }
 }

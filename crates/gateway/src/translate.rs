@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use mainspring_llm::exchange::{Call, ReasoningWanted};
+use mainspring_llm::exchange::{Call, ReasoningWanted, Role, Turn};
 use mainspring_providers::{Adapter, Encoded, Endpoint, Operation, Outgoing, UpstreamFault};
 use serde_json::{Map, Value};
 
@@ -36,11 +36,11 @@ pub(crate) fn request(
             let outgoing = adapter.encode_count(endpoint, call)?;
             Translated { outgoing, shape: Shape::Count, lost: Vec::new() }
         }
-        Reading::Chat(call) => {
-            let (call, mut lost) = with_parameters(call, &target.parameters);
-            let Encoded { outgoing, lost: more } = adapter.encode(endpoint, &call)?;
-            lost.extend(more.into_iter().map(|lost| lost.field));
-            Translated { outgoing, shape: Shape::Chat, lost }
+        Reading::Chat(call) => in_chat(call, target, (adapter, endpoint))?,
+        Reading::Text { prompt, call } => {
+            let mut call = Call::clone(call);
+            call.turns.push(Turn::text(Role::User, prompt.as_str()));
+            in_chat(&call, target, (adapter, endpoint))?
         }
         Reading::Embed(call) => {
             let outgoing = adapter.encode_embed(endpoint, call)?;
@@ -50,11 +50,22 @@ pub(crate) fn request(
             let outgoing = adapter.encode_rerank(endpoint, call)?;
             Translated { outgoing, shape: Shape::Rerank, lost: Vec::new() }
         }
-        Reading::Text { .. } | Reading::Opaque => {
+        Reading::Opaque => {
             return Err(UpstreamFault::unsupported(endpoint, asked.request.operation.as_str()).into());
         }
     };
     Ok(translated)
+}
+
+fn in_chat(
+    call: &Call,
+    target: &route::Target,
+    (adapter, endpoint): (&dyn Adapter, &Endpoint),
+) -> Result<Translated, UpstreamFault> {
+    let (call, mut lost) = with_parameters(call, &target.parameters);
+    let Encoded { outgoing, lost: more } = adapter.encode(endpoint, &call)?;
+    lost.extend(more.into_iter().map(|lost| lost.field));
+    Ok(Translated { outgoing, shape: Shape::Chat, lost })
 }
 
 /// The call with what the route always sends to this target; what has no word outside OpenAI's dialect is lost.
