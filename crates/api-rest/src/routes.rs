@@ -1,6 +1,7 @@
 //! How routes and their targets stand, and which target a call would take.
 
 use axum::{Json, extract::State};
+use mainspring_gateway::ledger::Process;
 use mainspring_gateway::{
     Caller as Who, ExplainQuestion, ExplainedTarget, Explanation, Minute, Standing, TargetHealth, TargetHistory,
 };
@@ -83,6 +84,21 @@ pub(crate) async fn list(
     let all = rest.gateway.health(actor.project).await;
     let found = part(all, &page, |target| (target.route.as_deref(), target.provider.as_str(), target.model.as_str()))?;
     Ok(Json(wire::Page { items: found.items.into_iter().map(view).collect(), next: found.next }))
+}
+
+/// Lists the processes that serve calls over this catalog. What the routes' lists say of targets is of the one that answers.
+#[utoipa::path(get, path = "/api/v1/processes", tag = "routes", operation_id = "list_processes",
+    params(("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = wire::Page<wire::ProcessView>)))]
+pub(crate) async fn processes(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Paging(page): Paging,
+) -> Answer<Json<wire::Page<wire::ProcessView>>> {
+    let actor = caller.needs(Role::Reader)?;
+    let found = rest.ledger.processes(actor, &page).await?;
+    let process = |Process { id, here, seen }| wire::ProcessView { id, here, seen_at: seen.to_string() };
+    Ok(Json(wire::Page { items: found.items.into_iter().map(process).collect(), next: found.next }))
 }
 
 fn minutes(history: TargetHistory) -> wire::TargetHistory {

@@ -34,7 +34,7 @@ impl Serves {
 }
 
 /// Nouns of the REST API that a gateway has; whatever is added elsewhere it has not.
-const NOUNS: [&str; 15] = [
+const NOUNS: [&str; 16] = [
     "apply",
     "assets",
     "audit",
@@ -46,6 +46,7 @@ const NOUNS: [&str; 15] = [
     "master-key",
     "members",
     "openapi.json",
+    "processes",
     "projects",
     "routes",
     "secrets",

@@ -360,6 +360,7 @@ export const api = {
   gateway: {
     routes: (signal?: Signal): Promise<T.RouteTarget[]> => whole((query) => call("get", "/api/v1/routes", { signal, query })),
     explain: (model: string) => call("post", "/api/v1/routes/explain", { body: { model } }),
+    processes: (signal?: Signal): Promise<T.Process[]> => whole((query) => call("get", "/api/v1/processes", { signal, query })),
     history: (signal?: Signal): Promise<T.TargetHistory[]> => whole((query) => call("get", "/api/v1/routes/history", { signal, query })),
     usage: (query: { by: string; since: string; all_projects?: boolean }, signal?: Signal) => call("get", "/api/v1/usage", { signal, query }),
     /** Calls as they happen. The server ends it after some minutes. */

@@ -116,6 +116,7 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/api/v1/calls/live", Needs::Reader),
     ("GET", "/api/v1/routes", Needs::Reader),
     ("GET", "/api/v1/routes/history", Needs::Reader),
+    ("GET", "/api/v1/processes", Needs::Reader),
     ("POST", "/api/v1/routes/explain", Needs::Reader),
     ("GET", "/api/v1/audit", Needs::Admin),
     ("POST", "/api/v1/audit/verify", Needs::Admin),

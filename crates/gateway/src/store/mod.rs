@@ -27,7 +27,7 @@ pub(crate) use shares::{
     return_leases, taken,
 };
 pub(crate) use usage::{UsageSum, add_usage, usage};
-pub(crate) use writers::{Claim, claim_batch, open_writer, seen_writer};
+pub(crate) use writers::{Claim, claim_batch, open_writer, seen_writer, writers_seen};
 
 /// Every statement for both engines, for the test that compiles them.
 pub const STATEMENTS: &[&[&str]] =
