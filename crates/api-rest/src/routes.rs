@@ -1,9 +1,8 @@
 //! How routes and their targets stand, and which target a call would take.
 
 use axum::{Json, extract::State};
-use mainspring_gateway::ledger::Process;
 use mainspring_gateway::{
-    Caller as Who, ExplainQuestion, ExplainedTarget, Explanation, Minute, Standing, TargetHealth, TargetHistory,
+    Caller as Who, ExplainQuestion, ExplainedTarget, Explanation, Minute, Standing, TargetHealth, TargetHistory, ledger::Process,
 };
 use mainspring_kernel::{FaultKind, Page, PageRequest, Role, page::PageFault};
 use mainspring_web_kit::{Answer, Body, Caller, Paging, Problem, may_name};
