@@ -215,6 +215,7 @@ fn routes() -> OpenApiRouter<Rest> {
         .routes(routes!(assets::move_alias, assets::remove_alias))
         .routes(routes!(routes::list))
         .routes(routes!(routes::history))
+        .routes(routes!(routes::processes))
         .routes(routes!(routes::explain))
         .routes(routes!(apply::apply))
         .routes(routes!(apply::schema))

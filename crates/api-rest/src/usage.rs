@@ -7,7 +7,7 @@ use mainspring_gateway::ledger::{
     Repriced, RepricedModel, Repricing, UsageBy, UsageFilter, UsageQuestion, UsageReport, UsageRow,
 };
 use mainspring_kernel::{
-    Actor, AssetRef, FaultKind, Money, PageRequest, Role, Timestamp, duration, name::RefFault, page::LIMIT_MAX,
+    Actor, AssetRef, FaultKind, Money, PageRequest, Role, Timestamp, duration, id::ProjectId, name::RefFault, page::LIMIT_MAX,
 };
 use mainspring_web_kit::{Answer, Caller, Home, Problem, Query};
 use mainspring_wire as wire;
@@ -88,14 +88,17 @@ pub(crate) struct UsageQuery {
     app: Option<String>,
     model: Option<String>,
     provider: Option<String>,
+    #[serde(default)]
+    all_projects: bool,
 }
 
 /// What calls used and cost: `by` project, key, principal, user, app, route, model, provider, target, day or hour.
-/// By project it covers every project that the caller may be in.
+/// By project it covers every project that the caller may be in. With `all_projects` everything is of all projects together,
+/// which takes an admin of the project `default`.
 #[utoipa::path(get, path = "/api/v1/usage", tag = "usage", operation_id = "get_usage",
     params(("by" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query),
         ("key" = Option<String>, Query), ("user" = Option<String>, Query), ("app" = Option<String>, Query),
-        ("model" = Option<String>, Query), ("provider" = Option<String>, Query)),
+        ("model" = Option<String>, Query), ("provider" = Option<String>, Query), ("all_projects" = Option<bool>, Query)),
     responses((status = 200, body = wire::UsageView)))]
 pub(crate) async fn usage(
     State(rest): State<Rest>,
@@ -104,13 +107,14 @@ pub(crate) async fn usage(
     Query(query): Query<UsageQuery>,
 ) -> Answer<Json<wire::UsageView>> {
     let actor = caller.needs(Role::Reader)?;
-    let UsageQuery { by, since, until, key, user, app, model, provider } = query;
+    let UsageQuery { by, since, until, key, user, app, model, provider, all_projects } = query;
     let (since, until) = stretch(since.as_deref(), until.as_deref(), rest.clock.now())?;
     let by = by.as_deref().filter(|by| !by.is_empty()).map(str::parse::<UsageBy>).transpose()?.unwrap_or_default();
     let filter = UsageFilter { key, user, app, model, provider };
     let question = UsageQuestion { by, since, until, filter };
     crate::calls::caught_up(&rest).await;
     let report = match by {
+        _ if all_projects => of_all(&rest, &home, &question).await?,
         UsageBy::Project => by_project(&rest, &home, &question).await?,
         _ => rest.ledger.usage(actor, &question).await?,
     };
@@ -137,6 +141,20 @@ async fn name_principals(rest: &Rest, rows: &mut [UsageRow]) -> Answer<()> {
         }
     }
     Ok(())
+}
+
+/// What all projects used, whoever is in them.
+async fn of_all(rest: &Rest, home: &Actor, question: &UsageQuestion) -> Answer<UsageReport> {
+    Caller(home.clone()).needs(Role::Admin)?;
+    let names = rest.identity.project_names(home).await?;
+    let mut report = rest.ledger.usage_of_all(home, question).await?;
+    if question.by == UsageBy::Project {
+        for row in &mut report.rows {
+            let name = row.name.parse().ok().and_then(|id: ProjectId| names.get(&id));
+            row.name = name.map_or_else(|| row.name.clone(), ToString::to_string);
+        }
+    }
+    Ok(report)
 }
 
 /// A row for each project, and the sum of all.

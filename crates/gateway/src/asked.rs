@@ -161,18 +161,23 @@ impl Question<'_> {
 }
 
 const fn writes(operation: Operation) -> bool {
-    matches!(operation, Operation::Chat | Operation::Responses | Operation::Messages | Operation::Completions)
+    matches!(
+        operation,
+        Operation::Chat | Operation::Responses | Operation::Compact | Operation::Messages | Operation::Completions
+    )
 }
 
 /// Whether a kind of provider has an operation at all; what this cannot tell, the adapter refuses later.
 const fn can(kind: ProviderKind, operation: Operation, said_in: Dialect) -> bool {
     match operation {
-        Operation::Chat | Operation::Responses | Operation::Messages => true,
+        Operation::Chat | Operation::Responses | Operation::Compact | Operation::Messages => true,
         // Where a provider does not count, we do.
-        Operation::CountTokens => !matches!(kind, ProviderKind::Anthropic) || matches!(said_in, Dialect::Anthropic),
+        Operation::CountTokens => true,
         // Models of this process go on with raw text where they are asked as such.
         Operation::Completions if matches!(said_in, Dialect::Local) => matches!(kind, ProviderKind::Local),
-        Operation::Completions | Operation::Moderations => matches!(kind, ProviderKind::OpenAi | ProviderKind::Azure),
+        // To who has no such endpoint the prompt is what a user says.
+        Operation::Completions => true,
+        Operation::Moderations => matches!(kind, ProviderKind::OpenAi | ProviderKind::Azure),
         Operation::Embeddings | Operation::Rerank => !matches!(kind, ProviderKind::Anthropic),
     }
 }

@@ -10,6 +10,7 @@ use mainspring_kernel::{
 };
 use mainspring_llm::{
     TokenUsage,
+    exchange::Dialect,
     trace::{SpanKind, names},
 };
 use mainspring_providers::Operation;
@@ -123,7 +124,7 @@ impl Gateway {
 
     /// The target that made the response the request goes on from.
     fn maker(&self, asked: &Asked) -> Option<usize> {
-        let several = asked.request.operation == Operation::Responses && asked.route.targets.len() > 1;
+        let several = asked.request.said_in == Dialect::OpenAiResponses && asked.route.targets.len() > 1;
         let response = makers::previous(&asked.request.body).filter(|_| several)?;
         let id = self.inner.desk.makers.of(asked.request.caller.project, response)?;
         asked.route.targets.iter().position(|target| target.id == id)

@@ -43,6 +43,7 @@ mod estimate;
 mod explain;
 mod health;
 mod history;
+mod reckon;
 mod retry;
 mod routes;
 mod target;

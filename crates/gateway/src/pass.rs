@@ -30,10 +30,16 @@ pub(crate) fn request(
     if !speaks(endpoint.kind, adapter, request.said_in) {
         return None;
     }
-    let parameters = renamed(request.operation, &target.parameters)?;
+    // Neither of them writes as the parameters say, and both refuse what they do not know.
+    let aside = matches!(request.operation, Operation::Compact | Operation::CountTokens);
+    let parameters = if aside && request.said_in == Dialect::OpenAiResponses {
+        Cow::Owned(Map::new())
+    } else {
+        renamed(request.operation, &target.parameters)?
+    };
     let counts = matches!(request.operation, Operation::Chat | Operation::Completions);
-    let strip = counts && request.peeked.stream && !request.peeked.include_usage && !endpoint.no_stream_options;
-    let usage = counts && request.peeked.stream && !endpoint.no_stream_options;
+    let strip = counts && request.peeked.stream && !request.peeked.include_usage && endpoint.habits.stream_options;
+    let usage = counts && request.peeked.stream && endpoint.habits.stream_options;
     let body = match body(asked, &parameters, endpoint, usage) {
         Ok(body) => body,
         Err(fault) => return Some(Err(fault)),

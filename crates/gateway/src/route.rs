@@ -53,6 +53,10 @@ pub struct Target {
     /// Targets of tier 1 are asked when those of tier 0 have failed or are not well, and so on.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub tier: u32,
+    /// Asked only after one of these faults of another target, such as `[context_window]`. Absent: first in its turn, and
+    /// after every fault that the route's `fallback` names. Needs a tier above the lowest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on: Vec<FaultClass>,
     /// What is always sent: `temperature: 0.2`. Fields as in OpenAI's chat completions; `null` takes a field away.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub parameters: Map<String, Value>,
@@ -137,7 +141,7 @@ impl Default for Retry {
     }
 }
 
-/// Which faults lead to another target.
+/// Which faults lead to another target, where the target itself does not say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fallback {

@@ -84,12 +84,12 @@ pub enum Reading {
     Chat(Box<Call>),
     Embed(EmbedCall),
     Rerank(RerankCall),
-    /// Raw text that a model of this process goes on with; the call has no turns.
+    /// Raw text that a model of this process goes on with, and that others are told by a user; the call has no turns.
     Text {
         prompt: String,
         call: Box<Call>,
     },
-    /// Goes on as it came or not at all: moderations, raw completions, token counts.
+    /// Goes on as it came or not at all: moderations.
     Opaque,
 }
 

@@ -65,6 +65,9 @@ impl Fault for ModelFault {
             Self::ContextExceeded { .. } => {
                 Some("shorten the text or the messages, lower `max_tokens`, or retrieve fewer chunks".into())
             }
+            Self::Unsupported { .. } => Some(
+                "leave it out, or name a route or a provider's model: models of this process read and write text, and call no tools".into(),
+            ),
             Self::NotInstalled { model } | Self::Damaged { model, .. } => Some(format!("run `mainspring models pull {model}`")),
             Self::Elsewhere(fault) => fault.hint(),
             _ => None,

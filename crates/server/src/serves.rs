@@ -47,6 +47,7 @@ const NOUNS: [&str; 16] = [
     "master-key",
     "members",
     "openapi.json",
+    "processes",
     "projects",
     "routes",
     "secrets",

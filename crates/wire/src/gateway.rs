@@ -20,6 +20,9 @@ pub struct LimitView {
     /// When a budget begins anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resets_at: Option<String>,
+    /// Of a limit that is no budget, with one subject: how many of its requests, tokens or calls are left at this moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<u64>,
     pub created_at: String,
     pub created_by: String,
 }

@@ -53,6 +53,9 @@ pub(crate) struct ShowUsage {
     /// `project`, `key`, `principal`, `user`, `app`, `route`, `model`, `provider`, `target`, `day` or `hour`.
     #[arg(long, default_value = "model")]
     pub(crate) by: String,
+    /// Of all projects together. This takes an admin of the project `default`.
+    #[arg(long)]
+    pub(crate) all_projects: bool,
     #[command(flatten)]
     pub(crate) stretch: Stretch,
     #[command(flatten)]

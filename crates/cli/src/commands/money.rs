@@ -61,10 +61,11 @@ async fn list(session: &Session) -> anyhow::Result<()> {
             limit.metric.replace('_', " "),
             limit.amount.clone(),
             dash(limit.spent.as_deref()),
+            dash(limit.left),
             dash(limit.resets_at.as_deref()),
         ]
     });
-    table(&["id", "for", "what", "amount", "spent", "begins anew"], rows.collect());
+    table(&["id", "for", "what", "amount", "spent", "left", "begins anew"], rows.collect());
     Ok(())
 }
 
@@ -104,6 +105,7 @@ pub(crate) async fn usage(session: &Session, usage: Usage) -> anyhow::Result<Exi
 async fn show_usage(session: &Session, show: &ShowUsage) -> anyhow::Result<()> {
     let mut asked = asked(&show.stretch, &show.only);
     asked.push(("by", Some(&show.by)));
+    asked.push(("all_projects", show.all_projects.then_some("true")));
     let usage: wire::UsageView = session.client.get(&format!("/api/v1/usage{}", query(&asked))).await?;
     if session.json {
         output::json(&usage);

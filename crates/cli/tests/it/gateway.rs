@@ -127,6 +127,14 @@ async fn gateways_beside_a_server_share_its_routes_keys_limits_and_usage() {
         let names: Vec<&str> = models["data"].as_array().unwrap().iter().filter_map(|model| model["id"].as_str()).collect();
         assert_eq!(names, ["assistant"]);
     }
+    // Each says of which of them its routes and live calls are.
+    for process in everyone() {
+        let user = User::of(process, Some(secret));
+        let listed = user.get("/api/v1/processes").await.json();
+        let items = listed["items"].as_array().unwrap();
+        let here = items.iter().filter(|process| process["here"] == true).count();
+        assert_eq!((items.len(), here), (3, 1), "{listed}");
+    }
     let seen = || upstream.seen().len() as u64;
     let counted = async || {
         let rows = run(data, &["usage", "--by", "key"]);

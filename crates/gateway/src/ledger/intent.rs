@@ -45,7 +45,7 @@ impl Intent {
     pub(crate) fn output_tokens(&self, candidate: &Candidate) -> u64 {
         match self.operation {
             Operation::Embeddings | Operation::Rerank | Operation::Moderations | Operation::CountTokens => 0,
-            Operation::Chat | Operation::Responses | Operation::Messages | Operation::Completions => {
+            Operation::Chat | Operation::Responses | Operation::Compact | Operation::Messages | Operation::Completions => {
                 candidate.max_output_tokens.unwrap_or(allowed::USUAL)
             }
         }

@@ -43,6 +43,7 @@ fn what_cannot_work_is_refused_with_its_place() {
     refused(|spec| spec["targets"][0]["parameters"] = json!({"stream": true}), "targets[0].parameters.stream");
     refused(|spec| spec["targets"][0]["parameters"] = json!({"background": true}), "targets[0].parameters.background");
     refused(|spec| spec["targets"][1]["context_window"] = json!(0), "targets[1].context_window");
+    refused(|spec| spec["targets"][1]["on"] = json!(["server"]), "targets[1].on");
     refused(|spec| spec["models"] = json!(["a*b"]), "models[0]");
     refused(|spec| spec["models"] = json!(["a", "a"]), "models[1]");
     refused(|spec| spec["models"] = json!(["a b"]), "models[0]");

@@ -23,6 +23,7 @@ on_every_engine!(Catalog: [
     calls_past_their_time_go_and_sums_stay,
     small_segments_become_one_and_nothing_is_lost,
     nobody_reads_what_is_not_theirs,
+    all_projects_are_added_up,
 ]);
 
 /// Calls that overlap, in several segments and hours.
@@ -333,4 +334,29 @@ async fn nobody_reads_what_is_not_theirs(catalog: Catalog) {
         let repriced = ledger.reprice(&actor, &Repricing::As("gpt-4o".to_owned()), &all(), stretch).await.unwrap();
         assert_eq!(repriced.total.calls, calls as u64);
     }
+    assert_eq!(ledger.usage_of_all(&room.with_role(Role::Editor), &question).await.unwrap_err().code(), "limit-forbidden");
+}
+
+async fn all_projects_are_added_up(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let ledger = room.ledger().await;
+    let theirs = crate::Caller { project: room.stranger.project, ..caller() };
+    for whose in [caller(), caller(), theirs] {
+        let intent = intent(&room.clock, 100_000, 10_000);
+        let permit = ledger.admit(&whose, &intent).unwrap();
+        let record = CallRecord { caller: whose, ..outcome(&ledger, &intent, (100_000, 10_000)) };
+        permit.settle(record);
+    }
+    ledger.flush().await.unwrap();
+    let ask = async |by: UsageBy| {
+        let (since, until) = (room.clock.now().minus(seconds(60)), room.clock.now().plus(seconds(60)));
+        let question = UsageQuestion { by, since, until, filter: UsageFilter::default() };
+        ledger.usage_of_all(&room.admin, &question).await.unwrap()
+    };
+    let projects = ask(UsageBy::Project).await;
+    assert_eq!((projects.total.name.as_str(), projects.total.calls, projects.total.cost), ("", 3, money("0.063")));
+    let rows: Vec<_> = projects.rows.iter().map(|row| (row.name.clone(), row.calls)).collect();
+    assert_eq!(rows, [(room.admin.project.to_string(), 2), (room.stranger.project.to_string(), 1)], "the dearest first");
+    let models = ask(UsageBy::Model).await;
+    assert_eq!((models.rows.len(), models.rows[0].calls), (1, 3));
 }
