@@ -21,6 +21,7 @@ mod query;
 mod room;
 mod sampling;
 mod scores;
+mod searched;
 mod service;
 mod settle;
 mod spill;

@@ -19,7 +19,11 @@ use mainspring_lake::{Filter, Order, Scalar, Scan, Table};
 use mainspring_llm::DocumentAccess;
 use serde::{Deserialize, Serialize};
 
-use crate::{fault::TraceFault, filter::SpanFilter};
+use crate::{
+    fault::TraceFault,
+    filter::{SpanFilter, holds},
+    searched::CONTENT,
+};
 
 pub(crate) use access::{hidden, hidden_in, seen};
 pub(crate) use activity::{activity, by_app, percentile};
@@ -89,10 +93,7 @@ impl TraceFilter {
             texts.into_iter().filter_map(|(column, value)| value.as_ref().map(|value| Filter::eq(column, value.as_str()))),
         );
         if let Some(text) = &self.text {
-            parts.push(Filter::Or(vec![
-                Filter::Contains("content".into(), text.clone()),
-                Filter::Contains("name".into(), text.clone()),
-            ]));
+            parts.push(Filter::Or(vec![holds(CONTENT, text), holds("name", text)]));
         }
         Filter::And(parts).and(self.also.condition(now))
     }
