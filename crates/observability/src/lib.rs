@@ -57,13 +57,13 @@ pub use points::{MetricPoint, MetricPoints, PointFilter, PointKind, Temporality}
 pub use pricing::{Estimate, SpanPrices};
 pub use query::{
     ActivityBucket, Counted, Export, Gathered, GatheredBy, Measured, MetricsQuestion, MetricsRow, SessionTraces, SpanMetrics,
-    SpanSummary, TREE_MAX, TraceFilter, TraceSummary, TraceTree, TreeTotals, measures,
+    SpanSummary, TREE_MAX, TraceFilter, TraceSummary, TraceTree, Traffic, TreeTotals, measures,
 };
 pub use query::{
-    DashboardAnswer, DashboardQuestion, PanelAnswer, PromAnswer, PromFault, PromMetric, PromSeries, PromTimes, SqlColumn,
-    SqlQuestion, SqlRows, SqlTable, prom_labels, prom_metrics,
+    DashboardAnswer, DashboardQuestion, PanelAnswer, PromAnswer, PromFault, PromFound, PromMetric, PromSeries, PromTimes,
+    SqlColumn, SqlQuestion, SqlRows, SqlTable, prom_labels, prom_metrics,
 };
-pub use query::{Listener, SeriesQuestion, SeriesRow, check_group_field, check_number_field};
+pub use query::{Listener, SeriesQuestion, SeriesRow, Told, check_group_field, check_number_field};
 pub use sampling::Tally;
 pub use scores::{
     FEEDBACK, Feedback, NewScore, Rating, Score, ScoreFilter, ScoreKind, ScoreMeasure, ScoreSource, ScoreSummary, ScoreValue,

@@ -261,7 +261,8 @@ async fn a_trace_with_a_foreign_label_does_not_exist_for_the_reader() {
     let mut stranger = actor(Labels::All);
     stranger.project = ProjectId::from_raw(8);
     assert!(matches!(room.trace(&stranger, entry.trace).await, Err(TraceFault::NotFound { .. })));
-    let requests: u64 = room.activity(&holding(&["board"]), 2, None).await.unwrap().iter().map(|hour| hour.requests).sum();
+    let requests: u64 =
+        room.activity(&holding(&["board"]), 2, None).await.unwrap().iter().map(|hour| hour.traffic.requests).sum();
     assert_eq!(requests, 2, "counts of what one may not see do not show");
 }
 

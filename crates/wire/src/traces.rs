@@ -170,6 +170,9 @@ pub struct TraceMetrics {
     pub rows: Vec<TraceMetricsRow>,
     /// Whether there are more rows than were asked for.
     pub more: bool,
+    /// Whether numbers of some rows are estimates.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
 }
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TraceMetricsRow {
@@ -180,6 +183,10 @@ pub struct TraceMetricsRow {
     pub keys: BTreeMap<String, Option<String>>,
     /// Counts, shares between 0 and 1, milliseconds and dollars; null where there is nothing to measure.
     pub values: BTreeMap<String, Option<f64>>,
+    /// Whether some of its spans stand for others that were not kept: then counts, sums, shares, means and percentiles are
+    /// estimates.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
 }
 /// What a live tail tells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -23,10 +23,11 @@ use crate::{
     fault::TraceFault,
     filter::{SpanFilter, holds},
     searched::CONTENT,
+    table::WEIGHT,
 };
 
 pub(crate) use access::{hidden, hidden_in, seen};
-pub(crate) use activity::{activity, by_app, percentile};
+pub(crate) use activity::{activity, by_app};
 pub(crate) use count::{count_any, count_spans, count_traces};
 pub(crate) use dashboard::dashboard;
 pub(crate) use export::EXPORTS_MAX;
@@ -38,13 +39,13 @@ pub(crate) use sql::{Sources, sql, sql_tables};
 pub(crate) use traces::{list, list_any, trace};
 pub(crate) use tree::{span, tree};
 
-pub use activity::ActivityBucket;
+pub use activity::{ActivityBucket, Traffic};
 pub use count::Counted;
 pub use dashboard::{DashboardAnswer, DashboardQuestion, PanelAnswer};
 pub use export::Export;
 pub use metrics::{Measured, MetricsQuestion, MetricsRow, SpanMetrics, measures};
-pub use promql::{PromAnswer, PromFault, PromMetric, PromSeries, PromTimes, prom_labels, prom_metrics};
-pub use series::{Listener, SeriesQuestion, SeriesRow, check_group_field, check_number_field};
+pub use promql::{PromAnswer, PromFault, PromFound, PromMetric, PromSeries, PromTimes, prom_labels, prom_metrics};
+pub use series::{Listener, SeriesQuestion, SeriesRow, Told, check_group_field, check_number_field};
 pub use sessions::{Gathered, GatheredBy, SessionTraces};
 pub use spans::SpanSummary;
 pub use sql::{SqlColumn, SqlQuestion, SqlRows, SqlTable};
@@ -164,4 +165,9 @@ fn entry_only() -> Filter {
 
 fn failed() -> Filter {
     Filter::eq("status", "error")
+}
+
+/// Rows that stand for more than themselves: what is reckoned over them is an estimate.
+fn sampled() -> Filter {
+    Filter::Gt(WEIGHT.into(), Scalar::Float(1.0))
 }
