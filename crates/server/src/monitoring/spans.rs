@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use mainspring_kernel::{Actor, Fault, PageRequest, Timestamp, id::ProjectId};
 use mainspring_monitors::{
     Categories, Compare, Measure, Measurements, MonitorSpec, Numbers, Of, Point, Query, ReleaseOf, ReleaseSeen, SLICES, Series,
-    Summary, Watched,
+    Summary, Tally, Watched,
 };
-use mainspring_observability::{Drift, Observability, SeriesQuestion, SpanFilter, TraceFilter};
+use mainspring_observability::{Drift, Observability, SeriesQuestion, SeriesRow, SpanFilter, Told, TraceFilter};
 use serde_json::Value;
 
 use super::{boxed, watcher};
@@ -135,40 +135,53 @@ impl Measurements for OfProject {
 impl OfProject {
     async fn counted(&self, question: &SeriesQuestion, hits: Option<&SpanFilter>) -> Result<Points<Summary>, Box<dyn Fault>> {
         let rows = self.observability.series(&self.watcher, question, (hits, None)).await.map_err(boxed)?;
-        let mut points: Points<Summary> = Points::new();
-        for row in rows {
-            let summary = match hits {
-                None => Summary::Count(row.count),
-                Some(_) => Summary::Rate { hits: row.hits, trials: row.count },
-            };
-            points.entry(row.slice.unwrap_or_default()).or_default().insert(row.at, summary);
+        // Hits, and all. Spans that stand for as many have a row of their own.
+        let mut points: Points<(Tally, Tally)> = Points::new();
+        for SeriesRow { at, slice, weight, count, hits, .. } in rows {
+            let point = points.entry(slice.unwrap_or_default()).or_default().entry(at).or_default();
+            point.0.merge(&Tally::of(hits, weight));
+            point.1.merge(&Tally::of(count, weight));
         }
-        Ok(points)
+        let rate = hits.is_some();
+        Ok(summed(points, |(hits, trials)| if rate { Summary::Rate { hits, trials } } else { Summary::Count(trials) }))
     }
 
     async fn categories(&self, question: &SeriesQuestion, field: &str) -> Result<Points<Summary>, Box<dyn Fault>> {
         let rows = self.observability.series(&self.watcher, question, (None, Some(field))).await.map_err(boxed)?;
-        let mut points: Points<Categories> = Points::new();
-        for row in rows {
-            let slice = points.entry(row.slice.unwrap_or_default()).or_default();
-            slice.entry(row.at).or_default().add_many(&row.word.unwrap_or_default(), row.count);
+        let mut points: Points<BTreeMap<String, Tally>> = Points::new();
+        for SeriesRow { at, slice, word, weight, count, .. } in rows {
+            let words = points.entry(slice.unwrap_or_default()).or_default().entry(at).or_default();
+            words.entry(word.unwrap_or_default()).or_default().merge(&Tally::of(count, weight));
         }
-        Ok(summed(points, Summary::Categories))
+        Ok(summed(points, |words| Summary::Categories(worth(&words))))
     }
 
     async fn numbers(&self, question: &SeriesQuestion, field: &str) -> Result<Points<Summary>, Box<dyn Fault>> {
         let mut points: Points<Numbers> = Points::new();
         let (from, step) = (question.from, i64::try_from(question.step.as_micros()).unwrap_or(i64::MAX).max(1));
-        let mut add = |start: Timestamp, slice: Option<&str>, number: f64| {
-            let whole = start.as_micros().saturating_sub(from.as_micros()).div_euclid(step);
+        let mut add = |slice: Option<&str>, told: Told| {
+            let whole = told.at.as_micros().saturating_sub(from.as_micros()).div_euclid(step);
             let at = Timestamp::from_micros(from.as_micros().saturating_add(whole.saturating_mul(step)));
             let numbers = points.entry(slice.unwrap_or_default().to_owned()).or_default().entry(at).or_default();
-            numbers.moments.add(number);
-            numbers.quantiles.add(number);
+            numbers.add(told.number, told.weight);
         };
         self.observability.numbers(&self.watcher, question, field, &mut add).await.map_err(boxed)?;
         Ok(summed(points, |numbers| Summary::Numbers(Box::new(numbers))))
     }
+}
+
+/// How often each word came, for a test: of a sample as many as it is worth, shared out by what it stands for.
+fn worth(words: &BTreeMap<String, Tally>) -> Categories {
+    let mut all = Tally::default();
+    words.values().for_each(|tally| all.merge(tally));
+    let (came, seen) = (all.count() as f64, all.worth());
+    let mut categories = Categories::default();
+    for (word, tally) in words {
+        // A word that was seen is never told to be unheard of.
+        let share = if all.is_estimate() && came > 0.0 { seen / came } else { 1.0 };
+        categories.add_many(word, ((tally.count() as f64 * share).round() as u64).max(u64::from(tally.count() > 0)));
+    }
+    categories
 }
 
 fn summed<T>(points: Points<T>, summary: impl Fn(T) -> Summary) -> Points<Summary> {
