@@ -57,7 +57,7 @@ pub use points::{MetricPoint, MetricPoints, PointFilter, PointKind, Temporality}
 pub use pricing::{Estimate, SpanPrices};
 pub use query::{
     ActivityBucket, Counted, Export, Gathered, GatheredBy, Measured, MetricsQuestion, MetricsRow, SessionTraces, SpanMetrics,
-    SpanSummary, TREE_MAX, TraceFilter, TraceSummary, TraceTree, Traffic, TreeTotals, measures,
+    SpanSummary, TREE_MAX, TraceFilter, TracePart, TraceSummary, TraceTree, Traffic, TreeTotals, measures,
 };
 pub use query::{
     DashboardAnswer, DashboardQuestion, PanelAnswer, PromAnswer, PromFault, PromFound, PromMetric, PromSeries, PromTimes,

@@ -24,7 +24,7 @@ use crate::{
     pricing::{SpanPrices, price},
     query::{
         self, ActivityBucket, Asking, Counted, Export, Gathered, GatheredBy, MetricsQuestion, SessionTraces, SpanMetrics,
-        SpanSummary, TraceFilter, TraceSummary, TraceTree, Traffic,
+        SpanSummary, TraceFilter, TracePart, TraceSummary, TraceTree, Traffic,
     },
     room::{self, Room},
     sampling::{Sampler, Tally},
@@ -259,9 +259,10 @@ impl Observability {
         query::count_spans(self.asking(actor, self.now()), self.scored(actor, filter).await?.as_ref()).await
     }
 
-    pub async fn trace(&self, actor: &Actor, id: TraceId) -> Result<Vec<Span>, TraceFault> {
+    /// Spans of a trace whole, a page of them, and how many there are.
+    pub async fn trace(&self, actor: &Actor, id: TraceId, limit: usize, place: &PageRequest) -> Result<TracePart, TraceFault> {
         self.catch_up().await;
-        query::trace(self.asking(actor, self.now()), id).await
+        query::trace(self.asking(actor, self.now()), id, limit, place).await
     }
 
     /// Spans of a trace without what was written and read, a page of them.

@@ -18,7 +18,7 @@ use crate::{fault::TraceFault, scores::Score, service::Observability, table::Row
 /// Exports under way at once.
 pub(crate) const EXPORTS_MAX: usize = 4;
 /// Spans of the first page, and of a page at most; in between it has as many as took this many bytes before.
-const PAGE_FIRST: usize = 32;
+pub(super) const PAGE_FIRST: usize = 32;
 const PAGE_MAX: usize = 500;
 const PAGE_BYTES: usize = 16 << 20;
 const WINDOW_MIN: i64 = 1_000_000;
@@ -178,7 +178,7 @@ impl Export {
 }
 
 /// How many spans the page after one of so many has. What is read next may be larger than what was, so it grows by steps.
-fn page_after(page: usize, found: usize, bytes: usize) -> usize {
+pub(super) fn page_after(page: usize, found: usize, bytes: usize) -> usize {
     if found == 0 {
         return page;
     }
@@ -187,7 +187,7 @@ fn page_after(page: usize, found: usize, bytes: usize) -> usize {
 }
 
 /// What the rows take, whatever else their buffers hold.
-fn bytes_of(batch: &RecordBatch) -> usize {
+pub(super) fn bytes_of(batch: &RecordBatch) -> usize {
     batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or_default()).sum()
 }
 

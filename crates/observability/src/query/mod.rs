@@ -2,6 +2,7 @@
 
 mod access;
 mod activity;
+mod bodies;
 mod count;
 mod dashboard;
 mod export;
@@ -28,6 +29,7 @@ use crate::{
 
 pub(crate) use access::{hidden, hidden_in, seen};
 pub(crate) use activity::{activity, by_app};
+pub(crate) use bodies::trace;
 pub(crate) use count::{count_any, count_spans, count_traces};
 pub(crate) use dashboard::dashboard;
 pub(crate) use export::EXPORTS_MAX;
@@ -36,10 +38,11 @@ pub(crate) use promql::{prometheus, prometheus_series, prometheus_values};
 pub(crate) use sessions::{session, sessions};
 pub(crate) use spans::{list_spans, summary_of};
 pub(crate) use sql::{Sources, sql, sql_tables};
-pub(crate) use traces::{list, list_any, trace};
+pub(crate) use traces::{list, list_any};
 pub(crate) use tree::{span, tree};
 
 pub use activity::{ActivityBucket, Traffic};
+pub use bodies::TracePart;
 pub use count::Counted;
 pub use dashboard::{DashboardAnswer, DashboardQuestion, PanelAnswer};
 pub use export::Export;
@@ -54,7 +57,6 @@ pub use tree::{TREE_MAX, TraceTree, TreeTotals};
 
 /// Rows looked at for one page at most: a reader who may see little does not make the server read everything.
 const LOOKED_AT_MAX: usize = 20_000;
-const SPANS_MAX: usize = 50_000;
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TraceFilter {

@@ -345,7 +345,7 @@ async fn found_by(room: &Observability, tasks: &Tasks, who: &Actor, more: &[Span
     }
     let mut opened = BTreeSet::new();
     for id in more.iter().map(|span| span.trace) {
-        opened.extend(room.trace(who, id).await.is_ok().then_some(id));
+        opened.extend(read_whole(room, who, id).await.is_ok().then_some(id));
     }
     [listed, spans, exported, of_sessions, told, opened]
 }

@@ -211,7 +211,7 @@ async fn topics_that_grew_are_named_and_have_examples() {
     let grew = &topics.topics[0];
     assert!(grew.grew && grew.words.iter().any(|word| word == "parcel"), "{topics:?}");
     assert!((grew.before - 0.2).abs() < 1e-9 && (grew.after - 0.8).abs() < 1e-9);
-    let example = room.trace(&all, grew.traces[0].parse().unwrap()).await.unwrap();
+    let example = read_whole(&room, &all, grew.traces[0].parse().unwrap()).await.unwrap();
     assert!(format!("{example:?}").contains("parcel"));
     let (from, to) = (Timestamp::from_micros(THEN), Timestamp::from_micros(LATELY + HOUR));
     assert_eq!(drift.topic_series(&all, "input", (from, to)).await.unwrap().len(), 2);
