@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{Json, extract::State};
 use mainspring_chains::{Outcome, Pins, Question, Read, Replayable, Source, Swap, VersionUsed};
-use mainspring_kernel::{AssetKind, AssetRef, FaultKind, Role, text};
-use mainspring_llm::{Span, TablePin, trace::names};
+use mainspring_kernel::{Actor, AssetKind, AssetRef, FaultKind, PageRequest, Role, text};
+use mainspring_llm::{Span, TablePin, TraceId, trace::names};
+use mainspring_observability::{TREE_MAX, TraceFault};
 use mainspring_web_kit::{Answer, Body, Caller, Path, Problem, may_name_any};
 use mainspring_wire as wire;
 use serde_json::Value;
@@ -23,7 +24,7 @@ pub(crate) async fn replay(
 ) -> Answer<Json<wire::Replay>> {
     let actor = caller.needs(Role::Reader)?;
     may_name_any(actor)?;
-    let mut spans = rest.observability.trace(actor, trace_id(&id)?).await?;
+    let mut spans = telling(&rest, actor, trace_id(&id)?).await?;
     // A question may be too large to stand in its span.
     for span in spans.iter_mut().filter(|span| span.attributes.contains_key(names::REPLAY)) {
         rest.observability.fill(span).await?;
@@ -36,6 +37,20 @@ pub(crate) async fn replay(
     let first = answer.alternatives.into_iter().next();
     let (replayed, outcome) = first.map(|first| (first.text, Some(first.outcome))).unwrap_or_default();
     Ok(Json(compare(id, &recorded, replayed, outcome, trace.trace.to_string())))
+}
+
+/// The spans that say what was asked, answered and found, and one for each other thing that was done: of a giant trace the
+/// others need not be held.
+async fn telling(rest: &Rest, actor: &Actor, trace: TraceId) -> Answer<Vec<Span>> {
+    let (mut kept, mut done, mut place) = (Vec::new(), BTreeSet::new(), PageRequest::first(1));
+    loop {
+        let part = rest.observability.trace(actor, trace, TREE_MAX, &place).await?.spans;
+        let tells =
+            |span: &Span| [names::REPLAY, names::VERSIONS, names::HITS].iter().any(|name| span.attributes.contains_key(*name));
+        kept.extend(part.items.into_iter().filter(|span| tells(span) || done.insert(operation(span).to_owned())));
+        let Some(next) = part.next else { return Ok(kept) };
+        place = PageRequest::new(None, Some(next)).map_err(TraceFault::from)?;
+    }
 }
 
 /// What a trace kept of its question and its answer.

@@ -3,17 +3,17 @@
 //! A page is looked for in a window of time that grows and shrinks with what it holds, so that no page costs more than the
 //! rows around it.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use arrow_array::{Array as _, RecordBatch};
-use arrow_schema::SchemaRef;
+use arrow_schema::{Schema, SchemaRef};
 use mainspring_kernel::{Actor, Timestamp};
 use mainspring_lake::{Filter, Order, Scan};
 use mainspring_llm::Span;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Asking, TraceFilter, access::hidden, beyond_id};
-use crate::{fault::TraceFault, scores::Score, service::Observability, table::Rows};
+use crate::{fault::TraceFault, scores::Score, searched::REST, service::Observability, table::Rows};
 
 /// Exports under way at once.
 pub(crate) const EXPORTS_MAX: usize = 4;
@@ -90,8 +90,11 @@ impl Export {
         self.room.borne_by(&self.actor, spans).await
     }
 
+    /// The columns of the rows: those of the table, without what only helps to search them.
     pub(crate) fn schema(&self) -> SchemaRef {
-        self.room.table().schema()
+        let table = self.room.table().schema();
+        let given = table.fields().iter().filter(|field| field.name() != REST);
+        Arc::new(Schema::new(given.cloned().collect::<Vec<_>>()))
     }
 
     /// The same as rows of the table.
@@ -109,8 +112,10 @@ impl Export {
     async fn page(&mut self) -> Result<Vec<RecordBatch>, TraceFault> {
         let to = self.from.saturating_add(self.width);
         let limit = self.page;
-        let scan = Scan::of(self.window(to)).order("start", Order::Ascending).order("span", Order::Ascending);
-        let scan = scan.order("trace", Order::Ascending).limit(limit);
+        let schema = self.schema();
+        let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        let scan = Scan::of(self.window(to)).columns(&columns).order("start", Order::Ascending);
+        let scan = scan.order("span", Order::Ascending).order("trace", Order::Ascending).limit(limit);
         let batches = self.room.table().scan(scan).await?;
         let found: usize = batches.iter().map(RecordBatch::num_rows).sum();
         self.page = page_after(limit, found, batches.iter().map(bytes_of).sum());
