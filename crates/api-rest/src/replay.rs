@@ -39,15 +39,19 @@ pub(crate) async fn replay(
     Ok(Json(compare(id, &recorded, replayed, outcome, trace.trace.to_string())))
 }
 
-/// The spans that say what was asked, answered and found, and one for each other thing that was done: of a giant trace the
-/// others need not be held.
+/// The spans that say what was asked, answered and found, and one that says why there is nothing: of a giant trace the others
+/// need not be held.
 async fn telling(rest: &Rest, actor: &Actor, trace: TraceId) -> Answer<Vec<Span>> {
     let (mut kept, mut done, mut place) = (Vec::new(), BTreeSet::new(), PageRequest::first(1));
     loop {
         let part = rest.observability.trace(actor, trace, TREE_MAX, &place).await?.spans;
         let tells =
             |span: &Span| [names::REPLAY, names::VERSIONS, names::HITS].iter().any(|name| span.attributes.contains_key(*name));
-        kept.extend(part.items.into_iter().filter(|span| tells(span) || done.insert(operation(span).to_owned())));
+        let mut explains = |span: &Span| {
+            let kind = NO_ANSWER.iter().position(|(kind, _)| *kind == operation(span));
+            kind.is_some_and(|kind| done.insert(kind))
+        };
+        kept.extend(part.items.into_iter().filter(|span| tells(span) || explains(span)));
         let Some(next) = part.next else { return Ok(kept) };
         place = PageRequest::new(None, Some(next)).map_err(TraceFault::from)?;
     }
@@ -193,17 +197,18 @@ fn operation(span: &Span) -> &str {
     span.attributes.get(names::OPERATION).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Why a trace holds no answer, by the first of these that is in it.
+/// Why a trace holds no answer, by the first of these operations that is in it.
+const NO_ANSWER: [(&str, &str); 5] = [
+    ("ingest", "it is of an ingestion; `mainspring ingest` reads the sources again"),
+    ("invoke_agent", "the question failed before anything was answered"),
+    ("text_completion", "it is of text that a model continued, and only answers to messages are given again"),
+    ("retrieve", "it is of a search; the search itself takes an older state of the table as `at`"),
+    ("embeddings", "it is of embeddings"),
+];
+
 fn what_it_is(spans: &[Span]) -> &'static str {
-    let kinds = [
-        ("ingest", "it is of an ingestion; `mainspring ingest` reads the sources again"),
-        ("invoke_agent", "the question failed before anything was answered"),
-        ("text_completion", "it is of text that a model continued, and only answers to messages are given again"),
-        ("retrieve", "it is of a search; the search itself takes an older state of the table as `at`"),
-        ("embeddings", "it is of embeddings"),
-    ];
     let is = |kind: &str| spans.iter().any(|span| operation(span) == kind);
-    kinds
+    NO_ANSWER
         .into_iter()
         .find(|(kind, _)| is(kind))
         .map_or("no span of it is an answer of an app, a prompt or a model", |(_, why)| why)
