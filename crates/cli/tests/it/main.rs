@@ -50,3 +50,4 @@ mod tiny;
 mod torn;
 mod vanishing;
 mod watching;
+mod weighing;
