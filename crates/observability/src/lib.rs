@@ -42,8 +42,8 @@ pub use conventions::{
 };
 pub use dashboards::{BUILT_IN, ChartKind, DashboardSpec, PanelSpec, PanelUnit, built_in, descriptor};
 pub use drift::{
-    Against, Bin as DriftBin, Drift, DriftQuestion, DriftReport, DriftState, FieldDrift, Figures as DriftFigures, Topic,
-    TopicDrift, TopicSketch,
+    Against, Bin as DriftBin, Drift, DriftQuestion, DriftReport, DriftState, FieldDrift, Figures as DriftFigures,
+    Releases as DriftReleases, Topic, TopicDrift, TopicSketch,
 };
 pub use errand::{Elsewhere, Errand};
 pub use fault::{TraceFault, Trouble};

@@ -28,7 +28,10 @@ const PAST: Past = Past::Brief { no_older_than: Duration::from_secs(15 * 60), ve
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Part {
     Fields,
+    /// What was asked, in topics.
     Topics,
+    /// What was answered.
+    Answers,
     /// What the topics of a project are; of no hour.
     Clusters,
 }
@@ -38,6 +41,7 @@ impl Part {
         match self {
             Self::Fields => "fields",
             Self::Topics => "topics",
+            Self::Answers => "answers",
             Self::Clusters => "clusters",
         }
     }
@@ -166,15 +170,25 @@ pub(crate) async fn counted(
     project: Option<&str>,
     (from, to): (i64, i64),
 ) -> Result<BTreeMap<(String, i64), i64>, TraceFault> {
-    let among = project.map_or(Filter::All, |project| Filter::eq("project", project)).and(super::gather::stretch(from, to));
-    let question = Aggregate::of(among).by("project").by_bucket("hour", "start", HOUR, 0).measure("rows", MeasureOf::Rows);
-    let mut counts = BTreeMap::new();
-    for batch in spans.aggregate(question.limit(HOURS)).await?.batches {
-        let rows = Rows(&batch);
-        for row in 0..batch.num_rows() {
-            let project = rows.text("project", row)?.unwrap_or_default().to_owned();
-            let hour = rows.number("hour", row)?.unwrap_or_default();
-            counts.insert((project, hour), rows.number("rows", row)?.unwrap_or_default());
+    let ours = project.map_or(Filter::All, |project| Filter::eq("project", project));
+    let (mut counts, mut stretches) = (BTreeMap::new(), vec![(from, to)]);
+    while let Some((from, to)) = stretches.pop() {
+        let among = ours.clone().and(super::gather::stretch(from, to));
+        let question = Aggregate::of(among).by("project").by_bucket("hour", "start", HOUR, 0).measure("rows", MeasureOf::Rows);
+        let grouped = spans.aggregate(question.limit(HOURS)).await?;
+        let half = (to - from) / HOUR / 2 * HOUR;
+        // Of an hour that is not told of, it would seem that it has no spans.
+        if grouped.more && half > 0 {
+            stretches.extend([(from, from + half), (from + half, to)]);
+            continue;
+        }
+        for batch in &grouped.batches {
+            let rows = Rows(batch);
+            for row in 0..batch.num_rows() {
+                let project = rows.text("project", row)?.unwrap_or_default().to_owned();
+                let hour = rows.number("hour", row)?.unwrap_or_default();
+                counts.insert((project, hour), rows.number("rows", row)?.unwrap_or_default());
+            }
         }
     }
     Ok(counts)
@@ -228,7 +242,7 @@ pub(crate) async fn expire(table: &dyn Table, before: i64) -> Result<(), TraceFa
 
 /// Takes out hours of which no span is left.
 pub(crate) async fn remove(table: &dyn Table, (project, hour): (&str, i64)) -> Result<(), TraceFault> {
-    for part in [Part::Fields, Part::Topics] {
+    for part in [Part::Fields, Part::Topics, Part::Answers] {
         table.replace(of(project, part, hour, hour + 1), None).await?;
     }
     Ok(())
