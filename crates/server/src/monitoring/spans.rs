@@ -113,8 +113,10 @@ impl Measurements for OfProject {
                 self.numbers(&question, field).await?
             }
             Measure::Topics { field } => {
-                let plain = question.filter.is_all() && question.only.is_none() && !sliced;
-                return drifting::topics(&self.drift, &self.watcher, (field, plain), (from, to)).await;
+                let release = question.only.as_ref().map(|(_, release)| release.as_str());
+                let by_release = release.is_none() || release_of == ReleaseOf::Release;
+                let plain = question.filter.is_all() && by_release && !sliced;
+                return drifting::topics(&self.drift, &self.watcher, (field, release, plain), (from, to)).await;
             }
         };
         let series = points.into_iter().map(|(slice, points)| Series {
