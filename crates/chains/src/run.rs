@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Instant};
 use futures::{Stream, StreamExt};
 use mainspring_kernel::{Actor, Digest};
 use mainspring_llm::{
-    Budget, ChatRequest, ChatStream, Delta, FinishReason, Message, ModelSource, Models, Passage, RetrieveRequest, Retrieved,
-    Retriever, SpanContext, Usage,
+    Budget, ChatModel, ChatRequest, ChatStream, Delta, FinishReason, Message, ModelSource, Models, Passage, RetrieveRequest,
+    Retrieved, Retriever, SpanContext, Usage,
     chat::{Speaker, TokenLogprob},
     retrieve::{documents_of, labels_to_read},
     trace::{OpenSpan, SpanKind, names},

@@ -34,7 +34,7 @@ impl Serves {
 }
 
 /// Nouns of the REST API that a gateway has; whatever is added elsewhere it has not.
-const NOUNS: [&str; 16] = [
+const NOUNS: [&str; 17] = [
     "apply",
     "assets",
     "audit",

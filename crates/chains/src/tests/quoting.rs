@@ -105,7 +105,7 @@ impl Retriever for Documents {
             passages,
             mode: SearchMode::Hybrid,
             reranked: false,
-            pin: TablePin { table: "t".into(), version: 1, transaction: "x".into() },
+            pin: TablePin { table: "t".parse().unwrap(), version: 1, transaction: "x".into() },
             knowledge: "manual@v1".into(),
             knowledge_digest: "sha256:0".into(),
             embedder: Some(MODEL.into()),

@@ -386,7 +386,7 @@ async fn an_answer_in_the_background_is_refused_since_nobody_could_fetch_or_pay_
                     room.settled_once().await;
                 }
             }
-            assert_eq!(server.count(), before + usize::from(!refused), "{background}");
+            assert_eq!(server.count(), before + u64::from(!refused), "{background}");
         }
     }
     // Another endpoint has no such field: what it makes of it is the provider's.

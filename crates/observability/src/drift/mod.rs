@@ -28,7 +28,7 @@ pub use topics::{Topic, TopicDrift, TopicSketch};
 use self::{
     fields::Field,
     gather::{Asked, Gathered, gather, gather_inside, stretch},
-    kept::{HOUR, Part},
+    kept::Part,
     report::{Collected, Side, compare, settle_scores},
     scores::Wanted,
     sketch::Sketch,

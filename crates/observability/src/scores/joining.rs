@@ -108,7 +108,8 @@ mod tests {
         fn halves_have_every_trace_once(ids in prop::collection::vec(any::<u128>(), 1..20), near in any::<u8>()) {
             let mut ids = ids;
             // Ids of some senders follow each other.
-            ids.extend((0..=u128::from(near)).map(|more| ids[0].wrapping_add(more)));
+            let first = ids[0];
+            ids.extend((0..=u128::from(near)).map(|more| first.wrapping_add(more)));
             let has = |range: TraceRange, id: u128| range.from <= id && id <= range.to;
             let mut ranges = vec![TraceRange::ALL];
             for _ in 0..60 {

@@ -148,7 +148,7 @@ async fn score(it: &Room, admin: &Actor) {
 }
 
 async fn scores_go_when_the_spans_of_their_project_do(catalog: Catalog) {
-    let Kept { keeping, it, admin, _dir } = keep(catalog).await;
+    let Kept { keeping, it, admin, dir: _dir, .. } = keep(catalog).await;
     let hours = |hours: u64| Duration::from_secs(hours * 3_600);
     score(&it, &admin).await;
     it.clock.advance(hours(2));

@@ -51,7 +51,7 @@ impl Bounds {
         let known = match operation {
             Operation::Chat => [self.max_tokens, self.max_completion_tokens],
             Operation::Completions | Operation::Messages => [self.max_tokens, None],
-            Operation::Responses => [self.max_output_tokens, None],
+            Operation::Responses | Operation::Compact => [self.max_output_tokens, None],
             Operation::CountTokens | Operation::Embeddings | Operation::Rerank | Operation::Moderations => [None, None],
         };
         known.into_iter().flatten().max().and_then(Bound::tokens)
