@@ -45,12 +45,16 @@ pub(crate) struct HashEmbedder {
     pub identity: String,
     pub dimensions: usize,
     pub texts: AtomicU64,
+    /// Looks for its files that find them on their way.
+    pub on_its_way: AtomicU64,
+    pub missing: AtomicBool,
 }
 
 impl HashEmbedder {
     pub(crate) fn named(name: &str, dimensions: usize) -> Arc<Self> {
         let identity = format!("{name}-{dimensions}");
-        Arc::new(Self { name: name.to_owned(), identity, dimensions, texts: AtomicU64::new(0) })
+        let (texts, on_its_way, missing) = Default::default();
+        Arc::new(Self { name: name.to_owned(), identity, dimensions, texts, on_its_way, missing })
     }
 
     pub(crate) fn taken(&self) -> u64 {
@@ -84,6 +88,13 @@ impl Embedder for HashEmbedder {
     }
     fn max_tokens(&self) -> usize {
         256
+    }
+    async fn prepare(&self, _: Budget) -> Result<(), ModelFault> {
+        if self.missing.load(Ordering::SeqCst) {
+            return Err(ModelFault::NotInstalled { model: self.name.clone() });
+        }
+        let left = self.on_its_way.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if left.is_ok() { Err(ModelFault::Fetching { model: self.name.clone() }) } else { Ok(()) }
     }
     async fn embed(&self, texts: Vec<String>, purpose: EmbedAs, _: Budget) -> Result<Embedded, ModelFault> {
         tokio::task::yield_now().await;

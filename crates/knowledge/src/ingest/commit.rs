@@ -8,7 +8,13 @@ use mainspring_kernel::Name;
 use mainspring_lake::{Filter, Table};
 use tokio::{sync::mpsc, time::Instant};
 
-use super::{hold::Hold, meter::Meter, patience::patiently, pipeline::Complete};
+use super::{
+    hold::Hold,
+    meter::Meter,
+    patience::patiently,
+    pipeline::{Complete, Gain, Prepared},
+    prepare::Findings,
+};
 use crate::{
     fault::KnowledgeFault,
     model::DocumentId,
@@ -33,6 +39,7 @@ pub(super) struct Commit {
     /// The table searches read, when it is another one: what is gone is taken out of it as well.
     pub searched: Option<Arc<dyn Table>>,
     pub meter: Meter,
+    pub findings: Arc<Findings>,
 }
 
 impl Commit {
@@ -73,7 +80,7 @@ impl Commit {
     }
 
     pub(super) async fn write(&self, batch: Vec<Complete>) -> Result<(), KnowledgeFault> {
-        let Sorted { rows, vectors, rewritten, removed, changes } = sort(self.table.name(), batch);
+        let Sorted { rows, vectors, rewritten, removed, changes, gains } = sort(self.table.name(), batch);
         let bytes: Vec<u64> = changes.iter().map(done_bytes).collect();
         let dimensions = self.dimensions;
         let built = if rows.is_empty() {
@@ -96,7 +103,15 @@ impl Commit {
         for bytes in bytes {
             self.meter.document_done(bytes);
         }
-        self.meter.count(|progress| progress.deleted += deleted);
+        let of = |gain: Gain| gains.iter().filter(|other| **other == gain).count() as u64;
+        self.findings.change(|found| {
+            found.added += of(Gain::Added);
+            found.changed += of(Gain::Changed);
+        });
+        self.meter.count(|progress| {
+            progress.deleted += deleted;
+            progress.moved += of(Gain::Moved);
+        });
         self.meter.show();
         Ok(())
     }
@@ -128,19 +143,27 @@ struct Sorted {
     rewritten: Vec<DocumentId>,
     removed: Vec<DocumentId>,
     changes: Vec<Change>,
+    gains: Vec<Gain>,
 }
 
 fn sort(table: &Name, batch: Vec<Complete>) -> Sorted {
-    let mut sorted =
-        Sorted { rows: Vec::new(), vectors: Vec::new(), rewritten: Vec::new(), removed: Vec::new(), changes: Vec::new() };
+    let mut sorted = Sorted {
+        rows: Vec::new(),
+        vectors: Vec::new(),
+        rewritten: Vec::new(),
+        removed: Vec::new(),
+        changes: Vec::new(),
+        gains: Vec::new(),
+    };
     for complete in batch {
         match complete {
             Complete::Rows(prepared, vectors) => {
-                let super::pipeline::Prepared { mut document, attributes, fingerprint, row_key, chunks } = *prepared;
+                let Prepared { mut document, attributes, fingerprint, row_key, chunks, gain } = *prepared;
                 document.chunks = chunks.len() as u64;
                 document.tokens = chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
                 sorted.rewritten.push(document.id.clone());
                 sorted.rows.extend(chunks);
+                sorted.gains.push(gain);
                 sorted.vectors.extend(vectors);
                 let document = Box::new(document);
                 sorted.changes.push(Change::Ready { document, attributes, fingerprint, table: table.clone(), row_key });

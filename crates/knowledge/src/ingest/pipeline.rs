@@ -13,6 +13,17 @@ pub(super) struct Prepared {
     pub fingerprint: Option<String>,
     pub row_key: Digest,
     pub chunks: Vec<ChunkRow>,
+    /// As what it is counted when its rows are there, and not before.
+    pub gain: Gain,
+}
+
+/// What a document with new rows is to its knowledge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gain {
+    Added,
+    Changed,
+    /// New by name, and of the content of one that is gone.
+    Moved,
 }
 
 #[derive(Debug)]
