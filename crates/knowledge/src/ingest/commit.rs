@@ -9,6 +9,7 @@ use mainspring_lake::{Filter, Table};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
+    allowance::Held,
     hold::Hold,
     meter::Meter,
     patience::patiently,
@@ -54,14 +55,18 @@ impl Commit {
                 next.map_or(Some(None), |item| item.map(Some))
             };
             match next {
-                Some(Some(complete)) => {
+                Some(Some(mut complete)) => {
                     if batch.is_empty() {
                         oldest = Instant::now();
                     }
                     chunks += complete.chunks();
+                    let full = chunks >= BATCH_CHUNKS || batch.len() + 1 >= BATCH_DOCUMENTS;
+                    let waits = !full && oldest.elapsed() < BATCH_AGE;
+                    if waits {
+                        complete.let_go();
+                    }
                     batch.push(complete);
-                    let full = chunks >= BATCH_CHUNKS || batch.len() >= BATCH_DOCUMENTS;
-                    if !full && oldest.elapsed() < BATCH_AGE {
+                    if waits {
                         continue;
                     }
                 }
@@ -80,7 +85,7 @@ impl Commit {
     }
 
     pub(super) async fn write(&self, batch: Vec<Complete>) -> Result<(), KnowledgeFault> {
-        let Sorted { rows, vectors, rewritten, removed, changes, gains } = sort(self.table.name(), batch);
+        let Sorted { rows, vectors, rewritten, removed, changes, gains, held } = sort(self.table.name(), batch);
         let bytes: Vec<u64> = changes.iter().map(done_bytes).collect();
         let dimensions = self.dimensions;
         let built = if rows.is_empty() {
@@ -113,6 +118,7 @@ impl Commit {
             progress.moved += of(Gain::Moved);
         });
         self.meter.show();
+        drop(held);
         Ok(())
     }
 
@@ -144,6 +150,8 @@ struct Sorted {
     removed: Vec<DocumentId>,
     changes: Vec<Change>,
     gains: Vec<Gain>,
+    /// Given back when the rows are written.
+    held: Vec<Held>,
 }
 
 fn sort(table: &Name, batch: Vec<Complete>) -> Sorted {
@@ -154,16 +162,18 @@ fn sort(table: &Name, batch: Vec<Complete>) -> Sorted {
         removed: Vec::new(),
         changes: Vec::new(),
         gains: Vec::new(),
+        held: Vec::new(),
     };
     for complete in batch {
         match complete {
             Complete::Rows(prepared, vectors) => {
-                let Prepared { mut document, attributes, fingerprint, row_key, chunks, gain } = *prepared;
+                let Prepared { mut document, attributes, fingerprint, row_key, chunks, gain, held } = *prepared;
                 document.chunks = chunks.len() as u64;
                 document.tokens = chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
                 sorted.rewritten.push(document.id.clone());
                 sorted.rows.extend(chunks);
                 sorted.gains.push(gain);
+                sorted.held.extend(held);
                 sorted.vectors.extend(vectors);
                 let document = Box::new(document);
                 sorted.changes.push(Change::Ready { document, attributes, fingerprint, table: table.clone(), row_key });

@@ -12,6 +12,7 @@ use mainspring_llm::Embedder;
 use tokio::sync::{OnceCell, mpsc};
 
 use super::{
+    allowance::Held,
     meter::Meter,
     patience::{patiently, until_here},
     pipeline::{Gain, Item, Prepared},
@@ -131,18 +132,24 @@ impl Prepare {
     }
 
     async fn item(&self, work: Work) -> Result<Option<Item>, KnowledgeFault> {
+        let mut held = self.inner.allowance.take(work.listed().size).await;
         let path = work.listed().path.clone();
         self.meter.count(|progress| progress.current = Some(path));
-        match work {
+        let mut item = match work {
             Work::Rewrite { listed, known, parsed } => {
                 let fingerprint = listed.fingerprint.clone();
                 self.rewrite(&listed, Some(&known), parsed, fingerprint).await
             }
-            Work::Fetch { listed, known } => self.fetch(listed, known.as_deref()).await,
+            Work::Fetch { listed, known } => self.fetch(listed, known.as_deref(), &mut held).await,
+        }?;
+        if let Some(Item::Rows(prepared)) = &mut item {
+            held.shrink(prepared.bytes());
+            prepared.held = Some(held);
         }
+        Ok(item)
     }
 
-    async fn fetch(&self, listed: Listed, known: Option<&Known>) -> Result<Option<Item>, KnowledgeFault> {
+    async fn fetch(&self, listed: Listed, known: Option<&Known>, held: &mut Held) -> Result<Option<Item>, KnowledgeFault> {
         let Some(source) = self.sources.get(&listed.source) else { return Ok(None) };
         // An answer "nothing changed" is of use only to somebody who has the text.
         let has = known.filter(|known| known.parsed.is_some() && !self.full);
@@ -151,7 +158,11 @@ impl Prepare {
             Ok(Fetched::Same) => {
                 self.same(&listed, has, (listed.fingerprint.clone().or_else(|| fingerprint.map(str::to_owned)), None)).await
             }
-            Ok(Fetched::Content(content)) => self.content(listed, known, content).await,
+            Ok(Fetched::Content(content)) => {
+                // It may have grown since it was listed, or be the first that tells.
+                held.change(content.bytes.len() as u64).await;
+                self.content(listed, known, content).await
+            }
             Err(fault) => {
                 let reason = Reason { code: fault.code().to_owned(), detail: fault.to_string() };
                 if known.is_some_and(|known| known.status == DocumentStatus::Ready) && fault.is_transient() {
@@ -329,7 +340,7 @@ impl Prepare {
         match chunks {
             Ok(chunks) => {
                 let attributes = listed.attributes_digest;
-                Ok(Some(Item::Rows(Box::new(Prepared { document, attributes, fingerprint, row_key, chunks, gain }))))
+                Ok(Some(Item::Rows(Box::new(Prepared { document, attributes, fingerprint, row_key, chunks, gain, held: None }))))
             }
             Err(reason) => Ok(Some(self.failed(listed, Some(seen), reason, fingerprint))),
         }
