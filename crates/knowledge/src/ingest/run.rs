@@ -231,7 +231,7 @@ impl Ingestion {
         warnings.into_iter().for_each(|warning| findings.warned(warning));
         let count = failed.len() as u64 + plan.failures.len() as u64;
         failed.into_iter().for_each(|failure| findings.failed(failure));
-        self.meter.plan_bytes(plan.work.iter().filter_map(|work| work.listed().size).sum());
+        self.meter.plan_bytes(plan.work.iter().map(|work| work.listed().size).sum());
         self.meter.count(|progress| {
             progress.seen = plan.seen;
             progress.unchanged = plan.unchanged;
