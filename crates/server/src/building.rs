@@ -554,6 +554,8 @@ fn knowledge_config(config: &Config) -> KnowledgeConfig {
     sources.max_document_bytes = config.knowledge.parser_file_limit.0;
     let roots = &config.knowledge.local_roots;
     sources.local_roots = (!roots.is_empty() || !config.server.listen.ip().is_loopback()).then(|| roots.clone());
+    // A repository may borrow objects of others, so that it lies below a root says little.
+    sources.local_git = sources.local_roots.is_none();
     sources.egress = EgressPolicy { allow_private: config.knowledge.allow_private_addresses, ..EgressPolicy::default() };
     let mut knowledge = KnowledgeConfig::new(sources);
     knowledge.keep_versions_for = config.lake.keep_versions_for.0;

@@ -45,6 +45,7 @@ mod scoring;
 mod secrecy;
 mod secrets;
 mod sharing;
+mod sources;
 mod spending;
 mod swapping;
 mod telling;
