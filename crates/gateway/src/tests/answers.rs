@@ -395,6 +395,7 @@ async fn an_answer_in_the_background_is_refused_since_nobody_could_fetch_or_pay_
     room.gateway.call(room.request(&body)).await.unwrap();
 }
 
+#[tokio::test]
 async fn tokens_are_counted_by_a_provider_of_another_dialect_that_can_and_here_where_it_cannot() {
     let room = Room::open().await;
     let server = upstream(Script::default());
