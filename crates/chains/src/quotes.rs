@@ -83,12 +83,21 @@ pub(crate) fn quote(passages: &[Passage], parts: &[Part], scores: &[f32], limit:
     }
     let mut said: HashSet<String> = HashSet::new();
     let mut taken: Vec<(usize, Range<usize>)> = Vec::new();
+    let mut count = 0;
     for index in order.into_iter().take_while(|index| scores[*index] >= nearest - MARGIN) {
         let part = &parts[index];
         let text = &passages[part.passage].text;
-        if taken.len() == limit || !said.insert(plain(&text[part.range.clone()])) {
+        let has = |(passage, range): &(usize, Range<usize>)| {
+            *passage == part.passage && range.start <= part.range.start && part.range.end <= range.end
+        };
+        if !said.insert(plain(&text[part.range.clone()])) || taken.iter().any(has) {
             continue;
         }
+        // Neighbours are one quote, and still several sentences.
+        if count == limit {
+            break;
+        }
+        count += 1;
         take(&mut taken, text, part);
     }
     Some(joined(passages, &taken))
@@ -97,18 +106,24 @@ pub(crate) fn quote(passages: &[Passage], parts: &[Part], scores: &[f32], limit:
 /// Adds a part. Parts that touch are one quote, at the place of the nearer.
 fn take(taken: &mut Vec<(usize, Range<usize>)>, text: &str, part: &Part) {
     let mut range = part.before.unwrap_or(part.range.start)..part.range.end;
+    let own = range.clone();
     let touches = |other: &Range<usize>| {
-        let gap = other.end.min(range.end)..other.start.max(range.start);
+        let gap = other.end.min(own.end)..other.start.max(own.start);
         gap.start >= gap.end || text[gap].trim().is_empty()
     };
-    let same = taken.iter().position(|(passage, other)| *passage == part.passage && touches(other));
-    match same {
-        Some(at) => {
-            range = range.start.min(taken[at].1.start)..range.end.max(taken[at].1.end);
-            taken[at].1 = range;
+    let Some(first) = taken.iter().position(|(passage, other)| *passage == part.passage && touches(other)) else {
+        taken.push((part.passage, range));
+        return;
+    };
+    // It may close the gap between two.
+    taken.retain(|(passage, other)| {
+        let one = *passage == part.passage && touches(other);
+        if one {
+            range = range.start.min(other.start)..range.end.max(other.end);
         }
-        None => taken.push((part.passage, range)),
-    }
+        !one
+    });
+    taken.insert(first, (part.passage, range));
 }
 
 fn joined(passages: &[Passage], taken: &[(usize, Range<usize>)]) -> Quoted {

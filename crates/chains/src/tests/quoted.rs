@@ -82,6 +82,16 @@ fn neighbours_are_one_quote_and_copies_are_said_once() {
 }
 
 #[test]
+fn neighbours_count_and_one_between_two_quotes_joins_them() {
+    let text = "Apples are red fruit. Pears are green fruit. Plums are blue fruit. Figs are brown fruit.";
+    assert_eq!(quoted(&[text], &[0.6, 0.59, 0.58, 0.57], 2).text, "Apples are red fruit. Pears are green fruit. [1]");
+    assert_eq!(
+        quoted(&[text], &[0.6, 0.55, 0.58, 0.2], 3).text,
+        "Apples are red fruit. Pears are green fruit. Plums are blue fruit. [1]"
+    );
+}
+
+#[test]
 fn a_sentence_that_points_back_brings_the_one_before() {
     let answer = quoted(&["A key can be rotated. It stays the same key. Nothing else changes."], &[0.1, 0.6, 0.1], 1);
     assert_eq!(answer.text, "A key can be rotated. It stays the same key. [1]");
