@@ -6,9 +6,10 @@ use libfuzzer_sys::fuzz_target;
 use mainspring_fuzz::{answers, places::Place, usage};
 use mainspring_providers::Operation;
 
-const OPERATIONS: [Operation; 8] = [
+const OPERATIONS: [Operation; 9] = [
     Operation::Chat,
     Operation::Responses,
+    Operation::Compact,
     Operation::Messages,
     Operation::CountTokens,
     Operation::Completions,

@@ -40,9 +40,15 @@ fuzz_target!(|data: &[u8]| {
 fn alike(peeked: &Peek, call: &Call) {
     assert_eq!(peeked.model.as_deref(), Some(call.model.as_str()));
     assert_eq!(peeked.stream, call.stream);
-    assert!(call.n.is_none_or(|n| peeked.n == Some(n)), "{:?} and {:?}", peeked.n, call.n);
-    let covers = |most: u32| peeked.max_tokens.is_none_or(|seen| seen >= most);
-    assert!(call.max_tokens.is_none_or(covers), "{:?} and {:?}", peeked.max_tokens, call.max_tokens);
+    let bounds = peeked.bounds;
+    assert!(call.n.is_none_or(|n| bounds.n == Some(n)), "{:?} and {:?}", bounds.n, call.n);
+    let operation = match call.said_in {
+        Dialect::Anthropic => Operation::Messages,
+        Dialect::OpenAiResponses => Operation::Responses,
+        _ => Operation::Chat,
+    };
+    let covers = |most: u32| bounds.each(operation).is_none_or(|seen| seen >= most);
+    assert!(call.max_tokens.is_none_or(covers), "{bounds:?} and {:?}", call.max_tokens);
     if call.said_in != Dialect::Anthropic {
         assert!(call.user.is_none() || peeked.user == call.user, "{:?} and {:?}", peeked.user, call.user);
     }
@@ -54,7 +60,7 @@ fn rewritten(peeked: &Peek, body: &[u8]) {
     let edited = peeked.rewrite(&Bytes::copy_from_slice(body), wish);
     let seen = peek(&edited).unwrap_or_else(|fault| panic!("{fault}: {}", String::from_utf8_lossy(&edited)));
     assert_eq!((seen.model.as_deref(), seen.include_usage, seen.session), (Some("another"), true, None));
-    assert_eq!((seen.stream, seen.max_tokens, seen.n, &seen.user), (peeked.stream, peeked.max_tokens, peeked.n, &peeked.user));
+    assert_eq!((seen.stream, seen.bounds, &seen.user), (peeked.stream, peeked.bounds, &peeked.user));
     let Ok(mut want) = serde_json::from_slice::<Map<String, Value>>(body) else { return };
     want.insert("model".to_owned(), json!("another"));
     want.shift_remove("mainspring");

@@ -1,7 +1,24 @@
-import type { Page } from "@playwright/test";
-import { expect, routed, settled, test } from "./support";
+import type { APIRequestContext, Page } from "@playwright/test";
+import { answered, documents, expect, manyTraces, revised, routed, settled, subject, test, waitsForAnswers } from "./support";
 
 const ROOMS = [
+  "/",
+  "/playground/:app",
+  "/knowledge",
+  "/knowledge/:knowledge",
+  "/knowledge/:knowledge/documents",
+  "/knowledge/:knowledge/documents/:document",
+  "/knowledge/:knowledge/search?q=how",
+  "/knowledge/:knowledge/runs",
+  "/traces?in=all",
+  "/traces/:trace",
+  "/traces/diff?a=:trace&b=:trace",
+  "/traces/live",
+  "/sessions",
+  "/users",
+  "/assets",
+  "/assets/app/:app",
+  "/assets/:asset/diff",
   "/dashboards",
   "/sql",
   "/drift",
@@ -22,6 +39,17 @@ const ROOMS = [
 ];
 /** More stops than any room has. */
 const STOPS = 400;
+
+/** The address of a room, with what is there in the place of each word after a colon. */
+async function address(request: APIRequestContext, room: string): Promise<string> {
+  if (!room.includes(":")) return room;
+  const { app, knowledge } = await subject(request);
+  const document = (await documents(request, knowledge)).find((d) => d.status === "ready" && d.chunks > 0)!.id;
+  const { kind, name } = await revised(request);
+  const words: Record<string, string> = { app, knowledge, document, asset: `${kind}/${name}` };
+  if (room.includes(":trace")) words.trace = await answered(request, app);
+  return room.replace(/:(\w+)/g, (_, word: string) => words[word]!);
+}
 
 interface Stop {
   inside: boolean;
@@ -67,8 +95,11 @@ for (const room of ROOMS) {
       told = true;
       return route.fulfill({ contentType: "text/event-stream", body: 'data: {"event":"open","calls":[],"more":false}\n\n' });
     });
-    await page.goto(room);
+    waitsForAnswers(1);
+    await page.goto(await address(request, room));
     await settled(page);
+    // From the top, also where a room puts the focus into a field of its own.
+    await page.getByRole("link", { name: "Skip to content" }).focus();
     let been = 0;
     for (let i = 0; i < STOPS; i++) {
       await page.keyboard.press("Tab");
@@ -81,10 +112,20 @@ for (const room of ROOMS) {
       expect(name, `${what} at ${room} has no name`).not.toBe("");
       expect(ring, `${what} (${name}) at ${room} does not show the focus`).toBe(true);
     }
-    expect(been).toBeGreaterThan(2);
+    expect(been).toBeGreaterThan(1);
     expect(await missed(page)).toEqual([]);
   });
 }
+
+test("two traces are marked and compared without a mouse", async ({ page, request }) => {
+  await manyTraces(request);
+  await page.goto("/traces?in=all");
+  await expect(page.getByRole("row").nth(2)).toBeVisible();
+  for (const key of ["j", "x", "j", "x"]) await page.keyboard.press(key);
+  await expect(page.getByText("Two are marked")).toBeVisible();
+  await page.keyboard.press("c");
+  await expect(page).toHaveURL((url) => url.pathname === "/traces/diff");
+});
 
 test("a key is made, held to a limit and revoked without a mouse", async ({ page }) => {
   const name = `e2e-keyboard-${Date.now().toString(36)}`;

@@ -69,8 +69,7 @@ async function ok<T>(asked: Promise<APIResponse>): Promise<T> {
 
 const items = async <T>(request: APIRequestContext, path: string): Promise<T[]> => (await ok<{ items: T[] }>(request.get(path))).items;
 
-export const apps = (request: APIRequestContext) =>
-  items<{ name: string; examples: string[]; knowledge: string[]; model?: string }>(request, "/api/v1/apps");
+export const apps = (request: APIRequestContext) => items<{ name: string; examples: string[]; knowledge: string[]; model?: string }>(request, "/api/v1/apps");
 export const knowledge = (request: APIRequestContext) => items<{ name: string; documents: number }>(request, "/api/v1/knowledge");
 /** Where the documents of a knowledge come from, and how they are cut. */
 export const detail = (request: APIRequestContext, name: string) =>

@@ -28,6 +28,8 @@ pub enum AlertFault {
     ReceiverUnreadable { name: String },
     #[error("this takes the role {needed}")]
     Forbidden { needed: Role },
+    #[error("incidents tell of every trace of the project, and your key may not see them all")]
+    Unseen,
     #[error(transparent)]
     Page(#[from] PageFault),
     #[error(transparent)]
@@ -43,7 +45,7 @@ impl Fault for AlertFault {
             Self::Resolved { .. } | Self::NothingFailed { .. } | Self::SilenceEnded { .. } => FaultKind::Conflict,
             Self::BadSilence { .. } | Self::Page(_) => FaultKind::Invalid,
             Self::ReceiverUnreadable { .. } => FaultKind::Unsupported,
-            Self::Forbidden { .. } => FaultKind::Forbidden,
+            Self::Forbidden { .. } | Self::Unseen => FaultKind::Forbidden,
             Self::Registry(fault) => fault.kind(),
             Self::Catalog(fault) => fault.kind(),
         }
@@ -60,6 +62,7 @@ impl Fault for AlertFault {
             Self::ReceiverNotFound { .. } => "receiver-not-found",
             Self::ReceiverUnreadable { .. } => "receiver-unreadable",
             Self::Forbidden { .. } => "incident-forbidden",
+            Self::Unseen => "incident-labels",
             Self::Page(_) => "incident-bad-page",
             Self::Registry(fault) => fault.code(),
             Self::Catalog(fault) => fault.code(),
@@ -70,6 +73,7 @@ impl Fault for AlertFault {
         match self {
             Self::Resolved { .. } => Some("it opens again by itself when one of its alerts is raised".into()),
             Self::NothingFailed { .. } => Some("deliveries that are pending are tried again by themselves".into()),
+            Self::Unseen => Some("ask with a key that was made without `--label` and `--no-labels`".into()),
             Self::ReceiverNotFound { .. } => Some("`mainspring receivers list` lists those of the project".into()),
             Self::Registry(fault) => fault.hint(),
             Self::Catalog(fault) => fault.hint(),

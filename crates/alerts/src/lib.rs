@@ -12,6 +12,7 @@ mod wait;
 
 // From alerts to incidents.
 mod bounds;
+mod erase;
 mod raise;
 mod remind;
 mod seam;

@@ -12,7 +12,7 @@ use crate::{
     notice::Notice,
     seam::reader,
     send::{Parcel, Sent, Unsent},
-    service::{Alerts, needs},
+    service::{Alerts, needs, sees_incidents},
     spec::ReceiverSpec,
     store,
 };
@@ -41,9 +41,9 @@ pub struct Tested {
 }
 
 impl Alerts {
-    /// By name.
+    /// By name. How their deliveries stand tells of incidents.
     pub async fn receivers(&self, actor: &Actor, page: &PageRequest) -> Result<Page<Receiver>, AlertFault> {
-        needs(actor, Role::Reader)?;
+        sees_incidents(actor, Role::Reader)?;
         let found = self.inner.registry.list(actor, Some(AssetKind::Receiver), page).await?;
         let mut items = Vec::with_capacity(found.items.len());
         for asset in found.items {

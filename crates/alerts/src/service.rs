@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use mainspring_catalog::{AuditEntry, AuditTrail, Catalog, Tx};
 use mainspring_kernel::{
-    Actor, Clock, Page, PageRequest, Role, Timestamp,
+    Actor, Clock, Labels, Page, PageRequest, Role, Timestamp,
     id::{DeliveryId, IncidentId, ProjectId},
     text,
 };
@@ -106,14 +106,14 @@ impl Alerts {
 
     /// Newest first.
     pub async fn list(&self, actor: &Actor, filter: &IncidentFilter, page: &PageRequest) -> Result<Page<Incident>, AlertFault> {
-        needs(actor, Role::Reader)?;
+        sees_incidents(actor, Role::Reader)?;
         let before = page.after::<IncidentId>()?;
         let found = store::incidents(&self.inner.catalog, actor.project, filter, before, page.limit() + 1).await?;
         Ok(Page::from_overfetch(found, page, |incident| incident.id))
     }
 
     pub async fn get(&self, actor: &Actor, id: IncidentId) -> Result<Told, AlertFault> {
-        needs(actor, Role::Reader)?;
+        sees_incidents(actor, Role::Reader)?;
         let catalog = &self.inner.catalog;
         let incident = store::get_incident(catalog, actor.project, id).await?.ok_or_else(|| missing(id))?;
         let filter = DeliveryFilter { incident: Some(id), ..DeliveryFilter::default() };
@@ -132,7 +132,7 @@ impl Alerts {
         filter: &DeliveryFilter,
         page: &PageRequest,
     ) -> Result<Page<Delivery>, AlertFault> {
-        needs(actor, Role::Reader)?;
+        sees_incidents(actor, Role::Reader)?;
         let before = page.after::<DeliveryId>()?;
         let found = store::deliveries(&self.inner.catalog, actor.project, filter, before, page.limit() + 1).await?;
         Ok(Page::from_overfetch(found, page, |delivery| delivery.id))
@@ -154,7 +154,7 @@ impl Alerts {
 
     /// Tries again what was given up.
     pub async fn retry(&self, actor: &Actor, id: IncidentId) -> Result<u64, AlertFault> {
-        needs(actor, Role::Editor)?;
+        sees_incidents(actor, Role::Editor)?;
         let now = self.now();
         let revived = self
             .inner
@@ -176,7 +176,7 @@ impl Alerts {
     }
 
     async fn change(&self, actor: &Actor, id: IncidentId, (deed, note): (Deed, &str)) -> Result<Incident, AlertFault> {
-        needs(actor, Role::Editor)?;
+        sees_incidents(actor, Role::Editor)?;
         let note = text::elide(&note.replace('\0', " "), NOTE_MAX);
         let (project, now, note) = (self.project_name(actor.project).await?, self.now(), &note);
         let project = &project;
@@ -249,4 +249,11 @@ fn missing(id: IncidentId) -> AlertFault {
 
 pub(crate) fn needs(actor: &Actor, needed: Role) -> Result<(), AlertFault> {
     if actor.may(needed) { Ok(()) } else { Err(AlertFault::Forbidden { needed }) }
+}
+
+/// What monitors find is counted of every trace of the project, and alerts name some of them: whether there is an incident is as
+/// much as a count.
+pub(crate) fn sees_incidents(actor: &Actor, needed: Role) -> Result<(), AlertFault> {
+    needs(actor, needed)?;
+    if actor.labels == Labels::All { Ok(()) } else { Err(AlertFault::Unseen) }
 }

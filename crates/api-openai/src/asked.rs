@@ -93,7 +93,7 @@ impl Asked {
 
     pub(crate) fn request(&self, (operation, read): (Operation, Read), trace: SpanContext, budget: Budget) -> Answer<Request> {
         let mut peeked = self.peeked.clone().map_err(|fault| OpenAiError::unread(&fault))?;
-        let responses = operation == Operation::Responses;
+        let responses = matches!(operation, Operation::Responses | Operation::Compact | Operation::CountTokens);
         // Streams of that endpoint always say what was used.
         peeked.include_usage |= responses;
         Ok(Request {

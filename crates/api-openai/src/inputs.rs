@@ -1,8 +1,9 @@
-//! Embeddings and rerank, read whole: for targets that speak another dialect.
+//! Embeddings, rerank and raw completions, read whole: for targets that speak another dialect.
 
 use mainspring_gateway::{GatewayFault, Reading};
 use mainspring_llm::exchange::{EmbedCall, RerankCall};
-use serde_json::{Map, Value};
+use mainspring_providers::openai::chat;
+use serde_json::{Map, Value, json};
 
 /// OpenAI's own bound on one request.
 const INPUTS_MAX: usize = 2048;
@@ -51,6 +52,45 @@ pub(crate) fn embed(body: &[u8]) -> Result<Reading, GatewayFault> {
     let dimensions = number(&mut fields, "dimensions")?;
     let user = text(&mut fields, "user")?;
     Ok(Reading::Embed(EmbedCall { model, inputs, dimensions, user, extra: fields }))
+}
+
+/// What OpenAI writes at most where a client of raw completions does not say.
+const COMPLETION_TOKENS: u32 = 16;
+
+/// Raw completions: a model of this process goes on with the prompt, to others it is what a user says. What only a server that
+/// has this endpoint can do is refused.
+pub(crate) fn completion(body: &[u8]) -> Result<Reading, GatewayFault> {
+    let mut fields = fields(body)?;
+    let prompt = match fields.shift_remove("prompt") {
+        Some(Value::String(one)) => one,
+        Some(Value::Array(list)) => match texts(list).as_deref() {
+            Some([one]) => one.clone(),
+            _ => return Err(wrong("prompt", "one text for this model, not a list and not tokens")),
+        },
+        _ => return Err(wrong("prompt", "text")),
+    };
+    if prompt.is_empty() {
+        return Err(wrong("prompt", "text that is not empty"));
+    }
+    for name in ["suffix", "echo", "logprobs", "best_of"] {
+        let asks = match fields.shift_remove(name) {
+            None | Some(Value::Bool(false)) => false,
+            Some(Value::String(text)) => !text.is_empty(),
+            Some(value) => name != "best_of" || value != Value::from(1),
+        };
+        if asks {
+            return Err(GatewayFault::invalid(
+                name,
+                format!("`{name}` cannot be honoured by this model, which has no raw completions"),
+            ));
+        }
+    }
+    fields.entry("max_tokens").or_insert_with(|| COMPLETION_TOKENS.into());
+    fields.insert("messages".to_owned(), json!([{"role": "user", "content": prompt}]));
+    let mut call = chat::read(Value::Object(fields).to_string().as_bytes())
+        .map_err(|fault| GatewayFault::invalid(fault.param, fault.message))?;
+    call.turns.clear();
+    Ok(Reading::Text { prompt, call: Box::new(call) })
 }
 
 fn texts(list: Vec<Value>) -> Option<Vec<String>> {

@@ -4,6 +4,7 @@ mod answer;
 mod asked;
 mod batches;
 mod chat;
+mod compact;
 mod completions;
 mod embeddings;
 mod error;
@@ -21,6 +22,7 @@ mod question;
 mod request;
 mod responses;
 mod routed;
+mod texts;
 mod wished;
 
 #[cfg(test)]
@@ -114,6 +116,9 @@ fn routes() -> Vec<Route<Surface>> {
     vec![
         Route::post("/v1/chat/completions", chat::complete),
         Route::post("/v1/responses", responses::create),
+        Route::get("/v1/responses", responses::no_socket),
+        Route::post("/v1/responses/compact", compact::compact),
+        Route::post("/v1/responses/input_tokens", compact::count),
         Route::get("/v1/responses/{id}", responses::kept),
         Route::delete("/v1/responses/{id}", responses::kept),
         Route::post("/v1/responses/{id}/cancel", responses::kept),

@@ -6,6 +6,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::{Stream, StreamExt};
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{ALLOW, UPGRADE},
+};
 use mainspring_chains::{Alternative, Answer as Answered, AnswerEvent, AnswerStream, ChainFault, Outcome};
 use mainspring_kernel::{FaultKind, id::RequestId, text};
 use mainspring_llm::{
@@ -46,6 +50,24 @@ pub(crate) async fn kept(_: Who, Path(id): Path<String>) -> OpenAiError {
     let id = text::elide(&id, 80);
     let detail = format!("`{id}` is not kept here: send the conversation in `input`, or ask the provider that made it");
     OpenAiError::from(Problem::new(FaultKind::NotFound, "response-not-kept", detail))
+}
+
+/// `GET /v1/responses`: newer versions of Codex try a socket first, and go on without one where they are told that there is
+/// none.
+pub(crate) async fn no_socket(_: Who, headers: HeaderMap) -> Response {
+    let wanted = headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    if !wanted {
+        let mut response = OpenAiError::from(Problem::of_status(StatusCode::METHOD_NOT_ALLOWED)).into_response();
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+        return response;
+    }
+    let detail = "responses are streamed over HTTP here, and not over a web socket";
+    let problem = Problem::new(FaultKind::Invalid, "response-no-socket", detail)
+        .with_hint("send the request with `POST /v1/responses` and `stream: true`");
+    let refused = OpenAiError::from(Problem { status: StatusCode::UPGRADE_REQUIRED, ..problem });
+    let mut response = refused.into_response();
+    response.headers_mut().insert(UPGRADE, HeaderValue::from_static("HTTP/1.1"));
+    response
 }
 
 /// By an app, a prompt or a model of this process.

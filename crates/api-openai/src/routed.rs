@@ -26,9 +26,10 @@ use crate::{
     Surface,
     asked::Asked,
     chat::with_trace,
+    compact,
     embeddings::list,
     error::{Answer, OpenAiError},
-    inputs,
+    inputs, texts,
 };
 
 /// What of a request an answer to it needs.
@@ -47,7 +48,9 @@ pub(crate) struct Wanted {
 pub(crate) const fn reader(operation: Operation) -> Read {
     match operation {
         Operation::Chat => |body| read(chat::read(body)),
-        Operation::Responses => |body| read(responses::read(body)),
+        Operation::Responses | Operation::CountTokens => |body| read(responses::read(body)),
+        Operation::Compact => |body| read(compact::read(body)),
+        Operation::Completions => inputs::completion,
         Operation::Embeddings => inputs::embed,
         Operation::Rerank => inputs::rerank,
         _ => |_| Ok(Reading::Opaque),
@@ -80,18 +83,34 @@ pub(crate) async fn answer(state: &Surface, asked: &Asked, operation: Operation)
     Ok(with_trace(response(answered, &wanted)?, id))
 }
 
-pub(crate) fn response(answered: Answered, wanted: &Wanted) -> Answer<Response> {
+pub(crate) fn response(mut answered: Answered, wanted: &Wanted) -> Answer<Response> {
+    if let (Operation::CountTokens, Body::Answer(answer)) = (wanted.operation, &answered.body) {
+        answered.usage = answer.usage.or(answered.usage);
+    }
     let (told, used) = (answered.told(), answered.usage);
     let Wanted { operation, model, include_usage, created, body } = wanted;
     let responses = *operation == Operation::Responses;
     let mut response = match answered.body {
         Body::Bytes(bytes) => json_bytes(bytes),
         Body::Chunks(chunks) => stream_bytes(chunks, *operation),
+        Body::Answer(_) if *operation == Operation::CountTokens => {
+            Reply(json!({"object": "response.input_tokens", "input_tokens": used.unwrap_or_default().input})).into_response()
+        }
+        Body::Answer(answer) if *operation == Operation::Compact => {
+            Reply(compact::write(&answer, (*created, model), body)?).into_response()
+        }
+        Body::Answer(answer) if *operation == Operation::Completions => {
+            Reply(texts::whole(&answer, (*created, model))).into_response()
+        }
         Body::Answer(answer) if responses => {
             Reply(responses::write_with(&answer, (*created, model), &CustomTools::of(body))).into_response()
         }
         Body::Answer(answer) if chat::is_older(body) => Reply(chat::write_older(&answer, *created, model)).into_response(),
         Body::Answer(answer) => Reply(chat::write(&answer, *created, model)).into_response(),
+        Body::Events(events) if *operation == Operation::Completions => {
+            let mut writer = texts::Writer::new(*created, model, *include_usage);
+            Sse(data_events(events, move |event| writer.push(event))).into_response()
+        }
         Body::Events(events) if responses => {
             let writer = responses::Writer::new(*created, model).with_custom(CustomTools::of(body));
             Sse(response_events(events, writer)).into_response()
@@ -158,14 +177,22 @@ fn last_words(fault: GatewayFault, operation: Operation) -> Bytes {
 }
 
 pub(crate) fn chat_events(
-    mut events: BoxStream<'static, Result<Event, GatewayFault>>,
+    events: BoxStream<'static, Result<Event, GatewayFault>>,
     mut writer: chat::Writer,
+) -> impl Stream<Item = SseEvent> + Send {
+    data_events(events, move |event| writer.push(event))
+}
+
+/// Events that have data and no names, as `write` makes them.
+fn data_events(
+    mut events: BoxStream<'static, Result<Event, GatewayFault>>,
+    mut write: impl FnMut(Event) -> Vec<String> + Send,
 ) -> impl Stream<Item = SseEvent> + Send {
     async_stream::stream! {
         while let Some(event) = events.next().await {
             match event {
                 Ok(event) => {
-                    for data in writer.push(event) {
+                    for data in write(event) {
                         yield SseEvent::data(data);
                     }
                 }

@@ -1,7 +1,7 @@
 //! Model calls, one by one.
 
 use axum::{Json, extract::State};
-use mainspring_gateway::{CallRecord, CallStatus, Caller as Callers, PriceStamp, ledger::CallFilter};
+use mainspring_gateway::{AttemptCharge, CallRecord, CallStatus, Caller as Callers, PriceStamp, ledger::CallFilter};
 use mainspring_kernel::{FaultKind, Role, fault, id::ApiKeyId};
 use mainspring_llm::{Provenance, TokenUsage, TraceId};
 use mainspring_web_kit::{Answer, Caller, Paging, Problem, Query};
@@ -86,7 +86,7 @@ fn filter(query: CallsQuery, now: mainspring_kernel::Timestamp) -> Answer<CallFi
 pub(crate) fn view(record: CallRecord, principal: String) -> wire::CallView {
     let ended = record.at.plus(std::time::Duration::from_millis(record.took_ms.into()));
     let CallRecord { id, caller, at, took_ms, first_ms, model, route, provider, target, .. } = record;
-    let CallRecord { operation, status, class, attempts, usage, cost, price, cached, batch, trace, .. } = record;
+    let CallRecord { operation, status, class, attempts, usage, cost, price, charges, cached, batch, trace, .. } = record;
     let Callers { project: _, principal: _, key, user, app } = caller;
     wire::CallView {
         id: id.to_string(),
@@ -108,11 +108,21 @@ pub(crate) fn view(record: CallRecord, principal: String) -> wire::CallView {
         attempts,
         usage: self::usage(&usage),
         cost: cost.to_string(),
-        price: price.map(|PriceStamp { table, entry }| wire::CallPrice { table: table.to_string(), entry }),
+        price: price.map(self::price),
+        charges: charges.into_iter().map(charge).collect(),
         cached,
         batch,
         trace_id: trace.to_string(),
     }
+}
+
+fn price(PriceStamp { table, entry }: PriceStamp) -> wire::CallPrice {
+    wire::CallPrice { table: table.to_string(), entry }
+}
+
+fn charge(charge: AttemptCharge) -> wire::AttemptCharge {
+    let AttemptCharge { provider, target, usage, cost, price } = charge;
+    wire::AttemptCharge { provider, target, usage: self::usage(&usage), cost: cost.to_string(), price: price.map(self::price) }
 }
 
 const fn usage(usage: &TokenUsage) -> wire::CallUsage {
@@ -135,6 +145,7 @@ const fn provenance(provenance: Provenance) -> wire::Provenance {
     match provenance {
         Provenance::Reported => wire::Provenance::Reported,
         Provenance::Counted => wire::Provenance::Counted,
+        Provenance::Instrumented => wire::Provenance::Instrumented,
         Provenance::Estimated => wire::Provenance::Estimated,
     }
 }

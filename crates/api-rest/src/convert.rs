@@ -161,6 +161,7 @@ pub(crate) fn run(run: IngestRun) -> wire::RunView {
 pub(crate) fn progress(progress: &Progress) -> wire::IngestProgress {
     let stage = match progress.stage {
         Stage::Listing => "listing",
+        Stage::Awaiting => "awaiting-model",
         Stage::Working => "working",
         Stage::Settling => "settling",
         Stage::Done => "done",

@@ -24,8 +24,9 @@ pub(crate) struct Comparing {
 
 /// Compares the spans that began from `from` to `to` (the last day where nobody says), field by field: with as much time
 /// before (`against=previous`), with a stretch of its own (`against=range`, from `reference_from` to `reference_to`), or the
-/// newest release among them with the one before (`against=release`). `field` names fields such as `model,duration` or
-/// `attributes["tier"]`; without it all that are kept by the hour are compared.
+/// newest release among them with the one before (`against=release`). `field` names fields such as `model,duration`,
+/// `attributes["tier"]` or `score.relevance`; without it all that are kept by the hour are compared, and the scores that were
+/// given in this time.
 #[utoipa::path(get, path = "/api/v1/drift", tag = "drift", operation_id = "compare_drift",
     params(("field" = Option<String>, Query), ("from" = Option<String>, Query), ("to" = Option<String>, Query),
         ("against" = Option<String>, Query), ("reference_from" = Option<String>, Query), ("reference_to" = Option<String>, Query)),
@@ -142,6 +143,7 @@ mod tests {
     #[test]
     fn names_are_between_commas_and_attributes_keep_theirs() {
         assert_eq!(fields("model, attributes[\"a,b\"],,cost "), ["model", "attributes[\"a,b\"]", "cost"]);
+        assert_eq!(fields("score.x,score[\"a, b\"]"), ["score.x", "score[\"a, b\"]"]);
         assert!(fields("").is_empty());
     }
 

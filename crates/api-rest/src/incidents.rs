@@ -122,7 +122,7 @@ pub(crate) struct IncidentsQuery {
     severity: Option<String>,
 }
 
-/// Lists incidents, newest first: in a state, or this bad or worse.
+/// Lists incidents, newest first: in a state, or this bad or worse. For whoever sees every trace, as all of incidents is.
 #[utoipa::path(get, path = "/api/v1/incidents", tag = "incidents", operation_id = "list_incidents",
     params(("state" = Option<String>, Query), ("severity" = Option<String>, Query), ("limit" = Option<usize>, Query),
         ("cursor" = Option<String>, Query)),

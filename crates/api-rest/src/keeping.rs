@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 use mainspring_kernel::{Digest, FaultKind, Role, duration};
-use mainspring_observability::{Erasure, ErasureId, Holding, Retention, Subject, Telemetry, WholeValue};
+use mainspring_observability::{Erasure, ErasureId, Holder, Holding, Retention, Subject, Telemetry, WholeValue};
 use mainspring_web_kit::{Answer, Body, Caller, Paging, Path, Problem};
 use mainspring_wire as wire;
 
@@ -41,7 +41,13 @@ fn erasure_view(erasure: Erasure) -> wire::ErasureView {
         points: erasure.erased.points,
         bytes: erasure.erased.bytes,
         trouble: erasure.trouble,
+        waiting_for: erasure.waits_for.into_iter().map(server_view).collect(),
+        without: erasure.without.into_iter().map(server_view).collect(),
     }
+}
+
+fn server_view(Holder { server, name, seen, alive }: Holder) -> wire::ErasureServer {
+    wire::ErasureServer { server: server.to_string(), name, seen_at: seen.to_string(), alive }
 }
 
 fn invalid(reason: impl Into<String>) -> Problem {

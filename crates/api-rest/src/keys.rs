@@ -87,7 +87,7 @@ pub(crate) async fn create(
     issued(&rest, rest.identity.create_key(actor, &new).await?).await
 }
 
-fn key_id(text: &str) -> Answer<ApiKeyId> {
+pub(crate) fn key_id(text: &str) -> Answer<ApiKeyId> {
     text.parse().map_err(|fault: mainspring_kernel::id::IdFault| invalid("path-invalid", fault))
 }
 

@@ -130,6 +130,7 @@ struct Document;
 fn routes() -> OpenApiRouter<Rest> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(overview::overview))
+        .routes(routes!(overview::health))
         .routes(routes!(apps::apps))
         .routes(routes!(apps::models))
         .routes(routes!(knowledge::list))
@@ -214,6 +215,7 @@ fn routes() -> OpenApiRouter<Rest> {
         .routes(routes!(assets::move_alias, assets::remove_alias))
         .routes(routes!(routes::list))
         .routes(routes!(routes::history))
+        .routes(routes!(routes::processes))
         .routes(routes!(routes::explain))
         .routes(routes!(apply::apply))
         .routes(routes!(apply::schema))

@@ -16,7 +16,7 @@ fn invalid(detail: impl std::fmt::Display) -> Problem {
 }
 
 fn view(state: LimitState, names: &Names) -> wire::LimitView {
-    let LimitState { limit, spent, resets } = state;
+    let LimitState { limit, spent, resets, left } = state;
     let Limit { id, project: _, kind, subject, metric, amount, created, created_by } = limit;
     let principal = Some(&subject).filter(|_| kind == SubjectKind::Principal).and_then(|subject| subject.parse().ok());
     wire::LimitView {
@@ -27,6 +27,7 @@ fn view(state: LimitState, names: &Names) -> wire::LimitView {
         amount: amount.to_string(),
         spent: spent.map(|money| money.to_string()),
         resets_at: resets.map(|at| at.to_string()),
+        left,
         created_at: created.to_string(),
         created_by: names.get(created_by),
     }
@@ -40,12 +41,12 @@ fn named(limits: &[LimitState]) -> Vec<PrincipalId> {
 }
 
 async fn one(rest: &Rest, limit: Limit) -> Answer<Json<wire::LimitView>> {
-    let state = LimitState { limit, spent: None, resets: None };
+    let state = LimitState { limit, spent: None, resets: None, left: None };
     let names = Names::of(rest, named(std::slice::from_ref(&state))).await?;
     Ok(Json(view(state, &names)))
 }
 
-/// Lists the project's limits, newest first, and how budgets stand.
+/// Lists the project's limits, newest first, and how they stand.
 #[utoipa::path(get, path = "/api/v1/limits", tag = "limits", operation_id = "list_limits",
     params(("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)), responses((status = 200, body = wire::Page<wire::LimitView>)))]
 pub(crate) async fn list(

@@ -56,7 +56,7 @@ fn evaluation(found: Evaluation, version: u32, spec: Option<&MonitorSpec>) -> wi
 }
 
 fn view(standing: &Standing) -> wire::MonitorView {
-    let Standing { name, version, description, spec, looked_version, evaluation, going, trouble, next } = standing;
+    let Standing { name, version, description, spec, looked_version, evaluation, going, trouble, next, hidden } = standing;
     let mut slices = wire::MonitorSlices::default();
     for found in evaluation.iter().flat_map(|found| &found.slices) {
         let count = match found.state {
@@ -86,10 +86,12 @@ fn view(standing: &Standing) -> wire::MonitorView {
         next_look_at: next.map(|next| next.to_string()),
         trouble: trouble.clone(),
         incidents,
+        hidden: *hidden,
     }
 }
 
-/// Lists monitors by name, each with where it stood at its last look.
+/// Lists monitors by name, each with where it stood at its last look. What a look found is of every trace: whoever may not see
+/// them all is told what is watched, and that the rest is hidden.
 #[utoipa::path(get, path = "/api/v1/monitors", tag = "monitors", operation_id = "list_monitors",
     params(("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = wire::Page<wire::MonitorView>)))]
@@ -103,7 +105,7 @@ pub(crate) async fn list(
     Ok(Json(wire::Page { items: found.items.iter().map(view).collect(), next: found.next }))
 }
 
-/// Shows a monitor with its spec, its slices at the last look and its alerts that go on.
+/// Shows a monitor with its spec, its slices at the last look and its alerts that go on, to whoever sees every trace.
 #[utoipa::path(get, path = "/api/v1/monitors/{name}", tag = "monitors", operation_id = "get_monitor",
     params(("name" = String, Path)), responses((status = 200, body = wire::MonitorDetail)))]
 pub(crate) async fn show(
@@ -125,7 +127,7 @@ pub(crate) async fn show(
     }))
 }
 
-/// Lists what looks at a monitor found, newest first. The newest 2000 are kept.
+/// Lists what looks at a monitor found, newest first, for whoever sees every trace. The newest 2000 are kept.
 #[utoipa::path(get, path = "/api/v1/monitors/{name}/evaluations", tag = "monitors", operation_id = "list_monitor_evaluations",
     params(("name" = String, Path), ("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = wire::Page<wire::MonitorEvaluation>)))]
@@ -146,8 +148,8 @@ pub(crate) async fn evaluations(
     Ok(Json(wire::Page { items: items.collect(), next: found.next }))
 }
 
-/// Looks at a monitor now and says what it finds. With `raise`, which takes the role editor, it counts as a look: it is
-/// remembered, and alerts are raised and resolved.
+/// Looks at a monitor now and says what it finds among the traces that the caller may see. With `raise`, which takes the role
+/// editor and the sight of every trace, it counts as a look: it is remembered, and alerts are raised and resolved.
 #[utoipa::path(post, path = "/api/v1/monitors/{name}/evaluate", tag = "monitors", operation_id = "evaluate_monitor",
     params(("name" = String, Path)), request_body = wire::MonitorLookRequest,
     responses((status = 200, body = wire::MonitorLook)))]

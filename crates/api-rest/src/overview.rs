@@ -1,8 +1,8 @@
 //! The home page in one answer.
 
 use axum::{Json, extract::State};
-use mainspring_kernel::{Fault, PageRequest, Role};
-use mainspring_web_kit::{Answer, Caller, Home};
+use mainspring_kernel::{Fault, FaultKind, Page, PageRequest, Role, page::PageFault};
+use mainspring_web_kit::{Answer, Caller, Home, Paging, Problem};
 use mainspring_wire as wire;
 
 use crate::{Rest, apps, knowledge, projects};
@@ -31,6 +31,24 @@ pub(crate) async fn overview(State(rest): State<Rest>, caller: Caller, Home(home
         activity: activity.collect(),
         health: rest.health.parts().await,
     }))
+}
+
+/// How the parts of the process are: the stores, the models, spans on their way to the lake, and the process itself.
+#[utoipa::path(get, path = "/api/v1/health", tag = "overview", operation_id = "list_health",
+    params(("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = wire::Page<wire::HealthItem>)))]
+pub(crate) async fn health(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Paging(page): Paging,
+) -> Answer<Json<wire::Page<wire::HealthItem>>> {
+    caller.needs(Role::Reader)?;
+    let invalid = |fault: PageFault| Problem::new(FaultKind::Invalid, "paging-invalid", fault.to_string());
+    // They always come in the same order.
+    let seen = page.after::<usize>().map_err(invalid)?.map_or(0, |last| last.saturating_add(1));
+    let parts: Vec<(usize, wire::HealthItem)> = rest.health.parts().await.into_iter().enumerate().skip(seen).collect();
+    let found = Page::from_overfetch(parts, &page, |(at, _)| *at).map(|(_, part)| part);
+    Ok(Json(wire::Page { items: found.items, next: found.next }))
 }
 
 /// What cannot be counted while a store is away is left out: the page that shows how the stores are must not need them.

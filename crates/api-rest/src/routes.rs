@@ -2,13 +2,13 @@
 
 use axum::{Json, extract::State};
 use mainspring_gateway::{
-    Caller as Who, ExplainQuestion, ExplainedTarget, Explanation, Minute, Standing, TargetHealth, TargetHistory,
+    Caller as Who, ExplainQuestion, ExplainedTarget, Explanation, Minute, Standing, TargetHealth, TargetHistory, ledger::Process,
 };
 use mainspring_kernel::{FaultKind, Page, PageRequest, Role, page::PageFault};
-use mainspring_web_kit::{Answer, Body, Caller, Paging, Problem};
+use mainspring_web_kit::{Answer, Body, Caller, Paging, Problem, may_name};
 use mainspring_wire as wire;
 
-use crate::Rest;
+use crate::{Rest, keys::key_id};
 
 /// As one word.
 const fn breaker(standing: Standing) -> &'static str {
@@ -85,6 +85,21 @@ pub(crate) async fn list(
     Ok(Json(wire::Page { items: found.items.into_iter().map(view).collect(), next: found.next }))
 }
 
+/// Lists the processes that serve calls over this catalog. What the routes' lists say of targets is of the one that answers.
+#[utoipa::path(get, path = "/api/v1/processes", tag = "routes", operation_id = "list_processes",
+    params(("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = wire::Page<wire::ProcessView>)))]
+pub(crate) async fn processes(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Paging(page): Paging,
+) -> Answer<Json<wire::Page<wire::ProcessView>>> {
+    let actor = caller.needs(Role::Reader)?;
+    let found = rest.ledger.processes(actor, &page).await?;
+    let process = |Process { id, here, seen }| wire::ProcessView { id, here, seen_at: seen.to_string() };
+    Ok(Json(wire::Page { items: found.items.into_iter().map(process).collect(), next: found.next }))
+}
+
 fn minutes(history: TargetHistory) -> wire::TargetHistory {
     let TargetHistory { route, provider, model, minutes } = history;
     let minute = |Minute { at, attempts, failed }: Minute| wire::TargetMinute {
@@ -119,7 +134,17 @@ pub(crate) async fn explain(
     Body(body): Body<wire::ExplainRequest>,
 ) -> Answer<Json<wire::RouteExplanation>> {
     let actor = caller.needs(Role::Reader)?;
-    let wire::ExplainRequest { model, input_tokens, max_tokens, user, session } = body;
+    let wire::ExplainRequest { model, input_tokens, max_tokens, user, session, key } = body;
+    let other = match key {
+        Some(key) => {
+            let admin = caller.needs(Role::Admin)?;
+            let by = rest.identity.let_in_by(admin, key_id(&key)?).await?;
+            may_name(&by, &model)?;
+            Some(by)
+        }
+        None => None,
+    };
+    let actor = other.as_ref().unwrap_or(actor);
     let who = Who { project: actor.project, principal: actor.principal, key: actor.key, user: user.clone(), app: None };
     let question = ExplainQuestion { input_tokens, max_tokens, user, session, ..ExplainQuestion::default() };
     Ok(Json(explained(rest.gateway.explain(&who, &model, &question)?)))

@@ -7,7 +7,7 @@ use mainspring_gateway::ledger::{
     Repriced, RepricedModel, Repricing, UsageBy, UsageFilter, UsageQuestion, UsageReport, UsageRow,
 };
 use mainspring_kernel::{
-    Actor, AssetRef, FaultKind, Money, PageRequest, Role, Timestamp, duration, name::RefFault, page::LIMIT_MAX,
+    Actor, AssetRef, FaultKind, Money, PageRequest, Role, Timestamp, duration, id::ProjectId, name::RefFault, page::LIMIT_MAX,
 };
 use mainspring_web_kit::{Answer, Caller, Home, Problem, Query};
 use mainspring_wire as wire;
@@ -54,6 +54,8 @@ fn row(row: UsageRow) -> wire::UsageRow {
         reasoning,
         output_audio,
         output_image,
+        input_estimated,
+        output_estimated,
         cost,
     } = row;
     wire::UsageRow {
@@ -70,6 +72,8 @@ fn row(row: UsageRow) -> wire::UsageRow {
         reasoning_tokens: reasoning,
         output_audio_tokens: output_audio,
         output_image_tokens: output_image,
+        input_estimated_tokens: input_estimated,
+        output_estimated_tokens: output_estimated,
         cost: cost.to_string(),
     }
 }
@@ -84,14 +88,17 @@ pub(crate) struct UsageQuery {
     app: Option<String>,
     model: Option<String>,
     provider: Option<String>,
+    #[serde(default)]
+    all_projects: bool,
 }
 
 /// What calls used and cost: `by` project, key, principal, user, app, route, model, provider, target, day or hour.
-/// By project it covers every project that the caller may be in.
+/// By project it covers every project that the caller may be in. With `all_projects` everything is of all projects together,
+/// which takes an admin of the project `default`.
 #[utoipa::path(get, path = "/api/v1/usage", tag = "usage", operation_id = "get_usage",
     params(("by" = Option<String>, Query), ("since" = Option<String>, Query), ("until" = Option<String>, Query),
         ("key" = Option<String>, Query), ("user" = Option<String>, Query), ("app" = Option<String>, Query),
-        ("model" = Option<String>, Query), ("provider" = Option<String>, Query)),
+        ("model" = Option<String>, Query), ("provider" = Option<String>, Query), ("all_projects" = Option<bool>, Query)),
     responses((status = 200, body = wire::UsageView)))]
 pub(crate) async fn usage(
     State(rest): State<Rest>,
@@ -100,13 +107,14 @@ pub(crate) async fn usage(
     Query(query): Query<UsageQuery>,
 ) -> Answer<Json<wire::UsageView>> {
     let actor = caller.needs(Role::Reader)?;
-    let UsageQuery { by, since, until, key, user, app, model, provider } = query;
+    let UsageQuery { by, since, until, key, user, app, model, provider, all_projects } = query;
     let (since, until) = stretch(since.as_deref(), until.as_deref(), rest.clock.now())?;
     let by = by.as_deref().filter(|by| !by.is_empty()).map(str::parse::<UsageBy>).transpose()?.unwrap_or_default();
     let filter = UsageFilter { key, user, app, model, provider };
     let question = UsageQuestion { by, since, until, filter };
     crate::calls::caught_up(&rest).await;
     let report = match by {
+        _ if all_projects => of_all(&rest, &home, &question).await?,
         UsageBy::Project => by_project(&rest, &home, &question).await?,
         _ => rest.ledger.usage(actor, &question).await?,
     };
@@ -133,6 +141,20 @@ async fn name_principals(rest: &Rest, rows: &mut [UsageRow]) -> Answer<()> {
         }
     }
     Ok(())
+}
+
+/// What all projects used, whoever is in them.
+async fn of_all(rest: &Rest, home: &Actor, question: &UsageQuestion) -> Answer<UsageReport> {
+    Caller(home.clone()).needs(Role::Admin)?;
+    let names = rest.identity.project_names(home).await?;
+    let mut report = rest.ledger.usage_of_all(home, question).await?;
+    if question.by == UsageBy::Project {
+        for row in &mut report.rows {
+            let name = row.name.parse().ok().and_then(|id: ProjectId| names.get(&id));
+            row.name = name.map_or_else(|| row.name.clone(), ToString::to_string);
+        }
+    }
+    Ok(report)
 }
 
 /// A row for each project, and the sum of all.
@@ -172,6 +194,8 @@ fn add(total: &mut UsageRow, more: &UsageRow) {
         (&mut total.reasoning, more.reasoning),
         (&mut total.output_audio, more.output_audio),
         (&mut total.output_image, more.output_image),
+        (&mut total.input_estimated, more.input_estimated),
+        (&mut total.output_estimated, more.output_estimated),
     ] {
         *sum = sum.saturating_add(more);
     }
@@ -181,17 +205,23 @@ fn add(total: &mut UsageRow, more: &UsageRow) {
 #[derive(Debug, Deserialize)]
 pub(crate) struct RepriceQuery {
     #[serde(rename = "as")]
-    model: Option<String>,
+    other: Option<String>,
     prices: Option<String>,
     since: Option<String>,
     until: Option<String>,
+    key: Option<String>,
+    user: Option<String>,
+    app: Option<String>,
+    model: Option<String>,
+    provider: Option<String>,
 }
 
 /// What calls would have cost on another model (`as`), or at other `prices`: a table of the project, with a version after
-/// `@`. Tokens stay as they were counted.
+/// `@`. Tokens stay as they were counted. Only calls that write text can be another model's; the others are counted apart.
 #[utoipa::path(get, path = "/api/v1/usage/reprice", tag = "usage", operation_id = "reprice_usage",
     params(("as" = Option<String>, Query), ("prices" = Option<String>, Query), ("since" = Option<String>, Query),
-        ("until" = Option<String>, Query)),
+        ("until" = Option<String>, Query), ("key" = Option<String>, Query), ("user" = Option<String>, Query),
+        ("app" = Option<String>, Query), ("model" = Option<String>, Query), ("provider" = Option<String>, Query)),
     responses((status = 200, body = wire::RepricedView)))]
 pub(crate) async fn reprice(
     State(rest): State<Rest>,
@@ -199,8 +229,10 @@ pub(crate) async fn reprice(
     Query(query): Query<RepriceQuery>,
 ) -> Answer<Json<wire::RepricedView>> {
     let actor = caller.needs(Role::Reader)?;
-    let stretch = stretch(query.since.as_deref(), query.until.as_deref(), rest.clock.now())?;
-    let repricing = match (query.model, query.prices) {
+    let RepriceQuery { other, prices, since, until, key, user, app, model, provider } = query;
+    let stretch = stretch(since.as_deref(), until.as_deref(), rest.clock.now())?;
+    let filter = UsageFilter { key, user, app, model, provider };
+    let repricing = match (other, prices) {
         (Some(model), None) => Repricing::As(model),
         (None, Some(table)) => {
             let table: AssetRef = table.parse().map_err(|fault: RefFault| invalid(fault.to_string()))?;
@@ -208,12 +240,14 @@ pub(crate) async fn reprice(
         }
         _ => return Err(invalid("say either `as`, a model, or `prices`, a table")),
     };
-    let Repriced { since, until, total, models } = rest.ledger.reprice(actor, &repricing, stretch).await?;
+    let Repriced { since, until, total, models, apart } = rest.ledger.reprice(actor, &repricing, &filter, stretch).await?;
     Ok(Json(wire::RepricedView {
         since: since.to_string(),
         until: until.to_string(),
         total: repriced(total),
         rows: models.into_iter().map(repriced).collect(),
+        apart_calls: apart.calls,
+        apart_cost: apart.cost.to_string(),
     }))
 }
 

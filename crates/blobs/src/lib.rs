@@ -7,4 +7,4 @@ mod store;
 mod tests;
 
 pub use fault::BlobFault;
-pub use store::{Blobs, S3Location};
+pub use store::{Blobs, Listing, S3Location};

@@ -1,11 +1,11 @@
 use std::{path::Path as FilePath, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{TryStreamExt, stream::BoxStream};
 use mainspring_kernel::Digest;
 use object_store::{
-    BackoffConfig, ClientOptions, ObjectStore, ObjectStoreExt, RetryConfig, aws::AmazonS3Builder, local::LocalFileSystem,
-    path::Path,
+    BackoffConfig, ClientOptions, ObjectMeta, ObjectStore, ObjectStoreExt, RetryConfig, aws::AmazonS3Builder,
+    local::LocalFileSystem, path::Path,
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -136,16 +136,13 @@ impl Blobs {
 
     /// Blobs and their sizes, in no order; files that are not blobs are passed over.
     pub async fn list(&self, limit: usize) -> Result<Vec<(Digest, u64)>, BlobFault> {
-        let mut found = Vec::new();
-        let mut objects = self.store.list(Some(&self.prefix.clone().join("sha256")));
-        while let Some(object) = objects.try_next().await.map_err(BlobFault::Unavailable)? {
-            let digest = object.location.filename().and_then(|name| name.parse::<Digest>().ok());
-            found.extend(digest.map(|digest| (digest, object.size)));
-            if found.len() >= limit {
-                break;
-            }
-        }
-        Ok(found)
+        self.listing().next(limit).await
+    }
+
+    /// The same, however many there are, some at a time.
+    #[must_use]
+    pub fn listing(&self) -> Listing {
+        Listing { objects: self.store.list(Some(&self.prefix.clone().join("sha256"))) }
     }
 
     /// Whether the store answers.
@@ -157,5 +154,30 @@ impl Blobs {
     fn key(&self, digest: &Digest) -> Path {
         let hex = digest.hex();
         self.prefix.clone().join("sha256").join(&hex[..2]).join(hex.as_str())
+    }
+}
+
+/// Blobs that are listed. Those that come or go meanwhile may or may not be among them.
+pub struct Listing {
+    objects: BoxStream<'static, object_store::Result<ObjectMeta>>,
+}
+
+impl std::fmt::Debug for Listing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Listing")
+    }
+}
+
+impl Listing {
+    /// So many more and their sizes, in no order; fewer at the end, and then none.
+    pub async fn next(&mut self, most: usize) -> Result<Vec<(Digest, u64)>, BlobFault> {
+        let mut found = Vec::new();
+        while found.len() < most
+            && let Some(object) = self.objects.try_next().await.map_err(BlobFault::Unavailable)?
+        {
+            let digest = object.location.filename().and_then(|name| name.parse::<Digest>().ok());
+            found.extend(digest.map(|digest| (digest, object.size)));
+        }
+        Ok(found)
     }
 }

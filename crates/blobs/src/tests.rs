@@ -23,6 +23,33 @@ async fn a_blob_comes_back_by_its_digest() {
 }
 
 #[tokio::test]
+async fn however_many_blobs_there_are_all_are_listed_some_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let blobs = Blobs::local(dir.path()).unwrap();
+    let mut put = Vec::new();
+    for n in 0..25_u8 {
+        put.push((blobs.put(Bytes::from(vec![n; usize::from(n) + 1])).await.unwrap(), u64::from(n) + 1));
+    }
+    let (mut listing, mut listed) = (blobs.listing(), Vec::new());
+    loop {
+        let some = listing.next(4).await.unwrap();
+        assert!(some.len() <= 4);
+        if some.is_empty() {
+            break;
+        }
+        // What was listed may go.
+        for (digest, _) in &some {
+            blobs.delete(digest).await.unwrap();
+        }
+        listed.extend(some);
+    }
+    put.sort_unstable();
+    listed.sort_unstable();
+    assert_eq!(listed, put);
+    assert!(blobs.list(10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_damaged_blob_is_not_handed_out() {
     let dir = tempfile::tempdir().unwrap();
     let blobs = Blobs::local(dir.path()).unwrap();

@@ -31,9 +31,11 @@ fn main() -> ExitCode {
     };
     // The parser child sets its own limits and must not start a runtime first.
     if matches!(args.command, args::Command::Parse) {
+        name_process();
         return mainspring_parsers::child_main();
     }
     if matches!(args.command, args::Command::Errand) {
+        name_process();
         memory::spare();
         return mainspring_server::errand_main();
     }
@@ -52,4 +54,9 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => report::failed(&error, json),
     }
+}
+
+/// Children are started by what they run, not by where that lies: the kernel would call them `exe` in lists of processes.
+fn name_process() {
+    let _ = std::fs::write("/proc/self/comm", "mainspring");
 }

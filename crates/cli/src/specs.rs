@@ -35,6 +35,12 @@ pub(crate) fn read_around(path: &Path, skipped: Option<&Path>) -> anyhow::Result
     Ok(manifests)
 }
 
+/// The same, away from the threads that answer requests: disks may be slow, and files long.
+pub(crate) async fn read_aside(path: &Path, skipped: Option<&Path>) -> anyhow::Result<Vec<Value>> {
+    let (path, skipped) = (path.to_owned(), skipped.map(Path::to_owned));
+    tokio::task::spawn_blocking(move || read_around(&path, skipped.as_deref())).await.context("reading the specs stopped")?
+}
+
 fn collect(dir: &Path, skipped: Option<&Path>, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))? {
         let entry = entry?;
@@ -63,10 +69,18 @@ fn read_file(path: &Path, manifests: &mut Vec<Value>) -> anyhow::Result<()> {
         bail!("{shown} is {size} bytes; a spec file may have {FILE_MAX}");
     }
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
+    let is_json = path.extension().is_some_and(|extension| extension == "json");
+    // A reader of YAML would take minutes over it before it said so.
+    if mainspring_registry::is_too_deep(&text) {
+        if is_json && serde_json::from_str(&text).is_ok_and(|data| is_data(&data)) {
+            return Ok(());
+        }
+        bail!("{shown} is nested too deep for a spec: brackets stay open, or are far too many");
+    }
     for (index, document) in parse(&text).with_context(|| format!("{shown} is not valid YAML or JSON"))?.into_iter().enumerate() {
         // A data file beside the specs is not an error; a document that says it is ours must be whole.
-        if document.get("apiVersion").is_none() && document.get("kind").is_none() {
-            if path.extension().is_some_and(|e| e == "json") {
+        if is_data(&document) {
+            if is_json {
                 continue;
             }
             bail!("{shown}: document {} has no `apiVersion` and `kind`", index + 1);
@@ -78,6 +92,10 @@ fn read_file(path: &Path, manifests: &mut Vec<Value>) -> anyhow::Result<()> {
         manifests.push(document);
     }
     Ok(())
+}
+
+fn is_data(document: &Value) -> bool {
+    document.get("apiVersion").is_none() && document.get("kind").is_none()
 }
 
 /// The documents of a YAML stream; JSON is YAML too.

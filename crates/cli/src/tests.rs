@@ -180,6 +180,25 @@ fn a_folder_without_specs_says_what_was_looked_for() {
 }
 
 #[test]
+fn a_spec_nested_too_deep_is_refused_before_it_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = dir.path().join("p.yaml");
+    std::fs::write(&spec, "apiVersion: mainspring/v1\nkind: prompt\nname: p\n").unwrap();
+    // Data beside the specs may hold any text.
+    std::fs::write(dir.path().join("data.json"), json!(["[".repeat(2_000)]).to_string()).unwrap();
+    assert_eq!(specs::read(dir.path()).unwrap().len(), 1);
+    for deep in ["[".repeat(2_000), format!("kind: prompt\nspec: {}", "{a: ".repeat(2_000)), "- ".repeat(2_000)] {
+        std::fs::write(&spec, deep).unwrap();
+        let said = format!("{:#}", specs::read(dir.path()).unwrap_err());
+        assert!(said.contains("p.yaml is nested too deep"), "{said}");
+    }
+    std::fs::remove_file(&spec).unwrap();
+    let ours = json!({"apiVersion": "mainspring/v1", "kind": "prompt", "name": "[".repeat(2_000)});
+    std::fs::write(dir.path().join("p.json"), ours.to_string()).unwrap();
+    assert!(specs::read(dir.path()).unwrap_err().to_string().contains("p.json is nested too deep"));
+}
+
+#[test]
 fn terminal_control_characters_from_documents_do_not_reach_the_terminal() {
     assert_eq!(output::printable("a\u{1b}[2Jb\n"), "a\u{fffd}[2Jb\n");
     assert_eq!((output::bytes(999), output::bytes(22_928_619)), ("999 B".to_owned(), "22.9 MB".to_owned()));

@@ -1,6 +1,9 @@
 //! A call as its attempts see it.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use mainspring_kernel::Money;
 use mainspring_llm::{TokenUsage, exchange::Dialect};
@@ -57,15 +60,25 @@ impl Asked {
     }
 
     pub(crate) fn question(&self) -> Question<'_> {
+        let (bounds, operation) = (&self.request.peeked.bounds, self.request.operation);
         Question {
-            operation: self.request.operation,
+            operation,
             said_in: self.request.said_in,
             named: &self.named,
             size: self.size,
-            max_tokens: self.request.peeked.max_tokens,
-            n: self.request.peeked.n,
+            max_tokens: bounds.each(operation),
+            n: Some(u32::try_from(bounds.answers(operation)).unwrap_or(u32::MAX)),
             batch: self.request.batch,
         }
+    }
+
+    /// How long an attempt is waited for until its answer begins. The head of a text that comes whole is sent when all of it
+    /// is written; streams, and answers without a text, begin soon or not at all.
+    pub(crate) fn begins_within(&self) -> Duration {
+        let timeouts = &self.route.spec.timeouts;
+        let soon = self.request.peeked.stream || !writes(self.request.operation);
+        let within = if soon { timeouts.first } else { timeouts.for_whole() };
+        within.as_duration()
     }
 
     /// The name of an answer whose provider gives it none, as the client's dialect has them.
@@ -148,18 +161,23 @@ impl Question<'_> {
 }
 
 const fn writes(operation: Operation) -> bool {
-    matches!(operation, Operation::Chat | Operation::Responses | Operation::Messages | Operation::Completions)
+    matches!(
+        operation,
+        Operation::Chat | Operation::Responses | Operation::Compact | Operation::Messages | Operation::Completions
+    )
 }
 
 /// Whether a kind of provider has an operation at all; what this cannot tell, the adapter refuses later.
 const fn can(kind: ProviderKind, operation: Operation, said_in: Dialect) -> bool {
     match operation {
-        Operation::Chat | Operation::Responses | Operation::Messages => true,
+        Operation::Chat | Operation::Responses | Operation::Compact | Operation::Messages => true,
         // Where a provider does not count, we do.
-        Operation::CountTokens => !matches!(kind, ProviderKind::Anthropic) || matches!(said_in, Dialect::Anthropic),
+        Operation::CountTokens => true,
         // Models of this process go on with raw text where they are asked as such.
         Operation::Completions if matches!(said_in, Dialect::Local) => matches!(kind, ProviderKind::Local),
-        Operation::Completions | Operation::Moderations => matches!(kind, ProviderKind::OpenAi | ProviderKind::Azure),
+        // To who has no such endpoint the prompt is what a user says.
+        Operation::Completions => true,
+        Operation::Moderations => matches!(kind, ProviderKind::OpenAi | ProviderKind::Azure),
         Operation::Embeddings | Operation::Rerank => !matches!(kind, ProviderKind::Anthropic),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use mainspring_kernel::Fault;
+use mainspring_kernel::{Fault, Money};
 use mainspring_llm::{
     Provenance, TokenUsage,
     trace::{OpenSpan, SpanKind, names},
@@ -179,8 +179,8 @@ impl Attempt {
         }
         self.begins_at(self.answered.unwrap_or_else(Instant::now));
         self.entered.completed(Instant::now());
-        let usage = self.usage.filter(|_| !self.is_free()).unwrap_or_else(|| self.guess());
-        self.charge(&usage);
+        let used = self.owed(self.usage.unwrap_or_else(|| self.guess()));
+        self.charge(used);
         if let Some(span) = self.span.take() {
             span.finish();
         }
@@ -193,13 +193,13 @@ impl Attempt {
         }
         let class = fault.class().unwrap_or(FaultClass::Invalid);
         self.entered.failed(class, Instant::now());
-        let usage = match self.stage {
-            Stage::Answering => self.so_far(),
+        let used = match self.stage {
+            Stage::Answering => self.owed(self.so_far()),
             // A provider that is late to answer may well have done the work.
-            Stage::Sent if class == FaultClass::Timeout => self.so_far(),
-            Stage::Sent | Stage::Prepared => TokenUsage::default(),
+            Stage::Sent if class == FaultClass::Timeout => self.owed(self.so_far()),
+            Stage::Sent | Stage::Prepared => None,
         };
-        self.charge(&usage);
+        self.charge(used);
         if let Some(mut span) = self.span.take() {
             span.set(trace::CLASS, class.as_str());
             span.fail(fault.code(), class.as_str());
@@ -251,9 +251,19 @@ impl Attempt {
         usage
     }
 
-    fn charge(&mut self, usage: &TokenUsage) {
+    /// What has to be paid of what was used: nothing of an operation that is free.
+    fn owed(&self, usage: TokenUsage) -> Option<TokenUsage> {
+        (!self.is_free()).then_some(usage)
+    }
+
+    /// An attempt that nobody is paid for costs nothing, also where a price is by the request.
+    fn charge(&mut self, used: Option<TokenUsage>) {
         self.over = true;
-        let (cost, charge) = self.of.bill.charge(&self.of.route.targets[self.of.index], &self.of.named, usage);
+        let (cost, charge) = match &used {
+            Some(usage) => self.of.bill.charge(self.target(), &self.of.named, usage),
+            None => (Money::ZERO, None),
+        };
+        let usage = &used.unwrap_or_default();
         let writing = self.begun.map(|begun| begun.elapsed());
         self.entered.used(usage, cost, writing);
         let pace = writing.filter(|writing| usage.output > 0 && *writing > WRITING_MIN);
@@ -274,8 +284,8 @@ impl Drop for Attempt {
     /// The client went away, or another attempt was quicker.
     fn drop(&mut self) {
         if !self.over {
-            let usage = if self.stage == Stage::Prepared { TokenUsage::default() } else { self.so_far() };
-            self.charge(&usage);
+            let used = if self.stage == Stage::Prepared { None } else { self.owed(self.so_far()) };
+            self.charge(used);
         }
     }
 }

@@ -6,14 +6,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, header::CONTENT_TYPE};
 use mainspring_kernel::Clock;
 use mainspring_llm::{
-    Models, TokenUsage,
-    exchange::{Answer, Event},
+    Models, Provenance, TokenUsage,
+    exchange::{Answer, Dialect, Event},
 };
 use mainspring_providers::{
     Adapter, Endpoint, FaultClass, Incoming, Operation, Outgoing, Patience, ProviderKind, Socket, UpstreamFault, adapter,
 };
 use serde::de::IgnoredAny;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
     asked::Asked,
@@ -21,6 +21,7 @@ use crate::{
     estimate,
     fault::GatewayFault,
     flow::{Passing, Source, Translating, listen},
+    here,
     local::Whole,
     makers,
     pass::{self, Passed},
@@ -96,11 +97,14 @@ impl Reach {
     pub(crate) async fn begin(&self, asked: &Asked, index: usize, mut attempt: Attempt) -> Result<Begun, GatewayFault> {
         let until = asked.deadline.min(Instant::now() + asked.route.spec.timeouts.attempt.as_duration());
         let begun = match asked.route.targets[index].provider.kind() {
-            kind if asked.request.operation == Operation::CountTokens && kind != ProviderKind::Anthropic => {
+            _ if asked.request.operation == Operation::CountTokens && !is_counted_there(asked, index) => {
                 self.count(asked, index).await
             }
             ProviderKind::Local => self.begin_local(asked, index, (&mut attempt, until)).await,
-            _ => self.begin_remote(asked, index, (&mut attempt, until)).await,
+            _ => match self.begin_remote(asked, index, (&mut attempt, until)).await {
+                Err(fault) if cannot_count(asked, index, &fault) => self.count(asked, index).await,
+                begun => begun,
+            },
         };
         match begun {
             Ok((flow, lost, headers)) => {
@@ -127,14 +131,16 @@ impl Reach {
         let Prepared { mut outgoing, way, lost } = prepare(asked, index, (adapter, endpoint.as_ref()))?;
         adapter.authorize(&endpoint, &mut outgoing, self.clock.now())?;
         let timeouts = &asked.route.spec.timeouts;
-        let (connect, first, idle) = (timeouts.connect.as_duration(), timeouts.first.as_duration(), timeouts.idle.as_duration());
+        let (connect, first, pause) = (timeouts.connect.as_duration(), asked.begins_within(), timeouts.idle.as_duration());
+        // Some send the head of a whole answer at once, and its text when it is written.
+        let idle = if asked.request.peeked.stream { pause } else { pause.max(first) };
         let first_by = until.min(Instant::now() + first);
         attempt.sends();
         let mut incoming = self.socket.send(&endpoint, outgoing, Patience { connect, first, idle, until }).await?;
         if !incoming.status.is_success() {
             let (status, headers) = (incoming.status, std::mem::take(&mut incoming.headers));
             // A refusal whose text does not come is a refusal all the same.
-            let body = incoming.whole(REFUSAL_MAX).await.unwrap_or_default();
+            let body = timeout(pause, incoming.whole(REFUSAL_MAX)).await.ok().and_then(Result::ok).unwrap_or_default();
             return Err(adapter.refusal(&endpoint, status, &headers, &body).into());
         }
         attempt.is_answered();
@@ -165,6 +171,25 @@ impl Reach {
         attempt.begins();
         Ok((flow, lost, headers))
     }
+}
+
+/// Whether the target's provider counts tokens itself. One that lacks its key says so where nobody else could count as well.
+fn is_counted_there(asked: &Asked, index: usize) -> bool {
+    let target = &asked.route.targets[index];
+    let said_in = asked.request.said_in;
+    match target.endpoint(&asked.named) {
+        Ok(endpoint) => adapter(endpoint.kind).is_some_and(|adapter| adapter.counts(&endpoint, said_in)),
+        Err(_) => target.provider.kind() == ProviderKind::Anthropic && said_in == Dialect::Anthropic,
+    }
+}
+
+/// Whether tokens are counted here after all: the model, or the server, has no way to count them. A client of Anthropic's is
+/// told what Anthropic itself says.
+fn cannot_count(asked: &Asked, index: usize, fault: &GatewayFault) -> bool {
+    let kind = asked.route.targets[index].provider.kind();
+    let told = asked.request.said_in == Dialect::Anthropic && kind == ProviderKind::Anthropic;
+    let cannot = matches!(fault.class(), Some(FaultClass::NotFound | FaultClass::Unsupported | FaultClass::Invalid));
+    asked.request.operation == Operation::CountTokens && !told && cannot
 }
 
 fn prepare(asked: &Asked, index: usize, place: (&dyn Adapter, &Endpoint)) -> Result<Prepared, GatewayFault> {
@@ -284,6 +309,10 @@ impl Head {
                         Body::Answer(Box::new(Answer { id, ..answer }))
                     }
                     Shape::Embed => Body::Embedded(adapter.decode_embed(&endpoint, &bytes)?),
+                    Shape::Count => {
+                        let tokens = adapter.decode_count(&endpoint, &bytes)?;
+                        Body::Answer(Box::new(here::counted(&endpoint.model, tokens, Provenance::Reported)))
+                    }
                     Shape::Rerank => Body::Reranked(adapter.decode_rerank(&endpoint, &bytes)?),
                 }
             }

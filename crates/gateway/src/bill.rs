@@ -21,7 +21,7 @@ use crate::{
     live::{Answering, Board, Live},
     makers::Makers,
     metrics::{self, Counters},
-    record::{CallRecord, CallStatus, PriceStamp},
+    record::{AttemptCharge, CallRecord, CallStatus, PriceStamp},
     service::CacheOutcome,
     target::Target,
     trace,
@@ -140,8 +140,16 @@ impl Bill {
         add(&mut open.record.usage, usage);
         let cost = charge.as_ref().map_or(Money::ZERO, |charge| charge.cost);
         open.record.cost += cost;
-        match &charge {
-            Some(charge) => open.record.price = Some(charge.price.clone()),
+        let price = charge.as_ref().map(|charge| charge.price.clone());
+        open.record.charges.push(AttemptCharge {
+            provider: target.provider.name.to_string(),
+            target: target.model(named).to_owned(),
+            usage: *usage,
+            cost,
+            price: price.clone(),
+        });
+        match price {
+            price @ Some(_) => open.record.price = price,
             None if usage.total() > 0 => self.desk.counters.unpriced(),
             None => {}
         }
@@ -194,6 +202,7 @@ impl Bill {
         record.class = fault.and_then(GatewayFault::class);
         record.took_ms = millis(took);
         record.first_ms = first.map(millis);
+        record.conclude();
         let record = record.clone();
         let span = open.span.take();
         drop(open);

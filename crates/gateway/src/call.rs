@@ -10,12 +10,14 @@ use mainspring_kernel::{
 };
 use mainspring_llm::{
     TokenUsage,
+    exchange::Dialect,
     trace::{SpanKind, names},
 };
 use mainspring_providers::Operation;
 use tokio::time::Instant;
 
 use crate::{
+    allowed,
     asked::Asked,
     bill::Bill,
     cache::{Compared, Look, Slot},
@@ -52,6 +54,7 @@ impl Gateway {
     pub(crate) async fn called(&self, request: Request) -> Result<(Answered, Arc<Bill>), GatewayFault> {
         let started = Instant::now();
         let route = self.resolve(request.caller.project, &request.peeked.model)?;
+        stays(&request)?;
         let asked = Asked::of(request, route, started);
         let prices = self.inner.ledger.prices(asked.request.caller.project);
         let look = self.inner.cache.look(&asked);
@@ -121,7 +124,7 @@ impl Gateway {
 
     /// The target that made the response the request goes on from.
     fn maker(&self, asked: &Asked) -> Option<usize> {
-        let several = asked.request.operation == Operation::Responses && asked.route.targets.len() > 1;
+        let several = asked.request.said_in == Dialect::OpenAiResponses && asked.route.targets.len() > 1;
         let response = makers::previous(&asked.request.body).filter(|_| several)?;
         let id = self.inner.desk.makers.of(asked.request.caller.project, response)?;
         asked.route.targets.iter().position(|target| target.id == id)
@@ -166,27 +169,38 @@ impl Gateway {
     }
 }
 
+/// An answer that is made while the client is away is fetched from its provider later, past whoever pays: its call would be
+/// settled with next to nothing, and nobody here could hand it out.
+fn stays(request: &Request) -> Result<(), GatewayFault> {
+    const WHY: &str = "an answer in the background could be neither fetched nor paid here; leave it out, and ask for a stream";
+    if request.operation == Operation::Responses && request.peeked.background {
+        return Err(GatewayFault::invalid("background", WHY));
+    }
+    Ok(())
+}
+
 /// What the call may come to: one attempt. Further ones are asked for when they are made.
 fn intent(asked: &Asked, (id, at): (CallId, Timestamp), cached: bool) -> Intent {
     let Asked { request, route, named, size, .. } = asked;
     let free = cached || matches!(request.operation, Operation::CountTokens | Operation::Moderations);
     let candidate = |target: &crate::target::Target| {
-        let written = target.spec.max_output_tokens.or(target.provider.spec.default_max_tokens);
+        let usual = target.spec.max_output_tokens.or(target.provider.spec.default_max_tokens);
+        let most = allowed::most(&request.peeked.bounds, request.operation, (&target.spec.parameters, usual));
         Candidate {
             provider: target.provider.name.clone(),
             kind: target.provider.kind(),
             price_as: target.price_as(named).to_owned(),
-            max_output_tokens: written.map(u64::from),
+            max_output_tokens: Some(most),
         }
     };
+    let more = route.targets.iter().map(|target| allowed::more_input(&target.spec.parameters)).max().unwrap_or_default();
     Intent {
         id,
         at,
         model: called(asked).to_owned(),
         route: route.name.as_ref().map(ToString::to_string),
         operation: request.operation,
-        input_tokens_upper: if free { 0 } else { size.most() },
-        output_tokens_upper: if free { Some(0) } else { asked.question().output_most() },
+        input_tokens_upper: if free { 0 } else { size.most().saturating_add(more) },
         candidates: if free { Vec::new() } else { route.targets.iter().map(candidate).collect() },
         batch: request.batch,
         trace: request.trace.trace,
@@ -218,6 +232,7 @@ fn record(asked: &Asked, id: CallId, at: Timestamp) -> CallRecord {
         usage: TokenUsage::default(),
         cost: Money::ZERO,
         price: None,
+        charges: Vec::new(),
         cached: false,
         batch: request.batch,
         trace: request.trace.trace,

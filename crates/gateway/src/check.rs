@@ -9,7 +9,7 @@ const MODELS_MAX: usize = 64;
 const MODEL_BYTES_MAX: usize = 200;
 const RETRIES_MAX: u32 = 10;
 /// The gateway writes these itself.
-const RESERVED: [&str; 7] = ["model", "messages", "input", "prompt", "stream", "stream_options", "mainspring"];
+const RESERVED: [&str; 8] = ["model", "messages", "input", "prompt", "stream", "stream_options", "background", "mainspring"];
 
 /// Collects problems under the place they stand at.
 #[derive(Default)]
@@ -64,6 +64,16 @@ fn targets(found: &mut Found, spec: &RouteSpec) {
         *weights.entry(each.tier).or_default() += u64::from(each.weight);
         target(found, each, &format!("targets[{index}]"), !spec.models.is_empty());
     }
+    if let Some(lowest) = weights.keys().next() {
+        for (index, each) in spec.targets.iter().enumerate() {
+            let place = format!("targets[{index}].on");
+            found.unless(
+                each.on.is_empty() || each.tier > *lowest,
+                place,
+                "nobody has failed yet where it is asked: give it a higher `tier`",
+            );
+        }
+    }
     for (tier, weight) in weights {
         let place = spec.targets.iter().position(|target| target.tier == tier).unwrap_or(0);
         found.unless(weight > 0, format!("targets[{place}].weight"), "all targets of this tier have the weight zero");
@@ -72,7 +82,8 @@ fn targets(found: &mut Found, spec: &RouteSpec) {
 }
 
 fn target(found: &mut Found, target: &Target, place: &str, named: bool) {
-    let Target { provider: _, model, weight: _, tier: _, parameters, context_window, max_output_tokens, price_as } = target;
+    let Target { provider: _, model, weight: _, tier: _, on: _, parameters, context_window, max_output_tokens, price_as } =
+        target;
     let named = model.as_ref().map_or(named, |model| !model.trim().is_empty());
     found.unless(named, format!("{place}.model"), "say which model, or give the route `models` whose names are handed on");
     for name in RESERVED.iter().filter(|name| parameters.contains_key(**name)) {
@@ -91,8 +102,10 @@ fn retry(found: &mut Found, retry: &Retry) {
 }
 
 fn timeouts(found: &mut Found, timeouts: &Timeouts) {
-    let Timeouts { connect, first, idle, attempt, total } = timeouts;
-    for (name, span) in [("connect", connect), ("first", first), ("idle", idle), ("attempt", attempt), ("total", total)] {
+    let Timeouts { connect, first, whole, idle, attempt, total } = timeouts;
+    let whole = whole.as_ref().map(|whole| ("whole", whole));
+    let spans = [("connect", connect), ("first", first), ("idle", idle), ("attempt", attempt), ("total", total)];
+    for (name, span) in spans.into_iter().chain(whole) {
         found.unless(!span.is_zero(), format!("timeouts.{name}"), "more than zero");
     }
 }

@@ -99,6 +99,8 @@ impl fmt::Display for Why {
 pub(crate) struct Order {
     pub(crate) picked: Vec<Picked>,
     pub(crate) barred: Vec<(usize, Bar)>,
+    /// The target that is asked first whatever the rest say.
+    pub(crate) preferred: Option<usize>,
 }
 
 impl Order {
@@ -106,6 +108,7 @@ impl Order {
     pub(crate) fn prefer(&mut self, index: usize) {
         if let Some(place) = self.picked.iter().position(|picked| picked.index == index) {
             self.picked[..=place].rotate_right(1);
+            self.preferred = Some(index);
         }
     }
 }

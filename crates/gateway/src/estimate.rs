@@ -5,6 +5,9 @@ use memchr::{memchr, memmem};
 
 /// What an image or a sound is set aside for at least: more than the large providers charge for one at its finest.
 const MEDIA_TOKENS: u64 = 3_000;
+/// About what one comes to: what is set aside for it is some times as much.
+pub(crate) const MEDIA_ABOUT: u64 = MEDIA_TOKENS / MEDIA_OVER;
+const MEDIA_OVER: u64 = 3;
 /// Files may be many pages of text; a page of a PDF has some 50 kB in base64.
 const MEDIA_BYTES_PER_TOKEN: u64 = 32;
 /// Text of natural languages and of programs has three to five bytes for a token.
@@ -31,7 +34,9 @@ pub(crate) struct Size {
 pub(crate) fn size(body: &[u8]) -> Size {
     let blobs = if body.len() > BLOB_MIN { blobs(body) } else { Size::default() };
     let named = |word: &str| memmem::find_iter(body, word).count() as u64;
-    let linked = named("image_url").max(named("\"input_")).max(named("\"file_"));
+    // Of parts of the responses endpoint, texts are text.
+    let parts = named("\"input_").saturating_sub(named("\"input_text\""));
+    let linked = named("image_url").max(parts).max(named("\"file_"));
     let media = blobs.media.max(linked.saturating_mul(MEDIA_TOKENS));
     Size { text: (body.len() as u64).saturating_sub(blobs.text), media, counted: None }
 }
@@ -59,11 +64,11 @@ impl Size {
         }
     }
 
-    /// About as many as the text of the request has.
+    /// About as many as the request has, its media among them.
     pub(crate) const fn about(self) -> u64 {
         match self.counted {
             Some(tokens) => tokens,
-            None => about(self.text),
+            None => about(self.text).saturating_add(self.media / MEDIA_OVER),
         }
     }
 }

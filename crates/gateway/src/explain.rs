@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::{
     asked::Question,
     breaker::Standing,
-    choose::{self, Order, Seen, stable_hash},
+    choose::{self, Bar, Order, Picked, Seen, stable_hash},
     cost::Prices,
     estimate::Size,
     record::Caller,
@@ -87,6 +87,8 @@ pub(crate) fn explain(
     let show = |index: usize, place: Option<usize>, why: String| {
         let target = &route.targets[index];
         let Seen { weight, tier, standing, begin_ms, in_flight, .. } = seen[index].clone();
+        let on: Vec<&str> = target.spec.on.iter().map(|class| class.as_str()).collect();
+        let why = if on.is_empty() { why } else { format!("{why}; asked only after {}", on.join(", ")) };
         ExplainedTarget {
             provider: target.provider.name.to_string(),
             model: target.model(model).to_owned(),
@@ -100,8 +102,18 @@ pub(crate) fn explain(
             cost: prices.cost(target.place(model), &question.guess(), asked.batch).map(|charge| charge.cost),
         }
     };
-    let Order { picked, barred } = order;
-    let asked_in_turn = picked.iter().enumerate().map(|(place, picked)| show(picked.index, Some(place), picked.why.to_string()));
+    let Order { picked, barred, preferred: _ } = order;
+    // As a call does it: whose provider is busy comes after everyone else, and is waited for then.
+    let (waits, free): (Vec<_>, Vec<_>) = picked.iter().partition(|picked| is_busy(route, picked.index));
+    let why = |picked: &Picked| {
+        if is_busy(route, picked.index) {
+            format!("{}; {}, so that it is asked last and waited for", picked.why, Bar::Busy)
+        } else {
+            picked.why.to_string()
+        }
+    };
+    let in_turn = free.into_iter().chain(waits).enumerate();
+    let asked_in_turn = in_turn.map(|(place, picked)| show(picked.index, Some(place), why(picked)));
     let left_out = barred.iter().map(|(index, bar)| show(*index, None, bar.to_string()));
     Explanation {
         model: model.to_owned(),
@@ -113,6 +125,10 @@ pub(crate) fn explain(
         retries: route.spec.retry.attempts,
         hedged: route.spec.hedge.is_some(),
     }
+}
+
+fn is_busy(route: &Route, index: usize) -> bool {
+    route.targets[index].provider.slots.as_ref().is_some_and(|slots| slots.available_permits() == 0)
 }
 
 fn sticky(route: &Route, caller: &Caller, asked: &ExplainQuestion) -> Option<(Sticky, u64)> {

@@ -69,9 +69,11 @@ pub(crate) const fn local_class(fault: &ModelFault) -> FaultClass {
         ModelFault::Unsupported { .. } => FaultClass::Unsupported,
         ModelFault::Saturated { .. } => FaultClass::RateLimited,
         ModelFault::Timeout { .. } => FaultClass::Timeout,
-        ModelFault::NotInstalled { .. } | ModelFault::Damaged { .. } | ModelFault::Engine { .. } | ModelFault::Elsewhere(_) => {
-            FaultClass::Server
-        }
+        ModelFault::NotInstalled { .. }
+        | ModelFault::Fetching { .. }
+        | ModelFault::Damaged { .. }
+        | ModelFault::Engine { .. }
+        | ModelFault::Elsewhere(_) => FaultClass::Server,
     }
 }
 

@@ -1,7 +1,11 @@
 //! What this process does itself: the answers of its own models, and counting for those who do not count.
 
 use http::HeaderMap;
-use mainspring_llm::{Budget, ModelFault, Provenance, TokenUsage, exchange::Answer, trace::names};
+use mainspring_llm::{
+    Budget, ModelFault, Provenance, TokenUsage,
+    exchange::{Answer, Dialect},
+    trace::names,
+};
 use mainspring_providers::ProviderKind;
 use tokio::time::{Instant, timeout_at};
 
@@ -11,13 +15,13 @@ use crate::{
     begin::{Beginning, Flow, Reach},
     fault::GatewayFault,
     flow::{Source, Translating},
-    local,
+    local, reckon,
     service::{Body, Reading},
     trace, translate,
 };
 
 impl Reach {
-    /// Only one kind of provider counts tokens; for the others we do.
+    /// Counts tokens for providers that do not.
     pub(crate) async fn count(&self, asked: &Asked, index: usize) -> Result<Beginning, GatewayFault> {
         let target = &asked.route.targets[index];
         let name = target.model(&asked.named);
@@ -26,20 +30,10 @@ impl Reach {
                 let (request, _) = local::request(call, name)?;
                 (self.models.chat(name)?.count_tokens(&request.messages).await? as u64, Provenance::Counted)
             }
+            (Reading::Chat(call), _) => (reckon::call(call), Provenance::Estimated),
             _ => (asked.size.about(), Provenance::Estimated),
         };
-        let usage = TokenUsage { input: tokens, input_from, ..TokenUsage::default() };
-        let answer = Answer {
-            id: String::new(),
-            model: name.to_owned(),
-            choices: Vec::new(),
-            usage: Some(usage),
-            service_tier: None,
-            fingerprint: None,
-            said_in: asked.request.said_in,
-            extra: serde_json::Map::new(),
-        };
-        Ok((Flow::Ready(Body::Answer(Box::new(answer))), Vec::new(), HeaderMap::new()))
+        Ok((Flow::Ready(Body::Answer(Box::new(counted(name, tokens, input_from)))), Vec::new(), HeaderMap::new()))
     }
 
     /// Asks a model of this process.
@@ -66,7 +60,7 @@ impl Reach {
                 let id = asked.answer_id();
                 let events = local::chat(model, (prompt, request), (id.clone(), call.n), budget);
                 let mut translating = Translating::of(Source::Local(events), id);
-                let first_by = until.min(Instant::now() + asked.route.spec.timeouts.first.as_duration());
+                let first_by = until.min(Instant::now() + asked.begins_within());
                 let late = |_| Err(ModelFault::Timeout { model: name.to_owned() }.into());
                 timeout_at(first_by, translating.begin(attempt)).await.unwrap_or_else(late)?;
                 attempt.is_answered();
@@ -95,5 +89,19 @@ impl Reach {
             }
         };
         Ok((flow, lost, HeaderMap::new()))
+    }
+}
+
+/// What is told of a count: an answer that says nothing but its usage.
+pub(crate) fn counted(model: &str, tokens: u64, input_from: Provenance) -> Answer {
+    Answer {
+        id: String::new(),
+        model: model.to_owned(),
+        choices: Vec::new(),
+        usage: Some(TokenUsage { input: tokens, input_from, ..TokenUsage::default() }),
+        service_tier: None,
+        fingerprint: None,
+        said_in: Dialect::Local,
+        extra: serde_json::Map::new(),
     }
 }

@@ -35,6 +35,7 @@ mod translate;
 
 // What a call is decided by.
 mod aim;
+mod allowed;
 mod breaker;
 mod cache;
 mod choose;
@@ -42,6 +43,7 @@ mod estimate;
 mod explain;
 mod health;
 mod history;
+mod reckon;
 mod retry;
 mod routes;
 mod target;
@@ -78,7 +80,7 @@ pub use ledger::{Ledger, LedgerFault};
 pub use live::{Answering, Live, Started};
 pub use model::Asks;
 pub use prices::{ModelPrice, PriceTier, PricesSpec, Rates};
-pub use record::{CallRecord, CallStatus, Caller, PriceStamp};
+pub use record::{AttemptCharge, CallRecord, CallStatus, Caller, PriceStamp};
 pub use route::{
     Breaker, Cache, CacheMode, Choose, Fallback, Hedge, HedgeAfter, Percentile, Problems, Retry, RouteSpec, Sticky, Target,
     Timeouts,

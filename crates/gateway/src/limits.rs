@@ -36,6 +36,11 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
+    /// As it is kept elsewhere.
+    pub(crate) const fn of(full_at: i64) -> Self {
+        Self { full_at }
+    }
+
     /// Whether so many are there, or how long until they are. More than the bucket holds are never there at once: then a
     /// full bucket is enough, and what comes on top is owed.
     pub(crate) fn check(self, rate: Rate, cells: u64, now: i64) -> Result<(), Duration> {

@@ -13,7 +13,7 @@ use mainspring_telemetry::Metrics;
 
 use crate::{record::CallStatus, service::CacheOutcome, target::Totals};
 
-const OPERATIONS: [Operation; 8] = [
+const OPERATIONS: [Operation; 9] = [
     Operation::Chat,
     Operation::Responses,
     Operation::Messages,
@@ -22,6 +22,7 @@ const OPERATIONS: [Operation; 8] = [
     Operation::Embeddings,
     Operation::Rerank,
     Operation::Moderations,
+    Operation::Compact,
 ];
 const STATUSES: [CallStatus; 4] = [CallStatus::Ok, CallStatus::Failed, CallStatus::Cancelled, CallStatus::Interrupted];
 const OUTCOMES: [CacheOutcome; 4] = [CacheOutcome::Miss, CacheOutcome::Hit, CacheOutcome::Stale, CacheOutcome::SemanticHit];
@@ -46,6 +47,7 @@ const fn place(operation: Operation) -> usize {
         Operation::Embeddings => 5,
         Operation::Rerank => 6,
         Operation::Moderations => 7,
+        Operation::Compact => 8,
     }
 }
 
@@ -60,6 +62,7 @@ pub(crate) const fn word(operation: Operation) -> &'static str {
         Operation::Embeddings => "embeddings",
         Operation::Rerank => "rerank",
         Operation::Moderations => "moderations",
+        Operation::Compact => "compact",
     }
 }
 

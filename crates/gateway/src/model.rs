@@ -13,7 +13,10 @@ use mainspring_llm::{
     chat::{ResponseFormat, Sampling, Speaker, TokenLogprob},
     exchange::{Call, Dialect, Event, Finish, Format, Role, Turn},
 };
-use mainspring_providers::Operation;
+use mainspring_providers::{
+    Operation,
+    peek::{Bound, Bounds},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -99,7 +102,8 @@ impl RouteModel {
         let max_tokens = written.max_tokens.map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX));
         let body = serde_json::to_vec(written)
             .map_err(|error| ModelFault::InvalidParameter { parameter: "messages", reason: error.to_string() })?;
-        let peeked = Peeked { model: self.name.clone(), stream: true, max_tokens, include_usage: true, ..Peeked::default() };
+        let bounds = Bounds { max_tokens: max_tokens.map(Bound::AtMost), ..Bounds::default() };
+        let peeked = Peeked { model: self.name.clone(), stream: true, bounds, include_usage: true, ..Peeked::default() };
         Ok(Request {
             caller: self.asks.caller.clone(),
             version: self.asks.version.clone(),

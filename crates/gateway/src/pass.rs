@@ -30,10 +30,16 @@ pub(crate) fn request(
     if !speaks(endpoint.kind, adapter, request.said_in) {
         return None;
     }
-    let parameters = renamed(request.operation, &target.parameters)?;
+    // Neither of them writes as the parameters say, and both refuse what they do not know.
+    let aside = matches!(request.operation, Operation::Compact | Operation::CountTokens);
+    let parameters = if aside && request.said_in == Dialect::OpenAiResponses {
+        Cow::Owned(Map::new())
+    } else {
+        renamed(request.operation, &target.parameters)?
+    };
     let counts = matches!(request.operation, Operation::Chat | Operation::Completions);
-    let strip = counts && request.peeked.stream && !request.peeked.include_usage && !endpoint.no_stream_options;
-    let usage = counts && request.peeked.stream && !endpoint.no_stream_options;
+    let strip = counts && request.peeked.stream && !request.peeked.include_usage && endpoint.habits.stream_options;
+    let usage = counts && request.peeked.stream && endpoint.habits.stream_options;
     let body = match body(asked, &parameters, endpoint, usage) {
         Ok(body) => body,
         Err(fault) => return Some(Err(fault)),
@@ -66,7 +72,7 @@ fn body(asked: &Asked, parameters: &Map<String, Value>, endpoint: &Endpoint, usa
 }
 
 /// A target's parameters are written as OpenAI's chat completions have them; other endpoints call some of them otherwise.
-fn renamed(operation: Operation, parameters: &Map<String, Value>) -> Option<Cow<'_, Map<String, Value>>> {
+pub(crate) fn renamed(operation: Operation, parameters: &Map<String, Value>) -> Option<Cow<'_, Map<String, Value>>> {
     let name = |written: &str| match (operation, written) {
         (Operation::Messages, "stop") => Some("stop_sequences"),
         (Operation::Messages, "max_completion_tokens") => Some("max_tokens"),

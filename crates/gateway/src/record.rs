@@ -56,6 +56,29 @@ pub struct PriceStamp {
     pub entry: String,
 }
 
+/// What one attempt used, and what that cost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptCharge {
+    pub provider: String,
+    /// As the provider names it.
+    pub target: String,
+    pub usage: TokenUsage,
+    pub cost: Money,
+    /// Absent where no table has a price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<PriceStamp>,
+}
+
+/// The same, wherever a record has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part<'r> {
+    pub(crate) provider: Option<&'r str>,
+    pub(crate) target: Option<&'r str>,
+    pub(crate) usage: &'r TokenUsage,
+    pub(crate) cost: Money,
+    pub(crate) price: Option<&'r PriceStamp>,
+}
+
 /// One call, settled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallRecord {
@@ -86,10 +109,57 @@ pub struct CallRecord {
     /// Absent where no table has a price: the cost is then zero, and said to be unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<PriceStamp>,
+    /// What each attempt used that was paid, where that says more than the call's own fields: several were, or another target
+    /// than the one that is shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub charges: Vec<AttemptCharge>,
     /// Answered from the cache.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cached: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub batch: bool,
     pub trace: TraceId,
+}
+
+impl CallRecord {
+    /// What was paid, and to whom: together it is the call's usage and cost.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        let own = self.charges.is_empty().then(|| Part {
+            provider: self.provider.as_deref(),
+            target: self.target.as_deref(),
+            usage: &self.usage,
+            cost: self.cost,
+            price: self.price.as_ref(),
+        });
+        self.charges.iter().map(AttemptCharge::part).chain(own)
+    }
+
+    /// Says nothing twice: what the target that is shown was paid alone stands in the call's own fields.
+    pub(crate) fn conclude(&mut self) {
+        let is_shown = |charge: &AttemptCharge| {
+            self.provider.as_deref() == Some(charge.provider.as_str()) && self.target.as_deref() == Some(charge.target.as_str())
+        };
+        let shown = self.charges.iter().rfind(|charge| is_shown(charge));
+        let alone = shown.is_some() && self.charges.len() == 1;
+        if let Some(charge) = shown.or(self.charges.last()) {
+            self.price = charge.price.clone();
+        }
+        if alone {
+            self.charges.clear();
+        }
+    }
+}
+
+impl AttemptCharge {
+    fn part(&self) -> Part<'_> {
+        let Self { provider, target, usage, cost, price } = self;
+        Part { provider: Some(provider), target: Some(target), usage, cost: *cost, price: price.as_ref() }
+    }
+}
+
+impl Part<'_> {
+    /// Whether tokens were used that nobody has a price for.
+    pub(crate) const fn is_unpriced(&self) -> bool {
+        self.price.is_none() && self.usage.total() > 0
+    }
 }

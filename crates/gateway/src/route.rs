@@ -53,6 +53,10 @@ pub struct Target {
     /// Targets of tier 1 are asked when those of tier 0 have failed or are not well, and so on.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub tier: u32,
+    /// Asked only after one of these faults of another target, such as `[context_window]`. Absent: first in its turn, and
+    /// after every fault that the route's `fallback` names. Needs a tier above the lowest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on: Vec<FaultClass>,
     /// What is always sent: `temperature: 0.2`. Fields as in OpenAI's chat completions; `null` takes a field away.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub parameters: Map<String, Value>,
@@ -126,17 +130,18 @@ pub struct Retry {
 
 impl Default for Retry {
     fn default() -> Self {
-        use FaultClass::{Connect, Malformed, Overloaded, RateLimited, Reset, Server, Timeout};
+        use FaultClass::{Connect, Malformed, Overloaded, RateLimited, Reset, Server};
         Self {
             attempts: 1,
             backoff: Span::millis(250),
             max_backoff: Span::seconds(8),
-            on: vec![Connect, Timeout, Reset, Malformed, RateLimited, Overloaded, Server],
+            // No `timeout`: who was late has most likely done the work, and would be paid for doing it again.
+            on: vec![Connect, Reset, Malformed, RateLimited, Overloaded, Server],
         }
     }
 }
 
-/// Which faults lead to another target.
+/// Which faults lead to another target, where the target itself does not say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fallback {
@@ -172,8 +177,13 @@ impl Default for Fallback {
 #[serde(deny_unknown_fields, default)]
 pub struct Timeouts {
     pub connect: Span,
-    /// Until an attempt's answer begins: its head, and of a stream the first event.
+    /// Until an attempt's answer begins, where it can begin soon: the first event of a stream, or the head of an answer that
+    /// is no text, such as an embedding.
     pub first: Span,
+    /// Until a text that comes in one piece is there: providers say nothing before all of it is written. Absent: as long as
+    /// an attempt may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<Span>,
     /// Between two pieces of a stream.
     pub idle: Span,
     /// One attempt, to its last byte.
@@ -187,10 +197,19 @@ impl Default for Timeouts {
         Self {
             connect: Span::seconds(5),
             first: Span::seconds(60),
+            whole: None,
             idle: Span::seconds(60),
-            attempt: Span::seconds(300),
-            total: Span::seconds(300),
+            // Models that think write for more than ten minutes, and what is left of `total` is for another target.
+            attempt: Span::seconds(900),
+            total: Span::seconds(1_200),
         }
+    }
+}
+
+impl Timeouts {
+    /// How long a text that comes in one piece is waited for.
+    pub(crate) fn for_whole(&self) -> Span {
+        self.whole.unwrap_or(self.attempt)
     }
 }
 

@@ -35,6 +35,8 @@ struct Turn {
     index: usize,
     /// Its provider was busy when its turn came first, and everyone else has been asked meanwhile.
     waits: bool,
+    /// It made what the call goes on from: it is asked whether somebody failed or not.
+    preferred: bool,
 }
 
 pub(crate) struct Run<'a> {
@@ -48,7 +50,8 @@ pub(crate) struct Run<'a> {
 
 impl<'a> Run<'a> {
     pub(crate) fn of(reach: &'a Reach, desk: &'a Desk, (asked, bill): (&'a Asked, &'a Arc<Bill>), order: Order) -> Self {
-        let queue = order.picked.iter().map(|picked| Turn { index: picked.index, waits: false }).collect();
+        let turn = |index: usize| Turn { index, waits: false, preferred: order.preferred == Some(index) };
+        let queue = order.picked.iter().map(|picked| turn(picked.index)).collect();
         Self { reach, desk, asked, bill, queue, barred: order.barred }
     }
 
@@ -57,12 +60,11 @@ impl<'a> Run<'a> {
             self.asked.route.hedges.earn(rules.at_most);
         }
         let mut last = None;
-        while let Some(turn) = self.queue.pop_front() {
+        while let Some(turn) = self.place(last.as_ref()).and_then(|place| self.queue.remove(place)) {
             match self.target(turn, last.is_none()).await {
                 Some(Ok(got)) => return Ok(got),
                 Some(Err(fault)) => {
-                    let fallback = fault.class().is_some_and(|class| self.asked.route.spec.fallback.on.contains(&class));
-                    if !fallback || self.is_over() || (!self.queue.is_empty() && !self.bill.may_go_on()) {
+                    if self.place(Some(&fault)).is_none() || self.is_over() || !self.bill.may_go_on() {
                         return Err(fault);
                     }
                     last = Some(fault);
@@ -72,6 +74,25 @@ impl<'a> Run<'a> {
             }
         }
         Err(last.unwrap_or_else(|| self.nobody()))
+    }
+
+    /// Where in the queue the next target stands, of those that are asked after this fault, or before there is one.
+    fn place(&self, last: Option<&GatewayFault>) -> Option<usize> {
+        let Some(fault) = last else { return self.queue.iter().position(|turn| self.may_begin(*turn)) };
+        let class = fault.class()?;
+        self.queue.iter().position(|turn| self.follows(turn.index, class))
+    }
+
+    /// Whether a target is asked though nobody has failed. That a call surely does not fit elsewhere is known without asking.
+    fn may_begin(&self, turn: Turn) -> bool {
+        let on = &self.asked.route.targets[turn.index].spec.on;
+        let too_long = || self.barred.iter().any(|(_, bar)| matches!(bar, Bar::ContextWindow { .. }));
+        turn.preferred || on.is_empty() || (on.contains(&FaultClass::ContextWindow) && too_long())
+    }
+
+    fn follows(&self, index: usize, class: FaultClass) -> bool {
+        let (route, own) = (&self.asked.route, &self.asked.route.targets[index].spec.on);
+        if own.is_empty() { route.spec.fallback.on.contains(&class) } else { own.contains(&class) }
     }
 
     fn is_over(&self) -> bool {
@@ -111,7 +132,7 @@ impl<'a> Run<'a> {
             class,
             retry_after: fault.retry_after(),
             remaining: self.asked.deadline.saturating_duration_since(Instant::now()),
-            another: !self.queue.is_empty() && spec.fallback.on.contains(&class),
+            another: self.place(Some(fault)).is_some(),
         };
         retry::next(&spec.retry, &tried, rand::random())
     }
@@ -178,6 +199,10 @@ impl<'a> Run<'a> {
         for place in 0..self.queue.len() {
             let index = self.queue[place].index;
             let target = &route.targets[index];
+            // The first has not failed: it is late.
+            if !target.spec.on.is_empty() {
+                continue;
+            }
             let slot = match target.provider.slots.clone() {
                 None => None,
                 Some(slots) => match slots.try_acquire_owned() {
@@ -220,7 +245,13 @@ impl<'a> Run<'a> {
         if self.is_over() {
             return GatewayFault::Late { model: named.to_string(), within: self.asked.deadline - self.asked.started };
         }
-        let why = if route.targets.is_empty() { "it has none whose provider can be read".to_owned() } else { told };
+        let why = if route.targets.is_empty() {
+            "it has none whose provider can be read".to_owned()
+        } else if told.is_empty() {
+            "all it has are asked only after a fault of another".to_owned()
+        } else {
+            told
+        };
         let wait = |bar: &Bar| match bar {
             Bar::Unwell(Standing::Open { wait_ms }) => Some(Duration::from_millis(*wait_ms)),
             Bar::Unwell(_) | Bar::Busy => Some(Duration::from_secs(1)),

@@ -251,6 +251,7 @@ pub(crate) fn looks_like(operation: Operation, data: &[u8]) -> bool {
         Operation::Chat | Operation::Completions => &["\"choices\""],
         Operation::Messages => &["\"content\""],
         Operation::Responses => &["\"output\"", "\"status\""],
+        Operation::Compact => &["\"output\""],
         Operation::CountTokens => &["\"input_tokens\""],
         Operation::Embeddings => &["\"data\"", "\"embeddings\""],
         Operation::Rerank | Operation::Moderations => &["\"results\"", "\"data\""],

@@ -13,7 +13,7 @@ use mainspring_llm::{
 };
 use mainspring_providers::{
     Credentials, Operation, Socket,
-    peek::{Peek, Places},
+    peek::{Bounds, Peek, Places},
 };
 use mainspring_registry::Registry;
 use mainspring_telemetry::Metrics;
@@ -59,21 +59,22 @@ impl Default for Clients {
 pub struct Peeked {
     pub model: String,
     pub stream: bool,
-    /// As the client set it, whatever its dialect calls it.
-    pub max_tokens: Option<u32>,
-    pub n: Option<u32>,
+    /// How much may be written, as the client says.
+    pub bounds: Bounds,
     pub user: Option<String>,
     pub session: Option<String>,
     /// The client asked for usage in the stream itself; otherwise the surface's dialect has to leave it out.
     pub include_usage: bool,
+    /// The client wants an answer that is made while it is away.
+    pub background: bool,
     /// Where the fields lie, so that the body need not be looked through again; left at its default, it is.
     pub places: Places,
 }
 
 impl From<Peek> for Peeked {
     fn from(peek: Peek) -> Self {
-        let Peek { model, stream, max_tokens, n, user, session, include_usage, places } = peek;
-        Self { model: model.unwrap_or_default(), stream, max_tokens, n, user, session, include_usage, places }
+        let Peek { model, stream, bounds, user, session, include_usage, background, places } = peek;
+        Self { model: model.unwrap_or_default(), stream, bounds, user, session, include_usage, background, places }
     }
 }
 
@@ -83,12 +84,12 @@ pub enum Reading {
     Chat(Box<Call>),
     Embed(EmbedCall),
     Rerank(RerankCall),
-    /// Raw text that a model of this process goes on with; the call has no turns.
+    /// Raw text that a model of this process goes on with, and that others are told by a user; the call has no turns.
     Text {
         prompt: String,
         call: Box<Call>,
     },
-    /// Goes on as it came or not at all: moderations, raw completions, token counts.
+    /// Goes on as it came or not at all: moderations.
     Opaque,
 }
 

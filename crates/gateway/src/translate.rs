@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use mainspring_llm::exchange::{Call, ReasoningWanted};
-use mainspring_providers::{Adapter, Encoded, Endpoint, Outgoing, UpstreamFault};
+use mainspring_llm::exchange::{Call, ReasoningWanted, Role, Turn};
+use mainspring_providers::{Adapter, Encoded, Endpoint, Operation, Outgoing, UpstreamFault};
 use serde_json::{Map, Value};
 
 use crate::{asked::Asked, fault::GatewayFault, route, service::Reading};
@@ -14,6 +14,8 @@ pub(crate) enum Shape {
     Chat,
     Embed,
     Rerank,
+    /// The tokens of a request, and no answer to it.
+    Count,
 }
 
 /// A request in the target's dialect, and the fields of it that were left behind.
@@ -30,11 +32,15 @@ pub(crate) fn request(
     (adapter, endpoint): (&dyn Adapter, &Endpoint),
 ) -> Result<Translated, GatewayFault> {
     let translated = match asked.reading()? {
-        Reading::Chat(call) => {
-            let (call, mut lost) = with_parameters(call, &target.parameters);
-            let Encoded { outgoing, lost: more } = adapter.encode(endpoint, &call)?;
-            lost.extend(more.into_iter().map(|lost| lost.field));
-            Translated { outgoing, shape: Shape::Chat, lost }
+        Reading::Chat(call) if asked.request.operation == Operation::CountTokens => {
+            let outgoing = adapter.encode_count(endpoint, call)?;
+            Translated { outgoing, shape: Shape::Count, lost: Vec::new() }
+        }
+        Reading::Chat(call) => in_chat(call, target, (adapter, endpoint))?,
+        Reading::Text { prompt, call } => {
+            let mut call = Call::clone(call);
+            call.turns.push(Turn::text(Role::User, prompt.as_str()));
+            in_chat(&call, target, (adapter, endpoint))?
         }
         Reading::Embed(call) => {
             let outgoing = adapter.encode_embed(endpoint, call)?;
@@ -44,11 +50,22 @@ pub(crate) fn request(
             let outgoing = adapter.encode_rerank(endpoint, call)?;
             Translated { outgoing, shape: Shape::Rerank, lost: Vec::new() }
         }
-        Reading::Text { .. } | Reading::Opaque => {
+        Reading::Opaque => {
             return Err(UpstreamFault::unsupported(endpoint, asked.request.operation.as_str()).into());
         }
     };
     Ok(translated)
+}
+
+fn in_chat(
+    call: &Call,
+    target: &route::Target,
+    (adapter, endpoint): (&dyn Adapter, &Endpoint),
+) -> Result<Translated, UpstreamFault> {
+    let (call, mut lost) = with_parameters(call, &target.parameters);
+    let Encoded { outgoing, lost: more } = adapter.encode(endpoint, &call)?;
+    lost.extend(more.into_iter().map(|lost| lost.field));
+    Ok(Translated { outgoing, shape: Shape::Chat, lost })
 }
 
 /// The call with what the route always sends to this target; what has no word outside OpenAI's dialect is lost.

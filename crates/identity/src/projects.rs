@@ -1,5 +1,7 @@
 //! Projects: the boundary of ownership and access.
 
+use std::collections::HashMap;
+
 use mainspring_catalog::{AuditEntry, OnConstraint as _};
 use mainspring_kernel::{Actor, Labels, ModelScope, Name, Page, PageRequest, Role, id::ProjectId};
 use serde_json::json;
@@ -91,6 +93,12 @@ impl Identity {
             models: ModelScope::All,
         };
         Ok(projects.into_iter().map(caretaker).collect())
+    }
+
+    /// The names of all projects, for an admin of `default`, whether they are a member or not.
+    pub async fn project_names(&self, actor: &Actor) -> Result<HashMap<ProjectId, Name>, IdentityFault> {
+        self.check_administers_installation(actor).await?;
+        Ok(store::all_projects(&self.catalog).await?)
     }
 
     /// Whether the actor may do what concerns every project: an admin of `default` may.

@@ -18,7 +18,10 @@ use crate::{
     report::{Note, Report, Step},
 };
 
-pub(crate) use parts::{attempt_within, cache, class, millis, provider, retries, route, seconds, target, weights};
+pub(crate) use parts::{
+    LONGEST, MOST, attempt_within, attempts_within, cache, class, largest, millis, provider, retries, route, seconds, target,
+    weights,
+};
 pub(crate) use planned::{Client, Whom};
 
 /// The gateway writes these itself.

@@ -116,6 +116,10 @@ impl Known {
         match (self.place, address) {
             (Place::Preset(preset), None) => spec.preset = Some(preset),
             (Place::Preset(preset), Some(address)) if address == preset.known().base_url => spec.preset = Some(preset),
+            // Others give OpenAI's name to every server of its dialect: that word says nothing of habits at another address.
+            (Place::Preset(preset), Some(address)) if preset != Preset::OpenAi => {
+                (spec.preset, spec.base_url) = (Some(preset), Some(address));
+            }
             (Place::Server(server), None) => spec.base_url = Some(server.to_owned()),
             (_, address) => spec.base_url = address,
         }

@@ -71,10 +71,13 @@ impl KnowledgeFault {
         Self::Rows { table: table.to_owned(), reason: reason.to_string() }
     }
 
-    /// Whether a store was away: nothing is wrong with what was asked, and it can be done when the store is back.
+    /// Whether a store was away, or a model not here yet: nothing is wrong with what was asked, and it can be done later.
     #[must_use]
     pub fn is_outage(&self) -> bool {
-        matches!(self.code(), "lake-unavailable" | "blob-store-unavailable" | "catalog-unavailable" | "catalog-timeout")
+        matches!(
+            self.code(),
+            "lake-unavailable" | "blob-store-unavailable" | "catalog-unavailable" | "catalog-timeout" | "model-fetching"
+        )
     }
 
     fn inner(&self) -> Option<&dyn Fault> {

@@ -209,6 +209,8 @@ impl FromStr for RunState {
 pub enum Stage {
     #[default]
     Listing,
+    /// The weights of the embedding model are on their way.
+    Awaiting,
     /// Fetching, parsing, cutting, embedding and writing, side by side.
     Working,
     /// Indexes and tags.

@@ -22,7 +22,7 @@ use crate::{
     fault::KnowledgeFault,
     forget::{self, ForgetRequest, Forgotten, Receipt},
     forgotten::{self, Tombstone},
-    ingest::{self, Gauge, IngestOptions, Ingestion, Parse, Worth},
+    ingest::{self, Allowance, Gauge, IngestOptions, Ingestion, Parse, Worth},
     model::{Document, DocumentId, IngestRun, KnowledgeKey, Report, RunState},
     search::{self, Answer},
     source::{Egress, SourcePolicy},
@@ -54,6 +54,8 @@ pub struct KnowledgeConfig {
     pub lease: Duration,
     /// Documents fetched and parsed side by side.
     pub parse_at_once: usize,
+    /// Bytes of documents in hand at once, in all runs of this process. A larger document is taken alone.
+    pub bytes_at_once: u64,
     /// Table states that no run tagged are cleaned up after this.
     pub keep_versions_for: Duration,
     /// The state each run ended on can be replayed for this long; so long do texts and retired tables stay.
@@ -71,6 +73,8 @@ impl KnowledgeConfig {
             sources,
             lease: Duration::from_secs(30),
             parse_at_once: 6,
+            // Some copies are made of each on its way: parsed, encoded, cut.
+            bytes_at_once: 64 << 20,
             keep_versions_for: Duration::from_secs(24 * 3600),
             keep_runs_for: Duration::from_secs(30 * 24 * 3600),
             text_cache_bytes: 64 << 20,
@@ -100,6 +104,7 @@ pub(crate) struct Inner {
     pub config: KnowledgeConfig,
     pub egress: Egress,
     pub texts: Texts,
+    pub allowance: Allowance,
     /// Runs under way in this process.
     pub gauges: Mutex<HashMap<RunId, Gauge>>,
     /// Names this process in holds.
@@ -119,6 +124,7 @@ impl Knowledges {
             .map_err(|fault| KnowledgeFault::Source { key: "egress policy".into(), fault })?;
         let Parts { catalog, registry, lake, blobs, parsers, models, tasks, clock, audit } = parts;
         let texts = Texts::of(config.text_cache_bytes);
+        let allowance = Allowance::of(config.bytes_at_once);
         let process = format!("{}-{}", std::process::id(), clock.now().as_micros());
         let gauges = Mutex::default();
         let jobs = Jobs::open(catalog.clone(), Arc::clone(&clock));
@@ -136,6 +142,7 @@ impl Knowledges {
             config,
             egress,
             texts,
+            allowance,
             gauges,
             process,
         };

@@ -45,12 +45,16 @@ pub(crate) struct HashEmbedder {
     pub identity: String,
     pub dimensions: usize,
     pub texts: AtomicU64,
+    /// Looks for its files that find them on their way.
+    pub on_its_way: AtomicU64,
+    pub missing: AtomicBool,
 }
 
 impl HashEmbedder {
     pub(crate) fn named(name: &str, dimensions: usize) -> Arc<Self> {
         let identity = format!("{name}-{dimensions}");
-        Arc::new(Self { name: name.to_owned(), identity, dimensions, texts: AtomicU64::new(0) })
+        let (texts, on_its_way, missing) = Default::default();
+        Arc::new(Self { name: name.to_owned(), identity, dimensions, texts, on_its_way, missing })
     }
 
     pub(crate) fn taken(&self) -> u64 {
@@ -84,6 +88,13 @@ impl Embedder for HashEmbedder {
     }
     fn max_tokens(&self) -> usize {
         256
+    }
+    async fn prepare(&self, _: Budget) -> Result<(), ModelFault> {
+        if self.missing.load(Ordering::SeqCst) {
+            return Err(ModelFault::NotInstalled { model: self.name.clone() });
+        }
+        let left = self.on_its_way.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if left.is_ok() { Err(ModelFault::Fetching { model: self.name.clone() }) } else { Ok(()) }
     }
     async fn embed(&self, texts: Vec<String>, purpose: EmbedAs, _: Budget) -> Result<Embedded, ModelFault> {
         tokio::task::yield_now().await;
@@ -123,6 +134,9 @@ pub(crate) struct SmallParser {
     pub go_on: Notify,
     /// It is a parser of before.
     pub older: AtomicBool,
+    /// Bytes it has in hand, and the most it ever had.
+    pub in_hand: AtomicU64,
+    pub most_in_hand: AtomicU64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -141,7 +155,13 @@ impl Fault for Unparseable {
 #[async_trait]
 impl Parse for SmallParser {
     async fn parse(&self, bytes: Bytes, _: Option<String>, _: String) -> Result<ParsedDocument, Box<dyn Fault>> {
-        tokio::task::yield_now().await;
+        let size = bytes.len() as u64;
+        self.most_in_hand.fetch_max(self.in_hand.fetch_add(size, Ordering::SeqCst) + size, Ordering::SeqCst);
+        // Long enough for others to come, where they may.
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        self.in_hand.fetch_sub(size, Ordering::SeqCst);
         self.parsed.fetch_add(1, Ordering::SeqCst);
         let text = String::from_utf8(bytes.to_vec()).map_err(|_| Box::new(Unparseable) as Box<dyn Fault>)?;
         if text.contains("UNPARSEABLE") {
@@ -235,13 +255,18 @@ impl Room {
             .await
             .unwrap();
         tx.commit().await.unwrap();
-        Self::build((catalog, home), (clock, project), embedder, Arc::default(), PATIENCE).await
+        Self::build((catalog, home), (clock, project), embedder, Arc::default(), |_| {}).await
     }
 
     /// A room whose runs wait no longer for a store than this.
     pub(crate) async fn patient_for(patience: Duration) -> Self {
+        Self::set_up(|config| config.patience = patience).await
+    }
+
+    /// A room with other settings.
+    pub(crate) async fn set_up(change: impl FnOnce(&mut KnowledgeConfig)) -> Self {
         let Self { catalog, clock, embedder, parser, project, home, .. } = Self::open().await;
-        Self::build((catalog, home), (clock, project), embedder, parser, patience).await
+        Self::build((catalog, home), (clock, project), embedder, parser, change).await
     }
 
     async fn build(
@@ -249,7 +274,7 @@ impl Room {
         (clock, project): (FrozenClock, ProjectId),
         embedder: Arc<HashEmbedder>,
         parser: Arc<SmallParser>,
-        patience: Duration,
+        change: impl FnOnce(&mut KnowledgeConfig),
     ) -> Self {
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let registry = Registry::open(catalog.clone(), shared.clone(), vec![kind()]);
@@ -269,7 +294,8 @@ impl Room {
             clock: shared,
             audit: None,
         };
-        let config = KnowledgeConfig { patience, ..KnowledgeConfig::new(policy(home.path())) };
+        let mut config = KnowledgeConfig { patience: PATIENCE, ..KnowledgeConfig::new(policy(home.path())) };
+        change(&mut config);
         let knowledges = Knowledges::open(parts, config).unwrap();
         Self { knowledges, catalog, registry, lake, outage, clock, embedder, parser, tasks, project, home }
     }
@@ -279,7 +305,7 @@ impl Room {
         let Self { catalog, clock, embedder, parser, tasks, project, home, knowledges, lake, registry, .. } = self;
         tasks.shut_down(Duration::from_secs(10)).await.unwrap();
         drop((knowledges, lake, registry));
-        let room = Self::build((catalog, home), (clock, project), embedder, parser, PATIENCE).await;
+        let room = Self::build((catalog, home), (clock, project), embedder, parser, |_| {}).await;
         room.knowledges.recover(true).await.unwrap();
         room
     }

@@ -18,6 +18,7 @@ use mainspring_kernel::text::elide;
 use mainspring_lake::{Filter, JsonTest, LakeFault, Scalar};
 
 use crate::{
+    ids,
     json_functions::{KEYS_MAX, matches_udf},
     schema::{column, is_text, list_of_text},
 };
@@ -92,6 +93,13 @@ impl<'a> Scope<'a> {
             Filter::Gt(name, value) => self.compare(name, Operator::Gt, value),
             Filter::GtEq(name, value) => self.compare(name, Operator::GtEq, value),
             Filter::In(name, values) => self.one_of(name, values),
+            Filter::Ids(name, held) => {
+                let field = self.text_column(name)?;
+                if held.is_empty() {
+                    return Ok(Condition::Never);
+                }
+                Ok(Condition::When(ids::one_of(held).call(vec![reference(field)])))
+            }
             Filter::HasAny(name, labels) => self.has_any(name, labels),
             Filter::Contains(name, text) => self.contains(name, text),
             Filter::StartsWith(name, text) => {

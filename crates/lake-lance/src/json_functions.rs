@@ -222,14 +222,15 @@ fn text_of(leaf: Option<Leaf>) -> Option<String> {
 }
 
 /// The rows of the first argument.
-fn first_of(call: &ScalarFunctionArgs) -> Result<ArrayRef> {
+pub(crate) fn first_of(call: &ScalarFunctionArgs) -> Result<ArrayRef> {
     match call.args.first() {
         Some(column) => column.to_array_of_size(call.number_rows),
         None => exec_err!("a function of JSON text was called without any"),
     }
 }
 
-fn texts_of(array: &ArrayRef) -> Result<Box<dyn Iterator<Item = Option<&str>> + '_>> {
+/// The texts of a column, however it holds them.
+pub(crate) fn texts_of(array: &ArrayRef) -> Result<Box<dyn Iterator<Item = Option<&str>> + '_>> {
     Ok(match array.data_type() {
         DataType::Utf8 => Box::new(array.as_string::<i32>().iter()),
         DataType::LargeUtf8 => Box::new(array.as_string::<i64>().iter()),

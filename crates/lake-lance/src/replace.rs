@@ -15,12 +15,18 @@ use lance::{
     },
     deps::datafusion::{common::ScalarValue, logical_expr::Expr},
 };
-use lance_table::format::Fragment;
+use lance_table::format::{Fragment, key_existence::KeyExistenceFilter};
 use mainspring_lake::{Commit, LakeFault};
 
-use crate::{filter::Condition, table::Core, versions, writer};
+use crate::{filter::Condition, keyed, table::Core, versions, writer};
 
-pub(crate) async fn replace(core: &Core, delete: Condition, rows: Option<RecordBatch>) -> Result<Commit, LakeFault> {
+/// `keys`: the columns by which rows are known, where another process must not add one of the same key meanwhile.
+pub(crate) async fn replace(
+    core: &Core,
+    delete: Condition,
+    rows: Option<RecordBatch>,
+    keys: &[String],
+) -> Result<Commit, LakeFault> {
     let condition = match delete {
         Condition::When(expr) => expr,
         Condition::Always => Expr::Literal(ScalarValue::Boolean(Some(true)), None),
@@ -28,6 +34,7 @@ pub(crate) async fn replace(core: &Core, delete: Condition, rows: Option<RecordB
     };
     let mut dataset = core.refresh_if_shared().await?;
     let inserted = rows.as_ref().map_or(0, |rows| rows.num_rows() as u64);
+    let known_by = keyed::of(core, &dataset, rows.as_ref(), keys)?;
     let added = match rows {
         Some(rows) => staged_fragments(core, &dataset, rows).await?,
         None => Vec::new(),
@@ -40,7 +47,7 @@ pub(crate) async fn replace(core: &Core, delete: Condition, rows: Option<RecordB
         if deleted == 0 && added.is_empty() {
             return Ok(Commit { version: versions::of(&dataset), inserted, deleted });
         }
-        let change = transaction(&dataset, &found, added.clone());
+        let change = transaction(&dataset, &found, (added.clone(), known_by.clone()));
         match core.commit(&dataset, change, Some(&found)).await {
             Ok(committed) => return Ok(Commit { version: versions::of(&committed), inserted, deleted }),
             Err(error) if writer::is_conflict(&error) && attempt < writer::ATTEMPTS => {
@@ -62,16 +69,24 @@ async fn staged_fragments(core: &Core, dataset: &Arc<Dataset>, rows: RecordBatch
     }
 }
 
-fn transaction(dataset: &Dataset, found: &UncommittedDelete, added: Vec<Fragment>) -> Transaction {
-    if found.num_deleted_rows == 0 {
-        return Transaction::new(dataset.version_id(), Operation::Append { fragments: added }, None);
-    }
-    let Operation::Delete { updated_fragments, deleted_fragment_ids, .. } = &found.transaction.operation else {
-        return found.transaction.clone();
+fn transaction(
+    dataset: &Dataset,
+    found: &UncommittedDelete,
+    (added, known_by): (Vec<Fragment>, Option<KeyExistenceFilter>),
+) -> Transaction {
+    let (removed, updated) = match &found.transaction.operation {
+        _ if found.num_deleted_rows == 0 && known_by.is_none() => {
+            return Transaction::new(dataset.version_id(), Operation::Append { fragments: added }, None);
+        }
+        _ if found.num_deleted_rows == 0 => (Vec::new(), Vec::new()),
+        Operation::Delete { updated_fragments, deleted_fragment_ids, .. } => {
+            (deleted_fragment_ids.clone(), updated_fragments.clone())
+        }
+        _ => return found.transaction.clone(),
     };
     let operation = Operation::Update {
-        removed_fragment_ids: deleted_fragment_ids.clone(),
-        updated_fragments: updated_fragments.clone(),
+        removed_fragment_ids: removed,
+        updated_fragments: updated,
         new_fragments: added,
         // No column is rewritten in place, so every index keeps the fragments it covers; the new
         // fragments are in none until upkeep folds them in, and are scanned until then.
@@ -79,7 +94,7 @@ fn transaction(dataset: &Dataset, found: &UncommittedDelete, added: Vec<Fragment
         fields_for_preserving_frag_bitmap: Vec::new(),
         update_mode: Some(UpdateMode::RewriteRows),
         compacted_sstables: Vec::new(),
-        inserted_rows_filter: None,
+        inserted_rows_filter: known_by,
         updated_fragment_offsets: None,
     };
     Transaction::new(dataset.version_id(), operation, None)

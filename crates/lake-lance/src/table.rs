@@ -292,8 +292,19 @@ impl Table for LanceTable {
         match (delete, rows) {
             (filter::Condition::Never, None) => self.unchanged().await,
             (filter::Condition::Never, Some(rows)) => self.core.submit(Change::Append(vec![rows])).await,
-            (delete, rows) => self.core.submit(Change::Replace { delete, rows }).await,
+            (delete, rows) => self.core.submit(Change::Replace { delete, rows, keys: Vec::new() }).await,
         }
+    }
+
+    async fn put(&self, keys: &[&str], these: Filter, rows: RecordBatch) -> Result<Commit, LakeFault> {
+        self.writable()?;
+        let rows = self.conform(rows)?;
+        if rows.num_rows() == 0 {
+            return self.unchanged().await;
+        }
+        let delete = filter::compile(&these, &self.core.schema(), self.core.name.as_str())?;
+        let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+        self.core.submit(Change::Replace { delete, rows: Some(rows), keys }).await
     }
 
     async fn scan(&self, scan: Scan) -> Result<Vec<RecordBatch>, LakeFault> {

@@ -45,6 +45,8 @@ pub(crate) enum Change {
     Replace {
         delete: Condition,
         rows: Option<RecordBatch>,
+        /// The columns by which rows are known, where they are.
+        keys: Vec<String>,
     },
     /// Its answer says how many bytes went as `deleted`.
     ClearLeftovers,
@@ -83,7 +85,7 @@ type Append = (Vec<RecordBatch>, Answer);
 /// What the writer does next.
 enum Work {
     Appends(Vec<Append>),
-    Replace { delete: Condition, rows: Option<RecordBatch>, answer: Answer },
+    Replace { delete: Condition, rows: Option<RecordBatch>, keys: Vec<String>, answer: Answer },
     ClearLeftovers(Answer),
 }
 
@@ -103,7 +105,9 @@ impl WriteQueue {
             return None;
         };
         let rows = match first.change {
-            Change::Replace { delete, rows } => return Some(Work::Replace { delete, rows, answer: first.answer }),
+            Change::Replace { delete, rows, keys } => {
+                return Some(Work::Replace { delete, rows, keys, answer: first.answer });
+            }
             Change::ClearLeftovers => return Some(Work::ClearLeftovers(first.answer)),
             Change::Append(rows) => rows,
         };
@@ -177,8 +181,8 @@ impl Core {
         while let Some(work) = self.queue.next() {
             match work {
                 Work::Appends(group) => self.append_group(group).await,
-                Work::Replace { delete, rows, answer } => {
-                    let replacing = Box::pin(replace::replace(&self, delete, rows));
+                Work::Replace { delete, rows, keys, answer } => {
+                    let replacing = Box::pin(replace::replace(&self, delete, rows, &keys));
                     let _ = answer.send(self.shared.within(CHANGE_WITHIN, replacing).await);
                 }
                 Work::ClearLeftovers(answer) => {

@@ -1,6 +1,10 @@
 //! Conditions on rows, as data. An engine translates them; nobody pastes text.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
+
+use crate::ids::IdSet;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -62,6 +66,8 @@ pub enum Filter {
     Gt(String, Scalar),
     GtEq(String, Scalar),
     In(String, Vec<Scalar>),
+    /// A text column holds one of these ids. For as many as there are: no index leads to them, every row is asked.
+    Ids(String, Arc<IdSet>),
     /// A list column holds at least one of these.
     HasAny(String, Vec<String>),
     /// A text column contains this, letter case ignored.

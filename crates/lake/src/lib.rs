@@ -5,12 +5,14 @@ mod aggregate;
 pub mod conformance;
 mod fault;
 mod filter;
+mod ids;
 mod sql;
 mod table;
 
 pub use aggregate::{Aggregate, Allowance, Grouped, Key, KeyOf, Measure, MeasureOf};
 pub use fault::LakeFault;
 pub use filter::{Comparison, Filter, JsonTest, Scalar};
+pub use ids::IdSet;
 pub use sql::{SqlAnswer, SqlLimits, SqlQuery, TableView};
 pub use table::{
     Commit, Distance, DocHits, IndexKind, IndexSpec, Lake, LakeVersion, Order, Past, Repair, Scan, Table, TableSpec, TableStats,

@@ -226,6 +226,14 @@ pub trait Table: Send + Sync + fmt::Debug + 'static {
     async fn append_all(&self, batches: Vec<RecordBatch>) -> Result<Commit, LakeFault>;
     /// Deletes what the filter matches and adds rows, in one commit.
     async fn replace(&self, delete: Filter, rows: Option<RecordBatch>) -> Result<Commit, LakeFault>;
+    /// Adds rows, each in the place of the one with the same values in these text columns, in one commit: `these` finds the
+    /// rows of those keys, and no two of the rows share one. Where other processes write to the lake, a key is there once
+    /// however many put it at the same moment, as long as all of them put: the last one's row is.
+    async fn put(&self, keys: &[&str], these: Filter, rows: RecordBatch) -> Result<Commit, LakeFault> {
+        // Enough where nobody else writes: a replace sees everything that was written before it.
+        let _ = keys;
+        self.replace(these, Some(rows)).await
+    }
     async fn scan(&self, scan: Scan) -> Result<Vec<RecordBatch>, LakeFault>;
     async fn count(&self, filter: Filter) -> Result<u64, LakeFault>;
     /// Rows in groups, with what is reckoned over each. Only the columns it names are read.

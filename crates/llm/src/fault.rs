@@ -19,6 +19,8 @@ pub enum ModelFault {
     Timeout { model: String },
     #[error("the weights of `{model}` are not here")]
     NotInstalled { model: String },
+    #[error("the weights of `{model}` are being fetched")]
+    Fetching { model: String },
     #[error("the weights of `{model}` are damaged: {reason}")]
     Damaged { model: String, reason: String },
     #[error("the engine of `{model}` failed: {reason}")]
@@ -36,7 +38,7 @@ impl Fault for ModelFault {
             Self::Unsupported { .. } => FaultKind::Unsupported,
             Self::Saturated { .. } => FaultKind::Saturated,
             Self::Timeout { .. } => FaultKind::Timeout,
-            Self::NotInstalled { .. } | Self::Damaged { .. } => FaultKind::Unavailable,
+            Self::NotInstalled { .. } | Self::Fetching { .. } | Self::Damaged { .. } => FaultKind::Unavailable,
             Self::Engine { .. } => FaultKind::Internal,
             Self::Elsewhere(fault) => fault.kind(),
         }
@@ -51,6 +53,7 @@ impl Fault for ModelFault {
             Self::Saturated { .. } => "model-saturated",
             Self::Timeout { .. } => "model-timeout",
             Self::NotInstalled { .. } => "model-not-installed",
+            Self::Fetching { .. } => "model-fetching",
             // As the weights themselves say it.
             Self::Damaged { .. } => "weights-damaged",
             Self::Engine { .. } => "model-engine-failed",
@@ -65,6 +68,10 @@ impl Fault for ModelFault {
             Self::ContextExceeded { .. } => {
                 Some("shorten the text or the messages, lower `max_tokens`, or retrieve fewer chunks".into())
             }
+            Self::Unsupported { .. } => Some(
+                "leave it out, or name a route or a provider's model: models of this process read and write text, and call no tools".into(),
+            ),
+            Self::Fetching { .. } => Some("ask again in a while; the log of the server says how far it is".into()),
             Self::NotInstalled { model } | Self::Damaged { model, .. } => Some(format!("run `mainspring models pull {model}`")),
             Self::Elsewhere(fault) => fault.hint(),
             _ => None,
@@ -74,6 +81,7 @@ impl Fault for ModelFault {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Saturated { retry_after, .. } => Some(*retry_after),
+            Self::Fetching { .. } => Some(Duration::from_secs(5)),
             Self::Elsewhere(fault) => fault.retry_after(),
             _ => None,
         }

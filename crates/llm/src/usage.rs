@@ -15,6 +15,8 @@ pub enum Provenance {
     Reported,
     /// We counted with the model's own tokenizer.
     Counted,
+    /// The program that made the call says so in its telemetry: the provider's number, most likely, but from another mouth.
+    Instrumented,
     /// We guessed from the length of the text.
     Estimated,
 }
@@ -25,12 +27,16 @@ impl Provenance {
         match self {
             Self::Reported => "reported",
             Self::Counted => "counted",
+            Self::Instrumented => "instrumented",
             Self::Estimated => "estimated",
         }
     }
 }
 
 /// Tokens of one call. Zero in a part means that none were used or that nobody said.
+///
+/// `input` and `output` say where they come from. Parts need no such mark: they are as somebody reported or counted them, and
+/// nobody guesses one. An estimate is of a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TokenUsage {

@@ -18,6 +18,8 @@ pub enum MonitorFault {
     Late,
     #[error("this takes the role {needed}")]
     Forbidden { needed: Role },
+    #[error("what monitors find is counted of every trace, and your key may not see them all")]
+    Unseen,
     #[error(transparent)]
     Page(#[from] PageFault),
     #[error(transparent)]
@@ -37,7 +39,7 @@ impl Fault for MonitorFault {
             Self::Unreadable { .. } => FaultKind::Unsupported,
             Self::Busy { .. } | Self::Off { .. } => FaultKind::Conflict,
             Self::Late => FaultKind::Timeout,
-            Self::Forbidden { .. } => FaultKind::Forbidden,
+            Self::Forbidden { .. } | Self::Unseen => FaultKind::Forbidden,
             Self::Page(_) => FaultKind::Invalid,
             Self::Registry(fault) => fault.kind(),
             Self::Catalog(fault) => fault.kind(),
@@ -53,6 +55,7 @@ impl Fault for MonitorFault {
             Self::Off { .. } => "monitor-off",
             Self::Late => "monitor-late",
             Self::Forbidden { .. } => "monitor-forbidden",
+            Self::Unseen => "monitor-labels",
             Self::Page(_) => "monitor-bad-page",
             Self::Registry(fault) => fault.code(),
             Self::Catalog(fault) => fault.code(),
@@ -65,6 +68,7 @@ impl Fault for MonitorFault {
             Self::NotFound { .. } => Some("`mainspring monitors list` lists those of the project".into()),
             Self::Busy { .. } => Some("ask again in a moment, or without raising".into()),
             Self::Off { .. } => Some("apply it with `enabled: true`, or ask without raising".into()),
+            Self::Unseen => Some("a look without raising counts the traces that you may see".into()),
             Self::Late => Some("watch less at once: a shorter window, a narrower filter, fewer slices".into()),
             Self::Registry(fault) => fault.hint(),
             Self::Catalog(fault) => fault.hint(),

@@ -20,6 +20,7 @@ mod state;
 mod words;
 
 // Monitors that run: when they look, what they remember, whom they tell.
+mod erase;
 mod fault;
 mod pace;
 mod run;

@@ -3,7 +3,9 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use mainspring_kernel::{AssetKind, Fault as _, Name, PageRequest, Stop, Timestamp, fault, id::ProjectId, page::LIMIT_MAX};
+use mainspring_kernel::{
+    AssetKind, Fault as _, Labels, Name, PageRequest, Stop, Timestamp, fault, id::ProjectId, page::LIMIT_MAX,
+};
 use mainspring_registry::Mark;
 use tokio::task::JoinSet;
 
@@ -104,6 +106,7 @@ impl Monitors {
 
     /// Looks at a monitor whose lease is held, and gives the lease back. Nothing: it is off, or gone.
     pub(crate) async fn attend_to(&self, kept: &Kept) -> Result<Option<Looked>, MonitorFault> {
+        let _looking = self.looking.read().await;
         let looked = self.look(kept).await;
         if let Err(found) = &looked {
             let pause = if found.kind().is_transient() { PAUSE } else { LONG_PAUSE };
@@ -119,7 +122,7 @@ impl Monitors {
             Err(MonitorFault::NotFound { .. }) => return self.put_to_rest(kept, kept.version).await.map(|()| None),
             Err(fault) => return Err(fault),
         };
-        let evaluation = self.measured(kept.project, &spec, &history_of(kept, version)).await?;
+        let evaluation = self.measured((kept.project, &Labels::All), &spec, &history_of(kept, version)).await?;
         let ringing = ringing(&kept.name, &spec, &evaluation);
         // With what is about to be told, so that it is known to whoever goes on if this process dies meanwhile.
         let mut going = kept.raised.clone();

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
 
 use async_trait::async_trait;
 use mainspring_kernel::{
-    Fault, Name, Timestamp,
+    Fault, Labels, Name, Timestamp,
     id::{IncidentId, ProjectId},
 };
 use serde_json::Value;
@@ -17,8 +17,8 @@ use crate::{
 /// Whoever has what is watched.
 #[async_trait]
 pub trait Watched: Debug + Send + Sync + 'static {
-    /// What counts in one project.
-    fn of(&self, project: ProjectId) -> Arc<dyn Measurements>;
+    /// What counts in one project: the traces that may be seen with these labels, and no others.
+    fn of(&self, project: ProjectId, labels: &Labels) -> Arc<dyn Measurements>;
     /// Ids of a few traces that show what a monitor found, the newest first.
     async fn examples(
         &self,

@@ -8,6 +8,7 @@ use mainspring_kernel::{
     id::{PrincipalId, ProjectId},
 };
 use mainspring_registry::{Registry, RegistryFault};
+use tokio::sync::RwLock;
 
 use crate::{
     evaluate::evaluate,
@@ -36,6 +37,8 @@ pub struct Parts {
 #[derive(Debug, Clone)]
 pub struct Monitors {
     pub(crate) parts: Arc<Parts>,
+    /// Whoever looks shares it from measuring to telling.
+    pub(crate) looking: Arc<RwLock<()>>,
 }
 
 /// A monitor and where it stands.
@@ -56,6 +59,19 @@ pub struct Standing {
     pub trouble: Option<String>,
     /// When it is looked at again; absent for one that is off, or of which nobody knows yet.
     pub next: Option<Timestamp>,
+    /// What it found is of traces that the reader may not all see, and is left out.
+    pub hidden: bool,
+}
+
+impl Standing {
+    /// A look counts every trace of the project, so that a state, and with it the time of the next look, tells of them as much
+    /// as a figure does.
+    fn shown_to(self, actor: &Actor) -> Self {
+        if actor.labels == Labels::All {
+            return self;
+        }
+        Self { evaluation: None, looked_version: None, going: Vec::new(), trouble: None, next: None, hidden: true, ..self }
+    }
 }
 
 /// What a look found.
@@ -71,7 +87,7 @@ pub struct Looked {
 impl Monitors {
     #[must_use]
     pub fn open(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts) }
+        Self { parts: Arc::new(parts), looking: Arc::default() }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -90,7 +106,7 @@ impl Monitors {
                 Err(fault) => return Err(fault),
             };
             let kept = store::get(&self.parts.catalog, actor.project, &asset.name).await?;
-            items.push(standing((asset.name, asset.latest, asset.description), spec, kept));
+            items.push(standing((asset.name, asset.latest, asset.description), spec, kept).shown_to(actor));
         }
         Ok(Page { items, next: found.next })
     }
@@ -101,10 +117,10 @@ impl Monitors {
         let (number, description) = (version.pin.number, version.description.clone());
         let spec = read(version.spec, actor.project, name).ok();
         let kept = store::get(&self.parts.catalog, actor.project, name).await?;
-        Ok(standing((name.clone(), number, description), spec, kept))
+        Ok(standing((name.clone(), number, description), spec, kept).shown_to(actor))
     }
 
-    /// What was found, newest first; with the version that was looked at.
+    /// What was found, newest first; with the version that was looked at. For whoever sees every trace.
     pub async fn evaluations(
         &self,
         actor: &Actor,
@@ -112,26 +128,32 @@ impl Monitors {
         page: &PageRequest,
     ) -> Result<Page<(u32, Evaluation)>, MonitorFault> {
         needs(actor, Role::Reader)?;
+        sees_all(actor)?;
         self.version(actor.project, name).await?;
         let before = page.after::<i64>()?.map(Timestamp::from_micros);
         let found = store::evaluations(&self.parts.catalog, (actor.project, name), before, page.limit() + 1).await?;
         Ok(Page::from_overfetch(found, page, |(_, evaluation)| evaluation.at.as_micros()))
     }
 
-    /// What a look would find now. Nothing is remembered and nobody is told.
+    /// What a look would find now among the traces that the actor may see. Nothing is remembered and nobody is told.
     pub async fn try_out(&self, actor: &Actor, name: &Name) -> Result<Looked, MonitorFault> {
         needs(actor, Role::Reader)?;
         let (version, spec) = self.spec(actor.project, name).await?;
-        let kept = store::get(&self.parts.catalog, actor.project, name).await?;
+        // What is remembered was counted of every trace.
+        let kept = match actor.labels {
+            Labels::All => store::get(&self.parts.catalog, actor.project, name).await?,
+            Labels::Some(_) => None,
+        };
         let history = kept.as_ref().map_or_else(History::default, |kept| history_of(kept, version));
-        let evaluation = self.measured(actor.project, &spec, &history).await?;
+        let evaluation = self.measured((actor.project, &actor.labels), &spec, &history).await?;
         let going = ringing(name, &spec, &evaluation).raise.into_iter().map(|(going, _)| going).collect();
         Ok(Looked { version, spec, evaluation, going })
     }
 
-    /// Looks now as if it were due: it is remembered, and alerts are raised and resolved.
+    /// Looks now as if it were due: it is remembered, and alerts are raised and resolved. For whoever sees every trace.
     pub async fn look_now(&self, actor: &Actor, name: &Name) -> Result<Looked, MonitorFault> {
         needs(actor, Role::Editor)?;
+        sees_all(actor)?;
         let (version, _) = self.spec(actor.project, name).await?;
         let (now, key) = (self.now(), (actor.project, name));
         store::ensure(&self.parts.catalog, (actor.project, name, version), now).await?;
@@ -148,11 +170,11 @@ impl Monitors {
 
     pub(crate) async fn measured(
         &self,
-        project: ProjectId,
+        (project, labels): (ProjectId, &Labels),
         spec: &MonitorSpec,
         history: &History,
     ) -> Result<Evaluation, MonitorFault> {
-        let data = self.parts.watched.of(project);
+        let data = self.parts.watched.of(project, labels);
         let looking = Box::pin(evaluate(spec, data.as_ref(), history, self.now()));
         let found = tokio::time::timeout(LOOK_WITHIN, looking).await.map_err(|_| MonitorFault::Late)?;
         found.map_err(MonitorFault::Data)
@@ -197,7 +219,7 @@ fn standing(
     let next = kept.as_ref().filter(|_| !off).map(|kept| kept.due);
     let (looked_version, evaluation, going, trouble) = kept
         .map_or_else(|| (None, None, Vec::new(), None), |kept| (kept.looked_version, kept.evaluation, kept.raised, kept.trouble));
-    Standing { name, version, description, spec, looked_version, evaluation, going, trouble, next }
+    Standing { name, version, description, spec, looked_version, evaluation, going, trouble, next, hidden: false }
 }
 
 /// Monitors are everybody's in the project: what is read for them is what every reader may see.
@@ -214,4 +236,8 @@ pub(crate) const fn reader(project: ProjectId) -> Actor {
 
 fn needs(actor: &Actor, needed: Role) -> Result<(), MonitorFault> {
     if actor.may(needed) { Ok(()) } else { Err(MonitorFault::Forbidden { needed }) }
+}
+
+fn sees_all(actor: &Actor) -> Result<(), MonitorFault> {
+    if actor.labels == Labels::All { Ok(()) } else { Err(MonitorFault::Unseen) }
 }

@@ -98,7 +98,8 @@ pub enum Of {
     Spans,
 }
 
-/// What is measured of the traces.
+/// What is measured of the traces. A `field` is one of theirs, or what was said of them: `score.relevance`. A score counts when
+/// it was given.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Measure {

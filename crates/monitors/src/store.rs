@@ -3,6 +3,7 @@
 use mainspring_catalog::{Catalog, CatalogFault, Row, Tx, params};
 use mainspring_kernel::{Name, Timestamp, id::ProjectId, text};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     signal::Going,
@@ -47,10 +48,19 @@ const CLEAR: &str = "UPDATE monitor_state SET history = '{\"slices\":[]}', looke
     evaluation = NULL WHERE project = $1 AND name = $2 AND fence = $3";
 const EVALUATIONS: &str = "SELECT version, evaluation FROM monitor_evaluation WHERE project = $1 AND name = $2 \
     AND (CAST($3 AS BIGINT) IS NULL OR looked < $3) ORDER BY looked DESC LIMIT $4";
+const STATES: &str =
+    "SELECT name, history, evaluation, raised, trouble, fence FROM monitor_state WHERE project = $1 ORDER BY name";
+/// Whoever looks just now does not write down what it began with.
+const RESTATE: &str = "UPDATE monitor_state SET history = $4, evaluation = $5, raised = $6, trouble = $7, fence = fence + 1, \
+    lease_until = NULL, due = $8 WHERE project = $1 AND name = $2 AND fence = $3 RETURNING name";
+const FOUND: &str = "SELECT looked, evaluation FROM monitor_evaluation WHERE project = $1 AND name = $2 \
+    AND (CAST($3 AS BIGINT) IS NULL OR looked < $3) ORDER BY looked DESC LIMIT $4";
+const REWRITE: &str = "UPDATE monitor_evaluation SET evaluation = $4 WHERE project = $1 AND name = $2 AND looked = $3";
 const END_LEASES: &str = "UPDATE monitor_state SET lease_until = NULL WHERE lease_until IS NOT NULL RETURNING name";
 
 /// Every statement for both engines, for the test that compiles them.
-pub const STATEMENTS: &[&str] = &[ENSURE, DUE, CLAIM, GET, SAVE, ADD, PRUNE, FINISH, FAIL, CLEAR, EVALUATIONS, END_LEASES];
+pub const STATEMENTS: &[&str] =
+    &[ENSURE, DUE, CLAIM, GET, SAVE, ADD, PRUNE, FINISH, FAIL, CLEAR, EVALUATIONS, STATES, RESTATE, FOUND, REWRITE, END_LEASES];
 
 /// A monitor as it stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -156,6 +166,63 @@ pub(crate) async fn evaluations(
 
 pub(crate) async fn end_leases(catalog: &Catalog) -> Result<usize, CatalogFault> {
     Ok(catalog.write(END_LEASES, params![]).await?.len())
+}
+
+/// What is remembered of a monitor, as it is written.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Written {
+    pub(crate) name: Name,
+    pub(crate) history: Value,
+    pub(crate) evaluation: Option<Value>,
+    pub(crate) raised: Value,
+    pub(crate) trouble: Option<String>,
+    pub(crate) fence: i64,
+}
+
+pub(crate) async fn states(catalog: &Catalog, project: ProjectId) -> Result<Vec<Written>, CatalogFault> {
+    let read = |row: &Row| {
+        Ok(Written {
+            name: row.parse("name")?,
+            history: row.json("history")?,
+            evaluation: row.opt_json("evaluation")?,
+            raised: row.json("raised")?,
+            trouble: row.opt_text("trouble")?.map(str::to_owned),
+            fence: row.int("fence")?,
+        })
+    };
+    catalog.query(STATES, params![project]).await?.iter().map(read).collect()
+}
+
+/// Writes what is remembered anew; the monitor is looked at at once. Answers `false` where somebody has begun to look since it
+/// was read.
+pub(crate) async fn restate(
+    catalog: &Catalog,
+    project: ProjectId,
+    written: &Written,
+    now: Timestamp,
+) -> Result<bool, CatalogFault> {
+    let Written { name, history, evaluation, raised, trouble, fence } = written;
+    let values = params![project, name, *fence, json(history), evaluation.as_ref().map(json), json(raised), trouble, now];
+    Ok(!catalog.write(RESTATE, values).await?.is_empty())
+}
+
+/// What was found as it is written, newest first.
+pub(crate) async fn found(
+    catalog: &Catalog,
+    (project, name): (ProjectId, &Name),
+    before: Option<Timestamp>,
+    limit: usize,
+) -> Result<Vec<(Timestamp, Value)>, CatalogFault> {
+    let rows = catalog.query(FOUND, params![project, name, before, limit]).await?;
+    rows.iter().map(|row| Ok((row.time("looked")?, row.json("evaluation")?))).collect()
+}
+
+pub(crate) async fn rewrite(
+    catalog: &Catalog,
+    (project, name): (ProjectId, &Name),
+    (looked, evaluation): (Timestamp, &Value),
+) -> Result<(), CatalogFault> {
+    catalog.write(REWRITE, params![project, name, looked, json(evaluation)]).await.map(drop)
 }
 
 fn read(row: &Row) -> Result<Kept, CatalogFault> {

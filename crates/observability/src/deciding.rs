@@ -32,8 +32,12 @@ pub(crate) async fn decide(table: Arc<dyn Table>, onward: Onward, shared: Shared
             () = sampler.changed() => {}
             () = sleep(LOOK_EVERY) => {}
         }
+        let turn = sampler.turn().await;
         release(&onward, &shared, sampler.take_wanted()).await;
+        drop(turn);
         loop {
+            // Until they are in the spill, or let go of, nobody else finds them.
+            let _turn = sampler.turn().await;
             let (sure, doubtful) = sampler.take_due(Instant::now());
             let more = !sure.is_empty();
             let mut kept = sampler.settle(sure, &HashSet::new());

@@ -33,7 +33,7 @@ pub enum TraceFault {
     Filter(#[from] FilterFault),
     #[error("{reason}")]
     Question { reason: String },
-    #[error("that is about more than {rows} spans, traces or sessions, and more than one answer may look at")]
+    #[error("that is about more than {rows} spans, traces, sessions or scores, and more than one answer may look at")]
     TooMuch { rows: usize },
     #[error("{most} readers follow spans already")]
     TooManyTails { most: usize },
@@ -47,6 +47,8 @@ pub enum TraceFault {
         #[source]
         source: std::io::Error,
     },
+    #[error("another process works at the spill folder {path} and does not end{}", known(*process))]
+    Held { path: String, process: Option<u32> },
     #[error("the process that works at the traces failed: {reason}")]
     Errand { reason: String },
     #[error("the queue of spans is full")]
@@ -73,7 +75,9 @@ impl Fault for TraceFault {
             Self::Filter(fault) => fault.kind(),
             Self::TooMuch { .. } => FaultKind::TooLarge,
             Self::Unreadable { .. } => FaultKind::Internal,
-            Self::Spill { .. } | Self::Errand { .. } | Self::DiskFull | Self::NotStored => FaultKind::Unavailable,
+            Self::Spill { .. } | Self::Held { .. } | Self::Errand { .. } | Self::DiskFull | Self::NotStored => {
+                FaultKind::Unavailable
+            }
             Self::Saturated | Self::SpillFull | Self::TooManyTails { .. } | Self::TooManyExports { .. } => FaultKind::Saturated,
             Self::Lake(fault) => fault.kind(),
             Self::Blob(fault) => fault.kind(),
@@ -96,6 +100,7 @@ impl Fault for TraceFault {
             Self::TooManyExports { .. } => "trace-too-many-exports",
             Self::Unreadable { .. } => "trace-unreadable",
             Self::Spill { .. } => "trace-spill-unusable",
+            Self::Held { .. } => "trace-spill-held",
             Self::Errand { .. } => "trace-errand-failed",
             Self::Saturated => "trace-queue-full",
             Self::SpillFull => "trace-spill-full",
@@ -114,6 +119,10 @@ impl Fault for TraceFault {
             }
             Self::SpillFull => Some("see why the lake does not take spans; `traces.spill_limit` says how much may wait".into()),
             Self::DiskFull => Some("free space under the data directory".into()),
+            Self::Held { process, .. } => {
+                let process = process.map_or_else(|| "PROCESS".to_owned(), |process| process.to_string());
+                Some(format!("an earlier server started it to bring traces, and it was stopped or hangs: `kill -KILL {process}`"))
+            }
             Self::NoSession { .. } => Some("`mainspring traces sessions` lists those you may see".into()),
             Self::NoScore { .. } => Some("`mainspring scores list` lists those you may see".into()),
             Self::Filter(fault) => fault.hint(),
@@ -137,6 +146,10 @@ impl Fault for TraceFault {
             _ => None,
         }
     }
+}
+
+fn known(process: Option<u32>) -> String {
+    process.map(|process| format!(": {process}")).unwrap_or_default()
 }
 
 impl Trouble {

@@ -63,22 +63,9 @@ pub(crate) async fn forget(
     documents: &[String],
     since: Option<Timestamp>,
 ) -> Result<Gone, TraceFault> {
-    let mut gone = Gone::default();
     let table = kept.table.as_ref();
     let of_project = || Filter::eq("project", project.to_string());
-    for some in documents.chunks(AT_ONCE) {
-        let mentions = some.iter().map(|id| Filter::Contains("attributes".into(), id.clone())).collect();
-        let mut among = of_project().and(Filter::Or(mentions));
-        if let Some(since) = since {
-            among = among.and(Filter::GtEq("start".into(), since.as_micros().into()));
-        }
-        for batch in table.scan(Scan::of(among).columns(&["trace"])).await? {
-            let rows = Rows(&batch);
-            for row in 0..batch.num_rows() {
-                gone.traces.extend(rows.text("trace", row)?.map(str::to_owned));
-            }
-        }
-    }
+    let mut gone = Gone { traces: traces_with(table, project, documents, since).await?, ..Gone::default() };
     let traces: Vec<&String> = gone.traces.iter().collect();
     for some in traces.chunks(AT_ONCE) {
         let of_traces = of_project().and(Filter::any_of("trace", some.iter().map(|trace| trace.as_str())));
@@ -86,6 +73,30 @@ pub(crate) async fn forget(
         gone.spans += strip_all(table, of_traces).await?;
     }
     Ok(gone)
+}
+
+/// Every trace in which a span names one of these documents.
+pub(crate) async fn traces_with(
+    table: &dyn Table,
+    project: ProjectId,
+    documents: &[String],
+    since: Option<Timestamp>,
+) -> Result<HashSet<String>, TraceFault> {
+    let mut traces = HashSet::new();
+    for some in documents.chunks(AT_ONCE) {
+        let mentions = some.iter().map(|id| Filter::Contains("attributes".into(), id.clone())).collect();
+        let mut among = Filter::eq("project", project.to_string()).and(Filter::Or(mentions));
+        if let Some(since) = since {
+            among = among.and(Filter::GtEq("start".into(), since.as_micros().into()));
+        }
+        for batch in table.scan(Scan::of(among).columns(&["trace"])).await? {
+            let rows = Rows(&batch);
+            for row in 0..batch.num_rows() {
+                traces.extend(rows.text("trace", row)?.map(str::to_owned));
+            }
+        }
+    }
+    Ok(traces)
 }
 
 async fn strip_all(table: &dyn Table, of_traces: Filter) -> Result<u64, TraceFault> {

@@ -12,6 +12,7 @@ mod errand;
 mod fault;
 mod filter;
 mod forget;
+mod hold;
 mod keeping;
 mod looking;
 mod parquet_file;
@@ -44,12 +45,13 @@ pub use drift::{
     Against, Bin as DriftBin, Drift, DriftQuestion, DriftReport, DriftState, FieldDrift, Figures as DriftFigures, Topic,
     TopicDrift, TopicSketch,
 };
-pub use errand::{Elsewhere, Errand};
+pub use errand::{Elsewhere, Ended, Errand, ErrandKind, Errands, FailingErrand, Workplace};
 pub use fault::{TraceFault, Trouble};
 pub use filter::{FIELDS, FieldKind, FilterFault, KnownField, SpanFilter};
+pub use hold::Hold;
 pub use keeping::{
-    EraseJob, Erased, Erasure, ErasureId, ErasureState, Holding, Keeping, KeepingFault, KeepingParts, Removal, Retention,
-    Subject, Telemetry, TelemetryFault,
+    Derived, Entering, EraseJob, Erased, Erasure, ErasureId, ErasureState, Holder, Holding, Keeping, KeepingFault, KeepingParts,
+    Names as ErasedNames, Removal, Retention, ServerId, SpanServer, Subject, Telemetry, TelemetryFault,
 };
 pub use parquet_file::ParquetExport;
 pub use points::{MetricPoint, MetricPoints, PointFilter, PointKind, Temporality};
@@ -65,8 +67,8 @@ pub use query::{
 pub use query::{Listener, SeriesQuestion, SeriesRow, check_group_field, check_number_field};
 pub use sampling::Tally;
 pub use scores::{
-    FEEDBACK, Feedback, NewScore, Rating, Score, ScoreFilter, ScoreKind, ScoreMeasure, ScoreSource, ScoreSummary, ScoreValue,
-    Scores, evaluations, event_of,
+    FEEDBACK, Feedback, NewScore, Rating, Score, ScoreFilter, ScoreKind, ScoreListener, ScoreMeasure, ScoreSource, ScoreSummary,
+    ScoreValue, Scores, evaluations, event_of, score_field,
 };
 pub use service::{AppTraffic, Observability, Settings, Status, Swept};
 pub use tail::{Heard, Tailing};

@@ -36,14 +36,15 @@ impl Observability {
         question: &DashboardQuestion,
     ) -> Result<DashboardAnswer, TraceFault> {
         self.catch_up().await;
+        // All of them are in memory together.
+        let mut room = self.room_for_scores();
+        let filter = self.ready(actor, Ok(question.filter.clone()), (question.from, &mut room)).await?;
         let mut filters = Vec::with_capacity(spec.panels.len());
         for panel in &spec.panels {
-            filters.push(self.ready(actor, panel.filter.parse::<SpanFilter>(), question.from).await.map_err(Arc::new));
+            let ready = self.ready(actor, panel.filter.parse::<SpanFilter>(), (question.from, &mut room)).await;
+            filters.push(ready.map_err(Arc::new));
         }
-        let question = DashboardQuestion {
-            filter: self.ready(actor, Ok(question.filter.clone()), question.from).await?,
-            ..question.clone()
-        };
+        let question = DashboardQuestion { filter, ..question.clone() };
         query::dashboard(self.asking(actor, self.now()), self.sources(points).await?, (spec, &filters), &question).await
     }
 
@@ -60,10 +61,10 @@ impl Observability {
         &self,
         actor: &Actor,
         filter: Result<SpanFilter, FilterFault>,
-        from: Timestamp,
+        (from, room): (Timestamp, &mut u64),
     ) -> Result<SpanFilter, TraceFault> {
         let filter = filter?;
-        Ok(self.with_scores_found(actor, &filter, Some(from)).await?.unwrap_or(filter))
+        Ok(self.with_scores_found(actor, &filter, Some(from), room).await?.unwrap_or(filter))
     }
 
     /// Answers a question in PromQL.

@@ -1,7 +1,7 @@
 //! Points of metrics that other programs send: rows of the table `metric_points`.
 //!
 //! They come a few times a minute and many at once, so they wait for no queue: a sender is answered when their commit is in
-//! the lake.
+//! the lake. What a sender repeats is there once, whichever process it says it to.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -127,7 +127,7 @@ pub struct MetricPoints {
     lake: Arc<dyn Lake>,
     table: Arc<OnceCell<Arc<dyn Table>>>,
     policies: Policies,
-    /// Between looking for a point and adding it nobody else adds it.
+    /// Between looking for a point and adding it nobody else of this process adds it.
     adding: Arc<Mutex<()>>,
     tasks: Tasks,
 }
@@ -184,7 +184,9 @@ impl MetricPoints {
             let fresh: Vec<_> =
                 chunk.iter().filter(|point| !known.contains(&point.point) && seen.insert(point.point.as_str())).collect();
             if !fresh.is_empty() {
-                table.append(to_batch(&fresh)?).await?;
+                // Another process may have added some of them meanwhile: then these take their place.
+                let these = Filter::any_of("point", fresh.iter().map(|point| point.point.as_str()));
+                table.put(&["point"], these, to_batch(&fresh)?).await?;
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use mainspring_kernel::{Money, id::ProjectId};
-use mainspring_llm::{Span, TokenUsage};
+use mainspring_llm::{Provenance, Span, TokenUsage};
 use serde_json::Value;
 
 use crate::conventions::{Facts, Tokens, is_ours};
@@ -14,6 +14,9 @@ pub(crate) const ESTIMATE: &str = "mainspring.estimate.";
 pub(crate) const COST: &str = "mainspring.estimate.cost";
 /// The price it was made with, and the version of its table.
 pub(crate) const PRICE: &str = "mainspring.estimate.price";
+
+/// Where the tokens come from that were priced.
+pub(crate) const USAGE_FROM: &str = "mainspring.estimate.usage_from";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Estimate {
@@ -42,6 +45,7 @@ pub(crate) fn price(span: &mut Span, prices: &dyn SpanPrices) {
     if let Some(Estimate { cost, price }) = estimate {
         span.attributes.insert(COST.to_owned(), Value::String(cost.to_string()));
         span.attributes.insert(PRICE.to_owned(), Value::String(price));
+        span.attributes.insert(USAGE_FROM.to_owned(), Provenance::Instrumented.as_str().into());
     }
 }
 
@@ -58,6 +62,8 @@ fn used(tokens: &Tokens) -> Option<TokenUsage> {
         cache_read: number(tokens.cache_read),
         cache_write: number(tokens.cache_write),
         reasoning: number(tokens.reasoning),
+        input_from: Provenance::Instrumented,
+        output_from: Provenance::Instrumented,
         ..TokenUsage::default()
     };
     (usage.input > 0 || usage.output > 0).then_some(usage)
@@ -81,6 +87,7 @@ mod tests {
 
     impl SpanPrices for Flat {
         fn estimate(&self, _: ProjectId, (_, model): (&str, &str), usage: &TokenUsage) -> Option<Estimate> {
+            assert_eq!((usage.input_from, usage.output_from), (Provenance::Instrumented, Provenance::Instrumented));
             let cost = Money::from_dollars(1).for_tokens(usage.input + usage.output);
             (model == "gpt").then(|| Estimate { cost, price: "gpt@1".into() })
         }
@@ -110,6 +117,7 @@ mod tests {
         let call = json!({"gen_ai.request.model": "gpt", "gen_ai.usage.input_tokens": 1_500, "gen_ai.usage.output_tokens": 500});
         let (cost, attributes) = priced(&call);
         assert_eq!((cost, &attributes[PRICE]), (Some(2_000_000), &json!("gpt@1")));
+        assert_eq!(attributes[USAGE_FROM], "instrumented", "the sender says so, and nobody else");
         let answered =
             json!({"gen_ai.request.model": "alias", "gen_ai.response.model": "gpt", "gen_ai.usage.input_tokens": 1_000});
         assert_eq!(priced(&answered).0, Some(1_000_000));

@@ -3,8 +3,12 @@
 //! Until it is known that nothing happened in a trace, its spans are held: on the disk, so that what was acknowledged survives
 //! (ADR 0022), and in memory, so that nobody reads the disk to let go of them.
 
+mod share;
+mod tally;
+mod waiting;
+
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
@@ -15,14 +19,22 @@ use mainspring_llm::{Span, TraceId, trace::names};
 use mainspring_telemetry::Metrics;
 use tokio::{sync::Notify, time::Instant};
 
+use share::place_of;
+pub use tally::Tally;
+pub(crate) use waiting::Waiting;
+use waiting::{Held, State};
+
 use crate::{
     capture::{Found, Policies, Policy},
     fault::{TraceFault, Trouble},
     room::weight,
     spill::{self, Frames, Spill},
-    table::Texts,
     writer::Queued,
 };
+
+mod erasing;
+
+pub(crate) use self::erasing::LetGo;
 
 #[cfg(test)]
 #[path = "tests/sampling.rs"]
@@ -31,12 +43,10 @@ mod tests;
 /// Spans that are held, and the bytes they may take; what comes on top is decided early.
 const HELD_SPANS: usize = 50_000;
 const HELD_BYTES: usize = 32 << 20;
+/// Where the files of held spans lie, in the folder of the spill.
+pub(crate) const UNDECIDED: &str = "undecided";
 /// What the files of held spans may take: one waits for the last of its spans.
 const HELD_DISK: u64 = 256 << 20;
-/// Spans of other services come so long after the root has ended: they are sent in batches, every five seconds as a rule.
-const AFTER_ROOT: Duration = Duration::from_secs(6);
-/// Traces whose outcome is remembered for spans that come late: so many, and as many before them.
-const DECIDED_MAX: usize = 32_768;
 /// Traces that are decided at once.
 const AT_ONCE: usize = 500;
 const HELP: &str = "Spans that a project's sampling left out: by the share of traces (head), since nothing happened in their \
@@ -46,88 +56,6 @@ pub(crate) type Key = (ProjectId, TraceId);
 
 /// Why spans were left out, as the metric says it.
 const REASONS: [&str; 4] = ["head", "outcome", "early", "forgotten"];
-
-/// What became of a project's spans in this process since it began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tally {
-    pub kept: u64,
-    /// Left out by the share of traces.
-    pub head: u64,
-    /// Left out since nothing happened in their trace.
-    pub outcome: u64,
-    /// Left out before that was known, since no more could be held.
-    pub early: u64,
-    /// Held until it is known.
-    pub held: u64,
-    /// Places in spans that were redacted.
-    pub redacted: u64,
-}
-
-impl Tally {
-    fn left_out(&mut self, reason: &str, spans: u64) {
-        match reason {
-            "head" => self.head += spans,
-            "early" => self.early += spans,
-            _ => self.outcome += spans,
-        }
-    }
-}
-
-/// A span that is held, and the file it lies in.
-#[derive(Debug)]
-struct Held {
-    span: Span,
-    bytes: usize,
-    file: Arc<PathBuf>,
-}
-
-/// A trace that waits for its outcome.
-#[derive(Debug)]
-pub(crate) struct Waiting {
-    key: Key,
-    spans: Vec<Held>,
-    due: Instant,
-    /// Its number in the order in which traces came.
-    number: u64,
-    /// Another process may have kept spans of it.
-    doubtful: bool,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    traces: HashMap<Key, Waiting>,
-    /// In the order in which they came; those that went are passed over.
-    order: VecDeque<(u64, Key)>,
-    next: u64,
-    spans: usize,
-    bytes: usize,
-    /// Something happened in them: they are on their way out.
-    wanted: Vec<Waiting>,
-    /// How many of their spans nobody was told of yet.
-    announced: u64,
-    decided: Decided,
-    tallies: HashMap<ProjectId, Tally>,
-}
-
-/// Outcomes of late: of two generations the older one is forgotten when the newer one is full.
-#[derive(Debug, Default)]
-struct Decided {
-    now: HashMap<Key, bool>,
-    before: HashMap<Key, bool>,
-}
-
-impl Decided {
-    fn get(&self, key: &Key) -> Option<bool> {
-        self.now.get(key).or_else(|| self.before.get(key)).copied()
-    }
-
-    fn put(&mut self, key: Key, kept: bool) {
-        if self.now.len() >= DECIDED_MAX {
-            self.before = std::mem::take(&mut self.now);
-        }
-        self.now.insert(key, kept);
-    }
-}
 
 /// What a group came to.
 #[derive(Debug, Default)]
@@ -146,6 +74,8 @@ pub(crate) struct Sampler {
     /// Whether other servers take in spans of the same projects.
     shared: bool,
     state: Mutex<State>,
+    /// Held by whoever has traces in hand that are neither here nor elsewhere.
+    turn: tokio::sync::Mutex<()>,
     metrics: Metrics,
     /// There are traces that are wanted.
     changed: Notify,
@@ -157,10 +87,11 @@ impl Sampler {
     pub(crate) fn open(policies: Policies, spill_dir: &Path, shared: bool, metrics: Metrics) -> Result<Self, TraceFault> {
         let sampler = Self {
             policies,
-            dir: spill_dir.join("undecided"),
+            dir: spill_dir.join(UNDECIDED),
             files: OnceLock::new(),
             shared,
             state: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
             metrics,
             changed: Notify::new(),
             most: (HELD_SPANS, HELD_BYTES),
@@ -312,11 +243,7 @@ impl Sampler {
         if spans.is_empty() {
             return Ok(());
         }
-        let (mut frames, mut texts) = (Frames::with_room_for(spans.len()), Texts::default());
-        for (span, _) in &spans {
-            let framed = texts.write(span).map_err(std::io::Error::other).and_then(|()| frames.push(span, &texts));
-            framed.map_err(|error| Trouble::of(&error))?;
-        }
+        let frames = Frames::of(spans.iter().map(|(span, _)| span)).map_err(|error| Trouble::of(&error))?;
         let files = self.files()?;
         let file = match files.write(&frames) {
             Err(Trouble::SpillFull) => {
@@ -419,23 +346,6 @@ impl Sampler {
         self.let_go_of(waiting);
     }
 
-    /// Lets go of the traces of a project that are held and show what is to be forgotten. Answers how many spans readers wait
-    /// for in vain now.
-    pub(crate) fn forget(&self, project: ProjectId, shows: impl Fn(&Span) -> bool) -> u64 {
-        let goes = |waiting: &Waiting| waiting.key.0 == project && waiting.spans.iter().any(|held| shows(&held.span));
-        let mut state = self.state();
-        let keys: Vec<Key> = state.traces.values().filter(|waiting| goes(waiting)).map(Waiting::key).collect();
-        let mut gone: Vec<Waiting> = keys.iter().filter_map(|key| state.take(key)).collect();
-        let wanted = std::mem::take(&mut state.wanted);
-        let (theirs, others): (Vec<_>, Vec<_>) = wanted.into_iter().partition(goes);
-        state.wanted = others;
-        drop(state);
-        let awaited = theirs.iter().map(|waiting| waiting.spans.len() as u64).sum();
-        gone.extend(theirs);
-        self.drop_all(gone, "forgotten");
-        awaited
-    }
-
     pub(crate) fn tally(&self, project: ProjectId) -> Tally {
         let state = self.state();
         let held = state.traces.values().chain(&state.wanted).filter(|waiting| waiting.key.0 == project);
@@ -496,74 +406,6 @@ impl Sampler {
     }
 }
 
-impl Waiting {
-    pub(crate) const fn key(&self) -> Key {
-        self.key
-    }
-
-    pub(crate) fn spans(&self) -> impl Iterator<Item = &Span> {
-        self.spans.iter().map(|held| &held.span)
-    }
-
-    pub(crate) fn bytes(&self) -> usize {
-        self.spans.iter().map(|held| held.bytes).sum()
-    }
-}
-
-impl State {
-    fn hold(&mut self, held: Held, (now, hold): (Instant, Duration), doubtful: bool) {
-        let key = (held.span.project, held.span.trace);
-        let (bytes, is_root) = (held.bytes, held.span.parent.is_none() && !held.span.attributes.contains_key(names::SIGNAL));
-        let number = self.next;
-        let waiting =
-            self.traces.entry(key).or_insert_with(|| Waiting { key, spans: Vec::new(), due: now + hold, number, doubtful });
-        waiting.doubtful |= doubtful;
-        if is_root {
-            waiting.due = waiting.due.min(now + AFTER_ROOT);
-        }
-        waiting.spans.push(held);
-        if waiting.number == number {
-            self.order.push_back((number, key));
-        }
-        // One for each span is more than enough of them.
-        self.next += 1;
-        self.spans += 1;
-        self.bytes += bytes;
-        self.tidy();
-    }
-
-    fn put(&mut self, waiting: Waiting) {
-        self.spans += waiting.spans.len();
-        self.bytes += waiting.spans.iter().map(|held| held.bytes).sum::<usize>();
-        match self.traces.get_mut(&waiting.key) {
-            Some(there) => {
-                there.spans.extend(waiting.spans);
-                there.doubtful |= waiting.doubtful;
-            }
-            None => {
-                // It is the oldest again.
-                self.order.push_front((waiting.number, waiting.key));
-                self.traces.insert(waiting.key, waiting);
-            }
-        }
-    }
-
-    fn take(&mut self, key: &Key) -> Option<Waiting> {
-        let waiting = self.traces.remove(key)?;
-        self.spans -= waiting.spans.len();
-        self.bytes -= waiting.spans.iter().map(|held| held.bytes).sum::<usize>();
-        Some(waiting)
-    }
-
-    /// Forgets the places of those that went, once they are the most.
-    fn tidy(&mut self) {
-        if self.order.len() > 64 + 2 * self.traces.len() {
-            let traces = &self.traces;
-            self.order.retain(|(number, key)| traces.get(key).is_some_and(|waiting| waiting.number == *number));
-        }
-    }
-}
-
 /// What becomes of a span.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fate {
@@ -579,20 +421,4 @@ fn redact(policy: &Policy, span: &mut Span, weight: Option<f64>) -> u64 {
         span.attributes.insert(names::SAMPLING_WEIGHT.to_owned(), weight.into());
     }
     found.total()
-}
-
-/// Where in the share of all traces one stands, from 0 to 1: the same on every server, and none that senders choose by.
-fn place_of(trace: TraceId) -> f64 {
-    let number = u128::from_be_bytes(*trace.as_bytes());
-    let half = |number: u128| u64::try_from(number & u128::from(u64::MAX)).unwrap_or_default();
-    let mixed = mix(half(number >> 64) ^ mix(half(number)));
-    f64::from(u32::try_from(mixed >> 32).unwrap_or_default()) / 4_294_967_296.0
-}
-
-/// The end of splitmix64.
-const fn mix(number: u64) -> u64 {
-    let mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use mainspring_blobs::Blobs;
-use mainspring_kernel::{Actor, Clock, Digest, Page, PageRequest, Tasks, Timestamp, id::ProjectId};
+use mainspring_kernel::{Actor, Clock, Digest, Fault as _, Page, PageRequest, Stop, Tasks, Timestamp, id::ProjectId};
 use mainspring_lake::{Lake, Table};
 use mainspring_llm::{DocumentAccess, EventSink, Span, SpanId, TraceId};
 use mainspring_telemetry::Metrics;
@@ -18,19 +18,21 @@ use crate::{
     aside::aside,
     capture::Policies,
     deciding, elsewhere,
-    errand::{self, Elsewhere},
+    errand::{self, Elsewhere, Errands, FailingErrand},
     fault::{TraceFault, Trouble},
     forget::{self, mentions},
+    hold,
+    keeping::{Found, Whose},
     pricing::{SpanPrices, price},
     query::{
         self, ActivityBucket, Asking, Counted, Export, Gathered, GatheredBy, MetricsQuestion, SessionTraces, SpanMetrics,
         SpanSummary, TraceFilter, TraceSummary, TraceTree,
     },
     room::{self, Room},
-    sampling::{Sampler, Tally},
+    sampling::{LetGo, Sampler, Tally},
     scores::Scores,
     settle::Kept,
-    spill::Spill,
+    spill::{self, Spill},
     table,
     tail::Board,
     values::{self, ValueAside, Values, WholeValue},
@@ -42,6 +44,8 @@ const DRAIN_FOR: Duration = Duration::from_secs(3);
 /// Stored groups on their way to the lake, and the bytes their spans took; more wait on disk.
 const GROUPS_MAX: usize = 64;
 const GROUPS_BYTES: usize = 32 << 20;
+/// How often to look whether what waits on the disk is gone, for who waits for that.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// What is measured where nobody says since when.
 const USUAL: Duration = Duration::from_secs(24 * 3600);
 
@@ -69,7 +73,7 @@ pub struct Observability {
     queue: mpsc::Sender<Queued>,
     room: Room,
     kept: Kept,
-    elsewhere: Option<Arc<dyn Elsewhere>>,
+    errands: Option<Errands>,
     access: Arc<dyn DocumentAccess>,
     pub(crate) spill: Arc<Spill>,
     sampler: Arc<Sampler>,
@@ -94,7 +98,11 @@ pub struct Status {
     pub spill_limit: u64,
     /// Segments that could not be brought and lie in `spill/aside`.
     pub set_aside: u64,
+    /// Segments that can be neither read nor moved, or are in the lake and cannot be removed.
+    pub left_alone: u64,
     pub lake_down: bool,
+    /// What another process was to do at the traces, and fails at.
+    pub failing: Vec<FailingErrand>,
     /// Why the last spans could not be stored, while that is so.
     pub trouble: Option<Trouble>,
 }
@@ -126,16 +134,25 @@ impl Observability {
         (clock, metrics): (Arc<dyn Clock>, Metrics),
         access: Arc<dyn DocumentAccess>,
     ) -> Result<Self, TraceFault> {
+        // Whoever still brings what an earlier process left adds to the table: it is opened when that has ended.
+        match hold::others_end(&settings.spill_dir).await {
+            // Those who are to bring it here wait for the same, each in its turn.
+            Err(fault @ TraceFault::Held { .. }) if settings.elsewhere.is_some() => {
+                tracing::error!(hint = fault.hint(), "{fault}; spans wait on disk");
+            }
+            other => other?,
+        }
         let kept = Kept::new(
             lake.open(&table::table_name()?, &table::spec()).await?,
             Values::new(settings.values.clone(), settings.shared),
         );
         let spill = Arc::new(Spill::open(&settings.spill_dir, settings.spill_limit)?);
         let sampler = Arc::new(Sampler::open(settings.capture, &settings.spill_dir, settings.shared, metrics.clone())?);
+        let errands = settings.elsewhere.map(|elsewhere| Errands::new(elsewhere, metrics.clone()));
         let counters = Arc::new(Counters::new(metrics));
         // Nobody waits for much at the start: the worker brings it.
         let at_once = settings.bring != Bring::WhenQuiet && spill.bytes() <= LITTLE;
-        if at_once && let Err(fault) = writer::sweep(&kept, &spill, &counters).await {
+        if at_once && let Err(fault) = writer::sweep(&kept, &spill, &counters, &Stop::never()).await {
             // Reading works without them, and the worker tries again.
             tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "spans that an earlier process left wait on disk");
             counters.lake_down.send_replace(true);
@@ -150,9 +167,9 @@ impl Observability {
         tasks.spawn("spans: queue to disk", |stop| writer::store(inbox, onward, first, stop));
         tasks.spawn("spans: held to disk", |stop| deciding::decide(sampled, onto, third, stop));
         let second = (Arc::clone(&spill), Arc::clone(&counters), settings.bring);
-        let (into, elsewhere) = (kept.clone(), settings.elsewhere.clone());
+        let (into, others) = (kept.clone(), errands.clone());
         tasks.spawn("spans: disk to lake", |stop| async move {
-            let bringing = writer::bring(groups, into, second, elsewhere, stop);
+            let bringing = writer::bring(groups, into, second, others, stop);
             if settings.gives_way { aside("spans", bringing).await } else { bringing.await }
         });
         if settings.shared {
@@ -162,8 +179,7 @@ impl Observability {
         let exports = Arc::new(Semaphore::new(query::EXPORTS_MAX));
         let room = Room::of(settings.queue_bytes);
         let (prices, scores) = (Arc::default(), None);
-        let elsewhere = settings.elsewhere;
-        Ok(Self { queue, room, kept, elsewhere, access, spill, sampler, counters, clock, board, exports, prices, scores })
+        Ok(Self { queue, room, kept, errands, access, spill, sampler, counters, clock, board, exports, prices, scores })
     }
 
     /// Spans that come from outside are priced by these, where they say no cost themselves. The first prices told stay.
@@ -226,7 +242,7 @@ impl Observability {
     /// Traces by the spans that they are entered by, newest first.
     pub async fn list(&self, actor: &Actor, filter: &TraceFilter, page: &PageRequest) -> Result<Page<TraceSummary>, TraceFault> {
         self.catch_up().await;
-        query::list(self.asking(actor, self.now()), self.scored(actor, filter).await?.as_ref(), page).await
+        query::list(self.asking(actor, self.now()), self.scored_if_held(actor, filter).await?.as_ref(), page).await
     }
 
     /// Traces of which any span passes, by the newest that does.
@@ -237,28 +253,28 @@ impl Observability {
         page: &PageRequest,
     ) -> Result<Page<TraceSummary>, TraceFault> {
         self.catch_up().await;
-        query::list_any(self.asking(actor, self.now()), self.scored(actor, filter).await?.as_ref(), page).await
+        query::list_any(self.asking(actor, self.now()), self.scored_if_held(actor, filter).await?.as_ref(), page).await
     }
 
     pub async fn count_any(&self, actor: &Actor, filter: &TraceFilter) -> Result<Counted, TraceFault> {
         self.catch_up().await;
-        query::count_any(self.asking(actor, self.now()), self.scored(actor, filter).await?.as_ref()).await
+        query::count_any(self.asking(actor, self.now()), self.scored_if_held(actor, filter).await?.as_ref()).await
     }
 
     pub async fn count(&self, actor: &Actor, filter: &TraceFilter) -> Result<Counted, TraceFault> {
         self.catch_up().await;
-        query::count_traces(self.asking(actor, self.now()), self.scored(actor, filter).await?.as_ref()).await
+        query::count_traces(self.asking(actor, self.now()), self.scored_if_held(actor, filter).await?.as_ref()).await
     }
 
     /// Spans one by one, newest first.
     pub async fn spans(&self, actor: &Actor, filter: &TraceFilter, page: &PageRequest) -> Result<Page<SpanSummary>, TraceFault> {
         self.catch_up().await;
-        query::list_spans(self.asking(actor, self.now()), self.scored(actor, filter).await?.as_ref(), page).await
+        query::list_spans(self.asking(actor, self.now()), self.scored_if_held(actor, filter).await?.as_ref(), page).await
     }
 
     pub async fn count_spans(&self, actor: &Actor, filter: &TraceFilter) -> Result<Counted, TraceFault> {
         self.catch_up().await;
-        query::count_spans(self.asking(actor, self.now()), self.scored(actor, filter).await?.as_ref()).await
+        query::count_spans(self.asking(actor, self.now()), self.scored_if_held(actor, filter).await?.as_ref()).await
     }
 
     pub async fn trace(&self, actor: &Actor, id: TraceId) -> Result<Vec<Span>, TraceFault> {
@@ -335,7 +351,7 @@ impl Observability {
         let place = Arc::clone(&self.exports).try_acquire_owned();
         let place = place.map_err(|_| TraceFault::TooManyExports { most: query::EXPORTS_MAX })?;
         self.catch_up().await;
-        Export::begin(self, actor.clone(), self.scored(actor, filter).await?.as_ref(), self.now(), place).await
+        Export::begin(self, actor.clone(), self.scored_if_held(actor, filter).await?.as_ref(), self.now(), place).await
     }
 
     /// The last hours, an hour each, the running one last.
@@ -363,24 +379,22 @@ impl Observability {
     /// Deletes traces that began before a time, of every project, and what was set aside before it.
     pub async fn expire(&self, before: Timestamp) -> Result<u64, TraceFault> {
         self.expire_aside(before)?;
-        errand::expire(&self.kept, before).await
+        Ok(errand::expire(&self.kept, before, &Stop::never()).await?.0)
     }
 
-    /// Who works at the table, if not this process.
+    /// What another process does at the table, if not this one.
     #[must_use]
-    pub fn elsewhere(&self) -> Option<&Arc<dyn Elsewhere>> {
-        self.elsewhere.as_ref()
+    pub fn errands(&self) -> Option<&Errands> {
+        self.errands.as_ref()
     }
 
     /// Deletes what was set aside before a time.
     pub fn expire_aside(&self, before: Timestamp) -> Result<u64, TraceFault> {
-        self.spill
-            .remove_aside(|path| {
-                let written = path.metadata().and_then(|found| found.modified()).ok();
-                let since = written.and_then(|written| written.duration_since(SystemTime::UNIX_EPOCH).ok());
-                since.and_then(|since| i64::try_from(since.as_micros()).ok()).is_some_and(|micros| micros < before.as_micros())
-            })
-            .map_err(|source| TraceFault::Spill { path: "aside".into(), source })
+        self.remove_aside_where(|path| {
+            let written = path.metadata().and_then(|found| found.modified()).ok();
+            let since = written.and_then(|written| written.duration_since(SystemTime::UNIX_EPOCH).ok());
+            since.and_then(|since| i64::try_from(since.as_micros()).ok()).is_some_and(|micros| micros < before.as_micros())
+        })
     }
 
     /// Takes what was written and read out of every trace that used these documents, and out of the files of before.
@@ -412,20 +426,53 @@ impl Observability {
 
     /// Removes segments that lie aside and hold one of these words.
     pub(crate) fn remove_aside<'a>(&self, words: impl Iterator<Item = &'a String>) -> Result<(), TraceFault> {
-        let words: Vec<&[u8]> = words.map(String::as_bytes).collect();
+        let words: Vec<String> = words.cloned().collect();
         // A damaged span cannot be told from the others of its segment.
-        let shows = |path: &Path| std::fs::read(path).is_ok_and(|bytes| words.iter().any(|word| contains(&bytes, word)));
-        let removed = self.spill.remove_aside(shows).map_err(|source| TraceFault::Spill { path: "aside".into(), source })?;
+        let removed = self.remove_aside_where(|path| spill::shows(path, &words))?;
         if removed > 0 {
             tracing::warn!(removed, "segments that lay aside showed what was to be forgotten; they were removed");
         }
         Ok(())
     }
 
-    /// Lets go of all spans of a project that are held until the outcome of their trace: a file of them may show what is to
-    /// be erased.
-    pub fn let_go(&self, project: ProjectId) {
-        self.counters.pass(self.sampler.forget(project, |_| true));
+    fn remove_aside_where(&self, unwanted: impl Fn(&Path) -> bool) -> Result<u64, TraceFault> {
+        let removed = self.spill.remove_aside(&unwanted).and_then(|some| Ok(some + self.sampler.remove_aside(&unwanted)?));
+        removed.map_err(|source| TraceFault::Spill { path: "aside".into(), source })
+    }
+
+    /// Lets go of what is held of erasures until the outcome of its trace. Afterwards this server's disk holds nothing of them
+    /// but what is on its way to the lake, and what lies aside.
+    pub(crate) async fn let_go(&self, whose: &Arc<[Whose]>, within: Duration) -> Result<Vec<Found>, TraceFault> {
+        // What came before must be held by now.
+        self.flush(within).await?;
+        let LetGo { found, awaited } = self.sampler.erase(whose).await?;
+        self.counters.pass(awaited);
+        Ok(found)
+    }
+
+    /// Waits until everything that is on the disk by now, on its way to the lake, is there.
+    pub(crate) async fn bring_all(&self, within: Duration) -> Result<(), TraceFault> {
+        self.drain(within).await?;
+        let stored = self.spill.waiting().map_err(|source| TraceFault::Spill { path: "segments".into(), source })?;
+        // What waits for quiet, and what an earlier process left, comes when somebody asks.
+        if !stored.is_empty() {
+            self.counters.asked.notify_one();
+        }
+        let gone = async {
+            while stored.iter().any(|path| path.exists()) {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        tokio::time::timeout(within, gone).await.map_err(|_| TraceFault::NotStored)
+    }
+
+    /// Whether nothing is on this server's disk.
+    pub(crate) fn has_nothing_on_disk(&self) -> bool {
+        let empty = || Ok::<_, std::io::Error>(self.spill.is_empty()? && self.sampler.is_empty()?);
+        empty().unwrap_or_else(|error| {
+            tracing::warn!(%error, "it cannot be seen whether spans are left on the disk");
+            false
+        })
     }
 
     /// What became of the project's spans in this process.
@@ -450,13 +497,16 @@ impl Observability {
             spill_bytes: self.spill.bytes(),
             spill_limit: self.spill.limit(),
             set_aside: self.spill.aside(),
+            left_alone: self.spill.left_alone(),
             lake_down: *self.counters.lake_down.borrow(),
+            failing: self.errands.as_ref().map(Errands::all_failing).unwrap_or_default(),
             trouble: *self.counters.trouble.borrow(),
         }
     }
 
     pub(crate) fn asking<'a>(&'a self, actor: &'a Actor, now: Timestamp) -> Asking<'a> {
-        Asking { table: self.kept.table.as_ref(), access: self.access.as_ref(), actor, now }
+        let (table, access, scores) = (self.kept.table.as_ref(), self.access.as_ref(), self.scores.as_ref());
+        Asking { table, access, actor, now, scores }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -477,10 +527,6 @@ impl Observability {
             tracing::debug!("some spans are not queryable yet");
         }
     }
-}
-
-fn contains(bytes: &[u8], word: &[u8]) -> bool {
-    !word.is_empty() && bytes.windows(word.len()).any(|part| part == word)
 }
 
 async fn wait(target: u64, mut reached: tokio::sync::watch::Receiver<u64>, within: Duration) -> Result<(), TraceFault> {

@@ -31,8 +31,8 @@ const FRAME_MAX: usize = 64 << 20;
 const SUFFIX: &str = "spill";
 /// Where segments go that cannot be brought, for a person to look at.
 const ASIDE: &str = "aside";
-/// Locked by a process that was started to bring segments.
-const HOLD: &str = "errand.lock";
+/// How a file ends that is about to take the place of a segment.
+const NEW: &str = "new";
 
 #[derive(Debug)]
 pub(crate) struct Spill {
@@ -41,16 +41,19 @@ pub(crate) struct Spill {
     limit: u64,
     bytes: AtomicU64,
     set_aside: AtomicU64,
+    left_alone: AtomicU64,
     next: AtomicU64,
     ours: Mutex<HashMap<PathBuf, Ours>>,
     #[cfg(test)]
     pub(crate) panics: std::sync::atomic::AtomicBool,
 }
 
-/// A segment this process wrote.
+/// A segment this process wrote or found.
 #[derive(Debug, Clone, Copy)]
 struct Ours {
+    /// None of one that it found: nobody counted them here.
     spans: u64,
+    bytes: u64,
     /// A worker has it in memory: whoever looks on disk leaves it alone.
     held: bool,
     /// Some of it may be in the lake already.
@@ -78,29 +81,26 @@ impl Spill {
     pub(crate) fn open(dir: &Path, limit: u64) -> Result<Self, TraceFault> {
         let fault = |source| TraceFault::Spill { path: dir.display().to_string(), source };
         std::fs::create_dir_all(dir).map_err(fault)?;
-        // One that outlived who started it ends at once, and until then brings what is here.
-        wait_for_holder(dir).map_err(fault)?;
+        // The segment that one was to replace is there, and is replaced again by whoever knows why.
+        remove_unfinished(dir).map_err(fault)?;
         let found = segments_in(dir).map_err(fault)?;
         // Numbers are not given again while a segment that bears one lies aside.
         let aside = segments_in(&dir.join(ASIDE)).unwrap_or_default();
         let last = found.last().into_iter().chain(aside.last()).filter_map(|path| number(path)).max();
+        // Some of what an earlier process left may be in the lake already.
+        let left = |path: PathBuf| (path.clone(), Ours { spans: 0, bytes: size(&path), held: false, tried: true });
+        let ours: HashMap<PathBuf, Ours> = found.into_iter().map(left).collect();
         Ok(Self {
             dir: dir.to_owned(),
             limit,
-            bytes: AtomicU64::new(found.iter().map(|path| size(path)).sum()),
+            bytes: AtomicU64::new(ours.values().map(|ours| ours.bytes).sum()),
             set_aside: AtomicU64::new(aside.len() as u64),
+            left_alone: AtomicU64::new(0),
             next: AtomicU64::new(last.map_or(0, |last| last + 1)),
-            ours: Mutex::default(),
+            ours: Mutex::new(ours),
             #[cfg(test)]
             panics: std::sync::atomic::AtomicBool::new(false),
         })
-    }
-
-    /// Keeps others from opening it until the answer is dropped, or this process ends.
-    pub(crate) fn hold(&self) -> Result<File, TraceFault> {
-        let held = File::options().create(true).truncate(false).write(true).open(self.dir.join(HOLD));
-        let locked = held.and_then(|file| file.lock().map(|()| file));
-        locked.map_err(|source| TraceFault::Spill { path: self.dir.display().to_string(), source })
     }
 
     /// A segment as another process knows it.
@@ -113,7 +113,7 @@ impl Spill {
         let mut ours = self.ours();
         let adopt = |parcel: &Parcel| {
             let path = self.path(parcel.number);
-            ours.insert(path.clone(), Ours { spans: 0, held: false, tried: parcel.tried });
+            ours.insert(path.clone(), Ours { spans: 0, bytes: size(&path), held: false, tried: parcel.tried });
             path
         };
         parcels.iter().map(adopt).collect()
@@ -131,7 +131,7 @@ impl Spill {
             return Err(Trouble::SpillFull);
         }
         let path = self.path(self.next.fetch_add(1, Ordering::Relaxed));
-        self.ours().insert(path.clone(), Ours { spans: *spans, held: true, tried: false });
+        self.ours().insert(path.clone(), Ours { spans: *spans, bytes: length, held: true, tried: false });
         let mut writing = Writing { spill: self, path: &path, whole: false };
         #[cfg(test)]
         assert!(!self.panics.swap(false, Ordering::Relaxed), "a test wants this");
@@ -143,6 +143,15 @@ impl Spill {
         writing.whole = true;
         drop(writing);
         Ok(path)
+    }
+
+    /// Puts other spans into a segment: whenever this is broken off, it holds those of before or these.
+    pub(crate) fn rewrite(&self, path: &Path, frames: &Frames) -> std::io::Result<()> {
+        let before = size(path);
+        write_whole(path, &frames.bytes)?;
+        self.shrink(before);
+        self.bytes.fetch_add(frames.bytes.len() as u64, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Whether a segment could be written now.
@@ -163,6 +172,11 @@ impl Spill {
     /// Every segment that is not in the lake yet, whoever holds it.
     pub(crate) fn waiting(&self) -> std::io::Result<Vec<PathBuf>> {
         segments_in(&self.dir)
+    }
+
+    /// Whether there is no segment, on its way or aside.
+    pub(crate) fn is_empty(&self) -> std::io::Result<bool> {
+        is_empty(&self.dir)
     }
 
     /// Lets whoever looks on disk have a segment. What was `tried` is compared with the lake before it is added.
@@ -202,16 +216,17 @@ impl Spill {
             }
             Err(error) => {
                 tracing::error!(%error, path = %path.display(), "a segment of spans can be neither read nor moved; it is left alone until the next start");
-                let spans = self.forget(path);
-                self.leave_alone(path);
-                spans
+                self.leave_alone(path)
             }
         }
     }
 
-    /// Nothing more is done with a segment by this process.
-    pub(crate) fn leave_alone(&self, path: &Path) {
-        self.ours().insert(path.to_owned(), Ours { spans: 0, held: true, tried: true });
+    /// Nothing more is done with a segment by this process. Answers how many spans of this process it held: nobody waits for
+    /// them any longer.
+    pub(crate) fn leave_alone(&self, path: &Path) -> u64 {
+        self.left_alone.fetch_add(1, Ordering::Relaxed);
+        let left = Ours { spans: 0, bytes: size(path), held: true, tried: true };
+        self.ours().insert(path.to_owned(), left).map_or(0, |before| before.spans)
     }
 
     /// Another process has brought a segment of so many bytes, or moved it aside. Answers how many spans of this process it held.
@@ -241,14 +256,18 @@ impl Spill {
         Ok(removed)
     }
 
-    /// Segments of this process that somebody else removed. Answers how many spans they held.
+    /// Segments that somebody else removed. Answers how many spans of this process they held.
     pub(crate) fn vanished(&self) -> u64 {
-        let mut gone = 0;
+        let (mut gone, mut bytes) = (0, 0);
         self.ours().retain(|path, ours| {
-            let here = ours.held || path.exists();
-            gone += if here { 0 } else { ours.spans };
+            let here = ours.held || is_here(path);
+            if !here {
+                gone += ours.spans;
+                bytes += ours.bytes;
+            }
             here
         });
+        self.shrink(bytes);
         gone
     }
 
@@ -263,6 +282,11 @@ impl Spill {
     /// How many segments lie aside.
     pub(crate) fn aside(&self) -> u64 {
         self.set_aside.load(Ordering::Relaxed)
+    }
+
+    /// How many segments are left alone: they can be neither read nor moved, or not be removed.
+    pub(crate) fn left_alone(&self) -> u64 {
+        self.left_alone.load(Ordering::Relaxed)
     }
 
     fn shrink(&self, by: u64) {
@@ -320,6 +344,15 @@ impl Frames {
         Self { bytes: Vec::with_capacity(spans * 1024), spans: 0 }
     }
 
+    pub(crate) fn of<'s>(spans: impl IntoIterator<Item = &'s Span>) -> std::io::Result<Self> {
+        let (mut frames, mut texts) = (Self::default(), Texts::default());
+        for span in spans {
+            texts.write(span).map_err(std::io::Error::other)?;
+            frames.push(span, &texts)?;
+        }
+        Ok(frames)
+    }
+
     /// Adds the frame of a span. `texts` are its own.
     pub(crate) fn push(&mut self, span: &Span, texts: &Texts) -> std::io::Result<()> {
         let head = Head {
@@ -354,17 +387,37 @@ impl Frames {
     }
 }
 
+/// Whether a folder has no segments, on their way or aside.
+pub(crate) fn is_empty(dir: &Path) -> std::io::Result<bool> {
+    for dir in [dir.to_owned(), dir.join(ASIDE)] {
+        let found = match segments_in(&dir) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            other => other?,
+        };
+        if !found.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 pub(crate) fn size(path: &Path) -> u64 {
     path.metadata().map_or(0, |found| found.len())
 }
 
-fn wait_for_holder(dir: &Path) -> std::io::Result<()> {
-    // Where locks of files are made of locks of ranges, as on NFS, only what may be written can be locked.
-    match File::options().read(true).write(true).open(dir.join(HOLD)) {
-        Ok(file) => file.lock(),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
+/// Of what cannot be looked at it is not known that it is gone.
+pub(crate) fn is_here(path: &Path) -> bool {
+    path.try_exists().unwrap_or(true)
+}
+
+fn remove_unfinished(dir: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == NEW) {
+            std::fs::remove_file(path)?;
+        }
     }
+    Ok(())
 }
 
 fn segments_in(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
@@ -391,6 +444,24 @@ fn write_synced(dir: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.write_all(bytes)?;
     file.sync_data()?;
     File::open(dir)?.sync_all()
+}
+
+/// Writes a file, or writes it anew: whenever this is broken off, it is there as it was before, or whole.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let (dir, new) = (path.parent().unwrap_or_else(|| Path::new(".")), path.with_extension(NEW));
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    write_synced(dir, &new, bytes)?;
+    std::fs::rename(&new, path)?;
+    File::open(dir)?.sync_all()
+}
+
+/// Whether one of these words stands in a file.
+pub(crate) fn shows(path: &Path, words: &[String]) -> bool {
+    let contains = |bytes: &[u8], word: &[u8]| !word.is_empty() && bytes.windows(word.len()).any(|part| part == word);
+    std::fs::read(path).is_ok_and(|bytes| words.iter().any(|word| contains(&bytes, word.as_bytes())))
 }
 
 /// Reads a segment; `None` when somebody else has removed it.

@@ -2,10 +2,16 @@ mod any;
 mod asking;
 mod drifting;
 mod elsewhere;
+mod erasing;
+mod errands;
+mod gathering;
 mod keeping;
 mod keeping_telemetry;
 mod looking;
+mod redacting;
 mod rewriting;
+mod scoring;
+mod segments;
 mod series;
 mod settling;
 mod storing;
@@ -14,10 +20,7 @@ mod tree;
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -38,11 +41,8 @@ use proptest::prelude::*;
 use serde_json::{Map, json};
 
 use crate::{
-    Bring, Capture, Elsewhere, Errand, Observability, Settings, TraceFault, TraceFilter,
-    capture::redact,
-    spill,
+    Bring, Capture, Observability, Settings, TraceFault, TraceFilter, spill,
     table::{self, Texts},
-    writer::{Counters, Quiet},
 };
 
 const WAIT: Duration = Duration::from_secs(20);
@@ -138,14 +138,18 @@ fn left(kept: &spill::Spill, spans: &[Span]) -> PathBuf {
 }
 
 async fn open(dir: &Path, capture: Capture) -> Room {
-    let tasks = Tasks::default();
     let lake = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.join("lake")))).await.unwrap();
     let clock = FrozenClock::at(Timestamp::from_micros(1_700_000_000_000_000));
-    let settings = settings(&dir.join("spill"), 1 << 30, capture);
+    open_over(&lake, &dir.join("spill"), (capture, clock)).await
+}
+
+async fn open_over(lake: &LanceLake, spill_dir: &Path, (capture, clock): (Capture, FrozenClock)) -> Room {
+    let tasks = Tasks::default();
+    let settings = settings(spill_dir, 1 << 30, capture);
     let shared: Arc<dyn Clock> = Arc::new(clock.clone());
     let access = Readable::default();
     let asked = Arc::new(access.clone());
-    let room = Observability::open(&lake, settings, &tasks, (shared, Metrics::default()), asked).await.unwrap();
+    let room = Observability::open(lake, settings, &tasks, (shared, Metrics::default()), asked).await.unwrap();
     Room { tasks, room, clock, access }
 }
 
@@ -266,29 +270,6 @@ async fn a_trace_with_a_foreign_label_does_not_exist_for_the_reader() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stored_spans_come_back_once_after_a_crash_between_commit_and_removal() {
-    let dir = tempfile::tempdir().unwrap();
-    let spans: Vec<Span> = (0..5).map(|n| span(n, &[])).collect();
-    {
-        let Room { room, tasks, .. } = open(dir.path(), Capture::Full).await;
-        spans[..2].iter().for_each(|span| room.record(span.clone()));
-        room.drain(WAIT).await.unwrap();
-        tasks.shut_down(WAIT).await.unwrap();
-    }
-    // A segment holding two spans that are in the lake, three that are not, and a torn tail.
-    let kept = spill::Spill::open(&dir.path().join("spill"), u64::MAX).unwrap();
-    let path = left(&kept, &spans);
-    let mut bytes = std::fs::read(&path).unwrap();
-    bytes.extend_from_slice(&[9, 0, 0, 0, 1, 2, 3, 4, b'{']);
-    std::fs::write(&path, bytes).unwrap();
-
-    let Room { room, .. } = open(dir.path(), Capture::Full).await;
-    let found = room.list(&actor(Labels::All), &TraceFilter::default(), &PageRequest::first(50)).await.unwrap();
-    let ids: Vec<TraceId> = found.items.iter().map(|trace| trace.trace).collect();
-    assert_eq!(ids, spans.iter().rev().map(|span| span.trace).collect::<Vec<_>>());
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn content_is_gone_before_anything_is_written() {
     for (capture, question, user) in
         [(Capture::Metadata, false, true), (Capture::None, false, false), (Capture::Full, true, true)]
@@ -303,23 +284,6 @@ async fn content_is_gone_before_anything_is_written() {
         assert_eq!(stored[0].attributes.contains_key(names::USER), user, "{capture:?}");
         assert!(stored[0].attributes.contains_key(names::APP));
     }
-}
-
-#[track_caller]
-fn check_redaction(text: &str, want: &str) {
-    assert_eq!(redact(text), want);
-}
-
-#[test]
-fn addresses_numbers_and_secrets_are_replaced() {
-    check_redaction("write to ada@example.org now", "write to [email] now");
-    check_redaction("key msk_0123456789abcdef", "key [secret]");
-    check_redaction("Authorization: Bearer abcdefghijklmnopqrstuvwxyz", "Authorization: [secret]");
-    check_redaction("card 4111 1111 1111 1111.", "card [card].");
-    check_redaction("order 4111 1111 1111 1112.", "order 4111 1111 1111 1112.");
-    check_redaction("DE89 3704 0044 0532 0130 00", "[iban]");
-    check_redaction("call +49 30 1234567", "call [phone]");
-    check_redaction("version 1.2.3 of 2023-11-14", "version 1.2.3 of 2023-11-14");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -479,150 +443,4 @@ async fn a_queue_holds_no_more_bytes_than_it_may_and_takes_again_what_comes_late
     room.record_durably(vec![whole.clone()], WAIT).await.unwrap();
     assert_eq!(room.trace(&actor(Labels::All), whole.trace).await.unwrap(), [whole]);
     tasks.shut_down(WAIT).await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_waits_for_quiet_is_on_the_disk_and_is_brought_when_somebody_asks_and_at_the_end() {
-    let dir = tempfile::tempdir().unwrap();
-    let lake = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.path().join("lake")))).await.unwrap();
-    let spill_dir = dir.path().join("spill");
-    let settings = Settings { bring: Bring::WhenQuiet, gives_way: true, ..settings(&spill_dir, 1 << 30, Capture::Full) };
-    let clock: Arc<dyn Clock> = Arc::new(FrozenClock::at(Timestamp::from_micros(1)));
-    let (tasks, access) = (Tasks::default(), Arc::new(Readable::default()));
-    let before: Vec<Span> = (0..3).map(|n| span(n, &[])).collect();
-    left(&spill::Spill::open(&spill_dir, u64::MAX).unwrap(), &before);
-    let room = Observability::open(&lake, settings, &tasks, (clock, Metrics::default()), access).await.unwrap();
-    let recorded: Vec<Span> = (10..16).map(|n| span(n, &[])).collect();
-    for one in &recorded {
-        room.record_durably(vec![one.clone()], WAIT).await.unwrap();
-    }
-    let count = async || room.table().count(mainspring_lake::Filter::All).await.unwrap();
-    assert_eq!((count().await, std::fs::read_dir(&spill_dir).unwrap().count()), (0, 7));
-    room.drain(WAIT).await.unwrap();
-    assert_eq!((count().await, std::fs::read_dir(&spill_dir).unwrap().count()), (9, 0));
-    room.record(span(20, &[]));
-    tasks.shut_down(WAIT).await.unwrap();
-    assert_eq!((count().await, std::fs::read_dir(&spill_dir).unwrap().count()), (10, 0));
-}
-
-/// Runs errands here, as another process would, or fails first.
-#[derive(Debug)]
-struct Beside {
-    dir: PathBuf,
-    fails: AtomicBool,
-}
-
-impl Beside {
-    async fn lake(&self) -> LanceLake {
-        LanceLake::open(LanceConfig::new(LakeLocation::Local(self.dir.join("lake")))).await.unwrap()
-    }
-}
-
-#[async_trait]
-impl Elsewhere for Beside {
-    async fn run(&self, errand: Errand) -> Result<(), TraceFault> {
-        // It is what crosses to another process.
-        let errand: Errand = serde_json::from_str(&serde_json::to_string(&errand).unwrap()).unwrap();
-        let done = errand.run(&self.lake().await, &self.dir.join("spill"), Blobs::local(&self.dir.join("values")).unwrap()).await;
-        if self.fails.swap(false, Ordering::SeqCst) { Err(TraceFault::Errand { reason: "killed".into() }) } else { done }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_another_process_brings_is_counted_here_and_what_it_leaves_is_brought_later() {
-    let dir = tempfile::tempdir().unwrap();
-    let beside = Arc::new(Beside { dir: dir.path().to_owned(), fails: AtomicBool::new(false) });
-    let spill_dir = dir.path().join("spill");
-    // A damaged one lies aside afterwards, and does not keep the others.
-    let damaged = left(&spill::Spill::open(&spill_dir, u64::MAX).unwrap(), &[span(50, &[])]);
-    let mut bytes = std::fs::read(&damaged).unwrap();
-    *bytes.last_mut().unwrap() ^= 1;
-    std::fs::write(&damaged, bytes).unwrap();
-    let elsewhere: Arc<dyn Elsewhere> = Arc::clone(&beside) as _;
-    let settings =
-        Settings { bring: Bring::WhenQuiet, elsewhere: Some(elsewhere), ..settings(&spill_dir, 1 << 30, Capture::Full) };
-    let clock: Arc<dyn Clock> = Arc::new(FrozenClock::at(Timestamp::from_micros(1)));
-    let (tasks, access) = (Tasks::default(), Arc::new(Readable::default()));
-    let room = Observability::open(&beside.lake().await, settings, &tasks, (clock, Metrics::default()), access).await.unwrap();
-    let count = async || {
-        let table = beside.lake().await.open(&table::table_name().unwrap(), &table::spec()).await.unwrap();
-        table.count(mainspring_lake::Filter::All).await.unwrap()
-    };
-    let first: Vec<Span> = (0..6).map(|n| span(n, &[])).collect();
-    for one in &first {
-        room.record_durably(vec![one.clone()], WAIT).await.unwrap();
-    }
-    room.drain(WAIT).await.unwrap();
-    assert_eq!((count().await, room.status().queryable, room.status().set_aside), (6, 6, 1));
-    // It did its work, and it is not known that it did.
-    beside.fails.store(true, Ordering::SeqCst);
-    room.record_durably(vec![span(7, &[])], WAIT).await.unwrap();
-    room.drain(WAIT).await.unwrap();
-    assert_eq!((count().await, room.status().queryable), (7, 7));
-    tasks.shut_down(WAIT).await.unwrap();
-    let late = beside.run(Errand::upkeep(Some(Timestamp::from_micros(4_000_000_000_000_000)), Duration::ZERO)).await;
-    late.unwrap();
-    assert_eq!(count().await, 0, "what is too old is deleted");
-}
-
-#[test]
-fn quiet_comes_after_half_a_minute_and_not_before_unless_much_waits() {
-    let dir = tempfile::tempdir().unwrap();
-    let (counters, mut quiet) = (Counters::new(Metrics::default()), Quiet::default());
-    let kept = spill::Spill::open(dir.path(), 1 << 20).unwrap();
-    assert!((0..20).all(|_| !quiet.has_come(&counters, &kept)), "nothing waits");
-    left(&kept, &[span(1, &[])]);
-    counters.recorded.fetch_add(5_000, Ordering::SeqCst);
-    assert_eq!((0..20).position(|_| quiet.has_come(&counters, &kept)), Some(15));
-    counters.recorded.fetch_add(5_000, Ordering::SeqCst);
-    assert!(!quiet.has_come(&counters, &kept));
-    let small = spill::Spill::open(dir.path(), kept.bytes() * 4).unwrap();
-    assert!(quiet.has_come(&counters, &small), "a quarter of what may wait does");
-}
-
-#[test]
-fn a_frame_holds_a_span_as_it_is_written_otherwise() {
-    let mut one = span(1, &["a|b"]);
-    one.parent = Some(SpanId::random());
-    one.status = SpanStatus::Error("a \"quoted\" line\n".into());
-    one.events = vec![SpanEvent { name: "e".into(), at: one.start, attributes: one.attributes.clone() }];
-    let dir = tempfile::tempdir().unwrap();
-    let path = left(&spill::Spill::open(dir.path(), u64::MAX).unwrap(), &[one.clone(), span(2, &[])]);
-    let bytes = std::fs::read(path).unwrap();
-    let plain = serde_json::to_vec(&one).unwrap();
-    assert_eq!(&bytes[8..8 + plain.len()], plain.as_slice());
-    assert_eq!(spill::parse(&bytes).spans[0], one);
-}
-
-proptest! {
-    #[test]
-    fn any_bytes_are_read_as_a_segment(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _ = spill::parse(&bytes);
-    }
-
-    #[test]
-    fn a_segment_cut_anywhere_keeps_the_frames_before_the_cut(cut in 0_usize..4_000) {
-        let dir = tempfile::tempdir().unwrap();
-        let kept = spill::Spill::open(dir.path(), u64::MAX).unwrap();
-        let spans = [span(1, &[]), span(2, &[]), span(3, &[])];
-        let path = left(&kept, &spans);
-        let bytes = std::fs::read(path).unwrap();
-        let cut = cut.min(bytes.len());
-        let segment = spill::parse(&bytes[..cut]);
-        prop_assert!(segment.spans.iter().zip(&spans).all(|(read, written)| read == written));
-        prop_assert_eq!(segment.torn, u64::from(cut < bytes.len() && segment.spans.len() < 3 && cut > 0 && !on_border(&bytes, cut)));
-    }
-
-    #[test]
-    fn redaction_never_panics(text in ".{0,200}") {
-        let _ = redact(&text);
-    }
-}
-
-fn on_border(bytes: &[u8], cut: usize) -> bool {
-    let mut at = 0;
-    while at < cut {
-        at += 8 + u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
-    }
-    at == cut
 }

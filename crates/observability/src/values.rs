@@ -5,7 +5,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -14,7 +14,7 @@ use arrow_array::{Array as _, ListArray, StringArray};
 use bytes::Bytes;
 use mainspring_blobs::{BlobFault, Blobs};
 use mainspring_kernel::{Digest, id::ProjectId};
-use mainspring_lake::{Filter, Scan, Table};
+use mainspring_lake::{Aggregate, Filter, MeasureOf, Scan, Table};
 use mainspring_llm::Span;
 use serde_json::{Map, Value, json};
 use tokio::sync::{RwLock, RwLockReadGuard};
@@ -31,8 +31,9 @@ const BEGINNING: usize = 8_000;
 const ASIDE: &str = "mainspring.value";
 /// Values that are read, removed and looked for at once.
 const AT_ONCE: usize = 8;
-/// Blobs that are looked at in one round.
-const LISTED_MAX: usize = 1_000_000;
+/// Blobs that are looked at in one round, and rows that are asked together which values they name.
+const IN_ROUND: usize = 250_000;
+const ROWS_AT_ONCE: u64 = 20_000;
 /// Where several processes share a lake, what one of them has just added is seen by the others within this time.
 const SEEN_WITHIN: Duration = Duration::from_secs(5);
 
@@ -248,11 +249,23 @@ pub(crate) struct Values {
     turn: Arc<RwLock<()>>,
     /// Other processes put values down too.
     shared: bool,
+    /// `IN_ROUND` and `ROWS_AT_ONCE`; less in tests.
+    bounds: (usize, u64),
 }
 
 impl Values {
     pub(crate) fn new(blobs: Blobs, shared: bool) -> Self {
-        Self { blobs, turn: Arc::default(), shared }
+        Self { blobs, turn: Arc::default(), shared, bounds: (IN_ROUND, ROWS_AT_ONCE) }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn bounded(self, blobs: usize, rows: u64) -> Self {
+        Self { bounds: (blobs, rows), ..self }
+    }
+
+    /// Whether other processes use the same lake.
+    pub(crate) const fn is_shared(&self) -> bool {
+        self.shared
     }
 
     /// Puts values down. Hold what it answers until the rows that name them are in the table.
@@ -287,29 +300,43 @@ impl Values {
         }
     }
 
-    /// Removes every value that no row names.
+    /// Removes every value that no row names, however many there are: so many of them are in memory at once.
     pub(crate) async fn sweep(&self, table: &dyn Table) -> Result<Removed, TraceFault> {
-        let mut unnamed = self.unnamed(table).await?;
-        if self.shared && !unnamed.is_empty() {
-            tokio::time::sleep(SEEN_WITHIN).await;
-            let still: HashSet<Digest> = self.unnamed(table).await?.into_iter().map(|(digest, _)| digest).collect();
-            unnamed.retain(|(digest, _)| still.contains(digest));
+        let (mut removed, mut listing) = (Removed::default(), self.blobs.listing());
+        loop {
+            let some = listing.next(self.bounds.0).await?;
+            if some.is_empty() {
+                return Ok(removed);
+            }
+            let mut unnamed = self.unnamed(table, some).await?;
+            if self.shared && !unnamed.is_empty() {
+                tokio::time::sleep(SEEN_WITHIN).await;
+                unnamed = self.unnamed(table, unnamed).await?;
+            }
+            for some in unnamed.chunks(AT_ONCE) {
+                self.remove(table, some, &mut removed).await?;
+            }
         }
-        let mut removed = Removed::default();
-        for some in unnamed.chunks(AT_ONCE) {
-            self.remove(table, some, &mut removed).await?;
-        }
-        Ok(removed)
     }
 
-    async fn unnamed(&self, table: &dyn Table) -> Result<Vec<(Digest, u64)>, TraceFault> {
-        let mut all = self.blobs.list(LISTED_MAX).await?;
-        if all.is_empty() {
-            return Ok(all);
+    /// Those of these that no row names.
+    async fn unnamed(&self, table: &dyn Table, these: Vec<(Digest, u64)>) -> Result<Vec<(Digest, u64)>, TraceFault> {
+        let mut unnamed: HashMap<Digest, u64> = these.into_iter().collect();
+        let naming = || Filter::Gt("large_bytes".into(), 0_i64.into());
+        let mut stretches: Vec<(i64, i64)> = began(table, naming()).await?.into_iter().collect();
+        while let Some((first, last)) = stretches.pop().filter(|_| !unnamed.is_empty()) {
+            let within = naming().and(Filter::GtEq("start".into(), first.into())).and(Filter::LtEq("start".into(), last.into()));
+            // A stretch with more rows than are to be in memory is halved.
+            if first < last && table.count(within.clone()).await? > self.bounds.1 {
+                let middle = first.saturating_add_unsigned(last.abs_diff(first) / 2);
+                stretches.extend([(first, middle), (middle + 1, last)]);
+                continue;
+            }
+            for digest in named(table, within).await? {
+                unnamed.remove(&digest);
+            }
         }
-        let named = named(table, Filter::Gt("large_bytes".into(), 0_i64.into())).await?;
-        all.retain(|(digest, _)| !named.contains(digest));
-        Ok(all)
+        Ok(unnamed.into_iter().collect())
     }
 
     async fn remove(&self, table: &dyn Table, some: &[(Digest, u64)], removed: &mut Removed) -> Result<(), TraceFault> {
@@ -338,6 +365,20 @@ impl Values {
         removed.bytes += gone.iter().map(|(_, size)| size).sum::<u64>();
         Ok(())
     }
+}
+
+/// When the first and the last of these rows began; nothing where there are none.
+async fn began(table: &dyn Table, among: Filter) -> Result<Option<(i64, i64)>, TraceFault> {
+    let start = || "start".to_owned();
+    let question = Aggregate::of(among).measure("first", MeasureOf::Min(start())).measure("last", MeasureOf::Max(start()));
+    let mut began = None;
+    for batch in table.aggregate(question).await?.batches {
+        let rows = Rows(&batch);
+        for row in 0..batch.num_rows() {
+            began = rows.number("first", row)?.zip(rows.number("last", row)?);
+        }
+    }
+    Ok(began)
 }
 
 /// The values that these rows name.

@@ -1,31 +1,34 @@
 //! Queue to spill to lake. Two workers, so that a slow lake does not keep spans from being stored.
 
+mod bringing;
+mod counters;
+mod segments;
+
 use std::{
-    path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use arrow_array::RecordBatch;
-use mainspring_kernel::{Fault, FaultKind, Stop};
+use mainspring_kernel::Stop;
 use mainspring_llm::Span;
-use mainspring_telemetry::Metrics;
-use tokio::{
-    sync::{Notify, mpsc, watch},
-    time::Instant,
-};
+use tokio::{sync::mpsc, time::Instant};
+
+#[cfg(test)]
+pub(crate) use bringing::Quiet;
+pub(crate) use bringing::bring;
+pub(crate) use counters::Counters;
+use counters::advance;
+pub(crate) use segments::{bring_all, count_vanished, sweep};
 
 use crate::{
     conventions::Facts,
-    errand::{self, Elsewhere},
     fault::{TraceFault, Trouble},
     room::{Place, Room},
     sampling::{Sampler, Sorted},
     settle::{self, Kept},
-    spill::{self, Frames, Segment, Spill},
+    spill::{Frames, Spill},
     table::{Making, Texts},
     tail::Board,
     values::{self, Large},
@@ -36,113 +39,10 @@ const GROUP_MAX: usize = 1_000;
 /// What makes a commit as large as it should be: so many spans, or spans that took so many bytes.
 const COMMIT_MAX: usize = 8_000;
 const COMMIT_BYTES: usize = 20 << 20;
-/// Spans that are read from the disk for one commit.
-const BUNDLE_MAX: usize = 4_000;
-const RETRY: Duration = Duration::from_secs(2);
-/// It is quiet when no more than so many spans came between two looks, so many times in a row: half a minute.
-const QUIET_SPANS: u64 = 1_000;
-const QUIET_LOOKS: u32 = 15;
-/// The share of the disk that may be waited for quiet in.
-const LET_WAIT: u64 = 4;
 /// So little is brought at once before a process begins and before it ends.
 pub(crate) const LITTLE: u64 = 32 << 20;
 /// Segments follow each other no sooner than this, where nobody waits for one: each costs a sync of the disk.
 const SPACING: Duration = Duration::from_millis(25);
-
-/// Errors of the operating system that say nothing about a file: interrupted, no memory, too many open files.
-const PASSING: [i32; 4] = [4, 12, 23, 24];
-
-/// Why spans were dropped, as the metric says it.
-const REASONS: [&str; 5] = ["queue_full", "spill_limit", "disk_full", "unwritable", "removed"];
-
-/// How far spans have come, by count since start.
-#[derive(Debug)]
-pub(crate) struct Counters {
-    pub(crate) recorded: AtomicU64,
-    pub(crate) dropped: AtomicU64,
-    pub(crate) stored: watch::Sender<u64>,
-    pub(crate) queryable: watch::Sender<u64>,
-    /// Spans that are on the disk, whoever knows it already.
-    written: AtomicU64,
-    /// Spans that will not come to the lake, and count as queryable once everything stored before them is.
-    aside: AtomicU64,
-    pub(crate) lake_down: watch::Sender<bool>,
-    pub(crate) trouble: watch::Sender<Option<Trouble>>,
-    /// Somebody waits for spans that wait for quiet.
-    pub(crate) asked: Notify,
-    metrics: Metrics,
-}
-
-impl Counters {
-    pub(crate) fn new(metrics: Metrics) -> Self {
-        let counters = Self {
-            recorded: AtomicU64::new(0),
-            dropped: AtomicU64::new(0),
-            stored: watch::Sender::new(0),
-            queryable: watch::Sender::new(0),
-            written: AtomicU64::new(0),
-            aside: AtomicU64::new(0),
-            lake_down: watch::Sender::new(false),
-            trouble: watch::Sender::new(None),
-            asked: Notify::new(),
-            metrics,
-        };
-        // A series that is there from the start can be watched for its first increase.
-        REASONS.iter().for_each(|reason| counters.count_dropped(0, reason));
-        counters
-    }
-
-    pub(crate) fn count_dropped(&self, spans: u64, reason: &str) {
-        self.dropped.fetch_add(spans, Ordering::SeqCst);
-        #[expect(clippy::cast_precision_loss, reason = "counters are floats by format")]
-        let by = spans as f64;
-        self.metrics.add("mainspring_spans_dropped_total", "Spans that were not stored, by reason.", &[("reason", reason)], by);
-    }
-
-    /// Spans that will never be stored; nobody waits for them any longer.
-    fn lose(&self, spans: u64, trouble: Trouble) {
-        let began = self.trouble.send_if_modified(|now| now.replace(trouble) != Some(trouble));
-        if began {
-            tracing::error!(spans, "spans are lost: {trouble}");
-        }
-        self.count_dropped(spans, trouble.word());
-        advance(&self.stored, spans);
-        self.brought(spans);
-    }
-
-    /// Spans that were held and are on their way to the lake: readers wait for them.
-    pub(crate) fn announce(&self, spans: u64) {
-        self.recorded.fetch_add(spans, Ordering::SeqCst);
-        self.written.fetch_add(spans, Ordering::SeqCst);
-        advance(&self.stored, spans);
-    }
-
-    /// Spans that were stored and will not come to the lake: nobody waits for them, but for those before them.
-    pub(crate) fn pass(&self, spans: u64) {
-        self.aside.fetch_add(spans, Ordering::SeqCst);
-        self.brought(0);
-    }
-
-    /// Spans that can be found.
-    pub(crate) fn brought(&self, spans: u64) {
-        self.queryable.send_modify(|count| {
-            *count += spans;
-            let aside = self.aside.load(Ordering::SeqCst);
-            if aside > 0 && *count + aside >= self.written.load(Ordering::SeqCst) {
-                *count += aside;
-                self.aside.fetch_sub(aside, Ordering::SeqCst);
-            }
-        });
-    }
-
-    fn works_again(&self) {
-        self.trouble.send_if_modified(|trouble| trouble.take().is_some());
-    }
-}
-
-fn advance(counter: &watch::Sender<u64>, by: u64) {
-    counter.send_modify(|count| *count += by);
-}
 
 /// A span in the queue.
 #[derive(Debug)]
@@ -327,112 +227,6 @@ fn is_awaited(group: &[Queued]) -> bool {
     group.iter().any(|queued| queued.repeatable)
 }
 
-/// The second worker: brings stored groups into the table, and now and then whatever waits on disk.
-pub(crate) async fn bring(
-    mut inbox: mpsc::Receiver<Stored>,
-    kept: Kept,
-    (spill, counters, bring): (Arc<Spill>, Arc<Counters>, Bring),
-    elsewhere: Option<Arc<dyn Elsewhere>>,
-    stop: Stop,
-) {
-    let mut ended = false;
-    let mut look_at = Instant::now() + RETRY;
-    let mut quiet = Quiet::default();
-    while !ended {
-        let (mut groups, mut asked) = (Vec::new(), false);
-        tokio::select! {
-            biased;
-            first = inbox.recv() => match (first, bring) {
-                (Some(first), Bring::Within(linger)) => {
-                    groups.push(first);
-                    ended = gather_groups(&mut inbox, &mut groups, linger, &stop).await;
-                }
-                (Some(first), Bring::WhenQuiet) => groups.push(first),
-                (None, _) => ended = true,
-            },
-            () = counters.asked.notified(), if bring == Bring::WhenQuiet => asked = true,
-            () = tokio::time::sleep_until(look_at) => {}
-        }
-        let mut outcome = commit(&kept, &spill, &counters, groups).await;
-        // On a busy server there is no pause to wait for.
-        if outcome.is_ok() && (ended || asked || Instant::now() >= look_at) {
-            let due = match bring {
-                Bring::Within(_) => true,
-                Bring::WhenQuiet if ended => spill.bytes() <= LITTLE,
-                Bring::WhenQuiet => asked || quiet.has_come(&counters, &spill),
-            };
-            if due {
-                let waited = spill.bytes() > 0;
-                outcome = match &elsewhere {
-                    Some(elsewhere) => errand::send(elsewhere.as_ref(), &spill, &counters).await,
-                    None => sweep(&kept, &spill, &counters).await,
-                };
-                // A gateway runs the code of the lake at no other time.
-                if waited && bring == Bring::WhenQuiet {
-                    mainspring_telemetry::let_go_of_code();
-                }
-            }
-            look_at = Instant::now() + RETRY;
-            if counters.trouble.borrow().is_some() && spill.has_room() {
-                counters.works_again();
-            }
-        }
-        match outcome {
-            Ok(()) => {
-                counters.lake_down.send_if_modified(std::mem::take);
-            }
-            Err(fault) => {
-                tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "spans wait on disk: the lake did not take them");
-                counters.lake_down.send_replace(true);
-                if !stop.sleep(RETRY).await {
-                    return;
-                }
-            }
-        }
-    }
-}
-
-/// Whether what waits is to be brought now.
-#[derive(Debug, Default)]
-pub(crate) struct Quiet {
-    recorded: u64,
-    looks: u32,
-}
-
-impl Quiet {
-    pub(crate) fn has_come(&mut self, counters: &Counters, spill: &Spill) -> bool {
-        let recorded = counters.recorded.load(Ordering::Relaxed);
-        let more = recorded.saturating_sub(std::mem::replace(&mut self.recorded, recorded));
-        self.looks = if more <= QUIET_SPANS { self.looks.saturating_add(1) } else { 0 };
-        spill.bytes() > 0 && (self.looks >= QUIET_LOOKS || spill.bytes() >= spill.limit() / LET_WAIT)
-    }
-}
-
-/// Takes more groups for a moment; answers whether the channel has ended.
-async fn gather_groups(inbox: &mut mpsc::Receiver<Stored>, groups: &mut Vec<Stored>, linger: Duration, stop: &Stop) -> bool {
-    let until = Instant::now() + linger;
-    loop {
-        let (spans, bytes) = groups.iter().fold((0, 0), |(spans, bytes), group| (spans + group.spans(), bytes + group.bytes));
-        if spans >= COMMIT_MAX || bytes >= COMMIT_BYTES {
-            return false;
-        }
-        let more = tokio::select! {
-            biased;
-            more = inbox.recv() => more,
-            () = stop.requested() => match inbox.try_recv() {
-                Ok(more) => Some(more),
-                Err(mpsc::error::TryRecvError::Empty) => return false,
-                Err(mpsc::error::TryRecvError::Disconnected) => None,
-            },
-            () = tokio::time::sleep_until(until) => return false,
-        };
-        match more {
-            Some(group) => groups.push(group),
-            None => return true,
-        }
-    }
-}
-
 async fn commit(kept: &Kept, spill: &Spill, counters: &Counters, groups: Vec<Stored>) -> Result<(), TraceFault> {
     let (mut paths, mut rows, mut spans, mut places) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut cut = Vec::new();
@@ -486,120 +280,4 @@ async fn add(
         kept.table.append_all(settled.add).await?;
     }
     kept.values.keep_again(&large).await
-}
-
-/// Brings segments that are on disk, leaving out spans that are in the table already. One that
-/// cannot be brought does not keep the others.
-pub(crate) async fn sweep(kept: &Kept, spill: &Arc<Spill>, counters: &Counters) -> Result<(), TraceFault> {
-    count_vanished(spill, counters);
-    let segments = spill.segments().map_err(|source| TraceFault::Spill { path: "segments".into(), source })?;
-    bring_all(kept, spill, counters, segments).await
-}
-
-/// Segments that this process wrote and did not remove.
-pub(crate) fn count_vanished(spill: &Spill, counters: &Counters) {
-    let vanished = spill.vanished();
-    if vanished > 0 {
-        tracing::error!(spans = vanished, "segments of spans were removed by somebody else");
-        counters.count_dropped(vanished, "removed");
-        counters.brought(vanished);
-    }
-}
-
-/// Brings segments, several with a commit.
-pub(crate) async fn bring_all(
-    kept: &Kept,
-    spill: &Arc<Spill>,
-    counters: &Counters,
-    segments: Vec<PathBuf>,
-) -> Result<(), TraceFault> {
-    let mut segments: Arc<[PathBuf]> = segments.into();
-    let mut first = Ok(());
-    while !segments.is_empty() {
-        let reading = Arc::clone(&segments);
-        let read = tokio::task::spawn_blocking(move || bundle(&reading)).await;
-        let (count, spans) = read.unwrap_or_default();
-        let bundled = count > 1 && bring_bundle(kept, spill, counters, &segments[..count], spans).await?;
-        for path in segments.iter().take(if bundled { 0 } else { count.max(1) }) {
-            match bring_segment(kept, spill, counters, path).await {
-                Ok(()) => {}
-                Err(fault) if fault.kind() == FaultKind::Unavailable => return Err(fault),
-                Err(fault) => first = first.and(Err(fault)),
-            }
-        }
-        segments = segments[count.max(1)..].into();
-    }
-    first
-}
-
-/// The spans of the first segments, as many as make a commit, and how many segments those are. It ends before one with
-/// which something is wrong.
-fn bundle(paths: &[PathBuf]) -> (usize, Vec<Span>) {
-    let mut spans = Vec::new();
-    let mut bytes = 0;
-    for (count, path) in paths.iter().enumerate() {
-        // Long prompts are few to a commit: all of them are in memory at once.
-        bytes += spill::size(path);
-        if count > 0 && bytes > COMMIT_BYTES as u64 {
-            return (count, spans);
-        }
-        let whole = |segment: &Segment| segment.torn == 0 && segment.damaged == 0;
-        match spill::read(path).ok().flatten().filter(whole) {
-            Some(segment) if spans.is_empty() || spans.len() + segment.spans.len() <= BUNDLE_MAX => spans.extend(segment.spans),
-            _ => return (count, spans),
-        }
-    }
-    (paths.len(), spans)
-}
-
-/// Brings segments together. Answers `false` where it must be tried with each by itself.
-async fn bring_bundle(
-    kept: &Kept,
-    spill: &Spill,
-    counters: &Counters,
-    paths: &[PathBuf],
-    spans: Vec<Span>,
-) -> Result<bool, TraceFault> {
-    let compare = paths.iter().any(|path| spill.may_be_there(path));
-    match add(kept, (Vec::new(), Vec::new()), spans, compare).await {
-        Ok(()) => {
-            let brought = paths.iter().map(|path| spill.finish(path)).sum();
-            counters.brought(brought);
-            Ok(true)
-        }
-        Err(fault) => {
-            paths.iter().for_each(|path| spill.release(path, true));
-            if fault.kind() == FaultKind::Unavailable { Err(fault) } else { Ok(false) }
-        }
-    }
-}
-
-async fn bring_segment(kept: &Kept, spill: &Spill, counters: &Counters, path: &Path) -> Result<(), TraceFault> {
-    let segment = match spill::read(path) {
-        Ok(Some(segment)) => segment,
-        Ok(None) => return Ok(()),
-        Err(source) if source.raw_os_error().is_some_and(|code| PASSING.contains(&code)) => {
-            return Err(TraceFault::Spill { path: path.display().to_string(), source });
-        }
-        Err(error) => {
-            tracing::error!(%error, path = %path.display(), "a segment of spans cannot be read");
-            counters.brought(spill.set_aside(path));
-            return Ok(());
-        }
-    };
-    if segment.torn > 0 {
-        tracing::warn!(path = %path.display(), "a segment ends within a span that was never acknowledged; it is left out");
-    }
-    if let Err(fault) = add(kept, (Vec::new(), Vec::new()), segment.spans, spill.may_be_there(path)).await {
-        spill.release(path, true);
-        return Err(fault);
-    }
-    let brought = if segment.damaged > 0 {
-        tracing::error!(path = %path.display(), spans = segment.damaged, "spans of a segment are damaged; the others were brought");
-        spill.set_aside(path)
-    } else {
-        spill.finish(path)
-    };
-    counters.brought(brought);
-    Ok(())
 }

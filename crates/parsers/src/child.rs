@@ -10,6 +10,7 @@ use crate::{
     fault::ParseFault,
     frame::{self, Order, Reply},
     parse::parse_in_process,
+    watch::Watch,
 };
 
 /// Deep but bounded recursion in parsers gets room; the rest ends in a crash that the parent reports.
@@ -28,17 +29,22 @@ fn serve() -> std::io::Result<()> {
     // A panic is an answer, not noise in the server's log.
     std::panic::set_hook(Box::new(|_| {}));
     let (mut input, mut output) = (stdin().lock(), stdout().lock());
-    let mut limited = false;
+    let mut watch: Option<Watch> = None;
     while let Some(order) = frame::read(&mut input)? {
         let order: Order = serde_json::from_slice(&order)?;
-        if !limited {
-            limit(order.limits.memory);
-            limited = true;
-        }
+        let watch: &Watch = match &mut watch {
+            Some(watch) => watch,
+            none => {
+                limit(order.limits.memory);
+                none.insert(Watch::start(order.parent)?)
+            }
+        };
         let Some(bytes) = frame::read(&mut input)? else { return Ok(()) };
+        watch.expect_within(order.limits.wall);
         let parse = || parse_in_process(&bytes, &order.file_name, order.media_type.as_deref(), &order.limits);
         let stumbled = || ParseFault::Crashed { reason: "it stumbled over the file".into() };
         let reply: Reply = catch_unwind(AssertUnwindSafe(parse)).unwrap_or_else(|_| Err(stumbled()));
+        watch.rest();
         frame::write(&mut output, &serde_json::to_vec(&reply)?)?;
     }
     Ok(())

@@ -14,6 +14,8 @@ pub(crate) struct Order {
     pub(crate) file_name: String,
     pub(crate) media_type: Option<String>,
     pub(crate) limits: Limits,
+    /// The process that waits for the answer: a child whose parent is another by now ends.
+    pub(crate) parent: u32,
 }
 
 pub(crate) type Reply = Result<ParsedDocument, ParseFault>;

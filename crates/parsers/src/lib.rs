@@ -26,6 +26,7 @@ mod relations;
 mod sheets;
 mod unspoken;
 mod warning;
+mod watch;
 
 #[cfg(test)]
 mod tests;

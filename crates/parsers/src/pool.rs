@@ -102,6 +102,7 @@ impl ParserPool {
     fn spawn(&self) -> std::io::Result<Worker> {
         let config = &self.inner.config;
         let mut child = Command::new(&config.program)
+            .arg0("mainspring")
             .args(&config.args)
             .env_clear()
             // The limit on memory is one on addresses: the allocator must not set aside more of them than are used.
@@ -120,7 +121,8 @@ impl ParserPool {
 
 impl Worker {
     async fn serve(&mut self, request: &ParseRequest, limits: &Limits) -> std::io::Result<Reply> {
-        let order = Order { file_name: request.file_name.clone(), media_type: request.media_type.clone(), limits: *limits };
+        let (file_name, media_type) = (request.file_name.clone(), request.media_type.clone());
+        let order = Order { file_name, media_type, limits: *limits, parent: std::process::id() };
         self.write(&serde_json::to_vec(&order)?).await?;
         self.write(&request.bytes).await?;
         let mut length = [0; 8];

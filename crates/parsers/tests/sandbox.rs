@@ -102,3 +102,32 @@ async fn as_many_children_work_as_there_are_workers_and_they_end_with_those_who_
     until("the end of the children", || children().iter().all(|child| !runs(child))).await;
     std::fs::remove_file(&began).unwrap();
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_does_not_come_to_an_end_ends_with_a_parent_that_was_killed() {
+    use std::{
+        io::{BufRead as _, BufReader, Write as _},
+        process::{Command, Stdio},
+    };
+
+    // The parent is another process, so that it can be killed; what it runs is the real child.
+    let script = format!("exec 3<&0; '{}' <&3 & echo $!; exec /bin/sleep 600", env!("CARGO_BIN_EXE_parse-child"));
+    let mut parent = Command::new("/bin/sh").args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = String::new();
+    BufReader::new(parent.stdout.take().unwrap()).read_line(&mut child).unwrap();
+    let child = child.trim();
+    // An order whose file never comes, through a pipe that outlives the parent: what works hangs, and no end of input
+    // tells it of anything.
+    let mut pipe = parent.stdin.take().unwrap();
+    let order = serde_json::json!({"file_name": "x.md", "media_type": null, "limits": Limits::default(), "parent": parent.id()});
+    let order = serde_json::to_vec(&order).unwrap();
+    pipe.write_all(&(order.len() as u64).to_le_bytes()).unwrap();
+    pipe.write_all(&order).unwrap();
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert!(runs(child), "its parent is there and may still want the answer");
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    until("the end of the child", || !runs(child)).await;
+    drop(pipe);
+}

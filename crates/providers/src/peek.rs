@@ -9,9 +9,11 @@ use bytes::Bytes;
 use mainspring_kernel::{Fault, FaultKind};
 use serde_json::{Map, Value};
 
+mod bounds;
 mod edit;
 mod scan;
 
+pub use bounds::{Bound, Bounds};
 pub use edit::{Rewrite, replace_model, set_field, set_fields, with_usage};
 
 use scan::{GUARDED, Member, Object, Spot, scan};
@@ -69,10 +71,13 @@ pub enum Field {
     StreamOptions,
     Metadata,
     Mainspring,
+    BestOf,
+    Prompt,
+    Background,
 }
 
 impl Field {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Model,
         Self::Stream,
         Self::MaxTokens,
@@ -83,6 +88,9 @@ impl Field {
         Self::StreamOptions,
         Self::Metadata,
         Self::Mainspring,
+        Self::BestOf,
+        Self::Prompt,
+        Self::Background,
     ];
 
     #[must_use]
@@ -98,6 +106,9 @@ impl Field {
             Self::StreamOptions => "stream_options",
             Self::Metadata => "metadata",
             Self::Mainspring => "mainspring",
+            Self::BestOf => "best_of",
+            Self::Prompt => "prompt",
+            Self::Background => "background",
         }
     }
 }
@@ -107,16 +118,16 @@ impl Field {
 pub struct Peek {
     pub model: Option<String>,
     pub stream: bool,
-    /// The largest of what the dialects call `max_tokens`, `max_completion_tokens` and `max_output_tokens`. Less than
-    /// nothing is how some clients say that there is no bound: absent.
-    pub max_tokens: Option<u32>,
-    pub n: Option<u32>,
+    pub bounds: Bounds,
     /// `user`, or Anthropic's `metadata.user_id`.
     pub user: Option<String>,
     /// `mainspring.session`.
     pub session: Option<String>,
     /// `stream_options.include_usage`.
     pub include_usage: bool,
+    /// The client will come back for the answer: `background` is there and not `false`, since some read more than `true` as
+    /// true.
+    pub background: bool,
     pub places: Places,
 }
 
@@ -148,15 +159,20 @@ pub fn peek(body: &[u8]) -> Result<Peek, PeekFault> {
     let top = scan(body, &names, &GUARDED, &mut found)?;
     let text = |field: Field| found[field as usize].map(|member| member.text).filter(|text| *text != "null");
 
-    let (mut max_tokens, mut unbounded) = (None, false);
-    for field in [Field::MaxTokens, Field::MaxCompletionTokens, Field::MaxOutputTokens] {
-        match text(field).map(|text| whole(text).ok_or(wrong(field, "a whole number"))).transpose()? {
-            Some(number) if number < 0 => unbounded = true,
-            Some(number) => max_tokens = max_tokens.max(Some(bounded(number))),
-            None => {}
-        }
-    }
-    let n = text(Field::N).map(|text| whole(text).filter(|n| *n >= 0).ok_or(wrong(Field::N, "a whole number"))).transpose()?;
+    let number = |field| text(field).map(|text| whole(text).ok_or(wrong(field, "a whole number"))).transpose();
+    let tokens = |field| number(field).map(|found| found.map(Bound::of));
+    let count = |field| match number(field)? {
+        Some(count) if count < 0 => Err(wrong(field, "a whole number")),
+        count => Ok(count.map(bounded)),
+    };
+    let bounds = Bounds {
+        max_tokens: tokens(Field::MaxTokens)?,
+        max_completion_tokens: tokens(Field::MaxCompletionTokens)?,
+        max_output_tokens: tokens(Field::MaxOutputTokens)?,
+        n: count(Field::N)?,
+        best_of: count(Field::BestOf)?,
+        prompts: text(Field::Prompt).and_then(bounds::prompts),
+    };
     let user = text(Field::User).map(|text| string(text).ok_or(wrong(Field::User, "text"))).transpose()?;
     let within = |field, name, at| text(field).map_or(Ok(None), |text| inner(text, field, name, at));
     let user_id = within(Field::Metadata, "user_id", "metadata.user_id")?;
@@ -164,11 +180,11 @@ pub fn peek(body: &[u8]) -> Result<Peek, PeekFault> {
     Ok(Peek {
         model: text(Field::Model).map(|text| string(text).ok_or(wrong(Field::Model, "text"))).transpose()?,
         stream: text(Field::Stream).map_or(Ok(false), |text| boolean(text).ok_or(wrong(Field::Stream, "true or false")))?,
-        max_tokens: max_tokens.filter(|_| !unbounded),
-        n: n.map(bounded),
+        bounds,
         user: user.or(user_id),
         session,
         include_usage: text(Field::StreamOptions).map_or(Ok(false), include_usage)?,
+        background: text(Field::Background).is_some_and(|text| text != "false"),
         places: Places { length: body.len(), top, spots: found.map(|member| member.map(|member| member.spot)) },
     })
 }

@@ -6,6 +6,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::spec::ProviderKind;
+
 /// A known server of OpenAI's dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -73,6 +75,8 @@ pub struct Habits {
     pub user: bool,
     /// Has `/responses`.
     pub responses: bool,
+    /// Has what agents ask for beside it: `/responses/compact` and `/responses/input_tokens`.
+    pub compact: bool,
 }
 
 const PLAIN: Habits = Habits {
@@ -83,10 +87,12 @@ const PLAIN: Habits = Habits {
     developer: false,
     user: true,
     responses: false,
+    compact: false,
 };
 
 /// OpenAI's own: its newer models refuse `max_tokens`.
-const OPENAI: Habits = Habits { max_tokens: "max_completion_tokens", strict: true, developer: true, responses: true, ..PLAIN };
+const OPENAI: Habits =
+    Habits { max_tokens: "max_completion_tokens", strict: true, developer: true, responses: true, compact: true, ..PLAIN };
 
 const fn hosted(base_url: &'static str, credential: &'static str, habits: Habits) -> Known {
     Known { base_url, credential: Some(credential), needs_credential: true, habits }
@@ -212,7 +218,7 @@ impl Preset {
     }
 }
 
-/// The host and the port of an address, as they are written. Asked for with every call: nothing is allocated.
+/// The host and the port of an address, as they are written.
 fn authority(address: &str) -> Option<(&str, Option<&str>)> {
     let rest = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://"))?;
     let authority = rest.split(['/', '?', '#']).next()?;
@@ -224,16 +230,14 @@ fn authority(address: &str) -> Option<(&str, Option<&str>)> {
 }
 
 impl Habits {
-    /// Of the server at an address; one that nobody knows is taken to be plain.
+    /// Of a server; one that nobody knows is taken to be plain. Azure's are OpenAI's.
     #[must_use]
-    pub fn of_address(base_url: &str) -> Self {
-        Preset::of_address(base_url).map_or(PLAIN, |preset| preset.known().habits)
-    }
-
-    /// Azure's, which are OpenAI's.
-    #[must_use]
-    pub const fn of_azure() -> Self {
-        OPENAI
+    pub const fn of(kind: ProviderKind, preset: Option<Preset>) -> Self {
+        match (kind, preset) {
+            (ProviderKind::Azure, _) => OPENAI,
+            (_, Some(preset)) => preset.known().habits,
+            (_, None) => PLAIN,
+        }
     }
 }
 
@@ -248,6 +252,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::{Habits, Preset};
+    use crate::spec::ProviderKind;
 
     #[test]
     fn a_preset_is_written_as_it_is_named() {
@@ -280,6 +285,6 @@ mod tests {
     fn only_openais_own_servers_are_told_of_developers() {
         let told: Vec<Preset> = Preset::ALL.into_iter().filter(|preset| preset.known().habits.developer).collect();
         assert_eq!(told, [Preset::OpenAi]);
-        assert!(Habits::of_azure().developer && !Habits::of_address("http://gpu-7:8000/v1").developer);
+        assert!(Habits::of(ProviderKind::Azure, None).developer && !Habits::of(ProviderKind::OpenAi, None).developer);
     }
 }

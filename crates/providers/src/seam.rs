@@ -11,8 +11,15 @@ use mainspring_llm::{
 };
 use memchr::memmem;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Map, Value};
 
-use crate::{anthropic, bedrock, fault::UpstreamFault, gemini, openai, spec::ProviderKind};
+use crate::{
+    anthropic, bedrock,
+    fault::{FaultClass, UpstreamFault},
+    gemini, openai,
+    preset::{Habits, Preset},
+    spec::ProviderKind,
+};
 
 /// A model of a provider, ready to be called.
 #[derive(Debug, Clone)]
@@ -33,21 +40,25 @@ pub struct Endpoint {
     pub api_version: Option<String>,
     /// What the provider wants as `max_tokens` where the client names none; Anthropic insists on one.
     pub default_max_tokens: Option<u32>,
-    /// This provider takes no `stream_options`.
-    pub no_stream_options: bool,
+    /// The known server it is, by its spec or by its address.
+    pub preset: Option<Preset>,
+    /// Where it departs from OpenAI's dialect.
+    pub habits: Habits,
 }
 
 /// Shorter secrets occur in any text.
 const SECRET_MIN: usize = 6;
 
 impl Endpoint {
-    /// A model of a provider that asks for no credential and has no habits of its own.
+    /// A model of a provider that asks for no credential. Its habits are those its address is known for.
     #[must_use]
     pub fn new(provider: Name, kind: ProviderKind, base_url: impl Into<String>, model: impl Into<String>) -> Self {
+        let base_url = base_url.into();
+        let preset = if kind == ProviderKind::OpenAi { Preset::of_address(&base_url) } else { None };
         Self {
             provider,
             kind,
-            base_url: base_url.into(),
+            base_url,
             model: model.into(),
             headers: BTreeMap::new(),
             credential: None,
@@ -56,7 +67,8 @@ impl Endpoint {
             region: None,
             api_version: None,
             default_max_tokens: None,
-            no_stream_options: false,
+            preset,
+            habits: Habits::of(kind, preset),
         }
     }
 
@@ -109,6 +121,8 @@ pub struct Encoded {
 pub enum Operation {
     Chat,
     Responses,
+    /// A conversation of the responses endpoint made shorter, as agents ask when it has grown too long.
+    Compact,
     Messages,
     CountTokens,
     Completions,
@@ -122,7 +136,7 @@ impl Operation {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Chat | Self::Responses | Self::Messages => "chat",
+            Self::Chat | Self::Responses | Self::Compact | Self::Messages => "chat",
             Self::CountTokens => "count_tokens",
             Self::Completions => "text_completion",
             Self::Embeddings => "embeddings",
@@ -130,6 +144,20 @@ impl Operation {
             Self::Moderations => "moderation",
         }
     }
+}
+
+/// The number that an answer to a count has under a name.
+pub(crate) fn number(endpoint: &Endpoint, body: &[u8], name: &str) -> Result<u64, UpstreamFault> {
+    let read: Value = serde_json::from_slice(body).unwrap_or_default();
+    read[name].as_u64().ok_or_else(|| UpstreamFault::malformed(endpoint, format!("it has no number `{name}`")))
+}
+
+/// Some fields of a body that was written for an answer.
+pub(crate) fn only(endpoint: &Endpoint, body: &[u8], names: &[&str]) -> Result<Map<String, Value>, UpstreamFault> {
+    let mut fields: Map<String, Value> =
+        serde_json::from_slice(body).map_err(|error| UpstreamFault::new(endpoint, FaultClass::Invalid, error.to_string()))?;
+    fields.retain(|name, _| names.contains(&name.as_str()));
+    Ok(fields)
 }
 
 /// One kind of provider. Every function is pure; `authorize` alone sees the credential.
@@ -151,6 +179,19 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     fn decode(&self, endpoint: &Endpoint, body: &[u8]) -> Result<Answer, UpstreamFault>;
     /// Reads a streamed answer from its first byte.
     fn events(&self, endpoint: &Endpoint) -> Box<dyn Events>;
+
+    /// Whether the provider itself counts the tokens of a request that was said in this dialect.
+    fn counts(&self, _: &Endpoint, _: Dialect) -> bool {
+        false
+    }
+
+    /// Asks how many tokens a call has, where the provider counts and the client spoke another dialect.
+    fn encode_count(&self, endpoint: &Endpoint, _: &Call) -> Result<Outgoing, UpstreamFault> {
+        Err(UpstreamFault::unsupported(endpoint, "count_tokens"))
+    }
+    fn decode_count(&self, endpoint: &Endpoint, _: &[u8]) -> Result<u64, UpstreamFault> {
+        Err(UpstreamFault::unsupported(endpoint, "count_tokens"))
+    }
 
     /// What an answer that passes through says it used; whole, or one event of a stream. Reads no more than it must.
     fn usage(&self, operation: Operation, body: &[u8]) -> Option<TokenUsage>;

@@ -22,9 +22,14 @@ pub struct ProviderSpec {
     /// The dialect it speaks.
     #[serde(rename = "type")]
     pub kind: ProviderKind,
-    /// For `openai`: a known server, which brings its address, its credential's usual name and its habits.
+    /// For `openai`: a known server, which brings its address, its credential's usual name and its habits. With a `base_url`
+    /// it is that server behind another address, and brings its habits alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
+    /// For `openai`: whether the server has `/responses` and is sent requests of that endpoint as they come. Absent: as the
+    /// preset or the address is known for; a server that has it not is asked in chat completions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub responses: Option<bool>,
     /// Where it listens, with the version in the path: `https://api.openai.com/v1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,

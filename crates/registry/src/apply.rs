@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mainspring_catalog::{AuditEntry, AuditTrail, Catalog, Tx};
-use mainspring_kernel::{Actor, AssetKind, Clock, Digest, Role, id::AssetId};
+use mainspring_kernel::{Actor, AssetKind, Clock, Digest, Labels, Role, id::AssetId};
 use serde_json::{Value, json};
 
 use crate::{
@@ -18,6 +18,9 @@ use crate::{
 };
 
 const MESSAGE_MAX: usize = 2_000;
+/// Their assets see every trace of the project, whoever made them: a monitor counts them, and a receiver is told of what was
+/// counted. Whoever sees less must not ask through them.
+const SEEING_ALL: [AssetKind; 2] = [AssetKind::Monitor, AssetKind::Receiver];
 
 /// Assets, versions, aliases, references and runs of every project. Clones share everything.
 #[derive(Debug, Clone)]
@@ -116,6 +119,7 @@ impl Registry {
                 if expected.is_some_and(|expected| expected != plan.digest()) {
                     return Err(RegistryFault::PlanMoved);
                 }
+                sees_enough(actor, &plan)?;
                 self.write(&mut tx, actor, &plan, message).await?;
                 Ok((tx, plan))
             })
@@ -220,6 +224,18 @@ impl Registry {
 
 pub(crate) fn needs(actor: &Actor, needed: Role) -> Result<(), RegistryFault> {
     if actor.may(needed) { Ok(()) } else { Err(RegistryFault::Forbidden { needed }) }
+}
+
+/// Those that stay as they are may stand among the drafts.
+fn sees_enough(actor: &Actor, plan: &Plan) -> Result<(), RegistryFault> {
+    if actor.labels == Labels::All {
+        return Ok(());
+    }
+    let mut changed = plan.changes.iter().filter(|change| change.action != Action::Unchanged);
+    match changed.find(|change| SEEING_ALL.contains(&change.kind)) {
+        Some(change) => Err(RegistryFault::Unseen { kind: change.kind, name: change.name.clone() }),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn fits(what: &'static str, limit: usize, given: usize) -> Result<(), RegistryFault> {

@@ -55,6 +55,8 @@ pub enum RegistryFault {
     UnsupportedKind { kind: AssetKind },
     #[error("this takes the role {needed}")]
     Forbidden { needed: Role },
+    #[error("{kind} `{name}` would see traces of every label, and you do not see them all")]
+    Unseen { kind: AssetKind, name: Name },
     #[error("alias `{alias}` names {}, not what was expected", found.map_or_else(|| "nothing".to_owned(), |number| format!("v{number}")))]
     AliasMoved { alias: Name, found: Option<u32> },
     #[error("something moved since the plan was made, so nothing was applied")]
@@ -98,7 +100,7 @@ impl Fault for RegistryFault {
                 FaultKind::NotFound
             }
             Self::UnsupportedKind { .. } => FaultKind::Unsupported,
-            Self::Forbidden { .. } => FaultKind::Forbidden,
+            Self::Forbidden { .. } | Self::Unseen { .. } => FaultKind::Forbidden,
             Self::AliasMoved { .. } | Self::PlanMoved | Self::Cycle { .. } | Self::RunEnded { .. } => FaultKind::Conflict,
             Self::TooLarge { .. } => FaultKind::TooLarge,
             Self::Catalog(source) => source.kind(),
@@ -113,6 +115,7 @@ impl Fault for RegistryFault {
             Self::VersionNotFound { .. } => "registry-version-not-found",
             Self::UnsupportedKind { .. } => "registry-unsupported-kind",
             Self::Forbidden { .. } => "registry-forbidden",
+            Self::Unseen { .. } => "registry-labels",
             Self::AliasMoved { .. } => "registry-alias-moved",
             Self::PlanMoved => "registry-plan-moved",
             Self::AliasNotFound { .. } => "registry-alias-not-found",
@@ -133,6 +136,7 @@ impl Fault for RegistryFault {
                 Some(problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))
             }
             Self::PlanMoved => Some("plan again, and apply what you then see".to_owned()),
+            Self::Unseen { .. } => Some("apply it with a key that was made without `--label` and `--no-labels`".to_owned()),
             Self::Catalog(source) => source.hint(),
             _ => None,
         }

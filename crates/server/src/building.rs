@@ -21,7 +21,9 @@ use mainspring_knowledge::{EgressPolicy, KnowledgeConfig, Knowledges, Parse, Par
 use mainspring_lake::Lake;
 use mainspring_lake_lance::{Durability, LakeLocation, LanceConfig, LanceLake};
 use mainspring_llm::{DocumentAccess, EventSink, Models, Retriever};
-use mainspring_observability::{Capture, CapturePolicies, Keeping, KeepingParts, MetricPoints, Observability, Scores, Settings};
+use mainspring_observability::{
+    Capture, CapturePolicies, Entering, Keeping, KeepingParts, MetricPoints, Observability, Scores, Settings, SpanServer,
+};
 use mainspring_parsers::{Limits, ParseRequest, ParsedDocument, ParserConfig, ParserPool};
 use mainspring_registry::Registry;
 use mainspring_telemetry::{Metrics, let_go_of_code};
@@ -33,7 +35,9 @@ use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, li
 use crate::{
     alerting, batching,
     calls::{self, Outside, Routed},
-    drifting, errands, errors,
+    drifting,
+    erasing::Told,
+    errands, errors,
     fault::BootFault,
     health::Parts,
     kinds,
@@ -41,7 +45,7 @@ use crate::{
     models::{Local, open_weights},
     monitoring, page,
     serves::{self, Serves},
-    upkeep::Background,
+    upkeep::{Background, owner},
 };
 
 /// Spans in the queue at most, about a second of a busy server, and what they may take of the memory.
@@ -113,7 +117,9 @@ impl Building {
             queue_bytes: SPAN_BYTES,
             bring: serves.bring(shared),
             gives_way: serves == Serves::Models,
-            elsewhere: (serves == Serves::Models && !shared).then(|| errands::elsewhere(&config)).transpose()?,
+            elsewhere: (serves == Serves::Models && !shared)
+                .then(|| errands::elsewhere(&config, tasks.stop(), &lake_tasks))
+                .transpose()?,
         };
         let registry = Registry::open(catalog.clone(), Arc::clone(&clock), kinds::descriptors())
             .with_audit(Arc::new(identity.clone()))
@@ -131,6 +137,17 @@ impl Building {
         };
         let knowledge = Knowledges::open(parts, knowledge_config(&config)).map_err(BootFault::part("knowledge"))?;
         let access: Arc<dyn DocumentAccess> = Arc::new(knowledge.clone());
+        let jobs = Jobs::open(catalog.clone(), Arc::clone(&clock));
+        // Nothing of the disk is brought before what was erased meanwhile is out of it.
+        let entering = Entering {
+            catalog: &catalog,
+            jobs: &jobs,
+            clock: clock.as_ref(),
+            file: config.data_dir().join("server"),
+            spill_dir: &settings.spill_dir,
+            name: owner(),
+        };
+        let server = Arc::new(SpanServer::enter(entering).await.map_err(BootFault::part("trace store"))?);
         let observability = Observability::open(lake.as_ref(), settings, &tasks, (Arc::clone(&clock), metrics.clone()), access)
             .await
             .map_err(BootFault::part("trace store"))?
@@ -139,7 +156,6 @@ impl Building {
         if serves == Serves::Everything {
             points.table().await.map_err(BootFault::part("trace store"))?;
         }
-        let jobs = Jobs::open(catalog.clone(), Arc::clone(&clock));
         // The lock keeps other processes away from the data directory, and a SQLite catalog belongs to one.
         let alone = catalog.engine() == Engine::Sqlite;
         if alone {
@@ -191,6 +207,9 @@ impl Building {
             clock: Arc::clone(&clock),
             spans: observability.clone(),
             points: points.clone(),
+            drift: drift.clone(),
+            derived: Arc::new(Told { monitors: monitors.clone(), alerts: alerts.clone() }),
+            server,
             keep_for: config.traces.keep_for.0,
         });
         let rest = Rest {
@@ -328,6 +347,7 @@ impl Building {
         if let Err(error) = self.lock.announce(Some(&format!("http://{}", reachable(address)))) {
             tracing::warn!(%error, "other commands cannot see where this server listens");
         }
+        self.rest.keeping.begin_serving().await.map_err(BootFault::part("trace store"))?;
         match self.serves {
             Serves::Everything => self.background().start(&self.tasks),
             Serves::Models => {
@@ -392,6 +412,9 @@ impl Building {
         let grace = self.config.server.shutdown_grace.0;
         self.closing.ask_to_stop();
         let rooms = self.tasks.shut_down(grace).await;
+        if rooms.is_ok() {
+            self.rest.keeping.leave().await;
+        }
         let lake = self.lake_tasks.shut_down(grace).await;
         drop(self.lock);
         Ok(rooms.and(lake)?)
@@ -512,6 +535,11 @@ pub(crate) fn own_program() -> Result<PathBuf, BootFault> {
     if let Some(program) = std::env::var_os("MAINSPRING_PARSER") {
         return Ok(program.into());
     }
+    // By its path it would be another one after an upgrade, or none. This is what runs, wherever it lies by now.
+    let running = PathBuf::from("/proc/self/exe");
+    if running.exists() {
+        return Ok(running);
+    }
     std::env::current_exe().map_err(|error| BootFault::Part {
         part: "child processes",
         kind: FaultKind::Unavailable,
@@ -526,6 +554,8 @@ fn knowledge_config(config: &Config) -> KnowledgeConfig {
     sources.max_document_bytes = config.knowledge.parser_file_limit.0;
     let roots = &config.knowledge.local_roots;
     sources.local_roots = (!roots.is_empty() || !config.server.listen.ip().is_loopback()).then(|| roots.clone());
+    // A repository may borrow objects of others, so that it lies below a root says little.
+    sources.local_git = sources.local_roots.is_none();
     sources.egress = EgressPolicy { allow_private: config.knowledge.allow_private_addresses, ..EgressPolicy::default() };
     let mut knowledge = KnowledgeConfig::new(sources);
     knowledge.keep_versions_for = config.lake.keep_versions_for.0;

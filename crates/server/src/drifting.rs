@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 const EVERY: Duration = Duration::from_secs(300);
 const LEASE: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_secs(30);
+/// After a stretch of work it rests so many times as long: a history that was brought in is made over hours, and whoever asks
+/// or sends meanwhile has the processors.
+const RESTS: u32 = 4;
 
 pub(crate) fn open(lake: &Arc<dyn Lake>, observability: &Observability, models: &Models, embedder: &str) -> Drift {
     Drift::new(Arc::clone(lake), observability.clone(), models.embedder(embedder).ok())
@@ -62,12 +65,13 @@ impl Hours {
 #[async_trait]
 impl Handler for Hours {
     async fn run(&self, _: &Job, context: &Context) -> Result<Value, Failure> {
+        let begun = tokio::time::Instant::now();
         let made = tokio::select! {
             made = Box::pin(self.make()) => made,
             _ = context.stopped() => Ok(true),
         };
         let after = match made {
-            Ok(true) => Duration::from_secs(1),
+            Ok(true) => Duration::from_secs(1).max(begun.elapsed() * RESTS).min(EVERY),
             Ok(false) => EVERY,
             Err(found) => {
                 if !found.kind().is_transient() {

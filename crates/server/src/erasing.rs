@@ -3,12 +3,36 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use mainspring_alerts::Alerts;
 use mainspring_identity::Identity;
 use mainspring_jobs::{Context, Failure, Handler, Job, Retry};
-use mainspring_kernel::{Actor, Clock, Fault, fault::chain};
+use mainspring_kernel::{Actor, Clock, Fault, fault::chain, id::ProjectId};
 use mainspring_knowledge::{ForgetRequest, KnowledgeFault, Knowledges};
-use mainspring_observability::{EraseJob, ErasureId, ErasureState, Keeping, KeepingFault, Subject};
+use mainspring_monitors::Monitors;
+use mainspring_observability::{Derived, EraseJob, ErasedNames, ErasureId, ErasureState, Keeping, KeepingFault, Subject};
 use serde_json::{Value, json};
+
+/// What monitors and alerts made of telemetry.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) monitors: Monitors,
+    pub(crate) alerts: Alerts,
+}
+
+#[async_trait]
+impl Derived for Told {
+    async fn settle(&self) {
+        self.monitors.settle().await;
+    }
+
+    async fn forget(&self, project: ProjectId, names: &ErasedNames) -> Result<(), Box<dyn Fault>> {
+        self.monitors.forget(project, &names.values).await.map_err(boxed)
+    }
+
+    async fn erase(&self, project: ProjectId, names: &ErasedNames) -> Result<(), Box<dyn Fault>> {
+        self.alerts.erase(project, &names.values, &names.traces).await.map_err(boxed)
+    }
+}
 
 pub(crate) struct Eraser {
     pub(crate) keeping: Keeping,
@@ -30,27 +54,32 @@ impl Handler for Eraser {
         let Some(actor) = actors.into_iter().find(|actor| Some(actor.project) == job.project) else {
             return Err(Failure { message: "its project is gone".into(), retry: Retry::Never });
         };
-        let Some((_, subject)) = self.keeping.begin(id).await? else {
+        let Some((erasure, subject)) = self.keeping.begin(id).await? else {
             return Ok(json!({ "outcome": "nothing to do" }));
         };
-        tracing::info!(erasure = %id, of = subject.kind(), "an erasure begins");
+        // One that waits for a server begins again every few seconds.
+        if erasure.cleaned.is_none() {
+            tracing::info!(erasure = %id, of = subject.kind(), "an erasure begins");
+        }
         let erased = tokio::select! {
-            erased = self.erase(&actor, id, &subject) => erased,
+            erased = Box::pin(self.erase(&actor, id, &subject)) => erased,
             // It begins again elsewhere, or when this process is back; one that is to be cancelled is, the next time.
             _ = context.stopped() => return Err(Failure { message: "it was broken off".into(), retry: Retry::At(self.clock.now()) }),
         };
-        match erased {
-            Ok(()) => {
-                self.keeping.finish(&actor, id, context.lease()).await?;
-                Ok(json!({ "outcome": "done" }))
-            }
+        let ended = match erased {
+            Ok(answered) => self.keeping.finish(&actor, id, context.lease(), answered).await.map_err(boxed),
+            Err(fault) => Err(fault),
+        };
+        match ended {
+            Ok(()) => Ok(json!({ "outcome": "done" })),
             Err(fault) => Err(self.failed(id, fault.as_ref()).await),
         }
     }
 }
 
 impl Eraser {
-    async fn erase(&self, actor: &Actor, id: ErasureId, subject: &Subject) -> Result<(), Box<dyn Fault>> {
+    /// Answers up to where every server was that was asked.
+    async fn erase(&self, actor: &Actor, id: ErasureId, subject: &Subject) -> Result<i64, Box<dyn Fault>> {
         if let Subject::Document { knowledge, document } = subject {
             let document =
                 document.parse().map_err(|_| boxed(KeepingFault::Invalid { reason: "the document has no such id".into() }))?;

@@ -1,143 +1,221 @@
-//! Errands at the traces of a gateway, each run by a process of its own: this binary, as `mainspring __errand`.
+//! Errands at the traces of a gateway, run by a process of its own: this binary, as `mainspring __errand`.
+//!
+//! There is one such process at a time, since it has the spill folder and the lake for itself. Errands of different kinds run in it
+//! side by side, so that bringing does not wait for upkeep, and it ends when nothing is left to do.
 
-use std::{
-    path::PathBuf,
-    process::{ExitCode, Stdio},
-    sync::Arc,
-};
+mod child;
+mod running;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use mainspring_blobs::Blobs;
 use mainspring_config::Config;
-use mainspring_kernel::{SystemClock, Tasks, fault::chain};
-use mainspring_lake_lance::{Durability, LakeLocation, LanceConfig, LanceLake};
-use mainspring_observability::{Elsewhere, Errand, TraceFault, aside};
-use mainspring_telemetry::{LogFormat, start_log};
-use serde::{Deserialize, Serialize};
+use mainspring_kernel::{Stop, Tasks};
+use mainspring_lake_lance::Durability;
+use mainspring_observability::{Elsewhere, Ended, Errand, ErrandKind, TraceFault};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    process::Command,
-    sync::Mutex,
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep_until},
 };
+
+pub use child::errand_main;
 
 use crate::{
     building::{durability, own_program},
     fault::BootFault,
 };
+use running::Running;
+use words::{Order, VERSION};
 
-/// What a child says of why it failed is read up to here.
-const REASON_MAX: u64 = 4096;
+/// Errands that wait for a process.
+const WANTED_MAX: usize = 8;
+/// A process that was told to stop writes whole what it is at; longer it may take no share of the time that a stop may take.
+const END_WITHIN: Duration = Duration::from_secs(5);
+const END_SHARE: u32 = 4;
+/// Of the time that a stop may take, what may still be brought in.
+const BRING_SHARE: u32 = 2;
 
-/// What a child is told, as one line of JSON on its standard input, which stays open as long as it may run.
-#[derive(Debug, Serialize, Deserialize)]
-struct Order {
-    lake: String,
-    synced: bool,
-    spill: PathBuf,
-    values: PathBuf,
-    log: (String, String),
+/// What became of an errand, or why it failed.
+type Outcome = Result<Ended, String>;
+
+/// An errand, and who waits for its outcome.
+#[derive(Debug)]
+struct Wanted {
     errand: Errand,
+    answer: oneshot::Sender<Outcome>,
 }
 
 #[derive(Debug)]
-struct Child {
-    program: PathBuf,
-    lake: String,
-    synced: bool,
-    spill: PathBuf,
-    values: PathBuf,
-    log: (String, String),
-    /// Two of them would wait for each other.
-    turn: Mutex<()>,
+enum Message {
+    Run(Wanted),
+    /// The process is to be ended, whatever it is at, and whoever wants that hears when it is gone.
+    End(String, oneshot::Sender<()>),
 }
 
-pub(crate) fn elsewhere(config: &Config) -> Result<Arc<dyn Elsewhere>, BootFault> {
-    Ok(Arc::new(Child {
-        program: own_program()?,
+#[derive(Debug)]
+struct Asking(mpsc::Sender<Message>);
+
+/// Starts who runs errands for this process. `rooms` are those who want them, and stop first.
+pub(crate) fn elsewhere(config: &Config, rooms: Stop, tasks: &Tasks) -> Result<Arc<dyn Elsewhere>, BootFault> {
+    let order = Order {
+        version: VERSION.to_owned(),
         lake: config.lake_url(),
         synced: durability(config) == Durability::Disk,
         spill: config.data_dir().join("spill"),
         values: config.data_dir().join("values"),
         log: (config.log.filter.clone(), config.log.format.clone()),
-        turn: Mutex::default(),
-    }))
+    };
+    let keeper = Keeper { program: own_program()?, order, grace: config.server.shutdown_grace.0 };
+    Ok(Arc::new(keeper.start(rooms, tasks)))
 }
 
 #[async_trait]
-impl Elsewhere for Child {
-    async fn run(&self, errand: Errand) -> Result<(), TraceFault> {
-        let _turn = self.turn.lock().await;
-        let Self { lake, synced, spill, values, log, .. } = self;
-        let (lake, spill, values, log) = (lake.clone(), spill.clone(), values.clone(), log.clone());
-        let order = Order { lake, synced: *synced, spill, values, log, errand };
-        let outcome = self.start(&order).await.unwrap_or_else(|error| Err(error.to_string()));
-        outcome.map_err(|reason| TraceFault::Errand { reason })
+impl Elsewhere for Asking {
+    async fn run(&self, errand: Errand) -> Result<Ended, TraceFault> {
+        let gone = || TraceFault::Errand { reason: "nobody starts processes for it any longer".to_owned() };
+        let (answer, outcome) = oneshot::channel();
+        self.0.send(Message::Run(Wanted { errand, answer })).await.map_err(|_| gone())?;
+        outcome.await.map_err(|_| gone())?.map_err(|reason| TraceFault::Errand { reason })
     }
-}
 
-impl Child {
-    async fn start(&self, order: &Order) -> std::io::Result<Result<(), String>> {
-        let mut child = Command::new(&self.program)
-            .arg("__errand")
-            .env_clear()
-            // Whoever presses Ctrl-C stops the gateway, which waits for what its child is at.
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let missing = || std::io::Error::other("the child has no pipes");
-        let (mut input, output) = (child.stdin.take().ok_or_else(missing)?, child.stdout.take().ok_or_else(missing)?);
-        let mut line = serde_json::to_vec(order)?;
-        line.push(b'\n');
-        input.write_all(&line).await?;
-        let mut reason = Vec::new();
-        output.take(REASON_MAX).read_to_end(&mut reason).await?;
-        let status = child.wait().await?;
-        drop(input);
-        let reason = String::from_utf8_lossy(&reason).into_owned();
-        let said = if reason.is_empty() { status.to_string() } else { reason };
-        Ok(if status.success() { Ok(()) } else { Err(said) })
-    }
-}
-
-/// Runs as `mainspring __errand`. It ends when its work does, or with the process that started it.
-#[must_use]
-pub fn errand_main() -> ExitCode {
-    let mut line = String::new();
-    let order = std::io::stdin().read_line(&mut line).map_err(|error| error.to_string());
-    let order = order.and_then(|_| serde_json::from_str::<Order>(&line).map_err(|error| error.to_string()));
-    // Two processes that bring the same segments would add them twice.
-    std::thread::spawn(|| {
-        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-        std::process::exit(1);
-    });
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string());
-    let outcome = order.and_then(|order| runtime.and_then(|runtime| runtime.block_on(run(order))));
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
-            use std::io::Write as _;
-            let _ = write!(std::io::stdout(), "{reason}");
-            ExitCode::FAILURE
+    async fn end(&self, reason: &str) {
+        let (done, gone) = oneshot::channel();
+        if self.0.send(Message::End(reason.to_owned(), done)).await.is_ok() {
+            let _ = gone.await;
         }
     }
 }
 
-async fn run(Order { lake, synced, spill, values, log: (filter, format), errand }: Order) -> Result<(), String> {
-    // Damaged segments are told of as if the gateway had found them.
-    let format = format.parse().unwrap_or(LogFormat::Text);
-    start_log(&filter, format).map_err(|fault| chain(&fault))?;
-    let location = LakeLocation::parse(&lake).map_err(|fault| chain(&fault))?;
-    let durability = if synced { Durability::Disk } else { Durability::Process };
-    let tasks = Tasks::default();
-    let lance = LanceConfig { durability, tasks: tasks.clone(), clock: Arc::new(SystemClock), ..LanceConfig::new(location) };
-    let lake = LanceLake::open(lance.for_adding()).await.map_err(|fault| chain(&fault))?;
-    let values = Blobs::local(&values).map_err(|fault| chain(&fault))?;
-    let (done, outcome) = tokio::sync::oneshot::channel();
-    aside("errand", async move {
-        let _ = done.send(errand.run(&lake, &spill, values).await);
-    })
-    .await;
-    outcome.await.map_err(|error| error.to_string())?.map_err(|fault| chain(&fault))
+impl Wanted {
+    /// Who asked may have gone.
+    fn tell(self, outcome: Outcome) {
+        let _ = self.answer.send(outcome);
+    }
+}
+
+/// For as long as the server runs.
+#[derive(Debug)]
+struct Shift {
+    inbox: mpsc::Receiver<Message>,
+    rooms: Stop,
+    stop: Stop,
+    /// Since when those who want errands are to stop.
+    closing: Option<Instant>,
+}
+
+/// Starts processes, and talks to them.
+#[derive(Debug)]
+struct Keeper {
+    program: PathBuf,
+    order: Order,
+    grace: Duration,
+}
+
+/// Why a process is watched no longer.
+#[derive(Debug)]
+enum Why {
+    Ended,
+    /// It must be killed, for this reason.
+    Killed(String),
+    /// The same, and who wants it hears when it is gone.
+    Unwanted(String, oneshot::Sender<()>),
+}
+
+impl Keeper {
+    fn start(self, rooms: Stop, tasks: &Tasks) -> Asking {
+        let (to, inbox) = mpsc::channel(WANTED_MAX);
+        tasks.spawn("traces: errands", |stop| self.keep(Shift { inbox, rooms, stop, closing: None }));
+        Asking(to)
+    }
+
+    async fn keep(self, mut shift: Shift) {
+        loop {
+            tokio::select! {
+                biased;
+                () = shift.stop.requested() => return,
+                () = shift.rooms.requested(), if shift.closing.is_none() => shift.closing = Some(Instant::now()),
+                message = shift.inbox.recv() => match message {
+                    Some(Message::Run(wanted)) if self.comes_too_late(&wanted, &shift) => wanted.tell(Ok(Ended::Stopped)),
+                    Some(Message::Run(wanted)) => self.attend(wanted, &mut shift).await,
+                    Some(Message::End(_, done)) => {
+                        let _ = done.send(());
+                    }
+                    None => return,
+                },
+            }
+        }
+    }
+
+    /// Before the end little is brought, and nothing is put in order.
+    fn comes_too_late(&self, wanted: &Wanted, shift: &Shift) -> bool {
+        let late = |until: Instant| wanted.errand.kind() != ErrandKind::Bring || Instant::now() >= until;
+        self.bring_until(shift).is_some_and(late)
+    }
+
+    fn bring_until(&self, shift: &Shift) -> Option<Instant> {
+        shift.closing.map(|since| since + self.grace / BRING_SHARE)
+    }
+
+    fn end_within(&self) -> Duration {
+        END_WITHIN.min(self.grace / END_SHARE)
+    }
+
+    /// Has a process run an errand, and whatever else is wanted meanwhile.
+    async fn attend(&self, first: Wanted, shift: &mut Shift) {
+        let mut running = match Running::start(&self.program, &self.order).await {
+            Ok(running) => running,
+            Err(error) => return first.tell(Err(format!("it could not be started: {error}"))),
+        };
+        running.want(first);
+        let why = self.watch(&mut running, shift).await;
+        running.put_away(why, shift.closing.is_some()).await;
+    }
+
+    async fn watch(&self, running: &mut Running, shift: &mut Shift) -> Why {
+        loop {
+            if let Err(why) = running.hand_over(self.end_within()).await {
+                return why;
+            }
+            let (silent_at, ends_at, takes_more) = (running.silent_at(), running.ends_at(), !running.is_ending());
+            let stops_at = self.bring_until(shift).filter(|_| takes_more);
+            tokio::select! {
+                biased;
+                () = shift.stop.requested() => return Why::Killed("the server has stopped".to_owned()),
+                () = shift.rooms.requested(), if shift.closing.is_none() => {
+                    shift.closing = Some(Instant::now());
+                    running.stop(self.end_within()).await;
+                }
+                line = running.lines.next_line() => match line {
+                    Ok(Some(line)) => {
+                        if let Some(why) = running.hear(&line) {
+                            return why;
+                        }
+                    }
+                    Ok(None) | Err(_) => return Why::Ended,
+                },
+                () = sleep_until(silent_at) => {
+                    return Why::Killed("it said nothing for a while: it was stopped, or hangs".to_owned());
+                }
+                () = at(ends_at) => return Why::Killed("it did not end when it was told to".to_owned()),
+                () = at(stops_at) => running.stop(self.end_within()).await,
+                message = shift.inbox.recv(), if takes_more => match message {
+                    Some(Message::Run(wanted)) if self.comes_too_late(&wanted, shift) => wanted.tell(Ok(Ended::Stopped)),
+                    Some(Message::Run(wanted)) => running.want(wanted),
+                    Some(Message::End(reason, done)) => return Why::Unwanted(reason, done),
+                    None => return Why::Killed("the server has stopped".to_owned()),
+                },
+            }
+        }
+    }
+}
+
+/// Never, where there is no such time.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
 }

@@ -8,7 +8,7 @@ use mainspring_batches::Batches;
 use mainspring_blobs::Blobs;
 use mainspring_catalog::Catalog;
 use mainspring_lake::Lake;
-use mainspring_observability::{Observability, Status};
+use mainspring_observability::{ErrandKind, FailingErrand, Observability, Status};
 use mainspring_telemetry::{Metrics, process_stats};
 use mainspring_wire as wire;
 use serde_json::{Value, json};
@@ -59,6 +59,19 @@ fn traces(spans: &Status) -> wire::HealthItem {
     }
     if spans.set_aside > 0 {
         troubles.push(format!("{} segments of spans could not be brought and lie in `spill/aside`", spans.set_aside));
+    }
+    if spans.left_alone > 0 {
+        let left = spans.left_alone;
+        troubles.push(format!(
+            "{left} segments of spans in `spill` can be neither read nor moved, or not be removed, until the next start"
+        ));
+    }
+    for FailingErrand { kind, times, reason } in &spans.failing {
+        let what = match kind {
+            ErrandKind::Bring => "bringing spans to the lake",
+            ErrandKind::Upkeep => "upkeep of the spans table",
+        };
+        troubles.push(format!("{what} failed {times} times in a row, and is tried again: {reason}"));
     }
     let detail = (!troubles.is_empty()).then(|| troubles.join("; "));
     let facts = [

@@ -45,6 +45,8 @@ impl Measures<'_> {
         self.now("mainspring_spill_bytes", "Bytes of spans that wait on disk.", &[], spans.spill_bytes);
         self.now("mainspring_spill_limit_bytes", "Bytes of spans that may wait on disk.", &[], spans.spill_limit);
         self.now("mainspring_spill_segments_aside", "Segments of spans that could not be brought.", &[], spans.set_aside);
+        let help = "Segments of spans that can be neither read nor moved, or not be removed, until the next start.";
+        self.now("mainspring_spill_segments_left", help, &[], spans.left_alone);
     }
 
     fn batches(&self, batches: Measured) {

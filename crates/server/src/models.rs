@@ -44,6 +44,19 @@ fn not_usable(name: &str) -> impl Fn(WeightsFault) -> ModelFault {
     }
 }
 
+/// Where a model's files are. What is missing while somebody brings it is something else than what nobody brings.
+fn located(weights: &Weights, name: &str) -> Result<Installed, ModelFault> {
+    let found = match weights.locate(name) {
+        Err(WeightsFault::NotInstalled { .. } | WeightsFault::Damaged { .. }) if weights.is_coming(name) => {
+            return Err(ModelFault::Fetching { model: name.to_owned() });
+        }
+        // It may have come between the two looks.
+        Err(WeightsFault::NotInstalled { .. }) => weights.locate(name),
+        found => found,
+    };
+    found.map_err(not_usable(name))
+}
+
 fn file(installed: &Installed, role: Role) -> Result<std::path::PathBuf, ModelFault> {
     installed.path(role).map(Path::to_owned).ok_or_else(|| ModelFault::NotInstalled { model: installed.name.clone() })
 }
@@ -104,7 +117,7 @@ impl Local {
     fn encoder_files(&self, name: &str) -> Locate {
         let (weights, name) = (self.weights.clone(), name.to_owned());
         Arc::new(move || {
-            let installed = weights.locate(&name).map_err(not_usable(&name))?;
+            let installed = located(&weights, &name)?;
             Ok(EncoderFiles { model: file(&installed, Role::Model)?, tokenizer: file(&installed, Role::Tokenizer)? })
         })
     }
@@ -128,7 +141,7 @@ impl Local {
 
     fn add_chat(&mut self, spec: ChatSpec) {
         let (weights, name) = (self.weights.clone(), spec.name.clone());
-        let locate = Arc::new(move || file(&weights.locate(&name).map_err(not_usable(&name))?, Role::Model));
+        let locate = Arc::new(move || file(&located(&weights, &name)?, Role::Model));
         let chat = Arc::new(LocalChat::new(spec, locate, ChatOptions::default()));
         self.models = std::mem::take(&mut self.models).with_chat(Arc::clone(&chat) as Arc<dyn mainspring_llm::ChatModel>);
         self.chats.push(chat);

@@ -39,16 +39,9 @@ pub(crate) fn start(monitors: &Monitors, tasks: &Tasks) {
     tasks.spawn("monitors: looks", |stop| monitors.keep_watching(stop));
 }
 
-/// A monitor counts every trace of its project: what it says is a figure, and whoever opens a trace has to be allowed to.
-const fn watcher(project: ProjectId) -> Actor {
-    Actor {
-        principal: PrincipalId::from_raw(0),
-        project,
-        role: Role::Reader,
-        labels: Labels::All,
-        key: None,
-        models: ModelScope::All,
-    }
+/// A monitor that runs counts every trace of its project: what it found is for those who may see them all.
+const fn watcher(project: ProjectId, labels: Labels) -> Actor {
+    Actor { principal: PrincipalId::from_raw(0), project, role: Role::Reader, labels, key: None, models: ModelScope::All }
 }
 
 fn boxed(fault: impl Fault) -> Box<dyn Fault> {

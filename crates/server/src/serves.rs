@@ -34,18 +34,20 @@ impl Serves {
 }
 
 /// Nouns of the REST API that a gateway has; whatever is added elsewhere it has not.
-const NOUNS: [&str; 15] = [
+const NOUNS: [&str; 17] = [
     "apply",
     "assets",
     "audit",
     "batches",
     "calls",
     "files",
+    "health",
     "keys",
     "limits",
     "master-key",
     "members",
     "openapi.json",
+    "processes",
     "projects",
     "routes",
     "secrets",

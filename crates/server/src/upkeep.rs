@@ -15,7 +15,8 @@ use mainspring_knowledge::{Forgotten, IngestJob, Knowledges};
 use mainspring_lake::{Upkeep, UpkeepPolicy};
 use mainspring_monitors::Monitors;
 use mainspring_observability::{
-    Drift, Elsewhere, EraseJob, Errand, Keeping, MetricPoints, Observability, Scores, Telemetry, TraceFault, aside,
+    Drift, Ended, EraseJob, Errand, ErrandKind, Errands, Keeping, MetricPoints, Observability, Scores, Telemetry, TraceFault,
+    aside,
 };
 use mainspring_registry::Registry;
 use mainspring_telemetry::{Metrics, let_go_of_code};
@@ -75,6 +76,7 @@ impl Background {
         tasks.spawn("jobs: worker", |stop| worker.run(stop));
         let eraser = self.eraser();
         tasks.spawn("erasures: worker", |stop| eraser.run(stop));
+        self.start_part(tasks);
         batching::start(self.batches.clone(), &self.runner, &owner(), tasks);
         alerting::start(&self.alerts, tasks);
         drifting::start(&self.drift, &self.jobs, (&self.clock, self.keep_traces_for), &owner(), tasks);
@@ -97,9 +99,17 @@ impl Background {
             let jobs = self.jobs.clone();
             tasks.spawn("jobs: upkeep", |stop| jobs.keep_up(KEEP_JOBS_FOR, stop));
         }
+        self.start_part(tasks);
         let identity = self.identity.clone();
         tasks.spawn("keys: usage", |stop| async move { identity.keep_usage(stop).await });
         tasks.spawn("traces: upkeep", |stop| aside("upkeep", async move { self.keep_traces(stop).await }));
+    }
+
+    /// Whatever a process serves, it has spans on a disk of its own.
+    fn start_part(&self, tasks: &Tasks) {
+        let (part, seen) = (self.keeping.clone(), self.keeping.clone());
+        tasks.spawn("erasures: own disk", |stop| part.keep_part(stop));
+        tasks.spawn("erasures: seen", |stop| seen.keep_seen(stop));
     }
 
     pub(crate) fn asker(&self) -> Asker {
@@ -164,23 +174,22 @@ impl Background {
             }
             let now = self.clock.now();
             let expires = now >= expires_at;
-            if expires {
-                expires_at = now.plus(EXPIRE_EVERY);
-            }
             // A gateway that nobody asks about traces has no such table.
             if self.observability.scores().is_ok_and(Scores::is_open) {
                 self.tend_scores(&policy).await;
             }
-            if let Some(elsewhere) = self.observability.elsewhere() {
+            if let Some(errands) = self.observability.errands() {
                 let brought = Some(self.observability.status().queryable);
-                if expires || brought != tended {
-                    self.have_tended(elsewhere.as_ref(), expires).await;
+                let is_due = expires || brought != tended;
+                if is_due && errands.may_run(ErrandKind::Upkeep) && self.have_tended(errands, expires).await {
                     tended = brought;
+                    expires_at = if expires { now.plus(EXPIRE_EVERY) } else { expires_at };
                 }
                 continue;
             }
-            if expires {
-                self.retain(&[Telemetry::Spans, Telemetry::Logs]).await;
+            // What failed is tried again at the next look.
+            if expires && self.retain(&[Telemetry::Spans, Telemetry::Logs]).await.is_some() {
+                expires_at = now.plus(EXPIRE_EVERY);
             }
             if self.tend_spans(&policy).await || expires {
                 let_go_of_code();
@@ -188,14 +197,15 @@ impl Background {
         }
     }
 
-    /// Deletes what is kept no longer, on whichever server has the turn. Answers whether there was something.
-    async fn retain(&self, kinds: &[Telemetry]) -> bool {
+    /// Deletes what is kept no longer, on whichever server has the turn. Answers whether there was something, or nothing where it
+    /// failed.
+    async fn retain(&self, kinds: &[Telemetry]) -> Option<bool> {
         self.expire_aside();
         match self.keeping.retain(&owner(), kinds).await {
-            Ok(gone) => gone > 0,
+            Ok(gone) => Some(gone > 0),
             Err(fault) => {
                 tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "what is kept no longer could not be deleted; it is tried again");
-                false
+                None
             }
         }
     }
@@ -207,26 +217,30 @@ impl Background {
     }
 
     /// Upkeep by the process that brings traces. It deletes what no project keeps; the rest of what a project keeps no longer
-    /// goes when a full server has the folder.
-    async fn have_tended(&self, elsewhere: &dyn Elsewhere, expires: bool) {
+    /// goes when a full server has the folder. Answers whether it was done.
+    async fn have_tended(&self, errands: &Errands, expires: bool) -> bool {
+        let mut before = None;
         if expires {
             self.expire_aside();
+            match self.keeping.kept_since(&[Telemetry::Spans, Telemetry::Logs]).await {
+                Ok(since) => before = Some(since),
+                Err(fault) => {
+                    tracing::warn!(cause = %chain(&fault), "how long traces are kept could not be read; upkeep of them is tried again");
+                    return false;
+                }
+            }
         }
-        let before =
-            if expires { self.keeping.kept_since(&[Telemetry::Spans, Telemetry::Logs]).await.map(Some) } else { Ok(None) };
-        let outcome = match before {
-            Ok(before) => elsewhere.run(Errand::upkeep(before, self.keep_versions_for)).await.map_err(|fault| chain(&fault)),
-            Err(fault) => Err(chain(&fault)),
-        };
-        if let Err(cause) = outcome {
-            tracing::warn!(cause, "upkeep of traces failed; it is tried again");
-        }
+        // Why it failed is told of already.
+        matches!(errands.run(Errand::upkeep(before, self.keep_versions_for)).await, Ok(Ended::Done))
     }
 
-    async fn sweep_values(&self) {
-        if let Err(fault) = self.observability.sweep_values().await {
-            tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "large values that no span names could not be deleted; it is tried again");
+    /// Answers whether none are left.
+    async fn sweep_values(&self) -> bool {
+        let swept = self.observability.sweep_values().await;
+        if let Err(fault) = &swept {
+            tracing::warn!(cause = %mainspring_kernel::fault::chain(fault), "large values that no span names could not be deleted; it is tried again");
         }
+        swept.is_ok()
     }
 
     /// Answers whether there was anything to do.
@@ -257,12 +271,11 @@ impl Background {
         let policy = UpkeepPolicy { keep_versions_for: self.keep_versions_for, ..UpkeepPolicy::default() };
         let mut sweeps_at = self.clock.now();
         while stop.sleep(self.upkeep_every).await {
-            let gone = self.retain(&Telemetry::ALL).await;
+            let gone = self.retain(&Telemetry::ALL).await.unwrap_or_default();
             self.tend_spans(&policy).await;
             let now = self.clock.now();
             if gone || now >= sweeps_at {
-                self.sweep_values().await;
-                sweeps_at = now.plus(SWEEP_VALUES_EVERY);
+                sweeps_at = if self.sweep_values().await { now.plus(SWEEP_VALUES_EVERY) } else { now };
             }
             self.tend_scores(&policy).await;
             if let Err(fault) = self.tend_points(&policy).await {
@@ -271,13 +284,12 @@ impl Background {
         }
     }
 
-    /// Scores are kept as long as the server keeps traces.
+    /// Scores are kept as long as their project keeps spans.
     async fn tend_scores(&self, policy: &UpkeepPolicy) {
-        let tend = async {
-            let scores = self.observability.scores()?;
-            scores.expire(self.clock.now().minus(self.keep_traces_for)).await?;
-            Ok::<_, TraceFault>(scores.table().await?.upkeep(policy).await?)
-        };
+        if let Err(fault) = self.keeping.retain_scores(&owner()).await {
+            tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "scores that are kept no longer could not be deleted; it is tried again");
+        }
+        let tend = async { Ok::<_, TraceFault>(self.observability.scores()?.table().await?.upkeep(policy).await?) };
         if let Err(fault) = tend.await {
             tracing::warn!(cause = %mainspring_kernel::fault::chain(&fault), "upkeep of the table of scores failed; it is tried again");
         }
@@ -335,7 +347,7 @@ impl Calm {
 }
 
 /// For people who read lists of jobs: which process of which machine.
-fn owner() -> String {
+pub(crate) fn owner() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{} on {}", std::process::id(), if host.trim().is_empty() { "this machine" } else { host.trim() })
 }

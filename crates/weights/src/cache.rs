@@ -179,15 +179,33 @@ impl Cache {
         }
     }
 
+    fn lock_file(&self, digest: &Digest) -> Result<(PathBuf, File), WeightsFault> {
+        let path = self.root.join("locks").join(digest.hex());
+        let opened = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = opened.map_err(|source| WeightsFault::io(&path, source))?;
+        Ok((path, file))
+    }
+
+    /// Shared by everybody who brings the model of this identity. Dies with its holder.
+    pub(crate) fn announce(&self, identity: &Digest) -> Result<Lock, WeightsFault> {
+        let (path, file) = self.lock_file(&coming(identity))?;
+        file.lock_shared().map_err(|source| WeightsFault::io(path, source))?;
+        Ok(Lock { _file: file })
+    }
+
+    /// Whether anybody brings it, in whichever process.
+    pub(crate) fn is_announced(&self, identity: &Digest) -> Result<bool, WeightsFault> {
+        let (path, file) = self.lock_file(&coming(identity))?;
+        match file.try_lock() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(source)) => Err(WeightsFault::io(path, source)),
+        }
+    }
+
     /// Waits until no other process works on this digest. The lock dies with its holder.
     pub(crate) fn lock(&self, digest: &Digest, patience: Duration, waiting: &dyn Fn()) -> Result<Lock, WeightsFault> {
-        let path = self.root.join("locks").join(digest.hex());
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(|source| WeightsFault::io(&path, source))?;
+        let (path, file) = self.lock_file(digest)?;
         let start = Instant::now();
         loop {
             match file.try_lock() {
@@ -201,6 +219,11 @@ impl Cache {
             }
         }
     }
+}
+
+/// Apart from the locks of files, which are named by their own digests.
+fn coming(identity: &Digest) -> Digest {
+    Digest::of(format!("coming {identity}").as_bytes())
 }
 
 /// Why `admit` failed: the place's stream, or our disk.

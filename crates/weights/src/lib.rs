@@ -17,5 +17,5 @@ pub use cache::Condition;
 pub use fault::{Damage, Tried, WeightsFault};
 pub use list::ModelList;
 pub use model::{FileSpec, ModelSpec, Place, Pooling, Role, Task};
-pub use pull::{Checked, Hosts, Installed, InstalledFile, Listed, Phase, Progress, Weights};
+pub use pull::{Checked, Coming, Hosts, Installed, InstalledFile, Listed, Phase, Progress, Weights};
 pub use s3::S3Access;

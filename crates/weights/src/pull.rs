@@ -16,7 +16,7 @@ use mainspring_kernel::Digest;
 use url::Url;
 
 use crate::{
-    cache::{AdmitFault, Cache, Condition, Found, Reading, hash_file},
+    cache::{AdmitFault, Cache, Condition, Found, Lock, Reading, hash_file},
     fault::{Damage, Tried, WeightsFault},
     fetch::{FetchFault, Fetcher},
     list::ModelList,
@@ -174,6 +174,18 @@ impl Weights {
         run_blocking(move || inner.pull(&name, &fetcher, &progress)).await
     }
 
+    /// Says that a model is on its way, from before it is pulled until the answer is dropped: whoever misses it
+    /// meanwhile can wait.
+    pub fn announce(&self, name: &str) -> Result<Coming, WeightsFault> {
+        Ok(Coming { _lock: self.inner.cache.announce(&self.spec(name)?.identity())? })
+    }
+
+    /// Whether a model is on its way, by this process or another. Ask when it is missing.
+    #[must_use]
+    pub fn is_coming(&self, name: &str) -> bool {
+        self.spec(name).is_ok_and(|spec| self.inner.cache.is_announced(&spec.identity()).unwrap_or(false))
+    }
+
     /// Where the files of a model are. Looks at names and sizes, reads nothing, asks nobody.
     pub fn locate(&self, name: &str) -> Result<Installed, WeightsFault> {
         self.inner.locate(name)
@@ -224,6 +236,12 @@ impl Weights {
     }
 }
 
+/// The word that a model is on its way.
+#[derive(Debug)]
+pub struct Coming {
+    _lock: Lock,
+}
+
 /// Tells the blocking thread that nobody waits any more.
 #[derive(Default)]
 struct CancelOnDrop(Arc<AtomicBool>);
@@ -246,6 +264,8 @@ async fn run_blocking<T: Send + 'static>(
 impl Inner {
     fn pull(&self, name: &str, fetcher: &Fetcher, progress: &Report) -> Result<Installed, WeightsFault> {
         let spec = self.models.get(name)?;
+        // Without a place to say so in, nothing is fetched either; what is here is found.
+        let _coming = self.cache.announce(&spec.identity()).ok();
         for (role, file) in &spec.files {
             let wanted = Wanted { model: name, role: *role, file };
             self.pull_file(&wanted, fetcher, progress)?;

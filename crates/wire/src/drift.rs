@@ -29,6 +29,7 @@ pub struct DriftView {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct FieldDriftView {
+    /// As it is asked for: `model`, `attributes["tier"]`, `score.relevance`.
     pub field: String,
     /// `numbers` or `categories`.
     pub kind: String,

@@ -20,6 +20,9 @@ pub struct LimitView {
     /// When a budget begins anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resets_at: Option<String>,
+    /// Of a limit that is no budget, with one subject: how many of its requests, tokens or calls are left at this moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<u64>,
     pub created_at: String,
     pub created_by: String,
 }
@@ -71,6 +74,11 @@ pub struct UsageRow {
     pub reasoning_tokens: u64,
     pub output_audio_tokens: u64,
     pub output_image_tokens: u64,
+    /// Of the input and of the output: what was guessed, since nobody said.
+    #[serde(default)]
+    pub input_estimated_tokens: u64,
+    #[serde(default)]
+    pub output_estimated_tokens: u64,
     pub cost: String,
 }
 
@@ -82,6 +90,11 @@ pub struct RepricedView {
     pub total: RepricedRow,
     /// By the provider and model the calls went to.
     pub rows: Vec<RepricedRow>,
+    /// Calls that the other model could not take, such as embeddings, and what they cost: in no row and in no sum.
+    #[serde(default)]
+    pub apart_calls: u64,
+    #[serde(default)]
+    pub apart_cost: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -139,10 +152,27 @@ pub struct CallView {
     /// Which price it was made with; absent where nobody knew one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<CallPrice>,
+    /// What each attempt that was paid used, where that says more than the call's own fields: several were, or another target
+    /// than the one that is shown. Together they are `usage` and `cost`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub charges: Vec<AttemptCharge>,
     /// Answered from the cache.
     pub cached: bool,
     pub batch: bool,
     pub trace_id: String,
+}
+
+/// What one attempt used, and what that cost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AttemptCharge {
+    pub provider: String,
+    /// The model, as the provider names it.
+    pub target: String,
+    pub usage: CallUsage,
+    pub cost: String,
+    /// Absent where nobody knew one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<CallPrice>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -156,7 +186,7 @@ pub struct CallUsage {
     pub reasoning_tokens: u64,
     pub output_audio_tokens: u64,
     pub output_image_tokens: u64,
-    /// Where the numbers come from: `reported`, `counted` or `estimated`.
+    /// Where the numbers come from: `reported`, `counted`, `instrumented` or `estimated`. Parts of them are never estimated.
     pub input_from: Provenance,
     pub output_from: Provenance,
 }
@@ -168,6 +198,8 @@ pub enum Provenance {
     Reported,
     /// Counted with the model's own tokenizer.
     Counted,
+    /// The program that made the call says so in its telemetry.
+    Instrumented,
     /// Guessed from the length of the text.
     Estimated,
 }

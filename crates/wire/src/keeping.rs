@@ -90,6 +90,26 @@ pub struct ErasureView {
     /// Why it waits or has failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+    /// While it is under way: servers that have not said yet that their own disk holds none of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting_for: Vec<ErasureServer>,
+    /// When it is done: servers that had not been heard of for a week. They carry it out when they are back, before they bring
+    /// anything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<ErasureServer>,
+}
+
+/// A server whose own disk may hold something of what is erased.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ErasureServer {
+    /// The same one after a restart: its name lies in its data directory.
+    pub server: String,
+    /// Which process of which machine it was last.
+    pub name: String,
+    /// When it was heard of last.
+    pub seen_at: String,
+    /// That was within a minute.
+    pub alive: bool,
 }
 
 /// A value of a span that is too large to stand in it.

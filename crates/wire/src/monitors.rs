@@ -14,7 +14,7 @@ pub struct MonitorView {
     /// Whether it is looked at by itself.
     pub enabled: bool,
     /// `ok`, `warming` (too little came to say anything), `missing` (nothing came) or `firing`: that of its worst slice.
-    /// Absent where nobody has looked yet.
+    /// Absent where nobody has looked yet, and where it is hidden.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
     /// Of its worst slice, as a sentence.
@@ -37,6 +37,9 @@ pub struct MonitorView {
     pub trouble: Option<String>,
     /// Incidents that its alerts are part of.
     pub incidents: Vec<String>,
+    /// What it found is of every trace of the project and not told to this caller, who may not see them all.
+    #[serde(default)]
+    pub hidden: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

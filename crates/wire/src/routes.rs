@@ -43,6 +43,16 @@ pub struct TargetView {
     pub priced: Option<bool>,
 }
 
+/// A process that serves calls. How targets stand, and which calls are under way, each knows of itself only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProcessView {
+    /// The same again after a restart over the same data folder.
+    pub id: String,
+    /// The one that answers.
+    pub here: bool,
+    pub seen_at: String,
+}
+
 /// What a target did in the last hour, as this process saw it. Minutes without an attempt are left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TargetHistory {
@@ -79,6 +89,9 @@ pub struct ExplainRequest {
     pub user: Option<String>,
     #[serde(default)]
     pub session: Option<String>,
+    /// The id of the key that would make the call; absent: whoever asks. Naming one is the admins' to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// Which target a call would take now, and why.

@@ -35,6 +35,7 @@ test("what a run could not read is told with its reason, and tried again on dema
     "3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n";
   const knowledge = await fresh(request, "e2e-troubled", {
     "scan.pdf": blank,
+    "empty.md": "",
     "broken.pdf": "%PDF-1.7 nothing",
     "good.md": "# Good\n\nA good page.",
   });
@@ -50,6 +51,19 @@ test("what a run could not read is told with its reason, and tried again on dema
     .click();
   await expect(page.getByRole("list", { name: "Warnings" })).toContainText(/text/);
   await page.goBack();
+  await expect(page.getByRole("button", { name: "Retry failed" })).toBeVisible();
+  const run = page.url();
+  // What holds no text is read, and not out of date.
+  await page.goto(`/knowledge/${knowledge}/documents`);
+  for (const [name, state] of [
+    ["scan", "No text"],
+    ["empty", "No text"],
+    ["Good", "Ready"],
+    ["broken", "Failed"],
+  ] as const) {
+    await expect(page.getByRole("row", { name: new RegExp(name) })).toContainText(state);
+  }
+  await page.goto(run);
   const before = page.url();
   await page.getByRole("button", { name: "Retry failed" }).click();
   await expect(page).not.toHaveURL(before);

@@ -91,9 +91,9 @@ test("a field that moved since yesterday is marked, and both distributions are s
   await expect(row.getByText("drifted")).toBeVisible();
   await row.getByRole("button", { name: "model" }).click();
   await expect(page).toHaveURL(/field=model/);
-  const bins = page.locator(".drift-bins");
-  await expect(bins.getByRole("row", { name: new RegExp(came) })).toContainText("0%");
-  await expect(bins.getByRole("row", { name: new RegExp(kept) })).toBeVisible();
+  const shares = page.getByRole("row", { name: new RegExp(came) });
+  await expect(shares).toContainText("0%");
+  await expect(page.getByRole("row", { name: new RegExp(kept) })).toBeVisible();
   await expect(page.getByText(/PSI \d\.\d{3}/)).toBeVisible();
   await page.getByText("Release before", { exact: true }).click();
   await expect(page).toHaveURL(/against=release/);

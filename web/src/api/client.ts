@@ -360,8 +360,9 @@ export const api = {
   gateway: {
     routes: (signal?: Signal): Promise<T.RouteTarget[]> => whole((query) => call("get", "/api/v1/routes", { signal, query })),
     explain: (model: string) => call("post", "/api/v1/routes/explain", { body: { model } }),
+    processes: (signal?: Signal): Promise<T.Process[]> => whole((query) => call("get", "/api/v1/processes", { signal, query })),
     history: (signal?: Signal): Promise<T.TargetHistory[]> => whole((query) => call("get", "/api/v1/routes/history", { signal, query })),
-    usage: (query: { by: string; since: string }, signal?: Signal) => call("get", "/api/v1/usage", { signal, query }),
+    usage: (query: { by: string; since: string; all_projects?: boolean }, signal?: Signal) => call("get", "/api/v1/usage", { signal, query }),
     /** Calls as they happen. The server ends it after some minutes. */
     async *live(signal: AbortSignal): AsyncGenerator<T.LiveCall> {
       for await (const event of events("GET", "/api/v1/calls/live" satisfies keyof paths, { signal })) yield JSON.parse(event.data) as T.LiveCall;

@@ -138,12 +138,13 @@ export const queries = {
     }),
 
   gatewayRoutes: () => queryOptions({ queryKey: ["gateway", "routes"], queryFn: ({ signal }) => api.gateway.routes(signal), refetchInterval: 3_000 }),
+  processes: () => queryOptions({ queryKey: ["gateway", "processes"], queryFn: ({ signal }) => api.gateway.processes(signal), refetchInterval: 10_000 }),
   routesHistory: () =>
     queryOptions({ queryKey: ["gateway", "history"], queryFn: ({ signal }) => api.gateway.history(signal), refetchInterval: 10_000 }),
-  usage: (by: string, since: string) =>
+  usage: (by: string, since: string, all = false) =>
     queryOptions<UsageView>({
-      queryKey: ["gateway", "usage", by, since],
-      queryFn: ({ signal }) => api.gateway.usage({ by, since }, signal),
+      queryKey: ["gateway", "usage", by, since, all],
+      queryFn: ({ signal }) => api.gateway.usage(all ? { by, since, all_projects: true } : { by, since }, signal),
       // Another stretch of the same; rows of models are no rows of providers.
       placeholderData: (shown) => (shown?.by === by ? shown : undefined),
     }),

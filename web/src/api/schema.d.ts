@@ -1976,8 +1976,6 @@ export interface components {
             chain?: string | null;
             prompt?: string | null;
             model?: string | null;
-            /** @description The model that compares, where the app answers with quotes and none writes. */
-            quotes?: string | null;
             knowledge: string[];
             examples: string[];
             /** Format: int64 */
@@ -3492,8 +3490,6 @@ export interface components {
                 chain?: string | null;
                 prompt?: string | null;
                 model?: string | null;
-                /** @description The model that compares, where the app answers with quotes and none writes. */
-                quotes?: string | null;
                 knowledge: string[];
                 examples: string[];
                 /** Format: int64 */

@@ -70,6 +70,7 @@ export type Feedback = Schemas["FeedbackRequest"];
 
 export type RouteTarget = Schemas["TargetView"];
 export type TargetHistory = Schemas["TargetHistory"];
+export type Process = Schemas["ProcessView"];
 export type RouteExplanation = Schemas["RouteExplanation"];
 export type UsageView = Schemas["UsageView"];
 export type UsageRow = Schemas["UsageRow"];

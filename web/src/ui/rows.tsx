@@ -31,11 +31,14 @@ interface Props<T> {
   tone?: (item: T) => string | undefined;
   /** Off where another list on the page has the keys. */
   keyboard?: boolean;
+  /** Keys that do something to the row the keyboard is on. */
+  keys?: readonly { keys: string; label: string; group: string; run: (item: T) => void }[];
   /** Told which rows are in sight. */
   onSeen?: (first: number, last: number) => void;
 }
 
-export function Rows<T>({ label, items, columns, idOf, onOpen, rowHeight = 38, footer, selected, tone, keyboard = true, onSeen }: Props<T>) {
+export function Rows<T>(props: Props<T>) {
+  const { label, items, columns, idOf, onOpen, rowHeight = 38, footer, selected, tone, keyboard = true, keys = [], onSeen } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const grid = useRef<HTMLDivElement>(null);
   // The row the keyboard is on, by its id: it stays on it when rows come before it.
@@ -84,6 +87,7 @@ export function Rows<T>({ label, items, columns, idOf, onOpen, rowHeight = 38, f
           { keys: "j", label: "Next row", group: "Lists", run: () => move(current + 1) },
           { keys: "k", label: "Previous row", group: "Lists", run: () => move(current - 1) },
           { keys: "Enter", label: "Open row", group: "Lists", run: (event) => (isButton(event) ? press(event) : open()) },
+          ...keys.map((key) => ({ ...key, run: () => items[current] && key.run(items[current]) })),
         ]
       : [],
   );

@@ -88,19 +88,9 @@ impl Courier {
         let Post { parcel, url, mut headers, body, secret } = post;
         let within = parcel.spec.timeout.as_duration();
         let endpoint = Endpoint {
-            provider: parcel.receiver.clone(),
-            kind: ProviderKind::OpenAi,
-            // The path of a Slack webhook is as good as a password.
-            base_url: url.origin().ascii_serialization(),
-            model: String::new(),
-            headers: std::collections::BTreeMap::new(),
             credential: secret,
-            secret_key: None,
-            session_token: None,
-            region: None,
-            api_version: None,
-            default_max_tokens: None,
-            no_stream_options: false,
+            // The path of a Slack webhook is as good as a password.
+            ..Endpoint::new(parcel.receiver.clone(), ProviderKind::OpenAi, url.origin().ascii_serialization(), "")
         };
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let uri: Uri =

@@ -7,8 +7,10 @@ use mainspring_testservers::{
 };
 use tokio::task::JoinSet;
 
+use std::collections::HashSet;
+
 use super::*;
-use crate::{IncidentState, News};
+use crate::{IncidentState, NewSilence, News};
 
 on_every_engine!(Catalog: [
     every_statement_compiles,
@@ -24,6 +26,8 @@ on_every_engine!(Catalog: [
     lists_page_and_filter,
     old_incidents_go_with_all_that_belongs_to_them,
     more_alerts_than_an_incident_may_have_are_not_kept,
+    what_was_told_of_somebody_names_nobody_after_their_erasure,
+    incidents_are_told_to_whoever_sees_every_trace,
 ]);
 
 async fn every_statement_compiles(catalog: Catalog) {
@@ -215,4 +219,102 @@ async fn more_alerts_than_an_incident_may_have_are_not_kept(catalog: Catalog) {
     }
     assert_eq!(room.raise("one-more").await, Outcome { incident: id, news: News::Full });
     assert_eq!(room.raise("slice-7").await.news, News::Known);
+}
+
+/// Everything that is written of incidents and silences, as text.
+async fn written(room: &Room) -> String {
+    const ALL: [&str; 5] = [
+        "SELECT title || labels || grouped AS text FROM incident",
+        "SELECT fingerprint || name || summary || labels || facts || traces AS text FROM incident_alert",
+        "SELECT detail AS text FROM incident_event",
+        "SELECT notice AS text FROM delivery",
+        "SELECT matchers || comment AS text FROM silence",
+    ];
+    let mut all = String::new();
+    for sql in ALL {
+        for row in room.catalog.query(sql, params![]).await.unwrap() {
+            all.push_str(row.text("text").unwrap());
+            all.push('\n');
+        }
+    }
+    all
+}
+
+async fn what_was_told_of_somebody_names_nobody_after_their_erasure(catalog: Catalog) {
+    let upstream = Upstream::start(Script::default()).unwrap();
+    let room = Room::over(catalog).await;
+    room.hook("ops", &upstream, "").await;
+    let theirs = |name: &str| Alert {
+        name: name.to_owned(),
+        fingerprint: format!("monitor/{name}/quandelor"),
+        summary: "user quandelor: 4 s".to_owned(),
+        labels: [("user".to_owned(), "quandelor".to_owned())].into(),
+        facts: BTreeMap::from([("filter".to_owned(), json!("user = \"quandelor\" and error"))]),
+        traces: vec!["trace-one".to_owned(), "trace-two".to_owned()],
+        ..room.alert("of them")
+    };
+    let with_others = room.alerts.raise(theirs("latency")).await.unwrap().incident;
+    let others = Alert { traces: vec!["trace-one".to_owned(), "trace-three".to_owned()], ..room.alert("others") };
+    assert_eq!(room.alerts.raise(others).await.unwrap().incident, with_others);
+    let alone = room.alerts.raise(theirs("errors")).await.unwrap().incident;
+    room.deliver().await;
+    let silence = NewSilence {
+        matchers: vec!["user=quandelor".parse().unwrap(), "app=*".parse().unwrap()],
+        starts: None,
+        ends: start().plus(24 * HOUR),
+        comment: "quandelor knows".to_owned(),
+    };
+    room.alerts.silence(&room.editor, silence).await.unwrap();
+    let before = written(&room).await;
+    assert!(before.contains("quandelor") && before.contains("trace-one"));
+
+    let (names, traces) = (["quandelor".to_owned()], HashSet::from(["trace-one".to_owned()]));
+    // Another project has a user of that name, and its own traces.
+    room.alerts.erase(room.stranger.project, &names, &traces).await.unwrap();
+    assert_eq!(written(&room).await, before);
+    room.alerts.erase(room.editor.project, &names, &traces).await.unwrap();
+    let after = written(&room).await;
+    assert!(!after.contains("quandelor") && !after.contains("trace-one") && after.contains("trace-three"), "{after}");
+    let told = room.told(with_others).await;
+    assert_eq!((told.incident.state, told.incident.title.as_str()), (IncidentState::Open, "user [erased]: 4 s"));
+    assert_eq!(firing(&told.alerts), ["others"], "what is of them is over");
+    assert!(told.alerts.iter().any(|alert| alert.fingerprint == "erased/1" && alert.ended.is_some()));
+    assert_eq!(room.told(alone).await.incident.state, IncidentState::Resolved);
+    room.deliver().await;
+    assert!(room.said("ops").await.contains(&"resolved delivered".to_owned()), "whoever heard of it hears that it is over");
+    let silences = room.alerts.silences(&room.reader, true, &PageRequest::first(10)).await.unwrap().items;
+    assert!(silences[0].ends <= mainspring_kernel::Clock::now(&room.clock));
+    assert_eq!(silences[0].matchers[0].to_string(), "user=[erased]");
+
+    let once = written(&room).await;
+    room.alerts.erase(room.editor.project, &names, &traces).await.unwrap();
+    assert_eq!(written(&room).await, once);
+}
+
+async fn incidents_are_told_to_whoever_sees_every_trace(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    room.apply("receiver", "ops", json!({ "webhook": { "url": "http://127.0.0.1:9/" } })).await;
+    let incident = room.raise("de").await.incident;
+    let limited = Actor { labels: Access::Some(["hr".to_owned()].into()), ..room.editor.clone() };
+    let (alerts, first) = (&room.alerts, PageRequest::first(9));
+    let refusals = [
+        code(alerts.list(&limited, &IncidentFilter::default(), &first).await),
+        code(alerts.get(&limited, incident).await),
+        code(alerts.deliveries(&limited, &DeliveryFilter::default(), &first).await),
+        code(alerts.receivers(&limited, &first).await),
+        code(alerts.acknowledge(&limited, incident, "").await),
+        code(alerts.close(&limited, incident, "").await),
+        code(alerts.retry(&limited, incident).await),
+        // That there is none is not told either.
+        code(alerts.get(&limited, IncidentId::from_raw(7)).await),
+    ];
+    assert_eq!(refusals, ["incident-labels"; 8]);
+    // A receiver of their own would be told.
+    let manifest = json!({"apiVersion": "mainspring/v1", "kind": "receiver", "name": "mine", "spec": {
+        "webhook": { "url": "http://127.0.0.1:9/" },
+    }});
+    let mine = Draft { origin: "mine.yaml".to_owned(), value: manifest };
+    let refused = room.registry.apply(&limited, &[mine], "").await.map_err(AlertFault::Registry);
+    assert_eq!(code(refused), "registry-labels");
+    assert_eq!(room.told(incident).await.alerts.len(), 1);
 }

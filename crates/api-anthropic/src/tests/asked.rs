@@ -11,6 +11,7 @@ use mainspring_kernel::{
     id::{PrincipalId, ProjectId},
 };
 use mainspring_llm::{SpanId, TraceId};
+use mainspring_providers::Operation;
 use mainspring_web_kit::{Caller, RequestTag};
 use serde_json::{Value, json};
 
@@ -58,7 +59,8 @@ fn a_body_is_kept_as_it_came_and_looked_at() {
     let given = [("x-claude-code-session-id", "s1"), ("anthropic-beta", "a,b")];
     let asked = asked(body.to_string().into_bytes(), &given, true).unwrap();
     assert_eq!(asked.body, body.to_string().into_bytes());
-    assert_eq!((asked.peeked.model.as_str(), asked.peeked.stream, asked.peeked.max_tokens), ("claude-sonnet-4-5", true, Some(9)));
+    let most = asked.peeked.bounds.each(Operation::Messages);
+    assert_eq!((asked.peeked.model.as_str(), asked.peeked.stream, most), ("claude-sonnet-4-5", true, Some(9)));
     assert_eq!((asked.peeked.user.as_deref(), asked.peeked.session.as_deref()), (Some("ann"), Some("s1")));
     assert!(asked.peeked.include_usage);
     assert_eq!(asked.tag.as_deref(), Some("req_7"));

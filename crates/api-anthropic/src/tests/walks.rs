@@ -357,7 +357,7 @@ async fn every_trouble_of_a_provider_is_told_with_its_own_code() {
             surface
                 .apply(&[
                     ("provider", "nobody", json!({"type": kind, "base_url": nobody().unwrap()})),
-                    ("route", "hasty", to("main", json!({"first": "150ms", "idle": "150ms"}))),
+                    ("route", "hasty", to("main", json!({"first": "150ms", "whole": "150ms", "idle": "150ms"}))),
                     ("route", "nowhere", to("nobody", json!({}))),
                 ])
                 .await;

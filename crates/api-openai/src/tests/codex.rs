@@ -6,7 +6,7 @@ use mainspring_testservers::upstream::Behaviour;
 use serde_json::{Value, json};
 
 use super::{
-    surface::{Sent, Surface},
+    surface::{LOCAL, Sent, Surface},
     walks::{routed, upstream, with},
 };
 
@@ -290,4 +290,133 @@ async fn a_conversation_stays_with_one_provider() {
         homes.insert(home);
     }
     assert!(homes.len() > 1, "conversations are spread: {homes:?}");
+}
+
+const COMPACT: &str = "/v1/responses/compact";
+const COUNT: &str = "/v1/responses/input_tokens";
+
+/// What Codex has compacted: a turn's conversation, without what says how it is answered.
+fn grown(model: &str) -> Value {
+    let mut body = turn(model);
+    let fields = body.as_object_mut().unwrap();
+    for name in ["tool_choice", "store", "stream", "include", "prompt_cache_key", "client_metadata"] {
+        fields.remove(name);
+    }
+    let call = json!({"type": "function_call", "call_id": "c1", "name": "shell_command", "arguments": "{\"command\":\"ls\"}"});
+    let output = json!({"type": "function_call_output", "call_id": "c1", "output": "src"});
+    body["input"].as_array_mut().unwrap().extend([call, output]);
+    body
+}
+
+#[tokio::test]
+async fn openai_compacts_and_counts_what_is_its_own() {
+    let server = upstream(Behaviour::saying("Notes."));
+    let surface = Surface::open().await;
+    let base = format!("{}/v1", server.url());
+    surface.apply(&[("provider", "cloud", json!({"type": "openai", "preset": "openai", "base_url": base}))]).await;
+    let sent = surface.send(COMPACT, &HEADERS, grown("cloud/gpt-5-codex").to_string()).await;
+    let whole = sent.json();
+    assert_eq!((sent.status, &whole["object"]), (200, &json!("response.compaction")), "{whole}");
+    assert_eq!(whole["output"][0]["type"], json!("compaction"));
+    assert_eq!((sent.header("x-mainspring-provider"), sent.header("x-mainspring-lost")), (Some("cloud"), None));
+    let counted = surface.post(COUNT, &grown("cloud/gpt-5-codex")).await;
+    assert_eq!(counted.json(), json!({"object": "response.input_tokens", "input_tokens": 12}), "{}", counted.text);
+    let seen = server.seen();
+    let paths: Vec<&str> = seen.iter().map(|seen| seen.path.as_str()).collect();
+    assert_eq!(paths, [COMPACT, COUNT]);
+    for seen in &seen {
+        assert_eq!(seen.json(), grown("gpt-5-codex"));
+    }
+}
+
+#[tokio::test]
+async fn elsewhere_the_model_writes_the_notes_that_the_next_turn_goes_on_from() {
+    for kind in ["openai", "anthropic"] {
+        let server = upstream(Behaviour::saying("They asked for the files: src."));
+        let surface = routed(kind, &server).await;
+        let sent = surface.send(COMPACT, &HEADERS, grown("chat").to_string()).await;
+        let whole = sent.json();
+        assert_eq!((sent.status, &whole["object"]), (200, &json!("response.compaction")), "{kind}: {whole}");
+        assert_eq!(whole["usage"]["total_tokens"], json!(20), "{kind}: {whole}");
+        let asked = server.seen()[0].json().to_string();
+        assert!(asked.contains("needed to go on without it") && asked.contains("Which files are here?"), "{kind}: {asked}");
+
+        // What was said stays, what was done is in the notes.
+        let output = whole["output"].as_array().unwrap();
+        let roles: Vec<&str> = output.iter().map(|item| item["role"].as_str().unwrap()).collect();
+        assert_eq!(roles, ["developer", "user", "user", "user"], "{kind}: {whole}");
+        assert!(output[3].to_string().contains("They asked for the files: src."), "{kind}: {whole}");
+        assert!(!whole.to_string().contains("shell_command"), "{kind}: {whole}");
+        let next = with(turn("chat"), &json!({"input": output}));
+        assert_eq!(self::sent(&surface, &next).await.status, 200, "{kind}");
+        assert!(server.seen()[1].json().to_string().contains("They asked for the files"), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn notes_that_nobody_wrote_are_a_fault_of_the_model() {
+    let server = upstream(shell());
+    let surface = routed("openai", &server).await;
+    let refused = surface.post(COMPACT, &grown("chat")).await;
+    assert_eq!((refused.status, &refused.json()["error"]["code"]), (503, &json!("upstream-malformed")), "{}", refused.text);
+}
+
+#[tokio::test]
+async fn of_what_users_said_the_newest_stays_when_a_conversation_is_compacted() {
+    let server = upstream(Behaviour::saying("Notes."));
+    let surface = routed("openai", &server).await;
+    let said = |word: &str| json!({"role": "user", "content": word.repeat(10_000)});
+    let input =
+        json!([{"role": "system", "content": "Rules."}, said("a b "), said("c d "), {"role": "assistant", "content": "Yes."}]);
+    let output = surface.post(COMPACT, &json!({"model": "chat", "input": input})).await.json()["output"].clone();
+    let all = output.to_string();
+    assert_eq!(output.as_array().unwrap().len(), 3, "{all}");
+    assert!(all.contains("Rules.") && all.contains("c d ") && !all.contains("a b "));
+}
+
+#[tokio::test]
+async fn tokens_that_a_provider_does_not_count_are_counted_here() {
+    let server = upstream(Behaviour::saying("Hi."));
+    let counted = routed("openai", &server).await.post(COUNT, &grown("chat")).await;
+    let whole = counted.json();
+    assert_eq!((counted.status, &whole["object"]), (200, &json!("response.input_tokens")), "{whole}");
+    assert!(whole["input_tokens"].as_u64().unwrap() > 100, "{whole}");
+    assert_eq!((counted.header("x-mainspring-usage"), server.count()), (Some("estimated"), 0));
+    // Anthropic does, in its own dialect.
+    let counted = routed("anthropic", &server).await.post(COUNT, &grown("chat")).await;
+    assert_eq!(counted.json()["input_tokens"], json!(12), "{}", counted.text);
+    assert_eq!(
+        (counted.header("x-mainspring-usage"), server.seen()[0].path.as_str()),
+        (Some("reported"), "/v1/messages/count_tokens")
+    );
+    // Of a model of this process exactly.
+    let surface = Surface::open().await;
+    let whole = surface.post(COUNT, &json!({"model": LOCAL, "input": "Hi.", "instructions": "Be brief."})).await.json();
+    assert_eq!(whole, json!({"object": "response.input_tokens", "input_tokens": 2}));
+}
+
+#[tokio::test]
+async fn what_cannot_be_compacted_says_so() {
+    let surface = Surface::open().await;
+    let messages = json!([{"role": "user", "content": "{{ question }}"}]);
+    surface.apply(&[("prompt", "echo", json!({"parameters": {"question": {}}, "messages": messages}))]).await;
+    for path in [COMPACT, COUNT] {
+        let refused = surface.post(path, &json!({"model": "echo", "input": "x"})).await;
+        assert_eq!((refused.status, &refused.json()["error"]["param"]), (400, &json!("model")), "{}", refused.text);
+        let unknown = surface.post(path, &json!({"model": "nobody", "input": "x"})).await;
+        assert_eq!((unknown.status, &unknown.json()["error"]["code"]), (404, &json!("model_not_found")), "{}", unknown.text);
+        let streamed = surface.post(path, &json!({"model": LOCAL, "input": "x", "stream": true})).await;
+        assert_eq!((streamed.status, &streamed.json()["error"]["param"]), (400, &json!("stream")), "{}", streamed.text);
+    }
+}
+
+/// Newer versions try a web socket first, and go on over HTTP where the answer is this.
+#[tokio::test]
+async fn a_web_socket_is_refused_as_codex_expects_it() {
+    let surface = Surface::open().await;
+    let refused = surface.get(PATH, &[("connection", "Upgrade"), ("upgrade", "websocket")]).await;
+    assert_eq!((refused.status, refused.header("upgrade")), (426, Some("HTTP/1.1")));
+    assert_eq!(refused.json()["error"]["code"], json!("response-no-socket"), "{}", refused.text);
+    let plain = surface.get(PATH, &[]).await;
+    assert_eq!((plain.status, plain.header("allow")), (405, Some("POST")));
 }

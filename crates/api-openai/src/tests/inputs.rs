@@ -34,7 +34,8 @@ fn asked(body: &[u8]) -> Answer<()> {
 }
 
 fn all_read(body: &[u8]) -> Result<(), TestCaseError> {
-    for operation in [Operation::Chat, Operation::Responses, Operation::Embeddings, Operation::Rerank, Operation::Moderations] {
+    let all = [Operation::Chat, Operation::Responses, Operation::Compact, Operation::Completions, Operation::Embeddings];
+    for operation in all.into_iter().chain([Operation::Rerank, Operation::Moderations]) {
         if let Err(fault) = reader(operation)(body) {
             is_a_clients_fault(&OpenAiError::from(fault))?;
         }

@@ -200,9 +200,68 @@ async fn raw_completions_of_a_route_pass_through_whole_and_streamed() {
     assert!(chunks.iter().all(|chunk| chunk.get("usage").is_none()), "{chunks:?}");
     let here = surface.post("/v1/completions", &json!({"model": LOCAL, "prompt": "x"})).await;
     assert_eq!((here.status, here.header("x-mainspring-provider")), (200, Some("local")), "{}", here.text);
-    // Who speaks no such dialect is not asked in another.
-    let server = upstream(Behaviour::default());
+}
+
+#[tokio::test]
+async fn to_who_has_no_raw_completions_the_prompt_is_what_a_user_says() {
+    const PATH: &str = "/v1/completions";
+    let server = upstream(Behaviour::saying("there was a cat."));
     let surface = routed("anthropic", &server).await;
-    let refused = surface.post("/v1/completions", &with(hello("chat"), &json!({"prompt": "x"}))).await;
-    assert!(refused.status >= 400 && server.count() == 0, "{}", refused.text);
+    let body = json!({"model": "chat", "prompt": "Once upon a time", "temperature": 0.5});
+    let sent = surface.post(PATH, &body).await;
+    let whole = sent.json();
+    assert_eq!((sent.status, &whole["object"], &whole["model"]), (200, &json!("text_completion"), &json!("chat")), "{whole}");
+    let choice = &whole["choices"][0];
+    assert_eq!((&choice["text"], &choice["finish_reason"]), (&json!("there was a cat."), &json!("stop")), "{whole}");
+    assert_eq!((&whole["usage"]["prompt_tokens"], &whole["usage"]["total_tokens"]), (&json!(12), &json!(20)), "{whole}");
+    let asked = server.seen()[0].json();
+    assert!(asked["messages"].to_string().contains("Once upon a time"), "{asked}");
+    assert_eq!((&asked["max_tokens"], &asked["temperature"]), (&json!(16), &json!(0.5)), "as this endpoint has it");
+
+    let streamed = with(body.clone(), &json!({"stream": true, "stream_options": {"include_usage": true}}));
+    let mut chunks = surface.post(PATH, &streamed).await.chunks();
+    let last = chunks.pop().unwrap();
+    assert_eq!((&last["usage"]["total_tokens"], &last["choices"]), (&json!(20), &json!([])), "{last}");
+    let text: String = chunks.iter().filter_map(|chunk| chunk["choices"][0]["text"].as_str()).collect();
+    assert_eq!(
+        (text.as_str(), chunks.last().unwrap()["choices"][0]["finish_reason"].as_str()),
+        ("there was a cat.", Some("stop"))
+    );
+
+    let asked = server.count();
+    for (more, param) in [
+        (json!({"prompt": ["a", "b"]}), "prompt"),
+        (json!({"prompt": [1, 2]}), "prompt"),
+        (json!({"echo": true}), "echo"),
+        (json!({"suffix": "end"}), "suffix"),
+        (json!({"logprobs": 2}), "logprobs"),
+        (json!({"best_of": 3}), "best_of"),
+    ] {
+        let refused = surface.post(PATH, &with(body.clone(), &more)).await;
+        assert_eq!((refused.status, &refused.json()["error"]["param"]), (400, &json!(param)), "{}", refused.text);
+    }
+    assert_eq!(server.count(), asked);
+    // What changes nothing is no reason to refuse.
+    let same = with(body, &json!({"prompt": ["Once upon a time"], "echo": false, "suffix": "", "best_of": 1}));
+    assert_eq!(surface.post(PATH, &same).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_route_to_a_model_of_this_process_goes_on_with_raw_text() {
+    let surface = Surface::open().await;
+    surface.apply(&[("route", "mine", json!({"targets": [{"provider": "local", "model": LOCAL}]}))]).await;
+    let sent = surface.post("/v1/completions", &json!({"model": "mine", "prompt": "x"})).await;
+    assert_eq!((sent.status, &sent.json()["object"]), (200, &json!("text_completion")), "{}", sent.text);
+    assert_eq!(sent.header("x-mainspring-provider"), Some("local"));
+}
+
+#[tokio::test]
+async fn who_offers_tools_to_a_model_of_this_process_is_told_what_it_can() {
+    let surface = Surface::open().await;
+    surface.apply(&[("route", "mine", json!({"targets": [{"provider": "local", "model": LOCAL}]}))]).await;
+    let tools = json!({"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]});
+    let refused = surface.ask(&with(hello("mine"), &tools)).await;
+    let error = refused.json()["error"].clone();
+    assert_eq!(error["code"], json!("model-unsupported"), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("call no tools"), "{error}");
 }

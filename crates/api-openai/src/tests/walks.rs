@@ -308,7 +308,7 @@ async fn troubled(kind: &str, upstream: &Upstream) -> Surface {
     surface
         .apply(&[
             ("provider", "nobody", json!({"type": kind, "base_url": nobody})),
-            ("route", "hasty", to("main", json!({"first": "150ms", "idle": "150ms"}))),
+            ("route", "hasty", to("main", json!({"first": "150ms", "whole": "150ms", "idle": "150ms"}))),
             ("route", "nowhere", to("nobody", json!({}))),
         ])
         .await;

@@ -4,10 +4,11 @@ use clap::{Args as ClapArgs, ValueEnum};
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Drift {
-    /// Fields such as `model` or `model,duration`; an attribute as in a filter: `attributes["tier"]`.
+    /// Fields such as `model` or `model,duration`; attributes and scores as in a filter: `attributes["tier"]`,
+    /// `score.relevance`.
     #[arg(required_unless_present = "all")]
     pub(crate) field: Option<String>,
-    /// Every field that is kept by the hour, what moved most first.
+    /// Every field that is kept by the hour and every score, what moved most first.
     #[arg(long, conflicts_with = "field")]
     pub(crate) all: bool,
     /// From this moment, RFC 3339; default: a day before the end.

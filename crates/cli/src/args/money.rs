@@ -35,14 +35,16 @@ pub(crate) struct Usage {
 pub(crate) enum UsageCommand {
     /// Say what the same calls would have cost on another model, or at other prices.
     Reprice {
-        /// Every call on this model: a model, or `provider/model`.
+        /// Every call that writes text on this model: a model, or `provider/model`. Others are counted apart.
         #[arg(long = "as", value_name = "MODEL", required_unless_present = "prices", conflicts_with = "prices")]
-        model: Option<String>,
+        other: Option<String>,
         /// Every call where it went, at the prices of this table of the project: `default`, `default@v3`.
         #[arg(long, value_name = "NAME")]
         prices: Option<String>,
         #[command(flatten)]
         stretch: Stretch,
+        #[command(flatten)]
+        only: Only,
     },
 }
 
@@ -51,6 +53,9 @@ pub(crate) struct ShowUsage {
     /// `project`, `key`, `principal`, `user`, `app`, `route`, `model`, `provider`, `target`, `day` or `hour`.
     #[arg(long, default_value = "model")]
     pub(crate) by: String,
+    /// Of all projects together. This takes an admin of the project `default`.
+    #[arg(long)]
+    pub(crate) all_projects: bool,
     #[command(flatten)]
     pub(crate) stretch: Stretch,
     #[command(flatten)]

@@ -84,7 +84,7 @@ pub(crate) async fn run(global: &Global, mut config: Config, demo: Demo) -> anyh
 
 async fn show(session: &Session, folder: &std::path::Path, demo: &Demo) -> anyhow::Result<()> {
     say("2/4 applying examples/manual: a knowledge, and an app that quotes it");
-    let reply = assets::send(session, specs::read(folder)?, "demo").await?;
+    let reply = assets::send(session, specs::read_aside(folder, None).await?, "demo").await?;
     if !session.json {
         assets::show_plan(session, &reply);
     }

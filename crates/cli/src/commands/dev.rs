@@ -113,7 +113,7 @@ async fn follow(session: &Session, folder: &Folder, mut changes: mpsc::Receiver<
 }
 
 async fn apply(session: &Session, folder: &Folder, applied: &mut Option<Vec<Value>>) -> anyhow::Result<()> {
-    let manifests = specs::read_around(&folder.dir, folder.data.as_deref())?;
+    let manifests = specs::read_aside(&folder.dir, folder.data.as_deref()).await?;
     if applied.as_ref() == Some(&manifests) {
         return Ok(());
     }

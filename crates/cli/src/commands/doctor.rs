@@ -131,9 +131,9 @@ async fn stores(global: &Global, config: &Config) -> anyhow::Result<Vec<Finding>
         Ok(connection) => connection,
         Err(error) => return Ok(vec![Finding::new("stores", false, format!("{error:#}"))]),
     };
-    let overview: Result<wire::Overview, _> = connection.client.get("/api/v1/overview").await;
-    let findings = match overview {
-        Ok(overview) => overview.health.into_iter().map(of_server).collect(),
+    let health: Result<Vec<wire::HealthItem>, _> = connection.client.all("/api/v1/health").await;
+    let findings = match health {
+        Ok(parts) => parts.into_iter().map(of_server).collect(),
         Err(fault) => vec![Finding::new("server", false, fault.to_string())],
     };
     connection.close().await?;

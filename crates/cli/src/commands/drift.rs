@@ -68,7 +68,7 @@ fn cells(found: &wire::FieldDriftView) -> Vec<String> {
     let figures = found.figures.as_ref();
     let figure = |value: Option<f64>| dash(value.map(|value| format!("{value:.3}")));
     vec![
-        found.field.clone(),
+        printable(&found.field),
         if found.drifted { "drifted".to_owned() } else { found.state.replace('_', " ") },
         figure(figures.map(|figures| figures.psi)),
         figure(figures.map(|figures| figures.jensen_shannon)),

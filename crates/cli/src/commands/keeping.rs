@@ -66,6 +66,24 @@ fn show(session: &Session, erasure: &wire::ErasureView) {
     if let Some(trouble) = &erasure.trouble {
         line(&printable(trouble));
     }
+    for server in &erasure.waiting_for {
+        line(&format!("it waits for server {}", named(server)));
+    }
+    for server in &erasure.without {
+        line(&format!("it is done without server {}, which carries it out when it is back", named(server)));
+    }
+}
+
+fn named(server: &wire::ErasureServer) -> String {
+    let name = printable(&server.name);
+    if server.alive { name } else { format!("{name}, heard of last at {}", server.seen_at) }
+}
+
+/// Why an erasure is where it is, for a list.
+fn waiting(erasure: &wire::ErasureView) -> Option<String> {
+    let servers: Vec<String> = erasure.waiting_for.iter().map(named).collect();
+    let waits = (!servers.is_empty()).then(|| format!("waits for {}", servers.join("; ")));
+    waits.or_else(|| erasure.trouble.clone())
 }
 
 pub(crate) async fn erasures(session: &Session, command: Erasures) -> anyhow::Result<ExitCode> {
@@ -91,7 +109,7 @@ pub(crate) async fn erasures(session: &Session, command: Erasures) -> anyhow::Re
             erasure.asked_at.clone(),
             erasure.spans.to_string(),
             erasure.points.to_string(),
-            dash(erasure.trouble.clone()),
+            dash(waiting(erasure)),
         ]
     });
     table(&["erasure", "of", "whose", "state", "asked", "spans", "points", "why"], rows.collect());

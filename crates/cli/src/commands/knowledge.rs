@@ -89,10 +89,7 @@ fn tell_shortly(session: &Session, run: &wire::RunView) {
     match &run.report {
         _ if session.json => output::json_line(run),
         Some(report) if run.status == "succeeded" => line(&counts(report)),
-        _ => {
-            let detail = run.error.as_ref().and_then(|error| error.detail.as_deref());
-            say(&format!("{}: {}", run.status, printable(detail.unwrap_or_default())));
-        }
+        _ => say(&how_it_ended(run)),
     }
 }
 
@@ -159,8 +156,7 @@ async fn under_way(session: &Session, knowledge: &str) -> anyhow::Result<Option<
 
 fn show_report(run: &wire::RunView) {
     let Some(report) = &run.report else {
-        let detail = run.error.as_ref().and_then(|error| error.detail.clone());
-        say(&format!("{}: {}", run.status, printable(&detail.unwrap_or_default())));
+        say(&how_it_ended(run));
         return;
     };
     line(&counts(report));
@@ -174,9 +170,17 @@ fn show_report(run: &wire::RunView) {
     if report.warnings_left_out > 0 {
         line(&format!("  ! and {} more warnings; each document shows its own", report.warnings_left_out));
     }
-    if let Some(error) = run.error.as_ref().and_then(|error| error.detail.as_ref()) {
-        say(&format!("{}: {}", run.status, printable(error)));
+    if run.error.is_some() {
+        say(&how_it_ended(run));
     }
+}
+
+/// With the code, which has a page of its own.
+fn how_it_ended(run: &wire::RunView) -> String {
+    let error = run.error.as_ref();
+    let parts = [error.and_then(|error| error.code.as_deref()), error.and_then(|error| error.detail.as_deref())];
+    let told = parts.into_iter().flatten().map(printable);
+    std::iter::once(run.status.clone()).chain(told).collect::<Vec<_>>().join(": ")
 }
 
 /// A run that was broken off leaves a job that goes on with the rest.

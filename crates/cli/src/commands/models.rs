@@ -1,11 +1,14 @@
 //! `mainspring models`.
 
-use std::process::ExitCode;
+use std::{
+    process::ExitCode,
+    sync::{Mutex, PoisonError},
+};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use mainspring_config::Config;
 use mainspring_server::open_weights;
-use mainspring_weights::{Condition, Installed, Phase, Task, Weights, WeightsFault};
+use mainspring_weights::{Condition, Installed, Phase, Progress, Role, Task, Weights, WeightsFault};
 
 use crate::{
     args,
@@ -73,9 +76,11 @@ pub(crate) async fn pull(weights: &Weights, name: &str) -> anyhow::Result<Instal
 pub(crate) fn pull_in_background(config: &Config) {
     let Ok(weights) = open_weights(config) else { return };
     let Ok(names) = defaults(config, &weights) else { return };
+    // Said before the server answers anybody: an ingestion that comes at once waits, for the second model too.
+    let names: Vec<_> = names.into_iter().map(|name| (weights.announce(&name).ok(), name)).collect();
     #[expect(clippy::disallowed_methods, reason = "it ends with the process; a fetch that is cut off goes on at the next start")]
     tokio::spawn(async move {
-        for name in names {
+        for (_coming, name) in names {
             let (looking, wanted) = (weights.clone(), name.clone());
             match tokio::task::spawn_blocking(move || looking.locate(&wanted)).await {
                 Ok(Ok(_)) | Err(_) => continue,
@@ -84,12 +89,27 @@ pub(crate) fn pull_in_background(config: &Config) {
                 }
                 Ok(Err(_)) => say(&format!("fetching {name}")),
             }
-            match weights.pull(&name, |_| {}).await {
+            let (told, shown) = (Mutex::<Option<(Role, u64)>>::default(), name.clone());
+            let tell = move |progress: Progress| {
+                let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(percent) = next_tenth(&mut told, &progress) {
+                    say(&format!("fetching {shown} ({}): {percent} %", progress.role));
+                }
+            };
+            match weights.pull(&name, tell).await {
                 Ok(_) => say(&format!("{name} is here")),
                 Err(fault) => say(&format!("{name} could not be fetched: {}", mainspring_kernel::fault::chain(&fault))),
             }
         }
     });
+}
+
+/// The percentage, where another tenth is here: a log is no bar.
+fn next_tenth(told: &mut Option<(Role, u64)>, progress: &Progress) -> Option<u64> {
+    let total = progress.total.filter(|total| progress.phase == Phase::Fetching && *total > 0)?;
+    let now = (progress.role, progress.done.saturating_mul(10) / total);
+    let before = told.replace(now);
+    (now.1 > 0 && before != Some(now)).then_some(now.1 * 10)
 }
 
 fn list(weights: &Weights, json: bool) -> anyhow::Result<()> {
@@ -167,4 +187,22 @@ async fn verify(weights: &Weights, name: Option<String>, json: bool) -> anyhow::
         }
     }
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::from(2) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_tenth_of_what_is_fetched_is_told_once() {
+        let mut told = None;
+        let mut tell =
+            |role, phase, done, total| next_tenth(&mut told, &Progress { model: "m".to_owned(), role, phase, done, total });
+        assert_eq!(tell(Role::Model, Phase::Checking, 500, Some(500)), None);
+        let percents: Vec<u64> = (0..=500).filter_map(|done| tell(Role::Model, Phase::Fetching, done, Some(500))).collect();
+        assert_eq!(percents, [10, 20, 30, 40, 50, 60, 70, 80, 90, 100]);
+        assert_eq!(tell(Role::Tokenizer, Phase::Fetching, 0, Some(3)), None);
+        assert_eq!(tell(Role::Tokenizer, Phase::Fetching, 3, Some(3)), Some(100));
+        assert_eq!((tell(Role::Model, Phase::Fetching, 3, None), tell(Role::Model, Phase::Fetching, 0, Some(0))), (None, None));
+    }
 }

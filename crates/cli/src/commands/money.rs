@@ -61,10 +61,11 @@ async fn list(session: &Session) -> anyhow::Result<()> {
             limit.metric.replace('_', " "),
             limit.amount.clone(),
             dash(limit.spent.as_deref()),
+            dash(limit.left),
             dash(limit.resets_at.as_deref()),
         ]
     });
-    table(&["id", "for", "what", "amount", "spent", "begins anew"], rows.collect());
+    table(&["id", "for", "what", "amount", "spent", "left", "begins anew"], rows.collect());
     Ok(())
 }
 
@@ -90,13 +91,9 @@ fn asked<'a>(stretch: &'a Stretch, only: &'a Only) -> Vec<(&'static str, Option<
 
 pub(crate) async fn usage(session: &Session, usage: Usage) -> anyhow::Result<ExitCode> {
     match usage.command {
-        Some(UsageCommand::Reprice { model, prices, stretch }) => {
-            let asked = [
-                ("as", model.as_deref()),
-                ("prices", prices.as_deref()),
-                ("since", stretch.since.as_deref()),
-                ("until", stretch.until.as_deref()),
-            ];
+        Some(UsageCommand::Reprice { other, prices, stretch, only }) => {
+            let mut asked = asked(&stretch, &only);
+            asked.extend([("as", other.as_deref()), ("prices", prices.as_deref())]);
             let repriced: wire::RepricedView = session.client.get(&format!("/api/v1/usage/reprice{}", query(&asked))).await?;
             show_repriced(session, &repriced);
         }
@@ -108,6 +105,7 @@ pub(crate) async fn usage(session: &Session, usage: Usage) -> anyhow::Result<Exi
 async fn show_usage(session: &Session, show: &ShowUsage) -> anyhow::Result<()> {
     let mut asked = asked(&show.stretch, &show.only);
     asked.push(("by", Some(&show.by)));
+    asked.push(("all_projects", show.all_projects.then_some("true")));
     let usage: wire::UsageView = session.client.get(&format!("/api/v1/usage{}", query(&asked))).await?;
     if session.json {
         output::json(&usage);
@@ -133,6 +131,7 @@ async fn show_usage(session: &Session, show: &ShowUsage) -> anyhow::Result<()> {
     if usage.cut {
         say("there are more rows; the total is of all");
     }
+    tell_estimated(&usage.total);
     tell_unpriced(usage.total.unpriced, "calls without a known price");
     Ok(())
 }
@@ -144,6 +143,16 @@ fn named(name: &str) -> String {
 /// A sum that leaves something out says so.
 fn priced(cost: &str, unpriced: u64) -> String {
     if unpriced == 0 { cost.to_owned() } else { format!("{cost} + {unpriced} unpriced") }
+}
+
+fn tell_estimated(total: &wire::UsageRow) {
+    let (input, output) = (total.input_estimated_tokens, total.output_estimated_tokens);
+    if input > 0 || output > 0 {
+        let (read, written) = (total.input_tokens, total.output_tokens);
+        say(&format!(
+            "estimated, since nobody reported them: {input} of {read} tokens of input, {output} of {written} of output"
+        ));
+    }
 }
 
 fn tell_unpriced(calls: u64, what: &str) {
@@ -167,6 +176,10 @@ fn show_repriced(session: &Session, repriced: &wire::RepricedView) {
     }
     table(&["went to", "calls", "input", "output", "dollars then", "dollars otherwise"], rows);
     say(&format!("calls that began from {} to {}, with the tokens that were counted then", repriced.since, repriced.until));
+    if repriced.apart_calls > 0 {
+        let (calls, cost) = (repriced.apart_calls, &repriced.apart_cost);
+        say(&format!("calls that write no text, which another model of that kind could not take: {calls}, for {cost} dollars"));
+    }
     tell_unpriced(repriced.total.still_unpriced, "calls without a known price there");
 }
 
@@ -190,7 +203,8 @@ pub(crate) async fn calls(session: &Session, calls: &Calls) -> anyhow::Result<Ex
 fn cells(call: &wire::CallView) -> Vec<String> {
     let target = call.provider.as_ref().map(|provider| format!("{provider}/{}", call.target.as_deref().unwrap_or_default()));
     let used = call.usage.input_tokens.saturating_add(call.usage.output_tokens);
-    let unpriced = call.price.is_none() && !call.cached && used > 0;
+    let unknown = |price: &Option<wire::CallPrice>| price.is_none() && !call.cached && used > 0;
+    let unpriced = unknown(&call.price) || call.charges.iter().any(|charge| unknown(&charge.price));
     vec![
         call.ended_at.clone(),
         call.model.clone(),
@@ -229,5 +243,5 @@ fn is_wanted(call: &wire::CallView, Calls { status, only, .. }: &Calls) -> bool 
         && same(key, call.key.as_deref())
         && same(user, call.user.as_deref())
         && same(app, call.app.as_deref())
-        && same(provider, call.provider.as_deref())
+        && (same(provider, call.provider.as_deref()) || call.charges.iter().any(|charge| same(provider, Some(&charge.provider))))
 }

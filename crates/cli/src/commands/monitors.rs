@@ -47,8 +47,17 @@ fn wait_for_a_server(session: &Session) {
     }
 }
 
+/// `unknown`: how to say that nobody has looked.
+fn state<'a>(monitor: &'a wire::MonitorView, unknown: &'a str) -> &'a str {
+    match (monitor.enabled, monitor.hidden) {
+        (false, _) => "off",
+        (true, true) => "hidden",
+        (true, false) => monitor.state.as_deref().unwrap_or(unknown),
+    }
+}
+
 fn row(monitor: &wire::MonitorView) -> Vec<String> {
-    let state = if monitor.enabled { monitor.state.as_deref().unwrap_or("not looked at") } else { "off" };
+    let state = state(monitor, "not looked at");
     let says = monitor.trouble.as_ref().or(monitor.says.as_ref());
     vec![monitor.name.clone(), state.to_owned(), dash(monitor.looked_at.as_deref()), dash(says.map(String::as_str))]
 }
@@ -59,10 +68,13 @@ fn show(session: &Session, detail: &wire::MonitorDetail) {
         return;
     }
     let wire::MonitorDetail { monitor, spec: _, slices: found, alerts: going } = detail;
-    let state = if monitor.enabled { monitor.state.as_deref().unwrap_or("not looked at yet") } else { "off" };
+    let state = state(monitor, "not looked at yet");
     line(&printable(&format!("{} (version {}) is {state}", monitor.name, monitor.version)));
     if let Some(description) = &monitor.description {
         line(&printable(description));
+    }
+    if monitor.hidden {
+        line("what it finds is counted of every trace, and your key may not see them all");
     }
     if let Some(at) = &monitor.looked_at {
         line(&format!("looked at {at}"));

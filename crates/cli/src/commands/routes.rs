@@ -8,14 +8,14 @@ use mainspring_wire as wire;
 use super::Session;
 use crate::{
     args::Routes,
-    output::{self, dash, line, table},
+    output::{self, dash, line, say, table},
 };
 
 pub(crate) async fn run(session: &Session, command: Routes) -> anyhow::Result<ExitCode> {
     match command {
         Routes::List => list(session).await?,
-        Routes::Explain { model, input, max, user, session: conversation } => {
-            let asked = wire::ExplainRequest { model, input_tokens: input, max_tokens: max, user, session: conversation };
+        Routes::Explain { model, input, max, user, session: conversation, key } => {
+            let asked = wire::ExplainRequest { model, input_tokens: input, max_tokens: max, user, session: conversation, key };
             explain(session, &asked).await?;
         }
     }
@@ -43,6 +43,11 @@ async fn list(session: &Session) -> anyhow::Result<()> {
         ]
     });
     table(&["route", "target", "breaker", "attempts", "failed lately", "p50", "p95", "spent $"], rows.collect());
+    let processes: Vec<wire::ProcessView> = session.client.all("/api/v1/processes").await?;
+    let others = processes.iter().filter(|process| !process.here).count();
+    if others > 0 {
+        say(&format!("as the process that answered sees them; {others} more serve calls, and each knows its own"));
+    }
     Ok(())
 }
 

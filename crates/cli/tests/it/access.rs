@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::running::{Server, User, apply_all, run, until};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Needs {
+pub(crate) enum Needs {
     Nobody,
     Reader,
     Editor,
@@ -20,9 +20,10 @@ enum Needs {
 }
 
 /// An endpoint that is not here fails the test.
-const TABLE: &[(&str, &str, Needs)] = &[
+pub(crate) const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/schemas/{kind}", Needs::Nobody),
     ("GET", "/api/v1/overview", Needs::Reader),
+    ("GET", "/api/v1/health", Needs::Reader),
     ("GET", "/api/v1/apps", Needs::Reader),
     ("GET", "/api/v1/models", Needs::Reader),
     ("GET", "/api/v1/knowledge", Needs::Reader),
@@ -116,6 +117,7 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/api/v1/calls/live", Needs::Reader),
     ("GET", "/api/v1/routes", Needs::Reader),
     ("GET", "/api/v1/routes/history", Needs::Reader),
+    ("GET", "/api/v1/processes", Needs::Reader),
     ("POST", "/api/v1/routes/explain", Needs::Reader),
     ("GET", "/api/v1/audit", Needs::Admin),
     ("POST", "/api/v1/audit/verify", Needs::Admin),
@@ -127,6 +129,9 @@ const TABLE: &[(&str, &str, Needs)] = &[
     ("POST", "/v1/messages/count_tokens", Needs::Reader),
     ("POST", "/v1/chat/completions", Needs::Reader),
     ("POST", "/v1/responses", Needs::Reader),
+    ("GET", "/v1/responses", Needs::Reader),
+    ("POST", "/v1/responses/compact", Needs::Reader),
+    ("POST", "/v1/responses/input_tokens", Needs::Reader),
     ("GET", "/v1/responses/{id}", Needs::Reader),
     ("DELETE", "/v1/responses/{id}", Needs::Reader),
     ("POST", "/v1/responses/{id}/cancel", Needs::Reader),
@@ -221,7 +226,9 @@ fn body(path: &str) -> &'static str {
         "/api/v1/routes/explain" => r#"{"model": "nothing"}"#,
         "/api/v1/sql" => r#"{"query": "SELECT count(*) FROM spans"}"#,
         "/v1/completions" => r#"{"model": "nothing", "prompt": "x"}"#,
-        "/v1/embeddings" | "/v1/responses" | "/v1/moderations" => r#"{"model": "nothing", "input": "x"}"#,
+        "/v1/embeddings" | "/v1/responses" | "/v1/responses/compact" | "/v1/responses/input_tokens" | "/v1/moderations" => {
+            r#"{"model": "nothing", "input": "x"}"#
+        }
         "/v1/rerank" => r#"{"model": "nothing", "query": "x", "documents": ["x"]}"#,
         _ => "{}",
     }

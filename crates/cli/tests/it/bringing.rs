@@ -10,10 +10,10 @@ use crate::running::{Server, User, apply_all, until};
 
 /// A quarter of it waits after some hundred calls.
 const SETTINGS: [(&str, &str); 1] = [("MAINSPRING__TRACES__SPILL_LIMIT", "8MiB")];
-const CALLS_MAX: usize = 20_000;
+pub(crate) const CALLS_MAX: usize = 20_000;
 
 /// The processes that bring traces for another.
-fn errands_of(parent: u32) -> Vec<u32> {
+pub(crate) fn errands_of(parent: u32) -> Vec<u32> {
     let runs_errands = |pid: &u32| {
         let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -25,8 +25,17 @@ fn errands_of(parent: u32) -> Vec<u32> {
     processes.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok()).filter(runs_errands).collect()
 }
 
+/// A route to an upstream.
+pub(crate) fn route_to(upstream: &Upstream, data: &Path) {
+    let spec = json!({"type": "openai", "base_url": format!("{}/v1", upstream.url()), "models": ["small"]});
+    let route = json!({"targets": [{"provider": "first", "model": "small"}]});
+    let asset =
+        |kind: &str, name: &str, spec: Value| json!({"apiVersion": "mainspring/v1", "kind": kind, "name": name, "spec": spec});
+    apply_all(data, &[asset("provider", "first", spec), asset("route", "assistant", route)]);
+}
+
 /// Calls until it is seen that traces are being brought. Answers how many calls, and by whom.
-async fn call_until_brought(gateway: &Server) -> (usize, u32) {
+pub(crate) async fn call_until_brought(gateway: &Server) -> (usize, u32) {
     let user = User::of(gateway, None);
     let question = json!({"model": "assistant", "messages": [{"role": "user", "content": "x".repeat(2_000)}]});
     let mut calls = 0;
@@ -41,12 +50,12 @@ async fn call_until_brought(gateway: &Server) -> (usize, u32) {
     }
 }
 
-fn segments(data: &Path) -> usize {
+pub(crate) fn segments(data: &Path) -> usize {
     let files = std::fs::read_dir(data.join("spill")).unwrap();
     files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|ending| ending == "spill")).count()
 }
 
-async fn traces(data: &Path) -> Vec<String> {
+pub(crate) async fn traces(data: &Path) -> Vec<String> {
     let server = Server::start(data, "127.0.0.1");
     until("the segments", async || segments(data) == 0).await;
     let all: Vec<Value> = server.client().all("/api/v1/traces").await.unwrap();
@@ -61,11 +70,7 @@ async fn traces_are_brought_once_whoever_is_killed_over_it() {
     let upstream = Upstream::start(Script::always(Behaviour::saying("here"))).unwrap();
     let data = tempfile::tempdir().unwrap();
     let gateway = Server::start_with(data.path(), &["gateway"], &SETTINGS);
-    let spec = json!({"type": "openai", "base_url": format!("{}/v1", upstream.url()), "models": ["small"]});
-    let route = json!({"targets": [{"provider": "first", "model": "small"}]});
-    let asset =
-        |kind: &str, name: &str, spec: Value| json!({"apiVersion": "mainspring/v1", "kind": kind, "name": name, "spec": spec});
-    apply_all(data.path(), &[asset("provider", "first", spec), asset("route", "assistant", route)]);
+    route_to(&upstream, data.path());
     let (made, mut errand) = call_until_brought(&gateway).await;
     for _ in 0..2 {
         // It may have ended by itself in this moment.

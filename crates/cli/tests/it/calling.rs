@@ -112,6 +112,73 @@ async fn a_limit_refuses_with_the_time_to_come_back_and_explain_says_which_targe
     assert_eq!(health[0]["attempts"], 2, "{health}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_answers_for_another_key() {
+    let (first, second) = (Upstream::start(says("one")).unwrap(), Upstream::start(says("two")).unwrap());
+    let data = tempfile::tempdir().unwrap();
+    let server = start(data.path());
+    apply_all(data.path(), &specs(&first, &second));
+    let targets = json!([{"provider": "first", "model": "big"}, {"provider": "second", "model": "small"}]);
+    apply_all(data.path(), &[asset("route", "kept", json!({"sticky": "key", "targets": targets}))]);
+    let mut homes = std::collections::BTreeSet::new();
+    for number in 0..40 {
+        let made = run(data.path(), &["keys", "create", &format!("k{number}"), "--role", "reader"]);
+        let explained = run(data.path(), &["routes", "explain", "kept", "--key", made["key"]["id"].as_str().unwrap()]);
+        let user = User::of(&server, made["secret"].as_str());
+        let before = first.count();
+        let sent = user.post("/v1/chat/completions", &chat("kept", false)).await;
+        assert_eq!(sent.status, 200, "{}", sent.text);
+        let home = if first.count() > before { "first" } else { "second" };
+        assert_eq!(explained["targets"][0]["provider"], home, "{explained}");
+        homes.insert(home);
+        if homes.len() == 2 {
+            break;
+        }
+    }
+    assert_eq!(homes.len(), 2, "the keys are spread");
+    let bound = run(data.path(), &["keys", "create", "bound", "--role", "reader", "--models", "other"]);
+    let id = bound["key"]["id"].as_str().unwrap();
+    assert_eq!(refused(data.path(), &["routes", "explain", "kept", "--key", id])["code"], "model-not-allowed");
+    run(data.path(), &["keys", "revoke", id]);
+    assert_eq!(refused(data.path(), &["routes", "explain", "kept", "--key", id])["code"], "identity-key-not-found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_all_projects_cost_is_added_up_for_who_administers_the_installation() {
+    let (first, second) = (Upstream::start(says("one")).unwrap(), Upstream::start(says("two")).unwrap());
+    let data = tempfile::tempdir().unwrap();
+    let server = start(data.path());
+    let data = data.path();
+    apply_all(data, &specs(&first, &second));
+    run(data, &["projects", "create", "team"]);
+    let folder = tempfile::tempdir().unwrap();
+    for (at, spec) in specs(&first, &second).iter().enumerate() {
+        std::fs::write(folder.path().join(format!("{at}.json")), spec.to_string()).unwrap();
+    }
+    run(data, &["apply", folder.path().to_str().unwrap(), "--project", "team"]);
+    let key = |args: &[&str]| run(data, args)["secret"].as_str().unwrap().to_owned();
+    let team = User::of(&server, Some(&key(&["keys", "create", "team-admin", "--role", "admin", "--project", "team"])));
+    let reader = User::of(&server, Some(&key(&["keys", "create", "reader", "--role", "reader"])));
+    for user in [&team, &team, &reader] {
+        assert_eq!(user.post("/v1/chat/completions", &chat("assistant", false)).await.status, 200);
+    }
+    let by = |by: &str| run(data, &["usage", "--by", by, "--all-projects"]);
+    until("all calls", async || by("project")["total"]["calls"] == 3).await;
+    let rows = by("project")["rows"].clone();
+    assert_eq!(
+        (&rows[0]["name"], &rows[0]["calls"], &rows[0]["cost"]),
+        (&json!("team"), &json!(2), &json!("0.000056")),
+        "{rows}"
+    );
+    assert_eq!((&rows[1]["name"], &rows[1]["calls"]), (&json!("default"), &json!(1)), "{rows}");
+    assert_eq!(by("provider")["rows"][0]["calls"], json!(3));
+    assert_eq!(run(data, &["usage", "--by", "provider"])["rows"][0]["calls"], json!(1), "without it, of the project alone");
+    for (user, code) in [(&team, "identity-not-installation-admin"), (&reader, "role-too-low")] {
+        let refused = user.get("/api/v1/usage?all_projects=true").await;
+        assert_eq!((refused.status, &refused.json()["code"]), (403, &json!(code)), "{}", refused.text);
+    }
+}
+
 /// What a client gets, with the headers that say when to come back.
 async fn sent(server: &Server, body: &Value) -> (http::Response<()>, Value) {
     use futures::StreamExt as _;

@@ -32,6 +32,34 @@ async fn a_saved_spec_is_applied_and_a_broken_one_stops_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_spec_of_brackets_stops_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let specs = tempfile::tempdir().unwrap();
+    let file = specs.path().join("greeting.yaml");
+    // A reader of YAML takes longer for this than any test waits.
+    std::fs::write(&file, "[".repeat(1_000_000)).unwrap();
+    let server = Server::start_with(data.path(), &["dev", &specs.path().display().to_string()], &[]);
+    until("the complaint", async || server.said().contains("greeting.yaml is nested too deep")).await;
+    std::fs::write(&file, prompt("one")).unwrap();
+    until("the mended one", async || server.said().contains("+ prompt/greeting v1  create")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_are_answered_while_specs_are_read() {
+    let data = tempfile::tempdir().unwrap();
+    let specs = tempfile::tempdir().unwrap();
+    // Reading it takes until somebody writes to it, and nobody does.
+    let slow = specs.path().join("slow.yaml");
+    assert!(std::process::Command::new("mkfifo").arg(&slow).status().unwrap().success());
+    let server = Server::start_with(data.path(), &["dev", &slow.display().to_string()], &[]);
+    until("the first read", async || server.said().contains("applies")).await;
+    for _ in 0..3 {
+        let answered = tokio::time::timeout(std::time::Duration::from_secs(60), server.status("/healthz")).await;
+        assert_eq!(answered.expect("an answer while a spec is read"), 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_server_writes_below_the_folder_is_no_save() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("greeting.yaml");

@@ -3,7 +3,7 @@
 use mainspring_kernel::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
-use crate::running::{Server, User, refused, run};
+use crate::running::{Server, User, apply_all, refused, run};
 
 const HOUR: i64 = 3_600_000_000;
 
@@ -85,6 +85,85 @@ async fn what_moved_is_told_with_both_distributions_and_nothing_of_another_proje
     let theirs = theirs.json();
     let fields = theirs["fields"].as_array().unwrap();
     assert!(!fields.is_empty() && fields.iter().all(|field| field["state"] == "missing"), "{theirs}");
+}
+
+/// What a judge says of those calls, some time after they were made.
+fn judged(at: i64, count: i64, quality: f64, given: i64) -> Value {
+    let score = |n: i64| {
+        let time = mainspring_kernel::Timestamp::from_micros(given + n).to_string();
+        json!({
+            "id": format!("quality-{}", at + n), "name": "answer quality", "trace": format!("{:032x}", at + n), "time": time,
+            "value": quality + f64::from(i32::try_from(n % 20).unwrap()) / 1_000.0,
+        })
+    };
+    (0..count).map(score).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scores_drift_and_are_watched_as_fields_are() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path();
+    let server = Server::start(data, "127.0.0.1");
+    let user = User::of(&server, None);
+    let now = SystemClock.now().as_micros();
+    let hour = now / HOUR * HOUR;
+    let (then, lately) = (hour - 30 * HOUR, hour - 3 * HOUR);
+    send(&user, &calls(then, 60, &["gpt-4o-mini"], 500)).await;
+    send(&user, &calls(lately, 60, &["gpt-4o-mini"], 500)).await;
+    let put = async |scores: Value| {
+        let reply = user.post("/api/v1/scores", &scores).await;
+        assert_eq!((reply.status, &reply.json()["rejected"]), (200, &json!(0)), "{}", reply.text);
+    };
+    put(judged(then, 60, 0.8, then + 60_000_000)).await;
+    put(judged(lately, 60, 0.3, lately + 60_000_000)).await;
+    let time = |micros: i64| mainspring_kernel::Timestamp::from_micros(micros).to_string();
+    let (from, to, start, end) = (time(lately), time(lately + HOUR), time(then), time(then + HOUR));
+    let range = ["--from", &from, "--to", &to, "--against", "range", "--reference-from", &start, "--reference-to", &end];
+    let field = "score[\"answer quality\"]";
+    let all = run(data, &[&["drift", "--all"][..], &range].concat());
+    let fields = all["fields"].as_array().unwrap();
+    let moved: Vec<&Value> = fields.iter().filter(|field| field["drifted"] == true).map(|field| &field["field"]).collect();
+    assert_eq!(moved, [&json!(field)], "{all}");
+    let one = run(data, &[&["drift", "score['answer quality']"][..], &range].concat());
+    assert_eq!((&one["fields"][0]["field"], &one["fields"][0]["current"]), (&json!(field), &json!(60)), "{one}");
+    // Somebody looked again, and the judge was wrong: the hour is made anew.
+    put(judged(lately, 60, 0.8, lately + 60_000_000)).await;
+    let corrected = run(data, &[&["drift", field][..], &range].concat());
+    assert_eq!((&corrected["fields"][0]["drifted"], &corrected["fields"][0]["current"]), (&json!(false), &json!(60)));
+    assert_eq!(refused(data, &["drift", "score."])["code"], "trace-question-invalid");
+
+    // Judged in this hour and the last one, whichever is over when somebody looks.
+    for given in [hour - 1_800_000_000, hour + 1_800_000_000] {
+        let scores = judged(lately, 40, 0.2, given);
+        let renamed = scores.as_array().unwrap().iter().map(|score| {
+            let mut score = score.clone();
+            (score["name"], score["id"]) = (json!("today"), json!(format!("{given}-{}", score["id"].as_str().unwrap())));
+            score
+        });
+        put(renamed.collect()).await;
+    }
+    let monitor = |name: &str, measure: Value, compare: Value, filter: &str| {
+        let spec = json!({
+            "filter": filter, "measure": measure, "compare": compare, "window": "1h", "delay": "0s", "enabled": false,
+        });
+        json!({"apiVersion": "mainspring/v1", "kind": "monitor", "name": name, "spec": spec})
+    };
+    let mean = || json!({"mean": {"field": "score.today"}});
+    let below = || json!({"threshold": {"below": 0.5}});
+    apply_all(
+        data,
+        &[
+            monitor("low", mean(), below(), "service = shop"),
+            monitor("elsewhere", mean(), below(), "service = nobody"),
+            monitor("moved", json!({"numbers": {"field": "score.today"}}), json!({"previous": {}}), "service = shop"),
+        ],
+    );
+    let look = |name: &str| run(data, &["monitors", "evaluate", name])["evaluation"].clone();
+    let low = look("low");
+    assert_eq!((&low["state"], &low["slices"][0]["count"]), (&json!("firing"), &json!(40)), "{low}");
+    assert!(low["slices"][0]["says"].as_str().unwrap().contains("the mean of score.today"), "{low}");
+    assert_eq!(look("elsewhere")["state"], "missing", "what bears the scores does not pass");
+    assert_eq!(look("moved")["slices"][0]["count"], 40);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -51,7 +51,7 @@ fn holding(folder: &Path, words: &[&str], found: &mut Vec<String>) {
     }
 }
 
-fn found(folder: &Path, words: &[&str]) -> Vec<String> {
+pub(crate) fn found(folder: &Path, words: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     holding(folder, words, &mut found);
     found

@@ -66,9 +66,17 @@ async fn a_gateway_alone_answers_models_and_says_what_it_does_not_do() {
     }
     let embeddings = user.post("/v1/embeddings", &json!({"model": "all-minilm-l6-v2", "input": "x"})).await;
     assert_eq!(embeddings.status, 404, "{}", embeddings.text);
-    for path in
-        ["/healthz", "/readyz", "/metrics", "/v1/models", "/api/v1/routes", "/api/v1/usage", "/api/v1/keys", "/api/v1/secrets"]
-    {
+    for path in [
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/v1/models",
+        "/api/v1/health",
+        "/api/v1/routes",
+        "/api/v1/usage",
+        "/api/v1/keys",
+        "/api/v1/secrets",
+    ] {
         assert_eq!(user.get(path).await.status, 200, "{path}");
     }
     for path in ["/api/v1/knowledge", "/api/v1/traces", "/api/v1/overview"] {
@@ -118,6 +126,14 @@ async fn gateways_beside_a_server_share_its_routes_keys_limits_and_usage() {
         let models = user.get("/v1/models").await.json();
         let names: Vec<&str> = models["data"].as_array().unwrap().iter().filter_map(|model| model["id"].as_str()).collect();
         assert_eq!(names, ["assistant"]);
+    }
+    // Each says of which of them its routes and live calls are.
+    for process in everyone() {
+        let user = User::of(process, Some(secret));
+        let listed = user.get("/api/v1/processes").await.json();
+        let items = listed["items"].as_array().unwrap();
+        let here = items.iter().filter(|process| process["here"] == true).count();
+        assert_eq!((items.len(), here), (3, 1), "{listed}");
     }
     let seen = || upstream.seen().len() as u64;
     let counted = async || {

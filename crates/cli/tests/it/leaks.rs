@@ -1,8 +1,23 @@
 //! Nobody is told anything of a document whose labels they do not hold, however they ask.
 
-use std::{collections::BTreeSet, path::Path};
+mod later;
+mod routes;
+mod shelves;
+mod tally;
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use mainspring_kernel::{Clock as _, SystemClock, Timestamp};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use shelves::{specs, write};
 
 use crate::running::{Reply, Server, User, apply_all, around, command, run};
 
@@ -11,16 +26,12 @@ const SHELVES: [&[&str]; 7] = [&[], &["hr"], &["law"], &["board"], &["hr", "law"
 const QUESTIONS: usize = 300;
 /// Replays that ask the model again: it is slow.
 const REPLAYS: usize = 5;
+/// Longer than a test takes.
+const HOUR: Duration = Duration::from_secs(3_600);
 
 struct Random(u64);
 
 impl Random {
-    /// The same each time, so that a change is judged by what it changes; `MAINSPRING_LEAK_SEED` tries others.
-    fn seeded() -> (u64, Self) {
-        let seed = std::env::var("MAINSPRING_LEAK_SEED").map_or(2_026, |seed| seed.parse().unwrap());
-        (seed, Self(seed))
-    }
-
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -71,6 +82,8 @@ struct Reader {
     all: bool,
     held: BTreeSet<&'static str>,
     user: User,
+    /// For what is read beside everything else.
+    follower: Option<User>,
 }
 
 impl Reader {
@@ -86,6 +99,14 @@ struct World {
     pins: Vec<Value>,
     traces: Vec<String>,
     runs: Vec<String>,
+    /// Each with its trace, and the traces that bear a score: as of when questions began.
+    spans: Vec<(String, String)>,
+    scored: BTreeSet<String>,
+    until: Timestamp,
+    /// Templates of paths that somebody was answered, and what others were told.
+    answered: BTreeSet<&'static str>,
+    refused: BTreeMap<&'static str, String>,
+    tails: Vec<(usize, Arc<Mutex<Vec<u8>>>, JoinHandle<()>)>,
     /// What was typed as a question: traces repeat it, and tell nothing by it.
     typed: Vec<String>,
     leaks: Vec<String>,
@@ -94,59 +115,6 @@ struct World {
     shown: usize,
     hidden: usize,
     _files: (tempfile::TempDir, tempfile::TempDir),
-}
-
-fn text_of(document: &Document) -> String {
-    let Document { title, canary, handle, .. } = document;
-    format!(
-        "# Heft {title}\n\nThe yearly report of the house names {handle} in its first part, where {canary} is counted.\n\n\
-         ## Cellar\n\nIn the cellar stand the barrels that {handle} and {canary} were looked after with.\n"
-    )
-}
-
-fn write(folder: &Path, document: &Document) {
-    let shelf = folder.join(format!("s{}", document.shelf));
-    std::fs::create_dir_all(&shelf).unwrap();
-    let (kind, bytes) =
-        if document.failed { ("pdf", b"%PDF-1.7 nothing of the kind".to_vec()) } else { ("md", text_of(document).into_bytes()) };
-    std::fs::write(shelf.join(format!("{}.{kind}", document.file)), bytes).unwrap();
-}
-
-fn specs(folder: &Path, shelves: &[&[&str]]) -> Vec<Value> {
-    let sources: Vec<Value> = shelves
-        .iter()
-        .enumerate()
-        .map(|(at, labels)| {
-            let path = folder.join(format!("s{at}"));
-            let mut source =
-                json!({"type": "folder", "name": format!("s{at}"), "path": path, "metadata": {"shelf": format!("s{at}")}});
-            // Labels come by the source and by a rule in turn; either way the source is hidden with its documents.
-            if at % 2 == 0 {
-                source["labels"] = json!(labels);
-            } else {
-                source["rules"] = json!([{"match": "*", "labels": labels}]);
-            }
-            source
-        })
-        .collect();
-    let of =
-        |kind: &str, name: &str, spec: Value| json!({"apiVersion": "mainspring/v1", "kind": kind, "name": name, "spec": spec});
-    let messages =
-        json!([{"role": "user", "content": "{% for source in sources %}{{ source.text }} {% endfor %}{{ question }}"}]);
-    vec![
-        of("knowledge", "papers", json!({"sources": sources, "retrieval": {"relevance": 0.0}})),
-        of(
-            "prompt",
-            "plain",
-            json!({"parameters": {"question": {}, "sources": {"type": "array"}}, "messages": messages, "settings": {"temperature": 0}}),
-        ),
-        of(
-            "chain",
-            "papers",
-            json!({"steps": [{"retrieve": {"knowledge": "papers", "limit": 2}}, {"prompt": {"use": "plain"}}, {"model": {"name": "smollm2-135m-instruct"}}]}),
-        ),
-        of("app", "papers", json!({"chain": "papers"})),
-    ]
 }
 
 fn encoded(text: &str) -> String {
@@ -192,6 +160,12 @@ impl World {
             pins: Vec::new(),
             traces: Vec::new(),
             runs: Vec::new(),
+            spans: Vec::new(),
+            scored: BTreeSet::new(),
+            until: SystemClock.now(),
+            answered: BTreeSet::new(),
+            refused: BTreeMap::new(),
+            tails: Vec::new(),
             typed: Vec::new(),
             leaks: Vec::new(),
             replays: 0,
@@ -235,8 +209,13 @@ impl World {
         self.traces.extend(ids(&runs, "trace_id"));
     }
 
-    /// Everything of `reply` that `at` may not know is a leak. `asked` is what the reader sent.
-    fn look(&mut self, at: usize, asked: &str, reply: &Reply) {
+    fn session(nth: usize) -> String {
+        format!("session-{}", nth % 3)
+    }
+
+    /// Everything of `reply` that `at` may not know is a leak. `asked` is what the reader sent. `cut`: what was typed may be
+    /// there in part, so that only what nobody typed is told by it.
+    fn look(&mut self, at: usize, asked: &str, reply: &Reply, cut: bool) {
         let mut text = reply.text.clone();
         for typed in &self.typed {
             text = text.replace(typed, "");
@@ -248,7 +227,8 @@ impl World {
             for word in document.words().into_iter().filter(|word| !word.is_empty()) {
                 // A refusal may say what was refused.
                 let echo = reply.status >= 400 && asked.contains(word);
-                if text.contains(word) && !echo {
+                let typed = || cut && self.typed.iter().any(|typed| typed.contains(word));
+                if text.contains(word) && !echo && !typed() {
                     self.leaks.push(format!(
                         "{} (holds {:?}) asked {asked} and was told ({}) `{word}` of a document for {:?}: {}",
                         reader.name,
@@ -271,14 +251,14 @@ impl World {
     async fn get(&mut self, at: usize, path: &str) -> Reply {
         let reply = self.readers[at].user.get(path).await;
         assert!(reply.status < 500, "GET {path}: {}", reply.text);
-        self.look(at, &format!("GET {path}"), &reply);
+        self.look(at, &format!("GET {path}"), &reply, false);
         reply
     }
 
     async fn post(&mut self, at: usize, path: &str, body: &Value) -> Reply {
         let reply = self.readers[at].user.post(path, body).await;
         assert!(reply.status < 500, "POST {path} {body}: {}", reply.text);
-        self.look(at, &format!("POST {path} {body}"), &reply);
+        self.look(at, &format!("POST {path} {body}"), &reply, false);
         reply
     }
 
@@ -290,7 +270,9 @@ impl World {
     /// A question is unlike all others, so that it is known again where traces repeat it.
     fn question(&mut self, random: &mut Random) -> String {
         let nth = self.typed.len();
-        let word = self.any_word(random);
+        // All but the canary.
+        let document = random.one(&self.documents);
+        let word = random.one(&document.words()[1..]).to_string();
         let typed = match random.below(3) {
             0 => format!("q{nth} the yearly report of the house and its barrels"),
             1 => format!("q{nth} what is told of {word} here"),
@@ -301,7 +283,7 @@ impl World {
     }
 
     async fn ask(&mut self, at: usize, random: &mut Random) {
-        match random.below(12) {
+        match random.below(18) {
             0..=2 => self.search(at, random).await,
             3 => {
                 let mode = random.one(&["hybrid", "vector", "text"]);
@@ -324,18 +306,10 @@ impl World {
                 self.traces.extend(seen);
             }
             10 => self.trace(at, random).await,
-            _ => {
-                let paths = [
-                    "/api/v1/overview",
-                    "/api/v1/apps",
-                    "/api/v1/models",
-                    "/v1/models",
-                    "/api/v1/assets",
-                    "/api/v1/assets/knowledge/papers",
-                ];
-                let path = paths[random.below(paths.len())];
-                assert_eq!(self.get(at, path).await.status, 200);
-            }
+            11 => self.sql(at, random).await,
+            12 => self.watch(at).await,
+            13 => self.feedback(at, random).await,
+            _ => self.ask_any(at, random).await,
         }
     }
 
@@ -514,12 +488,19 @@ impl World {
 
     async fn chat(&mut self, at: usize, stream: bool, random: &mut Random) {
         let question = self.question(random);
-        let body =
-            json!({"model": "papers", "messages": [{"role": "user", "content": question}], "max_tokens": 6, "stream": stream});
-        let reply = self.post(at, "/v1/chat/completions", &body).await;
+        let messages = json!([{"role": "user", "content": question}]);
+        let user = format!("user-{at}");
+        let body = json!({"model": "papers", "messages": messages, "max_tokens": 6, "stream": stream, "user": user});
+        let request = http::Request::post("/v1/chat/completions").header(http::header::CONTENT_TYPE, "application/json");
+        let request = request.header("x-mainspring-session", Self::session(at)).body(Bytes::from(body.to_string())).unwrap();
+        let reply = self.readers[at].user.send(request).await;
         assert_eq!(reply.status, 200, "{}", reply.text);
+        self.look(at, &format!("POST /v1/chat/completions {body}"), &reply, false);
     }
 }
+
+/// A role opens more paths, and no document.
+const ROLES: [&str; 4] = ["admin", "reader", "editor", "reader"];
 
 /// The first sees everything, the second only what is for everyone, the third holds a label no document has.
 fn readers(data: &Path, server: &Server, random: &mut Random) -> Vec<Reader> {
@@ -532,30 +513,45 @@ fn readers(data: &Path, server: &Server, random: &mut Random) -> Vec<Reader> {
     }
     let reader = |(at, set): (usize, Option<BTreeSet<&'static str>>)| {
         let name = format!("reader-{at}");
-        let mut args = vec!["keys", "create", &name, "--role", "reader"];
+        let mut args = vec!["keys", "create", &name, "--role", ROLES[at % ROLES.len()]];
         if set.as_ref().is_some_and(BTreeSet::is_empty) {
             args.push("--no-labels");
         }
         args.extend(set.iter().flatten().flat_map(|label| ["--label", label]));
         let key = run(data, &args)["secret"].as_str().unwrap().to_owned();
-        Reader { all: set.is_none(), held: set.unwrap_or_default(), user: User::of(server, Some(&key)), name }
+        let user = || User::of(server, Some(&key));
+        Reader { all: set.is_none(), held: set.unwrap_or_default(), user: user(), follower: Some(user()), name }
     };
     sets.into_iter().enumerate().map(reader).collect()
 }
 
+/// The same each time, so that a change is judged by what it changes.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_question_of_any_kind_tells_of_a_document_somebody_may_not_read() {
-    let (seed, mut random) = Random::seeded();
+    ask_about(2_026).await;
+}
+
+/// Another each time, so that what one seed never asks is asked by and by; `MAINSPRING_LEAK_SEED` asks again.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_question_that_nobody_has_asked_before_tells_of_one_either() {
+    let given = std::env::var("MAINSPRING_LEAK_SEED").ok();
+    ask_about(given.map_or_else(|| SystemClock.now().as_micros().unsigned_abs(), |seed| seed.parse().unwrap())).await;
+}
+
+async fn ask_about(seed: u64) {
     // Shown when the test fails.
     eprintln!("MAINSPRING_LEAK_SEED={seed}");
-    let random = &mut random;
+    let random = &mut Random(seed);
     let mut world = World::made(random).await;
     for at in 0..world.readers.len() {
         world.counts(at).await;
         world.chat(at, at % 2 == 1, random).await;
     }
-    let listed = world.owner().user.get("/api/v1/traces?limit=100").await;
-    world.traces.extend(ids(&listed, "trace_id"));
+    world.settle().await;
+    for at in 0..world.readers.len() {
+        world.ask_everything(at, random).await;
+        world.answers(at, random).await;
+    }
     for _ in 0..QUESTIONS {
         let at = random.below(world.readers.len());
         world.ask(at, random).await;
@@ -563,51 +559,11 @@ async fn no_question_of_any_kind_tells_of_a_document_somebody_may_not_read() {
             break;
         }
     }
+    world.hear();
+    if world.leaks.is_empty() {
+        world.tally().await;
+    }
     assert!(world.leaks.is_empty(), "seed {seed}: {:#?}", world.leaks);
+    world.everything_was_answered();
     assert!(world.shown > 10 && world.hidden > 0, "seed {seed}: {} shown, {} hidden", world.shown, world.hidden);
-}
-
-/// A document that was for everyone is labelled: what was kept of it before is hidden with it.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_labelled_later_is_hidden_in_what_was_kept_before() {
-    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let folder = folder.path();
-    for (shelf, text) in
-        [("s0", "Everyone reads of the garden and its wall."), ("s1", "The garden hides a zukamirel under the wall.")]
-    {
-        std::fs::create_dir(folder.join(shelf)).unwrap();
-        std::fs::write(folder.join(shelf).join(format!("{shelf}.md")), format!("# About {shelf}\n\n{text}\n")).unwrap();
-    }
-    std::fs::write(folder.join("s1/zukamirel.pdf"), "%PDF-1.7 nothing of the kind").unwrap();
-    let server = Server::start(data.path(), "127.0.0.1");
-    apply_all(data.path(), &specs(folder, &[&[], &[]]));
-    ingest(data.path());
-    let key = run(data.path(), &["keys", "create", "somebody", "--no-labels"])["secret"].as_str().unwrap().to_owned();
-    let (owner, somebody) = (User::of(&server, None), User::of(&server, Some(&key)));
-    let search = "/api/v1/knowledge/papers/search";
-    let before = somebody.post(search, &json!({"query": "what does the garden hide"})).await;
-    assert!(before.text.contains("zukamirel"), "{}", before.text);
-    let body =
-        json!({"model": "papers", "messages": [{"role": "user", "content": "What does the garden hide?"}], "max_tokens": 4});
-    let answer = owner.post("/v1/chat/completions", &body).await.json();
-    let trace = answer["mainspring"]["trace_id"].as_str().unwrap().to_owned();
-
-    apply_all(data.path(), &specs(folder, &[&[], &["hr"]]));
-    ingest(data.path());
-    let mut told = Vec::new();
-    let at = json!({"query": "what does the garden hide", "at": before.json()["pin"]});
-    told.push(("search of an older state", somebody.post(search, &at).await));
-    told.push(("search", somebody.post(search, &json!({"query": "what does the garden hide"})).await));
-    told.push(("documents", somebody.get("/api/v1/knowledge/papers/documents").await));
-    told.push(("trace", somebody.get(&format!("/api/v1/traces/{trace}")).await));
-    told.push(("replay", somebody.post(&format!("/api/v1/traces/{trace}/replay"), &json!({})).await));
-    told.push(("traces by a word of it", somebody.get("/api/v1/traces?q=zukamirel").await));
-    told.push(("runs", somebody.get("/api/v1/knowledge/papers/runs").await));
-    for seen in ids(&somebody.get("/api/v1/traces?limit=100").await, "trace_id") {
-        told.push(("a trace of the list", somebody.get(&format!("/api/v1/traces/{seen}")).await));
-    }
-    let leaks: Vec<_> = told.iter().filter(|(_, reply)| reply.text.contains("zukamirel")).collect();
-    let shown: Vec<_> = leaks.iter().map(|(what, reply)| (what, reply.status, around(&reply.text, "zukamirel"))).collect();
-    assert!(leaks.is_empty(), "{shown:#?}");
-    assert!(owner.post(search, &at).await.text.contains("zukamirel"), "who sees everything still does");
 }

@@ -7,7 +7,7 @@ use mainspring_wire as wire;
 use serde_json::{Value, json};
 
 use crate::{
-    running::{Server, apply_all, command, refused, run},
+    running::{Server, apply_all, command, refused, run, until},
     tiny,
 };
 
@@ -233,4 +233,83 @@ async fn chunks_are_cut_for_the_model_that_reads_them() {
     }
     // Windows of 256 and 128 tokens, of which the model's own marks take some.
     assert!((128..=240).contains(&longest[0]) && longest[1] <= 112, "{longest:?}");
+}
+
+/// An embedding model whose files come from a place that sends nothing before it is told to.
+async fn slow_model(data: &Path, go: tokio::sync::watch::Receiver<bool>) {
+    let mut list =
+        "[models.late-minilm]\ntask = { embed = { dimensions = 384, max_tokens = 256, pooling = \"mean\" } }\n".to_owned();
+    let listed = run(data, &["models", "verify", "all-minilm-l6-v2"]);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut routes = axum::Router::new();
+    for file in listed.as_array().unwrap() {
+        let (role, digest) = (file["file"].as_str().unwrap(), file["digest"].as_str().unwrap());
+        let path = crate::outages::shared_models().join("sha256").join(digest.trim_start_matches("sha256:"));
+        let bytes = bytes::Bytes::from(std::fs::read(path).unwrap());
+        list += &format!("[models.late-minilm.files.{role}]\ndigest = \"{digest}\"\nsize = {}\n", bytes.len());
+        list += &format!("places = [\"http://{address}/{role}\"]\n");
+        let go = go.clone();
+        let send = move || {
+            let (mut go, bytes) = (go.clone(), bytes.clone());
+            async move {
+                let _ = go.wait_for(|go| *go).await;
+                bytes
+            }
+        };
+        routes = routes.route(&format!("/{role}"), axum::routing::get(send));
+    }
+    std::fs::write(data.join("models.toml"), list).unwrap();
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ingestion_waits_for_its_model_while_a_server_fetches_it() {
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = tempfile::tempdir().unwrap();
+    written(folder.path());
+    let (send, go) = tokio::sync::watch::channel(false);
+    slow_model(data.path(), go).await;
+    let place = store.path().display().to_string();
+    let settings = [
+        ("MAINSPRING_MODELS", place.as_str()),
+        ("MAINSPRING__MODELS__PULL", "true"),
+        ("MAINSPRING__MODELS__EMBED", "late-minilm"),
+        ("MAINSPRING__MODELS__CHAT", "somewhere-else"),
+    ];
+    let server = Server::start_with(data.path(), &["serve"], &settings);
+    let client = server.client();
+    let manifests = notes(folder.path(), &json!({"relevance": 0.0, "parents": "off"}), "late-minilm");
+    let _: wire::ApplyReply = client.post("/api/v1/apply", &manifests).await.unwrap();
+    let started: wire::IngestStarted = client.post("/api/v1/knowledge/notes/ingest", &json!({})).await.unwrap();
+    let now = async || client.get::<wire::RunView>(&format!("/api/v1/runs/{}", started.run.id)).await.unwrap();
+    until("the wait", async || now().await.progress.is_some_and(|progress| progress.stage == "awaiting-model")).await;
+    let asked = json!({"model": "late-minilm", "input": "x"});
+    let refusal = client.post::<Value>("/v1/embeddings", &asked).await.unwrap_err().to_string();
+    assert!(refusal.contains("being fetched"), "{refusal}");
+    assert_eq!(now().await.status, "running");
+
+    send.send(true).unwrap();
+    until("the end", async || now().await.status != "running").await;
+    let ended = now().await;
+    assert_eq!((ended.status.as_str(), ended.report.as_ref().map(|report| report.added)), ("succeeded", Some(3)), "{ended:?}");
+    assert_eq!(found(&server).await.passages.len(), 3);
+    let said = server.said();
+    assert!(said.contains("fetching late-minilm (model): 100 %") && said.contains("late-minilm is here"), "{said}");
+}
+
+#[test]
+fn an_ingestion_whose_model_nobody_fetches_ends_with_a_code_and_what_helps() {
+    let (data, folder, store) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    written(folder.path());
+    let manifests = notes(folder.path(), &json!({}), "all-minilm-l6-v2");
+    apply_all(data.path(), manifests["manifests"].as_array().unwrap());
+    let ended = command(data.path()).env("MAINSPRING_MODELS", store.path()).args(["ingest", "notes"]).output().unwrap();
+    let said = String::from_utf8_lossy(&[ended.stdout, ended.stderr].concat()).into_owned();
+    assert_eq!(ended.status.code(), Some(2), "{said}");
+    assert!(said.contains("0 added"), "{said}");
+    assert!(
+        said.contains("failed: model-not-installed: ") && said.contains("; run `mainspring models pull all-minilm-l6-v2`"),
+        "{said}"
+    );
 }

@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -26,7 +26,11 @@ pub(crate) fn binary() -> PathBuf {
 }
 
 pub(crate) fn command(data: &Path) -> Command {
-    let mut command = Command::new(binary());
+    command_of(&binary(), data)
+}
+
+fn command_of(program: &Path, data: &Path) -> Command {
+    let mut command = Command::new(program);
     command
         .env("MAINSPRING_DATA", data)
         .env_remove("MAINSPRING_URL")
@@ -91,11 +95,21 @@ impl Server {
         Self::spawn_on(data, &["serve"], settings, ("127.0.0.1", port))
     }
 
-    fn spawn_on(data: &Path, args: &[&str], settings: &[(&str, &str)], (host, port): (&str, u16)) -> Self {
+    fn spawn_on(data: &Path, args: &[&str], settings: &[(&str, &str)], at: (&str, u16)) -> Self {
+        Self::run(command(data), args, settings, at)
+    }
+
+    /// The same program from another place.
+    pub(crate) fn start_from(program: &Path, data: &Path, args: &[&str], settings: &[(&str, &str)]) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::run(command_of(program, data), args, settings, ("127.0.0.1", port))
+    }
+
+    fn run(mut command: Command, args: &[&str], settings: &[(&str, &str)], (host, port): (&str, u16)) -> Self {
         let log = tempfile::NamedTempFile::new().unwrap();
         // Both append, or one would write over the other.
         let output = || Stdio::from(std::fs::OpenOptions::new().append(true).open(log.path()).unwrap());
-        let child = command(data)
+        let child = command
             .envs(settings.iter().copied())
             .args(args)
             .args(["--listen", &format!("{host}:{port}")])
@@ -192,6 +206,15 @@ impl User {
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
         let request = http::Request::post(path).header(http::header::CONTENT_TYPE, "application/json");
         self.send(request.body(Bytes::from(body.to_string())).unwrap()).await
+    }
+
+    /// Hears a stream of events until there is no more of it.
+    pub(crate) async fn follow(self, path: &'static str, heard: Arc<Mutex<Vec<u8>>>) {
+        let request = http::Request::get(path).body(Bytes::new()).unwrap();
+        let mut body = self.0.send(request).await.unwrap().into_body();
+        while let Some(Ok(part)) = body.next().await {
+            heard.lock().unwrap().extend_from_slice(&part);
+        }
     }
 
     pub(crate) async fn send(&self, request: http::Request<Bytes>) -> Reply {

@@ -92,6 +92,15 @@ async fn spending_is_shown_by_what_it_is_asked_by_and_at_other_prices() {
     let other = run(data, &["usage", "reprice", "--as", "gpt-4o"]);
     // 2.50 and 10 dollars for a million tokens: 0.0075 for each of four calls.
     assert_eq!((&other["total"]["repriced"], &other["total"]["still_unpriced"]), (&json!("0.03"), &none));
+    let anns = run(data, &["usage", "reprice", "--as", "gpt-4o", "--user", "ann", "--model", "here/small"]);
+    assert_eq!((&anns["total"]["calls"], &anns["total"]["repriced"], &anns["apart_calls"]), (&json!(2), &json!("0.015"), &none));
+    let embedding = person.post("/v1/embeddings", &json!({"model": "here/small", "input": "text"})).await;
+    assert_eq!(embedding.status, 200, "{}", embedding.text);
+    until("five calls", async || run(data, &["calls"])["items"].as_array().unwrap().len() == 5).await;
+    let apart = run(data, &["usage", "reprice", "--as", "gpt-4o"]);
+    assert_eq!((&apart["total"]["calls"], &apart["apart_calls"]), (&json!(4), &json!(1)), "an embedding is no chat");
+    assert!(said(data, &["usage", "reprice", "--as", "gpt-4o"]).contains("calls that write no text"));
+    assert_eq!(run(data, &["usage", "reprice", "--prices", "dear"])["total"]["calls"], json!(5));
     assert_eq!(refused(data, &["usage", "reprice", "--as", "nobody-knows-it"])["code"], "prices-unknown-model");
     assert_eq!(refused(data, &["usage", "--by", "colour"])["code"], "usage-bad-question");
     assert_eq!(refused(data, &["usage", "--since", "soon"])["code"], "query-invalid");

@@ -72,7 +72,7 @@ const fn has_turns(operation: Operation) -> bool {
 
 /// Whether asking again may well give another answer. Providers' default temperature is not zero.
 fn is_sampled(operation: Operation, fields: &Map<String, Value>) -> bool {
-    let writes = has_turns(operation) || operation == Operation::Completions;
+    let writes = has_turns(operation) || matches!(operation, Operation::Compact | Operation::Completions);
     let cold = fields.get("temperature").and_then(Value::as_f64).is_some_and(|temperature| temperature <= 0.0);
     let seeded = fields.get("seed").is_some_and(Value::is_number);
     writes && !cold && !seeded

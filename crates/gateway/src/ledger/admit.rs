@@ -164,6 +164,7 @@ fn worst_record(caller: &Caller, intent: &Intent, output: u64, target: Option<&C
         usage,
         cost: charge.as_ref().map_or(Money::ZERO, |charge| charge.cost),
         price: charge.map(|charge| charge.price),
+        charges: Vec::new(),
         cached: false,
         batch: intent.batch,
         trace: intent.trace,

@@ -7,7 +7,8 @@ use std::{
 };
 
 use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
-use mainspring_kernel::{Timestamp, id::ProjectId};
+use mainspring_kernel::{Money, Timestamp, id::ProjectId};
+use mainspring_llm::Provenance;
 use serde::Serialize;
 
 use super::{
@@ -17,7 +18,7 @@ use super::{
     window::{hour_of, hour_start},
 };
 use crate::{
-    record::{CallRecord, CallStatus},
+    record::{CallRecord, CallStatus, Part, PriceStamp},
     store::{BudgetKey, SegmentRow, Spend},
 };
 
@@ -68,6 +69,8 @@ pub(crate) struct Sum {
     reasoning: u64,
     output_audio: u64,
     output_image: u64,
+    input_estimated: u64,
+    output_estimated: u64,
     cost: i64,
 }
 
@@ -92,15 +95,16 @@ pub(crate) fn ended_at(record: &CallRecord) -> Timestamp {
     record.at.plus(Duration::from_millis(record.took_ms.into()))
 }
 
-/// Whether a call used tokens that nobody has a price for.
-pub(crate) const fn is_unpriced(record: &CallRecord) -> bool {
-    record.price.is_none() && !record.cached && record.usage.total() > 0
+/// The first part of a call that used tokens nobody has a price for.
+fn unpriced(record: &CallRecord) -> Option<Part<'_>> {
+    record.parts().find(|part| part.is_unpriced()).filter(|_| !record.cached)
 }
 
-/// Money of one record in the catalog's range; beyond it the rest is cut off, loudly, since the call was made.
-fn cost_of(record: &CallRecord) -> i64 {
-    units(record.cost).unwrap_or_else(|| {
-        tracing::error!(call.id = %record.id, cost = %record.cost, "a call costs more than the catalog can count");
+/// Money of a call, or of a part of one, in the catalog's range; beyond it the rest is cut off, loudly, since the call was
+/// made.
+fn cost_of(record: &CallRecord, cost: Money) -> i64 {
+    units(cost).unwrap_or_else(|| {
+        tracing::error!(call.id = %record.id, %cost, "a call costs more than the catalog can count");
         i64::MAX
     })
 }
@@ -142,9 +146,15 @@ impl Prepared {
 }
 
 impl Group {
+    /// Of the call itself: of the target that answered, or the last that was tried.
     fn of(record: &CallRecord) -> Self {
+        let (provider, target) = (record.provider.as_deref(), record.target.as_deref());
+        Self::at(record, (provider, target, record.price.as_ref()))
+    }
+
+    fn at(record: &CallRecord, (provider, target, price): (Option<&str>, Option<&str>, Option<&PriceStamp>)) -> Self {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        let CallRecord { caller, at, model, route, provider, target, price, .. } = record;
+        let CallRecord { caller, at, model, route, .. } = record;
         Self {
             project: caller.project,
             hour: hour_of(*at),
@@ -154,10 +164,10 @@ impl Group {
             app: text(&caller.app),
             route: text(route),
             model: model.clone(),
-            provider: text(provider),
-            target: text(target),
-            price_table: price.as_ref().map(|price| price.table.hex()).unwrap_or_default(),
-            price_entry: price.as_ref().map(|price| price.entry.clone()).unwrap_or_default(),
+            provider: provider.unwrap_or_default().to_owned(),
+            target: target.unwrap_or_default().to_owned(),
+            price_table: price.map(|price| price.table.hex()).unwrap_or_default(),
+            price_entry: price.map(|price| price.entry.clone()).unwrap_or_default(),
         }
     }
 
@@ -167,17 +177,32 @@ impl Group {
     }
 }
 
+/// A call counts once, where it was answered; its tokens and its money count where they were used, which may be elsewhere.
 fn sums(calls: &[Settled]) -> Vec<Sum> {
     let mut sums: HashMap<Group, Sum> = HashMap::new();
     for Settled { record, .. } in calls {
-        let group = Group::of(record);
-        let sum = sums.entry(group).or_insert_with_key(|group| Sum::none(group.clone()));
-        sum.add(record);
+        let call = sum_of(&mut sums, Group::of(record));
+        call.count(record);
+        if record.charges.is_empty() {
+            record.parts().for_each(|part| call.add(record, part));
+        } else {
+            for part in record.parts() {
+                sum_of(&mut sums, Group::at(record, (part.provider, part.target, part.price))).add(record, part);
+            }
+        }
+        // Once for each call, however many of its attempts have no price.
+        if let Some(part) = unpriced(record) {
+            sum_of(&mut sums, Group::at(record, (part.provider, part.target, part.price))).unpriced += 1;
+        }
     }
     let mut sums: Vec<Sum> = sums.into_values().collect();
     // Every process takes rows in the same order, so that two of them do not wait for each other.
     sums.sort_by(|a, b| a.group.cmp(&b.group));
     sums
+}
+
+fn sum_of(sums: &mut HashMap<Group, Sum>, group: Group) -> &mut Sum {
+    sums.entry(group).or_insert_with_key(|group| Sum::none(group.clone()))
 }
 
 impl Sum {
@@ -197,15 +222,20 @@ impl Sum {
             reasoning: 0,
             output_audio: 0,
             output_image: 0,
+            input_estimated: 0,
+            output_estimated: 0,
             cost: 0,
         }
     }
 
-    fn add(&mut self, record: &CallRecord) {
-        let usage = &record.usage;
+    fn count(&mut self, record: &CallRecord) {
         self.calls += 1;
         self.failed += u64::from(matches!(record.status, CallStatus::Failed | CallStatus::Interrupted));
-        self.unpriced += u64::from(is_unpriced(record));
+    }
+
+    fn add(&mut self, record: &CallRecord, part: Part<'_>) {
+        let usage = part.usage;
+        let guessed = |tokens: u64, from: Provenance| if from == Provenance::Estimated { tokens } else { 0 };
         for (sum, tokens) in [
             (&mut self.input, usage.input),
             (&mut self.output, usage.output),
@@ -217,10 +247,12 @@ impl Sum {
             (&mut self.reasoning, usage.reasoning),
             (&mut self.output_audio, usage.output_audio),
             (&mut self.output_image, usage.output_image),
+            (&mut self.input_estimated, guessed(usage.input, usage.input_from)),
+            (&mut self.output_estimated, guessed(usage.output, usage.output_from)),
         ] {
             *sum = sum.saturating_add(tokens).min(TOKENS_MAX);
         }
-        self.cost = self.cost.saturating_add(cost_of(record));
+        self.cost = self.cost.saturating_add(cost_of(record, part.cost));
     }
 }
 
@@ -246,7 +278,7 @@ pub(crate) fn segment(
 ) -> std::io::Result<SegmentRow> {
     calls.sort_by_key(|(record, _)| (ended_at(record), record.id));
     let ends = || calls.iter().map(|(record, _)| ended_at(record));
-    let cost = calls.iter().fold(0, |cost: i64, (record, _)| cost.saturating_add(cost_of(record)));
+    let cost = calls.iter().fold(0, |cost: i64, (record, _)| cost.saturating_add(cost_of(record, record.cost)));
     let (first_at, first_end, last_end) = (calls.iter().map(|(record, _)| record.at).min(), ends().next(), ends().next_back());
     let mut packed = ZlibEncoder::new(Vec::new(), Compression::fast());
     for (_, line) in &calls {

@@ -59,7 +59,7 @@ impl CallFilter {
             && (key.is_none() || *key == record.caller.key)
             && same(user, &record.caller.user)
             && same(app, &record.caller.app)
-            && same(provider, &record.provider)
+            && (same(provider, &record.provider) || record.parts().any(|part| part.provider == provider.as_deref()))
             && status.is_none_or(|status| status == record.status)
             && trace.is_none_or(|trace| trace == record.trace)
             && model.as_ref().is_none_or(|model| *model == record.model || record.route.as_ref() == Some(model))

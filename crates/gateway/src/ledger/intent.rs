@@ -4,8 +4,7 @@ use mainspring_kernel::{Name, Timestamp, id::CallId};
 use mainspring_llm::TraceId;
 use mainspring_providers::{Operation, ProviderKind};
 
-/// Written at most where neither the client nor the target says.
-const OUTPUT_TOKENS_USUAL: u64 = 4_096;
+use crate::allowed;
 
 /// A call that is about to be made.
 #[derive(Debug, Clone)]
@@ -18,8 +17,6 @@ pub struct Intent {
     pub operation: Operation,
     /// The input surely has no more tokens than this: the bytes of the body are such a bound.
     pub input_tokens_upper: u64,
-    /// What the client allows to be written, all choices together.
-    pub output_tokens_upper: Option<u64>,
     /// The targets the call may go to. The dearest of them is what is set aside.
     pub candidates: Vec<Candidate>,
     pub batch: bool,
@@ -33,7 +30,7 @@ pub struct Candidate {
     pub kind: ProviderKind,
     /// The name under which prices have it.
     pub price_as: String,
-    /// What it can write at most.
+    /// What this call lets it write at most, all answers together; absent: as much as is usual.
     pub max_output_tokens: Option<u64>,
 }
 
@@ -48,8 +45,8 @@ impl Intent {
     pub(crate) fn output_tokens(&self, candidate: &Candidate) -> u64 {
         match self.operation {
             Operation::Embeddings | Operation::Rerank | Operation::Moderations | Operation::CountTokens => 0,
-            Operation::Chat | Operation::Responses | Operation::Messages | Operation::Completions => {
-                self.output_tokens_upper.or(candidate.max_output_tokens).unwrap_or(OUTPUT_TOKENS_USUAL)
+            Operation::Chat | Operation::Responses | Operation::Compact | Operation::Messages | Operation::Completions => {
+                candidate.max_output_tokens.unwrap_or(allowed::USUAL)
             }
         }
     }

@@ -14,7 +14,7 @@ use super::{
     meter::{Verdict, Wait},
     meters::MeterKey,
 };
-use crate::record::{CallRecord, CallStatus};
+use crate::record::{AttemptCharge, CallRecord, CallStatus};
 
 /// What was set aside of one limit.
 #[derive(Debug, Clone)]
@@ -108,6 +108,7 @@ impl Permit {
             provider: text(record.provider),
             target: text(record.target),
             operation: tame(&record.operation),
+            charges: record.charges.into_iter().map(tamed_charge).collect(),
             batch: self.worst.batch,
             ..record
         });
@@ -123,6 +124,10 @@ impl Permit {
             Err(error) => tracing::error!(%error, "how a call ended could not be written to the journal; it is kept in memory"),
         }
     }
+}
+
+fn tamed_charge(charge: AttemptCharge) -> AttemptCharge {
+    AttemptCharge { provider: tame(&charge.provider), target: tame(&charge.target), ..charge }
 }
 
 impl Drop for Permit {

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use mainspring_kernel::{Actor, AssetRef, Money, Role, Timestamp};
-use mainspring_providers::ProviderKind;
+use mainspring_providers::{Operation, ProviderKind};
 
-use super::{Ledger, batch::is_unpriced, fault::LedgerFault, open::records, rules::needs, window::hour_of};
+use super::{Ledger, fault::LedgerFault, open::records, rules::needs, usage::UsageFilter, window::hour_of};
 use crate::{
     cost::{Charge, Place, Prices, kinds_of},
-    record::CallRecord,
+    record::{CallRecord, Part},
     store::SegmentHead,
 };
 
@@ -17,7 +17,7 @@ const SEGMENTS_AT_ONCE: usize = 16;
 /// Other prices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Repricing {
-    /// Every call on this model: a model, or `provider/model`.
+    /// Every call that writes text on this model: a model, or `provider/model`. Another one cannot do what it does not.
     As(String),
     /// Every call where it went, at the prices of another table or version of the project.
     Prices(AssetRef),
@@ -47,7 +47,18 @@ pub struct Repriced {
     pub total: RepricedModel,
     /// By name.
     pub models: Vec<RepricedModel>,
+    /// Calls that the other model could not take, such as embeddings, and what they cost: they are in no sum.
+    pub apart: Apart,
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Apart {
+    pub calls: u64,
+    pub cost: Money,
+}
+
+/// Operations, as records have them, whose answer is a text.
+const WRITES: [&str; 2] = [Operation::Chat.as_str(), Operation::Completions.as_str()];
 
 /// The other prices, found.
 enum Rule {
@@ -56,12 +67,13 @@ enum Rule {
 }
 
 impl Ledger {
-    /// Reads every call of the actor's project that began in a stretch of time and prices it anew. Tokens stay as they were
-    /// counted: another model's tokenizer would count others. Cached answers cost nothing either way.
+    /// Reads the calls of the actor's project that began in a stretch of time and pass the filter, and prices them anew. Tokens
+    /// stay as they were counted: another model's tokenizer would count others. Cached answers cost nothing either way.
     pub async fn reprice(
         &self,
         actor: &Actor,
         repricing: &Repricing,
+        filter: &UsageFilter,
         (since, until): (Timestamp, Timestamp),
     ) -> Result<Repriced, LedgerFault> {
         needs(actor, Role::Reader)?;
@@ -70,6 +82,7 @@ impl Ledger {
         }
         let rule = self.rule(actor, repricing).await?;
         let mut models: BTreeMap<String, RepricedModel> = BTreeMap::new();
+        let mut apart = Apart::default();
         let mut last: Option<SegmentHead> = None;
         loop {
             let place = (hour_of(since), until);
@@ -77,14 +90,18 @@ impl Ledger {
             let heads = crate::store::segments_since(catalog, actor.project, place, last.as_ref(), SEGMENTS_AT_ONCE).await?;
             let Some(newest) = heads.last().cloned() else { break };
             last = Some(newest);
-            let within = |record: &CallRecord| record.at >= since && record.at < until;
+            let within = |record: &CallRecord| record.at >= since && record.at < until && filter.passes(record);
             for record in records(heads).await?.into_iter().filter(within) {
-                add(&mut models, &record, &rule);
+                if rule.takes(&record) {
+                    add(&mut models, &record, (filter, &rule));
+                } else {
+                    apart.add(&record, filter);
+                }
             }
         }
         let mut total = RepricedModel::default();
         models.values().for_each(|model| total.add(model));
-        Ok(Repriced { since, until, total, models: models.into_values().collect() })
+        Ok(Repriced { since, until, total, models: models.into_values().collect(), apart })
     }
 
     async fn rule(&self, actor: &Actor, repricing: &Repricing) -> Result<Rule, LedgerFault> {
@@ -96,6 +113,20 @@ impl Ledger {
                 Ok(Rule::As { provider, kind, model: name, prices })
             }
         }
+    }
+}
+
+impl Rule {
+    /// Other prices hold for every call; another model can only be asked for what it does.
+    fn takes(&self, record: &CallRecord) -> bool {
+        matches!(self, Self::Table(_)) || WRITES.contains(&record.operation.as_str())
+    }
+}
+
+impl Apart {
+    fn add(&mut self, record: &CallRecord, filter: &UsageFilter) {
+        self.calls += u64::from(filter.is_at(record.provider.as_deref()));
+        self.cost += record.parts().filter(|part| filter.is_at(part.provider)).map(|part| part.cost).sum::<Money>();
     }
 }
 
@@ -111,22 +142,42 @@ fn priced_place(prices: &Prices, model: &str) -> Result<(String, ProviderKind, S
     Err(LedgerFault::UnknownPrice { model: mainspring_kernel::text::elide(model, 200) })
 }
 
-fn add(models: &mut BTreeMap<String, RepricedModel>, record: &CallRecord, rule: &Rule) {
-    let (provider, target) = (record.provider.as_deref().unwrap_or_default(), record.target.as_deref().unwrap_or_default());
-    let name = if provider.is_empty() { record.model.clone() } else { format!("{provider}/{target}") };
-    let charge = reprice(record, rule);
-    let used = record.usage.total() > 0 && !record.cached;
-    let one = RepricedModel {
-        name: String::new(),
-        calls: 1,
-        input: record.usage.input,
-        output: record.usage.output,
-        cost: record.cost,
-        repriced: charge.as_ref().map_or(Money::ZERO, |charge| charge.cost),
-        unpriced: u64::from(is_unpriced(record)),
-        still_unpriced: u64::from(used && charge.is_none()),
-    };
-    models.entry(name.clone()).or_insert_with(|| RepricedModel { name, ..RepricedModel::default() }).add(&one);
+/// A call counts once, where it was answered, and each part of it where it was used. Of what nobody has a price for the first
+/// part counts the call.
+fn add(models: &mut BTreeMap<String, RepricedModel>, record: &CallRecord, (filter, rule): (&UsageFilter, &Rule)) {
+    let (provider, target) = (record.provider.as_deref(), record.target.as_deref());
+    if filter.is_at(provider) {
+        model(models, name(record, (provider, target))).calls += 1;
+    }
+    let (mut unpriced, mut still_unpriced) = (false, false);
+    for part in record.parts().filter(|part| filter.is_at(part.provider)) {
+        let charge = reprice(record, part, rule);
+        let used = part.usage.total() > 0 && !record.cached;
+        let (unknown, still_unknown) = (used && part.price.is_none(), used && charge.is_none());
+        model(models, name(record, (part.provider, part.target))).add(&RepricedModel {
+            name: String::new(),
+            calls: 0,
+            input: part.usage.input,
+            output: part.usage.output,
+            cost: part.cost,
+            repriced: charge.map_or(Money::ZERO, |charge| charge.cost),
+            unpriced: u64::from(unknown && !unpriced),
+            still_unpriced: u64::from(still_unknown && !still_unpriced),
+        });
+        unpriced |= unknown;
+        still_unpriced |= still_unknown;
+    }
+}
+
+fn name(record: &CallRecord, (provider, target): (Option<&str>, Option<&str>)) -> String {
+    match provider.filter(|provider| !provider.is_empty()) {
+        Some(provider) => format!("{provider}/{}", target.unwrap_or_default()),
+        None => record.model.clone(),
+    }
+}
+
+fn model(models: &mut BTreeMap<String, RepricedModel>, name: String) -> &mut RepricedModel {
+    models.entry(name.clone()).or_insert_with(|| RepricedModel { name, ..RepricedModel::default() })
 }
 
 impl RepricedModel {
@@ -143,20 +194,20 @@ impl RepricedModel {
 }
 
 /// `None` where nobody knows. What used nothing costs nothing, unless it is paid by the call.
-fn reprice(record: &CallRecord, rule: &Rule) -> Option<Charge> {
-    if record.cached || record.usage.total() == 0 && record.cost.is_zero() {
+fn reprice(record: &CallRecord, part: Part<'_>, rule: &Rule) -> Option<Charge> {
+    if record.cached || part.usage.total() == 0 && part.cost.is_zero() {
         return None;
     }
     match rule {
         Rule::As { provider, kind, model, prices } => {
-            prices.cost(Place { provider, kind: *kind, model }, &record.usage, record.batch)
+            prices.cost(Place { provider, kind: *kind, model }, part.usage, record.batch)
         }
         Rule::Table(prices) => {
             // The record has no type of its provider; its target was priced by an entry, or by its own name.
-            let (provider, target) = (record.provider.as_deref()?, record.target.as_deref()?);
-            let entry = record.price.as_ref().map(|price| price.entry.as_str()).filter(|entry| !entry.ends_with('*'));
+            let (provider, target) = (part.provider?, part.target?);
+            let entry = part.price.map(|price| price.entry.as_str()).filter(|entry| !entry.ends_with('*'));
             let names = [Some(target), entry];
-            names.into_iter().flatten().find_map(|model| prices.cost_anywhere((provider, model), &record.usage, record.batch))
+            names.into_iter().flatten().find_map(|model| prices.cost_anywhere((provider, model), part.usage, record.batch))
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Setting, listing and removing limits.
 
+use std::collections::HashMap;
+
 use mainspring_catalog::{AuditEntry, Tx};
 use mainspring_kernel::{Actor, Money, Page, PageRequest, Role, Timestamp, id::LimitId};
 use serde_json::json;
@@ -7,10 +9,13 @@ use serde_json::json;
 use super::{
     Ledger,
     fault::LedgerFault,
-    limit::{EACH, Limit, NewLimit},
+    limit::{EACH, Limit, Metric, NewLimit, SubjectKind},
     meters::MeterKey,
 };
-use crate::store;
+use crate::{
+    limits::{Bucket, Rate},
+    store,
+};
 
 const LIMITS_MAX: usize = 1_000;
 
@@ -22,6 +27,9 @@ pub struct LimitState {
     pub spent: Option<Money>,
     /// Of a budget: when it begins anew.
     pub resets: Option<Timestamp>,
+    /// Of another limit with one subject: how much of it is left at this moment. What several processes share is told as
+    /// the catalog has it, where what a process has fetched ahead counts as taken.
+    pub left: Option<u64>,
 }
 
 impl Ledger {
@@ -43,12 +51,38 @@ impl Ledger {
             };
             spent.iter().find(|(key, _)| this(&key.meter())).map(|(_, money)| *money)
         };
+        let left = self.left(&page.items, now).await?;
         Ok(page.map(|limit| {
             let resets = limit.metric.span().map(|span| span.end(now));
-            let has_one_subject = limit.subject != EACH || limit.kind == super::SubjectKind::Project;
+            let has_one_subject = has_one_subject(&limit);
             let spent = resets.filter(|_| has_one_subject).map(|_| spent_by(&limit).unwrap_or_default());
-            LimitState { limit, spent, resets }
+            let left = left.get(&limit.id).copied();
+            LimitState { limit, spent, resets, left }
         }))
+    }
+
+    /// Of limits that are no budgets and have one subject.
+    async fn left(&self, limits: &[Limit], now: Timestamp) -> Result<HashMap<LimitId, u64>, LedgerFault> {
+        let counted = |limit: &&Limit| limit.metric.span().is_none() && has_one_subject(limit);
+        let counted: Vec<&Limit> = limits.iter().filter(counted).collect();
+        let Some(first) = counted.first() else { return Ok(HashMap::new()) };
+        let shared = self.state().meters.shared();
+        let taken = if shared { Some(store::taken(&self.inner.parts.catalog, first.project, now).await?) } else { None };
+        let mut state = self.state();
+        let moment = state.meters.now(now);
+        let left = |limit: &&Limit| {
+            let amount = i128::from(limit.amount.units());
+            let left = match (&taken, limit.metric) {
+                (Some(taken), Metric::Concurrent) => amount - i128::from(taken.get(&limit.id).copied().unwrap_or(0)),
+                (Some(taken), _) => {
+                    let rate = Rate(limit.amount.units().max(0).unsigned_abs());
+                    Bucket::of(taken.get(&limit.id).copied().unwrap_or(0)).left(rate, moment).into()
+                }
+                (None, _) => state.meters.quota(&meter(limit), amount, moment).left,
+            };
+            (limit.id, u64::try_from(left.max(0)).unwrap_or(u64::MAX))
+        };
+        Ok(counted.iter().map(left).collect())
     }
 
     /// Sets a limit, in place of one with the same subject and metric. It holds at once in this process and within two
@@ -108,6 +142,15 @@ impl Ledger {
         let entry = AuditEntry { action, subject: format!("{} {subject} {}", kind.as_str(), metric.as_str()), detail };
         Ok(audit.record(tx, actor, entry).await?)
     }
+}
+
+fn has_one_subject(limit: &Limit) -> bool {
+    limit.subject != EACH || limit.kind == SubjectKind::Project
+}
+
+fn meter(limit: &Limit) -> MeterKey {
+    let Limit { project, kind, subject, metric, .. } = limit;
+    MeterKey { project: *project, kind: *kind, subject: subject.clone(), metric: *metric, starts: Timestamp::default() }
 }
 
 pub(super) fn needs(actor: &Actor, needed: Role) -> Result<(), LedgerFault> {

@@ -62,6 +62,7 @@ pub(super) fn record(number: u128) -> CallRecord {
         usage: TokenUsage { input: 1_000, output: 500, ..TokenUsage::default() },
         cost: Money::from_pico(450_000_000),
         price: Some(PriceStamp { table: Digest::of(b"prices"), entry: "gpt-4o-mini".to_owned() }),
+        charges: Vec::new(),
         cached: false,
         batch: false,
         trace: "0af7651916cd43dd8448eb211c80319c".parse().unwrap(),
@@ -155,8 +156,10 @@ fn intent(clock: &dyn Clock, input: u64, output: u64) -> Intent {
         route: None,
         operation: Operation::Chat,
         input_tokens_upper: input,
-        output_tokens_upper: Some(output),
-        candidates: vec![Candidate::from(("openai".parse().unwrap(), ProviderKind::OpenAi, "gpt-4o-mini".to_owned()))],
+        candidates: vec![Candidate {
+            max_output_tokens: Some(output),
+            ..Candidate::from(("openai".parse().unwrap(), ProviderKind::OpenAi, "gpt-4o-mini".to_owned()))
+        }],
         batch: false,
         trace: record(0).trace,
     }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use mainspring_kernel::{Actor, Money, Role, Timestamp, text};
+use mainspring_kernel::{Actor, Money, Role, Timestamp, id::ProjectId, text};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -11,7 +11,10 @@ use super::{
     rules::needs,
     window::{hour_of, hour_start},
 };
-use crate::store::{self, UsageSum};
+use crate::{
+    record::CallRecord,
+    store::{self, UsageSum},
+};
 
 /// Groups in one answer; what comes after them is only counted in the total.
 const ROWS_MAX: usize = 1_000;
@@ -95,6 +98,28 @@ pub struct UsageFilter {
     pub provider: Option<String>,
 }
 
+impl UsageFilter {
+    /// Whether a call is one of these, whoever answered it.
+    pub(crate) fn passes(&self, record: &CallRecord) -> bool {
+        let Self { key, user, app, model, provider: _ } = self;
+        let own = key.as_ref().and(record.caller.key).map(|key| key.to_string());
+        is(key, own.as_deref())
+            && is(user, record.caller.user.as_deref())
+            && is(app, record.caller.app.as_deref())
+            && is(model, Some(&record.model))
+    }
+
+    /// Whether what was used at a provider is of these.
+    pub(crate) fn is_at(&self, provider: Option<&str>) -> bool {
+        is(&self.provider, provider)
+    }
+}
+
+/// What is absent is empty, as in the sums.
+fn is(wanted: &Option<String>, found: Option<&str>) -> bool {
+    wanted.as_deref().is_none_or(|wanted| wanted == found.unwrap_or_default())
+}
+
 /// Calls that began in a stretch of time, which is widened to whole hours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageQuestion {
@@ -121,6 +146,9 @@ pub struct UsageRow {
     pub reasoning: u64,
     pub output_audio: u64,
     pub output_image: u64,
+    /// Of the input and of the output: what was guessed, since nobody said. Their parts are always as reported.
+    pub input_estimated: u64,
+    pub output_estimated: u64,
     pub cost: Money,
 }
 
@@ -138,7 +166,8 @@ pub struct UsageReport {
 impl From<UsageSum> for UsageRow {
     fn from(sum: UsageSum) -> Self {
         let UsageSum { name, calls, failed, unpriced, input, output, cache_read, cache_write, .. } = sum;
-        let UsageSum { input_audio, input_image, reasoning, output_audio, output_image, cost, .. } = sum;
+        let UsageSum { input_audio, input_image, reasoning, output_audio, output_image, .. } = sum;
+        let UsageSum { input_estimated, output_estimated, cost, .. } = sum;
         Self {
             name,
             calls,
@@ -153,6 +182,8 @@ impl From<UsageSum> for UsageRow {
             reasoning,
             output_audio,
             output_image,
+            input_estimated,
+            output_estimated,
             cost,
         }
     }
@@ -162,15 +193,26 @@ impl Ledger {
     /// What the actor's project used. Calls are counted once they are in the catalog, a moment after they ended.
     pub async fn usage(&self, actor: &Actor, question: &UsageQuestion) -> Result<UsageReport, LedgerFault> {
         needs(actor, Role::Reader)?;
+        self.report(Some(actor.project), question).await
+    }
+
+    /// What all projects used together; by project a row for each, by its id. For who administers the installation, which
+    /// whoever asks has made sure of.
+    pub async fn usage_of_all(&self, actor: &Actor, question: &UsageQuestion) -> Result<UsageReport, LedgerFault> {
+        needs(actor, Role::Admin)?;
+        self.report(None, question).await
+    }
+
+    async fn report(&self, project: Option<ProjectId>, question: &UsageQuestion) -> Result<UsageReport, LedgerFault> {
         let UsageQuestion { by, since, until, filter } = question;
         if since >= until {
             return Err(LedgerFault::BadQuestion { reason: "`since` is not before `until`".to_owned() });
         }
         let last = Timestamp::from_micros(until.as_micros() - 1);
         let hours = (hour_of(*since), hour_of(last) + 1);
-        let (catalog, project) = (&self.inner.parts.catalog, actor.project);
-        let total = store::usage(catalog, project, (UsageBy::Project, filter), hours, 1).await?;
-        let mut sums = store::usage(catalog, project, (*by, filter), hours, ROWS_MAX + 1).await?;
+        let catalog = &self.inner.parts.catalog;
+        let total = store::usage(catalog, project, (None, filter), hours, 1).await?;
+        let mut sums = store::usage(catalog, project, (Some(*by), filter), hours, ROWS_MAX + 1).await?;
         let cut = sums.len() > ROWS_MAX;
         sums.truncate(ROWS_MAX);
         let mut rows: Vec<UsageRow> = sums.into_iter().map(UsageRow::from).collect();

@@ -246,6 +246,7 @@ fn path(provider: &Arc<Provider>, model: &str, state: Arc<TargetState>) -> Route
         model: Some(model.to_owned()),
         weight: 1,
         tier: 0,
+        on: Vec::new(),
         parameters: serde_json::Map::new(),
         context_window: None,
         max_output_tokens: None,
@@ -281,6 +282,7 @@ pub(crate) fn local_spec(behind: bool) -> ProviderSpec {
     ProviderSpec {
         kind: ProviderKind::Local,
         preset: None,
+        responses: None,
         base_url: None,
         credential: None,
         secret_key: None,

@@ -23,10 +23,11 @@ pub(crate) use calls::{
 };
 pub(crate) use limits::{all_limits, budget_limits, count_limits, limit, limits, put_limit, remove_limit};
 pub(crate) use shares::{
-    Bucket, forfeit_leases, give_back_lease, give_back_rate, give_back_slots, lease_money, lease_rate, lease_slots, return_leases,
+    Bucket, forfeit_leases, give_back_lease, give_back_rate, give_back_slots, lease_money, lease_rate, lease_slots,
+    return_leases, taken,
 };
 pub(crate) use usage::{UsageSum, add_usage, usage};
-pub(crate) use writers::{Claim, claim_batch, open_writer, seen_writer};
+pub(crate) use writers::{Claim, claim_batch, open_writer, seen_writer, writers_seen};
 
 /// Every statement for both engines, for the test that compiles them.
 pub const STATEMENTS: &[&[&str]] =

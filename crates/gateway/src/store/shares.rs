@@ -1,9 +1,12 @@
 //! Limits that several processes keep together: what each has fetched of them.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use mainspring_catalog::{Catalog, CatalogFault, Row, Tx, params};
-use mainspring_kernel::{Timestamp, id::ProjectId};
+use mainspring_kernel::{
+    Timestamp,
+    id::{LimitId, ProjectId},
+};
 
 use super::{BudgetKey, budgets::open_budget, span_of};
 use crate::ledger::{
@@ -62,7 +65,16 @@ const LESS_SLOTS: &str = "UPDATE limit_slot SET slots = slots - $5 \
 const EMPTY_SLOTS: &str = "DELETE FROM limit_slot WHERE owner = $1 AND slots <= 0";
 const REMOVE_SLOTS: &str = "DELETE FROM limit_slot WHERE owner = $1";
 
+/// Of the limits of a project that have one subject: what all processes have taken of them.
+const RATES_TAKEN: &str = "SELECT r.id, b.full_at FROM limit_rule r JOIN limit_bucket b ON b.project = r.project \
+    AND b.kind = r.kind AND b.subject = r.subject AND b.metric = r.metric WHERE r.project = $1";
+const SLOTS_TAKEN: &str = "SELECT r.id, CAST(SUM(s.slots) AS BIGINT) AS taken FROM limit_rule r JOIN limit_slot s \
+    ON s.project = r.project AND s.kind = r.kind AND s.subject = r.subject JOIN call_writer w ON w.owner = s.owner \
+    WHERE r.project = $1 AND r.metric = 'concurrent' AND w.seen >= $2 GROUP BY r.id";
+
 pub(super) const STATEMENTS: &[&str] = &[
+    RATES_TAKEN,
+    SLOTS_TAKEN,
     BUDGET,
     LEASE,
     PUT_LEASE,
@@ -226,6 +238,19 @@ pub(crate) async fn lease_slots(
     let most = i64::try_from(wish.most).unwrap_or(i64::MAX).min(left);
     tx.execute(PUT_SLOTS, params![owner, project, kind.as_str(), subject, most]).await?;
     Ok(Reply::Granted { amount: most.into(), left: (left - most).into(), full_at: 0 })
+}
+
+/// What all processes have taken of the limits that are no budgets: of one by the minute when it is full again, in
+/// nanoseconds, and of one on calls at once how many there are. What a process has fetched and not used is among it.
+pub(crate) async fn taken(catalog: &Catalog, project: ProjectId, now: Timestamp) -> Result<HashMap<LimitId, i64>, CatalogFault> {
+    let mut taken = HashMap::new();
+    for row in &catalog.query(RATES_TAKEN, params![project]).await? {
+        taken.insert(row.parse("id")?, row.int("full_at")?);
+    }
+    for row in &catalog.query(SLOTS_TAKEN, params![project, now.minus(SLOTS_LAST)]).await? {
+        taken.insert(row.parse("id")?, row.int("taken")?);
+    }
+    Ok(taken)
 }
 
 pub(crate) async fn give_back_slots(tx: &mut Tx, owner: &str, bucket: Bucket<'_>, slots: i64) -> Result<(), CatalogFault> {

@@ -20,7 +20,9 @@ macro_rules! sums {
             input_image,
             reasoning,
             output_audio,
-            output_image
+            output_image,
+            input_estimated,
+            output_estimated
         )
     };
 }
@@ -43,7 +45,7 @@ macro_rules! columns {
     () => {
         "project, hour, api_key, principal, end_user, app, route, model, provider, target, price_table, price_entry, calls, failed, \
          unpriced, input, output, cache_read, cache_write, cache_write_hour, input_audio, input_image, reasoning, output_audio, \
-         output_image, cost"
+         output_image, input_estimated, output_estimated, cost"
     };
 }
 
@@ -94,7 +96,9 @@ pub(super) const ADD_SQLITE: &str = concat!(
         "input_image",
         "reasoning",
         "output_audio",
-        "output_image"
+        "output_image",
+        "input_estimated",
+        "output_estimated"
     ),
     " FROM json_each($1) AS e WHERE true",
     or_add!()
@@ -108,24 +112,35 @@ pub(super) const ADD_POSTGRES: &str = concat!(
       app text, route text, model text, provider text, target text, price_table text, price_entry text, calls bigint, \
       failed bigint, unpriced bigint, input bigint, output bigint, cache_read bigint, cache_write bigint, \
       cache_write_hour bigint, input_audio bigint, input_image bigint, reasoning bigint, output_audio bigint, \
-      output_image bigint, cost bigint)",
+      output_image bigint, input_estimated bigint, output_estimated bigint, cost bigint)",
     or_add!()
 );
-const SUM: &str = concat!(
-    "SELECT CASE CAST($1 AS TEXT) WHEN 'key' THEN api_key WHEN 'principal' THEN principal WHEN 'user' THEN end_user \
-     WHEN 'app' THEN app WHEN 'route' THEN route WHEN 'model' THEN model WHEN 'provider' THEN provider \
-     WHEN 'target' THEN CASE WHEN target = '' THEN '' ELSE provider || '/' || target END \
-     WHEN 'day' THEN CAST(hour / 24 AS TEXT) WHEN 'hour' THEN CAST(hour AS TEXT) ELSE '' END AS name, ",
-    sums!(select_sums),
-    ", CAST(SUM(cost / 1000000) AS BIGINT) AS micros, CAST(SUM(cost % 1000000) AS BIGINT) AS rest FROM usage_hour \
-     WHERE project = $2 AND hour >= $3 AND hour < $4 AND (CAST($5 AS TEXT) IS NULL OR api_key = $5) \
-     AND (CAST($6 AS TEXT) IS NULL OR end_user = $6) AND (CAST($7 AS TEXT) IS NULL OR app = $7) \
-     AND (CAST($8 AS TEXT) IS NULL OR model = $8) AND (CAST($9 AS TEXT) IS NULL OR provider = $9) \
-     GROUP BY 1 ORDER BY SUM(cost / 1000000) + SUM(cost % 1000000) / 1000000 DESC, SUM(cost % 1000000) % 1000000 DESC, name \
-     LIMIT $10"
-);
+/// With what the rows may stand for beside the rest, and whose calls they are.
+macro_rules! sum {
+    ($own:literal, $whose:literal) => {
+        concat!(
+            "SELECT CASE CAST($1 AS TEXT) ",
+            $own,
+            "WHEN 'key' THEN api_key WHEN 'principal' THEN principal WHEN 'user' THEN end_user \
+             WHEN 'app' THEN app WHEN 'route' THEN route WHEN 'model' THEN model WHEN 'provider' THEN provider \
+             WHEN 'target' THEN CASE WHEN target = '' THEN '' ELSE provider || '/' || target END \
+             WHEN 'day' THEN CAST(hour / 24 AS TEXT) WHEN 'hour' THEN CAST(hour AS TEXT) ELSE '' END AS name, ",
+            sums!(select_sums),
+            ", CAST(SUM(cost / 1000000) AS BIGINT) AS micros, CAST(SUM(cost % 1000000) AS BIGINT) AS rest FROM usage_hour WHERE ",
+            $whose,
+            "hour >= $2 AND hour < $3 AND (CAST($4 AS TEXT) IS NULL OR api_key = $4) \
+             AND (CAST($5 AS TEXT) IS NULL OR end_user = $5) AND (CAST($6 AS TEXT) IS NULL OR app = $6) \
+             AND (CAST($7 AS TEXT) IS NULL OR model = $7) AND (CAST($8 AS TEXT) IS NULL OR provider = $8) \
+             GROUP BY 1 ORDER BY SUM(cost / 1000000) + SUM(cost % 1000000) / 1000000 DESC, SUM(cost % 1000000) % 1000000 DESC, \
+             name LIMIT $9"
+        )
+    };
+}
 
-pub(super) const STATEMENTS: &[&str] = &[SUM];
+const SUM: &str = sum!("", "project = $10 AND ");
+const SUM_OF_ALL: &str = sum!("WHEN 'project' THEN project ", "");
+
+pub(super) const STATEMENTS: &[&str] = &[SUM, SUM_OF_ALL];
 
 /// What the calls of one group come to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -143,6 +158,8 @@ pub(crate) struct UsageSum {
     pub(crate) reasoning: u64,
     pub(crate) output_audio: u64,
     pub(crate) output_image: u64,
+    pub(crate) input_estimated: u64,
+    pub(crate) output_estimated: u64,
     pub(crate) cost: Money,
 }
 
@@ -155,17 +172,20 @@ pub(crate) async fn add_usage(tx: &mut Tx, rows: &str) -> Result<(), CatalogFaul
     tx.execute(sql, params![rows]).await.map(drop)
 }
 
-/// The dearest groups of a stretch of hours, dearest first.
+/// The dearest groups of a stretch of hours, dearest first; of every project where none is named.
 pub(crate) async fn usage(
     catalog: &Catalog,
-    project: ProjectId,
-    (by, filter): (UsageBy, &UsageFilter),
+    project: Option<ProjectId>,
+    (by, filter): (Option<UsageBy>, &UsageFilter),
     (from, to): (i64, i64),
     limit: usize,
 ) -> Result<Vec<UsageSum>, CatalogFault> {
     let UsageFilter { key, user, app, model, provider } = filter;
-    let values = params![by.as_str(), project, from, to, key, user, app, model, provider, limit];
-    let rows = catalog.query(SUM, values).await?;
+    let by = by.map_or("", UsageBy::as_str);
+    let rows = match project {
+        Some(project) => catalog.query(SUM, params![by, from, to, key, user, app, model, provider, limit, project]).await?,
+        None => catalog.query(SUM_OF_ALL, params![by, from, to, key, user, app, model, provider, limit]).await?,
+    };
     rows.iter()
         .map(|row| {
             let cost = i128::from(row.int("micros")?) * 1_000_000 + i128::from(row.int("rest")?);
@@ -183,6 +203,8 @@ pub(crate) async fn usage(
                 reasoning: row.number("reasoning")?,
                 output_audio: row.number("output_audio")?,
                 output_image: row.number("output_image")?,
+                input_estimated: row.number("input_estimated")?,
+                output_estimated: row.number("output_estimated")?,
                 cost: Money::from_pico(cost),
             })
         })

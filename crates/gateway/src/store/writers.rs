@@ -9,7 +9,10 @@ const CLAIM: &str = "UPDATE call_writer SET last_batch = $3, seen = $4 WHERE own
 const WRITER: &str = "SELECT session, last_batch FROM call_writer WHERE owner = $1";
 const SEEN: &str = "UPDATE call_writer SET seen = $2 WHERE owner = $1 AND seen < $2 RETURNING owner";
 
-pub(super) const STATEMENTS: &[&str] = &[OPEN, CLAIM, WRITER, SEEN];
+const ALIVE: &str = "SELECT owner, seen FROM call_writer WHERE seen >= $1 AND (CAST($2 AS TEXT) IS NULL OR owner > $2) \
+    ORDER BY owner LIMIT $3";
+
+pub(super) const STATEMENTS: &[&str] = &[OPEN, CLAIM, WRITER, SEEN, ALIVE];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Claim {
@@ -46,4 +49,14 @@ pub(crate) async fn claim_batch(
 /// Says that the process is alive.
 pub(crate) async fn seen_writer(catalog: &Catalog, owner: &str, now: Timestamp) -> Result<(), CatalogFault> {
     catalog.write(SEEN, params![owner, now]).await.map(drop)
+}
+
+/// Who was seen since, by name.
+pub(crate) async fn writers_seen(
+    catalog: &Catalog,
+    since: Timestamp,
+    (after, limit): (Option<String>, usize),
+) -> Result<Vec<(String, Timestamp)>, CatalogFault> {
+    let rows = catalog.query(ALIVE, params![since, after, limit]).await?;
+    rows.iter().map(|row| Ok((row.text("owner")?.to_owned(), row.time("seen")?))).collect()
 }

@@ -1,7 +1,7 @@
 //! Answers that come in one piece.
 
 use mainspring_kernel::{Fault, FaultKind, Money};
-use mainspring_llm::Provenance;
+use mainspring_llm::{Provenance, exchange::Dialect};
 use mainspring_providers::{FaultClass, Operation};
 use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Used};
 use serde_json::{Value, json};
@@ -357,8 +357,67 @@ async fn tokens_are_counted_here_where_the_provider_does_not() {
     let answered = room.gateway.call(request).await.unwrap();
     let Body::Answer(answer) = answered.body else { panic!("{:?}", answered.body) };
     let counted = answer.usage.unwrap();
-    assert_eq!((counted.input, counted.input_from), ((body.to_string().len() as u64).div_ceil(4), Provenance::Estimated));
+    assert_eq!((counted.input, counted.input_from), (12, Provenance::Estimated), "the words, and not the JSON around them");
     assert_eq!((answered.usage, answered.cost, server.count()), (None, Some(Money::ZERO), 0));
     let record = room.settled_once().await;
     assert_eq!((record.status, record.usage.total(), record.cost), (CallStatus::Ok, 0, Money::ZERO));
+}
+
+#[tokio::test]
+async fn an_answer_in_the_background_is_refused_since_nobody_could_fetch_or_pay_it() {
+    let mut room = Room::open().await;
+    let server = upstream(Script::default());
+    let targets = json!([{"provider": "main", "model": "a"}]);
+    room.apply(&[("provider", "main", provider(&server)), ("route", "assistant", route(&targets))]).await;
+    for model in ["assistant", "main/a"] {
+        for (background, refused) in [(json!(true), true), (json!("yes"), true), (json!(false), false), (json!(null), false)] {
+            let mut request = room.request(&json!({"model": model, "input": "hello", "background": background}));
+            request.operation = Operation::Responses;
+            request.said_in = Dialect::OpenAiResponses;
+            let before = server.count();
+            match room.gateway.call(request).await {
+                Err(fault) => {
+                    assert_eq!((fault.code(), fault.kind()), ("gateway-bad-request", FaultKind::Invalid));
+                    assert!(refused && fault.to_string().contains("`background`"), "{fault}");
+                    assert!(room.none_settled(), "nothing was let in");
+                }
+                Ok(answered) => {
+                    assert!(!refused, "{answered:?}");
+                    room.settled_once().await;
+                }
+            }
+            assert_eq!(server.count(), before + u64::from(!refused), "{background}");
+        }
+    }
+    // Another endpoint has no such field: what it makes of it is the provider's.
+    let mut body = chat("assistant", false);
+    body["background"] = json!(true);
+    room.gateway.call(room.request(&body)).await.unwrap();
+}
+
+#[tokio::test]
+async fn tokens_are_counted_by_a_provider_of_another_dialect_that_can_and_here_where_it_cannot() {
+    let room = Room::open().await;
+    let server = upstream(Script::default());
+    let spec = json!({"type": "gemini", "base_url": format!("{}/v1beta", server.url())});
+    room.apply(&[("provider", "google", spec), ("route", "assistant", route(&json!([{"provider": "google", "model": "g"}])))])
+        .await;
+    let ask = async || {
+        let mut request = room.request(&json!({"model": "assistant", "messages": [{"role": "user", "content": "how many?"}]}));
+        request.operation = Operation::CountTokens;
+        request.said_in = mainspring_llm::exchange::Dialect::Anthropic;
+        request.read = |body| {
+            let call =
+                mainspring_providers::anthropic::read(body).map_err(|fault| GatewayFault::invalid(fault.field, fault.message))?;
+            Ok(Reading::Chat(Box::new(call)))
+        };
+        let Body::Answer(answer) = room.gateway.call(request).await.unwrap().body else { panic!("no count") };
+        let usage = answer.usage.unwrap();
+        (usage.input, usage.input_from)
+    };
+    assert_eq!(ask().await, (12, Provenance::Reported));
+    assert!(server.seen()[0].path.ends_with("/models/g:countTokens"), "{}", server.seen()[0].path);
+    server.script(Script::always(Behaviour::status(404)));
+    let (tokens, from) = ask().await;
+    assert_eq!((tokens < 12, from), (true, Provenance::Estimated));
 }

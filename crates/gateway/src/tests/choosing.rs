@@ -7,6 +7,7 @@ use mainspring_testservers::upstream::{Behaviour, Script, Upstream};
 use serde_json::{Value, json};
 
 use super::room::{Room, chat, provider, upstream};
+use crate::ExplainQuestion;
 
 /// A route `assistant` whose targets are the servers `p0`, `p1`… in turn, each with a model of its own.
 async fn over(servers: &[&Upstream], rules: &Value) -> Room {
@@ -120,4 +121,58 @@ async fn a_route_falls_back_after_the_faults_it_names_and_no_others() {
             assert_eq!((answered.provider.as_str(), answered.attempts), ("p1", 2), "{named} {status}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_target_for_one_fault_is_asked_after_that_fault_and_no_other() {
+    let too_long = || Script::always(Behaviour { code: Some("context_length_exceeded".to_owned()), ..Behaviour::status(400) });
+    let [first, second, long] = [0, 1, 2].map(|_| upstream(Script::default()));
+    let room = Room::open().await;
+    let targets = json!([
+        {"provider": "first", "model": "a"},
+        {"provider": "second", "model": "b", "tier": 1, "on": ["server"]},
+        {"provider": "long", "model": "c", "tier": 2, "on": ["context_window"]},
+    ]);
+    room.apply(&[
+        ("provider", "first", provider(&first)),
+        ("provider", "second", provider(&second)),
+        ("provider", "long", provider(&long)),
+        ("route", "assistant", json!({"targets": targets, "retry": {"attempts": 0}, "hedge": {"after": "1ms", "at_most": 1.0}})),
+    ])
+    .await;
+    assert_eq!(room.ask("assistant").await.unwrap().provider, "first");
+    first.script(too_long());
+    let answered = room.ask("assistant").await.unwrap();
+    assert_eq!((answered.provider.as_str(), answered.attempts, second.count()), ("long", 2, 0), "past what is for other faults");
+    first.script(Script::always(Behaviour::status(500)));
+    second.script(too_long());
+    let answered = room.ask("assistant").await.unwrap();
+    assert_eq!((answered.provider.as_str(), answered.attempts), ("long", 3), "by the fault that came last");
+    first.script(Script::always(Behaviour::status(401)));
+    assert_eq!(room.ask("assistant").await.unwrap_err().code(), "upstream-auth", "nobody is for this fault");
+    // One that is late has not failed.
+    let asked = long.count() + second.count();
+    first.script(Script::always(Behaviour { delay: Duration::from_millis(50), ..Behaviour::default() }));
+    assert_eq!(room.ask("assistant").await.unwrap().attempts, 1);
+    assert_eq!(long.count() + second.count(), asked);
+}
+
+#[tokio::test]
+async fn a_target_for_long_calls_is_asked_at_once_where_a_call_surely_fits_no_other() {
+    let [short, long] = [0, 1].map(|_| upstream(Script::default()));
+    let room = Room::open().await;
+    let targets = json!([
+        {"provider": "short", "model": "a", "context_window": 5},
+        {"provider": "long", "model": "b", "tier": 1, "on": ["context_window"]},
+    ]);
+    room.apply(&[
+        ("provider", "short", provider(&short)),
+        ("provider", "long", provider(&long)),
+        ("route", "assistant", json!({"targets": targets})),
+    ])
+    .await;
+    let answered = room.ask("assistant").await.unwrap();
+    assert_eq!((answered.provider.as_str(), answered.attempts, short.count()), ("long", 1, 0));
+    let told = room.gateway.explain(&room.caller(), "assistant", &ExplainQuestion::default()).unwrap();
+    assert!(told.targets[1].why.ends_with("asked only after context_window"), "{}", told.targets[1].why);
 }

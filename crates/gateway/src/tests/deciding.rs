@@ -32,7 +32,11 @@ fn images_are_not_set_aside_as_if_they_were_text() {
     ]}]});
     let size = size(body.to_string().as_bytes());
     assert!(size.most() > 3_000 && size.most() < 10_000, "{size:?}");
-    assert!(size.about() < 100, "{size:?}");
+    assert!(size.about() > 500 && size.about() < 4_000, "a picture costs something all the same: {size:?}");
+    let linked = json!({"content": [{"type": "image_url", "image_url": {"url": "https://x/y.png"}}]}).to_string();
+    assert!(crate::estimate::size(linked.as_bytes()).about() > 500);
+    let text = json!({"input": [{"role": "user", "content": [{"type": "input_text", "text": "Hi."}]}]}).to_string();
+    assert!(crate::estimate::size(text.as_bytes()).about() < 50, "a text is no picture");
     // Long texts without spaces are texts: Chinese has none.
     let text = json!({"messages": [{"role": "user", "content": "深度学习模型".repeat(1_000)}]}).to_string();
     assert_eq!(crate::estimate::size(text.as_bytes()).most(), text.len() as u64);

@@ -244,6 +244,33 @@ async fn an_explanation_says_who_is_asked_and_why() {
 }
 
 #[tokio::test]
+async fn an_explanation_says_whose_provider_is_busy() {
+    let room = Room::open().await;
+    let hangs = Behaviour { trouble: Some(Trouble::Hang(When::After(2))), ..Behaviour::default() };
+    let (narrow, wide) = (upstream(Script::always(hangs)), upstream(Script::default()));
+    let mut place = provider(&narrow);
+    place["max_concurrent"] = json!(1);
+    let targets = json!([{"provider": "narrow", "model": "a"}, {"provider": "wide", "model": "b"}]);
+    room.apply(&[
+        ("provider", "narrow", place),
+        ("provider", "wide", provider(&wide)),
+        ("route", "both", json!({"targets": targets, "choose": "first"})),
+        ("route", "one", json!({"targets": [{"provider": "narrow", "model": "a"}]})),
+    ])
+    .await;
+    let explain = |model: &str| room.gateway.explain(&room.caller(), model, &ExplainQuestion::default()).unwrap().targets;
+    assert_eq!((explain("both")[0].model.as_str(), explain("both")[0].why.as_str()), ("a", "in the order written"));
+    let held = room.gateway.call(room.request(&chat("both", true))).await.unwrap();
+    let told = explain("both");
+    let shown: Vec<_> = told.iter().map(|target| (target.model.as_str(), target.place)).collect();
+    assert_eq!(shown, [("b", Some(1)), ("a", Some(2))]);
+    assert!(told[1].why.contains("busy"), "{}", told[1].why);
+    let alone = explain("one");
+    assert_eq!((alone[0].place, alone[0].why.contains("waited for")), (Some(1), true), "{}", alone[0].why);
+    drop(held);
+}
+
+#[tokio::test]
 async fn health_tells_what_targets_did() {
     let room = Room::open().await;
     let server = upstream(Script::default().then(Behaviour::status(429)).then(Behaviour::status(400)));

@@ -41,7 +41,9 @@ fn what_cannot_work_is_refused_with_its_place() {
     refused(|spec| spec["targets"][0]["model"] = Value::Null, "targets[0].model");
     refused(|spec| spec["targets"][0]["weight"] = json!(-1), "weight");
     refused(|spec| spec["targets"][0]["parameters"] = json!({"stream": true}), "targets[0].parameters.stream");
+    refused(|spec| spec["targets"][0]["parameters"] = json!({"background": true}), "targets[0].parameters.background");
     refused(|spec| spec["targets"][1]["context_window"] = json!(0), "targets[1].context_window");
+    refused(|spec| spec["targets"][1]["on"] = json!(["server"]), "targets[1].on");
     refused(|spec| spec["models"] = json!(["a*b"]), "models[0]");
     refused(|spec| spec["models"] = json!(["a", "a"]), "models[1]");
     refused(|spec| spec["models"] = json!(["a b"]), "models[0]");
@@ -49,6 +51,7 @@ fn what_cannot_work_is_refused_with_its_place() {
     refused(|spec| spec["retry"] = json!({"backoff": "10s"}), "retry.backoff");
     refused(|spec| spec["retry"] = json!({"on": ["sometimes"]}), "sometimes");
     refused(|spec| spec["timeouts"] = json!({"idle": "0s"}), "timeouts.idle");
+    refused(|spec| spec["timeouts"] = json!({"whole": "0s"}), "timeouts.whole");
     refused(|spec| spec["timeouts"] = json!({"idle": 5}), "idle");
     refused(|spec| spec["breaker"] = json!({"failure_rate": 1.5}), "breaker.failure_rate");
     refused(|spec| spec["breaker"] = json!({"probes": 0}), "breaker.probes");

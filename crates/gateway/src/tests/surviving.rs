@@ -39,7 +39,7 @@ fn failed(record: &CallRecord, class: FaultClass, (input, output): (u64, u64)) {
 #[tokio::test]
 async fn an_upstream_that_hangs_is_left_in_time_and_its_input_is_paid() {
     let server = upstream(Script::always(Behaviour::trouble(Trouble::Hang(When::BeforeHead))));
-    let mut room = room_for(provider(&server), route(&json!({"first": "150ms"}))).await;
+    let mut room = room_for(provider(&server), route(&json!({"whole": "150ms"}))).await;
     let fault = room.ask("assistant").await.unwrap_err();
     assert_eq!((fault.code(), fault.kind()), ("upstream-timeout", FaultKind::Timeout));
     let record = room.settled_once().await;

@@ -74,7 +74,7 @@ async fn room_with(place: Value) -> Room {
             "timeouts": timeouts,
         })
     };
-    let hasty = spec(json!({"first": "150ms", "idle": "150ms", "attempt": "600ms"}));
+    let hasty = spec(json!({"first": "150ms", "whole": "150ms", "idle": "150ms", "attempt": "600ms"}));
     room.apply(&[("provider", "main", place), ("route", "assistant", spec(json!({}))), ("route", "hasty", hasty)]).await;
     limit(&room, Metric::Concurrent, Amount::Count(1)).await;
     room

@@ -102,6 +102,10 @@ pub(crate) async fn key(tx: &mut Tx, project: ProjectId, id: ApiKeyId) -> Result
     tx.query(KEY, params![project, id]).await?.first().map(read_key).transpose()
 }
 
+pub(crate) async fn find_key(catalog: &Catalog, project: ProjectId, id: ApiKeyId) -> Result<Option<ApiKey>, CatalogFault> {
+    catalog.query(KEY, params![project, id]).await?.first().map(read_key).transpose()
+}
+
 pub(crate) async fn keys(
     catalog: &Catalog,
     project: ProjectId,

@@ -1,5 +1,7 @@
 //! Projects, principals and memberships.
 
+use std::collections::HashMap;
+
 use mainspring_catalog::{Catalog, CatalogFault, Row, Tx, params};
 use mainspring_kernel::{
     Labels, Name, Role, Timestamp,
@@ -13,6 +15,7 @@ const INSERT_PROJECT: &str = "INSERT INTO project (id, name, description, create
 const PROJECT_BY_NAME: &str = "SELECT id, name, description, created FROM project WHERE name = $1";
 const PROJECT_BY_ID: &str = "SELECT id, name, description, created FROM project WHERE id = $1";
 const PROJECT_IDS: &str = "SELECT id FROM project ORDER BY id LIMIT 10000";
+const ALL_PROJECTS: &str = "SELECT id, name FROM project ORDER BY id LIMIT 10000";
 const PROJECTS_OF: &str = "SELECT p.id, p.name, p.description, p.created, m.role FROM project p \
     JOIN membership m ON m.project = p.id WHERE m.principal = $1 \
     AND (CAST($2 AS TEXT) IS NULL OR p.name > $2) ORDER BY p.name LIMIT $3";
@@ -39,6 +42,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     PROJECT_BY_NAME,
     PROJECT_BY_ID,
     PROJECT_IDS,
+    ALL_PROJECTS,
     PROJECTS_OF,
     INSERT_PRINCIPAL,
     PRINCIPAL_BY_NAME,
@@ -79,6 +83,11 @@ pub(crate) async fn projects_of(
 
 pub(crate) async fn project_ids(catalog: &Catalog) -> Result<Vec<ProjectId>, CatalogFault> {
     catalog.query(PROJECT_IDS, params![]).await?.iter().map(|row| row.parse("id")).collect()
+}
+
+pub(crate) async fn all_projects(catalog: &Catalog) -> Result<HashMap<ProjectId, Name>, CatalogFault> {
+    let rows = catalog.query(ALL_PROJECTS, params![]).await?;
+    rows.iter().map(|row| Ok((row.parse("id")?, row.parse("name")?))).collect()
 }
 
 pub(crate) async fn insert_principal(tx: &mut Tx, principal: &Principal, now: Timestamp) -> Result<(), CatalogFault> {

@@ -14,6 +14,7 @@ on_every_engine!(Catalog: [
     a_key_that_has_ended_does_not_go_on,
     the_single_user_goes_on_while_they_are_a_member,
     a_key_of_the_installation_goes_on_in_another_project,
+    an_admin_is_told_whom_a_key_of_the_project_lets_in,
 ]);
 
 async fn a_key_goes_on_as_what_it_may_do_now(catalog: Catalog) {
@@ -68,4 +69,16 @@ async fn a_key_of_the_installation_goes_on_in_another_project(catalog: Catalog) 
     room.identity.revoke_key(&room.admin, made.key.id).await.unwrap();
     let ended = room.identity.acting(there.project, there.principal, there.key).await;
     assert_eq!(ended.unwrap_err().code(), "identity-key-revoked");
+}
+
+async fn an_admin_is_told_whom_a_key_of_the_project_lets_in(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let made = room.identity.create_key(&room.admin, &new_key(Role::Reader, Labels::none())).await.unwrap();
+    let lets_in = room.identity.let_in_by(&room.admin, made.key.id).await.unwrap();
+    assert_eq!(lets_in, room.identity.authenticate(&made.secret).await.unwrap());
+    assert_eq!(room.identity.let_in_by(&lets_in, made.key.id).await.unwrap_err().code(), "identity-forbidden");
+    let stranger = Actor { project: mainspring_kernel::id::ProjectId::from_raw(77), ..room.admin.clone() };
+    assert_eq!(room.identity.let_in_by(&stranger, made.key.id).await.unwrap_err().code(), "identity-key-not-found");
+    room.identity.revoke_key(&room.admin, made.key.id).await.unwrap();
+    assert_eq!(room.identity.let_in_by(&room.admin, made.key.id).await.unwrap_err().code(), "identity-key-not-found");
 }

@@ -13,6 +13,7 @@ pub(crate) fn provider(kind: ProviderKind) -> ProviderSpec {
     ProviderSpec {
         kind,
         preset: None,
+        responses: None,
         base_url: None,
         credential: None,
         secret_key: None,
@@ -47,6 +48,7 @@ pub(crate) fn target(provider: Name, model: Option<String>) -> Target {
         model,
         weight: 1,
         tier: 0,
+        on: Vec::new(),
         parameters: Map::new(),
         context_window: None,
         max_output_tokens: None,
@@ -76,6 +78,33 @@ pub(crate) fn attempt_within(timeouts: &mut Timeouts, span: Span) {
     timeouts.first = span;
     timeouts.total = timeouts.total.max(span);
 }
+
+/// One number for targets that each may have their own, of which the largest counts, and whether they differ. What is usual
+/// holds for those that say nothing. Nothing where none of them does.
+pub(crate) fn largest<T: Copy + Ord>(given: impl IntoIterator<Item = Option<T>>, usual: T) -> Option<(T, bool)> {
+    let given: Vec<Option<T>> = given.into_iter().collect();
+    given.iter().any(Option::is_some).then_some(())?;
+    let all = given.into_iter().map(|each| each.unwrap_or(usual));
+    let (least, most) = all.fold((None, None), |(least, most): (Option<T>, Option<T>), each| {
+        (Some(least.map_or(each, |least| least.min(each))), Some(most.map_or(each, |most| most.max(each))))
+    });
+    Some((most?, least != most))
+}
+
+/// Bounds attempts by the longest of what targets say; answers whether they differ.
+pub(crate) fn attempts_within(timeouts: &mut Timeouts, given: impl IntoIterator<Item = Option<Span>>) -> bool {
+    let usual = timeouts.attempt;
+    let Some((longest, differs)) = largest(given, usual) else { return false };
+    if longest != usual {
+        attempt_within(timeouts, longest);
+    }
+    differs
+}
+
+/// What is said of bounds of time that only a route has.
+pub(crate) const LONGEST: &str = "timeouts are of the route, not of each target: the longest counts";
+/// And of attempts.
+pub(crate) const MOST: &str = "retries are of the route, not of each target: the most count";
 
 pub(crate) fn retries(given: u64) -> u32 {
     u32::try_from(given.min(RETRIES_MAX)).unwrap_or(0)

@@ -169,54 +169,59 @@ fn mend_tiers(targets: &mut [Target]) {
 fn apply(draft: &mut Draft, group: &Group, (spec, groups): (&mut RouteSpec, &[Group]), rules: &Rules) {
     rules.general(spec, &group.name);
     let path = format!("model_list.{}", group.name);
-    let timeouts: BTreeSet<_> = group.deployments.iter().filter_map(|deployment| deployment.timeout).collect();
-    if let Some(longest) = timeouts.last() {
-        draft::attempt_within(&mut spec.timeouts, *longest);
-    }
-    let first: BTreeSet<_> = group.deployments.iter().filter_map(|deployment| deployment.stream_timeout).collect();
-    if let Some(longest) = first.last() {
-        spec.timeouts.first = *longest;
-    }
-    if timeouts.len() > 1 || first.len() > 1 {
-        draft.different(&path, "timeouts are of the route, not of each target: the longest counts");
-    }
-    if let Some(retries) = group.deployments.iter().filter_map(|deployment| deployment.retries).max() {
-        spec.retry.attempts = draft::retries(retries);
-    }
-    if let Some(longest) = group.deployments.iter().filter_map(|deployment| deployment.cooldown).max() {
-        spec.breaker.open_for = longest;
-    }
-    let alone = spec.targets.len() == 1;
     let falls = rules.falls_of(&group.name);
-    for Falls { to, .. } in &falls {
-        fall(draft, (&mut *spec, groups), to, &path);
+    // What is asked after the group's own is asked by the same rules.
+    let further = falls.iter().filter_map(|falls| groups.iter().find(|group| group.name == falls.to));
+    let all: Vec<&Deployment> = group.deployments.iter().chain(further.flat_map(|group| &group.deployments)).collect();
+    let mut differ = draft::attempts_within(&mut spec.timeouts, all.iter().map(|each| each.timeout));
+    if let Some((longest, differs)) = draft::largest(all.iter().map(|each| each.stream_timeout), spec.timeouts.first) {
+        spec.timeouts.first = longest;
+        differ |= differs;
+        draft.different(&path, "a `stream_timeout` bounds a stream until it begins; from then on `timeouts.idle` does");
     }
-    let kinds: BTreeSet<Option<FaultClass>> = falls.iter().map(|falls| falls.on).collect();
-    if kinds.contains(&Some(FaultClass::ContentFilter)) {
-        spec.fallback.on.push(FaultClass::ContentFilter);
+    if let Some((longest, differs)) = draft::largest(all.iter().map(|each| each.cooldown), spec.breaker.open_for) {
+        spec.breaker.open_for = longest;
+        differ |= differs;
     }
-    // What falls back for one reason only, and has nowhere else to go, says so.
-    if alone && !kinds.is_empty() && !kinds.contains(&None) {
-        spec.fallback.on = kinds.iter().copied().flatten().collect();
-    } else if kinds.iter().any(Option::is_some) {
-        draft.different(&path, "targets for long requests or refused content are asked after other faults too");
+    if differ {
+        draft.different(&path, draft::LONGEST);
+    }
+    let usual = spec.retry.attempts;
+    let own = all.iter().map(|each| each.retries.map(draft::retries));
+    if let Some((most, differs)) = draft::largest(own, usual) {
+        spec.retry.attempts = most;
+        if differs {
+            draft.different(&path, draft::MOST);
+        }
+    }
+    for each in &falls {
+        fall(draft, (&mut *spec, groups), each, &path);
+    }
+    // A fault that has targets of its own leads to these, and past those of all faults.
+    let own: BTreeSet<FaultClass> = falls.iter().filter_map(|falls| falls.on).collect();
+    if spec.targets.iter().filter(|target| target.on.is_empty()).count() > 1 {
+        spec.fallback.on.retain(|class| !own.contains(class));
     }
 }
 
 /// Another group's targets come after what the route has.
-fn fall(draft: &mut Draft, (spec, groups): (&mut RouteSpec, &[Group]), to: &str, path: &str) {
-    let Some(other) = groups.iter().find(|group| group.name == to) else {
+fn fall(draft: &mut Draft, (spec, groups): (&mut RouteSpec, &[Group]), Falls { to, on }: &Falls, path: &str) {
+    let Some(other) = groups.iter().find(|group| group.name == *to) else {
         draft.missing(path, "a fallback names a model that is not there: it is left out");
         return;
     };
     let after = spec.targets.iter().map(|target| target.tier).max().map_or(0, |tier| tier + 1);
     let plain = whole(draft, other);
+    if on.is_some() && plain.len() > 1 {
+        draft.different(path, "of the targets for one fault a further one is asked where the one before it had that fault too");
+    }
     for mut target in arranged(draft, other, plain) {
         if spec.targets.len() >= TARGETS_MAX {
             draft.missing(path, format!("a route has at most {TARGETS_MAX} targets: some fallbacks are left out"));
             return;
         }
         target.tier = target.tier.saturating_add(after);
+        target.on.extend(*on);
         spec.targets.push(target);
     }
 }

@@ -139,7 +139,7 @@ fn rest(draft: &mut Draft, key: Table) {
         }
         let message = match name.as_str() {
             "aliases" => "names of models are of routes: write them into a route's `models`",
-            "soft_budget" => "there are metrics to alert on at `/metrics`, and no alerts here yet",
+            "soft_budget" => "a `monitor` of the sum of `cost` of the key's calls tells a `receiver` before a budget is spent",
             "metadata" | "tags" => "keys have a name and no notes",
             "model_max_budget" | "model_rpm_limit" | "model_tpm_limit" => {
                 "a limit is for a key or for a model, not for one within the other"

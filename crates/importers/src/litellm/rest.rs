@@ -112,7 +112,9 @@ fn setting(name: &str, value: &Value) -> &'static str {
         | "alert_types"
         | "alerting_args"
         | "alert_to_webhook_url"
-        | "spend_report_frequency" => "there are metrics to alert on at `/metrics`, and no alerts here yet",
+        | "spend_report_frequency" => {
+            "write a `receiver` for who is told, by webhook, Slack, mail or PagerDuty, and a `monitor` of cost, faults or times for what tells them"
+        }
         "default_team_settings" | "default_team_params" | "default_team_disabled" => {
             "a team is a project: `mainspring projects create`, with members, keys and limits of its own"
         }

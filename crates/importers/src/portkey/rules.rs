@@ -1,7 +1,5 @@
 //! What a node says beside its targets: retries, times, caches, which faults lead on.
 
-use std::collections::BTreeSet;
-
 use mainspring_gateway::{Breaker, Cache, CacheMode, Retry, Span, Sticky};
 use mainspring_providers::FaultClass;
 use serde_json::{Map, Value};
@@ -38,14 +36,15 @@ const ANY: [FaultClass; 15] = [
 #[derive(Clone, Default)]
 pub(super) struct Inherited {
     pub(super) fields: Map<String, Value>,
+    /// What holds for a target is what is said nearest above it.
+    pub(super) retry: Option<Retry>,
+    pub(super) cache: Option<Cache>,
+    pub(super) time: Option<Span>,
 }
 
 /// What is gathered on the way through the tree.
 #[derive(Default)]
 pub(super) struct Rules {
-    pub(super) retries: Vec<Retry>,
-    pub(super) caches: Vec<Cache>,
-    pub(super) times: BTreeSet<Span>,
     pub(super) breaker: Option<Breaker>,
     /// Of every fallback: its classes.
     pub(super) falls: Vec<Vec<FaultClass>>,
@@ -54,7 +53,7 @@ pub(super) struct Rules {
 }
 
 /// Reads what a node says for all below it.
-pub(super) fn settings(draft: &mut Draft, node: &mut Table, (inherited, rules): (&mut Inherited, &mut Rules)) {
+pub(super) fn settings(draft: &mut Draft, node: &mut Table, inherited: &mut Inherited) {
     if let Some(mut retry) = node.table("retry") {
         let attempts = retry.whole("attempts").unwrap_or(0);
         let codes = codes(&mut retry).unwrap_or_else(|| RETRIED.to_vec());
@@ -73,12 +72,12 @@ pub(super) fn settings(draft: &mut Draft, node: &mut Table, (inherited, rules): 
         for (field, _) in retry.rest() {
             draft.missing(read::joined(&path, &field), "this has no equivalent");
         }
-        rules.retries.push(Retry { attempts: draft::retries(attempts), on, ..Retry::default() });
+        inherited.retry = Some(Retry { attempts: draft::retries(attempts), on, ..Retry::default() });
     }
     if let Some(found) = cache(draft, node) {
-        rules.caches.push(found);
+        inherited.cache = Some(found);
     }
-    rules.times.extend(node.number("request_timeout").and_then(draft::millis));
+    inherited.time = node.number("request_timeout").and_then(draft::millis).or(inherited.time);
     for field in ["custom_host", "api_key", "provider", "virtual_key", "resource_name", "api_version"] {
         // Only where there are targets below; a target's own fields are its own.
         if node.has("targets")

@@ -20,6 +20,8 @@ struct Placed {
     target: Target,
     tier: u32,
     share: f64,
+    /// What holds for it, of which a route has only one.
+    rules: Box<Inherited>,
 }
 
 /// What is gathered on the way through the tree.
@@ -50,12 +52,12 @@ pub(super) fn write(draft: &mut Draft, top: Table, options: Options<'_>) {
 
 fn walk(draft: &mut Draft, mut node: Table, above: &Inherited, way: &mut Way<'_>) -> Vec<Placed> {
     let mut inherited = above.clone();
-    rules::settings(draft, &mut node, (&mut inherited, way.rules));
+    rules::settings(draft, &mut node, &mut inherited);
     let Some(list) = node.list("targets") else {
-        node.merge(inherited.fields);
+        node.merge(std::mem::take(&mut inherited.fields));
         let share = node.number("weight").unwrap_or(1.0);
         let target = targets::read(draft, node, way.options.model);
-        return target.map(|target| Placed { target, tier: 0, share }).into_iter().collect();
+        return target.map(|target| Placed { target, tier: 0, share, rules: Box::new(inherited) }).into_iter().collect();
     };
     let path = node.at("targets");
     let children = list.into_iter().enumerate().filter_map(|(index, value)| Table::of(format!("{path}[{index}]"), value));
@@ -192,24 +194,22 @@ fn route(draft: &mut Draft, (name, placed): (&str, Vec<Placed>), rules: &Rules) 
     }
     spec.sticky = rules.sticky;
     spec.retry.attempts = 0;
-    if let Some(most) = rules.retries.iter().max_by_key(|retry| retry.attempts) {
+    let differ = |differs: fn(&Inherited, &Inherited) -> bool| placed.windows(2).any(|two| differs(&two[0].rules, &two[1].rules));
+    if let Some(most) = placed.iter().filter_map(|each| each.rules.retry.as_ref()).max_by_key(|retry| retry.attempts) {
         spec.retry = most.clone();
     }
-    if rules.retries.windows(2).any(|two| two[0] != two[1]) {
-        draft.different(path, "retries are of the route, not of each target: the most count");
+    if differ(|one, other| one.retry != other.retry) {
+        draft.different(path, draft::MOST);
     }
     spec.fallback = falls(draft, rules, path);
-    if let Some(longest) = rules.times.last() {
-        draft::attempt_within(&mut spec.timeouts, *longest);
-        if rules.times.len() > 1 {
-            draft.different(path, "timeouts are of the route, not of each target: the longest counts");
-        }
+    if draft::attempts_within(&mut spec.timeouts, placed.iter().map(|each| each.rules.time)) {
+        draft.different(path, draft::LONGEST);
     }
     if let Some(breaker) = &rules.breaker {
         spec.breaker = breaker.clone();
     }
-    spec.cache = rules.caches.first().cloned();
-    if rules.caches.windows(2).any(|two| two[0] != two[1]) {
+    spec.cache = placed.iter().find_map(|each| each.rules.cache.clone());
+    if differ(|one, other| one.cache != other.cache) {
         draft.different(path, "a cache is of the route, not of each target: the first counts");
     }
     draft.route(name, spec, None, path);

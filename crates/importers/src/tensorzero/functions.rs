@@ -113,7 +113,7 @@ fn read_variant(draft: &mut Draft, (name, mut table): (String, Table), models: &
     prompts::write(draft, Templates::take(&mut table), (&parameters, place.called), (place.schemas, place.files));
     parameters.extend(models::body(draft, &mut table));
     let mut timeouts = model.timeouts.clone();
-    models::times(draft, &mut table, &mut timeouts);
+    models::times(draft, &mut table).apply(&mut timeouts);
     let retries = table.table("retries").and_then(|mut table| table.whole("num_retries"));
     let weight = table.number("weight");
     for (field, _) in table.rest() {
@@ -180,12 +180,19 @@ fn divided(draft: &mut Draft, path: &str, variants: Vec<Variant>, experiment: Op
     targets.truncate(TARGETS_MAX);
     let mut spec = draft::route(targets);
     spec.retry.attempts = draft::retries(retries.unwrap_or(0));
+    if let Some(first) = variants.first() {
+        spec.timeouts = first.timeouts.clone();
+    }
     for variant in &variants {
+        spec.timeouts.first = spec.timeouts.first.max(variant.timeouts.first);
         spec.timeouts.attempt = spec.timeouts.attempt.max(variant.timeouts.attempt);
         spec.timeouts.total = spec.timeouts.total.max(variant.timeouts.total);
     }
-    if let [only] = variants.as_slice() {
-        spec.timeouts = only.timeouts.clone();
+    if variants.iter().any(|variant| variant.timeouts != spec.timeouts) {
+        draft.different(path, draft::LONGEST);
+    }
+    if variants.iter().any(|variant| draft::retries(variant.retries.unwrap_or(0)) != spec.retry.attempts) {
+        draft.different(path, draft::MOST);
     }
     spec
 }

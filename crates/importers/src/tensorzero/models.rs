@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mainspring_gateway::{Target, Timeouts};
+use mainspring_gateway::{Span, Target, Timeouts};
 use mainspring_kernel::Name;
 use mainspring_providers::{Preset, ProviderKind, ProviderSpec};
 use serde_json::{Map, Value};
@@ -86,17 +86,20 @@ impl Models {
         let routing = table.texts("routing").unwrap_or_default();
         let mut providers: BTreeMap<String, Table> =
             table.table("providers").map(|table| table.tables().0.into_iter().collect()).unwrap_or_default();
-        times(draft, &mut table, &mut model.timeouts);
+        times(draft, &mut table).apply(&mut model.timeouts);
+        let mut own = Vec::new();
         for name in &routing {
             let Some(provider) = providers.remove(name) else {
                 draft.missing(table.at("routing"), "it names a provider that is not there");
                 continue;
             };
-            if let Some(mut target) = self.target(draft, name, provider, &mut model.timeouts) {
+            if let Some((mut target, bounds)) = self.target(draft, name, provider) {
                 target.tier = u32::try_from(model.targets.len()).unwrap_or(0);
                 model.targets.push(target);
+                own.push(bounds);
             }
         }
+        of_providers(draft, &own, &mut model.timeouts, &table.path);
         for unused in providers.into_values() {
             draft.missing(unused.path, "no routing names it: it is left out");
         }
@@ -108,7 +111,7 @@ impl Models {
         model
     }
 
-    fn target(&self, draft: &mut Draft, name: &str, mut table: Table, timeouts: &mut Timeouts) -> Option<Target> {
+    fn target(&self, draft: &mut Draft, name: &str, mut table: Table) -> Option<(Target, Bounds)> {
         let word = table.text("type").unwrap_or_default();
         let Some(known) = Known::of(&word) else {
             draft.missing(table.at("type"), format!("{}: the provider is left out", unknown(&word)));
@@ -123,10 +126,10 @@ impl Models {
         };
         let mut target = draft::target(provider.clone(), Some(model.clone()));
         target.parameters = body(draft, &mut table);
-        times(draft, &mut table, timeouts);
+        let bounds = times(draft, &mut table);
         costs::read(draft, &mut table, (&model, &provider));
         leftovers(draft, table);
-        Some(target)
+        Some((target, bounds))
     }
 
     fn provider(&self, draft: &mut Draft, (name, word, known): (&str, &str, Known), table: &mut Table) -> Option<Name> {
@@ -251,24 +254,49 @@ pub(super) fn body(draft: &mut Draft, table: &mut Table) -> Map<String, Value> {
     draft.parameters(&table.path, given)
 }
 
-/// Bounds in milliseconds; those of one provider are the route's.
-pub(super) fn times(draft: &mut Draft, table: &mut Table, timeouts: &mut Timeouts) {
-    if let Some(whole) = table.number("timeout_ms").and_then(draft::millis) {
-        draft::attempt_within(timeouts, whole);
+/// What bounds the calls of a model, a provider or a variant, as far as it says.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Bounds {
+    attempt: Option<Span>,
+    first: Option<Span>,
+}
+
+impl Bounds {
+    pub(super) fn apply(self, timeouts: &mut Timeouts) {
+        if let Some(attempt) = self.attempt {
+            draft::attempt_within(timeouts, attempt);
+        }
+        if let Some(first) = self.first {
+            timeouts.first = first;
+        }
     }
-    let Some(mut said) = table.table("timeouts") else { return };
+}
+
+/// Bounds in milliseconds.
+pub(super) fn times(draft: &mut Draft, table: &mut Table) -> Bounds {
+    let mut bounds = Bounds { attempt: table.number("timeout_ms").and_then(draft::millis), first: None };
+    let Some(mut said) = table.table("timeouts") else { return bounds };
     let mut whole = said.table("non_streaming");
     let mut stream = said.table("streaming");
     let of = |table: &mut Option<Table>, field: &str| table.as_mut()?.number(field).and_then(draft::millis);
     let (total, first, streamed) = (of(&mut whole, "total_ms"), of(&mut stream, "ttft_ms"), of(&mut stream, "total_ms"));
-    if let Some(total) = total.max(streamed) {
-        draft::attempt_within(timeouts, total);
-    }
-    if let Some(first) = first {
-        timeouts.first = first;
-    }
+    bounds.attempt = total.max(streamed).or(bounds.attempt);
+    bounds.first = first;
     if total.is_some() && streamed.is_some() && total != streamed {
         draft.different(&table.path, "whole answers and streams have one bound: the longer");
+    }
+    bounds
+}
+
+/// Bounds of providers become the route's.
+fn of_providers(draft: &mut Draft, own: &[Bounds], timeouts: &mut Timeouts, path: &str) {
+    let mut differ = draft::attempts_within(timeouts, own.iter().map(|bounds| bounds.attempt));
+    if let Some((longest, differs)) = draft::largest(own.iter().map(|bounds| bounds.first), timeouts.first) {
+        timeouts.first = longest;
+        differ |= differs;
+    }
+    if differ {
+        draft.different(path, draft::LONGEST);
     }
 }
 

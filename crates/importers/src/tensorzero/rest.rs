@@ -36,8 +36,10 @@ fn of_gateway(name: &str) -> &'static str {
 
 fn of_top(name: &str) -> &'static str {
     match name {
-        "metrics" => "feedback on calls has no equivalent yet",
-        "evaluations" => "evaluations have no equivalent yet",
+        "metrics" => {
+            "feedback is a score of the trace that an answer names: send it to `/api/v1/feedback` or `/api/v1/scores`; names and kinds need no declaration, and a `monitor` watches them"
+        }
+        "evaluations" => "evaluations are not run here yet; what they find is kept as scores with the source `evaluation`",
         "tools" => "tools come with the request",
         "object_storage" => "images are passed on and not kept",
         "clickhouse" | "postgres" => "the catalog is the server's: SQLite without a setting, or PostgreSQL by its address",

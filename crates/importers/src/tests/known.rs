@@ -64,6 +64,8 @@ fn providers_are_known_by_the_words_of_every_gateway() {
     let spec = Known::of("groq").unwrap().spec(Some("https://api.groq.com/openai/v1/".into()));
     assert_eq!((spec.preset, spec.base_url), (Some(Preset::Groq), None));
     let spec = Known::of("vllm").unwrap().spec(Some("http://gpu-7:8000/v1/".into()));
+    assert_eq!((spec.preset, spec.base_url.as_deref()), (Some(Preset::Vllm), Some("http://gpu-7:8000/v1")));
+    let spec = Known::of("openai").unwrap().spec(Some("http://gpu-7:8000/v1".into()));
     assert_eq!((spec.preset, spec.base_url.as_deref()), (None, Some("http://gpu-7:8000/v1")));
     assert!(Known::of("hyperbolic").unwrap().spec(None).validate().is_ok());
 }

@@ -41,10 +41,13 @@ fn a_proxy_becomes_providers_with_references_to_their_keys() {
         provider(&imported, "bedrock"),
         &json!({"type": "bedrock", "region": "eu-central-1", "credential": "env:BEDROCK_ID", "secret_key": "env:AWS_SECRET_ACCESS_KEY"})
     );
-    assert_eq!(provider(&imported, "ollama"), &json!({"type": "openai", "base_url": "http://localhost:11434/v1"}));
+    assert_eq!(
+        provider(&imported, "ollama"),
+        &json!({"type": "openai", "preset": "ollama", "base_url": "http://localhost:11434/v1"})
+    );
     assert_eq!(
         provider(&imported, "hosted_vllm"),
-        &json!({"type": "openai", "base_url": "http://gpu-7:8000/v1", "max_concurrent": 16})
+        &json!({"type": "openai", "preset": "vllm", "base_url": "http://gpu-7:8000/v1", "max_concurrent": 16})
     );
 }
 
@@ -63,7 +66,9 @@ fn deployments_of_one_name_are_targets_of_one_route_and_fallbacks_come_after_the
     assert_eq!((&gpt["targets"][0]["price_as"], &gpt["targets"][0]["context_window"]), (&json!("gpt-4o"), &json!(128_000)));
     assert_eq!((&gpt["models"], &gpt["choose"]), (&json!(["gpt-4"]), &json!("latency")));
     assert_eq!(gpt["retry"], json!({"attempts": 3, "on": ["timeout", "connect", "rate_limited"]}));
-    assert_eq!(gpt["timeouts"], json!({"first": "30s", "attempt": "30s"}));
+    // One of its deployments says 30 seconds, the router a minute.
+    assert_eq!(gpt["timeouts"]["attempt"], json!("1m"));
+    says(&imported.report.different, "model_list.gpt-4o", "the longest counts");
     assert_eq!(gpt["breaker"], json!({"min_attempts": 4, "window": "1m", "open_for": "30s"}));
     assert_eq!((&gpt["cache"]["ttl"], &gpt["cache"]["sampled"]), (&json!("15m"), &json!(true)));
     assert_eq!(route(&imported, "flash")["models"], json!(["fast"]));
@@ -71,9 +76,11 @@ fn deployments_of_one_name_are_targets_of_one_route_and_fallbacks_come_after_the
         targets(route(&imported, "flash")),
         rows(&[("gemini/gemini-2.5-flash", 0, 3), ("openrouter/google/gemini-2.5-flash", 1, 1)])
     );
-    // Those that fall back for one reason only say so.
-    assert_eq!(route(&imported, "llama-local")["fallback"], json!({"on": ["context_window"]}));
-    assert_eq!(route(&imported, "claude-sonnet")["fallback"], json!({"on": ["content_filter"]}));
+    // What is for one fault is asked after that fault.
+    let on = |name: &str, at: usize| route(&imported, name)["targets"][at].get("on").cloned();
+    assert_eq!((on("llama-local", 0), on("llama-local", 1)), (None, Some(json!(["context_window"]))));
+    assert_eq!((on("claude-sonnet", 0), on("claude-sonnet", 1)), (None, Some(json!(["content_filter"]))));
+    assert_eq!(on("gpt-4o", 2), None);
     let parameters = &route(&imported, "qwen-house")["targets"][0]["parameters"];
     assert_eq!(parameters, &json!({"user": null, "top_k": 20}));
     assert_eq!(route(&imported, "claude-sonnet")["targets"][0]["parameters"], json!({"temperature": 0.2, "max_tokens": 4096}));
@@ -220,6 +227,13 @@ fn keys_that_it_lists_are_made_with_what_holds_for_each() {
 }
 
 #[test]
+fn what_warns_before_a_budget_is_spent_is_named() {
+    let listed = r#"{"keys": [{"token": "x", "key_alias": "a", "soft_budget": 5}]}"#;
+    let imported = litellm_with_keys("model_list: []\nlitellm_settings: {}", Some(listed), &unset).unwrap();
+    says(&imported.report.missing, "keys[0].soft_budget", "`monitor`");
+}
+
+#[test]
 fn a_list_of_keys_that_is_none_is_refused_without_a_word_of_it() {
     for (listed, code) in [
         ("{", "import-unreadable"),
@@ -249,7 +263,7 @@ fn what_has_no_equivalent_is_named_with_its_place() {
         ("litellm_settings.success_callback", "/metrics"),
         ("litellm_settings.default_team_settings", "a team is a project"),
         ("general_settings.database_url", "the catalog"),
-        ("general_settings.alerting", "alert"),
+        ("general_settings.alerting", "`receiver`"),
         ("general_settings.user_header_name", "`x-litellm-end-user-id`"),
         ("environment_variables", "SLACK_WEBHOOK_URL"),
         ("guardrails", "guards"),
@@ -355,4 +369,59 @@ fn a_file_of_brackets_is_refused_at_once() {
     for text in ["[".repeat(2_000_000), format!("a: {}", "- ".repeat(1_000_000))] {
         assert!(matches!(litellm(&text, &unset), Err(ImportFault::Unreadable { .. })));
     }
+}
+
+#[test]
+fn a_fault_that_has_fallbacks_of_its_own_leads_past_those_of_all_faults() {
+    let text = "model_list:\n\
+        \x20 - {model_name: a, litellm_params: {model: openai/a}}\n\
+        \x20 - {model_name: b, litellm_params: {model: openai/b}}\n\
+        \x20 - {model_name: long, litellm_params: {model: openai/long}}\n\
+        router_settings:\n  fallbacks: [{a: [b]}]\n  context_window_fallbacks: [{a: [long]}]\n";
+    let imported = litellm(text, &unset).unwrap();
+    sound(&imported);
+    let a = route(&imported, "a");
+    assert_eq!(targets(a), rows(&[("openai/a", 0, 1), ("openai/b", 1, 1), ("openai/long", 2, 1)]));
+    assert_eq!((a["targets"][1].get("on"), &a["targets"][2]["on"]), (None, &json!(["context_window"])));
+    let on = a["fallback"]["on"].as_array().unwrap();
+    assert!(on.contains(&json!("server")) && !on.contains(&json!("context_window")), "{on:?}");
+    assert!(!imported.report.different.iter().any(|note| note.message.contains("fault")), "{:?}", imported.report.different);
+}
+
+#[test]
+fn times_and_retries_of_one_deployment_are_not_spread_in_silence() {
+    let of = |one: &str, other: &str| {
+        let text = format!(
+            "model_list:\n  - {{model_name: a, litellm_params: {{model: openai/a{one}}}}}\n\
+            \x20 - {{model_name: a, litellm_params: {{model: groq/a{other}}}}}\nrouter_settings: {{timeout: 60, num_retries: 1}}\n"
+        );
+        let imported = litellm(&text, &unset).unwrap();
+        sound(&imported);
+        imported
+    };
+    let differs = |imported: &Imported, word: &str| {
+        imported.report.different.iter().any(|note| note.path == "model_list.a" && note.message.starts_with(word))
+    };
+    for (one, other, timeouts, retries, words) in [
+        ("", "", "1m", 1, [false, false]),
+        (", timeout: 30", ", timeout: 30", "30s", 1, [false, false]),
+        (", timeout: 30", "", "1m", 1, [true, false]),
+        (", timeout: 30", ", timeout: 90", "90s", 1, [true, false]),
+        (", num_retries: 3", "", "1m", 3, [false, true]),
+        (", num_retries: 0", "", "1m", 1, [false, true]),
+        (", cooldown_time: 5", "", "1m", 1, [true, false]),
+    ] {
+        let imported = of(one, other);
+        let a = route(&imported, "a");
+        assert_eq!(a["timeouts"]["attempt"], json!(timeouts), "{one} {other}");
+        let attempts = a["retry"].get("attempts").map_or(1, |attempts| attempts.as_u64().unwrap());
+        assert_eq!(
+            (attempts, [differs(&imported, "timeouts"), differs(&imported, "retries")]),
+            (retries, words),
+            "{one} {other}"
+        );
+    }
+    let streams = of(", stream_timeout: 5", ", stream_timeout: 5");
+    assert_eq!(route(&streams, "a")["timeouts"]["first"], json!("5s"));
+    says(&streams.report.different, "model_list.a", "until it begins");
 }

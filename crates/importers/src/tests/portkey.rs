@@ -40,6 +40,31 @@ fn a_tree_of_strategies_becomes_tiers_and_shares() {
 }
 
 #[test]
+fn what_one_target_says_is_not_spread_in_silence() {
+    let of = |one: &str, other: &str| {
+        let text = format!(
+            r#"{{"strategy": {{"mode": "fallback"}}, "targets": [
+                {{"provider": "openai", "override_params": {{"model": "a"}}{one}}},
+                {{"provider": "groq", "override_params": {{"model": "b"}}{other}}}]}}"#
+        );
+        config(&text, None)
+    };
+    let retry = r#", "retry": {"attempts": 3}"#;
+    let time = r#", "request_timeout": 4000000"#;
+    for (one, other, words) in
+        [(retry, retry, [false, false]), (retry, "", [true, false]), (time, time, [false, false]), ("", time, [false, true])]
+    {
+        let imported = of(one, other);
+        let told = ["the most count", "the longest counts"]
+            .map(|word| imported.report.different.iter().any(|note| note.path == "prod" && note.message.contains(word)));
+        assert_eq!(told, words, "{one} {other}");
+        let prod = route(&imported, "prod");
+        assert_eq!(prod["retry"]["attempts"] == json!(3), one == retry, "{one} {other}");
+        assert_eq!(prod["timeouts"].get("attempt").is_some(), other == time, "{one} {other}");
+    }
+}
+
+#[test]
 fn keys_that_others_keep_become_variables() {
     let imported = config(CONFIG, None);
     assert_eq!(provider(&imported, "openai"), &json!({"type": "openai", "preset": "openai", "credential": "env:OPENAI_API_KEY"}));

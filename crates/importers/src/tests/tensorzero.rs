@@ -50,7 +50,43 @@ fn a_server_of_one_model_is_asked_without_its_name() {
     let imported = tensorzero(text, &|_| None).unwrap();
     sound(&imported);
     assert_eq!(targets(route(&imported, "phi")), rows(&[("tgi/tgi", 0, 1)]));
-    assert_eq!(provider(&imported, "tgi"), &json!({"type": "openai", "base_url": "http://gpu-7:8080/v1"}));
+    assert_eq!(provider(&imported, "tgi"), &json!({"type": "openai", "preset": "tgi", "base_url": "http://gpu-7:8080/v1"}));
+}
+
+#[test]
+fn times_of_one_provider_are_not_spread_in_silence() {
+    let of = |one: &str, other: &str| {
+        let provider =
+            |name: &str, more: &str| format!("[models.m.providers.{name}]\ntype = '{name}'\nmodel_name = 'm'\n{more}\n");
+        let text = format!("[models.m]\nrouting = ['openai', 'groq']\n{}{}", provider("openai", one), provider("groq", other));
+        let imported = tensorzero(&text, &|_| None).unwrap();
+        sound(&imported);
+        imported
+    };
+    for (one, other, attempt, first, differs) in [
+        ("timeout_ms = 15000", "timeout_ms = 15000", json!("15s"), json!("15s"), false),
+        ("timeout_ms = 15000", "timeout_ms = 20000", json!("20s"), json!("20s"), true),
+        ("timeouts.streaming.ttft_ms = 3000", "timeouts.streaming.ttft_ms = 2000", json!(null), json!("3s"), true),
+    ] {
+        let imported = of(one, other);
+        let m = route(&imported, "m");
+        assert_eq!((&m["timeouts"]["attempt"], &m["timeouts"]["first"]), (&attempt, &first), "{one} {other}");
+        let told = imported.report.different.iter().any(|note| note.path == "models.m" && note.message.contains("longest"));
+        assert_eq!(told, differs, "{one} {other}");
+    }
+    let mixed = of("timeout_ms = 1000", "");
+    says(&mixed.report.different, "models.m", "the longest counts");
+    assert_ne!(route(&mixed, "m")["timeouts"]["attempt"], json!("1s"), "what says nothing is not cut off");
+    let variant = |name: &str, more: &str| {
+        format!("[functions.f.variants.{name}]\ntype = 'chat_completion'\nmodel = 'openai::m-{name}'\n{more}\n")
+    };
+    let one = variant("one", "timeouts.non_streaming.total_ms = 5000\nretries.num_retries = 4");
+    let text = format!("[functions.f]\ntype = 'chat'\n{one}{}", variant("two", ""));
+    let imported = tensorzero(&text, &|_| None).unwrap();
+    sound(&imported);
+    assert_eq!(route(&imported, "f")["retry"]["attempts"], json!(4));
+    says(&imported.report.different, "functions.f", "the longest counts");
+    says(&imported.report.different, "functions.f", "the most count");
 }
 
 #[test]
@@ -168,8 +204,8 @@ fn rules_become_commands_where_there_is_a_limit_like_them() {
         ("gateway.auth", "keys create"),
         ("models.gpt-4o.providers.openai.extra_body[1]", "at the top"),
         ("models.claude.providers.vertex.type", "Vertex"),
-        ("metrics", "feedback"),
-        ("evaluations", "evaluations"),
+        ("metrics", "`/api/v1/scores`"),
+        ("evaluations", "the source `evaluation`"),
         ("tools", "with the request"),
     ] {
         says(missing, path, words);

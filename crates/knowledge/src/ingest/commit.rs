@@ -8,7 +8,14 @@ use mainspring_kernel::Name;
 use mainspring_lake::{Filter, Table};
 use tokio::{sync::mpsc, time::Instant};
 
-use super::{hold::Hold, meter::Meter, patience::patiently, pipeline::Complete};
+use super::{
+    allowance::Held,
+    hold::Hold,
+    meter::Meter,
+    patience::patiently,
+    pipeline::{Complete, Gain, Prepared},
+    prepare::Findings,
+};
 use crate::{
     fault::KnowledgeFault,
     model::DocumentId,
@@ -33,6 +40,7 @@ pub(super) struct Commit {
     /// The table searches read, when it is another one: what is gone is taken out of it as well.
     pub searched: Option<Arc<dyn Table>>,
     pub meter: Meter,
+    pub findings: Arc<Findings>,
 }
 
 impl Commit {
@@ -47,14 +55,18 @@ impl Commit {
                 next.map_or(Some(None), |item| item.map(Some))
             };
             match next {
-                Some(Some(complete)) => {
+                Some(Some(mut complete)) => {
                     if batch.is_empty() {
                         oldest = Instant::now();
                     }
                     chunks += complete.chunks();
+                    let full = chunks >= BATCH_CHUNKS || batch.len() + 1 >= BATCH_DOCUMENTS;
+                    let waits = !full && oldest.elapsed() < BATCH_AGE;
+                    if waits {
+                        complete.let_go();
+                    }
                     batch.push(complete);
-                    let full = chunks >= BATCH_CHUNKS || batch.len() >= BATCH_DOCUMENTS;
-                    if !full && oldest.elapsed() < BATCH_AGE {
+                    if waits {
                         continue;
                     }
                 }
@@ -73,7 +85,7 @@ impl Commit {
     }
 
     pub(super) async fn write(&self, batch: Vec<Complete>) -> Result<(), KnowledgeFault> {
-        let Sorted { rows, vectors, rewritten, removed, changes } = sort(self.table.name(), batch);
+        let Sorted { rows, vectors, rewritten, removed, changes, gains, held } = sort(self.table.name(), batch);
         let bytes: Vec<u64> = changes.iter().map(done_bytes).collect();
         let dimensions = self.dimensions;
         let built = if rows.is_empty() {
@@ -96,8 +108,17 @@ impl Commit {
         for bytes in bytes {
             self.meter.document_done(bytes);
         }
-        self.meter.count(|progress| progress.deleted += deleted);
+        let of = |gain: Gain| gains.iter().filter(|other| **other == gain).count() as u64;
+        self.findings.change(|found| {
+            found.added += of(Gain::Added);
+            found.changed += of(Gain::Changed);
+        });
+        self.meter.count(|progress| {
+            progress.deleted += deleted;
+            progress.moved += of(Gain::Moved);
+        });
         self.meter.show();
+        drop(held);
         Ok(())
     }
 
@@ -128,19 +149,31 @@ struct Sorted {
     rewritten: Vec<DocumentId>,
     removed: Vec<DocumentId>,
     changes: Vec<Change>,
+    gains: Vec<Gain>,
+    /// Given back when the rows are written.
+    held: Vec<Held>,
 }
 
 fn sort(table: &Name, batch: Vec<Complete>) -> Sorted {
-    let mut sorted =
-        Sorted { rows: Vec::new(), vectors: Vec::new(), rewritten: Vec::new(), removed: Vec::new(), changes: Vec::new() };
+    let mut sorted = Sorted {
+        rows: Vec::new(),
+        vectors: Vec::new(),
+        rewritten: Vec::new(),
+        removed: Vec::new(),
+        changes: Vec::new(),
+        gains: Vec::new(),
+        held: Vec::new(),
+    };
     for complete in batch {
         match complete {
             Complete::Rows(prepared, vectors) => {
-                let super::pipeline::Prepared { mut document, attributes, fingerprint, row_key, chunks } = *prepared;
+                let Prepared { mut document, attributes, fingerprint, row_key, chunks, gain, held } = *prepared;
                 document.chunks = chunks.len() as u64;
                 document.tokens = chunks.iter().map(|chunk| u64::from(chunk.tokens)).sum();
                 sorted.rewritten.push(document.id.clone());
                 sorted.rows.extend(chunks);
+                sorted.gains.push(gain);
+                sorted.held.extend(held);
                 sorted.vectors.extend(vectors);
                 let document = Box::new(document);
                 sorted.changes.push(Change::Ready { document, attributes, fingerprint, table: table.clone(), row_key });

@@ -35,13 +35,26 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     progress: Progress,
-    /// Bytes of documents to do and done: what the ETA is made of.
-    bytes_to_do: u64,
+    /// Bytes of documents to do and done: what the ETA is made of, where every source tells sizes before it is fetched.
+    bytes_to_do: Option<u64>,
     bytes_done: u64,
     working_since: Option<Instant>,
     busy_since: Option<Instant>,
     busy: Duration,
     in_flight: usize,
+}
+
+impl State {
+    /// What is left, as a multiple of what is done. A page of the web tells its size when it is there: such documents are
+    /// counted.
+    fn left(&self) -> Option<f64> {
+        let sound = |(done, to_do): &(u64, u64)| *done > 0 && to_do >= done;
+        let bytes = self.bytes_to_do.map(|to_do| (self.bytes_done, to_do)).filter(sound);
+        let (done, to_do) = bytes.or_else(|| Some((self.progress.done, self.progress.to_do)).filter(sound))?;
+        #[expect(clippy::cast_precision_loss, reason = "a guess for people")]
+        let left = (to_do - done) as f64 / done as f64;
+        Some(left)
+    }
 }
 
 impl Meter {
@@ -74,7 +87,7 @@ impl Meter {
         self.show();
     }
 
-    pub(super) fn plan_bytes(&self, bytes: u64) {
+    pub(super) fn plan_bytes(&self, bytes: Option<u64>) {
         self.change(|state| state.bytes_to_do = bytes);
     }
 
@@ -113,9 +126,9 @@ impl Meter {
         if let Some(working) = state.working_since.map(|since| since.elapsed().as_secs_f64()).filter(|span| *span > 0.0) {
             progress.encoder_busy = Some((busy.as_secs_f64() / working).min(1.0));
             #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-            let (tokens, done, to_do) = (progress.tokens as f64, state.bytes_done as f64, state.bytes_to_do as f64);
+            let tokens = progress.tokens as f64;
             progress.tokens_per_second = (tokens > 0.0).then(|| tokens / working);
-            progress.eta_seconds = (done > 0.0 && to_do >= done).then(|| working * (to_do - done) / done);
+            progress.eta_seconds = state.left().map(|left| working * left);
         }
         progress
     }
@@ -129,5 +142,44 @@ impl Meter {
 
     pub(super) fn tell(&self, progress: Progress) {
         self.inner.watchers.send_replace(progress);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meter(to_do: u64, bytes: Option<u64>) -> Meter {
+        let meter = Meter::start(watch::channel(Progress::default()).0);
+        meter.count(|progress| progress.to_do = to_do);
+        meter.plan_bytes(bytes);
+        meter.enter(Stage::Working);
+        std::thread::sleep(Duration::from_millis(2));
+        meter
+    }
+
+    fn left(meter: &Meter) -> Option<f64> {
+        meter.inner.state.lock().unwrap().left()
+    }
+
+    #[test]
+    fn what_is_left_is_told_in_bytes_and_of_pages_without_a_size_in_documents() {
+        let files = meter(2, Some(1_000));
+        assert_eq!((left(&files), files.now().eta_seconds), (None, None), "nothing to tell from");
+        files.document_done(800);
+        assert_eq!(left(&files), Some(0.25));
+        assert!(files.now().eta_seconds.is_some_and(|eta| eta > 0.0));
+        files.document_done(200);
+        assert_eq!(files.now().eta_seconds, Some(0.0));
+
+        let pages = meter(4, None);
+        assert_eq!(left(&pages), None);
+        pages.document_done(123_456);
+        assert_eq!(left(&pages), Some(3.0));
+        assert!(pages.now().eta_seconds.is_some_and(|eta| eta > 0.0));
+
+        let grown = meter(4, Some(100));
+        grown.document_done(300);
+        assert_eq!(left(&grown), Some(3.0), "one that grew since it was listed says nothing of the others");
     }
 }

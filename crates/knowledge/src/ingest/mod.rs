@@ -1,5 +1,6 @@
 //! From sources to a searchable table, in a run: list, compare, do what is to be done, settle.
 
+mod allowance;
 mod commit;
 mod embed;
 mod hold;
@@ -27,6 +28,7 @@ use mainspring_registry::{Link, NewRun, Version};
 use serde_json::json;
 use tokio::sync::watch;
 
+pub(crate) use allowance::Allowance;
 pub(crate) use hold::Hold;
 pub use job::{Because, IngestJob};
 pub use look::Worth;

@@ -8,13 +8,14 @@ use std::{
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use mainspring_kernel::{Digest, Fault as _};
-use mainspring_llm::TextTokenizer;
-use tokio::sync::mpsc;
+use mainspring_llm::Embedder;
+use tokio::sync::{OnceCell, mpsc};
 
 use super::{
+    allowance::Held,
     meter::Meter,
-    patience::patiently,
-    pipeline::{Item, Prepared},
+    patience::{patiently, until_here},
+    pipeline::{Gain, Item, Prepared},
     plan::{Work, row_key},
     text::{self, ParsedText},
 };
@@ -36,7 +37,9 @@ pub(super) struct Prepare {
     pub sources: HashMap<Arc<str>, Arc<Source>>,
     pub config: Digest,
     pub chunking: ChunkSpec,
-    pub tokenizer: Arc<dyn TextTokenizer>,
+    pub embedder: Arc<dyn Embedder>,
+    /// Set when the embedder is loaded: a run in which no text is cut does without it.
+    pub loaded: OnceCell<()>,
     pub full: bool,
     pub meter: Meter,
     pub findings: Arc<Findings>,
@@ -59,6 +62,7 @@ struct Came {
     bytes: u64,
     /// `None`: from what was kept.
     origin: Option<Origin>,
+    gain: Gain,
 }
 
 impl Seen {
@@ -128,18 +132,24 @@ impl Prepare {
     }
 
     async fn item(&self, work: Work) -> Result<Option<Item>, KnowledgeFault> {
+        let mut held = self.inner.allowance.take(work.listed().size).await;
         let path = work.listed().path.clone();
         self.meter.count(|progress| progress.current = Some(path));
-        match work {
+        let mut item = match work {
             Work::Rewrite { listed, known, parsed } => {
                 let fingerprint = listed.fingerprint.clone();
                 self.rewrite(&listed, Some(&known), parsed, fingerprint).await
             }
-            Work::Fetch { listed, known } => self.fetch(listed, known.as_deref()).await,
+            Work::Fetch { listed, known } => self.fetch(listed, known.as_deref(), &mut held).await,
+        }?;
+        if let Some(Item::Rows(prepared)) = &mut item {
+            held.shrink(prepared.bytes());
+            prepared.held = Some(held);
         }
+        Ok(item)
     }
 
-    async fn fetch(&self, listed: Listed, known: Option<&Known>) -> Result<Option<Item>, KnowledgeFault> {
+    async fn fetch(&self, listed: Listed, known: Option<&Known>, held: &mut Held) -> Result<Option<Item>, KnowledgeFault> {
         let Some(source) = self.sources.get(&listed.source) else { return Ok(None) };
         // An answer "nothing changed" is of use only to somebody who has the text.
         let has = known.filter(|known| known.parsed.is_some() && !self.full);
@@ -148,7 +158,11 @@ impl Prepare {
             Ok(Fetched::Same) => {
                 self.same(&listed, has, (listed.fingerprint.clone().or_else(|| fingerprint.map(str::to_owned)), None)).await
             }
-            Ok(Fetched::Content(content)) => self.content(listed, known, content).await,
+            Ok(Fetched::Content(content)) => {
+                // It may have grown since it was listed, or be the first that tells.
+                held.change(content.bytes.len() as u64).await;
+                self.content(listed, known, content).await
+            }
             Err(fault) => {
                 let reason = Reason { code: fault.code().to_owned(), detail: fault.to_string() };
                 if known.is_some_and(|known| known.status == DocumentStatus::Ready) && fault.is_transient() {
@@ -172,8 +186,8 @@ impl Prepare {
                     return self.same(&listed, Some(known), (fingerprint, Some(origin))).await;
                 }
             } else if let Some(parsed) = self.parsed_elsewhere(&listed, &digest, media_type.as_deref()).await? {
-                self.count_change(known, &digest);
-                let came = Came { digest, fingerprint, bytes: bytes.len() as u64, origin: Some(origin) };
+                let gain = self.gain(known, &digest);
+                let came = Came { digest, fingerprint, bytes: bytes.len() as u64, origin: Some(origin), gain };
                 return self.write(&listed, parsed, came).await;
             }
         }
@@ -182,10 +196,9 @@ impl Prepare {
         let size = seen.bytes;
         match text::parse(&self.inner, &listed, said, bytes).await {
             Ok(parsed) => {
-                // What could not be read is counted as failed or skipped, and as nothing else.
-                self.count_change(known, &digest);
+                let gain = self.gain(known, &digest);
                 self.meter.count(|progress| progress.parsed += 1);
-                self.write(&listed, parsed, Came { digest, fingerprint, bytes: size, origin: Some(origin) }).await
+                self.write(&listed, parsed, Came { digest, fingerprint, bytes: size, origin: Some(origin), gain }).await
             }
             Err(text::ParseFailed::Document(reason)) => Ok(Some(self.failed(&listed, Some(seen), reason, fingerprint))),
             Err(text::ParseFailed::Skipped(reason)) => {
@@ -196,18 +209,13 @@ impl Prepare {
         }
     }
 
-    fn count_change(&self, known: Option<&Known>, digest: &Digest) {
+    fn gain(&self, known: Option<&Known>, digest: &Digest) -> Gain {
         if known.is_some() {
-            self.findings.change(|found| found.changed += 1);
-            return;
+            return Gain::Changed;
         }
         let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
         let moved = gone.get_mut(digest).filter(|count| **count > 0).map(|count| *count -= 1).is_some();
-        if moved {
-            self.meter.count(|progress| progress.moved += 1);
-        } else {
-            self.findings.change(|found| found.added += 1);
-        }
+        if moved { Gain::Moved } else { Gain::Added }
     }
 
     /// The content is what we have; perhaps its rows are not.
@@ -233,7 +241,6 @@ impl Prepare {
         parsed: Digest,
         fingerprint: Option<String>,
     ) -> Result<Option<Item>, KnowledgeFault> {
-        self.findings.change(|found| found.changed += 1);
         match self.kept(&parsed).await? {
             Some(text) => {
                 if !text.is_current()
@@ -242,7 +249,8 @@ impl Prepare {
                     return Ok(Some(item));
                 }
                 let digest = known.and_then(|known| known.digest).unwrap_or(parsed);
-                self.write(listed, text, Came { digest, fingerprint, bytes: listed.size.unwrap_or(0), origin: None }).await
+                let bytes = listed.size.unwrap_or(0);
+                self.write(listed, text, Came { digest, fingerprint, bytes, origin: None, gain: Gain::Changed }).await
             }
             // The text was lost; without a fingerprint the next run fetches it again.
             None => {
@@ -264,7 +272,8 @@ impl Prepare {
         match text::parse(&self.inner, listed, media_type.or_else(|| listed.media_type.clone()), bytes).await {
             Ok(text) => {
                 self.meter.count(|progress| progress.parsed += 1);
-                self.write(listed, text, Came { digest, fingerprint, bytes: size, origin: Some(origin) }).await
+                let came = Came { digest, fingerprint, bytes: size, origin: Some(origin), gain: Gain::Changed };
+                self.write(listed, text, came).await
             }
             Err(text::ParseFailed::Document(_) | text::ParseFailed::Skipped(_)) => Ok(None),
             Err(text::ParseFailed::Fatal(fault)) => Err(fault),
@@ -292,7 +301,9 @@ impl Prepare {
     }
 
     async fn write(&self, listed: &Listed, text: ParsedText, came: Came) -> Result<Option<Item>, KnowledgeFault> {
-        let Came { digest, fingerprint, bytes, origin } = came;
+        let Came { digest, fingerprint, bytes, origin, gain } = came;
+        // A tokenizer cannot say that its file is missing.
+        self.loaded.get_or_try_init(|| until_here(self.embedder.as_ref(), &self.meter)).await?;
         let title = text.title().map_or_else(|| names::stem(&listed.path), str::to_owned);
         let (warnings, no_text) = (text.warnings(), text.lacks_text(bytes));
         self.warn(listed, bytes, &warnings, no_text.as_ref());
@@ -319,7 +330,7 @@ impl Prepare {
         };
         let seen = Seen { digest, bytes, media_type: Some(document.media_type.clone()), origin };
         let row_key = row_key(&text.digest(), &listed.attributes_digest);
-        let (tokenizer, spec, config) = (self.tokenizer.clone(), self.chunking.clone(), self.config);
+        let (tokenizer, spec, config) = (self.embedder.tokenizer(), self.chunking.clone(), self.config);
         let cut = tokio::task::spawn_blocking(move || {
             let chunks = text::cut(&document, &text, (&spec, &config), tokenizer.as_ref());
             (document, chunks)
@@ -329,7 +340,7 @@ impl Prepare {
         match chunks {
             Ok(chunks) => {
                 let attributes = listed.attributes_digest;
-                Ok(Some(Item::Rows(Box::new(Prepared { document, attributes, fingerprint, row_key, chunks }))))
+                Ok(Some(Item::Rows(Box::new(Prepared { document, attributes, fingerprint, row_key, chunks, gain, held: None }))))
             }
             Err(reason) => Ok(Some(self.failed(listed, Some(seen), reason, fingerprint))),
         }

@@ -12,7 +12,7 @@ use mainspring_llm::{
     Embedder,
     trace::{OpenSpan, SpanKind, names},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{OnceCell, mpsc};
 
 use super::{
     Ingestion,
@@ -114,7 +114,8 @@ impl Ingestion {
         } else if fault.is_outage() {
             (Then::Resumed(&again, AFTER_OUTAGE), format!("{fault}; the rest is done when it is back"))
         } else {
-            (Then::Nothing, fault.to_string())
+            let hint = fault.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+            (Then::Nothing, format!("{fault}{hint}"))
         };
         let end = RunRow {
             id: self.id,
@@ -230,7 +231,7 @@ impl Ingestion {
         warnings.into_iter().for_each(|warning| findings.warned(warning));
         let count = failed.len() as u64 + plan.failures.len() as u64;
         failed.into_iter().for_each(|failure| findings.failed(failure));
-        self.meter.plan_bytes(plan.work.iter().filter_map(|work| work.listed().size).sum());
+        self.meter.plan_bytes(plan.work.iter().map(|work| work.listed().size).sum());
         self.meter.count(|progress| {
             progress.seen = plan.seen;
             progress.unchanged = plan.unchanged;
@@ -263,6 +264,7 @@ impl Ingestion {
             dimensions: target.row.dimensions,
             searched: target.searched.clone(),
             meter: self.meter.clone(),
+            findings: findings.clone(),
         };
         let gone: Vec<Complete> = ids(&plan.gone).map(|id| Complete::Change(Change::Gone(id))).collect();
         if !gone.is_empty() {
@@ -274,7 +276,8 @@ impl Ingestion {
             sources,
             config: target.row.config,
             chunking: self.spec.chunking.within(embedder.max_tokens()),
-            tokenizer: embedder.tokenizer(),
+            embedder: embedder.clone(),
+            loaded: OnceCell::new(),
             full: self.options.full,
             meter: self.meter.clone(),
             findings: findings.clone(),

@@ -47,7 +47,7 @@ impl Git {
         let url = Url::parse(&spec.url)
             .map_err(|fault| SourceFault::Unusable { place: spec.url.clone(), reason: fault.to_string() })?;
         if url.scheme() == "file" && !policy.local_git {
-            let reason = "the server does not allow `file:` repositories".into();
+            let reason = "`file:` repositories are read where local files may be read anywhere, and nowhere else".into();
             return Err(SourceFault::Denied { place: spec.url.clone(), reason });
         }
         let token = spec.token_env.as_deref().map(|name| policy.secret(name)).transpose()?;

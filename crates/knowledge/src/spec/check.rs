@@ -141,6 +141,13 @@ fn web_address(given: &str, path: &str) -> Checked {
 
 fn git_is_sound(git: &GitSource, path: &str) -> Checked {
     let field = format!("{path}.url");
+    if let Some(instead) = over_https(&git.url) {
+        let reason = format!(
+            "repositories are fetched over https and not over ssh: write `{instead}`, and name the variable that holds \
+             a token in `token_env` where one is needed"
+        );
+        return Err(wrong(field, reason));
+    }
     let url = Url::parse(&git.url).map_err(|fault| wrong(&field, format!("this is not an address: {fault}")))?;
     ensure(
         matches!(url.scheme(), "http" | "https" | "file"),
@@ -166,6 +173,22 @@ fn git_is_sound(git: &GitSource, path: &str) -> Checked {
         ensure(sound, &format!("{path}.subdir"), "a folder within the repository, without `..`")?;
     }
     git.token_env.as_deref().map_or(Ok(()), |name| env_name(name, &format!("{path}.token_env")))
+}
+
+/// What an ssh address, also one as `git clone` takes it (`git@host:path`), is called over https.
+fn over_https(given: &str) -> Option<String> {
+    let (host, path) = if given.contains("://") {
+        let url = Url::parse(given).ok().filter(|url| matches!(url.scheme(), "ssh" | "git+ssh" | "ssh+git"))?;
+        (url.host_str()?.to_owned(), url.path().to_owned())
+    } else {
+        let (place, path) = given.split_once(':')?;
+        let host = place.rsplit_once('@').map_or(place, |(_, host)| host);
+        (host.to_owned(), path.to_owned())
+    };
+    let path = path.trim_start_matches(['/', '~']);
+    let names = |text: &str| !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control());
+    let is_host = host.contains('.') && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));
+    (is_host && names(path) && !path.starts_with(':')).then(|| format!("https://{host}/{path}"))
 }
 
 fn env_name(name: &str, path: &str) -> Checked {

@@ -64,7 +64,8 @@ pub struct FilesSource {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub name: Option<Name>,
-    /// Relative to the file this spec is read from.
+    /// Relative to the file this spec is read from. Whatever labels the documents have, every reader of the project may read
+    /// the spec.
     pub paths: Vec<String>,
     #[serde(default)]
     pub labels: Vec<String>,
@@ -135,7 +136,7 @@ pub struct GitSource {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub name: Option<Name>,
-    /// `https://…`, without a password in it.
+    /// `https://…`, without a password in it; or `file:///…`, where specs may read local files anywhere.
     pub url: String,
     /// Branch, tag or commit; without it the repository's default branch.
     #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
@@ -143,7 +144,7 @@ pub struct GitSource {
     /// Only files below this folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subdir: Option<String>,
-    /// The environment variable of the server that holds an access token.
+    /// The environment variable of the server that holds an access token. Its name begins with `MAINSPRING_SOURCE_`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_env: Option<String>,
     #[serde(default)]
@@ -158,7 +159,8 @@ pub struct GitSource {
     pub rules: Vec<LabelRule>,
 }
 
-/// Where the server finds the secrets of a bucket: names of environment variables, never the values.
+/// Where the server finds the secrets of a bucket: names of environment variables, never the values. The names begin with
+/// `MAINSPRING_SOURCE_`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EnvCredentials {

@@ -55,6 +55,23 @@ fn what_cannot_be_right_is_refused_with_its_place() {
 }
 
 #[test]
+fn an_address_for_ssh_is_refused_with_the_one_that_works() {
+    let reason = |url: &str| {
+        let problem = KnowledgeSpec::parse(&json!({ "sources": [{ "type": "git", "url": url }] })).unwrap_err();
+        assert_eq!(problem.path, "sources[0].url");
+        problem.reason
+    };
+    for url in ["git@github.com:a/b.git", "github.com:a/b.git", "ssh://git@github.com/a/b.git", "ssh://git@github.com:22/a/b.git"]
+    {
+        let reason = reason(url);
+        assert!(reason.contains("write `https://github.com/a/b.git`") && reason.contains("`token_env`"), "{url}: {reason}");
+    }
+    for url in ["ext::sh -c whoami", "C:\\repositories\\a", "git@somewhere", "http:", "ssh://", "github.com:", "a:b c"] {
+        assert!(!reason(url).contains("write `https:"), "{url}: {}", reason(url));
+    }
+}
+
+#[test]
 fn unknown_fields_and_kinds_are_errors() {
     let mut spec = folder();
     spec["sources"][0]["includes"] = json!([]);

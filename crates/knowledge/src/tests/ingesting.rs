@@ -407,3 +407,21 @@ async fn listing_pages_through_all_documents_once(catalog: Catalog) {
     let titled = room.knowledges.documents(&room.admin(), &name, &titled, &PageRequest::first(50)).await.unwrap();
     assert_eq!(titled.items.len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_hand_at_once_is_bounded_in_bytes_and_a_giant_is_taken_alone() {
+    let room = Room::set_up(|config| config.bytes_at_once = 100 << 10).await;
+    for number in 0..8 {
+        room.write(&format!("big{number}.md"), &format!("{}{}", page(number), "\n\nMore of it.".repeat(3_000)));
+    }
+    let giant = format!("{}{}", page(8), "\n\nEven more of it.".repeat(10_000));
+    room.write("giant.md", &giant);
+    for number in 10..40 {
+        room.write(&format!("{number}.md"), &page(number));
+    }
+    room.apply(json!({})).await;
+    let report = room.ingest().await;
+    assert_eq!((report.added, report.failed), (39, 0), "{report:?}");
+    // Two of the big ones fit together, six are more than the giant; and nothing fits beside that.
+    assert_eq!(room.parser.most_in_hand.load(Ordering::SeqCst), giant.len() as u64);
+}

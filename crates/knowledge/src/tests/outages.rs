@@ -1,6 +1,9 @@
-//! A store goes away under a run.
+//! A store goes away under a run, or a model is not here yet.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use mainspring_jobs::{JobFilter, Jobs};
 use mainspring_kernel::{Clock as _, Fault as _, PageRequest};
@@ -8,8 +11,8 @@ use serde_json::json;
 
 use super::surviving::table_and_catalog_agree;
 use crate::{
-    Because, IngestJob, RunState,
-    testing::{NAME, Room, page},
+    Because, IngestJob, IngestOptions, RunState, Stage,
+    testing::{NAME, Room, page, target},
 };
 
 /// Documents, with one of which the parser waits.
@@ -112,4 +115,61 @@ async fn wherever_in_a_run_the_store_goes_away_nothing_is_lost_and_nothing_is_th
     table_and_catalog_agree(&room, 12).await;
     let again = room.ingest().await;
     assert_eq!((again.unchanged, again.embedded, again.failed), (12, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_waits_for_a_model_that_is_being_fetched_and_says_so() {
+    let room = Room::open().await;
+    room.write("a.md", &page(1));
+    room.apply(json!({})).await;
+    room.embedder.on_its_way.store(3, Ordering::SeqCst);
+    let (actor, options) = (room.admin(), IngestOptions::default());
+    let ingestion = room.knowledges.begin_ingest(&actor, &target(NAME), options, &room.trace()).await.unwrap();
+    let mut progress = ingestion.progress();
+    let waits = async {
+        progress.wait_for(|progress| progress.stage == Stage::Awaiting).await.unwrap();
+    };
+    let (report, ()) = futures::future::join(ingestion.run(), waits).await;
+    let report = report.unwrap();
+    assert_eq!((report.added, report.failed, room.embedder.on_its_way.load(Ordering::SeqCst)), (1, 0, 0), "{report:?}");
+    table_and_catalog_agree(&room, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_model_a_run_ends_at_once_says_what_helps_and_has_added_nothing() {
+    let room = Room::open().await;
+    room.write("a.md", &page(1));
+    room.apply(json!({})).await;
+    room.embedder.missing.store(true, Ordering::SeqCst);
+    let fault = room.try_ingest().await.unwrap_err();
+    assert_eq!((fault.code(), fault.is_outage()), ("model-not-installed", false));
+    let run = room.knowledges.runs(&room.admin(), &NAME.parse().unwrap(), &PageRequest::first(1)).await.unwrap().items.remove(0);
+    let (report, reason) = (run.report.unwrap(), run.error.unwrap());
+    assert_eq!((run.state, report.added, report.chunks), (RunState::Failed, 0, 0), "{report:?}");
+    assert_eq!(reason.code, "model-not-installed");
+    assert!(reason.detail.ends_with("; run `mainspring models pull words`"), "{}", reason.detail);
+    // With nothing to cut, nothing is asked of it.
+    room.remove("a.md");
+    assert_eq!(room.ingest().await.added, 0);
+    room.write("a.md", &page(1));
+    room.embedder.missing.store(false, Ordering::SeqCst);
+    assert_eq!(room.ingest().await.added, 1);
+    table_and_catalog_agree(&room, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_written_is_not_counted_as_added() {
+    let room = Room::patient_for(Duration::ZERO).await;
+    room.write("slow.md", "SLOW");
+    room.apply(json!({})).await;
+    let outage = async {
+        room.parser.reached.notified().await;
+        room.outage.begin();
+        room.parser.go_on.notify_one();
+    };
+    let (ended, ()) = futures::future::join(room.try_ingest(), outage).await;
+    assert_eq!(ended.unwrap_err().code(), "lake-unavailable");
+    let run = room.knowledges.runs(&room.admin(), &NAME.parse().unwrap(), &PageRequest::first(1)).await.unwrap().items.remove(0);
+    let report = run.report.unwrap();
+    assert_eq!((report.added, report.parsed), (0, 1), "{report:?}");
 }

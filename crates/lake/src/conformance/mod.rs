@@ -60,10 +60,12 @@ cases! {
         a_replace_of_everything_leaves_only_the_new_rows,
         concurrent_replaces_all_land,
         appends_and_replaces_mix,
+        a_row_is_put_in_the_place_of_its_key,
     },
     reading::{
         filters_find_what_they_say,
         a_filter_may_have_thousands_of_parts,
+        a_condition_may_hold_many_ids,
         unknown_columns_are_named,
         wrong_types_are_refused,
         scans_order_and_page,

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use arrow_array::cast::AsArray;
 
 use super::{
@@ -5,7 +7,7 @@ use super::{
     rows::{ids_at, ids_in_order, leaning},
     table,
 };
-use crate::{Distance, Filter, Lake, LakeFault, Order, Scalar, Scan, Table, TextQuery, UpkeepPolicy, VectorQuery};
+use crate::{Distance, Filter, IdSet, Lake, LakeFault, Order, Scalar, Scan, Table, TextQuery, UpkeepPolicy, VectorQuery};
 
 fn sample() -> Vec<Row> {
     vec![
@@ -89,6 +91,34 @@ pub(super) async fn filters_find_what_they_say(lake: &dyn Lake) {
     let impossible = Filter::And(vec![Filter::eq("id", "a"), Filter::Or(vec![])]);
     check(table, impossible.clone(), &[]).await;
     check(table, Filter::Not(Box::new(impossible)), &["a", "b", "c", "d", "e"]).await;
+    done(lake, &opened).await;
+}
+
+pub(super) async fn a_condition_may_hold_many_ids(lake: &dyn Lake) {
+    let opened = table(lake, "reading-ids").await;
+    let id = |n: u32| format!("{n:016x}");
+    let rows: Vec<Row> = (0..40).map(|n| Row::new(id(n)).doc(&id(n % 4))).chain([Row::new("no id").doc("A0")]).collect();
+    opened.append(batch(&rows)).await.unwrap();
+    let table = &*opened;
+    let held = |numbers: &mut dyn Iterator<Item = u32>| {
+        let mut held = IdSet::of_digits(16);
+        numbers.for_each(|n| assert!(held.insert(&id(n))));
+        Arc::new(held)
+    };
+    let many = held(&mut (3..100_000).step_by(20));
+    let (third, twenty_third) = (id(3), id(23));
+    check(table, Filter::Ids("id".to_owned(), many.clone()), &[&third, &twenty_third]).await;
+    let few = Filter::Ids("doc".to_owned(), held(&mut [0, 1, 2].into_iter()));
+    assert_eq!(table.count(few.clone()).await.unwrap(), 30);
+    check(table, few.clone().and(Filter::Ids("id".to_owned(), many)), &[]).await;
+    assert_eq!(table.count(Filter::Not(Box::new(few.clone()))).await.unwrap(), 11);
+    check(table, Filter::Ids("id".to_owned(), Arc::default()), &[]).await;
+    // Of a row that has no text nothing is known.
+    opened.append(batch(&[Row::new("without")])).await.unwrap();
+    assert_eq!(table.count(Filter::Not(Box::new(few.clone()))).await.unwrap(), 11);
+    assert_eq!(table.count(Filter::Unless(Box::new(few))).await.unwrap(), 12);
+    let refused = table.count(Filter::Ids("number".to_owned(), Arc::default())).await;
+    assert!(matches!(refused, Err(LakeFault::Query { .. })), "{refused:?}");
     done(lake, &opened).await;
 }
 

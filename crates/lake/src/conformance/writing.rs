@@ -169,3 +169,31 @@ pub(super) async fn appends_and_replaces_mix(lake: &dyn Lake) {
     assert_eq!(table.count(Filter::eq("doc", "mixed")).await.unwrap(), 24);
     done(lake, &table).await;
 }
+
+pub(super) async fn a_row_is_put_in_the_place_of_its_key(lake: &dyn Lake) {
+    let table = table(lake, "writing-put").await;
+    let row = |id: &str, number: i64| Row::new(id).doc("d").number(number);
+    let keys = |ids: &[&str]| Filter::eq("doc", "d").and(Filter::any_of("id", ids.iter().copied()));
+    let first = batch(&[row("a", 1), row("b", 1)]);
+    let commit = table.put(&["doc", "id"], keys(&["a", "b"]), first).await.unwrap();
+    assert_eq!((commit.inserted, commit.deleted), (2, 0));
+    let second = batch(&[row("b", 2), row("c", 2)]);
+    let commit = table.put(&["doc", "id"], keys(&["b", "c"]), second).await.unwrap();
+    assert_eq!((commit.inserted, commit.deleted), (2, 1));
+    let rows = rows_of(&table.scan(Scan::of(Filter::All)).await.unwrap());
+    let mut found: Vec<(String, Option<i64>)> = rows.into_iter().map(|row| (row.id, row.number)).collect();
+    found.sort();
+    assert_eq!(found, [("a".to_owned(), Some(1)), ("b".to_owned(), Some(2)), ("c".to_owned(), Some(2))]);
+    // At once, and each of them again and again.
+    let puts = (0..12).map(|n| {
+        let table = table.clone();
+        async move {
+            let id = format!("n{}", n % 3);
+            let these = Filter::eq("doc", "d").and(Filter::eq("id", id.as_str()));
+            table.put(&["doc", "id"], these, batch(&[row(&id, n)])).await.unwrap()
+        }
+    });
+    join_all(puts).await;
+    assert_eq!(table.count(Filter::eq("doc", "d")).await.unwrap(), 6);
+    done(lake, &table).await;
+}

@@ -12,7 +12,7 @@ use mainspring_kernel::{
     Actor, Fault, FrozenClock, Labels, ModelScope, Name, PageRequest, Role, Timestamp,
     id::{IncidentId, PrincipalId, ProjectId},
 };
-use mainspring_registry::{Draft, Registry};
+use mainspring_registry::{Draft, Registry, RegistryFault};
 use mainspring_testservers::on_every_engine;
 use serde_json::{Value, json};
 
@@ -31,6 +31,8 @@ on_every_engine!(Catalog: [
     one_that_is_switched_off_has_no_alerts,
     the_newest_evaluations_are_kept,
     silence_is_told_where_the_spec_says_so,
+    slices_that_are_erased_are_remembered_nowhere,
+    what_is_counted_of_every_trace_is_for_whoever_sees_them_all,
 ]);
 
 /// Traffic that others can add to while it is watched.
@@ -59,8 +61,9 @@ impl Shared {
 
 #[async_trait]
 impl Watched for Shared {
-    fn of(&self, _: ProjectId) -> Arc<dyn Measurements> {
-        Arc::new(self.clone())
+    /// All of the traffic is hidden from whoever does not see everything.
+    fn of(&self, _: ProjectId, labels: &Labels) -> Arc<dyn Measurements> {
+        Arc::new(if *labels == Labels::All { self.clone() } else { Self::default() })
     }
 
     async fn examples(
@@ -141,16 +144,8 @@ impl Room {
     }
 
     async fn apply(&self, fields: Value) {
-        let mut spec = json!({
-            "measure": { "rate": { "hits": "error" } }, "compare": { "threshold": { "above": 0.1 } },
-            "delay": "0s", "recover": "0s", "notify_missing": false,
-        });
-        for (name, value) in fields.as_object().unwrap() {
-            spec[name] = value.clone();
-        }
-        let value = json!({ "apiVersion": "mainspring/v1", "kind": "monitor", "name": "errors", "spec": spec });
         self.clock.advance(Duration::from_millis(2));
-        self.registry.apply(&self.editor, &[Draft { origin: "errors.yaml".to_owned(), value }], "a test").await.unwrap();
+        self.registry.apply(&self.editor, &[draft(fields)], "a test").await.unwrap();
     }
 
     fn traffic(&self, minutes: std::ops::Range<u32>, failed: bool) {
@@ -171,6 +166,18 @@ impl Room {
     fn going(&self) -> Vec<String> {
         self.ears.going.lock().unwrap().iter().cloned().collect()
     }
+}
+
+fn draft(fields: Value) -> Draft {
+    let mut spec = json!({
+        "measure": { "rate": { "hits": "error" } }, "compare": { "threshold": { "above": 0.1 } },
+        "delay": "0s", "recover": "0s", "notify_missing": false,
+    });
+    for (name, value) in fields.as_object().unwrap() {
+        spec[name] = value.clone();
+    }
+    let value = json!({ "apiVersion": "mainspring/v1", "kind": "monitor", "name": "errors", "spec": spec });
+    Draft { origin: "errors.yaml".to_owned(), value }
 }
 
 fn name() -> Name {
@@ -288,4 +295,70 @@ async fn silence_is_told_where_the_spec_says_so(catalog: Catalog) {
     assert!(room.going().contains(&"monitor/errors!missing".to_owned()));
     room.at(45.0).await;
     assert_eq!((room.state().await, room.going()), (Some(State::Ok), Vec::new()));
+}
+
+async fn slices_that_are_erased_are_remembered_nowhere(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({ "slices": "user" })).await;
+    room.traffic(0..15, true);
+    room.traffic.0.lock().unwrap().add(0..15, 20, |event| Event { failed: true, slice: "two", ..event });
+    assert_eq!(room.at(15.0).await, 1);
+    assert_eq!(room.going(), ["monitor/errors/one", "monitor/errors/two"]);
+    // Somebody has begun to look, and knows of both.
+    let (now, key) = (at(15.0 * 60.0), (room.editor.project, name()));
+    let until = now.plus(Duration::from_secs(60));
+    let looker = store::claim(&room.catalog, (key.0, &key.1), (now, until), at(1e6)).await.unwrap().unwrap();
+    room.monitors.forget(room.editor.project, &["one".to_owned()]).await.unwrap();
+    room.monitors.settle().await;
+    let late = room.monitors.attend_to(&looker).await.unwrap_err();
+    assert!(matches!(late, MonitorFault::Busy { .. }), "{late}");
+
+    let stands = room.monitors.get(&room.editor, &name()).await.unwrap();
+    let slices: Vec<String> = stands.evaluation.unwrap().slices.into_iter().filter_map(|slice| slice.slice).collect();
+    assert_eq!(slices, ["two"]);
+    assert_eq!(stands.going.iter().map(|going| going.fingerprint.as_str()).collect::<Vec<_>>(), ["monitor/errors/two"]);
+    let found = room.monitors.evaluations(&room.editor, &name(), &PageRequest::first(10)).await.unwrap();
+    assert!(!found.items.is_empty());
+    assert!(!format!("{found:?}").contains("\"one\""), "{found:?}");
+    let kept = store::get(&room.catalog, key.0, &key.1).await.unwrap().unwrap();
+    assert!(!kept.history.is_open(Some("one")) && kept.history.is_open(Some("two")));
+    // What comes afterwards is seen as anything else.
+    assert_eq!(room.at(15.5).await, 1, "it is looked at again");
+    assert_eq!(room.monitors.get(&room.editor, &name()).await.unwrap().going.len(), 2);
+}
+
+async fn what_is_counted_of_every_trace_is_for_whoever_sees_them_all(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({})).await;
+    room.traffic(0..15, true);
+    room.at(15.0).await;
+    let limited = Actor { labels: Labels::none(), ..room.editor.clone() };
+    let listed = room.monitors.list(&limited, &PageRequest::first(9)).await.unwrap().items.remove(0);
+    let shown = room.monitors.get(&limited, &name()).await.unwrap();
+    assert_eq!(listed, shown);
+    assert!(shown.hidden && shown.spec.is_some());
+    let told = (shown.evaluation, shown.looked_version, shown.going, shown.trouble, shown.next);
+    assert_eq!(told, (None, None, Vec::new(), None, None));
+    let seen = room.monitors.get(&room.editor, &name()).await.unwrap();
+    assert!(!seen.hidden && seen.evaluation.is_some() && seen.going.len() == 1);
+
+    let refused = room.monitors.evaluations(&limited, &name(), &PageRequest::first(9)).await.unwrap_err();
+    assert!(matches!(refused, MonitorFault::Unseen), "{refused}");
+    let refused = room.monitors.look_now(&limited, &name()).await.unwrap_err();
+    assert!(matches!(refused, MonitorFault::Unseen), "{refused}");
+    // Tried out, it counts what they may see, and knows nothing of what was found before.
+    let tried = room.monitors.try_out(&limited, &name()).await.unwrap();
+    assert_eq!((tried.evaluation.state, tried.going), (State::Missing, Vec::new()));
+    assert!(
+        tried.evaluation.slices.iter().all(|slice| slice.was.is_none() && slice.figures.count == 0),
+        "{:?}",
+        tried.evaluation
+    );
+    assert_eq!(room.monitors.try_out(&room.editor, &name()).await.unwrap().evaluation.state, State::Firing);
+
+    // A filter of their own would ask for them.
+    let asking = draft(json!({ "filter": "content contains \"secret\"" }));
+    let refused = room.registry.apply(&limited, &[asking], "").await.unwrap_err();
+    assert!(matches!(refused, RegistryFault::Unseen { .. }), "{refused}");
+    assert!(room.registry.apply(&limited, &[draft(json!({}))], "").await.unwrap().is_empty(), "what stays as it is may stay");
 }

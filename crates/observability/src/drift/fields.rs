@@ -8,6 +8,7 @@ use super::sketch::Sketch;
 use crate::{
     fault::TraceFault,
     filter::{FIELDS, FieldKind, known},
+    scores::{field_of, score_field},
 };
 
 /// Fields of which sketches are kept for every hour.
@@ -31,6 +32,9 @@ const ATTRIBUTE: (&str, &str) = ("attributes[\"", "\"]");
 const KEY_BYTES: usize = 200;
 const ATTRIBUTES: &str = "attributes";
 
+/// Not a column of spans either: what was said of them afterwards.
+const SCORES: &str = "score";
+
 /// How a field is looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -40,6 +44,8 @@ pub(crate) enum Kind {
     Finish,
     /// Numbers where all of its values are, otherwise categories.
     Attribute(String),
+    /// The scores of a name: numbers, or categories where most of them are yes or no, or words.
+    Score(String),
 }
 
 /// Of which spans of a trace.
@@ -74,6 +80,9 @@ impl Field {
             let kind = Kind::Attribute(key.to_owned());
             return Ok(Self { name: name.to_owned(), column: ATTRIBUTES, kind, of: Of::All, unit: None });
         }
+        if let Some(score) = score_field(name)? {
+            return Ok(Self::score(score));
+        }
         let usable = |kind| matches!(kind, FieldKind::Text | FieldKind::Number | FieldKind::Duration | FieldKind::Money);
         let all = || FIELDS.iter().filter(move |field| usable(field.kind) && !NEVER.contains(&field.name));
         let Some(field) = known(name).filter(|field| all().any(|usable| usable == *field)) else {
@@ -95,11 +104,21 @@ impl Field {
         Ok(Self { name: name.to_owned(), column: field.column, kind, of, unit })
     }
 
+    pub(crate) fn score(name: String) -> Self {
+        Self { name: field_of(&name), column: SCORES, kind: Kind::Score(name), of: Of::All, unit: None }
+    }
+
+    /// The name of the score that it is.
+    pub(crate) fn score_name(&self) -> Option<&str> {
+        if let Kind::Score(name) = &self.kind { Some(name) } else { None }
+    }
+
+    /// The fields of spans that are kept.
     pub(crate) fn kept() -> Result<Vec<Self>, TraceFault> {
         KEPT.iter().map(|name| Self::named(name)).collect()
     }
 
-    /// Whether the hours keep it.
+    /// Whether the hours of spans keep it.
     pub(crate) fn is_kept(&self) -> bool {
         KEPT.contains(&self.name.as_str())
     }
@@ -111,7 +130,7 @@ impl Field {
 
     pub(crate) fn empty(&self) -> Sketch {
         match self.kind {
-            Kind::Numbers => Sketch::Numbers(mainspring_statistics::Quantiles::default()),
+            Kind::Numbers | Kind::Score(_) => Sketch::Numbers(mainspring_statistics::Quantiles::default()),
             _ => Sketch::Categories(mainspring_statistics::Categories::default()),
         }
     }
@@ -148,7 +167,10 @@ mod tests {
         assert_eq!(kept.iter().filter(|field| field.is_inside()).map(|field| field.name.as_str()).collect::<Vec<_>>(), [FINISH]);
         let attribute = Field::named("attributes[\"shop.tier\"]").unwrap();
         assert_eq!((attribute.kind, attribute.column), (Kind::Attribute("shop.tier".into()), ATTRIBUTES));
-        for refused in ["trace", "content", "start", "tag", "attributes[\"\"]", "attributes[\"x", ""] {
+        let score = Field::named("score['answer quality']").unwrap();
+        assert_eq!((score.name.as_str(), score.score_name()), ("score[\"answer quality\"]", Some("answer quality")));
+        assert!(!score.is_kept() && !score.is_inside());
+        for refused in ["trace", "content", "start", "tag", "attributes[\"\"]", "attributes[\"x", "score.", ""] {
             assert!(matches!(Field::named(refused), Err(TraceFault::Question { .. })), "{refused}");
         }
         let Err(fault) = Field::named("modle") else { panic!("there is no such field") };

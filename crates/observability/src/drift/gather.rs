@@ -56,12 +56,17 @@ pub(crate) struct Release {
 
 /// The condition that lets about this share of spans through.
 pub(crate) fn drawn(share: f64) -> Filter {
+    drawn_by("span", share)
+}
+
+/// The same by another column of ids.
+pub(super) fn drawn_by(column: &str, share: f64) -> Filter {
     if share >= 1.0 {
         return Filter::All;
     }
     // The first digits of an id; a float has no more of them.
     let below = (share.max(0.0) * 2_f64.powi(52)) as u64;
-    Filter::Lt("span".into(), format!("{below:013x}").into())
+    Filter::Lt(column.to_owned(), format!("{below:013x}").into())
 }
 
 pub(crate) fn stretch(from: i64, to: i64) -> Filter {
@@ -192,6 +197,8 @@ impl Gathered {
                     self.cell(cell, field).category(&reason);
                 }
             }
+            // They are no part of a span.
+            Kind::Score(_) => {}
             Kind::Attribute(key) => {
                 let value = attributes(rows, row)?.and_then(|mut attributes| attributes.remove(key));
                 if let Some(value) = value.filter(|value| !value.is_null()) {

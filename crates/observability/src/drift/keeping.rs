@@ -1,4 +1,4 @@
-//! Hours are made: each by whoever needs it first, and again when spans came late.
+//! Hours are made: each by whoever needs it first, and again when spans or scores came late.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,7 +10,7 @@ use super::{
     Drift, MADE_AT_ONCE,
     fields::Field,
     gather::{Asked, gather, gather_inside},
-    kept::{self, HOUR, Kept, Part, Writing, counted, is_stale, made},
+    kept::{self, HOUR, Hours, Kept, Part, Seen, Writing, counted, is_stale, made},
     report::Collected,
     sketch::Sketch,
     taken,
@@ -20,13 +20,13 @@ use crate::fault::TraceFault;
 
 /// What may still change, and everything there is that is looked at now and then.
 const LATE: Duration = Duration::from_secs(48 * 3600);
-const LOOK_BACK: Duration = Duration::from_secs(31 * 24 * 3600);
+pub(super) const LOOK_BACK: Duration = Duration::from_secs(31 * 24 * 3600);
 const EVERYTHING_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// Hours made in one go, so that a process can stop.
-const HOURS_AT_ONCE: usize = 100;
+pub(super) const HOURS_AT_ONCE: usize = 100;
 const TOPICS_AT_ONCE: usize = 12;
 /// Releases told apart within an hour.
-const RELEASES: usize = 16;
+pub(super) const RELEASES: usize = 16;
 /// Texts embedded together: whoever asks a question meanwhile waits for no more.
 const TEXTS_AT_ONCE: usize = 16;
 const EMBED_WITHIN: Duration = Duration::from_secs(120);
@@ -46,8 +46,9 @@ impl Drift {
         }
         let table = self.table().await?.as_ref();
         for (project, hour) in known.keys().filter(|key| !counts.contains_key(*key)) {
-            kept::remove(table, (project.as_str(), *hour)).await?;
+            kept::remove(table, (project.as_str(), *hour), &[Part::Fields, Part::Topics]).await?;
         }
+        let more = self.make_scores(None, stretch, HOURS_AT_ONCE).await? > 0 || more;
         let more_topics = self.keep_topics(&counts, stretch, now).await?;
         if everything && !more && !more_topics {
             *looked = Some(now);
@@ -80,6 +81,7 @@ impl Drift {
     }
 
     async fn make_fields(&self, project: &str, hour: i64, now: Timestamp) -> Result<(), TraceFault> {
+        let _making = self.making.read().await;
         let spans = self.room.table().as_ref();
         let among = Filter::eq("project", project);
         let asked = Asked { among, from: hour, to: hour + HOUR };
@@ -110,20 +112,12 @@ impl Drift {
             sketch: sketch.written(),
         };
         let rows: Vec<Kept> = bounded.into_iter().map(row).collect();
-        self.write((project, hour), Part::Fields, count, now, &rows).await
+        let seen = Seen { rows: i64::try_from(count).unwrap_or(i64::MAX), newest: None };
+        self.write(&Writing { project, hour, part: Part::Fields, seen, made: now.as_micros() }, &rows).await
     }
 
-    async fn write(
-        &self,
-        (project, hour): (&str, i64),
-        part: Part,
-        count: u64,
-        now: Timestamp,
-        rows: &[Kept],
-    ) -> Result<(), TraceFault> {
-        let spans = i64::try_from(count).unwrap_or(i64::MAX);
-        let writing = Writing { project, hour, part, spans, made: now.as_micros() };
-        kept::write(self.table().await?.as_ref(), &writing, rows).await
+    pub(super) async fn write(&self, writing: &Writing<'_>, rows: &[Kept]) -> Result<(), TraceFault> {
+        kept::write(self.table().await?.as_ref(), writing, rows).await
     }
 
     /// Embeds a few questions of every hour that is due; answers whether there is more to do.
@@ -134,6 +128,7 @@ impl Drift {
         let more = due.len() > TOPICS_AT_ONCE;
         let mut topics: BTreeMap<String, Option<Topics>> = BTreeMap::new();
         for (project, hour) in due.into_iter().take(TOPICS_AT_ONCE) {
+            let _making = self.making.read().await;
             let found = match topics.get(&project) {
                 Some(found) => found.clone(),
                 None => {
@@ -147,8 +142,9 @@ impl Drift {
             let asked = questions(self.room.table().as_ref(), &project, (hour, hour + HOUR), HOURLY).await?;
             let Some(vectors) = embed(embedder.as_ref(), &asked).await else { return Ok(false) };
             let rows = topics.kept(hour, &asked, &vectors)?;
-            let spans = counts.get(&(project.clone(), hour)).copied().unwrap_or_default();
-            self.write((&project, hour), Part::Topics, u64::try_from(spans).unwrap_or_default(), now, &rows).await?;
+            let seen = counts.get(&(project.clone(), hour)).copied().unwrap_or_default();
+            let writing = Writing { project: &project, hour, part: Part::Topics, seen, made: now.as_micros() };
+            self.write(&writing, &rows).await?;
         }
         Ok(more && topics.values().any(Option::is_some))
     }
@@ -179,7 +175,8 @@ impl Drift {
         let Some(topics) = Topics::train(embedder.identity(), &asked, &vectors) else { return Ok(None) };
         let sketch = serde_json::to_string(&topics).map_err(|error| TraceFault::Unreadable { reason: error.to_string() })?;
         let row = Kept { hour: 0, field: super::topics::FIELD.into(), release: String::new(), kind: "topics".into(), sketch };
-        self.write((project, 0), Part::Clusters, 0, now, &[row]).await?;
+        let writing = Writing { project, hour: 0, part: Part::Clusters, seen: Seen::default(), made: now.as_micros() };
+        self.write(&writing, &[row]).await?;
         // Hours of other topics cannot be compared with these.
         let old = Filter::eq("project", project).and(Filter::eq("part", Part::Topics.as_str()));
         self.table().await?.replace(old, None).await?;
@@ -187,19 +184,16 @@ impl Drift {
     }
 }
 
-/// Spans by project and hour.
-type Hours = BTreeMap<(String, i64), i64>;
-
 /// From so long ago to the end of the running hour.
-fn around(now: Timestamp, back: Duration) -> (i64, i64) {
+pub(super) fn around(now: Timestamp, back: Duration) -> (i64, i64) {
     let hour = |at: Timestamp| at.as_micros().div_euclid(HOUR) * HOUR;
     (hour(now.minus(back)), hour(now) + HOUR)
 }
 
 /// The newest first.
-fn due(counts: &Hours, known: &Hours, now: Timestamp, patient: bool) -> Vec<(String, i64)> {
+pub(super) fn due(counts: &Hours, known: &Hours, now: Timestamp, patient: bool) -> Vec<(String, i64)> {
     let running = now.as_micros() - HOUR;
-    let stale = counts.iter().filter(|(key, spans)| is_stale(**spans, known.get(*key).copied(), patient || key.1 > running));
+    let stale = counts.iter().filter(|(key, seen)| is_stale(**seen, known.get(*key).copied(), patient || key.1 > running));
     let mut due: Vec<(String, i64)> = stale.map(|(key, _)| key.clone()).collect();
     due.sort_by_key(|(_, hour)| std::cmp::Reverse(*hour));
     due

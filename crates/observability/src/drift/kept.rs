@@ -27,7 +27,10 @@ const PAST: Past = Past::Brief { no_older_than: Duration::from_secs(15 * 60), ve
 /// What of an hour is made together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Part {
+    /// Of spans, by when they began.
     Fields,
+    /// Of scores, by when they were given.
+    Scores,
     Topics,
     /// What the topics of a project are; of no hour.
     Clusters,
@@ -37,6 +40,7 @@ impl Part {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Fields => "fields",
+            Self::Scores => "scores",
             Self::Topics => "topics",
             Self::Clusters => "clusters",
         }
@@ -57,9 +61,18 @@ pub(crate) struct Writing<'a> {
     pub(crate) project: &'a str,
     pub(crate) hour: i64,
     pub(crate) part: Part,
-    /// How many spans the hour had.
-    pub(crate) spans: i64,
+    /// What there was of the hour.
+    pub(crate) seen: Seen,
     pub(crate) made: i64,
+}
+
+/// What there is of an hour. An hour of which it changed is made again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Seen {
+    /// Spans, or scores.
+    pub(crate) rows: i64,
+    /// Of scores, when the last of them was written: one that takes the place of another leaves their number as it was.
+    pub(crate) newest: Option<i64>,
 }
 
 static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
@@ -75,6 +88,7 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         text("sketch"),
         number("spans"),
         number("made"),
+        Column::new("newest", DataType::Int64, true),
     ]))
 });
 
@@ -86,19 +100,20 @@ pub(crate) async fn open(lake: &dyn Lake) -> Result<Arc<dyn Table>, TraceFault> 
 
 /// Replaces what was made of it before.
 pub(crate) async fn write(table: &dyn Table, writing: &Writing<'_>, rows: &[Kept]) -> Result<(), TraceFault> {
-    let Writing { project, hour, part, spans, made } = *writing;
+    let Writing { project, hour, part, seen, made } = *writing;
     let mut texts: [StringBuilder; 6] = std::array::from_fn(|_| StringBuilder::new());
-    let mut numbers: [Int64Builder; 3] = std::array::from_fn(|_| Int64Builder::new());
+    let mut numbers: [Int64Builder; 4] = std::array::from_fn(|_| Int64Builder::new());
     // That there was nothing to keep is kept, too: nobody makes it again.
     let nothing = Kept { hour, field: String::new(), release: String::new(), kind: String::new(), sketch: String::new() };
     let rows: Vec<&Kept> = if rows.is_empty() { vec![&nothing] } else { rows.iter().collect() };
     for Kept { hour, field, release, kind, sketch } in rows {
         let row = [project, part.as_str(), field.as_str(), release.as_str(), kind.as_str(), sketch.as_str()];
         texts.iter_mut().zip(row).for_each(|(column, text)| column.append_value(text));
-        numbers.iter_mut().zip([*hour, spans, made]).for_each(|(column, number)| column.append_value(number));
+        let row = [Some(*hour), Some(seen.rows), Some(made), seen.newest];
+        numbers.iter_mut().zip(row).for_each(|(column, number)| column.append_option(number));
     }
     let [project_column, part_column, field, release, kind, sketch] = texts.each_mut().map(StringBuilder::finish);
-    let [hours, spans, made] = numbers.each_mut().map(Int64Builder::finish);
+    let [hours, spans, made, newest] = numbers.each_mut().map(Int64Builder::finish);
     let batch = RecordBatch::try_new(
         Arc::clone(&SCHEMA),
         vec![
@@ -111,6 +126,7 @@ pub(crate) async fn write(table: &dyn Table, writing: &Writing<'_>, rows: &[Kept
             Arc::new(sketch),
             Arc::new(spans),
             Arc::new(made),
+            Arc::new(newest),
         ],
     );
     let batch = batch.map_err(|error| TraceFault::Unreadable { reason: error.to_string() })?;
@@ -160,60 +176,76 @@ pub(crate) async fn read(
     Ok(kept.map(|((hour, field, release, kind), (_, sketch))| Kept { hour, field, release, kind, sketch }).collect())
 }
 
+/// What there is of hours, by project and the hour's beginning.
+pub(crate) type Hours = BTreeMap<(String, i64), Seen>;
+
 /// How many spans each hour of each project has, or of one project.
-pub(crate) async fn counted(
-    spans: &dyn Table,
-    project: Option<&str>,
-    (from, to): (i64, i64),
-) -> Result<BTreeMap<(String, i64), i64>, TraceFault> {
-    let among = project.map_or(Filter::All, |project| Filter::eq("project", project)).and(super::gather::stretch(from, to));
-    let question = Aggregate::of(among).by("project").by_bucket("hour", "start", HOUR, 0).measure("rows", MeasureOf::Rows);
-    let mut counts = BTreeMap::new();
-    for batch in spans.aggregate(question.limit(HOURS)).await?.batches {
+pub(crate) async fn counted(spans: &dyn Table, project: Option<&str>, (from, to): (i64, i64)) -> Result<Hours, TraceFault> {
+    let among = of_one(project).and(super::gather::stretch(from, to));
+    hours(spans, Aggregate::of(among).by("project").by_bucket("hour", "start", HOUR, 0)).await
+}
+
+/// How many scores were given in each hour, and when the last of them was written.
+pub(crate) async fn given(scores: &dyn Table, project: Option<&str>, (from, to): (i64, i64)) -> Result<Hours, TraceFault> {
+    let among = of_one(project).and(super::scores::given_in(from, to));
+    let question = Aggregate::of(among).by("project").by_bucket("hour", "time", HOUR, 0);
+    hours(scores, question.measure("newest", MeasureOf::Max("stored".into()))).await
+}
+
+fn of_one(project: Option<&str>) -> Filter {
+    project.map_or(Filter::All, |project| Filter::eq("project", project))
+}
+
+async fn hours(table: &dyn Table, question: Aggregate) -> Result<Hours, TraceFault> {
+    let mut hours = Hours::new();
+    for batch in table.aggregate(question.measure("rows", MeasureOf::Rows).limit(HOURS)).await?.batches {
         let rows = Rows(&batch);
+        let dated = batch.column_by_name("newest").is_some();
         for row in 0..batch.num_rows() {
             let project = rows.text("project", row)?.unwrap_or_default().to_owned();
             let hour = rows.number("hour", row)?.unwrap_or_default();
-            counts.insert((project, hour), rows.number("rows", row)?.unwrap_or_default());
+            let newest = if dated { rows.number("newest", row)? } else { None };
+            hours.insert((project, hour), Seen { rows: rows.number("rows", row)?.unwrap_or_default(), newest });
         }
     }
-    Ok(counts)
+    Ok(hours)
 }
 
 /// Hours of projects that are looked at together.
 const HOURS: usize = 50_000;
 
-/// How many spans hours had when they were made.
+/// What there was of hours when they were made.
 pub(crate) async fn made(
     table: &dyn Table,
     part: Part,
     project: Option<&str>,
     (from, to): (i64, i64),
-) -> Result<BTreeMap<(String, i64), i64>, TraceFault> {
+) -> Result<Hours, TraceFault> {
     let mut among =
         vec![Filter::eq("part", part.as_str()), Filter::GtEq("hour".into(), from.into()), Filter::Lt("hour".into(), to.into())];
     among.extend(project.map(|project| Filter::eq("project", project)));
-    let mut newest: BTreeMap<(String, i64), (i64, i64)> = BTreeMap::new();
-    let scan = Scan::of(Filter::And(among)).columns(&["project", "hour", "spans", "made"]);
+    let mut newest: BTreeMap<(String, i64), (i64, Seen)> = BTreeMap::new();
+    let scan = Scan::of(Filter::And(among)).columns(&["project", "hour", "spans", "made", "newest"]);
     for batch in table.scan(scan).await? {
         let rows = Rows(&batch);
         for row in 0..batch.num_rows() {
             let key = (rows.text("project", row)?.unwrap_or_default().to_owned(), rows.number("hour", row)?.unwrap_or_default());
-            let value = (rows.number("made", row)?.unwrap_or_default(), rows.number("spans", row)?.unwrap_or_default());
+            let seen = Seen { rows: rows.number("spans", row)?.unwrap_or_default(), newest: rows.number("newest", row)? };
+            let value = (rows.number("made", row)?.unwrap_or_default(), seen);
             let latest = newest.entry(key).or_insert(value);
             *latest = value.max(*latest);
         }
     }
-    Ok(newest.into_iter().map(|(key, (_, spans))| (key, spans)).collect())
+    Ok(newest.into_iter().map(|(key, (_, seen))| (key, seen)).collect())
 }
 
-/// Whether an hour is to be made again: there are other spans than when it was made. One that still runs, and what costs
+/// Whether an hour is to be made again: there is something else than when it was made. One that still runs, and what costs
 /// much to make, wait until a tenth came.
-pub(crate) fn is_stale(spans: i64, made: Option<i64>, patient: bool) -> bool {
+pub(crate) fn is_stale(seen: Seen, made: Option<Seen>, patient: bool) -> bool {
     match made {
         None => true,
-        Some(made) if patient => (spans - made).abs().saturating_mul(10) > made,
-        Some(made) => spans != made,
+        Some(made) if patient => (seen.rows - made.rows).abs().saturating_mul(10) > made.rows,
+        Some(made) => seen != made,
     }
 }
 
@@ -226,10 +258,61 @@ pub(crate) async fn expire(table: &dyn Table, before: i64) -> Result<(), TraceFa
     Ok(())
 }
 
-/// Takes out hours of which no span is left.
-pub(crate) async fn remove(table: &dyn Table, (project, hour): (&str, i64)) -> Result<(), TraceFault> {
-    for part in [Part::Fields, Part::Topics] {
-        table.replace(of(project, part, hour, hour + 1), None).await?;
+/// When the topics of a project were made.
+pub(crate) async fn clusters_made(table: &dyn Table, project: &str) -> Result<Option<i64>, TraceFault> {
+    let mut made = None;
+    for batch in table.scan(Scan::of(of(project, Part::Clusters, 0, 1)).columns(&["made"])).await? {
+        let rows = Rows(&batch);
+        for row in 0..batch.num_rows() {
+            made = made.max(rows.number("made", row)?);
+        }
+    }
+    Ok(made)
+}
+
+/// Takes out hours: whoever needs them makes them anew, of the spans that are left.
+pub(crate) async fn remove_hours(table: &dyn Table, project: &str, hours: &[i64]) -> Result<(), TraceFault> {
+    let parts = Filter::any_of("part", [Part::Fields, Part::Topics].map(Part::as_str));
+    let these = Filter::And(vec![Filter::eq("project", project), parts, Filter::any_of("hour", hours.iter().copied())]);
+    table.replace(these, None).await?;
+    Ok(())
+}
+
+/// Takes out what the topics of a project are, and every hour of them.
+pub(crate) async fn remove_topics(table: &dyn Table, project: &str) -> Result<(), TraceFault> {
+    let parts = Filter::any_of("part", [Part::Clusters, Part::Topics].map(Part::as_str));
+    table.replace(Filter::eq("project", project).and(parts), None).await?;
+    Ok(())
+}
+
+/// Takes out parts of an hour of which nothing is left.
+pub(crate) async fn remove(table: &dyn Table, (project, hour): (&str, i64), parts: &[Part]) -> Result<(), TraceFault> {
+    for part in parts {
+        table.replace(of(project, *part, hour, hour + 1), None).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hour_is_made_again_when_what_it_has_changed() {
+        let seen = |rows, newest| Seen { rows, newest };
+        let made = Some(seen(100, Some(7)));
+        for (now, made, patient, stale) in [
+            (seen(1, None), None, true, true),
+            (seen(100, Some(7)), made, false, false),
+            (seen(99, Some(7)), made, false, true),
+            // As many, and one of them took the place of another.
+            (seen(100, Some(8)), made, false, true),
+            // What was not settled is looked at again.
+            (seen(100, Some(7)), Some(seen(100, None)), false, true),
+            (seen(110, Some(8)), made, true, false),
+            (seen(111, Some(8)), made, true, true),
+        ] {
+            assert_eq!(is_stale(now, made, patient), stale, "{now:?} {made:?} {patient}");
+        }
+    }
 }

@@ -1,13 +1,16 @@
 //! How the spans of one stretch of time differ from those of another.
 //!
-//! `gather.rs` makes sketches of spans; `kept.rs` keeps those of every hour in a table; `report.rs` compares two stretches
-//! field by field, and `topics.rs` what was asked in them. `keeping.rs` makes what is due.
+//! `gather.rs` makes sketches of spans and `scores.rs` of scores; `kept.rs` keeps those of every hour in a table; `report.rs`
+//! compares two stretches field by field, and `topics.rs` what was asked in them. `keeping.rs` makes what is due; `erasing.rs`
+//! takes out what went into it of traces that are erased.
 
+mod erasing;
 mod fields;
 mod gather;
 mod keeping;
 mod kept;
 mod report;
+mod scores;
 mod sketch;
 mod topics;
 
@@ -16,16 +19,18 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use mainspring_kernel::{Actor, Labels, Timestamp};
 use mainspring_lake::{Filter, Lake, Table};
 use mainspring_llm::Embedder;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{Mutex, OnceCell, RwLock};
 
+pub(crate) use self::kept::HOUR;
 pub use report::{Bin, DriftState, FieldDrift, Figures};
 pub use topics::{Topic, TopicDrift, TopicSketch};
 
 use self::{
     fields::Field,
     gather::{Asked, Gathered, gather, gather_inside, stretch},
-    kept::{HOUR, Part},
-    report::{Collected, Side, compare},
+    kept::Part,
+    report::{Collected, Side, compare, settle_scores},
+    scores::Wanted,
     sketch::Sketch,
 };
 use crate::{fault::TraceFault, query::seen, service::Observability};
@@ -46,6 +51,8 @@ pub struct Drift {
     embedder: Option<Arc<dyn Embedder>>,
     /// When everything was looked at last, and not only what is recent.
     looked: Arc<Mutex<Option<Timestamp>>>,
+    /// Whoever makes something shares it from reading spans to writing what it made of them.
+    making: Arc<RwLock<()>>,
 }
 
 /// What a stretch is compared with.
@@ -60,7 +67,7 @@ pub enum Against {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct DriftQuestion {
-    /// None: all that are kept.
+    /// None: all that are kept, and the scores that were given.
     pub fields: Vec<String>,
     pub from: Timestamp,
     pub to: Timestamp,
@@ -88,7 +95,7 @@ impl Drift {
     /// Nothing is opened before it is used.
     #[must_use]
     pub fn new(lake: Arc<dyn Lake>, room: Observability, embedder: Option<Arc<dyn Embedder>>) -> Self {
-        Self { lake, table: Arc::default(), room, embedder, looked: Arc::default() }
+        Self { lake, table: Arc::default(), room, embedder, looked: Arc::default(), making: Arc::default() }
     }
 
     /// The table of sketches, made where it does not exist.
@@ -98,7 +105,10 @@ impl Drift {
 
     /// Compares two stretches of time, or two releases.
     pub async fn report(&self, actor: &Actor, question: &DriftQuestion) -> Result<DriftReport, TraceFault> {
-        let fields = asked_for(&question.fields)?;
+        let (scores, mut fields): (Vec<Field>, Vec<Field>) =
+            asked_for(&question.fields)?.into_iter().partition(|field| field.score_name().is_some());
+        let every_score = question.fields.is_empty();
+        let wanted = if every_score { Wanted::All } else { Wanted::Named(&scores) };
         let (from, to) = whole(question.from, question.to)?;
         let (start, end) = match question.against {
             Against::Previous => (from - (to - from), from),
@@ -106,20 +116,29 @@ impl Drift {
             Against::Range(start, end) => whole(start, end)?,
         };
         self.room.catch_up().await;
-        let (current, waiting) = self.collect(actor, &fields, (from, to)).await?;
-        let (found, releases, waiting) = if question.against == Against::Release {
-            let releases = current.newest_two();
-            let nothing = Collected::default();
-            let (before, after) = match &releases {
-                Some((before, after)) => {
-                    (Side { of: &current, release: Some(before.as_str()) }, Side { of: &current, release: Some(after.as_str()) })
-                }
-                None => (all(&nothing), all(&current)),
-            };
-            (compare(&fields, before, after), releases, waiting)
+        let (mut current, waiting) = self.collect(actor, (&fields, wanted), (from, to)).await?;
+        let (mut reference, more) = match question.against {
+            Against::Release => (Collected::default(), 0),
+            Against::Previous | Against::Range(..) => self.collect(actor, (&fields, wanted), (start, end)).await?,
+        };
+        let waiting = waiting + more;
+        let scored = settle_scores(&mut [&mut reference, &mut current]);
+        if every_score {
+            let room = FIELDS_MAX.saturating_sub(fields.len());
+            for name in scored.iter().take(room) {
+                fields.push(Field::named(name)?);
+            }
         } else {
-            let (reference, more) = self.collect(actor, &fields, (start, end)).await?;
-            (compare(&fields, all(&reference), all(&current)), None, waiting + more)
+            fields.extend(scores);
+        }
+        let releases = if question.against == Against::Release { current.newest_two() } else { None };
+        let found = match &releases {
+            Some((before, after)) => {
+                let side = |release| Side { of: &current, release: Some(release) };
+                compare(&fields, side(before.as_str()), side(after.as_str()))
+            }
+            // Of a single release nothing is compared.
+            None => compare(&fields, all(&reference), all(&current)),
         };
         let (topics, no_topics) = match self.topics(actor, question.against, (start, end), (from, to)).await? {
             Ok(topics) => (Some(topics), None),
@@ -132,7 +151,12 @@ impl Drift {
 
     /// Sketches of a stretch, and how many of its hours are not made yet. Whoever may not see every trace gets sketches of
     /// those that they may see.
-    async fn collect(&self, actor: &Actor, fields: &[Field], (from, to): (i64, i64)) -> Result<(Collected, usize), TraceFault> {
+    async fn collect(
+        &self,
+        actor: &Actor,
+        (fields, scores): (&[Field], Wanted<'_>),
+        (from, to): (i64, i64),
+    ) -> Result<(Collected, usize), TraceFault> {
         let mut collected = Collected::default();
         let sees_all = actor.labels == Labels::All;
         let (kept, others): (Vec<Field>, Vec<Field>) = fields.iter().cloned().partition(|field| sees_all && field.is_kept());
@@ -160,7 +184,9 @@ impl Drift {
                 taken(&mut collected, std::slice::from_ref(field), gather_inside(spans, &asked, field).await?);
             }
         }
-        Ok((collected, waiting))
+        let asked = !matches!(scores, Wanted::Named([]));
+        let more = if asked { self.collect_scores(actor, scores, (from, to), &mut collected).await? } else { 0 };
+        Ok((collected, waiting.max(more)))
     }
 
     async fn topics(

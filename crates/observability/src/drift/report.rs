@@ -90,9 +90,12 @@ pub struct Bin {
 pub(crate) struct Collected {
     /// By release and field.
     pub(crate) sketches: BTreeMap<(String, String), Sketch>,
-    /// Values of attributes as texts, and the attributes of which some are not numbers.
+    /// Values of attributes as texts, and the attributes of which some are not numbers. Scores that are yes or no or a category,
+    /// and those of whose name most are.
     pub(crate) words: BTreeMap<(String, String), Sketch>,
     pub(crate) worded: BTreeSet<String>,
+    /// Fields that are scores: how many are numbers, and how many are words.
+    pub(crate) scores: BTreeMap<String, (u64, u64)>,
     /// When each release was seen first and last.
     pub(crate) releases: BTreeMap<String, (i64, i64)>,
 }
@@ -105,6 +108,26 @@ impl Collected {
                 into.insert(key, sketch);
             }
         }
+    }
+
+    pub(crate) fn add_score(&mut self, (release, field): (String, String), sketch: Sketch) {
+        let counts = self.scores.entry(field.clone()).or_default();
+        let into = match &sketch {
+            Sketch::Numbers(_) => {
+                counts.0 += sketch.count();
+                &mut self.sketches
+            }
+            Sketch::Categories(_) => {
+                counts.1 += sketch.count();
+                &mut self.words
+            }
+        };
+        Self::add(into, (release, field), sketch);
+    }
+
+    /// A release that is known by its spans is as old as these are, whenever somebody said something of them.
+    pub(crate) fn saw_scored(&mut self, release: &str, first: i64) {
+        self.releases.entry(release.to_owned()).or_insert((first, first));
     }
 
     pub(crate) fn saw(&mut self, release: &str, first: i64, last: i64) {
@@ -129,6 +152,22 @@ impl Collected {
             all
         })
     }
+}
+
+/// Of scores of which some are numbers and some are words those are compared of which there are more, on both sides the same.
+/// Answers the fields that are scores, those with the most first.
+pub(crate) fn settle_scores(sides: &mut [&mut Collected]) -> Vec<String> {
+    let mut counts: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for (field, (numbers, words)) in sides.iter().flat_map(|side| &side.scores) {
+        let sum = counts.entry(field.clone()).or_default();
+        *sum = (sum.0 + numbers, sum.1 + words);
+    }
+    let worded: BTreeSet<String> =
+        counts.iter().filter(|(_, (numbers, words))| words > numbers).map(|(field, _)| field.clone()).collect();
+    sides.iter_mut().for_each(|side| side.worded.extend(worded.iter().cloned()));
+    let mut fields: Vec<(u64, String)> = counts.into_iter().map(|(field, (numbers, words))| (numbers + words, field)).collect();
+    fields.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.cmp(&other.1)));
+    fields.into_iter().map(|(_, field)| field).collect()
 }
 
 /// One side of a comparison.
@@ -293,6 +332,26 @@ mod tests {
         assert!(few.figures.is_none() && !few.bins.is_empty());
         let none = one("duration", usual(), numbers([]));
         assert_eq!(none.state, DriftState::Missing);
+    }
+
+    #[test]
+    fn scores_of_two_kinds_are_compared_by_that_of_which_there_are_more() {
+        let score = |field: &str, sketch: Sketch| ((String::new(), field.to_owned()), sketch);
+        let words = |count: usize| Sketch::Categories(std::iter::repeat_n("good", count).collect());
+        let (mut before, mut after) = (Collected::default(), Collected::default());
+        for (key, sketch) in [score("score.a", numbers([1.0; 40])), score("score.a", words(10)), score("score.b", words(50))] {
+            before.add_score(key, sketch);
+        }
+        for (key, sketch) in [score("score.a", words(35)), score("score.b", words(40)), score("score.b", numbers([2.0; 60]))] {
+            after.add_score(key, sketch);
+        }
+        assert_eq!(settle_scores(&mut [&mut before, &mut after]), ["score.b", "score.a"]);
+        let fields = ["score.a", "score.b"].map(|name| Field::named(name).unwrap());
+        let found = compare(&fields, Side { of: &before, release: None }, Side { of: &after, release: None });
+        let of =
+            |name: &str| found.iter().find(|field| field.field == name).map(|field| (field.kind, field.reference, field.current));
+        assert_eq!(of("score.a"), Some(("categories", 10, 35)), "45 words and 40 numbers");
+        assert_eq!(of("score.b"), Some(("categories", 50, 40)));
     }
 
     #[test]

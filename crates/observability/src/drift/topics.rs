@@ -126,7 +126,7 @@ pub(crate) async fn questions(
 }
 
 /// The last thing a person said.
-fn question(span: &Span) -> Option<Question> {
+pub(crate) fn question(span: &Span) -> Option<Question> {
     let conversation = Conversation::beginning(span, QUESTION_BYTES);
     let asked = conversation.input.iter().rfind(|message| message.role == "user").map(said);
     let text = conversation.query.or(asked)?;
@@ -155,6 +155,17 @@ impl Topics {
         let texts: Vec<&str> = questions.iter().map(|question| question.text.as_str()).collect();
         let words = telling(&texts, &places, clusters.centres().len());
         Some(Self { identity, dimensions: vectors.first()?.len(), bandwidth, clusters, words })
+    }
+
+    /// Every word by which topics are told from each other.
+    pub(crate) fn words(&self) -> BTreeSet<String> {
+        self.words.iter().flatten().cloned().collect()
+    }
+
+    /// The same topics, which are told apart without these words.
+    pub(crate) fn without(mut self, words: &BTreeSet<String>) -> Self {
+        self.words.iter_mut().for_each(|of_topic| of_topic.retain(|word| !words.contains(word)));
+        self
     }
 
     fn features(&self) -> Features {
@@ -308,7 +319,7 @@ fn telling(texts: &[&str], places: &[Option<usize>], clusters: usize) -> Vec<Vec
     within.into_iter().zip(sizes).map(tell).collect()
 }
 
-fn words_of(text: &str) -> BTreeSet<String> {
+pub(crate) fn words_of(text: &str) -> BTreeSet<String> {
     let words = text.split(|letter: char| !letter.is_alphanumeric());
     let telling = words.filter(|word| WORD_CHARS.contains(&word.chars().count()) && !word.chars().all(char::is_numeric));
     telling.map(str::to_lowercase).collect()

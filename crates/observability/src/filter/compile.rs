@@ -30,6 +30,7 @@ fn of(expr: &Expr, wanted: bool, now: Timestamp) -> Filter {
         (Expr::Is(condition), false) => negative(condition, now),
         (Expr::Scored(scored), true) => scored.condition(),
         (Expr::Scored(scored), false) => Filter::Unless(Box::new(scored.condition())),
+        (Expr::Open, _) => Filter::All,
     }
 }
 

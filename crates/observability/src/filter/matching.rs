@@ -1,9 +1,10 @@
 //! The answer for one span in memory: the same as the table would give.
 
-use std::{cmp::Ordering, collections::HashSet};
+use std::cmp::Ordering;
 
 use arrow_array::{Array, BooleanArray, ListArray, StringArray};
 use mainspring_kernel::Timestamp;
+use mainspring_lake::IdSet;
 use mainspring_llm::Span;
 use serde_json::{Map, Value as Json};
 
@@ -46,12 +47,13 @@ fn holds(expr: &Expr, at: At<'_>, now: Timestamp) -> Result<bool, TraceFault> {
             Err(TraceFault::Question { reason: "spans that have just come have no scores yet".into() })
         }
         Expr::Scored(scored) => {
-            let has = |column: &str, among: &HashSet<String>| -> Result<bool, TraceFault> {
+            let has = |column: &str, among: &IdSet| -> Result<bool, TraceFault> {
                 Ok(at.text(column)?.is_some_and(|text| among.contains(text)))
             };
             let of_trace = has("trace", &scored.traces)? && (at.flag("entry")? || has("span", &scored.spans)?);
-            Ok(of_trace || has("session", &scored.sessions)?)
+            Ok(of_trace || at.text("session")?.is_some_and(|session| scored.sessions.contains(session)))
         }
+        Expr::Open => Err(TraceFault::Question { reason: "scores that were not looked up tell nothing of a span".into() }),
     }
 }
 

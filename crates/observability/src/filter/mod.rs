@@ -21,4 +21,4 @@ pub use tree::SpanFilter;
 
 pub(crate) use fields::known;
 pub(crate) use matching::At;
-pub(crate) use tree::{Comparison, Test, Value};
+pub(crate) use tree::{Comparison, Test, Value, score_written};

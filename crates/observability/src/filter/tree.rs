@@ -20,6 +20,8 @@ pub(crate) enum Expr {
     Is(Condition),
     /// What a condition on scores found: it takes its place before anything is asked of spans.
     Scored(Arc<Scored>),
+    /// It may be so or not: what nobody has looked up yet lets every span through, and so does its opposite.
+    Open,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -114,6 +116,19 @@ impl SpanFilter {
         found
     }
 
+    /// The name of the score of which nothing is asked but that it exists, where that is all.
+    pub(crate) fn score_that_exists(&self) -> Option<&str> {
+        match &self.0 {
+            Expr::Is(Condition { field: Field::Score(name), test: Test::Exists }) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// A filter that lets through every span that this one does, and asks for no scores.
+    pub(crate) fn without_scores(&self) -> Self {
+        Self(self.0.without_scores())
+    }
+
     /// The same with what those conditions found in their place, in the same order.
     pub(crate) fn with_scores(&self, found: Vec<Scored>) -> Self {
         Self(self.0.with_scores(&mut found.into_iter()))
@@ -151,6 +166,7 @@ impl fmt::Display for Expr {
             }
             Self::Is(condition) => fmt::Display::fmt(condition, f),
             Self::Scored(scored) => write!(f, "scored in {} traces", scored.traces.len()),
+            Self::Open => f.write_str("scored or not"),
         }
     }
 }
@@ -161,7 +177,17 @@ impl Expr {
             Self::And(parts) | Self::Or(parts) => parts.iter().for_each(|part| part.scores(found)),
             Self::Not(inner) => inner.scores(found),
             Self::Is(Condition { field: Field::Score(name), test }) => found.push((name.as_str(), test)),
-            Self::Is(_) | Self::Scored(_) => {}
+            Self::Is(_) | Self::Scored(_) | Self::Open => {}
+        }
+    }
+
+    fn without_scores(&self) -> Self {
+        match self {
+            Self::And(parts) => Self::And(parts.iter().map(Self::without_scores).collect()),
+            Self::Or(parts) => Self::Or(parts.iter().map(Self::without_scores).collect()),
+            Self::Not(inner) => Self::Not(Box::new(inner.without_scores())),
+            Self::Is(Condition { field: Field::Score(_), .. }) => Self::Open,
+            Self::Is(_) | Self::Scored(_) | Self::Open => self.clone(),
         }
     }
 
@@ -171,7 +197,7 @@ impl Expr {
             Self::Or(parts) => Self::Or(parts.iter().map(|part| part.with_scores(found)).collect()),
             Self::Not(inner) => Self::Not(Box::new(inner.with_scores(found))),
             Self::Is(Condition { field: Field::Score(_), .. }) => Self::Scored(Arc::new(found.next().unwrap_or_default())),
-            Self::Is(_) | Self::Scored(_) => self.clone(),
+            Self::Is(_) | Self::Scored(_) | Self::Open => self.clone(),
         }
     }
 
@@ -179,7 +205,7 @@ impl Expr {
     fn guarded(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::And(_) | Self::Or(_) => write!(f, "({self})"),
-            Self::Not(_) | Self::Is(_) | Self::Scored(_) => fmt::Display::fmt(self, f),
+            Self::Not(_) | Self::Is(_) | Self::Scored(_) | Self::Open => fmt::Display::fmt(self, f),
         }
     }
 }
@@ -225,6 +251,11 @@ impl fmt::Display for Field {
             Self::Score(name) => write!(f, "score[{}]", Quoted(name)),
         }
     }
+}
+
+/// The field of a score as every name can be written.
+pub(crate) fn score_written(name: &str) -> String {
+    Field::Score(name.to_owned()).to_string()
 }
 
 impl Comparison {

@@ -1,121 +1,271 @@
 //! Erasing what is known of somebody, until no file holds it.
+//!
+//! Every server has spans of its own that are in no table yet, so none is passed over: first each lets go of what it holds of
+//! the subject and brings the rest; then it is known which traces are theirs, and each hears of these; then they are deleted,
+//! and each waits for what it makes of spans that it has read already. What was made of them goes last.
 
-use std::{collections::HashSet, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    time::Duration,
+};
 
 use mainspring_kernel::id::ProjectId;
 use mainspring_lake::{Filter, JsonTest, LakeFault, LakeVersion, Scan, Table};
 
-use super::{Erased, ErasureId, Keeping, KeepingFault, Subject, Telemetry, store};
-use crate::{conventions::person_names, fault::TraceFault, forget, table::Rows};
+use super::{
+    Erased, ErasureId, Keeping, KeepingFault, Names, Subject, Telemetry,
+    model::{Holder, ServerId, document_mark, trace_mark},
+    part::waits_for,
+    store::{self, Mark, Marks},
+};
+use crate::{conventions::person_names, drift::HOUR, fault::TraceFault, forget, table::Rows};
 
-/// Traces that one commit deletes.
+/// Traces that one commit deletes, and those that are written down together.
 const AT_ONCE: usize = 100;
-/// Spans that were stored before it began are waited for so long at a time.
-const BROUGHT_WITHIN: Duration = Duration::from_secs(60);
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const MARKED_AT_ONCE: usize = 1_000;
 /// A busy table changes while it is compacted.
 const ROUNDS: u32 = 5;
+/// What a server has brought to a lake that several have is seen by the others after no longer than this.
+const SEEN_AFTER: Duration = Duration::from_secs(2);
+/// Clocks of servers differ by no more.
+const CLOCKS_APART: Duration = Duration::from_secs(60);
 
 impl Keeping {
     /// Deletes what there is of a subject, and the files that held it. It can be broken off anywhere and begun again; when it
-    /// has come to its end, nothing is left. What a sender sends of the subject afterwards is kept as anything else.
-    pub async fn erase(&self, id: ErasureId, project: ProjectId, subject: &Subject) -> Result<(), KeepingFault> {
-        // What waits for the outcome of its trace comes to no table before that.
-        self.parts.spans.let_go(project);
-        self.all_brought().await?;
-        let mut tables = vec![self.parts.spans.table().as_ref(), self.parts.points.table().await?.as_ref()];
-        if let Some(scores) = &self.parts.spans.scores {
-            tables.push(scores.table().await?.as_ref());
+    /// has come to its end, nothing is left, on no server that was asked, and it answers up to where they were. What a sender
+    /// sends of the subject afterwards is kept as anything else.
+    pub async fn erase(&self, id: ErasureId, project: ProjectId, subject: &Subject) -> Result<i64, KeepingFault> {
+        let mut erasing = Erasing { keeping: self, id, project, subject, silent: BTreeMap::new() };
+        Box::pin(erasing.carry_out()).await
+    }
+}
+
+struct Erasing<'e> {
+    keeping: &'e Keeping,
+    id: ErasureId,
+    project: ProjectId,
+    subject: &'e Subject,
+    /// Servers that did not answer when they were asked.
+    silent: BTreeMap<ServerId, Holder>,
+}
+
+impl<'e> Erasing<'e> {
+    async fn carry_out(&mut self) -> Result<i64, KeepingFault> {
+        let (id, project, keeping) = (self.id, self.project, self.keeping);
+        let parts = &keeping.parts;
+        self.everyone(0).await?;
+        let erasure = store::any(&parts.catalog, id).await?.ok_or_else(|| KeepingFault::NoErasure { id: id.to_string() })?;
+        if erasure.cleaned.is_some() {
+            // What the lake has is gone. It is looked at again when the last server is back.
+            self.all_answered()?;
         }
-        let mut before = Vec::with_capacity(tables.len());
-        for table in &tables {
-            before.push(table.version().await.map_err(TraceFault::from)?);
-        }
-        let mut erased = Erased { spans: self.erase_spans(project, subject).await?, ..Erased::default() };
-        erased.points = self.erase_points(project, subject).await?;
+        let found = self.collect().await?;
+        self.everyone(found).await?;
+        let marks = store::marks(&parts.catalog, id).await?;
+        let traces: Vec<String> = marks.traces.iter().cloned().collect();
+        let tables = self.tables().await?;
+        // While the traces are there, what is broken off here is found again.
+        parts.drift.unname(project, &traces).await?;
+        let erased = self.delete(&marks, &traces).await?;
         // What is counted twice when it is broken off here was deleted once.
-        store::add(&self.parts.catalog, id, erased).await?;
-        for (table, version) in tables.into_iter().zip(&before) {
-            let bytes = clean(table, version).await?;
-            store::add(&self.parts.catalog, id, Erased { bytes, ..Erased::default() }).await?;
+        store::add(&parts.catalog, id, erased).await?;
+        let names = self.names(traces);
+        self.forget_names(&names).await?;
+        // Whoever had read the spans has written by then what was made of them.
+        self.again().await?;
+        parts.drift.remake(project, &marks.hours, erasure.asked.minus(CLOCKS_APART)).await?;
+        // And whoever remembered a name from before has told of it.
+        self.forget_names(&names).await?;
+        let answered = self.again().await?;
+        if !names.is_empty() {
+            parts.derived.erase(project, &names).await.map_err(KeepingFault::Derived)?;
         }
-        let bytes = self.parts.spans.sweep_values().await?;
-        store::add(&self.parts.catalog, id, Erased { bytes, ..Erased::default() }).await?;
+        for (table, before) in tables {
+            let bytes = clean(table, &before).await?;
+            store::add(&parts.catalog, id, Erased { bytes, ..Erased::default() }).await?;
+        }
+        let bytes = parts.spans.sweep_values().await?;
+        store::add(&parts.catalog, id, Erased { bytes, ..Erased::default() }).await?;
+        store::cleaned(&parts.catalog, id, keeping.now()).await?;
+        self.all_answered()?;
+        Ok(answered)
+    }
+
+    async fn everyone(&mut self, generation: i64) -> Result<(), KeepingFault> {
+        let silent = self.keeping.everyone(self.id, generation).await?;
+        self.silent.extend(silent.into_iter().map(|server| (server.server, server)));
+        if self.keeping.parts.spans.kept().values.is_shared() {
+            tokio::time::sleep(SEEN_AFTER).await;
+        }
         Ok(())
     }
 
-    /// Waits until everything that was stored by now is in the table: the spill holds nothing of before.
-    async fn all_brought(&self) -> Result<(), KeepingFault> {
-        let waits = |reason: &str| KeepingFault::Waits { reason: reason.to_owned() };
-        let room = &self.parts.spans;
-        if room.drain(BROUGHT_WITHIN).await.is_err() {
-            return Err(waits("spans that came before it wait for the lake"));
-        }
-        let stored: Vec<PathBuf> =
-            room.spill.waiting().map_err(|source| TraceFault::Spill { path: "segments".into(), source })?;
-        let gone = async {
-            while stored.iter().any(|path| path.exists()) {
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-        };
-        tokio::time::timeout(BROUGHT_WITHIN, gone).await.map_err(|_| waits("spans that came before it wait on disk"))
+    /// Asks everyone once more.
+    async fn again(&mut self) -> Result<i64, KeepingFault> {
+        let generation = self.mark(&Mark::default()).await?;
+        self.everyone(generation).await?;
+        Ok(generation)
     }
 
-    async fn erase_spans(&self, project: ProjectId, subject: &Subject) -> Result<u64, TraceFault> {
-        let room = &self.parts.spans;
-        let table = room.table().as_ref();
-        let ours = Filter::eq("project", project.to_string());
-        let said = match subject {
+    fn all_answered(&self) -> Result<(), KeepingFault> {
+        let silent: Vec<Holder> = self.silent.values().cloned().collect();
+        if silent.is_empty() { Ok(()) } else { Err(waits_for(&silent)) }
+    }
+
+    async fn mark(&self, mark: &Mark) -> Result<i64, KeepingFault> {
+        let id = self.id;
+        self.keeping
+            .parts
+            .catalog
+            .transact(|mut tx| async move {
+                let generation = store::add_mark(&mut tx, id, mark).await?;
+                Ok::<_, KeepingFault>((tx, generation))
+            })
+            .await
+    }
+
+    /// Writes down which traces are theirs, with those that servers have found. Answers up to where everyone has to be to have
+    /// heard of them.
+    async fn collect(&self) -> Result<i64, KeepingFault> {
+        let known = store::marks(&self.keeping.parts.catalog, self.id).await?;
+        let (traces, sessions) = self.find().await?;
+        let new: Vec<String> = traces.into_iter().filter(|trace| !known.traces.contains(trace)).collect();
+        let all: Vec<&String> = known.traces.iter().chain(&new).collect();
+        let mut rest = Mark {
+            sessions: sessions.into_iter().filter(|session| !known.sessions.contains(session)).collect(),
+            hours: self.hours(&all).await?.difference(&known.hours).copied().collect(),
+            ..Mark::default()
+        };
+        if let Subject::Document { document, .. } = self.subject {
+            let mark = document_mark(self.project, document);
+            rest.fingerprints.extend((!known.fingerprints.contains(&mark)).then_some(mark));
+        }
+        let mut generation = known.generation;
+        for some in new.chunks(MARKED_AT_ONCE) {
+            let fingerprints = some.iter().map(|trace| trace_mark(self.project, trace)).collect();
+            generation = self.mark(&Mark { fingerprints, traces: some.to_vec(), ..Mark::default() }).await?;
+        }
+        if rest != Mark::default() {
+            generation = self.mark(&rest).await?;
+        }
+        Ok(generation)
+    }
+
+    fn ours(&self) -> Filter {
+        Filter::eq("project", self.project.to_string())
+    }
+
+    /// The traces in which they are named, and the sessions of a user.
+    async fn find(&self) -> Result<(HashSet<String>, HashSet<String>), TraceFault> {
+        let table = self.keeping.parts.spans.table().as_ref();
+        let said = match self.subject {
             Subject::User(user) => Filter::eq("user", user.as_str()),
             Subject::Session(session) => Filter::eq("session", session.as_str()),
             Subject::Trace(trace) => Filter::eq("trace", trace.as_str()),
             Subject::Document { document, .. } => {
-                // What happened stays; what was written and read goes.
-                return Ok(room.forget_documents(project, std::slice::from_ref(document), None).await?.spans);
+                let traces = forget::traces_with(table, self.project, std::slice::from_ref(document), None).await?;
+                return Ok((traces, HashSet::new()));
             }
         };
         // A span that shows what somebody said need not name them: their traces go whole.
         let (mut traces, mut sessions) = (HashSet::new(), HashSet::new());
-        for batch in table.scan(Scan::of(ours.clone().and(said)).columns(&["trace", "session"])).await? {
+        for batch in table.scan(Scan::of(self.ours().and(said)).columns(&["trace", "session"])).await? {
             let rows = Rows(&batch);
             for row in 0..batch.num_rows() {
                 traces.extend(rows.text("trace", row)?.map(str::to_owned));
                 sessions.extend(rows.text("session", row)?.map(str::to_owned));
             }
         }
-        let mut words: Vec<String> = traces.iter().cloned().collect();
-        words.push(serde_json::Value::from(subject.text()).to_string());
-        room.remove_aside(words.iter())?;
-        let traces: Vec<String> = traces.into_iter().collect();
+        if !matches!(self.subject, Subject::User(_)) {
+            sessions.clear();
+        }
+        Ok((traces, sessions))
+    }
+
+    /// When the hours began that spans of these traces began in.
+    async fn hours(&self, traces: &[&String]) -> Result<BTreeSet<i64>, TraceFault> {
+        let table = self.keeping.parts.spans.table();
+        let mut hours = BTreeSet::new();
+        for some in traces.chunks(AT_ONCE) {
+            let these = self.ours().and(Filter::any_of("trace", some.iter().map(|trace| trace.as_str())));
+            for batch in table.scan(Scan::of(these).columns(&["start"])).await? {
+                let rows = Rows(&batch);
+                for row in 0..batch.num_rows() {
+                    hours.extend(rows.number("start", row)?.map(|start| start.div_euclid(HOUR) * HOUR));
+                }
+            }
+        }
+        Ok(hours)
+    }
+
+    /// Every table that may hold something of it, as it is now.
+    async fn tables(&self) -> Result<Vec<(&'e dyn Table, LakeVersion)>, TraceFault> {
+        let keeping: &'e Keeping = self.keeping;
+        let parts = &keeping.parts;
+        let mut tables: Vec<&'e dyn Table> =
+            vec![parts.spans.table().as_ref(), parts.points.table().await?.as_ref(), parts.drift.table().await?.as_ref()];
+        if let Some(scores) = &parts.spans.scores {
+            tables.push(scores.table().await?.as_ref());
+        }
+        let mut before = Vec::with_capacity(tables.len());
+        for table in tables {
+            before.push((table, table.version().await?));
+        }
+        Ok(before)
+    }
+
+    async fn delete(&self, marks: &Marks, traces: &[String]) -> Result<Erased, TraceFault> {
+        let (room, project) = (&self.keeping.parts.spans, self.project);
+        if let Subject::Document { document, .. } = self.subject {
+            // What happened stays; what was written and read goes.
+            let spans = room.forget_documents(project, std::slice::from_ref(document), None).await?.spans;
+            return Ok(Erased { spans, ..Erased::default() });
+        }
         // While the spans are there, what is broken off here is found again.
         if let Some(scores) = &room.scores {
-            scores.delete_of_traces(project, &traces).await?;
-            match subject {
+            scores.delete_of_traces(project, traces).await?;
+            let mut sessions: Vec<String> = marks.sessions.iter().cloned().collect();
+            match self.subject {
                 // A session has scores of its own, and so may one of which no span is left.
-                Subject::Session(session) => sessions.extend([session.clone()]),
+                Subject::Session(session) => sessions.push(session.clone()),
                 Subject::User(user) => {
                     scores.delete_by_author(project, user).await?;
                 }
-                Subject::Trace(_) | Subject::Document { .. } => sessions.clear(),
+                Subject::Trace(_) | Subject::Document { .. } => {}
             }
-            let sessions: Vec<String> = sessions.into_iter().collect();
             scores.delete_of_sessions(project, &sessions).await?;
         }
-        let mut deleted = 0;
+        let mut erased = Erased::default();
         for some in traces.chunks(AT_ONCE) {
-            let these = ours.clone().and(Filter::any_of("trace", some.iter().map(String::as_str)));
-            deleted += self.delete(Telemetry::Spans, these).await?;
+            let these = self.ours().and(Filter::any_of("trace", some.iter().map(String::as_str)));
+            erased.spans += self.keeping.delete(Telemetry::Spans, these).await?;
         }
-        Ok(deleted)
+        erased.points = self.delete_points().await?;
+        Ok(erased)
     }
 
     /// Points say who asked in their attributes, if at all.
-    async fn erase_points(&self, project: ProjectId, subject: &Subject) -> Result<u64, TraceFault> {
-        let (Subject::User(who) | Subject::Session(who)) = subject else { return Ok(0) };
+    async fn delete_points(&self) -> Result<u64, TraceFault> {
+        let (Subject::User(who) | Subject::Session(who)) = self.subject else { return Ok(0) };
         let is = || JsonTest::Is(mainspring_lake::Comparison::Eq, who.as_str().into());
         let named = person_names().map(|name| Filter::json("attributes", &[name], is())).collect();
-        let these = Filter::eq("project", project.to_string()).and(Filter::Or(named));
-        self.delete(Telemetry::Points, these).await
+        self.keeping.delete(Telemetry::Points, self.ours().and(Filter::Or(named))).await
+    }
+
+    /// By what others may have written it down. A trace that used a document stays, so nothing that names it has to go.
+    fn names(&self, traces: Vec<String>) -> Names {
+        let values = match self.subject {
+            Subject::User(name) | Subject::Session(name) | Subject::Trace(name) => vec![name.clone()],
+            Subject::Document { .. } => return Names::default(),
+        };
+        Names { values, traces: traces.into_iter().collect() }
+    }
+
+    async fn forget_names(&self, names: &Names) -> Result<(), KeepingFault> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        self.keeping.parts.derived.forget(self.project, names).await.map_err(KeepingFault::Derived)
     }
 }
 

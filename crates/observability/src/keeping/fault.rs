@@ -20,6 +20,8 @@ pub enum KeepingFault {
     Trace(#[from] TraceFault),
     #[error(transparent)]
     Job(#[from] JobFault),
+    #[error("what others made of it is still there: {0}")]
+    Derived(Box<dyn Fault>),
     #[error("the catalog failed")]
     Catalog(#[from] CatalogFault),
 }
@@ -32,6 +34,7 @@ impl Fault for KeepingFault {
             Self::Waits { .. } => FaultKind::Unavailable,
             Self::Trace(fault) => fault.kind(),
             Self::Job(fault) => fault.kind(),
+            Self::Derived(fault) => fault.kind(),
             Self::Catalog(fault) => fault.kind(),
         }
     }
@@ -44,6 +47,7 @@ impl Fault for KeepingFault {
             Self::Page(_) => "paging-invalid",
             Self::Trace(fault) => fault.code(),
             Self::Job(fault) => fault.code(),
+            Self::Derived(fault) => fault.code(),
             Self::Catalog(fault) => fault.code(),
         }
     }
@@ -54,6 +58,7 @@ impl Fault for KeepingFault {
             Self::Waits { .. } => Some("it goes on by itself".into()),
             Self::Trace(fault) => fault.hint(),
             Self::Job(fault) => fault.hint(),
+            Self::Derived(fault) => fault.hint(),
             Self::Catalog(fault) => fault.hint(),
             Self::Invalid { .. } | Self::Page(_) => None,
         }
@@ -64,6 +69,7 @@ impl Fault for KeepingFault {
             Self::Waits { .. } => Some(Duration::from_secs(5)),
             Self::Trace(fault) => fault.retry_after(),
             Self::Job(fault) => fault.retry_after(),
+            Self::Derived(fault) => fault.retry_after(),
             Self::Catalog(fault) => fault.retry_after(),
             Self::NoErasure { .. } | Self::Invalid { .. } | Self::Page(_) => None,
         }

@@ -15,6 +15,14 @@ impl IdKind for ErasureKind {
 }
 pub type ErasureId = Id<ErasureKind>;
 
+#[derive(Debug)]
+pub enum ServerKind {}
+impl IdKind for ServerKind {
+    const PREFIX: &'static str = "srv";
+}
+/// A server by its data directory: the same one after a restart.
+pub type ServerId = Id<ServerKind>;
+
 /// What telemetry consists of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Telemetry {
@@ -152,6 +160,17 @@ impl Subject {
     }
 }
 
+/// By which a trace that was erased is known again.
+pub(crate) fn trace_mark(project: ProjectId, trace: &str) -> Digest {
+    Subject::Trace(trace.to_owned()).fingerprint(project)
+}
+
+/// By which a document that was erased is known again in spans, which do not say of which knowledge it is.
+pub(crate) fn document_mark(project: ProjectId, document: &str) -> Digest {
+    let project = project.to_string();
+    Digest::of_parts([project.as_bytes(), b"document id".as_slice(), document.as_bytes()])
+}
+
 /// How far an erasure is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErasureState {
@@ -171,6 +190,11 @@ impl ErasureState {
             Self::Done => "done",
             Self::Failed => "failed",
         }
+    }
+
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Waiting | Self::Running)
     }
 }
 
@@ -193,6 +217,18 @@ pub struct Erased {
     pub bytes: u64,
 }
 
+/// A server whose own disk may hold something of what is erased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    pub server: ServerId,
+    /// For people: which process of which machine it was last.
+    pub name: String,
+    /// When it was heard of last.
+    pub seen: Timestamp,
+    /// It was heard of within a minute.
+    pub alive: bool,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Erasure {
     pub id: ErasureId,
@@ -208,6 +244,13 @@ pub struct Erasure {
     pub erased: Erased,
     /// Why it waits or has failed.
     pub trouble: Option<String>,
+    /// When the lake held none of it for the first time.
+    pub cleaned: Option<Timestamp>,
+    /// While it is under way: servers that have not said yet that their own disk holds none of it.
+    pub waits_for: Vec<Holder>,
+    /// When it is done: servers that nobody had heard of for so long that it was done without them. They carry it out when
+    /// they are back, before they bring anything.
+    pub without: Vec<Holder>,
 }
 
 /// What a job of the kind `erase` says. Every reader of the project may see it, so it says no more than which.
@@ -250,6 +293,14 @@ mod tests {
             assert!(matches!(Subject::read(kind, text), Err(KeepingFault::Invalid { .. })), "{kind} {text}");
         }
         assert!(Subject::read("user", &"u".repeat(SUBJECT_MAX + 1)).is_err());
+    }
+
+    #[test]
+    fn a_trace_and_a_document_are_known_again_within_their_project_only() {
+        let (one, other) = (ProjectId::from_raw(1), ProjectId::from_raw(2));
+        assert_eq!(trace_mark(one, "t"), Subject::Trace("t".into()).fingerprint(one));
+        assert_ne!(document_mark(one, "d"), document_mark(other, "d"));
+        assert_ne!(document_mark(one, "t"), trace_mark(one, "t"));
     }
 
     proptest! {

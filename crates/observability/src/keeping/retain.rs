@@ -5,8 +5,8 @@ use std::time::Duration;
 use mainspring_kernel::{Actor, Timestamp, id::ProjectId};
 use mainspring_lake::{Aggregate, Filter, MeasureOf, Order, Scan, Table};
 
-use super::{Holding, Keeping, KeepingFault, Retention, Telemetry, store};
-use crate::{fault::TraceFault, table::Rows};
+use super::{Holding, Keeping, KeepingFault, KeepingParts, Retention, Telemetry, store};
+use crate::{fault::TraceFault, scores::CLOCKS_DIFFER, table::Rows};
 
 /// Rows that one commit deletes, about.
 const AT_ONCE: usize = 20_000;
@@ -102,6 +102,46 @@ impl Keeping {
         Ok(gone)
     }
 
+    /// Deletes scores of what is kept no longer, unless another server is at it: a project keeps what was said of its traces as
+    /// long as it keeps their spans. Answers how many went.
+    pub async fn retain_scores(&self, holder: &str) -> Result<u64, KeepingFault> {
+        let KeepingParts { catalog, spans, keep_for, .. } = &*self.parts;
+        let Some(scores) = &spans.scores else { return Ok(0) };
+        let rules: Vec<(ProjectId, Retention)> = store::rules(catalog)
+            .await?
+            .into_iter()
+            .filter(|(_, kind, _)| *kind == Telemetry::Spans)
+            .map(|(project, _, rule)| (project, rule))
+            .collect();
+        let now = self.now();
+        let shortest = rules.iter().filter_map(|(_, rule)| rule.keep_for).fold(*keep_for, Duration::min);
+        let by_bytes = rules.iter().any(|(_, rule)| rule.max_bytes.is_some());
+        // One look at all projects, since mostly nothing is to be done.
+        if !by_bytes && !scores.any_before(now.minus(shortest)).await? {
+            return Ok(0);
+        }
+        let mut gone = 0;
+        for project in store::projects(catalog).await? {
+            if !self.has_turn(holder).await? {
+                break;
+            }
+            let rule = rules.iter().find(|(of, _)| *of == project).map(|(_, rule)| *rule).unwrap_or_default();
+            let mut before = now.minus(rule.keep_for.unwrap_or(*keep_for));
+            if rule.max_bytes.is_some()
+                && let Some(oldest) = oldest(spans.table().as_ref(), &of_project(Telemetry::Spans, project)).await?
+            {
+                // A score is stored after its trace began, give or take what clocks differ: what is older is of spans that went.
+                before = before.max(Timestamp::from_micros(oldest.saturating_sub(CLOCKS_DIFFER)));
+            }
+            let deleted = scores.expire(project, before).await?;
+            if deleted > 0 {
+                tracing::info!(%project, scores = deleted, "scores of what is kept no longer were deleted");
+            }
+            gone += deleted;
+        }
+        Ok(gone)
+    }
+
     /// Before it no project keeps anything of these kinds.
     pub async fn kept_since(&self, kinds: &[Telemetry]) -> Result<Timestamp, KeepingFault> {
         let rules = store::rules(&self.parts.catalog).await?;
@@ -179,6 +219,14 @@ impl Keeping {
 
 fn of_project(kind: Telemetry, project: ProjectId) -> Filter {
     Filter::eq("project", project.to_string()).and(kind.rows())
+}
+
+/// When the first of these spans began.
+async fn oldest(spans: &dyn Table, among: &Filter) -> Result<Option<i64>, TraceFault> {
+    let scan = Scan::of(among.clone()).columns(&["start"]).order("start", Order::Ascending).limit(1);
+    let batches = spans.scan(scan).await?;
+    let first = batches.iter().find(|batch| batch.num_rows() > 0).map(|batch| Rows(batch).number("start", 0)).transpose()?;
+    Ok(first.flatten())
 }
 
 /// What a row of the table takes on the average.

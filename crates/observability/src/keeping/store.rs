@@ -1,10 +1,16 @@
 //! SQL of retention and erasures lives here and nowhere else.
 
+mod servers;
+
 use std::time::Duration;
 
 use mainspring_catalog::{Catalog, CatalogFault, Row, Tx, params};
 use mainspring_kernel::{Timestamp, id::ProjectId};
 
+pub(super) use self::servers::{
+    Answer, Mark, Marks, acknowledge, add_mark, done_since, enter, forget_found, give_up, given_up_on, is_known, leave,
+    made_good, marks, missing, missing_in, owed_by, prune, say_seen, waited_for, without,
+};
 use super::model::{Erased, Erasure, ErasureId, ErasureState, Removal, Retention, Subject, Telemetry};
 
 const RULES: &str = "SELECT project, kind, keep_seconds, max_bytes FROM retention ORDER BY project, kind";
@@ -24,12 +30,13 @@ const RUNS: &str = "SELECT kind, ran, removed_rows, removed_bytes, all_rows, all
 macro_rules! erasure {
     ($rest:literal) => {
         concat!(
-            "SELECT id, project, kind, subject, fingerprint, state, asked, asked_by, ended, spans, points, freed, trouble \
-             FROM erasure WHERE ",
+            "SELECT id, project, kind, subject, fingerprint, state, asked, asked_by, ended, spans, points, freed, trouble, \
+             cleaned FROM erasure WHERE ",
             $rest
         )
     };
 }
+use erasure;
 const INSERT: &str = "INSERT INTO erasure (id, project, kind, subject, fingerprint, state, asked, asked_by, spans, points, freed) \
     VALUES ($1, $2, $3, $4, $5, 'waiting', $6, $7, 0, 0, 0) ON CONFLICT DO NOTHING RETURNING id";
 const OPEN: &str = erasure!("project = $1 AND fingerprint = $2 AND state IN ('waiting', 'running')");
@@ -39,12 +46,16 @@ const LIST: &str = erasure!("project = $1 AND (CAST($2 AS TEXT) IS NULL OR id < 
 const BEGIN: &str = "UPDATE erasure SET state = 'running' WHERE id = $1 AND state IN ('waiting', 'running') RETURNING id";
 const ADD: &str = "UPDATE erasure SET spans = spans + $2, points = points + $3, freed = freed + $4 WHERE id = $1 RETURNING id";
 const TROUBLE: &str = "UPDATE erasure SET trouble = $2, state = $3 WHERE id = $1 AND state <> 'done' RETURNING id";
+const CLEANED: &str = "UPDATE erasure SET cleaned = $2 WHERE id = $1 AND cleaned IS NULL";
 const DONE: &str = "UPDATE erasure SET state = 'done', ended = $2, subject = NULL, trouble = NULL WHERE id = $1";
 
 /// Every statement, for the test that compiles them on both engines.
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] =
-    &[RULES, PUT_RULE, REMOVE_RULE, PROJECTS, TAKE_TURN, REMOVED, RUNS, INSERT, OPEN, ONE, ANY, LIST, BEGIN, ADD, TROUBLE, DONE];
+pub(crate) const STATEMENTS: &[&[&str]] = &[
+    &[RULES, PUT_RULE, REMOVE_RULE, PROJECTS, TAKE_TURN, REMOVED, RUNS],
+    &[INSERT, OPEN, ONE, ANY, LIST, BEGIN, ADD, TROUBLE, CLEANED, DONE],
+    servers::STATEMENTS,
+];
 
 /// What each project says of each kind.
 pub(super) async fn rules(catalog: &Catalog) -> Result<Vec<(ProjectId, Telemetry, Retention)>, CatalogFault> {
@@ -151,6 +162,11 @@ pub(super) async fn trouble(catalog: &Catalog, id: ErasureId, why: &str, state: 
     catalog.write(TROUBLE, params![id, why, state.as_str()]).await.map(drop)
 }
 
+/// The lake holds none of it.
+pub(super) async fn cleaned(catalog: &Catalog, id: ErasureId, now: Timestamp) -> Result<(), CatalogFault> {
+    catalog.write(CLEANED, params![id, now]).await.map(drop)
+}
+
 pub(super) async fn done(tx: &mut Tx, id: ErasureId, now: Timestamp) -> Result<(), CatalogFault> {
     tx.execute(DONE, params![id, now]).await.map(drop)
 }
@@ -168,5 +184,8 @@ fn read(row: &Row) -> Result<Erasure, CatalogFault> {
         ended: row.opt_time("ended")?,
         erased: Erased { spans: row.number("spans")?, points: row.number("points")?, bytes: row.number("freed")? },
         trouble: row.opt_text("trouble")?.map(str::to_owned),
+        cleaned: row.opt_time("cleaned")?,
+        waits_for: Vec::new(),
+        without: Vec::new(),
     })
 }

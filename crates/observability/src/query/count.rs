@@ -7,7 +7,7 @@ use super::{
     Asking, TraceFilter,
     access::{ROWS_MAX, hidden_of, traces_of},
 };
-use crate::{fault::TraceFault, table::Rows};
+use crate::{fault::TraceFault, scores::TraceRange, table::Rows};
 
 /// A number of spans or traces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,58 @@ pub struct Counted {
 
 /// A span that its sender repeated may be counted twice.
 pub(crate) async fn count_spans(asking: Asking<'_>, filter: &TraceFilter) -> Result<Counted, TraceFault> {
-    let among = filter.spans(asking.actor, asking.now);
+    in_parts(asking, filter, Of::Spans).await
+}
+
+/// Traces of which the span passes by which they are entered.
+pub(crate) async fn count_traces(asking: Asking<'_>, filter: &TraceFilter) -> Result<Counted, TraceFault> {
+    in_parts(asking, filter, Of::Entries).await
+}
+
+/// Traces of which any span passes.
+pub(crate) async fn count_any(asking: Asking<'_>, filter: &TraceFilter) -> Result<Counted, TraceFault> {
+    in_parts(asking, filter, Of::Traces).await
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Spans,
+    Entries,
+    Traces,
+}
+
+impl Of {
+    fn among(self, asking: Asking<'_>, filter: &TraceFilter) -> Filter {
+        if self == Self::Entries { filter.entries(asking.actor, asking.now) } else { filter.spans(asking.actor, asking.now) }
+    }
+
+    async fn count(self, asking: Asking<'_>, among: Filter) -> Result<Counted, TraceFault> {
+        if self == Self::Spans { spans_among(asking, among).await } else { traces_among(asking, among).await }
+    }
+}
+
+/// Where more scores are asked for than are held at once, the traces are counted in ranges that have few enough: each trace is
+/// in one of them.
+async fn in_parts(asking: Asking<'_>, filter: &TraceFilter, of: Of) -> Result<Counted, TraceFault> {
+    if !filter.also.asks_for_scores() {
+        return of.count(asking, of.among(asking, filter)).await;
+    }
+    let mut sum = Counted { count: 0, exact: true };
+    let mut rest = vec![TraceRange::ALL];
+    while let Some(range) = rest.pop() {
+        let Some(also) = asking.scored_in(&filter.also, range, filter.from).await? else {
+            rest.extend(range.halves().ok_or(TraceFault::TooMuch { rows: ROWS_MAX })?);
+            continue;
+        };
+        let among = of.among(asking, &filter.with(also)).and(range.condition());
+        let found = of.count(asking, among).await?;
+        sum = Counted { count: sum.count.saturating_add(found.count), exact: sum.exact && found.exact };
+    }
+    Ok(sum)
+}
+
+async fn spans_among(asking: Asking<'_>, among: Filter) -> Result<Counted, TraceFault> {
     if asking.actor.labels == Labels::All {
         return Ok(Counted { count: asking.table.count(among).await?, exact: true });
     }
@@ -29,16 +80,7 @@ pub(crate) async fn count_spans(asking: Asking<'_>, filter: &TraceFilter) -> Res
     Ok(Counted { count: traces.values().sum(), exact: true })
 }
 
-pub(crate) async fn count_traces(asking: Asking<'_>, filter: &TraceFilter) -> Result<Counted, TraceFault> {
-    count_among(asking, filter.entries(asking.actor, asking.now)).await
-}
-
-/// Traces of which any span passes.
-pub(crate) async fn count_any(asking: Asking<'_>, filter: &TraceFilter) -> Result<Counted, TraceFault> {
-    count_among(asking, filter.spans(asking.actor, asking.now)).await
-}
-
-async fn count_among(asking: Asking<'_>, among: Filter) -> Result<Counted, TraceFault> {
+async fn traces_among(asking: Asking<'_>, among: Filter) -> Result<Counted, TraceFault> {
     if asking.actor.labels == Labels::All && asking.table.count(among.clone()).await? > ROWS_MAX as u64 {
         let question = Aggregate::of(among).measure("traces", MeasureOf::Distinct("trace".into()));
         let found = asking.table.aggregate(question).await?;

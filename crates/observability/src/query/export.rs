@@ -13,7 +13,13 @@ use mainspring_llm::Span;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Asking, TraceFilter, access::hidden, beyond_id};
-use crate::{fault::TraceFault, scores::Score, service::Observability, table::Rows};
+use crate::{
+    fault::TraceFault,
+    filter::{At, SpanFilter},
+    scores::Score,
+    service::Observability,
+    table::Rows,
+};
 
 /// Exports under way at once.
 pub(crate) const EXPORTS_MAX: usize = 4;
@@ -33,6 +39,8 @@ pub struct Export {
     room: Observability,
     actor: Actor,
     among: Filter,
+    /// Where more scores are asked for than are held at once, those of a page's traces are looked up.
+    asks: Option<SpanFilter>,
     now: Timestamp,
     /// Where the window begins, and how wide it is.
     from: i64,
@@ -54,13 +62,14 @@ impl Export {
         now: Timestamp,
         place: OwnedSemaphorePermit,
     ) -> Result<Self, TraceFault> {
-        let among = filter.spans(&actor, now);
+        let asks = filter.also.asks_for_scores().then(|| filter.also.clone());
+        let among = filter.with(filter.also.without_scores()).spans(&actor, now);
         let first = edge(room, &among, Order::Ascending).await?;
         let last = edge(room, &among, Order::Descending).await?;
         // Where there is none, the window begins after its end.
         let (from, end) = first.zip(last).unwrap_or((1, 0));
         let (room, width, after, page) = (room.clone(), WINDOW_FIRST, None, PAGE_FIRST);
-        Ok(Self { room, actor, among, now, from, width, end, after, page, _place: place })
+        Ok(Self { room, actor, among, asks, now, from, width, end, after, page, _place: place })
     }
 
     /// The next spans; none when all were given.
@@ -145,6 +154,10 @@ impl Export {
             return Ok(Vec::new());
         }
         let asking: Asking<'_> = self.room.asking(&self.actor, self.now);
+        let passing = match &self.asks {
+            Some(asks) => asking.scored_among(asks, &traces).await?,
+            None => SpanFilter::all(),
+        };
         let hidden = hidden(asking, Filter::any_of("trace", traces)).await?;
         let (mut runs, mut before) = (Vec::new(), None);
         for batch in batches {
@@ -152,7 +165,10 @@ impl Export {
             for row in 0..batch.num_rows() {
                 let id = (rows.text("trace", row)?.map(str::to_owned), rows.text("span", row)?.map(str::to_owned));
                 // What a sender repeated may be stored twice.
-                let kept = before.as_ref() != Some(&id) && !id.0.as_ref().is_some_and(|trace| hidden.contains(trace));
+                let mut kept = before.as_ref() != Some(&id) && !id.0.as_ref().is_some_and(|trace| hidden.contains(trace));
+                if kept && self.asks.is_some() {
+                    kept = passing.holds(At::new(&rows, row), self.now)?;
+                }
                 before = Some(id);
                 match (kept, begun) {
                     (true, None) => begun = Some(row),

@@ -19,7 +19,7 @@ use mainspring_lake::{Filter, Order, Scalar, Scan, Table};
 use mainspring_llm::DocumentAccess;
 use serde::{Deserialize, Serialize};
 
-use crate::{fault::TraceFault, filter::SpanFilter};
+use crate::{fault::TraceFault, filter::SpanFilter, scores::Scores};
 
 pub(crate) use access::{hidden, hidden_in, seen};
 pub(crate) use activity::{activity, by_app, percentile};
@@ -28,6 +28,8 @@ pub(crate) use dashboard::dashboard;
 pub(crate) use export::EXPORTS_MAX;
 pub(crate) use metrics::{Unit, group_column, metrics, unit_of};
 pub(crate) use promql::{prometheus, prometheus_series, prometheus_values};
+#[cfg(test)]
+pub(crate) use sessions::in_windows;
 pub(crate) use sessions::{session, sessions};
 pub(crate) use spans::{list_spans, summary_of};
 pub(crate) use sql::{Sources, sql, sql_tables};
@@ -97,6 +99,11 @@ impl TraceFilter {
         Filter::And(parts).and(self.also.condition(now))
     }
 
+    /// The same with another filter of spans.
+    fn with(&self, also: SpanFilter) -> Self {
+        Self { also, ..self.clone() }
+    }
+
     /// Spans that pass and by which a trace is entered.
     pub(crate) fn entries(&self, actor: &Actor, now: Timestamp) -> Filter {
         self.spans(actor, now).and(entry_only())
@@ -110,10 +117,12 @@ pub(crate) struct Asking<'a> {
     pub(crate) access: &'a dyn DocumentAccess,
     pub(crate) actor: &'a Actor,
     pub(crate) now: Timestamp,
+    /// None where there is no room for them.
+    pub(crate) scores: Option<&'a Scores>,
 }
 
 impl Asking<'_> {
-    fn project(&self) -> Filter {
+    pub(crate) fn project(&self) -> Filter {
         Filter::eq("project", self.actor.project.to_string())
     }
 }

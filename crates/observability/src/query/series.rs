@@ -209,7 +209,8 @@ impl Observability {
 
     /// The same filter, with what it says of scores looked up where they are. `since`: when the spans began at the earliest.
     async fn looked_up(&self, actor: &Actor, filter: &SpanFilter, since: Option<Timestamp>) -> Result<SpanFilter, TraceFault> {
-        Ok(self.with_scores_found(actor, filter, since).await?.unwrap_or_else(|| filter.clone()))
+        let found = self.with_scores_found(actor, filter, since, &mut self.room_for_scores()).await?;
+        Ok(found.unwrap_or_else(|| filter.clone()))
     }
 }
 

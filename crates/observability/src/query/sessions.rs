@@ -1,11 +1,15 @@
 //! Traces that belong together: of one session, or of one user.
 //!
 //! A trace belongs to a session when any of its spans names it; its tokens and cost are those of all its spans.
+//!
+//! The last active come first, so spans are looked at from the newest back to a moment that lies the earlier the fewer sessions
+//! it leaves. Where even these are too many to be put in order together, a window of time is looked at by itself, and which of
+//! its sessions went on after it is asked of few at a time: no more are in memory than a window has, however many there are.
 
 use std::collections::{HashMap, HashSet};
 
 use mainspring_kernel::{Page, PageRequest, Timestamp, page::cursor};
-use mainspring_lake::{Aggregate, Filter, MeasureOf, Order, Scan};
+use mainspring_lake::{Aggregate, Filter, LakeFault, MeasureOf, Order, Scan};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -16,8 +20,13 @@ use super::{
 };
 use crate::{fault::TraceFault, table::Rows};
 
-/// Sessions that are put in order at most; who asks about more narrows the time.
-const GROUPS_MAX: usize = 50_000;
+/// Sessions that are looked at at once, at least and at most.
+const LOOKED_AT: (usize, usize) = (200, 2_000);
+/// In micros, how much time is looked at first, by how much it grows, and when everything before is looked at together.
+const WINDOW_FIRST: i64 = 3_600_000_000;
+const WINDOW_MIN: i64 = 1_000_000;
+const WINDOW_GROWS: i64 = 4;
+const WINDOW_WHOLE: i64 = 64 * 24 * 3_600_000_000;
 /// Spans that are read to find the traces of the sessions of one page.
 const SPANS_READ_MAX: usize = 200_000;
 /// Traces added up at once.
@@ -80,10 +89,8 @@ pub(crate) async fn sessions(
     let after: Option<AfterGroup> = page.after()?;
     let now = after.as_ref().map_or(asking.now, |after| Timestamp::from_micros(after.2));
     let asking = Asking { now, ..asking };
-    let mut groups = groups(asking, by, filter).await?;
-    if let Some(AfterGroup(last, id, _)) = after {
-        groups.retain(|(other_last, other)| *other_last < last || (*other_last == last && *other > id));
-    }
+    let start = after.map_or(Place::before(now.as_micros()), |AfterGroup(last, id, _)| Place { last, id: Some(id) });
+    let mut groups = groups(asking, (by, filter), start, page.limit() + 1).await?;
     let more = groups.len() > page.limit();
     groups.truncate(page.limit());
     let next = groups.last().filter(|_| more).map(|(last, id)| cursor(&AfterGroup(*last, id.clone(), now.as_micros())));
@@ -91,33 +98,184 @@ pub(crate) async fn sessions(
     Ok(Page { items: found.into_iter().map(|group| group.gathered).filter(|group| group.traces > 0).collect(), next })
 }
 
-/// Every session with when it was active last, in order.
-async fn groups(asking: Asking<'_>, by: GatheredBy, filter: &TraceFilter) -> Result<Vec<(i64, String)>, TraceFault> {
+/// A session, and before it when it was active last.
+type Active = (i64, String);
+
+/// A place in the order of sessions: one that was active last at this moment, or where none is named every one that was not
+/// active later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    last: i64,
+    id: Option<String>,
+}
+
+impl Place {
+    const fn before(moment: i64) -> Self {
+        Self { last: moment, id: None }
+    }
+
+    /// Spans by which a session comes after it.
+    fn after(&self, column: &str) -> Filter {
+        let Some(id) = &self.id else { return Filter::LtEq("start".into(), self.last.into()) };
+        let same = Filter::Eq("start".into(), self.last.into()).and(Filter::Gt(column.to_owned(), id.as_str().into()));
+        Filter::Or(vec![Filter::Lt("start".into(), self.last.into()), same])
+    }
+
+    /// The other spans: a session that has one of them came before it, or is there.
+    fn until(&self, column: &str) -> Filter {
+        let later = Filter::Gt("start".into(), self.last.into());
+        let Some(id) = &self.id else { return later };
+        let same = Filter::Eq("start".into(), self.last.into()).and(Filter::LtEq(column.to_owned(), id.as_str().into()));
+        Filter::Or(vec![later, same])
+    }
+}
+
+/// So many sessions after a place, in order.
+async fn groups(
+    asking: Asking<'_>,
+    (by, filter): (GatheredBy, &TraceFilter),
+    place: Place,
+    wanted: usize,
+) -> Result<Vec<Active>, TraceFault> {
     let column = by.column();
+    let among = naming(asking, by, filter).await?;
+    // What lies between the place and now is read every time.
+    let mut width = (asking.now.as_micros().saturating_sub(place.last) / WINDOW_GROWS).max(WINDOW_FIRST);
+    loop {
+        let whole = width > WINDOW_WHOLE;
+        let begin = if whole { i64::MIN } else { place.last.saturating_sub(width) };
+        let since = among.clone().and(Filter::GtEq("start".into(), begin.into()));
+        match after_place(asking, column, since, (&place, wanted)).await {
+            Ok(found) if whole || found.len() >= wanted => return Ok(found),
+            Ok(_) => width = width.saturating_mul(WINDOW_GROWS),
+            Err(TraceFault::Lake(LakeFault::QueryTooLarge { .. })) => {
+                let limit = (wanted * 2).clamp(LOOKED_AT.0, LOOKED_AT.1);
+                return windowed(asking, (column, &among), place, (wanted, limit)).await;
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+}
+
+/// The spans that pass and name a session.
+async fn naming(asking: Asking<'_>, by: GatheredBy, filter: &TraceFilter) -> Result<Filter, TraceFault> {
     // What comes later does not change the order while somebody turns the pages.
     let among = filter
         .spans(asking.actor, asking.now)
-        .and(Filter::Not(Box::new(Filter::IsNull(column.into()))))
+        .and(Filter::Not(Box::new(Filter::IsNull(by.column().into()))))
         .and(Filter::LtEq("start".into(), asking.now.as_micros().into()));
     // Otherwise a name, or the cursor behind it, would tell what only a hidden trace says.
-    let question = Aggregate::of(seen(asking, among).await?)
+    seen(asking, among).await
+}
+
+/// Of the sessions of these spans the first after a place.
+async fn after_place(
+    asking: Asking<'_>,
+    column: &str,
+    among: Filter,
+    (place, wanted): (&Place, usize),
+) -> Result<Vec<Active>, TraceFault> {
+    let question = Aggregate::of(among)
         .by(column)
         .measure("last", MeasureOf::Max("start".into()))
+        .measure_of("before", MeasureOf::Rows, place.until(column))
+        .order("before", Order::Ascending)
         .order("last", Order::Descending)
-        .limit(GROUPS_MAX);
-    let grouped = asking.table.aggregate(question).await?;
-    if grouped.more {
-        return Err(TraceFault::TooMuch { rows: GROUPS_MAX });
+        .limit(wanted);
+    let mut found = Vec::new();
+    for batch in asking.table.aggregate(question).await?.batches {
+        let rows = Rows(&batch);
+        for row in 0..batch.num_rows() {
+            if rows.number("before", row)? == Some(0) {
+                let id = rows.text(column, row)?.unwrap_or_default().to_owned();
+                found.push((rows.number("last", row)?.unwrap_or_default(), id));
+            }
+        }
     }
-    let mut groups = Vec::new();
+    Ok(found)
+}
+
+/// What a list of sessions falls back to, from its beginning.
+#[cfg(test)]
+pub(crate) async fn in_windows(
+    asking: Asking<'_>,
+    (by, filter): (GatheredBy, &TraceFilter),
+    most: (usize, usize),
+) -> Result<Vec<String>, TraceFault> {
+    let among = naming(asking, by, filter).await?;
+    let found = windowed(asking, (by.column(), &among), Place::before(asking.now.as_micros()), most).await?;
+    Ok(found.into_iter().map(|(_, id)| id).collect())
+}
+
+/// The same with no more sessions in memory than a window of time has. `limit`: of how many at once it is asked whether they
+/// went on.
+async fn windowed(
+    asking: Asking<'_>,
+    (column, among): (&str, &Filter),
+    mut place: Place,
+    (wanted, limit): (usize, usize),
+) -> Result<Vec<Active>, TraceFault> {
+    let mut found: Vec<Active> = Vec::new();
+    let mut width = WINDOW_FIRST;
+    loop {
+        let whole = width > WINDOW_WHOLE;
+        let begin = if whole { i64::MIN } else { place.last.saturating_sub(width) };
+        let window = among.clone().and(Filter::GtEq("start".into(), begin.into())).and(place.after(column));
+        let (looked_at, more) = match last_of_each(asking, column, window, limit).await {
+            Ok(looked_at) => looked_at,
+            Err(TraceFault::Lake(LakeFault::QueryTooLarge { .. })) if width > WINDOW_MIN => {
+                width = (width / (WINDOW_GROWS * WINDOW_GROWS)).max(WINDOW_MIN);
+                continue;
+            }
+            Err(fault) => return Err(fault),
+        };
+        let went_on = went_on(asking, column, among.clone().and(place.until(column)), &looked_at).await?;
+        // Where more of the window are left, they come after the last of these.
+        place = match looked_at.last().filter(|_| more) {
+            Some((last, id)) => Place { last: *last, id: Some(id.clone()) },
+            None => Place::before(begin.saturating_sub(1)),
+        };
+        let before = found.len();
+        found.extend(looked_at.into_iter().filter(|(_, id)| !went_on.contains(id)));
+        if found.len() >= wanted || (whole && !more) {
+            found.truncate(wanted);
+            return Ok(found);
+        }
+        if (found.len() - before) * 2 <= limit {
+            width = width.saturating_mul(WINDOW_GROWS);
+        }
+    }
+}
+
+/// The sessions of these spans by when they were active last among them, the first so many; and whether there are more.
+async fn last_of_each(asking: Asking<'_>, column: &str, window: Filter, limit: usize) -> Result<(Vec<Active>, bool), TraceFault> {
+    let question = Aggregate::of(window).by(column).measure("last", MeasureOf::Max("start".into()));
+    let grouped = asking.table.aggregate(question.order("last", Order::Descending).limit(limit)).await?;
+    let mut found = Vec::new();
     for batch in &grouped.batches {
         let rows = Rows(batch);
         for row in 0..batch.num_rows() {
             let id = rows.text(column, row)?.unwrap_or_default().to_owned();
-            groups.push((rows.number("last", row)?.unwrap_or_default(), id));
+            found.push((rows.number("last", row)?.unwrap_or_default(), id));
         }
     }
-    Ok(groups)
+    Ok((found, grouped.more))
+}
+
+/// Those of the sessions that have one of these spans: they were active later, and have had their place.
+async fn went_on(asking: Asking<'_>, column: &str, later: Filter, sessions: &[Active]) -> Result<HashSet<String>, TraceFault> {
+    let mut went_on = HashSet::new();
+    if sessions.is_empty() {
+        return Ok(went_on);
+    }
+    let among = later.and(Filter::any_of(column, sessions.iter().map(|(_, id)| id.as_str())));
+    let question = Aggregate::of(among).by(column).measure("spans", MeasureOf::Rows).limit(sessions.len());
+    for batch in asking.table.aggregate(question).await?.batches {
+        for row in 0..batch.num_rows() {
+            went_on.extend(Rows(&batch).text(column, row)?.map(str::to_owned));
+        }
+    }
+    Ok(went_on)
 }
 
 struct Group {

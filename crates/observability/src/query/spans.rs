@@ -6,7 +6,12 @@ use mainspring_kernel::{Page, PageRequest, Timestamp, page::cursor};
 use mainspring_lake::{Filter, Scan};
 use mainspring_llm::{SpanId, TraceId};
 
-use super::{After, Asking, LOOKED_AT_MAX, TraceFilter, access::hidden, newest, place, traces::preview};
+use super::{
+    After, Asking, LOOKED_AT_MAX, TraceFilter,
+    access::hidden,
+    newest, place,
+    traces::{COMPARED, preview},
+};
 use crate::{fault::TraceFault, filter::At, table::Rows};
 
 /// A span without what was written and read.
@@ -124,13 +129,21 @@ pub(crate) async fn list_spans(
     let (mut after, now) = place(page, asking.now)?;
     let asking = Asking { now, ..asking };
     let mut found: Vec<SpanSummary> = Vec::new();
-    let mut looked_at = 0;
+    let (mut looked_at, mut compared) = (0, COMPARED.0);
+    // As in a list of traces: more scores are asked for than are held at once.
+    let asks = filter.also.asks_for_scores();
+    let passing = filter.with(filter.also.without_scores());
     loop {
         let wanted = page.limit() + 1 - found.len();
-        let spans = part(asking, filter, after.as_ref(), wanted).await?;
+        let wanted = if asks { wanted.max(compared) } else { wanted };
+        compared = (compared * 2).min(COMPARED.1);
+        let mut spans = part(asking, &passing, after.as_ref(), wanted).await?;
         let last = spans.len() < wanted;
         looked_at += spans.len();
         after = spans.last().map(|span| key(span, now)).or(after);
+        if asks {
+            spans = scored(asking, filter, spans).await?;
+        }
         found.extend(visible(asking, spans).await?);
         // What a sender repeated may be stored twice.
         found.dedup_by(|later, earlier| (later.trace, later.span) == (earlier.trace, earlier.span));
@@ -166,6 +179,23 @@ async fn part(
             spans.push(summary_of(&rows, row)?);
         }
     }
+    Ok(spans)
+}
+
+/// Those of the spans that pass with their scores.
+async fn scored(asking: Asking<'_>, filter: &TraceFilter, mut spans: Vec<SpanSummary>) -> Result<Vec<SpanSummary>, TraceFault> {
+    let traces: HashSet<String> = spans.iter().map(|span| span.trace.to_string()).collect();
+    let filter = filter.with(asking.scored_among(&filter.also, &traces).await?);
+    let these = filter.spans(asking.actor, asking.now).and(Filter::any_of("trace", traces));
+    let mut passed: HashSet<(String, String)> = HashSet::new();
+    for batch in asking.table.scan(Scan::of(these).columns(&["trace", "span"])).await? {
+        let rows = Rows(&batch);
+        for row in 0..batch.num_rows() {
+            let text = |name: &str| Ok::<_, TraceFault>(rows.text(name, row)?.unwrap_or_default().to_owned());
+            passed.insert((text("trace")?, text("span")?));
+        }
+    }
+    spans.retain(|span| passed.contains(&(span.trace.to_string(), span.span.to_string())));
     Ok(spans)
 }
 

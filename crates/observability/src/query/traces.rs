@@ -91,6 +91,8 @@ enum By {
 
 /// Of a trace several spans may pass; so many are looked at for one.
 const OF_ONE: usize = 4;
+/// Spans that are compared with the scores of their traces at once, at least and at most.
+pub(super) const COMPARED: (usize, usize) = (200, 2_000);
 
 async fn list_by(
     asking: Asking<'_>,
@@ -99,19 +101,32 @@ async fn list_by(
 ) -> Result<Page<TraceSummary>, TraceFault> {
     let (mut after, now) = place(page, asking.now)?;
     let asking = Asking { now, ..asking };
-    let (conditions, of_one) = match by {
-        By::Entry => (filter.entries(asking.actor, now), 1),
-        By::AnySpan => (filter.spans(asking.actor, now), OF_ONE),
+    let of_one = if by == By::Entry { 1 } else { OF_ONE };
+    let conditions = |filter: &TraceFilter| match by {
+        By::Entry => filter.entries(asking.actor, now),
+        By::AnySpan => filter.spans(asking.actor, now),
     };
+    // Where more scores are asked for than are held at once, spans are looked at whatever their scores say, and those of their
+    // traces are looked up.
+    let asks = filter.also.asks_for_scores();
+    let passing = conditions(&filter.with(filter.also.without_scores()));
     let mut found: Vec<Entry> = Vec::new();
-    let mut looked_at = 0;
+    let (mut looked_at, mut compared) = (0, COMPARED.0);
     let next = loop {
         let wanted = (page.limit() + 1 - found.len()) * of_one;
-        let entries = entries(asking, conditions.clone(), after.as_ref(), wanted).await?;
+        let wanted = if asks { wanted.max(compared) } else { wanted };
+        compared = (compared * 2).min(COMPARED.1);
+        let entries = entries(asking, passing.clone(), after.as_ref(), wanted).await?;
         let last = entries.len() < wanted;
         looked_at += entries.len();
         after = entries.last().map(|entry| entry.key.clone()).or(after);
-        let entries = first_of_each(asking, (conditions.clone(), by), entries).await?;
+        let here = if asks {
+            let traces = entries.iter().map(|entry| entry.summary.trace.to_string()).collect();
+            conditions(&filter.with(asking.scored_among(&filter.also, &traces).await?))
+        } else {
+            passing.clone()
+        };
+        let entries = first_of_each(asking, (here, by), entries).await?;
         found.extend(visible(asking, entries).await?);
         if last || found.len() > page.limit() {
             let more = found.len() > page.limit();
@@ -211,7 +226,7 @@ pub(super) fn preview(rows: &Rows<'_>, row: usize) -> Result<Option<String>, Tra
 }
 
 /// A caller's own span may stand above ours, and both are entries; a trace is listed once, by the first that matches. Where
-/// any span may, it is the newest.
+/// any span may, it is the newest. What matches no longer is left out.
 async fn first_of_each(
     asking: Asking<'_>,
     (conditions, by): (Filter, By),
@@ -242,7 +257,7 @@ async fn first_of_each(
     entries.dedup_by(|later, earlier| later.key == earlier.key);
     let is_first = |entry: &Entry| {
         let first = firsts.get(&entry.summary.trace.to_string());
-        first.is_none_or(|(start, span)| (*start, span) == (place(entry.key.0), &entry.key.1))
+        first.is_some_and(|(start, span)| (*start, span) == (place(entry.key.0), &entry.key.1))
     };
     entries.retain(is_first);
     Ok(entries)

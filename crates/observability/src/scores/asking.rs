@@ -10,7 +10,10 @@ use mainspring_kernel::{Actor, Labels, Page, PageRequest, Timestamp, page::curso
 use mainspring_lake::{Filter, Scan};
 use mainspring_llm::{Span, SpanId, TraceId};
 
-use super::{AT_ONCE, After, OF_TRACE_MAX, Score, ScoreFilter, ScoreMeasure, ScoreValue, Scores, measured, of_project};
+use super::{
+    AT_ONCE, After, Given, OF_TRACE_MAX, Score, ScoreFilter, ScoreMeasure, ScoreValue, Scored, Scores, bearing::since, measured,
+    of_project,
+};
 use crate::{
     fault::TraceFault,
     filter::SpanFilter,
@@ -171,39 +174,95 @@ impl Observability {
 
     /// The filter with what its conditions on scores found in their place.
     pub(crate) async fn scored<'a>(&self, actor: &Actor, filter: &'a TraceFilter) -> Result<Cow<'a, TraceFilter>, TraceFault> {
-        let also = self.with_scores_found(actor, &filter.also, filter.from).await?;
+        let also = self.with_scores_found(actor, &filter.also, filter.from, &mut self.room_for_scores()).await?;
         Ok(also.map_or(Cow::Borrowed(filter), |also| Cow::Owned(TraceFilter { also, ..filter.clone() })))
     }
 
-    /// The same of a filter of spans; none where it asks for no scores. `from`: when the spans began at the earliest.
+    /// The same where they find no more than is held at once. Otherwise they stay, and whoever asks looks for the scores of the
+    /// traces at hand.
+    pub(crate) async fn scored_if_held<'a>(
+        &self,
+        actor: &Actor,
+        filter: &'a TraceFilter,
+    ) -> Result<Cow<'a, TraceFilter>, TraceFault> {
+        let found = self.found(actor, &filter.also, filter.from, &mut self.room_for_scores()).await?;
+        let also = found.and_then(|found| Some(filter.also.with_scores(found?)));
+        Ok(also.map_or(Cow::Borrowed(filter), |also| Cow::Owned(TraceFilter { also, ..filter.clone() })))
+    }
+
+    /// How many scores one question may find.
+    pub(crate) fn room_for_scores(&self) -> u64 {
+        self.scores.as_ref().map_or(0, |scores| scores.most.found)
+    }
+
+    /// The same of a filter of spans; none where it asks for no scores. `from`: when the spans began at the earliest. `room`
+    /// shrinks by what is found, and several filters may share it.
     pub(crate) async fn with_scores_found(
         &self,
         actor: &Actor,
         filter: &SpanFilter,
         from: Option<Timestamp>,
+        room: &mut u64,
     ) -> Result<Option<SpanFilter>, TraceFault> {
+        let Some(found) = self.found(actor, filter, from, room).await? else { return Ok(None) };
+        let most = usize::try_from(self.room_for_scores()).unwrap_or(usize::MAX);
+        found.map(|found| Some(filter.with_scores(found))).ok_or(TraceFault::TooMuch { rows: most })
+    }
+
+    /// What each condition on scores found, in their order: nothing where there are none, and none within where they found more
+    /// than there is room for.
+    async fn found(
+        &self,
+        actor: &Actor,
+        filter: &SpanFilter,
+        from: Option<Timestamp>,
+        room: &mut u64,
+    ) -> Result<Option<Option<Vec<Scored>>>, TraceFault> {
         let asked = filter.scores();
         if asked.is_empty() {
             return Ok(None);
         }
         let scores = self.scores()?;
         let mut found = Vec::with_capacity(asked.len());
-        for (name, test) in asked {
-            found.push(scores.bearing(actor.project, (name, test), from).await?);
+        for condition in asked {
+            match scores.bearing(actor.project, condition, since(from), room).await? {
+                Some(scored) => found.push(scored),
+                None => return Ok(Some(None)),
+            }
         }
-        Ok(Some(filter.with_scores(found)))
+        Ok(Some(Some(found)))
     }
 
     /// The scores whose whole trace, or session, the actor may see.
-    async fn visible_scores(&self, actor: &Actor, scores: Vec<Score>) -> Result<Vec<Score>, TraceFault> {
+    async fn visible_scores(&self, actor: &Actor, mut scores: Vec<Score>) -> Result<Vec<Score>, TraceFault> {
         if actor.labels == Labels::All || scores.is_empty() {
             return Ok(scores);
         }
+        let of = |score: &Score| (score.trace.map(|trace| trace.to_string()), score.session.clone());
+        let about = scores.iter().map(of).collect();
+        let mut seen = self.seen(actor, about).await?.into_iter();
+        scores.retain(|_| seen.next() == Some(true));
+        Ok(scores)
+    }
+
+    /// The same of scores as they are counted.
+    pub(crate) async fn seen_of(&self, actor: &Actor, mut given: Vec<Given>) -> Result<Vec<Given>, TraceFault> {
+        if actor.labels == Labels::All || given.is_empty() {
+            return Ok(given);
+        }
+        let about = given.iter().map(|score| (score.trace.clone(), score.session.clone())).collect();
+        let mut seen = self.seen(actor, about).await?.into_iter();
+        given.retain(|_| seen.next() == Some(true));
+        Ok(given)
+    }
+
+    /// Whether the actor may see the whole of each of these traces, or of the sessions where no trace is named.
+    async fn seen(&self, actor: &Actor, about: Vec<(Option<String>, Option<String>)>) -> Result<Vec<bool>, TraceFault> {
         self.catch_up().await;
-        let sessions: HashSet<&str> =
-            scores.iter().filter(|score| score.trace.is_none()).filter_map(|score| score.session.as_deref()).collect();
+        let named = about.iter().filter(|(trace, _)| trace.is_none()).filter_map(|(_, session)| session.as_deref());
+        let sessions: HashSet<&str> = named.collect();
         let of_sessions = self.traces_of_sessions(actor, &sessions).await?;
-        let mut traces: HashSet<String> = scores.iter().filter_map(|score| score.trace).map(|trace| trace.to_string()).collect();
+        let mut traces: HashSet<String> = about.iter().filter_map(|(trace, _)| trace.clone()).collect();
         traces.extend(of_sessions.values().flatten().cloned());
         let traces: Vec<String> = traces.into_iter().collect();
         let mut hidden = HashSet::new();
@@ -211,12 +270,12 @@ impl Observability {
             let these = Filter::any_of("trace", some.iter().map(String::as_str));
             hidden.extend(query::hidden(self.asking(actor, self.now()), these).await?);
         }
-        let seen = |score: &Score| match (score.trace, score.session.as_ref()) {
-            (Some(trace), _) => !hidden.contains(&trace.to_string()),
+        let seen = |(trace, session): &(Option<String>, Option<String>)| match (trace, session) {
+            (Some(trace), _) => !hidden.contains(trace),
             (None, Some(session)) => of_sessions.get(session).is_none_or(|traces| traces.is_disjoint(&hidden)),
             (None, None) => false,
         };
-        Ok(scores.into_iter().filter(|score| seen(score)).collect())
+        Ok(about.iter().map(seen).collect())
     }
 
     async fn traces_of_sessions(

@@ -1,19 +1,18 @@
 //! Measures over scores, in the groups of spans that bear them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use mainspring_kernel::text::{did_you_mean, elide};
-use mainspring_lake::{Filter, Scalar, Scan};
+use mainspring_lake::Filter;
 
-use super::{AT_ONCE, Scores, bearing::since, of_project, rows::number};
+use super::{Scores, bearers, bearing::since, of_project};
 use crate::{
     fault::TraceFault,
     query::{self, Asking, MetricsQuestion},
-    table::Rows,
 };
 
-/// Scores that one question may look at.
-const SCORES_MAX: usize = 200_000;
+/// Values that one answer is reckoned of: all of them are in memory, since percentiles are exact.
+const SCORES_MAX: usize = 5_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Statistic {
@@ -62,9 +61,6 @@ impl ScoreMeasure {
 /// A group: where its bucket of time begins, and its keys.
 pub(crate) type Group = (Option<i64>, Vec<Option<String>>);
 
-/// A score, and the span it was given to.
-type Given = (Option<String>, usize, f64);
-
 /// What was reckoned for each group, in the order of the measures. The filter of the question has its times.
 pub(crate) async fn measured(
     asking: Asking<'_>,
@@ -75,18 +71,25 @@ pub(crate) async fn measured(
     let mut names: Vec<&str> = wanted.iter().map(|measure| measure.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    let given = given(asking, scores, question, &names).await?;
     let columns: Vec<&'static str> = question.by.iter().map(|field| query::group_column(field)).collect::<Result<_, _>>()?;
     let among = query::seen(asking, question.filter.spans(asking.actor, asking.now)).await?;
     let width = question.bucket.map(|bucket| i64::try_from(bucket.as_micros()).unwrap_or(i64::MAX).max(1));
+    // A score of a session is borne by no one span.
+    let of_traces = [numbered(), Filter::Not(Box::new(Filter::IsNull("trace".into()))), since(question.filter.from)];
+    let named = of_project(asking.actor.project).and(Filter::any_of("name", names.iter().copied()));
+    let these = of_traces.into_iter().fold(named, Filter::and);
     let mut values: HashMap<Group, Vec<Vec<f64>>> = HashMap::new();
-    let traces: Vec<&String> = given.keys().collect();
-    for some in traces.chunks(AT_ONCE) {
-        let bearers = bearers(asking, &among, some, &given, &columns).await?;
-        for (start, keys, which, value) in bearers {
-            let bucket = width.map(|width| start.div_euclid(width).saturating_mul(width));
-            let of_group = values.entry((bucket, keys)).or_insert_with(|| vec![Vec::new(); names.len()]);
-            of_group[which].push(value);
+    let mut left = SCORES_MAX;
+    for piece in scores.pieces(&these, "stored").await? {
+        let given = scores.given(piece).await?;
+        let borne = bearers(asking.table, &among, &given, &columns).await?;
+        for (score, bearer) in given.iter().zip(borne) {
+            let (Some(bearer), Some(value)) = (bearer, score.value.number()) else { continue };
+            let Ok(which) = names.binary_search(&score.name.as_str()) else { continue };
+            left = left.checked_sub(1).ok_or(TraceFault::TooMuch { rows: SCORES_MAX })?;
+            let bucket = width.map(|width| bearer.start.div_euclid(width).saturating_mul(width));
+            let group = values.entry((bucket, bearer.says.clone()));
+            group.or_insert_with(|| vec![Vec::new(); names.len()])[which].push(value);
         }
     }
     let reckon = |(group, mut values): (Group, Vec<Vec<f64>>)| -> (Group, Vec<Option<f64>>) {
@@ -98,78 +101,8 @@ pub(crate) async fn measured(
     Ok(values.into_iter().map(reckon).collect())
 }
 
-/// The scores of these names, by trace.
-async fn given(
-    asking: Asking<'_>,
-    scores: &Scores,
-    question: &MetricsQuestion,
-    names: &[&str],
-) -> Result<HashMap<String, Vec<Given>>, TraceFault> {
-    let numbered = Filter::Not(Box::new(Filter::IsNull("number".into())));
-    let among = of_project(asking.actor.project)
-        .and(Filter::any_of("name", names.iter().copied()))
-        .and(since(question.filter.from))
-        .and(numbered);
-    let scan = Scan::of(among).columns(&["name", "trace", "span", "number"]).limit(SCORES_MAX + 1);
-    let (mut given, mut found): (HashMap<String, Vec<Given>>, usize) = (HashMap::new(), 0);
-    for batch in scores.table().await?.scan(scan).await? {
-        let rows = Rows(&batch);
-        found += batch.num_rows();
-        for row in 0..batch.num_rows() {
-            // A score of a session is borne by no one span.
-            let (Some(trace), Some(value)) = (rows.text("trace", row)?, number(&rows, row)?) else { continue };
-            let Ok(which) = names.binary_search(&rows.text("name", row)?.unwrap_or_default()) else { continue };
-            given.entry(trace.to_owned()).or_default().push((rows.text("span", row)?.map(str::to_owned), which, value));
-        }
-    }
-    if found > SCORES_MAX { Err(TraceFault::TooMuch { rows: SCORES_MAX }) } else { Ok(given) }
-}
-
-/// A span that bears a score: when it began and its keys; and which score, and its value.
-type Borne = (i64, Vec<Option<String>>, usize, f64);
-
-/// A score of a trace is borne once, by the first span that it is entered by and that passes.
-async fn bearers(
-    asking: Asking<'_>,
-    among: &Filter,
-    traces: &[&String],
-    given: &HashMap<String, Vec<Given>>,
-    columns: &[&'static str],
-) -> Result<Vec<Borne>, TraceFault> {
-    let spans: HashSet<&str> =
-        traces.iter().filter_map(|trace| given.get(*trace)).flatten().filter_map(|(span, ..)| span.as_deref()).collect();
-    let bearing = Filter::Or(vec![Filter::Eq("entry".into(), Scalar::Bool(true)), Filter::any_of("span", spans)]);
-    let these = among.clone().and(Filter::any_of("trace", traces.iter().map(|trace| trace.as_str()))).and(bearing);
-    let mut asked = vec!["trace", "span", "start", "entry"];
-    asked.extend(columns.iter().filter(|column| !["trace", "span"].contains(*column)));
-    let mut entries: HashMap<String, (i64, String, Vec<Option<String>>)> = HashMap::new();
-    let (mut known, mut borne) = (HashSet::new(), Vec::new());
-    for batch in asking.table.scan(Scan::of(these).columns(&asked)).await? {
-        let rows = Rows(&batch);
-        for row in 0..batch.num_rows() {
-            let trace = rows.text("trace", row)?.unwrap_or_default();
-            let span = rows.text("span", row)?.unwrap_or_default();
-            // What a sender repeated may be stored twice.
-            if !known.insert((trace.to_owned(), span.to_owned())) {
-                continue;
-            }
-            let start = rows.number("start", row)?.unwrap_or_default();
-            let keys = columns.iter().map(|column| Ok(rows.text(column, row)?.map(str::to_owned)));
-            let keys: Vec<Option<String>> = keys.collect::<Result<_, TraceFault>>()?;
-            let scores = given.get(trace).into_iter().flatten();
-            let own = scores.filter(|(of, ..)| of.as_deref() == Some(span));
-            borne.extend(own.map(|(_, which, value)| (start, keys.clone(), *which, *value)));
-            let first = entries.get(trace).is_none_or(|(began, other, _)| (start, span) < (*began, other.as_str()));
-            if rows.yes("entry", row)? == Some(true) && first {
-                entries.insert(trace.to_owned(), (start, span.to_owned(), keys));
-            }
-        }
-    }
-    for (trace, (start, _, keys)) in entries {
-        let whole = given.get(&trace).into_iter().flatten().filter(|(of, ..)| of.is_none());
-        borne.extend(whole.map(|(_, which, value)| (start, keys.clone(), *which, *value)));
-    }
-    Ok(borne)
+fn numbered() -> Filter {
+    Filter::Not(Box::new(Filter::IsNull("number".into())))
 }
 
 /// Of sorted values; of none there is nothing but their number.

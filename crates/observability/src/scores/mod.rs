@@ -1,13 +1,19 @@
 //! Scores: what people and programs say of traces, spans and sessions; rows of the table `scores`.
 //!
-//! A writer is answered when its commit is in the lake. The last score under an id is the one that counts.
+//! A writer is answered when its commit is in the lake. The last score under an id is the one that counts, whichever process
+//! took it.
 
 mod asking;
+mod bearers;
 mod bearing;
 mod checks;
 mod evaluations;
+mod joining;
 mod measures;
+mod naming;
+mod pieces;
 mod rows;
+mod series;
 
 #[cfg(test)]
 mod tests;
@@ -27,15 +33,23 @@ pub use asking::ScoreSummary;
 pub use checks::{FEEDBACK, Feedback, NewScore, Rating};
 pub use evaluations::{evaluations, event_of};
 pub use measures::ScoreMeasure;
+pub use naming::score_field;
+pub use series::ScoreListener;
 
-pub(crate) use bearing::Scored;
+pub(crate) use bearers::bearers;
+pub(crate) use bearing::{CLOCKS_DIFFER, Scored};
+pub(crate) use joining::TraceRange;
 pub(crate) use measures::measured;
+pub(crate) use naming::field_of;
+pub(crate) use pieces::{Given, counted};
 
 const TABLE: &str = "scores";
 /// Scores that are compared with the table and written at once.
 const CHUNK: usize = 1_000;
 /// Traces of one condition.
 const AT_ONCE: usize = 2_000;
+/// What makes a score that score, and no other.
+const KEYS: [&str; 2] = ["project", "id"];
 /// Scores of one trace that are shown at most.
 const OF_TRACE_MAX: usize = 5_000;
 /// Nobody asks for scores as they were.
@@ -201,25 +215,47 @@ impl After {
     }
 }
 
+/// How many scores are in memory at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Most {
+    /// That the conditions of one question find: their traces take sixteen bytes each, and so do spans. Who asks about more is
+    /// answered in parts, or told so.
+    pub(crate) found: u64,
+    /// That are read at once.
+    pub(crate) piece: u64,
+}
+
+impl Default for Most {
+    fn default() -> Self {
+        Self { found: 2_000_000, piece: 100_000 }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Scores {
     lake: Arc<dyn Lake>,
     table: Arc<OnceCell<Arc<dyn Table>>>,
     policies: Policies,
-    /// Between looking for an id and writing it nobody else writes it.
+    /// What is read and written anew is written by nobody else of this process in between.
     writing: Arc<Mutex<()>>,
     tasks: Tasks,
+    pub(crate) most: Most,
 }
 
 pub(crate) fn of_project(project: ProjectId) -> Filter {
     Filter::eq("project", project.to_string())
 }
 
+fn stored_before(time: Timestamp) -> Filter {
+    Filter::Lt("stored".into(), time.as_micros().into())
+}
+
 impl Scores {
     /// Nothing is opened before it is used.
     #[must_use]
     pub fn new(lake: Arc<dyn Lake>, policies: impl Into<Policies>, tasks: Tasks) -> Self {
-        Self { lake, table: Arc::default(), policies: policies.into(), writing: Arc::default(), tasks }
+        let (policies, most) = (policies.into(), Most::default());
+        Self { lake, table: Arc::default(), policies, writing: Arc::default(), tasks, most }
     }
 
     /// The table, made where it does not exist.
@@ -266,12 +302,8 @@ impl Scores {
         let _alone = self.writing.lock().await;
         for chunk in scores.chunks(CHUNK) {
             let these = of_project(project).and(Filter::any_of("id", chunk.iter().map(|score| score.id.as_str())));
-            let batch = rows::to_batch(chunk, now)?;
-            if table.count(these.clone()).await? == 0 {
-                table.append(batch).await?;
-            } else {
-                table.replace(these, Some(batch)).await?;
-            }
+            // A sender whose answer was lost may say it again to another server, and at once.
+            table.put(&KEYS, these, rows::to_batch(chunk, now)?).await?;
         }
         Ok(())
     }
@@ -335,9 +367,14 @@ impl Scores {
         if gone > 0 { purge(table.as_ref()).await.map(drop) } else { Ok(()) }
     }
 
-    /// Deletes scores that were stored before a time: the traces they are about are older.
-    pub async fn expire(&self, before: Timestamp) -> Result<u64, TraceFault> {
-        let old = Filter::Lt("stored".into(), before.as_micros().into());
+    /// Whether any project has scores that were stored before a time.
+    pub(crate) async fn any_before(&self, before: Timestamp) -> Result<bool, TraceFault> {
+        Ok(self.table().await?.count(stored_before(before)).await? > 0)
+    }
+
+    /// Deletes a project's scores that were stored before a time: the traces they are about are older.
+    pub(crate) async fn expire(&self, project: ProjectId, before: Timestamp) -> Result<u64, TraceFault> {
+        let old = of_project(project).and(stored_before(before));
         let table = self.table().await?;
         if table.count(old.clone()).await? == 0 {
             return Ok(0);

@@ -76,28 +76,35 @@ pub(super) fn read_all(batches: &[RecordBatch]) -> Result<Vec<Score>, TraceFault
     Ok(found)
 }
 
-pub(super) fn number(rows: &Rows<'_>, row: usize) -> Result<Option<f64>, TraceFault> {
+fn number(rows: &Rows<'_>, row: usize) -> Result<Option<f64>, TraceFault> {
     let column: &Float64Array = rows.column("number")?;
     Ok((!column.is_null(row)).then(|| column.value(row)))
 }
 
-fn read(rows: &Rows<'_>, row: usize) -> Result<Score, TraceFault> {
-    let unreadable = |what: &str| TraceFault::Unreadable { reason: format!("`{what}` of a score") };
-    let owned = |name: &str| -> Result<Option<String>, TraceFault> { Ok(rows.text(name, row)?.map(str::to_owned)) };
+fn unreadable(what: &str) -> TraceFault {
+    TraceFault::Unreadable { reason: format!("`{what}` of a score") }
+}
+
+pub(super) fn value(rows: &Rows<'_>, row: usize) -> Result<ScoreValue, TraceFault> {
     let need = |name: &str| rows.text(name, row)?.ok_or_else(|| unreadable(name));
     let number = || number(rows, row)?.ok_or_else(|| unreadable("number"));
-    let value = match ScoreKind::read(need("kind")?).ok_or_else(|| unreadable("kind"))? {
+    Ok(match ScoreKind::read(need("kind")?).ok_or_else(|| unreadable("kind"))? {
         ScoreKind::Numeric => ScoreValue::Numeric(number()?),
         ScoreKind::Boolean => ScoreValue::Boolean(number()? > 0.5),
         ScoreKind::Categorical => ScoreValue::Categorical(need("text")?.to_owned()),
         ScoreKind::Text => ScoreValue::Text(need("text")?.to_owned()),
-    };
+    })
+}
+
+fn read(rows: &Rows<'_>, row: usize) -> Result<Score, TraceFault> {
+    let owned = |name: &str| -> Result<Option<String>, TraceFault> { Ok(rows.text(name, row)?.map(str::to_owned)) };
+    let need = |name: &str| rows.text(name, row)?.ok_or_else(|| unreadable(name));
     let metadata = rows.text("metadata", row)?.map(serde_json::from_str).transpose();
     Ok(Score {
         project: need("project")?.parse().map_err(|_| unreadable("project"))?,
         id: need("id")?.to_owned(),
         name: need("name")?.to_owned(),
-        value,
+        value: value(rows, row)?,
         comment: owned("comment")?,
         source: ScoreSource::read(need("source")?).ok_or_else(|| unreadable("source"))?,
         trace: rows.text("trace", row)?.map(str::parse).transpose().map_err(|_| unreadable("trace"))?,

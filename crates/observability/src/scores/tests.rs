@@ -1,3 +1,5 @@
+mod many;
+
 use std::{collections::BTreeSet, path::Path};
 
 use async_trait::async_trait;

@@ -221,6 +221,47 @@ async fn topics_that_grew_are_named_and_have_examples() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_only_one_person_asked_names_no_topic_after_their_erasure_and_their_hours_are_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let drift = drift_of(dir.path(), &room, Some(Arc::new(Places))).await;
+    let parcel = Call { asked: "where is the parcel now", ..USUAL };
+    let theirs = Call { asked: "where is the parcel of zukamirel now", model: "zukamirel-model", ..USUAL };
+    for at in [THEN, LATELY] {
+        record(&room, (0..100).map(|n| called(at + n, if n < 50 { &parcel } else { &USUAL }))).await;
+    }
+    let spans: Vec<Span> = (0..8).map(|n| called(THEN + 200 + n, &theirs)).collect();
+    record(&room, spans.clone()).await;
+    assert!(!drift.keep().await.unwrap());
+    let all = actor(Labels::All);
+    let words = async || {
+        let topics = drift.report(&all, &question(&["model"])).await.unwrap().topics;
+        topics.map(|topics| topics.topics.into_iter().flat_map(|topic| topic.words).collect::<BTreeSet<String>>())
+    };
+    let before = words().await.unwrap();
+    assert!(before.contains("parcel") && before.contains("zukamirel"), "{before:?}");
+    let hour = async |at: i64| drift.table().await.unwrap().count(Filter::Eq("hour".into(), at.into())).await.unwrap();
+    assert!(hour(THEN).await > 0 && hour(LATELY).await > 0);
+
+    let traces: Vec<String> = spans.iter().map(|span| span.trace.to_string()).collect();
+    drift.unname(project(), &traces).await.unwrap();
+    let after = words().await.unwrap();
+    assert!(after.contains("parcel") && !after.contains("zukamirel"), "{after:?}");
+    room.table().replace(Filter::any_of("trace", traces), None).await.unwrap();
+    // Topics that were there before stay.
+    drift.remake(project(), &[THEN].into(), Timestamp::from_micros(NOW + 1)).await.unwrap();
+    assert_eq!(hour(THEN).await, 0);
+    assert!(hour(LATELY).await > 0 && words().await.is_some());
+    drift.keep().await.unwrap();
+    let report = drift.report(&all, &question(&["model"])).await.unwrap();
+    assert_eq!(of(&report, "model").reference, 100);
+    assert!(!format!("{report:?}").contains("zukamirel"), "{report:?}");
+    // Those that were made while it was under way may be made of what was erased.
+    drift.remake(project(), &BTreeSet::new(), Timestamp::from_micros(NOW)).await.unwrap();
+    assert_eq!(words().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tokens_and_costs_have_means_and_percentiles_and_what_nobody_priced_is_counted() {
     let dir = tempfile::tempdir().unwrap();
     let Room { room, .. } = open(dir.path(), Capture::Full).await;

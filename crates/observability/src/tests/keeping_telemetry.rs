@@ -8,11 +8,17 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    ErasureState, Keeping, KeepingParts, MetricPoints, Retention, Subject, Telemetry,
-    values::{LARGE, cut, named_by},
+    Derived, Drift, Entering, ErasedNames, ErasureState, Keeping, KeepingParts, MetricPoints, NewScore, Retention, ScoreFilter,
+    Scores, SpanServer, Subject, Telemetry,
+    values::{LARGE, Values, cut, named_by},
 };
 
-on_every_engine!(Catalog: [every_statement_compiles, a_turn_is_taken_by_one, an_erasure_is_there_once_and_forgets_whose_it_was]);
+on_every_engine!(Catalog: [
+    every_statement_compiles,
+    a_turn_is_taken_by_one,
+    scores_go_when_the_spans_of_their_project_do,
+    an_erasure_is_there_once_and_forgets_whose_it_was,
+]);
 
 const PROJECT: &str = "INSERT INTO project (id, name, description, created) VALUES ($1, 'kept', '', $2) RETURNING id";
 
@@ -26,40 +32,87 @@ impl AuditTrail for NoTrail {
     }
 }
 
-struct Kept {
-    keeping: Keeping,
-    it: Room,
-    admin: Actor,
-    _dir: tempfile::TempDir,
+/// What other rooms were told, in order.
+#[derive(Debug, Default)]
+pub(super) struct Others(pub(super) Mutex<Vec<String>>);
+
+#[async_trait]
+impl Derived for Others {
+    async fn settle(&self) {}
+
+    async fn forget(&self, _: ProjectId, names: &ErasedNames) -> Result<(), Box<dyn Fault>> {
+        self.0.lock().unwrap().push(format!("forget {}", names.values.join(" ")));
+        Ok(())
+    }
+
+    async fn erase(&self, _: ProjectId, names: &ErasedNames) -> Result<(), Box<dyn Fault>> {
+        self.0.lock().unwrap().push(format!("erase {} of {} traces", names.values.join(" "), names.traces.len()));
+        Ok(())
+    }
+}
+
+pub(super) struct Kept {
+    pub(super) keeping: Keeping,
+    pub(super) it: Room,
+    pub(super) admin: Actor,
+    pub(super) others: Arc<Others>,
+    pub(super) lake: LanceLake,
+    pub(super) dir: tempfile::TempDir,
 }
 
 /// The project is there, as identity would have made it.
-async fn keep(catalog: Catalog) -> Kept {
+pub(super) async fn keep(catalog: Catalog) -> Kept {
     let dir = tempfile::tempdir().unwrap();
-    let it = open(dir.path(), Capture::Full).await;
-    let lake = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.path().join("points")))).await.unwrap();
+    let lake = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.path().join("lake")))).await.unwrap();
+    let clock = FrozenClock::at(Timestamp::from_micros(1_700_000_000_000_000));
+    let mut it = open_over(&lake, &dir.path().join("spill"), (Capture::Full, clock)).await;
+    let points: Arc<dyn mainspring_lake::Lake> =
+        Arc::new(LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.path().join("points")))).await.unwrap());
+    it.room = it.room.with_scores(Scores::new(points, Capture::Full, it.tasks.clone()));
+    catalog.write(PROJECT, mainspring_catalog::params![project(), it.clock.now()]).await.unwrap();
+    let server = enter(&catalog, &it.clock, dir.path(), "one").await;
+    let (keeping, others) = keeping_of(catalog, &it, (dir.path(), server)).await;
+    keeping.begin_serving().await.unwrap();
+    let admin = Actor { role: Role::Admin, ..actor(Labels::All) };
+    Kept { keeping, it, admin, others, lake, dir }
+}
+
+/// A server begins, with what lies below its folder.
+pub(super) async fn enter(catalog: &Catalog, clock: &FrozenClock, dir: &Path, name: &str) -> SpanServer {
+    let (jobs, spill_dir) = (Jobs::open(catalog.clone(), Arc::new(clock.clone())), dir.join("spill"));
+    let (file, name) = (dir.join("server"), name.to_owned());
+    SpanServer::enter(Entering { catalog, jobs: &jobs, clock, file, spill_dir: &spill_dir, name }).await.unwrap()
+}
+
+pub(super) async fn keeping_of(catalog: Catalog, it: &Room, (dir, server): (&Path, SpanServer)) -> (Keeping, Arc<Others>) {
+    let lake = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.join("points")))).await.unwrap();
+    let lake: Arc<dyn mainspring_lake::Lake> = Arc::new(lake);
     let clock: Arc<dyn Clock> = Arc::new(it.clock.clone());
-    catalog.write(PROJECT, mainspring_catalog::params![project(), clock.now()]).await.unwrap();
+    let others = Arc::new(Others::default());
     let keeping = Keeping::open(KeepingParts {
         jobs: Jobs::open(catalog.clone(), Arc::clone(&clock)),
         catalog,
         audit: Arc::new(NoTrail),
         clock,
         spans: it.room.clone(),
-        points: MetricPoints::new(Arc::new(lake), Capture::Full, it.tasks.clone()),
+        points: MetricPoints::new(Arc::clone(&lake), Capture::Full, it.tasks.clone()),
+        drift: Drift::new(lake, it.room.clone(), None),
+        derived: Arc::clone(&others) as Arc<dyn Derived>,
+        server: Arc::new(server),
         keep_for: Duration::from_secs(3_600),
     });
-    let admin = Actor { role: Role::Admin, ..actor(Labels::All) };
-    Kept { keeping, it, admin, _dir: dir }
+    (keeping, others)
 }
 
 async fn every_statement_compiles(catalog: Catalog) {
-    let failed = mainspring_catalog::testing::prepare_all(&catalog, crate::keeping::store::STATEMENTS).await;
-    assert!(failed.is_empty(), "{failed:?}");
+    for statements in crate::keeping::store::STATEMENTS {
+        let failed = mainspring_catalog::testing::prepare_all(&catalog, statements).await;
+        assert!(failed.is_empty(), "{failed:?}");
+    }
 }
 
 async fn a_turn_is_taken_by_one(catalog: Catalog) {
-    let Kept { keeping, it, admin, _dir } = keep(catalog).await;
+    let Kept { keeping, it, admin, dir: _dir, .. } = keep(catalog).await;
     let now = it.clock.now().as_micros();
     let hours = |hours: i64| now - hours * 3_600_000_000;
     let spans = [span(hours(3), &[]), span(hours(2), &[]), span(hours(0), &[])];
@@ -81,8 +134,52 @@ async fn a_turn_is_taken_by_one(catalog: Catalog) {
     assert_eq!(keeping.retain("one", &Telemetry::ALL).await.unwrap(), 1);
 }
 
+/// How many scores the project has.
+async fn scored(it: &Room, admin: &Actor) -> usize {
+    it.room.list_scores(admin, &ScoreFilter::default(), &PageRequest::first(100)).await.unwrap().items.len()
+}
+
+async fn score(it: &Room, admin: &Actor) {
+    let now = it.clock.now();
+    let about = Some(TraceId::random().to_string());
+    let new = NewScore { name: "quality".into(), value: json!(1), trace: about, ..NewScore::default() };
+    let score = it.room.scores().unwrap().check(new, admin.project, now).unwrap();
+    it.room.put_scores(admin, vec![score]).await.unwrap();
+}
+
+async fn scores_go_when_the_spans_of_their_project_do(catalog: Catalog) {
+    let Kept { keeping, it, admin, dir: _dir, .. } = keep(catalog).await;
+    let hours = |hours: u64| Duration::from_secs(hours * 3_600);
+    score(&it, &admin).await;
+    it.clock.advance(hours(2));
+    score(&it, &admin).await;
+    // The project keeps them longer than the settings do.
+    let rule = |keep_for: Option<Duration>, max_bytes: Option<u64>| Retention { keep_for, max_bytes };
+    keeping.set_retention(&admin, Telemetry::Spans, rule(Some(hours(3)), None)).await.unwrap();
+    assert_eq!((keeping.retain_scores("one").await.unwrap(), scored(&it, &admin).await), (0, 2));
+    keeping.set_retention(&admin, Telemetry::Spans, Retention::default()).await.unwrap();
+    assert_eq!(keeping.retain_scores("one").await.unwrap(), 1, "as the settings say");
+    assert_eq!((keeping.retain_scores("one").await.unwrap(), scored(&it, &admin).await), (0, 1));
+    // And not as long.
+    it.clock.advance(Duration::from_secs(60));
+    keeping.set_retention(&admin, Telemetry::Spans, rule(Some(Duration::from_secs(30)), None)).await.unwrap();
+    assert_eq!(keeping.retain_scores("another").await.unwrap(), 0, "it is not its turn");
+    assert_eq!((keeping.retain_scores("one").await.unwrap(), scored(&it, &admin).await), (1, 0));
+    // What is said of logs says nothing of scores.
+    score(&it, &admin).await;
+    keeping.set_retention(&admin, Telemetry::Spans, rule(Some(hours(1_000)), Some(1 << 40))).await.unwrap();
+    keeping.set_retention(&admin, Telemetry::Logs, rule(Some(Duration::from_secs(1)), None)).await.unwrap();
+    it.clock.advance(hours(50));
+    assert_eq!(keeping.retain_scores("one").await.unwrap(), 0, "nobody knows how old spans are that went");
+    // Where the oldest spans go because there are too many bytes, so do the scores of their time.
+    score(&it, &admin).await;
+    it.room.record_durably(vec![span(it.clock.now().as_micros(), &[])], WAIT).await.unwrap();
+    it.room.drain(WAIT).await.unwrap();
+    assert_eq!((keeping.retain_scores("one").await.unwrap(), scored(&it, &admin).await), (1, 1));
+}
+
 async fn an_erasure_is_there_once_and_forgets_whose_it_was(catalog: Catalog) {
-    let Kept { keeping, it, admin, _dir } = keep(catalog).await;
+    let Kept { keeping, it, admin, others, dir: _dir, .. } = keep(catalog).await;
     let mut theirs = span(5, &[]);
     theirs.attributes.insert(names::USER.into(), json!("somebody"));
     theirs.attributes.insert("input.value".into(), json!("w".repeat(LARGE + 1)));
@@ -94,8 +191,10 @@ async fn an_erasure_is_there_once_and_forgets_whose_it_was(catalog: Catalog) {
     let (begun, read) = keeping.begin(asked.id).await.unwrap().unwrap();
     assert_eq!((begun.state, read), (ErasureState::Running, subject.clone()));
     keeping.erase(asked.id, project(), &subject).await.unwrap();
+    let told = others.0.lock().unwrap().clone();
+    assert_eq!(told, ["forget somebody", "forget somebody", "erase somebody of 1 traces"]);
     // Broken off, it begins again.
-    keeping.erase(asked.id, project(), &subject).await.unwrap();
+    let answered = keeping.erase(asked.id, project(), &subject).await.unwrap();
     let found = keeping.erasure(&admin, asked.id).await.unwrap();
     assert_eq!((found.erased.spans, found.subject.as_deref()), (1, Some("somebody")));
     assert!(it.room.trace(&admin, theirs.trace).await.is_err());
@@ -103,7 +202,7 @@ async fn an_erasure_is_there_once_and_forgets_whose_it_was(catalog: Catalog) {
     assert_eq!(it.room.sweep_values().await.unwrap(), 0, "the large value went with its span");
     let jobs = Jobs::open(keeping.catalog().clone(), Arc::new(it.clock.clone()));
     let lease = jobs.lease("a test", &[crate::EraseJob::kind()], WAIT).await.unwrap().unwrap();
-    keeping.finish(&admin, asked.id, &lease).await.unwrap();
+    keeping.finish(&admin, asked.id, &lease, answered).await.unwrap();
     let done = keeping.erasure(&admin, asked.id).await.unwrap();
     assert_eq!((done.state, done.subject, done.fingerprint), (ErasureState::Done, None, subject.fingerprint(project())));
     assert!(keeping.begin(asked.id).await.unwrap().is_none(), "there is nothing left to do");
@@ -134,6 +233,33 @@ async fn large_values_leave_their_span_and_come_back_whole() {
     assert_eq!(room.sweep_values().await.unwrap(), 0, "every one of them is named");
     room.expire(Timestamp::from_micros(6)).await.unwrap();
     assert!(room.sweep_values().await.unwrap() > 3 * LARGE as u64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_many_values_and_rows_there_are_all_are_swept() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, tasks: _tasks, .. } = open(dir.path(), Capture::Full).await;
+    let large = |n: i64| {
+        // Some of them began at once, and one before 1970.
+        let mut made = span(if n % 3 == 0 { 5 } else { n - 4 }, &[]);
+        made.attributes.insert("input.value".into(), json!(format!("{n} {}", "w".repeat(LARGE))));
+        made
+    };
+    let spans: Vec<Span> = (0..23).map(large).collect();
+    room.record_durably(spans.clone(), WAIT).await.unwrap();
+    room.drain(WAIT).await.unwrap();
+    let stay = spans.iter().step_by(2).map(|span| span.trace.to_string());
+    let going = mainspring_lake::Filter::Not(Box::new(mainspring_lake::Filter::any_of("trace", stay)));
+    room.table().replace(going, None).await.unwrap();
+    let values = Values::new(Blobs::local(&dir.path().join("values")).unwrap(), false).bounded(4, 3);
+    assert_eq!(values.sweep(room.table().as_ref()).await.unwrap().values, 11);
+    assert_eq!(values.sweep(room.table().as_ref()).await.unwrap().values, 0);
+    let all = actor(Labels::All);
+    for kept in spans.iter().step_by(2) {
+        let mut read = room.trace(&all, kept.trace).await.unwrap().remove(0);
+        room.fill(&mut read).await.unwrap();
+        assert_eq!(read, *kept);
+    }
 }
 
 fn any_value() -> impl Strategy<Value = Value> {

@@ -93,6 +93,35 @@ async fn senders_that_send_the_same_at_once_do_not_double_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_is_sent_to_two_processes_is_there_once() {
+    let dir = tempfile::tempdir().unwrap();
+    // Two lakes on one folder share no memory, as two processes would not; what they read may be an hour old.
+    let process = async || {
+        let location = LakeLocation::Local(dir.path().join("lake"));
+        let config = LanceConfig { look_for_newer_after: Some(Duration::from_secs(3_600)), ..LanceConfig::new(location) };
+        MetricPoints::new(Arc::new(LanceLake::open(config).await.unwrap()), Capture::Full, Tasks::default())
+    };
+    let (one, other) = (process().await, process().await);
+    // Both have looked at the table before.
+    for points in [&one, &other] {
+        assert!(all(points, 1, &PointFilter::default(), 500).await.is_empty());
+    }
+    // The answer of the one was lost, and the sender says it to the other.
+    let first: Vec<_> = (1..40).map(|time| sample(1, time, PointKind::Sum)).collect();
+    one.add(first.clone(), WITHIN).await.unwrap();
+    other.add(first.clone(), WITHIN).await.unwrap();
+    // At once, and some of it anew.
+    for round in 1..6 {
+        let sent: Vec<_> = (1..40).map(|time| sample(1, round * 20 + time, PointKind::Sum)).collect();
+        let (here, there) = tokio::join!(one.add(sent.clone(), WITHIN), other.add(sent, WITHIN));
+        here.and(there).unwrap();
+    }
+    let found = all(&process().await, 1, &PointFilter::default(), 500).await;
+    let times: Vec<i64> = found.iter().map(|point| point.time.as_micros()).collect();
+    assert_eq!(times, (1..140).rev().collect::<Vec<i64>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_project_sees_its_own_points_and_filters_narrow_them() {
     let dir = tempfile::tempdir().unwrap();
     let points = open(dir.path(), Capture::Full).await;

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use mainspring_kernel::Timestamp;
 use mainspring_llm::{
     SpanId,
@@ -6,8 +8,8 @@ use mainspring_llm::{
 use proptest::prelude::*;
 use serde_json::Map;
 
-use super::*;
-use crate::{CapturePolicy, forget::mentions, room::Room};
+use super::{waiting::AFTER_ROOT, *};
+use crate::{CapturePolicy, Subject, forget::mentions, keeping::Whose, room::Room};
 
 fn project() -> ProjectId {
     ProjectId::from_raw(7)
@@ -164,6 +166,80 @@ fn only_a_trace_that_shows_what_is_forgotten_is_let_go() {
     assert_eq!(sampler.tally(project()).held, 1);
     let kept = sort(&sampler, vec![failed(span(other, None, 5))], now);
     assert_eq!((kept.keep.len(), sampler.announced()), (1, 1), "what was held of a trace in which something fails is kept");
+}
+
+/// Says whose it is.
+fn of(trace: TraceId, user: &str) -> Span {
+    let mut made = span(trace, Some(SpanId::random()), 5);
+    made.attributes.insert(names::USER.into(), user.into());
+    made
+}
+
+fn of_user(user: &str, traces: &[TraceId]) -> Arc<[Whose]> {
+    let traces = traces.iter().map(ToString::to_string).collect();
+    [Whose::known(project(), Subject::User(user.into()), traces)].into()
+}
+
+fn holds(dir: &Path, word: &str) -> bool {
+    let mut files = std::fs::read_dir(dir.join("undecided")).unwrap();
+    files.any(|file| String::from_utf8_lossy(&std::fs::read(file.unwrap().path()).unwrap()).contains(word))
+}
+
+#[tokio::test]
+async fn an_erasure_lets_go_of_one_users_traces_and_of_what_files_hold_of_them() {
+    let (dir, now) = (tempfile::tempdir().unwrap(), Instant::now());
+    let sampler = Arc::new(open(dir.path(), &policy()));
+    let [named, decided, wanted, elsewhere, other] = std::array::from_fn(|_| TraceId::random());
+    // All of them in one file, with a trace whose time is over before that of the others.
+    let beneath = span(named, Some(SpanId::random()), 5);
+    let group = [of(named, "quandelor"), beneath, of(decided, "quandelor"), span(decided, None, 5), of(wanted, "quandelor")];
+    let group = group.into_iter().chain([span(elsewhere, Some(SpanId::random()), 5), of(other, "somebody")]);
+    sort(&sampler, group.collect(), now);
+    let (due, _) = sampler.take_due(now + AFTER_ROOT);
+    assert!(due.iter().all(|waiting| waiting.key().1 == decided) && sampler.settle(due, &HashSet::new()).is_empty());
+    assert_eq!(sort(&sampler, vec![failed(span(wanted, Some(SpanId::random()), 5))], now).keep.len(), 1);
+    assert_eq!((sampler.tally(project()).held, files(dir.path()), holds(dir.path(), "quandelor")), (5, 1, true));
+
+    let LetGo { found, awaited } = sampler.erase(&of_user("quandelor", &[elsewhere])).await.unwrap();
+    assert_eq!(awaited, 1, "readers waited for the one that was wanted");
+    let theirs = BTreeSet::from([named, decided, wanted].map(|trace| trace.to_string()));
+    assert_eq!(found[0].traces, theirs, "{found:?}");
+    assert_eq!(sampler.tally(project()).held, 1, "what is held of others stays");
+    assert_eq!((files(dir.path()), holds(dir.path(), "quandelor"), holds(dir.path(), "somebody")), (1, false, true));
+    for gone in [named, decided, elsewhere] {
+        assert!(!holds(dir.path(), &gone.to_string()), "a span that shows what somebody said need not name them");
+    }
+    let again = sampler.erase(&of_user("quandelor", &[elsewhere])).await.unwrap();
+    assert_eq!((again.awaited, again.found[0].traces.len()), (0, 0));
+    // Another process takes up what is left; when its time is over, the file goes.
+    drop(sampler);
+    let sampler = open(dir.path(), &policy());
+    assert_eq!(sampler.tally(project()).held, 1);
+    let (_, due) = sampler.take_due(now + Duration::from_secs(3_600));
+    sampler.settle(due, &HashSet::new());
+    assert_eq!(files(dir.path()), 0);
+}
+
+#[tokio::test]
+async fn an_erasure_waits_for_traces_that_somebody_has_in_hand() {
+    let (dir, now) = (tempfile::tempdir().unwrap(), Instant::now());
+    let sampler = Arc::new(open(dir.path(), &policy()));
+    let trace = TraceId::random();
+    sort(&sampler, vec![of(trace, "quandelor")], now);
+    let turn = sampler.turn().await;
+    let (due, _) = sampler.take_due(now + Duration::from_secs(60));
+    let whose = of_user("quandelor", &[]);
+    let erasing = sampler.erase(&whose);
+    tokio::pin!(erasing);
+    tokio::select! {
+        biased;
+        _ = &mut erasing => panic!("what is in hand is in no list"),
+        () = std::future::ready(()) => {}
+    }
+    sampler.put_back(due, false, now);
+    drop(turn);
+    assert_eq!(erasing.await.unwrap().found[0].traces.len(), 1);
+    assert_eq!((sampler.tally(project()).held, files(dir.path())), (0, 0));
 }
 
 #[test]

@@ -40,11 +40,12 @@ use mainspring_llm::{
     exchange::{Answer, Call, Dialect},
 };
 use secrecy::ExposeSecret;
+use serde_json::Value;
 
 use crate::{
     fault::{FaultClass, UpstreamFault},
     plain,
-    seam::{Adapter, Encoded, Endpoint, Events, Operation, Outgoing},
+    seam::{self, Adapter, Encoded, Endpoint, Events, Operation, Outgoing},
 };
 
 /// The version of the API that is asked for where neither the provider's spec nor the client names one.
@@ -91,6 +92,21 @@ impl Adapter for Anthropic {
 
     fn events(&self, endpoint: &Endpoint) -> Box<dyn Events> {
         Box::new(events::Stream::of(endpoint))
+    }
+
+    fn counts(&self, _: &Endpoint, _: Dialect) -> bool {
+        true
+    }
+
+    /// It refuses what says how to answer.
+    fn encode_count(&self, endpoint: &Endpoint, call: &Call) -> Result<Outgoing, UpstreamFault> {
+        let body = self.encode(endpoint, call)?.outgoing.body;
+        let fields = seam::only(endpoint, &body, &["model", "messages", "system", "tools", "tool_choice", "thinking"])?;
+        outgoing(endpoint, "messages/count_tokens", Value::Object(fields).to_string().into())
+    }
+
+    fn decode_count(&self, endpoint: &Endpoint, body: &[u8]) -> Result<u64, UpstreamFault> {
+        seam::number(endpoint, body, "input_tokens")
     }
 
     fn usage(&self, operation: Operation, body: &[u8]) -> Option<TokenUsage> {

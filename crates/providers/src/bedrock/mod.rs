@@ -21,12 +21,12 @@ use mainspring_llm::{
     exchange::{Answer, Call, Dialect, EmbedAnswer, EmbedCall},
 };
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     fault::{FaultClass, UpstreamFault},
     plain,
-    seam::{Adapter, Encoded, Endpoint, Events, Operation, Outgoing},
+    seam::{self, Adapter, Encoded, Endpoint, Events, Operation, Outgoing},
 };
 
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
@@ -55,6 +55,21 @@ impl Adapter for Bedrock {
 
     fn events(&self, endpoint: &Endpoint) -> Box<dyn Events> {
         Box::new(events::Stream::new(endpoint))
+    }
+
+    /// Of the models there, Anthropic's alone can be asked.
+    fn counts(&self, endpoint: &Endpoint, _: Dialect) -> bool {
+        endpoint.model.contains("anthropic.claude")
+    }
+
+    fn encode_count(&self, endpoint: &Endpoint, call: &Call) -> Result<Outgoing, UpstreamFault> {
+        let body = self.encode(endpoint, call)?.outgoing.body;
+        let fields = seam::only(endpoint, &body, &["messages", "system", "toolConfig"])?;
+        post(endpoint, "count-tokens", &json!({"input": {"converse": fields}}))
+    }
+
+    fn decode_count(&self, endpoint: &Endpoint, body: &[u8]) -> Result<u64, UpstreamFault> {
+        seam::number(endpoint, body, "inputTokens")
     }
 
     fn usage(&self, _: Operation, body: &[u8]) -> Option<TokenUsage> {

@@ -20,12 +20,12 @@ use mainspring_llm::{
     exchange::{Answer, Call, Dialect, EmbedAnswer, EmbedCall},
 };
 use secrecy::ExposeSecret;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     fault::{FaultClass, UpstreamFault},
     plain,
-    seam::{Adapter, Encoded, Endpoint, Events, Operation, Outgoing},
+    seam::{self, Adapter, Encoded, Endpoint, Events, Operation, Outgoing},
 };
 
 const API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
@@ -53,6 +53,21 @@ impl Adapter for Gemini {
 
     fn events(&self, endpoint: &Endpoint) -> Box<dyn Events> {
         Box::new(events::Stream::new(endpoint))
+    }
+
+    fn counts(&self, _: &Endpoint, _: Dialect) -> bool {
+        true
+    }
+
+    fn encode_count(&self, endpoint: &Endpoint, call: &Call) -> Result<Outgoing, UpstreamFault> {
+        let body = self.encode(endpoint, call)?.outgoing.body;
+        let mut fields = seam::only(endpoint, &body, &["contents", "systemInstruction", "tools", "toolConfig"])?;
+        fields.insert("model".to_owned(), resource(&endpoint.model).into());
+        post(endpoint, "countTokens", &json!({"generateContentRequest": fields}))
+    }
+
+    fn decode_count(&self, endpoint: &Endpoint, body: &[u8]) -> Result<u64, UpstreamFault> {
+        seam::number(endpoint, body, "totalTokens")
     }
 
     fn usage(&self, _: Operation, body: &[u8]) -> Option<TokenUsage> {

@@ -9,7 +9,6 @@ use secrecy::ExposeSecret;
 
 use crate::{
     fault::{FaultClass, UpstreamFault},
-    preset::Habits,
     seam::{Endpoint, Operation, Outgoing},
 };
 
@@ -32,18 +31,25 @@ const fn path(operation: Operation) -> Option<&'static str> {
     Some(match operation {
         Operation::Chat => "/chat/completions",
         Operation::Responses => "/responses",
+        Operation::Compact => "/responses/compact",
+        Operation::CountTokens => "/responses/input_tokens",
         Operation::Completions => "/completions",
         Operation::Embeddings => "/embeddings",
         Operation::Rerank => "/rerank",
         Operation::Moderations => "/moderations",
-        Operation::Messages | Operation::CountTokens => return None,
+        Operation::Messages => return None,
     })
 }
 
 fn plain(endpoint: &Endpoint, operation: Operation) -> Option<String> {
     let base = endpoint.base_url.trim_end_matches('/');
     let path = path(operation)?;
-    if operation == Operation::Responses && !Habits::of_address(base).responses {
+    let has = match operation {
+        Operation::Responses => endpoint.habits.responses,
+        Operation::Compact | Operation::CountTokens => endpoint.habits.responses && endpoint.habits.compact,
+        _ => true,
+    };
+    if !has {
         return None;
     }
     // Cohere speaks this dialect beside its own, and reranks in its own only.
@@ -57,7 +63,7 @@ fn plain(endpoint: &Endpoint, operation: Operation) -> Option<String> {
 fn on_azure(endpoint: &Endpoint, operation: Operation) -> Option<String> {
     let base = endpoint.base_url.trim_end_matches('/');
     let path = path(operation)?;
-    if matches!(operation, Operation::Rerank | Operation::Moderations) {
+    if matches!(operation, Operation::Rerank | Operation::Moderations | Operation::CountTokens) {
         return None;
     }
     if base.ends_with("/openai/v1") {
@@ -65,7 +71,7 @@ fn on_azure(endpoint: &Endpoint, operation: Operation) -> Option<String> {
         return Some(format!("{base}{path}{}", version.unwrap_or_default()));
     }
     let root = base.strip_suffix("/openai").unwrap_or(base);
-    if operation == Operation::Responses {
+    if matches!(operation, Operation::Responses | Operation::Compact) {
         return Some(format!("{root}/openai/v1{path}"));
     }
     let (model, version) = (escaped(&endpoint.model), escaped(endpoint.api_version.as_deref().unwrap_or(AZURE_VERSION)));

@@ -9,7 +9,7 @@ use super::{refusal, usage};
 use crate::{fault::UpstreamFault, preset::Preset, seam::Endpoint};
 
 pub(super) fn body(endpoint: &Endpoint, azure: bool, call: &EmbedCall) -> Value {
-    let preset = if azure { None } else { Preset::of_address(&endpoint.base_url) };
+    let preset = if azure { None } else { endpoint.preset };
     let mut body = call.extra.clone();
     body.retain(|name, value| name != "mainspring" && !value.is_null());
     body.insert("model".to_owned(), endpoint.model.as_str().into());

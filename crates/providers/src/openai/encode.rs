@@ -8,6 +8,7 @@ use crate::{
     fault::UpstreamFault,
     preset::{Habits, Preset},
     seam::{Endpoint, Lost},
+    spec::ProviderKind,
 };
 
 mod extras;
@@ -45,8 +46,8 @@ struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn new(endpoint: &'a Endpoint, azure: bool, call: &'a Call) -> Self {
-        let preset = if azure { None } else { Preset::of_address(&endpoint.base_url) };
-        let habits = if azure { Habits::of_azure() } else { Habits::of_address(&endpoint.base_url) };
+        let preset = if azure { None } else { endpoint.preset };
+        let habits = if azure { Habits::of(ProviderKind::Azure, None) } else { endpoint.habits };
         Self {
             endpoint,
             call,
@@ -196,7 +197,7 @@ impl<'a> Writer<'a> {
             return;
         }
         self.set("stream", true);
-        if self.endpoint.no_stream_options || !self.habits.stream_options {
+        if !self.habits.stream_options {
             self.body.shift_remove("stream_options");
             return;
         }

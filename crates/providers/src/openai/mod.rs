@@ -71,8 +71,13 @@ impl Adapter for OpenAi {
         Box::new(events::Stream::new(endpoint))
     }
 
-    fn usage(&self, _: Operation, body: &[u8]) -> Option<TokenUsage> {
-        usage::peek(body)
+    fn counts(&self, endpoint: &Endpoint, said_in: Dialect) -> bool {
+        !self.azure && said_in == Dialect::OpenAiResponses && endpoint.habits.responses && endpoint.habits.compact
+    }
+
+    fn usage(&self, operation: Operation, body: &[u8]) -> Option<TokenUsage> {
+        // Counting tokens uses none.
+        (operation != Operation::CountTokens).then(|| usage::peek(body)).flatten()
     }
 
     fn encode_embed(&self, endpoint: &Endpoint, call: &EmbedCall) -> Result<Outgoing, UpstreamFault> {

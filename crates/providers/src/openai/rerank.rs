@@ -14,7 +14,7 @@ pub(super) fn body(endpoint: &Endpoint, call: &RerankCall) -> Value {
     body.insert("query".to_owned(), call.query.as_str().into());
     body.insert("documents".to_owned(), call.documents.clone().into());
     if let Some(top_n) = call.top_n {
-        let voyage = Preset::of_address(&endpoint.base_url) == Some(Preset::Voyage);
+        let voyage = endpoint.preset == Some(Preset::Voyage);
         body.insert(if voyage { "top_k" } else { "top_n" }.to_owned(), top_n.into());
     }
     Value::Object(body)

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::{Field, Peek, PeekFault, Rewrite, peek, replace_model, set_field, set_fields, with_usage};
+use crate::Operation;
 
 fn bytes(text: &str) -> Bytes {
     Bytes::copy_from_slice(text.as_bytes())
@@ -23,7 +24,14 @@ fn a_chat_body_says_what_routing_needs() {
     }"#;
     let seen = peek(body).unwrap();
     assert_eq!(
-        (seen.model.as_deref(), seen.stream, seen.max_tokens, seen.n, seen.user.as_deref(), seen.session.as_deref()),
+        (
+            seen.model.as_deref(),
+            seen.stream,
+            seen.bounds.each(Operation::Chat),
+            seen.bounds.n,
+            seen.user.as_deref(),
+            seen.session.as_deref()
+        ),
         (Some("gpt-4o"), true, Some(512), Some(2), Some("u-1"), Some("s-1"))
     );
     assert!(seen.include_usage);
@@ -49,26 +57,78 @@ fn every_field_is_found_in_its_own_place() {
 #[test]
 fn anthropic_bodies_name_their_user_in_the_metadata() {
     let seen = peek(br#"{"model":"claude-sonnet-4-5","max_tokens":1024,"metadata":{"user_id":"u-9"}}"#).unwrap();
-    assert_eq!((seen.user.as_deref(), seen.max_tokens), (Some("u-9"), Some(1024)));
+    assert_eq!((seen.user.as_deref(), seen.bounds.each(Operation::Messages)), (Some("u-9"), Some(1024)));
 }
 
 #[track_caller]
-fn check_tokens(fields: &str, want: Option<u32>) {
-    assert_eq!(peek(format!("{{{fields}}}").as_bytes()).unwrap().max_tokens, want, "{fields}");
+fn check_tokens(fields: &str, operation: Operation, want: Option<u32>) {
+    assert_eq!(peek(format!("{{{fields}}}").as_bytes()).unwrap().bounds.each(operation), want, "{fields} {operation:?}");
 }
 
 #[test]
 fn token_bounds_are_read_as_clients_write_them() {
-    check_tokens(r#""max_tokens":16"#, Some(16));
-    check_tokens(r#""max_output_tokens":16"#, Some(16));
-    check_tokens(r#""max_tokens":16,"max_completion_tokens":32"#, Some(32));
-    check_tokens(r#""max_tokens":1e3"#, Some(1000));
-    check_tokens(r#""max_tokens":64.0"#, Some(64));
-    check_tokens(r#""max_tokens":null"#, None);
-    check_tokens(r#""max_tokens":-1"#, None);
-    check_tokens(r#""max_tokens":-1,"max_completion_tokens":32"#, None);
-    check_tokens(r#""max_tokens":99999999999"#, Some(u32::MAX));
-    check_tokens(r#""max_tokens":0"#, Some(0));
+    for (fields, want) in [
+        (r#""max_tokens":16"#, Some(16)),
+        (r#""max_tokens":16,"max_completion_tokens":32"#, Some(32)),
+        (r#""max_tokens":1e3"#, Some(1000)),
+        (r#""max_tokens":64.0"#, Some(64)),
+        (r#""max_tokens":null"#, None),
+        (r#""max_tokens":-1"#, None),
+        (r#""max_tokens":-1,"max_completion_tokens":32"#, None),
+        (r#""max_tokens":99999999999"#, Some(u32::MAX)),
+        (r#""max_tokens":0"#, Some(0)),
+    ] {
+        check_tokens(fields, Operation::Chat, want);
+    }
+}
+
+#[test]
+fn an_endpoint_is_bounded_by_its_own_fields() {
+    use Operation::{Chat, Completions, Embeddings, Messages, Responses};
+    for (operation, [tokens, completion, output]) in [
+        (Chat, [Some(16), Some(16), None]),
+        (Completions, [Some(16), None, None]),
+        (Messages, [Some(16), None, None]),
+        (Responses, [None, None, Some(16)]),
+        (Embeddings, [None, None, None]),
+    ] {
+        check_tokens(r#""max_tokens":16"#, operation, tokens);
+        check_tokens(r#""max_completion_tokens":16"#, operation, completion);
+        check_tokens(r#""max_output_tokens":16"#, operation, output);
+    }
+}
+
+#[test]
+fn answers_are_counted_by_choices_and_prompts() {
+    let check = |fields: &str, (chat, completions): (u64, u64)| {
+        let bounds = peek(format!("{{{fields}}}").as_bytes()).unwrap().bounds;
+        let seen = (bounds.answers(Operation::Chat), bounds.answers(Operation::Completions));
+        assert_eq!((seen, bounds.answers(Operation::Responses)), ((chat, completions), 1), "{fields}");
+    };
+    check("", (1, 1));
+    check(r#""n":3"#, (3, 3));
+    check(r#""n":0"#, (1, 1));
+    check(r#""n":2,"best_of":5"#, (2, 5));
+    check(r#""n":2,"prompt":"[one]""#, (2, 2));
+    check(r#""prompt":["a", "[", "c"]"#, (1, 3));
+    check(r#""prompt":[1, 2, 3]"#, (1, 1));
+    check(r#""prompt":[[1, 2], [3]],"best_of":4"#, (1, 8));
+    check(r#""prompt":[]"#, (1, 1));
+    check(r#""prompt":{"id":"of the responses endpoint"}"#, (1, 1));
+}
+
+#[test]
+fn an_answer_in_the_background_is_one_unless_the_body_says_no() {
+    for (fields, want) in [
+        ("", false),
+        (r#""background":null"#, false),
+        (r#""background": false "#, false),
+        (r#""background":true"#, true),
+        (r#""b\u0061ckground":1"#, true),
+        (r#""background":"true""#, true),
+    ] {
+        assert_eq!(peek(format!("{{{fields}}}").as_bytes()).unwrap().background, want, "{fields}");
+    }
 }
 
 #[track_caller]
@@ -102,6 +162,7 @@ fn bodies_that_cannot_be_routed_are_refused() {
         ("max_tokens", "1.5"),
         ("n", "-1"),
         ("n", "[]"),
+        ("best_of", "-1"),
         ("user", "{}"),
         ("stream_options", "true"),
         ("metadata", "\"x\""),

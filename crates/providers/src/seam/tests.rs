@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, StatusCode};
 use mainspring_kernel::Fault as _;
+use mainspring_llm::exchange::{Call, Dialect, Role, Turn};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -79,4 +80,43 @@ proptest! {
             }
         }
     }
+}
+
+/// What of a call is asked to be counted, where, and the number that comes back.
+#[test]
+fn providers_that_count_are_asked_to_in_their_own_words() {
+    let mut call = Call::new("asked", Dialect::OpenAiChat);
+    call.turns = vec![Turn::text(Role::System, "Be brief."), Turn::text(Role::User, "Hi")];
+    (call.max_tokens, call.temperature, call.stream) = (Some(9), Some(0.5), true);
+    for (kind, model, path, at, said) in [
+        (ProviderKind::Anthropic, "claude-sonnet-4-5", "/v1/messages/count_tokens", "", json!({"input_tokens": 7})),
+        (
+            ProviderKind::Gemini,
+            "gemini-2.5-flash",
+            "/v1/models/gemini-2.5-flash:countTokens",
+            "/generateContentRequest",
+            json!({"totalTokens": 7}),
+        ),
+        (
+            ProviderKind::Bedrock,
+            "anthropic.claude-sonnet-4-5-v1:0",
+            "/v1/model/anthropic.claude-sonnet-4-5-v1%3A0/count-tokens",
+            "/input/converse",
+            json!({"inputTokens": 7}),
+        ),
+    ] {
+        let endpoint = Endpoint { model: model.to_owned(), ..endpoint(kind) };
+        let adapter = adapter(kind).unwrap();
+        assert!(adapter.counts(&endpoint, Dialect::OpenAiResponses), "{kind:?}");
+        let sent = adapter.encode_count(&endpoint, &call).unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&sent.body).unwrap();
+        let asked = body.pointer(at).unwrap();
+        assert_eq!(sent.uri.path(), path);
+        assert!(asked.to_string().contains("Be brief.") && asked.to_string().contains("Hi"), "{kind:?}: {body}");
+        assert!(!body.to_string().contains("0.5") && !body.to_string().contains("stream"), "{kind:?}: {body}");
+        assert_eq!(adapter.decode_count(&endpoint, said.to_string().as_bytes()).unwrap(), 7);
+        assert_eq!(adapter.decode_count(&endpoint, b"{}").unwrap_err().class, crate::FaultClass::Malformed);
+    }
+    let nova = Endpoint { model: "amazon.nova-lite-v1:0".to_owned(), ..endpoint(ProviderKind::Bedrock) };
+    assert!(!adapter(ProviderKind::Bedrock).unwrap().counts(&nova, Dialect::OpenAiResponses));
 }

@@ -65,12 +65,7 @@ impl ProviderSpec {
         };
         let keys = Keys { provider: name, credentials, project };
         let [credential, secret_key, session_token] = self.keys(&keys).await?;
-        let habits = self.preset.map_or_else(|| Habits::of_address(&base_url), |preset| preset.known().habits);
-        Ok(Endpoint {
-            provider: name.clone(),
-            kind: self.kind,
-            base_url,
-            model: model.to_owned(),
+        let mut endpoint = Endpoint {
             headers: self.headers.clone(),
             credential,
             secret_key,
@@ -78,8 +73,17 @@ impl ProviderSpec {
             region: self.region.clone(),
             api_version: self.api_version.clone(),
             default_max_tokens: self.default_max_tokens,
-            no_stream_options: self.kind == ProviderKind::OpenAi && !habits.stream_options,
-        })
+            ..Endpoint::new(name.clone(), self.kind, base_url, model)
+        };
+        // A server behind another address keeps the habits that its spec says it has.
+        if let Some(preset) = self.preset {
+            endpoint.preset = Some(preset);
+            endpoint.habits = Habits::of(self.kind, Some(preset));
+        }
+        if let Some(responses) = self.responses {
+            endpoint.habits.responses = responses;
+        }
+        Ok(endpoint)
     }
 
     /// Where it listens, without a slash at the end; absent for the local engine, which is no server.

@@ -1,10 +1,11 @@
 use mainspring_kernel::{AssetKind, Fault as _, Name, Timestamp, id::ProjectId};
+use mainspring_llm::exchange::{Call, Dialect, EmbedCall, Role, Turn};
 use mainspring_registry::SpecFault;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use super::ProviderSpec;
-use crate::{Credentials, Endpoint, EndpointFault, Preset, descriptor};
+use super::{ProviderKind, ProviderSpec};
+use crate::{Credentials, Endpoint, EndpointFault, Operation, Preset, adapter, descriptor};
 
 fn spec(value: Value) -> ProviderSpec {
     serde_json::from_value(value).unwrap()
@@ -220,6 +221,55 @@ async fn a_key_that_is_not_there_is_named_by_its_place() {
 #[tokio::test]
 async fn habits_of_a_preset_reach_the_endpoint() {
     let mistral = json!({ "type": "openai", "preset": "mistral", "credential": "env:MINE" });
-    assert!(endpoint(mistral).await.unwrap().no_stream_options);
-    assert!(!endpoint(json!({ "type": "openai" })).await.unwrap().no_stream_options);
+    assert!(!endpoint(mistral).await.unwrap().habits.stream_options);
+    assert!(endpoint(json!({ "type": "openai" })).await.unwrap().habits.stream_options);
+}
+
+#[tokio::test]
+async fn a_preset_behind_another_address_keeps_its_habits() {
+    let at = |preset: &str| json!({ "type": "openai", "preset": preset, "base_url": "https://proxy.example/v1" });
+    for preset in Preset::ALL {
+        let found = endpoint(at(preset.as_str())).await.unwrap();
+        assert_eq!((found.preset, found.habits), (Some(preset), preset.known().habits), "{preset}");
+    }
+    let unknown = endpoint(json!({ "type": "openai", "base_url": "https://proxy.example/v1" })).await.unwrap();
+    assert_eq!((unknown.preset, unknown.habits.responses), (None, false));
+
+    // What is sent there is what the server itself is sent.
+    let mistral = endpoint(at("mistral")).await.unwrap();
+    let mut call = Call::new("m", Dialect::OpenAiChat);
+    call.turns.push(Turn::text(Role::User, "Hi"));
+    (call.seed, call.stream) = (Some(7), true);
+    let sent = adapter(ProviderKind::OpenAi).unwrap().encode(&mistral, &call).unwrap().outgoing;
+    let body: Value = serde_json::from_slice(&sent.body).unwrap();
+    assert_eq!((sent.uri.host(), &body["random_seed"]), (Some("proxy.example"), &json!(7)));
+    assert_eq!((body.get("seed"), body.get("stream_options")), (None, None), "{body}");
+    let voyage = endpoint(at("voyage")).await.unwrap();
+    let texts = EmbedCall {
+        model: "m".to_owned(),
+        inputs: vec!["a".to_owned()],
+        dimensions: Some(256),
+        user: None,
+        extra: serde_json::Map::new(),
+    };
+    let sent = adapter(ProviderKind::OpenAi).unwrap().encode_embed(&voyage, &texts).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&sent.body).unwrap()["output_dimension"], json!(256));
+}
+
+/// `None` where the request has to become a chat completion.
+async fn responses_of(written: Value) -> Option<String> {
+    let found = endpoint(written).await.unwrap();
+    let sent = adapter(ProviderKind::OpenAi).unwrap().pass(&found, Operation::Responses, "{}".into(), false);
+    sent.map(|sent| sent.unwrap().uri.to_string())
+}
+
+#[tokio::test]
+async fn requests_of_responses_go_to_servers_that_have_them() {
+    let at = "https://proxy.example/v1";
+    let there = Some(format!("{at}/responses"));
+    assert_eq!(responses_of(json!({ "type": "openai", "base_url": at })).await, None);
+    assert_eq!(responses_of(json!({ "type": "openai", "base_url": at, "responses": true })).await, there);
+    assert_eq!(responses_of(json!({ "type": "openai", "base_url": at, "preset": "openai" })).await, there);
+    assert_eq!(responses_of(json!({ "type": "openai", "base_url": at, "preset": "openai", "responses": false })).await, None);
+    refused(json!({ "type": "anthropic", "responses": true }), "responses", "`openai` only");
 }

@@ -59,6 +59,7 @@ impl ProviderSpec {
         let bedrock = kind == ProviderKind::Bedrock;
         let given = [
             ("preset", self.preset.is_some(), kind == ProviderKind::OpenAi, "`openai`"),
+            ("responses", self.responses.is_some(), kind == ProviderKind::OpenAi, "`openai`"),
             ("base_url", self.base_url.is_some(), remote, "servers"),
             ("credential", self.credential.is_some(), remote, "servers"),
             ("headers", !self.headers.is_empty(), remote, "servers"),

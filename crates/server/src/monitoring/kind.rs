@@ -2,7 +2,7 @@
 
 use mainspring_kernel::Fault as _;
 use mainspring_monitors::{Compare, Measure, MonitorSpec};
-use mainspring_observability::{FilterFault, SpanFilter, TraceFault, check_group_field, check_number_field};
+use mainspring_observability::{FilterFault, SpanFilter, TraceFault, check_group_field, check_number_field, score_field};
 use mainspring_registry::{KindDescriptor, ParsedSpec, SpecFault, SpecProblem};
 use serde_json::Value;
 
@@ -21,11 +21,11 @@ fn problems(spec: &MonitorSpec) -> Vec<SpecProblem> {
     let measured = match &spec.measure {
         Measure::Count => None,
         Measure::Rate { hits } => filter("measure.rate.hits", hits),
-        Measure::Sum { field } => field_problem("measure.sum.field", check_number_field(field)),
-        Measure::Mean { field } => field_problem("measure.mean.field", check_number_field(field)),
-        Measure::Percentile { field, .. } => field_problem("measure.percentile.field", check_number_field(field)),
-        Measure::Numbers { field } => field_problem("measure.numbers.field", check_number_field(field)),
-        Measure::Categories { field } => field_problem("measure.categories.field", check_group_field(field)),
+        Measure::Sum { field } => measured_problem("measure.sum.field", field, check_number_field),
+        Measure::Mean { field } => measured_problem("measure.mean.field", field, check_number_field),
+        Measure::Percentile { field, .. } => measured_problem("measure.percentile.field", field, check_number_field),
+        Measure::Numbers { field } => measured_problem("measure.numbers.field", field, check_number_field),
+        Measure::Categories { field } => measured_problem("measure.categories.field", field, check_group_field),
         Measure::Topics { field } => topics_problem(spec, field),
     };
     let watched = spec.filter.as_deref().and_then(|words| filter("filter", words));
@@ -51,6 +51,15 @@ fn filter(path: &str, words: &str) -> Option<SpecProblem> {
     let fault: FilterFault = words.parse::<SpanFilter>().err()?;
     let hint = fault.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
     Some(problem(path, format!("{fault}{hint}")))
+}
+
+/// A field of spans, or the scores of a name: which kind of value they have is seen when they come.
+fn measured_problem(path: &str, field: &str, check: fn(&str) -> Result<(), TraceFault>) -> Option<SpecProblem> {
+    match score_field(field) {
+        Ok(Some(_)) => None,
+        Ok(None) => field_problem(path, check(field)),
+        Err(fault) => Some(problem(path, fault.to_string())),
+    }
 }
 
 fn field_problem(path: &str, checked: Result<(), TraceFault>) -> Option<SpecProblem> {
@@ -82,6 +91,14 @@ mod tests {
     #[test]
     fn what_spans_do_not_have_cannot_be_watched() {
         assert_eq!(problems_of(&json!({ "filter": "app = desk", "slices": "model" })), Vec::<String>::new());
+        let drift = json!({ "previous": {} });
+        for measure in [
+            json!({ "numbers": { "field": "score.quality" } }),
+            json!({ "categories": { "field": "score[\"answer tone\"]" } }),
+            json!({ "mean": { "field": "score.quality" } }),
+        ] {
+            assert_eq!(problems_of(&json!({ "measure": measure, "compare": drift })), Vec::<String>::new());
+        }
         for (fields, expected) in [
             (json!({ "filter": "app = " }), "filter: the filter cannot be read"),
             (json!({ "measure": { "rate": { "hits": "(" } } }), "measure.rate.hits: the filter cannot be read"),
@@ -91,6 +108,11 @@ mod tests {
                 json!({ "measure": { "categories": { "field": "cost" } }, "compare": { "previous": {} } }),
                 "measure.categories.field: groups cannot be made of `cost`",
             ),
+            (
+                json!({ "measure": { "numbers": { "field": "score." } }, "compare": { "previous": {} } }),
+                "measure.numbers.field: `score.` is no score",
+            ),
+            (json!({ "slices": "score.tone" }), "slices: groups cannot be made of `score.tone`"),
             (
                 json!({ "measure": { "topics": { "field": "output" } }, "compare": { "previous": {} } }),
                 "measure.topics.field: is",

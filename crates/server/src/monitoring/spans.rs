@@ -1,17 +1,18 @@
-//! Spans, counted as monitors want it.
+//! Spans, and what was said of them, counted as monitors want it.
 
 use std::{
     collections::{BTreeMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
 use async_trait::async_trait;
-use mainspring_kernel::{Actor, Fault, PageRequest, Timestamp, id::ProjectId};
+use mainspring_kernel::{Actor, Fault, Labels, PageRequest, Timestamp, id::ProjectId};
 use mainspring_monitors::{
     Categories, Compare, Measure, Measurements, MonitorSpec, Numbers, Of, Point, Query, ReleaseOf, ReleaseSeen, SLICES, Series,
     Summary, Watched,
 };
-use mainspring_observability::{Drift, Observability, SeriesQuestion, SpanFilter, TraceFilter};
+use mainspring_observability::{Drift, Observability, ScoreValue, SeriesQuestion, SpanFilter, TraceFilter, score_field};
 use serde_json::Value;
 
 use super::{boxed, watcher};
@@ -20,6 +21,8 @@ use crate::drifting;
 /// Traces that an alert shows, and the spans that are looked at to find them.
 const EXAMPLES: usize = 5;
 const EXAMPLE_SPANS: usize = 50;
+/// A score is counted when it is given, and its trace may have begun so long before.
+const SCORED_WITHIN: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug)]
 pub(super) struct Spans(pub(super) Observability, pub(super) Drift);
@@ -36,8 +39,9 @@ type Points<T> = BTreeMap<String, BTreeMap<Timestamp, T>>;
 
 #[async_trait]
 impl Watched for Spans {
-    fn of(&self, project: ProjectId) -> Arc<dyn Measurements> {
-        Arc::new(OfProject { observability: self.0.clone(), drift: self.1.clone(), watcher: watcher(project) })
+    fn of(&self, project: ProjectId, labels: &Labels) -> Arc<dyn Measurements> {
+        let watcher = watcher(project, labels.clone());
+        Arc::new(OfProject { observability: self.0.clone(), drift: self.1.clone(), watcher })
     }
 
     async fn examples(
@@ -48,8 +52,10 @@ impl Watched for Spans {
         (from, to): (Timestamp, Timestamp),
     ) -> Result<Vec<String>, Box<dyn Fault>> {
         let also = read(Some(&showing(spec, slice)))?;
+        let from = if scored(&spec.measure, None, None).is_some() { from.minus(SCORED_WITHIN) } else { from };
         let filter = TraceFilter { from: Some(from), to: Some(to), also, ..TraceFilter::default() };
-        let found = self.0.spans(&watcher(project), &filter, &PageRequest::first(EXAMPLE_SPANS)).await.map_err(boxed)?;
+        let found =
+            self.0.spans(&watcher(project, Labels::All), &filter, &PageRequest::first(EXAMPLE_SPANS)).await.map_err(boxed)?;
         let mut seen = HashSet::new();
         let traces = found.items.iter().map(|span| span.trace.to_string());
         Ok(traces.filter(|trace| seen.insert(trace.clone())).take(EXAMPLES).collect())
@@ -76,9 +82,28 @@ fn showing(spec: &MonitorSpec, slice: Option<&str>) -> String {
         {
             parts.push(format!("{field} > {:.0}us", above * 1e6));
         }
-        _ => {}
+        (measure, above) => parts.extend(scored(measure, above, limits.and_then(|limits| limits.below))),
     }
     parts.join(" and ")
+}
+
+/// What shows what was found of scores: those beyond the limit, where one value can be.
+fn scored(measure: &Measure, above: Option<f64>, below: Option<f64>) -> Option<String> {
+    let field = match measure {
+        Measure::Sum { field }
+        | Measure::Mean { field }
+        | Measure::Percentile { field, .. }
+        | Measure::Numbers { field }
+        | Measure::Categories { field } => field,
+        Measure::Count | Measure::Rate { .. } | Measure::Topics { .. } => return None,
+    };
+    score_field(field).ok()??;
+    let single = matches!(measure, Measure::Mean { .. } | Measure::Percentile { .. });
+    Some(match (above.filter(|_| single), below.filter(|_| single)) {
+        (Some(above), _) => format!("{field} > {above:?}"),
+        (None, Some(below)) => format!("{field} < {below:?}"),
+        (None, None) => format!("{field} exists"),
+    })
 }
 
 fn read(filter: Option<&str>) -> Result<SpanFilter, Box<dyn Fault>> {
@@ -147,6 +172,9 @@ impl OfProject {
     }
 
     async fn categories(&self, question: &SeriesQuestion, field: &str) -> Result<Points<Summary>, Box<dyn Fault>> {
+        if let Some(name) = score_field(field).map_err(boxed)? {
+            return self.scored_categories(question, &name).await;
+        }
         let rows = self.observability.series(&self.watcher, question, (None, Some(field))).await.map_err(boxed)?;
         let mut points: Points<Categories> = Points::new();
         for row in rows {
@@ -156,19 +184,51 @@ impl OfProject {
         Ok(summed(points, Summary::Categories))
     }
 
+    /// Yes and no are words as any other; numbers are none.
+    async fn scored_categories(&self, question: &SeriesQuestion, name: &str) -> Result<Points<Summary>, Box<dyn Fault>> {
+        let mut points: Points<Categories> = Points::new();
+        let mut add = |given: Timestamp, slice: Option<&str>, value: &ScoreValue| {
+            let word = match value {
+                ScoreValue::Boolean(true) => "true",
+                ScoreValue::Boolean(false) => "false",
+                ScoreValue::Categorical(word) => word.as_str(),
+                ScoreValue::Numeric(_) | ScoreValue::Text(_) => return,
+            };
+            let slice = points.entry(slice.unwrap_or_default().to_owned()).or_default();
+            slice.entry(point_of(question, given)).or_default().add(word);
+        };
+        self.observability.scores_over_time(&self.watcher, question, name, &mut add).await.map_err(boxed)?;
+        Ok(summed(points, Summary::Categories))
+    }
+
     async fn numbers(&self, question: &SeriesQuestion, field: &str) -> Result<Points<Summary>, Box<dyn Fault>> {
         let mut points: Points<Numbers> = Points::new();
-        let (from, step) = (question.from, i64::try_from(question.step.as_micros()).unwrap_or(i64::MAX).max(1));
         let mut add = |start: Timestamp, slice: Option<&str>, number: f64| {
-            let whole = start.as_micros().saturating_sub(from.as_micros()).div_euclid(step);
-            let at = Timestamp::from_micros(from.as_micros().saturating_add(whole.saturating_mul(step)));
-            let numbers = points.entry(slice.unwrap_or_default().to_owned()).or_default().entry(at).or_default();
+            let slice = points.entry(slice.unwrap_or_default().to_owned()).or_default();
+            let numbers = slice.entry(point_of(question, start)).or_default();
             numbers.moments.add(number);
             numbers.quantiles.add(number);
         };
-        self.observability.numbers(&self.watcher, question, field, &mut add).await.map_err(boxed)?;
+        match score_field(field).map_err(boxed)? {
+            Some(name) => {
+                let mut score = |given: Timestamp, slice: Option<&str>, value: &ScoreValue| {
+                    if let Some(number) = value.number() {
+                        add(given, slice, number);
+                    }
+                };
+                self.observability.scores_over_time(&self.watcher, question, &name, &mut score).await.map_err(boxed)?;
+            }
+            None => self.observability.numbers(&self.watcher, question, field, &mut add).await.map_err(boxed)?,
+        }
         Ok(summed(points, |numbers| Summary::Numbers(Box::new(numbers))))
     }
+}
+
+/// When the point begins that a moment lies in.
+fn point_of(question: &SeriesQuestion, moment: Timestamp) -> Timestamp {
+    let (from, step) = (question.from.as_micros(), i64::try_from(question.step.as_micros()).unwrap_or(i64::MAX).max(1));
+    let whole = moment.as_micros().saturating_sub(from).div_euclid(step);
+    Timestamp::from_micros(from.saturating_add(whole.saturating_mul(step)))
 }
 
 fn summed<T>(points: Points<T>, summary: impl Fn(T) -> Summary) -> Points<Summary> {
@@ -206,6 +266,16 @@ mod tests {
             (below, None, "not (error)"),
             (slow, None, "entry and duration > 2500000us"),
             (json!({ "measure": "count", "of": "spans" }), None, ""),
+            (
+                json!({ "measure": { "mean": { "field": "score.quality" } }, "compare": { "threshold": { "below": 0.5 } } }),
+                None,
+                "entry and score.quality < 0.5",
+            ),
+            (
+                json!({ "measure": { "categories": { "field": "score[\"a b\"]" } }, "compare": { "previous": {} }, "of": "spans" }),
+                None,
+                "score[\"a b\"] exists",
+            ),
         ] {
             let shown = showing(&spec(fields), slice);
             assert_eq!(shown, expected);

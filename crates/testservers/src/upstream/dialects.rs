@@ -18,6 +18,8 @@ use super::script::{Behaviour, Trouble, cut};
 pub(super) enum Asked {
     Chat,
     Responses,
+    Compact,
+    InputTokens,
     Completions,
     Embeddings,
     Moderations,
@@ -159,10 +161,12 @@ fn place(method: &Method, path: &str) -> Option<Place> {
             _ => None,
         };
     }
-    const PLACES: [(&str, Asked); 8] = [
+    const PLACES: [(&str, Asked); 10] = [
         ("/chat/completions", Asked::Chat),
         ("/completions", Asked::Completions),
         ("/responses", Asked::Responses),
+        ("/responses/compact", Asked::Compact),
+        ("/responses/input_tokens", Asked::InputTokens),
         ("/embeddings", Asked::Embeddings),
         ("/moderations", Asked::Moderations),
         ("/rerank", Asked::Rerank),

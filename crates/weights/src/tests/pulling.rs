@@ -317,3 +317,32 @@ async fn an_unknown_model_gets_the_nearest_name() {
     assert!(fault.to_string().contains("did you mean `all-minilm-l6-v2`?"), "{fault}");
     assert!(weights.locate("../../etc/passwd").is_err());
 }
+
+#[tokio::test]
+async fn a_model_on_its_way_is_known_to_every_process_until_it_is_here_or_given_up() {
+    let (dir, server) = (tempfile::tempdir().unwrap(), Server::start());
+    let body = content(100_000);
+    server.put("/m", page(&body));
+    let models = || list("m", &body, &[format!("{}/m", server.base)]);
+    // Opened apart, as another process does.
+    let (weights, other) = (open(dir.path(), &server, models()), open(dir.path(), &server, models()));
+    assert!(!other.is_coming("m") && !other.is_coming("unknown"));
+    let (first, second) = (weights.announce("m").unwrap(), other.announce("m").unwrap());
+    drop(first);
+    assert!(weights.is_coming("m"), "the other one still brings it");
+    drop(second);
+    assert!(!weights.is_coming("m"));
+    assert!(matches!(weights.announce("unknown"), Err(WeightsFault::UnknownModel { .. })));
+
+    let (said, asked) = (Arc::new(AtomicUsize::new(0)), other.clone());
+    let count = Arc::clone(&said);
+    let tell = move |progress: crate::Progress| {
+        if progress.phase == Phase::Fetching {
+            assert!(asked.is_coming("m"));
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    };
+    weights.pull("m", tell).await.unwrap();
+    assert!(said.load(Ordering::SeqCst) > 0 && !other.is_coming("m"));
+    other.locate("m").unwrap();
+}

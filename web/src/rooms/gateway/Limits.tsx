@@ -7,11 +7,11 @@ import { queries } from "@/api/queries";
 import type { Limit } from "@/api/types";
 import { count, money, percent } from "@/lib/format";
 import { ActDialog } from "@/ui/act";
-import { Button, Card, Empty, ErrorNote, IconButton, Loaded, Meter, Skeleton, Time, type Tone } from "@/ui/kit";
+import { Button, Card, Empty, ErrorNote, IconButton, Loaded, Meter, Skeleton, Time } from "@/ui/kit";
 import { ListLead, Table } from "@/ui/tables";
 import { toast } from "@/ui/toasts";
 import { SetLimit } from "./SetLimit";
-import { isBudget, METRICS, subjectOf } from "./limits";
+import { isBudget, METRICS, standing, subjectOf } from "./limits";
 
 export function Limits() {
   const overview = useQuery(queries.overview());
@@ -61,7 +61,7 @@ function AdminLimits() {
                   <>
                     <th>For</th>
                     <th>Limit</th>
-                    <th>Spent</th>
+                    <th>Used</th>
                     <th className="hide-narrow">Begins anew</th>
                     <th className="hide-narrow">Set by</th>
                     <th className="shrink">
@@ -111,11 +111,10 @@ function LimitRow({ limit, keyName, onRemove }: { limit: Limit; keyName: KeyName
 }
 
 function Spent({ limit }: { limit: Limit }) {
-  if (!isBudget(limit.metric)) return <span className="muted">–</span>;
+  if (!isBudget(limit.metric)) return <Left limit={limit} />;
   if (limit.spent == null) return <span className="muted">counted for each</span>;
   const [spent, amount] = [Number(limit.spent), Number(limit.amount)];
-  const share = amount > 0 ? spent / amount : 1;
-  const tone: Tone = share >= 1 ? "bad" : share >= 0.8 ? "warn" : "accent";
+  const { share, tone } = standing(amount - spent, amount);
   return (
     <div className="budget">
       <div className="budget-words">
@@ -126,6 +125,23 @@ function Spent({ limit }: { limit: Limit }) {
         <span className="muted">{percent(spent, amount)}</span>
       </div>
       <Meter value={share} label={`Spent of ${money(limit.amount)}`} tone={tone} />
+    </div>
+  );
+}
+
+/** Of a limit by the minute, or on calls at once: it fills again by itself. */
+function Left({ limit }: { limit: Limit }) {
+  if (limit.left == null) return <span className="muted">counted for each</span>;
+  const { left, used, share, tone } = standing(limit.left, Number(limit.amount));
+  return (
+    <div className="budget">
+      <div className="budget-words">
+        <span>
+          <span className={tone === "bad" ? "strong bad" : "strong"}>{count(left)}</span> <span className="muted">left now</span>
+        </span>
+        <span className="muted">{count(used)} used</span>
+      </div>
+      <Meter value={share} label={`Used of ${count(Number(limit.amount))}`} tone={tone} />
     </div>
   );
 }

@@ -10,6 +10,7 @@ import { Icon } from "@/ui/icons";
 import { Button, Empty, ErrorNote, Segmented, Select, Skeleton, Status, useTick, type Choice, type Tone } from "@/ui/kit";
 import { Rows, type Column } from "@/ui/rows";
 import { Cost } from "./Calls";
+import { Others } from "./Others";
 import { choices, isOpen, nameOf, passes, statusOf, type LiveFilter, type LiveRow } from "./live";
 import { useLive, type LiveFeed } from "./useLive";
 
@@ -46,6 +47,7 @@ export function Live() {
         <span className="grow" />
         <Pulse live={live} />
       </div>
+      <Others what="calls under way" />
       {live.missed > 0 && (
         <p className="live-missed" role="status">
           <Icon name="warn" size={14} />

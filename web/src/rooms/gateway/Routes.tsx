@@ -15,6 +15,7 @@ import { ErrorMix } from "./ErrorMix";
 import { Explain } from "./Explain";
 import { Failures } from "./Failures";
 import { failedIn, grouped, mixOf } from "./history";
+import { Others } from "./Others";
 import { Providers } from "./Providers";
 import { Spend, Unpriced } from "./Spend";
 
@@ -31,6 +32,7 @@ export function Routes() {
           </div>
         ) : (
           <div className="stack">
+            <Others what="breakers, times and failures" />
             <Providers targets={targets} />
             {history.error && !history.data && <ErrorNote compact error={history.error} retry={() => void history.refetch()} />}
             {history.data && <ErrorMix histories={history.data} seenAt={history.dataUpdatedAt} />}

@@ -29,18 +29,29 @@ const BY = [
   { value: "app", label: "App", none: "no app" },
   { value: "day", label: "Day", none: "" },
 ] as const;
+const OF_ALL = [{ value: "project", label: "Project", none: "" }, ...BY] as const;
+const WHOSE = [
+  { value: "one", label: "This project" },
+  { value: "all", label: "All projects" },
+] as const;
 
 export function Usage() {
   const [params, setParams] = useSearchParams();
   const stretch = STRETCHES.find((s) => s.value === params.get("in"))?.value ?? "7d";
-  const by = BY.find((b) => b.value === params.get("by")) ?? BY[0];
+  // Who administers the installation sees what all projects come to.
+  const overview = useQuery(queries.overview());
+  const mayAll = overview.data?.projects.some((p) => p.name === "default" && p.role === "admin") ?? false;
+  const all = mayAll && params.get("of") === "all";
+  const choices: readonly (typeof OF_ALL)[number][] = all ? OF_ALL : BY;
+  const by = choices.find((b) => b.value === params.get("by")) ?? choices[0] ?? BY[0];
   const set = (key: string, value: string) => setParams((p) => (p.set(key, value), p), { replace: true });
   const unit = stretch === "24h" ? "hour" : "day";
-  const time = useQuery({ ...queries.usage(unit, stretch), refetchInterval: 15_000 });
+  const time = useQuery({ ...queries.usage(unit, stretch, all), refetchInterval: 15_000 });
   return (
     <div className="stack">
       <div className="toolbar usage-toolbar">
         <Segmented label="Stretch" value={stretch} choices={STRETCHES} onChange={(v) => set("in", v)} />
+        {mayAll && <Segmented label="Whose" value={all ? "all" : "one"} choices={WHOSE} onChange={(v) => set("of", v)} />}
       </div>
       <Loaded query={time} skeleton={<Skeleton rows={7} />}>
         {({ total, rows, since, until }) =>
@@ -56,8 +67,8 @@ export function Usage() {
                 <Sums total={total} />
                 <Spending rows={rows} since={since} until={until} unit={unit} />
               </Card>
-              <Breakdown by={by} stretch={stretch} onBy={(v) => set("by", v)} />
-              <RecentCalls />
+              <Breakdown by={by} choices={choices} stretch={stretch} all={all} onBy={(v) => set("by", v)} />
+              {!all && <RecentCalls />}
             </>
           )
         }
@@ -131,15 +142,24 @@ function Spending({ rows, since, until, unit }: { rows: UsageRow[]; since: strin
   );
 }
 
-function Breakdown({ by, stretch, onBy }: { by: (typeof BY)[number]; stretch: string; onBy: (by: string) => void }) {
-  const usage = useQuery(queries.usage(by.value, stretch));
+interface BreakdownProps {
+  by: (typeof OF_ALL)[number];
+  choices: readonly (typeof OF_ALL)[number][];
+  stretch: string;
+  /** Of all projects: calls are listed of one at a time, so that nothing leads there. */
+  all: boolean;
+  onBy: (by: string) => void;
+}
+
+function Breakdown({ by, choices, stretch, all, onBy }: BreakdownProps) {
+  const usage = useQuery(queries.usage(by.value, stretch, all));
   const keys = useQuery({ ...queries.keys(), enabled: by.value === "key", retry: false });
   const nameOf = (row: UsageRow) => (by.value === "key" ? keys.data?.items.find((k) => k.id === row.name)?.name : undefined) ?? row.name;
   return (
     <Card
       flush
       title={`By ${by.label.toLowerCase()}`}
-      actions={<Segmented label="By" value={by.value} choices={BY} onChange={onBy} />}
+      actions={<Segmented label="By" value={by.value} choices={choices} onChange={onBy} />}
       className="usage-by"
     >
       <Loaded query={usage}>
@@ -163,7 +183,7 @@ function Breakdown({ by, stretch, onBy }: { by: (typeof BY)[number]; stretch: st
                   <tr key={row.name}>
                     <td className="lead">
                       <div className="strong clip">
-                        {row.name === "" ? <span className="muted">{by.none}</span> : <Name by={by.value} name={nameOf(row)} stretch={stretch} />}
+                        {row.name === "" ? <span className="muted">{by.none}</span> : <Name by={all ? "" : by.value} name={nameOf(row)} stretch={stretch} />}
                       </div>
                     </td>
                     <td className="end">{count(row.calls)}</td>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { amountFault, subjectOf } from "./limits";
+import { amountFault, standing, subjectOf } from "./limits";
 
 describe("limits", () => {
   it("say for whom they are", () => {
@@ -9,6 +9,14 @@ describe("limits", () => {
     expect(subjectOf({ kind: "key", subject: "key_1" }, named)).toEqual({ kind: "key", name: "shop" });
     expect(subjectOf({ kind: "key", subject: "key_2" }, named)).toEqual({ kind: "key", name: "key_2" });
     expect(subjectOf({ kind: "user", subject: "ada" }, named)).toEqual({ kind: "end user", name: "ada" });
+  });
+
+  it("say how they stand", () => {
+    expect(standing(60, 60)).toEqual({ left: 60, used: 0, share: 0, tone: "accent" });
+    expect(standing(10, 60)).toMatchObject({ used: 50, tone: "warn" });
+    expect(standing(0, 60)).toMatchObject({ share: 1, tone: "bad" });
+    expect(standing(-1, 5)).toMatchObject({ used: 6, tone: "bad" });
+    expect(standing(0, 0).tone).toBe("bad");
   });
 
   it("take dollars for budgets and whole numbers for the rest", () => {

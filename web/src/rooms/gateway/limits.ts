@@ -27,6 +27,20 @@ export function subjectOf(limit: Pick<Limit, "kind" | "subject">, keyName: (id: 
   return { kind: words?.one ?? limit.kind, name: (limit.kind === "key" ? keyName(limit.subject) : undefined) ?? limit.subject };
 }
 
+export interface Standing {
+  left: number;
+  used: number;
+  /** Of the whole, from 0; above 1 where more was used than there is. */
+  share: number;
+  tone: "bad" | "warn" | "accent";
+}
+
+/** How a limit stands of which so much is left. */
+export function standing(left: number, amount: number): Standing {
+  const share = amount > 0 ? (amount - left) / amount : 1;
+  return { left, used: amount - left, share, tone: share >= 1 ? "bad" : share >= 0.8 ? "warn" : "accent" };
+}
+
 /** Why an amount is none, in words; null where it is one, or nothing is typed yet. */
 export function amountFault(metric: string, amount: string): string | null {
   if (amount === "") return null;

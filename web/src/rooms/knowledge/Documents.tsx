@@ -17,6 +17,8 @@ const STATES: Record<string, { tone: Tone; word: string }> = {
 };
 
 export function DocumentState({ document }: { document: Document }) {
+  // Read in full, and nothing in it can be searched: pictures of pages, an empty file.
+  if (document.status === "ready" && document.reason_code === "parse-no-text") return <Status tone="neutral">No text</Status>;
   // Searchable, but the source holds something newer that could not be read.
   if (document.status === "ready" && document.reason) return <Status tone="warn">Outdated</Status>;
   const state = STATES[document.status] ?? { tone: "neutral" as const, word: document.status };

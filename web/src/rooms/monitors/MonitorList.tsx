@@ -59,6 +59,7 @@ export function Component() {
 
 export function Stands({ monitor }: { monitor: Monitor }) {
   if (!monitor.enabled) return <Badge>off</Badge>;
+  if (monitor.hidden) return <Badge>hidden</Badge>;
   const slices = slicesInWords(monitor.slices);
   return (
     <>

@@ -48,7 +48,8 @@ function Body({ detail }: { detail: MonitorDetail }) {
           <Stands monitor={monitor} />
           {monitor.severity && <Badge>{monitor.severity}</Badge>}
         </div>
-        {monitor.enabled && <p>{stateMeans(monitor.state)}</p>}
+        {monitor.enabled && !monitor.hidden && <p>{stateMeans(monitor.state)}</p>}
+        {monitor.hidden && <p className="soft">What it finds is counted of every trace, and your key may not see them all.</p>}
         {monitor.says && <p className="soft">{capital(monitor.says)}.</p>}
         {monitor.trouble && <p className="bad">The last look found nothing out: {monitor.trouble}</p>}
         <Facts
@@ -68,7 +69,7 @@ function Body({ detail }: { detail: MonitorDetail }) {
         )}
       </Card>
       {alerts.length > 0 && <Alerts alerts={alerts} />}
-      <OverTime name={monitor.name} />
+      {!monitor.hidden && <OverTime name={monitor.name} />}
       {slices.length > 0 && (
         <Card title="Slices" flush>
           <Slices slices={slices} />

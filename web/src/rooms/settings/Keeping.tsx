@@ -117,7 +117,7 @@ function Erasures() {
           </Button>
         }
       >
-        An erasure is done when no file holds any of it. Then nothing says any longer whose it was.
+        An erasure is done when no file holds any of it, on any server. Then nothing says any longer whose it was.
       </ListLead>
       <Loaded query={erasures}>
         {({ items }) =>
@@ -161,6 +161,21 @@ function Row({ erasure }: { erasure: Erasure }) {
       <td className="lead">
         <span className="strong">{erasure.kind}</span> {erasure.subject ?? <code className="muted">{erasure.id}</code>}
         {erasure.trouble && <div className={erasure.state === "failed" ? "sub bad" : "sub"}>{erasure.trouble}</div>}
+        {(erasure.waiting_for ?? []).map((server) => (
+          <div key={server.server} className="sub">
+            Waits for server {server.name}
+            {!server.alive && (
+              <>
+                , heard of last <Time at={server.seen_at} />
+              </>
+            )}
+          </div>
+        ))}
+        {(erasure.without ?? []).map((server) => (
+          <div key={server.server} className="sub">
+            Done without server {server.name}, which carries it out when it is back
+          </div>
+        ))}
       </td>
       <td>
         <Status tone={TONES[erasure.state] ?? "neutral"} pulse={erasure.state === "running"}>

@@ -174,6 +174,7 @@ export function Component() {
           rowHeight={46}
           onOpen={({ item }) => item && void navigate(`/traces/${item.trace_id}`)}
           onSeen={list.onSeen}
+          keys={[{ keys: "x", label: "Mark the row to compare", group: "Traces", run: ({ item }) => item && mark(item) }]}
           columns={columns(slowest, marked, mark)}
           footer={
             list.error ? (
@@ -202,12 +203,14 @@ function columns(slowest: number, marked: readonly TraceSummary[], mark: (trace:
       cell: of((t) => {
         const on = marked.some((m) => m.trace_id === t.trace_id);
         return (
+          // One in each of thousands of rows is no stop on the way: `x` marks the row the keyboard is on.
           <button
             type="button"
+            tabIndex={-1}
             className={cx("row-mark", on && "on")}
             aria-pressed={on}
             aria-label={`Mark ${t.preview || t.name} to compare`}
-            title="Mark to compare"
+            title="Mark to compare (x)"
             onClick={() => mark(t)}
           />
         );

@@ -1,16 +1,16 @@
 use std::time::Duration;
 
 use mainspring_kernel::{Money, Timestamp};
-use mainspring_llm::TokenUsage;
+use mainspring_llm::{Provenance, TokenUsage};
 use proptest::prelude::*;
 
-use super::{Prepared, Settled, ended_at, is_unpriced, unpack};
+use super::{Prepared, Settled, ended_at, unpack, unpriced};
 use crate::{
     ledger::{
         limit::{Amount, Limit, Metric, SubjectKind},
         tests::record,
     },
-    record::{CallRecord, CallStatus},
+    record::{AttemptCharge, CallRecord, CallStatus},
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -56,7 +56,7 @@ fn sums_tell_groups_apart_and_count_what_nobody_priced() {
     records[2].price = None;
     records[3].price = None;
     records[3].usage = TokenUsage::default();
-    assert!(is_unpriced(&records[2]) && !is_unpriced(&records[3]), "a call that used nothing has no price to miss");
+    assert!(unpriced(&records[2]).is_some() && unpriced(&records[3]).is_none(), "a call that used nothing has no price to miss");
     let rows: Vec<serde_json::Value> = serde_json::from_str(&Prepared::of(&settled(&records), "o").unwrap().rows()).unwrap();
     let of = |entry: &str, field: &str| -> u64 {
         rows.iter().filter(|row| row["price_entry"] == entry).map(|row| row[field].as_u64().unwrap()).sum()
@@ -65,6 +65,79 @@ fn sums_tell_groups_apart_and_count_what_nobody_priced() {
     assert_eq!((of(entry, "calls"), of(entry, "failed"), of(entry, "unpriced")), (2, 1, 0));
     assert_eq!((of("", "calls"), of("", "unpriced")), (2, 1));
     assert_eq!(of(entry, "input"), 2 * records[0].usage.input);
+}
+
+/// A call that failed at one provider and was answered by another is one call, and each of them is paid its own.
+#[test]
+fn money_is_counted_where_it_was_spent() {
+    let mut failed_over = record(0);
+    let charge = |provider: &str, input: u64, cost: i128| AttemptCharge {
+        provider: provider.to_owned(),
+        target: "a".to_owned(),
+        usage: TokenUsage { input, ..TokenUsage::default() },
+        cost: Money::from_pico(cost),
+        price: failed_over.price.clone().filter(|_| provider != "free"),
+    };
+    let charges = vec![
+        charge("first", 10, 100),
+        charge("first", 10, 100),
+        charge("free", 7, 0),
+        charge("free", 7, 0),
+        charge("second", 5, 50),
+    ];
+    failed_over.usage = TokenUsage { input: 39, ..TokenUsage::default() };
+    failed_over.cost = Money::from_pico(250);
+    (failed_over.provider, failed_over.target) = (Some("second".to_owned()), Some("a".to_owned()));
+    failed_over.charges = charges;
+    let prepared = Prepared::of(&settled(&[failed_over]), "o").unwrap();
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&prepared.rows()).unwrap();
+    let row = |provider: &str| {
+        let row = rows.iter().find(|row| row["provider"] == provider).unwrap();
+        ["calls", "unpriced", "input", "cost"].map(|field| row[field].as_u64().unwrap())
+    };
+    assert_eq!((row("first"), row("free"), row("second")), ([0, 0, 20, 200], [0, 1, 14, 0], [1, 0, 5, 50]));
+    assert_eq!((rows.len(), prepared.segments[0].cost), (3, 250));
+}
+
+#[test]
+fn what_the_shown_target_was_paid_alone_is_told_once() {
+    let base = record(0);
+    let (provider, target) = (base.provider.clone().unwrap(), base.target.clone().unwrap());
+    let own = AttemptCharge { provider, target, usage: base.usage, cost: base.cost, price: base.price.clone() };
+    let other = AttemptCharge { provider: "other".to_owned(), price: None, ..own.clone() };
+    for (charges, kept, priced) in [
+        (vec![own.clone()], 0, true),
+        (vec![other.clone()], 1, false),
+        (vec![own.clone(), own.clone()], 2, true),
+        (vec![own, other], 2, true),
+        (Vec::new(), 0, true),
+    ] {
+        let mut record = CallRecord { charges, ..base.clone() };
+        record.conclude();
+        assert_eq!((record.charges.len(), record.price.is_some()), (kept, priced), "{record:?}");
+        assert_eq!(record.parts().count(), kept.max(1));
+    }
+}
+
+/// Each attempt's numbers are as sure as that attempt's, and a sum says how much of it is a guess.
+#[test]
+fn what_was_guessed_is_told_apart_in_sums() {
+    let mut records: Vec<CallRecord> = (0..3).map(record).collect();
+    records[0].usage.output_from = Provenance::Estimated;
+    records[1].usage.input_from = Provenance::Counted;
+    let part = |input: u64, from: Provenance| AttemptCharge {
+        provider: records[2].provider.clone().unwrap(),
+        target: records[2].target.clone().unwrap(),
+        usage: TokenUsage { input, input_from: from, ..TokenUsage::default() },
+        cost: Money::ZERO,
+        price: records[2].price.clone(),
+    };
+    let charges = vec![part(30, Provenance::Estimated), part(70, Provenance::Reported)];
+    records[2].usage = TokenUsage { input: 100, input_from: Provenance::Estimated, ..TokenUsage::default() };
+    records[2].charges = charges;
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&Prepared::of(&settled(&records), "o").unwrap().rows()).unwrap();
+    let row = ["calls", "input", "input_estimated", "output", "output_estimated"].map(|field| rows[0][field].as_u64().unwrap());
+    assert_eq!((rows.len(), row), (1, [3, 2_100, 30, 1_000, 500]));
 }
 
 #[test]

@@ -33,6 +33,7 @@ fn record(number: u128) -> CallRecord {
         usage: TokenUsage { input: 12, output: 7, cache_read: 3, output_from: Provenance::Estimated, ..TokenUsage::default() },
         cost: Money::from_pico(135_000_000),
         price: Some(PriceStamp { table: Digest::of(b"table"), entry: "claude-sonnet-4-5*".to_owned() }),
+        charges: Vec::new(),
         cached: false,
         batch: true,
         trace: "0af7651916cd43dd8448eb211c80319c".parse().unwrap(),

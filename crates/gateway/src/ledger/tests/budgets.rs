@@ -217,7 +217,6 @@ async fn the_dearest_target_is_set_aside(catalog: Catalog) {
     let ledger = room.ledger().await;
     let candidate = |kind, model: &str| Candidate::from(("p".parse().unwrap(), kind, model.to_owned()));
     let mut intent = intent(&room.clock, 0, 0);
-    intent.output_tokens_upper = None;
     intent.candidates = vec![
         candidate(ProviderKind::OpenAi, "gpt-4o-mini"),
         Candidate { max_output_tokens: Some(10_000), ..candidate(ProviderKind::Anthropic, "claude-opus-4-5") },

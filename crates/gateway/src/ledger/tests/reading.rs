@@ -2,12 +2,14 @@
 
 use mainspring_catalog::Catalog;
 use mainspring_kernel::{Clock as _, Fault as _, Money, PageRequest, Role, Timestamp};
+use mainspring_llm::TokenUsage;
+use mainspring_providers::Operation;
 use mainspring_testservers::on_every_engine;
 
 use super::{Room, all_calls, call, caller, intent, money, of_user, outcome, seconds, sums};
 use crate::{
-    ledger::{CallFilter, Candidate, Ledger, Repricing, UsageBy, UsageFilter, UsageQuestion, batch::ended_at},
-    record::{CallRecord, CallStatus},
+    ledger::{CallFilter, Candidate, Intent, Ledger, Repriced, Repricing, UsageBy, UsageFilter, UsageQuestion, batch::ended_at},
+    record::{AttemptCharge, CallRecord, CallStatus},
 };
 
 on_every_engine!(Catalog: [
@@ -17,9 +19,11 @@ on_every_engine!(Catalog: [
     usage_keeps_to_its_stretch_and_its_filter,
     another_model_would_have_cost_this,
     other_prices_would_have_cost_this,
+    only_some_calls_are_priced_anew,
     calls_past_their_time_go_and_sums_stay,
     small_segments_become_one_and_nothing_is_lost,
     nobody_reads_what_is_not_theirs,
+    all_projects_are_added_up,
 ]);
 
 /// Calls that overlap, in several segments and hours.
@@ -172,17 +176,87 @@ async fn another_model_would_have_cost_this(catalog: Catalog) {
     });
     ledger.flush().await.unwrap();
     let stretch = (room.clock.now().minus(seconds(60)), room.clock.now().plus(seconds(60)));
-    let other = ledger.reprice(&room.admin, &Repricing::As("gpt-4o".to_owned()), stretch).await.unwrap();
+    let other = ledger.reprice(&room.admin, &Repricing::As("gpt-4o".to_owned()), &all(), stretch).await.unwrap();
     assert_eq!((other.total.calls, other.total.cost), (12, money("0.21")));
     // Ten times 0.25 + 0.10, and once 0.0025 + 0.01; what came from the cache cost nothing.
     assert_eq!(other.total.repriced, money("3.5125"));
     assert_eq!((other.total.unpriced, other.total.still_unpriced), (1, 0));
     let names: Vec<&str> = other.models.iter().map(|model| model.name.as_str()).collect();
     assert_eq!(names, ["openai/gpt-4o-mini", "ours/our-model"]);
-    let qualified = ledger.reprice(&room.admin, &Repricing::As("groq/openai/gpt-oss-120b".to_owned()), stretch).await.unwrap();
+    let qualified =
+        ledger.reprice(&room.admin, &Repricing::As("groq/openai/gpt-oss-120b".to_owned()), &all(), stretch).await.unwrap();
     assert_eq!(qualified.total.repriced, money("0.21075"));
-    let fault = ledger.reprice(&room.admin, &Repricing::As("gpt-99".to_owned()), stretch).await.unwrap_err();
+    let fault = ledger.reprice(&room.admin, &Repricing::As("gpt-99".to_owned()), &all(), stretch).await.unwrap_err();
     assert_eq!(fault.code(), "prices-unknown-model");
+}
+
+/// Every call there is.
+fn all() -> UsageFilter {
+    UsageFilter::default()
+}
+
+async fn only_some_calls_are_priced_anew(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let ledger = room.ledger().await;
+    for user in ["ann", "ann", "bob"] {
+        call(&ledger, &room.clock, &of_user(user), (100_000, 10_000)).unwrap();
+    }
+    let settle = |operation: Operation, record: fn(CallRecord) -> CallRecord| {
+        let intent = Intent { operation, ..intent(&room.clock, 100_000, 10_000) };
+        let settled = CallRecord { operation: operation.as_str().to_owned(), ..outcome(&ledger, &intent, (100_000, 0)) };
+        ledger.admit(&of_user("ann"), &intent).unwrap().settle(record(settled));
+    };
+    settle(Operation::Embeddings, |record| record);
+    settle(Operation::Rerank, |record| CallRecord { provider: Some("cohere".to_owned()), ..record });
+    settle(Operation::Completions, |record| CallRecord { model: "raw".to_owned(), ..record });
+    // One that failed at a provider before another answered.
+    settle(Operation::Chat, |record| {
+        let usage = TokenUsage { input: 50_000, ..TokenUsage::default() };
+        let charge = |provider: &str| AttemptCharge {
+            provider: provider.to_owned(),
+            target: "m".to_owned(),
+            usage,
+            cost: money("0.0075"),
+            price: record.price.clone(),
+        };
+        let charges = vec![charge("first"), charge("second")];
+        CallRecord { charges, provider: Some("second".to_owned()), target: Some("m".to_owned()), ..record }
+    });
+    ledger.flush().await.unwrap();
+    let stretch = (room.clock.now().minus(seconds(60)), room.clock.now().plus(seconds(60)));
+    let other = async |filter: UsageFilter| {
+        let asked = Repricing::As("gpt-4o".to_owned());
+        let repriced = ledger.reprice(&room.admin, &asked, &filter, stretch).await.unwrap();
+        let Repriced { total, apart, .. } = repriced;
+        (total.calls, total.cost, total.repriced, (apart.calls, apart.cost))
+    };
+    let some = |text: &str| Some(text.to_owned());
+    // 0.021 then and 0.35 otherwise for each of three; 0.015 and 0.25 for each of the two that only read.
+    let none = (0, Money::ZERO);
+    assert_eq!(other(all()).await, (5, money("0.093"), money("1.55"), (2, money("0.03"))));
+    assert_eq!(other(UsageFilter { user: some("bob"), ..all() }).await, (1, money("0.021"), money("0.35"), none));
+    assert_eq!(other(UsageFilter { user: some("eve"), ..all() }).await, (0, Money::ZERO, Money::ZERO, none));
+    assert_eq!(other(UsageFilter { app: some("desk"), ..all() }).await, (0, Money::ZERO, Money::ZERO, none));
+    let key = caller().key.map(|key| key.to_string());
+    assert_eq!(other(UsageFilter { key, ..all() }).await.0, 5);
+    assert_eq!(other(UsageFilter { key: some(""), ..all() }).await.0, 0, "all of them have one");
+    assert_eq!(other(UsageFilter { model: some("gpt-4o-mini"), ..all() }).await.0, 5, "as it was admitted");
+    // What was wasted at the first was no call there.
+    assert_eq!(other(UsageFilter { provider: some("first"), ..all() }).await, (0, money("0.0075"), money("0.125"), none));
+    assert_eq!(other(UsageFilter { provider: some("second"), ..all() }).await, (1, money("0.0075"), money("0.125"), none));
+    assert_eq!(
+        other(UsageFilter { provider: some("cohere"), ..all() }).await,
+        (0, Money::ZERO, Money::ZERO, (1, money("0.015")))
+    );
+    // Other prices hold for every call.
+    let same = ledger.reprice(&room.admin, &Repricing::Prices("dearer".parse().unwrap()), &all(), stretch).await;
+    assert!(same.is_err(), "there is no such table yet");
+    room.apply("apiVersion: mainspring/v1\nkind: prices\nname: dearer\nspec: {models: [{model: '*', input: 1.50, output: 6}]}")
+        .await;
+    let dearer = Repricing::Prices("dearer".parse().unwrap());
+    let repriced = ledger.reprice(&room.admin, &dearer, &all(), stretch).await.unwrap();
+    assert_eq!((repriced.total.calls, repriced.total.cost, repriced.apart.calls), (7, money("0.123"), 0));
+    assert_eq!(repriced.total.repriced, money("1.23"));
 }
 
 async fn other_prices_would_have_cost_this(catalog: Catalog) {
@@ -197,7 +271,7 @@ async fn other_prices_would_have_cost_this(catalog: Catalog) {
     }
     ledger.flush().await.unwrap();
     let stretch = (room.clock.now().minus(seconds(60)), room.clock.now().plus(seconds(60)));
-    let dearer = ledger.reprice(&room.admin, &Repricing::Prices("dearer".parse().unwrap()), stretch).await.unwrap();
+    let dearer = ledger.reprice(&room.admin, &Repricing::Prices("dearer".parse().unwrap()), &all(), stretch).await.unwrap();
     assert_eq!((dearer.total.cost, dearer.total.repriced), (money("0.21"), money("2.10")));
     // A table of another name is in force nowhere.
     ledger.refresh().await.unwrap();
@@ -205,10 +279,10 @@ async fn other_prices_would_have_cost_this(catalog: Catalog) {
     call(&ledger, &room.clock, &caller(), (100_000, 10_000)).unwrap();
     ledger.flush().await.unwrap();
     assert_eq!(sums(&ledger, &room, UsageBy::Project).await.total.cost, before + money("0.021"));
-    let fault = ledger.reprice(&room.admin, &Repricing::Prices("none".parse().unwrap()), stretch).await.unwrap_err();
+    let fault = ledger.reprice(&room.admin, &Repricing::Prices("none".parse().unwrap()), &all(), stretch).await.unwrap_err();
     assert_eq!(fault.code(), "registry-not-found");
     let early = (stretch.0.minus(seconds(600)), stretch.0);
-    let nothing = ledger.reprice(&room.admin, &Repricing::As("gpt-4o".to_owned()), early).await.unwrap();
+    let nothing = ledger.reprice(&room.admin, &Repricing::As("gpt-4o".to_owned()), &all(), early).await.unwrap();
     assert_eq!((nothing.total.calls, nothing.models.len()), (0, 0));
 }
 
@@ -257,7 +331,32 @@ async fn nobody_reads_what_is_not_theirs(catalog: Catalog) {
     for (actor, calls) in [(room.with_role(Role::Reader), 1), (room.stranger.clone(), 0)] {
         assert_eq!(ledger.calls(&actor, &CallFilter::default(), &PageRequest::first(5)).await.unwrap().items.len(), calls);
         assert_eq!(ledger.usage(&actor, &question).await.unwrap().total.calls, calls as u64);
-        let repriced = ledger.reprice(&actor, &Repricing::As("gpt-4o".to_owned()), stretch).await.unwrap();
+        let repriced = ledger.reprice(&actor, &Repricing::As("gpt-4o".to_owned()), &all(), stretch).await.unwrap();
         assert_eq!(repriced.total.calls, calls as u64);
     }
+    assert_eq!(ledger.usage_of_all(&room.with_role(Role::Editor), &question).await.unwrap_err().code(), "limit-forbidden");
+}
+
+async fn all_projects_are_added_up(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let ledger = room.ledger().await;
+    let theirs = crate::Caller { project: room.stranger.project, ..caller() };
+    for whose in [caller(), caller(), theirs] {
+        let intent = intent(&room.clock, 100_000, 10_000);
+        let permit = ledger.admit(&whose, &intent).unwrap();
+        let record = CallRecord { caller: whose, ..outcome(&ledger, &intent, (100_000, 10_000)) };
+        permit.settle(record);
+    }
+    ledger.flush().await.unwrap();
+    let ask = async |by: UsageBy| {
+        let (since, until) = (room.clock.now().minus(seconds(60)), room.clock.now().plus(seconds(60)));
+        let question = UsageQuestion { by, since, until, filter: UsageFilter::default() };
+        ledger.usage_of_all(&room.admin, &question).await.unwrap()
+    };
+    let projects = ask(UsageBy::Project).await;
+    assert_eq!((projects.total.name.as_str(), projects.total.calls, projects.total.cost), ("", 3, money("0.063")));
+    let rows: Vec<_> = projects.rows.iter().map(|row| (row.name.clone(), row.calls)).collect();
+    assert_eq!(rows, [(room.admin.project.to_string(), 2), (room.stranger.project.to_string(), 1)], "the dearest first");
+    let models = ask(UsageBy::Model).await;
+    assert_eq!((models.rows.len(), models.rows[0].calls), (1, 3));
 }

@@ -6,12 +6,13 @@ use mainspring_catalog::{AuditEntry, AuditTrail, Catalog, CatalogFault, Tx};
 use mainspring_kernel::{Actor, Fault as _, FaultKind, PageRequest, Role, id::LimitId};
 use mainspring_testservers::on_every_engine;
 
-use super::{Room, call, caller, limit, money, set};
+use super::{Room, call, caller, intent, limit, money, set};
 use crate::ledger::{Ledger, LedgerParts, Metric, SubjectKind};
 
 on_every_engine!(Catalog: [
     admins_set_limits_and_readers_see_them,
     limits_are_listed_newest_first_with_what_is_spent,
+    limits_that_are_no_budgets_say_what_is_left,
     a_change_is_audited_or_not_made,
     a_project_has_at_most_a_thousand,
 ]);
@@ -61,6 +62,31 @@ async fn limits_are_listed_newest_first_with_what_is_spent(catalog: Catalog) {
     assert_eq!(spent, [None, Some(money("0.06")), Some(money("0.06")), None], "a limit for each has no one subject");
     let resets: Vec<String> = all.iter().rev().filter_map(|state| state.resets).map(|at| at.to_string()).collect();
     assert_eq!(resets, ["2025-11-27T00:00:00.000000Z", "2025-11-27T00:00:00.000000Z", "2025-12-01T00:00:00.000000Z"]);
+}
+
+async fn limits_that_are_no_budgets_say_what_is_left(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let ledger = room.ledger().await;
+    for (kind, subject, metric, amount) in [
+        (SubjectKind::Project, "*", Metric::RequestsPerMinute, "60"),
+        (SubjectKind::Project, "*", Metric::TokensPerMinute, "1000"),
+        (SubjectKind::Project, "*", Metric::Concurrent, "4"),
+        (SubjectKind::User, "nobody", Metric::Concurrent, "3"),
+        (SubjectKind::Key, "*", Metric::RequestsPerMinute, "5"),
+        (SubjectKind::Project, "*", Metric::UsdPerDay, "5"),
+    ] {
+        set(&ledger, &room, kind, subject, metric, amount).await;
+        room.clock.advance(std::time::Duration::from_millis(2));
+    }
+    let left = async || {
+        let listed = ledger.limits(&room.admin, &PageRequest::first(10)).await.unwrap().items;
+        listed.iter().rev().map(|state| state.left).collect::<Vec<_>>()
+    };
+    assert_eq!(left().await, [Some(60), Some(1_000), Some(4), Some(3), None, None]);
+    let permit = ledger.admit(&caller(), &intent(&room.clock, 100, 200)).unwrap();
+    assert_eq!(left().await, [Some(59), Some(700), Some(3), Some(3), None, None]);
+    drop(permit);
+    assert_eq!(left().await[2], Some(4));
 }
 
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use mainspring_catalog::{Catalog, params};
-use mainspring_kernel::{Clock, Money, Tasks, Timestamp};
+use mainspring_kernel::{Clock, Money, PageRequest, Tasks, Timestamp};
 use mainspring_testservers::{on_every_engine, postgres::Postgres};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use tokio::task::JoinSet;
@@ -24,6 +24,7 @@ on_every_engine!(Catalog: [
     a_call_that_costs_more_than_was_set_aside_leaves_the_accounts_straight,
     a_limit_that_is_lowered_takes_back_what_was_fetched,
     calls_at_once_are_shared,
+    processes_that_serve_calls_are_listed,
     nothing_is_fetched_for_a_call_dearer_than_the_whole_budget,
 ]);
 
@@ -235,6 +236,8 @@ async fn calls_at_once_are_shared(catalog: Catalog) {
         others.push(permit);
     }
     assert_eq!(others.len(), 2);
+    let listed = one.limits(&room.admin, &PageRequest::first(1)).await.unwrap();
+    assert_eq!(listed.items[0].left, Some(0), "what both have taken");
     held.clear();
     room.clock.advance(seconds(3));
     one.give_back(false).await;
@@ -251,6 +254,29 @@ async fn calls_at_once_are_shared(catalog: Catalog) {
         held.push(admit(&one, &room, 1).await.unwrap());
     }
     assert!(admit(&one, &room, 1).await.is_err());
+}
+
+async fn processes_that_serve_calls_are_listed(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let (one, two) = (room.process("one").await, room.process("two").await);
+    let listed = async |of: &Ledger, page: PageRequest| {
+        let found = of.processes(&room.admin, &page).await.unwrap();
+        let items: Vec<_> = found.items.into_iter().map(|process| (process.id, process.here)).collect();
+        (items, found.next)
+    };
+    let mut both = vec![(one.owner().to_owned(), true), (two.owner().to_owned(), false)];
+    both.sort();
+    assert_eq!(listed(&one, PageRequest::first(10)).await, (both.clone(), None));
+    let (first, next) = listed(&one, PageRequest::first(1)).await;
+    let (second, none) = listed(&one, PageRequest::new(Some(1), next).unwrap()).await;
+    assert_eq!(([first, second].concat(), none), (both, None));
+    // One that says nothing any more is gone.
+    room.clock.advance(seconds(11));
+    one.say_alive().await;
+    assert_eq!(listed(&one, PageRequest::first(10)).await.0, [(one.owner().to_owned(), true)]);
+    // Who keeps everything alone is the only one.
+    let alone = room.ledger().await;
+    assert_eq!(listed(&alone, PageRequest::first(10)).await, (vec![(alone.owner().to_owned(), true)], None));
 }
 
 /// Goes on from a fixed moment, so that no test meets the end of a day.

@@ -73,7 +73,7 @@ fn a_server_is_sent_what_it_takes() {
     assert_eq!((role.as_str(), body, lost), ("system", mistral, vec!["top_k".to_owned(), "user".to_owned()]));
 
     let mut endpoint = at(UNKNOWN);
-    endpoint.no_stream_options = true;
+    endpoint.habits.stream_options = false;
     endpoint.default_max_tokens = Some(64);
     call.max_tokens = None;
     let body: Value = serde_json::from_slice(&PLAIN.encode(&endpoint, &call).unwrap().outgoing.body).unwrap();

@@ -11,9 +11,10 @@ use crate::{
     seam::{Adapter, Endpoint, Operation},
 };
 
-const ALL: [Operation; 8] = [
+const ALL: [Operation; 9] = [
     Operation::Chat,
     Operation::Responses,
+    Operation::Compact,
     Operation::Messages,
     Operation::CountTokens,
     Operation::Completions,
@@ -38,13 +39,15 @@ fn check(adapter: OpenAi, endpoint: &Endpoint, want: &[(Operation, &str)]) {
 
 #[test]
 fn requests_go_where_the_dialect_has_them() {
-    use Operation::{Chat, Completions, Embeddings, Moderations, Rerank, Responses};
+    use Operation::{Chat, Compact, Completions, CountTokens, Embeddings, Moderations, Rerank, Responses};
     check(
         PLAIN,
         &at(OPENAI),
         &[
             (Chat, "https://api.openai.com/v1/chat/completions"),
             (Responses, "https://api.openai.com/v1/responses"),
+            (Compact, "https://api.openai.com/v1/responses/compact"),
+            (CountTokens, "https://api.openai.com/v1/responses/input_tokens"),
             (Completions, "https://api.openai.com/v1/completions"),
             (Embeddings, "https://api.openai.com/v1/embeddings"),
             (Rerank, "https://api.openai.com/v1/rerank"),
@@ -77,7 +80,7 @@ fn requests_go_where_the_dialect_has_them() {
 
 #[test]
 fn azure_names_the_deployment_in_the_path() {
-    use Operation::{Chat, Completions, Embeddings, Responses};
+    use Operation::{Chat, Compact, Completions, Embeddings, Responses};
     let version = "?api-version=2024-10-21";
     let address = |path: &str| format!("https://x.openai.azure.com/openai/deployments/target%20model/{path}{version}");
     for base in ["https://x.openai.azure.com", "https://x.openai.azure.com/openai"] {
@@ -90,6 +93,7 @@ fn azure_names_the_deployment_in_the_path() {
                 (Completions, &address("completions")),
                 (Embeddings, &address("embeddings")),
                 (Responses, "https://x.openai.azure.com/openai/v1/responses"),
+                (Compact, "https://x.openai.azure.com/openai/v1/responses/compact"),
             ],
         );
     }
@@ -102,6 +106,7 @@ fn azure_names_the_deployment_in_the_path() {
             (Completions, "https://x.openai.azure.com/openai/v1/completions?api-version=preview"),
             (Embeddings, "https://x.openai.azure.com/openai/v1/embeddings?api-version=preview"),
             (Responses, "https://x.openai.azure.com/openai/v1/responses?api-version=preview"),
+            (Compact, "https://x.openai.azure.com/openai/v1/responses/compact?api-version=preview"),
         ],
     );
 }

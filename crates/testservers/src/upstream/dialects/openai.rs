@@ -18,6 +18,8 @@ pub(super) fn reply(question: &Question<'_>, number: u64, behaviour: &Behaviour)
         Asked::Completions if stream => (completions_stream(question, number, behaviour), true),
         Asked::Chat => (halves(chat(question, number, behaviour)), false),
         Asked::Responses => (halves(response(question, number, behaviour, "completed").to_string()), false),
+        Asked::Compact => (halves(compaction(question, number, behaviour)), false),
+        Asked::InputTokens => (halves(input_tokens(behaviour)), false),
         Asked::Completions => (halves(completions(question, number, behaviour)), false),
         Asked::Embeddings => (halves(embeddings(question, behaviour)), false),
         Asked::Rerank => (halves(rerank(question, behaviour)), false),
@@ -188,6 +190,25 @@ fn response(question: &Question<'_>, number: u64, behaviour: &Behaviour, status:
         "top_p": 1.0,
         "usage": used,
     })
+}
+
+/// What went before is sealed, so that nobody but the server reads it.
+fn compaction(question: &Question<'_>, number: u64, behaviour: &Behaviour) -> String {
+    let sealed = STANDARD.encode(behaviour.texts().concat());
+    let whole = response(question, number, behaviour, "completed");
+    json!({
+        "id": whole["id"],
+        "object": "response.compaction",
+        "created_at": CREATED,
+        "output": [{ "id": format!("cmp_{number}"), "type": "compaction", "encrypted_content": sealed }],
+        "usage": whole["usage"],
+    })
+    .to_string()
+}
+
+fn input_tokens(behaviour: &Behaviour) -> String {
+    let counted = behaviour.usage.map_or(0, |used| used.input);
+    json!({ "object": "response.input_tokens", "input_tokens": counted }).to_string()
 }
 
 fn item(number: u64, behaviour: &Behaviour, done: bool) -> Value {

@@ -1,0 +1,169 @@
+//! Who is paid, where a call asks several.
+
+use std::time::Duration;
+
+use mainspring_kernel::{Money, Timestamp};
+use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Upstream, When};
+use serde_json::{Value, json};
+
+use super::room::{Room, chat, cost, drain, provider, upstream};
+use crate::{
+    CallRecord, CallStatus,
+    ledger::{Repricing, UsageBy, UsageFilter, UsageQuestion, UsageRow},
+};
+
+/// What is paid at `first` is ten times as dear.
+async fn room_with(first: &Upstream, second: &Upstream, mut spec: Value) -> Room {
+    let room = Room::open().await;
+    let prices = json!({"models": [
+        {"model": "*", "provider": "first", "input": 10, "output": 20},
+        {"model": "*", "input": 1, "output": 2},
+    ]});
+    spec["targets"] = json!([{"provider": "first", "model": "a"}, {"provider": "second", "model": "b"}]);
+    spec["choose"] = json!("first");
+    room.apply(&[
+        ("prices", "default", prices),
+        ("provider", "first", provider(first)),
+        ("provider", "second", provider(second)),
+        ("route", "assistant", spec),
+    ])
+    .await;
+    room
+}
+
+impl Room {
+    fn stretch(&self) -> (Timestamp, Timestamp) {
+        let now = mainspring_kernel::Clock::now(&self.clock);
+        (now.minus(Duration::from_secs(60)), now.plus(Duration::from_secs(60)))
+    }
+
+    /// Calls and cost of each provider, by the sums.
+    async fn by_provider(&self, provider: Option<&str>) -> Vec<(String, u64, Money)> {
+        let (since, until) = self.stretch();
+        let filter = UsageFilter { provider: provider.map(str::to_owned), ..UsageFilter::default() };
+        let question = UsageQuestion { by: UsageBy::Provider, since, until, filter };
+        let ledger = self.gateway.ledger();
+        ledger.flush().await.unwrap();
+        let mut rows: Vec<_> = ledger
+            .usage(&self.admin(), &question)
+            .await
+            .unwrap()
+            .rows
+            .into_iter()
+            .map(|row| (row.name, row.calls, row.cost))
+            .collect();
+        rows.sort();
+        rows
+    }
+
+    /// Calls, cost and what it would be at the prices in force, of each target.
+    async fn repriced(&self) -> Vec<(String, u64, Money, Money)> {
+        let prices = Repricing::Prices("default".parse().unwrap());
+        let repriced =
+            self.gateway.ledger().reprice(&self.admin(), &prices, &UsageFilter::default(), self.stretch()).await.unwrap();
+        repriced.models.into_iter().map(|model| (model.name, model.calls, model.cost, model.repriced)).collect()
+    }
+}
+
+fn guess(stream: bool) -> u64 {
+    (chat("assistant", stream).to_string().len() as u64).div_ceil(4)
+}
+
+fn charged(record: &CallRecord) -> Vec<(&str, &str, u64, Money)> {
+    let charges = record.charges.iter();
+    charges.map(|charge| (charge.provider.as_str(), charge.target.as_str(), charge.usage.total(), charge.cost)).collect()
+}
+
+#[tokio::test]
+async fn what_an_attempt_wasted_is_paid_to_whom_it_was_made() {
+    let first = upstream(Script::always(Behaviour::trouble(Trouble::WrongJson)));
+    let second = upstream(Script::default());
+    let retry = json!({"retry": {"attempts": 1, "backoff": "1ms", "max_backoff": "1ms"}});
+    let mut room = room_with(&first, &second, retry).await;
+    room.ask("assistant").await.unwrap();
+    let record = room.settled_once().await;
+    let wasted = cost(guess(false), 0).times(10);
+    assert_eq!((record.status, record.attempts, record.provider.as_deref()), (CallStatus::Ok, 3, Some("second")));
+    let (lost, used) = (("first", "a", guess(false), wasted), ("second", "b", 20, cost(12, 8)));
+    assert_eq!(charged(&record), [lost, lost, used]);
+    assert_eq!(record.cost, wasted.times(2) + cost(12, 8), "all of it is the call's");
+    let (one, two) = (("first".to_owned(), 0, wasted.times(2)), ("second".to_owned(), 1, cost(12, 8)));
+    assert_eq!(room.by_provider(None).await, [one.clone(), two]);
+    assert_eq!(room.by_provider(Some("first")).await, [one]);
+    let (lost, used) = (wasted.times(2), cost(12, 8));
+    assert_eq!(room.repriced().await, [("first/a".to_owned(), 0, lost, lost), ("second/b".to_owned(), 1, used, used)]);
+    let filter = crate::ledger::CallFilter { provider: Some("first".to_owned()), ..Default::default() };
+    let listed = room.gateway.ledger().calls(&room.admin(), &filter, &mainspring_kernel::PageRequest::first(9)).await.unwrap();
+    assert_eq!(listed.items, [record], "it was asked, and kept as it was settled");
+}
+
+#[tokio::test]
+async fn a_sum_says_how_much_of_it_is_a_guess() {
+    let first = upstream(Script::always(Behaviour::trouble(Trouble::WrongJson)));
+    let second = upstream(Script::default());
+    let mut room = room_with(&first, &second, json!({"retry": {"attempts": 0}})).await;
+    room.ask("assistant").await.unwrap();
+    room.settled_once().await;
+    let (since, until) = room.stretch();
+    let ledger = room.gateway.ledger();
+    ledger.flush().await.unwrap();
+    let question = UsageQuestion { by: UsageBy::Provider, since, until, filter: UsageFilter::default() };
+    let report = ledger.usage(&room.admin(), &question).await.unwrap();
+    let guessed = |row: &UsageRow| [row.input, row.input_estimated, row.output, row.output_estimated];
+    assert_eq!(guessed(&report.total), [guess(false) + 12, guess(false), 8, 0]);
+    let of = |name: &str| guessed(report.rows.iter().find(|row| row.name == name).unwrap());
+    assert_eq!((of("first"), of("second")), ([guess(false), guess(false), 0, 0], [12, 0, 8, 0]));
+}
+
+#[tokio::test]
+async fn both_sides_of_a_hedge_are_paid_their_own() {
+    for stream in [false, true] {
+        let first = upstream(Script::always(Behaviour::trouble(Trouble::Hang(When::BeforeHead))));
+        let second = upstream(Script::default());
+        let spec = json!({"hedge": {"after": "50ms", "at_most": 1.0}, "retry": {"attempts": 0}});
+        let mut room = room_with(&first, &second, spec).await;
+        let answered = room.gateway.call(room.request(&chat("assistant", stream))).await.unwrap();
+        drain(answered.body).await;
+        let record = room.settled_once().await;
+        let wasted = cost(guess(stream), 0).times(10);
+        assert_eq!(record.provider.as_deref(), Some("second"));
+        assert_eq!(charged(&record), [("first", "a", guess(stream), wasted), ("second", "b", 20, cost(12, 8))]);
+        let rows = room.by_provider(None).await;
+        assert_eq!(rows, [("first".to_owned(), 0, wasted), ("second".to_owned(), 1, cost(12, 8))]);
+        first.wait_until_hung_up().await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_failed_everywhere_is_paid_to_whom_it_cost_something() {
+    let first = upstream(Script::always(Behaviour::trouble(Trouble::WrongJson)));
+    let second = upstream(Script::always(Behaviour::status(503)));
+    let mut room = room_with(&first, &second, json!({"retry": {"attempts": 0}})).await;
+    room.ask("assistant").await.unwrap_err();
+    let record = room.settled_once().await;
+    let wasted = cost(guess(false), 0).times(10);
+    assert_eq!((record.status, record.provider.as_deref(), record.cost), (CallStatus::Failed, Some("second"), wasted));
+    assert_eq!(charged(&record), [("first", "a", guess(false), wasted)]);
+    assert_eq!(room.by_provider(None).await, [("first".to_owned(), 0, wasted), ("second".to_owned(), 1, Money::ZERO)]);
+}
+
+#[tokio::test]
+async fn a_call_of_one_target_says_it_once() {
+    let (first, second) = (upstream(Script::default()), upstream(Script::default()));
+    let mut room = room_with(&first, &second, json!({})).await;
+    room.ask("assistant").await.unwrap();
+    let record = room.settled_once().await;
+    assert_eq!((record.provider.as_deref(), record.cost, record.charges.len()), (Some("first"), cost(12, 8).times(10), 0));
+}
+
+#[tokio::test]
+async fn a_price_by_the_request_is_not_paid_for_one_that_nobody_took() {
+    let (first, second) = (upstream(Script::always(Behaviour::status(503))), upstream(Script::default()));
+    let mut room = room_with(&first, &second, json!({"retry": {"attempts": 0}})).await;
+    let prices = json!({"models": [{"model": "*", "input": 1, "output": 2, "request": "0.01"}]});
+    room.apply(&[("prices", "default", prices)]).await;
+    room.ask("assistant").await.unwrap();
+    let record = room.settled_once().await;
+    assert_eq!((record.attempts, record.cost - cost(12, 8)), (2, Money::from_pico(10_000_000_000)));
+    assert_eq!(record.charges, []);
+}

@@ -1,0 +1,111 @@
+//! What is set aside for a call: as much as it may be written, wherever that is said.
+
+use mainspring_kernel::Money;
+use mainspring_llm::exchange::Dialect;
+use mainspring_providers::Operation::{self, Chat, Completions, Messages, Responses};
+use mainspring_testservers::upstream::{Script, Upstream};
+use serde_json::{Value, json};
+
+use super::room::{Room, cost, provider, upstream};
+use crate::{
+    GatewayFault, LedgerFault,
+    allowed::USUAL,
+    ledger::{Amount, Metric, NewLimit, SubjectKind},
+};
+
+/// A room whose budget is too small for any call, with a route to a target of each dialect.
+async fn room_with(parameters: &Value, server: &Upstream) -> Room {
+    let room = Room::open().await;
+    let to = |provider: &str| json!({"targets": [{"provider": provider, "model": "a", "parameters": parameters}]});
+    room.apply(&[
+        ("provider", "main", provider(server)),
+        ("provider", "claude", json!({"type": "anthropic", "base_url": server.url()})),
+        ("route", "assistant", to("main")),
+        ("route", "elsewhere", to("claude")),
+    ])
+    .await;
+    let amount = Amount::Money(Money::from_pico(1));
+    let new = NewLimit { kind: SubjectKind::Project, subject: "*".to_owned(), metric: Metric::UsdPerDay, amount };
+    room.gateway.ledger().set_limit(&room.admin(), new).await.unwrap();
+    room
+}
+
+/// Tokens of output that would have been set aside for the call, beside its body and what the route adds to it.
+async fn set_aside(room: &Room, operation: Operation, (body, added): (&Value, &Value)) -> u64 {
+    let mut request = room.request(body);
+    request.operation = operation;
+    request.said_in = match operation {
+        Responses => Dialect::OpenAiResponses,
+        Messages => Dialect::Anthropic,
+        _ => Dialect::OpenAiChat,
+    };
+    let added = if *added == json!({}) { 0 } else { added.to_string().len() };
+    let input = (request.body.len() + added) as u64;
+    match room.gateway.call(request).await {
+        Err(GatewayFault::Ledger(LedgerFault::TooDear(told))) => {
+            // Bounds are rounded up by a hair.
+            let output = (told.needed - cost(input, 0)).as_pico() / cost(0, 1).as_pico();
+            u64::try_from(output).unwrap()
+        }
+        other => panic!("{operation:?} {body}: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_sets_aside_by_the_fields_it_reads() {
+    let server = upstream(Script::default());
+    let room = room_with(&json!({}), &server).await;
+    for (operation, fields, want) in [
+        (Chat, json!({"max_tokens": 10}), 10),
+        (Chat, json!({"max_completion_tokens": 10}), 10),
+        (Chat, json!({"max_tokens": 10, "max_completion_tokens": 50}), 50),
+        (Chat, json!({"max_tokens": 10, "n": 3}), 30),
+        (Chat, json!({"n": 8}), 8 * USUAL),
+        (Chat, json!({"max_output_tokens": 10}), USUAL),
+        (Responses, json!({"max_output_tokens": 10}), 10),
+        (Responses, json!({"max_tokens": 10}), USUAL),
+        (Responses, json!({"max_completion_tokens": 10}), USUAL),
+        (Messages, json!({"max_tokens": 10}), 10),
+        (Messages, json!({"max_tokens": 10, "n": 3}), 10),
+        (Completions, json!({"max_tokens": 10}), 10),
+        (Completions, json!({"max_completion_tokens": 10}), USUAL),
+        (Completions, json!({"max_tokens": 10, "n": 2, "prompt": "text"}), 20),
+        (Completions, json!({"max_tokens": 10, "best_of": 5}), 50),
+        (Completions, json!({"max_tokens": 10, "n": 2, "best_of": 5, "prompt": ["a", "b", "c"]}), 150),
+        (Completions, json!({"max_tokens": 10, "prompt": [1, 2, 3]}), 10),
+        (Completions, json!({"max_tokens": 10, "prompt": [[1, 2], [3]]}), 20),
+        (Completions, json!({"prompt": ["a", "b"]}), 2 * USUAL),
+    ] {
+        let mut body = fields;
+        body["model"] = json!("assistant");
+        assert_eq!(set_aside(&room, operation, (&body, &json!({}))).await, want, "{operation:?} {body}");
+    }
+    assert_eq!(server.count(), 0);
+}
+
+#[tokio::test]
+async fn what_a_route_always_sends_is_set_aside_instead_of_what_the_client_says() {
+    let server = upstream(Script::default());
+    for (parameters, operation, fields, [same, other]) in [
+        (json!({"max_tokens": 5_000}), Chat, json!({"max_tokens": 10}), [5_000, 5_000]),
+        (json!({"max_completion_tokens": 5_000}), Chat, json!({"max_tokens": 10}), [5_000, 5_000]),
+        (json!({"n": 4}), Chat, json!({"max_tokens": 10}), [40, 40]),
+        (json!({"n": 4, "max_tokens": 100}), Chat, json!({"max_tokens": 10}), [400, 400]),
+        // Taken away, so that nobody says.
+        (json!({"max_tokens": null}), Chat, json!({"max_tokens": 10}), [USUAL, USUAL]),
+        (json!({"max_tokens": "many"}), Chat, json!({"max_tokens": 10}), [USUAL, USUAL]),
+        (json!({"temperature": 1}), Chat, json!({"max_tokens": 10}), [10, 10]),
+        (json!({"max_tokens": 5_000}), Responses, json!({"max_output_tokens": 10}), [5_000, 5_000]),
+        (json!({"max_completion_tokens": 5_000}), Messages, json!({"max_tokens": 10}), [5_000, 5_000]),
+        (json!({"tools": [{"type": "function", "function": {"name": "look"}}]}), Chat, json!({"max_tokens": 10}), [10, 10]),
+        (json!({"best_of": 3}), Completions, json!({"max_tokens": 10}), [30, 30]),
+    ] {
+        let room = room_with(&parameters, &server).await;
+        for (model, want) in [("assistant", same), ("elsewhere", other)] {
+            let mut body = fields.clone();
+            body["model"] = json!(model);
+            assert_eq!(set_aside(&room, operation, (&body, &parameters)).await, want, "{parameters} {operation:?} {body}");
+        }
+    }
+    assert_eq!(server.count(), 0);
+}

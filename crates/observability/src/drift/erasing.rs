@@ -1,0 +1,101 @@
+//! Taking out what went into sketches and topics of traces that are erased.
+//!
+//! A sketch of an hour may name a value that only one span had, the examples of a topic are traces, and a topic may be told
+//! by a word that only one person uses. What is left of hours is made anew. The middles of topics stay: each is the mean of
+//! what many asked.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use mainspring_kernel::{Timestamp, id::ProjectId};
+use mainspring_lake::{Filter, Scan};
+
+use super::{
+    Drift,
+    keeping::{LOOK_BACK, around},
+    kept::{self, Kept, Part, Seen, Writing},
+    topics::{FIELD, TRAINED_ON, Topics, question, questions, words_of},
+};
+use crate::{fault::TraceFault, table::Rows};
+
+/// Traces whose questions are read at once.
+const AT_ONCE: usize = 20;
+/// Hours that one commit takes out.
+const HOURS_AT_ONCE: usize = 500;
+/// A word that so many of the others use, of those that are looked at, names nobody.
+const OTHERS: usize = 5;
+
+impl Drift {
+    /// Waits until nothing is in the making here that was begun before.
+    pub(crate) async fn settle(&self) {
+        drop(self.making.write().await);
+    }
+
+    /// Takes out of the names of topics the words that these traces have and hardly any other, while the traces are there.
+    pub(crate) async fn unname(&self, project: ProjectId, traces: &[String]) -> Result<(), TraceFault> {
+        let project = project.to_string();
+        let Some(topics) = self.known_topics(&project).await? else { return Ok(()) };
+        let said = self.said(&project, traces, &topics.words()).await?;
+        if said.is_empty() {
+            return Ok(());
+        }
+        let theirs: HashSet<&str> = traces.iter().map(String::as_str).collect();
+        let spans = self.room.table().as_ref();
+        let asked = questions(spans, &project, around(self.room.now(), LOOK_BACK), TRAINED_ON).await?;
+        let mut others: BTreeMap<String, usize> = BTreeMap::new();
+        for question in asked.iter().filter(|question| !theirs.contains(question.trace.as_str())) {
+            for word in words_of(&question.text) {
+                *others.entry(word).or_default() += 1;
+            }
+        }
+        let unusual = |word: &String| others.get(word).is_none_or(|count| *count < OTHERS);
+        let unusual: BTreeSet<String> = said.into_iter().filter(unusual).collect();
+        if unusual.is_empty() {
+            return Ok(());
+        }
+        // Nobody makes others meanwhile. They stay as old as they are: whoever makes some while traces are erased is found by
+        // that.
+        let _alone = self.making.write().await;
+        let made = kept::clusters_made(self.table().await?.as_ref(), &project).await?;
+        let Some((made, topics)) = made.zip(self.known_topics(&project).await?) else { return Ok(()) };
+        let topics = topics.without(&unusual);
+        let writing = Writing { project: &project, hour: 0, part: Part::Clusters, seen: Seen::default(), made };
+        self.write(&writing, &[row_of(&topics)?]).await
+    }
+
+    /// Which of these words were asked in traces.
+    async fn said(&self, project: &str, traces: &[String], words: &BTreeSet<String>) -> Result<BTreeSet<String>, TraceFault> {
+        let mut said = BTreeSet::new();
+        for some in traces.chunks(AT_ONCE) {
+            let of_traces = Filter::any_of("trace", some.iter().map(String::as_str));
+            let asked = Filter::eq("project", project).and(Filter::eq("type", "chat")).and(of_traces);
+            for batch in self.room.table().scan(Scan::of(asked)).await? {
+                let rows = Rows(&batch);
+                for row in 0..batch.num_rows() {
+                    if let Some(question) = question(&rows.span(row)?) {
+                        said.extend(words_of(&question.text).into_iter().filter(|word| words.contains(word)));
+                    }
+                }
+            }
+        }
+        Ok(said)
+    }
+
+    /// Takes out the hours that these traces were in, once the traces are gone and nothing is in the making that saw them.
+    /// Topics that were made since then go too.
+    pub(crate) async fn remake(&self, project: ProjectId, hours: &BTreeSet<i64>, since: Timestamp) -> Result<(), TraceFault> {
+        let (project, table) = (project.to_string(), self.table().await?.as_ref());
+        let hours: Vec<i64> = hours.iter().copied().collect();
+        for some in hours.chunks(HOURS_AT_ONCE) {
+            kept::remove_hours(table, &project, some).await?;
+        }
+        if kept::clusters_made(table, &project).await?.is_some_and(|made| made >= since.as_micros()) {
+            kept::remove_topics(table, &project).await?;
+        }
+        Ok(())
+    }
+}
+
+fn row_of(topics: &Topics) -> Result<Kept, TraceFault> {
+    let sketch = serde_json::to_string(topics).map_err(|error| TraceFault::Unreadable { reason: error.to_string() })?;
+    Ok(Kept { hour: 0, field: FIELD.into(), release: String::new(), kind: "topics".into(), sketch })
+}
