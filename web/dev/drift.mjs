@@ -73,7 +73,7 @@ export function driftRoutes({ json, traceIds }) {
         const [to, day] = [Date.now(), 86_400_000];
         const at = (ms) => new Date(ms).toISOString();
         const release =
-          against === "release" ? { release: "2.1", reference_release: "2.0", no_topics: "topics are kept by the hour, not by release" } : { topics };
+          against === "release" ? { release: u.get("release") || "2.1", reference_release: u.get("reference_release") || "2.0", topics } : { topics };
         json(s, {
           from: at(to - day),
           to: at(to),
@@ -82,6 +82,7 @@ export function driftRoutes({ json, traceIds }) {
           reference_to: at(to - day),
           fields: FIELDS,
           waiting_hours: 0,
+          no_output_topics: "no topics were made yet: that takes a hundred answers and an installed model that embeds",
           ...release,
         });
       },

@@ -53,11 +53,12 @@ fn summary(
         description,
         version,
         digest,
-        requests_24h: known.then(|| traffic.map_or(0, |traffic| traffic.requests)),
-        errors_24h: known.then(|| traffic.map_or(0, |traffic| traffic.errors)),
-        p50_ms: traffic.and_then(|traffic| traffic.p50_millis),
-        p95_ms: traffic.and_then(|traffic| traffic.p95_millis),
-        last_request_at: traffic.map(|traffic| traffic.last.to_string()),
+        requests_24h: known.then(|| traffic.map_or(0, |of_app| of_app.traffic.requests)),
+        errors_24h: known.then(|| traffic.map_or(0, |of_app| of_app.traffic.errors)),
+        p50_ms: traffic.and_then(|of_app| of_app.traffic.p50_millis),
+        p95_ms: traffic.and_then(|of_app| of_app.traffic.p95_millis),
+        estimated: traffic.is_some_and(|of_app| of_app.traffic.estimated),
+        last_request_at: traffic.map(|of_app| of_app.last.to_string()),
     }
 }
 

@@ -149,12 +149,14 @@ fn panel(spec: PanelSpec, answer: PanelAnswer) -> wire::PanelData {
         rows: Vec::new(),
         table: None,
         more: false,
+        estimated: false,
         problem: None,
     };
     let nothing = match answer {
         PanelAnswer::Measured { by, found, more } => {
             panel.rows = rows(&found, by.as_deref(), &panel.measures);
             (panel.by, panel.more) = (by, more);
+            panel.estimated = panel.rows.iter().any(|row| row.estimated);
             panel.rows.is_empty()
         }
         PanelAnswer::Rows(found) => {
@@ -192,6 +194,7 @@ fn rows(found: &SpanMetrics, by: Option<&str>, measures: &[String]) -> Vec<wire:
             start: row.start.map(|start| start.to_string()),
             keys: by.into_iter().map(str::to_owned).zip(row.keys.iter().cloned()).collect(),
             values: places.iter().map(|(at, name)| ((*name).to_owned(), value(*at))).collect(),
+            estimated: row.estimated,
         }
     };
     found.rows.iter().map(row).filter(|row| row.values.values().any(Option::is_some)).collect()

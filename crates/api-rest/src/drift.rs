@@ -2,7 +2,9 @@
 
 use axum::{Json, extract::State};
 use mainspring_kernel::{FaultKind, Role, Timestamp};
-use mainspring_observability::{Against, DriftBin, DriftFigures, DriftQuestion, DriftReport, FieldDrift, Topic, TopicDrift};
+use mainspring_observability::{
+    Against, DriftBin, DriftFigures, DriftQuestion, DriftReleases, DriftReport, FieldDrift, Topic, TopicDrift,
+};
 use mainspring_web_kit::{Answer, Caller, Problem, Query};
 use mainspring_wire as wire;
 use serde::Deserialize;
@@ -20,16 +22,19 @@ pub(crate) struct Comparing {
     against: Option<String>,
     reference_from: Option<String>,
     reference_to: Option<String>,
+    release: Option<String>,
+    reference_release: Option<String>,
 }
 
 /// Compares the spans that began from `from` to `to` (the last day where nobody says), field by field: with as much time
-/// before (`against=previous`), with a stretch of its own (`against=range`, from `reference_from` to `reference_to`), or the
-/// newest release among them with the one before (`against=release`). `field` names fields such as `model,duration`,
-/// `attributes["tier"]` or `score.relevance`; without it all that are kept by the hour are compared, and the scores that were
-/// given in this time.
+/// before (`against=previous`), with a stretch of its own (`against=range`, from `reference_from` to `reference_to`), or one
+/// release with another (`against=release`): `release` with `reference_release`; where these are not named, the newest among
+/// the spans with the one before. `field` names fields such as `model,duration`, `attributes["tier"]` or `score.relevance`;
+/// without it all that are kept by the hour are compared, and the scores that were given in this time.
 #[utoipa::path(get, path = "/api/v1/drift", tag = "drift", operation_id = "compare_drift",
     params(("field" = Option<String>, Query), ("from" = Option<String>, Query), ("to" = Option<String>, Query),
-        ("against" = Option<String>, Query), ("reference_from" = Option<String>, Query), ("reference_to" = Option<String>, Query)),
+        ("against" = Option<String>, Query), ("reference_from" = Option<String>, Query), ("reference_to" = Option<String>, Query),
+        ("release" = Option<String>, Query), ("reference_release" = Option<String>, Query)),
     responses((status = 200, body = wire::DriftView)))]
 pub(crate) async fn compare(
     State(rest): State<Rest>,
@@ -40,7 +45,7 @@ pub(crate) async fn compare(
     let question = question(comparing, rest.clock.now())?;
     let against = match question.against {
         Against::Previous => "previous",
-        Against::Release => "release",
+        Against::Release(_) => "release",
         Against::Range(..) => "range",
     };
     let report = Box::pin(rest.drift.report(actor, &question)).await?;
@@ -49,14 +54,21 @@ pub(crate) async fn compare(
 
 fn question(comparing: Comparing, now: Timestamp) -> Answer<DriftQuestion> {
     let invalid = |words: &str| Problem::new(FaultKind::Invalid, "query-invalid", words.to_owned());
-    let Comparing { field, from, to, against, reference_from, reference_to } = comparing;
+    let Comparing { field, from, to, against, reference_from, reference_to, release, reference_release } = comparing;
     let to = time("to", to)?.unwrap_or(now);
     let from = time("from", from)?.unwrap_or_else(|| to.minus(USUAL));
     let reference = (time("reference_from", reference_from)?, time("reference_to", reference_to)?);
+    let named = |name: Option<String>| name.filter(|name| !name.is_empty());
+    let releases = DriftReleases { reference: named(reference_release), current: named(release) };
+    let are_named = releases != DriftReleases::default();
     let against = match (against.as_deref().unwrap_or_default(), reference) {
+        ("previous" | "range", _) if are_named => {
+            return Err(invalid("`release` and `reference_release` belong to `against=release`"));
+        }
+        ("", (None, None)) if are_named => Against::Release(releases),
         ("" | "previous", (None, None)) => Against::Previous,
-        ("release", (None, None)) => Against::Release,
-        ("" | "range", (Some(from), Some(to))) => Against::Range(from, to),
+        ("release", (None, None)) => Against::Release(releases),
+        ("" | "range", (Some(from), Some(to))) if !are_named => Against::Range(from, to),
         ("range", _) => return Err(invalid("a range is from `reference_from` to `reference_to`")),
         ("" | "previous" | "release", _) => return Err(invalid("`reference_from` and `reference_to` belong to `against=range`")),
         _ => return Err(invalid("`against` is previous, release or range")),
@@ -80,7 +92,7 @@ fn fields(text: &str) -> Vec<String> {
 }
 
 fn view(report: DriftReport, against: &str) -> wire::DriftView {
-    let DriftReport { from, to, reference, releases, fields, topics, no_topics, waiting } = report;
+    let DriftReport { from, to, reference, releases, fields, topics, no_topics, answers, no_answers, waiting } = report;
     let (reference_release, release) = releases.unzip();
     wire::DriftView {
         from: from.to_string(),
@@ -93,6 +105,8 @@ fn view(report: DriftReport, against: &str) -> wire::DriftView {
         fields: fields.into_iter().map(field).collect(),
         topics: topics.map(moved),
         no_topics: no_topics.map(str::to_owned),
+        output_topics: answers.map(moved),
+        no_output_topics: no_answers.map(str::to_owned),
         waiting_hours: waiting as u64,
     }
 }
@@ -145,6 +159,35 @@ mod tests {
         assert_eq!(fields("model, attributes[\"a,b\"],,cost "), ["model", "attributes[\"a,b\"]", "cost"]);
         assert_eq!(fields("score.x,score[\"a, b\"]"), ["score.x", "score[\"a, b\"]"]);
         assert!(fields("").is_empty());
+    }
+
+    #[test]
+    fn releases_and_ranges_are_not_mixed() {
+        let asked = |against: &str, range: bool, release: &str| {
+            let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+            let comparing = Comparing {
+                field: None,
+                from: None,
+                to: None,
+                against: given(against),
+                reference_from: given(if range { "2026-01-01T00:00:00Z" } else { "" }),
+                reference_to: given(if range { "2026-01-02T00:00:00Z" } else { "" }),
+                release: given(release),
+                reference_release: None,
+            };
+            question(comparing, Timestamp::from_micros(1_800_000_000_000_000)).map(|question| question.against)
+        };
+        let named = |release: &str| {
+            Against::Release(DriftReleases { reference: None, current: Some(release.to_owned()).filter(|name| !name.is_empty()) })
+        };
+        assert!(matches!(asked("", false, ""), Ok(Against::Previous)));
+        assert!(matches!(asked("", true, ""), Ok(Against::Range(..))));
+        assert_eq!(asked("release", false, "").ok(), Some(named("")));
+        assert_eq!(asked("release", false, "1.1").ok(), Some(named("1.1")));
+        assert_eq!(asked("", false, "1.1").ok(), Some(named("1.1")), "a release that is named is what is meant");
+        for (against, range) in [("previous", false), ("range", true), ("range", false), ("", true), ("release", true)] {
+            assert!(asked(against, range, "1.1").is_err(), "{against} {range}");
+        }
     }
 
     proptest! {

@@ -26,6 +26,7 @@ fn slice(found: SliceEvaluation, spec: Option<&MonitorSpec>) -> wire::MonitorSli
         since: since.to_string(),
         says,
         count: figures.count,
+        estimated: figures.estimated,
         value: figures.value,
         low: figures.interval.map(|interval| interval.low),
         high: figures.interval.map(|interval| interval.high),

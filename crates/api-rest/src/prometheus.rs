@@ -6,7 +6,7 @@ use axum::{Json, extract::State};
 use bytes::Bytes;
 use http::{StatusCode, Uri};
 use mainspring_kernel::{FaultKind, Role, Timestamp, duration};
-use mainspring_observability::{PromAnswer, PromSeries, PromTimes, prom_labels, prom_metrics};
+use mainspring_observability::{PromAnswer, PromFound, PromSeries, PromTimes, prom_labels, prom_metrics};
 use mainspring_web_kit::{Answer, Caller, Path, Problem, Query};
 use mainspring_wire as wire;
 use serde_json::{Value, json};
@@ -40,7 +40,15 @@ pub fn dialect(path: &str, problem: &Problem) -> Option<Value> {
 }
 
 fn success(data: Value) -> Json<wire::PromReply> {
-    Json(wire::PromReply { status: "success".to_owned(), data })
+    Json(wire::PromReply { status: "success".to_owned(), data, infos: Vec::new() })
+}
+
+/// What is shown beside a chart whose numbers are made of a sample.
+const ESTIMATE: &str = "only some of the traces are kept: this is an estimate of all that came";
+
+fn found(data: Value, estimated: bool) -> Json<wire::PromReply> {
+    let infos = if estimated { vec![ESTIMATE.to_owned()] } else { Vec::new() };
+    Json(wire::PromReply { status: "success".to_owned(), data, infos })
 }
 
 fn wrong(field: &str, what: &str) -> Problem {
@@ -103,13 +111,15 @@ async fn instantly(rest: &Rest, caller: &Caller, pairs: &[Pair]) -> Reply {
     let text = one(pairs, "query").ok_or_else(|| wrong("query", "a question in PromQL"))?;
     let at = moment(pairs, "time")?.unwrap_or_else(|| rest.clock.now());
     let times = PromTimes { start: at, end: at, step_micros: None };
-    Ok(success(match rest.observability.prometheus(actor, text, times).await? {
+    let PromFound { answer, estimated } = rest.observability.prometheus(actor, text, times).await?;
+    let data = match answer {
         PromAnswer::Scalar(points) => json!({"resultType": "scalar", "result": points.into_iter().next().map(point)}),
         PromAnswer::Series(all) => {
             let told = |PromSeries { labels, points }: PromSeries| json!({"metric": labels, "value": points.into_iter().next().map(point)});
             json!({"resultType": "vector", "result": all.into_iter().map(told).collect::<Vec<_>>()})
         }
-    }))
+    };
+    Ok(found(data, estimated))
 }
 
 async fn over_time(rest: &Rest, caller: &Caller, pairs: &[Pair]) -> Reply {
@@ -118,12 +128,14 @@ async fn over_time(rest: &Rest, caller: &Caller, pairs: &[Pair]) -> Reply {
     let start = moment(pairs, "start")?.ok_or_else(|| wrong("start", "a time"))?;
     let end = moment(pairs, "end")?.ok_or_else(|| wrong("end", "a time"))?;
     let times = PromTimes { start, end, step_micros: Some(step(pairs)?) };
-    let series = match rest.observability.prometheus(actor, text, times).await? {
+    let PromFound { answer, estimated } = rest.observability.prometheus(actor, text, times).await?;
+    let series = match answer {
         PromAnswer::Scalar(points) => vec![PromSeries { labels: BTreeMap::new(), points }],
         PromAnswer::Series(all) => all,
     };
     let told = |PromSeries { labels, points }: PromSeries| json!({"metric": labels, "values": points.into_iter().map(point).collect::<Vec<_>>()});
-    Ok(success(json!({"resultType": "matrix", "result": series.into_iter().map(told).collect::<Vec<_>>()})))
+    let all: Vec<Value> = series.into_iter().map(told).collect();
+    Ok(found(json!({"resultType": "matrix", "result": all}), estimated))
 }
 
 async fn names(rest: &Rest, caller: &Caller, pairs: &[Pair]) -> Reply {

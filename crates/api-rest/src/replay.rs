@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{Json, extract::State};
 use mainspring_chains::{Outcome, Pins, Question, Read, Replayable, Source, Swap, VersionUsed};
-use mainspring_kernel::{AssetKind, AssetRef, FaultKind, Role, text};
-use mainspring_llm::{Span, TablePin, trace::names};
+use mainspring_kernel::{Actor, AssetKind, AssetRef, FaultKind, PageRequest, Role, text};
+use mainspring_llm::{Span, TablePin, TraceId, trace::names};
+use mainspring_observability::{TREE_MAX, TraceFault};
 use mainspring_web_kit::{Answer, Body, Caller, Path, Problem, may_name_any};
 use mainspring_wire as wire;
 use serde_json::Value;
@@ -23,7 +24,7 @@ pub(crate) async fn replay(
 ) -> Answer<Json<wire::Replay>> {
     let actor = caller.needs(Role::Reader)?;
     may_name_any(actor)?;
-    let mut spans = rest.observability.trace(actor, trace_id(&id)?).await?;
+    let mut spans = telling(&rest, actor, trace_id(&id)?).await?;
     // A question may be too large to stand in its span.
     for span in spans.iter_mut().filter(|span| span.attributes.contains_key(names::REPLAY)) {
         rest.observability.fill(span).await?;
@@ -36,6 +37,24 @@ pub(crate) async fn replay(
     let first = answer.alternatives.into_iter().next();
     let (replayed, outcome) = first.map(|first| (first.text, Some(first.outcome))).unwrap_or_default();
     Ok(Json(compare(id, &recorded, replayed, outcome, trace.trace.to_string())))
+}
+
+/// The spans that say what was asked, answered and found, and one that says why there is nothing: of a giant trace the others
+/// need not be held.
+async fn telling(rest: &Rest, actor: &Actor, trace: TraceId) -> Answer<Vec<Span>> {
+    let (mut kept, mut done, mut place) = (Vec::new(), BTreeSet::new(), PageRequest::first(1));
+    loop {
+        let part = rest.observability.trace(actor, trace, TREE_MAX, &place).await?.spans;
+        let tells =
+            |span: &Span| [names::REPLAY, names::VERSIONS, names::HITS].iter().any(|name| span.attributes.contains_key(*name));
+        let mut explains = |span: &Span| {
+            let kind = NO_ANSWER.iter().position(|(kind, _)| *kind == operation(span));
+            kind.is_some_and(|kind| done.insert(kind))
+        };
+        kept.extend(part.items.into_iter().filter(|span| tells(span) || explains(span)));
+        let Some(next) = part.next else { return Ok(kept) };
+        place = PageRequest::new(None, Some(next)).map_err(TraceFault::from)?;
+    }
 }
 
 /// What a trace kept of its question and its answer.
@@ -178,17 +197,18 @@ fn operation(span: &Span) -> &str {
     span.attributes.get(names::OPERATION).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Why a trace holds no answer, by the first of these that is in it.
+/// Why a trace holds no answer, by the first of these operations that is in it.
+const NO_ANSWER: [(&str, &str); 5] = [
+    ("ingest", "it is of an ingestion; `mainspring ingest` reads the sources again"),
+    ("invoke_agent", "the question failed before anything was answered"),
+    ("text_completion", "it is of text that a model continued, and only answers to messages are given again"),
+    ("retrieve", "it is of a search; the search itself takes an older state of the table as `at`"),
+    ("embeddings", "it is of embeddings"),
+];
+
 fn what_it_is(spans: &[Span]) -> &'static str {
-    let kinds = [
-        ("ingest", "it is of an ingestion; `mainspring ingest` reads the sources again"),
-        ("invoke_agent", "the question failed before anything was answered"),
-        ("text_completion", "it is of text that a model continued, and only answers to messages are given again"),
-        ("retrieve", "it is of a search; the search itself takes an older state of the table as `at`"),
-        ("embeddings", "it is of embeddings"),
-    ];
     let is = |kind: &str| spans.iter().any(|span| operation(span) == kind);
-    kinds
+    NO_ANSWER
         .into_iter()
         .find(|(kind, _)| is(kind))
         .map_or("no span of it is an answer of an app, a prompt or a model", |(_, why)| why)

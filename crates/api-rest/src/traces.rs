@@ -1,12 +1,12 @@
 //! Traces and spans: list, count and show.
 
 use axum::{Json, extract::State};
-use mainspring_kernel::{Actor, FaultKind, Money, Role, Timestamp};
+use mainspring_kernel::{Actor, FaultKind, Money, PageRequest, Role, Timestamp};
 use mainspring_llm::{
     Span, TraceId,
     trace::{SpanKind, SpanLink, SpanStatus},
 };
-use mainspring_observability::{Counted, SpanFilter, SpanSummary, TraceFilter, TraceSummary};
+use mainspring_observability::{Counted, SpanFilter, SpanSummary, TREE_MAX, TraceFilter, TracePart, TraceSummary};
 use mainspring_web_kit::{Answer, Caller, Paging, Path, Problem, Query};
 use mainspring_wire as wire;
 use serde::Deserialize;
@@ -243,18 +243,52 @@ pub(crate) fn span_summary(span: SpanSummary) -> wire::SpanSummary {
     }
 }
 
-/// Shows every span of a trace.
+/// Shows the spans of a trace whole, in the order in which they began: 1000 a page where nobody says otherwise, 4000 at most, and
+/// fewer where they are large. `total_spans` says how many there are, and `next` where the rest is. `/tree` shows all of a giant
+/// trace in fewer bytes.
 #[utoipa::path(get, path = "/api/v1/traces/{id}", tag = "traces", operation_id = "get_trace",
-    params(("id" = String, Path)), responses((status = 200, body = wire::TraceView)))]
-pub(crate) async fn show(State(rest): State<Rest>, caller: Caller, Path(id): Path<String>) -> Answer<Json<wire::TraceView>> {
+    params(("id" = String, Path), ("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = wire::TraceView)))]
+pub(crate) async fn show(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<PartQuery>,
+) -> Answer<Json<wire::TraceView>> {
     let actor = caller.needs(Role::Reader)?;
-    let spans = rest.observability.trace(actor, trace_id(&id)?).await?;
-    let found = match spans.first() {
-        Some(first) => rest.observability.scores_of(actor, first.trace).await?,
-        None => Vec::new(),
-    };
-    let scores = found.into_iter().map(scores::view).collect();
-    Ok(Json(wire::TraceView { trace_id: id, spans: spans.into_iter().map(span).collect(), scores }))
+    let is_first = query.cursor.as_ref().is_none_or(String::is_empty);
+    let (limit, place) = part_of_trace(query)?;
+    let trace = trace_id(&id)?;
+    let TracePart { spans, total } = rest.observability.trace(actor, trace, limit, &place).await?;
+    let (found, more_scores) = if is_first { rest.observability.scores_of(actor, trace).await? } else { (Vec::new(), false) };
+    Ok(Json(wire::TraceView {
+        trace_id: id,
+        total_spans: total,
+        spans: spans.items.into_iter().map(span).collect(),
+        next: spans.next,
+        scores: found.into_iter().map(scores::view).collect(),
+        more_scores,
+    }))
+}
+
+/// Spans of a page of a trace where nobody says how many.
+const PART_USUAL: usize = 1_000;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct PartQuery {
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// How many spans a page of a trace has, and where it starts.
+pub(crate) fn part_of_trace(PartQuery { limit, cursor }: PartQuery) -> Answer<(usize, PageRequest)> {
+    let invalid = |detail: String| Problem::new(FaultKind::Invalid, "paging-invalid", detail);
+    let limit = limit.unwrap_or(PART_USUAL);
+    if limit == 0 || limit > TREE_MAX {
+        return Err(invalid(format!("`limit` must be 1 to {TREE_MAX}, not {limit}")));
+    }
+    let place = PageRequest::new(None, cursor.filter(|cursor| !cursor.is_empty())).map_err(|fault| invalid(fault.to_string()))?;
+    Ok((limit, place))
 }
 
 pub(crate) fn span(span: Span) -> wire::SpanView {

@@ -146,9 +146,8 @@ fn lines(spans: Vec<(Span, Vec<Score>)>) -> Bytes {
 }
 
 /// Exports every span that passes, oldest first: as `jsonl`, a span on each line as `GET /api/v1/traces/{id}` shows it but
-/// with its large values, as `otlp-json`, an OTLP export request on each line, or as one `parquet` file, where a value of more
-/// than 64 KiB is its beginning and its digest. An export that breaks off has failed: it cannot
-/// end early and look whole.
+/// with its large values, as `otlp-json`, an OTLP export request on each line, or as one `parquet` file, with large values in
+/// their places too. An export that breaks off has failed: it cannot end early and look whole.
 #[utoipa::path(get, path = "/api/v1/traces/export", tag = "traces", operation_id = "export_traces",
     params(("format" = Option<String>, Query), ("filter" = Option<String>, Query), ("from" = Option<String>, Query), ("to" = Option<String>, Query),
         ("app" = Option<String>, Query), ("model" = Option<String>, Query), ("status" = Option<String>, Query), ("min_ms" = Option<u64>, Query),

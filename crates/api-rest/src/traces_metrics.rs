@@ -64,14 +64,15 @@ pub(crate) async fn measure(
         rest.observability.measure_scores(actor, question, &of_scores, &found).await?
     };
     let SpanMetrics { from, to, measures, rows, more } = found;
-    let mut shown = Vec::with_capacity(rows.len());
+    let (mut shown, mut estimated) = (Vec::with_capacity(rows.len()), false);
     for (found, scored) in rows.into_iter().zip(scored) {
+        estimated |= found.estimated;
         let mut shown_row = row(found, &by, &measures);
         shown_row.values.extend(names.iter().cloned().zip(scored));
         shown.push(shown_row);
     }
     let measures = measures.into_iter().map(str::to_owned).chain(names).collect();
-    Ok(Json(wire::TraceMetrics { from: from.to_string(), to: to.to_string(), by, measures, rows: shown, more }))
+    Ok(Json(wire::TraceMetrics { from: from.to_string(), to: to.to_string(), by, measures, rows: shown, more, estimated }))
 }
 
 fn listed(text: Option<String>) -> Vec<String> {
@@ -80,11 +81,12 @@ fn listed(text: Option<String>) -> Vec<String> {
 }
 
 fn row(row: MetricsRow, by: &[String], measures: &[&'static str]) -> wire::TraceMetricsRow {
-    let MetricsRow { start, keys, values } = row;
+    let MetricsRow { start, keys, values, estimated } = row;
     wire::TraceMetricsRow {
         start: start.map(|start| start.to_string()),
         keys: by.iter().cloned().zip(keys).collect(),
         values: measures.iter().map(|name| (*name).to_owned()).zip(values.into_iter().map(|found| found.map(number))).collect(),
+        estimated,
     }
 }
 

@@ -1,28 +1,19 @@
 //! One trace without bodies, in pages, and the bodies one by one.
 
 use axum::{Json, extract::State};
-use mainspring_kernel::{FaultKind, PageRequest, Role, text::elide};
+use mainspring_kernel::{FaultKind, Role, text::elide};
 use mainspring_llm::{Span, SpanId, trace::OtelIdFault};
-use mainspring_observability::{FIELDS, FieldKind, KnownField, ScoreSummary, SpanSummary, TREE_MAX, TraceTree, TreeTotals};
+use mainspring_observability::{FIELDS, FieldKind, KnownField, ScoreSummary, SpanSummary, TraceTree, TreeTotals};
 use mainspring_web_kit::{Answer, Caller, Path, Problem, Query};
 use mainspring_wire as wire;
-use serde::Deserialize;
 
 use crate::{
     Rest, scores,
-    traces::{dollars, millis, span, tokens, trace_id},
+    traces::{PartQuery, dollars, millis, part_of_trace, span, tokens, trace_id},
 };
 
-/// Spans of a page where nobody says how many.
-const TREE_USUAL: usize = 1_000;
 /// Characters of a text in the tree.
 const WORDS: usize = 120;
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct TreeQuery {
-    limit: Option<usize>,
-    cursor: Option<String>,
-}
 
 /// Shows a trace as a tree without bodies, in the order in which its spans began: up to 4000 spans a page, and what the
 /// whole trace has and used with the first.
@@ -33,16 +24,10 @@ pub(crate) async fn tree(
     State(rest): State<Rest>,
     caller: Caller,
     Path(id): Path<String>,
-    Query(query): Query<TreeQuery>,
+    Query(query): Query<PartQuery>,
 ) -> Answer<Json<wire::TraceTree>> {
     let actor = caller.needs(Role::Reader)?;
-    let invalid = |detail: String| Problem::new(FaultKind::Invalid, "paging-invalid", detail);
-    let limit = query.limit.unwrap_or(TREE_USUAL);
-    if limit == 0 || limit > TREE_MAX {
-        return Err(invalid(format!("`limit` must be 1 to {TREE_MAX}, not {limit}")));
-    }
-    let cursor = query.cursor.filter(|cursor| !cursor.is_empty());
-    let place = PageRequest::new(None, cursor).map_err(|fault| invalid(fault.to_string()))?;
+    let (limit, place) = part_of_trace(query)?;
     let trace = trace_id(&id)?;
     let TraceTree { spans, totals } = rest.observability.tree(actor, trace, limit, &place).await?;
     let totals = match totals {
@@ -104,7 +89,8 @@ pub(crate) fn no_span(trace: &str, span: &str) -> Problem {
 }
 
 fn totals(totals: TreeTotals, summed: Vec<ScoreSummary>) -> wire::TraceTotals {
-    let TreeTotals { spans, errors, input_tokens, output_tokens, cost, start, duration_micros, versions, replayable } = totals;
+    let TreeTotals { spans, errors, input_tokens, output_tokens, cost, start, duration_micros, .. } = totals;
+    let TreeTotals { versions, more_versions, replayable, .. } = totals;
     wire::TraceTotals {
         spans,
         errors,
@@ -114,6 +100,7 @@ fn totals(totals: TreeTotals, summed: Vec<ScoreSummary>) -> wire::TraceTotals {
         start: start.to_string(),
         duration_ms: millis(duration_micros),
         versions,
+        more_versions,
         replayable,
         scores: summed.into_iter().map(scores::summary).collect(),
     }

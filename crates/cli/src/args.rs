@@ -34,7 +34,9 @@ pub(crate) use routes::Routes;
 pub(crate) use scores::{AddScore, ListScores, Scores};
 pub(crate) use secrets::Secrets;
 pub(crate) use sql::Sql;
-pub(crate) use traces::{CountTraces, ExportFormat, ExportTraces, ListTraces, Measure, TailTraces, Traces, TracesCommand, Which};
+pub(crate) use traces::{
+    CountTraces, ExportFormat, ExportTraces, ListTraces, Measure, ShowTrace, TailTraces, Traces, TracesCommand, Which,
+};
 
 /// One binary for the whole life of applications built on language models.
 #[derive(Debug, Parser)]

@@ -68,6 +68,9 @@ fn cut(batches: Vec<RecordBatch>, limit: usize) -> Grouped {
     Grouped { batches: kept, more }
 }
 
+/// What a sketch is of: a column, of which rows, and what they stand for.
+type Sketched<'a> = (&'a str, &'a Filter, Option<&'a str>);
+
 #[derive(Debug)]
 struct Plan {
     keys: Vec<Expr>,
@@ -111,23 +114,32 @@ impl<'a> Scope<'a> {
             plan.answer.push(named(&name).alias(&key.name));
         }
         // Percentiles of one column share what they are reckoned from.
-        let mut sketched: Vec<(&str, &Filter, String)> = Vec::new();
+        let mut sketched: Vec<(Sketched<'_>, String)> = Vec::new();
         for (at, measure) in question.measures.iter().enumerate() {
             let name = format!("measure{at}");
             let MeasureOf::Quantile { column, at: share } = &measure.of else {
-                plan.measures.push(self.measure(measure)?.alias(&name));
-                plan.answer.push(self.answer(measure, &name)?.alias(&measure.name));
+                let answer = match (self.weighed(measure)?, &measure.of) {
+                    (Some(beside), MeasureOf::Mean(column)) => {
+                        self.weighed_mean(&mut plan, measure, (column.as_str(), &beside), &name)?
+                    }
+                    (Some(beside), _) => self.weighed_sum(&mut plan, measure, &beside, &name)?,
+                    (None, _) => {
+                        plan.measures.push(self.measure(measure)?.alias(&name));
+                        self.answer(measure, &name)?
+                    }
+                };
+                plan.answer.push(answer.alias(&measure.name));
                 continue;
             };
             if !(0.0..=1.0).contains(share) {
                 return Err(self.core.query_fault("a quantile lies between 0 and 1"));
             }
-            let shared = sketched.iter().find(|(of, only, _)| *of == column.as_str() && **only == measure.only);
-            let sketch = match shared {
-                Some((_, _, sketch)) => sketch.clone(),
+            let of: Sketched<'_> = (column.as_str(), &measure.only, measure.weight.as_deref());
+            let sketch = match sketched.iter().find(|(shared, _)| *shared == of) {
+                Some((_, sketch)) => sketch.clone(),
                 None => {
                     plan.measures.push(self.measure(measure)?.alias(&name));
-                    sketched.push((column, &measure.only, name.clone()));
+                    sketched.push((of, name.clone()));
                     name
                 }
             };
@@ -143,10 +155,7 @@ impl<'a> Scope<'a> {
         match &key.of {
             KeyOf::Column(name) => Ok(reference(self.plain(name)?)),
             KeyOf::Bucket { column, width, origin } => {
-                let field = self.plain(column)?;
-                if !field.data_type().is_integer() {
-                    return Err(self.wrong(field, "holds no whole numbers"));
-                }
+                let field = self.whole(column)?;
                 if *width <= 0 {
                     return Err(self.core.query_fault("a bucket is wider than nought"));
                 }
@@ -173,7 +182,12 @@ impl<'a> Scope<'a> {
             MeasureOf::Max(name) => expr_fn::max(reference(self.plain(name)?)),
             MeasureOf::Mean(name) => expr_fn::avg(cast(reference(self.number(name)?), DataType::Float64)),
             MeasureOf::Quantile { column, .. } => {
-                functions::sketch().call(vec![cast(reference(self.number(column)?), DataType::Float64)])
+                let number = cast(reference(self.number(column)?), DataType::Float64);
+                functions::sketch().call(std::iter::once(number).chain(self.weight(measure)?).collect())
+            }
+            MeasureOf::MaxSum(one, other) => {
+                let whole = |name: &str| Ok::<_, LakeFault>(cast(reference(self.whole(name)?), DataType::Int64));
+                expr_fn::max(whole(one)? + whole(other)?)
             }
             MeasureOf::Distinct(name) => {
                 let field = self.plain(name)?;
@@ -183,12 +197,77 @@ impl<'a> Scope<'a> {
                 expr_fn::approx_distinct(if counted { value } else { cast(value, DataType::Utf8) })
             }
         };
-        let only = match filter::compile(&measure.only, self.columns, self.core.name.as_str())? {
+        self.only(reckoned, &measure.only)
+    }
+
+    /// Over these rows of the group only.
+    fn only(self, reckoned: Expr, only: &Filter) -> Result<Expr, LakeFault> {
+        let only = match filter::compile(only, self.columns, self.core.name.as_str())? {
             Condition::Always => return Ok(reckoned),
             Condition::Never => Expr::Literal(ScalarValue::Boolean(Some(false)), None),
             Condition::When(expr) => expr,
         };
         reckoned.filter(only).build().map_err(|error| self.core.query_fault(elide(&error.strip_backtrace(), 300)))
+    }
+
+    /// What each row stands for, of what is weighed.
+    fn weight(self, measure: &Measure) -> Result<Option<Expr>, LakeFault> {
+        let column = measure.weight.as_ref().map(|name| self.number(name)).transpose()?;
+        Ok(column.map(|field| cast(reference(field), DataType::Float64)))
+    }
+
+    /// For how many more than itself each row stands, of counts, sums and means that are weighed.
+    fn weighed(self, measure: &Measure) -> Result<Option<Expr>, LakeFault> {
+        let reckons = matches!(measure.of, MeasureOf::Rows | MeasureOf::Present(_) | MeasureOf::Sum(_) | MeasureOf::Mean(_));
+        let weight = self.weight(measure)?.filter(|_| reckons);
+        Ok(weight.map(|weight| weight - lit(1.0_f64)))
+    }
+
+    /// A count or a sum, and on top of it what the rows stand for beside themselves: nothing, and the exact number, where none
+    /// of them says anything.
+    fn weighed_sum(self, plan: &mut Plan, measure: &Measure, beside: &Expr, name: &str) -> Result<Expr, LakeFault> {
+        let (on_top, only) = match &measure.of {
+            MeasureOf::Present(column) => (beside.clone(), measure.only.clone().and(present(column))),
+            MeasureOf::Sum(column) => {
+                (beside.clone() * cast(reference(self.number(column)?), DataType::Float64), measure.only.clone())
+            }
+            _ => (beside.clone(), measure.only.clone()),
+        };
+        let above = format!("{name}_more");
+        plan.measures.push(self.measure(measure)?.alias(name));
+        plan.measures.push(self.only(expr_fn::sum(on_top), &only)?.alias(&above));
+        let whole = match &measure.of {
+            MeasureOf::Sum(column) => self.number(column)?.data_type().is_integer(),
+            _ => true,
+        };
+        let (more, kind) = if whole { (functions::more(), DataType::Int64) } else { (functions::more_of(), DataType::Float64) };
+        Ok(more.call(vec![cast(named(name), kind), named(&above)]))
+    }
+
+    /// The mean of what the rows stand for.
+    fn weighed_mean(
+        self,
+        plan: &mut Plan,
+        measure: &Measure,
+        (column, beside): (&str, &Expr),
+        name: &str,
+    ) -> Result<Expr, LakeFault> {
+        let number = cast(reference(self.number(column)?), DataType::Float64);
+        let there = measure.only.clone().and(present(column));
+        let mut part = |of: &str, reckoned: Expr, only: &Filter| {
+            let part = format!("{name}_{of}");
+            plan.measures.push(self.only(reckoned, only)?.alias(&part));
+            Ok::<_, LakeFault>(named(&part))
+        };
+        let sums = vec![
+            part("sum", expr_fn::sum(number.clone()), &measure.only)?,
+            part("sum_more", expr_fn::sum(beside.clone() * number.clone()), &measure.only)?,
+        ];
+        let counts = vec![
+            cast(part("count", expr_fn::count(number), &measure.only)?, DataType::Float64),
+            part("count_more", expr_fn::sum(beside.clone()), &there)?,
+        ];
+        Ok(functions::more_of().call(sums) / functions::more_of().call(counts))
     }
 
     /// The measure in the type it is promised in.
@@ -212,6 +291,12 @@ impl<'a> Scope<'a> {
         if field.data_type().is_nested() { Err(self.wrong(field, "holds several values in a row")) } else { Ok(field) }
     }
 
+    /// A column of whole numbers.
+    fn whole(self, name: &str) -> Result<&'a Field, LakeFault> {
+        let field = self.column(name)?;
+        if field.data_type().is_integer() { Ok(field) } else { Err(self.wrong(field, "holds no whole numbers")) }
+    }
+
     fn number(self, name: &str) -> Result<&'a Field, LakeFault> {
         let field = self.column(name)?;
         if field.data_type().is_numeric() { Ok(field) } else { Err(self.wrong(field, "holds no numbers")) }
@@ -220,6 +305,10 @@ impl<'a> Scope<'a> {
     fn wrong(self, field: &Field, what: &str) -> LakeFault {
         self.core.query_fault(format!("column `{}` of type {} {what}", field.name(), field.data_type()))
     }
+}
+
+fn present(column: &str) -> Filter {
+    Filter::Not(Box::new(Filter::IsNull(column.to_owned())))
 }
 
 fn named(name: &str) -> Expr {

@@ -1,8 +1,12 @@
-//! Functions over rows and groups that the engine does not bring: buckets, and percentiles by sketches.
+//! Functions over rows and groups that the engine does not bring: buckets, what a sample stands for, and percentiles by sketches.
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, Float64Array, Int64Array, cast::AsArray, types::Float64Type};
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, BooleanArray, Float64Array, Int64Array,
+    cast::AsArray,
+    types::{Float64Type, Int64Type},
+};
 use arrow_schema::DataType;
 use lance::deps::datafusion::{
     common::{ScalarValue, exec_err, plan_err},
@@ -54,7 +58,7 @@ impl ScalarUDFImpl for Bucket {
             (ColumnarValue::Scalar(ScalarValue::Int64(Some(width))), ColumnarValue::Scalar(ScalarValue::Int64(Some(origin))))
                 if *width > 0 =>
             {
-                let numbers = numbers.as_primitive::<arrow_array::types::Int64Type>();
+                let numbers = numbers.as_primitive::<Int64Type>();
                 Arc::new(numbers.iter().map(|number| whole_bucket(number?, *width, *origin)).collect::<Int64Array>())
             }
             (
@@ -80,6 +84,55 @@ fn whole_bucket(number: i64, width: i64, origin: i64) -> Option<i64> {
             let into = (i128::from(number) - i128::from(origin)).rem_euclid(i128::from(width));
             i64::try_from(i128::from(number) - into).ok()
         }
+    }
+}
+
+/// `more(number, on_top)`: a whole number, and on top what is nearest to whole; itself where there is nothing on top.
+pub(crate) fn more() -> ScalarUDF {
+    let signature = Signature::exact(vec![DataType::Int64, DataType::Float64], Volatility::Immutable);
+    ScalarUDF::new_from_impl(More { name: "more", kind: DataType::Int64, signature })
+}
+
+/// `more_of(number, on_top)`: the same over any numbers.
+pub(crate) fn more_of() -> ScalarUDF {
+    let signature = Signature::exact(vec![DataType::Float64; 2], Volatility::Immutable);
+    ScalarUDF::new_from_impl(More { name: "more_of", kind: DataType::Float64, signature })
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct More {
+    name: &'static str,
+    kind: DataType,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for More {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(self.kind.clone())
+    }
+
+    fn invoke_with_args(&self, call: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [numbers, on_top] = call.args.as_slice() else { return exec_err!("{} takes two arguments", self.name) };
+        let (numbers, on_top) = (numbers.to_array_of_size(call.number_rows)?, on_top.to_array_of_size(call.number_rows)?);
+        let on_top = on_top.as_primitive::<Float64Type>().iter().map(Option::unwrap_or_default);
+        let sums: ArrayRef = if self.kind == DataType::Int64 {
+            let numbers = numbers.as_primitive::<Int64Type>().iter().zip(on_top);
+            #[expect(clippy::cast_possible_truncation, reason = "what does not fit stays at the end of what does")]
+            let whole = |on_top: f64| on_top.round() as i64;
+            Arc::new(numbers.map(|(number, on_top)| Some(number?.saturating_add(whole(on_top)))).collect::<Int64Array>())
+        } else {
+            let numbers = numbers.as_primitive::<Float64Type>().iter().zip(on_top);
+            Arc::new(numbers.map(|(number, on_top)| Some(number? + on_top)).collect::<Float64Array>())
+        };
+        Ok(ColumnarValue::Array(sums))
     }
 }
 
@@ -124,7 +177,8 @@ fn read(bytes: &[u8]) -> Result<Sketch> {
     Sketch::from_bytes(bytes).map_err(|fault| DataFusionError::Execution(fault.to_string()))
 }
 
-/// `sketch(number)`: how the numbers of a group are spread.
+/// `sketch(number)`, `sketch(number, weight)`: how the numbers of a group are spread, and how many each stands for. A weight
+/// that is null is one.
 pub(crate) fn sketch() -> AggregateUDF {
     AggregateUDF::new_from_impl(Sketching { signature: Signature::user_defined(Volatility::Immutable) })
 }
@@ -144,9 +198,10 @@ impl AggregateUDFImpl for Sketching {
     }
 
     fn coerce_types(&self, arguments: &[DataType]) -> Result<Vec<DataType>> {
-        match arguments {
-            [kind] if kind.is_numeric() || *kind == DataType::Null => Ok(vec![DataType::Float64]),
-            other => plan_err!("sketch takes one number, not {other:?}"),
+        let numbers = arguments.iter().all(|kind| kind.is_numeric() || *kind == DataType::Null);
+        match arguments.len() {
+            1 | 2 if numbers => Ok(vec![DataType::Float64; arguments.len()]),
+            _ => plan_err!("sketch takes a number, and its weight, not {arguments:?}"),
         }
     }
 
@@ -182,7 +237,10 @@ impl One {
 
 impl Accumulator for One {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        numbers(values)?.iter().flatten().for_each(|number| self.0.add(number));
+        let (numbers, weights) = (numbers(values)?, weights(values)?);
+        for row in (0..numbers.len()).filter(|row| numbers.is_valid(*row)) {
+            self.0.add_weighed(numbers.value(row), weight_of(weights, row));
+        }
         Ok(())
     }
 
@@ -236,12 +294,12 @@ fn passes(filter: Option<&BooleanArray>, row: usize) -> bool {
 
 impl GroupsAccumulator for Groups {
     fn update_batch(&mut self, values: &[ArrayRef], groups: &[usize], filter: Option<&BooleanArray>, total: usize) -> Result<()> {
-        let numbers = numbers(values)?;
+        let (numbers, weights) = (numbers(values)?, weights(values)?);
         self.sketches.resize_with(total, Sketch::default);
         for (row, &group) in groups.iter().enumerate() {
             if numbers.is_valid(row) && passes(filter, row) {
                 self.change(group, |sketch| {
-                    sketch.add(numbers.value(row));
+                    sketch.add_weighed(numbers.value(row), weight_of(weights, row));
                     Ok(())
                 })?;
             }
@@ -282,6 +340,19 @@ fn numbers(values: &[ArrayRef]) -> Result<&Float64Array> {
         Some(numbers) => Ok(numbers),
         None => exec_err!("sketch was handed something that is not a number"),
     }
+}
+
+/// What each number stands for, where that is asked.
+fn weights(values: &[ArrayRef]) -> Result<Option<&Float64Array>> {
+    let Some(weights) = values.get(1) else { return Ok(None) };
+    match weights.as_primitive_opt::<Float64Type>() {
+        Some(weights) => Ok(Some(weights)),
+        None => exec_err!("sketch was handed a weight that is not a number"),
+    }
+}
+
+fn weight_of(weights: Option<&Float64Array>, row: usize) -> f64 {
+    weights.filter(|weights| weights.is_valid(row)).map_or(1.0, |weights| weights.value(row))
 }
 
 fn parts(states: &[ArrayRef]) -> Result<&BinaryArray> {

@@ -153,6 +153,7 @@ impl Best<'_> {
         }
         scanner.scan_in_order(false).use_scalar_index(by_index).project(&columns).map_err(fault)?;
         if let Condition::When(expr) = &ready.condition {
+            widths::fit(core, dataset, &mut scanner, expr).await?;
             scanner.filter_expr(expr.clone());
             if !by_index && ready.words.is_empty() {
                 scanner.materialization_style(widths::style(core, dataset, &columns).await?);

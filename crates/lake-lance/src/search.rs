@@ -25,7 +25,7 @@ use crate::{
     filter::{self, Condition},
     indexes, pages, schema,
     table::Core,
-    zones,
+    widths, zones,
 };
 
 const DISTANCE: &str = "_distance";
@@ -49,6 +49,9 @@ pub(crate) async fn scan(core: &Core, dataset: &Arc<Dataset>, scan: &Scan) -> Re
     }
     let mut scanner = dataset.scan();
     limited(&mut scanner, &ready.condition);
+    if let Condition::When(expr) = &ready.condition {
+        widths::fit(core, dataset, &mut scanner, expr).await?;
+    }
     if !ready.words.is_empty() {
         with_words(core, dataset, &mut scanner, &ready.words).await?;
     } else if let Condition::When(expr) = &ready.condition
@@ -104,6 +107,7 @@ pub(crate) async fn count(core: &Core, dataset: &Arc<Dataset>, filter: &Filter) 
         }
         Condition::Always => {}
         Condition::When(expr) => {
+            widths::fit(core, dataset, &mut scanner, &expr).await?;
             scanner.filter_expr(expr);
         }
     }

@@ -13,6 +13,8 @@ const LAST_KEY: i32 = 128 << STEP_BITS;
 /// As many numbers are kept one by one before they are counted.
 const FEW: usize = 64;
 const FORMAT: u8 = 1;
+/// No row of a sample stands for more.
+const WEIGHT_MAX: f64 = 1e9;
 
 /// The step a number lies in; nought in the middle, negative ones below.
 #[expect(clippy::cast_possible_truncation, reason = "eleven bits of exponent and seven of step")]
@@ -51,11 +53,13 @@ pub(crate) struct Sketch {
     least: f64,
     greatest: f64,
     counts: Counts,
+    /// What weights that are not whole have left over, for the next number.
+    left_over: f64,
 }
 
 impl Default for Sketch {
     fn default() -> Self {
-        Self { total: 0, least: f64::INFINITY, greatest: f64::NEG_INFINITY, counts: Counts::Few(Vec::new()) }
+        Self { total: 0, least: f64::INFINITY, greatest: f64::NEG_INFINITY, counts: Counts::Few(Vec::new()), left_over: 0.0 }
     }
 }
 
@@ -72,13 +76,33 @@ impl fmt::Display for NoSketch {
 impl Sketch {
     /// Counts a number. What is not a number is left out.
     pub(crate) fn add(&mut self, number: f64) {
+        self.add_many(number, 1);
+    }
+
+    /// Counts a number as often as it stands for. Counts are whole, so of three numbers that stand for two and a third each,
+    /// two are counted twice and one three times.
+    pub(crate) fn add_weighed(&mut self, number: f64, weight: f64) {
+        if weight == 1.0 || !weight.is_finite() {
+            return self.add(number);
+        }
         if number.is_nan() {
+            return;
+        }
+        self.left_over += weight.clamp(0.0, WEIGHT_MAX);
+        let times = self.left_over.floor();
+        self.left_over -= times;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is between nought and its bound")]
+        self.add_many(number, times as u64);
+    }
+
+    fn add_many(&mut self, number: f64, times: u64) {
+        if number.is_nan() || times == 0 {
             return;
         }
         self.least = self.least.min(number);
         self.greatest = self.greatest.max(number);
-        self.total += 1;
-        self.add_key(key_of(number), 1);
+        self.total = self.total.saturating_add(times);
+        self.add_key(key_of(number), times);
     }
 
     fn add_key(&mut self, key: i32, times: u64) {

@@ -10,7 +10,7 @@ use lance::{
 use lance_table::format::Fragment;
 use mainspring_lake::{LakeFault, Upkeep, UpkeepPolicy};
 
-use crate::{indexes, prune::prune, table::Core};
+use crate::{indexes, prune::prune, table::Core, widths};
 
 /// Lance's own limit for rows of any width.
 const FRAGMENT_ROWS_MAX: u64 = 1 << 20;
@@ -19,6 +19,8 @@ const FRAGMENT_ROWS_MIN: u64 = 1_024;
 /// otherwise every few commits would rewrite it for nothing.
 const WORTH_IT: u64 = 4;
 const DELETED_SHARE: f32 = 0.1;
+/// What rows take in memory of what they take on the disk, about: texts are written in fewer bytes.
+const UNPACKED: u64 = 4;
 /// Upkeep loses against writers, not the other way round; it comes back soon anyway.
 const ATTEMPTS: u32 = 4;
 
@@ -109,9 +111,21 @@ fn plan(dataset: &Dataset, policy: &UpkeepPolicy, fragment_bytes: u64) -> Option
         materialize_deletions: true,
         materialize_deletions_threshold: if policy.fragments <= 1 { 0.0 } else { DELETED_SHARE },
         num_threads: Some(1),
+        batch_size: rows_at_once(&pieces),
         excluded_fragment_ids: excluded,
         ..CompactionOptions::default()
     })
+}
+
+/// How many rows are read at once, where they are so large that it must be fewer than usual.
+pub(crate) fn rows_at_once(pieces: &[Piece]) -> Option<usize> {
+    let (rows, bytes) = weighed(pieces);
+    widths::rows_of(usize::try_from(bytes.saturating_mul(UNPACKED) / rows.max(1)).unwrap_or(usize::MAX))
+}
+
+/// Rows and bytes of all.
+fn weighed(pieces: &[Piece]) -> (u64, u64) {
+    pieces.iter().fold((0, 0), |(rows, bytes), piece| (rows + piece.rows + piece.deleted, bytes + piece.bytes))
 }
 
 /// A fragment, as far as compaction looks at it.
@@ -144,8 +158,7 @@ impl Piece {
 
 /// How many rows weigh as much as a fragment should.
 pub(crate) fn target_rows(pieces: &[Piece], fragment_bytes: u64) -> u64 {
-    let (rows, bytes) =
-        pieces.iter().fold((0, 0), |(rows, bytes), piece| (rows + piece.rows + piece.deleted, bytes + piece.bytes));
+    let (rows, bytes) = weighed(pieces);
     if rows == 0 || bytes == 0 {
         return FRAGMENT_ROWS_MAX;
     }

@@ -116,6 +116,7 @@ impl TableProvider for View {
             if !pointed && self.ready.words.is_empty() {
                 scanner.materialization_style(widths::style(&self.core, &self.dataset, &names).await.map_err(external)?);
             }
+            widths::fit(&self.core, &self.dataset, &mut scanner, &expr).await.map_err(external)?;
             scanner.use_scalar_index(pointed).filter_expr(expr);
         }
         Ok(scanner.create_plan().await?)

@@ -55,6 +55,9 @@ pub enum MeasureOf {
     },
     /// How many different values, within about two percent.
     Distinct(String),
+    /// The greatest sum of two columns of whole numbers in one row, such as when something ended that says when it began and how
+    /// long it took.
+    MaxSum(String, String),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -63,12 +66,16 @@ pub struct Measure {
     pub of: MeasureOf,
     /// Only these rows of the group.
     pub only: Filter,
+    /// A column of numbers that says how many rows each stands for, as a sample's rows do. A null is one. Counts, sums, means and
+    /// quantiles are of all that the rows stand for, counts and sums of whole numbers rounded to whole ones; where no row says
+    /// anything they are exactly those without it. Least and greatest values, and how many differ, are of the rows themselves.
+    pub weight: Option<String>,
 }
 
 /// Rows in groups. The answer has a column for each key and then each measure, under their names and in this order.
 ///
-/// Keys by column, least and greatest values have the type of their column; buckets of whole numbers, counts and sums of whole
-/// numbers are `Int64`, everything else is `Float64`.
+/// Keys by column, least and greatest values have the type of their column; buckets of whole numbers, counts, sums of whole
+/// numbers and `MaxSum` are `Int64`, everything else is `Float64`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Aggregate {
     pub filter: Filter,
@@ -106,7 +113,14 @@ impl Aggregate {
 
     #[must_use]
     pub fn measure_of(mut self, name: &str, of: MeasureOf, only: Filter) -> Self {
-        self.measures.push(Measure { name: name.to_owned(), of, only });
+        self.measures.push(Measure { name: name.to_owned(), of, only, weight: None });
+        self
+    }
+
+    /// The same of what the rows stand for.
+    #[must_use]
+    pub fn measure_weighed(mut self, name: &str, of: MeasureOf, only: Filter, weight: &str) -> Self {
+        self.measures.push(Measure { name: name.to_owned(), of, only, weight: Some(weight.to_owned()) });
         self
     }
 

@@ -9,10 +9,11 @@ use mainspring_statistics::{
 };
 
 use crate::{
-    judge::{Judged, beyond, critical},
-    measurements::{Numbers, Summary, Topics},
+    judge::{Judged, critical},
+    measurements::{Summary, Topics},
     spec::{Measure, Worse},
     state::{Drift, Figures, Verdict},
+    weighed::{self, Numbers, Tally},
 };
 
 /// What counts as a change.
@@ -56,7 +57,8 @@ impl Rule {
 
 pub(crate) fn change(measure: &Measure, rule: &Rule, reference: Option<&Summary>, current: Option<&Summary>) -> Judged {
     let (before, after) = (reference.map_or(0, Summary::count), current.map_or(0, Summary::count));
-    let figures = Figures { count: after, reference_count: Some(before), ..Figures::default() };
+    let estimated = [reference, current].into_iter().flatten().any(Summary::is_estimate);
+    let figures = Figures { count: after, reference_count: Some(before), estimated, ..Figures::default() };
     let (Some(reference), Some(current)) = (reference.filter(|_| before > 0), current.filter(|_| after > 0)) else {
         return (Verdict::Missing, figures);
     };
@@ -65,9 +67,9 @@ pub(crate) fn change(measure: &Measure, rule: &Rule, reference: Option<&Summary>
         return (Verdict::TooFew, figures);
     }
     let judged = match (measure, reference, current) {
-        (Measure::Count, Summary::Count(before), Summary::Count(after)) => Some(of_counts(rule, *before, *after)),
-        (Measure::Rate { .. }, Summary::Rate { hits, trials }, Summary::Rate { hits: now, trials: of }) => {
-            of_rates(rule, (*hits, *trials), (*now, *of))
+        (Measure::Count, Summary::Count(before), Summary::Count(after)) => Some(of_counts(rule, before, after)),
+        (Measure::Rate { .. }, before @ Summary::Rate { .. }, after @ Summary::Rate { .. }) => {
+            before.rate().zip(after.rate()).and_then(|(before, after)| of_rates(rule, before, after))
         }
         (Measure::Sum { .. }, Summary::Numbers(before), Summary::Numbers(after)) => Some(of_sums(rule, before, after)),
         (Measure::Mean { .. }, Summary::Numbers(before), Summary::Numbers(after)) => of_means(rule, before, after),
@@ -86,22 +88,24 @@ pub(crate) fn change(measure: &Measure, rule: &Rule, reference: Option<&Summary>
     };
     match judged {
         None => (Verdict::TooFew, figures),
-        Some((verdict, found)) => (verdict, Figures { count: after, reference_count: Some(before), ..found }),
+        Some((verdict, found)) => (verdict, Figures { count: after, reference_count: Some(before), estimated, ..found }),
     }
 }
 
 /// Of equally long windows with the same traffic, each event is as likely in one as in the other.
-fn of_counts(rule: &Rule, before: u64, after: u64) -> Judged {
+fn of_counts(rule: &Rule, before: &Tally, after: &Tally) -> Judged {
     let by = rule.by.unwrap_or(0.0);
-    let share = wilson(after, before.saturating_add(after), 1.0 - 2.0 * rule.side());
+    let (old, new) = weighed::beside(before, after);
+    let share = wilson(new, old.saturating_add(new), 1.0 - 2.0 * rule.side());
     let up = share.is_some_and(|share| share.low > (1.0 + by) / (2.0 + by));
     let down = by < 1.0 && share.is_some_and(|share| share.high < (1.0 - by) / (2.0 - by));
     let over = rule.either(up, down);
-    (Rule::verdict(over), Figures { value: Some(after as f64), reference: Some(before as f64), ..Figures::default() })
+    let (value, reference) = (Some(after.count() as f64), Some(before.count() as f64));
+    (Rule::verdict(over), Figures { value, reference, ..Figures::default() })
 }
 
 fn of_sums(rule: &Rule, before: &Numbers, after: &Numbers) -> Judged {
-    let (reference, value) = (before.moments.sum(), after.moments.sum());
+    let (reference, value) = (before.sum(), after.sum());
     let off = value - reference;
     let over = rule.passed(&Interval { estimate: off, low: off, high: off }, rule.by.unwrap_or(0.0) * reference.abs());
     (Rule::verdict(over), Figures { value: Some(value), reference: Some(reference), ..Figures::default() })
@@ -126,14 +130,14 @@ fn of_rates(rule: &Rule, before: (u64, u64), after: (u64, u64)) -> Option<Judged
 }
 
 fn of_means(rule: &Rule, before: &Numbers, after: &Numbers) -> Option<Judged> {
-    let (reference, value) = (before.moments.mean()?, after.moments.mean()?);
-    let error = before.moments.error_squared()? + after.moments.error_squared()?;
+    let (reference, value) = (before.mean()?, after.mean()?);
+    let error = before.error_squared()? + after.error_squared()?;
     let difference = if rule.always && error > 0.0 {
-        let scatter = before.moments.variance()?.sqrt().max(after.moments.variance()?.sqrt());
+        let scatter = before.variance()?.sqrt().max(after.variance()?.sqrt());
         let width = (rule.by.unwrap_or(0.0) * reference.abs()).max(0.2 * scatter);
         always(rule, value - reference, error, width)?
     } else {
-        let half = critical(rule.side(), before.moments.count().min(after.moments.count())) * error.sqrt();
+        let half = critical(rule.side(), before.count().min(after.count())) * error.sqrt();
         let estimate = value - reference;
         Interval { estimate, low: estimate - half, high: estimate + half }
     };
@@ -159,16 +163,16 @@ fn compared(rule: &Rule, reference: f64, value: f64, difference: Interval) -> Ju
 /// Whether more of the current numbers than should are beyond the reference's percentile and its margin. How well the
 /// reference's percentile is known depends on how many numbers it is of; that is in the interval of the difference.
 fn of_percentiles(rule: &Rule, at: f64, before: &Numbers, after: &Numbers) -> Option<Judged> {
-    let (reference, value) = (before.quantiles.quantile(at)?, after.quantiles.quantile(at)?);
+    let (reference, value) = (before.quantile(at)?, after.quantile(at)?);
     let margin = rule.by.unwrap_or(0.0) * reference.abs();
     // Where many numbers are the same, the reference itself has more than its share at a bound.
     let surely_more = |share: f64, own: (u64, u64), now: (u64, u64)| {
         let expected = own.0.max((share * own.1 as f64).ceil() as u64).min(own.1);
         newcombe(now, (expected, own.1), 1.0 - 2.0 * rule.side()).low > 0.0
     };
-    let above = |numbers: &Numbers| beyond(numbers, reference + margin);
+    let above = |numbers: &Numbers| numbers.beyond(reference + margin);
     let below = |numbers: &Numbers| {
-        let (more, all) = beyond(numbers, reference - margin);
+        let (more, all) = numbers.beyond(reference - margin);
         (all - more, all)
     };
     let up = surely_more(1.0 - at, above(before), above(after));
@@ -178,7 +182,7 @@ fn of_percentiles(rule: &Rule, at: f64, before: &Numbers, after: &Numbers) -> Op
 }
 
 fn of_numbers(rule: &Rule, before: &Numbers, after: &Numbers) -> Option<Judged> {
-    let found = compare_numbers(&before.quantiles, &after.quantiles, rule.minimum).measured()?;
+    let found = compare_numbers(&before.distribution(), &after.distribution(), rule.minimum).measured()?;
     Some(drifted(rule, found.psi, found.psi_by_chance, found.ks_p, Drift::Numbers(found)))
 }
 

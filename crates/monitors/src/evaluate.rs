@@ -1,6 +1,6 @@
 //! One evaluation of a monitor: asks for what it needs, judges every slice, settles the state.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use mainspring_kernel::{Fault, Timestamp};
 use mainspring_statistics::{
@@ -154,13 +154,19 @@ impl Looker<'_> {
         let series = self.read(data, (end.minus(window), end), window, None).await?;
         // Holm's correction is for all slices already.
         let alpha = self.alpha(1);
-        let slices = series.iter().map(|series| match together(series, end.minus(window), end).0 {
-            Some(Summary::Rate { hits, trials }) => Slice { name: series.slice.clone().unwrap_or_default(), hits, trials },
-            _ => Slice { name: series.slice.clone().unwrap_or_default(), hits: 0, trials: 0 },
-        });
-        let report = compare_slices(slices.collect(), self.spec.minimum, 1.0 - alpha);
+        let (mut slices, mut estimated) = (Vec::with_capacity(series.len()), HashSet::new());
+        for series in series {
+            let (name, summary) = (series.slice.clone().unwrap_or_default(), together(&series, end.minus(window), end).0);
+            if summary.as_ref().is_some_and(Summary::is_estimate) {
+                estimated.insert(name.clone());
+            }
+            let (hits, trials) = summary.and_then(|summary| summary.rate()).unwrap_or_default();
+            slices.push(Slice { name, hits, trials });
+        }
+        let report = compare_slices(slices, self.spec.minimum, 1.0 - alpha);
         let judged = report.slices.into_iter().map(|found| {
-            let figures = Figures { count: found.slice.trials, limit: Some(rest.by), ..Figures::default() };
+            let estimated = estimated.contains(&found.slice.name);
+            let figures = Figures { count: found.slice.trials, limit: Some(rest.by), estimated, ..Figures::default() };
             let judged = match found.state {
                 SliceState::Missing => (Verdict::Missing, figures),
                 SliceState::TooFew { .. } => (Verdict::TooFew, figures),
@@ -197,15 +203,13 @@ impl Looker<'_> {
 fn burning(objective: f64, minimum: u64, end: Timestamp, series: &Series) -> Judged {
     let counted = |hours: f64| {
         let from = end.minus(Duration::from_secs_f64(hours * HOUR_SECONDS));
-        match together(series, from, end).0 {
-            Some(Summary::Rate { hits, trials }) => (hits, trials),
-            _ => (0, 0),
-        }
+        together(series, from, end).0.and_then(|summary| summary.rate()).unwrap_or_default()
     };
+    let estimated = series.points.iter().any(|point| point.summary.is_estimate());
     let [fast, ..] = RECOMMENDED;
     let (hits, trials) = counted(fast.long);
     let value = burn_rate(hits, trials, objective);
-    let figures = Figures { count: trials, value, limit: Some(fast.limit), ..Figures::default() };
+    let figures = Figures { count: trials, value, limit: Some(fast.limit), estimated, ..Figures::default() };
     let verdict = match trials {
         0 => Verdict::Missing,
         few if few < minimum => Verdict::TooFew,

@@ -7,9 +7,10 @@ use mainspring_statistics::{
 };
 
 use crate::{
-    measurements::{Numbers, Summary},
+    measurements::Summary,
     spec::{Measure, Threshold},
     state::{Figures, Verdict},
+    weighed::{self, Numbers},
 };
 
 pub(crate) type Judged = (Verdict, Figures);
@@ -17,7 +18,8 @@ pub(crate) type Judged = (Verdict, Figures);
 /// One look at a whole window. `alpha` is the probability of a false alarm at this look, for each side.
 pub(crate) fn threshold(measure: &Measure, limits: &Threshold, summary: Option<&Summary>, minimum: u64, alpha: f64) -> Judged {
     let count = summary.map_or(0, Summary::count);
-    let figures = Figures { count, limit: limits.above.or(limits.below), ..Figures::default() };
+    let estimated = summary.is_some_and(Summary::is_estimate);
+    let figures = Figures { count, limit: limits.above.or(limits.below), estimated, ..Figures::default() };
     if *measure == Measure::Count {
         return of_count(limits, count, figures);
     }
@@ -49,35 +51,31 @@ fn of_count(limits: &Threshold, count: u64, figures: Figures) -> Judged {
 /// A percentile is above a limit if more than the rest of the numbers are: a rate, whose interval is known.
 fn of_percentile(limits: &Threshold, numbers: &Numbers, at: f64, alpha: f64, figures: Figures) -> Judged {
     let over = limits.above.is_some_and(|above| {
-        let (more, all) = beyond(numbers, above);
+        let (more, all) = numbers.beyond(above);
         wilson(more, all, 1.0 - 2.0 * alpha).is_some_and(|rate| rate.low > 1.0 - at)
     });
     let under = limits.below.is_some_and(|below| {
-        let (more, all) = beyond(numbers, below);
+        let (more, all) = numbers.beyond(below);
         wilson(all - more, all, 1.0 - 2.0 * alpha).is_some_and(|rate| rate.low > at)
     });
-    let figures = Figures { value: numbers.quantiles.quantile(at), ..figures };
+    let figures = Figures { value: numbers.quantile(at), ..figures };
     (if over || under { Verdict::Over } else { Verdict::Within }, figures)
-}
-
-/// How many numbers are above a bound, and how many there are.
-pub(crate) fn beyond(numbers: &Numbers, bound: f64) -> (u64, u64) {
-    let all = numbers.quantiles.count();
-    let up_to = numbers.quantiles.share_up_to(bound).unwrap_or(0.0);
-    (all - ((up_to * all as f64).round() as u64).min(all), all)
 }
 
 /// Where a figure lies with a probability of `alpha` for an error on each side. Nothing where that cannot be said.
 pub(crate) fn interval(measure: &Measure, summary: &Summary, alpha: f64) -> Option<Interval> {
     match (measure, summary) {
-        (Measure::Rate { .. }, Summary::Rate { hits, trials }) => wilson(*hits, *trials, 1.0 - 2.0 * alpha),
+        (Measure::Rate { .. }, Summary::Rate { hits, trials }) => {
+            let (hits, trials) = weighed::rate(hits, trials);
+            wilson(hits, trials, 1.0 - 2.0 * alpha)
+        }
         (Measure::Mean { .. }, Summary::Numbers(numbers)) => {
-            let half = critical(alpha, numbers.moments.count()) * numbers.moments.error_squared()?.sqrt();
-            let estimate = numbers.moments.mean()?;
+            let half = critical(alpha, numbers.count()) * numbers.error_squared()?.sqrt();
+            let estimate = numbers.mean()?;
             Some(Interval { estimate, low: estimate - half, high: estimate + half })
         }
         (Measure::Sum { .. }, Summary::Numbers(numbers)) => {
-            let sum = numbers.moments.sum();
+            let sum = numbers.sum();
             Some(Interval { estimate: sum, low: sum, high: sum })
         }
         _ => None,

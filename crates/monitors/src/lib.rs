@@ -8,6 +8,7 @@ mod stretch;
 
 // What is measured.
 mod measurements;
+mod weighed;
 
 // An evaluation, from start to end.
 mod change;
@@ -37,11 +38,12 @@ pub use evaluate::evaluate;
 pub use fault::MonitorFault;
 pub use kind::descriptor;
 pub use mainspring_statistics::Categories;
-pub use measurements::{Measurements, Numbers, Point, Query, ReleaseSeen, SLICES, Series, Summary, Topics};
+pub use measurements::{Measurements, Point, Query, ReleaseSeen, SLICES, Series, Summary, Topics};
 pub use seam::{Bell, Signal, Watched};
 pub use service::{Looked, Monitors, Parts, Standing};
 pub use signal::Going;
 pub use spec::{Budget, Compare, Measure, MonitorSpec, Of, Previous, Release, ReleaseOf, Rest, Severity, Test, Threshold, Worse};
 pub use state::{Drift, Evaluation, Figures, History, SliceEvaluation, State};
 pub use stretch::{Stretch, StretchFault};
+pub use weighed::{Numbers, Tally};
 pub use words::sentence;

@@ -5,11 +5,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mainspring_kernel::{Fault, Timestamp};
 use mainspring_statistics::{
-    Categories, Moments, Quantiles,
+    Categories,
     embedding::{ClusterShares, KernelMean},
 };
 
-use crate::spec::{Measure, Of, ReleaseOf};
+use crate::{
+    spec::{Measure, Of, ReleaseOf},
+    weighed::{self, Numbers, Tally},
+};
 
 /// More slices than this are too many to watch each by itself.
 pub const SLICES: usize = 100;
@@ -54,21 +57,15 @@ pub struct Point {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Summary {
     /// For `count`.
-    Count(u64),
+    Count(Tally),
     /// For `rate`.
-    Rate { hits: u64, trials: u64 },
+    Rate { hits: Tally, trials: Tally },
     /// For `sum`, `mean`, `percentile` and `numbers`.
     Numbers(Box<Numbers>),
-    /// For `categories`.
+    /// For `categories`; of a sample as many as it is worth.
     Categories(Categories),
     /// For `topics`.
     Topics(Box<Topics>),
-}
-
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Numbers {
-    pub moments: Moments,
-    pub quantiles: Quantiles,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -93,29 +90,42 @@ pub trait Measurements: Send + Sync {
 }
 
 impl Summary {
-    /// How much it is of.
+    /// How much it is of, and of a sample how much that is worth; for a count the count itself.
     #[must_use]
     pub fn count(&self) -> u64 {
         match self {
-            Self::Count(count) => *count,
-            Self::Rate { trials, .. } => *trials,
-            Self::Numbers(numbers) => numbers.moments.count(),
+            Self::Count(tally) => tally.count(),
+            Self::Rate { hits, trials } => weighed::rate(hits, trials).1,
+            Self::Numbers(numbers) => numbers.count(),
             Self::Categories(categories) => categories.total(),
             Self::Topics(topics) => topics.mean.count(),
         }
     }
 
+    /// Whether some of it stands for what was not kept. Of distributions that is not known.
+    #[must_use]
+    pub fn is_estimate(&self) -> bool {
+        match self {
+            Self::Count(tally) | Self::Rate { trials: tally, .. } => tally.is_estimate(),
+            Self::Numbers(numbers) => numbers.is_estimate(),
+            Self::Categories(_) | Self::Topics(_) => false,
+        }
+    }
+
+    /// Hits and trials, of a rate.
+    pub(crate) fn rate(&self) -> Option<(u64, u64)> {
+        if let Self::Rate { hits, trials } = self { Some(weighed::rate(hits, trials)) } else { None }
+    }
+
     /// Adds another of the same kind; whether they could be put together.
     pub(crate) fn merge(&mut self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Count(count), Self::Count(more)) => *count = count.saturating_add(*more),
+            (Self::Count(tally), Self::Count(more)) => tally.merge(more),
             (Self::Rate { hits, trials }, Self::Rate { hits: more, trials: further }) => {
-                (*hits, *trials) = (hits.saturating_add(*more), trials.saturating_add(*further));
+                hits.merge(more);
+                trials.merge(further);
             }
-            (Self::Numbers(numbers), Self::Numbers(more)) => {
-                numbers.moments.merge(&more.moments);
-                numbers.quantiles.merge(&more.quantiles);
-            }
+            (Self::Numbers(numbers), Self::Numbers(more)) => numbers.merge(more),
             (Self::Categories(categories), Self::Categories(more)) => categories.merge(more),
             (Self::Topics(topics), Self::Topics(more)) => return topics.merge(more),
             _ => return false,

@@ -5,7 +5,6 @@ use mainspring_statistics::sequential::RateDetector;
 
 use crate::{
     evaluate::Looker,
-    judge::beyond,
     measurements::{Measurements, Series, Summary, together},
     settle::Finding,
     spec::{Measure, Threshold},
@@ -56,8 +55,8 @@ impl Side {
 
     fn count(&self, summary: &Summary) -> (u64, u64) {
         let (hits, trials) = match (summary, self.bound) {
-            (Summary::Rate { hits, trials }, None) => ((*hits).min(*trials), *trials),
-            (Summary::Numbers(numbers), Some(bound)) => beyond(numbers, bound),
+            (Summary::Numbers(numbers), Some(bound)) => numbers.beyond(bound),
+            (summary, None) => summary.rate().unwrap_or_default(),
             _ => (0, 0),
         };
         if self.inverse { (trials - hits, hits) } else { (hits, trials - hits) }
@@ -76,7 +75,8 @@ fn one(
     let (hits, misses) = window.as_ref().map_or((0, 0), |summary| side.count(summary));
     let trials = hits.saturating_add(misses);
     let rate = (trials > 0).then(|| hits as f64 / trials as f64);
-    let mut figures = Figures { count: trials, value: rate, limit: Some(side.rate), ..Figures::default() };
+    let estimated = window.as_ref().is_some_and(Summary::is_estimate);
+    let mut figures = Figures { count: trials, value: rate, limit: Some(side.rate), estimated, ..Figures::default() };
     let fresh = RateDetector::new(side.rate);
     if before.is_some_and(|before| before.open) {
         // It has fired: from here on the question is whether it is over, which the window says by itself.

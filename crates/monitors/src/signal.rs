@@ -111,6 +111,7 @@ fn facts(spec: &MonitorSpec, slice: &SliceEvaluation) -> BTreeMap<String, Value>
         ("reference", number(figures.reference)),
         ("p", number(figures.p)),
         ("count", Some(json!(figures.count))),
+        ("estimated", figures.estimated.then(|| json!(true))),
         ("window", Some(json!(spec.window))),
         ("filter", spec.filter.as_ref().map(|filter| json!(filter))),
         ("since", Some(json!(slice.since))),

@@ -49,6 +49,9 @@ pub struct Figures {
     pub count: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
+    /// Whether it is reckoned from a sample: some of what was measured stands for what was not kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
     /// Where the value, or its difference from the reference, surely lies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<Interval>,

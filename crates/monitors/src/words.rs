@@ -65,7 +65,8 @@ fn measured(spec: &MonitorSpec, figures: &Figures) -> String {
     }
     let shown = |value: f64| value_of(&spec.measure, value);
     if let Some(value) = figures.value {
-        let _ = write!(text, " is {}", shown(in_words(spec, value)));
+        let about = if figures.estimated { "about " } else { "" };
+        let _ = write!(text, " is {about}{}", shown(in_words(spec, value)));
         if spec.measure != Measure::Count {
             let _ = write!(text, " ({} measured)", figures.count);
         }

@@ -13,7 +13,12 @@ use arrow_array::RecordBatch;
 use mainspring_kernel::{Clock, Stop, id::ProjectId};
 use mainspring_lake::{Filter, LakeVersion, Scan, Table};
 
-use crate::{conventions::counted::Id, fault::TraceFault, table::Rows, tail::Board};
+use crate::{
+    conventions::counted::Id,
+    fault::TraceFault,
+    table::{Rows, SPAN},
+    tail::Board,
+};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// In micros: of spans that began longer ago when they come, nobody is told. So few of the table's files are read.
@@ -104,7 +109,7 @@ async fn tell(table: &dyn Table, board: &Board, group: &[(Id, i64)], lately: &Fi
     let spans: BTreeSet<String> = wanted.keys().map(|(_, _, span)| span.to_string()).collect();
     let these = Filter::any_of("trace", traces).and(Filter::any_of("span", spans)).and(lately.clone());
     let mut read = Vec::with_capacity(group.len());
-    for batch in table.scan(Scan::of(these)).await? {
+    for batch in table.scan(Scan::of(these).columns(&SPAN)).await? {
         let rows = Rows(&batch);
         for row in 0..batch.num_rows() {
             if wanted.contains_key(&rows.id(row)?) {

@@ -1,6 +1,7 @@
 //! Taking away what traces show of documents that were forgotten: what happened stays, what was written and read goes.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeSet, HashSet},
     time::Duration,
 };
@@ -16,6 +17,7 @@ use serde_json::Value;
 use crate::{
     conventions::Facts,
     fault::TraceFault,
+    searched::Searched,
     settle::Kept,
     table::{Rows, to_batch_of},
 };
@@ -100,7 +102,7 @@ pub(crate) async fn traces_with(
 }
 
 async fn strip_all(table: &dyn Table, of_traces: Filter) -> Result<u64, TraceFault> {
-    let mut found: Vec<(Span, Facts<'static>)> = Vec::new();
+    let mut found: Vec<(Span, Facts<'static>, Option<Searched>)> = Vec::new();
     let (mut stripped, mut known) = (HashSet::new(), HashSet::new());
     let mut count = 0;
     for batch in table.scan(Scan::of(of_traces.clone())).await? {
@@ -116,7 +118,9 @@ async fn strip_all(table: &dyn Table, of_traces: Filter) -> Result<u64, TraceFau
             }
             if first {
                 let facts = rows.facts(row, Facts::of(&span))?.into_owned();
-                found.push((span, facts));
+                // What a span no longer says is no longer searched.
+                let searched = if changed { None } else { Some(rows.searched(row)?) };
+                found.push((span, facts, searched));
             }
         }
     }
@@ -125,9 +129,10 @@ async fn strip_all(table: &dyn Table, of_traces: Filter) -> Result<u64, TraceFau
     }
     // Spans that come in the meantime stay: the next sweep looks at them. A span of another trace may have the id of one that
     // is written anew, and is written again as it is.
-    found.retain(|(span, _)| stripped.contains(&span.span));
+    found.retain(|(span, ..)| stripped.contains(&span.span));
     let these = of_traces.and(Filter::any_of("span", stripped.iter().map(ToString::to_string)));
-    let rows = to_batch_of(found.iter().map(|(span, facts)| (span, facts.clone())))?;
+    let made = found.iter().map(|(span, facts, searched)| (span, facts.clone(), searched.as_ref().map(Cow::Borrowed)));
+    let rows = to_batch_of(made)?;
     table.replace(these, Some(rows)).await?;
     Ok(count)
 }

@@ -22,6 +22,7 @@ mod query;
 mod room;
 mod sampling;
 mod scores;
+mod searched;
 mod service;
 mod settle;
 mod spill;
@@ -42,8 +43,8 @@ pub use conventions::{
 };
 pub use dashboards::{BUILT_IN, ChartKind, DashboardSpec, PanelSpec, PanelUnit, built_in, descriptor};
 pub use drift::{
-    Against, Bin as DriftBin, Drift, DriftQuestion, DriftReport, DriftState, FieldDrift, Figures as DriftFigures, Topic,
-    TopicDrift, TopicSketch,
+    Against, Bin as DriftBin, Drift, DriftQuestion, DriftReport, DriftState, FieldDrift, Figures as DriftFigures,
+    Releases as DriftReleases, Topic, TopicDrift, TopicSketch,
 };
 pub use errand::{Elsewhere, Ended, Errand, ErrandKind, Errands, FailingErrand, Workplace};
 pub use fault::{TraceFault, Trouble};
@@ -58,13 +59,13 @@ pub use points::{MetricPoint, MetricPoints, PointFilter, PointKind, Temporality}
 pub use pricing::{Estimate, SpanPrices};
 pub use query::{
     ActivityBucket, Counted, Export, Gathered, GatheredBy, Measured, MetricsQuestion, MetricsRow, SessionTraces, SpanMetrics,
-    SpanSummary, TREE_MAX, TraceFilter, TraceSummary, TraceTree, TreeTotals, measures,
+    SpanSummary, TREE_MAX, TraceFilter, TracePart, TraceSummary, TraceTree, Traffic, TreeTotals, measures,
 };
 pub use query::{
-    DashboardAnswer, DashboardQuestion, PanelAnswer, PromAnswer, PromFault, PromMetric, PromSeries, PromTimes, SqlColumn,
-    SqlQuestion, SqlRows, SqlTable, prom_labels, prom_metrics,
+    DashboardAnswer, DashboardQuestion, PanelAnswer, PromAnswer, PromFault, PromFound, PromMetric, PromSeries, PromTimes,
+    SqlColumn, SqlQuestion, SqlRows, SqlTable, prom_labels, prom_metrics,
 };
-pub use query::{Listener, SeriesQuestion, SeriesRow, check_group_field, check_number_field};
+pub use query::{Listener, SeriesQuestion, SeriesRow, Told, check_group_field, check_number_field};
 pub use sampling::Tally;
 pub use scores::{
     FEEDBACK, Feedback, NewScore, Rating, Score, ScoreFilter, ScoreKind, ScoreListener, ScoreMeasure, ScoreSource, ScoreSummary,

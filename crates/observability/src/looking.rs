@@ -9,9 +9,7 @@ use crate::{
     fault::TraceFault,
     filter::{FilterFault, SpanFilter},
     points::MetricPoints,
-    query::{
-        self, DashboardAnswer, DashboardQuestion, PromAnswer, PromFault, PromTimes, Sources, SqlQuestion, SqlRows, SqlTable,
-    },
+    query::{self, DashboardAnswer, DashboardQuestion, PromFault, PromFound, PromTimes, Sources, SqlQuestion, SqlRows, SqlTable},
     service::Observability,
 };
 
@@ -68,7 +66,7 @@ impl Observability {
     }
 
     /// Answers a question in PromQL.
-    pub async fn prometheus(&self, actor: &Actor, text: &str, times: PromTimes) -> Result<PromAnswer, PromFault> {
+    pub async fn prometheus(&self, actor: &Actor, text: &str, times: PromTimes) -> Result<PromFound, PromFault> {
         self.catch_up().await;
         query::prometheus(self.asking(actor, self.now()), text, times).await
     }

@@ -208,14 +208,14 @@ impl Sampler {
         if sampling.tells(span) {
             return Fate::Kept(Some(1.0));
         }
-        if place_of(span.trace) < sampling.share {
-            return Fate::Kept(Some(1.0 / sampling.share));
-        }
+        let chosen = place_of(span.trace) < sampling.share;
         if !sampling.by_outcome() {
-            return Fate::LeftOut("head");
+            return if chosen { Fate::Kept(Some(1.0 / sampling.share)) } else { Fate::LeftOut("head") };
         }
         match self.state().decided.get(&(span.project, span.trace)) {
+            // Of such a trace everything is kept, chosen or not.
             Some(true) => Fate::Kept(Some(1.0)),
+            _ if chosen => Fate::Kept(Some(1.0 / sampling.share)),
             Some(false) => Fate::LeftOut("outcome"),
             None => Fate::Held,
         }

@@ -26,7 +26,7 @@ use crate::{
     pricing::{SpanPrices, price},
     query::{
         self, ActivityBucket, Asking, Counted, Export, Gathered, GatheredBy, MetricsQuestion, SessionTraces, SpanMetrics,
-        SpanSummary, TraceFilter, TraceSummary, TraceTree,
+        SpanSummary, TraceFilter, TracePart, TraceSummary, TraceTree, Traffic,
     },
     room::{self, Room},
     sampling::{LetGo, Sampler, Tally},
@@ -118,10 +118,8 @@ pub struct Swept {
 /// What of an app's traffic the last day showed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AppTraffic {
-    pub requests: u64,
-    pub errors: u64,
-    pub p50_millis: Option<f64>,
-    pub p95_millis: Option<f64>,
+    pub traffic: Traffic,
+    /// When its last request began.
     pub last: Timestamp,
 }
 
@@ -277,9 +275,10 @@ impl Observability {
         query::count_spans(self.asking(actor, self.now()), self.scored_if_held(actor, filter).await?.as_ref()).await
     }
 
-    pub async fn trace(&self, actor: &Actor, id: TraceId) -> Result<Vec<Span>, TraceFault> {
+    /// Spans of a trace whole, a page of them, and how many there are.
+    pub async fn trace(&self, actor: &Actor, id: TraceId, limit: usize, place: &PageRequest) -> Result<TracePart, TraceFault> {
         self.catch_up().await;
-        query::trace(self.asking(actor, self.now()), id).await
+        query::trace(self.asking(actor, self.now()), id, limit, place).await
     }
 
     /// Spans of a trace without what was written and read, a page of them.
@@ -367,13 +366,7 @@ impl Observability {
     pub async fn by_app(&self, actor: &Actor) -> Result<std::collections::HashMap<String, AppTraffic>, TraceFault> {
         let from = self.clock.now().minus(Duration::from_secs(24 * 3600));
         let apps = query::by_app(self.asking(actor, self.now()), from).await?;
-        let traffic = |(app, (requests, errors, mut durations, last)): (String, (u64, u64, Vec<i64>, Timestamp))| {
-            durations.sort_unstable();
-            let p50_millis = query::percentile(&durations, 0.50);
-            let p95_millis = query::percentile(&durations, 0.95);
-            (app, AppTraffic { requests, errors, p50_millis, p95_millis, last })
-        };
-        Ok(apps.into_iter().map(traffic).collect())
+        Ok(apps.into_iter().map(|(app, (traffic, last))| (app, AppTraffic { traffic, last })).collect())
     }
 
     /// Deletes traces that began before a time, of every project, and what was set aside before it.

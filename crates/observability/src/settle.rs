@@ -1,6 +1,7 @@
 //! Spans that a sender may repeat, and usage that several spans say: both are decided against what the table has of a trace.
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, HashSet, hash_map::Entry},
     sync::Arc,
 };
@@ -17,6 +18,7 @@ use crate::{
         counted::{Id, Node, covered},
     },
     fault::TraceFault,
+    searched::Searched,
     table::{Rows, is_entry, to_batch_of, uncounted},
     values::Values,
 };
@@ -161,9 +163,10 @@ fn node(rows: &Rows<'_>, row: usize) -> Result<Node, TraceFault> {
 
 /// Leaves out spans that are in the table, and says whose usage counts. Rows that are made already are looked at where the
 /// traces are those of others.
+/// `searched` is of spans that lack their large values by now.
 pub(crate) fn settle(
     mut rows: Vec<RecordBatch>,
-    spans: &[Span],
+    (spans, searched): (&[Span], &HashMap<Id, Searched>),
     present: Vec<Node>,
     traces: HashSet<String>,
 ) -> Result<Settled, TraceFault> {
@@ -199,7 +202,7 @@ pub(crate) fn settle(
     if !kept.is_empty() {
         let settled = kept.into_iter().map(|(id, span, mut facts)| {
             facts.counted = facts.counted.map(|counts| counts && !covered.contains(&id));
-            (span, facts)
+            (span, facts, searched.get(&id).map(Cow::Borrowed))
         });
         rows.push(to_batch_of(settled)?);
     }
@@ -231,17 +234,17 @@ fn distinct(texts: impl Iterator<Item = String>) -> HashSet<String> {
 
 /// Rewrites everything that is found: a span of one trace may have the id of another trace's.
 async fn rewrite(table: &dyn Table, mut these: Filter, stop: &HashSet<Id>) -> Result<(), TraceFault> {
-    let mut found: Vec<(Span, Facts<'static>)> = Vec::new();
+    let mut found: Vec<(Span, Facts<'static>, Searched)> = Vec::new();
     let mut unreadable: HashSet<String> = HashSet::new();
     for batch in table.scan(Scan::of(these.clone())).await? {
         let rows = Rows(&batch);
         for row in 0..batch.num_rows() {
             match read(&rows, row) {
-                Ok((span, mut facts)) => {
+                Ok((span, mut facts, searched)) => {
                     if stop.contains(&(span.project, span.trace, span.span)) {
                         facts.counted = Some(false);
                     }
-                    found.push((span, facts));
+                    found.push((span, facts, searched));
                 }
                 Err(fault) => {
                     tracing::warn!(%fault, "a span of the table cannot be read; it stays as it is");
@@ -251,18 +254,19 @@ async fn rewrite(table: &dyn Table, mut these: Filter, stop: &HashSet<Id>) -> Re
         }
     }
     if !unreadable.is_empty() {
-        found.retain(|(span, _)| !unreadable.contains(&span.span.to_string()));
+        found.retain(|(span, ..)| !unreadable.contains(&span.span.to_string()));
         these = these.and(Filter::Not(Box::new(Filter::any_of("span", unreadable))));
     }
     if !found.is_empty() {
-        let rows = to_batch_of(found.iter().map(|(span, facts)| (span, facts.clone())))?;
+        let made = found.iter().map(|(span, facts, searched)| (span, facts.clone(), Some(Cow::Borrowed(searched))));
+        let rows = to_batch_of(made)?;
         table.replace(these, Some(rows)).await?;
     }
     Ok(())
 }
 
-fn read(rows: &Rows<'_>, row: usize) -> Result<(Span, Facts<'static>), TraceFault> {
+fn read(rows: &Rows<'_>, row: usize) -> Result<(Span, Facts<'static>, Searched), TraceFault> {
     let span = rows.span(row)?;
     let facts = rows.facts(row, Facts::of(&span))?.into_owned();
-    Ok((span, facts))
+    Ok((span, facts, rows.searched(row)?))
 }

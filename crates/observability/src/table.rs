@@ -9,8 +9,8 @@ use std::{
 };
 
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Int64Array, ListArray, RecordBatch, StringArray,
-    builder::{BooleanBuilder, Int64Builder, ListBuilder, StringBuilder},
+    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, ListArray, RecordBatch, StringArray,
+    builder::{BooleanBuilder, Float64Builder, Int64Builder, ListBuilder, StringBuilder},
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use mainspring_kernel::{Name, Timestamp};
@@ -22,9 +22,10 @@ use mainspring_llm::{
 use serde_json::{Map, Value};
 
 use crate::{
-    conventions::{Conversation, Facts, SpanType, counted::Id, is_ours},
+    conventions::{Facts, SpanType, counted::Id},
     fault::TraceFault,
     forget::documents_of,
+    searched::{CONTENT, REST, Searched},
     values,
 };
 
@@ -67,7 +68,7 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         number("input_tokens"),
         number("output_tokens"),
         Field::new("labels", list(), false),
-        text("content"),
+        text(CONTENT),
         text("attributes"),
         text("events"),
         maybe("type"),
@@ -88,13 +89,29 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         maybe("links"),
         Field::new("large", list(), true),
         number("large_bytes"),
+        Field::new(WEIGHT, DataType::Float64, true),
+        maybe(REST),
     ]))
 });
 
-/// Longer content is searched by its beginning; the attributes hold all of it.
-const CONTENT_MAX: usize = 8_000;
-/// Bytes of one text that are looked at for it.
-const CONTENT_READ: usize = 64 << 10;
+/// For how many spans a row stands; nothing where all of a project's are kept, and in rows of before this was a column.
+pub(crate) const WEIGHT: &str = "weight";
+/// What a span is made of.
+pub(crate) const SPAN: [&str; 13] = [
+    "project",
+    "trace",
+    "span",
+    "parent",
+    "name",
+    "kind",
+    "start",
+    "duration",
+    "status",
+    "message",
+    "attributes",
+    "events",
+    "links",
+];
 
 /// What of a span is kept as JSON, on the disk and in the table alike.
 #[derive(Debug, Default)]
@@ -157,6 +174,8 @@ pub(crate) struct Making {
     /// Values that lie among the blobs, by their digests, and how many bytes they take there.
     large: ListBuilder<StringBuilder>,
     large_bytes: Int64Builder,
+    weight: Float64Builder,
+    rest: StringBuilder,
 }
 
 const WORDS: usize = 14;
@@ -214,11 +233,13 @@ impl Making {
             links: text(0),
             large: list(),
             large_bytes: Int64Builder::with_capacity(rows),
+            weight: Float64Builder::with_capacity(rows),
+            rest: text(0),
         }
     }
 
-    /// Adds the row of a span. `texts` and `facts` are its own.
-    pub(crate) fn push(&mut self, span: &Span, texts: &Texts, facts: &Facts<'_>) {
+    /// Adds the row of a span. `texts`, `facts` and `searched` are its own.
+    pub(crate) fn push(&mut self, span: &Span, texts: &Texts, facts: &Facts<'_>, searched: &Searched) {
         written(&mut self.project, &span.project);
         written(&mut self.trace, &span.trace);
         written(&mut self.span, &span.span);
@@ -240,7 +261,7 @@ impl Making {
         // Who may read a document is asked when somebody reads.
         documents_of(span).into_iter().for_each(|id| self.labels.values().append_value(Value::String(id).to_string()));
         self.labels.append(true);
-        self.content.append_value(content(span));
+        self.content.append_value(&searched.content);
         // JSON is UTF-8.
         let json = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
         self.attributes.append_value(json(texts.attributes()));
@@ -254,6 +275,8 @@ impl Making {
         self.large.append(!large.is_empty());
         let bytes: u64 = large.iter().map(|value| value.bytes).sum();
         self.large_bytes.append_option((!large.is_empty()).then(|| i64::try_from(bytes).unwrap_or(i64::MAX)));
+        self.weight.append_option(weight_of(span));
+        self.rest.append_option(searched.rest.as_deref());
     }
 
     pub(crate) fn finish(mut self) -> Result<RecordBatch, TraceFault> {
@@ -302,6 +325,8 @@ impl Making {
             Arc::new(self.links.finish()),
             Arc::new(self.large.finish()),
             Arc::new(self.large_bytes.finish()),
+            Arc::new(self.weight.finish()),
+            Arc::new(self.rest.finish()),
         ];
         RecordBatch::try_new(Arc::clone(&SCHEMA), columns).map_err(|error| TraceFault::Unreadable { reason: error.to_string() })
     }
@@ -313,15 +338,18 @@ fn written(column: &mut StringBuilder, value: &impl std::fmt::Display) {
     column.append_value("");
 }
 
+/// What a row is made of: what is searched of the span is read from it where nobody knows more of it.
+pub(crate) type Made<'a> = (&'a Span, Facts<'a>, Option<Cow<'a, Searched>>);
+
 pub(crate) fn to_batch(spans: &[Span]) -> Result<RecordBatch, TraceFault> {
-    to_batch_of(spans.iter().map(|span| (span, Facts::of(span))))
+    to_batch_of(spans.iter().map(|span| (span, Facts::of(span), None)))
 }
 
-pub(crate) fn to_batch_of<'a>(spans: impl ExactSizeIterator<Item = (&'a Span, Facts<'a>)>) -> Result<RecordBatch, TraceFault> {
+pub(crate) fn to_batch_of<'a>(spans: impl ExactSizeIterator<Item = Made<'a>>) -> Result<RecordBatch, TraceFault> {
     let (mut rows, mut texts) = (Making::with_room_for(spans.len()), Texts::default());
-    for (span, facts) in spans {
+    for (span, facts, searched) in spans {
         texts.write(span).map_err(|error| TraceFault::Unreadable { reason: error.to_string() })?;
-        rows.push(span, &texts, &facts);
+        rows.push(span, &texts, &facts, &searched.unwrap_or_else(|| Cow::Owned(Searched::of(span))));
     }
     rows.finish()
 }
@@ -356,38 +384,9 @@ pub(crate) fn labels_of(span: &Span) -> Vec<String> {
     span.attributes.get(names::LABELS).and_then(Value::as_array).into_iter().flatten().map(Value::to_string).collect()
 }
 
-/// Texts of messages, for search: last question first, then the answer.
-fn content(span: &Span) -> String {
-    let begun = values::begun(span);
-    let span = begun.as_ref();
-    if !is_ours(span) {
-        return mainspring_kernel::text::elide(&Conversation::beginning(span, CONTENT_READ).text(), CONTENT_MAX);
-    }
-    let mut text = String::new();
-    for key in [names::QUERY, names::INPUT_MESSAGES, names::OUTPUT_MESSAGES] {
-        if let Some(value) = span.attributes.get(key) {
-            collect_text(value, &mut text);
-        }
-    }
-    mainspring_kernel::text::elide(&text, CONTENT_MAX)
-}
-
-fn collect_text(value: &Value, text: &mut String) {
-    match value {
-        Value::String(part) => {
-            text.push_str(part);
-            text.push('\n');
-        }
-        Value::Array(items) => items.iter().for_each(|item| collect_text(item, text)),
-        Value::Object(fields) => {
-            for key in ["parts", "content"] {
-                if let Some(value) = fields.get(key) {
-                    collect_text(value, text);
-                }
-            }
-        }
-        _ => {}
-    }
+/// For how many spans this one stands, where its project keeps only some of them.
+fn weight_of(span: &Span) -> Option<f64> {
+    span.attributes.get(names::SAMPLING_WEIGHT).and_then(Value::as_f64).filter(|weight| weight.is_finite() && *weight >= 1.0)
 }
 
 const fn kind_text(kind: SpanKind) -> &'static str {
@@ -434,6 +433,18 @@ impl Rows<'_> {
     pub(crate) fn number(&self, name: &str, row: usize) -> Result<Option<i64>, TraceFault> {
         let column: &Int64Array = self.column(name)?;
         Ok((!column.is_null(row)).then(|| column.value(row)))
+    }
+
+    /// For how many rows one stands.
+    pub(crate) fn weight(&self, row: usize) -> Result<f64, TraceFault> {
+        let column: &Float64Array = self.column(WEIGHT)?;
+        Ok(if column.is_null(row) { 1.0 } else { column.value(row) })
+    }
+
+    /// What is searched of a span, as it was written.
+    pub(crate) fn searched(&self, row: usize) -> Result<Searched, TraceFault> {
+        let text = |name: &str| Ok::<_, TraceFault>(self.text(name, row)?.map(str::to_owned));
+        Ok(Searched { content: text(CONTENT)?.unwrap_or_default(), rest: text(REST)? })
     }
 
     pub(crate) fn id(&self, row: usize) -> Result<Id, TraceFault> {

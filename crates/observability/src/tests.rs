@@ -11,11 +11,13 @@ mod looking;
 mod redacting;
 mod rewriting;
 mod scoring;
+mod searching;
 mod segments;
 mod series;
 mod settling;
 mod storing;
 mod tree;
+mod weighing;
 
 use std::{
     collections::BTreeSet,
@@ -90,6 +92,17 @@ fn span(start: i64, labels: &[&str]) -> Span {
     }
 }
 
+/// Every span of a trace, however many pages that takes.
+async fn read_whole(room: &Observability, actor: &Actor, id: TraceId) -> Result<Vec<Span>, TraceFault> {
+    let (mut spans, mut place) = (Vec::new(), PageRequest::first(1));
+    loop {
+        let part = room.trace(actor, id, 1_000, &place).await?;
+        spans.extend(part.spans.items);
+        let Some(next) = part.spans.next else { return Ok(spans) };
+        place = PageRequest::new(None, Some(next)).unwrap();
+    }
+}
+
 struct Room {
     tasks: Tasks,
     room: Observability,
@@ -159,7 +172,7 @@ async fn a_recorded_span_is_found_and_pages_hold_still_while_others_come() {
     let Room { room, tasks, .. } = open(dir.path(), Capture::Full).await;
     let spans: Vec<Span> = (0..7).map(|n| span(1_000 + n, &[])).collect();
     spans.iter().for_each(|span| room.record(span.clone()));
-    assert_eq!(room.trace(&actor(Labels::All), spans[3].trace).await.unwrap(), [spans[3].clone()]);
+    assert_eq!(read_whole(&room, &actor(Labels::All), spans[3].trace).await.unwrap(), [spans[3].clone()]);
 
     let all = actor(Labels::All);
     let first = room.list(&all, &TraceFilter::default(), &PageRequest::first(3)).await.unwrap();
@@ -261,11 +274,12 @@ async fn a_trace_with_a_foreign_label_does_not_exist_for_the_reader() {
     assert_eq!(seen(holding(&["hr"])).await, [open_one.trace, entry.trace].into());
     assert_eq!(seen(holding(&["board"])).await, [open_one.trace, either.trace].into());
     assert_eq!(seen(actor(Labels::All)).await.len(), 4);
-    assert!(matches!(room.trace(&holding(&[]), entry.trace).await, Err(TraceFault::NotFound { .. })));
+    assert!(matches!(read_whole(&room, &holding(&[]), entry.trace).await, Err(TraceFault::NotFound { .. })));
     let mut stranger = actor(Labels::All);
     stranger.project = ProjectId::from_raw(8);
-    assert!(matches!(room.trace(&stranger, entry.trace).await, Err(TraceFault::NotFound { .. })));
-    let requests: u64 = room.activity(&holding(&["board"]), 2, None).await.unwrap().iter().map(|hour| hour.requests).sum();
+    assert!(matches!(read_whole(&room, &stranger, entry.trace).await, Err(TraceFault::NotFound { .. })));
+    let requests: u64 =
+        room.activity(&holding(&["board"]), 2, None).await.unwrap().iter().map(|hour| hour.traffic.requests).sum();
     assert_eq!(requests, 2, "counts of what one may not see do not show");
 }
 
@@ -279,7 +293,7 @@ async fn content_is_gone_before_anything_is_written() {
         let mut recorded = span(1, &[]);
         recorded.attributes.insert(names::USER.into(), json!("ada"));
         room.record(recorded.clone());
-        let stored = room.trace(&actor(Labels::All), recorded.trace).await.unwrap();
+        let stored = read_whole(&room, &actor(Labels::All), recorded.trace).await.unwrap();
         assert_eq!(stored[0].attributes.contains_key(names::INPUT_MESSAGES), question, "{capture:?}");
         assert_eq!(stored[0].attributes.contains_key(names::USER), user, "{capture:?}");
         assert!(stored[0].attributes.contains_key(names::APP));
@@ -350,12 +364,12 @@ async fn a_forgotten_document_leaves_neither_text_in_the_traces_that_used_it_nor
     assert_eq!(on_disk(), 0);
     assert!(aside.join("0000000000000901.spill").exists());
 
-    let left = room.trace(&actor(Labels::All), used[0].trace).await.unwrap();
+    let left = read_whole(&room, &actor(Labels::All), used[0].trace).await.unwrap();
     assert_eq!(left.len(), 3);
     assert!(!format!("{left:?}").contains("zukamirel") && !format!("{left:?}").contains("question"), "{left:#?}");
     assert!(left.iter().all(|span| span.attributes[names::FORGOTTEN] == true && span.attributes[names::APP] == "manual"));
     assert_eq!((&left[1].attributes[names::INPUT_TOKENS], &left[2].attributes["llm.cost"]), (&json!(12), &json!(0.5)));
-    assert_eq!(room.trace(&actor(Labels::All), other.trace).await.unwrap(), [other]);
+    assert_eq!(read_whole(&room, &actor(Labels::All), other.trace).await.unwrap(), [other]);
     let late = trace_that_used("doc_abc", &[]);
     room.record(late[0].clone());
     let since = Some(Timestamp::from_micros(31));
@@ -379,7 +393,7 @@ async fn what_is_forgotten_of_one_trace_leaves_another_whose_spans_have_the_same
     room.drain(WAIT).await.unwrap();
     assert_eq!(room.forget_documents(project(), &documents, None).await.unwrap().spans, taken);
     for id in [first[0].trace, trace] {
-        assert_eq!(room.trace(&actor(Labels::All), id).await.unwrap().len(), first.len(), "{id}");
+        assert_eq!(read_whole(&room, &actor(Labels::All), id).await.unwrap().len(), first.len(), "{id}");
     }
 }
 
@@ -394,7 +408,7 @@ async fn a_trace_is_hidden_from_who_may_not_read_its_documents_any_more() {
     let seen = async |who: &Actor| {
         let listed = room.list(who, &TraceFilter::default(), &PageRequest::first(9)).await.unwrap();
         let apps = room.by_app(who).await.unwrap();
-        let found = room.trace(who, used[0].trace).await;
+        let found = read_whole(&room, who, used[0].trace).await;
         let hidden = matches!(found, Err(TraceFault::NotFound { .. }));
         assert!(hidden || found.is_ok());
         let traces: BTreeSet<TraceId> = listed.items.iter().map(|trace| trace.trace).collect();
@@ -441,6 +455,6 @@ async fn a_queue_holds_no_more_bytes_than_it_may_and_takes_again_what_comes_late
     let mut whole = large(2_000);
     whole.attributes.extend((0..4).map(|n| (format!("text {n}"), json!("x".repeat(40_000)))));
     room.record_durably(vec![whole.clone()], WAIT).await.unwrap();
-    assert_eq!(room.trace(&actor(Labels::All), whole.trace).await.unwrap(), [whole]);
+    assert_eq!(read_whole(&room, &actor(Labels::All), whole.trace).await.unwrap(), [whole]);
     tasks.shut_down(WAIT).await.unwrap();
 }

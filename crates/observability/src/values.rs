@@ -25,7 +25,7 @@ use crate::{fault::TraceFault, table::Rows};
 pub(crate) const LARGE: usize = 64 << 10;
 /// So does what is made of smaller ones that are longer together.
 const LARGE_TOGETHER: usize = 4 * LARGE;
-/// How much of a value stays in its row: as much as is searched.
+/// How much of a value stays in its row.
 const BEGINNING: usize = 8_000;
 /// The one key of what stands in the place of a value.
 const ASIDE: &str = "mainspring.value";

@@ -5,6 +5,7 @@ mod counters;
 mod segments;
 
 use std::{
+    collections::HashMap,
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -23,10 +24,11 @@ use counters::advance;
 pub(crate) use segments::{bring_all, count_vanished, sweep};
 
 use crate::{
-    conventions::Facts,
+    conventions::{Facts, counted::Id},
     fault::{TraceFault, Trouble},
-    room::{Place, Room},
+    room::{Place, Room, weight},
     sampling::{Sampler, Sorted},
+    searched::Searched,
     settle::{self, Kept},
     spill::{Frames, Spill},
     table::{Making, Texts},
@@ -187,12 +189,13 @@ pub(crate) fn write(
         let framed = texts.write(&span).map_err(std::io::Error::other).and_then(|()| frames.push(&span, &texts));
         framed.map_err(|error| Trouble::of(&error))?;
         if let Some(rows) = &mut rows {
+            let searched = Searched::of(&span);
             let cut = values::cut(&mut span);
             if !cut.is_empty() {
                 texts.write(&span).map_err(|error| Trouble::of(&std::io::Error::other(error)))?;
                 large.extend(cut);
             }
-            rows.push(&span, &texts, &Facts::of(&span));
+            rows.push(&span, &texts, &Facts::of(&span), &searched);
         }
         if repeatable && place.is_some() {
             kept.push(span);
@@ -259,20 +262,22 @@ async fn add(
     if rows.is_empty() && spans.is_empty() {
         return Ok(());
     }
+    let mut searched = HashMap::new();
     if !spans.is_empty() {
         let cutting = tokio::task::spawn_blocking(move || {
-            let cut: Vec<Large> = spans.iter_mut().flat_map(values::cut).collect();
-            (spans, cut)
+            let (mut cut, mut words) = (Vec::new(), HashMap::new());
+            spans.iter_mut().for_each(|span| cut.extend(without_large(span, &mut words)));
+            (spans, cut, words)
         });
-        let (rest, cut) = cutting.await.map_err(|error| TraceFault::Unreadable { reason: error.to_string() })?;
-        spans = rest;
+        let (rest, cut, words) = cutting.await.map_err(|error| TraceFault::Unreadable { reason: error.to_string() })?;
+        (spans, searched) = (rest, words);
         large.extend(cut);
     }
     let doubt = settle::doubtful(&rows, &spans, compare)?;
     let traces = doubt.traces();
     let present = settle::present(kept.table.as_ref(), doubt).await?;
     // Thousands of spans keep a thread busy for longer than anyone's answer should wait.
-    let settled = tokio::task::spawn_blocking(move || settle::settle(rows, &spans, present, traces)).await;
+    let settled = tokio::task::spawn_blocking(move || settle::settle(rows, (&spans, &searched), present, traces)).await;
     let settled = settled.map_err(|error| TraceFault::Unreadable { reason: error.to_string() })??;
     settle::stop_counting(kept, &settled.stop).await?;
     let _named = kept.values.keep(&large).await?;
@@ -280,4 +285,14 @@ async fn add(
         kept.table.append_all(settled.add).await?;
     }
     kept.values.keep_again(&large).await
+}
+
+/// Takes the large values out of a span. What they say is searched all the same, so it is read before.
+fn without_large(span: &mut Span, words: &mut HashMap<Id, Searched>) -> Vec<Large> {
+    let searched = (weight(span) > values::LARGE).then(|| Searched::of(span));
+    let cut = values::cut(span);
+    if !cut.is_empty() {
+        words.extend(searched.map(|searched| ((span.project, span.trace, span.span), searched)));
+    }
+    cut
 }

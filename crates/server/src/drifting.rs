@@ -84,18 +84,20 @@ impl Handler for Hours {
     }
 }
 
-/// What was asked about, for monitors: of all traces together, by the hour. `plain`: nothing narrows the question.
+/// What texts are about, for monitors: of all traces together or of one release, by the hour. `plain`: nothing else narrows
+/// the question.
 pub(crate) async fn topics(
     drift: &Drift,
     actor: &Actor,
-    (field, plain): (&str, bool),
+    (field, release, plain): (&str, Option<&str>, bool),
     stretch: (Timestamp, Timestamp),
 ) -> Result<Vec<Series>, Box<dyn Fault>> {
     if !plain {
-        let reason = "topics are of all traces together: they take no filter, no slices and no release".to_owned();
+        let reason = "topics are kept by release only: they take no filter, no slices and no version of a prompt".to_owned();
         return Err(Box::new(TraceFault::Question { reason }));
     }
-    let hours = drift.topic_series(actor, field, stretch).await.map_err(|fault| Box::new(fault) as Box<dyn Fault>)?;
+    let hours = drift.topic_series(actor, (field, release), stretch).await;
+    let hours = hours.map_err(|fault| Box::new(fault) as Box<dyn Fault>)?;
     let point = |(at, sketch): (Timestamp, mainspring_observability::TopicSketch)| Point {
         at,
         summary: Summary::Topics(Box::new(Topics { mean: sketch.mean, shares: Some(sketch.shares) })),

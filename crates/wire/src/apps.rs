@@ -31,6 +31,9 @@ pub struct AppSummary {
     pub p50_ms: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p95_ms: Option<f64>,
+    /// Whether some requests stand for others that were not kept: the numbers are estimates.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_request_at: Option<String>,
 }

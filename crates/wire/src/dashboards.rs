@@ -103,6 +103,10 @@ pub struct PanelData {
     pub table: Option<SqlAnswer>,
     /// Whether there are more values, or rows, than are told.
     pub more: bool,
+    /// Whether its numbers are estimates: some of the spans stand for others that were not kept. A panel that asks in SQL does
+    /// not say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<PanelProblem>,
@@ -122,4 +126,7 @@ pub struct PromReply {
     /// `success`.
     pub status: String,
     pub data: Value,
+    /// What is to be said of the answer: that it is an estimate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub infos: Vec<String>,
 }

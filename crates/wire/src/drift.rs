@@ -11,18 +11,25 @@ pub struct DriftView {
     pub against: String,
     pub reference_from: String,
     pub reference_to: String,
-    /// The releases that are compared: the one before, and the newest.
+    /// The releases that are compared: where none are named, the one before and the newest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference_release: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
     /// What moved most comes first.
     pub fields: Vec<FieldDriftView>,
+    /// Of what was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topics: Option<TopicDriftView>,
     /// Why nothing is said of topics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_topics: Option<String>,
+    /// Of what was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_topics: Option<TopicDriftView>,
+    /// Why nothing is said of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_output_topics: Option<String>,
     /// Hours that are not made yet, or have newer spans than is known of them: ask again.
     pub waiting_hours: u64,
 }
@@ -84,12 +91,12 @@ pub struct DriftBinView {
     pub after: f64,
 }
 
-/// How what is asked about moved.
+/// How what texts are about moved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TopicDriftView {
     /// `measured`, `too_few` or `missing`.
     pub state: String,
-    /// Questions on each side.
+    /// Texts on each side.
     pub reference: u64,
     pub current: u64,
     /// The maximum mean discrepancy, squared: about 0 where nothing changed, 2 at most.

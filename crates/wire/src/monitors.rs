@@ -77,8 +77,11 @@ pub struct MonitorSlice {
     /// As a sentence; absent for what an earlier version of the spec found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub says: Option<String>,
-    /// How much was measured.
+    /// How much was measured; of a sample, how much that is worth to a test.
     pub count: u64,
+    /// Whether some of it stands for what was not kept: the value is an estimate.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
     /// Where the value surely lies, or where there is a reference its difference from that.

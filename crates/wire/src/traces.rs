@@ -170,6 +170,9 @@ pub struct TraceMetrics {
     pub rows: Vec<TraceMetricsRow>,
     /// Whether there are more rows than were asked for.
     pub more: bool,
+    /// Whether numbers of some rows are estimates.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
 }
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TraceMetricsRow {
@@ -180,6 +183,10 @@ pub struct TraceMetricsRow {
     pub keys: BTreeMap<String, Option<String>>,
     /// Counts, shares between 0 and 1, milliseconds and dollars; null where there is nothing to measure.
     pub values: BTreeMap<String, Option<f64>>,
+    /// Whether some of its spans stand for others that were not kept: then counts, sums, shares, means and percentiles are
+    /// estimates.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
 }
 /// What a live tail tells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -204,10 +211,20 @@ pub struct MissedSpans {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TraceView {
     pub trace_id: String,
+    /// How many spans the trace has, of which this page has some. One that its sender repeated may be counted twice.
+    #[serde(default)]
+    pub total_spans: u64,
+    /// In the order in which they began.
     pub spans: Vec<SpanView>,
-    /// Of the trace and of its spans, newest first.
+    /// Give this as `cursor` for the spans after; absent on the last page. `/tree` shows all of them in fewer bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// Of the trace and of its spans, newest first; with the first page only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scores: Vec<ScoreView>,
+    /// Whether there are more of them, which the list of scores has.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more_scores: bool,
 }
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SpanView {

@@ -35,6 +35,9 @@ pub struct TraceTotals {
     pub duration_ms: f64,
     /// As `kind/name@vN#digest`.
     pub versions: Vec<String>,
+    /// Whether there may be more of them: the trace is entered by more spans than were asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more_versions: bool,
     /// Whether a question was kept that can be asked again.
     pub replayable: bool,
     /// Of the trace and of its spans, by name.

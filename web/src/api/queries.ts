@@ -115,7 +115,12 @@ export const queries = {
       queryFn: ({ signal }) => api.traces.reading(trace, span, signal),
       staleTime: 60_000,
     }),
-  scores: (trace: string) => queryOptions({ queryKey: ["scores", trace], queryFn: ({ signal }) => api.scores.list({ trace, limit: 200 }, signal) }),
+  scores: (trace: string) =>
+    infiniteQueryOptions({
+      ...paged,
+      queryKey: ["scores", trace],
+      queryFn: ({ signal, pageParam }) => api.scores.list({ trace, limit: 200, cursor: pageParam }, signal),
+    }),
   sessions: (filter: { filter?: string; from?: string }) =>
     infiniteQueryOptions({
       ...paged,

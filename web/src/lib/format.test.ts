@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ago, bytes, duration, money, percent, place, short, stageName } from "./format";
+import { about, ago, bytes, duration, money, percent, place, short, stageName } from "./format";
 
 describe("formatting", () => {
   it("gives durations the precision they deserve", () => {
@@ -25,6 +25,10 @@ describe("formatting", () => {
     expect(ago("2026-06-01T11:58:00Z", now)).toBe("2m ago");
     expect(ago("2026-06-03T12:00:00Z", now)).toBe("in 2d");
     expect(ago(null, now)).toBe("never");
+  });
+
+  it("never tells an estimate as a count", () => {
+    expect([about("12", true), about("12", false), about("12", undefined)]).toEqual(["≈ 12", "12", "12"]);
   });
 
   it("shortens sizes and shares", () => {

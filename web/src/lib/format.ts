@@ -5,6 +5,8 @@ const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFra
 
 export const count = (n: number | null | undefined): string => (n == null ? "–" : whole.format(n));
 export const short = (n: number | null | undefined): string => (n == null ? "–" : n < 10_000 ? whole.format(Math.round(n)) : compact.format(n));
+/** A number of which only a sample was kept is not told as if it had been counted. */
+export const about = (text: string, estimated: boolean | undefined): string => (estimated ? `≈ ${text}` : text);
 export const plural = (n: number, one: string, many = `${one}s`): string => `${count(n)} ${n === 1 ? one : many}`;
 
 export function bytes(n: number | null | undefined): string {

@@ -26,13 +26,19 @@ pub(crate) struct Drift {
     /// Where that stretch ends.
     #[arg(long, value_name = "TIME", requires = "reference_from")]
     pub(crate) reference_to: Option<String>,
+    /// The release that is looked at, beside another; default: the newest.
+    #[arg(long, value_name = "RELEASE", conflicts_with_all = ["reference_from", "reference_to"])]
+    pub(crate) release: Option<String>,
+    /// The release that it is compared with; default: the one before.
+    #[arg(long, value_name = "RELEASE", conflicts_with_all = ["reference_from", "reference_to"])]
+    pub(crate) reference_release: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DriftAgainst {
     /// As much time before.
     Previous,
-    /// The newest release with the one before.
+    /// One release with another; where none is named, the newest with the one before.
     Release,
     /// A stretch of its own.
     Range,

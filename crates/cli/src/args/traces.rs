@@ -11,7 +11,7 @@ use super::Paging;
 pub(crate) struct Traces {
     #[command(subcommand)]
     pub(crate) command: Option<TracesCommand>,
-    /// Show this one.
+    /// Show this one: its first 1000 spans, and how many there are.
     pub(crate) trace: Option<String>,
     #[command(flatten)]
     pub(crate) list: ListTraces,
@@ -21,8 +21,8 @@ pub(crate) struct Traces {
 pub(crate) enum TracesCommand {
     /// List traces, newest first; with `--spans`, every span that passes.
     List(ListTraces),
-    /// Show one trace as a tree.
-    Show { trace: String },
+    /// Show one trace as a tree, and how many spans it has.
+    Show(ShowTrace),
     /// Count traces, or spans.
     Count(CountTraces),
     /// Measure spans, in groups and over time.
@@ -48,6 +48,26 @@ pub(crate) enum TracesCommand {
         #[command(flatten)]
         paging: Paging,
     },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ShowTrace {
+    pub(crate) trace: String,
+    /// At most this many spans, in the order in which they began.
+    #[arg(long, default_value_t = ShowTrace::LIMIT, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: u32,
+    /// Go on where a part of the trace ended: what it gave as `next`.
+    #[arg(long)]
+    pub(crate) cursor: Option<String>,
+}
+
+impl ShowTrace {
+    const LIMIT: u32 = 1_000;
+
+    /// The beginning of a trace.
+    pub(crate) fn of(trace: &str) -> Self {
+        Self { trace: trace.to_owned(), limit: Self::LIMIT, cursor: None }
+    }
 }
 
 /// Which spans are meant.

@@ -26,6 +26,8 @@ pub(crate) async fn run(session: &Session, drift: &Drift) -> anyhow::Result<Exit
         ("against", against),
         ("reference_from", drift.reference_from.as_deref()),
         ("reference_to", drift.reference_to.as_deref()),
+        ("release", drift.release.as_deref()),
+        ("reference_release", drift.reference_release.as_deref()),
     ];
     let given = pairs.iter().filter_map(|(name, value)| Some(format!("{name}={}", segment((*value)?))));
     let asked = given.collect::<Vec<_>>().join("&");
@@ -35,10 +37,10 @@ pub(crate) async fn run(session: &Session, drift: &Drift) -> anyhow::Result<Exit
         return Ok(ExitCode::SUCCESS);
     }
     table(&["field", "", "psi", "js", "p", "before", "after", "what moved"], view.fields.iter().map(cells).collect());
-    if let Some(topics) = &view.topics {
-        let rows: Vec<Vec<String>> = topics.topics.iter().map(topic).collect();
+    for (title, topics) in [("asked about", &view.topics), ("answered about", &view.output_topics)] {
+        let rows: Vec<Vec<String>> = topics.iter().flat_map(|topics| &topics.topics).map(topic).collect();
         if !rows.is_empty() {
-            table(&["topic", "", "before", "after", "example"], rows);
+            table(&[title, "", "before", "after", "example"], rows);
         }
     }
     say(&view);
@@ -57,6 +59,9 @@ fn say(view: &wire::DriftView) {
         }
     }
     if let Some(why) = &view.no_topics {
+        output::say(why);
+    }
+    if let Some(why) = view.no_output_topics.as_ref().filter(|why| Some(*why) != view.no_topics.as_ref()) {
         output::say(why);
     }
     if view.waiting_hours > 0 {

@@ -17,11 +17,13 @@ use serde_json::json;
 
 use super::{Session, following::went_away, onward, segment};
 use crate::{
-    args::{CountTraces, ExportFormat, ExportTraces, ListTraces, Measure, Paging, TailTraces, Traces, TracesCommand, Which},
+    args::{
+        CountTraces, ExportFormat, ExportTraces, ListTraces, Measure, Paging, ShowTrace, TailTraces, Traces, TracesCommand, Which,
+    },
     output::{self, dash, line, printable, table},
 };
 
-/// Deeper than this a tree is shown no further: a trace that names itself as its parent is somebody's mistake.
+/// Deeper than this a tree is shown no further, and says so: a trace that names itself as its parent is somebody's mistake.
 const DEPTH_MAX: usize = 64;
 /// A server that is about to stop ends every tail, and is gone a moment later.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
@@ -29,7 +31,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(500);
 pub(crate) async fn run(session: &Session, traces: &Traces) -> anyhow::Result<ExitCode> {
     match (&traces.command, &traces.trace) {
         (Some(command), _) => Box::pin(carry_out(session, command)).await,
-        (None, Some(trace)) => show(session, trace).await,
+        (None, Some(trace)) => show(session, &ShowTrace::of(trace)).await,
         (None, None) => list(session, &traces.list).await,
     }
 }
@@ -37,7 +39,7 @@ pub(crate) async fn run(session: &Session, traces: &Traces) -> anyhow::Result<Ex
 async fn carry_out(session: &Session, command: &TracesCommand) -> anyhow::Result<ExitCode> {
     match command {
         TracesCommand::List(given) => list(session, given).await,
-        TracesCommand::Show { trace } => show(session, trace).await,
+        TracesCommand::Show(given) => show(session, given).await,
         TracesCommand::Count(given) => count(session, given).await,
         TracesCommand::Metrics(measure) => metrics(session, measure).await,
         TracesCommand::Export(export) => self::export(session, export).await,
@@ -114,34 +116,79 @@ fn cells(span: &wire::SpanSummary) -> Vec<String> {
     ]
 }
 
-async fn show(session: &Session, trace: &str) -> anyhow::Result<ExitCode> {
-    let view: wire::TraceView = session.client.get(&format!("/api/v1/traces/{}", segment(trace))).await?;
+/// Spans that are asked for at once.
+const AT_ONCE: usize = 4_000;
+
+async fn show(session: &Session, given: &ShowTrace) -> anyhow::Result<ExitCode> {
+    let path = format!("/api/v1/traces/{}", segment(&given.trace));
     if session.json {
-        output::json(&view);
+        output::json(&whole(session, &path, given).await?);
         return Ok(ExitCode::SUCCESS);
     }
-    let known: HashSet<&str> = view.spans.iter().map(|span| span.span.as_str()).collect();
-    let mut below: HashMap<&str, Vec<&wire::SpanView>> = HashMap::new();
+    let tree = drawn(session, &format!("{path}/tree"), given).await?;
+    let known: HashSet<&str> = tree.spans.iter().map(|span| span.span.as_str()).collect();
+    let mut below: HashMap<&str, Vec<&wire::TreeSpan>> = HashMap::new();
     let mut roots = Vec::new();
-    for span in &view.spans {
+    for span in &tree.spans {
         match span.parent.as_deref().filter(|parent| known.contains(parent)) {
             Some(parent) => below.entry(parent).or_default().push(span),
             None => roots.push(span),
         }
     }
-    roots.into_iter().for_each(|root| show_span(&below, root, 0));
+    let shown: usize = roots.into_iter().map(|root| show_span(&below, root, 0)).sum();
+    if shown < tree.spans.len() {
+        let hidden = tree.spans.len() - shown;
+        output::say(&format!("{hidden} spans are not shown: they lie more than {DEPTH_MAX} deep, or above themselves"));
+    }
+    // Of a part that is not the first nobody says how many there are.
+    let all = tree.totals.map(|totals| format!(" of {}", totals.spans)).unwrap_or_default();
+    if tree.next.is_some() || given.cursor.is_some() {
+        output::say(&format!("{}{all} spans", tree.spans.len()));
+    }
+    output::more(tree.next.as_deref());
     Ok(ExitCode::SUCCESS)
 }
 
-fn show_span(below: &HashMap<&str, Vec<&wire::SpanView>>, span: &wire::SpanView, depth: usize) {
+fn part(path: &str, left: usize, cursor: Option<&str>) -> String {
+    let limit = left.min(AT_ONCE).to_string();
+    format!("{path}{}", query(&[("limit", Some(&limit)), ("cursor", cursor)]))
+}
+
+/// Spans with what was written and read: as many as were asked for, however many pages that takes.
+async fn whole(session: &Session, path: &str, given: &ShowTrace) -> anyhow::Result<wire::TraceView> {
+    let limit = given.limit as usize;
+    let mut found: wire::TraceView = session.client.get(&part(path, limit, given.cursor.as_deref())).await?;
+    while found.spans.len() < limit && found.next.is_some() {
+        let left = limit - found.spans.len();
+        let more: wire::TraceView = session.client.get(&part(path, left, found.next.as_deref())).await?;
+        found.spans.extend(more.spans);
+        found.next = more.next;
+    }
+    Ok(found)
+}
+
+/// The same without.
+async fn drawn(session: &Session, path: &str, given: &ShowTrace) -> anyhow::Result<wire::TraceTree> {
+    let limit = given.limit as usize;
+    let mut found: wire::TraceTree = session.client.get(&part(path, limit, given.cursor.as_deref())).await?;
+    while found.spans.len() < limit && found.next.is_some() {
+        let left = limit - found.spans.len();
+        let more: wire::TraceTree = session.client.get(&part(path, left, found.next.as_deref())).await?;
+        found.spans.extend(more.spans);
+        found.next = more.next;
+    }
+    Ok(found)
+}
+
+/// Answers how many were shown.
+fn show_span(below: &HashMap<&str, Vec<&wire::TreeSpan>>, span: &wire::TreeSpan, depth: usize) -> usize {
     if depth > DEPTH_MAX {
-        return;
+        return 0;
     }
-    let error = span.status.message.as_ref().map(|message| format!("  ✗ {message}")).unwrap_or_default();
+    let error = span.error.as_ref().map(|message| format!("  ✗ {message}")).unwrap_or_default();
     line(&printable(&format!("{}{}  {}{error}", "  ".repeat(depth), span.name, span.start)));
-    for child in below.get(span.span.as_str()).into_iter().flatten() {
-        show_span(below, child, depth + 1);
-    }
+    let children = below.get(span.span.as_str()).into_iter().flatten();
+    1 + children.map(|child| show_span(below, child, depth + 1)).sum::<usize>()
 }
 
 async fn count(session: &Session, CountTraces { which: only, spans, any }: &CountTraces) -> anyhow::Result<ExitCode> {
@@ -184,6 +231,9 @@ async fn metrics(session: &Session, measure: &Measure) -> anyhow::Result<ExitCod
     };
     table(&header, found.rows.iter().map(row).collect());
     output::say(&format!("spans that began from {} to {}; times are in milliseconds, costs in dollars", found.from, found.to));
+    if found.estimated {
+        output::say("only some of the traces are kept: these are estimates of all that came");
+    }
     if found.more {
         output::say("there are more groups: ask for fewer, or about less time");
     }
@@ -258,6 +308,9 @@ async fn show_session(session: &Session, id: &str, paging: &Paging) -> anyhow::R
         all.output_tokens,
         dash(all.cost.as_deref())
     )));
+    if !all.whole {
+        output::say("it has more spans than are read at once: there are more traces than this, and it used more");
+    }
     show_traces(&view.items);
     output::more(view.next.as_deref());
     Ok(ExitCode::SUCCESS)

@@ -36,6 +36,13 @@ fn calls(at: i64, count: i64, models: &[&str], millis: i64) -> Value {
     }]})
 }
 
+/// The same from a release of the program.
+fn released(mut spans: Value, release: &str) -> Value {
+    let resource = &mut spans["resourceSpans"][0]["resource"]["attributes"];
+    resource.as_array_mut().unwrap().push(text("service.version", release));
+    spans
+}
+
 async fn send(user: &User, spans: &Value) {
     let reply = user.post("/v1/traces", spans).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
@@ -164,6 +171,37 @@ async fn scores_drift_and_are_watched_as_fields_are() {
     assert!(low["slices"][0]["says"].as_str().unwrap().contains("the mean of score.today"), "{low}");
     assert_eq!(look("elsewhere")["state"], "missing", "what bears the scores does not pass");
     assert_eq!(look("moved")["slices"][0]["count"], 40);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn releases_are_compared_by_name_or_as_they_came() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path();
+    let server = Server::start(data, "127.0.0.1");
+    let user = User::of(&server, None);
+    let hour = SystemClock.now().as_micros() / HOUR * HOUR;
+    for (hours, release, millis) in [(5, "1.0", 500), (4, "1.1", 4_000), (3, "1.2", 4_000)] {
+        send(&user, &released(calls(hour - hours * HOUR, 60, &["gpt-4o-mini"], millis), release)).await;
+    }
+    let time = |micros: i64| mainspring_kernel::Timestamp::from_micros(micros).to_string();
+    let (from, to) = (time(hour - 6 * HOUR), time(hour));
+    let compared = |more: &[&str]| {
+        let view = run(data, &[&["drift", "duration", "--from", &from, "--to", &to][..], more].concat());
+        let releases = [&view["reference_release"], &view["release"]].map(|name| name.as_str().unwrap_or_default().to_owned());
+        (releases, view["fields"][0]["drifted"].clone(), view)
+    };
+    let two = |before: &str, after: &str| [before.to_owned(), after.to_owned()];
+    let (releases, drifted, view) = compared(&["--against", "release"]);
+    assert_eq!((releases, drifted), (two("1.1", "1.2"), json!(false)), "{view}");
+    assert!(view["no_topics"].is_string() && view["no_output_topics"].is_string(), "{view}");
+    let (releases, drifted, view) = compared(&["--reference-release", "1.0"]);
+    assert_eq!((releases, drifted), (two("1.0", "1.2"), json!(true)), "{view}");
+    let (releases, drifted, view) = compared(&["--release", "1.1"]);
+    assert_eq!((releases, drifted), (two("1.0", "1.1"), json!(true)), "{view}");
+    let (_, _, view) = compared(&["--release", "2.0", "--reference-release", "1.0"]);
+    assert_eq!(view["fields"][0]["state"], "missing", "nothing came by it: {view}");
+    let mixed = user.get("/api/v1/drift?against=previous&release=1.1").await;
+    assert_eq!((mixed.status, &mixed.json()["code"]), (400, &json!("query-invalid")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,11 @@
 //! One trace that is too large to be shown at once.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, path::Path};
 
 use mainspring_kernel::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
-use crate::running::{Server, User, run};
+use crate::running::{Server, User, command, run};
 
 const TRACE: &str = "6b8efff798038103d269b633813fc60d";
 const SPANS: u64 = 33_000;
@@ -100,6 +100,43 @@ async fn a_trace_of_thirty_three_thousand_spans_comes_whole_in_bounded_pages() {
     assert_eq!((missing.status, &missing.json()["code"]), (404, &json!("trace-not-found")), "{}", missing.text);
     let fields = user.get("/api/v1/traces/fields").await.json();
     assert!(fields["fields"].as_array().unwrap().iter().any(|field| field["name"] == "duration"), "{fields}");
-    // The answer of before is what it was.
-    assert_eq!(run(data.path(), &["traces", "show", TRACE])["spans"].as_array().map(|spans| spans.len() as u64), Some(SPANS));
+    bodies_come_in_pages_that_say_how_many_there_are(&user).await;
+    the_command_line_says_what_it_does_not_show(data.path());
+}
+
+async fn bodies_come_in_pages_that_say_how_many_there_are(user: &User) {
+    let path = format!("/api/v1/traces/{TRACE}");
+    let usual = user.get(&path).await.json();
+    assert_eq!((usual["spans"].as_array().unwrap().len(), &usual["total_spans"]), (1_000, &json!(SPANS)));
+    assert!(usual["next"].is_string(), "the rest is somewhere");
+    let (mut seen, mut cursor) = (HashSet::new(), String::new());
+    loop {
+        let reply = user.get(&format!("{path}?limit=4000{cursor}")).await;
+        assert!(reply.status == 200 && reply.text.len() < 16 << 20, "{} with {} bytes", reply.status, reply.text.len());
+        let page = reply.json();
+        assert_eq!(page["total_spans"], json!(SPANS));
+        for span in page["spans"].as_array().unwrap() {
+            assert!(span["attributes"]["note"].is_string(), "{span}");
+            assert!(seen.insert(span["span"].as_str().unwrap().to_owned()), "{span} comes twice");
+        }
+        let Some(next) = page["next"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(seen.len() as u64, SPANS);
+    for wrong in ["limit=4001", "limit=0", "cursor=made-up"] {
+        let refused = user.get(&format!("{path}?{wrong}")).await;
+        assert_eq!((refused.status, &refused.json()["code"]), (400, &json!("paging-invalid")), "{}", refused.text);
+    }
+}
+
+fn the_command_line_says_what_it_does_not_show(data: &Path) {
+    let length = |view: &Value| view["spans"].as_array().map(|spans| spans.len() as u64);
+    let usual = run(data, &["traces", "show", TRACE]);
+    assert_eq!((length(&usual), &usual["total_spans"], usual["next"].is_string()), (Some(1_000), &json!(SPANS), true));
+    let rest = run(data, &["traces", "show", TRACE, "--limit", "40000", "--cursor", usual["next"].as_str().unwrap()]);
+    assert_eq!((length(&rest), rest.get("next")), (Some(SPANS - 1_000), None));
+    let drawn = command(data).args(["traces", "show", TRACE, "--limit", "1500"]).output().unwrap();
+    let said = String::from_utf8_lossy(&drawn.stderr).into_owned();
+    assert!(said.contains("1500 of 33000 spans") && said.contains("--cursor "), "{said}");
+    assert_eq!(String::from_utf8_lossy(&drawn.stdout).lines().count(), 1_500);
 }

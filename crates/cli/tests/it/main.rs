@@ -53,3 +53,4 @@ mod tiny;
 mod torn;
 mod vanishing;
 mod watching;
+mod weighing;

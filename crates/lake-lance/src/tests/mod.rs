@@ -13,6 +13,7 @@ mod sketch;
 mod sql;
 mod upkeep;
 mod vectors;
+mod widths;
 mod writer;
 mod zones;
 

@@ -74,6 +74,31 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn a_number_counts_as_often_as_it_stands_for(numbers in prop::collection::vec((number(), 1_u8..20), 1..100), at in 0.0..=1.0_f64) {
+        let (mut weighed, mut repeated) = (Sketch::default(), Vec::new());
+        for (number, times) in &numbers {
+            weighed.add_weighed(*number, f64::from(*times));
+            repeated.extend(std::iter::repeat_n(*number, usize::from(*times)));
+        }
+        for at in [0.0, 0.5, 0.95, 1.0, at] {
+            prop_assert_eq!(weighed.quantile(at), of(&repeated).quantile(at));
+        }
+    }
+
+    #[test]
+    fn what_is_no_whole_weight_is_carried_on(weight in 1.0..50.0_f64, low in 1_usize..200, high in 1_usize..200) {
+        let mut sketch = Sketch::default();
+        (0..low).for_each(|_| sketch.add_weighed(1.0, weight));
+        (0..high).for_each(|_| sketch.add_weighed(1_000.0, weight));
+        // All weigh the same, so it is as if nobody weighed them, but for a count or two on either side.
+        let (share, margin) = (low as f64 / (low + high) as f64, 3.0 / (low + high) as f64);
+        let (below, above) = (sketch.quantile((share - margin).max(0.0)), sketch.quantile((share + margin).min(1.0)));
+        prop_assert_eq!((below.is_some_and(|number| number < 2.0), above.is_some_and(|number| number > 900.0)), (true, true));
+    }
+}
+
 #[test]
 fn the_ends_of_what_there_is_are_kept() {
     let odd = [f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN, f64::MIN_POSITIVE, -0.0, f64::NAN];

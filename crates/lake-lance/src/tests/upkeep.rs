@@ -6,7 +6,7 @@ use mainspring_lake::{
 use super::{lake_in, table_in};
 use crate::{
     indexes::pieces_to_merge,
-    upkeep::{Piece, excluded, target_rows},
+    upkeep::{Piece, excluded, rows_at_once, target_rows},
 };
 
 fn piece(id: u32, rows: u64) -> Piece {
@@ -23,6 +23,14 @@ fn a_fragment_is_measured_in_bytes() {
     assert_eq!(rows_of(1, 256 << 20), 1 << 20, "narrow rows: as many as a fragment may have");
     assert_eq!(rows_of(10 << 20, 256 << 20), 1_024, "rows of ten megabytes: not one by one");
     assert_eq!(target_rows(&[], 256 << 20), 1 << 20);
+}
+
+#[test]
+fn of_large_rows_fewer_are_read_at_once() {
+    let of = |bytes: u64| rows_at_once(&[Piece { id: 0, rows: 1_000, deleted: 0, bytes: 1_000 * bytes }]);
+    assert_eq!((of(265), rows_at_once(&[])), (None, None), "as many as usual");
+    assert_eq!(of(16 << 10), Some(512));
+    assert_eq!(of(10 << 20), Some(64), "not one by one");
 }
 
 #[test]

@@ -154,6 +154,60 @@ pub(super) async fn percentiles_are_near(lake: &dyn Lake) {
     done(lake, &table).await;
 }
 
+pub(super) async fn rows_of_a_sample_stand_for_more(lake: &dyn Lake) {
+    let table = table(lake, "grouping-sampled").await;
+    // One more than a float of this size can tell apart.
+    let exact = (1_i64 << 53) + 1;
+    let rows = [
+        Row::new("a").doc("one").number(10).share(4.0),
+        Row::new("b").doc("one").number(20),
+        Row::new("c").doc("two").number(100).share(3.0),
+        Row::new("d").doc("two").share(3.0),
+        Row::new("e").doc("whole").number(exact),
+    ];
+    for part in rows.chunks(2) {
+        table.append(batch(part)).await.unwrap();
+    }
+    let number = || column("number");
+    let many = Filter::Gt("number".into(), Scalar::Int(15));
+    let question = Aggregate::of(Filter::All)
+        .by("doc")
+        .measure("rows", MeasureOf::Rows)
+        .measure_weighed("about", MeasureOf::Rows, Filter::All, "share")
+        .measure_weighed("there", MeasureOf::Present(number()), Filter::All, "share")
+        .measure_weighed("sum", MeasureOf::Sum(number()), Filter::All, "share")
+        .measure_weighed("shares", MeasureOf::Sum(column("share")), Filter::All, "share")
+        .measure_weighed("greatest", MeasureOf::Max(number()), Filter::All, "share")
+        .measure_weighed("many", MeasureOf::Rows, many, "share")
+        .measure("twice", MeasureOf::MaxSum(number(), number()));
+    let wanted = [
+        "one 2 5 5 60 16 20 1 40".to_owned(),
+        "two 2 6 3 300 18 100 3 200".to_owned(),
+        format!("whole 1 1 1 {exact} - {exact} 1 {}", 2 * exact),
+    ];
+    assert_eq!(ask(&*table, question).await, wanted);
+    let quantile = |at| MeasureOf::Quantile { column: column("number"), at };
+    let spread = Aggregate::of(Filter::eq("doc", "one"))
+        .measure_weighed("mean", MeasureOf::Mean(number()), Filter::All, "share")
+        .measure("p75", quantile(0.75))
+        .measure_weighed("p75 of all", quantile(0.75), Filter::All, "share")
+        .measure_weighed("p100 of all", quantile(1.0), Filter::All, "share");
+    let answer = table.aggregate(spread).await.unwrap();
+    let value = |name: &str| answer.batches[0].column_by_name(name).unwrap().as_primitive::<Float64Type>().value(0);
+    assert_eq!((value("mean"), value("p75"), value("p100 of all")), (12.0, 20.0, 20.0));
+    assert!((value("p75 of all") - 10.0).abs() < 0.3, "{} is not near four of five", value("p75 of all"));
+    let all = || Aggregate::of(Filter::All).measure("n", MeasureOf::Rows);
+    for odd in [
+        all().measure_weighed("x", MeasureOf::Rows, Filter::All, "doc"),
+        all().measure("x", MeasureOf::MaxSum(column("number"), column("share"))),
+    ] {
+        assert!(matches!(table.aggregate(odd.clone()).await, Err(LakeFault::Query { .. })), "{odd:?}");
+    }
+    let unknown = all().measure_weighed("x", MeasureOf::Rows, Filter::All, "nope");
+    assert!(matches!(table.aggregate(unknown).await, Err(LakeFault::NoColumn { .. })));
+    done(lake, &table).await;
+}
+
 pub(super) async fn the_first_groups_are_cut_off(lake: &dyn Lake) {
     let table = table(lake, "grouping-top").await;
     let rows: Vec<Row> = (0..10_i64)

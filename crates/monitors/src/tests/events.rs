@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Evaluation, History, Measure, Measurements, MonitorSpec, Numbers, Of, Point, Query, ReleaseOf, ReleaseSeen, Series, Summary,
-    Topics, descriptor, evaluate,
+    Tally, Topics, descriptor, evaluate,
 };
 
 /// A Thursday, at midnight: the beginning of whole windows of every length used here.
@@ -27,6 +27,8 @@ pub(super) struct Event {
     pub(super) value: f64,
     pub(super) word: &'static str,
     pub(super) vector: [f32; 2],
+    /// How many it stands for.
+    pub(super) weight: f64,
 }
 
 /// Seconds after the start.
@@ -36,7 +38,7 @@ pub(super) fn at(seconds: f64) -> Timestamp {
 
 impl Event {
     pub(super) fn at(seconds: f64) -> Self {
-        Self { at: at(seconds), slice: "one", release: "1", failed: false, value: 1.0, word: "a", vector: [0.0; 2] }
+        Self { at: at(seconds), slice: "one", release: "1", failed: false, value: 1.0, word: "a", vector: [0.0; 2], weight: 1.0 }
     }
 }
 
@@ -60,16 +62,12 @@ impl Traffic {
 
     fn summary(&self, measure: &Measure, events: &[&Event]) -> Summary {
         match measure {
-            Measure::Count => Summary::Count(events.len() as u64),
-            Measure::Rate { .. } => {
-                let hits = events.iter().filter(|event| event.failed).count() as u64;
-                Summary::Rate { hits, trials: events.len() as u64 }
-            }
+            Measure::Count => Summary::Count(tally(events, |_| true)),
+            Measure::Rate { .. } => Summary::Rate { hits: tally(events, |event| event.failed), trials: tally(events, |_| true) },
             Measure::Sum { .. } | Measure::Mean { .. } | Measure::Percentile { .. } | Measure::Numbers { .. } => {
                 let mut numbers = Numbers::default();
                 for event in events {
-                    numbers.moments.add(event.value);
-                    numbers.quantiles.add(event.value);
+                    numbers.add(event.value, event.weight);
                 }
                 Summary::Numbers(Box::new(numbers))
             }
@@ -77,6 +75,13 @@ impl Traffic {
             Measure::Topics { field } => Summary::Topics(Box::new(topics(field, events))),
         }
     }
+}
+
+/// Those of which this is so, and what they stand for.
+fn tally(events: &[&Event], of: fn(&Event) -> bool) -> Tally {
+    let mut all = Tally::default();
+    events.iter().filter(|event| of(event)).for_each(|event| all.merge(&Tally::of(1, event.weight)));
+    all
 }
 
 /// Two topics, at the left and at the right.

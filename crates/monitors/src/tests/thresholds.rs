@@ -30,6 +30,37 @@ async fn a_rate_fires_when_it_is_surely_above() {
 }
 
 #[tokio::test]
+async fn a_rate_of_a_sample_is_that_of_what_came() {
+    // One of a hundred fails. Every failure is kept, and a tenth of the others: of eleven that are there one failed.
+    let traffic = |weight: f64| {
+        let mut watch = Watch::new(json!({ "compare": { "threshold": { "above": 0.05 } } }));
+        let mut count = 0;
+        watch.traffic.add(0..15, 44, |event| {
+            count += 1;
+            if count % 11 == 0 { Event { failed: true, ..event } } else { Event { weight, ..event } }
+        });
+        watch
+    };
+    let found = traffic(10.0).look(15.0).await;
+    let figures = &found.slices[0].figures;
+    assert_eq!((found.state, figures.estimated), (State::Ok, true));
+    assert!(figures.value.is_some_and(|rate| (0.005..0.015).contains(&rate)), "{figures:?}");
+    assert!(figures.count <= 6_060, "no more than came: {figures:?}");
+    let found = traffic(1.0).look(15.0).await;
+    assert_eq!((found.state, found.slices[0].figures.estimated), (State::Firing, false), "as if nobody had weighed them");
+}
+
+#[tokio::test]
+async fn a_count_of_a_sample_is_of_what_came() {
+    let mut watch = Watch::new(json!({ "measure": "count", "compare": { "threshold": { "above": 2000.0 } } }));
+    watch.traffic.add(0..15, 20, |event| Event { weight: 10.0, ..event });
+    let found = watch.look(15.0).await;
+    let figures = &found.slices[0].figures;
+    assert_eq!((found.state, figures.value, figures.estimated), (State::Firing, Some(3_000.0), true));
+    assert!(crate::sentence(&watch.spec, &found.slices[0]).contains("is about 3000"), "{figures:?}");
+}
+
+#[tokio::test]
 async fn nothing_is_missing_and_little_is_warming() {
     let mut watch = Watch::new(json!({ "compare": { "threshold": { "above": 0.1 } }, "minimum": 50 }));
     assert_eq!(watch.look(15.0).await.state, State::Missing);

@@ -99,10 +99,14 @@ impl<'a> Facts<'a> {
 const MILLI: f64 = 1e3;
 const SECOND: f64 = 1e6;
 
-/// Nobody outside speaks our words: what comes from there under them is renamed. That something was forgotten is said of
-/// anybody's span, and what it probably cost.
+/// What is said of anybody's span: that something was forgotten or redacted, and for how many spans it stands.
+const OF_ANYBODY: [&str; 3] = [names::FORGOTTEN, names::REDACTED, names::SAMPLING_WEIGHT];
+
+/// Nobody outside speaks our words: what comes from there under them is renamed. Some are said of anybody's span, as what it
+/// probably cost is.
 pub(crate) fn is_ours(span: &Span) -> bool {
-    span.attributes.keys().any(|name| name.starts_with("mainspring.") && name != names::FORGOTTEN && !name.starts_with(ESTIMATE))
+    let ours = |name: &String| name.starts_with("mainspring.") && !OF_ANYBODY.contains(&name.as_str());
+    span.attributes.keys().any(|name| ours(name) && !name.starts_with(ESTIMATE))
 }
 
 fn theirs(span: &Span) -> Facts<'_> {

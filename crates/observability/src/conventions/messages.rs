@@ -66,7 +66,7 @@ pub enum Part {
 /// How much is looked into: a reader wants all, a search the beginning.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fold {
-    /// Longer texts are not opened as JSON, and are cut.
+    /// Longer texts are cut.
     pub(super) max: usize,
 }
 
@@ -81,8 +81,9 @@ impl Fold {
         text[..end].to_owned()
     }
 
+    /// A text that is JSON is opened whole, however little of it is wanted: nobody else knows what is said in it.
     pub(super) fn opened(self, text: &str) -> Option<Value> {
-        if text.len() <= self.max { structured(text) } else { None }
+        structured(text)
     }
 
     /// Messages of any shape. `role` is whose they are where they do not say it.

@@ -5,10 +5,13 @@ use super::spec::{ChartKind, DashboardSpec, PanelSpec, PanelUnit};
 /// Its name. A dashboard of the project that is called so stands in its place.
 pub const BUILT_IN: &str = "overview";
 
-/// Searches that found nothing, and how alike the best passage was where something was found.
+/// Searches that found nothing, and how alike the best passage was where something was found; of what the spans stand for.
 const RETRIEVAL: &str = "SELECT bucket(start, $bucket, 0) AS start, \
-    avg(CASE WHEN json_number(attributes, 'mainspring.retrieval.count') = 0 THEN 1.0 ELSE 0.0 END) AS found_nothing, \
-    avg(json_number(attributes, 'mainspring.retrieval.best_similarity')) AS best_similarity \
+    sum(coalesce(weight, 1.0) * CASE WHEN json_number(attributes, 'mainspring.retrieval.count') = 0 THEN 1.0 ELSE 0.0 END) \
+    / sum(coalesce(weight, 1.0)) AS found_nothing, \
+    sum(coalesce(weight, 1.0) * json_number(attributes, 'mainspring.retrieval.best_similarity')) \
+    / sum(CASE WHEN json_number(attributes, 'mainspring.retrieval.best_similarity') IS NOT NULL \
+    THEN coalesce(weight, 1.0) END) AS best_similarity \
     FROM spans WHERE \"type\" = 'retriever' AND json_number(attributes, 'mainspring.retrieval.count') IS NOT NULL \
     GROUP BY 1 ORDER BY 1";
 

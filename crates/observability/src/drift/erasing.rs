@@ -13,11 +13,14 @@ use super::{
     Drift,
     keeping::{LOOK_BACK, around},
     kept::{self, Kept, Part, Seen, Writing},
-    topics::{FIELD, TRAINED_ON, Topics, question, questions, words_of},
+    topics::{Spoken, TRAINED_ON, Topics, text_of, texts, words_of},
 };
-use crate::{fault::TraceFault, table::Rows};
+use crate::{
+    fault::TraceFault,
+    table::{Rows, SPAN},
+};
 
-/// Traces whose questions are read at once.
+/// Traces whose texts are read at once.
 const AT_ONCE: usize = 20;
 /// Hours that one commit takes out.
 const HOURS_AT_ONCE: usize = 500;
@@ -33,17 +36,24 @@ impl Drift {
     /// Takes out of the names of topics the words that these traces have and hardly any other, while the traces are there.
     pub(crate) async fn unname(&self, project: ProjectId, traces: &[String]) -> Result<(), TraceFault> {
         let project = project.to_string();
-        let Some(topics) = self.known_topics(&project).await? else { return Ok(()) };
-        let said = self.said(&project, traces, &topics.words()).await?;
+        for spoken in Spoken::ALL {
+            self.unname_topics((&project, spoken), traces).await?;
+        }
+        Ok(())
+    }
+
+    async fn unname_topics(&self, (project, spoken): (&str, Spoken), traces: &[String]) -> Result<(), TraceFault> {
+        let Some(topics) = self.known_topics(project, spoken).await? else { return Ok(()) };
+        let said = self.said((project, spoken), traces, &topics.words()).await?;
         if said.is_empty() {
             return Ok(());
         }
         let theirs: HashSet<&str> = traces.iter().map(String::as_str).collect();
         let spans = self.room.table().as_ref();
-        let asked = questions(spans, &project, around(self.room.now(), LOOK_BACK), TRAINED_ON).await?;
+        let sample = texts(spans, (project, spoken), around(self.room.now(), LOOK_BACK), TRAINED_ON).await?;
         let mut others: BTreeMap<String, usize> = BTreeMap::new();
-        for question in asked.iter().filter(|question| !theirs.contains(question.trace.as_str())) {
-            for word in words_of(&question.text) {
+        for text in sample.iter().filter(|text| !theirs.contains(text.trace.as_str())) {
+            for word in words_of(&text.text) {
                 *others.entry(word).or_default() += 1;
             }
         }
@@ -55,24 +65,29 @@ impl Drift {
         // Nobody makes others meanwhile. They stay as old as they are: whoever makes some while traces are erased is found by
         // that.
         let _alone = self.making.write().await;
-        let made = kept::clusters_made(self.table().await?.as_ref(), &project).await?;
-        let Some((made, topics)) = made.zip(self.known_topics(&project).await?) else { return Ok(()) };
+        let made = kept::clusters_made(self.table().await?.as_ref(), project, spoken.place()).await?;
+        let Some((made, topics)) = made.zip(self.known_topics(project, spoken).await?) else { return Ok(()) };
         let topics = topics.without(&unusual);
-        let writing = Writing { project: &project, hour: 0, part: Part::Clusters, seen: Seen::default(), made };
-        self.write(&writing, &[row_of(&topics)?]).await
+        let writing = Writing { project, hour: spoken.place(), part: Part::Clusters, seen: Seen::default(), made };
+        self.write(&writing, &[row_of(&topics, spoken)?]).await
     }
 
-    /// Which of these words were asked in traces.
-    async fn said(&self, project: &str, traces: &[String], words: &BTreeSet<String>) -> Result<BTreeSet<String>, TraceFault> {
+    /// Which of these words were asked or answered in traces.
+    async fn said(
+        &self,
+        (project, spoken): (&str, Spoken),
+        traces: &[String],
+        words: &BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, TraceFault> {
         let mut said = BTreeSet::new();
         for some in traces.chunks(AT_ONCE) {
             let of_traces = Filter::any_of("trace", some.iter().map(String::as_str));
-            let asked = Filter::eq("project", project).and(Filter::eq("type", "chat")).and(of_traces);
-            for batch in self.room.table().scan(Scan::of(asked)).await? {
+            let calls = Filter::eq("project", project).and(Filter::eq("type", "chat")).and(of_traces);
+            for batch in self.room.table().scan(Scan::of(calls).columns(&SPAN)).await? {
                 let rows = Rows(&batch);
                 for row in 0..batch.num_rows() {
-                    if let Some(question) = question(&rows.span(row)?) {
-                        said.extend(words_of(&question.text).into_iter().filter(|word| words.contains(word)));
+                    if let Some(text) = text_of(&rows.span(row)?, spoken) {
+                        said.extend(words_of(&text.text).into_iter().filter(|word| words.contains(word)));
                     }
                 }
             }
@@ -88,14 +103,18 @@ impl Drift {
         for some in hours.chunks(HOURS_AT_ONCE) {
             kept::remove_hours(table, &project, some).await?;
         }
-        if kept::clusters_made(table, &project).await?.is_some_and(|made| made >= since.as_micros()) {
-            kept::remove_topics(table, &project).await?;
+        for spoken in Spoken::ALL {
+            let made = kept::clusters_made(table, &project, spoken.place()).await?;
+            if made.is_some_and(|made| made >= since.as_micros()) {
+                kept::remove_topics(table, &project, (spoken.place(), spoken.part())).await?;
+            }
         }
         Ok(())
     }
 }
 
-fn row_of(topics: &Topics) -> Result<Kept, TraceFault> {
+fn row_of(topics: &Topics, spoken: Spoken) -> Result<Kept, TraceFault> {
     let sketch = serde_json::to_string(topics).map_err(|error| TraceFault::Unreadable { reason: error.to_string() })?;
-    Ok(Kept { hour: 0, field: FIELD.into(), release: String::new(), kind: "topics".into(), sketch })
+    let (hour, field) = (spoken.place(), spoken.field().to_owned());
+    Ok(Kept { hour, field, release: String::new(), kind: "topics".into(), sketch })
 }

@@ -14,7 +14,7 @@ use super::{
     report::Collected,
     sketch::Sketch,
     taken,
-    topics::{HOURLY, Question, TRAIN_LEAST, TRAINED_ON, Topics, questions},
+    topics::{HOURLY, Spoken, TRAIN_LEAST, TRAINED_ON, Text, Topics, texts},
 };
 use crate::fault::TraceFault;
 
@@ -46,10 +46,13 @@ impl Drift {
         }
         let table = self.table().await?.as_ref();
         for (project, hour) in known.keys().filter(|key| !counts.contains_key(*key)) {
-            kept::remove(table, (project.as_str(), *hour), &[Part::Fields, Part::Topics]).await?;
+            kept::remove(table, (project.as_str(), *hour), &[Part::Fields, Part::Topics, Part::Answers]).await?;
         }
         let more = self.make_scores(None, stretch, HOURS_AT_ONCE).await? > 0 || more;
-        let more_topics = self.keep_topics(&counts, stretch, now).await?;
+        let mut more_topics = false;
+        for spoken in Spoken::ALL {
+            more_topics |= self.keep_topics(spoken, &counts, stretch, now).await?;
+        }
         if everything && !more && !more_topics {
             *looked = Some(now);
         }
@@ -120,10 +123,10 @@ impl Drift {
         kept::write(self.table().await?.as_ref(), writing, rows).await
     }
 
-    /// Embeds a few questions of every hour that is due; answers whether there is more to do.
-    async fn keep_topics(&self, counts: &Hours, stretch: (i64, i64), now: Timestamp) -> Result<bool, TraceFault> {
+    /// Embeds a few texts of every hour that is due; answers whether there is more to do.
+    async fn keep_topics(&self, spoken: Spoken, counts: &Hours, stretch: (i64, i64), now: Timestamp) -> Result<bool, TraceFault> {
         let Some(embedder) = &self.embedder else { return Ok(false) };
-        let known = made(self.table().await?.as_ref(), Part::Topics, None, stretch).await?;
+        let known = made(self.table().await?.as_ref(), spoken.part(), None, stretch).await?;
         let due = due(counts, &known, now, true);
         let more = due.len() > TOPICS_AT_ONCE;
         let mut topics: BTreeMap<String, Option<Topics>> = BTreeMap::new();
@@ -132,25 +135,26 @@ impl Drift {
             let found = match topics.get(&project) {
                 Some(found) => found.clone(),
                 None => {
-                    let found = self.topics_of(&project, embedder.as_ref(), stretch, now).await?;
+                    let found = self.topics_of((&project, spoken), embedder.as_ref(), stretch, now).await?;
                     topics.insert(project.clone(), found.clone());
                     found
                 }
             };
-            // Where there are too few questions yet, hours are made when there are enough.
+            // Where there are too few texts yet, hours are made when there are enough.
             let Some(topics) = found else { continue };
-            let asked = questions(self.room.table().as_ref(), &project, (hour, hour + HOUR), HOURLY).await?;
-            let Some(vectors) = embed(embedder.as_ref(), &asked).await else { return Ok(false) };
-            let rows = topics.kept(hour, &asked, &vectors)?;
+            let said = texts(self.room.table().as_ref(), (&project, spoken), (hour, hour + HOUR), HOURLY).await?;
+            let Some(vectors) = embed(embedder.as_ref(), &said).await else { return Ok(false) };
+            let rows = topics.kept((hour, spoken), &said, &vectors)?;
             let seen = counts.get(&(project.clone(), hour)).copied().unwrap_or_default();
-            let writing = Writing { project: &project, hour, part: Part::Topics, seen, made: now.as_micros() };
+            let writing = Writing { project: &project, hour, part: spoken.part(), seen, made: now.as_micros() };
             self.write(&writing, &rows).await?;
         }
         Ok(more && topics.values().any(Option::is_some))
     }
 
-    pub(super) async fn known_topics(&self, project: &str) -> Result<Option<Topics>, TraceFault> {
-        let rows = kept::read(self.table().await?.as_ref(), (project, Part::Clusters), (0, 1), None).await?;
+    pub(super) async fn known_topics(&self, project: &str, spoken: Spoken) -> Result<Option<Topics>, TraceFault> {
+        let place = (spoken.place(), spoken.place() + 1);
+        let rows = kept::read(self.table().await?.as_ref(), (project, Part::Clusters), place, None).await?;
         let unreadable = |error: serde_json::Error| TraceFault::Unreadable { reason: format!("topics: {error}") };
         rows.first().map(|row| serde_json::from_str(&row.sketch).map_err(unreadable)).transpose()
     }
@@ -158,27 +162,28 @@ impl Drift {
     /// The topics of a project, made where there are none of this embedder.
     async fn topics_of(
         &self,
-        project: &str,
+        (project, spoken): (&str, Spoken),
         embedder: &dyn Embedder,
         stretch: (i64, i64),
         now: Timestamp,
     ) -> Result<Option<Topics>, TraceFault> {
-        let known = self.known_topics(project).await?;
+        let known = self.known_topics(project, spoken).await?;
         if known.as_ref().is_some_and(|known| known.identity == embedder.identity()) {
             return Ok(known);
         }
-        let asked = questions(self.room.table().as_ref(), project, stretch, TRAINED_ON).await?;
-        if asked.len() < TRAIN_LEAST {
+        let said = texts(self.room.table().as_ref(), (project, spoken), stretch, TRAINED_ON).await?;
+        if said.len() < TRAIN_LEAST {
             return Ok(None);
         }
-        let Some(vectors) = embed(embedder, &asked).await else { return Ok(None) };
-        let Some(topics) = Topics::train(embedder.identity(), &asked, &vectors) else { return Ok(None) };
+        let Some(vectors) = embed(embedder, &said).await else { return Ok(None) };
+        let Some(topics) = Topics::train(embedder.identity(), &said, &vectors) else { return Ok(None) };
         let sketch = serde_json::to_string(&topics).map_err(|error| TraceFault::Unreadable { reason: error.to_string() })?;
-        let row = Kept { hour: 0, field: super::topics::FIELD.into(), release: String::new(), kind: "topics".into(), sketch };
-        let writing = Writing { project, hour: 0, part: Part::Clusters, seen: Seen::default(), made: now.as_micros() };
+        let (hour, field) = (spoken.place(), spoken.field().to_owned());
+        let row = Kept { hour, field, release: String::new(), kind: "topics".into(), sketch };
+        let writing = Writing { project, hour, part: Part::Clusters, seen: Seen::default(), made: now.as_micros() };
         self.write(&writing, &[row]).await?;
         // Hours of other topics cannot be compared with these.
-        let old = Filter::eq("project", project).and(Filter::eq("part", Part::Topics.as_str()));
+        let old = Filter::eq("project", project).and(Filter::eq("part", spoken.part().as_str()));
         self.table().await?.replace(old, None).await?;
         Ok(Some(topics))
     }
@@ -200,14 +205,14 @@ pub(super) fn due(counts: &Hours, known: &Hours, now: Timestamp, patient: bool) 
 }
 
 /// Nothing where the model is not there or has no time: it is tried again.
-async fn embed(embedder: &dyn Embedder, asked: &[Question]) -> Option<Vec<Vec<f32>>> {
-    let mut vectors = Vec::with_capacity(asked.len());
-    for some in asked.chunks(TEXTS_AT_ONCE) {
-        let texts = some.iter().map(|question| question.text.clone()).collect();
+async fn embed(embedder: &dyn Embedder, said: &[Text]) -> Option<Vec<Vec<f32>>> {
+    let mut vectors = Vec::with_capacity(said.len());
+    for some in said.chunks(TEXTS_AT_ONCE) {
+        let texts = some.iter().map(|text| text.text.clone()).collect();
         match embedder.embed(texts, EmbedAs::Query, Budget::of(EMBED_WITHIN)).await {
             Ok(embedded) => vectors.extend(embedded.vectors),
             Err(fault) => {
-                tracing::debug!(code = fault.code(), "questions could not be embedded; it is tried again");
+                tracing::debug!(code = fault.code(), "texts could not be embedded; it is tried again");
                 return None;
             }
         }

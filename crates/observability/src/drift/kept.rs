@@ -31,7 +31,10 @@ pub(crate) enum Part {
     Fields,
     /// Of scores, by when they were given.
     Scores,
+    /// What was asked, in topics.
     Topics,
+    /// What was answered.
+    Answers,
     /// What the topics of a project are; of no hour.
     Clusters,
 }
@@ -42,6 +45,7 @@ impl Part {
             Self::Fields => "fields",
             Self::Scores => "scores",
             Self::Topics => "topics",
+            Self::Answers => "answers",
             Self::Clusters => "clusters",
         }
     }
@@ -180,32 +184,48 @@ pub(crate) async fn read(
 pub(crate) type Hours = BTreeMap<(String, i64), Seen>;
 
 /// How many spans each hour of each project has, or of one project.
-pub(crate) async fn counted(spans: &dyn Table, project: Option<&str>, (from, to): (i64, i64)) -> Result<Hours, TraceFault> {
-    let among = of_one(project).and(super::gather::stretch(from, to));
-    hours(spans, Aggregate::of(among).by("project").by_bucket("hour", "start", HOUR, 0)).await
+pub(crate) async fn counted(spans: &dyn Table, project: Option<&str>, stretch: (i64, i64)) -> Result<Hours, TraceFault> {
+    hours(spans, (of_one(project), "start"), stretch, None).await
 }
 
 /// How many scores were given in each hour, and when the last of them was written.
-pub(crate) async fn given(scores: &dyn Table, project: Option<&str>, (from, to): (i64, i64)) -> Result<Hours, TraceFault> {
-    let among = of_one(project).and(super::scores::given_in(from, to));
-    let question = Aggregate::of(among).by("project").by_bucket("hour", "time", HOUR, 0);
-    hours(scores, question.measure("newest", MeasureOf::Max("stored".into()))).await
+pub(crate) async fn given(scores: &dyn Table, project: Option<&str>, stretch: (i64, i64)) -> Result<Hours, TraceFault> {
+    let among = of_one(project).and(crate::scores::counted());
+    hours(scores, (among, "time"), stretch, Some(MeasureOf::Max("stored".into()))).await
 }
 
 fn of_one(project: Option<&str>) -> Filter {
     project.map_or(Filter::All, |project| Filter::eq("project", project))
 }
 
-async fn hours(table: &dyn Table, question: Aggregate) -> Result<Hours, TraceFault> {
-    let mut hours = Hours::new();
-    for batch in table.aggregate(question.measure("rows", MeasureOf::Rows).limit(HOURS)).await?.batches {
-        let rows = Rows(&batch);
-        let dated = batch.column_by_name("newest").is_some();
-        for row in 0..batch.num_rows() {
-            let project = rows.text("project", row)?.unwrap_or_default().to_owned();
-            let hour = rows.number("hour", row)?.unwrap_or_default();
-            let newest = if dated { rows.number("newest", row)? } else { None };
-            hours.insert((project, hour), Seen { rows: rows.number("rows", row)?.unwrap_or_default(), newest });
+async fn hours(
+    table: &dyn Table,
+    (these, time): (Filter, &str),
+    (from, to): (i64, i64),
+    newest: Option<MeasureOf>,
+) -> Result<Hours, TraceFault> {
+    let (mut hours, mut stretches) = (Hours::new(), vec![(from, to)]);
+    while let Some((from, to)) = stretches.pop() {
+        let within = Filter::And(vec![Filter::GtEq(time.to_owned(), from.into()), Filter::Lt(time.to_owned(), to.into())]);
+        let mut question = Aggregate::of(these.clone().and(within)).by("project").by_bucket("hour", time, HOUR, 0);
+        if let Some(newest) = &newest {
+            question = question.measure("newest", newest.clone());
+        }
+        let grouped = table.aggregate(question.measure("rows", MeasureOf::Rows).limit(HOURS)).await?;
+        let half = (to - from) / HOUR / 2 * HOUR;
+        // Of an hour that is not told of, it would seem that there is nothing.
+        if grouped.more && half > 0 {
+            stretches.extend([(from, from + half), (from + half, to)]);
+            continue;
+        }
+        for batch in &grouped.batches {
+            let rows = Rows(batch);
+            for row in 0..batch.num_rows() {
+                let project = rows.text("project", row)?.unwrap_or_default().to_owned();
+                let hour = rows.number("hour", row)?.unwrap_or_default();
+                let newest = if newest.is_some() { rows.number("newest", row)? } else { None };
+                hours.insert((project, hour), Seen { rows: rows.number("rows", row)?.unwrap_or_default(), newest });
+            }
         }
     }
     Ok(hours)
@@ -258,10 +278,10 @@ pub(crate) async fn expire(table: &dyn Table, before: i64) -> Result<(), TraceFa
     Ok(())
 }
 
-/// When the topics of a project were made.
-pub(crate) async fn clusters_made(table: &dyn Table, project: &str) -> Result<Option<i64>, TraceFault> {
+/// When the topics of a project were made that lie at this place.
+pub(crate) async fn clusters_made(table: &dyn Table, project: &str, place: i64) -> Result<Option<i64>, TraceFault> {
     let mut made = None;
-    for batch in table.scan(Scan::of(of(project, Part::Clusters, 0, 1)).columns(&["made"])).await? {
+    for batch in table.scan(Scan::of(of(project, Part::Clusters, place, place + 1)).columns(&["made"])).await? {
         let rows = Rows(&batch);
         for row in 0..batch.num_rows() {
             made = made.max(rows.number("made", row)?);
@@ -272,16 +292,16 @@ pub(crate) async fn clusters_made(table: &dyn Table, project: &str) -> Result<Op
 
 /// Takes out hours: whoever needs them makes them anew, of the spans that are left.
 pub(crate) async fn remove_hours(table: &dyn Table, project: &str, hours: &[i64]) -> Result<(), TraceFault> {
-    let parts = Filter::any_of("part", [Part::Fields, Part::Topics].map(Part::as_str));
+    let parts = Filter::any_of("part", [Part::Fields, Part::Topics, Part::Answers].map(Part::as_str));
     let these = Filter::And(vec![Filter::eq("project", project), parts, Filter::any_of("hour", hours.iter().copied())]);
     table.replace(these, None).await?;
     Ok(())
 }
 
-/// Takes out what the topics of a project are, and every hour of them.
-pub(crate) async fn remove_topics(table: &dyn Table, project: &str) -> Result<(), TraceFault> {
-    let parts = Filter::any_of("part", [Part::Clusters, Part::Topics].map(Part::as_str));
-    table.replace(Filter::eq("project", project).and(parts), None).await?;
+/// Takes out what the topics of a project are that lie at this place, and every hour of them.
+pub(crate) async fn remove_topics(table: &dyn Table, project: &str, (place, part): (i64, Part)) -> Result<(), TraceFault> {
+    let hours = Filter::eq("project", project).and(Filter::eq("part", part.as_str()));
+    table.replace(Filter::Or(vec![of(project, Part::Clusters, place, place + 1), hours]), None).await?;
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 //! How the spans of one stretch of time differ from those of another.
 //!
 //! `gather.rs` makes sketches of spans and `scores.rs` of scores; `kept.rs` keeps those of every hour in a table; `report.rs`
-//! compares two stretches field by field, and `topics.rs` what was asked in them. `keeping.rs` makes what is due; `erasing.rs`
-//! takes out what went into it of traces that are erased.
+//! compares two stretches field by field, and `topics.rs` what was asked and answered in them. `keeping.rs` makes what is due;
+//! `erasing.rs` takes out what went into it of traces that are erased.
 
 mod erasing;
 mod fields;
@@ -22,7 +22,7 @@ use mainspring_llm::Embedder;
 use tokio::sync::{Mutex, OnceCell, RwLock};
 
 pub(crate) use self::kept::HOUR;
-pub use report::{Bin, DriftState, FieldDrift, Figures};
+pub use report::{Bin, DriftState, FieldDrift, Figures, Releases};
 pub use topics::{Topic, TopicDrift, TopicSketch};
 
 use self::{
@@ -32,6 +32,7 @@ use self::{
     report::{Collected, Side, compare, settle_scores},
     scores::Wanted,
     sketch::Sketch,
+    topics::Spoken,
 };
 use crate::{fault::TraceFault, query::seen, service::Observability};
 
@@ -56,12 +57,12 @@ pub struct Drift {
 }
 
 /// What a stretch is compared with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Against {
     /// As much time before it.
     Previous,
-    /// Within it, the newest release with the one before.
-    Release,
+    /// Within it, one release with another.
+    Release(Releases),
     Range(Timestamp, Timestamp),
 }
 
@@ -80,16 +81,23 @@ pub struct DriftReport {
     pub from: Timestamp,
     pub to: Timestamp,
     pub reference: (Timestamp, Timestamp),
-    /// The one before and the newest, where these are compared; none where there are no two.
+    /// The reference and the one that is looked at, where these are compared; none where there are no two.
     pub releases: Option<(String, String)>,
     /// What moved most comes first.
     pub fields: Vec<FieldDrift>,
+    /// Of what was asked.
     pub topics: Option<TopicDrift>,
     /// Why nothing is said of topics.
     pub no_topics: Option<&'static str>,
+    /// Of what was answered.
+    pub answers: Option<TopicDrift>,
+    pub no_answers: Option<&'static str>,
     /// Hours of both stretches that are not made yet, or have newer spans than is known of them.
     pub waiting: usize,
 }
+
+/// A stretch, and the release that is meant of it; none: all.
+type Part<'a> = ((i64, i64), Option<&'a str>);
 
 impl Drift {
     /// Nothing is opened before it is used.
@@ -110,15 +118,18 @@ impl Drift {
         let every_score = question.fields.is_empty();
         let wanted = if every_score { Wanted::All } else { Wanted::Named(&scores) };
         let (from, to) = whole(question.from, question.to)?;
-        let (start, end) = match question.against {
+        let (start, end) = match &question.against {
             Against::Previous => (from - (to - from), from),
-            Against::Release => (from, to),
-            Against::Range(start, end) => whole(start, end)?,
+            Against::Release(releases) if releases.are_one() => {
+                return Err(TraceFault::Question { reason: "a release is compared with another one".to_owned() });
+            }
+            Against::Release(_) => (from, to),
+            Against::Range(start, end) => whole(*start, *end)?,
         };
         self.room.catch_up().await;
         let (mut current, waiting) = self.collect(actor, (&fields, wanted), (from, to)).await?;
         let (mut reference, more) = match question.against {
-            Against::Release => (Collected::default(), 0),
+            Against::Release(_) => (Collected::default(), 0),
             Against::Previous | Against::Range(..) => self.collect(actor, (&fields, wanted), (start, end)).await?,
         };
         let waiting = waiting + more;
@@ -131,7 +142,10 @@ impl Drift {
         } else {
             fields.extend(scores);
         }
-        let releases = if question.against == Against::Release { current.newest_two() } else { None };
+        let releases = match &question.against {
+            Against::Release(asked) => current.two(asked),
+            Against::Previous | Against::Range(..) => None,
+        };
         let found = match &releases {
             Some((before, after)) => {
                 let side = |release| Side { of: &current, release: Some(release) };
@@ -140,13 +154,26 @@ impl Drift {
             // Of a single release nothing is compared.
             None => compare(&fields, all(&reference), all(&current)),
         };
-        let (topics, no_topics) = match self.topics(actor, question.against, (start, end), (from, to)).await? {
-            Ok(topics) => (Some(topics), None),
-            Err(why) => (None, Some(why)),
+        let (before, after) = releases.as_ref().map(|(before, after)| (before.as_str(), after.as_str())).unzip();
+        let sides = match question.against {
+            Against::Release(_) if releases.is_none() => Err("there are no two releases in this time"),
+            _ => Ok((((start, end), before), ((from, to), after))),
         };
+        let (topics, no_topics) = self.topics(actor, Spoken::Asked, sides).await?;
+        let (answers, no_answers) = self.topics(actor, Spoken::Answered, sides).await?;
         let at = Timestamp::from_micros;
-        let reference = (at(start), at(end));
-        Ok(DriftReport { from: at(from), to: at(to), reference, releases, fields: found, topics, no_topics, waiting })
+        Ok(DriftReport {
+            from: at(from),
+            to: at(to),
+            reference: (at(start), at(end)),
+            fields: found,
+            topics,
+            no_topics,
+            answers,
+            no_answers,
+            waiting,
+            releases,
+        })
     }
 
     /// Sketches of a stretch, and how many of its hours are not made yet. Whoever may not see every trace gets sketches of
@@ -166,7 +193,7 @@ impl Drift {
             let names: Vec<String> = kept.iter().map(|field| field.name.clone()).collect();
             let project = actor.project.to_string();
             for row in
-                kept::read(self.table().await?.as_ref(), (project.as_str(), Part::Fields), (from, to), Some(&names)).await?
+                kept::read(self.table().await?.as_ref(), (project.as_str(), kept::Part::Fields), (from, to), Some(&names)).await?
             {
                 collected.saw(&row.release, row.hour, row.hour);
                 Collected::add(&mut collected.sketches, (row.release, row.field), Sketch::read(&row.kind, &row.sketch)?);
@@ -192,46 +219,49 @@ impl Drift {
     async fn topics(
         &self,
         actor: &Actor,
-        against: Against,
-        (start, end): (i64, i64),
-        (from, to): (i64, i64),
-    ) -> Result<Result<TopicDrift, &'static str>, TraceFault> {
+        spoken: Spoken,
+        sides: Result<(Part<'_>, Part<'_>), &'static str>,
+    ) -> Result<(Option<TopicDrift>, Option<&'static str>), TraceFault> {
         if self.embedder.is_none() {
-            return Ok(Err("this process embeds nothing"));
+            return Ok((None, Some("this process embeds nothing")));
         }
         if actor.labels != Labels::All {
-            return Ok(Err("topics show what was asked in traces that your key may not see"));
+            return Ok((None, Some("topics show what was said in traces that your key may not see")));
         }
-        if against == Against::Release {
-            return Ok(Err("topics are kept by the hour, not by release"));
-        }
-        let project = actor.project.to_string();
-        let Some(topics) = self.known_topics(&project).await? else {
-            return Ok(Err("no topics were made yet: that takes a hundred questions and an installed model that embeds"));
+        let (reference, current) = match sides {
+            Ok(sides) => sides,
+            Err(why) => return Ok((None, Some(why))),
         };
+        let project = actor.project.to_string();
+        let Some(topics) = self.known_topics(&project, spoken).await? else { return Ok((None, Some(spoken.unmade()))) };
         let table = self.table().await?.as_ref();
-        let reference = kept::read(table, (project.as_str(), Part::Topics), (start, end), None).await?;
-        let current = kept::read(table, (project.as_str(), Part::Topics), (from, to), None).await?;
-        topics.compare(&reference, &current).map(Ok)
+        let among = (project.as_str(), spoken.part());
+        let before = kept::read(table, among, reference.0, None).await?;
+        let after = kept::read(table, among, current.0, None).await?;
+        Ok((Some(topics.compare((&before, reference.1), (&after, current.1))?), None))
     }
 
-    /// What was asked about, hour by hour: of the hours that began in this time.
+    /// What was asked about or answered, hour by hour: of the hours that began in this time. Of a release also the hour
+    /// within which the time begins, as if it began with it: what there is of a release there is after it came.
     pub async fn topic_series(
         &self,
         actor: &Actor,
-        field: &str,
+        (field, release): (&str, Option<&str>),
         (from, to): (Timestamp, Timestamp),
     ) -> Result<Vec<(Timestamp, TopicSketch)>, TraceFault> {
-        if field != topics::FIELD || actor.labels != Labels::All {
-            let reason = format!("topics are those of `{}`, for whoever sees every trace", topics::FIELD);
+        let Some(spoken) = Spoken::named(field).filter(|_| actor.labels == Labels::All) else {
+            let [one, other] = Spoken::ALL.map(Spoken::field);
+            let reason = format!("topics are those of `{one}` or `{other}`, for whoever sees every trace");
             return Err(TraceFault::Question { reason });
-        }
+        };
         let project = actor.project.to_string();
-        let Some(topics) = self.known_topics(&project).await? else { return Ok(Vec::new()) };
+        let Some(topics) = self.known_topics(&project, spoken).await? else { return Ok(Vec::new()) };
         let table = self.table().await?.as_ref();
-        let stretch = (from.as_micros(), to.as_micros());
-        let rows = kept::read(table, (project.as_str(), Part::Topics), stretch, None).await?;
-        Ok(topics.hours(&rows)?.into_iter().map(|(hour, sketch)| (Timestamp::from_micros(hour), sketch)).collect())
+        let (from, to) = (from.as_micros(), to.as_micros());
+        let first = if release.is_some() { from.div_euclid(HOUR) * HOUR } else { from };
+        let rows = kept::read(table, (project.as_str(), spoken.part()), (first, to), None).await?;
+        let at = |hour: i64| Timestamp::from_micros(hour.max(from));
+        Ok(topics.hours(&rows, release)?.into_iter().map(|(hour, sketch)| (at(hour), sketch)).collect())
     }
 }
 

@@ -85,6 +85,21 @@ pub struct Bin {
     pub after: f64,
 }
 
+/// Two releases that are compared.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Releases {
+    /// None: the one before the current one.
+    pub reference: Option<String>,
+    /// None: the newest.
+    pub current: Option<String>,
+}
+
+impl Releases {
+    pub(crate) fn are_one(&self) -> bool {
+        self.reference.is_some() && self.reference == self.current
+    }
+}
+
 /// Sketches of one stretch.
 #[derive(Debug, Default)]
 pub(crate) struct Collected {
@@ -135,12 +150,18 @@ impl Collected {
         *seen = (seen.0.min(first), seen.1.max(last));
     }
 
-    /// The newest release and the one before it: those that were first seen last.
-    pub(crate) fn newest_two(&self) -> Option<(String, String)> {
-        let mut releases: Vec<(&String, &(i64, i64))> = self.releases.iter().filter(|(name, _)| !name.is_empty()).collect();
-        releases.sort_by_key(|(name, seen)| (**seen, (*name).clone()));
-        let [.., before, after] = releases[..] else { return None };
-        Some((before.0.clone(), after.0.clone()))
+    /// The reference and the current release: those that were asked for, though nothing be known of them, or else the
+    /// newest and the one before it, as they were first seen.
+    pub(crate) fn two(&self, asked: &Releases) -> Option<(String, String)> {
+        let mut known: Vec<(&(i64, i64), &str)> =
+            self.releases.iter().map(|(name, seen)| (seen, name.as_str())).filter(|(_, name)| !name.is_empty()).collect();
+        known.sort_unstable();
+        let mut newest = known.iter().rev().map(|(_, name)| *name).filter(|name| Some(*name) != asked.reference.as_deref());
+        let current = asked.current.as_deref().or_else(|| newest.next())?;
+        let place = known.iter().position(|(_, name)| *name == current).unwrap_or(known.len());
+        let before = known.get(..place).and_then(<[_]>::last).map(|(_, name)| *name);
+        let reference = asked.reference.as_deref().or(before)?;
+        Some((reference.to_owned(), current.to_owned()))
     }
 
     /// What is known of a field, of one release or of all.
@@ -355,14 +376,24 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_release_is_the_one_first_seen_last() {
+    fn releases_are_those_asked_for_or_the_two_first_seen_last() {
         let mut collected = Collected::default();
         collected.saw("", 0, 99);
         collected.saw("1.10", 50, 99);
-        assert_eq!(collected.newest_two(), None);
+        assert_eq!(collected.two(&Releases::default()), None);
         collected.saw("1.9", 10, 80);
         collected.saw("1.8", 5, 20);
-        assert_eq!(collected.newest_two(), Some(("1.9".to_owned(), "1.10".to_owned())));
+        let two = |reference: Option<&str>, current: Option<&str>| {
+            let asked = Releases { reference: reference.map(str::to_owned), current: current.map(str::to_owned) };
+            collected.two(&asked)
+        };
+        let pair = |before: &str, after: &str| Some((before.to_owned(), after.to_owned()));
+        assert_eq!(two(None, None), pair("1.9", "1.10"));
+        assert_eq!(two(Some("1.8"), None), pair("1.8", "1.10"));
+        assert_eq!(two(None, Some("1.9")), pair("1.8", "1.9"));
+        assert_eq!(two(Some("1.10"), Some("1.8")), pair("1.10", "1.8"), "a step back is a comparison too");
+        assert_eq!(two(None, Some("1.8")), None, "nothing was before it");
+        assert_eq!(two(Some("0.9"), Some("1.8")), pair("0.9", "1.8"), "that nothing is known of one is for the fields to say");
     }
 
     proptest! {

@@ -1,8 +1,8 @@
-//! What people ask about: their questions as embeddings, in topics.
+//! What people ask about, and what they are answered: texts as embeddings, in topics.
 //!
-//! The topics of a project are made once, of a sample of what was asked, and stay: only so can hours be compared. Of every
-//! hour a few questions are embedded; what is kept of them is their mean in the space of a kernel, how many belong to each
-//! topic, and an example of each.
+//! The topics of a project are made once, of a sample of what was said, and stay: only so can hours be compared. Of every
+//! hour a few texts are embedded; what is kept of them, for each release of the program that sent them, is their mean in the
+//! space of a kernel, how many belong to each topic, and an example of each.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -13,25 +13,71 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     gather::{drawn, stretch},
-    kept::Kept,
+    kept::{Kept, Part as KeptPart},
     report::{DriftState, NEEDED},
     sketch::{bytes, hex, unreadable},
 };
 use crate::{
     conventions::{Conversation, Message, Part},
     fault::TraceFault,
-    table::Rows,
+    table::{Rows, SPAN},
 };
 
-/// Questions of an hour that are embedded, and those of which topics are made.
+/// What topics are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spoken {
+    Asked,
+    Answered,
+}
+
+impl Spoken {
+    pub(crate) const ALL: [Self; 2] = [Self::Asked, Self::Answered];
+
+    pub(crate) fn named(field: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|spoken| spoken.field() == field)
+    }
+
+    pub(crate) const fn field(self) -> &'static str {
+        match self {
+            Self::Asked => "input",
+            Self::Answered => "output",
+        }
+    }
+
+    /// What is kept of its hours.
+    pub(crate) const fn part(self) -> KeptPart {
+        match self {
+            Self::Asked => KeptPart::Topics,
+            Self::Answered => KeptPart::Answers,
+        }
+    }
+
+    /// Why nothing is said of its topics before they are made.
+    pub(crate) const fn unmade(self) -> &'static str {
+        match self {
+            Self::Asked => "no topics were made yet: that takes a hundred questions and an installed model that embeds",
+            Self::Answered => "no topics were made yet: that takes a hundred answers and an installed model that embeds",
+        }
+    }
+
+    /// Where among what is of no hour its topics lie.
+    pub(crate) const fn place(self) -> i64 {
+        match self {
+            Self::Asked => 0,
+            Self::Answered => 1,
+        }
+    }
+}
+
+/// Texts of an hour that are embedded, and those of which topics are made.
 pub(crate) const HOURLY: usize = 200;
 pub(crate) const TRAINED_ON: usize = 1_000;
 /// Topics of fewer would be a matter of luck.
 pub(crate) const TRAIN_LEAST: usize = 100;
-/// The only text that topics are made of.
-pub(crate) const FIELD: &str = "input";
 
-const QUESTION_BYTES: usize = 4_000;
+const TEXT_BYTES: usize = 4_000;
+/// Releases of an hour that are told apart: those with the most texts.
+const RELEASES: usize = 16;
 const FREQUENCIES: usize = 128;
 const SEED: u64 = 0x0074_6f70_6963;
 const STEPS: usize = 200;
@@ -41,11 +87,13 @@ const WORDS: usize = 4;
 const WORD_CHARS: std::ops::RangeInclusive<usize> = 3..=40;
 const EXAMPLES: usize = 5;
 
-/// A question, and where it was asked.
+/// A text, and where it was said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Question {
+pub(crate) struct Text {
     pub(crate) trace: String,
     span: String,
+    /// Empty: nobody says which.
+    release: String,
     pub(crate) text: String,
 }
 
@@ -72,7 +120,7 @@ pub struct TopicSketch {
 #[derive(Debug, Clone, PartialEq)]
 pub struct TopicDrift {
     pub state: DriftState,
-    /// Questions on each side.
+    /// Texts on each side.
     pub reference: u64,
     pub current: u64,
     /// The maximum mean discrepancy, squared: about 0 where nothing changed, 2 at most.
@@ -97,25 +145,27 @@ pub struct Topic {
     pub traces: Vec<String>,
 }
 
-/// Questions of a stretch, evenly drawn; the same ones whenever they are drawn again.
-pub(crate) async fn questions(
+/// Texts of a stretch, evenly drawn; the same ones whenever they are drawn again.
+pub(crate) async fn texts(
     table: &dyn Table,
-    project: &str,
+    (project, spoken): (&str, Spoken),
     (from, to): (i64, i64),
     wanted: usize,
-) -> Result<Vec<Question>, TraceFault> {
+) -> Result<Vec<Text>, TraceFault> {
     let among = Filter::eq("project", project).and(Filter::eq("type", "chat")).and(stretch(from, to));
     let count = table.count(among.clone()).await?;
     let mut found = Vec::new();
+    let columns: Vec<&str> = SPAN.into_iter().chain(["release"]).collect();
     // Some calls ask nothing in words, so more are drawn than are wanted.
     for draw in [drawn(wanted as f64 * 1.5 / count.max(1) as f64), Filter::All] {
         if count == 0 || !found.is_empty() {
             break;
         }
-        for batch in table.scan(Scan::of(among.clone().and(draw)).limit(wanted * 2)).await? {
+        for batch in table.scan(Scan::of(among.clone().and(draw)).columns(&columns).limit(wanted * 2)).await? {
             let rows = Rows(&batch);
             for row in 0..batch.num_rows() {
-                found.extend(question(&rows.span(row)?));
+                let release = rows.text("release", row)?.unwrap_or_default();
+                found.extend(text_of(&rows.span(row)?, spoken).map(|text| Text { release: release.to_owned(), ..text }));
             }
         }
     }
@@ -125,13 +175,17 @@ pub(crate) async fn questions(
     Ok(found)
 }
 
-/// The last thing a person said.
-pub(crate) fn question(span: &Span) -> Option<Question> {
-    let conversation = Conversation::beginning(span, QUESTION_BYTES);
-    let asked = conversation.input.iter().rfind(|message| message.role == "user").map(said);
-    let text = conversation.query.or(asked)?;
-    let text = mainspring_kernel::text::elide(text.trim(), QUESTION_BYTES);
-    (!text.is_empty()).then(|| Question { trace: span.trace.to_string(), span: span.span.to_string(), text })
+/// The last thing a person said, or the last that was answered.
+pub(crate) fn text_of(span: &Span, spoken: Spoken) -> Option<Text> {
+    let conversation = Conversation::beginning(span, TEXT_BYTES);
+    let last = |messages: &[Message], role: &str| messages.iter().rfind(|message| message.role == role).map(said);
+    let text = match spoken {
+        Spoken::Asked => conversation.query.clone().or_else(|| last(&conversation.input, "user")),
+        Spoken::Answered => last(&conversation.output, "assistant"),
+    };
+    let text = mainspring_kernel::text::elide(text?.trim(), TEXT_BYTES);
+    let (trace, span, release) = (span.trace.to_string(), span.span.to_string(), String::new());
+    (!text.is_empty()).then_some(Text { trace, span, release, text })
 }
 
 fn said(message: &Message) -> String {
@@ -143,8 +197,8 @@ fn said(message: &Message) -> String {
 }
 
 impl Topics {
-    /// Nothing where there are too few questions, or all are the same.
-    pub(crate) fn train(identity: String, questions: &[Question], vectors: &[Vec<f32>]) -> Option<Self> {
+    /// Nothing where there are too few texts, or all are the same.
+    pub(crate) fn train(identity: String, said: &[Text], vectors: &[Vec<f32>]) -> Option<Self> {
         if vectors.len() < TRAIN_LEAST {
             return None;
         }
@@ -152,7 +206,7 @@ impl Topics {
         let clusters = Clusters::train(vectors, count, STEPS, SEED)?;
         let bandwidth = Features::median_distance(vectors, SEED)?;
         let places: Vec<Option<usize>> = vectors.iter().map(|vector| clusters.place(vector).map(|place| place.cluster)).collect();
-        let texts: Vec<&str> = questions.iter().map(|question| question.text.as_str()).collect();
+        let texts: Vec<&str> = said.iter().map(|said| said.text.as_str()).collect();
         let words = telling(&texts, &places, clusters.centres().len());
         Some(Self { identity, dimensions: vectors.first()?.len(), bandwidth, clusters, words })
     }
@@ -176,68 +230,104 @@ impl Topics {
         TopicSketch { mean: self.features().mean(), shares: ClusterShares::new(&self.clusters) }
     }
 
-    /// What is kept of an hour's questions.
-    pub(crate) fn kept(&self, hour: i64, questions: &[Question], vectors: &[Vec<f32>]) -> Result<Vec<Kept>, TraceFault> {
-        let (features, mut sketch) = (self.features(), self.empty());
-        let mut examples: BTreeMap<String, Vec<(f64, &str)>> = BTreeMap::new();
-        for (question, vector) in questions.iter().zip(vectors) {
-            // Questions of one trace hang together.
-            let unit = question.trace.as_bytes();
-            sketch.mean.add(&features, vector, unit).map_err(|fault| unreadable(&fault))?;
-            sketch.shares.add(&self.clusters, vector).map_err(|fault| unreadable(&fault))?;
-            if let Some(place) = self.clusters.place(vector) {
-                let topic = if place.far { FAR.to_owned() } else { place.cluster.to_string() };
-                examples.entry(topic).or_default().push((place.distance, question.trace.as_str()));
-            }
+    /// What is kept of an hour's texts.
+    pub(crate) fn kept(
+        &self,
+        (hour, spoken): (i64, Spoken),
+        said: &[Text],
+        vectors: &[Vec<f32>],
+    ) -> Result<Vec<Kept>, TraceFault> {
+        let mut releases: BTreeMap<&str, Vec<(&Text, &Vec<f32>)>> = BTreeMap::new();
+        for (text, vector) in said.iter().zip(vectors) {
+            releases.entry(text.release.as_str()).or_default().push((text, vector));
         }
-        let nearest = |mut all: Vec<(f64, &str)>| -> Option<String> {
-            all.sort_by(|one, other| one.0.total_cmp(&other.0));
-            all.first().map(|(_, trace)| (*trace).to_owned())
-        };
-        let examples: BTreeMap<String, String> =
-            examples.into_iter().filter_map(|(topic, all)| Some((topic, nearest(all)?))).collect();
-        let examples = serde_json::to_string(&examples).map_err(|error| TraceFault::Unreadable { reason: error.to_string() })?;
-        let row = |kind: &str, sketch: String| Kept {
-            hour,
-            field: FIELD.to_owned(),
-            release: String::new(),
-            kind: kind.to_owned(),
-            sketch,
-        };
-        Ok(vec![
-            row("mean", hex(&sketch.mean.to_bytes())),
-            row("shares", hex(&sketch.shares.to_bytes())),
-            row("examples", examples),
-        ])
+        let mut largest: Vec<(usize, &str)> = releases.iter().map(|(release, said)| (said.len(), *release)).collect();
+        largest.sort_by(|one, other| other.cmp(one));
+        // What came by the others is kept as if nobody said by which.
+        for (_, release) in largest.iter().skip(RELEASES) {
+            let said = releases.remove(release).unwrap_or_default();
+            releases.entry("").or_default().extend(said);
+        }
+        let (features, mut kept) = (self.features(), Vec::new());
+        for (release, said) in releases {
+            let row = |kind: &str, sketch: String| Kept {
+                hour,
+                field: spoken.field().to_owned(),
+                release: release.to_owned(),
+                kind: kind.to_owned(),
+                sketch,
+            };
+            let (sketch, examples) = self.sketched(&features, &said)?;
+            let examples =
+                serde_json::to_string(&examples).map_err(|error| TraceFault::Unreadable { reason: error.to_string() })?;
+            kept.extend([
+                row("mean", hex(&sketch.mean.to_bytes())),
+                row("shares", hex(&sketch.shares.to_bytes())),
+                row("examples", examples),
+            ]);
+        }
+        Ok(kept)
     }
 
-    /// Each hour's sketch. Hours of other topics, from before these were made, are left out.
-    pub(crate) fn hours(&self, rows: &[Kept]) -> Result<BTreeMap<i64, TopicSketch>, TraceFault> {
-        let mut means: HashMap<i64, KernelMean> = HashMap::new();
-        let mut hours = BTreeMap::new();
-        for row in rows.iter().filter(|row| row.kind == "mean") {
-            means.insert(row.hour, KernelMean::from_bytes(&bytes(&row.sketch)?).map_err(|fault| unreadable(&fault))?);
+    /// These texts together, and of each topic the one that is nearest to its middle.
+    fn sketched(
+        &self,
+        features: &Features,
+        said: &[(&Text, &Vec<f32>)],
+    ) -> Result<(TopicSketch, BTreeMap<String, String>), TraceFault> {
+        let (mut sketch, mut nearest) = (self.empty(), BTreeMap::<String, (f64, &str)>::new());
+        for (text, vector) in said {
+            // Texts of one trace hang together.
+            sketch.mean.add(features, vector, text.trace.as_bytes()).map_err(|fault| unreadable(&fault))?;
+            sketch.shares.add(&self.clusters, vector).map_err(|fault| unreadable(&fault))?;
+            let Some(place) = self.clusters.place(vector) else { continue };
+            let topic = if place.far { FAR.to_owned() } else { place.cluster.to_string() };
+            let known = nearest.entry(topic).or_insert((place.distance, text.trace.as_str()));
+            if place.distance < known.0 {
+                *known = (place.distance, text.trace.as_str());
+            }
         }
-        for row in rows.iter().filter(|row| row.kind == "shares") {
+        let examples = nearest.into_iter().map(|(topic, (_, trace))| (topic, trace.to_owned()));
+        Ok((sketch, examples.collect()))
+    }
+
+    /// Each hour's sketch, of one release or of all. Hours of other topics, from before these were made, are left out.
+    pub(crate) fn hours(&self, rows: &[Kept], release: Option<&str>) -> Result<BTreeMap<i64, TopicSketch>, TraceFault> {
+        let of = |kind: &'static str| rows.iter().filter(move |row| row.kind == kind && is_of(row, release));
+        let mut means: HashMap<(i64, &str), KernelMean> = HashMap::new();
+        for row in of("mean") {
+            let mean = KernelMean::from_bytes(&bytes(&row.sketch)?).map_err(|fault| unreadable(&fault))?;
+            means.insert((row.hour, row.release.as_str()), mean);
+        }
+        let mut hours: BTreeMap<i64, TopicSketch> = BTreeMap::new();
+        for row in of("shares") {
             let shares = ClusterShares::from_bytes(&bytes(&row.sketch)?).map_err(|fault| unreadable(&fault))?;
-            let Some(mean) = means.remove(&row.hour) else { continue };
+            let Some(mean) = means.remove(&(row.hour, row.release.as_str())) else { continue };
             let mut whole = self.empty();
-            if whole.mean.merge(&mean).is_ok() && whole.shares.merge(&shares).is_ok() {
-                hours.insert(row.hour, whole);
+            if whole.mean.merge(&mean).is_err() || whole.shares.merge(&shares).is_err() {
+                continue;
+            }
+            match hours.get_mut(&row.hour) {
+                Some(hour) => {
+                    hour.mean.merge(&mean).and_then(|()| hour.shares.merge(&shares)).map_err(|fault| unreadable(&fault))?;
+                }
+                None => {
+                    hours.insert(row.hour, whole);
+                }
             }
         }
         Ok(hours)
     }
 
-    fn together(&self, rows: &[Kept]) -> Result<TopicSketch, TraceFault> {
+    fn together(&self, (rows, release): Side<'_>) -> Result<TopicSketch, TraceFault> {
         let mut all = self.empty();
-        for hour in self.hours(rows)?.values() {
+        for hour in self.hours(rows, release)?.values() {
             all.mean.merge(&hour.mean).and_then(|()| all.shares.merge(&hour.shares)).map_err(|fault| unreadable(&fault))?;
         }
         Ok(all)
     }
 
-    pub(crate) fn compare(&self, reference: &[Kept], current: &[Kept]) -> Result<TopicDrift, TraceFault> {
+    pub(crate) fn compare(&self, reference: Side<'_>, current: Side<'_>) -> Result<TopicDrift, TraceFault> {
         let (before, after) = (self.together(reference)?, self.together(current)?);
         let counts = (before.mean.count(), after.mean.count());
         let mean = compare_means(&before.mean, &after.mean, NEEDED).map_err(|fault| unreadable(&fault))?.measured();
@@ -275,9 +365,16 @@ impl Topics {
 /// The examples of what lies far from every topic.
 const FAR: &str = "far";
 
-fn examples(rows: &[Kept]) -> BTreeMap<String, Vec<String>> {
+/// Rows of a stretch, and the release that is meant of them; none: all.
+pub(crate) type Side<'a> = (&'a [Kept], Option<&'a str>);
+
+fn is_of(row: &Kept, release: Option<&str>) -> bool {
+    release.is_none_or(|release| row.release == release)
+}
+
+fn examples((rows, release): Side<'_>) -> BTreeMap<String, Vec<String>> {
     let mut examples: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut rows: Vec<&Kept> = rows.iter().filter(|row| row.kind == "examples").collect();
+    let mut rows: Vec<&Kept> = rows.iter().filter(|row| row.kind == "examples" && is_of(row, release)).collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.hour));
     for row in rows {
         for (topic, trace) in serde_json::from_str::<BTreeMap<String, String>>(&row.sketch).unwrap_or_default() {

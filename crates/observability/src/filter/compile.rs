@@ -11,6 +11,7 @@ use super::{
     fields::{FieldKind, KnownField},
     tree::{Comparison, Condition, Expr, Field, SpanFilter, Test, Value},
 };
+use crate::searched::{CONTENT, REST};
 
 impl SpanFilter {
     /// The rows that are meant, by whoever asks now.
@@ -37,8 +38,9 @@ fn of(expr: &Expr, wanted: bool, now: Timestamp) -> Filter {
 fn negative(condition: &Condition, now: Timestamp) -> Filter {
     let positive = Box::new(positive(condition, now));
     match &condition.field {
-        // Of what is always there the engine knows more ways to find the opposite.
-        Field::Known(field) if !field.may_miss => Filter::Not(positive),
+        // Of what is always there the engine knows more ways to find the opposite. What lies behind the beginning of a text
+        // is not always there.
+        Field::Known(field) if !field.may_miss && field.column != CONTENT => Filter::Not(positive),
         Field::Known(_) | Field::Attribute(_) | Field::Score(_) => Filter::Unless(positive),
     }
 }
@@ -88,11 +90,17 @@ fn known(field: &KnownField, test: &Test, now: Timestamp) -> Filter {
     match test {
         Test::Compare(comparison, value) => compared(column, *comparison, scalar(value, now)),
         Test::In(values) => Filter::In(column, values.iter().map(|value| scalar(value, now)).collect()),
-        Test::Contains(text) => Filter::Contains(column, text.clone()),
-        Test::Words(words) => Filter::And(words.iter().map(|word| Filter::Contains(column.clone(), word.clone())).collect()),
+        Test::Contains(text) => holds(&column, text),
+        Test::Words(words) => Filter::And(words.iter().map(|word| holds(&column, word)).collect()),
         Test::StartsWith(text) => Filter::StartsWith(column, text.clone()),
         Test::Exists | Test::Holds => exists(field),
     }
+}
+
+/// Rows of which this text holds another one.
+pub(crate) fn holds(column: &str, text: &str) -> Filter {
+    let within = |column: &str| Filter::Contains(column.to_owned(), text.to_owned());
+    if column == CONTENT { Filter::Or(vec![within(CONTENT), within(REST)]) } else { within(column) }
 }
 
 const fn comparison_of(comparison: Comparison) -> LakeComparison {

@@ -71,7 +71,7 @@ pub static FIELDS: &[KnownField] = &[
     maybe("reasoning_tokens", Number, "tokens that were spent on reasoning"),
     maybe("cost", Money, "what it cost, in dollars"),
     KnownField { name: "tag", kind: List, column: "tags", may_miss: true, says: "one of the tags" },
-    always("content", Text, "questions, prompts and answers; the first 8 000 characters"),
+    always("content", Text, "questions, prompts and answers; `contains` and `words` look into 256 KiB of them"),
     always("trace", Text, "the trace's id"),
     always("span", Text, "the span's id"),
     maybe("parent", Text, "the id of the span above it"),

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     fault::TraceFault,
+    searched::{CONTENT, REST},
     table::{Rows, to_batch},
 };
 
@@ -73,11 +74,25 @@ fn known(field: &KnownField, test: &Test, at: At<'_>, now: Timestamp) -> Result<
             Ok(flag(test) == if field.name == "error" { at.text(field.column)? == Some("error") } else { at.flag(field.column)? })
         }
         FieldKind::List => Ok(at.list(field.column)?.is_some_and(|list| listed(&list, test))),
+        FieldKind::Text if field.column == CONTENT => content(test, at),
         FieldKind::Text => Ok(at.text(field.column)?.is_some_and(|text| textual(text, test))),
         FieldKind::Number | FieldKind::Duration | FieldKind::Money | FieldKind::Time => {
             Ok(at.number(field.column)?.is_some_and(|number| numeric(number, test, now)))
         }
     }
+}
+
+/// What is looked for may lie in the beginning, or in what comes behind it.
+fn content(test: &Test, at: At<'_>) -> Result<bool, TraceFault> {
+    let beginning = at.text(CONTENT)?.unwrap_or_default();
+    let words = match test {
+        Test::Contains(part) => std::slice::from_ref(part),
+        Test::Words(words) => words.as_slice(),
+        _ => return Ok(textual(beginning, test)),
+    };
+    let texts = [beginning.to_lowercase(), at.text(REST)?.unwrap_or_default().to_lowercase()];
+    let holds = |word: &String| texts.iter().any(|text| text.contains(&word.to_lowercase()));
+    Ok(words.iter().all(holds))
 }
 
 /// What a flag must be.

@@ -19,6 +19,8 @@ pub use fault::FilterFault;
 pub use fields::{FIELDS, FieldKind, KnownField};
 pub use tree::SpanFilter;
 
+pub(crate) use compile::holds;
 pub(crate) use fields::known;
 pub(crate) use matching::At;
+pub(crate) use parser::LENGTH_MAX;
 pub(crate) use tree::{Comparison, Test, Value, score_written};

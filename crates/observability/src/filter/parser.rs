@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Bytes of a filter at most.
-pub(super) const LENGTH_MAX: usize = 4096;
+pub(crate) const LENGTH_MAX: usize = 4096;
 /// Parentheses and `not` within each other at most. The lake takes conditions of twice the depth.
 const DEPTH_MAX: usize = 24;
 /// Texts that are looked for in a span's content and attributes at most: each is looked for in every span by itself.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use arrow_array::RecordBatch;
-use mainspring_kernel::{Labels, Timestamp};
+use mainspring_kernel::Labels;
 use mainspring_lake::{Filter, Scan};
 
 use super::Asking;
@@ -97,11 +97,6 @@ pub(super) async fn traces_of(asking: Asking<'_>, among: Filter) -> Result<HashM
         }
     }
     if looked_at > ROWS_MAX { Err(TraceFault::TooMuch { rows: ROWS_MAX }) } else { Ok(traces) }
-}
-
-/// Spans of traces that began at `from` or later: a trace's spans do not start before it.
-pub(super) fn since(from: Timestamp) -> Filter {
-    Filter::GtEq("start".into(), from.as_micros().into())
 }
 
 /// Whether the actor holds one label of a list. A list that cannot be read is held by nobody.

@@ -3,10 +3,10 @@
 //! A page is looked for in a window of time that grows and shrinks with what it holds, so that no page costs more than the
 //! rows around it.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use arrow_array::{Array as _, RecordBatch};
-use arrow_schema::SchemaRef;
+use arrow_schema::{Schema, SchemaRef};
 use mainspring_kernel::{Actor, Timestamp};
 use mainspring_lake::{Filter, Order, Scan};
 use mainspring_llm::Span;
@@ -17,6 +17,7 @@ use crate::{
     fault::TraceFault,
     filter::{At, SpanFilter},
     scores::Score,
+    searched::REST,
     service::Observability,
     table::Rows,
 };
@@ -24,7 +25,7 @@ use crate::{
 /// Exports under way at once.
 pub(crate) const EXPORTS_MAX: usize = 4;
 /// Spans of the first page, and of a page at most; in between it has as many as took this many bytes before.
-const PAGE_FIRST: usize = 32;
+pub(super) const PAGE_FIRST: usize = 32;
 const PAGE_MAX: usize = 500;
 const PAGE_BYTES: usize = 16 << 20;
 const WINDOW_MIN: i64 = 1_000_000;
@@ -99,8 +100,11 @@ impl Export {
         self.room.borne_by(&self.actor, spans).await
     }
 
+    /// The columns of the rows: those of the table, without what only helps to search them.
     pub(crate) fn schema(&self) -> SchemaRef {
-        self.room.table().schema()
+        let table = self.room.table().schema();
+        let given = table.fields().iter().filter(|field| field.name() != REST);
+        Arc::new(Schema::new(given.cloned().collect::<Vec<_>>()))
     }
 
     /// The same as rows of the table.
@@ -118,8 +122,12 @@ impl Export {
     async fn page(&mut self) -> Result<Vec<RecordBatch>, TraceFault> {
         let to = self.from.saturating_add(self.width);
         let limit = self.page;
-        let scan = Scan::of(self.window(to)).order("start", Order::Ascending).order("span", Order::Ascending);
-        let scan = scan.order("trace", Order::Ascending).limit(limit);
+        // Where spans are compared here, all of what is searched of them is looked into.
+        let (schema, compared) = (self.room.table().schema(), self.asks.is_some());
+        let columns = schema.fields().iter().map(|field| field.name().as_str());
+        let columns: Vec<&str> = columns.filter(|name| compared || *name != REST).collect();
+        let scan = Scan::of(self.window(to)).columns(&columns).order("start", Order::Ascending);
+        let scan = scan.order("span", Order::Ascending).order("trace", Order::Ascending).limit(limit);
         let batches = self.room.table().scan(scan).await?;
         let found: usize = batches.iter().map(RecordBatch::num_rows).sum();
         self.page = page_after(limit, found, batches.iter().map(bytes_of).sum());
@@ -194,7 +202,7 @@ impl Export {
 }
 
 /// How many spans the page after one of so many has. What is read next may be larger than what was, so it grows by steps.
-fn page_after(page: usize, found: usize, bytes: usize) -> usize {
+pub(super) fn page_after(page: usize, found: usize, bytes: usize) -> usize {
     if found == 0 {
         return page;
     }
@@ -203,7 +211,7 @@ fn page_after(page: usize, found: usize, bytes: usize) -> usize {
 }
 
 /// What the rows take, whatever else their buffers hold.
-fn bytes_of(batch: &RecordBatch) -> usize {
+pub(super) fn bytes_of(batch: &RecordBatch) -> usize {
     batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or_default()).sum()
 }
 

@@ -1,4 +1,5 @@
-//! Measures over spans: in groups, over time.
+//! Measures over spans: in groups, over time. Where a project keeps only some of its spans, they are of all that came, as far as
+//! what is kept stands for it.
 
 use std::time::Duration;
 
@@ -6,11 +7,11 @@ use arrow_array::{Array, Float64Array, Int64Array};
 use mainspring_kernel::{Timestamp, text::did_you_mean};
 use mainspring_lake::{Aggregate, Filter, MeasureOf, Order};
 
-use super::{Asking, TraceFilter, access::seen, counted, failed};
+use super::{Asking, TraceFilter, access::seen, counted, failed, sampled};
 use crate::{
     fault::TraceFault,
     filter::{FIELDS, FieldKind, known},
-    table::Rows,
+    table::{Rows, WEIGHT},
 };
 
 /// Buckets of time in one answer at most, and groups.
@@ -162,6 +163,8 @@ pub struct MetricsRow {
     pub keys: Vec<Option<String>>,
     /// In the order of the measures; none where there is nothing to measure.
     pub values: Vec<Option<Measured>>,
+    /// Some of its spans stand for others that were not kept: counts, sums, shares, means and percentiles are estimates.
+    pub estimated: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -194,14 +197,17 @@ pub(super) async fn metrics_among(
     let filter = TraceFilter { from: Some(from), to: Some(to), ..question.filter.clone() };
     let among = seen(asking, filter.spans(asking.actor, asking.now).and(also)).await?;
     let limit = question.limit.unwrap_or(GROUPS_MAX).clamp(1, GROUPS_MAX);
-    let mut asked = Aggregate::of(among).measure(ROWS, MeasureOf::Rows).limit(limit);
+    let mut asked = Aggregate::of(among)
+        .measure_weighed(ROWS, MeasureOf::Rows, Filter::All, WEIGHT)
+        .measure_of(SAMPLED, MeasureOf::Rows, sampled())
+        .limit(limit);
     if let Some(width) = width {
         asked = asked.by_bucket(BUCKET, "start", width, 0).order(BUCKET, Order::Ascending);
     }
     asked = keys.iter().fold(asked.order(ROWS, Order::Descending), |asked, column| asked.by(column));
     for (at, known) in measures.iter().enumerate() {
         let (of, only) = (known.of)();
-        asked = asked.measure_of(&format!("measure_{at}"), of, only);
+        asked = asked.measure_weighed(&format!("measure_{at}"), of, only, WEIGHT);
     }
     let grouped = asking.table.aggregate(asked).await?;
     let mut rows = Vec::new();
@@ -215,6 +221,7 @@ pub(super) async fn metrics_among(
                     .map(|column| Ok(read.text(column, row)?.map(str::to_owned)))
                     .collect::<Result<_, TraceFault>>()?,
                 values: values(&read, row, &measures)?,
+                estimated: read.number(SAMPLED, row)?.unwrap_or_default() > 0,
             });
         }
     }
@@ -224,6 +231,7 @@ pub(super) async fn metrics_among(
 /// Names within a question; no column is called so.
 const BUCKET: &str = "bucket_start";
 const ROWS: &str = "group_rows";
+const SAMPLED: &str = "group_sampled";
 
 fn wanted(names: &[String]) -> Result<Vec<&'static Known>, TraceFault> {
     let find = |name: &str| {

@@ -2,6 +2,7 @@
 
 mod access;
 mod activity;
+mod bodies;
 mod count;
 mod dashboard;
 mod export;
@@ -19,10 +20,17 @@ use mainspring_lake::{Filter, Order, Scalar, Scan, Table};
 use mainspring_llm::DocumentAccess;
 use serde::{Deserialize, Serialize};
 
-use crate::{fault::TraceFault, filter::SpanFilter, scores::Scores};
+use crate::{
+    fault::TraceFault,
+    filter::{SpanFilter, holds},
+    scores::Scores,
+    searched::CONTENT,
+    table::WEIGHT,
+};
 
 pub(crate) use access::{hidden, hidden_in, seen};
-pub(crate) use activity::{activity, by_app, percentile};
+pub(crate) use activity::{activity, by_app};
+pub(crate) use bodies::trace;
 pub(crate) use count::{count_any, count_spans, count_traces};
 pub(crate) use dashboard::dashboard;
 pub(crate) use export::EXPORTS_MAX;
@@ -33,16 +41,17 @@ pub(crate) use sessions::in_windows;
 pub(crate) use sessions::{session, sessions};
 pub(crate) use spans::{list_spans, summary_of};
 pub(crate) use sql::{Sources, sql, sql_tables};
-pub(crate) use traces::{list, list_any, trace};
+pub(crate) use traces::{list, list_any};
 pub(crate) use tree::{span, tree};
 
-pub use activity::ActivityBucket;
+pub use activity::{ActivityBucket, Traffic};
+pub use bodies::TracePart;
 pub use count::Counted;
 pub use dashboard::{DashboardAnswer, DashboardQuestion, PanelAnswer};
 pub use export::Export;
 pub use metrics::{Measured, MetricsQuestion, MetricsRow, SpanMetrics, measures};
-pub use promql::{PromAnswer, PromFault, PromMetric, PromSeries, PromTimes, prom_labels, prom_metrics};
-pub use series::{Listener, SeriesQuestion, SeriesRow, check_group_field, check_number_field};
+pub use promql::{PromAnswer, PromFault, PromFound, PromMetric, PromSeries, PromTimes, prom_labels, prom_metrics};
+pub use series::{Listener, SeriesQuestion, SeriesRow, Told, check_group_field, check_number_field};
 pub use sessions::{Gathered, GatheredBy, SessionTraces};
 pub use spans::SpanSummary;
 pub use sql::{SqlColumn, SqlQuestion, SqlRows, SqlTable};
@@ -51,7 +60,6 @@ pub use tree::{TREE_MAX, TraceTree, TreeTotals};
 
 /// Rows looked at for one page at most: a reader who may see little does not make the server read everything.
 const LOOKED_AT_MAX: usize = 20_000;
-const SPANS_MAX: usize = 50_000;
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TraceFilter {
@@ -91,10 +99,7 @@ impl TraceFilter {
             texts.into_iter().filter_map(|(column, value)| value.as_ref().map(|value| Filter::eq(column, value.as_str()))),
         );
         if let Some(text) = &self.text {
-            parts.push(Filter::Or(vec![
-                Filter::Contains("content".into(), text.clone()),
-                Filter::Contains("name".into(), text.clone()),
-            ]));
+            parts.push(Filter::Or(vec![holds(CONTENT, text), holds("name", text)]));
         }
         Filter::And(parts).and(self.also.condition(now))
     }
@@ -172,4 +177,9 @@ fn entry_only() -> Filter {
 
 fn failed() -> Filter {
     Filter::eq("status", "error")
+}
+
+/// Rows that stand for more than themselves: what is reckoned over them is an estimate.
+fn sampled() -> Filter {
+    Filter::Gt(WEIGHT.into(), Scalar::Float(1.0))
 }

@@ -6,12 +6,12 @@ use arrow_array::RecordBatch;
 use mainspring_kernel::{Actor, Timestamp, text};
 use mainspring_lake::{Aggregate, Filter, KeyOf, MeasureOf, Order, Scan};
 
-use super::{Asking, TraceFilter, access::seen, counted, entry_only, group_column};
+use super::{Asking, TraceFilter, access::seen, counted, entry_only, group_column, metrics::float};
 use crate::{
     fault::TraceFault,
     filter::{FIELDS, FieldKind, SpanFilter, known},
     service::Observability,
-    table::Rows,
+    table::{Rows, WEIGHT},
 };
 
 /// Groups of one answer at most: slices, times and words together.
@@ -38,21 +38,34 @@ pub struct SeriesQuestion {
     pub by: Option<(String, usize)>,
 }
 
-/// One slice at one time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One slice at one time: of its spans those that stand for as many.
+#[derive(Debug, Clone, PartialEq)]
 pub struct SeriesRow {
     /// When its point begins.
     pub at: Timestamp,
     pub slice: Option<String>,
     /// The value of the field that is counted by.
     pub word: Option<String>,
+    /// For how many spans each of these stands: one where all are kept.
+    pub weight: f64,
+    /// Spans that are there.
     pub count: u64,
     /// Those of them that pass a further filter.
     pub hits: u64,
 }
 
-/// Who is told the numbers of a field: when a span began, its slice, the number.
-pub type Listener<'l> = dyn for<'s> FnMut(Timestamp, Option<&'s str>, f64) + Send + 'l;
+/// A number of a field.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Told {
+    /// When its span began.
+    pub at: Timestamp,
+    pub number: f64,
+    /// For how many spans that one stands.
+    pub weight: f64,
+}
+
+/// Who is told the numbers of a field: each with its slice.
+pub type Listener<'l> = dyn for<'s> FnMut(Option<&'s str>, Told) + Send + 'l;
 
 /// Names within a question; no column is called so.
 const POINT: &str = "point_start";
@@ -60,6 +73,7 @@ const ROWS: &str = "point_rows";
 const HITS: &str = "point_hits";
 const SLICE: &str = "point_slice";
 const WORD: &str = "point_word";
+const WEIGHS: &str = "point_weight";
 const FIRST: &str = "first_seen";
 
 /// Whether slices can be made of a field, and its values counted.
@@ -94,7 +108,8 @@ fn is_usage(column: &str) -> bool {
 }
 
 impl Observability {
-    /// Counts spans over time: in slices, by the values of a field, and those among them that pass a further filter.
+    /// Counts spans over time: in slices, by the values of a field, and those among them that pass a further filter. Spans that
+    /// stand for as many others have a row of their own.
     pub async fn series(
         &self,
         actor: &Actor,
@@ -117,7 +132,7 @@ impl Observability {
         }
         let width = i64::try_from(question.step.as_micros()).unwrap_or(i64::MAX).max(1);
         asked = asked.by_bucket(POINT, "start", width, question.from.as_micros());
-        for (name, column) in [(SLICE, slice), (WORD, word)] {
+        for (name, column) in [(SLICE, slice), (WORD, word), (WEIGHS, Some(WEIGHT))] {
             if let Some(column) = column {
                 asked.keys.push(mainspring_lake::Key { name: name.to_owned(), of: KeyOf::Column(column.to_owned()) });
             }
@@ -140,6 +155,7 @@ impl Observability {
                     at: Timestamp::from_micros(read.number(POINT, row)?.unwrap_or_default()),
                     slice: key(SLICE, slice, row)?,
                     word: key(WORD, word, row)?,
+                    weight: float(&read, WEIGHS, row)?.unwrap_or(1.0),
                     count: number(ROWS, row)?,
                     hits: if hits.is_some() { number(HITS, row)? } else { 0 },
                 });
@@ -164,7 +180,7 @@ impl Observability {
         let has = if is_usage(column) { present(column).and(counted()) } else { present(column) };
         let Some((among, slice)) = chosen(asking, question, has).await? else { return Ok(()) };
         let piece = (question.to.since(question.from) / PIECES).max(PIECE_MIN);
-        let mut columns = vec!["start", column];
+        let mut columns = vec!["start", column, WEIGHT];
         columns.extend(slice);
         let (mut from, mut left) = (question.from, NUMBERS_MAX);
         while from < question.to {
@@ -240,7 +256,8 @@ async fn chosen(
     let among = seen(asking, among).await?;
     let Some((field, most)) = by else { return Ok(Some((among, None))) };
     let column = group_column(field)?;
-    let largest = Aggregate::of(among.clone().and(present(column))).by(column).measure(ROWS, MeasureOf::Rows);
+    let largest =
+        Aggregate::of(among.clone().and(present(column))).by(column).measure_weighed(ROWS, MeasureOf::Rows, Filter::All, WEIGHT);
     let grouped = asking.table.aggregate(largest.order(ROWS, Order::Descending).limit(*most)).await?;
     let mut slices = Vec::new();
     for batch in &grouped.batches {
@@ -263,7 +280,8 @@ fn tell(
     for row in 0..batch.num_rows() {
         let (Some(start), Some(number)) = (rows.number("start", row)?, rows.number(column, row)?) else { continue };
         let slice = slice.map(|slice| rows.text(slice, row)).transpose()?.flatten();
-        listener(Timestamp::from_micros(start), slice, number as f64 / unit);
+        let told = Told { at: Timestamp::from_micros(start), number: number as f64 / unit, weight: rows.weight(row)? };
+        listener(slice, told);
     }
     Ok(())
 }

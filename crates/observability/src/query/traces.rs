@@ -2,20 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use mainspring_kernel::{Labels, Page, PageRequest, Timestamp, page::cursor};
-use mainspring_lake::{Aggregate, Filter, MeasureOf, Order, Scan};
-use mainspring_llm::{Span, TraceId};
+use mainspring_kernel::{Page, PageRequest, Timestamp, page::cursor};
+use mainspring_lake::{Aggregate, Filter, MeasureOf, Scan};
+use mainspring_llm::TraceId;
 
-use super::{
-    After, Asking, LOOKED_AT_MAX, SPANS_MAX, TraceFilter,
-    access::{hidden, holds},
-    counted, entry_only, failed, newest, place,
-};
-use crate::{
-    fault::TraceFault,
-    forget::documents_of,
-    table::{Rows, labels_of},
-};
+use super::{After, Asking, LOOKED_AT_MAX, TraceFilter, access::hidden, counted, entry_only, failed, newest, place};
+use crate::{fault::TraceFault, table::Rows};
 
 /// A trace by the span it is entered by. Tokens and cost are those of the whole trace, each counted once.
 #[derive(Debug, Clone, PartialEq)]
@@ -287,6 +279,8 @@ pub(super) struct Totals {
     pub(super) cost: Option<i64>,
     pub(super) first: i64,
     pub(super) last: i64,
+    /// When its last span ended.
+    pub(super) end: i64,
     /// When it was entered; none where the span by which it is has not come.
     pub(super) entered: Option<i64>,
     pub(super) duration_micros: i64,
@@ -308,6 +302,7 @@ pub(super) async fn totals(
         .measure_of("errors", MeasureOf::Rows, failed())
         .measure("first", MeasureOf::Min("start".to_owned()))
         .measure("last", MeasureOf::Max("start".to_owned()))
+        .measure("end", MeasureOf::MaxSum("start".to_owned(), "duration".to_owned()))
         .measure_of("entered", MeasureOf::Min("start".to_owned()), entry_only())
         .measure_of("duration", MeasureOf::Max("duration".to_owned()), entry_only())
         .limit(limit);
@@ -329,6 +324,7 @@ pub(super) async fn totals(
                 cost: rows.number("cost", row)?,
                 first: rows.number("first", row)?.unwrap_or_default(),
                 last: rows.number("last", row)?.unwrap_or_default(),
+                end: rows.number("end", row)?.unwrap_or_default(),
                 entered: rows.number("entered", row)?,
                 duration_micros: rows.number("duration", row)?.unwrap_or_default(),
             };
@@ -349,33 +345,4 @@ pub(super) async fn add_totals(asking: Asking<'_>, traces: &mut [TraceSummary]) 
         summary.cost = whole.cost.or(summary.cost);
     }
     Ok(())
-}
-
-/// Every span of a trace, by start.
-pub(crate) async fn trace(asking: Asking<'_>, id: TraceId) -> Result<Vec<Span>, TraceFault> {
-    let Asking { table, access, actor, .. } = asking;
-    let filter = Filter::eq("trace", id.to_string()).and(asking.project());
-    let scan = Scan::of(filter).order("start", Order::Ascending).limit(SPANS_MAX);
-    let mut spans: Vec<Span> = Vec::new();
-    let mut known = HashSet::new();
-    for batch in table.scan(scan).await? {
-        let rows = Rows(&batch);
-        for row in 0..batch.num_rows() {
-            let span = rows.span(row)?;
-            // A sender may have repeated it before the first one could be found.
-            if known.insert(span.span) {
-                spans.push(span);
-            }
-        }
-    }
-    let mut seen = spans.iter().flat_map(labels_of).all(|list| holds(&actor.labels, &list));
-    let documents: HashSet<String> = spans.iter().flat_map(documents_of).collect();
-    if seen && actor.labels != Labels::All && !documents.is_empty() {
-        let documents = documents.into_iter().collect();
-        seen = access.unreadable(actor, documents).await.map_err(TraceFault::Access)?.is_empty();
-    }
-    if spans.is_empty() || !seen {
-        return Err(TraceFault::NotFound { id: id.to_string() });
-    }
-    Ok(spans)
 }

@@ -15,14 +15,15 @@ use super::{
     spans::{SPAN_COLUMNS, summary_of},
     traces,
 };
-use crate::{fault::TraceFault, table::Rows};
+use crate::{
+    fault::TraceFault,
+    table::{Rows, SPAN},
+};
 
 /// Spans of one page at most.
 pub const TREE_MAX: usize = 4_000;
-/// Rows that are read to say when a trace ended.
-const ENDS_MAX: usize = 200_000;
 /// Spans that are asked which versions a trace used.
-const ASKED_MAX: usize = 20;
+const ASKED_MAX: usize = 50;
 
 /// A page of a trace's spans, in the order in which they began.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,12 +48,14 @@ pub struct TreeTotals {
     pub duration_micros: i64,
     /// As `kind/name@vN#digest`, as the spans say by which the trace was entered.
     pub versions: Vec<String>,
+    /// Whether it is entered by more spans than were asked: then there may be more versions.
+    pub more_versions: bool,
     /// Whether a question was kept that can be asked again.
     pub replayable: bool,
 }
 
 /// Where the next page starts: after this row, in order of start and span.
-type AfterSpan = (i64, String);
+pub(super) type AfterSpan = (i64, String);
 
 /// `place` says where the page starts, `limit` how many spans it has.
 pub(crate) async fn tree(asking: Asking<'_>, id: TraceId, limit: usize, place: &PageRequest) -> Result<TraceTree, TraceFault> {
@@ -67,7 +70,7 @@ pub(crate) async fn tree(asking: Asking<'_>, id: TraceId, limit: usize, place: &
     Ok(TraceTree { spans: part(asking, among, after, limit.clamp(1, TREE_MAX)).await?, totals })
 }
 
-fn in_order(scan: Scan) -> Scan {
+pub(super) fn in_order(scan: Scan) -> Scan {
     scan.order("start", Order::Ascending).order("span", Order::Ascending)
 }
 
@@ -77,16 +80,21 @@ fn beyond((start, span): &AfterSpan) -> Filter {
     Filter::Or(vec![later, same])
 }
 
+/// Those of these rows that come after one.
+pub(super) fn from(among: &Filter, after: Option<&AfterSpan>) -> Filter {
+    match after {
+        Some(after) => among.clone().and(beyond(after)),
+        None => among.clone(),
+    }
+}
+
 async fn part(
     asking: Asking<'_>,
     among: Filter,
     after: Option<AfterSpan>,
     limit: usize,
 ) -> Result<Page<SpanSummary>, TraceFault> {
-    let among = match &after {
-        Some(after) => among.and(beyond(after)),
-        None => among,
-    };
+    let among = from(&among, after.as_ref());
     let mut keys: Vec<AfterSpan> = Vec::new();
     let narrow = in_order(Scan::of(among.clone()).columns(&["start", "span"])).limit(limit + 1);
     for batch in asking.table.scan(narrow).await? {
@@ -117,15 +125,7 @@ async fn part(
 async fn whole(asking: Asking<'_>, id: TraceId, among: &Filter) -> Result<Option<TreeTotals>, TraceFault> {
     let id = id.to_string();
     let Some(totals) = traces::totals(asking, [id.clone()]).await?.remove(&id) else { return Ok(None) };
-    let mut end = totals.last;
-    for batch in asking.table.scan(Scan::of(among.clone()).columns(&["start", "duration"]).limit(ENDS_MAX)).await? {
-        let rows = Rows(&batch);
-        for row in 0..batch.num_rows() {
-            let start = rows.number("start", row)?.unwrap_or_default();
-            end = end.max(start.saturating_add(rows.number("duration", row)?.unwrap_or_default()));
-        }
-    }
-    let (versions, replayable) = used(asking, among).await?;
+    let Used { versions, more_versions, replayable } = used(asking, among).await?;
     Ok(Some(TreeTotals {
         spans: totals.spans,
         errors: totals.errors,
@@ -133,33 +133,48 @@ async fn whole(asking: Asking<'_>, id: TraceId, among: &Filter) -> Result<Option
         output_tokens: totals.output_tokens,
         cost: totals.cost,
         start: Timestamp::from_micros(totals.first),
-        duration_micros: end.saturating_sub(totals.first),
+        duration_micros: totals.end.max(totals.last).saturating_sub(totals.first),
         versions,
+        more_versions,
         replayable,
     }))
 }
 
 /// Which versions were used, and whether the question was kept: an app says so where it was asked.
-async fn used(asking: Asking<'_>, among: &Filter) -> Result<(Vec<String>, bool), TraceFault> {
+#[derive(Debug, Default)]
+struct Used {
+    versions: Vec<String>,
+    more_versions: bool,
+    replayable: bool,
+}
+
+async fn used(asking: Asking<'_>, among: &Filter) -> Result<Used, TraceFault> {
     let asked = Filter::Or(vec![entry_only(), Filter::eq("operation", "invoke_agent")]);
-    let scan = in_order(Scan::of(among.clone().and(asked)).columns(&["start", "span", "attributes"])).limit(ASKED_MAX);
-    let (mut versions, mut replayable): (Vec<String>, bool) = (Vec::new(), false);
+    let scan = in_order(Scan::of(among.clone().and(asked)).columns(&["start", "span", "attributes"])).limit(ASKED_MAX + 1);
+    let (mut used, mut read) = (Used::default(), 0);
     for batch in asking.table.scan(scan).await? {
         let rows = Rows(&batch);
         for row in 0..batch.num_rows() {
+            read += 1;
+            if read > ASKED_MAX {
+                used.more_versions = true;
+                break;
+            }
             let text = rows.text("attributes", row)?.unwrap_or_default();
             let unreadable = |_| TraceFault::Unreadable { reason: "`attributes` of a span".into() };
             let attributes: Map<String, Value> = serde_json::from_str(text).map_err(unreadable)?;
-            replayable |= attributes.contains_key(names::REPLAY);
+            used.replayable |= attributes.contains_key(names::REPLAY);
             for version in attributes.get(names::VERSIONS).and_then(Value::as_array).into_iter().flatten() {
                 match version.as_str() {
-                    Some(version) if !versions.iter().any(|known| known == version) => versions.push(version.to_owned()),
+                    Some(version) if !used.versions.iter().any(|known| known == version) => {
+                        used.versions.push(version.to_owned());
+                    }
                     _ => {}
                 }
             }
         }
     }
-    Ok((versions, replayable))
+    Ok(used)
 }
 
 /// A span, and the one above it where there is one; the trace's first where none is named. Nothing where there is no such
@@ -180,7 +195,7 @@ pub(crate) async fn span(asking: Asking<'_>, id: TraceId, wanted: Option<SpanId>
 }
 
 async fn first(asking: Asking<'_>, among: Filter) -> Result<Option<Span>, TraceFault> {
-    for batch in asking.table.scan(in_order(Scan::of(among)).limit(1)).await? {
+    for batch in asking.table.scan(in_order(Scan::of(among).columns(&SPAN)).limit(1)).await? {
         if batch.num_rows() > 0 {
             return Rows(&batch).span(0).map(Some);
         }

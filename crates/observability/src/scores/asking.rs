@@ -24,8 +24,6 @@ use crate::{
 
 /// Scores looked at for one page at most.
 const LOOKED_AT_MAX: usize = 20_000;
-/// Scores read to sum up those of one page of traces.
-const SUMMED_MAX: usize = 20_000;
 /// Spans that are read to find the traces of sessions.
 const SPANS_READ_MAX: usize = 200_000;
 /// How long a writer waits.
@@ -102,12 +100,13 @@ impl Observability {
         }
     }
 
-    /// The scores of a trace that the actor was shown, newest first.
-    pub async fn scores_of(&self, actor: &Actor, trace: TraceId) -> Result<Vec<Score>, TraceFault> {
-        match &self.scores {
-            Some(scores) => scores.of_traces(actor.project, [trace.to_string()], Some(OF_TRACE_MAX)).await,
-            None => Ok(Vec::new()),
-        }
+    /// The scores of a trace that the actor was shown, newest first, and whether there are more of them.
+    pub async fn scores_of(&self, actor: &Actor, trace: TraceId) -> Result<(Vec<Score>, bool), TraceFault> {
+        let Some(scores) = &self.scores else { return Ok((Vec::new(), false)) };
+        let mut found = scores.of_traces(actor.project, [trace.to_string()], Some(OF_TRACE_MAX + 1)).await?;
+        let more = found.len() > OF_TRACE_MAX;
+        found.truncate(OF_TRACE_MAX);
+        Ok((found, more))
     }
 
     /// The scores that each of these spans bears: its own, and those of its trace where the trace is entered by it. For
@@ -137,8 +136,10 @@ impl Observability {
     ) -> Result<HashMap<TraceId, Vec<ScoreSummary>>, TraceFault> {
         let traces: HashSet<String> = traces.into_iter().map(|trace| trace.to_string()).collect();
         let Some(scores) = self.scores.as_ref().filter(|_| !traces.is_empty()) else { return Ok(HashMap::new()) };
-        let found = scores.of_traces(actor.project, traces, Some(SUMMED_MAX)).await?;
-        Ok(summed(&found, |score| score.trace))
+        let mut sums = Sums::default();
+        let tell = |score: &Score| sums.add(score.trace, score);
+        scores.each_of_traces(actor.project, traces, tell).await?;
+        Ok(sums.summed())
     }
 
     /// The same of spans: only what was said of the span itself.
@@ -150,8 +151,10 @@ impl Observability {
         let spans: HashSet<(TraceId, SpanId)> = spans.into_iter().collect();
         let Some(scores) = self.scores.as_ref().filter(|_| !spans.is_empty()) else { return Ok(HashMap::new()) };
         let traces: HashSet<String> = spans.iter().map(|(trace, _)| trace.to_string()).collect();
-        let found = scores.of_traces(actor.project, traces, Some(SUMMED_MAX)).await?;
-        Ok(summed(&found, |score| score.trace.zip(score.span).filter(|of| spans.contains(of))))
+        let mut sums = Sums::default();
+        let tell = |score: &Score| sums.add(score.trace.zip(score.span).filter(|of| spans.contains(of)), score);
+        scores.each_of_traces(actor.project, traces, tell).await?;
+        Ok(sums.summed())
     }
 
     /// What is reckoned of scores for each row of what was measured of spans by the same question.
@@ -311,12 +314,21 @@ struct Sum {
     label: Option<String>,
 }
 
-/// By what they are about, each name once. The scores come newest first.
-fn summed<K: Eq + std::hash::Hash>(scores: &[Score], about: impl Fn(&Score) -> Option<K>) -> HashMap<K, Vec<ScoreSummary>> {
-    let mut sums: HashMap<K, BTreeMap<&str, Sum>> = HashMap::new();
-    for score in scores {
-        let Some(about) = about(score) else { continue };
-        let sum = sums.entry(about).or_default().entry(score.name.as_str()).or_default();
+/// By what they are about, each name once.
+struct Sums<K>(HashMap<K, BTreeMap<String, Sum>>);
+
+impl<K> Default for Sums<K> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<K: Eq + std::hash::Hash> Sums<K> {
+    /// Scores come newest first.
+    fn add(&mut self, about: Option<K>, score: &Score) {
+        let Some(about) = about else { return };
+        let names = self.0.entry(about).or_default();
+        let sum = names.entry(score.name.clone()).or_default();
         sum.count += 1;
         if let Some(number) = score.value.number() {
             sum.numbers += 1;
@@ -326,9 +338,12 @@ fn summed<K: Eq + std::hash::Hash>(scores: &[Score], about: impl Fn(&Score) -> O
             sum.label = Some(label.clone());
         }
     }
-    let summary = |(name, Sum { count, numbers, sum, label }): (&str, Sum)| {
-        let mean = (numbers > 0).then(|| sum / f64::from(numbers));
-        ScoreSummary { name: name.to_owned(), count, mean, label }
-    };
-    sums.into_iter().map(|(about, sums)| (about, sums.into_iter().map(summary).collect())).collect()
+
+    fn summed(self) -> HashMap<K, Vec<ScoreSummary>> {
+        let summary = |(name, Sum { count, numbers, sum, label }): (String, Sum)| {
+            let mean = (numbers > 0).then(|| sum / f64::from(numbers));
+            ScoreSummary { name, count, mean, label }
+        };
+        self.0.into_iter().map(|(about, sums)| (about, sums.into_iter().map(summary).collect())).collect()
+    }
 }

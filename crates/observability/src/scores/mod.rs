@@ -52,6 +52,8 @@ const AT_ONCE: usize = 2_000;
 const KEYS: [&str; 2] = ["project", "id"];
 /// Scores of one trace that are shown at most.
 const OF_TRACE_MAX: usize = 5_000;
+/// Scores that are read at once where all of some traces are summed up.
+const TOLD_AT_ONCE: usize = 4_000;
 /// Nobody asks for scores as they were.
 const PAST: Past = Past::Brief { no_older_than: Duration::from_secs(15 * 60), versions: 200 };
 
@@ -420,6 +422,27 @@ impl Scores {
         let mut scan = Scan::of(these).order("time", Order::Descending).order("id", Order::Ascending);
         scan.limit = limit;
         rows::read_all(&self.table().await?.scan(scan).await?)
+    }
+
+    /// Tells every score of these traces and of their spans, newest first, however many there are.
+    pub(crate) async fn each_of_traces(
+        &self,
+        project: ProjectId,
+        traces: impl IntoIterator<Item = String>,
+        mut tell: impl FnMut(&Score) + Send,
+    ) -> Result<(), TraceFault> {
+        let these = of_project(project).and(Filter::any_of("trace", traces));
+        let mut after: Option<After> = None;
+        loop {
+            let among = after.as_ref().map_or(Filter::All, After::beyond).and(these.clone());
+            let scan = Scan::of(among).order("time", Order::Descending).order("id", Order::Ascending).limit(TOLD_AT_ONCE);
+            let found = rows::read_all(&self.table().await?.scan(scan).await?)?;
+            found.iter().for_each(&mut tell);
+            if found.len() < TOLD_AT_ONCE {
+                return Ok(());
+            }
+            after = found.last().map(After::of);
+        }
     }
 
     /// One score, where it is there.

@@ -268,6 +268,40 @@ async fn an_export_is_a_parquet_file_that_others_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_parquet_file_has_large_values_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let mut spans: Vec<Span> = (0..40).map(|n| span(NOW + n, &[])).collect();
+    for at in [0, 7, 8, 20, 21, 22, 39] {
+        spans[at].attributes.insert("input.value".into(), json!(format!("{at} {}", "words ".repeat(20_000))));
+        let attributes = Map::from_iter([("body".to_owned(), json!("é".repeat(40_000 + at)))]);
+        spans[at].events = vec![SpanEvent { name: "said".into(), at: spans[at].start, attributes }];
+    }
+    record(&room, spans.iter().cloned()).await;
+    let mut export = room.export(&actor(Labels::All), &filtered("")).await.unwrap().into_parquet().unwrap();
+    let mut bytes = Vec::new();
+    while let Some(part) = export.next().await.unwrap() {
+        bytes.extend(part);
+    }
+    let path = dir.path().join("spans.parquet");
+    std::fs::write(&path, bytes).unwrap();
+    let file = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(&path).unwrap());
+    let mut at = 0;
+    for batch in file.unwrap().build().unwrap().map(Result::unwrap) {
+        assert!(batch.column_by_name("content_rest").is_none() && batch.column_by_name("weight").is_some());
+        let rows = crate::table::Rows(&batch);
+        for row in 0..batch.num_rows() {
+            let json = |name: &str| serde_json::from_str::<serde_json::Value>(rows.text(name, row).unwrap().unwrap()).unwrap();
+            assert_eq!(rows.text("span", row).unwrap(), Some(spans[at].span.to_string().as_str()), "in their order");
+            assert_eq!(json("attributes"), serde_json::to_value(&spans[at].attributes).unwrap(), "{at}");
+            assert_eq!(json("events"), serde_json::to_value(&spans[at].events).unwrap(), "{at}");
+            at += 1;
+        }
+    }
+    assert_eq!(at, spans.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_tail_tells_what_is_stored_from_now_on_and_passes() {
     let dir = tempfile::tempdir().unwrap();
     let Room { room, tasks, .. } = open(dir.path(), Capture::Full).await;
@@ -345,7 +379,7 @@ async fn found_by(room: &Observability, tasks: &Tasks, who: &Actor, more: &[Span
     }
     let mut opened = BTreeSet::new();
     for id in more.iter().map(|span| span.trace) {
-        opened.extend(room.trace(who, id).await.is_ok().then_some(id));
+        opened.extend(read_whole(room, who, id).await.is_ok().then_some(id));
     }
     [listed, spans, exported, of_sessions, told, opened]
 }

@@ -7,7 +7,7 @@ use mainspring_llm::{
 };
 
 use super::*;
-use crate::{Against, Drift, DriftQuestion, DriftReport, DriftState, FieldDrift};
+use crate::{Against, Drift, DriftQuestion, DriftReleases, DriftReport, DriftState, FieldDrift};
 
 const NOW: i64 = 1_700_000_000_000_000;
 const HOUR: i64 = 3_600_000_000;
@@ -19,15 +19,24 @@ struct Call<'a> {
     model: &'a str,
     millis: i64,
     asked: &'a str,
+    answered: &'a str,
     release: &'a str,
     tier: &'a str,
 }
 
-const USUAL: Call<'_> = Call { model: "gpt", millis: 900, asked: "how is the invoice paid", release: "1.0", tier: "free" };
+const USUAL: Call<'_> = Call {
+    model: "gpt",
+    millis: 900,
+    asked: "how is the invoice paid",
+    answered: "the invoice is due in a week",
+    release: "1.0",
+    tier: "free",
+};
 
 fn called(at: i64, call: &Call<'_>) -> Span {
     let mut made = span(at, &[]);
     (made.name, made.kind) = ("chat".into(), SpanKind::Internal);
+    let said = |role: &str, text: &str| json!([{"role": role, "parts": [{"type": "text", "content": text}]}]);
     made.attributes = Map::from_iter([
         (names::OPERATION.to_owned(), json!("chat")),
         (names::REQUEST_MODEL.to_owned(), json!(call.model)),
@@ -35,7 +44,8 @@ fn called(at: i64, call: &Call<'_>) -> Span {
         (names::FINISH.to_owned(), json!(["stop"])),
         ("resource.service.version".to_owned(), json!(call.release)),
         ("shop.tier".to_owned(), json!(call.tier)),
-        (names::INPUT_MESSAGES.to_owned(), json!([{"role": "user", "parts": [{"type": "text", "content": call.asked}]}])),
+        (names::INPUT_MESSAGES.to_owned(), said("user", call.asked)),
+        (names::OUTPUT_MESSAGES.to_owned(), said("assistant", call.answered)),
     ]);
     made.end = Timestamp::from_micros(at + call.millis * 1_000);
     made
@@ -147,10 +157,22 @@ async fn attributes_and_releases_are_compared_when_somebody_asks() {
     let tier = &report.fields[0];
     assert_eq!((tier.kind, tier.reference, tier.current, tier.drifted), ("categories", 50, 100, true), "{tier:?}");
 
-    let releases = DriftQuestion { against: Against::Release, ..question(&["duration", "model"]) };
-    let report = drift.report(&all, &DriftQuestion { from: Timestamp::from_micros(THEN), ..releases }).await.unwrap();
+    let releases = async |reference: Option<&str>, current: Option<&str>| {
+        let named = DriftReleases { reference: reference.map(str::to_owned), current: current.map(str::to_owned) };
+        let from = Timestamp::from_micros(THEN);
+        let asked = DriftQuestion { from, against: Against::Release(named), ..question(&["duration", "model"]) };
+        drift.report(&all, &asked).await
+    };
+    let report = releases(None, None).await.unwrap();
     assert_eq!(report.releases, Some(("1.0".to_owned(), "1.1".to_owned())));
     assert_eq!((of(&report, "duration").drifted, of(&report, "model").drifted), (true, false));
+    let back = releases(Some("1.1"), Some("1.0")).await.unwrap();
+    assert_eq!((of(&back, "duration").reference, of(&back, "duration").current), (50, 100));
+    assert!(of(&back, "duration").figures.unwrap().moved.unwrap() < 0.0, "the older one is the faster one");
+    let unheard = releases(Some("0.9"), None).await.unwrap();
+    assert_eq!((of(&unheard, "duration").state, unheard.releases.unwrap().1.as_str()), (DriftState::Missing, "1.1"));
+    let same = releases(Some("1.1"), Some("1.1")).await;
+    assert!(matches!(same, Err(TraceFault::Question { reason }) if reason.contains("another")));
     let refused = drift.report(&all, &question(&["modle"])).await;
     assert!(matches!(refused, Err(TraceFault::Question { reason }) if reason.contains("`model`")));
 }
@@ -211,10 +233,10 @@ async fn topics_that_grew_are_named_and_have_examples() {
     let grew = &topics.topics[0];
     assert!(grew.grew && grew.words.iter().any(|word| word == "parcel"), "{topics:?}");
     assert!((grew.before - 0.2).abs() < 1e-9 && (grew.after - 0.8).abs() < 1e-9);
-    let example = room.trace(&all, grew.traces[0].parse().unwrap()).await.unwrap();
+    let example = read_whole(&room, &all, grew.traces[0].parse().unwrap()).await.unwrap();
     assert!(format!("{example:?}").contains("parcel"));
     let (from, to) = (Timestamp::from_micros(THEN), Timestamp::from_micros(LATELY + HOUR));
-    assert_eq!(drift.topic_series(&all, "input", (from, to)).await.unwrap().len(), 2);
+    assert_eq!(drift.topic_series(&all, ("input", None), (from, to)).await.unwrap().len(), 2);
     // Somebody else's topics are nobody's business.
     let stranger = Actor { project: ProjectId::from_raw(8), ..actor(Labels::All) };
     assert!(drift.report(&stranger, &question(&[])).await.unwrap().topics.is_none());
@@ -225,8 +247,13 @@ async fn what_only_one_person_asked_names_no_topic_after_their_erasure_and_their
     let dir = tempfile::tempdir().unwrap();
     let Room { room, .. } = open(dir.path(), Capture::Full).await;
     let drift = drift_of(dir.path(), &room, Some(Arc::new(Places))).await;
-    let parcel = Call { asked: "where is the parcel now", ..USUAL };
-    let theirs = Call { asked: "where is the parcel of zukamirel now", model: "zukamirel-model", ..USUAL };
+    let parcel = Call { asked: "where is the parcel now", answered: "the parcel is on its way", ..USUAL };
+    let theirs = Call {
+        asked: "where is the parcel of zukamirel now",
+        answered: "the parcel of zukamirel is on its way",
+        model: "zukamirel-model",
+        ..USUAL
+    };
     for at in [THEN, LATELY] {
         record(&room, (0..100).map(|n| called(at + n, if n < 50 { &parcel } else { &USUAL }))).await;
     }
@@ -234,31 +261,87 @@ async fn what_only_one_person_asked_names_no_topic_after_their_erasure_and_their
     record(&room, spans.clone()).await;
     assert!(!drift.keep().await.unwrap());
     let all = actor(Labels::All);
+    // Of what was asked, and of what was answered.
     let words = async || {
-        let topics = drift.report(&all, &question(&["model"])).await.unwrap().topics;
-        topics.map(|topics| topics.topics.into_iter().flat_map(|topic| topic.words).collect::<BTreeSet<String>>())
+        let report = drift.report(&all, &question(&["model"])).await.unwrap();
+        [report.topics, report.answers].map(|found| {
+            let topics = found.into_iter().flat_map(|found| found.topics);
+            topics.flat_map(|topic| topic.words).collect::<BTreeSet<String>>()
+        })
     };
-    let before = words().await.unwrap();
-    assert!(before.contains("parcel") && before.contains("zukamirel"), "{before:?}");
+    for before in words().await {
+        assert!(before.contains("parcel") && before.contains("zukamirel"), "{before:?}");
+    }
     let hour = async |at: i64| drift.table().await.unwrap().count(Filter::Eq("hour".into(), at.into())).await.unwrap();
     assert!(hour(THEN).await > 0 && hour(LATELY).await > 0);
 
     let traces: Vec<String> = spans.iter().map(|span| span.trace.to_string()).collect();
     drift.unname(project(), &traces).await.unwrap();
-    let after = words().await.unwrap();
-    assert!(after.contains("parcel") && !after.contains("zukamirel"), "{after:?}");
+    for after in words().await {
+        assert!(after.contains("parcel") && !after.contains("zukamirel"), "{after:?}");
+    }
     room.table().replace(Filter::any_of("trace", traces), None).await.unwrap();
     // Topics that were there before stay.
     drift.remake(project(), &[THEN].into(), Timestamp::from_micros(NOW + 1)).await.unwrap();
     assert_eq!(hour(THEN).await, 0);
-    assert!(hour(LATELY).await > 0 && words().await.is_some());
+    assert!(hour(LATELY).await > 0 && words().await.iter().all(|named| named.contains("parcel")));
     drift.keep().await.unwrap();
     let report = drift.report(&all, &question(&["model"])).await.unwrap();
     assert_eq!(of(&report, "model").reference, 100);
     assert!(!format!("{report:?}").contains("zukamirel"), "{report:?}");
     // Those that were made while it was under way may be made of what was erased.
     drift.remake(project(), &BTreeSet::new(), Timestamp::from_micros(NOW)).await.unwrap();
-    assert_eq!(words().await, None);
+    assert!(words().await.iter().all(BTreeSet::is_empty));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn topics_of_answers_move_by_themselves_and_those_of_releases_are_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let drift = drift_of(dir.path(), &room, Some(Arc::new(Places))).await;
+    let all = actor(Labels::All);
+    // Everybody asks as before; the newer release, which came within the hour, mostly answers of something else.
+    let asked = |n: i64| if n % 2 == 0 { USUAL.asked } else { "where is the order" };
+    let usual = |at: i64, n: i64| called(at + n, &Call { asked: asked(n), ..USUAL });
+    let newer = |at: i64, n: i64| {
+        let answered = if n < 50 { "your parcel is on its way" } else { USUAL.answered };
+        called(at + n, &Call { asked: asked(n), answered, release: "1.1", ..USUAL })
+    };
+    let came = LATELY + HOUR / 2;
+    record(&room, (0..100).map(|n| usual(THEN, n))).await;
+    record(&room, (0..60).flat_map(|n| [usual(LATELY, n), newer(came, n)])).await;
+    assert!(!drift.keep().await.unwrap());
+
+    let report = drift.report(&all, &question(&["model"])).await.unwrap();
+    let (asked, answered) = (report.topics.unwrap(), report.answers.unwrap());
+    assert_eq!((asked.reference, asked.current), (100, 120));
+    assert!(asked.topics.iter().all(|topic| !topic.grew), "{asked:?}");
+    let grew = &answered.topics[0];
+    assert!(grew.grew && grew.words.iter().any(|word| word == "parcel"), "{answered:?}");
+    assert!(grew.before < 1e-9 && (grew.after - 50.0 / 120.0).abs() < 1e-9, "{grew:?}");
+
+    let from = Timestamp::from_micros(THEN);
+    let named = Against::Release(DriftReleases::default());
+    let report = drift.report(&all, &DriftQuestion { from, against: named, ..question(&["model"]) }).await.unwrap();
+    let answered = report.answers.unwrap();
+    assert_eq!((answered.reference, answered.current), (160, 60), "each text is of its release");
+    assert!(answered.topics[0].grew && answered.p.unwrap() < 0.01, "{answered:?}");
+    assert!((answered.topics[0].after - 50.0 / 60.0).abs() < 1e-9);
+    let example = read_whole(&room, &all, answered.topics[0].traces[0].parse().unwrap()).await.unwrap();
+    assert!(format!("{example:?}").contains("\"1.1\""));
+    let lonely =
+        DriftQuestion { from, to: hour(THEN).1, against: Against::Release(DriftReleases::default()), fields: Vec::new() };
+    let report = drift.report(&all, &lonely).await.unwrap();
+    assert_eq!((report.answers, report.no_answers), (None, Some("there are no two releases in this time")));
+
+    // A monitor asks from when a release came on.
+    let stretch = (Timestamp::from_micros(came), Timestamp::from_micros(LATELY + HOUR));
+    let series = drift.topic_series(&all, ("output", Some("1.1")), stretch).await.unwrap();
+    assert_eq!(series.iter().map(|(at, sketch)| (*at, sketch.mean.count())).collect::<Vec<_>>(), [(stretch.0, 60)]);
+    assert!(drift.topic_series(&all, ("output", None), stretch).await.unwrap().is_empty(), "that hour began before");
+    assert!(matches!(drift.topic_series(&all, ("model", None), stretch).await, Err(TraceFault::Question { .. })));
+    let narrow = drift.topic_series(&holding(&[]), ("output", None), stretch).await;
+    assert!(matches!(narrow, Err(TraceFault::Question { .. })), "what others may not see");
 }
 
 #[tokio::test(flavor = "multi_thread")]

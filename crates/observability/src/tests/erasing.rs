@@ -85,7 +85,7 @@ async fn an_erasure_waits_for_a_server_that_died_with_spans_and_takes_what_it_br
     let subject = Subject::User("somebody".into());
     let asked = asked(&keeping, &admin, &subject).await;
     waits_for(keeping.erase(asked.id, project(), &subject).await, "another, which was heard of last at 2023");
-    assert!(it.room.trace(&admin, in_lake.trace).await.is_err(), "what can go is gone");
+    assert!(read_whole(&it.room, &admin, in_lake.trace).await.is_err(), "what can go is gone");
     let found = keeping.erasure(&admin, asked.id).await.unwrap();
     assert_eq!((found.state, found.erased.spans, found.cleaned.is_some()), (ErasureState::Running, 1, true));
     let names: Vec<(&str, bool)> = found.waits_for.iter().map(|server| (server.name.as_str(), server.alive)).collect();
@@ -93,7 +93,7 @@ async fn an_erasure_waits_for_a_server_that_died_with_spans_and_takes_what_it_br
     let lease = leased(&catalog, &it).await;
     let early = keeping.finish(&admin, asked.id, &lease, 0).await;
     assert!(matches!(early, Err(KeepingFault::Waits { .. })), "{early:?}");
-    assert!(it.room.trace(&admin, theirs.trace).await.is_ok(), "nobody here knows that it is theirs");
+    assert!(read_whole(&it.room, &admin, theirs.trace).await.is_ok(), "nobody here knows that it is theirs");
 
     // It is back, and carries it out before it brings anything.
     let server = enter(&catalog, &it.clock, other.path(), "it again").await;
@@ -103,8 +103,8 @@ async fn an_erasure_waits_for_a_server_that_died_with_spans_and_takes_what_it_br
     back.tasks.spawn("erasures", |stop| theirs_too.keep_part(stop));
 
     let answered = keeping.erase(asked.id, project(), &subject).await.unwrap();
-    assert!(it.room.trace(&admin, theirs.trace).await.is_err(), "they said which trace it was");
-    assert_eq!(it.room.trace(&admin, others[0].trace).await.unwrap(), [others[0].clone()]);
+    assert!(read_whole(&it.room, &admin, theirs.trace).await.is_err(), "they said which trace it was");
+    assert_eq!(read_whole(&it.room, &admin, others[0].trace).await.unwrap(), [others[0].clone()]);
     keeping.finish(&admin, asked.id, &lease, answered).await.unwrap();
     let done = keeping.erasure(&admin, asked.id).await.unwrap();
     assert_eq!((done.state, done.subject, done.erased.spans), (ErasureState::Done, None, 2));

@@ -197,8 +197,8 @@ async fn an_erasure_is_there_once_and_forgets_whose_it_was(catalog: Catalog) {
     let answered = keeping.erase(asked.id, project(), &subject).await.unwrap();
     let found = keeping.erasure(&admin, asked.id).await.unwrap();
     assert_eq!((found.erased.spans, found.subject.as_deref()), (1, Some("somebody")));
-    assert!(it.room.trace(&admin, theirs.trace).await.is_err());
-    assert_eq!(it.room.trace(&admin, other.trace).await.unwrap(), [other]);
+    assert!(read_whole(&it.room, &admin, theirs.trace).await.is_err());
+    assert_eq!(read_whole(&it.room, &admin, other.trace).await.unwrap(), [other]);
     assert_eq!(it.room.sweep_values().await.unwrap(), 0, "the large value went with its span");
     let jobs = Jobs::open(keeping.catalog().clone(), Arc::new(it.clock.clone()));
     let lease = jobs.lease("a test", &[crate::EraseJob::kind()], WAIT).await.unwrap().unwrap();
@@ -220,7 +220,7 @@ async fn large_values_leave_their_span_and_come_back_whole() {
     room.record_durably(vec![large.clone()], WAIT).await.unwrap();
     room.record_durably(vec![large.clone()], WAIT).await.unwrap();
     let all = actor(Labels::All);
-    let mut read = room.trace(&all, large.trace).await.unwrap();
+    let mut read = read_whole(&room, &all, large.trace).await.unwrap();
     assert_eq!(read.len(), 1);
     let named = named_by(&read[0]);
     assert_eq!(named.len(), 3);
@@ -256,7 +256,7 @@ async fn however_many_values_and_rows_there_are_all_are_swept() {
     assert_eq!(values.sweep(room.table().as_ref()).await.unwrap().values, 0);
     let all = actor(Labels::All);
     for kept in spans.iter().step_by(2) {
-        let mut read = room.trace(&all, kept.trace).await.unwrap().remove(0);
+        let mut read = read_whole(&room, &all, kept.trace).await.unwrap().remove(0);
         room.fill(&mut read).await.unwrap();
         assert_eq!(read, *kept);
     }

@@ -111,7 +111,7 @@ async fn sql_tells_its_columns_and_every_kind_of_value() {
 
 /// Each series by what tells it apart, with its values.
 async fn series(room: &Observability, actor: &Actor, text: &str, times: PromTimes) -> BTreeMap<String, Vec<f64>> {
-    match room.prometheus(actor, text, times).await.unwrap_or_else(|fault| panic!("{text}: {fault}")) {
+    match room.prometheus(actor, text, times).await.unwrap_or_else(|fault| panic!("{text}: {fault}")).answer {
         PromAnswer::Scalar(points) => {
             BTreeMap::from([("scalar".to_owned(), points.into_iter().map(|(_, value)| value).collect())])
         }

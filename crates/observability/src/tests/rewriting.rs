@@ -74,7 +74,7 @@ async fn what_rewrites_rows_takes_turns() {
     drop(turn);
     room.drain(WAIT).await.unwrap();
     assert_eq!(counts(&room, &caller).await, [Some(false)]);
-    let read = &room.trace(&actor(Labels::All), caller.trace).await.unwrap();
+    let read = &read_whole(&room, &actor(Labels::All), caller.trace).await.unwrap();
     let caller = read.iter().find(|span| span.span == caller.span).unwrap();
     assert!(!format!("{caller:?}").contains("zukamirel"), "{caller:#?}");
 

@@ -256,6 +256,34 @@ fn a_share_is_kept_whole_and_says_what_it_stands_for() {
 }
 
 #[test]
+fn what_is_kept_stands_for_as_many_as_came() {
+    let (dir, now) = (tempfile::tempdir().unwrap(), Instant::now());
+    let sampler = open(dir.path(), &CapturePolicy { share: 0.1, hold_seconds: 30, ..CapturePolicy::default() });
+    // Of every ten traces one fails, and its error comes with its other spans.
+    let spans: Vec<Span> = (0..4_000)
+        .flat_map(|n| {
+            let trace = TraceId::random();
+            let root = span(trace, None, 5);
+            let below = span(trace, Some(root.span), 5);
+            if n % 10 == 0 { [root, failed(below)] } else { [root, below] }
+        })
+        .collect();
+    let kept = sort(&sampler, spans, now).keep;
+    fn stand_for<'a>(spans: impl Iterator<Item = &'a Span>) -> f64 {
+        spans.filter_map(|span| span.attributes[names::SAMPLING_WEIGHT].as_f64()).sum()
+    }
+    let errors = stand_for(kept.iter().filter(|span| matches!(span.status, SpanStatus::Error(_))));
+    assert_eq!(errors, 400.0, "every error is there, and stands for itself");
+    let roots = stand_for(kept.iter().filter(|span| span.parent.is_none()));
+    // Of 3,600 a tenth is drawn: six times the root of the variance of what is made of it.
+    assert!((roots - 4_000.0).abs() < 1_100.0, "{roots} of 4000");
+    let of_failed: HashSet<TraceId> =
+        kept.iter().filter(|span| matches!(span.status, SpanStatus::Error(_))).map(|span| span.trace).collect();
+    let beside = stand_for(kept.iter().filter(|span| of_failed.contains(&span.trace) && span.parent.is_none()));
+    assert_eq!(beside, 400.0, "of a trace that is kept in any case nothing stands for more, chosen or not");
+}
+
+#[test]
 fn the_place_of_a_trace_is_that_of_every_version() {
     let place = |text: &str| place_of(text.parse().unwrap());
     assert_eq!(place("00000000000000000000000000000001"), f64::from(1581361928_u32) / 4_294_967_296.0);

@@ -6,7 +6,10 @@ use super::{
     asking::{NOW, record},
     *,
 };
-use crate::{Against, Drift, DriftQuestion, DriftReport, DriftState, FieldDrift, NewScore, ScoreValue, Scores, SeriesQuestion};
+use crate::{
+    Against, Drift, DriftQuestion, DriftReleases, DriftReport, DriftState, FieldDrift, NewScore, ScoreValue, Scores,
+    SeriesQuestion,
+};
 
 const HOUR: i64 = 3_600_000_000;
 /// Beginnings of hours.
@@ -165,7 +168,12 @@ async fn scores_of_releases_are_compared_though_their_traces_come_after_them() {
     it.put(new.iter().zip(0..).map(|(span, n)| said(span, "quality", about(0.3, n), soon + n))).await;
     let all = actor(Labels::All);
     let at = Timestamp::from_micros;
-    let releases = DriftQuestion { against: Against::Release, from: at(LATELY), to: at(NOW), ..question(&["score.quality"]) };
+    let releases = DriftQuestion {
+        against: Against::Release(DriftReleases::default()),
+        from: at(LATELY),
+        to: at(NOW),
+        ..question(&["score.quality"])
+    };
     let early = it.drift.report(&all, &releases).await.unwrap();
     assert_eq!((early.releases, early.fields[0].current), (None, 80), "of one half nobody knows the release");
     record(&it.room, new.iter().cloned()).await;

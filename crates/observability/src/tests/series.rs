@@ -4,7 +4,7 @@ use super::{
     asking::{NOW, SECOND, program, record},
     *,
 };
-use crate::{SeriesQuestion, SeriesRow, SpanFilter, check_group_field, check_number_field};
+use crate::{SeriesQuestion, SeriesRow, SpanFilter, Told, check_group_field, check_number_field};
 
 fn of(filter: &str) -> SeriesQuestion {
     SeriesQuestion {
@@ -20,7 +20,14 @@ fn of(filter: &str) -> SeriesQuestion {
 
 fn row(seconds_ago: i64, slice: Option<&str>, word: Option<&str>, (count, hits): (u64, u64)) -> SeriesRow {
     let owned = |text: Option<&str>| text.map(str::to_owned);
-    SeriesRow { at: Timestamp::from_micros(NOW - seconds_ago * SECOND), slice: owned(slice), word: owned(word), count, hits }
+    SeriesRow {
+        at: Timestamp::from_micros(NOW - seconds_ago * SECOND),
+        slice: owned(slice),
+        word: owned(word),
+        weight: 1.0,
+        count,
+        hits,
+    }
 }
 
 async fn two_programs(room: &Observability) {
@@ -62,7 +69,10 @@ async fn numbers_come_in_seconds_and_dollars_and_a_cost_is_counted_once() {
     let all = actor(Labels::All);
     let numbers = async |question: &SeriesQuestion, field: &str| {
         let mut found: Vec<(Option<String>, f64)> = Vec::new();
-        let mut listener = |_: Timestamp, slice: Option<&str>, number: f64| found.push((slice.map(str::to_owned), number));
+        let mut listener = |slice: Option<&str>, told: Told| {
+            assert_eq!(told.weight, 1.0, "all are kept");
+            found.push((slice.map(str::to_owned), told.number));
+        };
         room.numbers(&all, question, field, &mut listener).await.unwrap();
         found.sort_by(|one, other| one.1.total_cmp(&other.1));
         found

@@ -51,7 +51,7 @@ async fn a_parent_and_its_child_count_once_in_whatever_order_they_come() {
         for (span, want) in spans.iter().zip(want) {
             assert_eq!(found[&span.span], (want, 1), "{order:?}");
         }
-        assert_eq!(room.trace(&actor(Labels::All), spans[0].trace).await.unwrap().len(), 3);
+        assert_eq!(read_whole(&room, &actor(Labels::All), spans[0].trace).await.unwrap().len(), 3);
     }
 }
 
@@ -74,7 +74,7 @@ async fn a_caller_that_told_of_a_call_before_this_server_did_counts_no_longer() 
     room.drain(WAIT).await.unwrap();
     let found = counted(&room).await;
     assert_eq!((found[&caller.span], found[&call.span], found[&entry.span]), ((Some(false), 1), (Some(true), 1), (None, 1)));
-    assert_eq!(room.trace(&actor(Labels::All), caller.trace).await.unwrap()[0], caller, "nothing else of it changed");
+    assert_eq!(read_whole(&room, &actor(Labels::All), caller.trace).await.unwrap()[0], caller, "nothing else of it changed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,7 +118,7 @@ async fn columns_are_filled_from_any_convention_and_links_come_back() {
     let attributes = Map::from_iter([("why".to_owned(), json!("it goes on"))]);
     sent.links = vec![SpanLink { trace: TraceId::random(), span: SpanId::random(), attributes }];
     room.record_durably(vec![sent.clone()], WAIT).await.unwrap();
-    assert_eq!(room.trace(&actor(Labels::All), sent.trace).await.unwrap(), [sent.clone()]);
+    assert_eq!(read_whole(&room, &actor(Labels::All), sent.trace).await.unwrap(), [sent.clone()]);
     let batches = room.table().scan(Scan::of(Filter::All)).await.unwrap();
     let rows = Rows(&batches[0]);
     let text = |name: &str| rows.text(name, 0).unwrap().map(str::to_owned);

@@ -1,7 +1,7 @@
 //! The kind `monitor`, with what only the room of spans knows: whether a filter can be read and a field measured.
 
 use mainspring_kernel::Fault as _;
-use mainspring_monitors::{Compare, Measure, MonitorSpec};
+use mainspring_monitors::{Compare, Measure, MonitorSpec, ReleaseOf};
 use mainspring_observability::{FilterFault, SpanFilter, TraceFault, check_group_field, check_number_field, score_field};
 use mainspring_registry::{KindDescriptor, ParsedSpec, SpecFault, SpecProblem};
 use serde_json::Value;
@@ -33,16 +33,16 @@ fn problems(spec: &MonitorSpec) -> Vec<SpecProblem> {
     [watched, measured, sliced].into_iter().flatten().collect()
 }
 
-/// Topics are kept of all traces together, by the hour.
+/// Topics are kept by the hour and release, of all traces together.
 fn topics_problem(spec: &MonitorSpec, field: &str) -> Option<SpecProblem> {
-    if field != "input" {
-        return Some(problem("measure.topics.field", "is `input`: what was asked".to_owned()));
+    if !matches!(field, "input" | "output") {
+        return Some(problem("measure.topics.field", "is `input`, what was asked, or `output`, what was answered".to_owned()));
     }
-    let narrowed = [
-        ("filter", spec.filter.is_some()),
-        ("slices", spec.slices.is_some()),
-        ("compare", matches!(spec.compare, Compare::Release(_))),
-    ];
+    let of_prompts = matches!(&spec.compare, Compare::Release(release) if release.of == ReleaseOf::Prompt);
+    if of_prompts {
+        return Some(problem("compare.release.of", "topics are kept by release: versions of a prompt have none".to_owned()));
+    }
+    let narrowed = [("filter", spec.filter.is_some()), ("slices", spec.slices.is_some())];
     let (path, _) = narrowed.into_iter().find(|(_, given)| *given)?;
     Some(problem(path, "topics are of all traces together".to_owned()))
 }
@@ -90,14 +90,16 @@ mod tests {
 
     #[test]
     fn what_spans_do_not_have_cannot_be_watched() {
-        assert_eq!(problems_of(&json!({ "filter": "app = desk", "slices": "model" })), Vec::<String>::new());
         let drift = json!({ "previous": {} });
-        for measure in [
-            json!({ "numbers": { "field": "score.quality" } }),
-            json!({ "categories": { "field": "score[\"answer tone\"]" } }),
-            json!({ "mean": { "field": "score.quality" } }),
+        for fields in [
+            json!({ "filter": "app = desk", "slices": "model" }),
+            json!({ "measure": { "topics": { "field": "output" } }, "compare": drift }),
+            json!({ "measure": { "topics": { "field": "output" } }, "compare": { "release": { "baseline": "1.0" } } }),
+            json!({ "measure": { "numbers": { "field": "score.quality" } }, "compare": drift }),
+            json!({ "measure": { "categories": { "field": "score[\"answer tone\"]" } }, "compare": drift }),
+            json!({ "measure": { "mean": { "field": "score.quality" } }, "compare": drift }),
         ] {
-            assert_eq!(problems_of(&json!({ "measure": measure, "compare": drift })), Vec::<String>::new());
+            assert_eq!(problems_of(&fields), Vec::<String>::new(), "{fields}");
         }
         for (fields, expected) in [
             (json!({ "filter": "app = " }), "filter: the filter cannot be read"),
@@ -108,14 +110,15 @@ mod tests {
                 json!({ "measure": { "categories": { "field": "cost" } }, "compare": { "previous": {} } }),
                 "measure.categories.field: groups cannot be made of `cost`",
             ),
+            (json!({ "measure": { "topics": { "field": "model" } }, "compare": { "previous": {} } }), "measure.topics.field: is"),
             (
                 json!({ "measure": { "numbers": { "field": "score." } }, "compare": { "previous": {} } }),
                 "measure.numbers.field: `score.` is no score",
             ),
             (json!({ "slices": "score.tone" }), "slices: groups cannot be made of `score.tone`"),
             (
-                json!({ "measure": { "topics": { "field": "output" } }, "compare": { "previous": {} } }),
-                "measure.topics.field: is",
+                json!({ "measure": { "topics": { "field": "input" } }, "compare": { "release": { "of": "prompt" } } }),
+                "compare.release.of: topics are kept by release",
             ),
             (
                 json!({ "measure": { "topics": { "field": "input" } }, "compare": { "previous": {} }, "slices": "model" }),

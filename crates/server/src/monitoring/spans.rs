@@ -10,9 +10,11 @@ use async_trait::async_trait;
 use mainspring_kernel::{Actor, Fault, Labels, PageRequest, Timestamp, id::ProjectId};
 use mainspring_monitors::{
     Categories, Compare, Measure, Measurements, MonitorSpec, Numbers, Of, Point, Query, ReleaseOf, ReleaseSeen, SLICES, Series,
-    Summary, Watched,
+    Summary, Tally, Watched,
 };
-use mainspring_observability::{Drift, Observability, ScoreValue, SeriesQuestion, SpanFilter, TraceFilter, score_field};
+use mainspring_observability::{
+    Drift, Observability, ScoreValue, SeriesQuestion, SeriesRow, SpanFilter, Told, TraceFilter, score_field,
+};
 use serde_json::Value;
 
 use super::{boxed, watcher};
@@ -138,8 +140,10 @@ impl Measurements for OfProject {
                 self.numbers(&question, field).await?
             }
             Measure::Topics { field } => {
-                let plain = question.filter.is_all() && question.only.is_none() && !sliced;
-                return drifting::topics(&self.drift, &self.watcher, (field, plain), (from, to)).await;
+                let release = question.only.as_ref().map(|(_, release)| release.as_str());
+                let by_release = release.is_none() || release_of == ReleaseOf::Release;
+                let plain = question.filter.is_all() && by_release && !sliced;
+                return drifting::topics(&self.drift, &self.watcher, (field, release, plain), (from, to)).await;
             }
         };
         let series = points.into_iter().map(|(slice, points)| Series {
@@ -160,15 +164,15 @@ impl Measurements for OfProject {
 impl OfProject {
     async fn counted(&self, question: &SeriesQuestion, hits: Option<&SpanFilter>) -> Result<Points<Summary>, Box<dyn Fault>> {
         let rows = self.observability.series(&self.watcher, question, (hits, None)).await.map_err(boxed)?;
-        let mut points: Points<Summary> = Points::new();
-        for row in rows {
-            let summary = match hits {
-                None => Summary::Count(row.count),
-                Some(_) => Summary::Rate { hits: row.hits, trials: row.count },
-            };
-            points.entry(row.slice.unwrap_or_default()).or_default().insert(row.at, summary);
+        // Hits, and all. Spans that stand for as many have a row of their own.
+        let mut points: Points<(Tally, Tally)> = Points::new();
+        for SeriesRow { at, slice, weight, count, hits, .. } in rows {
+            let point = points.entry(slice.unwrap_or_default()).or_default().entry(at).or_default();
+            point.0.merge(&Tally::of(hits, weight));
+            point.1.merge(&Tally::of(count, weight));
         }
-        Ok(points)
+        let rate = hits.is_some();
+        Ok(summed(points, |(hits, trials)| if rate { Summary::Rate { hits, trials } } else { Summary::Count(trials) }))
     }
 
     async fn categories(&self, question: &SeriesQuestion, field: &str) -> Result<Points<Summary>, Box<dyn Fault>> {
@@ -176,12 +180,12 @@ impl OfProject {
             return self.scored_categories(question, &name).await;
         }
         let rows = self.observability.series(&self.watcher, question, (None, Some(field))).await.map_err(boxed)?;
-        let mut points: Points<Categories> = Points::new();
-        for row in rows {
-            let slice = points.entry(row.slice.unwrap_or_default()).or_default();
-            slice.entry(row.at).or_default().add_many(&row.word.unwrap_or_default(), row.count);
+        let mut points: Points<BTreeMap<String, Tally>> = Points::new();
+        for SeriesRow { at, slice, word, weight, count, .. } in rows {
+            let words = points.entry(slice.unwrap_or_default()).or_default().entry(at).or_default();
+            words.entry(word.unwrap_or_default()).or_default().merge(&Tally::of(count, weight));
         }
-        Ok(summed(points, Summary::Categories))
+        Ok(summed(points, |words| Summary::Categories(worth(&words))))
     }
 
     /// Yes and no are words as any other; numbers are none.
@@ -203,17 +207,16 @@ impl OfProject {
 
     async fn numbers(&self, question: &SeriesQuestion, field: &str) -> Result<Points<Summary>, Box<dyn Fault>> {
         let mut points: Points<Numbers> = Points::new();
-        let mut add = |start: Timestamp, slice: Option<&str>, number: f64| {
+        let mut add = |slice: Option<&str>, told: Told| {
             let slice = points.entry(slice.unwrap_or_default().to_owned()).or_default();
-            let numbers = slice.entry(point_of(question, start)).or_default();
-            numbers.moments.add(number);
-            numbers.quantiles.add(number);
+            slice.entry(point_of(question, told.at)).or_default().add(told.number, told.weight);
         };
         match score_field(field).map_err(boxed)? {
             Some(name) => {
+                // A score is somebody's word about one trace: it stands for itself, however many traces its trace stands for.
                 let mut score = |given: Timestamp, slice: Option<&str>, value: &ScoreValue| {
                     if let Some(number) = value.number() {
-                        add(given, slice, number);
+                        add(slice, Told { at: given, number, weight: 1.0 });
                     }
                 };
                 self.observability.scores_over_time(&self.watcher, question, &name, &mut score).await.map_err(boxed)?;
@@ -229,6 +232,20 @@ fn point_of(question: &SeriesQuestion, moment: Timestamp) -> Timestamp {
     let (from, step) = (question.from.as_micros(), i64::try_from(question.step.as_micros()).unwrap_or(i64::MAX).max(1));
     let whole = moment.as_micros().saturating_sub(from).div_euclid(step);
     Timestamp::from_micros(from.saturating_add(whole.saturating_mul(step)))
+}
+
+/// How often each word came, for a test: of a sample as many as it is worth, shared out by what it stands for.
+fn worth(words: &BTreeMap<String, Tally>) -> Categories {
+    let mut all = Tally::default();
+    words.values().for_each(|tally| all.merge(tally));
+    let (came, seen) = (all.count() as f64, all.worth());
+    let mut categories = Categories::default();
+    for (word, tally) in words {
+        // A word that was seen is never told to be unheard of.
+        let share = if all.is_estimate() && came > 0.0 { seen / came } else { 1.0 };
+        categories.add_many(word, ((tally.count() as f64 * share).round() as u64).max(u64::from(tally.count() > 0)));
+    }
+    categories
 }
 
 fn summed<T>(points: Points<T>, summary: impl Fn(T) -> Summary) -> Points<Summary> {

@@ -24,6 +24,7 @@ export function Panel({ panel, times, onZoom, onPick }: Props) {
     <Card title={panel.title}>
       {panel.description && <p className="sub panel-says">{panel.description}</p>}
       <Inside panel={panel} times={times} onZoom={onZoom} onPick={onPick} />
+      {panel.estimated && panel.state === "data" && <p className="sub">Estimates: of some spans only a sample was kept.</p>}
       {panel.more && panel.state === "data" && <p className="sub">{panel.table ? "There are more rows." : "The largest values; there are more."}</p>}
     </Card>
   );

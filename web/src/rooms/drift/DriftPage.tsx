@@ -13,29 +13,64 @@ import "./drift.css";
 
 const AGAINST = [
   { value: "previous", label: "Time before" },
-  { value: "release", label: "Release before" },
+  { value: "release", label: "Another release" },
 ] as const;
 
 export function Component() {
   useTitle("Drift");
   const [params, setParams] = useSearchParams();
-  const set = (key: string, value: string) => setParams((p) => (p.set(key, value), p), { replace: true });
+  const set = (key: string, value: string) =>
+    setParams(
+      (p) => {
+        if (value) p.set(key, value);
+        else p.delete(key);
+        return p;
+      },
+      { replace: true },
+    );
   const stretch = STRETCHES.find((s) => s.value === params.get("in")) ?? STRETCHES[1];
   const against = AGAINST.find((a) => a.value === params.get("against")) ?? AGAINST[0];
   // Fixed while one looks, so that a comparison holds still.
   const from = useMemo(() => new Date(Date.now() - stretch.hours * 3_600_000).toISOString(), [stretch.hours]);
-  const drift = useQuery(queries.drift({ from, against: against.value }));
+  const named = (key: string) => (against.value === "release" ? params.get(key) || undefined : undefined);
+  const [release, reference] = [named("release"), named("reference_release")];
+  const drift = useQuery(queries.drift({ from, against: against.value, release, reference_release: reference }));
   return (
     <div className="page">
       <PageHeader title="Drift" lead="What moved in the traffic, by how much, and whether chance does that." />
       <div className="toolbar">
         <Select label="Time" hideLabel value={stretch.value} choices={STRETCHES} onChange={(v) => set("in", v)} />
         <Segmented label="Compare with" value={against.value} choices={AGAINST} onChange={(v) => set("against", v)} />
+        {against.value === "release" && (
+          <>
+            <Release label="Release" value={release} usual="the newest" onChange={(v) => set("release", v)} />
+            <Release label="Beside" value={reference} usual="the one before" onChange={(v) => set("reference_release", v)} />
+          </>
+        )}
       </div>
       <Loaded query={drift} skeleton={<Skeleton rows={10} />}>
         {(found) => <Found drift={found} selected={params.get("field")} onSelect={(field) => set("field", field)} />}
       </Loaded>
     </div>
+  );
+}
+
+/** The name of a release: taken when it is whole, not letter by letter. */
+function Release({ label, value, usual, onChange }: { label: string; value: string | undefined; usual: string; onChange: (value: string) => void }) {
+  return (
+    <label className="select">
+      <span className="select-label">{label}</span>
+      <input
+        key={value}
+        className="input drift-release"
+        defaultValue={value}
+        placeholder={usual}
+        autoComplete="off"
+        spellCheck={false}
+        onBlur={(event) => event.target.value.trim() !== (value ?? "") && onChange(event.target.value.trim())}
+        onKeyDown={(event) => event.key === "Enter" && event.currentTarget.blur()}
+      />
+    </label>
   );
 }
 
@@ -74,8 +109,11 @@ function Found({ drift, selected, onSelect }: { drift: Drift; selected: string |
           </Card>
         )}
       </div>
-      <Card title="Topics" flush={Boolean(drift.topics?.topics.length)}>
-        {drift.topics ? <Topics topics={drift.topics} /> : <p className="muted">{drift.no_topics}.</p>}
+      <Card title="Asked about" flush={Boolean(drift.topics?.topics.length)}>
+        {drift.topics ? <Topics topics={drift.topics} of="questions" /> : <p className="muted">{drift.no_topics}.</p>}
+      </Card>
+      <Card title="Answered about" flush={Boolean(drift.output_topics?.topics.length)}>
+        {drift.output_topics ? <Topics topics={drift.output_topics} of="answers" /> : <p className="muted">{drift.no_output_topics}.</p>}
       </Card>
     </div>
   );
@@ -158,9 +196,9 @@ function Distributions({ field }: { field: FieldDrift }) {
   );
 }
 
-function Topics({ topics }: { topics: TopicDrift }) {
+function Topics({ topics, of }: { topics: TopicDrift; of: string }) {
   if (topics.topics.length === 0) {
-    return <p className="muted">{topics.state === "missing" ? "No questions on one side." : "Too few questions to say."}</p>;
+    return <p className="muted">{topics.state === "missing" ? `No ${of} on one side.` : `Too few ${of} to say.`}</p>;
   }
   return (
     <Table

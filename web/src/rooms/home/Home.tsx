@@ -3,7 +3,7 @@ import { Fragment, lazy, Suspense, useMemo } from "react";
 import { Link } from "react-router";
 import { queries } from "@/api/queries";
 import type { ActivityBucket, AppSummary, HealthItem, KnowledgeSummary, Overview } from "@/api/types";
-import { axisDuration, bytes, count, duration, percent, plural, short } from "@/lib/format";
+import { about, axisDuration, bytes, count, duration, percent, plural, short } from "@/lib/format";
 import { Freshness } from "@/rooms/knowledge/Freshness";
 import { Icon } from "@/ui/icons";
 import { Table } from "@/ui/tables";
@@ -77,6 +77,7 @@ function Activity({ buckets }: { buckets: ActivityBucket[] }) {
       ],
     };
   }, [buckets]);
+  const estimated = buckets.some((b) => b.estimated);
   const requests = buckets.reduce((n, b) => n + b.requests, 0);
   const errors = buckets.reduce((n, b) => n + b.errors, 0);
   const weighted = (pick: (b: ActivityBucket) => number | null | undefined) => {
@@ -97,10 +98,10 @@ function Activity({ buckets }: { buckets: ActivityBucket[] }) {
       className="home-activity"
     >
       <dl className="kpis">
-        <Kpi label="Requests" value={count(requests)} />
+        <Kpi label="Requests" value={about(count(requests), estimated)} note={estimated ? "of a sample" : undefined} />
         <Kpi
           label="Errors"
-          value={count(errors)}
+          value={about(count(errors), estimated)}
           note={percent(errors, requests)}
           tone={errors > 0 ? "bad" : undefined}
           to={errors > 0 ? "/traces?status=error" : undefined}
@@ -222,8 +223,8 @@ function Apps({ apps }: { apps: AppSummary[] }) {
                 {app.description && <div className="sub clip">{app.description}</div>}
               </td>
               <td className="soft nowrap hide-narrow">{app.model ?? (app.quotes ? "quotes its sources" : "–")}</td>
-              <td className="end">{short(app.requests_24h)}</td>
-              <td className={`end hide-narrow${app.errors_24h ? " bad" : ""}`}>{short(app.errors_24h)}</td>
+              <td className="end">{about(short(app.requests_24h), app.estimated)}</td>
+              <td className={`end hide-narrow${app.errors_24h ? " bad" : ""}`}>{about(short(app.errors_24h), app.estimated)}</td>
               <td className="end hide-narrow">{duration(app.p50_ms)}</td>
               <td className="end hide-narrow">{duration(app.p95_ms)}</td>
               <td className="shrink">

@@ -4,7 +4,7 @@ import { Link, useParams } from "react-router";
 import { api } from "@/api/client";
 import { queries } from "@/api/queries";
 import type { MonitorAlert, MonitorDetail, MonitorEvaluation, MonitorLook, MonitorSlice } from "@/api/types";
-import { capital, count } from "@/lib/format";
+import { about, capital, count } from "@/lib/format";
 import { Badge, Button, Card, ErrorNote, Facts, Loaded, PageHeader, Select, Skeleton, Status, Time, useTitle } from "@/ui/kit";
 import { Table } from "@/ui/tables";
 import { Stands } from "./MonitorList";
@@ -167,7 +167,9 @@ function Slices({ slices }: { slices: readonly MonitorSlice[] }) {
             </div>
           </td>
           <td className="end num">{count(slice.count)}</td>
-          <td className="end num">{figure(slice.value)}</td>
+          <td className="end num" title={slice.estimated ? "An estimate: of what is watched only a sample was kept" : undefined}>
+            {about(figure(slice.value), slice.estimated)}
+          </td>
           <td className="end num">{interval(slice)}</td>
           <td className="end num">{figure(slice.limit)}</td>
           <td className="soft">

@@ -1,12 +1,14 @@
 // How many traces there were over time, and how many failed. A stretch of it is chosen with the pointer or the keyboard.
 
 import { useMemo, useRef, useState } from "react";
-import { count, plural } from "@/lib/format";
+import { about, count, plural } from "@/lib/format";
 import type { Bar } from "@/lib/histogram";
 import { roof } from "@/ui/Stacked";
 
 interface Props {
   bars: readonly Bar[];
+  /** Of some traces only a sample was kept. */
+  estimated?: boolean;
   /** The stretch that was chosen, in milliseconds since the epoch. */
   onChoose: (from: number, to: number) => void;
   /** Back to the time before. */
@@ -22,14 +24,17 @@ const when = (bar: Bar): string => {
   return `${form.format(bar.start)} – ${form.format(bar.end)}`;
 };
 
-export function Histogram({ bars, onChoose, onBack }: Props) {
+/** What stands for others may come to parts of one. */
+const sum = (bars: readonly Bar[], of: "count" | "errors"): number => Math.round(bars.reduce((n, bar) => n + bar[of], 0));
+const traces = (bars: readonly Bar[]): string => plural(sum(bars, "count"), "trace");
+
+export function Histogram({ bars, estimated, onChoose, onBack }: Props) {
   const plot = useRef<SVGSVGElement>(null);
   const [at, setAt] = useState<number | null>(null);
   /** Where a choice began; it ends at `at`. */
   const [from, setFrom] = useState<number | null>(null);
   const [drags, setDrags] = useState(false);
   const top = useMemo(() => roof(Math.max(0, ...bars.map((bar) => bar.count))), [bars]);
-  const all = useMemo(() => bars.reduce((n, bar) => n + bar.count, 0), [bars]);
   if (bars.length === 0) return null;
   const here = at === null ? null : Math.min(at, bars.length - 1);
   const stretch = here === null ? null : { low: Math.min(from ?? here, here), high: Math.max(from ?? here, here) };
@@ -45,11 +50,8 @@ export function Histogram({ bars, onChoose, onBack }: Props) {
     setDrags(false);
   };
   const said = chosen
-    ? `${when({ ...chosen[0]!, end: chosen.at(-1)!.end })}: ${plural(
-        chosen.reduce((n, bar) => n + bar.count, 0),
-        "trace",
-      )}, ${count(chosen.reduce((n, bar) => n + bar.errors, 0))} failed`
-    : `${plural(all, "trace")}; drag, or arrows with Shift and Enter, to look closer`;
+    ? `${when({ ...chosen[0]!, end: chosen.at(-1)!.end })}: ${about(traces(chosen), estimated)}, ${about(count(sum(chosen, "errors")), estimated)} failed`
+    : `${about(traces(bars), estimated)}; drag, or arrows with Shift and Enter, to look closer`;
 
   return (
     <div

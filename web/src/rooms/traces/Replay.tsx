@@ -21,7 +21,20 @@ function nextSwap(swaps: readonly Swap[], used: ReadonlyMap<string, string>): Sw
 }
 
 /** Answers again with the exact versions of then, or with some of them swapped, and shows what changed. */
-export function Replay({ open, onClose, trace, versions }: { open: boolean; onClose: () => void; trace: string; versions: readonly string[] }) {
+export function Replay({
+  open,
+  onClose,
+  trace,
+  versions,
+  more,
+}: {
+  open: boolean;
+  onClose: () => void;
+  trace: string;
+  versions: readonly string[];
+  /** There may be others that were used. */
+  more: boolean;
+}) {
   const [swaps, setSwaps] = useState<Swap[]>([]);
   const used = new Map(versions.map((v) => [v.split("/")[0]!, v.split("/")[1]?.split(/[@#]/)[0] ?? ""]));
   const replay = useMutation({
@@ -45,6 +58,7 @@ export function Replay({ open, onClose, trace, versions }: { open: boolean; onCl
     >
       <p className="soft">
         Answers the same question again with the versions used then, lake tables included.
+        {more && " This trace is entered by many spans: it may have used more versions than are named here."}
         {used.size > 0 && " Swap one to see what it would have changed."}
       </p>
       <ul className="swaps">

@@ -1,4 +1,4 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { api } from "@/api/client";
 import { queries } from "@/api/queries";
@@ -52,7 +52,7 @@ export function Thumbs({ trace }: { trace: string }) {
 
 /** All scores of a trace and of its spans, to be added to, changed and removed by hand. */
 export function Scores({ trace, open, onClose }: { trace: string; open: boolean; onClose: () => void }) {
-  const query = useQuery({ ...queries.scores(trace), enabled: open });
+  const query = useInfiniteQuery({ ...queries.scores(trace), enabled: open });
   const changed = useScoresChanged(trace);
   const [editing, setEditing] = useState<Score | "new" | null>(null);
   const remove = useMutation({ mutationFn: (id: string) => api.scores.remove(id), onSuccess: changed });
@@ -70,31 +70,46 @@ export function Scores({ trace, open, onClose }: { trace: string; open: boolean;
       }
     >
       <Loaded query={query}>
-        {(page) =>
-          page.items.length === 0 ? (
+        {({ pages }) =>
+          pages.every((page) => page.items.length === 0) ? (
             <Empty title="No scores yet">What people and programs say of this trace stands here.</Empty>
           ) : (
             <ul className="scores">
-              {page.items.map((one) => (
-                <li key={one.id}>
-                  <span className="strong">{one.name}</span> <span className="num">{shownScore(one.value)}</span>{" "}
-                  <span className="muted">
-                    {one.source.replace("_", " ")}
-                    {one.author ? ` · ${one.author}` : ""}
-                    {one.span ? ` · span ${one.span.slice(0, 8)}` : ""} · <Time at={one.time} />
-                  </span>
-                  <span className="grow" />
-                  <Button size="sm" look="ghost" onClick={() => setEditing(one)}>
-                    Edit
-                  </Button>
-                  <IconButton icon="close" size="sm" label={`Remove ${one.name}`} disabled={remove.isPending} onClick={() => remove.mutate(one.id)} />
-                  {one.comment && <p>{one.comment}</p>}
-                </li>
-              ))}
+              {pages
+                .flatMap((page) => page.items)
+                .map((one) => (
+                  <li key={one.id}>
+                    <span className="strong">{one.name}</span> <span className="num">{shownScore(one.value)}</span>{" "}
+                    <span className="muted">
+                      {one.source.replace("_", " ")}
+                      {one.author ? ` · ${one.author}` : ""}
+                      {one.span ? ` · span ${one.span.slice(0, 8)}` : ""} · <Time at={one.time} />
+                    </span>
+                    <span className="grow" />
+                    <Button size="sm" look="ghost" onClick={() => setEditing(one)}>
+                      Edit
+                    </Button>
+                    <IconButton
+                      icon="close"
+                      size="sm"
+                      label={`Remove ${one.name}`}
+                      disabled={remove.isPending}
+                      onClick={() => remove.mutate(one.id)}
+                    />
+                    {one.comment && <p>{one.comment}</p>}
+                  </li>
+                ))}
             </ul>
           )
         }
       </Loaded>
+      {query.hasNextPage && (
+        <div className="table-more">
+          <Button size="sm" busy={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
+            Load more
+          </Button>
+        </div>
+      )}
       {remove.error ? <ErrorNote compact error={remove.error} /> : null}
       {editing && (
         <Edit

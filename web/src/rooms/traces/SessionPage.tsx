@@ -5,7 +5,7 @@ import { useEffect, useMemo, useRef, useState } from "react";
 import { Link, useParams, useSearchParams } from "react-router";
 import { api } from "@/api/client";
 import { queries } from "@/api/queries";
-import type { SessionSummary, SpanReading, TraceSummary } from "@/api/types";
+import type { SessionSummary, SpanReading, TraceSummary, TreeSpan } from "@/api/types";
 import { count, duration, fullTime, listTime, money, plural, short } from "@/lib/format";
 import { useShortcuts } from "@/lib/keys";
 import { newIn, pauseAfter, saysNothing } from "@/lib/turns";
@@ -163,9 +163,15 @@ function Turns({ turns, more, busy }: { turns: readonly TraceSummary[]; more?: (
 async function readTurn(trace: string, signal: AbortSignal): Promise<SpanReading> {
   const first = await api.traces.reading(trace, undefined, signal);
   if (first.output.length > 0) return first;
-  const { spans } = await api.traces.tree(trace, { limit: 500 }, signal);
-  const others = spans.filter((span) => span.span !== first.span);
-  const speaks = others.find((span) => span.kind === "agent") ?? others.findLast((span) => span.kind === "chat");
+  let speaks: TreeSpan | undefined;
+  let cursor: string | null | undefined;
+  do {
+    const { spans, next } = await api.traces.tree(trace, { limit: cursor ? 4_000 : 500, cursor }, signal);
+    const others = spans.filter((span) => span.span !== first.span);
+    const agent = others.find((span) => span.kind === "agent");
+    speaks = agent ?? others.findLast((span) => span.kind === "chat") ?? speaks;
+    cursor = agent ? null : next;
+  } while (cursor);
   return speaks ? api.traces.reading(trace, speaks.span, signal) : first;
 }
 

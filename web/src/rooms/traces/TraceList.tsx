@@ -356,7 +356,14 @@ function OverTime({
     [metrics.data, from, to, bucket.name],
   );
   if (metrics.error && !metrics.data) return null;
-  return <Histogram bars={shown} onChoose={(low, high) => onChoose(new Date(low).toISOString(), new Date(high).toISOString())} onBack={onBack} />;
+  return (
+    <Histogram
+      bars={shown}
+      estimated={metrics.data?.estimated}
+      onChoose={(low, high) => onChoose(new Date(low).toISOString(), new Date(high).toISOString())}
+      onBack={onBack}
+    />
+  );
 }
 
 function Found({ filter }: { filter: TraceFilter }) {

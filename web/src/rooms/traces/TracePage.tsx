@@ -68,7 +68,13 @@ export function Component() {
         <Skeleton rows={8} />
       )}
       <Scores trace={id} open={scores} onClose={() => setScores(false)} />
-      <Replay open={replay} onClose={() => setReplay(false)} trace={id} versions={tree.totals?.versions ?? []} />
+      <Replay
+        open={replay}
+        onClose={() => setReplay(false)}
+        trace={id}
+        versions={tree.totals?.versions ?? []}
+        more={tree.totals?.more_versions ?? false}
+      />
     </div>
   );
 }

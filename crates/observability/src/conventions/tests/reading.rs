@@ -64,6 +64,17 @@ fn gen_ai_as_it_was() {
 }
 
 #[test]
+fn what_we_say_of_anybodys_span_does_not_make_it_ours() {
+    check(
+        json!({
+            "gen_ai.system": "openai", "gen_ai.request.model": "gpt-4", "gen_ai.usage.prompt_tokens": 21,
+            "mainspring.sampling.weight": 10.0, "mainspring.redacted": {"email": 2}, "mainspring.forgotten": true,
+        }),
+        &json!({"type": "chat", "provider": "openai", "request_model": "gpt-4", "input": 21, "counted": true}),
+    );
+}
+
+#[test]
 fn the_present_name_counts_where_both_are_sent() {
     check(
         json!({"gen_ai.usage.prompt_tokens": 1, "llm.usage.prompt_tokens": 2, "gen_ai.usage.input_tokens": 3, "input_tokens": 4,

@@ -2,7 +2,7 @@
 //!
 //! `text` → a tree (`parser`, `tree`) → sums over spans (`series`) → values at the times that were asked for (`evaluate`).
 //! It is a part of PromQL, and what is left out is refused by name. Counters are counted when somebody asks: nothing is
-//! scraped, so a rate is exact, and nothing is lost between two scrapes.
+//! scraped, and nothing is lost between two scrapes. A rate is exact where all spans are kept, and an estimate where some are.
 
 mod evaluate;
 mod fault;
@@ -44,6 +44,13 @@ pub struct PromSeries {
     pub points: Vec<(Timestamp, f64)>,
 }
 
+/// An answer, and whether it is of a sample: some of its spans stand for others that were not kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PromFound {
+    pub answer: PromAnswer,
+    pub estimated: bool,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub enum PromAnswer {
     /// The same at every moment.
@@ -52,17 +59,18 @@ pub enum PromAnswer {
 }
 
 /// Answers a question in PromQL.
-pub(crate) async fn prometheus(asking: Asking<'_>, text: &str, times: PromTimes) -> Result<PromAnswer, PromFault> {
+pub(crate) async fn prometheus(asking: Asking<'_>, text: &str, times: PromTimes) -> Result<PromFound, PromFault> {
     let expr = parser::parse(text)?;
     let times = moments(times)?;
-    Ok(match evaluate::evaluate(asking, &expr, &times).await? {
+    let answer = match evaluate::evaluate(asking, &expr, &times).await? {
         evaluate::Value::Scalar(number) => PromAnswer::Scalar(times.at.iter().map(|at| (moment(*at), number)).collect()),
         evaluate::Value::Vector(all) => {
             let mut series: Vec<PromSeries> = all.into_iter().filter_map(|one| told(one, &times.at)).collect();
             series.sort_by(|one, other| one.labels.cmp(&other.labels));
             PromAnswer::Series(series)
         }
-    })
+    };
+    Ok(PromFound { answer, estimated: times.is_estimated() })
 }
 
 fn told(one: series::Series, at: &[i64]) -> Option<PromSeries> {
@@ -78,7 +86,7 @@ const fn moment(at: i64) -> Timestamp {
 
 fn moments(PromTimes { start, end, step_micros }: PromTimes) -> Result<Times, PromFault> {
     let (start, end) = (start.as_micros(), end.as_micros());
-    let Some(step) = step_micros else { return Ok(Times { at: vec![start], step: LOOK_BACK }) };
+    let Some(step) = step_micros else { return Ok(Times::of(vec![start], LOOK_BACK)) };
     if step <= 0 || end < start {
         return Err(PromFault::question("`step` is above zero, and `end` not before `start`"));
     }
@@ -86,7 +94,7 @@ fn moments(PromTimes { start, end, step_micros }: PromTimes) -> Result<Times, Pr
     if steps >= POINTS_MAX {
         return Err(PromFault::question(format!("that is more than {POINTS_MAX} points for each series: take a longer step")));
     }
-    Ok(Times { at: (0..=steps).map(|n| start + n * step).collect(), step })
+    Ok(Times::of((0..=steps).map(|n| start + n * step).collect(), step))
 }
 
 /// The labels of every series that one of the selectors finds, between two moments.

@@ -1,6 +1,9 @@
 //! Sums and percentiles over spans, as values at the times that were asked for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use mainspring_lake::{Aggregate, Filter, MeasureOf, Order};
 use regex::{Regex, RegexBuilder};
@@ -11,8 +14,8 @@ use super::{
     tree::{Function, Matcher, Selector, Test},
 };
 use crate::{
-    query::{Asking, access::seen, metrics::float},
-    table::Rows,
+    query::{Asking, access::seen, metrics::float, sampled},
+    table::{Rows, WEIGHT},
 };
 
 /// Groups times buckets of time in one answer.
@@ -23,15 +26,26 @@ const VALUES_MAX: usize = 10_000;
 const PATTERN_MAX: usize = 1 << 20;
 const BUCKET: &str = "bucket_start";
 const COUNT: &str = "group_rows";
+const SAMPLED: &str = "group_sampled";
 
 /// The moments that are asked about, in microseconds, and how far they are apart.
 #[derive(Debug)]
 pub(super) struct Times {
     pub(super) at: Vec<i64>,
     pub(super) step: i64,
+    /// Whether some of what was found of them stands for more.
+    estimated: AtomicBool,
 }
 
 impl Times {
+    pub(super) const fn of(at: Vec<i64>, step: i64) -> Self {
+        Self { at, step, estimated: AtomicBool::new(false) }
+    }
+
+    pub(super) fn is_estimated(&self) -> bool {
+        self.estimated.load(Ordering::Relaxed)
+    }
+
     fn first(&self) -> i64 {
         self.at.first().copied().unwrap_or_default()
     }
@@ -75,14 +89,14 @@ pub(super) async fn at(
     if !known(selector)?.is_counter() {
         let between = (Some(first.saturating_sub(times.step)), last);
         let asked = Asked::of(asking, selector, by, between).await?;
-        let found = ask(asking, &asked, between, Some(times.step)).await?;
+        let found = ask(asking, (&asked, times), between, Some(times.step)).await?;
         return Ok(series(&asked, found, true, |buckets| (0..moments).map(|n| buckets.get(n).copied().flatten()).collect()));
     }
     let asked = Asked::of(asking, selector, by, (None, last)).await?;
-    let mut found = ask(asking, &asked, (None, first), None).await?;
+    let mut found = ask(asking, (&asked, times), (None, first), None).await?;
     if moments > 1 {
         // What lay before the first moment stands first, and what came until each of the others behind it.
-        for (keys, variants) in ask(asking, &asked, (Some(first), last), Some(times.step)).await? {
+        for (keys, variants) in ask(asking, (&asked, times), (Some(first), last), Some(times.step)).await? {
             let all = found.entry(keys).or_insert_with(|| vec![vec![None]; variants.len()]);
             all.iter_mut().zip(variants).for_each(|(all, more)| all.extend(more));
         }
@@ -119,7 +133,7 @@ pub(super) async fn window(
     }
     let between = (Some(begin), last);
     let asked = Asked::of(asking, selector, by, between).await?;
-    let found = ask(asking, &asked, between, Some(width)).await?;
+    let found = ask(asking, (&asked, times), between, Some(width)).await?;
     let in_each = usize::try_from(length / width).unwrap_or(usize::MAX);
     let starts: Vec<usize> = times.at.iter().map(|at| usize::try_from((at - first) / width).unwrap_or(usize::MAX)).collect();
     let over = if function == Function::Rate { micros_as_seconds(length) } else { 1.0 };
@@ -142,7 +156,7 @@ pub(super) async fn there(
 ) -> Result<BTreeSet<BTreeMap<String, String>>, PromFault> {
     let between = (Some(from), to);
     let asked = Asked::of(asking, selector, None, between).await?;
-    let found = ask(asking, &asked, between, None).await?;
+    let found = ask(asking, (&asked, &Times::of(Vec::new(), 1)), between, None).await?;
     let all = series(&asked, found, true, <[Option<f64>]>::to_vec);
     Ok(all
         .into_iter()
@@ -275,7 +289,12 @@ async fn distinct(asking: Asking<'_>, column: &'static str, between: Between) ->
 }
 
 /// Without a width all of the time is one bucket.
-async fn ask(asking: Asking<'_>, asked: &Asked, between: Between, width: Option<i64>) -> Result<Found, PromFault> {
+async fn ask(
+    asking: Asking<'_>,
+    (asked, times): (&Asked, &Times),
+    between: Between,
+    width: Option<i64>,
+) -> Result<Found, PromFault> {
     let mut found = Found::new();
     if asked.variants.is_empty() {
         return Ok(found);
@@ -284,13 +303,14 @@ async fn ask(asking: Asking<'_>, asked: &Asked, between: Between, width: Option<
     let buckets = width.map_or(1, |width| (between.1.saturating_sub(origin) / width).saturating_add(1));
     let buckets = usize::try_from(buckets).unwrap_or_default().max(1);
     let among = within(asking, between, asked.condition.clone()).await?;
-    let mut question = Aggregate::of(among).measure(COUNT, MeasureOf::Rows).limit(ROWS_MAX);
+    let mut question =
+        Aggregate::of(among).measure(COUNT, MeasureOf::Rows).measure_of(SAMPLED, MeasureOf::Rows, sampled()).limit(ROWS_MAX);
     if let Some(width) = width {
         question = question.by_bucket(BUCKET, "start", width, origin);
     }
     question = asked.labels.iter().fold(question, |question, label| question.by(label));
     for (n, (_, of)) in asked.variants.iter().enumerate() {
-        question = question.measure(&format!("measure_{n}"), of.clone());
+        question = question.measure_weighed(&format!("measure_{n}"), of.clone(), Filter::All, WEIGHT);
     }
     let grouped = asking.table.aggregate(question).await?;
     if grouped.more {
@@ -304,6 +324,7 @@ async fn ask(asking: Asking<'_>, asked: &Asked, between: Between, width: Option<
             if rows.number(COUNT, row)?.unwrap_or_default() == 0 {
                 continue;
             }
+            times.estimated.fetch_or(rows.number(SAMPLED, row)?.unwrap_or_default() > 0, Ordering::Relaxed);
             let begins = if width.is_some() { rows.number(BUCKET, row)?.unwrap_or(origin) } else { origin };
             let bucket = usize::try_from(begins.saturating_sub(origin) / width.unwrap_or(1)).unwrap_or_default();
             let mut keys = Vec::with_capacity(asked.labels.len());

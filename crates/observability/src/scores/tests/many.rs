@@ -120,6 +120,7 @@ async fn however_few_scores_are_held_at_once_every_answer_is_the_same() {
         ("name = chat and score.quality >= 100", 3),
         ("score.quality > 1000", 3),
         ("score.nothing exists or score.tone = kind", 9),
+        ("not content contains zukamirel and score.tone = rude", 6),
     ] {
         let wide = room.told(filter, limit).await;
         assert_eq!(narrow.told(filter, limit).await, wide, "{filter}");
