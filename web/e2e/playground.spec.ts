@@ -1,4 +1,4 @@
-import { ANSWER_MS, answerWith, apps, ask, expect, real, subject, test, waitsForAnswers } from "./support";
+import { ANSWER_MS, answerWith, apps, ask, expect, real, subject, test, waitsForAnswers, writer } from "./support";
 
 const QUESTION = process.env.E2E_QUESTION ?? "Which address does Mainspring listen on, and does it need a key there?";
 
@@ -51,8 +51,7 @@ test("an answer leads to its trace and is still there on the way back, and after
 
 test("Escape stops an answer whose sources are there, and a new conversation forgets it", async ({ page, request }) => {
   waitsForAnswers(1);
-  // One that writes: quotes are there before anybody could stop them.
-  const app = (await apps(request)).find((a) => a.model && a.knowledge.length > 0)!.name;
+  const app = await writer(request);
   await page.goto(`/playground/${app}`);
   await page.getByLabel("Your question").fill(QUESTION);
   await page.keyboard.press("Enter");

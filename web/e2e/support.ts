@@ -69,7 +69,8 @@ async function ok<T>(asked: Promise<APIResponse>): Promise<T> {
 
 const items = async <T>(request: APIRequestContext, path: string): Promise<T[]> => (await ok<{ items: T[] }>(request.get(path))).items;
 
-export const apps = (request: APIRequestContext) => items<{ name: string; examples: string[]; knowledge: string[]; model?: string }>(request, "/api/v1/apps");
+export const apps = (request: APIRequestContext) =>
+  items<{ name: string; examples: string[]; knowledge: string[]; model?: string }>(request, "/api/v1/apps");
 export const knowledge = (request: APIRequestContext) => items<{ name: string; documents: number }>(request, "/api/v1/knowledge");
 /** Where the documents of a knowledge come from, and how they are cut. */
 export const detail = (request: APIRequestContext, name: string) =>
@@ -178,6 +179,13 @@ export async function subject(request: APIRequestContext): Promise<{ app: string
   expect(app, "there is an app").toBeDefined();
   expect(used, "there is knowledge with documents").toBeDefined();
   return { app: app!.name, knowledge: used! };
+}
+
+/** An app over knowledge that writes its answers with a model: quotes are there before anybody could stop them. */
+export async function writer(request: APIRequestContext): Promise<string> {
+  const found = (await apps(request)).find((app) => app.model && app.knowledge.length > 0);
+  expect(found, "there is an app that asks a model").toBeDefined();
+  return found!.name;
 }
 
 /** An asset with two versions, made where there is none. */

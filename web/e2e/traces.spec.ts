@@ -1,4 +1,4 @@
-import { ANSWER_MS, answered, ask, expect, manyTraces, subject, test, waitsForAnswers } from "./support";
+import { ANSWER_MS, answered, ask, expect, manyTraces, subject, test, waitsForAnswers, writer } from "./support";
 
 test("the list is filtered by status, app and text, and the address keeps the filter", async ({ page, request }) => {
   waitsForAnswers(1);
@@ -47,7 +47,7 @@ test("more traces are loaded by cursor without repeating any", async ({ page, re
 
 test("the waterfall is walked by keyboard and shows what a span knew", async ({ page, request }) => {
   waitsForAnswers(1);
-  const { app } = await subject(request);
+  const app = await writer(request);
   await ask(page, app, process.env.E2E_QUESTION ?? "What is an alias?");
   await page.locator(".answer-foot").getByRole("link", { name: "Trace" }).click();
   const tree = page.getByRole("tree", { name: "Spans" });

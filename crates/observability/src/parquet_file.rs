@@ -81,27 +81,28 @@ impl ParquetExport {
         }
         Ok(match self.waiting.pop_front() {
             Some(Piece::Plain(rows)) => Some(rows),
-            Some(Piece::Large(row)) => Some(vec![self.whole(row).await?]),
+            Some(Piece::Large(row)) => Some(vec![whole(&self.export, row).await?]),
             None => None,
         })
     }
+}
 
-    /// A row with its large values in their places. One that was erased a moment ago stays as it was read.
-    async fn whole(&self, row: RecordBatch) -> Result<RecordBatch, TraceFault> {
-        let mut span = Rows(&row).span(0)?;
-        if !self.export.fill(&mut span).await? {
-            return Ok(row);
-        }
-        let mut texts = Texts::default();
-        texts.write(&span).map_err(|error| unwritable(&error))?;
-        let (schema, mut columns) = (row.schema(), row.columns().to_vec());
-        for (name, json) in [("attributes", texts.attributes()), ("events", texts.events()), ("links", texts.links())] {
-            let at = schema.index_of(name).map_err(|error| unwritable(&error))?;
-            let text = std::str::from_utf8(json).map_err(|error| unwritable(&error))?;
-            columns[at] = Arc::new(StringArray::from(vec![Some(text).filter(|text| !text.is_empty())]));
-        }
-        RecordBatch::try_new(schema, columns).map_err(|error| unwritable(&error))
+/// A row with its large values in their places. One that was erased a moment ago stays as it was read.
+/// Of the file under way only the export is borrowed: its writer is for one thread at a time.
+async fn whole(export: &Export, row: RecordBatch) -> Result<RecordBatch, TraceFault> {
+    let mut span = Rows(&row).span(0)?;
+    if !export.fill(&mut span).await? {
+        return Ok(row);
     }
+    let mut texts = Texts::default();
+    texts.write(&span).map_err(|error| unwritable(&error))?;
+    let (schema, mut columns) = (row.schema(), row.columns().to_vec());
+    for (name, json) in [("attributes", texts.attributes()), ("events", texts.events()), ("links", texts.links())] {
+        let at = schema.index_of(name).map_err(|error| unwritable(&error))?;
+        let text = std::str::from_utf8(json).map_err(|error| unwritable(&error))?;
+        columns[at] = Arc::new(StringArray::from(vec![Some(text).filter(|text| !text.is_empty())]));
+    }
+    RecordBatch::try_new(schema, columns).map_err(|error| unwritable(&error))
 }
 
 /// Rows with large values by themselves, and the others between them; in the same order.

@@ -143,7 +143,8 @@ export const queries = {
     }),
 
   gatewayRoutes: () => queryOptions({ queryKey: ["gateway", "routes"], queryFn: ({ signal }) => api.gateway.routes(signal), refetchInterval: 3_000 }),
-  processes: () => queryOptions({ queryKey: ["gateway", "processes"], queryFn: ({ signal }) => api.gateway.processes(signal), refetchInterval: 10_000 }),
+  processes: () =>
+    queryOptions({ queryKey: ["gateway", "processes"], queryFn: ({ signal }) => api.gateway.processes(signal), refetchInterval: 10_000 }),
   routesHistory: () =>
     queryOptions({ queryKey: ["gateway", "history"], queryFn: ({ signal }) => api.gateway.history(signal), refetchInterval: 10_000 }),
   usage: (by: string, since: string, all = false) =>

@@ -28,7 +28,6 @@ pub use topics::{Topic, TopicDrift, TopicSketch};
 use self::{
     fields::Field,
     gather::{Asked, Gathered, gather, gather_inside, stretch},
-    kept::Part,
     report::{Collected, Side, compare, settle_scores},
     scores::Wanted,
     sketch::Sketch,

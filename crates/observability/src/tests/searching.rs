@@ -93,10 +93,7 @@ async fn what_is_written_anew_is_still_found_and_what_is_forgotten_is_not() {
     room.record_durably(vec![call], WAIT).await.unwrap();
     room.drain(WAIT).await.unwrap();
     assert_eq!(found(&room, &contains("content contains zukamirel and attributes[\"gen_ai.usage.input_tokens\"] = 5")).await, 1);
-    assert_eq!(
-        room.table().count(mainspring_lake::Filter::Eq("counted".into(), mainspring_lake::Scalar::Bool(false))).await.unwrap(),
-        1
-    );
+    assert_eq!(room.table().count(Filter::Eq("counted".into(), Scalar::Bool(false))).await.unwrap(), 1);
 
     (caller.trace, caller.span) = (TraceId::random(), SpanId::random());
     caller.attributes.insert(names::DOCUMENTS.into(), json!(["doc_abc"]));

@@ -183,7 +183,11 @@ function Breakdown({ by, choices, stretch, all, onBy }: BreakdownProps) {
                   <tr key={row.name}>
                     <td className="lead">
                       <div className="strong clip">
-                        {row.name === "" ? <span className="muted">{by.none}</span> : <Name by={all ? "" : by.value} name={nameOf(row)} stretch={stretch} />}
+                        {row.name === "" ? (
+                          <span className="muted">{by.none}</span>
+                        ) : (
+                          <Name by={all ? "" : by.value} name={nameOf(row)} stretch={stretch} />
+                        )}
                       </div>
                     </td>
                     <td className="end">{count(row.calls)}</td>
