@@ -18,6 +18,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the parts of the process are: the stores, the models, spans on their way to the lake, and the process itself. */
+        get: operations["list_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/apps": {
         parameters: {
             query?: never;
@@ -463,7 +480,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists incidents, newest first: in a state, or this bad or worse. */
+        /** Lists incidents, newest first: in a state, or this bad or worse. For whoever sees every trace, as all of incidents is. */
         get: operations["list_incidents"];
         put?: never;
         post?: never;
@@ -565,7 +582,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists monitors by name, each with where it stood at its last look. */
+        /**
+         * Lists monitors by name, each with where it stood at its last look. What a look found is of every trace: whoever may not see
+         *     them all is told what is watched, and that the rest is hidden.
+         */
         get: operations["list_monitors"];
         put?: never;
         post?: never;
@@ -582,7 +602,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Shows a monitor with its spec, its slices at the last look and its alerts that go on. */
+        /** Shows a monitor with its spec, its slices at the last look and its alerts that go on, to whoever sees every trace. */
         get: operations["get_monitor"];
         put?: never;
         post?: never;
@@ -599,7 +619,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists what looks at a monitor found, newest first. The newest 2000 are kept. */
+        /** Lists what looks at a monitor found, newest first, for whoever sees every trace. The newest 2000 are kept. */
         get: operations["list_monitor_evaluations"];
         put?: never;
         post?: never;
@@ -619,8 +639,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Looks at a monitor now and says what it finds. With `raise`, which takes the role editor, it counts as a look: it is
-         *     remembered, and alerts are raised and resolved.
+         * Looks at a monitor now and says what it finds among the traces that the caller may see. With `raise`, which takes the role
+         *     editor and the sight of every trace, it counts as a look: it is remembered, and alerts are raised and resolved.
          */
         post: operations["evaluate_monitor"];
         delete?: never;
@@ -764,9 +784,8 @@ export interface paths {
         };
         /**
          * Exports every span that passes, oldest first: as `jsonl`, a span on each line as `GET /api/v1/traces/{id}` shows it but
-         *     with its large values, as `otlp-json`, an OTLP export request on each line, or as one `parquet` file, where a value of more
-         *     than 64 KiB is its beginning and its digest. An export that breaks off has failed: it cannot
-         *     end early and look whole.
+         *     with its large values, as `otlp-json`, an OTLP export request on each line, or as one `parquet` file, with large values in
+         *     their places too. An export that breaks off has failed: it cannot end early and look whole.
          */
         get: operations["export_traces"];
         put?: never;
@@ -893,7 +912,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Shows every span of a trace. */
+        /**
+         * Shows the spans of a trace whole, in the order in which they began: 1000 a page where nobody says otherwise, 4000 at most, and
+         *     fewer where they are large. `total_spans` says how many there are, and `next` where the rest is. `/tree` shows all of a giant
+         *     trace in fewer bytes.
+         */
         get: operations["get_trace"];
         put?: never;
         post?: never;
@@ -1109,9 +1132,10 @@ export interface paths {
         };
         /**
          * Compares the spans that began from `from` to `to` (the last day where nobody says), field by field: with as much time
-         *     before (`against=previous`), with a stretch of its own (`against=range`, from `reference_from` to `reference_to`), or the
-         *     newest release among them with the one before (`against=release`). `field` names fields such as `model,duration` or
-         *     `attributes["tier"]`; without it all that are kept by the hour are compared.
+         *     before (`against=previous`), with a stretch of its own (`against=range`, from `reference_from` to `reference_to`), or one
+         *     release with another (`against=release`): `release` with `reference_release`; where these are not named, the newest among
+         *     the spans with the one before. `field` names fields such as `model,duration`, `attributes["tier"]` or `score.relevance`;
+         *     without it all that are kept by the hour are compared, and the scores that were given in this time.
          */
         get: operations["compare_drift"];
         put?: never;
@@ -1508,6 +1532,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/processes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the processes that serve calls over this catalog. What the routes' lists say of targets is of the one that answers. */
+        get: operations["list_processes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/routes/explain": {
         parameters: {
             query?: never;
@@ -1796,7 +1837,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the project's limits, newest first, and how budgets stand. */
+        /** Lists the project's limits, newest first, and how they stand. */
         get: operations["list_limits"];
         put?: never;
         /** Sets a limit, in place of one with the same subject and metric. */
@@ -1833,7 +1874,8 @@ export interface paths {
         };
         /**
          * What calls used and cost: `by` project, key, principal, user, app, route, model, provider, target, day or hour.
-         *     By project it covers every project that the caller may be in.
+         *     By project it covers every project that the caller may be in. With `all_projects` everything is of all projects together,
+         *     which takes an admin of the project `default`.
          */
         get: operations["get_usage"];
         put?: never;
@@ -1853,7 +1895,7 @@ export interface paths {
         };
         /**
          * What calls would have cost on another model (`as`), or at other `prices`: a table of the project, with a version after
-         *     `@`. Tokens stay as they were counted.
+         *     `@`. Tokens stay as they were counted. Only calls that write text can be another model's; the others are counted apart.
          */
         get: operations["reprice_usage"];
         put?: never;
@@ -1916,6 +1958,8 @@ export interface components {
             p50_ms?: number | null;
             /** Format: double */
             p95_ms?: number | null;
+            /** @description Whether some requests stand for others that were not kept: the numbers are estimates. */
+            estimated?: boolean;
         };
         AlertView: {
             fingerprint: string;
@@ -1976,6 +2020,8 @@ export interface components {
             chain?: string | null;
             prompt?: string | null;
             model?: string | null;
+            /** @description The model that compares, where the app answers with quotes and none writes. */
+            quotes?: string | null;
             knowledge: string[];
             examples: string[];
             /** Format: int64 */
@@ -1986,6 +2032,8 @@ export interface components {
             p50_ms?: number | null;
             /** Format: double */
             p95_ms?: number | null;
+            /** @description Whether some requests stand for others that were not kept: the numbers are estimates. */
+            estimated?: boolean;
             last_request_at?: string | null;
         };
         ApplyReply: {
@@ -2059,6 +2107,15 @@ export interface components {
             created_at?: string | null;
             references: components["schemas"]["AssetReference"][];
             referenced_by: components["schemas"]["AssetReference"][];
+        };
+        /** @description What one attempt used, and what that cost. */
+        AttemptCharge: {
+            provider: string;
+            /** @description The model, as the provider names it. */
+            target: string;
+            usage: components["schemas"]["CallUsage"];
+            cost: string;
+            price?: components["schemas"]["CallPrice"] | null;
         };
         AuditCheck: {
             intact: boolean;
@@ -2181,7 +2238,7 @@ export interface components {
             output_audio_tokens: number;
             /** Format: int64 */
             output_image_tokens: number;
-            /** @description Where the numbers come from: `reported`, `counted` or `estimated`. */
+            /** @description Where the numbers come from: `reported`, `counted`, `instrumented` or `estimated`. Parts of them are never estimated. */
             input_from: components["schemas"]["Provenance"];
             output_from: components["schemas"]["Provenance"];
         };
@@ -2216,6 +2273,11 @@ export interface components {
             usage: components["schemas"]["CallUsage"];
             cost: string;
             price?: components["schemas"]["CallPrice"] | null;
+            /**
+             * @description What each attempt that was paid used, where that says more than the call's own fields: several were, or another target
+             *     than the one that is shown. Together they are `usage` and `cost`.
+             */
+            charges?: components["schemas"]["AttemptCharge"][];
             /** @description Answered from the cache. */
             cached: boolean;
             batch: boolean;
@@ -2533,7 +2595,7 @@ export interface components {
             against: string;
             reference_from: string;
             reference_to: string;
-            /** @description The releases that are compared: the one before, and the newest. */
+            /** @description The releases that are compared: where none are named, the one before and the newest. */
             reference_release?: string | null;
             release?: string | null;
             /** @description What moved most comes first. */
@@ -2541,6 +2603,9 @@ export interface components {
             topics?: components["schemas"]["TopicDriftView"] | null;
             /** @description Why nothing is said of topics. */
             no_topics?: string | null;
+            output_topics?: components["schemas"]["TopicDriftView"] | null;
+            /** @description Why nothing is said of these. */
+            no_output_topics?: string | null;
             /**
              * Format: int64
              * @description Hours that are not made yet, or have newer spans than is known of them: ask again.
@@ -2557,6 +2622,17 @@ export interface components {
             run: string;
             /** Format: int64 */
             rows: number;
+        };
+        /** @description A server whose own disk may hold something of what is erased. */
+        ErasureServer: {
+            /** @description The same one after a restart: its name lies in its data directory. */
+            server: string;
+            /** @description Which process of which machine it was last. */
+            name: string;
+            /** @description When it was heard of last. */
+            seen_at: string;
+            /** @description That was within a minute. */
+            alive: boolean;
         };
         ErasureView: {
             id: string;
@@ -2585,6 +2661,13 @@ export interface components {
             bytes: number;
             /** @description Why it waits or has failed. */
             trouble?: string | null;
+            /** @description While it is under way: servers that have not said yet that their own disk holds none of it. */
+            waiting_for?: components["schemas"]["ErasureServer"][];
+            /**
+             * @description When it is done: servers that had not been heard of for a week. They carry it out when they are back, before they bring
+             *     anything.
+             */
+            without?: components["schemas"]["ErasureServer"][];
         };
         /** @description What speaks for it that something here answers. */
         Evidence: {
@@ -2610,6 +2693,8 @@ export interface components {
             max_tokens?: number | null;
             user?: string | null;
             session?: string | null;
+            /** @description The id of the key that would make the call; absent: whoever asks. Naming one is the admins' to do. */
+            key?: string | null;
         };
         ExplainedTargetView: {
             provider: string;
@@ -2642,6 +2727,7 @@ export interface components {
             user?: string | null;
         };
         FieldDriftView: {
+            /** @description As it is asked for: `model`, `attributes["tier"]`, `score.relevance`. */
             field: string;
             /** @description `numbers` or `categories`. */
             kind: string;
@@ -3108,6 +3194,11 @@ export interface components {
             spent?: string | null;
             /** @description When a budget begins anew. */
             resets_at?: string | null;
+            /**
+             * Format: int64
+             * @description Of a limit that is no budget, with one subject: how many of its requests, tokens or calls are left at this moment.
+             */
+            left?: number | null;
             created_at: string;
             created_by: string;
         };
@@ -3295,9 +3386,11 @@ export interface components {
             says?: string | null;
             /**
              * Format: int64
-             * @description How much was measured.
+             * @description How much was measured; of a sample, how much that is worth to a test.
              */
             count: number;
+            /** @description Whether some of it stands for what was not kept: the value is an estimate. */
+            estimated?: boolean;
             /** Format: double */
             value?: number | null;
             /**
@@ -3351,7 +3444,7 @@ export interface components {
             enabled: boolean;
             /**
              * @description `ok`, `warming` (too little came to say anything), `missing` (nothing came) or `firing`: that of its worst slice.
-             *     Absent where nobody has looked yet.
+             *     Absent where nobody has looked yet, and where it is hidden.
              */
             state?: string | null;
             /** @description Of its worst slice, as a sentence. */
@@ -3371,6 +3464,8 @@ export interface components {
             trouble?: string | null;
             /** @description Incidents that its alerts are part of. */
             incidents: string[];
+            /** @description What it found is of every trace of the project and not told to this caller, who may not see them all. */
+            hidden?: boolean;
         };
         MoveAlias: {
             /** @description `v3`, `latest`, another alias, or a digest. */
@@ -3490,6 +3585,8 @@ export interface components {
                 chain?: string | null;
                 prompt?: string | null;
                 model?: string | null;
+                /** @description The model that compares, where the app answers with quotes and none writes. */
+                quotes?: string | null;
                 knowledge: string[];
                 examples: string[];
                 /** Format: int64 */
@@ -3500,6 +3597,8 @@ export interface components {
                 p50_ms?: number | null;
                 /** Format: double */
                 p95_ms?: number | null;
+                /** @description Whether some requests stand for others that were not kept: the numbers are estimates. */
+                estimated?: boolean;
                 last_request_at?: string | null;
             }[];
             /** @description Give this as `cursor` for the page after; absent on the last. */
@@ -3639,6 +3738,11 @@ export interface components {
                 usage: components["schemas"]["CallUsage"];
                 cost: string;
                 price?: components["schemas"]["CallPrice"] | null;
+                /**
+                 * @description What each attempt that was paid used, where that says more than the call's own fields: several were, or another target
+                 *     than the one that is shown. Together they are `usage` and `cost`.
+                 */
+                charges?: components["schemas"]["AttemptCharge"][];
                 /** @description Answered from the cache. */
                 cached: boolean;
                 batch: boolean;
@@ -3773,6 +3877,13 @@ export interface components {
                 bytes: number;
                 /** @description Why it waits or has failed. */
                 trouble?: string | null;
+                /** @description While it is under way: servers that have not said yet that their own disk holds none of it. */
+                waiting_for?: components["schemas"]["ErasureServer"][];
+                /**
+                 * @description When it is done: servers that had not been heard of for a week. They carry it out when they are back, before they bring
+                 *     anything.
+                 */
+                without?: components["schemas"]["ErasureServer"][];
             }[];
             /** @description Give this as `cursor` for the page after; absent on the last. */
             next?: string | null;
@@ -3809,6 +3920,20 @@ export interface components {
                 removed_spans?: number | null;
                 /** @description Only when it is made: spans were still on their way then; upkeep takes out of them what they show. */
                 traces_pending?: boolean | null;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_HealthItem: {
+            items: {
+                component: string;
+                /** @description `ok`, `busy`, `degraded`, `down` or `off`. */
+                state: string;
+                detail?: string | null;
+                facts: {
+                    [key: string]: unknown;
+                };
             }[];
             /** @description Give this as `cursor` for the page after; absent on the last. */
             next?: string | null;
@@ -3937,6 +4062,11 @@ export interface components {
                 spent?: string | null;
                 /** @description When a budget begins anew. */
                 resets_at?: string | null;
+                /**
+                 * Format: int64
+                 * @description Of a limit that is no budget, with one subject: how many of its requests, tokens or calls are left at this moment.
+                 */
+                left?: number | null;
                 created_at: string;
                 created_by: string;
             }[];
@@ -4040,7 +4170,7 @@ export interface components {
                 enabled: boolean;
                 /**
                  * @description `ok`, `warming` (too little came to say anything), `missing` (nothing came) or `firing`: that of its worst slice.
-                 *     Absent where nobody has looked yet.
+                 *     Absent where nobody has looked yet, and where it is hidden.
                  */
                 state?: string | null;
                 /** @description Of its worst slice, as a sentence. */
@@ -4060,6 +4190,20 @@ export interface components {
                 trouble?: string | null;
                 /** @description Incidents that its alerts are part of. */
                 incidents: string[];
+                /** @description What it found is of every trace of the project and not told to this caller, who may not see them all. */
+                hidden?: boolean;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_ProcessView: {
+            items: {
+                /** @description The same again after a restart over the same data folder. */
+                id: string;
+                /** @description The one that answers. */
+                here: boolean;
+                seen_at: string;
             }[];
             /** @description Give this as `cursor` for the page after; absent on the last. */
             next?: string | null;
@@ -4382,6 +4526,11 @@ export interface components {
             table?: components["schemas"]["SqlAnswer"] | null;
             /** @description Whether there are more values, or rows, than are told. */
             more: boolean;
+            /**
+             * @description Whether its numbers are estimates: some of the spans stand for others that were not kept. A panel that asks in SQL does
+             *     not say.
+             */
+            estimated?: boolean;
             problem?: components["schemas"]["PanelProblem"] | null;
         };
         PanelProblem: {
@@ -4457,6 +4606,14 @@ export interface components {
             hint?: string | null;
             request_id?: string;
         };
+        /** @description A process that serves calls. How targets stand, and which calls are under way, each knows of itself only. */
+        ProcessView: {
+            /** @description The same again after a restart over the same data folder. */
+            id: string;
+            /** @description The one that answers. */
+            here: boolean;
+            seen_at: string;
+        };
         ProjectSummary: {
             id: string;
             name: string;
@@ -4476,9 +4633,11 @@ export interface components {
             /** @description `success`. */
             status: string;
             data: unknown;
+            /** @description What is to be said of the answer: that it is an estimate. */
+            infos?: string[];
         };
         /** @enum {string} */
-        Provenance: "reported" | "counted" | "estimated";
+        Provenance: "reported" | "counted" | "instrumented" | "estimated";
         /** @description What became of a test notice. */
         ReceiverTest: {
             arrived: boolean;
@@ -4630,6 +4789,12 @@ export interface components {
             total: components["schemas"]["RepricedRow"];
             /** @description By the provider and model the calls went to. */
             rows: components["schemas"]["RepricedRow"][];
+            /**
+             * Format: int64
+             * @description Calls that the other model could not take, such as embeddings, and what they cost: in no row and in no sum.
+             */
+            apart_calls?: number;
+            apart_cost?: string;
         };
         ResealedSecrets: {
             /** @description How many secrets, of all projects, were sealed anew. */
@@ -5196,13 +5361,13 @@ export interface components {
             arguments: Record<string, never>;
             result: Record<string, never>;
         };
-        /** @description How what is asked about moved. */
+        /** @description How what texts are about moved. */
         TopicDriftView: {
             /** @description `measured`, `too_few` or `missing`. */
             state: string;
             /**
              * Format: int64
-             * @description Questions on each side.
+             * @description Texts on each side.
              */
             reference: number;
             /** Format: int64 */
@@ -5238,6 +5403,8 @@ export interface components {
             rows: components["schemas"]["TraceMetricsRow"][];
             /** @description Whether there are more rows than were asked for. */
             more: boolean;
+            /** @description Whether numbers of some rows are estimates. */
+            estimated?: boolean;
         };
         TraceMetricsRow: {
             /** @description Where its bucket of time begins. */
@@ -5250,6 +5417,11 @@ export interface components {
             values: {
                 [key: string]: number | null;
             };
+            /**
+             * @description Whether some of its spans stand for others that were not kept: then counts, sums, shares, means and percentiles are
+             *     estimates.
+             */
+            estimated?: boolean;
         };
         TraceSummary: {
             trace_id: string;
@@ -5308,6 +5480,8 @@ export interface components {
             duration_ms: number;
             /** @description As `kind/name@vN#digest`. */
             versions: string[];
+            /** @description Whether there may be more of them: the trace is entered by more spans than were asked. */
+            more_versions?: boolean;
             /** @description Whether a question was kept that can be asked again. */
             replayable: boolean;
             /** @description Of the trace and of its spans, by name. */
@@ -5323,9 +5497,19 @@ export interface components {
         };
         TraceView: {
             trace_id: string;
+            /**
+             * Format: int64
+             * @description How many spans the trace has, of which this page has some. One that its sender repeated may be counted twice.
+             */
+            total_spans?: number;
+            /** @description In the order in which they began. */
             spans: components["schemas"]["SpanView"][];
-            /** @description Of the trace and of its spans, newest first. */
+            /** @description Give this as `cursor` for the spans after; absent on the last page. `/tree` shows all of them in fewer bytes. */
+            next?: string | null;
+            /** @description Of the trace and of its spans, newest first; with the first page only. */
             scores?: components["schemas"]["ScoreView"][];
+            /** @description Whether there are more of them, which the list of scores has. */
+            more_scores?: boolean;
         };
         /** @description What of a span is drawn; the rest of it comes when it is opened. */
         TreeSpan: {
@@ -5399,6 +5583,13 @@ export interface components {
             output_audio_tokens: number;
             /** Format: int64 */
             output_image_tokens: number;
+            /**
+             * Format: int64
+             * @description Of the input and of the output: what was guessed, since nobody said.
+             */
+            input_estimated_tokens?: number;
+            /** Format: int64 */
+            output_estimated_tokens?: number;
             cost: string;
         };
         /** @description What calls used and cost. */
@@ -5441,6 +5632,28 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Overview"];
+                };
+            };
+        };
+    };
+    list_health: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_HealthItem"];
                 };
             };
         };
@@ -6687,7 +6900,10 @@ export interface operations {
     };
     get_trace: {
         parameters: {
-            query?: never;
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
             header?: never;
             path: {
                 id: string;
@@ -6982,6 +7198,8 @@ export interface operations {
                 against?: string;
                 reference_from?: string;
                 reference_to?: string;
+                release?: string;
+                reference_release?: string;
             };
             header?: never;
             path?: never;
@@ -7656,6 +7874,28 @@ export interface operations {
             };
         };
     };
+    list_processes: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ProcessView"];
+                };
+            };
+        };
+    };
     explain_route: {
         parameters: {
             query?: never;
@@ -8226,6 +8466,7 @@ export interface operations {
                 app?: string;
                 model?: string;
                 provider?: string;
+                all_projects?: boolean;
             };
             header?: never;
             path?: never;
@@ -8250,6 +8491,11 @@ export interface operations {
                 prices?: string;
                 since?: string;
                 until?: string;
+                key?: string;
+                user?: string;
+                app?: string;
+                model?: string;
+                provider?: string;
             };
             header?: never;
             path?: never;
