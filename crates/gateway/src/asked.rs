@@ -43,6 +43,8 @@ impl Asked {
         if request.caller.user.is_none() {
             request.caller.user.clone_from(&request.peeked.user);
         }
+        // What is sent for an answer may be sent for a count too: that comes whole, whatever the body says.
+        request.peeked.stream &= writes(request.operation);
         let total = started + route.spec.timeouts.total.as_duration();
         let deadline = total.min(request.budget.deadline());
         let size = estimate::size(&request.body);

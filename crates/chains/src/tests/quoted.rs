@@ -40,8 +40,8 @@ fn a_long_block_is_not_dragged_along() {
     let long = format!("What follows is long.\n\n{rows}");
     let first = &texts(&long)[0];
     assert!(first.len() <= 700 && first.len() > 600, "as many rows as fit: {}", first.len());
-    let code = format!("Run this:\n\n```\n{}\n```", "mainspring do it\n".repeat(60));
-    assert_eq!(texts(&code)[0], "Run this:", "and code as a whole or not at all");
+    let code = format!("Run this once:\n\n```\n{}\n```", "mainspring do it\n".repeat(60));
+    assert_eq!(texts(&code)[0], "Run this once:", "and code as a whole or not at all");
 }
 
 #[test]

@@ -23,7 +23,7 @@ use crate::running::{Reply, Server, User, apply_all, around, command, run};
 
 const LABELS: [&str; 4] = ["board", "hr", "lab", "law"];
 const SHELVES: [&[&str]; 7] = [&[], &["hr"], &["law"], &["board"], &["hr", "law"], &["board", "lab"], &["lab", "hr", "law"]];
-const QUESTIONS: usize = 300;
+const QUESTIONS: usize = 100;
 /// Replays that ask the model again: it is slow.
 const REPLAYS: usize = 5;
 /// Longer than a test takes.

@@ -11,7 +11,7 @@ use std::{
 
 use mainspring_catalog::{Catalog, Engine};
 use mainspring_jobs::Jobs;
-use mainspring_kernel::{Clock, Timestamp};
+use mainspring_kernel::{Clock, Fault as _, Timestamp, fault::chain};
 
 use super::{KeepingFault, cleanse, model::ServerId, store};
 use crate::{fault::TraceFault, spill};
@@ -60,7 +60,7 @@ impl SpanServer {
         // A command that finds nothing here and leaves nothing is no server that anybody has to wait for. Others say first
         // that they are here, so that no erasure is done in between without them.
         if known || !empty {
-            store::enter(catalog, (id, session.as_str(), name.as_str()), now, is_alone(catalog)).await?;
+            enter(catalog, (id, session.as_str(), name.as_str()), now, known).await?;
         }
         cleanse::cleanse(&entering, id, (known, empty)).await?;
         let Entering { file, name, .. } = entering;
@@ -70,7 +70,8 @@ impl SpanServer {
     /// Says that it is here: from now on spans come to its disk.
     pub(super) async fn begin(&self, catalog: &Catalog, now: Timestamp) -> Result<(), KeepingFault> {
         let (id, session, name) = (self.id(), self.session.as_str(), self.name.as_str());
-        Ok(store::enter(catalog, (id, session, name), now, is_alone(catalog)).await?)
+        let known = store::is_known(catalog, id).await?;
+        enter(catalog, (id, session, name), now, known).await
     }
 
     pub(super) fn id(&self) -> ServerId {
@@ -103,6 +104,19 @@ impl SpanServer {
     /// Nothing is on its disk any longer, and nothing will be.
     pub(super) async fn leave(&self, catalog: &Catalog) -> Result<(), KeepingFault> {
         Ok(store::leave(catalog, (self.id(), self.session.as_str())).await?)
+    }
+}
+
+/// Says that a server is here. Where no other goes by the catalog, one that is known needs no word: a disk that is full keeps
+/// it from nothing.
+async fn enter(catalog: &Catalog, who: (ServerId, &str, &str), now: Timestamp, known: bool) -> Result<(), KeepingFault> {
+    let alone = is_alone(catalog);
+    match store::enter(catalog, who, now, alone).await {
+        Err(fault) if alone && known && fault.kind().is_transient() => {
+            tracing::warn!(cause = %chain(&fault), "the catalog could not be told that this server is here");
+            Ok(())
+        }
+        entered => Ok(entered?),
     }
 }
 

@@ -14,11 +14,14 @@ const NAME_MAX: usize = 200;
 const PREFIXES: [&str; 3] = ["helicone-", "x-portkey-", "x-litellm-"];
 /// How coding agents name a conversation.
 const SESSIONS: [&str; 3] = ["session_id", "session-id", "conversation_id"];
+/// How we do: it comes before whatever else names one.
+const OWN_SESSION: &str = "x-mainspring-session";
 /// A day: longer waits are none.
 const TIMEOUT_MAX: f64 = 86_400.0;
 
 pub(super) fn read(headers: &HeaderMap) -> Option<Wished> {
-    let follows = |name: &str| PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || SESSIONS.contains(&name);
+    let follows =
+        |name: &str| PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || SESSIONS.contains(&name) || name == OWN_SESSION;
     if !headers.keys().any(|name| follows(name.as_str())) {
         return None;
     }
@@ -34,6 +37,9 @@ pub(super) fn read(headers: &HeaderMap) -> Option<Wished> {
         if !used {
             wished.ignored.insert(name.to_owned());
         }
+    }
+    if let Some(session) = headers.get(OWN_SESSION).and_then(|value| value.to_str().ok()).and_then(named) {
+        wished.session = Some(session);
     }
     // How long answers are kept is the route's to say.
     let aged = headers.get(http::header::CACHE_CONTROL).and_then(|value| value.to_str().ok());

@@ -177,6 +177,8 @@ fn headers_of_litellm_and_of_coding_agents_take_effect_or_are_told() {
     check("session_id", "c1", |wished| wished.session.as_deref() == Some("c1"), &[]);
     let both = read(&[("session_id", "c1"), ("helicone-session-id", "s1")]);
     assert_eq!(both.session.as_deref(), Some("s1"));
+    let ours = read(&[("x-mainspring-session", "m1"), ("helicone-session-id", "s1")]);
+    assert_eq!((ours.session.as_deref(), ours.ignored.len()), (Some("m1"), 0));
     assert_eq!(Wished::of(&headers(&[("x-api-key", "x"), ("authorization", "y"), ("cache-control", "max-age=1")])), None);
 }
 

@@ -25,6 +25,8 @@ const PROMETHEUS: Told = Nothing("what GET of the path tells");
 
 const ROUTES: &[(&str, &str, Told)] = &[
     ("GET", "/api/v1/overview", Asked(&["/api/v1/overview"])),
+    ("GET", "/api/v1/health", Asked(&["/api/v1/health"])),
+    ("GET", "/api/v1/processes", Asked(&["/api/v1/processes"])),
     ("GET", "/api/v1/apps", Asked(&["/api/v1/apps"])),
     ("GET", "/api/v1/models", Asked(&["/api/v1/models"])),
     ("GET", "/v1/models", Asked(&["/v1/models"])),
@@ -118,6 +120,9 @@ const ROUTES: &[(&str, &str, Told)] = &[
     ("POST", "/v1/messages/count_tokens", SENT),
     ("POST", "/v1/chat/completions", Own),
     ("POST", "/v1/responses", Own),
+    ("GET", "/v1/responses", Nothing("refused: there is no such endpoint over a socket")),
+    ("POST", "/v1/responses/compact", SENT),
+    ("POST", "/v1/responses/input_tokens", SENT),
     ("GET", "/v1/responses/{id}", NOT_KEPT),
     ("POST", "/v1/responses/{id}/cancel", NOT_KEPT),
     ("GET", "/v1/responses/{id}/input_items", NOT_KEPT),
