@@ -78,12 +78,13 @@ def ours(folder, size):
         store.stop()
 
 
-def settle(store, still=20, patience=900):
-    """Waits until upkeep has nothing more to do: the files keep their size. Answers how long that took."""
+def settle(store, still=45, patience=900):
+    """Waits until upkeep of the spans has nothing more to do: their files keep their size. Answers how long that took. What is
+    made of them beside, an hour of drift after the other, goes on for hours and is let be."""
     began = since = time.monotonic()
     last = None
     while time.monotonic() - since < still:
-        now = bytes_in(store.data)
+        now = bytes_in(store.data / "lake/spans.lance")
         if now != last:
             last, since = now, time.monotonic()
         if time.monotonic() - began > patience:

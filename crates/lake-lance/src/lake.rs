@@ -15,7 +15,7 @@ use lance::{
     session::Session,
 };
 use mainspring_kernel::{Clock, Name, SystemClock, Tasks};
-use mainspring_lake::{Lake, LakeFault, Repair, SqlAnswer, SqlQuery, Table, TableSpec};
+use mainspring_lake::{IndexKind, IndexSpec, Lake, LakeFault, Repair, SqlAnswer, SqlQuery, Table, TableSpec};
 use object_store::ObjectStoreExt as _;
 
 use crate::{
@@ -43,11 +43,10 @@ pub enum Durability {
 pub struct LanceConfig {
     pub location: LakeLocation,
     pub durability: Durability,
-    /// What the caches of indexes and of file metadata may hold, over all tables.
-    pub index_cache_bytes: usize,
-    pub metadata_cache_bytes: usize,
-    /// What a fragment should weigh on disk. Upkeep rewrites a fragment whole, in several times this much memory.
-    pub fragment_bytes: u64,
+    /// What tables take whose rows are searched by words or by what they mean.
+    pub searched: Footprint,
+    /// What tables take that have no such index: rows come all the time, and who asks for some finds them in a few places.
+    pub logged: Footprint,
     /// How old the newest known version may be before a read looks for a newer one. `None`: never,
     /// because nobody else writes. This process's own commits are always seen at once.
     pub look_for_newer_after: Option<Duration>,
@@ -57,6 +56,23 @@ pub struct LanceConfig {
     pub clock: Arc<dyn Clock>,
     #[cfg(test)]
     pub(crate) wrap: Option<Wrap>,
+}
+
+/// What tables may take of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Footprint {
+    /// What the caches of indexes and of file metadata may hold, over all such tables.
+    pub index_cache_bytes: usize,
+    pub metadata_cache_bytes: usize,
+    /// What a fragment should weigh on disk. Upkeep rewrites a fragment whole, in several times this much memory.
+    pub fragment_bytes: u64,
+}
+
+impl Footprint {
+    /// Every commit leaves a manifest in the cache, and nobody comes back for it.
+    const ADDED: Self = Self { index_cache_bytes: 16 << 20, metadata_cache_bytes: 4 << 20, fragment_bytes: 16 << 20 };
+    const LOGGED: Self = Self { index_cache_bytes: 32 << 20, metadata_cache_bytes: 16 << 20, fragment_bytes: 64 << 20 };
+    const SEARCHED: Self = Self { index_cache_bytes: 768 << 20, metadata_cache_bytes: 128 << 20, fragment_bytes: 256 << 20 };
 }
 
 /// Puts something between Lance and the disk, so that a test can make the disk fail.
@@ -82,9 +98,8 @@ impl LanceConfig {
         Self {
             location,
             durability: Durability::Disk,
-            index_cache_bytes: 768 << 20,
-            metadata_cache_bytes: 128 << 20,
-            fragment_bytes: 256 << 20,
+            searched: Footprint::SEARCHED,
+            logged: Footprint::LOGGED,
             look_for_newer_after: shared.then_some(Duration::from_secs(1)),
             vector_index_from: 10_000,
             tasks: Tasks::default(),
@@ -94,21 +109,48 @@ impl LanceConfig {
         }
     }
 
-    /// For a process that adds rows and hardly ever reads them: every commit leaves a manifest in the cache, and nobody
-    /// comes back for it.
+    /// For a process that adds rows and hardly ever reads them.
     #[must_use]
     pub fn for_adding(self) -> Self {
-        Self { index_cache_bytes: 16 << 20, metadata_cache_bytes: 4 << 20, fragment_bytes: 16 << 20, ..self }
+        Self { searched: Footprint::ADDED, logged: Footprint::ADDED, ..self }
+    }
+}
+
+/// How the rows of a table are come by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    Searched,
+    Logged,
+}
+
+impl Use {
+    /// Who opens a table without saying what it has means to search it.
+    pub(crate) fn of(indexes: &[IndexSpec]) -> Self {
+        let searched = |index: &IndexSpec| matches!(index.kind, IndexKind::Vector | IndexKind::Text);
+        if indexes.is_empty() || indexes.iter().any(searched) { Self::Searched } else { Self::Logged }
     }
 }
 
 /// A directory or bucket prefix of Lance tables.
 pub struct LanceLake {
     shared: Arc<Shared>,
-    session: Mutex<Arc<Session>>,
+    sessions: Mutex<Sessions>,
     tables: Mutex<HashMap<Name, Arc<Core>>>,
     /// Opening and dropping take turns, so that a table is never made twice or opened half-gone.
     opening: tokio::sync::Mutex<()>,
+}
+
+/// Caches shared by tables that are used alike: where a few places of many rows are read, nothing should displace what
+/// every search reads, nor take as much.
+struct Sessions {
+    searched: Arc<Session>,
+    logged: Arc<Session>,
+}
+
+impl Sessions {
+    fn of(stores: &Stores, config: &LanceConfig) -> Self {
+        Self { searched: stores.session(config.searched), logged: stores.session(config.logged) }
+    }
 }
 
 /// What every table of a lake uses.
@@ -135,10 +177,10 @@ pub(crate) fn directory_of(table: &Name) -> String {
 impl LanceLake {
     pub async fn open(config: LanceConfig) -> Result<Self, LakeFault> {
         let stores = Stores::open(&config).await?;
-        let session = stores.session(&config);
+        let sessions = Mutex::new(Sessions::of(&stores, &config));
         Ok(Self {
             shared: Arc::new(Shared { config, stores, sql_threads: SqlThreads::default() }),
-            session: Mutex::new(session),
+            sessions,
             tables: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
         })
@@ -159,14 +201,18 @@ impl LanceLake {
         &self.shared
     }
 
-    fn session(&self) -> Arc<Session> {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn session(&self, usage: Use) -> Arc<Session> {
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(match usage {
+            Use::Searched => &sessions.searched,
+            Use::Logged => &sessions.logged,
+        })
     }
 
     /// Forgets what is cached: a name or a version number may now mean other data.
-    fn renew_session(&self) {
-        let fresh = self.shared.stores.session(&self.shared.config);
-        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+    fn renew_sessions(&self) {
+        let fresh = Sessions::of(&self.shared.stores, &self.shared.config);
+        *self.sessions.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
     }
 
     fn known(&self, table: &Name) -> Option<Arc<Core>> {
@@ -177,9 +223,9 @@ impl LanceLake {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner).insert(core.name.clone(), core.clone());
     }
 
-    async fn load(&self, table: &Name) -> Result<Option<Dataset>, LakeFault> {
+    async fn load(&self, table: &Name, usage: Use) -> Result<Option<Dataset>, LakeFault> {
         let uri = self.shared.stores.table_uri(&directory_of(table));
-        match Box::pin(DatasetBuilder::from_uri(uri).with_session(self.session()).load()).await {
+        match Box::pin(DatasetBuilder::from_uri(uri).with_session(self.session(usage)).load()).await {
             Ok(dataset) if versions::is_whole(&dataset) => Ok(Some(dataset)),
             Ok(_) => Err(versions::torn(table.as_str())),
             Err(Error::DatasetNotFound { .. } | Error::NotFound { .. }) => Ok(None),
@@ -190,12 +236,16 @@ impl LanceLake {
     /// Makes the table; when another process was quicker, opens theirs.
     async fn make(&self, table: &Name, spec: &TableSpec) -> Result<Dataset, LakeFault> {
         let uri = self.shared.stores.table_uri(&directory_of(table));
-        let params = WriteParams { mode: WriteMode::Create, session: Some(self.session()), ..WriteParams::default() };
+        let params = WriteParams {
+            mode: WriteMode::Create,
+            session: Some(self.session(Use::of(&spec.indexes))),
+            ..WriteParams::default()
+        };
         let nothing = RecordBatchIterator::new(std::iter::empty(), spec.schema.clone());
         match Box::pin(Dataset::write(nothing, &uri, Some(params))).await {
             Ok(dataset) => Ok(dataset),
             Err(Error::DatasetAlreadyExists { .. } | Error::CommitConflict { .. }) => {
-                self.load(table).await?.ok_or_else(|| LakeFault::Contended { table: table.to_string() })
+                self.load(table, Use::of(&spec.indexes)).await?.ok_or_else(|| LakeFault::Contended { table: table.to_string() })
             }
             Err(error) => Err(self.fault(table, &error)),
         }
@@ -207,7 +257,7 @@ impl LanceLake {
         let core = match self.known(table) {
             Some(core) => core,
             None => {
-                let dataset = match self.load(table).await? {
+                let dataset = match self.load(table, Use::of(&spec.indexes)).await? {
                     Some(dataset) => dataset,
                     None => self.make(table, spec).await?,
                 };
@@ -226,7 +276,7 @@ impl LanceLake {
         if let Some(core) = self.known(table) {
             return Ok(core);
         }
-        let dataset = self.load(table).await?.ok_or_else(|| LakeFault::NoTable { table: table.to_string() })?;
+        let dataset = self.load(table, Use::Searched).await?.ok_or_else(|| LakeFault::NoTable { table: table.to_string() })?;
         let core = Core::new(self.shared.clone(), table.clone(), dataset);
         self.remember(&core);
         Ok(core)
@@ -289,7 +339,7 @@ impl Lake for LanceLake {
             core.mark_dropped();
         }
         let removed = repair::remove_table(&self.shared.stores, &directory_of(table)).await;
-        self.renew_session();
+        self.renew_sessions();
         removed
     }
 
@@ -297,7 +347,7 @@ impl Lake for LanceLake {
         let _turn = self.opening.lock().await;
         let repaired = repair::repair_all(&self.shared).await;
         self.tables.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.renew_session();
+        self.renew_sessions();
         repaired
     }
 

@@ -42,5 +42,5 @@ mod zones;
 mod tests;
 
 pub use environment::prepare_environment;
-pub use lake::{Durability, LanceConfig, LanceLake};
+pub use lake::{Durability, Footprint, LanceConfig, LanceLake};
 pub use location::{LakeLocation, LocationFault};

@@ -19,7 +19,7 @@ use url::Url;
 use crate::{
     disk::Disk,
     fault,
-    lake::{Durability, LanceConfig},
+    lake::{Durability, Footprint, LanceConfig},
     location::LakeLocation,
 };
 
@@ -82,8 +82,8 @@ impl Stores {
 
     /// Caches shared by the tables of a lake. Cached entries go by path and version, so a new
     /// session is taken whenever a path or a version number may come to name other data.
-    pub(crate) fn session(&self, config: &LanceConfig) -> Arc<Session> {
-        Arc::new(Session::new(config.index_cache_bytes, config.metadata_cache_bytes, self.registry.clone()))
+    pub(crate) fn session(&self, footprint: Footprint) -> Arc<Session> {
+        Arc::new(Session::new(footprint.index_cache_bytes, footprint.metadata_cache_bytes, self.registry.clone()))
     }
 }
 

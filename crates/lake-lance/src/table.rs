@@ -23,7 +23,7 @@ use crate::{
     aggregate,
     deadline::{Asking, UPKEEP_WITHIN},
     fault, filter, indexes,
-    lake::Shared,
+    lake::{Footprint, Shared, Use},
     prune::Last,
     schema,
     search::{self, Counts},
@@ -154,6 +154,14 @@ impl Core {
 
     pub(crate) fn indexes(&self) -> Vec<IndexSpec> {
         self.wishes.read().unwrap_or_else(PoisonError::into_inner).indexes.clone()
+    }
+
+    /// What it may take of memory.
+    pub(crate) fn footprint(&self) -> Footprint {
+        match Use::of(&self.indexes()) {
+            Use::Searched => self.shared.config.searched,
+            Use::Logged => self.shared.config.logged,
+        }
     }
 
     pub(crate) fn past(&self) -> Past {

@@ -70,7 +70,7 @@ async fn settled<T>(core: &Core, attempt: u32, outcome: Result<T, LakeFault>) ->
 async fn compact(core: &Core, policy: &UpkeepPolicy) -> Result<u64, LakeFault> {
     for attempt in 1..=ATTEMPTS {
         let dataset = core.newest_known()?;
-        let Some(options) = plan(&dataset, policy, core.shared.config.fragment_bytes) else { return Ok(0) };
+        let Some(options) = plan(&dataset, policy, core.footprint().fragment_bytes) else { return Ok(0) };
         let mut dataset = Dataset::clone(&dataset);
         match Box::pin(compact_files(&mut dataset, options, None)).await {
             Ok(done) => {

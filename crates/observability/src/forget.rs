@@ -71,7 +71,7 @@ pub(crate) async fn forget(
     let traces: Vec<&String> = gone.traces.iter().collect();
     for some in traces.chunks(AT_ONCE) {
         let of_traces = of_project().and(Filter::any_of("trace", some.iter().map(|trace| trace.as_str())));
-        let _turn = kept.turn().await;
+        let _turn = kept.deleting().await;
         gone.spans += strip_all(table, of_traces).await?;
     }
     Ok(gone)

@@ -14,6 +14,7 @@ mod filter;
 mod forget;
 mod hold;
 mod keeping;
+mod known;
 mod looking;
 mod parquet_file;
 mod points;

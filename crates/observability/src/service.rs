@@ -144,6 +144,9 @@ impl Observability {
             lake.open(&table::table_name()?, &table::spec()).await?,
             Values::new(settings.values.clone(), settings.shared),
         );
+        // Who brings for others, or others beside this process, add what is not seen here.
+        let alone = !settings.shared && settings.elsewhere.is_none();
+        let kept = if alone { kept.remembering(clock.now()) } else { kept };
         let spill = Arc::new(Spill::open(&settings.spill_dir, settings.spill_limit)?);
         let sampler = Arc::new(Sampler::open(settings.capture, &settings.spill_dir, settings.shared, metrics.clone())?);
         let errands = settings.elsewhere.map(|elsewhere| Errands::new(elsewhere, metrics.clone()));

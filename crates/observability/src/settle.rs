@@ -7,9 +7,9 @@ use std::{
 };
 
 use arrow_array::{Array as _, BooleanArray, RecordBatch, StringArray};
-use mainspring_kernel::id::ProjectId;
+use mainspring_kernel::{Timestamp, id::ProjectId};
 use mainspring_lake::{Filter, Scan, Table};
-use mainspring_llm::{Span, SpanId};
+use mainspring_llm::{Span, SpanId, TraceId};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
         counted::{Id, Node, covered},
     },
     fault::TraceFault,
+    known::{Added, Known},
     searched::Searched,
     table::{Rows, is_entry, to_batch_of, uncounted},
     values::Values,
@@ -37,16 +38,43 @@ const STEPS: usize = 6;
 pub(crate) struct Kept {
     pub(crate) table: Arc<dyn Table>,
     pub(crate) values: Values,
+    /// Absent where others add to the table too.
+    pub(crate) known: Option<Arc<Known>>,
     turn: Arc<Mutex<()>>,
 }
 
 impl Kept {
     pub(crate) fn new(table: Arc<dyn Table>, values: Values) -> Self {
-        Self { table, values, turn: Arc::default() }
+        Self { table, values, known: None, turn: Arc::default() }
+    }
+
+    /// Remembers what is added from now on: nobody else adds to the table.
+    pub(crate) fn remembering(self, now: Timestamp) -> Self {
+        Self { known: Some(Arc::new(Known::new(now))), ..self }
     }
 
     pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().await
+    }
+
+    /// The turn of who takes rows out.
+    pub(crate) async fn deleting(&self) -> Deleting<'_> {
+        Deleting { known: self.known.as_deref(), _turn: self.turn().await }
+    }
+}
+
+/// Rows are taken out for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Deleting<'a> {
+    known: Option<&'a Known>,
+    _turn: MutexGuard<'a, ()>,
+}
+
+impl Drop for Deleting<'_> {
+    fn drop(&mut self) {
+        if let Some(known) = self.known {
+            known.doubt();
+        }
     }
 }
 
@@ -56,26 +84,28 @@ pub(crate) struct Settled {
     /// Rows of the table that count no longer.
     pub(crate) stop: Vec<Id>,
     pub(crate) add: Vec<RecordBatch>,
+    /// The spans of these rows.
+    pub(crate) added: Vec<Added>,
 }
 
 /// Of what a batch must know whether the table has it.
 #[derive(Debug, Default)]
 pub(crate) struct Doubt {
-    /// Traces whose sender may repeat itself.
-    whole: HashSet<String>,
+    /// Traces whose sender may repeat itself, and when the first of the spans began that came of each.
+    whole: HashMap<TraceId, i64>,
     /// What stands above the spans by which this server went on with the traces of others, by trace. The caller may have told
     /// of its own already; nobody but this server tells of what lies beneath.
-    above: HashMap<String, HashSet<String>>,
+    above: HashMap<TraceId, HashSet<String>>,
     /// When the first of those spans began.
     since: Option<i64>,
 }
 
 impl Doubt {
     pub(crate) fn traces(&self) -> HashSet<String> {
-        self.whole.iter().chain(self.above.keys()).cloned().collect()
+        self.whole.keys().chain(self.above.keys()).map(ToString::to_string).collect()
     }
 
-    fn ask(&mut self, trace: String, parent: String, start: i64) {
+    fn ask(&mut self, trace: TraceId, parent: String, start: i64) {
         self.above.entry(trace).or_default().insert(parent);
         self.since = Some(self.since.map_or(start, |since| since.min(start)));
     }
@@ -85,17 +115,19 @@ pub(crate) fn doubtful(rows: &[RecordBatch], spans: &[Span], repeatable: bool) -
     let mut doubt = Doubt::default();
     for span in spans {
         if repeatable {
-            doubt.whole.insert(span.trace.to_string());
+            let start = span.start.as_micros();
+            doubt.whole.entry(span.trace).and_modify(|first| *first = start.min(*first)).or_insert(start);
         } else if let Some(parent) = span.parent.filter(|_| is_entry(span)) {
-            doubt.ask(span.trace.to_string(), parent.to_string(), span.start.as_micros());
+            doubt.ask(span.trace, parent.to_string(), span.start.as_micros());
         }
     }
     for batch in rows {
         let rows = Rows(batch);
         let (entry, parent): (&BooleanArray, &StringArray) = (rows.column("entry")?, rows.column("parent")?);
         for row in (0..batch.num_rows()).filter(|row| entry.value(*row) && parent.is_valid(*row)) {
-            if let (Some(trace), Some(start)) = (rows.text("trace", row)?, rows.number("start", row)?) {
-                doubt.ask(trace.to_owned(), parent.value(row).to_owned(), start);
+            let trace = rows.text("trace", row)?.and_then(|trace| trace.parse().ok());
+            if let (Some(trace), Some(start)) = (trace, rows.number("start", row)?) {
+                doubt.ask(trace, parent.value(row).to_owned(), start);
             }
         }
     }
@@ -104,33 +136,43 @@ pub(crate) fn doubtful(rows: &[RecordBatch], spans: &[Span], repeatable: bool) -
 
 /// What the table has of this. Mostly there is nothing above what this server did; where there is a span that counts, the
 /// whole trace is read, since what lies beneath it may have come before.
-pub(crate) async fn present(table: &dyn Table, doubt: Doubt) -> Result<Vec<Node>, TraceFault> {
-    let Doubt { mut whole, mut above, since } = doubt;
-    let mut found: HashMap<Id, Node> = HashMap::new();
+pub(crate) async fn present(kept: &Kept, doubt: Doubt) -> Result<Vec<Node>, TraceFault> {
+    let table = kept.table.as_ref();
+    let Doubt { whole, mut above, since } = doubt;
+    above.retain(|trace, _| !whole.contains_key(trace));
+    let (mut whole, known) = match &kept.known {
+        Some(known) => {
+            known.begin(table).await?;
+            let found = known.of(&whole);
+            (found.ask, found.nodes)
+        }
+        None => (whole.into_keys().collect::<HashSet<_>>(), Vec::new()),
+    };
+    let mut found: HashMap<Id, Node> = known.into_iter().map(|node| (node.id, node)).collect();
     for _ in 0..STEPS {
         above.retain(|trace, _| !whole.contains(trace));
         if above.is_empty() {
             break;
         }
         let since = since.unwrap_or(i64::MIN).saturating_sub(ABOVE_WITHIN);
-        let these = Filter::any_of("trace", above.keys().map(String::as_str))
+        let these = Filter::any_of("trace", above.keys().map(ToString::to_string))
             .and(Filter::any_of("span", above.values().flatten().map(String::as_str)))
             .and(Filter::GtEq("start".into(), since.into()));
         above = HashMap::new();
         for node in nodes(table, these).await? {
             let ends = node.kind == SpanType::Tool || node.counted.is_some();
             if node.counted == Some(true) {
-                whole.insert(node.id.1.to_string());
+                whole.insert(node.id.1);
             } else if found.insert(node.id, node).is_none()
                 && let Some(parent) = node.parent.filter(|_| !ends)
             {
-                above.entry(node.id.1.to_string()).or_default().insert(parent.to_string());
+                above.entry(node.id.1).or_default().insert(parent.to_string());
             }
         }
     }
     whole.extend(above.into_keys());
     if !whole.is_empty() {
-        let all = nodes(table, Filter::any_of("trace", whole)).await?;
+        let all = nodes(table, Filter::any_of("trace", whole.iter().map(ToString::to_string))).await?;
         found.extend(all.into_iter().map(|node| (node.id, node)));
     }
     Ok(found.into_values().collect())
@@ -206,7 +248,14 @@ pub(crate) fn settle(
         });
         rows.push(to_batch_of(settled)?);
     }
-    Ok(Settled { stop: covered.intersection(&before).copied().collect(), add: rows })
+    let mut added = Vec::new();
+    for batch in &rows {
+        let rows = Rows(batch);
+        for row in 0..batch.num_rows() {
+            added.push((node(&rows, row)?, rows.number("start", row)?.unwrap_or_default()));
+        }
+    }
+    Ok(Settled { stop: covered.intersection(&before).copied().collect(), add: rows, added })
 }
 
 /// Rewrites rows of the table that count no longer. Whoever is broken off here finds the same to do when it tries again.
@@ -224,6 +273,9 @@ pub(crate) async fn stop_counting(kept: &Kept, ids: &[Id]) -> Result<(), TraceFa
             let _turn = kept.turn().await;
             rewrite(kept.table.as_ref(), these, &some).await?;
         }
+    }
+    if let Some(known) = &kept.known {
+        known.stop_counting(ids);
     }
     Ok(())
 }

@@ -275,14 +275,18 @@ async fn add(
     }
     let doubt = settle::doubtful(&rows, &spans, compare)?;
     let traces = doubt.traces();
-    let present = settle::present(kept.table.as_ref(), doubt).await?;
+    let present = settle::present(kept, doubt).await?;
     // Thousands of spans keep a thread busy for longer than anyone's answer should wait.
     let settled = tokio::task::spawn_blocking(move || settle::settle(rows, (&spans, &searched), present, traces)).await;
     let settled = settled.map_err(|error| TraceFault::Unreadable { reason: error.to_string() })??;
     settle::stop_counting(kept, &settled.stop).await?;
     let _named = kept.values.keep(&large).await?;
+    let adding = kept.known.as_ref().map(|known| known.adding(settled.added));
     if !settled.add.is_empty() {
         kept.table.append_all(settled.add).await?;
+    }
+    if let Some(adding) = adding {
+        adding.done();
     }
     kept.values.keep_again(&large).await
 }

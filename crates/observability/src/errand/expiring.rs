@@ -33,7 +33,7 @@ pub(crate) async fn in_steps(kept: &Kept, before: Timestamp, at_once: i64, stop:
         if stop.is_requested() {
             return Ok((deleted, Ended::Stopped));
         }
-        let _turn = kept.turn().await;
+        let _turn = kept.deleting().await;
         let some = began_before(end.min(before.as_micros()));
         deleted += kept.table.replace(some, None).await?.deleted;
     }

@@ -207,7 +207,7 @@ impl Keeping {
             let Some(last) = last else { return Ok(deleted) };
             let some = these.clone().and(Filter::LtEq(kind.time().into(), last.into()));
             // Rows that are rewritten meanwhile would come back.
-            let turn = if kind == Telemetry::Points { None } else { Some(self.parts.spans.kept().turn().await) };
+            let turn = if kind == Telemetry::Points { None } else { Some(self.parts.spans.kept().deleting().await) };
             deleted += table.replace(some, None).await?.deleted;
             drop(turn);
             if found < AT_ONCE {

@@ -78,6 +78,35 @@ async fn a_caller_that_told_of_a_call_before_this_server_did_counts_no_longer() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_table_is_asked_only_of_traces_that_it_may_have() {
+    let dir = tempfile::tempdir().unwrap();
+    let known = |room: &Observability, span: &Span| {
+        let found = room.kept().known.as_ref().unwrap().of(&[(span.trace, span.start.as_micros())].into());
+        (found.nodes.len(), found.ask.len())
+    };
+    let old = theirs(TraceId::random(), None, says(7));
+    {
+        let Room { room, tasks, .. } = open(dir.path(), Capture::Full).await;
+        room.record_durably(vec![old.clone()], WAIT).await.unwrap();
+        room.drain(WAIT).await.unwrap();
+        assert_eq!(known(&room, &old), (1, 0), "it is remembered");
+        tasks.shut_down(WAIT).await.unwrap();
+    }
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let mut later = theirs(TraceId::random(), None, says(7));
+    later.start = Timestamp::from_micros(old.start.as_micros() + 1);
+    for span in [&old, &later, &old, &later] {
+        room.record_durably(vec![span.clone()], WAIT).await.unwrap();
+        room.drain(WAIT).await.unwrap();
+    }
+    assert_eq!((known(&room, &old), known(&room, &later)), ((0, 1), (1, 0)), "what an earlier process added is asked for");
+    let found = counted(&room).await;
+    assert_eq!((found[&old.span], found[&later.span]), ((Some(true), 1), (Some(true), 1)), "each is there once");
+    drop(room.kept().deleting().await);
+    assert_eq!(known(&room, &later), (0, 1), "rows were taken out");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_same_span_in_two_requests_is_there_once_and_another_projects_span_is_another() {
     let dir = tempfile::tempdir().unwrap();
     let Room { room, .. } = open(dir.path(), Capture::Full).await;
