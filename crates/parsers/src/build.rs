@@ -25,6 +25,8 @@ pub(crate) struct Builder {
 
 /// A document with more links than this is a list of links.
 const LINKS_MAX: usize = 2_000;
+/// A longer cell over several rows is read in the first only.
+const CARRIED: usize = 100;
 /// Longer headings are cut where they stand as a title or in a path.
 pub(crate) const HEADING_MAX: usize = 300;
 
@@ -173,6 +175,11 @@ impl Builder {
             warnings: self.warnings,
         }
     }
+}
+
+/// A cell over several rows, as it is read in the rows after the first: long ones are not read again.
+pub(crate) fn carried(cell: &str) -> String {
+    if cell.len() > CARRIED { String::new() } else { cell.to_owned() }
 }
 
 /// Text on one line, white space folded.

@@ -149,6 +149,9 @@ fn by_content(bytes: &[u8], is_text: bool) -> Option<Result<Format, String>> {
         let workbook = find(bytes, &utf16("Workbook")).is_some() || find(bytes, &utf16("Book")).is_some();
         return Some(if workbook { Ok(Format::Sheet) } else { Err("application/x-ole-storage".to_owned()) });
     }
+    if bytes.starts_with(b"{\\rtf1") {
+        return Some(Err("application/rtf".to_owned()));
+    }
     let signatures: [(&[u8], &str); 10] = [
         (b"\x89PNG", "image/png"),
         (b"\xFF\xD8\xFF", "image/jpeg"),
@@ -184,7 +187,17 @@ fn by_archive(bytes: &[u8]) -> Result<Format, String> {
             return Ok(format);
         }
     }
-    Err("application/zip".to_owned())
+    Err(said_by_archive(bytes).unwrap_or("application/zip").to_owned())
+}
+
+/// OpenDocument and EPUB say what they are in their first member, which is not packed.
+fn said_by_archive(bytes: &[u8]) -> Option<&str> {
+    const HEADER: usize = 30;
+    let said = bytes.get(HEADER..)?.strip_prefix(b"mimetype")?;
+    let said = &said[..said.len().min(200)];
+    let said = std::str::from_utf8(&said[..find(said, b"PK")?]).ok()?;
+    let known = said.starts_with("application/") && said.bytes().all(|byte| byte.is_ascii_graphic());
+    known.then_some(said)
 }
 
 fn by_name(name: &str) -> Option<Format> {

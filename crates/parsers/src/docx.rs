@@ -1,10 +1,10 @@
 //! DOCX: paragraphs with their styles, lists, tables.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::{
     archive::{Archive, Node, walk},
-    build::{Builder, one_line},
+    build::{Builder, carried, one_line},
     fault::ParseFault,
     limits::Limits,
     model::{BlockKind, ParsedDocument},
@@ -12,6 +12,14 @@ use crate::{
 };
 
 const FORMAT: &str = "DOCX";
+/// Styles that are made from one another; more of them lead back to the first.
+const STYLES: usize = 20;
+/// The style of a document's title.
+const TITLE: &str = "title";
+/// The number of a list that takes its paragraphs out of any.
+const NO_LIST: &str = "0";
+/// A row with more columns is no row that a person reads.
+const COLUMNS: usize = 500;
 
 pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<ParsedDocument, ParseFault> {
     let mut archive = Archive::open(bytes, FORMAT, limits)?;
@@ -51,43 +59,79 @@ pub(crate) fn core_title(xml: &[u8], limits: &Limits) -> Result<Option<String>, 
     Ok(Some(title).filter(|title| !title.trim().is_empty()))
 }
 
-/// What the styles of a document say about its paragraphs, by the style's id.
+/// What a style says about its paragraphs, where it does.
 #[derive(Default)]
-struct Styles {
-    /// Heading level, by the style's name or its outline level.
-    levels: HashMap<String, u8>,
-    lists: HashSet<String>,
+struct Style {
+    /// Of a heading, by the style's name or its outline level; 0 is none.
+    level: Option<u8>,
+    /// The document's, which styles made from it (subtitles) are not.
+    title: bool,
+    list: Option<bool>,
+    /// What it leaves open is as it is there.
+    based_on: Option<String>,
+}
+
+/// By the style's id.
+#[derive(Default)]
+struct Styles(HashMap<String, Style>);
+
+impl Styles {
+    fn find<T>(&self, id: &str, says: impl Fn(&Style) -> Option<T>) -> Option<T> {
+        let mut style = self.0.get(id);
+        for _ in 0..STYLES {
+            let found = says(style?);
+            if found.is_some() {
+                return found;
+            }
+            style = style?.based_on.as_ref().and_then(|id| self.0.get(id));
+        }
+        None
+    }
+
+    fn level(&self, id: &str) -> Option<u8> {
+        if self.0.get(id).is_some_and(|style| style.title) {
+            return Some(1);
+        }
+        self.find(id, |style| style.level).or_else(|| named_level(id)).filter(|level| *level > 0)
+    }
+
+    fn list(&self, id: &str) -> bool {
+        self.find(id, |style| style.list).unwrap_or_default()
+    }
 }
 
 fn styles(xml: &[u8], limits: &Limits) -> Result<Styles, ParseFault> {
-    let Styles { mut levels, mut lists } = Styles::default();
-    let mut style = String::new();
+    let mut styles = Styles::default();
+    let mut id = String::new();
     walk(xml, FORMAT, limits, |node| {
-        match node {
-            Node::Open("style", attributes) => style = attributes.get("styleId").unwrap_or_default(),
-            Node::Open("name", attributes) => {
-                if let Some(level) = attributes.get("val").as_deref().and_then(named_level) {
-                    levels.insert(style.clone(), level);
-                }
+        let Node::Open(name, attributes) = node else { return Ok(()) };
+        if name == "style" {
+            id = attributes.get("styleId").unwrap_or_default();
+        }
+        if !matches!(name, "name" | "basedOn" | "numPr" | "numId" | "outlineLvl") {
+            return Ok(());
+        }
+        let style = styles.0.entry(id.clone()).or_default();
+        let value = attributes.get("val");
+        match name {
+            "name" if value.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(TITLE)) => style.title = true,
+            "name" => style.level = value.as_deref().and_then(named_level).or(style.level),
+            "basedOn" => style.based_on = value,
+            "numPr" => style.list = Some(true),
+            "numId" => style.list = Some(value.as_deref() != Some(NO_LIST)),
+            _ => {
+                let level = value.and_then(|value| value.parse::<u8>().ok());
+                style.level = style.level.or(level.map(|level| if level < 6 { level + 1 } else { 0 }));
             }
-            Node::Open("numPr", _) => {
-                lists.insert(style.clone());
-            }
-            Node::Open("outlineLvl", attributes) => {
-                if let Some(level) = attributes.get("val").and_then(|value| value.parse::<u8>().ok()).filter(|level| *level < 6) {
-                    levels.entry(style.clone()).or_insert(level + 1);
-                }
-            }
-            _ => {}
         }
         Ok(())
     })?;
-    Ok(Styles { levels, lists })
+    Ok(styles)
 }
 
 fn named_level(name: &str) -> Option<u8> {
     let name = name.to_ascii_lowercase();
-    if name == "title" {
+    if name == TITLE {
         return Some(1);
     }
     let digits = name.strip_prefix("heading").map(str::trim)?;
@@ -103,7 +147,8 @@ fn notes(xml: &[u8], each: &str, builder: &mut Builder, limits: &Limits) -> Resu
             Node::Open("t", _) => in_text = true,
             Node::Close("t") => in_text = false,
             Node::Text(part) if in_text => text.push_str(part),
-            Node::Close("p") => text.push(' '),
+            Node::Open("noBreakHyphen", _) => text.push('-'),
+            Node::Open("tab" | "br" | "cr", _) | Node::Close("p") => text.push(' '),
             // The lines between text and notes are notes without words.
             Node::Close(name) if name == each && !text.trim().is_empty() => {
                 number += 1;
@@ -120,12 +165,57 @@ fn notes(xml: &[u8], each: &str, builder: &mut Builder, limits: &Limits) -> Resu
 struct Paragraph {
     text: String,
     style: Option<String>,
-    list: bool,
+    /// Whether it is in one, where it does not leave that to its style.
+    list: Option<bool>,
 }
 
+#[derive(Default)]
 struct Table {
     rows: Vec<Vec<String>>,
     cell: String,
+    /// Columns that the cell stands in.
+    columns: usize,
+    /// The cell is the one over it.
+    same: bool,
+}
+
+impl Table {
+    fn node(&mut self, node: &Node<'_>) {
+        match node {
+            Node::Open("tr", _) => self.rows.push(Vec::new()),
+            Node::Open("tc", _) => (self.columns, self.same) = (1, false),
+            Node::Open("gridSpan", attributes) => {
+                self.columns = attributes.get("val").and_then(|columns| columns.parse().ok()).unwrap_or(1);
+            }
+            Node::Open("vMerge", attributes) => self.same = attributes.get("val").as_deref() != Some("restart"),
+            Node::Close("tc") => self.end_cell(),
+            _ => {}
+        }
+    }
+
+    fn add(&mut self, text: &str) {
+        if !self.cell.is_empty() {
+            self.cell.push(' ');
+        }
+        self.cell.push_str(text);
+    }
+
+    fn end_cell(&mut self) {
+        let mut cell = std::mem::take(&mut self.cell);
+        let Some((row, above)) = self.rows.split_last_mut() else { return };
+        if self.same && cell.trim().is_empty() {
+            cell = above.last().and_then(|above| above.get(row.len())).map(|above| carried(above)).unwrap_or_default();
+        }
+        row.push(cell);
+        let more = (self.columns.max(1) - 1).min(COLUMNS.saturating_sub(row.len()));
+        row.extend(std::iter::repeat_n(String::new(), more));
+    }
+}
+
+/// What older programs are shown instead, which is the same once more; what somebody took out or moved away while
+/// changes were tracked, and what paragraphs and cells were before; where a tab leads to.
+fn is_unread(name: &str) -> bool {
+    matches!(name, "Fallback" | "del" | "moveFrom" | "pPrChange" | "tcPrChange" | "tabs")
 }
 
 struct Reader<'a> {
@@ -140,8 +230,8 @@ struct Reader<'a> {
     link: Option<(String, usize)>,
     /// Paragraphs around the text box that is read.
     around: Vec<Paragraph>,
-    /// Inside what older programs are shown instead: the same once more.
-    fallbacks: u32,
+    /// Inside what is not read.
+    unread: u32,
 }
 
 impl<'a> Reader<'a> {
@@ -155,15 +245,15 @@ impl<'a> Reader<'a> {
             links,
             link: None,
             around: Vec::new(),
-            fallbacks: 0,
+            unread: 0,
         }
     }
 
     fn node(&mut self, node: Node<'_>) -> Result<(), ParseFault> {
         match node {
-            Node::Open("Fallback", _) => self.fallbacks += 1,
-            Node::Close("Fallback") => self.fallbacks = self.fallbacks.saturating_sub(1),
-            _ if self.fallbacks > 0 => {}
+            Node::Open(name, _) if is_unread(name) => self.unread += 1,
+            Node::Close(name) if is_unread(name) => self.unread = self.unread.saturating_sub(1),
+            _ if self.unread > 0 => {}
             Node::Open("txbxContent", _) => self.around.push(std::mem::take(&mut self.paragraph)),
             Node::Close("txbxContent") => self.paragraph = self.around.pop().unwrap_or_default(),
             Node::Open("hyperlink", attributes) => {
@@ -179,26 +269,15 @@ impl<'a> Reader<'a> {
             Node::Close("t") => self.in_text = false,
             Node::Text(text) if self.in_text => self.paragraph.text.push_str(text),
             Node::Open("tab", _) => self.paragraph.text.push(' '),
+            Node::Open("noBreakHyphen", _) => self.paragraph.text.push('-'),
             Node::Open("br" | "cr", _) => self.paragraph.text.push('\n'),
             Node::Open("pStyle", attributes) => self.paragraph.style = attributes.get("val"),
-            Node::Open("numPr", _) => self.paragraph.list = true,
-            Node::Open("tbl", _) => self.tables.push(Table { rows: Vec::new(), cell: String::new() }),
-            Node::Open("tr", _) => {
-                if let Some(table) = self.tables.last_mut() {
-                    table.rows.push(Vec::new());
-                }
-            }
-            Node::Close("tc") => {
-                if let Some(table) = self.tables.last_mut() {
-                    let cell = std::mem::take(&mut table.cell);
-                    if let Some(row) = table.rows.last_mut() {
-                        row.push(cell);
-                    }
-                }
-            }
+            Node::Open("numPr", _) => self.paragraph.list = Some(true),
+            Node::Open("numId", attributes) => self.paragraph.list = Some(attributes.get("val").as_deref() != Some(NO_LIST)),
+            Node::Open("tbl", _) => self.tables.push(Table::default()),
             Node::Close("tbl") => self.end_table()?,
             Node::Close("p") => self.end_paragraph()?,
-            _ => {}
+            node => self.tables.last_mut().into_iter().for_each(|table| table.node(&node)),
         }
         Ok(())
     }
@@ -208,7 +287,7 @@ impl<'a> Reader<'a> {
         match self.tables.last_mut() {
             Some(outer) => {
                 let text: Vec<String> = table.rows.iter().map(|row| row.join(" ")).collect();
-                outer.cell.push_str(&text.join("; "));
+                outer.add(&text.join("; "));
                 Ok(())
             }
             None => self.builder.table(&table.rows),
@@ -218,15 +297,12 @@ impl<'a> Reader<'a> {
     fn end_paragraph(&mut self) -> Result<(), ParseFault> {
         let paragraph = std::mem::take(&mut self.paragraph);
         if let Some(table) = self.tables.last_mut() {
-            if !table.cell.is_empty() {
-                table.cell.push(' ');
-            }
-            table.cell.push_str(&paragraph.text);
+            table.add(&paragraph.text);
             return Ok(());
         }
         let style = paragraph.style.as_ref();
-        let level = style.and_then(|style| self.styles.levels.get(style).copied().or_else(|| named_level(style)));
-        let list = paragraph.list || style.is_some_and(|style| self.styles.lists.contains(style));
+        let level = style.and_then(|style| self.styles.level(style));
+        let list = paragraph.list.unwrap_or_else(|| style.is_some_and(|style| self.styles.list(style)));
         match level {
             Some(level) => self.builder.heading(level, &paragraph.text),
             None if list => self.builder.block(BlockKind::ListItem, &format!("- {}", paragraph.text.trim())),

@@ -2,7 +2,7 @@
 
 use crate::{
     archive::{Archive, Node, walk},
-    build::{Builder, one_line},
+    build::{Builder, carried, one_line},
     docx::core_title,
     fault::ParseFault,
     limits::Limits,
@@ -87,6 +87,8 @@ struct Shape {
     open: String,
     rows: Vec<Vec<String>>,
     cell: String,
+    /// The cell is the one over it.
+    same: bool,
     in_table: bool,
 }
 
@@ -113,12 +115,10 @@ fn slide(xml: &[u8], builder: &mut Builder, limits: &Limits) -> Result<bool, Par
             Node::Close("t") => in_text = false,
             Node::Text(text) if in_text => shape.open.push_str(text),
             Node::Close("p") => shape.end_paragraph(),
-            Node::Close("tc") => {
-                let cell = std::mem::take(&mut shape.cell);
-                if let Some(row) = shape.rows.last_mut() {
-                    row.push(cell);
-                }
+            Node::Open("tc", attributes) => {
+                shape.same = attributes.get("vMerge").is_some_and(|same| matches!(same.as_str(), "1" | "true"));
             }
+            Node::Close("tc") => shape.end_cell(),
             Node::Close("sp" | "graphicFrame") => shapes.push(std::mem::take(&mut shape)),
             _ => {}
         }
@@ -141,6 +141,15 @@ impl Shape {
         } else if !text.trim().is_empty() {
             self.paragraphs.push(text);
         }
+    }
+
+    fn end_cell(&mut self) {
+        let mut cell = std::mem::take(&mut self.cell);
+        let Some((row, above)) = self.rows.split_last_mut() else { return };
+        if self.same && cell.trim().is_empty() {
+            cell = above.last().and_then(|above| above.get(row.len())).map(|above| carried(above)).unwrap_or_default();
+        }
+        row.push(cell);
     }
 
     fn write(&self, builder: &mut Builder) -> Result<(), ParseFault> {

@@ -1,8 +1,8 @@
 //! Workbooks: a heading and tables per sheet.
 
-use std::io::Cursor;
+use std::{fmt::Display, io::Cursor};
 
-use calamine::{Data, Reader, SheetType, SheetVisible, Sheets, open_workbook_auto_from_rs};
+use calamine::{Data, Ods, OdsError, Reader, SheetType, SheetVisible, Sheets, Xls, XlsError, Xlsb, Xlsx};
 use mainspring_kernel::text::elide;
 
 use crate::{
@@ -14,13 +14,7 @@ const FORMAT: &str = "workbook";
 const CELLS_MAX: usize = 5_000_000;
 
 pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<ParsedDocument, ParseFault> {
-    if bytes.starts_with(b"PK") {
-        check_expansion(bytes, limits)?;
-    }
-    let mut workbook = open_workbook_auto_from_rs(Cursor::new(bytes)).map_err(|error| {
-        let text = error.to_string();
-        if text.to_ascii_lowercase().contains("password") { ParseFault::Encrypted } else { ParseFault::malformed(FORMAT, text) }
-    })?;
+    let mut workbook = open(bytes, limits)?;
     let media_type = match &workbook {
         Sheets::Xls(_) => "application/vnd.ms-excel",
         Sheets::Ods(_) => "application/vnd.oasis.opendocument.spreadsheet",
@@ -60,13 +54,37 @@ pub(crate) fn parse(bytes: &[u8], file_name: &str, limits: &Limits) -> Result<Pa
     Ok(builder.finish(media_type, file_name, None))
 }
 
-/// calamine unpacks whole members; what they unpack to is counted first.
-fn check_expansion(bytes: &[u8], limits: &Limits) -> Result<(), ParseFault> {
-    let mut archive = Archive::open(bytes, FORMAT, limits)?;
-    for name in archive.names() {
-        archive.read(&name, FORMAT)?;
+/// By what the file is. A reader that is only tried, as calamine's own choice does, does not say what was wrong.
+fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Sheets<Cursor<&'a [u8]>>, ParseFault> {
+    let malformed = |error: &dyn Display| ParseFault::malformed(FORMAT, error);
+    let from = Cursor::new(bytes);
+    if !bytes.starts_with(b"PK") {
+        return Xls::new(from).map(Sheets::Xls).map_err(|error| match error {
+            XlsError::Password => ParseFault::Encrypted,
+            error => malformed(&error),
+        });
     }
-    Ok(())
+    let names = expanded(bytes, limits)?;
+    if !names.iter().any(|name| name.starts_with("xl/")) {
+        return Ods::new(from).map(Sheets::Ods).map_err(|error| match error {
+            OdsError::Password => ParseFault::Encrypted,
+            error => malformed(&error),
+        });
+    }
+    if names.iter().any(|name| name == "xl/workbook.bin") {
+        return Xlsb::new(from).map(Sheets::Xlsb).map_err(|error| malformed(&error));
+    }
+    Xlsx::new(from).map(Sheets::Xlsx).map_err(|error| malformed(&error))
+}
+
+/// The members of an archive. calamine unpacks whole ones; what they unpack to is counted first.
+fn expanded(bytes: &[u8], limits: &Limits) -> Result<Vec<String>, ParseFault> {
+    let mut archive = Archive::open(bytes, FORMAT, limits)?;
+    let names = archive.names();
+    for name in &names {
+        archive.read(name, FORMAT)?;
+    }
+    Ok(names)
 }
 
 fn cell(data: &Data) -> String {

@@ -11,6 +11,7 @@ use htmd::{
 };
 
 use super::attribute;
+use crate::build::carried;
 
 /// Tables around the place that is walked, innermost last.
 #[derive(Clone, Default)]
@@ -28,8 +29,6 @@ struct Table {
 
 const COLUMNS: usize = 500;
 const SPAN: usize = 100;
-/// A longer cell over several rows is read in the first only.
-const CARRIED: usize = 100;
 
 pub(super) fn handle(builder: HtmlToMarkdownBuilder) -> HtmlToMarkdownBuilder {
     let open = Open::default();
@@ -88,8 +87,7 @@ impl Table {
         for index in 0..columns.min(COLUMNS.saturating_sub(row.len())) {
             let text = if index == 0 { text.clone() } else { String::new() };
             if rows > 1 {
-                let carried = if text.len() > CARRIED { String::new() } else { text.clone() };
-                self.carried.insert(row.len(), (rows, carried));
+                self.carried.insert(row.len(), (rows, carried(&text)));
             }
             row.push(text);
         }

@@ -148,6 +148,9 @@ fn page(number: u32, text: &str, headings: &Headings, builder: &mut Builder) -> 
         match found {
             Some(found) => heading = Some((found.level, line.to_owned())),
             None => {
+                if let Some(kept) = broken_word(&paragraph, line) {
+                    paragraph.truncate(kept);
+                }
                 paragraph.push_str(line.trim_end());
                 paragraph.push('\n');
             }
@@ -155,4 +158,11 @@ fn page(number: u32, text: &str, headings: &Headings, builder: &mut Builder) -> 
     }
     builder.paragraph(&paragraph)?;
     heading.map_or(Ok(()), |(level, open)| builder.heading(level, &open))
+}
+
+/// How much of a paragraph stays when its last word goes on in the next line: all but a hyphen that only the end of
+/// the line asked for. Of the hyphen of keyboards pdf_oxide has decided that already.
+fn broken_word(paragraph: &str, line: &str) -> Option<usize> {
+    let kept = paragraph.strip_suffix("\u{2010}\n").or_else(|| paragraph.strip_suffix("\u{ad}\n"))?;
+    (kept.ends_with(char::is_alphabetic) && line.starts_with(char::is_lowercase)).then_some(kept.len())
 }

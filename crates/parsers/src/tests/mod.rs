@@ -1,6 +1,7 @@
 mod charsets;
 mod hostile;
 mod html;
+mod made;
 mod mail;
 mod office;
 mod pdf;

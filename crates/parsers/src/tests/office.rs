@@ -38,6 +38,74 @@ fn docx_keeps_links_notes_boxes_and_lists_by_style() {
     assert_eq!(links, [("the terms", "https://x.example/?a=1&b=2")]);
 }
 
+fn texts(members: &[(&str, &str)]) -> Vec<String> {
+    let document = parse("x.docx", archive(members)).unwrap();
+    shape(&document).iter().map(|row| row.1.to_owned()).collect()
+}
+
+#[test]
+fn docx_is_read_as_it_stands_after_its_changes() {
+    let body = r#"<w:document xmlns:w="w"><w:body>
+      <w:p><w:pPr><w:pStyle w:val="Heading2"/><w:tabs><w:tab w:val="left"/><w:tab w:val="right"/></w:tabs><w:pPrChange><w:pPr><w:pStyle w:val="Normal"/><w:numPr><w:numId w:val="1"/></w:numPr></w:pPr></w:pPrChange></w:pPr><w:r><w:t>Now</w:t></w:r></w:p>
+      <w:p><w:pPr><w:tabs><w:tab w:val="left"/></w:tabs><w:rPr><w:del/><w:moveFrom/></w:rPr></w:pPr><w:r><w:t>It </w:t></w:r><w:del><w:r><w:delText>was</w:delText><w:t>was</w:t></w:r></w:del><w:ins><w:r><w:t>is</w:t></w:r></w:ins><w:r><w:tab/><w:t>here</w:t></w:r><w:moveFrom><w:r><w:t> and gone</w:t></w:r></w:moveFrom><w:r><w:t>, well</w:t><w:noBreakHyphen/><w:t>kept.</w:t></w:r></w:p>
+      <w:p><w:moveTo><w:r><w:t>and gone</w:t></w:r></w:moveTo></w:p>
+    </w:body></w:document>"#;
+    assert_eq!(texts(&[("word/document.xml", body)]), ["## Now", "It is here, well-kept.", "and gone"]);
+}
+
+#[test]
+fn docx_styles_take_over_what_they_are_made_from() {
+    let style =
+        |id: &str, name: &str, rest: &str| format!(r#"<w:style w:styleId="{id}"><w:name w:val="{name}"/>{rest}</w:style>"#);
+    let styles = [
+        style("T", "Title", ""),
+        style("H", "heading 2", r#"<w:pPr><w:numPr><w:ilvl w:val="1"/></w:numPr><w:outlineLvl w:val="1"/></w:pPr>"#),
+        style("Under", "Subtitle", r#"<w:basedOn w:val="T"/>"#),
+        style("Chapter", "Chapter", r#"<w:basedOn w:val="H"/>"#),
+        style("Part", "Part", r#"<w:basedOn w:val="Chapter"/><w:pPr><w:outlineLvl w:val="0"/></w:pPr>"#),
+        style(
+            "Contents",
+            "TOC Heading",
+            r#"<w:basedOn w:val="H"/><w:pPr><w:numPr><w:numId w:val="0"/></w:numPr><w:outlineLvl w:val="9"/></w:pPr>"#,
+        ),
+        style("Bullet", "List Bullet", r#"<w:pPr><w:numPr><w:numId w:val="3"/></w:numPr></w:pPr>"#),
+        style("Dash", "Dash", r#"<w:basedOn w:val="Bullet"/>"#),
+        style("Round", "Round", r#"<w:basedOn w:val="About"/>"#),
+        style("About", "About", r#"<w:basedOn w:val="Round"/>"#),
+    ];
+    let styles = format!(r#"<w:styles xmlns:w="w">{}</w:styles>"#, styles.concat());
+    let paragraph = |style: &str, more: &str| {
+        format!(r#"<w:p><w:pPr><w:pStyle w:val="{style}"/>{more}</w:pPr><w:r><w:t>{style}</w:t></w:r></w:p>"#)
+    };
+    let named = ["T", "Under", "H", "Chapter", "Part", "Contents", "Bullet", "Dash", "Round"];
+    let mut paragraphs: Vec<String> = named.iter().map(|style| paragraph(style, "")).collect();
+    paragraphs.push(paragraph("Dash", r#"<w:numPr><w:numId w:val="0"/></w:numPr>"#));
+    let body = format!(r#"<w:document xmlns:w="w"><w:body>{}</w:body></w:document>"#, paragraphs.concat());
+    assert_eq!(
+        texts(&[("word/document.xml", &body), ("word/styles.xml", &styles)]),
+        ["# T", "Under", "## H", "## Chapter", "# Part", "Contents", "- Bullet", "- Dash", "Round", "Dash"]
+    );
+}
+
+#[test]
+fn cells_over_several_rows_and_columns_leave_the_others_in_their_columns() {
+    let cell = |what: &str, text: &str| format!("<w:tc><w:tcPr>{what}</w:tcPr><w:p><w:r><w:t>{text}</w:t></w:r></w:p></w:tc>");
+    let long = "long ".repeat(30);
+    let (wide, first, same) = (r#"<w:gridSpan w:val="2"/>"#, r#"<w:vMerge w:val="restart"/>"#, "<w:vMerge/>");
+    let rows = [
+        cell(wide, "a") + &cell("", "b"),
+        cell(first, "x") + &cell(first, &long) + &cell("", "y"),
+        cell(same, "") + &cell(same, "") + &cell("", "z"),
+        cell(&format!("{wide}{same}"), "") + &cell("", "w"),
+        cell(r#"<w:gridSpan w:val="3"/>"#, "c"),
+    ];
+    let rows: String = rows.iter().map(|row| format!("<w:tr>{row}</w:tr>")).collect();
+    let body = format!(r#"<w:document xmlns:w="w"><w:body><w:tbl>{rows}</w:tbl></w:body></w:document>"#);
+    let long = long.trim_end();
+    let want = format!("| a |  | b |\n| --- | --- | --- |\n| x | {long} | y |\n| x |  | z |\n| x |  | w |\n| c |  |  |");
+    assert_eq!(texts(&[("word/document.xml", &body)]), [want]);
+}
+
 #[test]
 fn a_deck_without_a_list_of_slides_is_read_by_their_numbers() {
     let members = [
