@@ -20,7 +20,7 @@ pub struct MonitorView {
     /// Of its worst slice, as a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub says: Option<String>,
-    /// `info`, `warning` or `critical`; absent where this version cannot read its spec.
+    /// `info`, `warning`, `error` or `critical`; absent where this version cannot read its spec.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<String>,
     /// How many slices are in each state.
