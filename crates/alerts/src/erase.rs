@@ -18,6 +18,7 @@ use crate::{
     matcher::Matcher,
     model::{EventKind, Incident, IncidentState, Labels, Raised},
     notice::Notice,
+    raise::titled,
     service::Alerts,
     store::{self, Said, Sent},
 };
@@ -104,11 +105,15 @@ impl Alerts {
             }
         }
         let mut left = incident.clone();
-        let changed = gone.out_of_text(&mut left.title) | gone.out_of_labels(&mut left.labels);
+        let mut changed = gone.out_of_text(&mut left.title) | gone.out_of_labels(&mut left.labels);
+        let (_, firing) = store::firing(tx, id).await?;
+        if !renamed.is_empty() && firing > 0 {
+            left = titled(tx, left).await?;
+            changed |= left.title != incident.title;
+        }
         if changed {
             store::update_incident(tx, &left).await?;
         }
-        let (_, firing) = store::firing(tx, id).await?;
         if !renamed.is_empty() && firing == 0 && left.state != IncidentState::Resolved {
             // Whoever heard of it hears that it is over.
             Box::pin(self.over(tx, left, (None, &json!({})), (name, now))).await?;

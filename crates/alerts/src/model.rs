@@ -118,6 +118,7 @@ pub struct Incident {
     pub state: IncidentState,
     /// The worst of its alerts so far.
     pub severity: Severity,
+    /// The monitor and the sentence of the worst alert that goes on, the newest of equals.
     pub title: String,
     /// Those that all of its alerts have.
     pub labels: Labels,

@@ -142,7 +142,7 @@ impl Alerts {
             group: alert.group(),
             state: IncidentState::Open,
             severity: alert.severity,
-            title: alert.summary.clone(),
+            title: title(&alert.name, &alert.summary),
             labels: alert.labels.clone(),
             receivers: (!alert.receivers.is_empty()).then(|| alert.receivers.clone()),
             changes: outside.changes.clone(),
@@ -165,7 +165,6 @@ impl Alerts {
         let incident = Incident {
             state: IncidentState::Open,
             severity: alert.severity,
-            title: alert.summary.clone(),
             labels: alert.labels.clone(),
             changes: outside.changes.clone(),
             silence: None,
@@ -188,14 +187,13 @@ impl Alerts {
         let labels: Labels =
             incident.labels.clone().into_iter().filter(|(label, value)| alert.labels.get(label) == Some(value)).collect();
         let severity = incident.severity.max(alert.severity);
-        let title = if worse { alert.summary.clone() } else { incident.title.clone() };
         let event = match (&coming.known, worse) {
             (_, true) => EventKind::Escalated,
             (Some(_), false) => EventKind::Refired,
             (None, false) => EventKind::Joined,
         };
         let news = if worse { News::Escalated } else { News::Joined };
-        let incident = Incident { severity, title, labels, ..incident };
+        let incident = Incident { severity, labels, ..incident };
         self.welcome(tx, incident, coming, (event, NoticeKind::Updated, news)).await
     }
 
@@ -214,6 +212,7 @@ impl Alerts {
             Some(_) => store::refresh_alert(tx, update).await?,
             None => store::insert_alert(tx, update).await?,
         }
+        let incident = titled(tx, incident).await?;
         let detail = json!({
             "fingerprint": alert.fingerprint, "name": alert.name, "severity": alert.severity, "summary": alert.summary,
         });
@@ -313,6 +312,12 @@ impl Alerts {
                         if firing == 0 {
                             self.over(&mut tx, incident, (None, &json!({})), (name, now)).await?;
                             over.push(id);
+                            continue;
+                        }
+                        // What it was called by may be what is over.
+                        let (before, incident) = (incident.title.clone(), titled(&mut tx, incident).await?);
+                        if incident.title != before {
+                            store::update_incident(&mut tx, &Incident { updated: now, ..incident }).await?;
                         }
                     }
                     Ok::<_, AlertFault>((tx, over))
@@ -345,6 +350,20 @@ impl Alerts {
         self.tell(tx, &incident, Tell { what: NoticeKind::Resolved, project, others: &[], now }).await?;
         Ok(incident)
     }
+}
+
+/// By what goes on: the worst of its alerts, the newest of equals. One that is over is called by what ended last.
+pub(crate) async fn titled(tx: &mut Tx, incident: Incident) -> Result<Incident, AlertFault> {
+    let worst = store::worst_firing(tx, incident.id).await?;
+    Ok(match worst {
+        Some(alert) => Incident { title: title(&alert.name, &alert.summary), ..incident },
+        None => incident,
+    })
+}
+
+/// The sentence alone does not say which monitor it is of.
+fn title(name: &str, summary: &str) -> String {
+    format!("{name}: {summary}")
 }
 
 /// It is looked at again when the silence ends.

@@ -57,6 +57,7 @@ fn planned(plan: Plan) -> Vec<wire::PlannedChange> {
         digest: change.after.digest.to_string(),
         aliases: change.aliases.into_iter().map(alias).collect(),
         diff: Some(lines_text(&change.diff)).filter(|text| !text.is_empty()),
+        warnings: change.warnings,
     };
     plan.changes.into_iter().map(change).collect()
 }

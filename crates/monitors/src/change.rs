@@ -60,7 +60,8 @@ pub(crate) fn change(measure: &Measure, rule: &Rule, reference: Option<&Summary>
     let estimated = [reference, current].into_iter().flatten().any(Summary::is_estimate);
     let figures = Figures { count: after, reference_count: Some(before), estimated, ..Figures::default() };
     let (Some(reference), Some(current)) = (reference.filter(|_| before > 0), current.filter(|_| after > 0)) else {
-        return (Verdict::Missing, figures);
+        // What came is there, also where there is nothing to hold it against.
+        return (if after > 0 { Verdict::TooFew } else { Verdict::Missing }, figures);
     };
     // A count is all the data there is; it is compared whatever it is.
     if *measure != Measure::Count && (before < rule.minimum || after < rule.minimum) {

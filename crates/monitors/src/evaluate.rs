@@ -163,10 +163,13 @@ impl Looker<'_> {
             let (hits, trials) = summary.and_then(|summary| summary.rate()).unwrap_or_default();
             slices.push(Slice { name, hits, trials });
         }
+        let all = slices.iter().fold(0_u64, |sum, slice| sum.saturating_add(slice.trials));
         let report = compare_slices(slices, self.spec.minimum, 1.0 - alpha);
         let judged = report.slices.into_iter().map(|found| {
             let estimated = estimated.contains(&found.slice.name);
-            let figures = Figures { count: found.slice.trials, limit: Some(rest.by), estimated, ..Figures::default() };
+            let count = found.slice.trials;
+            let reference_count = Some(all.saturating_sub(count));
+            let figures = Figures { count, reference_count, limit: Some(rest.by), estimated, ..Figures::default() };
             let judged = match found.state {
                 SliceState::Missing => (Verdict::Missing, figures),
                 SliceState::TooFew { .. } => (Verdict::TooFew, figures),

@@ -260,5 +260,6 @@ pub enum Severity {
     Info,
     #[default]
     Warning,
+    Error,
     Critical,
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 pub enum State {
     Ok,
-    /// There is something, and not enough to say anything.
+    /// There is something, and not enough to say anything: of it, or of what it is compared with.
     Warming,
     /// There is nothing to measure. That is not well: what should report may be dead.
     Missing,

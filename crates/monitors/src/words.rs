@@ -23,16 +23,44 @@ pub fn sentence(spec: &MonitorSpec, slice: &SliceEvaluation) -> String {
             let _ = write!(text, "there is nothing to measure in {}", spec.window);
         }
         State::Warming => {
-            let _ = write!(text, "{} so far, of {} that it takes to say anything", figures.count, spec.minimum);
+            text.push_str(&lacking(spec, figures));
         }
         State::Ok | State::Firing => {
             text.push_str(&measured(spec, figures));
             if figures.value.is_none() {
-                text.push_str(": too little came to say whether it goes on");
+                let _ = write!(text, ": whether it goes on cannot be said: {}", lacking(spec, figures));
             }
         }
     }
     text
+}
+
+/// What there is too little of: what came, or what it is compared with.
+fn lacking(spec: &MonitorSpec, figures: &Figures) -> String {
+    let Figures { count, reference_count, .. } = *figures;
+    if let Compare::Release(rule) = &spec.compare {
+        match (&figures.releases, &rule.baseline) {
+            (None, None) => return "there is no release before the newest to compare with".to_owned(),
+            (None, Some(name)) => return format!("there is no release {} before the newest to compare with", elide(name, 80)),
+            // A fixed test looks at whole windows only.
+            (Some((newest, _)), _) if count == 0 && rule.test == Test::Fixed => {
+                return format!("the first {} of {} are not over", spec.window, elide(newest, 80));
+            }
+            _ => {}
+        }
+    }
+    // Counts are compared whatever they are.
+    let few = |count: u64| count < spec.minimum && spec.measure != Measure::Count;
+    match reference_count {
+        _ if count == 0 => "nothing came so far".to_owned(),
+        Some(0) => format!("{} there was nothing to compare with", before(&spec.compare, figures)),
+        _ if few(count) => format!("{count} so far, of {} that it takes to say anything", spec.minimum),
+        Some(reference) if few(reference) => {
+            let before = before(&spec.compare, figures);
+            format!("{before} there were only {reference}, of {} that it takes to compare", spec.minimum)
+        }
+        _ => format!("{count} came, and nothing can be said of them yet"),
+    }
 }
 
 fn measured(spec: &MonitorSpec, figures: &Figures) -> String {

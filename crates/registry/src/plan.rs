@@ -53,6 +53,8 @@ pub struct Change {
     pub aliases: Vec<PlannedMove>,
     /// What an update changes, as lines; empty for the other actions.
     pub diff: Vec<DiffLine>,
+    /// What may be meant otherwise, and keeps nothing from being applied.
+    pub warnings: Vec<String>,
     #[serde(skip)]
     pub(crate) description: Option<String>,
     #[serde(skip)]
@@ -88,6 +90,7 @@ pub(crate) async fn plan(world: &mut World<'_>, manifests: &[Manifest], naming: 
     let mut problems = Vec::new();
     for (change, manifest) in changes.iter_mut().zip(manifests) {
         change.references = resolve_references(world, manifest, &mut problems).await?;
+        change.warnings = missing_mentions(world, manifest).await?;
     }
     problems.extend(naming.problems(world, manifests).await?);
     if problems.is_empty() {
@@ -130,6 +133,7 @@ async fn first_draft(world: &mut World<'_>, manifest: &Manifest) -> Result<Chang
         references: Vec::new(),
         aliases,
         diff,
+        warnings: Vec::new(),
         description: description.clone(),
         canonical: canonical_json(&spec.canonical),
     })
@@ -188,6 +192,21 @@ async fn resolve_references(
         }
     }
     Ok(resolved)
+}
+
+/// Those that are not there yet may come later, so they are no reason to refuse.
+async fn missing_mentions(world: &mut World<'_>, manifest: &Manifest) -> Result<Vec<String>, RegistryFault> {
+    let mut warnings = Vec::new();
+    for mention in &manifest.spec.mentions {
+        match world.resolve(mention.kind, &mention.target).await {
+            Ok(_) => {}
+            Err(fault @ (RegistryFault::NotFound { .. } | RegistryFault::VersionNotFound { .. })) => {
+                warnings.push(format!("spec.{}: {fault}", mention.path));
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(warnings)
 }
 
 /// Only what is about to be written can close a circle that was open before.

@@ -57,6 +57,8 @@ pub struct ParsedSpec {
     /// The spec with every default written out: what is stored and digested.
     pub canonical: Value,
     pub references: Vec<Reference>,
+    /// What it names and does not depend on: a plan warns of what is not there.
+    pub mentions: Vec<Reference>,
     /// Models it needs.
     pub models: Vec<NamedModel>,
     /// Names of models that its asset answers to.
@@ -66,7 +68,12 @@ pub struct ParsedSpec {
 impl ParsedSpec {
     pub fn of<T: Serialize>(spec: &T, references: Vec<Reference>) -> Result<Self, SpecFault> {
         let canonical = serde_json::to_value(spec).map_err(|source| SpecFault::invalid(source.to_string()))?;
-        Ok(Self { canonical, references, models: Vec::new(), offers: Vec::new() })
+        Ok(Self { canonical, references, mentions: Vec::new(), models: Vec::new(), offers: Vec::new() })
+    }
+
+    #[must_use]
+    pub fn mentioning(self, mentions: Vec<Reference>) -> Self {
+        Self { mentions, ..self }
     }
 
     #[must_use]

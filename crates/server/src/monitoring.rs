@@ -48,6 +48,15 @@ fn boxed(fault: impl Fault) -> Box<dyn Fault> {
     Box::new(fault)
 }
 
+const fn as_alerts_say(severity: Severity) -> AlertSeverity {
+    match severity {
+        Severity::Info => AlertSeverity::Info,
+        Severity::Warning => AlertSeverity::Warning,
+        Severity::Error => AlertSeverity::Error,
+        Severity::Critical => AlertSeverity::Critical,
+    }
+}
+
 #[derive(Debug)]
 struct Incidents(Alerts);
 
@@ -59,11 +68,7 @@ impl Bell for Incidents {
             project,
             fingerprint,
             name: monitor.to_string(),
-            severity: match severity {
-                Severity::Info => AlertSeverity::Info,
-                Severity::Warning => AlertSeverity::Warning,
-                Severity::Critical => AlertSeverity::Critical,
-            },
+            severity: as_alerts_say(severity),
             summary,
             labels,
             facts,
@@ -79,5 +84,18 @@ impl Bell for Incidents {
 
     async fn resolve(&self, project: ProjectId, fingerprint: &str) -> Result<(), Box<dyn Fault>> {
         self.0.resolve(project, fingerprint).await.map(drop).map_err(boxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_severity_alerts_have_a_monitor_may_have() {
+        for word in AlertSeverity::ALL {
+            let severity: Severity = serde_json::from_value(word.as_str().into()).unwrap();
+            assert_eq!(as_alerts_say(severity), *word);
+        }
     }
 }

@@ -136,6 +136,9 @@ pub struct PlannedChange {
     /// What changes, as a unified diff of YAML.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diff: Option<String>,
+    /// What may be meant otherwise, and keeps nothing from being applied: a monitor that tells a receiver which does not exist.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PlannedAlias {

@@ -13,14 +13,14 @@ pub struct MonitorView {
     pub description: Option<String>,
     /// Whether it is looked at by itself.
     pub enabled: bool,
-    /// `ok`, `warming` (too little came to say anything), `missing` (nothing came) or `firing`: that of its worst slice.
-    /// Absent where nobody has looked yet, and where it is hidden.
+    /// `ok`, `warming` (too little came, or too little to compare it with), `missing` (nothing came) or `firing`: that of its worst
+    /// slice. Absent where nobody has looked yet, and where it is hidden.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
     /// Of its worst slice, as a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub says: Option<String>,
-    /// `info`, `warning` or `critical`; absent where this version cannot read its spec.
+    /// `info`, `warning`, `error` or `critical`; absent where this version cannot read its spec.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<String>,
     /// How many slices are in each state.

@@ -58,6 +58,12 @@ const ALERTS: &str = concat!(
     alert_columns!(),
     " FROM incident_alert WHERE incident = $1 ORDER BY firing DESC, seen DESC, fingerprint LIMIT $2"
 );
+const WORST: &str = concat!(
+    "SELECT ",
+    alert_columns!(),
+    " FROM incident_alert WHERE incident = $1 AND firing = 1 ORDER BY CASE severity WHEN 'critical' THEN 0 WHEN 'error' THEN 1 \
+     WHEN 'warning' THEN 2 ELSE 3 END, began DESC, fingerprint LIMIT 1"
+);
 const COUNT: &str = "SELECT COUNT(*) AS alerts, CAST(COALESCE(SUM(firing), 0) AS BIGINT) AS firing \
     FROM incident_alert WHERE incident = $1";
 const INSERT_ALERT: &str = concat!(
@@ -86,6 +92,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     FIRING_INCIDENTS,
     ALERT,
     ALERTS,
+    WORST,
     COUNT,
     INSERT_ALERT,
     REFRESH_ALERT,
@@ -221,6 +228,11 @@ pub(crate) async fn alert_in(tx: &mut Tx, incident: IncidentId, limit: usize) ->
 
 pub(crate) async fn alerts(catalog: &Catalog, incident: IncidentId, limit: usize) -> Result<Vec<Raised>, CatalogFault> {
     catalog.query(ALERTS, params![incident, limit]).await?.iter().map(read_alert).collect()
+}
+
+/// The worst that goes on, and of equals the one that began last.
+pub(crate) async fn worst_firing(tx: &mut Tx, incident: IncidentId) -> Result<Option<Raised>, CatalogFault> {
+    tx.query(WORST, params![incident]).await?.first().map(read_alert).transpose()
 }
 
 /// How many alerts an incident has, and how many of them go on.

@@ -17,7 +17,7 @@ pub(crate) use erased::{
 pub(crate) use incidents::{
     AlertUpdate, add_event, alert_in, alert_of, alerts, end_alert, end_alerts, events, firing, firing_incidents, get_incident,
     incident_in, incidents, insert_alert, insert_incident, is_firing, latest_of_group, project_name, refresh_alert, to_remind,
-    update_incident,
+    update_incident, worst_firing,
 };
 pub(crate) use lanes::{due_lanes, end_leases, in_lane, lease, next_in_lane, recently_attempted, release, rest_lane};
 pub(crate) use silences::{active_silences, end_silence, get_silence, insert_silence, silences, unhide};

@@ -19,6 +19,8 @@ on_every_engine!(Catalog: [
     an_incident_ends_with_its_last_alert,
     what_comes_back_soon_opens_the_same_incident_again,
     a_worse_alert_makes_the_incident_worse,
+    an_incident_is_called_by_the_worst_alert_that_goes_on,
+    what_is_erased_is_not_what_an_incident_is_called_by,
     raised_at_once_they_are_one_incident,
     somebody_looks_after_it,
     what_somebody_ends_opens_again_when_it_is_still_so,
@@ -50,7 +52,7 @@ async fn an_alert_opens_an_incident_and_others_of_its_group_join_it(catalog: Cat
 
     let told = room.told(first.incident).await;
     assert_eq!((told.incident.state, told.incident.severity), (IncidentState::Open, Severity::Error));
-    assert_eq!(told.incident.title, "answers of de are slow");
+    assert_eq!(told.incident.title, "latency: answers of fr are slow");
     assert_eq!(told.incident.labels, [("app".to_owned(), "desk".to_owned())].into(), "what both have");
     assert_eq!(firing(&told.alerts), ["de", "fr"]);
     assert_eq!(kinds(&told.events), ["opened", "joined"]);
@@ -108,8 +110,46 @@ async fn a_worse_alert_makes_the_incident_worse(catalog: Catalog) {
     let better = Alert { severity: Severity::Info, ..room.alert("de") };
     assert_eq!(room.alerts.raise(better).await.unwrap().news, News::Known);
     let told = room.told(id).await;
-    assert_eq!((told.incident.severity, told.incident.title.as_str()), (Severity::Critical, "nothing is answered"));
+    assert_eq!((told.incident.severity, told.incident.title.as_str()), (Severity::Critical, "latency: nothing is answered"));
     assert_eq!(kinds(&told.events), ["opened", "escalated"]);
+}
+
+async fn an_incident_is_called_by_the_worst_alert_that_goes_on(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let id = room.raise("de").await.incident;
+    let raise = async |fingerprint: &str, severity| {
+        let alert = Alert { severity, ..room.alert(fingerprint) };
+        assert_eq!(room.alerts.raise(alert).await.unwrap().incident, id);
+        room.incident(id).await.title
+    };
+    let resolve = async |fingerprint: &str| {
+        room.resolve(fingerprint).await;
+        room.incident(id).await.title
+    };
+    let of = |fingerprint: &str| format!("latency: answers of {fingerprint} are slow");
+    assert_eq!(room.incident(id).await.title, of("de"), "the monitor is named");
+    assert_eq!(raise("fr", Severity::Warning).await, of("de"));
+    assert_eq!(raise("es", Severity::Critical).await, of("es"));
+    assert_eq!(resolve("es").await, of("de"), "what is over says nothing any more");
+    assert_eq!(resolve("de").await, of("fr"));
+    assert_eq!(raise("it", Severity::Warning).await, of("it"), "the newest of equals");
+    assert_eq!(resolve("fr").await, of("it"));
+    assert_eq!(resolve("it").await, of("it"));
+    assert_eq!(room.incident(id).await.state, IncidentState::Resolved);
+}
+
+async fn what_is_erased_is_not_what_an_incident_is_called_by(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let id = room.raise("others").await.incident;
+    let theirs = Alert {
+        summary: "user quandelor: 4 s".to_owned(),
+        labels: [("user".to_owned(), "quandelor".to_owned())].into(),
+        ..room.alert("monitor/latency/quandelor")
+    };
+    room.alerts.raise(theirs).await.unwrap();
+    assert_eq!(room.incident(id).await.title, "latency: user quandelor: 4 s");
+    room.alerts.erase(room.editor.project, &["quandelor".to_owned()], &HashSet::new()).await.unwrap();
+    assert_eq!(room.incident(id).await.title, "latency: answers of others are slow");
 }
 
 async fn raised_at_once_they_are_one_incident(catalog: Catalog) {
@@ -276,10 +316,11 @@ async fn what_was_told_of_somebody_names_nobody_after_their_erasure(catalog: Cat
     let after = written(&room).await;
     assert!(!after.contains("quandelor") && !after.contains("trace-one") && after.contains("trace-three"), "{after}");
     let told = room.told(with_others).await;
-    assert_eq!((told.incident.state, told.incident.title.as_str()), (IncidentState::Open, "user [erased]: 4 s"));
+    assert_eq!((told.incident.state, told.incident.title.as_str()), (IncidentState::Open, "latency: answers of others are slow"));
     assert_eq!(firing(&told.alerts), ["others"], "what is of them is over");
     assert!(told.alerts.iter().any(|alert| alert.fingerprint == "erased/1" && alert.ended.is_some()));
-    assert_eq!(room.told(alone).await.incident.state, IncidentState::Resolved);
+    let alone = room.told(alone).await.incident;
+    assert_eq!((alone.state, alone.title.as_str()), (IncidentState::Resolved, "errors: user [erased]: 4 s"));
     room.deliver().await;
     assert!(room.said("ops").await.contains(&"resolved delivered".to_owned()), "whoever heard of it hears that it is over");
     let silences = room.alerts.silences(&room.reader, true, &PageRequest::first(10)).await.unwrap().items;

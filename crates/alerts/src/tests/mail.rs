@@ -82,7 +82,7 @@ async fn mail_is_sent_under_tls_with_a_password(catalog: Catalog) {
     );
     assert_eq!(to.as_slice(), ["one@example.com", "two@example.com"]);
     let message = MessageParser::default().parse(data.as_bytes()).unwrap();
-    assert_eq!(message.subject(), Some("[error] Antworten sind zu langsam: über 4 Sekunden, und zwar überall"));
+    assert_eq!(message.subject(), Some("[error] latency: Antworten sind zu langsam: über 4 Sekunden, und zwar überall"));
     assert_eq!(message.message_id(), Some(format!("{}@example.com", delivery.id).as_str()), "the same for each try");
     let text = message.body_text(0).unwrap();
     assert!(text.contains("über 4 Sekunden") && text.contains("p95: 4.2") && text.contains("trace a1b2"), "{text}");
@@ -207,7 +207,7 @@ async fn mails_of_one_incident_stand_together(catalog: Catalog) {
     let read: Vec<_> = mails.iter().map(|mail| MessageParser::default().parse(mail.data.as_bytes()).unwrap()).collect();
     assert_eq!(read[0].references().as_text(), read[1].references().as_text());
     assert_ne!(read[0].message_id(), read[1].message_id());
-    assert_eq!(read[1].subject(), Some("[resolved] answers of de are slow"));
+    assert_eq!(read[1].subject(), Some("[resolved] latency: answers of de are slow"));
 }
 
 /// Whatever a model has said, a message keeps to the protocol.

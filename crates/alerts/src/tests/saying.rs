@@ -78,7 +78,7 @@ async fn a_webhook_says_what_is_known(catalog: Catalog) {
     let data = &body["data"];
     assert_eq!((&data["incident"], &data["project"]), (&json!(id.to_string()), &json!("ours")));
     assert_eq!((&data["state"], &data["severity"]), (&json!("open"), &json!("error")));
-    assert_eq!((&data["title"], &data["labels"]), (&json!("answers of de are slow"), &json!({ "app": "desk" })));
+    assert_eq!((&data["title"], &data["labels"]), (&json!("latency: answers of de are slow"), &json!({ "app": "desk" })));
     assert_eq!(data["page"], format!("https://spring.example/incidents/{id}"));
     let alert = &data["alerts"][0];
     assert_eq!(
@@ -97,7 +97,7 @@ async fn slack_is_told_in_its_form(catalog: Catalog) {
     let id = room.alerts.raise(alert).await.unwrap().incident;
     room.deliver().await;
     let body = only(&upstream, "slack").json();
-    assert_eq!(body["text"], "[error] &lt;!channel&gt; a &amp; b", "nobody is called by what a model said");
+    assert_eq!(body["text"], "[error] latency: &lt;!channel&gt; a &amp; b", "nobody is called by what a model said");
     let attachment = &body["attachments"][0];
     assert_eq!((&attachment["color"], &attachment["fallback"]), (&json!("#e65100"), &body["text"]));
     assert_eq!(attachment["title_link"], format!("https://spring.example/incidents/{id}"));
@@ -120,7 +120,7 @@ async fn pagerduty_has_one_incident_for_each_of_ours(catalog: Catalog) {
     assert_eq!(actions, ["trigger", "acknowledge", "resolve"]);
     assert!(events.iter().all(|event| event["dedup_key"] == json!(id.to_string()) && event["routing_key"] == ROUTING));
     let payload = &events[0]["payload"];
-    assert_eq!((&payload["summary"], &payload["source"]), (&json!("answers of de are slow"), &json!("ours")));
+    assert_eq!((&payload["summary"], &payload["source"]), (&json!("latency: answers of de are slow"), &json!("ours")));
     assert_eq!(
         (&payload["severity"], &payload["group"], &payload["class"]),
         (&json!("error"), &json!("desk"), &json!("latency"))

@@ -71,6 +71,9 @@ fn show_changes(reply: &wire::ApplyReply) {
             let from = from.map(|from| format!("v{from} ")).unwrap_or_default();
             line(&format!("    @{alias} {from}→ v{to}"));
         }
+        for warning in &change.warnings {
+            line(&format!("    warning: {}", output::printable(warning)));
+        }
         if let Some(diff) = change.diff.as_deref().filter(|_| change.action == "update") {
             for row in diff.lines() {
                 line(&format!("    {}", output::printable(row)));

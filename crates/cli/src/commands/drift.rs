@@ -84,7 +84,7 @@ fn cells(found: &wire::FieldDriftView) -> Vec<String> {
     ]
 }
 
-/// By how much numbers moved, or the categories that moved most.
+/// By how much numbers moved, or the categories that moved most; of too few numbers, the ranges that did.
 fn moved(found: &wire::FieldDriftView) -> String {
     if let Some(moved) = found.figures.as_ref().and_then(|figures| figures.moved) {
         return format!("{moved:.3} {}", found.unit.as_deref().unwrap_or_default());
@@ -93,10 +93,29 @@ fn moved(found: &wire::FieldDriftView) -> String {
     let mut bins: Vec<&wire::DriftBinView> = found.bins.iter().filter(|bin| by(bin) >= 0.005).collect();
     bins.sort_by(|one, other| by(other).total_cmp(&by(one)));
     let shown = bins.iter().take(NAMED).map(|bin| {
-        let name = bin.category.as_deref().unwrap_or("others");
+        let name = name(bin, found.unit.as_deref());
         format!("{name} {:.0} → {:.0} %", 100.0 * bin.before, 100.0 * bin.after)
     });
     printable(&shown.collect::<Vec<_>>().join(", "))
+}
+
+/// What a part of a distribution is called, as on the page.
+fn name(bin: &wire::DriftBinView, unit: Option<&str>) -> String {
+    match (bin.category.as_deref(), bin.low.zip(bin.high)) {
+        (Some(""), _) => "(empty)".to_owned(),
+        (Some(category), _) => category.to_owned(),
+        (None, Some((low, high))) => {
+            let (low, high) = (three_digits(low), three_digits(high));
+            let range = if low == high { low } else { format!("{low} to {high}") };
+            unit.map_or_else(|| range.clone(), |unit| format!("{range} {unit}"))
+        }
+        (None, None) => "others".to_owned(),
+    }
+}
+
+/// More of them would say nothing: a range is as wide as a sketch's cells.
+fn three_digits(value: f64) -> String {
+    format!("{value:.2e}").parse::<f64>().unwrap_or(value).to_string()
 }
 
 fn topic(topic: &wire::DriftTopicView) -> Vec<String> {
@@ -108,4 +127,38 @@ fn topic(topic: &wire::DriftTopicView) -> Vec<String> {
         format!("{:.1} %", 100.0 * topic.after),
         dash(topic.traces.first()),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bin(category: Option<&str>, range: Option<(f64, f64)>, before: f64, after: f64) -> wire::DriftBinView {
+        let (low, high) = range.unzip();
+        wire::DriftBinView { low, high, category: category.map(str::to_owned), before, after }
+    }
+
+    #[test]
+    fn a_range_of_numbers_is_called_by_its_ends_and_only_what_is_left_over_is_others() {
+        let found = |unit: Option<&str>, bins: Vec<wire::DriftBinView>| wire::FieldDriftView {
+            field: "duration".to_owned(),
+            kind: "numbers".to_owned(),
+            unit: unit.map(str::to_owned),
+            state: "too_few".to_owned(),
+            reference: 500,
+            current: 4,
+            drifted: false,
+            figures: None,
+            bins,
+        };
+        let ranges = vec![
+            bin(None, Some((100.04, 412.34)), 0.5, 0.0),
+            bin(None, Some((5.0, 5.0)), 0.0, 0.75),
+            bin(None, Some((0.000_123, 0.000_987_6)), 0.0, 0.1),
+        ];
+        assert_eq!(moved(&found(Some("ms"), ranges)), "5 ms 0 → 75 %, 100 to 412 ms 50 → 0 %, 0.000123 to 0.000988 ms 0 → 10 %");
+        let named = vec![bin(Some("gpt"), None, 0.9, 0.5), bin(Some(""), None, 0.1, 0.3), bin(None, None, 0.0, 0.2625)];
+        assert_eq!(moved(&found(None, named)), "gpt 90 → 50 %, others 0 → 26 %, (empty) 10 → 30 %");
+        assert_eq!(name(&bin(None, Some((1.0, 2.0)), 0.0, 1.0), None), "1 to 2");
+    }
 }

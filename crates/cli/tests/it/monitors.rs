@@ -55,6 +55,9 @@ async fn a_rate_of_errors_opens_an_incident_that_outlives_a_kill_and_ends_when_i
     let server = Server::start(data, "127.0.0.1");
     let user = User::of(&server, None);
     let hook = json!({"webhook": {"url": format!("{}/v1/moderations", upstream.url())}});
+    let nobody = apply_all(data, &[monitor("off", "service = shop", &json!({"enabled": false, "notify": ["nobody"]}))]);
+    let warned = json!(["spec.notify[0]: receiver `nobody` does not exist"]);
+    assert_eq!((&nobody["applied"], &nobody["changes"][0]["warnings"]), (&json!(true), &warned), "{nobody}");
     apply_all(
         data,
         &[

@@ -94,6 +94,48 @@ async fn the_same_hour_of_last_week_is_what_it_is_compared_with() {
 }
 
 #[tokio::test]
+async fn what_has_no_past_is_not_missing_and_the_side_that_lacks_is_named() {
+    for (slices, of) in [(json!({}), ""), (json!({ "slices": "model" }), "model one: ")] {
+        for measure in [json!({ "rate": { "hits": "status = error" } }), json!("count")] {
+            let mut fields = json!({ "compare": { "previous": { "back": "7d" } }, "window": "1m", "measure": measure });
+            fields.as_object_mut().unwrap().extend(slices.as_object().unwrap().clone());
+            let mut watch = Watch::new(fields);
+            watch.traffic.add(0..1, 60, |event| event);
+            let found = watch.look(1.0).await;
+            let says = crate::sentence(&watch.spec, &found.slices[0]);
+            assert_eq!((found.state, says), (State::Warming, format!("{of}7d before there was nothing to compare with")));
+            let silent = watch.look(2.0).await;
+            let says = crate::sentence(&watch.spec, &silent.slices[0]);
+            assert_eq!((silent.state, says), (State::Missing, format!("{of}there is nothing to measure in 1m")));
+        }
+    }
+    for (first, second, expected) in [
+        (12, 60, "in the window before there were only 12, of 30 that it takes to compare"),
+        (60, 12, "12 so far, of 30 that it takes to say anything"),
+    ] {
+        let mut watch = Watch::new(json!({ "compare": { "previous": {} }, "window": "1h" }));
+        watch.traffic.add(0..1, first, |event| event);
+        watch.traffic.add(60..61, second, |event| event);
+        let found = watch.look(120.0).await;
+        assert_eq!(found.state, State::Warming);
+        assert_eq!(crate::sentence(&watch.spec, &found.slices[0]), expected);
+    }
+}
+
+#[tokio::test]
+async fn what_fired_and_cannot_be_compared_any_more_says_what_it_lacks() {
+    let mut watch = Watch::new(json!({ "compare": { "previous": {} }, "window": "1h" }));
+    watch.traffic.add(0..60, 10, |event| event);
+    watch.traffic.add(60..120, 10, |event| Event { failed: true, ..event });
+    watch.traffic.add(120..121, 12, |event| Event { failed: true, ..event });
+    assert_eq!(watch.look(120.0).await.state, State::Firing);
+    let found = watch.look(180.0).await;
+    let says = crate::sentence(&watch.spec, &found.slices[0]);
+    assert_eq!(found.state, State::Firing);
+    assert!(says.ends_with(": whether it goes on cannot be said: 12 so far, of 30 that it takes to say anything"), "{says}");
+}
+
+#[tokio::test]
 async fn a_distribution_of_numbers_that_widens_with_the_same_mean_has_drifted() {
     let fields = json!({ "measure": { "numbers": { "field": "score" } } });
     let normal = |seed: u64, scale: f64| {

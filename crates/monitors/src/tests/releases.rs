@@ -2,7 +2,7 @@ use mainspring_statistics::Random;
 use serde_json::{Value, json};
 
 use super::events::{Event, Watch};
-use crate::State;
+use crate::{Evaluation, State};
 
 fn with(release: &'static str, rate: f64, random: &mut Random) -> impl FnMut(Event) -> Event {
     move |event| Event { release, failed: random.happens(rate), ..event }
@@ -15,6 +15,10 @@ fn released(compare: Value, before: f64, after: f64, seed: u64) -> Watch {
     watch.traffic.add(0..120, 10, with("1", before, &mut random));
     watch.traffic.add(120..300, 10, with("2", after, &mut random));
     watch
+}
+
+fn says(watch: &Watch, found: &Evaluation) -> String {
+    crate::sentence(&watch.spec, &found.slices[0])
 }
 
 #[tokio::test]
@@ -58,12 +62,14 @@ async fn a_release_that_is_no_worse_is_rarely_said_to_be_however_often_it_is_loo
 async fn a_new_release_is_warming_and_a_silent_one_is_missing() {
     let mut watch = released(json!({}), 0.05, 0.05, 2);
     let found = watch.look(125.0).await;
-    assert_eq!(found.state, State::Warming);
+    assert_eq!((found.state, says(&watch, &found)), (State::Warming, "the first 15m of 2 are not over".to_owned()));
     assert_eq!(watch.look(136.0).await.state, State::Ok);
 
     let mut silent = Watch::new(json!({ "compare": { "release": {} } }));
     silent.traffic.add(0..60, 10, |event| event);
-    assert_eq!(silent.look(60.0).await.state, State::Warming, "there is no other release");
+    let alone = silent.look(60.0).await;
+    assert_eq!(alone.state, State::Warming, "there is no other release");
+    assert_eq!(says(&silent, &alone), "there is no release before the newest to compare with");
     assert_eq!(Watch::new(json!({ "compare": { "release": {} } })).look(60.0).await.state, State::Missing);
 }
 
@@ -82,7 +88,9 @@ async fn a_baseline_can_be_named() {
     assert_eq!(watch.look(180.0).await.state, State::Ok, "the one before was no better");
     watch.spec = super::events::spec(json!({ "compare": { "release": { "baseline": "9" } } }));
     watch.history = crate::History::default();
-    assert_eq!(watch.look(180.0).await.state, State::Warming);
+    let unknown = watch.look(180.0).await;
+    assert_eq!(unknown.state, State::Warming);
+    assert_eq!(says(&watch, &unknown), "there is no release 9 before the newest to compare with");
 }
 
 #[tokio::test]

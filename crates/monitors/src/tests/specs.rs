@@ -44,6 +44,8 @@ fn a_spec_is_read_and_every_default_is_written_out() {
         assert_eq!(parsed.canonical[field], value);
     }
     assert_eq!((descriptor().parse)(&parsed.canonical).unwrap().canonical, parsed.canonical);
+    let mentioned = parsed.mentions.iter().map(|mention| (mention.kind, mention.target.to_string(), mention.path.as_str()));
+    assert_eq!(mentioned.collect::<Vec<_>>(), [(AssetKind::Receiver, "on-call".to_owned(), "notify[0]")]);
 }
 
 #[test]

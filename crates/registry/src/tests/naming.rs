@@ -8,7 +8,9 @@ use mainspring_testservers::on_every_engine;
 use serde_json::{Value, json};
 
 use super::{Room, draft};
-use crate::{Draft, KindDescriptor, ModelNames, ModelRole, NamedModel, Offer, ParsedSpec, ProblemKind, RegistryFault, SpecFault};
+use crate::{
+    Draft, KindDescriptor, ModelNames, ModelRole, NamedModel, Offer, ParsedSpec, ProblemKind, Reference, RegistryFault, SpecFault,
+};
 
 on_every_engine!(Catalog: [
     a_model_that_nobody_has_is_refused_with_the_nearest,
@@ -17,6 +19,7 @@ on_every_engine!(Catalog: [
     what_is_applied_with_a_spec_answers_for_it,
     a_target_is_looked_for_below_its_provider_only,
     without_a_list_every_name_is_taken,
+    what_is_only_mentioned_is_warned_of_where_it_is_not_there,
 ]);
 
 /// What the process has.
@@ -49,7 +52,13 @@ fn parse(value: &Value) -> Result<ParsedSpec, SpecFault> {
     let mut offers: Vec<Offer> = texts("also").into_iter().map(Offer::Also).collect();
     offers.extend(texts("below").into_iter().map(Offer::Below));
     offers.extend(value["own"].as_bool().filter(|own| *own).map(|_| Offer::Name));
-    Ok(ParsedSpec::of(value, Vec::new())?.naming(named).offering(offers))
+    let mentions = texts("mentions").into_iter().enumerate().map(|(at, name)| Reference {
+        kind: AssetKind::Route,
+        target: name.parse().unwrap(),
+        path: format!("mentions[{at}]"),
+    });
+    let mentions = mentions.collect();
+    Ok(ParsedSpec::of(value, Vec::new())?.naming(named).offering(offers).mentioning(mentions))
 }
 
 fn schema() -> Value {
@@ -175,4 +184,21 @@ async fn without_a_list_every_name_is_taken(catalog: Catalog) {
     let kinds = room.registry.kinds().to_vec();
     room.registry = crate::Registry::open(catalog, Arc::new(room.clock.clone()), kinds);
     assert!(problems(&room, &[draft("chain", "c", json!({"chat": ["anything"], "embed": ["at-all"]}))]).await.is_empty());
+}
+
+async fn what_is_only_mentioned_is_warned_of_where_it_is_not_there(catalog: Catalog) {
+    let room = room(catalog).await;
+    let mentioning = || draft("chain", "c", json!({"mentions": ["there", "their"]}));
+    let route = |name: &str| draft("route", name, json!({}));
+    let both = [route("there"), mentioning()];
+    let warned = "spec.mentions[1]: route `their` does not exist: did you mean `there`?";
+    let plan = room.registry.plan(&room.reader, &both).await.unwrap();
+    assert_eq!((plan.changes[0].warnings.len(), plan.changes[1].warnings.as_slice()), (0, &[warned.to_owned()][..]));
+    let applied = room.apply(&both).await.unwrap();
+    assert_eq!(applied, plan, "and it is applied all the same");
+    assert_eq!(room.version(AssetKind::Chain, "c").await.unwrap().pin.number, 1);
+    let again = room.apply(&[mentioning()]).await.unwrap();
+    assert_eq!(again.changes[0].warnings, [warned], "also where nothing changes");
+    room.apply(&[route("their")]).await.unwrap();
+    assert!(room.apply(&[mentioning()]).await.unwrap().changes[0].warnings.is_empty());
 }
