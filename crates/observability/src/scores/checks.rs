@@ -5,6 +5,7 @@ use std::time::Duration;
 use mainspring_kernel::{
     Timestamp,
     id::{ProjectId, ScoreId},
+    text::elide,
 };
 use mainspring_llm::{SpanId, TraceId};
 use serde_json::Value;
@@ -96,6 +97,17 @@ pub(super) fn named(parts: &[&str]) -> String {
 
 fn wrong(reason: impl Into<String>) -> TraceFault {
     TraceFault::Score { reason: reason.into() }
+}
+
+impl Score {
+    /// Why somebody cannot speak of what it is about: to them it is not there.
+    #[must_use]
+    pub fn unseen(&self) -> TraceFault {
+        match (self.trace, &self.session) {
+            (None, Some(session)) => TraceFault::NoSession { id: elide(session, 80) },
+            (trace, _) => TraceFault::NotFound { id: trace.map(|trace| trace.to_string()).unwrap_or_default() },
+        }
+    }
 }
 
 impl Scores {
