@@ -66,6 +66,15 @@ pub(crate) async fn scores(State(otlp): State<Otlp>, caller: Caller, Body(body):
             Err(fault) => errors.push(json!({"message": fault.to_string()})),
         }
     }
+    let seen = otlp.observability.may_score_each(actor, &good).await?;
+    for (score, _) in good.iter().zip(&seen).filter(|(_, seen)| !**seen) {
+        if alone {
+            return Err(score.unseen().into());
+        }
+        errors.push(json!({"message": score.unseen().to_string()}));
+    }
+    let mut seen = seen.into_iter();
+    good.retain(|_| seen.next() == Some(true));
     let (accepted, first) = (good.len(), good.first().map(|score| score.id.clone()));
     otlp.observability.put_scores(actor, good).await?;
     Ok(match first {

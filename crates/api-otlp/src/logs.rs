@@ -3,6 +3,8 @@
 //! What a record says is an event of its span under the same name. So a message that an instrumentation logs is read, redacted
 //! and found like one that it writes into its span.
 
+use std::collections::HashMap;
+
 use mainspring_kernel::id::ProjectId;
 use mainspring_llm::{
     Span, SpanId, TraceId,
@@ -25,8 +27,12 @@ const EVENT_NAME: &str = "event.name";
 const SEVERITY: &str = "otel.log.severity";
 const SEVERITY_NUMBER: &str = "otel.log.severity_number";
 
+/// How often each record came in one request.
+type Times = HashMap<[u8; 32], u64>;
+
 pub(crate) fn read(request: ExportLogsServiceRequest, project: ProjectId) -> Received {
     let mut received = Received::default();
+    let mut times = Times::new();
     let mut left = Left(SHARED_MAX);
     for group in request.resource_logs {
         let resource = of_resource(group.resource);
@@ -44,7 +50,7 @@ pub(crate) fn read(request: ExportLogsServiceRequest, project: ProjectId) -> Rec
                     received.reject(1, TOO_MUCH_SHARED);
                     continue;
                 }
-                match span(record, project, &shared) {
+                match span(record, project, &shared, &mut times) {
                     Ok(span) => received.spans.push(span),
                     Err(reason) => received.reject(1, reason),
                 }
@@ -54,7 +60,7 @@ pub(crate) fn read(request: ExportLogsServiceRequest, project: ProjectId) -> Rec
     received
 }
 
-fn span(record: LogRecord, project: ProjectId, shared: &Map<String, Value>) -> Result<Span, &'static str> {
+fn span(record: LogRecord, project: ProjectId, shared: &Map<String, Value>, times: &mut Times) -> Result<Span, &'static str> {
     let nanos = if record.time_unix_nano == 0 { record.observed_time_unix_nano } else { record.time_unix_nano };
     let at = time(nanos)?;
     let severity = SeverityNumber::try_from(record.severity_number).unwrap_or_default();
@@ -92,12 +98,21 @@ fn span(record: LogRecord, project: ProjectId, shared: &Map<String, Value>) -> R
         .and_all(&attributes)
         .and_all(&body)
         .finish();
+    let said = numbered(said, times);
     let span = SpanId::from_slice(&said[..8]).ok_or("a record has no name")?;
     // A record of no trace is one by itself.
     let trace = trace.or_else(|| TraceId::from_slice(&said[8..24])).ok_or("a record has no name")?;
     let events = if body.is_empty() { Vec::new() } else { vec![SpanEvent { name: name.clone(), at, attributes: body }] };
     let (kind, links) = (SpanKind::Internal, Vec::new());
     Ok(Span { project, trace, span, parent, name, kind, start: at, end: at, status, attributes, events, links })
+}
+
+/// Records that say the same at the same time are as many as came: the first is named by what it says, each after it by its
+/// number in the request too. So a request that is repeated names them alike.
+fn numbered(said: [u8; 32], times: &mut Times) -> [u8; 32] {
+    let time = times.entry(said).or_default();
+    *time += 1;
+    if *time == 1 { said } else { Name::of("log again").and(&said).and(&time.to_le_bytes()).finish() }
 }
 
 /// Of an event of the conventions for generative models the body's fields; what else a record says as one value.

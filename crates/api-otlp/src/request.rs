@@ -1,6 +1,6 @@
 //! From a request to the bytes of the protocol's message.
 
-use std::io::Read;
+use std::{fmt::Display, io::Read};
 
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use mainspring_kernel::FaultKind;
 use mainspring_web_kit::Problem;
 use serde::de::DeserializeOwned;
 
-use crate::lenient::{self, LENIENT_MAX};
+use crate::lenient;
 
 /// A frame of zstd says how much of what came before it may refer to, and the reader sets that much memory aside: 32 MiB.
 const ZSTD_WINDOW_LOG: u32 = 25;
@@ -111,14 +111,13 @@ where
 
 /// JSON in any of the spellings that senders use.
 pub(crate) fn decode_leniently<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    if bytes.len() > LENIENT_MAX {
-        return Err(Problem::new(FaultKind::Invalid, "otlp-malformed", "not an OTLP export in the protocol's own spelling"));
-    }
     lenient::read(bytes).map_err(|error| malformed(&error))
 }
 
-pub(crate) fn malformed(error: &dyn std::error::Error) -> Problem {
-    Problem::new(FaultKind::Invalid, "otlp-malformed", format!("not an OTLP export: {error}"))
+pub(crate) fn malformed(error: &dyn Display) -> Problem {
+    let hint = "traces go to `/v1/traces`, logs to `/v1/logs`, metrics to `/v1/metrics`; the protocol's JSON has names like \
+        `resourceSpans` and `traceId`, ids in hex, and times as nanoseconds in text";
+    Problem::new(FaultKind::Invalid, "otlp-malformed", format!("not an OTLP export: {error}")).with_hint(hint)
 }
 
 pub(crate) fn media_type(detail: String) -> Problem {
@@ -126,7 +125,9 @@ pub(crate) fn media_type(detail: String) -> Problem {
 }
 
 pub(crate) fn unreadable(reason: String) -> Problem {
-    Problem::new(FaultKind::Invalid, "body-unreadable", format!("the request body could not be read: {reason}"))
+    Problem::new(FaultKind::Invalid, "body-unreadable", format!("the request body could not be read: {reason}")).with_hint(
+        "`Content-Encoding`, or `grpc-encoding`, names how the body is packed; one that is cut off is sent again whole",
+    )
 }
 
 pub(crate) fn too_large() -> Problem {

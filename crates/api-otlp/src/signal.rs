@@ -9,7 +9,6 @@ use opentelemetry_proto::tonic::collector::{
 use serde_json::{Value, json};
 
 use crate::{
-    lenient::LENIENT_MAX,
     logs, points,
     request::{Encoding, decode, decode_leniently},
     shared::bound,
@@ -64,11 +63,7 @@ pub(crate) fn read(signal: Signal, body: &[u8], encoding: Encoding, project: Pro
 /// Where a metric's points are spelt in another way, the reader of the protocol's own spelling leaves them out without a word.
 pub(crate) fn decode_metrics(body: &[u8], encoding: Encoding) -> Result<ExportMetricsServiceRequest, Problem> {
     let blank = body.iter().all(u8::is_ascii_whitespace);
-    if encoding == Encoding::Json && !blank && body.len() <= LENIENT_MAX {
-        decode_leniently(body)
-    } else {
-        decode(body, encoding)
-    }
+    if encoding == Encoding::Json && !blank { decode_leniently(body) } else { decode(body, encoding) }
 }
 
 /// What came of an export.

@@ -5,7 +5,6 @@
 
 use std::mem::size_of;
 
-use mainspring_kernel::FaultKind;
 use mainspring_web_kit::Problem;
 use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList},
@@ -19,7 +18,7 @@ use opentelemetry_proto::tonic::{
     trace::v1::{ResourceSpans, ScopeSpans, Span, Status, span},
 };
 
-use crate::request::{Encoding, too_large};
+use crate::request::{Encoding, malformed, too_large};
 
 /// A message of the protocol: what it takes by itself, and which of its fields are messages.
 pub(crate) struct Shape {
@@ -88,9 +87,7 @@ pub(crate) fn weigh(bytes: &[u8], encoding: Encoding, shape: &'static Shape, lim
             let mut scale = Scale { weight: 0, limit };
             scale.message(bytes, shape, 0).map_err(|reason| match reason {
                 Reason::TooHeavy => too_large(),
-                Reason::Malformed(what) => {
-                    Problem::new(FaultKind::Invalid, "otlp-malformed", format!("not an OTLP export: {what}"))
-                }
+                Reason::Malformed(what) => malformed(&what),
             })?;
             scale.weight
         }

@@ -98,15 +98,26 @@ pub(crate) async fn write(
             Err(fault) => results.push(wire::ScoreWritten { id: None, error: Some(fault.to_string()) }),
         }
     }
+    if let (true, [score]) = (alone, &scores[..]) {
+        rest.observability.may_score(actor, score).await?;
+    }
     Ok(Json(written(&rest, actor, scores, results).await?))
 }
 
+/// Of what the caller may not see nothing is said, whoever else may: to them it is not there.
 async fn written(
     rest: &Rest,
     actor: &Actor,
-    scores: Vec<Score>,
-    results: Vec<wire::ScoreWritten>,
+    mut scores: Vec<Score>,
+    mut results: Vec<wire::ScoreWritten>,
 ) -> Answer<wire::ScoresWritten> {
+    let seen = rest.observability.may_score_each(actor, &scores).await?;
+    let good = results.iter_mut().filter(|result| result.error.is_none());
+    for ((result, score), _) in good.zip(&scores).zip(&seen).filter(|(_, seen)| !**seen) {
+        *result = wire::ScoreWritten { id: None, error: Some(score.unseen().to_string()) };
+    }
+    let mut seen = seen.into_iter();
+    scores.retain(|_| seen.next() == Some(true));
     let accepted = scores.len() as u64;
     rest.observability.put_scores(actor, scores).await?;
     Ok(wire::ScoresWritten { accepted, rejected: results.len() as u64 - accepted, results })

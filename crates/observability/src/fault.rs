@@ -27,6 +27,8 @@ pub enum TraceFault {
     NoScore { id: String },
     #[error("{reason}")]
     Score { reason: String },
+    #[error("{reason}: what the project captures says so")]
+    ScoreNotCaptured { reason: &'static str },
     #[error(transparent)]
     Page(#[from] PageFault),
     #[error(transparent)]
@@ -71,7 +73,7 @@ impl Fault for TraceFault {
     fn kind(&self) -> FaultKind {
         match self {
             Self::NotFound { .. } | Self::NoSession { .. } | Self::NoScore { .. } | Self::NoValue { .. } => FaultKind::NotFound,
-            Self::Page(_) | Self::Question { .. } | Self::Score { .. } => FaultKind::Invalid,
+            Self::Page(_) | Self::Question { .. } | Self::Score { .. } | Self::ScoreNotCaptured { .. } => FaultKind::Invalid,
             Self::Filter(fault) => fault.kind(),
             Self::TooMuch { .. } => FaultKind::TooLarge,
             Self::Unreadable { .. } => FaultKind::Internal,
@@ -91,6 +93,7 @@ impl Fault for TraceFault {
             Self::NoSession { .. } => "session-not-found",
             Self::NoScore { .. } => "score-not-found",
             Self::Score { .. } => "score-invalid",
+            Self::ScoreNotCaptured { .. } => "score-not-captured",
             Self::NoValue { .. } => "trace-value-not-found",
             Self::Page(_) => "paging-invalid",
             Self::Filter(fault) => fault.code(),
@@ -125,6 +128,9 @@ impl Fault for TraceFault {
             }
             Self::NoSession { .. } => Some("`mainspring traces sessions` lists those you may see".into()),
             Self::NoScore { .. } => Some("`mainspring scores list` lists those you may see".into()),
+            Self::ScoreNotCaptured { .. } => {
+                Some("send a number, true or false, or one of a few words; `mainspring capture show` says what is kept".into())
+            }
             Self::Filter(fault) => fault.hint(),
             Self::TooMuch { .. } => Some("ask about less time, or filter more out".into()),
             Self::Lake(fault) => fault.hint(),

@@ -1,5 +1,7 @@
 //! Log records, and what every record is held to.
 
+use std::collections::HashSet;
+
 use mainspring_kernel::Timestamp;
 use mainspring_llm::{
     Span,
@@ -99,6 +101,21 @@ fn a_record_that_comes_again_is_the_same_and_another_is_not() {
     // In another project it is another one: what is in one says nothing of what is in the other.
     let elsewhere = logs::read(records(&json!([question()])), mainspring_kernel::id::ProjectId::from_raw(2));
     assert_ne!(elsewhere.spans[0].span, ids[0]);
+}
+
+#[test]
+fn records_that_say_the_same_in_one_request_are_as_many_as_came() {
+    let mut bare = question();
+    bare.as_object_mut().unwrap().retain(|name, _| !matches!(name.as_str(), "traceId" | "spanId"));
+    let all = json!([question(), question(), bare, question(), bare]);
+    let (once, again) = (read(&all), read(&all));
+    assert_eq!((once.spans.len(), once.rejected), (5, 0), "{}", once.reason);
+    let ids: HashSet<_> = once.spans.iter().map(|span| (span.trace.to_string(), span.span.to_string())).collect();
+    assert_eq!(ids.len(), 5, "{ids:?}");
+    assert_eq!(once.spans, again.spans, "what is sent again is there once");
+    // The first is the one that a request of its own would bring.
+    assert_eq!((&once.spans[0], &once.spans[2]), (&one(question()), &one(bare)));
+    assert_ne!(once.spans[2].trace, once.spans[4].trace, "each of no trace is one by itself");
 }
 
 #[test]

@@ -147,6 +147,26 @@ fn of_what_people_wrote_nothing_is_left_below_full() {
     assert!(text.contains("my.own.number") && text.contains("\"gpt\""), "{text}");
 }
 
+#[test]
+fn without_content_nothing_stays_under_the_plain_names_of_prompts_and_answers() {
+    let names = [
+        "prompt",
+        "completion",
+        "retrieval.query",
+        "gen_ai.input.messages.0.content",
+        "gen_ai.output.messages.0.content",
+        "gen_ai.system_instructions.0.content",
+    ];
+    for capture in Capture::ALL {
+        let mut span = span_with("nothing");
+        span.attributes.extend(names.map(|name| (name.to_owned(), "what people wrote".into())));
+        Policy::of(capture).apply(&mut span);
+        for name in names {
+            assert_eq!(span.attributes.contains_key(name), capture >= Capture::Redacted, "{capture:?} {name}");
+        }
+    }
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

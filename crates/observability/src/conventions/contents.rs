@@ -34,6 +34,7 @@ pub(crate) const CONTENTS: &[(Fact, Convention, &str)] = &[
     (Fact::Input, Others, "user_prompt"),
     (Fact::Input, Others, "new_context"),
     (Fact::Input, Others, "input"),
+    (Fact::Input, Others, "prompt"),
     (Fact::Output, GenAi, names::OUTPUT_MESSAGES),
     (Fact::Output, OpenInference, "llm.output_messages"),
     (Fact::Output, VercelAi, "ai.response.text"),
@@ -53,6 +54,7 @@ pub(crate) const CONTENTS: &[(Fact, Convention, &str)] = &[
     (Fact::Output, Others, "lk.response.text"),
     (Fact::Output, Others, "response.model_output"),
     (Fact::Output, Others, "output"),
+    (Fact::Output, Others, "completion"),
     (Fact::System, GenAi, "gen_ai.system_instructions"),
     (Fact::System, VercelAi, "ai.prompt.system"),
     (Fact::System, Others, "lk.instructions"),
@@ -63,6 +65,7 @@ pub(crate) const CONTENTS: &[(Fact, Convention, &str)] = &[
     (Fact::Query, GenAi, "gen_ai.retrieval.query.text"),
     (Fact::Query, GenAi, "gen_ai.memory.query.text"),
     (Fact::Query, OpenInference, "reranker.query"),
+    (Fact::Query, Others, "retrieval.query"),
     (Fact::Documents, Mainspring, names::HITS),
     (Fact::Documents, GenAi, "gen_ai.retrieval.documents"),
     (Fact::Documents, GenAi, "gen_ai.memory.records"),
@@ -105,6 +108,11 @@ pub(crate) const CONTENTS: &[(Fact, Convention, &str)] = &[
 
 /// Names that go on with a number, or with the name of a value.
 pub(crate) const PREFIXES: &[(Fact, Convention, &str)] = &[
+    (Fact::Input, GenAi, "gen_ai.input.messages."),
+    (Fact::Output, GenAi, "gen_ai.output.messages."),
+    (Fact::Content, GenAi, "gen_ai.system_instructions."),
+    (Fact::Tools, GenAi, "gen_ai.tool.definitions."),
+    (Fact::Documents, GenAi, "gen_ai.retrieval.documents."),
     (Fact::Input, OpenInference, "llm.input_messages."),
     (Fact::Input, GenAiEarlier, "gen_ai.prompt."),
     (Fact::Input, OpenLlmetry, "llm.prompts."),

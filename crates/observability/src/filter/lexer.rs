@@ -137,7 +137,8 @@ fn escaped(letter: Option<char>) -> Result<char, Complaint> {
 
 fn sign(letters: &mut Letters<'_>) -> Result<Sign, Complaint> {
     let first = letters.next();
-    let followed = letters.take('=');
+    // After any other sign it is a sign by itself: `attributes["n"]=5`.
+    let followed = matches!(first, Some('=' | '!' | '<' | '>')) && letters.take('=');
     Ok(match (first, followed) {
         // Two are as good as one.
         (Some('='), _) => Sign::Eq,
@@ -157,7 +158,7 @@ fn sign(letters: &mut Letters<'_>) -> Result<Sign, Complaint> {
         (Some('|'), _) => return Err(Complaint::new("`|` means nothing here").hinting("write `or`")),
         (other, _) => {
             let shown = other.map(String::from).unwrap_or_default();
-            return Err(Complaint::new(format!("`{shown}=` means nothing here")));
+            return Err(Complaint::new(format!("`{shown}` means nothing here")));
         }
     })
 }

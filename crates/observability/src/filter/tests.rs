@@ -60,6 +60,8 @@ fn filters_are_read_as_people_write_them() {
     check(r#"attributes["a.b"] > 1.5 and attributes["n"] = -3"#, r#"attributes["a.b"] > 1.5 and attributes["n"] = -3"#);
     check(r#"attributes["t"] = "5" or attributes["f"] = true"#, r#"attributes["t"] = "5" or attributes["f"] = true"#);
     check(r#"attributes["e"] exists"#, r#"attributes["e"] exists"#);
+    check(r#"attributes["n"]=5 and attributes["n"]==5"#, r#"attributes["n"] = 5 and attributes["n"] = 5"#);
+    check(r#"score["x"]=0.8 or score["x"]!=1"#, r#"score["x"] = 0.8 or score["x"] != 1"#);
     check("score.quality > 0.5", r#"score["quality"] > 0.5"#);
     check("score['answer quality'] = good", r#"score["answer quality"] = "good""#);
     check("score.a.b = true and not score.c exists", r#"score["a.b"] = true and not score["c"] exists"#);

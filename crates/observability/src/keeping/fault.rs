@@ -12,6 +12,8 @@ pub enum KeepingFault {
     NoErasure { id: String },
     #[error("{reason}")]
     Invalid { reason: String },
+    #[error("`max_bytes` is a byte at least: with none, everything there is would be deleted")]
+    NoBytes,
     #[error("an erasure waits: {reason}")]
     Waits { reason: String },
     #[error(transparent)]
@@ -30,7 +32,7 @@ impl Fault for KeepingFault {
     fn kind(&self) -> FaultKind {
         match self {
             Self::NoErasure { .. } => FaultKind::NotFound,
-            Self::Invalid { .. } | Self::Page(_) => FaultKind::Invalid,
+            Self::Invalid { .. } | Self::NoBytes | Self::Page(_) => FaultKind::Invalid,
             Self::Waits { .. } => FaultKind::Unavailable,
             Self::Trace(fault) => fault.kind(),
             Self::Job(fault) => fault.kind(),
@@ -42,7 +44,7 @@ impl Fault for KeepingFault {
     fn code(&self) -> &'static str {
         match self {
             Self::NoErasure { .. } => "erasure-not-found",
-            Self::Invalid { .. } => "keeping-invalid",
+            Self::Invalid { .. } | Self::NoBytes => "keeping-invalid",
             Self::Waits { .. } => "erasure-waits",
             Self::Page(_) => "paging-invalid",
             Self::Trace(fault) => fault.code(),
@@ -55,6 +57,7 @@ impl Fault for KeepingFault {
     fn hint(&self) -> Option<String> {
         match self {
             Self::NoErasure { .. } => Some("`mainspring erasures list` lists those of the project".into()),
+            Self::NoBytes => Some("leave it out where bytes are no limit; `mainspring erase` deletes what is there".into()),
             Self::Waits { .. } => Some("it goes on by itself".into()),
             Self::Trace(fault) => fault.hint(),
             Self::Job(fault) => fault.hint(),
@@ -71,7 +74,7 @@ impl Fault for KeepingFault {
             Self::Job(fault) => fault.retry_after(),
             Self::Derived(fault) => fault.retry_after(),
             Self::Catalog(fault) => fault.retry_after(),
-            Self::NoErasure { .. } | Self::Invalid { .. } | Self::Page(_) => None,
+            Self::NoErasure { .. } | Self::Invalid { .. } | Self::NoBytes | Self::Page(_) => None,
         }
     }
 }

@@ -76,6 +76,9 @@ impl Keeping {
         if rule.keep_for.is_some_and(|keep| keep < SHORTEST) {
             return Err(KeepingFault::Invalid { reason: "what is kept is kept for a second at least".to_owned() });
         }
+        if rule.max_bytes == Some(0) {
+            return Err(KeepingFault::NoBytes);
+        }
         let KeepingParts { catalog, audit, .. } = &*self.parts;
         let (now, by) = (self.now(), actor.principal.to_string());
         catalog

@@ -62,9 +62,17 @@ impl Observability {
 
     /// Nobody speaks of a trace that is hidden from them. One that is still on its way is not known yet, and may be spoken of.
     pub async fn may_score(&self, actor: &Actor, score: &Score) -> Result<(), TraceFault> {
-        let seen = self.visible_scores(actor, vec![score.clone()]).await?;
-        let id = score.trace.map_or_else(String::new, |trace| trace.to_string());
-        if seen.is_empty() { Err(TraceFault::NotFound { id }) } else { Ok(()) }
+        let seen = self.may_score_each(actor, std::slice::from_ref(score)).await?;
+        if seen.contains(&true) { Ok(()) } else { Err(score.unseen()) }
+    }
+
+    /// The same of each of several scores, in their order.
+    pub async fn may_score_each(&self, actor: &Actor, scores: &[Score]) -> Result<Vec<bool>, TraceFault> {
+        if actor.labels == Labels::All || scores.is_empty() {
+            return Ok(vec![true; scores.len()]);
+        }
+        let of = |score: &Score| (score.trace.map(|trace| trace.to_string()), score.session.clone());
+        self.seen(actor, scores.iter().map(of).collect()).await
     }
 
     /// Newest first.
@@ -238,12 +246,7 @@ impl Observability {
 
     /// The scores whose whole trace, or session, the actor may see.
     async fn visible_scores(&self, actor: &Actor, mut scores: Vec<Score>) -> Result<Vec<Score>, TraceFault> {
-        if actor.labels == Labels::All || scores.is_empty() {
-            return Ok(scores);
-        }
-        let of = |score: &Score| (score.trace.map(|trace| trace.to_string()), score.session.clone());
-        let about = scores.iter().map(of).collect();
-        let mut seen = self.seen(actor, about).await?.into_iter();
+        let mut seen = self.may_score_each(actor, &scores).await?.into_iter();
         scores.retain(|_| seen.next() == Some(true));
         Ok(scores)
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use mainspring_kernel::{
     Timestamp,
     id::{ProjectId, ScoreId},
+    text::elide,
 };
 use mainspring_llm::{SpanId, TraceId};
 use serde_json::Value;
@@ -21,6 +22,8 @@ pub const FEEDBACK: &str = "feedback";
 const NAME_MAX: usize = 200;
 const SESSION_MAX: usize = 1_000;
 const CATEGORY_MAX: usize = 500;
+/// Characters of a category where no content is kept.
+const WORD_MAX: usize = 64;
 /// Bytes of a text or a comment, and of metadata as JSON.
 const TEXT_MAX: usize = 16 << 10;
 /// Clocks differ; by more than this one of them is wrong.
@@ -94,6 +97,17 @@ pub(super) fn named(parts: &[&str]) -> String {
 
 fn wrong(reason: impl Into<String>) -> TraceFault {
     TraceFault::Score { reason: reason.into() }
+}
+
+impl Score {
+    /// Why somebody cannot speak of what it is about: to them it is not there.
+    #[must_use]
+    pub fn unseen(&self) -> TraceFault {
+        match (self.trace, &self.session) {
+            (None, Some(session)) => TraceFault::NoSession { id: elide(session, 80) },
+            (trace, _) => TraceFault::NotFound { id: trace.map(|trace| trace.to_string()).unwrap_or_default() },
+        }
+    }
 }
 
 impl Scores {
@@ -174,33 +188,42 @@ fn valued(kind: Option<ScoreKind>, value: Value) -> Result<ScoreValue, TraceFaul
     }
 }
 
-/// What may be kept of it: comments and texts are what people wrote.
+/// What may be kept of it: comments and texts are what people wrote, and so may be any other words.
 fn kept(policy: &Policy, mut score: Score) -> Result<Score, TraceFault> {
-    let redacted = |text: String| policy.redactor.text(&text, &mut Found::default()).unwrap_or(text);
-    match policy.capture {
-        Capture::Full => {}
-        Capture::Redacted => {
-            score.comment = score.comment.map(redacted);
-            score.metadata = None;
-            if let ScoreValue::Text(text) = score.value {
-                score.value = ScoreValue::Text(redacted(text));
-            }
-        }
-        Capture::Metadata | Capture::None => {
-            if score.value.kind() == ScoreKind::Text {
-                return Err(wrong("no texts are kept here: what the project captures says so"));
-            }
-            (score.comment, score.metadata) = (None, None);
-            if policy.capture == Capture::None {
-                score.author = None;
-            }
-        }
+    if policy.capture == Capture::Full {
+        return Ok(score);
     }
+    let redacted = |text: String| policy.redactor.text(&text, &mut Found::default()).unwrap_or(text);
+    score.value = match score.value {
+        ScoreValue::Text(_) if policy.capture <= Capture::Metadata => {
+            return Err(TraceFault::ScoreNotCaptured { reason: "no texts are kept here" });
+        }
+        ScoreValue::Text(text) => ScoreValue::Text(redacted(text)),
+        ScoreValue::Categorical(text) if policy.capture <= Capture::Metadata => ScoreValue::Categorical(word(policy, text)?),
+        ScoreValue::Categorical(text) => ScoreValue::Categorical(redacted(text)),
+        value @ (ScoreValue::Numeric(_) | ScoreValue::Boolean(_)) => value,
+    };
+    score.comment = score.comment.filter(|_| policy.capture == Capture::Redacted).map(redacted);
+    score.author = score.author.filter(|_| policy.capture != Capture::None).map(redacted);
+    score.config = score.config.map(redacted);
+    score.metadata = None;
     Ok(score)
+}
+
+/// A category where no content is kept. A sentence may say anything, and a word that is replaced would stand for any other.
+fn word(policy: &Policy, text: String) -> Result<String, TraceFault> {
+    if text.chars().count() > WORD_MAX {
+        return Err(TraceFault::ScoreNotCaptured { reason: "a category is a word or two here, of 64 characters at most" });
+    }
+    match policy.redactor.text(&text, &mut Found::default()) {
+        Some(_) => Err(TraceFault::ScoreNotCaptured { reason: "a category holds something that may not be kept here" }),
+        None => Ok(text),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use mainspring_kernel::Fault as _;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -275,6 +298,32 @@ mod tests {
         assert_eq!((bare.comment, bare.author), (None, None));
         let text = check(NewScore { kind: Some(ScoreKind::Text), ..new(json!("words")) }).unwrap();
         assert!(kept(&Policy::of(Capture::Metadata), text).is_err());
+    }
+
+    #[test]
+    fn categories_and_authors_are_words_like_any_other() {
+        let score = |value: &str| {
+            let (author, config) = (Some("ada@example.org".to_owned()), Some("of bob@example.org".to_owned()));
+            check(NewScore { author, config, ..new(json!(value)) }).unwrap()
+        };
+        let told = "hello ada@example.org is angry";
+        let full = kept(&Policy::of(Capture::Full), score(told)).unwrap();
+        assert_eq!((full.value.text(), full.author.as_deref()), (Some(told), Some("ada@example.org")));
+        let redacted = kept(&Policy::of(Capture::Redacted), score(told)).unwrap();
+        assert_eq!(redacted.value, ScoreValue::Categorical("hello [email] is angry".into()));
+        assert_eq!((redacted.author.as_deref(), redacted.config.as_deref()), (Some("[email]"), Some("of [email]")));
+        for (capture, author) in [(Capture::Metadata, Some("[email]")), (Capture::None, None)] {
+            let policy = Policy::of(capture);
+            let bare = kept(&policy, score("very kind")).unwrap();
+            assert_eq!((bare.value.text(), bare.author.as_deref()), (Some("very kind"), author), "{capture:?}");
+            assert_eq!(bare.config.as_deref(), Some("of [email]"), "{capture:?}");
+            assert!(kept(&policy, score(&"ä".repeat(WORD_MAX))).is_ok(), "{capture:?}");
+            let long = "ä".repeat(WORD_MAX + 1);
+            for refused in [told, long.as_str()] {
+                let fault = kept(&policy, score(refused)).unwrap_err();
+                assert!(fault.code() == "score-not-captured" && fault.hint().is_some(), "{capture:?} {fault}");
+            }
+        }
     }
 
     proptest! {

@@ -284,6 +284,9 @@ async fn a_trace_that_is_hidden_hides_its_scores() {
     assert!(matches!(room.room.delete_score(&reader, &put[0].id).await, Err(TraceFault::NoScore { .. })));
     assert!(matches!(room.room.may_score(&reader, &put[0]).await, Err(TraceFault::NotFound { .. })));
     room.room.may_score(&reader, &put[1]).await.unwrap();
+    assert!(matches!(room.room.may_score(&reader, &put[2]).await, Err(TraceFault::NoSession { .. })));
+    assert_eq!(room.room.may_score_each(&reader, &put).await.unwrap(), [false, true, false]);
+    assert_eq!(room.room.may_score_each(&owner(), &put).await.unwrap(), [true; 3]);
     assert_eq!(room.all(&actor(7, Labels::Some(["board".to_owned()].into())), 10).await.len(), 3);
     room.tasks.shut_down(WAIT).await.unwrap();
 }

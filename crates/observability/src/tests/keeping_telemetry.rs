@@ -129,8 +129,12 @@ async fn a_turn_is_taken_by_one(catalog: Catalog) {
     let last = held[0].last.unwrap();
     assert_eq!((held[0].rows, held[0].oldest, last.rows, last.all_rows), (1, Some(spans[2].start), 1, 2));
     assert!(held[0].bytes > 0 && held[1].last.is_none());
-    // Bytes without end are too many for no bytes at all.
-    keeping.set_retention(&admin, Telemetry::Spans, Retention { keep_for: None, max_bytes: Some(0) }).await.unwrap();
+    // No bytes at all is more likely a slip than a wish.
+    let most = |bytes: u64| Retention { keep_for: None, max_bytes: Some(bytes) };
+    let refused = keeping.set_retention(&admin, Telemetry::Spans, most(0)).await.unwrap_err();
+    assert!(refused.code() == "keeping-invalid" && refused.hint().is_some(), "{refused}");
+    assert_eq!(keeping.retain("one", &Telemetry::ALL).await.unwrap(), 0);
+    keeping.set_retention(&admin, Telemetry::Spans, most(1)).await.unwrap();
     assert_eq!(keeping.retain("one", &Telemetry::ALL).await.unwrap(), 1);
 }
 

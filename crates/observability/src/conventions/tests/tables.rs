@@ -49,6 +49,12 @@ fn content_and_persons_are_known_under_all_their_names() {
         "mlflow.spanInputs",
         "traceloop.entity.output",
         "retrieval.documents.0.document.content",
+        "prompt",
+        "completion",
+        "retrieval.query",
+        "gen_ai.input.messages.0.content",
+        "gen_ai.output.messages.1.parts.0.content",
+        "gen_ai.system_instructions.0.content",
     ];
     assert!(content.iter().all(|name| is_content(name)));
     let kept =
