@@ -22,6 +22,8 @@ use crate::{
 
 /// What older senders name an event in.
 const EVENT_NAME: &str = "event.name";
+/// How the names of events begin that the conventions for generative models know.
+const GEN_AI: &str = "gen_ai.";
 const SEVERITY: &str = "otel.log.severity";
 const SEVERITY_NUMBER: &str = "otel.log.severity_number";
 
@@ -45,7 +47,10 @@ pub(crate) fn read(request: ExportLogsServiceRequest, project: ProjectId) -> Rec
                     continue;
                 }
                 match span(record, project, &shared) {
-                    Ok(span) => received.spans.push(span),
+                    Ok(span) => {
+                        let place = received.spans.len();
+                        received.spans.push(placed(span, place));
+                    }
                     Err(reason) => received.reject(1, reason),
                 }
             }
@@ -100,11 +105,20 @@ fn span(record: LogRecord, project: ProjectId, shared: &Map<String, Value>) -> R
     Ok(Span { project, trace, span, parent, name, kind, start: at, end: at, status, attributes, events, links })
 }
 
+/// The messages of a call are often written within one microsecond. The record's own name says nothing of its place: where it
+/// comes again, it may stand among others.
+fn placed(mut span: Span, place: usize) -> Span {
+    if span.name.starts_with(GEN_AI) {
+        span.attributes.insert(names::PLACE.to_owned(), place.into());
+    }
+    span
+}
+
 /// Of an event of the conventions for generative models the body's fields; what else a record says as one value.
 fn body(name: &str, body: Option<AnyValue>) -> Map<String, Value> {
     match plain(body, 0) {
         Value::Null => Map::new(),
-        Value::Object(fields) if name.starts_with("gen_ai.") => fields,
+        Value::Object(fields) if name.starts_with(GEN_AI) => fields,
         other => Map::from_iter([("body".to_owned(), other)]),
     }
 }

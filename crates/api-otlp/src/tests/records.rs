@@ -102,6 +102,22 @@ fn a_record_that_comes_again_is_the_same_and_another_is_not() {
 }
 
 #[test]
+fn messages_of_one_moment_keep_the_order_in_which_they_were_sent() {
+    let (mut answer, mut other) = (question(), question());
+    answer["eventName"] = json!("gen_ai.choice");
+    other["eventName"] = json!("checkout.failed");
+    let places = |all: Value| -> Vec<Value> {
+        read(&all).spans.into_iter().map(|span| span.attributes.get(names::PLACE).cloned().unwrap_or_default()).collect()
+    };
+    assert_eq!(places(json!([question(), other, answer])), [json!(0), Value::Null, json!(2)]);
+    // It is another record's neighbour when it comes again, and the same record.
+    let mut again = read(&json!([answer, question()])).spans;
+    assert_eq!((again[1].span, &again[1].attributes[names::PLACE]), (one(question()).span, &json!(1)));
+    again[1].attributes.insert(names::PLACE.to_owned(), json!(0));
+    assert_eq!(again.remove(1), one(question()));
+}
+
+#[test]
 fn a_record_of_no_trace_is_one_by_itself() {
     let mut record = question();
     for field in ["traceId", "spanId", "eventName"] {
