@@ -9,7 +9,21 @@ import { count, duration, fullTime, listTime, money, plural, short } from "@/lib
 import { bars, bucketFor } from "@/lib/histogram";
 import { useShortcuts } from "@/lib/keys";
 import { shownScore } from "@/lib/scores";
-import { Button, cx, Empty, ErrorNote, IconButton, PageHeader, SearchField, Segmented, Select, Skeleton, Toggle, useDebounced, useTitle } from "@/ui/kit";
+import {
+  Button,
+  cx,
+  Empty,
+  ErrorNote,
+  IconButton,
+  PageHeader,
+  SearchField,
+  Segmented,
+  Select,
+  Skeleton,
+  Toggle,
+  useDebounced,
+  useTitle,
+} from "@/ui/kit";
 import { Rows, type Column } from "@/ui/rows";
 import { FilterBox, isFilterFault } from "./FilterBox";
 import { Histogram } from "./Histogram";
