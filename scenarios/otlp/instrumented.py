@@ -137,6 +137,11 @@ def genai():
     # Its messages are log records, below the call.
     events = {event["name"]: event["parent"] for event in of_type(trace, "event")}
     assert events == {"gen_ai.user.message": call["span"], "gen_ai.choice": call["span"]}, spans
+    # Whoever reads the call reads them.
+    reading = get(f"/api/v1/traces/{trace}/reading?span={call['span']}")
+    said = [(message["role"], [part["content"].strip() for part in message["parts"]]) for message in reading["input"] + reading["output"]]
+    assert said == [("user", [QUESTION]), ("assistant", [reply.choices[0].message.content.strip()])], reading
+    assert call["preview"] == QUESTION, call
     check_metrics()
 
 

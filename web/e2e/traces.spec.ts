@@ -21,6 +21,23 @@ test("the list is filtered by status, app and text, and the address keeps the fi
   await expect(grid.getByRole("row").nth(1)).toBeVisible();
 });
 
+test("traces whose beginning is not here are asked for with a switch, and the address keeps it", async ({ page, request }) => {
+  await manyTraces(request);
+  const asksAny = (url: string) => new URL(url).pathname === "/api/v1/traces" && new URL(url).searchParams.get("any") === "true";
+  await page.goto("/traces?in=all");
+  const grid = page.getByRole("grid", { name: "Traces" });
+  await expect(grid.getByRole("row").nth(1)).toBeVisible();
+  const asked = page.waitForRequest((one) => asksAny(one.url()));
+  await page.getByText("Begun elsewhere too").click();
+  await asked;
+  await expect(page).toHaveURL(/any=true/);
+  await page.reload();
+  await expect(page.getByRole("switch", { name: "Begun elsewhere too" })).toBeChecked();
+  await expect(grid.getByRole("row").nth(1)).toBeVisible();
+  await page.getByText("Begun elsewhere too").click();
+  await expect(page).not.toHaveURL(/any=/);
+});
+
 test("more traces are loaded by cursor without repeating any", async ({ page, request }) => {
   await manyTraces(request);
   const pages: string[][] = [];

@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use mainspring_kernel::{Timestamp, id::ProjectId};
 use mainspring_llm::{
     Span, SpanId, TraceId,
-    trace::{SpanEvent, SpanKind, SpanLink, SpanStatus},
+    trace::{SpanEvent, SpanKind, SpanLink, SpanStatus, names},
 };
 use mainspring_observability::END_AS_SENT;
 use opentelemetry_proto::tonic::{
@@ -20,6 +20,9 @@ const DEPTH_MAX: usize = 32;
 /// came. Of one export it takes this many bytes at most.
 pub(crate) const SHARED_MAX: usize = 128 << 20;
 pub(crate) const TOO_MUCH_SHARED: &str = "what a resource says of itself is too long for so many spans";
+/// Flags of a span: it is known whether its parent is in another process (`SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK`), and it is
+/// (`SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK`).
+const PARENT_IS_REMOTE: u32 = 0x100 | 0x200;
 /// What a value takes beside its text, about.
 const VALUE: usize = 64;
 
@@ -116,6 +119,9 @@ fn span(proto: ProtoSpan, project: ProjectId, shared: &Map<String, Value>) -> Re
     let mut end = time(proto.end_time_unix_nano)?;
     let mut attributes = shared.clone();
     attributes.extend(owned(proto.attributes));
+    if parent.is_some() && proto.flags & PARENT_IS_REMOTE == PARENT_IS_REMOTE {
+        attributes.insert(names::PARENT_REMOTE.to_owned(), true.into());
+    }
     if end < start {
         // Some clocks go back. What was sent is kept, and whoever reads the span is told.
         attributes.insert(END_AS_SENT.to_owned(), end.to_string().into());

@@ -5,13 +5,15 @@ use std::collections::HashMap;
 use mainspring_kernel::Timestamp;
 use mainspring_llm::{
     Span,
-    trace::{SpanKind, SpanStatus},
+    trace::{SpanKind, SpanStatus, names},
 };
 use serde_json::{Map, Value, json};
 
 const RESOURCE: &str = "resource.";
 const SCOPE_NAME: &str = "otel.scope.name";
 const SCOPE_VERSION: &str = "otel.scope.version";
+/// Flags: it is known whether the parent is in another process, and it is.
+const PARENT_IS_REMOTE: u32 = 0x300;
 
 /// An export request. Spans of one resource and scope stand together.
 pub(crate) fn request(spans: Vec<Span>) -> Value {
@@ -48,7 +50,11 @@ fn scope(span: &mut Span) -> Value {
     scope.into()
 }
 
-fn written(span: Span) -> Value {
+fn written(mut span: Span) -> Value {
+    let remote = span.attributes.get(names::PARENT_REMOTE) == Some(&Value::Bool(true));
+    if remote {
+        span.attributes.remove(names::PARENT_REMOTE);
+    }
     let kind = match span.kind {
         SpanKind::Internal => 1,
         SpanKind::Server => 2,
@@ -68,7 +74,7 @@ fn written(span: Span) -> Value {
     let links = span.links.into_iter().map(|link| {
         json!({"traceId": link.trace.to_string(), "spanId": link.span.to_string(), "attributes": attributes(link.attributes)})
     });
-    json!({
+    let mut said = json!({
         "traceId": span.trace.to_string(),
         "spanId": span.span.to_string(),
         "parentSpanId": span.parent.map(|parent| parent.to_string()).unwrap_or_default(),
@@ -80,7 +86,11 @@ fn written(span: Span) -> Value {
         "events": events.collect::<Vec<_>>(),
         "links": links.collect::<Vec<_>>(),
         "status": status,
-    })
+    });
+    if remote {
+        said["flags"] = PARENT_IS_REMOTE.into();
+    }
+    said
 }
 
 fn nanos(at: Timestamp) -> String {
@@ -103,5 +113,39 @@ fn any(value: Value) -> Value {
         Value::String(text) => json!({"stringValue": text}),
         Value::Array(items) => json!({"arrayValue": {"values": items.into_iter().map(any).collect::<Vec<_>>()}}),
         Value::Object(fields) => json!({"kvlistValue": {"values": attributes(fields)}}),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mainspring_kernel::id::ProjectId;
+    use mainspring_llm::{SpanId, TraceId};
+
+    use super::*;
+
+    #[test]
+    fn where_the_parent_is_goes_on_as_a_flag() {
+        let sent = |remote: Value| {
+            let at = Timestamp::from_micros(1_764_000_000_000_000);
+            let span = Span {
+                project: ProjectId::from_raw(1),
+                trace: TraceId::random(),
+                span: SpanId::random(),
+                parent: Some(SpanId::random()),
+                name: "work".into(),
+                kind: SpanKind::Internal,
+                start: at,
+                end: at,
+                status: SpanStatus::Unset,
+                attributes: Map::from_iter([(names::PARENT_REMOTE.to_owned(), remote)]),
+                events: Vec::new(),
+                links: Vec::new(),
+            };
+            let span = request(vec![span])["resourceSpans"][0]["scopeSpans"][0]["spans"][0].take();
+            (span["flags"].clone(), span["attributes"].clone())
+        };
+        assert_eq!(sent(json!(true)), (json!(768), json!([])));
+        let theirs = json!([{"key": "otel.parent.remote", "value": {"stringValue": "far"}}]);
+        assert_eq!(sent(json!("far")), (Value::Null, theirs));
     }
 }

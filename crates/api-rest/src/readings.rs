@@ -35,12 +35,13 @@ pub(crate) async fn read(
     let spans = rest.observability.span(actor, trace_id(&id)?, wanted).await?;
     let found = spans.first().ok_or_else(|| no_span(&id, &query.span.unwrap_or_default()))?;
     let marks = clock_marks(&spans, rest.clock.now()).remove(&found.span).unwrap_or_default();
-    Ok(Json(reading(id, found, &marks)))
+    let said = rest.observability.conversation(actor, found).await?;
+    Ok(Json(reading(id, (found, said), &marks)))
 }
 
-fn reading(trace_id: String, span: &Span, marks: &[ClockMark]) -> wire::SpanReading {
+fn reading(trace_id: String, (span, said): (&Span, Conversation), marks: &[ClockMark]) -> wire::SpanReading {
     let facts = Facts::of(span).into_owned();
-    let Conversation { system, input, output, tools, tool, query, documents } = Conversation::of(span);
+    let Conversation { system, input, output, tools, tool, query, documents } = said;
     let word = |word: Option<std::borrow::Cow<'static, str>>| word.map(std::borrow::Cow::into_owned);
     wire::SpanReading {
         trace_id,
@@ -133,7 +134,10 @@ mod tests {
             "ai.operationId": "ai.generateText.doGenerate", "ai.model.id": "m", "ai.usage.inputTokens": 5, "operation.cost": "0.25",
             "ai.response.msToFirstChunk": 500, "ai.prompt.messages": "[{\"role\": \"user\", \"content\": \"hi\"}]",
         }));
-        let read = |span: &Span| wire::SpanReading { span: String::new(), ..reading("t".into(), span, &[ClockMark::Skew]) };
+        let read = |span: &Span| {
+            let said = (span, Conversation::of(span));
+            wire::SpanReading { span: String::new(), ..reading("t".into(), said, &[ClockMark::Skew]) }
+        };
         let first = read(&gen_ai);
         assert_eq!(first, read(&vercel));
         assert_eq!((first.kind.as_str(), first.cost.as_deref(), first.first_token_ms), ("chat", Some("0.25"), Some(500.0)));

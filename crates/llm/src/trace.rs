@@ -303,6 +303,10 @@ pub mod names {
     pub const REPLAY: &str = "mainspring.replay";
     /// What a span was made of that came as something else: `log`, a record whose body is the span's one event.
     pub const SIGNAL: &str = "otel.signal";
+    /// Which record of its request a message was that came as a log record: those of one call may have one and the same time.
+    pub const PLACE: &str = "otel.log.place";
+    /// The span above this one is of another program, as the flags of the protocol say: it may never come here.
+    pub const PARENT_REMOTE: &str = "otel.parent.remote";
     /// What this span says was used is said again by spans beneath it, where it counts.
     pub const USAGE_BENEATH: &str = "mainspring.usage_beneath";
     /// What of a span was redacted before it was stored: how often each kind was found.

@@ -10,13 +10,14 @@ use std::{
 use mainspring_blobs::Blobs;
 use mainspring_kernel::{Actor, Clock, Digest, Fault as _, Page, PageRequest, Stop, Tasks, Timestamp, id::ProjectId};
 use mainspring_lake::{Lake, Table};
-use mainspring_llm::{DocumentAccess, EventSink, Span, SpanId, TraceId};
+use mainspring_llm::{DocumentAccess, EventSink, Span, SpanId, TraceId, trace::names};
 use mainspring_telemetry::Metrics;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
     aside::aside,
     capture::Policies,
+    conventions::Conversation,
     deciding, elsewhere,
     errand::{self, Elsewhere, Errands, FailingErrand},
     fault::{TraceFault, Trouble},
@@ -294,6 +295,15 @@ impl Observability {
     pub async fn span(&self, actor: &Actor, id: TraceId, wanted: Option<SpanId>) -> Result<Vec<Span>, TraceFault> {
         self.catch_up().await;
         query::span(self.asking(actor, self.now()), id, wanted).await
+    }
+
+    /// What was said in a span that was read back. Some instrumentations write that as log records, which lie beneath it.
+    pub async fn conversation(&self, actor: &Actor, span: &Span) -> Result<Conversation, TraceFault> {
+        let said = Conversation::of(span);
+        if !said.lacks_messages() || span.attributes.contains_key(names::SIGNAL) {
+            return Ok(said);
+        }
+        Ok(said.with_records(&query::records(self.asking(actor, self.now()), span).await?))
     }
 
     /// A value of a span that is too large for its row.

@@ -374,9 +374,15 @@ pub(crate) fn uncounted(batch: &RecordBatch, ids: &HashSet<Id>) -> Result<Record
     RecordBatch::try_new(batch.schema(), columns).map_err(|error| unreadable(error.to_string()))
 }
 
-/// Where a trace is entered: what lists show. A caller's own span may stand above it. A log record is no way in.
+/// Where a trace is entered: what lists show. A caller's own span may stand above it, here or only elsewhere. A log record is no
+/// way in.
 pub(crate) fn is_entry(span: &Span) -> bool {
-    (span.parent.is_none() || span.kind == SpanKind::Server) && !span.attributes.contains_key(names::SIGNAL)
+    let begins = span.parent.is_none() || span.kind == SpanKind::Server || parent_is_remote(span);
+    begins && !span.attributes.contains_key(names::SIGNAL)
+}
+
+fn parent_is_remote(span: &Span) -> bool {
+    span.attributes.get(names::PARENT_REMOTE).and_then(Value::as_bool) == Some(true)
 }
 
 /// Each list as JSON: a reader needs one label of it. The column also holds documents, as JSON strings.

@@ -1,5 +1,6 @@
 mod any;
 mod asking;
+mod beneath;
 mod drifting;
 mod elsewhere;
 mod erasing;

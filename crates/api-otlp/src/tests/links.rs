@@ -1,11 +1,15 @@
 //! Links, schemas and clocks that go back.
 
+use mainspring_llm::trace::names;
 use mainspring_observability::END_AS_SENT;
-use opentelemetry_proto::tonic::trace::v1::span::Link;
+use opentelemetry_proto::tonic::{collector::trace::v1::ExportTraceServiceRequest, trace::v1::span::Link};
 use serde_json::json;
 
-use super::{export, project};
-use crate::spans;
+use super::{example, export, project};
+use crate::{
+    request::{Encoding, decode},
+    spans,
+};
 
 #[test]
 fn links_and_schemas_are_kept() {
@@ -37,4 +41,27 @@ fn a_span_that_ends_before_it_starts_is_kept_and_says_so() {
     assert_eq!((read.spans.len(), read.rejected), (1, 0));
     let span = &read.spans[0];
     assert_eq!((span.end, &span.attributes[END_AS_SENT]), (span.start, &json!("2018-12-13T14:50:59.000000Z")));
+}
+
+#[test]
+fn a_parent_in_another_program_is_known_by_the_flags() {
+    let says = |flags: u32, parent: bool| {
+        let mut sent = example();
+        let span = &mut sent["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
+        span["flags"] = json!(flags);
+        if !parent {
+            span["parentSpanId"] = json!("");
+        }
+        let from_json: ExportTraceServiceRequest = decode(sent.to_string().as_bytes(), Encoding::Json).unwrap();
+        let bytes = prost::Message::encode_to_vec(&from_json);
+        let from_protobuf = spans::read(decode(&bytes, Encoding::Protobuf).unwrap(), project());
+        let from_json = spans::read(from_json, project());
+        assert_eq!(from_json.spans, from_protobuf.spans);
+        from_json.spans[0].attributes.get(names::PARENT_REMOTE).cloned()
+    };
+    assert_eq!(says(0x301, true), Some(json!(true)), "beside the flags of its trace");
+    assert_eq!(says(0x300, false), None, "it has no parent");
+    for flags in [0, 0x001, 0x101, 0x201] {
+        assert_eq!(says(flags, true), None, "{flags:x}");
+    }
 }

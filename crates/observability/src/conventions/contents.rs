@@ -134,6 +134,7 @@ pub(crate) const PREFIXES: &[(Fact, Convention, &str)] = &[
 /// Events that are messages, with the role of whoever spoke; `gen_ai.choice` is what was answered.
 pub(crate) const MESSAGE_EVENTS: &[(&str, &str)] = &[
     ("gen_ai.system.message", "system"),
+    ("gen_ai.developer.message", "developer"),
     ("gen_ai.user.message", "user"),
     ("gen_ai.assistant.message", "assistant"),
     ("gen_ai.tool.message", "tool"),
@@ -143,6 +144,13 @@ pub(crate) const CHOICE: &str = "gen_ai.choice";
 /// Events that carry the messages of a call under the names that a span would use.
 pub(crate) const DETAIL_EVENTS: &[&str] =
     &["gen_ai.client.inference.operation.details", "gen_ai.content.prompt", "gen_ai.content.completion"];
+/// Log records that are messages, or carry them: they are said in the call above them.
+pub(crate) fn said_above() -> impl Iterator<Item = &'static str> {
+    MESSAGE_EVENTS.iter().map(|(name, _)| *name).chain(DETAIL_EVENTS.iter().copied())
+}
+/// Those of them that say what was asked last.
+pub(crate) const QUESTIONS: [&str; 3] =
+    ["gen_ai.user.message", "gen_ai.client.inference.operation.details", "gen_ai.content.prompt"];
 /// Events that are the first piece of an answer.
 pub(crate) const FIRST_TOKEN_EVENTS: &[&str] =
     &["First Token Stream Event", "ai.stream.firstChunk", "llm.content.completion.chunk", "gen_ai.content.completion.chunk"];

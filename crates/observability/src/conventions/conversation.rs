@@ -59,6 +59,33 @@ impl Conversation {
         Self::read(&crate::values::begun(span), Fold::WHOLE)
     }
 
+    /// With what log records beneath the span say, in their order, where the span says nothing itself.
+    #[must_use]
+    pub fn with_records(mut self, records: &[Span]) -> Self {
+        let (mut input, mut output) = (Vec::new(), Vec::new());
+        for record in records {
+            let record = crate::values::begun(record);
+            for source in [detailed as Source, told] {
+                let (asked, answered) = source(&record, Fold::WHOLE);
+                input.extend(asked);
+                output.extend(answered);
+            }
+        }
+        if self.input.is_empty() {
+            self.input = input;
+        }
+        if self.output.is_empty() {
+            self.output = output;
+        }
+        self
+    }
+
+    /// Whether it is one in which messages may be missing: neither both sides of a talk, nor a tool, nor a search.
+    pub(crate) fn lacks_messages(&self) -> bool {
+        let talk = !self.input.is_empty() && !self.output.is_empty();
+        !talk && self.tool.is_none() && self.query.is_none() && self.documents.is_empty()
+    }
+
     /// Its beginning: of longer texts no more than so many bytes.
     pub(crate) fn beginning(span: &Span, max: usize) -> Self {
         Self::read(span, Fold { max })
@@ -154,9 +181,6 @@ fn told(span: &Span, fold: Fold) -> (Vec<Message>, Vec<Message>) {
             Some(other) => Map::from_iter([("content".to_owned(), other.clone())]),
             None => event.attributes.clone(),
         };
-        if !["content", "message", "tool_calls", "parts"].iter().any(|key| map.contains_key(*key)) {
-            continue;
-        }
         // Attributes hold no objects everywhere: what is one was written as text.
         for key in ["message", "tool_calls"] {
             if let Some(Value::String(text)) = map.get(key)
@@ -164,6 +188,9 @@ fn told(span: &Span, fold: Fold) -> (Vec<Message>, Vec<Message>) {
             {
                 map.insert(key.to_owned(), inner);
             }
+        }
+        if !["content", "message", "tool_calls", "parts"].iter().any(|key| map.get(*key).is_some_and(says_something)) {
+            continue;
         }
         if !map.contains_key("message") {
             map.entry("role").or_insert_with(|| Value::from(*role));
@@ -177,6 +204,11 @@ fn told(span: &Span, fold: Fold) -> (Vec<Message>, Vec<Message>) {
         to.extend(fold.messages(&Value::Object(map), role));
     }
     (input, output)
+}
+
+/// Where content is not captured, a message says whose it is and nothing else.
+fn says_something(value: &Value) -> bool {
+    value.as_object().is_none_or(|message| message.keys().any(|key| key != "role"))
 }
 
 /// Calls of tools and thoughts that some SDKs write beside the answer.

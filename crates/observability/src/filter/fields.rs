@@ -60,7 +60,11 @@ pub static FIELDS: &[KnownField] = &[
     KnownField { name: "error", kind: Flag, column: "status", may_miss: false, says: "it failed; stands alone" },
     maybe("error_type", Text, "the class of what failed"),
     maybe("message", Text, "what was said of the failure"),
-    always("entry", Flag, "a trace is entered by it: it has no parent here, or is a request to a server; stands alone"),
+    always(
+        "entry",
+        Flag,
+        "a trace is entered by it: it has no parent, its parent is in another program, or it is a request to a server; stands alone",
+    ),
     always("start", Time, "when it began"),
     always("duration", Duration, "how long it took"),
     maybe("first_token", Duration, "how long until the first token of the answer"),

@@ -2,6 +2,7 @@
 
 mod access;
 mod activity;
+mod beneath;
 mod bodies;
 mod count;
 mod dashboard;
@@ -30,6 +31,7 @@ use crate::{
 
 pub(crate) use access::{hidden, hidden_in, seen};
 pub(crate) use activity::{activity, by_app};
+pub(crate) use beneath::records;
 pub(crate) use bodies::trace;
 pub(crate) use count::{count_any, count_spans, count_traces};
 pub(crate) use dashboard::dashboard;

@@ -9,7 +9,7 @@ use mainspring_llm::{SpanId, TraceId};
 use super::{
     After, Asking, LOOKED_AT_MAX, TraceFilter,
     access::hidden,
-    newest, place,
+    beneath, newest, place,
     traces::{COMPARED, preview},
 };
 use crate::{fault::TraceFault, filter::At, table::Rows};
@@ -148,13 +148,18 @@ pub(crate) async fn list_spans(
         // What a sender repeated may be stored twice.
         found.dedup_by(|later, earlier| (later.trace, later.span) == (earlier.trace, earlier.span));
         if last || found.len() > page.limit() {
-            return Ok(Page::from_overfetch(found, page, |span| key(span, now)));
+            return worded(asking, Page::from_overfetch(found, page, |span| key(span, now))).await;
         }
         if looked_at >= LOOKED_AT_MAX {
             // The page is short but the list goes on from where looking stopped.
-            return Ok(Page { items: found, next: after.as_ref().map(cursor) });
+            return worded(asking, Page { items: found, next: after.as_ref().map(cursor) }).await;
         }
     }
+}
+
+async fn worded(asking: Asking<'_>, mut page: Page<SpanSummary>) -> Result<Page<SpanSummary>, TraceFault> {
+    beneath::show_asked(asking, &mut page.items).await?;
+    Ok(page)
 }
 
 fn key(span: &SpanSummary, now: Timestamp) -> After {

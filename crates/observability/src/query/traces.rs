@@ -6,7 +6,12 @@ use mainspring_kernel::{Page, PageRequest, Timestamp, page::cursor};
 use mainspring_lake::{Aggregate, Filter, MeasureOf, Scan};
 use mainspring_llm::TraceId;
 
-use super::{After, Asking, LOOKED_AT_MAX, TraceFilter, access::hidden, counted, entry_only, failed, newest, place};
+use super::{
+    After, Asking, LOOKED_AT_MAX, TraceFilter,
+    access::hidden,
+    beneath::{self, Call, is_wordless},
+    counted, entry_only, failed, newest, place,
+};
 use crate::{fault::TraceFault, table::Rows};
 
 /// A trace by the span it is entered by. Tokens and cost are those of the whole trace, each counted once.
@@ -37,12 +42,15 @@ pub struct TraceSummary {
 pub(super) struct Entry {
     pub(super) summary: TraceSummary,
     key: After,
+    /// The call by which the trace is entered, where it says nothing itself.
+    wordless: Option<Call>,
 }
 
-pub(super) const COLUMNS: [&str; 18] = [
+pub(super) const COLUMNS: [&str; 19] = [
     "trace",
     "span",
     "name",
+    "type",
     "app",
     "model",
     "response_model",
@@ -133,6 +141,8 @@ async fn list_by(
     if by == By::AnySpan {
         show_entries(asking, &mut found).await?;
     }
+    let wordless = found.iter_mut().filter_map(|entry| Some((entry.wordless.take()?, &mut entry.summary.preview)));
+    beneath::give_words(asking, wordless.collect()).await?;
     let mut items: Vec<TraceSummary> = found.into_iter().map(|entry| entry.summary).collect();
     add_totals(asking, &mut items).await?;
     Ok(Page { items, next })
@@ -154,7 +164,7 @@ async fn show_entries(asking: Asking<'_>, found: &mut [Entry]) -> Result<(), Tra
     }
     for entry in found {
         if let Some(entered) = first.remove(&entry.summary.trace.to_string()) {
-            entry.summary = entered.summary;
+            (entry.summary, entry.wordless) = (entered.summary, entered.wordless);
         }
     }
     Ok(())
@@ -187,8 +197,11 @@ fn entry(rows: &Rows<'_>, row: usize, now: Timestamp) -> Result<Entry, TraceFaul
     let owned = |name: &str| -> Result<Option<String>, TraceFault> { Ok(rows.text(name, row)?.map(str::to_owned)) };
     let start = rows.number("start", row)?.unwrap_or_default();
     let trace = rows.text("trace", row)?.unwrap_or_default();
+    let (span, preview) = (owned("span")?.unwrap_or_default(), preview(rows, row)?);
+    let wordless = is_wordless(rows.text("type", row)?, preview.as_ref()).then(|| (trace.to_owned(), span.clone()));
     Ok(Entry {
-        key: After(start, owned("span")?.unwrap_or_default(), trace.to_owned(), now.as_micros()),
+        key: After(start, span, trace.to_owned(), now.as_micros()),
+        wordless,
         summary: TraceSummary {
             trace: trace.parse().map_err(|_| TraceFault::Unreadable { reason: "a trace id".into() })?,
             name: owned("name")?.unwrap_or_default(),
@@ -206,7 +219,7 @@ fn entry(rows: &Rows<'_>, row: usize, now: Timestamp) -> Result<Entry, TraceFaul
             input_tokens: rows.number("input_tokens", row)?,
             output_tokens: rows.number("output_tokens", row)?,
             cost: rows.number("cost", row)?,
-            preview: preview(rows, row)?,
+            preview,
         },
     })
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::{
     Asking, SpanSummary,
     access::hidden,
-    entry_only,
+    beneath, entry_only,
     spans::{SPAN_COLUMNS, summary_of},
     traces,
 };
@@ -119,6 +119,7 @@ async fn part(
     }
     items.dedup_by(|later, earlier| later.span == earlier.span);
     items.retain(|span| (span.start.as_micros(), span.span.to_string()) <= *last);
+    beneath::show_asked(asking, &mut items).await?;
     Ok(Page { items, next: more.then(|| cursor(last)) })
 }
 

@@ -65,3 +65,44 @@ async fn a_trace_that_may_not_be_seen_is_not_found_by_a_span_that_may() {
     assert_eq!((seen.len(), room.count_any(&holding(&[]), &filter).await.unwrap().count), (1, 1));
     assert_eq!(room.count_any(&holding(&["board"]), &filter).await.unwrap().count, 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_that_began_elsewhere_is_entered_where_it_came_here() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let work = |start: i64, name: &str, above: Option<&Span>| Span {
+        trace: above.map_or_else(TraceId::random, |above| above.trace),
+        parent: Some(above.map_or_else(SpanId::random, |above| above.span)),
+        kind: SpanKind::Internal,
+        name: name.into(),
+        ..span(start, &[])
+    };
+    let remote = |mut span: Span| {
+        span.attributes.insert(names::PARENT_REMOTE.to_owned(), json!(true));
+        span
+    };
+    // What stands above the first is elsewhere for sure; of the second nobody knows.
+    let told = remote(work(NOW, "told", None));
+    let untold = work(NOW - SECOND, "untold", None);
+    let begun = Span { parent: None, ..work(NOW - 3 * SECOND, "begun", None) };
+    let called = remote(work(NOW - 2 * SECOND, "called", Some(&begun)));
+    let record = Span { attributes: Map::from_iter([(names::SIGNAL.to_owned(), json!("log"))]), ..work(NOW, "log", None) };
+    let record = remote(record);
+    let below = [&told, &untold].map(|above| work(NOW + 1, "below", Some(above)));
+    let all: Vec<Span> = [told.clone(), untold.clone(), begun, called, record].into_iter().chain(below).collect();
+    room.record_durably(all, WAIT).await.unwrap();
+    room.drain(WAIT).await.unwrap();
+
+    let all = actor(Labels::All);
+    let listed = room.list(&all, &TraceFilter::default(), &PageRequest::first(9)).await.unwrap().items;
+    let names: Vec<&str> = listed.iter().map(|trace| trace.name.as_str()).collect();
+    assert_eq!(names, ["told", "begun"], "each once, and by where it begins");
+    assert_eq!(room.count(&all, &TraceFilter::default()).await.unwrap().count, 2);
+    let entries = room.spans(&all, &filtered("entry"), &PageRequest::first(9)).await.unwrap().items;
+    assert_eq!(entries.iter().map(|span| span.name.as_str()).collect::<Vec<_>>(), ["told", "called", "begun"]);
+
+    // The others are found by any of their spans.
+    let any = room.list_any(&all, &filtered("name = untold or name = told"), &PageRequest::first(9)).await.unwrap().items;
+    assert_eq!(any.iter().map(|trace| trace.trace).collect::<Vec<_>>(), [told.trace, untold.trace]);
+    assert_eq!(room.count_any(&all, &TraceFilter::default()).await.unwrap().count, 4, "and a record by itself");
+}

@@ -163,16 +163,21 @@ function Turns({ turns, more, busy }: { turns: readonly TraceSummary[]; more?: (
 async function readTurn(trace: string, signal: AbortSignal): Promise<SpanReading> {
   const first = await api.traces.reading(trace, undefined, signal);
   if (first.output.length > 0) return first;
-  let speaks: TreeSpan | undefined;
+  let agent: TreeSpan | undefined;
+  let call: TreeSpan | undefined;
   let cursor: string | null | undefined;
   do {
     const { spans, next } = await api.traces.tree(trace, { limit: cursor ? 4_000 : 500, cursor }, signal);
     const others = spans.filter((span) => span.span !== first.span);
-    const agent = others.find((span) => span.kind === "agent");
-    speaks = agent ?? others.findLast((span) => span.kind === "chat") ?? speaks;
+    agent = others.find((span) => span.kind === "agent");
+    call = others.findLast((span) => span.kind === "chat") ?? call;
     cursor = agent ? null : next;
   } while (cursor);
-  return speaks ? api.traces.reading(trace, speaks.span, signal) : first;
+  const ofAgent = agent && (await api.traces.reading(trace, agent.span, signal));
+  // Some agents keep to themselves what their calls say.
+  if (!call || ofAgent?.output.length) return ofAgent ?? first;
+  const ofCall = await api.traces.reading(trace, call.span, signal);
+  return ofCall.output.length > 0 ? ofCall : (ofAgent ?? ofCall);
 }
 
 function Turn({ turn, number, current }: { turn: TraceSummary; number: number; current: boolean }) {

@@ -9,7 +9,21 @@ import { count, duration, fullTime, listTime, money, plural, short } from "@/lib
 import { bars, bucketFor } from "@/lib/histogram";
 import { useShortcuts } from "@/lib/keys";
 import { shownScore } from "@/lib/scores";
-import { Button, cx, Empty, ErrorNote, IconButton, PageHeader, SearchField, Segmented, Select, Skeleton, useDebounced, useTitle } from "@/ui/kit";
+import {
+  Button,
+  cx,
+  Empty,
+  ErrorNote,
+  IconButton,
+  PageHeader,
+  SearchField,
+  Segmented,
+  Select,
+  Skeleton,
+  Toggle,
+  useDebounced,
+  useTitle,
+} from "@/ui/kit";
 import { Rows, type Column } from "@/ui/rows";
 import { FilterBox, isFilterFault } from "./FilterBox";
 import { Histogram } from "./Histogram";
@@ -57,6 +71,7 @@ export function Component() {
       model: params.get("model") || undefined,
       status: params.get("status") || undefined,
       min_ms: Number(params.get("min_ms")) || undefined,
+      any: params.get("any") === "true" || undefined,
     }),
     [stretch, q, params],
   );
@@ -118,15 +133,21 @@ export function Component() {
         <AppFilter value={get("app")} onChange={(v) => change({ app: v })} />
         <ModelFilter value={get("model")} onChange={(v) => change({ model: v })} seen={list.rows} />
         <Select label="Length" hideLabel value={get("min_ms")} choices={SLOW} onChange={(v) => change({ min_ms: v })} />
+        <Toggle checked={filter.any === true} onChange={(on) => change({ any: on ? "true" : "" })}>
+          <span title="Also traces whose beginning is not here. Filters are asked of every span then.">Begun elsewhere too</span>
+        </Toggle>
         <IconButton icon="refresh" label="Refresh (r)" onClick={refresh} />
       </div>
       <FilterBox value={get("filter")} onChange={(v) => change({ filter: v })} error={list.error} />
-      <OverTime
-        filter={filter}
-        now={now}
-        onChoose={(from, to) => change({ from, to })}
-        onBack={stretch.isFixed ? () => change({ from: "", to: "" }) : undefined}
-      />
+      {/* It counts where traces begin. */}
+      {!filter.any && (
+        <OverTime
+          filter={filter}
+          now={now}
+          onChoose={(from, to) => change({ from, to })}
+          onBack={stretch.isFixed ? () => change({ from: "", to: "" }) : undefined}
+        />
+      )}
       <div className="list-status" role="status">
         <Found filter={filter} />
         <Newer filter={filter} now={now} onShow={refresh} />
@@ -165,6 +186,7 @@ export function Component() {
           }
         >
           {filtered ? "Try a longer time or fewer filters." : "Ask a question, or send OpenTelemetry spans to /v1/traces."}
+          {!filter.any && " Traces whose beginning was not sent here are shown by the switch above."}
         </Empty>
       ) : (
         <Rows

@@ -152,6 +152,67 @@ fn messages_are_read_from_events() {
     );
 }
 
+/// A message as `opentelemetry-instrumentation-openai-v2` logs it, after it came in.
+fn record(name: &str, after: i64, body: Value) -> Span {
+    let mut record = span(json!({"otel.signal": "log", "gen_ai.system": "openai", "resource.service.name": "shop"}));
+    record.name = name.into();
+    record.events = if body.is_null() { Vec::new() } else { vec![event(name, after, body)] };
+    record
+}
+
+#[test]
+fn log_records_beneath_a_call_are_what_was_said_in_it() {
+    let call = span(json!({"gen_ai.operation.name": "chat", "gen_ai.system": "openai", "gen_ai.request.model": "gpt"}));
+    let function = json!({"name": "weather", "arguments": "{\"city\": \"Paris\"}"});
+    let calls = json!([{"id": "call_1", "type": "function", "function": function}]);
+    let records = [
+        record("gen_ai.developer.message", 1, json!({"content": "answer in French"})),
+        record("gen_ai.system.message", 1, json!({"content": "be kind"})),
+        record("gen_ai.user.message", 2, json!({"content": "what is the weather?"})),
+        record("gen_ai.assistant.message", 3, json!({"tool_calls": calls})),
+        record("gen_ai.tool.message", 4, json!({"content": "18 degrees", "id": "call_1"})),
+        record(
+            "gen_ai.choice",
+            5,
+            json!({"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "mild"}}),
+        ),
+    ];
+    let own = Conversation::of(&call);
+    assert!(own.lacks_messages());
+    let read = own.with_records(&records);
+    assert!(!read.lacks_messages());
+    let read = serde_json::to_value(read).unwrap();
+    let called = json!({"type": "tool_call", "id": "call_1", "name": "weather", "arguments": {"city": "Paris"}});
+    assert_eq!(
+        read["input"],
+        json!([
+            text("developer", "answer in French"),
+            text("system", "be kind"),
+            text("user", "what is the weather?"),
+            {"role": "assistant", "parts": [called]},
+            {"role": "tool", "parts": [{"type": "tool_call_response", "id": "call_1", "result": "18 degrees"}]},
+        ])
+    );
+    let answered = json!({"role": "assistant", "parts": [{"type": "text", "content": "mild"}], "finish_reason": "stop"});
+    assert_eq!(read["output"], json!([answered]));
+
+    // What the call says itself is not said again by them, and an event of the whole call is read like one in the span.
+    let itself = span(json!({"gen_ai.input.messages": [text("user", "hi")]}));
+    let read = serde_json::to_value(Conversation::of(&itself).with_records(&records)).unwrap();
+    assert_eq!((&read["input"], &read["output"]), (&json!([text("user", "hi")]), &json!([answered])));
+    let details = json!({"gen_ai.input.messages": [text("user", "hi")], "gen_ai.output.messages": [text("assistant", "bye")]});
+    let details = [record("gen_ai.client.inference.operation.details", 1, details)];
+    let read = serde_json::to_value(Conversation::of(&call).with_records(&details)).unwrap();
+    assert_eq!((&read["input"], &read["output"]), (&json!([text("user", "hi")]), &json!([text("assistant", "bye")])));
+
+    // Where content is not to be captured, they say who spoke and no more.
+    let silent = [
+        record("gen_ai.user.message", 1, Value::Null),
+        record("gen_ai.choice", 2, json!({"index": 0, "finish_reason": "stop", "message": {"role": "assistant"}})),
+    ];
+    assert_eq!(Conversation::of(&call).with_records(&silent), Conversation::default());
+}
+
 #[test]
 fn vercel_writes_calls_and_thoughts_beside_the_answer() {
     check(
