@@ -83,6 +83,12 @@ async fn what_a_program_sent_is_found_by_filters_and_counted_and_measured() {
 
     let fault = refused(data, &["traces", "list", "--filter", "modle = gpt"]);
     assert_eq!((&fault["code"], &fault["hint"]), (&json!("trace-filter-invalid"), &json!("did you mean `model`?")), "{fault}");
+    for route in ["traces/export", "traces/count", "spans"] {
+        let reply = User::of(&server, None).get(&format!("/api/v1/{route}?fliter=error")).await;
+        let fault = reply.json();
+        let said = (reply.status, &fault["code"], &fault["hint"]);
+        assert_eq!(said, (400, &json!("query-invalid"), &json!("did you mean `filter`?")), "{route}: {fault}");
+    }
     assert_eq!(refused(data, &["traces", "sessions", "s-2"])["code"], "session-not-found");
     assert_eq!(refused(data, &["traces", "metrics", "--by", "content"])["code"], "trace-question-invalid");
 }
