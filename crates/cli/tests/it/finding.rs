@@ -89,6 +89,8 @@ async fn what_a_program_sent_is_found_by_filters_and_counted_and_measured() {
         let said = (reply.status, &fault["code"], &fault["hint"]);
         assert_eq!(said, (400, &json!("query-invalid"), &json!("did you mean `filter`?")), "{route}: {fault}");
     }
+    let fault = User::of(&server, None).get("/api/v1/traces?status=failed").await.json();
+    assert_eq!((&fault["code"], &fault["hint"]), (&json!("query-invalid"), &json!("it is one of ok, error, unset")), "{fault}");
     assert_eq!(refused(data, &["traces", "sessions", "s-2"])["code"], "session-not-found");
     assert_eq!(refused(data, &["traces", "metrics", "--by", "content"])["code"], "trace-question-invalid");
 }
