@@ -1,9 +1,10 @@
-//! What Langfuse's clients ask beside sending spans: whether anybody is there, whether the key is good, and to keep scores.
+//! What Langfuse's clients ask beside sending spans: whether anybody is there, whether the key is good, to keep scores, and
+//! where a trace is looked at.
 
 use axum::{
     Json,
     extract::State,
-    response::{IntoResponse as _, Response},
+    response::{IntoResponse as _, Redirect, Response},
 };
 use http::StatusCode;
 use mainspring_kernel::{FaultKind, Role, Timestamp};
@@ -27,6 +28,12 @@ pub(crate) async fn projects(caller: Caller) -> Result<Json<Value>, Problem> {
     let project = caller.needs(Role::Reader)?.project.to_string();
     let organization = json!({"id": "mainspring", "name": "mainspring"});
     Ok(Json(json!({"data": [{"id": project, "name": project, "organization": organization, "metadata": {}}]})))
+}
+
+/// Where its clients say that a trace can be looked at. Here the page has it, in whichever project its reader looks at.
+pub(crate) async fn page(Path((_, trace)): Path<(String, String)>) -> Redirect {
+    let is_id = trace.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if is_id { Redirect::temporary(&format!("/traces/{trace}")) } else { Redirect::temporary("/traces") }
 }
 
 /// A score as its clients write it. What they may add one day is no reason to lose it.

@@ -176,6 +176,7 @@ fn routes() -> Vec<Route<Otlp>> {
         Route::get("/api/public/projects", langfuse::projects),
         Route::post("/api/public/scores", langfuse::scores),
         Route::delete("/api/public/scores/{id}", langfuse::delete_score),
+        Route::get("/project/{project}/traces/{id}", langfuse::page),
     ]
 }
 

@@ -153,8 +153,8 @@ fn panel(spec: PanelSpec, answer: PanelAnswer) -> wire::PanelData {
         problem: None,
     };
     let nothing = match answer {
-        PanelAnswer::Measured { by, found, more } => {
-            panel.rows = rows(&found, by.as_deref(), &panel.measures);
+        PanelAnswer::Measured { by, found, scored, more } => {
+            panel.rows = rows(&found, &scored, by.as_deref(), &panel.measures);
             (panel.by, panel.more) = (by, more);
             panel.estimated = panel.rows.iter().any(|row| row.estimated);
             panel.rows.is_empty()
@@ -180,7 +180,9 @@ fn panel(spec: PanelSpec, answer: PanelAnswer) -> wire::PanelData {
 }
 
 /// What of an answer is this panel's, without rows that say nothing.
-fn rows(found: &SpanMetrics, by: Option<&str>, measures: &[String]) -> Vec<wire::TraceMetricsRow> {
+fn rows(found: &SpanMetrics, scored: &[Vec<Option<f64>>], by: Option<&str>, measures: &[String]) -> Vec<wire::TraceMetricsRow> {
+    // A panel has measures of spans or of scores.
+    let of_scores = |at: usize| measures.iter().cloned().zip(scored.get(at).into_iter().flatten().copied());
     let places: Vec<(usize, &str)> = found
         .measures
         .iter()
@@ -188,14 +190,14 @@ fn rows(found: &SpanMetrics, by: Option<&str>, measures: &[String]) -> Vec<wire:
         .filter(|(_, name)| measures.iter().any(|own| own == *name))
         .map(|(at, name)| (at, *name))
         .collect();
-    let row = |row: &mainspring_observability::MetricsRow| {
+    let row = |(at, row): (usize, &mainspring_observability::MetricsRow)| {
         let value = |at: usize| row.values.get(at).copied().flatten().map(number);
         wire::TraceMetricsRow {
             start: row.start.map(|start| start.to_string()),
             keys: by.into_iter().map(str::to_owned).zip(row.keys.iter().cloned()).collect(),
-            values: places.iter().map(|(at, name)| ((*name).to_owned(), value(*at))).collect(),
+            values: places.iter().map(|(place, name)| ((*name).to_owned(), value(*place))).chain(of_scores(at)).collect(),
             estimated: row.estimated,
         }
     };
-    found.rows.iter().map(row).filter(|row| row.values.values().any(Option::is_some)).collect()
+    found.rows.iter().enumerate().map(row).filter(|row| row.values.values().any(Option::is_some)).collect()
 }

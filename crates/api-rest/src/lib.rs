@@ -21,6 +21,7 @@ mod limits;
 mod monitors;
 mod otlp_json;
 mod overview;
+mod parameters;
 mod points;
 mod projects;
 mod prometheus;
@@ -260,8 +261,10 @@ pub const OWN_TERMS: &[&str] = &[
 pub fn router(rest: Rest) -> Router {
     runs::count(&rest.metrics, &mainspring_knowledge::Progress::default());
     let (router, document) = routes().split_for_parts();
+    let known = Arc::new(parameters::Known::of(&document));
     let document = Arc::new(document);
     router
+        .layer(middleware::from_fn_with_state(known, parameters::refuse_others))
         .layer(middleware::from_fn_with_state(rest.clone(), writes::trace))
         .with_state(rest)
         .route("/api/v1/openapi.json", get(move || async move { Json(document.as_ref().clone()) }))

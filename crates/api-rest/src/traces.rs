@@ -1,12 +1,15 @@
 //! Traces and spans: list, count and show.
 
 use axum::{Json, extract::State};
-use mainspring_kernel::{Actor, FaultKind, Money, PageRequest, Role, Timestamp};
+use mainspring_kernel::{
+    Actor, FaultKind, Money, PageRequest, Role, Timestamp,
+    text::{elide, nearest},
+};
 use mainspring_llm::{
     Span, TraceId,
     trace::{SpanKind, SpanLink, SpanStatus},
 };
-use mainspring_observability::{Counted, SpanFilter, SpanSummary, TREE_MAX, TraceFilter, TracePart, TraceSummary};
+use mainspring_observability::{Counted, STATUSES, SpanFilter, SpanSummary, TREE_MAX, TraceFilter, TracePart, TraceSummary};
 use mainspring_web_kit::{Answer, Caller, Paging, Path, Problem, Query};
 use mainspring_wire as wire;
 use serde::Deserialize;
@@ -39,7 +42,7 @@ impl TraceQuery {
             to: time("to", self.to)?,
             app: full(self.app),
             model: full(self.model),
-            status: full(self.status),
+            status: full(self.status).map(status).transpose()?,
             min_millis: self.min_ms,
             text: full(self.q),
             operation: full(self.operation),
@@ -48,6 +51,19 @@ impl TraceQuery {
             also: span_filter(self.filter)?,
         })
     }
+}
+
+/// One of those that there are: with another the answer would be empty, and nobody would know why.
+fn status(text: String) -> Answer<String> {
+    if STATUSES.contains(&text.as_str()) {
+        return Ok(text);
+    }
+    let detail = format!("`status` is never `{}`", elide(&text, 40));
+    let problem = Problem::new(FaultKind::Invalid, "query-invalid", detail);
+    Err(match nearest(&text, STATUSES) {
+        Some(near) => problem.with_hint(format!("did you mean `{near}`?")),
+        None => problem.with_hint(format!("it is one of {}", STATUSES.join(", "))),
+    })
 }
 
 pub(crate) fn span_filter(text: Option<String>) -> Answer<SpanFilter> {

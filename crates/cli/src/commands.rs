@@ -30,6 +30,7 @@ mod secrets;
 mod serve;
 mod settings;
 mod sql;
+mod tailing;
 mod traces;
 
 use std::process::ExitCode;

@@ -154,7 +154,20 @@ fn object(text: &mut String, schema: &Value) {
     for value in schema["enum"].as_array().into_iter().flatten() {
         let _ = writeln!(text, "- `{value}`");
     }
+    if let Some(said) = plain(schema) {
+        let _ = writeln!(text, "{said}");
+    }
     fields(text, schema, "");
+}
+
+/// Of what has no parts: how it is written.
+fn plain(schema: &Value) -> Option<String> {
+    if ["properties", "oneOf", "anyOf", "enum", "$ref"].iter().any(|key| schema.get(*key).is_some()) {
+        return None;
+    }
+    let examples: Vec<String> = schema["examples"].as_array()?.iter().map(|example| format!("`{example}`")).collect();
+    let pattern = schema["pattern"].as_str().map(|pattern| format!(", which matches `{pattern}`")).unwrap_or_default();
+    Some(format!("A {}, such as {}{pattern}.", shape(schema), examples.join(", ")))
 }
 
 fn fields(text: &mut String, schema: &Value, indent: &str) {
@@ -176,6 +189,7 @@ fn fields(text: &mut String, schema: &Value, indent: &str) {
             }
         }
         text.push('\n');
+        fields(text, field, &format!("{indent}  "));
     }
 }
 

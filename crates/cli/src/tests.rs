@@ -129,6 +129,21 @@ fn the_committed_reference_pages_are_current() {
     }
 }
 
+#[test]
+fn the_page_of_specs_says_something_of_every_type_and_of_what_lies_within() {
+    let docs = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs"));
+    let pages = reference::pages(docs).unwrap();
+    let (_, specs) = pages.iter().find(|(name, _)| *name == "specs.md").unwrap();
+    for section in specs.split("\n### ").skip(1) {
+        let (name, said) = section.split_once('\n').unwrap();
+        let said = said.split("\n## ").next().unwrap_or_default();
+        assert!(!said.trim().is_empty(), "{name}");
+    }
+    for field in ["    - `hits` (string, required)", "    - `at` (number, required)"] {
+        assert!(specs.contains(field), "{field}");
+    }
+}
+
 #[track_caller]
 fn check_difference(original: &str, replayed: &str, want: &[&str]) {
     assert_eq!(difference(original, replayed), want);

@@ -1,15 +1,19 @@
 //! Questions of those who look: in SQL, by dashboards, and as Prometheus asks.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use mainspring_kernel::{Actor, Timestamp};
 
 use crate::{
-    dashboards::DashboardSpec,
+    dashboards::{DashboardSpec, PanelSpec},
     fault::TraceFault,
     filter::{FilterFault, SpanFilter},
     points::MetricPoints,
-    query::{self, DashboardAnswer, DashboardQuestion, PromFault, PromFound, PromTimes, Sources, SqlQuestion, SqlRows, SqlTable},
+    query::{
+        self, DashboardAnswer, DashboardQuestion, MetricsQuestion, PanelAnswer, PromFault, PromFound, PromTimes, Sources,
+        SpanMetrics, SqlQuestion, SqlRows, SqlTable, TraceFilter,
+    },
+    scores::ScoreMeasure,
     service::Observability,
 };
 
@@ -43,7 +47,41 @@ impl Observability {
             filters.push(ready.map_err(Arc::new));
         }
         let question = DashboardQuestion { filter, ..question.clone() };
-        query::dashboard(self.asking(actor, self.now()), self.sources(points).await?, (spec, &filters), &question).await
+        let asking = self.asking(actor, self.now());
+        let mut answer = query::dashboard(asking, self.sources(points).await?, (spec, &filters), &question).await?;
+        let bucket = answer.bucket;
+        for ((panel, filter), answer) in spec.panels.iter().zip(&filters).zip(&mut answer.panels) {
+            let (PanelAnswer::Measured { by, found, scored, .. }, Ok(filter)) = (&mut *answer, filter) else { continue };
+            let filter = filter.and(&question.filter);
+            let reckoned = self.scored_panel(actor, panel, (filter, by.as_deref(), bucket), found).await;
+            match reckoned {
+                Ok(reckoned) => *scored = reckoned,
+                Err(fault) => *answer = PanelAnswer::Failed(Arc::new(fault)),
+            }
+        }
+        Ok(answer)
+    }
+
+    /// What is reckoned of scores for each row of a panel; nothing where it wants none.
+    async fn scored_panel(
+        &self,
+        actor: &Actor,
+        panel: &PanelSpec,
+        (filter, by, bucket): (SpanFilter, Option<&str>, Duration),
+        found: &SpanMetrics,
+    ) -> Result<Vec<Vec<Option<f64>>>, TraceFault> {
+        let wanted = panel.measures.iter().filter_map(|name| ScoreMeasure::read(name).transpose());
+        let wanted = wanted.collect::<Result<Vec<ScoreMeasure>, TraceFault>>()?;
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let question = MetricsQuestion {
+            filter: TraceFilter { also: filter, ..TraceFilter::default() },
+            by: by.into_iter().map(str::to_owned).collect(),
+            bucket: panel.chart.is_over_time().then_some(bucket),
+            ..MetricsQuestion::default()
+        };
+        self.measure_scores(actor, question, &wanted, found).await
     }
 
     async fn sources<'a>(&'a self, points: &'a MetricPoints) -> Result<Sources<'a>, TraceFault> {

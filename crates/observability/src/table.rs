@@ -395,7 +395,7 @@ fn weight_of(span: &Span) -> Option<f64> {
     span.attributes.get(names::SAMPLING_WEIGHT).and_then(Value::as_f64).filter(|weight| weight.is_finite() && *weight >= 1.0)
 }
 
-const fn kind_text(kind: SpanKind) -> &'static str {
+pub(crate) const fn kind_text(kind: SpanKind) -> &'static str {
     match kind {
         SpanKind::Internal => "internal",
         SpanKind::Server => "server",

@@ -78,7 +78,8 @@ async fn one(collector: &Client, line: &[u8], sent: &mut Sent) -> anyhow::Result
     Ok(())
 }
 
-fn may_pass(fault: &ClientFault) -> bool {
+/// Whether asking again may help.
+pub(super) fn may_pass(fault: &ClientFault) -> bool {
     match fault {
         ClientFault::Refused(refusal) => refusal.status == 429 || refusal.status >= 500,
         ClientFault::Unreachable { .. } | ClientFault::Broken { .. } => true,

@@ -6,7 +6,6 @@ use std::{
     io::Write,
     path::Path,
     process::ExitCode,
-    time::Duration,
 };
 
 use anyhow::Context;
@@ -15,18 +14,14 @@ use mainspring_client::BodyStream;
 use mainspring_wire as wire;
 use serde_json::json;
 
-use super::{Session, following::went_away, onward, segment};
+use super::{Session, onward, segment, tailing};
 use crate::{
-    args::{
-        CountTraces, ExportFormat, ExportTraces, ListTraces, Measure, Paging, ShowTrace, TailTraces, Traces, TracesCommand, Which,
-    },
+    args::{CountTraces, ExportFormat, ExportTraces, ListTraces, Measure, Paging, ShowTrace, Traces, TracesCommand, Which},
     output::{self, dash, line, printable, table},
 };
 
 /// Deeper than this a tree is shown no further, and says so: a trace that names itself as its parent is somebody's mistake.
 const DEPTH_MAX: usize = 64;
-/// A server that is about to stop ends every tail, and is gone a moment later.
-const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(session: &Session, traces: &Traces) -> anyhow::Result<ExitCode> {
     match (&traces.command, &traces.trace) {
@@ -43,14 +38,14 @@ async fn carry_out(session: &Session, command: &TracesCommand) -> anyhow::Result
         TracesCommand::Count(given) => count(session, given).await,
         TracesCommand::Metrics(measure) => metrics(session, measure).await,
         TracesCommand::Export(export) => self::export(session, export).await,
-        TracesCommand::Tail(tail) => self::tail(session, tail).await,
+        TracesCommand::Tail(given) => tailing::tail(session, given).await,
         TracesCommand::Sessions { session: Some(one), paging, .. } => show_session(session, one, paging).await,
         TracesCommand::Sessions { session: None, filter, paging } => sessions(session, filter.as_deref(), paging).await,
         TracesCommand::Users { filter, paging } => users(session, filter.as_deref(), paging).await,
     }
 }
 
-fn query(pairs: &[(&str, Option<&str>)]) -> String {
+pub(super) fn query(pairs: &[(&str, Option<&str>)]) -> String {
     let given = pairs.iter().filter_map(|(name, value)| Some(format!("{name}={}", segment((*value)?))));
     let joined = given.collect::<Vec<_>>().join("&");
     if joined.is_empty() { joined } else { format!("?{joined}") }
@@ -103,7 +98,7 @@ async fn list_spans(session: &Session, asked: &str, paging: &Paging) -> anyhow::
     Ok(ExitCode::SUCCESS)
 }
 
-fn cells(span: &wire::SpanSummary) -> Vec<String> {
+pub(super) fn cells(span: &wire::SpanSummary) -> Vec<String> {
     vec![
         span.trace_id.clone(),
         span.start.clone(),
@@ -366,30 +361,4 @@ async fn fill(path: &Path, mut body: BodyStream) -> anyhow::Result<u64> {
     }
     file.sync_all()?;
     Ok(bytes)
-}
-
-/// Traces as they come, a line each.
-async fn tail(session: &Session, tail: &TailTraces) -> anyhow::Result<ExitCode> {
-    let spans = tail.spans.then_some("true");
-    let path = format!("/api/v1/traces/tail{}", query(&[("filter", tail.filter.as_deref()), ("spans", spans)]));
-    loop {
-        let mut events = session.client.events(&path).await?;
-        while let Some(event) = events.next().await {
-            let event = match event {
-                Ok(event) => event,
-                Err(fault) if went_away(&fault) => break,
-                Err(fault) => return Err(fault.into()),
-            };
-            match serde_json::from_str(&event).context("an event cannot be read")? {
-                wire::TailEvent::Span(span) if session.json => output::json_line(&span),
-                wire::TailEvent::Span(span) => line(&printable(&cells(&span).join("  "))),
-                wire::TailEvent::Missed(missed) => {
-                    output::say(&format!("{} spans or more were missed: too much came", missed.spans))
-                }
-                wire::TailEvent::Open(_) => {}
-            }
-        }
-        // The server ends it now and then, so that whoever may no longer look does not; then it is asked again.
-        tokio::time::sleep(ASK_AGAIN).await;
-    }
 }

@@ -186,6 +186,7 @@ pub(crate) const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/api/public/projects", Needs::Reader),
     ("POST", "/api/public/scores", Needs::Editor),
     ("DELETE", "/api/public/scores/{id}", Needs::Editor),
+    ("GET", "/project/{project}/traces/{id}", Needs::Nobody),
     ("GET", "/healthz", Needs::Nobody),
     ("GET", "/readyz", Needs::Nobody),
     ("GET", "/metrics", Needs::Nobody),

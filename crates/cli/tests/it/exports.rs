@@ -259,6 +259,19 @@ async fn langfuses_addresses_and_credentials_lead_here() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_langfuses_clients_say_that_a_trace_is_leads_to_its_page() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), "127.0.0.1");
+    let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let trace = "ab".repeat(16);
+    for (id, page) in [(trace.as_str(), format!("/traces/{trace}")), ("..%2Fsettings", "/traces".to_owned())] {
+        let request = Request::get(format!("{}/project/prj_any/traces/{id}", server.url));
+        let answer: Response<_> = client.request(request.body(Full::from("")).unwrap()).await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.headers()[header::LOCATION].to_str().unwrap()), (307, page.as_str()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_comes_in_the_encoding_of_the_request() {
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path(), "127.0.0.1");

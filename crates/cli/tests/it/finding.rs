@@ -83,6 +83,14 @@ async fn what_a_program_sent_is_found_by_filters_and_counted_and_measured() {
 
     let fault = refused(data, &["traces", "list", "--filter", "modle = gpt"]);
     assert_eq!((&fault["code"], &fault["hint"]), (&json!("trace-filter-invalid"), &json!("did you mean `model`?")), "{fault}");
+    for route in ["traces/export", "traces/count", "spans"] {
+        let reply = User::of(&server, None).get(&format!("/api/v1/{route}?fliter=error")).await;
+        let fault = reply.json();
+        let said = (reply.status, &fault["code"], &fault["hint"]);
+        assert_eq!(said, (400, &json!("query-invalid"), &json!("did you mean `filter`?")), "{route}: {fault}");
+    }
+    let fault = User::of(&server, None).get("/api/v1/traces?status=failed").await.json();
+    assert_eq!((&fault["code"], &fault["hint"]), (&json!("query-invalid"), &json!("it is one of ok, error, unset")), "{fault}");
     assert_eq!(refused(data, &["traces", "sessions", "s-2"])["code"], "session-not-found");
     assert_eq!(refused(data, &["traces", "metrics", "--by", "content"])["code"], "trace-question-invalid");
 }
@@ -142,4 +150,55 @@ async fn a_terminal_follows_the_traces_it_asked_for() {
     following.kill().unwrap();
     following.wait().unwrap();
     assert_eq!((&span["name"], &span["trace_id"], &span["entry"]), (&json!("wanted"), &json!(TRACE), &json!(true)), "{span}");
+}
+
+/// Lines until one names this span, with those before it.
+fn until_told(heard: &std::sync::mpsc::Receiver<Value>, span: &str) -> Vec<Value> {
+    let mut lines = Vec::new();
+    loop {
+        let line = heard.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|error| panic!("{span}: {error}: {lines:?}"));
+        let is_it = line["span"] == span;
+        lines.push(line);
+        if is_it {
+            return lines;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_goes_on_following_when_the_server_is_back_and_shows_each_span_once() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path();
+    let server = Server::start(data, "127.0.0.1");
+    let mut following = command(data).args(["traces", "tail", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(following.stdout.take().unwrap()).lines();
+    let (told, heard) = std::sync::mpsc::channel();
+    std::thread::spawn(move || lines.for_each(|line| drop(told.send(serde_json::from_str::<Value>(&line.unwrap()).unwrap()))));
+    let user = User::of(&server, None);
+    let mut round = 0;
+    loop {
+        // Whoever follows may not be there yet.
+        round += 1;
+        send(&user, &sent("before", &format!("1{round:014}"))).await;
+        if heard.recv_timeout(Duration::from_millis(200)).is_ok() {
+            break;
+        }
+    }
+
+    let url = server.url.clone();
+    server.terminate();
+    let server = Server::start_at(data, &url);
+    let user = User::of(&server, None);
+    // Whoever follows may hear of it as it comes, or find it in the list.
+    send(&user, &sent("between", "200000000000000")).await;
+    let mut lines = until_told(&heard, "2000000000000001");
+    send(&user, &sent("after", "300000000000000")).await;
+    lines.extend(until_told(&heard, "3000000000000001"));
+    following.kill().unwrap();
+    following.wait().unwrap();
+    let mut shown: Vec<&str> = lines.iter().map(|line| line["span"].as_str().unwrap()).collect();
+    shown.sort_unstable();
+    let all = shown.len();
+    shown.dedup();
+    assert_eq!(shown.len(), all, "{lines:?}");
 }

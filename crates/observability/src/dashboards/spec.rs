@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::{
     filter::SpanFilter,
     query::{Unit, group_column, measures, unit_of},
+    scores::ScoreMeasure,
 };
 
 const PANELS_MAX: usize = 40;
@@ -39,7 +40,8 @@ pub struct PanelSpec {
     pub description: Option<String>,
     #[serde(default)]
     pub chart: ChartKind,
-    /// What is measured, of one unit: `duration_p50`, `duration_p95`. `docs/guides/traces.md` lists the measures.
+    /// What is measured, of one unit: `duration_p50`, `duration_p95`, or of scores: `score.helpful.mean`.
+    /// `docs/guides/traces.md` lists the measures.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub measures: Vec<String>,
     /// Which spans are measured, in the language of filters: `entry and app = desk`.
@@ -52,7 +54,7 @@ pub struct PanelSpec {
     /// chart about sixty points; lines and bars want a column `start`, in microseconds, and numbers beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sql: Option<String>,
-    /// What the numbers are. Measures know theirs.
+    /// What the numbers are. Measures know theirs, but for those of scores.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<PanelUnit>,
 }
@@ -121,6 +123,15 @@ impl PanelUnit {
     }
 }
 
+/// What the numbers of a measure are; of scores whoever gives them knows.
+fn unit(measure: &str) -> Result<Option<Unit>, String> {
+    if ScoreMeasure::read(measure).map_err(|fault| fault.to_string())?.is_some() {
+        return Ok(None);
+    }
+    let unknown = || format!("there is no measure `{measure}`{}", did_you_mean(measure, measures()));
+    unit_of(measure).map(Some).ok_or_else(unknown)
+}
+
 impl PanelSpec {
     #[must_use]
     pub fn unit(&self) -> PanelUnit {
@@ -150,17 +161,19 @@ impl PanelSpec {
         if self.measures.len() > MEASURES_MAX {
             add(".measures", format!("are {MEASURES_MAX} at most"));
         }
-        let units: Vec<Option<Unit>> = self.measures.iter().map(|name| unit_of(name)).collect();
-        for (which, name) in self.measures.iter().enumerate().filter(|(which, _)| units[*which].is_none()) {
-            add(&format!(".measures[{which}]"), format!("there is no measure `{name}`{}", did_you_mean(name, measures())));
+        let units: Vec<Result<Option<Unit>, String>> = self.measures.iter().map(|name| unit(name)).collect();
+        for (which, unit) in units.iter().enumerate() {
+            if let Err(problem) = unit {
+                add(&format!(".measures[{which}]"), problem.clone());
+            }
         }
-        if units.windows(2).any(|two| matches!(two, [Some(one), Some(other)] if one != other)) {
+        if units.windows(2).any(|two| matches!(two, [Ok(one), Ok(other)] if one != other)) {
             add(".measures", "are of different units; give each a panel of its own".to_owned());
         }
         if self.measures.iter().collect::<HashSet<_>>().len() < self.measures.len() {
             add(".measures", "name one twice".to_owned());
         }
-        if let (Some(unit), Some(Some(first))) = (self.unit, units.first())
+        if let (Some(unit), Some(Ok(Some(first)))) = (self.unit, units.first())
             && unit != PanelUnit::of(*first)
         {
             add(".unit", format!("is `{}` for these measures; leave it out", PanelUnit::of(*first).as_str()));

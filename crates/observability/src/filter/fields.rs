@@ -81,6 +81,19 @@ pub static FIELDS: &[KnownField] = &[
     maybe("parent", Text, "the id of the span above it"),
 ];
 
+/// How a span may have ended.
+pub const STATUSES: [&str; 3] = ["ok", "error", "unset"];
+const KINDS: [&str; 5] = ["internal", "server", "client", "producer", "consumer"];
+
+/// The texts that a field can have, where there are only so many.
+pub(crate) fn among(name: &str) -> Option<&'static [&'static str]> {
+    match name {
+        "status" => Some(&STATUSES),
+        "kind" => Some(&KINDS),
+        _ => None,
+    }
+}
+
 pub(crate) fn known(name: &str) -> Option<&'static KnownField> {
     FIELDS.iter().find(|field| field.name == name)
 }

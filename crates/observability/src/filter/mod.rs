@@ -16,7 +16,7 @@ mod values;
 mod tests;
 
 pub use fault::FilterFault;
-pub use fields::{FIELDS, FieldKind, KnownField};
+pub use fields::{FIELDS, FieldKind, KnownField, STATUSES};
 pub use tree::SpanFilter;
 
 pub(crate) use compile::holds;

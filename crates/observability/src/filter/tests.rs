@@ -16,11 +16,13 @@ use proptest::{
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    FIELDS, FieldKind, FilterFault, SpanFilter, known,
+    FIELDS, FieldKind, FilterFault, SpanFilter,
+    fields::among,
+    known,
     parser::{LENGTH_MAX, LOOKED_FOR_MAX, SCORES_MAX},
     tree::{Comparison, Condition, Expr, Field, Moment, Test, Value},
 };
-use crate::table::{Rows, spec, table_name, to_batch};
+use crate::table::{Rows, kind_text, spec, status_text, table_name, to_batch};
 
 const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
@@ -96,6 +98,11 @@ fn what_cannot_be_read_is_told_with_its_place_and_what_to_write() {
     refused("input_tokens > 1.5", 16, "a whole number", "");
     refused("start > yesterday", 9, "compared with a time", "-1h");
     refused("model > x", 7, "neither more nor less", "numbers");
+    refused("status = bogus", 10, "`status` is never `bogus`", "ok, error, unset");
+    refused("status != Eror", 11, "`status` is never `Eror`", "did you mean `error`?");
+    refused("kind = sever", 8, "`kind` is never `sever`", "did you mean `server`?");
+    refused("kind in (client, tool)", 18, "`kind` is never `tool`", "type = tool");
+    refused("kind = agent", 8, "`kind` is never `agent`", "type = agent");
     refused("tag != x", 5, "several of `tag`", "not tag = …");
     refused("error = rate-limited", 9, "true or false", "error_type");
     refused("error in (true)", 10, "true or false", "alone");
@@ -125,6 +132,15 @@ fn what_cannot_be_read_is_told_with_its_place_and_what_to_write() {
     refused(&"(".repeat(100), 25, "deep", "");
     refused(&"not ".repeat(100), 97, "deep", "");
     refused(&" ".repeat(LENGTH_MAX + 1), 1, "longer than", "");
+}
+
+#[test]
+fn the_texts_that_a_field_can_have_are_those_that_are_stored() {
+    let statuses = [SpanStatus::Ok, SpanStatus::Error(String::new()), SpanStatus::Unset];
+    assert_eq!(among("status").unwrap(), statuses.each_ref().map(status_text));
+    let kinds = [SpanKind::Internal, SpanKind::Server, SpanKind::Client, SpanKind::Producer, SpanKind::Consumer];
+    assert_eq!(among("kind").unwrap(), kinds.map(kind_text));
+    assert_eq!(among("type"), None, "more may come");
 }
 
 #[test]
@@ -220,24 +236,33 @@ fn texts(name: &str) -> BoxedStrategy<Test> {
     if name == "content" { prop_oneof![others, words].boxed() } else { others.boxed() }
 }
 
+fn value_of(name: &str, kind: FieldKind) -> BoxedStrategy<Value> {
+    match among(name) {
+        Some(texts) => select(texts.to_vec()).prop_map(|text| Value::Text(text.to_owned())).boxed(),
+        None => value(kind),
+    }
+}
+
 fn test_of(name: &'static str, kind: FieldKind) -> BoxedStrategy<Test> {
-    let listed = prop::collection::vec(value(kind), 1..3).prop_map(Test::In);
+    let listed = prop::collection::vec(value_of(name, kind), 1..3).prop_map(Test::In);
     match kind {
         FieldKind::Flag => {
-            prop_oneof![Just(Test::Holds), (equality(), value(kind)).prop_map(|(how, value)| Test::Compare(how, value))].boxed()
+            prop_oneof![Just(Test::Holds), (equality(), value_of(name, kind)).prop_map(|(how, value)| Test::Compare(how, value))]
+                .boxed()
         }
         FieldKind::List => {
-            prop_oneof![value(kind).prop_map(|value| Test::Compare(Comparison::Eq, value)), listed, Just(Test::Exists)].boxed()
+            prop_oneof![value_of(name, kind).prop_map(|value| Test::Compare(Comparison::Eq, value)), listed, Just(Test::Exists)]
+                .boxed()
         }
         FieldKind::Text => prop_oneof![
-            (equality(), value(kind)).prop_map(|(how, value)| Test::Compare(how, value)),
+            (equality(), value_of(name, kind)).prop_map(|(how, value)| Test::Compare(how, value)),
             listed,
             Just(Test::Exists),
             texts(name),
         ]
         .boxed(),
         _ => prop_oneof![
-            (comparison(), value(kind)).prop_map(|(how, value)| Test::Compare(how, value)),
+            (comparison(), value_of(name, kind)).prop_map(|(how, value)| Test::Compare(how, value)),
             listed,
             Just(Test::Exists)
         ]

@@ -103,6 +103,15 @@ impl SpanFilter {
         *self == Self::all()
     }
 
+    /// What passes both.
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        match (self.is_all(), other.is_all()) {
+            (true, _) => other.clone(),
+            (false, true) => self.clone(),
+            (false, false) => Self(Expr::And(vec![self.0.clone(), other.0.clone()])),
+        }
+    }
+
     /// Whether it asks for scores: of a span that has just come nobody knows any.
     #[must_use]
     pub fn asks_for_scores(&self) -> bool {

@@ -1,13 +1,14 @@
 //! Values as people write them.
 
-use mainspring_kernel::{Money, Timestamp};
+use mainspring_kernel::{Money, Timestamp, text::nearest};
 
 use super::{
     fault::Complaint,
-    fields::{FieldKind, KnownField},
+    fields::{FieldKind, KnownField, among},
     lexer::Lexeme,
     tree::{Field, Moment, UNITS, Value},
 };
+use crate::conventions::SpanType;
 
 /// The value that a field is compared with.
 pub(super) fn value(field: &Field, lexeme: &Lexeme) -> Result<Value, Complaint> {
@@ -22,7 +23,7 @@ pub(super) fn value(field: &Field, lexeme: &Lexeme) -> Result<Value, Complaint> 
     let Field::Known(known) = field else { return Ok(if quoted { Value::Text(text.to_owned()) } else { free(text) }) };
     let KnownField { name, kind, .. } = known;
     match kind {
-        FieldKind::Text | FieldKind::List => Ok(Value::Text(text.to_owned())),
+        FieldKind::Text | FieldKind::List => text_of(name, text).map(Value::Text),
         FieldKind::Flag => flag(text).ok_or_else(|| {
             let hint = if *name == "error" { "the class of what failed is `error_type`" } else { "it may also stand alone" };
             Complaint::new(format!("`{name}` is true or false")).hinting(hint)
@@ -44,6 +45,17 @@ pub(super) fn value(field: &Field, lexeme: &Lexeme) -> Result<Value, Complaint> 
                 .hinting("write -1h for an hour ago, now, 2026-11-26 or 2026-11-26T08:00:00Z")
         }),
     }
+}
+
+/// A text that the field can have: with another the filter would find nothing, and nobody would know why.
+fn text_of(name: &str, text: &str) -> Result<String, Complaint> {
+    let Some(among) = among(name).filter(|among| !among.contains(&text)) else { return Ok(text.to_owned()) };
+    let hint = match nearest(text, among.iter().copied()) {
+        _ if name == "kind" && SpanType::read(text).is_some() => format!("what a span does is its `type`: write type = {text}"),
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("it is one of {}", among.join(", ")),
+    };
+    Err(Complaint::new(format!("`{name}` is never `{}`", shown(text))).hinting(hint))
 }
 
 pub(super) const KEYWORDS: [&str; 8] = ["and", "or", "not", "in", "contains", "words", "starts_with", "exists"];

@@ -14,6 +14,7 @@ use crate::{
     dashboards::{DashboardSpec, PanelSpec},
     fault::TraceFault,
     filter::SpanFilter,
+    scores::OF_SCORES,
 };
 
 /// Values that a panel shows apart; the largest ones.
@@ -53,6 +54,8 @@ pub enum PanelAnswer {
         by: Option<String>,
         /// May hold measures of other panels.
         found: Arc<SpanMetrics>,
+        /// What was reckoned of scores for each row, in the order of the panel's measures. None where it has no such measure.
+        scored: Vec<Vec<Option<f64>>>,
         /// Whether more values are not shown.
         more: bool,
     },
@@ -112,7 +115,8 @@ pub(crate) async fn dashboard(
 fn groups(spec: &DashboardSpec, by: Option<&str>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for (at, panel) in spec.panels.iter().enumerate().filter(|(_, panel)| panel.sql.is_none()) {
-        let PanelSpec { filter, measures, chart, .. } = panel;
+        let PanelSpec { filter, chart, .. } = panel;
+        let measures = of_spans(panel);
         let by = panel.by.as_deref().or(by).map(str::to_owned);
         let same = |group: &&mut Group| group.filter == *filter && group.by == by && group.over_time == chart.is_over_time();
         match groups.iter_mut().find(same) {
@@ -121,16 +125,18 @@ fn groups(spec: &DashboardSpec, by: Option<&str>) -> Vec<Group> {
                 group.measures.extend(new);
                 group.panels.push(at);
             }
-            None => groups.push(Group {
-                filter: filter.clone(),
-                by,
-                over_time: chart.is_over_time(),
-                measures: measures.clone(),
-                panels: vec![at],
-            }),
+            None => {
+                groups.push(Group { filter: filter.clone(), by, over_time: chart.is_over_time(), measures, panels: vec![at] })
+            }
         }
     }
     groups
+}
+
+/// What is measured of spans. Scores are reckoned in the groups of those that bear them.
+fn of_spans(panel: &PanelSpec) -> Vec<String> {
+    let measures: Vec<String> = panel.measures.iter().filter(|name| !name.starts_with(OF_SCORES)).cloned().collect();
+    if measures.is_empty() { vec!["count".to_owned()] } else { measures }
 }
 
 async fn measured(
@@ -150,7 +156,7 @@ async fn measured(
     if !group.over_time {
         let found = metrics_among(asking, &asked, among).await?;
         let more = found.more;
-        return Ok(PanelAnswer::Measured { by: group.by.clone(), found: Arc::new(found), more });
+        return Ok(PanelAnswer::Measured { by: group.by.clone(), found: Arc::new(found), scored: Vec::new(), more });
     }
     let (mut among, mut more) = (among, false);
     if let Some(by) = &group.by {
@@ -162,7 +168,7 @@ async fn measured(
     }
     (asked.bucket, asked.limit) = (Some(bucket), None);
     let found = metrics_among(asking, &asked, among).await?;
-    Ok(PanelAnswer::Measured { by: group.by.clone(), found: Arc::new(found), more })
+    Ok(PanelAnswer::Measured { by: group.by.clone(), found: Arc::new(found), scored: Vec::new(), more })
 }
 
 /// The values of the first key, or none where that is among them.

@@ -34,6 +34,9 @@ const STATISTICS: [(&str, Statistic); 8] = [
     ("p99", Statistic::Quantile(0.99)),
 ];
 
+/// How the name of every measure of scores begins.
+pub(crate) const OF_SCORES: &str = "score.";
+
 /// `score.NAME.mean`: what is reckoned of the scores of one name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScoreMeasure {
@@ -44,7 +47,7 @@ pub struct ScoreMeasure {
 impl ScoreMeasure {
     /// None where this is a measure of something else.
     pub fn read(text: &str) -> Result<Option<Self>, TraceFault> {
-        let Some(rest) = text.strip_prefix("score.") else { return Ok(None) };
+        let Some(rest) = text.strip_prefix(OF_SCORES) else { return Ok(None) };
         let (name, statistic) = rest.rsplit_once('.').unwrap_or((rest, ""));
         let known = STATISTICS.iter().find(|(word, _)| *word == statistic);
         match known {

@@ -26,7 +26,17 @@ fn what_is_built_in_would_be_taken_from_a_person() {
 fn a_panel_says_what_is_wrong_with_it_and_where() {
     assert_eq!(panel(json!({"title": "Calls", "measures": ["count", "errors"], "filter": "entry", "by": "model"})), [""; 0]);
     assert_eq!(panel(json!({"title": "Rows", "chart": "table", "sql": "SELECT 1", "unit": "dollars"})), [""; 0]);
+    let of_scores = json!({"title": "Helpful", "measures": ["score.helpful.mean", "score.helpful.p95"], "unit": "share"});
+    assert_eq!(panel(of_scores), [""; 0]);
     for (given, wanted) in [
+        (
+            json!({"title": "x", "measures": ["score.helpful"]}),
+            "panels[0].measures[0]: `score.helpful` is written score.NAME.mean",
+        ),
+        (
+            json!({"title": "x", "measures": ["count", "score.helpful.count"]}),
+            "panels[0].measures: are of different units; give each a panel of its own",
+        ),
         (json!({"title": "x"}), "panels[0]: give exactly one of `measures` and `sql`"),
         (json!({"title": "x", "measures": ["count"], "sql": "SELECT 1"}), "panels[0]: give exactly one of `measures` and `sql`"),
         (json!({"title": " ", "measures": ["count"]}), "panels[0].title: is a text of 1 to 120 characters"),

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    ChartKind, DashboardQuestion, DashboardSpec, MetricPoints, PanelAnswer, PanelSpec, PromAnswer, PromFault, PromTimes, Scores,
-    SpanFilter, SqlQuestion, built_in,
+    ChartKind, DashboardQuestion, DashboardSpec, MetricPoints, NewScore, PanelAnswer, PanelSpec, PromAnswer, PromFault,
+    PromTimes, Scores, SpanFilter, SpanSummary, SqlQuestion, built_in,
 };
 
 const NOW: i64 = 1_700_000_000_000_000;
@@ -259,6 +259,51 @@ async fn a_dashboard_has_numbers_for_every_panel() {
     let PanelAnswer::Rows(rows) = counted else { panic!("rows") };
     assert_eq!(rows.rows.iter().map(|row| row[1].as_i64().unwrap()).sum::<i64>(), 7, "SQL filters for itself");
     assert!(matches!(broken, PanelAnswer::Failed(fault) if fault.code() == "lake-bad-sql"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panel_measures_scores_in_the_groups_of_what_bears_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let (Room { room, .. }, points) = filled(dir.path()).await;
+    let all = actor(Labels::All);
+    let spans = room.spans(&all, &TraceFilter::default(), &PageRequest::new(Some(50), None).unwrap()).await.unwrap();
+    let score = |span: &SpanSummary| {
+        let value = json!(if span.model.as_deref() == Some("gpt") { 0.5 } else { 1.0 });
+        let new = NewScore { name: "helpful".into(), value, trace: Some(span.trace.to_string()), ..NewScore::default() };
+        room.scores().unwrap().check(new, all.project, Timestamp::from_micros(NOW)).unwrap()
+    };
+    room.put_scores(&all, spans.items.iter().map(score).collect()).await.unwrap();
+
+    let question = DashboardQuestion {
+        from: Timestamp::from_micros(NOW - 10 * MINUTE),
+        to: Timestamp::from_micros(NOW),
+        by: None,
+        filter: "model = gpt or model = small".parse::<SpanFilter>().unwrap(),
+    };
+    let mut by_model = panel("By model", ChartKind::Table, &["score.helpful.mean", "score.helpful.count"]);
+    by_model.by = Some("model".to_owned());
+    let mut of_one = panel("Of one", ChartKind::Number, &["score.helpful.max"]);
+    of_one.filter = "model = gpt".to_owned();
+    let panels = vec![
+        panel("Calls", ChartKind::Number, &["count"]),
+        panel("Helpful", ChartKind::Number, &["score.helpful.mean"]),
+        by_model,
+        of_one,
+        panel("Over time", ChartKind::Bar, &["score.helpful.count"]),
+    ];
+    let spec = DashboardSpec { title: "Desk".to_owned(), panels };
+    let answer = room.dashboard(&points, &all, &spec, &question).await.unwrap();
+    let scored: Vec<&Vec<Vec<Option<f64>>>> = answer
+        .panels
+        .iter()
+        .map(|answer| if let PanelAnswer::Measured { scored, .. } = answer { scored } else { panic!("{answer:?}") })
+        .collect();
+    let [calls, helpful, by_model, of_one, over_time] = &scored[..] else { panic!("five panels") };
+    assert!(calls.is_empty());
+    assert_eq!(**helpful, [[Some(3.5 / 6.0)]]);
+    assert_eq!(**by_model, [[Some(0.5), Some(5.0)], [Some(1.0), Some(1.0)]]);
+    assert_eq!(**of_one, [[Some(0.5)]]);
+    assert_eq!(over_time.iter().filter_map(|values| values[0]).sum::<f64>(), 6.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
