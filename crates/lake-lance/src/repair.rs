@@ -134,7 +134,7 @@ impl Suspect {
         // In a task of its own, because a decoder given garbage may panic. A session of its own,
         // because caches go by version number.
         let (uri, number) = (self.uri.clone(), version.number);
-        let session = self.stores().session(&self.shared.config);
+        let session = self.stores().session(self.shared.config.logged);
         let (finished, outcome) = tokio::sync::oneshot::channel();
         self.shared.config.tasks.spawn(format!("check of {} version {number}", self.name), |_| async move {
             let builder = DatasetBuilder::from_uri(uri).with_version(number).with_session(session);
