@@ -28,7 +28,7 @@ use axum::{
 use bytes::Bytes;
 use mainspring_kernel::{Actor, Clock, Role, Timestamp, id::ProjectId};
 use mainspring_llm::Span;
-use mainspring_observability::{MetricPoints, NewScore, Observability, Score, TraceFault, evaluations};
+use mainspring_observability::{Keeping, MetricPoints, NewScore, Observability, Score, Telemetry, TraceFault, evaluations};
 use mainspring_web_kit::{Caller, Problem, Route};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -50,11 +50,18 @@ const SMALL: usize = 64 << 10;
 /// Places are counted in units of so many bytes.
 const UNIT: usize = 1024;
 
+/// Nobody looks up for how long a project keeps what began so lately.
+const YOUNG: Duration = Duration::from_secs(600);
+/// For how long a project keeps spans is asked of a catalog that may be away.
+const LOOKED_UP_WITHIN: Duration = Duration::from_secs(1);
+const TOO_OLD: &str = "a record began before the time for which the project keeps records, and would be deleted at once";
+
 /// What this surface needs from the building.
 #[derive(Debug, Clone)]
 pub struct Otlp {
     observability: Observability,
     points: MetricPoints,
+    keeping: Keeping,
     clock: Arc<dyn Clock>,
     body_limit: usize,
     bodies: Arc<Semaphore>,
@@ -64,10 +71,16 @@ pub struct Otlp {
 impl Otlp {
     /// `body_limit` is that of a body, and of what it holds when it is unpacked.
     #[must_use]
-    pub fn new(observability: Observability, points: MetricPoints, clock: Arc<dyn Clock>, body_limit: usize) -> Self {
+    pub fn new(
+        observability: Observability,
+        points: MetricPoints,
+        keeping: Keeping,
+        clock: Arc<dyn Clock>,
+        body_limit: usize,
+    ) -> Self {
         let units = |times: usize| (body_limit.saturating_mul(times).div_ceil(UNIT)).clamp(1, Semaphore::MAX_PERMITS);
         let (bodies, room) = (Semaphore::new(units(BODIES)), Semaphore::new(units(EXPORT_WEIGHT * AT_ONCE)));
-        Self { observability, points, clock, body_limit, bodies: Arc::new(bodies), room: Arc::new(room) }
+        Self { observability, points, keeping, clock, body_limit, bodies: Arc::new(bodies), room: Arc::new(room) }
     }
 
     /// What one export may take of memory.
@@ -91,7 +104,8 @@ impl Otlp {
         let _place = place(&self.room, weight).await?;
         let (project, now) = (actor.project, self.clock.now());
         match off_thread(body.len(), move || read(signal, &body, encoding, project, now)).await? {
-            Read::Spans(received) => {
+            Read::Spans(mut received) => {
+                self.reject_old(project, signal, &mut received, now).await;
                 let scores = self.scores_of(project, &received.spans, now)?;
                 self.observability.record_durably(received.spans, STORED_WITHIN).await?;
                 self.observability.put_scores(actor, scores).await?;
@@ -106,6 +120,24 @@ impl Otlp {
 }
 
 impl Otlp {
+    /// What would be deleted within the minute is not taken, and its sender is told. While nobody can say for how long things
+    /// are kept, they are taken.
+    async fn reject_old(&self, project: ProjectId, signal: Signal, received: &mut spans::Received, now: Timestamp) {
+        let oldest = received.spans.iter().map(|span| span.start).min();
+        if oldest.is_none_or(|oldest| now.since(oldest) < YOUNG) {
+            return;
+        }
+        let kind = if matches!(signal, Signal::Logs) { Telemetry::Logs } else { Telemetry::Spans };
+        let since = tokio::time::timeout(LOOKED_UP_WITHIN, self.keeping.begun_since(project, kind)).await;
+        let Ok(Ok(since)) = since else { return };
+        let came = received.spans.len();
+        received.spans.retain(|span| span.start >= since);
+        let old = came - received.spans.len();
+        if old > 0 {
+            received.reject(old, TOO_OLD);
+        }
+    }
+
     /// The judgements that spans bring with them. One that is no score is an event like any other.
     fn scores_of(&self, project: ProjectId, spans: &[Span], now: Timestamp) -> Result<Vec<Score>, Problem> {
         let judged: Vec<NewScore> = spans.iter().flat_map(evaluations).collect();

@@ -24,17 +24,19 @@ pub(crate) struct Comparing {
     reference_to: Option<String>,
     release: Option<String>,
     reference_release: Option<String>,
+    service: Option<String>,
 }
 
 /// Compares the spans that began from `from` to `to` (the last day where nobody says), field by field: with as much time
 /// before (`against=previous`), with a stretch of its own (`against=range`, from `reference_from` to `reference_to`), or one
 /// release with another (`against=release`): `release` with `reference_release`; where these are not named, the newest among
 /// the spans with the one before. `field` names fields such as `model,duration`, `attributes["tier"]` or `score.relevance`;
-/// without it all that are kept by the hour are compared, and the scores that were given in this time.
+/// without it all that are kept by the hour are compared, and the scores that were given in this time. Of all services together,
+/// unless `service` names one.
 #[utoipa::path(get, path = "/api/v1/drift", tag = "drift", operation_id = "compare_drift",
     params(("field" = Option<String>, Query), ("from" = Option<String>, Query), ("to" = Option<String>, Query),
         ("against" = Option<String>, Query), ("reference_from" = Option<String>, Query), ("reference_to" = Option<String>, Query),
-        ("release" = Option<String>, Query), ("reference_release" = Option<String>, Query)),
+        ("release" = Option<String>, Query), ("reference_release" = Option<String>, Query), ("service" = Option<String>, Query)),
     responses((status = 200, body = wire::DriftView)))]
 pub(crate) async fn compare(
     State(rest): State<Rest>,
@@ -54,7 +56,7 @@ pub(crate) async fn compare(
 
 fn question(comparing: Comparing, now: Timestamp) -> Answer<DriftQuestion> {
     let invalid = |words: &str| Problem::new(FaultKind::Invalid, "query-invalid", words.to_owned());
-    let Comparing { field, from, to, against, reference_from, reference_to, release, reference_release } = comparing;
+    let Comparing { field, from, to, against, reference_from, reference_to, release, reference_release, service } = comparing;
     let to = time("to", to)?.unwrap_or(now);
     let from = time("from", from)?.unwrap_or_else(|| to.minus(USUAL));
     let reference = (time("reference_from", reference_from)?, time("reference_to", reference_to)?);
@@ -73,7 +75,7 @@ fn question(comparing: Comparing, now: Timestamp) -> Answer<DriftQuestion> {
         ("" | "previous" | "release", _) => return Err(invalid("`reference_from` and `reference_to` belong to `against=range`")),
         _ => return Err(invalid("`against` is previous, release or range")),
     };
-    Ok(DriftQuestion { fields: fields(&field.unwrap_or_default()), from, to, against })
+    Ok(DriftQuestion { fields: fields(&field.unwrap_or_default()), from, to, against, service: named(service) })
 }
 
 /// Names between commas; those within the quotes of an attribute's name belong to it.

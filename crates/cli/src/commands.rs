@@ -21,7 +21,7 @@ mod knowledge;
 mod models;
 mod money;
 mod monitors;
-mod onward;
+pub(crate) mod onward;
 mod projects;
 pub(crate) mod replay;
 mod routes;

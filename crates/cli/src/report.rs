@@ -18,7 +18,7 @@ use mainspring_weights::WeightsFault;
 use serde_json::{Value, json};
 
 use crate::{
-    commands::following::Unfollowed,
+    commands::{following::Unfollowed, onward::Uncollected},
     output::{self, printable, say},
 };
 
@@ -76,6 +76,10 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<Told> {
     if let Some(lost) = cause.downcast_ref::<Unfollowed>() {
         let code = Some("ingest-not-followed".to_owned());
         return Some(Told { code, hint: Some(lost.hint()), ..Told::default() });
+    }
+    if cause.is::<Uncollected>() {
+        let code = Some("collector-unreachable".to_owned());
+        return Some(Told { code, hint: Some(Uncollected::hint()), ..Told::default() });
     }
     if let Some(fault) = cause.downcast_ref() {
         return Some(of_client(fault));

@@ -312,7 +312,7 @@ impl Building {
         let native = soon.clone().with(mainspring_api_rest::SLOW, Some(answer)).with(mainspring_api_rest::OWN_TERMS, None);
         let within = |limits: Deadlines| middleware::from_fn_with_state(limits, deadline);
         let (observability, points) = (self.rest.observability.clone(), self.rest.points.clone());
-        let otlp = Otlp::new(observability, points, Arc::clone(&self.clock), body_limit);
+        let otlp = Otlp::new(observability, points, self.rest.keeping.clone(), Arc::clone(&self.clock), body_limit);
         let models = Router::new()
             .merge(mainspring_api_rest::router(self.rest.clone()).layer(within(native)))
             .merge(mainspring_api_openai::router(self.openai.clone()).layer(within(Deadlines::of(answer))))

@@ -32,6 +32,9 @@ pub(crate) struct Drift {
     /// The release that it is compared with; default: the one before.
     #[arg(long, value_name = "RELEASE", conflicts_with_all = ["reference_from", "reference_to"])]
     pub(crate) reference_release: Option<String>,
+    /// Of this service only (`service.name`); default: of all together.
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) service: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -28,6 +28,7 @@ pub(crate) async fn run(session: &Session, drift: &Drift) -> anyhow::Result<Exit
         ("reference_to", drift.reference_to.as_deref()),
         ("release", drift.release.as_deref()),
         ("reference_release", drift.reference_release.as_deref()),
+        ("service", drift.service.as_deref()),
     ];
     let given = pairs.iter().filter_map(|(name, value)| Some(format!("{name}={}", segment((*value)?))));
     let asked = given.collect::<Vec<_>>().join("&");

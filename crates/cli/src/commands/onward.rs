@@ -1,6 +1,6 @@
 //! `mainspring traces export --to`: spans onward to another collector, request by request, each until it was taken.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{error::Error, fmt, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use futures::StreamExt;
@@ -17,6 +17,24 @@ const TRIES: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// What an export request takes at most; the server's own are far smaller.
 const LINE_MAX: usize = 256 << 20;
+
+/// Nothing answers where the spans were to go. It is somebody else's, and need not be a server of ours.
+#[derive(Debug)]
+pub(crate) struct Uncollected(ClientFault);
+
+impl fmt::Display for Uncollected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl Error for Uncollected {}
+
+impl Uncollected {
+    pub(crate) fn hint() -> String {
+        format!("see whether the collector runs and takes OTLP over HTTP there, at `{PATH}`; its usual port for that is 4318")
+    }
+}
 
 #[derive(Debug, Default)]
 struct Sent {
@@ -69,6 +87,7 @@ async fn one(collector: &Client, line: &[u8], sent: &mut Sent) -> anyhow::Result
                 tokio::time::sleep(pause).await;
                 pause *= 2;
             }
+            Err(fault @ (ClientFault::Unreachable { .. } | ClientFault::Broken { .. })) => return Err(Uncollected(fault).into()),
             Err(fault) => return Err(fault.into()),
         }
     };

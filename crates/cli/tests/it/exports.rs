@@ -259,6 +259,26 @@ async fn langfuses_addresses_and_credentials_lead_here() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_older_than_the_project_keeps_is_rejected_and_its_sender_told() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path(), "127.0.0.1");
+    let user = User::of(&server, None);
+    let days_ago = |days: i64| (SystemClock.now().as_nanos() - days * 86_400_000_000_000).to_string();
+    let span = |id: &str, time: String| {
+        json!({"traceId": "5b8efff798038103d269b633813fc60c", "spanId": id, "name": "work", "kind": 1,
+            "startTimeUnixNano": time, "endTimeUnixNano": time})
+    };
+    let spans =
+        [span("00000000000000a1", days_ago(40)), span("00000000000000a2", days_ago(1)), span("00000000000000a3", days_ago(0))];
+    let reply = user.post("/v1/traces", &json!({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]})).await;
+    let answer = reply.json();
+    let partial = &answer["partialSuccess"];
+    assert_eq!((reply.status, &partial["rejectedSpans"]), (200, &json!("1")), "{}", reply.text);
+    assert!(partial["errorMessage"].as_str().is_some_and(|said| said.contains("keeps records")), "{partial}");
+    assert_eq!(run(data.path(), &["traces", "count", "--spans", "--filter", "name = work"]), json!({"count": 2, "exact": true}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_langfuses_clients_say_that_a_trace_is_leads_to_its_page() {
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(data.path(), "127.0.0.1");

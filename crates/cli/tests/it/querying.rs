@@ -54,4 +54,7 @@ async fn an_export_goes_onward_to_another_server_and_may_be_repeated() {
     let fault =
         crate::running::command(from.path()).args(["traces", "export", "--to", gone, "--to-key", "NO_SUCH_VARIABLE"]).output();
     assert!(!fault.unwrap().status.success());
+    let fault = crate::running::command(from.path()).args(["traces", "export", "--to", gone]).output().unwrap();
+    let said = String::from_utf8_lossy(&fault.stderr);
+    assert!(said.contains("collector-unreachable") && said.contains("4318") && !said.contains("mainspring serve"), "{said}");
 }

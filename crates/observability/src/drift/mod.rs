@@ -72,6 +72,8 @@ pub struct DriftQuestion {
     pub from: Timestamp,
     pub to: Timestamp,
     pub against: Against,
+    /// Of the spans of this service, and of what was said of them; none: of all services together.
+    pub service: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -126,10 +128,11 @@ impl Drift {
             Against::Range(start, end) => whole(*start, *end)?,
         };
         self.room.catch_up().await;
-        let (mut current, waiting) = self.collect(actor, (&fields, wanted), (from, to)).await?;
+        let whose = (actor, question.service.as_deref());
+        let (mut current, waiting) = self.collect(whose, (&fields, wanted), (from, to)).await?;
         let (mut reference, more) = match question.against {
             Against::Release(_) => (Collected::default(), 0),
-            Against::Previous | Against::Range(..) => self.collect(actor, (&fields, wanted), (start, end)).await?,
+            Against::Previous | Against::Range(..) => self.collect(whose, (&fields, wanted), (start, end)).await?,
         };
         let waiting = waiting + more;
         let scored = settle_scores(&mut [&mut reference, &mut current]);
@@ -155,6 +158,7 @@ impl Drift {
         };
         let (before, after) = releases.as_ref().map(|(before, after)| (before.as_str(), after.as_str())).unzip();
         let sides = match question.against {
+            _ if question.service.is_some() => Err("topics are kept of all services together"),
             Against::Release(_) if releases.is_none() => Err("there are no two releases in this time"),
             _ => Ok((((start, end), before), ((from, to), after))),
         };
@@ -176,16 +180,16 @@ impl Drift {
     }
 
     /// Sketches of a stretch, and how many of its hours are not made yet. Whoever may not see every trace gets sketches of
-    /// those that they may see.
+    /// those that they may see, and whoever asks of one service those of its spans.
     async fn collect(
         &self,
-        actor: &Actor,
+        (actor, service): (&Actor, Option<&str>),
         (fields, scores): (&[Field], Wanted<'_>),
         (from, to): (i64, i64),
     ) -> Result<(Collected, usize), TraceFault> {
         let mut collected = Collected::default();
-        let sees_all = actor.labels == Labels::All;
-        let (kept, others): (Vec<Field>, Vec<Field>) = fields.iter().cloned().partition(|field| sees_all && field.is_kept());
+        let of_all = actor.labels == Labels::All && service.is_none();
+        let (kept, others): (Vec<Field>, Vec<Field>) = fields.iter().cloned().partition(|field| of_all && field.is_kept());
         let mut waiting = 0;
         if !kept.is_empty() {
             waiting = self.make_due(actor, (from, to)).await?;
@@ -200,7 +204,7 @@ impl Drift {
         }
         if !others.is_empty() {
             let now = self.room.now();
-            let among = Filter::eq("project", actor.project.to_string());
+            let among = of_service(&actor.project.to_string(), service);
             let among = seen(self.room.asking(actor, now), among.and(stretch(from, to))).await?;
             let asked = Asked { among, from, to };
             let plain: Vec<Field> = others.iter().filter(|field| !field.is_inside()).cloned().collect();
@@ -211,7 +215,7 @@ impl Drift {
             }
         }
         let asked = !matches!(scores, Wanted::Named([]));
-        let more = if asked { self.collect_scores(actor, scores, (from, to), &mut collected).await? } else { 0 };
+        let more = if asked { self.collect_scores((actor, service), scores, (from, to), &mut collected).await? } else { 0 };
         Ok((collected, waiting.max(more)))
     }
 
@@ -261,6 +265,15 @@ impl Drift {
         let rows = kept::read(table, (project.as_str(), spoken.part()), (first, to), None).await?;
         let at = |hour: i64| Timestamp::from_micros(hour.max(from));
         Ok(topics.hours(&rows, release)?.into_iter().map(|(hour, sketch)| (at(hour), sketch)).collect())
+    }
+}
+
+/// Spans of a project, or of one service of it.
+fn of_service(project: &str, service: Option<&str>) -> Filter {
+    let project = Filter::eq("project", project);
+    match service {
+        Some(service) => project.and(Filter::eq("service", service)),
+        None => project,
     }
 }
 

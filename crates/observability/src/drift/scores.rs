@@ -165,7 +165,7 @@ impl Drift {
         (project, hour): (&str, i64),
         (seen, now): (Seen, Timestamp),
     ) -> Result<(), TraceFault> {
-        let found = self.gather_scores(scores, (project, None), (Wanted::All, hour, hour + HOUR)).await?;
+        let found = self.gather_scores(scores, (project, None, None), (Wanted::All, hour, hour + HOUR)).await?;
         // A score may come before its trace does; for an hour it is looked for again.
         let fresh = seen.newest.is_some_and(|newest| now.as_micros().saturating_sub(newest) < HOUR);
         let newest = seen.newest.filter(|_| found.unplaced == 0 || !fresh);
@@ -178,15 +178,15 @@ impl Drift {
     /// every trace gets sketches of what was said of those that they may see.
     pub(super) async fn collect_scores(
         &self,
-        actor: &Actor,
+        (actor, service): (&Actor, Option<&str>),
         wanted: Wanted<'_>,
         (from, to): (i64, i64),
         collected: &mut Collected,
     ) -> Result<usize, TraceFault> {
         let Some(scores) = &self.room.scores else { return Ok(0) };
         let project = actor.project.to_string();
-        if actor.labels != Labels::All {
-            let found = self.gather_scores(scores, (&project, Some(actor)), (wanted, from, to)).await?;
+        if actor.labels != Labels::All || service.is_some() {
+            let found = self.gather_scores(scores, (&project, Some(actor), service), (wanted, from, to)).await?;
             for (release, first) in &found.releases {
                 collected.saw_scored(release, *first);
             }
@@ -212,12 +212,12 @@ impl Drift {
     async fn gather_scores(
         &self,
         scores: &Scores,
-        (project, reader): (&str, Option<&Actor>),
+        (project, reader, service): (&str, Option<&Actor>, Option<&str>),
         (wanted, from, to): (Wanted<'_>, i64, i64),
     ) -> Result<Gathered, TraceFault> {
         let these = Filter::eq("project", project).and(given_in(from, to)).and(wanted.condition());
         let count = scores.table().await?.count(these.clone()).await?;
-        let spans = Filter::eq("project", project);
+        let spans = super::of_service(project, service);
         let mut gathered = Gathered::default();
         if count == 0 {
             return Ok(gathered);
@@ -234,6 +234,9 @@ impl Drift {
                 let borne = bearers(self.room.table().as_ref(), &spans, &given, &["release"]).await?;
                 for (score, bearer) in given.iter().zip(borne) {
                     gathered.unplaced += u64::from(bearer.is_none() && score.trace.is_some());
+                    if bearer.is_none() && service.is_some() {
+                        continue;
+                    }
                     let release = bearer.as_ref().and_then(|bearer| bearer.says.first()?.as_deref()).unwrap_or_default();
                     gathered.take(score, release);
                 }

@@ -150,6 +150,13 @@ impl Keeping {
         Ok(self.now().minus(longest))
     }
 
+    /// The project keeps nothing of this kind that began before it.
+    pub async fn begun_since(&self, project: ProjectId, kind: Telemetry) -> Result<Timestamp, KeepingFault> {
+        let rules = store::rules(&self.parts.catalog).await?;
+        let own = rules.iter().find(|(of, which, _)| (*of, *which) == (project, kind)).and_then(|(_, _, rule)| rule.keep_for);
+        Ok(self.now().minus(own.unwrap_or(self.parts.keep_for)))
+    }
+
     async fn has_turn(&self, holder: &str) -> Result<bool, KeepingFault> {
         let now = self.now();
         Ok(store::take_turn(&self.parts.catalog, holder, (now, now.plus(TURN))).await?)

@@ -163,7 +163,23 @@ async fn ask(
         bytes: BYTES_MAX,
         allowance: Allowance { within: WITHIN, ..Allowance::default() },
     };
-    told(&lake.sql(SqlQuery { text: question.text.clone(), views, limits }).await?)
+    let answer = lake.sql(SqlQuery { text: question.text.clone(), views, limits }).await;
+    told(&answer.map_err(about_times)?)
+}
+
+/// As the engine writes kinds of times, and a number that a text does not make.
+const NOT_A_NUMBER: [&str; 5] = ["Timestamp(", "Interval(", "Date32", "Date64", "to value of Int64"];
+
+/// Whoever takes a column of ours for a time is told what it is, and not which tables there are.
+fn about_times(fault: LakeFault) -> LakeFault {
+    match fault {
+        LakeFault::Sql { reason, hint: _ } if NOT_A_NUMBER.iter().any(|word| reason.contains(word)) => {
+            let hint =
+                "times are microseconds since 1970: `to_timestamp_micros(start)` makes one that can be compared with `now()`";
+            LakeFault::Sql { reason, hint: hint.to_owned() }
+        }
+        other => other,
+    }
 }
 
 fn visible(schema: &Schema) -> Schema {

@@ -72,11 +72,44 @@ fn question(fields: &[&str]) -> DriftQuestion {
         from,
         to,
         against: Against::Range(start, end),
+        service: None,
     }
 }
 
 fn of<'a>(report: &'a DriftReport, field: &str) -> &'a FieldDrift {
     report.fields.iter().find(|found| found.field == field).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_is_compared_with_itself_and_its_releases_with_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let drift = drift_of(dir.path(), &room, None).await;
+    let calls = |at: i64, service: &'static str, call: Call<'static>| {
+        (0..40).map(move |n| {
+            let mut span = called(at + n, &call);
+            span.attributes.insert("resource.service.name".to_owned(), json!(service));
+            span
+        })
+    };
+    record(&room, calls(THEN, "desk", USUAL).chain(calls(THEN, "shop", USUAL))).await;
+    let [one, two] = ["1.0", "2.0"].map(|release| Call { model: "new", release, ..USUAL });
+    record(&room, calls(LATELY, "shop", one).chain(calls(LATELY + 1_000, "shop", two))).await;
+    record(&room, calls(LATELY + 2_000, "desk", Call { release: "9.0", ..USUAL })).await;
+    let all = actor(Labels::All);
+    let asked = |service: Option<&str>| DriftQuestion { service: service.map(str::to_owned), ..question(&["model"]) };
+
+    for (service, counted, drifted) in [(None, (80, 120), true), (Some("desk"), (40, 40), false), (Some("shop"), (40, 80), true)]
+    {
+        let report = drift.report(&all, &asked(service)).await.unwrap();
+        let model = of(&report, "model");
+        assert_eq!(((model.reference, model.current), model.drifted), (counted, drifted), "{service:?}");
+    }
+    for (service, releases) in [(None, ("2.0", "9.0")), (Some("shop"), ("1.0", "2.0"))] {
+        let question = DriftQuestion { against: Against::Release(DriftReleases::default()), ..asked(service) };
+        let report = drift.report(&all, &question).await.unwrap();
+        assert_eq!(report.releases, Some((releases.0.to_owned(), releases.1.to_owned())), "{service:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -333,8 +366,13 @@ async fn topics_of_answers_move_by_themselves_and_those_of_releases_are_compared
     assert!((answered.topics[0].after - 50.0 / 60.0).abs() < 1e-9);
     let example = read_whole(&room, &all, answered.topics[0].traces[0].parse().unwrap()).await.unwrap();
     assert!(format!("{example:?}").contains("\"1.1\""));
-    let lonely =
-        DriftQuestion { from, to: hour(THEN).1, against: Against::Release(DriftReleases::default()), fields: Vec::new() };
+    let lonely = DriftQuestion {
+        from,
+        to: hour(THEN).1,
+        against: Against::Release(DriftReleases::default()),
+        fields: Vec::new(),
+        service: None,
+    };
     let report = drift.report(&all, &lonely).await.unwrap();
     assert_eq!((report.answers, report.no_answers), (None, Some("there are no two releases in this time")));
 

@@ -121,6 +121,9 @@ async fn a_turn_is_taken_by_one(catalog: Catalog) {
     // The project keeps them longer than the settings do.
     let rule = Retention { keep_for: Some(Duration::from_secs(9_000)), max_bytes: None };
     keeping.set_retention(&admin, Telemetry::Spans, rule).await.unwrap();
+    let since = keeping.begun_since(project(), Telemetry::Spans).await.unwrap();
+    assert_eq!(since, it.clock.now().minus(Duration::from_secs(9_000)));
+    assert!(keeping.begun_since(project(), Telemetry::Logs).await.unwrap() > since, "what is said of spans is of spans");
     assert_eq!(keeping.retain("one", &Telemetry::ALL).await.unwrap(), 1);
     keeping.set_retention(&admin, Telemetry::Spans, Retention::default()).await.unwrap();
     assert_eq!(keeping.retain("another", &Telemetry::ALL).await.unwrap(), 0, "it is not its turn");

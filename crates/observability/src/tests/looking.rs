@@ -75,7 +75,12 @@ async fn sql_sees_what_its_reader_may_see_and_nothing_else() {
     {
         let fault = ask(&all, text).await.unwrap_err();
         assert_eq!((fault.kind(), fault.code()), (FaultKind::Invalid, "lake-bad-sql"), "{text}");
+        assert!(!fault.hint().unwrap_or_default().contains("microseconds"), "{text}: {:?}", fault.hint());
     }
+    let fault = ask(&all, "SELECT count(*) FROM spans WHERE start > now()").await.unwrap_err();
+    assert!(fault.hint().is_some_and(|hint| hint.contains("to_timestamp_micros(start)")), "{fault}: {:?}", fault.hint());
+    let times = "SELECT count(*) FROM spans WHERE to_timestamp_micros(start) < now()";
+    assert_eq!(ask(&all, times).await.unwrap(), [[json!(7)]], "what the hint says can be asked");
     let timed = SqlQuestion { from: Some(Timestamp::from_micros(NOW - 2 * MINUTE)), ..asked(count) };
     assert_eq!(room.sql(&points, &all, &timed).await.unwrap().rows, [[json!(2)]]);
     let cut = SqlQuestion { limit: Some(2), ..asked("SELECT model FROM spans ORDER BY start") };

@@ -54,6 +54,7 @@ fn question(fields: &[&str]) -> DriftQuestion {
         from: at(LATELY),
         to: at(LATELY + HOUR),
         against: Against::Range(at(THEN), at(THEN + HOUR)),
+        service: None,
     }
 }
 
