@@ -1135,7 +1135,8 @@ export interface paths {
          *     before (`against=previous`), with a stretch of its own (`against=range`, from `reference_from` to `reference_to`), or one
          *     release with another (`against=release`): `release` with `reference_release`; where these are not named, the newest among
          *     the spans with the one before. `field` names fields such as `model,duration`, `attributes["tier"]` or `score.relevance`;
-         *     without it all that are kept by the hour are compared, and the scores that were given in this time.
+         *     without it all that are kept by the hour are compared, and the scores that were given in this time. Of all services together,
+         *     unless `service` names one.
          */
         get: operations["compare_drift"];
         put?: never;
@@ -2892,6 +2893,7 @@ export interface components {
             state: string;
             /** @description The worst of its alerts: `info`, `warning`, `error` or `critical`. */
             severity: string;
+            /** @description The monitor and what the worst alert that goes on says, the newest of equals: `latency: answers are slow`. */
             title: string;
             /** @description Those that all of its alerts have. */
             labels: {
@@ -3443,13 +3445,13 @@ export interface components {
             /** @description Whether it is looked at by itself. */
             enabled: boolean;
             /**
-             * @description `ok`, `warming` (too little came to say anything), `missing` (nothing came) or `firing`: that of its worst slice.
-             *     Absent where nobody has looked yet, and where it is hidden.
+             * @description `ok`, `warming` (too little came, or too little to compare it with), `missing` (nothing came) or `firing`: that of its worst
+             *     slice. Absent where nobody has looked yet, and where it is hidden.
              */
             state?: string | null;
             /** @description Of its worst slice, as a sentence. */
             says?: string | null;
-            /** @description `info`, `warning` or `critical`; absent where this version cannot read its spec. */
+            /** @description `info`, `warning`, `error` or `critical`; absent where this version cannot read its spec. */
             severity?: string | null;
             /** @description How many slices are in each state. */
             slices: components["schemas"]["MonitorSlices"];
@@ -3946,6 +3948,7 @@ export interface components {
                 state: string;
                 /** @description The worst of its alerts: `info`, `warning`, `error` or `critical`. */
                 severity: string;
+                /** @description The monitor and what the worst alert that goes on says, the newest of equals: `latency: answers are slow`. */
                 title: string;
                 /** @description Those that all of its alerts have. */
                 labels: {
@@ -4169,13 +4172,13 @@ export interface components {
                 /** @description Whether it is looked at by itself. */
                 enabled: boolean;
                 /**
-                 * @description `ok`, `warming` (too little came to say anything), `missing` (nothing came) or `firing`: that of its worst slice.
-                 *     Absent where nobody has looked yet, and where it is hidden.
+                 * @description `ok`, `warming` (too little came, or too little to compare it with), `missing` (nothing came) or `firing`: that of its worst
+                 *     slice. Absent where nobody has looked yet, and where it is hidden.
                  */
                 state?: string | null;
                 /** @description Of its worst slice, as a sentence. */
                 says?: string | null;
-                /** @description `info`, `warning` or `critical`; absent where this version cannot read its spec. */
+                /** @description `info`, `warning`, `error` or `critical`; absent where this version cannot read its spec. */
                 severity?: string | null;
                 /** @description How many slices are in each state. */
                 slices: components["schemas"]["MonitorSlices"];
@@ -4586,6 +4589,8 @@ export interface components {
             aliases?: components["schemas"]["PlannedAlias"][];
             /** @description What changes, as a unified diff of YAML. */
             diff?: string | null;
+            /** @description What may be meant otherwise, and keeps nothing from being applied: a monitor that tells a receiver which does not exist. */
+            warnings?: string[];
         };
         /** @description A text to try, under the project's policy or one that is not set. */
         PreviewCapture: {
@@ -7200,6 +7205,7 @@ export interface operations {
                 reference_to?: string;
                 release?: string;
                 reference_release?: string;
+                service?: string;
             };
             header?: never;
             path?: never;
