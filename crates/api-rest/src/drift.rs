@@ -176,6 +176,7 @@ mod tests {
                 reference_to: given(if range { "2026-01-02T00:00:00Z" } else { "" }),
                 release: given(release),
                 reference_release: None,
+                service: None,
             };
             question(comparing, Timestamp::from_micros(1_800_000_000_000_000)).map(|question| question.against)
         };
