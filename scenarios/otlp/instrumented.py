@@ -133,7 +133,8 @@ def genai():
     os.environ["OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"] = "true"
     from opentelemetry.instrumentation.openai_v2 import OpenAIInstrumentor
 
-    trace, spans, call = check(*watched(OpenAIInstrumentor, grpc=False))
+    trace, reply = watched(OpenAIInstrumentor, grpc=False)
+    trace, spans, call = check(trace, reply)
     # Its messages are log records, below the call.
     events = {event["name"]: event["parent"] for event in of_type(trace, "event")}
     assert events == {"gen_ai.user.message": call["span"], "gen_ai.choice": call["span"]}, spans
