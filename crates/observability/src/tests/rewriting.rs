@@ -159,6 +159,6 @@ async fn a_long_trace_is_not_read_again_for_every_call() {
     let [entry, beneath] = ours(root.trace, root.span);
     let doubt = settle::doubtful(&[to_batch(&[entry, beneath]).unwrap()], &[], true).unwrap();
     assert_eq!(doubt.traces(), [root.trace.to_string()].into());
-    let found = settle::present(room.table().as_ref(), doubt).await.unwrap();
+    let found = settle::present(room.kept(), doubt).await.unwrap();
     assert_eq!(found.iter().map(|node| node.id.2).collect::<Vec<_>>(), [root.span]);
 }
