@@ -76,7 +76,7 @@ pub(crate) fn completion(body: &[u8]) -> Result<Reading, GatewayFault> {
         let asks = match fields.shift_remove(name) {
             None | Some(Value::Bool(false)) => false,
             Some(Value::String(text)) => !text.is_empty(),
-            Some(value) => name != "best_of" || value != Value::from(1),
+            Some(value) => name != "best_of" || value != 1,
         };
         if asks {
             return Err(GatewayFault::invalid(

@@ -124,7 +124,7 @@ pub struct CallRecord {
 impl CallRecord {
     /// What was paid, and to whom: together it is the call's usage and cost.
     pub(crate) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
-        let own = self.charges.is_empty().then(|| Part {
+        let own = self.charges.is_empty().then_some(Part {
             provider: self.provider.as_deref(),
             target: self.target.as_deref(),
             usage: &self.usage,
