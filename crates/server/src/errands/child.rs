@@ -84,7 +84,7 @@ fn listen() -> std::io::Result<mpsc::Receiver<Ask>> {
     thread::Builder::new().name("asks".to_owned()).spawn(move || {
         for line in std::io::stdin().lock().lines() {
             let ask = line.ok().and_then(|line| serde_json::from_str::<Ask>(&line).ok());
-            if !ask.is_some_and(|ask| to.try_send(ask).is_ok()) {
+            if ask.is_none_or(|ask| to.try_send(ask).is_err()) {
                 break;
             }
         }
