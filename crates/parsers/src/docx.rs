@@ -120,13 +120,18 @@ fn styles(xml: &[u8], limits: &Limits) -> Result<Styles, ParseFault> {
             "numPr" => style.list = Some(true),
             "numId" => style.list = Some(value.as_deref() != Some(NO_LIST)),
             _ => {
-                let level = value.and_then(|value| value.parse::<u8>().ok());
-                style.level = style.level.or(level.map(|level| if level < 6 { level + 1 } else { 0 }));
+                style.level = style.level.or(outlined(value.as_deref()));
             }
         }
         Ok(())
     })?;
     Ok(styles)
+}
+
+/// An outline level as heading level; 0 is none.
+fn outlined(level: Option<&str>) -> Option<u8> {
+    let level = level?.parse::<u8>().ok()?;
+    Some(if level < 6 { level + 1 } else { 0 })
 }
 
 fn named_level(name: &str) -> Option<u8> {
@@ -165,6 +170,8 @@ fn notes(xml: &[u8], each: &str, builder: &mut Builder, limits: &Limits) -> Resu
 struct Paragraph {
     text: String,
     style: Option<String>,
+    /// Of a heading, where it does not leave that to its style; 0 is none.
+    level: Option<u8>,
     /// Whether it is in one, where it does not leave that to its style.
     list: Option<bool>,
 }
@@ -272,6 +279,7 @@ impl<'a> Reader<'a> {
             Node::Open("noBreakHyphen", _) => self.paragraph.text.push('-'),
             Node::Open("br" | "cr", _) => self.paragraph.text.push('\n'),
             Node::Open("pStyle", attributes) => self.paragraph.style = attributes.get("val"),
+            Node::Open("outlineLvl", attributes) => self.paragraph.level = outlined(attributes.get("val").as_deref()),
             Node::Open("numPr", _) => self.paragraph.list = Some(true),
             Node::Open("numId", attributes) => self.paragraph.list = Some(attributes.get("val").as_deref() != Some(NO_LIST)),
             Node::Open("tbl", _) => self.tables.push(Table::default()),
@@ -301,7 +309,10 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         let style = paragraph.style.as_ref();
-        let level = style.and_then(|style| self.styles.level(style));
+        let level = match paragraph.level {
+            Some(level) => Some(level).filter(|level| *level > 0),
+            None => style.and_then(|style| self.styles.level(style)),
+        };
         let list = paragraph.list.unwrap_or_else(|| style.is_some_and(|style| self.styles.list(style)));
         match level {
             Some(level) => self.builder.heading(level, &paragraph.text),

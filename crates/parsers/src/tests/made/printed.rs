@@ -60,7 +60,7 @@ fn two_columns_are_read_one_after_the_other_and_broken_words_are_whole() {
             (3, "Japanese: 会議は水曜日に始まります。"),
             (3, "Arabic: يبدأ الاجتماع يوم الأربعاء"),
             (3, "Vietnamese: Cuộc họp bắt đầu lúc chín giờ."),
-            (3, "Combining: résumé naïve"),
+            (3, "Combining: re\u{301}sume\u{301} nai\u{308}ve"),
         ]
     );
 }
