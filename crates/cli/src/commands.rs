@@ -84,8 +84,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = settings::load(&global, listen)?;
     settings::start_logging(&command, &config)?;
     match command {
-        Command::Serve(_) => serve::run(config, Serves::Everything).await,
-        Command::Gateway(_) => serve::run(config, Serves::Models).await,
+        Command::Serve(_) => Box::pin(serve::run(config, Serves::Everything)).await,
+        Command::Gateway(_) => Box::pin(serve::run(config, Serves::Models)).await,
         Command::Demo(demo) => Box::pin(demo::run(&global, config, demo)).await,
         Command::Dev(dev) => Box::pin(dev::run(&global, config, dev)).await,
         Command::Models { command } => models::run(&config, command, global.json).await,
