@@ -105,13 +105,14 @@ impl Otlp {
         let (project, now) = (actor.project, self.clock.now());
         match off_thread(body.len(), move || read(signal, &body, encoding, project, now)).await? {
             Read::Spans(mut received) => {
-                self.reject_old(project, signal, &mut received, now).await;
+                self.reject_old_spans(project, signal, &mut received, now).await;
                 let scores = self.scores_of(project, &received.spans, now)?;
                 self.observability.record_durably(received.spans, STORED_WITHIN).await?;
                 self.observability.put_scores(actor, scores).await?;
                 Ok(Outcome { signal, rejected: received.rejected, reason: received.reason })
             }
-            Read::Points(received) => {
+            Read::Points(mut received) => {
+                self.reject_old_points(project, &mut received, now).await;
                 self.points.add(received.points, STORED_WITHIN).await?;
                 Ok(Outcome { signal, rejected: received.rejected, reason: received.reason })
             }
@@ -120,22 +121,34 @@ impl Otlp {
 }
 
 impl Otlp {
-    /// What would be deleted within the minute is not taken, and its sender is told. While nobody can say for how long things
-    /// are kept, they are taken.
-    async fn reject_old(&self, project: ProjectId, signal: Signal, received: &mut spans::Received, now: Timestamp) {
-        let oldest = received.spans.iter().map(|span| span.start).min();
-        if oldest.is_none_or(|oldest| now.since(oldest) < YOUNG) {
-            return;
-        }
+    /// What began before then would be deleted within the minute, so it is not taken and its sender is told. While nobody can
+    /// say for how long things are kept, they are taken.
+    async fn kept_since(
+        &self,
+        project: ProjectId,
+        kind: Telemetry,
+        oldest: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        oldest.filter(|oldest| now.since(*oldest) >= YOUNG)?;
+        tokio::time::timeout(LOOKED_UP_WITHIN, self.keeping.begun_since(project, kind)).await.ok()?.ok()
+    }
+
+    async fn reject_old_spans(&self, project: ProjectId, signal: Signal, received: &mut spans::Received, now: Timestamp) {
         let kind = if matches!(signal, Signal::Logs) { Telemetry::Logs } else { Telemetry::Spans };
-        let since = tokio::time::timeout(LOOKED_UP_WITHIN, self.keeping.begun_since(project, kind)).await;
-        let Ok(Ok(since)) = since else { return };
+        let oldest = received.spans.iter().map(|span| span.start).min();
+        let Some(since) = self.kept_since(project, kind, oldest, now).await else { return };
         let came = received.spans.len();
         received.spans.retain(|span| span.start >= since);
-        let old = came - received.spans.len();
-        if old > 0 {
-            received.reject(old, TOO_OLD);
-        }
+        received.reject(came - received.spans.len(), TOO_OLD);
+    }
+
+    async fn reject_old_points(&self, project: ProjectId, received: &mut points::Received, now: Timestamp) {
+        let oldest = received.points.iter().map(|point| point.time).min();
+        let Some(since) = self.kept_since(project, Telemetry::Points, oldest, now).await else { return };
+        let came = received.points.len();
+        received.points.retain(|point| point.time >= since);
+        received.reject(came - received.points.len(), TOO_OLD);
     }
 
     /// The judgements that spans bring with them. One that is no score is an event like any other.

@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    shared::{Left, Name, check_time, cut, of_resource},
+    shared::{Left, Name, check_time, cut, of_resource, say_also},
     spans::{SHARED_MAX, TOO_MUCH_SHARED, owned, time, weight_of, with_scope},
 };
 
@@ -24,15 +24,15 @@ const NO_VALUE: u32 = 1;
 pub(crate) struct Received {
     pub(crate) points: Vec<MetricPoint>,
     pub(crate) rejected: usize,
-    /// Of the first that was rejected.
+    /// Each reason once, in the order they came up.
     pub(crate) reason: String,
 }
 
 impl Received {
     fn reject(&mut self, points: usize, reason: &str) {
         self.rejected += points;
-        if self.reason.is_empty() {
-            self.reason = reason.to_owned();
+        if points > 0 {
+            say_also(&mut self.reason, reason);
         }
     }
 

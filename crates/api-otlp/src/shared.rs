@@ -29,6 +29,20 @@ pub(crate) fn of_resource(resource: Option<Resource>) -> Map<String, Value> {
     attributes.into_iter().map(|KeyValue { key, value, .. }| (format!("resource.{key}"), plain(value, 0))).collect()
 }
 
+/// Of all reasons so much is said: one of them may be made of what was sent.
+const REASONS_MAX: usize = 1024;
+
+/// Says a reason once, after those said before.
+pub(crate) fn say_also(reasons: &mut String, reason: &str) {
+    if reasons.split("; ").any(|said| said == reason) || reasons.len() + reason.len() > REASONS_MAX {
+        return;
+    }
+    if !reasons.is_empty() {
+        reasons.push_str("; ");
+    }
+    reasons.push_str(reason);
+}
+
 /// What may be written out of what records share.
 #[derive(Debug)]
 pub(crate) struct Left(pub(crate) usize);

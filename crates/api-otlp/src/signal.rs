@@ -71,7 +71,7 @@ pub(crate) fn decode_metrics(body: &[u8], encoding: Encoding) -> Result<ExportMe
 pub(crate) struct Outcome {
     pub(crate) signal: Signal,
     pub(crate) rejected: usize,
-    /// Of the first record that was rejected.
+    /// Each reason once, in the order they came up.
     pub(crate) reason: String,
 }
 

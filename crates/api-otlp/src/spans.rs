@@ -14,6 +14,8 @@ use opentelemetry_proto::tonic::{
 };
 use serde_json::{Map, Value};
 
+use crate::shared::say_also;
+
 /// Values in values at most; what lies deeper is cut.
 const DEPTH_MAX: usize = 32;
 /// What spans share is written out with each of them: one long text with very many short spans would be a thousand times what
@@ -30,15 +32,15 @@ const VALUE: usize = 64;
 pub(crate) struct Received {
     pub(crate) spans: Vec<Span>,
     pub(crate) rejected: usize,
-    /// Of the first that was rejected.
+    /// Each reason once, in the order they came up.
     pub(crate) reason: String,
 }
 
 impl Received {
     pub(crate) fn reject(&mut self, spans: usize, reason: &str) {
         self.rejected += spans;
-        if self.reason.is_empty() {
-            self.reason = reason.to_owned();
+        if spans > 0 {
+            say_also(&mut self.reason, reason);
         }
     }
 }

@@ -94,7 +94,10 @@ fn a_wrong_span_is_counted_and_the_others_are_kept() {
     }
     let read = spans::read(export, project());
     assert_eq!((read.spans.len(), read.rejected), (1, 4));
-    assert_eq!(read.reason, "a trace id is not 16 bytes, or all zero");
+    assert_eq!(
+        read.reason,
+        "a trace id is not 16 bytes, or all zero; a span id is not 8 bytes, or all zero; a parent's span id is not 8 bytes"
+    );
 }
 
 #[test]

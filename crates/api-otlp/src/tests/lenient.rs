@@ -41,7 +41,10 @@ fn an_id_that_cannot_be_read_is_its_own_spans_fault() {
         |span: &mut Value| span["traceId"] = json!(5),
     ]));
     assert_eq!((received.spans.len(), received.rejected), (1, 5));
-    assert_eq!(received.reason, "a trace id is not 16 bytes, or all zero");
+    assert_eq!(
+        received.reason,
+        "a trace id is not 16 bytes, or all zero; a span id is not 8 bytes, or all zero; a parent's span id is not 8 bytes"
+    );
     // Of a link it is the link that goes.
     let links = traces(&with(&[|span: &mut Value| span["links"] = json!([{"traceId": "xyz", "spanId": "eee19b7ec3c1b174"}])]));
     assert_eq!((links.spans.len(), links.rejected, links.spans[1].links.len()), (2, 0, 0));

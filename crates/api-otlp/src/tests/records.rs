@@ -178,7 +178,10 @@ fn records_that_cannot_be_kept_are_counted_and_the_others_are_kept() {
     let soon = json!({"timeUnixNano": format!("{}000", NOW + 23 * 3_600_000_000), "body": {"stringValue": "clocks differ"}});
     let received = read(&json!([timeless, question(), ahead, soon]));
     assert_eq!((received.spans.len(), received.rejected), (2, 2));
-    assert_eq!(received.reason, "a record has no time");
+    assert_eq!(
+        received.reason,
+        "a record has no time; a record lies more than a day in the future: is the sender's clock right?"
+    );
 }
 
 fn received(change: impl FnOnce(&mut Span)) -> Received {

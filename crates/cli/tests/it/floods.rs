@@ -213,18 +213,26 @@ async fn wrong_clocks_are_counted_or_named_and_hold_nothing_up() {
         at(&timeless, "0", "0"),
         at(&ahead, "7258118400000000000", "7258118400000000000"),
         at(&endless, &now, "18446744073709551615"),
-        // The first second of 1970 is a time: it is kept as long as anything that old is.
+        // The first second of 1970 is a time, but what is that old would be deleted within the minute.
         at(&ancient, "1000000000", "2000000000"),
     ];
     let reply = user.post("/v1/traces", &export(&spans)).await;
-    assert_eq!((reply.status, &reply.json()["partialSuccess"]["rejectedSpans"]), (200, &json!("3")), "{}", reply.text);
-    assert!(reply.json()["partialSuccess"]["errorMessage"].as_str().is_some_and(|reason| !reason.is_empty()));
+    assert_eq!((reply.status, &reply.json()["partialSuccess"]["rejectedSpans"]), (200, &json!("4")), "{}", reply.text);
+    let answer = reply.json();
+    let said: Vec<&str> = answer["partialSuccess"]["errorMessage"].as_str().unwrap().split("; ").collect();
+    assert!(["no time", "in the future", "before the time"].iter().zip(&said).all(|(reason, said)| said.contains(reason)), "{said:?}");
+    assert_eq!(said.len(), 3, "{said:?}");
     let shown = spans_of(&user, &backward).await.remove(0);
     assert_eq!(shown["start"], shown["end"], "{shown}");
     assert!(shown["attributes"]["otel.end_time"].is_string(), "{shown}");
     let listed = user.get("/api/v1/traces?limit=500").await.json();
     let ids: Vec<&str> = listed["items"].as_array().unwrap().iter().map(|item| item["trace_id"].as_str().unwrap()).collect();
     assert!(ids.contains(&good.as_str()) && ids.contains(&backward.as_str()), "{ids:?}");
-    assert!(![&timeless, &ahead, &endless].into_iter().any(|trace| ids.contains(&trace.as_str())), "{ids:?}");
+    assert!(![&timeless, &ahead, &endless, &ancient].into_iter().any(|trace| ids.contains(&trace.as_str())), "{ids:?}");
+    let points = [now.as_str(), "1000000000"].map(|time| json!({"timeUnixNano": time, "asDouble": 1.5}));
+    let metric = json!({"name": "clocks", "gauge": {"dataPoints": points}});
+    let reply = user.post("/v1/metrics", &json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]})).await;
+    assert_eq!((reply.status, &reply.json()["partialSuccess"]["rejectedDataPoints"]), (200, &json!("1")), "{}", reply.text);
+    assert!(reply.text.contains("before the time"), "{}", reply.text);
     is_well(&server, &user).await;
 }
