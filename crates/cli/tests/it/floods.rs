@@ -220,7 +220,10 @@ async fn wrong_clocks_are_counted_or_named_and_hold_nothing_up() {
     assert_eq!((reply.status, &reply.json()["partialSuccess"]["rejectedSpans"]), (200, &json!("4")), "{}", reply.text);
     let answer = reply.json();
     let said: Vec<&str> = answer["partialSuccess"]["errorMessage"].as_str().unwrap().split("; ").collect();
-    assert!(["no time", "in the future", "before the time"].iter().zip(&said).all(|(reason, said)| said.contains(reason)), "{said:?}");
+    assert!(
+        ["no time", "in the future", "before the time"].iter().zip(&said).all(|(reason, said)| said.contains(reason)),
+        "{said:?}"
+    );
     assert_eq!(said.len(), 3, "{said:?}");
     let shown = spans_of(&user, &backward).await.remove(0);
     assert_eq!(shown["start"], shown["end"], "{shown}");
