@@ -16,6 +16,7 @@ mod hold;
 mod keeping;
 mod known;
 mod looking;
+mod pace;
 mod parquet_file;
 mod points;
 mod pricing;

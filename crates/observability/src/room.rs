@@ -41,6 +41,10 @@ impl Room {
         Some(Place { _taken: taken })
     }
 
+    pub(crate) fn is_half_taken(&self) -> bool {
+        self.free.available_permits() < self.whole as usize / 2
+    }
+
     /// Waits until there is room.
     pub(crate) async fn take(&self, bytes: usize) -> Option<Place> {
         let taken = Arc::clone(&self.free).acquire_many_owned(self.share(bytes)).await.ok()?;
@@ -77,13 +81,14 @@ mod tests {
     fn a_room_is_filled_and_emptied_and_nothing_is_too_large_for_an_empty_one() {
         let room = Room::of(100);
         let first = room.try_take(60).expect("there is room");
-        assert!(room.try_take(41).is_none());
+        assert!(room.try_take(41).is_none() && room.is_half_taken());
         let second = room.try_take(40).expect("there is room");
         assert!(room.try_take(1).is_none());
         drop((first, second));
         let large = room.try_take(1_000).expect("it has the room for itself");
         assert!(room.try_take(1).is_none());
         drop(large);
+        assert!(!room.is_half_taken());
         assert!(room.try_take(100).is_some());
     }
 }

@@ -24,6 +24,7 @@ use crate::{
     forget::{self, mentions},
     hold,
     keeping::{Found, Whose},
+    pace::Pace,
     pricing::{SpanPrices, price},
     query::{
         self, ActivityBucket, Asking, Counted, Export, Gathered, GatheredBy, MetricsQuestion, SessionTraces, SpanMetrics,
@@ -79,6 +80,7 @@ pub struct Observability {
     pub(crate) spill: Arc<Spill>,
     sampler: Arc<Sampler>,
     counters: Arc<Counters>,
+    pace: Pace,
     clock: Arc<dyn Clock>,
     board: Board,
     exports: Arc<Semaphore>,
@@ -163,6 +165,7 @@ impl Observability {
         let (to, groups) = mpsc::channel(GROUPS_MAX);
         let board = if settings.shared { Board::shared() } else { Board::default() };
         let onward = Onward { bring: settings.bring, room: Room::of(GROUPS_BYTES), to, board: board.clone() };
+        let pace = Pace::new(Arc::clone(&counters), onward.room.clone(), settings.bring);
         let first = (Arc::clone(&spill), Arc::clone(&sampler), Arc::clone(&counters));
         let third = (Arc::clone(&spill), Arc::clone(&sampler), Arc::clone(&counters));
         let (sampled, onto) = (Arc::clone(&kept.table), onward.clone());
@@ -181,7 +184,7 @@ impl Observability {
         let exports = Arc::new(Semaphore::new(query::EXPORTS_MAX));
         let room = Room::of(settings.queue_bytes);
         let (prices, scores) = (Arc::default(), None);
-        Ok(Self { queue, room, kept, errands, access, spill, sampler, counters, clock, board, exports, prices, scores })
+        Ok(Self { queue, room, kept, errands, access, spill, sampler, counters, pace, clock, board, exports, prices, scores })
     }
 
     /// Spans that come from outside are priced by these, where they say no cost themselves. The first prices told stay.
@@ -228,6 +231,11 @@ impl Observability {
         }
         // Which spans were lost is not known: the sender repeats all of them.
         Err(self.counters.trouble.borrow().map_or(TraceFault::NotStored, TraceFault::from))
+    }
+
+    /// For who may be asked to wait: while much is on its way to the lake, for a moment.
+    pub async fn keep_pace(&self) {
+        self.pace.keep().await;
     }
 
     /// Waits for a place in the queue. Answers whether the span has one.

@@ -65,6 +65,14 @@ impl Counters {
         self.brought(spans);
     }
 
+    /// Spans that are stored and cannot be found yet.
+    pub(crate) fn on_their_way(&self) -> u64 {
+        // In this order: what comes to the lake in between is then counted too little, not too much.
+        let stored = *self.stored.borrow();
+        let arrived = self.queryable.borrow().saturating_add(self.aside.load(Ordering::SeqCst));
+        stored.saturating_sub(arrived)
+    }
+
     /// Spans that were held and are on their way to the lake: readers wait for them.
     pub(crate) fn announce(&self, spans: u64) {
         self.recorded.fetch_add(spans, Ordering::SeqCst);
