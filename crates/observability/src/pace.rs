@@ -42,3 +42,56 @@ impl Pace {
         self.counters.on_their_way() > COMMIT_MAX as u64 || self.room.is_half_taken()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mainspring_telemetry::Metrics;
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(100);
+    const WITHIN: Bring = Bring::Within(SOON);
+
+    fn pace(bring: Bring) -> (Pace, Arc<Counters>, Room) {
+        let (counters, room) = (Arc::new(Counters::new(Metrics::default())), Room::of(1_000));
+        (Pace::new(Arc::clone(&counters), room.clone(), bring), counters, room)
+    }
+
+    #[tokio::test]
+    async fn an_export_waits_while_more_spans_are_on_their_way_than_a_commit_takes() {
+        let (pace, counters, _) = pace(WITHIN);
+        counters.announce(COMMIT_MAX as u64);
+        timeout(SOON, pace.keep()).await.expect("so many are taken at once");
+        counters.announce(1);
+        timeout(SOON, pace.keep()).await.expect_err("one too many");
+        let (_, kept) = tokio::join!(async { counters.brought(1) }, timeout(SOON, pace.keep()));
+        kept.expect("it goes on when one was brought");
+    }
+
+    #[tokio::test]
+    async fn large_spans_are_as_many_and_none_is_waited_for_long() {
+        let (pace, counters, room) = pace(WITHIN);
+        let held = room.try_take(501).unwrap();
+        let began = Instant::now();
+        pace.keep().await;
+        assert!(began.elapsed() >= PACED_FOR);
+        drop(held);
+        counters.brought(0);
+        timeout(SOON, pace.keep()).await.expect("there is room");
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_lake_that_is_away_or_for_quiet_or_for_what_is_not_brought() {
+        let (quiet, counters, _) = pace(Bring::WhenQuiet);
+        counters.announce(100_000);
+        timeout(SOON, quiet.keep()).await.expect("nobody brings it");
+        let (pace, counters, _) = pace(WITHIN);
+        counters.announce(100_000);
+        counters.lake_down.send_replace(true);
+        timeout(SOON, pace.keep()).await.expect("nobody can");
+        counters.lake_down.send_replace(false);
+        counters.pass(100_000);
+        timeout(SOON, pace.keep()).await.expect("they were sampled away");
+    }
+}
