@@ -29,7 +29,7 @@ pub(crate) struct Received {
 }
 
 impl Received {
-    fn reject(&mut self, points: usize, reason: &str) {
+    pub(crate) fn reject(&mut self, points: usize, reason: &str) {
         self.rejected += points;
         if points > 0 {
             say_also(&mut self.reason, reason);
