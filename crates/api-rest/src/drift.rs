@@ -32,7 +32,7 @@ pub(crate) struct Comparing {
 /// release with another (`against=release`): `release` with `reference_release`; where these are not named, the newest among
 /// the spans with the one before. `field` names fields such as `model,duration`, `attributes["tier"]` or `score.relevance`;
 /// without it all that are kept by the hour are compared, and the scores that were given in this time. Of all services together,
-/// unless `service` names one.
+/// unless `service` names one; releases are those of one service, so where several have some, one has to be named.
 #[utoipa::path(get, path = "/api/v1/drift", tag = "drift", operation_id = "compare_drift",
     params(("field" = Option<String>, Query), ("from" = Option<String>, Query), ("to" = Option<String>, Query),
         ("against" = Option<String>, Query), ("reference_from" = Option<String>, Query), ("reference_to" = Option<String>, Query),
@@ -94,7 +94,7 @@ fn fields(text: &str) -> Vec<String> {
 }
 
 fn view(report: DriftReport, against: &str) -> wire::DriftView {
-    let DriftReport { from, to, reference, releases, fields, topics, no_topics, answers, no_answers, waiting } = report;
+    let DriftReport { from, to, reference, releases, service, fields, topics, no_topics, answers, no_answers, waiting } = report;
     let (reference_release, release) = releases.unzip();
     wire::DriftView {
         from: from.to_string(),
@@ -104,6 +104,7 @@ fn view(report: DriftReport, against: &str) -> wire::DriftView {
         reference_to: reference.1.to_string(),
         reference_release,
         release,
+        service,
         fields: fields.into_iter().map(field).collect(),
         topics: topics.map(moved),
         no_topics: no_topics.map(str::to_owned),

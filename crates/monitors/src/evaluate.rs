@@ -33,6 +33,13 @@ pub(crate) struct Looker<'l> {
     pub(crate) known: Timestamp,
 }
 
+/// The spans of one release: of these services, or of all.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OfRelease<'r> {
+    pub(crate) name: &'r str,
+    pub(crate) services: &'r [Option<String>],
+}
+
 /// Looks at what a monitor watches as things stand at `now`.
 ///
 /// It may be called as often as one likes: a fixed test looks at each whole window once, however often it is asked, and a
@@ -72,7 +79,7 @@ impl Looker<'_> {
         data: &dyn Measurements,
         (from, to): (Timestamp, Timestamp),
         step: Duration,
-        release: Option<&str>,
+        release: Option<OfRelease<'_>>,
     ) -> Result<Vec<Series>, Box<dyn Fault>> {
         let release_of = if let Compare::Release(rule) = &self.spec.compare { rule.of } else { ReleaseOf::default() };
         let query = Query {
@@ -80,8 +87,9 @@ impl Looker<'_> {
             of: self.spec.of,
             measure: self.spec.measure.clone(),
             slices: self.spec.slices.clone(),
-            release: release.map(str::to_owned),
+            release: release.map(|release| release.name.to_owned()),
             release_of,
+            services: release.map(|release| release.services.to_vec()).unwrap_or_default(),
             from,
             to,
             step,

@@ -29,6 +29,8 @@ pub struct Query {
     pub release: Option<String>,
     /// What is meant by a release.
     pub release_of: ReleaseOf,
+    /// Of these services only, none among them being whoever does not say its name; empty: of all that the filter finds.
+    pub services: Vec<Option<String>>,
     /// With this moment.
     pub from: Timestamp,
     /// Without this one.
@@ -79,13 +81,15 @@ pub struct Topics {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseSeen {
     pub name: String,
+    /// Whose it is: the service that sent it, or the prompt that it is a version of. None: nobody says.
+    pub of: Option<String>,
     pub first: Timestamp,
 }
 
 #[async_trait]
 pub trait Measurements: Send + Sync {
     async fn read(&self, query: Query) -> Result<Vec<Series>, Box<dyn Fault>>;
-    /// The releases among what a filter finds, the first seen first.
+    /// The releases among what a filter finds, each once for everyone whose it is, the first seen first.
     async fn releases(&self, filter: Option<&str>, of: Of, by: ReleaseOf) -> Result<Vec<ReleaseSeen>, Box<dyn Fault>>;
 }
 

@@ -1,12 +1,12 @@
 //! The newest release beside one before it.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use mainspring_kernel::{Fault, Timestamp};
 
 use crate::{
     change::Rule,
-    evaluate::Looker,
+    evaluate::{Looker, OfRelease},
     measurements::{Measurements, ReleaseSeen},
     settle::Finding,
     spec::{Release, Test},
@@ -18,7 +18,7 @@ const LONG_ENOUGH: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 pub(crate) async fn look(looker: &Looker<'_>, spec: &Release, data: &dyn Measurements) -> Result<Vec<Finding>, Box<dyn Fault>> {
     let releases = data.releases(looker.spec.filter.as_deref(), looker.spec.of, spec.of).await?;
-    let Some((newest, baseline)) = choose(&releases, spec.baseline.as_deref()) else {
+    let Some(Chosen { newest, baseline, services }) = choose(&releases, spec.baseline.as_deref()) else {
         let verdict = if releases.is_empty() { Verdict::Missing } else { Verdict::TooFew };
         return Ok(vec![Finding::new(None, (verdict, Figures::default()))]);
     };
@@ -30,11 +30,12 @@ pub(crate) async fn look(looker: &Looker<'_>, spec: &Release, data: &dyn Measure
     let until = if always { known } else { newest.first.plus(window.saturating_mul(looks)) };
     let now = (newest.first, until.max(newest.first));
     let then = (baseline.first.max(newest.first.minus(LONG_ENOUGH)), newest.first);
-    let mut current = looker.read(data, now, long(now), Some(&newest.name)).await?;
+    let mut current = looker.read(data, now, long(now), Some(OfRelease { name: &newest.name, services: &[] })).await?;
     if looks == 0 && !always {
         current.iter_mut().for_each(|series| series.points.clear());
     }
-    let reference = looker.read(data, then, long(then), Some(&baseline.name)).await?;
+    let of = OfRelease { name: &baseline.name, services: &services };
+    let reference = looker.read(data, then, long(then), Some(of)).await?;
     let rule = Rule {
         worse: spec.worse,
         by: spec.by,
@@ -56,14 +57,45 @@ pub(crate) async fn look(looker: &Looker<'_>, spec: &Release, data: &dyn Measure
     Ok(found)
 }
 
-/// The newest release and the one it is compared with.
-fn choose<'r>(releases: &'r [ReleaseSeen], baseline: Option<&str>) -> Option<(&'r ReleaseSeen, &'r ReleaseSeen)> {
-    let (newest, before) = releases.split_last()?;
+/// Two releases to compare.
+#[derive(Debug, PartialEq, Eq)]
+struct Chosen<'r> {
+    newest: &'r ReleaseSeen,
+    baseline: &'r ReleaseSeen,
+    /// Whose the baseline is, where others have a release of the same name; empty: everything under that name is meant.
+    services: Vec<Option<String>>,
+}
+
+/// The newest release and the one it is compared with: the one before it of those whose the newest is. Versions of one service
+/// say nothing of another's. A baseline that is named and that only others have was somebody's wish.
+fn choose<'r>(releases: &'r [ReleaseSeen], baseline: Option<&str>) -> Option<Chosen<'r>> {
+    let firsts = first_of_each(releases.iter());
+    let newest = *firsts.last()?;
+    let whose: BTreeSet<&Option<String>> = named(releases, &newest.name).map(|release| &release.of).collect();
+    let theirs = first_of_each(releases.iter().filter(|release| whose.contains(&release.of)));
+    let place = theirs.iter().position(|release| release.name == newest.name)?;
+    let mut before = theirs.into_iter().take(place);
     let baseline = match baseline {
-        Some(name) => before.iter().find(|release| release.name == name),
+        Some(name) => {
+            let wished = || firsts.iter().copied().find(|release| release.name == name && release.name != newest.name);
+            before.find(|release| release.name == name).or_else(wished)
+        }
         None => before.last(),
-    };
-    baseline.map(|baseline| (newest, baseline))
+    }?;
+    let theirs_too = whose.contains(&baseline.of);
+    let others = named(releases, &baseline.name).any(|release| !whose.contains(&release.of));
+    let services = if theirs_too && others { whose.into_iter().cloned().collect() } else { Vec::new() };
+    Some(Chosen { newest, baseline, services })
+}
+
+fn named<'r>(releases: &'r [ReleaseSeen], name: &str) -> impl Iterator<Item = &'r ReleaseSeen> {
+    releases.iter().filter(move |release| release.name == name)
+}
+
+/// Each name when it was seen first, in that order.
+fn first_of_each<'r>(releases: impl Iterator<Item = &'r ReleaseSeen>) -> Vec<&'r ReleaseSeen> {
+    let mut seen = BTreeSet::new();
+    releases.filter(|release| seen.insert(release.name.as_str())).collect()
 }
 
 /// What the k-th look may spend of the whole error, so that all looks together, however many, spend no more than it:

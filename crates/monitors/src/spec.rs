@@ -186,7 +186,7 @@ pub struct Release {
     /// What is a release.
     #[serde(default)]
     pub of: ReleaseOf,
-    /// Absent: the release seen before the newest one.
+    /// Absent: the release seen before the newest one, of the same service or prompt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<String>,
     #[serde(default)]

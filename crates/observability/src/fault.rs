@@ -1,10 +1,14 @@
 use std::{fmt, io::ErrorKind, time::Duration};
 
 use mainspring_blobs::BlobFault;
-use mainspring_kernel::{Fault, FaultKind, page::PageFault};
+use mainspring_kernel::{Fault, FaultKind, page::PageFault, text::elide};
 use mainspring_lake::LakeFault;
 
 use crate::filter::FilterFault;
+
+/// Services that a hint names, and how much of each name.
+const SHOWN: usize = 10;
+const SHOWN_LETTERS: usize = 60;
 
 /// Why spans cannot be stored just now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +39,8 @@ pub enum TraceFault {
     Filter(#[from] FilterFault),
     #[error("{reason}")]
     Question { reason: String },
+    #[error("several services have releases in this time, and those of one are not compared with those of another")]
+    SeveralServices { services: Vec<String> },
     #[error("that is about more than {rows} spans, traces, sessions or scores, and more than one answer may look at")]
     TooMuch { rows: usize },
     #[error("{most} readers follow spans already")]
@@ -73,7 +79,11 @@ impl Fault for TraceFault {
     fn kind(&self) -> FaultKind {
         match self {
             Self::NotFound { .. } | Self::NoSession { .. } | Self::NoScore { .. } | Self::NoValue { .. } => FaultKind::NotFound,
-            Self::Page(_) | Self::Question { .. } | Self::Score { .. } | Self::ScoreNotCaptured { .. } => FaultKind::Invalid,
+            Self::Page(_)
+            | Self::Question { .. }
+            | Self::SeveralServices { .. }
+            | Self::Score { .. }
+            | Self::ScoreNotCaptured { .. } => FaultKind::Invalid,
             Self::Filter(fault) => fault.kind(),
             Self::TooMuch { .. } => FaultKind::TooLarge,
             Self::Unreadable { .. } => FaultKind::Internal,
@@ -98,6 +108,7 @@ impl Fault for TraceFault {
             Self::Page(_) => "paging-invalid",
             Self::Filter(fault) => fault.code(),
             Self::Question { .. } => "trace-question-invalid",
+            Self::SeveralServices { .. } => "drift-several-services",
             Self::TooMuch { .. } => "trace-too-much",
             Self::TooManyTails { .. } => "trace-too-many-tails",
             Self::TooManyExports { .. } => "trace-too-many-exports",
@@ -132,6 +143,7 @@ impl Fault for TraceFault {
                 Some("send a number, true or false, or one of a few words; `mainspring capture show` says what is kept".into())
             }
             Self::Filter(fault) => fault.hint(),
+            Self::SeveralServices { services } => Some(format!("name one as `service`: {}", listed(services))),
             Self::TooMuch { .. } => Some("ask about less time, or filter more out".into()),
             Self::Lake(fault) => fault.hint(),
             Self::Blob(fault) => fault.hint(),
@@ -152,6 +164,12 @@ impl Fault for TraceFault {
             _ => None,
         }
     }
+}
+
+/// Senders choose these names: they are cut where they are long.
+fn listed(services: &[String]) -> String {
+    let shown: Vec<String> = services.iter().take(SHOWN).map(|service| format!("`{}`", elide(service, SHOWN_LETTERS))).collect();
+    format!("{}{}", shown.join(", "), if services.len() > SHOWN { " and others" } else { "" })
 }
 
 fn known(process: Option<u32>) -> String {

@@ -16,6 +16,9 @@ pub struct DriftView {
     pub reference_release: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
+    /// The service whose spans are compared: the one that was named, or the only one that has releases. Absent: all together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
     /// What moved most comes first.
     pub fields: Vec<FieldDriftView>,
     /// Of what was asked.

@@ -51,7 +51,8 @@ pub(crate) async fn run(session: &Session, drift: &Drift) -> anyhow::Result<Exit
 fn say(view: &wire::DriftView) {
     match (&view.reference_release, &view.release) {
         (Some(before), Some(after)) => {
-            output::say(&printable(&format!("release {after} beside {before}, from {} to {}", view.from, view.to)));
+            let of = view.service.as_ref().map(|service| format!(" of {service}")).unwrap_or_default();
+            output::say(&printable(&format!("release {after} beside {before}{of}, from {} to {}", view.from, view.to)));
         }
         _ if view.against == "release" => output::say("there are no two releases in this time"),
         _ => {

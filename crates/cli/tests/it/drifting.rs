@@ -200,8 +200,39 @@ async fn releases_are_compared_by_name_or_as_they_came() {
     assert_eq!((releases, drifted), (two("1.0", "1.1"), json!(true)), "{view}");
     let (_, _, view) = compared(&["--release", "2.0", "--reference-release", "1.0"]);
     assert_eq!(view["fields"][0]["state"], "missing", "nothing came by it: {view}");
+    assert_eq!(view["service"], "shop", "the only one: {view}");
     let mixed = user.get("/api/v1/drift?against=previous&release=1.1").await;
     assert_eq!((mixed.status, &mixed.json()["code"]), (400, &json!("query-invalid")));
+
+    // Another service has releases, too, and is slow: the newest of one is not compared with the newest of the other.
+    let mut desk = released(calls(hour - 2 * HOUR, 60, &["gpt-4o-mini"], 20_000), "7.0");
+    desk["resourceSpans"][0]["resource"]["attributes"][0] = text("service.name", "desk");
+    send(&user, &desk).await;
+    let asked = ["drift", "duration", "--from", &from, "--to", &to, "--against", "release"];
+    let fault = refused(data, &asked);
+    assert_eq!(
+        (&fault["code"], &fault["hint"]),
+        (&json!("drift-several-services"), &json!("name one as `service`: `desk`, `shop`"))
+    );
+    let (releases, drifted, view) = compared(&["--against", "release", "--service", "shop"]);
+    assert_eq!((releases, drifted, &view["service"]), (two("1.1", "1.2"), json!(false), &json!("shop")), "{view}");
+    let (releases, _, view) = compared(&["--release", "1.1"]);
+    assert_eq!((releases, &view["service"]), (two("1.0", "1.1"), &json!("shop")), "only one of them has it: {view}");
+
+    // A monitor without a filter goes on, and compares a release with one of its own service.
+    let spec = json!({
+        "measure": {"rate": {"hits": "duration > 10s"}}, "compare": {"release": {}}, "window": "1h", "delay": "0s", "enabled": false,
+    });
+    apply_all(data, &[json!({"apiVersion": "mainspring/v1", "kind": "monitor", "name": "newer", "spec": spec})]);
+    let look = |name: &str| run(data, &["monitors", "evaluate", name])["evaluation"].clone();
+    let found = look("newer");
+    assert_eq!(found["state"], "warming", "7.0 is the first of its service: {found}");
+    let mut desk = released(calls(hour - HOUR, 60, &["gpt-4o-mini"], 20_000), "7.1");
+    desk["resourceSpans"][0]["resource"]["attributes"][0] = text("service.name", "desk");
+    send(&user, &desk).await;
+    let found = look("newer");
+    let says = found["slices"][0]["says"].as_str().unwrap_or_default();
+    assert!(found["state"] == "ok" && says.contains("of 7.0"), "{found}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

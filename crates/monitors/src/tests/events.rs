@@ -22,6 +22,7 @@ pub(super) const START: i64 = 1_790_208_000;
 pub(super) struct Event {
     pub(super) at: Timestamp,
     pub(super) slice: &'static str,
+    pub(super) service: &'static str,
     pub(super) release: &'static str,
     pub(super) failed: bool,
     pub(super) value: f64,
@@ -38,7 +39,8 @@ pub(super) fn at(seconds: f64) -> Timestamp {
 
 impl Event {
     pub(super) fn at(seconds: f64) -> Self {
-        Self { at: at(seconds), slice: "one", release: "1", failed: false, value: 1.0, word: "a", vector: [0.0; 2], weight: 1.0 }
+        let (slice, service, release) = ("one", "shop", "1");
+        Self { at: at(seconds), slice, service, release, failed: false, value: 1.0, word: "a", vector: [0.0; 2], weight: 1.0 }
     }
 }
 
@@ -131,7 +133,11 @@ impl Measurements for Traffic {
         }
         let [from, to] = [query.from, query.to].map(|bound| self.events.partition_point(|event| event.at < bound));
         let mut slices = BTreeMap::<Option<String>, BTreeMap<u128, Vec<&Event>>>::new();
-        let wanted = |event: &&Event| query.release.as_ref().is_none_or(|release| release == event.release);
+        let wanted = |event: &&Event| {
+            let services = &query.services;
+            query.release.as_ref().is_none_or(|release| release == event.release)
+                && (services.is_empty() || services.iter().flatten().any(|service| service == event.service))
+        };
         for event in self.events[from..to.max(from)].iter().filter(wanted) {
             let slice = query.slices.as_ref().map(|_| event.slice.to_owned());
             let bucket = event.at.since(query.from).as_micros() / query.step.as_micros();
@@ -152,8 +158,9 @@ impl Measurements for Traffic {
     async fn releases(&self, _filter: Option<&str>, _of: Of, _by: ReleaseOf) -> Result<Vec<ReleaseSeen>, Box<dyn Fault>> {
         let mut releases = Vec::<ReleaseSeen>::new();
         for event in &self.events {
-            if releases.iter().all(|release| release.name != event.release) {
-                releases.push(ReleaseSeen { name: event.release.to_owned(), first: event.at });
+            let of = Some(event.service.to_owned());
+            if releases.iter().all(|release| release.name != event.release || release.of != of) {
+                releases.push(ReleaseSeen { name: event.release.to_owned(), of, first: event.at });
             }
         }
         Ok(releases)

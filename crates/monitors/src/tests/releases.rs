@@ -94,6 +94,41 @@ async fn a_baseline_can_be_named() {
 }
 
 #[tokio::test]
+async fn a_release_is_compared_with_one_of_its_own_service() {
+    let mut random = Random::new(5);
+    let mut of = |service: &'static str, release: &'static str, rate: f64| {
+        let mut draws = Random::new(random.next_u64());
+        move |event: Event| Event { service, release, failed: draws.happens(rate), ..event }
+    };
+    let mut watch = Watch::new(json!({ "compare": { "release": {} } }));
+    watch.traffic.add(0..60, 10, of("desk", "2", 0.02));
+    // Another service fails all the time, under a version of the same name and under one that is newer.
+    watch.traffic.add(0..60, 10, of("shop", "2", 0.4));
+    watch.traffic.add(30..120, 10, of("shop", "3", 0.4));
+    watch.traffic.add(60..120, 10, of("desk", "9", 0.4));
+    let found = watch.look(120.0).await;
+    assert_eq!((found.state, &found.slices[0].figures.releases), (State::Firing, &Some(("9".to_owned(), "2".to_owned()))));
+    let asked = watch.traffic.asked.lock().unwrap().clone();
+    let services = asked.iter().map(|query| (query.release.as_deref(), query.services.as_slice())).collect::<Vec<_>>();
+    assert_eq!(services, [(Some("9"), &[][..]), (Some("2"), &[Some("desk".to_owned())][..])], "others have no 9");
+
+    // A release that both have is one: what came before it is looked for at both.
+    watch.traffic.add(120..180, 10, of("desk", "10", 0.4));
+    watch.traffic.add(121..180, 10, of("shop", "10", 0.4));
+    watch.history = crate::History::default();
+    let both = watch.look(180.0).await;
+    assert_eq!((both.state, &both.slices[0].figures.releases), (State::Ok, &Some(("10".to_owned(), "9".to_owned()))));
+    // The first release of a service has none before it; a baseline that is named may be anybody's.
+    watch.traffic.add(180..240, 10, of("store", "1", 0.4));
+    for (compare, releases) in [(json!({}), None), (json!({ "baseline": "3" }), Some(("1".to_owned(), "3".to_owned())))] {
+        watch.spec = super::events::spec(json!({ "compare": { "release": compare } }));
+        watch.history = crate::History::default();
+        let found = watch.look(240.0).await;
+        assert_eq!(found.slices[0].figures.releases, releases);
+    }
+}
+
+#[tokio::test]
 async fn slices_of_a_release_are_compared_each_with_its_own_past() {
     let mut watch = Watch::new(json!({ "compare": { "release": {} }, "slices": "language" }));
     let mut random = Random::new(4);

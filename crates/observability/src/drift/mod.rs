@@ -1,8 +1,8 @@
 //! How the spans of one stretch of time differ from those of another.
 //!
 //! `gather.rs` makes sketches of spans and `scores.rs` of scores; `kept.rs` keeps those of every hour in a table; `report.rs`
-//! compares two stretches field by field, and `topics.rs` what was asked and answered in them. `keeping.rs` makes what is due;
-//! `erasing.rs` takes out what went into it of traces that are erased.
+//! compares two stretches field by field, and `topics.rs` what was asked and answered in them. `services.rs` says whose releases
+//! are compared. `keeping.rs` makes what is due; `erasing.rs` takes out what went into it of traces that are erased.
 
 mod erasing;
 mod fields;
@@ -11,6 +11,7 @@ mod keeping;
 mod kept;
 mod report;
 mod scores;
+mod services;
 mod sketch;
 mod topics;
 
@@ -72,7 +73,8 @@ pub struct DriftQuestion {
     pub from: Timestamp,
     pub to: Timestamp,
     pub against: Against,
-    /// Of the spans of this service, and of what was said of them; none: of all services together.
+    /// Of the spans of this service, and of what was said of them; none: of all services together, and of releases those of
+    /// the only service that has any.
     pub service: Option<String>,
 }
 
@@ -84,6 +86,8 @@ pub struct DriftReport {
     pub reference: (Timestamp, Timestamp),
     /// The reference and the one that is looked at, where these are compared; none where there are no two.
     pub releases: Option<(String, String)>,
+    /// Whose spans are compared: the service that was named, or the only one that has releases.
+    pub service: Option<String>,
     /// What moved most comes first.
     pub fields: Vec<FieldDrift>,
     /// Of what was asked.
@@ -128,7 +132,8 @@ impl Drift {
             Against::Range(start, end) => whole(*start, *end)?,
         };
         self.room.catch_up().await;
-        let whose = (actor, question.service.as_deref());
+        let owner = self.owner(actor, question, (from, to)).await?;
+        let whose = (actor, owner.apart());
         let (mut current, waiting) = self.collect(whose, (&fields, wanted), (from, to)).await?;
         let (mut reference, more) = match question.against {
             Against::Release(_) => (Collected::default(), 0),
@@ -148,6 +153,9 @@ impl Drift {
             Against::Release(asked) => current.two(asked),
             Against::Previous | Against::Range(..) => None,
         };
+        if let Some((before, after)) = &releases {
+            self.check_scored(actor, (&owner, &current), (before.as_str(), after.as_str()), (from, to)).await?;
+        }
         let found = match &releases {
             Some((before, after)) => {
                 let side = |release| Side { of: &current, release: Some(release) };
@@ -158,7 +166,7 @@ impl Drift {
         };
         let (before, after) = releases.as_ref().map(|(before, after)| (before.as_str(), after.as_str())).unzip();
         let sides = match question.against {
-            _ if question.service.is_some() => Err("topics are kept of all services together"),
+            _ if owner.apart().is_some() => Err("topics are kept of all services together"),
             Against::Release(_) if releases.is_none() => Err("there are no two releases in this time"),
             _ => Ok((((start, end), before), ((from, to), after))),
         };
@@ -176,6 +184,7 @@ impl Drift {
             no_answers,
             waiting,
             releases,
+            service: owner.name(),
         })
     }
 
@@ -268,10 +277,11 @@ impl Drift {
     }
 }
 
-/// Spans of a project, or of one service of it.
+/// Spans of a project, or of one service of it; of an empty name those that say none.
 fn of_service(project: &str, service: Option<&str>) -> Filter {
     let project = Filter::eq("project", project);
     match service {
+        Some("") => project.and(Filter::IsNull("service".to_owned())),
         Some(service) => project.and(Filter::eq("service", service)),
         None => project,
     }

@@ -113,6 +113,8 @@ pub(crate) struct Collected {
     pub(crate) scores: BTreeMap<String, (u64, u64)>,
     /// When each release was seen first and last.
     pub(crate) releases: BTreeMap<String, (i64, i64)>,
+    /// Those that are known by scores alone.
+    pub(crate) scored: BTreeSet<String>,
 }
 
 impl Collected {
@@ -142,6 +144,9 @@ impl Collected {
 
     /// A release that is known by its spans is as old as these are, whenever somebody said something of them.
     pub(crate) fn saw_scored(&mut self, release: &str, first: i64) {
+        if !self.releases.contains_key(release) {
+            self.scored.insert(release.to_owned());
+        }
         self.releases.entry(release.to_owned()).or_insert((first, first));
     }
 

@@ -4,7 +4,11 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use mainspring_kernel::{Money, Timestamp};
 
-use super::{fault::FilterFault, fields::KnownField, parser};
+use super::{
+    fault::FilterFault,
+    fields::{KnownField, known},
+    parser,
+};
 use crate::scores::Scored;
 
 /// Which spans are meant. Every part is true or false: a comparison with what a span does not have is false.
@@ -110,6 +114,22 @@ impl SpanFilter {
             (false, true) => self.clone(),
             (false, false) => Self(Expr::And(vec![self.0.clone(), other.0.clone()])),
         }
+    }
+
+    /// Those of its spans that one of these services sent; none among them is whoever does not say its name.
+    #[must_use]
+    pub fn of_services(&self, services: &[Option<String>]) -> Self {
+        let Some(field) = known("service").filter(|_| !services.is_empty()) else { return self.clone() };
+        let is = |test| Expr::Is(Condition { field: Field::Known(field), test });
+        let named: Vec<Value> = services.iter().flatten().cloned().map(Value::Text).collect();
+        let mut any = Vec::new();
+        if services.contains(&None) {
+            any.push(Expr::Not(Box::new(is(Test::Exists))));
+        }
+        if !named.is_empty() {
+            any.push(is(Test::In(named)));
+        }
+        self.and(&Self(Expr::Or(any)))
     }
 
     /// Whether it asks for scores: of a span that has just come nobody knows any.

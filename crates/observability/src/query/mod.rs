@@ -53,7 +53,7 @@ pub use dashboard::{DashboardAnswer, DashboardQuestion, PanelAnswer};
 pub use export::Export;
 pub use metrics::{Measured, MetricsQuestion, MetricsRow, SpanMetrics, measures};
 pub use promql::{PromAnswer, PromFault, PromFound, PromMetric, PromSeries, PromTimes, prom_labels, prom_metrics};
-pub use series::{Listener, SeriesQuestion, SeriesRow, Told, check_group_field, check_number_field};
+pub use series::{FirstSeen, Listener, SeriesQuestion, SeriesRow, Told, check_group_field, check_number_field};
 pub use sessions::{Gathered, GatheredBy, SessionTraces};
 pub use spans::SpanSummary;
 pub use sql::{SqlColumn, SqlQuestion, SqlRows, SqlTable};

@@ -20,7 +20,8 @@ const GROUPS_MAX: usize = 200_000;
 const NUMBERS_MAX: usize = 5_000_000;
 const PIECE_MIN: Duration = Duration::from_secs(300);
 const PIECES: u32 = 64;
-const RELEASES: usize = 200;
+/// Values of a field that are told apart by when they were first seen, each once for every service.
+const FIRST_SEEN: usize = 1_000;
 
 /// Which spans, in what time, and in which slices.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +65,15 @@ pub struct Told {
     pub weight: f64,
 }
 
+/// A value of a field, of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstSeen {
+    pub value: String,
+    /// None: whoever sent it does not say its name.
+    pub service: Option<String>,
+    pub first: Timestamp,
+}
+
 /// Who is told the numbers of a field: each with its slice.
 pub type Listener<'l> = dyn for<'s> FnMut(Option<&'s str>, Told) + Send + 'l;
 
@@ -75,6 +85,7 @@ const SLICE: &str = "point_slice";
 const WORD: &str = "point_word";
 const WEIGHS: &str = "point_weight";
 const FIRST: &str = "first_seen";
+const SENDER: &str = "first_service";
 
 /// Whether slices can be made of a field, and its values counted.
 pub fn check_group_field(field: &str) -> Result<(), TraceFault> {
@@ -195,27 +206,29 @@ impl Observability {
         Ok(())
     }
 
-    /// The values of a field and when each was seen first, in that order: of those seen last, so many.
+    /// The values of a field and when each was seen first of each service, in that order: of those seen last, so many.
     pub async fn first_seen(
         &self,
         actor: &Actor,
         (filter, entries): (&SpanFilter, bool),
         field: &str,
-    ) -> Result<Vec<(String, Timestamp)>, TraceFault> {
+    ) -> Result<Vec<FirstSeen>, TraceFault> {
         self.catch_up().await;
         let asking = self.asking(actor, self.now());
         let column = group_column(field)?;
         let of = TraceFilter { also: self.looked_up(actor, filter, None).await?, ..TraceFilter::default() };
         let spans = of.spans(asking.actor, asking.now).and(present(column));
         let among = seen(asking, if entries { spans.and(entry_only()) } else { spans }).await?;
-        let asked = Aggregate::of(among).by(column).measure(FIRST, MeasureOf::Min("start".into()));
-        let grouped = asking.table.aggregate(asked.order(FIRST, Order::Descending).limit(RELEASES)).await?;
+        let mut asked = Aggregate::of(among).by(column).measure(FIRST, MeasureOf::Min("start".into()));
+        asked.keys.push(mainspring_lake::Key { name: SENDER.to_owned(), of: KeyOf::Column("service".to_owned()) });
+        let grouped = asking.table.aggregate(asked.order(FIRST, Order::Descending).limit(FIRST_SEEN)).await?;
         let mut found = Vec::new();
         for batch in &grouped.batches {
             let read = Rows(batch);
             for row in 0..batch.num_rows() {
                 if let (Some(value), Some(first)) = (read.text(column, row)?, read.number(FIRST, row)?) {
-                    found.push((value.to_owned(), Timestamp::from_micros(first)));
+                    let service = read.text(SENDER, row)?.map(str::to_owned);
+                    found.push(FirstSeen { value: value.to_owned(), service, first: Timestamp::from_micros(first) });
                 }
             }
         }

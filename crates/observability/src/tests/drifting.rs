@@ -105,11 +105,73 @@ async fn a_service_is_compared_with_itself_and_its_releases_with_each_other() {
         let model = of(&report, "model");
         assert_eq!(((model.reference, model.current), model.drifted), (counted, drifted), "{service:?}");
     }
-    for (service, releases) in [(None, ("2.0", "9.0")), (Some("shop"), ("1.0", "2.0"))] {
-        let question = DriftQuestion { against: Against::Release(DriftReleases::default()), ..asked(service) };
-        let report = drift.report(&all, &question).await.unwrap();
-        assert_eq!(report.releases, Some((releases.0.to_owned(), releases.1.to_owned())), "{service:?}");
+    let released = async |service: Option<&str>, reference: Option<&str>, current: Option<&str>| {
+        let named = DriftReleases { reference: reference.map(str::to_owned), current: current.map(str::to_owned) };
+        drift.report(&all, &DriftQuestion { against: Against::Release(named), ..asked(service) }).await
+    };
+    let two = |before: &str, after: &str| Some((before.to_owned(), after.to_owned()));
+    let shop = released(Some("shop"), None, None).await.unwrap();
+    assert_eq!((shop.releases, shop.service.as_deref()), (two("1.0", "2.0"), Some("shop")));
+    // The newest of one service is not compared with that of another.
+    for (reference, current) in [(None, None), (Some("2.0"), Some("9.0")), (Some("3.0"), None)] {
+        let refused = released(None, reference, current).await.unwrap_err();
+        assert_eq!((refused.kind(), refused.code()), (mainspring_kernel::FaultKind::Invalid, "drift-several-services"));
+        assert_eq!(refused.hint().as_deref(), Some("name one as `service`: `desk`, `shop`"), "{reference:?} {current:?}");
     }
+    // A release that only one of them has says which is meant.
+    let named = released(None, None, Some("2.0")).await.unwrap();
+    assert_eq!((of(&named, "model").reference, of(&named, "model").current), (40, 40));
+    assert_eq!((named.releases, named.service.as_deref()), (two("1.0", "2.0"), Some("shop")));
+    // Before, both had one and the same.
+    let (from, to) = hour(THEN);
+    let alike = DriftQuestion { from, to, against: Against::Release(DriftReleases::default()), ..asked(None) };
+    assert!(matches!(drift.report(&all, &alike).await, Err(TraceFault::SeveralServices { .. })));
+    let stranger = Actor { project: ProjectId::from_raw(8), ..actor(Labels::All) };
+    let theirs = drift.report(&stranger, &alike).await.unwrap();
+    assert_eq!((theirs.releases, theirs.service), (None, None), "of another project nobody hears");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_only_one_service_has_releases_they_are_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let drift = drift_of(dir.path(), &room, None).await;
+    let of_service = |mut span: Span, service: &str| {
+        span.attributes.insert("resource.service.name".to_owned(), json!(service));
+        span
+    };
+    let newer = Call { release: "1.1", millis: 20_000, ..USUAL };
+    record(&room, (0..40).map(|n| of_service(called(LATELY + n, &USUAL), "shop"))).await;
+    record(&room, (0..40).map(|n| of_service(called(LATELY + 1_000 + n, &newer), "shop"))).await;
+    let unreleased = (0..40).map(|n| {
+        let mut span = of_service(called(LATELY + 2_000 + n, &USUAL), "cron");
+        span.attributes.remove("resource.service.version");
+        span
+    });
+    record(&room, unreleased).await;
+    let asked = DriftQuestion { against: Against::Release(DriftReleases::default()), ..question(&["duration"]) };
+    let all = actor(Labels::All);
+    let one = async || {
+        let report = drift.report(&all, &asked).await.unwrap();
+        let duration = of(&report, "duration");
+        assert_eq!((duration.reference, duration.current, duration.drifted), (40, 40, true), "{report:?}");
+        assert_eq!((report.releases, report.service.as_deref()), (Some(("1.0".to_owned(), "1.1".to_owned())), Some("shop")));
+        report.no_topics
+    };
+    assert_eq!(one().await, Some("this process embeds nothing"));
+
+    // An app of this server has versions, and is no service: it stands in nobody's way.
+    let own = (0..40).map(|n| {
+        let mut span = span(LATELY + 3_000 + n, &[]);
+        span.attributes.insert(names::VERSIONS.to_owned(), json!(["app/manual@7#abc"]));
+        span
+    });
+    record(&room, own).await;
+    one().await;
+    // Named, it is what is meant.
+    let named = DriftReleases { reference: Some("6".to_owned()), current: Some("7".to_owned()) };
+    let report = drift.report(&all, &DriftQuestion { against: Against::Release(named), ..asked.clone() }).await.unwrap();
+    assert_eq!((of(&report, "duration").current, report.service), (40, None));
 }
 
 #[tokio::test(flavor = "multi_thread")]

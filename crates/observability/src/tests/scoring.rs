@@ -189,6 +189,37 @@ async fn scores_of_releases_are_compared_though_their_traces_come_after_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_was_only_scored_is_not_compared_with_one_of_another_service() {
+    let dir = tempfile::tempdir().unwrap();
+    let it = scored(dir.path()).await;
+    let of_service = |at: i64, release: &str, service: &str| {
+        let mut made = request(at, release);
+        made.attributes.insert("resource.service.name".into(), json!(service));
+        made
+    };
+    // One began a day before, and a judge speaks of it within the stretch.
+    let desk: Vec<Span> = (0..40).map(|n| of_service(THEN + n, "0.3", "desk")).collect();
+    let shop = ["1.0", "1.1"].map(|release| (0..40).map(move |n| of_service(LATELY + n, release, "shop")));
+    record(&it.room, desk.iter().cloned().chain(shop.into_iter().flatten())).await;
+    it.put(desk.iter().zip(0..).map(|(span, n)| said(span, "quality", about(0.8, n), NOW - 60_000_000 + n))).await;
+    let all = actor(Labels::All);
+    let asked = |service: Option<&str>, fields: &[&str]| DriftQuestion {
+        against: Against::Release(DriftReleases::default()),
+        from: Timestamp::from_micros(LATELY),
+        to: Timestamp::from_micros(NOW),
+        service: service.map(str::to_owned),
+        ..question(fields)
+    };
+    let refused = it.drift.report(&all, &asked(None, &[])).await;
+    assert!(matches!(&refused, Err(TraceFault::SeveralServices { services }) if services == &["desk", "shop"]), "{refused:?}");
+    let shop = it.drift.report(&all, &asked(Some("shop"), &[])).await.unwrap();
+    assert_eq!(shop.releases, Some(("1.0".to_owned(), "1.1".to_owned())));
+    // Where nobody asks about scores, nothing else than spans says which releases there are.
+    let spans = it.drift.report(&all, &asked(None, &["duration"])).await.unwrap();
+    assert_eq!((spans.releases, spans.service.as_deref()), (Some(("1.0".to_owned(), "1.1".to_owned())), Some("shop")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_learns_of_scores_of_another_project_or_of_traces_they_may_not_see() {
     let dir = tempfile::tempdir().unwrap();
     let it = scored(dir.path()).await;

@@ -4,7 +4,7 @@ use super::{
     asking::{NOW, SECOND, program, record},
     *,
 };
-use crate::{SeriesQuestion, SeriesRow, SpanFilter, Told, check_group_field, check_number_field};
+use crate::{FirstSeen, SeriesQuestion, SeriesRow, SpanFilter, Told, check_group_field, check_number_field};
 
 fn of(filter: &str) -> SeriesQuestion {
     SeriesQuestion {
@@ -83,7 +83,34 @@ async fn numbers_come_in_seconds_and_dollars_and_a_cost_is_counted_once() {
     assert_eq!(numbers(&SeriesQuestion { entries: true, ..of("") }, "duration").await, [(None, 3.0), (None, 3.0)]);
     assert_eq!(numbers(&of("input_tokens > 10"), "input_tokens").await, [(None, 100.0)]);
     let first = room.first_seen(&all, (&SpanFilter::all(), false), "model").await.unwrap();
-    assert_eq!(first, [("gpt".to_owned(), Timestamp::from_micros(NOW - 20 * SECOND + 1))]);
+    let (at, shop) = (Timestamp::from_micros, Some("shop".to_owned()));
+    let gpt = FirstSeen { value: "gpt".to_owned(), service: shop, first: at(NOW - 20 * SECOND + 1) };
+    assert_eq!(first, [gpt.clone()]);
+    // Each service has a first time of its own, and a program without a name, too.
+    let mut others = [program(NOW - 30 * SECOND, "s-3", (1, 0.1)), program(NOW - 15 * SECOND, "s-4", (1, 0.1))];
+    for (spans, service) in others.iter_mut().zip([Some("desk"), None]) {
+        for span in spans {
+            span.attributes.remove("resource.service.name");
+            span.attributes.extend(service.map(|name| ("resource.service.name".to_owned(), json!(name))));
+        }
+    }
+    record(&room, others.into_iter().flatten()).await;
+    let first = room.first_seen(&all, (&SpanFilter::all(), false), "model").await.unwrap();
+    let desk = FirstSeen { service: Some("desk".to_owned()), first: at(NOW - 30 * SECOND + 1), ..gpt.clone() };
+    let nameless = FirstSeen { service: None, first: at(NOW - 15 * SECOND + 1), ..gpt.clone() };
+    assert_eq!(first, [desk, gpt, nameless]);
+    let counted = async |services: Vec<Option<&str>>| {
+        let services: Vec<Option<String>> = services.into_iter().map(|name| name.map(str::to_owned)).collect();
+        let filter = SpanFilter::all().of_services(&services);
+        let rows =
+            room.series(&all, &SeriesQuestion { filter, from: at(NOW - 40 * SECOND), ..of("") }, (None, None)).await.unwrap();
+        rows.iter().map(|row| row.count).sum::<u64>()
+    };
+    assert_eq!(
+        (counted(vec![Some("desk")]).await, counted(vec![None]).await, counted(vec![Some("desk"), None]).await),
+        (2, 2, 4)
+    );
+    assert_eq!((counted(vec![]).await, counted(vec![Some("nobody \"x\"")]).await), (8, 0), "of none in particular, of all");
 }
 
 #[test]

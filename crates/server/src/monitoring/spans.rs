@@ -13,7 +13,7 @@ use mainspring_monitors::{
     Summary, Tally, Watched,
 };
 use mainspring_observability::{
-    Drift, Observability, ScoreValue, SeriesQuestion, SeriesRow, SpanFilter, Told, TraceFilter, score_field,
+    Drift, FirstSeen, Observability, ScoreValue, SeriesQuestion, SeriesRow, SpanFilter, Told, TraceFilter, score_field,
 };
 use serde_json::Value;
 
@@ -118,13 +118,15 @@ fn read(filter: Option<&str>) -> Result<SpanFilter, Box<dyn Fault>> {
 #[async_trait]
 impl Measurements for OfProject {
     async fn read(&self, query: Query) -> Result<Vec<Series>, Box<dyn Fault>> {
-        let Query { filter, of, measure, slices, release, release_of, from, to, step } = query;
+        let Query { filter, of, measure, slices, release, release_of, services, from, to, step } = query;
         if from >= to {
             return Ok(Vec::new());
         }
         let sliced = slices.is_some();
+        let filter = read(filter.as_deref())?;
         let question = SeriesQuestion {
-            filter: read(filter.as_deref())?,
+            // Topics are kept of all services together.
+            filter: if matches!(measure, Measure::Topics { .. }) { filter } else { filter.of_services(&services) },
             entries: of == Of::Traces,
             only: release.map(|release| (release_of.field().to_owned(), release)),
             from,
@@ -157,7 +159,14 @@ impl Measurements for OfProject {
         let filter = read(filter)?;
         let found = self.observability.first_seen(&self.watcher, (&filter, of == Of::Traces), by.field()).await;
         let found = found.map_err(boxed)?;
-        Ok(found.into_iter().map(|(name, first)| ReleaseSeen { name, first }).collect())
+        let seen = |FirstSeen { value, service, first }: FirstSeen| {
+            let of = match by {
+                ReleaseOf::Release => service,
+                ReleaseOf::Prompt => value.split('@').next().map(str::to_owned),
+            };
+            ReleaseSeen { name: value, of, first }
+        };
+        Ok(found.into_iter().map(seen).collect())
     }
 }
 

@@ -1,20 +1,24 @@
 // What moved between two stretches of time: fields by how much they did, both distributions, and the topics that grew.
 
 import { useQuery } from "@tanstack/react-query";
-import { useMemo } from "react";
+import { useMemo, useRef } from "react";
 import { Link, useSearchParams } from "react-router";
+import { ApiError } from "@/api/client";
 import { queries } from "@/api/queries";
 import type { Drift, FieldDrift, TopicDrift } from "@/api/types";
 import { count, fullTime, plural } from "@/lib/format";
-import { Badge, Card, cx, Empty, Loaded, PageHeader, Segmented, Select, Skeleton, useTitle } from "@/ui/kit";
+import { Badge, Button, Card, cx, Empty, ErrorNote, Loaded, PageHeader, Segmented, Select, Skeleton, useTitle } from "@/ui/kit";
 import { Table } from "@/ui/tables";
-import { binName, moved, share, STRETCHES } from "./drift";
+import { binName, moved, serviceChoices, servicesOf, share, STRETCHES } from "./drift";
 import "./drift.css";
 
 const AGAINST = [
   { value: "previous", label: "Time before" },
   { value: "release", label: "Another release" },
 ] as const;
+
+/** The refusal to compare a release of one service with one of another. */
+const SEVERAL = "drift-several-services";
 
 export function Component() {
   useTitle("Drift");
@@ -31,15 +35,36 @@ export function Component() {
   const stretch = STRETCHES.find((s) => s.value === params.get("in")) ?? STRETCHES[1];
   const against = AGAINST.find((a) => a.value === params.get("against")) ?? AGAINST[0];
   // Fixed while one looks, so that a comparison holds still.
-  const from = useMemo(() => new Date(Date.now() - stretch.hours * 3_600_000).toISOString(), [stretch.hours]);
+  const [from, before] = useMemo(() => {
+    const ago = (hours: number) => new Date(Date.now() - hours * 3_600_000).toISOString();
+    return [ago(stretch.hours), ago(2 * stretch.hours)] as const;
+  }, [stretch.hours]);
   const named = (key: string) => (against.value === "release" ? params.get(key) || undefined : undefined);
   const [release, reference] = [named("release"), named("reference_release")];
-  const drift = useQuery(queries.drift({ from, against: against.value, release, reference_release: reference }));
+  const service = params.get("service") ?? "";
+  const services = useQuery({ ...queries.traceMetrics({ by: "service", measures: "count", from: before, limit: 200 }), staleTime: 60_000 });
+  const asked = { from, against: against.value, release, reference_release: reference, service: service || undefined };
+  const drift = useQuery(queries.drift(asked));
+  const several = drift.error instanceof ApiError && drift.error.problem.code === SEVERAL;
+  const picker = useRef<HTMLDivElement>(null);
+  /** Releases are those of a service: another one has others. */
+  const choose = (name: string) =>
+    setParams(
+      (p) => {
+        for (const key of ["service", "release", "reference_release"]) p.delete(key);
+        if (name) p.set("service", name);
+        return p;
+      },
+      { replace: true },
+    );
   return (
     <div className="page">
       <PageHeader title="Drift" lead="What moved in the traffic, by how much, and whether chance does that." />
       <div className="toolbar">
         <Select label="Time" hideLabel value={stretch.value} choices={STRETCHES} onChange={(v) => set("in", v)} />
+        <div ref={picker}>
+          <Select label="Service" value={service} choices={serviceChoices(servicesOf(services.data), service)} onChange={choose} />
+        </div>
         <Segmented label="Compare with" value={against.value} choices={AGAINST} onChange={(v) => set("against", v)} />
         {against.value === "release" && (
           <>
@@ -48,10 +73,52 @@ export function Component() {
           </>
         )}
       </div>
-      <Loaded query={drift} skeleton={<Skeleton rows={10} />}>
-        {(found) => <Found drift={found} selected={params.get("field")} onSelect={(field) => set("field", field)} />}
-      </Loaded>
+      {several ? (
+        <Whose
+          from={from}
+          onChoose={(name) => {
+            choose(name);
+            // The buttons go: whoever pressed one goes on where the choice is shown.
+            picker.current?.querySelector("select")?.focus();
+          }}
+        />
+      ) : (
+        <Loaded query={drift} skeleton={<Skeleton rows={10} />}>
+          {(found) => <Found drift={found} selected={params.get("field")} onSelect={(field) => set("field", field)} />}
+        </Loaded>
+      )}
     </div>
+  );
+}
+
+/** Several services have releases, and it is for the reader to say whose are meant. */
+function Whose({ from, onChoose }: { from: string; onChoose: (service: string) => void }) {
+  const found = useQuery({
+    ...queries.traceMetrics({ by: "service", measures: "count", filter: "release exists", from, limit: 50 }),
+    staleTime: 60_000,
+  });
+  const names = servicesOf(found.data);
+  return (
+    <Card>
+      <Empty
+        icon="diff"
+        title="Whose releases?"
+        action={
+          names.length > 0 && (
+            <div className="drift-services" role="group" aria-label="Services that have releases">
+              {names.map((name) => (
+                <Button key={name} onClick={() => onChoose(name)}>
+                  {name}
+                </Button>
+              ))}
+            </div>
+          )
+        }
+      >
+        Several services have releases in this time. Each counts its versions by itself, so a release is compared with one of the same service.
+      </Empty>
+      {found.error && <ErrorNote compact error={found.error} retry={() => void found.refetch()} />}
+    </Card>
   );
 }
 
@@ -91,6 +158,7 @@ function Found({ drift, selected, onSelect }: { drift: Drift; selected: string |
         {drift.release ? (
           <>
             Release {drift.release} beside {drift.reference_release}
+            {drift.service && ` of ${drift.service}`}
           </>
         ) : (
           <>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { FieldDrift } from "@/api/types";
-import { binName, inUnit, moved, share } from "./drift";
+import { binName, inUnit, moved, serviceChoices, servicesOf, share } from "./drift";
 
 const field = (over: Partial<FieldDrift>): FieldDrift => ({
   field: "model",
@@ -11,6 +11,21 @@ const field = (over: Partial<FieldDrift>): FieldDrift => ({
   drifted: true,
   bins: [],
   ...over,
+});
+
+describe("the services to choose from", () => {
+  const row = (service: string | null) => ({ keys: { service }, values: { count: 3 } });
+  it("are those that sent spans, by name, and spans without one are no service", () => {
+    const counted = { from: "", to: "", by: ["service"], measures: ["count"], rows: [row("shop"), row(null), row("desk"), row("shop")], more: false };
+    expect(servicesOf(counted)).toEqual(["desk", "shop"]);
+    expect(servicesOf(undefined)).toEqual([]);
+  });
+  it("have the one that is chosen among them", () => {
+    const values = (names: string[], chosen: string) => serviceChoices(names, chosen).map((choice) => choice.value);
+    expect(values(["desk", "shop"], "shop")).toEqual(["", "desk", "shop"]);
+    expect(values(["desk"], "gone")).toEqual(["", "gone", "desk"]);
+    expect(values([], "")).toEqual([""]);
+  });
 });
 
 describe("a comparison in words", () => {

@@ -1,6 +1,6 @@
 // What the explorer shows of a comparison, apart from how it is drawn.
 
-import type { DriftBin, FieldDrift } from "@/api/types";
+import type { DriftBin, FieldDrift, TraceMetrics } from "@/api/types";
 import { duration, money, short } from "@/lib/format";
 
 /** A number of a field in the field's own unit. */
@@ -34,6 +34,18 @@ export const share = (part: number): string => {
   const percent = part * 100;
   return percent > 0 && percent < 0.1 ? "<0.1%" : `${percent < 10 && percent % 1 !== 0 ? percent.toFixed(1) : Math.round(percent)}%`;
 };
+
+/** The services of spans that were counted by them, in the order of their names. */
+export function servicesOf(counted: TraceMetrics | undefined): string[] {
+  const names = (counted?.rows ?? []).flatMap((row) => row.keys.service || []);
+  return [...new Set(names)].sort((one, other) => one.localeCompare(other));
+}
+
+/** What a service is chosen from: the one that is chosen is among them, though nothing came of it. */
+export function serviceChoices(names: readonly string[], chosen: string): { value: string; label: string }[] {
+  const all = chosen === "" || names.includes(chosen) ? names : [chosen, ...names];
+  return [{ value: "", label: "All together" }, ...all.map((name) => ({ value: name, label: name }))];
+}
 
 /** The stretches that can be chosen. */
 export const STRETCHES = [
