@@ -98,6 +98,7 @@ pub struct TracesConfig {
     pub capture: CaptureConfig,
     pub keep_for: Seconds,
     pub spill_limit: Bytes,
+    pub adopt_after: Seconds,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

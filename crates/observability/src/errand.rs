@@ -21,6 +21,7 @@ pub use faring::{Errands, FailingErrand};
 pub(crate) use sending::send;
 
 use crate::{
+    adopting::adopt_quiet,
     fault::TraceFault,
     hold::Hold,
     settle::Kept,
@@ -54,7 +55,7 @@ pub struct Errand(Work);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Work {
     Bring(Vec<Parcel>),
-    Upkeep { expire_before: Option<Timestamp>, keep_versions_for: Duration },
+    Upkeep { expire_before: Option<Timestamp>, keep_versions_for: Duration, adopt_before: Option<Timestamp> },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,7 +85,16 @@ impl Errand {
     /// Deletes what is too old, and puts the table in order. Whoever reads the traces builds the indexes over them.
     #[must_use]
     pub const fn upkeep(expire_before: Option<Timestamp>, keep_versions_for: Duration) -> Self {
-        Self(Work::Upkeep { expire_before, keep_versions_for })
+        Self(Work::Upkeep { expire_before, keep_versions_for, adopt_before: None })
+    }
+
+    /// The same, and finds an entry for traces of which none was sent and to which nothing has come since a time.
+    #[must_use]
+    pub fn adopting(mut self, before: Timestamp) -> Self {
+        if let Work::Upkeep { adopt_before, .. } = &mut self.0 {
+            *adopt_before = Some(before);
+        }
+        self
     }
 
     #[must_use]
@@ -124,14 +134,26 @@ impl Workplace {
                 let segments = self.spill.adopt(&parcels);
                 writer::bring_all(&self.kept, &self.spill, &self.counters, segments, stop).await
             }
-            Work::Upkeep { expire_before, keep_versions_for } => self.keep_up(expire_before, keep_versions_for, stop).await,
+            Work::Upkeep { expire_before, keep_versions_for, adopt_before } => {
+                self.keep_up((expire_before, adopt_before), keep_versions_for, stop).await
+            }
         }
     }
 
     /// Whoever brings meanwhile waits for one step of it at most.
-    async fn keep_up(&self, expire_before: Option<Timestamp>, keep_for: Duration, stop: &Stop) -> Result<Ended, TraceFault> {
+    async fn keep_up(
+        &self,
+        (expire_before, adopt_before): (Option<Timestamp>, Option<Timestamp>),
+        keep_for: Duration,
+        stop: &Stop,
+    ) -> Result<Ended, TraceFault> {
         if let Some(before) = expire_before
             && expire(&self.kept, before, stop).await?.1 == Ended::Stopped
+        {
+            return Ok(Ended::Stopped);
+        }
+        if let Some(before) = adopt_before
+            && adopt_quiet(&self.kept, before, stop).await? == Ended::Stopped
         {
             return Ok(Ended::Stopped);
         }

@@ -159,10 +159,13 @@ impl Known {
     /// These count no longer.
     pub(crate) fn stop_counting(&self, ids: &[Id]) {
         let mut memory = self.memory();
-        for id in ids {
-            let nodes = memory.recent.get_mut(&id.1).into_iter().flat_map(|recent| &mut recent.nodes);
-            nodes.filter(|node| node.id == *id).for_each(|node| node.counted = Some(false));
-        }
+        ids.iter().for_each(|id| memory.change(id, |node| node.counted = Some(false)));
+    }
+
+    /// Whether traces are entered by these for want of an entry.
+    pub(crate) fn mark(&self, changes: &[(Id, bool)]) {
+        let mut memory = self.memory();
+        changes.iter().for_each(|(id, adopted)| memory.change(id, |node| node.adopted = *adopted));
     }
 
     /// Rows were deleted: of what came before, the table is asked.
@@ -175,6 +178,11 @@ impl Known {
 impl Memory {
     fn is_sifted(&self, trace: &TraceId) -> bool {
         self.sieves.iter().any(|sieve| sieve.traces.check(trace.as_bytes().as_slice()))
+    }
+
+    fn change(&mut self, id: &Id, make: impl Fn(&mut Node)) {
+        let nodes = self.recent.get_mut(&id.1).into_iter().flat_map(|recent| &mut recent.nodes);
+        nodes.filter(|node| node.id == *id).for_each(make);
     }
 
     fn remember(&mut self, spans: Vec<Added>) {
@@ -268,7 +276,7 @@ mod tests {
 
     fn node(of: u8) -> Node {
         let id = (ProjectId::from_raw(1), trace(of), SpanId::random());
-        Node { id, parent: None, kind: SpanType::default(), counted: Some(true) }
+        Node { id, parent: None, kind: SpanType::default(), counted: Some(true), adopted: false }
     }
 
     fn asked(known: &Known, of: u8, start: i64) -> Found {
@@ -285,6 +293,8 @@ mod tests {
         assert_eq!((found.nodes, found.ask.len()), (vec![first], 0));
         known.stop_counting(&[first.id]);
         assert_eq!(asked(&known, 0, 5).nodes[0].counted, Some(false));
+        known.mark(&[(first.id, true)]);
+        assert!(asked(&known, 0, 5).nodes[0].adopted);
         for other in 1..8 {
             known.adding(vec![(node(other), 5)]).done();
         }

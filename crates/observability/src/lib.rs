@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod adopting;
 mod aside;
 mod capture;
 mod clocks;

@@ -17,11 +17,11 @@ use parquet::{
 use crate::{
     fault::TraceFault,
     query::Export,
-    table::{Rows, Texts},
+    table::{ADOPTED, Rows, Texts},
 };
 
 /// Not of the span itself.
-const LEFT_OUT: [&str; 2] = ["project", "labels"];
+const LEFT_OUT: [&str; 3] = ["project", "labels", ADOPTED];
 /// What a group of rows takes in the file before it is written, and what it may take in memory until then.
 const GROUP_BYTES: usize = 16 << 20;
 const GROUP_MEMORY: usize = 48 << 20;

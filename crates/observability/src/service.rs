@@ -15,6 +15,7 @@ use mainspring_telemetry::Metrics;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
+    adopting,
     aside::aside,
     capture::Policies,
     conventions::Conversation,
@@ -64,6 +65,8 @@ pub struct Settings {
     pub queue: usize,
     pub queue_bytes: usize,
     pub bring: Bring,
+    /// A trace to which nothing has come for so long, and of which no entry was sent, is entered by the first of its spans.
+    pub adopt_after: Duration,
     /// Whether bringing spans to the lake gives way to answering calls.
     pub gives_way: bool,
     /// Who does it, if not this process.
@@ -84,6 +87,7 @@ pub struct Observability {
     clock: Arc<dyn Clock>,
     board: Board,
     exports: Arc<Semaphore>,
+    adopt_after: Duration,
     /// By which spans from outside are priced, once somebody told.
     prices: Arc<OnceLock<Arc<dyn SpanPrices>>>,
     /// None before there is a room for them.
@@ -150,6 +154,8 @@ impl Observability {
         // Who brings for others, or others beside this process, add what is not seen here.
         let alone = !settings.shared && settings.elsewhere.is_none();
         let kept = if alone { kept.remembering(clock.now()) } else { kept };
+        // Who brings for others looks after their traces.
+        let kept = if settings.elsewhere.is_none() { kept.looking_after(Arc::clone(&clock)) } else { kept };
         let spill = Arc::new(Spill::open(&settings.spill_dir, settings.spill_limit)?);
         let sampler = Arc::new(Sampler::open(settings.capture, &settings.spill_dir, settings.shared, metrics.clone())?);
         let errands = settings.elsewhere.map(|elsewhere| Errands::new(elsewhere, metrics.clone()));
@@ -177,14 +183,37 @@ impl Observability {
             let bringing = writer::bring(groups, into, second, others, stop);
             if settings.gives_way { aside("spans", bringing).await } else { bringing.await }
         });
+        if kept.orphans.is_some() {
+            let (among, told, after) = (kept.clone(), board.clone(), settings.adopt_after);
+            tasks.spawn("spans: without an entry", move |stop| async move {
+                let looking = adopting::look_after(among, told, after, stop);
+                if settings.gives_way { aside("adopting", looking).await } else { looking.await }
+            });
+        }
         if settings.shared {
             let (table, onto, time) = (Arc::clone(&kept.table), board.clone(), Arc::clone(&clock));
             tasks.spawn("spans: of other servers", |stop| elsewhere::look_on(table, onto, time, stop));
         }
         let exports = Arc::new(Semaphore::new(query::EXPORTS_MAX));
         let room = Room::of(settings.queue_bytes);
-        let (prices, scores) = (Arc::default(), None);
-        Ok(Self { queue, room, kept, errands, access, spill, sampler, counters, pace, clock, board, exports, prices, scores })
+        let (prices, scores, adopt_after) = (Arc::default(), None, settings.adopt_after);
+        Ok(Self {
+            queue,
+            room,
+            kept,
+            errands,
+            access,
+            spill,
+            sampler,
+            counters,
+            pace,
+            clock,
+            board,
+            exports,
+            adopt_after,
+            prices,
+            scores,
+        })
     }
 
     /// Spans that come from outside are priced by these, where they say no cost themselves. The first prices told stay.
@@ -402,6 +431,13 @@ impl Observability {
         self.errands.as_ref()
     }
 
+    /// Traces to which nothing has come since then and of which no entry was sent are entered by the first of their spans, where
+    /// another process does it.
+    #[must_use]
+    pub fn adopts_before(&self) -> Timestamp {
+        self.now().minus(self.adopt_after)
+    }
+
     /// Deletes what was set aside before a time.
     pub fn expire_aside(&self, before: Timestamp) -> Result<u64, TraceFault> {
         self.remove_aside_where(|path| {
@@ -461,6 +497,11 @@ impl Observability {
         self.flush(within).await?;
         let LetGo { found, awaited } = self.sampler.erase(whose).await?;
         self.counters.pass(awaited);
+        // Rows that are rewritten here while another server deletes them would come back.
+        if let Some(orphans) = &self.kept.orphans {
+            orphans.forget(|key| whose.iter().any(|whose| whose.is_about(key)));
+        }
+        drop(self.kept.turn().await);
         Ok(found)
     }
 

@@ -7,26 +7,28 @@ use std::{
 };
 
 use arrow_array::{Array as _, BooleanArray, RecordBatch, StringArray};
-use mainspring_kernel::{Timestamp, id::ProjectId};
+use mainspring_kernel::{Clock, Timestamp, id::ProjectId};
 use mainspring_lake::{Filter, Scan, Table};
-use mainspring_llm::{Span, SpanId, TraceId};
+use mainspring_llm::{Span, SpanId, TraceId, trace::names};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
+    adopting::Orphans,
     conventions::{
         Facts, SpanType,
         counted::{Id, Node, covered},
     },
     fault::TraceFault,
     known::{Added, Known},
+    sampling::Key,
     searched::Searched,
-    table::{Rows, is_entry, to_batch_of, uncounted},
+    table::{ADOPTED, Rows, is_entry, to_batch_of, uncounted},
     values::Values,
 };
 
 /// Rows rewritten by one commit.
 const AT_ONCE: usize = 256;
-const COLUMNS: [&str; 6] = ["project", "trace", "span", "parent", "type", "counted"];
+const COLUMNS: [&str; 7] = ["project", "trace", "span", "parent", "type", "counted", ADOPTED];
 /// What stands above a span began no longer before it, in micros: a day. So few of the table's files are read.
 const ABOVE_WITHIN: i64 = 24 * 3600 * 1_000_000;
 /// Spans above each other that are asked for one by one; beyond it, their trace is read.
@@ -40,17 +42,24 @@ pub(crate) struct Kept {
     pub(crate) values: Values,
     /// Absent where others add to the table too.
     pub(crate) known: Option<Arc<Known>>,
+    /// Absent where nobody looks after traces of which no entry comes.
+    pub(crate) orphans: Option<Arc<Orphans>>,
     turn: Arc<Mutex<()>>,
 }
 
 impl Kept {
     pub(crate) fn new(table: Arc<dyn Table>, values: Values) -> Self {
-        Self { table, values, known: None, turn: Arc::default() }
+        Self { table, values, known: None, orphans: None, turn: Arc::default() }
     }
 
     /// Remembers what is added from now on: nobody else adds to the table.
     pub(crate) fn remembering(self, now: Timestamp) -> Self {
         Self { known: Some(Arc::new(Known::new(now))), ..self }
+    }
+
+    /// Remembers of which traces no entry has come: somebody looks after them.
+    pub(crate) fn looking_after(self, clock: Arc<dyn Clock>) -> Self {
+        Self { orphans: Some(Arc::new(Orphans::new(clock))), ..self }
     }
 
     pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {
@@ -83,9 +92,13 @@ impl Drop for Deleting<'_> {
 pub(crate) struct Settled {
     /// Rows of the table that count no longer.
     pub(crate) stop: Vec<Id>,
+    /// Rows of the table that their traces are entered by no longer: an entry has come.
+    pub(crate) relieved: Vec<Id>,
     pub(crate) add: Vec<RecordBatch>,
     /// The spans of these rows.
     pub(crate) added: Vec<Added>,
+    /// Their traces, and whether an entry of each is among them.
+    pub(crate) entered: HashMap<Key, bool>,
 }
 
 /// Of what a batch must know whether the table has it.
@@ -200,6 +213,7 @@ fn node(rows: &Rows<'_>, row: usize) -> Result<Node, TraceFault> {
         parent: parent.map_err(|_| TraceFault::Unreadable { reason: "`parent` of a span".into() })?,
         kind: rows.text("type", row)?.and_then(SpanType::read).unwrap_or_default(),
         counted: rows.yes("counted", row)?,
+        adopted: rows.yes(ADOPTED, row)? == Some(true),
     })
 }
 
@@ -219,7 +233,7 @@ pub(crate) fn settle(
         let id = (span.project, span.trace, span.span);
         if let Entry::Vacant(place) = nodes.entry(id) {
             let facts = Facts::of(span);
-            place.insert(Node { id, parent: span.parent, kind: facts.kind, counted: facts.counted });
+            place.insert(Node { id, parent: span.parent, kind: facts.kind, counted: facts.counted, adopted: false });
             kept.push((id, span, facts));
         }
     }
@@ -248,14 +262,27 @@ pub(crate) fn settle(
         });
         rows.push(to_batch_of(settled)?);
     }
-    let mut added = Vec::new();
-    for batch in &rows {
+    let (added, entered) = added(&rows)?;
+    let adopted = nodes.iter().filter(|node| node.adopted);
+    let relieved = adopted.filter(|node| entered.get(&(node.id.0, node.id.1)) == Some(&true)).map(|node| node.id).collect();
+    Ok(Settled { stop: covered.intersection(&before).copied().collect(), relieved, add: rows, added, entered })
+}
+
+/// The spans of rows, and their traces with whether an entry of each is among them.
+fn added(batches: &[RecordBatch]) -> Result<(Vec<Added>, HashMap<Key, bool>), TraceFault> {
+    let (mut added, mut entered) = (Vec::new(), HashMap::new());
+    for batch in batches {
         let rows = Rows(batch);
         for row in 0..batch.num_rows() {
-            added.push((node(&rows, row)?, rows.number("start", row)?.unwrap_or_default()));
+            let (node, begins) = (node(&rows, row)?, rows.yes("entry", row)? == Some(true));
+            // What only happened is no way in, and lies in a trace of which spans come, or of which nothing else does.
+            if begins || node.kind != SpanType::Event {
+                *entered.entry((node.id.0, node.id.1)).or_default() |= begins;
+            }
+            added.push((node, rows.number("start", row)?.unwrap_or_default()));
         }
     }
-    Ok(Settled { stop: covered.intersection(&before).copied().collect(), add: rows, added })
+    Ok((added, entered))
 }
 
 /// Rewrites rows of the table that count no longer. Whoever is broken off here finds the same to do when it tries again.
@@ -269,7 +296,7 @@ pub(crate) async fn stop_counting(kept: &Kept, ids: &[Id]) -> Result<(), TraceFa
             let these = Filter::eq("project", project.to_string())
                 .and(Filter::any_of("trace", distinct(some.iter().map(|id| id.1.to_string()))))
                 .and(Filter::any_of("span", distinct(some.iter().map(|id| id.2.to_string()))));
-            let some: HashSet<Id> = some.iter().map(|id| **id).collect();
+            let some = some.iter().map(|id| (**id, Change::CountsNoLonger)).collect();
             let _turn = kept.turn().await;
             rewrite(kept.table.as_ref(), these, &some).await?;
         }
@@ -280,12 +307,64 @@ pub(crate) async fn stop_counting(kept: &Kept, ids: &[Id]) -> Result<(), TraceFa
     Ok(())
 }
 
+/// Traces are entered no longer by these: an entry comes. Whoever is broken off here finds the same to do when it tries again.
+pub(crate) async fn relieve(kept: &Kept, ids: &[Id]) -> Result<(), TraceFault> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let _turn = kept.turn().await;
+    mark(kept, &ids.iter().map(|id| (*id, false)).collect::<Vec<_>>()).await.map(drop)
+}
+
+/// Says of rows whether traces are entered by them for want of an entry. Answers the spans by which they are. Whoever calls
+/// this has the turn.
+pub(crate) async fn mark(kept: &Kept, changes: &[(Id, bool)]) -> Result<Vec<Span>, TraceFault> {
+    let mut adopted = Vec::new();
+    for some in changes.chunks(AT_ONCE) {
+        // Whoever adds rows meanwhile may add a span that has the id of another trace's: it must not go with the others.
+        let exactly = some.iter().map(|((project, trace, span), _)| {
+            Filter::And(vec![
+                Filter::eq("trace", trace.to_string()),
+                Filter::eq("span", span.to_string()),
+                Filter::eq("project", project.to_string()),
+            ])
+        });
+        let these = Filter::any_of("trace", distinct(some.iter().map(|(id, _)| id.1.to_string())))
+            .and(Filter::any_of("span", distinct(some.iter().map(|(id, _)| id.2.to_string()))))
+            .and(Filter::Or(exactly.collect()));
+        let by_id = some.iter().map(|(id, adopted)| (*id, Change::Adopted(*adopted))).collect();
+        adopted.extend(rewrite(kept.table.as_ref(), these, &by_id).await?);
+        if let Some(known) = &kept.known {
+            known.mark(some);
+        }
+    }
+    Ok(adopted)
+}
+
 fn distinct(texts: impl Iterator<Item = String>) -> HashSet<String> {
     texts.collect()
 }
 
-/// Rewrites everything that is found: a span of one trace may have the id of another trace's.
-async fn rewrite(table: &dyn Table, mut these: Filter, stop: &HashSet<Id>) -> Result<(), TraceFault> {
+/// What becomes of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    CountsNoLonger,
+    /// Whether its trace is entered by it for want of an entry.
+    Adopted(bool),
+}
+
+impl Change {
+    fn make(self, span: &Span, facts: &mut Facts<'_>) {
+        match self {
+            Self::CountsNoLonger => facts.counted = Some(false),
+            Self::Adopted(adopted) => facts.adopted = adopted && !span.attributes.contains_key(names::SIGNAL),
+        }
+    }
+}
+
+/// Rewrites everything that is found: a span of one trace may have the id of another trace's. Answers the spans by which
+/// traces are entered from now on.
+async fn rewrite(table: &dyn Table, mut these: Filter, changes: &HashMap<Id, Change>) -> Result<Vec<Span>, TraceFault> {
     let mut found: Vec<(Span, Facts<'static>, Searched)> = Vec::new();
     let mut unreadable: HashSet<String> = HashSet::new();
     for batch in table.scan(Scan::of(these.clone())).await? {
@@ -293,8 +372,8 @@ async fn rewrite(table: &dyn Table, mut these: Filter, stop: &HashSet<Id>) -> Re
         for row in 0..batch.num_rows() {
             match read(&rows, row) {
                 Ok((span, mut facts, searched)) => {
-                    if stop.contains(&(span.project, span.trace, span.span)) {
-                        facts.counted = Some(false);
+                    if let Some(change) = changes.get(&(span.project, span.trace, span.span)) {
+                        change.make(&span, &mut facts);
                     }
                     found.push((span, facts, searched));
                 }
@@ -314,7 +393,9 @@ async fn rewrite(table: &dyn Table, mut these: Filter, stop: &HashSet<Id>) -> Re
         let rows = to_batch_of(made)?;
         table.replace(these, Some(rows)).await?;
     }
-    Ok(())
+    let id = |span: &Span| (span.project, span.trace, span.span);
+    let adopted = found.into_iter().filter(|(span, ..)| changes.get(&id(span)) == Some(&Change::Adopted(true)));
+    Ok(adopted.map(|(span, ..)| span).collect())
 }
 
 fn read(rows: &Rows<'_>, row: usize) -> Result<(Span, Facts<'static>, Searched), TraceFault> {

@@ -91,11 +91,14 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         number("large_bytes"),
         Field::new(WEIGHT, DataType::Float64, true),
         maybe(REST),
+        Field::new(ADOPTED, DataType::Boolean, true),
     ]))
 });
 
 /// For how many spans a row stands; nothing where all of a project's are kept, and in rows of before this was a column.
 pub(crate) const WEIGHT: &str = "weight";
+/// A trace is entered by the row for want of an entry (`adopting.rs`); nothing in every other row.
+pub(crate) const ADOPTED: &str = "adopted";
 /// What a span is made of.
 pub(crate) const SPAN: [&str; 13] = [
     "project",
@@ -176,6 +179,7 @@ pub(crate) struct Making {
     large_bytes: Int64Builder,
     weight: Float64Builder,
     rest: StringBuilder,
+    adopted: BooleanBuilder,
 }
 
 const WORDS: usize = 14;
@@ -235,6 +239,7 @@ impl Making {
             large_bytes: Int64Builder::with_capacity(rows),
             weight: Float64Builder::with_capacity(rows),
             rest: text(0),
+            adopted: BooleanBuilder::with_capacity(rows),
         }
     }
 
@@ -254,7 +259,8 @@ impl Making {
         self.duration.append_value(span.end.as_micros().saturating_sub(span.start.as_micros()).max(0));
         self.status.append_value(status_text(&span.status));
         self.message.append_option(message(&span.status));
-        self.entry.append_value(is_entry(span));
+        let begins = is_entry(span);
+        self.entry.append_value(begins || facts.adopted);
         self.words.iter_mut().zip(words(facts)).for_each(|(column, word)| column.append_option(word));
         self.numbers.iter_mut().zip(numbers(facts)).for_each(|(column, number)| column.append_option(number));
         labels_of(span).into_iter().for_each(|list| self.labels.values().append_value(list));
@@ -277,6 +283,7 @@ impl Making {
         self.large_bytes.append_option((!large.is_empty()).then(|| i64::try_from(bytes).unwrap_or(i64::MAX)));
         self.weight.append_option(weight_of(span));
         self.rest.append_option(searched.rest.as_deref());
+        self.adopted.append_option((facts.adopted && !begins).then_some(true));
     }
 
     pub(crate) fn finish(mut self) -> Result<RecordBatch, TraceFault> {
@@ -327,6 +334,7 @@ impl Making {
             Arc::new(self.large_bytes.finish()),
             Arc::new(self.weight.finish()),
             Arc::new(self.rest.finish()),
+            Arc::new(self.adopted.finish()),
         ];
         RecordBatch::try_new(Arc::clone(&SCHEMA), columns).map_err(|error| TraceFault::Unreadable { reason: error.to_string() })
     }
@@ -375,7 +383,7 @@ pub(crate) fn uncounted(batch: &RecordBatch, ids: &HashSet<Id>) -> Result<Record
 }
 
 /// Where a trace is entered: what lists show. A caller's own span may stand above it, here or only elsewhere. A log record is no
-/// way in.
+/// way in. A trace of which no span is one is entered by a row that was adopted, of which the span says nothing.
 pub(crate) fn is_entry(span: &Span) -> bool {
     let begins = span.parent.is_none() || span.kind == SpanKind::Server || parent_is_remote(span);
     begins && !span.attributes.contains_key(names::SIGNAL)
@@ -468,7 +476,8 @@ impl Rows<'_> {
         Ok((!column.is_null(row)).then(|| column.value(row)))
     }
 
-    /// What was written of a span when there was more to read it from: numbers and ids, which forgetting does not take.
+    /// What was written of a span when there was more to read it from: numbers and ids, which forgetting does not take; and what
+    /// the table alone knows.
     pub(crate) fn facts<'a>(&self, row: usize, mut facts: Facts<'a>) -> Result<Facts<'a>, TraceFault> {
         let words = [
             ("operation", &mut facts.operation),
@@ -498,6 +507,7 @@ impl Rows<'_> {
         if let Some(kind) = self.text("type", row)?.and_then(SpanType::read) {
             (facts.kind, facts.counted) = (kind, self.yes("counted", row)?);
         }
+        facts.adopted = self.yes(ADOPTED, row)? == Some(true);
         Ok(facts)
     }
 

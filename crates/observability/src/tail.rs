@@ -24,14 +24,14 @@ use tokio::sync::{
 };
 
 use crate::{
-    conventions::counted::Id,
+    conventions::{Facts, counted::Id},
     elsewhere::COMPARED_MAX,
     fault::TraceFault,
     filter::{At, SpanFilter},
     query::{self, SpanSummary, summary_of},
     room::{Place, Room, weight},
     service::Observability,
-    table::{Rows, to_batch},
+    table::{Rows, to_batch_of},
 };
 
 /// Groups that a reader's task may be behind; each has a thousand spans at most.
@@ -57,8 +57,16 @@ pub(crate) struct Group {
 #[derive(Debug, Default)]
 struct Told {
     spans: Vec<Span>,
+    /// Their traces are entered by them for want of an entry, as was found later. They were told of when they came.
+    adopted: bool,
     /// Made by the first reader who wants them; none where that cannot be done.
     rows: OnceLock<Option<RecordBatch>>,
+}
+
+impl Told {
+    fn made(&self) -> Result<RecordBatch, TraceFault> {
+        to_batch_of(self.spans.iter().map(|span| (span, Facts { adopted: self.adopted, ..Facts::of(span) }, None)))
+    }
 }
 
 impl Group {
@@ -133,6 +141,18 @@ impl Board {
         }
     }
 
+    /// Spans by which their traces are entered for want of an entry: whoever asks for entries only has not heard of them.
+    pub(crate) fn tell_adopted(&self, spans: &[Span]) {
+        if spans.is_empty() {
+            return;
+        }
+        if let Some(mut group) = self.group(spans.iter().map(weight).sum()) {
+            spans.iter().for_each(|span| group.push(span));
+            group.projects.values_mut().for_each(|told| told.adopted = true);
+            let _ = self.groups.send(Arc::new(group));
+        }
+    }
+
     /// Readers of these projects have missed what other servers brought.
     pub(crate) fn tell_missed(&self, projects: BTreeSet<ProjectId>) {
         let projects = projects.into_iter().map(|project| (project, Told::default())).collect();
@@ -200,12 +220,13 @@ impl Tailing {
     /// The spans that are wanted, and the rows of all.
     fn among(&self, told: &Told, now: Timestamp) -> Result<(Vec<SpanSummary>, RecordBatch), TraceFault> {
         let unreadable = || TraceFault::Unreadable { reason: "what was just stored".into() };
-        let batch = told.rows.get_or_init(|| to_batch(&told.spans).ok()).as_ref().ok_or_else(unreadable)?;
+        let batch = told.rows.get_or_init(|| told.made().ok()).as_ref().ok_or_else(unreadable)?;
         let rows = Rows(batch);
         let mut wanted = Vec::new();
         for row in 0..batch.num_rows() {
             let at = At::new(&rows, row);
-            if (self.every_span || at.flag("entry")?) && self.filter.holds(at, now)? {
+            let asked = if self.every_span { !told.adopted } else { at.flag("entry")? };
+            if asked && self.filter.holds(at, now)? {
                 wanted.push(summary_of(&rows, row)?);
             }
         }

@@ -1,3 +1,4 @@
+mod adopting;
 mod any;
 mod asking;
 mod beneath;
@@ -137,6 +138,7 @@ fn settings(spill_dir: &Path, spill_limit: u64, capture: Capture) -> Settings {
         queue_bytes,
         bring,
         gives_way: false,
+        adopt_after: Duration::from_secs(60),
         elsewhere: None,
     }
 }

@@ -279,7 +279,11 @@ async fn add(
     // Thousands of spans keep a thread busy for longer than anyone's answer should wait.
     let settled = tokio::task::spawn_blocking(move || settle::settle(rows, (&spans, &searched), present, traces)).await;
     let settled = settled.map_err(|error| TraceFault::Unreadable { reason: error.to_string() })??;
+    if let Some(orphans) = &kept.orphans {
+        orphans.adding(&settled.entered, &settled.relieved);
+    }
     settle::stop_counting(kept, &settled.stop).await?;
+    settle::relieve(kept, &settled.relieved).await?;
     let _named = kept.values.keep(&large).await?;
     let adding = kept.known.as_ref().map(|known| known.adding(settled.added));
     if !settled.add.is_empty() {
@@ -287,6 +291,9 @@ async fn add(
     }
     if let Some(adding) = adding {
         adding.done();
+    }
+    if let Some(orphans) = &kept.orphans {
+        orphans.added(&settled.entered);
     }
     kept.values.keep_again(&large).await
 }

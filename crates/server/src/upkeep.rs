@@ -231,7 +231,8 @@ impl Background {
             }
         }
         // Why it failed is told of already.
-        matches!(errands.run(Errand::upkeep(before, self.keep_versions_for)).await, Ok(Ended::Done))
+        let errand = Errand::upkeep(before, self.keep_versions_for).adopting(self.observability.adopts_before());
+        matches!(errands.run(errand).await, Ok(Ended::Done))
     }
 
     /// Answers whether none are left.

@@ -1,6 +1,7 @@
 //! The real binary, from outside.
 
 mod access;
+mod adopting;
 mod alerts;
 mod asking;
 mod assets;

@@ -22,6 +22,8 @@ pub(crate) struct Node {
     pub(crate) kind: SpanType,
     /// As in `Facts`.
     pub(crate) counted: Option<bool>,
+    /// As in `Facts`: counting goes without it, and who settles a batch reads it on the way.
+    pub(crate) adopted: bool,
 }
 
 /// The spans among these that would count and do not, because one beneath them says usage.

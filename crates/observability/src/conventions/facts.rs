@@ -52,6 +52,9 @@ pub struct Facts<'a> {
     /// Whether its usage counts: `None` where it says none, or is a part of what the span above it says; `false` where a span
     /// beneath it says the same usage.
     pub counted: Option<bool>,
+    /// Its trace is entered by it for want of an entry. No span says so: the table does.
+    #[serde(skip)]
+    pub adopted: bool,
 }
 
 impl<'a> Facts<'a> {
@@ -86,6 +89,7 @@ impl<'a> Facts<'a> {
             prompt: own(self.prompt),
             error_type: own(self.error_type),
             counted: self.counted,
+            adopted: self.adopted,
         }
     }
 
@@ -136,6 +140,7 @@ fn theirs(span: &Span) -> Facts<'_> {
         prompt: prompt(&said),
         error_type: word(Fact::Error).or_else(|| exception(span)),
         counted: says_usage.then_some(true),
+        adopted: false,
     }
 }
 

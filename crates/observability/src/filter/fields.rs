@@ -63,7 +63,7 @@ pub static FIELDS: &[KnownField] = &[
     always(
         "entry",
         Flag,
-        "a trace is entered by it: it has no parent, its parent is in another program, or it is a request to a server; stands alone",
+        "a trace is entered by it: it has no parent, its parent is in another program, it is a request to a server, or it is the first of a trace that has none of these; stands alone",
     ),
     always("start", Time, "when it began"),
     always("duration", Duration, "how long it took"),

@@ -92,6 +92,11 @@ impl Whose {
         }
     }
 
+    /// The same of a trace of any project.
+    pub(crate) fn is_about(&self, (project, trace): &Key) -> bool {
+        self.project == *project && self.has(*trace)
+    }
+
     fn sessions_of(&self, span: &Span) -> Option<String> {
         let of_user = match &self.who {
             Who::Known { subject, .. } => matches!(subject, Subject::User(_)),

@@ -23,7 +23,7 @@ use super::{
     Asking,
     access::{hidden_of, traces_of},
 };
-use crate::{fault::TraceFault, searched::REST};
+use crate::{fault::TraceFault, searched::REST, table::ADOPTED};
 
 /// Rows of an answer where nobody says how many, and at most.
 const ROWS_USUAL: usize = 1_000;
@@ -34,9 +34,9 @@ const WITHIN: Duration = Duration::from_secs(20);
 /// Traces of a reader who may not see every document.
 const TRACES_MAX: usize = 20_000;
 const TRIES: usize = 3;
-/// What says nothing to a reader: every row is of the one project, whoever sees a row may see it, and what only helps to
-/// search a text is in the attributes.
-const KEPT_BACK: [&str; 5] = ["project", "labels", "point", "stored", REST];
+/// What says nothing to a reader: every row is of the one project, whoever sees a row may see it, what only helps to search a
+/// text is in the attributes, and `entry` says by which rows traces are entered.
+const KEPT_BACK: [&str; 6] = ["project", "labels", "point", "stored", REST, ADOPTED];
 const DAY: i64 = 86_400_000_000;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

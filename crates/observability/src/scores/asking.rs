@@ -7,7 +7,7 @@ use std::{
 };
 
 use mainspring_kernel::{Actor, Labels, Page, PageRequest, Timestamp, page::cursor};
-use mainspring_lake::{Filter, Scan};
+use mainspring_lake::{Filter, Scalar, Scan};
 use mainspring_llm::{Span, SpanId, TraceId};
 
 use super::{
@@ -19,7 +19,7 @@ use crate::{
     filter::SpanFilter,
     query::{self, MetricsQuestion, SpanMetrics, TraceFilter},
     service::Observability,
-    table::{Rows, is_entry},
+    table::{ADOPTED, Rows, is_entry},
 };
 
 /// Scores looked at for one page at most.
@@ -129,11 +129,33 @@ impl Observability {
                 }
             }
         }
-        let bears = |span: &Span, score: &Score| score.span.map_or_else(|| is_entry(span), |of| of == span.span);
+        let whole = by_trace.iter().filter(|(_, scores)| scores.iter().any(|score| score.span.is_none()));
+        let whole: Vec<String> = whole.map(|(trace, _)| trace.to_string()).collect();
+        let adopted = self.adopted_of(actor, &whole).await?;
+        let enters = |span: &Span| is_entry(span) || adopted.contains(&(span.trace, span.span));
+        let bears = |span: &Span, score: &Score| score.span.map_or_else(|| enters(span), |of| of == span.span);
         let borne = |span: &Span| {
             by_trace.get(&span.trace).into_iter().flatten().filter(|score| bears(span, score)).cloned().collect::<Vec<Score>>()
         };
         Ok(spans.iter().map(borne).collect())
+    }
+
+    /// The spans by which these traces are entered for want of an entry: they do not say so themselves.
+    async fn adopted_of(&self, actor: &Actor, traces: &[String]) -> Result<HashSet<(TraceId, SpanId)>, TraceFault> {
+        let mut adopted = HashSet::new();
+        for some in traces.chunks(AT_ONCE) {
+            let these = Filter::eq("project", actor.project.to_string())
+                .and(Filter::any_of("trace", some.iter().map(String::as_str)))
+                .and(Filter::Eq(ADOPTED.into(), Scalar::Bool(true)));
+            for batch in self.table().scan(Scan::of(these).columns(&["project", "trace", "span"])).await? {
+                let rows = Rows(&batch);
+                for row in 0..batch.num_rows() {
+                    let (_, trace, span) = rows.id(row)?;
+                    adopted.insert((trace, span));
+                }
+            }
+        }
+        Ok(adopted)
     }
 
     /// The scores of traces that the actor was shown, summed up by name.

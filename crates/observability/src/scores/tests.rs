@@ -48,6 +48,7 @@ async fn open(dir: &Path) -> Room {
         queue_bytes: 64 << 20,
         bring: Bring::Within(Duration::from_millis(100)),
         gives_way: false,
+        adopt_after: Duration::from_secs(60),
         elsewhere: None,
     };
     let room = Observability::open(&*lake, settings, &tasks, (clock, Metrics::default()), Arc::new(Nobody)).await.unwrap();

@@ -94,6 +94,24 @@ fn a_trace_in_which_nothing_happens_is_held_until_its_time_and_left_out() {
 }
 
 #[test]
+fn a_trace_of_which_no_root_comes_is_decided_when_it_was_held_for_its_time() {
+    let (dir, now) = (tempfile::tempdir().unwrap(), Instant::now());
+    let sampler = open(dir.path(), &policy());
+    let [well, broken] = [TraceId::random(), TraceId::random()];
+    let above = Some(SpanId::random());
+    sort(&sampler, vec![span(well, above, 5), span(broken, above, 5)], now);
+    let hold = Duration::from_secs(30);
+    assert!(sampler.take_due(now + hold / 2).0.is_empty(), "its root may come yet");
+    // What comes later does not put it off.
+    let sorted = sort(&sampler, vec![span(well, above, 5), failed(span(broken, above, 5))], now + hold / 2);
+    assert_eq!((sorted.keep.len(), sampler.take_wanted().len()), (1, 1));
+    let (due, _) = sampler.take_due(now + hold);
+    assert_eq!(due.iter().map(Waiting::key).collect::<Vec<_>>(), [(project(), well)]);
+    assert!(sampler.settle(due, &HashSet::new()).is_empty());
+    assert_eq!(sampler.tally(project()).outcome, 2);
+}
+
+#[test]
 fn of_a_trace_with_an_error_or_a_slow_span_everything_is_kept() {
     for happens in [failed as fn(Span) -> Span, slow] {
         let (dir, now) = (tempfile::tempdir().unwrap(), Instant::now());

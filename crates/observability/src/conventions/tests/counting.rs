@@ -18,7 +18,7 @@ fn id(span: u8) -> Id {
 }
 
 fn node(span: u8, parent: Option<u8>, kind: SpanType, says: bool) -> Node {
-    Node { id: id(span), parent: parent.map(|parent| id(parent).2), kind, counted: says.then_some(true) }
+    Node { id: id(span), parent: parent.map(|parent| id(parent).2), kind, counted: says.then_some(true), adopted: false }
 }
 
 fn uncounted(nodes: &[Node]) -> Vec<u8> {
@@ -81,6 +81,7 @@ fn a_deep_trace_is_walked_once() {
             parent: (n > 0).then(|| span(n.min(30_000) - 1)),
             kind: Chain,
             counted: (n >= 30_000).then_some(true),
+            adopted: false,
         })
         .collect();
     assert!(covered(&nodes).is_empty());
