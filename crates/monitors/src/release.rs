@@ -80,7 +80,7 @@ fn choose<'r>(releases: &'r [ReleaseSeen], baseline: Option<&str>) -> Option<Cho
             let wished = || firsts.iter().copied().find(|release| release.name == name && release.name != newest.name);
             before.find(|release| release.name == name).or_else(wished)
         }
-        None => before.last(),
+        None => before.next_back(),
     }?;
     let theirs_too = whose.contains(&baseline.of);
     let others = named(releases, &baseline.name).any(|release| !whose.contains(&release.of));
