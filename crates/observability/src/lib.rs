@@ -4,6 +4,7 @@ mod adopting;
 mod aside;
 mod capture;
 mod clocks;
+mod compared;
 mod conventions;
 mod dashboards;
 mod deciding;

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{HashMap, HashSet, hash_map::Entry},
+    collections::{HashMap, HashSet},
     sync::Arc,
 };
 
@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
     adopting::Orphans,
+    compared::{Compared, enter},
     conventions::{
         Facts, SpanType,
         counted::{Id, Node, covered},
@@ -22,7 +23,7 @@ use crate::{
     known::{Added, Known},
     sampling::Key,
     searched::Searched,
-    table::{ADOPTED, Rows, is_entry, to_batch_of, uncounted},
+    table::{ADOPTED, Rows, to_batch_of, uncounted},
     values::Values,
 };
 
@@ -124,15 +125,12 @@ impl Doubt {
     }
 }
 
-pub(crate) fn doubtful(rows: &[RecordBatch], spans: &[Span], repeatable: bool) -> Result<Doubt, TraceFault> {
+/// Of `compared` everything, and of other rows what lies beneath spans that others may have told of.
+pub(crate) fn doubtful(rows: &[RecordBatch], compared: &[Compared]) -> Result<Doubt, TraceFault> {
     let mut doubt = Doubt::default();
-    for span in spans {
-        if repeatable {
-            let start = span.start.as_micros();
-            doubt.whole.entry(span.trace).and_modify(|first| *first = start.min(*first)).or_insert(start);
-        } else if let Some(parent) = span.parent.filter(|_| is_entry(span)) {
-            doubt.ask(span.trace, parent.to_string(), span.start.as_micros());
-        }
+    for row in compared.iter().flat_map(|compared| &compared.spans) {
+        let first = doubt.whole.entry(row.node.id.1).or_insert(row.start);
+        *first = row.start.min(*first);
     }
     for batch in rows {
         let rows = Rows(batch);
@@ -217,34 +215,21 @@ fn node(rows: &Rows<'_>, row: usize) -> Result<Node, TraceFault> {
     })
 }
 
-/// Leaves out spans that are in the table, and says whose usage counts. Rows that are made already are looked at where the
+/// Leaves out spans that are in the table, and says whose usage counts. Rows that are not compared are looked at where the
 /// traces are those of others.
-/// `searched` is of spans that lack their large values by now.
 pub(crate) fn settle(
     mut rows: Vec<RecordBatch>,
-    (spans, searched): (&[Span], &HashMap<Id, Searched>),
+    compared: Vec<Compared>,
     present: Vec<Node>,
-    traces: HashSet<String>,
+    traces: &HashSet<String>,
 ) -> Result<Settled, TraceFault> {
     let mut nodes: HashMap<Id, Node> = present.into_iter().map(|node| (node.id, node)).collect();
     let before: HashSet<Id> = nodes.keys().copied().collect();
-    let mut kept = Vec::with_capacity(spans.len());
-    for span in spans {
-        let id = (span.project, span.trace, span.span);
-        if let Entry::Vacant(place) = nodes.entry(id) {
-            let facts = Facts::of(span);
-            place.insert(Node { id, parent: span.parent, kind: facts.kind, counted: facts.counted, adopted: false });
-            kept.push((id, span, facts));
-        }
-    }
-    let mut among = traces;
-    if !rows.is_empty() {
-        among.extend(spans.iter().map(|span| span.trace.to_string()));
-    }
-    for batch in rows.iter().filter(|_| !among.is_empty()) {
+    let mut compared: Vec<Compared> = compared.into_iter().flat_map(|some| some.without_known(&mut nodes)).collect();
+    for batch in rows.iter().filter(|_| !traces.is_empty()) {
         let rows = Rows(batch);
         for row in 0..batch.num_rows() {
-            if rows.text("trace", row)?.is_some_and(|trace| among.contains(trace)) {
+            if rows.text("trace", row)?.is_some_and(|trace| traces.contains(trace)) {
                 let node = node(&rows, row)?;
                 nodes.entry(node.id).or_insert(node);
             }
@@ -252,17 +237,17 @@ pub(crate) fn settle(
     }
     let nodes: Vec<Node> = nodes.into_values().collect();
     let covered = covered(&nodes);
-    for batch in rows.iter_mut().filter(|_| !covered.is_empty()) {
-        *batch = uncounted(batch, &covered)?;
+    if !covered.is_empty() {
+        for batch in &mut rows {
+            *batch = uncounted(batch, &covered)?;
+        }
+        compared.iter_mut().try_for_each(|some| some.uncount(&covered))?;
     }
-    if !kept.is_empty() {
-        let settled = kept.into_iter().map(|(id, span, mut facts)| {
-            facts.counted = facts.counted.map(|counts| counts && !covered.contains(&id));
-            (span, facts, searched.get(&id).map(Cow::Borrowed))
-        });
-        rows.push(to_batch_of(settled)?);
+    let (mut added, mut entered) = added(&rows)?;
+    for some in compared {
+        some.tell(&mut added, &mut entered);
+        rows.push(some.rows);
     }
-    let (added, entered) = added(&rows)?;
     let adopted = nodes.iter().filter(|node| node.adopted);
     let relieved = adopted.filter(|node| entered.get(&(node.id.0, node.id.1)) == Some(&true)).map(|node| node.id).collect();
     Ok(Settled { stop: covered.intersection(&before).copied().collect(), relieved, add: rows, added, entered })
@@ -274,11 +259,8 @@ fn added(batches: &[RecordBatch]) -> Result<(Vec<Added>, HashMap<Key, bool>), Tr
     for batch in batches {
         let rows = Rows(batch);
         for row in 0..batch.num_rows() {
-            let (node, begins) = (node(&rows, row)?, rows.yes("entry", row)? == Some(true));
-            // What only happened is no way in, and lies in a trace of which spans come, or of which nothing else does.
-            if begins || node.kind != SpanType::Event {
-                *entered.entry((node.id.0, node.id.1)).or_default() |= begins;
-            }
+            let node = node(&rows, row)?;
+            enter(&mut entered, &node, rows.yes("entry", row)? == Some(true));
             added.push((node, rows.number("start", row)?.unwrap_or_default()));
         }
     }

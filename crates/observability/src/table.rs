@@ -372,13 +372,15 @@ pub(crate) fn uncounted(batch: &RecordBatch, ids: &HashSet<Id>) -> Result<Record
         changed |= covered;
         counted.append_option(if covered { Some(false) } else { rows.yes("counted", row)? });
     }
-    if !changed {
-        return Ok(batch.clone());
-    }
+    if changed { with_counted(batch, counted.finish()) } else { Ok(batch.clone()) }
+}
+
+/// The same rows, of which these count.
+pub(crate) fn with_counted(batch: &RecordBatch, counted: BooleanArray) -> Result<RecordBatch, TraceFault> {
     let unreadable = |reason: String| TraceFault::Unreadable { reason };
     let at = batch.schema().index_of("counted").map_err(|error| unreadable(error.to_string()))?;
     let mut columns = batch.columns().to_vec();
-    columns[at] = Arc::new(counted.finish());
+    columns[at] = Arc::new(counted);
     RecordBatch::try_new(batch.schema(), columns).map_err(|error| unreadable(error.to_string()))
 }
 

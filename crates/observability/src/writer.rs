@@ -5,7 +5,6 @@ mod counters;
 mod segments;
 
 use std::{
-    collections::HashMap,
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -24,16 +23,15 @@ use counters::advance;
 pub(crate) use segments::{bring_all, count_vanished, sweep};
 
 use crate::{
-    conventions::{Facts, counted::Id},
+    compared::{Compared, Comparing},
     fault::{TraceFault, Trouble},
-    room::{Place, Room, weight},
+    room::{Place, Room},
     sampling::{Sampler, Sorted},
-    searched::Searched,
     settle::{self, Kept},
     spill::{Frames, Spill},
-    table::{Making, Texts},
+    table::Texts,
     tail::Board,
-    values::{self, Large},
+    values::Large,
 };
 
 /// Spans in one segment at most.
@@ -72,15 +70,15 @@ pub(crate) struct Stored {
 enum Content {
     /// Rows of the table take a third of the memory of their spans.
     Rows(RecordBatch),
-    /// They may be in the table already, and are compared with it first.
-    Spans(Vec<Span>),
+    /// They may be in the table already.
+    Compared(Compared),
 }
 
 impl Stored {
     fn spans(&self) -> usize {
         match &self.content {
             Content::Rows(rows) => rows.num_rows(),
-            Content::Spans(spans) => spans.len(),
+            Content::Compared(compared) => compared.spans.len(),
         }
     }
 }
@@ -180,36 +178,28 @@ pub(crate) fn write(
 ) -> Result<(PathBuf, Option<Stored>), Trouble> {
     let place = onward.place(bytes);
     let (mut frames, mut texts) = (Frames::with_room_for(group.len()), Texts::default());
-    let mut rows = place.as_ref().filter(|_| !repeatable).map(|_| Making::with_room_for(group.len()));
-    let (mut kept, mut large, mut told) = (Vec::new(), Vec::new(), onward.board.group(bytes));
-    for mut span in group {
+    let mut rows = place.as_ref().map(|_| Comparing::with_room_for(group.len()));
+    let mut told = onward.board.group(bytes);
+    for span in group {
         if let Some(told) = &mut told {
             told.push(&span);
         }
         let framed = texts.write(&span).map_err(std::io::Error::other).and_then(|()| frames.push(&span, &texts));
         framed.map_err(|error| Trouble::of(&error))?;
         if let Some(rows) = &mut rows {
-            let searched = Searched::of(&span);
-            let cut = values::cut(&mut span);
-            if !cut.is_empty() {
-                texts.write(&span).map_err(|error| Trouble::of(&std::io::Error::other(error)))?;
-                large.extend(cut);
-            }
-            rows.push(&span, &texts, &Facts::of(&span), &searched);
-        }
-        if repeatable && place.is_some() {
-            kept.push(span);
+            rows.push(span, &mut texts).map_err(|error| Trouble::of(&std::io::Error::other(error)))?;
         }
     }
     let path = spill.write(&frames)?;
     onward.board.tell(told);
-    let content = match rows.map(Making::finish) {
-        Some(Ok(rows)) => Some(Content::Rows(rows)),
+    let (content, large) = match rows.map(Comparing::finish) {
+        Some(Ok((compared, large))) if repeatable => (Some(Content::Compared(compared)), large),
+        Some(Ok((Compared { rows, .. }, large))) => (Some(Content::Rows(rows)), large),
         Some(Err(fault)) => {
             tracing::error!(%fault, "no rows could be made of spans: this is a defect");
-            None
+            (None, Vec::new())
         }
-        None => Some(Content::Spans(kept)),
+        None => (None, Vec::new()),
     };
     let stored = content.zip(place).map(|(content, place)| Stored { path: path.clone(), content, large, bytes, place });
     Ok((path, stored))
@@ -231,7 +221,7 @@ fn is_awaited(group: &[Queued]) -> bool {
 }
 
 async fn commit(kept: &Kept, spill: &Spill, counters: &Counters, groups: Vec<Stored>) -> Result<(), TraceFault> {
-    let (mut paths, mut rows, mut spans, mut places) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut paths, mut rows, mut compared, mut places) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut cut = Vec::new();
     for Stored { path, content, large, place, .. } in groups {
         paths.push(path);
@@ -239,10 +229,10 @@ async fn commit(kept: &Kept, spill: &Spill, counters: &Counters, groups: Vec<Sto
         cut.extend(large);
         match content {
             Content::Rows(batch) => rows.push(batch),
-            Content::Spans(more) => spans.extend(more),
+            Content::Compared(some) => compared.push(some),
         }
     }
-    if let Err(fault) = add(kept, (rows, cut), spans, true).await {
+    if let Err(fault) = add(kept, rows, compared, cut).await {
         // The segments are found on disk, where they are compared with the table first.
         paths.iter().for_each(|path| spill.release(path, true));
         return Err(fault);
@@ -252,32 +242,30 @@ async fn commit(kept: &Kept, spill: &Spill, counters: &Counters, groups: Vec<Sto
     Ok(())
 }
 
-/// Adds rows, and those of spans that are not there yet; `compare` says whether some may be.
-async fn add(
-    kept: &Kept,
-    (rows, mut large): (Vec<RecordBatch>, Vec<Large>),
-    mut spans: Vec<Span>,
-    compare: bool,
-) -> Result<(), TraceFault> {
-    if rows.is_empty() && spans.is_empty() {
+/// Adds spans that are read from the disk; `compare` says whether some may be there.
+async fn add_spans(kept: &Kept, spans: Vec<Span>, compare: bool) -> Result<(), TraceFault> {
+    if spans.is_empty() {
         return Ok(());
     }
-    let mut searched = HashMap::new();
-    if !spans.is_empty() {
-        let cutting = tokio::task::spawn_blocking(move || {
-            let (mut cut, mut words) = (Vec::new(), HashMap::new());
-            spans.iter_mut().for_each(|span| cut.extend(without_large(span, &mut words)));
-            (spans, cut, words)
-        });
-        let (rest, cut, words) = cutting.await.map_err(|error| TraceFault::Unreadable { reason: error.to_string() })?;
-        (spans, searched) = (rest, words);
-        large.extend(cut);
+    let made = tokio::task::spawn_blocking(move || Compared::of(spans)).await;
+    let (compared, large) = made.map_err(|error| TraceFault::Unreadable { reason: error.to_string() })??;
+    if compare {
+        add(kept, Vec::new(), vec![compared], large).await
+    } else {
+        add(kept, vec![compared.rows], Vec::new(), large).await
     }
-    let doubt = settle::doubtful(&rows, &spans, compare)?;
+}
+
+/// Adds rows, and those of others that are not there yet.
+async fn add(kept: &Kept, rows: Vec<RecordBatch>, compared: Vec<Compared>, large: Vec<Large>) -> Result<(), TraceFault> {
+    if rows.is_empty() && compared.is_empty() {
+        return Ok(());
+    }
+    let doubt = settle::doubtful(&rows, &compared)?;
     let traces = doubt.traces();
     let present = settle::present(kept, doubt).await?;
     // Thousands of spans keep a thread busy for longer than anyone's answer should wait.
-    let settled = tokio::task::spawn_blocking(move || settle::settle(rows, (&spans, &searched), present, traces)).await;
+    let settled = tokio::task::spawn_blocking(move || settle::settle(rows, compared, present, &traces)).await;
     let settled = settled.map_err(|error| TraceFault::Unreadable { reason: error.to_string() })??;
     if let Some(orphans) = &kept.orphans {
         orphans.adding(&settled.entered, &settled.relieved);
@@ -296,14 +284,4 @@ async fn add(
         orphans.added(&settled.entered);
     }
     kept.values.keep_again(&large).await
-}
-
-/// Takes the large values out of a span. What they say is searched all the same, so it is read before.
-fn without_large(span: &mut Span, words: &mut HashMap<Id, Searched>) -> Vec<Large> {
-    let searched = (weight(span) > values::LARGE).then(|| Searched::of(span));
-    let cut = values::cut(span);
-    if !cut.is_empty() {
-        words.extend(searched.map(|searched| ((span.project, span.trace, span.span), searched)));
-    }
-    cut
 }

@@ -157,7 +157,7 @@ async fn a_long_trace_is_not_read_again_for_every_call() {
     let others: Vec<Span> = (0..30).map(|_| call(root.trace, Some(root.span))).collect();
     tell(&room, &[vec![root.clone()], others].concat()).await;
     let [entry, beneath] = ours(root.trace, root.span);
-    let doubt = settle::doubtful(&[to_batch(&[entry, beneath]).unwrap()], &[], true).unwrap();
+    let doubt = settle::doubtful(&[to_batch(&[entry, beneath]).unwrap()], &[]).unwrap();
     assert_eq!(doubt.traces(), [root.trace.to_string()].into());
     let found = settle::present(room.kept(), doubt).await.unwrap();
     assert_eq!(found.iter().map(|node| node.id.2).collect::<Vec<_>>(), [root.span]);

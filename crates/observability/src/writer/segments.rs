@@ -8,7 +8,7 @@ use std::{
 use mainspring_kernel::{Fault, FaultKind, Stop};
 use mainspring_llm::Span;
 
-use super::{COMMIT_BYTES, Counters, add};
+use super::{COMMIT_BYTES, Counters, add_spans};
 use crate::{
     errand::Ended,
     fault::TraceFault,
@@ -98,7 +98,7 @@ async fn bring_bundle(
     spans: Vec<Span>,
 ) -> Result<bool, TraceFault> {
     let compare = paths.iter().any(|path| spill.may_be_there(path));
-    match add(kept, (Vec::new(), Vec::new()), spans, compare).await {
+    match add_spans(kept, spans, compare).await {
         Ok(()) => {
             let brought = paths.iter().map(|path| spill.finish(path)).sum();
             counters.brought(brought);
@@ -127,7 +127,7 @@ async fn bring_segment(kept: &Kept, spill: &Spill, counters: &Counters, path: &P
     if segment.torn > 0 {
         tracing::warn!(path = %path.display(), "a segment ends within a span that was never acknowledged; it is left out");
     }
-    if let Err(fault) = add(kept, (Vec::new(), Vec::new()), segment.spans, spill.may_be_there(path)).await {
+    if let Err(fault) = add_spans(kept, segment.spans, spill.may_be_there(path)).await {
         spill.release(path, true);
         return Err(fault);
     }

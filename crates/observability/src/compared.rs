@@ -1,0 +1,134 @@
+//! Spans whose sender may repeat itself, as rows: they are compared with the table before they are added.
+//!
+//! Their rows are made when they are stored, where their JSON is at hand, and take a third of the memory of the spans. Beside each
+//! row stands what comparing asks, so that nobody reads it back out of the columns.
+
+use std::collections::{HashMap, HashSet, hash_map::Entry};
+
+use arrow_array::{BooleanArray, RecordBatch};
+use mainspring_llm::Span;
+
+use crate::{
+    conventions::{
+        Facts, SpanType,
+        counted::{Id, Node},
+    },
+    fault::TraceFault,
+    known::Added,
+    sampling::Key,
+    searched::Searched,
+    table::{Making, Texts, is_entry, with_counted},
+    values::{self, Large},
+};
+
+/// Rows with what comparing asks of each, in the same order.
+#[derive(Debug)]
+pub(crate) struct Compared {
+    pub(crate) rows: RecordBatch,
+    pub(crate) spans: Vec<OfRow>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OfRow {
+    pub(crate) node: Node,
+    pub(crate) start: i64,
+    entry: bool,
+}
+
+/// Rows that are being made.
+#[derive(Debug)]
+pub(crate) struct Comparing {
+    rows: Making,
+    spans: Vec<OfRow>,
+    /// What was cut out of the rows.
+    large: Vec<Large>,
+}
+
+impl Comparing {
+    pub(crate) fn with_room_for(rows: usize) -> Self {
+        Self { rows: Making::with_room_for(rows), spans: Vec::with_capacity(rows), large: Vec::new() }
+    }
+
+    /// Adds the row of a span. `texts` are its own. Large values are taken out of it, but what they say is searched all the same.
+    pub(crate) fn push(&mut self, mut span: Span, texts: &mut Texts) -> serde_json::Result<()> {
+        let searched = Searched::of(&span);
+        let cut = values::cut(&mut span);
+        if !cut.is_empty() {
+            texts.write(&span)?;
+            self.large.extend(cut);
+        }
+        let facts = Facts::of(&span);
+        self.rows.push(&span, texts, &facts, &searched);
+        let id = (span.project, span.trace, span.span);
+        let node = Node { id, parent: span.parent, kind: facts.kind, counted: facts.counted, adopted: false };
+        self.spans.push(OfRow { node, start: span.start.as_micros(), entry: is_entry(&span) });
+        Ok(())
+    }
+
+    pub(crate) fn finish(self) -> Result<(Compared, Vec<Large>), TraceFault> {
+        Ok((Compared { rows: self.rows.finish()?, spans: self.spans }, self.large))
+    }
+}
+
+impl Compared {
+    pub(crate) fn of(spans: Vec<Span>) -> Result<(Self, Vec<Large>), TraceFault> {
+        let (mut made, mut texts) = (Comparing::with_room_for(spans.len()), Texts::default());
+        for span in spans {
+            let written = texts.write(&span).and_then(|()| made.push(span, &mut texts));
+            written.map_err(|error| TraceFault::Unreadable { reason: error.to_string() })?;
+        }
+        made.finish()
+    }
+
+    /// Leaves out what is known already, and itself is known from then on. Mostly nothing is.
+    pub(crate) fn without_known(self, nodes: &mut HashMap<Id, Node>) -> Vec<Self> {
+        let mut is_new = |row: &OfRow| match nodes.entry(row.node.id) {
+            Entry::Vacant(place) => {
+                place.insert(row.node);
+                true
+            }
+            Entry::Occupied(_) => false,
+        };
+        let new: Vec<bool> = self.spans.iter().map(&mut is_new).collect();
+        let mut parts = Vec::new();
+        let mut at = 0;
+        for run in new.chunk_by(|one, other| one == other) {
+            if run[0] {
+                parts.push(Self { rows: self.rows.slice(at, run.len()), spans: self.spans[at..at + run.len()].to_vec() });
+            }
+            at += run.len();
+        }
+        parts
+    }
+
+    /// The usage of these counts no longer.
+    pub(crate) fn uncount(&mut self, covered: &HashSet<Id>) -> Result<(), TraceFault> {
+        let counts_no_longer = |row: &OfRow| row.node.counted == Some(true) && covered.contains(&row.node.id);
+        if !self.spans.iter().any(counts_no_longer) {
+            return Ok(());
+        }
+        for row in &mut self.spans {
+            if counts_no_longer(row) {
+                row.node.counted = Some(false);
+            }
+        }
+        let counted: BooleanArray = self.spans.iter().map(|row| row.node.counted).collect();
+        self.rows = with_counted(&self.rows, counted)?;
+        Ok(())
+    }
+
+    /// Tells of the spans, and of their traces with whether an entry of each is among them.
+    pub(crate) fn tell(&self, added: &mut Vec<Added>, entered: &mut HashMap<Key, bool>) {
+        for row in &self.spans {
+            added.push((row.node, row.start));
+            enter(entered, &row.node, row.entry);
+        }
+    }
+}
+
+/// What only happened is no way in, and lies in a trace of which spans come, or of which nothing else does.
+pub(crate) fn enter(entered: &mut HashMap<Key, bool>, node: &Node, begins: bool) {
+    if begins || node.kind != SpanType::Event {
+        *entered.entry((node.id.0, node.id.1)).or_default() |= begins;
+    }
+}
