@@ -1136,7 +1136,7 @@ export interface paths {
          *     release with another (`against=release`): `release` with `reference_release`; where these are not named, the newest among
          *     the spans with the one before. `field` names fields such as `model,duration`, `attributes["tier"]` or `score.relevance`;
          *     without it all that are kept by the hour are compared, and the scores that were given in this time. Of all services together,
-         *     unless `service` names one.
+         *     unless `service` names one; releases are those of one service, so where several have some, one has to be named.
          */
         get: operations["compare_drift"];
         put?: never;
@@ -2599,6 +2599,8 @@ export interface components {
             /** @description The releases that are compared: where none are named, the one before and the newest. */
             reference_release?: string | null;
             release?: string | null;
+            /** @description The service whose spans are compared: the one that was named, or the only one that has releases. Absent: all together. */
+            service?: string | null;
             /** @description What moved most comes first. */
             fields: components["schemas"]["FieldDriftView"][];
             topics?: components["schemas"]["TopicDriftView"] | null;
