@@ -66,13 +66,19 @@ pub struct Footprint {
     pub metadata_cache_bytes: usize,
     /// What a fragment should weigh on disk. Upkeep rewrites a fragment whole, in several times this much memory.
     pub fragment_bytes: u64,
+    /// Where fragments grow in two steps: what is written anew weighs this, and of that larger fragments are joined page by page,
+    /// in next to no memory. Many small pages take longer to read than few large ones, so the first step cannot be left out.
+    pub step_bytes: Option<u64>,
 }
 
 impl Footprint {
     /// Every commit leaves a manifest in the cache, and nobody comes back for it.
-    const ADDED: Self = Self { index_cache_bytes: 16 << 20, metadata_cache_bytes: 4 << 20, fragment_bytes: 16 << 20 };
-    const LOGGED: Self = Self { index_cache_bytes: 32 << 20, metadata_cache_bytes: 16 << 20, fragment_bytes: 64 << 20 };
-    const SEARCHED: Self = Self { index_cache_bytes: 768 << 20, metadata_cache_bytes: 128 << 20, fragment_bytes: 256 << 20 };
+    const ADDED: Self =
+        Self { index_cache_bytes: 16 << 20, metadata_cache_bytes: 4 << 20, fragment_bytes: 16 << 20, step_bytes: Some(4 << 20) };
+    const LOGGED: Self =
+        Self { index_cache_bytes: 32 << 20, metadata_cache_bytes: 16 << 20, fragment_bytes: 64 << 20, step_bytes: Some(4 << 20) };
+    const SEARCHED: Self =
+        Self { index_cache_bytes: 768 << 20, metadata_cache_bytes: 128 << 20, fragment_bytes: 256 << 20, step_bytes: None };
 }
 
 /// Puts something between Lance and the disk, so that a test can make the disk fail.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use lance::{
     Dataset, Error,
-    dataset::optimize::{CompactionOptions, compact_files},
+    dataset::optimize::{CompactionMode, CompactionOptions, compact_files},
 };
 use lance_table::format::Fragment;
 use mainspring_lake::{LakeFault, Upkeep, UpkeepPolicy};
 
-use crate::{indexes, prune::prune, table::Core, widths};
+use crate::{indexes, lake::Footprint, prune::prune, table::Core, widths};
 
 /// Lance's own limit for rows of any width.
 const FRAGMENT_ROWS_MAX: u64 = 1 << 20;
@@ -68,9 +68,37 @@ async fn settled<T>(core: &Core, attempt: u32, outcome: Result<T, LakeFault>) ->
 }
 
 async fn compact(core: &Core, policy: &UpkeepPolicy) -> Result<u64, LakeFault> {
+    let mut removed = 0;
+    for step in steps(policy, core.footprint()) {
+        removed += take(core, policy, step).await?;
+    }
+    Ok(removed)
+}
+
+/// One way in which fragments grow.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Step {
+    /// What fragments weigh that are taken, at least; and what they should weigh then.
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    pub(crate) mode: CompactionMode,
+}
+
+pub(crate) fn steps(policy: &UpkeepPolicy, Footprint { fragment_bytes: to, step_bytes, .. }: Footprint) -> Vec<Step> {
+    match step_bytes {
+        // Whoever wants one fragment wants nothing of the past in it either.
+        Some(step) if policy.fragments > 1 => vec![
+            Step { from: 0, to: step, mode: CompactionMode::Reencode },
+            Step { from: step, to, mode: CompactionMode::TryBinaryCopy },
+        ],
+        _ => vec![Step { from: 0, to, mode: CompactionMode::Reencode }],
+    }
+}
+
+async fn take(core: &Core, policy: &UpkeepPolicy, step: Step) -> Result<u64, LakeFault> {
     for attempt in 1..=ATTEMPTS {
         let dataset = core.newest_known()?;
-        let Some(options) = plan(&dataset, policy, core.footprint().fragment_bytes) else { return Ok(0) };
+        let Some(options) = plan(&dataset, policy, step, core.footprint().fragment_bytes) else { return Ok(0) };
         let mut dataset = Dataset::clone(&dataset);
         match Box::pin(compact_files(&mut dataset, options, None)).await {
             Ok(done) => {
@@ -97,22 +125,28 @@ const fn lost(error: &Error) -> bool {
 }
 
 /// What to compact now, if anything.
-fn plan(dataset: &Dataset, policy: &UpkeepPolicy, fragment_bytes: u64) -> Option<CompactionOptions> {
+fn plan(dataset: &Dataset, policy: &UpkeepPolicy, step: Step, fragment_bytes: u64) -> Option<CompactionOptions> {
     let pieces: Vec<Piece> = dataset.iter_fragments().map(Piece::of).collect();
-    let target = target_rows(&pieces, fragment_bytes);
-    let excluded = if policy.fragments <= 1 { Vec::new() } else { excluded(&pieces, target) };
-    let small = pieces.iter().filter(|piece| piece.rows < target && !excluded.contains(&piece.id)).count();
-    let thinned = pieces.iter().any(|piece| piece.is_thinned(policy.fragments));
+    let (least, target) = (if step.from == 0 { 0 } else { target_rows(&pieces, step.from) }, target_rows(&pieces, step.to));
+    let is_last = step.to >= fragment_bytes;
+    // What an earlier step leaves alone is for a later one, however many of its rows were deleted.
+    let is_of_step = |piece: &Piece| piece.rows >= least && (is_last || piece.rows < target);
+    let taken: Vec<Piece> = pieces.iter().copied().filter(is_of_step).collect();
+    let mut left = if policy.fragments <= 1 { Vec::new() } else { excluded(&taken, target) };
+    let small = taken.iter().filter(|piece| piece.rows < target && !left.contains(&piece.id)).count();
+    let thinned = taken.iter().any(|piece| piece.is_thinned(policy.fragments));
     if (small < 2 || small < policy.fragments) && !thinned {
         return None;
     }
+    left.extend(pieces.iter().filter(|piece| !is_of_step(piece)).map(|piece| piece.id));
     Some(CompactionOptions {
         target_rows_per_fragment: usize::try_from(target).unwrap_or(usize::MAX),
         materialize_deletions: true,
         materialize_deletions_threshold: if policy.fragments <= 1 { 0.0 } else { DELETED_SHARE },
         num_threads: Some(1),
         batch_size: rows_at_once(&pieces),
-        excluded_fragment_ids: excluded,
+        excluded_fragment_ids: left,
+        compaction_mode: Some(step.mode),
         ..CompactionOptions::default()
     })
 }

@@ -1,12 +1,13 @@
 use mainspring_lake::{
-    Filter, UpkeepPolicy,
+    Filter, IndexKind, Lake as _, TableSpec, UpkeepPolicy,
     conformance::{Row, batch},
 };
 
-use super::{lake_in, table_in};
+use super::{config, lake_in, spec, table_in};
 use crate::{
+    Footprint, LanceConfig, LanceLake,
     indexes::pieces_to_merge,
-    upkeep::{Piece, excluded, rows_at_once, target_rows},
+    upkeep::{Piece, excluded, rows_at_once, steps, target_rows},
 };
 
 fn piece(id: u32, rows: u64) -> Piece {
@@ -68,6 +69,54 @@ fn pieces_of_an_index_are_merged_when_it_is_worth_it() {
         pieces.push(sum + 100);
         assert!(pieces.len() <= 12, "{pieces:?}");
     }
+}
+
+/// Weights so small that a step is the least that a fragment may have: 1,024 rows.
+const SMALL: Footprint =
+    Footprint { index_cache_bytes: 1 << 20, metadata_cache_bytes: 1 << 20, fragment_bytes: 4 << 20, step_bytes: Some(1) };
+
+#[tokio::test]
+async fn fragments_grow_in_steps_and_every_row_is_found_after_each() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = LanceLake::open(LanceConfig { logged: SMALL, ..config(dir.path()) }).await.unwrap();
+    let indexes = spec().indexes.into_iter().filter(|index| index.kind == IndexKind::Scalar).collect();
+    let table = lake.open(&"t".parse().unwrap(), &TableSpec { indexes, ..spec() }).await.unwrap();
+    let policy = UpkeepPolicy { unindexed_rows: 500, ..UpkeepPolicy::default() };
+    let (mut fragments, mut removed) = (Vec::new(), 0);
+    for commit in 0..96 {
+        let rows: Vec<Row> = (0..128).map(|n| Row::new(format!("{commit}-{n}")).number(n).words("some words")).collect();
+        table.append(batch(&rows)).await.unwrap();
+        if commit % 8 == 7 {
+            removed += table.upkeep(&policy).await.unwrap().compacted_fragments;
+            fragments.push(table.stats().await.unwrap().fragments);
+            assert_eq!(table.count(Filter::All).await.unwrap(), (commit + 1) * 128);
+            for id in [format!("{commit}-127"), "0-0".to_owned(), format!("{}-64", commit / 2)] {
+                assert_eq!(table.count(Filter::eq("id", id.as_str())).await.unwrap(), 1, "{id} after {commit} commits");
+            }
+        }
+    }
+    // Eight commits make a piece, and eight pieces a larger one.
+    assert_eq!(fragments[..8], [1, 2, 3, 4, 5, 6, 7, 1]);
+    assert_eq!(removed, 96 + 8);
+    // Where rows were deleted pages cannot be taken as they are.
+    table.replace(Filter::eq("number", 5), None).await.unwrap();
+    table.replace(Filter::Lt("number".into(), 40.into()), None).await.unwrap();
+    table.upkeep(&policy).await.unwrap();
+    let stats = table.stats().await.unwrap();
+    assert_eq!((stats.rows, stats.deleted_rows), (96 * 88, 0));
+    assert_eq!(table.count(Filter::eq("id", "17-40")).await.unwrap(), 1);
+    assert_eq!(table.count(Filter::eq("id", "17-39")).await.unwrap(), 0);
+}
+
+#[test]
+fn who_wants_one_fragment_gets_it_in_one_step() {
+    let of = |fragments| {
+        let taken = steps(&UpkeepPolicy { fragments, ..UpkeepPolicy::default() }, SMALL);
+        taken.iter().map(|step| (step.from, step.to)).collect::<Vec<_>>()
+    };
+    assert_eq!((of(1), of(8)), (vec![(0, 4 << 20)], vec![(0, 1), (1, 4 << 20)]));
+    let searched = Footprint { step_bytes: None, ..SMALL };
+    assert_eq!(steps(&UpkeepPolicy::default(), searched).len(), 1);
 }
 
 #[tokio::test]
