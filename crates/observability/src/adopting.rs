@@ -19,6 +19,7 @@ use std::{
 use mainspring_kernel::{Stop, Timestamp, fault::chain};
 use mainspring_lake::{Filter, Order, Scalar, Scan, Table};
 use mainspring_llm::{Span, SpanId};
+use tokio::sync::MutexGuard;
 
 pub(crate) use waiting::Orphans;
 
@@ -71,11 +72,15 @@ pub(crate) async fn look(kept: &Kept, board: &Board, after: Duration, stop: &Sto
         }
     }
     while !stop.is_requested() {
+        // From before they are taken: who erases forgets what waits here, and waits for what is looked at.
+        let turn = kept.turn().await;
         let some = orphans.take(after, AT_ONCE);
         if some.is_empty() {
             break;
         }
-        match adopt(kept, &some).await {
+        let outcome = adopt(kept, &some, &turn).await;
+        drop(turn);
+        match outcome {
             Ok(adopted) => {
                 let keys: HashSet<Key> = adopted.iter().map(|span| (span.project, span.trace)).collect();
                 orphans.leave(some.into_iter().filter(|key| !keys.contains(key)));
@@ -98,13 +103,15 @@ pub(crate) async fn adopt_quiet(kept: &Kept, before: Timestamp, stop: &Stop) -> 
         if stop.is_requested() {
             return Ok(Ended::Stopped);
         }
-        adopt(kept, some).await?;
+        let turn = kept.turn().await;
+        adopt(kept, some, &turn).await?;
     }
     Ok(Ended::Done)
 }
 
-/// Answers the spans by which traces are entered from now on.
-async fn adopt(kept: &Kept, traces: &[Key]) -> Result<Vec<Span>, TraceFault> {
+/// Answers the spans by which traces are entered from now on. What is read here is written again by nobody else before it is
+/// written here: whoever calls this has the turn.
+async fn adopt(kept: &Kept, traces: &[Key], _turn: &MutexGuard<'_, ()>) -> Result<Vec<Span>, TraceFault> {
     let table = kept.table.as_ref();
     let mut adopted = Vec::new();
     // Where nobody else adds to the table, entries that came are known here: few of these have one.
@@ -113,8 +120,6 @@ async fn adopt(kept: &Kept, traces: &[Key]) -> Result<Vec<Span>, TraceFault> {
         if part.is_empty() {
             continue;
         }
-        // What is read here is written again by nobody else before it is written here.
-        let _turn = kept.turn().await;
         let mut spans = spans_of(table, &part).await?;
         if spans.len() >= SPANS_MAX && part.len() > 1 {
             let (some, others) = part.split_at(part.len() / 2);

@@ -5,6 +5,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::time::{Instant, timeout_at};
+
 use crate::{
     room::Room,
     writer::{Bring, COMMIT_MAX, Counters},
@@ -32,10 +34,10 @@ impl Pace {
         if self.bring == Bring::WhenQuiet || !self.is_ahead() || *self.counters.lake_down.borrow() {
             return;
         }
+        let until = Instant::now() + PACED_FOR;
         let mut queryable = self.counters.queryable.subscribe();
-        let caught_up = queryable.wait_for(|_| !self.is_ahead());
-        // Both mean that the export goes on.
-        let _ = tokio::time::timeout(PACED_FOR, caught_up).await;
+        // Looked at between two changes and not within one: who looks holds what tells of them otherwise, and asks it again.
+        while self.is_ahead() && matches!(timeout_at(until, queryable.changed()).await, Ok(Ok(()))) {}
     }
 
     fn is_ahead(&self) -> bool {
@@ -46,7 +48,7 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use mainspring_telemetry::Metrics;
-    use tokio::time::{Instant, timeout};
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -93,5 +95,28 @@ mod tests {
         counters.lake_down.send_replace(false);
         counters.pass(100_000);
         timeout(SOON, pace.keep()).await.expect("they were sampled away");
+    }
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn many_who_wait_and_many_changes_do_not_lock_each_other_out() {
+        let (pace, counters, _) = pace(WITHIN);
+        counters.announce(100_000);
+        let waiting: Vec<_> = (0..64)
+            .map(|_| {
+                let pace = pace.clone();
+                tokio::spawn(async move { pace.keep().await })
+            })
+            .collect();
+        let changing = std::thread::spawn(move || (0..100_000).for_each(|_| counters.brought(0)));
+        // A thread that is locked out never ends.
+        timeout(Duration::from_secs(60), async {
+            while !changing.is_finished() {
+                tokio::time::sleep(SOON).await
+            }
+        })
+        .await
+        .unwrap();
+        for one in waiting {
+            timeout(Duration::from_secs(60), one).await.unwrap().unwrap();
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use arrow_array::{Array as _, BooleanArray, RecordBatch, StringArray};
 use mainspring_kernel::{Clock, Timestamp, id::ProjectId};
-use mainspring_lake::{Filter, Scan, Table};
+use mainspring_lake::{Filter, Scalar, Scan, Table};
 use mainspring_llm::{Span, SpanId, TraceId, trace::names};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -112,6 +112,8 @@ pub(crate) struct Doubt {
     above: HashMap<TraceId, HashSet<String>>,
     /// When the first of those spans began.
     since: Option<i64>,
+    /// The traces of those spans, each with when the first of them began: one beside them may have been adopted.
+    entered: HashMap<TraceId, i64>,
 }
 
 impl Doubt {
@@ -121,6 +123,8 @@ impl Doubt {
 
     fn ask(&mut self, trace: TraceId, parent: String, start: i64) {
         self.above.entry(trace).or_default().insert(parent);
+        let first = self.entered.entry(trace).or_insert(start);
+        *first = start.min(*first);
         self.since = Some(self.since.map_or(start, |since| since.min(start)));
     }
 }
@@ -149,16 +153,22 @@ pub(crate) fn doubtful(rows: &[RecordBatch], compared: &[Compared]) -> Result<Do
 /// whole trace is read, since what lies beneath it may have come before.
 pub(crate) async fn present(kept: &Kept, doubt: Doubt) -> Result<Vec<Node>, TraceFault> {
     let table = kept.table.as_ref();
-    let Doubt { whole, mut above, since } = doubt;
+    let Doubt { whole, mut above, since, mut entered } = doubt;
     above.retain(|trace, _| !whole.contains_key(trace));
-    let (mut whole, known) = match &kept.known {
+    entered.retain(|trace, _| !whole.contains_key(trace));
+    let (mut whole, mut known, entered) = match &kept.known {
         Some(known) => {
             known.begin(table).await?;
-            let found = known.of(&whole);
-            (found.ask, found.nodes)
+            let (found, beside) = (known.of(&whole), known.of(&entered));
+            let adopted = beside.nodes.into_iter().filter(|node| node.adopted);
+            (found.ask, found.nodes.into_iter().chain(adopted).collect(), beside.ask)
         }
-        None => (whole.into_keys().collect::<HashSet<_>>(), Vec::new()),
+        None => (whole.into_keys().collect::<HashSet<_>>(), Vec::new(), entered.into_keys().collect()),
     };
+    if !entered.is_empty() {
+        let adopted = Filter::Eq(ADOPTED.into(), Scalar::Bool(true));
+        known.extend(nodes(table, Filter::any_of("trace", entered.iter().map(ToString::to_string)).and(adopted)).await?);
+    }
     let mut found: HashMap<Id, Node> = known.into_iter().map(|node| (node.id, node)).collect();
     for _ in 0..STEPS {
         above.retain(|trace, _| !whole.contains(trace));

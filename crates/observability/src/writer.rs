@@ -235,9 +235,13 @@ async fn commit(kept: &Kept, spill: &Spill, counters: &Counters, groups: Vec<Sto
     if let Err(fault) = add(kept, rows, compared, cut).await {
         // The segments are found on disk, where they are compared with the table first.
         paths.iter().for_each(|path| spill.release(path, true));
+        drop(places);
+        counters.brought(0);
         return Err(fault);
     }
     let brought = paths.iter().map(|path| spill.finish(path)).sum();
+    // Whoever waits for room is woken when there is some.
+    drop(places);
     counters.brought(brought);
     Ok(())
 }

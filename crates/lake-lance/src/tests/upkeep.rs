@@ -1,5 +1,7 @@
+use arrow_array::{Array as _, RecordBatch};
+use lance::dataset::optimize::{CompactionMode, CompactionOptions, compact_files};
 use mainspring_lake::{
-    Filter, IndexKind, Lake as _, TableSpec, UpkeepPolicy,
+    Filter, IndexKind, Lake as _, Order, Scan, Table, TableSpec, UpkeepPolicy,
     conformance::{Row, batch},
 };
 
@@ -106,6 +108,54 @@ async fn fragments_grow_in_steps_and_every_row_is_found_after_each() {
     assert_eq!((stats.rows, stats.deleted_rows), (96 * 88, 0));
     assert_eq!(table.count(Filter::eq("id", "17-40")).await.unwrap(), 1);
     assert_eq!(table.count(Filter::eq("id", "17-39")).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn pages_are_joined_as_they_are_and_hold_what_they_held() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = LanceLake::open(LanceConfig { logged: SMALL, ..config(dir.path()) }).await.unwrap();
+    let indexes = spec().indexes.into_iter().filter(|index| index.kind == IndexKind::Scalar).collect();
+    let table = lake.open(&"t".parse().unwrap(), &TableSpec { indexes, ..spec() }).await.unwrap();
+    let policy = UpkeepPolicy { unindexed_rows: u64::MAX, ..UpkeepPolicy::default() };
+    for commit in 0..64 {
+        let rows: Vec<Row> = (0..128_i64)
+            .map(|n| {
+                let row = Row::new(format!("{commit:02}-{n:03}")).words(&format!("{n} ").repeat(usize::try_from(n).unwrap()));
+                match n % 3 {
+                    0 => row,
+                    1 => row.number(n).doc("a document"),
+                    _ => row.labels(&["one", "other"]),
+                }
+            })
+            .collect();
+        table.append(batch(&rows)).await.unwrap();
+        if commit % 8 == 7 && commit < 63 {
+            table.upkeep(&policy).await.unwrap();
+        }
+    }
+    let before = rows_of(table.as_ref()).await;
+    assert_eq!((before.len(), table.stats().await.unwrap().fragments), (64 * 128, 7 + 8));
+    // Lance writes pages anew where it may not take them, and says so only where it is forced.
+    let copy = dir.path().join("copy");
+    let from = dir.path().join("t.lance");
+    assert!(std::process::Command::new("cp").arg("-r").args([&from, &copy]).status().unwrap().success());
+    let mut dataset = lance::Dataset::open(copy.to_str().unwrap()).await.unwrap();
+    let forced = CompactionOptions { compaction_mode: Some(CompactionMode::ForceBinaryCopy), ..CompactionOptions::default() };
+    assert_eq!(compact_files(&mut dataset, forced, None).await.unwrap().fragments_removed, 15);
+
+    assert_eq!(table.upkeep(&policy).await.unwrap().compacted_fragments, 8 + 8);
+    assert_eq!(table.stats().await.unwrap().fragments, 1);
+    assert!(rows_of(table.as_ref()).await == before, "a row is not what it was");
+}
+
+/// Each row, by its id, as text.
+async fn rows_of(table: &dyn Table) -> Vec<String> {
+    let scan = Scan::of(Filter::All).order("id", Order::Ascending);
+    let batches = table.scan(scan).await.unwrap();
+    let row = |batch: &RecordBatch, row: usize| {
+        format!("{:?}", batch.columns().iter().map(|column| column.slice(row, 1)).collect::<Vec<_>>())
+    };
+    batches.iter().flat_map(|batch| (0..batch.num_rows()).map(move |at| row(batch, at))).collect()
 }
 
 #[test]

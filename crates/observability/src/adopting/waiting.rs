@@ -123,13 +123,10 @@ impl Orphans {
         taken
     }
 
-    /// They could not be looked at.
+    /// They could not be looked at, and are again after the others: what is wrong with one of them may last.
     pub(crate) fn put_back(&self, traces: Vec<Key>) {
-        let mut state = self.state();
-        for key in traces {
-            state.adopted.remove(&key);
-            state.due.push(key);
-        }
+        self.leave(traces.iter().copied());
+        self.wait(traces.into_iter());
     }
 
     /// They were looked at, and none of them was adopted.
