@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use mainspring_kernel::{Stop, Timestamp, fault::chain};
+use mainspring_kernel::{Fault as _, FaultKind, Stop, Timestamp, fault::chain};
 use mainspring_lake::{Filter, Order, Scalar, Scan, Table};
 use mainspring_llm::{Span, SpanId};
 use tokio::sync::MutexGuard;
@@ -86,9 +86,14 @@ pub(crate) async fn look(kept: &Kept, board: &Board, after: Duration, stop: &Sto
                 orphans.leave(some.into_iter().filter(|key| !keys.contains(key)));
                 board.tell_adopted(&adopted);
             }
-            Err(fault) => {
+            // Another server was quicker, or the lake is away.
+            Err(fault) if fault.kind() == FaultKind::Unavailable => {
                 orphans.put_back(some);
                 return Err(fault);
+            }
+            Err(fault) => {
+                tracing::warn!(cause = %chain(&fault), "traces without an entry stay so for now");
+                orphans.put_off(some);
             }
         }
     }

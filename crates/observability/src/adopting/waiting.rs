@@ -123,8 +123,17 @@ impl Orphans {
         taken
     }
 
-    /// They could not be looked at, and are again after the others: what is wrong with one of them may last.
+    /// They could not be looked at, and are as soon as may be.
     pub(crate) fn put_back(&self, traces: Vec<Key>) {
+        let mut state = self.state();
+        for key in traces {
+            state.adopted.remove(&key);
+            state.due.push(key);
+        }
+    }
+
+    /// They could not be looked at, and are again after the others: what is wrong with one of them may last.
+    pub(crate) fn put_off(&self, traces: Vec<Key>) {
         self.leave(traces.iter().copied());
         self.wait(traces.into_iter());
     }
@@ -253,6 +262,11 @@ mod tests {
         assert_eq!(again, [key(1), key(3)], "the second had one");
         orphans.put_back(vec![key(1)]);
         assert_eq!(orphans.take(MINUTE, 9), [key(1)]);
+        add(&orphans, 4, false);
+        orphans.put_off(vec![key(1)]);
+        assert!(orphans.take(MINUTE, 9).is_empty());
+        clock.advance(MINUTE);
+        assert_eq!(orphans.take(MINUTE, 9), [key(4), key(1)], "behind the others");
         clock.advance(REMEMBERED);
         orphans.forget_old();
         add(&orphans, 1, true);
