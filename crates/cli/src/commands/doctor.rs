@@ -45,7 +45,7 @@ pub(crate) async fn run(global: &Global, config: &Config) -> anyhow::Result<Exit
         findings.extend([data(config.data_dir()), disk(config.data_dir()), owner(config.data_dir())]);
         findings.extend(local_models(config).await);
     }
-    findings.extend(stores(global, config).await?);
+    findings.extend(Box::pin(stores(global, config)).await?);
     if global.json {
         output::json(&findings);
     } else {
