@@ -39,8 +39,10 @@ fn main() -> ExitCode {
         memory::spare();
         return mainspring_server::errand_main();
     }
-    if matches!(args.command, args::Command::Gateway(_)) {
-        memory::spare();
+    match args.command {
+        args::Command::Gateway(_) => memory::spare(),
+        args::Command::Serve(_) => memory::be_modest(),
+        _ => {}
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().on_thread_park(memory::waits).build() {
         Ok(runtime) => runtime,

@@ -12,6 +12,8 @@ use crate::{
     writer::{Bring, COMMIT_MAX, Counters},
 };
 
+/// So many spans on their way to the lake are enough to keep it busy: one commit's while the next gathers.
+const AHEAD: u64 = COMMIT_MAX as u64 / 2;
 /// How long an export waits at most.
 const PACED_FOR: Duration = Duration::from_millis(500);
 
@@ -28,7 +30,7 @@ impl Pace {
         Self { counters, room, bring }
     }
 
-    /// Waits while more is on its way to the lake than the next commits take.
+    /// Waits while more is on its way to the lake than keeps it busy.
     pub(crate) async fn keep(&self) {
         // What waits for quiet is looked at by nobody, and a lake that is away takes nothing however long one waits.
         if self.bring == Bring::WhenQuiet || !self.is_ahead() || *self.counters.lake_down.borrow() {
@@ -41,7 +43,7 @@ impl Pace {
     }
 
     fn is_ahead(&self) -> bool {
-        self.counters.on_their_way() > COMMIT_MAX as u64 || self.room.is_half_taken()
+        self.counters.on_their_way() > AHEAD || self.room.is_half_taken()
     }
 }
 
@@ -69,9 +71,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_export_waits_while_more_spans_are_on_their_way_than_a_commit_takes() {
+    async fn an_export_waits_while_more_spans_are_on_their_way_than_keep_the_lake_busy() {
         let (pace, counters, _) = pace(WITHIN);
-        counters.announce(COMMIT_MAX as u64);
+        counters.announce(AHEAD);
         assert!(!holds_up(&pace).await, "so many are taken at once");
         counters.announce(1);
         assert!(holds_up(&pace).await, "one too many");

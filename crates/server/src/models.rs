@@ -9,6 +9,7 @@ use mainspring_encoders::{
 use mainspring_generators::{ChatOptions, ChatSpec, LocalChat};
 use mainspring_llm::{Embedder, ModelFault, Models, Reranker};
 use mainspring_registry::{ModelNames, ModelRole};
+use mainspring_telemetry::large_pages;
 use mainspring_weights::{Installed, ModelList, Role, Task, Weights, WeightsFault};
 use mainspring_wire as wire;
 
@@ -118,6 +119,8 @@ impl Local {
         let (weights, name) = (self.weights.clone(), name.to_owned());
         Arc::new(move || {
             let installed = located(&weights, &name)?;
+            // From here on there is arithmetic to do.
+            large_pages();
             Ok(EncoderFiles { model: file(&installed, Role::Model)?, tokenizer: file(&installed, Role::Tokenizer)? })
         })
     }
