@@ -315,6 +315,13 @@ impl Table for LanceTable {
         self.core.submit(Change::Replace { delete, rows: Some(rows), keys }).await
     }
 
+    async fn replace_as_read(&self, read: &LakeVersion, delete: Filter, rows: Option<RecordBatch>) -> Result<Commit, LakeFault> {
+        self.writable()?;
+        let rows = rows.map(|rows| self.conform(rows)).transpose()?.filter(|rows| rows.num_rows() > 0);
+        let delete = filter::compile(&delete, &self.core.schema(), self.core.name.as_str())?;
+        self.core.submit(Change::ReplaceAsRead { read: read.clone(), delete, rows }).await
+    }
+
     async fn scan(&self, scan: Scan) -> Result<Vec<RecordBatch>, LakeFault> {
         self.in_time(Box::pin(async { search::scan(&self.core, &self.dataset().await?, &scan).await })).await
     }
