@@ -103,7 +103,8 @@ impl Table for Between {
 
 /// What a room works with, where this happens when it has read rows that it is about to write.
 fn between(room: &Observability, first: impl Future<Output = ()> + Send + 'static) -> Kept {
-    let (mut kept, first): (Kept, Doing) = (room.kept().clone(), Box::pin(first));
+    let first: Doing = Box::pin(first);
+    let mut kept = room.kept().clone();
     kept.table = Arc::new(Between { inner: Arc::clone(room.table()), first: Mutex::new(Some(first)) });
     kept
 }
