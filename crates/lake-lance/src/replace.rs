@@ -63,40 +63,52 @@ pub(crate) async fn replace_as_read(
     delete: Condition,
     rows: Option<RecordBatch>,
 ) -> Result<Commit, LakeFault> {
-    let contended = || LakeFault::Contended { table: core.name.to_string() };
-    let newest = core.newest_known()?;
-    let dataset = if versions::of(&newest) == *read {
-        newest
-    } else {
-        match versions::checkout(core, &newest, read).await {
-            Ok(found) => Arc::new(found),
-            // It was read so long ago that it is gone.
-            Err(LakeFault::NoVersion { .. }) => return Err(contended()),
-            Err(fault) => return Err(fault),
-        }
+    let dataset = match core.in_use(read)? {
+        Some(dataset) => dataset,
+        None => Arc::new(as_it_was(core, read).await?),
     };
     let inserted = rows.as_ref().map_or(0, |rows| rows.num_rows() as u64);
+    let found = match Box::pin(DeleteBuilder::from_expr(dataset.clone(), expression(delete)).execute_uncommitted()).await {
+        Ok(found) => found,
+        Err(error) => {
+            // Its files may have gone with it.
+            as_it_was(core, read).await?;
+            return Err(core.fault(&error));
+        }
+    };
+    let deleted = found.num_deleted_rows;
     let added = match rows {
         Some(rows) => staged_fragments(core, &dataset, rows).await?,
         None => Vec::new(),
     };
-    let found = Box::pin(DeleteBuilder::from_expr(dataset.clone(), expression(delete)).execute_uncommitted())
-        .await
-        .map_err(|error| core.fault(&error))?;
-    let deleted = found.num_deleted_rows;
     if deleted == 0 && added.is_empty() {
         return Ok(Commit { version: versions::of(&dataset), inserted, deleted });
     }
     let change = transaction(&dataset, &found, (added, None));
+    if core.shared.config.look_for_newer_after.is_some() {
+        // Lance compares with no version that another process let go of meanwhile: a fragment that went would be passed over,
+        // and its rows be there twice. Versions that no tag keeps go the oldest first: where this one is, those since are.
+        as_it_was(core, read).await?;
+    }
     match core.commit(&dataset, change, Some(&found)).await {
         Ok(committed) => Ok(Commit { version: versions::of(&committed), inserted, deleted }),
-        Err(error) if writer::is_conflict(&error) => {
-            // Whoever reads again reads what the others wrote.
-            core.try_again(1).await?;
-            Err(contended())
-        }
+        Err(error) if writer::is_conflict(&error) => Err(outdated(core).await),
         Err(error) => Err(core.fault(&error)),
     }
+}
+
+async fn as_it_was(core: &Core, read: &LakeVersion) -> Result<Dataset, LakeFault> {
+    let newest = core.newest_known()?;
+    match versions::checkout(core, &newest, read).await {
+        // It was read so long ago that it is gone.
+        Err(LakeFault::NoVersion { .. }) => Err(outdated(core).await),
+        outcome => outcome,
+    }
+}
+
+/// Whoever reads again reads what the others wrote.
+async fn outdated(core: &Core) -> LakeFault {
+    core.try_again(1).await.err().unwrap_or_else(|| LakeFault::Contended { table: core.name.to_string() })
 }
 
 fn expression(condition: Condition) -> Expr {

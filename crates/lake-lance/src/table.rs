@@ -118,6 +118,14 @@ impl Core {
         Ok(self.latest.read().unwrap_or_else(PoisonError::into_inner).dataset.clone())
     }
 
+    /// A version that is the newest known or that a view of this process reads, without asking the store.
+    pub(crate) fn in_use(&self, version: &LakeVersion) -> Result<Option<Arc<Dataset>>, LakeFault> {
+        let newest = self.newest_known()?;
+        let pins = self.pins.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = std::iter::once(newest).chain(pins.iter().filter_map(Weak::upgrade));
+        Ok(known.find(|dataset| versions::of(dataset) == *version))
+    }
+
     /// The newest version, as fresh as the lake's configuration asks for.
     pub(crate) async fn newest(&self) -> Result<Arc<Dataset>, LakeFault> {
         let Some(after) = self.shared.config.look_for_newer_after else { return self.newest_known() };
