@@ -1,7 +1,8 @@
 //! A trace that has more spans than are in memory at once.
 //!
-//! Its entries and what was adopted are few, and asked for by themselves. The first of its topmost spans is looked for in the order
-//! in which they began, a page at a time: mostly it is among the first, and whether a parent is there, the table is asked.
+//! What was adopted of it is little, and asked for by itself; its entries are counted. The first of its topmost spans is looked
+//! for in the order in which they began, a page at a time: mostly it is among the first, and whether a parent is there, the table
+//! is asked.
 
 use std::collections::HashSet;
 
@@ -23,10 +24,12 @@ const COLUMNS: [&str; 8] = ["project", "trace", "span", "parent", "start", "type
 /// The same as `changes` of all its spans, where the first of the topmost ones is among the `most` that began first. Otherwise
 /// the very first is adopted, as of a trace that goes in a circle.
 pub(crate) async fn changes(table: &dyn Table, key: Key, (page, most): (usize, usize)) -> Result<Vec<(Id, bool)>, TraceFault> {
-    let entries = read(table, Scan::of(of(key).and(Filter::Eq("entry".into(), Scalar::Bool(true))))).await?;
-    let begun = entries.iter().any(|seen| !seen.adopted);
+    let entries = of(key).and(Filter::Eq("entry".into(), Scalar::Bool(true)));
+    let is_adopted = Filter::Eq(ADOPTED.into(), Scalar::Bool(true));
+    // Every span of a trace may be an entry: these are not read.
+    let begun = table.count(entries.clone().and(Filter::Unless(Box::new(is_adopted.clone())))).await? > 0;
     let first = if begun { None } else { first(table, key, (page, most)).await? };
-    let adopted: HashSet<Id> = entries.into_iter().filter(|seen| seen.adopted).map(|seen| seen.id).collect();
+    let adopted: HashSet<Id> = read(table, Scan::of(entries.and(is_adopted))).await?.into_iter().map(|seen| seen.id).collect();
     let mut changes: Vec<(Id, bool)> = adopted.iter().filter(|id| first != Some(**id)).map(|id| (*id, false)).collect();
     changes.extend(first.filter(|id| !adopted.contains(id)).map(|id| (id, true)));
     Ok(changes)
