@@ -208,6 +208,23 @@ async fn who_adopted_looks_once_more_for_entries_of_who_had_looked_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_put_in_other_files_meanwhile_is_read_again_and_adopted() {
+    let (_dir, one, other) = two().await;
+    let orphan = part("orphan", TraceId::random(), None, NOW);
+    tell(&one.room, std::slice::from_ref(&orphan)).await;
+    tell(&one.room, &[root("root", TraceId::random(), NOW)]).await;
+    one.clock.advance(AFTER);
+    let table = Arc::clone(other.room.table());
+    let kept = between(&one.room, async move {
+        let everything = UpkeepPolicy { fragments: 1, unindexed_rows: 1, keep_versions_for: Duration::ZERO };
+        assert_eq!(table.upkeep(&everything).await.unwrap().compacted_fragments, 2);
+    });
+    adopting::look(&kept, one.room.board(), AFTER, &Stop::never()).await.unwrap();
+    assert_eq!((row_of(&one.room, &orphan).await.1, adopted(&one.room).await), (Some(true), 1));
+    end([one, other]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_counts_no_longer_does_not_count_again_because_another_server_adopts() {
     let (_dir, one, other) = two().await;
     let first = call("call", TraceId::random(), None);
