@@ -2,7 +2,8 @@
 //!
 //! Rows are staged first, as files no version refers to. Then what the condition matches is looked up
 //! in the newest version, and one commit takes those rows out and the staged files in. When another
-//! commit got in between, only the look-up is made again.
+//! commit got in between, only the look-up is made again. Rows that somebody read and writes anew are
+//! looked up in the version that was read, and a commit that took one of them out since is told.
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use lance::{
     deps::datafusion::{common::ScalarValue, logical_expr::Expr},
 };
 use lance_table::format::{Fragment, key_existence::KeyExistenceFilter};
-use mainspring_lake::{Commit, LakeFault};
+use mainspring_lake::{Commit, LakeFault, LakeVersion};
 
 use crate::{filter::Condition, keyed, table::Core, versions, writer};
 
@@ -27,11 +28,7 @@ pub(crate) async fn replace(
     rows: Option<RecordBatch>,
     keys: &[String],
 ) -> Result<Commit, LakeFault> {
-    let condition = match delete {
-        Condition::When(expr) => expr,
-        Condition::Always => Expr::Literal(ScalarValue::Boolean(Some(true)), None),
-        Condition::Never => Expr::Literal(ScalarValue::Boolean(Some(false)), None),
-    };
+    let condition = expression(delete);
     let mut dataset = core.refresh_if_shared().await?;
     let inserted = rows.as_ref().map_or(0, |rows| rows.num_rows() as u64);
     let known_by = keyed::of(core, &dataset, rows.as_ref(), keys)?;
@@ -57,6 +54,69 @@ pub(crate) async fn replace(
         }
     }
     Err(LakeFault::Contended { table: core.name.to_string() })
+}
+
+/// Of rows as they were in a version. Lance refuses a commit that takes out a row which another one took out since.
+pub(crate) async fn replace_as_read(
+    core: &Core,
+    read: &LakeVersion,
+    delete: Condition,
+    rows: Option<RecordBatch>,
+) -> Result<Commit, LakeFault> {
+    let dataset = match core.in_use(read)? {
+        Some(dataset) => dataset,
+        None => Arc::new(as_it_was(core, read).await?),
+    };
+    let inserted = rows.as_ref().map_or(0, |rows| rows.num_rows() as u64);
+    let found = match Box::pin(DeleteBuilder::from_expr(dataset.clone(), expression(delete)).execute_uncommitted()).await {
+        Ok(found) => found,
+        Err(error) => {
+            // Its files may have gone with it.
+            as_it_was(core, read).await?;
+            return Err(core.fault(&error));
+        }
+    };
+    let deleted = found.num_deleted_rows;
+    let added = match rows {
+        Some(rows) => staged_fragments(core, &dataset, rows).await?,
+        None => Vec::new(),
+    };
+    if deleted == 0 && added.is_empty() {
+        return Ok(Commit { version: versions::of(&dataset), inserted, deleted });
+    }
+    let change = transaction(&dataset, &found, (added, None));
+    if core.shared.config.look_for_newer_after.is_some() {
+        // Lance compares with no version that another process let go of meanwhile: a fragment that went would be passed over,
+        // and its rows be there twice. Versions that no tag keeps go the oldest first: where this one is, those since are.
+        as_it_was(core, read).await?;
+    }
+    match core.commit(&dataset, change, Some(&found)).await {
+        Ok(committed) => Ok(Commit { version: versions::of(&committed), inserted, deleted }),
+        Err(error) if writer::is_conflict(&error) => Err(outdated(core).await),
+        Err(error) => Err(core.fault(&error)),
+    }
+}
+
+async fn as_it_was(core: &Core, read: &LakeVersion) -> Result<Dataset, LakeFault> {
+    let newest = core.newest_known()?;
+    match versions::checkout(core, &newest, read).await {
+        // It was read so long ago that it is gone.
+        Err(LakeFault::NoVersion { .. }) => Err(outdated(core).await),
+        outcome => outcome,
+    }
+}
+
+/// Whoever reads again reads what the others wrote.
+async fn outdated(core: &Core) -> LakeFault {
+    core.try_again(1).await.err().unwrap_or_else(|| LakeFault::Contended { table: core.name.to_string() })
+}
+
+fn expression(condition: Condition) -> Expr {
+    match condition {
+        Condition::When(expr) => expr,
+        Condition::Always => Expr::Literal(ScalarValue::Boolean(Some(true)), None),
+        Condition::Never => Expr::Literal(ScalarValue::Boolean(Some(false)), None),
+    }
 }
 
 async fn staged_fragments(core: &Core, dataset: &Arc<Dataset>, rows: RecordBatch) -> Result<Vec<Fragment>, LakeFault> {

@@ -118,6 +118,14 @@ impl Core {
         Ok(self.latest.read().unwrap_or_else(PoisonError::into_inner).dataset.clone())
     }
 
+    /// A version that is the newest known or that a view of this process reads, without asking the store.
+    pub(crate) fn in_use(&self, version: &LakeVersion) -> Result<Option<Arc<Dataset>>, LakeFault> {
+        let newest = self.newest_known()?;
+        let pins = self.pins.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = std::iter::once(newest).chain(pins.iter().filter_map(Weak::upgrade));
+        Ok(known.find(|dataset| versions::of(dataset) == *version))
+    }
+
     /// The newest version, as fresh as the lake's configuration asks for.
     pub(crate) async fn newest(&self) -> Result<Arc<Dataset>, LakeFault> {
         let Some(after) = self.shared.config.look_for_newer_after else { return self.newest_known() };
@@ -313,6 +321,13 @@ impl Table for LanceTable {
         let delete = filter::compile(&these, &self.core.schema(), self.core.name.as_str())?;
         let keys = keys.iter().map(|key| (*key).to_owned()).collect();
         self.core.submit(Change::Replace { delete, rows: Some(rows), keys }).await
+    }
+
+    async fn replace_as_read(&self, read: &LakeVersion, delete: Filter, rows: Option<RecordBatch>) -> Result<Commit, LakeFault> {
+        self.writable()?;
+        let rows = rows.map(|rows| self.conform(rows)).transpose()?.filter(|rows| rows.num_rows() > 0);
+        let delete = filter::compile(&delete, &self.core.schema(), self.core.name.as_str())?;
+        self.core.submit(Change::ReplaceAsRead { read: read.clone(), delete, rows }).await
     }
 
     async fn scan(&self, scan: Scan) -> Result<Vec<RecordBatch>, LakeFault> {

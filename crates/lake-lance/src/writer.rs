@@ -15,7 +15,7 @@ use lance::{
     Dataset, Error,
     dataset::{CommitBuilder, InsertBuilder, UncommittedDelete, WriteMode, WriteParams, transaction::Transaction},
 };
-use mainspring_lake::{Commit, LakeFault};
+use mainspring_lake::{Commit, LakeFault, LakeVersion};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::{
@@ -47,6 +47,12 @@ pub(crate) enum Change {
         rows: Option<RecordBatch>,
         /// The columns by which rows are known, where they are.
         keys: Vec<String>,
+    },
+    /// The rows that the condition found in this version.
+    ReplaceAsRead {
+        read: LakeVersion,
+        delete: Condition,
+        rows: Option<RecordBatch>,
     },
     /// Its answer says how many bytes went as `deleted`.
     ClearLeftovers,
@@ -86,6 +92,7 @@ type Append = (Vec<RecordBatch>, Answer);
 enum Work {
     Appends(Vec<Append>),
     Replace { delete: Condition, rows: Option<RecordBatch>, keys: Vec<String>, answer: Answer },
+    ReplaceAsRead { read: LakeVersion, delete: Condition, rows: Option<RecordBatch>, answer: Answer },
     ClearLeftovers(Answer),
 }
 
@@ -107,6 +114,9 @@ impl WriteQueue {
         let rows = match first.change {
             Change::Replace { delete, rows, keys } => {
                 return Some(Work::Replace { delete, rows, keys, answer: first.answer });
+            }
+            Change::ReplaceAsRead { read, delete, rows } => {
+                return Some(Work::ReplaceAsRead { read, delete, rows, answer: first.answer });
             }
             Change::ClearLeftovers => return Some(Work::ClearLeftovers(first.answer)),
             Change::Append(rows) => rows,
@@ -183,6 +193,10 @@ impl Core {
                 Work::Appends(group) => self.append_group(group).await,
                 Work::Replace { delete, rows, keys, answer } => {
                     let replacing = Box::pin(replace::replace(&self, delete, rows, &keys));
+                    let _ = answer.send(self.shared.within(CHANGE_WITHIN, replacing).await);
+                }
+                Work::ReplaceAsRead { read, delete, rows, answer } => {
+                    let replacing = Box::pin(replace::replace_as_read(&self, &read, delete, rows));
                     let _ = answer.send(self.shared.within(CHANGE_WITHIN, replacing).await);
                 }
                 Work::ClearLeftovers(answer) => {

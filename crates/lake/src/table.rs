@@ -234,6 +234,10 @@ pub trait Table: Send + Sync + fmt::Debug + 'static {
         let _ = keys;
         self.replace(these, Some(rows)).await
     }
+    /// The same of rows as they were in a version of the last minutes: whoever read them there, and writes them again, undoes
+    /// nothing that another process wrote since. Where one of them is another row by now, or none, nothing is changed and the
+    /// fault is `Contended`; whoever reads again reads what is there. Rows that were added since stay, whatever the filter says.
+    async fn replace_as_read(&self, read: &LakeVersion, delete: Filter, rows: Option<RecordBatch>) -> Result<Commit, LakeFault>;
     async fn scan(&self, scan: Scan) -> Result<Vec<RecordBatch>, LakeFault>;
     async fn count(&self, filter: Filter) -> Result<u64, LakeFault>;
     /// Rows in groups, with what is reckoned over each. Only the columns it names are read.

@@ -8,7 +8,16 @@
 //! Who adds rows remembers the traces that lack an entry (`waiting.rs`), so that the table is asked about few. What an earlier
 //! process had not adopted yet is looked for among what began last. Which span is adopted depends on nothing but the spans,
 //! so that two servers adopt the same.
+//!
+//! Of several servers over one lake, one may add an entry while another adopts. Then this holds:
+//! - A row is written as it was read or not at all (`settle.rs`): no usage begins to count again, and no mark is lost.
+//! - Whoever adopts looks again when that is written. So what another server had added by then, or adopted, is seen, and a trace
+//!   is entered by its own entries or by one span that is adopted.
+//! - Whoever adds an entry afterwards relieves what was adopted, unless it had looked before. Then both are there, until the
+//!   adopter looks once more (`waiting.rs`: ten minutes later, when nobody can be at that any longer), or a process that was
+//!   started since, where the adopter died.
 
+pub(crate) mod large;
 mod waiting;
 
 use std::{
@@ -35,8 +44,10 @@ use crate::{
 
 /// Traces that are looked at together: whoever else rewrites rows waits for no more.
 const AT_ONCE: usize = 256;
-/// Spans of theirs that are in memory at once. Of a trace that has more, those that began first are looked at.
+/// Spans of theirs that are in memory at once. A trace that has more is read in pieces (`large.rs`).
 const SPANS_MAX: usize = 200_000;
+/// Traces of which another server brought something are looked at again, so often at once; what is left waits.
+const ROUNDS: usize = 3;
 /// How often to look: so few commits are made, and a trace waits for little more than it should.
 const LOOKS: u32 = 6;
 const LOOK_EVERY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
@@ -61,7 +72,10 @@ pub(crate) async fn look_after(kept: Kept, board: Board, after: Duration, stop: 
 /// Adopts a span of each trace that has no entry and to which nothing has come for so long.
 pub(crate) async fn look(kept: &Kept, board: &Board, after: Duration, stop: &Stop) -> Result<(), TraceFault> {
     let Some(orphans) = &kept.orphans else { return Ok(()) };
-    orphans.forget_old();
+    let old = orphans.forget_old();
+    if kept.known.is_none() {
+        look_once_more(kept, orphans, &old, stop).await?;
+    }
     if orphans.take_missed() {
         match look_back(kept.table.as_ref(), orphans.now()).await {
             Ok(found) => orphans.wait(found.into_keys()),
@@ -100,6 +114,21 @@ pub(crate) async fn look(kept: &Kept, board: &Board, after: Duration, stop: &Sto
     Ok(())
 }
 
+/// An entry may have been added by who had looked before these were adopted.
+async fn look_once_more(kept: &Kept, orphans: &Orphans, old: &[Key], stop: &Stop) -> Result<(), TraceFault> {
+    for (number, some) in old.chunks(AT_ONCE).enumerate() {
+        let entered = if stop.is_requested() { Ok(Entered::default()) } else { entered(kept.table.as_ref(), some).await };
+        match entered {
+            Ok(entered) => orphans.put_back(some.iter().filter(|key| entered.is_doubled(key)).copied().collect()),
+            Err(fault) => {
+                orphans.put_back(old.iter().skip(number * AT_ONCE).copied().collect());
+                return Err(fault);
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The same where nobody remembers what was added: of the traces that began last, those that had ended by then.
 pub(crate) async fn adopt_quiet(kept: &Kept, before: Timestamp, stop: &Stop) -> Result<Ended, TraceFault> {
     let found = look_back(kept.table.as_ref(), before).await?;
@@ -114,11 +143,34 @@ pub(crate) async fn adopt_quiet(kept: &Kept, before: Timestamp, stop: &Stop) -> 
     Ok(Ended::Done)
 }
 
-/// Answers the spans by which traces are entered from now on. What is read here is written again by nobody else before it is
-/// written here: whoever calls this has the turn.
+/// Answers the spans by which traces are entered from now on. What is read here is written again by nobody else of this process
+/// before it is written here: whoever calls this has the turn.
 async fn adopt(kept: &Kept, traces: &[Key], _turn: &MutexGuard<'_, ()>) -> Result<Vec<Span>, TraceFault> {
+    let mut adopted: Vec<Span> = Vec::new();
+    let mut again = traces.to_vec();
+    for _ in 0..ROUNDS {
+        let (more, relieved) = adopt_once(kept, &again).await?;
+        adopted.retain(|span| !relieved.contains(&(span.project, span.trace, span.span)));
+        let changed: HashSet<Key> = more.iter().map(|span| (span.project, span.trace)).collect();
+        adopted.extend(more);
+        // Where nobody else adds to the table, entries that come meanwhile are remembered.
+        if kept.known.is_some() || changed.is_empty() {
+            break;
+        }
+        again = changed.into_iter().collect();
+        let entered = entered(kept.table.as_ref(), &again).await?;
+        again.retain(|key| entered.is_doubled(key));
+        if again.is_empty() {
+            break;
+        }
+    }
+    Ok(adopted)
+}
+
+/// Answers the spans by which traces are entered from now on, and those by which they no longer are.
+async fn adopt_once(kept: &Kept, traces: &[Key]) -> Result<(Vec<Span>, HashSet<Id>), TraceFault> {
     let table = kept.table.as_ref();
-    let mut adopted = Vec::new();
+    let (mut adopted, mut relieved) = (Vec::new(), HashSet::new());
     // Where nobody else adds to the table, entries that came are known here: few of these have one.
     let mut parts = vec![if kept.known.is_some() { traces.to_vec() } else { unsettled(table, traces).await? }];
     while let Some(part) = parts.pop() {
@@ -126,17 +178,27 @@ async fn adopt(kept: &Kept, traces: &[Key], _turn: &MutexGuard<'_, ()>) -> Resul
             continue;
         }
         let mut spans = spans_of(table, &part).await?;
-        if spans.len() >= SPANS_MAX && part.len() > 1 {
-            let (some, others) = part.split_at(part.len() / 2);
-            parts.extend([some.to_vec(), others.to_vec()]);
-        } else {
-            // A trace may go through two projects, and in the other something may have come just now.
-            let wanted: HashSet<Key> = part.into_iter().collect();
-            spans.retain(|seen| wanted.contains(&(seen.id.0, seen.id.1)));
-            adopted.extend(settle::mark(kept, &changes(&spans)).await?);
-        }
+        let changes = match part.as_slice() {
+            _ if spans.len() < SPANS_MAX => {
+                // A trace may go through two projects, and in the other something may have come just now.
+                let wanted: HashSet<Key> = part.iter().copied().collect();
+                spans.retain(|seen| wanted.contains(&(seen.id.0, seen.id.1)));
+                changes(&spans)
+            }
+            [one] => {
+                drop(spans);
+                large::changes(table, *one, (large::PAGE, SPANS_MAX)).await?
+            }
+            several => {
+                let (some, others) = several.split_at(several.len() / 2);
+                parts.extend([some.to_vec(), others.to_vec()]);
+                continue;
+            }
+        };
+        adopted.extend(settle::mark(kept, &changes).await?);
+        relieved.extend(changes.into_iter().filter(|(_, adopted)| !adopted).map(|(id, _)| id));
     }
-    Ok(adopted)
+    Ok((adopted, relieved))
 }
 
 fn of(traces: &[Key]) -> Filter {
@@ -144,19 +206,52 @@ fn of(traces: &[Key]) -> Filter {
     Filter::any_of("trace", ids)
 }
 
-/// These traces without those that are entered by entries of their own only.
-async fn unsettled(table: &dyn Table, traces: &[Key]) -> Result<Vec<Key>, TraceFault> {
-    let (mut begun, mut adopted) = (HashSet::new(), HashSet::new());
+/// By what traces are entered.
+#[derive(Debug, Default)]
+struct Entered {
+    /// By entries of their own.
+    begun: HashSet<Key>,
+    /// By spans that were adopted, by so many.
+    adopted: HashMap<Key, usize>,
+}
+
+impl Entered {
+    fn take(&mut self, key: Key, adopted: bool) {
+        if adopted {
+            *self.adopted.entry(key).or_default() += 1;
+        } else {
+            self.begun.insert(key);
+        }
+    }
+
+    /// By an entry, or a span that was adopted.
+    fn is_entered(&self, key: &Key) -> bool {
+        self.begun.contains(key) || self.adopted.contains_key(key)
+    }
+
+    /// By a span that was adopted, and by another one.
+    fn is_doubled(&self, key: &Key) -> bool {
+        self.adopted.get(key).is_some_and(|adopted| *adopted > 1 || self.begun.contains(key))
+    }
+}
+
+async fn entered(table: &dyn Table, traces: &[Key]) -> Result<Entered, TraceFault> {
+    let mut entered = Entered::default();
     let entries = of(traces).and(Filter::Eq("entry".into(), Scalar::Bool(true)));
     for batch in table.scan(Scan::of(entries).columns(&["project", "trace", "span", ADOPTED])).await? {
         let rows = Rows(&batch);
         for row in 0..batch.num_rows() {
             let Some((project, trace, _)) = readable(rows.id(row)) else { continue };
-            let which = if rows.yes(ADOPTED, row)? == Some(true) { &mut adopted } else { &mut begun };
-            which.insert((project, trace));
+            entered.take((project, trace), rows.yes(ADOPTED, row)? == Some(true));
         }
     }
-    Ok(traces.iter().filter(|key| !begun.contains(*key) || adopted.contains(*key)).copied().collect())
+    Ok(entered)
+}
+
+/// These traces without those that are entered by entries of their own only.
+async fn unsettled(table: &dyn Table, traces: &[Key]) -> Result<Vec<Key>, TraceFault> {
+    let Entered { begun, adopted } = entered(table, traces).await?;
+    Ok(traces.iter().filter(|key| !begun.contains(*key) || adopted.contains_key(*key)).copied().collect())
 }
 
 /// What is read of a row that cannot be read says nothing; the others are looked at without it.
@@ -228,8 +323,8 @@ fn first(spans: &[&Seen]) -> Option<Id> {
     earliest(true).or_else(|| earliest(false))
 }
 
-/// Traces of the last hour that have no entry in it, and when the last of their spans ended. The hour ends with what began
-/// last: a server may have been away for longer.
+/// Traces of the last hour that have no entry in it, or one beside what was adopted, and when the last of their spans ended. The
+/// hour ends with what began last: a server may have been away for longer.
 async fn look_back(table: &dyn Table, now: Timestamp) -> Result<HashMap<Key, i64>, TraceFault> {
     let until = Filter::LtEq("start".into(), now.as_micros().saturating_add(AHEAD).into());
     let last = Scan::of(until.clone()).columns(&["start"]).order("start", Order::Descending).limit(1);
@@ -243,16 +338,18 @@ async fn look_back(table: &dyn Table, now: Timestamp) -> Result<HashMap<Key, i64
     while back > BACK_LEAST && table.count(since(back)).await? > BACK_ROWS as u64 {
         back = (back / 4).max(BACK_LEAST);
     }
-    let columns = ["project", "trace", "span", "start", "duration", "type", "entry"];
+    let columns = ["project", "trace", "span", "start", "duration", "type", "entry", ADOPTED];
     let newest_first = Scan::of(since(back)).columns(&columns).order("start", Order::Descending).limit(BACK_ROWS);
-    let (mut ends, mut entered) = (HashMap::new(), HashSet::new());
+    let (mut ends, mut entered) = (HashMap::new(), Entered::default());
     for batch in table.scan(newest_first).await? {
         let rows = Rows(&batch);
         for row in 0..batch.num_rows() {
             let Some((project, trace, _)) = readable(rows.id(row)) else { continue };
-            if rows.yes("entry", row)? == Some(true) {
-                entered.insert((project, trace));
-            } else if rows.text("type", row)? != Some(SpanType::Event.as_str()) {
+            let (entry, adopted) = (rows.yes("entry", row)? == Some(true), rows.yes(ADOPTED, row)? == Some(true));
+            if entry {
+                entered.take((project, trace), adopted);
+            }
+            if (!entry || adopted) && rows.text("type", row)? != Some(SpanType::Event.as_str()) {
                 let start = rows.number("start", row)?.unwrap_or_default();
                 let end = start.saturating_add(rows.number("duration", row)?.unwrap_or_default());
                 let known = ends.entry((project, trace)).or_insert(end);
@@ -260,7 +357,7 @@ async fn look_back(table: &dyn Table, now: Timestamp) -> Result<HashMap<Key, i64
             }
         }
     }
-    ends.retain(|key, _| !entered.contains(key));
+    ends.retain(|key, _| !entered.is_entered(key) || entered.is_doubled(key));
     Ok(ends)
 }
 

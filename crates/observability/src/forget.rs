@@ -18,7 +18,7 @@ use crate::{
     conventions::Facts,
     fault::TraceFault,
     searched::Searched,
-    settle::Kept,
+    settle::{self, Kept},
     table::{Rows, to_batch_of},
 };
 
@@ -102,10 +102,21 @@ pub(crate) async fn traces_with(
 }
 
 async fn strip_all(table: &dyn Table, of_traces: Filter) -> Result<u64, TraceFault> {
+    for _ in 1..settle::TRIES {
+        match strip_once(table, of_traces.clone()).await {
+            Err(fault) if settle::is_outdated(&fault) => {}
+            outcome => return outcome,
+        }
+    }
+    strip_once(table, of_traces).await
+}
+
+async fn strip_once(table: &dyn Table, of_traces: Filter) -> Result<u64, TraceFault> {
+    let read_in = table.snapshot().await?;
     let mut found: Vec<(Span, Facts<'static>, Option<Searched>)> = Vec::new();
     let (mut stripped, mut known) = (HashSet::new(), HashSet::new());
     let mut count = 0;
-    for batch in table.scan(Scan::of(of_traces.clone())).await? {
+    for batch in read_in.scan(Scan::of(of_traces.clone())).await? {
         let rows = Rows(&batch);
         for row in 0..batch.num_rows() {
             let mut span = rows.span(row)?;
@@ -133,7 +144,7 @@ async fn strip_all(table: &dyn Table, of_traces: Filter) -> Result<u64, TraceFau
     let these = of_traces.and(Filter::any_of("span", stripped.iter().map(ToString::to_string)));
     let made = found.iter().map(|(span, facts, searched)| (span, facts.clone(), searched.as_ref().map(Cow::Borrowed)));
     let rows = to_batch_of(made)?;
-    table.replace(these, Some(rows)).await?;
+    table.replace_as_read(&read_in.version().await?, these, Some(rows)).await?;
     Ok(count)
 }
 

@@ -27,6 +27,7 @@ mod room;
 mod sampling;
 mod scores;
 mod searched;
+mod senders;
 mod service;
 mod settle;
 mod spill;

@@ -8,7 +8,7 @@ use std::{
 
 use arrow_array::{Array as _, BooleanArray, RecordBatch, StringArray};
 use mainspring_kernel::{Clock, Timestamp, id::ProjectId};
-use mainspring_lake::{Filter, Scalar, Scan, Table};
+use mainspring_lake::{Filter, LakeFault, Scalar, Scan, Table};
 use mainspring_llm::{Span, SpanId, TraceId, trace::names};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -35,8 +35,12 @@ const ABOVE_WITHIN: i64 = 24 * 3600 * 1_000_000;
 /// Spans above each other that are asked for one by one; beyond it, their trace is read.
 const STEPS: usize = 6;
 
+/// Rows that another server wrote after they were read are read again, so often.
+pub(crate) const TRIES: u32 = 8;
+
 /// The table of spans. Rows are rewritten by one at a time: who read them before another did would bring back what that one
-/// took out of them.
+/// took out of them. Of several servers each has a turn of its own, so rows are written as they were read
+/// (`Table::replace_as_read`), and read again where another server was quicker: none undoes what another did to a row.
 #[derive(Debug, Clone)]
 pub(crate) struct Kept {
     pub(crate) table: Arc<dyn Table>,
@@ -356,10 +360,26 @@ impl Change {
 
 /// Rewrites everything that is found: a span of one trace may have the id of another trace's. Answers the spans by which
 /// traces are entered from now on.
-async fn rewrite(table: &dyn Table, mut these: Filter, changes: &HashMap<Id, Change>) -> Result<Vec<Span>, TraceFault> {
+async fn rewrite(table: &dyn Table, these: Filter, changes: &HashMap<Id, Change>) -> Result<Vec<Span>, TraceFault> {
+    for _ in 1..TRIES {
+        match rewrite_once(table, these.clone(), changes).await {
+            Err(fault) if is_outdated(&fault) => tracing::debug!("another server wrote rows meanwhile; they are read again"),
+            outcome => return outcome,
+        }
+    }
+    rewrite_once(table, these, changes).await
+}
+
+/// Whether rows were to be written that are others by now.
+pub(crate) const fn is_outdated(fault: &TraceFault) -> bool {
+    matches!(fault, TraceFault::Lake(LakeFault::Contended { .. }))
+}
+
+async fn rewrite_once(table: &dyn Table, mut these: Filter, changes: &HashMap<Id, Change>) -> Result<Vec<Span>, TraceFault> {
     let mut found: Vec<(Span, Facts<'static>, Searched)> = Vec::new();
     let mut unreadable: HashSet<String> = HashSet::new();
-    for batch in table.scan(Scan::of(these.clone())).await? {
+    let read_in = table.snapshot().await?;
+    for batch in read_in.scan(Scan::of(these.clone())).await? {
         let rows = Rows(&batch);
         for row in 0..batch.num_rows() {
             match read(&rows, row) {
@@ -383,7 +403,7 @@ async fn rewrite(table: &dyn Table, mut these: Filter, changes: &HashMap<Id, Cha
     if !found.is_empty() {
         let made = found.iter().map(|(span, facts, searched)| (span, facts.clone(), Some(Cow::Borrowed(searched))));
         let rows = to_batch_of(made)?;
-        table.replace(these, Some(rows)).await?;
+        table.replace_as_read(&read_in.version().await?, these, Some(rows)).await?;
     }
     let id = |span: &Span| (span.project, span.trace, span.span);
     let adopted = found.into_iter().filter(|(span, ..)| changes.get(&id(span)) == Some(&Change::Adopted(true)));

@@ -265,6 +265,7 @@ async fn add(kept: &Kept, rows: Vec<RecordBatch>, compared: Vec<Compared>, large
     if rows.is_empty() && compared.is_empty() {
         return Ok(());
     }
+    let compared_at = kept.orphans.as_ref().map(|orphans| orphans.now());
     let doubt = settle::doubtful(&rows, &compared)?;
     let traces = doubt.traces();
     let present = settle::present(kept, doubt).await?;
@@ -284,8 +285,8 @@ async fn add(kept: &Kept, rows: Vec<RecordBatch>, compared: Vec<Compared>, large
     if let Some(adding) = adding {
         adding.done();
     }
-    if let Some(orphans) = &kept.orphans {
-        orphans.added(&settled.entered);
+    if let Some((orphans, compared_at)) = kept.orphans.as_ref().zip(compared_at) {
+        orphans.added(&settled.entered, compared_at);
     }
     kept.values.keep_again(&large).await
 }

@@ -142,6 +142,10 @@ impl Table for AwayTable {
         self.store.reached()?;
         Ok(committed)
     }
+    async fn replace_as_read(&self, read: &LakeVersion, delete: Filter, rows: Option<RecordBatch>) -> Result<Commit, LakeFault> {
+        self.store.reached()?;
+        self.inner.replace_as_read(read, delete, rows).await
+    }
     async fn scan(&self, scan: Scan) -> Result<Vec<RecordBatch>, LakeFault> {
         self.store.reached()?;
         self.inner.scan(scan).await

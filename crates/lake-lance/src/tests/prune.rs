@@ -12,7 +12,7 @@ use std::{
 use mainspring_kernel::{Clock as _, FrozenClock, SystemClock};
 use mainspring_lake::{
     Filter, Lake, LakeFault, Past, Scan, Table, TableSpec, UpkeepPolicy,
-    conformance::{Row, batch, ids, spec},
+    conformance::{Row, batch, ids, rows_of, spec},
 };
 
 use super::config;
@@ -148,6 +148,39 @@ async fn who_slept_while_the_others_pruned_goes_on() {
     assert_eq!(asleep.append(batch(&[Row::new("late")])).await.unwrap().inserted, 1);
     assert_eq!(asleep.replace(Filter::eq("id", "0001"), None).await.unwrap().deleted, 1);
     assert_eq!(busy.count(Filter::All).await.unwrap(), 14);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_read_what_others_changed_and_let_go_of_since_writes_nothing() {
+    // The file in which the row was stays, or it goes too.
+    for fragments in [1_000, 1] {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, two) = (lake_ahead(dir.path(), 16 * MINUTE, true).await, lake_ahead(dir.path(), 16 * MINUTE, true).await);
+        let (reader, other) = (table_with(&one, BRIEF).await, table_with(&two, BRIEF).await);
+        let rows: Vec<Row> = (0..40).map(|n| Row::new(format!("{n:04}")).number(1)).collect();
+        reader.append(batch(&rows)).await.unwrap();
+        let read = reader.snapshot().await.unwrap();
+        let version = read.version().await.unwrap();
+        let (this, as_it_is) = (|| Filter::eq("id", "0007"), |number| batch(&[Row::new("0007").number(number)]));
+        other.replace(this(), Some(as_it_is(2))).await.unwrap();
+        commits(&*other, 100, 1).await;
+        let policy = UpkeepPolicy { fragments, unindexed_rows: 1_000, keep_versions_for: Duration::ZERO };
+        for _ in 0..2 {
+            other.upkeep(&policy).await.unwrap();
+        }
+        assert!(matches!(other.at(&version).await, Err(LakeFault::NoVersion { .. })));
+        let late = reader.replace_as_read(&version, this(), Some(as_it_is(9))).await;
+        assert!(matches!(late, Err(LakeFault::Contended { .. })), "{fragments}: {late:?}");
+        let numbers = async || {
+            let rows = rows_of(&reader.scan(Scan::of(this())).await.unwrap());
+            rows.into_iter().map(|row| row.number).collect::<Vec<_>>()
+        };
+        assert_eq!(numbers().await, [Some(2)], "{fragments}");
+        // Whoever reads again reads that.
+        let version = reader.version().await.unwrap();
+        reader.replace_as_read(&version, this(), Some(as_it_is(3))).await.unwrap();
+        assert_eq!(numbers().await, [Some(3)], "{fragments}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use mainspring_lake::{
     Filter, LakeFault, Scan,
-    conformance::{Row, batch, ids},
+    conformance::{Row, batch, ids, rows_of},
 };
 
 use super::{config, lake_in, table_in};
@@ -78,6 +78,44 @@ async fn two_processes_that_put_the_same_keys_leave_each_there_once() {
     }
     let refused = tables[0].put(&["number"], Filter::eq("id", "a"), batch(&[Row::new("a")])).await;
     assert!(matches!(refused, Err(LakeFault::Query { .. })), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_that_write_a_row_as_they_read_it_lose_no_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let shared = async || {
+        let config = LanceConfig { look_for_newer_after: Some(Duration::from_secs(3_600)), ..config(dir.path()) };
+        LanceLake::open(config).await.unwrap()
+    };
+    let (one, two) = (shared().await, shared().await);
+    let tables = [table_in(&one, "as-read").await, table_in(&two, "as-read").await];
+    tables[0].append(batch(&[Row::new("a").number(0), Row::new("b").number(0)])).await.unwrap();
+    // Each adds one to what it read, of a table that it may know as it was an hour ago.
+    let writers = tables.iter().map(|table| async move {
+        for _ in 0..6 {
+            loop {
+                let read = table.snapshot().await.unwrap();
+                let mut rows = rows_of(&read.scan(Scan::of(Filter::eq("id", "a"))).await.unwrap());
+                let Some(row) = rows.pop() else {
+                    // It has not heard of the row yet: a change of nothing looks at the table.
+                    table.replace(Filter::eq("id", "nobody"), None).await.unwrap();
+                    continue;
+                };
+                let next = Row { number: row.number.map(|number| number + 1), ..row };
+                let version = read.version().await.unwrap();
+                match table.replace_as_read(&version, Filter::eq("id", "a"), Some(batch(&[next]))).await {
+                    Ok(_) => break,
+                    Err(LakeFault::Contended { .. }) => {}
+                    Err(fault) => panic!("{fault}"),
+                }
+            }
+        }
+    });
+    futures::future::join_all(writers).await;
+    let fresh = table_in(&lake_in(dir.path()).await, "as-read").await;
+    let mut found = rows_of(&fresh.scan(Scan::of(Filter::All)).await.unwrap());
+    found.sort_by(|one, other| one.id.cmp(&other.id));
+    assert_eq!(found.iter().map(|row| row.number).collect::<Vec<_>>(), [Some(12), Some(0)]);
 }
 
 #[tokio::test]

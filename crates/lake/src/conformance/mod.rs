@@ -61,6 +61,7 @@ cases! {
         concurrent_replaces_all_land,
         appends_and_replaces_mix,
         a_row_is_put_in_the_place_of_its_key,
+        rows_are_replaced_as_they_were_read_or_not_at_all,
     },
     reading::{
         filters_find_what_they_say,

@@ -197,3 +197,38 @@ pub(super) async fn a_row_is_put_in_the_place_of_its_key(lake: &dyn Lake) {
     assert_eq!(table.count(Filter::eq("doc", "d")).await.unwrap(), 6);
     done(lake, &table).await;
 }
+
+pub(super) async fn rows_are_replaced_as_they_were_read_or_not_at_all(lake: &dyn Lake) {
+    let table = table(lake, "writing-as-read").await;
+    let row = |id: &str, number: i64| Row::new(id).doc("d").number(number);
+    let all = || Filter::eq("doc", "d");
+    let found = async || {
+        let rows = rows_of(&table.scan(Scan::of(Filter::All)).await.unwrap());
+        let mut found: Vec<(String, Option<i64>)> = rows.into_iter().map(|row| (row.id, row.number)).collect();
+        found.sort();
+        found
+    };
+    let known = |rows: &[(&str, i64)]| rows.iter().map(|(id, number)| ((*id).to_owned(), Some(*number))).collect::<Vec<_>>();
+    table.append(batch(&[row("a", 1), row("b", 1)])).await.unwrap();
+    let read = table.version().await.unwrap();
+    // What came since stays, though the filter finds it.
+    table.append(batch(&[row("c", 1)])).await.unwrap();
+    let commit = table.replace_as_read(&read, all(), Some(batch(&[row("a", 2), row("b", 2)]))).await.unwrap();
+    assert_eq!((commit.inserted, commit.deleted), (2, 2));
+    assert_eq!(found().await, known(&[("a", 2), ("b", 2), ("c", 1)]));
+    // Another row that was read may be written meanwhile, and one of these may not, nor may it go.
+    let read = table.version().await.unwrap();
+    table.replace(Filter::eq("id", "a"), Some(batch(&[row("a", 3)]))).await.unwrap();
+    table.replace_as_read(&read, Filter::eq("id", "b"), Some(batch(&[row("b", 3)]))).await.unwrap();
+    let late = table.replace_as_read(&read, Filter::any_of("id", ["a", "c"]), Some(batch(&[row("a", 9), row("c", 9)]))).await;
+    assert!(matches!(late, Err(LakeFault::Contended { .. })), "{late:?}");
+    assert_eq!(found().await, known(&[("a", 3), ("b", 3), ("c", 1)]));
+    let read = table.version().await.unwrap();
+    table.replace(Filter::eq("id", "c"), None).await.unwrap();
+    let late = table.replace_as_read(&read, Filter::eq("id", "c"), Some(batch(&[row("c", 9)]))).await;
+    assert!(matches!(late, Err(LakeFault::Contended { .. })), "{late:?}");
+    let read = table.version().await.unwrap();
+    assert_eq!(table.replace_as_read(&read, Filter::eq("id", "a"), None).await.unwrap().deleted, 1);
+    assert_eq!(found().await, known(&[("b", 3)]));
+    done(lake, &table).await;
+}

@@ -12,8 +12,10 @@ use crate::{conventions::counted::Id, sampling::Key};
 
 /// Traces that wait, of some 100 bytes each; of more, the oldest are looked at sooner.
 const MOST: usize = 100_000;
-/// Whoever had compared a batch with the table before a trace was adopted has added it by then.
+/// Whoever had compared a batch with the table before a trace was adopted has added it by then, or knows that it took long.
 const REMEMBERED: Duration = Duration::from_secs(600);
+/// Adding a batch took long: who adopted a trace of it meanwhile may have looked at it for the last time.
+const LONG: Duration = Duration::from_secs(300);
 
 /// Of which traces no entry has come.
 #[derive(Debug)]
@@ -72,13 +74,14 @@ impl Orphans {
         self.wait(without.chain(relieved.iter().map(|id| (id.0, id.1))));
     }
 
-    /// They were added.
-    pub(crate) fn added(&self, traces: &HashMap<Key, bool>) {
+    /// They were added. `compared`: when the table was asked what it has of them; another server may have adopted one since.
+    pub(crate) fn added(&self, traces: &HashMap<Key, bool>, compared: Timestamp) {
+        let took_long = self.now().since(compared) >= LONG;
         let mut state = self.state();
         for key in traces.iter().filter(|(_, entered)| **entered).map(|(key, _)| key) {
             state.waiting.remove(key);
             // It came while the trace was looked at, or after that.
-            if state.adopted.remove(key).is_some() {
+            if state.adopted.remove(key).is_some() || took_long {
                 state.due.push(*key);
             }
         }
@@ -146,10 +149,15 @@ impl Orphans {
         }
     }
 
-    /// Those that were adopted long ago need not be known here: the table tells of them.
-    pub(crate) fn forget_old(&self) {
+    /// Those that were adopted long ago need not be known here: the table tells of them. Answers which these are.
+    pub(crate) fn forget_old(&self) -> Vec<Key> {
         let now = self.now();
-        self.state().adopted.retain(|_, at| now.since(*at) < REMEMBERED);
+        let mut state = self.state();
+        let old: Vec<Key> = state.adopted.iter().filter(|(_, at)| now.since(**at) >= REMEMBERED).map(|(key, _)| *key).collect();
+        for key in &old {
+            state.adopted.remove(key);
+        }
+        old
     }
 
     pub(crate) fn forget(&self, goes: impl Fn(&Key) -> bool) {
@@ -225,7 +233,7 @@ mod tests {
     fn add(orphans: &Orphans, number: u8, entered: bool) {
         let traces = HashMap::from([(key(number), entered)]);
         orphans.adding(&traces, &[]);
-        orphans.added(&traces);
+        orphans.added(&traces, orphans.now());
     }
 
     #[test]
@@ -267,10 +275,25 @@ mod tests {
         assert!(orphans.take(MINUTE, 9).is_empty());
         clock.advance(MINUTE);
         assert_eq!(orphans.take(MINUTE, 9), [key(4), key(1)], "behind the others");
+        assert!(orphans.forget_old().is_empty());
         clock.advance(REMEMBERED);
-        orphans.forget_old();
+        let mut old = orphans.forget_old();
+        old.sort();
+        assert_eq!(old, [key(1), key(3), key(4)], "these are looked at once more");
+        assert!(orphans.forget_old().is_empty());
         add(&orphans, 1, true);
         assert!(orphans.take(MINUTE, 9).is_empty(), "it is long ago");
+    }
+
+    #[test]
+    fn a_trace_whose_entry_took_long_to_add_is_looked_at_again() {
+        let (orphans, clock) = waiting(9);
+        // Another server may have adopted a span of it, and looked again before this one was there.
+        let (compared, traces) = (orphans.now(), HashMap::from([(key(1), true), (key(2), false)]));
+        orphans.adding(&traces, &[]);
+        clock.advance(LONG);
+        orphans.added(&traces, compared);
+        assert_eq!(orphans.take(LONG * 2, 9), [key(1)]);
     }
 
     #[test]

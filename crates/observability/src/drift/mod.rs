@@ -34,7 +34,7 @@ use self::{
     sketch::Sketch,
     topics::Spoken,
 };
-use crate::{fault::TraceFault, query::seen, service::Observability};
+use crate::{fault::TraceFault, query::seen, senders::sent_by, service::Observability};
 
 /// A comparison is of no more time on either side.
 const LONGEST: Duration = Duration::from_secs(31 * 24 * 3600);
@@ -277,14 +277,9 @@ impl Drift {
     }
 }
 
-/// Spans of a project, or of one service of it; of an empty name those that say none.
+/// Spans of a project, or of one service or app of it; of an empty name those that say none.
 fn of_service(project: &str, service: Option<&str>) -> Filter {
-    let project = Filter::eq("project", project);
-    match service {
-        Some("") => project.and(Filter::IsNull("service".to_owned())),
-        Some(service) => project.and(Filter::eq("service", service)),
-        None => project,
-    }
+    Filter::eq("project", project).and(service.map_or(Filter::All, sent_by))
 }
 
 const fn all(of: &Collected) -> Side<'_> {

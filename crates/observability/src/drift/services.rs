@@ -2,6 +2,7 @@
 //!
 //! Each service counts its versions by itself: the newest release of one beside the newest of another is no comparison. So
 //! where nobody names a service, the releases are those of the only one that has any, and where several do, none are compared.
+//! The same goes for the apps of this server (`senders.rs`), where no service has releases.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +14,12 @@ use super::{
     gather::stretch,
     report::{Collected, Releases},
 };
-use crate::{fault::TraceFault, query::seen, table::Rows};
+use crate::{
+    fault::TraceFault,
+    query::seen,
+    senders::{app_of, sender},
+    table::Rows,
+};
 
 /// Services that a refusal can name, those with the most spans.
 const SENDERS: usize = 20;
@@ -21,7 +27,7 @@ const SENDERS: usize = 20;
 /// Whose spans are compared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Owner {
-    /// None: all services together. Empty: programs that do not say which service they are.
+    /// Or the app. None: all services together. Empty: programs that do not say which service they are.
     service: Option<String>,
     /// Whether there are others, whose spans are left out.
     apart: bool,
@@ -83,32 +89,34 @@ impl Drift {
         if senders.len() > 1 { Err(several(senders)) } else { Ok(()) }
     }
 
-    /// The services that sent spans of a release, as far as the actor may see them.
+    /// The services and apps that sent spans of a release, as far as the actor may see them.
     async fn senders(&self, actor: &Actor, among: Filter) -> Result<BTreeSet<String>, TraceFault> {
         let asking = self.room.asking(actor, self.room.now());
         let released = Filter::Not(Box::new(Filter::IsNull("release".to_owned())));
         let among = seen(asking, Filter::eq("project", actor.project.to_string()).and(released).and(among)).await?;
-        let asked = Aggregate::of(among).by("service").measure("rows", MeasureOf::Rows);
+        let asked = Aggregate::of(among).by("service").by("app").measure("rows", MeasureOf::Rows);
         let grouped = asking.table.aggregate(asked.order("rows", Order::Descending).limit(SENDERS)).await?;
         let mut senders = BTreeSet::new();
         for batch in &grouped.batches {
             let rows = Rows(batch);
             for row in 0..batch.num_rows() {
-                senders.insert(rows.text("service", row)?.unwrap_or_default().to_owned());
+                senders.insert(sender(rows.text("service", row)?, rows.text("app", row)?).unwrap_or_default());
             }
         }
         Ok(senders)
     }
 }
 
-/// The only one of these. One that says its name goes before those that do not: what this server makes itself has versions,
-/// too, and is no service.
+/// The only one of these. A service goes before the apps of this server, which have versions whether anybody looks at them or not,
+/// and one that says its name before those that do not.
 fn only(senders: BTreeSet<String>, apart: bool) -> Result<Owner, TraceFault> {
-    let mut named = senders.iter().filter(|sender| !sender.is_empty());
-    match (named.next().cloned(), named.next().is_some()) {
-        (Some(_), true) => Err(several(senders)),
-        (Some(service), false) => Ok(Owner { service: Some(service), apart }),
-        (None, _) => Ok(Owner { service: senders.into_iter().next(), apart }),
+    let named = senders.iter().filter(|sender| !sender.is_empty()).cloned();
+    let (apps, services): (Vec<String>, Vec<String>) = named.partition(|sender| app_of(sender).is_some());
+    let meant = if services.is_empty() { apps } else { services };
+    match meant.as_slice() {
+        [] => Ok(Owner { service: senders.into_iter().next(), apart }),
+        [one] => Ok(Owner { service: Some(one.clone()), apart }),
+        _ => Err(several(senders)),
     }
 }
 
@@ -137,5 +145,11 @@ mod tests {
         assert_eq!(of(&[""], true).ok().and_then(Owner::name), None);
         let Err(TraceFault::SeveralServices { services }) = of(&["", "shop", "desk"], true) else { panic!("there are two") };
         assert_eq!(services, ["desk", "shop"]);
+        assert_eq!(of(&["app/manual"], false).ok(), owner("app/manual", false));
+        assert_eq!(of(&["app/manual", "app/other", "shop"], true).ok(), owner("shop", true), "apps stand in nobody's way");
+        let Err(TraceFault::SeveralServices { services }) = of(&["", "app/manual", "app/other"], true) else {
+            panic!("there are two apps")
+        };
+        assert_eq!(services, ["app/manual", "app/other"]);
     }
 }

@@ -9,7 +9,7 @@ use super::{
     fields::{KnownField, known},
     parser,
 };
-use crate::scores::Scored;
+use crate::{scores::Scored, senders::app_of};
 
 /// Which spans are meant. Every part is true or false: a comparison with what a span does not have is false.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,18 +116,27 @@ impl SpanFilter {
         }
     }
 
-    /// Those of its spans that one of these services sent; none among them is whoever does not say its name.
+    /// Those of its spans that one of these services sent, or apps of this server (`senders.rs`); none among them is whoever does
+    /// not say its name.
     #[must_use]
     pub fn of_services(&self, services: &[Option<String>]) -> Self {
-        let Some(field) = known("service").filter(|_| !services.is_empty()) else { return self.clone() };
-        let is = |test| Expr::Is(Condition { field: Field::Known(field), test });
-        let named: Vec<Value> = services.iter().flatten().cloned().map(Value::Text).collect();
+        let Some((service, app)) = known("service").zip(known("app")).filter(|_| !services.is_empty()) else {
+            return self.clone();
+        };
+        let is = |field, test| Expr::Is(Condition { field: Field::Known(field), test });
+        let unsaid = |field| Expr::Not(Box::new(is(field, Test::Exists)));
+        let any_of = |names: Vec<&str>| Test::In(names.into_iter().map(|name| Value::Text(name.to_owned())).collect());
+        let named: Vec<&str> = services.iter().flatten().map(String::as_str).collect();
+        let apps: Vec<&str> = named.iter().copied().filter_map(app_of).collect();
         let mut any = Vec::new();
         if services.contains(&None) {
-            any.push(Expr::Not(Box::new(is(Test::Exists))));
+            any.push(Expr::And(vec![unsaid(service), unsaid(app)]));
+        }
+        if !apps.is_empty() {
+            any.push(Expr::And(vec![unsaid(service), is(app, any_of(apps))]));
         }
         if !named.is_empty() {
-            any.push(is(Test::In(named)));
+            any.push(is(service, any_of(named)));
         }
         self.and(&Self(Expr::Or(any)))
     }

@@ -10,6 +10,7 @@ use super::{Asking, TraceFilter, access::seen, counted, entry_only, group_column
 use crate::{
     fault::TraceFault,
     filter::{FIELDS, FieldKind, SpanFilter, known},
+    senders::sender,
     service::Observability,
     table::{Rows, WEIGHT},
 };
@@ -69,7 +70,7 @@ pub struct Told {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FirstSeen {
     pub value: String,
-    /// None: whoever sent it does not say its name.
+    /// Or the app of this server, as `app/NAME`. None: whoever sent it does not say its name.
     pub service: Option<String>,
     pub first: Timestamp,
 }
@@ -86,6 +87,7 @@ const WORD: &str = "point_word";
 const WEIGHS: &str = "point_weight";
 const FIRST: &str = "first_seen";
 const SENDER: &str = "first_service";
+const SENDING_APP: &str = "first_app";
 
 /// Whether slices can be made of a field, and its values counted.
 pub fn check_group_field(field: &str) -> Result<(), TraceFault> {
@@ -220,14 +222,16 @@ impl Observability {
         let spans = of.spans(asking.actor, asking.now).and(present(column));
         let among = seen(asking, if entries { spans.and(entry_only()) } else { spans }).await?;
         let mut asked = Aggregate::of(among).by(column).measure(FIRST, MeasureOf::Min("start".into()));
-        asked.keys.push(mainspring_lake::Key { name: SENDER.to_owned(), of: KeyOf::Column("service".to_owned()) });
+        for (name, column) in [(SENDER, "service"), (SENDING_APP, "app")] {
+            asked.keys.push(mainspring_lake::Key { name: name.to_owned(), of: KeyOf::Column(column.to_owned()) });
+        }
         let grouped = asking.table.aggregate(asked.order(FIRST, Order::Descending).limit(FIRST_SEEN)).await?;
         let mut found = Vec::new();
         for batch in &grouped.batches {
             let read = Rows(batch);
             for row in 0..batch.num_rows() {
                 if let (Some(value), Some(first)) = (read.text(column, row)?, read.number(FIRST, row)?) {
-                    let service = read.text(SENDER, row)?.map(str::to_owned);
+                    let service = sender(read.text(SENDER, row)?, read.text(SENDING_APP, row)?);
                     found.push(FirstSeen { value: value.to_owned(), service, first: Timestamp::from_micros(first) });
                 }
             }

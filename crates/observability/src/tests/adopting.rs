@@ -1,5 +1,8 @@
 //! Traces of which no entry was sent: by which span they are entered, when, and for how long.
 
+mod large;
+mod together;
+
 use mainspring_kernel::Stop;
 use mainspring_lake::{Filter, Lake, Scalar, Scan};
 

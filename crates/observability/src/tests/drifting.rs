@@ -171,7 +171,52 @@ async fn where_only_one_service_has_releases_they_are_compared() {
     // Named, it is what is meant.
     let named = DriftReleases { reference: Some("6".to_owned()), current: Some("7".to_owned()) };
     let report = drift.report(&all, &DriftQuestion { against: Against::Release(named), ..asked.clone() }).await.unwrap();
-    assert_eq!((of(&report, "duration").current, report.service), (40, None));
+    assert_eq!((of(&report, "duration").current, report.service.as_deref()), (40, Some("app/manual")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn releases_of_two_apps_of_this_server_are_not_compared_with_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let drift = drift_of(dir.path(), &room, None).await;
+    let answered = |at: i64, app: &'static str, version: u32, millis: i64| {
+        (0..40).map(move |n| {
+            let mut span = span(at + n, &[]);
+            span.end = Timestamp::from_micros(at + n + millis * 1_000);
+            span.attributes.insert(names::APP.to_owned(), json!(app));
+            span.attributes.insert(names::VERSIONS.to_owned(), json!([format!("app/{app}@{version}#abc")]));
+            span
+        })
+    };
+    record(&room, answered(LATELY, "manual", 1, 100).chain(answered(LATELY + 1_000, "manual", 2, 100))).await;
+    let all = actor(Labels::All);
+    let asked = async |service: Option<&str>, current: Option<&str>| {
+        let named = DriftReleases { reference: None, current: current.map(str::to_owned) };
+        let question = DriftQuestion { against: Against::Release(named), ..question(&["duration"]) };
+        drift.report(&all, &DriftQuestion { service: service.map(str::to_owned), ..question }).await
+    };
+    let two = |before: &str, after: &str| Some((before.to_owned(), after.to_owned()));
+    let only = asked(None, None).await.unwrap();
+    assert_eq!((only.releases, only.service.as_deref()), (two("1", "2"), Some("app/manual")));
+
+    // Another one is slow, and a program of another's is called like the first.
+    record(&room, answered(LATELY + 2_000, "search", 3, 20_000)).await;
+    let refused = asked(None, None).await.unwrap_err();
+    assert_eq!(refused.hint().as_deref(), Some("name one as `service`: `app/manual`, `app/search`"));
+    let manual = asked(Some("app/manual"), None).await.unwrap();
+    let duration = of(&manual, "duration");
+    assert_eq!((manual.releases.clone(), duration.drifted, duration.current), (two("1", "2"), false, 40));
+    let search = asked(None, Some("3")).await.unwrap();
+    assert_eq!((search.service.as_deref(), search.releases), (Some("app/search"), None), "it is the first of its app");
+    let namesake = (0..40).map(|n| {
+        let mut span = called(LATELY + 3_000 + n, &Call { release: "9.0", ..USUAL });
+        span.attributes.insert("resource.service.name".to_owned(), json!("manual"));
+        span
+    });
+    record(&room, namesake).await;
+    for (service, releases) in [("app/manual", two("1", "2")), ("manual", None)] {
+        assert_eq!(asked(Some(service), None).await.unwrap().releases, releases, "{service}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -111,6 +111,18 @@ async fn numbers_come_in_seconds_and_dollars_and_a_cost_is_counted_once() {
         (2, 2, 4)
     );
     assert_eq!((counted(vec![]).await, counted(vec![Some("nobody \"x\"")]).await), (8, 0), "of none in particular, of all");
+
+    // So has an app of this server, whose versions are no service's.
+    let mut answered = span(NOW - 10 * SECOND, &[]);
+    answered.attributes.insert(names::VERSIONS.to_owned(), json!(["app/manual@v3#abc"]));
+    record(&room, [answered]).await;
+    let first = room.first_seen(&all, (&SpanFilter::all(), false), "release").await.unwrap();
+    let app = Some("app/manual".to_owned());
+    assert_eq!(first.last(), Some(&FirstSeen { value: "v3".to_owned(), service: app, first: at(NOW - 10 * SECOND) }));
+    assert_eq!(
+        (counted(vec![Some("app/manual")]).await, counted(vec![Some("manual")]).await, counted(vec![None]).await),
+        (1, 0, 2)
+    );
 }
 
 #[test]

@@ -84,6 +84,10 @@ impl Table for Away<Arc<dyn Table>> {
         self.check()?;
         self.inner.replace(delete, rows).await
     }
+    async fn replace_as_read(&self, read: &LakeVersion, delete: Filter, rows: Option<RecordBatch>) -> Result<Commit, LakeFault> {
+        self.check()?;
+        self.inner.replace_as_read(read, delete, rows).await
+    }
     async fn scan(&self, scan: Scan) -> Result<Vec<RecordBatch>, LakeFault> {
         self.check()?;
         self.inner.scan(scan).await

@@ -42,7 +42,7 @@ export function Component() {
   const named = (key: string) => (against.value === "release" ? params.get(key) || undefined : undefined);
   const [release, reference] = [named("release"), named("reference_release")];
   const service = params.get("service") ?? "";
-  const services = useQuery({ ...queries.traceMetrics({ by: "service", measures: "count", from: before, limit: 200 }), staleTime: 60_000 });
+  const services = useQuery({ ...queries.traceMetrics({ by: "service,app", measures: "count", from: before, limit: 200 }), staleTime: 60_000 });
   const asked = { from, against: against.value, release, reference_release: reference, service: service || undefined };
   const drift = useQuery(queries.drift(asked));
   const several = drift.error instanceof ApiError && drift.error.problem.code === SEVERAL;
@@ -94,7 +94,7 @@ export function Component() {
 /** Several services have releases, and it is for the reader to say whose are meant. */
 function Whose({ from, onChoose }: { from: string; onChoose: (service: string) => void }) {
   const found = useQuery({
-    ...queries.traceMetrics({ by: "service", measures: "count", filter: "release exists", from, limit: 50 }),
+    ...queries.traceMetrics({ by: "service,app", measures: "count", filter: "release exists", from, limit: 50 }),
     staleTime: 60_000,
   });
   const names = servicesOf(found.data);
@@ -147,7 +147,7 @@ function Found({ drift, selected, onSelect }: { drift: Drift; selected: string |
     return (
       <Card>
         <Empty icon="diff" title="There are no two releases in this time">
-          A release is the <code>service.version</code> that a program sends.
+          A release is the <code>service.version</code> that a program sends, or the version of an app.
         </Empty>
       </Card>
     );

@@ -20,6 +20,11 @@ describe("the services to choose from", () => {
     expect(servicesOf(counted)).toEqual(["desk", "shop"]);
     expect(servicesOf(undefined)).toEqual([]);
   });
+  it("are also the apps of this server, whose spans are no service's", () => {
+    const keys = [{ service: null, app: "shop" }, { service: "shop", app: null }, { service: null, app: null }];
+    const rows = keys.map((keys) => ({ keys, values: { count: 3 } }));
+    expect(servicesOf({ from: "", to: "", by: ["service", "app"], measures: ["count"], rows, more: false })).toEqual(["app/shop", "shop"]);
+  });
   it("have the one that is chosen among them", () => {
     const values = (names: string[], chosen: string) => serviceChoices(names, chosen).map((choice) => choice.value);
     expect(values(["desk", "shop"], "shop")).toEqual(["", "desk", "shop"]);

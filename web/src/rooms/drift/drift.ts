@@ -35,9 +35,9 @@ export const share = (part: number): string => {
   return percent > 0 && percent < 0.1 ? "<0.1%" : `${percent < 10 && percent % 1 !== 0 ? percent.toFixed(1) : Math.round(percent)}%`;
 };
 
-/** The services of spans that were counted by them, in the order of their names. */
+/** The services of spans that were counted by them, and the apps of this server, whose spans are no service's, in the order of their names. */
 export function servicesOf(counted: TraceMetrics | undefined): string[] {
-  const names = (counted?.rows ?? []).flatMap((row) => row.keys.service || []);
+  const names = (counted?.rows ?? []).flatMap(({ keys }) => keys.service || (keys.app ? `app/${keys.app}` : []));
   return [...new Set(names)].sort((one, other) => one.localeCompare(other));
 }
 
