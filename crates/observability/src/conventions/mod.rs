@@ -23,7 +23,7 @@ mod tests;
 
 pub(crate) use aliases::{alias, is_content, is_person, person_names};
 pub(crate) use contents::{QUESTIONS, is_content_of_event, said_above};
-pub(crate) use facts::is_ours;
+pub(crate) use facts::{is_ours, unpriced};
 
 pub use aliases::Convention;
 pub use conversation::{Conversation, FoundDocument, ToolUse};
