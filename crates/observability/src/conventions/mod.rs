@@ -8,6 +8,7 @@ mod contents;
 mod conversation;
 pub(crate) mod counted;
 mod facts;
+mod hashing;
 mod indexed;
 mod kinds;
 mod messages;
