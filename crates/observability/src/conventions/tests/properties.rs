@@ -99,6 +99,7 @@ proptest! {
         prop_assert_eq!(facts.clone().into_owned(), facts);
         let text = Conversation::of(&any).text();
         prop_assert!(Conversation::beginning(&any, 40).text().len() <= text.len() + 4_096);
+        prop_assert_eq!(Conversation::beginning(&any, 1 << 20).text(), text, "nothing that is searched is left out");
         prop_assert_eq!(any.attributes, attributes, "what came stays as it came");
     }
 
