@@ -48,11 +48,14 @@ fn a_frame_holds_a_span_as_it_is_written_otherwise() {
     one.status = SpanStatus::Error("a \"quoted\" line\n".into());
     one.events = vec![SpanEvent { name: "e".into(), at: one.start, attributes: one.attributes.clone() }];
     let dir = tempfile::tempdir().unwrap();
-    let path = left(&spill::Spill::open(dir.path(), u64::MAX).unwrap(), &[one.clone(), span(2, &[])]);
+    // Whose it is and what stands above it is another's for each.
+    let elsewhere = Span { project: ProjectId::from_raw(99), ..span(2, &[]) };
+    let spans = [one.clone(), elsewhere, span(3, &[])];
+    let path = left(&spill::Spill::open(dir.path(), u64::MAX).unwrap(), &spans);
     let bytes = std::fs::read(path).unwrap();
     let plain = serde_json::to_vec(&one).unwrap();
     assert_eq!(&bytes[8..8 + plain.len()], plain.as_slice());
-    assert_eq!(spill::parse(&bytes).spans[0], one);
+    assert_eq!(spill::parse(&bytes).spans, spans);
 }
 
 proptest! {
