@@ -14,6 +14,7 @@ mod kinds;
 mod messages;
 mod page;
 mod parts;
+mod plain;
 pub(crate) mod report;
 mod said;
 mod usage;
