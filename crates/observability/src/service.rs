@@ -1,5 +1,7 @@
 //! The room's use cases.
 
+mod recording;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -10,7 +12,7 @@ use std::{
 use mainspring_blobs::Blobs;
 use mainspring_kernel::{Actor, Clock, Digest, Fault as _, Page, PageRequest, Stop, Tasks, Timestamp, id::ProjectId};
 use mainspring_lake::{Lake, Table};
-use mainspring_llm::{DocumentAccess, EventSink, Span, SpanId, TraceId, trace::names};
+use mainspring_llm::{DocumentAccess, Span, SpanId, TraceId, trace::names};
 use mainspring_telemetry::Metrics;
 use tokio::sync::{Semaphore, mpsc};
 
@@ -26,12 +28,12 @@ use crate::{
     hold,
     keeping::{Found, Whose},
     pace::Pace,
-    pricing::{SpanPrices, price},
+    pricing::SpanPrices,
     query::{
         self, ActivityBucket, Asking, Counted, Export, Gathered, GatheredBy, MetricsQuestion, SessionTraces, SpanMetrics,
         SpanSummary, TraceFilter, TracePart, TraceSummary, TraceTree, Traffic,
     },
-    room::{self, Room},
+    room::Room,
     sampling::{LetGo, Sampler, Tally},
     scores::Scores,
     settle::Kept,
@@ -239,43 +241,9 @@ impl Observability {
         wait(recorded, self.counters.queryable.subscribe(), left).await
     }
 
-    /// Records and waits until the spans are stored; for senders who were promised so. Spans that a
-    /// sender repeats, because an answer did not reach it, are in the lake once.
-    pub async fn record_durably(&self, spans: Vec<Span>, within: Duration) -> Result<(), TraceFault> {
-        if spans.is_empty() {
-            return Ok(());
-        }
-        let lost = self.counters.dropped.load(Ordering::SeqCst);
-        for mut span in spans {
-            if let Some(prices) = self.prices.get() {
-                price(&mut span, prices.as_ref());
-            }
-            if tokio::time::timeout(within, self.enqueue(span)).await != Ok(true) {
-                return Err(TraceFault::Saturated);
-            }
-        }
-        self.flush(within).await?;
-        if self.counters.dropped.load(Ordering::SeqCst) == lost {
-            return Ok(());
-        }
-        // Which spans were lost is not known: the sender repeats all of them.
-        Err(self.counters.trouble.borrow().map_or(TraceFault::NotStored, TraceFault::from))
-    }
-
     /// For who may be asked to wait: while much is on its way to the lake, for a moment.
     pub async fn keep_pace(&self) {
         self.pace.keep().await;
-    }
-
-    /// Waits for a place in the queue. Answers whether the span has one.
-    async fn enqueue(&self, span: Span) -> bool {
-        let bytes = room::weight(&span);
-        let Some(place) = self.room.take(bytes).await else { return false };
-        let Ok(permit) = self.queue.reserve().await else { return false };
-        // It is counted before it can be taken out: whoever waits for what was counted would else be content with another's.
-        self.counters.recorded.fetch_add(1, Ordering::SeqCst);
-        permit.send(Queued { span, repeatable: true, bytes, _place: place });
-        true
     }
 
     /// Traces by the spans that they are entered by, newest first.
@@ -588,16 +556,5 @@ async fn wait(target: u64, mut reached: tokio::sync::watch::Receiver<u64>, withi
     match tokio::time::timeout(within, reached.wait_for(|count| *count >= target)).await {
         Ok(Ok(_)) => Ok(()),
         _ => Err(TraceFault::NotStored),
-    }
-}
-
-impl EventSink for Observability {
-    fn record(&self, span: Span) {
-        let bytes = room::weight(&span);
-        let Some((place, permit)) = self.room.try_take(bytes).zip(self.queue.try_reserve().ok()) else {
-            return self.counters.count_dropped(1, "queue_full");
-        };
-        self.counters.recorded.fetch_add(1, Ordering::SeqCst);
-        permit.send(Queued { span, repeatable: false, bytes, _place: place });
     }
 }

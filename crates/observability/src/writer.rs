@@ -35,7 +35,7 @@ use crate::{
 };
 
 /// Spans in one segment at most.
-const GROUP_MAX: usize = 1_000;
+pub(crate) const GROUP_MAX: usize = 1_000;
 /// What makes a commit as large as it should be: so many spans, or spans that took so many bytes.
 pub(crate) const COMMIT_MAX: usize = 8_000;
 const COMMIT_BYTES: usize = 20 << 20;
