@@ -123,9 +123,7 @@ impl Conversation {
         }
         input = if input.is_empty() { spoken(Fact::Input, "user") } else { input };
         output = if output.is_empty() { spoken(Fact::Output, "assistant") } else { output };
-        if said.has(Fact::Content) {
-            beside(span, fold, &mut output);
-        }
+        beside(span, fold, &mut output);
         let query = said.value(Fact::Query).and_then(Value::as_str).map(|query| fold.cut(query));
         Self { input, output, tool: tool(said, fold), query, ..Self::default() }
     }
@@ -215,14 +213,13 @@ fn says_something(value: &Value) -> bool {
     value.as_object().is_none_or(|message| message.keys().any(|key| key != "role"))
 }
 
-/// Where some SDKs write calls of tools and thoughts beside the answer. In the table of names they are content.
-pub(super) const CALLS_BESIDE: [&str; 3] = ["ai.response.toolCalls", "ai.result.toolCalls", "lk.response.function_calls"];
-pub(super) const THOUGHT_BESIDE: &str = "ai.response.reasoning";
-
+/// Calls of tools and thoughts that some SDKs write beside the answer.
 fn beside(span: &Span, fold: Fold, output: &mut Vec<Message>) {
-    let calls = CALLS_BESIDE.iter().find_map(|name| span.attributes.get(*name));
+    let value = |names: [&str; 2]| names.iter().find_map(|name| span.attributes.get(*name));
+    let calls =
+        value(["ai.response.toolCalls", "ai.result.toolCalls"]).or_else(|| span.attributes.get("lk.response.function_calls"));
     let calls = calls.map(|calls| fold.tool_calls(calls)).unwrap_or_default();
-    let thought = span.attributes.get(THOUGHT_BESIDE).and_then(Value::as_str).filter(|thought| !thought.is_empty());
+    let thought = span.attributes.get("ai.response.reasoning").and_then(Value::as_str).filter(|thought| !thought.is_empty());
     if calls.is_empty() && thought.is_none() {
         return;
     }

@@ -7,7 +7,6 @@ use mainspring_llm::trace::names;
 use super::super::{
     aliases::{self, Convention, Fact, alias, all},
     contents::PREFIXES,
-    conversation::{CALLS_BESIDE, THOUGHT_BESIDE},
     is_content, is_content_of_event, is_person, page,
 };
 
@@ -41,13 +40,6 @@ fn no_whole_name_is_an_item_of_a_list_that_was_written_out() {
     let goes_on = |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit());
     for (.., name) in all() {
         assert!(!PREFIXES.iter().any(|(.., prefix)| name.strip_prefix(prefix).is_some_and(goes_on)), "{name}");
-    }
-}
-
-#[test]
-fn what_is_said_beside_an_answer_is_looked_for_where_there_is_such_content() {
-    for name in CALLS_BESIDE.into_iter().chain([THOUGHT_BESIDE]) {
-        assert_eq!(alias(name).map(|alias| alias.fact), Some(Fact::Content), "{name}");
     }
 }
 
