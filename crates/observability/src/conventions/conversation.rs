@@ -244,8 +244,8 @@ fn list_of(said: &Said<'_>, span: &Span, fold: Fold, fact: Fact) -> Vec<Value> {
         Value::String(text) => fold.opened(text).unwrap_or_else(|| Value::String(fold.cut(text))),
         other => other.clone(),
     });
-    let mut prefixes = PREFIXES.iter().filter(|(says, ..)| *says == fact && said.is_written_out());
-    let value = whole.or_else(|| prefixes.find_map(|(.., prefix)| gathered(&span.attributes, prefix)));
+    let prefixes = || PREFIXES.iter().filter(|(says, ..)| *says == fact);
+    let value = whole.or_else(|| prefixes().find_map(|(.., prefix)| gathered(&span.attributes, prefix)));
     value.map(|value| items(&value).into_iter().cloned().collect()).unwrap_or_default()
 }
 
