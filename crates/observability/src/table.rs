@@ -13,7 +13,7 @@ use arrow_array::{
     builder::{BooleanBuilder, Float64Builder, Int64Builder, ListBuilder, StringBuilder},
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use mainspring_kernel::{Name, Timestamp, id::ProjectId};
+use mainspring_kernel::{Name, Timestamp};
 use mainspring_lake::{IndexKind, IndexSpec, Past, TableSpec};
 use mainspring_llm::{
     Span,
@@ -119,8 +119,6 @@ pub(crate) const SPAN: [&str; 13] = [
 /// What of a span is kept as text, on the disk and in the table alike: its ids, and JSON.
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
-    /// Whose spans were written last: mostly the next one is theirs too.
-    of: Option<ProjectId>,
     project: String,
     trace: String,
     span: String,
@@ -135,9 +133,7 @@ pub(crate) struct Texts {
 impl Texts {
     /// Writes those of another span, into the same memory.
     pub(crate) fn write(&mut self, span: &Span) -> serde_json::Result<()> {
-        if self.of.replace(span.project) != Some(span.project) {
-            written(&mut self.project, &span.project);
-        }
+        written(&mut self.project, &span.project);
         written(&mut self.trace, &span.trace);
         written(&mut self.span, &span.span);
         match &span.parent {
