@@ -74,7 +74,43 @@ fn read(fold: Fold, Plain { role, parts, finish_reason }: Plain<'_>) -> Message 
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::Value;
+
+    use super::{super::values::structured, *};
+
+    #[test]
+    fn however_a_message_is_spelled_it_says_what_its_values_say() {
+        for spelled in [
+            r#"[{"role":"user","parts":[{"type":"text","content":"\u00e9\ud83d\ude00\n\/\u0000"}]}]"#,
+            r#"[{"rol\u0065":"mod\u0065l","parts":[{"typ\u0065":"t\u0065xt","content":"a"}],"finish_reason":null}]"#,
+            r#"[{"role":"user","parts":[{"type":"text","content":""}]},{"role":"","parts":[{"type":"text","content":"[1]"}]}]"#,
+            r#"[{"role":"user","parts":[]},{"role":"user","parts":[{"type":"text","content":"a"}],"finish_reason":1}]"#,
+            r#"[{"role":null,"parts":[{"type":"text","content":"a"}]}]"#,
+            r#"[{"role":"user","parts":[{"type":"text","content":null}]}]"#,
+            r#"[{"role":"user","parts":[{"type":"Text","content":"a"}]}]"#,
+            r#"[{"role":"user","parts":[],"parts":[{"type":"text","content":"a"}]}]"#,
+            r#"[{"role":"user","parts":[{"type":"text","content":"a"},"b",{"type":"tool_call","name":"c"}]}]"#,
+            "\u{a0}[ { \"role\" : \"user\" , \"parts\" : [ ] } ]\n",
+        ] {
+            let values = structured(spelled).unwrap();
+            let (of_text, of_values) =
+                (Fold::WHOLE.messages(&Value::from(spelled), "user"), Fold::WHOLE.messages(&values, "user"));
+            assert_eq!(of_text, of_values, "{spelled}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_a_text() {
+        for broken in [
+            r#"[{"role":"user","parts":[{"type":"text","content":"\ud800"}]}]"#,
+            r#"[{"role":"user","parts":[{"type":"text","content":"a"}]}],"#,
+            r#"[{"role":"user","parts":[{"type":"text","content":"a"}]}"#,
+        ] {
+            let found = Fold::WHOLE.messages(&Value::from(broken), "user");
+            assert_eq!(found.iter().flat_map(|message| &message.parts).count(), 1, "{broken}");
+            assert_eq!(found[0].parts, parts::text(broken.to_owned()));
+        }
+    }
 
     #[test]
     fn texts_are_plain_and_anything_beside_them_is_not() {
