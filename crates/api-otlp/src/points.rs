@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     shared::{Left, Name, check_time, cut, of_resource, say_also},
-    spans::{SHARED_MAX, TOO_MUCH_SHARED, owned, time, weight_of, with_scope},
+    spans::{SHARED_MAX, TOO_MUCH_SHARED, pair, time, weight_of, with_scope},
 };
 
 /// Of a point that says only that there was none.
@@ -146,7 +146,7 @@ impl Making<'_> {
         check_time(at, self.now)?;
         let since = if said.start == 0 { None } else { Some(time(said.start)?) };
         let mut attributes = self.shared.clone();
-        attributes.extend(owned(said.attributes));
+        attributes.extend(said.attributes.into_iter().map(pair));
         cut(&mut attributes);
         let series = Name::of("metric")
             .and(self.project.to_string().as_bytes())

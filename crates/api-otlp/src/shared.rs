@@ -66,12 +66,15 @@ pub(crate) fn check_time(time: Timestamp, now: Timestamp) -> Result<(), &'static
 
 /// Rejects spans that cannot be kept as they are, and shortens those with too many attributes.
 pub(crate) fn bound(received: &mut Received, now: Timestamp) {
-    for mut span in std::mem::take(&mut received.spans) {
-        match check(&mut span, now) {
-            Ok(()) => received.spans.push(span),
-            Err(reason) => received.reject(1, reason),
+    let mut spans = std::mem::take(&mut received.spans);
+    spans.retain_mut(|span| match check(span, now) {
+        Ok(()) => true,
+        Err(reason) => {
+            received.reject(1, reason);
+            false
         }
-    }
+    });
+    received.spans = spans;
 }
 
 fn check(span: &mut Span, now: Timestamp) -> Result<(), &'static str> {

@@ -120,7 +120,7 @@ fn span(proto: ProtoSpan, project: ProjectId, shared: &Map<String, Value>) -> Re
     let start = time(proto.start_time_unix_nano)?;
     let mut end = time(proto.end_time_unix_nano)?;
     let mut attributes = shared.clone();
-    attributes.extend(owned(proto.attributes));
+    attributes.extend(proto.attributes.into_iter().map(pair));
     if parent.is_some() && proto.flags & PARENT_IS_REMOTE == PARENT_IS_REMOTE {
         attributes.insert(names::PARENT_REMOTE.to_owned(), true.into());
     }
@@ -160,13 +160,14 @@ pub(crate) fn time(nanos: u64) -> Result<Timestamp, &'static str> {
     i64::try_from(nanos / 1_000).map(Timestamp::from_micros).map_err(|_| "a time is out of range")
 }
 
-/// Attributes as they came, but nobody outside speaks our words: labels and versions are this server's to state.
-pub(crate) fn owned(attributes: Vec<KeyValue>) -> Map<String, Value> {
-    let pair = |KeyValue { key, value, .. }| {
-        let key = if key.starts_with("mainspring.") { format!("client.{key}") } else { key };
-        (key, plain(value, 0))
-    };
+fn owned(attributes: Vec<KeyValue>) -> Map<String, Value> {
     attributes.into_iter().map(pair).collect()
+}
+
+/// An attribute as it came, but nobody outside speaks our words: labels and versions are this server's to state.
+pub(crate) fn pair(KeyValue { key, value, .. }: KeyValue) -> (String, Value) {
+    let key = if key.starts_with("mainspring.") { format!("client.{key}") } else { key };
+    (key, plain(value, 0))
 }
 
 pub(crate) fn plain(value: Option<AnyValue>, depth: usize) -> Value {

@@ -49,6 +49,19 @@ fn export() -> ExportTraceServiceRequest {
 }
 
 #[test]
+fn of_an_attribute_that_is_said_twice_the_last_value_stands_in_the_first_place() {
+    let mut example = example();
+    let said = |key: &str, text: &str| json!({"key": key, "value": {"stringValue": text}});
+    let twice = [said("a", "1"), said("resource.service.name", "mine"), said("b", "2"), said("a", "3")];
+    example["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"] = json!(twice);
+    let export = decode(example.to_string().as_bytes(), Encoding::Json).unwrap();
+    let attributes = spans::read(export, project()).spans.remove(0).attributes;
+    let names: Vec<&str> = attributes.keys().map(String::as_str).collect();
+    assert_eq!(names, ["resource.service.name", "otel.scope.name", "otel.scope.version", "a", "b"]);
+    assert_eq!((&attributes["resource.service.name"], &attributes["a"]), (&json!("mine"), &json!("3")));
+}
+
+#[test]
 fn both_encodings_say_the_same() {
     let project = project();
     let bytes = prost::Message::encode_to_vec(&export());

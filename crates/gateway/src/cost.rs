@@ -41,8 +41,15 @@ pub struct PriceTable {
     models: Vec<ModelPrice>,
     /// By full name, the places in `models`.
     exact: HashMap<String, Vec<usize>>,
-    /// The places of those that end in `*`.
-    patterns: Vec<usize>,
+    /// The places of those that end in `*`, by how they begin: a span is priced with every look-up, and there are hundreds.
+    patterns: HashMap<String, Vec<usize>>,
+}
+
+/// Bytes by which patterns are told apart; all shorter ones stand together.
+const BEGINNING: usize = 5;
+
+fn beginning(name: &str) -> &str {
+    name.get(..BEGINNING).unwrap_or_default()
 }
 
 impl PriceTable {
@@ -50,12 +57,11 @@ impl PriceTable {
     pub fn new(digest: Digest, spec: PricesSpec) -> Self {
         let models = spec.models;
         let mut exact: HashMap<String, Vec<usize>> = HashMap::new();
-        let mut patterns = Vec::new();
+        let mut patterns: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, price) in models.iter().enumerate() {
-            if price.model.ends_with('*') {
-                patterns.push(index);
-            } else {
-                exact.entry(price.model.clone()).or_default().push(index);
+            match price.model.strip_suffix('*') {
+                Some(stem) => patterns.entry(beginning(stem).to_owned()).or_default().push(index),
+                None => exact.entry(price.model.clone()).or_default().push(index),
             }
         }
         Self { digest, models, exact, patterns }
@@ -84,8 +90,9 @@ impl PriceTable {
         };
         let matches = |index: &usize| self.models[*index].model.strip_suffix('*').is_some_and(|stem| model.starts_with(stem));
         let exact = self.exact.get(model).into_iter().flatten().copied().find(|index| here(index));
-        let pattern = self.patterns.iter().copied().find(|index| matches(index) && here(index));
-        let first = exact.into_iter().chain(pattern).min()?;
+        let first_of = |alike: &Vec<usize>| alike.iter().copied().find(|index| matches(index) && here(index));
+        let patterns = [beginning(model), ""].into_iter().filter_map(|begins| self.patterns.get(begins).and_then(first_of));
+        let first = exact.into_iter().chain(patterns).min()?;
         self.models.get(first)
     }
 }

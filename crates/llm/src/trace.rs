@@ -35,7 +35,10 @@ macro_rules! otel_id {
         }
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&hex::encode(self.0))
+                // Some are written for every span that comes in, so into no memory of their own.
+                let mut digits = [0_u8; $bytes * 2];
+                hex::encode_to_slice(self.0, &mut digits).map_err(|_| fmt::Error)?;
+                f.write_str(std::str::from_utf8(&digits).map_err(|_| fmt::Error)?)
             }
         }
         impl fmt::Debug for $name {

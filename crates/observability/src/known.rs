@@ -188,10 +188,10 @@ impl Memory {
     fn remember(&mut self, spans: Vec<Added>) {
         for (node, start) in spans {
             let trace = node.id.1;
-            if !self.recent.contains_key(&trace) {
+            let recent = self.recent.entry(trace).or_insert_with(|| {
                 self.order.push_back(trace);
-            }
-            let recent = self.recent.entry(trace).or_insert_with(|| Recent { nodes: Vec::new(), latest: i64::MIN });
+                Recent { nodes: Vec::new(), latest: i64::MIN }
+            });
             recent.nodes.push(node);
             recent.latest = recent.latest.max(start);
             self.nodes += 1;

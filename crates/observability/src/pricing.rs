@@ -6,7 +6,7 @@ use mainspring_kernel::{Money, id::ProjectId};
 use mainspring_llm::{Provenance, Span, TokenUsage};
 use serde_json::Value;
 
-use crate::conventions::{Facts, Tokens, is_ours};
+use crate::conventions::{Tokens, unpriced};
 
 /// What a span says that does not come from its sender.
 pub(crate) const ESTIMATE: &str = "mainspring.estimate.";
@@ -31,27 +31,18 @@ pub trait SpanPrices: Send + Sync + fmt::Debug + 'static {
 
 /// Prices a span that names a model and tokens and says no cost of its own.
 pub(crate) fn price(span: &mut Span, prices: &dyn SpanPrices) {
-    if is_ours(span) || !may_say_tokens(span) {
-        return;
-    }
-    let estimate = {
-        let facts = Facts::of(span);
-        let usage = used(&facts.tokens).filter(|_| facts.cost.is_none());
-        let provider = facts.provider.as_deref().unwrap_or_default();
-        let models = [facts.request_model.as_deref(), facts.response_model.as_deref()];
-        let project = span.project;
-        usage.and_then(|usage| models.into_iter().flatten().find_map(|model| prices.estimate(project, (provider, model), &usage)))
-    };
+    let project = span.project;
+    let estimate = unpriced(span).and_then(|call| {
+        let usage = used(&call.tokens)?;
+        let provider = call.provider.as_deref().unwrap_or_default();
+        let mut models = call.models.iter().filter_map(Option::as_deref);
+        models.find_map(|model| prices.estimate(project, (provider, model), &usage))
+    });
     if let Some(Estimate { cost, price }) = estimate {
         span.attributes.insert(COST.to_owned(), Value::String(cost.to_string()));
         span.attributes.insert(PRICE.to_owned(), Value::String(price));
         span.attributes.insert(USAGE_FROM.to_owned(), Provenance::Instrumented.as_str().into());
     }
-}
-
-/// Most spans are of no model: their facts need not be read here.
-fn may_say_tokens(span: &Span) -> bool {
-    span.attributes.keys().any(|name| name.contains("oken") || name.contains("usage"))
 }
 
 fn used(tokens: &Tokens) -> Option<TokenUsage> {
@@ -80,10 +71,22 @@ mod tests {
     use serde_json::{Map, json};
 
     use super::*;
+    use crate::conventions::Facts;
 
     /// A millionth of a dollar for each token of `gpt`, and a price for nothing else.
     #[derive(Debug)]
     struct Flat;
+
+    /// Knows no price, and notes for what it was asked.
+    #[derive(Debug, Default)]
+    struct Asked(std::sync::Mutex<Vec<String>>);
+
+    impl SpanPrices for Asked {
+        fn estimate(&self, _: ProjectId, (_, model): (&str, &str), _: &TokenUsage) -> Option<Estimate> {
+            self.0.lock().unwrap().push(model.to_owned());
+            None
+        }
+    }
 
     impl SpanPrices for Flat {
         fn estimate(&self, _: ProjectId, (_, model): (&str, &str), usage: &TokenUsage) -> Option<Estimate> {
@@ -93,8 +96,8 @@ mod tests {
         }
     }
 
-    fn priced(attributes: &Value) -> (Option<i64>, Map<String, Value>) {
-        let mut span = Span {
+    fn span(attributes: &Value) -> Span {
+        Span {
             project: ProjectId::from_raw(7),
             trace: TraceId::random(),
             span: SpanId::random(),
@@ -107,9 +110,27 @@ mod tests {
             attributes: attributes.as_object().cloned().unwrap_or_default(),
             events: Vec::new(),
             links: Vec::new(),
-        };
+        }
+    }
+
+    fn priced(attributes: &Value) -> (Option<i64>, Map<String, Value>) {
+        let mut span = span(attributes);
         price(&mut span, &Flat);
         (Facts::of(&span).cost, span.attributes)
+    }
+
+    #[test]
+    fn a_price_is_asked_once_for_each_model_and_never_where_there_is_nothing_to_price() {
+        let asked = |attributes: Value| {
+            let prices = Asked::default();
+            price(&mut span(&attributes), &prices);
+            prices.0.into_inner().unwrap()
+        };
+        let call = |answered: &str| json!({"gen_ai.request.model": "a", "gen_ai.response.model": answered, "gen_ai.usage.output_tokens": 1});
+        assert_eq!(asked(call("a")), ["a"]);
+        assert_eq!(asked(call("b")), ["a", "b"]);
+        assert_eq!(asked(json!({"gen_ai.request.model": "a"})), [""; 0], "no tokens");
+        assert_eq!(asked(json!({"gen_ai.usage.input_tokens": 1})), [""; 0], "no model");
     }
 
     #[test]

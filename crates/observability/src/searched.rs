@@ -36,15 +36,17 @@ pub(crate) struct Searched {
 impl Searched {
     /// Of a span as it came; of one without its large values, of how they begin.
     pub(crate) fn of(span: &Span) -> Self {
-        Self::parted(&said(values::begun(span).as_ref()))
+        Self::parted(said(values::begun(span).as_ref()))
     }
 
-    fn parted(text: &str) -> Self {
-        let text = &text[..floor(text, SEARCHED)];
-        let ends = text.char_indices().nth(BEGINNING).map(|(at, _)| at);
-        let Some(ends) = ends else { return Self { content: text.to_owned(), rest: None } };
-        let begins = floor(text, ends.saturating_sub(ACROSS));
-        Self { content: text[..ends].to_owned(), rest: Some(text[begins..].to_owned()) }
+    fn parted(mut text: String) -> Self {
+        text.truncate(floor(&text, SEARCHED));
+        // A text of so few bytes has no more characters: mostly none need be counted.
+        let ends = if text.len() > BEGINNING { text.char_indices().nth(BEGINNING) } else { None };
+        let Some((ends, _)) = ends else { return Self { content: text, rest: None } };
+        let rest = text[floor(&text, ends.saturating_sub(ACROSS))..].to_owned();
+        text.truncate(ends);
+        Self { content: text, rest: Some(rest) }
     }
 }
 
@@ -97,13 +99,15 @@ mod tests {
     #[test]
     fn a_short_text_has_nothing_behind_it() {
         let short = "é".repeat(BEGINNING);
-        assert_eq!(Searched::parted(&short), Searched { content: short, rest: None });
+        assert_eq!(Searched::parted(short.clone()), Searched { content: short, rest: None });
+        let more = format!("{}b", "a".repeat(BEGINNING));
+        assert_eq!(Searched::parted(more.clone()).rest.as_deref(), Some(&more[BEGINNING - ACROSS..]), "by one");
     }
 
     #[test]
     fn of_a_long_text_so_much_is_searched_and_no_more() {
         let text = format!("{}here{}there", "x".repeat(SEARCHED - 4), "y".repeat(1_000));
-        let Searched { content, rest } = Searched::parted(&text);
+        let Searched { content, rest } = Searched::parted(text);
         let rest = rest.unwrap();
         assert_eq!((content.len(), rest.len()), (BEGINNING, SEARCHED - BEGINNING + ACROSS));
         assert!(rest.ends_with("here"));
@@ -119,7 +123,7 @@ mod tests {
         ) {
             prop_assume!(looked_for.len() <= ACROSS);
             let text = format!("{}{looked_for}{}", filling.repeat(before), filling.repeat(after));
-            let Searched { content, rest } = Searched::parted(&text);
+            let Searched { content, rest } = Searched::parted(text);
             prop_assert!(content.contains(&looked_for) || rest.is_some_and(|rest| rest.contains(&looked_for)));
         }
     }

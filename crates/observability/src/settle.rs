@@ -239,6 +239,7 @@ pub(crate) fn settle(
 ) -> Result<Settled, TraceFault> {
     let mut nodes: HashMap<Id, Node> = present.into_iter().map(|node| (node.id, node)).collect();
     let before: HashSet<Id> = nodes.keys().copied().collect();
+    nodes.reserve(compared.iter().map(|some| some.spans.len()).sum());
     let mut compared: Vec<Compared> = compared.into_iter().flat_map(|some| some.without_known(&mut nodes)).collect();
     for batch in rows.iter().filter(|_| !traces.is_empty()) {
         let rows = Rows(batch);
@@ -249,7 +250,6 @@ pub(crate) fn settle(
             }
         }
     }
-    let nodes: Vec<Node> = nodes.into_values().collect();
     let covered = covered(&nodes);
     if !covered.is_empty() {
         for batch in &mut rows {
@@ -262,7 +262,7 @@ pub(crate) fn settle(
         some.tell(&mut added, &mut entered);
         rows.push(some.rows);
     }
-    let adopted = nodes.iter().filter(|node| node.adopted);
+    let adopted = nodes.values().filter(|node| node.adopted);
     let relieved = adopted.filter(|node| entered.get(&(node.id.0, node.id.1)) == Some(&true)).map(|node| node.id).collect();
     Ok(Settled { stop: covered.intersection(&before).copied().collect(), relieved, add: rows, added, entered })
 }

@@ -14,9 +14,9 @@ use std::{
     },
 };
 
-use mainspring_kernel::{Timestamp, id::ProjectId};
+use mainspring_kernel::Timestamp;
 use mainspring_llm::{
-    Span, SpanId, TraceId,
+    Span,
     trace::{SpanKind, SpanStatus},
 };
 use serde::{Deserialize, Serialize};
@@ -325,13 +325,13 @@ pub(crate) struct Frames {
     spans: u64,
 }
 
-/// A span without what `Texts` holds of it.
+/// A span without what `Texts` holds of it as JSON.
 #[derive(Serialize)]
 struct Head<'a> {
-    project: ProjectId,
-    trace: TraceId,
-    span: SpanId,
-    parent: Option<SpanId>,
+    project: &'a str,
+    trace: &'a str,
+    span: &'a str,
+    parent: Option<&'a str>,
     name: &'a str,
     kind: SpanKind,
     start: Timestamp,
@@ -356,10 +356,10 @@ impl Frames {
     /// Adds the frame of a span. `texts` are its own.
     pub(crate) fn push(&mut self, span: &Span, texts: &Texts) -> std::io::Result<()> {
         let head = Head {
-            project: span.project,
-            trace: span.trace,
-            span: span.span,
-            parent: span.parent,
+            project: texts.project(),
+            trace: texts.trace(),
+            span: texts.span(),
+            parent: texts.parent(),
             name: &span.name,
             kind: span.kind,
             start: span.start,

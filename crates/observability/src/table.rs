@@ -116,9 +116,14 @@ pub(crate) const SPAN: [&str; 13] = [
     "links",
 ];
 
-/// What of a span is kept as JSON, on the disk and in the table alike.
+/// What of a span is kept as text, on the disk and in the table alike: its ids, and JSON.
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
+    project: String,
+    trace: String,
+    span: String,
+    /// Empty where there is none.
+    parent: String,
     attributes: Vec<u8>,
     events: Vec<u8>,
     /// Empty where there are none.
@@ -128,12 +133,35 @@ pub(crate) struct Texts {
 impl Texts {
     /// Writes those of another span, into the same memory.
     pub(crate) fn write(&mut self, span: &Span) -> serde_json::Result<()> {
+        written(&mut self.project, &span.project);
+        written(&mut self.trace, &span.trace);
+        written(&mut self.span, &span.span);
+        match &span.parent {
+            Some(parent) => written(&mut self.parent, parent),
+            None => self.parent.clear(),
+        }
         self.attributes.clear();
         self.events.clear();
         self.links.clear();
         serde_json::to_writer(&mut self.attributes, &span.attributes)?;
         serde_json::to_writer(&mut self.events, &span.events)?;
         if span.links.is_empty() { Ok(()) } else { serde_json::to_writer(&mut self.links, &span.links) }
+    }
+
+    pub(crate) fn project(&self) -> &str {
+        &self.project
+    }
+
+    pub(crate) fn trace(&self) -> &str {
+        &self.trace
+    }
+
+    pub(crate) fn span(&self) -> &str {
+        &self.span
+    }
+
+    pub(crate) fn parent(&self) -> Option<&str> {
+        Some(self.parent.as_str()).filter(|parent| !parent.is_empty())
     }
 
     pub(crate) fn attributes(&self) -> &[u8] {
@@ -245,13 +273,10 @@ impl Making {
 
     /// Adds the row of a span. `texts`, `facts` and `searched` are its own.
     pub(crate) fn push(&mut self, span: &Span, texts: &Texts, facts: &Facts<'_>, searched: &Searched) {
-        written(&mut self.project, &span.project);
-        written(&mut self.trace, &span.trace);
-        written(&mut self.span, &span.span);
-        match &span.parent {
-            Some(parent) => written(&mut self.parent, parent),
-            None => self.parent.append_null(),
-        }
+        self.project.append_value(texts.project());
+        self.trace.append_value(texts.trace());
+        self.span.append_value(texts.span());
+        self.parent.append_option(texts.parent());
         self.name.append_value(&span.name);
         self.kind.append_value(kind_text(span.kind));
         self.start.append_value(span.start.as_micros());
@@ -340,10 +365,10 @@ impl Making {
     }
 }
 
-fn written(column: &mut StringBuilder, value: &impl std::fmt::Display) {
-    // A column in memory takes what it is given; the empty end closes the value.
-    let _ = write!(column, "{value}");
-    column.append_value("");
+fn written(text: &mut String, value: &impl std::fmt::Display) {
+    text.clear();
+    // A text in memory takes what it is given.
+    let _ = write!(text, "{value}");
 }
 
 /// What a row is made of: what is searched of the span is read from it where nobody knows more of it.

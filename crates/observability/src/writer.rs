@@ -34,8 +34,8 @@ use crate::{
     values::Large,
 };
 
-/// Spans in one segment at most.
-const GROUP_MAX: usize = 1_000;
+/// Spans in one segment at most: two exports, as OpenTelemetry's exporters send them unless they are told otherwise.
+pub(crate) const GROUP_MAX: usize = 2 * 512;
 /// What makes a commit as large as it should be: so many spans, or spans that took so many bytes.
 pub(crate) const COMMIT_MAX: usize = 8_000;
 const COMMIT_BYTES: usize = 20 << 20;

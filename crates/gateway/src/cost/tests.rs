@@ -304,6 +304,16 @@ proptest! {
         prop_assert!(cost.cost <= most.cost, "{}: {} > {}", price.model, cost.cost, most.cost);
     }
 
+    /// However names begin alike, and wherever they stand in the table.
+    #[test]
+    fn the_first_entry_that_matches_counts(names in proptest::collection::vec("[aé]{0,7}\\*?", 1..12), asked in "[aé]{0,8}") {
+        let price = |name: &String| ModelPrice { model: name.clone(), ..yaml_serde::from_str("{model: a, input: 1, output: 0}").unwrap() };
+        let table = PriceTable::new(Digest::of(b"any"), PricesSpec { models: names.iter().map(price).collect() });
+        let matches = |name: &&String| name.strip_suffix('*').map_or(**name == asked, |stem| asked.starts_with(stem));
+        let found = table.find(Place { provider: "x", kind: OpenAi, model: &asked });
+        prop_assert_eq!(found.map(|price| &price.model), names.iter().find(matches));
+    }
+
     #[test]
     fn the_last_tier_that_applies_counts(bounds in proptest::collection::btree_set(1_u64..1_000_000, 1..6), input in 0_u64..1_100_000) {
         let rate = |dollars: u64| Rates { input: Money::from_dollars(dollars as i64), ..Rates::default() };

@@ -10,7 +10,10 @@ use serde::Serialize;
 use self::Convention::{
     GenAi, GenAiEarlier, Langfuse, Mainspring, Mlflow, OpenInference, OpenLlmetry, OpenTelemetry, Others, VercelAi,
 };
-use super::contents::{CONTENTS, PREFIXES};
+use super::{
+    contents::{CONTENTS, PREFIXES},
+    hashing::Quick,
+};
 
 /// Who speaks so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -395,7 +398,7 @@ pub(super) fn all() -> impl Iterator<Item = (Fact, Convention, &'static str)> {
     ALIASES.iter().chain(CONTENTS).copied().chain(known).chain(earlier)
 }
 
-static TABLE: LazyLock<HashMap<&'static str, Alias>> = LazyLock::new(|| {
+static TABLE: LazyLock<HashMap<&'static str, Alias, Quick>> = LazyLock::new(|| {
     let ranked = (0_u16..).zip(all());
     ranked.map(|(rank, (fact, spoken, name))| (name, Alias { fact, spoken, rank, whole: true })).collect()
 });
@@ -403,7 +406,10 @@ static TABLE: LazyLock<HashMap<&'static str, Alias>> = LazyLock::new(|| {
 /// What a name says, whole or by how it begins.
 pub(crate) fn alias(name: &str) -> Option<Alias> {
     TABLE.get(name).copied().or_else(|| {
-        let (rank, found) = PREFIXES.iter().enumerate().find(|(_, (.., prefix))| name.starts_with(prefix))?;
+        // Most names that stand in no table begin with none of these: the first letter tells it.
+        let first = name.as_bytes().first()?;
+        let begins = |prefix: &str| prefix.as_bytes().first() == Some(first) && name.starts_with(prefix);
+        let (rank, found) = PREFIXES.iter().enumerate().find(|(_, (.., prefix))| begins(prefix))?;
         let rank = u16::MAX - u16::try_from(PREFIXES.len() - rank).unwrap_or(u16::MAX);
         Some(Alias { fact: found.0, spoken: found.1, rank, whole: false })
     })

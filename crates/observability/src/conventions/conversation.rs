@@ -86,13 +86,22 @@ impl Conversation {
         !talk && self.tool.is_none() && self.query.is_none() && self.documents.is_empty()
     }
 
-    /// Its beginning: of longer texts no more than so many bytes.
+    /// Its beginning, as far as `text` reads it: of longer texts no more than so many bytes.
     pub(crate) fn beginning(span: &Span, max: usize) -> Self {
-        Self::read(span, Fold { max })
+        Self::talk(span, &Said::by(span), Fold { max })
     }
 
     fn read(span: &Span, fold: Fold) -> Self {
         let said = Said::by(span);
+        Self {
+            system: said.value(Fact::System).map(|value| system(fold, value)).unwrap_or_default(),
+            tools: list_of(&said, span, fold, Fact::Tools),
+            documents: list_of(&said, span, fold, Fact::Documents).iter().filter_map(|value| document(fold, value)).collect(),
+            ..Self::talk(span, &said, fold)
+        }
+    }
+
+    fn talk(span: &Span, said: &Said<'_>, fold: Fold) -> Self {
         let spoken = |fact: Fact, role: &str| {
             let value = said.value(fact).filter(|_| said.is_whole(fact));
             value.map(|value| fold.messages(value, role)).unwrap_or_default()
@@ -104,8 +113,8 @@ impl Conversation {
         if said.is_current(Fact::Output) {
             output = spoken(Fact::Output, "assistant");
         }
-        let sources: [Source; 3] = [detailed, written_out, told];
-        for source in sources {
+        let sources: [Option<Source>; 3] = [Some(detailed), said.is_written_out().then_some(written_out as Source), Some(told)];
+        for source in sources.into_iter().flatten() {
             if input.is_empty() || output.is_empty() {
                 let (asked, answered) = source(span, fold);
                 input = if input.is_empty() { asked } else { input };
@@ -115,15 +124,8 @@ impl Conversation {
         input = if input.is_empty() { spoken(Fact::Input, "user") } else { input };
         output = if output.is_empty() { spoken(Fact::Output, "assistant") } else { output };
         beside(span, fold, &mut output);
-        Self {
-            system: said.value(Fact::System).map(|value| system(fold, value)).unwrap_or_default(),
-            input,
-            output,
-            tools: list_of(&said, span, fold, Fact::Tools),
-            tool: tool(&said, fold),
-            query: said.value(Fact::Query).and_then(Value::as_str).map(|query| fold.cut(query)),
-            documents: list_of(&said, span, fold, Fact::Documents).iter().filter_map(|value| document(fold, value)).collect(),
-        }
+        let query = said.value(Fact::Query).and_then(Value::as_str).map(|query| fold.cut(query));
+        Self { input, output, tool: tool(said, fold), query, ..Self::default() }
     }
 
     /// All texts: the last question first, then everything in its order.

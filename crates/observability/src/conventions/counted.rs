@@ -27,14 +27,13 @@ pub(crate) struct Node {
 }
 
 /// The spans among these that would count and do not, because one beneath them says usage.
-pub(crate) fn covered(nodes: &[Node]) -> HashSet<Id> {
-    let by_id: HashMap<Id, &Node> = nodes.iter().map(|node| (node.id, node)).collect();
+pub(crate) fn covered(nodes: &HashMap<Id, Node>) -> HashSet<Id> {
     let above = |node: &Node| {
         let (project, trace, span) = node.id;
-        node.parent.filter(|parent| *parent != span).and_then(|parent| by_id.get(&(project, trace, parent)).copied())
+        node.parent.filter(|parent| *parent != span).and_then(|parent| nodes.get(&(project, trace, parent)))
     };
     let (mut passed, mut covered) = (HashSet::new(), HashSet::new());
-    for node in nodes.iter().filter(|node| node.counted.is_some()) {
+    for node in nodes.values().filter(|node| node.counted.is_some()) {
         let mut at = node;
         if node.kind == SpanType::Event && above(node).is_some_and(|span| span.counted.is_some()) {
             covered.extend((node.counted == Some(true)).then_some(node.id));

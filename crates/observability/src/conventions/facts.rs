@@ -117,8 +117,7 @@ fn theirs(span: &Span) -> Facts<'_> {
     let said = Said::by(span);
     let word = |fact: Fact| said.value(fact).and_then(text);
     let kind = said.kind();
-    let estimate = || span.attributes.get(pricing::COST).and_then(values::nanos);
-    let (tokens, cost) = (Tokens::of(&said), usage::cost(&said).or_else(estimate));
+    let (tokens, cost) = (Tokens::of(&said), cost(span, &said));
     let says_usage = tokens.input.is_some() || tokens.output.is_some() || cost.is_some();
     Facts {
         kind,
@@ -142,6 +141,34 @@ fn theirs(span: &Span) -> Facts<'_> {
         counted: says_usage.then_some(true),
         adopted: false,
     }
+}
+
+/// What its sender says, otherwise what it probably was.
+fn cost(span: &Span, said: &Said<'_>) -> Option<i64> {
+    usage::cost(said).or_else(|| span.attributes.get(pricing::COST).and_then(values::nanos))
+}
+
+/// A call of a model, as far as it is priced.
+#[derive(Debug)]
+pub(crate) struct Unpriced<'a> {
+    pub(crate) provider: Word<'a>,
+    /// The one that was asked, and the one that answered where that is another.
+    pub(crate) models: [Word<'a>; 2],
+    pub(crate) tokens: Tokens,
+}
+
+/// The call that a span from outside tells of, if it says no cost.
+pub(crate) fn unpriced(span: &Span) -> Option<Unpriced<'_>> {
+    if is_ours(span) {
+        return None;
+    }
+    let said = Said::by(span);
+    let word = |fact: Fact| said.value(fact).and_then(text);
+    let asked = word(Fact::RequestModel);
+    let answered = word(Fact::ResponseModel).filter(|model| asked.as_ref() != Some(model));
+    let call =
+        || Unpriced { provider: word(Fact::Provider).map(kinds::provider), models: [asked, answered], tokens: Tokens::of(&said) };
+    cost(span, &said).is_none().then(call)
 }
 
 fn first_token(span: &Span, said: &Said<'_>) -> Option<i64> {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{
     indexed::{items, numbered},
-    parts,
+    parts, plain,
     values::structured,
 };
 
@@ -88,8 +88,12 @@ impl Fold {
 
     /// Messages of any shape. `role` is whose they are where they do not say it.
     pub(super) fn messages(self, value: &Value, role: &str) -> Vec<Message> {
-        let mut found = Vec::new();
-        self.read(value, role, 0, &mut found);
+        let plain = value.as_str().and_then(|text| plain::messages(self, text));
+        let mut found = plain.unwrap_or_else(|| {
+            let mut found = Vec::new();
+            self.read(value, role, 0, &mut found);
+            found
+        });
         found.retain(|message| !message.parts.is_empty());
         found
     }
@@ -271,7 +275,7 @@ fn class_role(map: &Map<String, Value>) -> Option<&'static str> {
     of_langchain(map.get("id")?.as_array()?.last()?.as_str()?)
 }
 
-fn folded(role: &str) -> &str {
+pub(super) fn folded(role: &str) -> &str {
     match role {
         "human" => "user",
         "ai" | "model" => "assistant",

@@ -8,11 +8,13 @@ mod contents;
 mod conversation;
 pub(crate) mod counted;
 mod facts;
+mod hashing;
 mod indexed;
 mod kinds;
 mod messages;
 mod page;
 mod parts;
+mod plain;
 pub(crate) mod report;
 mod said;
 mod usage;
@@ -23,7 +25,7 @@ mod tests;
 
 pub(crate) use aliases::{alias, is_content, is_person, person_names};
 pub(crate) use contents::{QUESTIONS, is_content_of_event, said_above};
-pub(crate) use facts::is_ours;
+pub(crate) use facts::{is_ours, unpriced};
 
 pub use aliases::Convention;
 pub use conversation::{Conversation, FoundDocument, ToolUse};

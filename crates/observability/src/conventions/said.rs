@@ -14,13 +14,15 @@ pub(crate) struct Said<'a> {
     /// The first of its names that means more than that there is a span.
     kind: Option<(u16, SpanType)>,
     bare: bool,
+    written_out: bool,
 }
 
 impl<'a> Said<'a> {
     pub(super) fn by(span: &'a Span) -> Self {
-        let mut said = Self { heard: [None; Fact::COUNT], kind: None, bare: false };
+        let mut said = Self { heard: [None; Fact::COUNT], kind: None, bare: false, written_out: false };
         for (name, value) in &span.attributes {
             if let Some(alias) = aliases::alias(name) {
+                said.written_out |= !alias.whole;
                 said.hear(name, alias, value);
             }
         }
@@ -91,6 +93,11 @@ impl<'a> Said<'a> {
     /// Whether nothing is written by this kind of call, so that all its tokens are input.
     pub(super) fn reads_only(&self) -> bool {
         matches!(self.kind(), SpanType::Embedding | SpanType::Rerank)
+    }
+
+    /// Whether anything is said in many attributes that begin alike.
+    pub(super) const fn is_written_out(&self) -> bool {
+        self.written_out
     }
 
     pub(super) const fn counts_cache_beside(&self) -> bool {

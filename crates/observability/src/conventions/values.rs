@@ -118,7 +118,7 @@ pub(super) fn words(value: &Value) -> Vec<Cow<'_, str>> {
 }
 
 /// Texts longer than this are not looked into: whoever reads them reads them as they are.
-const STRUCTURED_MAX: usize = 8 << 20;
+pub(super) const STRUCTURED_MAX: usize = 8 << 20;
 
 /// A list or an object that was written as text.
 pub(super) fn structured(said: &str) -> Option<Value> {

@@ -6,14 +6,18 @@ use std::{
 };
 
 use mainspring_llm::{EventSink, Span};
+use tokio::sync::mpsc;
 
 use super::Observability;
 use crate::{
     fault::TraceFault,
     pricing::{SpanPrices, price},
-    room,
-    writer::Queued,
+    room::{self, Place},
+    writer::{GROUP_MAX, Queued},
 };
+
+/// Room in the queue for a span.
+type InQueue<'a> = (Place, mpsc::Permit<'a, Queued>);
 
 impl Observability {
     /// Spans that come from outside are priced by these, where they say no cost themselves. The first prices told stay.
@@ -46,12 +50,19 @@ impl Observability {
             return Ok(());
         }
         let lost = self.counters.dropped.load(Ordering::SeqCst);
-        for mut span in spans {
+        for (number, mut span) in (1_usize..).zip(spans) {
             if let Some(prices) = self.prices.get() {
                 price(&mut span, prices.as_ref());
             }
-            if tokio::time::timeout(within, self.enqueue(span)).await != Ok(true) {
-                return Err(TraceFault::Saturated);
+            let bytes = room::weight(&span);
+            // Who waits for each of them gives way after some dozens, and those are synced to the disk by themselves.
+            let place = match self.place(bytes) {
+                Some(place) => Some(place),
+                None => tokio::time::timeout(within, self.wait_for_place(bytes)).await.ok().flatten(),
+            };
+            self.put(span, (bytes, true), place.ok_or(TraceFault::Saturated)?);
+            if number.is_multiple_of(GROUP_MAX) {
+                tokio::task::yield_now().await;
             }
         }
         self.flush(within).await?;
@@ -67,15 +78,19 @@ impl Observability {
         self.pace.keep().await;
     }
 
-    /// Waits for a place in the queue. Answers whether the span has one.
-    async fn enqueue(&self, span: Span) -> bool {
-        let bytes = room::weight(&span);
-        let Some(place) = self.room.take(bytes).await else { return false };
-        let Ok(permit) = self.queue.reserve().await else { return false };
+    /// A place in the queue for so many bytes, if there is one now.
+    fn place(&self, bytes: usize) -> Option<InQueue<'_>> {
+        self.room.try_take(bytes).zip(self.queue.try_reserve().ok())
+    }
+
+    async fn wait_for_place(&self, bytes: usize) -> Option<InQueue<'_>> {
+        Some((self.room.take(bytes).await?, self.queue.reserve().await.ok()?))
+    }
+
+    fn put(&self, span: Span, (bytes, repeatable): (usize, bool), (place, permit): InQueue<'_>) {
         // It is counted before it can be taken out: whoever waits for what was counted would else be content with another's.
         self.counters.recorded.fetch_add(1, Ordering::SeqCst);
-        permit.send(Queued { span, repeatable: true, bytes, _place: place });
-        true
+        permit.send(Queued { span, repeatable, bytes, _place: place });
     }
 }
 
@@ -89,10 +104,9 @@ async fn wait(target: u64, mut reached: tokio::sync::watch::Receiver<u64>, withi
 impl EventSink for Observability {
     fn record(&self, span: Span) {
         let bytes = room::weight(&span);
-        let Some((place, permit)) = self.room.try_take(bytes).zip(self.queue.try_reserve().ok()) else {
-            return self.counters.count_dropped(1, "queue_full");
-        };
-        self.counters.recorded.fetch_add(1, Ordering::SeqCst);
-        permit.send(Queued { span, repeatable: false, bytes, _place: place });
+        match self.place(bytes) {
+            Some(place) => self.put(span, (bytes, false), place),
+            None => self.counters.count_dropped(1, "queue_full"),
+        }
     }
 }

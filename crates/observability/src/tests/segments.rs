@@ -48,11 +48,32 @@ fn a_frame_holds_a_span_as_it_is_written_otherwise() {
     one.status = SpanStatus::Error("a \"quoted\" line\n".into());
     one.events = vec![SpanEvent { name: "e".into(), at: one.start, attributes: one.attributes.clone() }];
     let dir = tempfile::tempdir().unwrap();
-    let path = left(&spill::Spill::open(dir.path(), u64::MAX).unwrap(), &[one.clone(), span(2, &[])]);
+    // Whose it is and what stands above it is another's for each.
+    let elsewhere = Span { project: ProjectId::from_raw(99), ..span(2, &[]) };
+    let spans = [one.clone(), elsewhere, span(3, &[])];
+    let path = left(&spill::Spill::open(dir.path(), u64::MAX).unwrap(), &spans);
     let bytes = std::fs::read(path).unwrap();
     let plain = serde_json::to_vec(&one).unwrap();
     assert_eq!(&bytes[8..8 + plain.len()], plain.as_slice());
-    assert_eq!(spill::parse(&bytes).spans[0], one);
+    assert_eq!(spill::parse(&bytes).spans, spans);
+}
+
+/// On one thread nobody takes spans out of the queue before whoever puts them there gives way.
+#[tokio::test]
+async fn what_is_sent_together_is_stored_together_while_there_is_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.path().join("lake")))).await.unwrap();
+    let settings = Settings { bring: Bring::WhenQuiet, ..settings(&dir.path().join("spill"), 1 << 30, Capture::Full) };
+    let clock: Arc<dyn Clock> = Arc::new(FrozenClock::at(Timestamp::from_micros(1)));
+    let (tasks, access) = (Tasks::default(), Arc::new(Readable::default()));
+    let room = Observability::open(&lake, settings, &tasks, (clock, Metrics::default()), access).await.unwrap();
+    room.record_durably((0..500).map(|n| span(n, &[])).collect(), WAIT).await.unwrap();
+    assert_eq!(room.spill.waiting().unwrap().len(), 1);
+    // More than the queue holds.
+    room.record_durably((0..2_500).map(|n| span(n, &[])).collect(), WAIT).await.unwrap();
+    room.drain(WAIT).await.unwrap();
+    assert_eq!(room.table().count(mainspring_lake::Filter::All).await.unwrap(), 3_000);
+    tasks.shut_down(WAIT).await.unwrap();
 }
 
 proptest! {

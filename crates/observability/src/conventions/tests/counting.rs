@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::super::{
     SpanType,
-    counted::{Id, Node, covered},
+    counted::{self, Id, Node},
 };
 
 fn id(span: u8) -> Id {
@@ -19,6 +19,10 @@ fn id(span: u8) -> Id {
 
 fn node(span: u8, parent: Option<u8>, kind: SpanType, says: bool) -> Node {
     Node { id: id(span), parent: parent.map(|parent| id(parent).2), kind, counted: says.then_some(true), adopted: false }
+}
+
+fn covered(nodes: &[Node]) -> HashSet<Id> {
+    counted::covered(&nodes.iter().map(|node| (node.id, *node)).collect())
 }
 
 fn uncounted(nodes: &[Node]) -> Vec<u8> {

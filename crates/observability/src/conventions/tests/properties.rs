@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::{
-    super::{Conversation, Facts, aliases::all, contents::PREFIXES, is_content, report::Tally},
+    super::{Conversation, Facts, aliases::all, contents::PREFIXES, is_content, messages::Fold, report::Tally},
     event, span,
 };
 
@@ -84,7 +84,27 @@ fn attributes() -> impl Strategy<Value = Map<String, Value>> {
     prop::collection::vec((name(), value()), 0..16).prop_map(|pairs| pairs.into_iter().collect())
 }
 
+/// Messages of the present conventions, mostly of texts.
+fn messages() -> impl Strategy<Value = Value> {
+    let kind = prop::sample::select(vec!["text", "text", "text", "text", "text", "reasoning"]);
+    let part = (kind, "\\PC{0,8}").prop_map(|(kind, content)| json!({"type": kind, "content": content}));
+    let role = prop::sample::select(vec!["user", "assistant", "model", "human", "someone"]);
+    let more = prop::option::weighted(0.2, prop::sample::select(vec!["finish_reason", "name", "content"]));
+    let message = (role, prop::collection::vec(part, 0..3), more).prop_map(|(role, parts, more)| {
+        let mut message = json!({"role": role, "parts": parts});
+        more.into_iter().for_each(|more| message[more] = json!("stop"));
+        message
+    });
+    prop::collection::vec(message, 0..4).prop_map(Value::from)
+}
+
 proptest! {
+    #[test]
+    fn messages_in_a_text_are_those_of_its_values(messages in messages()) {
+        let text = Value::String(messages.to_string());
+        prop_assert_eq!(Fold::WHOLE.messages(&text, "user"), Fold::WHOLE.messages(&messages, "user"));
+    }
+
     #[test]
     fn facts_of_any_attributes_are_read_and_parts_fit_their_wholes(attributes in attributes(), of_event in attributes()) {
         let mut any = span(Value::Object(attributes.clone()));
@@ -99,6 +119,7 @@ proptest! {
         prop_assert_eq!(facts.clone().into_owned(), facts);
         let text = Conversation::of(&any).text();
         prop_assert!(Conversation::beginning(&any, 40).text().len() <= text.len() + 4_096);
+        prop_assert_eq!(Conversation::beginning(&any, 1 << 20).text(), text, "nothing that is searched is left out");
         prop_assert_eq!(any.attributes, attributes, "what came stays as it came");
     }
 

@@ -34,6 +34,15 @@ fn the_upper_of_two_names_counts_and_whole_names_count_before_beginnings() {
     assert!(all().count() < usize::from(u16::MAX) - PREFIXES.len());
 }
 
+/// Where no name is known by how it begins only, nobody looks for lists that were written as many attributes.
+#[test]
+fn no_whole_name_is_an_item_of_a_list_that_was_written_out() {
+    let goes_on = |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit());
+    for (.., name) in all() {
+        assert!(!PREFIXES.iter().any(|(.., prefix)| name.strip_prefix(prefix).is_some_and(goes_on)), "{name}");
+    }
+}
+
 #[test]
 fn content_and_persons_are_known_under_all_their_names() {
     for name in names::CONTENT {
