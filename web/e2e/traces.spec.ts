@@ -1,4 +1,4 @@
-import { ANSWER_MS, answered, ask, expect, manyTraces, subject, test, waitsForAnswers, writer } from "./support";
+import { ANSWER_MS, answered, ask, expect, manyTraces, settled, subject, test, waitsForAnswers, writer } from "./support";
 
 test("the list is filtered by status, app and text, and the address keeps the filter", async ({ page, request }) => {
   waitsForAnswers(1);
@@ -116,4 +116,23 @@ test("a replay answers again and shows the difference", async ({ page, request }
 test("a trace that is not there says so", async ({ page }) => {
   await page.goto("/traces/00000000000000000000000000000abc");
   await expect(page.getByRole("alert")).toContainText("trace-not-found", { timeout: 20_000 });
+});
+
+test("every column of the lists is in sight on a small laptop", async ({ page, request }) => {
+  await manyTraces(request);
+  await page.setViewportSize({ width: 1280, height: 800 });
+  for (const [path, name] of [
+    ["/traces?in=all", "Traces"],
+    ["/models/calls", "Calls"],
+  ]) {
+    await page.goto(path!);
+    const grid = page.getByRole("grid", { name: name!, exact: true });
+    const cells = grid.locator("[role=columnheader], [role=gridcell]").filter({ visible: true });
+    // A server that was asked nothing has no calls.
+    if (name === "Calls" && (await settled(page), await grid.count()) === 0) continue;
+    await expect(grid.getByRole("row").nth(1)).toBeVisible();
+    const ends = await cells.evaluateAll((all) => all.map((cell) => cell.getBoundingClientRect().right));
+    expect(ends.length).toBeGreaterThan(10);
+    expect(Math.max(...ends), name).toBeLessThanOrEqual(1280);
+  }
 });

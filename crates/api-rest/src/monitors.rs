@@ -57,6 +57,7 @@ fn evaluation(found: Evaluation, version: u32, spec: Option<&MonitorSpec>) -> wi
 }
 
 fn view(standing: &Standing) -> wire::MonitorView {
+    let state = standing.state();
     let Standing { name, version, description, spec, looked_version, evaluation, going, trouble, next, hidden } = standing;
     let mut slices = wire::MonitorSlices::default();
     for found in evaluation.iter().flat_map(|found| &found.slices) {
@@ -78,7 +79,7 @@ fn view(standing: &Standing) -> wire::MonitorView {
         version: *version,
         description: description.clone(),
         enabled: spec.as_ref().is_none_or(|spec| spec.enabled),
-        state: evaluation.as_ref().map(|found| found.state.as_str().to_owned()),
+        state: state.map(|state| state.as_str().to_owned()),
         says: current.zip(worst).map(|(spec, slice)| sentence(spec, slice)),
         severity: spec.as_ref().and_then(|spec| json(&spec.severity)?.as_str().map(str::to_owned)),
         slices,

@@ -16,7 +16,7 @@ use crate::{
     seam::{Bell, Watched},
     signal::{Going, ringing},
     spec::MonitorSpec,
-    state::{Evaluation, History},
+    state::{Evaluation, History, State},
     store::{self, Kept},
 };
 
@@ -64,6 +64,14 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// Where it stands; absent where nobody has looked yet. Of what could not be looked at nobody knows whether it is well, and
+    /// what has fired goes on.
+    #[must_use]
+    pub fn state(&self) -> Option<State> {
+        let found = self.evaluation.as_ref()?.state;
+        Some(if self.trouble.is_some() && found != State::Firing { State::Missing } else { found })
+    }
+
     /// A look counts every trace of the project, so that a state, and with it the time of the next look, tells of them as much
     /// as a figure does.
     fn shown_to(self, actor: &Actor) -> Self {

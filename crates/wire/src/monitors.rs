@@ -13,8 +13,8 @@ pub struct MonitorView {
     pub description: Option<String>,
     /// Whether it is looked at by itself.
     pub enabled: bool,
-    /// `ok`, `warming` (too little came, or too little to compare it with), `missing` (nothing came) or `firing`: that of its worst
-    /// slice. Absent where nobody has looked yet, and where it is hidden.
+    /// `ok`, `warming` (too little came, or too little to compare it with), `missing` (nothing came, or the last look found
+    /// nothing out) or `firing`: that of its worst slice. Absent where nobody has looked yet, and where it is hidden.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
     /// Of its worst slice, as a sentence.

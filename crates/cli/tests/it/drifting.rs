@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use crate::running::{Server, User, apply_all, refused, run};
 
-const HOUR: i64 = 3_600_000_000;
+pub(crate) const HOUR: i64 = 3_600_000_000;
 
-fn text(key: &str, value: &str) -> Value {
+pub(crate) fn text(key: &str, value: &str) -> Value {
     json!({"key": key, "value": {"stringValue": value}})
 }
 
@@ -16,7 +16,7 @@ fn whole(key: &str, value: i64) -> Value {
 }
 
 /// Calls of models, each the root of its trace, that began at this moment.
-fn calls(at: i64, count: i64, models: &[&str], millis: i64) -> Value {
+pub(crate) fn calls(at: i64, count: i64, models: &[&str], millis: i64) -> Value {
     let spans = (0..count).map(|n| {
         let model = models[usize::try_from(n).unwrap() % models.len()];
         let start = (at + n) * 1_000;
@@ -43,7 +43,7 @@ fn released(mut spans: Value, release: &str) -> Value {
     spans
 }
 
-async fn send(user: &User, spans: &Value) {
+pub(crate) async fn send(user: &User, spans: &Value) {
     let reply = user.post("/v1/traces", spans).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
 }

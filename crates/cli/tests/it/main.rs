@@ -51,6 +51,8 @@ mod spending;
 mod swapping;
 mod telling;
 mod tiny;
+mod together;
+mod topics;
 mod torn;
 mod vanishing;
 mod watching;

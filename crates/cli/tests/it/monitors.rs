@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::running::{Server, User, apply_all, refused, run, until};
 
 /// Requests of this moment.
-fn requests(failed: bool, seed: i64) -> Value {
+pub(crate) fn requests(failed: bool, seed: i64) -> Value {
     let now = SystemClock.now().as_micros();
     let spans: Vec<Value> = (0..20)
         .map(|n| {
@@ -23,7 +23,7 @@ fn requests(failed: bool, seed: i64) -> Value {
     json!({"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]})
 }
 
-fn monitor(name: &str, filter: &str, more: &Value) -> Value {
+pub(crate) fn monitor(name: &str, filter: &str, more: &Value) -> Value {
     let mut spec = json!({
         "filter": filter, "measure": {"rate": {"hits": "error"}}, "compare": {"threshold": {"above": 0.1}},
         "window": "2s", "every": "1s", "delay": "1s", "recover": "0s", "minimum": 10, "notify_missing": false,
@@ -35,15 +35,15 @@ fn monitor(name: &str, filter: &str, more: &Value) -> Value {
 }
 
 /// The types of notices that came.
-fn heard(upstream: &Upstream) -> Vec<String> {
+pub(crate) fn heard(upstream: &Upstream) -> Vec<String> {
     upstream.seen().iter().map(|seen| seen.json()["type"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
-async fn stands(user: &User, name: &str) -> Value {
+pub(crate) async fn stands(user: &User, name: &str) -> Value {
     user.get(&format!("/api/v1/monitors/{name}")).await.json()
 }
 
-async fn is_in(user: &User, name: &str, state: &str) -> bool {
+pub(crate) async fn is_in(user: &User, name: &str, state: &str) -> bool {
     stands(user, name).await["monitor"]["state"] == state
 }
 

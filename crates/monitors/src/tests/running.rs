@@ -250,7 +250,20 @@ async fn what_cannot_be_measured_is_said_and_tried_again(catalog: Catalog) {
     assert_eq!(room.state().await, None);
     room.traffic.0.lock().unwrap().away = false;
     assert_eq!(room.at(15.5).await, 1);
-    assert_eq!((room.state().await, room.monitors.get(&room.editor, &name()).await.unwrap().trouble), (Some(State::Ok), None));
+    let stands = room.monitors.get(&room.editor, &name()).await.unwrap();
+    assert_eq!((stands.state(), stands.trouble), (Some(State::Ok), None));
+    // What was well the last time it could be seen is not well for that.
+    room.traffic(15..45, true);
+    room.traffic.0.lock().unwrap().away = true;
+    assert_eq!(room.at(30.0).await, 1);
+    let stands = room.monitors.get(&room.editor, &name()).await.unwrap();
+    assert_eq!((stands.state(), room.state().await), (Some(State::Missing), Some(State::Ok)));
+    room.traffic.0.lock().unwrap().away = false;
+    assert_eq!(room.at(30.5).await, 1);
+    room.traffic.0.lock().unwrap().away = true;
+    assert_eq!(room.at(45.0).await, 1);
+    let stands = room.monitors.get(&room.editor, &name()).await.unwrap();
+    assert_eq!((stands.state(), stands.trouble.is_some()), (Some(State::Firing), true), "it is not over for that");
 }
 
 async fn one_that_is_switched_off_has_no_alerts(catalog: Catalog) {

@@ -15,7 +15,7 @@ export function stateMeans(state: string | null | undefined): string {
     case "warming":
       return "Less came than it takes to say anything.";
     case "missing":
-      return "Nothing came to measure. That is not well: what should report may be dead.";
+      return "Nothing came to measure, or it could not be looked at. That is not well: what should report may be dead.";
     case "firing":
       return "It has been wrong for long enough, and has not been well for long enough since.";
     default:

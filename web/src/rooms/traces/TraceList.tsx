@@ -220,7 +220,7 @@ function columns(slowest: number, marked: readonly TraceSummary[], mark: (trace:
     {
       key: "mark",
       head: <span className="sr-only">Mark</span>,
-      width: "30px",
+      width: "22px",
       wide: true,
       cell: of((t) => {
         const on = marked.some((m) => m.trace_id === t.trace_id);
@@ -264,7 +264,7 @@ function columns(slowest: number, marked: readonly TraceSummary[], mark: (trace:
     {
       key: "spans",
       head: "Spans",
-      width: "70px",
+      width: "52px",
       align: "end",
       large: true,
       cell: of((t) => (
@@ -277,7 +277,7 @@ function columns(slowest: number, marked: readonly TraceSummary[], mark: (trace:
     {
       key: "tokens",
       head: "Tokens",
-      width: "112px",
+      width: "106px",
       align: "end",
       wide: true,
       cell: of((t) =>
@@ -291,7 +291,7 @@ function columns(slowest: number, marked: readonly TraceSummary[], mark: (trace:
     {
       key: "scores",
       head: "Scores",
-      width: "minmax(80px, 1fr)",
+      width: "minmax(64px, 1fr)",
       large: true,
       cell: of((t) => (
         <span className="soft clip" title={t.scores?.map((one) => `${one.name}: ${count(one.count)}`).join("\n")}>
@@ -299,11 +299,11 @@ function columns(slowest: number, marked: readonly TraceSummary[], mark: (trace:
         </span>
       )),
     },
-    { key: "cost", head: "Cost", width: "84px", align: "end", large: true, cell: of((t) => <span className="soft">{money(t.cost)}</span>) },
+    { key: "cost", head: "Cost", width: "76px", align: "end", large: true, cell: of((t) => <span className="soft">{money(t.cost)}</span>) },
     {
       key: "duration",
       head: "Duration",
-      width: "minmax(72px, 130px)",
+      width: "minmax(72px, 0.8fr)",
       align: "end",
       cell: of((t) => (
         <span className="dur">
@@ -317,7 +317,7 @@ function columns(slowest: number, marked: readonly TraceSummary[], mark: (trace:
     {
       key: "start",
       head: "Start",
-      width: "106px",
+      width: "98px",
       align: "end",
       cell: of((t) => (
         <time dateTime={t.start} title={fullTime(t.start)} className="soft">
