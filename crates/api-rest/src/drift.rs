@@ -32,7 +32,8 @@ pub(crate) struct Comparing {
 /// release with another (`against=release`): `release` with `reference_release`; where these are not named, the newest among
 /// the spans with the one before. `field` names fields such as `model,duration`, `attributes["tier"]` or `score.relevance`;
 /// without it all that are kept by the hour are compared, and the scores that were given in this time. Of all services together,
-/// unless `service` names one; releases are those of one service, so where several have some, one has to be named.
+/// unless `service` names one (`app/NAME` is an app of this server); releases are those of one service, so where several have
+/// some, one has to be named.
 #[utoipa::path(get, path = "/api/v1/drift", tag = "drift", operation_id = "compare_drift",
     params(("field" = Option<String>, Query), ("from" = Option<String>, Query), ("to" = Option<String>, Query),
         ("against" = Option<String>, Query), ("reference_from" = Option<String>, Query), ("reference_to" = Option<String>, Query),

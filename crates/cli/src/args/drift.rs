@@ -32,8 +32,8 @@ pub(crate) struct Drift {
     /// The release that it is compared with; default: the one before.
     #[arg(long, value_name = "RELEASE", conflicts_with_all = ["reference_from", "reference_to"])]
     pub(crate) reference_release: Option<String>,
-    /// Of this service only (`service.name`); default: of all together, and where releases are compared of the only one that
-    /// has some.
+    /// Of this service only (`service.name`, or `app/NAME`); default: of all together, and where releases are compared of the
+    /// only one that has some.
     #[arg(long, value_name = "SERVICE")]
     pub(crate) service: Option<String>,
 }
