@@ -1136,7 +1136,8 @@ export interface paths {
          *     release with another (`against=release`): `release` with `reference_release`; where these are not named, the newest among
          *     the spans with the one before. `field` names fields such as `model,duration`, `attributes["tier"]` or `score.relevance`;
          *     without it all that are kept by the hour are compared, and the scores that were given in this time. Of all services together,
-         *     unless `service` names one; releases are those of one service, so where several have some, one has to be named.
+         *     unless `service` names one (`app/NAME` is an app of this server); releases are those of one service, so where several have
+         *     some, one has to be named.
          */
         get: operations["compare_drift"];
         put?: never;
@@ -3447,8 +3448,8 @@ export interface components {
             /** @description Whether it is looked at by itself. */
             enabled: boolean;
             /**
-             * @description `ok`, `warming` (too little came, or too little to compare it with), `missing` (nothing came) or `firing`: that of its worst
-             *     slice. Absent where nobody has looked yet, and where it is hidden.
+             * @description `ok`, `warming` (too little came, or too little to compare it with), `missing` (nothing came, or the last look found
+             *     nothing out) or `firing`: that of its worst slice. Absent where nobody has looked yet, and where it is hidden.
              */
             state?: string | null;
             /** @description Of its worst slice, as a sentence. */
@@ -4174,8 +4175,8 @@ export interface components {
                 /** @description Whether it is looked at by itself. */
                 enabled: boolean;
                 /**
-                 * @description `ok`, `warming` (too little came, or too little to compare it with), `missing` (nothing came) or `firing`: that of its worst
-                 *     slice. Absent where nobody has looked yet, and where it is hidden.
+                 * @description `ok`, `warming` (too little came, or too little to compare it with), `missing` (nothing came, or the last look found
+                 *     nothing out) or `firing`: that of its worst slice. Absent where nobody has looked yet, and where it is hidden.
                  */
                 state?: string | null;
                 /** @description Of its worst slice, as a sentence. */

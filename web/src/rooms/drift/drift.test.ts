@@ -21,7 +21,11 @@ describe("the services to choose from", () => {
     expect(servicesOf(undefined)).toEqual([]);
   });
   it("are also the apps of this server, whose spans are no service's", () => {
-    const keys = [{ service: null, app: "shop" }, { service: "shop", app: null }, { service: null, app: null }];
+    const keys = [
+      { service: null, app: "shop" },
+      { service: "shop", app: null },
+      { service: null, app: null },
+    ];
     const rows = keys.map((keys) => ({ keys, values: { count: 3 } }));
     expect(servicesOf({ from: "", to: "", by: ["service", "app"], measures: ["count"], rows, more: false })).toEqual(["app/shop", "shop"]);
   });
