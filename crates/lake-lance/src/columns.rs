@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use arrow_schema::Schema;
+use futures::FutureExt as _;
 use lance::{Dataset, dataset::NewColumnTransform};
 use mainspring_lake::LakeFault;
 
@@ -26,7 +27,7 @@ pub(crate) async fn add_lacking(core: &Core, wanted: &Schema) -> Result<(), Lake
             return Ok(());
         }
         let nulls = NewColumnTransform::AllNulls(Arc::new(Schema::new(lacking)));
-        match Box::pin(dataset.add_columns(nulls, None, None)).await {
+        match dataset.add_columns(nulls, None, None).boxed().await {
             Ok(()) => {
                 core.advance(dataset);
             }

@@ -3,13 +3,9 @@
 
 use std::time::Duration;
 
-use futures::future::BoxFuture;
-use mainspring_lake::LakeFault;
+use mainspring_lake::{Answer, LakeFault};
 
 use crate::lake::Shared;
-
-/// Boxed, since Lance's futures are large and would be moved from frame to frame.
-pub(crate) type Asking<'a, T> = BoxFuture<'a, Result<T, LakeFault>>;
 
 /// As long as anybody waits for an answer: the largest tables are read in a fraction of it.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(180);
@@ -20,11 +16,11 @@ pub(crate) const UPKEEP_WITHIN: Duration = Duration::from_secs(1_800);
 
 impl Shared {
     /// The answer, or that the store gave none in time.
-    pub(crate) async fn in_time<T>(&self, asking: Asking<'_, T>) -> Result<T, LakeFault> {
+    pub(crate) async fn in_time<T>(&self, asking: Answer<'_, T>) -> Result<T, LakeFault> {
         self.within(ANSWER_WITHIN, asking).await
     }
 
-    pub(crate) async fn within<T>(&self, limit: Duration, asking: Asking<'_, T>) -> Result<T, LakeFault> {
+    pub(crate) async fn within<T>(&self, limit: Duration, asking: Answer<'_, T>) -> Result<T, LakeFault> {
         tokio::time::timeout(limit, asking).await.unwrap_or_else(|_| {
             let reason = format!("no answer within {} s", limit.as_secs());
             Err(LakeFault::Unavailable { location: self.stores.label.clone(), reason })

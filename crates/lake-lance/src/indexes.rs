@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use lance::{
     Dataset,
     index::{DatasetIndexExt, IndexParams, vector::VectorIndexParams},
@@ -58,7 +59,7 @@ pub(crate) fn name_of(spec: &IndexSpec) -> String {
 }
 
 async fn load(core: &Core, dataset: &Dataset) -> Result<Arc<Vec<IndexMetadata>>, LakeFault> {
-    Box::pin(dataset.load_indices()).await.map_err(|error| core.fault(&error))
+    dataset.load_indices().boxed().await.map_err(|error| core.fault(&error))
 }
 
 pub(crate) async fn exists(core: &Core, dataset: &Dataset, column: &str, kind: IndexKind) -> Result<bool, LakeFault> {
@@ -198,7 +199,7 @@ pub(crate) async fn fold(core: &Core, policy: &UpkeepPolicy) -> Result<u64, Lake
             // their partitions, so these change only when all pieces become one.
             options = options.with_partition_rebalancing();
         }
-        Box::pin(dataset.optimize_indices(&options)).await.map_err(|error| core.fault(&error))?;
+        dataset.optimize_indices(&options).boxed().await.map_err(|error| core.fault(&error))?;
         folded = folded.max(index.outside);
     }
     core.advance(dataset);

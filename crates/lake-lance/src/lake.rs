@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
+use futures::FutureExt as _;
 use lance::{
     Dataset, Error,
     dataset::{WriteMode, WriteParams, builder::DatasetBuilder},
@@ -15,7 +15,7 @@ use lance::{
     session::Session,
 };
 use mainspring_kernel::{Clock, Name, SystemClock, Tasks};
-use mainspring_lake::{IndexKind, IndexSpec, Lake, LakeFault, Repair, SqlAnswer, SqlQuery, Table, TableSpec};
+use mainspring_lake::{Answer, IndexKind, IndexSpec, Lake, LakeFault, Repair, SqlAnswer, SqlQuery, Table, TableSpec};
 use object_store::ObjectStoreExt as _;
 
 use crate::{
@@ -231,7 +231,7 @@ impl LanceLake {
 
     async fn load(&self, table: &Name, usage: Use) -> Result<Option<Dataset>, LakeFault> {
         let uri = self.shared.stores.table_uri(&directory_of(table));
-        match Box::pin(DatasetBuilder::from_uri(uri).with_session(self.session(usage)).load()).await {
+        match DatasetBuilder::from_uri(uri).with_session(self.session(usage)).load().boxed().await {
             Ok(dataset) if versions::is_whole(&dataset) => Ok(Some(dataset)),
             Ok(_) => Err(versions::torn(table.as_str())),
             Err(Error::DatasetNotFound { .. } | Error::NotFound { .. }) => Ok(None),
@@ -248,7 +248,7 @@ impl LanceLake {
             ..WriteParams::default()
         };
         let nothing = RecordBatchIterator::new(std::iter::empty(), spec.schema.clone());
-        match Box::pin(Dataset::write(nothing, &uri, Some(params))).await {
+        match Dataset::write(nothing, &uri, Some(params)).boxed().await {
             Ok(dataset) => Ok(dataset),
             Err(Error::DatasetAlreadyExists { .. } | Error::CommitConflict { .. }) => {
                 self.load(table, Use::of(&spec.indexes)).await?.ok_or_else(|| LakeFault::Contended { table: table.to_string() })
@@ -319,63 +319,72 @@ impl Shared {
     }
 }
 
-#[async_trait]
 impl Lake for LanceLake {
-    async fn open(&self, table: &Name, spec: &TableSpec) -> Result<Arc<dyn Table>, LakeFault> {
-        schema::check_indexes(&spec.schema, &spec.indexes, table.as_str())?;
-        let core = self.shared.in_time(Box::pin(self.opened(table, spec))).await?;
-        let opened_with = schema::asked(&core.schema(), &spec.schema);
-        Ok(Arc::new(LanceTable::live(core, opened_with)))
+    fn open<'a>(&'a self, table: &'a Name, spec: &'a TableSpec) -> Answer<'a, Arc<dyn Table>> {
+        Box::pin(async move {
+            schema::check_indexes(&spec.schema, &spec.indexes, table.as_str())?;
+            let core = self.shared.in_time(Box::pin(self.opened(table, spec))).await?;
+            let opened_with = schema::asked(&core.schema(), &spec.schema);
+            Ok(Arc::new(LanceTable::live(core, opened_with)) as Arc<dyn Table>)
+        })
     }
 
-    async fn open_existing(&self, table: &Name) -> Result<Arc<dyn Table>, LakeFault> {
-        let core = self.shared.in_time(Box::pin(self.found(table))).await?;
-        let opened_with = core.schema();
-        Ok(Arc::new(LanceTable::live(core, opened_with)))
+    fn open_existing<'a>(&'a self, table: &'a Name) -> Answer<'a, Arc<dyn Table>> {
+        Box::pin(async move {
+            let core = self.shared.in_time(Box::pin(self.found(table))).await?;
+            let opened_with = core.schema();
+            Ok(Arc::new(LanceTable::live(core, opened_with)) as Arc<dyn Table>)
+        })
     }
 
-    async fn list(&self) -> Result<Vec<Name>, LakeFault> {
-        self.shared.in_time(Box::pin(self.listed())).await
+    fn list(&self) -> Answer<'_, Vec<Name>> {
+        Box::pin(async move { self.shared.in_time(Box::pin(self.listed())).await })
     }
 
-    async fn drop_table(&self, table: &Name) -> Result<(), LakeFault> {
-        let _turn = self.opening.lock().await;
-        let known = self.tables.lock().unwrap_or_else(PoisonError::into_inner).remove(table);
-        if let Some(core) = known {
-            core.mark_dropped();
-        }
-        let removed = repair::remove_table(&self.shared.stores, &directory_of(table)).await;
-        self.renew_sessions();
-        removed
-    }
-
-    async fn repair(&self) -> Result<Vec<Repair>, LakeFault> {
-        let _turn = self.opening.lock().await;
-        let repaired = repair::repair_all(&self.shared).await;
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.renew_sessions();
-        repaired
-    }
-
-    async fn sql(&self, query: SqlQuery) -> Result<SqlAnswer, LakeFault> {
-        self.shared.in_time(Box::pin(sql::answer(self, query))).await
-    }
-
-    async fn ping(&self) -> Result<(), LakeFault> {
-        let stores = &self.shared.stores;
-        let probe = stores.root.clone().join("ping");
-        let answer = tokio::time::timeout(PING_WITHIN, stores.store.inner.head(&probe)).await;
-        let away = |reason: String| LakeFault::Unavailable { location: stores.label.clone(), reason };
-        match answer {
-            Ok(Ok(_) | Err(object_store::Error::NotFound { .. })) => {
-                // A head of a missing file says nothing about the directory it would be in.
-                match stores.location.local_dir() {
-                    Some(dir) => std::fs::metadata(dir).map(|_| ()).map_err(|error| away(error.to_string())),
-                    None => Ok(()),
-                }
+    fn drop_table<'a>(&'a self, table: &'a Name) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let _turn = self.opening.lock().await;
+            let known = self.tables.lock().unwrap_or_else(PoisonError::into_inner).remove(table);
+            if let Some(core) = known {
+                core.mark_dropped();
             }
-            Ok(Err(error)) => Err(fault::of_store(&stores.label, &error)),
-            Err(_) => Err(away(format!("no answer within {} s", PING_WITHIN.as_secs()))),
-        }
+            let removed = repair::remove_table(&self.shared.stores, &directory_of(table)).await;
+            self.renew_sessions();
+            removed
+        })
+    }
+
+    fn repair(&self) -> Answer<'_, Vec<Repair>> {
+        Box::pin(async move {
+            let _turn = self.opening.lock().await;
+            let repaired = repair::repair_all(&self.shared).await;
+            self.tables.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            self.renew_sessions();
+            repaired
+        })
+    }
+
+    fn sql(&self, query: SqlQuery) -> Answer<'_, SqlAnswer> {
+        Box::pin(async move { self.shared.in_time(Box::pin(sql::answer(self, query))).await })
+    }
+
+    fn ping(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let stores = &self.shared.stores;
+            let probe = stores.root.clone().join("ping");
+            let answer = tokio::time::timeout(PING_WITHIN, stores.store.inner.head(&probe)).await;
+            let away = |reason: String| LakeFault::Unavailable { location: stores.label.clone(), reason };
+            match answer {
+                Ok(Ok(_) | Err(object_store::Error::NotFound { .. })) => {
+                    // A head of a missing file says nothing about the directory it would be in.
+                    match stores.location.local_dir() {
+                        Some(dir) => std::fs::metadata(dir).map(|_| ()).map_err(|error| away(error.to_string())),
+                        None => Ok(()),
+                    }
+                }
+                Ok(Err(error)) => Err(fault::of_store(&stores.label, &error)),
+                Err(_) => Err(away(format!("no answer within {} s", PING_WITHIN.as_secs()))),
+            }
+        })
     }
 }

@@ -8,7 +8,7 @@ use std::{cmp::Reverse, sync::Arc};
 
 use arrow_array::{RecordBatch, UInt64Array, cast::AsArray, types::Int64Type};
 use arrow_schema::{DataType, Schema};
-use futures::TryStreamExt;
+use futures::{FutureExt as _, TryStreamExt};
 use lance::{
     Dataset,
     dataset::ROW_ID,
@@ -165,7 +165,7 @@ impl Best<'_> {
         if !ready.words.is_empty() {
             search::with_words(core, dataset, &mut scanner, &ready.words).await?;
         }
-        let mut batches = scanner.try_into_stream().await.map_err(fault)?;
+        let mut batches = scanner.try_into_stream().boxed().await.map_err(fault)?;
         while let Some(batch) = batches.try_next().await.map_err(fault)? {
             self.rows += batch.num_rows();
             self.kept.push(batch);

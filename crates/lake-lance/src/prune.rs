@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures::FutureExt as _;
 use lance::{Dataset, dataset::cleanup::CleanupPolicy};
 use mainspring_lake::{Commit, LakeFault, Past, UpkeepPolicy};
 
@@ -108,6 +109,6 @@ pub(crate) async fn clear_leftovers(core: &Core) -> Result<Commit, LakeFault> {
 /// Versions that a tag names stay in any case.
 async fn clean(core: &Core, dataset: &Dataset, policy: CleanupPolicy) -> Result<Pruned, LakeFault> {
     let policy = CleanupPolicy { error_if_tagged_old_versions: false, ..policy };
-    let removed = Box::pin(dataset.cleanup_with_policy(policy)).await.map_err(|error| core.fault(&error))?;
+    let removed = dataset.cleanup_with_policy(policy).boxed().await.map_err(|error| core.fault(&error))?;
     Ok(Pruned { versions: removed.old_versions, bytes: removed.bytes_removed })
 }

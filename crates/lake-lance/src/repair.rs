@@ -5,7 +5,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt as _, StreamExt, TryStreamExt, stream};
 use lance::{Dataset, dataset::builder::DatasetBuilder, index::DatasetIndexExt};
 use lance_table::io::{
     commit::{ManifestNamingScheme, VERSIONS_DIR},
@@ -138,7 +138,7 @@ impl Suspect {
         let (finished, outcome) = tokio::sync::oneshot::channel();
         self.shared.config.tasks.spawn(format!("check of {} version {number}", self.name), |_| async move {
             let builder = DatasetBuilder::from_uri(uri).with_version(number).with_session(session);
-            let _ = finished.send(Box::pin(opened(builder)).await);
+            let _ = finished.send(opened(builder).boxed().await);
         });
         let dataset = match outcome.await {
             Ok(Ok(dataset)) => dataset,
@@ -226,12 +226,12 @@ impl Suspect {
 /// Opens a version and reads what only a whole manifest has: its indexes, its transaction, and a
 /// schema that names known types and fits a row of the data.
 async fn opened(builder: DatasetBuilder) -> lance::Result<Dataset> {
-    let dataset = builder.load().await?;
-    dataset.load_indices().await?;
-    dataset.read_transaction().await?;
+    let dataset = builder.load().boxed().await?;
+    dataset.load_indices().boxed().await?;
+    dataset.read_transaction().boxed().await?;
     let mut scan = dataset.scan();
     scan.limit(Some(1), None)?;
-    scan.try_into_batch().await?;
+    scan.try_into_batch().boxed().await?;
     Ok(dataset)
 }
 
@@ -253,7 +253,7 @@ async fn files_of(dataset: &Dataset, base: &Path) -> Vec<(Path, Option<u64>)> {
         }
     }
     let mut seen = HashSet::new();
-    for index in dataset.load_indices().await.iter().flat_map(|indices| indices.iter()) {
+    for index in dataset.load_indices().boxed().await.iter().flat_map(|indices| indices.iter()) {
         if !seen.insert(index.uuid) {
             continue;
         }

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use futures::FutureExt as _;
 use lance::{
     Dataset,
     dataset::{
@@ -37,7 +38,9 @@ pub(crate) async fn replace(
         None => Vec::new(),
     };
     for attempt in 1..=writer::ATTEMPTS {
-        let found = Box::pin(DeleteBuilder::from_expr(dataset.clone(), condition.clone()).execute_uncommitted())
+        let found = DeleteBuilder::from_expr(dataset.clone(), condition.clone())
+            .execute_uncommitted()
+            .boxed()
             .await
             .map_err(|error| core.fault(&error))?;
         let deleted = found.num_deleted_rows;
@@ -68,7 +71,7 @@ pub(crate) async fn replace_as_read(
         None => Arc::new(as_it_was(core, read).await?),
     };
     let inserted = rows.as_ref().map_or(0, |rows| rows.num_rows() as u64);
-    let found = match Box::pin(DeleteBuilder::from_expr(dataset.clone(), expression(delete)).execute_uncommitted()).await {
+    let found = match DeleteBuilder::from_expr(dataset.clone(), expression(delete)).execute_uncommitted().boxed().await {
         Ok(found) => found,
         Err(error) => {
             // Its files may have gone with it.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use arrow_array::{Array, Float32Array, RecordBatch, UInt64Array, cast::AsArray, types::UInt64Type};
-use futures::TryStreamExt;
+use futures::{FutureExt as _, TryStreamExt};
 use lance::{
     Dataset,
     dataset::{
@@ -102,7 +102,7 @@ pub(crate) async fn count(core: &Core, dataset: &Arc<Dataset>, filter: &Filter) 
     match ready.condition {
         Condition::Never => return Ok(0),
         Condition::Always if ready.words.is_empty() => {
-            let rows = Box::pin(dataset.count_rows(None)).await.map_err(|error| core.fault(&error))?;
+            let rows = dataset.count_rows(None).boxed().await.map_err(|error| core.fault(&error))?;
             return Ok(rows as u64);
         }
         Condition::Always => {}
@@ -114,7 +114,7 @@ pub(crate) async fn count(core: &Core, dataset: &Arc<Dataset>, filter: &Filter) 
     if !ready.words.is_empty() {
         with_words(core, dataset, &mut scanner, &ready.words).await?;
     }
-    scanner.count_rows().await.map_err(|error| core.fault(&error))
+    scanner.count_rows().boxed().await.map_err(|error| core.fault(&error))
 }
 
 /// Leaves only rows that hold all of these words, by the text indexes.
@@ -213,7 +213,7 @@ pub(crate) async fn take(core: &Core, dataset: &Arc<Dataset>, rows: &[u64], colu
         return Err(core.query_fault(OTHER_VERSION));
     }
     let projection = ProjectionRequest::from_columns(columns, dataset.schema());
-    let found = Box::pin(dataset.take_rows(rows, projection)).await.map_err(|error| core.fault(&error))?;
+    let found = dataset.take_rows(rows, projection).boxed().await.map_err(|error| core.fault(&error))?;
     if found.num_rows() != rows.len() {
         return Err(core.query_fault(OTHER_VERSION));
     }
@@ -262,7 +262,7 @@ async fn hits(core: &Core, scanner: &mut Scanner, column: &str, score: impl Fn(f
 }
 
 pub(crate) async fn run(core: &Core, scanner: &Scanner) -> Result<Vec<RecordBatch>, LakeFault> {
-    let stream = scanner.try_into_stream().await.map_err(|error| core.fault(&error))?;
+    let stream = scanner.try_into_stream().boxed().await.map_err(|error| core.fault(&error))?;
     stream.try_collect().await.map_err(|error| core.fault(&error))
 }
 

@@ -11,17 +11,17 @@ use std::{
 
 use arrow_array::RecordBatch;
 use arrow_schema::{Schema, SchemaRef};
-use async_trait::async_trait;
+use futures::FutureExt as _;
 use lance::{Dataset, Error};
 use mainspring_kernel::Name;
 use mainspring_lake::{
-    Aggregate, Commit, DocHits, Filter, Grouped, IndexSpec, LakeFault, LakeVersion, Past, Scan, Table, TableSpec, TableStats,
-    TextQuery, Upkeep, UpkeepPolicy, VectorQuery,
+    Aggregate, Answer, Commit, DocHits, Filter, Grouped, IndexSpec, LakeFault, LakeVersion, Past, Scan, Table, TableSpec,
+    TableStats, TextQuery, Upkeep, UpkeepPolicy, VectorQuery,
 };
 
 use crate::{
     aggregate,
-    deadline::{Asking, UPKEEP_WITHIN},
+    deadline::UPKEEP_WITHIN,
     fault, filter, indexes,
     lake::{Footprint, Shared, Use},
     prune::Last,
@@ -136,7 +136,7 @@ impl Core {
     /// Asks the store for a version by another process.
     pub(crate) async fn refresh(&self) -> Result<Arc<Dataset>, LakeFault> {
         let mut dataset = Dataset::clone(&*self.newest_known()?);
-        Box::pin(dataset.checkout_latest()).await.map_err(|error| self.fault(&error))?;
+        dataset.checkout_latest().boxed().await.map_err(|error| self.fault(&error))?;
         if versions::is_whole(&dataset) { Ok(self.advance(dataset)) } else { Err(versions::torn(self.name.as_str())) }
     }
 
@@ -245,8 +245,9 @@ impl LanceTable {
     }
 
     /// The answer to a question, or that the store gave none in time.
-    async fn in_time<T>(&self, asking: Asking<'_, T>) -> Result<T, LakeFault> {
-        self.core.shared.in_time(asking).await
+    fn in_time<'a, T: Send + 'a>(&'a self, asking: impl Future<Output = Result<T, LakeFault>> + Send + 'a) -> Answer<'a, T> {
+        // Boxed, since Lance's futures are large and would be moved from frame to frame.
+        self.core.shared.in_time(asking.boxed()).boxed()
     }
 
     async fn measured(&self) -> Result<TableStats, LakeFault> {
@@ -261,8 +262,8 @@ impl LanceTable {
             fragments: dataset.count_fragments() as u64,
             deleted_rows: deleted as u64,
             version: versions::of(&dataset),
-            versions: Box::pin(dataset.count_versions()).await.map_err(fault)?,
-            tags: Box::pin(dataset.tags().fetch_tags()).await.map_err(fault)?.len() as u64,
+            versions: dataset.count_versions().boxed().await.map_err(fault)?,
+            tags: dataset.tags().fetch_tags().boxed().await.map_err(fault)?.len() as u64,
             indexes: indexes::coverage(&self.core, &dataset)
                 .await?
                 .into_iter()
@@ -277,7 +278,6 @@ impl LanceTable {
     }
 }
 
-#[async_trait]
 impl Table for LanceTable {
     fn name(&self) -> &Name {
         &self.core.name
@@ -287,128 +287,139 @@ impl Table for LanceTable {
         self.pinned.as_ref().map_or_else(|| self.core.schema(), |dataset| self.core.schema_at(dataset))
     }
 
-    async fn append(&self, rows: RecordBatch) -> Result<Commit, LakeFault> {
-        self.append_all(vec![rows]).await
+    fn append(&self, rows: RecordBatch) -> Answer<'_, Commit> {
+        self.append_all(vec![rows])
     }
 
-    async fn append_all(&self, batches: Vec<RecordBatch>) -> Result<Commit, LakeFault> {
-        self.writable()?;
-        let mut batches = batches.into_iter().map(|rows| self.conform(rows)).collect::<Result<Vec<_>, _>>()?;
-        batches.retain(|rows| rows.num_rows() > 0);
-        if batches.is_empty() {
-            return self.unchanged().await;
-        }
-        self.core.submit(Change::Append(batches)).await
+    fn append_all(&self, batches: Vec<RecordBatch>) -> Answer<'_, Commit> {
+        Box::pin(async move {
+            self.writable()?;
+            let mut batches = batches.into_iter().map(|rows| self.conform(rows)).collect::<Result<Vec<_>, _>>()?;
+            batches.retain(|rows| rows.num_rows() > 0);
+            if batches.is_empty() {
+                return self.unchanged().await;
+            }
+            self.core.submit(Change::Append(batches)).await
+        })
     }
 
-    async fn replace(&self, delete: Filter, rows: Option<RecordBatch>) -> Result<Commit, LakeFault> {
-        self.writable()?;
-        let rows = rows.map(|rows| self.conform(rows)).transpose()?.filter(|rows| rows.num_rows() > 0);
-        let delete = filter::compile(&delete, &self.core.schema(), self.core.name.as_str())?;
-        match (delete, rows) {
-            (filter::Condition::Never, None) => self.unchanged().await,
-            (filter::Condition::Never, Some(rows)) => self.core.submit(Change::Append(vec![rows])).await,
-            (delete, rows) => self.core.submit(Change::Replace { delete, rows, keys: Vec::new() }).await,
-        }
+    fn replace(&self, delete: Filter, rows: Option<RecordBatch>) -> Answer<'_, Commit> {
+        Box::pin(async move {
+            self.writable()?;
+            let rows = rows.map(|rows| self.conform(rows)).transpose()?.filter(|rows| rows.num_rows() > 0);
+            let delete = filter::compile(&delete, &self.core.schema(), self.core.name.as_str())?;
+            match (delete, rows) {
+                (filter::Condition::Never, None) => self.unchanged().await,
+                (filter::Condition::Never, Some(rows)) => self.core.submit(Change::Append(vec![rows])).await,
+                (delete, rows) => self.core.submit(Change::Replace { delete, rows, keys: Vec::new() }).await,
+            }
+        })
     }
 
-    async fn put(&self, keys: &[&str], these: Filter, rows: RecordBatch) -> Result<Commit, LakeFault> {
-        self.writable()?;
-        let rows = self.conform(rows)?;
-        if rows.num_rows() == 0 {
-            return self.unchanged().await;
-        }
-        let delete = filter::compile(&these, &self.core.schema(), self.core.name.as_str())?;
-        let keys = keys.iter().map(|key| (*key).to_owned()).collect();
-        self.core.submit(Change::Replace { delete, rows: Some(rows), keys }).await
+    fn put<'a>(&'a self, keys: &'a [&'a str], these: Filter, rows: RecordBatch) -> Answer<'a, Commit> {
+        Box::pin(async move {
+            self.writable()?;
+            let rows = self.conform(rows)?;
+            if rows.num_rows() == 0 {
+                return self.unchanged().await;
+            }
+            let delete = filter::compile(&these, &self.core.schema(), self.core.name.as_str())?;
+            let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+            self.core.submit(Change::Replace { delete, rows: Some(rows), keys }).await
+        })
     }
 
-    async fn replace_as_read(&self, read: &LakeVersion, delete: Filter, rows: Option<RecordBatch>) -> Result<Commit, LakeFault> {
-        self.writable()?;
-        let rows = rows.map(|rows| self.conform(rows)).transpose()?.filter(|rows| rows.num_rows() > 0);
-        let delete = filter::compile(&delete, &self.core.schema(), self.core.name.as_str())?;
-        self.core.submit(Change::ReplaceAsRead { read: read.clone(), delete, rows }).await
+    fn replace_as_read<'a>(&'a self, read: &'a LakeVersion, delete: Filter, rows: Option<RecordBatch>) -> Answer<'a, Commit> {
+        Box::pin(async move {
+            self.writable()?;
+            let rows = rows.map(|rows| self.conform(rows)).transpose()?.filter(|rows| rows.num_rows() > 0);
+            let delete = filter::compile(&delete, &self.core.schema(), self.core.name.as_str())?;
+            self.core.submit(Change::ReplaceAsRead { read: read.clone(), delete, rows }).await
+        })
     }
 
-    async fn scan(&self, scan: Scan) -> Result<Vec<RecordBatch>, LakeFault> {
-        self.in_time(Box::pin(async { search::scan(&self.core, &self.dataset().await?, &scan).await })).await
+    fn scan(&self, scan: Scan) -> Answer<'_, Vec<RecordBatch>> {
+        self.in_time(async move { search::scan(&self.core, &self.dataset().await?, &scan).await })
     }
 
-    async fn count(&self, filter: Filter) -> Result<u64, LakeFault> {
-        self.in_time(Box::pin(async { search::count(&self.core, &self.dataset().await?, &filter).await })).await
+    fn count(&self, filter: Filter) -> Answer<'_, u64> {
+        self.in_time(async move { search::count(&self.core, &self.dataset().await?, &filter).await })
     }
 
-    async fn aggregate(&self, question: Aggregate) -> Result<Grouped, LakeFault> {
-        self.in_time(Box::pin(async { aggregate::run(&self.core, self.dataset().await?, question).await })).await
+    fn aggregate(&self, question: Aggregate) -> Answer<'_, Grouped> {
+        self.in_time(async move { aggregate::run(&self.core, self.dataset().await?, question).await })
     }
 
-    async fn nearest(&self, query: VectorQuery) -> Result<DocHits, LakeFault> {
-        self.in_time(Box::pin(async { search::nearest(&self.core, &self.dataset().await?, &query).await })).await
+    fn nearest(&self, query: VectorQuery) -> Answer<'_, DocHits> {
+        self.in_time(async move { search::nearest(&self.core, &self.dataset().await?, &query).await })
     }
 
-    async fn matching(&self, query: TextQuery) -> Result<DocHits, LakeFault> {
-        self.in_time(Box::pin(async { search::matching(&self.core, &self.dataset().await?, &query).await })).await
+    fn matching(&self, query: TextQuery) -> Answer<'_, DocHits> {
+        self.in_time(async move { search::matching(&self.core, &self.dataset().await?, &query).await })
     }
 
-    async fn take(&self, rows: &[u64], columns: &[&str]) -> Result<RecordBatch, LakeFault> {
-        self.in_time(Box::pin(async { search::take(&self.core, &self.dataset().await?, rows, columns).await })).await
+    fn take<'a>(&'a self, rows: &'a [u64], columns: &'a [&'a str]) -> Answer<'a, RecordBatch> {
+        self.in_time(async move { search::take(&self.core, &self.dataset().await?, rows, columns).await })
     }
 
-    async fn version(&self) -> Result<LakeVersion, LakeFault> {
-        self.in_time(Box::pin(async { Ok(versions::of(&*self.dataset().await?)) })).await
+    fn version(&self) -> Answer<'_, LakeVersion> {
+        self.in_time(async move { Ok(versions::of(&*self.dataset().await?)) })
     }
 
-    async fn at(&self, version: &LakeVersion) -> Result<Arc<dyn Table>, LakeFault> {
-        self.in_time(Box::pin(async {
+    fn at<'a>(&'a self, version: &'a LakeVersion) -> Answer<'a, Arc<dyn Table>> {
+        self.in_time(async move {
             let _turn = self.core.history.lock().await;
             let dataset = self.dataset().await?;
             let found = versions::checkout(&self.core, &dataset, version).await?;
             Ok(self.view(found))
-        }))
-        .await
+        })
     }
 
-    async fn snapshot(&self) -> Result<Arc<dyn Table>, LakeFault> {
-        let dataset = self.in_time(Box::pin(self.dataset())).await?;
-        Ok(self.view(Dataset::clone(&dataset)))
+    fn snapshot(&self) -> Answer<'_, Arc<dyn Table>> {
+        Box::pin(async move {
+            let dataset = self.in_time(self.dataset()).await?;
+            Ok(self.view(Dataset::clone(&dataset)))
+        })
     }
 
-    async fn tag(&self, tag: &str, version: &LakeVersion) -> Result<(), LakeFault> {
-        self.in_time(Box::pin(async {
+    fn tag<'a>(&'a self, tag: &'a str, version: &'a LakeVersion) -> Answer<'a, ()> {
+        self.in_time(async move {
             let _turn = self.core.history.lock().await;
             versions::tag(&self.core, &*self.dataset().await?, tag, version).await
-        }))
-        .await
+        })
     }
 
-    async fn untag(&self, tag: &str) -> Result<(), LakeFault> {
-        self.in_time(Box::pin(async {
+    fn untag<'a>(&'a self, tag: &'a str) -> Answer<'a, ()> {
+        self.in_time(async move {
             let _turn = self.core.history.lock().await;
             versions::untag(&self.core, &*self.dataset().await?, tag).await
-        }))
-        .await
+        })
     }
 
-    async fn tags(&self) -> Result<Vec<(String, LakeVersion)>, LakeFault> {
-        self.in_time(Box::pin(async { versions::tags(&self.core, &*self.dataset().await?).await })).await
+    fn tags(&self) -> Answer<'_, Vec<(String, LakeVersion)>> {
+        self.in_time(async move { versions::tags(&self.core, &*self.dataset().await?).await })
     }
 
-    async fn stats(&self) -> Result<TableStats, LakeFault> {
-        self.in_time(Box::pin(self.measured())).await
+    fn stats(&self) -> Answer<'_, TableStats> {
+        self.in_time(self.measured())
     }
 
-    async fn upkeep(&self, policy: &UpkeepPolicy) -> Result<Upkeep, LakeFault> {
-        self.writable()?;
-        self.core.shared.within(UPKEEP_WITHIN, Box::pin(upkeep::run(&self.core, policy))).await
+    fn upkeep<'a>(&'a self, policy: &'a UpkeepPolicy) -> Answer<'a, Upkeep> {
+        Box::pin(async move {
+            self.writable()?;
+            self.core.shared.within(UPKEEP_WITHIN, Box::pin(upkeep::run(&self.core, policy))).await
+        })
     }
 
-    async fn clear_leftovers(&self) -> Result<u64, LakeFault> {
-        self.writable()?;
-        if self.core.shared.config.look_for_newer_after.is_some() {
-            return Ok(0);
-        }
-        // Nothing is compacted and no index built meanwhile, and in line with the changes none of them is under way.
-        let _turn = self.core.upkeep.lock().await;
-        Ok(self.core.submit(Change::ClearLeftovers).await?.deleted)
+    fn clear_leftovers(&self) -> Answer<'_, u64> {
+        Box::pin(async move {
+            self.writable()?;
+            if self.core.shared.config.look_for_newer_after.is_some() {
+                return Ok(0);
+            }
+            // Nothing is compacted and no index built meanwhile, and in line with the changes none of them is under way.
+            let _turn = self.core.upkeep.lock().await;
+            Ok(self.core.submit(Change::ClearLeftovers).await?.deleted)
+        })
     }
 }

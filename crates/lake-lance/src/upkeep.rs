@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use lance::{
     Dataset, Error,
     dataset::optimize::{CompactionMode, CompactionOptions, compact_files},
@@ -100,7 +101,7 @@ async fn take(core: &Core, policy: &UpkeepPolicy, step: Step) -> Result<u64, Lak
         let dataset = core.newest_known()?;
         let Some(options) = plan(&dataset, policy, step, core.footprint().fragment_bytes) else { return Ok(0) };
         let mut dataset = Dataset::clone(&dataset);
-        match Box::pin(compact_files(&mut dataset, options, None)).await {
+        match compact_files(&mut dataset, options, None).boxed().await {
             Ok(done) => {
                 core.advance(dataset);
                 return Ok(done.fragments_removed as u64);

@@ -1,5 +1,6 @@
 //! Version numbers, the transactions that tell two states with one number apart, and tags.
 
+use futures::FutureExt as _;
 use lance::{Dataset, Error, dataset::refs::TagContents};
 use mainspring_kernel::text::elide;
 use mainspring_lake::{LakeFault, LakeVersion};
@@ -29,7 +30,7 @@ pub(crate) fn torn(table: &str) -> LakeFault {
 /// The table as it was at a version, if that is still what its number names.
 pub(crate) async fn checkout(core: &Core, dataset: &Dataset, version: &LakeVersion) -> Result<Dataset, LakeFault> {
     let gone = || LakeFault::NoVersion { table: core.name.to_string(), version: version.to_string() };
-    let found = match Box::pin(dataset.checkout_version(version.number)).await {
+    let found = match dataset.checkout_version(version.number).boxed().await {
         Ok(found) => found,
         Err(Error::DatasetNotFound { .. } | Error::NotFound { .. } | Error::VersionNotFound { .. }) => return Err(gone()),
         Err(error) => return Err(core.fault(&error)),
@@ -40,27 +41,26 @@ pub(crate) async fn checkout(core: &Core, dataset: &Dataset, version: &LakeVersi
 pub(crate) async fn tag(core: &Core, dataset: &Dataset, tag: &str, version: &LakeVersion) -> Result<(), LakeFault> {
     checkout(core, dataset, version).await?;
     let tags = dataset.tags();
-    match Box::pin(tags.create(tag, version.number)).await {
+    match tags.create(tag, version.number).boxed().await {
         Ok(()) => Ok(()),
         Err(Error::RefConflict { .. }) => {
-            Box::pin(tags.update(tag, version.number)).await.map_err(|error| tag_fault(core, tag, &error))
+            tags.update(tag, version.number).boxed().await.map_err(|error| tag_fault(core, tag, &error))
         }
         Err(error) => Err(tag_fault(core, tag, &error)),
     }
 }
 
 pub(crate) async fn untag(core: &Core, dataset: &Dataset, tag: &str) -> Result<(), LakeFault> {
-    Box::pin(dataset.tags().delete(tag)).await.map_err(|error| tag_fault(core, tag, &error))
+    dataset.tags().delete(tag).boxed().await.map_err(|error| tag_fault(core, tag, &error))
 }
 
 /// Tags by name, with the versions they keep.
 pub(crate) async fn tags(core: &Core, dataset: &Dataset) -> Result<Vec<(String, LakeVersion)>, LakeFault> {
-    let mut found: Vec<(String, TagContents)> =
-        Box::pin(dataset.tags().fetch_tags()).await.map_err(|error| core.fault(&error))?;
+    let mut found: Vec<(String, TagContents)> = dataset.tags().fetch_tags().boxed().await.map_err(|error| core.fault(&error))?;
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut tags = Vec::with_capacity(found.len());
     for (name, contents) in found {
-        let tagged = Box::pin(dataset.checkout_version(contents.version)).await.map_err(|error| core.fault(&error))?;
+        let tagged = dataset.checkout_version(contents.version).boxed().await.map_err(|error| core.fault(&error))?;
         tags.push((name, of(&tagged)));
     }
     Ok(tags)

@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
+use futures::FutureExt as _;
 use lance::{
     Dataset,
     deps::datafusion::{
@@ -119,7 +120,7 @@ impl TableProvider for View {
             widths::fit(&self.core, &self.dataset, &mut scanner, &expr).await.map_err(external)?;
             scanner.use_scalar_index(pointed).filter_expr(expr);
         }
-        Ok(scanner.create_plan().await?)
+        Ok(scanner.create_plan().boxed().await?)
     }
 }
 

@@ -11,6 +11,7 @@ use std::{
 };
 
 use arrow_array::RecordBatch;
+use futures::FutureExt as _;
 use lance::{
     Dataset, Error,
     dataset::{CommitBuilder, InsertBuilder, UncommittedDelete, WriteMode, WriteParams, transaction::Transaction},
@@ -61,7 +62,7 @@ pub(crate) enum Change {
 #[derive(Debug)]
 struct Waiting {
     change: Change,
-    answer: Answer,
+    answer: Answering,
     _place: OwnedSemaphorePermit,
 }
 
@@ -84,16 +85,16 @@ impl Default for WriteQueue {
 }
 
 /// Where who waits is told what became of it.
-type Answer = oneshot::Sender<Result<Commit, LakeFault>>;
+type Answering = oneshot::Sender<Result<Commit, LakeFault>>;
 /// Rows that are appended together.
-type Append = (Vec<RecordBatch>, Answer);
+type Append = (Vec<RecordBatch>, Answering);
 
 /// What the writer does next.
 enum Work {
     Appends(Vec<Append>),
-    Replace { delete: Condition, rows: Option<RecordBatch>, keys: Vec<String>, answer: Answer },
-    ReplaceAsRead { read: LakeVersion, delete: Condition, rows: Option<RecordBatch>, answer: Answer },
-    ClearLeftovers(Answer),
+    Replace { delete: Condition, rows: Option<RecordBatch>, keys: Vec<String>, answer: Answering },
+    ReplaceAsRead { read: LakeVersion, delete: Condition, rows: Option<RecordBatch>, answer: Answering },
+    ClearLeftovers(Answering),
 }
 
 impl WriteQueue {
@@ -241,7 +242,7 @@ impl Core {
         let batches =
             batches.into_iter().map(|rows| schema::widened(rows, &schema, self.name.as_str())).collect::<Result<Vec<_>, _>>()?;
         let insert = InsertBuilder::new(dataset.clone()).with_params(&params);
-        Box::pin(insert.execute_uncommitted(batches)).await.map_err(|error| self.fault(&error))
+        insert.execute_uncommitted(batches).boxed().await.map_err(|error| self.fault(&error))
     }
 
     /// Makes a staged change the next version. With the rows it takes out, Lance can rebase it over
@@ -261,7 +262,7 @@ impl Core {
         if let Some(rows) = taken_out.and_then(|found| found.affected_rows.as_ref()) {
             builder = builder.with_affected_rows(rows.clone());
         }
-        let committed = match Box::pin(builder.execute(change)).await {
+        let committed = match builder.execute(change).boxed().await {
             Ok(committed) => committed,
             Err(error) => self.landed(dataset, &uuid).await.ok_or(error)?,
         };
@@ -275,9 +276,9 @@ impl Core {
             return None;
         }
         let mut newest = Dataset::clone(dataset);
-        Box::pin(newest.checkout_latest()).await.ok()?;
+        newest.checkout_latest().boxed().await.ok()?;
         for number in (dataset.version_id() + 1..=newest.version_id()).rev() {
-            let version = Box::pin(newest.checkout_version(number)).await.ok()?;
+            let version = newest.checkout_version(number).boxed().await.ok()?;
             if versions::of(&version).transaction == uuid {
                 return Some(version);
             }

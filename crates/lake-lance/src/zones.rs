@@ -10,7 +10,7 @@ use std::{
 
 use arrow_array::{cast::AsArray, types::Int64Type};
 use arrow_schema::DataType;
-use futures::{StreamExt, TryStreamExt};
+use futures::{FutureExt as _, StreamExt, TryStreamExt};
 use lance::{
     Dataset,
     deps::datafusion::{
@@ -73,7 +73,7 @@ async fn read(core: &Core, dataset: &Arc<Dataset>, fragment: Fragment, column: &
     let fault = |error| core.fault(&error);
     let mut scanner = dataset.scan();
     scanner.with_fragments(vec![fragment]).scan_in_order(false).project(&[column]).map_err(fault)?;
-    let mut batches = scanner.try_into_stream().await.map_err(fault)?;
+    let mut batches = scanner.try_into_stream().boxed().await.map_err(fault)?;
     let mut zone: Zone = None;
     while let Some(batch) = batches.try_next().await.map_err(fault)? {
         let numbers = batch.column(0).as_primitive::<Int64Type>();

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use async_trait::async_trait;
+use futures::future::BoxFuture;
 use mainspring_kernel::Name;
 use serde::{Deserialize, Serialize};
 
@@ -198,70 +198,72 @@ pub struct Repair {
     pub moved_to: String,
 }
 
-#[async_trait]
+/// What is asked of a lake, under way. Written out and not made by a macro: how each is made says which lifetimes outlive
+/// others, and with that the compiler looked through all of Lance's types for every one of them, for minutes.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, LakeFault>>;
+
 pub trait Lake: Send + Sync + fmt::Debug + 'static {
     /// Opens the table, making it where it does not exist.
-    async fn open(&self, table: &Name, spec: &TableSpec) -> Result<Arc<dyn Table>, LakeFault>;
+    fn open<'a>(&'a self, table: &'a Name, spec: &'a TableSpec) -> Answer<'a, Arc<dyn Table>>;
     /// Opens an existing table; `NoTable` otherwise.
-    async fn open_existing(&self, table: &Name) -> Result<Arc<dyn Table>, LakeFault>;
-    async fn list(&self) -> Result<Vec<Name>, LakeFault>;
+    fn open_existing<'a>(&'a self, table: &'a Name) -> Answer<'a, Arc<dyn Table>>;
+    fn list(&self) -> Answer<'_, Vec<Name>>;
     /// Removes a table with all versions and tags. Removing one that is not there is fine.
-    async fn drop_table(&self, table: &Name) -> Result<(), LakeFault>;
+    fn drop_table<'a>(&'a self, table: &'a Name) -> Answer<'a, ()>;
     /// Checks every table, moves torn versions out, and says what it did. Called once, before anything opens.
-    async fn repair(&self) -> Result<Vec<Repair>, LakeFault>;
+    fn repair(&self) -> Answer<'_, Vec<Repair>>;
     /// Whether the store behind the lake answers now.
-    async fn ping(&self) -> Result<(), LakeFault>;
+    fn ping(&self) -> Answer<'_, ()>;
     /// Answers one `SELECT` over views of tables.
-    async fn sql(&self, query: SqlQuery) -> Result<SqlAnswer, LakeFault>;
+    fn sql(&self, query: SqlQuery) -> Answer<'_, SqlAnswer>;
 }
 
-#[async_trait]
 pub trait Table: Send + Sync + fmt::Debug + 'static {
     fn name(&self) -> &Name;
     fn schema(&self) -> SchemaRef;
     /// Adds rows, with the columns that this handle was opened with: another process, or another handle, may have given the
     /// table more. Concurrent calls share a commit; each returns once its rows are as durable as the lake promises.
-    async fn append(&self, rows: RecordBatch) -> Result<Commit, LakeFault>;
+    fn append(&self, rows: RecordBatch) -> Answer<'_, Commit>;
     /// Adds rows that lie in several batches, in one commit.
-    async fn append_all(&self, batches: Vec<RecordBatch>) -> Result<Commit, LakeFault>;
+    fn append_all(&self, batches: Vec<RecordBatch>) -> Answer<'_, Commit>;
     /// Deletes what the filter matches and adds rows, in one commit.
-    async fn replace(&self, delete: Filter, rows: Option<RecordBatch>) -> Result<Commit, LakeFault>;
+    fn replace(&self, delete: Filter, rows: Option<RecordBatch>) -> Answer<'_, Commit>;
     /// Adds rows, each in the place of the one with the same values in these text columns, in one commit: `these` finds the
     /// rows of those keys, and no two of the rows share one. Where other processes write to the lake, a key is there once
     /// however many put it at the same moment, as long as all of them put: the last one's row is.
-    async fn put(&self, keys: &[&str], these: Filter, rows: RecordBatch) -> Result<Commit, LakeFault> {
+    fn put<'a>(&'a self, keys: &'a [&'a str], these: Filter, rows: RecordBatch) -> Answer<'a, Commit> {
         // Enough where nobody else writes: a replace sees everything that was written before it.
         let _ = keys;
-        self.replace(these, Some(rows)).await
+        self.replace(these, Some(rows))
     }
     /// The same of rows as they were in a version of the last minutes: whoever read them there, and writes them again, undoes
     /// nothing that another process wrote since. Where one of them is another row by now, or none, nothing is changed and the
     /// fault is `Contended`; whoever reads again reads what is there. Rows that were added since stay, whatever the filter says.
-    async fn replace_as_read(&self, read: &LakeVersion, delete: Filter, rows: Option<RecordBatch>) -> Result<Commit, LakeFault>;
-    async fn scan(&self, scan: Scan) -> Result<Vec<RecordBatch>, LakeFault>;
-    async fn count(&self, filter: Filter) -> Result<u64, LakeFault>;
+    fn replace_as_read<'a>(&'a self, read: &'a LakeVersion, delete: Filter, rows: Option<RecordBatch>) -> Answer<'a, Commit>;
+    fn scan(&self, scan: Scan) -> Answer<'_, Vec<RecordBatch>>;
+    fn count(&self, filter: Filter) -> Answer<'_, u64>;
     /// Rows in groups, with what is reckoned over each. Only the columns it names are read.
-    async fn aggregate(&self, question: Aggregate) -> Result<Grouped, LakeFault>;
-    async fn nearest(&self, query: VectorQuery) -> Result<DocHits, LakeFault>;
-    async fn matching(&self, query: TextQuery) -> Result<DocHits, LakeFault>;
+    fn aggregate(&self, question: Aggregate) -> Answer<'_, Grouped>;
+    fn nearest(&self, query: VectorQuery) -> Answer<'_, DocHits>;
+    fn matching(&self, query: TextQuery) -> Answer<'_, DocHits>;
     /// The columns of these rows, in this order. An address is valid for the version it was found in.
-    async fn take(&self, rows: &[u64], columns: &[&str]) -> Result<RecordBatch, LakeFault>;
-    async fn version(&self) -> Result<LakeVersion, LakeFault>;
+    fn take<'a>(&'a self, rows: &'a [u64], columns: &'a [&'a str]) -> Answer<'a, RecordBatch>;
+    fn version(&self) -> Answer<'_, LakeVersion>;
     /// This table as it was, read-only. `NoVersion` when it was cleaned up, or when the number now names other rows.
-    async fn at(&self, version: &LakeVersion) -> Result<Arc<dyn Table>, LakeFault>;
+    fn at<'a>(&'a self, version: &'a LakeVersion) -> Answer<'a, Arc<dyn Table>>;
     /// A read-only view of the newest version that does not move: the parts of one search agree.
-    async fn snapshot(&self) -> Result<Arc<dyn Table>, LakeFault>;
+    fn snapshot(&self) -> Answer<'_, Arc<dyn Table>>;
     /// Keeps a version from being pruned. Tagging a version again under the same tag moves the tag.
-    async fn tag(&self, tag: &str, version: &LakeVersion) -> Result<(), LakeFault>;
-    async fn untag(&self, tag: &str) -> Result<(), LakeFault>;
-    async fn tags(&self) -> Result<Vec<(String, LakeVersion)>, LakeFault>;
-    async fn stats(&self) -> Result<TableStats, LakeFault>;
+    fn tag<'a>(&'a self, tag: &'a str, version: &'a LakeVersion) -> Answer<'a, ()>;
+    fn untag<'a>(&'a self, tag: &'a str) -> Answer<'a, ()>;
+    fn tags(&self) -> Answer<'_, Vec<(String, LakeVersion)>>;
+    fn stats(&self) -> Answer<'_, TableStats>;
     /// Prunes, compacts and folds rows into indexes, as far as the policy asks for it now.
-    async fn upkeep(&self, policy: &UpkeepPolicy) -> Result<Upkeep, LakeFault>;
+    fn upkeep<'a>(&'a self, policy: &'a UpkeepPolicy) -> Answer<'a, Upkeep>;
     /// Removes files that no version names, as a process leaves them that dies while it writes. Of a lake that several
     /// processes write to nobody knows which these are; there upkeep removes them when they are a week old. Answers how many
     /// bytes went.
-    async fn clear_leftovers(&self) -> Result<u64, LakeFault> {
-        Ok(0)
+    fn clear_leftovers(&self) -> Answer<'_, u64> {
+        Box::pin(std::future::ready(Ok(0)))
     }
 }

@@ -7,10 +7,9 @@ use std::sync::{
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use async_trait::async_trait;
 use mainspring_kernel::Name;
 use mainspring_lake::{
-    Aggregate, Commit, DocHits, Filter, Grouped, Lake, LakeFault, LakeVersion, Repair, Scan, SqlAnswer, SqlQuery, Table,
+    Aggregate, Answer, Commit, DocHits, Filter, Grouped, Lake, LakeFault, LakeVersion, Repair, Scan, SqlAnswer, SqlQuery, Table,
     TableSpec, TableStats, TextQuery, Upkeep, UpkeepPolicy, VectorQuery,
 };
 use tokio::sync::Notify;
@@ -81,35 +80,48 @@ impl<L: Lake> AwayLake<L> {
     }
 }
 
-#[async_trait]
 impl<L: Lake> Lake for AwayLake<L> {
-    async fn open(&self, table: &Name, spec: &TableSpec) -> Result<Arc<dyn Table>, LakeFault> {
-        self.store.reached()?;
-        Ok(self.store.table(self.inner.open(table, spec).await?))
+    fn open<'a>(&'a self, table: &'a Name, spec: &'a TableSpec) -> Answer<'a, Arc<dyn Table>> {
+        Box::pin(async move {
+            self.store.reached()?;
+            Ok(self.store.table(self.inner.open(table, spec).await?))
+        })
     }
-    async fn open_existing(&self, table: &Name) -> Result<Arc<dyn Table>, LakeFault> {
-        self.store.reached()?;
-        Ok(self.store.table(self.inner.open_existing(table).await?))
+    fn open_existing<'a>(&'a self, table: &'a Name) -> Answer<'a, Arc<dyn Table>> {
+        Box::pin(async move {
+            self.store.reached()?;
+            Ok(self.store.table(self.inner.open_existing(table).await?))
+        })
     }
-    async fn list(&self) -> Result<Vec<Name>, LakeFault> {
-        self.store.reached()?;
-        self.inner.list().await
+    fn list(&self) -> Answer<'_, Vec<Name>> {
+        Box::pin(async move {
+            self.store.reached()?;
+            self.inner.list().await
+        })
     }
-    async fn drop_table(&self, table: &Name) -> Result<(), LakeFault> {
-        self.store.reached()?;
-        self.inner.drop_table(table).await
+    fn drop_table<'a>(&'a self, table: &'a Name) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.store.reached()?;
+            self.inner.drop_table(table).await
+        })
     }
-    async fn repair(&self) -> Result<Vec<Repair>, LakeFault> {
-        self.store.reached()?;
-        self.inner.repair().await
+    fn repair(&self) -> Answer<'_, Vec<Repair>> {
+        Box::pin(async move {
+            self.store.reached()?;
+            self.inner.repair().await
+        })
     }
-    async fn ping(&self) -> Result<(), LakeFault> {
-        self.store.reached()?;
-        self.inner.ping().await
+    fn ping(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.store.reached()?;
+            self.inner.ping().await
+        })
     }
-    async fn sql(&self, query: SqlQuery) -> Result<SqlAnswer, LakeFault> {
-        self.store.reached()?;
-        self.inner.sql(query).await
+    fn sql(&self, query: SqlQuery) -> Answer<'_, SqlAnswer> {
+        Box::pin(async move {
+            self.store.reached()?;
+            self.inner.sql(query).await
+        })
     }
 }
 
@@ -119,7 +131,6 @@ struct AwayTable {
     store: Store,
 }
 
-#[async_trait]
 impl Table for AwayTable {
     fn name(&self) -> &Name {
         self.inner.name()
@@ -127,79 +138,115 @@ impl Table for AwayTable {
     fn schema(&self) -> SchemaRef {
         self.inner.schema()
     }
-    async fn append(&self, rows: RecordBatch) -> Result<Commit, LakeFault> {
-        self.store.reached()?;
-        self.inner.append(rows).await
+    fn append(&self, rows: RecordBatch) -> Answer<'_, Commit> {
+        Box::pin(async move {
+            self.store.reached()?;
+            self.inner.append(rows).await
+        })
     }
-    async fn append_all(&self, batches: Vec<RecordBatch>) -> Result<Commit, LakeFault> {
-        self.store.reached()?;
-        self.inner.append_all(batches).await
+    fn append_all(&self, batches: Vec<RecordBatch>) -> Answer<'_, Commit> {
+        Box::pin(async move {
+            self.store.reached()?;
+            self.inner.append_all(batches).await
+        })
     }
     /// The store may go away between the commit and its answer.
-    async fn replace(&self, delete: Filter, rows: Option<RecordBatch>) -> Result<Commit, LakeFault> {
-        self.store.reached()?;
-        let committed = self.inner.replace(delete, rows).await?;
-        self.store.reached()?;
-        Ok(committed)
+    fn replace(&self, delete: Filter, rows: Option<RecordBatch>) -> Answer<'_, Commit> {
+        Box::pin(async move {
+            self.store.reached()?;
+            let committed = self.inner.replace(delete, rows).await?;
+            self.store.reached()?;
+            Ok(committed)
+        })
     }
-    async fn replace_as_read(&self, read: &LakeVersion, delete: Filter, rows: Option<RecordBatch>) -> Result<Commit, LakeFault> {
-        self.store.reached()?;
-        self.inner.replace_as_read(read, delete, rows).await
+    fn replace_as_read<'a>(&'a self, read: &'a LakeVersion, delete: Filter, rows: Option<RecordBatch>) -> Answer<'a, Commit> {
+        Box::pin(async move {
+            self.store.reached()?;
+            self.inner.replace_as_read(read, delete, rows).await
+        })
     }
-    async fn scan(&self, scan: Scan) -> Result<Vec<RecordBatch>, LakeFault> {
-        self.store.reached()?;
-        self.inner.scan(scan).await
+    fn scan(&self, scan: Scan) -> Answer<'_, Vec<RecordBatch>> {
+        Box::pin(async move {
+            self.store.reached()?;
+            self.inner.scan(scan).await
+        })
     }
-    async fn count(&self, filter: Filter) -> Result<u64, LakeFault> {
-        self.store.reached()?;
-        self.inner.count(filter).await
+    fn count(&self, filter: Filter) -> Answer<'_, u64> {
+        Box::pin(async move {
+            self.store.reached()?;
+            self.inner.count(filter).await
+        })
     }
-    async fn aggregate(&self, question: Aggregate) -> Result<Grouped, LakeFault> {
-        self.store.reached()?;
-        self.inner.aggregate(question).await
+    fn aggregate(&self, question: Aggregate) -> Answer<'_, Grouped> {
+        Box::pin(async move {
+            self.store.reached()?;
+            self.inner.aggregate(question).await
+        })
     }
-    async fn nearest(&self, query: VectorQuery) -> Result<DocHits, LakeFault> {
-        self.store.reached()?;
-        self.inner.nearest(query).await
+    fn nearest(&self, query: VectorQuery) -> Answer<'_, DocHits> {
+        Box::pin(async move {
+            self.store.reached()?;
+            self.inner.nearest(query).await
+        })
     }
-    async fn matching(&self, query: TextQuery) -> Result<DocHits, LakeFault> {
-        self.store.reached()?;
-        self.inner.matching(query).await
+    fn matching(&self, query: TextQuery) -> Answer<'_, DocHits> {
+        Box::pin(async move {
+            self.store.reached()?;
+            self.inner.matching(query).await
+        })
     }
-    async fn take(&self, rows: &[u64], columns: &[&str]) -> Result<RecordBatch, LakeFault> {
-        self.store.reached()?;
-        self.inner.take(rows, columns).await
+    fn take<'a>(&'a self, rows: &'a [u64], columns: &'a [&'a str]) -> Answer<'a, RecordBatch> {
+        Box::pin(async move {
+            self.store.reached()?;
+            self.inner.take(rows, columns).await
+        })
     }
-    async fn version(&self) -> Result<LakeVersion, LakeFault> {
-        self.store.reached()?;
-        self.inner.version().await
+    fn version(&self) -> Answer<'_, LakeVersion> {
+        Box::pin(async move {
+            self.store.reached()?;
+            self.inner.version().await
+        })
     }
-    async fn at(&self, version: &LakeVersion) -> Result<Arc<dyn Table>, LakeFault> {
-        self.store.reached()?;
-        Ok(self.store.table(self.inner.at(version).await?))
+    fn at<'a>(&'a self, version: &'a LakeVersion) -> Answer<'a, Arc<dyn Table>> {
+        Box::pin(async move {
+            self.store.reached()?;
+            Ok(self.store.table(self.inner.at(version).await?))
+        })
     }
-    async fn snapshot(&self) -> Result<Arc<dyn Table>, LakeFault> {
-        self.store.reached()?;
-        Ok(self.store.table(self.inner.snapshot().await?))
+    fn snapshot(&self) -> Answer<'_, Arc<dyn Table>> {
+        Box::pin(async move {
+            self.store.reached()?;
+            Ok(self.store.table(self.inner.snapshot().await?))
+        })
     }
-    async fn tag(&self, tag: &str, version: &LakeVersion) -> Result<(), LakeFault> {
-        self.store.reached()?;
-        self.inner.tag(tag, version).await
+    fn tag<'a>(&'a self, tag: &'a str, version: &'a LakeVersion) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.store.reached()?;
+            self.inner.tag(tag, version).await
+        })
     }
-    async fn untag(&self, tag: &str) -> Result<(), LakeFault> {
-        self.store.reached()?;
-        self.inner.untag(tag).await
+    fn untag<'a>(&'a self, tag: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.store.reached()?;
+            self.inner.untag(tag).await
+        })
     }
-    async fn tags(&self) -> Result<Vec<(String, LakeVersion)>, LakeFault> {
-        self.store.reached()?;
-        self.inner.tags().await
+    fn tags(&self) -> Answer<'_, Vec<(String, LakeVersion)>> {
+        Box::pin(async move {
+            self.store.reached()?;
+            self.inner.tags().await
+        })
     }
-    async fn stats(&self) -> Result<TableStats, LakeFault> {
-        self.store.reached()?;
-        self.inner.stats().await
+    fn stats(&self) -> Answer<'_, TableStats> {
+        Box::pin(async move {
+            self.store.reached()?;
+            self.inner.stats().await
+        })
     }
-    async fn upkeep(&self, policy: &UpkeepPolicy) -> Result<Upkeep, LakeFault> {
-        self.store.reached()?;
-        self.inner.upkeep(policy).await
+    fn upkeep<'a>(&'a self, policy: &'a UpkeepPolicy) -> Answer<'a, Upkeep> {
+        Box::pin(async move {
+            self.store.reached()?;
+            self.inner.upkeep(policy).await
+        })
     }
 }

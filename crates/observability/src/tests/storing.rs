@@ -7,10 +7,9 @@ use std::{
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use async_trait::async_trait;
 use mainspring_kernel::{Fault as _, Name};
 use mainspring_lake::{
-    Aggregate, Commit, DocHits, Filter, Grouped, Lake, LakeFault, LakeVersion, Repair, Scan, SqlAnswer, SqlQuery, Table,
+    Aggregate, Answer, Commit, DocHits, Filter, Grouped, Lake, LakeFault, LakeVersion, Repair, Scan, SqlAnswer, SqlQuery, Table,
     TableSpec, TableStats, TextQuery, Upkeep, UpkeepPolicy, VectorQuery,
 };
 use mainspring_testservers::disk::SmallDisk;
@@ -38,33 +37,33 @@ impl<T> Away<T> {
     }
 }
 
-#[async_trait]
 impl Lake for Away<Arc<LanceLake>> {
-    async fn open(&self, table: &Name, spec: &TableSpec) -> Result<Arc<dyn Table>, LakeFault> {
-        Ok(Arc::new(Away { inner: self.inner.open(table, spec).await?, down: Arc::clone(&self.down) }))
+    fn open<'a>(&'a self, table: &'a Name, spec: &'a TableSpec) -> Answer<'a, Arc<dyn Table>> {
+        Box::pin(async move { Ok(Arc::new(Away { inner: self.inner.open(table, spec).await?, down: Arc::clone(&self.down) })) })
     }
-    async fn open_existing(&self, table: &Name) -> Result<Arc<dyn Table>, LakeFault> {
-        self.inner.open_existing(table).await
+    fn open_existing<'a>(&'a self, table: &'a Name) -> Answer<'a, Arc<dyn Table>> {
+        Box::pin(async move { self.inner.open_existing(table).await })
     }
-    async fn list(&self) -> Result<Vec<Name>, LakeFault> {
-        self.inner.list().await
+    fn list(&self) -> Answer<'_, Vec<Name>> {
+        Box::pin(async move { self.inner.list().await })
     }
-    async fn drop_table(&self, table: &Name) -> Result<(), LakeFault> {
-        self.inner.drop_table(table).await
+    fn drop_table<'a>(&'a self, table: &'a Name) -> Answer<'a, ()> {
+        Box::pin(async move { self.inner.drop_table(table).await })
     }
-    async fn repair(&self) -> Result<Vec<Repair>, LakeFault> {
-        self.inner.repair().await
+    fn repair(&self) -> Answer<'_, Vec<Repair>> {
+        Box::pin(async move { self.inner.repair().await })
     }
-    async fn ping(&self) -> Result<(), LakeFault> {
-        self.check()
+    fn ping(&self) -> Answer<'_, ()> {
+        Box::pin(async move { self.check() })
     }
-    async fn sql(&self, query: SqlQuery) -> Result<SqlAnswer, LakeFault> {
-        self.check()?;
-        self.inner.sql(query).await
+    fn sql(&self, query: SqlQuery) -> Answer<'_, SqlAnswer> {
+        Box::pin(async move {
+            self.check()?;
+            self.inner.sql(query).await
+        })
     }
 }
 
-#[async_trait]
 impl Table for Away<Arc<dyn Table>> {
     fn name(&self) -> &Name {
         self.inner.name()
@@ -72,66 +71,80 @@ impl Table for Away<Arc<dyn Table>> {
     fn schema(&self) -> SchemaRef {
         self.inner.schema()
     }
-    async fn append(&self, rows: RecordBatch) -> Result<Commit, LakeFault> {
-        self.check()?;
-        self.inner.append(rows).await
+    fn append(&self, rows: RecordBatch) -> Answer<'_, Commit> {
+        Box::pin(async move {
+            self.check()?;
+            self.inner.append(rows).await
+        })
     }
-    async fn append_all(&self, batches: Vec<RecordBatch>) -> Result<Commit, LakeFault> {
-        self.check()?;
-        self.inner.append_all(batches).await
+    fn append_all(&self, batches: Vec<RecordBatch>) -> Answer<'_, Commit> {
+        Box::pin(async move {
+            self.check()?;
+            self.inner.append_all(batches).await
+        })
     }
-    async fn replace(&self, delete: Filter, rows: Option<RecordBatch>) -> Result<Commit, LakeFault> {
-        self.check()?;
-        self.inner.replace(delete, rows).await
+    fn replace(&self, delete: Filter, rows: Option<RecordBatch>) -> Answer<'_, Commit> {
+        Box::pin(async move {
+            self.check()?;
+            self.inner.replace(delete, rows).await
+        })
     }
-    async fn replace_as_read(&self, read: &LakeVersion, delete: Filter, rows: Option<RecordBatch>) -> Result<Commit, LakeFault> {
-        self.check()?;
-        self.inner.replace_as_read(read, delete, rows).await
+    fn replace_as_read<'a>(&'a self, read: &'a LakeVersion, delete: Filter, rows: Option<RecordBatch>) -> Answer<'a, Commit> {
+        Box::pin(async move {
+            self.check()?;
+            self.inner.replace_as_read(read, delete, rows).await
+        })
     }
-    async fn scan(&self, scan: Scan) -> Result<Vec<RecordBatch>, LakeFault> {
-        self.check()?;
-        self.inner.scan(scan).await
+    fn scan(&self, scan: Scan) -> Answer<'_, Vec<RecordBatch>> {
+        Box::pin(async move {
+            self.check()?;
+            self.inner.scan(scan).await
+        })
     }
-    async fn count(&self, filter: Filter) -> Result<u64, LakeFault> {
-        self.check()?;
-        self.inner.count(filter).await
+    fn count(&self, filter: Filter) -> Answer<'_, u64> {
+        Box::pin(async move {
+            self.check()?;
+            self.inner.count(filter).await
+        })
     }
-    async fn aggregate(&self, question: Aggregate) -> Result<Grouped, LakeFault> {
-        self.check()?;
-        self.inner.aggregate(question).await
+    fn aggregate(&self, question: Aggregate) -> Answer<'_, Grouped> {
+        Box::pin(async move {
+            self.check()?;
+            self.inner.aggregate(question).await
+        })
     }
-    async fn nearest(&self, query: VectorQuery) -> Result<DocHits, LakeFault> {
-        self.inner.nearest(query).await
+    fn nearest(&self, query: VectorQuery) -> Answer<'_, DocHits> {
+        Box::pin(async move { self.inner.nearest(query).await })
     }
-    async fn matching(&self, query: TextQuery) -> Result<DocHits, LakeFault> {
-        self.inner.matching(query).await
+    fn matching(&self, query: TextQuery) -> Answer<'_, DocHits> {
+        Box::pin(async move { self.inner.matching(query).await })
     }
-    async fn take(&self, rows: &[u64], columns: &[&str]) -> Result<RecordBatch, LakeFault> {
-        self.inner.take(rows, columns).await
+    fn take<'a>(&'a self, rows: &'a [u64], columns: &'a [&'a str]) -> Answer<'a, RecordBatch> {
+        Box::pin(async move { self.inner.take(rows, columns).await })
     }
-    async fn version(&self) -> Result<LakeVersion, LakeFault> {
-        self.inner.version().await
+    fn version(&self) -> Answer<'_, LakeVersion> {
+        Box::pin(async move { self.inner.version().await })
     }
-    async fn at(&self, version: &LakeVersion) -> Result<Arc<dyn Table>, LakeFault> {
-        self.inner.at(version).await
+    fn at<'a>(&'a self, version: &'a LakeVersion) -> Answer<'a, Arc<dyn Table>> {
+        Box::pin(async move { self.inner.at(version).await })
     }
-    async fn snapshot(&self) -> Result<Arc<dyn Table>, LakeFault> {
-        self.inner.snapshot().await
+    fn snapshot(&self) -> Answer<'_, Arc<dyn Table>> {
+        Box::pin(async move { self.inner.snapshot().await })
     }
-    async fn tag(&self, tag: &str, version: &LakeVersion) -> Result<(), LakeFault> {
-        self.inner.tag(tag, version).await
+    fn tag<'a>(&'a self, tag: &'a str, version: &'a LakeVersion) -> Answer<'a, ()> {
+        Box::pin(async move { self.inner.tag(tag, version).await })
     }
-    async fn untag(&self, tag: &str) -> Result<(), LakeFault> {
-        self.inner.untag(tag).await
+    fn untag<'a>(&'a self, tag: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move { self.inner.untag(tag).await })
     }
-    async fn tags(&self) -> Result<Vec<(String, LakeVersion)>, LakeFault> {
-        self.inner.tags().await
+    fn tags(&self) -> Answer<'_, Vec<(String, LakeVersion)>> {
+        Box::pin(async move { self.inner.tags().await })
     }
-    async fn stats(&self) -> Result<TableStats, LakeFault> {
-        self.inner.stats().await
+    fn stats(&self) -> Answer<'_, TableStats> {
+        Box::pin(async move { self.inner.stats().await })
     }
-    async fn upkeep(&self, policy: &UpkeepPolicy) -> Result<Upkeep, LakeFault> {
-        self.inner.upkeep(policy).await
+    fn upkeep<'a>(&'a self, policy: &'a UpkeepPolicy) -> Answer<'a, Upkeep> {
+        Box::pin(async move { self.inner.upkeep(policy).await })
     }
 }
 

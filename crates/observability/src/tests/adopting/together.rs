@@ -6,7 +6,8 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use mainspring_kernel::Name;
 use mainspring_lake::{
-    Aggregate, Commit, DocHits, Grouped, LakeFault, LakeVersion, Table, TableStats, TextQuery, Upkeep, UpkeepPolicy, VectorQuery,
+    Aggregate, Answer, Commit, DocHits, Grouped, LakeFault, LakeVersion, Table, TableStats, TextQuery, Upkeep, UpkeepPolicy,
+    VectorQuery,
 };
 use tempfile::TempDir;
 
@@ -33,7 +34,6 @@ impl fmt::Debug for Between {
     }
 }
 
-#[async_trait]
 impl Table for Between {
     fn name(&self) -> &Name {
         self.inner.name()
@@ -41,63 +41,65 @@ impl Table for Between {
     fn schema(&self) -> SchemaRef {
         self.inner.schema()
     }
-    async fn append(&self, rows: RecordBatch) -> Result<Commit, LakeFault> {
-        self.inner.append(rows).await
+    fn append(&self, rows: RecordBatch) -> Answer<'_, Commit> {
+        Box::pin(async move { self.inner.append(rows).await })
     }
-    async fn append_all(&self, batches: Vec<RecordBatch>) -> Result<Commit, LakeFault> {
-        self.inner.append_all(batches).await
+    fn append_all(&self, batches: Vec<RecordBatch>) -> Answer<'_, Commit> {
+        Box::pin(async move { self.inner.append_all(batches).await })
     }
-    async fn replace(&self, delete: Filter, rows: Option<RecordBatch>) -> Result<Commit, LakeFault> {
-        self.inner.replace(delete, rows).await
+    fn replace(&self, delete: Filter, rows: Option<RecordBatch>) -> Answer<'_, Commit> {
+        Box::pin(async move { self.inner.replace(delete, rows).await })
     }
-    async fn replace_as_read(&self, read: &LakeVersion, delete: Filter, rows: Option<RecordBatch>) -> Result<Commit, LakeFault> {
-        let first = self.first.lock().unwrap().take();
-        if let Some(first) = first {
-            first.await;
-        }
-        self.inner.replace_as_read(read, delete, rows).await
+    fn replace_as_read<'a>(&'a self, read: &'a LakeVersion, delete: Filter, rows: Option<RecordBatch>) -> Answer<'a, Commit> {
+        Box::pin(async move {
+            let first = self.first.lock().unwrap().take();
+            if let Some(first) = first {
+                first.await;
+            }
+            self.inner.replace_as_read(read, delete, rows).await
+        })
     }
-    async fn scan(&self, scan: Scan) -> Result<Vec<RecordBatch>, LakeFault> {
-        self.inner.scan(scan).await
+    fn scan(&self, scan: Scan) -> Answer<'_, Vec<RecordBatch>> {
+        Box::pin(async move { self.inner.scan(scan).await })
     }
-    async fn count(&self, filter: Filter) -> Result<u64, LakeFault> {
-        self.inner.count(filter).await
+    fn count(&self, filter: Filter) -> Answer<'_, u64> {
+        Box::pin(async move { self.inner.count(filter).await })
     }
-    async fn aggregate(&self, question: Aggregate) -> Result<Grouped, LakeFault> {
-        self.inner.aggregate(question).await
+    fn aggregate(&self, question: Aggregate) -> Answer<'_, Grouped> {
+        Box::pin(async move { self.inner.aggregate(question).await })
     }
-    async fn nearest(&self, query: VectorQuery) -> Result<DocHits, LakeFault> {
-        self.inner.nearest(query).await
+    fn nearest(&self, query: VectorQuery) -> Answer<'_, DocHits> {
+        Box::pin(async move { self.inner.nearest(query).await })
     }
-    async fn matching(&self, query: TextQuery) -> Result<DocHits, LakeFault> {
-        self.inner.matching(query).await
+    fn matching(&self, query: TextQuery) -> Answer<'_, DocHits> {
+        Box::pin(async move { self.inner.matching(query).await })
     }
-    async fn take(&self, rows: &[u64], columns: &[&str]) -> Result<RecordBatch, LakeFault> {
-        self.inner.take(rows, columns).await
+    fn take<'a>(&'a self, rows: &'a [u64], columns: &'a [&'a str]) -> Answer<'a, RecordBatch> {
+        Box::pin(async move { self.inner.take(rows, columns).await })
     }
-    async fn version(&self) -> Result<LakeVersion, LakeFault> {
-        self.inner.version().await
+    fn version(&self) -> Answer<'_, LakeVersion> {
+        Box::pin(async move { self.inner.version().await })
     }
-    async fn at(&self, version: &LakeVersion) -> Result<Arc<dyn Table>, LakeFault> {
-        self.inner.at(version).await
+    fn at<'a>(&'a self, version: &'a LakeVersion) -> Answer<'a, Arc<dyn Table>> {
+        Box::pin(async move { self.inner.at(version).await })
     }
-    async fn snapshot(&self) -> Result<Arc<dyn Table>, LakeFault> {
-        self.inner.snapshot().await
+    fn snapshot(&self) -> Answer<'_, Arc<dyn Table>> {
+        Box::pin(async move { self.inner.snapshot().await })
     }
-    async fn tag(&self, tag: &str, version: &LakeVersion) -> Result<(), LakeFault> {
-        self.inner.tag(tag, version).await
+    fn tag<'a>(&'a self, tag: &'a str, version: &'a LakeVersion) -> Answer<'a, ()> {
+        Box::pin(async move { self.inner.tag(tag, version).await })
     }
-    async fn untag(&self, tag: &str) -> Result<(), LakeFault> {
-        self.inner.untag(tag).await
+    fn untag<'a>(&'a self, tag: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move { self.inner.untag(tag).await })
     }
-    async fn tags(&self) -> Result<Vec<(String, LakeVersion)>, LakeFault> {
-        self.inner.tags().await
+    fn tags(&self) -> Answer<'_, Vec<(String, LakeVersion)>> {
+        Box::pin(async move { self.inner.tags().await })
     }
-    async fn stats(&self) -> Result<TableStats, LakeFault> {
-        self.inner.stats().await
+    fn stats(&self) -> Answer<'_, TableStats> {
+        Box::pin(async move { self.inner.stats().await })
     }
-    async fn upkeep(&self, policy: &UpkeepPolicy) -> Result<Upkeep, LakeFault> {
-        self.inner.upkeep(policy).await
+    fn upkeep<'a>(&'a self, policy: &'a UpkeepPolicy) -> Answer<'a, Upkeep> {
+        Box::pin(async move { self.inner.upkeep(policy).await })
     }
 }
 
