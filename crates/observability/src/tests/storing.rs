@@ -39,7 +39,10 @@ impl<T> Away<T> {
 
 impl Lake for Away<Arc<LanceLake>> {
     fn open<'a>(&'a self, table: &'a Name, spec: &'a TableSpec) -> Answer<'a, Arc<dyn Table>> {
-        Box::pin(async move { Ok(Arc::new(Away { inner: self.inner.open(table, spec).await?, down: Arc::clone(&self.down) })) })
+        Box::pin(async move {
+            let inner = self.inner.open(table, spec).await?;
+            Ok(Arc::new(Away { inner, down: Arc::clone(&self.down) }) as Arc<dyn Table>)
+        })
     }
     fn open_existing<'a>(&'a self, table: &'a Name) -> Answer<'a, Arc<dyn Table>> {
         Box::pin(async move { self.inner.open_existing(table).await })

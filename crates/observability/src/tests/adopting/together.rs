@@ -6,8 +6,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use mainspring_kernel::Name;
 use mainspring_lake::{
-    Aggregate, Answer, Commit, DocHits, Grouped, LakeFault, LakeVersion, Table, TableStats, TextQuery, Upkeep, UpkeepPolicy,
-    VectorQuery,
+    Aggregate, Answer, Commit, DocHits, Grouped, LakeVersion, Table, TableStats, TextQuery, Upkeep, UpkeepPolicy, VectorQuery,
 };
 use tempfile::TempDir;
 
