@@ -168,7 +168,7 @@ impl Drift {
         now: Timestamp,
     ) -> Result<Option<Topics>, TraceFault> {
         let known = self.known_topics(project, spoken).await?;
-        if known.as_ref().is_some_and(|known| known.identity == embedder.identity()) {
+        if known.as_ref().is_some_and(|known| known.are_of(&embedder.identity())) {
             return Ok(known);
         }
         let said = texts(self.room.table().as_ref(), (project, spoken), stretch, TRAINED_ON).await?;

@@ -15,8 +15,9 @@ const WITHIN: f64 = 0.99;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Clusters {
     centres: Vec<Vec<f32>>,
-    /// Beyond it a text belongs to no cluster.
-    reach: Vec<f64>,
+    /// Beyond it a text belongs to no cluster. Of so few digits that it is the same again when it is read from JSON: what was
+    /// counted in clusters that differ in the last digit would be left out as if it were of others.
+    reach: Vec<f32>,
 }
 
 /// Where an embedding belongs.
@@ -64,7 +65,7 @@ impl Clusters {
     #[must_use]
     pub fn mark(&self) -> u64 {
         let numbers = self.centres.iter().flatten().map(|number| u64::from(number.to_bits()));
-        let all = numbers.chain(self.reach.iter().map(|reach| reach.to_bits()));
+        let all = numbers.chain(self.reach.iter().map(|reach| u64::from(reach.to_bits())));
         all.fold(self.centres.len() as u64, |mark, word| mix(mark ^ mix(word.wrapping_add(mark))))
     }
 
@@ -77,7 +78,7 @@ impl Clusters {
         }
         let (cluster, squared) = nearest(&self.centres, embedding);
         let distance = squared.sqrt();
-        Some(Place { cluster, distance, far: self.reach.get(cluster).is_some_and(|reach| distance > *reach) })
+        Some(Place { cluster, distance, far: self.reach.get(cluster).is_some_and(|reach| distance > f64::from(*reach)) })
     }
 
     /// The points nearest to each centre, by index, the nearest first: examples to name a topic by.
@@ -129,12 +130,12 @@ fn nearest(centres: &[Vec<f32>], point: &[f32]) -> (usize, f64) {
     distances.min_by(|one, other| one.1.total_cmp(&other.1)).unwrap_or((0, f64::INFINITY))
 }
 
-fn reach(centres: &[Vec<f32>], points: &[&[f32]]) -> Vec<f64> {
+fn reach(centres: &[Vec<f32>], points: &[&[f32]]) -> Vec<f32> {
     let mut distances = vec![Quantiles::default(); centres.len()];
     for point in points {
         let (cluster, squared) = nearest(centres, point);
         distances[cluster].add(squared.sqrt());
     }
     // A little beyond the cell of the sketch, so that its own error puts nothing outside.
-    distances.iter().map(|distances| distances.quantile(WITHIN).unwrap_or(0.0) * 1.02).collect()
+    distances.iter().map(|distances| (distances.quantile(WITHIN).unwrap_or(0.0) * 1.02) as f32).collect()
 }
