@@ -34,6 +34,7 @@ pub struct ServerConfig {
     pub body_limit: Bytes,
     pub request_timeout: Seconds,
     pub answer_timeout: Seconds,
+    pub client_timeout: Seconds,
     pub shutdown_grace: Seconds,
     pub allowed_hosts: Vec<String>,
 }

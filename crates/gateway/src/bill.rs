@@ -23,6 +23,7 @@ use crate::{
     metrics::{self, Counters},
     record::{AttemptCharge, CallRecord, CallStatus, PriceStamp},
     service::CacheOutcome,
+    taken::Streams,
     target::Target,
     trace,
 };
@@ -34,6 +35,7 @@ pub(crate) struct Desk {
     pub(crate) counters: Counters,
     pub(crate) board: Board,
     pub(crate) makers: Makers,
+    pub(crate) streams: Streams,
 }
 
 /// Held by the call and by each of its attempts. Whoever lets go last without having settled settles it as cancelled: the
@@ -84,6 +86,11 @@ impl Bill {
 
     pub(crate) const fn operation(&self) -> Operation {
         self.operation
+    }
+
+    /// Where the call's stream is looked after.
+    pub(crate) fn streams(&self) -> &Streams {
+        &self.desk.streams
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {

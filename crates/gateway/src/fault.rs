@@ -20,6 +20,9 @@ pub enum GatewayFault {
     NoTarget { model: String, why: String, retry_after: Option<Duration> },
     #[error("`{model}` gave no answer within {}", duration::write(*within))]
     Late { model: String, within: Duration },
+    /// Told to a client that comes back.
+    #[error("nobody took the answer of `{model}`, and its call was ended")]
+    NotTaken { model: String },
     /// What the last target that was tried said.
     #[error(transparent)]
     Upstream(#[from] UpstreamFault),
@@ -83,7 +86,7 @@ impl Fault for GatewayFault {
             Self::UnknownModel { .. } => FaultKind::NotFound,
             Self::BadRequest { .. } => FaultKind::Invalid,
             Self::NoTarget { .. } => FaultKind::Unavailable,
-            Self::Late { .. } => FaultKind::Timeout,
+            Self::Late { .. } | Self::NotTaken { .. } => FaultKind::Timeout,
             Self::Upstream(fault) => fault.kind(),
             Self::Local(fault) => fault.kind(),
             Self::Ledger(fault) => fault.kind(),
@@ -97,6 +100,7 @@ impl Fault for GatewayFault {
             Self::BadRequest { .. } => "gateway-bad-request",
             Self::NoTarget { .. } => "gateway-no-target",
             Self::Late { .. } => "gateway-late",
+            Self::NotTaken { .. } => "gateway-not-taken",
             Self::Upstream(fault) => fault.code(),
             Self::Local(fault) => fault.code(),
             Self::Ledger(fault) => fault.code(),
@@ -109,6 +113,7 @@ impl Fault for GatewayFault {
             Self::UnknownModel { nearest: Some(nearest), .. } => Some(format!("did you mean `{nearest}`?")),
             Self::UnknownModel { .. } => Some("`GET /v1/models` lists what can be called".into()),
             Self::NoTarget { model, .. } => Some(format!("`mainspring route explain {model}` shows how its targets stand")),
+            Self::NotTaken { .. } => Some("read a stream as it comes; `server.client_timeout` says how long it is kept".into()),
             Self::BadRequest { .. } | Self::Late { .. } => None,
             Self::Upstream(fault) => fault.hint(),
             Self::Local(fault) => fault.hint(),
@@ -120,7 +125,7 @@ impl Fault for GatewayFault {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::NoTarget { retry_after, .. } => *retry_after,
-            Self::UnknownModel { .. } | Self::BadRequest { .. } | Self::Late { .. } => None,
+            Self::UnknownModel { .. } | Self::BadRequest { .. } | Self::Late { .. } | Self::NotTaken { .. } => None,
             Self::Upstream(fault) => fault.retry_after(),
             Self::Local(fault) => fault.retry_after(),
             Self::Ledger(fault) => fault.retry_after(),

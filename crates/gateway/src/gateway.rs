@@ -26,6 +26,7 @@ use crate::{
     record::Caller,
     routes::Routes,
     service::{Clients, Parts},
+    taken::Streams,
     target::{Target, Totals},
 };
 
@@ -73,16 +74,31 @@ impl Gateway {
 
     /// With a ledger that was opened before, as whoever wants other terms for it does.
     pub async fn over(ledger: Ledger, parts: Parts) -> Result<Self, GatewayFault> {
-        let Parts { registry, models, socket, credentials, metrics, tasks, clock, embedding, clients, catalog: _, journal: _ } =
-            parts;
+        let Parts {
+            registry,
+            models,
+            socket,
+            credentials,
+            metrics,
+            tasks,
+            clock,
+            embedding,
+            clients,
+            patience,
+            catalog: _,
+            journal: _,
+        } = parts;
         let routes = Routes::open(registry, credentials, models.are_behind_routes()).await?;
-        let desk = Desk { metrics, counters: Counters::default(), board: Board::default(), makers: Makers::default() };
+        let streams = Streams::new(patience);
+        let desk = Desk { metrics, counters: Counters::default(), board: Board::default(), makers: Makers::default(), streams };
         let cache = Arc::new(Cache::new(models.clone(), embedding));
         let reach = Reach { socket, models, clock };
         let inner = Inner { routes, ledger, desk: Arc::new(desk), reach, cache, tasks, clients };
         let gateway = Self { inner: Arc::new(inner) };
         let watching = gateway.clone();
         gateway.inner.tasks.spawn("gateway-watch", move |stop| async move { watching.watch(stop).await });
+        let desk = Arc::clone(&gateway.inner.desk);
+        gateway.inner.tasks.spawn("gateway-streams", move |stop| async move { desk.streams.watch(stop).await });
         Ok(gateway)
     }
 

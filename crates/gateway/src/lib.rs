@@ -30,6 +30,7 @@ mod over;
 mod pass;
 mod run;
 mod scan;
+mod taken;
 mod told;
 mod translate;
 

@@ -74,9 +74,10 @@ impl Over<'_> {
         let Begun { attempt, flow, lost, headers } = begun;
         let from = Origin::of(&attempt, lost, headers);
         let handed = Handed::new(attempt, Arc::clone(&self.admitted.bill), self.keeper(&from));
+        let (bill, of) = (&self.admitted.bill, (&*self.asked.named, self.asked.deadline));
         let body = match flow {
-            Flow::Passing(passing) => Body::Chunks(passing.stream(handed)),
-            Flow::Translating(translating) => Body::Events(translating.stream(handed)),
+            Flow::Passing(passing) => Body::Chunks(bill.streams().hold(passing.stream(handed), of, bill)),
+            Flow::Translating(translating) => Body::Events(bill.streams().hold(translating.stream(handed), of, bill)),
             // Only streams come here; a whole answer has been read before.
             Flow::Ready(body) => body,
             Flow::Head(_) => Body::Bytes(bytes::Bytes::new()),

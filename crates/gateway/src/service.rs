@@ -1,6 +1,6 @@
 //! The gateway as surfaces and the building see it.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -37,6 +37,8 @@ pub struct Parts {
     /// The embedding model of semantic caches that name none.
     pub embedding: String,
     pub clients: Clients,
+    /// A client that takes nothing of its stream for so long is gone.
+    pub patience: Duration,
 }
 
 /// What clients may say in headers about traces, which belong to the owner of their project.

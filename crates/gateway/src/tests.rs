@@ -23,6 +23,7 @@ mod scanning;
 mod specs;
 mod streams;
 mod surviving;
+mod taking;
 mod translated;
 mod troubles;
 mod trust;

@@ -68,6 +68,7 @@ pub(crate) async fn open(
         journal,
         embedding: config.models.embed.clone(),
         clients: Clients { may_omit: config.gateway.clients_may_omit, may_name_traces: config.gateway.clients_may_name_traces },
+        patience: config.server.client_timeout.0,
     };
     Gateway::over(ledger, parts).await.map_err(BootFault::part("gateway"))
 }

@@ -88,6 +88,7 @@ impl Surface {
             journal: journal.path().to_owned(),
             embedding: "none".to_owned(),
             clients: Clients::default(),
+            patience: Duration::from_secs(60),
         });
         let gateway = gateway.await.unwrap();
         let state = Anthropic {

@@ -86,6 +86,7 @@ impl Room {
             journal: journal.path().to_owned(),
             embedding: "letters".to_owned(),
             clients: Clients::default(),
+            patience: Duration::from_secs(20),
         };
         let gateway = Gateway::open(parts.clone()).await.unwrap();
         let live = gateway.live();
