@@ -49,7 +49,7 @@ impl Asked {
         let (mut parts, body) = request.into_parts();
         let Known(actor) = Known::from_request_parts(&mut parts, state).await?;
         let (headers, wishes) = (parts.headers.clone(), Wishes::of(&parts.extensions));
-        let body = read_body(Incoming::from_parts(parts, body), state).await?;
+        let body = read_body(Incoming::from_parts(parts, body)).await?;
         let peeked = peek::peek(&body).map_err(|fault| AnthropicError::of(&fault))?;
         let mut peeked = Peeked::from(peeked);
         if peeked.model.is_empty() {

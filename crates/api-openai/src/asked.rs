@@ -38,7 +38,7 @@ impl<S: Send + Sync> FromRequest<S> for Asked {
         let (mut parts, body) = request.into_parts();
         let Known(actor) = Known::from_request_parts(&mut parts, state).await?;
         let (headers, wishes) = (parts.headers.clone(), Wishes::of(&parts.extensions));
-        let body = read_body(Incoming::from_parts(parts, body), state).await?;
+        let body = read_body(Incoming::from_parts(parts, body)).await?;
         Ok(Self::of(actor, headers, body)?.wishing(wishes))
     }
 }

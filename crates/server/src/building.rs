@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use axum::{Router, extract::State, middleware, response::IntoResponse, serve::ListenerExt as _};
+use axum::{Extension, Router, extract::State, middleware, response::IntoResponse};
 use bytes::Bytes;
 use mainspring_api_anthropic::Anthropic;
 use mainspring_api_openai::OpenAi;
@@ -27,7 +27,9 @@ use mainspring_observability::{
 use mainspring_parsers::{Limits, ParseRequest, ParsedDocument, ParserConfig, ParserPool};
 use mainspring_registry::Registry;
 use mainspring_telemetry::{Metrics, let_go_of_code};
-use mainspring_web_kit::{Access, Authenticate, Deadlines, Problem, RequestLog, Route, authenticate, deadline, log_requests};
+use mainspring_web_kit::{
+    Access, Authenticate, BodyWithin, Deadlines, Problem, RequestLog, Route, authenticate, deadline, log_requests,
+};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, limit::RequestBodyLimitLayer};
@@ -45,6 +47,7 @@ use crate::{
     models::{Local, open_weights},
     monitoring, page,
     serves::{self, Serves},
+    serving::{self, Patience},
     upkeep::{Background, owner},
 };
 
@@ -298,6 +301,7 @@ impl Building {
             .merge(mainspring_api_openai::upload_router(self.batches.clone(), self.config.gateway.file_limit.0))
             .layer(middleware::from_fn_with_state(access, authenticate))
             .layer(axum::extract::DefaultBodyLimit::disable())
+            .layer(Extension(BodyWithin(self.config.server.client_timeout.0)))
             .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| Problem::internal().into_response()))
             .layer(middleware::from_fn_with_state(log, log_requests))
             .layer(middleware::from_fn(mainspring_api_otlp::dress))
@@ -357,7 +361,7 @@ impl Building {
                 self.background().start_for_models(&self.tasks, alone);
             }
         }
-        let app = self.router().into_make_service_with_connect_info::<SocketAddr>();
+        let app = self.router();
         ready(address);
         // What only starting runs is mapped no longer.
         self.tasks.spawn("memory: after the start", |stop| async move {
@@ -368,21 +372,17 @@ impl Building {
         let grace = self.config.server.shutdown_grace.0;
         let (stopping, mut stopped) = tokio::sync::watch::channel(false);
         let closing = self.closing.clone();
-        // What is written goes out at once: a stream's small pieces would wait for each other's acknowledgement.
-        let listener = listener.tap_io(|stream| {
-            let _ = stream.set_nodelay(true);
-        });
-        let server = axum::serve(listener, app).with_graceful_shutdown(async move {
+        let patience = Patience::of(self.config.server.client_timeout.0);
+        let server = serving::serve(listener, app, patience, async move {
             stop.await;
             closing.ask_to_stop();
             let _ = stopping.send(true);
         });
         // A client that never finishes does not keep the server from stopping.
-        let served = tokio::select! {
-            served = server => served,
-            () = async { let _ = stopped.wait_for(|stopped| *stopped).await; tokio::time::sleep(grace).await } => Ok(()),
-        };
-        served.map_err(BootFault::Serve)?;
+        tokio::select! {
+            () = server => {}
+            () = async { let _ = stopped.wait_for(|stopped| *stopped).await; tokio::time::sleep(grace).await } => {}
+        }
         self.shut_down().await
     }
 

@@ -17,8 +17,6 @@ pub enum BootFault {
         #[source]
         source: std::io::Error,
     },
-    #[error("the server stopped by itself")]
-    Serve(#[source] std::io::Error),
     #[error(transparent)]
     Unfinished(#[from] Unfinished),
 }
@@ -42,7 +40,7 @@ impl Fault for BootFault {
             Self::Lock(fault) => fault.kind(),
             Self::Part { kind, .. } => *kind,
             Self::KeyNeeded { .. } => FaultKind::Forbidden,
-            Self::Listen { .. } | Self::Serve(_) | Self::Unfinished(_) => FaultKind::Unavailable,
+            Self::Listen { .. } | Self::Unfinished(_) => FaultKind::Unavailable,
         }
     }
 
@@ -52,7 +50,6 @@ impl Fault for BootFault {
             Self::Part { code, .. } => code,
             Self::KeyNeeded { .. } => "boot-key-needed",
             Self::Listen { .. } => "boot-cannot-listen",
-            Self::Serve(_) => "boot-server-stopped",
             Self::Unfinished(_) => "boot-unfinished-tasks",
         }
     }
@@ -65,7 +62,7 @@ impl Fault for BootFault {
             Self::Lock(fault) => fault.hint(),
             Self::Part { hint, .. } => hint.clone(),
             Self::Listen { .. } => Some("another process may have that port: `--listen HOST:PORT` names another".into()),
-            Self::Serve(_) | Self::Unfinished(_) => None,
+            Self::Unfinished(_) => None,
         }
     }
 }

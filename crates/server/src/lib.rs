@@ -18,6 +18,7 @@ mod models;
 mod monitoring;
 mod page;
 mod serves;
+mod serving;
 mod upkeep;
 
 pub use building::{Building, other_routes};

@@ -16,7 +16,7 @@ mod tests;
 
 pub use address::{Path, Query};
 pub use auth::{Access, Authenticate, Caller, Home, PROJECT, authenticate, may_name, may_name_any};
-pub use body::{Body, parse_body, read_body};
+pub use body::{Body, BodyWithin, parse_body, read_body};
 pub use conventions::{Kept, Wished, Wishes, follow_conventions};
 pub use paging::Paging;
 pub use problem::{Answer, Problem, ProblemBody};

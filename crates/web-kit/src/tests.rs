@@ -5,6 +5,7 @@ use axum::{
     Router, middleware,
     routing::{get, post},
 };
+use futures::StreamExt;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use mainspring_kernel::{
@@ -16,8 +17,8 @@ use secrecy::{ExposeSecret, SecretString};
 use tower::ServiceExt;
 
 use crate::{
-    Access, Authenticate, Body, Caller, Deadlines, Path, Problem, ProblemBody, Query, RequestLog, Route, authenticate, deadline,
-    log_requests,
+    Access, Authenticate, Body, BodyWithin, Caller, Deadlines, Path, Problem, ProblemBody, Query, RequestLog, Route,
+    authenticate, deadline, log_requests,
 };
 
 #[derive(Debug)]
@@ -291,6 +292,36 @@ async fn a_key_as_a_password_or_as_a_name_is_a_key() {
     for garbled in ["Basic %%%", "Basic bXNrX3JlYWRlcg==", "Basic"] {
         assert_eq!(ask(false, get_who(&[("authorization", garbled)])).await.0, StatusCode::UNAUTHORIZED, "{garbled}");
     }
+}
+
+/// A request whose body comes in pieces, and may take a tenth of a second.
+fn coming(
+    pieces: impl futures::Stream<Item = Result<&'static str, std::convert::Infallible>> + Send + 'static,
+) -> Request<axum::body::Body> {
+    let mut request = Request::post("/write").header("authorization", "Bearer msk_reader");
+    let within = BodyWithin(Duration::from_millis(100));
+    request.extensions_mut().unwrap().insert(within);
+    request.body(axum::body::Body::from_stream(pieces)).unwrap()
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let whole = futures::stream::iter([Ok("{\"a\""), Ok(":"), Ok("1}")]);
+    assert_eq!(ask(false, coming(whole)).await, (StatusCode::OK, "{\"a\":1}".into()));
+    let begun = futures::stream::iter([Ok("{")]).chain(futures::stream::pending());
+    let drips = futures::stream::unfold((), |()| async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Some((Ok(" "), ()))
+    });
+    for (what, (status, body)) in
+        [("it stops", ask(false, coming(begun)).await), ("a byte now and then", ask(false, coming(drips)).await)]
+    {
+        assert_eq!((status, code(&body).as_str()), (StatusCode::REQUEST_TIMEOUT, "body-too-slow"), "{what}");
+    }
+    let large =
+        futures::stream::iter([Ok("{\"a\": 1"), Ok("                                                                      }")]);
+    let (status, body) = ask(false, coming(large)).await;
+    assert_eq!((status, code(&body).as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"));
 }
 
 #[tokio::test]

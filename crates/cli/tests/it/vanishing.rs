@@ -1,4 +1,4 @@
-//! A client that hangs up, seen from outside: the call behind it ends at once, and is on the books once.
+//! A client that hangs up or stops reading, seen from outside: the call behind it ends, and is on the books once.
 
 use std::{
     io::{Read as _, Write as _},
@@ -89,4 +89,56 @@ async fn a_client_that_hangs_up_ends_the_call_and_pays_for_it_once() {
     let answered = user.post("/v1/chat/completions", &body(false)).await;
     assert_eq!(answered.status, 200, "the place is free: {}", answered.text);
     until("the last call on the books", async || calls().await.len() as u64 == count + 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_stops_reading_or_sending_holds_nothing() {
+    // More than lies between two programs on the way.
+    let long = Behaviour { chunks: 2_000, bytes: Some(16 << 10), ..Behaviour::default() };
+    let upstream = Upstream::start(Script::always(long)).unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path();
+    let server = Server::start_with(data, &["gateway"], &[("MAINSPRING__SERVER__CLIENT_TIMEOUT", "2s")]);
+    let of =
+        |kind: &str, name: &str, spec: Value| json!({"apiVersion": "mainspring/v1", "kind": kind, "name": name, "spec": spec});
+    let place = json!({"type": "openai", "base_url": format!("{}/v1", upstream.url()), "max_concurrent": 1});
+    apply_all(
+        data,
+        &[
+            of("provider", "main", place),
+            of("route", "assistant", json!({"targets": [{"provider": "main", "model": "m"}], "retry": {"attempts": 0}})),
+            of("prices", "default", json!({"models": [{"model": "*", "input": 1, "output": 2}]})),
+        ],
+    );
+    run(data, &["limits", "set", "concurrent", "1"]);
+    let body = |stream: bool| json!({"model": "assistant", "stream": stream, "max_tokens": 50, "messages": [{"role": "user", "content": "hello"}]});
+    let user = User::of(&server, None);
+    let calls = async || run(data, &["calls"])["items"].as_array().unwrap().clone();
+    for (count, path) in [(1, "/v1/chat/completions"), (2, "/v1/messages")] {
+        let client = asks(&server, path, &body(true), Some("xxxx"));
+        upstream.wait_until_hung_up().await;
+        until("the call on the books", async || calls().await.len() == count).await;
+        let call = calls().await.remove(0);
+        assert_eq!((&call["status"], &call["attempts"]), (&json!("cancelled"), &json!(1)), "{path}: {call}");
+        assert!(call["cost"].as_str().unwrap().parse::<f64>().unwrap() > 0.0, "{path}: {call}");
+        drop(client);
+    }
+    upstream.script(Script::default());
+    let answered = user.post("/v1/chat/completions", &body(false)).await;
+    assert_eq!(answered.status, 200, "the places are free: {}", answered.text);
+
+    let host = server.url.trim_start_matches("http://");
+    let begun = |request: String| {
+        let mut client = TcpStream::connect(host).unwrap();
+        client.write_all(request.as_bytes()).unwrap();
+        let mut all = String::new();
+        client.read_to_string(&mut all).unwrap();
+        all
+    };
+    let head = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\ncontent-length: 100\r\n");
+    assert_eq!(begun(head.clone()), "", "a head that does not come");
+    for (path, told) in [("/v1/chat/completions", "\"code\":\"body-too-slow\""), ("/v1/messages", "body-too-slow")] {
+        let refused = begun(format!("{}\r\n{{", head.replace("/v1/chat/completions", path)));
+        assert!(refused.starts_with("HTTP/1.1 408") && refused.contains(told), "{path}: {refused}");
+    }
 }
