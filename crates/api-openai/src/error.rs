@@ -23,15 +23,23 @@ pub(crate) struct OpenAiError {
     headers: Box<HeaderMap>,
     /// What a provider of this dialect said, for clients that know what to make of it.
     said: Option<Box<(StatusCode, Bytes)>>,
-    /// The client speaks Anthropic's dialect.
-    to_anthropic: bool,
+    reader: Reader,
+}
+
+/// Whose client reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Reader {
+    #[default]
+    OpenAi,
+    Anthropic,
+    Cohere,
 }
 
 pub(crate) type Answer<T> = Result<T, OpenAiError>;
 
 impl From<Problem> for OpenAiError {
     fn from(problem: Problem) -> Self {
-        Self { problem, param: None, headers: Box::default(), said: None, to_anthropic: false }
+        Self { problem, param: None, headers: Box::default(), said: None, reader: Reader::OpenAi }
     }
 }
 
@@ -94,7 +102,11 @@ impl OpenAiError {
     }
 
     pub(crate) fn for_anthropic(self) -> Self {
-        Self { to_anthropic: true, ..self }
+        Self { reader: Reader::Anthropic, ..self }
+    }
+
+    pub(crate) fn for_cohere(self) -> Self {
+        Self { reader: Reader::Cohere, said: None, ..self }
     }
 
     /// Whether it is this parameter that is refused.
@@ -117,10 +129,13 @@ impl OpenAiError {
             500.. => "server_error",
             _ => "invalid_request_error",
         };
-        if self.to_anthropic {
-            return json!({"type": "error", "error": {"type": kind, "message": self.message()}});
+        match self.reader {
+            Reader::OpenAi => {
+                json!({"error": {"message": self.message(), "type": kind, "param": self.param, "code": self.code()}})
+            }
+            Reader::Anthropic => json!({"type": "error", "error": {"type": kind, "message": self.message()}}),
+            Reader::Cohere => json!({"message": self.message(), "param": self.param, "code": self.code()}),
         }
-        json!({"error": {"message": self.message(), "type": kind, "param": self.param, "code": self.code()}})
     }
 
     /// The last event of a stream of responses.
@@ -164,9 +179,13 @@ fn said(fault: &UpstreamFault) -> Option<(StatusCode, Bytes)> {
     (shaped && !status.is_success()).then_some((status, body))
 }
 
-/// Errors that no handler of this surface made, such as a bad key or an unknown address under `/v1`, in its shape.
+/// Errors that no handler of this surface made, such as a bad key or an unknown address under `/v1`, in its shape; under
+/// `/v2` in Cohere's.
 #[must_use]
 pub fn dialect(path: &str, problem: &Problem) -> Option<Value> {
+    if path.starts_with("/v2/") {
+        return Some(OpenAiError::from(problem.clone()).for_cohere().body());
+    }
     let ours = path.starts_with("/v1/") && !["/v1/traces", "/v1/logs", "/v1/metrics"].contains(&path);
     ours.then(|| OpenAiError::from(problem.clone()).body())
 }

@@ -4,6 +4,7 @@ mod answer;
 mod asked;
 mod batches;
 mod chat;
+mod cohere;
 mod compact;
 mod completions;
 mod embeddings;
@@ -126,6 +127,7 @@ fn routes() -> Vec<Route<Surface>> {
         Route::post("/v1/completions", completions::complete),
         Route::post("/v1/embeddings", embeddings::embed),
         Route::post("/v1/rerank", passed::rerank),
+        Route::post("/v2/rerank", cohere::rerank),
         Route::post("/v1/moderations", passed::moderate),
         Route::get("/v1/models", models::list),
         Route::get("/v1/models/{*name}", models::show),

@@ -279,7 +279,9 @@ impl Building {
             authenticate: Arc::new(Keys { identity: self.rest.identity.clone(), keyless: self.keyless }),
             allowed_hosts: self.config.server.allowed_hosts.clone().into(),
             // Whoever asks how the process is, or wants the page's files, is answered while the catalog is away.
-            wants_caller: |path| ["/api/", "/v1/", mainspring_api_otlp::GRPC_PATHS].iter().any(|prefix| path.starts_with(prefix)),
+            wants_caller: |path| {
+                ["/api/", "/v1/", "/v2/", mainspring_api_otlp::GRPC_PATHS].iter().any(|prefix| path.starts_with(prefix))
+            },
         };
         let log = RequestLog {
             clock: Arc::clone(&self.clock),

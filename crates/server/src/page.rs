@@ -23,7 +23,7 @@ pub(crate) async fn fallback(request: Request) -> Response {
     if looks && let Some(file) = Dist::get(path).filter(|_| !path.is_empty()) {
         return serve(path, file.data.into_owned());
     }
-    let api = ["api/", "v1/", "schemas/"].iter().any(|prefix| path.starts_with(prefix));
+    let api = ["api/", "v1/", "v2/", "schemas/"].iter().any(|prefix| path.starts_with(prefix));
     let wants_page = request
         .headers()
         .get(header::ACCEPT)

@@ -170,6 +170,54 @@ async fn passages_are_ordered_by_a_provider_and_by_a_model_of_this_process() {
 }
 
 #[tokio::test]
+async fn passages_are_ordered_as_the_second_version_of_coheres_clients_has_it() {
+    let server = upstream(Behaviour::default());
+    let surface = routed("openai", &server).await;
+    let documents = json!(["nothing", "a red fox", "a red hen"]);
+    let body = json!({"model": "chat", "query": "red fox", "documents": documents, "top_n": 2, "max_tokens_per_doc": 512});
+    let sent = surface.post("/v2/rerank", &body).await;
+    let answer = sent.json();
+    assert_eq!((sent.status, sent.header("content-type")), (200, Some("application/json")), "{}", sent.text);
+    assert_eq!(answer["results"][0], json!({"index": 1, "relevance_score": 1.0}));
+    assert_eq!(answer["results"].as_array().unwrap().len(), 2);
+    assert_eq!(answer["id"].as_str(), sent.header("x-mainspring-trace-id"));
+    assert_eq!(answer["meta"], json!({"api_version": {"version": "2"}, "billed_units": {"input_tokens": 12}}));
+    assert_eq!(sent.header("x-mainspring-provider"), Some("main"));
+    assert_eq!(server.seen()[0].json(), with(body.clone(), &json!({"model": "big"})));
+    let here = surface.post("/v2/rerank", &with(body.clone(), &json!({"model": RERANKER}))).await;
+    let answer = here.json();
+    assert_eq!((here.status, &answer["results"][0]), (200, &json!({"index": 1, "relevance_score": 9.0})), "{}", here.text);
+    assert!(answer["meta"]["billed_units"]["input_tokens"].as_u64().is_some_and(|tokens| tokens > 0), "{answer}");
+    for (wrong, param) in [
+        (json!({"query": null}), "query"),
+        (json!({"documents": []}), "documents"),
+        (json!({"top_n": 0}), "top_n"),
+        (json!({"model": null}), "model"),
+    ] {
+        let sent = surface.post("/v2/rerank", &with(with(body.clone(), &json!({"model": RERANKER})), &wrong)).await;
+        let told = sent.json();
+        assert_eq!((sent.status, &told["param"]), (400, &json!(param)), "{wrong}: {}", sent.text);
+        assert!(told["message"].is_string() && told["error"].is_null(), "{told}");
+    }
+    let unreadable = surface.send("/v2/rerank", &[], "{").await;
+    assert!(unreadable.status == 400 && unreadable.json()["message"].is_string(), "{}", unreadable.text);
+}
+
+/// What it says that others have no word for.
+#[tokio::test]
+async fn coheres_own_answer_stays_as_it_is() {
+    let said = json!({
+        "id": "c1",
+        "results": [{"index": 0, "relevance_score": 0.5, "relevant_spans": []}],
+        "meta": {"api_version": {"version": "2"}, "billed_units": {"search_units": 1}},
+    });
+    let server = upstream(Behaviour { body: Some(said.to_string()), ..Behaviour::default() });
+    let surface = routed("openai", &server).await;
+    let sent = surface.post("/v2/rerank", &json!({"model": "chat", "query": "x", "documents": ["x"]})).await;
+    assert_eq!((sent.status, sent.json()), (200, said), "{}", sent.text);
+}
+
+#[tokio::test]
 async fn moderations_pass_through_or_are_refused() {
     let server = upstream(Behaviour::default());
     let surface = routed("openai", &server).await;

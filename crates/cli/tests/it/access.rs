@@ -148,6 +148,7 @@ pub(crate) const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/v1/batches/{id}", Needs::Reader),
     ("POST", "/v1/batches/{id}/cancel", Needs::Reader),
     ("POST", "/v1/rerank", Needs::Reader),
+    ("POST", "/v2/rerank", Needs::Reader),
     ("POST", "/v1/moderations", Needs::Reader),
     ("GET", "/v1/models", Needs::Reader),
     ("GET", "/v1/models/{*name}", Needs::Reader),
@@ -230,7 +231,7 @@ fn body(path: &str) -> &'static str {
         "/v1/embeddings" | "/v1/responses" | "/v1/responses/compact" | "/v1/responses/input_tokens" | "/v1/moderations" => {
             r#"{"model": "nothing", "input": "x"}"#
         }
-        "/v1/rerank" => r#"{"model": "nothing", "query": "x", "documents": ["x"]}"#,
+        "/v1/rerank" | "/v2/rerank" => r#"{"model": "nothing", "query": "x", "documents": ["x"]}"#,
         _ => "{}",
     }
 }

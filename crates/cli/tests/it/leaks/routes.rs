@@ -137,6 +137,7 @@ const ROUTES: &[(&str, &str, Told)] = &[
     ("GET", "/v1/batches/{id}", OWN_FILES),
     ("POST", "/v1/batches/{id}/cancel", OWN_FILES),
     ("POST", "/v1/rerank", SENT),
+    ("POST", "/v2/rerank", SENT),
     ("POST", "/v1/moderations", SENT),
     ("GET", "/api/v1/metric-points", Nothing("points that programs sent, which show no document")),
     ("GET", "/api/v1/scores", Asked(&["/api/v1/scores?limit=100", "/api/v1/scores?trace={trace}"])),
