@@ -424,18 +424,7 @@ impl Building {
     }
 }
 
-/// Every route that `openapi/rest.json` does not list, with its method, for the authorisation table test.
-#[must_use]
-pub fn other_routes() -> Vec<(&'static str, &'static str)> {
-    let native = [("GET", "/api/v1/openapi.json")];
-    let mut routes: Vec<_> = probes().iter().map(Route::listed).chain(native).collect();
-    routes.extend(mainspring_api_openai::listed());
-    routes.extend(mainspring_api_anthropic::listed());
-    routes.extend(mainspring_api_otlp::listed());
-    routes
-}
-
-fn probes() -> Vec<Route<Parts>> {
+pub(crate) fn probes() -> Vec<Route<Parts>> {
     vec![
         Route::get("/healthz", || async { "ok" }),
         Route::get("/readyz", ready),

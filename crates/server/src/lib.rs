@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod addresses;
 mod alerting;
 mod batching;
 mod building;
@@ -21,7 +22,8 @@ mod serves;
 mod serving;
 mod upkeep;
 
-pub use building::{Building, other_routes};
+pub use addresses::other_routes;
+pub use building::Building;
 pub use errands::errand_main;
 pub use fault::BootFault;
 pub use kinds::schemas;

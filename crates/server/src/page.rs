@@ -9,12 +9,16 @@ use mainspring_kernel::FaultKind;
 use mainspring_web_kit::Problem;
 use rust_embed::RustEmbed;
 
+use crate::addresses;
+
 #[derive(RustEmbed)]
 #[folder = "../../web/dist"]
 struct Dist;
 
 /// Everything of the page comes from here; nothing inline runs.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+const OTHERS: &str = "`GET /api/v1/openapi.json` lists what there is";
 
 /// Whatever no route took: a file of the page, the page itself for a path a person typed, or a problem.
 pub(crate) async fn fallback(request: Request) -> Response {
@@ -39,7 +43,7 @@ pub(crate) async fn fallback(request: Request) -> Response {
     }
     Problem::new(FaultKind::NotFound, "route-not-found", format!("nothing answers {} /{path}", request.method()))
         .with_status(StatusCode::NOT_FOUND)
-        .with_hint("`GET /api/v1/openapi.json` lists what there is")
+        .with_hint(addresses::meant(request.uri().path()).unwrap_or_else(|| OTHERS.to_owned()))
         .into_response()
 }
 

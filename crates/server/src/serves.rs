@@ -11,6 +11,8 @@ use mainspring_kernel::FaultKind;
 use mainspring_observability::Bring;
 use mainspring_web_kit::Problem;
 
+use crate::addresses;
+
 /// What a process is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Serves {
@@ -54,6 +56,9 @@ const NOUNS: [&str; 17] = [
     "usage",
 ];
 
+const ELSEWHERE: &str =
+    "this process serves models only; the page and everything else are at one started with `mainspring serve`";
+
 /// The layer in front of the surfaces of a gateway.
 pub(crate) async fn models_only(request: Request, next: Next) -> Response {
     if has(request.uri().path()) {
@@ -66,8 +71,9 @@ pub(crate) async fn models_only(request: Request, next: Next) -> Response {
 
 /// Whatever no route of a gateway took.
 pub(crate) async fn nothing_here(request: Request) -> Response {
-    Problem::new(FaultKind::NotFound, "route-not-found", format!("nothing answers {} {}", request.method(), request.uri().path()))
-        .with_hint("this process serves models only; the page and everything else are at one started with `mainspring serve`")
+    let path = request.uri().path();
+    Problem::new(FaultKind::NotFound, "route-not-found", format!("nothing answers {} {path}", request.method()))
+        .with_hint(addresses::meant(path).unwrap_or_else(|| ELSEWHERE.to_owned()))
         .into_response()
 }
 

@@ -56,6 +56,9 @@ const TABLE: &[(&str, &str, u16, &str)] = &[
     ("GET /api/v1/assets?limit=many", "", 400, "paging-invalid"),
     ("GET /v1/models", WRONG_KEY, 401, "identity-invalid-key"),
     ("GET /v1/nothing", "", 404, "route-not-found"),
+    ("POST /chat/completions", "", 404, "route-not-found"),
+    ("GET /models", "", 404, "route-not-found"),
+    ("POST /v1/v1/messages", "", 404, "route-not-found"),
     ("GET /v1/chat/completions", "", 405, "method-not-allowed"),
     ("POST /v1/chat/completions", HUGE, 413, "body-too-large"),
     ("POST /v1/chat/completions", STALLED, 504, "request-timeout"),
@@ -94,6 +97,24 @@ fn every_refusal_has_a_code_in_the_shape_its_clients_read() {
         assert_eq!(answer.header("content-type"), Some(kind), "{request}");
     }
     assert!(raw(&server, "GET /api/v1/apply", "", "").header("allow").is_some_and(|allow| allow.contains("POST")));
+}
+
+/// Base URLs of other gateways have none.
+#[test]
+fn a_base_url_without_v1_is_told_what_it_lacks() {
+    let data = tempfile::tempdir().unwrap();
+    for args in [["serve"], ["gateway"]] {
+        let server = Server::start_with(data.path(), &args, &[]);
+        for (request, meant) in [
+            ("POST /chat/completions", "`/v1/chat/completions` does: end the base URL in `/v1`"),
+            ("GET /models", "`/v1/models` does: end the base URL in `/v1`"),
+            ("POST /v1/v1/messages", "`/v1/messages` does: the base URL has a `/v1` too many"),
+        ] {
+            let answer = raw(&server, request, "accept: application/json\r\n", "");
+            assert!(answer.status == 404 && answer.text.contains(meant), "{args:?} {request}: {}", answer.text);
+        }
+        assert!(server.terminate().success());
+    }
 }
 
 #[test]
