@@ -10,13 +10,13 @@ use axum::{
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream::BoxStream};
 use http::{HeaderName, HeaderValue, header};
-use mainspring_gateway::{Answered, Body, GatewayFault};
+use mainspring_gateway::{Answered, Body, GatewayFault, Spent};
 use mainspring_llm::{TraceId, exchange::Event};
 use mainspring_providers::{
     Operation,
     anthropic::{self, Writer},
 };
-use mainspring_web_kit::{Problem, Sse, SseEvent};
+use mainspring_web_kit::{Problem, Sse, SseEvent, costing};
 use serde_json::{Value, json};
 
 use crate::error::{Answer, AnthropicError};
@@ -33,15 +33,15 @@ pub(crate) fn response(
     if let (Operation::CountTokens, Body::Answer(answer)) = (operation, &answered.body) {
         answered.usage = answer.usage.or(answered.usage);
     }
-    let told = answered.told();
+    let (told, spent) = (answered.told(), answered.spent.clone());
     let mut response = match answered.body {
         Body::Bytes(bytes) => json_bytes(bytes),
-        Body::Chunks(chunks) => stream_bytes(chunks, request),
+        Body::Chunks(chunks) => stream_bytes(chunks, request, spent),
         Body::Answer(_) if operation == Operation::CountTokens => {
             Reply(json!({"input_tokens": answered.usage.unwrap_or_default().input})).into_response()
         }
         Body::Answer(answer) => Reply(anthropic::write(&answer)).into_response(),
-        Body::Events(events) => Sse(written(events, model, request)).into_response(),
+        Body::Events(events) => Sse(written(events, (model, request), spent)).into_response(),
         Body::Embedded(_) | Body::Reranked(_) => return Err(AnthropicError::from(Problem::internal())),
     };
     let said = response.headers_mut();
@@ -70,9 +70,14 @@ fn json_bytes(bytes: Bytes) -> Response {
 }
 
 /// Chunks as they arrive. One that does not arrive ends the stream with an event that clients take for a failure.
-fn stream_bytes(chunks: BoxStream<'static, Result<Bytes, GatewayFault>>, request: Option<&str>) -> Response {
+fn stream_bytes(chunks: BoxStream<'static, Result<Bytes, GatewayFault>>, request: Option<&str>, spent: Spent) -> Response {
     let request = request.map(str::to_owned);
-    let bytes = chunks.map(move |chunk| Ok::<_, Infallible>(chunk.unwrap_or_else(|fault| last_words(fault, request.clone()))));
+    let bytes = chunks.map(move |chunk| {
+        Ok::<_, Infallible>(match chunk {
+            Ok(piece) => costing(piece, &["event: message_stop"], spent.cost()),
+            Err(fault) => last_words(fault, request.clone()),
+        })
+    });
     let mut response = Response::new(Sent::from_stream(bytes));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
@@ -92,8 +97,8 @@ fn failure(fault: GatewayFault, request: Option<String>) -> Value {
 
 pub(crate) fn written(
     mut events: BoxStream<'static, Result<Event, GatewayFault>>,
-    model: &str,
-    request: Option<&str>,
+    (model, request): (&str, Option<&str>),
+    spent: Spent,
 ) -> impl Stream<Item = SseEvent> + Send + use<> {
     let (mut writer, request) = (Writer::new(model), request.map(str::to_owned));
     async_stream::stream! {
@@ -101,7 +106,8 @@ pub(crate) fn written(
             match event {
                 Ok(event) => {
                     for (name, data) in writer.write(event) {
-                        yield SseEvent::named(name, data.to_string());
+                        let cost = if name == "message_stop" { spent.cost() } else { None };
+                        yield SseEvent::named(name, data.to_string()).costing(cost);
                     }
                 }
                 Err(fault) => {

@@ -5,17 +5,17 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::{Stream, StreamExt};
-use mainspring_chains::{Alternative, Answer as Answered, AnswerEvent, AnswerStream, ChainFault, Outcome, Target};
-use mainspring_kernel::{Actor, id::RequestId, text};
+use mainspring_chains::{Alternative, Answer as Answered, AnswerEvent, AnswerStream, ChainFault, Target};
+use mainspring_kernel::{Actor, Money, id::RequestId, text};
 use mainspring_llm::{
-    Budget, FinishReason, Provenance, TokenUsage, Usage,
+    Budget, FinishReason, Provenance, TokenUsage, Told, Usage,
     exchange::{Answer as Exchanged, Choice, Dialect, Event, Finish, Part},
 };
 use mainspring_providers::{
     Operation,
     anthropic::{self, Writer},
 };
-use mainspring_web_kit::{Sse, SseEvent, with_told};
+use mainspring_web_kit::{Sse, SseEvent, with_cost, with_told};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -46,11 +46,12 @@ pub(crate) async fn answer(
     let id_of_trace = trace.trace;
     if streamed {
         let stream = state.chains.stream(&asked.actor, question, &trace, budget).await.map_err(refused)?;
-        let events = events(stream, Event::Began { id, model }, asked.tag.clone());
+        let events = events(stream, Event::Began { id, model }, asked.tag.clone(), told.clone());
         return Ok(with_trace(with_told(Sse(events).into_response(), &told), id_of_trace));
     }
     let answer = state.chains.answer(&asked.actor, question, &trace, budget).await.map_err(refused)?;
-    Ok(with_trace(with_told(Reply(message(answer, id, model)).into_response(), &told), id_of_trace))
+    let message = message(answer, id, model, told.facts().cost);
+    Ok(with_trace(with_told(Reply(message).into_response(), &told), id_of_trace))
 }
 
 /// What an app reads is known only when it answers: it retrieves first.
@@ -68,7 +69,7 @@ async fn uncounted(state: &Anthropic, actor: &Actor, target: &Target) -> Anthrop
     AnthropicError::of(&ChainFault::UnknownTarget { name: text::elide(&target.to_string(), 80), nearest })
 }
 
-pub(crate) fn message(answer: Answered, id: String, model: String) -> Value {
+pub(crate) fn message(answer: Answered, id: String, model: String, cost: Option<Money>) -> Value {
     let Answered { alternatives, usage } = answer;
     let (text, finish, outcome) = match alternatives.into_iter().next() {
         Some(Alternative { text, finish, outcome, logprobs: _ }) => (text, finish, Some(outcome)),
@@ -86,12 +87,17 @@ pub(crate) fn message(answer: Answered, id: String, model: String) -> Value {
         extra: Map::new(),
     });
     if let Some(outcome) = outcome {
-        message["mainspring"] = json!(outcome);
+        message["mainspring"] = with_cost(json!(outcome), cost);
     }
     message
 }
 
-pub(crate) fn events(mut stream: AnswerStream, began: Event, request: Option<String>) -> impl Stream<Item = SseEvent> + Send {
+pub(crate) fn events(
+    mut stream: AnswerStream,
+    began: Event,
+    request: Option<String>,
+    told: Told,
+) -> impl Stream<Item = SseEvent> + Send {
     async_stream::stream! {
         // Every answer says its model itself.
         let mut writer = Writer::new("");
@@ -101,7 +107,7 @@ pub(crate) fn events(mut stream: AnswerStream, began: Event, request: Option<Str
         while let Some(event) = stream.next().await {
             match event {
                 Ok(event) => {
-                    for event in pieces(&mut writer, event) {
+                    for event in pieces(&mut writer, event, &told) {
                         yield event;
                     }
                 }
@@ -114,25 +120,29 @@ pub(crate) fn events(mut stream: AnswerStream, began: Event, request: Option<Str
     }
 }
 
-fn pieces(writer: &mut Writer, event: AnswerEvent) -> Vec<SseEvent> {
+fn pieces(writer: &mut Writer, event: AnswerEvent, told: &Told) -> Vec<SseEvent> {
     match event {
         AnswerEvent::Text { index: 0, text, .. } => written(writer, Event::Text { choice: 0, text, logprobs: None }, None),
         AnswerEvent::Finished { index: 0, finish } => {
             written(writer, Event::Finished { choice: 0, finish: end(finish), stop_sequence: None }, None)
         }
         AnswerEvent::Done { usage, outcomes } => {
+            let cost = told.facts().cost;
+            let known = outcomes.first().map(|outcome| with_cost(json!(outcome), cost));
             let mut events = written(writer, Event::Usage(tokens(usage)), None);
-            events.extend(written(writer, Event::Ended, outcomes.first()));
+            events.extend(written(writer, Event::Ended, known.as_ref()));
+            let last = events.pop().map(|last| last.costing(cost));
+            events.extend(last);
             events
         }
         AnswerEvent::Sources { .. } | AnswerEvent::Text { .. } | AnswerEvent::Finished { .. } => Vec::new(),
     }
 }
 
-fn written(writer: &mut Writer, event: Event, outcome: Option<&Outcome>) -> Vec<SseEvent> {
+fn written(writer: &mut Writer, event: Event, known: Option<&Value>) -> Vec<SseEvent> {
     let events = writer.write(event).into_iter().map(|(name, mut data)| {
-        if let Some(outcome) = outcome.filter(|_| name == "message_delta") {
-            data["mainspring"] = json!(outcome);
+        if let Some(known) = known.filter(|_| name == "message_delta") {
+            data["mainspring"] = known.clone();
         }
         SseEvent::named(name, data.to_string())
     });

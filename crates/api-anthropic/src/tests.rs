@@ -13,7 +13,7 @@ mod wished;
 use futures::executor::block_on;
 use http::HeaderMap;
 use http_body_util::BodyExt;
-use mainspring_gateway::{Answered, Body, CacheOutcome};
+use mainspring_gateway::{Answered, Body, CacheOutcome, Spent};
 use mainspring_kernel::id::CallId;
 
 /// An answer of the gateway with this body, and nothing else to say.
@@ -26,6 +26,7 @@ fn answered(body: Body) -> Answered {
         attempts: 2,
         cache: CacheOutcome::Off,
         cost: None,
+        spent: Spent::default(),
         usage: None,
         lost: Vec::new(),
         headers: HeaderMap::new(),

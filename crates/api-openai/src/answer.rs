@@ -1,8 +1,9 @@
 //! What clients get: OpenAI's objects, with citations as annotations and everything else under `mainspring`.
 
 use mainspring_chains::{Alternative, Outcome, Source};
-use mainspring_kernel::{Clock, id::RequestId};
+use mainspring_kernel::{Clock, Money, id::RequestId};
 use mainspring_llm::{FinishReason, Usage, chat::TokenLogprob};
+use mainspring_web_kit::with_cost;
 use serde_json::{Value, json};
 
 /// What every object of one answer shares.
@@ -20,7 +21,7 @@ impl Envelope {
         Self { id: format!("{prefix}-{}", &id[4..]), created: now.as_seconds(), model: model.to_owned() }
     }
 
-    pub(crate) fn completion(&self, alternatives: &[Alternative], usage: Usage, refuse: bool) -> Value {
+    pub(crate) fn completion(&self, alternatives: &[Alternative], usage: Usage, refuse: bool, cost: Option<Money>) -> Value {
         let choices = alternatives.iter().enumerate().map(|(index, alternative)| {
             let abstained = refuse && alternative.outcome.abstained;
             let mut choice = json!({
@@ -49,7 +50,7 @@ impl Envelope {
             "usage": usage_json(usage),
         });
         if let Some(first) = alternatives.first() {
-            body["mainspring"] = json!(first.outcome);
+            body["mainspring"] = with_cost(json!(first.outcome), cost);
         }
         body
     }
@@ -82,10 +83,10 @@ impl Envelope {
         chunk
     }
 
-    /// The last chunk of an alternative: why it ended, its citations, what is known about it.
-    pub(crate) fn closing(&self, index: usize, finish: FinishReason, outcome: &Outcome) -> Value {
+    /// The last chunk of an alternative: why it ended, its citations, what is known about it; in the last of all what they cost.
+    pub(crate) fn closing(&self, index: usize, finish: FinishReason, outcome: &Outcome, cost: Option<Money>) -> Value {
         let mut chunk = self.chunk(index, json!({"annotations": annotations(outcome)}), Some(finish));
-        chunk["mainspring"] = json!(outcome);
+        chunk["mainspring"] = with_cost(json!(outcome), cost);
         chunk
     }
 

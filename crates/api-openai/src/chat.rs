@@ -8,7 +8,7 @@ use axum::{
 use futures::StreamExt;
 use http::{HeaderName, HeaderValue};
 use mainspring_chains::{AnswerEvent, AnswerStream, ChainFault};
-use mainspring_llm::{FinishReason, TraceId};
+use mainspring_llm::{FinishReason, Told, TraceId};
 use mainspring_providers::Operation;
 use mainspring_web_kit::{Sse, SseEvent, with_told};
 
@@ -47,11 +47,12 @@ async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
     let id = trace.trace;
     if streamed {
         let stream = state.chains.stream(actor, question, &trace, asked.budget(state)).await.map_err(refused)?;
-        let response = Sse(events(stream, envelope, include_usage, refuse)).into_response();
+        let response = Sse(events(stream, envelope, include_usage, refuse, told.clone())).into_response();
         return Ok(with_trace(with_told(response, &told), id));
     }
     let answer = state.chains.answer(actor, question, &trace, asked.budget(state)).await.map_err(refused)?;
-    let response = Reply(envelope.completion(&answer.alternatives, answer.usage, refuse)).into_response();
+    let body = envelope.completion(&answer.alternatives, answer.usage, refuse, told.facts().cost);
+    let response = Reply(body).into_response();
     Ok(with_trace(with_told(response, &told), id))
 }
 
@@ -69,6 +70,7 @@ pub(crate) fn events(
     envelope: Envelope,
     include_usage: bool,
     refuse: bool,
+    told: Told,
 ) -> impl futures::Stream<Item = SseEvent> + Send {
     async_stream::stream! {
         let mut field = "content";
@@ -92,14 +94,16 @@ pub(crate) fn events(
                 }
                 Ok(AnswerEvent::Finished { finish, .. }) => finished.push(finish),
                 Ok(AnswerEvent::Done { usage, outcomes }) => {
+                    let (cost, last) = (told.facts().cost, outcomes.len().saturating_sub(1));
                     for (index, outcome) in outcomes.iter().enumerate() {
                         let finish = finished.get(index).copied().unwrap_or(FinishReason::Stop);
-                        yield SseEvent::data(envelope.closing(index, finish, outcome).to_string());
+                        let of_all = cost.filter(|_| index == last);
+                        yield SseEvent::data(envelope.closing(index, finish, outcome, of_all).to_string());
                     }
                     if include_usage {
                         yield SseEvent::data(envelope.usage(usage).to_string());
                     }
-                    yield SseEvent::data("[DONE]");
+                    yield SseEvent::data("[DONE]").costing(cost);
                     return;
                 }
                 Err(fault) => {

@@ -6,7 +6,7 @@ use futures::{Stream, StreamExt};
 use mainspring_chains::{AnswerEvent, Chains, Question};
 use mainspring_kernel::{Actor, Fault};
 use mainspring_llm::{
-    Budget, ChatModel, ChatRequest, Delta, FinishReason, ModelFault, SpanContext, Usage,
+    Budget, ChatModel, ChatRequest, Delta, FinishReason, ModelFault, SpanContext, Told, Usage,
     chat::{Speaker, TokenLogprob},
     trace::{OpenSpan, SpanKind, names},
 };
@@ -198,7 +198,12 @@ pub(crate) async fn collect(mut pieces: Pieces, count: usize) -> Answer<(Vec<Val
 }
 
 /// The same as events. The status line has gone out, so that a fault is an event too.
-pub(crate) fn events(mut pieces: Pieces, envelope: Envelope, include_usage: bool) -> impl Stream<Item = SseEvent> + Send {
+pub(crate) fn events(
+    mut pieces: Pieces,
+    envelope: Envelope,
+    include_usage: bool,
+    told: Told,
+) -> impl Stream<Item = SseEvent> + Send {
     async_stream::stream! {
         let event = |choices: Vec<Value>, usage| SseEvent::data(envelope.text_completion(choices, usage).to_string());
         let mut usage = Usage::default();
@@ -223,7 +228,7 @@ pub(crate) fn events(mut pieces: Pieces, envelope: Envelope, include_usage: bool
         if include_usage {
             yield event(Vec::new(), Some(usage));
         }
-        yield SseEvent::data("[DONE]");
+        yield SseEvent::data("[DONE]").costing(told.facts().cost);
     }
 }
 

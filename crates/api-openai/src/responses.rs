@@ -11,16 +11,16 @@ use http::{
     header::{ALLOW, UPGRADE},
 };
 use mainspring_chains::{Alternative, Answer as Answered, AnswerEvent, AnswerStream, ChainFault, Outcome};
-use mainspring_kernel::{FaultKind, id::RequestId, text};
+use mainspring_kernel::{FaultKind, Money, id::RequestId, text};
 use mainspring_llm::{
-    FinishReason, Provenance, TokenUsage, Usage,
+    FinishReason, Provenance, TokenUsage, Told, Usage,
     exchange::{Answer as Exchanged, Choice, Dialect, Event, Finish, Part},
 };
 use mainspring_providers::{
     Operation,
     openai::responses::{self, Writer},
 };
-use mainspring_web_kit::{Path, Problem, Sse, SseEvent, with_told};
+use mainspring_web_kit::{Path, Problem, Sse, SseEvent, with_cost, with_told};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -91,18 +91,18 @@ async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
         let stream = stream.map_err(refused)?;
         let mut writer = Writer::new(now.as_seconds(), &model);
         let begun = written(&mut writer, [Event::Began { id, model }], None);
-        let response = Sse(events(stream, (writer, begun), refuse)).into_response();
+        let response = Sse(events(stream, (writer, begun), refuse, told.clone())).into_response();
         return Ok(with_trace(with_told(response, &told), id_of_trace));
     }
     let answer = state.chains.answer(&asked.actor, question, &trace, asked.budget(state)).await;
     let answer = answer.map_err(refused)?;
-    let body = whole(answer, (id, model), now.as_seconds(), refuse);
+    let body = whole(answer, (id, model), now.as_seconds(), refuse, told.facts().cost);
     Ok(with_trace(with_told(Reply(body).into_response(), &told), id_of_trace))
 }
 
 /// What is known of an answer beside its text and its citations stands under `mainspring`. With `refuse`, an app that
 /// abstains does so in a refusal: its text is not the JSON that was asked for.
-pub(crate) fn whole(answered: Answered, (id, model): (String, String), created: i64, refuse: bool) -> Value {
+pub(crate) fn whole(answered: Answered, (id, model): (String, String), created: i64, refuse: bool, cost: Option<Money>) -> Value {
     let Answered { alternatives, usage } = answered;
     let mut answer = Exchanged {
         id,
@@ -121,7 +121,7 @@ pub(crate) fn whole(answered: Answered, (id, model): (String, String), created: 
     let cited = Part::Other { said_in: Dialect::OpenAiChat, value: json!({"annotations": annotations(&outcome)}) };
     answer.choices.push(Choice { parts: vec![said, cited], finish: end(finish), stop_sequence: None, logprobs: None });
     let mut body = responses::write(&answer, created, &model);
-    body["mainspring"] = json!(outcome);
+    body["mainspring"] = with_cost(json!(outcome), cost);
     body
 }
 
@@ -129,6 +129,7 @@ pub(crate) fn events(
     mut stream: AnswerStream,
     (mut writer, begun): (Writer, Vec<SseEvent>),
     refuse: bool,
+    told: Told,
 ) -> impl Stream<Item = SseEvent> + Send {
     async_stream::stream! {
         let (mut refused, mut finished) = (false, Finish::Stop);
@@ -152,7 +153,9 @@ pub(crate) fn events(
                     finished = end(finish);
                     Vec::new()
                 }
-                Ok(AnswerEvent::Done { usage, outcomes }) => done(&mut writer, finished, usage, outcomes.first()),
+                Ok(AnswerEvent::Done { usage, outcomes }) => {
+                    done(&mut writer, finished, usage, (outcomes.first(), told.facts().cost))
+                }
                 Ok(AnswerEvent::Text { .. } | AnswerEvent::Finished { .. }) => Vec::new(),
                 Err(fault) => {
                     let error = OpenAiError::of(&fault);
@@ -169,7 +172,7 @@ pub(crate) fn events(
     }
 }
 
-fn done(writer: &mut Writer, finish: Finish, usage: Usage, outcome: Option<&Outcome>) -> Vec<SseEvent> {
+fn done(writer: &mut Writer, finish: Finish, usage: Usage, (outcome, cost): (Option<&Outcome>, Option<Money>)) -> Vec<SseEvent> {
     let cited = outcome.map(annotations).unwrap_or_default();
     let value = json!({"choice": 0, "delta": {"annotations": cited}});
     let events = [
@@ -178,17 +181,20 @@ fn done(writer: &mut Writer, finish: Finish, usage: Usage, outcome: Option<&Outc
         Event::Usage(tokens(usage)),
         Event::Ended,
     ];
-    written(writer, events, outcome)
+    let mut sent = written(writer, events, outcome.map(|outcome| with_cost(json!(outcome), cost)).as_ref());
+    let last = sent.pop().map(|last| last.costing(cost));
+    sent.extend(last);
+    sent
 }
 
-/// The events as they are sent; the outcome stands in the response that the last of them holds.
-fn written(writer: &mut Writer, events: impl IntoIterator<Item = Event>, outcome: Option<&Outcome>) -> Vec<SseEvent> {
+/// The events as they are sent; what is known stands in the response that the last of them holds.
+fn written(writer: &mut Writer, events: impl IntoIterator<Item = Event>, known: Option<&Value>) -> Vec<SseEvent> {
     let mut sent = Vec::new();
     for event in events.into_iter().flat_map(|event| writer.push(event)) {
         let ends = matches!(event.event, "response.completed" | "response.incomplete");
-        let data = match (outcome.filter(|_| ends), serde_json::from_str::<Value>(&event.data)) {
-            (Some(outcome), Ok(mut data)) => {
-                data["response"]["mainspring"] = json!(outcome);
+        let data = match (known.filter(|_| ends), serde_json::from_str::<Value>(&event.data)) {
+            (Some(known), Ok(mut data)) => {
+                data["response"]["mainspring"] = known.clone();
                 data.to_string()
             }
             _ => event.data,

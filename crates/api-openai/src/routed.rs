@@ -10,7 +10,7 @@ use axum::{
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream::BoxStream};
 use http::{HeaderName, HeaderValue, header};
-use mainspring_gateway::{Answered, Body, CacheOutcome, GatewayFault, Read, Reading};
+use mainspring_gateway::{Answered, Body, CacheOutcome, GatewayFault, Read, Reading, Spent};
 use mainspring_llm::exchange::{Call, Event, RerankAnswer};
 use mainspring_providers::{
     Operation,
@@ -19,7 +19,7 @@ use mainspring_providers::{
         responses::{self, CustomTools},
     },
 };
-use mainspring_web_kit::{Sse, SseEvent};
+use mainspring_web_kit::{Sse, SseEvent, costing};
 use serde_json::{Value, json};
 
 use crate::{
@@ -87,12 +87,12 @@ pub(crate) fn response(mut answered: Answered, wanted: &Wanted) -> Answer<Respon
     if let (Operation::CountTokens, Body::Answer(answer)) = (wanted.operation, &answered.body) {
         answered.usage = answer.usage.or(answered.usage);
     }
-    let (told, used) = (answered.told(), answered.usage);
+    let (told, used, spent) = (answered.told(), answered.usage, answered.spent.clone());
     let Wanted { operation, model, include_usage, created, body } = wanted;
     let responses = *operation == Operation::Responses;
     let mut response = match answered.body {
         Body::Bytes(bytes) => json_bytes(bytes),
-        Body::Chunks(chunks) => stream_bytes(chunks, *operation),
+        Body::Chunks(chunks) => stream_bytes(chunks, *operation, spent),
         Body::Answer(_) if *operation == Operation::CountTokens => {
             Reply(json!({"object": "response.input_tokens", "input_tokens": used.unwrap_or_default().input})).into_response()
         }
@@ -109,16 +109,16 @@ pub(crate) fn response(mut answered: Answered, wanted: &Wanted) -> Answer<Respon
         Body::Answer(answer) => Reply(chat::write(&answer, *created, model)).into_response(),
         Body::Events(events) if *operation == Operation::Completions => {
             let mut writer = texts::Writer::new(*created, model, *include_usage);
-            Sse(data_events(events, move |event| writer.push(event))).into_response()
+            Sse(data_events(events, move |event| writer.push(event), spent)).into_response()
         }
         Body::Events(events) if responses => {
             let writer = responses::Writer::new(*created, model).with_custom(CustomTools::of(body));
-            Sse(response_events(events, writer)).into_response()
+            Sse(response_events(events, writer, spent)).into_response()
         }
         Body::Events(events) => {
             let writer = chat::Writer::new(*created, model, *include_usage);
-            let writer = if chat::is_older(body) { writer.older() } else { writer };
-            Sse(chat_events(events, writer)).into_response()
+            let mut writer = if chat::is_older(body) { writer.older() } else { writer };
+            Sse(data_events(events, move |event| writer.push(event), spent)).into_response()
         }
         Body::Embedded(answer) => {
             let tokens = answer.usage.or(used).unwrap_or_default().input;
@@ -156,14 +156,27 @@ fn json_bytes(bytes: Bytes) -> Response {
 }
 
 /// Chunks as they arrive. One that does not arrive ends the stream with an event that clients take for a failure.
-fn stream_bytes(chunks: BoxStream<'static, Result<Bytes, GatewayFault>>, operation: Operation) -> Response {
-    let bytes = chunks.map(move |chunk| Ok::<_, Infallible>(chunk.unwrap_or_else(|fault| last_words(fault, operation))));
+fn stream_bytes(chunks: BoxStream<'static, Result<Bytes, GatewayFault>>, operation: Operation, spent: Spent) -> Response {
+    let bytes = chunks.map(move |chunk| {
+        Ok::<_, Infallible>(match chunk {
+            Ok(piece) => costing(piece, last_event(operation), spent.cost()),
+            Err(fault) => last_words(fault, operation),
+        })
+    });
     let mut response = Response::new(Sent::from_stream(bytes));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response
+}
+
+/// What the event begins with that ends a stream.
+const fn last_event(operation: Operation) -> &'static [&'static str] {
+    match operation {
+        Operation::Responses => &["event: response.completed", "event: response.incomplete"],
+        _ => &["data: [DONE]", "data:[DONE]"],
+    }
 }
 
 /// The chunk before may have ended within a line.
@@ -176,24 +189,19 @@ fn last_words(fault: GatewayFault, operation: Operation) -> Bytes {
     })
 }
 
-pub(crate) fn chat_events(
-    events: BoxStream<'static, Result<Event, GatewayFault>>,
-    mut writer: chat::Writer,
-) -> impl Stream<Item = SseEvent> + Send {
-    data_events(events, move |event| writer.push(event))
-}
-
 /// Events that have data and no names, as `write` makes them.
 fn data_events(
     mut events: BoxStream<'static, Result<Event, GatewayFault>>,
     mut write: impl FnMut(Event) -> Vec<String> + Send,
+    spent: Spent,
 ) -> impl Stream<Item = SseEvent> + Send {
     async_stream::stream! {
         while let Some(event) = events.next().await {
             match event {
                 Ok(event) => {
                     for data in write(event) {
-                        yield SseEvent::data(data);
+                        let cost = if data == "[DONE]" { spent.cost() } else { None };
+                        yield SseEvent::data(data).costing(cost);
                     }
                 }
                 Err(fault) => {
@@ -208,6 +216,7 @@ fn data_events(
 pub(crate) fn response_events(
     mut events: BoxStream<'static, Result<Event, GatewayFault>>,
     mut writer: responses::Writer,
+    spent: Spent,
 ) -> impl Stream<Item = SseEvent> + Send {
     async_stream::stream! {
         while let Some(event) = events.next().await {
@@ -219,7 +228,9 @@ pub(crate) fn response_events(
                 }
             };
             for event in named {
-                yield SseEvent::named(event.event, event.data);
+                let ends = matches!(event.event, "response.completed" | "response.incomplete");
+                let cost = if ends { spent.cost() } else { None };
+                yield SseEvent::named(event.event, event.data).costing(cost);
             }
             if failed {
                 return;

@@ -1,5 +1,6 @@
 mod batches;
 mod codex;
+mod costing;
 mod inputs;
 mod local;
 mod models;
@@ -13,7 +14,7 @@ use futures::{StreamExt, executor::block_on};
 use mainspring_chains::{Alternative, AnswerEvent, AnswerStream, Outcome, citations::Unsupported};
 use mainspring_kernel::{FrozenClock, Timestamp};
 use mainspring_llm::{
-    FinishReason, SpanId, TraceId, Usage,
+    FinishReason, SpanId, Told, TraceId, Usage,
     chat::{ResponseFormat, Speaker, TokenLogprob},
 };
 use mainspring_web_kit::{SseEvent, parse_body};
@@ -192,7 +193,7 @@ fn abstaining() -> AnswerStream {
 #[test]
 fn an_app_that_abstains_under_a_json_format_streams_a_refusal() {
     let joined = |refuse: bool, field: &str| -> String {
-        let chunks = read_events(events(abstaining(), envelope(), false, refuse));
+        let chunks = read_events(events(abstaining(), envelope(), false, refuse, Told::default()));
         chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"][field].as_str()).collect()
     };
     assert_eq!((joined(true, "refusal").as_str(), joined(true, "content").as_str()), ("Not here.", ""));
@@ -213,10 +214,10 @@ fn each_of_several_answers_tells_what_carries_it_whole_and_streamed() {
         outcome: outcome.clone(),
     };
     let alternatives: Vec<Alternative> = outcomes.iter().map(alternative).collect();
-    let whole = envelope().completion(&alternatives, Usage::default(), false);
+    let whole = envelope().completion(&alternatives, Usage::default(), false, None);
     assert_eq!(whole["mainspring"], whole["choices"][0]["mainspring"]);
     assert_eq!(whole["choices"][1]["mainspring"]["unsupported"][0]["text"], json!("It is blue."));
-    let one = envelope().completion(&alternatives[..1], Usage::default(), false);
+    let one = envelope().completion(&alternatives[..1], Usage::default(), false, None);
     assert_eq!((one["choices"][0].get("mainspring"), &one["mainspring"]), (None, &whole["mainspring"]));
 
     let text = |index: usize| AnswerEvent::Text { index, text: alternatives[index].text.clone(), logprobs: Vec::new() };
@@ -224,7 +225,7 @@ fn each_of_several_answers_tells_what_carries_it_whole_and_streamed() {
     let sources = AnswerEvent::Sources { sources: Vec::new(), abstains: false };
     let done = AnswerEvent::Done { usage: Usage::default(), outcomes };
     let stream = [sources, text(0), text(1), finished(0), finished(1), done];
-    let chunks = read_events(events(futures::stream::iter(stream.map(Ok)).boxed(), envelope(), false, false));
+    let chunks = read_events(events(futures::stream::iter(stream.map(Ok)).boxed(), envelope(), false, false, Told::default()));
     for (index, choice) in whole["choices"].as_array().unwrap().iter().enumerate() {
         let last = chunks.iter().rfind(|chunk| chunk["choices"][0]["index"] == json!(index)).unwrap();
         assert_eq!((&last["choices"][0]["finish_reason"], &last["mainspring"]), (&json!("stop"), &choice["mainspring"]));
@@ -254,7 +255,7 @@ fn several_completions_are_the_same_whole_and_streamed() {
         assert_eq!(choice["logprobs"]["text_offset"], json!([0, 1]));
         assert_eq!(choice["mainspring"]["trace_id"], json!(index));
     }
-    let chunks = read_events(pieces::events(futures::stream::iter(two_choices()).boxed(), envelope(), true));
+    let chunks = read_events(pieces::events(futures::stream::iter(two_choices()).boxed(), envelope(), true, Told::default()));
     let (last, chunks) = chunks.split_last().unwrap();
     assert_eq!((&last["usage"]["total_tokens"], &last["choices"]), (&json!(10), &json!([])));
     for whole in &choices {
@@ -272,7 +273,7 @@ fn several_completions_are_the_same_whole_and_streamed() {
 #[test]
 fn a_stream_that_breaks_off_ends_with_an_error_and_nothing_more() {
     let broken = vec![Ok(Piece::Begun), Err(OpenAiError::unsupported("x"))];
-    let stream = pieces::events(futures::stream::iter(broken).boxed(), envelope(), true);
+    let stream = pieces::events(futures::stream::iter(broken).boxed(), envelope(), true, Told::default());
     let data: Vec<String> = block_on(stream.map(|event| event.data.clone()).collect());
     assert_eq!(data.len(), 1, "{data:?}");
     assert!(data[0].contains("openai-unsupported-parameter"), "{data:?}");

@@ -1,7 +1,7 @@
 //! What a call used and cost: added up by its attempts, settled exactly once.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -50,6 +50,20 @@ pub(crate) struct Bill {
     open: Mutex<Open>,
 }
 
+/// What a stream cost, for whoever writes it: known when the event that ends it is there.
+#[derive(Debug, Clone, Default)]
+pub struct Spent(Weak<Bill>);
+
+impl Spent {
+    /// Nothing before the call is settled, and nothing where an answer says its cost in a header.
+    #[must_use]
+    pub fn cost(&self) -> Option<Money> {
+        let bill = self.0.upgrade()?;
+        let open = bill.lock();
+        open.permit.is_none().then_some(open.record.cost)
+    }
+}
+
 #[derive(Debug)]
 struct Open {
     permit: Option<Permit>,
@@ -77,6 +91,10 @@ impl Bill {
         let trace = span.context().clone();
         let open = Mutex::new(Open { permit: Some(permit), record, span: Some(span), first: None, covered: Money::ZERO });
         Arc::new(Self { desk, prices, operation, started, trace, open })
+    }
+
+    pub(crate) fn spent(self: &Arc<Self>) -> Spent {
+        Spent(Arc::downgrade(self))
     }
 
     /// What spans of attempts start from.

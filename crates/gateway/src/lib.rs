@@ -68,6 +68,7 @@ pub mod fuzzing;
 mod tests;
 
 pub use aim::{Aim, Aimed};
+pub use bill::Spent;
 pub use breaker::Standing;
 pub use cost::{Charge, Place, PriceTable, Prices};
 pub use duration::{Span, SpanFault};

@@ -18,7 +18,7 @@ use mainspring_providers::{
 use mainspring_registry::Registry;
 use mainspring_telemetry::Metrics;
 
-use crate::{fault::GatewayFault, record::Caller};
+use crate::{bill::Spent, fault::GatewayFault, record::Caller};
 
 /// What the gateway is made of.
 #[derive(Debug, Clone)]
@@ -139,8 +139,9 @@ pub struct Answered {
     pub target: String,
     pub attempts: u32,
     pub cache: CacheOutcome,
-    /// Known now for whole answers; for streams it is in the trace and the ledger when they end.
+    /// Known now for whole answers; for streams when they end.
     pub cost: Option<Money>,
+    pub spent: Spent,
     pub usage: Option<TokenUsage>,
     /// What the target's dialect could not say, by field.
     pub lost: Vec<String>,

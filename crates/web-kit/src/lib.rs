@@ -22,5 +22,5 @@ pub use paging::Paging;
 pub use problem::{Answer, Problem, ProblemBody};
 pub use request::{Deadlines, Dialect, RequestLog, RequestTag, deadline, log_requests};
 pub use routes::Route;
-pub use sse::{Sse, SseEvent};
-pub use told::{told_headers, with_told};
+pub use sse::{Sse, SseEvent, costing};
+pub use told::{told_headers, with_cost, with_told};

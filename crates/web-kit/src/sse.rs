@@ -3,12 +3,15 @@
 use std::convert::Infallible;
 
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
 use http::{HeaderName, HeaderValue, header};
+use mainspring_kernel::Money;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SseEvent {
+    /// A comment before it, which clients pass over.
+    pub note: Option<String>,
     pub event: Option<&'static str>,
     /// One line of text; JSON never holds a raw line break.
     pub data: String,
@@ -17,16 +20,27 @@ pub struct SseEvent {
 impl SseEvent {
     #[must_use]
     pub fn data(data: impl Into<String>) -> Self {
-        Self { event: None, data: data.into() }
+        Self { note: None, event: None, data: data.into() }
     }
 
     #[must_use]
     pub fn named(event: &'static str, data: impl Into<String>) -> Self {
-        Self { event: Some(event), data: data.into() }
+        Self { note: None, event: Some(event), data: data.into() }
+    }
+
+    /// With what was spent, where that is known: it is said before the event that ends a stream.
+    #[must_use]
+    pub fn costing(self, cost: Option<Money>) -> Self {
+        Self { note: cost.map(cost_note), ..self }
     }
 
     fn bytes(&self) -> Bytes {
         let mut text = String::with_capacity(self.data.len() + 32);
+        if let Some(note) = &self.note {
+            text.push_str(": ");
+            text.push_str(note);
+            text.push_str("\n\n");
+        }
         if let Some(event) = self.event {
             text.push_str("event: ");
             text.push_str(event);
@@ -40,6 +54,31 @@ impl SseEvent {
         text.push('\n');
         Bytes::from(text)
     }
+}
+
+fn cost_note(cost: Money) -> String {
+    format!("mainspring-cost {cost}")
+}
+
+/// The same in a stream whose bytes pass through, in pieces of whole events: before the event that begins with one of
+/// `begins`. A piece without it is not touched.
+#[must_use]
+pub fn costing(piece: Bytes, begins: &[&str], cost: Option<Money>) -> Bytes {
+    let Some((cost, at)) = cost.and_then(|cost| Some((cost, event_at(&piece, begins)?))) else { return piece };
+    let note = cost_note(cost);
+    let mut noted = BytesMut::with_capacity(piece.len() + note.len() + 4);
+    noted.extend_from_slice(&piece[..at]);
+    noted.extend_from_slice(format!(": {note}\n\n").as_bytes());
+    noted.extend_from_slice(&piece[at..]);
+    noted.freeze()
+}
+
+/// Where the last event that begins so stands.
+fn event_at(piece: &[u8], begins: &[&str]) -> Option<usize> {
+    let begins_so = |at: &usize| begins.iter().any(|begins| piece[*at..].starts_with(begins.as_bytes()));
+    let is_between = |at: &usize| *at == 0 || piece[..*at].ends_with(b"\n\n") || piece[..*at].ends_with(b"\r\n\r\n");
+    let lines = piece.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
+    lines.chain([0]).find(begins_so).filter(is_between)
 }
 
 /// A stream of events as a response that proxies do not hold back.
@@ -58,5 +97,38 @@ where
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use mainspring_kernel::Money;
+
+    use super::{SseEvent, costing};
+
+    fn cost() -> Option<Money> {
+        Some("0.00123".parse().unwrap())
+    }
+
+    #[test]
+    fn a_cost_is_a_comment_of_its_own_before_the_event() {
+        let event = SseEvent::data("[DONE]");
+        assert_eq!(event.clone().costing(None).bytes(), "data: [DONE]\n\n");
+        assert_eq!(event.costing(cost()).bytes(), ": mainspring-cost 0.00123\n\ndata: [DONE]\n\n");
+    }
+
+    #[test]
+    fn in_bytes_it_stands_before_the_last_event_and_nowhere_else() {
+        const DONE: &[&str] = &["data: [DONE]", "data:[DONE]"];
+        let noted = |piece: &str| String::from_utf8(costing(Bytes::from(piece.to_owned()), DONE, cost()).to_vec()).unwrap();
+        let note = ": mainspring-cost 0.00123\n\n";
+        assert_eq!(noted("data: [DONE]\n\n"), format!("{note}data: [DONE]\n\n"));
+        assert_eq!(noted("data: {}\n\ndata:[DONE]\n\n"), format!("data: {{}}\n\n{note}data:[DONE]\n\n"));
+        assert_eq!(noted("data: {}\r\n\r\ndata: [DONE]\r\n\r\n"), format!("data: {{}}\r\n\r\n{note}data: [DONE]\r\n\r\n"));
+        for untouched in ["", "data: {}\n\n", "data: {\"text\": \"data: [DONE]\"}\n\n", "id: 7\ndata: [DONE]\n\n"] {
+            assert_eq!(noted(untouched), untouched);
+        }
+        assert_eq!(costing(Bytes::from_static(b"data: [DONE]\n\n"), DONE, None), "data: [DONE]\n\n");
     }
 }

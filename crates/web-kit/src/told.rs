@@ -2,7 +2,9 @@
 
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use mainspring_kernel::Money;
 use mainspring_llm::{Facts, Told};
+use serde_json::Value;
 
 const COST: HeaderName = HeaderName::from_static("x-mainspring-cost");
 
@@ -26,4 +28,13 @@ pub fn told_headers(told: &Told) -> HeaderMap {
 pub fn with_told(mut response: Response, told: &Told) -> Response {
     response.headers_mut().extend(told_headers(told));
     response
+}
+
+/// What is known of an answer, with what all calls for it cost, where there were some.
+#[must_use]
+pub fn with_cost(mut known: Value, cost: Option<Money>) -> Value {
+    if let (Some(cost), Some(fields)) = (cost, known.as_object_mut()) {
+        fields.insert("cost".to_owned(), cost.to_string().into());
+    }
+    known
 }

@@ -41,7 +41,8 @@ pub(super) fn events(stream: &str) -> Vec<(String, Value)> {
         let name = name.strip_prefix("event: ").unwrap().to_owned();
         (name, serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap())
     };
-    stream.split("\n\n").filter(|piece| !piece.trim().is_empty()).map(event).collect()
+    // Comments are no events.
+    stream.split("\n\n").filter(|piece| !piece.trim().is_empty() && !piece.starts_with(':')).map(event).collect()
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use futures::{StreamExt, executor::block_on};
 use mainspring_chains::{Alternative, Answer, AnswerEvent, AnswerStream, ChainFault, Outcome, Question};
 use mainspring_llm::{
-    FinishReason, TraceId, Usage,
+    FinishReason, Told, TraceId, Usage,
     chat::{ResponseFormat, Speaker},
     exchange::Event,
 };
@@ -110,7 +110,7 @@ fn streamed(last: Vec<Result<AnswerEvent, ChainFault>>) -> Vec<(Option<&'static 
     ];
     let stream: AnswerStream = futures::stream::iter(first.map(Ok).into_iter().chain(last)).boxed();
     let began = Event::Began { id: "msg_1".to_owned(), model: "manual".to_owned() };
-    let events = events(stream, began, Some("req_7".to_owned()));
+    let events = events(stream, began, Some("req_7".to_owned()), Told::default());
     block_on(events.map(|event| (event.event, serde_json::from_str(&event.data).unwrap())).collect())
 }
 
@@ -118,7 +118,7 @@ fn streamed(last: Vec<Result<AnswerEvent, ChainFault>>) -> Vec<(Option<&'static 
 fn an_app_answers_the_same_whole_and_streamed() {
     let alternative =
         Alternative { text: "Port 7400.".to_owned(), finish: FinishReason::Length, logprobs: Vec::new(), outcome: outcome() };
-    let whole = message(Answer { alternatives: vec![alternative], usage: USAGE }, "msg_1".to_owned(), "manual".to_owned());
+    let whole = message(Answer { alternatives: vec![alternative], usage: USAGE }, "msg_1".to_owned(), "manual".to_owned(), None);
     assert_eq!((&whole["id"], &whole["model"], &whole["stop_reason"]), (&json!("msg_1"), &json!("manual"), &json!("max_tokens")));
     assert_eq!((&whole["usage"]["input_tokens"], &whole["usage"]["cache_read_input_tokens"]), (&json!(20), &json!(10)));
     assert_eq!(whole["mainspring"]["target"], json!("manual"));

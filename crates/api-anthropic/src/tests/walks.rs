@@ -370,3 +370,25 @@ async fn every_trouble_of_a_provider_is_told_with_its_own_code() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_stream_says_before_its_last_event_what_it_cost() {
+    for kind in ["anthropic", "openai"] {
+        let server = upstream(Script::default());
+        let surface = routed(kind, &server).await;
+        surface.apply(&[("prices", "default", json!({"models": [{"model": "*", "input": 1, "output": 2}]}))]).await;
+        let sent = surface.ask(&streamed(hello("chat"))).await;
+        // Twelve tokens read at a millionth of a dollar, eight written at two.
+        assert!(sent.text.contains("\n\n: mainspring-cost 0.000028\n\nevent: message_stop\n"), "{kind}: {}", sent.text);
+        assert_eq!((sent.header("x-mainspring-cost"), sent.events().last().unwrap().0.as_str()), (None, "message_stop"));
+    }
+    let surface = Surface::open().await;
+    let messages = json!([{"role": "user", "content": "{{ question }}"}]);
+    surface.apply(&[("prompt", "echo", json!({"parameters": {"question": {}}, "messages": messages}))]).await;
+    let whole = surface.ask(&hello("echo")).await.json();
+    assert_eq!(whole["mainspring"]["cost"], json!("0.00"), "{whole}");
+    let sent = surface.ask(&streamed(hello("echo"))).await;
+    let (_, delta) = sent.events().into_iter().rev().nth(1).unwrap();
+    assert_eq!(delta["mainspring"]["cost"], json!("0.00"), "{}", sent.text);
+    assert!(sent.text.contains("\n\n: mainspring-cost 0.00\n\nevent: message_stop\n"), "{}", sent.text);
+}

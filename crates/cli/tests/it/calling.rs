@@ -58,7 +58,7 @@ async fn a_route_answers_clients_of_both_dialects_and_its_money_survives_a_kill(
     assert_eq!(whole.status, 200, "{}", whole.text);
     assert_eq!(whole.json()["choices"][0]["message"]["content"], "from the first");
     let streamed = user.post("/v1/chat/completions", &chat("assistant", true)).await;
-    assert!(streamed.text.ends_with("data: [DONE]\n\n"), "{}", streamed.text);
+    assert!(streamed.text.ends_with("\n\n: mainspring-cost 0.000028\n\ndata: [DONE]\n\n"), "{}", streamed.text);
     // The client did not ask for usage in the stream, so it is counted here and not shown.
     assert!(!streamed.text.contains("prompt_tokens"), "{}", streamed.text);
     let messages = user.post("/v1/messages", &chat("claude-test", false)).await;
