@@ -1,4 +1,4 @@
-"""The official Python clients of OpenAI and Anthropic, unmodified, against a provider of every kind."""
+"""The official Python clients of OpenAI, Anthropic and Cohere, unmodified, against a provider of every kind."""
 
 import json
 import os
@@ -7,7 +7,9 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.request
 
+import cohere
 import openai
 from anthropic import Anthropic
 from openai import OpenAI
@@ -16,8 +18,10 @@ ROOT = os.environ["MAINSPRING_URL"]
 KINDS = ["openai", "azure", "anthropic", "gemini", "bedrock"]
 theirs = OpenAI(base_url=ROOT + "/v1", api_key="unused", max_retries=0)
 claude = Anthropic(base_url=ROOT, api_key="unused", max_retries=0)
+first, second = (client(base_url=ROOT, api_key="unused") for client in (cohere.Client, cohere.ClientV2))
 HELLO = [{"role": "user", "content": "hello"}]
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 passed = 0
 
 
@@ -61,6 +65,12 @@ def apply(url):
 
 def model(kind, behaviour="text=one two three"):
     return f"a-{kind}/do:{behaviour}"
+
+
+def last():
+    """What the provider was sent last."""
+    with urllib.request.urlopen(url + "/_requests") as answer:
+        return json.load(answer)[-1]["body"]
 
 
 server, url = upstream()
@@ -174,6 +184,77 @@ try:
                         assert error.response.headers["retry-after"] == "7", (kind, error.response.headers)
                 else:
                     raise AssertionError(f"{kind} {status}: it was answered")
+
+    @scenario
+    def completions(kind):
+        """OpenAI's client: raw completions, whole and streamed"""
+        request = dict(model=model(kind), prompt="hello", max_tokens=50)
+        whole = theirs.completions.create(**request)
+        assert (whole.choices[0].text, whole.choices[0].finish_reason) == ("one two three", "stop"), (kind, whole)
+        assert whole.usage.total_tokens == 20, (kind, whole)
+        chunks = theirs.completions.create(**request, stream=True)
+        text = "".join(choice.text for chunk in chunks for choice in chunk.choices)
+        assert text == "one two three", (kind, text)
+
+    @scenario
+    def images(kind):
+        """both clients: an image goes with the question"""
+        part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}
+        asked = [{"role": "user", "content": [{"type": "text", "text": "what is it?"}, part]}]
+        answer = theirs.chat.completions.create(model=model(kind), messages=asked, max_tokens=50)
+        assert answer.choices[0].message.content == "one two three", (kind, answer)
+        assert PIXEL in last(), kind
+        block = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}
+        asked = [{"role": "user", "content": [block, {"type": "text", "text": "what is that?"}]}]
+        answer = claude.messages.create(model=model(kind), messages=asked, max_tokens=50)
+        assert answer.content[0].text == "one two three", (kind, answer)
+        assert PIXEL in last() and "what is that?" in last(), kind
+
+    @scenario
+    def thinking(kind):
+        """Anthropic's client: thinking comes in blocks of its own, whole and streamed, and goes back"""
+        thinks = dict(thinking={"type": "enabled", "budget_tokens": 1024}, max_tokens=2000)
+        request = dict(model=model(kind, "think=let me see,text=one two three"), messages=HELLO, **thinks)
+        whole = claude.messages.create(**request)
+        with claude.messages.stream(**request) as stream:
+            final = stream.get_final_message()
+        for message in (whole, final):
+            assert [block.type for block in message.content] == ["thinking", "text"], (kind, message)
+            assert (message.content[0].thinking, message.content[1].text) == ("let me see", "one two three"), (kind, message)
+        back = HELLO + [{"role": "assistant", "content": whole.content}, {"role": "user", "content": "go on"}]
+        again = claude.messages.create(model=model(kind), messages=back, **thinks)
+        assert again.content[-1].text == "one two three", (kind, again)
+
+    @scenario
+    def moderations(kind):
+        """OpenAI's client: moderations, of those who have them"""
+        if kind != "openai":
+            try:
+                theirs.moderations.create(model=model(kind), input="hello")
+                raise AssertionError(f"{kind} has no moderations")
+            except openai.BadRequestError as error:
+                assert error.code == "upstream-unsupported", (kind, error)
+            return
+        results = theirs.moderations.create(model=model(kind), input=["hello", "violence"]).results
+        assert [result.flagged for result in results] == [False, True], (kind, results)
+
+    @scenario
+    def rerank(kind):
+        """both of Cohere's clients: rerank, of those who have it"""
+        request = dict(model=model(kind), query="red fox", documents=["nothing", "a red fox", "a red hen"], top_n=2)
+        for client in (first, second):
+            if kind != "openai":
+                try:
+                    client.rerank(**request)
+                    raise AssertionError(f"{kind} orders no passages")
+                except cohere.BadRequestError as error:
+                    assert "upstream-unsupported" in str(error.body), (kind, error.body)
+                continue
+            answer = client.rerank(**request)
+            assert [result.index for result in answer.results] == [1, 2], (kind, answer)
+            assert answer.results[0].relevance_score > answer.results[1].relevance_score, (kind, answer)
+            if client is second:
+                assert answer.id and answer.meta.billed_units.input_tokens == 12, answer
 
     @scenario
     def embeddings(kind):
