@@ -2,20 +2,15 @@
 
 import json
 import os
-import pathlib
-import socket
-import subprocess
-import tempfile
-import time
-import urllib.request
 
 import cohere
 import openai
 from anthropic import Anthropic
 from openai import OpenAI
 
+from scripted import KINDS, Upstream, apply
+
 ROOT = os.environ["MAINSPRING_URL"]
-KINDS = ["openai", "azure", "anthropic", "gemini", "bedrock"]
 theirs = OpenAI(base_url=ROOT + "/v1", api_key="unused", max_retries=0)
 claude = Anthropic(base_url=ROOT, api_key="unused", max_retries=0)
 first, second = (client(base_url=ROOT, api_key="unused") for client in (cohere.Client, cohere.ClientV2))
@@ -33,49 +28,17 @@ def scenario(test):
     print(f"  ok {test.__doc__}")
 
 
-def upstream():
-    """A model server that speaks every dialect and does what the name of a model says."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen([os.environ["MAINSPRING_UPSTREAM"], "--port", str(port)], stdout=subprocess.DEVNULL)
-    for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            return process, f"http://127.0.0.1:{port}"
-        except OSError:
-            time.sleep(0.05)
-    raise AssertionError("the model server did not start")
-
-
-def apply(url):
-    bases = {"openai": "/v1", "azure": "/openai/v1", "anthropic": "", "gemini": "/v1beta", "bedrock": ""}
-    with tempfile.TemporaryDirectory() as folder:
-        for kind, base in bases.items():
-            spec = {"type": kind, "base_url": url + base} | ({"region": "eu-central-1"} if kind == "bedrock" else {})
-            asset = {"apiVersion": "mainspring/v1", "kind": "provider", "name": f"a-{kind}", "spec": spec}
-            pathlib.Path(folder, f"{kind}.json").write_text(json.dumps(asset))
-            for status in (429, 400, 404):
-                target = {"provider": f"a-{kind}", "model": f"do:status={status},retry-after=7"}
-                spec = {"targets": [target], "retry": {"attempts": 0}}
-                asset = {"apiVersion": "mainspring/v1", "kind": "route", "name": f"refused-{kind}-{status}", "spec": spec}
-                pathlib.Path(folder, f"{kind}-{status}.json").write_text(json.dumps(asset))
-        subprocess.run([os.environ["MAINSPRING_BIN"], "apply", folder], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def refused(kind, status):
+    target = {"provider": f"a-{kind}", "model": f"do:status={status},retry-after=7"}
+    return "route", f"refused-{kind}-{status}", {"targets": [target], "retry": {"attempts": 0}}
 
 
 def model(kind, behaviour="text=one two three"):
     return f"a-{kind}/do:{behaviour}"
 
 
-def last():
-    """What the provider was sent last."""
-    with urllib.request.urlopen(url + "/_requests") as answer:
-        return json.load(answer)[-1]["body"]
-
-
-server, url = upstream()
-try:
-    apply(url)
+with Upstream() as upstream:
+    apply([upstream.provider(kind) for kind in KINDS] + [refused(kind, status) for kind in KINDS for status in (429, 400, 404)])
 
     @scenario
     def chat(kind):
@@ -171,10 +134,10 @@ try:
     def refusals(kind):
         """both clients: a provider's refusal is the client's own exception, with the time to come back"""
         for status, wanted in [(429, "RateLimitError"), (400, "BadRequestError"), (404, "NotFoundError")]:
-            refused = f"refused-{kind}-{status}"
+            name = f"refused-{kind}-{status}"
             for ask in [
-                lambda: theirs.chat.completions.create(model=refused, messages=HELLO, max_tokens=5),
-                lambda: claude.messages.create(model=refused, messages=HELLO, max_tokens=5),
+                lambda: theirs.chat.completions.create(model=name, messages=HELLO, max_tokens=5),
+                lambda: claude.messages.create(model=name, messages=HELLO, max_tokens=5),
             ]:
                 try:
                     ask()
@@ -203,12 +166,13 @@ try:
         asked = [{"role": "user", "content": [{"type": "text", "text": "what is it?"}, part]}]
         answer = theirs.chat.completions.create(model=model(kind), messages=asked, max_tokens=50)
         assert answer.choices[0].message.content == "one two three", (kind, answer)
-        assert PIXEL in last(), kind
+        assert PIXEL in upstream.seen()[-1], kind
         block = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}
         asked = [{"role": "user", "content": [block, {"type": "text", "text": "what is that?"}]}]
         answer = claude.messages.create(model=model(kind), messages=asked, max_tokens=50)
         assert answer.content[0].text == "one two three", (kind, answer)
-        assert PIXEL in last() and "what is that?" in last(), kind
+        sent = upstream.seen()[-1]
+        assert PIXEL in sent and "what is that?" in sent, kind
 
     @scenario
     def thinking(kind):
@@ -270,8 +234,5 @@ try:
         answer = theirs.embeddings.create(model=name, input=["hello"])
         assert len(answer.data) == 1 and all(isinstance(number, float) for number in answer.data[0].embedding), (kind, answer)
         assert len(answer.data[0].embedding) == 8, (kind, answer)
-finally:
-    server.terminate()
-    server.wait()
 
 print(f"{passed} passed, 0 failed")

@@ -1,5 +1,6 @@
 mod batches;
 mod codex;
+mod codex_exec;
 mod costing;
 mod inputs;
 mod local;

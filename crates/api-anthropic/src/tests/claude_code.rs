@@ -9,36 +9,44 @@ use serde_json::{Value, json};
 use super::surface::{Sent, Surface};
 
 const PATH: &str = "/v1/messages?beta=true";
-const BETAS: &str = "claude-code-20250219,adaptive-thinking-2026-01-28,context-management-2025-06-27,\
-    prompt-caching-scope-2026-01-05,advanced-tool-use-2025-11-20,effort-2025-11-24";
-const HEADERS: [(&str, &str); 12] = [
-    ("authorization", "Bearer msk_secret"),
+// As version 2.1.197 was seen to send them; `scenarios/gateway/agents.py` runs it.
+const BETAS: &str = "claude-code-20250219,interleaved-thinking-2025-05-14,thinking-token-count-2026-05-13,\
+    context-management-2025-06-27,prompt-caching-scope-2026-01-05,mid-conversation-system-2026-04-07,effort-2025-11-24";
+const HEADERS: [(&str, &str); 16] = [
     ("accept", "application/json"),
-    ("accept-encoding", "gzip, deflate, br, zstd"),
-    ("anthropic-beta", BETAS),
-    ("anthropic-version", "2023-06-01"),
-    ("anthropic-dangerous-direct-browser-access", "true"),
-    ("user-agent", "claude-cli/2.1.212 (external, cli)"),
-    ("x-app", "cli"),
-    ("x-stainless-helper-method", "stream"),
+    ("authorization", "Bearer msk_secret"),
+    ("user-agent", "claude-cli/2.1.197 (external, sdk-cli)"),
+    ("x-stainless-arch", "x64"),
     ("x-stainless-lang", "js"),
+    ("x-stainless-os", "Linux"),
+    ("x-stainless-package-version", "0.94.0"),
     ("x-stainless-retry-count", "0"),
+    ("x-stainless-runtime", "node"),
+    ("x-stainless-runtime-version", "v26.3.0"),
     ("x-stainless-timeout", "600"),
+    ("anthropic-beta", BETAS),
+    ("anthropic-dangerous-direct-browser-access", "true"),
+    ("anthropic-version", "2023-06-01"),
+    ("x-app", "cli"),
+    ("accept-encoding", "gzip, deflate, br, zstd"),
 ];
 
-/// One turn, of a person in one of their conversations.
+/// One turn, of a person in one of their conversations. Instructions stand among the messages too.
 fn turn(model: &str, (account, session): (&str, &str)) -> Value {
     let who = json!({"device_id": "b42919dc", "account_uuid": account, "session_id": session});
     json!({
         "model": model,
-        "messages": [{"role": "user", "content": [
-            {"type": "text", "text": "<system-reminder>\nToday is Tuesday.\n</system-reminder>\n"},
-            {"type": "text", "text": "Which files are here?", "cache_control": {"type": "ephemeral"}},
-        ]}],
+        "messages": [
+            {"role": "user", "content": [
+                {"type": "text", "text": "<system-reminder>\nToday is Tuesday.\n</system-reminder>\n"},
+                {"type": "text", "text": "Which files are here?", "cache_control": {"type": "ephemeral"}},
+            ]},
+            {"role": "system", "content": "Available agent types for the Agent tool:\n- claude: Catch-all for any task."},
+        ],
         "system": [
-            {"type": "text", "text": "x-anthropic-billing-header: cc_version=2.1.212.1a2; cc_entrypoint=cli; cch=00000;"},
-            {"type": "text", "text": "You work in a terminal.", "cache_control": {"type": "ephemeral", "ttl": "1h", "scope": "global"}},
-            {"type": "text", "text": "The folder is /srv/app.", "cache_control": {"type": "ephemeral"}},
+            {"type": "text", "text": "x-anthropic-billing-header: cc_version=2.1.197.8ab; cc_entrypoint=sdk-cli;"},
+            {"type": "text", "text": "You are an agent.", "cache_control": {"type": "ephemeral"}},
+            {"type": "text", "text": "You work in a terminal.\nThe folder is /srv/app.", "cache_control": {"type": "ephemeral"}},
         ],
         "tools": [{
             "name": "Bash",
@@ -50,13 +58,12 @@ fn turn(model: &str, (account, session): (&str, &str)) -> Value {
                 "required": ["command"],
                 "additionalProperties": false,
             },
-            "eager_input_streaming": true,
         }],
         "metadata": {"user_id": who.to_string()},
         "max_tokens": 32000,
         "thinking": {"type": "adaptive"},
         "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
-        "output_config": {"effort": "medium"},
+        "output_config": {"effort": "high"},
         "stream": true,
     })
 }
@@ -166,8 +173,24 @@ async fn elsewhere_a_turn_calls_its_tools_and_the_next_one_brings_what_they_gave
         assert_eq!(second.status, 200, "{kind}: {}", second.text);
         let asked = server.seen()[1].json().to_string();
         assert!(asked.contains("src\\ntarget") && asked.contains("You work in a terminal."), "{kind}: {asked}");
+        assert!(asked.contains("Available agent types"), "{kind}: {asked}");
         let tokens = surface.send("/v1/messages/count_tokens?beta=true", &HEADERS, next.to_string()).await;
         assert!(tokens.json()["input_tokens"].as_u64().is_some_and(|tokens| tokens > 0), "{kind}: {}", tokens.text);
+    }
+}
+
+/// As it speaks to Anthropic itself, and as other versions of it do.
+#[tokio::test]
+async fn what_other_versions_say_beside_it_keeps_no_turn_from_being_answered() {
+    let mut body = turn("coding", ("a1", "s1"));
+    body["system"][1]["cache_control"] = json!({"type": "ephemeral", "ttl": "1h", "scope": "global"});
+    body["tools"][0]["eager_input_streaming"] = json!(true);
+    body["messages"].as_array_mut().unwrap().pop();
+    for kind in ["anthropic", "openai", "azure", "gemini", "bedrock"] {
+        let server = Upstream::start(Script::always(calling())).unwrap();
+        let surface = routed(kind, &server).await;
+        let answered = sent(&surface, &body).await;
+        assert_eq!(answered.status, 200, "{kind}: {}", answered.text);
     }
 }
 

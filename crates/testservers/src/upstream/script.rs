@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use serde_json::json;
+
 /// What happens to one request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Behaviour {
@@ -230,7 +232,7 @@ impl Behaviour {
             "bytes" => self.bytes = Some(value.parse().ok()?),
             "text" => self.text = Some(value.to_owned()),
             "think" => self.think = Some(value.to_owned()),
-            "tool" => self.tool = Some((value.to_owned(), r#"{"city":"Paris"}"#.to_owned())),
+            "tool" => self.tool = Some(tool(value)?),
             "times" => self.times = Some(value.parse().ok()?),
             "usage" if value == "none" => self.usage = None,
             "input" => self.used().input = value.parse().ok()?,
@@ -246,6 +248,15 @@ impl Behaviour {
     fn used(&mut self) -> &mut Used {
         self.usage.get_or_insert_default()
     }
+}
+
+/// `weather`, or with what it is called with: `Bash:command:ls`.
+fn tool(value: &str) -> Option<(String, String)> {
+    let Some((name, argument)) = value.split_once(':') else {
+        return Some((value.to_owned(), r#"{"city":"Paris"}"#.to_owned()));
+    };
+    let (field, text) = argument.split_once(':')?;
+    Some((name.to_owned(), json!({ field: text }).to_string()))
 }
 
 fn trouble(word: &str, value: &str) -> Option<Trouble> {

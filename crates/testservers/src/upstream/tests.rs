@@ -165,6 +165,9 @@ fn a_behaviour_is_written_as_text() {
     assert_eq!("hang".parse::<Behaviour>().unwrap().trouble, Some(Trouble::Hang(When::BeforeHead)));
     assert_eq!("reset=0".parse::<Behaviour>().unwrap().trouble, Some(Trouble::Reset(When::After(0))));
     assert_eq!("usage=none".parse::<Behaviour>().unwrap().usage, None);
+    let called = |text: &str| text.parse::<Behaviour>().unwrap().tool.unwrap();
+    assert_eq!(called("tool=weather"), ("weather".to_owned(), r#"{"city":"Paris"}"#.to_owned()));
+    assert_eq!(called("tool=Bash:command:echo a:b"), ("Bash".to_owned(), r#"{"command":"echo a:b"}"#.to_owned()));
     for wrong in ["status", "status=x", "delay=5", "delay=-1s", "gap=s", "nonsense", "hang=x", "long-line", "header=x"] {
         assert!(wrong.parse::<Behaviour>().is_err(), "{wrong}");
     }
