@@ -263,6 +263,10 @@ impl Bill {
         self.settle(CallStatus::Ok, None)
     }
 
+    pub(crate) fn is_settled(&self) -> bool {
+        self.lock().permit.is_none()
+    }
+
     /// So far; of a call that is complete, what it cost.
     pub(crate) fn cost(&self) -> Money {
         self.lock().record.cost

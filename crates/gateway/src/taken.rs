@@ -109,8 +109,10 @@ impl<T: 'static> Ends for Held<T> {
         if until.is_none_or(|until| now < until) {
             return true;
         }
+        // Of one that is complete nothing is missing but its end.
+        let complete = self.bill.upgrade().is_none_or(|bill| bill.is_settled());
         let pieces = state.pieces.take();
-        state.fault = Some(GatewayFault::NotTaken { model: self.model.clone() });
+        state.fault = (!complete).then(|| GatewayFault::NotTaken { model: self.model.clone() });
         drop(state);
         // As if the client had hung up: what was used is charged, and then the call is settled.
         drop(pieces);

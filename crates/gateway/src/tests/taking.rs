@@ -124,6 +124,19 @@ async fn a_stream_that_was_taken_whole_is_settled_by_itself() {
     assert!(room.none_settled(), "once");
 }
 
+#[tokio::test]
+async fn a_stream_of_which_only_the_end_is_not_taken_is_told_no_fault() {
+    let server = upstream(Script::default());
+    let mut room = room_with("openai", &server, &json!({})).await;
+    let answered = room.gateway.call(room.request(&chat("assistant", true))).await.unwrap();
+    let Body::Chunks(mut chunks) = answered.body else { panic!("{:?}", answered.body) };
+    while !String::from_utf8_lossy(&chunks.next().await.unwrap().unwrap()).contains("[DONE]") {}
+    assert_eq!(room.settled_once().await.status, CallStatus::Ok);
+    look(&room, GONE);
+    assert!(chunks.next().await.is_none());
+    assert!(room.none_settled(), "once");
+}
+
 /// Whoever asks through the seam of chains holds the call's bill as well.
 #[tokio::test]
 async fn what_an_app_asks_for_ends_too_when_nobody_takes_it() {
