@@ -19,6 +19,7 @@ mod series;
 mod settling;
 mod storing;
 mod tree;
+mod unsteady;
 mod weighing;
 
 use std::{
