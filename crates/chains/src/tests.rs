@@ -1,4 +1,5 @@
 mod naming;
+mod project;
 mod quoted;
 mod quoting;
 mod sourced;
