@@ -17,6 +17,7 @@ mod json_functions;
 mod keyed;
 mod lake;
 mod location;
+mod packing;
 mod pages;
 mod prune;
 mod repair;

@@ -63,6 +63,9 @@ pub struct TableSpec {
     pub schema: SchemaRef,
     pub indexes: Vec<IndexSpec>,
     pub past: Past,
+    /// Columns of texts that resemble those of the rows beside them. Rows are packed together in these: they take a fraction of
+    /// the room, and whoever reads one unpacks its neighbours. A table that lacks this gets it for what is written from then on.
+    pub packed: Vec<String>,
 }
 
 /// How much of its past a table keeps, beside what a tag or a live view names.

@@ -16,6 +16,7 @@ mod filter;
 mod forget;
 mod hold;
 mod keeping;
+mod json;
 mod known;
 mod looking;
 mod pace;

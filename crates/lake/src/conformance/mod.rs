@@ -119,6 +119,8 @@ cases! {
         a_table_with_more_columns_is_opened_with_fewer,
         any_number_may_widen_a_table_at_once,
         other_differences_are_refused,
+        columns_that_are_packed_are_read_as_they_were_written,
+        only_texts_are_packed,
     },
     tables::{
         a_table_is_opened_again_with_its_rows,
