@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use crate::{
     deadline::{ANSWER_WITHIN, CHANGE_WITHIN},
     filter::Condition,
-    prune, replace, schema,
+    prune, replace, schema, staged,
     table::Core,
     versions,
 };
@@ -225,14 +225,27 @@ impl Core {
         // Others may have pruned what a version of long ago refers to.
         let mut dataset = self.newest().await?;
         let change = self.stage(&dataset, batches).await?;
-        for attempt in 1.. {
+        let (mut attempt, mut over) = (0, true);
+        let fault = loop {
+            attempt += 1;
             match self.commit(&dataset, change.clone(), None).await {
-                Err(error) if is_conflict(&error) && attempt < ATTEMPTS => dataset = self.try_again(attempt).await?,
-                Err(error) => return Err(self.fault(&error)),
                 Ok(committed) => return Ok(committed),
+                Err(error) => {
+                    over &= staged::is_over(self, &error);
+                    if !is_conflict(&error) || attempt >= ATTEMPTS {
+                        break self.fault(&error);
+                    }
+                }
             }
+            match self.try_again(attempt).await {
+                Ok(newer) => dataset = newer,
+                Err(fault) => break fault,
+            }
+        };
+        if over {
+            staged::discard(self, &dataset, staged::added_by(&change)).await;
         }
-        Err(LakeFault::Contended { table: self.name.to_string() })
+        Err(fault)
     }
 
     /// Writes rows as files nobody refers to yet.
