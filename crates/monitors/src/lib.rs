@@ -21,6 +21,7 @@ mod state;
 mod words;
 
 // Monitors that run: when they look, what they remember, whom they tell.
+mod blind;
 mod erase;
 mod fault;
 mod pace;

@@ -26,7 +26,7 @@ const AT_ONCE: usize = 4;
 const DUE_AT_ONCE: usize = 100;
 /// Longer than a look and telling of it may take together.
 pub(crate) const LEASE: Duration = Duration::from_secs(150);
-const TELL_WITHIN: Duration = Duration::from_secs(60);
+pub(crate) const TELL_WITHIN: Duration = Duration::from_secs(60);
 /// After a look that failed: of what may be well soon, and of what somebody has to mend.
 const PAUSE: Duration = Duration::from_secs(10);
 const LONG_PAUSE: Duration = Duration::from_secs(60);
@@ -122,7 +122,15 @@ impl Monitors {
             Err(MonitorFault::NotFound { .. }) => return self.put_to_rest(kept, kept.version).await.map(|()| None),
             Err(fault) => return Err(fault),
         };
-        let evaluation = self.measured((kept.project, &Labels::All), &spec, &history_of(kept, version)).await?;
+        let evaluation = match self.measured((kept.project, &Labels::All), &spec, &history_of(kept, version)).await {
+            Ok(evaluation) => evaluation,
+            Err(found) => {
+                if let Err(untold) = self.could_not_look(kept, &spec, &found).await {
+                    tracing::warn!(monitor = %kept.name, cause = %fault::chain(&untold), "that a monitor cannot be looked at could not be told");
+                }
+                return Err(found);
+            }
+        };
         let ringing = ringing(&kept.name, &spec, &evaluation);
         // With what is about to be told, so that it is known to whoever goes on if this process dies meanwhile.
         let mut going = kept.raised.clone();

@@ -43,6 +43,9 @@ const FINISH: &str = "UPDATE monitor_state SET raised = $4, due = CASE WHEN vers
     trouble = NULL, lease_until = NULL WHERE project = $1 AND name = $2 AND fence = $3";
 const FAIL: &str = "UPDATE monitor_state SET due = $4, trouble = $5, lease_until = NULL \
     WHERE project = $1 AND name = $2 AND fence = $3";
+/// What was found before stays.
+const BLIND: &str = "UPDATE monitor_state SET history = $4, raised = $5 WHERE project = $1 AND name = $2 AND fence = $3 \
+    RETURNING name";
 /// Nothing of what it found stays.
 const CLEAR: &str = "UPDATE monitor_state SET history = '{\"slices\":[]}', looked_version = NULL, looked = NULL, \
     evaluation = NULL WHERE project = $1 AND name = $2 AND fence = $3";
@@ -59,8 +62,25 @@ const REWRITE: &str = "UPDATE monitor_evaluation SET evaluation = $4 WHERE proje
 const END_LEASES: &str = "UPDATE monitor_state SET lease_until = NULL WHERE lease_until IS NOT NULL RETURNING name";
 
 /// Every statement for both engines, for the test that compiles them.
-pub const STATEMENTS: &[&str] =
-    &[ENSURE, DUE, CLAIM, GET, SAVE, ADD, PRUNE, FINISH, FAIL, CLEAR, EVALUATIONS, STATES, RESTATE, FOUND, REWRITE, END_LEASES];
+pub const STATEMENTS: &[&str] = &[
+    ENSURE,
+    DUE,
+    CLAIM,
+    GET,
+    SAVE,
+    ADD,
+    PRUNE,
+    FINISH,
+    FAIL,
+    BLIND,
+    CLEAR,
+    EVALUATIONS,
+    STATES,
+    RESTATE,
+    FOUND,
+    REWRITE,
+    END_LEASES,
+];
 
 /// A monitor as it stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -147,6 +167,13 @@ pub(crate) async fn finish(
 pub(crate) async fn fail(catalog: &Catalog, kept: &Kept, due: Timestamp, trouble: &str) -> Result<(), CatalogFault> {
     let trouble = text::elide(&trouble.replace('\0', " "), TROUBLE_MAX);
     catalog.write(FAIL, params![kept.project, &kept.name, kept.fence, due, trouble]).await.map(drop)
+}
+
+/// What a look remembers that could not measure anything, with every alert that goes on or is to be told. Answers whether the
+/// lease was still held.
+pub(crate) async fn blind(catalog: &Catalog, kept: &Kept, history: &History, raised: &[Going]) -> Result<bool, CatalogFault> {
+    let values = params![kept.project, &kept.name, kept.fence, json(history), json(&raised)];
+    Ok(!catalog.write(BLIND, values).await?.is_empty())
 }
 
 pub(crate) async fn clear(catalog: &Catalog, kept: &Kept) -> Result<(), CatalogFault> {
