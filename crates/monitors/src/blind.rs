@@ -7,12 +7,13 @@ use mainspring_kernel::Fault as _;
 
 use crate::{
     fault::MonitorFault,
+    hold::Held,
     run::TELL_WITHIN,
     service::Monitors,
     signal::{Going, unseen},
     spec::MonitorSpec,
     state::History,
-    store::{self, Kept},
+    store,
 };
 
 /// As long as a window, between these: a store that is started anew is no silence, and nobody waits a day to hear that one is
@@ -27,8 +28,13 @@ fn patience(spec: &MonitorSpec) -> Duration {
 impl Monitors {
     /// Writes down since when nobody can look, and tells of it once that is long enough and where silence is told. What has fired
     /// goes on. The next look that finds something out ends it.
-    pub(crate) async fn could_not_look(&self, kept: &Kept, spec: &MonitorSpec, why: &MonitorFault) -> Result<(), MonitorFault> {
-        let now = self.now();
+    pub(crate) async fn could_not_look(
+        &self,
+        held: &Held<'_>,
+        spec: &MonitorSpec,
+        why: &MonitorFault,
+    ) -> Result<(), MonitorFault> {
+        let (kept, now) = (held.kept, self.now());
         let since = kept.history.blind_since.unwrap_or(now);
         let history = History { blind_since: Some(since), ..kept.history.clone() };
         let alert = Going::silent(&kept.name);
@@ -38,23 +44,24 @@ impl Monitors {
             going.push(alert.clone());
         }
         // Before it is told, so that whoever looks next ends it if this process dies meanwhile.
-        self.write_down_blind(kept, &history, &going).await?;
+        self.write_down_blind(held, &history, &going).await?;
         if !tells {
             return Ok(());
         }
+        held.check(self.now())?;
         let telling = self.parts.bell.raise(unseen((kept.project, &kept.name), spec, &alert, (why.code(), since, now)));
         let told = tokio::time::timeout(TELL_WITHIN, telling).await.map_err(|_| MonitorFault::Late)?;
         let incident = Some(told.map_err(MonitorFault::Bell)?);
         let known = going.iter_mut().find(|known| known.fingerprint == alert.fingerprint);
         if let Some(known) = known.filter(|known| known.incident != incident) {
             known.incident = incident;
-            self.write_down_blind(kept, &history, &going).await?;
+            self.write_down_blind(held, &history, &going).await?;
         }
         Ok(())
     }
 
-    async fn write_down_blind(&self, kept: &Kept, history: &History, going: &[Going]) -> Result<(), MonitorFault> {
-        let held = store::blind(&self.parts.catalog, kept, history, going).await?;
-        if held { Ok(()) } else { Err(MonitorFault::Busy { name: kept.name.to_string() }) }
+    async fn write_down_blind(&self, held: &Held<'_>, history: &History, going: &[Going]) -> Result<(), MonitorFault> {
+        let ours = store::blind(&self.parts.catalog, held.kept, history, going).await?;
+        if ours { Ok(()) } else { Err(held.lost()) }
     }
 }

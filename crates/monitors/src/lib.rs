@@ -24,6 +24,7 @@ mod words;
 mod blind;
 mod erase;
 mod fault;
+mod hold;
 mod pace;
 mod run;
 mod seam;

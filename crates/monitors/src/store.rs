@@ -16,7 +16,7 @@ const TROUBLE_MAX: usize = 600;
 
 macro_rules! columns {
     () => {
-        "project, name, version, looked_version, history, looked, evaluation, raised, trouble, due, fence"
+        "project, name, version, looked_version, history, looked, evaluation, raised, trouble, due, fence, lease_until"
     };
 }
 
@@ -31,6 +31,8 @@ const CLAIM: &str = concat!(
      AND (lease_until IS NULL OR lease_until <= $3) RETURNING ",
     columns!()
 );
+const RENEW: &str = "UPDATE monitor_state SET lease_until = $4 WHERE project = $1 AND name = $2 AND fence = $3 \
+    AND lease_until IS NOT NULL RETURNING name";
 const GET: &str = concat!("SELECT ", columns!(), " FROM monitor_state WHERE project = $1 AND name = $2");
 const SAVE: &str = "UPDATE monitor_state SET looked_version = $4, history = $5, looked = $6, evaluation = $7, raised = $8, \
     lease_until = $9 WHERE project = $1 AND name = $2 AND fence = $3";
@@ -66,6 +68,7 @@ pub const STATEMENTS: &[&str] = &[
     ENSURE,
     DUE,
     CLAIM,
+    RENEW,
     GET,
     SAVE,
     ADD,
@@ -98,6 +101,8 @@ pub(crate) struct Kept {
     pub(crate) trouble: Option<String>,
     pub(crate) due: Timestamp,
     pub(crate) fence: i64,
+    /// Up to when whoever looks at it has it, as it was read.
+    pub(crate) lease_until: Option<Timestamp>,
 }
 
 fn json(value: &impl Serialize) -> String {
@@ -126,6 +131,11 @@ pub(crate) async fn claim(
     due_by: Timestamp,
 ) -> Result<Option<Kept>, CatalogFault> {
     catalog.write(CLAIM, params![project, name, now, until, due_by]).await?.first().map(read).transpose()
+}
+
+/// Answers whether the lease was still held.
+pub(crate) async fn renew(catalog: &Catalog, kept: &Kept, until: Timestamp) -> Result<bool, CatalogFault> {
+    Ok(!catalog.write(RENEW, params![kept.project, &kept.name, kept.fence, until]).await?.is_empty())
 }
 
 pub(crate) async fn get(catalog: &Catalog, project: ProjectId, name: &Name) -> Result<Option<Kept>, CatalogFault> {
@@ -264,5 +274,6 @@ fn read(row: &Row) -> Result<Kept, CatalogFault> {
         trouble: row.opt_text("trouble")?.map(str::to_owned),
         due: row.time("due")?,
         fence: row.int("fence")?,
+        lease_until: row.opt_time("lease_until")?,
     })
 }
