@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use mainspring_kernel::{Clock as _, FrozenClock, SystemClock};
@@ -240,5 +240,6 @@ async fn files_that_no_version_names_go_when_nobody_can_be_writing_them() {
 /// Makes a file look as if it was written two hours ago.
 fn age(file: &Path) {
     let file = std::fs::File::options().write(true).open(file).unwrap();
-    file.set_modified(SystemTime::now() - 120 * MINUTE).unwrap();
+    let written = file.metadata().unwrap().modified().unwrap();
+    file.set_modified(written - 120 * MINUTE).unwrap();
 }
