@@ -277,26 +277,32 @@ impl Core {
         }
         let committed = match builder.execute(change).boxed().await {
             Ok(committed) => committed,
-            Err(error) => self.landed(dataset, &uuid).await.ok_or(error)?,
+            // Where nobody can look now, nobody knows that it failed.
+            Err(error) => self.landed(dataset, &uuid).await?.ok_or(error)?,
         };
         self.advance(committed.clone());
         Ok(committed)
     }
 
     /// Whether a commit that seemed to fail is there after all: an answer lost on the way looks the same as a failure.
-    async fn landed(&self, dataset: &Arc<Dataset>, uuid: &str) -> Option<Dataset> {
+    async fn landed(&self, dataset: &Arc<Dataset>, uuid: &str) -> Result<Option<Dataset>, Error> {
         if self.shared.stores.is_local() {
-            return None;
+            return Ok(None);
         }
         let mut newest = Dataset::clone(dataset);
-        newest.checkout_latest().boxed().await.ok()?;
+        newest.checkout_latest().boxed().await?;
         for number in (dataset.version_id() + 1..=newest.version_id()).rev() {
-            let version = newest.checkout_version(number).boxed().await.ok()?;
+            let version = match newest.checkout_version(number).boxed().await {
+                Ok(version) => version,
+                // Somebody has let go of it already.
+                Err(Error::DatasetNotFound { .. } | Error::NotFound { .. } | Error::VersionNotFound { .. }) => continue,
+                Err(error) => return Err(error),
+            };
             if versions::of(&version).transaction == uuid {
-                return Some(version);
+                return Ok(Some(version));
             }
         }
-        None
+        Ok(None)
     }
 
     /// Waits a little longer each time, then looks at what the others did.
