@@ -30,6 +30,7 @@ mod sql;
 mod sql_plan;
 mod sql_text;
 mod sql_threads;
+mod staged;
 mod stores;
 mod table;
 mod upkeep;

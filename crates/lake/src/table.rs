@@ -264,8 +264,8 @@ pub trait Table: Send + Sync + fmt::Debug + 'static {
     /// Prunes, compacts and folds rows into indexes, as far as the policy asks for it now.
     fn upkeep<'a>(&'a self, policy: &'a UpkeepPolicy) -> Answer<'a, Upkeep>;
     /// Removes files that no version names, as a process leaves them that dies while it writes. Of a lake that several
-    /// processes write to nobody knows which these are; there upkeep removes them when they are a week old. Answers how many
-    /// bytes went.
+    /// processes write to nobody knows which these are; there those go that are older than an hour, as no write that may still
+    /// come about is. Upkeep removes them when they are a week old. Answers how many bytes went.
     fn clear_leftovers(&self) -> Answer<'_, u64> {
         Box::pin(std::future::ready(Ok(0)))
     }

@@ -21,8 +21,10 @@ mod state;
 mod words;
 
 // Monitors that run: when they look, what they remember, whom they tell.
+mod blind;
 mod erase;
 mod fault;
+mod hold;
 mod pace;
 mod run;
 mod seam;

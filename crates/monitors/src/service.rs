@@ -13,6 +13,7 @@ use tokio::sync::RwLock;
 use crate::{
     evaluate::evaluate,
     fault::MonitorFault,
+    hold::{BEAT, LEASE},
     seam::{Bell, Watched},
     signal::{Going, ringing},
     spec::MonitorSpec,
@@ -39,6 +40,8 @@ pub struct Monitors {
     pub(crate) parts: Arc<Parts>,
     /// Whoever looks shares it from measuring to telling.
     pub(crate) looking: Arc<RwLock<()>>,
+    /// How often the lease of a look is renewed.
+    pub(crate) beat: Duration,
 }
 
 /// A monitor and where it stands.
@@ -95,7 +98,7 @@ pub struct Looked {
 impl Monitors {
     #[must_use]
     pub fn open(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), looking: Arc::default() }
+        Self { parts: Arc::new(parts), looking: Arc::default(), beat: BEAT }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -166,7 +169,7 @@ impl Monitors {
         let (now, key) = (self.now(), (actor.project, name));
         store::ensure(&self.parts.catalog, (actor.project, name, version), now).await?;
         let always = Timestamp::from_micros(i64::MAX);
-        let kept = store::claim(&self.parts.catalog, key, (now, now.plus(crate::run::LEASE)), always).await?;
+        let kept = store::claim(&self.parts.catalog, key, (now, now.plus(LEASE)), always).await?;
         let kept = kept.ok_or_else(|| MonitorFault::Busy { name: name.to_string() })?;
         self.attend_to(&kept).await?.ok_or_else(|| MonitorFault::Off { name: name.to_string() })
     }

@@ -49,7 +49,7 @@ pub(crate) fn settle(
         remembered.push(after);
     }
     let state = slices.iter().map(|slice| slice.state).max().unwrap_or(State::Missing);
-    Evaluation { at: now, state, slices, history: History { slices: remembered, looked_until } }
+    Evaluation { at: now, state, slices, history: History { slices: remembered, looked_until, blind_since: None } }
 }
 
 /// Slices that were there and of which this look found nothing.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mainspring_kernel::{
-    Name,
+    Name, Timestamp,
     id::{IncidentId, ProjectId},
 };
 use serde::{Deserialize, Serialize};
@@ -25,9 +25,16 @@ pub struct Going {
     pub incident: Option<IncidentId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slice: Option<String>,
-    /// It is that nothing comes.
+    /// It is that nothing comes, or that nobody can look.
     #[serde(default)]
     pub missing: bool,
+}
+
+impl Going {
+    /// That nothing is known of what a monitor watches, as a whole.
+    pub(crate) fn silent(monitor: &Name) -> Self {
+        Self { fingerprint: fingerprint(monitor, None, true), incident: None, slice: None, missing: true }
+    }
 }
 
 /// What follows from a look.
@@ -97,6 +104,34 @@ pub(crate) fn signal(
         versions: versions(spec, slice),
         notify: spec.notify.clone(),
         at: found.at,
+    }
+}
+
+/// That nobody can look. Why it is in words is for whoever runs the server: they may name its stores.
+pub(crate) fn unseen(
+    (project, monitor): (ProjectId, &Name),
+    spec: &MonitorSpec,
+    going: &Going,
+    (code, since, at): (&str, Timestamp, Timestamp),
+) -> Signal {
+    let facts = [
+        ("code", Some(json!(code))),
+        ("window", Some(json!(spec.window))),
+        ("filter", spec.filter.as_ref().map(|filter| json!(filter))),
+        ("since", Some(json!(since))),
+    ];
+    Signal {
+        project,
+        monitor: monitor.clone(),
+        fingerprint: going.fingerprint.clone(),
+        severity: spec.severity,
+        summary: format!("it cannot be looked at, since {since} ({code})"),
+        labels: spec.labels.clone(),
+        facts: facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect(),
+        traces: Vec::new(),
+        versions: Vec::new(),
+        notify: spec.notify.clone(),
+        at,
     }
 }
 

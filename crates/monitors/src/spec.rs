@@ -57,7 +57,7 @@ pub struct MonitorSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<String>")]
     pub notify: Vec<Name>,
-    /// Whether receivers are told, too, when there is nothing to measure.
+    /// Whether receivers are told, too, when there is nothing to measure, or when nobody can look for long.
     #[serde(default = "yes")]
     pub notify_missing: bool,
 }

@@ -118,6 +118,9 @@ pub struct History {
     /// Up to where a sequential test has looked: nothing is counted twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) looked_until: Option<Timestamp>,
+    /// Since when nobody could look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) blind_since: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -15,22 +15,26 @@ use mainspring_kernel::{
 use mainspring_registry::{Draft, Registry, RegistryFault};
 use mainspring_testservers::on_every_engine;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::events::{Away, Event, Traffic, at};
 use crate::{
     Bell, Measurements, MonitorFault, MonitorSpec, Monitors, Of, Parts, Query, ReleaseOf, ReleaseSeen, Series, Signal, State,
-    Watched, descriptor, run::Marks, store,
+    Watched, descriptor, hold::LEASE, run::Marks, store,
 };
 
 on_every_engine!(Catalog: [
     every_statement_compiles,
     what_fires_is_told_and_resolved,
     one_process_looks_at_a_time,
+    a_look_that_takes_long_stays_with_who_began_it_and_a_dead_one_is_followed_soon,
+    whoever_lost_a_monitor_tells_nobody,
     a_death_between_writing_down_and_telling_is_told_later,
     what_cannot_be_measured_is_said_and_tried_again,
     one_that_is_switched_off_has_no_alerts,
     the_newest_evaluations_are_kept,
     silence_is_told_where_the_spec_says_so,
+    what_cannot_be_looked_at_for_long_is_told_as_silence_is,
     slices_that_are_erased_are_remembered_nowhere,
     what_is_counted_of_every_trace_is_for_whoever_sees_them_all,
 ]);
@@ -102,6 +106,75 @@ impl Bell for Ears {
     }
 }
 
+/// What takes until it is let go on.
+#[derive(Debug, Clone)]
+struct Slow<T> {
+    inner: T,
+    asked: Arc<Semaphore>,
+    gate: Arc<Semaphore>,
+}
+
+impl<T> Slow<T> {
+    fn over(inner: T) -> Self {
+        Self { inner, asked: Arc::new(Semaphore::new(0)), gate: Arc::new(Semaphore::new(0)) }
+    }
+
+    async fn pause(&self) {
+        self.asked.add_permits(1);
+        drop(self.gate.acquire().await.unwrap());
+    }
+
+    /// Waits until somebody is kept waiting.
+    async fn was_asked(&self) {
+        self.asked.acquire().await.unwrap().forget();
+    }
+
+    fn let_go(&self) {
+        self.gate.add_permits(1);
+    }
+}
+
+#[async_trait]
+impl Measurements for Slow<Shared> {
+    async fn read(&self, query: Query) -> Result<Vec<Series>, Box<dyn Fault>> {
+        self.pause().await;
+        self.inner.read(query).await
+    }
+
+    async fn releases(&self, filter: Option<&str>, of: Of, by: ReleaseOf) -> Result<Vec<ReleaseSeen>, Box<dyn Fault>> {
+        self.inner.releases(filter, of, by).await
+    }
+}
+
+#[async_trait]
+impl Watched for Slow<Shared> {
+    fn of(&self, _: ProjectId, _: &Labels) -> Arc<dyn Measurements> {
+        Arc::new(self.clone())
+    }
+
+    async fn examples(
+        &self,
+        _: ProjectId,
+        _: &MonitorSpec,
+        _: Option<&str>,
+        _: (Timestamp, Timestamp),
+    ) -> Result<Vec<String>, Box<dyn Fault>> {
+        Ok(Vec::new())
+    }
+}
+
+#[async_trait]
+impl Bell for Slow<Ears> {
+    async fn raise(&self, signal: Signal) -> Result<IncidentId, Box<dyn Fault>> {
+        self.pause().await;
+        self.inner.raise(signal).await
+    }
+
+    async fn resolve(&self, project: ProjectId, fingerprint: &str) -> Result<(), Box<dyn Fault>> {
+        self.inner.resolve(project, fingerprint).await
+    }
+}
+
 struct Room {
     monitors: Monitors,
     catalog: Catalog,
@@ -154,9 +227,36 @@ impl Room {
 
     /// Looks at what is due so many minutes after the start; answers how many looks that were.
     async fn at(&mut self, minute: f64) -> usize {
-        let now = mainspring_kernel::Clock::now(&self.clock);
-        self.clock.advance(at(minute * 60.0).since(now));
+        self.move_to(minute);
+        self.round().await
+    }
+
+    async fn round(&mut self) -> usize {
         self.monitors.round(&mut self.marks).await.unwrap()
+    }
+
+    fn move_to(&self, minute: f64) {
+        self.clock.advance(at(minute * 60.0).since(self.now()));
+    }
+
+    fn now(&self) -> Timestamp {
+        mainspring_kernel::Clock::now(&self.clock)
+    }
+
+    /// Another process over the same catalog.
+    fn beside(&self, watched: Arc<dyn Watched>, bell: Arc<dyn Bell>, beat: Duration) -> Monitors {
+        let (catalog, registry, clock) = (self.catalog.clone(), self.registry.clone(), Arc::new(self.clock.clone()));
+        Monitors { beat, ..Monitors::open(Parts { catalog, registry, clock, watched, bell }) }
+    }
+
+    /// The lease of the monitor, which is due.
+    async fn claim(&self) -> store::Kept {
+        let now = self.now();
+        store::claim(&self.catalog, (self.editor.project, &name()), (now, now.plus(LEASE)), now).await.unwrap().unwrap()
+    }
+
+    async fn lease(&self) -> Option<Timestamp> {
+        store::get(&self.catalog, self.editor.project, &name()).await.unwrap().unwrap().lease_until
     }
 
     async fn state(&self) -> Option<State> {
@@ -222,6 +322,59 @@ async fn one_process_looks_at_a_time(catalog: Catalog) {
     // Whoever was late finds that somebody else has looked.
     let late = room.monitors.attend_to(&first.unwrap()).await.unwrap_err();
     assert!(matches!(late, MonitorFault::Busy { .. }), "{late}");
+}
+
+async fn a_look_that_takes_long_stays_with_who_began_it_and_a_dead_one_is_followed_soon(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({})).await;
+    room.traffic(0..15, false);
+    room.traffic(15..30, true);
+    assert_eq!(room.at(15.0).await, 1);
+    room.move_to(30.0);
+    let slow = Slow::over(room.traffic.clone());
+    let one = room.beside(Arc::new(slow.clone()), Arc::new(room.ears.clone()), Duration::from_millis(5));
+    let kept = room.claim().await;
+    let looking = tokio::spawn(async move { one.attend_to(&kept).await.map(drop) });
+    slow.was_asked().await;
+    // It takes far longer than a lease.
+    for _ in 0..4 {
+        let before = room.lease().await;
+        room.clock.advance(LEASE * 3 / 4);
+        while room.lease().await == before {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(room.round().await, 0, "somebody is at it");
+    }
+    looking.abort();
+    assert!(looking.await.unwrap_err().is_cancelled());
+    room.clock.advance(LEASE - Duration::from_millis(1));
+    assert_eq!((room.round().await, room.state().await), (0, Some(State::Ok)));
+    room.clock.advance(Duration::from_millis(1));
+    assert_eq!((room.round().await, room.state().await), (1, Some(State::Firing)));
+    assert_eq!((room.going(), room.lease().await), (vec!["monitor/errors".to_owned()], None));
+    assert!(LEASE + crate::run::POLL <= Duration::from_secs(45), "as the guide says");
+}
+
+async fn whoever_lost_a_monitor_tells_nobody(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({ "slices": "user" })).await;
+    assert_eq!(room.at(1.0).await, 1);
+    room.traffic(0..15, true);
+    room.traffic.0.lock().unwrap().add(0..15, 20, |event| Event { failed: true, slice: "two", ..event });
+    room.move_to(15.0);
+    let slow = Slow::over(room.ears.clone());
+    // As one that sleeps: it renews nothing.
+    let one = room.beside(Arc::new(room.traffic.clone()), Arc::new(slow.clone()), Duration::from_secs(3_600));
+    let kept = room.claim().await;
+    let looking = tokio::spawn(async move { one.attend_to(&kept).await.map(drop) });
+    slow.was_asked().await;
+    room.clock.advance(LEASE);
+    assert_eq!((room.round().await, room.going().len()), (1, 2));
+    slow.let_go();
+    let late = looking.await.unwrap().unwrap_err();
+    assert!(matches!(late, MonitorFault::Busy { .. }), "{late}");
+    let said = room.ears.said.lock().unwrap().len();
+    assert_eq!(said, 3, "two by whoever has it now, and what the other was saying already");
 }
 
 async fn a_death_between_writing_down_and_telling_is_told_later(catalog: Catalog) {
@@ -308,6 +461,39 @@ async fn silence_is_told_where_the_spec_says_so(catalog: Catalog) {
     assert!(room.going().contains(&"monitor/errors!missing".to_owned()));
     room.at(45.0).await;
     assert_eq!((room.state().await, room.going()), (Some(State::Ok), Vec::new()));
+}
+
+async fn what_cannot_be_looked_at_for_long_is_told_as_silence_is(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({ "notify_missing": true, "labels": { "app": "desk" } })).await;
+    room.traffic(0..15, true);
+    room.traffic(15..120, false);
+    room.at(15.0).await;
+    let away = |room: &Room, away: bool| room.traffic.0.lock().unwrap().away = away;
+    away(&room, true);
+    assert_eq!((room.at(30.0).await, room.at(44.0).await), (1, 1));
+    assert_eq!(room.going(), ["monitor/errors"], "it may be back any moment");
+    // Whoever goes on after a death knows since when.
+    room.monitors = open(&room.catalog, &room.registry, &room.clock, &room.traffic, &room.ears);
+    room.at(45.0).await;
+    assert_eq!(room.going(), ["monitor/errors", "monitor/errors!missing"], "what has fired goes on");
+    let told = room.ears.said.lock().unwrap().last().unwrap().clone();
+    assert!(told.summary.starts_with("it cannot be looked at, since 2026-09-24T00:30"), "{}", told.summary);
+    assert_eq!((told.labels["app"].as_str(), &told.facts["code"]), ("desk", &json!("away")));
+    let stands = room.monitors.get(&room.editor, &name()).await.unwrap();
+    assert_eq!((stands.going.len(), stands.going[1].missing, stands.trouble.is_some()), (2, true, true));
+    assert_eq!(stands.going[1].incident, Some(IncidentId::from_raw(5)));
+    away(&room, false);
+    room.at(60.0).await;
+    assert_eq!((room.state().await, room.going()), (Some(State::Ok), Vec::new()));
+    // Another time begins anew, and is told where that is asked for.
+    away(&room, true);
+    room.at(75.0).await;
+    room.at(80.0).await;
+    assert_eq!(room.going(), Vec::<String>::new());
+    room.apply(json!({ "notify_missing": false })).await;
+    room.at(120.0).await;
+    assert_eq!(room.going(), Vec::<String>::new());
 }
 
 async fn slices_that_are_erased_are_remembered_nowhere(catalog: Catalog) {

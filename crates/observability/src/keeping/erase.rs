@@ -29,6 +29,9 @@ const ROUNDS: u32 = 5;
 const SEEN_AFTER: Duration = Duration::from_secs(2);
 /// Clocks of servers differ by no more.
 const CLOCKS_APART: Duration = Duration::from_secs(60);
+/// For as long after an erasure there may be files of a write that was broken off, in a lake that several have: one may have
+/// begun before it, goes on for half an hour at most, and what it left is known for such an hour later.
+const LEFTOVERS_FOR: Duration = Duration::from_secs(3 * 3_600);
 
 impl Keeping {
     /// Deletes what there is of a subject, and the files that held it. It can be broken off anywhere and begun again; when it
@@ -37,6 +40,31 @@ impl Keeping {
     pub async fn erase(&self, id: ErasureId, project: ProjectId, subject: &Subject) -> Result<i64, KeepingFault> {
         let mut erasing = Erasing { keeping: self, id, project, subject, silent: BTreeMap::new() };
         Box::pin(erasing.carry_out()).await
+    }
+
+    /// Where something was erased lately, removes what no version of a table names and no write can be at any more: a server
+    /// that died while it wrote, or that wrote in vain, may have left it, and nobody knew then that it was nobody's. Answers
+    /// how many bytes went.
+    pub async fn clear_leftovers(&self) -> Result<u64, KeepingFault> {
+        if !store::cleaned_since(&self.parts.catalog, self.now().minus(LEFTOVERS_FOR)).await? {
+            return Ok(0);
+        }
+        let mut bytes = 0;
+        for table in self.tables().await? {
+            bytes += table.clear_leftovers().await.map_err(TraceFault::from)?;
+        }
+        Ok(bytes)
+    }
+
+    /// Every table that may hold something of somebody.
+    async fn tables(&self) -> Result<Vec<&dyn Table>, TraceFault> {
+        let parts = &self.parts;
+        let mut tables: Vec<&dyn Table> =
+            vec![parts.spans.table().as_ref(), parts.points.table().await?.as_ref(), parts.drift.table().await?.as_ref()];
+        if let Some(scores) = &parts.spans.scores {
+            tables.push(scores.table().await?.as_ref());
+        }
+        Ok(tables)
     }
 }
 
@@ -201,12 +229,7 @@ impl<'e> Erasing<'e> {
     /// Every table that may hold something of it, as it is now.
     async fn tables(&self) -> Result<Vec<(&'e dyn Table, LakeVersion)>, TraceFault> {
         let keeping: &'e Keeping = self.keeping;
-        let parts = &keeping.parts;
-        let mut tables: Vec<&'e dyn Table> =
-            vec![parts.spans.table().as_ref(), parts.points.table().await?.as_ref(), parts.drift.table().await?.as_ref()];
-        if let Some(scores) = &parts.spans.scores {
-            tables.push(scores.table().await?.as_ref());
-        }
+        let tables = keeping.tables().await?;
         let mut before = Vec::with_capacity(tables.len());
         for table in tables {
             before.push((table, table.version().await?));
