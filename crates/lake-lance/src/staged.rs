@@ -4,6 +4,9 @@
 //! it: rows are often written anew from what was read a while ago. Those of a change that was refused go at once. Those of a
 //! process that died are found by their age (`prune.rs`).
 
+use std::collections::HashSet;
+
+use futures::FutureExt as _;
 use lance::{
     Dataset, Error,
     dataset::transaction::{Operation, Transaction},
@@ -33,6 +36,11 @@ pub(crate) fn added_by(change: &Transaction) -> &[Fragment] {
 
 /// Deletes the files of rows that no version will name. What cannot be deleted now goes when it is old.
 pub(crate) async fn discard(core: &Core, dataset: &Dataset, fragments: &[Fragment]) {
+    // A disk may say that it failed when the version is there already, and only its folder was not synced.
+    let mut newest = Dataset::clone(dataset);
+    if newest.checkout_latest().boxed().await.is_err() || names_any(&newest, fragments) {
+        return;
+    }
     let store = &core.shared.stores.store.inner;
     for file in fragments.iter().flat_map(|fragment| &fragment.files) {
         let path = dataset.data_dir().join(file.path.as_str());
@@ -48,4 +56,9 @@ pub(crate) async fn discard(core: &Core, dataset: &Dataset, fragments: &[Fragmen
             }
         }
     }
+}
+
+fn names_any(dataset: &Dataset, fragments: &[Fragment]) -> bool {
+    let ours: HashSet<&str> = fragments.iter().flat_map(|fragment| &fragment.files).map(|file| file.path.as_str()).collect();
+    dataset.fragments().iter().flat_map(|fragment| &fragment.files).any(|file| ours.contains(file.path.as_str()))
 }
