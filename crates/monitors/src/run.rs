@@ -166,6 +166,10 @@ impl Monitors {
         // The last whole window may have begun as long ago as this.
         let from = found.at.minus(spec.delay.as_duration()).minus(2 * spec.window.as_duration());
         for (alert, slice) in &ringing.raise {
+            // What recovers goes on, and whoever asks why it fired is not to be shown what is well.
+            if !alert.missing && !found.history.is_wrong(alert.slice.as_deref()) && is_told(going, &alert.fingerprint) {
+                continue;
+            }
             let traces = if alert.missing {
                 Vec::new()
             } else {
@@ -211,4 +215,8 @@ impl Monitors {
         store::clear(&self.parts.catalog, kept).await?;
         Ok(store::finish(&self.parts.catalog, kept, (version, &going), self.now().plus(REST)).await?)
     }
+}
+
+fn is_told(going: &[Going], fingerprint: &str) -> bool {
+    going.iter().any(|known| known.fingerprint == fingerprint && known.incident.is_some())
 }

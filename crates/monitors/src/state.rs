@@ -149,6 +149,11 @@ impl History {
         self.of(slice).is_some_and(|remembered| remembered.open)
     }
 
+    /// Whether the last look at a slice found it wrong by itself, whatever those before it said.
+    pub(crate) fn is_wrong(&self, slice: Option<&str>) -> bool {
+        self.of(slice).is_some_and(|remembered| remembered.over_since.is_some())
+    }
+
     /// Whether a slice is about to fire, or to be over, if it goes on as it is.
     pub(crate) fn unsettled(&self) -> bool {
         let turning = |slice: &Remembered| if slice.open { slice.well_since.is_some() } else { slice.over_since.is_some() };

@@ -25,6 +25,7 @@ use crate::{
 on_every_engine!(Catalog: [
     every_statement_compiles,
     what_fires_is_told_and_resolved,
+    looks_at_what_recovers_do_not_say_why_it_fired,
     one_process_looks_at_a_time,
     a_death_between_writing_down_and_telling_is_told_later,
     what_cannot_be_measured_is_said_and_tried_again,
@@ -204,6 +205,31 @@ async fn what_fires_is_told_and_resolved(catalog: Catalog) {
     assert_eq!((room.state().await, room.going()), (Some(State::Ok), Vec::new()));
     let page = room.monitors.evaluations(&room.editor, &name(), &PageRequest::first(1)).await.unwrap();
     assert_eq!((page.items[0].1.state, page.next.is_some()), (State::Ok, true));
+}
+
+async fn looks_at_what_recovers_do_not_say_why_it_fired(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({ "recover": "30m" })).await;
+    room.traffic(0..15, true);
+    room.traffic(15..90, false);
+    let said = |room: &Room| room.ears.said.lock().unwrap().len();
+    room.at(15.0).await;
+    assert_eq!(said(&room), 1);
+    // It is well again, and not yet for long enough to be over.
+    for minute in [30.0, 31.0, 45.0] {
+        assert_eq!(room.at(minute).await, 1, "{minute}");
+        assert_eq!((room.state().await, room.going().len(), said(&room)), (Some(State::Firing), 1, 1), "{minute}");
+    }
+    room.at(60.0).await;
+    assert_eq!((room.state().await, room.going(), said(&room)), (Some(State::Ok), Vec::new(), 1));
+    // Nobody was told of it while it was wrong: better late.
+    room.traffic(90..105, true);
+    room.traffic(105..120, false);
+    *room.ears.deaf.lock().unwrap() = true;
+    room.at(105.0).await;
+    *room.ears.deaf.lock().unwrap() = false;
+    room.at(120.0).await;
+    assert_eq!((room.state().await, room.going().len(), said(&room)), (Some(State::Firing), 1, 2));
 }
 
 async fn one_process_looks_at_a_time(catalog: Catalog) {
