@@ -32,6 +32,8 @@ on_every_engine!(Catalog: [
     one_that_is_switched_off_has_no_alerts,
     the_newest_evaluations_are_kept,
     silence_is_told_where_the_spec_says_so,
+    slices_that_never_came_are_told_where_the_spec_says_so,
+    a_slice_that_fired_is_not_over_by_a_day_of_silence,
     slices_that_are_erased_are_remembered_nowhere,
     what_is_counted_of_every_trace_is_for_whoever_sees_them_all,
 ]);
@@ -333,6 +335,40 @@ async fn silence_is_told_where_the_spec_says_so(catalog: Catalog) {
     assert_eq!((room.state().await, room.going().len()), (Some(State::Missing), 2));
     assert!(room.going().contains(&"monitor/errors!missing".to_owned()));
     room.at(45.0).await;
+    assert_eq!((room.state().await, room.going()), (Some(State::Ok), Vec::new()));
+}
+
+async fn slices_that_never_came_are_told_where_the_spec_says_so(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({ "slices": "model", "notify_missing": true })).await;
+    room.at(15.0).await;
+    assert_eq!((room.state().await, room.going()), (Some(State::Missing), vec!["monitor/errors!missing".to_owned()]));
+    room.traffic(15..30, false);
+    room.at(30.0).await;
+    assert_eq!((room.state().await, room.going()), (Some(State::Ok), Vec::new()));
+    room.at(45.0).await;
+    assert_eq!(room.going(), ["monitor/errors!missing/one"]);
+    // When nobody waits for the last of them any more, it is still that nothing comes.
+    room.at(25.0 * 60.0).await;
+    assert_eq!(room.going(), ["monitor/errors!missing"]);
+    room.apply(json!({ "slices": "model" })).await;
+    room.at(25.0 * 60.0 + 1.0).await;
+    assert_eq!((room.state().await, room.going()), (Some(State::Missing), Vec::new()));
+}
+
+async fn a_slice_that_fired_is_not_over_by_a_day_of_silence(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({ "slices": "model" })).await;
+    room.traffic(0..15, true);
+    room.at(15.0).await;
+    assert_eq!(room.going(), ["monitor/errors/one"]);
+    let day = 24 * 60;
+    for days in [1, 2, 3] {
+        assert_eq!(room.at(f64::from(days * day + 60)).await, 1, "{days}");
+        assert_eq!((room.state().await, room.going()), (Some(State::Missing), vec!["monitor/errors/one".to_owned()]), "{days}");
+    }
+    room.traffic(4 * day..4 * day + 15, false);
+    room.at(f64::from(4 * day + 15)).await;
     assert_eq!((room.state().await, room.going()), (Some(State::Ok), Vec::new()));
 }
 
