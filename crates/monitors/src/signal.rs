@@ -13,7 +13,7 @@ use crate::{
     seam::Signal,
     spec::{Compare, MonitorSpec, ReleaseOf},
     state::{Evaluation, SliceEvaluation, State},
-    words::sentence,
+    words::{sentence, shift},
 };
 
 /// An alert that goes on.
@@ -100,16 +100,21 @@ pub(crate) fn signal(
     }
 }
 
+/// What moved most of a distribution that an alert tells of.
+const MOVED: usize = 3;
+
 fn facts(spec: &MonitorSpec, slice: &SliceEvaluation) -> BTreeMap<String, Value> {
     let figures = &slice.figures;
     let interval = figures.interval.map(|interval| json!([interval.low, interval.high]));
     let number = |value: Option<f64>| value.map(|value| json!(value));
+    let moved: Vec<String> = figures.moved.iter().take(MOVED).map(shift).collect();
     let all = [
         ("value", number(figures.value)),
         ("interval", interval),
         ("limit", number(figures.limit)),
         ("reference", number(figures.reference)),
         ("p", number(figures.p)),
+        ("moved", (!moved.is_empty()).then(|| json!(moved.join("; ")))),
         ("count", Some(json!(figures.count))),
         ("estimated", figures.estimated.then(|| json!(true))),
         ("window", Some(json!(spec.window))),

@@ -69,6 +69,9 @@ pub struct Figures {
     pub evidence: Option<(f64, f64)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<Box<Drift>>,
+    /// What moved most within a distribution comes first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moved: Vec<Moved>,
     /// The releases that were compared: the newest and the one it is compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub releases: Option<(String, String)>,
@@ -84,6 +87,29 @@ pub enum Drift {
         mean: MeanDifference,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         growth: Option<GrowthReport>,
+    },
+}
+
+/// A part of a distribution, and the shares that it had and has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Moved {
+    pub what: Portion,
+    pub before: f64,
+    pub after: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Portion {
+    /// Empty: what has no value.
+    Category(String),
+    /// The words that tell it from other topics.
+    Topic(Vec<String>),
+    /// Texts that are like no topic.
+    Unlike,
+    Numbers {
+        from: f64,
+        to: f64,
     },
 }
 

@@ -165,7 +165,7 @@ async fn what_is_erased_is_not_what_an_incident_is_called_by(catalog: Catalog) {
     };
     room.alerts.raise(theirs).await.unwrap();
     assert_eq!(room.incident(id).await.title, "latency: user quandelor: 4 s");
-    room.alerts.erase(room.editor.project, &["quandelor".to_owned()], &HashSet::new()).await.unwrap();
+    room.alerts.erase(room.editor.project, (&["quandelor".to_owned()], &[]), &HashSet::new()).await.unwrap();
     assert_eq!(room.incident(id).await.title, "latency: answers of others are slow");
 }
 
@@ -327,9 +327,9 @@ async fn what_was_told_of_somebody_names_nobody_after_their_erasure(catalog: Cat
 
     let (names, traces) = (["quandelor".to_owned()], HashSet::from(["trace-one".to_owned()]));
     // Another project has a user of that name, and its own traces.
-    room.alerts.erase(room.stranger.project, &names, &traces).await.unwrap();
+    room.alerts.erase(room.stranger.project, (&names, &[]), &traces).await.unwrap();
     assert_eq!(written(&room).await, before);
-    room.alerts.erase(room.editor.project, &names, &traces).await.unwrap();
+    room.alerts.erase(room.editor.project, (&names, &[]), &traces).await.unwrap();
     let after = written(&room).await;
     assert!(!after.contains("quandelor") && !after.contains("trace-one") && after.contains("trace-three"), "{after}");
     let told = room.told(with_others).await;
@@ -345,7 +345,7 @@ async fn what_was_told_of_somebody_names_nobody_after_their_erasure(catalog: Cat
     assert_eq!(silences[0].matchers[0].to_string(), "user=[erased]");
 
     let once = written(&room).await;
-    room.alerts.erase(room.editor.project, &names, &traces).await.unwrap();
+    room.alerts.erase(room.editor.project, (&names, &[]), &traces).await.unwrap();
     assert_eq!(written(&room).await, once);
 }
 

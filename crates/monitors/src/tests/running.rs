@@ -383,7 +383,7 @@ async fn slices_that_are_erased_are_remembered_nowhere(catalog: Catalog) {
     let (now, key) = (at(15.0 * 60.0), (room.editor.project, name()));
     let until = now.plus(Duration::from_secs(60));
     let looker = store::claim(&room.catalog, (key.0, &key.1), (now, until), at(1e6)).await.unwrap().unwrap();
-    room.monitors.forget(room.editor.project, &["one".to_owned()]).await.unwrap();
+    room.monitors.forget(room.editor.project, &["one".to_owned()], &[]).await.unwrap();
     room.monitors.settle().await;
     let late = room.monitors.attend_to(&looker).await.unwrap_err();
     assert!(matches!(late, MonitorFault::Busy { .. }), "{late}");

@@ -417,7 +417,10 @@ async fn what_only_one_person_asked_names_no_topic_after_their_erasure_and_their
     assert!(hour(THEN).await > 0 && hour(LATELY).await > 0);
 
     let traces: Vec<String> = spans.iter().map(|span| span.trace.to_string()).collect();
-    drift.unname(project(), &traces).await.unwrap();
+    let unusual = drift.unusual(project(), &traces).await.unwrap();
+    assert_eq!(unusual, BTreeSet::from(["zukamirel".to_owned()]));
+    drift.unname(project(), &unusual).await.unwrap();
+    assert!(drift.unusual(project(), &traces).await.unwrap().is_empty(), "once is enough");
     for after in words().await {
         assert!(after.contains("parcel") && !after.contains("zukamirel"), "{after:?}");
     }

@@ -8,7 +8,7 @@ import { about, capital, count } from "@/lib/format";
 import { Badge, Button, Card, ErrorNote, Facts, Loaded, PageHeader, Select, Skeleton, Status, Time, useTitle } from "@/ui/kit";
 import { Table } from "@/ui/tables";
 import { Stands } from "./MonitorList";
-import { chartInWords, evidence, figure, interval, measured, slicesOf, stateMeans, stateTone } from "./monitors";
+import { chartInWords, evidence, figure, inPercent, interval, measured, shifts, slicesOf, stateMeans, stateTone, type Shift } from "./monitors";
 import "./monitors.css";
 
 const Chart = lazy(() => import("@/ui/Chart"));
@@ -41,6 +41,7 @@ export function Component() {
 
 function Body({ detail }: { detail: MonitorDetail }) {
   const { monitor, slices, alerts } = detail;
+  const moved = shifts(slices);
   return (
     <div className="monitor">
       <Card title="Where it stands">
@@ -70,6 +71,11 @@ function Body({ detail }: { detail: MonitorDetail }) {
       </Card>
       {alerts.length > 0 && <Alerts alerts={alerts} />}
       {!monitor.hidden && <OverTime name={monitor.name} />}
+      {moved.length > 0 && (
+        <Card title="What moved" flush>
+          <WhatMoved moved={moved} />
+        </Card>
+      )}
       {slices.length > 0 && (
         <Card title="Slices" flush>
           <Slices slices={slices} />
@@ -176,6 +182,32 @@ function Slices({ slices }: { slices: readonly MonitorSlice[] }) {
             {slice.says ?? "–"}
             {evidence(slice) && <div className="sub">{evidence(slice)}</div>}
           </td>
+        </tr>
+      ))}
+    </Table>
+  );
+}
+
+/** The parts of distributions that moved, each slice's own largest changes first. */
+function WhatMoved({ moved }: { moved: readonly Shift[] }) {
+  const sliced = moved.some((part) => part.slice !== null);
+  return (
+    <Table
+      head={
+        <>
+          {sliced && <th>Slice</th>}
+          <th>What</th>
+          <th className="end">Before</th>
+          <th className="end">Now</th>
+        </>
+      }
+    >
+      {moved.map(({ slice, what, before, after }) => (
+        <tr key={`${slice ?? ""}/${what}`}>
+          {sliced && <td className="strong">{slice}</td>}
+          <td>{what}</td>
+          <td className="end num">{inPercent(before)}</td>
+          <td className="end num">{inPercent(after)}</td>
         </tr>
       ))}
     </Table>

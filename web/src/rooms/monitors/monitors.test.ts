@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { MonitorEvaluation, MonitorSlice } from "@/api/types";
-import { chartInWords, evidence, figure, interval, measured, slicesInWords, slicesOf, stateTone } from "./monitors";
+import { chartInWords, evidence, figure, inPercent, interval, measured, shifts, slicesInWords, slicesOf, stateTone } from "./monitors";
 
 const slice = (more: Partial<MonitorSlice>): MonitorSlice => ({ state: "ok", since: "2026-01-01T00:00:00Z", count: 30, ...more });
 const look = (at: string, slices: MonitorSlice[]): MonitorEvaluation => ({ at, version: 1, state: "ok", slices });
@@ -30,6 +30,14 @@ describe("what looks saw over time", () => {
   it("knows every slice", () => expect(slicesOf([newest, oldest])).toEqual(["a", "b"]));
 
   it("says so where nothing was measured", () => expect(chartInWords(measured([], null), "it")).toContain("nothing was measured"));
+});
+
+describe("what moved", () => {
+  it("is told slice by slice, with shares of before and now", () => {
+    const slices = [slice({}), slice({ slice: "de", moved: [{ what: "the topic refund, late", before: 0.04, after: 0.3125 }] })];
+    expect(shifts(slices)).toEqual([{ slice: "de", what: "the topic refund, late", before: 0.04, after: 0.3125 }]);
+    expect([inPercent(0.04), inPercent(0.3125), inPercent(0)]).toEqual(["4 %", "31.3 %", "0 %"]);
+  });
 });
 
 describe("words", () => {

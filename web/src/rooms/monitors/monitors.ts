@@ -78,6 +78,20 @@ export const figure = (n: number | null | undefined): string =>
 export const interval = ({ low, high }: Pick<MonitorSlice, "low" | "high">): string =>
   low == null || high == null ? "–" : low === high ? figure(low) : `${figure(low)} to ${figure(high)}`;
 
+/** A share of all. */
+export const inPercent = (share: number): string => `${figure(share * 100)} %`;
+
+export interface Shift {
+  slice: string | null;
+  what: string;
+  before: number;
+  after: number;
+}
+
+/** What moved within the distributions of slices, as rows of a table. */
+export const shifts = (slices: readonly MonitorSlice[]): Shift[] =>
+  slices.flatMap(({ slice, moved }) => (moved ?? []).map(({ what, before, after }) => ({ slice: slice ?? null, what, before, after })));
+
 /** What a sequential test has gathered, of what it takes. */
 export function evidence({ evidence: has, evidence_needed: needs }: MonitorSlice): string | null {
   if (has == null || needs == null || needs <= 0) return null;
