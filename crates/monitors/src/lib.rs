@@ -30,6 +30,7 @@ mod seam;
 mod service;
 mod signal;
 pub mod store;
+mod tally;
 
 #[cfg(test)]
 mod tests;
@@ -46,5 +47,6 @@ pub use signal::Going;
 pub use spec::{Budget, Compare, Measure, MonitorSpec, Of, Previous, Release, ReleaseOf, Rest, Severity, Test, Threshold, Worse};
 pub use state::{Drift, Evaluation, Figures, History, Moved, Portion, SliceEvaluation, State};
 pub use stretch::{Stretch, StretchFault};
+pub use tally::Measured;
 pub use weighed::{Numbers, Tally};
 pub use words::{portion, sentence};

@@ -33,6 +33,12 @@ impl State {
     }
 }
 
+/// Where a monitor stands by what its last look found. Of what could not be looked at since nobody knows whether it is well, and
+/// what has fired goes on.
+pub(crate) fn stands(found: State, in_trouble: bool) -> State {
+    if in_trouble && found != State::Firing { State::Missing } else { found }
+}
+
 /// What one look says, before it is weighed with those before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {

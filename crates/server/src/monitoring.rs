@@ -35,8 +35,9 @@ pub(crate) fn open(
 
 /// Looks at what is due, for as long as the server runs.
 pub(crate) fn start(monitors: &Monitors, tasks: &Tasks) {
-    let monitors = monitors.clone();
-    tasks.spawn("monitors: looks", |stop| monitors.keep_watching(stop));
+    let (looker, counter) = (monitors.clone(), monitors.clone());
+    tasks.spawn("monitors: looks", |stop| looker.keep_watching(stop));
+    tasks.spawn("monitors: metrics", |stop| counter.keep_measuring(stop));
 }
 
 /// A monitor that runs counts every trace of its project: what it found is for those who may see them all.

@@ -75,6 +75,15 @@ async fn a_rate_of_errors_opens_an_incident_that_outlives_a_kill_and_ends_when_i
     })
     .await;
     until("the receiver to hear of it", async || heard(&upstream).contains(&"incident.opened".to_owned())).await;
+    until("the metrics to tell of it", async || {
+        assert_eq!(user.post("/v1/traces", &requests(true, 1)).await.status, 200);
+        let told = user.get("/metrics").await.text;
+        let is = |line: &str| told.lines().any(|told| told == line);
+        let none_failed = is(r#"mainspring_deliveries{receiver="webhook",state="failed"} 0"#);
+        let some_open = !is(r#"mainspring_incidents{state="open"} 0"#) && told.contains(r#"mainspring_incidents{state="open"} "#);
+        is(r#"mainspring_monitors{state="firing"} 1"#) && is("mainspring_monitors_in_trouble 0") && none_failed && some_open
+    })
+    .await;
     let incident = stands(&user, "errors").await["monitor"]["incidents"][0].as_str().unwrap().to_owned();
     let told = run(data, &["incidents", "show", &incident]);
     assert_eq!((&told["incident"]["severity"], &told["incident"]["state"]), (&json!("critical"), &json!("open")));

@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 
 use super::events::{Away, Event, Traffic, at};
 use crate::{
-    Bell, Measurements, MonitorFault, MonitorSpec, Monitors, Of, Parts, Query, ReleaseOf, ReleaseSeen, Series, Signal, State,
-    Watched, descriptor, run::Marks, store,
+    Bell, Measured, Measurements, MonitorFault, MonitorSpec, Monitors, Of, Parts, Query, ReleaseOf, ReleaseSeen, Series, Signal,
+    State, Watched, descriptor, run::Marks, store,
 };
 
 on_every_engine!(Catalog: [
@@ -35,6 +35,7 @@ on_every_engine!(Catalog: [
     slices_that_never_came_are_told_where_the_spec_says_so,
     a_slice_that_fired_is_not_over_by_a_day_of_silence,
     slices_that_are_erased_are_remembered_nowhere,
+    how_all_of_them_stand_is_counted,
     what_is_counted_of_every_trace_is_for_whoever_sees_them_all,
 ]);
 
@@ -292,6 +293,30 @@ async fn what_cannot_be_measured_is_said_and_tried_again(catalog: Catalog) {
     assert_eq!(room.at(45.0).await, 1);
     let stands = room.monitors.get(&room.editor, &name()).await.unwrap();
     assert_eq!((stands.state(), stands.trouble.is_some()), (Some(State::Firing), true), "it is not over for that");
+}
+
+async fn how_all_of_them_stand_is_counted(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    assert_eq!(room.monitors.measured(), None, "nobody has looked");
+    room.apply(json!({})).await;
+    room.traffic(0..15, true);
+    let counted = async |room: &Room| {
+        room.monitors.measure().await.unwrap();
+        let Measured { states, in_trouble } = room.monitors.measured().unwrap();
+        assert_eq!(states.len(), 5, "every state is there, so that what is over falls to nothing");
+        let there: Vec<(&str, u64)> = states.into_iter().filter(|(_, count)| *count > 0).collect();
+        (there, in_trouble)
+    };
+    store::ensure(&room.catalog, (room.editor.project, &"another".parse().unwrap(), 1), at(1e7)).await.unwrap();
+    assert_eq!(counted(&room).await, (vec![("none", 1)], 0));
+    room.at(15.0).await;
+    assert_eq!(counted(&room).await, (vec![("firing", 1), ("none", 1)], 0));
+    room.traffic(15..30, false);
+    room.at(30.0).await;
+    assert_eq!(counted(&room).await, (vec![("none", 1), ("ok", 1)], 0));
+    room.traffic.0.lock().unwrap().away = true;
+    room.at(45.0).await;
+    assert_eq!(counted(&room).await, (vec![("missing", 1), ("none", 1)], 1));
 }
 
 async fn one_that_is_switched_off_has_no_alerts(catalog: Catalog) {
