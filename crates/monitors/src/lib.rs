@@ -41,7 +41,7 @@ pub use fault::MonitorFault;
 pub use kind::descriptor;
 pub use mainspring_statistics::Categories;
 pub use measurements::{Measurements, Point, Query, ReleaseSeen, SLICES, Series, Summary, Topics};
-pub use seam::{Bell, Signal, Watched};
+pub use seam::{Bell, Showing, Signal, Watched};
 pub use service::{Looked, Monitors, Parts, Standing};
 pub use signal::Going;
 pub use spec::{Budget, Compare, Measure, MonitorSpec, Of, Previous, Release, ReleaseOf, Rest, Severity, Test, Threshold, Worse};

@@ -12,8 +12,9 @@ use tokio::task::JoinSet;
 use crate::{
     fault::MonitorFault,
     pace::next_look,
+    seam::Showing,
     service::{Looked, Monitors, history_of, reader},
-    signal::{Going, Ringing, ringing, signal},
+    signal::{Going, Ringing, ringing, showing, signal},
     spec::MonitorSpec,
     state::Evaluation,
     store::{self, Kept},
@@ -170,11 +171,8 @@ impl Monitors {
             if !alert.missing && !found.history.is_wrong(alert.slice.as_deref()) && is_told(going, &alert.fingerprint) {
                 continue;
             }
-            let traces = if alert.missing {
-                Vec::new()
-            } else {
-                self.examples(kept, spec, alert.slice.as_deref(), (from, found.at)).await
-            };
+            let traces =
+                if alert.missing { Vec::new() } else { self.examples(kept, spec, showing(spec, slice), (from, found.at)).await };
             let signal = signal((kept.project, &kept.name), spec, (alert, slice), (found, traces));
             let incident = self.parts.bell.raise(signal).await.map_err(MonitorFault::Bell)?;
             if let Some(known) = going.iter_mut().find(|known| known.fingerprint == alert.fingerprint) {
@@ -185,14 +183,8 @@ impl Monitors {
     }
 
     /// An alert without them is worth more than none.
-    async fn examples(
-        &self,
-        kept: &Kept,
-        spec: &MonitorSpec,
-        slice: Option<&str>,
-        within: (Timestamp, Timestamp),
-    ) -> Vec<String> {
-        let found = self.parts.watched.examples(kept.project, spec, slice, within).await;
+    async fn examples(&self, kept: &Kept, spec: &MonitorSpec, of: Showing<'_>, within: (Timestamp, Timestamp)) -> Vec<String> {
+        let found = self.parts.watched.examples(kept.project, spec, of, within).await;
         found.unwrap_or_else(|found| {
             tracing::debug!(monitor = %kept.name, cause = %fault::chain(found.as_ref()), "no traces to show for an alert");
             Vec::new()

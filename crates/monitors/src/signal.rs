@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    seam::Signal,
-    spec::{Compare, MonitorSpec, ReleaseOf},
+    seam::{Showing, Signal},
+    spec::{Compare, MonitorSpec, ReleaseOf, Worse},
     state::{Evaluation, SliceEvaluation, State},
     words::{sentence, shift},
 };
@@ -98,6 +98,28 @@ pub(crate) fn signal(
         notify: spec.notify.clone(),
         at: found.at,
     }
+}
+
+/// On which side a slice is wrong: traces that are well on it say nothing of why.
+pub(crate) fn showing<'s>(spec: &MonitorSpec, slice: &'s SliceEvaluation) -> Showing<'s> {
+    let (value, reference) = (slice.figures.value, slice.figures.reference);
+    let under = |bound: Option<f64>| value.zip(bound).is_some_and(|(value, bound)| value < bound);
+    let side = |worse: Worse| match worse {
+        Worse::Up => false,
+        Worse::Down => true,
+        Worse::Either => under(reference),
+    };
+    let (low, bound) = match &spec.compare {
+        Compare::Threshold(limits) => {
+            let low = limits.above.is_none() || under(limits.below);
+            (low, if low { limits.below } else { limits.above })
+        }
+        Compare::Previous(previous) => (side(previous.worse), reference),
+        Compare::Release(release) => (side(release.worse), reference),
+        Compare::Rest(rest) => (side(rest.worse), reference),
+        Compare::Budget(_) => (false, None),
+    };
+    Showing { slice: slice.slice.as_deref(), low, bound }
 }
 
 /// What moved most of a distribution that an alert tells of.

@@ -216,3 +216,35 @@ async fn the_topic_that_grew_is_in_the_figures() {
     assert!(matches!(found.slices[0].figures.drift.as_deref(), Some(Drift::Topics { growth: None, .. })));
     assert_eq!(second_hour(plain, about(1, 0.4), about(2, 0.4)).await.state, State::Ok);
 }
+
+#[tokio::test]
+async fn what_is_wrong_is_shown_from_the_side_on_which_it_is() {
+    let rate = |every: u32| {
+        let mut count = 0;
+        move |event| {
+            count += 1;
+            Event { failed: count % every == 0, ..event }
+        }
+    };
+    for (worse, first, second, low) in
+        [("down", 4, 20, true), ("up", 20, 4, false), ("either", 4, 20, true), ("either", 20, 4, false)]
+    {
+        let fields = json!({ "compare": { "previous": { "worse": worse } } });
+        let found = second_hour(fields.clone(), rate(first), rate(second)).await;
+        assert_eq!(found.state, State::Firing, "{worse}");
+        let shown = crate::signal::showing(&super::events::spec(fields), &found.slices[0]);
+        assert_eq!((shown.slice, shown.low), (None, low), "{worse}");
+        assert_eq!(shown.bound, Some(1.0 / f64::from(first)), "{worse}");
+    }
+    let mut slice = second_hour(json!({}), rate(4), rate(4)).await.slices.remove(0);
+    for (limits, value, expected) in [
+        (json!({ "above": 0.5 }), 0.6, (false, Some(0.5))),
+        (json!({ "below": 0.2 }), 0.1, (true, Some(0.2))),
+        (json!({ "above": 0.5, "below": 0.2 }), 0.6, (false, Some(0.5))),
+        (json!({ "above": 0.5, "below": 0.2 }), 0.1, (true, Some(0.2))),
+    ] {
+        slice.figures.value = Some(value);
+        let shown = crate::signal::showing(&super::events::spec(json!({ "compare": { "threshold": limits } })), &slice);
+        assert_eq!((shown.low, shown.bound), expected);
+    }
+}

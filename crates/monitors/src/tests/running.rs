@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 
 use super::events::{Away, Event, Traffic, at};
 use crate::{
-    Bell, Measured, Measurements, MonitorFault, MonitorSpec, Monitors, Of, Parts, Query, ReleaseOf, ReleaseSeen, Series, Signal,
-    State, Watched, descriptor, run::Marks, store,
+    Bell, Measured, Measurements, MonitorFault, MonitorSpec, Monitors, Of, Parts, Query, ReleaseOf, ReleaseSeen, Series, Showing,
+    Signal, State, Watched, descriptor, run::Marks, store,
 };
 
 on_every_engine!(Catalog: [
@@ -74,7 +74,7 @@ impl Watched for Shared {
         &self,
         _: ProjectId,
         _: &MonitorSpec,
-        _: Option<&str>,
+        _: Showing<'_>,
         _: (Timestamp, Timestamp),
     ) -> Result<Vec<String>, Box<dyn Fault>> {
         Ok(vec!["t1".to_owned()])
