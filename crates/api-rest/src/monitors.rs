@@ -35,6 +35,8 @@ fn slice(found: SliceEvaluation, spec: Option<&MonitorSpec>) -> wire::MonitorSli
         value: figures.value,
         low: figures.interval.map(|interval| interval.low),
         high: figures.interval.map(|interval| interval.high),
+        value_low: figures.own.map(|own| own.low),
+        value_high: figures.own.map(|own| own.high),
         limit: figures.limit,
         reference: figures.reference,
         reference_count: figures.reference_count,

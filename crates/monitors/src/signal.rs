@@ -133,6 +133,7 @@ fn facts(spec: &MonitorSpec, slice: &SliceEvaluation) -> BTreeMap<String, Value>
     let all = [
         ("value", number(figures.value)),
         ("interval", interval),
+        ("rate_interval", figures.own.map(|own| json!([own.low, own.high]))),
         ("limit", number(figures.limit)),
         ("reference", number(figures.reference)),
         ("p", number(figures.p)),

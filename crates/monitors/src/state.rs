@@ -61,6 +61,9 @@ pub struct Figures {
     /// Where the value, or its difference from the reference, surely lies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<Interval>,
+    /// Where the value itself surely lies, where `interval` is of a difference: of the rate of a slice beside all others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<Interval>,
     /// What it may not pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<f64>,

@@ -89,6 +89,11 @@ pub struct MonitorSlice {
     pub low: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub high: Option<f64>,
+    /// Where the value itself surely lies, where `low` and `high` are of a difference: of the rate of a slice beside all others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_low: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_high: Option<f64>,
     /// What it may not pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<f64>,

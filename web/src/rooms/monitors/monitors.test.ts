@@ -1,6 +1,19 @@
 import { describe, expect, it } from "vitest";
 import type { MonitorEvaluation, MonitorSlice } from "@/api/types";
-import { chartInWords, evidence, figure, inPercent, interval, measured, shifts, slicesInWords, slicesOf, stateTone } from "./monitors";
+import {
+  chartInWords,
+  difference,
+  evidence,
+  figure,
+  inPercent,
+  interval,
+  measured,
+  ofValue,
+  shifts,
+  slicesInWords,
+  slicesOf,
+  stateTone,
+} from "./monitors";
 
 const slice = (more: Partial<MonitorSlice>): MonitorSlice => ({ state: "ok", since: "2026-01-01T00:00:00Z", count: 30, ...more });
 const look = (at: string, slices: MonitorSlice[]): MonitorEvaluation => ({ at, version: 1, state: "ok", slices });
@@ -25,6 +38,14 @@ describe("what looks saw over time", () => {
     const compared = look("2026-01-01T00:00:00Z", [slice({ value: 5, reference: 4, low: 0.5, high: 1.5, limit: 0.2 })]);
     const of = measured([compared], null);
     expect([of.reference, of.low, of.limit]).toEqual([[4], [null], [null]]);
+  });
+
+  it("shows the bounds of a rate beside those of its difference", () => {
+    const pl = slice({ value: 0.3, reference: 0.1, low: 0.14, high: 0.27, value_low: 0.24, value_high: 0.36 });
+    const of = measured([look("2026-01-01T00:00:00Z", [pl])], null);
+    expect([of.low, of.high, of.reference]).toEqual([[0.24], [0.36], [0.1]]);
+    expect([ofValue(pl), difference(pl)]).toEqual(["0.24 to 0.36", { off: "0.2", surely: "0.14 to 0.27" }]);
+    expect([ofValue(slice({ value: 0.3, low: 0.2, high: 0.4 })), difference(slice({ value: 0.3 }))]).toEqual(["0.2 to 0.4", null]);
   });
 
   it("knows every slice", () => expect(slicesOf([newest, oldest])).toEqual(["a", "b"]));
