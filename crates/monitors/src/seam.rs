@@ -62,5 +62,7 @@ pub struct Signal {
     /// `prompt/answer@v4`.
     pub versions: Vec<String>,
     pub notify: Vec<Name>,
+    /// Labels in which alerts of one incident agree; empty: all of the monitor are one.
+    pub group_by: Vec<String>,
     pub at: Timestamp,
 }

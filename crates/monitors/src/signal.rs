@@ -96,6 +96,7 @@ pub(crate) fn signal(
         traces,
         versions: versions(spec, slice),
         notify: spec.notify.clone(),
+        group_by: spec.group_by.clone(),
         at: found.at,
     }
 }

@@ -64,7 +64,8 @@ struct Incidents(Alerts);
 #[async_trait]
 impl Bell for Incidents {
     async fn raise(&self, signal: Signal) -> Result<IncidentId, Box<dyn Fault>> {
-        let Signal { project, monitor, fingerprint, severity, summary, labels, facts, traces, versions, notify, at } = signal;
+        let Signal { project, monitor, fingerprint, severity, summary, labels, facts, traces, versions, notify, group_by, at } =
+            signal;
         let alert = Alert {
             project,
             fingerprint,
@@ -75,8 +76,8 @@ impl Bell for Incidents {
             facts,
             traces,
             versions,
-            // All slices of a monitor are one incident.
-            group_by: Vec::new(),
+            // Where a spec says nothing, all slices of a monitor are one incident.
+            group_by,
             receivers: notify.into_iter().map(|name| AssetRef { name, selector: Selector::Latest }).collect(),
             at,
         };

@@ -195,12 +195,13 @@ async fn every_statement_compiles(catalog: Catalog) {
 
 async fn what_fires_is_told_and_resolved(catalog: Catalog) {
     let mut room = Room::over(catalog).await;
-    room.apply(json!({ "labels": { "app": "desk" } })).await;
+    room.apply(json!({ "labels": { "app": "desk" }, "group_by": ["app"] })).await;
     room.traffic(0..15, true);
     room.traffic(15..60, false);
     assert_eq!(room.at(15.0).await, 1);
     assert_eq!((room.state().await, room.going()), (Some(State::Firing), vec!["monitor/errors".to_owned()]));
     let said = room.ears.said.lock().unwrap()[0].clone();
+    assert_eq!(said.group_by, ["app"]);
     assert_eq!((said.labels["app"].as_str(), said.traces.as_slice()), ("desk", &["t1".to_owned()][..]));
     assert!(said.summary.starts_with("the share with error is 100 %"), "{}", said.summary);
     assert_eq!(room.at(15.5).await, 0, "the same window says nothing new");
