@@ -135,8 +135,6 @@ impl Health for Parts {
         let loaded = views.iter().filter(|model| model.state == "loaded").count();
         items.push(item("models", if missing.is_empty() { "ok" } else { "degraded" }, detail, &[("loaded", json!(loaded))]));
         items.push(traces(&self.observability.status()));
-        items.extend(self.monitors.measured().as_ref().map(monitors));
-        items.extend(self.alerts.measured().as_ref().map(alerts));
         let process = process_stats();
         items.push(item(
             "process",
@@ -144,6 +142,9 @@ impl Health for Parts {
             None,
             &[("resident_bytes", json!(process.resident_bytes)), ("threads", json!(process.threads))],
         ));
+        // At the end: they come once somebody has counted, and whoever turns pages meanwhile sees no other part twice.
+        items.extend(self.monitors.measured().as_ref().map(monitors));
+        items.extend(self.alerts.measured().as_ref().map(alerts));
         items
     }
 
