@@ -27,6 +27,7 @@ mod send;
 
 mod keep;
 pub mod store;
+mod tally;
 
 #[cfg(test)]
 mod tests;
@@ -44,5 +45,6 @@ pub use send::{Address, AddressFault, Courier};
 pub use service::{Alerts, Parts, Settings, Told};
 pub use silences::NewSilence;
 pub use spec::{Email, PagerDuty, ReceiverSpec, Security, Slack, Webhook, descriptor};
+pub use tally::{Backlog, Measured};
 pub use wait::{Wait, WaitFault};
 pub use words::WordFault;

@@ -13,8 +13,9 @@ use crate::{
     fault::MonitorFault,
     hold::{Held, LEASE},
     pace::next_look,
+    seam::Showing,
     service::{Looked, Monitors, history_of, reader},
-    signal::{Going, Ringing, ringing, signal},
+    signal::{Going, Ringing, ringing, showing, signal},
     spec::MonitorSpec,
     state::Evaluation,
     store::{self, Kept},
@@ -200,11 +201,12 @@ impl Monitors {
         // The last whole window may have begun as long ago as this.
         let from = found.at.minus(spec.delay.as_duration()).minus(2 * spec.window.as_duration());
         for (alert, slice) in &ringing.raise {
-            let traces = if alert.missing {
-                Vec::new()
-            } else {
-                self.examples(kept, spec, alert.slice.as_deref(), (from, found.at)).await
-            };
+            // What recovers goes on, and whoever asks why it fired is not to be shown what is well.
+            if !alert.missing && !found.history.is_wrong(alert.slice.as_deref()) && is_told(going, &alert.fingerprint) {
+                continue;
+            }
+            let traces =
+                if alert.missing { Vec::new() } else { self.examples(kept, spec, showing(spec, slice), (from, found.at)).await };
             let signal = signal((kept.project, &kept.name), spec, (alert, slice), (found, traces));
             held.check(self.now())?;
             let incident = self.parts.bell.raise(signal).await.map_err(MonitorFault::Bell)?;
@@ -216,14 +218,8 @@ impl Monitors {
     }
 
     /// An alert without them is worth more than none.
-    async fn examples(
-        &self,
-        kept: &Kept,
-        spec: &MonitorSpec,
-        slice: Option<&str>,
-        within: (Timestamp, Timestamp),
-    ) -> Vec<String> {
-        let found = self.parts.watched.examples(kept.project, spec, slice, within).await;
+    async fn examples(&self, kept: &Kept, spec: &MonitorSpec, of: Showing<'_>, within: (Timestamp, Timestamp)) -> Vec<String> {
+        let found = self.parts.watched.examples(kept.project, spec, of, within).await;
         found.unwrap_or_else(|found| {
             tracing::debug!(monitor = %kept.name, cause = %fault::chain(found.as_ref()), "no traces to show for an alert");
             Vec::new()
@@ -249,4 +245,8 @@ impl Monitors {
         store::clear(&self.parts.catalog, kept).await?;
         Ok(store::finish(&self.parts.catalog, kept, (version, &going), self.now().plus(REST)).await?)
     }
+}
+
+fn is_told(going: &[Going], fingerprint: &str) -> bool {
+    going.iter().any(|known| known.fingerprint == fingerprint && known.incident.is_some())
 }

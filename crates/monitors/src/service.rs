@@ -1,6 +1,9 @@
 //! The room's door: what people ask of monitors.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use mainspring_catalog::Catalog;
 use mainspring_kernel::{
@@ -17,8 +20,9 @@ use crate::{
     seam::{Bell, Watched},
     signal::{Going, ringing},
     spec::MonitorSpec,
-    state::{Evaluation, History, State},
+    state::{Evaluation, History, State, stands},
     store::{self, Kept},
+    tally::Measured,
 };
 
 /// A look that takes longer is given up.
@@ -42,6 +46,7 @@ pub struct Monitors {
     pub(crate) looking: Arc<RwLock<()>>,
     /// How often the lease of a look is renewed.
     pub(crate) beat: Duration,
+    pub(crate) seen: Arc<Mutex<Option<Measured>>>,
 }
 
 /// A monitor and where it stands.
@@ -71,8 +76,7 @@ impl Standing {
     /// what has fired goes on.
     #[must_use]
     pub fn state(&self) -> Option<State> {
-        let found = self.evaluation.as_ref()?.state;
-        Some(if self.trouble.is_some() && found != State::Firing { State::Missing } else { found })
+        Some(stands(self.evaluation.as_ref()?.state, self.trouble.is_some()))
     }
 
     /// A look counts every trace of the project, so that a state, and with it the time of the next look, tells of them as much
@@ -98,7 +102,7 @@ pub struct Looked {
 impl Monitors {
     #[must_use]
     pub fn open(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), looking: Arc::default(), beat: BEAT }
+        Self { parts: Arc::new(parts), looking: Arc::default(), beat: BEAT, seen: Arc::default() }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

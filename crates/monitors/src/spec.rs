@@ -53,6 +53,10 @@ pub struct MonitorSpec {
     /// Labels of its alerts, by which receivers and silences match: `app: desk`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// Alerts of any monitor that agree in these labels are one incident: `app`. `name`, `severity` and the field of `slices`
+    /// count as labels. Empty: the alerts of this monitor are one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub group_by: Vec<String>,
     /// Receivers of alerts, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<String>")]

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     signal::Going,
     state::{Evaluation, History},
+    tally::Stood,
 };
 
 /// Evaluations that are kept of each monitor.
@@ -63,6 +64,9 @@ const FOUND: &str = "SELECT looked, evaluation FROM monitor_evaluation WHERE pro
 const REWRITE: &str = "UPDATE monitor_evaluation SET evaluation = $4 WHERE project = $1 AND name = $2 AND looked = $3";
 const END_LEASES: &str = "UPDATE monitor_state SET lease_until = NULL WHERE lease_until IS NOT NULL RETURNING name";
 
+const STOOD: &str = "SELECT project, name, evaluation, CAST(CASE WHEN trouble IS NULL THEN 0 ELSE 1 END AS BIGINT) AS in_trouble \
+    FROM monitor_state WHERE project > $1 OR (project = $1 AND name > $2) ORDER BY project, name LIMIT $3";
+
 /// Every statement for both engines, for the test that compiles them.
 pub const STATEMENTS: &[&str] = &[
     ENSURE,
@@ -83,6 +87,7 @@ pub const STATEMENTS: &[&str] = &[
     FOUND,
     REWRITE,
     END_LEASES,
+    STOOD,
 ];
 
 /// A monitor as it stands.
@@ -203,6 +208,32 @@ pub(crate) async fn evaluations(
 
 pub(crate) async fn end_leases(catalog: &Catalog) -> Result<usize, CatalogFault> {
     Ok(catalog.write(END_LEASES, params![]).await?.len())
+}
+
+/// How a monitor of any project stood at its last look.
+#[derive(Debug)]
+pub(crate) struct Standings {
+    pub(crate) project: String,
+    pub(crate) name: String,
+    pub(crate) evaluation: Option<Stood>,
+    pub(crate) in_trouble: bool,
+}
+
+/// Monitors of all projects after one, in order.
+pub(crate) async fn stood(
+    catalog: &Catalog,
+    (project, name): (&str, &str),
+    limit: usize,
+) -> Result<Vec<Standings>, CatalogFault> {
+    let read = |row: &Row| {
+        Ok(Standings {
+            project: row.text("project")?.to_owned(),
+            name: row.text("name")?.to_owned(),
+            evaluation: row.opt_json("evaluation")?,
+            in_trouble: row.bool("in_trouble")?,
+        })
+    };
+    catalog.query(STOOD, params![project, name, limit]).await?.iter().map(read).collect()
 }
 
 /// What is remembered of a monitor, as it is written.

@@ -34,8 +34,9 @@ pub(crate) fn open(
 
 /// Tells receivers, reminds them, and forgets what is old, for as long as the server runs.
 pub(crate) fn start(alerts: &Alerts, tasks: &Tasks) {
-    let (sender, reminder, keeper) = (alerts.clone(), alerts.clone(), alerts.clone());
+    let (sender, reminder, keeper, counter) = (alerts.clone(), alerts.clone(), alerts.clone(), alerts.clone());
     tasks.spawn("alerts: deliveries", |stop| sender.keep_delivering(stop));
     tasks.spawn("alerts: reminders", |stop| reminder.keep_reminding(stop));
     tasks.spawn("alerts: upkeep", |stop| keeper.keep_up(stop));
+    tasks.spawn("alerts: metrics", |stop| counter.keep_measuring(stop));
 }

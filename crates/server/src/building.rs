@@ -197,6 +197,8 @@ impl Building {
             local: local_models,
             metrics,
             batches: batches.clone(),
+            alerts: alerts.clone(),
+            monitors: monitors.clone(),
             repaired: repaired.into(),
         };
         let answer_deadline = config.server.answer_timeout.0;

@@ -19,13 +19,14 @@ use tokio::sync::Semaphore;
 
 use super::events::{Away, Event, Traffic, at};
 use crate::{
-    Bell, Measurements, MonitorFault, MonitorSpec, Monitors, Of, Parts, Query, ReleaseOf, ReleaseSeen, Series, Signal, State,
-    Watched, descriptor, hold::LEASE, run::Marks, store,
+    Bell, Measured, Measurements, MonitorFault, MonitorSpec, Monitors, Of, Parts, Query, ReleaseOf, ReleaseSeen, Series, Showing,
+    Signal, State, Watched, descriptor, hold::LEASE, run::Marks, store,
 };
 
 on_every_engine!(Catalog: [
     every_statement_compiles,
     what_fires_is_told_and_resolved,
+    looks_at_what_recovers_do_not_say_why_it_fired,
     one_process_looks_at_a_time,
     a_look_that_takes_long_stays_with_who_began_it_and_a_dead_one_is_followed_soon,
     whoever_lost_a_monitor_tells_nobody,
@@ -35,7 +36,10 @@ on_every_engine!(Catalog: [
     the_newest_evaluations_are_kept,
     silence_is_told_where_the_spec_says_so,
     what_cannot_be_looked_at_for_long_is_told_as_silence_is,
+    slices_that_never_came_are_told_where_the_spec_says_so,
+    a_slice_that_fired_is_not_over_by_a_day_of_silence,
     slices_that_are_erased_are_remembered_nowhere,
+    how_all_of_them_stand_is_counted,
     what_is_counted_of_every_trace_is_for_whoever_sees_them_all,
 ]);
 
@@ -74,7 +78,7 @@ impl Watched for Shared {
         &self,
         _: ProjectId,
         _: &MonitorSpec,
-        _: Option<&str>,
+        _: Showing<'_>,
         _: (Timestamp, Timestamp),
     ) -> Result<Vec<String>, Box<dyn Fault>> {
         Ok(vec!["t1".to_owned()])
@@ -291,12 +295,13 @@ async fn every_statement_compiles(catalog: Catalog) {
 
 async fn what_fires_is_told_and_resolved(catalog: Catalog) {
     let mut room = Room::over(catalog).await;
-    room.apply(json!({ "labels": { "app": "desk" } })).await;
+    room.apply(json!({ "labels": { "app": "desk" }, "group_by": ["app"] })).await;
     room.traffic(0..15, true);
     room.traffic(15..60, false);
     assert_eq!(room.at(15.0).await, 1);
     assert_eq!((room.state().await, room.going()), (Some(State::Firing), vec!["monitor/errors".to_owned()]));
     let said = room.ears.said.lock().unwrap()[0].clone();
+    assert_eq!(said.group_by, ["app"]);
     assert_eq!((said.labels["app"].as_str(), said.traces.as_slice()), ("desk", &["t1".to_owned()][..]));
     assert!(said.summary.starts_with("the share with error is 100 %"), "{}", said.summary);
     assert_eq!(room.at(15.5).await, 0, "the same window says nothing new");
@@ -304,6 +309,31 @@ async fn what_fires_is_told_and_resolved(catalog: Catalog) {
     assert_eq!((room.state().await, room.going()), (Some(State::Ok), Vec::new()));
     let page = room.monitors.evaluations(&room.editor, &name(), &PageRequest::first(1)).await.unwrap();
     assert_eq!((page.items[0].1.state, page.next.is_some()), (State::Ok, true));
+}
+
+async fn looks_at_what_recovers_do_not_say_why_it_fired(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({ "recover": "30m" })).await;
+    room.traffic(0..15, true);
+    room.traffic(15..90, false);
+    let said = |room: &Room| room.ears.said.lock().unwrap().len();
+    room.at(15.0).await;
+    assert_eq!(said(&room), 1);
+    // It is well again, and not yet for long enough to be over.
+    for minute in [30.0, 31.0, 45.0] {
+        assert_eq!(room.at(minute).await, 1, "{minute}");
+        assert_eq!((room.state().await, room.going().len(), said(&room)), (Some(State::Firing), 1, 1), "{minute}");
+    }
+    room.at(60.0).await;
+    assert_eq!((room.state().await, room.going(), said(&room)), (Some(State::Ok), Vec::new(), 1));
+    // Nobody was told of it while it was wrong: better late.
+    room.traffic(90..105, true);
+    room.traffic(105..120, false);
+    *room.ears.deaf.lock().unwrap() = true;
+    room.at(105.0).await;
+    *room.ears.deaf.lock().unwrap() = false;
+    room.at(120.0).await;
+    assert_eq!((room.state().await, room.going().len(), said(&room)), (Some(State::Firing), 1, 2));
 }
 
 async fn one_process_looks_at_a_time(catalog: Catalog) {
@@ -419,6 +449,30 @@ async fn what_cannot_be_measured_is_said_and_tried_again(catalog: Catalog) {
     assert_eq!((stands.state(), stands.trouble.is_some()), (Some(State::Firing), true), "it is not over for that");
 }
 
+async fn how_all_of_them_stand_is_counted(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    assert_eq!(room.monitors.measured(), None, "nobody has looked");
+    room.apply(json!({})).await;
+    room.traffic(0..15, true);
+    let counted = async |room: &Room| {
+        room.monitors.measure().await.unwrap();
+        let Measured { states, in_trouble } = room.monitors.measured().unwrap();
+        assert_eq!(states.len(), 5, "every state is there, so that what is over falls to nothing");
+        let there: Vec<(&str, u64)> = states.into_iter().filter(|(_, count)| *count > 0).collect();
+        (there, in_trouble)
+    };
+    store::ensure(&room.catalog, (room.editor.project, &"another".parse().unwrap(), 1), at(1e7)).await.unwrap();
+    assert_eq!(counted(&room).await, (vec![("none", 1)], 0));
+    room.at(15.0).await;
+    assert_eq!(counted(&room).await, (vec![("firing", 1), ("none", 1)], 0));
+    room.traffic(15..30, false);
+    room.at(30.0).await;
+    assert_eq!(counted(&room).await, (vec![("none", 1), ("ok", 1)], 0));
+    room.traffic.0.lock().unwrap().away = true;
+    room.at(45.0).await;
+    assert_eq!(counted(&room).await, (vec![("missing", 1), ("none", 1)], 1));
+}
+
 async fn one_that_is_switched_off_has_no_alerts(catalog: Catalog) {
     let mut room = Room::over(catalog).await;
     room.apply(json!({})).await;
@@ -496,6 +550,40 @@ async fn what_cannot_be_looked_at_for_long_is_told_as_silence_is(catalog: Catalo
     assert_eq!(room.going(), Vec::<String>::new());
 }
 
+async fn slices_that_never_came_are_told_where_the_spec_says_so(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({ "slices": "model", "notify_missing": true })).await;
+    room.at(15.0).await;
+    assert_eq!((room.state().await, room.going()), (Some(State::Missing), vec!["monitor/errors!missing".to_owned()]));
+    room.traffic(15..30, false);
+    room.at(30.0).await;
+    assert_eq!((room.state().await, room.going()), (Some(State::Ok), Vec::new()));
+    room.at(45.0).await;
+    assert_eq!(room.going(), ["monitor/errors!missing/one"]);
+    // When nobody waits for the last of them any more, it is still that nothing comes.
+    room.at(25.0 * 60.0).await;
+    assert_eq!(room.going(), ["monitor/errors!missing"]);
+    room.apply(json!({ "slices": "model" })).await;
+    room.at(25.0 * 60.0 + 1.0).await;
+    assert_eq!((room.state().await, room.going()), (Some(State::Missing), Vec::new()));
+}
+
+async fn a_slice_that_fired_is_not_over_by_a_day_of_silence(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({ "slices": "model" })).await;
+    room.traffic(0..15, true);
+    room.at(15.0).await;
+    assert_eq!(room.going(), ["monitor/errors/one"]);
+    let day = 24 * 60;
+    for days in [1, 2, 3] {
+        assert_eq!(room.at(f64::from(days * day + 60)).await, 1, "{days}");
+        assert_eq!((room.state().await, room.going()), (Some(State::Missing), vec!["monitor/errors/one".to_owned()]), "{days}");
+    }
+    room.traffic(4 * day..4 * day + 15, false);
+    room.at(f64::from(4 * day + 15)).await;
+    assert_eq!((room.state().await, room.going()), (Some(State::Ok), Vec::new()));
+}
+
 async fn slices_that_are_erased_are_remembered_nowhere(catalog: Catalog) {
     let mut room = Room::over(catalog).await;
     room.apply(json!({ "slices": "user" })).await;
@@ -507,7 +595,7 @@ async fn slices_that_are_erased_are_remembered_nowhere(catalog: Catalog) {
     let (now, key) = (at(15.0 * 60.0), (room.editor.project, name()));
     let until = now.plus(Duration::from_secs(60));
     let looker = store::claim(&room.catalog, (key.0, &key.1), (now, until), at(1e6)).await.unwrap().unwrap();
-    room.monitors.forget(room.editor.project, &["one".to_owned()]).await.unwrap();
+    room.monitors.forget(room.editor.project, &["one".to_owned()], &[]).await.unwrap();
     room.monitors.settle().await;
     let late = room.monitors.attend_to(&looker).await.unwrap_err();
     assert!(matches!(late, MonitorFault::Busy { .. }), "{late}");

@@ -93,11 +93,12 @@ impl<'e> Erasing<'e> {
         let traces: Vec<String> = marks.traces.iter().cloned().collect();
         let tables = self.tables().await?;
         // While the traces are there, what is broken off here is found again.
-        parts.drift.unname(project, &traces).await?;
+        let words = self.words(&marks, &traces).await?;
+        parts.drift.unname(project, &words).await?;
         let erased = self.delete(&marks, &traces).await?;
         // What is counted twice when it is broken off here was deleted once.
         store::add(&parts.catalog, id, erased).await?;
-        let names = self.names(traces);
+        let names = Names { words: words.into_iter().collect(), ..self.names(traces) };
         self.forget_names(&names).await?;
         // Whoever had read the spans has written by then what was made of them.
         self.again().await?;
@@ -208,6 +209,17 @@ impl<'e> Erasing<'e> {
             sessions.clear();
         }
         Ok((traces, sessions))
+    }
+
+    /// The words of theirs that name topics, with those that were found before this was broken off. They are written down before
+    /// topics lose them: monitors and alerts may have told of them.
+    async fn words(&self, marks: &Marks, traces: &[String]) -> Result<BTreeSet<String>, KeepingFault> {
+        let found = self.keeping.parts.drift.unusual(self.project, traces).await?;
+        let new: Vec<String> = found.difference(&marks.words).cloned().collect();
+        if !new.is_empty() {
+            self.mark(&Mark { words: new, ..Mark::default() }).await?;
+        }
+        Ok(found.union(&marks.words).cloned().collect())
     }
 
     /// When the hours began that spans of these traces began in.

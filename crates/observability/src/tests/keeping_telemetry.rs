@@ -42,14 +42,19 @@ impl Derived for Others {
     async fn settle(&self) {}
 
     async fn forget(&self, _: ProjectId, names: &ErasedNames) -> Result<(), Box<dyn Fault>> {
-        self.0.lock().unwrap().push(format!("forget {}", names.values.join(" ")));
+        self.0.lock().unwrap().push(format!("forget {}{}", names.values.join(" "), worded(names)));
         Ok(())
     }
 
     async fn erase(&self, _: ProjectId, names: &ErasedNames) -> Result<(), Box<dyn Fault>> {
-        self.0.lock().unwrap().push(format!("erase {} of {} traces", names.values.join(" "), names.traces.len()));
+        let (values, traces) = (names.values.join(" "), names.traces.len());
+        self.0.lock().unwrap().push(format!("erase {values} of {traces} traces{}", worded(names)));
         Ok(())
     }
+}
+
+fn worded(names: &ErasedNames) -> String {
+    names.words.iter().map(|word| format!(", the word {word}")).collect()
 }
 
 pub(super) struct Kept {

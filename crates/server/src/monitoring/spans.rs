@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use mainspring_kernel::{Actor, Fault, Labels, PageRequest, Timestamp, id::ProjectId};
 use mainspring_monitors::{
-    Categories, Compare, Measure, Measurements, MonitorSpec, Numbers, Of, Point, Query, ReleaseOf, ReleaseSeen, SLICES, Series,
+    Categories, Measure, Measurements, MonitorSpec, Numbers, Of, Point, Query, ReleaseOf, ReleaseSeen, SLICES, Series, Showing,
     Summary, Tally, Watched,
 };
 use mainspring_observability::{
@@ -50,11 +50,11 @@ impl Watched for Spans {
         &self,
         project: ProjectId,
         spec: &MonitorSpec,
-        slice: Option<&str>,
+        of: Showing<'_>,
         (from, to): (Timestamp, Timestamp),
     ) -> Result<Vec<String>, Box<dyn Fault>> {
-        let also = read(Some(&showing(spec, slice)))?;
-        let from = if scored(&spec.measure, None, None).is_some() { from.minus(SCORED_WITHIN) } else { from };
+        let also = read(Some(&showing(spec, of)))?;
+        let from = if scored(&spec.measure, of).is_some() { from.minus(SCORED_WITHIN) } else { from };
         let filter = TraceFilter { from: Some(from), to: Some(to), also, ..TraceFilter::default() };
         let found =
             self.0.spans(&watcher(project, Labels::All), &filter, &PageRequest::first(EXAMPLE_SPANS)).await.map_err(boxed)?;
@@ -65,32 +65,30 @@ impl Watched for Spans {
 }
 
 /// The spans that show what a monitor found, as a filter.
-fn showing(spec: &MonitorSpec, slice: Option<&str>) -> String {
+fn showing(spec: &MonitorSpec, of: Showing<'_>) -> String {
     let mut parts = Vec::new();
     if spec.of == Of::Traces {
         parts.push("entry".to_owned());
     }
     parts.extend(spec.filter.as_ref().map(|filter| format!("({filter})")));
-    if let (Some(field), Some(value)) = (&spec.slices, slice) {
+    if let (Some(field), Some(value)) = (&spec.slices, of.slice) {
         parts.push(format!("{field} = {}", Value::String(value.to_owned())));
     }
-    let limits = if let Compare::Threshold(limits) = &spec.compare { Some(limits) } else { None };
-    let above = limits.and_then(|limits| limits.above);
-    match (&spec.measure, above) {
-        (Measure::Rate { hits }, None) if limits.is_some() => parts.push(format!("not ({hits})")),
-        (Measure::Rate { hits }, _) => parts.push(format!("({hits})")),
-        (Measure::Percentile { field, .. } | Measure::Mean { field }, Some(above))
-            if matches!(field.as_str(), "duration" | "first_token") && above >= 0.0 =>
-        {
-            parts.push(format!("{field} > {:.0}us", above * 1e6));
+    let beyond = if of.low { "<" } else { ">" };
+    match &spec.measure {
+        Measure::Rate { hits } if of.low => parts.push(format!("not ({hits})")),
+        Measure::Rate { hits } => parts.push(format!("({hits})")),
+        Measure::Percentile { field, .. } | Measure::Mean { field } if matches!(field.as_str(), "duration" | "first_token") => {
+            let bound = of.bound.filter(|bound| *bound >= 0.0);
+            parts.extend(bound.map(|bound| format!("{field} {beyond} {:.0}us", bound * 1e6)));
         }
-        (measure, above) => parts.extend(scored(measure, above, limits.and_then(|limits| limits.below))),
+        measure => parts.extend(scored(measure, of)),
     }
     parts.join(" and ")
 }
 
-/// What shows what was found of scores: those beyond the limit, where one value can be.
-fn scored(measure: &Measure, above: Option<f64>, below: Option<f64>) -> Option<String> {
+/// What shows what was found of scores: those beyond the bound, where one value can be.
+fn scored(measure: &Measure, of: Showing<'_>) -> Option<String> {
     let field = match measure {
         Measure::Sum { field }
         | Measure::Mean { field }
@@ -101,10 +99,10 @@ fn scored(measure: &Measure, above: Option<f64>, below: Option<f64>) -> Option<S
     };
     score_field(field).ok()??;
     let single = matches!(measure, Measure::Mean { .. } | Measure::Percentile { .. });
-    Some(match (above.filter(|_| single), below.filter(|_| single)) {
-        (Some(above), _) => format!("{field} > {above:?}"),
-        (None, Some(below)) => format!("{field} < {below:?}"),
-        (None, None) => format!("{field} exists"),
+    Some(match of.bound.filter(|_| single) {
+        Some(bound) if of.low => format!("{field} < {bound:?}"),
+        Some(bound) => format!("{field} > {bound:?}"),
+        None => format!("{field} exists"),
     })
 }
 
@@ -279,31 +277,32 @@ mod tests {
             }
             serde_json::from_value(spec).unwrap()
         };
-        let below = json!({ "compare": { "threshold": { "below": 0.9 } }, "of": "spans" });
-        let slow = json!({
-            "measure": { "percentile": { "field": "duration", "at": 0.95 } }, "compare": { "threshold": { "above": 2.5 } },
+        let slow = json!({ "measure": { "percentile": { "field": "duration", "at": 0.95 } } });
+        let fast = json!({ "measure": { "mean": { "field": "first_token" } }, "compare": { "previous": { "worse": "down" } } });
+        let quality =
+            json!({ "measure": { "mean": { "field": "score.quality" } }, "compare": { "previous": { "worse": "down" } } });
+        let tone = json!({
+            "measure": { "categories": { "field": "score[\"a b\"]" } }, "compare": { "previous": {} }, "of": "spans",
         });
-        for (fields, slice, expected) in [
+        let (above, below) = ((false, None), (true, None));
+        for (fields, slice, (low, bound), expected) in [
             (
                 json!({ "filter": "app = desk", "slices": "model" }),
                 Some("a \"b\""),
+                above,
                 r#"entry and (app = desk) and model = "a \"b\"" and (error)"#,
             ),
-            (below, None, "not (error)"),
-            (slow, None, "entry and duration > 2500000us"),
-            (json!({ "measure": "count", "of": "spans" }), None, ""),
-            (
-                json!({ "measure": { "mean": { "field": "score.quality" } }, "compare": { "threshold": { "below": 0.5 } } }),
-                None,
-                "entry and score.quality < 0.5",
-            ),
-            (
-                json!({ "measure": { "categories": { "field": "score[\"a b\"]" } }, "compare": { "previous": {} }, "of": "spans" }),
-                None,
-                "score[\"a b\"] exists",
-            ),
+            (json!({ "of": "spans" }), None, below, "not (error)"),
+            (json!({ "compare": { "release": { "worse": "down" } } }), None, (true, Some(0.9)), "entry and not (error)"),
+            (slow.clone(), None, (false, Some(2.5)), "entry and duration > 2500000us"),
+            (slow, None, above, "entry"),
+            (fast, None, (true, Some(0.25)), "entry and first_token < 250000us"),
+            (json!({ "measure": "count", "of": "spans" }), None, above, ""),
+            (quality.clone(), None, (true, Some(0.5)), "entry and score.quality < 0.5"),
+            (quality, None, (false, Some(0.5)), "entry and score.quality > 0.5"),
+            (tone, None, (false, Some(0.5)), "score[\"a b\"] exists"),
         ] {
-            let shown = showing(&spec(fields), slice);
+            let shown = showing(&spec(fields), Showing { slice, low, bound });
             assert_eq!(shown, expected);
             assert!(read(Some(&shown)).is_ok(), "{shown}");
         }
