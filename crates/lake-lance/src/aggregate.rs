@@ -20,7 +20,7 @@ use mainspring_lake::{Aggregate, Filter, Grouped, Key, KeyOf, LakeFault, Measure
 
 use crate::{
     filter::{self, Condition, reference},
-    functions, schema, session,
+    functions, schema, session, summaries,
     table::Core,
     view::View,
 };
@@ -183,8 +183,10 @@ impl<'a> Scope<'a> {
             MeasureOf::Mean(name) => expr_fn::avg(cast(reference(self.number(name)?), DataType::Float64)),
             MeasureOf::Quantile { column, .. } => {
                 let number = cast(reference(self.number(column)?), DataType::Float64);
-                functions::sketch().call(std::iter::once(number).chain(self.weight(measure)?).collect())
+                summaries::sketch().call(std::iter::once(number).chain(self.weight(measure)?).collect())
             }
+            MeasureOf::Moments { column, unit } => summaries::moments().call(vec![self.in_units(column, *unit)?]),
+            MeasureOf::Spread { column, unit } => summaries::spread().call(vec![self.in_units(column, *unit)?]),
             MeasureOf::MaxSum(one, other) => {
                 let whole = |name: &str| Ok::<_, LakeFault>(cast(reference(self.whole(name)?), DataType::Int64));
                 expr_fn::max(whole(one)? + whole(other)?)
@@ -300,6 +302,14 @@ impl<'a> Scope<'a> {
     fn number(self, name: &str) -> Result<&'a Field, LakeFault> {
         let field = self.column(name)?;
         if field.data_type().is_numeric() { Ok(field) } else { Err(self.wrong(field, "holds no numbers")) }
+    }
+
+    /// A column of numbers, as many of its units as make one.
+    fn in_units(self, name: &str, unit: f64) -> Result<Expr, LakeFault> {
+        if !(unit > 0.0 && unit.is_finite()) {
+            return Err(self.core.query_fault("a unit is more than nought and has an end"));
+        }
+        Ok(cast(reference(self.number(name)?), DataType::Float64) / lit(unit))
     }
 
     fn wrong(self, field: &Field, what: &str) -> LakeFault {

@@ -30,6 +30,7 @@ mod sql_plan;
 mod sql_text;
 mod sql_threads;
 mod stores;
+mod summaries;
 mod table;
 mod upkeep;
 mod versions;

@@ -53,6 +53,18 @@ pub enum MeasureOf {
         column: String,
         at: f64,
     },
+    /// How many values there are, their mean and their variance: the bytes of `mainspring_statistics::Moments`. So many of the
+    /// column's units are one.
+    Moments {
+        column: String,
+        unit: f64,
+    },
+    /// How the values are spread: the bytes of `mainspring_statistics::Quantiles`, of which two add up. So many of the
+    /// column's units are one.
+    Spread {
+        column: String,
+        unit: f64,
+    },
     /// How many different values, within about two percent.
     Distinct(String),
     /// The greatest sum of two columns of whole numbers in one row, such as when something ended that says when it began and how
@@ -68,14 +80,15 @@ pub struct Measure {
     pub only: Filter,
     /// A column of numbers that says how many rows each stands for, as a sample's rows do. A null is one. Counts, sums, means and
     /// quantiles are of all that the rows stand for, counts and sums of whole numbers rounded to whole ones; where no row says
-    /// anything they are exactly those without it. Least and greatest values, and how many differ, are of the rows themselves.
+    /// anything they are exactly those without it. Least and greatest values, how many differ, moments and
+    /// spreads are of the rows themselves.
     pub weight: Option<String>,
 }
 
 /// Rows in groups. The answer has a column for each key and then each measure, under their names and in this order.
 ///
 /// Keys by column, least and greatest values have the type of their column; buckets of whole numbers, counts, sums of whole
-/// numbers and `MaxSum` are `Int64`, everything else is `Float64`.
+/// numbers and `MaxSum` are `Int64`, moments and spreads `Binary`, everything else is `Float64`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Aggregate {
     pub filter: Filter,

@@ -7,6 +7,7 @@ use arrow_array::{
 };
 use arrow_schema::DataType;
 use mainspring_kernel::Fault as _;
+use mainspring_statistics::{Moments, Quantiles};
 
 use super::{Row, batch, done, table};
 use crate::{Aggregate, Allowance, Filter, Grouped, Key, KeyOf, Lake, LakeFault, MeasureOf, Order, Scalar, Table, UpkeepPolicy};
@@ -151,6 +152,48 @@ pub(super) async fn percentiles_are_near(lake: &dyn Lake) {
     let distinct = Aggregate::of(Filter::All).measure("ids", MeasureOf::Distinct(column("id")));
     let found: f64 = ask(&*table, distinct).await[0].parse().unwrap();
     assert!((found - 4_000.0).abs() < 120.0, "{found} different ids of 4000");
+    done(lake, &table).await;
+}
+
+pub(super) async fn summaries_of_parts_add_up(lake: &dyn Lake) {
+    let table = table(lake, "grouping-summaries").await;
+    for part in 0..4_i64 {
+        let rows: Vec<Row> = (0..250)
+            .map(|n| {
+                Row::new(format!("{part}-{n:03}")).number((n * 4 + part) * 1_000).doc(if n % 2 == 0 { "even" } else { "odd" })
+            })
+            .collect();
+        table.append(batch(&rows)).await.unwrap();
+    }
+    table.append(batch(&[Row::new("none").doc("odd")])).await.unwrap();
+    let (number, unit) = (|| column("number"), 1_000.0);
+    let question = Aggregate::of(Filter::All)
+        .by("doc")
+        .measure("moments", MeasureOf::Moments { column: number(), unit })
+        .measure("spread", MeasureOf::Spread { column: number(), unit })
+        .measure_of("nothing", MeasureOf::Spread { column: number(), unit }, Filter::eq("id", "nobody"));
+    let answer = table.aggregate(question).await.unwrap();
+    let (mut moments, mut spread) = (Moments::default(), Quantiles::default());
+    for batch in &answer.batches {
+        let of = |name: &str| batch.column_by_name(name).unwrap().as_binary::<i32>();
+        for row in 0..batch.num_rows() {
+            moments.merge(&Moments::from_bytes(of("moments").value(row)).unwrap());
+            spread.merge(&Quantiles::from_bytes(of("spread").value(row)).unwrap());
+            assert!(of("nothing").is_null(row));
+        }
+    }
+    let every = (0..1_000).map(f64::from);
+    let (whole, all): (Moments, Quantiles) = (every.clone().collect(), every.collect());
+    assert_eq!((moments.count(), moments.min(), moments.max()), (1_000, Some(0.0), Some(999.0)));
+    assert!((moments.mean().unwrap() - 499.5).abs() < 1e-9, "{moments:?}");
+    assert!((moments.variance().unwrap() / whole.variance().unwrap() - 1.0).abs() < 1e-9, "{moments:?}");
+    assert_eq!(spread, all, "as if one had seen all of them");
+    for unit in [0.0, -1.0, f64::INFINITY, f64::NAN] {
+        let odd = Aggregate::of(Filter::All).measure("x", MeasureOf::Moments { column: number(), unit });
+        assert!(matches!(table.aggregate(odd).await, Err(LakeFault::Query { .. })), "{unit}");
+    }
+    let words = Aggregate::of(Filter::All).measure("x", MeasureOf::Spread { column: column("words"), unit });
+    assert!(matches!(table.aggregate(words).await, Err(LakeFault::Query { .. })));
     done(lake, &table).await;
 }
 

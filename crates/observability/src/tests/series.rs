@@ -1,10 +1,12 @@
 //! What monitors are told.
 
+use mainspring_statistics::Quantiles;
+
 use super::{
     asking::{NOW, SECOND, program, record},
     *,
 };
-use crate::{FirstSeen, SeriesQuestion, SeriesRow, SpanFilter, Told, check_group_field, check_number_field};
+use crate::{FirstSeen, NumbersRow, SeriesQuestion, SeriesRow, SpanFilter, check_group_field, check_number_field};
 
 fn of(filter: &str) -> SeriesQuestion {
     SeriesQuestion {
@@ -69,11 +71,14 @@ async fn numbers_come_in_seconds_and_dollars_and_a_cost_is_counted_once() {
     let all = actor(Labels::All);
     let numbers = async |question: &SeriesQuestion, field: &str| {
         let mut found: Vec<(Option<String>, f64)> = Vec::new();
-        let mut listener = |slice: Option<&str>, told: Told| {
-            assert_eq!(told.weight, 1.0, "all are kept");
-            found.push((slice.map(str::to_owned), told.number));
+        let mut listener = |row: NumbersRow| {
+            assert_eq!((row.weight, row.spread.count()), (1.0, row.moments.count()), "all are kept");
+            // Of two numbers the least and the greatest are all.
+            let ends = [row.moments.min(), row.moments.max().filter(|_| row.moments.count() > 1)];
+            assert!(row.moments.count() <= 2, "{row:?}");
+            found.extend(ends.into_iter().flatten().map(|number| (row.slice.clone(), number)));
         };
-        room.numbers(&all, question, field, &mut listener).await.unwrap();
+        room.numbers(&all, question, (field, true), &mut listener).await.unwrap();
         found.sort_by(|one, other| one.1.total_cmp(&other.1));
         found
     };
@@ -82,6 +87,10 @@ async fn numbers_come_in_seconds_and_dollars_and_a_cost_is_counted_once() {
     assert_eq!(numbers(&sliced, "cost").await, [(gpt(), 0.25), (gpt(), 0.5)]);
     assert_eq!(numbers(&SeriesQuestion { entries: true, ..of("") }, "duration").await, [(None, 3.0), (None, 3.0)]);
     assert_eq!(numbers(&of("input_tokens > 10"), "input_tokens").await, [(None, 100.0)]);
+    let mut plain = 0;
+    let mut moments = |row: NumbersRow| plain += row.spread.count();
+    room.numbers(&all, &of(""), ("cost", false), &mut moments).await.unwrap();
+    assert_eq!(plain, 0, "who asks for a mean is told no spread");
     let first = room.first_seen(&all, (&SpanFilter::all(), false), "model").await.unwrap();
     let (at, shop) = (Timestamp::from_micros, Some("shop".to_owned()));
     let gpt = FirstSeen { value: "gpt".to_owned(), service: shop, first: at(NOW - 20 * SECOND + 1) };
@@ -123,6 +132,43 @@ async fn numbers_come_in_seconds_and_dollars_and_a_cost_is_counted_once() {
         (counted(vec![Some("app/manual")]).await, counted(vec![Some("manual")]).await, counted(vec![None]).await),
         (1, 0, 2)
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_of_weeks_add_up_from_days_and_first_times_are_remembered() {
+    const DAY: i64 = 24 * 3600 * SECOND;
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, clock, .. } = open(dir.path(), Capture::Full).await;
+    let all = actor(Labels::All);
+    let old = [program(NOW - 20 * DAY, "s-1", (10, 0.5)), program(NOW - 10 * DAY, "s-2", (30, 1.0))];
+    record(&room, old.into_iter().flatten().chain(program(NOW - 10 * SECOND, "s-3", (20, 0.25)))).await;
+    let weeks =
+        SeriesQuestion { from: Timestamp::from_micros(NOW - 21 * DAY), step: Duration::from_secs(30 * 24 * 3600), ..of("") };
+    let (mut count, mut sum, mut spread) = (0, 0.0, Quantiles::default());
+    let mut listener = |row: NumbersRow| {
+        assert_eq!(row.at, weeks.from, "all of it is one point");
+        count += row.moments.count();
+        sum += row.moments.sum();
+        spread.merge(&row.spread);
+    };
+    room.numbers(&all, &weeks, ("input_tokens", true), &mut listener).await.unwrap();
+    assert_eq!((count, sum), (3, 60.0));
+    assert_eq!(spread, [10.0, 20.0, 30.0].into_iter().collect::<Quantiles>());
+
+    let firsts = async || {
+        let found = room.first_seen(&all, (&SpanFilter::all(), false), "model").await.unwrap();
+        found.into_iter().map(|seen| seen.first.as_micros() - NOW).collect::<Vec<_>>()
+    };
+    assert_eq!(firsts().await, [1 - 20 * DAY]);
+    // What is dated long before the last look is found when everything is read again, and when something was erased.
+    record(&room, program(NOW - 21 * DAY, "s-4", (1, 0.1))).await;
+    assert_eq!(firsts().await, [1 - 20 * DAY]);
+    let nobody: Arc<[crate::keeping::Whose]> = Arc::new([]);
+    room.let_go(&nobody, Duration::from_secs(10)).await.unwrap();
+    assert_eq!(firsts().await, [1 - 21 * DAY]);
+    record(&room, program(NOW - 22 * DAY, "s-5", (1, 0.1))).await;
+    clock.advance(Duration::from_secs(7 * 3600));
+    assert_eq!(firsts().await, [1 - 22 * DAY]);
 }
 
 #[test]
