@@ -29,6 +29,9 @@ pub enum KeyOf {
     Bucket { column: String, width: i64, origin: i64 },
     /// The same over a column of any kind of number, with buckets that need not be whole.
     Share { column: String, width: f64, origin: f64 },
+    /// Rows with the same value inside of a column's JSON text, under these keys: a text, or a number or a truth as it is written.
+    /// Where there is none, or an object or a list, it is null.
+    Json { column: String, path: Vec<String> },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -53,23 +56,25 @@ pub enum MeasureOf {
         column: String,
         at: f64,
     },
-    /// How many values there are, their mean and their variance: the bytes of `mainspring_statistics::Moments`. So many of the
-    /// column's units are one.
-    Moments {
-        column: String,
-        unit: f64,
-    },
-    /// How the values are spread: the bytes of `mainspring_statistics::Quantiles`, of which two add up. So many of the
-    /// column's units are one.
-    Spread {
-        column: String,
-        unit: f64,
-    },
+    /// How many values there are, their mean and their variance: the bytes of `mainspring_statistics::Moments`.
+    Moments(Numbers),
+    /// How the values are spread: the bytes of `mainspring_statistics::Quantiles`, of which two add up.
+    Spread(Numbers),
     /// How many different values, within about two percent.
     Distinct(String),
     /// The greatest sum of two columns of whole numbers in one row, such as when something ended that says when it began and how
     /// long it took.
     MaxSum(String, String),
+}
+
+/// Numbers that are summed up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Numbers {
+    pub column: String,
+    /// The keys of those that lie inside of the column's JSON text; empty: the column holds them.
+    pub path: Vec<String>,
+    /// So many of them are one.
+    pub unit: f64,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -87,7 +92,7 @@ pub struct Measure {
 
 /// Rows in groups. The answer has a column for each key and then each measure, under their names and in this order.
 ///
-/// Keys by column, least and greatest values have the type of their column; buckets of whole numbers, counts, sums of whole
+/// Keys by column, least and greatest values have the type of their column; keys inside of JSON are texts; buckets of whole numbers, counts, sums of whole
 /// numbers and `MaxSum` are `Int64`, moments and spreads `Binary`, everything else is `Float64`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Aggregate {

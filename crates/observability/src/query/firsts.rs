@@ -10,7 +10,7 @@ use std::{
 use mainspring_kernel::{Actor, Labels, Timestamp, id::ProjectId};
 use mainspring_lake::{Aggregate, Filter, Key, KeyOf, MeasureOf, Order};
 
-use super::{Asking, TraceFilter, access::seen, entry_only, series::By};
+use super::{Asking, By, TraceFilter, access::seen, entry_only};
 use crate::{fault::TraceFault, filter::SpanFilter, senders::sender, service::Observability, table::Rows};
 
 /// Values of a field that are told apart by when they were first seen, each once for every service.

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use arrow_array::{Array, BinaryArray};
 use mainspring_kernel::{Actor, Timestamp, text};
-use mainspring_lake::{Aggregate, Filter, LakeFault, MeasureOf};
+use mainspring_lake::{Aggregate, Filter, JsonTest, LakeFault, MeasureOf, Numbers};
 use mainspring_statistics::{Moments, Quantiles, SketchFault};
 
 use super::{
-    Asking, SeriesQuestion, counted,
+    Asking, By, SeriesQuestion,
+    by::{attribute, keyed},
+    counted,
     metrics::float,
-    series::{By, GROUPS_MAX, POINT, SLICE, WEIGHS, chosen, keyed, within},
+    series::{GROUPS_MAX, POINT, SLICE, WEIGHS, chosen, within},
 };
 use crate::{
     fault::TraceFault,
@@ -44,25 +46,39 @@ pub type Listener<'l> = dyn FnMut(NumbersRow) + Send + 'l;
 const MOMENTS: &str = "point_moments";
 const SPREAD: &str = "point_spread";
 
-/// Whether a field has numbers.
+/// Whether a field has numbers. Of an attribute that is seen when they come.
 pub fn check_number_field(field: &str) -> Result<(), TraceFault> {
-    number_column(field).map(drop)
+    numbers_of(field).map(drop)
 }
 
-/// The column of a field of numbers, and how many of its units are one: of a second, of a dollar, of a token.
-fn number_column(field: &str) -> Result<(&'static str, f64), TraceFault> {
+/// The numbers of a field, in seconds, dollars and tokens, or of an attribute.
+fn numbers_of(field: &str) -> Result<Numbers, TraceFault> {
+    if let Some(key) = attribute(field)? {
+        return Ok(Numbers { column: "attributes".to_owned(), path: vec![key], unit: 1.0 });
+    }
     let unit = |kind: FieldKind| match kind {
         FieldKind::Duration => Some(1e6),
         FieldKind::Money => Some(1e9),
         FieldKind::Number => Some(1.0),
         _ => None,
     };
-    let found = known(field).and_then(|known| Some((known.column, unit(known.kind)?)));
-    found.ok_or_else(|| {
+    let found = known(field).and_then(|known| Some((known.column.to_owned(), unit(known.kind)?)));
+    let (column, unit) = found.ok_or_else(|| {
         let names = FIELDS.iter().filter(|field| unit(field.kind).is_some()).map(|field| field.name);
         let near = text::did_you_mean(field, names);
         TraceFault::Question { reason: format!("`{}` is no field of numbers{near}", text::elide(field, 40)) }
-    })
+    })?;
+    Ok(Numbers { column, path: Vec::new(), unit })
+}
+
+/// Rows that have such numbers.
+fn with(numbers: &Numbers) -> Filter {
+    let Numbers { column, path, .. } = numbers;
+    if !path.is_empty() {
+        return Filter::Json { column: column.clone(), path: path.clone(), test: JsonTest::Exists };
+    }
+    let there = Filter::Not(Box::new(Filter::IsNull(column.clone())));
+    if is_usage(column) { there.and(counted()) } else { there }
 }
 
 /// Tokens and cost of a span count where its usage does.
@@ -84,17 +100,15 @@ impl Observability {
         let since = Some(question.from);
         let question = &SeriesQuestion { filter: self.looked_up(actor, &question.filter, since).await?, ..question.clone() };
         let asking = self.asking(actor, self.now());
-        let (column, unit) = number_column(field)?;
-        let has = if is_usage(column) { present(column).and(counted()) } else { present(column) };
-        let Some((among, slice)) = chosen(asking, question, has).await? else { return Ok(()) };
+        let numbers = numbers_of(field)?;
+        let Some((among, slice)) = chosen(asking, question, with(&numbers)).await? else { return Ok(()) };
         let width = i64::try_from(question.step.as_micros()).unwrap_or(i64::MAX).max(1);
         let asked = |(from, to): (Timestamp, Timestamp)| {
-            let column = || column.to_owned();
             let asked = Aggregate::of(among.clone().and(within(from, to)))
                 .by_bucket(POINT, "start", width, question.from.as_micros())
-                .measure(MOMENTS, MeasureOf::Moments { column: column(), unit })
+                .measure(MOMENTS, MeasureOf::Moments(numbers.clone()))
                 .limit(GROUPS_MAX);
-            let asked = if spread { asked.measure(SPREAD, MeasureOf::Spread { column: column(), unit }) } else { asked };
+            let asked = if spread { asked.measure(SPREAD, MeasureOf::Spread(numbers.clone())) } else { asked };
             keyed(asked, [(SLICE, slice.as_ref()), (WEIGHS, Some(&By::Column(WEIGHT)))])
         };
         let mut left = pieces((question.from, question.to));
@@ -146,24 +160,20 @@ async fn summed(asking: Asking<'_>, asked: Aggregate, (sliced, spread): (bool, b
         let spreads: Option<&BinaryArray> = if spread { Some(read.column(SPREAD)?) } else { None };
         for row in 0..batch.num_rows() {
             let spread = spreads.filter(|spreads| spreads.is_valid(row)).map(|spreads| Quantiles::from_bytes(spreads.value(row)));
+            // An attribute may be something else than a number in all of them.
+            if moments.is_null(row) {
+                continue;
+            }
             rows.push(NumbersRow {
                 at: Timestamp::from_micros(read.number(POINT, row)?.unwrap_or_default()),
                 slice: if sliced { read.text(SLICE, row)?.map(str::to_owned) } else { None },
                 weight: float(&read, WEIGHS, row)?.unwrap_or(1.0),
-                moments: if moments.is_valid(row) {
-                    Moments::from_bytes(moments.value(row)).map_err(unreadable)?
-                } else {
-                    Moments::default()
-                },
+                moments: Moments::from_bytes(moments.value(row)).map_err(unreadable)?,
                 spread: spread.transpose().map_err(unreadable)?.unwrap_or_default(),
             });
         }
     }
     Ok(rows)
-}
-
-fn present(column: &str) -> Filter {
-    Filter::Not(Box::new(Filter::IsNull(column.to_owned())))
 }
 
 #[cfg(test)]

@@ -3,9 +3,15 @@
 use std::time::Duration;
 
 use mainspring_kernel::{Actor, Timestamp};
-use mainspring_lake::{Aggregate, Filter, Key, KeyOf, MeasureOf, Order};
+use mainspring_lake::{Aggregate, Filter, MeasureOf, Order};
 
-use super::{Asking, TraceFilter, access::seen, entry_only, group_column, metrics::float};
+use super::{
+    Asking, TraceFilter,
+    access::seen,
+    by::{By, keyed},
+    entry_only,
+    metrics::float,
+};
 use crate::{
     fault::TraceFault,
     filter::SpanFilter,
@@ -56,45 +62,6 @@ pub(super) const SLICE: &str = "point_slice";
 const WORD: &str = "point_word";
 pub(super) const WEIGHS: &str = "point_weight";
 
-/// What groups are made of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum By {
-    Column(&'static str),
-}
-
-impl By {
-    pub(crate) fn read(field: &str) -> Result<Self, TraceFault> {
-        group_column(field).map(Self::Column)
-    }
-
-    pub(crate) fn key(&self) -> KeyOf {
-        match self {
-            Self::Column(column) => KeyOf::Column((*column).to_owned()),
-        }
-    }
-
-    /// Rows that have it.
-    pub(crate) fn present(&self) -> Filter {
-        match self {
-            Self::Column(column) => Filter::Not(Box::new(Filter::IsNull((*column).to_owned()))),
-        }
-    }
-
-    /// Rows of which it is one of these, as groups call them.
-    pub(crate) fn one_of(&self, values: &[String]) -> Filter {
-        match self {
-            Self::Column(column) => Filter::any_of(column, values.iter().map(String::as_str)),
-        }
-    }
-}
-
-/// With these groups, where there are some.
-pub(super) fn keyed<'b>(mut asked: Aggregate, groups: impl IntoIterator<Item = (&'static str, Option<&'b By>)>) -> Aggregate {
-    let made = groups.into_iter().filter_map(|(name, by)| Some(Key { name: name.to_owned(), of: by?.key() }));
-    asked.keys.extend(made);
-    asked
-}
-
 /// Whether slices can be made of a field, and its values counted.
 pub fn check_group_field(field: &str) -> Result<(), TraceFault> {
     By::read(field).map(drop)
@@ -142,10 +109,15 @@ impl Observability {
                 if of.is_none() { Ok(None) } else { Ok(read.text(name, row)?.map(str::to_owned)) }
             };
             for row in 0..batch.num_rows() {
+                let said = key(WORD, word.as_ref(), row)?;
+                // An attribute that is an object or a list is no word.
+                if word.is_some() && said.is_none() {
+                    continue;
+                }
                 rows.push(SeriesRow {
                     at: Timestamp::from_micros(read.number(POINT, row)?.unwrap_or_default()),
                     slice: key(SLICE, slice.as_ref(), row)?,
-                    word: key(WORD, word.as_ref(), row)?,
+                    word: said,
                     weight: float(&read, WEIGHS, row)?.unwrap_or(1.0),
                     count: number(ROWS, row)?,
                     hits: if hits.is_some() { number(HITS, row)? } else { 0 },

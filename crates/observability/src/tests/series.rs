@@ -6,7 +6,9 @@ use super::{
     asking::{NOW, SECOND, program, record},
     *,
 };
-use crate::{FirstSeen, NumbersRow, SeriesQuestion, SeriesRow, SpanFilter, check_group_field, check_number_field};
+use crate::{
+    FirstSeen, MetricsQuestion, NumbersRow, SeriesQuestion, SeriesRow, SpanFilter, check_group_field, check_number_field,
+};
 
 fn of(filter: &str) -> SeriesQuestion {
     SeriesQuestion {
@@ -169,6 +171,59 @@ async fn numbers_of_weeks_add_up_from_days_and_first_times_are_remembered() {
     record(&room, program(NOW - 22 * DAY, "s-5", (1, 0.1))).await;
     clock.advance(Duration::from_secs(7 * 3600));
     assert_eq!(firsts().await, [1 - 22 * DAY]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slices_words_and_numbers_may_be_attributes() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let all = actor(Labels::All);
+    let made = |seconds: i64, region: serde_json::Value, retries: serde_json::Value| {
+        let [mut entry, _] = program(NOW - seconds * SECOND, "s-1", (1, 0.1));
+        entry.attributes.extend([("region".to_owned(), region), ("retries".to_owned(), retries)]);
+        entry
+    };
+    let spans = [
+        made(20, json!("eu"), json!(1)),
+        made(19, json!("eu"), json!(4)),
+        made(10, json!(7), json!("many")),
+        made(9, json!({ "name": "eu" }), json!(2)),
+    ];
+    record(&room, spans.into_iter().chain(program(NOW - 8 * SECOND, "s-2", (1, 0.1)))).await;
+    let region = || "attributes[\"region\"]".to_owned();
+    let sliced = SeriesQuestion { by: Some((region(), 10)), ..of("") };
+    let told = |rows: Vec<SeriesRow>| {
+        let mut told: Vec<(Option<String>, Option<String>, u64)> =
+            rows.into_iter().map(|row| (row.slice, row.word, row.count)).collect();
+        told.sort();
+        told
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let slices = told(room.series(&all, &sliced, (None, None)).await.unwrap());
+    assert_eq!(slices, [(some("7"), None, 1), (some("eu"), None, 2)], "a number is a slice, an object and nothing are none");
+    let words = told(room.series(&all, &of(""), (None, Some(&region()))).await.unwrap());
+    assert_eq!(words, [(None, some("7"), 1), (None, some("eu"), 2)]);
+    let only = SeriesQuestion { only: Some((region(), "7".into())), ..of("") };
+    assert_eq!(told(room.series(&all, &only, (None, None)).await.unwrap()), [(None, None, 1)]);
+    let (mut count, mut sum) = (0, 0.0);
+    let mut listener = |row: NumbersRow| {
+        count += row.moments.count();
+        sum += row.moments.sum();
+    };
+    room.numbers(&all, &of(""), ("attributes['retries']", true), &mut listener).await.unwrap();
+    assert_eq!((count, sum), (3, 7.0));
+    let question = MetricsQuestion {
+        filter: TraceFilter { from: Some(Timestamp::from_micros(NOW - 60 * SECOND)), ..TraceFilter::default() },
+        by: vec![region(), "service".into()],
+        measures: vec!["count".into()],
+        ..MetricsQuestion::default()
+    };
+    let found = room.measure(&all, question.clone()).await.unwrap();
+    let shop = || some("shop");
+    let keys: Vec<Vec<Option<String>>> = found.rows.into_iter().map(|row| row.keys).collect();
+    assert_eq!(keys, [vec![None, shop()], vec![some("eu"), shop()], vec![some("7"), shop()]]);
+    let twice = MetricsQuestion { by: vec![region(), "attributes['region']".into()], ..question };
+    assert!(matches!(room.measure(&all, twice).await, Err(TraceFault::Question { .. })));
 }
 
 #[test]

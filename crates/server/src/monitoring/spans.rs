@@ -72,7 +72,11 @@ fn showing(spec: &MonitorSpec, slice: Option<&str>) -> String {
     }
     parts.extend(spec.filter.as_ref().map(|filter| format!("({filter})")));
     if let (Some(field), Some(value)) = (&spec.slices, slice) {
-        parts.push(format!("{field} = {}", Value::String(value.to_owned())));
+        let text = Value::String(value.to_owned());
+        // An attribute may say it as a number, or as yes or no, which stands without quotes.
+        let plain = matches!(serde_json::from_str(value), Ok(Value::Number(_) | Value::Bool(_)));
+        let of_attribute = field.starts_with("attributes");
+        parts.push(if plain && of_attribute { format!("{field} in ({text}, {value})") } else { format!("{field} = {text}") });
     }
     let limits = if let Compare::Threshold(limits) = &spec.compare { Some(limits) } else { None };
     let above = limits.and_then(|limits| limits.above);
@@ -292,6 +296,11 @@ mod tests {
                 json!({ "filter": "app = desk", "slices": "model" }),
                 Some("a \"b\""),
                 r#"entry and (app = desk) and model = "a \"b\"" and (error)"#,
+            ),
+            (
+                json!({ "slices": "attributes[\"shop.tier\"]", "of": "spans" }),
+                Some("3"),
+                r#"attributes["shop.tier"] in ("3", 3) and (error)"#,
             ),
             (below, None, "not (error)"),
             (slow, None, "entry and duration > 2500000us"),
