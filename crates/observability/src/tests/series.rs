@@ -7,7 +7,8 @@ use super::{
     *,
 };
 use crate::{
-    FirstSeen, MetricsQuestion, NumbersRow, SeriesQuestion, SeriesRow, SpanFilter, check_group_field, check_number_field,
+    FirstSeen, MetricsQuestion, NewRelease, NumbersRow, SeriesQuestion, SeriesRow, SpanFilter, check_group_field,
+    check_number_field,
 };
 
 fn of(filter: &str) -> SeriesQuestion {
@@ -224,6 +225,48 @@ async fn slices_words_and_numbers_may_be_attributes() {
     assert_eq!(keys, [vec![None, shop()], vec![some("eu"), shop()], vec![some("7"), shop()]]);
     let twice = MetricsQuestion { by: vec![region(), "attributes['region']".into()], ..question };
     assert!(matches!(room.measure(&all, twice).await, Err(TraceFault::Question { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn releases_are_new_that_nobody_has_seen_before() {
+    const HOUR: i64 = 3600 * SECOND;
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let sent = |hours: i64, service: Option<&str>, release: Option<&str>| {
+        let [mut entry, _] = program(NOW - hours * HOUR, "s-1", (1, 0.1));
+        entry.attributes.remove("resource.service.name");
+        let said = [("resource.service.name", service), ("resource.service.version", release)];
+        entry.attributes.extend(said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))));
+        entry
+    };
+    let spans = [
+        // Its oldest release comes back, and a new one comes.
+        sent(80, Some("shop"), Some("1.3")),
+        sent(50, Some("shop"), Some("1.4")),
+        sent(5, Some("shop"), Some("1.3")),
+        sent(4, Some("shop"), Some("1.5")),
+        sent(2, Some("shop"), Some("1.5")),
+        // Another has releases of the same names.
+        sent(3, Some("desk"), Some("1.3")),
+        sent(1, Some("shop"), None),
+        sent(1, None, Some("7")),
+    ];
+    record(&room, spans).await;
+    let at = |hours: i64| Timestamp::from_micros(NOW - hours * HOUR);
+    let new = async |since: i64, until: i64, actor: &Actor| room.new_releases(actor, (at(since), at(until))).await.unwrap();
+    let told = |service: &str, release: &str, hours: i64, before: Option<&str>| NewRelease {
+        service: service.to_owned(),
+        release: release.to_owned(),
+        first: at(hours),
+        before: before.map(str::to_owned),
+    };
+    let all = actor(Labels::All);
+    let day = [told("desk", "1.3", 3, None), told("shop", "1.5", 4, Some("1.4"))];
+    assert_eq!(new(24, 0, &all).await, day);
+    assert_eq!(new(24, 4, &all).await, day[1..], "what came afterwards did not change it");
+    assert!(new(3, 0, &all).await.is_empty(), "they were there by then");
+    let stranger = Actor { project: ProjectId::from_raw(8), ..all };
+    assert!(new(24, 0, &stranger).await.is_empty());
 }
 
 #[test]
