@@ -80,7 +80,10 @@ impl Alert {
 
     /// Whether it says that it is about what a change changed.
     pub(crate) fn names(&self, change: &Change) -> bool {
-        let asset = format!("{}/{}", change.kind, change.name);
+        if change.kind.is_none() {
+            return self.labels.get("service") == Some(&change.name);
+        }
+        let asset = change.what();
         self.versions.iter().any(|version| version.split('@').next() == Some(asset.as_str()))
     }
 }

@@ -36,7 +36,7 @@ pub use fault::AlertFault;
 pub use matcher::{Matcher, MatcherFault};
 pub use model::{
     Alert, Change, Delivery, DeliveryFilter, DeliveryState, Event, EventKind, Incident, IncidentFilter, IncidentState, Labels,
-    News, NoticeKind, Outcome, Raised, Severity, Silence, Standing,
+    News, NoticeKind, Outcome, Raised, Released, Severity, Silence, Standing,
 };
 pub use notice::{Notice, NoticeAlert, NoticeChange};
 pub use receivers::{Receiver, Tested};

@@ -12,15 +12,15 @@ use lance::{
         datasource::provider_as_source,
         error::DataFusionError,
         functions_aggregate::expr_fn,
-        logical_expr::{Expr, ExprFunctionExt, LogicalPlanBuilder, SortExpr, cast, lit},
+        logical_expr::{Expr, ExprFunctionExt, LogicalPlanBuilder, ScalarUDF, SortExpr, cast, lit},
     },
 };
 use mainspring_kernel::text::elide;
-use mainspring_lake::{Aggregate, Filter, Grouped, Key, KeyOf, LakeFault, Measure, MeasureOf, Order};
+use mainspring_lake::{Aggregate, Filter, Grouped, Key, KeyOf, LakeFault, Measure, MeasureOf, Numbers, Order};
 
 use crate::{
     filter::{self, Condition, reference},
-    functions, schema, session,
+    functions, json_functions, schema, session, summaries,
     table::Core,
     view::View,
 };
@@ -162,6 +162,10 @@ impl<'a> Scope<'a> {
                 let number = cast(reference(field), DataType::Int64);
                 Ok(functions::bucket().call(vec![number, lit(*width), lit(*origin)]))
             }
+            KeyOf::Json { column, path } => {
+                let [text, _] = json_functions::sql_udfs();
+                self.inside(&text, (column.as_str(), path.as_slice()))
+            }
             KeyOf::Share { column, width, origin } => {
                 let field = self.number(column)?;
                 if !(*width > 0.0 && width.is_finite() && origin.is_finite()) {
@@ -183,8 +187,10 @@ impl<'a> Scope<'a> {
             MeasureOf::Mean(name) => expr_fn::avg(cast(reference(self.number(name)?), DataType::Float64)),
             MeasureOf::Quantile { column, .. } => {
                 let number = cast(reference(self.number(column)?), DataType::Float64);
-                functions::sketch().call(std::iter::once(number).chain(self.weight(measure)?).collect())
+                summaries::sketch().call(std::iter::once(number).chain(self.weight(measure)?).collect())
             }
+            MeasureOf::Moments(numbers) => summaries::moments().call(vec![self.in_units(numbers)?]),
+            MeasureOf::Spread(numbers) => summaries::spread().call(vec![self.in_units(numbers)?]),
             MeasureOf::MaxSum(one, other) => {
                 let whole = |name: &str| Ok::<_, LakeFault>(cast(reference(self.whole(name)?), DataType::Int64));
                 expr_fn::max(whole(one)? + whole(other)?)
@@ -300,6 +306,33 @@ impl<'a> Scope<'a> {
     fn number(self, name: &str) -> Result<&'a Field, LakeFault> {
         let field = self.column(name)?;
         if field.data_type().is_numeric() { Ok(field) } else { Err(self.wrong(field, "holds no numbers")) }
+    }
+
+    /// Numbers, as many as make one of them.
+    fn in_units(self, Numbers { column, path, unit }: &Numbers) -> Result<Expr, LakeFault> {
+        if !(*unit > 0.0 && unit.is_finite()) {
+            return Err(self.core.query_fault("a unit is more than nought and has an end"));
+        }
+        let [_, number] = json_functions::sql_udfs();
+        let numbers = if path.is_empty() {
+            cast(reference(self.number(column)?), DataType::Float64)
+        } else {
+            self.inside(&number, (column.as_str(), path.as_slice()))?
+        };
+        Ok(numbers / lit(*unit))
+    }
+
+    /// A value inside of JSON text, as a function tells it.
+    fn inside(self, tell: &ScalarUDF, (name, path): (&str, &[String])) -> Result<Expr, LakeFault> {
+        let field = self.column(name)?;
+        if !schema::is_text(field.data_type()) {
+            return Err(self.wrong(field, "holds no text"));
+        }
+        if path.is_empty() || path.len() >= json_functions::KEYS_MAX {
+            let most = json_functions::KEYS_MAX - 1;
+            return Err(self.core.query_fault(format!("a value inside of JSON is named by one key and up to {most}")));
+        }
+        Ok(tell.call(std::iter::once(reference(field)).chain(path.iter().map(|key| lit(key.as_str()))).collect()))
     }
 
     fn wrong(self, field: &Field, what: &str) -> LakeFault {

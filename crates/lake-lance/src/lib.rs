@@ -32,6 +32,7 @@ mod sql_text;
 mod sql_threads;
 mod staged;
 mod stores;
+mod summaries;
 mod table;
 mod upkeep;
 mod versions;

@@ -2,19 +2,21 @@
 
 use std::sync::Arc;
 
-use mainspring_alerts::{Alerts, Courier, Parts, Settings};
+use async_trait::async_trait;
+use mainspring_alerts::{Alerts, Change, Changes, Courier, Parts, Released, Settings};
 use mainspring_catalog::{AuditTrail, Catalog};
 use mainspring_config::Config;
-use mainspring_kernel::{Clock, Tasks};
+use mainspring_kernel::{Clock, Fault, Labels, Tasks, Timestamp, fault, id::ProjectId};
+use mainspring_observability::{NewRelease, Observability};
 use mainspring_providers::{Credentials, Socket};
 use mainspring_registry::Registry;
 use mainspring_secrets::Secrets;
 
-use crate::{calls, fault::BootFault};
+use crate::{calls, fault::BootFault, monitoring::watcher};
 
 pub(crate) fn open(
     config: &Config,
-    (catalog, registry): (&Catalog, &Registry),
+    (catalog, registry, observability): (&Catalog, &Registry, &Observability),
     (secrets, audit): (&Secrets, Arc<dyn AuditTrail>),
     clock: &Arc<dyn Clock>,
 ) -> Result<Alerts, BootFault> {
@@ -26,10 +28,48 @@ pub(crate) fn open(
         registry: registry.clone(),
         clock: Arc::clone(clock),
         audit,
-        changes: Arc::new(registry.clone()),
+        changes: Arc::new(Known { registry: registry.clone(), observability: observability.clone() }),
         courier: Courier::new(socket, credentials),
         settings,
     }))
+}
+
+/// What changed in a project: assets of this server, and releases of programs that send their spans here.
+#[derive(Debug)]
+struct Known {
+    registry: Registry,
+    observability: Observability,
+}
+
+#[async_trait]
+impl Changes for Known {
+    async fn between(&self, project: ProjectId, within: (Timestamp, Timestamp)) -> Result<Vec<Change>, Box<dyn Fault>> {
+        let mut changes = Changes::between(&self.registry, project, within).await?;
+        // Incidents are told to those who may see every trace.
+        match self.observability.new_releases(&watcher(project, Labels::All), within).await {
+            Ok(found) => changes.extend(found.into_iter().map(released)),
+            Err(found) => {
+                tracing::warn!(cause = %fault::chain(&found), "new releases before an incident cannot be read");
+            }
+        }
+        changes.sort_by_key(|change| std::cmp::Reverse(change.at));
+        Ok(changes)
+    }
+}
+
+fn released(NewRelease { service, release, first, before }: NewRelease) -> Change {
+    Change {
+        kind: None,
+        name: service,
+        release: Some(Released { release, before }),
+        alias: None,
+        from: None,
+        to: None,
+        at: first,
+        by: None,
+        message: String::new(),
+        named: false,
+    }
 }
 
 /// Tells receivers, reminds them, and forgets what is old, for as long as the server runs.

@@ -166,7 +166,7 @@ impl Building {
         }
         let trail: Arc<dyn AuditTrail> = Arc::new(identity.clone());
         let secrets = calls::secrets(&config, &catalog, (&clock, &trail))?;
-        let alerts = alerting::open(&config, (&catalog, &registry), (&secrets, Arc::clone(&trail)), &clock)?;
+        let alerts = alerting::open(&config, (&catalog, &registry, &observability), (&secrets, Arc::clone(&trail)), &clock)?;
         if alone {
             alerts.end_leases().await.map_err(BootFault::part("catalog"))?;
         }

@@ -41,7 +41,7 @@ pub(crate) fn start(monitors: &Monitors, tasks: &Tasks) {
 }
 
 /// A monitor that runs counts every trace of its project: what it found is for those who may see them all.
-const fn watcher(project: ProjectId, labels: Labels) -> Actor {
+pub(crate) const fn watcher(project: ProjectId, labels: Labels) -> Actor {
     Actor { principal: PrincipalId::from_raw(0), project, role: Role::Reader, labels, key: None, models: ModelScope::All }
 }
 

@@ -19,7 +19,8 @@ pub(crate) fn requests(failed: bool, seed: i64) -> Value {
             })
         })
         .collect();
-    let resource = json!({"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]});
+    let said = |key: &str, text: &str| json!({"key": key, "value": {"stringValue": text}});
+    let resource = json!({"attributes": [said("service.name", "shop"), said("service.version", "1.5")]});
     json!({"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]})
 }
 
@@ -89,6 +90,9 @@ async fn a_rate_of_errors_opens_an_incident_that_outlives_a_kill_and_ends_when_i
     assert_eq!((&told["incident"]["severity"], &told["incident"]["state"]), (&json!("critical"), &json!("open")));
     assert_eq!((&told["alerts"][0]["name"], &told["alerts"][0]["labels"]["app"]), (&json!("errors"), &json!("shop")));
     assert!(!told["alerts"][0]["traces"].as_array().unwrap().is_empty(), "{told}");
+    let released = told["changes"].as_array().unwrap().iter().find(|change| change["kind"] == "release");
+    let released = released.map(|change| (&change["name"], &change["release"]));
+    assert_eq!(released, Some((&json!("shop"), &json!("1.5"))), "what came before it is named: {told}");
     let before = user.get("/api/v1/monitors/errors/evaluations?limit=1").await.json();
     assert_eq!(before["items"].as_array().unwrap().len(), 1);
     let second = format!("/api/v1/monitors/errors/evaluations?limit=1&cursor={}", before["next"].as_str().unwrap());

@@ -7,9 +7,12 @@ use arrow_array::{
 };
 use arrow_schema::DataType;
 use mainspring_kernel::Fault as _;
+use mainspring_statistics::{Moments, Quantiles};
 
 use super::{Row, batch, done, table};
-use crate::{Aggregate, Allowance, Filter, Grouped, Key, KeyOf, Lake, LakeFault, MeasureOf, Order, Scalar, Table, UpkeepPolicy};
+use crate::{
+    Aggregate, Allowance, Filter, Grouped, Key, KeyOf, Lake, LakeFault, MeasureOf, Numbers, Order, Scalar, Table, UpkeepPolicy,
+};
 
 fn column(name: &str) -> String {
     name.to_owned()
@@ -151,6 +154,82 @@ pub(super) async fn percentiles_are_near(lake: &dyn Lake) {
     let distinct = Aggregate::of(Filter::All).measure("ids", MeasureOf::Distinct(column("id")));
     let found: f64 = ask(&*table, distinct).await[0].parse().unwrap();
     assert!((found - 4_000.0).abs() < 120.0, "{found} different ids of 4000");
+    done(lake, &table).await;
+}
+
+pub(super) async fn summaries_of_parts_add_up(lake: &dyn Lake) {
+    let table = table(lake, "grouping-summaries").await;
+    for part in 0..4_i64 {
+        let rows: Vec<Row> = (0..250)
+            .map(|n| {
+                Row::new(format!("{part}-{n:03}")).number((n * 4 + part) * 1_000).doc(if n % 2 == 0 { "even" } else { "odd" })
+            })
+            .collect();
+        table.append(batch(&rows)).await.unwrap();
+    }
+    table.append(batch(&[Row::new("none").doc("odd")])).await.unwrap();
+    let of = |name: &str, unit: f64| Numbers { column: column(name), path: Vec::new(), unit };
+    let question = Aggregate::of(Filter::All)
+        .by("doc")
+        .measure("moments", MeasureOf::Moments(of("number", 1_000.0)))
+        .measure("spread", MeasureOf::Spread(of("number", 1_000.0)))
+        .measure_of("nothing", MeasureOf::Spread(of("number", 1_000.0)), Filter::eq("id", "nobody"));
+    let answer = table.aggregate(question).await.unwrap();
+    let (mut moments, mut spread) = (Moments::default(), Quantiles::default());
+    for batch in &answer.batches {
+        let told = |name: &str| batch.column_by_name(name).unwrap().as_binary::<i32>();
+        for row in 0..batch.num_rows() {
+            moments.merge(&Moments::from_bytes(told("moments").value(row)).unwrap());
+            spread.merge(&Quantiles::from_bytes(told("spread").value(row)).unwrap());
+            assert!(told("nothing").is_null(row));
+        }
+    }
+    let every = (0..1_000).map(f64::from);
+    let (whole, all): (Moments, Quantiles) = (every.clone().collect(), every.collect());
+    assert_eq!((moments.count(), moments.min(), moments.max()), (1_000, Some(0.0), Some(999.0)));
+    assert!((moments.mean().unwrap() - 499.5).abs() < 1e-9, "{moments:?}");
+    assert!((moments.variance().unwrap() / whole.variance().unwrap() - 1.0).abs() < 1e-9, "{moments:?}");
+    assert_eq!(spread, all, "as if one had seen all of them");
+    for unit in [0.0, -1.0, f64::INFINITY, f64::NAN] {
+        let odd = Aggregate::of(Filter::All).measure("x", MeasureOf::Moments(of("number", unit)));
+        assert!(matches!(table.aggregate(odd).await, Err(LakeFault::Query { .. })), "{unit}");
+    }
+    let words = Aggregate::of(Filter::All).measure("x", MeasureOf::Spread(of("words", 1.0)));
+    assert!(matches!(table.aggregate(words).await, Err(LakeFault::Query { .. })));
+    done(lake, &table).await;
+}
+
+pub(super) async fn groups_are_made_of_values_inside_json(lake: &dyn Lake) {
+    let table = table(lake, "grouping-json").await;
+    let rows = [
+        Row::new("a").words(r#"{"region":"eu","n":1,"deep":{"x":"y"}}"#),
+        Row::new("b").words(r#"{"region":"eu","n":2.5}"#),
+        Row::new("c").words(r#"{"region":7,"n":"three"}"#),
+        Row::new("d").words(r#"{"region":true}"#),
+        Row::new("e").words(r#"{"region":["eu"],"n":4}"#),
+        Row::new("f").words("no JSON"),
+        Row::new("g"),
+    ];
+    for part in rows.chunks(3) {
+        table.append(batch(part)).await.unwrap();
+    }
+    let by = |name: &str, path: &[&str]| {
+        let path = path.iter().map(|key| column(key)).collect();
+        let mut asked = Aggregate::of(Filter::All).measure("rows", MeasureOf::Rows);
+        asked.keys.push(Key { name: column("key"), of: KeyOf::Json { column: column(name), path } });
+        asked
+    };
+    assert_eq!(ask(&*table, by("words", &["region"])).await, ["7 1", "eu 2", "true 1", "- 3"]);
+    assert_eq!(ask(&*table, by("words", &["deep", "x"])).await, ["y 1", "- 6"]);
+    let n = |path: &[&str]| Numbers { column: column("words"), path: path.iter().map(|key| column(key)).collect(), unit: 1.0 };
+    let summed = Aggregate::of(Filter::All).measure("n", MeasureOf::Moments(n(&["n"])));
+    let answer = table.aggregate(summed).await.unwrap();
+    let moments = Moments::from_bytes(answer.batches[0].column(0).as_binary::<i32>().value(0)).unwrap();
+    assert!(moments.count() == 3 && (moments.sum() - 7.5).abs() < 1e-9, "what is no number is left out: {moments:?}");
+    for odd in [by("number", &["n"]), by("words", &[]), by("words", &["n"; 100])] {
+        assert!(matches!(table.aggregate(odd.clone()).await, Err(LakeFault::Query { .. })), "{odd:?}");
+    }
+    assert!(matches!(table.aggregate(by("nope", &["n"])).await, Err(LakeFault::NoColumn { .. })));
     done(lake, &table).await;
 }
 

@@ -83,6 +83,8 @@ cases! {
         nothing_is_one_group_of_nothing,
         time_falls_into_buckets,
         percentiles_are_near,
+        summaries_of_parts_add_up,
+        groups_are_made_of_values_inside_json,
         rows_of_a_sample_stand_for_more,
         the_first_groups_are_cut_off,
         groups_of_words_and_of_old_versions,

@@ -10,7 +10,8 @@ use std::{
 };
 
 use mainspring_kernel::id::ProjectId;
-use mainspring_lake::{Filter, JsonTest, LakeFault, LakeVersion, Scan, Table};
+use mainspring_lake::{Filter, JsonTest, LakeFault, LakeVersion, Scalar, Scan, Table};
+use serde_json::{Map, Value};
 
 use super::{
     Erased, ErasureId, Keeping, KeepingFault, Names, Subject, Telemetry,
@@ -18,7 +19,16 @@ use super::{
     part::waits_for,
     store::{self, Mark, Marks},
 };
-use crate::{conventions::person_names, drift::HOUR, fault::TraceFault, forget, table::Rows};
+use crate::{
+    conventions::{
+        person_names,
+        persons::{session_names, sessions_in, user_names},
+    },
+    drift::HOUR,
+    fault::TraceFault,
+    forget,
+    table::Rows,
+};
 
 /// Traces that one commit deletes, and those that are written down together.
 const AT_ONCE: usize = 100;
@@ -188,8 +198,11 @@ impl<'e> Erasing<'e> {
     async fn find(&self) -> Result<(HashSet<String>, HashSet<String>), TraceFault> {
         let table = self.keeping.parts.spans.table().as_ref();
         let said = match self.subject {
-            Subject::User(user) => Filter::eq("user", user.as_str()),
-            Subject::Session(session) => Filter::eq("session", session.as_str()),
+            // The column has one name of several, and more than the attributes where these were not kept.
+            Subject::User(user) => Filter::Or(vec![Filter::eq("user", user.as_str()), says(user_names(), user)]),
+            Subject::Session(session) => {
+                Filter::Or(vec![Filter::eq("session", session.as_str()), says(session_names(), session)])
+            }
             Subject::Trace(trace) => Filter::eq("trace", trace.as_str()),
             Subject::Document { document, .. } => {
                 let traces = forget::traces_with(table, self.project, std::slice::from_ref(document), None).await?;
@@ -198,7 +211,7 @@ impl<'e> Erasing<'e> {
         };
         // A span that shows what somebody said need not name them: their traces go whole.
         let (mut traces, mut sessions) = (HashSet::new(), HashSet::new());
-        for batch in table.scan(Scan::of(self.ours().and(said)).columns(&["trace", "session"])).await? {
+        for batch in table.scan(Scan::of(self.ours().and(said.clone())).columns(&["trace", "session"])).await? {
             let rows = Rows(&batch);
             for row in 0..batch.num_rows() {
                 traces.extend(rows.text("trace", row)?.map(str::to_owned));
@@ -207,6 +220,20 @@ impl<'e> Erasing<'e> {
         }
         if !matches!(self.subject, Subject::User(_)) {
             sessions.clear();
+            return Ok((traces, sessions));
+        }
+        // Sessions have several names too.
+        let all: Vec<&str> = traces.iter().map(String::as_str).collect();
+        for some in all.chunks(AT_ONCE) {
+            let these = self.ours().and(Filter::any_of("trace", some.iter().copied())).and(said.clone());
+            for batch in table.scan(Scan::of(these).columns(&["attributes"])).await? {
+                let rows = Rows(&batch);
+                for row in 0..batch.num_rows() {
+                    let text = rows.text("attributes", row)?.unwrap_or_default();
+                    let attributes: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
+                    sessions.extend(sessions_in(&attributes).map(std::borrow::Cow::into_owned));
+                }
+            }
         }
         Ok((traces, sessions))
     }
@@ -282,9 +309,7 @@ impl<'e> Erasing<'e> {
     /// Points say who asked in their attributes, if at all.
     async fn delete_points(&self) -> Result<u64, TraceFault> {
         let (Subject::User(who) | Subject::Session(who)) = self.subject else { return Ok(0) };
-        let is = || JsonTest::Is(mainspring_lake::Comparison::Eq, who.as_str().into());
-        let named = person_names().map(|name| Filter::json("attributes", &[name], is())).collect();
-        self.keeping.delete(Telemetry::Points, self.ours().and(Filter::Or(named))).await
+        self.keeping.delete(Telemetry::Points, self.ours().and(says(person_names(), who))).await
     }
 
     /// By what others may have written it down. A trace that used a document stays, so nothing that names it has to go.
@@ -302,6 +327,19 @@ impl<'e> Erasing<'e> {
         }
         self.keeping.parts.derived.forget(self.project, names).await.map_err(KeepingFault::Derived)
     }
+}
+
+/// Rows whose attributes say so under one of these names: as a text, as one within quotes, or as what else is read so.
+fn says(names: impl Iterator<Item = &'static str>, who: &str) -> Filter {
+    let mut ways = vec![Scalar::from(who), Value::from(who).to_string().into()];
+    match serde_json::from_str(who) {
+        Ok(Value::Number(number)) => {
+            ways.extend(number.as_i64().map(Scalar::Int).or_else(|| number.as_f64().map(Scalar::Float)));
+        }
+        Ok(Value::Bool(yes)) => ways.push(Scalar::Bool(yes)),
+        _ => {}
+    }
+    Filter::Or(names.map(|name| Filter::json("attributes", &[name], JsonTest::OneOf(ways.clone()))).collect())
 }
 
 /// Rewrites the files that deleted rows lie in and lets go of the table as it was. Answers how many bytes went.

@@ -7,7 +7,12 @@ use arrow_array::{Array, Float64Array, Int64Array};
 use mainspring_kernel::{Timestamp, text::did_you_mean};
 use mainspring_lake::{Aggregate, Filter, MeasureOf, Order};
 
-use super::{Asking, TraceFilter, access::seen, counted, failed, sampled};
+use super::{
+    Asking, TraceFilter,
+    access::seen,
+    by::{By, keyed},
+    counted, failed, sampled,
+};
 use crate::{
     fault::TraceFault,
     filter::{FIELDS, FieldKind, known},
@@ -125,8 +130,13 @@ pub(crate) fn unit_of(name: &str) -> Option<Unit> {
 
 /// The column of a field that groups can be made of.
 pub(crate) fn group_column(field: &str) -> Result<&'static str, TraceFault> {
-    let [column] = keys(&[field.to_owned()])?[..] else { return Err(question("groups are made of a field".to_owned())) };
-    Ok(column)
+    let groups = || FIELDS.iter().filter(|field| field.kind == FieldKind::Text && field.name != "content");
+    let found = known(field).filter(|field| groups().any(|group| group == *field));
+    let found = found.ok_or_else(|| {
+        let names = groups().map(|group| group.name);
+        question(format!("groups cannot be made of `{}`{}", short(field), did_you_mean(field, names)))
+    })?;
+    Ok(found.column)
 }
 
 /// What is asked where nobody says.
@@ -204,7 +214,7 @@ pub(super) async fn metrics_among(
     if let Some(width) = width {
         asked = asked.by_bucket(BUCKET, "start", width, 0).order(BUCKET, Order::Ascending);
     }
-    asked = keys.iter().fold(asked.order(ROWS, Order::Descending), |asked, column| asked.by(column));
+    asked = keyed(asked.order(ROWS, Order::Descending), KEYS.into_iter().zip(keys.iter().map(Some)));
     for (at, known) in measures.iter().enumerate() {
         let (of, only) = (known.of)();
         asked = asked.measure_weighed(&format!("measure_{at}"), of, only, WEIGHT);
@@ -216,9 +226,10 @@ pub(super) async fn metrics_among(
         for row in 0..batch.num_rows() {
             rows.push(MetricsRow {
                 start: width.map(|_| read.number(BUCKET, row)).transpose()?.flatten().map(Timestamp::from_micros),
-                keys: keys
-                    .iter()
-                    .map(|column| Ok(read.text(column, row)?.map(str::to_owned)))
+                keys: KEYS
+                    .into_iter()
+                    .take(keys.len())
+                    .map(|name| Ok(read.text(name, row)?.map(str::to_owned)))
                     .collect::<Result<_, TraceFault>>()?,
                 values: values(&read, row, &measures)?,
                 estimated: read.number(SAMPLED, row)?.unwrap_or_default() > 0,
@@ -232,6 +243,7 @@ pub(super) async fn metrics_among(
 const BUCKET: &str = "bucket_start";
 const ROWS: &str = "group_rows";
 const SAMPLED: &str = "group_sampled";
+const KEYS: [&str; KEYS_MAX] = ["group_key_1", "group_key_2", "group_key_3", "group_key_4"];
 
 fn wanted(names: &[String]) -> Result<Vec<&'static Known>, TraceFault> {
     let find = |name: &str| {
@@ -247,25 +259,20 @@ fn wanted(names: &[String]) -> Result<Vec<&'static Known>, TraceFault> {
     names.iter().map(|name| find(name)).collect()
 }
 
-/// The columns of fields that groups can be made of.
-fn keys(fields: &[String]) -> Result<Vec<&'static str>, TraceFault> {
-    let groups = || FIELDS.iter().filter(|field| field.kind == FieldKind::Text && field.name != "content");
+/// What groups are made of, by these fields.
+fn keys(fields: &[String]) -> Result<Vec<By>, TraceFault> {
     if fields.len() > KEYS_MAX {
         return Err(question(format!("groups are made of {KEYS_MAX} fields at most")));
     }
-    let mut columns = Vec::new();
+    let mut keys = Vec::new();
     for name in fields {
-        let field = known(name).filter(|field| groups().any(|group| group == *field));
-        let field = field.ok_or_else(|| {
-            let names = groups().map(|group| group.name);
-            question(format!("groups cannot be made of `{}`{}", short(name), did_you_mean(name, names)))
-        })?;
-        if columns.contains(&field.column) {
+        let by = By::read(name)?;
+        if keys.contains(&by) {
             return Err(question(format!("groups are made of `{name}` twice")));
         }
-        columns.push(field.column);
+        keys.push(by);
     }
-    Ok(columns)
+    Ok(keys)
 }
 
 fn width(bucket: Duration, from: Timestamp, to: Timestamp) -> Result<i64, TraceFault> {

@@ -13,7 +13,7 @@ use mainspring_monitors::{
     Summary, Tally, Watched,
 };
 use mainspring_observability::{
-    Drift, FirstSeen, Observability, ScoreValue, SeriesQuestion, SeriesRow, SpanFilter, Told, TraceFilter, score_field,
+    Drift, FirstSeen, NumbersRow, Observability, ScoreValue, SeriesQuestion, SeriesRow, SpanFilter, TraceFilter, score_field,
 };
 use serde_json::Value;
 
@@ -72,7 +72,11 @@ fn showing(spec: &MonitorSpec, of: Showing<'_>) -> String {
     }
     parts.extend(spec.filter.as_ref().map(|filter| format!("({filter})")));
     if let (Some(field), Some(value)) = (&spec.slices, of.slice) {
-        parts.push(format!("{field} = {}", Value::String(value.to_owned())));
+        let text = Value::String(value.to_owned());
+        // An attribute may say it as a number, or as yes or no, which stands without quotes.
+        let plain = matches!(serde_json::from_str(value), Ok(Value::Number(_) | Value::Bool(_)));
+        let of_attribute = field.starts_with("attributes");
+        parts.push(if plain && of_attribute { format!("{field} in ({text}, {value})") } else { format!("{field} = {text}") });
     }
     let beyond = if of.low { "<" } else { ">" };
     match &spec.measure {
@@ -136,9 +140,8 @@ impl Measurements for OfProject {
             Measure::Count => self.counted(&question, None).await?,
             Measure::Rate { hits } => self.counted(&question, Some(&read(Some(hits))?)).await?,
             Measure::Categories { field } => self.categories(&question, field).await?,
-            Measure::Sum { field } | Measure::Mean { field } | Measure::Percentile { field, .. } | Measure::Numbers { field } => {
-                self.numbers(&question, field).await?
-            }
+            Measure::Sum { field } | Measure::Mean { field } => self.numbers(&question, (field, false)).await?,
+            Measure::Percentile { field, .. } | Measure::Numbers { field } => self.numbers(&question, (field, true)).await?,
             Measure::Topics { field } => {
                 let release = question.only.as_ref().map(|(_, release)| release.as_str());
                 let by_release = release.is_none() || release_of == ReleaseOf::Release;
@@ -212,23 +215,28 @@ impl OfProject {
         Ok(summed(points, Summary::Categories))
     }
 
-    async fn numbers(&self, question: &SeriesQuestion, field: &str) -> Result<Points<Summary>, Box<dyn Fault>> {
+    /// `spread`: not only how many there are, their mean and their variance.
+    async fn numbers(&self, question: &SeriesQuestion, (field, spread): (&str, bool)) -> Result<Points<Summary>, Box<dyn Fault>> {
         let mut points: Points<Numbers> = Points::new();
-        let mut add = |slice: Option<&str>, told: Told| {
-            let slice = points.entry(slice.unwrap_or_default().to_owned()).or_default();
-            slice.entry(point_of(question, told.at)).or_default().add(told.number, told.weight);
-        };
         match score_field(field).map_err(boxed)? {
             Some(name) => {
                 // A score is somebody's word about one trace: it stands for itself, however many traces its trace stands for.
                 let mut score = |given: Timestamp, slice: Option<&str>, value: &ScoreValue| {
                     if let Some(number) = value.number() {
-                        add(slice, Told { at: given, number, weight: 1.0 });
+                        let slice = points.entry(slice.unwrap_or_default().to_owned()).or_default();
+                        slice.entry(point_of(question, given)).or_default().add(number, 1.0);
                     }
                 };
                 self.observability.scores_over_time(&self.watcher, question, &name, &mut score).await.map_err(boxed)?;
             }
-            None => self.observability.numbers(&self.watcher, question, field, &mut add).await.map_err(boxed)?,
+            None => {
+                let mut add = |row: NumbersRow| {
+                    let NumbersRow { at, slice, weight, moments, spread } = row;
+                    let slice = points.entry(slice.unwrap_or_default()).or_default();
+                    slice.entry(at).or_default().add_summed(&moments, &spread, weight);
+                };
+                self.observability.numbers(&self.watcher, question, (field, spread), &mut add).await.map_err(boxed)?;
+            }
         }
         Ok(summed(points, |numbers| Summary::Numbers(Box::new(numbers))))
     }
@@ -301,6 +309,12 @@ mod tests {
             (quality.clone(), None, (true, Some(0.5)), "entry and score.quality < 0.5"),
             (quality, None, (false, Some(0.5)), "entry and score.quality > 0.5"),
             (tone, None, (false, Some(0.5)), "score[\"a b\"] exists"),
+            (
+                json!({ "slices": "attributes[\"shop.tier\"]", "of": "spans" }),
+                Some("3"),
+                above,
+                r#"attributes["shop.tier"] in ("3", 3) and (error)"#,
+            ),
         ] {
             let shown = showing(&spec(fields), Showing { slice, low, bound });
             assert_eq!(shown, expected);
