@@ -318,7 +318,7 @@ impl<'e> Erasing<'e> {
             Subject::User(name) | Subject::Session(name) | Subject::Trace(name) => vec![name.clone()],
             Subject::Document { .. } => return Names::default(),
         };
-        Names { values, traces: traces.into_iter().collect() }
+        Names { values, traces: traces.into_iter().collect(), words: Vec::new() }
     }
 
     async fn forget_names(&self, names: &Names) -> Result<(), KeepingFault> {
