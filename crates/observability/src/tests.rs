@@ -10,6 +10,7 @@ mod gathering;
 mod keeping;
 mod keeping_telemetry;
 mod looking;
+mod once;
 mod redacting;
 mod rewriting;
 mod scoring;

@@ -84,6 +84,7 @@ cases! {
         time_falls_into_buckets,
         percentiles_are_near,
         rows_of_a_sample_stand_for_more,
+        rows_that_come_first_are_told_from_others,
         the_first_groups_are_cut_off,
         groups_of_words_and_of_old_versions,
         senseless_groups_are_refused,

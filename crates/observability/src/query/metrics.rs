@@ -7,7 +7,7 @@ use arrow_array::{Array, Float64Array, Int64Array};
 use mainspring_kernel::{Timestamp, text::did_you_mean};
 use mainspring_lake::{Aggregate, Filter, MeasureOf, Order};
 
-use super::{Asking, TraceFilter, access::seen, counted, failed, sampled};
+use super::{Asking, TraceFilter, access::seen, counted, failed, once::Once, sampled};
 use crate::{
     fault::TraceFault,
     filter::{FIELDS, FieldKind, known},
@@ -61,6 +61,14 @@ macro_rules! used_quantile {
 fn unpriced() -> Filter {
     let tokens = ["input_tokens", "output_tokens"].map(|column| Filter::Not(Box::new(Filter::IsNull(column.to_owned()))));
     Filter::And(vec![counted(), Filter::IsNull("cost".to_owned()), Filter::Or(tokens.into())])
+}
+
+impl Known {
+    /// Whether it is measured of requests where entries are asked for: how many there were, how they ended and how long they
+    /// took.
+    fn is_of_requests(&self) -> bool {
+        matches!(self.name, "count" | "errors" | "error_rate") || self.name.starts_with("duration_")
+    }
 }
 
 const fn measure(name: &'static str, unit: Unit, of: fn() -> (MeasureOf, Filter)) -> Known {
@@ -197,23 +205,36 @@ pub(super) async fn metrics_among(
     let filter = TraceFilter { from: Some(from), to: Some(to), ..question.filter.clone() };
     let among = seen(asking, filter.spans(asking.actor, asking.now).and(also)).await?;
     let limit = question.limit.unwrap_or(GROUPS_MAX).clamp(1, GROUPS_MAX);
-    let mut asked = Aggregate::of(among)
-        .measure_weighed(ROWS, MeasureOf::Rows, Filter::All, WEIGHT)
-        .measure_of(SAMPLED, MeasureOf::Rows, sampled())
-        .limit(limit);
-    if let Some(width) = width {
-        asked = asked.by_bucket(BUCKET, "start", width, 0).order(BUCKET, Order::Ascending);
-    }
-    asked = keys.iter().fold(asked.order(ROWS, Order::Descending), |asked, column| asked.by(column));
-    for (at, known) in measures.iter().enumerate() {
-        let (of, only) = (known.of)();
-        asked = asked.measure_weighed(&format!("measure_{at}"), of, only, WEIGHT);
-    }
-    let grouped = asking.table.aggregate(asked).await?;
+    let of_requests = measures.iter().any(|known| known.is_of_requests());
+    let question = |first: &Filter| {
+        let of_rows = if of_requests { first.clone() } else { Filter::All };
+        let mut asked = Aggregate::of(among.clone())
+            .measure_weighed(ROWS, MeasureOf::Rows, of_rows.clone(), WEIGHT)
+            .measure_of(SAMPLED, MeasureOf::Rows, sampled().and(of_rows))
+            .limit(limit);
+        if let Some(width) = width {
+            asked = asked.by_bucket(BUCKET, "start", width, 0).order(BUCKET, Order::Ascending);
+        }
+        asked = keys.iter().fold(asked.order(ROWS, Order::Descending), |asked, column| asked.by(column));
+        for (at, known) in measures.iter().enumerate() {
+            let (of, only) = (known.of)();
+            let only = if known.is_of_requests() { only.and(first.clone()) } else { only };
+            asked = asked.measure_weighed(&format!("measure_{at}"), of, only, WEIGHT);
+        }
+        asked
+    };
+    let once = Once::of(&among, &keys, question);
+    // Of requests nothing is said of a time in which none began, though other entries of some did.
+    let may_be_empty = once.is_of_traces() && measures.iter().all(|known| known.is_of_requests());
+    let is_grouped = width.is_some() || !keys.is_empty();
+    let (grouped, every) = once.ask(asking).await?;
     let mut rows = Vec::new();
     for batch in &grouped.batches {
         let read = Rows(batch);
         for row in 0..batch.num_rows() {
+            if may_be_empty && is_grouped && read.number(ROWS, row)? == Some(0) {
+                continue;
+            }
             rows.push(MetricsRow {
                 start: width.map(|_| read.number(BUCKET, row)).transpose()?.flatten().map(Timestamp::from_micros),
                 keys: keys
@@ -221,7 +242,7 @@ pub(super) async fn metrics_among(
                     .map(|column| Ok(read.text(column, row)?.map(str::to_owned)))
                     .collect::<Result<_, TraceFault>>()?,
                 values: values(&read, row, &measures)?,
-                estimated: read.number(SAMPLED, row)?.unwrap_or_default() > 0,
+                estimated: every || read.number(SAMPLED, row)?.unwrap_or_default() > 0,
             });
         }
     }

@@ -8,6 +8,7 @@ mod count;
 mod dashboard;
 mod export;
 mod metrics;
+mod once;
 mod promql;
 mod series;
 mod sessions;

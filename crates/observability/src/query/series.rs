@@ -1,12 +1,13 @@
 //! What monitors are told: rows, words and numbers over time, each slice by itself.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use arrow_array::RecordBatch;
 use mainspring_kernel::{Actor, Timestamp, text};
 use mainspring_lake::{Aggregate, Filter, KeyOf, MeasureOf, Order, Scan};
+use mainspring_llm::TraceId;
 
-use super::{Asking, TraceFilter, access::seen, counted, entry_only, group_column, metrics::float};
+use super::{Asking, TraceFilter, access::seen, counted, entry_only, group_column, metrics::float, once::Once};
 use crate::{
     fault::TraceFault,
     filter::{FIELDS, FieldKind, SpanFilter, known},
@@ -28,7 +29,8 @@ const FIRST_SEEN: usize = 1_000;
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeriesQuestion {
     pub filter: SpanFilter,
-    /// Only spans by which a trace is entered.
+    /// Only spans by which a trace is entered. Counts and durations are of the first of those that pass of each trace, in each
+    /// slice.
     pub entries: bool,
     /// Only spans of which this field has this value.
     pub only: Option<(String, String)>,
@@ -89,6 +91,9 @@ const FIRST: &str = "first_seen";
 const SENDER: &str = "first_service";
 const SENDING_APP: &str = "first_app";
 
+/// Which traces were told of, in each slice.
+type TracesOfSlices = HashSet<(TraceId, Option<String>)>;
+
 /// Whether slices can be made of a field, and its values counted.
 pub fn check_group_field(field: &str) -> Result<(), TraceFault> {
     group_column(field).map(drop)
@@ -139,18 +144,23 @@ impl Observability {
         let asking = self.asking(actor, self.now());
         let Some((among, slice)) = chosen(asking, question, Filter::All).await? else { return Ok(Vec::new()) };
         let word = word.map(group_column).transpose()?;
-        let mut asked = Aggregate::of(word.map_or(Filter::All, present).and(among)).measure(ROWS, MeasureOf::Rows);
-        if let Some(hits) = &hits {
-            asked = asked.measure_of(HITS, MeasureOf::Rows, hits.condition(asking.now));
-        }
+        let among = word.map_or(Filter::All, present).and(among);
+        let hit = hits.as_ref().map(|hits| hits.condition(asking.now));
         let width = i64::try_from(question.step.as_micros()).unwrap_or(i64::MAX).max(1);
-        asked = asked.by_bucket(POINT, "start", width, question.from.as_micros());
-        for (name, column) in [(SLICE, slice), (WORD, word), (WEIGHS, Some(WEIGHT))] {
-            if let Some(column) = column {
-                asked.keys.push(mainspring_lake::Key { name: name.to_owned(), of: KeyOf::Column(column.to_owned()) });
+        let asked = |of: &Filter| {
+            let mut asked = Aggregate::of(among.clone()).measure_of(ROWS, MeasureOf::Rows, of.clone());
+            if let Some(hit) = &hit {
+                asked = asked.measure_of(HITS, MeasureOf::Rows, hit.clone().and(of.clone()));
             }
-        }
-        let grouped = asking.table.aggregate(asked.order(POINT, Order::Ascending).limit(GROUPS_MAX)).await?;
+            asked = asked.by_bucket(POINT, "start", width, question.from.as_micros());
+            for (name, column) in [(SLICE, slice), (WORD, word), (WEIGHS, Some(WEIGHT))] {
+                if let Some(column) = column {
+                    asked.keys.push(mainspring_lake::Key { name: name.to_owned(), of: KeyOf::Column(column.to_owned()) });
+                }
+            }
+            asked.order(POINT, Order::Ascending).limit(GROUPS_MAX)
+        };
+        let (grouped, _) = Once::of(&among, slice.as_slice(), asked).ask(asking).await?;
         if grouped.more {
             return Err(TraceFault::TooMuch { rows: GROUPS_MAX });
         }
@@ -164,12 +174,17 @@ impl Observability {
                 if of.is_none() { Ok(None) } else { Ok(read.text(name, row)?.map(str::to_owned)) }
             };
             for row in 0..batch.num_rows() {
+                // Of traces that began at another time.
+                let count = number(ROWS, row)?;
+                if count == 0 {
+                    continue;
+                }
                 rows.push(SeriesRow {
                     at: Timestamp::from_micros(read.number(POINT, row)?.unwrap_or_default()),
                     slice: key(SLICE, slice, row)?,
                     word: key(WORD, word, row)?,
                     weight: float(&read, WEIGHS, row)?.unwrap_or(1.0),
-                    count: number(ROWS, row)?,
+                    count,
                     hits: if hits.is_some() { number(HITS, row)? } else { 0 },
                 });
             }
@@ -195,13 +210,21 @@ impl Observability {
         let piece = (question.to.since(question.from) / PIECES).max(PIECE_MIN);
         let mut columns = vec!["start", column, WEIGHT];
         columns.extend(slice);
+        // Of a trace that goes through several programs it is the first entry that is measured, as where they are counted.
+        let mut told = (question.entries && column == "duration").then(HashSet::new);
+        if told.is_some() {
+            columns.extend(["trace", "span"]);
+        }
         let (mut from, mut left) = (question.from, NUMBERS_MAX);
         while from < question.to {
             let to = from.plus(piece).min(question.to);
-            let scan = Scan::of(among.clone().and(within(from, to))).columns(&columns).limit(left + 1);
+            let mut scan = Scan::of(among.clone().and(within(from, to))).columns(&columns).limit(left + 1);
+            if told.is_some() {
+                scan = scan.order("start", Order::Ascending).order("span", Order::Ascending);
+            }
             for batch in asking.table.scan(scan).await? {
                 left = left.checked_sub(batch.num_rows()).ok_or(TraceFault::TooMuch { rows: NUMBERS_MAX })?;
-                tell(&batch, (column, unit), slice, listener)?;
+                tell(&batch, (column, unit), (slice, told.as_mut()), listener)?;
             }
             from = to;
         }
@@ -273,9 +296,12 @@ async fn chosen(
     let among = seen(asking, among).await?;
     let Some((field, most)) = by else { return Ok(Some((among, None))) };
     let column = group_column(field)?;
-    let largest =
-        Aggregate::of(among.clone().and(present(column))).by(column).measure_weighed(ROWS, MeasureOf::Rows, Filter::All, WEIGHT);
-    let grouped = asking.table.aggregate(largest.order(ROWS, Order::Descending).limit(*most)).await?;
+    let among = among.and(present(column));
+    let largest = |of: &Filter| {
+        let counted = Aggregate::of(among.clone()).by(column).measure_weighed(ROWS, MeasureOf::Rows, of.clone(), WEIGHT);
+        counted.order(ROWS, Order::Descending).limit(*most)
+    };
+    let (grouped, _) = Once::of(&among, &[column], largest).ask(asking).await?;
     let mut slices = Vec::new();
     for batch in &grouped.batches {
         let read = Rows(batch);
@@ -290,13 +316,20 @@ async fn chosen(
 fn tell(
     batch: &RecordBatch,
     (column, unit): (&str, f64),
-    slice: Option<&str>,
+    (slice, mut known): (Option<&str>, Option<&mut TracesOfSlices>),
     listener: &mut Listener<'_>,
 ) -> Result<(), TraceFault> {
     let rows = Rows(batch);
     for row in 0..batch.num_rows() {
         let (Some(start), Some(number)) = (rows.number("start", row)?, rows.number(column, row)?) else { continue };
         let slice = slice.map(|slice| rows.text(slice, row)).transpose()?.flatten();
+        if let Some(known) = &mut known {
+            let trace = rows.text("trace", row)?.and_then(|trace| trace.parse::<TraceId>().ok());
+            let trace = trace.ok_or_else(|| TraceFault::Unreadable { reason: "a trace id".into() })?;
+            if !known.insert((trace, slice.map(str::to_owned))) {
+                continue;
+            }
+        }
         let told = Told { at: Timestamp::from_micros(start), number: number as f64 / unit, weight: rows.weight(row)? };
         listener(slice, told);
     }
