@@ -7,6 +7,7 @@ mod elsewhere;
 mod erasing;
 mod errands;
 mod gathering;
+mod grouping;
 mod keeping;
 mod keeping_telemetry;
 mod looking;

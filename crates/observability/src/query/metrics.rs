@@ -150,6 +150,7 @@ pub struct MetricsQuestion {
     pub bucket: Option<Duration>,
     /// None: the usual ones.
     pub measures: Vec<String>,
+    /// How many groups there are at most, the largest ones. Over time the same ones are told of in every bucket.
     pub limit: Option<usize>,
 }
 
@@ -188,7 +189,35 @@ pub struct SpanMetrics {
 
 /// Measures spans; every measure is over those that pass, tokens and cost over those whose usage counts.
 pub(crate) async fn metrics(asking: Asking<'_>, question: &MetricsQuestion) -> Result<SpanMetrics, TraceFault> {
-    metrics_among(asking, question, Filter::All).await
+    let Some(bucket) = question.bucket.filter(|_| !question.by.is_empty()) else {
+        return metrics_among(asking, question, Filter::All).await;
+    };
+    let to = question.filter.to.unwrap_or(asking.now);
+    let from = question.filter.from.unwrap_or(to);
+    // The first bucket and the last may lie in it only in part.
+    let buckets = to.as_micros().saturating_sub(from.as_micros()) / width(bucket, from, to)? + 2;
+    let fit = GROUPS_MAX / usize::try_from(buckets).unwrap_or(GROUPS_MAX).max(1);
+    let limit = Some(question.limit.unwrap_or(GROUPS_MAX).min(fit).max(1));
+    // Which groups are the largest is found over all of the time: otherwise the first buckets would take the room of the last.
+    let counting = MetricsQuestion { bucket: None, measures: vec!["count".to_owned()], limit, ..question.clone() };
+    let largest = metrics_among(asking, &counting, Filter::All).await?;
+    let also = if largest.more { one_of(&keys(&question.by)?, &largest) } else { Filter::All };
+    let found = metrics_among(asking, &MetricsQuestion { limit: None, ..question.clone() }, also).await?;
+    Ok(SpanMetrics { more: largest.more || found.more, ..found })
+}
+
+/// Rows of the groups that were found.
+pub(super) fn one_of(columns: &[&str], found: &SpanMetrics) -> Filter {
+    let is = |(column, key): (&&str, &Option<String>)| match key {
+        Some(key) => Filter::eq(column, key.as_str()),
+        None => Filter::IsNull((*column).to_owned()),
+    };
+    if let [column] = columns {
+        let keys = || found.rows.iter().filter_map(|row| row.keys.first());
+        let named = Filter::any_of(column, keys().flatten().map(String::as_str));
+        return if keys().any(Option::is_none) { Filter::Or(vec![named, Filter::IsNull((*column).to_owned())]) } else { named };
+    }
+    Filter::Or(found.rows.iter().map(|row| Filter::And(columns.iter().zip(&row.keys).map(is).collect())).collect())
 }
 
 /// The same of those spans only that pass this as well.
