@@ -1,7 +1,7 @@
 //! Measures over spans: in groups, over time. Where a project keeps only some of its spans, they are of all that came, as far as
 //! what is kept stands for it.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use arrow_array::{Array, Float64Array, Int64Array};
 use mainspring_kernel::{Timestamp, text::did_you_mean};
@@ -196,14 +196,25 @@ pub(crate) async fn metrics(asking: Asking<'_>, question: &MetricsQuestion) -> R
     let from = question.filter.from.unwrap_or(to);
     // The first bucket and the last may lie in it only in part.
     let buckets = to.as_micros().saturating_sub(from.as_micros()) / width(bucket, from, to)? + 2;
-    let fit = GROUPS_MAX / usize::try_from(buckets).unwrap_or(GROUPS_MAX).max(1);
-    let limit = Some(question.limit.unwrap_or(GROUPS_MAX).min(fit).max(1));
+    let mut all = metrics_among(asking, &MetricsQuestion { limit: None, ..question.clone() }, Filter::All).await?;
+    let groups = all.rows.iter().map(|row| row.keys.as_slice()).collect::<HashSet<_>>().len();
+    let most = question.limit.unwrap_or(GROUPS_MAX).max(1);
+    if !all.more && groups <= most {
+        return Ok(all);
+    }
     // Which groups are the largest is found over all of the time: otherwise the first buckets would take the room of the last.
+    let fit = GROUPS_MAX / usize::try_from(buckets).unwrap_or(GROUPS_MAX).max(1);
+    let limit = Some(most.min(fit.max(1)));
     let counting = MetricsQuestion { bucket: None, measures: vec!["count".to_owned()], limit, ..question.clone() };
     let largest = metrics_among(asking, &counting, Filter::All).await?;
-    let also = if largest.more { one_of(&keys(&question.by)?, &largest) } else { Filter::All };
-    let found = metrics_among(asking, &MetricsQuestion { limit: None, ..question.clone() }, also).await?;
-    Ok(SpanMetrics { more: largest.more || found.more, ..found })
+    if all.more {
+        let also = one_of(&keys(&question.by)?, &largest);
+        all = metrics_among(asking, &MetricsQuestion { limit: None, ..question.clone() }, also).await?;
+    } else {
+        let largest: HashSet<&[Option<String>]> = largest.rows.iter().map(|row| row.keys.as_slice()).collect();
+        all.rows.retain(|row| largest.contains(row.keys.as_slice()));
+    }
+    Ok(SpanMetrics { more: true, ..all })
 }
 
 /// Rows of the groups that were found.

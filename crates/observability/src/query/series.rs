@@ -213,7 +213,8 @@ impl Observability {
         // Of a trace that goes through several programs it is the first entry that is measured, as where they are counted.
         let mut told = (question.entries && column == "duration").then(HashSet::new);
         if told.is_some() {
-            columns.extend(["trace", "span"]);
+            // A slice may be one of these.
+            columns.extend(["trace", "span"].into_iter().filter(|name| slice != Some(*name)));
         }
         let (mut from, mut left) = (question.from, NUMBERS_MAX);
         while from < question.to {
