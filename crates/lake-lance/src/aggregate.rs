@@ -7,7 +7,7 @@ use arrow_schema::{DataType, Field, Schema};
 use lance::{
     Dataset,
     deps::datafusion::{
-        common::{Column, ScalarValue},
+        common::{Column, JoinType, ScalarValue},
         dataframe::DataFrame,
         datasource::provider_as_source,
         error::DataFusionError,
@@ -16,7 +16,7 @@ use lance::{
     },
 };
 use mainspring_kernel::text::elide;
-use mainspring_lake::{Aggregate, Filter, Grouped, Key, KeyOf, LakeFault, Measure, MeasureOf, Numbers, Order};
+use mainspring_lake::{Aggregate, Filter, First, Grouped, Key, KeyOf, LakeFault, Measure, MeasureOf, Numbers, Order};
 
 use crate::{
     filter::{self, Condition, reference},
@@ -31,7 +31,8 @@ const MEASURES_MAX: usize = 64;
 pub(crate) async fn run(core: &Arc<Core>, dataset: Arc<Dataset>, question: Aggregate) -> Result<Grouped, LakeFault> {
     let allowance = question.allowance;
     let columns = core.schema_at(&dataset);
-    let scope = Scope { core, columns: &columns };
+    let asked = with_first(&columns, question.first.as_ref());
+    let scope = Scope { core, columns: &columns, asked: &asked };
     scope.check(&question)?;
     let plan = scope.plan(&question)?;
     let ready = filter::ready(&question.filter, &columns, core.name.as_str())?;
@@ -44,7 +45,12 @@ pub(crate) async fn run(core: &Arc<Core>, dataset: Arc<Dataset>, question: Aggre
     let limit = question.limit;
     let grouping = async move {
         let rows = LogicalPlanBuilder::scan("rows", provider_as_source(Arc::new(view)), None)?.build()?;
-        let groups = DataFrame::new(state, rows).aggregate(plan.keys, plan.measures)?.select(plan.answer)?;
+        let rows = DataFrame::new(state, rows);
+        let rows = match plan.first {
+            Some(first) => first.told_of(rows)?,
+            None => rows,
+        };
+        let groups = rows.aggregate(plan.keys, plan.measures)?.select(plan.answer)?;
         let groups = if plan.order.is_empty() { groups } else { groups.sort(plan.order)? };
         groups.limit(0, Some(limit.saturating_add(1)))?.collect().await
     };
@@ -77,12 +83,42 @@ struct Plan {
     measures: Vec<Expr>,
     answer: Vec<Expr>,
     order: Vec<SortExpr>,
+    first: Option<Firsts>,
+}
+
+/// Which rows come first, as the engine finds it.
+#[derive(Debug)]
+struct Firsts {
+    name: String,
+    by: Expr,
+    at: Expr,
+}
+
+/// No column is called so.
+const SHARED: &str = "first_of";
+
+impl Firsts {
+    /// The same rows, each beside the place of the first that shares its values where it is that one.
+    fn told_of(self, rows: DataFrame) -> Result<DataFrame, DataFusionError> {
+        let least = vec![expr_fn::min(self.at.clone()).alias(&self.name)];
+        let firsts = rows.clone().aggregate(vec![self.by.clone().alias(SHARED)], least)?;
+        // What stands on the left is what is kept in memory: two numbers for each value.
+        firsts.join_on(rows, JoinType::Right, [named(SHARED).eq(self.by), named(&self.name).eq(self.at)])
+    }
+}
+
+/// The columns that conditions of measures may name.
+fn with_first(columns: &Schema, first: Option<&First>) -> Schema {
+    let fields = columns.fields().iter().cloned();
+    Schema::new(fields.chain(first.map(|first| Arc::new(Field::new(&first.name, DataType::Int64, true)))).collect::<Vec<_>>())
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Scope<'a> {
     core: &'a Core,
     columns: &'a Schema,
+    /// The same, and what is told of rows that come first.
+    asked: &'a Schema,
 }
 
 impl<'a> Scope<'a> {
@@ -107,7 +143,8 @@ impl<'a> Scope<'a> {
     }
 
     fn plan(self, question: &Aggregate) -> Result<Plan, LakeFault> {
-        let mut plan = Plan { keys: Vec::new(), measures: Vec::new(), answer: Vec::new(), order: order_of(question) };
+        let first = question.first.as_ref().map(|first| self.first(first)).transpose()?;
+        let mut plan = Plan { keys: Vec::new(), measures: Vec::new(), answer: Vec::new(), order: order_of(question), first };
         for (at, key) in question.keys.iter().enumerate() {
             let name = format!("key{at}");
             plan.keys.push(self.key(key)?.alias(&name));
@@ -149,6 +186,26 @@ impl<'a> Scope<'a> {
             plan.order.clear();
         }
         Ok(plan)
+    }
+
+    fn first(self, First { name, by, at, above }: &First) -> Result<Firsts, LakeFault> {
+        if self.columns.column_with_name(name).is_some() || name == SHARED {
+            return Err(self.core.query_fault(format!("there is a column `{}` already", elide(name, 80))));
+        }
+        if by.is_empty() {
+            return Err(self.core.query_fault("rows come first of those that share a column"));
+        }
+        let text = |name: &String| {
+            let field = self.column(name)?;
+            if schema::is_text(field.data_type()) { Ok(field) } else { Err(self.wrong(field, "holds no text")) }
+        };
+        let shared = by.iter().map(|name| Ok(cast(reference(text(name)?), DataType::Utf8))).collect::<Result<_, LakeFault>>()?;
+        let below = cast(reference(self.column(above)?).is_not_null(), DataType::Int64);
+        Ok(Firsts {
+            name: name.clone(),
+            by: functions::short().call(shared),
+            at: cast(reference(self.whole(at)?), DataType::Int64) * lit(2_i64) + below,
+        })
     }
 
     fn key(self, key: &Key) -> Result<Expr, LakeFault> {
@@ -208,7 +265,7 @@ impl<'a> Scope<'a> {
 
     /// Over these rows of the group only.
     fn only(self, reckoned: Expr, only: &Filter) -> Result<Expr, LakeFault> {
-        let only = match filter::compile(only, self.columns, self.core.name.as_str())? {
+        let only = match filter::compile(only, self.asked, self.core.name.as_str())? {
             Condition::Always => return Ok(reckoned),
             Condition::Never => Expr::Literal(ScalarValue::Boolean(Some(false)), None),
             Condition::When(expr) => expr,

@@ -90,6 +90,20 @@ pub struct Measure {
     pub weight: Option<String>,
 }
 
+/// Which rows come first of those that share values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct First {
+    /// What `Measure::only` calls it: a column that has a value in rows which come first, and is null in every other. No column
+    /// of the table is called so.
+    pub name: String,
+    /// Columns of text: of the rows with the same ones, one comes first. Nulls are the same.
+    pub by: Vec<String>,
+    /// A column of whole numbers within 2^62: the least comes first. Where several have it, so do they all.
+    pub at: String,
+    /// Of rows with the same number, those without a value in this column come before the others.
+    pub above: String,
+}
+
 /// Rows in groups. The answer has a column for each key and then each measure, under their names and in this order.
 ///
 /// Keys by column, least and greatest values have the type of their column; keys inside of JSON are texts; buckets of whole numbers, counts, sums of whole
@@ -100,6 +114,8 @@ pub struct Aggregate {
     /// None: all rows are one group, which is there even when no row is.
     pub keys: Vec<Key>,
     pub measures: Vec<Measure>,
+    /// Whether measures ask which rows come first, among those that pass the filter.
+    pub first: Option<First>,
     /// Which groups come first, by keys or measures, nulls last; the keys decide between equals.
     pub order: Vec<(String, Order)>,
     pub limit: usize,
@@ -109,7 +125,15 @@ pub struct Aggregate {
 impl Aggregate {
     #[must_use]
     pub fn of(filter: Filter) -> Self {
-        Self { filter, keys: Vec::new(), measures: Vec::new(), order: Vec::new(), limit: 10_000, allowance: Allowance::default() }
+        Self {
+            filter,
+            keys: Vec::new(),
+            measures: Vec::new(),
+            first: None,
+            order: Vec::new(),
+            limit: 10_000,
+            allowance: Allowance::default(),
+        }
     }
 
     #[must_use]
@@ -139,6 +163,12 @@ impl Aggregate {
     #[must_use]
     pub fn measure_weighed(mut self, name: &str, of: MeasureOf, only: Filter, weight: &str) -> Self {
         self.measures.push(Measure { name: name.to_owned(), of, only, weight: Some(weight.to_owned()) });
+        self
+    }
+
+    #[must_use]
+    pub fn first(mut self, first: First) -> Self {
+        self.first = Some(first);
         self
     }
 

@@ -307,6 +307,7 @@ export const api = {
     /** What was said in a span, or in the trace's first. */
     reading: (id: string, span: string | undefined, signal?: Signal) =>
       call("get", "/api/v1/traces/{id}/reading", { signal, path: { id }, query: { span } }),
+    spans: (query: { filter?: string; from?: string } & ListOptions, signal?: Signal) => call("get", "/api/v1/spans", { signal, query }),
     /** Spans as they are stored. The server ends it after some minutes. */
     async *tail(query: { filter?: string; spans?: boolean }, signal: AbortSignal): AsyncGenerator<T.TailEvent> {
       for await (const event of events("GET", "/api/v1/traces/tail" satisfies keyof paths, { signal, query }))

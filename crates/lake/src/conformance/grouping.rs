@@ -11,7 +11,8 @@ use mainspring_statistics::{Moments, Quantiles};
 
 use super::{Row, batch, done, table};
 use crate::{
-    Aggregate, Allowance, Filter, Grouped, Key, KeyOf, Lake, LakeFault, MeasureOf, Numbers, Order, Scalar, Table, UpkeepPolicy,
+    Aggregate, Allowance, Filter, First, Grouped, Key, KeyOf, Lake, LakeFault, MeasureOf, Numbers, Order, Scalar, Table,
+    UpkeepPolicy,
 };
 
 fn column(name: &str) -> String {
@@ -284,6 +285,52 @@ pub(super) async fn rows_of_a_sample_stand_for_more(lake: &dyn Lake) {
     }
     let unknown = all().measure_weighed("x", MeasureOf::Rows, Filter::All, "nope");
     assert!(matches!(table.aggregate(unknown).await, Err(LakeFault::NoColumn { .. })));
+    done(lake, &table).await;
+}
+
+pub(super) async fn rows_that_come_first_are_told_from_others(lake: &dyn Lake) {
+    let table = table(lake, "grouping-first").await;
+    let rows = [
+        Row::new("a").doc("one").number(20).share(0.5),
+        Row::new("b").doc("one").number(10).share(0.25).words("passes"),
+        Row::new("c").doc("two").number(-7).words("passes"),
+        // Both began at once; the second lies above the first.
+        Row::new("d").doc("three").number(5).share(0.5).words("passes"),
+        Row::new("e").doc("three").number(5).words("passes"),
+        Row::new("f").doc("three").number(6).words("passes"),
+        Row::new("g").number(1).words("passes"),
+    ];
+    for part in rows.chunks(3) {
+        table.append(batch(part)).await.unwrap();
+    }
+    let first = || First { name: column("comes_first"), by: vec![column("doc")], at: column("number"), above: column("share") };
+    let is_first = || Filter::Not(Box::new(Filter::IsNull(column("comes_first"))));
+    let all = Aggregate::of(Filter::All)
+        .measure("rows", MeasureOf::Rows)
+        .measure_of("first", MeasureOf::Rows, is_first())
+        .measure_of("sum", MeasureOf::Sum(column("number")), is_first())
+        .first(first());
+    assert_eq!(ask(&*table, all.clone()).await, ["7 4 9"]);
+    let by_id = all.clone().by("id").limit(9);
+    let each = ["a 1 0 -", "b 1 1 10", "c 1 1 -7", "d 1 0 -", "e 1 1 5", "f 1 0 -", "g 1 1 1"];
+    assert_eq!(ask(&*table, by_id.clone()).await, each);
+    // Among the rows that pass, another one comes first.
+    let fewer = Aggregate { filter: Filter::NotEq("id".into(), "b".into()), ..by_id };
+    assert_eq!(ask(&*table, fewer).await, ["a 1 1 20", "c 1 1 -7", "d 1 0 -", "e 1 1 5", "f 1 0 -", "g 1 1 1"]);
+    // Of those that have the same words as well.
+    let both = First { by: vec![column("doc"), column("words")], ..first() };
+    assert_eq!(ask(&*table, all.clone().first(both)).await, ["7 5 29"], "the first has no words");
+    for odd in [
+        First { by: vec![column("number")], ..first() },
+        First { by: Vec::new(), ..first() },
+        First { at: column("words"), ..first() },
+        First { name: column("id"), ..first() },
+    ] {
+        let fault = table.aggregate(all.clone().first(odd.clone())).await;
+        assert!(matches!(fault, Err(LakeFault::Query { .. } | LakeFault::NoColumn { .. })), "{odd:?}: {fault:?}");
+    }
+    let fault = table.aggregate(Aggregate { first: None, ..all }).await;
+    assert!(matches!(fault, Err(LakeFault::NoColumn { .. })), "{fault:?}");
     done(lake, &table).await;
 }
 

@@ -86,6 +86,7 @@ cases! {
         summaries_of_parts_add_up,
         groups_are_made_of_values_inside_json,
         rows_of_a_sample_stand_for_more,
+        rows_that_come_first_are_told_from_others,
         the_first_groups_are_cut_off,
         groups_of_words_and_of_old_versions,
         senseless_groups_are_refused,

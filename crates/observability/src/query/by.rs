@@ -25,6 +25,16 @@ impl By {
         }
     }
 
+    /// The column, where it is one.
+    pub(super) fn column(&self) -> Option<&str> {
+        if let Self::Column(column) = self { Some(column) } else { None }
+    }
+
+    /// Rows of this group; none: of those that have no such value.
+    pub(super) fn is(&self, value: Option<&String>) -> Filter {
+        value.map_or_else(|| Filter::Not(Box::new(self.present())), |value| self.one_of(std::slice::from_ref(value)))
+    }
+
     pub(crate) fn key(&self) -> KeyOf {
         match self {
             Self::Column(column) => KeyOf::Column((*column).to_owned()),

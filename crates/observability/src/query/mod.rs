@@ -11,6 +11,7 @@ mod export;
 mod firsts;
 mod metrics;
 mod numbers;
+mod once;
 mod promql;
 mod releases;
 mod series;

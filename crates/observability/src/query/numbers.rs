@@ -13,6 +13,7 @@ use super::{
     by::{attribute, keyed},
     counted,
     metrics::float,
+    once::Once,
     series::{GROUPS_MAX, POINT, SLICE, WEIGHS, chosen, within},
 };
 use crate::{
@@ -103,13 +104,20 @@ impl Observability {
         let numbers = numbers_of(field)?;
         let Some((among, slice)) = chosen(asking, question, with(&numbers)).await? else { return Ok(()) };
         let width = i64::try_from(question.step.as_micros()).unwrap_or(i64::MAX).max(1);
+        // How long a trace took is told by its first entry, as where traces are counted; what it used by all that used it.
+        let of_traces = numbers.path.is_empty() && numbers.column == "duration";
         let asked = |(from, to): (Timestamp, Timestamp)| {
-            let asked = Aggregate::of(among.clone().and(within(from, to)))
-                .by_bucket(POINT, "start", width, question.from.as_micros())
-                .measure(MOMENTS, MeasureOf::Moments(numbers.clone()))
-                .limit(GROUPS_MAX);
-            let asked = if spread { asked.measure(SPREAD, MeasureOf::Spread(numbers.clone())) } else { asked };
-            keyed(asked, [(SLICE, slice.as_ref()), (WEIGHS, Some(&By::Column(WEIGHT)))])
+            let among = among.clone().and(within(from, to));
+            let question = |of: &Filter| {
+                let of = if of_traces { of.clone() } else { Filter::All };
+                let asked = Aggregate::of(among.clone())
+                    .by_bucket(POINT, "start", width, question.from.as_micros())
+                    .measure_of(MOMENTS, MeasureOf::Moments(numbers.clone()), of.clone())
+                    .limit(GROUPS_MAX);
+                let asked = if spread { asked.measure_of(SPREAD, MeasureOf::Spread(numbers.clone()), of) } else { asked };
+                keyed(asked, [(SLICE, slice.as_ref()), (WEIGHS, Some(&By::Column(WEIGHT)))])
+            };
+            if of_traces { Once::of(&among, slice.as_slice(), question) } else { Once::every(question(&Filter::All)) }
         };
         let mut left = pieces((question.from, question.to));
         while let Some((from, to)) = left.pop() {
@@ -147,8 +155,8 @@ const fn is_too_much(fault: &TraceFault) -> bool {
     )
 }
 
-async fn summed(asking: Asking<'_>, asked: Aggregate, (sliced, spread): (bool, bool)) -> Result<Vec<NumbersRow>, TraceFault> {
-    let grouped = asking.table.aggregate(asked).await?;
+async fn summed(asking: Asking<'_>, asked: Once, (sliced, spread): (bool, bool)) -> Result<Vec<NumbersRow>, TraceFault> {
+    let grouped = asked.ask_exactly(asking).await?;
     if grouped.more {
         return Err(TraceFault::TooMuch { rows: GROUPS_MAX });
     }

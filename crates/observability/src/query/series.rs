@@ -1,6 +1,6 @@
 //! What monitors are told: rows, words and numbers over time, each slice by itself.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use mainspring_kernel::{Actor, Timestamp};
 use mainspring_lake::{Aggregate, Filter, MeasureOf, Order};
@@ -11,6 +11,7 @@ use super::{
     by::{By, keyed},
     entry_only,
     metrics::float,
+    once::Once,
 };
 use crate::{
     fault::TraceFault,
@@ -26,7 +27,8 @@ pub(super) const GROUPS_MAX: usize = 200_000;
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeriesQuestion {
     pub filter: SpanFilter,
-    /// Only spans by which a trace is entered.
+    /// Only spans by which a trace is entered. Counts and durations are of the first of those that pass of each trace, in each
+    /// slice.
     pub entries: bool,
     /// Only spans of which this field has this value.
     pub only: Option<(String, String)>,
@@ -62,6 +64,9 @@ pub(super) const SLICE: &str = "point_slice";
 const WORD: &str = "point_word";
 pub(super) const WEIGHS: &str = "point_weight";
 
+/// Which traces were told of, in each slice.
+type TracesOfSlices = HashSet<(TraceId, Option<String>)>;
+
 /// Whether slices can be made of a field, and its values counted.
 pub fn check_group_field(field: &str) -> Result<(), TraceFault> {
     By::read(field).map(drop)
@@ -86,16 +91,20 @@ impl Observability {
         let asking = self.asking(actor, self.now());
         let Some((among, slice)) = chosen(asking, question, Filter::All).await? else { return Ok(Vec::new()) };
         let word = word.map(By::read).transpose()?;
-        let worded = word.as_ref().map_or(Filter::All, By::present);
-        let mut asked = Aggregate::of(worded.and(among)).measure(ROWS, MeasureOf::Rows);
-        if let Some(hits) = &hits {
-            asked = asked.measure_of(HITS, MeasureOf::Rows, hits.condition(asking.now));
-        }
+        let among = word.as_ref().map_or(Filter::All, By::present).and(among);
+        let hit = hits.as_ref().map(|hits| hits.condition(asking.now));
         let width = i64::try_from(question.step.as_micros()).unwrap_or(i64::MAX).max(1);
-        asked = asked.by_bucket(POINT, "start", width, question.from.as_micros());
         let weighed = By::Column(WEIGHT);
-        asked = keyed(asked, [(SLICE, slice.as_ref()), (WORD, word.as_ref()), (WEIGHS, Some(&weighed))]);
-        let grouped = asking.table.aggregate(asked.order(POINT, Order::Ascending).limit(GROUPS_MAX)).await?;
+        let asked = |of: &Filter| {
+            let mut asked = Aggregate::of(among.clone()).measure_of(ROWS, MeasureOf::Rows, of.clone());
+            if let Some(hit) = &hit {
+                asked = asked.measure_of(HITS, MeasureOf::Rows, hit.clone().and(of.clone()));
+            }
+            asked = asked.by_bucket(POINT, "start", width, question.from.as_micros());
+            asked = keyed(asked, [(SLICE, slice.as_ref()), (WORD, word.as_ref()), (WEIGHS, Some(&weighed))]);
+            asked.order(POINT, Order::Ascending).limit(GROUPS_MAX)
+        };
+        let (grouped, _) = Once::of(&among, slice.as_slice(), asked).ask(asking).await?;
         if grouped.more {
             return Err(TraceFault::TooMuch { rows: GROUPS_MAX });
         }
@@ -110,8 +119,9 @@ impl Observability {
             };
             for row in 0..batch.num_rows() {
                 let said = key(WORD, word.as_ref(), row)?;
-                // An attribute that is an object or a list is no word.
-                if word.is_some() && said.is_none() {
+                let count = number(ROWS, row)?;
+                // An attribute that is an object or a list is no word. And there may be nothing but traces that began at another time.
+                if (word.is_some() && said.is_none()) || count == 0 {
                     continue;
                 }
                 rows.push(SeriesRow {
@@ -119,7 +129,7 @@ impl Observability {
                     slice: key(SLICE, slice.as_ref(), row)?,
                     word: said,
                     weight: float(&read, WEIGHS, row)?.unwrap_or(1.0),
-                    count: number(ROWS, row)?,
+                    count,
                     hits: if hits.is_some() { number(HITS, row)? } else { 0 },
                 });
             }
@@ -161,9 +171,12 @@ pub(super) async fn chosen(
     let among = seen(asking, among).await?;
     let Some((field, most)) = by else { return Ok(Some((among, None))) };
     let by = By::read(field)?;
-    let largest = Aggregate::of(among.clone().and(by.present())).measure_weighed(ROWS, MeasureOf::Rows, Filter::All, WEIGHT);
-    let largest = keyed(largest, [(SLICE, Some(&by))]);
-    let grouped = asking.table.aggregate(largest.order(ROWS, Order::Descending).limit(*most)).await?;
+    let among = among.and(by.present());
+    let largest = |of: &Filter| {
+        let counted = Aggregate::of(among.clone()).measure_weighed(ROWS, MeasureOf::Rows, of.clone(), WEIGHT);
+        keyed(counted, [(SLICE, Some(&by))]).order(ROWS, Order::Descending).limit(*most)
+    };
+    let (grouped, _) = Once::of(&among, std::slice::from_ref(&by), largest).ask(asking).await?;
     let mut slices = Vec::new();
     for batch in &grouped.batches {
         let read = Rows(batch);
