@@ -6,7 +6,7 @@ use std::{
 };
 
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, Float64Array, Int64Array, StringArray,
+    Array, ArrayRef, Float64Array, Int64Array, StringArray,
     cast::AsArray,
     types::{Float64Type, Int64Type},
 };

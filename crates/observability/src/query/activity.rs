@@ -65,7 +65,7 @@ pub(crate) async fn by_app(asking: Asking<'_>, from: Timestamp) -> Result<HashMa
     let among = seen(asking, filter.entries(asking.actor, asking.now)).await?;
     let last = || MeasureOf::Max("start".into());
     let question = |of: &Filter| traffic(&among, of).by("app").measure("last", last()).limit(APPS_MAX);
-    let (grouped, every) = Once::of(&among, &["app"], question).ask(asking).await?;
+    let (grouped, every) = Once::of(&among, &[By::Column("app")], question).ask(asking).await?;
     if grouped.more {
         return Err(TraceFault::TooMuch { rows: APPS_MAX });
     }

@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use mainspring_kernel::Timestamp;
-use mainspring_lake::Filter;
 
 use super::{
     Asking, By, MetricsQuestion, SpanMetrics, SqlQuestion, SqlRows, TraceFilter,

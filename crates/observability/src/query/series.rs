@@ -1,6 +1,6 @@
 //! What monitors are told: rows, words and numbers over time, each slice by itself.
 
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 
 use mainspring_kernel::{Actor, Timestamp};
 use mainspring_lake::{Aggregate, Filter, MeasureOf, Order};
@@ -63,9 +63,6 @@ const HITS: &str = "point_hits";
 pub(super) const SLICE: &str = "point_slice";
 const WORD: &str = "point_word";
 pub(super) const WEIGHS: &str = "point_weight";
-
-/// Which traces were told of, in each slice.
-type TracesOfSlices = HashSet<(TraceId, Option<String>)>;
 
 /// Whether slices can be made of a field, and its values counted.
 pub fn check_group_field(field: &str) -> Result<(), TraceFault> {

@@ -317,7 +317,8 @@ async fn ask(
         }
         question
     };
-    let (grouped, every) = Once::of(&among, &asked.labels, question).ask(asking).await?;
+    let labels: Vec<By> = asked.labels.iter().map(|label| By::Column(label)).collect();
+    let (grouped, every) = Once::of(&among, &labels, question).ask(asking).await?;
     times.estimated.fetch_or(every, Ordering::Relaxed);
     if grouped.more {
         return Err(PromFault::question(
