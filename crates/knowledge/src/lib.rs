@@ -21,7 +21,7 @@ mod tests;
 mod texts;
 mod upkeep;
 
-pub use documents::{Chunk, DocumentFilter, DocumentText, SourceStats, Stats};
+pub use documents::{Called, Chunk, DocumentFilter, DocumentText, SourceStats, Stats};
 pub use fault::KnowledgeFault;
 pub use forget::{DroppedState, ForgetRequest, Forgotten, Receipt, RemovedRows};
 pub use forgotten::Tombstone;

@@ -137,6 +137,11 @@ const GET: &str = "SELECT d.id, d.source, d.path, d.uri, d.title, d.media_type, 
     d.parsed, d.bytes, d.pages, d.status, d.reason_code, d.reason, d.warnings, d.origin, d.updated_at, r.chunks, r.tokens FROM document d \
     LEFT JOIN document_rows r ON r.lake_table = $3 AND r.document = d.id \
     WHERE d.project = $1 AND d.knowledge = $2 AND d.id = $4";
+const CALLED: &str = "SELECT d.id, d.source, d.path, d.uri, d.title, d.media_type, d.labels, d.metadata, d.digest, \
+    d.parsed, d.bytes, d.pages, d.status, d.reason_code, d.reason, d.warnings, d.origin, d.updated_at, r.chunks, r.tokens FROM document d \
+    LEFT JOIN document_rows r ON r.lake_table = $3 AND r.document = d.id \
+    WHERE d.project = $1 AND d.knowledge = $2 AND (d.path = $4 OR d.uri = $4) AND d.status <> 'forgotten' \
+    ORDER BY d.id LIMIT 1000";
 const PAGE: &str = "SELECT d.id, d.source, d.path, d.uri, d.title, d.media_type, d.labels, d.metadata, d.digest, \
     d.parsed, d.bytes, d.pages, d.status, d.reason_code, d.reason, d.warnings, d.origin, d.updated_at, r.chunks, r.tokens FROM document d \
     LEFT JOIN document_rows r ON r.lake_table = $3 AND r.document = d.id \
@@ -171,6 +176,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     SHARES_PARSED,
     IDS_OF_SOURCE,
     GET,
+    CALLED,
     PAGE,
     AUDIENCES,
 ];
@@ -408,6 +414,17 @@ pub(crate) async fn get(
     let table = table.map(Name::to_string).unwrap_or_default();
     let rows = catalog.query(GET, params![key.project, &key.name, table, id.as_str()]).await?;
     rows.first().map(document).transpose()
+}
+
+/// Documents with exactly this path or address, of whatever source and whoever may see them.
+pub(crate) async fn called(
+    catalog: &Catalog,
+    key: &KnowledgeKey,
+    table: Option<&Name>,
+    given: &str,
+) -> Result<Vec<Document>, CatalogFault> {
+    let table = table.map(Name::to_string).unwrap_or_default();
+    catalog.query(CALLED, params![key.project, &key.name, table, stored(given)]).await?.iter().map(document).collect()
 }
 
 /// Up to a thousand documents after a place in the order of paths, whoever may see them.
