@@ -26,7 +26,7 @@ pub(crate) mod run {
     pub(crate) use super::runs::{any_stranded, finish, forget, get, insert, interrupt, latest, page, page_of_project, progress};
 }
 pub(crate) mod receipt {
-    pub(crate) use super::receipts::{finish, finished, get, insert, page, pending};
+    pub(crate) use super::receipts::{amend, finish, finished, get, insert, note, page, pending, pending_one};
 }
 pub(crate) mod tombstone {
     pub(crate) use super::tombstones::{get, page, sources};

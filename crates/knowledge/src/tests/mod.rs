@@ -4,6 +4,7 @@ mod access;
 mod forgetting;
 mod forgotten;
 mod ingesting;
+mod interrupted;
 mod keeping;
 mod outages;
 mod replaying;
