@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::{
     fault::KnowledgeFault,
     ingest::{Hold, patiently},
+    kept,
     model::{Document, DocumentId, DocumentStatus, KnowledgeKey},
     service::Inner,
     store::{self, document, held},
@@ -391,22 +392,16 @@ async fn retag(inner: &Inner, table: &dyn Table) -> Result<(), KnowledgeFault> {
     Ok(table.tag(&tag, &version).await?)
 }
 
-/// A text goes unless a document that stays has the same.
+/// A text goes unless a document that stays has the same, or is about to.
 async fn remove_texts(inner: &Inner, hold: &Hold, texts: &[Digest]) -> Result<(u64, u64), KnowledgeFault> {
     let (mut removed, mut shared) = (0, 0);
     for text in texts.iter().collect::<BTreeSet<_>>() {
         hold.fence().await?;
-        if document::shares_parsed(&inner.catalog, text).await? {
-            shared += 1;
-        } else {
-            inner.blobs.delete(text).await?;
+        if kept::let_go(inner, text).await? {
             removed += 1;
+        } else {
+            shared += 1;
         }
-        let unlisted = inner.catalog.transact::<(), KnowledgeFault, _>(|mut tx| async move {
-            document::unlist_released(&mut tx, text).await?;
-            Ok((tx, ()))
-        });
-        unlisted.await?;
     }
     Ok((removed, shared))
 }

@@ -6,6 +6,7 @@ mod fault;
 mod forget;
 mod forgotten;
 mod ingest;
+mod kept;
 mod kind;
 mod model; // what a knowledge holds, and what its ingestion says of itself
 mod search;

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     chunk::ChunkSpec,
     fault::KnowledgeFault,
+    kept,
     model::{Document, DocumentId, DocumentStatus, Failure, KnowledgeKey, Origin, Reason, Warning},
     service::Inner,
     source::{Content, Fetched, Listed, Source, names},
@@ -342,7 +343,13 @@ impl Prepare {
                 let attributes = listed.attributes_digest;
                 Ok(Some(Item::Rows(Box::new(Prepared { document, attributes, fingerprint, row_key, chunks, gain, held: None }))))
             }
-            Err(reason) => Ok(Some(self.failed(listed, Some(seen), reason, fingerprint))),
+            Err(reason) => {
+                // The document that is recorded names no text.
+                if let Some(text) = &document.parsed {
+                    kept::discard(&self.inner, &document.id, text).await?;
+                }
+                Ok(Some(self.failed(listed, Some(seen), reason, fingerprint)))
+            }
         }
     }
 

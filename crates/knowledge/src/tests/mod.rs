@@ -6,6 +6,7 @@ mod forgotten;
 mod ingesting;
 mod interrupted;
 mod keeping;
+mod kept;
 mod outages;
 mod replaying;
 mod statements;
