@@ -11,6 +11,7 @@ use crate::{
     kept,
     model::KnowledgeKey,
     service::Inner,
+    source::leftovers,
     store::{TableRow, TableState, document, held},
 };
 
@@ -51,7 +52,17 @@ pub(crate) async fn run(inner: &Arc<Inner>) -> Result<Cleaned, KnowledgeFault> {
         }
     }
     texts(inner, &mut cleaned).await?;
+    clear_leftovers(inner).await;
     Ok(cleaned)
+}
+
+/// Each server has a working folder of its own.
+async fn clear_leftovers(inner: &Inner) {
+    let (work_dir, now, keep) = (inner.config.sources.work_dir.clone(), inner.clock.now(), inner.config.keep_runs_for);
+    let cleared = tokio::task::spawn_blocking(move || leftovers::clear(&work_dir, now, keep)).await;
+    if let Ok(Err(fault)) = cleared {
+        tracing::warn!(cause = %fault, "old clones and crawled pages could not be deleted; it is tried again");
+    }
 }
 
 async fn table(inner: &Inner, row: &TableRow, cleaned: &mut Cleaned) -> Result<(), KnowledgeFault> {

@@ -15,6 +15,7 @@ use url::Url;
 use super::{
     Content, Fetched, Listed, Listing, Place, Source, SourceFault, SourcePolicy,
     egress::{Answer, Egress, Validators, place},
+    leftovers::PAGES,
     links,
     robots::Robots,
     sitemap,
@@ -67,7 +68,7 @@ impl Web {
             spec: spec.clone(),
             egress,
             permits: Semaphore::new(AT_ONCE),
-            spool: policy.work_dir.join("crawl"),
+            spool: policy.work_dir.join(PAGES),
             max_bytes: policy.max_document_bytes,
             robots: Mutex::default(),
         }
