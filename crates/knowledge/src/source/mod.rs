@@ -284,6 +284,13 @@ impl Source {
         }
     }
 
+    /// An entry whose content is that of another path, for those who may see both; nothing where no labels say who that is.
+    fn also_as(&self, entry: Listed, path: &str) -> Option<Listed> {
+        let attributes = entry.attributes.also_within(&self.rules.attributes(path).labels)?;
+        let attributes_digest = attributes.digest(&self.key, &entry.uri);
+        Some(Listed { attributes, attributes_digest, ..entry })
+    }
+
     fn takes(&self, path: &str) -> bool {
         self.selection.takes(path)
     }
