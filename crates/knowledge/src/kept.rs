@@ -17,8 +17,13 @@ const IN_HAND: Duration = Duration::from_secs(6 * 3600);
 /// so either they see this entry, or it is put here after they deleted it.
 pub(crate) async fn put(inner: &Inner, document: &DocumentId, bytes: Bytes) -> Result<Digest, KnowledgeFault> {
     let text = Digest::of(&bytes);
-    patiently(inner, || list(inner, &text, document, inner.clock.now().plus(IN_HAND))).await?;
+    announce(inner, document, &text).await?;
     patiently(inner, || async { Ok(inner.blobs.put(bytes.clone()).await?) }).await
+}
+
+/// Says that a document is about to have a text that may be there already. Look for it only after that.
+pub(crate) async fn announce(inner: &Inner, document: &DocumentId, text: &Digest) -> Result<(), KnowledgeFault> {
+    patiently(inner, || list(inner, text, document, inner.clock.now().plus(IN_HAND))).await
 }
 
 async fn list(inner: &Inner, text: &Digest, document: &DocumentId, until: Timestamp) -> Result<(), KnowledgeFault> {

@@ -310,6 +310,7 @@ impl Prepare {
         for (path, parsed, _) in document::same_content(&self.inner.catalog, &self.key, digest).await? {
             // A parser may take the title from the name.
             if media_type.is_none() && file_name(&path) == file_name(&listed.path) {
+                kept::announce(&self.inner, &listed.id, &parsed).await?;
                 return Ok(self.kept(&parsed).await?.filter(ParsedText::is_current));
             }
         }
