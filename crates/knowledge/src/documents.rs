@@ -12,6 +12,7 @@ use crate::{
     model::{Document, DocumentId, DocumentStatus, IngestRun, KnowledgeKey, KnowledgeVersion, Reason},
     search::access,
     service::{Inner, bad_page},
+    source::names,
     store::{self, ListFilter, State, TableRow, document, held},
     table::{self, ChunkRow, Reader, columns},
 };
@@ -22,6 +23,15 @@ pub struct DocumentFilter {
     pub source: Option<String>,
     /// Part of path, title or address, letter case ignored.
     pub text: Option<String>,
+}
+
+/// Documents by a name that somebody gave.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Called {
+    /// Those whose path or address it is, to the letter.
+    pub exact: Vec<Document>,
+    /// Where there are none: some that may have been meant.
+    pub near: Vec<Document>,
 }
 
 /// A document's text with its structure; offsets of chunks and passages count in it.
@@ -124,6 +134,30 @@ pub(crate) async fn list(
     }
     found.truncate(page.limit() + 1);
     Ok(Page::from_overfetch(found, page, |document| (document.path.clone(), document.id.to_string())))
+}
+
+/// As many as help somebody who mistyped.
+const NEAR: usize = 5;
+
+pub(crate) async fn called(inner: &Inner, actor: &Actor, name: &Name, given: &str) -> Result<Called, KnowledgeFault> {
+    let place = Place::of(inner, actor, name).await?;
+    let mut exact = document::called(&inner.catalog, &place.key, place.table(), given).await?;
+    exact.retain(|document| actor.labels.may_see(&document.labels));
+    if !exact.is_empty() {
+        return Ok(Called { exact, near: Vec::new() });
+    }
+    // Part of a name, or a name with another folder before it or another ending.
+    for part in [given, names::stem(given).as_str()] {
+        if part.trim().is_empty() {
+            continue;
+        }
+        let filter = DocumentFilter { text: Some(part.to_owned()), ..DocumentFilter::default() };
+        let near = list(inner, actor, name, &filter, &PageRequest::first(NEAR)).await?.items;
+        if !near.is_empty() {
+            return Ok(Called { exact, near });
+        }
+    }
+    Ok(Called { exact, near: Vec::new() })
 }
 
 /// A document the actor may not see does not exist for them.

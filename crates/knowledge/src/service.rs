@@ -18,7 +18,7 @@ use mainspring_llm::{Budget, DocumentAccess, Models, RetrieveRequest, Retrieved,
 use mainspring_registry::{Registry, Version};
 
 use crate::{
-    documents::{self, Chunk, DocumentFilter, DocumentText, Stats},
+    documents::{self, Called, Chunk, DocumentFilter, DocumentText, Stats},
     fault::KnowledgeFault,
     forget::{self, ForgetRequest, Forgotten, Receipt},
     forgotten::{self, Tombstone},
@@ -268,6 +268,12 @@ impl Knowledges {
     pub async fn document(&self, actor: &Actor, name: &Name, id: &DocumentId) -> Result<Document, KnowledgeFault> {
         needs(actor, Role::Reader)?;
         documents::get(&self.inner, actor, name, id).await
+    }
+
+    /// Documents that are called so to the letter, by path or address; or else some that come near.
+    pub async fn documents_called(&self, actor: &Actor, name: &Name, given: &str) -> Result<Called, KnowledgeFault> {
+        needs(actor, Role::Reader)?;
+        documents::called(&self.inner, actor, name, given).await
     }
 
     pub async fn document_text(&self, actor: &Actor, name: &Name, id: &DocumentId) -> Result<DocumentText, KnowledgeFault> {

@@ -364,7 +364,7 @@ pub struct LeftOut {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ForgetRequest {
-    /// Ids of documents to forget.
+    /// Documents to forget, each by its id or by its whole path or address.
     pub documents: Vec<String>,
     /// Forget everything of this source.
     #[serde(default, skip_serializing_if = "Option::is_none")]

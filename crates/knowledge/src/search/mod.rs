@@ -24,6 +24,7 @@ use crate::{
     spec::RetrievalSpec,
     store::document,
     table::{Reader, columns},
+    texts::Text,
 };
 use fuse::{Fused, Weights, fuse};
 use pack::{Candidate, Packed};
@@ -402,12 +403,12 @@ impl TextTokenizer for Words {
 
 impl Inner {
     /// The text offsets count in, from memory or from the blobs.
-    pub(crate) async fn parsed_text(&self, digest: &mainspring_kernel::Digest) -> Result<Option<Arc<str>>, KnowledgeFault> {
+    pub(crate) async fn parsed_text(&self, digest: &mainspring_kernel::Digest) -> Result<Option<Text>, KnowledgeFault> {
         if let Some(text) = self.texts.get(digest) {
             return Ok(Some(text));
         }
         let Some(parsed) = ingest::load_text(self, digest).await? else { return Ok(None) };
-        let text: Arc<str> = parsed.text().into();
+        let text = Text::of(parsed.parsed());
         self.texts.put(*digest, text.clone());
         Ok(Some(text))
     }
