@@ -122,6 +122,8 @@ pub struct DocumentOrigin {
 pub struct DocumentText {
     pub text: String,
     pub digest: String,
+    /// Whether this is what the document says now.
+    pub current: bool,
     pub blocks: Vec<BlockView>,
 }
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

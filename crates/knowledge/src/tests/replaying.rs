@@ -2,7 +2,10 @@ use mainspring_kernel::Fault as _;
 use mainspring_llm::RetrieveRequest;
 use serde_json::json;
 
-use crate::testing::{NAME, Room, asking, page, target};
+use crate::{
+    ForgetRequest,
+    testing::{NAME, Room, asking, page, target},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pinned_search_reads_the_table_as_it_was() {
@@ -91,4 +94,46 @@ async fn bad_requests_are_named() {
         check(RetrieveRequest { metadata: [("a=b".into(), vec!["c".into()])].into(), ..asking("x") }).await,
         "knowledge-bad-request"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passage_is_shown_in_the_text_it_was_cut_from_while_that_is_kept() {
+    let room = Room::open().await;
+    room.write("a.md", "# A\n\nThe tower is thirty metres high.");
+    room.write("b.md", "# B\n\nThe bridge is ninety metres long.");
+    room.apply(json!({})).await;
+    room.ingest().await;
+    let (name, everyone) = (NAME.parse().unwrap(), room.reader(&[]));
+    let found = room.search("how high is the tower").await.into_iter().find(|hit| hit.title == "A").unwrap();
+    let (id, then) = (found.document.parse().unwrap(), found.document_digest.parse().unwrap());
+    let now = room.knowledges.document_text_of(&everyone, &name, &id, &then).await.unwrap();
+    assert!(now.current);
+
+    room.write("a.md", "# A\n\nLonger than it was before: the tower is forty metres high.");
+    room.ingest().await;
+    let old = room.knowledges.document_text_of(&everyone, &name, &id, &then).await.unwrap();
+    assert!(!old.current);
+    let (start, end) = (usize::try_from(found.start).unwrap(), usize::try_from(found.end).unwrap());
+    assert_eq!(&old.parsed.text()[start..end], found.text);
+    let current = room.knowledges.document_text(&everyone, &name, &id).await.unwrap();
+    assert!(current.current && current.parsed.text().contains("forty"));
+
+    // A digest is no key to the texts of others.
+    let other = room.search("how long is the bridge").await.into_iter().find(|hit| hit.title == "B").unwrap();
+    let foreign = other.document_digest.parse().unwrap();
+    let fault = room.knowledges.document_text_of(&everyone, &name, &id, &foreign).await.unwrap_err();
+    assert_eq!(fault.code(), "knowledge-text-gone");
+
+    // Whoever may not read the document now may not read what it said.
+    let source = json!({ "type": "folder", "name": "docs", "path": room.home.path().join("docs"), "labels": ["staff"] });
+    room.apply(json!({ "sources": [source] })).await;
+    room.ingest().await;
+    let fault = room.knowledges.document_text_of(&everyone, &name, &id, &then).await.unwrap_err();
+    assert_eq!(fault.code(), "knowledge-document-not-found");
+    assert!(room.knowledges.document_text_of(&room.reader(&["staff"]), &name, &id, &then).await.is_ok());
+
+    // What was forgotten is gone with all it ever said.
+    let request = ForgetRequest { documents: vec![id.clone()], ..ForgetRequest::default() };
+    room.knowledges.forget(&room.admin(), &name, &request).await.unwrap();
+    assert!(room.knowledges.document_text_of(&room.admin(), &name, &id, &then).await.is_err());
 }

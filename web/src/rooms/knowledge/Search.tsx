@@ -5,6 +5,7 @@ import { api } from "@/api/client";
 import type { Passage, Retrieved } from "@/api/types";
 import { count, duration, percent, place, plural, score, stageName } from "@/lib/format";
 import { useShortcuts } from "@/lib/keys";
+import { passagePage } from "@/lib/places";
 import { preview } from "@/lib/preview";
 import { Badge, Button, cx, Digest, Empty, ErrorNote, IconButton, SearchField, Segmented, Select, Skeleton, Toggle } from "@/ui/kit";
 import { Table } from "@/ui/tables";
@@ -147,8 +148,7 @@ function Results({ retrieved, knowledge, stale }: { retrieved: Retrieved; knowle
     setAt(next);
     list.current?.children[next]?.scrollIntoView({ block: "nearest" });
   };
-  const href = (p: Passage) =>
-    `/knowledge/${knowledge}/documents/${encodeURIComponent(p.document)}?start=${p.start}&end=${p.end}&chunk=${encodeURIComponent(p.chunk)}`;
+  const href = (p: Passage) => passagePage(knowledge, p);
   useShortcuts([
     { keys: "j", label: "Next hit", group: "Search", run: () => move(current + 1) },
     { keys: "k", label: "Previous hit", group: "Search", run: () => move(current - 1) },
