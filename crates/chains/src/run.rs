@@ -287,6 +287,14 @@ impl Run {
                 digest: retrieved.knowledge_digest.clone(),
             });
         }
+        // The model that answers stands before these, and is named once if it is one of them.
+        for model in self.found.iter().flat_map(|retrieved| &retrieved.models) {
+            let (name, digest) = (model.name.clone(), model.identity.clone());
+            let used = VersionUsed { kind: mainspring_kernel::AssetKind::Model, name, number: 0, digest };
+            if !versions.contains(&used) {
+                versions.push(used);
+            }
+        }
         versions
     }
 

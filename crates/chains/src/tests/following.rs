@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use mainspring_kernel::{Actor, AssetKind, AssetRef, Fault};
 use mainspring_llm::{
-    Budget, ChatModel, ChatRequest, ChatStream, Delta, FinishReason, Message, ModelFault, Models, RetrieveRequest, Retrieved,
-    Retriever, SearchMode, SpanContext, TablePin, Usage, chat::Speaker,
+    Budget, ChatModel, ChatRequest, ChatStream, Delta, FinishReason, Message, ModelFault, ModelUsed, Models, RetrieveRequest,
+    Retrieved, Retriever, SearchMode, SpanContext, TablePin, Usage, chat::Speaker,
 };
 use mainspring_registry::{KindDescriptor, ParsedSpec};
 use serde_json::{Value, json};
@@ -87,7 +87,8 @@ impl Retriever for Shelves {
             pin: TablePin { table: "t".parse().unwrap(), version: 1, transaction: "x".into() },
             knowledge: format!("{}@v1", knowledge.name),
             knowledge_digest: "sha256:0".into(),
-            embedder: None,
+            embedder: Some("words".into()),
+            models: vec![ModelUsed { name: "words".into(), identity: "sha256:ab".into() }],
             timings: Vec::new(),
             best_similarity: None,
         })
@@ -166,6 +167,9 @@ async fn a_question_that_leans_on_the_one_before_is_answered() {
     assert!(answer.text.ends_with("And on PostgreSQL?"), "the prompt is given what was asked: {}", answer.text);
     assert!(answer.text.starts_with(&format!("user: {FIRST}\nassistant: It is a copy.\nuser: [1]")), "{}", answer.text);
     assert_eq!(room.searches(), ["And on PostgreSQL?".to_owned(), format!("{FIRST}\nAnd on PostgreSQL?")]);
+    let versions: Vec<String> = answer.outcome.versions.iter().map(ToString::to_string).collect();
+    assert_eq!(versions.iter().filter(|version| *version == "model/words#sha256:ab").count(), 1, "{versions:?}");
+    assert!(versions.iter().any(|version| version == "model/echo#sha256:ec"), "{versions:?}");
     assert_eq!(answer.outcome.tables.len(), 2, "a replay reads one state for each step");
     let spans = room.project.spans.0.lock().unwrap();
     let root = spans.iter().find(|span| span.name == "invoke_agent manual").unwrap();

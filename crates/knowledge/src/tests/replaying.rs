@@ -1,9 +1,14 @@
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
 use mainspring_kernel::Fault as _;
-use mainspring_llm::RetrieveRequest;
-use serde_json::json;
+use mainspring_llm::{Budget, EventSink, RetrieveRequest, Span, SpanContext, trace::names};
+use serde_json::{Value, json};
 
 use crate::{
-    ForgetRequest,
+    ForgetRequest, IngestOptions,
     testing::{NAME, Room, asking, page, target},
 };
 
@@ -136,4 +141,38 @@ async fn a_passage_is_shown_in_the_text_it_was_cut_from_while_that_is_kept() {
     let request = ForgetRequest { documents: vec![id.clone()], ..ForgetRequest::default() };
     room.knowledges.forget(&room.admin(), &name, &request).await.unwrap();
     assert!(room.knowledges.document_text_of(&room.admin(), &name, &id, &then).await.is_err());
+}
+
+#[derive(Debug, Default)]
+struct Kept(Mutex<Vec<Span>>);
+
+impl EventSink for Kept {
+    fn record(&self, span: Span) {
+        self.0.lock().unwrap().push(span);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spans_name_every_model_and_state_that_was_used() {
+    let room = Room::open().await;
+    room.write("a.md", &page(1));
+    room.apply(json!({})).await;
+    let (kept, admin) = (Arc::<Kept>::default(), room.admin());
+    let trace = SpanContext::root(admin.project, Arc::<Kept>::clone(&kept), Arc::new(room.clock.clone()));
+    Box::pin(room.knowledges.ingest(&admin, &target(NAME), IngestOptions::default(), &trace)).await.unwrap();
+    let budget = Budget::of(Duration::from_secs(30));
+    let found = room.knowledges.search(&admin, &target(NAME), asking("number1"), &trace, budget).await.unwrap().retrieved;
+    let spans = kept.0.lock().unwrap();
+    let attribute = |span: &str, name: &str| -> Value {
+        let span = spans.iter().find(|kept| kept.name == span).unwrap_or_else(|| panic!("no span `{span}`: {spans:?}"));
+        span.attributes[name].clone()
+    };
+    let knowledge = format!("knowledge/{}#{}", found.knowledge, found.knowledge_digest);
+    let words = "model/words#words-64";
+    assert_eq!(attribute("retrieve", names::VERSIONS), json!([knowledge, words]));
+    assert_eq!(attribute("embeddings words", names::VERSIONS), json!([words]));
+    let ingest = format!("ingest {NAME}");
+    assert_eq!(attribute(&ingest, names::VERSIONS), json!([knowledge, words]));
+    assert_eq!(attribute(&ingest, names::LAKE_TABLE), json!(found.pin.table));
+    assert_eq!(attribute(&ingest, names::LAKE_VERSION), json!(found.pin.version));
 }
