@@ -54,7 +54,7 @@ pub struct HitScores {
     /// Cosine similarity of query and chunk.
     pub vector_score: Option<f32>,
     pub text_rank: Option<u32>,
-    /// BM25.
+    /// BM25. Absent for readers who do not see everything: it counts words in documents hidden from them, too.
     pub text_score: Option<f32>,
     pub fused_score: Option<f32>,
     pub rerank_score: Option<f32>,

@@ -349,6 +349,21 @@ impl World {
                 self.wrong(at, &body.to_string(), &format!("ranks {ranks:?} of {chunks} chunks"));
             }
         }
+        // How rare a word is counts the documents that are hidden.
+        if !self.readers[at].all {
+            for passage in ["passages", "left_out"].into_iter().flat_map(|list| found[list].as_array().unwrap()) {
+                let scores = &passage["scores"];
+                let ranked = body["mode"] != "text"
+                    || scores["rerank_score"].is_number()
+                    || scores["score"]
+                        .as_f64()
+                        .zip(scores["text_rank"].as_f64())
+                        .is_some_and(|(score, rank)| (score * rank - 1.0).abs() < 1e-3);
+                if !scores["text_score"].is_null() || !ranked {
+                    self.wrong(at, &body.to_string(), &format!("scores of words {scores}"));
+                }
+            }
+        }
         // Nothing nearer than what they may read is told of: the same question over just those documents answers the same.
         if body.get("documents").is_none() {
             let own: Vec<String> = self.readable(at).map(|document| document.id.clone()).collect();

@@ -12,7 +12,7 @@ mod traced;
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use mainspring_kernel::{Actor, AssetRef, Fault as _};
+use mainspring_kernel::{Actor, AssetRef, Fault as _, Labels};
 use mainspring_lake::{DocHits, Filter, Table, TextQuery, VectorQuery};
 use mainspring_llm::{
     Budget, Embedder, ModelUsed, Passage, RetrieveRequest, Retrieved, SearchMode, SpanContext, TextTokenizer, Tokens,
@@ -379,7 +379,12 @@ impl Search<'_> {
         self.spec().reranker.as_deref().unwrap_or(&self.opened.row.embedder)
     }
 
-    fn answer(self, (evidence, passages, left_out): Given, reranked: bool) -> Answer {
+    fn answer(self, (evidence, mut passages, mut left_out): Given, reranked: bool) -> Answer {
+        if self.actor.labels != Labels::All {
+            for passage in passages.iter_mut().chain(left_out.iter_mut().map(|(passage, _)| passage)) {
+                passage.scores = fuse::ranks_only(&passage.scores, self.asked.mode);
+            }
+        }
         let pin = &self.opened.version.pin;
         Answer {
             threshold: self.opened.spec.retrieval.relevance,

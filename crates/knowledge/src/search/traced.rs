@@ -2,14 +2,14 @@
 
 use mainspring_kernel::{AssetRef, Fault as _};
 use mainspring_llm::{
-    Budget, Embedder, ModelUsed, Reranker, Scored, SpanContext,
+    Budget, Embedder, ModelUsed, Passage, Reranker, Scored, SpanContext,
     embed::EmbedAs,
     retrieve::{documents_of, labels_to_read},
     trace::{OpenSpan, SpanKind, names},
 };
 use serde_json::json;
 
-use super::Answer;
+use super::{Answer, fuse::ranks_only};
 use crate::fault::KnowledgeFault;
 
 pub(super) fn begin(trace: &SpanContext, target: &AssetRef, query: &str) -> OpenSpan {
@@ -28,7 +28,9 @@ pub(super) fn end(mut span: OpenSpan, answer: &Answer) {
     span.set(names::LAKE_TABLE, found.pin.table.as_str());
     span.set(names::LAKE_VERSION, found.pin.version);
     span.set(names::LAKE_TRANSACTION, found.pin.transaction.as_str());
-    span.set(names::HITS, json!(found.passages));
+    // Others than who searched read it as well, and they may see less.
+    let ranked = |passage: &Passage| Passage { scores: ranks_only(&passage.scores, found.mode), ..passage.clone() };
+    span.set(names::HITS, json!(found.passages.iter().map(ranked).collect::<Vec<_>>()));
     span.set("mainspring.retrieval.mode", json!(found.mode));
     span.set("mainspring.retrieval.count", found.passages.len());
     span.set("mainspring.retrieval.reranked", found.reranked);
