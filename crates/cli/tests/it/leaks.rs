@@ -401,7 +401,9 @@ impl World {
     async fn document(&mut self, at: usize, random: &mut Random) {
         let document = random.one(&self.documents);
         let (id, failed, readable) = (document.id.clone(), document.failed, self.readers[at].may_read(document));
-        let part = *random.one(&["", "/text", "/chunks"]);
+        // A digest opens no text of a document that is hidden.
+        let parts = ["", "/text", "/chunks", "/text?digest=00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"];
+        let part = *random.one(&parts[..if readable { 3 } else { 4 }]);
         let path = |id: &str| format!("/api/v1/knowledge/papers/documents/{id}{part}");
         let reply = self.get(at, &path(&id)).await;
         if readable {

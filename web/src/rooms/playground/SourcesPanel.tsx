@@ -198,12 +198,7 @@ function OpenSource({ source, numbers, onBack, onStep, onClose }: OpenProps) {
             .filter(Boolean)
             .join(" · ")}
         </span>
-        <LinkButton
-          size="sm"
-          look="ghost"
-          icon="external"
-          to={passagePage(knowledge, { ...source, chunk: undefined })}
-        >
+        <LinkButton size="sm" look="ghost" icon="external" to={passagePage(knowledge, { ...source, chunk: undefined })}>
           Open
         </LinkButton>
       </div>
