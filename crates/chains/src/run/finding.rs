@@ -22,7 +22,7 @@ impl Chains {
         }
         for query in following::looking_back(&run.question.messages) {
             root.set("mainspring.retrieval.looked_back", true);
-            self.find_by(actor, run, (asked, &query), (&mut *root, budget)).await?;
+            self.find_by(actor, run, (asked, query.as_str()), (&mut *root, budget)).await?;
             if !run.abstains() {
                 return Ok(());
             }
