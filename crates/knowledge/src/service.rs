@@ -11,7 +11,8 @@ use mainspring_blobs::Blobs;
 use mainspring_catalog::{AuditEntry, AuditTrail, Catalog, Tx};
 use mainspring_jobs::Jobs;
 use mainspring_kernel::{
-    Actor, AssetKind, AssetRef, Clock, Digest, Fault, Labels, Name, Page, PageRequest, Role, Tasks, Timestamp, id::RunId, page::PageFault,
+    Actor, AssetKind, AssetRef, Clock, Digest, Fault, Labels, Name, Page, PageRequest, Role, Tasks, Timestamp, id::RunId,
+    page::PageFault,
 };
 use mainspring_lake::Lake;
 use mainspring_llm::{Budget, DocumentAccess, Models, RetrieveRequest, Retrieved, Retriever, SpanContext};
