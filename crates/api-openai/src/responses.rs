@@ -29,6 +29,7 @@ use crate::{
     asked::Asked,
     chat::with_trace,
     error::{Answer, OpenAiError, Who},
+    page::Page,
     question::question,
     routed,
 };
@@ -91,18 +92,18 @@ async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
         let stream = stream.map_err(refused)?;
         let mut writer = Writer::new(now.as_seconds(), &model);
         let begun = written(&mut writer, [Event::Began { id, model }], None);
-        let response = Sse(events(stream, (writer, begun), refuse)).into_response();
+        let response = Sse(events(stream, (writer, begun), (refuse, asked.page(state)))).into_response();
         return Ok(with_trace(with_told(response, &told), id_of_trace));
     }
     let answer = state.chains.answer(&asked.actor, question, &trace, asked.budget(state)).await;
     let answer = answer.map_err(refused)?;
-    let body = whole(answer, (id, model), now.as_seconds(), refuse);
+    let body = whole(answer, (id, model), now.as_seconds(), (refuse, &asked.page(state)));
     Ok(with_trace(with_told(Reply(body).into_response(), &told), id_of_trace))
 }
 
 /// What is known of an answer beside its text and its citations stands under `mainspring`. With `refuse`, an app that
 /// abstains does so in a refusal: its text is not the JSON that was asked for.
-pub(crate) fn whole(answered: Answered, (id, model): (String, String), created: i64, refuse: bool) -> Value {
+pub(crate) fn whole(answered: Answered, (id, model): (String, String), created: i64, (refuse, page): (bool, &Page)) -> Value {
     let Answered { alternatives, usage } = answered;
     let mut answer = Exchanged {
         id,
@@ -118,7 +119,7 @@ pub(crate) fn whole(answered: Answered, (id, model): (String, String), created: 
         return responses::write(&answer, created, &model);
     };
     let said = if refuse && outcome.abstained { Part::Refusal { text } } else { Part::text(text) };
-    let cited = Part::Other { said_in: Dialect::OpenAiChat, value: json!({"annotations": annotations(&outcome)}) };
+    let cited = Part::Other { said_in: Dialect::OpenAiChat, value: json!({"annotations": annotations(&outcome, page)}) };
     answer.choices.push(Choice { parts: vec![said, cited], finish: end(finish), stop_sequence: None, logprobs: None });
     let mut body = responses::write(&answer, created, &model);
     body["mainspring"] = json!(outcome);
@@ -128,7 +129,7 @@ pub(crate) fn whole(answered: Answered, (id, model): (String, String), created: 
 pub(crate) fn events(
     mut stream: AnswerStream,
     (mut writer, begun): (Writer, Vec<SseEvent>),
-    refuse: bool,
+    (refuse, page): (bool, Page),
 ) -> impl Stream<Item = SseEvent> + Send {
     async_stream::stream! {
         let (mut refused, mut finished) = (false, Finish::Stop);
@@ -152,7 +153,7 @@ pub(crate) fn events(
                     finished = end(finish);
                     Vec::new()
                 }
-                Ok(AnswerEvent::Done { usage, outcomes }) => done(&mut writer, finished, usage, outcomes.first()),
+                Ok(AnswerEvent::Done { usage, outcomes }) => done(&mut writer, (finished, usage), outcomes.first(), &page),
                 Ok(AnswerEvent::Text { .. } | AnswerEvent::Finished { .. }) => Vec::new(),
                 Err(fault) => {
                     let error = OpenAiError::of(&fault);
@@ -169,8 +170,8 @@ pub(crate) fn events(
     }
 }
 
-fn done(writer: &mut Writer, finish: Finish, usage: Usage, outcome: Option<&Outcome>) -> Vec<SseEvent> {
-    let cited = outcome.map(annotations).unwrap_or_default();
+fn done(writer: &mut Writer, (finish, usage): (Finish, Usage), outcome: Option<&Outcome>, page: &Page) -> Vec<SseEvent> {
+    let cited = outcome.map(|outcome| annotations(outcome, page)).unwrap_or_default();
     let value = json!({"choice": 0, "delta": {"annotations": cited}});
     let events = [
         Event::Other { said_in: Dialect::OpenAiChat, value },

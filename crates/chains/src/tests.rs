@@ -1,3 +1,4 @@
+mod following;
 mod naming;
 mod project;
 mod quoted;

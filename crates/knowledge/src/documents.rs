@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mainspring_kernel::{Actor, Fault, Labels, Name, Page, PageRequest, Timestamp};
+use mainspring_kernel::{Actor, Digest, Fault, Labels, Name, Page, PageRequest, Timestamp};
 use mainspring_lake::{Filter, LakeFault, Order, Scan, TableStats};
 use serde::Serialize;
 
@@ -39,6 +39,8 @@ pub struct Called {
 pub struct DocumentText {
     pub document: Document,
     pub parsed: ParsedText,
+    /// Whether this is what the document says now.
+    pub current: bool,
 }
 
 /// A chunk of a document, in the order of the text.
@@ -178,7 +180,27 @@ pub(crate) async fn text(inner: &Inner, actor: &Actor, name: &Name, id: &Documen
     let gone = || KnowledgeFault::TextGone { id: id.to_string() };
     let digest = document.parsed.ok_or_else(|| never_read(&document).unwrap_or_else(gone))?;
     let parsed = ingest::load_text(inner, &digest).await?.ok_or_else(gone)?;
-    Ok(DocumentText { document, parsed })
+    Ok(DocumentText { document, parsed, current: true })
+}
+
+/// The text a passage was cut from, which may be one the document had before. Whoever may read the document now may read
+/// it, by its digest alone: no list names it, so only those who were shown a passage of it can ask.
+pub(crate) async fn text_of(
+    inner: &Inner,
+    actor: &Actor,
+    name: &Name,
+    id: &DocumentId,
+    digest: &Digest,
+) -> Result<DocumentText, KnowledgeFault> {
+    let document = get(inner, actor, name, id).await?;
+    let gone = || KnowledgeFault::TextGone { id: id.to_string() };
+    let current = document.parsed == Some(*digest);
+    // A digest of another document's text opens nothing here.
+    if !current && !document::released_by(&inner.catalog, id).await?.contains(digest) {
+        return Err(gone());
+    }
+    let parsed = ingest::load_text(inner, digest).await?.ok_or_else(gone)?;
+    Ok(DocumentText { document, parsed, current })
 }
 
 /// Why a document never had a text, where that is so.

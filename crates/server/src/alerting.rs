@@ -22,7 +22,8 @@ pub(crate) fn open(
 ) -> Result<Alerts, BootFault> {
     let socket = Socket::new(calls::socket(config)).map_err(BootFault::part("receivers of alerts"))?;
     let credentials = Credentials::default().with_allowed(calls::allowed(config)).with_store(Arc::new(secrets.clone()));
-    let settings = Settings { page: config.alerts.page.clone(), keep_for: config.alerts.keep_for.0, ..Settings::default() };
+    let page = config.alerts.page.as_ref().or(config.server.public_url.as_ref()).cloned().unwrap_or_default();
+    let settings = Settings { page, keep_for: config.alerts.keep_for.0, ..Settings::default() };
     Ok(Alerts::open(Parts {
         catalog: catalog.clone(),
         registry: registry.clone(),

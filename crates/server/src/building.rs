@@ -245,7 +245,8 @@ impl Building {
             clock: Arc::clone(&clock),
             answer_deadline,
         };
-        let openai = OpenAi { chains, sink, clock: Arc::clone(&clock), answer_deadline, gateway };
+        let public_url = config.server.public_url.as_deref().map(Arc::from);
+        let openai = OpenAi { chains, sink, clock: Arc::clone(&clock), answer_deadline, gateway, public_url };
         let runner = batching::runner(batches.clone(), openai.clone(), rest.identity.clone(), &config);
         Ok(Self {
             config,

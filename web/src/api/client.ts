@@ -273,7 +273,9 @@ export const api = {
     documents: (name: string, query: ListOptions & { status?: string; q?: string }, signal?: Signal) =>
       call("get", "/api/v1/knowledge/{name}/documents", { signal, path: { name }, query }),
     document: (name: string, id: string, signal?: Signal) => call("get", "/api/v1/knowledge/{name}/documents/{id}", { signal, path: { name, id } }),
-    text: (name: string, id: string, signal?: Signal) => call("get", "/api/v1/knowledge/{name}/documents/{id}/text", { signal, path: { name, id } }),
+    /** With a digest, the text a passage was cut from. */
+    text: (name: string, id: string, digest: string | undefined, signal?: Signal) =>
+      call("get", "/api/v1/knowledge/{name}/documents/{id}/text", { signal, path: { name, id }, query: { digest } }),
     chunks: (name: string, id: string, signal?: Signal): Promise<T.Chunk[]> =>
       whole((query) => call("get", "/api/v1/knowledge/{name}/documents/{id}/chunks", { signal, path: { name, id }, query })),
     ingest: (name: string, options: { retry_failed?: boolean } = {}) =>

@@ -56,12 +56,16 @@ pub(super) struct Project {
 impl Project {
     /// Specs of chains, of apps, and of one kind of another room.
     pub(super) async fn of(other: KindDescriptor, drafts: &[Draft]) -> Self {
+        Self::with([other], drafts).await
+    }
+
+    pub(super) async fn with(others: impl IntoIterator<Item = KindDescriptor>, drafts: &[Draft]) -> Self {
         let now = Timestamp::from_micros(1_700_000_000_000_000);
         let (clock, project) = (Arc::new(FrozenClock::at(now)), ProjectId::new(now));
         let catalog = Catalog::open("sqlite::memory:").await.unwrap();
         let sql = "INSERT INTO project (id, name, description, created) VALUES ($1, $2, '', 0)";
         catalog.write(sql, params![project, "ours"]).await.unwrap();
-        let kinds = crate::descriptors().into_iter().chain([other]).collect();
+        let kinds = crate::descriptors().into_iter().chain(others).collect();
         let registry = Arc::new(Registry::open(catalog.clone(), Arc::<FrozenClock>::clone(&clock), kinds));
         let actor = Actor {
             principal: PrincipalId::from_raw(1),

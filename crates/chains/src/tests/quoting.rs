@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use mainspring_kernel::{Actor, AssetKind, AssetRef, Fault, FaultKind};
 use mainspring_llm::{
-    Budget, Embedder, Embedding, FinishReason, Message, ModelFault, Models, Reranker, RetrieveRequest, Retrieved, Retriever,
-    Scored, SearchMode, SpanContext, TablePin, TextTokenizer, Tokens,
+    Budget, Embedder, Embedding, FinishReason, Message, ModelFault, ModelUsed, Models, Reranker, RetrieveRequest, Retrieved,
+    Retriever, Scored, SearchMode, SpanContext, TablePin, TextTokenizer, Tokens,
     embed::{EmbedAs, Embedded},
     trace::names,
 };
@@ -104,6 +104,7 @@ impl Retriever for Documents {
             knowledge: "manual@v1".into(),
             knowledge_digest: "sha256:0".into(),
             embedder: Some(MODEL.into()),
+            models: vec![ModelUsed { name: MODEL.into(), identity: "sha256:ab".into() }],
             timings: Vec::new(),
             best_similarity: None,
         })

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use mainspring_kernel::Timestamp;
 use mainspring_lake::{Aggregate, Filter, MeasureOf, Order};
 
-use super::{Asking, TraceFilter, access::seen, failed, metrics::float, once::Once, sampled};
+use super::{Asking, By, TraceFilter, access::seen, failed, metrics::float, once::Once, sampled};
 use crate::{
     fault::TraceFault,
     table::{Rows, WEIGHT},

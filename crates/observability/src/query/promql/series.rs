@@ -14,7 +14,7 @@ use super::{
     tree::{Function, Matcher, Selector, Test},
 };
 use crate::{
-    query::{Asking, access::seen, metrics::float, once::Once, sampled},
+    query::{Asking, By, access::seen, metrics::float, once::Once, sampled},
     table::{Rows, WEIGHT},
 };
 
