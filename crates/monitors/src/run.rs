@@ -143,7 +143,7 @@ impl Monitors {
             Err(MonitorFault::NotFound { .. }) => return self.put_to_rest(held, kept.version).await.map(|()| None),
             Err(fault) => return Err(fault),
         };
-        let evaluation = match self.measured((kept.project, &Labels::All), &spec, &history_of(kept, version)).await {
+        let evaluation = match self.evaluated((kept.project, &Labels::All), &spec, &history_of(kept, version)).await {
             Ok(evaluation) => evaluation,
             Err(found) => {
                 if let Err(untold) = self.could_not_look(held, &spec, &found).await {

@@ -160,7 +160,7 @@ impl Monitors {
             Labels::Some(_) => None,
         };
         let history = kept.as_ref().map_or_else(History::default, |kept| history_of(kept, version));
-        let evaluation = self.measured((actor.project, &actor.labels), &spec, &history).await?;
+        let evaluation = self.evaluated((actor.project, &actor.labels), &spec, &history).await?;
         let going = ringing(name, &spec, &evaluation).raise.into_iter().map(|(going, _)| going).collect();
         Ok(Looked { version, spec, evaluation, going })
     }
@@ -183,7 +183,7 @@ impl Monitors {
         Ok(store::end_leases(&self.parts.catalog).await?)
     }
 
-    pub(crate) async fn measured(
+    pub(crate) async fn evaluated(
         &self,
         (project, labels): (ProjectId, &Labels),
         spec: &MonitorSpec,

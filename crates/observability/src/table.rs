@@ -481,12 +481,6 @@ impl Rows<'_> {
         Ok((!column.is_null(row)).then(|| column.value(row)))
     }
 
-    /// For how many rows one stands.
-    pub(crate) fn weight(&self, row: usize) -> Result<f64, TraceFault> {
-        let column: &Float64Array = self.column(WEIGHT)?;
-        Ok(if column.is_null(row) { 1.0 } else { column.value(row) })
-    }
-
     /// What is searched of a span, as it was written.
     pub(crate) fn searched(&self, row: usize) -> Result<Searched, TraceFault> {
         let text = |name: &str| Ok::<_, TraceFault>(self.text(name, row)?.map(str::to_owned));

@@ -146,7 +146,9 @@ fn various(n: usize) -> Row {
         1 => String::new(),
         2 => format!("what the row before said, and a number: {n}"),
         3 => "ä語".repeat(n),
-        _ => (0..if n % 250 == 4 { 90_000 } else { n }).map(|m| char::from(33 + u8::try_from((m * m + n * 7) % 90).unwrap())).collect(),
+        _ => (0..if n % 250 == 4 { 90_000 } else { n })
+            .map(|m| char::from(33 + u8::try_from((m * m + n * 7) % 90).unwrap()))
+            .collect(),
     };
     Row::new(format!("r{n:04}")).words(&text)
 }
