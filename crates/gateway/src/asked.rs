@@ -75,12 +75,20 @@ impl Asked {
     }
 
     /// How long an attempt is waited for until its answer begins. The head of a text that comes whole is sent when all of it
-    /// is written; streams, and answers without a text, begin soon or not at all.
+    /// is written; answers without a text begin soon or not at all.
     pub(crate) fn begins_within(&self) -> Duration {
         let timeouts = &self.route.spec.timeouts;
-        let soon = self.request.peeked.stream || !writes(self.request.operation);
-        let within = if soon { timeouts.first } else { timeouts.for_whole() };
+        let within = match (self.request.peeked.stream, self.comes_whole()) {
+            (true, _) => timeouts.for_stream(),
+            (false, true) => timeouts.for_whole(),
+            (false, false) => timeouts.for_brief(),
+        };
         within.as_duration()
+    }
+
+    /// Whether the answer is a text in one piece.
+    pub(crate) fn comes_whole(&self) -> bool {
+        !self.request.peeked.stream && writes(self.request.operation)
     }
 
     /// The name of an answer whose provider gives it none, as the client's dialect has them.

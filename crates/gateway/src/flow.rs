@@ -74,6 +74,8 @@ impl Passing {
     /// Waits for the first event.
     pub(crate) async fn begin(&mut self, attempt: &mut Attempt) -> Result<(), UpstreamFault> {
         while !self.scan.has_begun() && !self.over {
+            // Signs of life, which nobody is told while there is no answer.
+            self.head.clear();
             let read = self.next().await;
             for found in &self.found {
                 note(attempt, found);
@@ -210,6 +212,13 @@ pub(crate) struct Translating {
 impl Translating {
     pub(crate) fn of(source: Source, id: String) -> Self {
         Self { source, id, head: Vec::new(), over: false }
+    }
+
+    /// From here on a piece is waited for this long. A model of this process is waited for as long as it takes.
+    pub(crate) fn pauses(&mut self, idle: Duration) {
+        if let Source::Remote { incoming, .. } = &mut self.source {
+            incoming.pauses(idle);
+        }
     }
 
     /// Waits for the first event. What came together with what breaks is nobody's, and was used all the same.

@@ -136,6 +136,10 @@ impl Scan {
             found.push(Found::Failed(Box::new(fault)));
             return Ok(true);
         }
+        // Somebody is there, and no more: Anthropic's `ping`, and what OpenAI's responses have for it.
+        if matches!(kind, b"ping" | b"keepalive") {
+            return Ok(true);
+        }
         if !std::mem::replace(&mut self.begun, true) {
             if !begins(self.operation, data) {
                 return Err(UpstreamFault::malformed(endpoint, "the first event of the stream begins no answer"));

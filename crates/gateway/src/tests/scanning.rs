@@ -102,6 +102,18 @@ fn errors_are_told_from_answers() {
 }
 
 #[test]
+fn a_sign_of_life_begins_nothing() {
+    let ping = "event: ping\ndata: {\"type\": \"ping\"}\n\n";
+    let failed = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"no\"}}\n\n";
+    let fault = scan(Operation::Messages, false, &[ping.as_bytes(), failed.as_bytes()]).unwrap_err();
+    assert_eq!(fault.class, FaultClass::Overloaded, "somebody else may still be asked");
+    let (out, found) = scan(Operation::Messages, false, &[ping.as_bytes(), MESSAGES.as_bytes(), ping.as_bytes()]).unwrap();
+    assert_eq!((out, tokens(&found)), (format!("{ping}{MESSAGES}{ping}"), (7, 3)));
+    let alive = "event: keepalive\ndata: {\"type\":\"keepalive\",\"sequence_number\":1}\n\n";
+    assert_eq!(scan(Operation::Responses, false, &[alive.as_bytes()]).unwrap_err().class, FaultClass::Reset);
+}
+
+#[test]
 fn line_breaks_of_every_kind_and_missing_ones_are_read() {
     let crlf = CHAT.replace('\n', "\r\n");
     let (out, found) = scan(Operation::Chat, false, &[crlf.as_bytes()]).unwrap();
