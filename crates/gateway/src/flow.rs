@@ -224,7 +224,8 @@ impl Translating {
     /// Waits for the first event. What came together with what breaks is nobody's, and was used all the same.
     pub(crate) async fn begin(&mut self, attempt: &mut Attempt) -> Result<(), GatewayFault> {
         let mut head = std::mem::take(&mut self.head);
-        while head.is_empty() && !self.over {
+        while head.iter().all(|event| matches!(event, Event::Ping)) && !self.over {
+            head.clear();
             if let Err(fault) = self.more(&mut head).await {
                 head.iter().for_each(|event| listen(attempt, event));
                 return Err(fault);
@@ -279,7 +280,7 @@ impl Translating {
 
 fn heard(handed: &mut Handed, event: &Event) {
     listen(&mut handed.attempt, event);
-    if let Some(keeper) = handed.keeper.as_mut().filter(|_| !handed.closed) {
+    if let Some(keeper) = handed.keeper.as_mut().filter(|_| !handed.closed && !matches!(event, Event::Ping)) {
         keeper.event(event);
     }
     if matches!(event, Event::Ended) {
