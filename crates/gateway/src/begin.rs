@@ -332,16 +332,18 @@ fn look(bytes: &Bytes, (adapter, endpoint): (&dyn Adapter, &Endpoint), attempt: 
     {
         attempt.made(id);
     }
-    if let Some(usage) = adapter.usage(operation, bytes) {
-        attempt.saw(&usage);
-        return Ok(());
-    }
+    let usage = adapter.usage(operation, bytes);
     let free = matches!(operation, Operation::Embeddings | Operation::Rerank | Operation::Moderations | Operation::CountTokens);
-    if !free {
-        attempt.wrote(estimate::streamed_text(bytes, &["\"text\"", "\"content\"", "\"arguments\""]));
+    match &usage {
+        Some(usage) => attempt.saw(usage),
+        None if free => {}
+        None => attempt.wrote(estimate::streamed_text(bytes, &["\"text\"", "\"content\"", "\"arguments\""])),
     }
     if scan::is_error_answer(bytes) {
         return Err(scan::said(adapter, endpoint, bytes));
+    }
+    if usage.is_some() {
+        return Ok(());
     }
     let looks = scan::looks_like(operation, bytes);
     match serde_json::from_slice::<IgnoredAny>(bytes) {
