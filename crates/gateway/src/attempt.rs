@@ -23,6 +23,13 @@ use crate::{
 /// Whoever looks at calls is told how far a stream is once in so many bytes of text: some thirty tokens.
 const TELL_EVERY: u64 = 128;
 
+/// Whether a provider said so itself. Of a fault that was found here, because nothing came in time or nobody can read it, one
+/// does not know what was done before.
+const fn is_refusal(class: FaultClass) -> bool {
+    use FaultClass::{Connect, Malformed, Reset, Timeout, Unsupported};
+    !matches!(class, Connect | Timeout | Reset | Malformed | Unsupported)
+}
+
 /// What comes within so short a time came at once: it says nothing of how fast a model writes.
 const WRITING_MIN: Duration = Duration::from_millis(20);
 
@@ -58,6 +65,8 @@ pub(crate) struct Attempt {
     answered: Option<Instant>,
     begun: Option<Instant>,
     stage: Stage,
+    /// Something of an answer came.
+    came: bool,
     usage: Option<TokenUsage>,
     /// Bytes of text that came, and how many of them when usage was last told.
     written: u64,
@@ -86,6 +95,7 @@ impl Attempt {
             answered: None,
             begun: None,
             stage: Stage::Prepared,
+            came: false,
             usage: None,
             written: 0,
             told_at: 0,
@@ -136,6 +146,7 @@ impl Attempt {
         if self.begun.is_none() {
             self.begun = Some(moment);
             self.stage = Stage::Answering;
+            self.came = true;
             self.entered.began(moment);
             self.of.bill.begins(&self.of.route.targets[self.of.index], &self.of.named, moment);
             if let Some(span) = &mut self.span {
@@ -144,8 +155,14 @@ impl Attempt {
         }
     }
 
+    /// An answer is under way, whether or not there is a word of it yet.
+    pub(crate) fn hears(&mut self) {
+        self.came = true;
+    }
+
     /// Usage as the provider tells it; several words about one answer are merged.
     pub(crate) fn saw(&mut self, usage: &TokenUsage) {
+        self.came |= usage.total() > 0;
         self.usage.get_or_insert_default().merge(usage);
         self.told_at = self.written;
     }
@@ -157,6 +174,7 @@ impl Attempt {
 
     /// More text came.
     pub(crate) fn wrote(&mut self, bytes: u64) {
+        self.came |= bytes > 0;
         self.written = self.written.saturating_add(bytes);
         if self.written >= self.shown_at {
             self.shown_at = self.written.saturating_add(TELL_EVERY);
@@ -194,6 +212,8 @@ impl Attempt {
         let class = fault.class().unwrap_or(FaultClass::Invalid);
         self.entered.failed(class, Instant::now());
         let used = match self.stage {
+            // It said yes and then, in the place of an answer, why there is none.
+            Stage::Answering if !self.came && is_refusal(class) => None,
             Stage::Answering => self.owed(self.so_far()),
             // A provider that is late to answer may well have done the work.
             Stage::Sent if class == FaultClass::Timeout => self.owed(self.so_far()),

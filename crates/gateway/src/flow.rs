@@ -77,6 +77,9 @@ impl Passing {
             // Signs of life, which nobody is told while there is no answer.
             self.head.clear();
             let read = self.next().await;
+            if self.scan.has_begun() {
+                attempt.hears();
+            }
             for found in &self.found {
                 note(attempt, found);
             }
@@ -291,6 +294,7 @@ fn heard(handed: &mut Handed, event: &Event) {
 /// What an event says of usage and of text.
 pub(crate) fn listen(attempt: &mut Attempt, event: &Event) {
     match event {
+        Event::Began { .. } => attempt.hears(),
         Event::Usage(usage) => attempt.saw(usage),
         Event::Text { text, .. } | Event::Refusal { text, .. } | Event::Reasoning { text, .. } => {
             attempt.wrote(text.len() as u64)

@@ -105,6 +105,15 @@ async fn what_breaks_before_the_first_event_is_tried_again_unseen() {
         assert_eq!(server.count(), 2, "{trouble:?}");
         let record = room.settled_once().await;
         assert_eq!((record.status, record.attempts), (CallStatus::Ok, 2), "{trouble:?}");
+        let input = (chat("assistant", true).to_string().len() as u64).div_ceil(4);
+        let wasted = match trouble {
+            // Refused, whatever its status said.
+            Trouble::Error(_) => cost(0, 0),
+            // Whether its head came before it was broken is a matter of luck.
+            Trouble::Reset(_) => record.cost - cost(12, 8),
+            _ => cost(input, 0),
+        };
+        assert_eq!(record.cost, cost(12, 8) + wasted, "{trouble:?}");
     }
 }
 
