@@ -124,6 +124,8 @@ pub struct Retry {
     pub attempts: u32,
     /// The wait before the first of them; doubles each time, with jitter. A provider's `Retry-After` comes first.
     pub backoff: Span,
+    /// The longest wait. A `Retry-After` beyond it is not waited for: another target is asked, or the client is told to come
+    /// back then.
     pub max_backoff: Span,
     pub on: Vec<FaultClass>,
 }

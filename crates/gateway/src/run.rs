@@ -132,7 +132,6 @@ impl<'a> Run<'a> {
             class,
             retry_after: fault.retry_after(),
             remaining: self.asked.deadline.saturating_duration_since(Instant::now()),
-            another: self.place(Some(fault)).is_some(),
         };
         retry::next(&spec.retry, &tried, rand::random())
     }
