@@ -12,6 +12,7 @@ use mainspring_providers::{FaultClass, Operation};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use crate::{
+    begins::Manner,
     bill::Bill,
     estimate::{self, Size},
     fault::GatewayFault,
@@ -53,6 +54,8 @@ pub(crate) struct Of {
     /// The model as the client named it.
     pub(crate) named: Arc<str>,
     pub(crate) size: Size,
+    /// How the answer comes.
+    pub(crate) manner: Manner,
 }
 
 /// Dropped before it is over, it is settled with what was seen, or with a guess from what was streamed.
@@ -147,7 +150,9 @@ impl Attempt {
             self.begun = Some(moment);
             self.stage = Stage::Answering;
             self.came = true;
-            self.entered.began(moment);
+            // A count comes at once, also from a model that takes its time to answer.
+            let manner = (self.operation() != Operation::CountTokens).then_some(self.of.manner);
+            self.entered.began(manner, moment);
             self.of.bill.begins(&self.of.route.targets[self.of.index], &self.of.named, moment);
             if let Some(span) = &mut self.span {
                 trace::millis(span, names::FIRST_TOKEN_MS, moment.saturating_duration_since(self.started));
@@ -210,7 +215,7 @@ impl Attempt {
             return;
         }
         let class = fault.class().unwrap_or(FaultClass::Invalid);
-        self.entered.failed(class, Instant::now());
+        self.entered.failed(class, self.of.manner, Instant::now());
         let used = match self.stage {
             // It said yes and then, in the place of an answer, why there is none.
             Stage::Answering if !self.came && is_refusal(class) => None,

@@ -88,7 +88,8 @@ pub enum Choose {
     Weighted,
     /// The first that is well, in the order written.
     First,
-    /// The one that lately began to answer soonest, of two drawn by weight.
+    /// The one that lately began to answer soonest, of two drawn by weight. Streams and answers that come whole have times of
+    /// their own.
     Latency,
     /// The cheapest by price for this call.
     Cost,
@@ -238,7 +239,8 @@ impl Timeouts {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hedge {
-    /// `p95` of the target's own recent times to begin, or a time such as `800ms`.
+    /// `p95` of the target's own recent times to begin, of streams for a stream and of whole answers for one that comes whole;
+    /// or a time such as `800ms`.
     pub after: HedgeAfter,
     /// Share of calls that may be hedged at most, so that a slow provider does not double the bill.
     #[serde(default = "tenth")]
