@@ -1,7 +1,5 @@
 //! What clients get of the gateway's answers.
 
-use std::convert::Infallible;
-
 use axum::{
     Json as Reply,
     body::Body as Sent,
@@ -16,7 +14,7 @@ use mainspring_providers::{
     Operation,
     anthropic::{self, Writer},
 };
-use mainspring_web_kit::{Problem, Sse, SseEvent};
+use mainspring_web_kit::{Alive, Problem, SILENCE, Sse, SseEvent, event_stream};
 use serde_json::{Value, json};
 
 use crate::error::{Answer, AnthropicError};
@@ -72,13 +70,12 @@ fn json_bytes(bytes: Bytes) -> Response {
 /// Chunks as they arrive. One that does not arrive ends the stream with an event that clients take for a failure.
 fn stream_bytes(chunks: BoxStream<'static, Result<Bytes, GatewayFault>>, request: Option<&str>) -> Response {
     let request = request.map(str::to_owned);
-    let bytes = chunks.map(move |chunk| Ok::<_, Infallible>(chunk.unwrap_or_else(|fault| last_words(fault, request.clone()))));
-    let mut response = Response::new(Sent::from_stream(bytes));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    response
+    event_stream(chunks.map(move |chunk| chunk.unwrap_or_else(|fault| last_words(fault, request.clone()))), ping)
+}
+
+/// What Anthropic says while its model thinks.
+fn ping() -> Bytes {
+    Bytes::from_static(b"event: ping\ndata: {\"type\": \"ping\"}\n\n")
 }
 
 /// The chunk before may have ended within a line.
@@ -91,11 +88,12 @@ fn failure(fault: GatewayFault, request: Option<String>) -> Value {
 }
 
 pub(crate) fn written(
-    mut events: BoxStream<'static, Result<Event, GatewayFault>>,
+    events: BoxStream<'static, Result<Event, GatewayFault>>,
     model: &str,
     request: Option<&str>,
 ) -> impl Stream<Item = SseEvent> + Send + use<> {
     let (mut writer, request) = (Writer::new(model), request.map(str::to_owned));
+    let mut events = Alive::new(events, SILENCE, || Ok(Event::Ping));
     async_stream::stream! {
         while let Some(event) = events.next().await {
             match event {

@@ -15,7 +15,7 @@ use mainspring_providers::{
     Operation,
     anthropic::{self, Writer},
 };
-use mainspring_web_kit::{Sse, SseEvent, with_told};
+use mainspring_web_kit::{Alive, SILENCE, Sse, SseEvent, with_told};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -91,7 +91,9 @@ pub(crate) fn message(answer: Answered, id: String, model: String) -> Value {
     message
 }
 
-pub(crate) fn events(mut stream: AnswerStream, began: Event, request: Option<String>) -> impl Stream<Item = SseEvent> + Send {
+pub(crate) fn events(stream: AnswerStream, began: Event, request: Option<String>) -> impl Stream<Item = SseEvent> + Send {
+    // An app may look things up and think before its first word.
+    let mut stream = Alive::new(stream.map(Some).boxed(), SILENCE, || None);
     async_stream::stream! {
         // Every answer says its model itself.
         let mut writer = Writer::new("");
@@ -99,16 +101,16 @@ pub(crate) fn events(mut stream: AnswerStream, began: Event, request: Option<Str
             yield event;
         }
         while let Some(event) = stream.next().await {
-            match event {
-                Ok(event) => {
-                    for event in pieces(&mut writer, event) {
-                        yield event;
-                    }
-                }
-                Err(fault) => {
+            let events = match event {
+                Some(Ok(event)) => pieces(&mut writer, event),
+                Some(Err(fault)) => {
                     yield SseEvent::named("error", AnthropicError::of(&fault).on(request).body().to_string());
                     return;
                 }
+                None => written(&mut writer, Event::Ping, None),
+            };
+            for event in events {
+                yield event;
             }
         }
     }

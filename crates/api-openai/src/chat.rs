@@ -47,7 +47,7 @@ async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
     let id = trace.trace;
     if streamed {
         let stream = state.chains.stream(actor, question, &trace, asked.budget(state)).await.map_err(refused)?;
-        let response = Sse(events(stream, envelope, include_usage, refuse)).into_response();
+        let response = Sse(events(stream, envelope, include_usage, refuse)).kept_alive();
         return Ok(with_trace(with_told(response, &told), id));
     }
     let answer = state.chains.answer(actor, question, &trace, asked.budget(state)).await.map_err(refused)?;

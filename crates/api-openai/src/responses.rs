@@ -92,7 +92,7 @@ async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
         let stream = stream.map_err(refused)?;
         let mut writer = Writer::new(now.as_seconds(), &model);
         let begun = written(&mut writer, [Event::Began { id, model }], None);
-        let response = Sse(events(stream, (writer, begun), (refuse, asked.page(state)))).into_response();
+        let response = Sse(events(stream, (writer, begun), (refuse, asked.page(state)))).kept_alive();
         return Ok(with_trace(with_told(response, &told), id_of_trace));
     }
     let answer = state.chains.answer(&asked.actor, question, &trace, asked.budget(state)).await;

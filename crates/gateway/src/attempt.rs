@@ -12,6 +12,7 @@ use mainspring_providers::{FaultClass, Operation};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use crate::{
+    begins::Manner,
     bill::Bill,
     estimate::{self, Size},
     fault::GatewayFault,
@@ -22,6 +23,13 @@ use crate::{
 
 /// Whoever looks at calls is told how far a stream is once in so many bytes of text: some thirty tokens.
 const TELL_EVERY: u64 = 128;
+
+/// Whether a provider said so itself. Of a fault that was found here, because nothing came in time or nobody can read it, one
+/// does not know what was done before.
+const fn is_refusal(class: FaultClass) -> bool {
+    use FaultClass::{Connect, Malformed, Reset, Timeout, Unsupported};
+    !matches!(class, Connect | Timeout | Reset | Malformed | Unsupported)
+}
 
 /// What comes within so short a time came at once: it says nothing of how fast a model writes.
 const WRITING_MIN: Duration = Duration::from_millis(20);
@@ -46,6 +54,8 @@ pub(crate) struct Of {
     /// The model as the client named it.
     pub(crate) named: Arc<str>,
     pub(crate) size: Size,
+    /// How the answer comes.
+    pub(crate) manner: Manner,
 }
 
 /// Dropped before it is over, it is settled with what was seen, or with a guess from what was streamed.
@@ -58,6 +68,8 @@ pub(crate) struct Attempt {
     answered: Option<Instant>,
     begun: Option<Instant>,
     stage: Stage,
+    /// Something of an answer came.
+    came: bool,
     usage: Option<TokenUsage>,
     /// Bytes of text that came, and how many of them when usage was last told.
     written: u64,
@@ -86,6 +98,7 @@ impl Attempt {
             answered: None,
             begun: None,
             stage: Stage::Prepared,
+            came: false,
             usage: None,
             written: 0,
             told_at: 0,
@@ -136,7 +149,10 @@ impl Attempt {
         if self.begun.is_none() {
             self.begun = Some(moment);
             self.stage = Stage::Answering;
-            self.entered.began(moment);
+            self.came = true;
+            // A count comes at once, also from a model that takes its time to answer.
+            let manner = (self.operation() != Operation::CountTokens).then_some(self.of.manner);
+            self.entered.began(manner, moment);
             self.of.bill.begins(&self.of.route.targets[self.of.index], &self.of.named, moment);
             if let Some(span) = &mut self.span {
                 trace::millis(span, names::FIRST_TOKEN_MS, moment.saturating_duration_since(self.started));
@@ -144,8 +160,14 @@ impl Attempt {
         }
     }
 
+    /// An answer is under way, whether or not there is a word of it yet.
+    pub(crate) fn hears(&mut self) {
+        self.came = true;
+    }
+
     /// Usage as the provider tells it; several words about one answer are merged.
     pub(crate) fn saw(&mut self, usage: &TokenUsage) {
+        self.came |= usage.total() > 0;
         self.usage.get_or_insert_default().merge(usage);
         self.told_at = self.written;
     }
@@ -157,6 +179,7 @@ impl Attempt {
 
     /// More text came.
     pub(crate) fn wrote(&mut self, bytes: u64) {
+        self.came |= bytes > 0;
         self.written = self.written.saturating_add(bytes);
         if self.written >= self.shown_at {
             self.shown_at = self.written.saturating_add(TELL_EVERY);
@@ -192,8 +215,10 @@ impl Attempt {
             return;
         }
         let class = fault.class().unwrap_or(FaultClass::Invalid);
-        self.entered.failed(class, Instant::now());
+        self.entered.failed(class, self.of.manner, Instant::now());
         let used = match self.stage {
+            // It said yes and then, in the place of an answer, why there is none.
+            Stage::Answering if !self.came && is_refusal(class) => None,
             Stage::Answering => self.owed(self.so_far()),
             // A provider that is late to answer may well have done the work.
             Stage::Sent if class == FaultClass::Timeout => self.owed(self.so_far()),

@@ -36,6 +36,7 @@ mod translate;
 // What a call is decided by.
 mod aim;
 mod allowed;
+mod begins;
 mod breaker;
 mod cache;
 mod choose;

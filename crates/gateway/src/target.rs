@@ -16,6 +16,7 @@ use mainspring_providers::{
 use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
+    begins::Manner,
     breaker::{BreakerState, Pass, Standing, Verdict, verdict},
     cost::Place,
     health::{Health, TargetHealth},
@@ -178,18 +179,22 @@ impl TargetState {
         Ok(Entered { state: Arc::clone(self), rules: rules.clone(), pass: Some(pass), since: now })
     }
 
-    /// How it stands, and how soon it lately began to answer.
-    pub(crate) fn look(&self, now: Instant) -> (Standing, Option<f64>) {
+    pub(crate) fn standing(&self, now: Instant) -> Standing {
+        self.lock().breaker.standing(now)
+    }
+
+    /// How it stands, and how soon answers that come so lately began.
+    pub(crate) fn look(&self, manner: Manner, now: Instant) -> (Standing, Option<f64>) {
         let inner = self.lock();
-        (inner.breaker.standing(now), inner.health.begin_ms(now))
+        (inner.breaker.standing(now), inner.health.begin_ms(manner, now))
     }
 
     pub(crate) fn in_flight(&self) -> u32 {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn percentile(&self, percentile: Percentile) -> Option<Duration> {
-        self.lock().health.percentile(percentile)
+    pub(crate) fn percentile(&self, manner: Manner, percentile: Percentile) -> Option<Duration> {
+        self.lock().health.percentile(manner, percentile)
     }
 
     pub(crate) fn show(&self, names: (Option<String>, String, String), now: Instant) -> TargetHealth {
@@ -240,16 +245,16 @@ pub(crate) struct Entered {
 }
 
 impl Entered {
-    /// The answer begins.
-    pub(crate) fn began(&mut self, now: Instant) {
+    /// The answer begins; without a manner its time says nothing of others.
+    pub(crate) fn began(&mut self, manner: Option<Manner>, now: Instant) {
         let mut inner = self.state.lock();
         if let Some(pass) = self.pass.take() {
             inner.breaker.leave(&self.rules, pass, Verdict::Well, now);
         }
-        inner.health.began(now.saturating_duration_since(self.since), now);
+        inner.health.began(manner, now.saturating_duration_since(self.since), now);
     }
 
-    pub(crate) fn failed(&mut self, class: FaultClass, now: Instant) {
+    pub(crate) fn failed(&mut self, class: FaultClass, manner: Manner, now: Instant) {
         let mut inner = self.state.lock();
         let verdict = verdict(class);
         let Some(pass) = self.pass.take() else {
@@ -261,7 +266,7 @@ impl Entered {
         };
         inner.breaker.leave(&self.rules, pass, verdict, now);
         match verdict {
-            Verdict::Failed => inner.health.failed(class, now.saturating_duration_since(self.since), now),
+            Verdict::Failed => inner.health.failed(class, (manner, now.saturating_duration_since(self.since)), now),
             Verdict::Well | Verdict::Neither => inner.health.refused(class, now),
         }
     }

@@ -166,12 +166,29 @@ async fn a_provider_that_asks_for_more_time_than_there_is_is_not_waited_for() {
     let mut room = Room::open().await;
     let busy = Behaviour::status(429).header("retry-after", "120");
     let server = upstream(Script::always(busy));
-    let spec = json!({"targets": [{"provider": "main", "model": "a"}], "retry": {"attempts": 5}, "timeouts": {"total": "30s"}});
+    let retry = json!({"attempts": 5, "max_backoff": "5m"});
+    let spec = json!({"targets": [{"provider": "main", "model": "a"}], "retry": retry, "timeouts": {"total": "30s"}});
     room.apply(&[("provider", "main", provider(&server)), ("route", "assistant", spec)]).await;
     let fault = room.ask("assistant").await.unwrap_err();
     assert_eq!((fault.kind(), fault.class()), (FaultKind::Saturated, Some(FaultClass::RateLimited)));
     assert!(fault.retry_after().is_some_and(|wait| wait.as_secs() >= 60), "{:?}", fault.retry_after());
     assert_eq!((server.count(), room.settled_once().await.attempts), (1, 1));
+}
+
+#[tokio::test]
+async fn a_provider_that_asks_for_long_is_not_waited_for_and_its_time_is_told_at_once() {
+    let mut room = Room::open().await;
+    let server = upstream(Script::default().times(2, &Behaviour::status(429).header("retry-after", "20")));
+    // As most routes are: one target, which is asked once more.
+    let spec = json!({"targets": [{"provider": "main", "model": "a"}]});
+    room.apply(&[("provider", "main", provider(&server)), ("route", "assistant", spec)]).await;
+    for stream in [false, true] {
+        let asked = server.count();
+        let fault = room.gateway.call(room.request(&chat("assistant", stream))).await.unwrap_err();
+        assert_eq!((fault.kind(), fault.class()), (FaultKind::Saturated, Some(FaultClass::RateLimited)));
+        assert_eq!(fault.retry_after(), Some(std::time::Duration::from_secs(20)), "it is the client that waits");
+        assert_eq!((server.count() - asked, room.settled_once().await.attempts), (1, 1), "nobody slept and asked again");
+    }
 }
 
 #[tokio::test]

@@ -97,6 +97,44 @@ async fn what_an_attempt_wasted_is_paid_to_whom_it_was_made() {
     assert_eq!(listed.items, [record], "it was asked, and kept as it was settled");
 }
 
+/// With the status that says yes, and no answer behind it.
+#[tokio::test]
+async fn a_refusal_that_began_with_yes_costs_what_a_refusal_costs() {
+    let told = |usage: Value| {
+        let error = json!({"message": "the engine is overloaded", "code": 503});
+        json!({"error": error, "usage": usage}).to_string()
+    };
+    let used = json!({"prompt_tokens": 5, "completion_tokens": 0, "total_tokens": 5});
+    let unused = json!({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0});
+    let framed = |body: &str| format!("data: {body}\n\ndata: [DONE]\n\n");
+    for (stream, body, wasted) in [
+        (false, told(Value::Null), 0),
+        (false, told(unused.clone()), 0),
+        (false, told(used.clone()), 5),
+        (true, framed(&told(Value::Null)), 0),
+        (true, framed(&told(unused)), 0),
+        (true, framed(&told(used)), 5),
+    ] {
+        let first = upstream(Script::always(Behaviour { body: Some(body.clone()), ..Behaviour::default() }));
+        let second = upstream(Script::default());
+        let mut room = room_with(&first, &second, json!({"retry": {"attempts": 0}})).await;
+        let answered = room.gateway.call(room.request(&chat("assistant", stream))).await.unwrap();
+        drain(answered.body).await;
+        let record = room.settled_once().await;
+        assert_eq!((record.status, record.attempts, record.provider.as_deref()), (CallStatus::Ok, 2, Some("second")), "{body}");
+        // The first is ten times as dear.
+        assert_eq!(record.cost, cost(12, 8) + cost(wasted, 0).times(10), "{body}");
+    }
+    // A stream was asked for, and what says no says it in one piece.
+    let flat = Behaviour { body: Some(told(Value::Null)), ..Behaviour::default() }.header("content-type", "application/json");
+    let (first, second) = (upstream(Script::always(flat)), upstream(Script::default()));
+    let mut room = room_with(&first, &second, json!({"retry": {"attempts": 0}})).await;
+    let answered = room.gateway.call(room.request(&chat("assistant", true))).await.unwrap();
+    drain(answered.body).await;
+    let record = room.settled_once().await;
+    assert_eq!((record.attempts, record.cost), (2, cost(12, 8)));
+}
+
 #[tokio::test]
 async fn a_sum_says_how_much_of_it_is_a_guess() {
     let first = upstream(Script::always(Behaviour::trouble(Trouble::WrongJson)));

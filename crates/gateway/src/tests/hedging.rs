@@ -68,6 +68,21 @@ async fn a_percentile_is_that_of_the_targets_own_recent_times_once_there_are_eno
 }
 
 #[tokio::test]
+async fn a_stream_is_not_late_by_the_times_of_whole_answers() {
+    let (first, second) = (upstream(Script::default()), upstream(Script::default()));
+    let mut room = room_with(&first, &second, "p95", 1.0).await;
+    for _ in 0..20 {
+        room.ask("assistant").await.unwrap();
+        room.settled().await;
+    }
+    first.script(Script::always(Behaviour { delay: Duration::from_millis(400), ..Behaviour::default() }));
+    let answered = room.gateway.call(room.request(&chat("assistant", true))).await.unwrap();
+    assert_eq!((answered.provider.as_str(), answered.attempts, second.count()), ("late", 1, 0));
+    super::room::drain(answered.body).await;
+    room.settled_once().await;
+}
+
+#[tokio::test]
 async fn a_late_answer_that_is_first_all_the_same_is_used() {
     let slow = Behaviour { delay: Duration::from_millis(200), ..Behaviour::default() };
     let (first, second) = (upstream(Script::always(slow)), late());

@@ -59,7 +59,7 @@ async fn well(room: &mut Room, server: &Upstream) {
 #[tokio::test]
 async fn a_client_that_vanishes_while_a_retry_is_waited_for_pays_nothing_and_nobody_is_asked_again() {
     let server = upstream(Script::always(Behaviour::status(429).header("retry-after", "30")));
-    let mut room = room_with(provider(&server), &json!({"attempts": 5})).await;
+    let mut room = room_with(provider(&server), &json!({"attempts": 5, "max_backoff": "1m"})).await;
     dropped(&room, false, failed(&room, 1)).await;
     let record = room.settled_once().await;
     assert_eq!((record.status, record.attempts, record.cost), (CallStatus::Cancelled, 1, Money::ZERO));
