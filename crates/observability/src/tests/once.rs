@@ -6,7 +6,7 @@ use super::{
     asking::{NOW, SECOND, program, record},
     *,
 };
-use crate::{Measured, MetricsQuestion, PromAnswer, PromTimes, SeriesQuestion, SpanFilter, Told};
+use crate::{Measured, MetricsQuestion, NumbersRow, PromAnswer, PromTimes, SeriesQuestion, SpanFilter};
 
 /// What one program asked another, which is entered itself, failed, and says what it used.
 fn hop(start: i64, above: Option<&Span>) -> Span {
@@ -101,12 +101,13 @@ async fn monitors_and_metrics_count_a_trace_through_two_programs_once() {
     assert_eq!(series(Some("service")).await, [(10, stock, 2, 2), (20, shop, 1, 0)]);
     let numbers = async |by: Option<&str>| {
         let mut found = Vec::new();
-        let mut listener = |slice: Option<&str>, told: Told| found.push((slice.map(str::to_owned), told.number));
-        room.numbers(&all, &question(by), "duration", &mut listener).await.unwrap();
-        found
+        let mut listener = |row: NumbersRow| found.push((row.at, row.moments.count(), row.moments.mean().unwrap()));
+        room.numbers(&all, &question(by), ("duration", true), &mut listener).await.unwrap();
+        found.sort_by_key(|(at, ..)| *at);
+        found.into_iter().map(|(_, count, mean)| (count, mean)).collect::<Vec<_>>()
     };
-    assert_eq!(numbers(None).await, [(None, 3.0), (None, 1.0)]);
-    assert_eq!(numbers(Some("service")).await.len(), 3);
+    assert_eq!(numbers(None).await, [(1, 3.0), (1, 1.0)]);
+    assert_eq!(numbers(Some("service")).await.iter().map(|(count, _)| count).sum::<u64>(), 3);
     let moment = Timestamp::from_micros(NOW);
     let told = async |text: &str| {
         let times = PromTimes { start: moment, end: moment, step_micros: None };
