@@ -160,7 +160,7 @@ impl Watched for Slow<Shared> {
         &self,
         _: ProjectId,
         _: &MonitorSpec,
-        _: Option<&str>,
+        _: Showing<'_>,
         _: (Timestamp, Timestamp),
     ) -> Result<Vec<String>, Box<dyn Fault>> {
         Ok(Vec::new())
