@@ -192,8 +192,25 @@ fn fits_at_all(limit: &Limit, key: &MeterKey, need: i128) -> Result<(), LedgerFa
     })))
 }
 
+/// What no table prices does not go against a budget.
+fn is_priced(unpriced: Option<&Unpriced>) -> Result<(), LedgerFault> {
+    match unpriced {
+        Some(Unpriced { model, provider }) => Err(LedgerFault::Unpriced { model: model.clone(), provider: provider.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// Of two limits in the way the one that is there longer: who came back for the other would meet it.
+fn longer(one: Option<LedgerFault>, other: LedgerFault) -> LedgerFault {
+    match one {
+        Some(one) if one.retry_after() >= other.retry_after() => one,
+        _ => other,
+    }
+}
+
 impl State {
-    /// Looks at every limit first, so that a call that is refused has taken nothing.
+    /// Looks at every limit first, so that a call that is refused has taken nothing, and is told of the limit that is in its
+    /// way the longest. What waiting does not help is told before that.
     fn admit(
         &mut self,
         named: &Named,
@@ -209,20 +226,26 @@ impl State {
         let book = std::sync::Arc::clone(&self.book);
         let subjects = named.subjects();
         let mut holds = Vec::new();
-        let mut fetching = false;
+        let (mut refused, mut fetching) = (None, false);
         for holding in book.holding(subjects) {
             let (key, amount) = (MeterKey::of(&holding, at), i128::from(holding.limit.amount.units()));
             let need = needs.of(key.metric, amount);
             if key.metric.span().is_some() {
-                self.may_spend(unpriced.as_ref())?;
+                is_priced(unpriced.as_ref())?;
                 fits_at_all(holding.limit, &key, need)?;
+                if self.journal.waiting_bytes() > self.waiting_max {
+                    refused = Some(longer(refused, self.behind()));
+                }
             }
             match self.meters.check(&key, (amount, need), now) {
                 Verdict::Room => holds.push(Hold { key, amount, reserved: need }),
                 Verdict::Fetching => fetching = true,
-                Verdict::Away => return Err(LedgerFault::Behind { waiting: self.journal.waiting() }),
-                Verdict::Full(wait) => return Err(self.refusal(holding.limit, &key, wait, now)),
+                Verdict::Away => refused = Some(longer(refused, self.behind())),
+                Verdict::Full(wait) => refused = Some(longer(refused, self.refusal(holding.limit, &key, wait, now))),
             }
+        }
+        if let Some(fault) = refused {
+            return Err(fault);
         }
         if fetching {
             return Err(LedgerFault::NotReady { what: "shares of a limit" });
@@ -236,15 +259,9 @@ impl State {
         Ok(Admitted { holds, standings, wishing })
     }
 
-    /// What no table prices, and what may not reach the catalog for long, does not go against a budget.
-    fn may_spend(&self, unpriced: Option<&Unpriced>) -> Result<(), LedgerFault> {
-        if let Some(Unpriced { model, provider }) = unpriced {
-            return Err(LedgerFault::Unpriced { model: model.clone(), provider: provider.clone() });
-        }
-        if self.journal.waiting_bytes() > self.waiting_max {
-            return Err(LedgerFault::Behind { waiting: self.journal.waiting() });
-        }
-        Ok(())
+    /// What may not reach the catalog for long does not go against a budget.
+    fn behind(&self) -> LedgerFault {
+        LedgerFault::Behind { waiting: self.journal.waiting() }
     }
 
     fn standing(&self, key: &MeterKey, amount: i128, now: i64) -> Standing {

@@ -14,6 +14,7 @@ on_every_engine!(Catalog: [
     a_limit_for_each_holds_for_each_alone_and_a_named_one_instead,
     a_route_is_one_model_however_it_is_called,
     what_is_refused_takes_nothing,
+    of_several_limits_in_the_way_the_longest_is_told,
     limits_by_the_minute_go_on_after_a_restart,
     a_clock_that_jumps_neither_opens_nor_locks_anything,
 ]);
@@ -116,6 +117,41 @@ async fn what_is_refused_takes_nothing(catalog: Catalog) {
     let told = ledger.admit(&caller(), &intent(&room.clock, 100, 0)).unwrap().headers();
     assert_eq!(told["x-ratelimit-remaining-requests"], "98");
     assert_eq!((ledger.under_way(), ledger.waiting()), (0, 2), "nothing was written of what was refused");
+}
+
+/// Whichever of them is looked at first.
+async fn of_several_limits_in_the_way_the_longest_is_told(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let ledger = room.ledger().await;
+    set(&ledger, &room, SubjectKind::Project, "*", Metric::RequestsPerMinute, "6").await;
+    set(&ledger, &room, SubjectKind::User, "*", Metric::TokensPerMinute, "1000").await;
+    let six_calls = |last: u64| {
+        for _ in 0..5 {
+            call(&ledger, &room.clock, &caller(), (1, 0)).unwrap();
+        }
+        let intent = intent(&room.clock, 1, 0);
+        ledger.admit(&caller(), &intent).unwrap().settle(outcome(&ledger, &intent, (last, 0)));
+    };
+    // Requests come back in ten seconds, tokens in half a minute.
+    six_calls(1_495);
+    let refusal = refused(ledger.admit(&caller(), &intent(&room.clock, 1, 0)));
+    assert_eq!(refusal.metric, Metric::TokensPerMinute);
+    assert!(refusal.retry_after > seconds(30) && refusal.retry_after < seconds(31), "{:?}", refusal.retry_after);
+    room.clock.advance(seconds(180));
+    // Tokens come back within a second.
+    six_calls(985);
+    let small = intent(&room.clock, 20, 0);
+    let refusal = refused(ledger.admit(&caller(), &small));
+    assert_eq!((refusal.metric, refusal.retry_after), (Metric::RequestsPerMinute, seconds(10)));
+    // A budget is there again tomorrow.
+    set(&ledger, &room, SubjectKind::Key, "*", Metric::UsdPerDay, "0.0099").await;
+    let refusal = refused(ledger.admit(&caller(), &intent(&room.clock, 20, 16_000)));
+    assert_eq!(refusal.metric, Metric::UsdPerDay);
+    assert!(refusal.retry_after > seconds(3_600), "{:?}", refusal.retry_after);
+    // And what waiting does not help is told whatever else is in the way.
+    set(&ledger, &room, SubjectKind::Key, "*", Metric::UsdPerDay, "0.0000001").await;
+    let fault = ledger.admit(&caller(), &small).unwrap_err();
+    assert_eq!((fault.code(), fault.retry_after()), ("budget-too-small", None));
 }
 
 async fn limits_by_the_minute_go_on_after_a_restart(catalog: Catalog) {
