@@ -58,6 +58,7 @@ async fn call_for_ever(ledger: &Ledger, caller: u64) {
             route: None,
             operation: Operation::Chat,
             input_tokens_upper: 2_000,
+            input_tokens_about: 500,
             candidates: vec![Candidate {
                 provider: "openai".parse().expect("a name"),
                 kind: ProviderKind::OpenAi,

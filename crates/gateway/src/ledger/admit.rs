@@ -28,7 +28,7 @@ const FETCH_WITHIN: Duration = Duration::from_secs(2);
 /// When to come back where calls under way, or other processes, hold what is missing.
 const SOON: Duration = Duration::from_secs(1);
 
-/// What a call takes of each limit, at most.
+/// What a call takes of each limit: of tokens about as many as it may use, of money the most it may cost.
 #[derive(Debug, Clone, Copy)]
 struct Needs {
     tokens: u64,
@@ -141,7 +141,8 @@ impl Unpriced {
 
 fn worst_record(caller: &Caller, intent: &Intent, output: u64, target: Option<&Candidate>, charge: Option<Charge>) -> CallRecord {
     let usage = TokenUsage {
-        input: intent.input_tokens_upper,
+        // Tokens are told as they are thought to be; the money is that of the bound.
+        input: intent.input_tokens_about,
         output,
         input_from: Provenance::Estimated,
         output_from: Provenance::Estimated,

@@ -15,8 +15,11 @@ pub struct Intent {
     pub model: String,
     pub route: Option<String>,
     pub operation: Operation,
-    /// The input surely has no more tokens than this: the bytes of the body are such a bound.
+    /// The input surely has no more tokens than this: the bytes of the body are such a bound. Money is set aside for them.
     pub input_tokens_upper: u64,
+    /// About as many tokens as the input has. Limits on tokens set these aside: what is used more is owed there, and a bound
+    /// that is four times the truth would refuse calls that fit.
+    pub input_tokens_about: u64,
     /// The targets the call may go to. The dearest of them is what is set aside.
     pub candidates: Vec<Candidate>,
     pub batch: bool,

@@ -156,6 +156,7 @@ fn intent(clock: &dyn Clock, input: u64, output: u64) -> Intent {
         route: None,
         operation: Operation::Chat,
         input_tokens_upper: input,
+        input_tokens_about: input,
         candidates: vec![Candidate {
             max_output_tokens: Some(output),
             ..Candidate::from(("openai".parse().unwrap(), ProviderKind::OpenAi, "gpt-4o-mini".to_owned()))

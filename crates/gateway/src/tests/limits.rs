@@ -49,6 +49,32 @@ async fn a_call_beyond_a_limit_asks_nobody_and_says_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn a_limit_on_tokens_counts_about_what_a_call_reads_and_then_what_it_used() {
+    let room = Room::open().await;
+    let server = upstream(Script::default());
+    room.apply(&[
+        ("provider", "main", provider(&server)),
+        ("route", "assistant", json!({"targets": [{"provider": "main", "model": "a"}]})),
+    ])
+    .await;
+    room.limit(Metric::TokensPerMinute, Amount::Count(10_000)).await;
+    let said = "word ".repeat(1_500);
+    let body = json!({"model": "assistant", "messages": [{"role": "user", "content": said}], "max_tokens": 500});
+    let about = (body.to_string().len() as u64).div_ceil(4) + 500;
+    // Each byte as a token would leave no room for the second.
+    let mut left = 10_000 - about;
+    for _ in 0..3 {
+        let answered = room.gateway.call(room.request(&body)).await.unwrap();
+        assert_eq!(answered.headers["x-ratelimit-remaining-tokens"], left.to_string().as_str());
+        // What the provider told takes the place of the guess.
+        left -= 12 + 8;
+    }
+    // At once, too: three of them fit.
+    let let_in = join_all((0..6).map(|_| room.gateway.call(room.request(&body)))).await.into_iter().filter(Result::is_ok).count();
+    assert!(let_in >= 3, "{let_in}");
+}
+
+#[tokio::test]
 async fn answers_from_the_cache_count_as_requests_and_cost_nothing() {
     let room = Room::open().await;
     let server = upstream(Script::default());

@@ -4,12 +4,13 @@ use mainspring_catalog::Catalog;
 use mainspring_kernel::{Clock as _, Fault as _, FaultKind};
 use mainspring_testservers::on_every_engine;
 
-use super::{Room, call, caller, intent, limit, of_user, outcome, refused, seconds, set};
-use crate::ledger::{Metric, SubjectKind};
+use super::{Room, all_calls, call, caller, intent, limit, money, of_user, outcome, refused, seconds, set};
+use crate::ledger::{Intent, Metric, SubjectKind};
 
 on_every_engine!(Catalog: [
     requests_are_refused_with_the_exact_time_to_come_back,
     tokens_are_set_aside_and_what_is_not_used_comes_back,
+    tokens_are_counted_as_they_are_thought_to_be_and_dollars_as_they_can_be,
     calls_at_once_are_counted,
     a_limit_for_each_holds_for_each_alone_and_a_named_one_instead,
     a_route_is_one_model_however_it_is_called,
@@ -62,6 +63,23 @@ async fn tokens_are_set_aside_and_what_is_not_used_comes_back(catalog: Catalog) 
     let permit = ledger.admit(&caller(), &large).unwrap();
     permit.settle(outcome(&ledger, &large, (1_000, 0)));
     ledger.admit(&caller(), &intent(&room.clock, 8_000, 0)).unwrap();
+}
+
+/// A quarter of the bytes of a text are about its tokens; its bytes are what they can be at most.
+async fn tokens_are_counted_as_they_are_thought_to_be_and_dollars_as_they_can_be(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let ledger = room.ledger().await;
+    set(&ledger, &room, SubjectKind::Project, "*", Metric::TokensPerMinute, "10000").await;
+    let intent = Intent { input_tokens_about: 2_000, ..intent(&room.clock, 8_000, 1_000) };
+    let permit = ledger.admit(&caller(), &intent).unwrap();
+    assert_eq!(permit.headers()["x-ratelimit-remaining-tokens"], "7000");
+    let set_aside = permit.set_aside();
+    assert!(set_aside >= money("0.0018"), "8,000 tokens read and 1,000 written: {set_aside}");
+    // Nobody says what became of it.
+    drop(permit);
+    ledger.flush().await.unwrap();
+    let calls = all_calls(&ledger, &room).await;
+    assert_eq!((calls[0].usage.input, calls[0].usage.output, calls[0].cost), (2_000, 1_000, set_aside));
 }
 
 async fn calls_at_once_are_counted(catalog: Catalog) {
