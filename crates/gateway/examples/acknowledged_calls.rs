@@ -6,7 +6,7 @@ use std::{io::Write as _, sync::Arc, time::Duration};
 
 use mainspring_catalog::Catalog;
 use mainspring_gateway::{
-    CallRecord, CallStatus, Caller, Ledger, Place, descriptors,
+    CallRecord, CallStatus, Caller, Incurs, Ledger, Place, descriptors,
     ledger::{Candidate, Intent, LedgerParts},
 };
 use mainspring_kernel::{
@@ -59,6 +59,7 @@ async fn call_for_ever(ledger: &Ledger, caller: u64) {
             operation: Operation::Chat,
             input_tokens_upper: 2_000,
             input_tokens_about: 500,
+            incurs: Incurs::ALL,
             candidates: vec![Candidate {
                 provider: "openai".parse().expect("a name"),
                 kind: ProviderKind::OpenAi,

@@ -26,6 +26,7 @@ use crate::{
     estimate,
     fault::GatewayFault,
     gateway::Gateway,
+    incurs::Incurs,
     ledger::{Candidate, Intent},
     live::{Live, Started},
     makers,
@@ -182,7 +183,7 @@ fn stays(request: &Request) -> Result<(), GatewayFault> {
 
 /// What the call may come to: one attempt. Further ones are asked for when they are made.
 fn intent(asked: &Asked, (id, at): (CallId, Timestamp), cached: bool) -> Intent {
-    let Asked { request, route, named, size, .. } = asked;
+    let Asked { request, route, named, .. } = asked;
     let free = cached || matches!(request.operation, Operation::CountTokens | Operation::Moderations);
     let candidate = |target: &crate::target::Target| {
         let usual = target.spec.max_output_tokens.or(target.provider.spec.default_max_tokens);
@@ -194,18 +195,44 @@ fn intent(asked: &Asked, (id, at): (CallId, Timestamp), cached: bool) -> Intent 
             max_output_tokens: Some(most),
         }
     };
-    let more = route.targets.iter().map(|target| allowed::more_input(&target.spec.parameters)).max().unwrap_or_default();
+    let Reads { most, about, incurs } = if free { Reads::nothing() } else { Reads::of(asked) };
     Intent {
         id,
         at,
         model: called(asked).to_owned(),
         route: route.name.as_ref().map(ToString::to_string),
         operation: request.operation,
-        input_tokens_upper: if free { 0 } else { size.most().saturating_add(more) },
-        input_tokens_about: if free { 0 } else { size.about().saturating_add(estimate::about(more)) },
+        input_tokens_upper: most,
+        input_tokens_about: about,
+        incurs,
         candidates: if free { Vec::new() } else { route.targets.iter().map(candidate).collect() },
         batch: request.batch,
         trace: request.trace.trace,
+    }
+}
+
+/// What a call reads, wherever it goes: tokens at most and about, and what they may be.
+struct Reads {
+    most: u64,
+    about: u64,
+    incurs: Incurs,
+}
+
+impl Reads {
+    const fn nothing() -> Self {
+        Self { most: 0, about: 0, incurs: Incurs::ALL }
+    }
+
+    /// The body, and the most that a target's parameters add to it.
+    fn of(asked: &Asked) -> Self {
+        let Asked { request, route, size, .. } = asked;
+        let (mut more, mut incurs) = (0, Incurs::of(&request.body));
+        for parameters in route.targets.iter().map(|target| &target.spec.parameters).filter(|parameters| !parameters.is_empty()) {
+            let added = allowed::added(parameters);
+            more = more.max(added.len() as u64);
+            incurs = incurs.and(Incurs::of(&added));
+        }
+        Self { most: size.most().saturating_add(more), about: size.about().saturating_add(estimate::about(more)), incurs }
     }
 }
 

@@ -7,6 +7,7 @@ use mainspring_llm::TokenUsage;
 use mainspring_providers::ProviderKind;
 
 use crate::{
+    incurs::Incurs,
     prices::{ModelPrice, PricesSpec, Rates},
     prices_builtin,
     record::PriceStamp,
@@ -134,13 +135,14 @@ impl Prices {
         self.find(place).is_some()
     }
 
-    /// What so many tokens can cost there at most, whatever they turn out to be: cached, audio, thinking.
+    /// What so many tokens can cost there at most, whatever they turn out to be of what the request can make of them: cached,
+    /// audio, thinking.
     #[must_use]
-    pub fn most(&self, place: Place<'_>, (input, output): (u64, u64), batch: bool) -> Option<Charge> {
+    pub fn most(&self, place: Place<'_>, (input, output): (u64, u64), (batch, incurs): (bool, Incurs)) -> Option<Charge> {
         let (table, price) = self.find(place)?;
         let tiers = price.tiers.iter().filter(|tier| input > tier.above_input).map(|tier| tier.above_input + 1);
         let all = std::iter::once(0).chain(tiers).map(|length| rates(price, length, batch));
-        let most = all.map(|rates| upper(&rates, input, output)).max().unwrap_or_default();
+        let most = all.map(|rates| upper(&rates, (input, output), (place.kind, incurs))).max().unwrap_or_default();
         Some(charge(table, price, most))
     }
 
@@ -194,11 +196,20 @@ fn bill(rates: &Rates, usage: &TokenUsage) -> Money {
         + rates.request.unwrap_or_default()
 }
 
-fn upper(rates: &Rates, input: u64, output: u64) -> Money {
+fn upper(rates: &Rates, (input, output): (u64, u64), (kind, incurs): (ProviderKind, Incurs)) -> Money {
     let dearest = |text: Money, others: &[Option<Money>]| others.iter().flatten().copied().fold(text, Money::max);
+    let only = |rate: Option<Money>, possible: bool| rate.filter(|_| possible);
+    // Anthropic writes to its cache what it is told to; others do so by themselves.
+    let writes = incurs.marked || kind != ProviderKind::Anthropic;
     let reading = dearest(
         rates.input,
-        &[rates.cache_read, rates.cache_write, rates.cache_write_hour, rates.input_audio, rates.input_image],
+        &[
+            rates.cache_read,
+            only(rates.cache_write, writes),
+            only(rates.cache_write_hour, incurs.timed),
+            only(rates.input_audio, incurs.media),
+            only(rates.input_image, incurs.media),
+        ],
     );
     let writing = dearest(rates.output, &[rates.reasoning, rates.output_audio, rates.output_image]);
     let most = reading.for_tokens(input) + writing.for_tokens(output) + rates.request.unwrap_or_default();

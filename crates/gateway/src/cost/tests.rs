@@ -4,9 +4,11 @@ use mainspring_kernel::{Digest, Money};
 use mainspring_llm::TokenUsage;
 use mainspring_providers::ProviderKind::{self, Anthropic, Azure, Bedrock, Gemini, Local, OpenAi};
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::{Place, PriceTable, Prices, bill, rates};
 use crate::{
+    incurs::Incurs,
     prices::{ModelPrice, PricesSpec, Rates},
     prices_builtin,
 };
@@ -259,6 +261,86 @@ fn rate_sets() -> impl Strategy<Value = Rates> {
     )
 }
 
+/// What a request may ask for beside text.
+#[derive(Debug, Clone, Copy)]
+struct Wishes {
+    marked: bool,
+    hour: bool,
+    sound: bool,
+    image: bool,
+}
+
+fn wishes() -> impl Strategy<Value = Wishes> {
+    any::<[bool; 4]>().prop_map(|[marked, hour, sound, image]| Wishes { marked, hour, sound, image })
+}
+
+impl Wishes {
+    /// Every so many letters are written as escapes.
+    fn body(self, said: &str, hidden: u8) -> String {
+        let mut parts = vec![json!({"type": "text", "text": said})];
+        if self.marked {
+            parts[0]["cache_control"] = json!({"type": "ephemeral"});
+        }
+        if self.hour {
+            parts[0]["cache_control"] = json!({"ttl": "1h", "type": "ephemeral"});
+        }
+        if self.sound {
+            parts.push(json!({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}));
+        }
+        if self.image {
+            parts.push(json!({"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}));
+        }
+        let body = json!({"model": "m", "messages": [{"role": "user", "content": parts}]}).to_string();
+        let every = usize::from(hidden % 8);
+        let written = |(at, letter): (usize, char)| match letter {
+            'a'..='z' | '_' if every > 0 && at % every == 0 => format!("\\u{:04x}", u32::from(letter)),
+            _ => letter.to_string(),
+        };
+        let hidden: String = body.chars().enumerate().map(written).collect();
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(read(&hidden), read(&body), "it says the same");
+        hidden
+    }
+}
+
+/// A table of one model.
+fn priced(model: &str, rates: Rates) -> Arc<PriceTable> {
+    let mut price = serde_json::to_value(rates).unwrap();
+    price["model"] = json!(model);
+    let spec = PricesSpec { models: vec![serde_json::from_value(price).unwrap()] };
+    Arc::new(PriceTable::new(Digest::of(b"own"), spec))
+}
+
+/// What is set aside for a million tokens of input, in dollars.
+#[track_caller]
+fn check_aside(what: &str, (kind, model): (ProviderKind, &str), body: &serde_json::Value, dollars: i64, cents: i64) {
+    let place = Place { provider: "x", kind, model };
+    let incurs = Incurs::of(body.to_string().as_bytes());
+    let most = Prices::builtin().most(place, (1_000_000, 0), (false, incurs)).unwrap().cost;
+    let exact = Money::from_pico(i128::from(dollars * 100 + cents) * 10_000_000_000);
+    assert!(most >= exact && most < exact + Money::from_pico(100), "{what}: {most}");
+}
+
+#[test]
+fn what_a_request_cannot_be_charged_is_not_set_aside() {
+    let said = |part: serde_json::Value| json!({"model": "m", "messages": [{"role": "user", "content": [part]}]});
+    let text = said(json!({"type": "text", "text": "Hello."}));
+    let marked = said(json!({"type": "text", "text": "Hello.", "cache_control": {"type": "ephemeral"}}));
+    let hour = said(json!({"type": "text", "text": "Hello.", "cache_control": {"type": "ephemeral", "ttl": "1h"}}));
+    let sound = said(json!({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}));
+    let sonnet = (Anthropic, "claude-sonnet-4-5");
+    check_aside("plain text", sonnet, &text, 3, 0);
+    check_aside("written to the cache", sonnet, &marked, 3, 75);
+    check_aside("written to it for an hour", sonnet, &hour, 6, 0);
+    check_aside("sound that costs nothing more", sonnet, &sound, 3, 0);
+    // OpenAI writes to its cache without being told to.
+    check_aside("plain text, a long one", (OpenAi, "gpt-6-luna"), &text, 0, 25);
+    check_aside("plain text", (Gemini, "gemini-2.5-flash"), &text, 0, 30);
+    check_aside("sound", (Gemini, "gemini-2.5-flash"), &sound, 1, 0);
+    let tool = json!({"model": "m", "tools": [{"name": "t", "cache_control": {"ttl": "1h"}}]});
+    check_aside("a tool that is kept", sonnet, &tool, 6, 0);
+}
+
 proptest! {
     /// Whatever providers claim of parts: where everything costs the same, a call costs its input and output, once.
     #[test]
@@ -300,8 +382,41 @@ proptest! {
         let kind = [OpenAi, Azure, Bedrock, Local].into_iter().find(|kind| kind.as_str() == provider).unwrap_or(OpenAi);
         let (place, prices) = (Place { provider, kind, model }, Prices::builtin());
         let cost = prices.cost(place, &usage, batch).unwrap();
-        let most = prices.most(place, (usage.input + more.0, usage.output + more.1), batch).unwrap();
+        let most = prices.most(place, (usage.input + more.0, usage.output + more.1), (batch, Incurs::ALL)).unwrap();
         prop_assert!(cost.cost <= most.cost, "{}: {} > {}", price.model, cost.cost, most.cost);
+    }
+
+    /// Whatever a request asks for is set aside for, however it is written.
+    #[test]
+    fn no_call_costs_more_than_what_its_request_can_make_of_it(
+        which in any::<prop::sample::Index>(),
+        (own, rates) in (any::<bool>(), rate_sets()),
+        usage in usages(),
+        (asked, said) in (wishes(), "\\PC{0,60}"),
+        (hidden, batch) in (any::<u8>(), any::<bool>()),
+    ) {
+        let builtin = prices_builtin::table();
+        let listed = &builtin.models[which.index(builtin.models.len())];
+        let model = listed.model.trim_end_matches('*');
+        let provider = listed.provider.as_ref().map_or("x", |provider| provider.as_str());
+        let kind = [Azure, Bedrock, Local].into_iter().find(|kind| kind.as_str() == provider);
+        let kind = kind.unwrap_or(if model.starts_with("claude") { Anthropic } else { OpenAi });
+        let place = Place { provider, kind, model };
+        let prices = if own { Prices::over_builtin(priced(model, rates)) } else { Prices::builtin() };
+        let body = asked.body(&said, hidden);
+        // Anthropic writes to its cache what it is told to, others what they like; for how long is always told.
+        let Wishes { marked, hour, sound, image } = asked;
+        let part = |possible: bool, tokens: u64| if possible { tokens } else { 0 };
+        let used = TokenUsage {
+            cache_write: part(marked || hour || kind != Anthropic, usage.cache_write),
+            cache_write_hour: part(hour, usage.cache_write_hour),
+            input_audio: part(sound, usage.input_audio),
+            input_image: part(image, usage.input_image),
+            ..usage
+        };
+        let cost = prices.cost(place, &used, batch).unwrap();
+        let most = prices.most(place, (used.input, used.output), (batch, Incurs::of(body.as_bytes()))).unwrap();
+        prop_assert!(cost.cost <= most.cost, "{}: {} > {} for {}", model, cost.cost, most.cost, body);
     }
 
     /// However names begin alike, and wherever they stand in the table.

@@ -104,7 +104,7 @@ impl Ledger {
         for candidate in intent.candidates.iter().filter(|_| !is_free) {
             let place = Place { provider: candidate.provider.as_str(), kind: candidate.kind, model: &candidate.price_as };
             let tokens = (intent.input_tokens_upper, intent.output_tokens(candidate));
-            match prices.most(place, tokens, intent.batch) {
+            match prices.most(place, tokens, (intent.batch, intent.incurs)) {
                 Some(charge) if dearest.as_ref().is_none_or(|(_, dearest)| charge.cost > dearest.cost) => {
                     dearest = Some((candidate, charge));
                 }

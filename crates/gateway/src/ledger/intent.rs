@@ -4,7 +4,7 @@ use mainspring_kernel::{Name, Timestamp, id::CallId};
 use mainspring_llm::TraceId;
 use mainspring_providers::{Operation, ProviderKind};
 
-use crate::allowed;
+use crate::{allowed, incurs::Incurs};
 
 /// A call that is about to be made.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct Intent {
     /// About as many tokens as the input has. Limits on tokens set these aside: what is used more is owed there, and a bound
     /// that is four times the truth would refuse calls that fit.
     pub input_tokens_about: u64,
+    /// At which rates beside those of plain text it may be charged.
+    pub incurs: Incurs,
     /// The targets the call may go to. The dearest of them is what is set aside.
     pub candidates: Vec<Candidate>,
     pub batch: bool,

@@ -32,6 +32,15 @@ async fn room_with(parameters: &Value, server: &Upstream) -> Room {
 
 /// Tokens of output that would have been set aside for the call, beside its body and what the route adds to it.
 async fn set_aside(room: &Room, operation: Operation, (body, added): (&Value, &Value)) -> u64 {
+    let added = if *added == json!({}) { 0 } else { added.to_string().len() };
+    let input = (body.to_string().len() + added) as u64;
+    // Bounds are rounded up by a hair.
+    let output = (needed(room, operation, body).await - cost(input, 0)).as_pico() / cost(0, 1).as_pico();
+    u64::try_from(output).unwrap()
+}
+
+/// Money that would have been set aside for the call.
+async fn needed(room: &Room, operation: Operation, body: &Value) -> Money {
     let mut request = room.request(body);
     request.operation = operation;
     request.said_in = match operation {
@@ -39,14 +48,8 @@ async fn set_aside(room: &Room, operation: Operation, (body, added): (&Value, &V
         Messages => Dialect::Anthropic,
         _ => Dialect::OpenAiChat,
     };
-    let added = if *added == json!({}) { 0 } else { added.to_string().len() };
-    let input = (request.body.len() + added) as u64;
     match room.gateway.call(request).await {
-        Err(GatewayFault::Ledger(LedgerFault::TooDear(told))) => {
-            // Bounds are rounded up by a hair.
-            let output = (told.needed - cost(input, 0)).as_pico() / cost(0, 1).as_pico();
-            u64::try_from(output).unwrap()
-        }
+        Err(GatewayFault::Ledger(LedgerFault::TooDear(told))) => told.needed,
         other => panic!("{operation:?} {body}: {other:?}"),
     }
 }
@@ -105,6 +108,39 @@ async fn what_a_route_always_sends_is_set_aside_instead_of_what_the_client_says(
             let mut body = fields.clone();
             body["model"] = json!(model);
             assert_eq!(set_aside(&room, operation, (&body, &parameters)).await, want, "{parameters} {operation:?} {body}");
+        }
+    }
+    assert_eq!(server.count(), 0);
+}
+
+#[tokio::test]
+async fn a_call_sets_aside_at_the_rates_that_its_request_can_be_charged() {
+    let server = upstream(Script::default());
+    let rates = json!({"model": "*", "input": 1, "output": 2, "cache_write": 3, "cache_write_hour": 5, "input_audio": 7});
+    let said = |part: &Value| json!({"messages": [{"role": "user", "content": [part]}], "max_tokens": 10});
+    let text = said(&json!({"type": "text", "text": "hello"}));
+    let marked = said(&json!({"type": "text", "text": "hello", "cache_control": {"type": "ephemeral"}}));
+    let hour = said(&json!({"type": "text", "text": "hello", "cache_control": {"type": "ephemeral", "ttl": "1h"}}));
+    let sound = said(&json!({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}));
+    let kept = json!({"tools": [{"type": "function", "function": {"name": "t"}, "cache_control": {"ttl": "1h"}}]});
+    for (parameters, body, [same, other]) in [
+        // What is not said to be written to a cache is not written to Anthropic's.
+        (json!({}), &text, [3, 1]),
+        (json!({}), &marked, [3, 3]),
+        (json!({}), &hour, [5, 5]),
+        (json!({}), &sound, [7, 7]),
+        (kept, &text, [5, 5]),
+    ] {
+        let room = room_with(&parameters, &server).await;
+        room.apply(&[("prices", "default", json!({"models": [rates]}))]).await;
+        for (model, rate) in [("assistant", same), ("elsewhere", other)] {
+            let mut body = body.clone();
+            body["model"] = json!(model);
+            let added = if parameters == json!({}) { 0 } else { parameters.to_string().len() as u64 };
+            let input = crate::estimate::size(body.to_string().as_bytes()).most() + added;
+            let exact = Money::from_dollars(rate).for_tokens(input) + cost(0, 10);
+            let needed = needed(&room, Chat, &body).await;
+            assert!(needed >= exact && needed < exact + cost(1, 0), "{model} {parameters} {body}: {needed}, not {exact}");
         }
     }
     assert_eq!(server.count(), 0);
