@@ -63,6 +63,7 @@ async fn call_for_ever(ledger: &Ledger, caller: u64) {
             candidates: vec![Candidate {
                 provider: "openai".parse().expect("a name"),
                 kind: ProviderKind::OpenAi,
+                preset: None,
                 price_as: "gpt-4o-mini".to_owned(),
                 max_output_tokens: Some(1_000),
             }],
@@ -89,7 +90,7 @@ async fn call_for_ever(ledger: &Ledger, caller: u64) {
 
 fn outcome(ledger: &Ledger, who: &Caller, intent: &Intent, tokens: u64) -> CallRecord {
     let usage = TokenUsage { input: tokens * 2, output: tokens, ..TokenUsage::default() };
-    let place = Place { provider: "openai", kind: ProviderKind::OpenAi, model: "gpt-4o-mini" };
+    let place = Place { provider: "openai", kind: ProviderKind::OpenAi, preset: None, model: "gpt-4o-mini" };
     let charge = ledger.prices(who.project).cost(place, &usage, false);
     CallRecord {
         id: intent.id,

@@ -191,6 +191,7 @@ fn intent(asked: &Asked, (id, at): (CallId, Timestamp), cached: bool) -> Intent 
         Candidate {
             provider: target.provider.name.clone(),
             kind: target.provider.kind(),
+            preset: target.provider.preset,
             price_as: target.price_as(named).to_owned(),
             max_output_tokens: Some(most),
         }

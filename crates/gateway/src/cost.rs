@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use mainspring_kernel::{Digest, Money};
 use mainspring_llm::TokenUsage;
-use mainspring_providers::ProviderKind;
+use mainspring_providers::{Preset, ProviderKind};
 
 use crate::{
     incurs::Incurs,
@@ -24,6 +24,8 @@ const BEDROCK_REGIONS: [&str; 12] =
 pub struct Place<'a> {
     pub provider: &'a str,
     pub kind: ProviderKind,
+    /// Which known server it is, where anybody knows.
+    pub preset: Option<Preset>,
     /// The target's `price_as`, or its model.
     pub model: &'a str,
 }
@@ -87,7 +89,12 @@ impl PriceTable {
     fn named(&self, model: &str, place: Place<'_>) -> Option<&ModelPrice> {
         let here = |index: &usize| {
             let only = self.models[*index].provider.as_ref();
-            only.is_none_or(|only| only.as_str() == place.provider || only.as_str() == place.kind.as_str())
+            let is_here = |only: &str| {
+                only == place.provider
+                    || only == place.kind.as_str()
+                    || place.preset.is_some_and(|preset| only == preset.as_str())
+            };
+            only.is_none_or(|only| is_here(only.as_str()))
         };
         let matches = |index: &usize| self.models[*index].model.strip_suffix('*').is_some_and(|stem| model.starts_with(stem));
         let exact = self.exact.get(model).into_iter().flatten().copied().find(|index| here(index));
@@ -126,7 +133,7 @@ impl Prices {
     /// Like `cost`, where nobody noted of which type the provider was.
     #[must_use]
     pub fn cost_anywhere(&self, (provider, model): (&str, &str), usage: &TokenUsage, batch: bool) -> Option<Charge> {
-        kinds_of(provider).iter().find_map(|kind| self.cost(Place { provider, kind: *kind, model }, usage, batch))
+        kinds_of(provider).iter().find_map(|kind| self.cost(Place { provider, kind: *kind, preset: None, model }, usage, batch))
     }
 
     /// Whether there is a price.

@@ -29,7 +29,8 @@ pub struct PricesSpec {
 pub struct ModelPrice {
     /// The model's name at the provider; may end in `*`.
     pub model: String,
-    /// Only at this provider of the project, or at providers of this type: `azure`.
+    /// Only at this provider of the project, or at providers of this type or preset: `azure`, `groq`. A provider whose address
+    /// is that of a known server is one of its preset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub provider: Option<Name>,

@@ -19,7 +19,7 @@ fn used(input: u64, output: u64) -> TokenUsage {
 
 #[track_caller]
 fn check(what: &str, (provider, kind, model): (&str, ProviderKind, &str), usage: TokenUsage, batch: bool, dollars: &str) {
-    let charge = Prices::builtin().cost(Place { provider, kind, model }, &usage, batch);
+    let charge = Prices::builtin().cost(Place { provider, kind, preset: None, model }, &usage, batch);
     let found = charge.map_or_else(|| "unknown".to_owned(), |charge| charge.cost.to_string());
     assert_eq!(found, dollars, "{what}");
 }
@@ -93,6 +93,20 @@ fn calls_cost_what_their_providers_say() {
     check("no dated name of another model", ("openai", OpenAi, "gpt-5.4-nano-2026-03-05"), used(1_000_000, 0), false, "0.20");
 }
 
+/// Whatever a project calls its provider.
+#[test]
+fn a_price_of_a_known_server_is_found_by_its_preset() {
+    use mainspring_providers::Preset::{Groq, Together};
+    let at = |provider, preset| {
+        let place = Place { provider, kind: OpenAi, preset, model: "openai/gpt-oss-120b" };
+        Prices::builtin().cost(place, &used(1_000, 500), false).map(|charge| charge.cost.to_string())
+    };
+    assert_eq!(at("groq-eu", Some(Groq)), Some("0.00045".to_owned()));
+    assert_eq!(at("groq", None), at("groq-eu", Some(Groq)));
+    assert_eq!(at("groq-eu", None), None);
+    assert_ne!(at("fast", Some(Together)), None);
+}
+
 /// The areas that ids of inference profiles begin with, as AWS lists them and as people use them (`in.` and `amer.`).
 #[test]
 fn every_area_of_bedrock_is_looked_through() {
@@ -117,7 +131,7 @@ fn a_projects_own_table_comes_first_model_by_model() {
     );
     let prices = Prices::over_builtin(Arc::clone(&own));
     let cost = |provider, kind, model| {
-        let charge = prices.cost(Place { provider, kind, model }, &used(1_000_000, 0), false).unwrap();
+        let charge = prices.cost(Place { provider, kind, preset: None, model }, &used(1_000_000, 0), false).unwrap();
         (charge.cost.to_string(), charge.price.table, charge.price.entry)
     };
     let ours = own.digest();
@@ -151,7 +165,7 @@ fn every_token_is_paid_at_the_rate_of_what_it_is() {
     );
     let prices = Prices::over_builtin(own);
     let cost = |usage: &TokenUsage, batch| {
-        prices.cost(Place { provider: "p", kind: OpenAi, model: "a" }, usage, batch).unwrap().cost.to_string()
+        prices.cost(Place { provider: "p", kind: OpenAi, preset: None, model: "a" }, usage, batch).unwrap().cost.to_string()
     };
     const M: u64 = 100_000;
     for (what, usage, dollars) in [
@@ -314,7 +328,7 @@ fn priced(model: &str, rates: Rates) -> Arc<PriceTable> {
 /// What is set aside for a million tokens of input, in dollars.
 #[track_caller]
 fn check_aside(what: &str, (kind, model): (ProviderKind, &str), body: &serde_json::Value, dollars: i64, cents: i64) {
-    let place = Place { provider: "x", kind, model };
+    let place = Place { provider: "x", kind, preset: None, model };
     let incurs = Incurs::of(body.to_string().as_bytes());
     let most = Prices::builtin().most(place, (1_000_000, 0), (false, incurs)).unwrap().cost;
     let exact = Money::from_pico(i128::from(dollars * 100 + cents) * 10_000_000_000);
@@ -380,7 +394,7 @@ proptest! {
         let model = price.model.trim_end_matches('*');
         let provider = price.provider.as_ref().map_or("x", |provider| provider.as_str());
         let kind = [OpenAi, Azure, Bedrock, Local].into_iter().find(|kind| kind.as_str() == provider).unwrap_or(OpenAi);
-        let (place, prices) = (Place { provider, kind, model }, Prices::builtin());
+        let (place, prices) = (Place { provider, kind, preset: None, model }, Prices::builtin());
         let cost = prices.cost(place, &usage, batch).unwrap();
         let most = prices.most(place, (usage.input + more.0, usage.output + more.1), (batch, Incurs::ALL)).unwrap();
         prop_assert!(cost.cost <= most.cost, "{}: {} > {}", price.model, cost.cost, most.cost);
@@ -401,7 +415,7 @@ proptest! {
         let provider = listed.provider.as_ref().map_or("x", |provider| provider.as_str());
         let kind = [Azure, Bedrock, Local].into_iter().find(|kind| kind.as_str() == provider);
         let kind = kind.unwrap_or(if model.starts_with("claude") { Anthropic } else { OpenAi });
-        let place = Place { provider, kind, model };
+        let place = Place { provider, kind, preset: None, model };
         let prices = if own { Prices::over_builtin(priced(model, rates)) } else { Prices::builtin() };
         let body = asked.body(&said, hidden);
         // Anthropic writes to its cache what it is told to, others what they like; for how long is always told.
@@ -425,7 +439,7 @@ proptest! {
         let price = |name: &String| ModelPrice { model: name.clone(), ..yaml_serde::from_str("{model: a, input: 1, output: 0}").unwrap() };
         let table = PriceTable::new(Digest::of(b"any"), PricesSpec { models: names.iter().map(price).collect() });
         let matches = |name: &&String| name.strip_suffix('*').map_or(**name == asked, |stem| asked.starts_with(stem));
-        let found = table.find(Place { provider: "x", kind: OpenAi, model: &asked });
+        let found = table.find(Place { provider: "x", kind: OpenAi, preset: None, model: &asked });
         prop_assert_eq!(found.map(|price| &price.model), names.iter().find(matches));
     }
 

@@ -19,7 +19,7 @@ use super::{
     permit::{Hold, Permit},
 };
 use crate::{
-    cost::{Charge, Place},
+    cost::Charge,
     record::{CallRecord, CallStatus, Caller},
 };
 
@@ -102,9 +102,8 @@ impl Ledger {
         let is_free = intent.operation == Operation::CountTokens;
         let (mut dearest, mut unpriced): (Option<(&Candidate, Charge)>, _) = (None, None);
         for candidate in intent.candidates.iter().filter(|_| !is_free) {
-            let place = Place { provider: candidate.provider.as_str(), kind: candidate.kind, model: &candidate.price_as };
             let tokens = (intent.input_tokens_upper, intent.output_tokens(candidate));
-            match prices.most(place, tokens, (intent.batch, intent.incurs)) {
+            match prices.most(candidate.place(), tokens, (intent.batch, intent.incurs)) {
                 Some(charge) if dearest.as_ref().is_none_or(|(_, dearest)| charge.cost > dearest.cost) => {
                     dearest = Some((candidate, charge));
                 }

@@ -2,9 +2,9 @@
 
 use mainspring_kernel::{Name, Timestamp, id::CallId};
 use mainspring_llm::TraceId;
-use mainspring_providers::{Operation, ProviderKind};
+use mainspring_providers::{Operation, Preset, ProviderKind};
 
-use crate::{allowed, incurs::Incurs};
+use crate::{allowed, cost::Place, incurs::Incurs};
 
 /// A call that is about to be made.
 #[derive(Debug, Clone)]
@@ -33,6 +33,7 @@ pub struct Intent {
 pub struct Candidate {
     pub provider: Name,
     pub kind: ProviderKind,
+    pub preset: Option<Preset>,
     /// The name under which prices have it.
     pub price_as: String,
     /// What this call lets it write at most, all answers together; absent: as much as is usual.
@@ -41,7 +42,14 @@ pub struct Candidate {
 
 impl From<(Name, ProviderKind, String)> for Candidate {
     fn from((provider, kind, price_as): (Name, ProviderKind, String)) -> Self {
-        Self { provider, kind, price_as, max_output_tokens: None }
+        Self { provider, kind, preset: None, price_as, max_output_tokens: None }
+    }
+}
+
+impl Candidate {
+    /// What prices are asked for.
+    pub(crate) fn place(&self) -> Place<'_> {
+        Place { provider: self.provider.as_str(), kind: self.kind, preset: self.preset, model: &self.price_as }
     }
 }
 

@@ -170,7 +170,7 @@ fn intent(clock: &dyn Clock, input: u64, output: u64) -> Intent {
 /// How a call of that intent came out.
 fn outcome(ledger: &Ledger, intent: &Intent, (input, output): (u64, u64)) -> CallRecord {
     let usage = TokenUsage { input, output, ..TokenUsage::default() };
-    let place = Place { provider: "openai", kind: ProviderKind::OpenAi, model: &intent.candidates[0].price_as };
+    let place = Place { provider: "openai", kind: ProviderKind::OpenAi, preset: None, model: &intent.candidates[0].price_as };
     let charge = ledger.prices(caller().project).cost(place, &usage, intent.batch);
     CallRecord {
         id: intent.id,

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::room::{Room, chat, cost, drain, provider, upstream};
 use crate::{
     CallRecord, CallStatus,
-    ledger::{Repricing, UsageBy, UsageFilter, UsageQuestion, UsageRow},
+    ledger::{Amount, Metric, NewLimit, Repricing, SubjectKind, UsageBy, UsageFilter, UsageQuestion, UsageRow},
 };
 
 /// What is paid at `first` is ten times as dear.
@@ -183,6 +183,29 @@ async fn a_call_that_failed_everywhere_is_paid_to_whom_it_cost_something() {
     assert_eq!((record.status, record.provider.as_deref(), record.cost), (CallStatus::Failed, Some("second"), wasted));
     assert_eq!(charged(&record), [("first", "a", guess(false), wasted)]);
     assert_eq!(room.by_provider(None).await, [("first".to_owned(), 0, wasted), ("second".to_owned(), 1, Money::ZERO)]);
+}
+
+#[tokio::test]
+async fn a_known_server_has_its_prices_under_any_name() {
+    let server = upstream(Script::default());
+    let mut room = Room::open().await;
+    let groq = json!({"type": "openai", "preset": "groq", "base_url": format!("{}/v1", server.url())});
+    room.apply(&[
+        ("prices", "default", json!({"models": [{"model": "another", "input": 1, "output": 1}]})),
+        ("provider", "groq-eu", groq),
+        ("route", "assistant", json!({"targets": [{"provider": "groq-eu", "model": "openai/gpt-oss-120b"}]})),
+    ])
+    .await;
+    // It would not let through what has no price.
+    let (kind, metric, amount) = (SubjectKind::Project, Metric::UsdPerDay, Amount::Money(Money::from_dollars(1)));
+    let budget = NewLimit { kind, subject: "*".to_owned(), metric, amount };
+    room.gateway.ledger().set_limit(&room.admin(), budget).await.unwrap();
+    room.ask("assistant").await.unwrap();
+    let record = room.settled_once().await;
+    let paid = Money::from_pico(12 * 150_000 + 8 * 600_000);
+    assert_eq!((record.cost, record.price.map(|price| price.entry)), (paid, Some("openai/gpt-oss-120b".to_owned())));
+    assert_eq!(room.by_provider(None).await, [("groq-eu".to_owned(), 1, paid)]);
+    assert_eq!(room.repriced().await, [("groq-eu/openai/gpt-oss-120b".to_owned(), 1, paid, paid)]);
 }
 
 #[tokio::test]
