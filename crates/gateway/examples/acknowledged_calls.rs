@@ -59,6 +59,7 @@ async fn call_for_ever(ledger: &Ledger, caller: u64) {
             operation: Operation::Chat,
             input_tokens_upper: 2_000,
             input_tokens_about: 500,
+            searches_upper: 1,
             incurs: Incurs::ALL,
             candidates: vec![Candidate {
                 provider: "openai".parse().expect("a name"),

@@ -150,7 +150,7 @@ impl Bill {
         });
         match price {
             price @ Some(_) => open.record.price = price,
-            None if usage.total() > 0 => self.desk.counters.unpriced(),
+            None if !usage.is_nothing() => self.desk.counters.unpriced(),
             None => {}
         }
         (cost, charge)
@@ -303,6 +303,7 @@ fn add(sum: &mut TokenUsage, more: &TokenUsage) {
         reasoning,
         output_audio,
         output_image,
+        searches,
         input_from,
         output_from,
     } = *more;
@@ -317,6 +318,7 @@ fn add(sum: &mut TokenUsage, more: &TokenUsage) {
         (&mut sum.reasoning, reasoning),
         (&mut sum.output_audio, output_audio),
         (&mut sum.output_image, output_image),
+        (&mut sum.searches, searches),
     ] {
         *sum = sum.saturating_add(more);
     }

@@ -31,10 +31,12 @@ use crate::{
     live::{Live, Started},
     makers,
     over::Over,
+    reckon,
     record::{CallRecord, CallStatus},
     routes::Route,
     run::Run,
-    service::{Answered, CacheOutcome, Request},
+    service::{Answered, CacheOutcome, Reading, Request},
+    target::Target,
     trace,
 };
 
@@ -154,7 +156,7 @@ impl Gateway {
             span.set(names::KEY, key.to_string());
         }
         let cached = !matches!(cache, CacheOutcome::Off | CacheOutcome::Miss);
-        let permit = match self.inner.ledger.admit_async(&request.caller, &intent(asked, (id, at), cached)).await {
+        let permit = match self.inner.ledger.admit_async(&request.caller, &intent(asked, prices, (id, at), cached)).await {
             Ok(permit) => permit,
             Err(fault) => {
                 let fault = GatewayFault::from(fault);
@@ -182,10 +184,10 @@ fn stays(request: &Request) -> Result<(), GatewayFault> {
 }
 
 /// What the call may come to: one attempt. Further ones are asked for when they are made.
-fn intent(asked: &Asked, (id, at): (CallId, Timestamp), cached: bool) -> Intent {
+fn intent(asked: &Asked, prices: &Prices, (id, at): (CallId, Timestamp), cached: bool) -> Intent {
     let Asked { request, route, named, .. } = asked;
     let free = cached || matches!(request.operation, Operation::CountTokens | Operation::Moderations);
-    let candidate = |target: &crate::target::Target| {
+    let candidate = |target: &Target| {
         let usual = target.spec.max_output_tokens.or(target.provider.spec.default_max_tokens);
         let most = allowed::most(&request.peeked.bounds, request.operation, (&target.spec.parameters, usual));
         Candidate {
@@ -196,7 +198,7 @@ fn intent(asked: &Asked, (id, at): (CallId, Timestamp), cached: bool) -> Intent 
             max_output_tokens: Some(most),
         }
     };
-    let Reads { most, about, incurs } = if free { Reads::nothing() } else { Reads::of(asked) };
+    let Reads { most, about, searches, incurs } = if free { Reads::nothing() } else { Reads::of(asked, prices) };
     Intent {
         id,
         at,
@@ -205,6 +207,7 @@ fn intent(asked: &Asked, (id, at): (CallId, Timestamp), cached: bool) -> Intent 
         operation: request.operation,
         input_tokens_upper: most,
         input_tokens_about: about,
+        searches_upper: searches,
         incurs,
         candidates: if free { Vec::new() } else { route.targets.iter().map(candidate).collect() },
         batch: request.batch,
@@ -216,24 +219,40 @@ fn intent(asked: &Asked, (id, at): (CallId, Timestamp), cached: bool) -> Intent 
 struct Reads {
     most: u64,
     about: u64,
+    searches: u64,
     incurs: Incurs,
 }
 
 impl Reads {
     const fn nothing() -> Self {
-        Self { most: 0, about: 0, incurs: Incurs::ALL }
+        Self { most: 0, about: 0, searches: 1, incurs: Incurs::ALL }
     }
 
     /// The body, and the most that a target's parameters add to it.
-    fn of(asked: &Asked) -> Self {
-        let Asked { request, route, size, .. } = asked;
+    fn of(asked: &Asked, prices: &Prices) -> Self {
+        let Asked { request, route, size, named, .. } = asked;
         let (mut more, mut incurs) = (0, Incurs::of(&request.body));
         for parameters in route.targets.iter().map(|target| &target.spec.parameters).filter(|parameters| !parameters.is_empty()) {
             let added = allowed::added(parameters);
             more = more.max(added.len() as u64);
             incurs = incurs.and(Incurs::of(&added));
         }
-        Self { most: size.most().saturating_add(more), about: size.about().saturating_add(estimate::about(more)), incurs }
+        let by_request = |target: &Target| prices.is_by_request(target.place(named));
+        let searches = match request.operation {
+            Operation::Rerank if route.targets.iter().any(by_request) => searches(asked),
+            _ => 1,
+        };
+        let (most, about) = (size.most().saturating_add(more), size.about().saturating_add(estimate::about(more)));
+        Self { most, about, searches, incurs }
+    }
+}
+
+/// As how many searches a reranking may be billed, with a token in each byte of its documents.
+fn searches(asked: &Asked) -> u64 {
+    match asked.reading() {
+        Ok(Reading::Rerank(call)) => reckon::searches(call, |document| document.len() as u64),
+        // It may go on as it came: each byte may be a document.
+        _ => reckon::searches_of(asked.size.most()),
     }
 }
 

@@ -30,6 +30,19 @@ pub struct Place<'a> {
     pub model: &'a str,
 }
 
+/// What a call may come to at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bound {
+    /// Tokens read.
+    pub input: u64,
+    /// And written.
+    pub output: u64,
+    /// As how many a price by the request may count it: one, but of reranking.
+    pub searches: u64,
+    pub batch: bool,
+    pub incurs: Incurs,
+}
+
 /// What something costs, and by which price.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Charge {
@@ -145,12 +158,22 @@ impl Prices {
     /// What so many tokens can cost there at most, whatever they turn out to be of what the request can make of them: cached,
     /// audio, thinking.
     #[must_use]
-    pub fn most(&self, place: Place<'_>, (input, output): (u64, u64), (batch, incurs): (bool, Incurs)) -> Option<Charge> {
+    pub fn most(&self, place: Place<'_>, bound: &Bound) -> Option<Charge> {
         let (table, price) = self.find(place)?;
-        let tiers = price.tiers.iter().filter(|tier| input > tier.above_input).map(|tier| tier.above_input + 1);
-        let all = std::iter::once(0).chain(tiers).map(|length| rates(price, length, batch));
-        let most = all.map(|rates| upper(&rates, (input, output), (place.kind, incurs))).max().unwrap_or_default();
+        let tiers = price.tiers.iter().filter(|tier| bound.input > tier.above_input).map(|tier| tier.above_input + 1);
+        let all = std::iter::once(0).chain(tiers).map(|length| rates(price, length, bound.batch));
+        let most = all.map(|rates| upper(&rates, place.kind, bound)).max().unwrap_or_default();
         Some(charge(table, price, most))
+    }
+
+    /// Whether calls are paid by the piece there, whatever their tokens.
+    #[must_use]
+    pub(crate) fn is_by_request(&self, place: Place<'_>) -> bool {
+        let of = |rates: Option<Rates>| rates.is_some_and(|rates| rates.request.is_some());
+        self.find(place).is_some_and(|(_, price)| {
+            let tiered = price.tiers.iter().any(|tier| of(Some(tier.rates)) || of(tier.batch));
+            price.request.is_some() || of(price.batch) || tiered
+        })
     }
 
     fn find(&self, place: Place<'_>) -> Option<(&PriceTable, &ModelPrice)> {
@@ -200,10 +223,11 @@ fn bill(rates: &Rates, usage: &TokenUsage) -> Money {
     .into_iter()
     .map(|(rate, tokens)| rate.for_tokens(tokens))
     .sum::<Money>()
-        + rates.request.unwrap_or_default()
+        + rates.request.unwrap_or_default().times(usage.searches.max(1))
 }
 
-fn upper(rates: &Rates, (input, output): (u64, u64), (kind, incurs): (ProviderKind, Incurs)) -> Money {
+fn upper(rates: &Rates, kind: ProviderKind, bound: &Bound) -> Money {
+    let Bound { input, output, searches, incurs, .. } = *bound;
     let dearest = |text: Money, others: &[Option<Money>]| others.iter().flatten().copied().fold(text, Money::max);
     let only = |rate: Option<Money>, possible: bool| rate.filter(|_| possible);
     // Anthropic writes to its cache what it is told to; others do so by themselves.
@@ -219,7 +243,7 @@ fn upper(rates: &Rates, (input, output): (u64, u64), (kind, incurs): (ProviderKi
         ],
     );
     let writing = dearest(rates.output, &[rates.reasoning, rates.output_audio, rates.output_image]);
-    let most = reading.for_tokens(input) + writing.for_tokens(output) + rates.request.unwrap_or_default();
+    let most = reading.for_tokens(input) + writing.for_tokens(output) + rates.request.unwrap_or_default().times(searches.max(1));
     // What is free stays free.
     if most.is_zero() && reading.is_zero() && writing.is_zero() { most } else { most + ROUNDING }
 }

@@ -70,7 +70,7 @@ mod tests;
 
 pub use aim::{Aim, Aimed};
 pub use breaker::Standing;
-pub use cost::{Charge, Place, PriceTable, Prices};
+pub use cost::{Bound, Charge, Place, PriceTable, Prices};
 pub use duration::{Span, SpanFault};
 pub use explain::{ExplainQuestion, ExplainedTarget, Explanation};
 pub use fault::GatewayFault;

@@ -66,6 +66,9 @@ pub struct TokenUsage {
     pub output_audio: u64,
     #[serde(skip_serializing_if = "is_zero")]
     pub output_image: u64,
+    /// Searches of a reranker, where it says how many it bills: a hundred documents are one, and more are several.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub searches: u64,
     pub input_from: Provenance,
     pub output_from: Provenance,
 }
@@ -96,6 +99,12 @@ impl TokenUsage {
     #[must_use]
     pub const fn total(&self) -> u64 {
         self.input.saturating_add(self.output)
+    }
+
+    /// Neither tokens nor anything else that is billed.
+    #[must_use]
+    pub const fn is_nothing(&self) -> bool {
+        self.total() == 0 && self.searches == 0
     }
 
     /// Of the input: written to the provider's cache, for whatever time.
@@ -152,6 +161,7 @@ impl TokenUsage {
         max(&mut self.reasoning, later.reasoning);
         max(&mut self.output_audio, later.output_audio);
         max(&mut self.output_image, later.output_image);
+        max(&mut self.searches, later.searches);
         self.input_from = later.input_from;
         self.output_from = later.output_from;
     }

@@ -6,12 +6,16 @@ use mainspring_providers::ProviderKind::{self, Anthropic, Azure, Bedrock, Gemini
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::{Place, PriceTable, Prices, bill, rates};
+use super::{Bound, Place, PriceTable, Prices, bill, rates};
 use crate::{
     incurs::Incurs,
     prices::{ModelPrice, PricesSpec, Rates},
     prices_builtin,
 };
+
+fn bound(input: u64, output: u64, searches: u64) -> Bound {
+    Bound { input, output, searches, batch: false, incurs: Incurs::ALL }
+}
 
 fn used(input: u64, output: u64) -> TokenUsage {
     TokenUsage { input, output, ..TokenUsage::default() }
@@ -86,6 +90,9 @@ fn calls_cost_what_their_providers_say() {
         "0.0045",
     );
     check("paid by the call", ("aws", Bedrock, "cohere.rerank-v3-5:0"), used(0, 0), false, "0.002");
+    let cohere = ("cohere", OpenAi, "rerank-v3.5");
+    check("a search", cohere, used(0, 0), false, "0.002");
+    check("several searches in one call", cohere, TokenUsage { searches: 3, ..used(0, 0) }, false, "0.006");
     check("a name that is priced at one provider", ("groq", OpenAi, "openai/gpt-oss-120b"), used(1_000, 500), false, "0.00045");
     check("the same name elsewhere", ("our-vllm", OpenAi, "openai/gpt-oss-120b"), used(1_000, 500), false, "unknown");
     check("the models of this process", ("local", Local, "smollm2-135m-instruct"), used(1_000, 500), false, "0.00");
@@ -233,7 +240,8 @@ fn a_spec_is_stored_as_it_was_written() {
 }
 
 fn usages() -> impl Strategy<Value = TokenUsage> {
-    (0_u64..3_000_000, 0_u64..300_000, proptest::array::uniform8(0_u64..400_000)).prop_map(|(input, output, parts)| {
+    let parts = proptest::array::uniform8(0_u64..400_000);
+    (0_u64..3_000_000, 0_u64..300_000, parts, 0_u64..50).prop_map(|(input, output, parts, searches)| {
         let [cache_read, cache_write, cache_write_hour, input_audio, input_image, reasoning, output_audio, output_image] = parts;
         TokenUsage {
             input,
@@ -246,6 +254,7 @@ fn usages() -> impl Strategy<Value = TokenUsage> {
             reasoning,
             output_audio,
             output_image,
+            searches,
             ..TokenUsage::default()
         }
     })
@@ -330,7 +339,7 @@ fn priced(model: &str, rates: Rates) -> Arc<PriceTable> {
 fn check_aside(what: &str, (kind, model): (ProviderKind, &str), body: &serde_json::Value, dollars: i64, cents: i64) {
     let place = Place { provider: "x", kind, preset: None, model };
     let incurs = Incurs::of(body.to_string().as_bytes());
-    let most = Prices::builtin().most(place, (1_000_000, 0), (false, incurs)).unwrap().cost;
+    let most = Prices::builtin().most(place, &Bound { incurs, ..bound(1_000_000, 0, 1) }).unwrap().cost;
     let exact = Money::from_pico(i128::from(dollars * 100 + cents) * 10_000_000_000);
     assert!(most >= exact && most < exact + Money::from_pico(100), "{what}: {most}");
 }
@@ -383,7 +392,7 @@ proptest! {
             alone(TokenUsage { output_image: pieces.output_image, ..used(0, pieces.output_image) }),
         ];
         let sum: Money = all.into_iter().sum();
-        prop_assert_eq!(bill(&rates, &usage), sum + rates.request.unwrap_or_default());
+        prop_assert_eq!(bill(&rates, &usage), sum + rates.request.unwrap_or_default().times(usage.searches.max(1)));
     }
 
     /// What is set aside is enough, whichever model it is, whatever the tokens turn out to be.
@@ -396,7 +405,8 @@ proptest! {
         let kind = [OpenAi, Azure, Bedrock, Local].into_iter().find(|kind| kind.as_str() == provider).unwrap_or(OpenAi);
         let (place, prices) = (Place { provider, kind, preset: None, model }, Prices::builtin());
         let cost = prices.cost(place, &usage, batch).unwrap();
-        let most = prices.most(place, (usage.input + more.0, usage.output + more.1), (batch, Incurs::ALL)).unwrap();
+        let bound = Bound { batch, ..bound(usage.input + more.0, usage.output + more.1, usage.searches) };
+        let most = prices.most(place, &bound).unwrap();
         prop_assert!(cost.cost <= most.cost, "{}: {} > {}", price.model, cost.cost, most.cost);
     }
 
@@ -429,7 +439,9 @@ proptest! {
             ..usage
         };
         let cost = prices.cost(place, &used, batch).unwrap();
-        let most = prices.most(place, (used.input, used.output), (batch, Incurs::of(body.as_bytes()))).unwrap();
+        let incurs = Incurs::of(body.as_bytes());
+        let bound = Bound { batch, incurs, ..bound(used.input, used.output, used.searches) };
+        let most = prices.most(place, &bound).unwrap();
         prop_assert!(cost.cost <= most.cost, "{}: {} > {} for {}", model, cost.cost, most.cost, body);
     }
 

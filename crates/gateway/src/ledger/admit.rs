@@ -102,8 +102,7 @@ impl Ledger {
         let is_free = intent.operation == Operation::CountTokens;
         let (mut dearest, mut unpriced): (Option<(&Candidate, Charge)>, _) = (None, None);
         for candidate in intent.candidates.iter().filter(|_| !is_free) {
-            let tokens = (intent.input_tokens_upper, intent.output_tokens(candidate));
-            match prices.most(candidate.place(), tokens, (intent.batch, intent.incurs)) {
+            match prices.most(candidate.place(), &intent.bound(candidate)) {
                 Some(charge) if dearest.as_ref().is_none_or(|(_, dearest)| charge.cost > dearest.cost) => {
                     dearest = Some((candidate, charge));
                 }
@@ -143,6 +142,8 @@ fn worst_record(caller: &Caller, intent: &Intent, output: u64, target: Option<&C
         // Tokens are told as they are thought to be; the money is that of the bound.
         input: intent.input_tokens_about,
         output,
+        // One is what a price by the request is for anyway.
+        searches: if intent.searches_upper > 1 { intent.searches_upper } else { 0 },
         input_from: Provenance::Estimated,
         output_from: Provenance::Estimated,
         ..TokenUsage::default()

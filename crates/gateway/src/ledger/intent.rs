@@ -4,7 +4,11 @@ use mainspring_kernel::{Name, Timestamp, id::CallId};
 use mainspring_llm::TraceId;
 use mainspring_providers::{Operation, Preset, ProviderKind};
 
-use crate::{allowed, cost::Place, incurs::Incurs};
+use crate::{
+    allowed,
+    cost::{Bound, Place},
+    incurs::Incurs,
+};
 
 /// A call that is about to be made.
 #[derive(Debug, Clone)]
@@ -20,6 +24,8 @@ pub struct Intent {
     /// About as many tokens as the input has. Limits on tokens set these aside: what is used more is owed there, and a bound
     /// that is four times the truth would refuse calls that fit.
     pub input_tokens_about: u64,
+    /// As how many searches it may be billed: one, but of reranking.
+    pub searches_upper: u64,
     /// At which rates beside those of plain text it may be charged.
     pub incurs: Incurs,
     /// The targets the call may go to. The dearest of them is what is set aside.
@@ -61,6 +67,17 @@ impl Intent {
             Operation::Chat | Operation::Responses | Operation::Compact | Operation::Messages | Operation::Completions => {
                 candidate.max_output_tokens.unwrap_or(allowed::USUAL)
             }
+        }
+    }
+
+    /// What it may come to at the candidate.
+    pub(crate) fn bound(&self, candidate: &Candidate) -> Bound {
+        Bound {
+            input: self.input_tokens_upper,
+            output: self.output_tokens(candidate),
+            searches: self.searches_upper,
+            batch: self.batch,
+            incurs: self.incurs,
         }
     }
 

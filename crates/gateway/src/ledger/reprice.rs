@@ -159,7 +159,7 @@ fn add(models: &mut BTreeMap<String, RepricedModel>, record: &CallRecord, (filte
     let (mut unpriced, mut still_unpriced) = (false, false);
     for part in record.parts().filter(|part| filter.is_at(part.provider)) {
         let charge = reprice(record, part, rule);
-        let used = part.usage.total() > 0 && !record.cached;
+        let used = !part.usage.is_nothing() && !record.cached;
         let (unknown, still_unknown) = (used && part.price.is_none(), used && charge.is_none());
         model(models, name(record, (part.provider, part.target))).add(&RepricedModel {
             name: String::new(),
@@ -202,7 +202,7 @@ impl RepricedModel {
 
 /// `None` where nobody knows. What used nothing costs nothing, unless it is paid by the call.
 fn reprice(record: &CallRecord, part: Part<'_>, rule: &Rule) -> Option<Charge> {
-    if record.cached || part.usage.total() == 0 && part.cost.is_zero() {
+    if record.cached || part.usage.is_nothing() && part.cost.is_zero() {
         return None;
     }
     match rule {

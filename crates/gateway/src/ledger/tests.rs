@@ -157,6 +157,7 @@ fn intent(clock: &dyn Clock, input: u64, output: u64) -> Intent {
         operation: Operation::Chat,
         input_tokens_upper: input,
         input_tokens_about: input,
+        searches_upper: 1,
         incurs: crate::Incurs::ALL,
         candidates: vec![Candidate {
             max_output_tokens: Some(output),

@@ -1,14 +1,14 @@
 //! What is set aside for a call: as much as it may be written, wherever that is said.
 
 use mainspring_kernel::Money;
-use mainspring_llm::exchange::Dialect;
+use mainspring_llm::exchange::{Dialect, RerankCall};
 use mainspring_providers::Operation::{self, Chat, Completions, Messages, Responses};
-use mainspring_testservers::upstream::{Script, Upstream};
+use mainspring_testservers::upstream::{Behaviour, Script, Upstream};
 use serde_json::{Value, json};
 
 use super::room::{Room, cost, provider, upstream};
 use crate::{
-    GatewayFault, LedgerFault,
+    GatewayFault, LedgerFault, Reading,
     allowed::USUAL,
     ledger::{Amount, Metric, NewLimit, SubjectKind},
 };
@@ -144,4 +144,45 @@ async fn a_call_sets_aside_at_the_rates_that_its_request_can_be_charged() {
         }
     }
     assert_eq!(server.count(), 0);
+}
+
+fn ranking(body: &[u8]) -> Result<Reading, GatewayFault> {
+    let body: Value = serde_json::from_slice(body).map_err(|error| GatewayFault::invalid("body", error.to_string()))?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let documents = body["documents"].as_array().into_iter().flatten().map(text).collect();
+    let (model, query) = (text(&body["model"]), text(&body["query"]));
+    Ok(Reading::Rerank(RerankCall { model, query, documents, top_n: None, extra: serde_json::Map::new() }))
+}
+
+/// Cohere bills the search: a hundred documents are one, and an answer says how many it was.
+#[tokio::test]
+async fn every_search_of_a_reranking_is_set_aside_and_paid() {
+    let answer = json!({"results": [{"index": 0, "relevance_score": 0.5}], "meta": {"billed_units": {"search_units": 3}}});
+    let server = upstream(Script::always(Behaviour { body: Some(answer.to_string()), ..Behaviour::default() }));
+    let search = Money::from_pico(2_000_000_000);
+    let prices = json!({"models": [{"model": "*", "input": 0, "output": 0, "request": "0.002"}]});
+    let ask = async |room: &Room, documents: usize| {
+        let body = json!({"model": "assistant", "query": "what?", "documents": vec!["a few words"; documents]});
+        let mut request = room.request(&body);
+        request.operation = Operation::Rerank;
+        request.read = ranking;
+        room.gateway.call(request).await
+    };
+    let room = room_with(&json!({}), &server).await;
+    room.apply(&[("prices", "default", prices.clone())]).await;
+    for (documents, searches) in [(1, 1), (100, 1), (101, 2), (250, 3)] {
+        match ask(&room, documents).await {
+            Err(GatewayFault::Ledger(LedgerFault::TooDear(told))) => {
+                let exact = search.times(searches);
+                assert!(told.needed >= exact && told.needed < exact + cost(1, 0), "{documents}: {}", told.needed);
+            }
+            other => panic!("{documents}: {other:?}"),
+        }
+    }
+    let mut room = Room::open().await;
+    let route = json!({"targets": [{"provider": "main", "model": "a"}]});
+    room.apply(&[("prices", "default", prices), ("provider", "main", provider(&server)), ("route", "assistant", route)]).await;
+    ask(&room, 250).await.unwrap();
+    let record = room.settled_once().await;
+    assert_eq!((record.cost, record.usage.searches, record.usage.total()), (search.times(3), 3, 0));
 }

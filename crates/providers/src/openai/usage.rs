@@ -63,10 +63,12 @@ struct Meta {
 impl Meta {
     fn tokens(self) -> Option<TokenUsage> {
         let Self { billed_units: Loose(billed_units), tokens: Loose(tokens) } = self;
-        let searches = billed_units.is_some_and(|billed| billed.search_units.is_some());
         let said = billed_units.and_then(Said::tokens).or_else(|| tokens?.tokens());
         // Searches are billed by the piece, and no tokens are.
-        said.or_else(|| searches.then(TokenUsage::default))
+        match billed_units.and_then(|billed| billed.search_units) {
+            Some(Count(searches)) => Some(TokenUsage { searches, ..said.unwrap_or_default() }),
+            None => said,
+        }
     }
 }
 
@@ -122,6 +124,7 @@ impl Said {
             reasoning,
             output_audio: number(written.audio_tokens),
             output_image: number(written.image_tokens),
+            searches: 0,
             input_from: Provenance::Reported,
             output_from: Provenance::Reported,
         })
