@@ -244,7 +244,12 @@ impl Attempt {
     }
 
     fn is_free(&self) -> bool {
-        matches!(self.of.bill.operation(), Operation::CountTokens | Operation::Moderations)
+        match self.of.bill.operation() {
+            Operation::CountTokens => true,
+            // Those who offer it charge nothing for it, unless somebody says that this one does.
+            Operation::Moderations => !self.of.bill.is_paid(self.target(), &self.of.named),
+            _ => false,
+        }
     }
 
     /// What an answer that told nothing used.

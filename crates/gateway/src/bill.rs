@@ -167,6 +167,12 @@ impl Bill {
         self.prices.cost(target.place(named), &TokenUsage::default(), batch).map(|charge| charge.price)
     }
 
+    /// Whether anything that a target does costs something.
+    pub(crate) fn is_paid(&self, target: &Target, named: &str) -> bool {
+        let batch = self.lock().record.batch;
+        self.prices.is_paid(target.place(named), batch)
+    }
+
     /// Sets aside for an attempt beside the first what was set aside for that.
     pub(crate) fn again(&self) -> Result<(), GatewayFault> {
         match &mut self.lock().permit {

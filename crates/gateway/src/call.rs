@@ -186,7 +186,13 @@ fn stays(request: &Request) -> Result<(), GatewayFault> {
 /// What the call may come to: one attempt. Further ones are asked for when they are made.
 fn intent(asked: &Asked, prices: &Prices, (id, at): (CallId, Timestamp), cached: bool) -> Intent {
     let Asked { request, route, named, .. } = asked;
-    let free = cached || matches!(request.operation, Operation::CountTokens | Operation::Moderations);
+    let is_paid = |target: &&Target| match request.operation {
+        _ if cached => false,
+        Operation::CountTokens => false,
+        Operation::Moderations => prices.is_paid(target.place(named), request.batch),
+        _ => true,
+    };
+    let paid: Vec<&Target> = route.targets.iter().filter(is_paid).collect();
     let candidate = |target: &Target| {
         let usual = target.spec.max_output_tokens.or(target.provider.spec.default_max_tokens);
         let most = allowed::most(&request.peeked.bounds, request.operation, (&target.spec.parameters, usual));
@@ -198,7 +204,7 @@ fn intent(asked: &Asked, prices: &Prices, (id, at): (CallId, Timestamp), cached:
             max_output_tokens: Some(most),
         }
     };
-    let Reads { most, about, searches, incurs } = if free { Reads::nothing() } else { Reads::of(asked, prices) };
+    let Reads { most, about, searches, incurs } = if paid.is_empty() { Reads::nothing() } else { Reads::of(asked, prices) };
     Intent {
         id,
         at,
@@ -209,7 +215,7 @@ fn intent(asked: &Asked, prices: &Prices, (id, at): (CallId, Timestamp), cached:
         input_tokens_about: about,
         searches_upper: searches,
         incurs,
-        candidates: if free { Vec::new() } else { route.targets.iter().map(candidate).collect() },
+        candidates: paid.into_iter().map(candidate).collect(),
         batch: request.batch,
         trace: request.trace.trace,
     }

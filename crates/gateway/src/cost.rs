@@ -166,6 +166,15 @@ impl Prices {
         Some(charge(table, price, most))
     }
 
+    /// Whether anything costs something there. Not where nobody knows a price.
+    #[must_use]
+    pub(crate) fn is_paid(&self, place: Place<'_>, batch: bool) -> bool {
+        // More than anybody reads or writes, so that no tier is missed.
+        const MUCH: u64 = 1 << 40;
+        let bound = Bound { input: MUCH, output: MUCH, searches: 1, batch, incurs: Incurs::ALL };
+        self.most(place, &bound).is_some_and(|charge| !charge.cost.is_zero())
+    }
+
     /// Whether calls are paid by the piece there, whatever their tokens.
     #[must_use]
     pub(crate) fn is_by_request(&self, place: Place<'_>) -> bool {
