@@ -45,6 +45,7 @@ mod explain;
 mod health;
 mod history;
 mod incurs;
+mod input;
 mod reckon;
 mod retry;
 mod routes;

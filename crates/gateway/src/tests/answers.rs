@@ -6,7 +6,7 @@ use mainspring_providers::{FaultClass, Operation};
 use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Used};
 use serde_json::{Value, json};
 
-use super::room::{Room, chat, cost, drain, provider, upstream};
+use super::room::{Room, chat, cost, drain, guess, provider, upstream};
 use crate::{
     Body, CacheOutcome, CallStatus, GatewayFault, Reading,
     ledger::{Amount, Metric, NewLimit, SubjectKind},
@@ -259,10 +259,11 @@ async fn an_answer_that_tells_no_usage_is_paid_by_a_guess_that_says_so() {
     room.apply(&[("provider", "main", provider(&server)), ("route", "assistant", route(&targets))]).await;
     room.ask("assistant").await.unwrap();
     let record = room.settled_once().await;
-    let input = (chat("assistant", false).to_string().len() as u64).div_ceil(4);
-    assert_eq!((record.usage.input, record.usage.output), (input, 18_u64.div_ceil(4)));
+    // Around two words stand a turn and a call; of the JSON nothing is read.
+    let input = guess(&chat("assistant", false));
+    assert_eq!((record.usage.input, record.usage.output, input), (input, 4, 10));
     assert_eq!((record.usage.input_from, record.usage.output_from), (Provenance::Estimated, Provenance::Estimated));
-    assert_eq!(record.cost, cost(input, 5));
+    assert_eq!(record.cost, cost(input, 4));
 }
 
 #[tokio::test]
@@ -273,7 +274,7 @@ async fn a_failed_attempt_that_used_tokens_is_paid_too() {
     room.apply(&[("provider", "main", provider(&server)), ("route", "assistant", spec)]).await;
     let answered = room.ask("assistant").await.unwrap();
     // The provider read the request, and what it wrote nobody can read.
-    let wasted = (chat("assistant", false).to_string().len() as u64).div_ceil(4);
+    let wasted = guess(&chat("assistant", false));
     assert_eq!((answered.attempts, answered.cost), (2, Some(cost(12 + wasted, 8))));
     let record = room.settled_once().await;
     assert_eq!((record.status, record.usage.input, record.usage.output), (CallStatus::Ok, 12 + wasted, 8));

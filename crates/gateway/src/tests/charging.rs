@@ -66,7 +66,7 @@ impl Room {
 }
 
 fn guess(stream: bool) -> u64 {
-    (chat("assistant", stream).to_string().len() as u64).div_ceil(4)
+    super::room::guess(&chat("assistant", stream))
 }
 
 fn charged(record: &CallRecord) -> Vec<(&str, &str, u64, Money)> {

@@ -5,7 +5,7 @@ use mainspring_kernel::{Fault, FaultKind, Money};
 use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Used};
 use serde_json::json;
 
-use super::room::{Room, chat, cost, drain, provider, upstream};
+use super::room::{Room, chat, cost, drain, guess, provider, upstream};
 use crate::{
     CallStatus,
     ledger::{Amount, Metric, NewLimit, SubjectKind},
@@ -132,7 +132,7 @@ async fn a_budget_is_not_overspent_by_calls_at_once() {
 #[tokio::test]
 async fn a_further_attempt_after_a_paid_one_needs_room_in_the_budget() {
     let body = chat("assistant", false);
-    let guess = (body.to_string().len() as u64).div_ceil(4);
+    let guess = guess(&body);
     // Written at most: a thousand tokens.
     let once = cost(body.to_string().len() as u64, 1_000);
     for made in [1, 2, 4] {
