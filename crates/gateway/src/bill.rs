@@ -310,6 +310,7 @@ fn add(sum: &mut TokenUsage, more: &TokenUsage) {
         output_audio,
         output_image,
         searches,
+        tier,
         input_from,
         output_from,
     } = *more;
@@ -328,6 +329,7 @@ fn add(sum: &mut TokenUsage, more: &TokenUsage) {
     ] {
         *sum = sum.saturating_add(more);
     }
+    sum.tier = sum.tier.or(tier);
     if input > 0 {
         sum.input_from = sum.input_from.max(input_from);
     }

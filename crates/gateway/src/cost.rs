@@ -1,9 +1,12 @@
 //! From tokens to money.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use mainspring_kernel::{Digest, Money};
-use mainspring_llm::TokenUsage;
+use mainspring_llm::{ServiceTier, TokenUsage};
 use mainspring_providers::{Preset, ProviderKind};
 
 use crate::{
@@ -15,6 +18,9 @@ use crate::{
 
 /// Each of the ten pieces a call is billed in may be rounded up by half a unit, and the bound itself down by one.
 const ROUNDING: Money = Money::from_pico(6);
+/// As a call may be served that says something of it.
+const SERVED: [Option<ServiceTier>; 5] =
+    [None, Some(ServiceTier::Flex), Some(ServiceTier::Balanced), Some(ServiceTier::Priority), Some(ServiceTier::Ultrafast)];
 /// What stands before the model's name where Bedrock serves it from several regions: the areas of its inference profiles.
 const BEDROCK_REGIONS: [&str; 12] =
     ["us.", "us-gov.", "amer.", "ca.", "sa.", "eu.", "me.", "apac.", "jp.", "au.", "in.", "global."];
@@ -140,7 +146,7 @@ impl Prices {
     #[must_use]
     pub fn cost(&self, place: Place<'_>, usage: &TokenUsage, batch: bool) -> Option<Charge> {
         let (table, price) = self.find(place)?;
-        Some(charge(table, price, bill(&rates(price, usage.input, batch), usage)))
+        Some(charge(table, price, bill(&rates(price, usage.input, (batch, usage.tier)), usage)))
     }
 
     /// Like `cost`, where nobody noted of which type the provider was.
@@ -161,7 +167,9 @@ impl Prices {
     pub fn most(&self, place: Place<'_>, bound: &Bound) -> Option<Charge> {
         let (table, price) = self.find(place)?;
         let tiers = price.tiers.iter().filter(|tier| bound.input > tier.above_input).map(|tier| tier.above_input + 1);
-        let all = std::iter::once(0).chain(tiers).map(|length| rates(price, length, bound.batch));
+        let served: &[Option<ServiceTier>] = if bound.incurs.served { &SERVED } else { &[None] };
+        let all = std::iter::once(0).chain(tiers);
+        let all = all.flat_map(|length| served.iter().map(move |served| rates(price, length, (bound.batch, *served))));
         let most = all.map(|rates| upper(&rates, place.kind, bound)).max().unwrap_or_default();
         Some(charge(table, price, most))
     }
@@ -180,8 +188,9 @@ impl Prices {
     pub(crate) fn is_by_request(&self, place: Place<'_>) -> bool {
         let of = |rates: Option<Rates>| rates.is_some_and(|rates| rates.request.is_some());
         self.find(place).is_some_and(|(_, price)| {
-            let tiered = price.tiers.iter().any(|tier| of(Some(tier.rates)) || of(tier.batch));
-            price.request.is_some() || of(price.batch) || tiered
+            let served = |served: &BTreeMap<String, Rates>| served.values().any(|rates| of(Some(*rates)));
+            let tiered = price.tiers.iter().any(|tier| of(Some(tier.rates)) || of(tier.batch) || served(&tier.service_tiers));
+            price.request.is_some() || of(price.batch) || served(&price.service_tiers) || tiered
         })
     }
 
@@ -202,15 +211,14 @@ fn charge(table: &PriceTable, price: &ModelPrice, cost: Money) -> Charge {
     Charge { cost, price: PriceStamp { table: table.digest, entry: price.model.clone() } }
 }
 
-/// The rates that hold for a call with so much input.
-fn rates(price: &ModelPrice, input: u64, batch: bool) -> Rates {
-    let tier = price.tiers.iter().rfind(|tier| input > tier.above_input);
-    match (tier, batch) {
-        (Some(tier), true) => tier.batch.unwrap_or(tier.rates),
-        (Some(tier), false) => tier.rates,
-        (None, true) => price.batch.unwrap_or_else(|| price.rates()),
-        (None, false) => price.rates(),
-    }
+/// The rates that hold for a call with so much input. What is served in a batch is served as batches are.
+fn rates(price: &ModelPrice, input: u64, (batch, served): (bool, Option<ServiceTier>)) -> Rates {
+    let (usual, in_batch, by_tier) = match price.tiers.iter().rfind(|tier| input > tier.above_input) {
+        Some(tier) => (tier.rates, tier.batch, &tier.service_tiers),
+        None => (price.rates(), price.batch, &price.service_tiers),
+    };
+    let other = if batch { in_batch } else { served.and_then(|tier| by_tier.get(tier.as_str()).copied()) };
+    other.unwrap_or(usual)
 }
 
 /// Every token once, each at the rate of what it is.

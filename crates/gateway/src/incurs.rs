@@ -12,6 +12,9 @@ static TIME: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("ttl"));
 static MEDIA: LazyLock<[Finder<'static>; 9]> =
     LazyLock::new(|| ["image", "audio", "video", "file", "media", "document", "inline", "pdf", "url"].map(Finder::new));
 
+/// How quickly it is to be served.
+static TIERS: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| ["service_tier", "serviceTier"].map(Finder::new));
+
 /// Which rates beside those of plain text a request may be charged. A word that only a text says counts like one that asks
 /// for something: too much is set aside then, and never too little.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,11 +25,13 @@ pub struct Incurs {
     pub(crate) timed: bool,
     /// It may bring more than text.
     pub(crate) media: bool,
+    /// It says how quickly it is to be served.
+    pub(crate) served: bool,
 }
 
 impl Incurs {
     /// Nobody has looked.
-    pub const ALL: Self = Self { marked: true, timed: true, media: true };
+    pub const ALL: Self = Self { marked: true, timed: true, media: true, served: true };
 
     /// Of a request's JSON.
     #[must_use]
@@ -36,13 +41,19 @@ impl Incurs {
         }
         let has = |words: &[Finder<'_>]| words.iter().any(|word| word.find(body).is_some());
         let marked = has(MARKS.as_slice());
-        Self { marked, timed: marked && TIME.find(body).is_some(), media: has(MEDIA.as_slice()) }
+        let timed = marked && TIME.find(body).is_some();
+        Self { marked, timed, media: has(MEDIA.as_slice()), served: has(TIERS.as_slice()) }
     }
 
     /// Of two that go out as one.
     #[must_use]
     pub(crate) const fn and(self, other: Self) -> Self {
-        Self { marked: self.marked || other.marked, timed: self.timed || other.timed, media: self.media || other.media }
+        Self {
+            marked: self.marked || other.marked,
+            timed: self.timed || other.timed,
+            media: self.media || other.media,
+            served: self.served || other.served,
+        }
     }
 }
 

@@ -33,6 +33,40 @@ impl Provenance {
     }
 }
 
+/// How quickly a provider served a call, where that is not the usual and may have a price of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServiceTier {
+    Flex,
+    Balanced,
+    Priority,
+    Ultrafast,
+}
+
+impl ServiceTier {
+    pub const ALL: [Self; 4] = [Self::Flex, Self::Balanced, Self::Priority, Self::Ultrafast];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Flex => "flex",
+            Self::Balanced => "balanced",
+            Self::Priority => "priority",
+            Self::Ultrafast => "ultrafast",
+        }
+    }
+
+    /// As answers name it. `default`, and what nobody here knows, is the usual.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        match word {
+            // Another name of it.
+            "fast" => Some(Self::Priority),
+            word => Self::ALL.into_iter().find(|tier| tier.as_str() == word),
+        }
+    }
+}
+
 /// Tokens of one call. Zero in a part means that none were used or that nobody said.
 ///
 /// `input` and `output` say where they come from. Parts need no such mark: they are as somebody reported or counted them, and
@@ -69,6 +103,9 @@ pub struct TokenUsage {
     /// Searches of a reranker, where it says how many it bills: a hundred documents are one, and more are several.
     #[serde(skip_serializing_if = "is_zero")]
     pub searches: u64,
+    /// Absent: as usual.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tier: Option<ServiceTier>,
     pub input_from: Provenance,
     pub output_from: Provenance,
 }
@@ -162,6 +199,7 @@ impl TokenUsage {
         max(&mut self.output_audio, later.output_audio);
         max(&mut self.output_image, later.output_image);
         max(&mut self.searches, later.searches);
+        self.tier = later.tier.or(self.tier);
         self.input_from = later.input_from;
         self.output_from = later.output_from;
     }

@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
 use mainspring_kernel::{Digest, Money};
-use mainspring_llm::TokenUsage;
+use mainspring_llm::{
+    ServiceTier::{self, Flex, Priority, Ultrafast},
+    TokenUsage,
+};
 use mainspring_providers::ProviderKind::{self, Anthropic, Azure, Bedrock, Gemini, Local, OpenAi};
 use proptest::prelude::*;
 use serde_json::json;
@@ -41,6 +44,15 @@ fn calls_cost_what_their_providers_say() {
     check("a batch", ("openai", OpenAi, "gpt-4o-mini"), used(10_000, 2_000), true, "0.00135");
     check("a deployment with a price of its own name", ("east", Azure, "gpt-35-turbo-0125"), used(1_000, 0), false, "0.0005");
     check("a name before the pattern it matches too", ("east", Azure, "gpt-35-turbo-16k"), used(1_000, 0), false, "0.003");
+    let five = ("openai", OpenAi, "gpt-5-2025-08-07");
+    let served = |tier| TokenUsage { tier: Some(tier), cache_read: 200, ..used(1_000, 500) };
+    check("as usual", five, TokenUsage { tier: None, ..served(Flex) }, false, "0.006025");
+    check("served when there is time", five, served(Flex), false, "0.0030125");
+    check("served before others", five, served(Priority), false, "0.01205");
+    check("a tier that is not listed", five, served(Ultrafast), false, "0.006025");
+    check("a batch is served as batches are", five, served(Priority), true, "0.0030125");
+    let long = TokenUsage { tier: Some(Priority), ..used(300_000, 1_000) };
+    check("a long input before others", ("openai", OpenAi, "gpt-6-sol"), long, false, "2.43");
     let sol = ("openai", OpenAi, "gpt-5.6-sol");
     check("written to OpenAI's cache", sol, TokenUsage { cache_write: 1_000, ..used(2_000, 0) }, false, "0.009");
     check("a long input, dearer", ("openai", OpenAi, "gpt-5.5-pro"), used(300_000, 1_000), false, "18.27");
@@ -214,6 +226,14 @@ fn what_a_table_must_not_say_is_found() {
         ("models: [{model: a, input: 1, output: 1}, {model: a, input: 2, output: 2}]", "models[1].model"),
         ("models: [{model: a, input: 1, output: 1, batch: {input: 1, output: -1}}]", "models[0].batch.output"),
         (
+            "models: [{model: a, input: 1, output: 1, service_tiers: {flex: {input: -1, output: 1}}}]",
+            "models[0].service_tiers.flex.input",
+        ),
+        (
+            "models: [{model: a, input: 1, output: 1, service_tiers: {slow: {input: 1, output: 1}}}]",
+            "models[0].service_tiers.slow",
+        ),
+        (
             "models: [{model: a, input: 1, output: 1, tiers: [{above_input: 0, rates: {input: 1, output: 1}}]}]",
             "models[0].tiers[0].above_input",
         ),
@@ -241,7 +261,8 @@ fn a_spec_is_stored_as_it_was_written() {
 
 fn usages() -> impl Strategy<Value = TokenUsage> {
     let parts = proptest::array::uniform8(0_u64..400_000);
-    (0_u64..3_000_000, 0_u64..300_000, parts, 0_u64..50).prop_map(|(input, output, parts, searches)| {
+    let tier = proptest::option::of(proptest::sample::select(ServiceTier::ALL.to_vec()));
+    (0_u64..3_000_000, 0_u64..300_000, parts, 0_u64..50, tier).prop_map(|(input, output, parts, searches, tier)| {
         let [cache_read, cache_write, cache_write_hour, input_audio, input_image, reasoning, output_audio, output_image] = parts;
         TokenUsage {
             input,
@@ -255,6 +276,7 @@ fn usages() -> impl Strategy<Value = TokenUsage> {
             output_audio,
             output_image,
             searches,
+            tier,
             ..TokenUsage::default()
         }
     })
@@ -291,10 +313,11 @@ struct Wishes {
     hour: bool,
     sound: bool,
     image: bool,
+    served: bool,
 }
 
 fn wishes() -> impl Strategy<Value = Wishes> {
-    any::<[bool; 4]>().prop_map(|[marked, hour, sound, image]| Wishes { marked, hour, sound, image })
+    any::<[bool; 5]>().prop_map(|[marked, hour, sound, image, served]| Wishes { marked, hour, sound, image, served })
 }
 
 impl Wishes {
@@ -313,7 +336,11 @@ impl Wishes {
         if self.image {
             parts.push(json!({"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}));
         }
-        let body = json!({"model": "m", "messages": [{"role": "user", "content": parts}]}).to_string();
+        let mut body = json!({"model": "m", "messages": [{"role": "user", "content": parts}]});
+        if self.served {
+            body["service_tier"] = json!("priority");
+        }
+        let body = body.to_string();
         let every = usize::from(hidden % 8);
         let written = |(at, letter): (usize, char)| match letter {
             'a'..='z' | '_' if every > 0 && at % every == 0 => format!("\\u{:04x}", u32::from(letter)),
@@ -360,6 +387,10 @@ fn what_a_request_cannot_be_charged_is_not_set_aside() {
     check_aside("plain text, a long one", (OpenAi, "gpt-6-luna"), &text, 0, 25);
     check_aside("plain text", (Gemini, "gemini-2.5-flash"), &text, 0, 30);
     check_aside("sound", (Gemini, "gemini-2.5-flash"), &sound, 1, 0);
+    let mut quick = text.clone();
+    quick["service_tier"] = json!("priority");
+    check_aside("plain text, quickly", (OpenAi, "gpt-5"), &quick, 2, 50);
+    check_aside("plain text, as usual", (OpenAi, "gpt-5"), &text, 1, 25);
     let tool = json!({"model": "m", "tools": [{"name": "t", "cache_control": {"ttl": "1h"}}]});
     check_aside("a tool that is kept", sonnet, &tool, 6, 0);
 }
@@ -429,13 +460,14 @@ proptest! {
         let prices = if own { Prices::over_builtin(priced(model, rates)) } else { Prices::builtin() };
         let body = asked.body(&said, hidden);
         // Anthropic writes to its cache what it is told to, others what they like; for how long is always told.
-        let Wishes { marked, hour, sound, image } = asked;
+        let Wishes { marked, hour, sound, image, served } = asked;
         let part = |possible: bool, tokens: u64| if possible { tokens } else { 0 };
         let used = TokenUsage {
             cache_write: part(marked || hour || kind != Anthropic, usage.cache_write),
             cache_write_hour: part(hour, usage.cache_write_hour),
             input_audio: part(sound, usage.input_audio),
             input_image: part(image, usage.input_image),
+            tier: usage.tier.filter(|_| served),
             ..usage
         };
         let cost = prices.cost(place, &used, batch).unwrap();
@@ -459,11 +491,11 @@ proptest! {
     fn the_last_tier_that_applies_counts(bounds in proptest::collection::btree_set(1_u64..1_000_000, 1..6), input in 0_u64..1_100_000) {
         let rate = |dollars: u64| Rates { input: Money::from_dollars(dollars as i64), ..Rates::default() };
         let tiers: Vec<crate::prices::PriceTier> =
-            bounds.iter().enumerate().map(|(index, above)| crate::prices::PriceTier { above_input: *above, rates: rate(index as u64 + 2), batch: None }).collect();
+            bounds.iter().enumerate().map(|(index, above)| crate::prices::PriceTier { above_input: *above, rates: rate(index as u64 + 2), batch: None, service_tiers: Default::default() }).collect();
         let yaml = "{model: a, input: 1, output: 0}";
         let price = ModelPrice { tiers, ..yaml_serde::from_str(yaml).unwrap() };
         let expected = 1 + bounds.iter().filter(|above| input > **above).count();
-        prop_assert_eq!(rates(&price, input, false).input, Money::from_dollars(expected as i64));
+        prop_assert_eq!(rates(&price, input, (false, None)).input, Money::from_dollars(expected as i64));
     }
 
     #[test]

@@ -208,6 +208,38 @@ async fn a_known_server_has_its_prices_under_any_name() {
     assert_eq!(room.repriced().await, [("groq-eu/openai/gpt-oss-120b".to_owned(), 1, paid, paid)]);
 }
 
+/// The answer says how it was served, whatever was asked for.
+#[tokio::test]
+async fn a_call_costs_what_the_tier_costs_that_it_was_served_in() {
+    let prices = json!({"models": [{"model": "*", "input": 1, "output": 2, "service_tiers": {
+        "flex": {"input": "0.5", "output": 1},
+        "priority": {"input": 10, "output": 20},
+    }}]});
+    let ten = cost(12, 8).times(10);
+    for (tier, paid) in [("priority", ten), ("flex", Money::from_pico(cost(12, 8).as_pico() / 2)), ("default", cost(12, 8))] {
+        let usage = json!({"prompt_tokens": 12, "completion_tokens": 8, "total_tokens": 20});
+        let choice = json!({"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"});
+        let whole = json!({"id": "1", "object": "chat.completion", "choices": [choice], "service_tier": tier, "usage": usage});
+        let chunk = json!({"id": "1", "choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]});
+        let last = json!({"id": "1", "choices": [], "service_tier": tier, "usage": usage});
+        let events = format!("data: {chunk}\n\ndata: {last}\n\ndata: [DONE]\n\n");
+        for (stream, body) in [(false, whole.to_string()), (true, events)] {
+            let server = upstream(Script::always(Behaviour { body: Some(body), ..Behaviour::default() }));
+            let mut room = room_with(&server, &server, json!({})).await;
+            room.apply(&[("prices", "default", prices.clone())]).await;
+            let answered = room.gateway.call(room.request(&chat("assistant", stream))).await.unwrap();
+            let (_, fault) = drain(answered.body).await;
+            assert!(fault.is_none(), "{fault:?}");
+            let record = room.settled_once().await;
+            assert_eq!((record.status, record.cost), (CallStatus::Ok, paid), "{tier} {stream}");
+            // Priced anew it is what it was, so that the record has to know.
+            let rows = room.by_provider(None).await;
+            assert_eq!(rows, [("first".to_owned(), 1, paid)], "{tier} {stream}");
+            assert_eq!(room.repriced().await, [("first/a".to_owned(), 1, paid, paid)], "{tier} {stream}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_call_of_one_target_says_it_once() {
     let (first, second) = (upstream(Script::default()), upstream(Script::default()));

@@ -116,7 +116,8 @@ async fn what_a_route_always_sends_is_set_aside_instead_of_what_the_client_says(
 #[tokio::test]
 async fn a_call_sets_aside_at_the_rates_that_its_request_can_be_charged() {
     let server = upstream(Script::default());
-    let rates = json!({"model": "*", "input": 1, "output": 2, "cache_write": 3, "cache_write_hour": 5, "input_audio": 7});
+    let mut rates = json!({"model": "*", "input": 1, "output": 2, "cache_write": 3, "cache_write_hour": 5, "input_audio": 7});
+    rates["service_tiers"] = json!({"flex": {"input": "0.5", "output": 1}, "priority": {"input": 9, "output": 2}});
     let said = |part: &Value| json!({"messages": [{"role": "user", "content": [part]}], "max_tokens": 10});
     let text = said(&json!({"type": "text", "text": "hello"}));
     let marked = said(&json!({"type": "text", "text": "hello", "cache_control": {"type": "ephemeral"}}));
@@ -130,6 +131,7 @@ async fn a_call_sets_aside_at_the_rates_that_its_request_can_be_charged() {
         (json!({}), &hour, [5, 5]),
         (json!({}), &sound, [7, 7]),
         (kept, &text, [5, 5]),
+        (json!({"service_tier": "auto"}), &text, [9, 9]),
     ] {
         let room = room_with(&parameters, &server).await;
         room.apply(&[("prices", "default", json!({"models": [rates]}))]).await;
