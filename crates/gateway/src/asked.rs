@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::{
     begins::Manner,
     choose::{Bar, Seen, stable_hash},
-    cost::{Place, Prices},
+    cost::Prices,
     estimate::{self, Size},
     fault::GatewayFault,
     route::Choose,
@@ -157,9 +157,7 @@ impl Question<'_> {
     }
 
     fn cost(&self, target: &Target, prices: &Prices) -> Option<Money> {
-        let place =
-            Place { provider: target.provider.name.as_str(), kind: target.provider.kind(), model: target.price_as(self.named) };
-        prices.cost(place, &self.guess(), self.batch).map(|charge| charge.cost)
+        prices.cost(target.place(self.named), &self.guess(), self.batch).map(|charge| charge.cost)
     }
 
     /// What it may use, for comparing.

@@ -15,7 +15,7 @@ use crate::{
     bill::Bill,
     cache::Keeper,
     fault::GatewayFault,
-    local,
+    local, reckon,
     record::CallStatus,
     scan::{Found, Scan},
 };
@@ -159,7 +159,7 @@ impl Passing {
 fn note(attempt: &mut Attempt, found: &Found) {
     match found {
         Found::Usage(usage) => attempt.saw(usage),
-        Found::Text(bytes) => attempt.wrote(*bytes),
+        Found::Text(tokens) => attempt.wrote(*tokens),
         Found::Made(id) => attempt.made(id),
         Found::Complete | Found::Failed(_) => {}
     }
@@ -297,9 +297,9 @@ pub(crate) fn listen(attempt: &mut Attempt, event: &Event) {
         Event::Began { .. } => attempt.hears(),
         Event::Usage(usage) => attempt.saw(usage),
         Event::Text { text, .. } | Event::Refusal { text, .. } | Event::Reasoning { text, .. } => {
-            attempt.wrote(text.len() as u64)
+            attempt.wrote(reckon::text(text));
         }
-        Event::Arguments { fragment, .. } => attempt.wrote(fragment.len() as u64),
+        Event::Arguments { fragment, .. } => attempt.wrote(reckon::text(fragment)),
         _ => {}
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     choose::{Bar, Order},
     fault::GatewayFault,
     hedge,
+    input::Input,
     retry::{self, Tried},
     service::Body,
     trace,
@@ -169,11 +170,11 @@ impl<'a> Run<'a> {
     }
 
     fn attempt(&self, index: usize, slot: Option<OwnedSemaphorePermit>) -> Result<Attempt, Bar> {
-        let Asked { route, named, size, .. } = self.asked;
+        let Asked { request, route, named, size, .. } = self.asked;
         let (now, manner) = (Instant::now(), self.asked.manner());
         let entered = route.targets[index].state.enter(&route.spec.breaker, now).map_err(Bar::Unwell)?;
-        let of =
-            Of { bill: Arc::clone(self.bill), route: Arc::clone(route), index, named: Arc::clone(named), size: *size, manner };
+        let (named, input) = (Arc::clone(named), Input::of(request, *size));
+        let of = Of { bill: Arc::clone(self.bill), route: Arc::clone(route), index, named, input, manner };
         Ok(Attempt::new(of, entered, slot, now))
     }
 

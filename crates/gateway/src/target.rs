@@ -11,7 +11,7 @@ use std::{
 use mainspring_kernel::{Digest, Money, Name, Timestamp, id::ProjectId};
 use mainspring_llm::TokenUsage;
 use mainspring_providers::{
-    CredentialFault, Credentials, Endpoint, EndpointFault, FaultClass, ProviderKind, ProviderSpec, UpstreamFault,
+    CredentialFault, Credentials, Endpoint, EndpointFault, FaultClass, Preset, ProviderKind, ProviderSpec, UpstreamFault,
 };
 use tokio::{sync::Semaphore, time::Instant};
 
@@ -31,6 +31,8 @@ pub(crate) struct Provider {
     pub(crate) name: Name,
     pub(crate) digest: Digest,
     pub(crate) spec: ProviderSpec,
+    /// Which known server it is, for prices.
+    pub(crate) preset: Option<Preset>,
     /// Calls at once, where that is bounded.
     pub(crate) slots: Option<Arc<Semaphore>>,
     /// Without a model, and with the keys as they were found last time.
@@ -46,7 +48,7 @@ impl Provider {
         credentials: &Credentials,
     ) -> Self {
         let ready = RwLock::new(endpoint(project, &name, &spec, credentials).await);
-        Self { project, name, digest, spec, slots, ready }
+        Self { project, name, digest, preset: spec.server(), spec, slots, ready }
     }
 
     pub(crate) const fn kind(&self) -> ProviderKind {
@@ -108,7 +110,8 @@ impl Target {
 
     /// What prices are asked for, where a client named its model so.
     pub(crate) fn place<'a>(&'a self, named: &'a str) -> Place<'a> {
-        Place { provider: self.provider.name.as_str(), kind: self.provider.kind(), model: self.price_as(named) }
+        let Provider { name, preset, .. } = self.provider.as_ref();
+        Place { provider: name.as_str(), kind: self.provider.kind(), preset: *preset, model: self.price_as(named) }
     }
 
     /// Where to send a call that named its model so.

@@ -23,4 +23,4 @@ pub use retrieve::{DocumentAccess, HitScores, ModelUsed, Passage, RetrieveReques
 pub use source::{Asking, ModelSource};
 pub use told::{Facts, Told};
 pub use trace::{EventSink, Span, SpanContext, SpanId, TraceId};
-pub use usage::{Buckets, Provenance, TokenUsage};
+pub use usage::{Buckets, Provenance, ServiceTier, TokenUsage};

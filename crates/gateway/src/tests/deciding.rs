@@ -44,18 +44,24 @@ fn images_are_not_set_aside_as_if_they_were_text() {
 }
 
 #[test]
-fn text_in_events_is_measured_without_reading_them() {
+fn text_in_events_is_counted_without_reading_them() {
     let names = ["\"content\"", "\"text\""];
-    for (event, bytes) in [
-        (r#"{"delta":{"content":"hello"}}"#, 5),
+    for (event, tokens) in [
+        (r#"{"delta":{"content":"hello"}}"#, 1),
+        (r#"{"delta":{"content":" and so on"}}"#, 3),
         (r#"{"delta":{"content": "a\"b\\c"}}"#, 5),
         (r#"{"delta":{"content":null}}"#, 0),
-        (r#"{"text":"ab","content":"cd"}"#, 4),
-        (r#"{"content":"unended"#, 7),
+        (r#"{"text":"ab","content":"cd"}"#, 2),
+        (r#"{"delta":{"content":"1234567"}}"#, 3),
+        // However it is written.
+        (r#"{"delta":{"content":"\u4e2d\u6587"}}"#, 2),
+        (r#"{"delta":{"content":"中文"}}"#, 2),
+        (r#"{"content":"unended"#, 1),
+        (r#"{"content":"unended\u4e"#, 3),
         (r#"{"content""#, 0),
         ("", 0),
     ] {
-        assert_eq!(streamed_text(event.as_bytes(), &names), bytes, "{event}");
+        assert_eq!(streamed_text(event.as_bytes(), &names), tokens, "{event}");
     }
     assert_eq!((about(0), about(1), about(4), about(5)), (0, 1, 1, 2));
 }

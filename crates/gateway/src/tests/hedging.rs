@@ -32,7 +32,7 @@ async fn whichever_begins_first_is_used_and_both_are_settled() {
         super::room::drain(answered.body).await;
         let record = room.settled_once().await;
         // The late one may have read the request before it was dropped.
-        let wasted = (chat("assistant", stream).to_string().len() as u64).div_ceil(4);
+        let wasted = super::room::guess(&chat("assistant", stream));
         assert_eq!((record.status, record.attempts), (CallStatus::Ok, 2));
         assert_eq!(record.provider.as_deref(), Some("quick"));
         assert_eq!(record.cost, cost(12, 8) + cost(wasted, 0));

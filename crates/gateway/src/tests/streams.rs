@@ -8,7 +8,7 @@ use mainspring_providers::FaultClass;
 use mainspring_testservers::upstream::{Behaviour, Script, Trouble, When};
 use serde_json::{Value, json};
 
-use super::room::{Room, chat, cost, drain, provider, upstream};
+use super::room::{Room, chat, cost, drain, guess, provider, upstream};
 use crate::{Body, CallStatus};
 
 async fn room_with(server: &mainspring_testservers::upstream::Upstream) -> Room {
@@ -105,7 +105,7 @@ async fn what_breaks_before_the_first_event_is_tried_again_unseen() {
         assert_eq!(server.count(), 2, "{trouble:?}");
         let record = room.settled_once().await;
         assert_eq!((record.status, record.attempts), (CallStatus::Ok, 2), "{trouble:?}");
-        let input = (chat("assistant", true).to_string().len() as u64).div_ceil(4);
+        let input = guess(&chat("assistant", true));
         let wasted = match trouble {
             // Refused, whatever its status said.
             Trouble::Error(_) => cost(0, 0),
@@ -131,8 +131,7 @@ async fn what_breaks_later_is_an_error_and_no_second_attempt() {
         assert_eq!(server.count(), 1, "{trouble:?}");
         let record = room.settled_once().await;
         // Nobody told what it used: the input, and what was seen of the output.
-        let input = (chat("assistant", true).to_string().len() as u64).div_ceil(4);
-        let output = (said(&text).len() as u64).div_ceil(4);
+        let (input, output) = (guess(&chat("assistant", true)), crate::reckon::text(&said(&text)));
         assert_eq!(record.status, CallStatus::Failed, "{trouble:?}");
         assert_eq!((record.usage.input, record.usage.output), (input, output), "{trouble:?}");
         assert_eq!((record.usage.output_from, record.cost), (Provenance::Estimated, cost(input, output)));
@@ -227,7 +226,7 @@ async fn a_translated_stream_that_breaks_is_told_and_settled() {
     assert!(fault.is_some() && !text.is_empty());
     let record = room.settled_once().await;
     assert_eq!((record.status, record.usage.input), (CallStatus::Failed, 12), "the beginning told the input");
-    assert!(record.usage.output >= (text.len() as u64).div_ceil(4));
+    assert!(record.usage.output >= crate::reckon::text(&text));
     assert_eq!((record.usage.input_from, record.usage.output_from), (Provenance::Reported, Provenance::Estimated));
 }
 
