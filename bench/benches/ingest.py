@@ -9,23 +9,35 @@ import time
 from pathlib import Path
 
 from results import row
-from world import ENCODER, TOKENIZER, Server, example, knowledge, peer, say, scratch
+from world import ENCODER, ROOT, TOKENIZER, Server, example, peer, say, scratch
 
 PACKAGE, PAGES = "python3.11-doc", Path("/usr/share/doc/python3.11/html")
+# The example over these pages, and where it looks for them.
+EXAMPLE, PLACE = ROOT / "examples/python-docs/knowledge.yaml", "/usr/share/doc/python3-doc/html"
+PARTS = ("tutorial", "howto", "faq", "library", "reference", "c-api")
 MIB = 2**20
 # Texts of the run's own chunks that the encoders are measured on.
 SAMPLE = 2_000
 
 
 def pages():
-    """A fixed part of the documentation of Python: the tutorial, the how-tos and every second page of the library."""
+    """A fixed part of the documentation of Python: every part that the example has, and every second page of the two largest."""
     if not PAGES.exists():
         say(f"installing the Debian package {PACKAGE}")
         sudo = [] if os.geteuid() == 0 else ["sudo"]
         subprocess.run([*sudo, "apt-get", "install", "-y", "-qq", "--no-install-recommends", PACKAGE], check=True, stdout=subprocess.DEVNULL,
                        env=dict(os.environ, DEBIAN_FRONTEND="noninteractive"))
-    library = sorted((PAGES / "library").glob("*.html"))[::2]
-    return sorted((PAGES / "tutorial").glob("*.html")) + sorted((PAGES / "howto").glob("*.html")) + library
+    parts = {part: sorted((PAGES / part).glob("*.html")) for part in PARTS}
+    return [page for part, found in parts.items() for page in (found[::2] if part in ("library", "c-api") else found)]
+
+
+def spec(folder, docs):
+    """The example's own knowledge `python`, over these pages and changed in nothing else."""
+    one = next(text for text in EXAMPLE.read_text().split("\n---\n") if "\nname: python\n" in text)
+    assert all(f"{PLACE}/{part}," in one for part in PARTS), f"{EXAMPLE} reads other parts than this bench gives the peers"
+    path = folder / "python.yaml"
+    path.write_text(one.replace(PLACE, str(docs)))
+    return path
 
 
 def run(large=False):
@@ -37,7 +49,7 @@ def run(large=False):
         count = sum(1 for _ in docs.rglob("*.html"))
         size = sum(page.stat().st_size for page in docs.rglob("*.html")) / MIB
         with Server(folder) as server:
-            server.command("apply", knowledge(folder, "python", {"sources": [{"type": "folder", "path": str(docs)}]}))
+            server.command("apply", spec(Path(folder), docs))
             # The encoder is loaded before the clock runs, on both sides.
             embed(server, ["warm"])
             loaded = server.resident()
@@ -45,8 +57,11 @@ def run(large=False):
             report = server.command("ingest", "python")["report"]
             seconds = time.perf_counter() - began
             peak, children = server.peak(), server.children_peak
-            found = json.load(server.post("/api/v1/knowledge/python/search", {"query": "How do I sort a list by a key?"}))
+            question = {"query": "How do I sort a list by a key?", "metadata": {"part": ["howto"]}}
+            found = json.load(server.post("/api/v1/knowledge/python/search", question))
             assert found["passages"], "nothing is found after the ingestion"
+            assert all(passage["metadata"]["part"] == "howto" for passage in found["passages"]), found["passages"]
+            assert report["added"] + report["failed"] == count, f"{report['added']} of {count} pages were taken in: {report}"
             texts = chunks(server)
             over_http = encoder(server, texts)
         if report["failed"]:

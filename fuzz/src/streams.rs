@@ -119,6 +119,7 @@ fn in_order(told: &[(&str, Value)], ended: bool) {
                 index += 1;
             }
             "message_delta" => assert!(begun && !open),
+            "ping" => assert!(begun),
             "message_stop" => closed = true,
             other => panic!("{other} is no event of this dialect"),
         }

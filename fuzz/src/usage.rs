@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use mainspring_gateway::{Place, Prices};
+use mainspring_gateway::{Bound, Incurs, Place, Prices};
 use mainspring_kernel::Money;
 use mainspring_llm::TokenUsage;
 use mainspring_providers::ProviderKind;
@@ -28,10 +28,12 @@ pub fn check(usage: &TokenUsage) {
     assert_eq!(sum(&written), u128::from(usage.output), "{usage:?}");
     assert_eq!(pieces.total(), usage.total(), "{usage:?}");
     for (kind, model) in PRICED {
-        let place = Place { provider: "main", kind, model };
+        let place = Place { provider: "main", kind, preset: None, model };
         for batch in [false, true] {
             let Some(charge) = PRICES.cost(place, usage, batch) else { continue };
-            let most = PRICES.most(place, (usage.input, usage.output), batch).expect("a price is a price");
+            let TokenUsage { input, output, searches, .. } = *usage;
+            let bound = Bound { input, output, searches, batch, incurs: Incurs::ALL };
+            let most = PRICES.most(place, &bound).expect("a price is a price");
             assert!(Money::ZERO <= charge.cost && charge.cost <= most.cost, "{usage:?}: {charge:?} and {most:?}");
         }
     }

@@ -25,6 +25,7 @@ await scenario("an app answers with citations, whole and streamed", async () => 
   assert.ok(whole.mainspring.sources.length > 0);
   assert.ok(whole.mainspring.citations.length > 0, JSON.stringify(whole));
   assert.equal(whole.choices[0].message.annotations.length, whole.mainspring.citations.length);
+  for (const { url_citation: cited } of whole.choices[0].message.annotations) assert.ok(new URL(cited.url).protocol.startsWith("http"), cited.url);
   let text = "";
   let outcome = null;
   let annotations = null;

@@ -65,6 +65,7 @@ def grounded_answer():
     for annotation in message.annotations:
         cited = annotation.url_citation
         assert annotation.type == "url_citation"
+        assert cited.url.startswith("http") and "/knowledge/" in cited.url, cited
         assert 0 <= cited.start_index < cited.end_index <= len(message.content), cited
 
 

@@ -638,10 +638,11 @@ function search(name, { query, mode = "hybrid", limit = 8, rerank = false, metad
   };
 }
 
-const source = ({ document, chunk, title, uri, heading_path, page, start, end, text, scores }, number) => ({
+const source = ({ document, document_digest, chunk, title, uri, heading_path, page, start, end, text, scores }, number) => ({
   number,
   knowledge: "manual@v2",
   document,
+  document_digest,
   chunk,
   title,
   uri,
@@ -1167,7 +1168,7 @@ const routes = [
       if (!found) return missing(s, "document");
       if (part === "text" && found.summary.status === "failed")
         return problem(s, 404, "knowledge-text-gone", `the text of document \`${id}\` is not kept any more`);
-      if (part === "text") return json(s, { text: found.text, digest: found.summary.digest, blocks: found.blocks });
+      if (part === "text") return json(s, { text: found.text, digest: found.summary.digest, current: true, blocks: found.blocks });
       if (part === "chunks") return page(s, found.chunkList, u);
       json(s, found.summary);
     },

@@ -80,6 +80,49 @@ test("every chart is a table too", async ({ page }) => {
   await expect(panel.getByRole("row").nth(1)).toContainText("4");
 });
 
+test("a click on a line shows the spans of its value, and leads to traces of which any span is one", async ({ page }) => {
+  const [from, to] = ["2025-01-01T00:00:00.000Z", "2025-01-01T03:00:00.000Z"];
+  const whole = data(from, to);
+  const rows = whole.panels[0]!.rows.flatMap(({ start }) => [
+    { start, keys: { model: "large" }, values: { count: 100 } },
+    { start, keys: { model: "small" }, values: { count: 1 } },
+  ]);
+  const panel = { ...whole.panels[0]!, title: "Model calls", chart: "line", filter: "type = chat", by: "model", rows };
+  await page.route(DATA, (route) => route.fulfill({ json: { ...whole, panels: [panel] } }));
+  const behind: (string | null)[] = [];
+  await page.route(/\/api\/v1\/spans\?/, (route) => {
+    behind.push(new URL(route.request().url()).searchParams.get("filter"));
+    return route.fulfill({ json: { items: [], next: null } });
+  });
+  await page.goto(`/dashboards?by=model&from=${from}&to=${to}`);
+  const plot = page.getByRole("region", { name: "Model calls" }).locator(".u-over");
+  const box = (await plot.boundingBox())!;
+  await plot.click({ position: { x: box.width / 2, y: box.height - 4 } });
+  const dialog = page.getByRole("dialog", { name: /^Model calls/ });
+  await expect.poll(() => behind.at(-1)).toBe('(type = chat) and (model = "small")');
+  const link = dialog.getByRole("link", { name: "Look in traces" });
+  await expect(link).toHaveAttribute("href", /any=true/);
+  await expect(dialog.getByLabel("model")).toHaveValue("1");
+  await dialog.getByLabel("model").selectOption({ label: "large" });
+  await expect.poll(() => behind.at(-1)).toBe('(type = chat) and (model = "large")');
+  await dialog.getByLabel("model").selectOption({ label: "All of them" });
+  await expect.poll(() => behind.at(-1)).toBe("type = chat");
+});
+
+test("a panel that is asked in SQL says that the filter does not reach it", async ({ page }) => {
+  const whole = data("2025-01-01T00:00:00.000Z", "2025-01-01T03:00:00.000Z");
+  const table = { columns: [{ name: "calls", type: "BIGINT" }], rows: [[412]], more: false };
+  const asked = { ...whole.panels[0]!, title: "Feedback", chart: "table", measures: [], filter: "", rows: [], table };
+  await page.route(DATA, (route) => route.fulfill({ json: { ...whole, panels: [...whole.panels, asked] } }));
+  await page.goto("/dashboards");
+  const panel = page.getByRole("region", { name: "Feedback" });
+  await expect(panel.getByRole("cell", { name: "412" })).toBeVisible();
+  await expect(panel.getByText(/asked in SQL/)).toHaveCount(0);
+  await page.getByLabel("Group by").selectOption("model");
+  await expect(panel.getByText(/asked in SQL/)).toBeVisible();
+  await expect(page.getByRole("region", { name: "Requests", exact: true }).getByText(/asked in SQL/)).toHaveCount(0);
+});
+
 test("a panel that failed says why, and the others are there", async ({ page }) => {
   const from = "2025-01-01T00:00:00.000Z";
   const to = "2025-01-01T03:00:00.000Z";

@@ -96,3 +96,42 @@ test("where several services have releases the page asks whose are meant, also w
   await page.goto("/drift?against=release&release=2.1");
   await expect(page.getByText("Release 2.1 beside 2.0 of shop-assistant")).toBeVisible();
 });
+
+test("stretches of one's own, and an attribute, are asked of the server and stay in the address", async ({ page }) => {
+  const asked: URLSearchParams[] = [];
+  page.on("request", (request) => {
+    const url = new URL(request.url());
+    if (url.pathname === "/api/v1/drift") asked.push(url.searchParams);
+  });
+  const last = (key: string) => asked.at(-1)?.get(key);
+  await page.goto("/drift");
+  await page.getByRole("combobox", { name: "Time" }).selectOption("own");
+  const from = page.getByLabel("From", { exact: true });
+  await from.fill("2026-11-10T05:00");
+  await from.press("Enter");
+  const begin = await page.evaluate(() => new Date("2026-11-10T05:00").toISOString());
+  await expect.poll(() => last("from")).toBe(begin);
+  const to = page.getByLabel("To", { exact: true });
+  await to.fill("2026-11-10T09:00");
+  await to.press("Enter");
+  await expect.poll(() => last("to")).toBe(new Date(Date.parse(begin) + 4 * 3_600_000).toISOString());
+  // Another time is the week before, until somebody says.
+  await page.getByText("Another time", { exact: true }).click();
+  await expect.poll(() => last("against")).toBe("range");
+  expect(last("reference_from")).toBe(new Date(Date.parse(begin) - 168 * 3_600_000).toISOString());
+  const beside = page.getByLabel("Beside, from", { exact: true });
+  await beside.fill("2026-11-01T05:00");
+  await beside.press("Enter");
+  await expect.poll(() => last("reference_from")).toBe(await page.evaluate(() => new Date("2026-11-01T05:00").toISOString()));
+  const fields = page.getByRole("textbox", { name: "Fields", exact: true });
+  await fields.fill('model,attributes["tier"]');
+  await fields.press("Enter");
+  await expect.poll(() => last("field")).toBe('model,attributes["tier"]');
+  const before = asked.length;
+  await page.reload();
+  await expect(fields).toHaveValue('model,attributes["tier"]');
+  await expect(from).toHaveValue("2026-11-10T05:00");
+  await expect(beside).toHaveValue("2026-11-01T05:00");
+  await expect.poll(() => asked.length).toBeGreaterThan(before);
+  expect([last("against"), last("from")]).toEqual(["range", begin]);
+});

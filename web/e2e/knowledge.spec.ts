@@ -88,6 +88,27 @@ test("search explains each hit and opens it at its place", async ({ page, reques
   await expect(page.locator(".doc mark").first()).toBeInViewport();
 });
 
+test("a passage of a document that changed is shown in the text of then, or told to be gone", async ({ page, request }) => {
+  const { knowledge } = await subject(request);
+  const one = (await documents(request, knowledge)).find((d) => d.status === "ready")!;
+  const there = `/knowledge/${knowledge}/documents/${encodeURIComponent(one.id)}`;
+  const digest = `sha256:${"0".repeat(64)}`;
+  const text = "What it said before. It says something else by now.";
+  await page.route("**/text?digest=*", (route) => route.fulfill({ json: { text, digest, current: false, blocks: [] } }));
+  await page.goto(`${there}?start=0&end=20&digest=${digest}`);
+  await expect(page.locator(".doc mark").first()).toHaveText("What it said before.");
+  await expect(page.getByRole("note")).toContainText("The document has changed since");
+  await page.unroute("**/text?digest=*");
+  const problem = { title: "not found", status: 404, code: "knowledge-text-gone", detail: "it is gone", type: "about:blank" };
+  await page.route("**/text?digest=*", (route) => route.fulfill({ status: 404, json: problem }));
+  await page.reload();
+  await expect(page.getByRole("note")).toContainText("no longer kept");
+  await page.getByRole("link", { name: "Show it as it is now" }).click();
+  await expect(page).toHaveURL(there);
+  await expect(page.getByRole("note")).toHaveCount(0);
+  await expect(page.locator(".doc")).toBeVisible();
+});
+
 test("a search without hits says so", async ({ page, request }) => {
   const { knowledge } = await subject(request);
   await page.goto(`/knowledge/${knowledge}/search?mode=text&q=zzqxjkvw`);

@@ -132,3 +132,31 @@ test("the live tail shows what is stored, holds still on request, and takes a fi
   await page.keyboard.press("Enter");
   await expect(page.getByText("No such trace yet")).toBeVisible();
 });
+
+test("the live tail shows what came while the connection was away, each once", async ({ page }) => {
+  const at = Date.now();
+  const span = (name: string, ago: number) => {
+    const ids = { trace_id: name.repeat(32), span: name.repeat(16), name: `POST /${name}`, kind: "server", entry: true, tags: [], status: "ok" };
+    return { ...ids, start: new Date(at - ago).toISOString(), duration_ms: 5 };
+  };
+  const told = (event: { event: string }) => `event: ${event.event}\ndata: ${JSON.stringify(event)}\n\n`;
+  const open = () => told({ event: "open", at: new Date(at - 5_000).toISOString(), filter: "" } as { event: string });
+  let streams = 0;
+  await page.route(/\/api\/v1\/traces\/tail/, (route) => {
+    const body = open() + (streams++ === 0 ? told({ event: "span", ...span("a", 4_000) }) : "");
+    return route.fulfill({ contentType: "text/event-stream", body });
+  });
+  const asked: URL[] = [];
+  await page.route(/\/api\/v1\/spans\?/, (route) => {
+    asked.push(new URL(route.request().url()));
+    return route.fulfill({ json: { items: [span("b", 2_000), span("a", 4_000)], next: null } });
+  });
+  await page.goto("/traces/live?filter=app%20%3D%20desk");
+  const grid = page.getByRole("grid", { name: "Live traces" });
+  await expect(grid.getByText("POST /b")).toHaveCount(1);
+  await expect.poll(() => streams).toBeGreaterThan(3);
+  await expect(grid.getByText("POST /a")).toHaveCount(1);
+  await expect(grid.getByText("POST /b")).toHaveCount(1);
+  expect(asked[0]!.searchParams.get("filter")).toBe("(entry) and (app = desk)");
+  expect(asked[0]!.searchParams.get("from")).toBe(new Date(at - 125_000).toISOString());
+});

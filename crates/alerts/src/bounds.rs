@@ -15,6 +15,8 @@ const GROUPED_BY: usize = 8;
 const FACT_MAX: usize = 1_000;
 const FACTS_MAX: usize = 8 << 10;
 const TRACES: usize = 20;
+/// Of those an alert began with, these stay while it goes on.
+const FIRST_TRACES: usize = 5;
 const VERSIONS: usize = 50;
 /// Longer keys of groups would not fit into an index.
 const GROUP_MAX: usize = 500;
@@ -44,6 +46,19 @@ impl Alert {
         }
     }
 
+    /// The same, with the traces that it began with before those of now: where something was first seen is not to be told
+    /// by what shows it days later.
+    #[must_use]
+    pub(crate) fn going_on_from(&self, began_with: &[String]) -> Self {
+        let mut traces: Vec<String> = began_with.iter().take(FIRST_TRACES).cloned().collect();
+        for trace in &self.traces {
+            if traces.len() < TRACES && !traces.contains(trace) {
+                traces.push(trace.clone());
+            }
+        }
+        Self { traces, ..self.clone() }
+    }
+
     /// Its labels, with `name` and `severity` among them.
     #[must_use]
     pub(crate) fn all_labels(&self) -> Labels {
@@ -65,7 +80,10 @@ impl Alert {
 
     /// Whether it says that it is about what a change changed.
     pub(crate) fn names(&self, change: &Change) -> bool {
-        let asset = format!("{}/{}", change.kind, change.name);
+        if change.kind.is_none() {
+            return self.labels.get("service") == Some(&change.name);
+        }
+        let asset = change.what();
         self.versions.iter().any(|version| version.split('@').next() == Some(asset.as_str()))
     }
 }

@@ -28,13 +28,21 @@ const AT_ONCE: usize = 200;
 const ALERTS: usize = 10_000;
 /// Sentences and labels hold longer names without their middle.
 const ELIDED: [usize; 2] = [80, 200];
+/// What stands before the words that name a topic in what a monitor says.
+const TOPIC: &str = "the topic ";
 /// What the fingerprint of an alert becomes, with a number.
 const PREFIX: &str = "erased/";
 
 impl Alerts {
-    /// Takes names and traces out of a project's incidents, of their history, of notices and of silences.
-    pub async fn erase(&self, project: ProjectId, names: &[String], traces: &HashSet<String>) -> Result<(), AlertFault> {
-        let gone = &Gone::of(names, traces);
+    /// Takes names and traces out of a project's incidents, of their history, of notices and of silences; and words where they
+    /// name a topic.
+    pub async fn erase(
+        &self,
+        project: ProjectId,
+        (names, words): (&[String], &[String]),
+        traces: &HashSet<String>,
+    ) -> Result<(), AlertFault> {
+        let gone = &Gone::of((names, words), traces);
         let name = &self.project_name(project).await?;
         for id in self.touched(project, gone).await? {
             self.inner
@@ -105,7 +113,7 @@ impl Alerts {
             }
         }
         let mut left = incident.clone();
-        let mut changed = gone.out_of_text(&mut left.title) | gone.out_of_labels(&mut left.labels);
+        let mut changed = gone.out_of_sentence(&mut left.title) | gone.out_of_labels(&mut left.labels);
         let (_, firing) = store::firing(tx, id).await?;
         if !renamed.is_empty() && firing > 0 {
             left = titled(tx, left).await?;
@@ -162,7 +170,7 @@ async fn erase_alerts(
         let mut left = alert.clone();
         let Raised { name, summary, labels, facts, traces, .. } = &mut left;
         let of_them = gone.is_of(&alert.fingerprint, labels);
-        let named = gone.out_of_text(summary);
+        let named = gone.out_of_sentence(summary);
         let mut changed = named | gone.out_of_text(name) | gone.out_of_labels(labels) | gone.out_of_traces(traces);
         changed = facts.values_mut().fold(changed, |changed, fact| gone.out_of_value(fact) | changed);
         if of_them {
@@ -188,17 +196,18 @@ async fn erase_alerts(
 /// What is to be taken out. Each of its questions answers whether there was something.
 struct Gone<'g> {
     names: Vec<String>,
+    words: &'g [String],
     traces: &'g HashSet<String>,
 }
 
 impl<'g> Gone<'g> {
-    fn of(names: &[String], traces: &'g HashSet<String>) -> Self {
+    fn of((names, words): (&[String], &'g [String]), traces: &'g HashSet<String>) -> Self {
         let elided = names.iter().flat_map(|name| ELIDED.map(|max| text::elide(name, max)));
         let mut all: Vec<String> = names.iter().cloned().chain(elided).collect();
         // The longest first: one within another would leave the rest of it.
         all.sort_by_key(|name| (std::cmp::Reverse(name.len()), name.clone()));
         all.dedup();
-        Self { names: all, traces }
+        Self { names: all, words, traces }
     }
 
     fn is(&self, value: &str) -> bool {
@@ -221,7 +230,7 @@ impl<'g> Gone<'g> {
         let named = |text: &str| text::without(text, &self.names).is_some();
         self.is_of(fingerprint, labels)
             || named(name)
-            || named(summary)
+            || self.out_of_sentence(&mut summary.clone())
             || traces.iter().any(|trace| self.traces.contains(trace))
             || facts.values().any(|fact| self.out_of_value(&mut fact.clone()))
     }
@@ -230,6 +239,17 @@ impl<'g> Gone<'g> {
         let Some(left) = text::without(text, &self.names) else { return false };
         *text = left;
         true
+    }
+
+    /// A topic is named by its words, and only where one is named do these go: they are words as any other.
+    fn out_of_sentence(&self, text: &mut String) -> bool {
+        let named = self.out_of_text(text);
+        let left = if text.contains(TOPIC) { text::without(text, self.words) } else { None };
+        let worded = left.is_some();
+        if let Some(left) = left {
+            *text = left;
+        }
+        named | worded
     }
 
     fn out_of_labels(&self, labels: &mut Labels) -> bool {
@@ -249,7 +269,7 @@ impl<'g> Gone<'g> {
 
     fn out_of_value(&self, value: &mut Value) -> bool {
         match value {
-            Value::String(text) => self.out_of_text(text),
+            Value::String(text) => self.out_of_sentence(text),
             Value::Array(items) => items.iter_mut().fold(false, |found, item| self.out_of_value(item) | found),
             Value::Object(fields) => fields.values_mut().fold(false, |found, field| self.out_of_value(field) | found),
             Value::Null | Value::Bool(_) | Value::Number(_) => false,
@@ -273,10 +293,10 @@ impl<'g> Gone<'g> {
 
     fn out_of(&self, sent: &mut Sent) -> bool {
         let Notice { title, labels, alerts, .. } = &mut sent.notice;
-        let mut found = self.out_of_text(title) | self.out_of_labels(labels);
+        let mut found = self.out_of_sentence(title) | self.out_of_labels(labels);
         for alert in alerts {
             let of_them = self.is_of("", &alert.labels);
-            let named = self.out_of_text(&mut alert.summary);
+            let named = self.out_of_sentence(&mut alert.summary);
             if of_them && !named {
                 text::ERASED.clone_into(&mut alert.summary);
             }
@@ -302,7 +322,8 @@ mod tests {
     #[test]
     fn a_name_goes_with_its_elided_forms_and_from_what_people_read_only() {
         let (long, traces) = ("x".repeat(300), HashSet::from(["t1".to_owned()]));
-        let gone = Gone::of(&["open".to_owned(), long.clone()], &traces);
+        let (names, words) = (["open".to_owned(), long.clone()], ["refund".to_owned()]);
+        let gone = Gone::of((&names, &words), &traces);
         for max in ELIDED {
             let mut sentence = format!("user {}: slow", text::elide(&long, max));
             assert!(gone.out_of_text(&mut sentence));
@@ -316,5 +337,8 @@ mod tests {
         assert!(gone.is_of("monitor/m/open", &Labels::new()) && !gone.is_of("monitor/open", &Labels::new()));
         assert_eq!(gone.out_of_matcher("user=open*").as_deref(), Some("user=[erased]"));
         assert_eq!(gone.out_of_matcher("state!=opened"), None);
+        let mut topic = "it moved; most of all the topic parcel, refund, late (4 % before, 31 % now)".to_owned();
+        assert!(gone.out_of_sentence(&mut topic) && !gone.out_of_sentence(&mut "the share with refund is 4 %".to_owned()));
+        assert_eq!(topic, "it moved; most of all the topic parcel, [erased], late (4 % before, 31 % now)");
     }
 }

@@ -27,6 +27,7 @@ mod send;
 
 mod keep;
 pub mod store;
+mod tally;
 
 #[cfg(test)]
 mod tests;
@@ -35,7 +36,7 @@ pub use fault::AlertFault;
 pub use matcher::{Matcher, MatcherFault};
 pub use model::{
     Alert, Change, Delivery, DeliveryFilter, DeliveryState, Event, EventKind, Incident, IncidentFilter, IncidentState, Labels,
-    News, NoticeKind, Outcome, Raised, Severity, Silence, Standing,
+    News, NoticeKind, Outcome, Raised, Released, Severity, Silence, Standing,
 };
 pub use notice::{Notice, NoticeAlert, NoticeChange};
 pub use receivers::{Receiver, Tested};
@@ -44,5 +45,6 @@ pub use send::{Address, AddressFault, Courier};
 pub use service::{Alerts, Parts, Settings, Told};
 pub use silences::NewSilence;
 pub use spec::{Email, PagerDuty, ReceiverSpec, Security, Slack, Webhook, descriptor};
+pub use tally::{Backlog, Measured};
 pub use wait::{Wait, WaitFault};
 pub use words::WordFault;

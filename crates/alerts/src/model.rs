@@ -204,11 +204,17 @@ impl Silence {
     }
 }
 
-/// Something that was moved or made before an incident began.
+/// Something that was moved or made before an incident began, or came from elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    pub kind: AssetKind,
-    pub name: Name,
+    /// Absent for a release of a program, which is no asset of this server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<AssetKind>,
+    /// Of the asset, or of the service.
+    pub name: String,
+    /// A release of which the first span came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<Released>,
     /// Absent for a version that was made, by whatever name it is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias: Option<Name>,
@@ -217,7 +223,9 @@ pub struct Change {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u32>,
     pub at: Timestamp,
-    pub by: PrincipalId,
+    /// Absent where it was done elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<PrincipalId>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
     /// One of the alerts is about it.
@@ -225,23 +233,39 @@ pub struct Change {
     pub named: bool,
 }
 
+/// A version of a program, as its spans name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Released {
+    pub release: String,
+    /// The one whose spans came last before it, as far as there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+}
+
 impl Change {
     /// The command that moves the alias back, if nobody has moved it since.
     #[must_use]
     pub fn rollback(&self) -> Option<String> {
         let (alias, from, to) = (self.alias.as_ref()?, self.from?, self.to?);
-        Some(format!("mainspring alias {}/{} {alias} v{from} --expected {to}", self.kind, self.name))
+        Some(format!("mainspring alias {}/{} {alias} v{from} --expected {to}", self.kind?, self.name))
+    }
+
+    /// What changed, without how: `prompt/answer`, `service shop`.
+    #[must_use]
+    pub fn what(&self) -> String {
+        self.kind.map_or_else(|| format!("service {}", self.name), |kind| format!("{kind}/{}", self.name))
     }
 }
 
 impl std::fmt::Display for Change {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let version = |number: Option<u32>| number.map_or_else(|| "nothing".to_owned(), |number| format!("v{number}"));
-        match &self.alias {
-            Some(alias) => {
-                write!(f, "{}/{}@{alias}: {} → {}", self.kind, self.name, version(self.from), version(self.to))
-            }
-            None => write!(f, "{}/{}: {} was made", self.kind, self.name, version(self.to)),
+        let what = self.what();
+        match (&self.release, &self.alias) {
+            (Some(Released { release, before: Some(before) }), _) => write!(f, "{what}: {before} → {release}"),
+            (Some(Released { release, before: None }), _) => write!(f, "{what}: {release} was seen first"),
+            (None, Some(alias)) => write!(f, "{what}@{alias}: {} → {}", version(self.from), version(self.to)),
+            (None, None) => write!(f, "{what}: {} was made", version(self.to)),
         }
     }
 }

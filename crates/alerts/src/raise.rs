@@ -117,6 +117,7 @@ impl Alerts {
             && raised.firing
             && alert.severity <= incident.severity
         {
+            let alert = &alert.going_on_from(&raised.traces);
             store::refresh_alert(tx, AlertUpdate { incident: incident.id, alert, now }).await?;
             return Ok(Some(Outcome { incident: incident.id, news: News::Known }));
         }
@@ -207,10 +208,12 @@ impl Alerts {
     ) -> Result<Outcome, AlertFault> {
         let Coming { alert, outside, known, now } = coming;
         let (id, now) = (incident.id, *now);
-        let update = AlertUpdate { incident: id, alert, now };
         match known {
-            Some(_) => store::refresh_alert(tx, update).await?,
-            None => store::insert_alert(tx, update).await?,
+            Some(raised) => {
+                let alert = &alert.going_on_from(&raised.traces);
+                store::refresh_alert(tx, AlertUpdate { incident: id, alert, now }).await?;
+            }
+            None => store::insert_alert(tx, AlertUpdate { incident: id, alert, now }).await?,
         }
         let incident = titled(tx, incident).await?;
         let detail = json!({

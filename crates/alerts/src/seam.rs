@@ -30,7 +30,8 @@ impl Changes for Registry {
 
 fn change(changed: Changed) -> Change {
     let Changed { kind, name, alias, from, to, at, by, message } = changed;
-    Change { kind, name, alias, from, to, at, by, message, named: false }
+    let (kind, name, by) = (Some(kind), name.to_string(), Some(by));
+    Change { kind, name, release: None, alias, from, to, at, by, message, named: false }
 }
 
 /// Incidents are everybody's in the project: what is read for them is what every reader may see.

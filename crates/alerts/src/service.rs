@@ -1,6 +1,9 @@
 //! The room's door: what people and monitors ask of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use mainspring_catalog::{AuditEntry, AuditTrail, Catalog, Tx};
 use mainspring_kernel::{
@@ -19,6 +22,7 @@ use crate::{
     seam::Changes,
     send::Courier,
     store,
+    tally::Measured,
 };
 
 const NOTE_MAX: usize = 1_000;
@@ -77,6 +81,7 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     /// Wakes the deliveries of this process; others look every second.
     pub(crate) woken: Notify,
+    pub(crate) seen: Mutex<Option<Measured>>,
 }
 
 /// An incident with what belongs to it, of each the newest.
@@ -93,7 +98,8 @@ impl Alerts {
     pub fn open(parts: Parts) -> Self {
         let Parts { catalog, registry, clock, audit, changes, courier, settings } = parts;
         let settings = Settings { page: settings.page.trim_end_matches('/').to_owned(), ..settings };
-        Self { inner: Arc::new(Inner { catalog, registry, clock, audit, changes, courier, settings, woken: Notify::new() }) }
+        let (woken, seen) = (Notify::new(), Mutex::default());
+        Self { inner: Arc::new(Inner { catalog, registry, clock, audit, changes, courier, settings, woken, seen }) }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -1,7 +1,5 @@
 //! What clients get of the gateway's answers.
 
-use std::convert::Infallible;
-
 use axum::{
     Json as Reply,
     body::Body as Sent,
@@ -16,7 +14,7 @@ use mainspring_providers::{
     Operation,
     anthropic::{self, Writer},
 };
-use mainspring_web_kit::{Problem, Sse, SseEvent, costing};
+use mainspring_web_kit::{Alive, Problem, SILENCE, Sse, SseEvent, costing, event_stream};
 use serde_json::{Value, json};
 
 use crate::error::{Answer, AnthropicError};
@@ -72,18 +70,16 @@ fn json_bytes(bytes: Bytes) -> Response {
 /// Chunks as they arrive. One that does not arrive ends the stream with an event that clients take for a failure.
 fn stream_bytes(chunks: BoxStream<'static, Result<Bytes, GatewayFault>>, request: Option<&str>, spent: Spent) -> Response {
     let request = request.map(str::to_owned);
-    let bytes = chunks.map(move |chunk| {
-        Ok::<_, Infallible>(match chunk {
-            Ok(piece) => costing(piece, &["event: message_stop"], spent.cost()),
-            Err(fault) => last_words(fault, request.clone()),
-        })
+    let bytes = chunks.map(move |chunk| match chunk {
+        Ok(piece) => costing(piece, &["event: message_stop"], spent.cost()),
+        Err(fault) => last_words(fault, request.clone()),
     });
-    let mut response = Response::new(Sent::from_stream(bytes));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    response
+    event_stream(bytes, ping)
+}
+
+/// What Anthropic says while its model thinks.
+fn ping() -> Bytes {
+    Bytes::from_static(b"event: ping\ndata: {\"type\": \"ping\"}\n\n")
 }
 
 /// The chunk before may have ended within a line.
@@ -96,11 +92,12 @@ fn failure(fault: GatewayFault, request: Option<String>) -> Value {
 }
 
 pub(crate) fn written(
-    mut events: BoxStream<'static, Result<Event, GatewayFault>>,
+    events: BoxStream<'static, Result<Event, GatewayFault>>,
     (model, request): (&str, Option<&str>),
     spent: Spent,
 ) -> impl Stream<Item = SseEvent> + Send + use<> {
     let (mut writer, request) = (Writer::new(model), request.map(str::to_owned));
+    let mut events = Alive::new(events, SILENCE, || Ok(Event::Ping));
     async_stream::stream! {
         while let Some(event) = events.next().await {
             match event {

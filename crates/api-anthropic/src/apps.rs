@@ -15,7 +15,7 @@ use mainspring_providers::{
     Operation,
     anthropic::{self, Writer},
 };
-use mainspring_web_kit::{Sse, SseEvent, with_cost, with_told};
+use mainspring_web_kit::{Alive, SILENCE, Sse, SseEvent, with_cost, with_told};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -93,11 +93,13 @@ pub(crate) fn message(answer: Answered, id: String, model: String, cost: Option<
 }
 
 pub(crate) fn events(
-    mut stream: AnswerStream,
+    stream: AnswerStream,
     began: Event,
     request: Option<String>,
     told: Told,
 ) -> impl Stream<Item = SseEvent> + Send {
+    // An app may look things up and think before its first word.
+    let mut stream = Alive::new(stream.map(Some).boxed(), SILENCE, || None);
     async_stream::stream! {
         // Every answer says its model itself.
         let mut writer = Writer::new("");
@@ -105,16 +107,16 @@ pub(crate) fn events(
             yield event;
         }
         while let Some(event) = stream.next().await {
-            match event {
-                Ok(event) => {
-                    for event in pieces(&mut writer, event, &told) {
-                        yield event;
-                    }
-                }
-                Err(fault) => {
+            let events = match event {
+                Some(Ok(event)) => pieces(&mut writer, event, &told),
+                Some(Err(fault)) => {
                     yield SseEvent::named("error", AnthropicError::of(&fault).on(request).body().to_string());
                     return;
                 }
+                None => written(&mut writer, Event::Ping, None),
+            };
+            for event in events {
+                yield event;
             }
         }
     }

@@ -6,19 +6,27 @@ use mainspring_llm::{FinishReason, Usage, chat::TokenLogprob};
 use mainspring_web_kit::with_cost;
 use serde_json::{Value, json};
 
+use crate::page::Page;
+
 /// What every object of one answer shares.
 #[derive(Debug, Clone)]
 pub(crate) struct Envelope {
     id: String,
     created: i64,
     model: String,
+    page: Page,
 }
 
 impl Envelope {
     pub(crate) fn new(prefix: &str, model: &str, clock: &dyn Clock) -> Self {
         let now = clock.now();
         let id = RequestId::new(now).to_string();
-        Self { id: format!("{prefix}-{}", &id[4..]), created: now.as_seconds(), model: model.to_owned() }
+        Self { id: format!("{prefix}-{}", &id[4..]), created: now.as_seconds(), model: model.to_owned(), page: Page::default() }
+    }
+
+    /// Citations are linked to this page.
+    pub(crate) fn on(self, page: Page) -> Self {
+        Self { page, ..self }
     }
 
     pub(crate) fn completion(&self, alternatives: &[Alternative], usage: Usage, refuse: bool, cost: Option<Money>) -> Value {
@@ -30,7 +38,7 @@ impl Envelope {
                     "role": "assistant",
                     "content": if abstained { Value::Null } else { json!(alternative.text) },
                     "refusal": if abstained { json!(alternative.text) } else { Value::Null },
-                    "annotations": annotations(&alternative.outcome),
+                    "annotations": annotations(&alternative.outcome, &self.page),
                 },
                 "logprobs": logprobs(&alternative.logprobs),
                 "finish_reason": alternative.finish.as_str(),
@@ -85,7 +93,7 @@ impl Envelope {
 
     /// The last chunk of an alternative: why it ended, its citations, what is known about it; in the last of all what they cost.
     pub(crate) fn closing(&self, index: usize, finish: FinishReason, outcome: &Outcome, cost: Option<Money>) -> Value {
-        let mut chunk = self.chunk(index, json!({"annotations": annotations(outcome)}), Some(finish));
+        let mut chunk = self.chunk(index, json!({"annotations": annotations(outcome, &self.page)}), Some(finish));
         chunk["mainspring"] = with_cost(json!(outcome), cost);
         chunk
     }
@@ -126,7 +134,7 @@ pub(crate) fn usage_json(usage: Usage) -> Value {
 }
 
 /// Citations as OpenAI's `url_citation`s. The address opens the document at the cited passage.
-pub(crate) fn annotations(outcome: &Outcome) -> Vec<Value> {
+pub(crate) fn annotations(outcome: &Outcome, page: &Page) -> Vec<Value> {
     let find = |number: usize| outcome.sources.iter().find(|source| source.number == number);
     let annotation = |citation: &mainspring_chains::citations::Citation| {
         find(citation.source).map(|source| {
@@ -136,17 +144,12 @@ pub(crate) fn annotations(outcome: &Outcome) -> Vec<Value> {
                     "start_index": citation.start,
                     "end_index": citation.end,
                     "title": source.title,
-                    "url": passage_url(source),
+                    "url": page.passage(source),
                 },
             })
         })
     };
     outcome.citations.iter().filter_map(annotation).collect()
-}
-
-fn passage_url(source: &Source) -> String {
-    let knowledge = source.knowledge.split('@').next().unwrap_or(&source.knowledge);
-    format!("/knowledge/{knowledge}/documents/{}?start={}&end={}", source.document, source.start, source.end)
 }
 
 /// Chat's shape of log probabilities; `null` where none were asked for.

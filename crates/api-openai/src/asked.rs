@@ -2,7 +2,7 @@
 
 use axum::extract::{FromRequest, FromRequestParts, Request as Incoming};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue, header::HOST};
 use mainspring_gateway::{Caller, Peeked, Read, Request};
 use mainspring_kernel::Actor;
 use mainspring_llm::{Budget, SpanContext, exchange::Dialect};
@@ -13,7 +13,11 @@ use mainspring_providers::{
 use mainspring_web_kit::{Caller as Known, Wishes, may_name, parse_body, read_body};
 use serde::de::DeserializeOwned;
 
-use crate::error::{Answer, OpenAiError};
+use crate::{
+    OpenAi,
+    error::{Answer, OpenAiError},
+    page::Page,
+};
 
 /// Of one conversation.
 const SESSION: HeaderName = HeaderName::from_static("x-mainspring-session");
@@ -37,7 +41,11 @@ impl<S: Send + Sync> FromRequest<S> for Asked {
     async fn from_request(request: Incoming, state: &S) -> Answer<Self> {
         let (mut parts, body) = request.into_parts();
         let Known(actor) = Known::from_request_parts(&mut parts, state).await?;
-        let (headers, wishes) = (parts.headers.clone(), Wishes::of(&parts.extensions));
+        let (mut headers, wishes) = (parts.headers.clone(), Wishes::of(&parts.extensions));
+        // Under HTTP/2 the name that was called stands in the address.
+        if let Some(Ok(host)) = parts.uri.authority().map(|host| HeaderValue::from_str(host.as_str())) {
+            headers.entry(HOST).or_insert(host);
+        }
         let body = read_body(Incoming::from_parts(parts, body)).await?;
         Ok(Self::of(actor, headers, body)?.wishing(wishes))
     }
@@ -67,6 +75,11 @@ impl Asked {
     /// The model the client names; empty where the body does not say or cannot be read.
     pub(crate) fn model(&self) -> &str {
         self.peeked.as_ref().map_or("", |peeked| peeked.model.as_str())
+    }
+
+    /// The page that citations in the answer are linked to.
+    pub(crate) fn page(&self, state: &OpenAi) -> Page {
+        Page::of(state.public_url.as_deref(), &self.headers)
     }
 
     /// The whole body, for those who answer here.

@@ -37,7 +37,7 @@ async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
     let (body, actor): (ChatBody, _) = (asked.json()?, &asked.actor);
     let streamed = body.stream.unwrap_or(false);
     let include_usage = body.stream_options.as_ref().is_some_and(|options| options.include_usage);
-    let envelope = Envelope::new("chatcmpl", &body.model, state.clock.as_ref());
+    let envelope = Envelope::new("chatcmpl", &body.model, state.clock.as_ref()).on(asked.page(state));
     let mut question = body.question()?;
     asked.tell(&mut question);
     let told = question.told.clone();
@@ -47,7 +47,7 @@ async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
     let id = trace.trace;
     if streamed {
         let stream = state.chains.stream(actor, question, &trace, asked.budget(state)).await.map_err(refused)?;
-        let response = Sse(events(stream, envelope, include_usage, refuse, told.clone())).into_response();
+        let response = Sse(events(stream, envelope, include_usage, refuse, told.clone())).kept_alive();
         return Ok(with_trace(with_told(response, &told), id));
     }
     let answer = state.chains.answer(actor, question, &trace, asked.budget(state)).await.map_err(refused)?;

@@ -203,7 +203,7 @@ async fn answered_here(state: &OpenAi, given: &Given) -> Answer<Response> {
         // What fails before the first text fails with a status.
         let first = pieces.next().await.transpose().map_err(refused)?;
         let pieces = futures::stream::iter(first.map(Ok)).chain(pieces).boxed();
-        Sse(pieces::events(pieces, envelope, include_usage, told.clone())).into_response()
+        Sse(pieces::events(pieces, envelope, include_usage, told.clone())).kept_alive()
     } else {
         let (choices, usage) = pieces::collect(pieces, choices).await.map_err(refused)?;
         Reply(envelope.text_completion(choices, Some(usage))).into_response()

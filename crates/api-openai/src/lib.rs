@@ -16,6 +16,7 @@ pub mod fuzzing;
 mod inputs;
 mod lines;
 mod models;
+mod page;
 mod params;
 mod passed;
 mod pieces;
@@ -60,6 +61,8 @@ pub struct OpenAi {
     pub clock: Arc<dyn Clock>,
     /// How long one answer may take, from the request to its last token.
     pub answer_deadline: Duration,
+    /// Where people open the page, if somebody said so.
+    pub public_url: Option<Arc<str>>,
 }
 
 /// W3C trace context: `00-<trace>-<span>-<flags>`, in lower case; a later version may go on after that.

@@ -29,6 +29,7 @@ use crate::{
     asked::Asked,
     chat::with_trace,
     error::{Answer, OpenAiError, Who},
+    page::Page,
     question::question,
     routed,
 };
@@ -91,18 +92,24 @@ async fn answered_here(state: &OpenAi, asked: &Asked) -> Answer<Response> {
         let stream = stream.map_err(refused)?;
         let mut writer = Writer::new(now.as_seconds(), &model);
         let begun = written(&mut writer, [Event::Began { id, model }], None);
-        let response = Sse(events(stream, (writer, begun), refuse, told.clone())).into_response();
+        let response = Sse(events(stream, (writer, begun), (refuse, asked.page(state)), told.clone())).kept_alive();
         return Ok(with_trace(with_told(response, &told), id_of_trace));
     }
     let answer = state.chains.answer(&asked.actor, question, &trace, asked.budget(state)).await;
     let answer = answer.map_err(refused)?;
-    let body = whole(answer, (id, model), now.as_seconds(), refuse, told.facts().cost);
+    let body = whole(answer, (id, model), now.as_seconds(), (refuse, &asked.page(state)), told.facts().cost);
     Ok(with_trace(with_told(Reply(body).into_response(), &told), id_of_trace))
 }
 
 /// What is known of an answer beside its text and its citations stands under `mainspring`. With `refuse`, an app that
 /// abstains does so in a refusal: its text is not the JSON that was asked for.
-pub(crate) fn whole(answered: Answered, (id, model): (String, String), created: i64, refuse: bool, cost: Option<Money>) -> Value {
+pub(crate) fn whole(
+    answered: Answered,
+    (id, model): (String, String),
+    created: i64,
+    (refuse, page): (bool, &Page),
+    cost: Option<Money>,
+) -> Value {
     let Answered { alternatives, usage } = answered;
     let mut answer = Exchanged {
         id,
@@ -118,7 +125,7 @@ pub(crate) fn whole(answered: Answered, (id, model): (String, String), created: 
         return responses::write(&answer, created, &model);
     };
     let said = if refuse && outcome.abstained { Part::Refusal { text } } else { Part::text(text) };
-    let cited = Part::Other { said_in: Dialect::OpenAiChat, value: json!({"annotations": annotations(&outcome)}) };
+    let cited = Part::Other { said_in: Dialect::OpenAiChat, value: json!({"annotations": annotations(&outcome, page)}) };
     answer.choices.push(Choice { parts: vec![said, cited], finish: end(finish), stop_sequence: None, logprobs: None });
     let mut body = responses::write(&answer, created, &model);
     body["mainspring"] = with_cost(json!(outcome), cost);
@@ -128,7 +135,7 @@ pub(crate) fn whole(answered: Answered, (id, model): (String, String), created: 
 pub(crate) fn events(
     mut stream: AnswerStream,
     (mut writer, begun): (Writer, Vec<SseEvent>),
-    refuse: bool,
+    (refuse, page): (bool, Page),
     told: Told,
 ) -> impl Stream<Item = SseEvent> + Send {
     async_stream::stream! {
@@ -154,7 +161,7 @@ pub(crate) fn events(
                     Vec::new()
                 }
                 Ok(AnswerEvent::Done { usage, outcomes }) => {
-                    done(&mut writer, finished, usage, (outcomes.first(), told.facts().cost))
+                    done(&mut writer, (finished, usage), (outcomes.first(), told.facts().cost), &page)
                 }
                 Ok(AnswerEvent::Text { .. } | AnswerEvent::Finished { .. }) => Vec::new(),
                 Err(fault) => {
@@ -172,8 +179,13 @@ pub(crate) fn events(
     }
 }
 
-fn done(writer: &mut Writer, finish: Finish, usage: Usage, (outcome, cost): (Option<&Outcome>, Option<Money>)) -> Vec<SseEvent> {
-    let cited = outcome.map(annotations).unwrap_or_default();
+fn done(
+    writer: &mut Writer,
+    (finish, usage): (Finish, Usage),
+    (outcome, cost): (Option<&Outcome>, Option<Money>),
+    page: &Page,
+) -> Vec<SseEvent> {
+    let cited = outcome.map(|outcome| annotations(outcome, page)).unwrap_or_default();
     let value = json!({"choice": 0, "delta": {"annotations": cited}});
     let events = [
         Event::Other { said_in: Dialect::OpenAiChat, value },

@@ -1,7 +1,5 @@
 //! Requests that the gateway answers, and what their clients get.
 
-use std::convert::Infallible;
-
 use axum::{
     Json as Reply,
     body::Body as Sent,
@@ -9,7 +7,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream::BoxStream};
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderValue, header};
 use mainspring_gateway::{Answered, Body, CacheOutcome, GatewayFault, Read, Reading, Spent};
 use mainspring_llm::exchange::{Call, Event, RerankAnswer};
 use mainspring_providers::{
@@ -19,7 +17,7 @@ use mainspring_providers::{
         responses::{self, CustomTools},
     },
 };
-use mainspring_web_kit::{Sse, SseEvent, costing};
+use mainspring_web_kit::{Sse, SseEvent, comment, costing, event_stream};
 use serde_json::{Value, json};
 
 use crate::{
@@ -109,16 +107,16 @@ pub(crate) fn response(mut answered: Answered, wanted: &Wanted) -> Answer<Respon
         Body::Answer(answer) => Reply(chat::write(&answer, *created, model)).into_response(),
         Body::Events(events) if *operation == Operation::Completions => {
             let mut writer = texts::Writer::new(*created, model, *include_usage);
-            Sse(data_events(events, move |event| writer.push(event), spent)).into_response()
+            Sse(data_events(events, move |event| writer.push(event), spent)).kept_alive()
         }
         Body::Events(events) if responses => {
             let writer = responses::Writer::new(*created, model).with_custom(CustomTools::of(body));
-            Sse(response_events(events, writer, spent)).into_response()
+            Sse(response_events(events, writer, spent)).kept_alive()
         }
         Body::Events(events) => {
             let writer = chat::Writer::new(*created, model, *include_usage);
             let mut writer = if chat::is_older(body) { writer.older() } else { writer };
-            Sse(data_events(events, move |event| writer.push(event), spent)).into_response()
+            Sse(data_events(events, move |event| writer.push(event), spent)).kept_alive()
         }
         Body::Embedded(answer) => {
             let tokens = answer.usage.or(used).unwrap_or_default().input;
@@ -157,18 +155,11 @@ fn json_bytes(bytes: Bytes) -> Response {
 
 /// Chunks as they arrive. One that does not arrive ends the stream with an event that clients take for a failure.
 fn stream_bytes(chunks: BoxStream<'static, Result<Bytes, GatewayFault>>, operation: Operation, spent: Spent) -> Response {
-    let bytes = chunks.map(move |chunk| {
-        Ok::<_, Infallible>(match chunk {
-            Ok(piece) => costing(piece, last_event(operation), spent.cost()),
-            Err(fault) => last_words(fault, operation),
-        })
+    let bytes = chunks.map(move |chunk| match chunk {
+        Ok(piece) => costing(piece, last_event(operation), spent.cost()),
+        Err(fault) => last_words(fault, operation),
     });
-    let mut response = Response::new(Sent::from_stream(bytes));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    response
+    event_stream(bytes, comment)
 }
 
 /// What the event begins with that ends a stream.

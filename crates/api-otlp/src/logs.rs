@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     shared::{Left, Name, of_resource},
-    spans::{Received, SHARED_MAX, TOO_MUCH_SHARED, pair, plain, time, weight_of, with_scope},
+    spans::{Received, SHARED_MAX, TOO_MUCH_SHARED, pair, plain, say_dropped, time, weight_of, with_scope},
 };
 
 /// What older senders name an event in.
@@ -71,6 +71,7 @@ fn span(record: LogRecord, project: ProjectId, shared: &Map<String, Value>, time
     let severity = SeverityNumber::try_from(record.severity_number).unwrap_or_default();
     let mut attributes = shared.clone();
     attributes.extend(record.attributes.into_iter().map(pair));
+    say_dropped(&mut attributes, names::DROPPED_ATTRIBUTES, record.dropped_attributes_count);
     let name = match attributes.get(EVENT_NAME) {
         _ if !record.event_name.is_empty() => record.event_name,
         Some(Value::String(name)) if !name.is_empty() => name.clone(),

@@ -25,6 +25,8 @@ pub(crate) const TOO_MUCH_SHARED: &str = "what a resource says of itself is too 
 /// Flags of a span: it is known whether its parent is in another process (`SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK`), and it is
 /// (`SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK`).
 const PARENT_IS_REMOTE: u32 = 0x100 | 0x200;
+/// Before what a scope says of itself, as `resource.` stands before what a resource does.
+const SCOPE: &str = "scope.";
 /// What a value takes beside its text, about.
 const VALUE: usize = 64;
 
@@ -105,8 +107,24 @@ pub(crate) fn with_scope(mut shared: Map<String, Value>, scope: Option<Instrumen
                 shared.insert(key.to_owned(), value.into());
             }
         }
+        for KeyValue { key, value, .. } in scope.attributes {
+            shared.insert(format!("{SCOPE}{key}"), plain(value, 0));
+        }
     }
     shared
+}
+
+/// How many a sender left out, where it did.
+pub(crate) fn say_dropped(attributes: &mut Map<String, Value>, name: &str, count: u32) {
+    if count > 0 {
+        attributes.insert(name.to_owned(), count.into());
+    }
+}
+
+fn say_state(attributes: &mut Map<String, Value>, state: String) {
+    if !state.is_empty() {
+        attributes.insert(names::TRACE_STATE.to_owned(), state.into());
+    }
 }
 
 fn span(proto: ProtoSpan, project: ProjectId, shared: &Map<String, Value>) -> Result<Span, &'static str> {
@@ -129,10 +147,20 @@ fn span(proto: ProtoSpan, project: ProjectId, shared: &Map<String, Value>) -> Re
         attributes.insert(END_AS_SENT.to_owned(), end.to_string().into());
         end = start;
     }
+    say_state(&mut attributes, proto.trace_state);
+    for (name, count) in [
+        (names::DROPPED_ATTRIBUTES, proto.dropped_attributes_count),
+        (names::DROPPED_EVENTS, proto.dropped_events_count),
+        (names::DROPPED_LINKS, proto.dropped_links_count),
+    ] {
+        say_dropped(&mut attributes, name, count);
+    }
     let links = proto.links.into_iter().filter_map(link).collect();
     let mut events = Vec::with_capacity(proto.events.len());
     for event in proto.events {
-        events.push(SpanEvent { name: event.name, at: time(event.time_unix_nano)?, attributes: owned(event.attributes) });
+        let mut attributes = owned(event.attributes);
+        say_dropped(&mut attributes, names::DROPPED_ATTRIBUTES, event.dropped_attributes_count);
+        events.push(SpanEvent { name: event.name, at: time(event.time_unix_nano)?, attributes });
     }
     let status = proto.status.map_or(SpanStatus::Unset, |status| match status.code() {
         status::StatusCode::Unset => SpanStatus::Unset,
@@ -152,7 +180,10 @@ fn span(proto: ProtoSpan, project: ProjectId, shared: &Map<String, Value>) -> Re
 /// A link to nothing says nothing.
 fn link(link: span::Link) -> Option<SpanLink> {
     let (trace, span) = (TraceId::from_slice(&link.trace_id)?, SpanId::from_slice(&link.span_id)?);
-    Some(SpanLink { trace, span, attributes: owned(link.attributes) })
+    let mut attributes = owned(link.attributes);
+    say_state(&mut attributes, link.trace_state);
+    say_dropped(&mut attributes, names::DROPPED_ATTRIBUTES, link.dropped_attributes_count);
+    Some(SpanLink { trace, span, attributes })
 }
 
 pub(crate) fn time(nanos: u64) -> Result<Timestamp, &'static str> {

@@ -63,8 +63,19 @@ fn passage(passage: Passage) -> wire::Passage {
 
 pub(crate) fn answer(answer: mainspring_knowledge::Answer) -> wire::Retrieved {
     let mainspring_knowledge::Answer { retrieved: found, evidence, threshold, left_out: rest } = answer;
-    let Retrieved { passages, mode: how, reranked, pin: table, knowledge, knowledge_digest, embedder, timings, best_similarity } =
-        found;
+    // What exactly the models were is in the search's span.
+    let Retrieved {
+        passages,
+        mode: how,
+        reranked,
+        pin: table,
+        knowledge,
+        knowledge_digest,
+        embedder,
+        models: _,
+        timings,
+        best_similarity,
+    } = found;
     wire::Retrieved {
         passages: passages.into_iter().map(passage).collect(),
         mode: mode(how).to_owned(),

@@ -1,8 +1,8 @@
 //! Forgetting documents, reading of it afterwards, and letting documents come back.
 
 use axum::{Json, extract::State};
-use mainspring_kernel::{Actor, Fault as _, FaultKind, Name, PageRequest, Role, text};
-use mainspring_knowledge::{DocumentFilter, DocumentId, DroppedState, ForgetRequest, Receipt, RemovedRows, Tombstone};
+use mainspring_kernel::{Actor, Fault as _, FaultKind, Name, Role, text};
+use mainspring_knowledge::{Called, Document, DocumentId, DroppedState, ForgetRequest, Receipt, RemovedRows, Tombstone};
 use mainspring_web_kit::{Answer, Body, Caller, Paging, Path, Problem};
 use mainspring_wire as wire;
 
@@ -100,24 +100,38 @@ async fn sweep_traces(rest: &Rest, actor: &Actor, receipt: &mut Receipt) -> bool
     !swept.brought
 }
 
-/// An id as it is, or the document with this address.
+/// An id as it is, or the one document with this path or address, to the letter: what is destroyed was named.
 async fn find_document(rest: &Rest, actor: &Actor, knowledge: &Name, given: &str) -> Answer<DocumentId> {
     if let Ok(id) = given.parse() {
         return Ok(id);
     }
-    let filter = DocumentFilter { text: Some(given.to_owned()), ..DocumentFilter::default() };
-    let found = rest.knowledge.documents(actor, knowledge, &filter, &PageRequest::first(50)).await?;
-    let exact: Vec<_> = found.items.iter().filter(|document| document.uri == given || document.path == given).collect();
-    let given = text::elide(given, 120);
-    match (exact.as_slice(), found.items.as_slice()) {
-        ([one], _) => Ok(one.id.clone()),
-        ([], [one]) => Ok(one.id.clone()),
-        ([], []) => Err(Problem::new(FaultKind::NotFound, "document-not-found", format!("no document is called `{given}`"))),
-        _ => {
-            let several = format!("`{given}` means several documents; give an id");
-            Err(Problem::new(FaultKind::Invalid, "query-invalid", several))
+    let Called { exact, near } = rest.knowledge.documents_called(actor, knowledge, given).await?;
+    let shown = text::elide(given, 120);
+    match exact.as_slice() {
+        [one] => Ok(one.id.clone()),
+        [] => {
+            let missing = Problem::new(FaultKind::NotFound, "document-not-found", format!("no document is called `{shown}`"));
+            let hint = "give an id, or a whole path or address";
+            Err(if near.is_empty() {
+                missing.with_hint(hint)
+            } else {
+                missing.with_hint(format!("{hint}; near: {}", listed(&near)))
+            })
+        }
+        several => {
+            let problem =
+                Problem::new(FaultKind::Invalid, "query-invalid", format!("`{shown}` means several documents; give an id"));
+            Err(problem.with_hint(format!("one of {}", listed(several))))
         }
     }
+}
+
+/// As many as a hint has room for.
+const HINTED: usize = 5;
+
+fn listed(documents: &[Document]) -> String {
+    let named = |document: &Document| format!("`{}` ({})", text::elide(&document.path, 120), document.id);
+    documents.iter().take(HINTED).map(named).collect::<Vec<_>>().join(", ")
 }
 
 /// Lists the receipts of what was forgotten, newest first.

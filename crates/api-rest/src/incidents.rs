@@ -58,15 +58,17 @@ fn alert(raised: Raised) -> wire::AlertView {
 
 fn change(change: &Change, names: &Names) -> wire::ChangeView {
     let rollback = change.rollback();
-    let Change { kind, name, alias, from, to, at, by, message, named } = change;
+    let Change { kind, name, release, alias, from, to, at, by, message, named } = change;
     wire::ChangeView {
-        kind: kind.to_string(),
-        name: name.to_string(),
+        kind: kind.map_or_else(|| "release".to_owned(), |kind| kind.to_string()),
+        name: name.clone(),
+        release: release.as_ref().map(|released| released.release.clone()),
+        release_before: release.as_ref().and_then(|released| released.before.clone()),
         alias: alias.as_ref().map(ToString::to_string),
         from: *from,
         to: *to,
         at: at.to_string(),
-        by: names.get(*by),
+        by: by.map(|by| names.get(by)),
         message: message.clone(),
         named: *named,
         rollback,
@@ -147,7 +149,7 @@ pub(crate) async fn show(State(rest): State<Rest>, caller: Caller, Path(id): Pat
     let actor = caller.needs(Role::Reader)?;
     let Told { incident, alerts, events, deliveries } = rest.alerts.get(actor, read_id(&id)?).await?;
     let mut ids: Vec<PrincipalId> = people(&incident).chain(events.iter().filter_map(|event| event.by)).collect();
-    ids.extend(incident.changes.iter().map(|change| change.by));
+    ids.extend(incident.changes.iter().filter_map(|change| change.by));
     let names = Names::of(&rest, ids).await?;
     Ok(Json(wire::IncidentDetail {
         changes: incident.changes.iter().map(|found| change(found, &names)).collect(),

@@ -1,7 +1,7 @@
 //! Knowledge: lists, documents, search.
 
 use axum::{Json, extract::State};
-use mainspring_kernel::{Actor, AssetKind, AssetRef, FaultKind, Labels, Name, PageRequest, Role, Selector};
+use mainspring_kernel::{Actor, AssetKind, AssetRef, Digest, FaultKind, Labels, Name, PageRequest, Role, Selector};
 use mainspring_knowledge::{DocumentFilter, DocumentId, Stats, spec::SourceSpec};
 use mainspring_llm::{RetrieveRequest, SearchMode, TablePin};
 use mainspring_registry::Version;
@@ -174,16 +174,31 @@ pub(crate) async fn document(
     Ok(Json(convert::document(rest.knowledge.document(actor, &name(&given)?, &document_id(&id)?).await?)))
 }
 
-/// A document's parsed text with its structure; offsets everywhere count in it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct TextQuery {
+    digest: Option<String>,
+}
+
+/// A document's parsed text with its structure; offsets everywhere count in it. With `digest`, the text a passage was cut
+/// from: a passage's `document_digest` names it, also after the document changed.
 #[utoipa::path(get, path = "/api/v1/knowledge/{name}/documents/{id}/text", tag = "knowledge", operation_id = "get_document_text",
-    params(("name" = String, Path), ("id" = String, Path)), responses((status = 200, body = wire::DocumentText)))]
+    params(("name" = String, Path), ("id" = String, Path), ("digest" = Option<String>, Query)),
+    responses((status = 200, body = wire::DocumentText)))]
 pub(crate) async fn document_text(
     State(rest): State<Rest>,
     caller: Caller,
     Path((given, id)): Path<(String, String)>,
+    Query(query): Query<TextQuery>,
 ) -> Answer<Json<wire::DocumentText>> {
     let actor = caller.needs(Role::Reader)?;
-    let found = rest.knowledge.document_text(actor, &name(&given)?, &document_id(&id)?).await?;
+    let (name, id) = (name(&given)?, document_id(&id)?);
+    let found = match query.digest.filter(|digest| !digest.is_empty()) {
+        Some(digest) => {
+            let digest: Digest = digest.parse().map_err(invalid)?;
+            rest.knowledge.document_text_of(actor, &name, &id, &digest).await?
+        }
+        None => rest.knowledge.document_text(actor, &name, &id).await?,
+    };
     let parsed = found.parsed.parsed();
     let blocks = parsed.blocks.iter().map(|block| {
         let value = serde_json::to_value(&block.kind).unwrap_or_default();
@@ -199,6 +214,7 @@ pub(crate) async fn document_text(
     Ok(Json(wire::DocumentText {
         text: parsed.text.clone(),
         digest: found.parsed.digest().to_string(),
+        current: found.current,
         blocks: blocks.collect(),
     }))
 }

@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State};
 use mainspring_kernel::Role;
-use mainspring_monitors::{Evaluation, Going, MonitorSpec, SliceEvaluation, Standing, State as Stand, sentence};
+use mainspring_monitors::{Evaluation, Going, MonitorSpec, Moved, SliceEvaluation, Standing, State as Stand, portion, sentence};
 use mainspring_web_kit::{Answer, Body, Caller, Paging, Path};
 use mainspring_wire as wire;
 use serde_json::Value;
@@ -11,6 +11,11 @@ use crate::{Rest, assets};
 
 fn json(value: &impl serde::Serialize) -> Option<Value> {
     serde_json::to_value(value).ok()
+}
+
+fn moved(found: Moved) -> wire::MonitorMoved {
+    let Moved { what, before, after } = found;
+    wire::MonitorMoved { what: portion(&what), before, after }
 }
 
 /// `spec`: of the version that was looked at.
@@ -30,6 +35,8 @@ fn slice(found: SliceEvaluation, spec: Option<&MonitorSpec>) -> wire::MonitorSli
         value: figures.value,
         low: figures.interval.map(|interval| interval.low),
         high: figures.interval.map(|interval| interval.high),
+        value_low: figures.own.map(|own| own.low),
+        value_high: figures.own.map(|own| own.high),
         limit: figures.limit,
         reference: figures.reference,
         reference_count: figures.reference_count,
@@ -39,6 +46,7 @@ fn slice(found: SliceEvaluation, spec: Option<&MonitorSpec>) -> wire::MonitorSli
         newest,
         baseline,
         drift: figures.drift.as_deref().and_then(json),
+        moved: figures.moved.into_iter().map(moved).collect(),
     }
 }
 

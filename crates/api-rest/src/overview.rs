@@ -36,7 +36,8 @@ pub(crate) async fn overview(State(rest): State<Rest>, caller: Caller, Home(home
     }))
 }
 
-/// How the parts of the process are: the stores, the models, spans on their way to the lake, and the process itself.
+/// How the parts of the process are: the stores, the models, spans on their way to the lake, the process itself, and
+/// of a server whether monitors can look and notices arrive.
 #[utoipa::path(get, path = "/api/v1/health", tag = "overview", operation_id = "list_health",
     params(("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = wire::Page<wire::HealthItem>)))]

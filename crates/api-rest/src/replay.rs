@@ -144,7 +144,9 @@ impl Recorded {
     }
 
     fn used(&self, kind: AssetKind) -> BTreeSet<&str> {
-        self.versions.iter().filter(|version| version.kind == kind).map(|version| version.name.as_str()).collect()
+        // Of the models only the first gives way: it answered, and those behind it searched.
+        let most = if kind == AssetKind::Model { 1 } else { usize::MAX };
+        self.versions.iter().filter(|version| version.kind == kind).map(|version| version.name.as_str()).take(most).collect()
     }
 
     /// The knowledge that another takes the place of: the one with its name, or the only one.
@@ -229,7 +231,9 @@ fn compare(id: String, recorded: &Recorded, replayed: String, outcome: Option<Ou
     let now = outcome.as_ref().map(|outcome| outcome.versions.clone()).unwrap_or_default();
     let versions = pair(&recorded.versions, now);
     let mut notes = Vec::new();
-    let model_moved = versions.iter().any(|version| version.what == "model" && version.original != version.replayed);
+    // Answers of before do not say which models searched.
+    let moved = |version: &wire::ReplayVersion| version.original.is_some() && version.original != version.replayed;
+    let model_moved = versions.iter().any(|version| version.what == "model" && moved(version));
     if model_moved {
         notes.push("the model is not the one that answered then".to_owned());
     }

@@ -216,7 +216,7 @@ fn line_ranges(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
 }
 
 /// Words that carry meaning, folded: lower case, a plain plural `s` and commas in numbers dropped, function words left out.
-fn content_words(text: &str) -> impl Iterator<Item = String> + '_ {
+pub(crate) fn content_words(text: &str) -> impl Iterator<Item = String> + '_ {
     text.unicode_words().map(fold).filter(|word| !STOP_WORDS.contains(&word.as_str()))
 }
 

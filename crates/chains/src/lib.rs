@@ -2,6 +2,7 @@
 
 pub mod citations;
 mod fault;
+mod following;
 mod kind;
 mod model;
 mod names;

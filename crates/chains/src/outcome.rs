@@ -68,6 +68,8 @@ pub struct Source {
     pub number: usize,
     pub knowledge: String,
     pub document: String,
+    /// Of the parsed document the offsets count in: it may say something else by now.
+    pub document_digest: String,
     pub chunk: String,
     pub title: String,
     pub uri: String,
@@ -88,6 +90,7 @@ impl Source {
             number,
             knowledge: knowledge.to_owned(),
             document: passage.document.clone(),
+            document_digest: passage.document_digest.clone(),
             chunk: passage.chunk.clone(),
             title: passage.title.clone(),
             uri: passage.uri.clone(),

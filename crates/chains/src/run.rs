@@ -1,5 +1,6 @@
 //! One answer, from question to checked citations.
 
+mod finding;
 mod model_call;
 mod quoting;
 
@@ -8,8 +9,8 @@ use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Instant};
 use futures::{Stream, StreamExt};
 use mainspring_kernel::{Actor, Digest};
 use mainspring_llm::{
-    Budget, ChatModel, ChatRequest, ChatStream, Delta, FinishReason, Message, ModelSource, Models, Passage, RetrieveRequest,
-    Retrieved, Retriever, SpanContext, Usage,
+    Budget, ChatModel, ChatRequest, ChatStream, Delta, FinishReason, Message, ModelSource, Models, Passage, Retrieved, Retriever,
+    SpanContext, Usage,
     chat::{Speaker, TokenLogprob},
     retrieve::{documents_of, labels_to_read},
     trace::{OpenSpan, SpanKind, names},
@@ -199,40 +200,9 @@ impl Chains {
             root.set("gen_ai.agent.name", app.as_str());
         }
         let asked = last_user_message(&question.messages)?;
-        let found = self.retrieve(actor, &plan, &asked, root.context(), budget).await?;
-        let mut run = Run::new(plan, question, found);
-        run.note(root);
-        if !run.abstains() {
-            run.prepare(&asked, root.context(), budget).await?;
-        }
+        let mut run = Run::new(plan, question);
+        self.find(actor, &mut run, &asked, (root, budget)).await?;
         Ok(run)
-    }
-
-    async fn retrieve(
-        &self,
-        actor: &Actor,
-        plan: &Plan,
-        asked: &str,
-        trace: &SpanContext,
-        budget: Budget,
-    ) -> Result<Vec<Retrieved>, ChainFault> {
-        let mut found = Vec::with_capacity(plan.retrieves.len());
-        for (step, at) in &plan.retrieves {
-            let request = RetrieveRequest {
-                query: asked.to_owned(),
-                mode: step.mode,
-                limit: step.limit,
-                rerank: step.rerank,
-                metadata: step.metadata.clone(),
-                documents: Vec::new(),
-                token_budget: step.token_budget,
-                at: at.clone(),
-            };
-            let retrieved =
-                self.retriever.retrieve(actor, &step.knowledge, request, trace, budget).await.map_err(ChainFault::Retrieve)?;
-            found.push(retrieved);
-        }
-        Ok(found)
     }
 }
 
@@ -276,6 +246,8 @@ struct Run {
     found: Vec<Retrieved>,
     /// Knowledge label and passage, in the order of their numbers.
     passages: Vec<(String, Passage)>,
+    /// Of each passage, where the search that found it placed it.
+    ranks: Vec<usize>,
     dropped: usize,
     prompt: Vec<Message>,
     prompt_tokens: usize,
@@ -285,13 +257,19 @@ struct Run {
 }
 
 impl Run {
-    fn new(plan: Plan, question: Question, found: Vec<Retrieved>) -> Self {
-        let passages = found
-            .iter()
-            .flat_map(|retrieved| retrieved.passages.iter().map(|passage| (retrieved.knowledge.clone(), passage.clone())))
-            .collect();
-        let timings = found.iter().flat_map(|retrieved| retrieved.timings.clone()).collect();
-        Self { plan, question, found, passages, dropped: 0, prompt: Vec::new(), prompt_tokens: 0, given: None, timings }
+    const fn new(plan: Plan, question: Question) -> Self {
+        Self {
+            plan,
+            question,
+            found: Vec::new(),
+            passages: Vec::new(),
+            ranks: Vec::new(),
+            dropped: 0,
+            prompt: Vec::new(),
+            prompt_tokens: 0,
+            given: None,
+            timings: Vec::new(),
+        }
     }
 
     fn abstains(&self) -> bool {
@@ -309,6 +287,14 @@ impl Run {
                 digest: retrieved.knowledge_digest.clone(),
             });
         }
+        // The model that answers stands before these, and is named once if it is one of them.
+        for model in self.found.iter().flat_map(|retrieved| &retrieved.models) {
+            let (name, digest) = (model.name.clone(), model.identity.clone());
+            let used = VersionUsed { kind: mainspring_kernel::AssetKind::Model, name, number: 0, digest };
+            if !versions.contains(&used) {
+                versions.push(used);
+            }
+        }
         versions
     }
 
@@ -322,7 +308,8 @@ impl Run {
     }
 
     /// What can be done before the first piece of text: the prompt, or the quotes.
-    async fn prepare(&mut self, asked: &str, trace: &SpanContext, budget: Budget) -> Result<(), ChainFault> {
+    /// `query` is what the passages were found by: the question, or with it what it leans on.
+    async fn prepare(&mut self, (asked, query): (&str, &str), trace: &SpanContext, budget: Budget) -> Result<(), ChainFault> {
         match &self.plan.by {
             By::Model(chosen) => {
                 let model = Arc::clone(&chosen.model);
@@ -332,11 +319,14 @@ impl Run {
                 self.refuse_unquotable()?;
                 let passages: Vec<Passage> = self.passages.iter().map(|(_, passage)| passage.clone()).collect();
                 let bounds = Bounds { max_tokens: self.max_tokens(), stop: self.stop() };
-                self.given = quoter.quote(asked, &passages, &bounds, trace, budget).await?;
+                self.given = quoter.quote(query, &passages, &bounds, trace, budget).await?;
                 match &self.given {
                     Some(given) => self.timings.push(("quote".to_owned(), given.took)),
                     // Nothing of it answers, so nothing of it is given as a source.
-                    None => self.passages.clear(),
+                    None => {
+                        self.passages.clear();
+                        self.ranks.clear();
+                    }
                 }
                 Ok(())
             }
@@ -353,7 +343,7 @@ impl Run {
         }
     }
 
-    /// Renders the prompt, leaving out the last sources until it fits the context window.
+    /// Renders the prompt, leaving out the worst sources until it fits the context window.
     async fn fit_prompt(&mut self, asked: &str, model: &dyn ChatModel) -> Result<(), ChainFault> {
         let wanted = self.max_tokens().unwrap_or(ANSWER_TOKENS);
         loop {
@@ -371,8 +361,7 @@ impl Run {
                 let model = model.name().to_owned();
                 return Err(ChainFault::PromptTooLong { model, tokens: self.prompt_tokens, window });
             }
-            self.passages.pop();
-            self.dropped += 1;
+            self.drop_worst();
         }
     }
 

@@ -1,4 +1,6 @@
+mod following;
 mod naming;
+mod project;
 mod quoted;
 mod quoting;
 mod sourced;

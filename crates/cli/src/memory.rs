@@ -65,48 +65,15 @@ fn keep_freed(milliseconds: std::ffi::c_long) {
     mainspring_telemetry::small_pages();
 }
 
-/// A server has started: what only starting it called is not called again.
+/// A server has started. What only starting it ran it lets go of itself; from here on code counts no more that nobody calls.
 pub(crate) fn started() {
     STARTED.get_or_init(Instant::now);
-    unmap_code();
 }
-
-/// The kernel maps 64 KB around each place that is run, and all of it counts as this process's. Unmapped it stays in the
-/// kernel's cache, from where what is called again is mapped again. After traces were brought to the lake, it is what gives
-/// 45 MB back.
-#[cfg(target_os = "linux")]
-fn unmap_code() {
-    const MADV_DONTNEED: std::ffi::c_int = 4;
-    unsafe extern "C" {
-        fn madvise(address: *mut std::ffi::c_void, length: usize, advice: std::ffi::c_int) -> std::ffi::c_int;
-    }
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    for range in maps.lines().filter_map(code_of_files) {
-        let address = std::ptr::with_exposed_provenance_mut(range.start);
-        // SAFETY: the mapping is of a file and was never writable, so its pages are read from the file again.
-        let _ = unsafe { madvise(address, range.len(), MADV_DONTNEED) };
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn unmap_code() {}
 
 /// Whether so long went by since the last time, said to one thread only.
 fn is_due(since: Duration, last: &AtomicU64) -> bool {
     let now = since.as_secs() / UNMAP_EVERY.as_secs();
     last.fetch_max(now, Ordering::Relaxed) < now
-}
-
-/// Where a line of `/proc/self/maps` (`from-to perms offset device inode path`) maps code or constants out of a file: what is
-/// run, and what a file begins with. What else is only read may have been written while the program was linked.
-#[cfg(any(target_os = "linux", test))]
-fn code_of_files(line: &str) -> Option<std::ops::Range<usize>> {
-    let mut fields = line.split_ascii_whitespace();
-    let (from, to) = fields.next()?.split_once('-')?;
-    let (perms, offset, _device, inode) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-    let is_code = perms == "r-xp" || perms == "r--p" && offset == "00000000";
-    let address = |text: &str| usize::from_str_radix(text, 16).ok();
-    (is_code && inode != "0").then_some(address(from)?..address(to)?)
 }
 
 /// A thread of the runtime is about to wait.
@@ -115,7 +82,7 @@ pub(crate) fn waits() {
         give_back();
         LOOKED.set(Some(Instant::now()));
         if STARTED.get().is_some_and(|started| is_due(started.elapsed(), &UNMAPPED)) {
-            unmap_code();
+            mainspring_telemetry::let_go_of_code();
         }
     }
 }
@@ -125,34 +92,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn code_is_what_was_mapped_of_a_file_to_be_run() {
-        let code = "55b883a80000-55b8906fa000 r-xp 0493f000 fe:00 1321 /usr/bin/mainspring";
-        assert_eq!(code_of_files(code), Some(0x55b8_83a8_0000..0x55b8_906f_a000));
-        let constants = "55b87f14f000-55b883a80000 r--p 00000000 fe:00 1321 /usr/bin/mainspring";
-        assert_eq!(code_of_files(constants), Some(0x55b8_7f14_f000..0x55b8_83a8_0000));
-        for other in [
-            "55b8906fa000-55b890ec5000 r--p 115e6000 fe:00 1321 /usr/bin/mainspring",
-            "7ffd4a7e9000-7ffd4a7eb000 r-xp 00000000 00:00 0 [vdso]",
-            "7f0000000000-7f0000001000 rwxp 00000000 fe:00 1321 /usr/lib/patched.so",
-            "55b883a80000 r-xp",
-            "",
-        ] {
-            assert_eq!(code_of_files(other), None, "{other}");
-        }
-    }
-
-    #[test]
     fn one_thread_is_told_each_minute() {
         let last = AtomicU64::new(0);
         let told = [0, 59, 60, 61, 119, 200, 150].map(|seconds| is_due(Duration::from_secs(seconds), &last));
         assert_eq!(told, [false, false, true, false, false, true, false]);
-    }
-
-    #[test]
-    fn what_was_unmapped_runs_again() {
-        started();
-        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-        assert!(maps.lines().filter_map(code_of_files).count() > 1, "the program and the C library at least: {maps}");
     }
 
     #[test]

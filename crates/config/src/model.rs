@@ -37,6 +37,8 @@ pub struct ServerConfig {
     pub client_timeout: Seconds,
     pub shutdown_grace: Seconds,
     pub allowed_hosts: Vec<String>,
+    #[serde(deserialize_with = "address_or_none")]
+    pub public_url: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -143,7 +145,8 @@ pub enum PrivateAddresses {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AlertsConfig {
-    pub page: String,
+    #[serde(deserialize_with = "text_or_none")]
+    pub page: Option<String>,
     pub keep_for: Seconds,
 }
 
@@ -213,6 +216,16 @@ impl Config {
 /// TOML has no null: an empty text is "not set".
 fn text_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(Some(String::deserialize(deserializer)?).filter(|text| !text.is_empty()))
+}
+
+fn address_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let address = text_or_none(deserializer)?;
+    match &address {
+        Some(text) if !text.starts_with("https://") && !text.starts_with("http://") => {
+            Err(serde::de::Error::custom(format!("`{text}` is not an address: it begins with `https://` or `http://`")))
+        }
+        _ => Ok(address),
+    }
 }
 
 fn path_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {

@@ -69,6 +69,7 @@ fn wrong_types_and_values_are_refused() {
     assert!(matches!(with("MAINSPRING__MODELS__PULL", "maybe"), Err(ConfigFault::WrongType { .. })));
     assert!(matches!(with("MAINSPRING_LISTEN", "nowhere").unwrap().build(), Err(ConfigFault::Invalid { .. })));
     assert!(matches!(with("MAINSPRING__LAKE__DURABILITY", "maybe").unwrap().build(), Err(ConfigFault::Invalid { .. })));
+    assert!(matches!(with("MAINSPRING__SERVER__PUBLIC_URL", "example.com").unwrap().build(), Err(ConfigFault::Invalid { .. })));
     assert!(matches!(with("MAINSPRING__SERVER__BODY_LIMIT", "12 elephants").unwrap().build(), Err(ConfigFault::Invalid { .. })));
 }
 

@@ -6,7 +6,7 @@ use std::{io::Write as _, sync::Arc, time::Duration};
 
 use mainspring_catalog::Catalog;
 use mainspring_gateway::{
-    CallRecord, CallStatus, Caller, Ledger, Place, descriptors,
+    CallRecord, CallStatus, Caller, Incurs, Ledger, Place, descriptors,
     ledger::{Candidate, Intent, LedgerParts},
 };
 use mainspring_kernel::{
@@ -58,9 +58,13 @@ async fn call_for_ever(ledger: &Ledger, caller: u64) {
             route: None,
             operation: Operation::Chat,
             input_tokens_upper: 2_000,
+            input_tokens_about: 500,
+            searches_upper: 1,
+            incurs: Incurs::ALL,
             candidates: vec![Candidate {
                 provider: "openai".parse().expect("a name"),
                 kind: ProviderKind::OpenAi,
+                preset: None,
                 price_as: "gpt-4o-mini".to_owned(),
                 max_output_tokens: Some(1_000),
             }],
@@ -87,7 +91,7 @@ async fn call_for_ever(ledger: &Ledger, caller: u64) {
 
 fn outcome(ledger: &Ledger, who: &Caller, intent: &Intent, tokens: u64) -> CallRecord {
     let usage = TokenUsage { input: tokens * 2, output: tokens, ..TokenUsage::default() };
-    let place = Place { provider: "openai", kind: ProviderKind::OpenAi, model: "gpt-4o-mini" };
+    let place = Place { provider: "openai", kind: ProviderKind::OpenAi, preset: None, model: "gpt-4o-mini" };
     let charge = ledger.prices(who.project).cost(place, &usage, false);
     CallRecord {
         id: intent.id,

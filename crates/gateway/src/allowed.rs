@@ -29,9 +29,9 @@ pub(crate) fn most(bounds: &Bounds, operation: Operation, (parameters, usual): (
     passed.max(all(each, answers))
 }
 
-/// Tokens of input that a target's parameters are at most, beside the body: tools are read too.
-pub(crate) fn more_input(parameters: &Map<String, Value>) -> u64 {
-    if parameters.is_empty() { 0 } else { serde_json::to_string(parameters).map_or(0, |text| text.len() as u64) }
+/// What a target's parameters add to the body, as JSON: tools are read too.
+pub(crate) fn added(parameters: &Map<String, Value>) -> Vec<u8> {
+    if parameters.is_empty() { Vec::new() } else { serde_json::to_vec(parameters).unwrap_or_default() }
 }
 
 /// What the body says with its fields replaced.

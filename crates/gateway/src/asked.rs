@@ -11,8 +11,9 @@ use mainspring_providers::{Operation, ProviderKind};
 use tokio::time::Instant;
 
 use crate::{
+    begins::Manner,
     choose::{Bar, Seen, stable_hash},
-    cost::{Place, Prices},
+    cost::Prices,
     estimate::{self, Size},
     fault::GatewayFault,
     route::Choose,
@@ -65,6 +66,7 @@ impl Asked {
         let (bounds, operation) = (&self.request.peeked.bounds, self.request.operation);
         Question {
             operation,
+            manner: self.manner(),
             said_in: self.request.said_in,
             named: &self.named,
             size: self.size,
@@ -75,12 +77,26 @@ impl Asked {
     }
 
     /// How long an attempt is waited for until its answer begins. The head of a text that comes whole is sent when all of it
-    /// is written; streams, and answers without a text, begin soon or not at all.
+    /// is written; answers without a text begin soon or not at all.
     pub(crate) fn begins_within(&self) -> Duration {
         let timeouts = &self.route.spec.timeouts;
-        let soon = self.request.peeked.stream || !writes(self.request.operation);
-        let within = if soon { timeouts.first } else { timeouts.for_whole() };
+        let within = match (self.request.peeked.stream, self.comes_whole()) {
+            (true, _) => timeouts.for_stream(),
+            (false, true) => timeouts.for_whole(),
+            (false, false) => timeouts.for_brief(),
+        };
         within.as_duration()
+    }
+
+    /// Whether the answer is a text in one piece.
+    pub(crate) fn comes_whole(&self) -> bool {
+        !self.request.peeked.stream && writes(self.request.operation)
+    }
+
+    /// By which of a target's times the call is judged.
+    pub(crate) fn manner(&self) -> Manner {
+        let whole = !self.request.peeked.stream && self.request.operation != Operation::CountTokens;
+        if whole { Manner::Whole } else { Manner::Streamed }
     }
 
     /// The name of an answer whose provider gives it none, as the client's dialect has them.
@@ -106,6 +122,7 @@ impl Asked {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Question<'a> {
     pub(crate) operation: Operation,
+    pub(crate) manner: Manner,
     pub(crate) said_in: Dialect,
     pub(crate) named: &'a str,
     pub(crate) size: Size,
@@ -126,7 +143,7 @@ impl Question<'_> {
     }
 
     fn see(&self, target: &Target, choose: Choose, prices: &Prices, now: Instant) -> Seen {
-        let (standing, begin_ms) = target.state.look(now);
+        let (standing, begin_ms) = target.state.look(self.manner, now);
         Seen {
             weight: target.spec.weight,
             tier: target.spec.tier,
@@ -140,9 +157,7 @@ impl Question<'_> {
     }
 
     fn cost(&self, target: &Target, prices: &Prices) -> Option<Money> {
-        let place =
-            Place { provider: target.provider.name.as_str(), kind: target.provider.kind(), model: target.price_as(self.named) };
-        prices.cost(place, &self.guess(), self.batch).map(|charge| charge.cost)
+        prices.cost(target.place(self.named), &self.guess(), self.batch).map(|charge| charge.cost)
     }
 
     /// What it may use, for comparing.

@@ -12,16 +12,24 @@ use mainspring_providers::{FaultClass, Operation};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use crate::{
+    begins::Manner,
     bill::Bill,
-    estimate::{self, Size},
     fault::GatewayFault,
+    input::Input,
     routes::Route,
     target::{Entered, Target},
     trace,
 };
 
-/// Whoever looks at calls is told how far a stream is once in so many bytes of text: some thirty tokens.
-const TELL_EVERY: u64 = 128;
+/// Whoever looks at calls is told how far a stream is once in so many tokens.
+const TELL_EVERY: u64 = 32;
+
+/// Whether a provider said so itself. Of a fault that was found here, because nothing came in time or nobody can read it, one
+/// does not know what was done before.
+const fn is_refusal(class: FaultClass) -> bool {
+    use FaultClass::{Connect, Malformed, Reset, Timeout, Unsupported};
+    !matches!(class, Connect | Timeout | Reset | Malformed | Unsupported)
+}
 
 /// What comes within so short a time came at once: it says nothing of how fast a model writes.
 const WRITING_MIN: Duration = Duration::from_millis(20);
@@ -45,7 +53,9 @@ pub(crate) struct Of {
     pub(crate) index: usize,
     /// The model as the client named it.
     pub(crate) named: Arc<str>,
-    pub(crate) size: Size,
+    pub(crate) input: Input,
+    /// How the answer comes.
+    pub(crate) manner: Manner,
 }
 
 /// Dropped before it is over, it is settled with what was seen, or with a guess from what was streamed.
@@ -58,11 +68,13 @@ pub(crate) struct Attempt {
     answered: Option<Instant>,
     begun: Option<Instant>,
     stage: Stage,
+    /// Something of an answer came.
+    came: bool,
     usage: Option<TokenUsage>,
-    /// Bytes of text that came, and how many of them when usage was last told.
+    /// Tokens of text that came, about, and how many of them when usage was last told.
     written: u64,
     told_at: u64,
-    /// When lookers are told next, in bytes of text.
+    /// When lookers are told next, in tokens.
     shown_at: u64,
     over: bool,
     _slot: Option<OwnedSemaphorePermit>,
@@ -86,6 +98,7 @@ impl Attempt {
             answered: None,
             begun: None,
             stage: Stage::Prepared,
+            came: false,
             usage: None,
             written: 0,
             told_at: 0,
@@ -129,14 +142,17 @@ impl Attempt {
     /// The first event of a stream is there: what comes from here on is the client's.
     pub(crate) fn begins(&mut self) {
         self.begins_at(Instant::now());
-        self.of.bill.goes_on(estimate::about(self.written));
+        self.of.bill.goes_on(self.written);
     }
 
     fn begins_at(&mut self, moment: Instant) {
         if self.begun.is_none() {
             self.begun = Some(moment);
             self.stage = Stage::Answering;
-            self.entered.began(moment);
+            self.came = true;
+            // A count comes at once, also from a model that takes its time to answer.
+            let manner = (self.operation() != Operation::CountTokens).then_some(self.of.manner);
+            self.entered.began(manner, moment);
             self.of.bill.begins(&self.of.route.targets[self.of.index], &self.of.named, moment);
             if let Some(span) = &mut self.span {
                 trace::millis(span, names::FIRST_TOKEN_MS, moment.saturating_duration_since(self.started));
@@ -144,10 +160,19 @@ impl Attempt {
         }
     }
 
+    /// An answer is under way, whether or not there is a word of it yet.
+    pub(crate) fn hears(&mut self) {
+        self.came = true;
+    }
+
     /// Usage as the provider tells it; several words about one answer are merged.
     pub(crate) fn saw(&mut self, usage: &TokenUsage) {
+        self.came |= !usage.is_nothing();
         self.usage.get_or_insert_default().merge(usage);
         self.told_at = self.written;
+        if usage.input > 0 {
+            self.of.input.is_told();
+        }
     }
 
     /// The target has given the response a name that a client may go on from.
@@ -156,12 +181,13 @@ impl Attempt {
     }
 
     /// More text came.
-    pub(crate) fn wrote(&mut self, bytes: u64) {
-        self.written = self.written.saturating_add(bytes);
+    pub(crate) fn wrote(&mut self, tokens: u64) {
+        self.came |= tokens > 0;
+        self.written = self.written.saturating_add(tokens);
         if self.written >= self.shown_at {
             self.shown_at = self.written.saturating_add(TELL_EVERY);
             if self.begun.is_some() {
-                self.of.bill.goes_on(estimate::about(self.written));
+                self.of.bill.goes_on(self.written);
             }
         }
     }
@@ -192,8 +218,10 @@ impl Attempt {
             return;
         }
         let class = fault.class().unwrap_or(FaultClass::Invalid);
-        self.entered.failed(class, Instant::now());
+        self.entered.failed(class, self.of.manner, Instant::now());
         let used = match self.stage {
+            // It said yes and then, in the place of an answer, why there is none.
+            Stage::Answering if !self.came && is_refusal(class) => None,
             Stage::Answering => self.owed(self.so_far()),
             // A provider that is late to answer may well have done the work.
             Stage::Sent if class == FaultClass::Timeout => self.owed(self.so_far()),
@@ -219,17 +247,24 @@ impl Attempt {
     }
 
     fn is_free(&self) -> bool {
-        matches!(self.of.bill.operation(), Operation::CountTokens | Operation::Moderations)
+        match self.of.bill.operation() {
+            Operation::CountTokens => true,
+            // Those who offer it charge nothing for it, unless somebody says that this one does.
+            Operation::Moderations => !self.of.bill.is_paid(self.target(), &self.of.named),
+            _ => false,
+        }
     }
 
-    /// What an answer that told nothing used.
+    /// What an answer that told nothing used: what its request says, and what was seen of its text.
     fn guess(&self) -> TokenUsage {
         if self.is_free() {
             return TokenUsage::default();
         }
+        let (input, searches) = self.of.input.guess();
         TokenUsage {
-            input: self.of.size.about(),
-            output: estimate::about(self.written),
+            input,
+            output: self.written,
+            searches,
             input_from: Provenance::Estimated,
             output_from: Provenance::Estimated,
             ..TokenUsage::default()
@@ -239,13 +274,13 @@ impl Attempt {
     /// What an answer that broke off used: what was told, and a guess for what came after that.
     fn so_far(&self) -> TokenUsage {
         let Some(mut usage) = self.usage else { return self.guess() };
-        let more = estimate::about(self.written - self.told_at);
+        let more = self.written - self.told_at;
         if more > 0 {
             usage.output = usage.output.saturating_add(more);
             usage.output_from = Provenance::Estimated;
         }
         if usage.input == 0 {
-            usage.input = self.of.size.about();
+            usage.input = self.of.input.guess().0;
             usage.input_from = Provenance::Estimated;
         }
         usage

@@ -1,6 +1,6 @@
 //! An attempt from its first byte out to its first byte back, and to the end of an answer that comes whole.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, header::CONTENT_TYPE};
@@ -13,7 +13,7 @@ use mainspring_providers::{
     Adapter, Endpoint, FaultClass, Incoming, Operation, Outgoing, Patience, ProviderKind, Socket, UpstreamFault, adapter,
 };
 use serde::de::IgnoredAny;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
 use crate::{
     asked::Asked,
@@ -33,8 +33,9 @@ use crate::{
 
 /// An answer in one piece may be so long: thousands of embeddings.
 const ANSWER_MAX: usize = 128 * 1024 * 1024;
-/// Of an answer that says no, so much is read.
+/// Of an answer that says no, so much is read, for so long.
 const REFUSAL_MAX: usize = 256 * 1024;
+const REFUSAL_WITHIN: Duration = Duration::from_secs(30);
 
 /// How attempts reach out.
 #[derive(Debug, Clone)]
@@ -132,15 +133,16 @@ impl Reach {
         adapter.authorize(&endpoint, &mut outgoing, self.clock.now())?;
         let timeouts = &asked.route.spec.timeouts;
         let (connect, first, pause) = (timeouts.connect.as_duration(), asked.begins_within(), timeouts.idle.as_duration());
-        // Some send the head of a whole answer at once, and its text when it is written.
-        let idle = if asked.request.peeked.stream { pause } else { pause.max(first) };
-        let first_by = until.min(Instant::now() + first);
+        // Some send the head of a whole answer at once, and its text when it is written. Until a stream has begun, whatever
+        // comes is a sign of life and gives it as much time again.
+        let idle = if asked.comes_whole() { pause.max(first) } else { first };
         attempt.sends();
         let mut incoming = self.socket.send(&endpoint, outgoing, Patience { connect, first, idle, until }).await?;
         if !incoming.status.is_success() {
             let (status, headers) = (incoming.status, std::mem::take(&mut incoming.headers));
             // A refusal whose text does not come is a refusal all the same.
-            let body = timeout(pause, incoming.whole(REFUSAL_MAX)).await.ok().and_then(Result::ok).unwrap_or_default();
+            let body = timeout(pause.min(REFUSAL_WITHIN), incoming.whole(REFUSAL_MAX)).await;
+            let body = body.ok().and_then(Result::ok).unwrap_or_default();
             return Err(adapter.refusal(&endpoint, status, &headers, &body).into());
         }
         attempt.is_answered();
@@ -151,20 +153,21 @@ impl Reach {
             let head = Head { incoming, adapter, endpoint, way, id };
             return Ok((Flow::Head(Box::new(head)), lost, headers));
         }
-        let late = || UpstreamFault::new(&endpoint, FaultClass::Timeout, "the stream began too late");
         let flow = match way {
             Way::Pass { strip } => {
                 is_stream(&mut incoming, (adapter, endpoint.as_ref())).await?;
                 let scan = Scan::of(asked.request.operation, strip);
                 let (head, found) = (Vec::new(), Vec::new());
                 let mut passing = Passing { incoming, adapter, endpoint: Arc::clone(&endpoint), scan, head, found, over: false };
-                timeout_at(first_by, passing.begin(attempt)).await.unwrap_or_else(|_| Err(late()))?;
+                passing.begin(attempt).await?;
+                passing.incoming.pauses(pause);
                 Flow::Passing(Box::new(passing))
             }
             Way::Translate(_) => {
                 let reader = adapter.events(&endpoint);
                 let mut translating = Translating::of(Source::Remote { incoming: Box::new(incoming), reader }, asked.answer_id());
-                timeout_at(first_by, translating.begin(attempt)).await.unwrap_or_else(|_| Err(late().into()))?;
+                translating.begin(attempt).await?;
+                translating.pauses(pause);
                 Flow::Translating(Box::new(translating))
             }
         };
@@ -329,16 +332,18 @@ fn look(bytes: &Bytes, (adapter, endpoint): (&dyn Adapter, &Endpoint), attempt: 
     {
         attempt.made(id);
     }
-    if let Some(usage) = adapter.usage(operation, bytes) {
-        attempt.saw(&usage);
-        return Ok(());
-    }
+    let usage = adapter.usage(operation, bytes);
     let free = matches!(operation, Operation::Embeddings | Operation::Rerank | Operation::Moderations | Operation::CountTokens);
-    if !free {
-        attempt.wrote(estimate::streamed_text(bytes, &["\"text\"", "\"content\"", "\"arguments\""]));
+    match &usage {
+        Some(usage) => attempt.saw(usage),
+        None if free => {}
+        None => attempt.wrote(estimate::streamed_text(bytes, &["\"text\"", "\"content\"", "\"arguments\""])),
     }
     if scan::is_error_answer(bytes) {
         return Err(scan::said(adapter, endpoint, bytes));
+    }
+    if usage.is_some() {
+        return Ok(());
     }
     let looks = scan::looks_like(operation, bytes);
     match serde_json::from_slice::<IgnoredAny>(bytes) {

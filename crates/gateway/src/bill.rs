@@ -175,7 +175,7 @@ impl Bill {
         });
         match price {
             price @ Some(_) => open.record.price = price,
-            None if usage.total() > 0 => self.desk.counters.unpriced(),
+            None if !usage.is_nothing() => self.desk.counters.unpriced(),
             None => {}
         }
         (cost, charge)
@@ -190,6 +190,12 @@ impl Bill {
     pub(crate) fn price(&self, target: &Target, named: &str) -> Option<PriceStamp> {
         let batch = self.lock().record.batch;
         self.prices.cost(target.place(named), &TokenUsage::default(), batch).map(|charge| charge.price)
+    }
+
+    /// Whether anything that a target does costs something.
+    pub(crate) fn is_paid(&self, target: &Target, named: &str) -> bool {
+        let batch = self.lock().record.batch;
+        self.prices.is_paid(target.place(named), batch)
     }
 
     /// Sets aside for an attempt beside the first what was set aside for that.
@@ -332,6 +338,8 @@ fn add(sum: &mut TokenUsage, more: &TokenUsage) {
         reasoning,
         output_audio,
         output_image,
+        searches,
+        tier,
         input_from,
         output_from,
     } = *more;
@@ -346,9 +354,11 @@ fn add(sum: &mut TokenUsage, more: &TokenUsage) {
         (&mut sum.reasoning, reasoning),
         (&mut sum.output_audio, output_audio),
         (&mut sum.output_image, output_image),
+        (&mut sum.searches, searches),
     ] {
         *sum = sum.saturating_add(more);
     }
+    sum.tier = sum.tier.or(tier);
     if input > 0 {
         sum.input_from = sum.input_from.max(input_from);
     }

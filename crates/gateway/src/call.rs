@@ -23,16 +23,20 @@ use crate::{
     cache::{Compared, Look, Slot},
     choose,
     cost::Prices,
+    estimate,
     fault::GatewayFault,
     gateway::Gateway,
+    incurs::Incurs,
     ledger::{Candidate, Intent},
     live::{Live, Started},
     makers,
     over::Over,
+    reckon,
     record::{CallRecord, CallStatus},
     routes::Route,
     run::Run,
-    service::{Answered, CacheOutcome, Request},
+    service::{Answered, CacheOutcome, Reading, Request},
+    target::Target,
     trace,
 };
 
@@ -152,7 +156,7 @@ impl Gateway {
             span.set(names::KEY, key.to_string());
         }
         let cached = !matches!(cache, CacheOutcome::Off | CacheOutcome::Miss);
-        let permit = match self.inner.ledger.admit_async(&request.caller, &intent(asked, (id, at), cached)).await {
+        let permit = match self.inner.ledger.admit_async(&request.caller, &intent(asked, prices, (id, at), cached)).await {
             Ok(permit) => permit,
             Err(fault) => {
                 let fault = GatewayFault::from(fault);
@@ -180,30 +184,81 @@ fn stays(request: &Request) -> Result<(), GatewayFault> {
 }
 
 /// What the call may come to: one attempt. Further ones are asked for when they are made.
-fn intent(asked: &Asked, (id, at): (CallId, Timestamp), cached: bool) -> Intent {
-    let Asked { request, route, named, size, .. } = asked;
-    let free = cached || matches!(request.operation, Operation::CountTokens | Operation::Moderations);
-    let candidate = |target: &crate::target::Target| {
+fn intent(asked: &Asked, prices: &Prices, (id, at): (CallId, Timestamp), cached: bool) -> Intent {
+    let Asked { request, route, named, .. } = asked;
+    let is_paid = |target: &&Target| match request.operation {
+        _ if cached => false,
+        Operation::CountTokens => false,
+        Operation::Moderations => prices.is_paid(target.place(named), request.batch),
+        _ => true,
+    };
+    let paid: Vec<&Target> = route.targets.iter().filter(is_paid).collect();
+    let candidate = |target: &Target| {
         let usual = target.spec.max_output_tokens.or(target.provider.spec.default_max_tokens);
         let most = allowed::most(&request.peeked.bounds, request.operation, (&target.spec.parameters, usual));
         Candidate {
             provider: target.provider.name.clone(),
             kind: target.provider.kind(),
+            preset: target.provider.preset,
             price_as: target.price_as(named).to_owned(),
             max_output_tokens: Some(most),
         }
     };
-    let more = route.targets.iter().map(|target| allowed::more_input(&target.spec.parameters)).max().unwrap_or_default();
+    let Reads { most, about, searches, incurs } = if paid.is_empty() { Reads::nothing() } else { Reads::of(asked, prices) };
     Intent {
         id,
         at,
         model: called(asked).to_owned(),
         route: route.name.as_ref().map(ToString::to_string),
         operation: request.operation,
-        input_tokens_upper: if free { 0 } else { size.most().saturating_add(more) },
-        candidates: if free { Vec::new() } else { route.targets.iter().map(candidate).collect() },
+        input_tokens_upper: most,
+        input_tokens_about: about,
+        searches_upper: searches,
+        incurs,
+        candidates: paid.into_iter().map(candidate).collect(),
         batch: request.batch,
         trace: request.trace.trace,
+    }
+}
+
+/// What a call reads, wherever it goes: tokens at most and about, and what they may be.
+struct Reads {
+    most: u64,
+    about: u64,
+    searches: u64,
+    incurs: Incurs,
+}
+
+impl Reads {
+    const fn nothing() -> Self {
+        Self { most: 0, about: 0, searches: 1, incurs: Incurs::ALL }
+    }
+
+    /// The body, and the most that a target's parameters add to it.
+    fn of(asked: &Asked, prices: &Prices) -> Self {
+        let Asked { request, route, size, named, .. } = asked;
+        let (mut more, mut incurs) = (0, Incurs::of(&request.body));
+        for parameters in route.targets.iter().map(|target| &target.spec.parameters).filter(|parameters| !parameters.is_empty()) {
+            let added = allowed::added(parameters);
+            more = more.max(added.len() as u64);
+            incurs = incurs.and(Incurs::of(&added));
+        }
+        let by_request = |target: &Target| prices.is_by_request(target.place(named));
+        let searches = match request.operation {
+            Operation::Rerank if route.targets.iter().any(by_request) => searches(asked),
+            _ => 1,
+        };
+        let (most, about) = (size.most().saturating_add(more), size.about().saturating_add(estimate::about(more)));
+        Self { most, about, searches, incurs }
+    }
+}
+
+/// As how many searches a reranking may be billed, with a token in each byte of its documents.
+fn searches(asked: &Asked) -> u64 {
+    match asked.reading() {
+        Ok(Reading::Rerank(call)) => reckon::searches(call, |document| document.len() as u64),
+        // It may go on as it came: each byte may be a document.
+        _ => reckon::searches_of(asked.size.most()),
     }
 }
 

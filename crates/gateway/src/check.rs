@@ -103,9 +103,9 @@ fn retry(found: &mut Found, retry: &Retry) {
 
 fn timeouts(found: &mut Found, timeouts: &Timeouts) {
     let Timeouts { connect, first, whole, idle, attempt, total } = timeouts;
-    let whole = whole.as_ref().map(|whole| ("whole", whole));
-    let spans = [("connect", connect), ("first", first), ("idle", idle), ("attempt", attempt), ("total", total)];
-    for (name, span) in spans.into_iter().chain(whole) {
+    let given = [("first", first), ("whole", whole)].into_iter().filter_map(|(name, span)| Some((name, span.as_ref()?)));
+    let spans = [("connect", connect), ("idle", idle), ("attempt", attempt), ("total", total)];
+    for (name, span) in spans.into_iter().chain(given) {
         found.unless(!span.is_zero(), format!("timeouts.{name}"), "more than zero");
     }
 }

@@ -1,12 +1,16 @@
 //! From tokens to money.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use mainspring_kernel::{Digest, Money};
-use mainspring_llm::TokenUsage;
-use mainspring_providers::ProviderKind;
+use mainspring_llm::{ServiceTier, TokenUsage};
+use mainspring_providers::{Preset, ProviderKind};
 
 use crate::{
+    incurs::Incurs,
     prices::{ModelPrice, PricesSpec, Rates},
     prices_builtin,
     record::PriceStamp,
@@ -14,6 +18,9 @@ use crate::{
 
 /// Each of the ten pieces a call is billed in may be rounded up by half a unit, and the bound itself down by one.
 const ROUNDING: Money = Money::from_pico(6);
+/// As a call may be served that says something of it.
+const SERVED: [Option<ServiceTier>; 5] =
+    [None, Some(ServiceTier::Flex), Some(ServiceTier::Balanced), Some(ServiceTier::Priority), Some(ServiceTier::Ultrafast)];
 /// What stands before the model's name where Bedrock serves it from several regions: the areas of its inference profiles.
 const BEDROCK_REGIONS: [&str; 12] =
     ["us.", "us-gov.", "amer.", "ca.", "sa.", "eu.", "me.", "apac.", "jp.", "au.", "in.", "global."];
@@ -23,8 +30,23 @@ const BEDROCK_REGIONS: [&str; 12] =
 pub struct Place<'a> {
     pub provider: &'a str,
     pub kind: ProviderKind,
+    /// Which known server it is, where anybody knows.
+    pub preset: Option<Preset>,
     /// The target's `price_as`, or its model.
     pub model: &'a str,
+}
+
+/// What a call may come to at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bound {
+    /// Tokens read.
+    pub input: u64,
+    /// And written.
+    pub output: u64,
+    /// As how many a price by the request may count it: one, but of reranking.
+    pub searches: u64,
+    pub batch: bool,
+    pub incurs: Incurs,
 }
 
 /// What something costs, and by which price.
@@ -86,7 +108,12 @@ impl PriceTable {
     fn named(&self, model: &str, place: Place<'_>) -> Option<&ModelPrice> {
         let here = |index: &usize| {
             let only = self.models[*index].provider.as_ref();
-            only.is_none_or(|only| only.as_str() == place.provider || only.as_str() == place.kind.as_str())
+            let is_here = |only: &str| {
+                only == place.provider
+                    || only == place.kind.as_str()
+                    || place.preset.is_some_and(|preset| only == preset.as_str())
+            };
+            only.is_none_or(|only| is_here(only.as_str()))
         };
         let matches = |index: &usize| self.models[*index].model.strip_suffix('*').is_some_and(|stem| model.starts_with(stem));
         let exact = self.exact.get(model).into_iter().flatten().copied().find(|index| here(index));
@@ -119,13 +146,13 @@ impl Prices {
     #[must_use]
     pub fn cost(&self, place: Place<'_>, usage: &TokenUsage, batch: bool) -> Option<Charge> {
         let (table, price) = self.find(place)?;
-        Some(charge(table, price, bill(&rates(price, usage.input, batch), usage)))
+        Some(charge(table, price, bill(&rates(price, usage.input, (batch, usage.tier)), usage)))
     }
 
     /// Like `cost`, where nobody noted of which type the provider was.
     #[must_use]
     pub fn cost_anywhere(&self, (provider, model): (&str, &str), usage: &TokenUsage, batch: bool) -> Option<Charge> {
-        kinds_of(provider).iter().find_map(|kind| self.cost(Place { provider, kind: *kind, model }, usage, batch))
+        kinds_of(provider).iter().find_map(|kind| self.cost(Place { provider, kind: *kind, preset: None, model }, usage, batch))
     }
 
     /// Whether there is a price.
@@ -134,14 +161,37 @@ impl Prices {
         self.find(place).is_some()
     }
 
-    /// What so many tokens can cost there at most, whatever they turn out to be: cached, audio, thinking.
+    /// What so many tokens can cost there at most, whatever they turn out to be of what the request can make of them: cached,
+    /// audio, thinking.
     #[must_use]
-    pub fn most(&self, place: Place<'_>, (input, output): (u64, u64), batch: bool) -> Option<Charge> {
+    pub fn most(&self, place: Place<'_>, bound: &Bound) -> Option<Charge> {
         let (table, price) = self.find(place)?;
-        let tiers = price.tiers.iter().filter(|tier| input > tier.above_input).map(|tier| tier.above_input + 1);
-        let all = std::iter::once(0).chain(tiers).map(|length| rates(price, length, batch));
-        let most = all.map(|rates| upper(&rates, input, output)).max().unwrap_or_default();
+        let tiers = price.tiers.iter().filter(|tier| bound.input > tier.above_input).map(|tier| tier.above_input + 1);
+        let served: &[Option<ServiceTier>] = if bound.incurs.served { &SERVED } else { &[None] };
+        let all = std::iter::once(0).chain(tiers);
+        let all = all.flat_map(|length| served.iter().map(move |served| rates(price, length, (bound.batch, *served))));
+        let most = all.map(|rates| upper(&rates, place.kind, bound)).max().unwrap_or_default();
         Some(charge(table, price, most))
+    }
+
+    /// Whether anything costs something there. Not where nobody knows a price.
+    #[must_use]
+    pub(crate) fn is_paid(&self, place: Place<'_>, batch: bool) -> bool {
+        // More than anybody reads or writes, so that no tier is missed.
+        const MUCH: u64 = 1 << 40;
+        let bound = Bound { input: MUCH, output: MUCH, searches: 1, batch, incurs: Incurs::ALL };
+        self.most(place, &bound).is_some_and(|charge| !charge.cost.is_zero())
+    }
+
+    /// Whether calls are paid by the piece there, whatever their tokens.
+    #[must_use]
+    pub(crate) fn is_by_request(&self, place: Place<'_>) -> bool {
+        let of = |rates: Option<Rates>| rates.is_some_and(|rates| rates.request.is_some());
+        self.find(place).is_some_and(|(_, price)| {
+            let served = |served: &BTreeMap<String, Rates>| served.values().any(|rates| of(Some(*rates)));
+            let tiered = price.tiers.iter().any(|tier| of(Some(tier.rates)) || of(tier.batch) || served(&tier.service_tiers));
+            price.request.is_some() || of(price.batch) || served(&price.service_tiers) || tiered
+        })
     }
 
     fn find(&self, place: Place<'_>) -> Option<(&PriceTable, &ModelPrice)> {
@@ -161,15 +211,14 @@ fn charge(table: &PriceTable, price: &ModelPrice, cost: Money) -> Charge {
     Charge { cost, price: PriceStamp { table: table.digest, entry: price.model.clone() } }
 }
 
-/// The rates that hold for a call with so much input.
-fn rates(price: &ModelPrice, input: u64, batch: bool) -> Rates {
-    let tier = price.tiers.iter().rfind(|tier| input > tier.above_input);
-    match (tier, batch) {
-        (Some(tier), true) => tier.batch.unwrap_or(tier.rates),
-        (Some(tier), false) => tier.rates,
-        (None, true) => price.batch.unwrap_or_else(|| price.rates()),
-        (None, false) => price.rates(),
-    }
+/// The rates that hold for a call with so much input. What is served in a batch is served as batches are.
+fn rates(price: &ModelPrice, input: u64, (batch, served): (bool, Option<ServiceTier>)) -> Rates {
+    let (usual, in_batch, by_tier) = match price.tiers.iter().rfind(|tier| input > tier.above_input) {
+        Some(tier) => (tier.rates, tier.batch, &tier.service_tiers),
+        None => (price.rates(), price.batch, &price.service_tiers),
+    };
+    let other = if batch { in_batch } else { served.and_then(|tier| by_tier.get(tier.as_str()).copied()) };
+    other.unwrap_or(usual)
 }
 
 /// Every token once, each at the rate of what it is.
@@ -191,17 +240,27 @@ fn bill(rates: &Rates, usage: &TokenUsage) -> Money {
     .into_iter()
     .map(|(rate, tokens)| rate.for_tokens(tokens))
     .sum::<Money>()
-        + rates.request.unwrap_or_default()
+        + rates.request.unwrap_or_default().times(usage.searches.max(1))
 }
 
-fn upper(rates: &Rates, input: u64, output: u64) -> Money {
+fn upper(rates: &Rates, kind: ProviderKind, bound: &Bound) -> Money {
+    let Bound { input, output, searches, incurs, .. } = *bound;
     let dearest = |text: Money, others: &[Option<Money>]| others.iter().flatten().copied().fold(text, Money::max);
+    let only = |rate: Option<Money>, possible: bool| rate.filter(|_| possible);
+    // Anthropic writes to its cache what it is told to; others do so by themselves.
+    let writes = incurs.marked || kind != ProviderKind::Anthropic;
     let reading = dearest(
         rates.input,
-        &[rates.cache_read, rates.cache_write, rates.cache_write_hour, rates.input_audio, rates.input_image],
+        &[
+            rates.cache_read,
+            only(rates.cache_write, writes),
+            only(rates.cache_write_hour, incurs.timed),
+            only(rates.input_audio, incurs.media),
+            only(rates.input_image, incurs.media),
+        ],
     );
     let writing = dearest(rates.output, &[rates.reasoning, rates.output_audio, rates.output_image]);
-    let most = reading.for_tokens(input) + writing.for_tokens(output) + rates.request.unwrap_or_default();
+    let most = reading.for_tokens(input) + writing.for_tokens(output) + rates.request.unwrap_or_default().times(searches.max(1));
     // What is free stays free.
     if most.is_zero() && reading.is_zero() && writing.is_zero() { most } else { most + ROUNDING }
 }

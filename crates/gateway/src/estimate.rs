@@ -1,7 +1,9 @@
 //! How many tokens something has, where nobody said. Guesses are for what is set aside, and for what is settled when a
 //! provider told nothing; each says on which side of the truth it lies.
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr2, memmem};
+
+use crate::reckon;
 
 /// What an image or a sound is set aside for at least: more than the large providers charge for one at its finest.
 const MEDIA_TOKENS: u64 = 3_000;
@@ -99,9 +101,9 @@ fn is_base64(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_')
 }
 
-/// How many bytes of text an event of a stream brings, found by the names its dialect gives to text.
+/// About how many tokens of text an event of a stream brings, found by the names its dialect gives to text.
 pub(crate) fn streamed_text(event: &[u8], names: &[&str]) -> u64 {
-    let mut bytes = 0;
+    let mut tokens = 0;
     for name in names {
         // The name with its quotes, a colon, perhaps a space, and the quote that opens the text.
         for at in memmem::find_iter(event, name) {
@@ -109,24 +111,38 @@ pub(crate) fn streamed_text(event: &[u8], names: &[&str]) -> u64 {
             let Some(after) = after.strip_prefix(b":") else { continue };
             let after = after.strip_prefix(b" ").unwrap_or(after);
             if let Some(text) = after.strip_prefix(b"\"") {
-                bytes += text_length(text);
+                tokens += text_tokens(text);
             }
         }
     }
-    bytes
+    tokens
 }
 
-/// How long a JSON string is that has begun; an escape counts as one byte, more or less.
-fn text_length(text: &[u8]) -> u64 {
-    let (mut length, mut escaped) = (0, false);
-    for byte in text {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => break,
-            _ => {}
-        }
-        length += u64::from(!escaped);
+/// How many tokens a JSON string has that has begun.
+fn text_tokens(text: &[u8]) -> u64 {
+    let (text, escaped) = begun_string(text);
+    // What is cut within a character, or within an escape, is counted by its length.
+    let by_length = about(text.len() as u64);
+    let Ok(text) = std::str::from_utf8(text) else { return by_length };
+    if escaped {
+        serde_json::from_str::<String>(&format!("\"{text}\"")).map_or(by_length, |said| reckon::text(&said))
+    } else {
+        reckon::text(text)
     }
-    length
+}
+
+/// A JSON string that has begun until it ends, and whether it has escapes.
+fn begun_string(text: &[u8]) -> (&[u8], bool) {
+    let (mut end, mut escaped) = (0, false);
+    loop {
+        match memchr2(b'"', b'\\', &text[end..]) {
+            Some(at) if text[end + at] == b'\\' => {
+                escaped = true;
+                // With what it escapes.
+                end = (end + at + 2).min(text.len());
+            }
+            Some(at) => return (&text[..end + at], escaped),
+            None => return (text, escaped),
+        }
+    }
 }

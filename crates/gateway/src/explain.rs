@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::{
     asked::Question,
+    begins::Manner,
     breaker::Standing,
     choose::{self, Bar, Order, Picked, Seen, stable_hash},
     cost::Prices,
@@ -80,7 +81,13 @@ pub(crate) fn explain(
     let operation = asked.operation.unwrap_or(Operation::Chat);
     let said_in =
         if matches!(operation, Operation::Messages | Operation::CountTokens) { Dialect::Anthropic } else { Dialect::OpenAiChat };
-    let question = Question { operation, said_in, named: model, size, max_tokens: asked.max_tokens, n: None, batch: asked.batch };
+    // Most calls that write are streams.
+    let manner = match operation {
+        Operation::Embeddings | Operation::Rerank | Operation::Moderations => Manner::Whole,
+        _ => Manner::Streamed,
+    };
+    let (max_tokens, batch) = (asked.max_tokens, asked.batch);
+    let question = Question { operation, manner, said_in, named: model, size, max_tokens, n: None, batch };
     let seen = question.weigh(route, prices, Instant::now());
     let sticky = sticky(route, caller, asked);
     let order = choose::order(&seen, route.spec.choose, sticky.map(|(_, key)| key), dice);

@@ -15,7 +15,7 @@ use crate::{
     bill::Bill,
     cache::Keeper,
     fault::GatewayFault,
-    local,
+    local, reckon,
     record::CallStatus,
     scan::{Found, Scan},
 };
@@ -74,7 +74,12 @@ impl Passing {
     /// Waits for the first event.
     pub(crate) async fn begin(&mut self, attempt: &mut Attempt) -> Result<(), UpstreamFault> {
         while !self.scan.has_begun() && !self.over {
+            // Signs of life, which nobody is told while there is no answer.
+            self.head.clear();
             let read = self.next().await;
+            if self.scan.has_begun() {
+                attempt.hears();
+            }
             for found in &self.found {
                 note(attempt, found);
             }
@@ -154,7 +159,7 @@ impl Passing {
 fn note(attempt: &mut Attempt, found: &Found) {
     match found {
         Found::Usage(usage) => attempt.saw(usage),
-        Found::Text(bytes) => attempt.wrote(*bytes),
+        Found::Text(tokens) => attempt.wrote(*tokens),
         Found::Made(id) => attempt.made(id),
         Found::Complete | Found::Failed(_) => {}
     }
@@ -212,10 +217,18 @@ impl Translating {
         Self { source, id, head: Vec::new(), over: false }
     }
 
+    /// From here on a piece is waited for this long. A model of this process is waited for as long as it takes.
+    pub(crate) fn pauses(&mut self, idle: Duration) {
+        if let Source::Remote { incoming, .. } = &mut self.source {
+            incoming.pauses(idle);
+        }
+    }
+
     /// Waits for the first event. What came together with what breaks is nobody's, and was used all the same.
     pub(crate) async fn begin(&mut self, attempt: &mut Attempt) -> Result<(), GatewayFault> {
         let mut head = std::mem::take(&mut self.head);
-        while head.is_empty() && !self.over {
+        while head.iter().all(|event| matches!(event, Event::Ping)) && !self.over {
+            head.clear();
             if let Err(fault) = self.more(&mut head).await {
                 head.iter().for_each(|event| listen(attempt, event));
                 return Err(fault);
@@ -270,7 +283,7 @@ impl Translating {
 
 fn heard(handed: &mut Handed, event: &Event) {
     listen(&mut handed.attempt, event);
-    if let Some(keeper) = handed.keeper.as_mut().filter(|_| !handed.closed) {
+    if let Some(keeper) = handed.keeper.as_mut().filter(|_| !handed.closed && !matches!(event, Event::Ping)) {
         keeper.event(event);
     }
     if matches!(event, Event::Ended) {
@@ -281,11 +294,12 @@ fn heard(handed: &mut Handed, event: &Event) {
 /// What an event says of usage and of text.
 pub(crate) fn listen(attempt: &mut Attempt, event: &Event) {
     match event {
+        Event::Began { .. } => attempt.hears(),
         Event::Usage(usage) => attempt.saw(usage),
         Event::Text { text, .. } | Event::Refusal { text, .. } | Event::Reasoning { text, .. } => {
-            attempt.wrote(text.len() as u64)
+            attempt.wrote(reckon::text(text));
         }
-        Event::Arguments { fragment, .. } => attempt.wrote(fragment.len() as u64),
+        Event::Arguments { fragment, .. } => attempt.wrote(reckon::text(fragment)),
         _ => {}
     }
 }

@@ -223,7 +223,7 @@ impl Gateway {
                 for target in &route.targets {
                     let sum = providers.entry(target.provider.name.to_string()).or_default();
                     sum.in_flight += target.state.in_flight();
-                    sum.open += u32::from(target.state.look(now).0 != Standing::Closed);
+                    sum.open += u32::from(target.state.standing(now) != Standing::Closed);
                     add(&mut sum.totals, target.state.totals());
                 }
             }

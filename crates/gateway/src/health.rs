@@ -11,16 +11,17 @@ use mainspring_providers::FaultClass;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::{breaker::Standing, history::History, route::Percentile};
+use crate::{
+    begins::{Begins, Manner},
+    breaker::Standing,
+    history::History,
+    route::Percentile,
+};
 
 /// Attempts remembered one by one.
 const RECENT: usize = 256;
-/// How long a bad moment weighs on the estimate of when a target begins.
-const DECAY: Duration = Duration::from_secs(10);
 /// A percentile of fewer attempts than these says nothing.
 const SAMPLES_MIN: usize = 20;
-/// What a failure counts as at least: a target that fails at once is not quick.
-const FAILED_MS: f64 = 1_000.0;
 
 /// A target as pages show it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -36,7 +37,7 @@ pub struct TargetHealth {
     /// Attempts that are still remembered one by one, and how many of them failed, by class.
     pub recent: u32,
     pub failed: BTreeMap<&'static str, u32>,
-    /// Milliseconds until an answer begins, over the recent attempts that were answered.
+    /// Milliseconds until a stream begins, over the recent ones that did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub begin_p50_ms: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,7 +64,6 @@ pub struct TargetHealth {
 
 #[derive(Debug, Clone, Copy)]
 struct Sample {
-    begin_ms: Option<u32>,
     class: Option<FaultClass>,
     tokens_per_second: Option<f32>,
 }
@@ -76,37 +76,13 @@ pub(crate) struct Health {
     /// How long the last answers took that came to their end.
     wholes: VecDeque<u32>,
     pub(crate) history: History,
-    peak: Peak,
+    begins: Begins,
     pub(crate) attempts: u64,
     /// By class since the start, for metrics.
     pub(crate) failures: BTreeMap<FaultClass, u64>,
     pub(crate) input_tokens: u64,
     pub(crate) output_tokens: u64,
     pub(crate) spend: Money,
-}
-
-/// An average that jumps up with every bad moment and comes down slowly.
-#[derive(Debug, Clone, Copy)]
-struct Peak {
-    ms: f64,
-    at: Instant,
-}
-
-impl Peak {
-    fn observe(&mut self, ms: f64, now: Instant) {
-        let kept = self.weight(now);
-        self.ms = if ms >= self.ms { ms } else { ms + (self.ms - ms) * kept };
-        self.at = now;
-    }
-
-    fn weight(&self, now: Instant) -> f64 {
-        (-now.saturating_duration_since(self.at).as_secs_f64() / DECAY.as_secs_f64()).exp()
-    }
-
-    /// Fades while nothing is heard, so that a target that was bad once is asked again.
-    fn now(&self, now: Instant) -> f64 {
-        self.ms * self.weight(now)
-    }
 }
 
 impl Health {
@@ -116,7 +92,7 @@ impl Health {
             next: 0,
             wholes: VecDeque::new(),
             history: History::new(now),
-            peak: Peak { ms: 0.0, at: now },
+            begins: Begins::default(),
             attempts: 0,
             failures: BTreeMap::new(),
             input_tokens: 0,
@@ -125,20 +101,19 @@ impl Health {
         }
     }
 
-    /// An attempt's answer began after this long.
-    pub(crate) fn began(&mut self, after: Duration, now: Instant) {
-        let millis = after.as_secs_f64() * 1_000.0;
-        self.peak.observe(millis, now);
+    /// An attempt's answer began after this long; without a manner it is one whose time says nothing of others.
+    pub(crate) fn began(&mut self, manner: Option<Manner>, after: Duration, now: Instant) {
+        if let Some(manner) = manner {
+            self.begins.began(manner, after, now);
+        }
         self.attempts += 1;
         self.history.attempt(now);
-        let begin_ms = u32::try_from(after.as_millis()).unwrap_or(u32::MAX);
-        self.remember(Sample { begin_ms: Some(begin_ms), class: None, tokens_per_second: None });
+        self.remember(Sample { class: None, tokens_per_second: None });
     }
 
     /// An attempt failed before its answer began.
-    pub(crate) fn failed(&mut self, class: FaultClass, after: Duration, now: Instant) {
-        let millis = (after.as_secs_f64() * 1_000.0).max(FAILED_MS).max(self.peak.now(now) * 2.0);
-        self.peak.observe(millis.min(600_000.0), now);
+    pub(crate) fn failed(&mut self, class: FaultClass, (manner, after): (Manner, Duration), now: Instant) {
+        self.begins.failed(manner, after, now);
         self.attempts += 1;
         self.history.attempt(now);
         self.fault(class, now);
@@ -159,7 +134,7 @@ impl Health {
     fn fault(&mut self, class: FaultClass, now: Instant) {
         *self.failures.entry(class).or_default() += 1;
         self.history.failure(class, now);
-        self.remember(Sample { begin_ms: None, class: Some(class), tokens_per_second: None });
+        self.remember(Sample { class: Some(class), tokens_per_second: None });
     }
 
     /// An answer came to its end after this long.
@@ -196,25 +171,21 @@ impl Health {
         }
     }
 
-    /// Absent until something is known.
-    pub(crate) fn begin_ms(&self, now: Instant) -> Option<f64> {
-        (self.attempts > 0).then(|| self.peak.now(now))
+    /// How soon an answer that comes so would begin; absent until something is known.
+    pub(crate) fn begin_ms(&self, manner: Manner, now: Instant) -> Option<f64> {
+        self.begins.ms(manner, now)
     }
 
-    /// A percentile of the recent times to begin, once there are enough of them.
-    pub(crate) fn percentile(&self, percentile: Percentile) -> Option<Duration> {
+    /// A percentile of the recent times to begin of answers that came so, once there are enough of them.
+    pub(crate) fn percentile(&self, manner: Manner, percentile: Percentile) -> Option<Duration> {
         let share = match percentile {
             Percentile::P50 => 50,
             Percentile::P90 => 90,
             Percentile::P95 => 95,
             Percentile::P99 => 99,
         };
-        let mut times = self.begin_times();
+        let mut times = self.begins.recent(manner);
         (times.len() >= SAMPLES_MIN).then(|| Duration::from_millis(u64::from(nth(&mut times, share))))
-    }
-
-    fn begin_times(&self) -> Vec<u32> {
-        self.recent.iter().filter_map(|sample| sample.begin_ms).collect()
     }
 
     pub(crate) fn show(
@@ -227,7 +198,7 @@ impl Health {
         for class in self.recent.iter().filter_map(|sample| sample.class) {
             *failed.entry(class.as_str()).or_default() += 1;
         }
-        let mut times = self.begin_times();
+        let mut times = self.begins.recent(Manner::Streamed);
         let mut percentile = |share| (!times.is_empty()).then(|| nth(&mut times, share));
         let mut wholes: Vec<u32> = self.wholes.iter().copied().collect();
         let mut whole = |share| (!wholes.is_empty()).then(|| nth(&mut wholes, share));

@@ -10,6 +10,7 @@ use std::{
 use futures::future::{Either, select};
 
 use crate::{
+    begins::Manner,
     route::{Hedge, HedgeAfter},
     target::TargetState,
 };
@@ -39,11 +40,12 @@ impl Allowance {
     }
 }
 
-/// How long an attempt at this target is waited for before a second one; absent while too little is known of it.
-pub(crate) fn delay(rules: &Hedge, target: &TargetState) -> Option<Duration> {
+/// How long an attempt at this target is waited for before a second one; absent while too little is known of its answers that
+/// come so. How long whole texts take says nothing of a stream, and a stream's beginning is no measure of a whole text.
+pub(crate) fn delay(rules: &Hedge, target: &TargetState, manner: Manner) -> Option<Duration> {
     match rules.after {
         HedgeAfter::Span(span) => Some(span.as_duration()),
-        HedgeAfter::Percentile(percentile) => target.percentile(percentile),
+        HedgeAfter::Percentile(percentile) => target.percentile(manner, percentile),
     }
 }
 

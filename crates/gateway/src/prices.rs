@@ -1,8 +1,9 @@
 //! What people write of prices.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mainspring_kernel::{Money, Name};
+use mainspring_llm::ServiceTier;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +30,8 @@ pub struct PricesSpec {
 pub struct ModelPrice {
     /// The model's name at the provider; may end in `*`.
     pub model: String,
-    /// Only at this provider of the project, or at providers of this type: `azure`.
+    /// Only at this provider of the project, or at providers of this type or preset: `azure`, `groq`. A provider whose address
+    /// is that of a known server is one of its preset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub provider: Option<Name>,
@@ -75,6 +77,10 @@ pub struct ModelPrice {
     /// Rates of calls in a batch; absent: half of the usual ones are not assumed, the usual ones count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<Rates>,
+    /// Rates of calls that were served slower or quicker than usual, by the tier that an answer names: `flex`, `balanced`,
+    /// `priority` or `ultrafast`. Of a tier that is absent the usual ones count.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub service_tiers: BTreeMap<String, Rates>,
 }
 
 /// Dollars for a million tokens. What is absent costs what the text of its direction costs.
@@ -123,6 +129,9 @@ pub struct PriceTier {
     /// Rates of such calls in a batch; absent: `rates`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<Rates>,
+    /// Rates of such calls that were served slower or quicker than usual; of a tier that is absent: `rates`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub service_tiers: BTreeMap<String, Rates>,
 }
 
 /// How an amount of money looks in a spec.
@@ -211,6 +220,7 @@ fn check_model(problems: &mut Problems, place: &str, price: &ModelPrice) {
     if let Some(rates) = &price.batch {
         check_rates(problems, &format!("{place}.batch"), rates);
     }
+    check_served(problems, place, &price.service_tiers);
     if price.tiers.len() > TIERS_MAX {
         problems.insert(format!("{place}.tiers"), format!("at most {TIERS_MAX} tiers"));
     }
@@ -225,6 +235,18 @@ fn check_model(problems: &mut Problems, place: &str, price: &ModelPrice) {
         if let Some(rates) = &tier.batch {
             check_rates(problems, &format!("{place}.batch"), rates);
         }
+        check_served(problems, &place, &tier.service_tiers);
+    }
+}
+
+fn check_served(problems: &mut Problems, place: &str, served: &BTreeMap<String, Rates>) {
+    for (name, rates) in served {
+        let place = format!("{place}.service_tiers.{name}");
+        if !ServiceTier::ALL.iter().any(|tier| tier.as_str() == name) {
+            let known = ServiceTier::ALL.map(ServiceTier::as_str).join(", ");
+            problems.insert(place.clone(), format!("no tier that an answer names: use {known}"));
+        }
+        check_rates(problems, &place, rates);
     }
 }
 

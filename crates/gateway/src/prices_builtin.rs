@@ -48,6 +48,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn who_waits_pays_less_and_who_does_not_pays_more() {
+        let mut listed = 0;
+        for price in read().unwrap().models {
+            let usual = std::iter::once((price.rates(), &price.service_tiers));
+            let places = usual.chain(price.tiers.iter().map(|tier| (tier.rates, &tier.service_tiers)));
+            for (usual, served) in places {
+                for (tier, rates) in served {
+                    listed += 1;
+                    let (rate, output) = (rates.input.cmp(&usual.input), rates.output.cmp(&usual.output));
+                    let expected = if tier == "flex" { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater };
+                    assert_eq!((rate, output), (expected, expected), "{}: {tier}", price.model);
+                    assert!(rates.cache_read.is_some() || usual.cache_read.is_none(), "{}: {tier}", price.model);
+                }
+            }
+        }
+        assert!(listed > 80, "{listed}");
+    }
+
     /// Whoever lists a discount for the cache or for batches lists it below the usual price.
     #[test]
     fn discounts_are_discounts() {

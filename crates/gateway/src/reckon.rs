@@ -3,7 +3,7 @@
 //! The numbers were fitted to the tokenizers of OpenAI's models over prose, programs, JSON and texts of several scripts:
 //! most come out within an eighth of what these count.
 
-use mainspring_llm::exchange::{Call, Format, Media, Part, Tool};
+use mainspring_llm::exchange::{Call, Format, Media, Part, RerankCall, Tool};
 
 use crate::estimate::MEDIA_ABOUT;
 
@@ -110,6 +110,26 @@ pub(crate) fn call(call: &Call) -> u64 {
     CALL + turns.sum::<u64>() + call.tools.iter().map(tool).sum::<u64>() + format
 }
 
+/// Documents that are ranked in one search.
+const DOCUMENTS: u64 = 100;
+/// The question and so much of a document together: longer documents are cut, and each piece counts as one. Cohere's rule.
+const PIECE: u64 = 500;
+/// Beside a question as long as a document.
+const PIECE_LEAST: u64 = 100;
+
+/// As how many searches a reranking is billed, with so many tokens in each document.
+pub(crate) fn searches(call: &RerankCall, tokens: impl Fn(&str) -> u64) -> u64 {
+    let room = PIECE.saturating_sub(text(&call.query)).max(PIECE_LEAST);
+    let pieces = call.documents.iter().map(|document| tokens(document).div_ceil(room).max(1));
+    searches_of(pieces.sum())
+}
+
+/// As how many searches so many documents are billed.
+pub(crate) const fn searches_of(documents: u64) -> u64 {
+    let searches = documents.div_ceil(DOCUMENTS);
+    if searches == 0 { 1 } else { searches }
+}
+
 fn parts(parts: &[Part]) -> u64 {
     parts.iter().map(part).sum()
 }
@@ -141,11 +161,11 @@ fn tool(tool: &Tool) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use mainspring_llm::exchange::{Call, Dialect, Media, Part, Role, Tool, Turn};
+    use mainspring_llm::exchange::{Call, Dialect, Media, Part, RerankCall, Role, Tool, Turn};
     use proptest::prelude::*;
     use serde_json::json;
 
-    use super::{call, text};
+    use super::{call, searches, text};
 
     /// Within a fifth of what OpenAI's newer tokenizer (`o200k_base`) counts; a quarter of the bytes is half of it for numbers
     /// and near twice as much for Russian.
@@ -193,6 +213,28 @@ mod tests {
         let description = Some("Tells the weather.".to_owned());
         asked.tools.push(Tool::Function { name: "weather".to_owned(), description, parameters, strict: None, cache: None });
         assert!(call(&asked) > seen + 20, "tools are read");
+    }
+
+    #[test]
+    fn a_reranking_is_several_searches_where_its_documents_are_many_or_long() {
+        let (short, long) = ("a few words".to_owned(), "word ".repeat(1_000));
+        let asked = |documents: Vec<String>| {
+            let (model, query) = ("m".to_owned(), "what is it?".to_owned());
+            RerankCall { model, query, documents, top_n: None, extra: serde_json::Map::new() }
+        };
+        for (documents, wanted) in [
+            (Vec::new(), 1),
+            (vec![short.clone()], 1),
+            (vec![short.clone(); 100], 1),
+            (vec![short.clone(); 101], 2),
+            // Three pieces each.
+            (vec![long.clone(); 33], 1),
+            (vec![long.clone(); 34], 2),
+        ] {
+            assert_eq!(searches(&asked(documents.clone()), text), wanted, "{} of {:?}", documents.len(), documents.first());
+        }
+        let documents = asked(vec![long; 34]);
+        assert!(searches(&documents, |document| document.len() as u64) >= searches(&documents, text), "bytes are a bound");
     }
 
     proptest! {

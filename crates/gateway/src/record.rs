@@ -160,6 +160,6 @@ impl AttemptCharge {
 impl Part<'_> {
     /// Whether tokens were used that nobody has a price for.
     pub(crate) const fn is_unpriced(&self) -> bool {
-        self.price.is_none() && self.usage.total() > 0
+        self.price.is_none() && !self.usage.is_nothing()
     }
 }

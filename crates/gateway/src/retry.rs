@@ -16,21 +16,20 @@ pub(crate) struct Tried {
     pub(crate) retry_after: Option<Duration>,
     /// What is left of the call's time.
     pub(crate) remaining: Duration,
-    /// Another target could take the call now.
-    pub(crate) another: bool,
 }
 
 /// How long to wait before the same target is asked again; `None`: not again.
 ///
 /// `jitter` is drawn from 0 to 1: the whole of a backoff is random, so that callers who failed together do not
-/// come back together. A provider's `Retry-After` is a promise of refusal until then, so nothing comes sooner; one that
-/// outlasts `max_backoff` sends the call to another target where there is one.
+/// come back together. A provider's `Retry-After` is a promise of refusal until then, so nothing comes sooner. One that
+/// outlasts `max_backoff` is not waited for: a call that sleeps keeps its places and its money from others, and whoever made
+/// it hears nothing. Another target takes it, or its client is told when to come back.
 pub(crate) fn next(rules: &Retry, tried: &Tried, jitter: f64) -> Option<Duration> {
     if tried.attempts > rules.attempts || !rules.on.contains(&tried.class) {
         return None;
     }
     let asked = tried.retry_after.unwrap_or_default();
-    if tried.another && asked > rules.max_backoff.as_duration() {
+    if asked > rules.max_backoff.as_duration() {
         return None;
     }
     let wait = asked.max(backoff(rules, tried.attempts, jitter));

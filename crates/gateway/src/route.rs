@@ -88,7 +88,8 @@ pub enum Choose {
     Weighted,
     /// The first that is well, in the order written.
     First,
-    /// The one that lately began to answer soonest, of two drawn by weight.
+    /// The one that lately began to answer soonest, of two drawn by weight. Streams and answers that come whole have times of
+    /// their own.
     Latency,
     /// The cheapest by price for this call.
     Cost,
@@ -124,6 +125,8 @@ pub struct Retry {
     pub attempts: u32,
     /// The wait before the first of them; doubles each time, with jitter. A provider's `Retry-After` comes first.
     pub backoff: Span,
+    /// The longest wait. A `Retry-After` beyond it is not waited for: another target is asked, or the client is told to come
+    /// back then.
     pub max_backoff: Span,
     pub on: Vec<FaultClass>,
 }
@@ -177,14 +180,16 @@ impl Default for Fallback {
 #[serde(deny_unknown_fields, default)]
 pub struct Timeouts {
     pub connect: Span,
-    /// Until an attempt's answer begins, where it can begin soon: the first event of a stream, or the head of an answer that
-    /// is no text, such as an embedding.
-    pub first: Span,
+    /// Until an attempt's answer begins, where it need not be written first: the first event of a stream, or the head of an
+    /// answer that is no text, such as an embedding. Whatever a stream brings before that, a comment or a ping, gives it as
+    /// much time again. Absent: ten minutes for a stream, since models that think say nothing meanwhile, and one for the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Span>,
     /// Until a text that comes in one piece is there: providers say nothing before all of it is written. Absent: as long as
     /// an attempt may take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole: Option<Span>,
-    /// Between two pieces of a stream.
+    /// Between two pieces of a stream. Comments and pings are pieces.
     pub idle: Span,
     /// One attempt, to its last byte.
     pub attempt: Span,
@@ -192,13 +197,19 @@ pub struct Timeouts {
     pub total: Span,
 }
 
+/// As long as the official clients wait for the next byte: models that think have been silent for minutes.
+const SILENCE: Span = Span::seconds(600);
+/// An answer that is no text takes seconds.
+const BRIEF: Span = Span::seconds(60);
+
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: Span::seconds(5),
-            first: Span::seconds(60),
+            first: None,
             whole: None,
-            idle: Span::seconds(60),
+            // Some begin at once and think then.
+            idle: SILENCE,
             // Models that think write for more than ten minutes, and what is left of `total` is for another target.
             attempt: Span::seconds(900),
             total: Span::seconds(1_200),
@@ -207,6 +218,17 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
+    /// How long the first event of a stream is waited for.
+    #[must_use]
+    pub fn for_stream(&self) -> Span {
+        self.first.unwrap_or(SILENCE)
+    }
+
+    /// How long the head of an answer that is no text is waited for.
+    pub(crate) fn for_brief(&self) -> Span {
+        self.first.unwrap_or(BRIEF)
+    }
+
     /// How long a text that comes in one piece is waited for.
     pub(crate) fn for_whole(&self) -> Span {
         self.whole.unwrap_or(self.attempt)
@@ -217,7 +239,8 @@ impl Timeouts {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hedge {
-    /// `p95` of the target's own recent times to begin, or a time such as `800ms`.
+    /// `p95` of the target's own recent times to begin, of streams for a stream and of whole answers for one that comes whole;
+    /// or a time such as `800ms`.
     pub after: HedgeAfter,
     /// Share of calls that may be hedged at most, so that a slow provider does not double the bill.
     #[serde(default = "tenth")]

@@ -18,6 +18,7 @@ use crate::{
     choose::{Bar, Order},
     fault::GatewayFault,
     hedge,
+    input::Input,
     retry::{self, Tried},
     service::Body,
     trace,
@@ -132,7 +133,6 @@ impl<'a> Run<'a> {
             class,
             retry_after: fault.retry_after(),
             remaining: self.asked.deadline.saturating_duration_since(Instant::now()),
-            another: self.place(Some(fault)).is_some(),
         };
         retry::next(&spec.retry, &tried, rand::random())
     }
@@ -170,10 +170,11 @@ impl<'a> Run<'a> {
     }
 
     fn attempt(&self, index: usize, slot: Option<OwnedSemaphorePermit>) -> Result<Attempt, Bar> {
-        let Asked { route, named, size, .. } = self.asked;
-        let now = Instant::now();
+        let Asked { request, route, named, size, .. } = self.asked;
+        let (now, manner) = (Instant::now(), self.asked.manner());
         let entered = route.targets[index].state.enter(&route.spec.breaker, now).map_err(Bar::Unwell)?;
-        let of = Of { bill: Arc::clone(self.bill), route: Arc::clone(route), index, named: Arc::clone(named), size: *size };
+        let (named, input) = (Arc::clone(named), Input::of(request, *size));
+        let of = Of { bill: Arc::clone(self.bill), route: Arc::clone(route), index, named, input, manner };
         Ok(Attempt::new(of, entered, slot, now))
     }
 
@@ -183,7 +184,7 @@ impl<'a> Run<'a> {
         // Boxed: calls wait here, and most of them for one attempt only.
         let begin = Box::pin(reach.begin(asked, index, attempt));
         let rules = asked.route.spec.hedge.as_ref().filter(|_| first && !asked.request.batch && !self.queue.is_empty());
-        let late = rules.and_then(|rules| hedge::delay(rules, &asked.route.targets[index].state));
+        let late = rules.and_then(|rules| hedge::delay(rules, &asked.route.targets[index].state, asked.manner()));
         match late {
             Some(late) => {
                 hedge::race(begin, late, || self.second().map(|(index, attempt)| Box::pin(reach.begin(asked, index, attempt))))
@@ -210,7 +211,7 @@ impl<'a> Run<'a> {
                     Err(_) => continue,
                 },
             };
-            if target.state.look(Instant::now()).0 != Standing::Closed {
+            if target.state.standing(Instant::now()) != Standing::Closed {
                 continue;
             }
             if !route.hedges.spend() || self.bill.again().is_err() {

@@ -6,14 +6,19 @@ use http::{HeaderMap, StatusCode};
 use mainspring_llm::TokenUsage;
 use mainspring_providers::{Adapter, Endpoint, FaultClass, Operation, UpstreamFault, sse};
 use memchr::{memchr, memmem};
+use serde_json::{Value, json};
 
 use crate::{estimate, makers};
+
+const ERROR: &[u8] = b"\"error\"";
+/// The last event of a response that failed.
+const FAILED: &[u8] = b"response.failed";
 
 /// What one look found.
 #[derive(Debug, Clone)]
 pub(crate) enum Found {
     Usage(TokenUsage),
-    /// Bytes of text.
+    /// About so many tokens of text.
     Text(u64),
     /// The name of the response that begins.
     Made(Bytes),
@@ -68,12 +73,15 @@ impl Scan {
         let mut split = std::mem::take(&mut self.split);
         let read = self.events.split(chunk, &mut split).map_err(|fault| UpstreamFault::malformed(endpoint, fault.to_string()));
         let ends = ends_event(chunk);
-        let whole = !self.strip && std::mem::replace(&mut self.between, ends) && ends;
+        let mut whole = !self.strip && std::mem::replace(&mut self.between, ends) && ends;
         let mut broken = None;
         for place in 0..split.len() {
             match self.look(adapter, endpoint, &split[place], found) {
                 Ok(true) => {}
-                Ok(false) => split[place] = Bytes::new(),
+                Ok(false) => {
+                    split[place] = Bytes::new();
+                    whole = false;
+                }
                 Err(fault) => {
                     split.truncate(place);
                     broken = Some(fault);
@@ -118,6 +126,10 @@ impl Scan {
     ) -> Result<bool, UpstreamFault> {
         let Some(data) = sse::data(event) else { return Ok(true) };
         let data = data.trim_ascii();
+        // The heartbeat of some servers. Clients would read it as JSON.
+        if data.is_empty() {
+            return Ok(false);
+        }
         if data == b"[DONE]" {
             self.complete(found);
             return Ok(true);
@@ -128,12 +140,17 @@ impl Scan {
         let kind = self.kind(event, data);
         if is_error(data, kind) {
             let fault = said(adapter, endpoint, data);
+            found.extend(self.usage(adapter, data, kind).map(Found::Usage));
             // One that quotes our key is told in our words.
             if !self.begun || endpoint.is_quoted(data) {
                 return Err(fault);
             }
             self.complete = true;
             found.push(Found::Failed(Box::new(fault)));
+            return Ok(true);
+        }
+        // Somebody is there, and no more: Anthropic's `ping`, and what OpenAI's responses have for it.
+        if matches!(kind, b"ping" | b"keepalive") {
             return Ok(true);
         }
         if !std::mem::replace(&mut self.begun, true) {
@@ -156,9 +173,10 @@ impl Scan {
         Ok(!(self.strip && usage.is_some() && has_no_choices(data)))
     }
 
-    /// What the event is. Where the dialect names its events the name says it: some servers write `type` behind the rest.
+    /// What the event is. Where it has a name the name says it: some servers write `type` behind the rest. In dialects that
+    /// name none most events are nothing but data.
     fn kind<'a>(&self, event: &'a [u8], data: &'a [u8]) -> &'a [u8] {
-        let named = matches!(self.operation, Operation::Responses | Operation::Messages);
+        let named = matches!(self.operation, Operation::Responses | Operation::Messages) || !event.starts_with(b"data");
         let name = if named { sse::name(event) } else { None };
         name.filter(|name| !name.is_empty()).unwrap_or_else(|| kind(data))
     }
@@ -171,7 +189,7 @@ impl Scan {
 
     /// Most events have none, and many servers write `null` into every one.
     fn usage(&self, adapter: &dyn Adapter, data: &[u8], kind: &[u8]) -> Option<TokenUsage> {
-        if self.operation == Operation::Responses && !is_last(kind) {
+        if self.operation == Operation::Responses && !is_last(kind) && kind != FAILED {
             return None;
         }
         let told = |at: usize| value(&data[at..], b"\"usage\"").is_some_and(|said| !said.starts_with(b"null"));
@@ -220,10 +238,54 @@ fn value<'a>(data: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     Some(data[at..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start())
 }
 
+/// Whether an event, or a whole answer, says that something failed. It is read only where it may.
 fn is_error(data: &[u8], kind: &[u8]) -> bool {
-    let opens = data[1..].trim_ascii_start().starts_with(b"\"error\"");
-    let said = opens && value(data, b"\"error\"").is_some_and(|said| !said.starts_with(b"null"));
-    said || matches!(kind, b"error" | b"response.failed")
+    let reads = || serde_json::from_slice::<Value>(data).is_ok_and(|said| failed(&said));
+    kind == b"error" || kind == FAILED || (may_be_error(data) && reads())
+}
+
+/// Within a text the quotes around the word are escaped, so that it does not count; many servers write `null` behind it into
+/// every event. As a value it is a kind of object, or why an answer ended.
+fn may_be_error(data: &[u8]) -> bool {
+    let told = |at: usize| {
+        let behind = data[at + ERROR.len()..].trim_ascii_start();
+        behind.strip_prefix(b":").is_none_or(|said| !said.trim_ascii_start().starts_with(b"null"))
+    };
+    memmem::find_iter(data, ERROR).any(told)
+}
+
+/// vLLM's errors are objects of that kind; OpenRouter's stand beside choices that ended with one, or within them.
+fn failed(said: &Value) -> bool {
+    let mut choices = said["choices"].as_array().into_iter().flatten();
+    said["object"] == "error"
+        || said["type"] == "error"
+        || is_said(&said["error"])
+        || choices.any(|choice| is_said(&choice["error"]) || choice["finish_reason"] == "error")
+}
+
+/// Some write an empty one where there is none.
+fn is_said(error: &Value) -> bool {
+    match error {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        _ => true,
+    }
+}
+
+/// An error without the answer around it, which is nobody's to read; nothing where the whole of it is one.
+fn apart(data: &[u8]) -> Option<Vec<u8>> {
+    let said: Value = serde_json::from_slice(data).ok()?;
+    if said["object"] == "error" || said["type"] == "error" {
+        return None;
+    }
+    let choices = said["choices"].as_array().into_iter().flatten().map(|choice| &choice["error"]);
+    let error = [&said["error"], &said["response"]["error"]].into_iter().chain(choices).find(|error| is_said(error));
+    match error {
+        Some(error) => Some(json!({"error": error}).to_string().into_bytes()),
+        None if said["choices"].is_null() && said["response"].is_null() => None,
+        None => Some(b"{}".to_vec()),
+    }
 }
 
 fn is_last(kind: &[u8]) -> bool {
@@ -259,9 +321,10 @@ pub(crate) fn looks_like(operation: Operation, data: &[u8]) -> bool {
     data.trim_ascii_start().starts_with(b"{") && names.iter().any(|name| memmem::find(data, name.as_bytes()).is_some())
 }
 
-/// An error in an answer whose status said that all is well.
+/// An error in an answer whose status said that all is well: what it means it says itself.
 pub(crate) fn said(adapter: &dyn Adapter, endpoint: &Endpoint, data: &[u8]) -> UpstreamFault {
-    let mut fault = adapter.refusal(endpoint, StatusCode::INTERNAL_SERVER_ERROR, &HeaderMap::new(), data);
+    let apart = apart(data);
+    let mut fault = adapter.refusal(endpoint, StatusCode::OK, &HeaderMap::new(), apart.as_deref().unwrap_or(data));
     fault.status = None;
     fault
 }

@@ -11,11 +11,12 @@ use std::{
 use mainspring_kernel::{Digest, Money, Name, Timestamp, id::ProjectId};
 use mainspring_llm::TokenUsage;
 use mainspring_providers::{
-    CredentialFault, Credentials, Endpoint, EndpointFault, FaultClass, ProviderKind, ProviderSpec, UpstreamFault,
+    CredentialFault, Credentials, Endpoint, EndpointFault, FaultClass, Preset, ProviderKind, ProviderSpec, UpstreamFault,
 };
 use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
+    begins::Manner,
     breaker::{BreakerState, Pass, Standing, Verdict, verdict},
     cost::Place,
     health::{Health, TargetHealth},
@@ -30,6 +31,8 @@ pub(crate) struct Provider {
     pub(crate) name: Name,
     pub(crate) digest: Digest,
     pub(crate) spec: ProviderSpec,
+    /// Which known server it is, for prices.
+    pub(crate) preset: Option<Preset>,
     /// Calls at once, where that is bounded.
     pub(crate) slots: Option<Arc<Semaphore>>,
     /// Without a model, and with the keys as they were found last time.
@@ -45,7 +48,7 @@ impl Provider {
         credentials: &Credentials,
     ) -> Self {
         let ready = RwLock::new(endpoint(project, &name, &spec, credentials).await);
-        Self { project, name, digest, spec, slots, ready }
+        Self { project, name, digest, preset: spec.server(), spec, slots, ready }
     }
 
     pub(crate) const fn kind(&self) -> ProviderKind {
@@ -107,7 +110,8 @@ impl Target {
 
     /// What prices are asked for, where a client named its model so.
     pub(crate) fn place<'a>(&'a self, named: &'a str) -> Place<'a> {
-        Place { provider: self.provider.name.as_str(), kind: self.provider.kind(), model: self.price_as(named) }
+        let Provider { name, preset, .. } = self.provider.as_ref();
+        Place { provider: name.as_str(), kind: self.provider.kind(), preset: *preset, model: self.price_as(named) }
     }
 
     /// Where to send a call that named its model so.
@@ -178,18 +182,22 @@ impl TargetState {
         Ok(Entered { state: Arc::clone(self), rules: rules.clone(), pass: Some(pass), since: now })
     }
 
-    /// How it stands, and how soon it lately began to answer.
-    pub(crate) fn look(&self, now: Instant) -> (Standing, Option<f64>) {
+    pub(crate) fn standing(&self, now: Instant) -> Standing {
+        self.lock().breaker.standing(now)
+    }
+
+    /// How it stands, and how soon answers that come so lately began.
+    pub(crate) fn look(&self, manner: Manner, now: Instant) -> (Standing, Option<f64>) {
         let inner = self.lock();
-        (inner.breaker.standing(now), inner.health.begin_ms(now))
+        (inner.breaker.standing(now), inner.health.begin_ms(manner, now))
     }
 
     pub(crate) fn in_flight(&self) -> u32 {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn percentile(&self, percentile: Percentile) -> Option<Duration> {
-        self.lock().health.percentile(percentile)
+    pub(crate) fn percentile(&self, manner: Manner, percentile: Percentile) -> Option<Duration> {
+        self.lock().health.percentile(manner, percentile)
     }
 
     pub(crate) fn show(&self, names: (Option<String>, String, String), now: Instant) -> TargetHealth {
@@ -240,16 +248,16 @@ pub(crate) struct Entered {
 }
 
 impl Entered {
-    /// The answer begins.
-    pub(crate) fn began(&mut self, now: Instant) {
+    /// The answer begins; without a manner its time says nothing of others.
+    pub(crate) fn began(&mut self, manner: Option<Manner>, now: Instant) {
         let mut inner = self.state.lock();
         if let Some(pass) = self.pass.take() {
             inner.breaker.leave(&self.rules, pass, Verdict::Well, now);
         }
-        inner.health.began(now.saturating_duration_since(self.since), now);
+        inner.health.began(manner, now.saturating_duration_since(self.since), now);
     }
 
-    pub(crate) fn failed(&mut self, class: FaultClass, now: Instant) {
+    pub(crate) fn failed(&mut self, class: FaultClass, manner: Manner, now: Instant) {
         let mut inner = self.state.lock();
         let verdict = verdict(class);
         let Some(pass) = self.pass.take() else {
@@ -261,7 +269,7 @@ impl Entered {
         };
         inner.breaker.leave(&self.rules, pass, verdict, now);
         match verdict {
-            Verdict::Failed => inner.health.failed(class, now.saturating_duration_since(self.since), now),
+            Verdict::Failed => inner.health.failed(class, (manner, now.saturating_duration_since(self.since)), now),
             Verdict::Well | Verdict::Neither => inner.health.refused(class, now),
         }
     }

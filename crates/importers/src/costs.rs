@@ -1,5 +1,7 @@
 //! Prices from numbers that others write for a single token.
 
+use std::collections::BTreeMap;
+
 use mainspring_gateway::{ModelPrice, PriceTier, Rates};
 use mainspring_kernel::{Money, Name};
 use serde_json::Value;
@@ -115,6 +117,7 @@ impl Known {
             request,
             tiers,
             batch,
+            service_tiers: BTreeMap::new(),
         }
     }
 }

@@ -19,8 +19,8 @@ use crate::{
 };
 
 pub(crate) use parts::{
-    LONGEST, MOST, attempt_within, attempts_within, cache, class, largest, millis, provider, retries, route, seconds, target,
-    weights,
+    LONGEST, MOST, attempt_within, attempts_within, cache, class, largest, later, millis, provider, retries, route, seconds,
+    target, weights,
 };
 pub(crate) use planned::{Client, Whom};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mainspring_kernel::{Actor, Fault, Labels, Name, Page, PageRequest, Timestamp};
+use mainspring_kernel::{Actor, Digest, Fault, Labels, Name, Page, PageRequest, Timestamp};
 use mainspring_lake::{Filter, LakeFault, Order, Scan, TableStats};
 use serde::Serialize;
 
@@ -12,6 +12,7 @@ use crate::{
     model::{Document, DocumentId, DocumentStatus, IngestRun, KnowledgeKey, KnowledgeVersion, Reason},
     search::access,
     service::{Inner, bad_page},
+    source::names,
     store::{self, ListFilter, State, TableRow, document, held},
     table::{self, ChunkRow, Reader, columns},
 };
@@ -24,11 +25,22 @@ pub struct DocumentFilter {
     pub text: Option<String>,
 }
 
+/// Documents by a name that somebody gave.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Called {
+    /// Those whose path or address it is, to the letter.
+    pub exact: Vec<Document>,
+    /// Where there are none: some that may have been meant.
+    pub near: Vec<Document>,
+}
+
 /// A document's text with its structure; offsets of chunks and passages count in it.
 #[derive(Debug, Clone)]
 pub struct DocumentText {
     pub document: Document,
     pub parsed: ParsedText,
+    /// Whether this is what the document says now.
+    pub current: bool,
 }
 
 /// A chunk of a document, in the order of the text.
@@ -126,6 +138,30 @@ pub(crate) async fn list(
     Ok(Page::from_overfetch(found, page, |document| (document.path.clone(), document.id.to_string())))
 }
 
+/// As many as help somebody who mistyped.
+const NEAR: usize = 5;
+
+pub(crate) async fn called(inner: &Inner, actor: &Actor, name: &Name, given: &str) -> Result<Called, KnowledgeFault> {
+    let place = Place::of(inner, actor, name).await?;
+    let mut exact = document::called(&inner.catalog, &place.key, place.table(), given).await?;
+    exact.retain(|document| actor.labels.may_see(&document.labels));
+    if !exact.is_empty() {
+        return Ok(Called { exact, near: Vec::new() });
+    }
+    // Part of a name, or a name with another folder before it or another ending.
+    for part in [given, names::stem(given).as_str()] {
+        if part.trim().is_empty() {
+            continue;
+        }
+        let filter = DocumentFilter { text: Some(part.to_owned()), ..DocumentFilter::default() };
+        let near = list(inner, actor, name, &filter, &PageRequest::first(NEAR)).await?.items;
+        if !near.is_empty() {
+            return Ok(Called { exact, near });
+        }
+    }
+    Ok(Called { exact, near: Vec::new() })
+}
+
 /// A document the actor may not see does not exist for them.
 async fn visible(inner: &Inner, actor: &Actor, place: &Place, id: &DocumentId) -> Result<Document, KnowledgeFault> {
     let found = document::get(&inner.catalog, &place.key, place.table(), id).await?;
@@ -144,7 +180,27 @@ pub(crate) async fn text(inner: &Inner, actor: &Actor, name: &Name, id: &Documen
     let gone = || KnowledgeFault::TextGone { id: id.to_string() };
     let digest = document.parsed.ok_or_else(|| never_read(&document).unwrap_or_else(gone))?;
     let parsed = ingest::load_text(inner, &digest).await?.ok_or_else(gone)?;
-    Ok(DocumentText { document, parsed })
+    Ok(DocumentText { document, parsed, current: true })
+}
+
+/// The text a passage was cut from, which may be one the document had before. Whoever may read the document now may read
+/// it, by its digest alone: no list names it, so only those who were shown a passage of it can ask.
+pub(crate) async fn text_of(
+    inner: &Inner,
+    actor: &Actor,
+    name: &Name,
+    id: &DocumentId,
+    digest: &Digest,
+) -> Result<DocumentText, KnowledgeFault> {
+    let document = get(inner, actor, name, id).await?;
+    let gone = || KnowledgeFault::TextGone { id: id.to_string() };
+    let current = document.parsed == Some(*digest);
+    // A digest of another document's text opens nothing here.
+    if !current && !document::released_by(&inner.catalog, id).await?.contains(digest) {
+        return Err(gone());
+    }
+    let parsed = ingest::load_text(inner, digest).await?.ok_or_else(gone)?;
+    Ok(DocumentText { document, parsed, current })
 }
 
 /// Why a document never had a text, where that is so.

@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::{
     fault::KnowledgeFault,
     ingest::{Hold, patiently},
+    kept,
     model::{Document, DocumentId, DocumentStatus, KnowledgeKey},
     service::Inner,
     store::{self, document, held},
@@ -42,6 +43,35 @@ pub(crate) struct Wanted {
     pub not_found: Vec<DocumentId>,
     pub readmit: bool,
     pub by: String,
+    /// Added to by each process that is at it: one that takes over finds only what is left.
+    #[serde(default)]
+    pub so_far: SoFar,
+}
+
+/// What was found and removed, written down before it goes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct SoFar {
+    rows: Vec<RemovedRows>,
+    dropped: Vec<DroppedState>,
+}
+
+impl SoFar {
+    fn of(&mut self, table: &Name) -> &mut RemovedRows {
+        let at = self.rows.iter().position(|rows| rows.table == *table).unwrap_or_else(|| {
+            self.rows.push(RemovedRows { table: table.clone(), rows: 0, pruned_versions: 0, freed_bytes: 0, left: 0 });
+            self.rows.len() - 1
+        });
+        &mut self.rows[at]
+    }
+
+    fn drops(&mut self, states: &[DroppedState]) {
+        for state in states {
+            if !self.dropped.iter().any(|known| known.table == state.table && known.run == state.run) {
+                self.dropped.push(state.clone());
+            }
+        }
+    }
 }
 
 impl Wanted {
@@ -159,6 +189,7 @@ async fn wanted(inner: &Inner, actor: &Actor, key: &KnowledgeKey, request: &Forg
         not_found: Vec::new(),
         readmit: request.readmit,
         by: actor.principal.to_string(),
+        so_far: SoFar::default(),
     };
     let mut ids: BTreeSet<DocumentId> = request.documents.iter().cloned().collect();
     for id in &ids {
@@ -198,25 +229,22 @@ async fn bury(
     Ok(())
 }
 
+/// Ends the forgetting, and lets go of the knowledge however that went: what failed is tried again.
 async fn carry_out(inner: &Arc<Inner>, hold: &Hold, id: &str, wanted: &Wanted) -> Result<Receipt, KnowledgeFault> {
+    let ended = Box::pin(end(inner, hold, id, wanted)).await;
+    if ended.is_err()
+        && let Err(fault) = hold.let_go().await
+    {
+        tracing::warn!(code = fault.code(), receipt = id, "a forgetting that failed holds its knowledge until its lease ends");
+    }
+    ended
+}
+
+async fn end(inner: &Arc<Inner>, hold: &Hold, id: &str, wanted: &Wanted) -> Result<Receipt, KnowledgeFault> {
     let key = hold.key();
     let started = inner.clock.now();
-    for text in &wanted.texts {
-        inner.texts.forget(text);
-    }
-    let (mut rows, mut dropped) = (Vec::new(), Vec::new());
-    for row in held::tables(&inner.catalog, key).await? {
-        match inner.lake.open_existing(&row.table).await {
-            Ok(table) => {
-                let (removed, states) = from_table(inner, table.as_ref(), &wanted.documents).await?;
-                rows.push(removed);
-                dropped.extend(states);
-            }
-            Err(LakeFault::NoTable { .. }) => {}
-            Err(fault) => return Err(fault.into()),
-        }
-    }
-    let (texts, shared_texts) = remove_texts(inner, &wanted.texts).await?;
+    // Not kept up beyond this: the last transaction gives the hold back.
+    let (so_far, (texts, shared_texts)) = hold.during(Box::pin(remove(inner, hold, id, wanted))).await?;
     let receipt = Receipt {
         id: id.to_owned(),
         knowledge: key.name.clone(),
@@ -225,27 +253,31 @@ async fn carry_out(inner: &Arc<Inner>, hold: &Hold, id: &str, wanted: &Wanted) -
         finished: inner.clock.now(),
         documents: wanted.documents.clone(),
         not_found: wanted.not_found.clone(),
-        rows,
+        rows: so_far.rows,
         texts,
         shared_texts,
-        dropped_states: dropped,
+        dropped_states: so_far.dropped,
         tombstones: !wanted.readmit,
         removed_spans: None,
     };
     let kept = &receipt;
-    inner
-        .catalog
-        .transact::<(), KnowledgeFault, _>(|mut tx| async move {
-            if wanted.readmit {
-                for id in &wanted.documents {
-                    document::delete(&mut tx, key, id, true).await?;
-                }
+    let finished = inner.catalog.transact::<bool, KnowledgeFault, _>(|mut tx| async move {
+        if !held::renew(&mut tx, key, hold.by(), kept.finished).await? {
+            return Err(hold.lost());
+        }
+        let finished = store::receipt::finish(&mut tx, id, kept, kept.finished).await?;
+        if finished && wanted.readmit {
+            for id in &wanted.documents {
+                document::delete(&mut tx, key, id, true).await?;
             }
-            store::receipt::finish(&mut tx, id, kept, kept.finished).await?;
-            held::free(&mut tx, key, hold.by()).await?;
-            Ok((tx, ()))
-        })
-        .await?;
+        }
+        held::free(&mut tx, key, hold.by()).await?;
+        Ok((tx, finished))
+    });
+    if !finished.await? {
+        // Somebody else was done before; theirs is the receipt.
+        return Ok(store::receipt::get(&inner.catalog, key, id).await?.unwrap_or(receipt));
+    }
     if let Err(fault) = inner.catalog.scrub().await {
         tracing::warn!(
             code = fault.code(),
@@ -256,53 +288,101 @@ async fn carry_out(inner: &Arc<Inner>, hold: &Hold, id: &str, wanted: &Wanted) -
     Ok(receipt)
 }
 
+/// Out of every table, and off the store of texts. Each step may be taken twice, but never by one who lost the hold.
+async fn remove(inner: &Inner, hold: &Hold, id: &str, wanted: &Wanted) -> Result<(SoFar, (u64, u64)), KnowledgeFault> {
+    for text in &wanted.texts {
+        inner.texts.forget(text);
+    }
+    let mut so_far = wanted.so_far.clone();
+    for row in held::tables(&inner.catalog, hold.key()).await? {
+        match inner.lake.open_existing(&row.table).await {
+            Ok(table) => Box::pin(from_table(inner, table.as_ref(), (hold, id, wanted), &mut so_far)).await?,
+            Err(LakeFault::NoTable { .. }) => {}
+            Err(fault) => return Err(fault.into()),
+        }
+    }
+    let texts = remove_texts(inner, hold, &wanted.texts).await?;
+    Ok((so_far, texts))
+}
+
 const AT_ONCE: usize = 500;
 
 /// Rows out of the newest state, then every older state that held them, then the files themselves.
 async fn from_table(
     inner: &Inner,
     table: &dyn Table,
-    documents: &[DocumentId],
-) -> Result<(RemovedRows, Vec<DroppedState>), KnowledgeFault> {
-    let mut removed = 0;
+    (hold, id, wanted): (&Hold, &str, &Wanted),
+    so_far: &mut SoFar,
+) -> Result<(), KnowledgeFault> {
+    let documents = &wanted.documents;
+    let there = patiently(inner, || rows_of(table, documents)).await?;
+    let found = so_far.of(table.name());
+    // Whoever was at it before may have removed some that they had counted.
+    found.rows = found.rows.max(there);
+    note(inner, (hold, id, wanted), so_far).await?;
     for some in documents.chunks(AT_ONCE) {
+        hold.fence().await?;
         let delete = table::of_documents(some);
-        let commit = patiently(inner, || async { Ok(table.replace(delete.clone(), None).await?) }).await?;
-        removed += commit.deleted;
+        patiently(inner, || async { Ok(table.replace(delete.clone(), None).await?) }).await?;
     }
-    let dropped = drop_states(table, documents).await?;
+    let states = states_with(table, documents).await?;
+    so_far.drops(&states);
+    note(inner, (hold, id, wanted), so_far).await?;
+    for state in &states {
+        hold.fence().await?;
+        table.untag(&state.run).await?;
+    }
     let everything = UpkeepPolicy { fragments: 1, unindexed_rows: 1, keep_versions_for: Duration::ZERO };
-    let mut left = 0;
-    let (mut pruned_versions, mut freed_bytes) = (0, 0);
     // The second round takes the files that the first one replaced.
     for _ in 0..2 {
+        hold.fence().await?;
         let done = patiently(inner, || async { Ok(table.upkeep(&everything).await?) }).await?;
-        pruned_versions += done.pruned_versions;
-        freed_bytes += done.freed_bytes;
+        let found = so_far.of(table.name());
+        found.pruned_versions += done.pruned_versions;
+        found.freed_bytes += done.freed_bytes;
     }
-    for some in documents.chunks(AT_ONCE) {
-        left += table.count(table::of_documents(some)).await?;
-    }
-    retag(inner, table).await?;
-    Ok((RemovedRows { table: table.name().clone(), rows: removed, pruned_versions, freed_bytes, left }, dropped))
+    so_far.of(table.name()).left = rows_of(table, documents).await?;
+    note(inner, (hold, id, wanted), so_far).await?;
+    retag(inner, table).await
 }
 
-/// Lets go of every tag whose state holds a document: the states that never held one stay replayable.
-async fn drop_states(table: &dyn Table, documents: &[DocumentId]) -> Result<Vec<DroppedState>, KnowledgeFault> {
-    let mut dropped = Vec::new();
-    for (tag, version) in table.tags().await? {
-        let state = table.at(&version).await?;
-        let mut rows = 0;
-        for some in documents.chunks(AT_ONCE) {
-            rows += state.count(table::of_documents(some)).await?;
+/// Keeps what is about to go, or went, for whoever may have to go on from here.
+async fn note(inner: &Inner, (hold, id, wanted): (&Hold, &str, &Wanted), so_far: &SoFar) -> Result<(), KnowledgeFault> {
+    let noted = Wanted { so_far: so_far.clone(), ..wanted.clone() };
+    patiently(inner, || note_now(inner, (hold, id), &noted)).await
+}
+
+async fn note_now(inner: &Inner, (hold, id): (&Hold, &str), noted: &Wanted) -> Result<(), KnowledgeFault> {
+    let until = inner.clock.now().plus(inner.config.lease);
+    let noting = inner.catalog.transact::<(), KnowledgeFault, _>(|mut tx| async move {
+        if !held::renew(&mut tx, hold.key(), hold.by(), until).await? {
+            return Err(hold.lost());
         }
+        store::receipt::note(&mut tx, id, noted).await?;
+        Ok((tx, ()))
+    });
+    noting.await
+}
+
+async fn rows_of(table: &dyn Table, documents: &[DocumentId]) -> Result<u64, KnowledgeFault> {
+    let mut rows = 0;
+    for some in documents.chunks(AT_ONCE) {
+        rows += table.count(table::of_documents(some)).await?;
+    }
+    Ok(rows)
+}
+
+/// Every tag whose state holds one of the documents: the states that never held one stay replayable.
+async fn states_with(table: &dyn Table, documents: &[DocumentId]) -> Result<Vec<DroppedState>, KnowledgeFault> {
+    let mut states = Vec::new();
+    for (tag, version) in table.tags().await? {
+        let rows = rows_of(table.at(&version).await?.as_ref(), documents).await?;
         if rows > 0 {
-            table.untag(&tag).await?;
             let LakeVersion { number, transaction } = version;
-            dropped.push(DroppedState { table: table.name().clone(), version: number, transaction, run: tag, rows });
+            states.push(DroppedState { table: table.name().clone(), version: number, transaction, run: tag, rows });
         }
     }
-    Ok(dropped)
+    Ok(states)
 }
 
 /// The state that is left is what searches read now: answers from it can be replayed again.
@@ -312,43 +392,53 @@ async fn retag(inner: &Inner, table: &dyn Table) -> Result<(), KnowledgeFault> {
     Ok(table.tag(&tag, &version).await?)
 }
 
-/// A text goes unless a document that stays has the same.
-async fn remove_texts(inner: &Inner, texts: &[Digest]) -> Result<(u64, u64), KnowledgeFault> {
+/// A text goes unless a document that stays has the same, or is about to.
+async fn remove_texts(inner: &Inner, hold: &Hold, texts: &[Digest]) -> Result<(u64, u64), KnowledgeFault> {
     let (mut removed, mut shared) = (0, 0);
     for text in texts.iter().collect::<BTreeSet<_>>() {
-        if document::shares_parsed(&inner.catalog, text).await? {
-            shared += 1;
-        } else {
-            inner.blobs.delete(text).await?;
+        hold.fence().await?;
+        if kept::let_go(inner, text).await? {
             removed += 1;
+        } else {
+            shared += 1;
         }
-        let unlisted = inner.catalog.transact::<(), KnowledgeFault, _>(|mut tx| async move {
-            document::unlist_released(&mut tx, text).await?;
-            Ok((tx, ()))
-        });
-        unlisted.await?;
     }
     Ok((removed, shared))
 }
 
-/// Finishes what a dead process began.
+/// Finishes what a dead process began. One that keeps failing keeps no other from its end, nor a server from its start.
 pub(crate) async fn resume(inner: &Arc<Inner>) -> Result<(), KnowledgeFault> {
-    for (id, key, wanted) in store::receipt::pending(&inner.catalog).await? {
-        match Hold::take(inner, &key, id.clone()).await {
-            Ok(hold) => {
-                Box::pin(carry_out(inner, &hold, &id, &wanted)).await?;
+    for (id, key) in store::receipt::pending(&inner.catalog).await? {
+        match Box::pin(resume_one(inner, &key, &id)).await {
+            // Somebody alive is at it, or at something else there.
+            Ok(()) | Err(KnowledgeFault::Busy { .. }) => {}
+            Err(fault) => {
+                let cause = mainspring_kernel::fault::chain(&fault);
+                tracing::warn!(code = fault.code(), %cause, receipt = id, "a forgetting that was broken off could not be ended; it is tried again");
             }
-            // Somebody alive is at it.
-            Err(KnowledgeFault::Busy { .. }) => {}
-            Err(fault) => return Err(fault),
         }
     }
     Ok(())
 }
 
+async fn resume_one(inner: &Arc<Inner>, key: &KnowledgeKey, id: &str) -> Result<(), KnowledgeFault> {
+    // Another name than that of whoever was at it before: should they be alive after all, they see that they lost it.
+    let by = format!("{id}/{}", Id::<ReceiptKind>::new(inner.clock.now()));
+    let hold = Hold::take(inner, key, by).await?;
+    match store::receipt::pending_one(&inner.catalog, id).await {
+        Ok(Some(wanted)) => carry_out(inner, &hold, id, &wanted).await.map(drop),
+        // It ended in between.
+        Ok(None) => hold.let_go().await,
+        Err(fault) => {
+            hold.let_go().await?;
+            Err(fault.into())
+        }
+    }
+}
+
 pub(crate) async fn amend(inner: &Inner, receipt: &Receipt) -> Result<(), KnowledgeFault> {
     let amended = inner.catalog.transact::<(), KnowledgeFault, _>(|mut tx| async move {
-        store::receipt::finish(&mut tx, &receipt.id, receipt, receipt.finished).await?;
+        store::receipt::amend(&mut tx, receipt).await?;
         Ok((tx, ()))
     });
     amended.await

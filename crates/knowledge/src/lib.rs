@@ -6,6 +6,7 @@ mod fault;
 mod forget;
 mod forgotten;
 mod ingest;
+mod kept;
 mod kind;
 mod model; // what a knowledge holds, and what its ingestion says of itself
 mod search;
@@ -21,7 +22,7 @@ mod tests;
 mod texts;
 mod upkeep;
 
-pub use documents::{Chunk, DocumentFilter, DocumentText, SourceStats, Stats};
+pub use documents::{Called, Chunk, DocumentFilter, DocumentText, SourceStats, Stats};
 pub use fault::KnowledgeFault;
 pub use forget::{DroppedState, ForgetRequest, Forgotten, Receipt, RemovedRows};
 pub use forgotten::Tombstone;

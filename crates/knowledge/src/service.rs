@@ -11,14 +11,15 @@ use mainspring_blobs::Blobs;
 use mainspring_catalog::{AuditEntry, AuditTrail, Catalog, Tx};
 use mainspring_jobs::Jobs;
 use mainspring_kernel::{
-    Actor, AssetKind, AssetRef, Clock, Fault, Labels, Name, Page, PageRequest, Role, Tasks, Timestamp, id::RunId, page::PageFault,
+    Actor, AssetKind, AssetRef, Clock, Digest, Fault, Labels, Name, Page, PageRequest, Role, Tasks, Timestamp, id::RunId,
+    page::PageFault,
 };
 use mainspring_lake::Lake;
 use mainspring_llm::{Budget, DocumentAccess, Models, RetrieveRequest, Retrieved, Retriever, SpanContext};
 use mainspring_registry::{Registry, Version};
 
 use crate::{
-    documents::{self, Chunk, DocumentFilter, DocumentText, Stats},
+    documents::{self, Called, Chunk, DocumentFilter, DocumentText, Stats},
     fault::KnowledgeFault,
     forget::{self, ForgetRequest, Forgotten, Receipt},
     forgotten::{self, Tombstone},
@@ -270,9 +271,27 @@ impl Knowledges {
         documents::get(&self.inner, actor, name, id).await
     }
 
+    /// Documents that are called so to the letter, by path or address; or else some that come near.
+    pub async fn documents_called(&self, actor: &Actor, name: &Name, given: &str) -> Result<Called, KnowledgeFault> {
+        needs(actor, Role::Reader)?;
+        documents::called(&self.inner, actor, name, given).await
+    }
+
     pub async fn document_text(&self, actor: &Actor, name: &Name, id: &DocumentId) -> Result<DocumentText, KnowledgeFault> {
         needs(actor, Role::Reader)?;
         documents::text(&self.inner, actor, name, id).await
+    }
+
+    /// The text of this digest, if it is or was the document's and is still kept.
+    pub async fn document_text_of(
+        &self,
+        actor: &Actor,
+        name: &Name,
+        id: &DocumentId,
+        digest: &Digest,
+    ) -> Result<DocumentText, KnowledgeFault> {
+        needs(actor, Role::Reader)?;
+        documents::text_of(&self.inner, actor, name, id, digest).await
     }
 
     pub async fn chunks(

@@ -112,6 +112,7 @@ pub(crate) fn table_spec(dimensions: usize) -> Result<TableSpec, KnowledgeFault>
             index(c::TEXT_DIGEST, IndexKind::Scalar),
         ],
         past: Past::AsAsked,
+        packed: Vec::new(),
     })
 }
 

@@ -26,7 +26,7 @@ use mainspring_llm::{
     embed::{EmbedAs, Embedded},
     trace::NoSink,
 };
-use mainspring_parsers::{Block, BlockKind, ParseWarning, ParsedDocument, WarningKind};
+use mainspring_parsers::{Block, BlockKind, ParseFault, ParseWarning, ParsedDocument, WarningKind};
 use mainspring_registry::{Draft, Registry};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -134,6 +134,8 @@ pub(crate) struct SmallParser {
     pub go_on: Notify,
     /// It is a parser of before.
     pub older: AtomicBool,
+    /// It dies of what has `FRAGILE` in it.
+    pub dies: AtomicBool,
     /// Bytes it has in hand, and the most it ever had.
     pub in_hand: AtomicU64,
     pub most_in_hand: AtomicU64,
@@ -166,6 +168,9 @@ impl Parse for SmallParser {
         let text = String::from_utf8(bytes.to_vec()).map_err(|_| Box::new(Unparseable) as Box<dyn Fault>)?;
         if text.contains("UNPARSEABLE") {
             return Err(Box::new(Unparseable));
+        }
+        if text.contains("FRAGILE") && self.dies.load(Ordering::SeqCst) {
+            return Err(Box::new(ParseFault::Crashed { reason: "signal 9".into() }));
         }
         if text.contains("SLOW") {
             self.reached.notify_one();

@@ -6,6 +6,41 @@ use std::{
 };
 
 use mainspring_kernel::Digest;
+use mainspring_parsers::ParsedDocument;
+
+/// A parsed text as far as searches need it: its words, and where in it pages begin.
+#[derive(Debug, Clone)]
+pub(crate) struct Text {
+    words: Arc<str>,
+    /// Ascending; from each place on, the page is this one.
+    pages: Arc<[(usize, Option<u32>)]>,
+}
+
+impl Text {
+    pub(crate) fn of(parsed: &ParsedDocument) -> Self {
+        let mut pages: Vec<(usize, Option<u32>)> = Vec::new();
+        for block in &parsed.blocks {
+            if pages.last().map_or(block.page.is_some(), |(_, page)| *page != block.page) {
+                pages.push((block.start, block.page));
+            }
+        }
+        Self { words: parsed.text.as_str().into(), pages: pages.into() }
+    }
+
+    pub(crate) fn words(&self) -> &str {
+        &self.words
+    }
+
+    /// The page a byte stands on, as far as the parser knew it.
+    pub(crate) fn page_at(&self, byte: usize) -> Option<u32> {
+        let after = self.pages.partition_point(|(start, _)| *start <= byte);
+        self.pages.get(after.checked_sub(1)?)?.1
+    }
+
+    fn bytes(&self) -> usize {
+        self.words.len() + size_of_val(&*self.pages)
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Texts {
@@ -15,7 +50,7 @@ pub(crate) struct Texts {
 
 #[derive(Debug, Default)]
 struct Shelf {
-    texts: HashMap<Digest, (Arc<str>, u64)>,
+    texts: HashMap<Digest, (Text, u64)>,
     bytes: usize,
     clock: u64,
 }
@@ -25,7 +60,7 @@ impl Texts {
         Self { limit, inner: Mutex::default() }
     }
 
-    pub(crate) fn get(&self, digest: &Digest) -> Option<Arc<str>> {
+    pub(crate) fn get(&self, digest: &Digest) -> Option<Text> {
         let mut shelf = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         shelf.clock += 1;
         let now = shelf.clock;
@@ -35,22 +70,22 @@ impl Texts {
         })
     }
 
-    pub(crate) fn put(&self, digest: Digest, text: Arc<str>) {
+    pub(crate) fn put(&self, digest: Digest, text: Text) {
         // One text that takes up the shelf would push out everything else.
-        if text.len() > self.limit / 4 {
+        if text.bytes() > self.limit / 4 {
             return;
         }
         let mut shelf = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         shelf.clock += 1;
         let now = shelf.clock;
-        shelf.bytes += text.len();
+        shelf.bytes += text.bytes();
         if let Some((old, _)) = shelf.texts.insert(digest, (text, now)) {
-            shelf.bytes -= old.len();
+            shelf.bytes -= old.bytes();
         }
         while shelf.bytes > self.limit {
             let oldest = shelf.texts.iter().min_by_key(|(_, (_, used))| *used).map(|(digest, _)| *digest);
             let Some((text, _)) = oldest.and_then(|digest| shelf.texts.remove(&digest)) else { break };
-            shelf.bytes -= text.len();
+            shelf.bytes -= text.bytes();
         }
     }
 
@@ -58,7 +93,7 @@ impl Texts {
     pub(crate) fn forget(&self, digest: &Digest) {
         let mut shelf = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((text, _)) = shelf.texts.remove(digest) {
-            shelf.bytes -= text.len();
+            shelf.bytes -= text.bytes();
         }
     }
 }

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use mainspring_kernel::{Digest, Fault as _, Timestamp, id::RunId};
+use mainspring_kernel::{Fault as _, Timestamp, id::RunId};
 use mainspring_lake::{LakeFault, Table, UpkeepPolicy};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     fault::KnowledgeFault,
+    kept,
     model::KnowledgeKey,
     service::Inner,
+    source::leftovers,
     store::{TableRow, TableState, document, held},
 };
 
@@ -50,7 +52,17 @@ pub(crate) async fn run(inner: &Arc<Inner>) -> Result<Cleaned, KnowledgeFault> {
         }
     }
     texts(inner, &mut cleaned).await?;
+    clear_leftovers(inner).await;
     Ok(cleaned)
+}
+
+/// Each server has a working folder of its own.
+async fn clear_leftovers(inner: &Inner) {
+    let (work_dir, now, keep) = (inner.config.sources.work_dir.clone(), inner.clock.now(), inner.config.keep_runs_for);
+    let cleared = tokio::task::spawn_blocking(move || leftovers::clear(&work_dir, now, keep)).await;
+    if let Ok(Err(fault)) = cleared {
+        tracing::warn!(cause = %fault, "old clones and crawled pages could not be deleted; it is tried again");
+    }
 }
 
 async fn table(inner: &Inner, row: &TableRow, cleaned: &mut Cleaned) -> Result<(), KnowledgeFault> {
@@ -112,20 +124,16 @@ pub(crate) fn made_at(tag: &str) -> Option<Timestamp> {
     micros.parse().ok().map(Timestamp::from_micros)
 }
 
-/// Parsed texts that no document has had for the retention time.
+/// Parsed texts that no document has had for the retention time, and those that none came to have.
 async fn texts(inner: &Inner, cleaned: &mut Cleaned) -> Result<(), KnowledgeFault> {
     let until = inner.clock.now().minus(inner.config.keep_runs_for);
-    let released: Vec<Digest> = document::released(&inner.catalog, until).await?;
-    for text in &released {
-        if !document::shares_parsed(&inner.catalog, text).await? {
-            inner.blobs.delete(text).await?;
+    for text in &document::released(&inner.catalog, until).await? {
+        if kept::let_go(inner, text).await? {
             cleaned.dropped_texts += 1;
+        } else {
+            // It is listed again when whoever has it lets it go.
+            kept::unlist(inner, text, until).await?;
         }
-        let unlisted = inner.catalog.transact::<(), KnowledgeFault, _>(|mut tx| async move {
-            document::unlist_released(&mut tx, text).await?;
-            Ok((tx, ()))
-        });
-        unlisted.await?;
     }
     Ok(())
 }

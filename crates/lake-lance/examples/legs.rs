@@ -109,6 +109,7 @@ fn spec() -> TableSpec {
             index("vector", IndexKind::Vector),
         ],
         past: Past::AsAsked,
+        packed: Vec::new(),
     }
 }
 

@@ -7,20 +7,20 @@ use arrow_schema::{DataType, Field, Schema};
 use lance::{
     Dataset,
     deps::datafusion::{
-        common::{Column, ScalarValue},
+        common::{Column, JoinType, ScalarValue},
         dataframe::DataFrame,
         datasource::provider_as_source,
         error::DataFusionError,
         functions_aggregate::expr_fn,
-        logical_expr::{Expr, ExprFunctionExt, LogicalPlanBuilder, SortExpr, cast, lit},
+        logical_expr::{Expr, ExprFunctionExt, LogicalPlanBuilder, ScalarUDF, SortExpr, cast, lit},
     },
 };
 use mainspring_kernel::text::elide;
-use mainspring_lake::{Aggregate, Filter, Grouped, Key, KeyOf, LakeFault, Measure, MeasureOf, Order};
+use mainspring_lake::{Aggregate, Filter, First, Grouped, Key, KeyOf, LakeFault, Measure, MeasureOf, Numbers, Order};
 
 use crate::{
     filter::{self, Condition, reference},
-    functions, schema, session,
+    functions, json_functions, schema, session, summaries,
     table::Core,
     view::View,
 };
@@ -31,7 +31,8 @@ const MEASURES_MAX: usize = 64;
 pub(crate) async fn run(core: &Arc<Core>, dataset: Arc<Dataset>, question: Aggregate) -> Result<Grouped, LakeFault> {
     let allowance = question.allowance;
     let columns = core.schema_at(&dataset);
-    let scope = Scope { core, columns: &columns };
+    let asked = with_first(&columns, question.first.as_ref());
+    let scope = Scope { core, columns: &columns, asked: &asked };
     scope.check(&question)?;
     let plan = scope.plan(&question)?;
     let ready = filter::ready(&question.filter, &columns, core.name.as_str())?;
@@ -44,7 +45,12 @@ pub(crate) async fn run(core: &Arc<Core>, dataset: Arc<Dataset>, question: Aggre
     let limit = question.limit;
     let grouping = async move {
         let rows = LogicalPlanBuilder::scan("rows", provider_as_source(Arc::new(view)), None)?.build()?;
-        let groups = DataFrame::new(state, rows).aggregate(plan.keys, plan.measures)?.select(plan.answer)?;
+        let rows = DataFrame::new(state, rows);
+        let rows = match plan.first {
+            Some(first) => first.told_of(rows)?,
+            None => rows,
+        };
+        let groups = rows.aggregate(plan.keys, plan.measures)?.select(plan.answer)?;
         let groups = if plan.order.is_empty() { groups } else { groups.sort(plan.order)? };
         groups.limit(0, Some(limit.saturating_add(1)))?.collect().await
     };
@@ -77,12 +83,42 @@ struct Plan {
     measures: Vec<Expr>,
     answer: Vec<Expr>,
     order: Vec<SortExpr>,
+    first: Option<Firsts>,
+}
+
+/// Which rows come first, as the engine finds it.
+#[derive(Debug)]
+struct Firsts {
+    name: String,
+    by: Expr,
+    at: Expr,
+}
+
+/// No column is called so.
+const SHARED: &str = "first_of";
+
+impl Firsts {
+    /// The same rows, each beside the place of the first that shares its values where it is that one.
+    fn told_of(self, rows: DataFrame) -> Result<DataFrame, DataFusionError> {
+        let least = vec![expr_fn::min(self.at.clone()).alias(&self.name)];
+        let firsts = rows.clone().aggregate(vec![self.by.clone().alias(SHARED)], least)?;
+        // What stands on the left is what is kept in memory: two numbers for each value.
+        firsts.join_on(rows, JoinType::Right, [named(SHARED).eq(self.by), named(&self.name).eq(self.at)])
+    }
+}
+
+/// The columns that conditions of measures may name.
+fn with_first(columns: &Schema, first: Option<&First>) -> Schema {
+    let fields = columns.fields().iter().cloned();
+    Schema::new(fields.chain(first.map(|first| Arc::new(Field::new(&first.name, DataType::Int64, true)))).collect::<Vec<_>>())
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Scope<'a> {
     core: &'a Core,
     columns: &'a Schema,
+    /// The same, and what is told of rows that come first.
+    asked: &'a Schema,
 }
 
 impl<'a> Scope<'a> {
@@ -107,7 +143,8 @@ impl<'a> Scope<'a> {
     }
 
     fn plan(self, question: &Aggregate) -> Result<Plan, LakeFault> {
-        let mut plan = Plan { keys: Vec::new(), measures: Vec::new(), answer: Vec::new(), order: order_of(question) };
+        let first = question.first.as_ref().map(|first| self.first(first)).transpose()?;
+        let mut plan = Plan { keys: Vec::new(), measures: Vec::new(), answer: Vec::new(), order: order_of(question), first };
         for (at, key) in question.keys.iter().enumerate() {
             let name = format!("key{at}");
             plan.keys.push(self.key(key)?.alias(&name));
@@ -151,6 +188,26 @@ impl<'a> Scope<'a> {
         Ok(plan)
     }
 
+    fn first(self, First { name, by, at, above }: &First) -> Result<Firsts, LakeFault> {
+        if self.columns.column_with_name(name).is_some() || name == SHARED {
+            return Err(self.core.query_fault(format!("there is a column `{}` already", elide(name, 80))));
+        }
+        if by.is_empty() {
+            return Err(self.core.query_fault("rows come first of those that share a column"));
+        }
+        let text = |name: &String| {
+            let field = self.column(name)?;
+            if schema::is_text(field.data_type()) { Ok(field) } else { Err(self.wrong(field, "holds no text")) }
+        };
+        let shared = by.iter().map(|name| Ok(cast(reference(text(name)?), DataType::Utf8))).collect::<Result<_, LakeFault>>()?;
+        let below = cast(reference(self.column(above)?).is_not_null(), DataType::Int64);
+        Ok(Firsts {
+            name: name.clone(),
+            by: functions::short().call(shared),
+            at: cast(reference(self.whole(at)?), DataType::Int64) * lit(2_i64) + below,
+        })
+    }
+
     fn key(self, key: &Key) -> Result<Expr, LakeFault> {
         match &key.of {
             KeyOf::Column(name) => Ok(reference(self.plain(name)?)),
@@ -161,6 +218,10 @@ impl<'a> Scope<'a> {
                 }
                 let number = cast(reference(field), DataType::Int64);
                 Ok(functions::bucket().call(vec![number, lit(*width), lit(*origin)]))
+            }
+            KeyOf::Json { column, path } => {
+                let [text, _] = json_functions::sql_udfs();
+                self.inside(&text, (column.as_str(), path.as_slice()))
             }
             KeyOf::Share { column, width, origin } => {
                 let field = self.number(column)?;
@@ -183,8 +244,10 @@ impl<'a> Scope<'a> {
             MeasureOf::Mean(name) => expr_fn::avg(cast(reference(self.number(name)?), DataType::Float64)),
             MeasureOf::Quantile { column, .. } => {
                 let number = cast(reference(self.number(column)?), DataType::Float64);
-                functions::sketch().call(std::iter::once(number).chain(self.weight(measure)?).collect())
+                summaries::sketch().call(std::iter::once(number).chain(self.weight(measure)?).collect())
             }
+            MeasureOf::Moments(numbers) => summaries::moments().call(vec![self.in_units(numbers)?]),
+            MeasureOf::Spread(numbers) => summaries::spread().call(vec![self.in_units(numbers)?]),
             MeasureOf::MaxSum(one, other) => {
                 let whole = |name: &str| Ok::<_, LakeFault>(cast(reference(self.whole(name)?), DataType::Int64));
                 expr_fn::max(whole(one)? + whole(other)?)
@@ -202,7 +265,7 @@ impl<'a> Scope<'a> {
 
     /// Over these rows of the group only.
     fn only(self, reckoned: Expr, only: &Filter) -> Result<Expr, LakeFault> {
-        let only = match filter::compile(only, self.columns, self.core.name.as_str())? {
+        let only = match filter::compile(only, self.asked, self.core.name.as_str())? {
             Condition::Always => return Ok(reckoned),
             Condition::Never => Expr::Literal(ScalarValue::Boolean(Some(false)), None),
             Condition::When(expr) => expr,
@@ -300,6 +363,33 @@ impl<'a> Scope<'a> {
     fn number(self, name: &str) -> Result<&'a Field, LakeFault> {
         let field = self.column(name)?;
         if field.data_type().is_numeric() { Ok(field) } else { Err(self.wrong(field, "holds no numbers")) }
+    }
+
+    /// Numbers, as many as make one of them.
+    fn in_units(self, Numbers { column, path, unit }: &Numbers) -> Result<Expr, LakeFault> {
+        if !(*unit > 0.0 && unit.is_finite()) {
+            return Err(self.core.query_fault("a unit is more than nought and has an end"));
+        }
+        let [_, number] = json_functions::sql_udfs();
+        let numbers = if path.is_empty() {
+            cast(reference(self.number(column)?), DataType::Float64)
+        } else {
+            self.inside(&number, (column.as_str(), path.as_slice()))?
+        };
+        Ok(numbers / lit(*unit))
+    }
+
+    /// A value inside of JSON text, as a function tells it.
+    fn inside(self, tell: &ScalarUDF, (name, path): (&str, &[String])) -> Result<Expr, LakeFault> {
+        let field = self.column(name)?;
+        if !schema::is_text(field.data_type()) {
+            return Err(self.wrong(field, "holds no text"));
+        }
+        if path.is_empty() || path.len() >= json_functions::KEYS_MAX {
+            let most = json_functions::KEYS_MAX - 1;
+            return Err(self.core.query_fault(format!("a value inside of JSON is named by one key and up to {most}")));
+        }
+        Ok(tell.call(std::iter::once(reference(field)).chain(path.iter().map(|key| lit(key.as_str()))).collect()))
     }
 
     fn wrong(self, field: &Field, what: &str) -> LakeFault {

@@ -21,7 +21,7 @@ use object_store::ObjectStoreExt as _;
 use crate::{
     columns, fault, indexes,
     location::LakeLocation,
-    repair, schema, sql,
+    packing, repair, schema, sql,
     sql_threads::SqlThreads,
     stores::Stores,
     table::{Core, LanceTable},
@@ -247,7 +247,7 @@ impl LanceLake {
             session: Some(self.session(Use::of(&spec.indexes))),
             ..WriteParams::default()
         };
-        let nothing = RecordBatchIterator::new(std::iter::empty(), spec.schema.clone());
+        let nothing = RecordBatchIterator::new(std::iter::empty(), packing::asked(&spec.schema, &spec.packed));
         match Dataset::write(nothing, &uri, Some(params)).boxed().await {
             Ok(dataset) => Ok(dataset),
             Err(Error::DatasetAlreadyExists { .. } | Error::CommitConflict { .. }) => {
@@ -271,6 +271,7 @@ impl LanceLake {
             }
         };
         columns::add_lacking(&core, &spec.schema).await?;
+        packing::add_lacking(&core, &spec.packed).await?;
         core.set_wishes(spec);
         indexes::make_text_indexes(&core).await?;
         self.remember(&core);
@@ -323,6 +324,7 @@ impl Lake for LanceLake {
     fn open<'a>(&'a self, table: &'a Name, spec: &'a TableSpec) -> Answer<'a, Arc<dyn Table>> {
         Box::pin(async move {
             schema::check_indexes(&spec.schema, &spec.indexes, table.as_str())?;
+            packing::check(&spec.schema, &spec.packed, table.as_str())?;
             let core = self.shared.in_time(Box::pin(self.opened(table, spec))).await?;
             let opened_with = schema::asked(&core.schema(), &spec.schema);
             Ok(Arc::new(LanceTable::live(core, opened_with)) as Arc<dyn Table>)

@@ -8,12 +8,17 @@ use std::time::{Duration, Instant};
 use futures::FutureExt as _;
 use lance::{Dataset, dataset::cleanup::CleanupPolicy};
 use mainspring_lake::{Commit, LakeFault, Past, UpkeepPolicy};
+use object_store::{ObjectStoreExt as _, path::Path};
 
-use crate::{table::Core, versions};
+use crate::{deadline::UPKEEP_WITHIN, fault, table::Core, versions};
 
 /// Old versions are let go of when this share of what a table keeps of its past has gone by: each time, every version
 /// that is left is read.
 const SHARE: u32 = 4;
+/// No write takes longer than upkeep may, by any clock: the bucket's and a server's differ by less than that again.
+const ABANDONED_AFTER: Duration = UPKEEP_WITHIN.saturating_mul(2);
+/// Files that no version names and that one look takes at most.
+const ABANDONED_MAX: usize = 10_000;
 
 /// What pruning took away.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -100,10 +105,46 @@ pub(crate) async fn prune(core: &Core, policy: &UpkeepPolicy) -> Result<Pruned, 
 pub(crate) async fn clear_leftovers(core: &Core) -> Result<Commit, LakeFault> {
     let _turn = core.history.lock().await;
     let dataset = core.newest_known()?;
-    // Every version stays: none is before the first.
-    let none = CleanupPolicy { before_version: Some(0), delete_unverified: true, ..CleanupPolicy::default() };
-    let cleared = clean(core, &dataset, none).await?;
+    let cleared = clean(core, &dataset, leftovers()).await?;
     Ok(Commit { version: versions::of(&dataset), inserted: 0, deleted: cleared.bytes })
+}
+
+/// The same where others write: only files go that are too old to belong to a write that may still come about. Lance knows no
+/// other age than a week. Answers how many bytes went.
+pub(crate) async fn clear_abandoned(core: &Core) -> Result<u64, LakeFault> {
+    let dataset = core.refresh().await?;
+    let looking = dataset.cleanup(leftovers()).with_max_candidate_files(ABANDONED_MAX);
+    let unnamed = looking.explain().boxed().await.map_err(|error| core.fault(&error))?.candidate_files;
+    let (stores, now) = (&core.shared.stores, core.shared.config.clock.now().as_micros());
+    let mut bytes = 0;
+    for file in unnamed {
+        let Ok(path) = Path::parse(&file.path) else { continue };
+        let written = match stores.store.inner.head(&path).await {
+            Ok(found) => found.last_modified.timestamp_micros(),
+            Err(object_store::Error::NotFound { .. }) => continue,
+            Err(error) => return Err(fault::of_store(&stores.label, &error)),
+        };
+        let age = Duration::from_micros(u64::try_from(now.saturating_sub(written)).unwrap_or(0));
+        if age < ABANDONED_AFTER {
+            continue;
+        }
+        match stores.store.inner.delete(&path).await {
+            Ok(()) => bytes += file.size_bytes,
+            Err(object_store::Error::NotFound { .. }) => {}
+            Err(error) => return Err(fault::of_store(&stores.label, &error)),
+        }
+    }
+    Ok(bytes)
+}
+
+/// Whatever no version names, and no version: none is before the first.
+fn leftovers() -> CleanupPolicy {
+    CleanupPolicy {
+        before_version: Some(0),
+        delete_unverified: true,
+        error_if_tagged_old_versions: false,
+        ..CleanupPolicy::default()
+    }
 }
 
 /// Versions that a tag names stay in any case.

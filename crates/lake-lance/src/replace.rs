@@ -3,7 +3,8 @@
 //! Rows are staged first, as files no version refers to. Then what the condition matches is looked up
 //! in the newest version, and one commit takes those rows out and the staged files in. When another
 //! commit got in between, only the look-up is made again. Rows that somebody read and writes anew are
-//! looked up in the version that was read, and a commit that took one of them out since is told.
+//! looked up in the version that was read, and a commit that took one of them out since is told. The staged files of a change
+//! that was refused go at once (`staged.rs`).
 
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ use lance::{
 use lance_table::format::{Fragment, key_existence::KeyExistenceFilter};
 use mainspring_lake::{Commit, LakeFault, LakeVersion};
 
-use crate::{filter::Condition, keyed, table::Core, versions, writer};
+use crate::{filter::Condition, keyed, staged, table::Core, versions, writer};
 
 /// `keys`: the columns by which rows are known, where another process must not add one of the same key meanwhile.
 pub(crate) async fn replace(
@@ -29,34 +30,11 @@ pub(crate) async fn replace(
     rows: Option<RecordBatch>,
     keys: &[String],
 ) -> Result<Commit, LakeFault> {
-    let condition = expression(delete);
-    let mut dataset = core.refresh_if_shared().await?;
-    let inserted = rows.as_ref().map_or(0, |rows| rows.num_rows() as u64);
+    let dataset = core.refresh_if_shared().await?;
     let known_by = keyed::of(core, &dataset, rows.as_ref(), keys)?;
-    let added = match rows {
-        Some(rows) => staged_fragments(core, &dataset, rows).await?,
-        None => Vec::new(),
-    };
-    for attempt in 1..=writer::ATTEMPTS {
-        let found = DeleteBuilder::from_expr(dataset.clone(), condition.clone())
-            .execute_uncommitted()
-            .boxed()
-            .await
-            .map_err(|error| core.fault(&error))?;
-        let deleted = found.num_deleted_rows;
-        if deleted == 0 && added.is_empty() {
-            return Ok(Commit { version: versions::of(&dataset), inserted, deleted });
-        }
-        let change = transaction(&dataset, &found, (added.clone(), known_by.clone()));
-        match core.commit(&dataset, change, Some(&found)).await {
-            Ok(committed) => return Ok(Commit { version: versions::of(&committed), inserted, deleted }),
-            Err(error) if writer::is_conflict(&error) && attempt < writer::ATTEMPTS => {
-                dataset = core.try_again(attempt).await?;
-            }
-            Err(error) => return Err(core.fault(&error)),
-        }
-    }
-    Err(LakeFault::Contended { table: core.name.to_string() })
+    let mut anew = Anew::written(core, &dataset, rows, known_by).await?;
+    let outcome = anew.commit_for(core, dataset.clone(), &expression(delete)).await;
+    anew.settled(core, &dataset, outcome).await
 }
 
 /// Of rows as they were in a version. Lance refuses a commit that takes out a row which another one took out since.
@@ -70,7 +48,6 @@ pub(crate) async fn replace_as_read(
         Some(dataset) => dataset,
         None => Arc::new(as_it_was(core, read).await?),
     };
-    let inserted = rows.as_ref().map_or(0, |rows| rows.num_rows() as u64);
     let found = match DeleteBuilder::from_expr(dataset.clone(), expression(delete)).execute_uncommitted().boxed().await {
         Ok(found) => found,
         Err(error) => {
@@ -79,24 +56,100 @@ pub(crate) async fn replace_as_read(
             return Err(core.fault(&error));
         }
     };
-    let deleted = found.num_deleted_rows;
-    let added = match rows {
-        Some(rows) => staged_fragments(core, &dataset, rows).await?,
-        None => Vec::new(),
-    };
-    if deleted == 0 && added.is_empty() {
-        return Ok(Commit { version: versions::of(&dataset), inserted, deleted });
+    let mut anew = Anew::written(core, &dataset, rows, None).await?;
+    let outcome = anew.commit_as_read(core, read, (&dataset, &found)).await;
+    anew.settled(core, &dataset, outcome).await
+}
+
+/// Rows that lie in files already, and take the place of others if their commit comes about.
+struct Anew {
+    fragments: Vec<Fragment>,
+    rows: u64,
+    known_by: Option<KeyExistenceFilter>,
+    /// Whether none of the commits that were tried can come about any more.
+    over: bool,
+}
+
+impl Anew {
+    async fn written(
+        core: &Core,
+        dataset: &Arc<Dataset>,
+        rows: Option<RecordBatch>,
+        known_by: Option<KeyExistenceFilter>,
+    ) -> Result<Self, LakeFault> {
+        let count = rows.as_ref().map_or(0, |rows| rows.num_rows() as u64);
+        let fragments = match rows {
+            Some(rows) => staged_fragments(core, dataset, rows).await?,
+            None => Vec::new(),
+        };
+        Ok(Self { fragments, rows: count, known_by, over: true })
     }
-    let change = transaction(&dataset, &found, (added, None));
-    if core.shared.config.look_for_newer_after.is_some() {
-        // Lance compares with no version that another process let go of meanwhile: a fragment that went would be passed over,
-        // and its rows be there twice. Versions that no tag keeps go the oldest first: where this one is, those since are.
-        as_it_was(core, read).await?;
+
+    /// In the place of what the condition finds by then.
+    async fn commit_for(&mut self, core: &Core, mut dataset: Arc<Dataset>, condition: &Expr) -> Result<Commit, LakeFault> {
+        for attempt in 1..=writer::ATTEMPTS {
+            let found = DeleteBuilder::from_expr(dataset.clone(), condition.clone())
+                .execute_uncommitted()
+                .boxed()
+                .await
+                .map_err(|error| core.fault(&error))?;
+            if let Some(unchanged) = self.nothing_to_do(&dataset, &found) {
+                return Ok(unchanged);
+            }
+            let change = transaction(&dataset, &found, (self.fragments.clone(), self.known_by.clone()));
+            match core.commit(&dataset, change, Some(&found)).await {
+                Ok(committed) => return Ok(self.made(&committed, &found)),
+                Err(error) => {
+                    self.over &= staged::is_over(core, &error);
+                    if !writer::is_conflict(&error) || attempt == writer::ATTEMPTS {
+                        return Err(core.fault(&error));
+                    }
+                }
+            }
+            dataset = core.try_again(attempt).await?;
+        }
+        Err(LakeFault::Contended { table: core.name.to_string() })
     }
-    match core.commit(&dataset, change, Some(&found)).await {
-        Ok(committed) => Ok(Commit { version: versions::of(&committed), inserted, deleted }),
-        Err(error) if writer::is_conflict(&error) => Err(outdated(core).await),
-        Err(error) => Err(core.fault(&error)),
+
+    /// In the place of what was found in a version, if it is there as it was.
+    async fn commit_as_read(
+        &mut self,
+        core: &Core,
+        read: &LakeVersion,
+        (dataset, found): (&Arc<Dataset>, &UncommittedDelete),
+    ) -> Result<Commit, LakeFault> {
+        if let Some(unchanged) = self.nothing_to_do(dataset, found) {
+            return Ok(unchanged);
+        }
+        let change = transaction(dataset, found, (self.fragments.clone(), None));
+        if core.shared.config.look_for_newer_after.is_some() {
+            // Lance compares with no version that another process let go of meanwhile: a fragment that went would be passed over,
+            // and its rows be there twice. Versions that no tag keeps go the oldest first: where this one is, those since are.
+            as_it_was(core, read).await?;
+        }
+        match core.commit(dataset, change, Some(found)).await {
+            Ok(committed) => Ok(self.made(&committed, found)),
+            Err(error) => {
+                self.over &= staged::is_over(core, &error);
+                Err(if writer::is_conflict(&error) { outdated(core).await } else { core.fault(&error) })
+            }
+        }
+    }
+
+    fn nothing_to_do(&self, dataset: &Dataset, found: &UncommittedDelete) -> Option<Commit> {
+        (found.num_deleted_rows == 0 && self.fragments.is_empty()).then(|| self.made(dataset, found))
+    }
+
+    fn made(&self, dataset: &Dataset, found: &UncommittedDelete) -> Commit {
+        Commit { version: versions::of(dataset), inserted: self.rows, deleted: found.num_deleted_rows }
+    }
+
+    /// The files go where their rows are in no version and will be in none.
+    async fn settled(&self, core: &Core, dataset: &Dataset, outcome: Result<Commit, LakeFault>) -> Result<Commit, LakeFault> {
+        if outcome.is_err() && self.over {
+            staged::discard(core, dataset, &self.fragments).await;
+        }
+        outcome
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
     schema, session,
     sql_plan::stoppable,
     sql_text::{check_size, check_statement, fault},
+    summaries,
     table::Core,
     view::View,
 };
@@ -119,7 +120,7 @@ impl Asked {
         let own = [text, number, functions::bucket(), functions::share(), functions::quantile()];
         scalars.extend(own.map(Arc::new));
         let mut aggregates = SessionStateDefaults::default_aggregate_functions();
-        aggregates.push(Arc::new(functions::sketch()));
+        aggregates.push(Arc::new(summaries::sketch()));
         Ok(session::builder(&self.limits.allowance)?
             .with_expr_planners(SessionStateDefaults::default_expr_planners())
             .with_scalar_functions(scalars)

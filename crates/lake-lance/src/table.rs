@@ -24,7 +24,7 @@ use crate::{
     deadline::UPKEEP_WITHIN,
     fault, filter, indexes,
     lake::{Footprint, Shared, Use},
-    prune::Last,
+    prune::{self, Last},
     schema,
     search::{self, Counts},
     upkeep, versions,
@@ -414,11 +414,11 @@ impl Table for LanceTable {
     fn clear_leftovers(&self) -> Answer<'_, u64> {
         Box::pin(async move {
             self.writable()?;
-            if self.core.shared.config.look_for_newer_after.is_some() {
-                return Ok(0);
-            }
             // Nothing is compacted and no index built meanwhile, and in line with the changes none of them is under way.
             let _turn = self.core.upkeep.lock().await;
+            if self.core.shared.config.look_for_newer_after.is_some() {
+                return self.core.shared.within(UPKEEP_WITHIN, Box::pin(prune::clear_abandoned(&self.core))).await;
+            }
             Ok(self.core.submit(Change::ClearLeftovers).await?.deleted)
         })
     }

@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use crate::{
     deadline::{ANSWER_WITHIN, CHANGE_WITHIN},
     filter::Condition,
-    prune, replace, schema,
+    prune, replace, schema, staged,
     table::Core,
     versions,
 };
@@ -225,14 +225,27 @@ impl Core {
         // Others may have pruned what a version of long ago refers to.
         let mut dataset = self.newest().await?;
         let change = self.stage(&dataset, batches).await?;
-        for attempt in 1.. {
+        let (mut attempt, mut over) = (0, true);
+        let fault = loop {
+            attempt += 1;
             match self.commit(&dataset, change.clone(), None).await {
-                Err(error) if is_conflict(&error) && attempt < ATTEMPTS => dataset = self.try_again(attempt).await?,
-                Err(error) => return Err(self.fault(&error)),
                 Ok(committed) => return Ok(committed),
+                Err(error) => {
+                    over &= staged::is_over(self, &error);
+                    if !is_conflict(&error) || attempt >= ATTEMPTS {
+                        break self.fault(&error);
+                    }
+                }
             }
+            match self.try_again(attempt).await {
+                Ok(newer) => dataset = newer,
+                Err(fault) => break fault,
+            }
+        };
+        if over {
+            staged::discard(self, &dataset, staged::added_by(&change)).await;
         }
-        Err(LakeFault::Contended { table: self.name.to_string() })
+        Err(fault)
     }
 
     /// Writes rows as files nobody refers to yet.
@@ -264,26 +277,32 @@ impl Core {
         }
         let committed = match builder.execute(change).boxed().await {
             Ok(committed) => committed,
-            Err(error) => self.landed(dataset, &uuid).await.ok_or(error)?,
+            // Where nobody can look now, nobody knows that it failed.
+            Err(error) => self.landed(dataset, &uuid).await?.ok_or(error)?,
         };
         self.advance(committed.clone());
         Ok(committed)
     }
 
     /// Whether a commit that seemed to fail is there after all: an answer lost on the way looks the same as a failure.
-    async fn landed(&self, dataset: &Arc<Dataset>, uuid: &str) -> Option<Dataset> {
+    async fn landed(&self, dataset: &Arc<Dataset>, uuid: &str) -> Result<Option<Dataset>, Error> {
         if self.shared.stores.is_local() {
-            return None;
+            return Ok(None);
         }
         let mut newest = Dataset::clone(dataset);
-        newest.checkout_latest().boxed().await.ok()?;
+        newest.checkout_latest().boxed().await?;
         for number in (dataset.version_id() + 1..=newest.version_id()).rev() {
-            let version = newest.checkout_version(number).boxed().await.ok()?;
+            let version = match newest.checkout_version(number).boxed().await {
+                Ok(version) => version,
+                // Somebody has let go of it already.
+                Err(Error::DatasetNotFound { .. } | Error::NotFound { .. } | Error::VersionNotFound { .. }) => continue,
+                Err(error) => return Err(error),
+            };
             if versions::of(&version).transaction == uuid {
-                return Some(version);
+                return Ok(Some(version));
             }
         }
-        None
+        Ok(None)
     }
 
     /// Waits a little longer each time, then looks at what the others did.

@@ -9,7 +9,7 @@ mod ids;
 mod sql;
 mod table;
 
-pub use aggregate::{Aggregate, Allowance, Grouped, Key, KeyOf, Measure, MeasureOf};
+pub use aggregate::{Aggregate, Allowance, First, Grouped, Key, KeyOf, Measure, MeasureOf, Numbers};
 pub use fault::LakeFault;
 pub use filter::{Comparison, Filter, JsonTest, Scalar};
 pub use ids::IdSet;

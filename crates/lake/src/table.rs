@@ -63,6 +63,9 @@ pub struct TableSpec {
     pub schema: SchemaRef,
     pub indexes: Vec<IndexSpec>,
     pub past: Past,
+    /// Columns of texts that resemble those of the rows beside them. Rows are packed together in these: they take a fraction of
+    /// the room, and whoever reads one unpacks its neighbours. A table that lacks this gets it for what is written from then on.
+    pub packed: Vec<String>,
 }
 
 /// How much of its past a table keeps, beside what a tag or a live view names.
@@ -261,8 +264,8 @@ pub trait Table: Send + Sync + fmt::Debug + 'static {
     /// Prunes, compacts and folds rows into indexes, as far as the policy asks for it now.
     fn upkeep<'a>(&'a self, policy: &'a UpkeepPolicy) -> Answer<'a, Upkeep>;
     /// Removes files that no version names, as a process leaves them that dies while it writes. Of a lake that several
-    /// processes write to nobody knows which these are; there upkeep removes them when they are a week old. Answers how many
-    /// bytes went.
+    /// processes write to nobody knows which these are; there those go that are older than an hour, as no write that may still
+    /// come about is. Upkeep removes them when they are a week old. Answers how many bytes went.
     fn clear_leftovers(&self) -> Answer<'_, u64> {
         Box::pin(std::future::ready(Ok(0)))
     }

@@ -306,7 +306,7 @@ pub struct Choice {
     pub logprobs: Option<Value>,
 }
 
-/// A piece of a streamed answer. `Began` comes first, `Ended` last unless the stream fails.
+/// A piece of a streamed answer. `Began` comes first but for pings, `Ended` last unless the stream fails.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     Began {
@@ -360,6 +360,8 @@ pub enum Event {
     },
     /// May come several times; later numbers are merged into earlier ones.
     Usage(TokenUsage),
+    /// Somebody is there who has nothing to say yet. It belongs to no answer, and nobody keeps it.
+    Ping,
     Ended,
 }
 

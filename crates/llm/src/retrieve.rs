@@ -54,7 +54,7 @@ pub struct HitScores {
     /// Cosine similarity of query and chunk.
     pub vector_score: Option<f32>,
     pub text_rank: Option<u32>,
-    /// BM25.
+    /// BM25. Absent for readers who do not see everything: it counts words in documents hidden from them, too.
     pub text_score: Option<f32>,
     pub fused_score: Option<f32>,
     pub rerank_score: Option<f32>,
@@ -106,6 +106,20 @@ pub trait DocumentAccess: Send + Sync + std::fmt::Debug + 'static {
     async fn unreadable(&self, actor: &Actor, documents: Vec<String>) -> Result<BTreeSet<String>, Box<dyn Fault>>;
 }
 
+/// A model that took part in a search, by its name and by what exactly answered to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelUsed {
+    pub name: String,
+    pub identity: String,
+}
+
+impl std::fmt::Display for ModelUsed {
+    /// As versions are written that took part in an answer.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "model/{}#{}", self.name, self.identity)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Retrieved {
     /// Best first; empty when nothing relevant was found.
@@ -119,6 +133,9 @@ pub struct Retrieved {
     pub knowledge: String,
     pub knowledge_digest: String,
     pub embedder: Option<String>,
+    /// What made the query's vector, and what ordered the hits again.
+    #[serde(default)]
+    pub models: Vec<ModelUsed>,
     /// Milliseconds by stage, in order.
     pub timings: Vec<(String, f64)>,
 }

@@ -111,8 +111,8 @@ pub struct SpanLink {
     pub attributes: Map<String, Value>,
 }
 
-/// A finished span. What its sender says of itself stands among the attributes: `resource.*`, `otel.scope.*` and
-/// `otel.schema_url`.
+/// A finished span. What its sender says of itself stands among the attributes: `resource.*`, `otel.scope.name` and
+/// `otel.scope.version`, `scope.*` and `otel.schema_url`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Span {
     pub project: ProjectId,
@@ -310,6 +310,12 @@ pub mod names {
     pub const PLACE: &str = "otel.log.place";
     /// The span above this one is of another program, as the flags of the protocol say: it may never come here.
     pub const PARENT_REMOTE: &str = "otel.parent.remote";
+    /// What `tracestate` said, of a span or of a link.
+    pub const TRACE_STATE: &str = "otel.trace_state";
+    /// How many the sender left out, as OpenTelemetry names it where its protocol is not spoken.
+    pub const DROPPED_ATTRIBUTES: &str = "otel.dropped_attributes_count";
+    pub const DROPPED_EVENTS: &str = "otel.dropped_events_count";
+    pub const DROPPED_LINKS: &str = "otel.dropped_links_count";
     /// What this span says was used is said again by spans beneath it, where it counts.
     pub const USAGE_BENEATH: &str = "mainspring.usage_beneath";
     /// What of a span was redacted before it was stored: how often each kind was found.

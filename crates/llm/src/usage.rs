@@ -33,6 +33,40 @@ impl Provenance {
     }
 }
 
+/// How quickly a provider served a call, where that is not the usual and may have a price of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServiceTier {
+    Flex,
+    Balanced,
+    Priority,
+    Ultrafast,
+}
+
+impl ServiceTier {
+    pub const ALL: [Self; 4] = [Self::Flex, Self::Balanced, Self::Priority, Self::Ultrafast];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Flex => "flex",
+            Self::Balanced => "balanced",
+            Self::Priority => "priority",
+            Self::Ultrafast => "ultrafast",
+        }
+    }
+
+    /// As answers name it. `default`, and what nobody here knows, is the usual.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        match word {
+            // Another name of it.
+            "fast" => Some(Self::Priority),
+            word => Self::ALL.into_iter().find(|tier| tier.as_str() == word),
+        }
+    }
+}
+
 /// Tokens of one call. Zero in a part means that none were used or that nobody said.
 ///
 /// `input` and `output` say where they come from. Parts need no such mark: they are as somebody reported or counted them, and
@@ -66,6 +100,12 @@ pub struct TokenUsage {
     pub output_audio: u64,
     #[serde(skip_serializing_if = "is_zero")]
     pub output_image: u64,
+    /// Searches of a reranker, where it says how many it bills: a hundred documents are one, and more are several.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub searches: u64,
+    /// Absent: as usual.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tier: Option<ServiceTier>,
     pub input_from: Provenance,
     pub output_from: Provenance,
 }
@@ -96,6 +136,12 @@ impl TokenUsage {
     #[must_use]
     pub const fn total(&self) -> u64 {
         self.input.saturating_add(self.output)
+    }
+
+    /// Neither tokens nor anything else that is billed.
+    #[must_use]
+    pub const fn is_nothing(&self) -> bool {
+        self.total() == 0 && self.searches == 0
     }
 
     /// Of the input: written to the provider's cache, for whatever time.
@@ -152,6 +198,8 @@ impl TokenUsage {
         max(&mut self.reasoning, later.reasoning);
         max(&mut self.output_audio, later.output_audio);
         max(&mut self.output_image, later.output_image);
+        max(&mut self.searches, later.searches);
+        self.tier = later.tier.or(self.tier);
         self.input_from = later.input_from;
         self.output_from = later.output_from;
     }

@@ -11,8 +11,9 @@ use mainspring_statistics::{
 use crate::{
     judge::{Judged, critical},
     measurements::{Summary, Topics},
+    moved,
     spec::{Measure, Worse},
-    state::{Drift, Figures, Verdict},
+    state::{Drift, Figures, Moved, Verdict},
     weighed::{self, Numbers, Tally},
 };
 
@@ -80,8 +81,8 @@ pub(crate) fn change(measure: &Measure, rule: &Rule, reference: Option<&Summary>
         (Measure::Numbers { .. }, Summary::Numbers(before), Summary::Numbers(after)) => of_numbers(rule, before, after),
         (Measure::Categories { .. }, Summary::Categories(before), Summary::Categories(after)) => {
             compare_categories(before, after, rule.minimum).measured().map(|found| {
-                let (psi, chance, p) = (found.psi, found.psi_by_chance, found.p);
-                drifted(rule, psi, chance, p, Drift::Categories(found))
+                let (psi, chance, p, moved) = (found.psi, found.psi_by_chance, found.p, moved::of_categories(&found));
+                naming(drifted(rule, psi, chance, p, Drift::Categories(found)), moved)
             })
         }
         (Measure::Topics { .. }, Summary::Topics(before), Summary::Topics(after)) => of_topics(rule, before, after),
@@ -183,8 +184,10 @@ fn of_percentiles(rule: &Rule, at: f64, before: &Numbers, after: &Numbers) -> Op
 }
 
 fn of_numbers(rule: &Rule, before: &Numbers, after: &Numbers) -> Option<Judged> {
-    let found = compare_numbers(&before.distribution(), &after.distribution(), rule.minimum).measured()?;
-    Some(drifted(rule, found.psi, found.psi_by_chance, found.ks_p, Drift::Numbers(found)))
+    let (before, after) = (before.distribution(), after.distribution());
+    let found = compare_numbers(&before, &after, rule.minimum).measured()?;
+    let judged = drifted(rule, found.psi, found.psi_by_chance, found.ks_p, Drift::Numbers(found));
+    Some(naming(judged, moved::of_numbers(&before, &after)))
 }
 
 /// A distribution has drifted if the change is large, and larger than chance makes it.
@@ -194,6 +197,10 @@ fn drifted(rule: &Rule, psi: f64, chance: f64, p: f64, drift: Drift) -> Judged {
     let figures =
         Figures { value: Some(psi), limit: Some(limit), p: Some(p), drift: Some(Box::new(drift)), ..Figures::default() };
     (Rule::verdict(over), figures)
+}
+
+fn naming((verdict, figures): Judged, moved: Vec<Moved>) -> Judged {
+    (verdict, Figures { moved, ..figures })
 }
 
 /// Topics of other features are not compared: it is too early to say anything.
@@ -209,5 +216,6 @@ fn of_topics(rule: &Rule, before: &Topics, after: &Topics) -> Option<Judged> {
     // Either test may see it, so each is taken for two.
     let smallest = growth.clusters.iter().map(|cluster| cluster.p_adjusted).fold(mean.p, f64::min);
     let (psi, p) = (growth.psi, (2.0 * smallest).min(1.0));
-    Some(drifted(rule, psi, 0.0, p, Drift::Topics { mean, growth: Some(growth) }))
+    let moved = moved::of_topics(&growth, &after.words);
+    Some(naming(drifted(rule, psi, 0.0, p, Drift::Topics { mean, growth: Some(growth) }), moved))
 }

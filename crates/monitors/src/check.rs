@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::spec::{Compare, Measure, MonitorSpec, Test};
 
+/// Alerts are grouped by no more labels.
+const GROUPED_BY: usize = 8;
+
 /// Where in the spec, and what is wrong.
 pub type Problems = Vec<(String, String)>;
 
@@ -34,6 +37,7 @@ impl MonitorSpec {
             no("measure.percentile.at", "is not between 0 and 1");
         }
         self.comparison(&mut no);
+        self.grouping(&mut no);
         problems
     }
 
@@ -51,6 +55,21 @@ impl MonitorSpec {
         let slices = self.slices.as_deref().map(|field| ("slices", field));
         let filter = self.filter.as_deref().map(|filter| ("filter", filter));
         [of_measure, slices, filter].into_iter().flatten().collect()
+    }
+
+    /// Alerts without a label would all agree in that they have none.
+    fn grouping(&self, no: &mut impl FnMut(&str, &str)) {
+        if self.group_by.len() > GROUPED_BY {
+            no("group_by", "has more than 8 labels");
+        }
+        for (index, label) in self.group_by.iter().enumerate() {
+            let known = matches!(label.as_str(), "name" | "severity")
+                || self.labels.contains_key(label)
+                || self.slices.as_ref().is_some_and(|field| field == label);
+            if !known {
+                no(&format!("group_by[{index}]"), "its alerts have no such label: add it to `labels`");
+            }
+        }
     }
 
     fn comparison(&self, no: &mut impl FnMut(&str, &str)) {

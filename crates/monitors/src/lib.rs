@@ -14,6 +14,7 @@ mod weighed;
 mod change;
 mod evaluate;
 mod judge;
+mod moved;
 mod release;
 mod sequential;
 mod settle;
@@ -21,14 +22,17 @@ mod state;
 mod words;
 
 // Monitors that run: when they look, what they remember, whom they tell.
+mod blind;
 mod erase;
 mod fault;
+mod hold;
 mod pace;
 mod run;
 mod seam;
 mod service;
 mod signal;
 pub mod store;
+mod tally;
 
 #[cfg(test)]
 mod tests;
@@ -39,11 +43,12 @@ pub use fault::MonitorFault;
 pub use kind::descriptor;
 pub use mainspring_statistics::Categories;
 pub use measurements::{Measurements, Point, Query, ReleaseSeen, SLICES, Series, Summary, Topics};
-pub use seam::{Bell, Signal, Watched};
+pub use seam::{Bell, Showing, Signal, Watched};
 pub use service::{Looked, Monitors, Parts, Standing};
 pub use signal::Going;
 pub use spec::{Budget, Compare, Measure, MonitorSpec, Of, Previous, Release, ReleaseOf, Rest, Severity, Test, Threshold, Worse};
-pub use state::{Drift, Evaluation, Figures, History, SliceEvaluation, State};
+pub use state::{Drift, Evaluation, Figures, History, Moved, Portion, SliceEvaluation, State};
 pub use stretch::{Stretch, StretchFault};
+pub use tally::Measured;
 pub use weighed::{Numbers, Tally};
-pub use words::sentence;
+pub use words::{portion, sentence};

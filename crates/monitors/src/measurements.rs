@@ -1,6 +1,6 @@
 //! The seam to whatever counts: time series of summaries by query.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use mainspring_kernel::{Fault, Timestamp};
@@ -75,6 +75,8 @@ pub struct Topics {
     pub mean: KernelMean,
     /// Absent while there are no clusters of this field yet.
     pub shares: Option<ClusterShares>,
+    /// The words that tell each cluster from the others, in the order of the shares.
+    pub words: Arc<[Vec<String>]>,
 }
 
 /// A release of the application that is watched.

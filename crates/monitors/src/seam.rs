@@ -24,9 +24,19 @@ pub trait Watched: Debug + Send + Sync + 'static {
         &self,
         project: ProjectId,
         spec: &MonitorSpec,
-        slice: Option<&str>,
+        showing: Showing<'_>,
         within: (Timestamp, Timestamp),
     ) -> Result<Vec<String>, Box<dyn Fault>>;
+}
+
+/// Which of what a monitor watches shows what it found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Showing<'s> {
+    pub slice: Option<&'s str>,
+    /// It is wrong on this side: less than it should be.
+    pub low: bool,
+    /// What the figure is beyond: its limit, or what it was compared with.
+    pub bound: Option<f64>,
 }
 
 /// Whoever makes incidents of what monitors find. Saying the same again changes nothing.
@@ -52,5 +62,7 @@ pub struct Signal {
     /// `prompt/answer@v4`.
     pub versions: Vec<String>,
     pub notify: Vec<Name>,
+    /// Labels in which alerts of one incident agree; empty: all of the monitor are one.
+    pub group_by: Vec<String>,
     pub at: Timestamp,
 }

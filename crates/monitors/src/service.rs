@@ -1,6 +1,9 @@
 //! The room's door: what people ask of monitors.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use mainspring_catalog::Catalog;
 use mainspring_kernel::{
@@ -13,11 +16,13 @@ use tokio::sync::RwLock;
 use crate::{
     evaluate::evaluate,
     fault::MonitorFault,
+    hold::{BEAT, LEASE},
     seam::{Bell, Watched},
     signal::{Going, ringing},
     spec::MonitorSpec,
-    state::{Evaluation, History, State},
+    state::{Evaluation, History, State, stands},
     store::{self, Kept},
+    tally::Measured,
 };
 
 /// A look that takes longer is given up.
@@ -39,6 +44,9 @@ pub struct Monitors {
     pub(crate) parts: Arc<Parts>,
     /// Whoever looks shares it from measuring to telling.
     pub(crate) looking: Arc<RwLock<()>>,
+    /// How often the lease of a look is renewed.
+    pub(crate) beat: Duration,
+    pub(crate) seen: Arc<Mutex<Option<Measured>>>,
 }
 
 /// A monitor and where it stands.
@@ -68,8 +76,7 @@ impl Standing {
     /// what has fired goes on.
     #[must_use]
     pub fn state(&self) -> Option<State> {
-        let found = self.evaluation.as_ref()?.state;
-        Some(if self.trouble.is_some() && found != State::Firing { State::Missing } else { found })
+        Some(stands(self.evaluation.as_ref()?.state, self.trouble.is_some()))
     }
 
     /// A look counts every trace of the project, so that a state, and with it the time of the next look, tells of them as much
@@ -95,7 +102,7 @@ pub struct Looked {
 impl Monitors {
     #[must_use]
     pub fn open(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), looking: Arc::default() }
+        Self { parts: Arc::new(parts), looking: Arc::default(), beat: BEAT, seen: Arc::default() }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -153,7 +160,7 @@ impl Monitors {
             Labels::Some(_) => None,
         };
         let history = kept.as_ref().map_or_else(History::default, |kept| history_of(kept, version));
-        let evaluation = self.measured((actor.project, &actor.labels), &spec, &history).await?;
+        let evaluation = self.evaluated((actor.project, &actor.labels), &spec, &history).await?;
         let going = ringing(name, &spec, &evaluation).raise.into_iter().map(|(going, _)| going).collect();
         Ok(Looked { version, spec, evaluation, going })
     }
@@ -166,7 +173,7 @@ impl Monitors {
         let (now, key) = (self.now(), (actor.project, name));
         store::ensure(&self.parts.catalog, (actor.project, name, version), now).await?;
         let always = Timestamp::from_micros(i64::MAX);
-        let kept = store::claim(&self.parts.catalog, key, (now, now.plus(crate::run::LEASE)), always).await?;
+        let kept = store::claim(&self.parts.catalog, key, (now, now.plus(LEASE)), always).await?;
         let kept = kept.ok_or_else(|| MonitorFault::Busy { name: name.to_string() })?;
         self.attend_to(&kept).await?.ok_or_else(|| MonitorFault::Off { name: name.to_string() })
     }
@@ -176,7 +183,7 @@ impl Monitors {
         Ok(store::end_leases(&self.parts.catalog).await?)
     }
 
-    pub(crate) async fn measured(
+    pub(crate) async fn evaluated(
         &self,
         (project, labels): (ProjectId, &Labels),
         spec: &MonitorSpec,

@@ -1,6 +1,6 @@
 //! From what one look says to a state: how long it has been wrong, how long it has been well again.
 
-use std::time::Duration;
+use std::{cmp::Reverse, time::Duration};
 
 use mainspring_kernel::Timestamp;
 use mainspring_statistics::sequential::RateDetector;
@@ -10,8 +10,10 @@ use crate::{
     state::{Evaluation, Figures, History, Remembered, SliceEvaluation, State, Verdict},
 };
 
-/// A slice that has had nothing for as long as this, and for ten windows, is no longer waited for.
+/// A slice that has had nothing for as long as this, and for ten windows, is no longer waited for, unless it has fired.
 const FORGET: Duration = Duration::from_secs(24 * 3_600);
+/// So many that fired and fell silent are remembered, those seen last: an incident has no more alerts.
+const FIRED_MAX: usize = 500;
 
 #[derive(Debug)]
 pub(crate) struct Finding {
@@ -35,6 +37,10 @@ pub(crate) fn settle(
     looked_until: Option<Timestamp>,
 ) -> Evaluation {
     found.extend(gone(spec, history, now, &found));
+    // Where no slice is, or is left, that is said of all of them: what should report may never have come up.
+    if found.is_empty() {
+        found.push(Finding::new(None, (Verdict::Missing, Figures::default())));
+    }
     let (mut slices, mut remembered) = (Vec::new(), Vec::new());
     for finding in found {
         let before = history.of(finding.slice.as_deref());
@@ -49,16 +55,22 @@ pub(crate) fn settle(
         remembered.push(after);
     }
     let state = slices.iter().map(|slice| slice.state).max().unwrap_or(State::Missing);
-    Evaluation { at: now, state, slices, history: History { slices: remembered, looked_until } }
+    Evaluation { at: now, state, slices, history: History { slices: remembered, looked_until, blind_since: None } }
 }
 
-/// Slices that were there and of which this look found nothing.
+/// Slices that were there and of which this look found nothing, those seen last first. Silence ends nothing that has fired,
+/// however long it lasts.
 fn gone(spec: &MonitorSpec, history: &History, now: Timestamp, found: &[Finding]) -> Vec<Finding> {
     let forget = FORGET.max(spec.window.as_duration() * 10);
     // What was said before there were slices was said of all of them.
     let own = history.slices.iter().filter(|before| before.slice.is_some() || spec.slices.is_none());
-    let absent = own.filter(|before| !found.iter().any(|finding| finding.slice == before.slice));
-    let missing = absent.filter(|before| now.since(before.seen) < forget);
+    let mut absent: Vec<&Remembered> = own.filter(|before| !found.iter().any(|finding| finding.slice == before.slice)).collect();
+    absent.sort_by_key(|before| Reverse(before.seen));
+    let mut fired = 0;
+    let missing = absent.into_iter().filter(|before| {
+        fired += usize::from(before.open);
+        now.since(before.seen) < forget || (before.open && fired <= FIRED_MAX)
+    });
     missing.map(|before| Finding::new(before.slice.clone(), (Verdict::Missing, Figures::default()))).collect()
 }
 

@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 
 use mainspring_kernel::{
-    Name,
+    Name, Timestamp,
     id::{IncidentId, ProjectId},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    seam::Signal,
-    spec::{Compare, MonitorSpec, ReleaseOf},
+    seam::{Showing, Signal},
+    spec::{Compare, MonitorSpec, ReleaseOf, Worse},
     state::{Evaluation, SliceEvaluation, State},
-    words::sentence,
+    words::{sentence, shift},
 };
 
 /// An alert that goes on.
@@ -25,9 +25,16 @@ pub struct Going {
     pub incident: Option<IncidentId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slice: Option<String>,
-    /// It is that nothing comes.
+    /// It is that nothing comes, or that nobody can look.
     #[serde(default)]
     pub missing: bool,
+}
+
+impl Going {
+    /// That nothing is known of what a monitor watches, as a whole.
+    pub(crate) fn silent(monitor: &Name) -> Self {
+        Self { fingerprint: fingerprint(monitor, None, true), incident: None, slice: None, missing: true }
+    }
 }
 
 /// What follows from a look.
@@ -96,20 +103,78 @@ pub(crate) fn signal(
         traces,
         versions: versions(spec, slice),
         notify: spec.notify.clone(),
+        group_by: spec.group_by.clone(),
         at: found.at,
     }
 }
+
+/// That nobody can look. Why it is in words is for whoever runs the server: they may name its stores.
+pub(crate) fn unseen(
+    (project, monitor): (ProjectId, &Name),
+    spec: &MonitorSpec,
+    going: &Going,
+    (code, since, at): (&str, Timestamp, Timestamp),
+) -> Signal {
+    let facts = [
+        ("code", Some(json!(code))),
+        ("window", Some(json!(spec.window))),
+        ("filter", spec.filter.as_ref().map(|filter| json!(filter))),
+        ("since", Some(json!(since))),
+    ];
+    Signal {
+        project,
+        monitor: monitor.clone(),
+        fingerprint: going.fingerprint.clone(),
+        severity: spec.severity,
+        summary: format!("it cannot be looked at, since {since} ({code})"),
+        labels: spec.labels.clone(),
+        group_by: spec.group_by.clone(),
+        facts: facts.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect(),
+        traces: Vec::new(),
+        versions: Vec::new(),
+        notify: spec.notify.clone(),
+        at,
+    }
+}
+
+/// On which side a slice is wrong: traces that are well on it say nothing of why.
+pub(crate) fn showing<'s>(spec: &MonitorSpec, slice: &'s SliceEvaluation) -> Showing<'s> {
+    let (value, reference) = (slice.figures.value, slice.figures.reference);
+    let under = |bound: Option<f64>| value.zip(bound).is_some_and(|(value, bound)| value < bound);
+    let side = |worse: Worse| match worse {
+        Worse::Up => false,
+        Worse::Down => true,
+        Worse::Either => under(reference),
+    };
+    let (low, bound) = match &spec.compare {
+        Compare::Threshold(limits) => {
+            let low = limits.above.is_none() || under(limits.below);
+            (low, if low { limits.below } else { limits.above })
+        }
+        Compare::Previous(previous) => (side(previous.worse), reference),
+        Compare::Release(release) => (side(release.worse), reference),
+        Compare::Rest(rest) => (side(rest.worse), reference),
+        Compare::Budget(_) => (false, None),
+    };
+    Showing { slice: slice.slice.as_deref(), low, bound }
+}
+
+/// What moved most of a distribution that an alert tells of.
+const MOVED: usize = 3;
 
 fn facts(spec: &MonitorSpec, slice: &SliceEvaluation) -> BTreeMap<String, Value> {
     let figures = &slice.figures;
     let interval = figures.interval.map(|interval| json!([interval.low, interval.high]));
     let number = |value: Option<f64>| value.map(|value| json!(value));
+    let moved: Vec<String> = figures.moved.iter().take(MOVED).map(shift).collect();
     let all = [
         ("value", number(figures.value)),
         ("interval", interval),
+        ("rate_interval", figures.own.map(|own| json!([own.low, own.high]))),
         ("limit", number(figures.limit)),
         ("reference", number(figures.reference)),
         ("p", number(figures.p)),
+        ("moved", (!moved.is_empty()).then(|| json!(moved.join("; ")))),
         ("count", Some(json!(figures.count))),
         ("estimated", figures.estimated.then(|| json!(true))),
         ("window", Some(json!(spec.window))),

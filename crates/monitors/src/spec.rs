@@ -53,11 +53,15 @@ pub struct MonitorSpec {
     /// Labels of its alerts, by which receivers and silences match: `app: desk`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// Alerts of any monitor that agree in these labels are one incident: `app`. `name`, `severity` and the field of `slices`
+    /// count as labels. Empty: the alerts of this monitor are one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub group_by: Vec<String>,
     /// Receivers of alerts, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<String>")]
     pub notify: Vec<Name>,
-    /// Whether receivers are told, too, when there is nothing to measure.
+    /// Whether receivers are told, too, when there is nothing to measure, or when nobody can look for long.
     #[serde(default = "yes")]
     pub notify_missing: bool,
 }

@@ -33,6 +33,12 @@ impl State {
     }
 }
 
+/// Where a monitor stands by what its last look found. Of what could not be looked at since nobody knows whether it is well, and
+/// what has fired goes on.
+pub(crate) fn stands(found: State, in_trouble: bool) -> State {
+    if in_trouble && found != State::Firing { State::Missing } else { found }
+}
+
 /// What one look says, before it is weighed with those before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -55,6 +61,9 @@ pub struct Figures {
     /// Where the value, or its difference from the reference, surely lies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<Interval>,
+    /// Where the value itself surely lies, where `interval` is of a difference: of the rate of a slice beside all others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<Interval>,
     /// What it may not pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<f64>,
@@ -69,6 +78,9 @@ pub struct Figures {
     pub evidence: Option<(f64, f64)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<Box<Drift>>,
+    /// What moved most within a distribution comes first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moved: Vec<Moved>,
     /// The releases that were compared: the newest and the one it is compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub releases: Option<(String, String)>,
@@ -84,6 +96,29 @@ pub enum Drift {
         mean: MeanDifference,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         growth: Option<GrowthReport>,
+    },
+}
+
+/// A part of a distribution, and the shares that it had and has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Moved {
+    pub what: Portion,
+    pub before: f64,
+    pub after: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Portion {
+    /// Empty: what has no value.
+    Category(String),
+    /// The words that tell it from other topics.
+    Topic(Vec<String>),
+    /// Texts that are like no topic.
+    Unlike,
+    Numbers {
+        from: f64,
+        to: f64,
     },
 }
 
@@ -118,6 +153,9 @@ pub struct History {
     /// Up to where a sequential test has looked: nothing is counted twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) looked_until: Option<Timestamp>,
+    /// Since when nobody could look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) blind_since: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -147,6 +185,11 @@ impl History {
     #[must_use]
     pub fn is_open(&self, slice: Option<&str>) -> bool {
         self.of(slice).is_some_and(|remembered| remembered.open)
+    }
+
+    /// Whether the last look at a slice found it wrong by itself, whatever those before it said.
+    pub(crate) fn is_wrong(&self, slice: Option<&str>) -> bool {
+        self.of(slice).is_some_and(|remembered| remembered.over_since.is_some())
     }
 
     /// Whether a slice is about to fire, or to be over, if it goes on as it is.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     signal::Going,
     state::{Evaluation, History},
+    tally::Stood,
 };
 
 /// Evaluations that are kept of each monitor.
@@ -16,7 +17,7 @@ const TROUBLE_MAX: usize = 600;
 
 macro_rules! columns {
     () => {
-        "project, name, version, looked_version, history, looked, evaluation, raised, trouble, due, fence"
+        "project, name, version, looked_version, history, looked, evaluation, raised, trouble, due, fence, lease_until"
     };
 }
 
@@ -31,6 +32,8 @@ const CLAIM: &str = concat!(
      AND (lease_until IS NULL OR lease_until <= $3) RETURNING ",
     columns!()
 );
+const RENEW: &str = "UPDATE monitor_state SET lease_until = $4 WHERE project = $1 AND name = $2 AND fence = $3 \
+    AND lease_until IS NOT NULL RETURNING name";
 const GET: &str = concat!("SELECT ", columns!(), " FROM monitor_state WHERE project = $1 AND name = $2");
 const SAVE: &str = "UPDATE monitor_state SET looked_version = $4, history = $5, looked = $6, evaluation = $7, raised = $8, \
     lease_until = $9 WHERE project = $1 AND name = $2 AND fence = $3";
@@ -43,6 +46,9 @@ const FINISH: &str = "UPDATE monitor_state SET raised = $4, due = CASE WHEN vers
     trouble = NULL, lease_until = NULL WHERE project = $1 AND name = $2 AND fence = $3";
 const FAIL: &str = "UPDATE monitor_state SET due = $4, trouble = $5, lease_until = NULL \
     WHERE project = $1 AND name = $2 AND fence = $3";
+/// What was found before stays.
+const BLIND: &str = "UPDATE monitor_state SET history = $4, raised = $5 WHERE project = $1 AND name = $2 AND fence = $3 \
+    RETURNING name";
 /// Nothing of what it found stays.
 const CLEAR: &str = "UPDATE monitor_state SET history = '{\"slices\":[]}', looked_version = NULL, looked = NULL, \
     evaluation = NULL WHERE project = $1 AND name = $2 AND fence = $3";
@@ -58,9 +64,31 @@ const FOUND: &str = "SELECT looked, evaluation FROM monitor_evaluation WHERE pro
 const REWRITE: &str = "UPDATE monitor_evaluation SET evaluation = $4 WHERE project = $1 AND name = $2 AND looked = $3";
 const END_LEASES: &str = "UPDATE monitor_state SET lease_until = NULL WHERE lease_until IS NOT NULL RETURNING name";
 
+const STOOD: &str = "SELECT project, name, evaluation, CAST(CASE WHEN trouble IS NULL THEN 0 ELSE 1 END AS BIGINT) AS in_trouble \
+    FROM monitor_state WHERE project > $1 OR (project = $1 AND name > $2) ORDER BY project, name LIMIT $3";
+
 /// Every statement for both engines, for the test that compiles them.
-pub const STATEMENTS: &[&str] =
-    &[ENSURE, DUE, CLAIM, GET, SAVE, ADD, PRUNE, FINISH, FAIL, CLEAR, EVALUATIONS, STATES, RESTATE, FOUND, REWRITE, END_LEASES];
+pub const STATEMENTS: &[&str] = &[
+    ENSURE,
+    DUE,
+    CLAIM,
+    RENEW,
+    GET,
+    SAVE,
+    ADD,
+    PRUNE,
+    FINISH,
+    FAIL,
+    BLIND,
+    CLEAR,
+    EVALUATIONS,
+    STATES,
+    RESTATE,
+    FOUND,
+    REWRITE,
+    END_LEASES,
+    STOOD,
+];
 
 /// A monitor as it stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,6 +106,8 @@ pub(crate) struct Kept {
     pub(crate) trouble: Option<String>,
     pub(crate) due: Timestamp,
     pub(crate) fence: i64,
+    /// Up to when whoever looks at it has it, as it was read.
+    pub(crate) lease_until: Option<Timestamp>,
 }
 
 fn json(value: &impl Serialize) -> String {
@@ -106,6 +136,11 @@ pub(crate) async fn claim(
     due_by: Timestamp,
 ) -> Result<Option<Kept>, CatalogFault> {
     catalog.write(CLAIM, params![project, name, now, until, due_by]).await?.first().map(read).transpose()
+}
+
+/// Answers whether the lease was still held.
+pub(crate) async fn renew(catalog: &Catalog, kept: &Kept, until: Timestamp) -> Result<bool, CatalogFault> {
+    Ok(!catalog.write(RENEW, params![kept.project, &kept.name, kept.fence, until]).await?.is_empty())
 }
 
 pub(crate) async fn get(catalog: &Catalog, project: ProjectId, name: &Name) -> Result<Option<Kept>, CatalogFault> {
@@ -149,6 +184,13 @@ pub(crate) async fn fail(catalog: &Catalog, kept: &Kept, due: Timestamp, trouble
     catalog.write(FAIL, params![kept.project, &kept.name, kept.fence, due, trouble]).await.map(drop)
 }
 
+/// What a look remembers that could not measure anything, with every alert that goes on or is to be told. Answers whether the
+/// lease was still held.
+pub(crate) async fn blind(catalog: &Catalog, kept: &Kept, history: &History, raised: &[Going]) -> Result<bool, CatalogFault> {
+    let values = params![kept.project, &kept.name, kept.fence, json(history), json(&raised)];
+    Ok(!catalog.write(BLIND, values).await?.is_empty())
+}
+
 pub(crate) async fn clear(catalog: &Catalog, kept: &Kept) -> Result<(), CatalogFault> {
     catalog.write(CLEAR, params![kept.project, &kept.name, kept.fence]).await.map(drop)
 }
@@ -166,6 +208,32 @@ pub(crate) async fn evaluations(
 
 pub(crate) async fn end_leases(catalog: &Catalog) -> Result<usize, CatalogFault> {
     Ok(catalog.write(END_LEASES, params![]).await?.len())
+}
+
+/// How a monitor of any project stood at its last look.
+#[derive(Debug)]
+pub(crate) struct Standings {
+    pub(crate) project: String,
+    pub(crate) name: String,
+    pub(crate) evaluation: Option<Stood>,
+    pub(crate) in_trouble: bool,
+}
+
+/// Monitors of all projects after one, in order.
+pub(crate) async fn stood(
+    catalog: &Catalog,
+    (project, name): (&str, &str),
+    limit: usize,
+) -> Result<Vec<Standings>, CatalogFault> {
+    let read = |row: &Row| {
+        Ok(Standings {
+            project: row.text("project")?.to_owned(),
+            name: row.text("name")?.to_owned(),
+            evaluation: row.opt_json("evaluation")?,
+            in_trouble: row.bool("in_trouble")?,
+        })
+    };
+    catalog.query(STOOD, params![project, name, limit]).await?.iter().map(read).collect()
 }
 
 /// What is remembered of a monitor, as it is written.
@@ -237,5 +305,6 @@ fn read(row: &Row) -> Result<Kept, CatalogFault> {
         trouble: row.opt_text("trouble")?.map(str::to_owned),
         due: row.time("due")?,
         fence: row.int("fence")?,
+        lease_until: row.opt_time("lease_until")?,
     })
 }

@@ -107,11 +107,17 @@ impl Numbers {
         stratum.quantiles.add(number);
     }
 
+    /// Adds numbers that were summed up where they lie, each of which stands for as many. For sums and means their moments are
+    /// enough, and quantiles may be empty.
+    pub fn add_summed(&mut self, moments: &Moments, quantiles: &Quantiles, weight: f64) {
+        let stratum = self.stratum(weight);
+        stratum.moments.merge(moments);
+        stratum.quantiles.merge(quantiles);
+    }
+
     pub(crate) fn merge(&mut self, other: &Self) {
         for more in &other.strata {
-            let stratum = self.stratum(more.weight);
-            stratum.moments.merge(&more.moments);
-            stratum.quantiles.merge(&more.quantiles);
+            self.add_summed(&more.moments, &more.quantiles, more.weight);
         }
     }
 
@@ -279,6 +285,13 @@ mod tests {
         (1..=100).for_each(|number| numbers.add(f64::from(number), 1.0));
         assert_eq!((numbers.count(), numbers.mean(), numbers.sum(), numbers.is_estimate()), (100, Some(50.5), 5_050.0, false));
         assert_eq!(numbers.beyond(f64::INFINITY), (0, 100));
+        let mut summed = Numbers::default();
+        for part in [1..=40, 41..=100] {
+            let part = || part.clone().map(f64::from);
+            summed.add_summed(&part().collect(), &part().collect(), 1.0);
+        }
+        assert_eq!((summed.count(), summed.quantile(0.9)), (100, numbers.quantile(0.9)));
+        assert!(near(summed.variance().unwrap(), numbers.variance().unwrap(), 1e-12));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use mainspring_kernel::text::elide;
 
 use crate::{
     spec::{Budget, Compare, Measure, MonitorSpec, Test, Threshold},
-    state::{Figures, SliceEvaluation, State},
+    state::{Figures, Moved, Portion, SliceEvaluation, State},
 };
 
 /// A filter in a sentence is no longer than this.
@@ -80,6 +80,10 @@ fn measured(spec: &MonitorSpec, figures: &Figures) -> String {
         if let Some(limit) = figures.limit {
             let _ = write!(text, ", of {} that matter", number(limit));
         }
+        let matters = figures.value.zip(figures.limit).is_some_and(|(value, limit)| value >= limit);
+        if let Some(most) = figures.moved.first().filter(|_| matters) {
+            let _ = write!(text, "; most of all {}", shift(most));
+        }
         return text;
     }
     if let (Measure::Percentile { field, .. }, Compare::Threshold(limits), Some(value), Some(limit)) =
@@ -112,6 +116,26 @@ fn measured(spec: &MonitorSpec, figures: &Figures) -> String {
         }
     }
     text
+}
+
+/// How a part of a distribution moved.
+pub(crate) fn shift(moved: &Moved) -> String {
+    format!("{} ({} before, {} now)", portion(&moved.what), share(moved.before), share(moved.after))
+}
+
+/// What a part of a distribution is called.
+#[must_use]
+pub fn portion(of: &Portion) -> String {
+    match of {
+        Portion::Category(name) if name.is_empty() => "what has no value".to_owned(),
+        Portion::Category(name) => elide(name, 80),
+        Portion::Topic(words) if words.is_empty() => "a topic that no words tell apart".to_owned(),
+        // Whoever erases a word finds it after this.
+        Portion::Topic(words) => format!("the topic {}", words.join(", ")),
+        Portion::Unlike => "what is like no topic".to_owned(),
+        Portion::Numbers { from, to } if number(*from) == number(*to) => format!("about {}", number(*from)),
+        Portion::Numbers { from, to } => format!("from {} to {}", number(*from), number(*to)),
+    }
 }
 
 /// A sequential test counts what goes against a limit; people are told of the rate that they asked for.

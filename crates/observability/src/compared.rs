@@ -50,7 +50,7 @@ impl Comparing {
     }
 
     /// Adds the row of a span. `texts` are its own. Large values are taken out of it, but what they say is searched all the same.
-    pub(crate) fn push(&mut self, mut span: Span, texts: &mut Texts) -> serde_json::Result<()> {
+    pub(crate) fn push(&mut self, mut span: Span, texts: &mut Texts) -> std::io::Result<()> {
         let searched = Searched::of(&span);
         let cut = values::cut(&mut span);
         if !cut.is_empty() {

@@ -15,6 +15,7 @@ mod fault;
 mod filter;
 mod forget;
 mod hold;
+mod json;
 mod keeping;
 mod known;
 mod looking;
@@ -70,7 +71,7 @@ pub use query::{
     DashboardAnswer, DashboardQuestion, PanelAnswer, PromAnswer, PromFault, PromFound, PromMetric, PromSeries, PromTimes,
     SqlColumn, SqlQuestion, SqlRows, SqlTable, prom_labels, prom_metrics,
 };
-pub use query::{FirstSeen, Listener, SeriesQuestion, SeriesRow, Told, check_group_field, check_number_field};
+pub use query::{FirstSeen, Listener, NewRelease, NumbersRow, SeriesQuestion, SeriesRow, check_group_field, check_number_field};
 pub use sampling::Tally;
 pub use scores::{
     FEEDBACK, Feedback, NewScore, Rating, Score, ScoreFilter, ScoreKind, ScoreListener, ScoreMeasure, ScoreSource, ScoreSummary,

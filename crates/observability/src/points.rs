@@ -148,7 +148,8 @@ impl MetricPoints {
         let open = async {
             let name: Name = TABLE.parse().map_err(|fault: NameFault| TraceFault::Unreadable { reason: fault.to_string() })?;
             let index = |column: &str| IndexSpec { column: column.to_owned(), kind: IndexKind::Scalar };
-            let spec = TableSpec { schema: schema(), indexes: vec![index("time"), index("point")], past: PAST };
+            let indexes = vec![index("time"), index("point")];
+            let spec = TableSpec { schema: schema(), indexes, past: PAST, packed: Vec::new() };
             Ok::<_, TraceFault>(self.lake.open(&name, &spec).await?)
         };
         self.table.get_or_try_init(|| open).await

@@ -30,7 +30,7 @@ use crate::{
     pace::Pace,
     pricing::SpanPrices,
     query::{
-        self, ActivityBucket, Asking, Counted, Export, Gathered, GatheredBy, MetricsQuestion, SessionTraces, SpanMetrics,
+        self, ActivityBucket, Asking, Counted, Export, Firsts, Gathered, GatheredBy, MetricsQuestion, SessionTraces, SpanMetrics,
         SpanSummary, TraceFilter, TracePart, TraceSummary, TraceTree, Traffic,
     },
     room::Room,
@@ -94,6 +94,8 @@ pub struct Observability {
     prices: Arc<OnceLock<Arc<dyn SpanPrices>>>,
     /// None before there is a room for them.
     pub(crate) scores: Option<Scores>,
+    /// When releases and the like were seen first, as far as somebody asked.
+    pub(crate) firsts: Arc<Firsts>,
 }
 
 /// How spans are faring.
@@ -215,6 +217,7 @@ impl Observability {
             adopt_after,
             prices,
             scores,
+            firsts: Arc::default(),
         })
     }
 
@@ -442,6 +445,7 @@ impl Observability {
             orphans.forget(|key| whose.iter().any(|whose| whose.is_about(key)));
         }
         drop(self.kept.turn().await);
+        self.firsts.forget();
         Ok(found)
     }
 

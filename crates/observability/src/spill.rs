@@ -347,7 +347,7 @@ impl Frames {
     pub(crate) fn of<'s>(spans: impl IntoIterator<Item = &'s Span>) -> std::io::Result<Self> {
         let (mut frames, mut texts) = (Self::default(), Texts::default());
         for span in spans {
-            texts.write(span).map_err(std::io::Error::other)?;
+            texts.write(span)?;
             frames.push(span, &texts)?;
         }
         Ok(frames)

@@ -9,7 +9,7 @@ use std::{
 };
 
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, ListArray, RecordBatch, StringArray,
+    Array, ArrayRef, BooleanArray, Int64Array, ListArray, RecordBatch, StringArray,
     builder::{BooleanBuilder, Float64Builder, Int64Builder, ListBuilder, StringBuilder},
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -25,6 +25,7 @@ use crate::{
     conventions::{Facts, SpanType, counted::Id},
     fault::TraceFault,
     forget::documents_of,
+    json,
     searched::{CONTENT, REST, Searched},
     values,
 };
@@ -38,7 +39,8 @@ const PAST: Past = Past::Brief { no_older_than: Duration::from_secs(15 * 60), ve
 
 pub(crate) fn spec() -> TableSpec {
     let index = |column: &str| IndexSpec { column: column.to_owned(), kind: IndexKind::Scalar };
-    TableSpec { schema: Arc::clone(&SCHEMA), indexes: vec![index("trace"), index("start")], past: PAST }
+    let packed = [CONTENT, REST, "attributes", "events", "links"].map(str::to_owned).into();
+    TableSpec { schema: Arc::clone(&SCHEMA), indexes: vec![index("trace"), index("start")], past: PAST, packed }
 }
 
 /// Older tables lack the columns after `events`; they are added when a table is opened.
@@ -132,7 +134,7 @@ pub(crate) struct Texts {
 
 impl Texts {
     /// Writes those of another span, into the same memory.
-    pub(crate) fn write(&mut self, span: &Span) -> serde_json::Result<()> {
+    pub(crate) fn write(&mut self, span: &Span) -> std::io::Result<()> {
         written(&mut self.project, &span.project);
         written(&mut self.trace, &span.trace);
         written(&mut self.span, &span.span);
@@ -143,9 +145,12 @@ impl Texts {
         self.attributes.clear();
         self.events.clear();
         self.links.clear();
-        serde_json::to_writer(&mut self.attributes, &span.attributes)?;
+        json::write_map(&span.attributes, &mut self.attributes)?;
         serde_json::to_writer(&mut self.events, &span.events)?;
-        if span.links.is_empty() { Ok(()) } else { serde_json::to_writer(&mut self.links, &span.links) }
+        if !span.links.is_empty() {
+            serde_json::to_writer(&mut self.links, &span.links)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn project(&self) -> &str {
@@ -474,12 +479,6 @@ impl Rows<'_> {
     pub(crate) fn number(&self, name: &str, row: usize) -> Result<Option<i64>, TraceFault> {
         let column: &Int64Array = self.column(name)?;
         Ok((!column.is_null(row)).then(|| column.value(row)))
-    }
-
-    /// For how many rows one stands.
-    pub(crate) fn weight(&self, row: usize) -> Result<f64, TraceFault> {
-        let column: &Float64Array = self.column(WEIGHT)?;
-        Ok(if column.is_null(row) { 1.0 } else { column.value(row) })
     }
 
     /// What is searched of a span, as it was written.

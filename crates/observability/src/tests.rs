@@ -7,9 +7,11 @@ mod elsewhere;
 mod erasing;
 mod errands;
 mod gathering;
+mod grouping;
 mod keeping;
 mod keeping_telemetry;
 mod looking;
+mod once;
 mod redacting;
 mod rewriting;
 mod scoring;
@@ -19,6 +21,7 @@ mod series;
 mod settling;
 mod storing;
 mod tree;
+mod unsteady;
 mod weighing;
 
 use std::{

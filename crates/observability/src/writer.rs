@@ -184,10 +184,10 @@ pub(crate) fn write(
         if let Some(told) = &mut told {
             told.push(&span);
         }
-        let framed = texts.write(&span).map_err(std::io::Error::other).and_then(|()| frames.push(&span, &texts));
+        let framed = texts.write(&span).and_then(|()| frames.push(&span, &texts));
         framed.map_err(|error| Trouble::of(&error))?;
         if let Some(rows) = &mut rows {
-            rows.push(span, &mut texts).map_err(|error| Trouble::of(&std::io::Error::other(error)))?;
+            rows.push(span, &mut texts).map_err(|error| Trouble::of(&error))?;
         }
     }
     let path = spill.write(&frames)?;

@@ -78,23 +78,35 @@ impl ParserPool {
         let pool = |reason: String| ParseFault::Pool { reason };
         let _permit = self.inner.permits.acquire().await.map_err(|error| pool(error.to_string()))?;
         let idle = self.inner.idle.lock().await.pop();
-        let mut worker = match idle {
-            Some(worker) => worker,
-            None => self.spawn().map_err(|error| pool(error.to_string()))?,
+        let spawn = || self.spawn().map_err(|error| pool(error.to_string()));
+        let (worker, is_used) = match idle {
+            Some(worker) => (worker, true),
+            None => (spawn()?, false),
         };
-        match tokio::time::timeout(limits.wall, worker.serve(&request, limits)).await {
+        let answer = match self.ask(worker, &request).await {
+            // It may have died while nobody asked it anything, or of what it had done before: a fresh one says.
+            Err(_) if is_used => self.ask(spawn()?, &request).await,
+            answer => answer,
+        };
+        answer.unwrap_or_else(|reason| Err(ParseFault::Crashed { reason }))
+    }
+
+    /// The child's answer, after which it is free for others; or of what it died.
+    async fn ask(&self, mut worker: Worker, request: &ParseRequest) -> Result<Reply, String> {
+        let limits = &self.inner.config.limits;
+        match tokio::time::timeout(limits.wall, worker.serve(request, limits)).await {
             Ok(Ok(reply)) => {
                 worker.served += 1;
                 if worker.served < SERVED_MAX {
                     self.inner.idle.lock().await.push(worker);
                 }
-                reply
+                Ok(reply)
             }
-            Ok(Err(error)) => Err(ParseFault::Crashed { reason: worker.death(&error).await }),
+            Ok(Err(error)) => Err(worker.death(&error).await),
             Err(_) => {
                 // Dropping the worker kills the child, which cannot be asked to stop.
                 let _ = worker.child.start_kill();
-                Err(ParseFault::TimedOut { seconds: limits.wall.as_secs() })
+                Ok(Err(ParseFault::TimedOut { seconds: limits.wall.as_secs() }))
             }
         }
     }

@@ -84,6 +84,24 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
 
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_does_not_fail_of_a_child_that_died_before() {
+    let began = std::env::temp_dir().join(format!("mainspring-parsers-idle-{}", std::process::id()));
+    let _ = std::fs::remove_file(&began);
+    let script = format!("echo $$ >> '{}'; exec '{}'", began.display(), env!("CARGO_BIN_EXE_parse-child"));
+    let args = vec!["-c".into(), script.into()];
+    let pool = ParserPool::start(ParserConfig { program: "/bin/sh".into(), args, workers: 1, limits: Limits::default() });
+    assert_eq!(pool.parse(request("x.txt", "one")).await.unwrap().text, "one");
+    let children = || -> Vec<String> { std::fs::read_to_string(&began).unwrap_or_default().lines().map(str::to_owned).collect() };
+    let idle = children().remove(0);
+    assert!(std::process::Command::new("kill").args(["-KILL", &idle]).status().unwrap().success());
+    until("the end of the child", || !runs(&idle)).await;
+    assert_eq!(pool.parse(request("x.txt", "two")).await.unwrap().text, "two");
+    assert_eq!(children().len(), 2);
+    std::fs::remove_file(&began).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
 async fn as_many_children_work_as_there_are_workers_and_they_end_with_those_who_wait() {
     let began = std::env::temp_dir().join(format!("mainspring-parsers-began-{}", std::process::id()));
     let _ = std::fs::remove_file(&began);

@@ -209,7 +209,7 @@ pub trait Adapter: Send + Sync + fmt::Debug {
         Err(UpstreamFault::unsupported(endpoint, "rerank"))
     }
 
-    /// What an answer that is not 2xx means.
+    /// What an answer that is not 2xx means, or one that is an error all the same.
     fn refusal(&self, endpoint: &Endpoint, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> UpstreamFault;
 
     /// Adds what proves who is asking. `now` is for signatures.

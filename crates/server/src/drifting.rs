@@ -100,7 +100,7 @@ pub(crate) async fn topics(
     let hours = hours.map_err(|fault| Box::new(fault) as Box<dyn Fault>)?;
     let point = |(at, sketch): (Timestamp, mainspring_observability::TopicSketch)| Point {
         at,
-        summary: Summary::Topics(Box::new(Topics { mean: sketch.mean, shares: Some(sketch.shares) })),
+        summary: Summary::Topics(Box::new(Topics { mean: sketch.mean, shares: Some(sketch.shares), words: sketch.words })),
     };
     let points: Vec<Point> = hours.into_iter().map(point).collect();
     Ok(if points.is_empty() { Vec::new() } else { vec![Series { slice: None, points }] })

@@ -26,11 +26,11 @@ impl Derived for Told {
     }
 
     async fn forget(&self, project: ProjectId, names: &ErasedNames) -> Result<(), Box<dyn Fault>> {
-        self.monitors.forget(project, &names.values).await.map_err(boxed)
+        self.monitors.forget(project, &names.values, &names.words).await.map_err(boxed)
     }
 
     async fn erase(&self, project: ProjectId, names: &ErasedNames) -> Result<(), Box<dyn Fault>> {
-        self.alerts.erase(project, &names.values, &names.traces).await.map_err(boxed)
+        self.alerts.erase(project, (&names.values, &names.words), &names.traces).await.map_err(boxed)
     }
 }
 

@@ -3,11 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
+use mainspring_alerts::Alerts;
 use mainspring_api_rest::Health;
 use mainspring_batches::Batches;
 use mainspring_blobs::Blobs;
 use mainspring_catalog::Catalog;
 use mainspring_lake::Lake;
+use mainspring_monitors::Monitors;
 use mainspring_observability::{ErrandKind, FailingErrand, Observability, Status};
 use mainspring_telemetry::{Metrics, process_stats};
 use mainspring_wire as wire;
@@ -24,6 +26,8 @@ pub(crate) struct Parts {
     pub(crate) local: Local,
     pub(crate) metrics: Metrics,
     pub(crate) batches: Batches,
+    pub(crate) alerts: Alerts,
+    pub(crate) monitors: Monitors,
     /// What was mended when the lake opened, in words.
     pub(crate) repaired: Arc<[String]>,
 }
@@ -83,6 +87,32 @@ fn traces(spans: &Status) -> wire::HealthItem {
     item("traces", if detail.is_some() { "degraded" } else { "ok" }, detail, &facts)
 }
 
+/// Whoever may read anything reads this: it says whether notices arrive, and nothing of incidents.
+fn alerts(measured: &mainspring_alerts::Measured) -> wire::HealthItem {
+    let ways = measured.deliveries.iter();
+    let lost: Vec<String> = ways
+        .filter(|(_, backlog)| backlog.failed_lately > 0)
+        .map(|(way, backlog)| format!("{} by {way}", backlog.failed_lately))
+        .collect();
+    let detail = (!lost.is_empty()).then(|| {
+        let lost = lost.join(", ");
+        format!("notices that were given up within a day: {lost}; `mainspring incidents deliveries --state failed` says why")
+    });
+    let (waiting, failed) =
+        measured.deliveries.values().fold((0, 0), |sum, backlog| (sum.0 + backlog.waiting, sum.1 + backlog.failed));
+    let facts = [("waiting", json!(waiting)), ("failed", json!(failed))];
+    item("alerts", if detail.is_some() { "degraded" } else { "ok" }, detail, &facts)
+}
+
+/// The same of monitors: whether they can look, and nothing of what they found.
+fn monitors(measured: &mainspring_monitors::Measured) -> wire::HealthItem {
+    let (all, in_trouble) = (measured.states.values().sum::<u64>(), measured.in_trouble);
+    let detail = (in_trouble > 0)
+        .then(|| format!("{in_trouble} of {all} found nothing out at their last look; `mainspring monitors list` says why"));
+    let facts = [("monitors", json!(all)), ("in_trouble", json!(in_trouble))];
+    item("monitors", if detail.is_some() { "degraded" } else { "ok" }, detail, &facts)
+}
+
 #[async_trait]
 impl Health for Parts {
     async fn parts(&self) -> Vec<wire::HealthItem> {
@@ -112,10 +142,42 @@ impl Health for Parts {
             None,
             &[("resident_bytes", json!(process.resident_bytes)), ("threads", json!(process.threads))],
         ));
+        // At the end: they come once somebody has counted, and whoever turns pages meanwhile sees no other part twice.
+        items.extend(self.monitors.measured().as_ref().map(monitors));
+        items.extend(self.alerts.measured().as_ref().map(alerts));
         items
     }
 
     async fn models(&self) -> Vec<wire::ModelView> {
         self.local.views()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mainspring_alerts::Backlog;
+
+    use super::*;
+
+    #[test]
+    fn notices_that_do_not_arrive_and_monitors_that_cannot_look_are_no_good_health() {
+        let backlog = |waiting, failed, failed_lately| Backlog { waiting, failed, failed_lately };
+        let mut measured = mainspring_alerts::Measured {
+            open: 7,
+            deliveries: BTreeMap::from([("slack", backlog(2, 3, 0)), ("webhook", backlog(0, 1, 0))]),
+            ..Default::default()
+        };
+        let well = alerts(&measured);
+        assert_eq!((well.state.as_str(), well.detail), ("ok", None), "what was given up long ago is no news");
+        assert_eq!(well.facts, BTreeMap::from([("waiting".to_owned(), json!(2)), ("failed".to_owned(), json!(4))]));
+        measured.deliveries.insert("slack", backlog(2, 3, 2));
+        let bad = alerts(&measured);
+        assert!(bad.state == "degraded" && bad.detail.as_deref().is_some_and(|why| why.contains("2 by slack;")), "{bad:?}");
+
+        let mut measured = mainspring_monitors::Measured { states: BTreeMap::from([("ok", 4), ("firing", 2)]), in_trouble: 0 };
+        assert_eq!(monitors(&measured).state, "ok", "that one fires is not how the server is");
+        measured.in_trouble = 1;
+        let bad = monitors(&measured);
+        assert!(bad.state == "degraded" && bad.detail.as_deref().is_some_and(|why| why.starts_with("1 of 6 ")), "{bad:?}");
     }
 }

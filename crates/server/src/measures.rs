@@ -63,6 +63,28 @@ impl Measures<'_> {
         }
     }
 
+    fn alerts(&self, measured: &mainspring_alerts::Measured) {
+        let help = "Incidents of all projects that are not over.";
+        for (state, number) in [("open", measured.open), ("acknowledged", measured.acknowledged)] {
+            self.now("mainspring_incidents", help, &[("state", state)], number);
+        }
+        let help = "Notices of incidents that have not arrived, by the kind of their receiver: they wait, or were given up.";
+        for (&way, backlog) in &measured.deliveries {
+            for (state, number) in [("waiting", backlog.waiting), ("failed", backlog.failed)] {
+                self.now("mainspring_deliveries", help, &[("receiver", way), ("state", state)], number);
+            }
+        }
+    }
+
+    fn monitors(&self, measured: &mainspring_monitors::Measured) {
+        let help = "Monitors of all projects by the state of their last look; none: off, or not looked at yet.";
+        for (&state, &number) in &measured.states {
+            self.now("mainspring_monitors", help, &[("state", state)], number);
+        }
+        let help = "Monitors whose last look found nothing out.";
+        self.now("mainspring_monitors_in_trouble", help, &[], measured.in_trouble);
+    }
+
     fn catalog(&self, connections: mainspring_catalog::Connections) {
         let idle = connections.idle.min(connections.open);
         for (state, number) in [("idle", idle), ("busy", connections.open - idle)] {
@@ -80,6 +102,12 @@ impl Parts {
         measures.catalog(self.catalog.connections());
         if let Some(batches) = self.batches.measured() {
             measures.batches(batches);
+        }
+        if let Some(alerts) = self.alerts.measured() {
+            measures.alerts(&alerts);
+        }
+        if let Some(monitors) = self.monitors.measured() {
+            measures.monitors(&monitors);
         }
         self.local.measure(&measures);
         self.metrics.render()

@@ -35,12 +35,13 @@ pub(crate) fn open(
 
 /// Looks at what is due, for as long as the server runs.
 pub(crate) fn start(monitors: &Monitors, tasks: &Tasks) {
-    let monitors = monitors.clone();
-    tasks.spawn("monitors: looks", |stop| monitors.keep_watching(stop));
+    let (looker, counter) = (monitors.clone(), monitors.clone());
+    tasks.spawn("monitors: looks", |stop| looker.keep_watching(stop));
+    tasks.spawn("monitors: metrics", |stop| counter.keep_measuring(stop));
 }
 
 /// A monitor that runs counts every trace of its project: what it found is for those who may see them all.
-const fn watcher(project: ProjectId, labels: Labels) -> Actor {
+pub(crate) const fn watcher(project: ProjectId, labels: Labels) -> Actor {
     Actor { principal: PrincipalId::from_raw(0), project, role: Role::Reader, labels, key: None, models: ModelScope::All }
 }
 
@@ -63,7 +64,8 @@ struct Incidents(Alerts);
 #[async_trait]
 impl Bell for Incidents {
     async fn raise(&self, signal: Signal) -> Result<IncidentId, Box<dyn Fault>> {
-        let Signal { project, monitor, fingerprint, severity, summary, labels, facts, traces, versions, notify, at } = signal;
+        let Signal { project, monitor, fingerprint, severity, summary, labels, facts, traces, versions, notify, group_by, at } =
+            signal;
         let alert = Alert {
             project,
             fingerprint,
@@ -74,8 +76,8 @@ impl Bell for Incidents {
             facts,
             traces,
             versions,
-            // All slices of a monitor are one incident.
-            group_by: Vec::new(),
+            // Where a spec says nothing, all slices of a monitor are one incident.
+            group_by,
             receivers: notify.into_iter().map(|name| AssetRef { name, selector: Selector::Latest }).collect(),
             at,
         };

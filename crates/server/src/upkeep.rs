@@ -45,6 +45,9 @@ const PUT_OFF: u32 = 10;
 const EXPIRE_EVERY: Duration = Duration::from_secs(3600);
 /// Large values that no span names are looked for this often, and whenever spans were deleted.
 const SWEEP_VALUES_EVERY: Duration = Duration::from_secs(3600);
+/// Where something was erased lately from a lake that several servers have, what writes left there that were broken off is
+/// looked for this often.
+const CLEAR_LEFTOVERS_EVERY: Duration = Duration::from_secs(900);
 /// Ended jobs are kept for people who ask why.
 const KEEP_JOBS_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -244,6 +247,16 @@ impl Background {
         swept.is_ok()
     }
 
+    async fn clear_leftovers(&self) {
+        match self.keeping.clear_leftovers().await {
+            Ok(0) => {}
+            Ok(bytes) => tracing::info!(bytes, "files of writes that were broken off went, after an erasure"),
+            Err(fault) => {
+                tracing::warn!(cause = %chain(&fault), "files of writes that were broken off could not be deleted; it is tried again");
+            }
+        }
+    }
+
     /// Answers whether there was anything to do.
     async fn tend_spans(&self, policy: &UpkeepPolicy) -> bool {
         match self.observability.table().upkeep(policy).await {
@@ -271,12 +284,17 @@ impl Background {
     async fn keep_spans(&self, stop: Stop) {
         let policy = UpkeepPolicy { keep_versions_for: self.keep_versions_for, ..UpkeepPolicy::default() };
         let mut sweeps_at = self.clock.now();
+        let mut clears_at = sweeps_at;
         while stop.sleep(self.upkeep_every).await {
             let gone = self.retain(&Telemetry::ALL).await.unwrap_or_default();
             self.tend_spans(&policy).await;
             let now = self.clock.now();
             if gone || now >= sweeps_at {
                 sweeps_at = if self.sweep_values().await { now.plus(SWEEP_VALUES_EVERY) } else { now };
+            }
+            if now >= clears_at {
+                clears_at = now.plus(CLEAR_LEFTOVERS_EVERY);
+                self.clear_leftovers().await;
             }
             self.tend_scores(&policy).await;
             if let Err(fault) = self.tend_points(&policy).await {

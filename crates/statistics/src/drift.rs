@@ -6,7 +6,7 @@ mod numeric;
 use serde::{Deserialize, Serialize};
 
 pub use categorical::{CategoryDrift, Mover, compare_categories};
-pub use numeric::{NumericDrift, compare_numbers, kolmogorov_smirnov_p};
+pub use numeric::{NumericDrift, RangeShare, compare_numbers, compare_ranges, kolmogorov_smirnov_p};
 
 /// A comparison, or why there is none. That there is nothing to compare is never "no drift".
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -146,6 +146,12 @@ impl Quantiles {
     pub fn max(&self) -> Option<f64> {
         (self.count > 0).then_some(self.max)
     }
+    /// Memory beside the sketch itself, about.
+    #[must_use]
+    pub fn heap(&self) -> usize {
+        // A cell and its part of a node of the tree.
+        self.cells.len() * 24
+    }
     /// How far a quantile may be from the truth, relative to it.
     #[must_use]
     pub fn accuracy(&self) -> f64 {

@@ -5,59 +5,43 @@
 
 use std::ops::Range;
 
-/// A line of `/proc/self/smaps` with what matters of those below it.
+/// A line of `/proc/self/maps`. `smaps` would tell what has changed in each, but looks at every page for that: tens of
+/// milliseconds for a gigabyte, in which a thread of the runtime answers nobody.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Mapping {
+struct Mapping<'a> {
     addresses: Range<usize>,
-    /// It may not be written, and belongs to nobody else.
+    /// Code, or what a file begins with. What else is only read may hold addresses that the loader filled in.
     fixed: bool,
-    path: String,
-    /// Bytes in it that are not those of the file, such as addresses that the loader filled in.
-    changed: u64,
+    path: &'a str,
 }
 
-/// The mappings of the text of `smaps`; what cannot be read is left out.
-fn mappings(smaps: &str) -> Vec<Mapping> {
-    let mut found: Vec<Mapping> = Vec::new();
-    for line in smaps.lines() {
-        if let Some(mapping) = head(line) {
-            found.push(mapping);
-        } else if let (Some(rest), Some(last)) = (line.strip_prefix("Anonymous:"), found.last_mut()) {
-            let kilobytes = rest.split_whitespace().next().and_then(|number| number.parse::<u64>().ok());
-            // One whose size cannot be read is left alone.
-            last.changed = kilobytes.map_or(u64::MAX, |number| number.saturating_mul(1024));
-        }
-    }
-    found
-}
-
-/// `addresses permissions offset device inode path`; every other line begins with a name and a colon.
-fn head(line: &str) -> Option<Mapping> {
+/// `addresses permissions offset device inode path`.
+fn mapping(line: &str) -> Option<Mapping<'_>> {
     let mut parts = line.splitn(6, ' ');
     let (start, end) = parts.next()?.split_once('-')?;
     let addresses = usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?;
-    let permissions = parts.next()?;
-    let path = parts.nth(3).unwrap_or_default().trim_start().to_owned();
-    let fixed = matches!(permissions, "r--p" | "r-xp");
-    // Until the line that tells it comes, everything may have been changed.
-    Some(Mapping { addresses, fixed, path, changed: u64::MAX })
+    let (permissions, offset) = (parts.next()?, parts.next()?);
+    let fixed = permissions == "r-xp" || permissions == "r--p" && u64::from_str_radix(offset, 16) == Ok(0);
+    Some(Mapping { addresses, fixed, path: parts.nth(2).unwrap_or_default().trim_start() })
 }
 
-/// The ranges that hold the file around an address as it is on the disk. The file's data is not among them.
-fn unchanged(mappings: &[Mapping], around: usize) -> Vec<Range<usize>> {
+/// The ranges that hold the file around an address as it is on the disk. The file's data is not among them, and no library:
+/// another thread may be loading one.
+fn unchanged(maps: &str, around: usize) -> Vec<Range<usize>> {
+    let mappings: Vec<Mapping<'_>> = maps.lines().filter_map(mapping).collect();
     let Some(own) = mappings.iter().find(|mapping| mapping.addresses.contains(&around)) else { return Vec::new() };
     if !own.path.starts_with('/') {
         return Vec::new();
     }
-    let same = mappings.iter().filter(|mapping| mapping.path == own.path && mapping.fixed && mapping.changed == 0);
+    let same = mappings.iter().filter(|mapping| mapping.path == own.path && mapping.fixed);
     same.map(|mapping| mapping.addresses.clone()).collect()
 }
 
 /// Unmaps the pages of this program's code and constants. Those that are used come back from the kernel's cache as they are
 /// used; the others no longer count as memory of this process. Where there is no `/proc` it does nothing.
 pub fn let_go_of_code() {
-    let Ok(smaps) = std::fs::read_to_string("/proc/self/smaps") else { return };
-    unchanged(&mappings(&smaps), let_go_of_code as *const () as usize).into_iter().for_each(drop_pages);
+    let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else { return };
+    unchanged(&maps, let_go_of_code as *const () as usize).into_iter().for_each(drop_pages);
 }
 
 #[cfg(target_os = "linux")]
@@ -69,9 +53,8 @@ fn drop_pages(range: Range<usize>) {
     unsafe extern "C" {
         fn madvise(address: *mut c_void, length: usize, advice: c_int) -> c_int;
     }
-    // SAFETY: the range is mapped from the file this program runs from, privately and without the right to write, by the
-    // loader, which never changes it again; and no page of it differs from the file. Whoever touches a page that is dropped
-    // gets the same bytes again.
+    // SAFETY: the range is mapped from the file this program runs from, privately and without the right to write, and the loader
+    // filled nothing in there before. Whoever touches a page that is dropped gets the same bytes again.
     let _ = unsafe { madvise(range.start as *mut c_void, range.len(), MADV_DONTNEED) };
 }
 
@@ -84,40 +67,42 @@ mod tests {
 
     use super::*;
 
-    const SMAPS: &str = "\
+    const MAPS: &str = "\
 55d0a0000000-55d0a4000000 r--p 00000000 fe:00 1234                       /opt/main spring
-Size:              65536 kB
-Rss:                9000 kB
-Anonymous:             0 kB
-VmFlags: rd mr mw me sd
 55d0a4000000-55d0b0000000 r-xp 04000000 fe:00 1234                       /opt/main spring
-Anonymous:             0 kB
 55d0b0000000-55d0b1000000 r--p 10000000 fe:00 1234                       /opt/main spring
-Anonymous:          7416 kB
 55d0b1000000-55d0b1100000 rw-p 11000000 fe:00 1234                       /opt/main spring
-Anonymous:             0 kB
 55d0b1100000-55d0b1200000 r-xs 11000000 fe:00 1234                       /opt/main spring
-Anonymous:             0 kB
+55d0b1200000-55d0b1300000 rwxp 04000000 fe:00 1234                       /opt/main spring
 7f0000000000-7f0000100000 r-xp 00000000 fe:00 99                         /lib/libc.so.6
-Anonymous:             0 kB
 7f0000100000-7f0000200000 r--p 00000000 00:00 0
-Anonymous:             0 kB
+7ffd4a7e9000-7ffd4a7eb000 r-xp 00000000 00:00 0                          [vdso]
 ";
 
     #[test]
     fn only_what_is_as_it_is_in_the_programs_own_file_is_let_go() {
-        let found = mappings(SMAPS);
-        assert_eq!(found.len(), 7);
-        let ranges = unchanged(&found, 0x55d0_a400_1000);
+        let ranges = unchanged(MAPS, 0x55d0_a400_1000);
         assert_eq!(ranges, [0x55d0_a000_0000..0x55d0_a400_0000, 0x55d0_a400_0000..0x55d0_b000_0000]);
-        assert!(unchanged(&found, 0x7f00_0010_0010).is_empty(), "what belongs to no file is left alone");
-        assert!(unchanged(&found, 1).is_empty());
+        for other in [0x7f00_0010_0010, 0x7ffd_4a7e_9010, 1] {
+            assert!(unchanged(MAPS, other).is_empty(), "what belongs to no file is left alone: {other:x}");
+        }
     }
 
     #[test]
-    fn a_mapping_of_which_nothing_more_is_told_is_left_alone() {
-        let cut = &SMAPS[..SMAPS.find("Size:").unwrap()];
-        assert!(unchanged(&mappings(cut), 0x55d0_a000_0000).is_empty());
+    fn a_line_that_is_cut_is_no_mapping() {
+        assert_eq!(MAPS.lines().filter_map(mapping).count(), 9);
+        for cut in ["", "55d0a0000000", "55d0a0000000-55d0a4000000", "55d0a0000000-55d0a4000000 r-xp"] {
+            assert_eq!(mapping(cut), None, "{cut}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_program_is_found_among_what_is_mapped() {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let here = let_go_of_code as *const () as usize;
+        let ranges = unchanged(&maps, here);
+        assert!(ranges.iter().any(|range| range.contains(&here)), "{maps}");
     }
 
     #[test]
@@ -130,13 +115,13 @@ Anonymous:             0 kB
     proptest! {
         #[test]
         fn any_text_is_read_as_mappings(text in "(?s).{0,400}") {
-            let _ = unchanged(&mappings(&text), 0);
+            let _ = unchanged(&text, 0);
         }
 
         #[test]
-        fn smaps_cut_and_changed_anywhere_are_read(at in 0..SMAPS.len(), with in "[ -~]{0,3}") {
-            let text = format!("{}{with}{}", &SMAPS[..at], &SMAPS[(at + with.len()).min(SMAPS.len())..]);
-            let _ = unchanged(&mappings(&text), 0x55d0_a400_1000);
+        fn maps_cut_and_changed_anywhere_are_read(at in 0..MAPS.len(), with in "[ -~]{0,3}") {
+            let text = format!("{}{with}{}", &MAPS[..at], &MAPS[(at + with.len()).min(MAPS.len())..]);
+            let _ = unchanged(&text, 0x55d0_a400_1000);
         }
     }
 }

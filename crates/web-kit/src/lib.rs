@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod alive;
 mod auth;
 mod body;
 mod conventions;
@@ -15,6 +16,7 @@ mod told;
 mod tests;
 
 pub use address::{Path, Query};
+pub use alive::{Alive, SILENCE};
 pub use auth::{Access, Authenticate, Caller, Home, PROJECT, authenticate, may_name, may_name_any};
 pub use body::{Body, BodyWithin, parse_body, read_body};
 pub use conventions::{Kept, Wished, Wishes, follow_conventions};
@@ -22,5 +24,5 @@ pub use paging::Paging;
 pub use problem::{Answer, Problem, ProblemBody};
 pub use request::{Deadlines, Dialect, RequestLog, RequestTag, deadline, log_requests};
 pub use routes::Route;
-pub use sse::{Sse, SseEvent, costing};
+pub use sse::{Sse, SseEvent, comment, costing, event_stream};
 pub use told::{told_headers, with_cost, with_told};

@@ -8,6 +8,8 @@ use futures::{Stream, StreamExt};
 use http::{HeaderName, HeaderValue, header};
 use mainspring_kernel::Money;
 
+use crate::alive::{Alive, SILENCE};
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SseEvent {
     /// A comment before it, which clients pass over.
@@ -90,14 +92,39 @@ where
     S: Stream<Item = SseEvent> + Send + 'static,
 {
     fn into_response(self) -> Response {
-        let body = axum::body::Body::from_stream(self.0.map(|event| Ok::<_, Infallible>(event.bytes())));
-        let mut response = Response::new(body);
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-        response
+        respond(self.0.map(|event| event.bytes()))
     }
+}
+
+impl<S> Sse<S>
+where
+    S: Stream<Item = SseEvent> + Send + 'static,
+{
+    /// The same, with a comment whenever nothing else has come for a while.
+    pub fn kept_alive(self) -> Response {
+        event_stream(self.0.map(|event| event.bytes()), comment)
+    }
+}
+
+/// Bytes of whole events as a response that proxies do not hold back, and with a word whenever nothing else has come for a
+/// while, so that they do not take it for dead.
+pub fn event_stream(bytes: impl Stream<Item = Bytes> + Send + 'static, word: fn() -> Bytes) -> Response {
+    respond(Alive::new(bytes.boxed(), SILENCE, word))
+}
+
+/// Says nothing to readers of events.
+#[must_use]
+pub fn comment() -> Bytes {
+    Bytes::from_static(b": keep-alive\n\n")
+}
+
+fn respond(bytes: impl Stream<Item = Bytes> + Send + 'static) -> Response {
+    let mut response = Response::new(axum::body::Body::from_stream(bytes.map(Ok::<_, Infallible>)));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
 }
 
 #[cfg(test)]

@@ -74,8 +74,16 @@ pub struct AlertView {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChangeView {
+    /// Of an asset; `release` where a program sent spans of a release for the first time.
     pub kind: String,
+    /// Of the asset, or of the service.
     pub name: String,
+    /// The release that is new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
+    /// The one that was seen last before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release_before: Option<String>,
     /// Absent for a version that was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias: Option<String>,
@@ -84,7 +92,9 @@ pub struct ChangeView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u32>,
     pub at: String,
-    pub by: String,
+    /// Absent where it was done elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     pub message: String,
     /// One of the alerts is about it.
     pub named: bool,

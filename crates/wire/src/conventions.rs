@@ -11,13 +11,14 @@ pub struct ConventionReport {
     pub services: Vec<ServiceConventions>,
     /// Names under `gen_ai.` that are not understood, the most frequent first.
     pub unknown: Vec<UnknownAttribute>,
-    /// So many of the newest spans were looked at.
+    /// So many spans were looked at: the newest of each service.
     pub spans: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ServiceConventions {
     pub service: String,
+    /// Of those that were looked at.
     pub spans: u64,
     pub last: String,
     /// In how many spans each convention is spoken.

@@ -122,6 +122,8 @@ pub struct DocumentOrigin {
 pub struct DocumentText {
     pub text: String,
     pub digest: String,
+    /// Whether this is what the document says now.
+    pub current: bool,
     pub blocks: Vec<BlockView>,
 }
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -295,6 +297,8 @@ pub struct HitScores {
     pub vector_rank: Option<u32>,
     pub vector_score: Option<f32>,
     pub text_rank: Option<u32>,
+    /// BM25. Absent for readers whose labels do not show them everything: it counts words in hidden documents, too. Where
+    /// nothing but words is compared, their `score` is the inverse of the rank.
     pub text_score: Option<f32>,
     pub fused_score: Option<f32>,
     pub rerank_score: Option<f32>,
@@ -364,7 +368,7 @@ pub struct LeftOut {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ForgetRequest {
-    /// Ids of documents to forget.
+    /// Documents to forget, each by its id or by its whole path or address.
     pub documents: Vec<String>,
     /// Forget everything of this source.
     #[serde(default, skip_serializing_if = "Option::is_none")]

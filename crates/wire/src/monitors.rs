@@ -89,6 +89,11 @@ pub struct MonitorSlice {
     pub low: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub high: Option<f64>,
+    /// Where the value itself surely lies, where `low` and `high` are of a difference: of the rate of a slice beside all others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_low: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_high: Option<f64>,
     /// What it may not pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<f64>,
@@ -112,6 +117,19 @@ pub struct MonitorSlice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub drift: Option<Value>,
+    /// The parts of a distribution that moved, those that moved most first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moved: Vec<MonitorMoved>,
+}
+
+/// A part of a distribution that moved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MonitorMoved {
+    /// In words: a category, the words that tell a topic from others, or a range of numbers.
+    pub what: String,
+    /// Shares of all that was measured.
+    pub before: f64,
+    pub after: f64,
 }
 
 /// An alert of a monitor that goes on.

@@ -19,6 +19,7 @@ pub struct TargetView {
     /// Attempts that are remembered one by one, and how many of them failed, by class.
     pub recent: u32,
     pub failed: std::collections::BTreeMap<String, u32>,
+    /// Until a stream begins, over the recent ones that did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begin_p50_ms: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -120,6 +121,7 @@ pub struct ExplainedTargetView {
     pub weight: u32,
     pub breaker: String,
     pub in_flight: u32,
+    /// How soon its streams lately began, bad moments weighing more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begin_ms: Option<f64>,
     /// In dollars, as far as anyone can tell before the call.

@@ -273,7 +273,9 @@ export const api = {
     documents: (name: string, query: ListOptions & { status?: string; q?: string }, signal?: Signal) =>
       call("get", "/api/v1/knowledge/{name}/documents", { signal, path: { name }, query }),
     document: (name: string, id: string, signal?: Signal) => call("get", "/api/v1/knowledge/{name}/documents/{id}", { signal, path: { name, id } }),
-    text: (name: string, id: string, signal?: Signal) => call("get", "/api/v1/knowledge/{name}/documents/{id}/text", { signal, path: { name, id } }),
+    /** With a digest, the text a passage was cut from. */
+    text: (name: string, id: string, digest: string | undefined, signal?: Signal) =>
+      call("get", "/api/v1/knowledge/{name}/documents/{id}/text", { signal, path: { name, id }, query: { digest } }),
     chunks: (name: string, id: string, signal?: Signal): Promise<T.Chunk[]> =>
       whole((query) => call("get", "/api/v1/knowledge/{name}/documents/{id}/chunks", { signal, path: { name, id }, query })),
     ingest: (name: string, options: { retry_failed?: boolean } = {}) =>
@@ -307,6 +309,7 @@ export const api = {
     /** What was said in a span, or in the trace's first. */
     reading: (id: string, span: string | undefined, signal?: Signal) =>
       call("get", "/api/v1/traces/{id}/reading", { signal, path: { id }, query: { span } }),
+    spans: (query: { filter?: string; from?: string } & ListOptions, signal?: Signal) => call("get", "/api/v1/spans", { signal, query }),
     /** Spans as they are stored. The server ends it after some minutes. */
     async *tail(query: { filter?: string; spans?: boolean }, signal: AbortSignal): AsyncGenerator<T.TailEvent> {
       for await (const event of events("GET", "/api/v1/traces/tail" satisfies keyof paths, { signal, query }))

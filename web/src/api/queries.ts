@@ -45,10 +45,10 @@ export const queries = {
     }),
   document: (name: string, id: string) =>
     queryOptions({ queryKey: ["knowledge", name, "document", id], queryFn: ({ signal }) => api.knowledge.document(name, id, signal) }),
-  documentText: (name: string, id: string) =>
+  documentText: (name: string, id: string, digest?: string) =>
     queryOptions({
-      queryKey: ["knowledge", name, "document", id, "text"],
-      queryFn: ({ signal }) => api.knowledge.text(name, id, signal),
+      queryKey: ["knowledge", name, "document", id, "text", digest ?? null],
+      queryFn: ({ signal }) => api.knowledge.text(name, id, digest, signal),
       staleTime: 60_000,
     }),
   documentChunks: (name: string, id: string) =>

@@ -143,6 +143,8 @@ export interface AnswerSource extends Pick<
 > {
   number: number;
   knowledge: string;
+  /** Conversations kept by the browser from before have none. */
+  document_digest?: string;
   cited: boolean;
 }
 

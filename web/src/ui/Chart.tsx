@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import { loneAt, meant, rangeOf } from "@/lib/chart";
 import { useShownTheme } from "@/lib/theme";
 
 export interface Series {
@@ -31,8 +32,8 @@ interface Props {
   last?: string;
   /** A stretch of it is to be looked at, in seconds: by dragging over it, or with + and -. */
   onZoom?: (from: number, to: number) => void;
-  /** What lies behind one of the times is to be shown, by its place: by a click, or with Enter. */
-  onPick?: (at: number) => void;
+  /** What lies behind one of the times is to be shown, by its place: by a click, which means one of the series, or with Enter. */
+  onPick?: (at: number, series?: number) => void;
 }
 
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
@@ -50,10 +51,6 @@ function some(times: readonly number[], room: number): number[] {
   const every = Math.max(1, Math.ceil(times.length / room));
   return times.filter((_, i) => (times.length - 1 - i) % every === 0);
 }
-
-/** A line of one value has no length: it is shown as a point. */
-const isLone = (chart: uPlot, index: number): boolean =>
-  Array.from(chart.data[index] ?? []).filter((value) => value !== null && value !== undefined).length === 1;
 
 /** Days are told apart where there are several. */
 const hours = (times: readonly number[]) => (times.length > 1 && times.at(-1)! - times[0]! > 36 * 3600 ? day : clock);
@@ -115,7 +112,7 @@ export default function Chart({
         },
         scales: {
           x: { time: true, range: (_, min, max) => [min - gap(latest.current.times), max + gap(latest.current.times)] },
-          y: { range: (_, _min, max) => [0, max > 0 ? max * 1.12 : 1] },
+          y: { range: (_, min, max) => rangeOf(min, max) },
         },
         axes: [
           {
@@ -140,13 +137,21 @@ export default function Chart({
           {},
           ...series.map((s): uPlot.Series =>
             s.shape === "bar"
-              ? { stroke: resolve(element, s.color), fill: resolve(element, s.color, 0.85), width: 0, paths: bars, points: { show: false } }
+              ? {
+                  stroke: resolve(element, s.color),
+                  fill: resolve(element, s.color, 0.85),
+                  width: 0,
+                  paths: bars,
+                  fillTo: 0,
+                  points: { show: false },
+                }
               : {
                   stroke: resolve(element, s.color),
                   width: 1.6,
                   paths: spline,
-                  points: { show: isLone, size: 6, width: 0, fill: resolve(element, s.color) },
-                  spanGaps: true,
+                  // Where nothing was measured nothing is drawn: a line across it would say that all went on.
+                  spanGaps: false,
+                  points: { show: true, filter: (u, index) => loneAt(u.data[index] ?? []), size: 6, width: 0, fill: resolve(element, s.color) },
                 },
           ),
         ],
@@ -192,6 +197,10 @@ export default function Chart({
     const [first, end] = [times[0]!, times.at(-1)! + 2 * gap(times)];
     const middle = by < 1 ? times[shown]! + gap(times) : (first + end) / 2;
     onZoom?.(middle - ((end - first) * by) / 2, middle + ((end - first) * by) / 2);
+  };
+  const pointed = (index: number) => {
+    const height = plot.current && plot.current.posToVal(plot.current.cursor.top ?? 0, "y");
+    return height === null ? undefined : meant(series, index, height);
   };
   const keys: Record<string, (() => void) | undefined> = {
     ArrowLeft: () => point(shown - 1),
@@ -240,7 +249,7 @@ export default function Chart({
           },
           onClick: () => {
             if (dragged.current) dragged.current = false;
-            else if (at !== null) onPick?.(at);
+            else if (at !== null) onPick?.(at, pointed(at));
           },
         })}
       >

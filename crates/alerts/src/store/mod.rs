@@ -5,6 +5,7 @@ mod erased;
 mod incidents;
 mod lanes;
 mod silences;
+mod tally;
 mod upkeep;
 
 pub(crate) use deliveries::{
@@ -21,6 +22,7 @@ pub(crate) use incidents::{
 };
 pub(crate) use lanes::{due_lanes, end_leases, in_lane, lease, next_in_lane, recently_attempted, release, rest_lane};
 pub(crate) use silences::{active_silences, end_silence, get_silence, insert_silence, silences, unhide};
+pub(crate) use tally::{backlogs, going_on};
 pub(crate) use upkeep::{old_incidents, prune_incident, prune_silences};
 
 /// Every statement for both engines, for the test that compiles them.
@@ -30,5 +32,6 @@ pub const STATEMENTS: &[&[&str]] = &[
     lanes::STATEMENTS,
     silences::STATEMENTS,
     erased::STATEMENTS,
+    tally::STATEMENTS,
     upkeep::STATEMENTS,
 ];

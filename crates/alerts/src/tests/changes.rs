@@ -6,6 +6,7 @@ use mainspring_registry::Expect;
 use mainspring_testservers::on_every_engine;
 
 use super::*;
+use crate::{Change, Released};
 
 on_every_engine!(Catalog: [
     what_moved_before_it_stands_in_the_incident_with_the_way_back,
@@ -46,7 +47,7 @@ async fn what_moved_before_it_stands_in_the_incident_with_the_way_back(catalog: 
         ]
     );
     assert_eq!(changes[0].rollback().as_deref(), Some("mainspring alias prompt/answer production v1 --expected 2"));
-    assert_eq!((changes[0].message.as_str(), changes[0].by), ("better", room.editor.principal));
+    assert_eq!((changes[0].message.as_str(), changes[0].by), ("better", Some(room.editor.principal)));
     assert!(changes[1..].iter().all(|change| change.rollback().is_none()), "there was nothing before");
 }
 
@@ -61,4 +62,31 @@ async fn what_moved_long_before_or_elsewhere_does_not(catalog: Catalog) {
     let theirs = Alert { project: room.stranger.project, ..room.alert("de") };
     let theirs = room.alerts.raise(theirs).await.unwrap().incident;
     assert!(room.alerts.get(&room.stranger, theirs).await.unwrap().incident.changes.is_empty());
+}
+
+#[test]
+fn a_release_from_elsewhere_is_told_without_a_way_back_and_what_was_kept_before_is_read() {
+    let released = |before: Option<&str>| Change {
+        kind: None,
+        name: "shop".into(),
+        release: Some(Released { release: "1.5".into(), before: before.map(str::to_owned) }),
+        alias: None,
+        from: None,
+        to: None,
+        at: Timestamp::from_micros(5),
+        by: None,
+        message: String::new(),
+        named: false,
+    };
+    let (next, first) = (released(Some("1.4")), released(None));
+    assert_eq!((next.to_string(), next.rollback()), ("service shop: 1.4 → 1.5".to_owned(), None));
+    assert_eq!(first.to_string(), "service shop: 1.5 was seen first");
+    let kept = serde_json::to_value(&next).unwrap();
+    assert_eq!(serde_json::from_value::<Change>(kept).unwrap(), next);
+    let moved = json!({
+        "kind": "prompt", "name": "answer", "alias": "production", "from": 1, "to": 2, "at": Timestamp::from_micros(5),
+        "by": PrincipalId::from_raw(7),
+    });
+    let moved: Change = serde_json::from_value(moved).unwrap();
+    assert_eq!((moved.to_string(), moved.by), ("prompt/answer@production: v1 → v2".to_owned(), Some(PrincipalId::from_raw(7))));
 }

@@ -7,12 +7,13 @@ use mainspring_testservers::{
 };
 
 use super::*;
-use crate::DeliveryState;
+use crate::{Backlog, DeliveryState};
 
 on_every_engine!(Catalog: [
     who_matches_is_told_and_nobody_else,
     who_is_named_is_told_whatever_the_others_want,
     what_fails_is_tried_again_and_arrives,
+    what_waits_and_what_was_given_up_is_counted_by_way,
     each_trouble_of_a_receiver_is_seen_and_passes,
     a_receiver_that_wants_to_be_left_alone_is,
     a_notice_is_given_up_after_its_attempts_and_tried_again_by_hand,
@@ -78,6 +79,32 @@ async fn what_fails_is_tried_again_and_arrives(catalog: Catalog) {
     let seen = upstream.seen();
     assert!(seen.iter().all(|seen| seen.header("webhook-id") == Some(first.id.to_string().as_str())), "one id for all tries");
     assert!(seen.iter().all(|other| other.body == seen[0].body), "which say the same");
+}
+
+async fn what_waits_and_what_was_given_up_is_counted_by_way(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let upstream = Upstream::start(Script::default()).unwrap();
+    assert_eq!(room.alerts.measured(), None, "nobody has looked");
+    room.hook("well", &upstream, "").await;
+    room.hook_with("down", &upstream, "status=503", json!({ "attempts": 1 })).await;
+    room.hook_with("later", &upstream, "status=503", json!({})).await;
+    let id = room.raise("de").await.incident;
+    let measured = async || {
+        room.alerts.measure().await.unwrap();
+        room.alerts.measured().unwrap()
+    };
+    let before = measured().await;
+    assert_eq!((before.open, before.acknowledged, before.deliveries["webhook"].waiting), (1, 0, 3));
+    room.deliver().await;
+    let after = measured().await;
+    let webhooks = Backlog { waiting: 1, failed: 1, failed_lately: 1 };
+    assert_eq!(after.deliveries["webhook"], webhooks);
+    assert_eq!(after.deliveries["slack"], Backlog::default(), "every way is there, so that what is mended falls to nothing");
+    room.alerts.acknowledge(&room.editor, id, "").await.unwrap();
+    room.clock.advance(25 * HOUR);
+    let later = measured().await;
+    assert_eq!((later.open, later.acknowledged), (0, 1));
+    assert_eq!((later.deliveries["webhook"].failed, later.deliveries["webhook"].failed_lately), (1, 0), "it is no news");
 }
 
 /// What a receiver does, and what is seen of it.

@@ -16,6 +16,7 @@ on_every_engine!(Catalog: [
     every_statement_compiles,
     an_alert_opens_an_incident_and_others_of_its_group_join_it,
     the_same_alert_again_is_no_news,
+    the_traces_that_an_alert_began_with_stay,
     an_incident_ends_with_its_last_alert,
     what_comes_back_soon_opens_the_same_incident_again,
     a_worse_alert_makes_the_incident_worse,
@@ -70,6 +71,22 @@ async fn the_same_alert_again_is_no_news(catalog: Catalog) {
     assert_eq!(kinds(&told.events), ["opened"]);
     assert_eq!((told.alerts[0].summary.as_str(), &told.alerts[0].facts["p95"]), ("slower", &json!(9)), "but it is up to date");
     assert!(told.alerts[0].seen > told.alerts[0].began);
+}
+
+async fn the_traces_that_an_alert_began_with_stay(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let traces = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let raise = async |names: &[&str]| {
+        room.clock.advance(MINUTE);
+        let id = room.alerts.raise(Alert { traces: traces(names), ..room.alert("de") }).await.unwrap().incident;
+        room.told(id).await.alerts[0].traces.clone()
+    };
+    assert_eq!(raise(&["a", "b"]).await, traces(&["a", "b"]));
+    assert_eq!(raise(&["c", "b", "d", "e", "f", "g"]).await, traces(&["a", "b", "c", "d", "e", "f", "g"]));
+    assert_eq!(raise(&["h"]).await, traces(&["a", "b", "c", "d", "e", "h"]), "the first, and those of now");
+    // What comes back in the same incident began when it did.
+    room.resolve("de").await;
+    assert_eq!(raise(&["i"]).await, traces(&["a", "b", "c", "d", "e", "i"]));
 }
 
 async fn an_incident_ends_with_its_last_alert(catalog: Catalog) {
@@ -148,7 +165,7 @@ async fn what_is_erased_is_not_what_an_incident_is_called_by(catalog: Catalog) {
     };
     room.alerts.raise(theirs).await.unwrap();
     assert_eq!(room.incident(id).await.title, "latency: user quandelor: 4 s");
-    room.alerts.erase(room.editor.project, &["quandelor".to_owned()], &HashSet::new()).await.unwrap();
+    room.alerts.erase(room.editor.project, (&["quandelor".to_owned()], &[]), &HashSet::new()).await.unwrap();
     assert_eq!(room.incident(id).await.title, "latency: answers of others are slow");
 }
 
@@ -310,9 +327,9 @@ async fn what_was_told_of_somebody_names_nobody_after_their_erasure(catalog: Cat
 
     let (names, traces) = (["quandelor".to_owned()], HashSet::from(["trace-one".to_owned()]));
     // Another project has a user of that name, and its own traces.
-    room.alerts.erase(room.stranger.project, &names, &traces).await.unwrap();
+    room.alerts.erase(room.stranger.project, (&names, &[]), &traces).await.unwrap();
     assert_eq!(written(&room).await, before);
-    room.alerts.erase(room.editor.project, &names, &traces).await.unwrap();
+    room.alerts.erase(room.editor.project, (&names, &[]), &traces).await.unwrap();
     let after = written(&room).await;
     assert!(!after.contains("quandelor") && !after.contains("trace-one") && after.contains("trace-three"), "{after}");
     let told = room.told(with_others).await;
@@ -328,7 +345,7 @@ async fn what_was_told_of_somebody_names_nobody_after_their_erasure(catalog: Cat
     assert_eq!(silences[0].matchers[0].to_string(), "user=[erased]");
 
     let once = written(&room).await;
-    room.alerts.erase(room.editor.project, &names, &traces).await.unwrap();
+    room.alerts.erase(room.editor.project, (&names, &[]), &traces).await.unwrap();
     assert_eq!(written(&room).await, once);
 }
 

@@ -65,6 +65,23 @@ const WHOLE: [&str; 6] =
     ["message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta", "message_stop"];
 
 #[tokio::test]
+async fn a_ping_of_the_provider_reaches_its_client_also_through_a_translation() {
+    let server = upstream(Script::default());
+    let surface = routed("anthropic", &server).await;
+    // What only a translation can say.
+    let targets = json!([{"provider": "main", "model": "big", "parameters": {"tool_choice": "auto"}}]);
+    surface.apply(&[("route", "translated", json!({"targets": targets}))]).await;
+    for route in ["chat", "translated"] {
+        let sent = surface.ask(&streamed(hello(route))).await;
+        assert_eq!((sent.status, sent.header("x-mainspring-lost").is_some()), (200, route == "translated"), "{}", sent.text);
+        let events = sent.events();
+        let at = |name: &str| events.iter().position(|(known, _)| known == name).unwrap_or_else(|| panic!("{}", sent.text));
+        assert!(at("message_start") < at("ping") && at("ping") < at("content_block_delta"), "{route}: {}", sent.text);
+        assert_eq!(events[at("ping")].1, json!({"type": "ping"}));
+    }
+}
+
+#[tokio::test]
 async fn to_a_provider_of_this_dialect_all_goes_as_it_came() {
     let server = upstream(Script::always(Behaviour::saying("Hi there.")));
     let surface = routed("anthropic", &server).await;

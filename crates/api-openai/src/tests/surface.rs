@@ -123,6 +123,7 @@ impl Surface {
             sink: Arc::new(NoSink),
             clock: Arc::new(clock),
             answer_deadline: Duration::from_secs(60),
+            public_url: None,
         };
         let actor = Actor {
             principal: PrincipalId::from_raw(1),

@@ -65,3 +65,43 @@ fn a_parent_in_another_program_is_known_by_the_flags() {
         assert_eq!(says(flags, true), None, "{flags:x}");
     }
 }
+
+#[test]
+fn what_a_scope_says_and_what_was_left_out_is_kept() {
+    let mut sent = example();
+    let scope = &mut sent["resourceSpans"][0]["scopeSpans"][0];
+    scope["scope"]["attributes"] = json!([{"key": "public_key", "value": {"stringValue": "pk-1"}}]);
+    let span = &mut scope["spans"][0];
+    span["traceState"] = json!("vendor=1,other=2");
+    span["droppedAttributesCount"] = json!(3);
+    span["droppedEventsCount"] = json!(2);
+    span["droppedLinksCount"] = json!(1);
+    span["events"][0]["droppedAttributesCount"] = json!(4);
+    span["links"] = json!([{
+        "traceId": "5b8efff798038103d269b633813fc60c", "spanId": "eee19b7ec3c1b175", "traceState": "vendor=3",
+        "droppedAttributesCount": 5,
+    }]);
+    let from_json: ExportTraceServiceRequest = decode(sent.to_string().as_bytes(), Encoding::Json).unwrap();
+    let bytes = prost::Message::encode_to_vec(&from_json);
+    let from_protobuf = spans::read(decode(&bytes, Encoding::Protobuf).unwrap(), project());
+    let read = spans::read(from_json, project());
+    assert_eq!(read.spans, from_protobuf.spans);
+    let span = &read.spans[0];
+    for (name, value) in [
+        ("scope.public_key", json!("pk-1")),
+        (names::TRACE_STATE, json!("vendor=1,other=2")),
+        (names::DROPPED_ATTRIBUTES, json!(3)),
+        (names::DROPPED_EVENTS, json!(2)),
+        (names::DROPPED_LINKS, json!(1)),
+    ] {
+        assert_eq!(span.attributes[name], value, "{name}");
+    }
+    assert_eq!(span.events[0].attributes[names::DROPPED_ATTRIBUTES], 4);
+    let link = &span.links[0].attributes;
+    assert_eq!((&link[names::TRACE_STATE], &link[names::DROPPED_ATTRIBUTES]), (&json!("vendor=3"), &json!(5)));
+    // Where nothing was left out, nothing says so.
+    let plain = spans::read(export(), project()).spans.remove(0);
+    let said = plain.attributes.keys().chain(plain.events[0].attributes.keys()).filter(|name| name.contains("dropped"));
+    assert_eq!(said.count(), 0);
+    assert!(!plain.attributes.contains_key(names::TRACE_STATE));
+}

@@ -2,59 +2,24 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
-use mainspring_catalog::{Catalog, params};
-use mainspring_kernel::{
-    Actor, AssetRef, Fault, FrozenClock, Labels, ModelScope, Role, Timestamp,
-    id::{PrincipalId, ProjectId},
-};
-use mainspring_llm::{Budget, Models, RetrieveRequest, Retrieved, Retriever, SpanContext};
-use mainspring_registry::{Draft, Registry};
-use serde_json::{Value, json};
+use mainspring_catalog::Catalog;
+use mainspring_kernel::Actor;
+use mainspring_llm::Models;
+use serde_json::json;
 
+use super::project::{NoDocuments, Project, draft};
 use crate::{Answerer, Chains};
 
-#[derive(Debug)]
-struct NoDocuments;
-
-#[async_trait]
-impl Retriever for NoDocuments {
-    async fn retrieve(
-        &self,
-        _: &Actor,
-        _: &AssetRef,
-        _: RetrieveRequest,
-        _: &SpanContext,
-        _: Budget,
-    ) -> Result<Retrieved, Box<dyn Fault>> {
-        panic!("nobody asks for documents here")
-    }
-}
-
 async fn room() -> (Chains, Catalog, Actor) {
-    let now = Timestamp::from_micros(1_700_000_000_000_000);
-    let project = ProjectId::new(now);
-    let catalog = Catalog::open("sqlite::memory:").await.unwrap();
-    let sql = "INSERT INTO project (id, name, description, created) VALUES ($1, $2, '', 0)";
-    catalog.write(sql, params![project, "ours"]).await.unwrap();
-    let kinds = crate::descriptors().into_iter().chain([mainspring_prompts::descriptor()]).collect();
-    let registry = Registry::open(catalog.clone(), Arc::new(FrozenClock::at(now)), kinds);
-    let models = ModelScope::All;
-    let actor = Actor { principal: PrincipalId::from_raw(1), project, role: Role::Admin, labels: Labels::All, key: None, models };
-    let draft = |kind: &str, name: &str, spec: Value| Draft {
-        origin: format!("{name}.yaml"),
-        value: json!({"apiVersion": "mainspring/v1", "kind": kind, "name": name, "spec": spec}),
-    };
     let messages = json!([{"role": "user", "content": "{{ question }}"}]);
     let steps = json!([{"prompt": {"use": "said"}}, {"model": {"name": "m"}}]);
     let drafts = [
-        draft("prompt", "said", json!({"parameters": {"question": {}}, "messages": messages})),
-        draft("chain", "handbook", json!({"steps": steps})),
-        draft("app", "handbook", json!({"chain": "handbook"})),
+        draft("prompt", "said", &json!({"parameters": {"question": {}}, "messages": messages})),
+        draft("chain", "handbook", &json!({"steps": steps})),
+        draft("app", "handbook", &json!({"chain": "handbook"})),
     ];
-    registry.apply(&actor, &drafts, "a test").await.unwrap();
-    let chains = Chains::new(Arc::new(registry), Arc::new(NoDocuments), Models::default(), "m".to_owned());
-    (chains, catalog, actor)
+    let Project { catalog, registry, actor, .. } = Project::of(mainspring_prompts::descriptor(), &drafts).await;
+    (Chains::new(registry, Arc::new(NoDocuments), Models::default(), "m".to_owned()), catalog, actor)
 }
 
 async fn check(chains: &Chains, actor: &Actor) {

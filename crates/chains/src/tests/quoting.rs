@@ -1,27 +1,22 @@
 //! An app that quotes, from its specs to its answer.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use mainspring_catalog::{Catalog, params};
-use mainspring_kernel::{
-    Actor, AssetRef, Fault, FaultKind, FrozenClock, Labels, ModelScope, Role, Timestamp,
-    id::{PrincipalId, ProjectId},
-};
+use mainspring_kernel::{Actor, AssetKind, AssetRef, Fault, FaultKind};
 use mainspring_llm::{
-    Budget, Embedder, Embedding, EventSink, FinishReason, Message, ModelFault, Models, Reranker, RetrieveRequest, Retrieved,
-    Retriever, Scored, SearchMode, Span, SpanContext, TablePin, TextTokenizer, Tokens,
+    Budget, Embedder, Embedding, FinishReason, Message, ModelFault, ModelUsed, Models, Reranker, RetrieveRequest, Retrieved,
+    Retriever, Scored, SearchMode, SpanContext, TablePin, TextTokenizer, Tokens,
     embed::{EmbedAs, Embedded},
     trace::names,
 };
-use mainspring_registry::{Draft, Registry};
+use mainspring_registry::{KindDescriptor, ParsedSpec};
 use serde_json::{Value, json};
 
-use super::passage;
+use super::{
+    passage,
+    project::{Project, draft},
+};
 use crate::{Answer, ChainFault, Chains, Question};
 
 const MODEL: &str = "words";
@@ -109,72 +104,35 @@ impl Retriever for Documents {
             knowledge: "manual@v1".into(),
             knowledge_digest: "sha256:0".into(),
             embedder: Some(MODEL.into()),
+            models: vec![ModelUsed { name: MODEL.into(), identity: "sha256:ab".into() }],
             timings: Vec::new(),
             best_similarity: None,
         })
     }
 }
 
-#[derive(Debug, Default)]
-struct Kept(Mutex<Vec<Span>>);
-
-impl EventSink for Kept {
-    fn record(&self, span: Span) {
-        self.0.lock().unwrap().push(span);
-    }
-}
-
 struct Room {
     chains: Chains,
-    spans: Arc<Kept>,
-    actor: Actor,
-    clock: Arc<FrozenClock>,
-}
-
-fn draft(kind: &str, name: &str, spec: &Value) -> Draft {
-    Draft {
-        origin: format!("{name}.yaml"),
-        value: json!({"apiVersion": "mainspring/v1", "kind": kind, "name": name, "spec": spec}),
-    }
+    project: Project,
 }
 
 impl Room {
     async fn open(quote: Value) -> Self {
-        let now = Timestamp::from_micros(1_700_000_000_000_000);
-        let (clock, project) = (Arc::new(FrozenClock::at(now)), ProjectId::new(now));
-        let catalog = Catalog::open("sqlite::memory:").await.unwrap();
-        let sql = "INSERT INTO project (id, name, description, created) VALUES ($1, $2, '', 0)";
-        catalog.write(sql, params![project, "ours"]).await.unwrap();
-        let knowledge = mainspring_registry::KindDescriptor {
-            kind: mainspring_kernel::AssetKind::Knowledge,
-            schema: || json!({}),
-            parse: |value| mainspring_registry::ParsedSpec::of(value, Vec::new()),
-        };
-        let kinds = crate::descriptors().into_iter().chain([knowledge]).collect();
-        let registry = Registry::open(catalog, Arc::<FrozenClock>::clone(&clock), kinds);
-        let actor = Actor {
-            principal: PrincipalId::from_raw(1),
-            project,
-            role: Role::Admin,
-            labels: Labels::All,
-            key: None,
-            models: ModelScope::All,
-        };
+        let knowledge =
+            KindDescriptor { kind: AssetKind::Knowledge, schema: || json!({}), parse: |value| ParsedSpec::of(value, Vec::new()) };
         let steps = json!({"steps": [{"retrieve": {"knowledge": "manual"}}, {"quote": quote}]});
         let app = json!({"chain": "manual", "abstain": "It is not in there."});
         let drafts = [draft("knowledge", "manual", &json!({})), draft("chain", "manual", &steps), draft("app", "manual", &app)];
-        registry.apply(&actor, &drafts, "a test").await.unwrap();
+        let project = Project::of(knowledge, &drafts).await;
         let models = Models::default().with_embedder(Arc::new(Words)).with_reranker(MODEL, Arc::new(Words));
-        let chains = Chains::new(Arc::new(registry), Arc::new(Documents), models, "none".to_owned());
-        Self { chains, spans: Arc::default(), actor, clock }
+        let chains = Chains::new(Arc::clone(&project.registry), Arc::new(Documents), models, "none".to_owned());
+        Self { chains, project }
     }
 
     async fn ask(&self, text: &str, change: impl FnOnce(&mut Question)) -> Result<Answer, ChainFault> {
         let mut question = Question::of("manual".parse().unwrap(), vec![Message::user(text)]);
         change(&mut question);
-        let trace =
-            SpanContext::root(self.actor.project, Arc::<Kept>::clone(&self.spans), Arc::<FrozenClock>::clone(&self.clock));
-        self.chains.answer(&self.actor, question, &trace, Budget::of(Duration::from_secs(60))).await
+        self.chains.answer(&self.project.actor, question, &self.project.trace(), Budget::of(Duration::from_secs(60))).await
     }
 }
 
@@ -200,7 +158,7 @@ async fn an_app_answers_with_the_sentence_that_answers_and_cites_it() {
     assert_eq!((answer.usage.output_tokens, answer.usage.input_tokens > 4), (10, true));
     assert_eq!(answer.alternatives[1].text, first.text);
 
-    let spans = room.spans.0.lock().unwrap();
+    let spans = room.project.spans.0.lock().unwrap();
     let named = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
     let (root, compared) = (named("invoke_agent manual"), named("rerank words"));
     assert_eq!(compared.parent, Some(root.span));

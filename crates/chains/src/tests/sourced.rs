@@ -7,19 +7,15 @@ use std::{
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use mainspring_catalog::{Catalog, params};
-use mainspring_kernel::{
-    Actor, AssetRef, Fault, FaultKind, FrozenClock, Labels, ModelScope, Role, Timestamp,
-    id::{PrincipalId, ProjectId},
-};
+use mainspring_kernel::{Fault, FaultKind, id::ProjectId};
 use mainspring_llm::{
-    Asking, Budget, ChatModel, ChatRequest, ChatStream, Delta, EventSink, FinishReason, Message, ModelFault, ModelSource, Models,
-    RetrieveRequest, Retrieved, Retriever, Span, SpanContext, Usage,
+    Asking, Budget, ChatModel, ChatRequest, ChatStream, Delta, FinishReason, Message, ModelFault, ModelSource, Models, Span,
+    SpanContext, Usage,
     trace::{SpanKind, names},
 };
-use mainspring_registry::{Draft, Registry};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::project::{NoDocuments, Project, draft};
 use crate::{Answer, AnswerEvent, AnswerStream, ChainFault, Chains, Pins, Question};
 
 const LOCAL: &str = "tiny";
@@ -102,77 +98,29 @@ impl ModelSource for Source {
     }
 }
 
-#[derive(Debug, Default)]
-struct Kept(Mutex<Vec<Span>>);
-
-impl EventSink for Kept {
-    fn record(&self, span: Span) {
-        self.0.lock().unwrap().push(span);
-    }
-}
-
-#[derive(Debug)]
-struct NoDocuments;
-
-#[async_trait]
-impl Retriever for NoDocuments {
-    async fn retrieve(
-        &self,
-        _: &Actor,
-        _: &AssetRef,
-        _: RetrieveRequest,
-        _: &SpanContext,
-        _: Budget,
-    ) -> Result<Retrieved, Box<dyn Fault>> {
-        panic!("no app of these tests retrieves")
-    }
-}
-
 struct Room {
     chains: Chains,
     source: Arc<Source>,
-    spans: Arc<Kept>,
-    actor: Actor,
-    clock: Arc<FrozenClock>,
+    project: Project,
 }
 
 impl Room {
     /// An app of every model's name, and a prompt.
     async fn open(default_model: &str) -> Self {
-        let now = Timestamp::from_micros(1_700_000_000_000_000);
-        let (clock, project) = (Arc::new(FrozenClock::at(now)), ProjectId::new(now));
-        let catalog = Catalog::open("sqlite::memory:").await.unwrap();
-        let sql = "INSERT INTO project (id, name, description, created) VALUES ($1, $2, '', 0)";
-        catalog.write(sql, params![project, "ours"]).await.unwrap();
-        let kinds = crate::descriptors().into_iter().chain([mainspring_prompts::descriptor()]).collect();
-        let registry = Registry::open(catalog, Arc::<FrozenClock>::clone(&clock), kinds);
-        let actor = Actor {
-            principal: PrincipalId::from_raw(1),
-            project,
-            role: Role::Admin,
-            labels: Labels::All,
-            key: None,
-            models: ModelScope::All,
-        };
-        let draft = |kind: &str, name: &str, spec: Value| Draft {
-            origin: format!("{name}.yaml"),
-            value: json!({"apiVersion": "mainspring/v1", "kind": kind, "name": name, "spec": spec}),
-        };
         let messages = json!([{"role": "user", "content": "{{ question }}"}]);
-        let mut drafts = vec![draft("prompt", "plain", json!({"parameters": {"question": {}}, "messages": messages}))];
+        let mut drafts = vec![draft("prompt", "plain", &json!({"parameters": {"question": {}}, "messages": messages}))];
         for (name, model) in [("routed", "first/small"), ("near", LOCAL), ("twice", BOTH), ("poor", "spent"), ("lost", "x/y")] {
             let steps = json!([{"prompt": {"use": "plain"}}, {"model": {"name": model}}]);
-            drafts.push(draft("chain", name, json!({"steps": steps})));
-            drafts.push(draft("app", name, json!({"chain": name})));
+            drafts.push(draft("chain", name, &json!({"steps": steps})));
+            drafts.push(draft("app", name, &json!({"chain": name})));
         }
-        registry.apply(&actor, &drafts, "a test").await.unwrap();
+        let project = Project::of(mainspring_prompts::descriptor(), &drafts).await;
         let here = |name: &str| Arc::new(Scripted { name: name.to_owned(), identity: "weights", trace: None });
         let models = Models::default().with_chat(here(LOCAL)).with_chat(here(BOTH));
         let source = Arc::new(Source::default());
-        let chains =
-            Chains::new(Arc::new(registry), Arc::new(NoDocuments), models, default_model.to_owned())
-                .with_source(Arc::<Source>::clone(&source));
-        Self { chains, source, spans: Arc::default(), actor, clock }
+        let chains = Chains::new(Arc::clone(&project.registry), Arc::new(NoDocuments), models, default_model.to_owned())
+            .with_source(Arc::<Source>::clone(&source));
+        Self { chains, source, project }
     }
 
     fn question(target: &str, model: Option<&str>) -> Question {
@@ -182,22 +130,18 @@ impl Room {
         question
     }
 
-    fn trace(&self) -> SpanContext {
-        SpanContext::root(self.actor.project, Arc::<Kept>::clone(&self.spans), Arc::<FrozenClock>::clone(&self.clock))
-    }
-
     async fn ask(&self, target: &str, model: Option<&str>) -> Result<Answer, ChainFault> {
         let question = Self::question(target, model);
-        self.chains.answer(&self.actor, question, &self.trace(), Budget::of(Duration::from_secs(60))).await
+        self.chains.answer(&self.project.actor, question, &self.project.trace(), Budget::of(Duration::from_secs(60))).await
     }
 
     async fn begin(&self, question: Question) -> Result<AnswerStream, ChainFault> {
-        self.chains.stream(&self.actor, question, &self.trace(), Budget::of(Duration::from_secs(60))).await
+        self.chains.stream(&self.project.actor, question, &self.project.trace(), Budget::of(Duration::from_secs(60))).await
     }
 
     #[track_caller]
     fn span(&self, name: &str) -> Span {
-        let spans = self.spans.0.lock().unwrap();
+        let spans = self.project.spans.0.lock().unwrap();
         spans.iter().find(|span| span.name == name).cloned().unwrap_or_else(|| panic!("no span `{name}`: {spans:?}"))
     }
 }
@@ -211,7 +155,7 @@ async fn an_app_is_answered_by_the_model_of_a_provider_in_one_trace() {
     let room = Room::open(LOCAL).await;
     let answer = room.ask("routed", None).await.unwrap();
     assert_eq!(text(&answer), "first/small by route:v1");
-    let asked = (room.actor.project, Some("routed".to_owned()), Some("ada".to_owned()), "first/small".to_owned());
+    let asked = (room.project.actor.project, Some("routed".to_owned()), Some("ada".to_owned()), "first/small".to_owned());
     assert_eq!(*room.source.0.lock().unwrap(), [asked]);
     let versions: Vec<String> = answer.alternatives[0].outcome.versions.iter().map(ToString::to_string).collect();
     assert_eq!(versions.last().unwrap(), "model/first/small#route:v1");
@@ -278,7 +222,8 @@ async fn a_model_is_asked_before_a_stream_begins_where_there_are_no_sources_to_s
     let mut question = Room::question("routed", None);
     question.n = 2;
     let mut stream = room.begin(question).await.unwrap();
-    assert_eq!(room.spans.0.lock().unwrap().iter().filter(|span| span.name == "call").count(), 1, "the first is under way");
+    let calls = || room.project.spans.0.lock().unwrap().iter().filter(|span| span.name == "call").count();
+    assert_eq!(calls(), 1, "the first is under way");
     let mut texts = Vec::new();
     while let Some(event) = stream.next().await {
         if let AnswerEvent::Text { index, text, .. } = event.unwrap() {
@@ -287,7 +232,7 @@ async fn a_model_is_asked_before_a_stream_begins_where_there_are_no_sources_to_s
     }
     let text = "first/small by route:v1".to_owned();
     assert_eq!(texts, [(0, text.clone()), (1, text)], "and it is not asked twice");
-    assert_eq!(room.spans.0.lock().unwrap().iter().filter(|span| span.name == "call").count(), 2);
+    assert_eq!(calls(), 2);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use super::Paging;
 #[derive(Debug, Args)]
 pub(crate) struct Forget {
     pub(crate) knowledge: String,
-    /// Documents by id or by uri.
+    /// Documents by id, or by their whole path or address.
     pub(crate) documents: Vec<String>,
     /// Everything of one source.
     #[arg(long)]

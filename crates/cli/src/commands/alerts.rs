@@ -144,11 +144,16 @@ fn show(session: &Session, detail: &wire::IncidentDetail) {
 
 fn change(change: &wire::ChangeView) {
     let version = |number: Option<u32>| number.map_or_else(|| "nothing".to_owned(), |number| format!("v{number}"));
-    let what = match &change.alias {
-        Some(alias) => format!("@{alias}: {} → {}", version(change.from), version(change.to)),
-        None => format!(": {} was made", version(change.to)),
+    let what = match (&change.release, &change.alias) {
+        (Some(release), _) => match &change.release_before {
+            Some(before) => format!(": {before} → {release}"),
+            None => format!(": {release} was seen first"),
+        },
+        (None, Some(alias)) => format!("@{alias}: {} → {}", version(change.from), version(change.to)),
+        (None, None) => format!(": {} was made", version(change.to)),
     };
-    line(&printable(&format!("  {} {}/{}{what} by {}", change.at, change.kind, change.name, change.by)));
+    let by = change.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+    line(&printable(&format!("  {} {}/{}{what}{by}", change.at, change.kind, change.name)));
     if let Some(rollback) = &change.rollback {
         line(&printable(&format!("    back: {rollback}")));
     }

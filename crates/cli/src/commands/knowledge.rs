@@ -261,6 +261,7 @@ pub(crate) async fn search(session: &Session, search: &Search) -> anyhow::Result
         let scores = &passage.scores;
         let leg = |rank: Option<u32>, score: Option<f32>| match (rank, score) {
             (Some(rank), Some(score)) => format!("#{rank} {score:.3}"),
+            (Some(rank), None) => format!("#{rank}"),
             _ => "–".to_owned(),
         };
         line(&format!(

@@ -97,24 +97,70 @@ fn slices(slices: &[wire::MonitorSlice]) {
     if slices.is_empty() {
         return;
     }
-    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
+    let compared = slices.iter().any(|slice| slice.reference.is_some());
     let rows = slices.iter().map(|slice| {
-        vec![
+        let mut row = vec![
             slice.slice.clone().unwrap_or_else(|| "everything".to_owned()),
             slice.state.clone(),
             slice.since.clone(),
             slice.count.to_string(),
-            number(slice.value),
-            number(slice.limit),
-            dash(slice.says.as_deref()),
-        ]
+        ];
+        row.extend(figures(slice, compared));
+        row.extend([number(slice.limit), dash(slice.says.as_deref())]);
+        row
     });
-    table(&["slice", "state", "since", "measured", "value", "limit", "says"], rows.collect());
+    let mut head = vec!["slice", "state", "since", "measured", "value"];
+    head.extend(compared.then_some("difference"));
+    head.extend(["limit", "says"]);
+    table(&head, rows.collect());
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))
+}
+
+/// The value, and where slices are `compared` how far it is from what it is compared with, each with where it surely lies.
+fn figures(slice: &wire::MonitorSlice, compared: bool) -> Vec<String> {
+    let surely = |low: Option<f64>, high: Option<f64>| {
+        low.zip(high).map(|(low, high)| format!(" ({low:.4} to {high:.4})")).unwrap_or_default()
+    };
+    let own = if slice.reference.is_some() { (slice.value_low, slice.value_high) } else { (slice.low, slice.high) };
+    let value = format!("{}{}", number(slice.value), surely(own.0, own.1));
+    if !compared {
+        return vec![value];
+    }
+    let off = slice.value.zip(slice.reference).map(|(value, reference)| value - reference);
+    let of_difference = off.map(|_| surely(slice.low, slice.high)).unwrap_or_default();
+    vec![value, format!("{}{of_difference}", number(off))]
 }
 
 fn alerts(alerts: &[wire::MonitorAlert], how: &str) {
     for alert in alerts {
         let what = if alert.missing { " (nothing comes)" } else { "" };
         line(&printable(&format!("alert {}{what} {how}", alert.fingerprint)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_and_its_difference_have_an_interval_each() {
+        let slice = |fields: serde_json::Value| -> wire::MonitorSlice {
+            let mut whole = serde_json::json!({ "state": "firing", "since": "2026-01-01T00:00:00Z", "count": 600 });
+            for (name, value) in fields.as_object().unwrap() {
+                whole[name] = value.clone();
+            }
+            serde_json::from_value(whole).unwrap()
+        };
+        let pl = slice(serde_json::json!({
+            "value": 0.3, "reference": 0.1, "value_low": 0.24, "value_high": 0.36, "low": 0.14, "high": 0.27,
+        }));
+        assert_eq!(figures(&pl, true), ["0.3000 (0.2400 to 0.3600)", "0.2000 (0.1400 to 0.2700)"]);
+        let few = slice(serde_json::json!({}));
+        assert_eq!(figures(&few, true), ["-", "-"]);
+        let plain = slice(serde_json::json!({ "value": 0.3, "low": 0.24, "high": 0.36 }));
+        assert_eq!(figures(&plain, false), ["0.3000 (0.2400 to 0.3600)"]);
     }
 }

@@ -74,6 +74,39 @@ async fn an_answer_goes_to_the_pipe_and_its_sources_to_the_person() {
     assert!(said.contains("  trace ") && !said.contains(".md"), "{said}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_says_nothing_by_itself_is_asked_with_the_one_before() {
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::write(folder.path().join("gate.md"), "# The gate\n\nThe gate of the garden is painted vermilion.\n").unwrap();
+    let server = Server::start(data.path(), "127.0.0.1");
+    apply_all(data.path(), &specs(folder.path()));
+    run(data.path(), &["ingest", "garden"]);
+    let answer = async |messages: Value| -> Value {
+        server.client().post("/v1/chat/completions", &json!({"model": "garden", "messages": messages})).await.unwrap()
+    };
+    let alone = answer(json!([{"role": "user", "content": "Why is that so?"}])).await;
+    assert_eq!(alone["mainspring"]["abstained"], true, "{alone}");
+    let conversation = json!([
+        {"role": "user", "content": "What colour is the gate of the garden painted?"},
+        {"role": "assistant", "content": "Vermilion."},
+        {"role": "user", "content": "Why is that so?"},
+    ]);
+    let answered = answer(conversation).await;
+    assert_eq!(answered["mainspring"]["abstained"], false, "{answered}");
+    let source = &answered["mainspring"]["sources"][0];
+    assert!(source["text"].as_str().unwrap().contains("vermilion"), "{answered}");
+    // The address of a citation is whole, and names the text.
+    for cited in answered["choices"][0]["message"]["annotations"].as_array().unwrap() {
+        let url = cited["url_citation"]["url"].as_str().unwrap();
+        assert!(url.starts_with("http://127.0.0.1:") && url.contains("&digest=sha256:"), "{url}");
+    }
+    // Both searches stand in the trace.
+    let trace = answered["mainspring"]["trace_id"].as_str().unwrap();
+    let view: Value = server.client().get(&format!("/api/v1/traces/{trace}")).await.unwrap();
+    let searches = view["spans"].as_array().unwrap().iter().filter(|span| span["name"] == "retrieve").count();
+    assert_eq!(searches, 2, "{view}");
+}
+
 fn send(stream: &mut TcpStream, chunk: &Value) {
     stream.write_all(format!("data: {chunk}\n\n").as_bytes()).unwrap();
     stream.flush().unwrap();

@@ -208,6 +208,19 @@ async fn a_document_is_forgotten_by_its_address_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_a_name_destroys_nothing() {
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let told = told(data.path(), folder.path()).await;
+    let part = &WORDS[2][..6];
+    let problem = refused(data.path(), &["forget", "notes", part]);
+    assert_eq!(problem["code"], "document-not-found", "{problem}");
+    assert!(problem["hint"].as_str().is_some_and(|hint| hint.contains(&told.id)), "{problem}");
+    assert_eq!(User::of(&told.server, None).get(&format!("{DOCUMENTS}/{}", told.id)).await.status, 200);
+    let receipt = run(data.path(), &["forget", "notes", &format!("{}.md", WORDS[2])]);
+    assert_eq!(receipt["documents"], json!([told.id]), "{receipt}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_name_of_a_forgotten_document_that_could_not_be_read_is_gone_from_the_runs() {
     let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let told = told(data.path(), folder.path()).await;

@@ -349,6 +349,21 @@ impl World {
                 self.wrong(at, &body.to_string(), &format!("ranks {ranks:?} of {chunks} chunks"));
             }
         }
+        // How rare a word is counts the documents that are hidden.
+        if !self.readers[at].all {
+            for passage in ["passages", "left_out"].into_iter().flat_map(|list| found[list].as_array().unwrap()) {
+                let scores = &passage["scores"];
+                let ranked = body["mode"] != "text"
+                    || scores["rerank_score"].is_number()
+                    || scores["score"]
+                        .as_f64()
+                        .zip(scores["text_rank"].as_f64())
+                        .is_some_and(|(score, rank)| (score * rank - 1.0).abs() < 1e-3);
+                if !scores["text_score"].is_null() || !ranked {
+                    self.wrong(at, &body.to_string(), &format!("scores of words {scores}"));
+                }
+            }
+        }
         // Nothing nearer than what they may read is told of: the same question over just those documents answers the same.
         if body.get("documents").is_none() {
             let own: Vec<String> = self.readable(at).map(|document| document.id.clone()).collect();
@@ -386,7 +401,9 @@ impl World {
     async fn document(&mut self, at: usize, random: &mut Random) {
         let document = random.one(&self.documents);
         let (id, failed, readable) = (document.id.clone(), document.failed, self.readers[at].may_read(document));
-        let part = *random.one(&["", "/text", "/chunks"]);
+        // A digest opens no text of a document that is hidden.
+        let parts = ["", "/text", "/chunks", "/text?digest=00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"];
+        let part = *random.one(&parts[..if readable { 3 } else { 4 }]);
         let path = |id: &str| format!("/api/v1/knowledge/papers/documents/{id}{part}");
         let reply = self.get(at, &path(&id)).await;
         if readable {

@@ -46,6 +46,7 @@ mod scoring;
 mod secrecy;
 mod secrets;
 mod sharing;
+mod silence;
 mod sources;
 mod spending;
 mod swapping;

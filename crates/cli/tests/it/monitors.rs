@@ -19,7 +19,8 @@ pub(crate) fn requests(failed: bool, seed: i64) -> Value {
             })
         })
         .collect();
-    let resource = json!({"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]});
+    let said = |key: &str, text: &str| json!({"key": key, "value": {"stringValue": text}});
+    let resource = json!({"attributes": [said("service.name", "shop"), said("service.version", "1.5")]});
     json!({"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]})
 }
 
@@ -75,11 +76,23 @@ async fn a_rate_of_errors_opens_an_incident_that_outlives_a_kill_and_ends_when_i
     })
     .await;
     until("the receiver to hear of it", async || heard(&upstream).contains(&"incident.opened".to_owned())).await;
+    until("the metrics to tell of it", async || {
+        assert_eq!(user.post("/v1/traces", &requests(true, 1)).await.status, 200);
+        let told = user.get("/metrics").await.text;
+        let is = |line: &str| told.lines().any(|told| told == line);
+        let none_failed = is(r#"mainspring_deliveries{receiver="webhook",state="failed"} 0"#);
+        let some_open = !is(r#"mainspring_incidents{state="open"} 0"#) && told.contains(r#"mainspring_incidents{state="open"} "#);
+        is(r#"mainspring_monitors{state="firing"} 1"#) && is("mainspring_monitors_in_trouble 0") && none_failed && some_open
+    })
+    .await;
     let incident = stands(&user, "errors").await["monitor"]["incidents"][0].as_str().unwrap().to_owned();
     let told = run(data, &["incidents", "show", &incident]);
     assert_eq!((&told["incident"]["severity"], &told["incident"]["state"]), (&json!("critical"), &json!("open")));
     assert_eq!((&told["alerts"][0]["name"], &told["alerts"][0]["labels"]["app"]), (&json!("errors"), &json!("shop")));
     assert!(!told["alerts"][0]["traces"].as_array().unwrap().is_empty(), "{told}");
+    let released = told["changes"].as_array().unwrap().iter().find(|change| change["kind"] == "release");
+    let released = released.map(|change| (&change["name"], &change["release"]));
+    assert_eq!(released, Some((&json!("shop"), &json!("1.5"))), "what came before it is named: {told}");
     let before = user.get("/api/v1/monitors/errors/evaluations?limit=1").await.json();
     assert_eq!(before["items"].as_array().unwrap().len(), 1);
     let second = format!("/api/v1/monitors/errors/evaluations?limit=1&cursor={}", before["next"].as_str().unwrap());
@@ -106,6 +119,38 @@ async fn a_rate_of_errors_opens_an_incident_that_outlives_a_kill_and_ends_when_i
     .await;
     until("the receiver to hear of the end", async || heard(&upstream).contains(&"incident.resolved".to_owned())).await;
     assert_eq!(heard(&upstream).iter().filter(|notice| *notice == "incident.opened").count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn monitors_of_one_app_are_one_incident_where_they_say_so() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path();
+    let server = Server::start(data, "127.0.0.1");
+    let user = User::of(&server, None);
+    let of_app = |app: &str| json!({"labels": {"app": app}, "group_by": ["app"]});
+    let all = [
+        ("one", of_app("shop")),
+        ("two", of_app("shop")),
+        ("other", of_app("desk")),
+        ("alone", json!({"labels": {"app": "shop"}})),
+    ];
+    apply_all(data, &all.each_ref().map(|(name, fields)| monitor(name, "service = shop", fields)));
+    let incident = async |name: &str| stands(&user, name).await["monitor"]["incidents"][0].clone();
+    until("all of them to fire", async || {
+        assert_eq!(user.post("/v1/traces", &requests(true, 1)).await.status, 200);
+        let mut fired = true;
+        for (name, _) in &all {
+            fired &= incident(name).await.is_string();
+        }
+        fired
+    })
+    .await;
+    let (one, two, other, alone) =
+        (incident("one").await, incident("two").await, incident("other").await, incident("alone").await);
+    assert_eq!(one, two);
+    assert!(one != other && one != alone && other != alone, "{one} {other} {alone}");
+    let told = run(data, &["incidents", "show", one.as_str().unwrap()]);
+    assert_eq!((&told["incident"]["group"], told["alerts"].as_array().map(Vec::len)), (&json!("app=shop"), Some(2)), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

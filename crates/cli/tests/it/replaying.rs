@@ -97,6 +97,17 @@ async fn an_answer_is_given_again_from_the_documents_of_then() {
     let now = run(data.path(), &["search", "notes", "what colour is the gate painted", "--limit", "1"]);
     assert!(now.to_string().contains("turquoise"), "{now}");
 
+    // The citation opens the text that its offsets count in, and says that the document changed since.
+    let source = &answer["mainspring"]["sources"][0];
+    let text = format!("/api/v1/knowledge/notes/documents/{}/text", source["document"].as_str().unwrap());
+    let then: Value =
+        server.client().get(&format!("{text}?digest={}", source["document_digest"].as_str().unwrap())).await.unwrap();
+    let place = |field: &str| usize::try_from(source[field].as_u64().unwrap()).unwrap();
+    assert_eq!(then["text"].as_str().unwrap().get(place("start")..place("end")), source["text"].as_str());
+    assert_eq!(then["current"], false, "{then}");
+    let now: Value = server.client().get(&text).await.unwrap();
+    assert!(now["text"].as_str().unwrap().contains("turquoise") && now["current"] == true, "{now}");
+
     let again = run(data.path(), &["replay", trace_of(&answer)]);
     assert_eq!(again["same"], true, "{again}");
     assert_eq!(again["sources"]["original"], again["sources"]["replayed"], "{again}");

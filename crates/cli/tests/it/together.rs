@@ -105,7 +105,7 @@ async fn cannot_be_seen_while_the_store_is_away(users: &[User], line: &Line, ups
     assert_eq!((heard(upstream), incident(&users[1]).await["id"].clone()), (vec![OPENED.to_owned()], opened.clone()));
 }
 
-/// Whoever dies over a look keeps it from the others for two and a half minutes. As if these were over.
+/// Whoever dies over a look keeps it from the others for forty seconds. As if these were over.
 fn leases_of_the_dead_end(postgres: &Postgres, catalog: &str) {
     let database = catalog.rsplit('/').next().unwrap();
     postgres.sql(database, "UPDATE monitor_state SET lease_until = 1 WHERE lease_until IS NOT NULL").unwrap();

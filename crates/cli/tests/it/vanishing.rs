@@ -39,7 +39,7 @@ async fn a_client_that_hangs_up_ends_the_call_and_pays_for_it_once() {
     let server = Server::start(data, "127.0.0.1");
     let of =
         |kind: &str, name: &str, spec: Value| json!({"apiVersion": "mainspring/v1", "kind": kind, "name": name, "spec": spec});
-    let route = json!({"targets": [{"provider": "main", "model": "m"}], "retry": {"attempts": 3}});
+    let route = json!({"targets": [{"provider": "main", "model": "m"}], "retry": {"attempts": 3, "max_backoff": "5m"}});
     apply_all(
         data,
         &[

@@ -220,7 +220,9 @@ pub(crate) fn event_weight(event: &Event) -> usize {
         }
         Event::Arguments { fragment, .. } => fragment.len(),
         Event::Other { value, .. } => value.to_string().len(),
-        Event::Began { .. } | Event::ToolCall { .. } | Event::Finished { .. } | Event::Usage(_) | Event::Ended => 32,
+        Event::Began { .. } | Event::ToolCall { .. } | Event::Finished { .. } | Event::Usage(_) | Event::Ping | Event::Ended => {
+            32
+        }
     };
     text + size_of::<Event>()
 }

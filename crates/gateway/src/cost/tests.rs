@@ -1,15 +1,24 @@
 use std::sync::Arc;
 
 use mainspring_kernel::{Digest, Money};
-use mainspring_llm::TokenUsage;
+use mainspring_llm::{
+    ServiceTier::{self, Flex, Priority, Ultrafast},
+    TokenUsage,
+};
 use mainspring_providers::ProviderKind::{self, Anthropic, Azure, Bedrock, Gemini, Local, OpenAi};
 use proptest::prelude::*;
+use serde_json::json;
 
-use super::{Place, PriceTable, Prices, bill, rates};
+use super::{Bound, Place, PriceTable, Prices, bill, rates};
 use crate::{
+    incurs::Incurs,
     prices::{ModelPrice, PricesSpec, Rates},
     prices_builtin,
 };
+
+fn bound(input: u64, output: u64, searches: u64) -> Bound {
+    Bound { input, output, searches, batch: false, incurs: Incurs::ALL }
+}
 
 fn used(input: u64, output: u64) -> TokenUsage {
     TokenUsage { input, output, ..TokenUsage::default() }
@@ -17,7 +26,7 @@ fn used(input: u64, output: u64) -> TokenUsage {
 
 #[track_caller]
 fn check(what: &str, (provider, kind, model): (&str, ProviderKind, &str), usage: TokenUsage, batch: bool, dollars: &str) {
-    let charge = Prices::builtin().cost(Place { provider, kind, model }, &usage, batch);
+    let charge = Prices::builtin().cost(Place { provider, kind, preset: None, model }, &usage, batch);
     let found = charge.map_or_else(|| "unknown".to_owned(), |charge| charge.cost.to_string());
     assert_eq!(found, dollars, "{what}");
 }
@@ -35,6 +44,15 @@ fn calls_cost_what_their_providers_say() {
     check("a batch", ("openai", OpenAi, "gpt-4o-mini"), used(10_000, 2_000), true, "0.00135");
     check("a deployment with a price of its own name", ("east", Azure, "gpt-35-turbo-0125"), used(1_000, 0), false, "0.0005");
     check("a name before the pattern it matches too", ("east", Azure, "gpt-35-turbo-16k"), used(1_000, 0), false, "0.003");
+    let five = ("openai", OpenAi, "gpt-5-2025-08-07");
+    let served = |tier| TokenUsage { tier: Some(tier), cache_read: 200, ..used(1_000, 500) };
+    check("as usual", five, TokenUsage { tier: None, ..served(Flex) }, false, "0.006025");
+    check("served when there is time", five, served(Flex), false, "0.0030125");
+    check("served before others", five, served(Priority), false, "0.01205");
+    check("a tier that is not listed", five, served(Ultrafast), false, "0.006025");
+    check("a batch is served as batches are", five, served(Priority), true, "0.0030125");
+    let long = TokenUsage { tier: Some(Priority), ..used(300_000, 1_000) };
+    check("a long input before others", ("openai", OpenAi, "gpt-6-sol"), long, false, "2.43");
     let sol = ("openai", OpenAi, "gpt-5.6-sol");
     check("written to OpenAI's cache", sol, TokenUsage { cache_write: 1_000, ..used(2_000, 0) }, false, "0.009");
     check("a long input, dearer", ("openai", OpenAi, "gpt-5.5-pro"), used(300_000, 1_000), false, "18.27");
@@ -84,11 +102,28 @@ fn calls_cost_what_their_providers_say() {
         "0.0045",
     );
     check("paid by the call", ("aws", Bedrock, "cohere.rerank-v3-5:0"), used(0, 0), false, "0.002");
+    let cohere = ("cohere", OpenAi, "rerank-v3.5");
+    check("a search", cohere, used(0, 0), false, "0.002");
+    check("several searches in one call", cohere, TokenUsage { searches: 3, ..used(0, 0) }, false, "0.006");
     check("a name that is priced at one provider", ("groq", OpenAi, "openai/gpt-oss-120b"), used(1_000, 500), false, "0.00045");
     check("the same name elsewhere", ("our-vllm", OpenAi, "openai/gpt-oss-120b"), used(1_000, 500), false, "unknown");
     check("the models of this process", ("local", Local, "smollm2-135m-instruct"), used(1_000, 500), false, "0.00");
     check("nobody knows", ("openai", OpenAi, "gpt-99"), used(1_000, 500), false, "unknown");
     check("no dated name of another model", ("openai", OpenAi, "gpt-5.4-nano-2026-03-05"), used(1_000_000, 0), false, "0.20");
+}
+
+/// Whatever a project calls its provider.
+#[test]
+fn a_price_of_a_known_server_is_found_by_its_preset() {
+    use mainspring_providers::Preset::{Groq, Together};
+    let at = |provider, preset| {
+        let place = Place { provider, kind: OpenAi, preset, model: "openai/gpt-oss-120b" };
+        Prices::builtin().cost(place, &used(1_000, 500), false).map(|charge| charge.cost.to_string())
+    };
+    assert_eq!(at("groq-eu", Some(Groq)), Some("0.00045".to_owned()));
+    assert_eq!(at("groq", None), at("groq-eu", Some(Groq)));
+    assert_eq!(at("groq-eu", None), None);
+    assert_ne!(at("fast", Some(Together)), None);
 }
 
 /// The areas that ids of inference profiles begin with, as AWS lists them and as people use them (`in.` and `amer.`).
@@ -115,7 +150,7 @@ fn a_projects_own_table_comes_first_model_by_model() {
     );
     let prices = Prices::over_builtin(Arc::clone(&own));
     let cost = |provider, kind, model| {
-        let charge = prices.cost(Place { provider, kind, model }, &used(1_000_000, 0), false).unwrap();
+        let charge = prices.cost(Place { provider, kind, preset: None, model }, &used(1_000_000, 0), false).unwrap();
         (charge.cost.to_string(), charge.price.table, charge.price.entry)
     };
     let ours = own.digest();
@@ -149,7 +184,7 @@ fn every_token_is_paid_at_the_rate_of_what_it_is() {
     );
     let prices = Prices::over_builtin(own);
     let cost = |usage: &TokenUsage, batch| {
-        prices.cost(Place { provider: "p", kind: OpenAi, model: "a" }, usage, batch).unwrap().cost.to_string()
+        prices.cost(Place { provider: "p", kind: OpenAi, preset: None, model: "a" }, usage, batch).unwrap().cost.to_string()
     };
     const M: u64 = 100_000;
     for (what, usage, dollars) in [
@@ -191,6 +226,14 @@ fn what_a_table_must_not_say_is_found() {
         ("models: [{model: a, input: 1, output: 1}, {model: a, input: 2, output: 2}]", "models[1].model"),
         ("models: [{model: a, input: 1, output: 1, batch: {input: 1, output: -1}}]", "models[0].batch.output"),
         (
+            "models: [{model: a, input: 1, output: 1, service_tiers: {flex: {input: -1, output: 1}}}]",
+            "models[0].service_tiers.flex.input",
+        ),
+        (
+            "models: [{model: a, input: 1, output: 1, service_tiers: {slow: {input: 1, output: 1}}}]",
+            "models[0].service_tiers.slow",
+        ),
+        (
             "models: [{model: a, input: 1, output: 1, tiers: [{above_input: 0, rates: {input: 1, output: 1}}]}]",
             "models[0].tiers[0].above_input",
         ),
@@ -217,7 +260,9 @@ fn a_spec_is_stored_as_it_was_written() {
 }
 
 fn usages() -> impl Strategy<Value = TokenUsage> {
-    (0_u64..3_000_000, 0_u64..300_000, proptest::array::uniform8(0_u64..400_000)).prop_map(|(input, output, parts)| {
+    let parts = proptest::array::uniform8(0_u64..400_000);
+    let tier = proptest::option::of(proptest::sample::select(ServiceTier::ALL.to_vec()));
+    (0_u64..3_000_000, 0_u64..300_000, parts, 0_u64..50, tier).prop_map(|(input, output, parts, searches, tier)| {
         let [cache_read, cache_write, cache_write_hour, input_audio, input_image, reasoning, output_audio, output_image] = parts;
         TokenUsage {
             input,
@@ -230,6 +275,8 @@ fn usages() -> impl Strategy<Value = TokenUsage> {
             reasoning,
             output_audio,
             output_image,
+            searches,
+            tier,
             ..TokenUsage::default()
         }
     })
@@ -257,6 +304,95 @@ fn rate_sets() -> impl Strategy<Value = Rates> {
             request,
         },
     )
+}
+
+/// What a request may ask for beside text.
+#[derive(Debug, Clone, Copy)]
+struct Wishes {
+    marked: bool,
+    hour: bool,
+    sound: bool,
+    image: bool,
+    served: bool,
+}
+
+fn wishes() -> impl Strategy<Value = Wishes> {
+    any::<[bool; 5]>().prop_map(|[marked, hour, sound, image, served]| Wishes { marked, hour, sound, image, served })
+}
+
+impl Wishes {
+    /// Every so many letters are written as escapes.
+    fn body(self, said: &str, hidden: u8) -> String {
+        let mut parts = vec![json!({"type": "text", "text": said})];
+        if self.marked {
+            parts[0]["cache_control"] = json!({"type": "ephemeral"});
+        }
+        if self.hour {
+            parts[0]["cache_control"] = json!({"ttl": "1h", "type": "ephemeral"});
+        }
+        if self.sound {
+            parts.push(json!({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}));
+        }
+        if self.image {
+            parts.push(json!({"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}));
+        }
+        let mut body = json!({"model": "m", "messages": [{"role": "user", "content": parts}]});
+        if self.served {
+            body["service_tier"] = json!("priority");
+        }
+        let body = body.to_string();
+        let every = usize::from(hidden % 8);
+        let written = |(at, letter): (usize, char)| match letter {
+            'a'..='z' | '_' if every > 0 && at % every == 0 => format!("\\u{:04x}", u32::from(letter)),
+            _ => letter.to_string(),
+        };
+        let hidden: String = body.chars().enumerate().map(written).collect();
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(read(&hidden), read(&body), "it says the same");
+        hidden
+    }
+}
+
+/// A table of one model.
+fn priced(model: &str, rates: Rates) -> Arc<PriceTable> {
+    let mut price = serde_json::to_value(rates).unwrap();
+    price["model"] = json!(model);
+    let spec = PricesSpec { models: vec![serde_json::from_value(price).unwrap()] };
+    Arc::new(PriceTable::new(Digest::of(b"own"), spec))
+}
+
+/// What is set aside for a million tokens of input, in dollars.
+#[track_caller]
+fn check_aside(what: &str, (kind, model): (ProviderKind, &str), body: &serde_json::Value, dollars: i64, cents: i64) {
+    let place = Place { provider: "x", kind, preset: None, model };
+    let incurs = Incurs::of(body.to_string().as_bytes());
+    let most = Prices::builtin().most(place, &Bound { incurs, ..bound(1_000_000, 0, 1) }).unwrap().cost;
+    let exact = Money::from_pico(i128::from(dollars * 100 + cents) * 10_000_000_000);
+    assert!(most >= exact && most < exact + Money::from_pico(100), "{what}: {most}");
+}
+
+#[test]
+fn what_a_request_cannot_be_charged_is_not_set_aside() {
+    let said = |part: serde_json::Value| json!({"model": "m", "messages": [{"role": "user", "content": [part]}]});
+    let text = said(json!({"type": "text", "text": "Hello."}));
+    let marked = said(json!({"type": "text", "text": "Hello.", "cache_control": {"type": "ephemeral"}}));
+    let hour = said(json!({"type": "text", "text": "Hello.", "cache_control": {"type": "ephemeral", "ttl": "1h"}}));
+    let sound = said(json!({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}));
+    let sonnet = (Anthropic, "claude-sonnet-4-5");
+    check_aside("plain text", sonnet, &text, 3, 0);
+    check_aside("written to the cache", sonnet, &marked, 3, 75);
+    check_aside("written to it for an hour", sonnet, &hour, 6, 0);
+    check_aside("sound that costs nothing more", sonnet, &sound, 3, 0);
+    // OpenAI writes to its cache without being told to.
+    check_aside("plain text, a long one", (OpenAi, "gpt-6-luna"), &text, 0, 25);
+    check_aside("plain text", (Gemini, "gemini-2.5-flash"), &text, 0, 30);
+    check_aside("sound", (Gemini, "gemini-2.5-flash"), &sound, 1, 0);
+    let mut quick = text.clone();
+    quick["service_tier"] = json!("priority");
+    check_aside("plain text, quickly", (OpenAi, "gpt-5"), &quick, 2, 50);
+    check_aside("plain text, as usual", (OpenAi, "gpt-5"), &text, 1, 25);
+    let tool = json!({"model": "m", "tools": [{"name": "t", "cache_control": {"ttl": "1h"}}]});
+    check_aside("a tool that is kept", sonnet, &tool, 6, 0);
 }
 
 proptest! {
@@ -287,7 +423,7 @@ proptest! {
             alone(TokenUsage { output_image: pieces.output_image, ..used(0, pieces.output_image) }),
         ];
         let sum: Money = all.into_iter().sum();
-        prop_assert_eq!(bill(&rates, &usage), sum + rates.request.unwrap_or_default());
+        prop_assert_eq!(bill(&rates, &usage), sum + rates.request.unwrap_or_default().times(usage.searches.max(1)));
     }
 
     /// What is set aside is enough, whichever model it is, whatever the tokens turn out to be.
@@ -298,10 +434,47 @@ proptest! {
         let model = price.model.trim_end_matches('*');
         let provider = price.provider.as_ref().map_or("x", |provider| provider.as_str());
         let kind = [OpenAi, Azure, Bedrock, Local].into_iter().find(|kind| kind.as_str() == provider).unwrap_or(OpenAi);
-        let (place, prices) = (Place { provider, kind, model }, Prices::builtin());
+        let (place, prices) = (Place { provider, kind, preset: None, model }, Prices::builtin());
         let cost = prices.cost(place, &usage, batch).unwrap();
-        let most = prices.most(place, (usage.input + more.0, usage.output + more.1), batch).unwrap();
+        let bound = Bound { batch, ..bound(usage.input + more.0, usage.output + more.1, usage.searches) };
+        let most = prices.most(place, &bound).unwrap();
         prop_assert!(cost.cost <= most.cost, "{}: {} > {}", price.model, cost.cost, most.cost);
+    }
+
+    /// Whatever a request asks for is set aside for, however it is written.
+    #[test]
+    fn no_call_costs_more_than_what_its_request_can_make_of_it(
+        which in any::<prop::sample::Index>(),
+        (own, rates) in (any::<bool>(), rate_sets()),
+        usage in usages(),
+        (asked, said) in (wishes(), "\\PC{0,60}"),
+        (hidden, batch) in (any::<u8>(), any::<bool>()),
+    ) {
+        let builtin = prices_builtin::table();
+        let listed = &builtin.models[which.index(builtin.models.len())];
+        let model = listed.model.trim_end_matches('*');
+        let provider = listed.provider.as_ref().map_or("x", |provider| provider.as_str());
+        let kind = [Azure, Bedrock, Local].into_iter().find(|kind| kind.as_str() == provider);
+        let kind = kind.unwrap_or(if model.starts_with("claude") { Anthropic } else { OpenAi });
+        let place = Place { provider, kind, preset: None, model };
+        let prices = if own { Prices::over_builtin(priced(model, rates)) } else { Prices::builtin() };
+        let body = asked.body(&said, hidden);
+        // Anthropic writes to its cache what it is told to, others what they like; for how long is always told.
+        let Wishes { marked, hour, sound, image, served } = asked;
+        let part = |possible: bool, tokens: u64| if possible { tokens } else { 0 };
+        let used = TokenUsage {
+            cache_write: part(marked || hour || kind != Anthropic, usage.cache_write),
+            cache_write_hour: part(hour, usage.cache_write_hour),
+            input_audio: part(sound, usage.input_audio),
+            input_image: part(image, usage.input_image),
+            tier: usage.tier.filter(|_| served),
+            ..usage
+        };
+        let cost = prices.cost(place, &used, batch).unwrap();
+        let incurs = Incurs::of(body.as_bytes());
+        let bound = Bound { batch, incurs, ..bound(used.input, used.output, used.searches) };
+        let most = prices.most(place, &bound).unwrap();
+        prop_assert!(cost.cost <= most.cost, "{}: {} > {} for {}", model, cost.cost, most.cost, body);
     }
 
     /// However names begin alike, and wherever they stand in the table.
@@ -310,7 +483,7 @@ proptest! {
         let price = |name: &String| ModelPrice { model: name.clone(), ..yaml_serde::from_str("{model: a, input: 1, output: 0}").unwrap() };
         let table = PriceTable::new(Digest::of(b"any"), PricesSpec { models: names.iter().map(price).collect() });
         let matches = |name: &&String| name.strip_suffix('*').map_or(**name == asked, |stem| asked.starts_with(stem));
-        let found = table.find(Place { provider: "x", kind: OpenAi, model: &asked });
+        let found = table.find(Place { provider: "x", kind: OpenAi, preset: None, model: &asked });
         prop_assert_eq!(found.map(|price| &price.model), names.iter().find(matches));
     }
 
@@ -318,11 +491,11 @@ proptest! {
     fn the_last_tier_that_applies_counts(bounds in proptest::collection::btree_set(1_u64..1_000_000, 1..6), input in 0_u64..1_100_000) {
         let rate = |dollars: u64| Rates { input: Money::from_dollars(dollars as i64), ..Rates::default() };
         let tiers: Vec<crate::prices::PriceTier> =
-            bounds.iter().enumerate().map(|(index, above)| crate::prices::PriceTier { above_input: *above, rates: rate(index as u64 + 2), batch: None }).collect();
+            bounds.iter().enumerate().map(|(index, above)| crate::prices::PriceTier { above_input: *above, rates: rate(index as u64 + 2), batch: None, service_tiers: Default::default() }).collect();
         let yaml = "{model: a, input: 1, output: 0}";
         let price = ModelPrice { tiers, ..yaml_serde::from_str(yaml).unwrap() };
         let expected = 1 + bounds.iter().filter(|above| input > **above).count();
-        prop_assert_eq!(rates(&price, input, false).input, Money::from_dollars(expected as i64));
+        prop_assert_eq!(rates(&price, input, (false, None)).input, Money::from_dollars(expected as i64));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::{
     permit::{Hold, Permit},
 };
 use crate::{
-    cost::{Charge, Place},
+    cost::Charge,
     record::{CallRecord, CallStatus, Caller},
 };
 
@@ -28,7 +28,7 @@ const FETCH_WITHIN: Duration = Duration::from_secs(2);
 /// When to come back where calls under way, or other processes, hold what is missing.
 const SOON: Duration = Duration::from_secs(1);
 
-/// What a call takes of each limit, at most.
+/// What a call takes of each limit: of tokens about as many as it may use, of money the most it may cost.
 #[derive(Debug, Clone, Copy)]
 struct Needs {
     tokens: u64,
@@ -102,9 +102,7 @@ impl Ledger {
         let is_free = intent.operation == Operation::CountTokens;
         let (mut dearest, mut unpriced): (Option<(&Candidate, Charge)>, _) = (None, None);
         for candidate in intent.candidates.iter().filter(|_| !is_free) {
-            let place = Place { provider: candidate.provider.as_str(), kind: candidate.kind, model: &candidate.price_as };
-            let tokens = (intent.input_tokens_upper, intent.output_tokens(candidate));
-            match prices.most(place, tokens, intent.batch) {
+            match prices.most(candidate.place(), &intent.bound(candidate)) {
                 Some(charge) if dearest.as_ref().is_none_or(|(_, dearest)| charge.cost > dearest.cost) => {
                     dearest = Some((candidate, charge));
                 }
@@ -141,8 +139,11 @@ impl Unpriced {
 
 fn worst_record(caller: &Caller, intent: &Intent, output: u64, target: Option<&Candidate>, charge: Option<Charge>) -> CallRecord {
     let usage = TokenUsage {
-        input: intent.input_tokens_upper,
+        // Tokens are told as they are thought to be; the money is that of the bound.
+        input: intent.input_tokens_about,
         output,
+        // One is what a price by the request is for anyway.
+        searches: if intent.searches_upper > 1 { intent.searches_upper } else { 0 },
         input_from: Provenance::Estimated,
         output_from: Provenance::Estimated,
         ..TokenUsage::default()
@@ -192,8 +193,25 @@ fn fits_at_all(limit: &Limit, key: &MeterKey, need: i128) -> Result<(), LedgerFa
     })))
 }
 
+/// What no table prices does not go against a budget.
+fn is_priced(unpriced: Option<&Unpriced>) -> Result<(), LedgerFault> {
+    match unpriced {
+        Some(Unpriced { model, provider }) => Err(LedgerFault::Unpriced { model: model.clone(), provider: provider.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// Of two limits in the way the one that is there longer: who came back for the other would meet it.
+fn longer(one: Option<LedgerFault>, other: LedgerFault) -> LedgerFault {
+    match one {
+        Some(one) if one.retry_after() >= other.retry_after() => one,
+        _ => other,
+    }
+}
+
 impl State {
-    /// Looks at every limit first, so that a call that is refused has taken nothing.
+    /// Looks at every limit first, so that a call that is refused has taken nothing, and is told of the limit that is in its
+    /// way the longest. What waiting does not help is told before that.
     fn admit(
         &mut self,
         named: &Named,
@@ -209,20 +227,26 @@ impl State {
         let book = std::sync::Arc::clone(&self.book);
         let subjects = named.subjects();
         let mut holds = Vec::new();
-        let mut fetching = false;
+        let (mut refused, mut fetching) = (None, false);
         for holding in book.holding(subjects) {
             let (key, amount) = (MeterKey::of(&holding, at), i128::from(holding.limit.amount.units()));
             let need = needs.of(key.metric, amount);
             if key.metric.span().is_some() {
-                self.may_spend(unpriced.as_ref())?;
+                is_priced(unpriced.as_ref())?;
                 fits_at_all(holding.limit, &key, need)?;
+                if self.journal.waiting_bytes() > self.waiting_max {
+                    refused = Some(longer(refused, self.behind()));
+                }
             }
             match self.meters.check(&key, (amount, need), now) {
                 Verdict::Room => holds.push(Hold { key, amount, reserved: need }),
                 Verdict::Fetching => fetching = true,
-                Verdict::Away => return Err(LedgerFault::Behind { waiting: self.journal.waiting() }),
-                Verdict::Full(wait) => return Err(self.refusal(holding.limit, &key, wait, now)),
+                Verdict::Away => refused = Some(longer(refused, self.behind())),
+                Verdict::Full(wait) => refused = Some(longer(refused, self.refusal(holding.limit, &key, wait, now))),
             }
+        }
+        if let Some(fault) = refused {
+            return Err(fault);
         }
         if fetching {
             return Err(LedgerFault::NotReady { what: "shares of a limit" });
@@ -236,15 +260,9 @@ impl State {
         Ok(Admitted { holds, standings, wishing })
     }
 
-    /// What no table prices, and what may not reach the catalog for long, does not go against a budget.
-    fn may_spend(&self, unpriced: Option<&Unpriced>) -> Result<(), LedgerFault> {
-        if let Some(Unpriced { model, provider }) = unpriced {
-            return Err(LedgerFault::Unpriced { model: model.clone(), provider: provider.clone() });
-        }
-        if self.journal.waiting_bytes() > self.waiting_max {
-            return Err(LedgerFault::Behind { waiting: self.journal.waiting() });
-        }
-        Ok(())
+    /// What may not reach the catalog for long does not go against a budget.
+    fn behind(&self) -> LedgerFault {
+        LedgerFault::Behind { waiting: self.journal.waiting() }
     }
 
     fn standing(&self, key: &MeterKey, amount: i128, now: i64) -> Standing {

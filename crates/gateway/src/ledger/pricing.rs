@@ -6,9 +6,11 @@ use std::{
 };
 
 use mainspring_kernel::{
-    Actor, AssetKind, AssetRef, Fault as _, FaultKind, Labels, ModelScope, Name, Role, Selector,
+    Actor, AssetKind, AssetRef, Fault as _, FaultKind, Labels, ModelScope, Name, PageRequest, Role, Selector,
     id::{PrincipalId, ProjectId},
+    page::LIMIT_MAX,
 };
+use mainspring_providers::{Preset, ProviderKind, ProviderSpec};
 use mainspring_registry::{Mark, Registry, SpecFault, Version};
 
 use super::fault::LedgerFault;
@@ -71,6 +73,26 @@ impl PriceBook {
         Ok(Prices::over_builtin(Arc::new(parse(&version)?)))
     }
 
+    /// The project's providers as they are now.
+    pub(crate) async fn servers(&self, project: ProjectId) -> Result<Servers, LedgerFault> {
+        let actor = reader(project);
+        let mut servers = HashMap::new();
+        let mut page = PageRequest::first(LIMIT_MAX);
+        loop {
+            let found = self.registry.list(&actor, Some(AssetKind::Provider), &page).await?;
+            for asset in found.items {
+                let newest = AssetRef { name: asset.name.clone(), selector: Selector::Latest };
+                let version = self.registry.get(&actor, AssetKind::Provider, &newest).await?;
+                // One that another version of Mainspring wrote is known by its name alone.
+                if let Ok(spec) = serde_json::from_value::<ProviderSpec>(version.spec) {
+                    servers.insert(asset.name.to_string(), (spec.kind, spec.server()));
+                }
+            }
+            let Some(next) = found.next else { return Ok(Servers(servers)) };
+            page = PageRequest::new(Some(LIMIT_MAX), Some(next))?;
+        }
+    }
+
     async fn read(&self, actor: &Actor, table: &AssetRef) -> Result<Option<PriceTable>, LedgerFault> {
         match self.registry.get(actor, AssetKind::Prices, table).await {
             Ok(version) => parse(&version).map(Some),
@@ -78,6 +100,16 @@ impl PriceBook {
             Err(fault) if fault.kind() == FaultKind::NotFound => Ok(None),
             Err(fault) => Err(fault.into()),
         }
+    }
+}
+
+/// Of which type a project's providers are, and which known servers, by name: records say neither.
+#[derive(Debug, Default)]
+pub(crate) struct Servers(HashMap<String, (ProviderKind, Option<Preset>)>);
+
+impl Servers {
+    pub(crate) fn of(&self, provider: &str) -> Option<(ProviderKind, Option<Preset>)> {
+        self.0.get(provider).copied()
     }
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use mainspring_kernel::{Actor, AssetRef, Money, Role, Timestamp};
-use mainspring_providers::{Operation, ProviderKind};
+use mainspring_providers::{Operation, Preset, ProviderKind};
 
-use super::{Ledger, fault::LedgerFault, open::records, rules::needs, usage::UsageFilter, window::hour_of};
+use super::{Ledger, fault::LedgerFault, open::records, pricing::Servers, rules::needs, usage::UsageFilter, window::hour_of};
 use crate::{
     cost::{Charge, Place, Prices, kinds_of},
     record::{CallRecord, Part},
@@ -62,8 +62,8 @@ const WRITES: [&str; 2] = [Operation::Chat.as_str(), Operation::Completions.as_s
 
 /// The other prices, found.
 enum Rule {
-    As { provider: String, kind: ProviderKind, model: String, prices: Prices },
-    Table(Prices),
+    As { provider: String, server: (ProviderKind, Option<Preset>), model: String, prices: Prices },
+    Table(Prices, Servers),
 }
 
 impl Ledger {
@@ -105,12 +105,13 @@ impl Ledger {
     }
 
     async fn rule(&self, actor: &Actor, repricing: &Repricing) -> Result<Rule, LedgerFault> {
+        let servers = self.inner.prices.servers(actor.project).await?;
         match repricing {
-            Repricing::Prices(table) => Ok(Rule::Table(self.inner.prices.named(actor, table).await?)),
+            Repricing::Prices(table) => Ok(Rule::Table(self.inner.prices.named(actor, table).await?, servers)),
             Repricing::As(model) => {
                 let prices = self.prices(actor.project);
-                let (provider, kind, name) = priced_place(&prices, model)?;
-                Ok(Rule::As { provider, kind, model: name, prices })
+                let (provider, server, name) = priced_place(&prices, &servers, model)?;
+                Ok(Rule::As { provider, server, model: name, prices })
             }
         }
     }
@@ -119,7 +120,7 @@ impl Ledger {
 impl Rule {
     /// Other prices hold for every call; another model can only be asked for what it does.
     fn takes(&self, record: &CallRecord) -> bool {
-        matches!(self, Self::Table(_)) || WRITES.contains(&record.operation.as_str())
+        matches!(self, Self::Table(..)) || WRITES.contains(&record.operation.as_str())
     }
 }
 
@@ -130,13 +131,19 @@ impl Apart {
     }
 }
 
+type PricedPlace = (String, (ProviderKind, Option<Preset>), String);
+
 /// Where a model has a price: under its whole name anywhere, or after a provider's name.
-fn priced_place(prices: &Prices, model: &str) -> Result<(String, ProviderKind, String), LedgerFault> {
+fn priced_place(prices: &Prices, servers: &Servers, model: &str) -> Result<PricedPlace, LedgerFault> {
     let named = model.split_once('/').unwrap_or(("", model));
     // `openai/gpt-oss-120b` is a model at one provider, and a provider with a model at another.
     for (provider, name) in [named, ("", model)] {
-        if let Some(kind) = kinds_of(provider).iter().find(|kind| prices.has(Place { provider, kind: **kind, model: name })) {
-            return Ok((provider.to_owned(), *kind, name.to_owned()));
+        let has = |(kind, preset): &(ProviderKind, Option<Preset>)| {
+            prices.has(Place { provider, kind: *kind, preset: *preset, model: name })
+        };
+        let guessed = kinds_of(provider).iter().map(|kind| (*kind, None));
+        if let Some(server) = servers.of(provider).into_iter().chain(guessed).find(has) {
+            return Ok((provider.to_owned(), server, name.to_owned()));
         }
     }
     Err(LedgerFault::UnknownPrice { model: mainspring_kernel::text::elide(model, 200) })
@@ -152,7 +159,7 @@ fn add(models: &mut BTreeMap<String, RepricedModel>, record: &CallRecord, (filte
     let (mut unpriced, mut still_unpriced) = (false, false);
     for part in record.parts().filter(|part| filter.is_at(part.provider)) {
         let charge = reprice(record, part, rule);
-        let used = part.usage.total() > 0 && !record.cached;
+        let used = !part.usage.is_nothing() && !record.cached;
         let (unknown, still_unknown) = (used && part.price.is_none(), used && charge.is_none());
         model(models, name(record, (part.provider, part.target))).add(&RepricedModel {
             name: String::new(),
@@ -195,19 +202,24 @@ impl RepricedModel {
 
 /// `None` where nobody knows. What used nothing costs nothing, unless it is paid by the call.
 fn reprice(record: &CallRecord, part: Part<'_>, rule: &Rule) -> Option<Charge> {
-    if record.cached || part.usage.total() == 0 && part.cost.is_zero() {
+    if record.cached || part.usage.is_nothing() && part.cost.is_zero() {
         return None;
     }
     match rule {
-        Rule::As { provider, kind, model, prices } => {
-            prices.cost(Place { provider, kind: *kind, model }, part.usage, record.batch)
+        Rule::As { provider, server: (kind, preset), model, prices } => {
+            prices.cost(Place { provider, kind: *kind, preset: *preset, model }, part.usage, record.batch)
         }
-        Rule::Table(prices) => {
-            // The record has no type of its provider; its target was priced by an entry, or by its own name.
+        Rule::Table(prices, servers) => {
+            // The record has no type of its provider, and that may be another one by now; its target was priced by an entry, or
+            // by its own name.
             let (provider, target) = (part.provider?, part.target?);
             let entry = part.price.map(|price| price.entry.as_str()).filter(|entry| !entry.ends_with('*'));
-            let names = [Some(target), entry];
-            names.into_iter().flatten().find_map(|model| prices.cost_anywhere((provider, model), part.usage, record.batch))
+            [Some(target), entry].into_iter().flatten().find_map(|model| {
+                let known = servers
+                    .of(provider)
+                    .and_then(|(kind, preset)| prices.cost(Place { provider, kind, preset, model }, part.usage, record.batch));
+                known.or_else(|| prices.cost_anywhere((provider, model), part.usage, record.batch))
+            })
         }
     }
 }

@@ -156,6 +156,9 @@ fn intent(clock: &dyn Clock, input: u64, output: u64) -> Intent {
         route: None,
         operation: Operation::Chat,
         input_tokens_upper: input,
+        input_tokens_about: input,
+        searches_upper: 1,
+        incurs: crate::Incurs::ALL,
         candidates: vec![Candidate {
             max_output_tokens: Some(output),
             ..Candidate::from(("openai".parse().unwrap(), ProviderKind::OpenAi, "gpt-4o-mini".to_owned()))
@@ -168,7 +171,7 @@ fn intent(clock: &dyn Clock, input: u64, output: u64) -> Intent {
 /// How a call of that intent came out.
 fn outcome(ledger: &Ledger, intent: &Intent, (input, output): (u64, u64)) -> CallRecord {
     let usage = TokenUsage { input, output, ..TokenUsage::default() };
-    let place = Place { provider: "openai", kind: ProviderKind::OpenAi, model: &intent.candidates[0].price_as };
+    let place = Place { provider: "openai", kind: ProviderKind::OpenAi, preset: None, model: &intent.candidates[0].price_as };
     let charge = ledger.prices(caller().project).cost(place, &usage, intent.batch);
     CallRecord {
         id: intent.id,

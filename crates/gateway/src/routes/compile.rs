@@ -269,7 +269,7 @@ fn path(provider: &Arc<Provider>, model: &str, state: Arc<TargetState>) -> Route
     };
     if provider.kind() == ProviderKind::Local {
         spec.retry.attempts = 0;
-        spec.timeouts = route::Timeouts { first: ALL_DAY, attempt: ALL_DAY, total: ALL_DAY, ..spec.timeouts };
+        spec.timeouts = route::Timeouts { first: Some(ALL_DAY), attempt: ALL_DAY, total: ALL_DAY, ..spec.timeouts };
         spec.breaker.min_attempts = u32::MAX;
     }
     let spec = Arc::new(spec);

@@ -6,8 +6,11 @@ use mainspring_providers::{FaultClass, Operation};
 use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Used};
 use serde_json::{Value, json};
 
-use super::room::{Room, chat, cost, drain, provider, upstream};
-use crate::{Body, CacheOutcome, CallStatus, GatewayFault, Reading};
+use super::room::{Room, chat, cost, drain, guess, provider, upstream};
+use crate::{
+    Body, CacheOutcome, CallStatus, GatewayFault, Reading,
+    ledger::{Amount, Metric, NewLimit, SubjectKind},
+};
 
 fn route(targets: &Value) -> Value {
     json!({"targets": targets, "choose": "first", "retry": {"attempts": 0}})
@@ -166,12 +169,29 @@ async fn a_provider_that_asks_for_more_time_than_there_is_is_not_waited_for() {
     let mut room = Room::open().await;
     let busy = Behaviour::status(429).header("retry-after", "120");
     let server = upstream(Script::always(busy));
-    let spec = json!({"targets": [{"provider": "main", "model": "a"}], "retry": {"attempts": 5}, "timeouts": {"total": "30s"}});
+    let retry = json!({"attempts": 5, "max_backoff": "5m"});
+    let spec = json!({"targets": [{"provider": "main", "model": "a"}], "retry": retry, "timeouts": {"total": "30s"}});
     room.apply(&[("provider", "main", provider(&server)), ("route", "assistant", spec)]).await;
     let fault = room.ask("assistant").await.unwrap_err();
     assert_eq!((fault.kind(), fault.class()), (FaultKind::Saturated, Some(FaultClass::RateLimited)));
     assert!(fault.retry_after().is_some_and(|wait| wait.as_secs() >= 60), "{:?}", fault.retry_after());
     assert_eq!((server.count(), room.settled_once().await.attempts), (1, 1));
+}
+
+#[tokio::test]
+async fn a_provider_that_asks_for_long_is_not_waited_for_and_its_time_is_told_at_once() {
+    let mut room = Room::open().await;
+    let server = upstream(Script::default().times(2, &Behaviour::status(429).header("retry-after", "20")));
+    // As most routes are: one target, which is asked once more.
+    let spec = json!({"targets": [{"provider": "main", "model": "a"}]});
+    room.apply(&[("provider", "main", provider(&server)), ("route", "assistant", spec)]).await;
+    for stream in [false, true] {
+        let asked = server.count();
+        let fault = room.gateway.call(room.request(&chat("assistant", stream))).await.unwrap_err();
+        assert_eq!((fault.kind(), fault.class()), (FaultKind::Saturated, Some(FaultClass::RateLimited)));
+        assert_eq!(fault.retry_after(), Some(std::time::Duration::from_secs(20)), "it is the client that waits");
+        assert_eq!((server.count() - asked, room.settled_once().await.attempts), (1, 1), "nobody slept and asked again");
+    }
 }
 
 #[tokio::test]
@@ -239,10 +259,11 @@ async fn an_answer_that_tells_no_usage_is_paid_by_a_guess_that_says_so() {
     room.apply(&[("provider", "main", provider(&server)), ("route", "assistant", route(&targets))]).await;
     room.ask("assistant").await.unwrap();
     let record = room.settled_once().await;
-    let input = (chat("assistant", false).to_string().len() as u64).div_ceil(4);
-    assert_eq!((record.usage.input, record.usage.output), (input, 18_u64.div_ceil(4)));
+    // Around two words stand a turn and a call; of the JSON nothing is read.
+    let input = guess(&chat("assistant", false));
+    assert_eq!((record.usage.input, record.usage.output, input), (input, 4, 10));
     assert_eq!((record.usage.input_from, record.usage.output_from), (Provenance::Estimated, Provenance::Estimated));
-    assert_eq!(record.cost, cost(input, 5));
+    assert_eq!(record.cost, cost(input, 4));
 }
 
 #[tokio::test]
@@ -253,7 +274,7 @@ async fn a_failed_attempt_that_used_tokens_is_paid_too() {
     room.apply(&[("provider", "main", provider(&server)), ("route", "assistant", spec)]).await;
     let answered = room.ask("assistant").await.unwrap();
     // The provider read the request, and what it wrote nobody can read.
-    let wasted = (chat("assistant", false).to_string().len() as u64).div_ceil(4);
+    let wasted = guess(&chat("assistant", false));
     assert_eq!((answered.attempts, answered.cost), (2, Some(cost(12 + wasted, 8))));
     let record = room.settled_once().await;
     assert_eq!((record.status, record.usage.input, record.usage.output), (CallStatus::Ok, 12 + wasted, 8));
@@ -294,10 +315,10 @@ async fn other_operations_pass_through_and_are_priced() {
     let server = upstream(Script::default());
     let targets = json!([{"provider": "main", "model": "a"}]);
     room.apply(&[("provider", "main", provider(&server)), ("route", "assistant", route(&targets))]).await;
-    for (operation, body, path, pays) in [
-        (Operation::Embeddings, json!({"model": "assistant", "input": "text"}), "/v1/embeddings", true),
-        (Operation::Completions, json!({"model": "assistant", "prompt": "text"}), "/v1/completions", true),
-        (Operation::Moderations, json!({"model": "assistant", "input": "text"}), "/v1/moderations", false),
+    for (operation, body, path) in [
+        (Operation::Embeddings, json!({"model": "assistant", "input": "text"}), "/v1/embeddings"),
+        (Operation::Completions, json!({"model": "assistant", "prompt": "text"}), "/v1/completions"),
+        (Operation::Moderations, json!({"model": "assistant", "input": "text"}), "/v1/moderations"),
     ] {
         let mut request = room.request(&body);
         request.operation = operation;
@@ -307,7 +328,44 @@ async fn other_operations_pass_through_and_are_priced() {
         assert_eq!(seen.last().unwrap().path, path);
         let record = room.settled_once().await;
         assert_eq!(record.operation, operation.as_str());
-        assert_eq!(!record.cost.is_zero(), pays, "{operation:?}");
+        assert!(!record.cost.is_zero(), "{operation:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_moderation_costs_what_a_price_says_and_nothing_where_none_does() {
+    for (price, paid) in [
+        (json!({"model": "another", "input": 1, "output": 1}), false),
+        (json!({"model": "a", "input": 0, "output": 0}), false),
+        (json!({"model": "a", "input": 1, "output": 0}), true),
+        (json!({"model": "a", "input": 0, "output": 0, "request": "0.000001"}), true),
+    ] {
+        let mut room = Room::open().await;
+        let server = upstream(Script::default());
+        room.apply(&[
+            ("prices", "default", json!({"models": [price]})),
+            ("provider", "main", provider(&server)),
+            ("route", "assistant", route(&json!([{"provider": "main", "model": "a"}]))),
+        ])
+        .await;
+        let ask = async |budget: Money| {
+            let (kind, metric, amount) = (SubjectKind::Project, Metric::UsdPerDay, Amount::Money(budget));
+            let budget = NewLimit { kind, subject: "*".to_owned(), metric, amount };
+            room.gateway.ledger().set_limit(&room.admin(), budget).await.unwrap();
+            let mut request = room.request(&json!({"model": "assistant", "input": "text"}));
+            request.operation = Operation::Moderations;
+            room.gateway.call(request).await
+        };
+        // What is free passes a budget that lets nothing else through, also without a price.
+        let told = ask(Money::from_pico(1)).await.map_err(|fault| fault.code());
+        assert_eq!(told.as_ref().err(), paid.then_some(&"budget-too-small"), "{price}");
+        let answered = match told {
+            Ok(answered) => answered,
+            Err(_) => ask(Money::from_dollars(1)).await.unwrap(),
+        };
+        let record = room.settled_once().await;
+        assert_eq!((!record.cost.is_zero(), record.usage.total() > 0, record.price.is_some()), (paid, paid, paid), "{price}");
+        assert_eq!(answered.headers.contains_key("x-mainspring-price"), paid, "{price}");
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::room::{Room, chat, cost, drain, provider, upstream};
 use crate::{
     CallRecord, CallStatus,
-    ledger::{Repricing, UsageBy, UsageFilter, UsageQuestion, UsageRow},
+    ledger::{Amount, Metric, NewLimit, Repricing, SubjectKind, UsageBy, UsageFilter, UsageQuestion, UsageRow},
 };
 
 /// What is paid at `first` is ten times as dear.
@@ -66,7 +66,7 @@ impl Room {
 }
 
 fn guess(stream: bool) -> u64 {
-    (chat("assistant", stream).to_string().len() as u64).div_ceil(4)
+    super::room::guess(&chat("assistant", stream))
 }
 
 fn charged(record: &CallRecord) -> Vec<(&str, &str, u64, Money)> {
@@ -95,6 +95,44 @@ async fn what_an_attempt_wasted_is_paid_to_whom_it_was_made() {
     let filter = crate::ledger::CallFilter { provider: Some("first".to_owned()), ..Default::default() };
     let listed = room.gateway.ledger().calls(&room.admin(), &filter, &mainspring_kernel::PageRequest::first(9)).await.unwrap();
     assert_eq!(listed.items, [record], "it was asked, and kept as it was settled");
+}
+
+/// With the status that says yes, and no answer behind it.
+#[tokio::test]
+async fn a_refusal_that_began_with_yes_costs_what_a_refusal_costs() {
+    let told = |usage: Value| {
+        let error = json!({"message": "the engine is overloaded", "code": 503});
+        json!({"error": error, "usage": usage}).to_string()
+    };
+    let used = json!({"prompt_tokens": 5, "completion_tokens": 0, "total_tokens": 5});
+    let unused = json!({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0});
+    let framed = |body: &str| format!("data: {body}\n\ndata: [DONE]\n\n");
+    for (stream, body, wasted) in [
+        (false, told(Value::Null), 0),
+        (false, told(unused.clone()), 0),
+        (false, told(used.clone()), 5),
+        (true, framed(&told(Value::Null)), 0),
+        (true, framed(&told(unused)), 0),
+        (true, framed(&told(used)), 5),
+    ] {
+        let first = upstream(Script::always(Behaviour { body: Some(body.clone()), ..Behaviour::default() }));
+        let second = upstream(Script::default());
+        let mut room = room_with(&first, &second, json!({"retry": {"attempts": 0}})).await;
+        let answered = room.gateway.call(room.request(&chat("assistant", stream))).await.unwrap();
+        drain(answered.body).await;
+        let record = room.settled_once().await;
+        assert_eq!((record.status, record.attempts, record.provider.as_deref()), (CallStatus::Ok, 2, Some("second")), "{body}");
+        // The first is ten times as dear.
+        assert_eq!(record.cost, cost(12, 8) + cost(wasted, 0).times(10), "{body}");
+    }
+    // A stream was asked for, and what says no says it in one piece.
+    let flat = Behaviour { body: Some(told(Value::Null)), ..Behaviour::default() }.header("content-type", "application/json");
+    let (first, second) = (upstream(Script::always(flat)), upstream(Script::default()));
+    let mut room = room_with(&first, &second, json!({"retry": {"attempts": 0}})).await;
+    let answered = room.gateway.call(room.request(&chat("assistant", true))).await.unwrap();
+    drain(answered.body).await;
+    let record = room.settled_once().await;
+    assert_eq!((record.attempts, record.cost), (2, cost(12, 8)));
 }
 
 #[tokio::test]
@@ -145,6 +183,61 @@ async fn a_call_that_failed_everywhere_is_paid_to_whom_it_cost_something() {
     assert_eq!((record.status, record.provider.as_deref(), record.cost), (CallStatus::Failed, Some("second"), wasted));
     assert_eq!(charged(&record), [("first", "a", guess(false), wasted)]);
     assert_eq!(room.by_provider(None).await, [("first".to_owned(), 0, wasted), ("second".to_owned(), 1, Money::ZERO)]);
+}
+
+#[tokio::test]
+async fn a_known_server_has_its_prices_under_any_name() {
+    let server = upstream(Script::default());
+    let mut room = Room::open().await;
+    let groq = json!({"type": "openai", "preset": "groq", "base_url": format!("{}/v1", server.url())});
+    room.apply(&[
+        ("prices", "default", json!({"models": [{"model": "another", "input": 1, "output": 1}]})),
+        ("provider", "groq-eu", groq),
+        ("route", "assistant", json!({"targets": [{"provider": "groq-eu", "model": "openai/gpt-oss-120b"}]})),
+    ])
+    .await;
+    // It would not let through what has no price.
+    let (kind, metric, amount) = (SubjectKind::Project, Metric::UsdPerDay, Amount::Money(Money::from_dollars(1)));
+    let budget = NewLimit { kind, subject: "*".to_owned(), metric, amount };
+    room.gateway.ledger().set_limit(&room.admin(), budget).await.unwrap();
+    room.ask("assistant").await.unwrap();
+    let record = room.settled_once().await;
+    let paid = Money::from_pico(12 * 150_000 + 8 * 600_000);
+    assert_eq!((record.cost, record.price.map(|price| price.entry)), (paid, Some("openai/gpt-oss-120b".to_owned())));
+    assert_eq!(room.by_provider(None).await, [("groq-eu".to_owned(), 1, paid)]);
+    assert_eq!(room.repriced().await, [("groq-eu/openai/gpt-oss-120b".to_owned(), 1, paid, paid)]);
+}
+
+/// The answer says how it was served, whatever was asked for.
+#[tokio::test]
+async fn a_call_costs_what_the_tier_costs_that_it_was_served_in() {
+    let prices = json!({"models": [{"model": "*", "input": 1, "output": 2, "service_tiers": {
+        "flex": {"input": "0.5", "output": 1},
+        "priority": {"input": 10, "output": 20},
+    }}]});
+    let ten = cost(12, 8).times(10);
+    for (tier, paid) in [("priority", ten), ("flex", Money::from_pico(cost(12, 8).as_pico() / 2)), ("default", cost(12, 8))] {
+        let usage = json!({"prompt_tokens": 12, "completion_tokens": 8, "total_tokens": 20});
+        let choice = json!({"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"});
+        let whole = json!({"id": "1", "object": "chat.completion", "choices": [choice], "service_tier": tier, "usage": usage});
+        let chunk = json!({"id": "1", "choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]});
+        let last = json!({"id": "1", "choices": [], "service_tier": tier, "usage": usage});
+        let events = format!("data: {chunk}\n\ndata: {last}\n\ndata: [DONE]\n\n");
+        for (stream, body) in [(false, whole.to_string()), (true, events)] {
+            let server = upstream(Script::always(Behaviour { body: Some(body), ..Behaviour::default() }));
+            let mut room = room_with(&server, &server, json!({})).await;
+            room.apply(&[("prices", "default", prices.clone())]).await;
+            let answered = room.gateway.call(room.request(&chat("assistant", stream))).await.unwrap();
+            let (_, fault) = drain(answered.body).await;
+            assert!(fault.is_none(), "{fault:?}");
+            let record = room.settled_once().await;
+            assert_eq!((record.status, record.cost), (CallStatus::Ok, paid), "{tier} {stream}");
+            // Priced anew it is what it was, so that the record has to know.
+            let rows = room.by_provider(None).await;
+            assert_eq!(rows, [("first".to_owned(), 1, paid)], "{tier} {stream}");
+            assert_eq!(room.repriced().await, [("first/a".to_owned(), 1, paid, paid)], "{tier} {stream}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -74,6 +74,33 @@ async fn the_target_that_lately_began_sooner_is_asked() {
     }
 }
 
+/// The head of a whole text comes when all of it is written, whoever writes it.
+#[tokio::test]
+async fn a_slow_whole_answer_repels_no_streams() {
+    let slow = |millis| Script::always(Behaviour { delay: Duration::from_millis(millis), ..Behaviour::default() });
+    let (first, second) = (upstream(slow(1_500)), upstream(Script::default()));
+    let room = over(&[&first, &second], &json!({"choose": "latency"})).await;
+    let ask = async |stream: bool| {
+        let answered = room.gateway.call(room.request(&chat("assistant", stream))).await.unwrap();
+        super::room::drain(answered.body).await;
+        answered.provider
+    };
+    let tried = BTreeSet::from([ask(false).await, ask(false).await]);
+    assert_eq!(tried.len(), 2, "each is tried once");
+    // As soon as it streams, the first is the quicker one.
+    first.script(Script::default());
+    second.script(slow(600));
+    let tried = BTreeSet::from([ask(true).await, ask(true).await]);
+    assert_eq!(tried.len(), 2, "and once more: of its streams nothing was known");
+    for _ in 0..4 {
+        assert_eq!(ask(true).await, "p0");
+    }
+    assert_eq!(ask(false).await, "p1", "as before");
+    let told = room.gateway.explain(&room.caller(), "assistant", &ExplainQuestion::default()).unwrap();
+    let quickest = told.targets.iter().min_by(|a, b| a.begin_ms.unwrap().total_cmp(&b.begin_ms.unwrap())).unwrap();
+    assert_eq!(quickest.provider, "p0", "what is explained is a stream: {told:?}");
+}
+
 #[tokio::test]
 async fn calls_of_one_key_or_one_conversation_stay_together() {
     let servers = [0, 1, 2].map(|_| upstream(Script::default()));

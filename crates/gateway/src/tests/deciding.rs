@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::{
     Percentile, Standing,
+    begins::Manner::{self, Streamed, Whole},
     estimate::{about, size, streamed_text},
     health::Health,
 };
@@ -43,18 +44,24 @@ fn images_are_not_set_aside_as_if_they_were_text() {
 }
 
 #[test]
-fn text_in_events_is_measured_without_reading_them() {
+fn text_in_events_is_counted_without_reading_them() {
     let names = ["\"content\"", "\"text\""];
-    for (event, bytes) in [
-        (r#"{"delta":{"content":"hello"}}"#, 5),
+    for (event, tokens) in [
+        (r#"{"delta":{"content":"hello"}}"#, 1),
+        (r#"{"delta":{"content":" and so on"}}"#, 3),
         (r#"{"delta":{"content": "a\"b\\c"}}"#, 5),
         (r#"{"delta":{"content":null}}"#, 0),
-        (r#"{"text":"ab","content":"cd"}"#, 4),
-        (r#"{"content":"unended"#, 7),
+        (r#"{"text":"ab","content":"cd"}"#, 2),
+        (r#"{"delta":{"content":"1234567"}}"#, 3),
+        // However it is written.
+        (r#"{"delta":{"content":"\u4e2d\u6587"}}"#, 2),
+        (r#"{"delta":{"content":"中文"}}"#, 2),
+        (r#"{"content":"unended"#, 1),
+        (r#"{"content":"unended\u4e"#, 3),
         (r#"{"content""#, 0),
         ("", 0),
     ] {
-        assert_eq!(streamed_text(event.as_bytes(), &names), bytes, "{event}");
+        assert_eq!(streamed_text(event.as_bytes(), &names), tokens, "{event}");
     }
     assert_eq!((about(0), about(1), about(4), about(5)), (0, 1, 1, 2));
 }
@@ -63,18 +70,18 @@ fn text_in_events_is_measured_without_reading_them() {
 fn health_remembers_the_recent_and_counts_all() {
     let start = Instant::now();
     let mut health = Health::new(start);
-    assert_eq!((health.begin_ms(start), health.percentile(Percentile::P50)), (None, None));
+    assert_eq!((health.begin_ms(Streamed, start), health.percentile(Streamed, Percentile::P50)), (None, None));
     for n in 1..=300_u64 {
-        health.began(Duration::from_millis(n), start);
+        health.began(Some(Streamed), Duration::from_millis(n), start);
     }
-    health.failed(FaultClass::Server, Duration::from_millis(5), start);
+    health.failed(FaultClass::Server, (Streamed, Duration::from_millis(5)), start);
     let usage = TokenUsage { input: 10, output: 100, ..TokenUsage::default() };
     health.used(&usage, Money::from_dollars(2), Some(Duration::from_secs(2)));
     let shown = health.show((Some("r".to_owned()), "p".to_owned(), "m".to_owned()), Standing::Closed, 3);
     assert_eq!((shown.attempts, shown.recent, shown.failed["server"], shown.in_flight), (301, 256, 1, 3));
-    // The last 255 that began: 46 to 300 ms.
-    assert_eq!((shown.begin_p50_ms, shown.begin_p95_ms, shown.begin_p99_ms), (Some(173), Some(288), Some(298)));
-    assert_eq!(health.percentile(Percentile::P90), Some(Duration::from_millis(275)));
+    // The last 256 that began: 45 to 300 ms.
+    assert_eq!((shown.begin_p50_ms, shown.begin_p95_ms, shown.begin_p99_ms), (Some(172), Some(288), Some(298)));
+    assert_eq!(health.percentile(Streamed, Percentile::P90), Some(Duration::from_millis(275)));
     assert_eq!((shown.input_tokens, shown.output_tokens, shown.spend), (10, 100, Money::from_dollars(2)));
     assert_eq!(shown.tokens_per_second, Some(50.0));
 }
@@ -83,17 +90,46 @@ fn health_remembers_the_recent_and_counts_all() {
 fn a_bad_moment_weighs_at_once_and_fades() {
     let start = Instant::now();
     let mut health = Health::new(start);
-    health.began(Duration::from_millis(100), start);
-    health.began(Duration::from_millis(2_000), start);
-    assert_eq!(health.begin_ms(start), Some(2_000.0));
+    health.began(Some(Streamed), Duration::from_millis(100), start);
+    health.began(Some(Streamed), Duration::from_millis(2_000), start);
+    assert_eq!(health.begin_ms(Streamed, start), Some(2_000.0));
     let later = start + Duration::from_secs(10);
-    health.began(Duration::from_millis(100), later);
-    let told = health.begin_ms(later).unwrap();
+    health.began(Some(Streamed), Duration::from_millis(100), later);
+    let told = health.begin_ms(Streamed, later).unwrap();
     assert!(told > 100.0 && told < 1_000.0, "{told}");
-    let silent = health.begin_ms(later + Duration::from_secs(120)).unwrap();
+    let silent = health.begin_ms(Streamed, later + Duration::from_secs(120)).unwrap();
     assert!(silent < 1.0, "a target nobody asks looks quick again: {silent}");
-    health.failed(FaultClass::Connect, Duration::from_millis(1), later);
-    assert!(health.begin_ms(later).unwrap() >= 1_000.0, "failing at once is not quick");
+    health.failed(FaultClass::Connect, (Streamed, Duration::from_millis(1)), later);
+    assert!(health.begin_ms(Streamed, later).unwrap() >= 1_000.0, "failing at once is not quick");
+}
+
+#[test]
+fn a_slow_answer_in_one_piece_says_nothing_of_streams() {
+    let start = Instant::now();
+    let mut health = Health::new(start);
+    let began = |health: &mut Health, manner: Manner, ms| health.began(Some(manner), Duration::from_millis(ms), start);
+    began(&mut health, Whole, 60_000);
+    assert_eq!((health.begin_ms(Streamed, start), health.begin_ms(Whole, start)), (None, Some(60_000.0)));
+    began(&mut health, Streamed, 200);
+    assert_eq!((health.begin_ms(Streamed, start), health.begin_ms(Whole, start)), (Some(200.0), Some(60_000.0)));
+    // The other way round a stream is the least that can be said.
+    let mut other = Health::new(start);
+    began(&mut other, Streamed, 200);
+    assert_eq!(other.begin_ms(Whole, start), Some(200.0));
+
+    (0..19).for_each(|_| began(&mut health, Whole, 60_000));
+    assert_eq!(health.percentile(Whole, Percentile::P95), Some(Duration::from_secs(60)));
+    assert_eq!(health.percentile(Streamed, Percentile::P95), None, "one is too few to be late by");
+    let show = |health: &Health| health.show((None, "p".to_owned(), "m".to_owned()), Standing::Closed, 0);
+    assert_eq!((show(&health).begin_p50_ms, show(&health).recent), (Some(200), 21));
+
+    // One that fails after minutes is late to streams too, and not by these minutes.
+    health.failed(FaultClass::Timeout, (Whole, Duration::from_secs(900)), start);
+    assert_eq!((health.begin_ms(Streamed, start), health.begin_ms(Whole, start)), (Some(1_000.0), Some(600_000.0)));
+    // A count is counted, and its time is no answer's.
+    let mut counting = Health::new(start);
+    counting.began(None, Duration::from_millis(1), start);
+    assert_eq!((counting.begin_ms(Streamed, start), counting.begin_ms(Whole, start), counting.attempts), (None, None, 1));
 }
 
 proptest! {

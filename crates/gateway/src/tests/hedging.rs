@@ -32,7 +32,7 @@ async fn whichever_begins_first_is_used_and_both_are_settled() {
         super::room::drain(answered.body).await;
         let record = room.settled_once().await;
         // The late one may have read the request before it was dropped.
-        let wasted = (chat("assistant", stream).to_string().len() as u64).div_ceil(4);
+        let wasted = super::room::guess(&chat("assistant", stream));
         assert_eq!((record.status, record.attempts), (CallStatus::Ok, 2));
         assert_eq!(record.provider.as_deref(), Some("quick"));
         assert_eq!(record.cost, cost(12, 8) + cost(wasted, 0));
@@ -65,6 +65,21 @@ async fn a_percentile_is_that_of_the_targets_own_recent_times_once_there_are_eno
     assert_eq!((answered.provider.as_str(), answered.attempts, second.count()), ("quick", 2, 1));
     assert_eq!(room.settled_once().await.attempts, 2);
     first.wait_until_hung_up().await;
+}
+
+#[tokio::test]
+async fn a_stream_is_not_late_by_the_times_of_whole_answers() {
+    let (first, second) = (upstream(Script::default()), upstream(Script::default()));
+    let mut room = room_with(&first, &second, "p95", 1.0).await;
+    for _ in 0..20 {
+        room.ask("assistant").await.unwrap();
+        room.settled().await;
+    }
+    first.script(Script::always(Behaviour { delay: Duration::from_millis(400), ..Behaviour::default() }));
+    let answered = room.gateway.call(room.request(&chat("assistant", true))).await.unwrap();
+    assert_eq!((answered.provider.as_str(), answered.attempts, second.count()), ("late", 1, 0));
+    super::room::drain(answered.body).await;
+    room.settled_once().await;
 }
 
 #[tokio::test]

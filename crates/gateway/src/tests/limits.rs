@@ -5,7 +5,7 @@ use mainspring_kernel::{Fault, FaultKind, Money};
 use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Used};
 use serde_json::json;
 
-use super::room::{Room, chat, cost, drain, provider, upstream};
+use super::room::{Room, chat, cost, drain, guess, provider, upstream};
 use crate::{
     CallStatus,
     ledger::{Amount, Metric, NewLimit, SubjectKind},
@@ -46,6 +46,32 @@ async fn a_call_beyond_a_limit_asks_nobody_and_says_when_to_come_back() {
     assert!(room.none_settled(), "what was not let in is not settled");
     room.gateway.publish();
     assert!(room.metrics.render().contains("mainspring_gateway_refused_total 1"));
+}
+
+#[tokio::test]
+async fn a_limit_on_tokens_counts_about_what_a_call_reads_and_then_what_it_used() {
+    let room = Room::open().await;
+    let server = upstream(Script::default());
+    room.apply(&[
+        ("provider", "main", provider(&server)),
+        ("route", "assistant", json!({"targets": [{"provider": "main", "model": "a"}]})),
+    ])
+    .await;
+    room.limit(Metric::TokensPerMinute, Amount::Count(10_000)).await;
+    let said = "word ".repeat(1_500);
+    let body = json!({"model": "assistant", "messages": [{"role": "user", "content": said}], "max_tokens": 500});
+    let about = (body.to_string().len() as u64).div_ceil(4) + 500;
+    // Each byte as a token would leave no room for the second.
+    let mut left = 10_000 - about;
+    for _ in 0..3 {
+        let answered = room.gateway.call(room.request(&body)).await.unwrap();
+        assert_eq!(answered.headers["x-ratelimit-remaining-tokens"], left.to_string().as_str());
+        // What the provider told takes the place of the guess.
+        left -= 12 + 8;
+    }
+    // At once, too: three of them fit.
+    let let_in = join_all((0..6).map(|_| room.gateway.call(room.request(&body)))).await.into_iter().filter(Result::is_ok).count();
+    assert!(let_in >= 3, "{let_in}");
 }
 
 #[tokio::test]
@@ -106,7 +132,7 @@ async fn a_budget_is_not_overspent_by_calls_at_once() {
 #[tokio::test]
 async fn a_further_attempt_after_a_paid_one_needs_room_in_the_budget() {
     let body = chat("assistant", false);
-    let guess = (body.to_string().len() as u64).div_ceil(4);
+    let guess = guess(&body);
     // Written at most: a thousand tokens.
     let once = cost(body.to_string().len() as u64, 1_000);
     for made in [1, 2, 4] {

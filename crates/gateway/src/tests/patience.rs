@@ -6,15 +6,22 @@ use mainspring_providers::{FaultClass, Operation};
 use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Upstream, When};
 use serde_json::{Value, json};
 
-use super::room::{Room, chat, cost, drain, provider, upstream};
+use super::{
+    room::{Room, chat, cost, drain, provider, upstream},
+    translated::place,
+};
 use crate::{CallStatus, RouteSpec};
 
 const SLOW: Duration = Duration::from_millis(600);
 
 async fn room_with(timeouts: &Value, server: &Upstream) -> Room {
+    room_for(timeouts, provider(server)).await
+}
+
+async fn room_for(timeouts: &Value, place: Value) -> Room {
     let room = Room::open().await;
     let spec = json!({"targets": [{"provider": "main", "model": "a"}], "timeouts": timeouts});
-    room.apply(&[("provider", "main", provider(server)), ("route", "assistant", spec)]).await;
+    room.apply(&[("provider", "main", place), ("route", "assistant", spec)]).await;
     room
 }
 
@@ -67,12 +74,50 @@ async fn what_is_no_text_begins_soon_or_not_at_all() {
     assert_eq!(room.settled_once().await.status, CallStatus::Failed);
 }
 
+/// A model that thinks says nothing, and its server that it is there.
+#[tokio::test]
+async fn a_comment_is_a_sign_of_life_and_gives_a_stream_as_much_time_again() {
+    let silent = Behaviour { first: Duration::from_secs(2), ..Behaviour::saying("thought through") };
+    let alive = Behaviour { comments: Some(Duration::from_millis(50)), ..silent.clone() };
+    // As it came, and translated.
+    for kind in ["openai", "anthropic"] {
+        let server = upstream(Script::always(alive.clone()));
+        let mut room = room_for(&json!({"first": "900ms"}), place(kind, &server)).await;
+        let (text, fault) = room.stream("assistant").await.unwrap();
+        assert!(fault.is_none() && !text.is_empty(), "{kind}: {fault:?}");
+        assert!(!text.contains("keep-alive"), "what came while there was no answer is old by now: {text}");
+        let record = room.settled_once().await;
+        assert_eq!((record.status, record.attempts, record.cost), (CallStatus::Ok, 1, cost(12, 8)), "{kind}");
+        server.script(Script::always(silent.clone()));
+        let fault = room.stream("assistant").await.unwrap_err();
+        assert_eq!(fault.class(), Some(FaultClass::Timeout), "{kind}");
+        room.settled_once().await;
+    }
+}
+
+#[tokio::test]
+async fn signs_of_life_alone_do_not_outlast_an_attempt() {
+    let endless = Behaviour { first: Duration::from_secs(60), comments: Some(Duration::from_millis(50)), ..Behaviour::default() };
+    for kind in ["openai", "anthropic"] {
+        let server = upstream(Script::always(endless.clone()));
+        let mut room = room_for(&json!({"attempt": "500ms"}), place(kind, &server)).await;
+        let fault = room.stream("assistant").await.unwrap_err();
+        assert_eq!(fault.class(), Some(FaultClass::Timeout), "{kind}");
+        assert_eq!(room.settled_once().await.status, CallStatus::Failed, "{kind}");
+        server.wait_until_hung_up().await;
+    }
+}
+
 /// Models that think take minutes, and a route that says nothing of time, or the path to `provider/model`, lets them.
 #[test]
 fn a_route_that_says_nothing_waits_ten_minutes_and_more_for_a_text() {
     let spec: RouteSpec = serde_json::from_value(json!({"targets": [{"provider": "main", "model": "a"}]})).unwrap();
     let timeouts = spec.timeouts;
     assert!(timeouts.for_whole().as_duration() >= Duration::from_secs(600));
+    assert!(timeouts.for_stream().as_duration() >= Duration::from_secs(600), "a stream is as silent while its model thinks");
+    assert!(timeouts.idle.as_duration() >= Duration::from_secs(600), "and some begin it before they think");
+    assert!(timeouts.attempt > timeouts.for_stream(), "it has time to write what it thought");
+    assert!(timeouts.for_brief().as_duration() <= Duration::from_secs(60), "an embedding needs no thought");
     assert!(timeouts.total > timeouts.attempt, "another target has time after one that hangs");
     assert!(!spec.retry.on.contains(&FaultClass::Timeout));
 }

@@ -1,14 +1,14 @@
 //! What is set aside for a call: as much as it may be written, wherever that is said.
 
 use mainspring_kernel::Money;
-use mainspring_llm::exchange::Dialect;
+use mainspring_llm::exchange::{Dialect, RerankCall};
 use mainspring_providers::Operation::{self, Chat, Completions, Messages, Responses};
-use mainspring_testservers::upstream::{Script, Upstream};
+use mainspring_testservers::upstream::{Behaviour, Script, Upstream};
 use serde_json::{Value, json};
 
 use super::room::{Room, cost, provider, upstream};
 use crate::{
-    GatewayFault, LedgerFault,
+    GatewayFault, LedgerFault, Reading,
     allowed::USUAL,
     ledger::{Amount, Metric, NewLimit, SubjectKind},
 };
@@ -32,6 +32,15 @@ async fn room_with(parameters: &Value, server: &Upstream) -> Room {
 
 /// Tokens of output that would have been set aside for the call, beside its body and what the route adds to it.
 async fn set_aside(room: &Room, operation: Operation, (body, added): (&Value, &Value)) -> u64 {
+    let added = if *added == json!({}) { 0 } else { added.to_string().len() };
+    let input = (body.to_string().len() + added) as u64;
+    // Bounds are rounded up by a hair.
+    let output = (needed(room, operation, body).await - cost(input, 0)).as_pico() / cost(0, 1).as_pico();
+    u64::try_from(output).unwrap()
+}
+
+/// Money that would have been set aside for the call.
+async fn needed(room: &Room, operation: Operation, body: &Value) -> Money {
     let mut request = room.request(body);
     request.operation = operation;
     request.said_in = match operation {
@@ -39,14 +48,8 @@ async fn set_aside(room: &Room, operation: Operation, (body, added): (&Value, &V
         Messages => Dialect::Anthropic,
         _ => Dialect::OpenAiChat,
     };
-    let added = if *added == json!({}) { 0 } else { added.to_string().len() };
-    let input = (request.body.len() + added) as u64;
     match room.gateway.call(request).await {
-        Err(GatewayFault::Ledger(LedgerFault::TooDear(told))) => {
-            // Bounds are rounded up by a hair.
-            let output = (told.needed - cost(input, 0)).as_pico() / cost(0, 1).as_pico();
-            u64::try_from(output).unwrap()
-        }
+        Err(GatewayFault::Ledger(LedgerFault::TooDear(told))) => told.needed,
         other => panic!("{operation:?} {body}: {other:?}"),
     }
 }
@@ -108,4 +111,80 @@ async fn what_a_route_always_sends_is_set_aside_instead_of_what_the_client_says(
         }
     }
     assert_eq!(server.count(), 0);
+}
+
+#[tokio::test]
+async fn a_call_sets_aside_at_the_rates_that_its_request_can_be_charged() {
+    let server = upstream(Script::default());
+    let mut rates = json!({"model": "*", "input": 1, "output": 2, "cache_write": 3, "cache_write_hour": 5, "input_audio": 7});
+    rates["service_tiers"] = json!({"flex": {"input": "0.5", "output": 1}, "priority": {"input": 9, "output": 2}});
+    let said = |part: &Value| json!({"messages": [{"role": "user", "content": [part]}], "max_tokens": 10});
+    let text = said(&json!({"type": "text", "text": "hello"}));
+    let marked = said(&json!({"type": "text", "text": "hello", "cache_control": {"type": "ephemeral"}}));
+    let hour = said(&json!({"type": "text", "text": "hello", "cache_control": {"type": "ephemeral", "ttl": "1h"}}));
+    let sound = said(&json!({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}));
+    let kept = json!({"tools": [{"type": "function", "function": {"name": "t"}, "cache_control": {"ttl": "1h"}}]});
+    for (parameters, body, [same, other]) in [
+        // What is not said to be written to a cache is not written to Anthropic's.
+        (json!({}), &text, [3, 1]),
+        (json!({}), &marked, [3, 3]),
+        (json!({}), &hour, [5, 5]),
+        (json!({}), &sound, [7, 7]),
+        (kept, &text, [5, 5]),
+        (json!({"service_tier": "auto"}), &text, [9, 9]),
+    ] {
+        let room = room_with(&parameters, &server).await;
+        room.apply(&[("prices", "default", json!({"models": [rates]}))]).await;
+        for (model, rate) in [("assistant", same), ("elsewhere", other)] {
+            let mut body = body.clone();
+            body["model"] = json!(model);
+            let added = if parameters == json!({}) { 0 } else { parameters.to_string().len() as u64 };
+            let input = crate::estimate::size(body.to_string().as_bytes()).most() + added;
+            let exact = Money::from_dollars(rate).for_tokens(input) + cost(0, 10);
+            let needed = needed(&room, Chat, &body).await;
+            assert!(needed >= exact && needed < exact + cost(1, 0), "{model} {parameters} {body}: {needed}, not {exact}");
+        }
+    }
+    assert_eq!(server.count(), 0);
+}
+
+fn ranking(body: &[u8]) -> Result<Reading, GatewayFault> {
+    let body: Value = serde_json::from_slice(body).map_err(|error| GatewayFault::invalid("body", error.to_string()))?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let documents = body["documents"].as_array().into_iter().flatten().map(text).collect();
+    let (model, query) = (text(&body["model"]), text(&body["query"]));
+    Ok(Reading::Rerank(RerankCall { model, query, documents, top_n: None, extra: serde_json::Map::new() }))
+}
+
+/// Cohere bills the search: a hundred documents are one, and an answer says how many it was.
+#[tokio::test]
+async fn every_search_of_a_reranking_is_set_aside_and_paid() {
+    let answer = json!({"results": [{"index": 0, "relevance_score": 0.5}], "meta": {"billed_units": {"search_units": 3}}});
+    let server = upstream(Script::always(Behaviour { body: Some(answer.to_string()), ..Behaviour::default() }));
+    let search = Money::from_pico(2_000_000_000);
+    let prices = json!({"models": [{"model": "*", "input": 0, "output": 0, "request": "0.002"}]});
+    let ask = async |room: &Room, documents: usize| {
+        let body = json!({"model": "assistant", "query": "what?", "documents": vec!["a few words"; documents]});
+        let mut request = room.request(&body);
+        request.operation = Operation::Rerank;
+        request.read = ranking;
+        room.gateway.call(request).await
+    };
+    let room = room_with(&json!({}), &server).await;
+    room.apply(&[("prices", "default", prices.clone())]).await;
+    for (documents, searches) in [(1, 1), (100, 1), (101, 2), (250, 3)] {
+        match ask(&room, documents).await {
+            Err(GatewayFault::Ledger(LedgerFault::TooDear(told))) => {
+                let exact = search.times(searches);
+                assert!(told.needed >= exact && told.needed < exact + cost(1, 0), "{documents}: {}", told.needed);
+            }
+            other => panic!("{documents}: {other:?}"),
+        }
+    }
+    let mut room = Room::open().await;
+    let route = json!({"targets": [{"provider": "main", "model": "a"}]});
+    room.apply(&[("prices", "default", prices), ("provider", "main", provider(&server)), ("route", "assistant", route)]).await;
+    ask(&room, 250).await.unwrap();
+    let record = room.settled_once().await;
+    assert_eq!((record.cost, record.usage.searches, record.usage.total()), (search.times(3), 3, 0));
 }

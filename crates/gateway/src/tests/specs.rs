@@ -32,7 +32,8 @@ fn a_route_needs_its_targets_and_nothing_else() {
     assert_eq!(paths, [("targets[0].provider", "main".to_owned())], "the models of this process need no provider");
     let spec: RouteSpec = serde_json::from_value(parsed.canonical.clone()).unwrap();
     assert_eq!(parse(&parsed.canonical).unwrap(), parsed, "what is stored means the same");
-    assert_eq!((spec.retry.attempts, spec.timeouts.first, spec.breaker.probes), (1, Span::seconds(60), 1));
+    assert_eq!((spec.retry.attempts, spec.timeouts.attempt, spec.breaker.probes), (1, Span::seconds(900), 1));
+    assert_eq!((spec.timeouts.first, spec.timeouts.for_stream()), (None, Span::seconds(600)));
 }
 
 #[test]
@@ -52,6 +53,7 @@ fn what_cannot_work_is_refused_with_its_place() {
     refused(|spec| spec["retry"] = json!({"on": ["sometimes"]}), "sometimes");
     refused(|spec| spec["timeouts"] = json!({"idle": "0s"}), "timeouts.idle");
     refused(|spec| spec["timeouts"] = json!({"whole": "0s"}), "timeouts.whole");
+    refused(|spec| spec["timeouts"] = json!({"first": "0s"}), "timeouts.first");
     refused(|spec| spec["timeouts"] = json!({"idle": 5}), "idle");
     refused(|spec| spec["breaker"] = json!({"failure_rate": 1.5}), "breaker.failure_rate");
     refused(|spec| spec["breaker"] = json!({"probes": 0}), "breaker.probes");

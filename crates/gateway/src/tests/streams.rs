@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use mainspring_llm::{Provenance, trace::names};
+use mainspring_providers::FaultClass;
 use mainspring_testservers::upstream::{Behaviour, Script, Trouble, When};
 use serde_json::{Value, json};
 
-use super::room::{Room, chat, cost, drain, provider, upstream};
+use super::room::{Room, chat, cost, drain, guess, provider, upstream};
 use crate::{Body, CallStatus};
 
 async fn room_with(server: &mainspring_testservers::upstream::Upstream) -> Room {
@@ -104,6 +105,15 @@ async fn what_breaks_before_the_first_event_is_tried_again_unseen() {
         assert_eq!(server.count(), 2, "{trouble:?}");
         let record = room.settled_once().await;
         assert_eq!((record.status, record.attempts), (CallStatus::Ok, 2), "{trouble:?}");
+        let input = guess(&chat("assistant", true));
+        let wasted = match trouble {
+            // Refused, whatever its status said.
+            Trouble::Error(_) => cost(0, 0),
+            // Whether its head came before it was broken is a matter of luck.
+            Trouble::Reset(_) => record.cost - cost(12, 8),
+            _ => cost(input, 0),
+        };
+        assert_eq!(record.cost, cost(12, 8) + wasted, "{trouble:?}");
     }
 }
 
@@ -121,8 +131,7 @@ async fn what_breaks_later_is_an_error_and_no_second_attempt() {
         assert_eq!(server.count(), 1, "{trouble:?}");
         let record = room.settled_once().await;
         // Nobody told what it used: the input, and what was seen of the output.
-        let input = (chat("assistant", true).to_string().len() as u64).div_ceil(4);
-        let output = (said(&text).len() as u64).div_ceil(4);
+        let (input, output) = (guess(&chat("assistant", true)), crate::reckon::text(&said(&text)));
         assert_eq!(record.status, CallStatus::Failed, "{trouble:?}");
         assert_eq!((record.usage.input, record.usage.output), (input, output), "{trouble:?}");
         assert_eq!((record.usage.output_from, record.cost), (Provenance::Estimated, cost(input, output)));
@@ -139,6 +148,56 @@ async fn an_error_the_provider_says_in_the_stream_goes_to_the_client_as_it_is() 
     let record = room.settled_once().await;
     assert_eq!((record.status, record.attempts), (CallStatus::Failed, 1));
     assert!(record.class.is_some());
+}
+
+/// As OpenRouter says it, whose provider broke off.
+#[tokio::test]
+async fn an_answer_that_ends_with_an_error_failed_is_paid_as_told_and_kept_by_nobody() {
+    let error = json!({"code": 502, "message": "Provider disconnected"});
+    let usage = json!({"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15});
+    let begun = json!({"id": "1", "choices": [{"index": 0, "delta": {"role": "assistant", "content": "half"}}]});
+    let ended = json!({"index": 0, "delta": {"content": ""}, "finish_reason": "error"});
+    let ended = json!({"id": "1", "error": error, "choices": [ended], "usage": usage});
+    let streamed = format!("data: {begun}\n\ndata: {ended}\n\ndata: [DONE]\n\n");
+    let message = json!({"role": "assistant", "content": "half"});
+    let choice = json!({"index": 0, "message": message, "finish_reason": "error", "error": error});
+    let whole = json!({"id": "1", "choices": [choice], "usage": usage}).to_string();
+    for (stream, body) in [(true, streamed), (false, whole)] {
+        let server = upstream(Script::always(Behaviour { body: Some(body), ..Behaviour::default() }));
+        let mut room = Room::open().await;
+        let targets = json!([{"provider": "main", "model": "a"}]);
+        let spec = json!({"targets": targets, "retry": {"attempts": 0}, "cache": {"ttl": "1h", "sampled": true}});
+        room.apply(&[("provider", "main", provider(&server)), ("route", "assistant", spec)]).await;
+        for asked in 1..=2 {
+            match room.gateway.call(room.request(&chat("assistant", stream))).await {
+                Ok(answered) => assert!(stream && drain(answered.body).await.0.contains("Provider disconnected")),
+                Err(fault) => assert_eq!((stream, fault.class()), (false, Some(FaultClass::Server)), "{fault}"),
+            }
+            let record = room.settled_once().await;
+            assert_eq!((record.status, record.class), (CallStatus::Failed, Some(FaultClass::Server)), "{stream}");
+            assert_eq!((record.usage.input, record.usage.output, record.cost), (12, 3, cost(12, 3)), "{stream}");
+            assert_eq!(server.count(), asked, "it is no answer to give again");
+        }
+    }
+}
+
+/// As vLLM says it, in a stream that began with yes.
+#[tokio::test]
+async fn a_call_too_long_for_a_stream_goes_to_the_target_that_takes_long_ones() {
+    let said = json!({"object": "error", "message": "This model's maximum context length is 10 tokens", "code": 400});
+    let body = format!("data: {said}\n\ndata: [DONE]\n\n");
+    let short = upstream(Script::always(Behaviour { body: Some(body), ..Behaviour::default() }));
+    let long = upstream(Script::default());
+    let room = Room::open().await;
+    let targets = json!([
+        {"provider": "short", "model": "a"},
+        {"provider": "long", "model": "b", "tier": 1, "on": ["context_window"]},
+    ]);
+    let spec = json!({"targets": targets});
+    room.apply(&[("provider", "short", provider(&short)), ("provider", "long", provider(&long)), ("route", "assistant", spec)])
+        .await;
+    let answered = room.gateway.call(room.request(&chat("assistant", true))).await.unwrap();
+    assert_eq!((answered.provider.as_str(), answered.attempts), ("long", 2));
 }
 
 #[tokio::test]
@@ -167,7 +226,7 @@ async fn a_translated_stream_that_breaks_is_told_and_settled() {
     assert!(fault.is_some() && !text.is_empty());
     let record = room.settled_once().await;
     assert_eq!((record.status, record.usage.input), (CallStatus::Failed, 12), "the beginning told the input");
-    assert!(record.usage.output >= (text.len() as u64).div_ceil(4));
+    assert!(record.usage.output >= crate::reckon::text(&text));
     assert_eq!((record.usage.input_from, record.usage.output_from), (Provenance::Reported, Provenance::Estimated));
 }
 

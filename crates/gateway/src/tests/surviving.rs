@@ -26,7 +26,7 @@ async fn room_for(place: Value, spec: Value) -> Room {
 
 /// What the request has in tokens, where nobody told.
 fn guess(stream: bool) -> u64 {
-    (chat("assistant", stream).to_string().len() as u64).div_ceil(4)
+    super::room::guess(&chat("assistant", stream))
 }
 
 #[track_caller]
@@ -311,10 +311,11 @@ async fn a_client_that_vanishes_from_a_stream_pays_what_was_streamed() {
     assert!(room.none_settled(), "it is not settled while it goes on");
     drop(chunks);
     server.wait_until_hung_up().await;
-    let words: usize = text.split("\"content\":\"").skip(1).map(|rest| rest.split('"').next().unwrap().len()).sum();
+    let words = text.split("\"content\":\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+    let written: u64 = words.map(crate::reckon::text).sum();
     let record = room.settled_once().await;
     assert_eq!(record.status, CallStatus::Cancelled);
-    assert_eq!((record.usage.input, record.usage.output), (guess(true), (words as u64).div_ceil(4)));
+    assert_eq!((record.usage.input, record.usage.output), (guess(true), written));
     assert_eq!(record.usage.output_from, Provenance::Estimated);
     assert_eq!(record.cost, cost(record.usage.input, record.usage.output));
 }

@@ -7,7 +7,7 @@ use mainspring_testservers::upstream::{Behaviour, Script, Upstream};
 use serde_json::{Value, json};
 
 use super::room::{Room, chat, cost, upstream};
-use crate::{Body, CallStatus};
+use crate::{Body, CacheOutcome, CallStatus};
 
 /// A provider of a kind, as its spec says it.
 pub(super) fn place(kind: &str, server: &Upstream) -> Value {
@@ -46,6 +46,22 @@ async fn an_answer_whose_provider_names_none_has_a_name_of_its_own() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), 4, "clients tell answers apart by their names: {names:?}");
+}
+
+#[tokio::test]
+async fn a_ping_of_the_provider_is_passed_on_and_kept_by_nobody() {
+    let server = upstream(Script::default());
+    let room = Room::open().await;
+    let spec = json!({"targets": [{"provider": "main", "model": "m"}], "cache": {"ttl": "1h", "sampled": true}});
+    room.apply(&[("provider", "main", place("anthropic", &server)), ("route", "assistant", spec)]).await;
+    for (cache, pings) in [(CacheOutcome::Miss, 1), (CacheOutcome::Hit, 0)] {
+        let answered = room.gateway.call(room.request(&chat("assistant", true))).await.unwrap();
+        assert_eq!(answered.cache, cache);
+        let Body::Events(events) = answered.body else { panic!("{:?}", answered.body) };
+        let events: Vec<Event> = events.map(Result::unwrap).collect().await;
+        assert!(matches!(events.first(), Some(Event::Began { .. })) && events.last() == Some(&Event::Ended), "{events:?}");
+        assert_eq!(events.iter().filter(|event| matches!(event, Event::Ping)).count(), pings, "{events:?}");
+    }
 }
 
 /// A whole answer that says what it used and cannot be given to anyone.

@@ -55,6 +55,8 @@ fn cases() -> Vec<Case> {
         // Readers that take what they do not know for news find that nothing followed it.
         case(Trouble::WrongJson, (&[Malformed], &[Malformed, Reset]), true),
         case(Trouble::EndlessLine, (&[], &[Malformed]), true),
+        // In the place of an answer it is a refusal, and behind its beginning not.
+        case(Trouble::Error(0), (&[], &[Server, Overloaded, RateLimited]), false),
         case(Trouble::Error(1), (&[Malformed], &[Server, Overloaded, RateLimited]), true),
         refused(500, &[Server]),
         refused(503, &[Overloaded]),

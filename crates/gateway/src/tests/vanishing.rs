@@ -9,7 +9,7 @@ use mainspring_testservers::upstream::{Behaviour, Ended, Script, Trouble, Upstre
 use serde_json::{Value, json};
 
 use super::{
-    room::{Room, chat, cost, provider, upstream},
+    room::{Room, chat, cost, guess, provider, upstream},
     translated::place,
 };
 use crate::{
@@ -59,7 +59,7 @@ async fn well(room: &mut Room, server: &Upstream) {
 #[tokio::test]
 async fn a_client_that_vanishes_while_a_retry_is_waited_for_pays_nothing_and_nobody_is_asked_again() {
     let server = upstream(Script::always(Behaviour::status(429).header("retry-after", "30")));
-    let mut room = room_with(provider(&server), &json!({"attempts": 5})).await;
+    let mut room = room_with(provider(&server), &json!({"attempts": 5, "max_backoff": "1m"})).await;
     dropped(&room, false, failed(&room, 1)).await;
     let record = room.settled_once().await;
     assert_eq!((record.status, record.attempts, record.cost), (CallStatus::Cancelled, 1, Money::ZERO));
@@ -77,7 +77,7 @@ async fn a_client_that_vanishes_in_a_retry_after_a_paid_attempt_pays_that_attemp
     dropped(&room, false, server.wait_until(|seen| seen.len() == 2)).await;
     server.wait_until_hung_up().await;
     let record = room.settled_once().await;
-    let input = (chat("assistant", false).to_string().len() as u64).div_ceil(4);
+    let input = guess(&chat("assistant", false));
     assert_eq!((record.status, record.attempts), (CallStatus::Cancelled, 2));
     assert_eq!((record.usage.input, record.usage.output, record.cost), (2 * input, 0, cost(2 * input, 0)));
     assert_eq!(record.usage.input_from, Provenance::Estimated);
@@ -92,7 +92,7 @@ async fn a_client_that_vanishes_between_head_and_body_cancels_upstream_and_pays_
         dropped(&room, stream, server.wait_until(|seen| !seen.is_empty())).await;
         server.wait_until_hung_up().await;
         let record = room.settled_once().await;
-        let input = (chat("assistant", stream).to_string().len() as u64).div_ceil(4);
+        let input = guess(&chat("assistant", stream));
         assert_eq!((record.status, record.attempts, record.cost), (CallStatus::Cancelled, 1, cost(input, 0)), "{stream}");
         assert_eq!(room.gateway.health(room.project).await[0].standing, Standing::Closed, "the target did nothing wrong");
         well(&mut room, &server).await;

@@ -75,8 +75,18 @@ pub(crate) fn seconds(seconds: f64) -> Option<Span> {
 /// How long one attempt may take, as others bound it: to its last byte. What begins later than that has no use.
 pub(crate) fn attempt_within(timeouts: &mut Timeouts, span: Span) {
     timeouts.attempt = span;
-    timeouts.first = span;
+    timeouts.first = Some(span);
     timeouts.total = timeouts.total.max(span);
+}
+
+/// The longer of two bounds on the beginning of a stream. One that is not said is what is usual.
+pub(crate) fn later(one: Option<Span>, other: Option<Span>) -> Option<Span> {
+    if one == other {
+        return one;
+    }
+    let usual = Timeouts::default().for_stream();
+    let longer = one.unwrap_or(usual).max(other.unwrap_or(usual));
+    (longer != usual).then_some(longer)
 }
 
 /// One number for targets that each may have their own, of which the largest counts, and whether they differ. What is usual

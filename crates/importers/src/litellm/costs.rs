@@ -1,6 +1,8 @@
 //! Prices that stand beside a model.
 
-use mainspring_gateway::PriceTier;
+use std::collections::BTreeMap;
+
+use mainspring_gateway::{ModelPrice, PriceTier};
 use mainspring_kernel::Name;
 
 use crate::{
@@ -11,6 +13,9 @@ use crate::{
 
 /// From how many tokens of input on its longer tiers count.
 const TIERS: [(&str, u64); 4] = [("128k", 128_000), ("200k", 200_000), ("256k", 256_000), ("272k", 272_000)];
+
+/// Tiers of service that have rates of their own.
+const SERVED: [&str; 4] = ["flex", "balanced", "priority", "ultrafast"];
 
 /// Notes the price of a model at a provider.
 pub(super) fn read(
@@ -44,12 +49,30 @@ pub(super) fn read(
             ..Known::default()
         };
         if !longer.is_empty() {
-            tiers.push(PriceTier { above_input, rates: longer.over(&usual).rates(), batch: None });
+            tiers.push(PriceTier {
+                above_input,
+                rates: longer.over(&usual).rates(),
+                batch: None,
+                service_tiers: BTreeMap::new(),
+            });
         }
     }
     let batch =
         Known { input: take("input_cost_per_token_batches"), output: take("output_cost_per_token_batches"), ..Known::default() };
-    if usual.is_empty() && tiers.is_empty() && batch.is_empty() {
+    let mut served = BTreeMap::new();
+    for tier in SERVED {
+        let rates = Known {
+            input: take(&format!("input_cost_per_token_{tier}")),
+            output: take(&format!("output_cost_per_token_{tier}")),
+            cache_read: take(&format!("cache_read_input_token_cost_{tier}")),
+            cache_write: take(&format!("cache_creation_input_token_cost_{tier}")),
+            ..Known::default()
+        };
+        if !rates.is_empty() {
+            served.insert(tier.to_owned(), rates.over(&usual).rates());
+        }
+    }
+    if usual.is_empty() && tiers.is_empty() && batch.is_empty() && served.is_empty() {
         return;
     }
     if usual.input.is_none() || usual.output.is_none() {
@@ -57,5 +80,6 @@ pub(super) fn read(
     }
     let batch = (!batch.is_empty()).then(|| batch.over(&usual).rates());
     let named = price_as.unwrap_or(model).to_owned();
-    draft.price(usual.price((named, Some(provider.clone())), tiers, batch), &path);
+    let price = usual.price((named, Some(provider.clone())), tiers, batch);
+    draft.price(ModelPrice { service_tiers: served, ..price }, &path);
 }

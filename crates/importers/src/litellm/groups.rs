@@ -174,8 +174,9 @@ fn apply(draft: &mut Draft, group: &Group, (spec, groups): (&mut RouteSpec, &[Gr
     let further = falls.iter().filter_map(|falls| groups.iter().find(|group| group.name == falls.to));
     let all: Vec<&Deployment> = group.deployments.iter().chain(further.flat_map(|group| &group.deployments)).collect();
     let mut differ = draft::attempts_within(&mut spec.timeouts, all.iter().map(|each| each.timeout));
-    if let Some((longest, differs)) = draft::largest(all.iter().map(|each| each.stream_timeout), spec.timeouts.first) {
-        spec.timeouts.first = longest;
+    let usual = spec.timeouts.for_stream();
+    if let Some((longest, differs)) = draft::largest(all.iter().map(|each| each.stream_timeout), usual) {
+        spec.timeouts.first = if longest == usual { spec.timeouts.first } else { Some(longest) };
         differ |= differs;
         draft.different(&path, "a `stream_timeout` bounds a stream until it begins; from then on `timeouts.idle` does");
     }

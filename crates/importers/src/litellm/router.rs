@@ -163,9 +163,7 @@ impl Rules {
         if let Some(timeout) = self.timeout {
             draft::attempt_within(&mut spec.timeouts, timeout);
         }
-        if let Some(first) = self.first {
-            spec.timeouts.first = first;
-        }
+        spec.timeouts.first = self.first.or(spec.timeouts.first);
         spec.cache.clone_from(&self.cache);
     }
 

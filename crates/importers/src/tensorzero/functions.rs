@@ -184,7 +184,7 @@ fn divided(draft: &mut Draft, path: &str, variants: Vec<Variant>, experiment: Op
         spec.timeouts = first.timeouts.clone();
     }
     for variant in &variants {
-        spec.timeouts.first = spec.timeouts.first.max(variant.timeouts.first);
+        spec.timeouts.first = draft::later(spec.timeouts.first, variant.timeouts.first);
         spec.timeouts.attempt = spec.timeouts.attempt.max(variant.timeouts.attempt);
         spec.timeouts.total = spec.timeouts.total.max(variant.timeouts.total);
     }

@@ -266,9 +266,7 @@ impl Bounds {
         if let Some(attempt) = self.attempt {
             draft::attempt_within(timeouts, attempt);
         }
-        if let Some(first) = self.first {
-            timeouts.first = first;
-        }
+        timeouts.first = self.first.or(timeouts.first);
     }
 }
 
@@ -291,8 +289,9 @@ pub(super) fn times(draft: &mut Draft, table: &mut Table) -> Bounds {
 /// Bounds of providers become the route's.
 fn of_providers(draft: &mut Draft, own: &[Bounds], timeouts: &mut Timeouts, path: &str) {
     let mut differ = draft::attempts_within(timeouts, own.iter().map(|bounds| bounds.attempt));
-    if let Some((longest, differs)) = draft::largest(own.iter().map(|bounds| bounds.first), timeouts.first) {
-        timeouts.first = longest;
+    let usual = timeouts.for_stream();
+    if let Some((longest, differs)) = draft::largest(own.iter().map(|bounds| bounds.first), usual) {
+        timeouts.first = if longest == usual { timeouts.first } else { Some(longest) };
         differ |= differs;
     }
     if differ {

@@ -106,6 +106,8 @@ fn prices_are_for_a_million_tokens_at_their_provider() {
     assert_eq!((&gpt["model"], &gpt["provider"]), (&json!("gpt-4o"), &json!("openai-2")));
     assert_eq!((&gpt["input"], &gpt["output"], &gpt["cache_read"]), (&json!("2.50"), &json!("10.00"), &json!("1.25")));
     assert_eq!((&gpt["batch"]["input"], &gpt["batch"]["output"]), (&json!("1.25"), &json!("5.00")));
+    let quick = &gpt["service_tiers"]["priority"];
+    assert_eq!((&quick["input"], &quick["output"], &quick["cache_read"]), (&json!("4.25"), &json!("17.00"), &json!("1.25")));
     let claude = &prices[1];
     assert_eq!((&claude["cache_write"], &claude["cache_write_hour"]), (&json!("3.75"), &json!("6.00")));
     let tier = &claude["tiers"][0];

@@ -67,6 +67,8 @@ fn times_of_one_provider_are_not_spread_in_silence() {
         ("timeout_ms = 15000", "timeout_ms = 15000", json!("15s"), json!("15s"), false),
         ("timeout_ms = 15000", "timeout_ms = 20000", json!("20s"), json!("20s"), true),
         ("timeouts.streaming.ttft_ms = 3000", "timeouts.streaming.ttft_ms = 2000", json!(null), json!("3s"), true),
+        ("timeouts.streaming.ttft_ms = 3000", "", json!(null), json!(null), true),
+        ("timeouts.streaming.ttft_ms = 900000", "", json!(null), json!("15m"), true),
     ] {
         let imported = of(one, other);
         let m = route(&imported, "m");

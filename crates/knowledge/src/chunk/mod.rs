@@ -43,11 +43,24 @@ impl Chunk {
 #[must_use]
 pub fn chunk(document: &ParsedDocument, spec: &ChunkSpec, tokenizer: &dyn TextTokenizer) -> Vec<Chunk> {
     let places = Places::of(&document.text, tokenizer);
-    let units = match spec.strategy {
-        Strategy::Structure => pieces::by_structure(document),
-        Strategy::Fixed => pieces::whole(document),
-    };
-    pack::pack(document, units, &pack::Packing { spec, tokenizer, places: &places })
+    let packing = pack::Packing { spec, tokenizer, places: &places };
+    match spec.strategy {
+        Strategy::Structure => pack::pack(document, pieces::by_structure(document), &packing),
+        Strategy::Fixed => {
+            let mut chunks = pack::pack(document, pieces::whole(document), &packing);
+            // The one unit they are cut from stands on all pages.
+            for chunk in &mut chunks {
+                chunk.page = page_at(document, chunk.start);
+            }
+            chunks
+        }
+    }
+}
+
+/// The page a byte stands on, as far as the parser knows it.
+fn page_at(document: &ParsedDocument, byte: usize) -> Option<u32> {
+    let after = document.blocks.partition_point(|block| block.start <= byte);
+    document.blocks.get(after.checked_sub(1)?)?.page
 }
 
 /// Where each token stands.

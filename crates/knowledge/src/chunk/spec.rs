@@ -3,7 +3,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Raised when the same spec would cut differently: the digest changes, and with it the table.
-const ALGORITHM: u64 = 2;
+const fn algorithm(strategy: Strategy) -> u64 {
+    match strategy {
+        Strategy::Structure => 2,
+        Strategy::Fixed => 3,
+    }
+}
 /// Tokens of a model's window that a chunk leaves to the model's own marks and to what it wants before a text.
 const MARKS: usize = 16;
 
@@ -71,6 +76,6 @@ impl ChunkSpec {
     pub fn digest(&self) -> Digest {
         let spec = serde_json::to_value(self).unwrap_or_default();
         let spec = mainspring_kernel::canonical_json(&spec);
-        Digest::of_parts([b"chunks".as_slice(), &ALGORITHM.to_le_bytes(), spec.as_bytes()])
+        Digest::of_parts([b"chunks".as_slice(), &algorithm(self.strategy).to_le_bytes(), spec.as_bytes()])
     }
 }

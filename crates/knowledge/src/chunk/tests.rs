@@ -236,6 +236,24 @@ fn fixed_windows_ignore_structure() {
 }
 
 #[test]
+fn fixed_windows_stand_on_the_page_where_they_begin() {
+    let text = words(30);
+    let mut document = document(&[(P, text.as_str()), (P, text.as_str()), (P, text.as_str())]);
+    for (block, page) in document.blocks.iter_mut().zip([Some(1), Some(2), None]) {
+        block.page = page;
+    }
+    let fixed = ChunkSpec { strategy: Cut::Fixed, overlap_tokens: 0, header: false, ..spec(32) };
+    let chunks = cut(&document, &fixed);
+    assert!(chunks.len() > 2);
+    for chunk in &chunks {
+        let block = document.blocks.iter().rfind(|block| block.start <= chunk.start).unwrap();
+        assert_eq!(chunk.page, block.page, "{chunk:?}");
+    }
+    assert_eq!(chunks[0].page, Some(1));
+    assert!(chunks.iter().any(|chunk| chunk.page == Some(2)));
+}
+
+#[test]
 fn the_document_is_tokenised_once() {
     let read = |paragraphs: usize| {
         let text = words(200);

@@ -96,10 +96,13 @@ impl Commit {
             Some(build.await.map_err(stopped)??)
         };
         if !rewritten.is_empty() || !removed.is_empty() {
+            // The table asks nobody who writes: one that lost its hold would undo what another wrote since.
+            self.hold.fence().await?;
             let delete = table::of_documents(rewritten.iter().chain(&removed));
             patiently(&self.inner, || async { Ok(self.table.replace(delete.clone(), built.clone()).await?) }).await?;
         }
         if let Some(searched) = self.searched.as_ref().filter(|_| !removed.is_empty()) {
+            self.hold.fence().await?;
             let delete: Filter = table::of_documents(&removed);
             patiently(&self.inner, || async { Ok(searched.replace(delete.clone(), None).await?) }).await?;
         }

@@ -1,4 +1,4 @@
-//! One run at a time changes a knowledge. A hold is a lease in the catalog, so it also counts between
+//! One run, or one forgetting, at a time changes a knowledge. A hold is a lease in the catalog, so it also counts between
 //! processes, and it runs out by itself when its process dies.
 
 use std::{sync::Arc, time::Duration};
@@ -67,6 +67,42 @@ impl Hold {
         KnowledgeFault::LostHold { run: self.shared.by.clone() }
     }
 
+    /// Before a step that must not be taken when somebody else has taken over: renews the hold, or says that it is lost.
+    pub(crate) async fn fence(&self) -> Result<(), KnowledgeFault> {
+        let inner = &self.shared.inner;
+        patiently(inner, || self.renew(inner.clock.now())).await
+    }
+
+    /// Lets go of the knowledge, if it is still held.
+    pub(crate) async fn let_go(&self) -> Result<(), KnowledgeFault> {
+        let freed = self.shared.inner.catalog.transact::<(), KnowledgeFault, _>(|mut tx| async move {
+            held::free(&mut tx, self.key(), self.by()).await?;
+            Ok((tx, ()))
+        });
+        freed.await
+    }
+
+    /// Keeps hold for as long as something is being done. What is done is given up when the hold is lost.
+    pub(crate) async fn during<T>(&self, work: impl Future<Output = Result<T, KnowledgeFault>>) -> Result<T, KnowledgeFault> {
+        let keeping = async {
+            loop {
+                tokio::time::sleep(self.pause()).await;
+                if let Err(fault) = self.fence().await {
+                    return fault;
+                }
+            }
+        };
+        tokio::select! {
+            result = work => result,
+            fault = keeping => Err(fault),
+        }
+    }
+
+    /// A third of the lease: two renewals may fail before anybody else may take hold.
+    fn pause(&self) -> Duration {
+        (self.shared.inner.config.lease / 3).min(Duration::from_secs(2))
+    }
+
     async fn renew(&self, now: Timestamp) -> Result<(), KnowledgeFault> {
         let (key, text) = (self.key(), self.by());
         let until = now.plus(self.shared.inner.config.lease);
@@ -85,12 +121,10 @@ impl Hold {
     /// Keeps hold, and writes down how far the run is, until dropped: it ends only with a fault.
     pub(super) async fn keep(&self, run: RunId, meter: &Meter) -> KnowledgeFault {
         let inner = &self.shared.inner;
-        // A third of the lease: two renewals may fail before anybody else may take hold.
-        let pause = (inner.config.lease / 3).min(Duration::from_secs(2));
         loop {
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(self.pause()).await;
             let progress = meter.show();
-            if let Err(fault) = patiently(inner, || self.renew(inner.clock.now())).await {
+            if let Err(fault) = self.fence().await {
                 return fault;
             }
             let kept = inner

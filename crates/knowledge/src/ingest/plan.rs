@@ -16,6 +16,8 @@ use crate::{
 
 /// Codes of what passes by itself. A file that changed while it was read is not among them: it is news.
 const AWAY: [&str; 2] = ["source-unreachable", "source-timeout"];
+/// Of parsers that were ended: by the file, or by a machine that was short of memory or time. Tried again at each ingestion.
+pub(super) const MAY_PASS: [&str; 2] = ["parse-timed-out", "parse-crashed"];
 
 /// A document whose rows in the table are not what they should be.
 #[derive(Debug)]
@@ -41,7 +43,10 @@ impl Work {
             // Written just now, or of a source that never says: later it can be compared, or never.
             (None, _) => false,
             (Some(_), Some(_)) => true,
-            (Some(_), None) => !known.reason.as_ref().is_some_and(|reason| AWAY.contains(&reason.code.as_str())),
+            (Some(_), None) => {
+                let code = known.reason.as_ref().map(|reason| reason.code.as_str());
+                !code.is_some_and(|code| AWAY.contains(&code) || MAY_PASS.contains(&code))
+            }
         }
     }
 }

@@ -16,12 +16,13 @@ use super::{
     meter::Meter,
     patience::{patiently, until_here},
     pipeline::{Gain, Item, Prepared},
-    plan::{Work, row_key},
+    plan::{MAY_PASS, Work, row_key},
     text::{self, ParsedText},
 };
 use crate::{
     chunk::ChunkSpec,
     fault::KnowledgeFault,
+    kept,
     model::{Document, DocumentId, DocumentStatus, Failure, KnowledgeKey, Origin, Reason, Warning},
     service::Inner,
     source::{Content, Fetched, Listed, Source, names},
@@ -165,9 +166,8 @@ impl Prepare {
             }
             Err(fault) => {
                 let reason = Reason { code: fault.code().to_owned(), detail: fault.to_string() };
-                if known.is_some_and(|known| known.status == DocumentStatus::Ready) && fault.is_transient() {
-                    self.report(&listed, &reason);
-                    return Ok(Some(Item::Change(Change::Stale { id: listed.id, reason })));
+                if let Some(known) = known.filter(|known| known.status == DocumentStatus::Ready && fault.is_transient()) {
+                    return self.stale(listed, known, reason).await;
                 }
                 // Only what stays wrong until the document changes is remembered with its fingerprint.
                 let fingerprint = if fault.is_transient() { None } else { listed.fingerprint.clone() };
@@ -200,12 +200,28 @@ impl Prepare {
                 self.meter.count(|progress| progress.parsed += 1);
                 self.write(&listed, parsed, Came { digest, fingerprint, bytes: size, origin: Some(origin), gain }).await
             }
+            // Of a machine that was busy as well as of the file: it is tried again, and what was there stays.
+            Err(text::ParseFailed::Document(reason)) if MAY_PASS.contains(&reason.code.as_str()) => {
+                match known.filter(|known| known.status == DocumentStatus::Ready) {
+                    Some(known) => self.stale(listed, known, reason).await,
+                    None => Ok(Some(self.failed(&listed, Some(seen), reason, None))),
+                }
+            }
             Err(text::ParseFailed::Document(reason)) => Ok(Some(self.failed(&listed, Some(seen), reason, fingerprint))),
             Err(text::ParseFailed::Skipped(reason)) => {
                 self.findings.change(|found| found.skipped += 1);
                 Ok(Some(self.without_rows(&listed, Some(seen), (DocumentStatus::Skipped, reason), fingerprint)))
             }
             Err(text::ParseFailed::Fatal(fault)) => Err(fault),
+        }
+    }
+
+    /// Content that could not be had this time: what was there stays, for those who may see it by now.
+    async fn stale(&self, listed: Listed, known: &Known, reason: Reason) -> Result<Option<Item>, KnowledgeFault> {
+        self.report(&listed, &reason);
+        match known.parsed.filter(|_| known.attributes != listed.attributes_digest) {
+            Some(parsed) => self.rewrite(&listed, Some(known), parsed, None).await,
+            None => Ok(Some(Item::Change(Change::Stale { id: listed.id, reason }))),
         }
     }
 
@@ -294,6 +310,7 @@ impl Prepare {
         for (path, parsed, _) in document::same_content(&self.inner.catalog, &self.key, digest).await? {
             // A parser may take the title from the name.
             if media_type.is_none() && file_name(&path) == file_name(&listed.path) {
+                kept::announce(&self.inner, &listed.id, &parsed).await?;
                 return Ok(self.kept(&parsed).await?.filter(ParsedText::is_current));
             }
         }
@@ -342,7 +359,13 @@ impl Prepare {
                 let attributes = listed.attributes_digest;
                 Ok(Some(Item::Rows(Box::new(Prepared { document, attributes, fingerprint, row_key, chunks, gain, held: None }))))
             }
-            Err(reason) => Ok(Some(self.failed(listed, Some(seen), reason, fingerprint))),
+            Err(reason) => {
+                // The document that is recorded names no text.
+                if let Some(text) = &document.parsed {
+                    kept::discard(&self.inner, &document.id, text).await?;
+                }
+                Ok(Some(self.failed(listed, Some(seen), reason, fingerprint)))
+            }
         }
     }
 

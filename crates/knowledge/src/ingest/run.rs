@@ -9,7 +9,7 @@ use std::{
 use mainspring_kernel::{Fault as _, Name};
 use mainspring_lake::{LakeVersion, Table};
 use mainspring_llm::{
-    Embedder,
+    Embedder, ModelUsed,
     trace::{OpenSpan, SpanKind, names},
 };
 use tokio::sync::{OnceCell, mpsc};
@@ -65,7 +65,7 @@ impl Ingestion {
         span.set(names::OPERATION, "ingest");
         span.set(names::DATA_SOURCE, self.version.pin.name.as_str());
         span.set(names::RUN, self.id.to_string());
-        span.set(names::VERSIONS, vec![format!("{}#{}", self.version.pin, self.version.pin.digest)]);
+        span.set(names::VERSIONS, self.versions());
         let findings = Arc::new(Findings::default());
         let working = Box::pin(self.work(&findings, &span));
         let keeping = Box::pin(self.hold.keep(self.id, &self.meter));
@@ -77,17 +77,30 @@ impl Ingestion {
         self.close(result, &findings, span).await
     }
 
+    /// Of the spec that is followed, and of the model that makes its vectors.
+    fn versions(&self) -> Vec<String> {
+        let pin = &self.version.pin;
+        let knowledge = format!("{}/{}@v{}#{}", pin.kind, pin.name, pin.number, pin.digest);
+        let embedder = self.inner.models.embedder(&self.spec.embedding).ok();
+        let embedder = embedder.map(|model| ModelUsed { name: model.name().to_owned(), identity: model.identity() }.to_string());
+        std::iter::once(knowledge).chain(embedder).collect()
+    }
+
     async fn close(
         self,
         result: Result<(Settled, Report, Name), KnowledgeFault>,
         findings: &Findings,
-        span: OpenSpan,
+        mut span: OpenSpan,
     ) -> Result<Report, KnowledgeFault> {
         let (settled, report, table) = match result {
             Ok(done) => done,
             Err(fault) => return Err(self.close_broken(fault, findings, span).await),
         };
         let last = self.meter.now().ended(&report);
+        // The state it ended on, but no counts: a trace has no reader's labels to count by.
+        span.set(names::LAKE_TABLE, table.as_str());
+        span.set(names::LAKE_VERSION, settled.version.number);
+        span.set(names::LAKE_TRANSACTION, settled.version.transaction.as_str());
         let end = RunRow {
             id: self.id,
             state: RunState::Succeeded,

@@ -12,7 +12,8 @@ use mainspring_parsers::{ParseFault, ParseRequest, ParseWarning, ParsedDocument,
 use crate::{
     chunk::{self, Chunk, ChunkSpec},
     fault::KnowledgeFault,
-    model::{Document, NO_TEXT, Reason},
+    kept,
+    model::{Document, DocumentId, NO_TEXT, Reason},
     service::Inner,
     source::Listed,
     spec,
@@ -136,16 +137,15 @@ pub(super) async fn parse(
             _ => ParseFailed::Document(reason),
         }
     })?;
-    keep(inner, parsed).await.map_err(ParseFailed::Fatal)
+    keep(inner, &listed.id, parsed).await.map_err(ParseFailed::Fatal)
 }
 
-async fn keep(inner: &Inner, parsed: ParsedDocument) -> Result<ParsedText, KnowledgeFault> {
+async fn keep(inner: &Inner, document: &DocumentId, parsed: ParsedDocument) -> Result<ParsedText, KnowledgeFault> {
     let encode = tokio::task::spawn_blocking(move || serde_json::to_vec(&parsed).map(|bytes| (bytes, parsed)));
     let stopped = |reason: String| KnowledgeFault::Worker { reason };
     let (bytes, parsed) =
         encode.await.map_err(|fault| stopped(fault.to_string()))?.map_err(|fault| stopped(fault.to_string()))?;
-    let bytes = Bytes::from(bytes);
-    let digest = super::patiently(inner, || async { Ok(inner.blobs.put(bytes.clone()).await?) }).await?;
+    let digest = kept::put(inner, document, Bytes::from(bytes)).await?;
     Ok(ParsedText { digest, parsed: Arc::new(parsed) })
 }
 

@@ -56,6 +56,15 @@ fn reciprocal(rank: Option<u32>, weight: f64, k: u32) -> f32 {
     rank.map_or(0.0, |rank| (weight / (f64::from(k) + f64::from(rank))) as f32)
 }
 
+/// Without the numbers of BM25: they count in how many documents a word stands, also in those the reader may not see.
+pub(crate) fn ranks_only(scores: &HitScores, mode: SearchMode) -> HitScores {
+    let score = match (mode, scores.rerank_score) {
+        (SearchMode::Text, None) => reciprocal(scores.text_rank, 1.0, 0),
+        _ => scores.score,
+    };
+    HitScores { score, text_score: None, ..scores.clone() }
+}
+
 /// By score; rows that score the same, by the meaning rather than by chance.
 pub(crate) fn best_first(a: &HitScores, b: &HitScores) -> std::cmp::Ordering {
     let meaning = |scores: &HitScores| scores.vector_score.unwrap_or(f32::MIN);

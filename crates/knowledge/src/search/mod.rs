@@ -12,9 +12,11 @@ mod traced;
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use mainspring_kernel::{Actor, AssetRef, Fault as _};
+use mainspring_kernel::{Actor, AssetRef, Fault as _, Labels};
 use mainspring_lake::{DocHits, Filter, Table, TextQuery, VectorQuery};
-use mainspring_llm::{Budget, Embedder, Passage, RetrieveRequest, Retrieved, SearchMode, SpanContext, TextTokenizer, Tokens};
+use mainspring_llm::{
+    Budget, Embedder, ModelUsed, Passage, RetrieveRequest, Retrieved, SearchMode, SpanContext, TextTokenizer, Tokens,
+};
 use serde::Serialize;
 
 use crate::{
@@ -24,6 +26,7 @@ use crate::{
     spec::RetrievalSpec,
     store::document,
     table::{Reader, columns},
+    texts::Text,
 };
 use fuse::{Fused, Weights, fuse};
 use pack::{Candidate, Packed};
@@ -284,8 +287,7 @@ impl Search<'_> {
 
     /// Orders the best candidates again; those it does not look at follow behind in their old order.
     async fn rerank(&self, candidates: &mut [Candidate]) -> Result<(), KnowledgeFault> {
-        let name = self.spec().reranker.as_deref().unwrap_or(&self.opened.row.embedder);
-        let reranker = self.inner.models.reranker(name)?;
+        let reranker = self.inner.models.reranker(self.reranker_name())?;
         let count = candidates.len().min(self.spec().rerank_candidates as usize);
         let texts = candidates[..count].iter().map(|hit| hit.row.search_text.clone()).collect();
         let scored = traced::rerank(reranker.as_ref(), &self.asked.query, texts, &self.trace, self.budget).await?;
@@ -364,7 +366,26 @@ impl Search<'_> {
         Ok(texts)
     }
 
-    fn answer(self, (evidence, passages, left_out): Given, reranked: bool) -> Answer {
+    fn models(&self, reranked: bool) -> Vec<ModelUsed> {
+        let compares = self.asked.mode != SearchMode::Text;
+        let embedder = self.embedder.as_ref().filter(|_| compares);
+        let embedder = embedder.map(|model| ModelUsed { name: model.name().to_owned(), identity: model.identity() });
+        let reranker = self.inner.models.reranker(self.reranker_name()).ok().filter(|_| reranked);
+        let reranker = reranker.map(|model| ModelUsed { name: model.name().to_owned(), identity: model.identity() });
+        let reranker = reranker.filter(|model| embedder.as_ref() != Some(model));
+        embedder.into_iter().chain(reranker).collect()
+    }
+
+    fn reranker_name(&self) -> &str {
+        self.spec().reranker.as_deref().unwrap_or(&self.opened.row.embedder)
+    }
+
+    fn answer(self, (evidence, mut passages, mut left_out): Given, reranked: bool) -> Answer {
+        if self.actor.labels != Labels::All {
+            for passage in passages.iter_mut().chain(left_out.iter_mut().map(|(passage, _)| passage)) {
+                passage.scores = fuse::ranks_only(&passage.scores, self.asked.mode);
+            }
+        }
         let pin = &self.opened.version.pin;
         Answer {
             threshold: self.opened.spec.retrieval.relevance,
@@ -377,6 +398,7 @@ impl Search<'_> {
                 knowledge: format!("{}@v{}", pin.name, pin.number),
                 knowledge_digest: pin.digest.to_string(),
                 embedder: self.embedder.as_ref().map(|embedder| embedder.name().to_owned()),
+                models: self.models(reranked),
                 timings: self.timings,
             },
             evidence,
@@ -402,12 +424,12 @@ impl TextTokenizer for Words {
 
 impl Inner {
     /// The text offsets count in, from memory or from the blobs.
-    pub(crate) async fn parsed_text(&self, digest: &mainspring_kernel::Digest) -> Result<Option<Arc<str>>, KnowledgeFault> {
+    pub(crate) async fn parsed_text(&self, digest: &mainspring_kernel::Digest) -> Result<Option<Text>, KnowledgeFault> {
         if let Some(text) = self.texts.get(digest) {
             return Ok(Some(text));
         }
         let Some(parsed) = ingest::load_text(self, digest).await? else { return Ok(None) };
-        let text: Arc<str> = parsed.text().into();
+        let text = Text::of(parsed.parsed());
         self.texts.put(*digest, text.clone());
         Ok(Some(text))
     }

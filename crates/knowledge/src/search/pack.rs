@@ -1,10 +1,10 @@
 //! From ranked chunks to passages: sections are put together, copies dropped, and what fits is taken. Pure.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use mainspring_llm::{Passage, TextTokenizer};
 
-use crate::{spec::Parents, table::ChunkRow};
+use crate::{spec::Parents, table::ChunkRow, texts::Text};
 
 /// A chunk on its way out.
 #[derive(Debug, Clone)]
@@ -16,7 +16,7 @@ pub(crate) struct Candidate {
 /// A section larger than this is not put in place of its chunks.
 const SECTION_BYTES: u64 = 16 << 10;
 
-pub(crate) type Parsed = HashMap<String, Arc<str>>;
+pub(crate) type Parsed = HashMap<String, Text>;
 
 /// A passage, and what it was before its section took its place.
 #[derive(Debug, Clone)]
@@ -65,9 +65,12 @@ fn widened(candidate: &Candidate, narrow: &Passage, texts: &Parsed, count: &dyn 
         return None;
     }
     let (from, to) = (usize::try_from(row.parent_start).ok()?, usize::try_from(row.parent_end).ok()?);
-    let text = texts.get(&row.document_digest)?.get(from..to)?;
+    let parsed = texts.get(&row.document_digest)?;
+    let text = parsed.words().get(from..to)?;
     let tokens = u32::try_from(count.count(text)).unwrap_or(u32::MAX);
-    Some(Passage { start: row.parent_start, end: row.parent_end, text: text.to_owned(), tokens, ..narrow.clone() })
+    // It begins before the best of its chunks, perhaps on an earlier page.
+    let page = parsed.page_at(from).or(narrow.page);
+    Some(Passage { start: row.parent_start, end: row.parent_end, text: text.to_owned(), tokens, page, ..narrow.clone() })
 }
 
 pub(crate) fn passage_of(candidate: &Candidate) -> Passage {

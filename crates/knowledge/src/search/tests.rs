@@ -1,6 +1,5 @@
-use std::sync::Arc;
-
 use mainspring_llm::{HitScores, SearchMode, TextTokenizer as _};
+use mainspring_parsers::{Block, BlockKind, ParsedDocument};
 use proptest::prelude::*;
 
 use super::{
@@ -10,7 +9,7 @@ use super::{
     pack::{Candidate, Packed, Parsed, fit, merge},
     relevance::{Evidence, coverage, is_relevant},
 };
-use crate::{spec::Parents, table::ChunkRow};
+use crate::{spec::Parents, table::ChunkRow, texts::Text};
 
 const WEIGHTS: Weights = Weights { vector: 1.0, text: 1.0, k: 60 };
 
@@ -154,10 +153,41 @@ fn candidate(document: &str, range: std::ops::Range<u64>, parent: std::ops::Rang
     Candidate { row, scores: HitScores::default() }
 }
 
+/// A document's text, with blocks that begin at these places on these pages.
+fn parsed(text: &str, pages: &[(usize, Option<u32>)]) -> Parsed {
+    let block = |(start, page): &(usize, Option<u32>)| Block {
+        kind: BlockKind::Paragraph,
+        start: *start,
+        end: text.len(),
+        heading_path: Vec::new(),
+        page: *page,
+        heading: None,
+    };
+    let document =
+        ParsedDocument { text: text.to_owned(), blocks: pages.iter().map(block).collect(), ..ParsedDocument::default() };
+    [("digest-d".to_owned(), Text::of(&document))].into()
+}
+
+#[test]
+fn a_section_stands_on_the_page_where_it_begins() {
+    let text = "one two three four five six";
+    let page = |pages: &[(usize, Option<u32>)], section: std::ops::Range<u64>| {
+        let mut best = candidate("d", 14..23, section, "four five");
+        best.row.page = Some(3);
+        merge(&[best], Parents::Always, &parsed(text, pages), &Words)[0].passage.page
+    };
+    let pages = [(0, Some(1)), (4, Some(2)), (8, Some(2)), (14, Some(3))];
+    assert_eq!(page(&pages, 0..27), Some(1));
+    assert_eq!(page(&pages, 8..27), Some(2));
+    assert_eq!(page(&pages, 14..27), Some(3));
+    assert_eq!(page(&[], 0..27), Some(3), "nothing better is known");
+    assert_eq!(page(&[(0, None), (14, Some(3))], 0..27), Some(3));
+}
+
 #[test]
 fn two_chunks_of_a_section_become_the_section_at_the_place_of_the_better() {
     let text = "one two three four five six";
-    let texts: Parsed = [("digest-d".to_owned(), Arc::from(text))].into();
+    let texts = parsed(text, &[]);
     let hits = [
         candidate("other", 0..5, 0..5, "other"),
         candidate("d", 0..7, 0..27, "one two"),

@@ -2,14 +2,14 @@
 
 use mainspring_kernel::{AssetRef, Fault as _};
 use mainspring_llm::{
-    Budget, Embedder, Reranker, Scored, SpanContext,
+    Budget, Embedder, ModelUsed, Passage, Reranker, Scored, SpanContext,
     embed::EmbedAs,
     retrieve::{documents_of, labels_to_read},
     trace::{OpenSpan, SpanKind, names},
 };
 use serde_json::json;
 
-use super::Answer;
+use super::{Answer, fuse::ranks_only};
 use crate::fault::KnowledgeFault;
 
 pub(super) fn begin(trace: &SpanContext, target: &AssetRef, query: &str) -> OpenSpan {
@@ -22,11 +22,15 @@ pub(super) fn begin(trace: &SpanContext, target: &AssetRef, query: &str) -> Open
 
 pub(super) fn end(mut span: OpenSpan, answer: &Answer) {
     let found = &answer.retrieved;
-    span.set(names::VERSIONS, vec![format!("knowledge/{}#{}", found.knowledge, found.knowledge_digest)]);
+    let knowledge = format!("knowledge/{}#{}", found.knowledge, found.knowledge_digest);
+    let models = found.models.iter().map(ToString::to_string);
+    span.set(names::VERSIONS, std::iter::once(knowledge).chain(models).collect::<Vec<_>>());
     span.set(names::LAKE_TABLE, found.pin.table.as_str());
     span.set(names::LAKE_VERSION, found.pin.version);
     span.set(names::LAKE_TRANSACTION, found.pin.transaction.as_str());
-    span.set(names::HITS, json!(found.passages));
+    // Others than who searched read it as well, and they may see less.
+    let ranked = |passage: &Passage| Passage { scores: ranks_only(&passage.scores, found.mode), ..passage.clone() };
+    span.set(names::HITS, json!(found.passages.iter().map(ranked).collect::<Vec<_>>()));
     span.set("mainspring.retrieval.mode", json!(found.mode));
     span.set("mainspring.retrieval.count", found.passages.len());
     span.set("mainspring.retrieval.reranked", found.reranked);
@@ -39,6 +43,10 @@ pub(super) fn end(mut span: OpenSpan, answer: &Answer) {
     span.finish();
 }
 
+fn version(name: &str, identity: String) -> Vec<String> {
+    vec![ModelUsed { name: name.to_owned(), identity }.to_string()]
+}
+
 pub(super) async fn embed(
     embedder: &dyn Embedder,
     query: &str,
@@ -48,6 +56,7 @@ pub(super) async fn embed(
     let mut span = trace.start(format!("embeddings {}", embedder.name()), SpanKind::Internal);
     span.set(names::OPERATION, "embeddings");
     span.set(names::REQUEST_MODEL, embedder.name());
+    span.set(names::VERSIONS, version(embedder.name(), embedder.identity()));
     span.set(names::EMBED_DIMENSIONS, embedder.dimensions());
     match embedder.embed(vec![query.to_owned()], EmbedAs::Query, budget).await {
         Ok(mut embedded) => {
@@ -73,6 +82,7 @@ pub(super) async fn rerank(
     let mut span = trace.start(format!("rerank {}", reranker.name()), SpanKind::Internal);
     span.set(names::OPERATION, "rerank");
     span.set(names::REQUEST_MODEL, reranker.name());
+    span.set(names::VERSIONS, version(reranker.name(), reranker.identity()));
     span.set("mainspring.rerank.candidates", passages.len());
     match reranker.rerank(query, passages, budget).await {
         Ok(scored) => {

@@ -56,6 +56,21 @@ impl Rules {
 }
 
 impl Attributes {
+    /// These for those only who may see what the other labels open as well; `None` where no labels say that. A document
+    /// is seen by whoever holds one of its labels, so those that stand in both are what both sides agree on.
+    #[must_use]
+    pub fn also_within(mut self, other: &[String]) -> Option<Self> {
+        if other.is_empty() {
+            return Some(self);
+        }
+        if self.labels.is_empty() {
+            self.labels = Arc::new(other.to_vec());
+        } else {
+            Arc::make_mut(&mut self.labels).retain(|label| other.contains(label));
+        }
+        (!self.labels.is_empty()).then_some(self)
+    }
+
     /// Part of what a document's rows are made from: when it changes, they are written again.
     #[must_use]
     pub fn digest(&self, source: &str, uri: &str) -> Digest {

@@ -170,7 +170,16 @@ fn visit(source: &Source, roots: &Arc<Roots>, entry: &DirEntry, now: Timestamp, 
         match link_target(roots, entry.path()) {
             Ok(Some((real, metadata))) => {
                 let identity = below.as_os_str().as_encoded_bytes();
-                out.documents.push(listed(source, roots, (identity, shown), &real, &metadata, now));
+                let target = names::shown(real.strip_prefix(root).unwrap_or(&real));
+                let entry = listed(source, roots, (identity, shown.clone()), &real, &metadata, now);
+                // Its words are those of the file it leads to, so it is for nobody who may not see that one.
+                match source.also_as(entry, &target) {
+                    Some(entry) => out.documents.push(entry),
+                    None => {
+                        let detail = "the link and what it leads to have no label in common";
+                        out.warnings.push(source.warn(shown, "source-link-skipped", detail));
+                    }
+                }
             }
             Ok(None) => {}
             Err(detail) => out.warnings.push(source.warn(shown, "source-link-skipped", detail)),

@@ -4,7 +4,7 @@
 use std::{path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 
 use base64::Engine as _;
-use mainspring_kernel::Digest;
+use mainspring_kernel::{Digest, Fault as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
@@ -13,19 +13,21 @@ use tokio::{
 };
 use url::Url;
 
-use super::{Content, Fetched, Listing, Place, Source, SourceFault, SourcePolicy, egress::Egress, names};
+use super::{Content, Fetched, Listing, Place, Source, SourceFault, SourcePolicy, egress::Egress, leftovers::CLONES, names};
 use crate::{model::Origin, spec::GitSource};
 
 /// Everything `git` says on one line of trouble is enough.
 const TROUBLE: usize = 400;
 const READ_DEADLINE: Duration = Duration::from_secs(60);
+/// What the commit is called in the clone.
+const CURRENT: &str = "refs/mainspring/current";
 
 #[derive(Debug)]
 pub(super) struct Git {
     spec: GitSource,
     url: Url,
     egress: Egress,
-    /// The bare clone, kept between runs so that only what is new is transferred.
+    /// The bare clone, kept between runs so that only what is new is transferred. It holds one commit.
     clone: PathBuf,
     deadline: Duration,
     max_documents: usize,
@@ -56,7 +58,7 @@ impl Git {
             spec: spec.clone(),
             url,
             egress,
-            clone: policy.work_dir.join("git").join(identity.hex()),
+            clone: policy.work_dir.join(CLONES).join(identity.hex()),
             deadline: policy.git_deadline,
             max_documents: policy.max_documents,
             token,
@@ -114,7 +116,8 @@ impl Git {
     async fn fetch_commit(&self) -> Result<String, SourceFault> {
         let io = |fault: std::io::Error| SourceFault::of_io("the folder for clones", &fault);
         tokio::fs::create_dir_all(&self.clone).await.map_err(io)?;
-        if !self.clone.join("HEAD").is_file() {
+        let is_new = !self.clone.join("HEAD").is_file();
+        if is_new {
             self.git(&["init", "--bare", "--quiet", "."], &[]).await?;
         }
         let mut settings = Vec::new();
@@ -148,11 +151,26 @@ impl Git {
         self.git(&fetch, &settings).await?;
         let out = self.git(&["rev-parse", "--verify", "--quiet", "FETCH_HEAD^{commit}"], &[]).await?;
         let commit = String::from_utf8_lossy(&out).trim().to_owned();
-        if commit.len() >= 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            Ok(commit)
-        } else {
-            Err(SourceFault::Unusable { place: self.spec.url.clone(), reason: "the reference names no commit".into() })
+        if commit.len() < 40 || !commit.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(SourceFault::Unusable { place: self.spec.url.clone(), reason: "the reference names no commit".into() });
         }
+        self.keep_only(&commit, is_new).await?;
+        Ok(commit)
+    }
+
+    /// Lets go of what only earlier commits held: what was deleted there, or is to be forgotten, is not to stay here. The
+    /// commit gets a name, so that it stays itself, and so that the next fetch says what is here already.
+    async fn keep_only(&self, commit: &str, is_new: bool) -> Result<(), SourceFault> {
+        let named = self.git(&["for-each-ref", "--format=%(objectname)", CURRENT], &[]).await?;
+        if String::from_utf8_lossy(&named).trim() == commit {
+            return Ok(());
+        }
+        self.git(&["update-ref", CURRENT, commit], &[]).await?;
+        if !is_new && let Err(fault) = self.git(&["gc", "--quiet", "--prune=now"], &[]).await {
+            // The next commit tries it again.
+            tracing::warn!(code = fault.code(), cause = %fault, "a clone still holds files of commits before");
+        }
+        Ok(())
     }
 
     async fn git(&self, arguments: &[&str], settings: &[(String, String)]) -> Result<Vec<u8>, SourceFault> {

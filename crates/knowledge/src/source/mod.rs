@@ -9,6 +9,7 @@ mod folder;
 pub mod fuzzing;
 mod git;
 pub(crate) mod globs;
+pub(crate) mod leftovers;
 mod links;
 pub(crate) mod names;
 mod robots;
@@ -281,6 +282,13 @@ impl Source {
             attributes,
             place,
         }
+    }
+
+    /// An entry whose content is that of another path, for those who may see both; nothing where no labels say who that is.
+    fn also_as(&self, entry: Listed, path: &str) -> Option<Listed> {
+        let attributes = entry.attributes.also_within(&self.rules.attributes(path).labels)?;
+        let attributes_digest = attributes.digest(&self.key, &entry.uri);
+        Some(Listed { attributes, attributes_digest, ..entry })
     }
 
     fn takes(&self, path: &str) -> bool {

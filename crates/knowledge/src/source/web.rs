@@ -15,6 +15,7 @@ use url::Url;
 use super::{
     Content, Fetched, Listed, Listing, Place, Source, SourceFault, SourcePolicy,
     egress::{Answer, Egress, Validators, place},
+    leftovers::PAGES,
     links,
     robots::Robots,
     sitemap,
@@ -67,7 +68,7 @@ impl Web {
             spec: spec.clone(),
             egress,
             permits: Semaphore::new(AT_ONCE),
-            spool: policy.work_dir.join("crawl"),
+            spool: policy.work_dir.join(PAGES),
             max_bytes: policy.max_document_bytes,
             robots: Mutex::default(),
         }
@@ -195,7 +196,8 @@ impl Web {
         }
     }
 
-    /// Breadth first from the pages that were named. A page that fails is noted and ends its branch.
+    /// Breadth first from the pages that were named. A page that fails is noted and ends its branch; of a site none of
+    /// whose named pages is there nothing is known.
     async fn crawl(
         &self,
         source: &Source,
@@ -206,6 +208,7 @@ impl Web {
         let spool = |fault: std::io::Error| SourceFault::of_io("the folder for crawled pages", &fault);
         std::fs::create_dir_all(&self.spool).map_err(spool)?;
         let mut waiting: VecDeque<(Url, Arc<Url>, u32)> = starts.into_iter().map(|url| (url.clone(), Arc::new(url), 0)).collect();
+        let mut missing = None;
         while let Some((url, start, depth)) = waiting.pop_front() {
             if self.is_full(listing) {
                 listing.warnings.push(self.full(source));
@@ -217,13 +220,18 @@ impl Web {
                 Ok(Answer::Body { bytes, media_type, url, validators }) => (bytes, media_type, url, validators.last_modified),
                 Ok(Answer::NotModified) => continue,
                 Err(fault) => {
-                    // What this page links to is unknown now, so no page of the crawl counts as gone.
-                    if !matches!(fault, SourceFault::Missing { .. }) {
+                    let is_missing = matches!(fault, SourceFault::Missing { .. });
+                    // What this page links to is unknown now, so no page of the crawl counts as gone. One that was linked
+                    // and is not there links to nothing; one that was named is where the others were found.
+                    if !is_missing || depth == 0 {
                         listing.unread.push(String::new());
                     }
                     let labels = Some(entry.attributes.labels.to_vec());
                     let warning = source.warn_of_many(entry.path, fault.code(), fault.to_string());
                     listing.warnings.push(Warning { labels, ..warning });
+                    if is_missing && depth == 0 {
+                        missing = missing.or(Some(fault));
+                    }
                     continue;
                 }
             };
@@ -239,7 +247,10 @@ impl Web {
             let fingerprint = Some(page.fingerprint.clone());
             listing.documents.push(Listed { fingerprint, place: Place::Spooled(Arc::new(page)), ..entry });
         }
-        Ok(())
+        match missing {
+            Some(fault) if listing.documents.is_empty() => Err(fault),
+            _ => Ok(()),
+        }
     }
 
     fn spool(&self, bytes: &Bytes, (media_type, last_modified): (Option<String>, Option<String>)) -> std::io::Result<Page> {

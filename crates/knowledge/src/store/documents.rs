@@ -125,18 +125,30 @@ const VISIBLE: &str = "SELECT id, labels, status FROM document WHERE project = $
 const RELEASE_TEXT: &str = "INSERT INTO released_text (parsed, document, released_at) SELECT parsed, id, CAST($4 AS BIGINT) FROM document \
     WHERE project = $1 AND knowledge = $2 AND id = $3 AND parsed IS NOT NULL \
     ON CONFLICT (parsed, document) DO UPDATE SET released_at = excluded.released_at";
-const RELEASED: &str = "SELECT DISTINCT parsed FROM released_text WHERE released_at <= $1 ORDER BY parsed LIMIT 1000";
+// Listed before it is there, and for longer than it may be in hand: it is looked at however that ends.
+const ANNOUNCE_TEXT: &str = "INSERT INTO released_text (parsed, document, released_at) VALUES ($1, $2, $3) \
+    ON CONFLICT (parsed, document) DO UPDATE SET released_at = excluded.released_at";
+const RELEASED: &str = "SELECT DISTINCT listed.parsed FROM released_text listed WHERE listed.released_at <= $1 AND NOT EXISTS \
+    (SELECT 1 FROM released_text other WHERE other.parsed = listed.parsed AND other.released_at > $1) \
+    ORDER BY listed.parsed LIMIT 1000";
 const RELEASED_BY: &str = "SELECT parsed FROM released_text WHERE document = $1 ORDER BY parsed LIMIT 10000";
-const UNLIST_RELEASED: &str = "DELETE FROM released_text WHERE parsed = $1";
+const UNLIST_RELEASED: &str = "DELETE FROM released_text WHERE parsed = $1 AND released_at <= $2";
+const UNLIST_DOCUMENT: &str = "DELETE FROM released_text WHERE document = $1";
 const SAME_CONTENT: &str = "SELECT id, path, parsed, media_type FROM document WHERE project = $1 AND knowledge = $2 \
     AND digest = $3 AND parsed IS NOT NULL ORDER BY id LIMIT 20";
-const SHARES_PARSED: &str = "SELECT COUNT(*) AS users FROM document WHERE parsed = $1";
+const NAMES_TEXT: &str = "SELECT (SELECT COUNT(*) FROM document WHERE parsed = $1) \
+    + (SELECT COUNT(*) FROM released_text WHERE parsed = $1 AND released_at > $2) AS users";
 const IDS_OF_SOURCE: &str = "SELECT id FROM document WHERE project = $1 AND knowledge = $2 AND source = $3 AND id > $4 \
     AND status <> 'forgotten' ORDER BY id LIMIT 5000";
 const GET: &str = "SELECT d.id, d.source, d.path, d.uri, d.title, d.media_type, d.labels, d.metadata, d.digest, \
     d.parsed, d.bytes, d.pages, d.status, d.reason_code, d.reason, d.warnings, d.origin, d.updated_at, r.chunks, r.tokens FROM document d \
     LEFT JOIN document_rows r ON r.lake_table = $3 AND r.document = d.id \
     WHERE d.project = $1 AND d.knowledge = $2 AND d.id = $4";
+const CALLED: &str = "SELECT d.id, d.source, d.path, d.uri, d.title, d.media_type, d.labels, d.metadata, d.digest, \
+    d.parsed, d.bytes, d.pages, d.status, d.reason_code, d.reason, d.warnings, d.origin, d.updated_at, r.chunks, r.tokens FROM document d \
+    LEFT JOIN document_rows r ON r.lake_table = $3 AND r.document = d.id \
+    WHERE d.project = $1 AND d.knowledge = $2 AND (d.path = $4 OR d.uri = $4) AND d.status <> 'forgotten' \
+    ORDER BY d.id LIMIT 1000";
 const PAGE: &str = "SELECT d.id, d.source, d.path, d.uri, d.title, d.media_type, d.labels, d.metadata, d.digest, \
     d.parsed, d.bytes, d.pages, d.status, d.reason_code, d.reason, d.warnings, d.origin, d.updated_at, r.chunks, r.tokens FROM document d \
     LEFT JOIN document_rows r ON r.lake_table = $3 AND r.document = d.id \
@@ -164,13 +176,16 @@ pub(super) const STATEMENTS: &[&str] = &[
     LIFT,
     VISIBLE,
     RELEASE_TEXT,
+    ANNOUNCE_TEXT,
     RELEASED,
     RELEASED_BY,
     UNLIST_RELEASED,
+    UNLIST_DOCUMENT,
     SAME_CONTENT,
-    SHARES_PARSED,
+    NAMES_TEXT,
     IDS_OF_SOURCE,
     GET,
+    CALLED,
     PAGE,
     AUDIENCES,
 ];
@@ -327,9 +342,10 @@ pub(crate) async fn rows_of_table(catalog: &Catalog, table: &Name) -> Result<BTr
     }
 }
 
-/// Leaves a tombstone: the id, which is a digest, its source, and who could see it.
+/// Leaves a tombstone: the id, which is a digest, its source, and who could see it. It has no text in hand any more.
 pub(crate) async fn forget(tx: &mut Tx, key: &KnowledgeKey, id: &DocumentId, now: Timestamp) -> Result<(), CatalogFault> {
     tx.execute(FORGET, params![key.project, &key.name, id.as_str(), now]).await?;
+    tx.execute(UNLIST_DOCUMENT, params![id.as_str()]).await?;
     tx.execute(DELETE_ROWS, params![id.as_str()]).await.map(drop)
 }
 
@@ -366,7 +382,17 @@ pub(crate) async fn same_content(
     rows.iter().map(|row| Ok((row.text("path")?.to_owned(), row.parse("parsed")?, row.text("media_type")?.to_owned()))).collect()
 }
 
-/// Texts that were let go at this time or before.
+/// Says that a document is about to have a text: until then it is nobody's to delete.
+pub(crate) async fn announce_text(
+    tx: &mut Tx,
+    parsed: &Digest,
+    document: &DocumentId,
+    until: Timestamp,
+) -> Result<(), CatalogFault> {
+    tx.execute(ANNOUNCE_TEXT, params![parsed, document.as_str(), until]).await.map(drop)
+}
+
+/// Texts that every document which had them let go at this time or before.
 pub(crate) async fn released(catalog: &Catalog, until: Timestamp) -> Result<Vec<Digest>, CatalogFault> {
     catalog.query(RELEASED, params![until]).await?.iter().map(|row| row.parse("parsed")).collect()
 }
@@ -376,13 +402,14 @@ pub(crate) async fn released_by(catalog: &Catalog, id: &DocumentId) -> Result<Ve
     catalog.query(RELEASED_BY, params![id.as_str()]).await?.iter().map(|row| row.parse("parsed")).collect()
 }
 
-pub(crate) async fn unlist_released(tx: &mut Tx, parsed: &Digest) -> Result<(), CatalogFault> {
-    tx.execute(UNLIST_RELEASED, params![parsed]).await.map(drop)
+/// Strikes a text off the list, as far as it was let go at this time or before.
+pub(crate) async fn unlist_released(tx: &mut Tx, parsed: &Digest, until: Timestamp) -> Result<(), CatalogFault> {
+    tx.execute(UNLIST_RELEASED, params![parsed, until]).await.map(drop)
 }
 
-/// Whether any document of any project still refers to a parsed blob.
-pub(crate) async fn shares_parsed(catalog: &Catalog, parsed: &Digest) -> Result<bool, CatalogFault> {
-    let rows = catalog.query(SHARES_PARSED, params![parsed]).await?;
+/// Whether any document of any project still refers to a parsed blob, or is about to.
+pub(crate) async fn names_text(catalog: &Catalog, parsed: &Digest, now: Timestamp) -> Result<bool, CatalogFault> {
+    let rows = catalog.query(NAMES_TEXT, params![parsed, now]).await?;
     Ok(rows.first().map(|row| row.int("users")).transpose()?.unwrap_or(0) > 0)
 }
 
@@ -408,6 +435,17 @@ pub(crate) async fn get(
     let table = table.map(Name::to_string).unwrap_or_default();
     let rows = catalog.query(GET, params![key.project, &key.name, table, id.as_str()]).await?;
     rows.first().map(document).transpose()
+}
+
+/// Documents with exactly this path or address, of whatever source and whoever may see them.
+pub(crate) async fn called(
+    catalog: &Catalog,
+    key: &KnowledgeKey,
+    table: Option<&Name>,
+    given: &str,
+) -> Result<Vec<Document>, CatalogFault> {
+    let table = table.map(Name::to_string).unwrap_or_default();
+    catalog.query(CALLED, params![key.project, &key.name, table, stored(given)]).await?.iter().map(document).collect()
 }
 
 /// Up to a thousand documents after a place in the order of paths, whoever may see them.

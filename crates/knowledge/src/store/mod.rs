@@ -12,8 +12,8 @@ pub(crate) use runs::RunRow;
 
 pub(crate) mod document {
     pub(crate) use super::documents::{
-        Change, apply, audiences, delete, forget, get, ids_of_source, known, labels_of, lift, page, released, released_by,
-        reset_rows, rows_of_table, same_content, shares_parsed, unlist_released,
+        Change, announce_text, apply, audiences, called, delete, forget, get, ids_of_source, known, labels_of, lift, names_text,
+        page, released, released_by, reset_rows, rows_of_table, same_content, unlist_released,
     };
 }
 pub(crate) mod held {
@@ -26,7 +26,7 @@ pub(crate) mod run {
     pub(crate) use super::runs::{any_stranded, finish, forget, get, insert, interrupt, latest, page, page_of_project, progress};
 }
 pub(crate) mod receipt {
-    pub(crate) use super::receipts::{finish, finished, get, insert, page, pending};
+    pub(crate) use super::receipts::{amend, finish, finished, get, insert, note, page, pending, pending_one};
 }
 pub(crate) mod tombstone {
     pub(crate) use super::tombstones::{get, page, sources};

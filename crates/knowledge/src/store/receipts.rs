@@ -7,9 +7,13 @@ use crate::{
 };
 
 const INSERT: &str = "INSERT INTO forget_receipt (id, project, knowledge, wanted, started_at) VALUES ($1, $2, $3, $4, $5)";
-const FINISH: &str = "UPDATE forget_receipt SET receipt = $2, finished_at = $3 WHERE id = $1";
-const PENDING: &str = "SELECT id, project, knowledge, wanted FROM forget_receipt WHERE finished_at IS NULL \
+const NOTE: &str = "UPDATE forget_receipt SET wanted = $2 WHERE id = $1 AND finished_at IS NULL";
+/// What was finished stays as it was counted then: whoever comes second finds less.
+const FINISH: &str = "UPDATE forget_receipt SET receipt = $2, finished_at = $3 WHERE id = $1 AND finished_at IS NULL";
+const AMEND: &str = "UPDATE forget_receipt SET receipt = $2 WHERE id = $1 AND finished_at IS NOT NULL";
+const PENDING: &str = "SELECT id, project, knowledge FROM forget_receipt WHERE finished_at IS NULL \
     ORDER BY started_at, id LIMIT 1000";
+const PENDING_ONE: &str = "SELECT wanted FROM forget_receipt WHERE id = $1 AND finished_at IS NULL";
 const FINISHED: &str =
     "SELECT id, project, wanted FROM forget_receipt WHERE finished_at >= $1 ORDER BY finished_at, id LIMIT 1000";
 const PAGE: &str = "SELECT receipt FROM forget_receipt WHERE project = $1 AND knowledge = $2 AND receipt IS NOT NULL \
@@ -17,7 +21,7 @@ const PAGE: &str = "SELECT receipt FROM forget_receipt WHERE project = $1 AND kn
 const GET: &str = "SELECT receipt FROM forget_receipt WHERE id = $3 AND project = $1 AND knowledge = $2 AND receipt IS NOT NULL";
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[INSERT, FINISH, PENDING, FINISHED, PAGE, GET];
+pub(super) const STATEMENTS: &[&str] = &[INSERT, NOTE, FINISH, AMEND, PENDING, PENDING_ONE, FINISHED, PAGE, GET];
 
 /// Written before anything is removed, so that a forgetting that was broken off is finished later.
 pub(crate) async fn insert(
@@ -31,16 +35,34 @@ pub(crate) async fn insert(
     tx.execute(INSERT, params![id, key.project, &key.name, wanted, now]).await.map(drop)
 }
 
-pub(crate) async fn finish(tx: &mut Tx, id: &str, receipt: &Receipt, now: Timestamp) -> Result<(), CatalogFault> {
-    tx.execute(FINISH, params![id, serde_json::json!(receipt), now]).await.map(drop)
+/// Keeps how far it is.
+pub(crate) async fn note(tx: &mut Tx, id: &str, wanted: &Wanted) -> Result<(), CatalogFault> {
+    tx.execute(NOTE, params![id, serde_json::json!(wanted)]).await.map(drop)
 }
 
-pub(crate) async fn pending(catalog: &Catalog) -> Result<Vec<(String, KnowledgeKey, Wanted)>, CatalogFault> {
+/// Ends a forgetting; false when it had ended already.
+pub(crate) async fn finish(tx: &mut Tx, id: &str, receipt: &Receipt, now: Timestamp) -> Result<bool, CatalogFault> {
+    Ok(tx.execute(FINISH, params![id, serde_json::json!(receipt), now]).await? == 1)
+}
+
+/// Writes a receipt again, of a forgetting that has ended.
+pub(crate) async fn amend(tx: &mut Tx, receipt: &Receipt) -> Result<(), CatalogFault> {
+    tx.execute(AMEND, params![receipt.id.as_str(), serde_json::json!(receipt)]).await.map(drop)
+}
+
+/// What is still to be done for a receipt, and what was removed so far; nothing when it is done.
+pub(crate) async fn pending_one(catalog: &Catalog, id: &str) -> Result<Option<Wanted>, CatalogFault> {
+    let rows = catalog.query(PENDING_ONE, params![id]).await?;
+    rows.first().map(|row| row.json("wanted")).transpose()
+}
+
+/// Those that have not ended, oldest first.
+pub(crate) async fn pending(catalog: &Catalog) -> Result<Vec<(String, KnowledgeKey)>, CatalogFault> {
     let rows = catalog.query(PENDING, Vec::new()).await?;
     rows.iter()
         .map(|row| {
             let key = KnowledgeKey { project: row.parse("project")?, name: row.parse("knowledge")? };
-            Ok((row.text("id")?.to_owned(), key, row.json("wanted")?))
+            Ok((row.text("id")?.to_owned(), key))
         })
         .collect()
 }

@@ -249,3 +249,25 @@ async fn projects_do_not_see_each_other() {
     let request = RetrieveRequest { at: Some(pin), ..asking("number1") };
     assert!(room.answer(&stranger, request).await.is_err());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scores_of_words_are_not_told_to_those_who_do_not_see_everything() {
+    let room = Room::open().await;
+    room.write("open.md", "# Open\n\nThe marmalade stands on the shelf.");
+    let rules = json!({ "type": "folder", "name": "docs", "path": room.home.path().join("docs"),
+        "rules": [{ "match": "hidden*", "labels": ["board"] }] });
+    room.apply(json!({ "sources": [rules] })).await;
+    room.ingest().await;
+    let asked = RetrieveRequest { mode: Some(SearchMode::Text), ..asking("marmalade") };
+    let scores = async |actor: &Actor| room.answer(actor, asked.clone()).await.unwrap().retrieved.passages[0].scores.clone();
+    let (before, admins) = (scores(&room.reader(&[])).await, scores(&room.admin()).await);
+    // The word is not rare any more, and only those who see why may know.
+    for number in 0..8 {
+        room.write(&format!("hidden{number}.md"), &format!("# Hidden {number}\n\nThe marmalade of {number} was eaten."));
+    }
+    room.ingest().await;
+    let after = scores(&room.reader(&[])).await;
+    assert_eq!((after.text_rank, after.text_score, after.score), (Some(1), None, 1.0));
+    assert_eq!(after, before);
+    assert_eq!(Some(admins.score), admins.text_score);
+}

@@ -171,6 +171,48 @@ async fn runs_of_before_no_longer_name_what_was_forgotten() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_document_is_called_by_its_whole_path_or_address() {
+    let room = Room::open().await;
+    // More that have the path as a part of theirs than a page of any list holds, and all of them before it.
+    for number in 0..60 {
+        room.write(&format!("a{number:02}/plan.md"), &page(number));
+    }
+    room.write("plan.md", &page(99));
+    room.apply(json!({})).await;
+    room.ingest().await;
+    let called = async |given: &str| room.knowledges.documents_called(&room.admin(), &name(), given).await.unwrap();
+    let paths = |documents: &[crate::Document]| documents.iter().map(|document| document.path.clone()).collect::<Vec<_>>();
+    let found = called("plan.md").await;
+    assert_eq!((paths(&found.exact), paths(&found.near)), (vec!["plan.md".to_owned()], vec![]));
+    assert_eq!(called(&found.exact[0].uri).await.exact, found.exact);
+    // The only one with it in its path, and not what it is called.
+    let part = called("a07/plan").await;
+    assert_eq!((paths(&part.exact), paths(&part.near)), (vec![], vec!["a07/plan.md".to_owned()]));
+    assert!(called("PLAN.md").await.exact.is_empty(), "letters count as they are");
+    let elsewhere = called("b/plan.txt").await;
+    assert_eq!((elsewhere.exact.len(), elsewhere.near.len()), (0, 5));
+    assert_eq!(called("  ").await, crate::documents::Called::default());
+    let nobody = room.knowledges.documents_called(&room.reader(&[]), &name(), "plan.md").await.unwrap();
+    assert_eq!(nobody.exact.len(), 1, "it has no labels");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_is_hidden_is_called_nothing() {
+    let room = Room::open().await;
+    room.write("salaries.md", &page(1));
+    let sources = json!([{"type": "folder", "name": "docs", "path": room.home.path().join("docs"), "labels": ["hr"]}]);
+    room.apply(json!({ "sources": sources })).await;
+    room.ingest().await;
+    let asked = async |labels: &[&str], given: &str| {
+        let found = room.knowledges.documents_called(&room.reader(labels), &name(), given).await.unwrap();
+        (found.exact.len(), found.near.len())
+    };
+    assert_eq!(asked(&["hr"], "salaries.md").await, (1, 0));
+    assert_eq!(asked(&["it"], "salaries.md").await, (0, 0));
+    assert_eq!(asked(&["it"], "salar").await, (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn forgetting_needs_an_admin_and_something_to_forget() {
     let room = Room::open().await;
     room.write("a.md", &page(1));

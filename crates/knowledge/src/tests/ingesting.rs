@@ -425,3 +425,37 @@ async fn what_is_in_hand_at_once_is_bounded_in_bytes_and_a_giant_is_taken_alone(
     // Two of the big ones fit together, six are more than the giant; and nothing fits beside that.
     assert_eq!(room.parser.most_in_hand.load(Ordering::SeqCst), giant.len() as u64);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_parser_died_of_is_tried_again_and_what_was_there_stays() {
+    let room = Room::open().await;
+    room.write("a.md", "# A\n\nthe first saying of FRAGILE things");
+    room.write("b.md", &page(2));
+    room.apply(json!({})).await;
+    room.ingest().await;
+    room.write("a.md", "# A\n\nthe second saying of FRAGILE things");
+    room.write("new.md", "# New\n\nthe third FRAGILE thing");
+    room.parser.dies.store(true, Ordering::SeqCst);
+    for turn in 0..2 {
+        let report = room.ingest().await;
+        let codes: Vec<&str> = report.failures.iter().map(|failure| failure.code.as_str()).collect();
+        assert_eq!((report.failed, codes), (2, vec!["parse-crashed"; 2]), "{turn}");
+        assert!(report.failures.iter().all(|failure| !failure.known), "it was tried again: {turn}");
+        assert!(room.search("first saying").await[0].text.contains("the first saying"), "{turn}");
+    }
+    // It is no news to those who look every few seconds.
+    assert!(!room.knowledges.has_changes(&room.admin(), &target(NAME)).await.unwrap());
+    // Whoever may not see it any more does not see what stays of it.
+    let folder = room.home.path().join("docs");
+    room.apply(json!({"sources": [{"type": "folder", "name": "docs", "path": folder, "labels": ["hr"]}]})).await;
+    room.ingest().await;
+    assert!(room.search_as(&room.reader(&["it"]), "first saying").await.is_empty());
+    let seen = room.search_as(&room.reader(&["hr"]), "first saying").await;
+    assert!(seen.iter().any(|hit| hit.text.contains("the first saying")), "{seen:?}");
+
+    room.parser.dies.store(false, Ordering::SeqCst);
+    let report = room.ingest().await;
+    assert_eq!((report.failed, report.failures.len()), (0, 0), "{report:?}");
+    assert!(room.search("second saying").await[0].text.contains("the second saying"));
+    assert_eq!(room.ingest().await.unchanged, 3);
+}

@@ -67,6 +67,24 @@ async fn what_is_gone_from_its_source_can_be_replayed_for_its_time_and_is_on_no_
     assert_eq!((report.unchanged, report.embedded), (5, 0), "and has not to be made again");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn old_clones_and_pages_of_dead_processes_do_not_stay() {
+    let room = Room::open().await;
+    let work = room.home.path().join("work");
+    for folder in ["git/0123", "crawl"] {
+        std::fs::create_dir_all(work.join(folder)).unwrap();
+    }
+    let (clone, page) = (work.join("git/0123/FETCH_HEAD"), work.join("crawl/.tmpAbc"));
+    for file in [&clone, &page] {
+        std::fs::write(file, WORD).unwrap();
+    }
+    for (days, left) in [(0, [true, true]), (2, [true, true]), (2, [true, false]), (28, [false, false])] {
+        room.clock.advance(DAY * days);
+        room.knowledges.upkeep().await.unwrap();
+        assert_eq!([&clone, &page].map(|file| file.exists()), left, "after {days} more days");
+    }
+}
+
 async fn a_table_that_was_given_up_stays_for_its_time(catalog: Catalog) {
     let room = Room::on(catalog).await;
     room.write("a.md", &page(1));

@@ -1,8 +1,16 @@
-use mainspring_kernel::Fault as _;
-use mainspring_llm::RetrieveRequest;
-use serde_json::json;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use crate::testing::{NAME, Room, asking, page, target};
+use mainspring_kernel::Fault as _;
+use mainspring_llm::{Budget, EventSink, RetrieveRequest, Span, SpanContext, trace::names};
+use serde_json::{Value, json};
+
+use crate::{
+    ForgetRequest, IngestOptions,
+    testing::{NAME, Room, asking, page, target},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pinned_search_reads_the_table_as_it_was() {
@@ -91,4 +99,80 @@ async fn bad_requests_are_named() {
         check(RetrieveRequest { metadata: [("a=b".into(), vec!["c".into()])].into(), ..asking("x") }).await,
         "knowledge-bad-request"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passage_is_shown_in_the_text_it_was_cut_from_while_that_is_kept() {
+    let room = Room::open().await;
+    room.write("a.md", "# A\n\nThe tower is thirty metres high.");
+    room.write("b.md", "# B\n\nThe bridge is ninety metres long.");
+    room.apply(json!({})).await;
+    room.ingest().await;
+    let (name, everyone) = (NAME.parse().unwrap(), room.reader(&[]));
+    let found = room.search("how high is the tower").await.into_iter().find(|hit| hit.title == "A").unwrap();
+    let (id, then) = (found.document.parse().unwrap(), found.document_digest.parse().unwrap());
+    let now = room.knowledges.document_text_of(&everyone, &name, &id, &then).await.unwrap();
+    assert!(now.current);
+
+    room.write("a.md", "# A\n\nLonger than it was before: the tower is forty metres high.");
+    room.ingest().await;
+    let old = room.knowledges.document_text_of(&everyone, &name, &id, &then).await.unwrap();
+    assert!(!old.current);
+    let (start, end) = (usize::try_from(found.start).unwrap(), usize::try_from(found.end).unwrap());
+    assert_eq!(&old.parsed.text()[start..end], found.text);
+    let current = room.knowledges.document_text(&everyone, &name, &id).await.unwrap();
+    assert!(current.current && current.parsed.text().contains("forty"));
+
+    // A digest is no key to the texts of others.
+    let other = room.search("how long is the bridge").await.into_iter().find(|hit| hit.title == "B").unwrap();
+    let foreign = other.document_digest.parse().unwrap();
+    let fault = room.knowledges.document_text_of(&everyone, &name, &id, &foreign).await.unwrap_err();
+    assert_eq!(fault.code(), "knowledge-text-gone");
+
+    // Whoever may not read the document now may not read what it said.
+    let source = json!({ "type": "folder", "name": "docs", "path": room.home.path().join("docs"), "labels": ["staff"] });
+    room.apply(json!({ "sources": [source] })).await;
+    room.ingest().await;
+    let fault = room.knowledges.document_text_of(&everyone, &name, &id, &then).await.unwrap_err();
+    assert_eq!(fault.code(), "knowledge-document-not-found");
+    assert!(room.knowledges.document_text_of(&room.reader(&["staff"]), &name, &id, &then).await.is_ok());
+
+    // What was forgotten is gone with all it ever said.
+    let request = ForgetRequest { documents: vec![id.clone()], ..ForgetRequest::default() };
+    room.knowledges.forget(&room.admin(), &name, &request).await.unwrap();
+    assert!(room.knowledges.document_text_of(&room.admin(), &name, &id, &then).await.is_err());
+}
+
+#[derive(Debug, Default)]
+struct Kept(Mutex<Vec<Span>>);
+
+impl EventSink for Kept {
+    fn record(&self, span: Span) {
+        self.0.lock().unwrap().push(span);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spans_name_every_model_and_state_that_was_used() {
+    let room = Room::open().await;
+    room.write("a.md", &page(1));
+    room.apply(json!({})).await;
+    let (kept, admin) = (Arc::<Kept>::default(), room.admin());
+    let trace = SpanContext::root(admin.project, Arc::<Kept>::clone(&kept), Arc::new(room.clock.clone()));
+    Box::pin(room.knowledges.ingest(&admin, &target(NAME), IngestOptions::default(), &trace)).await.unwrap();
+    let budget = Budget::of(Duration::from_secs(30));
+    let found = room.knowledges.search(&admin, &target(NAME), asking("number1"), &trace, budget).await.unwrap().retrieved;
+    let spans = kept.0.lock().unwrap();
+    let attribute = |span: &str, name: &str| -> Value {
+        let span = spans.iter().find(|kept| kept.name == span).unwrap_or_else(|| panic!("no span `{span}`: {spans:?}"));
+        span.attributes[name].clone()
+    };
+    let knowledge = format!("knowledge/{}#{}", found.knowledge, found.knowledge_digest);
+    let words = "model/words#words-64";
+    assert_eq!(attribute("retrieve", names::VERSIONS), json!([knowledge, words]));
+    assert_eq!(attribute("embeddings words", names::VERSIONS), json!([words]));
+    let ingest = format!("ingest {NAME}");
+    assert_eq!(attribute(&ingest, names::VERSIONS), json!([knowledge, words]));
+    assert_eq!(attribute(&ingest, names::LAKE_TABLE), json!(found.pin.table));
+    assert_eq!(attribute(&ingest, names::LAKE_VERSION), json!(found.pin.version));
 }

@@ -200,3 +200,23 @@ async fn a_run_that_has_to_stop_ends_at_once_and_leaves_a_job() {
     assert_eq!(jobs(&room).await, [IngestJob::new(NAME.parse().unwrap(), Because::Resume)]);
     room.ingest().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_lost_its_hold_writes_no_row() {
+    let room = Room::open().await;
+    room.write("slow.md", &format!("{}\n\nSLOW", page(1)));
+    room.apply(json!({})).await;
+    let taken = async {
+        room.parser.reached.notified().await;
+        let mut tx = room.catalog.begin().await.unwrap();
+        assert_eq!(tx.execute("UPDATE knowledge SET holder_run = 'another'", Vec::new()).await.unwrap(), 1);
+        tx.commit().await.unwrap();
+        room.parser.go_on.notify_one();
+    };
+    let (ended, ()) = futures::future::join(room.try_ingest(), taken).await;
+    assert_eq!(ended.unwrap_err().code(), "knowledge-lost-hold");
+    for table in room.lake.list().await.unwrap() {
+        let table = room.lake.open_existing(&table).await.unwrap();
+        assert_eq!(table.count(Filter::All).await.unwrap(), 0, "{}", table.name());
+    }
+}

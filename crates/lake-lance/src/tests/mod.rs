@@ -17,7 +17,7 @@ mod widths;
 mod writer;
 mod zones;
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use mainspring_lake::{
     Lake, Table,
@@ -49,4 +49,10 @@ async fn failures(lake: &dyn Lake, cases: &[Case]) -> Vec<&'static str> {
         }
     }
     failed
+}
+
+/// The files that hold rows of a table, whether a version names them or not.
+fn data_files(dir: &Path, table: &str) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(dir.join(format!("{table}.lance/data"))).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }

@@ -15,7 +15,7 @@ use mainspring_lake::{
     conformance::{Row, batch, ids, rows_of, spec},
 };
 
-use super::config;
+use super::{config, data_files};
 use crate::{LanceConfig, LanceLake, prune::Keep};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -169,8 +169,10 @@ async fn who_read_what_others_changed_and_let_go_of_since_writes_nothing() {
             other.upkeep(&policy).await.unwrap();
         }
         assert!(matches!(other.at(&version).await, Err(LakeFault::NoVersion { .. })));
+        let data = data_files(dir.path(), "t");
         let late = reader.replace_as_read(&version, this(), Some(as_it_is(9))).await;
         assert!(matches!(late, Err(LakeFault::Contended { .. })), "{fragments}: {late:?}");
+        assert_eq!(data_files(dir.path(), "t"), data, "{fragments}: what was not written lies nowhere");
         let numbers = async || {
             let rows = rows_of(&reader.scan(Scan::of(this())).await.unwrap());
             rows.into_iter().map(|row| row.number).collect::<Vec<_>>()
@@ -204,21 +206,40 @@ fn what_is_kept_goes_by_the_table_and_by_who_asks() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn files_that_no_version_names_go_where_nobody_else_writes() {
+async fn files_that_no_version_names_go_when_nobody_can_be_writing_them() {
     for shared in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         let lake = lake_ahead(dir.path(), MINUTE, shared).await;
         let table = table_with(&lake, Past::AsAsked).await;
         commits(&*table, 0, 3).await;
-        let (data, versions) = (files(dir.path(), "data", ".lance"), files(dir.path(), "_versions", ".manifest"));
-        // As a process leaves it that dies while it writes.
-        std::fs::write(dir.path().join("t.lance/data/left.lance"), "words of before").unwrap();
+        let named = data_files(dir.path(), "t");
+        let versions = files(dir.path(), "_versions", ".manifest");
+        let in_data = |name: &str| dir.path().join("t.lance/data").join(name);
+        named.iter().for_each(|name| age(&in_data(name)));
+        // As a process leaves them that dies while it writes: just now, and before any write began that is under way.
+        std::fs::write(in_data("now.lance"), "words of before").unwrap();
+        std::fs::write(in_data("before.lance"), "words of before").unwrap();
+        let index = dir.path().join("t.lance/_indices/7d444840-9dc0-11d1-b245-5ffdce74fad2");
+        std::fs::create_dir_all(&index).unwrap();
+        std::fs::write(index.join("words.lance"), "words").unwrap();
+        [in_data("before.lance"), index.join("words.lance")].iter().for_each(|file| age(file));
         let cleared = table.clear_leftovers().await.unwrap();
-        assert_eq!(cleared > 0, !shared, "of a lake that others write to nobody knows which files these are");
-        assert_eq!(files(dir.path(), "data", ".lance"), data + u64::from(shared));
+        let as_wanted = if shared { cleared == 20 } else { cleared >= 35 };
+        assert!(as_wanted, "{cleared}: of a lake that others write to nobody knows whose the newest are");
+        let mut left = named.clone();
+        left.extend(shared.then(|| "now.lance".to_owned()));
+        assert_eq!(data_files(dir.path(), "t"), left);
+        assert!(!index.join("words.lance").exists());
         assert_eq!(files(dir.path(), "_versions", ".manifest"), versions, "every version stays");
         assert_eq!(table.count(Filter::All).await.unwrap(), 3);
         commits(&*table, 3, 1).await;
         assert_eq!(table.count(Filter::All).await.unwrap(), 4);
     }
+}
+
+/// Makes a file look as if it was written two hours ago.
+fn age(file: &Path) {
+    let file = std::fs::File::options().write(true).open(file).unwrap();
+    let written = file.metadata().unwrap().modified().unwrap();
+    file.set_modified(written - 120 * MINUTE).unwrap();
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures::TryStreamExt as _;
 use mainspring_lake::{
     Filter, Lake, LakeFault, Scan, UpkeepPolicy,
     conformance::{ALL, Row, batch, ids},
@@ -39,6 +40,7 @@ async fn a_lake_on_s3_keeps_the_contract_and_survives_the_server() {
     assert_eq!(failed, Vec::<&str>::new(), "the server says: {}", server.log());
     two_processes_share_a_table(&server).await;
     many_appends_of_two_processes_all_land(&server).await;
+    rows_of_a_change_that_was_refused_lie_nowhere(&server).await;
     a_torn_version_is_moved_out(&server).await;
     the_server_may_go_away_and_come_back(&mut server).await;
     let denied = LanceConfig::new(match location(&server, "some/prefix") {
@@ -109,6 +111,22 @@ async fn many_appends_of_two_processes_all_land(server: &S3Server) {
     }
 }
 
+async fn rows_of_a_change_that_was_refused_lie_nowhere(server: &S3Server) {
+    let (one, two) = (lake_at(server, "refused").await, lake_at(server, "refused").await);
+    let (reader, other) = (table_in(&one, "t").await, table_in(&two, "t").await);
+    reader.append(batch(&[Row::new("a"), Row::new("b")])).await.unwrap();
+    let version = reader.snapshot().await.unwrap().version().await.unwrap();
+    other.replace(Filter::eq("id", "a"), None).await.unwrap();
+    let files = async || {
+        let dir = one.stores().root.clone().join("t.lance").join("data");
+        one.stores().store.inner.list(Some(&dir)).try_collect::<Vec<_>>().await.unwrap().len()
+    };
+    let before = files().await;
+    let late = reader.replace_as_read(&version, Filter::eq("id", "a"), Some(batch(&[Row::new("a").words("of somebody")]))).await;
+    assert!(matches!(late, Err(LakeFault::Contended { .. })), "{late:?}");
+    assert_eq!((files().await, ids(&*reader, Scan::of(Filter::All)).await), (before, vec!["b".to_owned()]));
+}
+
 async fn a_torn_version_is_moved_out(server: &S3Server) {
     let lake = lake_at(server, "torn").await;
     let table = table_in(&lake, "t").await;
@@ -149,7 +167,6 @@ async fn the_server_may_go_away_and_come_back(server: &mut S3Server) {
 
 /// Overwrites the newest manifest with zeroes, which S3 itself would never leave behind but a person might.
 async fn tear_newest(lake: &LanceLake, table: &str) {
-    use futures::TryStreamExt;
     use object_store::ObjectStoreExt as _;
     let stores = lake.stores();
     let dir = stores.root.clone().join(format!("{table}.lance")).join("_versions");

@@ -5,7 +5,7 @@ use mainspring_lake::{
     conformance::{Row, batch, ids, rows_of},
 };
 
-use super::{config, lake_in, table_in};
+use super::{config, data_files, lake_in, table_in};
 use crate::{LanceConfig, LanceLake};
 
 fn rows(prefix: &str, count: usize) -> Vec<Row> {
@@ -116,6 +116,30 @@ async fn two_processes_that_write_a_row_as_they_read_it_lose_no_change() {
     let mut found = rows_of(&fresh.scan(Scan::of(Filter::All)).await.unwrap());
     found.sort_by(|one, other| one.id.cmp(&other.id));
     assert_eq!(found.iter().map(|row| row.number).collect::<Vec<_>>(), [Some(12), Some(0)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_of_a_change_that_was_refused_lie_nowhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let shared = async || {
+        let config = LanceConfig { look_for_newer_after: Some(Duration::ZERO), ..config(dir.path()) };
+        LanceLake::open(config).await.unwrap()
+    };
+    let (one, two) = (shared().await, shared().await);
+    let (reader, other) = (table_in(&one, "refused").await, table_in(&two, "refused").await);
+    reader.append(batch(&rows("a", 20))).await.unwrap();
+    let read = reader.snapshot().await.unwrap();
+    let version = read.version().await.unwrap();
+    let this = || Filter::eq("id", "a0007");
+    // Somebody takes out what is written there while another is about to write it again.
+    other.replace(this(), None).await.unwrap();
+    let before = data_files(dir.path(), "refused");
+    for _ in 0..3 {
+        let late = reader.replace_as_read(&version, this(), Some(batch(&[Row::new("a0007").words("of somebody")]))).await;
+        assert!(matches!(late, Err(LakeFault::Contended { .. })), "{late:?}");
+        assert_eq!(data_files(dir.path(), "refused"), before);
+    }
+    assert_eq!(reader.count(Filter::All).await.unwrap(), 19);
 }
 
 #[tokio::test]

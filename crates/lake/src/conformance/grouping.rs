@@ -7,9 +7,13 @@ use arrow_array::{
 };
 use arrow_schema::DataType;
 use mainspring_kernel::Fault as _;
+use mainspring_statistics::{Moments, Quantiles};
 
 use super::{Row, batch, done, table};
-use crate::{Aggregate, Allowance, Filter, Grouped, Key, KeyOf, Lake, LakeFault, MeasureOf, Order, Scalar, Table, UpkeepPolicy};
+use crate::{
+    Aggregate, Allowance, Filter, First, Grouped, Key, KeyOf, Lake, LakeFault, MeasureOf, Numbers, Order, Scalar, Table,
+    UpkeepPolicy,
+};
 
 fn column(name: &str) -> String {
     name.to_owned()
@@ -154,6 +158,82 @@ pub(super) async fn percentiles_are_near(lake: &dyn Lake) {
     done(lake, &table).await;
 }
 
+pub(super) async fn summaries_of_parts_add_up(lake: &dyn Lake) {
+    let table = table(lake, "grouping-summaries").await;
+    for part in 0..4_i64 {
+        let rows: Vec<Row> = (0..250)
+            .map(|n| {
+                Row::new(format!("{part}-{n:03}")).number((n * 4 + part) * 1_000).doc(if n % 2 == 0 { "even" } else { "odd" })
+            })
+            .collect();
+        table.append(batch(&rows)).await.unwrap();
+    }
+    table.append(batch(&[Row::new("none").doc("odd")])).await.unwrap();
+    let of = |name: &str, unit: f64| Numbers { column: column(name), path: Vec::new(), unit };
+    let question = Aggregate::of(Filter::All)
+        .by("doc")
+        .measure("moments", MeasureOf::Moments(of("number", 1_000.0)))
+        .measure("spread", MeasureOf::Spread(of("number", 1_000.0)))
+        .measure_of("nothing", MeasureOf::Spread(of("number", 1_000.0)), Filter::eq("id", "nobody"));
+    let answer = table.aggregate(question).await.unwrap();
+    let (mut moments, mut spread) = (Moments::default(), Quantiles::default());
+    for batch in &answer.batches {
+        let told = |name: &str| batch.column_by_name(name).unwrap().as_binary::<i32>();
+        for row in 0..batch.num_rows() {
+            moments.merge(&Moments::from_bytes(told("moments").value(row)).unwrap());
+            spread.merge(&Quantiles::from_bytes(told("spread").value(row)).unwrap());
+            assert!(told("nothing").is_null(row));
+        }
+    }
+    let every = (0..1_000).map(f64::from);
+    let (whole, all): (Moments, Quantiles) = (every.clone().collect(), every.collect());
+    assert_eq!((moments.count(), moments.min(), moments.max()), (1_000, Some(0.0), Some(999.0)));
+    assert!((moments.mean().unwrap() - 499.5).abs() < 1e-9, "{moments:?}");
+    assert!((moments.variance().unwrap() / whole.variance().unwrap() - 1.0).abs() < 1e-9, "{moments:?}");
+    assert_eq!(spread, all, "as if one had seen all of them");
+    for unit in [0.0, -1.0, f64::INFINITY, f64::NAN] {
+        let odd = Aggregate::of(Filter::All).measure("x", MeasureOf::Moments(of("number", unit)));
+        assert!(matches!(table.aggregate(odd).await, Err(LakeFault::Query { .. })), "{unit}");
+    }
+    let words = Aggregate::of(Filter::All).measure("x", MeasureOf::Spread(of("words", 1.0)));
+    assert!(matches!(table.aggregate(words).await, Err(LakeFault::Query { .. })));
+    done(lake, &table).await;
+}
+
+pub(super) async fn groups_are_made_of_values_inside_json(lake: &dyn Lake) {
+    let table = table(lake, "grouping-json").await;
+    let rows = [
+        Row::new("a").words(r#"{"region":"eu","n":1,"deep":{"x":"y"}}"#),
+        Row::new("b").words(r#"{"region":"eu","n":2.5}"#),
+        Row::new("c").words(r#"{"region":7,"n":"three"}"#),
+        Row::new("d").words(r#"{"region":true}"#),
+        Row::new("e").words(r#"{"region":["eu"],"n":4}"#),
+        Row::new("f").words("no JSON"),
+        Row::new("g"),
+    ];
+    for part in rows.chunks(3) {
+        table.append(batch(part)).await.unwrap();
+    }
+    let by = |name: &str, path: &[&str]| {
+        let path = path.iter().map(|key| column(key)).collect();
+        let mut asked = Aggregate::of(Filter::All).measure("rows", MeasureOf::Rows);
+        asked.keys.push(Key { name: column("key"), of: KeyOf::Json { column: column(name), path } });
+        asked
+    };
+    assert_eq!(ask(&*table, by("words", &["region"])).await, ["7 1", "eu 2", "true 1", "- 3"]);
+    assert_eq!(ask(&*table, by("words", &["deep", "x"])).await, ["y 1", "- 6"]);
+    let n = |path: &[&str]| Numbers { column: column("words"), path: path.iter().map(|key| column(key)).collect(), unit: 1.0 };
+    let summed = Aggregate::of(Filter::All).measure("n", MeasureOf::Moments(n(&["n"])));
+    let answer = table.aggregate(summed).await.unwrap();
+    let moments = Moments::from_bytes(answer.batches[0].column(0).as_binary::<i32>().value(0)).unwrap();
+    assert!(moments.count() == 3 && (moments.sum() - 7.5).abs() < 1e-9, "what is no number is left out: {moments:?}");
+    for odd in [by("number", &["n"]), by("words", &[]), by("words", &["n"; 100])] {
+        assert!(matches!(table.aggregate(odd.clone()).await, Err(LakeFault::Query { .. })), "{odd:?}");
+    }
+    assert!(matches!(table.aggregate(by("nope", &["n"])).await, Err(LakeFault::NoColumn { .. })));
+    done(lake, &table).await;
+}
+
 pub(super) async fn rows_of_a_sample_stand_for_more(lake: &dyn Lake) {
     let table = table(lake, "grouping-sampled").await;
     // One more than a float of this size can tell apart.
@@ -205,6 +285,52 @@ pub(super) async fn rows_of_a_sample_stand_for_more(lake: &dyn Lake) {
     }
     let unknown = all().measure_weighed("x", MeasureOf::Rows, Filter::All, "nope");
     assert!(matches!(table.aggregate(unknown).await, Err(LakeFault::NoColumn { .. })));
+    done(lake, &table).await;
+}
+
+pub(super) async fn rows_that_come_first_are_told_from_others(lake: &dyn Lake) {
+    let table = table(lake, "grouping-first").await;
+    let rows = [
+        Row::new("a").doc("one").number(20).share(0.5),
+        Row::new("b").doc("one").number(10).share(0.25).words("passes"),
+        Row::new("c").doc("two").number(-7).words("passes"),
+        // Both began at once; the second lies above the first.
+        Row::new("d").doc("three").number(5).share(0.5).words("passes"),
+        Row::new("e").doc("three").number(5).words("passes"),
+        Row::new("f").doc("three").number(6).words("passes"),
+        Row::new("g").number(1).words("passes"),
+    ];
+    for part in rows.chunks(3) {
+        table.append(batch(part)).await.unwrap();
+    }
+    let first = || First { name: column("comes_first"), by: vec![column("doc")], at: column("number"), above: column("share") };
+    let is_first = || Filter::Not(Box::new(Filter::IsNull(column("comes_first"))));
+    let all = Aggregate::of(Filter::All)
+        .measure("rows", MeasureOf::Rows)
+        .measure_of("first", MeasureOf::Rows, is_first())
+        .measure_of("sum", MeasureOf::Sum(column("number")), is_first())
+        .first(first());
+    assert_eq!(ask(&*table, all.clone()).await, ["7 4 9"]);
+    let by_id = all.clone().by("id").limit(9);
+    let each = ["a 1 0 -", "b 1 1 10", "c 1 1 -7", "d 1 0 -", "e 1 1 5", "f 1 0 -", "g 1 1 1"];
+    assert_eq!(ask(&*table, by_id.clone()).await, each);
+    // Among the rows that pass, another one comes first.
+    let fewer = Aggregate { filter: Filter::NotEq("id".into(), "b".into()), ..by_id };
+    assert_eq!(ask(&*table, fewer).await, ["a 1 1 20", "c 1 1 -7", "d 1 0 -", "e 1 1 5", "f 1 0 -", "g 1 1 1"]);
+    // Of those that have the same words as well.
+    let both = First { by: vec![column("doc"), column("words")], ..first() };
+    assert_eq!(ask(&*table, all.clone().first(both)).await, ["7 5 29"], "the first has no words");
+    for odd in [
+        First { by: vec![column("number")], ..first() },
+        First { by: Vec::new(), ..first() },
+        First { at: column("words"), ..first() },
+        First { name: column("id"), ..first() },
+    ] {
+        let fault = table.aggregate(all.clone().first(odd.clone())).await;
+        assert!(matches!(fault, Err(LakeFault::Query { .. } | LakeFault::NoColumn { .. })), "{odd:?}: {fault:?}");
+    }
+    let fault = table.aggregate(Aggregate { first: None, ..all }).await;
+    assert!(matches!(fault, Err(LakeFault::NoColumn { .. })), "{fault:?}");
     done(lake, &table).await;
 }
 

@@ -138,3 +138,51 @@ pub(super) async fn other_differences_are_refused(lake: &dyn Lake) {
     assert!(matches!(lake.open(narrow.name(), &text).await, Err(LakeFault::Schema { .. })));
     done(lake, &narrow).await;
 }
+
+/// Some that repeat each other, none at all, and some that are larger than any block.
+fn various(n: usize) -> Row {
+    let text = match n % 5 {
+        0 => return Row::new(format!("r{n:04}")),
+        1 => String::new(),
+        2 => format!("what the row before said, and a number: {n}"),
+        3 => "ä語".repeat(n),
+        _ => (0..if n % 250 == 4 { 90_000 } else { n })
+            .map(|m| char::from(33 + u8::try_from((m * m + n * 7) % 90).unwrap()))
+            .collect(),
+    };
+    Row::new(format!("r{n:04}")).words(&text)
+}
+
+pub(super) async fn columns_that_are_packed_are_read_as_they_were_written(lake: &dyn Lake) {
+    let plain = table(lake, "opening-packed").await;
+    let rows: Vec<Row> = (0..600).map(various).collect();
+    plain.append(batch(&rows[..200])).await.unwrap();
+    // A table that was there gets it for what comes, by whoever writes.
+    let packed = TableSpec { packed: vec!["words".into(), "doc".into()], ..spec() };
+    let table = lake.open(plain.name(), &packed).await.unwrap();
+    table.append(batch(&rows[200..400])).await.unwrap();
+    plain.append(batch(&rows[400..])).await.unwrap();
+    let policy = UpkeepPolicy { fragments: 1, unindexed_rows: 1, ..UpkeepPolicy::default() };
+    for _ in 0..3 {
+        assert_eq!(rows_of(&table.scan(Scan::of(Filter::All)).await.unwrap()), rows);
+        for n in [0, 199, 254, 401, 599] {
+            let one = Scan::of(Filter::eq("id", format!("r{n:04}")));
+            assert_eq!(rows_of(&table.scan(one).await.unwrap()), rows[n..=n]);
+        }
+        let said = |row: &&Row| row.words.as_ref().is_some_and(|words| words.contains("a number: 4"));
+        let found = table.count(Filter::Contains("words".into(), "a number: 4".into())).await.unwrap();
+        assert_eq!(found, rows.iter().filter(said).count() as u64);
+        table.upkeep(&policy).await.unwrap();
+    }
+    table.replace(Filter::eq("id", "r0599"), Some(batch(&[various(4)]))).await.unwrap();
+    assert_eq!(rows_of(&table.scan(Scan::of(Filter::eq("id", "r0004"))).await.unwrap()), [various(4), various(4)]);
+    done(lake, &table).await;
+}
+
+pub(super) async fn only_texts_are_packed(lake: &dyn Lake) {
+    let name = "opening-unpacked".parse().unwrap();
+    let odd = |column: &str| TableSpec { packed: vec![column.into()], ..spec() };
+    assert!(matches!(lake.open(&name, &odd("number")).await, Err(LakeFault::Schema { .. })));
+    assert!(matches!(lake.open(&name, &odd("nothing")).await, Err(LakeFault::NoColumn { .. })));
+    assert!(!lake.list().await.unwrap().contains(&name), "nothing was made");
+}

@@ -107,6 +107,7 @@ pub fn spec() -> TableSpec {
             index("vector", IndexKind::Vector),
         ],
         past: Past::AsAsked,
+        packed: Vec::new(),
     }
 }
 

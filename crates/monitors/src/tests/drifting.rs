@@ -2,7 +2,13 @@ use mainspring_statistics::Random;
 use serde_json::{Value, json};
 
 use super::events::{Event, Watch, clusters, near};
-use crate::{Drift, State};
+use crate::{Drift, Moved, Portion, State};
+
+/// What the first slice says, of a measure of a distribution.
+fn says(measure: &Value, found: &crate::Evaluation) -> String {
+    let spec = super::events::spec(json!({ "measure": measure, "compare": { "previous": {} } }));
+    crate::sentence(&spec, &found.slices[0])
+}
 
 /// Two hours of which the second may differ.
 async fn second_hour(
@@ -146,6 +152,13 @@ async fn a_distribution_of_numbers_that_widens_with_the_same_mean_has_drifted() 
     assert_eq!(found.state, State::Firing);
     let Some(Drift::Numbers(drift)) = found.slices[0].figures.drift.as_deref() else { panic!("no drift") };
     assert!(drift.psi > 0.2 && drift.ks_p < 1e-6);
+    // Both ends grew; the middle is what was left.
+    let [Moved { what: Portion::Numbers { from, to }, before, after }, ..] = found.slices[0].figures.moved.as_slice() else {
+        panic!("{:?}", found.slices[0].figures.moved)
+    };
+    assert!((*to < 9.5 || *from > 10.5) && *before < 0.2 && *after > 1.5 * *before, "{from} to {to}: {before} and {after}");
+    let told = says(&fields["measure"], &found);
+    assert!(told.contains(", of 0.2 that matter; most of all from ") && told.ends_with(" % now)"), "{told}");
     assert_eq!(second_hour(fields, normal(1, 1.0), normal(2, 1.0)).await.state, State::Ok);
 }
 
@@ -163,6 +176,10 @@ async fn a_category_that_appears_is_named() {
     assert_eq!(found.state, State::Firing);
     let Some(Drift::Categories(drift)) = found.slices[0].figures.drift.as_deref() else { panic!("no drift") };
     assert_eq!(drift.movers[0].category, "pl");
+    let first = &found.slices[0].figures.moved[0];
+    assert_eq!(*first, Moved { what: Portion::Category("pl".to_owned()), before: 0.0, after: 0.25 });
+    let told = says(&fields["measure"], &found);
+    assert!(told.ends_with(", of 0.2 that matter; most of all pl (0 % before, 25 % now)"), "{told}");
     assert_eq!(second_hour(fields, words(&["en", "de"]), words(&["en", "de"])).await.state, State::Ok);
 }
 
@@ -181,11 +198,53 @@ async fn the_topic_that_grew_is_in_the_figures() {
     let Some(Drift::Topics { mean, growth: Some(growth) }) = found.slices[0].figures.drift.as_deref() else { panic!("no drift") };
     assert!(mean.p < 0.001 && growth.clusters[0].grew());
     assert_eq!(growth.clusters[0].cluster, clusters().place(&[10.0, 0.0]).map(|place| place.cluster));
-    assert_eq!(second_hour(fields, about(1, 0.4), about(2, 0.4)).await.state, State::Ok);
+    let named = growth.clusters[0].cluster.unwrap();
+    let moved = &found.slices[0].figures.moved;
+    let of = Portion::Topic(vec![format!("word{named}"), "also".to_owned()]);
+    let grew = moved.iter().find(|moved| moved.what == of).unwrap();
+    assert!(grew.before < 0.3 && grew.after > 0.5, "{moved:?}");
+    // What it grew by the other lost, but for what is like neither.
+    let told = says(&fields["measure"], &found);
+    assert!(told.contains("; most of all the topic word") && told.contains(", also ("), "{told}");
+    let calm = second_hour(fields.clone(), about(1, 0.4), about(2, 0.4)).await;
+    assert_eq!(calm.state, State::Ok);
+    assert!(!says(&fields["measure"], &calm).contains("most of all"), "what did not move is not named");
     // Before there are clusters, that texts differ is all that is known.
     let plain = json!({ "measure": { "topics": { "field": "plain" } } });
     let found = second_hour(plain.clone(), about(1, 0.2), about(2, 0.8)).await;
     assert_eq!(found.state, State::Firing);
     assert!(matches!(found.slices[0].figures.drift.as_deref(), Some(Drift::Topics { growth: None, .. })));
     assert_eq!(second_hour(plain, about(1, 0.4), about(2, 0.4)).await.state, State::Ok);
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_shown_from_the_side_on_which_it_is() {
+    let rate = |every: u32| {
+        let mut count = 0;
+        move |event| {
+            count += 1;
+            Event { failed: count % every == 0, ..event }
+        }
+    };
+    for (worse, first, second, low) in
+        [("down", 4, 20, true), ("up", 20, 4, false), ("either", 4, 20, true), ("either", 20, 4, false)]
+    {
+        let fields = json!({ "compare": { "previous": { "worse": worse } } });
+        let found = second_hour(fields.clone(), rate(first), rate(second)).await;
+        assert_eq!(found.state, State::Firing, "{worse}");
+        let shown = crate::signal::showing(&super::events::spec(fields), &found.slices[0]);
+        assert_eq!((shown.slice, shown.low), (None, low), "{worse}");
+        assert_eq!(shown.bound, Some(1.0 / f64::from(first)), "{worse}");
+    }
+    let mut slice = second_hour(json!({}), rate(4), rate(4)).await.slices.remove(0);
+    for (limits, value, expected) in [
+        (json!({ "above": 0.5 }), 0.6, (false, Some(0.5))),
+        (json!({ "below": 0.2 }), 0.1, (true, Some(0.2))),
+        (json!({ "above": 0.5, "below": 0.2 }), 0.6, (false, Some(0.5))),
+        (json!({ "above": 0.5, "below": 0.2 }), 0.1, (true, Some(0.2))),
+    ] {
+        slice.figures.value = Some(value);
+        let shown = crate::signal::showing(&super::events::spec(json!({ "compare": { "threshold": limits } })), &slice);
+        assert_eq!((shown.low, shown.bound), expected);
+    }
 }

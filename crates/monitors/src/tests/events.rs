@@ -101,7 +101,9 @@ pub(super) fn near(random: &mut Random, x: f64) -> [f32; 2] {
 fn topics(field: &str, events: &[&Event]) -> Topics {
     let features = Features::new(2, 32, 5.0, field.len() as u64);
     let clusters = (field != "plain").then(clusters);
-    let mut topics = Topics { mean: features.mean(), shares: clusters.as_ref().map(ClusterShares::new) };
+    let words = |cluster: usize| vec![format!("word{cluster}"), "also".to_owned()];
+    let words = clusters.iter().flat_map(|clusters| (0..clusters.centres().len()).map(words)).collect();
+    let mut topics = Topics { mean: features.mean(), shares: clusters.as_ref().map(ClusterShares::new), words };
     for (index, event) in events.iter().enumerate() {
         let unit = (event.at.as_micros(), index);
         topics.mean.add(&features, &event.vector, format!("{unit:?}").as_bytes()).unwrap();

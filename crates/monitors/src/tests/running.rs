@@ -15,23 +15,31 @@ use mainspring_kernel::{
 use mainspring_registry::{Draft, Registry, RegistryFault};
 use mainspring_testservers::on_every_engine;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::events::{Away, Event, Traffic, at};
 use crate::{
-    Bell, Measurements, MonitorFault, MonitorSpec, Monitors, Of, Parts, Query, ReleaseOf, ReleaseSeen, Series, Signal, State,
-    Watched, descriptor, run::Marks, store,
+    Bell, Measured, Measurements, MonitorFault, MonitorSpec, Monitors, Of, Parts, Query, ReleaseOf, ReleaseSeen, Series, Showing,
+    Signal, State, Watched, descriptor, hold::LEASE, run::Marks, store,
 };
 
 on_every_engine!(Catalog: [
     every_statement_compiles,
     what_fires_is_told_and_resolved,
+    looks_at_what_recovers_do_not_say_why_it_fired,
     one_process_looks_at_a_time,
+    a_look_that_takes_long_stays_with_who_began_it_and_a_dead_one_is_followed_soon,
+    whoever_lost_a_monitor_tells_nobody,
     a_death_between_writing_down_and_telling_is_told_later,
     what_cannot_be_measured_is_said_and_tried_again,
     one_that_is_switched_off_has_no_alerts,
     the_newest_evaluations_are_kept,
     silence_is_told_where_the_spec_says_so,
+    what_cannot_be_looked_at_for_long_is_told_as_silence_is,
+    slices_that_never_came_are_told_where_the_spec_says_so,
+    a_slice_that_fired_is_not_over_by_a_day_of_silence,
     slices_that_are_erased_are_remembered_nowhere,
+    how_all_of_them_stand_is_counted,
     what_is_counted_of_every_trace_is_for_whoever_sees_them_all,
 ]);
 
@@ -70,7 +78,7 @@ impl Watched for Shared {
         &self,
         _: ProjectId,
         _: &MonitorSpec,
-        _: Option<&str>,
+        _: Showing<'_>,
         _: (Timestamp, Timestamp),
     ) -> Result<Vec<String>, Box<dyn Fault>> {
         Ok(vec!["t1".to_owned()])
@@ -99,6 +107,75 @@ impl Bell for Ears {
     async fn resolve(&self, _: ProjectId, fingerprint: &str) -> Result<(), Box<dyn Fault>> {
         self.going.lock().unwrap().remove(fingerprint);
         Ok(())
+    }
+}
+
+/// What takes until it is let go on.
+#[derive(Debug, Clone)]
+struct Slow<T> {
+    inner: T,
+    asked: Arc<Semaphore>,
+    gate: Arc<Semaphore>,
+}
+
+impl<T> Slow<T> {
+    fn over(inner: T) -> Self {
+        Self { inner, asked: Arc::new(Semaphore::new(0)), gate: Arc::new(Semaphore::new(0)) }
+    }
+
+    async fn pause(&self) {
+        self.asked.add_permits(1);
+        drop(self.gate.acquire().await.unwrap());
+    }
+
+    /// Waits until somebody is kept waiting.
+    async fn was_asked(&self) {
+        self.asked.acquire().await.unwrap().forget();
+    }
+
+    fn let_go(&self) {
+        self.gate.add_permits(1);
+    }
+}
+
+#[async_trait]
+impl Measurements for Slow<Shared> {
+    async fn read(&self, query: Query) -> Result<Vec<Series>, Box<dyn Fault>> {
+        self.pause().await;
+        self.inner.read(query).await
+    }
+
+    async fn releases(&self, filter: Option<&str>, of: Of, by: ReleaseOf) -> Result<Vec<ReleaseSeen>, Box<dyn Fault>> {
+        self.inner.releases(filter, of, by).await
+    }
+}
+
+#[async_trait]
+impl Watched for Slow<Shared> {
+    fn of(&self, _: ProjectId, _: &Labels) -> Arc<dyn Measurements> {
+        Arc::new(self.clone())
+    }
+
+    async fn examples(
+        &self,
+        _: ProjectId,
+        _: &MonitorSpec,
+        _: Showing<'_>,
+        _: (Timestamp, Timestamp),
+    ) -> Result<Vec<String>, Box<dyn Fault>> {
+        Ok(Vec::new())
+    }
+}
+
+#[async_trait]
+impl Bell for Slow<Ears> {
+    async fn raise(&self, signal: Signal) -> Result<IncidentId, Box<dyn Fault>> {
+        self.pause().await;
+        self.inner.raise(signal).await
+    }
+
+    async fn resolve(&self, project: ProjectId, fingerprint: &str) -> Result<(), Box<dyn Fault>> {
+        self.inner.resolve(project, fingerprint).await
     }
 }
 
@@ -154,9 +231,36 @@ impl Room {
 
     /// Looks at what is due so many minutes after the start; answers how many looks that were.
     async fn at(&mut self, minute: f64) -> usize {
-        let now = mainspring_kernel::Clock::now(&self.clock);
-        self.clock.advance(at(minute * 60.0).since(now));
+        self.move_to(minute);
+        self.round().await
+    }
+
+    async fn round(&mut self) -> usize {
         self.monitors.round(&mut self.marks).await.unwrap()
+    }
+
+    fn move_to(&self, minute: f64) {
+        self.clock.advance(at(minute * 60.0).since(self.now()));
+    }
+
+    fn now(&self) -> Timestamp {
+        mainspring_kernel::Clock::now(&self.clock)
+    }
+
+    /// Another process over the same catalog.
+    fn beside(&self, watched: Arc<dyn Watched>, bell: Arc<dyn Bell>, beat: Duration) -> Monitors {
+        let (catalog, registry, clock) = (self.catalog.clone(), self.registry.clone(), Arc::new(self.clock.clone()));
+        Monitors { beat, ..Monitors::open(Parts { catalog, registry, clock, watched, bell }) }
+    }
+
+    /// The lease of the monitor, which is due.
+    async fn claim(&self) -> store::Kept {
+        let now = self.now();
+        store::claim(&self.catalog, (self.editor.project, &name()), (now, now.plus(LEASE)), now).await.unwrap().unwrap()
+    }
+
+    async fn lease(&self) -> Option<Timestamp> {
+        store::get(&self.catalog, self.editor.project, &name()).await.unwrap().unwrap().lease_until
     }
 
     async fn state(&self) -> Option<State> {
@@ -191,12 +295,13 @@ async fn every_statement_compiles(catalog: Catalog) {
 
 async fn what_fires_is_told_and_resolved(catalog: Catalog) {
     let mut room = Room::over(catalog).await;
-    room.apply(json!({ "labels": { "app": "desk" } })).await;
+    room.apply(json!({ "labels": { "app": "desk" }, "group_by": ["app"] })).await;
     room.traffic(0..15, true);
     room.traffic(15..60, false);
     assert_eq!(room.at(15.0).await, 1);
     assert_eq!((room.state().await, room.going()), (Some(State::Firing), vec!["monitor/errors".to_owned()]));
     let said = room.ears.said.lock().unwrap()[0].clone();
+    assert_eq!(said.group_by, ["app"]);
     assert_eq!((said.labels["app"].as_str(), said.traces.as_slice()), ("desk", &["t1".to_owned()][..]));
     assert!(said.summary.starts_with("the share with error is 100 %"), "{}", said.summary);
     assert_eq!(room.at(15.5).await, 0, "the same window says nothing new");
@@ -204,6 +309,31 @@ async fn what_fires_is_told_and_resolved(catalog: Catalog) {
     assert_eq!((room.state().await, room.going()), (Some(State::Ok), Vec::new()));
     let page = room.monitors.evaluations(&room.editor, &name(), &PageRequest::first(1)).await.unwrap();
     assert_eq!((page.items[0].1.state, page.next.is_some()), (State::Ok, true));
+}
+
+async fn looks_at_what_recovers_do_not_say_why_it_fired(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({ "recover": "30m" })).await;
+    room.traffic(0..15, true);
+    room.traffic(15..90, false);
+    let said = |room: &Room| room.ears.said.lock().unwrap().len();
+    room.at(15.0).await;
+    assert_eq!(said(&room), 1);
+    // It is well again, and not yet for long enough to be over.
+    for minute in [30.0, 31.0, 45.0] {
+        assert_eq!(room.at(minute).await, 1, "{minute}");
+        assert_eq!((room.state().await, room.going().len(), said(&room)), (Some(State::Firing), 1, 1), "{minute}");
+    }
+    room.at(60.0).await;
+    assert_eq!((room.state().await, room.going(), said(&room)), (Some(State::Ok), Vec::new(), 1));
+    // Nobody was told of it while it was wrong: better late.
+    room.traffic(90..105, true);
+    room.traffic(105..120, false);
+    *room.ears.deaf.lock().unwrap() = true;
+    room.at(105.0).await;
+    *room.ears.deaf.lock().unwrap() = false;
+    room.at(120.0).await;
+    assert_eq!((room.state().await, room.going().len(), said(&room)), (Some(State::Firing), 1, 2));
 }
 
 async fn one_process_looks_at_a_time(catalog: Catalog) {
@@ -222,6 +352,59 @@ async fn one_process_looks_at_a_time(catalog: Catalog) {
     // Whoever was late finds that somebody else has looked.
     let late = room.monitors.attend_to(&first.unwrap()).await.unwrap_err();
     assert!(matches!(late, MonitorFault::Busy { .. }), "{late}");
+}
+
+async fn a_look_that_takes_long_stays_with_who_began_it_and_a_dead_one_is_followed_soon(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({})).await;
+    room.traffic(0..15, false);
+    room.traffic(15..30, true);
+    assert_eq!(room.at(15.0).await, 1);
+    room.move_to(30.0);
+    let slow = Slow::over(room.traffic.clone());
+    let one = room.beside(Arc::new(slow.clone()), Arc::new(room.ears.clone()), Duration::from_millis(5));
+    let kept = room.claim().await;
+    let looking = tokio::spawn(async move { one.attend_to(&kept).await.map(drop) });
+    slow.was_asked().await;
+    // It takes far longer than a lease.
+    for _ in 0..4 {
+        let before = room.lease().await;
+        room.clock.advance(LEASE * 3 / 4);
+        while room.lease().await == before {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(room.round().await, 0, "somebody is at it");
+    }
+    looking.abort();
+    assert!(looking.await.unwrap_err().is_cancelled());
+    room.clock.advance(LEASE - Duration::from_millis(1));
+    assert_eq!((room.round().await, room.state().await), (0, Some(State::Ok)));
+    room.clock.advance(Duration::from_millis(1));
+    assert_eq!((room.round().await, room.state().await), (1, Some(State::Firing)));
+    assert_eq!((room.going(), room.lease().await), (vec!["monitor/errors".to_owned()], None));
+    assert!(LEASE + crate::run::POLL <= Duration::from_secs(45), "as the guide says");
+}
+
+async fn whoever_lost_a_monitor_tells_nobody(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({ "slices": "user" })).await;
+    assert_eq!(room.at(1.0).await, 1);
+    room.traffic(0..15, true);
+    room.traffic.0.lock().unwrap().add(0..15, 20, |event| Event { failed: true, slice: "two", ..event });
+    room.move_to(15.0);
+    let slow = Slow::over(room.ears.clone());
+    // As one that sleeps: it renews nothing.
+    let one = room.beside(Arc::new(room.traffic.clone()), Arc::new(slow.clone()), Duration::from_secs(3_600));
+    let kept = room.claim().await;
+    let looking = tokio::spawn(async move { one.attend_to(&kept).await.map(drop) });
+    slow.was_asked().await;
+    room.clock.advance(LEASE);
+    assert_eq!((room.round().await, room.going().len()), (1, 2));
+    slow.let_go();
+    let late = looking.await.unwrap().unwrap_err();
+    assert!(matches!(late, MonitorFault::Busy { .. }), "{late}");
+    let said = room.ears.said.lock().unwrap().len();
+    assert_eq!(said, 3, "two by whoever has it now, and what the other was saying already");
 }
 
 async fn a_death_between_writing_down_and_telling_is_told_later(catalog: Catalog) {
@@ -264,6 +447,30 @@ async fn what_cannot_be_measured_is_said_and_tried_again(catalog: Catalog) {
     assert_eq!(room.at(45.0).await, 1);
     let stands = room.monitors.get(&room.editor, &name()).await.unwrap();
     assert_eq!((stands.state(), stands.trouble.is_some()), (Some(State::Firing), true), "it is not over for that");
+}
+
+async fn how_all_of_them_stand_is_counted(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    assert_eq!(room.monitors.measured(), None, "nobody has looked");
+    room.apply(json!({})).await;
+    room.traffic(0..15, true);
+    let counted = async |room: &Room| {
+        room.monitors.measure().await.unwrap();
+        let Measured { states, in_trouble } = room.monitors.measured().unwrap();
+        assert_eq!(states.len(), 5, "every state is there, so that what is over falls to nothing");
+        let there: Vec<(&str, u64)> = states.into_iter().filter(|(_, count)| *count > 0).collect();
+        (there, in_trouble)
+    };
+    store::ensure(&room.catalog, (room.editor.project, &"another".parse().unwrap(), 1), at(1e7)).await.unwrap();
+    assert_eq!(counted(&room).await, (vec![("none", 1)], 0));
+    room.at(15.0).await;
+    assert_eq!(counted(&room).await, (vec![("firing", 1), ("none", 1)], 0));
+    room.traffic(15..30, false);
+    room.at(30.0).await;
+    assert_eq!(counted(&room).await, (vec![("none", 1), ("ok", 1)], 0));
+    room.traffic.0.lock().unwrap().away = true;
+    room.at(45.0).await;
+    assert_eq!(counted(&room).await, (vec![("missing", 1), ("none", 1)], 1));
 }
 
 async fn one_that_is_switched_off_has_no_alerts(catalog: Catalog) {
@@ -310,6 +517,73 @@ async fn silence_is_told_where_the_spec_says_so(catalog: Catalog) {
     assert_eq!((room.state().await, room.going()), (Some(State::Ok), Vec::new()));
 }
 
+async fn what_cannot_be_looked_at_for_long_is_told_as_silence_is(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({ "notify_missing": true, "labels": { "app": "desk" } })).await;
+    room.traffic(0..15, true);
+    room.traffic(15..120, false);
+    room.at(15.0).await;
+    let away = |room: &Room, away: bool| room.traffic.0.lock().unwrap().away = away;
+    away(&room, true);
+    assert_eq!((room.at(30.0).await, room.at(44.0).await), (1, 1));
+    assert_eq!(room.going(), ["monitor/errors"], "it may be back any moment");
+    // Whoever goes on after a death knows since when.
+    room.monitors = open(&room.catalog, &room.registry, &room.clock, &room.traffic, &room.ears);
+    room.at(45.0).await;
+    assert_eq!(room.going(), ["monitor/errors", "monitor/errors!missing"], "what has fired goes on");
+    let told = room.ears.said.lock().unwrap().last().unwrap().clone();
+    assert!(told.summary.starts_with("it cannot be looked at, since 2026-09-24T00:30"), "{}", told.summary);
+    assert_eq!((told.labels["app"].as_str(), &told.facts["code"]), ("desk", &json!("away")));
+    let stands = room.monitors.get(&room.editor, &name()).await.unwrap();
+    assert_eq!((stands.going.len(), stands.going[1].missing, stands.trouble.is_some()), (2, true, true));
+    assert_eq!(stands.going[1].incident, Some(IncidentId::from_raw(5)));
+    away(&room, false);
+    room.at(60.0).await;
+    assert_eq!((room.state().await, room.going()), (Some(State::Ok), Vec::new()));
+    // Another time begins anew, and is told where that is asked for.
+    away(&room, true);
+    room.at(75.0).await;
+    room.at(80.0).await;
+    assert_eq!(room.going(), Vec::<String>::new());
+    room.apply(json!({ "notify_missing": false })).await;
+    room.at(120.0).await;
+    assert_eq!(room.going(), Vec::<String>::new());
+}
+
+async fn slices_that_never_came_are_told_where_the_spec_says_so(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({ "slices": "model", "notify_missing": true })).await;
+    room.at(15.0).await;
+    assert_eq!((room.state().await, room.going()), (Some(State::Missing), vec!["monitor/errors!missing".to_owned()]));
+    room.traffic(15..30, false);
+    room.at(30.0).await;
+    assert_eq!((room.state().await, room.going()), (Some(State::Ok), Vec::new()));
+    room.at(45.0).await;
+    assert_eq!(room.going(), ["monitor/errors!missing/one"]);
+    // When nobody waits for the last of them any more, it is still that nothing comes.
+    room.at(25.0 * 60.0).await;
+    assert_eq!(room.going(), ["monitor/errors!missing"]);
+    room.apply(json!({ "slices": "model" })).await;
+    room.at(25.0 * 60.0 + 1.0).await;
+    assert_eq!((room.state().await, room.going()), (Some(State::Missing), Vec::new()));
+}
+
+async fn a_slice_that_fired_is_not_over_by_a_day_of_silence(catalog: Catalog) {
+    let mut room = Room::over(catalog).await;
+    room.apply(json!({ "slices": "model" })).await;
+    room.traffic(0..15, true);
+    room.at(15.0).await;
+    assert_eq!(room.going(), ["monitor/errors/one"]);
+    let day = 24 * 60;
+    for days in [1, 2, 3] {
+        assert_eq!(room.at(f64::from(days * day + 60)).await, 1, "{days}");
+        assert_eq!((room.state().await, room.going()), (Some(State::Missing), vec!["monitor/errors/one".to_owned()]), "{days}");
+    }
+    room.traffic(4 * day..4 * day + 15, false);
+    room.at(f64::from(4 * day + 15)).await;
+    assert_eq!((room.state().await, room.going()), (Some(State::Ok), Vec::new()));
+}
+
 async fn slices_that_are_erased_are_remembered_nowhere(catalog: Catalog) {
     let mut room = Room::over(catalog).await;
     room.apply(json!({ "slices": "user" })).await;
@@ -321,7 +595,7 @@ async fn slices_that_are_erased_are_remembered_nowhere(catalog: Catalog) {
     let (now, key) = (at(15.0 * 60.0), (room.editor.project, name()));
     let until = now.plus(Duration::from_secs(60));
     let looker = store::claim(&room.catalog, (key.0, &key.1), (now, until), at(1e6)).await.unwrap().unwrap();
-    room.monitors.forget(room.editor.project, &["one".to_owned()]).await.unwrap();
+    room.monitors.forget(room.editor.project, &["one".to_owned()], &[]).await.unwrap();
     room.monitors.settle().await;
     let late = room.monitors.attend_to(&looker).await.unwrap_err();
     assert!(matches!(late, MonitorFault::Busy { .. }), "{late}");

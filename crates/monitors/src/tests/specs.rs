@@ -54,6 +54,14 @@ fn a_measure_without_settings_is_one_word() {
 }
 
 #[test]
+fn alerts_are_grouped_by_labels_that_they_have() {
+    let fields = json!({ "labels": { "app": "desk" }, "slices": "model", "group_by": ["app", "model", "severity", "name"] });
+    assert_eq!(problems(fields), Vec::<String>::new());
+    let canonical = (descriptor().parse)(&from_yaml(EXAMPLE)).unwrap().canonical;
+    assert!(canonical.get("group_by").is_none(), "what was applied before is the same version");
+}
+
+#[test]
 fn the_schema_names_what_is_needed_and_every_measure() {
     let schema = descriptor().manifest_schema();
     assert_eq!(schema["properties"]["spec"]["required"], json!(["measure", "compare"]));
@@ -95,6 +103,11 @@ fn what_cannot_be_is_named_with_its_place() {
             "compare.release.test: `sequential` is for a rate or a mean",
         ),
         (json!({ "compare": { "rest": {} } }), "slices: is missing"),
+        (
+            json!({ "labels": { "app": "desk" }, "group_by": ["app", "team"] }),
+            "group_by[1]: its alerts have no such label: add it to `labels`",
+        ),
+        (json!({ "group_by": vec!["name"; 9] }), "group_by: has more than 8 labels"),
         (json!({ "measure": "count", "slices": "model", "compare": { "rest": {} } }), "compare.rest: is for a rate"),
         (json!({ "compare": { "budget": { "objective": 1 } } }), "compare.budget.objective: is not between"),
     ] {

@@ -1,4 +1,4 @@
-use mainspring_statistics::Random;
+use mainspring_statistics::{Random, rates::wilson};
 use serde_json::json;
 
 use super::events::{Event, Watch, at};
@@ -68,7 +68,10 @@ async fn nothing_is_missing_and_little_is_warming() {
     assert_eq!(watch.look(30.0).await.state, State::Warming);
     let mut sliced = Watch::new(json!({ "compare": { "threshold": { "above": 0.1 } }, "slices": "model" }));
     let found = sliced.look(15.0).await;
-    assert_eq!((found.state, found.slices.len()), (State::Missing, 0));
+    assert_eq!((found.state, states(&found)), (State::Missing, vec![("", State::Missing)]), "all of them together");
+    sliced.traffic.add(15..30, 20, |event| event);
+    let found = sliced.look(30.0).await;
+    assert_eq!((found.state, states(&found)), (State::Ok, vec![("one", State::Ok)]), "and that is over with the first");
 }
 
 #[tokio::test]
@@ -145,7 +148,7 @@ async fn a_stretch_of_time_is_looked_at_once() {
 }
 
 #[tokio::test]
-async fn a_slice_that_is_worse_fires_alone_and_one_that_goes_silent_is_missing_for_a_day() {
+async fn a_slice_that_is_worse_fires_alone_and_one_that_goes_silent_is_waited_for() {
     let mut watch = Watch::new(json!({ "compare": { "threshold": { "above": 0.1 } }, "slices": "model" }));
     let mut count = 0;
     watch.traffic.add(0..30, 20, |event| Event { slice: "well", ..event });
@@ -160,8 +163,15 @@ async fn a_slice_that_is_worse_fires_alone_and_one_that_goes_silent_is_missing_f
     assert_eq!(found.slices[1].was, Some(State::Firing));
     let found = watch.look(24.0 * 60.0).await;
     assert_eq!(states(&found), [("well", State::Missing), ("bad", State::Missing)]);
-    assert_eq!(states(&watch.look(24.0 * 60.0 + 16.0).await), [("well", State::Missing)]);
-    assert!(watch.look(25.0 * 60.0).await.slices.is_empty());
+    // What was well is waited for a day; silence ends nothing that has fired.
+    let found = watch.look(25.0 * 60.0).await;
+    assert_eq!((found.state, states(&found)), (State::Missing, vec![("bad", State::Missing)]));
+    watch.look(30.0 * 24.0 * 60.0).await;
+    assert!(watch.history.is_open(Some("bad")));
+    let day = 31 * 24 * 60;
+    watch.traffic.add(day - 15..day, 20, |event| Event { slice: "bad", ..event });
+    assert_eq!(states(&watch.look(f64::from(day)).await), [("bad", State::Ok)]);
+    assert_eq!(states(&watch.look(f64::from(day + 25 * 60)).await), [("", State::Missing)], "none is left");
 }
 
 #[tokio::test]
@@ -254,6 +264,16 @@ async fn a_group_that_is_served_worse_is_named_and_small_differences_are_let_be(
     assert_eq!(states(&found), expected);
     let figures = &found.slices[4].figures;
     assert!(figures.interval.unwrap().low > 0.05 && figures.p.unwrap() < 1e-6);
+    // One false alarm in a month of looks every hour.
+    for figures in found.slices.iter().filter(|slice| slice.state != State::Warming).map(|slice| &slice.figures) {
+        let (rate, own) = (figures.value.unwrap(), figures.own.unwrap());
+        let expected = wilson((rate * 600.0).round() as u64, 600, 1.0 - 1.0 / 720.0).unwrap();
+        assert!((own.low - expected.low).abs() < 1e-9 && (own.high - expected.high).abs() < 1e-9, "{own:?} and no {expected:?}");
+        assert!(
+            own.low < rate && rate < own.high && figures.interval.unwrap().low < own.low,
+            "of the rate and not of the difference"
+        );
+    }
 }
 
 #[tokio::test]

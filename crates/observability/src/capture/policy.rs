@@ -131,7 +131,8 @@ impl Sampling {
         self.errors || self.slower_than.is_some()
     }
 
-    /// Whether this span is why its trace is kept.
+    /// Whether this span is why its trace is kept. Of several together nothing is asked: those of a chosen trace are on their way
+    /// before the last one comes (ADR 0022).
     pub(crate) fn tells(&self, span: &Span) -> bool {
         let failed = matches!(span.status, SpanStatus::Error(_)) || span.attributes.contains_key(names::ERROR);
         (self.errors && failed) || self.slower_than.is_some_and(|bound| span.end.since(span.start) >= bound)

@@ -14,6 +14,7 @@ mod kinds;
 mod messages;
 mod page;
 mod parts;
+pub(crate) mod persons;
 mod plain;
 pub(crate) mod report;
 mod said;

@@ -1,17 +1,26 @@
 //! Who speaks which convention, and what of it nobody here understands.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    time::Duration,
+};
 
 use arrow_array::RecordBatch;
 use mainspring_kernel::{Actor, Timestamp, text::nearest};
-use mainspring_lake::{Filter, Order, Scan, Table};
+use mainspring_lake::{Aggregate, Filter, LakeFault, MeasureOf, Order, Scan, Table};
+use mainspring_llm::trace::SpanEvent;
 use serde_json::{Map, Value};
 
-use super::aliases::{self, Convention};
+use super::{
+    aliases::{self, Convention},
+    contents::is_content_of_event,
+};
 use crate::{fault::TraceFault, query, service::Observability, table::Rows};
 
-/// Of so many spans, the newest that name the service they come from.
+/// Of so many spans, the newest of each service that names itself: as many of each.
 const LOOKED_AT: usize = 5_000;
+/// Services that have sent something in this time are looked at; in the shorter one where there is too much to count.
+const LATE: [Duration; 2] = [Duration::from_secs(7 * 24 * 3600), Duration::from_secs(24 * 3600)];
 const SERVICES_MAX: usize = 100;
 const UNKNOWN_MAX: usize = 100;
 const WORDS_MAX: usize = 20;
@@ -23,12 +32,12 @@ const FIRST_READ: usize = 100;
 const NAMES_MAX: usize = 10_000;
 const NAME_MAX: usize = 200;
 
-/// What the newest spans of a project were written in.
+/// What the newest spans of each service of a project were written in.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Conventions {
     /// Most spans first.
     pub services: Vec<ServiceWords>,
-    /// Names under `gen_ai.` that are in no table here, the most frequent first.
+    /// Names of attributes of spans and events under `gen_ai.` that are in no table here, the most frequent first.
     pub unknown: Vec<UnknownName>,
     pub spans: u64,
 }
@@ -56,13 +65,13 @@ pub struct UnknownName {
 }
 
 impl Observability {
-    /// Looks at the newest spans that other programs sent.
+    /// Looks at the newest spans that other programs sent, of each service as many, so that none hides another.
     pub async fn conventions(&self, actor: &Actor) -> Result<Conventions, TraceFault> {
         self.catch_up().await;
         let asking = self.asking(actor, self.now());
         let theirs =
             Filter::eq("project", actor.project.to_string()).and(Filter::Not(Box::new(Filter::IsNull("service".into()))));
-        let batches = newest(self.table().snapshot().await?.as_ref(), theirs).await?;
+        let batches = samples(self.table().snapshot().await?.as_ref(), theirs, self.now()).await?;
         let mut traces = HashSet::new();
         for batch in &batches {
             let rows = Rows(batch);
@@ -80,9 +89,10 @@ impl Observability {
                     continue;
                 }
                 let attributes = rows.text("attributes", row)?.and_then(|text| serde_json::from_str(text).ok());
+                let events: Option<Vec<SpanEvent>> = rows.text("events", row)?.and_then(|text| serde_json::from_str(text).ok());
                 let at = Timestamp::from_micros(rows.number("start", row)?.unwrap_or_default());
                 if let (Some(service), Some(attributes)) = (rows.text("service", row)?, attributes) {
-                    tally.add(service, at, &attributes);
+                    tally.add(service, at, &attributes, &events.unwrap_or_default());
                 }
             }
         }
@@ -90,12 +100,68 @@ impl Observability {
     }
 }
 
+/// The newest spans of each service.
+async fn samples(table: &dyn Table, theirs: Filter, now: Timestamp) -> Result<Vec<RecordBatch>, TraceFault> {
+    let (theirs, services) = services(table, theirs, now).await?;
+    let Some(of_each) = LOOKED_AT.checked_div(services.len()) else { return Ok(Vec::new()) };
+    let bytes = READ_MAX / services.len();
+    let (few, many): (Vec<_>, Vec<_>) = services.into_iter().partition(|(_, spans)| *spans <= of_each);
+    let mut batches = Vec::new();
+    for (service, _) in many {
+        batches.extend(newest(table, theirs.clone().and(Filter::eq("service", service)), (of_each, bytes)).await?);
+    }
+    // Of those that sent little everything is looked at: looking for each by itself would read all that others sent.
+    if !few.is_empty() {
+        let (rows, bytes) = (few.iter().map(|(_, spans)| *spans).sum::<usize>(), bytes * few.len());
+        let these = theirs.and(Filter::any_of("service", few.into_iter().map(|(service, _)| service)));
+        batches.extend(newest(table, these, (rows, bytes)).await?);
+    }
+    Ok(batches)
+}
+
+/// The services that have sent something of late and how many spans each, and the spans of that time. Where nothing came for
+/// long, of any time.
+async fn services(table: &dyn Table, theirs: Filter, now: Timestamp) -> Result<(Filter, Vec<(String, usize)>), TraceFault> {
+    for late in LATE {
+        let since = theirs.clone().and(Filter::GtEq("start".into(), now.minus(late).as_micros().into()));
+        match counted(table, since.clone()).await {
+            Ok(found) if found.is_empty() => break,
+            Ok(found) => return Ok((since, found)),
+            Err(TraceFault::Lake(LakeFault::QueryTooLong { .. } | LakeFault::QueryTooLarge { .. })) => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+    let found = counted(table, theirs.clone()).await?;
+    Ok((theirs, found))
+}
+
+/// The services of these spans that sent something last, and how much.
+async fn counted(table: &dyn Table, these: Filter) -> Result<Vec<(String, usize)>, TraceFault> {
+    let asked = Aggregate::of(these)
+        .by("service")
+        .measure("service_spans", MeasureOf::Rows)
+        .measure("service_last", MeasureOf::Max("start".into()))
+        .order("service_last", Order::Descending)
+        .limit(SERVICES_MAX);
+    let mut found = Vec::new();
+    for batch in table.aggregate(asked).await?.batches {
+        let rows = Rows(&batch);
+        for row in 0..batch.num_rows() {
+            let spans = rows.number("service_spans", row)?.and_then(|spans| usize::try_from(spans).ok());
+            if let (Some(service), Some(spans)) = (rows.text("service", row)?, spans) {
+                found.push((service.to_owned(), spans));
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// The newest of these spans, as many as may be looked at.
-async fn newest(table: &dyn Table, these: Filter) -> Result<Vec<RecordBatch>, TraceFault> {
-    let columns = ["trace", "service", "start", "attributes"];
+async fn newest(table: &dyn Table, these: Filter, (most, read_max): (usize, usize)) -> Result<Vec<RecordBatch>, TraceFault> {
+    let columns = ["trace", "service", "start", "attributes", "events"];
     let (mut batches, mut looked, mut bytes, mut step) = (Vec::new(), 0, 0, FIRST_READ);
-    while looked < LOOKED_AT && bytes < READ_MAX {
-        let wanted = step.min(LOOKED_AT - looked);
+    while looked < most && bytes < read_max {
+        let wanted = step.min(most - looked);
         let scan = Scan::of(these.clone()).columns(&columns).order("start", Order::Descending).limit(wanted);
         let found = table.scan(Scan { offset: looked, ..scan }).await?;
         let before = looked;
@@ -103,14 +169,15 @@ async fn newest(table: &dyn Table, these: Filter) -> Result<Vec<RecordBatch>, Tr
             let rows = Rows(batch);
             looked += batch.num_rows();
             for row in 0..batch.num_rows() {
-                bytes += rows.text("attributes", row)?.map_or(0, str::len);
+                let said = |name: &str| Ok::<_, TraceFault>(rows.text(name, row)?.map_or(0, str::len));
+                bytes += said("attributes")? + said("events")?;
             }
         }
         batches.extend(found);
         if looked - before < wanted {
             break;
         }
-        step = (READ_MAX.saturating_sub(bytes) / (bytes / looked).max(1)).max(1);
+        step = (read_max.saturating_sub(bytes) / (bytes / looked).max(1)).max(1);
     }
     Ok(batches)
 }
@@ -123,7 +190,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, service: &str, at: Timestamp, attributes: &Map<String, Value>) {
+    pub(super) fn add(&mut self, service: &str, at: Timestamp, attributes: &Map<String, Value>, events: &[SpanEvent]) {
         self.spans += 1;
         let fresh = || ServiceWords {
             service: service.to_owned(),
@@ -146,13 +213,17 @@ impl Tally {
                 format!("{scope} {}", said("otel.scope.version").unwrap_or_default()).trim_end(),
             );
         }
-        let spoken: BTreeSet<Convention> =
-            attributes.keys().filter_map(|name| aliases::alias(name)).map(|alias| alias.spoken).collect();
+        let in_events = || events.iter().flat_map(|event| event.attributes.keys().map(move |name| (event.name.as_str(), name)));
+        let all = attributes.keys().chain(in_events().map(|(_, name)| name));
+        let spoken: BTreeSet<Convention> = all.filter_map(|name| aliases::alias(name)).map(|alias| alias.spoken).collect();
         for convention in spoken {
             *words.conventions.entry(convention).or_default() += 1;
         }
         let unknown = |name: &&String| name.starts_with("gen_ai.") && name.len() <= NAME_MAX && aliases::alias(name).is_none();
-        for name in attributes.keys().filter(unknown) {
+        // Events have names of their own for what was said.
+        let told = in_events().filter(|(event, name)| !is_content_of_event(event, name)).map(|(_, name)| name);
+        let names: BTreeSet<&String> = attributes.keys().chain(told).filter(unknown).collect();
+        for name in names {
             if self.unknown.len() >= NAMES_MAX && !self.unknown.contains_key(name) {
                 continue;
             }

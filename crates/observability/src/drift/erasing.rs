@@ -33,20 +33,20 @@ impl Drift {
         drop(self.making.write().await);
     }
 
-    /// Takes out of the names of topics the words that these traces have and hardly any other, while the traces are there.
-    pub(crate) async fn unname(&self, project: ProjectId, traces: &[String]) -> Result<(), TraceFault> {
-        let project = project.to_string();
+    /// The words among the names of topics that these traces have and hardly any other, while the traces are there.
+    pub(crate) async fn unusual(&self, project: ProjectId, traces: &[String]) -> Result<BTreeSet<String>, TraceFault> {
+        let (project, mut unusual) = (project.to_string(), BTreeSet::new());
         for spoken in Spoken::ALL {
-            self.unname_topics((&project, spoken), traces).await?;
+            unusual.extend(self.unusual_in((&project, spoken), traces).await?);
         }
-        Ok(())
+        Ok(unusual)
     }
 
-    async fn unname_topics(&self, (project, spoken): (&str, Spoken), traces: &[String]) -> Result<(), TraceFault> {
-        let Some(topics) = self.known_topics(project, spoken).await? else { return Ok(()) };
+    async fn unusual_in(&self, (project, spoken): (&str, Spoken), traces: &[String]) -> Result<BTreeSet<String>, TraceFault> {
+        let Some(topics) = self.known_topics(project, spoken).await? else { return Ok(BTreeSet::new()) };
         let said = self.said((project, spoken), traces, &topics.words()).await?;
         if said.is_empty() {
-            return Ok(());
+            return Ok(said);
         }
         let theirs: HashSet<&str> = traces.iter().map(String::as_str).collect();
         let spans = self.room.table().as_ref();
@@ -58,8 +58,21 @@ impl Drift {
             }
         }
         let unusual = |word: &String| others.get(word).is_none_or(|count| *count < OTHERS);
-        let unusual: BTreeSet<String> = said.into_iter().filter(unusual).collect();
-        if unusual.is_empty() {
+        Ok(said.into_iter().filter(unusual).collect())
+    }
+
+    /// Takes words out of the names of topics.
+    pub(crate) async fn unname(&self, project: ProjectId, words: &BTreeSet<String>) -> Result<(), TraceFault> {
+        let project = project.to_string();
+        for spoken in Spoken::ALL {
+            self.unname_topics((&project, spoken), words).await?;
+        }
+        Ok(())
+    }
+
+    async fn unname_topics(&self, (project, spoken): (&str, Spoken), words: &BTreeSet<String>) -> Result<(), TraceFault> {
+        let named = self.known_topics(project, spoken).await?.map(|topics| topics.words());
+        if named.is_none_or(|named| named.is_disjoint(words)) {
             return Ok(());
         }
         // Nobody makes others meanwhile. They stay as old as they are: whoever makes some while traces are erased is found by
@@ -67,7 +80,7 @@ impl Drift {
         let _alone = self.making.write().await;
         let made = kept::clusters_made(self.table().await?.as_ref(), project, spoken.place()).await?;
         let Some((made, topics)) = made.zip(self.known_topics(project, spoken).await?) else { return Ok(()) };
-        let topics = topics.without(&unusual);
+        let topics = topics.without(words);
         let writing = Writing { project, hour: spoken.place(), part: Part::Clusters, seen: Seen::default(), made };
         self.write(&writing, &[row_of(&topics, spoken)?]).await
     }

@@ -4,7 +4,10 @@
 //! hour a few texts are embedded; what is kept of them, for each release of the program that sent them, is their mean in the
 //! space of a kernel, how many belong to each topic, and an example of each.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use mainspring_lake::{Filter, Scan, Table};
 use mainspring_llm::Span;
@@ -118,6 +121,8 @@ pub(crate) struct Topics {
 pub struct TopicSketch {
     pub mean: KernelMean,
     pub shares: ClusterShares,
+    /// The words that tell each topic from the others, in the order of the shares.
+    pub words: Arc<[Vec<String>]>,
 }
 
 /// How what is asked about moved.
@@ -236,7 +241,11 @@ impl Topics {
     }
 
     pub(crate) fn empty(&self) -> TopicSketch {
-        TopicSketch { mean: self.features().mean(), shares: ClusterShares::new(&self.clusters) }
+        TopicSketch {
+            mean: self.features().mean(),
+            shares: ClusterShares::new(&self.clusters),
+            words: self.words.as_slice().into(),
+        }
     }
 
     /// What is kept of an hour's texts.
@@ -461,7 +470,7 @@ mod tests {
             let made = Topics::train("embedder".to_owned(), &texts, &vectors).unwrap();
             let read: Topics = serde_json::from_str(&serde_json::to_string(&made).unwrap()).unwrap();
             assert_eq!(read, made);
-            let of_hour = TopicSketch { mean: made.features().mean(), shares: ClusterShares::new(&made.clusters) };
+            let of_hour = made.empty();
             read.empty().mean.merge(&of_hour.mean).unwrap();
             read.empty().shares.merge(&of_hour.shares).unwrap();
         }

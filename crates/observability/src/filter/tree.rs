@@ -162,6 +162,14 @@ impl SpanFilter {
         }
     }
 
+    /// The same of an attribute.
+    pub(crate) fn attribute_that_exists(&self) -> Option<&str> {
+        match &self.0 {
+            Expr::Is(Condition { field: Field::Attribute(key), test: Test::Exists }) => Some(key),
+            _ => None,
+        }
+    }
+
     /// A filter that lets through every span that this one does, and asks for no scores.
     pub(crate) fn without_scores(&self) -> Self {
         Self(self.0.without_scores())

@@ -90,7 +90,7 @@ pub(super) fn news(project: ProjectId, found: &Found, marks: &Marks) -> Option<M
     let sessions: Vec<String> = found.sessions.difference(&marks.sessions).cloned().collect();
     let fingerprints = traces.iter().map(|trace| trace_mark(project, trace)).collect();
     let anything = !traces.is_empty() || !sessions.is_empty();
-    anything.then(|| Mark { fingerprints, traces, sessions, hours: Vec::new() })
+    anything.then(|| Mark { fingerprints, traces, sessions, ..Mark::default() })
 }
 
 async fn answer(

@@ -12,12 +12,14 @@ pub struct Names {
     /// The id of a user, of a session or of a trace, as senders write it.
     pub values: Vec<String>,
     pub traces: HashSet<String>,
+    /// Words by which topics were told apart, and which hardly anybody else has said.
+    pub words: Vec<String>,
 }
 
 impl Names {
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty() && self.traces.is_empty()
+        self.values.is_empty() && self.traces.is_empty() && self.words.is_empty()
     }
 }
 

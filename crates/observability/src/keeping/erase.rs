@@ -10,7 +10,8 @@ use std::{
 };
 
 use mainspring_kernel::id::ProjectId;
-use mainspring_lake::{Filter, JsonTest, LakeFault, LakeVersion, Scan, Table};
+use mainspring_lake::{Filter, JsonTest, LakeFault, LakeVersion, Scalar, Scan, Table};
+use serde_json::{Map, Value};
 
 use super::{
     Erased, ErasureId, Keeping, KeepingFault, Names, Subject, Telemetry,
@@ -18,7 +19,16 @@ use super::{
     part::waits_for,
     store::{self, Mark, Marks},
 };
-use crate::{conventions::person_names, drift::HOUR, fault::TraceFault, forget, table::Rows};
+use crate::{
+    conventions::{
+        person_names,
+        persons::{session_names, sessions_in, user_names},
+    },
+    drift::HOUR,
+    fault::TraceFault,
+    forget,
+    table::Rows,
+};
 
 /// Traces that one commit deletes, and those that are written down together.
 const AT_ONCE: usize = 100;
@@ -29,6 +39,9 @@ const ROUNDS: u32 = 5;
 const SEEN_AFTER: Duration = Duration::from_secs(2);
 /// Clocks of servers differ by no more.
 const CLOCKS_APART: Duration = Duration::from_secs(60);
+/// For as long after an erasure there may be files of a write that was broken off, in a lake that several have: one may have
+/// begun before it, goes on for half an hour at most, and what it left is known for such an hour later.
+const LEFTOVERS_FOR: Duration = Duration::from_secs(3 * 3_600);
 
 impl Keeping {
     /// Deletes what there is of a subject, and the files that held it. It can be broken off anywhere and begun again; when it
@@ -37,6 +50,31 @@ impl Keeping {
     pub async fn erase(&self, id: ErasureId, project: ProjectId, subject: &Subject) -> Result<i64, KeepingFault> {
         let mut erasing = Erasing { keeping: self, id, project, subject, silent: BTreeMap::new() };
         Box::pin(erasing.carry_out()).await
+    }
+
+    /// Where something was erased lately, removes what no version of a table names and no write can be at any more: a server
+    /// that died while it wrote, or that wrote in vain, may have left it, and nobody knew then that it was nobody's. Answers
+    /// how many bytes went.
+    pub async fn clear_leftovers(&self) -> Result<u64, KeepingFault> {
+        if !store::cleaned_since(&self.parts.catalog, self.now().minus(LEFTOVERS_FOR)).await? {
+            return Ok(0);
+        }
+        let mut bytes = 0;
+        for table in self.tables().await? {
+            bytes += table.clear_leftovers().await.map_err(TraceFault::from)?;
+        }
+        Ok(bytes)
+    }
+
+    /// Every table that may hold something of somebody.
+    async fn tables(&self) -> Result<Vec<&dyn Table>, TraceFault> {
+        let parts = &self.parts;
+        let mut tables: Vec<&dyn Table> =
+            vec![parts.spans.table().as_ref(), parts.points.table().await?.as_ref(), parts.drift.table().await?.as_ref()];
+        if let Some(scores) = &parts.spans.scores {
+            tables.push(scores.table().await?.as_ref());
+        }
+        Ok(tables)
     }
 }
 
@@ -65,11 +103,12 @@ impl<'e> Erasing<'e> {
         let traces: Vec<String> = marks.traces.iter().cloned().collect();
         let tables = self.tables().await?;
         // While the traces are there, what is broken off here is found again.
-        parts.drift.unname(project, &traces).await?;
+        let words = self.words(&marks, &traces).await?;
+        parts.drift.unname(project, &words).await?;
         let erased = self.delete(&marks, &traces).await?;
         // What is counted twice when it is broken off here was deleted once.
         store::add(&parts.catalog, id, erased).await?;
-        let names = self.names(traces);
+        let names = Names { words: words.into_iter().collect(), ..self.names(traces) };
         self.forget_names(&names).await?;
         // Whoever had read the spans has written by then what was made of them.
         self.again().await?;
@@ -159,8 +198,11 @@ impl<'e> Erasing<'e> {
     async fn find(&self) -> Result<(HashSet<String>, HashSet<String>), TraceFault> {
         let table = self.keeping.parts.spans.table().as_ref();
         let said = match self.subject {
-            Subject::User(user) => Filter::eq("user", user.as_str()),
-            Subject::Session(session) => Filter::eq("session", session.as_str()),
+            // The column has one name of several, and more than the attributes where these were not kept.
+            Subject::User(user) => Filter::Or(vec![Filter::eq("user", user.as_str()), says(user_names(), user)]),
+            Subject::Session(session) => {
+                Filter::Or(vec![Filter::eq("session", session.as_str()), says(session_names(), session)])
+            }
             Subject::Trace(trace) => Filter::eq("trace", trace.as_str()),
             Subject::Document { document, .. } => {
                 let traces = forget::traces_with(table, self.project, std::slice::from_ref(document), None).await?;
@@ -169,7 +211,7 @@ impl<'e> Erasing<'e> {
         };
         // A span that shows what somebody said need not name them: their traces go whole.
         let (mut traces, mut sessions) = (HashSet::new(), HashSet::new());
-        for batch in table.scan(Scan::of(self.ours().and(said)).columns(&["trace", "session"])).await? {
+        for batch in table.scan(Scan::of(self.ours().and(said.clone())).columns(&["trace", "session"])).await? {
             let rows = Rows(&batch);
             for row in 0..batch.num_rows() {
                 traces.extend(rows.text("trace", row)?.map(str::to_owned));
@@ -178,8 +220,33 @@ impl<'e> Erasing<'e> {
         }
         if !matches!(self.subject, Subject::User(_)) {
             sessions.clear();
+            return Ok((traces, sessions));
+        }
+        // Sessions have several names too.
+        let all: Vec<&str> = traces.iter().map(String::as_str).collect();
+        for some in all.chunks(AT_ONCE) {
+            let these = self.ours().and(Filter::any_of("trace", some.iter().copied())).and(said.clone());
+            for batch in table.scan(Scan::of(these).columns(&["attributes"])).await? {
+                let rows = Rows(&batch);
+                for row in 0..batch.num_rows() {
+                    let text = rows.text("attributes", row)?.unwrap_or_default();
+                    let attributes: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
+                    sessions.extend(sessions_in(&attributes).map(std::borrow::Cow::into_owned));
+                }
+            }
         }
         Ok((traces, sessions))
+    }
+
+    /// The words of theirs that name topics, with those that were found before this was broken off. They are written down before
+    /// topics lose them: monitors and alerts may have told of them.
+    async fn words(&self, marks: &Marks, traces: &[String]) -> Result<BTreeSet<String>, KeepingFault> {
+        let found = self.keeping.parts.drift.unusual(self.project, traces).await?;
+        let new: Vec<String> = found.difference(&marks.words).cloned().collect();
+        if !new.is_empty() {
+            self.mark(&Mark { words: new, ..Mark::default() }).await?;
+        }
+        Ok(found.union(&marks.words).cloned().collect())
     }
 
     /// When the hours began that spans of these traces began in.
@@ -201,12 +268,7 @@ impl<'e> Erasing<'e> {
     /// Every table that may hold something of it, as it is now.
     async fn tables(&self) -> Result<Vec<(&'e dyn Table, LakeVersion)>, TraceFault> {
         let keeping: &'e Keeping = self.keeping;
-        let parts = &keeping.parts;
-        let mut tables: Vec<&'e dyn Table> =
-            vec![parts.spans.table().as_ref(), parts.points.table().await?.as_ref(), parts.drift.table().await?.as_ref()];
-        if let Some(scores) = &parts.spans.scores {
-            tables.push(scores.table().await?.as_ref());
-        }
+        let tables = keeping.tables().await?;
         let mut before = Vec::with_capacity(tables.len());
         for table in tables {
             before.push((table, table.version().await?));
@@ -247,9 +309,7 @@ impl<'e> Erasing<'e> {
     /// Points say who asked in their attributes, if at all.
     async fn delete_points(&self) -> Result<u64, TraceFault> {
         let (Subject::User(who) | Subject::Session(who)) = self.subject else { return Ok(0) };
-        let is = || JsonTest::Is(mainspring_lake::Comparison::Eq, who.as_str().into());
-        let named = person_names().map(|name| Filter::json("attributes", &[name], is())).collect();
-        self.keeping.delete(Telemetry::Points, self.ours().and(Filter::Or(named))).await
+        self.keeping.delete(Telemetry::Points, self.ours().and(says(person_names(), who))).await
     }
 
     /// By what others may have written it down. A trace that used a document stays, so nothing that names it has to go.
@@ -258,7 +318,7 @@ impl<'e> Erasing<'e> {
             Subject::User(name) | Subject::Session(name) | Subject::Trace(name) => vec![name.clone()],
             Subject::Document { .. } => return Names::default(),
         };
-        Names { values, traces: traces.into_iter().collect() }
+        Names { values, traces: traces.into_iter().collect(), words: Vec::new() }
     }
 
     async fn forget_names(&self, names: &Names) -> Result<(), KeepingFault> {
@@ -267,6 +327,19 @@ impl<'e> Erasing<'e> {
         }
         self.keeping.parts.derived.forget(self.project, names).await.map_err(KeepingFault::Derived)
     }
+}
+
+/// Rows whose attributes say so under one of these names: as a text, as one within quotes, or as what else is read so.
+fn says(names: impl Iterator<Item = &'static str>, who: &str) -> Filter {
+    let mut ways = vec![Scalar::from(who), Value::from(who).to_string().into()];
+    match serde_json::from_str(who) {
+        Ok(Value::Number(number)) => {
+            ways.extend(number.as_i64().map(Scalar::Int).or_else(|| number.as_f64().map(Scalar::Float)));
+        }
+        Ok(Value::Bool(yes)) => ways.push(Scalar::Bool(yes)),
+        _ => {}
+    }
+    Filter::Or(names.map(|name| Filter::json("attributes", &[name], JsonTest::OneOf(ways.clone()))).collect())
 }
 
 /// Rewrites the files that deleted rows lie in and lets go of the table as it was. Answers how many bytes went.

@@ -47,13 +47,14 @@ const BEGIN: &str = "UPDATE erasure SET state = 'running' WHERE id = $1 AND stat
 const ADD: &str = "UPDATE erasure SET spans = spans + $2, points = points + $3, freed = freed + $4 WHERE id = $1 RETURNING id";
 const TROUBLE: &str = "UPDATE erasure SET trouble = $2, state = $3 WHERE id = $1 AND state <> 'done' RETURNING id";
 const CLEANED: &str = "UPDATE erasure SET cleaned = $2 WHERE id = $1 AND cleaned IS NULL";
+const CLEANED_SINCE: &str = "SELECT id FROM erasure WHERE cleaned >= $1 LIMIT 1";
 const DONE: &str = "UPDATE erasure SET state = 'done', ended = $2, subject = NULL, trouble = NULL WHERE id = $1";
 
 /// Every statement, for the test that compiles them on both engines.
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&[&str]] = &[
     &[RULES, PUT_RULE, REMOVE_RULE, PROJECTS, TAKE_TURN, REMOVED, RUNS],
-    &[INSERT, OPEN, ONE, ANY, LIST, BEGIN, ADD, TROUBLE, CLEANED, DONE],
+    &[INSERT, OPEN, ONE, ANY, LIST, BEGIN, ADD, TROUBLE, CLEANED, CLEANED_SINCE, DONE],
     servers::STATEMENTS,
 ];
 
@@ -165,6 +166,11 @@ pub(super) async fn trouble(catalog: &Catalog, id: ErasureId, why: &str, state: 
 /// The lake holds none of it.
 pub(super) async fn cleaned(catalog: &Catalog, id: ErasureId, now: Timestamp) -> Result<(), CatalogFault> {
     catalog.write(CLEANED, params![id, now]).await.map(drop)
+}
+
+/// Whether the lake was rid of something since then.
+pub(super) async fn cleaned_since(catalog: &Catalog, since: Timestamp) -> Result<bool, CatalogFault> {
+    Ok(!catalog.query(CLEANED_SINCE, params![since]).await?.is_empty())
 }
 
 pub(super) async fn done(tx: &mut Tx, id: ErasureId, now: Timestamp) -> Result<(), CatalogFault> {

@@ -1,13 +1,16 @@
 //! Which spans an erasure is about.
 
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashSet},
+};
 
 use mainspring_kernel::{Digest, id::ProjectId};
 use mainspring_llm::{Span, TraceId};
 
 use super::model::{Subject, document_mark, trace_mark};
 use crate::{
-    conventions::Facts,
+    conventions::persons::{sessions_in, users_in},
     forget::{documents_of, mentions},
     sampling::Key,
 };
@@ -67,16 +70,14 @@ impl Whose {
         let of = |subject: Subject, fingerprint: &Digest| subject.fingerprint(self.project) == *fingerprint;
         match &self.who {
             Who::Known { subject, .. } => match subject {
-                Subject::User(user) => Facts::of(span).user.as_deref() == Some(user.as_str()),
-                Subject::Session(session) => Facts::of(span).session.as_deref() == Some(session.as_str()),
+                Subject::User(user) => users_in(&span.attributes).any(|said| said == user.as_str()),
+                Subject::Session(session) => sessions_in(&span.attributes).any(|said| said == session.as_str()),
                 Subject::Trace(trace) => span.trace.to_string() == *trace,
                 Subject::Document { document, .. } => mentions(span, std::slice::from_ref(document)),
             },
             Who::Done { kind, fingerprint, marks } => match kind.as_str() {
-                "user" => Facts::of(span).user.is_some_and(|user| of(Subject::User(user.into_owned()), fingerprint)),
-                "session" => {
-                    Facts::of(span).session.is_some_and(|session| of(Subject::Session(session.into_owned()), fingerprint))
-                }
+                "user" => users_in(&span.attributes).any(|user| of(Subject::User(user.into_owned()), fingerprint)),
+                "session" => sessions_in(&span.attributes).any(|session| of(Subject::Session(session.into_owned()), fingerprint)),
                 "trace" => of(Subject::Trace(span.trace.to_string()), fingerprint),
                 _ => documents_of(span).iter().any(|document| marks.contains(&document_mark(self.project, document))),
             },
@@ -97,12 +98,12 @@ impl Whose {
         self.project == *project && self.has(*trace)
     }
 
-    fn sessions_of(&self, span: &Span) -> Option<String> {
+    fn sessions_of(&self, span: &Span) -> Vec<String> {
         let of_user = match &self.who {
             Who::Known { subject, .. } => matches!(subject, Subject::User(_)),
             Who::Done { .. } => false,
         };
-        if of_user { Facts::of(span).session.map(std::borrow::Cow::into_owned) } else { None }
+        if of_user { sessions_in(&span.attributes).map(Cow::into_owned).collect() } else { Vec::new() }
     }
 }
 
@@ -145,5 +146,61 @@ impl<'w> Search<'w> {
 
     pub(crate) fn end(self) -> Searched {
         Searched { goes: self.goes, strips: self.strips, found: self.found }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mainspring_kernel::Timestamp;
+    use mainspring_llm::{
+        SpanId,
+        trace::{SpanKind, SpanStatus},
+    };
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn span(attributes: Value) -> Span {
+        let Value::Object(attributes) = attributes else { panic!("attributes are an object") };
+        let at = Timestamp::from_micros(1);
+        Span {
+            project: ProjectId::from_raw(7),
+            trace: TraceId::random(),
+            span: SpanId::random(),
+            parent: None,
+            name: "x".into(),
+            kind: SpanKind::Internal,
+            start: at,
+            end: at,
+            status: SpanStatus::Unset,
+            attributes,
+            events: Vec::new(),
+            links: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn somebody_is_known_under_every_name_while_it_is_said_and_after() {
+        let project = ProjectId::from_raw(7);
+        let (user, session) = (Subject::User("ada".into()), Subject::Session("c-1".into()));
+        let whose = [
+            Whose::known(project, user.clone(), HashSet::new()),
+            Whose::done(project, ("user".into(), user.fingerprint(project)), HashSet::new()),
+            Whose::known(project, session.clone(), HashSet::new()),
+            Whose::done(project, ("session".into(), session.fingerprint(project)), HashSet::new()),
+        ];
+        for (attributes, wanted) in [
+            (json!({ "user.id": "4711", "langfuse.user.id": "ada" }), [true, true, false, false]),
+            (json!({ "user.id": "ada", "session.id": "c-2" }), [true, true, false, false]),
+            (json!({ "enduser.id": "\"ada\"", "langfuse.session.id": "c-1", "session.id": "c-2" }), [true; 4]),
+            (json!({ "user.id": "adam", "author": "ada", "note": "c-1" }), [false; 4]),
+        ] {
+            let span = span(attributes);
+            assert_eq!(whose.each_ref().map(|whose| whose.names(&span)), wanted, "{:?}", span.attributes);
+        }
+        let found = span(json!({ "user.id": "ada", "langfuse.session.id": "c-1", "session.id": "c-2" }));
+        let mut sessions = whose[0].sessions_of(&found);
+        sessions.sort();
+        assert_eq!(sessions, ["c-1", "c-2"]);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use mainspring_kernel::Timestamp;
 use mainspring_lake::{Aggregate, Filter, MeasureOf, Order};
 
-use super::{Asking, TraceFilter, access::seen, failed, metrics::float, sampled};
+use super::{Asking, By, TraceFilter, access::seen, failed, metrics::float, once::Once, sampled};
 use crate::{
     fault::TraceFault,
     table::{Rows, WEIGHT},
@@ -22,7 +22,7 @@ pub struct Traffic {
     pub errors: u64,
     pub p50_millis: Option<f64>,
     pub p95_millis: Option<f64>,
-    /// Some traces stand for others that were not kept.
+    /// Some traces stand for others that were not kept, or there are too many to count each of them once.
     pub estimated: bool,
 }
 
@@ -32,7 +32,7 @@ pub struct ActivityBucket {
     pub traffic: Traffic,
 }
 
-/// Entries per hour, for whole hours from `from`, each hour there even when nothing happened.
+/// Requests per hour, for whole hours from `from`, each hour there even when nothing happened.
 pub(crate) async fn activity(
     asking: Asking<'_>,
     from: Timestamp,
@@ -43,13 +43,15 @@ pub(crate) async fn activity(
     let first = from.as_micros().div_euclid(HOUR);
     let last = (to.as_micros() - 1).div_euclid(HOUR);
     let mut hours: BTreeMap<i64, Traffic> = (first..=last).map(|hour| (hour, Traffic::default())).collect();
-    let question = traffic(asking, &filter).await?.by_bucket("hour", "start", HOUR, 0).order("hour", Order::Ascending);
-    for batch in asking.table.aggregate(question).await?.batches {
-        let rows = Rows(&batch);
+    let among = seen(asking, filter.entries(asking.actor, asking.now)).await?;
+    let question = |of: &Filter| traffic(&among, of).by_bucket("hour", "start", HOUR, 0).order("hour", Order::Ascending);
+    let (grouped, every) = Once::of(&among, &[], question).ask(asking).await?;
+    for batch in &grouped.batches {
+        let rows = Rows(batch);
         for row in 0..batch.num_rows() {
             let hour = rows.number("hour", row)?.unwrap_or_default().div_euclid(HOUR);
             if let Some(of_hour) = hours.get_mut(&hour) {
-                *of_hour = Traffic::read(&rows, row)?;
+                *of_hour = Traffic::read(&rows, row, every)?;
             }
         }
     }
@@ -60,8 +62,10 @@ pub(crate) async fn activity(
 /// Requests by app, and when the last of them began.
 pub(crate) async fn by_app(asking: Asking<'_>, from: Timestamp) -> Result<HashMap<String, (Traffic, Timestamp)>, TraceFault> {
     let filter = TraceFilter { from: Some(from), ..TraceFilter::default() };
-    let question = traffic(asking, &filter).await?.by("app").measure("last", MeasureOf::Max("start".into()));
-    let grouped = asking.table.aggregate(question.limit(APPS_MAX)).await?;
+    let among = seen(asking, filter.entries(asking.actor, asking.now)).await?;
+    let last = || MeasureOf::Max("start".into());
+    let question = |of: &Filter| traffic(&among, of).by("app").measure("last", last()).limit(APPS_MAX);
+    let (grouped, every) = Once::of(&among, &[By::Column("app")], question).ask(asking).await?;
     if grouped.more {
         return Err(TraceFault::TooMuch { rows: APPS_MAX });
     }
@@ -71,26 +75,25 @@ pub(crate) async fn by_app(asking: Asking<'_>, from: Timestamp) -> Result<HashMa
         for row in 0..batch.num_rows() {
             let Some(app) = rows.text("app", row)? else { continue };
             let last = Timestamp::from_micros(rows.number("last", row)?.unwrap_or_default());
-            apps.insert(app.to_owned(), (Traffic::read(&rows, row)?, last));
+            apps.insert(app.to_owned(), (Traffic::read(&rows, row, every)?, last));
         }
     }
     Ok(apps)
 }
 
-/// The question about the traffic of these traces.
-async fn traffic(asking: Asking<'_>, filter: &TraceFilter) -> Result<Aggregate, TraceFault> {
-    let among = seen(asking, filter.entries(asking.actor, asking.now)).await?;
+/// The question about the traffic of these entries, of which `of` are measured.
+fn traffic(among: &Filter, of: &Filter) -> Aggregate {
     let quantile = |at| MeasureOf::Quantile { column: "duration".into(), at };
-    Ok(Aggregate::of(among)
-        .measure_weighed("requests", MeasureOf::Rows, Filter::All, WEIGHT)
-        .measure_weighed("errors", MeasureOf::Rows, failed(), WEIGHT)
-        .measure_weighed("p50", quantile(0.50), Filter::All, WEIGHT)
-        .measure_weighed("p95", quantile(0.95), Filter::All, WEIGHT)
-        .measure_of("sampled", MeasureOf::Rows, sampled()))
+    Aggregate::of(among.clone())
+        .measure_weighed("requests", MeasureOf::Rows, of.clone(), WEIGHT)
+        .measure_weighed("errors", MeasureOf::Rows, failed().and(of.clone()), WEIGHT)
+        .measure_weighed("p50", quantile(0.50), of.clone(), WEIGHT)
+        .measure_weighed("p95", quantile(0.95), of.clone(), WEIGHT)
+        .measure_of("sampled", MeasureOf::Rows, sampled().and(of.clone()))
 }
 
 impl Traffic {
-    fn read(rows: &Rows<'_>, row: usize) -> Result<Self, TraceFault> {
+    fn read(rows: &Rows<'_>, row: usize, every: bool) -> Result<Self, TraceFault> {
         let count = |name: &str| -> Result<u64, TraceFault> {
             Ok(rows.number(name, row)?.and_then(|count| u64::try_from(count).ok()).unwrap_or_default())
         };
@@ -101,7 +104,7 @@ impl Traffic {
             errors: count("errors")?,
             p50_millis: millis("p50")?,
             p95_millis: millis("p95")?,
-            estimated: count("sampled")? > 0,
+            estimated: every || count("sampled")? > 0,
         })
     }
 }

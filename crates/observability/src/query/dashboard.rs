@@ -3,11 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use mainspring_kernel::Timestamp;
-use mainspring_lake::Filter;
 
 use super::{
-    Asking, MetricsQuestion, SpanMetrics, SqlQuestion, SqlRows, TraceFilter,
-    metrics::{group_column, metrics_among},
+    Asking, By, MetricsQuestion, SpanMetrics, SqlQuestion, SqlRows, TraceFilter,
+    metrics::{group_column, metrics_among, one_of},
     sql::{Sources, sql},
 };
 use crate::{
@@ -164,18 +163,11 @@ async fn measured(
         let counting = MetricsQuestion { measures: vec!["count".to_owned()], ..asked.clone() };
         let largest = metrics_among(asking, &counting, among.clone()).await?;
         more = largest.more;
-        among = among.and(one_of(group_column(by)?, &largest));
+        among = among.and(one_of(&[By::Column(group_column(by)?)], &largest));
     }
     (asked.bucket, asked.limit) = (Some(bucket), None);
     let found = metrics_among(asking, &asked, among).await?;
     Ok(PanelAnswer::Measured { by: group.by.clone(), found: Arc::new(found), scored: Vec::new(), more })
-}
-
-/// The values of the first key, or none where that is among them.
-fn one_of(column: &str, found: &SpanMetrics) -> Filter {
-    let keys = || found.rows.iter().filter_map(|row| row.keys.first());
-    let named = Filter::any_of(column, keys().flatten().map(String::as_str));
-    if keys().any(Option::is_none) { Filter::Or(vec![named, Filter::IsNull(column.to_owned())]) } else { named }
 }
 
 /// In microseconds: the shortest that gives no more points than there should be, or weeks.

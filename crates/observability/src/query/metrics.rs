@@ -1,13 +1,20 @@
 //! Measures over spans: in groups, over time. Where a project keeps only some of its spans, they are of all that came, as far as
 //! what is kept stands for it.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use arrow_array::{Array, Float64Array, Int64Array};
 use mainspring_kernel::{Timestamp, text::did_you_mean};
 use mainspring_lake::{Aggregate, Filter, MeasureOf, Order};
 
-use super::{Asking, TraceFilter, access::seen, counted, failed, sampled};
+use super::{
+    Asking, TraceFilter,
+    access::seen,
+    by::{By, keyed},
+    counted, failed,
+    once::Once,
+    sampled,
+};
 use crate::{
     fault::TraceFault,
     filter::{FIELDS, FieldKind, known},
@@ -61,6 +68,14 @@ macro_rules! used_quantile {
 fn unpriced() -> Filter {
     let tokens = ["input_tokens", "output_tokens"].map(|column| Filter::Not(Box::new(Filter::IsNull(column.to_owned()))));
     Filter::And(vec![counted(), Filter::IsNull("cost".to_owned()), Filter::Or(tokens.into())])
+}
+
+impl Known {
+    /// Whether it is measured of requests where entries are asked for: how many there were, how they ended and how long they
+    /// took.
+    fn is_of_requests(&self) -> bool {
+        matches!(self.name, "count" | "errors" | "error_rate") || self.name.starts_with("duration_")
+    }
 }
 
 const fn measure(name: &'static str, unit: Unit, of: fn() -> (MeasureOf, Filter)) -> Known {
@@ -125,8 +140,13 @@ pub(crate) fn unit_of(name: &str) -> Option<Unit> {
 
 /// The column of a field that groups can be made of.
 pub(crate) fn group_column(field: &str) -> Result<&'static str, TraceFault> {
-    let [column] = keys(&[field.to_owned()])?[..] else { return Err(question("groups are made of a field".to_owned())) };
-    Ok(column)
+    let groups = || FIELDS.iter().filter(|field| field.kind == FieldKind::Text && field.name != "content");
+    let found = known(field).filter(|field| groups().any(|group| group == *field));
+    let found = found.ok_or_else(|| {
+        let names = groups().map(|group| group.name);
+        question(format!("groups cannot be made of `{}`{}", short(field), did_you_mean(field, names)))
+    })?;
+    Ok(found.column)
 }
 
 /// What is asked where nobody says.
@@ -142,6 +162,7 @@ pub struct MetricsQuestion {
     pub bucket: Option<Duration>,
     /// None: the usual ones.
     pub measures: Vec<String>,
+    /// How many groups there are at most, the largest ones. Over time the same ones are told of in every bucket.
     pub limit: Option<usize>,
 }
 
@@ -180,7 +201,43 @@ pub struct SpanMetrics {
 
 /// Measures spans; every measure is over those that pass, tokens and cost over those whose usage counts.
 pub(crate) async fn metrics(asking: Asking<'_>, question: &MetricsQuestion) -> Result<SpanMetrics, TraceFault> {
-    metrics_among(asking, question, Filter::All).await
+    let Some(bucket) = question.bucket.filter(|_| !question.by.is_empty()) else {
+        return metrics_among(asking, question, Filter::All).await;
+    };
+    let to = question.filter.to.unwrap_or(asking.now);
+    let from = question.filter.from.unwrap_or(to);
+    // The first bucket and the last may lie in it only in part.
+    let buckets = to.as_micros().saturating_sub(from.as_micros()) / width(bucket, from, to)? + 2;
+    let mut all = metrics_among(asking, &MetricsQuestion { limit: None, ..question.clone() }, Filter::All).await?;
+    let groups = all.rows.iter().map(|row| row.keys.as_slice()).collect::<HashSet<_>>().len();
+    let most = question.limit.unwrap_or(GROUPS_MAX).max(1);
+    if !all.more && groups <= most {
+        return Ok(all);
+    }
+    // Which groups are the largest is found over all of the time: otherwise the first buckets would take the room of the last.
+    let fit = GROUPS_MAX / usize::try_from(buckets).unwrap_or(GROUPS_MAX).max(1);
+    let limit = Some(most.min(fit.max(1)));
+    let counting = MetricsQuestion { bucket: None, measures: vec!["count".to_owned()], limit, ..question.clone() };
+    let largest = metrics_among(asking, &counting, Filter::All).await?;
+    if all.more {
+        let also = one_of(&keys(&question.by)?, &largest);
+        all = metrics_among(asking, &MetricsQuestion { limit: None, ..question.clone() }, also).await?;
+    } else {
+        let largest: HashSet<&[Option<String>]> = largest.rows.iter().map(|row| row.keys.as_slice()).collect();
+        all.rows.retain(|row| largest.contains(row.keys.as_slice()));
+    }
+    Ok(SpanMetrics { more: true, ..all })
+}
+
+/// Rows of the groups that were found.
+pub(super) fn one_of(groups: &[By], found: &SpanMetrics) -> Filter {
+    if let [by] = groups {
+        let keys = || found.rows.iter().filter_map(|row| row.keys.first());
+        let named = by.one_of(&keys().flatten().cloned().collect::<Vec<_>>());
+        return if keys().any(Option::is_none) { Filter::Or(vec![named, by.is(None)]) } else { named };
+    }
+    let is = |row: &MetricsRow| groups.iter().zip(&row.keys).map(|(by, key)| by.is(key.as_ref())).collect();
+    Filter::Or(found.rows.iter().map(|row| Filter::And(is(row))).collect())
 }
 
 /// The same of those spans only that pass this as well.
@@ -197,31 +254,45 @@ pub(super) async fn metrics_among(
     let filter = TraceFilter { from: Some(from), to: Some(to), ..question.filter.clone() };
     let among = seen(asking, filter.spans(asking.actor, asking.now).and(also)).await?;
     let limit = question.limit.unwrap_or(GROUPS_MAX).clamp(1, GROUPS_MAX);
-    let mut asked = Aggregate::of(among)
-        .measure_weighed(ROWS, MeasureOf::Rows, Filter::All, WEIGHT)
-        .measure_of(SAMPLED, MeasureOf::Rows, sampled())
-        .limit(limit);
-    if let Some(width) = width {
-        asked = asked.by_bucket(BUCKET, "start", width, 0).order(BUCKET, Order::Ascending);
-    }
-    asked = keys.iter().fold(asked.order(ROWS, Order::Descending), |asked, column| asked.by(column));
-    for (at, known) in measures.iter().enumerate() {
-        let (of, only) = (known.of)();
-        asked = asked.measure_weighed(&format!("measure_{at}"), of, only, WEIGHT);
-    }
-    let grouped = asking.table.aggregate(asked).await?;
+    let of_requests = measures.iter().any(|known| known.is_of_requests());
+    let question = |first: &Filter| {
+        let of_rows = if of_requests { first.clone() } else { Filter::All };
+        let mut asked = Aggregate::of(among.clone())
+            .measure_weighed(ROWS, MeasureOf::Rows, of_rows.clone(), WEIGHT)
+            .measure_of(SAMPLED, MeasureOf::Rows, sampled().and(of_rows))
+            .limit(limit);
+        if let Some(width) = width {
+            asked = asked.by_bucket(BUCKET, "start", width, 0).order(BUCKET, Order::Ascending);
+        }
+        asked = keyed(asked.order(ROWS, Order::Descending), KEYS.into_iter().zip(keys.iter().map(Some)));
+        for (at, known) in measures.iter().enumerate() {
+            let (of, only) = (known.of)();
+            let only = if known.is_of_requests() { only.and(first.clone()) } else { only };
+            asked = asked.measure_weighed(&format!("measure_{at}"), of, only, WEIGHT);
+        }
+        asked
+    };
+    let once = Once::of(&among, &keys, question);
+    // Of requests nothing is said of a time in which none began, though other entries of some did.
+    let may_be_empty = once.is_of_traces() && measures.iter().all(|known| known.is_of_requests());
+    let is_grouped = width.is_some() || !keys.is_empty();
+    let (grouped, every) = once.ask(asking).await?;
     let mut rows = Vec::new();
     for batch in &grouped.batches {
         let read = Rows(batch);
         for row in 0..batch.num_rows() {
+            if may_be_empty && is_grouped && read.number(ROWS, row)? == Some(0) {
+                continue;
+            }
             rows.push(MetricsRow {
                 start: width.map(|_| read.number(BUCKET, row)).transpose()?.flatten().map(Timestamp::from_micros),
-                keys: keys
-                    .iter()
-                    .map(|column| Ok(read.text(column, row)?.map(str::to_owned)))
+                keys: KEYS
+                    .into_iter()
+                    .take(keys.len())
+                    .map(|name| Ok(read.text(name, row)?.map(str::to_owned)))
                     .collect::<Result<_, TraceFault>>()?,
                 values: values(&read, row, &measures)?,
-                estimated: read.number(SAMPLED, row)?.unwrap_or_default() > 0,
+                estimated: every || read.number(SAMPLED, row)?.unwrap_or_default() > 0,
             });
         }
     }
@@ -232,6 +303,7 @@ pub(super) async fn metrics_among(
 const BUCKET: &str = "bucket_start";
 const ROWS: &str = "group_rows";
 const SAMPLED: &str = "group_sampled";
+const KEYS: [&str; KEYS_MAX] = ["group_key_1", "group_key_2", "group_key_3", "group_key_4"];
 
 fn wanted(names: &[String]) -> Result<Vec<&'static Known>, TraceFault> {
     let find = |name: &str| {
@@ -247,25 +319,20 @@ fn wanted(names: &[String]) -> Result<Vec<&'static Known>, TraceFault> {
     names.iter().map(|name| find(name)).collect()
 }
 
-/// The columns of fields that groups can be made of.
-fn keys(fields: &[String]) -> Result<Vec<&'static str>, TraceFault> {
-    let groups = || FIELDS.iter().filter(|field| field.kind == FieldKind::Text && field.name != "content");
+/// What groups are made of, by these fields.
+fn keys(fields: &[String]) -> Result<Vec<By>, TraceFault> {
     if fields.len() > KEYS_MAX {
         return Err(question(format!("groups are made of {KEYS_MAX} fields at most")));
     }
-    let mut columns = Vec::new();
+    let mut keys = Vec::new();
     for name in fields {
-        let field = known(name).filter(|field| groups().any(|group| group == *field));
-        let field = field.ok_or_else(|| {
-            let names = groups().map(|group| group.name);
-            question(format!("groups cannot be made of `{}`{}", short(name), did_you_mean(name, names)))
-        })?;
-        if columns.contains(&field.column) {
+        let by = By::read(name)?;
+        if keys.contains(&by) {
             return Err(question(format!("groups are made of `{name}` twice")));
         }
-        columns.push(field.column);
+        keys.push(by);
     }
-    Ok(columns)
+    Ok(keys)
 }
 
 fn width(bucket: Duration, from: Timestamp, to: Timestamp) -> Result<i64, TraceFault> {

@@ -1,13 +1,20 @@
 //! What moved between two stretches of time, and what is kept of hours.
 
+use mainspring_catalog::Catalog;
 use mainspring_lake::Filter;
 use mainspring_llm::{
     Budget, Embedder, Embedding, ModelFault, TextTokenizer, Tokens,
     embed::{EmbedAs, Embedded},
 };
+use mainspring_testservers::on_every_engine;
 
-use super::*;
-use crate::{Against, Drift, DriftQuestion, DriftReleases, DriftReport, DriftState, FieldDrift};
+use super::{
+    keeping_telemetry::{Kept, keep},
+    *,
+};
+use crate::{Against, Drift, DriftQuestion, DriftReleases, DriftReport, DriftState, FieldDrift, Subject};
+
+on_every_engine!(Catalog: [words_that_named_a_topic_are_told_to_others_also_when_an_erasure_begins_again]);
 
 const NOW: i64 = 1_700_000_000_000_000;
 const HOUR: i64 = 3_600_000_000;
@@ -417,7 +424,10 @@ async fn what_only_one_person_asked_names_no_topic_after_their_erasure_and_their
     assert!(hour(THEN).await > 0 && hour(LATELY).await > 0);
 
     let traces: Vec<String> = spans.iter().map(|span| span.trace.to_string()).collect();
-    drift.unname(project(), &traces).await.unwrap();
+    let unusual = drift.unusual(project(), &traces).await.unwrap();
+    assert_eq!(unusual, BTreeSet::from(["zukamirel".to_owned()]));
+    drift.unname(project(), &unusual).await.unwrap();
+    assert!(drift.unusual(project(), &traces).await.unwrap().is_empty(), "once is enough");
     for after in words().await {
         assert!(after.contains("parcel") && !after.contains("zukamirel"), "{after:?}");
     }
@@ -436,6 +446,35 @@ async fn what_only_one_person_asked_names_no_topic_after_their_erasure_and_their
     // Those that were made while it was under way may be made of what was erased.
     drift.remake(project(), &BTreeSet::new(), Timestamp::from_micros(NOW)).await.unwrap();
     assert!(words().await.iter().all(BTreeSet::is_empty));
+}
+
+async fn words_that_named_a_topic_are_told_to_others_also_when_an_erasure_begins_again(catalog: Catalog) {
+    let Kept { keeping, it, admin, others, dir, .. } = keep(catalog).await;
+    let lake = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.path().join("points")))).await.unwrap();
+    let drift = Drift::new(Arc::new(lake), it.room.clone(), Some(Arc::new(Places)));
+    let parcel = Call { asked: "where is the parcel now", ..USUAL };
+    let theirs = Call { asked: "where is the parcel of zukamirel now", ..USUAL };
+    record(&it.room, (0..100).map(|n| called(THEN + n, if n < 50 { &parcel } else { &USUAL }))).await;
+    let of_user = |n: i64| {
+        let mut made = called(THEN + 200 + n, &theirs);
+        made.attributes.insert(names::USER.into(), json!("ada"));
+        made
+    };
+    record(&it.room, (0..8).map(of_user)).await;
+    assert!(!drift.keep().await.unwrap());
+    drop(drift);
+
+    let subject = Subject::User("ada".into());
+    let asked = keeping.ask(&admin, &subject).await.unwrap();
+    keeping.begin(asked.id).await.unwrap().unwrap();
+    let forget = "forget ada, the word zukamirel";
+    let expected = [forget, forget, "erase ada of 8 traces, the word zukamirel"];
+    keeping.erase(asked.id, project(), &subject).await.unwrap();
+    assert_eq!(*others.0.lock().unwrap(), expected);
+    // Neither the traces nor the names of topics have the word any more.
+    others.0.lock().unwrap().clear();
+    keeping.erase(asked.id, project(), &subject).await.unwrap();
+    assert_eq!(*others.0.lock().unwrap(), expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]

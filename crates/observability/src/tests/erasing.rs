@@ -18,6 +18,7 @@ on_every_engine!(Catalog: [
     a_server_that_nobody_knows_carries_out_what_was_done_lately,
     traces_of_an_erased_document_lose_their_text_on_the_disk_of_a_server_that_was_away,
     a_server_with_nothing_on_its_disk_is_not_waited_for,
+    somebody_is_found_under_every_name_that_a_span_says,
 ]);
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -197,4 +198,42 @@ async fn a_server_with_nothing_on_its_disk_is_not_waited_for(catalog: Catalog) {
     keeping.leave().await;
     const LEFT: &str = "SELECT id FROM span_server";
     assert!(catalog.query(LEFT, Vec::new()).await.unwrap().is_empty());
+}
+
+async fn somebody_is_found_under_every_name_that_a_span_says(catalog: Catalog) {
+    let Kept { keeping, it, admin, dir: _dir, .. } = keep(catalog.clone()).await;
+    let said = |start: i64, attributes: serde_json::Value| {
+        let mut made = span(start, &[]);
+        made.attributes = attributes.as_object().cloned().unwrap();
+        made
+    };
+    let theirs = [
+        // The column has the upper of two names.
+        said(5, json!({ "user.id": "0815", "langfuse.user.id": "4711", "session.id": "c-1", "langfuse.session.id": "c-2" })),
+        said(6, json!({ "enduser.id": 4711 })),
+        said(7, json!({ "llm.user": "\"4711\"" })),
+        said(8, json!({ "user.id": "4711" })),
+    ];
+    let others = [said(9, json!({ "user.id": "47110", "note": "4711" })), said(10, json!({ "langfuse.session.id": "4711" }))];
+    it.room.record_durably(theirs.iter().chain(&others).cloned().collect(), WAIT).await.unwrap();
+    it.room.drain(WAIT).await.unwrap();
+    let now = it.clock.now();
+    for session in ["c-1", "c-2", "c-3"] {
+        let new =
+            crate::NewScore { name: "quality".into(), value: json!(1), session: Some(session.into()), ..Default::default() };
+        let score = it.room.scores().unwrap().check(new, admin.project, now).unwrap();
+        it.room.put_scores(&admin, vec![score]).await.unwrap();
+    }
+    let done = erased(&catalog, &keeping, (&it, &admin), &Subject::User("4711".into())).await;
+    assert_eq!((done.state, done.erased.spans), (ErasureState::Done, 4));
+    for span in &theirs {
+        assert!(read_whole(&it.room, &admin, span.trace).await.is_err(), "{:?}", span.attributes);
+    }
+    for span in &others {
+        assert_eq!(read_whole(&it.room, &admin, span.trace).await.unwrap(), [span.clone()]);
+    }
+    let left = it.room.list_scores(&admin, &crate::ScoreFilter::default(), &PageRequest::first(9)).await.unwrap().items;
+    assert_eq!(left.len(), 1, "scores of their sessions are gone, whatever these are called: {left:?}");
+    let done = erased(&catalog, &keeping, (&it, &admin), &Subject::Session("4711".into())).await;
+    assert_eq!(done.erased.spans, 1);
 }

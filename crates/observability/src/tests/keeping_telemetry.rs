@@ -18,6 +18,7 @@ on_every_engine!(Catalog: [
     a_turn_is_taken_by_one,
     scores_go_when_the_spans_of_their_project_do,
     an_erasure_is_there_once_and_forgets_whose_it_was,
+    what_a_write_left_that_was_broken_off_goes_after_an_erasure,
 ]);
 
 const PROJECT: &str = "INSERT INTO project (id, name, description, created) VALUES ($1, 'kept', '', $2) RETURNING id";
@@ -41,14 +42,19 @@ impl Derived for Others {
     async fn settle(&self) {}
 
     async fn forget(&self, _: ProjectId, names: &ErasedNames) -> Result<(), Box<dyn Fault>> {
-        self.0.lock().unwrap().push(format!("forget {}", names.values.join(" ")));
+        self.0.lock().unwrap().push(format!("forget {}{}", names.values.join(" "), worded(names)));
         Ok(())
     }
 
     async fn erase(&self, _: ProjectId, names: &ErasedNames) -> Result<(), Box<dyn Fault>> {
-        self.0.lock().unwrap().push(format!("erase {} of {} traces", names.values.join(" "), names.traces.len()));
+        let (values, traces) = (names.values.join(" "), names.traces.len());
+        self.0.lock().unwrap().push(format!("erase {values} of {traces} traces{}", worded(names)));
         Ok(())
     }
+}
+
+fn worded(names: &ErasedNames) -> String {
+    names.words.iter().map(|word| format!(", the word {word}")).collect()
 }
 
 pub(super) struct Kept {
@@ -213,6 +219,32 @@ async fn an_erasure_is_there_once_and_forgets_whose_it_was(catalog: Catalog) {
     let done = keeping.erasure(&admin, asked.id).await.unwrap();
     assert_eq!((done.state, done.subject, done.fingerprint), (ErasureState::Done, None, subject.fingerprint(project())));
     assert!(keeping.begin(asked.id).await.unwrap().is_none(), "there is nothing left to do");
+}
+
+async fn what_a_write_left_that_was_broken_off_goes_after_an_erasure(catalog: Catalog) {
+    let Kept { keeping, it, admin, dir, .. } = keep(catalog).await;
+    it.room.record_durably(vec![span(5, &[])], WAIT).await.unwrap();
+    it.room.drain(WAIT).await.unwrap();
+    let left = dir.path().join("lake/spans.lance/data/left.lance");
+    let leave = || std::fs::write(&left, "what somebody said").unwrap();
+    leave();
+    assert_eq!(keeping.clear_leftovers().await.unwrap(), 0, "nobody was erased");
+    assert!(left.exists());
+    let subject = Subject::User("somebody".into());
+    let asked = keeping.ask(&admin, &subject).await.unwrap();
+    keeping.begin(asked.id).await.unwrap().unwrap();
+    keeping.erase(asked.id, project(), &subject).await.unwrap();
+    assert!(!left.exists(), "where nobody else writes it goes at once");
+    // What a server leaves that dies now was read before.
+    leave();
+    it.clock.advance(Duration::from_secs(2 * 3_600));
+    assert!(keeping.clear_leftovers().await.unwrap() > 0);
+    assert!(!left.exists());
+    // After a while nothing is left that was read before.
+    it.clock.advance(Duration::from_secs(2 * 3_600));
+    leave();
+    assert_eq!(keeping.clear_leftovers().await.unwrap(), 0);
+    assert!(left.exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

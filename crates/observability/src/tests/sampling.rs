@@ -139,6 +139,28 @@ fn of_a_trace_with_an_error_or_a_slow_span_everything_is_kept() {
 }
 
 #[test]
+fn without_a_root_a_trace_is_slow_by_a_slow_span_and_not_by_many_short_ones() {
+    let (dir, now) = (tempfile::tempdir().unwrap(), Instant::now());
+    let sampler = open(dir.path(), &policy());
+    let [topped, many] = [TraceId::random(), TraceId::random()];
+    let above = Some(SpanId::random());
+    // One after the other, for ten times as long as a slow span takes.
+    let steps = (0..10).map(|step| {
+        let mut made = span(many, above, 5);
+        (made.start, made.end) = (Timestamp::from_micros(step * 100_000), Timestamp::from_micros(step * 100_000 + 90_000));
+        made
+    });
+    sort(&sampler, steps.collect(), now);
+    let top = slow(span(topped, above, 5));
+    let sorted = sort(&sampler, vec![span(topped, Some(top.span), 5), top], now);
+    assert_eq!((sorted.keep.len(), sorted.aside), (2, 0), "what is beneath it is kept with it");
+    let (due, _) = sampler.take_due(now + Duration::from_secs(30));
+    assert_eq!(due.iter().map(Waiting::key).collect::<Vec<_>>(), [(project(), many)]);
+    assert!(sampler.settle(due, &HashSet::new()).is_empty());
+    assert_eq!(sampler.tally(project()), Tally { kept: 2, outcome: 10, ..Tally::default() });
+}
+
+#[test]
 fn what_was_held_is_taken_up_by_the_next_process_and_looked_for_in_the_lake() {
     let (dir, now) = (tempfile::tempdir().unwrap(), Instant::now());
     let (kept, gone) = (TraceId::random(), TraceId::random());

@@ -1,10 +1,15 @@
 //! What monitors are told.
 
+use mainspring_statistics::Quantiles;
+
 use super::{
     asking::{NOW, SECOND, program, record},
     *,
 };
-use crate::{FirstSeen, SeriesQuestion, SeriesRow, SpanFilter, Told, check_group_field, check_number_field};
+use crate::{
+    FirstSeen, MetricsQuestion, NewRelease, NumbersRow, SeriesQuestion, SeriesRow, SpanFilter, check_group_field,
+    check_number_field,
+};
 
 fn of(filter: &str) -> SeriesQuestion {
     SeriesQuestion {
@@ -69,11 +74,14 @@ async fn numbers_come_in_seconds_and_dollars_and_a_cost_is_counted_once() {
     let all = actor(Labels::All);
     let numbers = async |question: &SeriesQuestion, field: &str| {
         let mut found: Vec<(Option<String>, f64)> = Vec::new();
-        let mut listener = |slice: Option<&str>, told: Told| {
-            assert_eq!(told.weight, 1.0, "all are kept");
-            found.push((slice.map(str::to_owned), told.number));
+        let mut listener = |row: NumbersRow| {
+            assert_eq!((row.weight, row.spread.count()), (1.0, row.moments.count()), "all are kept");
+            // Of two numbers the least and the greatest are all.
+            let ends = [row.moments.min(), row.moments.max().filter(|_| row.moments.count() > 1)];
+            assert!(row.moments.count() <= 2, "{row:?}");
+            found.extend(ends.into_iter().flatten().map(|number| (row.slice.clone(), number)));
         };
-        room.numbers(&all, question, field, &mut listener).await.unwrap();
+        room.numbers(&all, question, (field, true), &mut listener).await.unwrap();
         found.sort_by(|one, other| one.1.total_cmp(&other.1));
         found
     };
@@ -82,6 +90,10 @@ async fn numbers_come_in_seconds_and_dollars_and_a_cost_is_counted_once() {
     assert_eq!(numbers(&sliced, "cost").await, [(gpt(), 0.25), (gpt(), 0.5)]);
     assert_eq!(numbers(&SeriesQuestion { entries: true, ..of("") }, "duration").await, [(None, 3.0), (None, 3.0)]);
     assert_eq!(numbers(&of("input_tokens > 10"), "input_tokens").await, [(None, 100.0)]);
+    let mut plain = 0;
+    let mut moments = |row: NumbersRow| plain += row.spread.count();
+    room.numbers(&all, &of(""), ("cost", false), &mut moments).await.unwrap();
+    assert_eq!(plain, 0, "who asks for a mean is told no spread");
     let first = room.first_seen(&all, (&SpanFilter::all(), false), "model").await.unwrap();
     let (at, shop) = (Timestamp::from_micros, Some("shop".to_owned()));
     let gpt = FirstSeen { value: "gpt".to_owned(), service: shop, first: at(NOW - 20 * SECOND + 1) };
@@ -123,6 +135,138 @@ async fn numbers_come_in_seconds_and_dollars_and_a_cost_is_counted_once() {
         (counted(vec![Some("app/manual")]).await, counted(vec![Some("manual")]).await, counted(vec![None]).await),
         (1, 0, 2)
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_of_weeks_add_up_from_days_and_first_times_are_remembered() {
+    const DAY: i64 = 24 * 3600 * SECOND;
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, clock, .. } = open(dir.path(), Capture::Full).await;
+    let all = actor(Labels::All);
+    let old = [program(NOW - 20 * DAY, "s-1", (10, 0.5)), program(NOW - 10 * DAY, "s-2", (30, 1.0))];
+    record(&room, old.into_iter().flatten().chain(program(NOW - 10 * SECOND, "s-3", (20, 0.25)))).await;
+    let weeks =
+        SeriesQuestion { from: Timestamp::from_micros(NOW - 21 * DAY), step: Duration::from_secs(30 * 24 * 3600), ..of("") };
+    let (mut count, mut sum, mut spread) = (0, 0.0, Quantiles::default());
+    let mut listener = |row: NumbersRow| {
+        assert_eq!(row.at, weeks.from, "all of it is one point");
+        count += row.moments.count();
+        sum += row.moments.sum();
+        spread.merge(&row.spread);
+    };
+    room.numbers(&all, &weeks, ("input_tokens", true), &mut listener).await.unwrap();
+    assert_eq!((count, sum), (3, 60.0));
+    assert_eq!(spread, [10.0, 20.0, 30.0].into_iter().collect::<Quantiles>());
+
+    let firsts = async || {
+        let found = room.first_seen(&all, (&SpanFilter::all(), false), "model").await.unwrap();
+        found.into_iter().map(|seen| seen.first.as_micros() - NOW).collect::<Vec<_>>()
+    };
+    assert_eq!(firsts().await, [1 - 20 * DAY]);
+    // What is dated long before the last look is found when everything is read again, and when something was erased.
+    record(&room, program(NOW - 21 * DAY, "s-4", (1, 0.1))).await;
+    assert_eq!(firsts().await, [1 - 20 * DAY]);
+    let nobody: Arc<[crate::keeping::Whose]> = Arc::new([]);
+    room.let_go(&nobody, Duration::from_secs(10)).await.unwrap();
+    assert_eq!(firsts().await, [1 - 21 * DAY]);
+    record(&room, program(NOW - 22 * DAY, "s-5", (1, 0.1))).await;
+    clock.advance(Duration::from_secs(7 * 3600));
+    assert_eq!(firsts().await, [1 - 22 * DAY]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slices_words_and_numbers_may_be_attributes() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let all = actor(Labels::All);
+    let made = |seconds: i64, region: serde_json::Value, retries: serde_json::Value| {
+        let [mut entry, _] = program(NOW - seconds * SECOND, "s-1", (1, 0.1));
+        entry.attributes.extend([("region".to_owned(), region), ("retries".to_owned(), retries)]);
+        entry
+    };
+    let spans = [
+        made(20, json!("eu"), json!(1)),
+        made(19, json!("eu"), json!(4)),
+        made(10, json!(7), json!("many")),
+        made(9, json!({ "name": "eu" }), json!(2)),
+    ];
+    record(&room, spans.into_iter().chain(program(NOW - 8 * SECOND, "s-2", (1, 0.1)))).await;
+    let region = || "attributes[\"region\"]".to_owned();
+    let sliced = SeriesQuestion { by: Some((region(), 10)), ..of("") };
+    let told = |rows: Vec<SeriesRow>| {
+        let mut told: Vec<(Option<String>, Option<String>, u64)> =
+            rows.into_iter().map(|row| (row.slice, row.word, row.count)).collect();
+        told.sort();
+        told
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let slices = told(room.series(&all, &sliced, (None, None)).await.unwrap());
+    assert_eq!(slices, [(some("7"), None, 1), (some("eu"), None, 2)], "a number is a slice, an object and nothing are none");
+    let words = told(room.series(&all, &of(""), (None, Some(&region()))).await.unwrap());
+    assert_eq!(words, [(None, some("7"), 1), (None, some("eu"), 2)]);
+    let only = SeriesQuestion { only: Some((region(), "7".into())), ..of("") };
+    assert_eq!(told(room.series(&all, &only, (None, None)).await.unwrap()), [(None, None, 1)]);
+    let (mut count, mut sum) = (0, 0.0);
+    let mut listener = |row: NumbersRow| {
+        count += row.moments.count();
+        sum += row.moments.sum();
+    };
+    room.numbers(&all, &of(""), ("attributes['retries']", true), &mut listener).await.unwrap();
+    assert_eq!((count, sum), (3, 7.0));
+    let question = MetricsQuestion {
+        filter: TraceFilter { from: Some(Timestamp::from_micros(NOW - 60 * SECOND)), ..TraceFilter::default() },
+        by: vec![region(), "service".into()],
+        measures: vec!["count".into()],
+        ..MetricsQuestion::default()
+    };
+    let found = room.measure(&all, question.clone()).await.unwrap();
+    let shop = || some("shop");
+    let keys: Vec<Vec<Option<String>>> = found.rows.into_iter().map(|row| row.keys).collect();
+    assert_eq!(keys, [vec![None, shop()], vec![some("eu"), shop()], vec![some("7"), shop()]]);
+    let twice = MetricsQuestion { by: vec![region(), "attributes['region']".into()], ..question };
+    assert!(matches!(room.measure(&all, twice).await, Err(TraceFault::Question { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn releases_are_new_that_nobody_has_seen_before() {
+    const HOUR: i64 = 3600 * SECOND;
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let sent = |hours: i64, service: Option<&str>, release: Option<&str>| {
+        let [mut entry, _] = program(NOW - hours * HOUR, "s-1", (1, 0.1));
+        entry.attributes.remove("resource.service.name");
+        let said = [("resource.service.name", service), ("resource.service.version", release)];
+        entry.attributes.extend(said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))));
+        entry
+    };
+    let spans = [
+        // Its oldest release comes back, and a new one comes.
+        sent(80, Some("shop"), Some("1.3")),
+        sent(50, Some("shop"), Some("1.4")),
+        sent(5, Some("shop"), Some("1.3")),
+        sent(4, Some("shop"), Some("1.5")),
+        sent(2, Some("shop"), Some("1.5")),
+        // Another has releases of the same names.
+        sent(3, Some("desk"), Some("1.3")),
+        sent(1, Some("shop"), None),
+        sent(1, None, Some("7")),
+    ];
+    record(&room, spans).await;
+    let at = |hours: i64| Timestamp::from_micros(NOW - hours * HOUR);
+    let new = async |since: i64, until: i64, actor: &Actor| room.new_releases(actor, (at(since), at(until))).await.unwrap();
+    let told = |service: &str, release: &str, hours: i64, before: Option<&str>| NewRelease {
+        service: service.to_owned(),
+        release: release.to_owned(),
+        first: at(hours),
+        before: before.map(str::to_owned),
+    };
+    let all = actor(Labels::All);
+    let day = [told("desk", "1.3", 3, None), told("shop", "1.5", 4, Some("1.4"))];
+    assert_eq!(new(24, 0, &all).await, day);
+    assert_eq!(new(24, 4, &all).await, day[1..], "what came afterwards did not change it");
+    assert!(new(3, 0, &all).await.is_empty(), "they were there by then");
+    let stranger = Actor { project: ProjectId::from_raw(8), ..all };
+    assert!(new(24, 0, &stranger).await.is_empty());
 }
 
 #[test]

@@ -185,6 +185,28 @@ async fn a_report_says_what_services_speak() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_sends_much_does_not_hide_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let sent = |service: &str, start: i64| {
+        let attributes = json!({"resource.service.name": service, format!("gen_ai.of_{service}"): 1});
+        let mut span = theirs(TraceId::random(), None, attributes);
+        (span.start, span.end) = (Timestamp::from_micros(start), Timestamp::from_micros(start + 1));
+        span
+    };
+    room.record_durably((0..3).map(|at| sent("quiet", 10 + at)).collect(), WAIT).await.unwrap();
+    for part in 0..11 {
+        room.record_durably((0..500).map(|at| sent("busy", 1_000 + part * 500 + at)).collect(), WAIT).await.unwrap();
+        room.drain(WAIT).await.unwrap();
+    }
+    let told = room.conventions(&actor(Labels::All)).await.unwrap();
+    let services: Vec<(&str, u64)> = told.services.iter().map(|words| (words.service.as_str(), words.spans)).collect();
+    assert_eq!(services, [("busy", 2_500), ("quiet", 3)]);
+    let unknown: Vec<(&str, u64)> = told.unknown.iter().map(|name| (name.name.as_str(), name.spans)).collect();
+    assert_eq!((told.spans, unknown), (2_503, vec![("gen_ai.of_busy", 2_500), ("gen_ai.of_quiet", 3)]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn forgetting_keeps_what_it_cost_although_that_was_written_as_text() {
     let dir = tempfile::tempdir().unwrap();
     let Room { room, .. } = open(dir.path(), Capture::Full).await;

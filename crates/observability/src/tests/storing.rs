@@ -1,159 +1,51 @@
 //! What keeps spans from being stored or brought, and what happens then.
 
-use std::{
-    path::PathBuf,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::{path::PathBuf, sync::atomic::Ordering};
 
-use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
 use mainspring_kernel::{Fault as _, Name};
-use mainspring_lake::{
-    Aggregate, Answer, Commit, DocHits, Filter, Grouped, Lake, LakeFault, LakeVersion, Repair, Scan, SqlAnswer, SqlQuery, Table,
-    TableSpec, TableStats, TextQuery, Upkeep, UpkeepPolicy, VectorQuery,
-};
+use mainspring_lake::{Answer, Filter, Lake, Repair, SqlAnswer, SqlQuery, Table, TableSpec};
 use mainspring_testservers::disk::SmallDisk;
 
-use super::*;
+use super::{
+    unsteady::{Outage, Unsteady},
+    *,
+};
 use crate::Trouble;
 
-/// A lake that can be taken away.
+/// A lake that is away for a while, with its tables.
 #[derive(Debug, Clone)]
-struct Away<T> {
-    inner: T,
-    down: Arc<AtomicBool>,
+struct Away {
+    inner: Arc<LanceLake>,
+    outage: Outage,
 }
 
-impl<T> Away<T> {
-    fn check(&self) -> Result<(), LakeFault> {
-        match self.down.load(Ordering::SeqCst) {
-            true => Err(LakeFault::Unavailable { location: "a test".into(), reason: "it is away".into() }),
-            false => Ok(()),
-        }
-    }
-
-    fn set(&self, down: bool) {
-        self.down.store(down, Ordering::SeqCst);
-    }
-}
-
-impl Lake for Away<Arc<LanceLake>> {
+impl Lake for Away {
     fn open<'a>(&'a self, table: &'a Name, spec: &'a TableSpec) -> Answer<'a, Arc<dyn Table>> {
-        Box::pin(async move {
-            let inner = self.inner.open(table, spec).await?;
-            Ok(Arc::new(Away { inner, down: Arc::clone(&self.down) }) as Arc<dyn Table>)
-        })
+        Box::pin(async move { Ok(Unsteady::away_in(&self.outage, self.inner.open(table, spec).await?)) })
     }
     fn open_existing<'a>(&'a self, table: &'a Name) -> Answer<'a, Arc<dyn Table>> {
-        Box::pin(async move { self.inner.open_existing(table).await })
+        self.inner.open_existing(table)
     }
     fn list(&self) -> Answer<'_, Vec<Name>> {
-        Box::pin(async move { self.inner.list().await })
+        self.inner.list()
     }
     fn drop_table<'a>(&'a self, table: &'a Name) -> Answer<'a, ()> {
-        Box::pin(async move { self.inner.drop_table(table).await })
+        self.inner.drop_table(table)
     }
     fn repair(&self) -> Answer<'_, Vec<Repair>> {
-        Box::pin(async move { self.inner.repair().await })
+        self.inner.repair()
     }
     fn ping(&self) -> Answer<'_, ()> {
-        Box::pin(async move { self.check() })
+        Box::pin(async move { self.outage.check() })
     }
     fn sql(&self, query: SqlQuery) -> Answer<'_, SqlAnswer> {
-        Box::pin(async move {
-            self.check()?;
-            self.inner.sql(query).await
-        })
-    }
-}
-
-impl Table for Away<Arc<dyn Table>> {
-    fn name(&self) -> &Name {
-        self.inner.name()
-    }
-    fn schema(&self) -> SchemaRef {
-        self.inner.schema()
-    }
-    fn append(&self, rows: RecordBatch) -> Answer<'_, Commit> {
-        Box::pin(async move {
-            self.check()?;
-            self.inner.append(rows).await
-        })
-    }
-    fn append_all(&self, batches: Vec<RecordBatch>) -> Answer<'_, Commit> {
-        Box::pin(async move {
-            self.check()?;
-            self.inner.append_all(batches).await
-        })
-    }
-    fn replace(&self, delete: Filter, rows: Option<RecordBatch>) -> Answer<'_, Commit> {
-        Box::pin(async move {
-            self.check()?;
-            self.inner.replace(delete, rows).await
-        })
-    }
-    fn replace_as_read<'a>(&'a self, read: &'a LakeVersion, delete: Filter, rows: Option<RecordBatch>) -> Answer<'a, Commit> {
-        Box::pin(async move {
-            self.check()?;
-            self.inner.replace_as_read(read, delete, rows).await
-        })
-    }
-    fn scan(&self, scan: Scan) -> Answer<'_, Vec<RecordBatch>> {
-        Box::pin(async move {
-            self.check()?;
-            self.inner.scan(scan).await
-        })
-    }
-    fn count(&self, filter: Filter) -> Answer<'_, u64> {
-        Box::pin(async move {
-            self.check()?;
-            self.inner.count(filter).await
-        })
-    }
-    fn aggregate(&self, question: Aggregate) -> Answer<'_, Grouped> {
-        Box::pin(async move {
-            self.check()?;
-            self.inner.aggregate(question).await
-        })
-    }
-    fn nearest(&self, query: VectorQuery) -> Answer<'_, DocHits> {
-        Box::pin(async move { self.inner.nearest(query).await })
-    }
-    fn matching(&self, query: TextQuery) -> Answer<'_, DocHits> {
-        Box::pin(async move { self.inner.matching(query).await })
-    }
-    fn take<'a>(&'a self, rows: &'a [u64], columns: &'a [&'a str]) -> Answer<'a, RecordBatch> {
-        Box::pin(async move { self.inner.take(rows, columns).await })
-    }
-    fn version(&self) -> Answer<'_, LakeVersion> {
-        Box::pin(async move { self.inner.version().await })
-    }
-    fn at<'a>(&'a self, version: &'a LakeVersion) -> Answer<'a, Arc<dyn Table>> {
-        Box::pin(async move { self.inner.at(version).await })
-    }
-    fn snapshot(&self) -> Answer<'_, Arc<dyn Table>> {
-        Box::pin(async move { self.inner.snapshot().await })
-    }
-    fn tag<'a>(&'a self, tag: &'a str, version: &'a LakeVersion) -> Answer<'a, ()> {
-        Box::pin(async move { self.inner.tag(tag, version).await })
-    }
-    fn untag<'a>(&'a self, tag: &'a str) -> Answer<'a, ()> {
-        Box::pin(async move { self.inner.untag(tag).await })
-    }
-    fn tags(&self) -> Answer<'_, Vec<(String, LakeVersion)>> {
-        Box::pin(async move { self.inner.tags().await })
-    }
-    fn stats(&self) -> Answer<'_, TableStats> {
-        Box::pin(async move { self.inner.stats().await })
-    }
-    fn upkeep<'a>(&'a self, policy: &'a UpkeepPolicy) -> Answer<'a, Upkeep> {
-        Box::pin(async move { self.inner.upkeep(policy).await })
+        self.outage.let_through(self.inner.sql(query))
     }
 }
 
 struct Shaky {
     room: Observability,
-    lake: Away<Arc<LanceLake>>,
+    lake: Away,
     metrics: Metrics,
     spill: PathBuf,
     _tasks: Tasks,
@@ -162,7 +54,7 @@ struct Shaky {
 /// A room over a lake that is away, or not, from the start.
 async fn shaky(dir: &Path, spill_dir: &Path, spill_limit: u64, down: bool) -> Shaky {
     let inner = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.join("lake")))).await.unwrap();
-    let lake = Away { inner: Arc::new(inner), down: Arc::new(AtomicBool::new(down)) };
+    let lake = Away { inner: Arc::new(inner), outage: Outage::begun(down) };
     let (tasks, metrics) = (Tasks::default(), Metrics::default());
     let clock: Arc<dyn Clock> = Arc::new(FrozenClock::at(Timestamp::from_micros(1_700_000_000_000_000)));
     let settings = settings(spill_dir, spill_limit, Capture::Full);
@@ -218,7 +110,7 @@ async fn while_the_lake_is_away_spans_are_stored_up_to_a_limit() {
     assert!(status.spill_bytes <= 20_000 && status.spill_bytes > 10_000, "{}", status.spill_bytes);
     assert!(it.metrics.render().contains("mainspring_spans_dropped_total{reason=\"spill_limit\"} 2"), "{}", it.metrics.render());
 
-    it.lake.set(false);
+    it.lake.outage.end();
     it.until_brought(&stored).await;
     let after = span(9_000, &[]);
     it.room.record_durably(vec![after.clone()], WAIT).await.unwrap();
@@ -239,7 +131,7 @@ async fn what_waited_on_disk_is_brought_although_more_keeps_coming() {
     while !it.room.status().lake_down {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    it.lake.set(false);
+    it.lake.outage.end();
     tokio::select! {
         () = it.until_brought(&waited) => {}
         () = async {
@@ -259,7 +151,7 @@ async fn a_lake_that_is_away_at_the_start_keeps_nobody_from_starting() {
     left(&spill::Spill::open(&spill_dir, u64::MAX).unwrap(), &before);
     let it = shaky(dir.path(), &spill_dir, u64::MAX, true).await;
     assert!(it.room.status().lake_down);
-    it.lake.set(false);
+    it.lake.outage.end();
     it.until_brought(&before).await;
 }
 
@@ -321,7 +213,7 @@ async fn a_segment_that_somebody_removed_makes_nobody_wait() {
     for entry in std::fs::read_dir(&it.spill).unwrap() {
         std::fs::remove_file(entry.unwrap().path()).unwrap();
     }
-    it.lake.set(false);
+    it.lake.outage.end();
     it.room.drain(WAIT).await.unwrap();
     assert_eq!(it.room.status().dropped, 1);
 }
@@ -362,7 +254,7 @@ fn a_full_disk_refuses_and_loses_nothing_that_was_stored() {
         disk.free();
         it.room.record_durably(vec![large.clone()], WAIT).await.unwrap();
         assert_eq!(it.room.status().trouble, None);
-        it.lake.set(false);
+        it.lake.outage.end();
         it.until_brought(&[kept, large]).await;
         assert_eq!(it.room.status().spill_bytes, 0);
     });

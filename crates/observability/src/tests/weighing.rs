@@ -4,7 +4,7 @@ use super::{
     asking::{NOW, SECOND, program, record},
     *,
 };
-use crate::{Measured, MetricsQuestion, PromAnswer, PromTimes, SeriesQuestion, Told};
+use crate::{Measured, MetricsQuestion, NumbersRow, PromAnswer, PromTimes, SeriesQuestion};
 
 /// Of ten that came one is kept; those that failed are all kept.
 async fn sampled(room: &Observability) {
@@ -93,6 +93,7 @@ async fn whoever_asks_otherwise_is_told_the_same() {
     let told: Vec<(f64, u64, u64)> = rows.iter().map(|row| (row.weight, row.count, row.hits)).collect();
     assert_eq!(told, [(1.0, 10, 10), (10.0, 9, 0)]);
     let mut sum = 0.0;
-    room.numbers(&all, &question, "cost", &mut |_: Option<&str>, told: Told| sum += told.number * told.weight).await.unwrap();
+    let mut listener = |row: NumbersRow| sum += row.moments.sum() * row.weight;
+    room.numbers(&all, &question, ("cost", false), &mut listener).await.unwrap();
     assert!((sum - 50.0).abs() < 1e-9, "{sum} dollars");
 }

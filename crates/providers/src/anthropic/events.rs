@@ -75,8 +75,9 @@ impl Stream {
             "content_block_stop" => self.stop(said, out),
             "message_delta" => self.message(&said, out),
             "message_stop" => self.finish(out),
+            "ping" => out.push(Event::Ping),
             "error" => return Err(refusal::said(&self.endpoint, &said)),
-            // `ping`, and events to come.
+            // Events to come.
             _ => {}
         }
         Ok(())

@@ -14,10 +14,10 @@ use crate::{
 /// Nobody is told to come back later than this.
 const LONGEST_WAIT: f64 = 24.0 * 3600.0;
 
-/// An answer with a status that says no.
+/// An answer with a status that says no, or that is an error whatever its status says.
 pub(super) fn refusal(endpoint: &Endpoint, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> UpstreamFault {
     let said: Value = serde_json::from_slice(body).unwrap_or_default();
-    let mut fault = fault(endpoint, Some(status), &said);
+    let mut fault = fault(endpoint, (!status.is_success()).then_some(status), &said);
     fault.status = Some(status.as_u16());
     fault.retry_after = retry_after(headers);
     fault.body = (!endpoint.is_quoted(body)).then(|| Bytes::copy_from_slice(body));

@@ -96,6 +96,11 @@ impl Writer {
                 }
             }
             Event::Usage(usage) => self.usage.merge(&usage),
+            Event::Ping => {
+                // A message begins before anything else is said, whatever is still to be known of it.
+                self.begin(&mut out);
+                out.push(("ping", json!({"type": "ping"})));
+            }
             event => {
                 self.begin(&mut out);
                 self.piece(event, &mut out);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mainspring_llm::exchange::Event;
+use mainspring_llm::{TokenUsage, exchange::Event};
 use serde_json::{Map, Value};
 
 use super::{
@@ -106,11 +106,13 @@ impl Stream {
         }
         let used = chunk.shift_remove("usage").filter(|used| !used.is_null());
         let used = used.or_else(|| chunk.get_mut("x_groq")?.as_object_mut()?.shift_remove("usage"));
+        let tier = chunk.get("service_tier").and_then(usage::tier);
         self.note(chunk, out);
         for (at, value) in listed.into_iter().enumerate() {
             self.choice(value, at, out)?;
         }
-        out.extend(used.as_ref().filter(|used| used.is_object()).and_then(usage::of).map(Event::Usage));
+        let used = used.as_ref().filter(|used| used.is_object()).and_then(usage::of);
+        out.extend(used.map(|used| Event::Usage(TokenUsage { tier, ..used })));
         Ok(())
     }
 

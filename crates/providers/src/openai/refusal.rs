@@ -13,6 +13,8 @@ use crate::{
 mod wait;
 mod words;
 
+const NOTHING: &str = "the answer is an error that says nothing";
+
 /// Longer ones are no error objects.
 const BODY_MAX: usize = 64 * 1024;
 
@@ -22,11 +24,13 @@ pub(super) fn of(endpoint: &Endpoint, status: StatusCode, headers: &HeaderMap, b
         Some(value) => Said::of(value),
         None => Said { message: words::excerpt(body), ..Said::default() },
     };
-    let class = words::class(Some(status.as_u16()), &said);
+    // An answer that began well and turns out to be an error says its status itself, if anyone does.
+    let told = if status.is_success() { said.status } else { Some(status.as_u16()) };
+    let class = words::class(told, &said);
     let mut fault = fault(endpoint, class, said);
     fault.status = Some(status.as_u16());
     if fault.message.is_empty() {
-        fault.message = format!("answered {status}");
+        fault.message = if status.is_success() { NOTHING.to_owned() } else { format!("answered {status}") };
     }
     fault.retry_after = wait::asked(headers, status == StatusCode::TOO_MANY_REQUESTS);
     let shown = class != FaultClass::Auth && body.len() <= BODY_MAX && !endpoint.is_quoted(body);
@@ -34,18 +38,26 @@ pub(super) fn of(endpoint: &Endpoint, status: StatusCode, headers: &HeaderMap, b
     fault
 }
 
-/// An error object in what should have been an answer.
+/// An error object in what should have been an answer: in its place, beside its choices, or as what one of them ended with.
 pub(super) fn within(endpoint: &Endpoint, map: &Map<String, Value>) -> Option<UpstreamFault> {
-    let has_error = map.get("error").is_some_and(|error| !error.is_null());
     let is_error = map.get("object").and_then(Value::as_str) == Some("error");
-    (has_error || is_error).then(|| bare(endpoint, map))
+    if is_error || has_error(map) {
+        return Some(bare(endpoint, map));
+    }
+    let mut choices = map.get("choices").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object);
+    let ended = |choice: &Map<String, Value>| choice.get("finish_reason").and_then(Value::as_str) == Some("error");
+    choices.find(|choice| has_error(choice) || ended(choice)).map(|choice| bare(endpoint, choice))
+}
+
+fn has_error(map: &Map<String, Value>) -> bool {
+    map.get("error").is_some_and(|error| !error.is_null())
 }
 
 pub(super) fn bare(endpoint: &Endpoint, map: &Map<String, Value>) -> UpstreamFault {
     let said = Said::of_object(map);
     let mut fault = fault(endpoint, words::class(said.status, &said), said);
     if fault.message.is_empty() {
-        fault.message = "the answer is an error that says nothing".to_owned();
+        fault.message = NOTHING.to_owned();
     }
     fault
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, marker::PhantomData};
 
-use mainspring_llm::{Provenance, TokenUsage};
+use mainspring_llm::{Provenance, ServiceTier, TokenUsage};
 use memchr::memmem;
 use serde::{
     Deserialize, Deserializer,
@@ -30,9 +30,20 @@ fn read(json: &[u8]) -> Option<TokenUsage> {
     if memmem::find(json, b"\"usage\"").is_none() && memmem::find(json, b"\"meta\"").is_none() {
         return None;
     }
-    let Envelope { usage, response, x_groq, meta } = serde_json::from_slice(json).ok()?;
-    let within = [response.0, x_groq.0].into_iter().flatten().find_map(|within| within.usage.0);
-    usage.0.or(within).and_then(Said::tokens).or_else(|| meta.0?.tokens())
+    let Envelope { usage, response, x_groq, meta, service_tier } = serde_json::from_slice(json).ok()?;
+    let within = [response.0, x_groq.0].into_iter().flatten();
+    let (mut said, mut tier) = (usage.0, tier(&service_tier));
+    for within in within {
+        said = said.or(within.usage.0);
+        tier = tier.or(self::tier(&within.service_tier));
+    }
+    let used = said.and_then(Said::tokens).or_else(|| meta.0?.tokens())?;
+    Some(TokenUsage { tier, ..used })
+}
+
+/// In which tier a call was served, as an answer says it beside its usage.
+pub(super) fn tier(said: &Value) -> Option<ServiceTier> {
+    said.as_str().and_then(ServiceTier::of)
 }
 
 /// Everything else is skipped without being kept.
@@ -44,12 +55,14 @@ struct Envelope {
     response: Loose<Within>,
     x_groq: Loose<Within>,
     meta: Loose<Meta>,
+    service_tier: Value,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Within {
     usage: Loose<Said>,
+    service_tier: Value,
 }
 
 /// Cohere's.
@@ -63,10 +76,12 @@ struct Meta {
 impl Meta {
     fn tokens(self) -> Option<TokenUsage> {
         let Self { billed_units: Loose(billed_units), tokens: Loose(tokens) } = self;
-        let searches = billed_units.is_some_and(|billed| billed.search_units.is_some());
         let said = billed_units.and_then(Said::tokens).or_else(|| tokens?.tokens());
         // Searches are billed by the piece, and no tokens are.
-        said.or_else(|| searches.then(TokenUsage::default))
+        match billed_units.and_then(|billed| billed.search_units) {
+            Some(Count(searches)) => Some(TokenUsage { searches, ..said.unwrap_or_default() }),
+            None => said,
+        }
     }
 }
 
@@ -122,6 +137,8 @@ impl Said {
             reasoning,
             output_audio: number(written.audio_tokens),
             output_image: number(written.image_tokens),
+            searches: 0,
+            tier: None,
             input_from: Provenance::Reported,
             output_from: Provenance::Reported,
         })

@@ -41,7 +41,7 @@ fn every_stream_begins_once_finishes_once_and_ends() {
         let finished = count(|event| matches!(event, Event::Finished { choice: 0, .. }));
         let ended = count(|event| matches!(event, Event::Ended));
         same("began, finished, ended", &(began, finished, ended), &(1, 1, 1))?;
-        let told = |event: &Event| !matches!(event, Event::Other { .. } | Event::Usage(_));
+        let told = |event: &Event| !matches!(event, Event::Other { .. } | Event::Usage(_) | Event::Ping);
         let first = events.iter().find(|event| told(event));
         same("comes first", &first.is_some_and(|event| matches!(event, Event::Began { .. })), &true)?;
         same("comes last", &events.last(), &Some(&Event::Ended))

@@ -49,6 +49,11 @@ impl Incoming {
         }
     }
 
+    /// From here on a piece is waited for this long, whatever it was before.
+    pub fn pauses(&mut self, idle: Duration) {
+        self.idle = idle;
+    }
+
     /// The next piece of the body; `None` once it is complete. May be dropped and called again.
     pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, UpstreamFault> {
         loop {

@@ -86,6 +86,15 @@ impl ProviderSpec {
         Ok(endpoint)
     }
 
+    /// Which known server it is, as the spec says, or its address.
+    #[must_use]
+    pub fn server(&self) -> Option<Preset> {
+        match self.kind {
+            ProviderKind::OpenAi => self.preset.or_else(|| Preset::of_address(&self.address()?)),
+            _ => None,
+        }
+    }
+
     /// Where it listens, without a slash at the end; absent for the local engine, which is no server.
     #[must_use]
     pub fn address(&self) -> Option<String> {

@@ -256,6 +256,17 @@ async fn a_preset_behind_another_address_keeps_its_habits() {
     assert_eq!(serde_json::from_slice::<Value>(&sent.body).unwrap()["output_dimension"], json!(256));
 }
 
+#[test]
+fn a_known_server_is_known_by_its_preset_or_its_address() {
+    let server = |value: Value| spec(value).server();
+    assert_eq!(server(json!({"type": "openai", "preset": "groq"})), Some(Preset::Groq));
+    assert_eq!(server(json!({"type": "openai", "base_url": "https://api.groq.com/openai/v1"})), Some(Preset::Groq));
+    assert_eq!(server(json!({"type": "openai", "preset": "groq", "base_url": "http://relay:8080/v1"})), Some(Preset::Groq));
+    assert_eq!(server(json!({"type": "openai", "base_url": "http://relay:8080/v1"})), None);
+    assert_eq!(server(json!({"type": "openai"})), Some(Preset::OpenAi));
+    assert_eq!(server(json!({"type": "anthropic"})), None);
+}
+
 /// `None` where the request has to become a chat completion.
 async fn responses_of(written: Value) -> Option<String> {
     let found = endpoint(written).await.unwrap();

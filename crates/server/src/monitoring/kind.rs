@@ -29,8 +29,24 @@ fn problems(spec: &MonitorSpec) -> Vec<SpecProblem> {
         Measure::Topics { field } => topics_problem(spec, field),
     };
     let watched = spec.filter.as_deref().and_then(|words| filter("filter", words));
-    let sliced = spec.slices.as_deref().and_then(|field| field_problem("slices", check_group_field(field)));
+    let sliced = spec.slices.as_deref().and_then(|field| slices_problem(spec, field));
     [watched, measured, sliced].into_iter().flatten().collect()
+}
+
+/// A field, or an attribute. What was said of spans is sliced by their fields alone.
+fn slices_problem(spec: &MonitorSpec, field: &str) -> Option<SpecProblem> {
+    let measured = match &spec.measure {
+        Measure::Count | Measure::Rate { .. } | Measure::Topics { .. } => None,
+        Measure::Sum { field }
+        | Measure::Mean { field }
+        | Measure::Percentile { field, .. }
+        | Measure::Numbers { field }
+        | Measure::Categories { field } => score_field(field).ok().flatten(),
+    };
+    if measured.is_some() && field.starts_with("attributes") {
+        return Some(problem("slices", "scores are sliced by a field of spans, not by an attribute".to_owned()));
+    }
+    field_problem("slices", check_group_field(field))
 }
 
 /// Topics are kept by the hour and release, of all traces together.
@@ -98,6 +114,9 @@ mod tests {
             json!({ "measure": { "numbers": { "field": "score.quality" } }, "compare": drift }),
             json!({ "measure": { "categories": { "field": "score[\"answer tone\"]" } }, "compare": drift }),
             json!({ "measure": { "mean": { "field": "score.quality" } }, "compare": drift }),
+            json!({ "slices": "attributes[\"region\"]" }),
+            json!({ "measure": { "numbers": { "field": "attributes[\"n\"]" } }, "compare": drift }),
+            json!({ "measure": { "categories": { "field": "attributes['tier']" } }, "compare": drift }),
         ] {
             assert_eq!(problems_of(&fields), Vec::<String>::new(), "{fields}");
         }
@@ -114,6 +133,16 @@ mod tests {
             (
                 json!({ "measure": { "numbers": { "field": "score." } }, "compare": { "previous": {} } }),
                 "measure.numbers.field: `score.` is no score",
+            ),
+            (json!({ "slices": "attributes[region]" }), "slices: `attributes[region]` is no attribute"),
+            (json!({ "slices": "attributes[\"input.value\"]" }), "slices: `attributes[\"input.value\"]` holds what people wrote"),
+            (
+                json!({
+                    "measure": { "mean": { "field": "score.quality" } },
+                    "compare": { "previous": {} },
+                    "slices": "attributes[\"region\"]",
+                }),
+                "slices: scores are sliced by a field",
             ),
             (json!({ "slices": "score.tone" }), "slices: groups cannot be made of `score.tone`"),
             (

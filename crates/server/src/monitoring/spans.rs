@@ -9,11 +9,11 @@ use std::{
 use async_trait::async_trait;
 use mainspring_kernel::{Actor, Fault, Labels, PageRequest, Timestamp, id::ProjectId};
 use mainspring_monitors::{
-    Categories, Compare, Measure, Measurements, MonitorSpec, Numbers, Of, Point, Query, ReleaseOf, ReleaseSeen, SLICES, Series,
+    Categories, Measure, Measurements, MonitorSpec, Numbers, Of, Point, Query, ReleaseOf, ReleaseSeen, SLICES, Series, Showing,
     Summary, Tally, Watched,
 };
 use mainspring_observability::{
-    Drift, FirstSeen, Observability, ScoreValue, SeriesQuestion, SeriesRow, SpanFilter, Told, TraceFilter, score_field,
+    Drift, FirstSeen, NumbersRow, Observability, ScoreValue, SeriesQuestion, SeriesRow, SpanFilter, TraceFilter, score_field,
 };
 use serde_json::Value;
 
@@ -50,11 +50,11 @@ impl Watched for Spans {
         &self,
         project: ProjectId,
         spec: &MonitorSpec,
-        slice: Option<&str>,
+        of: Showing<'_>,
         (from, to): (Timestamp, Timestamp),
     ) -> Result<Vec<String>, Box<dyn Fault>> {
-        let also = read(Some(&showing(spec, slice)))?;
-        let from = if scored(&spec.measure, None, None).is_some() { from.minus(SCORED_WITHIN) } else { from };
+        let also = read(Some(&showing(spec, of)))?;
+        let from = if scored(&spec.measure, of).is_some() { from.minus(SCORED_WITHIN) } else { from };
         let filter = TraceFilter { from: Some(from), to: Some(to), also, ..TraceFilter::default() };
         let found =
             self.0.spans(&watcher(project, Labels::All), &filter, &PageRequest::first(EXAMPLE_SPANS)).await.map_err(boxed)?;
@@ -65,32 +65,34 @@ impl Watched for Spans {
 }
 
 /// The spans that show what a monitor found, as a filter.
-fn showing(spec: &MonitorSpec, slice: Option<&str>) -> String {
+fn showing(spec: &MonitorSpec, of: Showing<'_>) -> String {
     let mut parts = Vec::new();
     if spec.of == Of::Traces {
         parts.push("entry".to_owned());
     }
     parts.extend(spec.filter.as_ref().map(|filter| format!("({filter})")));
-    if let (Some(field), Some(value)) = (&spec.slices, slice) {
-        parts.push(format!("{field} = {}", Value::String(value.to_owned())));
+    if let (Some(field), Some(value)) = (&spec.slices, of.slice) {
+        let text = Value::String(value.to_owned());
+        // An attribute may say it as a number, or as yes or no, which stands without quotes.
+        let plain = matches!(serde_json::from_str(value), Ok(Value::Number(_) | Value::Bool(_)));
+        let of_attribute = field.starts_with("attributes");
+        parts.push(if plain && of_attribute { format!("{field} in ({text}, {value})") } else { format!("{field} = {text}") });
     }
-    let limits = if let Compare::Threshold(limits) = &spec.compare { Some(limits) } else { None };
-    let above = limits.and_then(|limits| limits.above);
-    match (&spec.measure, above) {
-        (Measure::Rate { hits }, None) if limits.is_some() => parts.push(format!("not ({hits})")),
-        (Measure::Rate { hits }, _) => parts.push(format!("({hits})")),
-        (Measure::Percentile { field, .. } | Measure::Mean { field }, Some(above))
-            if matches!(field.as_str(), "duration" | "first_token") && above >= 0.0 =>
-        {
-            parts.push(format!("{field} > {:.0}us", above * 1e6));
+    let beyond = if of.low { "<" } else { ">" };
+    match &spec.measure {
+        Measure::Rate { hits } if of.low => parts.push(format!("not ({hits})")),
+        Measure::Rate { hits } => parts.push(format!("({hits})")),
+        Measure::Percentile { field, .. } | Measure::Mean { field } if matches!(field.as_str(), "duration" | "first_token") => {
+            let bound = of.bound.filter(|bound| *bound >= 0.0);
+            parts.extend(bound.map(|bound| format!("{field} {beyond} {:.0}us", bound * 1e6)));
         }
-        (measure, above) => parts.extend(scored(measure, above, limits.and_then(|limits| limits.below))),
+        measure => parts.extend(scored(measure, of)),
     }
     parts.join(" and ")
 }
 
-/// What shows what was found of scores: those beyond the limit, where one value can be.
-fn scored(measure: &Measure, above: Option<f64>, below: Option<f64>) -> Option<String> {
+/// What shows what was found of scores: those beyond the bound, where one value can be.
+fn scored(measure: &Measure, of: Showing<'_>) -> Option<String> {
     let field = match measure {
         Measure::Sum { field }
         | Measure::Mean { field }
@@ -101,10 +103,10 @@ fn scored(measure: &Measure, above: Option<f64>, below: Option<f64>) -> Option<S
     };
     score_field(field).ok()??;
     let single = matches!(measure, Measure::Mean { .. } | Measure::Percentile { .. });
-    Some(match (above.filter(|_| single), below.filter(|_| single)) {
-        (Some(above), _) => format!("{field} > {above:?}"),
-        (None, Some(below)) => format!("{field} < {below:?}"),
-        (None, None) => format!("{field} exists"),
+    Some(match of.bound.filter(|_| single) {
+        Some(bound) if of.low => format!("{field} < {bound:?}"),
+        Some(bound) => format!("{field} > {bound:?}"),
+        None => format!("{field} exists"),
     })
 }
 
@@ -138,9 +140,8 @@ impl Measurements for OfProject {
             Measure::Count => self.counted(&question, None).await?,
             Measure::Rate { hits } => self.counted(&question, Some(&read(Some(hits))?)).await?,
             Measure::Categories { field } => self.categories(&question, field).await?,
-            Measure::Sum { field } | Measure::Mean { field } | Measure::Percentile { field, .. } | Measure::Numbers { field } => {
-                self.numbers(&question, field).await?
-            }
+            Measure::Sum { field } | Measure::Mean { field } => self.numbers(&question, (field, false)).await?,
+            Measure::Percentile { field, .. } | Measure::Numbers { field } => self.numbers(&question, (field, true)).await?,
             Measure::Topics { field } => {
                 let release = question.only.as_ref().map(|(_, release)| release.as_str());
                 let by_release = release.is_none() || release_of == ReleaseOf::Release;
@@ -214,23 +215,28 @@ impl OfProject {
         Ok(summed(points, Summary::Categories))
     }
 
-    async fn numbers(&self, question: &SeriesQuestion, field: &str) -> Result<Points<Summary>, Box<dyn Fault>> {
+    /// `spread`: not only how many there are, their mean and their variance.
+    async fn numbers(&self, question: &SeriesQuestion, (field, spread): (&str, bool)) -> Result<Points<Summary>, Box<dyn Fault>> {
         let mut points: Points<Numbers> = Points::new();
-        let mut add = |slice: Option<&str>, told: Told| {
-            let slice = points.entry(slice.unwrap_or_default().to_owned()).or_default();
-            slice.entry(point_of(question, told.at)).or_default().add(told.number, told.weight);
-        };
         match score_field(field).map_err(boxed)? {
             Some(name) => {
                 // A score is somebody's word about one trace: it stands for itself, however many traces its trace stands for.
                 let mut score = |given: Timestamp, slice: Option<&str>, value: &ScoreValue| {
                     if let Some(number) = value.number() {
-                        add(slice, Told { at: given, number, weight: 1.0 });
+                        let slice = points.entry(slice.unwrap_or_default().to_owned()).or_default();
+                        slice.entry(point_of(question, given)).or_default().add(number, 1.0);
                     }
                 };
                 self.observability.scores_over_time(&self.watcher, question, &name, &mut score).await.map_err(boxed)?;
             }
-            None => self.observability.numbers(&self.watcher, question, field, &mut add).await.map_err(boxed)?,
+            None => {
+                let mut add = |row: NumbersRow| {
+                    let NumbersRow { at, slice, weight, moments, spread } = row;
+                    let slice = points.entry(slice.unwrap_or_default()).or_default();
+                    slice.entry(at).or_default().add_summed(&moments, &spread, weight);
+                };
+                self.observability.numbers(&self.watcher, question, (field, spread), &mut add).await.map_err(boxed)?;
+            }
         }
         Ok(summed(points, |numbers| Summary::Numbers(Box::new(numbers))))
     }
@@ -279,31 +285,38 @@ mod tests {
             }
             serde_json::from_value(spec).unwrap()
         };
-        let below = json!({ "compare": { "threshold": { "below": 0.9 } }, "of": "spans" });
-        let slow = json!({
-            "measure": { "percentile": { "field": "duration", "at": 0.95 } }, "compare": { "threshold": { "above": 2.5 } },
+        let slow = json!({ "measure": { "percentile": { "field": "duration", "at": 0.95 } } });
+        let fast = json!({ "measure": { "mean": { "field": "first_token" } }, "compare": { "previous": { "worse": "down" } } });
+        let quality =
+            json!({ "measure": { "mean": { "field": "score.quality" } }, "compare": { "previous": { "worse": "down" } } });
+        let tone = json!({
+            "measure": { "categories": { "field": "score[\"a b\"]" } }, "compare": { "previous": {} }, "of": "spans",
         });
-        for (fields, slice, expected) in [
+        let (above, below) = ((false, None), (true, None));
+        for (fields, slice, (low, bound), expected) in [
             (
                 json!({ "filter": "app = desk", "slices": "model" }),
                 Some("a \"b\""),
+                above,
                 r#"entry and (app = desk) and model = "a \"b\"" and (error)"#,
             ),
-            (below, None, "not (error)"),
-            (slow, None, "entry and duration > 2500000us"),
-            (json!({ "measure": "count", "of": "spans" }), None, ""),
+            (json!({ "of": "spans" }), None, below, "not (error)"),
+            (json!({ "compare": { "release": { "worse": "down" } } }), None, (true, Some(0.9)), "entry and not (error)"),
+            (slow.clone(), None, (false, Some(2.5)), "entry and duration > 2500000us"),
+            (slow, None, above, "entry"),
+            (fast, None, (true, Some(0.25)), "entry and first_token < 250000us"),
+            (json!({ "measure": "count", "of": "spans" }), None, above, ""),
+            (quality.clone(), None, (true, Some(0.5)), "entry and score.quality < 0.5"),
+            (quality, None, (false, Some(0.5)), "entry and score.quality > 0.5"),
+            (tone, None, (false, Some(0.5)), "score[\"a b\"] exists"),
             (
-                json!({ "measure": { "mean": { "field": "score.quality" } }, "compare": { "threshold": { "below": 0.5 } } }),
-                None,
-                "entry and score.quality < 0.5",
-            ),
-            (
-                json!({ "measure": { "categories": { "field": "score[\"a b\"]" } }, "compare": { "previous": {} }, "of": "spans" }),
-                None,
-                "score[\"a b\"] exists",
+                json!({ "slices": "attributes[\"shop.tier\"]", "of": "spans" }),
+                Some("3"),
+                above,
+                r#"attributes["shop.tier"] in ("3", 3) and (error)"#,
             ),
         ] {
-            let shown = showing(&spec(fields), slice);
+            let shown = showing(&spec(fields), Showing { slice, low, bound });
             assert_eq!(shown, expected);
             assert!(read(Some(&shown)).is_ok(), "{shown}");
         }

@@ -27,6 +27,29 @@ pub struct NumericDrift {
     pub moved_relative: Option<f64>,
 }
 
+/// Numbers of a range, and the shares of both periods that they are.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct RangeShare {
+    pub from: f64,
+    pub to: f64,
+    pub before: f64,
+    pub after: f64,
+}
+
+/// The ranges that `psi` is made over: tenths of the reference, and what is above all of it.
+#[must_use]
+pub fn compare_ranges(reference: &Quantiles, current: &Quantiles) -> Vec<RangeShare> {
+    let (before, after) = (reference.count(), current.count());
+    let share = |held: u64, all: u64| if all == 0 { 0.0 } else { held as f64 / all as f64 };
+    let range = |Tenth { ends, held }: Tenth| RangeShare {
+        from: ends.0,
+        to: ends.1,
+        before: share(held.0, before),
+        after: share(held.1, after),
+    };
+    tenths(&reference.side_by_side(current), before).into_iter().map(range).collect()
+}
+
 /// Compares what two sketches saw, where each saw at least `needed` numbers.
 ///
 /// Distances are taken between the cells of the sketches. A move inside one cell, of at most two times the sketches'
@@ -39,7 +62,7 @@ pub fn compare_numbers(reference: &Quantiles, current: &Quantiles, needed: u64) 
 fn measure(reference: &Quantiles, current: &Quantiles) -> NumericDrift {
     let cells = reference.side_by_side(current);
     let (before, after) = (reference.count(), current.count());
-    let bins = tenths(&cells, before);
+    let bins: Vec<(u64, u64)> = tenths(&cells, before).into_iter().map(|tenth| tenth.held).collect();
     let (ks, moved) = distances(&cells, before as f64, after as f64);
     let spread = reference.quantile(0.9).zip(reference.quantile(0.1)).map(|(high, low)| high - low);
     NumericDrift {
@@ -55,24 +78,32 @@ fn measure(reference: &Quantiles, current: &Quantiles) -> NumericDrift {
     }
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Tenth {
+    /// What stands for its first and its last cell.
+    ends: (f64, f64),
+    held: (u64, u64),
+}
+
 /// Neighbouring cells together, a new bin as soon as the last has its tenth of the reference.
 ///
 /// What only the current period has stands beside what the reference has next to it; cells above the last of the
 /// reference get a bin of their own, since nobody has seen such numbers before.
-fn tenths(cells: &[(f64, u64, u64)], all: u64) -> Vec<(u64, u64)> {
-    let (mut bins, mut open, mut passed) = (Vec::new(), (0_u64, 0_u64), 0_u64);
-    for (_, reference, current) in cells {
-        open = (open.0.saturating_add(*reference), open.1.saturating_add(*current));
+fn tenths(cells: &[(f64, u64, u64)], all: u64) -> Vec<Tenth> {
+    let (mut bins, mut open, mut passed) = (Vec::new(), None::<Tenth>, 0_u64);
+    for (stand_in, reference, current) in cells {
+        let Tenth { ends, held } = open.unwrap_or(Tenth { ends: (*stand_in, *stand_in), held: (0, 0) });
+        let tenth =
+            Tenth { ends: (ends.0, *stand_in), held: (held.0.saturating_add(*reference), held.1.saturating_add(*current)) };
         passed = passed.saturating_add(*reference);
         let due = u128::from(all) * (bins.len() as u128 + 1) / u128::from(BINS);
-        if open.0 > 0 && u128::from(passed) >= due {
-            bins.push(open);
-            open = (0, 0);
+        let full = tenth.held.0 > 0 && u128::from(passed) >= due;
+        if full {
+            bins.push(tenth);
         }
+        open = (!full).then_some(tenth);
     }
-    if open != (0, 0) {
-        bins.push(open);
-    }
+    bins.extend(open);
     bins
 }
 

@@ -3,7 +3,10 @@ use proptest::prelude::*;
 use super::{close, five_percent, how_often};
 use crate::{
     Categories, Compared, Quantiles, Random,
-    drift::{NumericDrift, compare_categories, compare_numbers, jensen_shannon, kolmogorov_smirnov_p, psi, psi_by_chance},
+    drift::{
+        NumericDrift, compare_categories, compare_numbers, compare_ranges, jensen_shannon, kolmogorov_smirnov_p, psi,
+        psi_by_chance,
+    },
     special::normal_cdf,
 };
 
@@ -29,6 +32,21 @@ fn indices_are_their_closed_forms() {
     close(jensen_shannon(&[(8, 5), (0, 5)]), 0.75 * (4.0_f64 / 3.0).log2(), 1e-12);
     assert_eq!((psi(&[]), psi(&[(0, 0)]), jensen_shannon(&[(0, 0)])), (0.0, 0.0, 0.0));
     assert!(psi(&[(100, 0), (0, 100)]).is_finite());
+}
+
+#[test]
+fn ranges_say_where_numbers_went() {
+    let (one, other): (Vec<f64>, Vec<f64>) =
+        ((1..=100).map(f64::from).collect(), (1..=60).chain(1_001..=1_040).map(f64::from).collect());
+    let ranges = compare_ranges(&sketch(&one), &sketch(&other));
+    let most = ranges.iter().max_by(|one, other| (one.after - one.before).total_cmp(&(other.after - other.before))).unwrap();
+    assert_eq!((most.before, most.after), (0.0, 0.4), "nobody has seen such numbers before");
+    assert!((950.0..1_100.0).contains(&most.from) && (most.from..1_100.0).contains(&most.to), "{most:?}");
+    let sum = ranges.iter().fold((0.0, 0.0), |sum, range| (sum.0 + range.before, sum.1 + range.after));
+    close(sum.0, 1.0, 1e-9);
+    close(sum.1, 1.0, 1e-9);
+    assert!(ranges.windows(2).all(|two| two[0].to < two[1].from), "{ranges:?}");
+    assert!(compare_ranges(&sketch(&[]), &sketch(&[])).is_empty());
 }
 
 #[test]

@@ -52,8 +52,13 @@ pub(super) fn plan(pieces: Vec<Bytes>, behaviour: &Behaviour, garbage: Bytes, er
         Some(Trouble::EndlessLine) => (1, Some(vec![Step::Endless(vec![b'x'; 64 * 1024].into())])),
         _ => (usize::MAX, None),
     };
-    if !behaviour.first.is_zero() {
-        steps.push_back(Step::Wait(behaviour.first));
+    let mut waits = behaviour.first;
+    while let Some(every) = behaviour.comments.filter(|every| !every.is_zero() && *every < waits) {
+        steps.extend([Step::Wait(every), Step::Piece(Bytes::from_static(b": keep-alive\n\n"))]);
+        waits -= every;
+    }
+    if !waits.is_zero() {
+        steps.push_back(Step::Wait(waits));
     }
     for (number, piece) in pieces.into_iter().take(at).enumerate() {
         if number > 0 && !behaviour.gap.is_zero() {

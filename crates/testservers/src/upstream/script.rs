@@ -24,6 +24,8 @@ pub struct Behaviour {
     pub first: Duration,
     /// Between two pieces; a piece is one event of a stream, or one half of a whole answer.
     pub gap: Duration,
+    /// While the first piece is waited for, a comment of an event stream as often as this.
+    pub comments: Option<Duration>,
     /// Pieces of text a stream is made of.
     pub chunks: usize,
     /// Bytes of text in each of them; absent: short words.
@@ -103,6 +105,7 @@ impl Default for Behaviour {
             delay: Duration::ZERO,
             first: Duration::ZERO,
             gap: Duration::ZERO,
+            comments: None,
             chunks: 8,
             bytes: None,
             text: None,
@@ -227,6 +230,7 @@ impl Behaviour {
             "delay" => self.delay = duration(value)?,
             "first" => self.first = duration(value)?,
             "gap" => self.gap = duration(value)?,
+            "comments" => self.comments = Some(duration(value)?),
             "drip" => self.drip = Some(duration(value)?),
             "chunks" => self.chunks = value.parse().ok()?,
             "bytes" => self.bytes = Some(value.parse().ok()?),

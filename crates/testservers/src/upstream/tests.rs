@@ -184,6 +184,14 @@ fn a_plan_has_waits_between_pieces_and_trouble_where_it_was_asked_for() {
 }
 
 #[test]
+fn comments_fill_the_wait_for_the_first_piece() {
+    let behaviour: Behaviour = "first=250ms,comments=100ms,chunks=1".parse().unwrap();
+    let steps = plan(vec!["a".into()], &behaviour, "".into(), "".into());
+    let (wait, comment) = (|millis| Step::Wait(Duration::from_millis(millis)), || Step::Piece(": keep-alive\n\n".into()));
+    assert_eq!(steps, [wait(100), comment(), wait(100), comment(), wait(50), Step::Piece("a".into())]);
+}
+
+#[test]
 fn escapes_in_paths_are_undone() {
     for (given, want) in [("a", "a"), ("a%3Ab%2fc", "a:b/c"), ("100%", "100%"), ("%zz%4", "%zz%4"), ("%C3%BC", "ü")] {
         assert_eq!(decoded(given), want);

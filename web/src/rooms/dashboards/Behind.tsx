@@ -1,28 +1,29 @@
 // What a point of a chart is made of: its spans, each with the way to its trace.
 
 import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
 import { Link } from "react-router";
 import { queries } from "@/api/queries";
 import type { PanelData } from "@/api/types";
-import { both } from "@/lib/filterText";
 import { duration, fullTime, listTime, money } from "@/lib/format";
-import { Button, Dialog, Empty, ErrorNote, LinkButton, Skeleton, Status } from "@/ui/kit";
+import { Button, Dialog, Empty, ErrorNote, LinkButton, Select, Skeleton, Status } from "@/ui/kit";
 import { Table } from "@/ui/tables";
+import { behindFilter, keyLabel, tracesBehind, type Key } from "./panels";
 
 export interface Picked {
   panel: PanelData;
   from: string;
   to: string;
+  /** Of values that are told apart the one that was clicked on. */
+  key?: Key;
 }
 
-export function Behind({ picked: { panel, from, to }, within, onClose }: { picked: Picked; within: string; onClose: () => void }) {
-  // Of a chart of failures only the failures are of interest.
-  const failed = panel.measures.every((measure) => measure.startsWith("error")) ? "error" : "";
-  const filter = both(both(panel.filter, failed), within);
+export function Behind({ picked, within, onClose }: { picked: Picked; within: string; onClose: () => void }) {
+  const { panel, from, to } = picked;
+  const [key, setKey] = useState<Key>(picked.key);
+  const filter = behindFilter(panel, key, within);
   const spans = useQuery(queries.behind({ filter: filter || undefined, from, to }));
   const items = spans.data?.items ?? [];
-  const search = new URLSearchParams({ from, to });
-  if (filter) search.set("filter", filter);
   return (
     <Dialog
       open
@@ -32,12 +33,13 @@ export function Behind({ picked: { panel, from, to }, within, onClose }: { picke
       footer={
         <>
           <Button onClick={onClose}>Close</Button>
-          <LinkButton to={`/traces?${search.toString()}`} icon="trace">
+          <LinkButton to={tracesBehind(panel, key, within, { from, to })} icon="trace">
             Look in traces
           </LinkButton>
         </>
       }
     >
+      {panel.by && <Which panel={panel} value={key} onChange={setKey} />}
       {spans.error ? (
         <ErrorNote error={spans.error} retry={() => void spans.refetch()} />
       ) : spans.isPending ? (
@@ -76,5 +78,23 @@ export function Behind({ picked: { panel, from, to }, within, onClose }: { picke
       )}
       {spans.data?.next && <p className="sub">The latest 50 of them.</p>}
     </Dialog>
+  );
+}
+
+/** Which of the values that are told apart. */
+function Which({ panel, value, onChange }: { panel: PanelData; value: Key; onChange: (key: Key) => void }) {
+  const by = panel.by ?? "";
+  const keys = [...new Set(panel.rows.map((row) => row.keys[by] ?? null))];
+  const choices = keys.map((key, i) => ({ value: String(i), label: keyLabel(key) }));
+  const at = keys.findIndex((key) => key === value);
+  return (
+    <p>
+      <Select
+        label={by}
+        value={at < 0 ? "" : String(at)}
+        choices={[{ value: "", label: "All of them" }, ...choices]}
+        onChange={(chosen) => onChange(chosen === "" ? undefined : keys[Number(chosen)])}
+      />
+    </p>
   );
 }

@@ -12,7 +12,7 @@ import { SPANS, stretchOf, USUAL } from "@/rooms/traces/times";
 import { Button, ErrorNote, IconButton, LinkButton, PageHeader, Select, Skeleton, useTitle } from "@/ui/kit";
 import { Behind, type Picked } from "./Behind";
 import { Panel } from "./Panel";
-import { FIELDS, stretchAround, timesOf } from "./panels";
+import { FIELDS, stretchAround, timesOf, type Key } from "./panels";
 import "./dashboards.css";
 
 const BUILT_IN = "overview";
@@ -52,9 +52,9 @@ export function Component() {
     const chosen = stretchAround(from, Math.min(to, Date.now() / 1000));
     if (chosen.from < chosen.to) change({ ...chosen, in: "" });
   };
-  const pick = (panel: PanelData, at: number) => {
+  const pick = (panel: PanelData, at: number, key: Key) => {
     const width = (data.data?.bucket_ms ?? 0) / 1000;
-    if (times[at] !== undefined) setPicked({ panel, ...stretchAround(times[at]!, times[at]! + width) });
+    if (times[at] !== undefined) setPicked({ panel, key, ...stretchAround(times[at]!, times[at]! + width) });
   };
   const names = all.data?.map((one) => one.name) ?? [name];
 
@@ -94,7 +94,14 @@ export function Component() {
       {data.data && (
         <div className="panels" aria-busy={data.isPlaceholderData}>
           {data.data.panels.map((panel) => (
-            <Panel key={panel.title} panel={panel} times={times} onZoom={zoom} onPick={(at) => pick(panel, at)} />
+            <Panel
+              key={panel.title}
+              panel={panel}
+              narrowed={Boolean(filter || by)}
+              times={times}
+              onZoom={zoom}
+              onPick={(at, key) => pick(panel, at, key)}
+            />
           ))}
         </div>
       )}

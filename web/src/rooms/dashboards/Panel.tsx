@@ -6,7 +6,7 @@ import { fullTime } from "@/lib/format";
 import { Card, Empty, Skeleton, Status } from "@/ui/kit";
 import { Table } from "@/ui/tables";
 import { SqlTable } from "@/rooms/sql/SqlTable";
-import { drawn, formatOf, isDrawn, keyLabel, measureLabel, summaryOf, type Drawn } from "./panels";
+import { drawn, formatOf, isAsked, isDrawn, keyLabel, measureLabel, summaryOf, type Drawn, type Key } from "./panels";
 
 const Chart = lazy(() => import("@/ui/Chart"));
 /** More lines than this are read in the table. */
@@ -16,14 +16,15 @@ interface Props {
   panel: PanelData;
   times: readonly number[];
   onZoom: (from: number, to: number) => void;
-  onPick: (at: number) => void;
+  onPick: (at: number, key?: Key) => void;
 }
 
-export function Panel({ panel, times, onZoom, onPick }: Props) {
+export function Panel({ panel, narrowed, ...inside }: Props & { /** The page has a filter, or groups. */ narrowed: boolean }) {
   return (
     <Card title={panel.title}>
       {panel.description && <p className="sub panel-says">{panel.description}</p>}
-      <Inside panel={panel} times={times} onZoom={onZoom} onPick={onPick} />
+      <Inside panel={panel} {...inside} />
+      {narrowed && isAsked(panel) && <p className="sub">Of everything: it is asked in SQL, which the filter and the groups above do not reach.</p>}
       {panel.estimated && panel.state === "data" && <p className="sub">Estimates: of some spans only a sample was kept.</p>}
       {panel.more && panel.state === "data" && <p className="sub">{panel.table ? "There are more rows." : "The largest values; there are more."}</p>}
     </Card>
@@ -57,7 +58,7 @@ function Inside({ panel, times, onZoom, onPick }: Props) {
             sync="dashboard"
             onZoom={onZoom}
             // What a question in SQL was about, only the question says.
-            onPick={panel.table ? undefined : onPick}
+            onPick={panel.table ? undefined : (at, series) => onPick(at, series === undefined ? undefined : shown.keys[series])}
           />
         </Suspense>
         <AsTable panel={panel} shown={shown} />

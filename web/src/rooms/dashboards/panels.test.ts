@@ -1,6 +1,18 @@
 import { describe, expect, test } from "vitest";
 import type { PanelData } from "@/api/types";
-import { drawn, formatOf, isDrawn, measureLabel, stretchAround, summaryOf, timesOf } from "./panels";
+import {
+  behindFilter,
+  drawn,
+  formatOf,
+  isAsked,
+  isDrawn,
+  isOfEntries,
+  measureLabel,
+  stretchAround,
+  summaryOf,
+  timesOf,
+  tracesBehind,
+} from "./panels";
 
 const FROM = "2026-11-27T00:00:00.000000Z";
 const TO = "2026-11-27T00:03:00.001000Z";
@@ -47,7 +59,8 @@ describe("what is drawn", () => {
   const times = timesOf(FROM, TO, 60_000);
 
   test("counts are nought where nothing happened, values told apart have a series each", () => {
-    const { series } = drawn(panel({ by: "model", rows: [row(0, "gpt", 2), row(2, "gpt", 1), row(2, null, 5)] }), times);
+    const { series, keys } = drawn(panel({ by: "model", rows: [row(0, "gpt", 2), row(2, "gpt", 1), row(2, null, 5)] }), times);
+    expect(keys).toEqual(["gpt", null]);
     expect(series.map((s) => [s.label, s.values])).toEqual([
       ["gpt", [2, 0, 1, 0]],
       ["none", [0, 0, 5, 0]],
@@ -91,4 +104,34 @@ test("numbers are written in the unit of their panel", () => {
   expect(formatOf("count").format(0.123456)).toBe("0.1235");
   expect(measureLabel("first_token_p95")).toBe("p95");
   expect(measureLabel("error_rate")).toBe("error rate");
+});
+
+describe("what lies behind a point", () => {
+  const stretch = { from: "2026-11-27T00:00:00Z", to: "2026-11-27T00:01:00Z" };
+  const search = (of: Partial<PanelData>, key?: string | null, within = "") =>
+    new URL(tracesBehind(panel(of), key, within, stretch), "http://x").searchParams;
+
+  test("is asked of every span of a trace, unless only entries are measured", () => {
+    expect(search({ filter: "type in (chat, embedding)" }).get("any")).toBe("true");
+    expect(search({ filter: "" }).get("any")).toBe("true");
+    expect(search({ filter: "entry" }).get("any")).toBeNull();
+    expect(search({ filter: "entry and app = desk" }, undefined, "error").get("filter")).toBe("(entry and app = desk) and (error)");
+    expect(search({ filter: "entry" }).get("from")).toBe(stretch.from);
+    expect(isOfEntries("entry and app = desk or type = tool")).toBe(false);
+    expect(isOfEntries("not entry")).toBe(false);
+    expect(isOfEntries("entryway = 1")).toBe(false);
+  });
+
+  test("is of the value that was clicked on", () => {
+    const by = panel({ by: "model", filter: "entry" });
+    expect(behindFilter(by, undefined, "")).toBe("entry");
+    expect(behindFilter(by, null, "")).toBe("(entry) and (not model exists)");
+    expect(behindFilter(by, 'a "b" \\', "app = desk")).toBe('(entry) and (model = "a \\"b\\" \\\\") and (app = desk)');
+    expect(behindFilter(panel({ measures: ["errors"] }), "gpt", "")).toBe("error");
+  });
+
+  test("is not what SQL asked", () => {
+    expect(isAsked(panel({ measures: [] }))).toBe(true);
+    expect(isAsked(panel({}))).toBe(false);
+  });
 });

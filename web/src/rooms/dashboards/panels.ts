@@ -1,6 +1,7 @@
 // From the numbers of a panel to what is drawn.
 
 import type { PanelData } from "@/api/types";
+import { both } from "@/lib/filterText";
 import { axisDuration, duration, money, percent, short } from "@/lib/format";
 import type { Series } from "@/ui/Chart";
 
@@ -29,7 +30,38 @@ export interface Drawn {
   /** Seconds since the epoch, evenly apart. */
   times: number[];
   series: Series[];
+  /** Which value each of the series is of, where values are told apart; null is none. */
+  keys: Key[];
 }
+
+/** A value that is told apart; null is none. Absent: all of them. */
+export type Key = string | null | undefined;
+
+const text = (value: string): string =>
+  `"${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n").replaceAll("\r", "\\r").replaceAll("\t", "\\t")}"`;
+
+/** The spans that a point is made of, as a filter. */
+export function behindFilter(panel: PanelData, key: Key, within: string): string {
+  // Of a chart of failures only the failures are of interest.
+  const failed = panel.measures.every((measure) => measure.startsWith("error")) ? "error" : "";
+  const one = !panel.by || key === undefined ? "" : key === null ? `not ${panel.by} exists` : `${panel.by} = ${text(key)}`;
+  return both(panel.filter, failed, one, within);
+}
+
+/** Whether only spans are meant by which a trace is entered: lists ask these, and no others unless they are told to. */
+export const isOfEntries = (filter: string): boolean => /^\s*entry\s*(?:$|and\b)/i.test(filter) && !/\bor\b/i.test(filter);
+
+/** The way to the traces of a point. */
+export function tracesBehind(panel: PanelData, key: Key, within: string, { from, to }: { from: string; to: string }): string {
+  const filter = behindFilter(panel, key, within);
+  const search = new URLSearchParams({ from, to });
+  if (filter) search.set("filter", filter);
+  if (!isOfEntries(panel.filter)) search.set("any", "true");
+  return `/traces?${search.toString()}`;
+}
+
+/** Whether it was asked in SQL, which neither the filter of the page nor its groups are put into. */
+export const isAsked = (panel: PanelData): boolean => panel.measures.length === 0;
 
 /** Where buckets of time begin, in seconds. */
 export function timesOf(from: string, to: string, bucketMs: number): number[] {
@@ -57,12 +89,12 @@ export function drawn(panel: PanelData, times: readonly number[]): Drawn {
   // Where nothing was counted there was nothing; where nothing was measured nobody knows.
   const without = shape === "bar" ? 0 : null;
   const at = new Map(times.map((time, i) => [Math.round(time * 1000), i]));
-  const lines = new Map<string, (number | null)[]>();
-  const put = (label: string, ms: number, value: number | null) => {
+  const lines = new Map<string, { values: (number | null)[]; key: Key }>();
+  const put = (label: string, ms: number, value: number | null, key?: Key) => {
     const place = at.get(Math.round(ms));
     let line = lines.get(label);
-    if (!line) lines.set(label, (line = times.map(() => without)));
-    if (place !== undefined) line[place] = value ?? without;
+    if (!line) lines.set(label, (line = { values: times.map(() => without), key }));
+    if (place !== undefined) line.values[place] = value ?? without;
   };
   if (panel.table) {
     const columns = panel.table.columns.map((column) => column.name);
@@ -79,12 +111,12 @@ export function drawn(panel: PanelData, times: readonly number[]): Drawn {
       const key = panel.by ? keyLabel(row.keys[panel.by]) : null;
       for (const measure of panel.measures) {
         const label = key === null ? measureLabel(measure) : panel.measures.length === 1 ? key : `${key}, ${measureLabel(measure)}`;
-        put(label, Date.parse(row.start ?? ""), row.values[measure] ?? null);
+        put(label, Date.parse(row.start ?? ""), row.values[measure] ?? null, panel.by ? (row.keys[panel.by] ?? null) : undefined);
       }
     }
   }
-  const series = [...lines].map(([label, values], i): Series => ({ label, color: COLORS[i % COLORS.length]!, shape, values }));
-  return { times: [...times], series };
+  const series = [...lines].map(([label, { values }], i): Series => ({ label, color: COLORS[i % COLORS.length]!, shape, values }));
+  return { times: [...times], series, keys: [...lines.values()].map(({ key }) => key) };
 }
 
 /** A column `start` holds microseconds, or a time. */

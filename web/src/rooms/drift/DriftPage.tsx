@@ -9,11 +9,12 @@ import type { Drift, FieldDrift, TopicDrift } from "@/api/types";
 import { count, fullTime, plural } from "@/lib/format";
 import { Badge, Button, Card, cx, Empty, ErrorNote, Loaded, PageHeader, Segmented, Select, Skeleton, useTitle } from "@/ui/kit";
 import { Table } from "@/ui/tables";
-import { binName, moved, serviceChoices, servicesOf, share, STRETCHES } from "./drift";
+import { binName, isoOf, localOf, moved, OWN, serviceChoices, servicesOf, share, STRETCHES, stretchesOf } from "./drift";
 import "./drift.css";
 
 const AGAINST = [
   { value: "previous", label: "Time before" },
+  { value: "range", label: "Another time" },
   { value: "release", label: "Another release" },
 ] as const;
 
@@ -32,18 +33,50 @@ export function Component() {
       },
       { replace: true },
     );
-  const stretch = STRETCHES.find((s) => s.value === params.get("in")) ?? STRETCHES[1];
   const against = AGAINST.find((a) => a.value === params.get("against")) ?? AGAINST[0];
+  const choices = [...STRETCHES, OWN];
+  const stretch = choices.find((s) => s.value === params.get("in")) ?? STRETCHES[1];
   // Fixed while one looks, so that a comparison holds still.
-  const [from, before] = useMemo(() => {
-    const ago = (hours: number) => new Date(Date.now() - hours * 3_600_000).toISOString();
-    return [ago(stretch.hours), ago(2 * stretch.hours)] as const;
-  }, [stretch.hours]);
+  const times = ["in", "against", "from", "to", "reference_from", "reference_to"].map((key) => [key, params.get(key) ?? ""]);
+  const compared = JSON.stringify(times);
+  const [{ from, to, reference_from, reference_to }, now] = useMemo(() => {
+    const now = Date.now();
+    return [stretchesOf(new URLSearchParams(JSON.parse(compared) as string[][]), now), now] as const;
+  }, [compared]);
+  const ends = Date.parse(to ?? "") || now;
+  const before = reference_from ?? new Date(2 * Date.parse(from) - ends).toISOString();
+  /** What is chosen stays as it is seen, until somebody changes it. */
+  const chooseStretch = (value: string) =>
+    setParams(
+      (p) => {
+        p.set("in", value);
+        for (const [key, moment] of [
+          ["from", from],
+          ["to", new Date(ends).toISOString()],
+        ] as const) {
+          if (value === OWN.value) p.set(key, isoOf(localOf(moment)));
+          else p.delete(key);
+        }
+        return p;
+      },
+      { replace: true },
+    );
   const named = (key: string) => (against.value === "release" ? params.get(key) || undefined : undefined);
   const [release, reference] = [named("release"), named("reference_release")];
   const service = params.get("service") ?? "";
   const services = useQuery({ ...queries.traceMetrics({ by: "service,app", measures: "count", from: before, limit: 200 }), staleTime: 60_000 });
-  const asked = { from, against: against.value, release, reference_release: reference, service: service || undefined };
+  const only = params.get("only") ?? "";
+  const asked = {
+    from,
+    to,
+    against: against.value,
+    reference_from,
+    reference_to,
+    release,
+    reference_release: reference,
+    service: service || undefined,
+    field: only || undefined,
+  };
   const drift = useQuery(queries.drift(asked));
   const several = drift.error instanceof ApiError && drift.error.problem.code === SEVERAL;
   const picker = useRef<HTMLDivElement>(null);
@@ -61,17 +94,30 @@ export function Component() {
     <div className="page">
       <PageHeader title="Drift" lead="What moved in the traffic, by how much, and whether chance does that." />
       <div className="toolbar">
-        <Select label="Time" hideLabel value={stretch.value} choices={STRETCHES} onChange={(v) => set("in", v)} />
+        <Select label="Time" hideLabel value={stretch.value} choices={choices} onChange={chooseStretch} />
+        {stretch.value === OWN.value && (
+          <>
+            <Moment label="From" value={from} onChange={(v) => set("from", v)} />
+            <Moment label="To" value={to ?? new Date(ends).toISOString()} onChange={(v) => set("to", v)} />
+          </>
+        )}
         <div ref={picker}>
           <Select label="Service" value={service} choices={serviceChoices(servicesOf(services.data), service)} onChange={choose} />
         </div>
         <Segmented label="Compare with" value={against.value} choices={AGAINST} onChange={(v) => set("against", v)} />
+        {reference_from && reference_to && (
+          <>
+            <Moment label="Beside, from" value={reference_from} onChange={(v) => set("reference_from", v)} />
+            <Moment label="Beside, to" value={reference_to} onChange={(v) => set("reference_to", v)} />
+          </>
+        )}
         {against.value === "release" && (
           <>
             <Release label="Release" value={release} usual="the newest" onChange={(v) => set("release", v)} />
             <Release label="Beside" value={reference} usual="the one before" onChange={(v) => set("reference_release", v)} />
           </>
         )}
+        <Written label="Fields" value={only} usual={'all, or attributes["tier"]'} onChange={(v) => set("only", v)} />
       </div>
       {several ? (
         <Whose
@@ -122,8 +168,13 @@ function Whose({ from, onChoose }: { from: string; onChoose: (service: string) =
   );
 }
 
-/** The name of a release: taken when it is whole, not letter by letter. */
-function Release({ label, value, usual, onChange }: { label: string; value: string | undefined; usual: string; onChange: (value: string) => void }) {
+/** The name of a release. */
+function Release({ value, ...rest }: { label: string; value: string | undefined; usual: string; onChange: (value: string) => void }) {
+  return <Written value={value ?? ""} {...rest} />;
+}
+
+/** What is taken when it is whole, not letter by letter. */
+function Written({ label, value, usual, onChange }: { label: string; value: string; usual: string; onChange: (value: string) => void }) {
   return (
     <label className="select">
       <span className="select-label">{label}</span>
@@ -134,7 +185,29 @@ function Release({ label, value, usual, onChange }: { label: string; value: stri
         placeholder={usual}
         autoComplete="off"
         spellCheck={false}
-        onBlur={(event) => event.target.value.trim() !== (value ?? "") && onChange(event.target.value.trim())}
+        onBlur={(event) => event.target.value.trim() !== value && onChange(event.target.value.trim())}
+        onKeyDown={(event) => event.key === "Enter" && event.currentTarget.blur()}
+      />
+    </label>
+  );
+}
+
+/** An hour, in the reader's own time. */
+function Moment({ label, value, onChange }: { label: string; value: string; onChange: (value: string) => void }) {
+  const shown = localOf(value);
+  return (
+    <label className="select">
+      <span className="select-label">{label}</span>
+      <input
+        key={shown}
+        type="datetime-local"
+        step={3600}
+        className="input"
+        defaultValue={shown}
+        onBlur={(event) => {
+          const chosen = isoOf(event.target.value);
+          if (chosen && event.target.value !== shown) onChange(chosen);
+        }}
         onKeyDown={(event) => event.key === "Enter" && event.currentTarget.blur()}
       />
     </label>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { FieldDrift } from "@/api/types";
-import { binName, inUnit, moved, serviceChoices, servicesOf, share } from "./drift";
+import { binName, inUnit, isoOf, localOf, moved, serviceChoices, servicesOf, share, stretchesOf } from "./drift";
 
 const field = (over: Partial<FieldDrift>): FieldDrift => ({
   field: "model",
@@ -55,5 +55,27 @@ describe("a comparison in words", () => {
     expect(binName(field({ unit: "ms" }), { low: 100, high: 100, before: 0, after: 1 })).toBe("100 ms");
     expect(binName(field({}), { before: 0, after: 1 })).toBe("all others");
     expect([share(0), share(0.0004), share(0.5)]).toEqual(["0%", "<0.1%", "50%"]);
+  });
+});
+
+describe("the stretches that are compared", () => {
+  const now = Date.parse("2026-11-27T12:30:00Z");
+  const of = (search: string) => stretchesOf(new URLSearchParams(search), now);
+  it("are the last day unless somebody says, and what comes before it is the server's to know", () => {
+    expect(of("")).toEqual({ from: "2026-11-26T12:30:00.000Z", to: undefined });
+    expect(of("in=6h&from=2026-11-01T00:00:00Z")).toEqual({ from: "2026-11-27T06:30:00.000Z", to: undefined });
+    expect(of("in=own&from=2026-11-01T00:00:00Z&to=2026-11-02T00:00:00Z")).toEqual({ from: "2026-11-01T00:00:00Z", to: "2026-11-02T00:00:00Z" });
+    expect(of("in=own&from=yesterday").from).toBe("2026-11-26T12:30:00.000Z");
+  });
+  it("are a week apart where the other one is not named", () => {
+    const found = of("against=range&in=own&from=2026-11-10T00:00:00Z&to=2026-11-11T00:00:00Z&reference_to=2026-11-05T00:00:00Z");
+    expect([found.reference_from, found.reference_to]).toEqual(["2026-11-03T00:00:00.000Z", "2026-11-05T00:00:00Z"]);
+    expect(of("against=range").reference_to).toBe("2026-11-20T12:30:00.000Z");
+  });
+  it("are hours in the reader's own time", () => {
+    expect(localOf("nothing")).toBe("");
+    expect(isoOf("")).toBe("");
+    expect(isoOf(localOf("2026-11-10T05:00:00.000Z"))).toBe("2026-11-10T05:00:00.000Z");
+    expect(localOf(isoOf("2026-11-10T05:40"))).toBe("2026-11-10T05:00");
   });
 });

@@ -47,6 +47,47 @@ export function serviceChoices(names: readonly string[], chosen: string): { valu
   return [{ value: "", label: "All together" }, ...all.map((name) => ({ value: name, label: name }))];
 }
 
+/** A moment as a field of a form has it, in the reader's own time: stretches are whole hours. */
+export function localOf(iso: string): string {
+  const date = new Date(iso);
+  if (Number.isNaN(date.getTime())) return "";
+  const two = (n: number) => String(n).padStart(2, "0");
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}T${two(date.getHours())}:00`;
+}
+
+/** The same back; nothing of what is no moment. */
+export function isoOf(local: string): string {
+  const date = new Date(local);
+  return local === "" || Number.isNaN(date.getTime()) ? "" : date.toISOString();
+}
+
+const HOUR_MS = 3_600_000;
+const WEEK_MS = 168 * HOUR_MS;
+
+export interface Stretches {
+  from: string;
+  /** Absent: until now. */
+  to?: string;
+  /** What it is compared with, where that is a stretch of its own: the week before unless somebody says. */
+  reference_from?: string;
+  reference_to?: string;
+}
+
+/** What an address says is compared: `in` names a stretch until now, or is `own` beside `from` and `to`. */
+export function stretchesOf(params: URLSearchParams, now: number): Stretches {
+  const moment = (key: string) => {
+    const text = params.get(key);
+    return text && !Number.isNaN(Date.parse(text)) ? text : undefined;
+  };
+  const hours = (STRETCHES.find((s) => s.value === params.get("in")) ?? USUAL).hours;
+  const own = params.get("in") === "own";
+  const from = (own && moment("from")) || new Date(now - hours * HOUR_MS).toISOString();
+  const to = own ? moment("to") : undefined;
+  if (params.get("against") !== "range") return { from, to };
+  const week = (iso: string | number) => new Date(new Date(iso).getTime() - WEEK_MS).toISOString();
+  return { from, to, reference_from: moment("reference_from") ?? week(from), reference_to: moment("reference_to") ?? week(to ?? now) };
+}
+
 /** The stretches that can be chosen. */
 export const STRETCHES = [
   { value: "6h", label: "Last 6 hours", hours: 6 },
@@ -54,3 +95,7 @@ export const STRETCHES = [
   { value: "7d", label: "Last 7 days", hours: 168 },
   { value: "30d", label: "Last 30 days", hours: 720 },
 ] as const;
+
+const USUAL = STRETCHES[1];
+/** The one of one's own. */
+export const OWN = { value: "own", label: "From … to …" } as const;

@@ -21,7 +21,7 @@ export function Changes({ changes }: { changes: readonly IncidentChange[] }) {
   return (
     <Card title="What changed before it" flush>
       {changes.length === 0 ? (
-        <p className="card-body muted">No asset was made or moved in the day before it opened.</p>
+        <p className="card-body muted">No asset was made or moved in the day before it opened, and no release was new.</p>
       ) : (
         <ul className="changes">
           {changes.map((change, at) => (
@@ -34,8 +34,11 @@ export function Changes({ changes }: { changes: readonly IncidentChange[] }) {
   );
 }
 
+/** The spans of a release, as a filter. */
+const ofRelease = (service: string, release: string) => `service = ${JSON.stringify(service)} and release = ${JSON.stringify(release)}`;
+
 function Change({ change, onBack }: { change: IncidentChange; onBack: (step: Step) => void }) {
-  const { kind, name, alias, from, to, at, message, named } = change;
+  const { kind, name, release, release_before: before, alias, from, to, at, message, named } = change;
   const step = stepBack(change);
   const asset = `/assets/${kind}/${name}`;
   const by = person(change.by);
@@ -43,13 +46,21 @@ function Change({ change, onBack }: { change: IncidentChange; onBack: (step: Ste
     <li>
       <div className="change-what">
         <div>
-          <Link
-            className="text-link strong"
-            to={to == null ? asset : from == null ? `${asset}?version=${to}` : `${asset}/diff?from=${from}&to=${to}`}
-          >
-            {`${kind}/${name}`}
-          </Link>{" "}
-          {alias ? (
+          {release ? (
+            <Link className="text-link strong" to={`/traces?${new URLSearchParams({ filter: ofRelease(name, release), in: "all" }).toString()}`}>
+              {`service ${name}`}
+            </Link>
+          ) : (
+            <Link
+              className="text-link strong"
+              to={to == null ? asset : from == null ? `${asset}?version=${to}` : `${asset}/diff?from=${from}&to=${to}`}
+            >
+              {`${kind}/${name}`}
+            </Link>
+          )}{" "}
+          {release ? (
+            <span className="num">{before ? `${before} → ${release}` : `${release} was seen first`}</span>
+          ) : alias ? (
             <span>
               {alias} <span className="num">{`${from == null ? "new" : `v${from}`} → ${to == null ? "removed" : `v${to}`}`}</span>
             </span>

@@ -13,7 +13,7 @@ import { VersionLink } from "@/ui/VersionLink";
 import { Changes } from "./Changes";
 import { Happened } from "./Happened";
 import { NewSilence } from "./NewSilence";
-import { examples, factName, factValue, firstRelease, matchersOf, releaseFilter, severityTone, stateTone } from "./incidents";
+import { examples, factName, factValue, firstExamples, firstRelease, matchersOf, releaseFilter, severityTone, stateTone } from "./incidents";
 import "./incidents.css";
 
 const EXAMPLES = 20;
@@ -85,6 +85,7 @@ function Summary({ incident }: { incident: Incident }) {
 function Body({ detail }: { detail: IncidentDetail }) {
   const { incident, alerts, changes } = detail;
   const traces = useMemo(() => examples(alerts, EXAMPLES), [alerts]);
+  const first = useMemo(() => firstExamples(alerts, EXAMPLES), [alerts]);
   return (
     <div className="incident-grid">
       <div className="incident-main">
@@ -107,7 +108,7 @@ function Body({ detail }: { detail: IncidentDetail }) {
               ["Told", incident.receivers ? incident.receivers.join(", ") || "nobody" : "every receiver that matches"],
             ]}
           />
-          <FirstSeen traces={traces} />
+          <FirstSeen traces={first} />
         </Card>
         <Card title="Example traces" flush>
           {traces.length === 0 ? (
@@ -180,7 +181,7 @@ function FirstSeen({ traces }: { traces: readonly string[] }) {
     <p className="first-seen">
       {"First seen in release "}
       <span className="strong">{release}</span>
-      <span className="sub">, that of its earliest example that names one</span>
+      <span className="sub">, that of the earliest example of when it fired</span>
     </p>
   );
 }

@@ -5,6 +5,7 @@ import {
   eventWords,
   examples,
   factValue,
+  firstExamples,
   firstRelease,
   matchersOf,
   readMatchers,
@@ -95,6 +96,14 @@ describe("what it is about", () => {
     ];
     expect(examples(alerts, 9)).toEqual(["c", "a", "b"]);
     expect(examples(alerts, 2)).toEqual(["c", "a"]);
+  });
+  it("was first seen in traces of when it fired first", () => {
+    const alerts = [
+      { ...alert, firing: true, began_at: "2026-01-01T00:10:00.5Z", traces: ["a", "b"] },
+      { ...alert, firing: false, began_at: "2026-01-01T00:10:00Z", traces: ["c", "d", "e", "f", "g", "of today"] },
+    ];
+    expect(firstExamples(alerts, 20)).toEqual(["c", "d", "e", "f", "g", "a", "b"]);
+    expect(firstExamples(alerts, 2)).toEqual(["c", "d"]);
   });
   it("was first seen in the release of the earliest span that names one", () => {
     const spans = [

@@ -95,6 +95,15 @@ export function examples(alerts: readonly IncidentAlert[], most: number): string
   return [...new Set(ordered.flatMap((alert) => alert.traces))].slice(0, most);
 }
 
+/** Of what an alert has, these are of when it began. */
+const FIRST = 5;
+
+/** Traces of when it fired, those of the alert that began first before others. */
+export function firstExamples(alerts: readonly IncidentAlert[], most: number): string[] {
+  const ordered = [...alerts].sort((a, b) => Date.parse(a.began_at) - Date.parse(b.began_at));
+  return [...new Set(ordered.flatMap((alert) => alert.traces.slice(0, FIRST)))].slice(0, most);
+}
+
 /** The release of the earliest of these spans that names one. */
 export function firstRelease(spans: readonly { start: string; release?: string | null }[]): string | null {
   const named = spans.filter((span) => span.release);

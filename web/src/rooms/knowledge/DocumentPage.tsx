@@ -8,6 +8,7 @@ import { bytes, capital, count, place, plural } from "@/lib/format";
 import { useShortcuts } from "@/lib/keys";
 import { Icon } from "@/ui/icons";
 import { Badge, cx, Digest, Empty, ErrorNote, Facts, PageHeader, Skeleton, Time, Toggle, useTitle } from "@/ui/kit";
+import { AsItWas, isTextGone } from "./AsItWas";
 import { DocumentText } from "./DocumentText";
 import { DocumentState, mediaName } from "./Documents";
 import "./knowledge.css";
@@ -79,7 +80,11 @@ function originFacts({ origin }: Document): [string, ReactNode][] {
 function Reader({ knowledge, document }: { knowledge: string; document: Document }) {
   const [params] = useSearchParams();
   const warnings = document.warnings ?? [];
-  const text = useQuery(queries.documentText(knowledge, document.id));
+  const digest = params.get("digest") ?? undefined;
+  const text = useQuery(queries.documentText(knowledge, document.id, digest));
+  // Chunks are of the document as it is now; their offsets say nothing about another text.
+  const then = digest !== undefined && text.data?.current !== true;
+  const now = `/knowledge/${encodeURIComponent(knowledge)}/documents/${encodeURIComponent(document.id)}`;
   const chunks = useQuery(queries.documentChunks(knowledge, document.id));
   const [outlined, setOutlined] = useState(true);
   const [selected, setSelected] = useState<number | null>(null);
@@ -87,7 +92,7 @@ function Reader({ knowledge, document }: { knowledge: string; document: Document
     const [start, end] = [Number(params.get("start") ?? NaN), Number(params.get("end") ?? NaN)];
     return Number.isFinite(start) && end > start ? { start, end } : null;
   }, [params]);
-  const list = useMemo(() => chunks.data?.toSorted((a, b) => a.start - b.start) ?? [], [chunks.data]);
+  const list = useMemo(() => (then ? [] : (chunks.data?.toSorted((a, b) => a.start - b.start) ?? [])), [chunks.data, then]);
 
   const wanted = params.get("chunk");
   useEffect(() => {
@@ -107,13 +112,18 @@ function Reader({ knowledge, document }: { knowledge: string; document: Document
     <div className="reader">
       <div className="reader-text" tabIndex={0} aria-label="Text of the document">
         {text.data ? (
-          <DocumentText
-            text={text.data}
-            chunks={outlined ? list : undefined}
-            passage={passage}
-            selected={outlined ? selected : null}
-            onSelect={setSelected}
-          />
+          <>
+            {!text.data.current && <AsItWas now={now} />}
+            <DocumentText
+              text={text.data}
+              chunks={outlined ? list : undefined}
+              passage={passage}
+              selected={outlined ? selected : null}
+              onSelect={setSelected}
+            />
+          </>
+        ) : isTextGone(text.error) && digest ? (
+          <AsItWas gone now={now} />
         ) : text.error ? (
           <ErrorNote error={text.error} retry={() => void text.refetch()} />
         ) : (
@@ -158,7 +168,7 @@ function Reader({ knowledge, document }: { knowledge: string; document: Document
         )}
         <div className="reader-chunks-head">
           <h2>Chunks</h2>
-          <span className="muted num">{chunks.data ? count(list.length) : ""}</span>
+          <span className="muted num">{chunks.data && !then ? count(list.length) : ""}</span>
           <span className="grow" />
           <Toggle checked={outlined} onChange={setOutlined}>
             Outline

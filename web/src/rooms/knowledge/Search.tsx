@@ -5,6 +5,7 @@ import { api } from "@/api/client";
 import type { Passage, Retrieved } from "@/api/types";
 import { count, duration, percent, place, plural, score, stageName } from "@/lib/format";
 import { useShortcuts } from "@/lib/keys";
+import { passagePage } from "@/lib/places";
 import { preview } from "@/lib/preview";
 import { Badge, Button, cx, Digest, Empty, ErrorNote, IconButton, SearchField, Segmented, Select, Skeleton, Toggle } from "@/ui/kit";
 import { Table } from "@/ui/tables";
@@ -147,8 +148,7 @@ function Results({ retrieved, knowledge, stale }: { retrieved: Retrieved; knowle
     setAt(next);
     list.current?.children[next]?.scrollIntoView({ block: "nearest" });
   };
-  const href = (p: Passage) =>
-    `/knowledge/${knowledge}/documents/${encodeURIComponent(p.document)}?start=${p.start}&end=${p.end}&chunk=${encodeURIComponent(p.chunk)}`;
+  const href = (p: Passage) => passagePage(knowledge, p);
   useShortcuts([
     { keys: "j", label: "Next hit", group: "Search", run: () => move(current + 1) },
     { keys: "k", label: "Previous hit", group: "Search", run: () => move(current - 1) },
@@ -254,8 +254,8 @@ function LeftOut({ retrieved, knowledge }: { retrieved: Retrieved; knowledge: st
               </Link>
             </td>
             <td className="soft">{WHY_LEFT_OUT[one.reason] ?? one.reason}</td>
-            <td className="end num">{one.scores.vector_rank != null ? `#${one.scores.vector_rank} · ${score(one.scores.vector_score!)}` : "–"}</td>
-            <td className="end num">{one.scores.text_rank != null ? `#${one.scores.text_rank} · ${score(one.scores.text_score!)}` : "–"}</td>
+            <td className="end num">{leg(one.scores.vector_rank, one.scores.vector_score)}</td>
+            <td className="end num">{leg(one.scores.text_rank, one.scores.text_score)}</td>
             <td className="end num hide-narrow">{score(one.scores.score, 4)}</td>
           </tr>
         ))}
@@ -336,6 +336,12 @@ function Hit({ passage: p, rank, current, retrieved, href, onFocus }: HitProps) 
   );
 }
 
+/** Readers whose labels hide documents from them are told ranks and no scores of words. */
+function leg(rank?: number | null, value?: number | null): string {
+  if (rank == null) return "–";
+  return value == null ? `#${rank}` : `#${rank} · ${score(value)}`;
+}
+
 function Leg({
   label,
   rank,
@@ -353,14 +359,14 @@ function Leg({
 }) {
   if (unused) return null;
   return (
-    <div className={cx("leg", value == null && "absent")}>
+    <div className={cx("leg", value == null && rank == null && "absent")}>
       <dt>{label}</dt>
       <dd>
         <span className="leg-rank num">{rank != null ? `#${rank}` : ""}</span>
         <span className="leg-bar" aria-hidden="true">
           <i style={{ width: `${value == null || most <= 0 ? 0 : Math.max(2, Math.min(100, (100 * value) / most))}%` }} />
         </span>
-        <span className="leg-value num">{value == null ? "not found" : score(value, digits)}</span>
+        <span className="leg-value num">{value != null ? score(value, digits) : rank == null ? "not found" : ""}</span>
       </dd>
     </div>
   );

@@ -8,7 +8,20 @@ import { about, capital, count } from "@/lib/format";
 import { Badge, Button, Card, ErrorNote, Facts, Loaded, PageHeader, Select, Skeleton, Status, Time, useTitle } from "@/ui/kit";
 import { Table } from "@/ui/tables";
 import { Stands } from "./MonitorList";
-import { chartInWords, evidence, figure, interval, measured, slicesOf, stateMeans, stateTone } from "./monitors";
+import {
+  chartInWords,
+  difference,
+  evidence,
+  figure,
+  inPercent,
+  measured,
+  ofValue,
+  shifts,
+  slicesOf,
+  stateMeans,
+  stateTone,
+  type Shift,
+} from "./monitors";
 import "./monitors.css";
 
 const Chart = lazy(() => import("@/ui/Chart"));
@@ -41,6 +54,7 @@ export function Component() {
 
 function Body({ detail }: { detail: MonitorDetail }) {
   const { monitor, slices, alerts } = detail;
+  const moved = shifts(slices);
   return (
     <div className="monitor">
       <Card title="Where it stands">
@@ -70,6 +84,11 @@ function Body({ detail }: { detail: MonitorDetail }) {
       </Card>
       {alerts.length > 0 && <Alerts alerts={alerts} />}
       {!monitor.hidden && <OverTime name={monitor.name} />}
+      {moved.length > 0 && (
+        <Card title="What moved" flush>
+          <WhatMoved moved={moved} />
+        </Card>
+      )}
       {slices.length > 0 && (
         <Card title="Slices" flush>
           <Slices slices={slices} />
@@ -143,6 +162,9 @@ function Looks({ evaluations }: { evaluations: readonly MonitorEvaluation[] }) {
 }
 
 function Slices({ slices }: { slices: readonly MonitorSlice[] }) {
+  const compared = slices.some((slice) => slice.reference != null);
+  // Of the slices that are held against all others it is a rate.
+  const rates = slices.some((slice) => slice.value_low != null);
   return (
     <Table
       head={
@@ -150,8 +172,8 @@ function Slices({ slices }: { slices: readonly MonitorSlice[] }) {
           <th>Slice</th>
           <th>State</th>
           <th className="end">Measured</th>
-          <th className="end">Value</th>
-          <th className="end">Surely</th>
+          <th className="end">{rates ? "Rate, and where it surely is" : "Value, and where it surely is"}</th>
+          {compared && <th className="end">{rates ? "Difference from all others" : "Difference"}</th>}
           <th className="end">Limit</th>
           <th>In words</th>
         </>
@@ -169,13 +191,49 @@ function Slices({ slices }: { slices: readonly MonitorSlice[] }) {
           <td className="end num">{count(slice.count)}</td>
           <td className="end num" title={slice.estimated ? "An estimate: of what is watched only a sample was kept" : undefined}>
             {about(figure(slice.value), slice.estimated)}
+            <Surely interval={ofValue(slice)} />
           </td>
-          <td className="end num">{interval(slice)}</td>
+          {compared && (
+            <td className="end num">
+              {difference(slice)?.off ?? "–"}
+              <Surely interval={difference(slice)?.surely} />
+            </td>
+          )}
           <td className="end num">{figure(slice.limit)}</td>
           <td className="soft">
             {slice.says ?? "–"}
             {evidence(slice) && <div className="sub">{evidence(slice)}</div>}
           </td>
+        </tr>
+      ))}
+    </Table>
+  );
+}
+
+function Surely({ interval }: { interval: string | undefined }) {
+  return interval && interval !== "–" ? <div className="sub">{interval}</div> : null;
+}
+
+/** The parts of distributions that moved, each slice's own largest changes first. */
+function WhatMoved({ moved }: { moved: readonly Shift[] }) {
+  const sliced = moved.some((part) => part.slice !== null);
+  return (
+    <Table
+      head={
+        <>
+          {sliced && <th>Slice</th>}
+          <th>What</th>
+          <th className="end">Before</th>
+          <th className="end">Now</th>
+        </>
+      }
+    >
+      {moved.map(({ slice, what, before, after }) => (
+        <tr key={`${slice ?? ""}/${what}`}>
+          {sliced && <td className="strong">{slice}</td>}
+          <td>{what}</td>
+          <td className="end num">{inPercent(before)}</td>
+          <td className="end num">{inPercent(after)}</td>
         </tr>
       ))}
     </Table>

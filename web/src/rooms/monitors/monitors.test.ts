@@ -1,6 +1,19 @@
 import { describe, expect, it } from "vitest";
 import type { MonitorEvaluation, MonitorSlice } from "@/api/types";
-import { chartInWords, evidence, figure, interval, measured, slicesInWords, slicesOf, stateTone } from "./monitors";
+import {
+  chartInWords,
+  difference,
+  evidence,
+  figure,
+  inPercent,
+  interval,
+  measured,
+  ofValue,
+  shifts,
+  slicesInWords,
+  slicesOf,
+  stateTone,
+} from "./monitors";
 
 const slice = (more: Partial<MonitorSlice>): MonitorSlice => ({ state: "ok", since: "2026-01-01T00:00:00Z", count: 30, ...more });
 const look = (at: string, slices: MonitorSlice[]): MonitorEvaluation => ({ at, version: 1, state: "ok", slices });
@@ -27,9 +40,25 @@ describe("what looks saw over time", () => {
     expect([of.reference, of.low, of.limit]).toEqual([[4], [null], [null]]);
   });
 
+  it("shows the bounds of a rate beside those of its difference", () => {
+    const pl = slice({ value: 0.3, reference: 0.1, low: 0.14, high: 0.27, value_low: 0.24, value_high: 0.36 });
+    const of = measured([look("2026-01-01T00:00:00Z", [pl])], null);
+    expect([of.low, of.high, of.reference]).toEqual([[0.24], [0.36], [0.1]]);
+    expect([ofValue(pl), difference(pl)]).toEqual(["0.24 to 0.36", { off: "0.2", surely: "0.14 to 0.27" }]);
+    expect([ofValue(slice({ value: 0.3, low: 0.2, high: 0.4 })), difference(slice({ value: 0.3 }))]).toEqual(["0.2 to 0.4", null]);
+  });
+
   it("knows every slice", () => expect(slicesOf([newest, oldest])).toEqual(["a", "b"]));
 
   it("says so where nothing was measured", () => expect(chartInWords(measured([], null), "it")).toContain("nothing was measured"));
+});
+
+describe("what moved", () => {
+  it("is told slice by slice, with shares of before and now", () => {
+    const slices = [slice({}), slice({ slice: "de", moved: [{ what: "the topic refund, late", before: 0.04, after: 0.3125 }] })];
+    expect(shifts(slices)).toEqual([{ slice: "de", what: "the topic refund, late", before: 0.04, after: 0.3125 }]);
+    expect([inPercent(0.04), inPercent(0.3125), inPercent(0)]).toEqual(["4 %", "31.3 %", "0 %"]);
+  });
 });
 
 describe("words", () => {

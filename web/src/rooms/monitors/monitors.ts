@@ -54,7 +54,7 @@ export interface Measured {
   reference: (number | null)[];
 }
 
-/** What looks saw of one slice over time, the oldest first. Where there is a reference, bounds are of a difference and are left out. */
+/** What looks saw of one slice over time, the oldest first. Bounds are those of the value, and none where only its difference has any. */
 export function measured(evaluations: readonly MonitorEvaluation[], slice: string | null): Measured {
   const of: Measured = { times: [], value: [], low: [], high: [], limit: [], reference: [] };
   for (const found of [...evaluations].reverse()) {
@@ -62,8 +62,8 @@ export function measured(evaluations: readonly MonitorEvaluation[], slice: strin
     const compared = seen?.reference != null;
     of.times.push(Date.parse(found.at) / 1000);
     of.value.push(seen?.value ?? null);
-    of.low.push(compared ? null : (seen?.low ?? null));
-    of.high.push(compared ? null : (seen?.high ?? null));
+    of.low.push((compared ? seen.value_low : seen?.low) ?? null);
+    of.high.push((compared ? seen.value_high : seen?.high) ?? null);
     of.limit.push(compared ? null : (seen?.limit ?? null));
     of.reference.push(seen?.reference ?? null);
   }
@@ -77,6 +77,30 @@ export const figure = (n: number | null | undefined): string =>
 /** Where the truth surely lies. */
 export const interval = ({ low, high }: Pick<MonitorSlice, "low" | "high">): string =>
   low == null || high == null ? "–" : low === high ? figure(low) : `${figure(low)} to ${figure(high)}`;
+
+/** Where the value itself surely lies, whatever it is compared with. */
+export const ofValue = (slice: MonitorSlice): string =>
+  slice.reference == null ? interval(slice) : interval({ low: slice.value_low, high: slice.value_high });
+
+/** How far the value is from what it is compared with, and where that surely lies. */
+export function difference(slice: MonitorSlice): { off: string; surely: string } | null {
+  const { value, reference } = slice;
+  return value == null || reference == null ? null : { off: figure(value - reference), surely: interval(slice) };
+}
+
+/** A share of all. */
+export const inPercent = (share: number): string => `${figure(share * 100)} %`;
+
+export interface Shift {
+  slice: string | null;
+  what: string;
+  before: number;
+  after: number;
+}
+
+/** What moved within the distributions of slices, as rows of a table. */
+export const shifts = (slices: readonly MonitorSlice[]): Shift[] =>
+  slices.flatMap(({ slice, moved }) => (moved ?? []).map(({ what, before, after }) => ({ slice: slice ?? null, what, before, after })));
 
 /** What a sequential test has gathered, of what it takes. */
 export function evidence({ evidence: has, evidence_needed: needs }: MonitorSlice): string | null {

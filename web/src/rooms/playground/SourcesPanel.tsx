@@ -3,7 +3,9 @@ import { useEffect, useRef } from "react";
 import { queries } from "@/api/queries";
 import type { AnswerSource } from "@/api/types";
 import { count, duration, place, score, stageName } from "@/lib/format";
+import { passagePage } from "@/lib/places";
 import { preview } from "@/lib/preview";
+import { AsItWas, isTextGone } from "@/rooms/knowledge/AsItWas";
 import { DocumentText } from "@/rooms/knowledge/DocumentText";
 import { VersionLink } from "@/ui/VersionLink";
 import { Badge, cx, Empty, ErrorNote, IconButton, LinkButton, Skeleton } from "@/ui/kit";
@@ -167,7 +169,8 @@ interface OpenProps {
 
 function OpenSource({ source, numbers, onBack, onStep, onClose }: OpenProps) {
   const knowledge = source.knowledge.split("@")[0]!;
-  const text = useQuery(queries.documentText(knowledge, source.document));
+  const text = useQuery(queries.documentText(knowledge, source.document, source.document_digest));
+  const now = `/knowledge/${encodeURIComponent(knowledge)}/documents/${encodeURIComponent(source.document)}`;
   const at = numbers.indexOf(source.number);
   return (
     <>
@@ -195,21 +198,19 @@ function OpenSource({ source, numbers, onBack, onStep, onClose }: OpenProps) {
             .filter(Boolean)
             .join(" · ")}
         </span>
-        <LinkButton
-          size="sm"
-          look="ghost"
-          icon="external"
-          to={`/knowledge/${knowledge}/documents/${encodeURIComponent(source.document)}?start=${source.start}&end=${source.end}`}
-        >
+        <LinkButton size="sm" look="ghost" icon="external" to={passagePage(knowledge, { ...source, chunk: undefined })}>
           Open
         </LinkButton>
       </div>
       <div className="panel-body doc-panel" tabIndex={0} aria-label={`Text of ${source.title}`}>
         {text.data ? (
-          <DocumentText text={text.data} passage={source} />
+          <>
+            {!text.data.current && <AsItWas now={now} />}
+            <DocumentText text={text.data} passage={source} />
+          </>
         ) : text.error ? (
           <>
-            <ErrorNote error={text.error} retry={() => void text.refetch()} />
+            {isTextGone(text.error) ? <AsItWas gone now={now} /> : <ErrorNote error={text.error} retry={() => void text.refetch()} />}
             <p className="panel-fallback-lead">The passage as the model saw it:</p>
             <div className="doc">
               <div className="doc-block">

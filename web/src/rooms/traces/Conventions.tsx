@@ -60,7 +60,7 @@ function Found({ report }: { report: ConventionReport }) {
   const { services, unknown } = report;
   return (
     <div className="stack">
-      <p className="muted">{`Read from the newest ${plural(report.spans, "span")} with the name of a service`}</p>
+      <p className="muted">{`Read from the newest spans of each service, ${plural(report.spans, "span")} in all`}</p>
       <Card title="Services" flush actions={<Most shown={services.length} />}>
         <Services services={services} />
       </Card>

@@ -4,6 +4,7 @@ import { Link } from "react-router";
 import type { SpanReading } from "@/api/types";
 import { listOf, type Attributes } from "@/lib/attributes";
 import { score } from "@/lib/format";
+import { passagePage } from "@/lib/places";
 import { Icon } from "@/ui/icons";
 import { Long } from "./Conversation";
 
@@ -34,12 +35,12 @@ function ofHit(hit: unknown, knowledge: string | undefined): Found {
   if (typeof hit !== "object" || hit === null) return { title: String(hit) };
   const h = hit as Record<string, unknown>;
   const document = text(h.document);
-  const place = `?start=${Number(h.start)}&end=${Number(h.end)}`;
+  const place = { start: Number(h.start), end: Number(h.end), document_digest: text(h.document_digest) };
   return {
     title: text(h.title) ?? text(h.uri) ?? document ?? text(h.chunk) ?? "passage",
     score: number(h.score) ?? number((h.scores as { score?: unknown } | undefined)?.score),
     text: text(h.text),
-    to: knowledge && document ? `/knowledge/${encodeURIComponent(knowledge)}/documents/${encodeURIComponent(document)}${place}` : undefined,
+    to: knowledge && document ? passagePage(knowledge, { document, ...place }) : undefined,
   };
 }
 

@@ -45,6 +45,12 @@ export function Component() {
           {`${plural(tail.missed, "span")} could not be shown: more came than this browser could take. All are in the list.`}
         </p>
       )}
+      {tail.gap && (
+        <p className="tail-missed" role="status">
+          <Icon name="warn" size={14} />
+          The connection was away, and some of what came meanwhile may not be shown here. All is in the list.
+        </p>
+      )}
       {tail.state === "refused" ? (
         isFilterFault(tail.error) ? null : (
           <ErrorNote error={tail.error} />

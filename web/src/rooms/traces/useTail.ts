@@ -1,11 +1,17 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import { api, ApiError } from "@/api/client";
 import type { SpanSummary } from "@/api/types";
+import { both } from "@/lib/filterText";
 import { TailBoard } from "./tail";
 
 /** The screen is drawn this often at most, however much happens. */
 const DRAW_MS = 150;
 const PAUSES = [250, 1_000, 2_000, 5_000];
+/** A server says every fifteen seconds that it is there. One that is silent for so long has gone without a word. */
+const SILENT_MS = 60_000;
+/** After a break so many spans of the list are looked through, a page at a time. */
+const PAGE = 200;
+const LOOKED_THROUGH = 1_000;
 
 export interface Tail {
   rows: readonly SpanSummary[];
@@ -13,14 +19,16 @@ export interface Tail {
   state: "waiting" | "live" | "lost" | "refused";
   error: unknown;
   missed: number;
+  /** Whether some may not be shown that came while the connection was away. */
+  gap: boolean;
   /** Spans that came since the pause began. */
   held: number;
   paused: boolean;
   pause: (on: boolean) => void;
 }
 
-type Shown = Pick<Tail, "rows" | "state" | "error" | "missed" | "held">;
-const NOTHING: Shown = { rows: [], state: "waiting", error: null, missed: 0, held: 0 };
+type Shown = Pick<Tail, "rows" | "state" | "error" | "missed" | "gap" | "held">;
+const NOTHING: Shown = { rows: [], state: "waiting", error: null, missed: 0, gap: false, held: 0 };
 
 /** Spans that pass, for as long as the page is shown; comes again when the connection ends. */
 export function useTail(filter: string, spans: boolean): Tail {
@@ -37,6 +45,7 @@ export function useTail(filter: string, spans: boolean): Tail {
       ...more,
       rows: paused.current ? before.rows : current.rows(),
       missed: current.missed,
+      gap: current.gap,
       held: current.fresh,
     }));
   }, []);
@@ -82,15 +91,27 @@ async function follow(asked: Asked, board: TailBoard, signal: AbortSignal, draw:
   }
 }
 
-async function listen({ filter, spans }: Asked, board: TailBoard, signal: AbortSignal, draw: Draw, heard: () => void): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+async function listen(asked: Asked, board: TailBoard, signal: AbortSignal, draw: Draw, heard: () => void): Promise<void> {
+  const silent = new AbortController();
+  const either = AbortSignal.any([signal, silent.signal]);
+  let [timer, silence]: (ReturnType<typeof setTimeout> | undefined)[] = [];
+  const listening = () => {
+    clearTimeout(silence);
+    silence = setTimeout(() => silent.abort(), SILENT_MS);
+  };
+  const { filter, spans } = asked;
   try {
     let first = true;
-    for await (const event of api.traces.tail({ filter: filter || undefined, spans: spans || undefined }, signal)) {
+    listening();
+    for await (const event of api.traces.tail({ filter: filter || undefined, spans: spans || undefined }, either)) {
+      listening();
+      const since = first ? board.since() : null;
       board.push(event);
       if (first) {
         first = false;
         heard();
+        // What comes from here on waits in the stream, so that nothing falls between.
+        if (since !== null) await catchUp(asked, board, since, signal);
         draw({ state: "live", error: null });
       }
       timer ??= setTimeout(() => {
@@ -100,5 +121,24 @@ async function listen({ filter, spans }: Asked, board: TailBoard, signal: AbortS
     }
   } finally {
     clearTimeout(timer);
+    clearTimeout(silence);
   }
+}
+
+/** Shows what came while nobody followed, from the list, which has what is stored. */
+async function catchUp({ filter, spans }: Asked, board: TailBoard, from: string, signal: AbortSignal): Promise<void> {
+  const found: SpanSummary[] = [];
+  let cursor: string | null | undefined;
+  try {
+    do {
+      const page = await api.traces.spans({ filter: both(spans ? "" : "entry", filter) || undefined, from, limit: PAGE, cursor }, signal);
+      found.push(...page.items);
+      cursor = page.next;
+    } while (cursor && found.length < LOOKED_THROUGH);
+    board.gap ||= Boolean(cursor);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    board.gap = true;
+  }
+  board.catchUp(found);
 }

@@ -4,16 +4,18 @@ use mainspring_catalog::Catalog;
 use mainspring_kernel::{Clock as _, Fault as _, FaultKind};
 use mainspring_testservers::on_every_engine;
 
-use super::{Room, call, caller, intent, limit, of_user, outcome, refused, seconds, set};
-use crate::ledger::{Metric, SubjectKind};
+use super::{Room, all_calls, call, caller, intent, limit, money, of_user, outcome, refused, seconds, set};
+use crate::ledger::{Intent, Metric, SubjectKind};
 
 on_every_engine!(Catalog: [
     requests_are_refused_with_the_exact_time_to_come_back,
     tokens_are_set_aside_and_what_is_not_used_comes_back,
+    tokens_are_counted_as_they_are_thought_to_be_and_dollars_as_they_can_be,
     calls_at_once_are_counted,
     a_limit_for_each_holds_for_each_alone_and_a_named_one_instead,
     a_route_is_one_model_however_it_is_called,
     what_is_refused_takes_nothing,
+    of_several_limits_in_the_way_the_longest_is_told,
     limits_by_the_minute_go_on_after_a_restart,
     a_clock_that_jumps_neither_opens_nor_locks_anything,
 ]);
@@ -61,6 +63,23 @@ async fn tokens_are_set_aside_and_what_is_not_used_comes_back(catalog: Catalog) 
     let permit = ledger.admit(&caller(), &large).unwrap();
     permit.settle(outcome(&ledger, &large, (1_000, 0)));
     ledger.admit(&caller(), &intent(&room.clock, 8_000, 0)).unwrap();
+}
+
+/// A quarter of the bytes of a text are about its tokens; its bytes are what they can be at most.
+async fn tokens_are_counted_as_they_are_thought_to_be_and_dollars_as_they_can_be(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let ledger = room.ledger().await;
+    set(&ledger, &room, SubjectKind::Project, "*", Metric::TokensPerMinute, "10000").await;
+    let intent = Intent { input_tokens_about: 2_000, ..intent(&room.clock, 8_000, 1_000) };
+    let permit = ledger.admit(&caller(), &intent).unwrap();
+    assert_eq!(permit.headers()["x-ratelimit-remaining-tokens"], "7000");
+    let set_aside = permit.set_aside();
+    assert!(set_aside >= money("0.0018"), "8,000 tokens read and 1,000 written: {set_aside}");
+    // Nobody says what became of it.
+    drop(permit);
+    ledger.flush().await.unwrap();
+    let calls = all_calls(&ledger, &room).await;
+    assert_eq!((calls[0].usage.input, calls[0].usage.output, calls[0].cost), (2_000, 1_000, set_aside));
 }
 
 async fn calls_at_once_are_counted(catalog: Catalog) {
@@ -116,6 +135,41 @@ async fn what_is_refused_takes_nothing(catalog: Catalog) {
     let told = ledger.admit(&caller(), &intent(&room.clock, 100, 0)).unwrap().headers();
     assert_eq!(told["x-ratelimit-remaining-requests"], "98");
     assert_eq!((ledger.under_way(), ledger.waiting()), (0, 2), "nothing was written of what was refused");
+}
+
+/// Whichever of them is looked at first.
+async fn of_several_limits_in_the_way_the_longest_is_told(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let ledger = room.ledger().await;
+    set(&ledger, &room, SubjectKind::Project, "*", Metric::RequestsPerMinute, "6").await;
+    set(&ledger, &room, SubjectKind::User, "*", Metric::TokensPerMinute, "1000").await;
+    let six_calls = |last: u64| {
+        for _ in 0..5 {
+            call(&ledger, &room.clock, &caller(), (1, 0)).unwrap();
+        }
+        let intent = intent(&room.clock, 1, 0);
+        ledger.admit(&caller(), &intent).unwrap().settle(outcome(&ledger, &intent, (last, 0)));
+    };
+    // Requests come back in ten seconds, tokens in half a minute.
+    six_calls(1_495);
+    let refusal = refused(ledger.admit(&caller(), &intent(&room.clock, 1, 0)));
+    assert_eq!(refusal.metric, Metric::TokensPerMinute);
+    assert!(refusal.retry_after > seconds(30) && refusal.retry_after < seconds(31), "{:?}", refusal.retry_after);
+    room.clock.advance(seconds(180));
+    // Tokens come back within a second.
+    six_calls(985);
+    let small = intent(&room.clock, 20, 0);
+    let refusal = refused(ledger.admit(&caller(), &small));
+    assert_eq!((refusal.metric, refusal.retry_after), (Metric::RequestsPerMinute, seconds(10)));
+    // A budget is there again tomorrow.
+    set(&ledger, &room, SubjectKind::Key, "*", Metric::UsdPerDay, "0.0099").await;
+    let refusal = refused(ledger.admit(&caller(), &intent(&room.clock, 20, 16_000)));
+    assert_eq!(refusal.metric, Metric::UsdPerDay);
+    assert!(refusal.retry_after > seconds(3_600), "{:?}", refusal.retry_after);
+    // And what waiting does not help is told whatever else is in the way.
+    set(&ledger, &room, SubjectKind::Key, "*", Metric::UsdPerDay, "0.0000001").await;
+    let fault = ledger.admit(&caller(), &small).unwrap_err();
+    assert_eq!((fault.code(), fault.retry_after()), ("budget-too-small", None));
 }
 
 async fn limits_by_the_minute_go_on_after_a_restart(catalog: Catalog) {

@@ -156,6 +156,46 @@ async fn rules_replace_labels_and_add_metadata() {
 }
 
 #[tokio::test]
+async fn a_link_is_for_those_who_may_see_it_and_what_it_leads_to() {
+    let folder = Folder::new();
+    let docs = folder.home.path().join("docs");
+    for name in ["salaries/x.md", "notes/y.md", "public/own.md", "board/own.md"] {
+        folder.write(name, "x");
+    }
+    let links = [
+        ("public/x.md", "../salaries/x.md"),
+        ("public/y.md", "../notes/y.md"),
+        ("board/x.md", "../salaries/x.md"),
+        ("board/y.md", "../notes/y.md"),
+        ("notes/x.md", "../salaries/x.md"),
+    ];
+    for (link, target) in links {
+        std::os::unix::fs::symlink(target, docs.join(link)).unwrap();
+    }
+    let rules = json!([
+        { "match": "public/**", "labels": [] },
+        { "match": "salaries/**", "labels": ["hr", "head"] },
+        { "match": "board/**", "labels": ["board", "head"] },
+    ]);
+    let listing = folder.source(json!({ "labels": ["staff"], "rules": rules })).list(later()).await.unwrap();
+    let of =
+        |path: &str| listing.documents.iter().find(|listed| listed.path == path).map(|listed| listed.attributes.labels.to_vec());
+    let labels = |labels: &[&str]| Some(labels.iter().map(|label| (*label).to_owned()).collect::<Vec<_>>());
+    assert_eq!(of("public/own.md"), labels(&[]));
+    assert_eq!(of("public/x.md"), labels(&["head", "hr"]), "not everybody's, though the link is");
+    assert_eq!(of("public/y.md"), labels(&["staff"]));
+    assert_eq!(of("board/own.md"), labels(&["board", "head"]));
+    assert_eq!(of("board/x.md"), labels(&["head"]), "whoever holds it may see both");
+    // No label opens both sides.
+    assert_eq!((of("board/y.md"), of("notes/x.md")), (None, None));
+    let skipped = "source-link-skipped";
+    assert_eq!(codes(&listing), [("board/y.md", skipped), ("notes/x.md", skipped)]);
+    // What is as it was has the digest it had, and what has other labels another one.
+    let digest = |path: &str| listing.documents.iter().find(|listed| listed.path == path).unwrap().attributes_digest;
+    assert_ne!(digest("public/x.md"), digest("board/x.md"));
+}
+
+#[tokio::test]
 async fn single_files_are_listed_and_missing_ones_named() {
     let folder = Folder::new();
     folder.write("a.md", "x");

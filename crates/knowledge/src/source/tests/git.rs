@@ -88,6 +88,40 @@ async fn a_new_commit_changes_just_the_fingerprints_of_what_it_changed() {
 }
 
 #[tokio::test]
+async fn a_clone_holds_nothing_of_commits_before() {
+    let home = repository();
+    let (policy, work) = local();
+    let source = open(spec(home.path(), json!({})), &policy).unwrap();
+    source.list(later()).await.unwrap();
+    let clone = std::fs::read_dir(work.path().join("git")).unwrap().next().unwrap().unwrap().path();
+    let blob = |name: &str| {
+        let out = Command::new("git").args(["rev-parse", name]).current_dir(home.path()).output().unwrap();
+        String::from_utf8(out.stdout).unwrap().trim().to_owned()
+    };
+    let holds = |sha: &str| {
+        let found = Command::new("git").arg("--git-dir").arg(&clone).args(["cat-file", "-e", sha]).output().unwrap();
+        found.status.success()
+    };
+    let (secret, stays) = (blob("HEAD:docs/a.md"), blob("HEAD:README.md"));
+    assert!(holds(&secret) && holds(&stays));
+    std::fs::remove_file(home.path().join("docs/a.md")).unwrap();
+    git(home.path(), &["commit", "-q", "-am", "two"]);
+    let listing = source.list(later()).await.unwrap();
+    assert!(!holds(&secret) && holds(&stays));
+    // Twice the same commit, and one more after what was there was packed.
+    source.list(later()).await.unwrap();
+    assert_eq!(bytes(&source, &listing.documents[1]).await, b"read me");
+    std::fs::write(home.path().join("docs/c.md"), "gamma").unwrap();
+    git(home.path(), &["add", "-A"]);
+    git(home.path(), &["commit", "-q", "-m", "three"]);
+    let listing = source.list(later()).await.unwrap();
+    assert_eq!(paths(&listing), [".gitattributes", "README.md", "docs/b.txt", "docs/c.md", "src/main.rs"]);
+    for listed in &listing.documents {
+        assert_eq!(bytes(&source, listed).await, std::fs::read(home.path().join(&listed.path)).unwrap());
+    }
+}
+
+#[tokio::test]
 async fn a_branch_a_tag_and_a_commit_can_be_named() {
     let home = repository();
     git(home.path(), &["tag", "v1"]);

@@ -189,6 +189,20 @@ async fn a_page_that_fails_makes_no_other_page_count_as_gone() {
 }
 
 #[tokio::test]
+async fn a_start_page_that_is_not_there_makes_no_page_count_as_gone() {
+    let port = serve(|path, _| site(path)).await;
+    let (policy, _work) = web_policy();
+    let list = async |paths: &[&str]| {
+        let urls: Vec<String> = paths.iter().map(|path| format!("http://127.0.0.1:{port}{path}")).collect();
+        open(json!({ "type": "web", "urls": urls, "follow": "path" }), &policy).unwrap().list(later()).await
+    };
+    assert!(matches!(list(&["/gone/"]).await, Err(SourceFault::Missing { .. })), "nothing is known of the site");
+    let listing = list(&["/gone/", "/docs/deep/b"]).await.unwrap();
+    assert_eq!((paths(&listing), listing.unread.clone()), (vec!["127.0.0.1/docs/deep/b"], vec![String::new()]));
+    assert_eq!(codes(&listing), [("127.0.0.1/gone/", "source-missing")]);
+}
+
+#[tokio::test]
 async fn label_rules_match_the_path_of_an_address() {
     let (policy, _work) = web_policy();
     let spec = json!({ "type": "web", "urls": ["http://127.0.0.1/hr/pay", "http://127.0.0.1/open"], "rules": [{ "match": "hr/**", "labels": ["hr"] }] });

@@ -128,6 +128,8 @@ pub(in crate::keeping) struct Marks {
     pub(in crate::keeping) fingerprints: BTreeSet<Digest>,
     pub(in crate::keeping) traces: BTreeSet<String>,
     pub(in crate::keeping) sessions: BTreeSet<String>,
+    /// That named topics.
+    pub(in crate::keeping) words: BTreeSet<String>,
     pub(in crate::keeping) hours: BTreeSet<i64>,
 }
 
@@ -137,6 +139,7 @@ pub(in crate::keeping) struct Mark {
     pub(in crate::keeping) fingerprints: Vec<Digest>,
     pub(in crate::keeping) traces: Vec<String>,
     pub(in crate::keeping) sessions: Vec<String>,
+    pub(in crate::keeping) words: Vec<String>,
     pub(in crate::keeping) hours: Vec<i64>,
 }
 
@@ -145,6 +148,7 @@ pub(in crate::keeping) struct Mark {
 struct Found {
     traces: Vec<String>,
     sessions: Vec<String>,
+    words: Vec<String>,
 }
 
 pub(in crate::keeping) async fn marks(catalog: &Catalog, erasure: ErasureId) -> Result<Marks, CatalogFault> {
@@ -152,9 +156,10 @@ pub(in crate::keeping) async fn marks(catalog: &Catalog, erasure: ErasureId) -> 
     for row in catalog.query(MARKS, params![erasure]).await? {
         marks.generation = row.int("generation")?;
         marks.fingerprints.extend(row.json::<Vec<Digest>>("fingerprints")?);
-        let Found { traces, sessions } = row.opt_json("found")?.unwrap_or_default();
+        let Found { traces, sessions, words } = row.opt_json("found")?.unwrap_or_default();
         marks.traces.extend(traces);
         marks.sessions.extend(sessions);
+        marks.words.extend(words);
         marks.hours.extend(row.json::<Vec<i64>>("hours")?);
     }
     Ok(marks)
@@ -164,7 +169,7 @@ pub(in crate::keeping) async fn marks(catalog: &Catalog, erasure: ErasureId) -> 
 pub(in crate::keeping) async fn add_mark(tx: &mut Tx, erasure: ErasureId, mark: &Mark) -> Result<i64, CatalogFault> {
     let generation = latest(tx, erasure).await? + 1;
     let text = |value: serde_json::Result<String>| value.unwrap_or_default();
-    let found = Found { traces: mark.traces.clone(), sessions: mark.sessions.clone() };
+    let found = Found { traces: mark.traces.clone(), sessions: mark.sessions.clone(), words: mark.words.clone() };
     let fingerprints = text(serde_json::to_string(&mark.fingerprints));
     let (found, hours) = (text(serde_json::to_string(&found)), text(serde_json::to_string(&mark.hours)));
     tx.execute(ADD_MARK, params![erasure, generation, fingerprints, found, hours]).await?;

@@ -84,7 +84,13 @@ const fn known(name: &'static str, help: &'static str, only: fn() -> Filter, of:
 
 static KNOWN: [Known; 11] = [
     known("mainspring_spans_total", "Spans, log records among them.", all, Of::Rows, 1.0),
-    known("mainspring_requests_total", "Spans by which traces are entered.", entry_only, Of::Rows, 1.0),
+    known(
+        "mainspring_requests_total",
+        "Requests: each trace once, in every series that an entry of it is of.",
+        entry_only,
+        Of::Rows,
+        1.0,
+    ),
     known(
         "mainspring_request_duration_seconds",
         "How long they took, over the step or five minutes.",

@@ -14,7 +14,7 @@ use super::{
     tree::{Function, Matcher, Selector, Test},
 };
 use crate::{
-    query::{Asking, access::seen, metrics::float, sampled},
+    query::{Asking, By, access::seen, metrics::float, once::Once, sampled},
     table::{Rows, WEIGHT},
 };
 
@@ -303,16 +303,23 @@ async fn ask(
     let buckets = width.map_or(1, |width| (between.1.saturating_sub(origin) / width).saturating_add(1));
     let buckets = usize::try_from(buckets).unwrap_or_default().max(1);
     let among = within(asking, between, asked.condition.clone()).await?;
-    let mut question =
-        Aggregate::of(among).measure(COUNT, MeasureOf::Rows).measure_of(SAMPLED, MeasureOf::Rows, sampled()).limit(ROWS_MAX);
-    if let Some(width) = width {
-        question = question.by_bucket(BUCKET, "start", width, origin);
-    }
-    question = asked.labels.iter().fold(question, |question, label| question.by(label));
-    for (n, (_, of)) in asked.variants.iter().enumerate() {
-        question = question.measure_weighed(&format!("measure_{n}"), of.clone(), Filter::All, WEIGHT);
-    }
-    let grouped = asking.table.aggregate(question).await?;
+    let question = |of: &Filter| {
+        let mut question = Aggregate::of(among.clone())
+            .measure_of(COUNT, MeasureOf::Rows, of.clone())
+            .measure_of(SAMPLED, MeasureOf::Rows, sampled().and(of.clone()))
+            .limit(ROWS_MAX);
+        if let Some(width) = width {
+            question = question.by_bucket(BUCKET, "start", width, origin);
+        }
+        question = asked.labels.iter().fold(question, |question, label| question.by(label));
+        for (n, (_, measured)) in asked.variants.iter().enumerate() {
+            question = question.measure_weighed(&format!("measure_{n}"), measured.clone(), of.clone(), WEIGHT);
+        }
+        question
+    };
+    let labels: Vec<By> = asked.labels.iter().map(|label| By::Column(label)).collect();
+    let (grouped, every) = Once::of(&among, &labels, question).ask(asking).await?;
+    times.estimated.fetch_or(every, Ordering::Relaxed);
     if grouped.more {
         return Err(PromFault::question(
             "that is more series than one answer holds: take fewer labels, a longer step, or less time",

@@ -1,112 +1,23 @@
 //! Several servers over one lake, of which one writes while another one does.
 
-use std::{fmt, future::Future, pin::Pin};
-
 use arrow_array::RecordBatch;
-use arrow_schema::SchemaRef;
-use mainspring_kernel::Name;
-use mainspring_lake::{
-    Aggregate, Answer, Commit, DocHits, Grouped, LakeVersion, Table, TableStats, TextQuery, Upkeep, UpkeepPolicy, VectorQuery,
-};
+use mainspring_lake::UpkeepPolicy;
 use tempfile::TempDir;
 
 use super::*;
 use crate::{
     settle::{self, Kept},
     table::to_batch,
+    tests::unsteady::Unsteady,
 };
 
 /// As long as whoever adopted remembers it.
 const LONG: Duration = Duration::from_secs(600);
 
-type Doing = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// A table at which something happens after rows were read and before they are written.
-struct Between {
-    inner: Arc<dyn Table>,
-    first: Mutex<Option<Doing>>,
-}
-
-impl fmt::Debug for Between {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Between").finish_non_exhaustive()
-    }
-}
-
-impl Table for Between {
-    fn name(&self) -> &Name {
-        self.inner.name()
-    }
-    fn schema(&self) -> SchemaRef {
-        self.inner.schema()
-    }
-    fn append(&self, rows: RecordBatch) -> Answer<'_, Commit> {
-        Box::pin(async move { self.inner.append(rows).await })
-    }
-    fn append_all(&self, batches: Vec<RecordBatch>) -> Answer<'_, Commit> {
-        Box::pin(async move { self.inner.append_all(batches).await })
-    }
-    fn replace(&self, delete: Filter, rows: Option<RecordBatch>) -> Answer<'_, Commit> {
-        Box::pin(async move { self.inner.replace(delete, rows).await })
-    }
-    fn replace_as_read<'a>(&'a self, read: &'a LakeVersion, delete: Filter, rows: Option<RecordBatch>) -> Answer<'a, Commit> {
-        Box::pin(async move {
-            let first = self.first.lock().unwrap().take();
-            if let Some(first) = first {
-                first.await;
-            }
-            self.inner.replace_as_read(read, delete, rows).await
-        })
-    }
-    fn scan(&self, scan: Scan) -> Answer<'_, Vec<RecordBatch>> {
-        Box::pin(async move { self.inner.scan(scan).await })
-    }
-    fn count(&self, filter: Filter) -> Answer<'_, u64> {
-        Box::pin(async move { self.inner.count(filter).await })
-    }
-    fn aggregate(&self, question: Aggregate) -> Answer<'_, Grouped> {
-        Box::pin(async move { self.inner.aggregate(question).await })
-    }
-    fn nearest(&self, query: VectorQuery) -> Answer<'_, DocHits> {
-        Box::pin(async move { self.inner.nearest(query).await })
-    }
-    fn matching(&self, query: TextQuery) -> Answer<'_, DocHits> {
-        Box::pin(async move { self.inner.matching(query).await })
-    }
-    fn take<'a>(&'a self, rows: &'a [u64], columns: &'a [&'a str]) -> Answer<'a, RecordBatch> {
-        Box::pin(async move { self.inner.take(rows, columns).await })
-    }
-    fn version(&self) -> Answer<'_, LakeVersion> {
-        Box::pin(async move { self.inner.version().await })
-    }
-    fn at<'a>(&'a self, version: &'a LakeVersion) -> Answer<'a, Arc<dyn Table>> {
-        Box::pin(async move { self.inner.at(version).await })
-    }
-    fn snapshot(&self) -> Answer<'_, Arc<dyn Table>> {
-        Box::pin(async move { self.inner.snapshot().await })
-    }
-    fn tag<'a>(&'a self, tag: &'a str, version: &'a LakeVersion) -> Answer<'a, ()> {
-        Box::pin(async move { self.inner.tag(tag, version).await })
-    }
-    fn untag<'a>(&'a self, tag: &'a str) -> Answer<'a, ()> {
-        Box::pin(async move { self.inner.untag(tag).await })
-    }
-    fn tags(&self) -> Answer<'_, Vec<(String, LakeVersion)>> {
-        Box::pin(async move { self.inner.tags().await })
-    }
-    fn stats(&self) -> Answer<'_, TableStats> {
-        Box::pin(async move { self.inner.stats().await })
-    }
-    fn upkeep<'a>(&'a self, policy: &'a UpkeepPolicy) -> Answer<'a, Upkeep> {
-        Box::pin(async move { self.inner.upkeep(policy).await })
-    }
-}
-
 /// What a room works with, where this happens when it has read rows that it is about to write.
 fn between(room: &Observability, first: impl Future<Output = ()> + Send + 'static) -> Kept {
-    let first: Doing = Box::pin(first);
     let mut kept = room.kept().clone();
-    kept.table = Arc::new(Between { inner: Arc::clone(room.table()), first: Mutex::new(Some(first)) });
+    kept.table = Unsteady::changed_between(Arc::clone(room.table()), first);
     kept
 }
 

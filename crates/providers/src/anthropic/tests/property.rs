@@ -108,6 +108,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         }),
         (0_u32..4, "[{}\\[\\]\"\\\\a:1,]{0,5}").prop_map(|(call, fragment)| Event::Arguments { choice: 0, call, fragment }),
         other.prop_map(|value| Event::Other { said_in: Dialect::Anthropic, value }),
+        Just(Event::Ping),
         finish.prop_map(|finish| Event::Finished { choice: 0, finish, stop_sequence: None }),
         (0_u64..99, 0_u64..99).prop_map(|(input, output)| Event::Usage(TokenUsage { input, output, ..TokenUsage::default() })),
     ]

@@ -50,6 +50,20 @@ fn tool_calls_that_come_mixed_go_out_one_after_another() {
 }
 
 #[test]
+fn a_ping_goes_out_at_once_and_behind_the_beginning() {
+    let mut writer = Writer::new("asked");
+    let names = |written: anthropic::Written| written.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    assert_eq!(names(writer.write(began())), [""; 0], "the beginning waits for what is read");
+    assert_eq!(names(writer.write(Event::Ping)), ["message_start", "ping"], "and not for what is thought");
+    assert_eq!(names(writer.write(Event::Ping)), ["ping"]);
+    assert_eq!(names(writer.write(text("Hi."))), ["content_block_start", "content_block_delta"]);
+    assert_eq!(writer.write(Event::Ping), [("ping", json!({"type": "ping"}))]);
+    assert_eq!(names(writer.write(text("Ho."))), ["content_block_delta"], "the block goes on");
+    assert_eq!(names(writer.write(Event::Ended)), ["content_block_stop", "message_delta", "message_stop"]);
+    assert_eq!(names(writer.write(Event::Ping)), [""; 0]);
+}
+
+#[test]
 fn a_second_call_goes_out_as_it_comes_once_the_first_is_whole() {
     let mut writer = Writer::new("asked");
     let mut written = |event| writer.write(event).len();

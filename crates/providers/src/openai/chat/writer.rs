@@ -92,7 +92,7 @@ impl Writer {
                 self.delta(choice, json!({"tool_calls": [more]}), &mut out);
             }
             Event::Other { said_in: Dialect::OpenAiChat, value } => self.other(value, &mut out),
-            Event::Other { .. } => {}
+            Event::Other { .. } | Event::Ping => {}
             Event::Finished { choice, finish, stop_sequence } => {
                 self.open(choice, &mut out);
                 let reason = match write::finish_reason(finish) {

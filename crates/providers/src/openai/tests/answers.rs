@@ -180,6 +180,11 @@ fn what_is_no_answer_is_a_fault() {
         (r#"{"error":{"message":"slow down","code":429}}"#, FaultClass::RateLimited),
         (r#"{"object":"error","message":"maximum context length is 5","code":400}"#, FaultClass::ContextWindow),
         (r#"{"error":"something"}"#, FaultClass::Server),
+        (
+            r#"{"choices":[{"message":{"content":"ha"},"finish_reason":"error","error":{"code":429,"message":"slow"}}]}"#,
+            FaultClass::RateLimited,
+        ),
+        (r#"{"choices":[{"message":{"content":"ha"},"finish_reason":"error"}]}"#, FaultClass::Server),
     ] {
         let fault = PLAIN.decode(&at(UNKNOWN), body.as_bytes()).unwrap_err();
         assert_eq!(fault.class, class, "{body}: {fault}");

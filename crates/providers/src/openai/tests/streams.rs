@@ -223,6 +223,11 @@ fn errors_within_a_stream_end_it() {
             r#"data: {"object":"error","message":"maximum context length is 5","type":"BadRequestError","code":400}"#,
             FaultClass::ContextWindow,
         ),
+        (
+            r#"data: {"choices":[{"index":0,"delta":{},"finish_reason":"error","error":{"message":"slow","code":429}}]}"#,
+            FaultClass::RateLimited,
+        ),
+        (r#"data: {"choices":[{"index":0,"delta":{},"finish_reason":"error"}]}"#, FaultClass::Server),
         ("event: error\ndata: {\"message\":\"overloaded\"}", FaultClass::Overloaded),
         ("event: error\ndata: {\"error\":{\"message\":\"no\",\"code\":\"insufficient_quota\"}}", FaultClass::Quota),
         ("data: {broken", FaultClass::Malformed),

@@ -1,0 +1,110 @@
+//! Streams that say something while nothing comes.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use futures::{Stream, StreamExt};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// How long a stream of an answer is silent at most: many proxies cut a connection on which nothing comes for a minute.
+pub const SILENCE: Duration = Duration::from_secs(15);
+
+/// A stream that says a word whenever nothing else has come for a while.
+pub struct Alive<S: Stream> {
+    stream: S,
+    silence: Duration,
+    word: fn() -> S::Item,
+    last: Instant,
+    /// Made when something is first waited for. What comes does not set it anew: it looks at `last` when it goes off, so that
+    /// pieces that follow each other quickly cost no timer.
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S: Stream + Unpin> Alive<S> {
+    #[must_use]
+    pub fn new(stream: S, silence: Duration, word: fn() -> S::Item) -> Self {
+        Self { stream, silence, word, last: Instant::now(), alarm: None }
+    }
+}
+
+impl<S: Stream + Unpin> Stream for Alive<S> {
+    type Item = S::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        let this = &mut *self;
+        if let Poll::Ready(item) = this.stream.poll_next_unpin(context) {
+            this.last = Instant::now();
+            return Poll::Ready(item);
+        }
+        let due = this.last + this.silence;
+        let alarm = this.alarm.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        loop {
+            ready!(alarm.as_mut().poll(context));
+            let now = Instant::now();
+            if now >= due {
+                this.last = now;
+                alarm.as_mut().reset(now + this.silence);
+                return Poll::Ready(Some((this.word)()));
+            }
+            alarm.as_mut().reset(due);
+        }
+    }
+}
+
+impl<S: Stream> fmt::Debug for Alive<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Alive").field("silence", &self.silence).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, time::Duration};
+
+    use futures::{FutureExt, StreamExt, stream};
+    use tokio::time::sleep;
+
+    use super::Alive;
+
+    const SHORT: Duration = Duration::from_millis(20);
+
+    #[tokio::test]
+    async fn a_word_is_said_again_and_again_while_nothing_comes() {
+        let silent = stream::iter(["a"]).chain(stream::once(pending())).boxed();
+        let said: Vec<&str> = Alive::new(silent, SHORT, || "alive").take(4).collect().await;
+        assert_eq!(said, ["a", "alive", "alive", "alive"]);
+    }
+
+    #[tokio::test]
+    async fn what_comes_in_time_needs_no_word_and_the_end_is_the_end() {
+        let mut waited = 0;
+        let steady = stream::iter(0..10).then(|number| sleep(SHORT).map(move |()| number)).boxed();
+        let mut alive = Alive::new(steady, Duration::from_secs(60), || -1);
+        while let Some(number) = alive.next().await {
+            assert_eq!(number, waited);
+            waited += 1;
+        }
+        assert_eq!(waited, 10);
+    }
+
+    /// A word lies between two pieces that are far apart, and takes the place of neither.
+    #[tokio::test]
+    async fn nothing_is_lost_between_words() {
+        let slow = stream::iter(0..3).then(|number| sleep(SHORT * 4).map(move |()| number)).boxed();
+        let said: Vec<i32> = Alive::new(slow, SHORT, || -1).collect().await;
+        assert!(said.contains(&-1), "{said:?}");
+        let pieces: Vec<i32> = said.into_iter().filter(|number| *number >= 0).collect();
+        assert_eq!(pieces, [0, 1, 2]);
+    }
+
+    /// As tests of surfaces do, and whoever has all of an answer already.
+    #[test]
+    fn a_stream_that_never_waits_needs_no_timer() {
+        let all = Alive::new(stream::iter(0..3), SHORT, || -1).collect::<Vec<i32>>();
+        assert_eq!(all.now_or_never(), Some(vec![0, 1, 2]));
+    }
+}

@@ -1,0 +1,41 @@
+import { describe, expect, test } from "vitest";
+import { loneAt, meant, rangeOf } from "./chart";
+
+describe("the upright axis", () => {
+  test("begins at nought, and lower where something is", () => {
+    expect(rangeOf(2, 10)).toEqual([0, 10 * 1.12]);
+    const [low, high] = rangeOf(-5, 10);
+    expect(low).toBeLessThan(-5);
+    expect(high).toBeGreaterThan(10);
+    expect(rangeOf(-5, -1)).toEqual([-5 * 1.12, 0]);
+    expect(rangeOf(null, null)).toEqual([0, 1]);
+    expect(rangeOf(0, 0)).toEqual([0, 1]);
+  });
+});
+
+test("values without others beside them are points", () => {
+  expect(loneAt([1, null, 2, 3, null, 4])).toEqual([0, 5]);
+  expect(loneAt([undefined, 7, undefined])).toEqual([1]);
+  expect(loneAt([null, null])).toEqual([]);
+  expect(loneAt([1, 2])).toEqual([]);
+});
+
+describe("what a pointer means", () => {
+  const line = (...values: (number | null)[]) => ({ shape: "line" as const, values });
+  const bar = (...values: (number | null)[]) => ({ shape: "bar" as const, values });
+
+  test("of lines the nearest that has a value there", () => {
+    const lines = [line(1, 1), line(10, null), line(4, 4)];
+    expect(meant(lines, 0, 8)).toBe(1);
+    expect(meant(lines, 1, 8)).toBe(2);
+    expect(meant([line(null)], 0, 8)).toBeUndefined();
+  });
+
+  test("of bars the lowest that reaches up to it, and else the tallest", () => {
+    const bars = [bar(9), bar(3), bar(0)];
+    expect(meant(bars, 0, 2)).toBe(1);
+    expect(meant(bars, 0, 5)).toBe(0);
+    expect(meant(bars, 0, 50)).toBe(0);
+    expect(meant([bar(0)], 0, 0)).toBeUndefined();
+  });
+});
