@@ -18,7 +18,7 @@ use axum::{Router, body::Body, extract::ConnectInfo};
 use bytes::Bytes;
 use http::{Request, Version};
 use hyper::{
-    body::{Body as _, Frame, Incoming, SizeHint},
+    body::{Frame, Incoming, SizeHint},
     service::service_fn,
 };
 use hyper_util::{
