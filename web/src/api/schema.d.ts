@@ -25,7 +25,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How the parts of the process are: the stores, the models, spans on their way to the lake, and the process itself. */
+        /**
+         * How the parts of the process are: the stores, the models, spans on their way to the lake, the process itself, and
+         *     of a server whether monitors can look and notices arrive.
+         */
         get: operations["list_health"];
         put?: never;
         post?: never;
@@ -144,7 +147,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A document's parsed text with its structure; offsets everywhere count in it. */
+        /**
+         * A document's parsed text with its structure; offsets everywhere count in it. With `digest`, the text a passage was cut
+         *     from: a passage's `document_digest` names it, also after the document changed.
+         */
         get: operations["get_document_text"];
         put?: never;
         post?: never;
@@ -2366,8 +2372,14 @@ export interface components {
             after?: unknown;
         };
         ChangeView: {
+            /** @description Of an asset; `release` where a program sent spans of a release for the first time. */
             kind: string;
+            /** @description Of the asset, or of the service. */
             name: string;
+            /** @description The release that is new. */
+            release?: string | null;
+            /** @description The one that was seen last before it. */
+            release_before?: string | null;
             /** @description Absent for a version that was made. */
             alias?: string | null;
             /** Format: int32 */
@@ -2375,7 +2387,8 @@ export interface components {
             /** Format: int32 */
             to?: number | null;
             at: string;
-            by: string;
+            /** @description Absent where it was done elsewhere. */
+            by?: string | null;
             message: string;
             /** @description One of the alerts is about it. */
             named: boolean;
@@ -2404,7 +2417,7 @@ export interface components {
             unknown: components["schemas"]["UnknownAttribute"][];
             /**
              * Format: int64
-             * @description So many of the newest spans were looked at.
+             * @description So many spans were looked at: the newest of each service.
              */
             spans: number;
         };
@@ -2488,6 +2501,8 @@ export interface components {
         DocumentText: {
             text: string;
             digest: string;
+            /** @description Whether this is what the document says now. */
+            current: boolean;
             blocks: components["schemas"]["BlockView"][];
         };
         DocumentView: {
@@ -2716,7 +2731,10 @@ export interface components {
             breaker: string;
             /** Format: int32 */
             in_flight: number;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description How soon its streams lately began, bad moments weighing more.
+             */
             begin_ms?: number | null;
             /** @description In dollars, as far as anyone can tell before the call. */
             cost?: string | null;
@@ -2797,7 +2815,7 @@ export interface components {
         };
         ForgetRequest: {
             /**
-             * @description Ids of documents to forget.
+             * @description Documents to forget, each by its id or by its whole path or address.
              * @default []
              */
             documents: string[];
@@ -2856,7 +2874,11 @@ export interface components {
             vector_score?: number | null;
             /** Format: int32 */
             text_rank?: number | null;
-            /** Format: float */
+            /**
+             * Format: float
+             * @description BM25. Absent for readers whose labels do not show them everything: it counts words in hidden documents, too. Where
+             *     nothing but words is compared, their `score` is the inverse of the rank.
+             */
             text_score?: number | null;
             /** Format: float */
             fused_score?: number | null;
@@ -3378,6 +3400,18 @@ export interface components {
             /** @description Whether it is remembered, and alerts are raised and resolved. Otherwise it only says what would be. */
             raise?: boolean;
         };
+        /** @description A part of a distribution that moved. */
+        MonitorMoved: {
+            /** @description In words: a category, the words that tell a topic from others, or a range of numbers. */
+            what: string;
+            /**
+             * Format: double
+             * @description Shares of all that was measured.
+             */
+            before: number;
+            /** Format: double */
+            after: number;
+        };
         /** @description What a look saw of one slice. */
         MonitorSlice: {
             /** @description The value of the field; absent where everything is watched together. */
@@ -3407,6 +3441,13 @@ export interface components {
             high?: number | null;
             /**
              * Format: double
+             * @description Where the value itself surely lies, where `low` and `high` are of a difference: of the rate of a slice beside all others.
+             */
+            value_low?: number | null;
+            /** Format: double */
+            value_high?: number | null;
+            /**
+             * Format: double
              * @description What it may not pass.
              */
             limit?: number | null;
@@ -3428,6 +3469,8 @@ export interface components {
             baseline?: string | null;
             /** @description How a distribution moved. */
             drift?: Record<string, never> | null;
+            /** @description The parts of a distribution that moved, those that moved most first. */
+            moved?: components["schemas"]["MonitorMoved"][];
         };
         MonitorSlices: {
             /** Format: int64 */
@@ -4422,7 +4465,10 @@ export interface components {
                 failed: {
                     [key: string]: number;
                 };
-                /** Format: int32 */
+                /**
+                 * Format: int32
+                 * @description Until a stream begins, over the recent ones that did.
+                 */
                 begin_p50_ms?: number | null;
                 /** Format: int32 */
                 begin_p95_ms?: number | null;
@@ -4982,7 +5028,10 @@ export interface components {
         };
         ServiceConventions: {
             service: string;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description Of those that were looked at.
+             */
             spans: number;
             last: string;
             /** @description In how many spans each convention is spoken. */
@@ -5326,7 +5375,10 @@ export interface components {
             failed: {
                 [key: string]: number;
             };
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description Until a stream begins, over the recent ones that did.
+             */
             begin_p50_ms?: number | null;
             /** Format: int32 */
             begin_p95_ms?: number | null;
@@ -5804,7 +5856,9 @@ export interface operations {
     };
     get_document_text: {
         parameters: {
-            query?: never;
+            query?: {
+                digest?: string;
+            };
             header?: never;
             path: {
                 name: string;
