@@ -54,16 +54,21 @@ pub(crate) async fn let_go(inner: &Inner, text: &Digest) -> Result<bool, Knowled
     }
     let bytes = match inner.blobs.get(text).await {
         Ok(bytes) => Some(bytes),
+        // Whoever puts it now was not here when it was looked for: there is nothing to delete.
+        Err(BlobFault::Missing { .. }) => {
+            unlist(inner, text, now).await?;
+            return Ok(true);
+        }
         // What is damaged is of no use to anybody.
-        Err(BlobFault::Missing { .. } | BlobFault::Damaged { .. }) => None,
+        Err(BlobFault::Damaged { .. }) => None,
         Err(fault) => return Err(fault.into()),
     };
     inner.blobs.delete(text).await?;
     // Somebody may have come in between, found it there, and count on it.
-    if let Some(bytes) = bytes
-        && document::names_text(&inner.catalog, text, inner.clock.now()).await?
-    {
-        patiently(inner, || async { Ok(inner.blobs.put(bytes.clone()).await?) }).await?;
+    if document::names_text(&inner.catalog, text, inner.clock.now()).await? {
+        if let Some(bytes) = bytes {
+            patiently(inner, || async { Ok(inner.blobs.put(bytes.clone()).await?) }).await?;
+        }
         return Ok(false);
     }
     unlist(inner, text, now).await?;

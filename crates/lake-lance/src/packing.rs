@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow_schema::{Schema, SchemaRef};
 use futures::FutureExt as _;
-use lance::Dataset;
+use lance::{Dataset, Error};
 use mainspring_lake::LakeFault;
 
 use crate::{schema, table::Core, writer};
@@ -72,7 +72,8 @@ pub(crate) async fn add_lacking(core: &Core, packed: &[String]) -> Result<(), La
                 core.advance(dataset);
                 return Ok(());
             }
-            Err(error) if writer::is_conflict(&error) => {
+            // Whoever does the same at the same time is no conflict to Lance but a contradiction.
+            Err(error) if writer::is_conflict(&error) || matches!(error, Error::IncompatibleTransaction { .. }) => {
                 core.try_again(attempt).await?;
             }
             Err(error) => return Err(core.fault(&error)),

@@ -18,8 +18,10 @@ pub struct Alive<S: Stream> {
     stream: S,
     silence: Duration,
     word: fn() -> S::Item,
-    last: Instant,
-    /// Made when something is first waited for. What comes does not set it anew: it looks at `last` when it goes off, so that
+    /// Since when somebody waits for the next piece. Who took the last one long ago and asks now has waited for nothing yet: it may be
+    /// the end that comes.
+    since: Option<Instant>,
+    /// Made when something is first waited for. What comes does not set it anew: it looks at `since` when it goes off, so that
     /// pieces that follow each other quickly cost no timer.
     alarm: Option<Pin<Box<Sleep>>>,
 }
@@ -27,7 +29,7 @@ pub struct Alive<S: Stream> {
 impl<S: Stream + Unpin> Alive<S> {
     #[must_use]
     pub fn new(stream: S, silence: Duration, word: fn() -> S::Item) -> Self {
-        Self { stream, silence, word, last: Instant::now(), alarm: None }
+        Self { stream, silence, word, since: None, alarm: None }
     }
 }
 
@@ -37,16 +39,16 @@ impl<S: Stream + Unpin> Stream for Alive<S> {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<S::Item>> {
         let this = &mut *self;
         if let Poll::Ready(item) = this.stream.poll_next_unpin(context) {
-            this.last = Instant::now();
+            this.since = None;
             return Poll::Ready(item);
         }
-        let due = this.last + this.silence;
+        let due = *this.since.get_or_insert_with(Instant::now) + this.silence;
         let alarm = this.alarm.get_or_insert_with(|| Box::pin(sleep_until(due)));
         loop {
             ready!(alarm.as_mut().poll(context));
             let now = Instant::now();
             if now >= due {
-                this.last = now;
+                this.since = Some(now);
                 alarm.as_mut().reset(now + this.silence);
                 return Poll::Ready(Some((this.word)()));
             }
@@ -99,6 +101,16 @@ mod tests {
         assert!(said.contains(&-1), "{said:?}");
         let pieces: Vec<i32> = said.into_iter().filter(|number| *number >= 0).collect();
         assert_eq!(pieces, [0, 1, 2]);
+    }
+
+    /// A client that comes late for the end hears no word behind the last piece.
+    #[tokio::test]
+    async fn whoever_comes_late_is_waited_for_and_not_the_stream() {
+        let ends_late = stream::iter(["last"]).chain(stream::once(sleep(SHORT / 4)).filter_map(|()| async { None })).boxed();
+        let mut alive = Alive::new(ends_late, SHORT, || "alive");
+        assert_eq!(alive.next().await, Some("last"));
+        sleep(SHORT * 4).await;
+        assert_eq!(alive.next().await, None);
     }
 
     /// As tests of surfaces do, and whoever has all of an answer already.

@@ -148,7 +148,7 @@ fn pieces((from, to): (Timestamp, Timestamp)) -> Vec<(Timestamp, Timestamp)> {
 }
 
 /// Whether less time would be answered.
-const fn is_too_much(fault: &TraceFault) -> bool {
+pub(super) const fn is_too_much(fault: &TraceFault) -> bool {
     matches!(
         fault,
         TraceFault::TooMuch { .. } | TraceFault::Lake(LakeFault::QueryTooLarge { .. } | LakeFault::QueryTooLong { .. })

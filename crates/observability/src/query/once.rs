@@ -56,9 +56,13 @@ impl Once {
     /// Answers as well whether every entry was measured where each trace should have been: of many millions of traces a question
     /// may not hold them all.
     pub(super) async fn ask(self, asking: Asking<'_>) -> Result<(Grouped, bool), TraceFault> {
-        let Some(each) = self.each else { return Ok((asking.table.aggregate(self.every).await?, false)) };
+        let Some(mut each) = self.each else { return Ok((asking.table.aggregate(self.every).await?, false)) };
+        // There must be time for the other.
+        each.allowance.within /= 2;
         match asking.table.aggregate(each).await {
-            Err(LakeFault::QueryTooLarge { .. }) => Ok((asking.table.aggregate(self.every).await?, true)),
+            Err(LakeFault::QueryTooLarge { .. } | LakeFault::QueryTooLong { .. }) => {
+                Ok((asking.table.aggregate(self.every).await?, true))
+            }
             found => Ok((found?, false)),
         }
     }

@@ -11,6 +11,7 @@ use super::{
     by::{By, keyed},
     entry_only,
     metrics::float,
+    numbers::is_too_much,
     once::Once,
 };
 use crate::{
@@ -92,21 +93,38 @@ impl Observability {
         let hit = hits.as_ref().map(|hits| hits.condition(asking.now));
         let width = i64::try_from(question.step.as_micros()).unwrap_or(i64::MAX).max(1);
         let weighed = By::Column(WEIGHT);
-        let asked = |of: &Filter| {
-            let mut asked = Aggregate::of(among.clone()).measure_of(ROWS, MeasureOf::Rows, of.clone());
-            if let Some(hit) = &hit {
-                asked = asked.measure_of(HITS, MeasureOf::Rows, hit.clone().and(of.clone()));
-            }
-            asked = asked.by_bucket(POINT, "start", width, question.from.as_micros());
-            asked = keyed(asked, [(SLICE, slice.as_ref()), (WORD, word.as_ref()), (WEIGHS, Some(&weighed))]);
-            asked.order(POINT, Order::Ascending).limit(GROUPS_MAX)
+        let asked = |(from, to): (Timestamp, Timestamp)| {
+            let among = among.clone().and(within(from, to));
+            let asked = |of: &Filter| {
+                let mut asked = Aggregate::of(among.clone()).measure_of(ROWS, MeasureOf::Rows, of.clone());
+                if let Some(hit) = &hit {
+                    asked = asked.measure_of(HITS, MeasureOf::Rows, hit.clone().and(of.clone()));
+                }
+                asked = asked.by_bucket(POINT, "start", width, question.from.as_micros());
+                asked = keyed(asked, [(SLICE, slice.as_ref()), (WORD, word.as_ref()), (WEIGHS, Some(&weighed))]);
+                asked.order(POINT, Order::Ascending).limit(GROUPS_MAX)
+            };
+            Once::of(&among, slice.as_slice(), asked)
         };
-        let (grouped, _) = Once::of(&among, slice.as_slice(), asked).ask(asking).await?;
-        if grouped.more {
-            return Err(TraceFault::TooMuch { rows: GROUPS_MAX });
+        // What is too much at once is asked in halves, a point at least: one answer counts as every other does, or there is none.
+        let (mut batches, mut left) = (Vec::new(), vec![(question.from, question.to)]);
+        while let Some((from, to)) = left.pop() {
+            let found = match asked((from, to)).ask_exactly(asking).await {
+                Ok(grouped) if grouped.more => Err(TraceFault::TooMuch { rows: GROUPS_MAX }),
+                found => found,
+            };
+            let points = to.as_micros().saturating_sub(from.as_micros()) / width;
+            match found {
+                Ok(grouped) => batches.extend(grouped.batches),
+                Err(fault) if is_too_much(&fault) && points >= 2 => {
+                    let middle = Timestamp::from_micros(from.as_micros().saturating_add(points / 2 * width));
+                    left.extend([(middle, to), (from, middle)]);
+                }
+                Err(fault) => return Err(fault),
+            }
         }
         let mut rows = Vec::new();
-        for batch in &grouped.batches {
+        for batch in &batches {
             let read = Rows(batch);
             let number = |name: &str, row: usize| -> Result<u64, TraceFault> {
                 Ok(read.number(name, row)?.and_then(|count| u64::try_from(count).ok()).unwrap_or_default())
