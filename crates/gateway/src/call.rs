@@ -193,16 +193,12 @@ fn intent(asked: &Asked, prices: &Prices, (id, at): (CallId, Timestamp), cached:
         _ => true,
     };
     let paid: Vec<&Target> = route.targets.iter().filter(is_paid).collect();
-    let candidate = |target: &Target| {
-        let usual = target.spec.max_output_tokens.or(target.provider.spec.default_max_tokens);
-        let most = allowed::most(&request.peeked.bounds, request.operation, (&target.spec.parameters, usual));
-        Candidate {
-            provider: target.provider.name.clone(),
-            kind: target.provider.kind(),
-            preset: target.provider.preset,
-            price_as: target.price_as(named).to_owned(),
-            max_output_tokens: Some(most),
-        }
+    let candidate = |target: &Target| Candidate {
+        provider: target.provider.name.clone(),
+        kind: target.provider.kind(),
+        preset: target.provider.preset,
+        price_as: target.price_as(named).to_owned(),
+        max_output_tokens: Some(asked.most(target)),
     };
     let Reads { most, about, searches, incurs } = if paid.is_empty() { Reads::nothing() } else { Reads::of(asked, prices) };
     Intent {
