@@ -11,6 +11,7 @@ use mainspring_providers::{Operation, ProviderKind};
 use tokio::time::Instant;
 
 use crate::{
+    allowed,
     begins::Manner,
     choose::{Bar, Seen, stable_hash},
     cost::Prices,
@@ -60,6 +61,15 @@ impl Asked {
         }
         let read = (self.request.read)(&self.request.body)?;
         Ok(self.reading.get_or_init(|| read))
+    }
+
+    /// How many tokens the target may write: so many are set aside for it.
+    pub(crate) fn most(&self, target: &Target) -> u64 {
+        if !writes(self.request.operation) {
+            return 0;
+        }
+        let usual = target.spec.max_output_tokens.or(target.provider.spec.default_max_tokens);
+        allowed::most(&self.request.peeked.bounds, self.request.operation, (&target.spec.parameters, usual))
     }
 
     pub(crate) fn question(&self) -> Question<'_> {

@@ -16,13 +16,14 @@ use crate::{
     bill::Bill,
     fault::GatewayFault,
     input::Input,
+    reckon,
     routes::Route,
     target::{Entered, Target},
     trace,
 };
 
-/// Whoever looks at calls is told how far a stream is once in so many tokens.
-const TELL_EVERY: u64 = 32;
+/// Whoever looks at calls is told how far a stream is once in so many tokens, here in eighths.
+const TELL_EVERY: u64 = 32 * reckon::TOKEN;
 
 /// Whether a provider said so itself. Of a fault that was found here, because nothing came in time or nobody can read it, one
 /// does not know what was done before.
@@ -54,6 +55,8 @@ pub(crate) struct Of {
     /// The model as the client named it.
     pub(crate) named: Arc<str>,
     pub(crate) input: Input,
+    /// Tokens it may write: what was set aside, beyond which nothing is guessed.
+    pub(crate) most: u64,
     /// How the answer comes.
     pub(crate) manner: Manner,
 }
@@ -71,10 +74,10 @@ pub(crate) struct Attempt {
     /// Something of an answer came.
     came: bool,
     usage: Option<TokenUsage>,
-    /// Tokens of text that came, about, and how many of them when usage was last told.
+    /// The text that came, about, in eighths of a token, and how much of it when usage was last told.
     written: u64,
     told_at: u64,
-    /// When lookers are told next, in tokens.
+    /// When lookers are told next, in eighths of a token.
     shown_at: u64,
     over: bool,
     _slot: Option<OwnedSemaphorePermit>,
@@ -142,7 +145,7 @@ impl Attempt {
     /// The first event of a stream is there: what comes from here on is the client's.
     pub(crate) fn begins(&mut self) {
         self.begins_at(Instant::now());
-        self.of.bill.goes_on(self.written);
+        self.of.bill.goes_on(reckon::tokens(self.written));
     }
 
     fn begins_at(&mut self, moment: Instant) {
@@ -180,14 +183,14 @@ impl Attempt {
         self.of.bill.makes(response, self.target().id);
     }
 
-    /// More text came.
-    pub(crate) fn wrote(&mut self, tokens: u64) {
-        self.came |= tokens > 0;
-        self.written = self.written.saturating_add(tokens);
+    /// More text came, of so many eighths of a token.
+    pub(crate) fn wrote(&mut self, eighths: u64) {
+        self.came |= eighths > 0;
+        self.written = self.written.saturating_add(eighths);
         if self.written >= self.shown_at {
             self.shown_at = self.written.saturating_add(TELL_EVERY);
             if self.begun.is_some() {
-                self.of.bill.goes_on(self.written);
+                self.of.bill.goes_on(reckon::tokens(self.written));
             }
         }
     }
@@ -263,7 +266,7 @@ impl Attempt {
         let (input, searches) = self.of.input.guess();
         TokenUsage {
             input,
-            output: self.written,
+            output: reckon::tokens(self.written).min(self.of.most),
             searches,
             input_from: Provenance::Estimated,
             output_from: Provenance::Estimated,
@@ -274,9 +277,10 @@ impl Attempt {
     /// What an answer that broke off used: what was told, and a guess for what came after that.
     fn so_far(&self) -> TokenUsage {
         let Some(mut usage) = self.usage else { return self.guess() };
-        let more = self.written - self.told_at;
+        let more = reckon::tokens(self.written - self.told_at);
         if more > 0 {
-            usage.output = usage.output.saturating_add(more);
+            // What was told counts whatever was allowed; a guess goes no further than what was set aside.
+            usage.output = usage.output.saturating_add(more).min(self.of.most.max(usage.output));
             usage.output_from = Provenance::Estimated;
         }
         if usage.input == 0 {

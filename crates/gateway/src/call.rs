@@ -193,16 +193,12 @@ fn intent(asked: &Asked, prices: &Prices, (id, at): (CallId, Timestamp), cached:
         _ => true,
     };
     let paid: Vec<&Target> = route.targets.iter().filter(is_paid).collect();
-    let candidate = |target: &Target| {
-        let usual = target.spec.max_output_tokens.or(target.provider.spec.default_max_tokens);
-        let most = allowed::most(&request.peeked.bounds, request.operation, (&target.spec.parameters, usual));
-        Candidate {
-            provider: target.provider.name.clone(),
-            kind: target.provider.kind(),
-            preset: target.provider.preset,
-            price_as: target.price_as(named).to_owned(),
-            max_output_tokens: Some(most),
-        }
+    let candidate = |target: &Target| Candidate {
+        provider: target.provider.name.clone(),
+        kind: target.provider.kind(),
+        preset: target.provider.preset,
+        price_as: target.price_as(named).to_owned(),
+        max_output_tokens: Some(asked.most(target)),
     };
     let Reads { most, about, searches, incurs } = if paid.is_empty() { Reads::nothing() } else { Reads::of(asked, prices) };
     Intent {
@@ -248,8 +244,27 @@ impl Reads {
             Operation::Rerank if route.targets.iter().any(by_request) => searches(asked),
             _ => 1,
         };
-        let (most, about) = (size.most().saturating_add(more), size.about().saturating_add(estimate::about(more)));
+        let (again, again_about) = if request.operation == Operation::Rerank { again(asked) } else { (0, 0) };
+        let most = size.most().saturating_add(more).saturating_add(again);
+        let about = size.about().saturating_add(estimate::about(more)).saturating_add(again_about);
         Self { most, about, searches, incurs }
+    }
+}
+
+/// What a reranking reads beside its body, at most and about: the question stands there once, and is read with each document.
+fn again(asked: &Asked) -> (u64, u64) {
+    match asked.reading() {
+        Ok(Reading::Rerank(call)) => {
+            let documents = (call.documents.len() as u64).saturating_sub(1);
+            let most = (call.query.len() as u64).saturating_mul(documents);
+            (most, estimate::about(most))
+        }
+        // It may go on as it came: what a question and so many documents come to is most where each has half of the bytes.
+        // A guess of what it used is by its bytes too.
+        _ => {
+            let bytes = asked.size.most();
+            (bytes.saturating_mul(bytes) / 4, 0)
+        }
     }
 }
 

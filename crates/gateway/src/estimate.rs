@@ -101,9 +101,9 @@ fn is_base64(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_')
 }
 
-/// About how many tokens of text an event of a stream brings, found by the names its dialect gives to text.
+/// About how many tokens of text an event of a stream brings, in eighths, found by the names its dialect gives to text.
 pub(crate) fn streamed_text(event: &[u8], names: &[&str]) -> u64 {
-    let mut tokens = 0;
+    let mut eighths = 0;
     for name in names {
         // The name with its quotes, a colon, perhaps a space, and the quote that opens the text.
         for at in memmem::find_iter(event, name) {
@@ -111,23 +111,23 @@ pub(crate) fn streamed_text(event: &[u8], names: &[&str]) -> u64 {
             let Some(after) = after.strip_prefix(b":") else { continue };
             let after = after.strip_prefix(b" ").unwrap_or(after);
             if let Some(text) = after.strip_prefix(b"\"") {
-                tokens += text_tokens(text);
+                eighths += text_eighths(text);
             }
         }
     }
-    tokens
+    eighths
 }
 
-/// How many tokens a JSON string has that has begun.
-fn text_tokens(text: &[u8]) -> u64 {
+/// How many eighths of a token a JSON string has that has begun.
+fn text_eighths(text: &[u8]) -> u64 {
     let (text, escaped) = begun_string(text);
     // What is cut within a character, or within an escape, is counted by its length.
-    let by_length = about(text.len() as u64);
+    let by_length = text.len() as u64 * reckon::TOKEN / BYTES_PER_TOKEN;
     let Ok(text) = std::str::from_utf8(text) else { return by_length };
     if escaped {
-        serde_json::from_str::<String>(&format!("\"{text}\"")).map_or(by_length, |said| reckon::text(&said))
+        serde_json::from_str::<String>(&format!("\"{text}\"")).map_or(by_length, |said| reckon::eighths(&said))
     } else {
-        reckon::text(text)
+        reckon::eighths(text)
     }
 }
 

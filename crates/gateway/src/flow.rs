@@ -159,7 +159,7 @@ impl Passing {
 fn note(attempt: &mut Attempt, found: &Found) {
     match found {
         Found::Usage(usage) => attempt.saw(usage),
-        Found::Text(tokens) => attempt.wrote(*tokens),
+        Found::Text(eighths) => attempt.wrote(*eighths),
         Found::Made(id) => attempt.made(id),
         Found::Complete | Found::Failed(_) => {}
     }
@@ -297,9 +297,9 @@ pub(crate) fn listen(attempt: &mut Attempt, event: &Event) {
         Event::Began { .. } => attempt.hears(),
         Event::Usage(usage) => attempt.saw(usage),
         Event::Text { text, .. } | Event::Refusal { text, .. } | Event::Reasoning { text, .. } => {
-            attempt.wrote(reckon::text(text));
+            attempt.wrote(reckon::eighths(text));
         }
-        Event::Arguments { fragment, .. } => attempt.wrote(reckon::text(fragment)),
+        Event::Arguments { fragment, .. } => attempt.wrote(reckon::eighths(fragment)),
         _ => {}
     }
 }

@@ -16,7 +16,7 @@ const TOOL: u64 = 8;
 const FILE_BYTES: u64 = 32;
 
 /// Costs are in eighths of a token.
-const TOKEN: u64 = 8;
+pub(crate) const TOKEN: u64 = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
@@ -73,6 +73,16 @@ impl Class {
 
 /// About how many tokens a text has.
 pub(crate) fn text(text: &str) -> u64 {
+    tokens(eighths(text))
+}
+
+/// What comes in pieces is added up in eighths and rounded once: a piece of a word is a fraction of a token in many scripts.
+pub(crate) const fn tokens(eighths: u64) -> u64 {
+    eighths.div_ceil(TOKEN)
+}
+
+/// About how many eighths of a token a text has.
+pub(crate) fn eighths(text: &str) -> u64 {
     let (mut eighths, mut rest) = (0_u64, text);
     while let Some(first) = rest.chars().next() {
         let class = Class::of(first);
@@ -80,7 +90,7 @@ pub(crate) fn text(text: &str) -> u64 {
         eighths = eighths.saturating_add(class.cost(letters));
         rest = &rest[bytes..];
     }
-    eighths.div_ceil(TOKEN)
+    eighths
 }
 
 /// How long the run of one class is that a text begins with, in bytes and in letters. `camelCase` is two words.
@@ -165,7 +175,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    use super::{call, searches, text};
+    use super::{call, eighths, searches, text, tokens};
 
     /// Within a fifth of what OpenAI's newer tokenizer (`o200k_base`) counts; a quarter of the bytes is half of it for numbers
     /// and near twice as much for Russian.
@@ -235,6 +245,16 @@ mod tests {
         }
         let documents = asked(vec![long; 34]);
         assert!(searches(&documents, |document| document.len() as u64) >= searches(&documents, text), "bytes are a bound");
+    }
+
+    #[test]
+    fn what_comes_in_pieces_is_rounded_once() {
+        let words: Vec<&str> =
+            "Все люди рождаются свободными и равными в своём достоинстве и правах".split_inclusive(' ').collect();
+        let whole = text(&words.concat());
+        let pieces: u64 = words.iter().map(|word| eighths(word)).sum();
+        assert_eq!((tokens(pieces), whole), (22, 22));
+        assert!(words.iter().map(|word| text(word)).sum::<u64>() > whole, "each by itself would be more");
     }
 
     proptest! {

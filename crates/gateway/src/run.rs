@@ -174,7 +174,8 @@ impl<'a> Run<'a> {
         let (now, manner) = (Instant::now(), self.asked.manner());
         let entered = route.targets[index].state.enter(&route.spec.breaker, now).map_err(Bar::Unwell)?;
         let (named, input) = (Arc::clone(named), Input::of(request, *size));
-        let of = Of { bill: Arc::clone(self.bill), route: Arc::clone(route), index, named, input, manner };
+        let most = self.asked.most(&route.targets[index]);
+        let of = Of { bill: Arc::clone(self.bill), route: Arc::clone(route), index, named, input, most, manner };
         Ok(Attempt::new(of, entered, slot, now))
     }
 

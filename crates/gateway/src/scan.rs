@@ -18,7 +18,7 @@ const FAILED: &[u8] = b"response.failed";
 #[derive(Debug, Clone)]
 pub(crate) enum Found {
     Usage(TokenUsage),
-    /// About so many tokens of text.
+    /// About so many eighths of a token of text.
     Text(u64),
     /// The name of the response that begins.
     Made(Bytes),

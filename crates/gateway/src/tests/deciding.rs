@@ -14,6 +14,7 @@ use crate::{
     begins::Manner::{self, Streamed, Whole},
     estimate::{about, size, streamed_text},
     health::Health,
+    reckon,
 };
 
 #[test]
@@ -61,7 +62,7 @@ fn text_in_events_is_counted_without_reading_them() {
         (r#"{"content""#, 0),
         ("", 0),
     ] {
-        assert_eq!(streamed_text(event.as_bytes(), &names), tokens, "{event}");
+        assert_eq!(reckon::tokens(streamed_text(event.as_bytes(), &names)), tokens, "{event}");
     }
     assert_eq!((about(0), about(1), about(4), about(5)), (0, 1, 1, 2));
 }

@@ -11,6 +11,7 @@ use crate::{
     GatewayFault, LedgerFault, Reading,
     allowed::USUAL,
     ledger::{Amount, Metric, NewLimit, SubjectKind},
+    service::Read,
 };
 
 /// A room whose budget is too small for any call, with a route to a target of each dialect.
@@ -154,6 +155,38 @@ fn ranking(body: &[u8]) -> Result<Reading, GatewayFault> {
     let documents = body["documents"].as_array().into_iter().flatten().map(text).collect();
     let (model, query) = (text(&body["model"]), text(&body["query"]));
     Ok(Reading::Rerank(RerankCall { model, query, documents, top_n: None, extra: serde_json::Map::new() }))
+}
+
+/// Voyage and Jina bill tokens, and count the question with each document.
+#[tokio::test]
+async fn the_question_of_a_reranking_is_set_aside_with_each_of_its_documents() {
+    let server = upstream(Script::default());
+    let room = room_with(&json!({}), &server).await;
+    room.apply(&[("prices", "default", json!({"models": [{"model": "*", "input": 1, "output": 0}]}))]).await;
+    let question = "which of these is about the weather? ".repeat(20);
+    for documents in [0, 1, 2, 50] {
+        let body = json!({"model": "assistant", "query": question, "documents": vec!["rain"; documents]});
+        let bytes = body.to_string().len() as u64;
+        let again = question.len() as u64 * (documents as u64).saturating_sub(1);
+        let ways: [(Read, u64); 2] = [(ranking, bytes + again), (unread, bytes + bytes * bytes / 4)];
+        for (read, tokens) in ways {
+            let mut request = room.request(&body);
+            (request.operation, request.read) = (Operation::Rerank, read);
+            match room.gateway.call(request).await {
+                Err(GatewayFault::Ledger(LedgerFault::TooDear(told))) => {
+                    let exact = cost(tokens, 0);
+                    // Bounds are rounded up by a hair.
+                    assert!(told.needed >= exact && told.needed < exact + cost(1, 0), "{documents}: {}", told.needed);
+                }
+                other => panic!("{documents}: {other:?}"),
+            }
+        }
+    }
+    assert_eq!(server.count(), 0);
+}
+
+fn unread(_: &[u8]) -> Result<Reading, GatewayFault> {
+    Err(GatewayFault::invalid("documents", "they are not read here"))
 }
 
 /// Cohere bills the search: a hundred documents are one, and an answer says how many it was.

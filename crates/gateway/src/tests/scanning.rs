@@ -53,7 +53,8 @@ pub(super) fn tokens(found: &[Found]) -> (u64, u64) {
 }
 
 fn text(found: &[Found]) -> u64 {
-    found.iter().map(|found| if let Found::Text(tokens) = found { *tokens } else { 0 }).sum()
+    let eighths = found.iter().map(|found| if let Found::Text(eighths) = found { *eighths } else { 0 });
+    crate::reckon::tokens(eighths.sum())
 }
 
 #[test]

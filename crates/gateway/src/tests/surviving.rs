@@ -10,7 +10,7 @@ use mainspring_providers::{FaultClass, SocketConfig};
 use mainspring_testservers::upstream::{Behaviour, Certificate, Options, Script, Trouble, Upstream, When, nobody};
 use serde_json::{Value, json};
 
-use super::room::{Room, chat, cost, provider, upstream};
+use super::room::{Room, chat, cost, drain, provider, upstream};
 use crate::{Body, CallRecord, CallStatus, GatewayFault, Standing};
 
 /// One target, asked once, with little patience.
@@ -312,12 +312,31 @@ async fn a_client_that_vanishes_from_a_stream_pays_what_was_streamed() {
     drop(chunks);
     server.wait_until_hung_up().await;
     let words = text.split("\"content\":\"").skip(1).map(|rest| rest.split('"').next().unwrap());
-    let written: u64 = words.map(crate::reckon::text).sum();
+    let written = crate::reckon::tokens(words.map(crate::reckon::eighths).sum());
     let record = room.settled_once().await;
     assert_eq!(record.status, CallStatus::Cancelled);
     assert_eq!((record.usage.input, record.usage.output), (guess(true), written));
     assert_eq!(record.usage.output_from, Provenance::Estimated);
     assert_eq!(record.cost, cost(record.usage.input, record.usage.output));
+}
+
+/// Nobody told what they used. A piece is three letters, which are nine eighths of a token.
+#[tokio::test]
+async fn a_broken_stream_in_small_pieces_is_paid_as_a_whole_and_no_more_than_was_set_aside() {
+    for (allowed, output) in [(1_000, 12), (5, 5)] {
+        let (text, gap) = (Some("ж".repeat(60)), Duration::from_millis(20));
+        let pieces = Behaviour { text, gap, chunks: 20, ..Behaviour::trouble(Trouble::End(11)) };
+        let server = upstream(Script::always(pieces));
+        let mut room = room_for(provider(&server), route(&json!({}))).await;
+        let mut body = chat("assistant", true);
+        body["max_tokens"] = json!(allowed);
+        let answered = room.gateway.call(room.request(&body)).await.unwrap();
+        let (told, fault) = drain(answered.body).await;
+        assert!(fault.is_some(), "{told}");
+        assert_eq!(told.matches('ж').count(), 30, "{told}");
+        let record = room.settled_once().await;
+        assert_eq!((record.usage.output, record.usage.output_from), (output, Provenance::Estimated));
+    }
 }
 
 #[tokio::test]
