@@ -9,8 +9,9 @@ use std::{
     time::Duration,
 };
 
+use arrow_array::RecordBatch;
 use mainspring_kernel::id::ProjectId;
-use mainspring_lake::{Filter, JsonTest, LakeFault, LakeVersion, Scalar, Scan, Table};
+use mainspring_lake::{Allowance, Filter, JsonTest, LakeFault, LakeVersion, Scalar, Scan, Table};
 use serde_json::{Map, Value};
 
 use super::{
@@ -27,12 +28,20 @@ use crate::{
     drift::HOUR,
     fault::TraceFault,
     forget,
+    scores::{stretches, within},
     table::Rows,
 };
 
 /// Traces that one commit deletes, and those that are written down together.
 const AT_ONCE: usize = 100;
 const MARKED_AT_ONCE: usize = 1_000;
+/// Rows whose attributes one question reads, about; a question that reads those of a large table is not answered in time,
+/// however often it is asked.
+const READ_AT_ONCE: u64 = 200_000;
+/// Where that takes too long, the time they began in is halved, down to the shortest, in microseconds.
+const STRETCH_MIN: i64 = 60_000_000;
+/// As long as finding out where rows lie may take; nobody looks on.
+const LAID_OUT_WITHIN: Duration = Duration::from_secs(150);
 /// A busy table changes while it is compacted.
 const ROUNDS: u32 = 5;
 /// What a server has brought to a lake that several have is seen by the others after no longer than this.
@@ -211,7 +220,7 @@ impl<'e> Erasing<'e> {
         };
         // A span that shows what somebody said need not name them: their traces go whole.
         let (mut traces, mut sessions) = (HashSet::new(), HashSet::new());
-        for batch in table.scan(Scan::of(self.ours().and(said.clone())).columns(&["trace", "session"])).await? {
+        for batch in self.read(table, &said).await? {
             let rows = Rows(&batch);
             for row in 0..batch.num_rows() {
                 traces.extend(rows.text("trace", row)?.map(str::to_owned));
@@ -236,6 +245,27 @@ impl<'e> Erasing<'e> {
             }
         }
         Ok((traces, sessions))
+    }
+
+    /// Rows of the project of which this is so, by when they began, a stretch of time after the other.
+    async fn read(&self, table: &dyn Table, said: &Filter) -> Result<Vec<RecordBatch>, TraceFault> {
+        const COLUMNS: [&str; 2] = ["trace", "session"];
+        let ours = self.ours();
+        let allowance = Allowance { within: LAID_OUT_WITHIN, ..Allowance::default() };
+        // To a trace an index leads.
+        if matches!(self.subject, Subject::Trace(_)) {
+            return Ok(table.scan(Scan::of(ours.and(said.clone())).columns(&COLUMNS)).await?);
+        }
+        let mut left = stretches(table, &ours, ("start", READ_AT_ONCE), allowance).await?;
+        let mut found = Vec::new();
+        while let Some(stretch) = left.pop() {
+            let these = within(&ours, "start", stretch).and(said.clone());
+            match table.scan(Scan::of(these).columns(&COLUMNS)).await {
+                Ok(batches) => found.extend(batches),
+                Err(fault) => left.extend(halves(stretch).filter(|_| took_too_long(&fault)).ok_or(fault)?),
+            }
+        }
+        Ok(found)
     }
 
     /// The words of theirs that name topics, with those that were found before this was broken off. They are written down before
@@ -329,6 +359,18 @@ impl<'e> Erasing<'e> {
     }
 }
 
+/// Both halves of a time, whose ends are in it, unless it is short.
+fn halves((from, to): (i64, i64)) -> Option<[(i64, i64); 2]> {
+    let width = to.saturating_sub(from);
+    let middle = from.saturating_add(width / 2);
+    (width > STRETCH_MIN).then_some([(from, middle), (middle.saturating_add(1), to)])
+}
+
+/// Whether fewer rows might be answered. A lake says that it is away where it gave no answer in time.
+const fn took_too_long(fault: &LakeFault) -> bool {
+    matches!(fault, LakeFault::Unavailable { .. } | LakeFault::QueryTooLong { .. } | LakeFault::QueryTooLarge { .. })
+}
+
 /// Rows whose attributes say so under one of these names: as a text, as one within quotes, or as what else is read so.
 fn says(names: impl Iterator<Item = &'static str>, who: &str) -> Filter {
     let mut ways = vec![Scalar::from(who), Value::from(who).to_string().into()];
@@ -367,5 +409,21 @@ async fn is_clean(table: &dyn Table, before: &LakeVersion) -> Result<bool, Trace
         Ok(_) => Ok(stats.version == *before && stats.versions == 1),
         Err(LakeFault::NoVersion { .. }) => Ok(true),
         Err(fault) => Err(fault.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_halved_without_a_gap_until_it_is_short() {
+        let mut stretch = (-7, 6 * 3_600_000_000);
+        while let Some([one, other]) = halves(stretch) {
+            assert_eq!((one.0, other.1, one.1 + 1), (stretch.0, stretch.1, other.0));
+            assert!(one.0 < one.1 && other.0 < other.1, "{one:?} and {other:?}");
+            stretch = other;
+        }
+        assert!(stretch.1 - stretch.0 <= STRETCH_MIN, "{stretch:?}");
     }
 }

@@ -68,8 +68,13 @@ impl Firsts {
         known.filter(|known| known.whole <= now && now.since(known.whole) < WHOLE_EVERY)
     }
 
-    fn learn(&self, question: Question, known: Known) {
+    /// Nothing is remembered of what could not be read whole.
+    fn learn(&self, question: Question, known: Option<Known>) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = known else {
+            all.remove(&question);
+            return;
+        };
         if all.len() >= QUESTIONS_MAX && !all.contains_key(&question) {
             all.clear();
         }
@@ -84,7 +89,8 @@ impl Firsts {
 
 impl Observability {
     /// The values of a field and when each was seen first of each service, in that order: of those seen last, so many. What is
-    /// asked again within six hours is answered by what came in the last hour and what was found before.
+    /// asked again within six hours is answered by what came in the last hour and what was found before. Where there are more than
+    /// so many, everything is read each time: one that was left out would be taken for new when it is seen again.
     pub async fn first_seen(
         &self,
         actor: &Actor,
@@ -99,12 +105,20 @@ impl Observability {
         let lasts = actor.labels == Labels::All && !filter.asks_for_scores() && !question.filter.contains("start ");
         let known = if lasts { self.firsts.known(&question, now) } else { None };
         let filter = self.looked_up(actor, filter, None).await?;
-        let from = known.as_ref().map(|known| known.until.minus(LATE));
-        let found = read(self.asking(actor, now), (filter, entries), (&by, from)).await?;
-        let (whole, before) = known.map_or((now, Seen::new()), |known| (known.whole, known.seen));
-        let seen = together(before, found);
+        let asking = self.asking(actor, now);
+        let mut lately = None;
+        if let Some(Known { whole, until, seen }) = known {
+            let (found, complete) = read(asking, (filter.clone(), entries), (&by, Some(until.minus(LATE)))).await?;
+            lately = if complete { together(seen, found).map(|seen| (whole, seen)) } else { None };
+        }
+        let (whole, seen, complete) = if let Some((whole, seen)) = lately {
+            (whole, seen, true)
+        } else {
+            let (seen, complete) = read(asking, (filter, entries), (&by, None)).await?;
+            (now, seen, complete)
+        };
         if lasts {
-            self.firsts.learn(question, Known { whole, until: now, seen: seen.clone() });
+            self.firsts.learn(question, complete.then(|| Known { whole, until: now, seen: seen.clone() }));
         }
         let mut found: Vec<FirstSeen> =
             seen.into_iter().map(|((value, service), first)| FirstSeen { value, service, first }).collect();
@@ -113,25 +127,20 @@ impl Observability {
     }
 }
 
-/// The earlier of each; of very many those seen last.
-fn together(mut before: Seen, found: Seen) -> Seen {
+/// The earlier of each; nothing where these are too many to be remembered.
+fn together(mut before: Seen, found: Seen) -> Option<Seen> {
     for (of, first) in found {
         before.entry(of).and_modify(|known| *known = first.min(*known)).or_insert(first);
     }
-    if before.len() > FIRST_SEEN {
-        let mut firsts: Vec<Timestamp> = before.values().copied().collect();
-        firsts.sort_unstable_by(|one, other| other.cmp(one));
-        let least = firsts[FIRST_SEEN - 1];
-        before.retain(|_, first| *first >= least);
-    }
-    before
+    (before.len() <= FIRST_SEEN).then_some(before)
 }
 
+/// Of very many those seen last, and whether these are all.
 async fn read(
     asking: Asking<'_>,
     (also, entries): (SpanFilter, bool),
     (by, from): (&By, Option<Timestamp>),
-) -> Result<Seen, TraceFault> {
+) -> Result<(Seen, bool), TraceFault> {
     let of = TraceFilter { from, also, ..TraceFilter::default() };
     let spans = of.spans(asking.actor, asking.now).and(by.present());
     let among: Filter = seen(asking, if entries { spans.and(entry_only()) } else { spans }).await?;
@@ -152,7 +161,7 @@ async fn read(
             }
         }
     }
-    Ok(found)
+    Ok((found, !grouped.more))
 }
 
 #[cfg(test)]
@@ -160,13 +169,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_earlier_of_two_stays_and_of_too_many_the_last() {
+    fn the_earlier_of_two_stays_and_too_many_are_not_remembered() {
         let of = |name: usize| (format!("v{name}"), None);
         let at = |micros: usize| Timestamp::from_micros(i64::try_from(micros).unwrap());
-        let before: Seen = (0..FIRST_SEEN).map(|name| (of(name), at(name))).collect();
-        let found = Seen::from([(of(1), at(900_000)), (of(FIRST_SEEN), at(FIRST_SEEN))]);
-        let all = together(before, found);
-        assert_eq!((all.get(&of(1)), all.get(&of(FIRST_SEEN))), (Some(&at(1)), Some(&at(FIRST_SEEN))));
-        assert!(all.len() <= FIRST_SEEN && !all.contains_key(&of(0)), "{} are left", all.len());
+        let before: Seen = (1..FIRST_SEEN).map(|name| (of(name), at(name))).collect();
+        let found = Seen::from([(of(1), at(900_000)), (of(2), at(0)), (of(FIRST_SEEN), at(FIRST_SEEN))]);
+        let all = together(before, found).unwrap();
+        assert_eq!(all.len(), FIRST_SEEN);
+        assert_eq!([1, 2, FIRST_SEEN].map(|name| all.get(&of(name)).copied()), [1, 0, FIRST_SEEN].map(|micros| Some(at(micros))));
+        assert_eq!(together(all, Seen::from([(of(0), at(0))])), None);
     }
 }

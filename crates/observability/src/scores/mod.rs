@@ -41,7 +41,7 @@ pub(crate) use bearing::{CLOCKS_DIFFER, Scored};
 pub(crate) use joining::TraceRange;
 pub(crate) use measures::{OF_SCORES, measured};
 pub(crate) use naming::field_of;
-pub(crate) use pieces::{Given, counted};
+pub(crate) use pieces::{Given, counted, stretches, within};
 
 const TABLE: &str = "scores";
 /// Scores that are compared with the table and written at once.

@@ -1,7 +1,7 @@
 //! Scores in parts that fit the memory, however many there are.
 
 use arrow_array::RecordBatch;
-use mainspring_lake::{Aggregate, Filter, MeasureOf, Scan, Table};
+use mainspring_lake::{Aggregate, Allowance, Filter, MeasureOf, Scan, Table};
 
 use super::{ScoreKind, ScoreValue, Scores, rows};
 use crate::{fault::TraceFault, table::Rows};
@@ -34,7 +34,9 @@ pub(crate) fn exactly(column: &str, text: &str) -> Filter {
 impl Scores {
     /// These rows in parts of so many as are read at once.
     pub(crate) async fn pieces(&self, among: &Filter, column: &str) -> Result<Vec<Filter>, TraceFault> {
-        pieces(self.table().await?.as_ref(), among, (column, self.most.piece)).await
+        let table = self.table().await?;
+        let found = stretches(table.as_ref(), among, (column, self.most.piece), Allowance::default()).await?;
+        Ok(found.into_iter().map(|stretch| within(among, column, stretch)).collect())
     }
 
     /// One part of them.
@@ -63,14 +65,22 @@ fn given(batch: &RecordBatch, row: usize) -> Result<Given, TraceFault> {
     })
 }
 
-/// Parts of these rows by a column of whole numbers, each of so many rows at most, unless all of a part have one number.
-async fn pieces(table: &dyn Table, among: &Filter, (column, most): (&str, u64)) -> Result<Vec<Filter>, TraceFault> {
-    let within = |from: i64, to: i64| {
-        let from = Filter::GtEq(column.to_owned(), from.into());
-        among.clone().and(from).and(Filter::LtEq(column.to_owned(), to.into()))
-    };
+/// Those of these rows whose number lies between two, both included.
+pub(crate) fn within(among: &Filter, column: &str, (from, to): (i64, i64)) -> Filter {
+    let from = Filter::GtEq(column.to_owned(), from.into());
+    among.clone().and(from).and(Filter::LtEq(column.to_owned(), to.into()))
+}
+
+/// Where parts of these rows begin and end by a column of whole numbers, both included: each of so many rows at most, unless all
+/// of a part have one number. Each question may take so much.
+pub(crate) async fn stretches(
+    table: &dyn Table,
+    among: &Filter,
+    (column, most): (&str, u64),
+    allowance: Allowance,
+) -> Result<Vec<(i64, i64)>, TraceFault> {
     let (mut rest, mut found) = (Vec::new(), Vec::new());
-    let all = Aggregate::of(among.clone())
+    let all = Aggregate { allowance, ..Aggregate::of(among.clone()) }
         .measure("rows", MeasureOf::Rows)
         .measure("least", MeasureOf::Min(column.to_owned()))
         .measure("greatest", MeasureOf::Max(column.to_owned()));
@@ -84,13 +94,14 @@ async fn pieces(table: &dyn Table, among: &Filter, (column, most): (&str, u64)) 
     }
     while let Some((from, to, rows)) = rest.pop() {
         if rows <= most || from >= to {
-            found.push(within(from, to));
+            found.push((from, to));
             continue;
         }
         let parts = rows.div_ceil(most.max(1)).saturating_mul(2).clamp(2, PARTS);
         let width = to.saturating_sub(from) / i64::try_from(parts).unwrap_or(2) + 1;
         let limit = usize::try_from(parts).unwrap_or(usize::MAX);
-        let question = Aggregate::of(within(from, to)).by_bucket("part", column, width, from).measure("rows", MeasureOf::Rows);
+        let these = Aggregate { allowance, ..Aggregate::of(within(among, column, (from, to))) };
+        let question = these.by_bucket("part", column, width, from).measure("rows", MeasureOf::Rows);
         for batch in table.aggregate(question.limit(limit)).await?.batches {
             let rows = Rows(&batch);
             for row in 0..batch.num_rows() {

@@ -276,3 +276,30 @@ fn fields_that_cannot_be_measured_are_named() {
     assert_eq!(fault.to_string(), "`durations` is no field of numbers: did you mean `duration`?");
     assert!(check_number_field("model").is_err() && check_group_field("content").is_err());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_more_values_than_are_told_an_old_one_is_not_taken_for_new() {
+    const HOUR: i64 = 3600 * SECOND;
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let all = actor(Labels::All);
+    let of_model = |number: i64, start: i64| {
+        let mut made = span(start, &[]);
+        made.attributes = Map::from_iter([
+            (names::OPERATION.to_owned(), json!("chat")),
+            (names::REQUEST_MODEL.to_owned(), json!(format!("model-{number}"))),
+        ]);
+        made
+    };
+    let many: Vec<Span> = (0..=1_000).map(|number| of_model(number, NOW - 5 * HOUR + number)).collect();
+    for some in many.chunks(100) {
+        record(&room, some.to_vec()).await;
+    }
+    let told = async || {
+        let found = room.first_seen(&all, (&SpanFilter::all(), false), "model").await.unwrap();
+        (found.len(), found.last().unwrap().value.clone())
+    };
+    assert_eq!(told().await, (1_000, "model-1000".to_owned()));
+    record(&room, [of_model(0, NOW - 10 * SECOND)]).await;
+    assert_eq!(told().await, (1_000, "model-1000".to_owned()), "the first was seen long ago");
+}
