@@ -158,7 +158,7 @@ fn intent(clock: &dyn Clock, input: u64, output: u64) -> Intent {
         input_tokens_upper: input,
         input_tokens_about: input,
         searches_upper: 1,
-        incurs: crate::Incurs::ALL,
+        incurs: crate::Incurs { served: false, ..crate::Incurs::ALL },
         candidates: vec![Candidate {
             max_output_tokens: Some(output),
             ..Candidate::from(("openai".parse().unwrap(), ProviderKind::OpenAi, "gpt-4o-mini".to_owned()))
