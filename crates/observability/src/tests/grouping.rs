@@ -27,7 +27,7 @@ async fn every_bucket_has_the_same_groups_however_few_are_wanted() {
             bucket: Some(Duration::from_secs(10)),
             measures: vec!["count".to_owned()],
             limit: Some(limit),
-            ..MetricsQuestion::default()
+            filter: TraceFilter { from: Some(Timestamp::from_micros(NOW - 300 * SECOND)), ..TraceFilter::default() },
         };
         room.measure(&actor(Labels::All), question).await.unwrap()
     };

@@ -40,7 +40,9 @@ async fn a_trace_through_two_programs_is_measured_once() {
     let measured = async |filter: &str, by: &[&str], bucket: Option<u64>, measures: &[&str]| {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let bucket = bucket.map(Duration::from_secs);
-        let asked = MetricsQuestion { filter: filtered(filter), by: owned(by), bucket, measures: owned(measures), limit: None };
+        let from = bucket.map(|_| Timestamp::from_micros(NOW - 60 * SECOND));
+        let filter = TraceFilter { from, ..filtered(filter) };
+        let asked = MetricsQuestion { filter, by: owned(by), bucket, measures: owned(measures), limit: None };
         let found = room.measure(&all, asked).await.unwrap();
         let rows = found.rows.into_iter().map(|row| {
             assert!(!row.estimated);
