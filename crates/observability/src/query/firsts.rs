@@ -16,7 +16,7 @@ use crate::{fault::TraceFault, filter::SpanFilter, senders::sender, service::Obs
 /// Values of a field that are told apart by when they were first seen, each once for every service.
 const FIRST_SEEN: usize = 1_000;
 /// Spans come late by no more; those that do are found when everything is read again.
-const LATE: Duration = Duration::from_secs(3600);
+const LATE: Duration = Duration::from_secs(3 * 3600);
 /// Everything is read again: what came later than that, and what is no longer there.
 const WHOLE_EVERY: Duration = Duration::from_secs(6 * 3600);
 /// Questions that are remembered; beyond, all of them are forgotten.
@@ -89,7 +89,7 @@ impl Firsts {
 
 impl Observability {
     /// The values of a field and when each was seen first of each service, in that order: of those seen last, so many. What is
-    /// asked again within six hours is answered by what came in the last hour and what was found before. Where there are more than
+    /// asked again within six hours is answered by what came in the last three hours and what was found before. Where there are more than
     /// so many, everything is read each time: one that was left out would be taken for new when it is seen again.
     pub async fn first_seen(
         &self,
