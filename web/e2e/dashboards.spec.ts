@@ -97,10 +97,7 @@ test("a click on a line shows the spans of its value, and leads to traces of whi
   await page.goto(`/dashboards?by=model&from=${from}&to=${to}`);
   const plot = page.getByRole("region", { name: "Model calls" }).locator(".u-over");
   const box = (await plot.boundingBox())!;
-  const place = { x: box.width / 2, y: box.height - 4 };
-  await plot.hover({ position: place });
-  await page.waitForTimeout(300);
-  await plot.click({ position: place });
+  await plot.click({ position: { x: box.width / 2, y: box.height - 4 } });
   const dialog = page.getByRole("dialog", { name: /^Model calls/ });
   await expect.poll(() => behind.at(-1)).toBe('(type = chat) and (model = "small")');
   const link = dialog.getByRole("link", { name: "Look in traces" });

@@ -198,9 +198,15 @@ export default function Chart({
     const middle = by < 1 ? times[shown]! + gap(times) : (first + end) / 2;
     onZoom?.(middle - ((end - first) * by) / 2, middle + ((end - first) * by) / 2);
   };
-  const pointed = (index: number) => {
-    const height = plot.current && plot.current.posToVal(plot.current.cursor.top ?? 0, "y");
-    return height === null ? undefined : meant(series, index, height);
+  /** What lies where somebody clicked or tapped. The cursor says it too, but only a moment after the pointer came. */
+  const pick = (event: React.MouseEvent) => {
+    const chart = plot.current;
+    if (!chart) return;
+    const plotted = chart.over.getBoundingClientRect();
+    const [left, top] = [event.clientX - plotted.left, event.clientY - plotted.top];
+    if (left < 0 || top < 0 || left > plotted.width || top > plotted.height) return;
+    const index = chart.posToIdx(left);
+    onPick?.(index, meant(series, index, chart.posToVal(top, "y")));
   };
   const keys: Record<string, (() => void) | undefined> = {
     ArrowLeft: () => point(shown - 1),
@@ -247,9 +253,9 @@ export default function Chart({
             event.preventDefault();
             act();
           },
-          onClick: () => {
+          onClick: (event: React.MouseEvent) => {
             if (dragged.current) dragged.current = false;
-            else if (at !== null) onPick?.(at, pointed(at));
+            else pick(event);
           },
         })}
       >

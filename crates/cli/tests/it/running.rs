@@ -1,6 +1,8 @@
 //! A server process on a free port, killed when dropped.
 
 use std::{
+    io::Write as _,
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::{Arc, Mutex},
@@ -232,6 +234,18 @@ pub(crate) fn around(text: &str, word: &str) -> String {
     let (before, after) = text.split_once(word).unwrap_or_default();
     let before: Vec<char> = before.chars().rev().take(240).collect();
     format!("…{}>>{word}<<{}…", before.into_iter().rev().collect::<String>(), after.chars().take(60).collect::<String>())
+}
+
+/// A connection on which a request was sent, and nothing read: for whoever reads in a way no client does.
+pub(crate) fn posted(url: &str, path: &str, body: &Value) -> TcpStream {
+    let (host, body) = (url.trim_start_matches("http://"), body.to_string());
+    let mut client = TcpStream::connect(host).unwrap();
+    let length = body.len();
+    let head =
+        format!("POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n");
+    client.write_all(head.as_bytes()).unwrap();
+    client.write_all(body.as_bytes()).unwrap();
+    client
 }
 
 /// Makes the specs so, as one apply.

@@ -1,29 +1,16 @@
 //! Streams whose model says nothing for a while, seen from outside.
 
-use std::{
-    io::{Read as _, Write as _},
-    net::TcpStream,
-    thread,
-    time::Duration,
-};
+use std::{io::Read as _, net::TcpStream, thread, time::Duration};
 
 use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Upstream, When};
 use serde_json::{Value, json};
 
-use crate::running::{Server, apply_all};
+use crate::running::{Server, apply_all, posted};
 
 /// What comes of a request until it holds all of this, one behind the other.
 fn reads(url: &str, path: &str, body: &Value, wanted: &[&str]) -> String {
-    let host = url.trim_start_matches("http://");
-    let mut client = TcpStream::connect(host).unwrap();
+    let mut client = posted(url, path, body);
     client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    let body = body.to_string();
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    client.write_all(head.as_bytes()).unwrap();
-    client.write_all(body.as_bytes()).unwrap();
     let mut seen = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&seen).into_owned();

@@ -8,19 +8,11 @@ use std::{
 use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Upstream, When};
 use serde_json::{Value, json};
 
-use crate::running::{Server, User, apply_all, run, until};
+use crate::running::{Server, User, apply_all, posted, run, until};
 
 /// Sends a request and reads until something of the answer has come, or not at all.
 fn asks(server: &Server, path: &str, body: &Value, reads: Option<&str>) -> TcpStream {
-    let host = server.url.trim_start_matches("http://");
-    let mut client = TcpStream::connect(host).unwrap();
-    let body = body.to_string();
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    client.write_all(head.as_bytes()).unwrap();
-    client.write_all(body.as_bytes()).unwrap();
+    let mut client = posted(&server.url, path, body);
     let mut seen = Vec::new();
     while reads.is_some_and(|wanted| !String::from_utf8_lossy(&seen).contains(wanted)) {
         let mut piece = [0; 4096];
