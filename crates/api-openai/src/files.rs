@@ -5,20 +5,21 @@ use std::{fmt, time::Duration};
 use axum::{
     Json as Reply,
     body::Body as Sent,
-    extract::{FromRequest, Multipart, Request, State, multipart::Field},
+    extract::{
+        FromRequest, Multipart, Request, State,
+        multipart::{Field, MultipartError},
+    },
     response::Response,
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use mainspring_batches::{BatchFault, Batches, FileId, FileQuery, Purpose, StoredFile, Upload, WordFault};
 use mainspring_kernel::{Actor, FaultKind, text};
-use mainspring_web_kit::{Path, Problem, Query};
+use mainspring_web_kit::{Path, Problem, Query, too_slow};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::error::{Answer, OpenAiError, Who};
 
-/// A client that sends nothing for so long has gone.
-const IDLE: Duration = Duration::from_secs(60);
 /// Fields beside the file are words and numbers.
 const WORD_MAX: usize = 1_024;
 const LIMIT_MAX: usize = 10_000;
@@ -93,7 +94,7 @@ struct Given {
 
 impl Given {
     async fn read(&mut self, form: &mut Multipart, batches: &Batches, actor: &Actor) -> Answer<()> {
-        while let Some(field) = soon(form.next_field()).await? {
+        while let Some(field) = form.next_field().await.map_err(not_read)? {
             match field.name().unwrap_or_default() {
                 "file" if self.upload.is_some() => return Err(OpenAiError::param("file", "`file` is given twice")),
                 "file" => {
@@ -141,7 +142,7 @@ pub(crate) fn kept(anchor: Option<&str>, seconds: Option<u64>, parameter: &'stat
 }
 
 async fn receive(upload: &mut Upload, mut field: Field<'_>) -> Answer<()> {
-    while let Some(bytes) = soon(field.chunk()).await? {
+    while let Some(bytes) = field.chunk().await.map_err(not_read)? {
         upload.push(&bytes).await.map_err(refused)?;
     }
     Ok(())
@@ -149,7 +150,7 @@ async fn receive(upload: &mut Upload, mut field: Field<'_>) -> Answer<()> {
 
 async fn read_word(mut field: Field<'_>, parameter: &'static str) -> Answer<String> {
     let mut word = Vec::new();
-    while let Some(bytes) = soon(field.chunk()).await? {
+    while let Some(bytes) = field.chunk().await.map_err(not_read)? {
         word.extend_from_slice(&bytes);
         if word.len() > WORD_MAX {
             return Err(OpenAiError::param(parameter, format!("`{parameter}` is too long")));
@@ -158,12 +159,8 @@ async fn read_word(mut field: Field<'_>, parameter: &'static str) -> Answer<Stri
     String::from_utf8(word).map_err(|_| OpenAiError::param(parameter, format!("`{parameter}` is not text")))
 }
 
-/// What comes next of a form, unless nothing does.
-async fn soon<T>(next: impl Future<Output = Result<T, axum::extract::multipart::MultipartError>>) -> Answer<T> {
-    match tokio::time::timeout(IDLE, next).await {
-        Ok(came) => came.map_err(|error| unreadable(error.status(), &error.body_text())),
-        Err(_) => Err(refused(BatchFault::Stalled { within: IDLE })),
-    }
+fn not_read(error: MultipartError) -> OpenAiError {
+    too_slow(&error).map_or_else(|| unreadable(error.status(), &error.body_text()), OpenAiError::from)
 }
 
 fn unreadable(status: StatusCode, why: &str) -> OpenAiError {

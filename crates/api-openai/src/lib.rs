@@ -164,7 +164,7 @@ pub fn batch_router(batches: Batches) -> Router {
 }
 
 /// What takes files. Apart, because its bodies are larger than others' and take as long as their clients' lines do: a file
-/// that is too large is refused, and one that stalls given up, by what takes it.
+/// that is too large is refused by what takes it.
 pub fn upload_router(batches: Batches, file_limit: u64) -> Router {
     // What a form has beside the file is small.
     let limit = usize::try_from(file_limit.saturating_add(1 << 20)).unwrap_or(usize::MAX);

@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, io::Read};
 
-use axum::extract::{FromRequest, Request};
+use axum::extract::Request;
 use bytes::Bytes;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -65,8 +65,10 @@ impl Packing {
 
 /// The body as it came.
 pub(crate) async fn read_body(request: Request) -> Result<Bytes, Problem> {
-    Bytes::from_request(request, &()).await.map_err(|rejection| {
-        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE { too_large() } else { unreadable("it ended early".to_owned()) }
+    mainspring_web_kit::read_body(request).await.map_err(|problem| match problem.code {
+        "body-too-large" => too_large(),
+        "body-unreadable" => unreadable("it ended early".to_owned()),
+        _ => problem,
     })
 }
 

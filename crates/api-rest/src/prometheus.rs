@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axum::{Json, extract::State};
-use bytes::Bytes;
+use axum::{
+    Json,
+    extract::{Request, State},
+};
 use http::{StatusCode, Uri};
 use mainspring_kernel::{FaultKind, Role, Timestamp, duration};
 use mainspring_observability::{PromAnswer, PromFound, PromSeries, PromTimes, prom_labels, prom_metrics};
-use mainspring_web_kit::{Answer, Caller, Path, Problem, Query};
+use mainspring_web_kit::{Answer, Caller, Path, Problem, Query, read_body};
 use mainspring_wire as wire;
 use serde_json::{Value, json};
 
@@ -30,7 +32,7 @@ pub fn dialect(path: &str, problem: &Problem) -> Option<Value> {
     }
     let kind = match problem.status {
         StatusCode::NOT_FOUND => "not_found",
-        StatusCode::GATEWAY_TIMEOUT => "timeout",
+        StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => "timeout",
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => "unavailable",
         status if status.is_server_error() => "internal",
         _ => "bad_data",
@@ -56,9 +58,10 @@ fn wrong(field: &str, what: &str) -> Problem {
 }
 
 /// A form as Grafana posts it: what an address has after `?`.
-fn form(body: &Bytes) -> Answer<Pairs> {
+async fn form(request: Request) -> Answer<Pairs> {
     let unreadable = || wrong("the body", "a form of names and values, percent-encoded");
-    let text = std::str::from_utf8(body).map_err(|_| unreadable())?;
+    let body = read_body(request).await?;
+    let text = std::str::from_utf8(&body).map_err(|_| unreadable())?;
     let uri: Uri = format!("/?{text}").parse().map_err(|_| unreadable())?;
     axum::extract::Query::<Pairs>::try_from_uri(&uri).map(|axum::extract::Query(pairs)| pairs).map_err(|_| unreadable())
 }
@@ -169,8 +172,8 @@ pub(crate) async fn query(State(rest): State<Rest>, caller: Caller, Query(pairs)
 #[utoipa::path(post, path = "/api/v1/prometheus/api/v1/query", tag = "prometheus", operation_id = "prometheus_query_by_form",
     request_body(content = String, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, body = wire::PromReply)))]
-pub(crate) async fn query_by_form(State(rest): State<Rest>, caller: Caller, body: Bytes) -> Reply {
-    Box::pin(instantly(&rest, &caller, &form(&body)?)).await
+pub(crate) async fn query_by_form(State(rest): State<Rest>, caller: Caller, request: Request) -> Reply {
+    Box::pin(instantly(&rest, &caller, &form(request).await?)).await
 }
 
 /// Answers PromQL over time, as Prometheus does.
@@ -185,8 +188,8 @@ pub(crate) async fn query_range(State(rest): State<Rest>, caller: Caller, Query(
 #[utoipa::path(post, path = "/api/v1/prometheus/api/v1/query_range", tag = "prometheus", operation_id = "prometheus_query_range_by_form",
     request_body(content = String, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, body = wire::PromReply)))]
-pub(crate) async fn query_range_by_form(State(rest): State<Rest>, caller: Caller, body: Bytes) -> Reply {
-    Box::pin(over_time(&rest, &caller, &form(&body)?)).await
+pub(crate) async fn query_range_by_form(State(rest): State<Rest>, caller: Caller, request: Request) -> Reply {
+    Box::pin(over_time(&rest, &caller, &form(request).await?)).await
 }
 
 /// Names labels: all there are, or those of the series that match.
@@ -201,8 +204,8 @@ pub(crate) async fn labels(State(rest): State<Rest>, caller: Caller, Query(pairs
 #[utoipa::path(post, path = "/api/v1/prometheus/api/v1/labels", tag = "prometheus", operation_id = "prometheus_labels_by_form",
     request_body(content = String, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, body = wire::PromReply)))]
-pub(crate) async fn labels_by_form(State(rest): State<Rest>, caller: Caller, body: Bytes) -> Reply {
-    Box::pin(names(&rest, &caller, &form(&body)?)).await
+pub(crate) async fn labels_by_form(State(rest): State<Rest>, caller: Caller, request: Request) -> Reply {
+    Box::pin(names(&rest, &caller, &form(request).await?)).await
 }
 
 /// Lists the labels of every series that matches.
@@ -217,8 +220,8 @@ pub(crate) async fn series(State(rest): State<Rest>, caller: Caller, Query(pairs
 #[utoipa::path(post, path = "/api/v1/prometheus/api/v1/series", tag = "prometheus", operation_id = "prometheus_series_by_form",
     request_body(content = String, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, body = wire::PromReply)))]
-pub(crate) async fn series_by_form(State(rest): State<Rest>, caller: Caller, body: Bytes) -> Reply {
-    Box::pin(all_series(&rest, &caller, &form(&body)?)).await
+pub(crate) async fn series_by_form(State(rest): State<Rest>, caller: Caller, request: Request) -> Reply {
+    Box::pin(all_series(&rest, &caller, &form(request).await?)).await
 }
 
 /// Lists the values of a label.

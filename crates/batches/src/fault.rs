@@ -30,8 +30,6 @@ pub enum BatchFault {
     BadFile { parameter: &'static str, reason: String },
     #[error("batch {batch} reads the file {file}")]
     FileInUse { file: FileId, batch: BatchId },
-    #[error("nothing of the file came for {} s", within.as_secs())]
-    Stalled { within: Duration },
     #[error("there is no batch `{id}`")]
     NotFound { id: String },
     #[error("`{parameter}`: {reason}")]
@@ -77,7 +75,6 @@ impl Fault for BatchFault {
             Self::TooManyBatches { .. } => FaultKind::Saturated,
             Self::BadFile { .. } | Self::Invalid { .. } | Self::Page(_) => FaultKind::Invalid,
             Self::FileInUse { .. } | Self::Ended { .. } | Self::Stale { .. } => FaultKind::Conflict,
-            Self::Stalled { .. } => FaultKind::Timeout,
             Self::Forbidden { .. } => FaultKind::Forbidden,
             Self::Job(fault) => fault.kind(),
             Self::Blob(fault) => fault.kind(),
@@ -94,7 +91,6 @@ impl Fault for BatchFault {
             Self::TooManyBatches { .. } => "batch-too-many",
             Self::BadFile { .. } => "file-invalid",
             Self::FileInUse { .. } => "file-in-use",
-            Self::Stalled { .. } => "file-upload-stalled",
             Self::NotFound { .. } => "batch-not-found",
             Self::Invalid { .. } => "batch-invalid",
             Self::Ended { .. } => "batch-ended",

@@ -1,20 +1,18 @@
 //! JSON bodies with our own answers to what does not parse.
 
-use std::{error::Error, time::Duration};
-
 use axum::{
     RequestExt as _,
     extract::{FromRequest, Request},
 };
-use bytes::{Bytes, BytesMut};
-use futures::FutureExt as _;
-use http::StatusCode;
+use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError};
 use mainspring_kernel::FaultKind;
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, timeout_at};
 
-use crate::problem::Problem;
+use crate::{
+    in_time::{causes, too_slow},
+    problem::Problem,
+};
 
 /// A JSON body. The content type is not insisted on: `curl -d` sends another one.
 #[derive(Debug, Clone, Copy)]
@@ -32,67 +30,19 @@ where
     }
 }
 
-/// How long the body of a request may take to come, as an extension of the request. What has come gives it more.
-#[derive(Debug, Clone, Copy)]
-pub struct BodyWithin(pub Duration);
-
-impl Default for BodyWithin {
-    fn default() -> Self {
-        Self(Duration::from_secs(60))
-    }
-}
-
-/// So many bytes give a body a second more: a large one takes its time on any line, and one that comes a byte now and then
-/// does not take for ever.
-const A_SECOND: usize = 16 * 1024;
-
 /// A whole body as it came.
 pub async fn read_body(request: Request) -> Result<Bytes, Problem> {
-    let BodyWithin(within) = request.extensions().get().copied().unwrap_or_default();
-    let (began, mut body) = (Instant::now(), request.into_limited_body());
-    let (mut pieces, mut length) = (Vec::new(), 0);
-    loop {
-        // What is there already costs no timer.
-        let next = match body.frame().now_or_never() {
-            Some(next) => next,
-            None => {
-                let by = began + within + Duration::from_secs((length / A_SECOND) as u64);
-                timeout_at(by, body.frame()).await.map_err(|_| too_slow())?
-            }
-        };
-        let frame = match next {
-            Some(frame) => frame.map_err(|fault| unread(&fault))?,
-            None => return Ok(joined(pieces, length)),
-        };
-        if let Ok(piece) = frame.into_data() {
-            length += piece.len();
-            pieces.push(piece);
-        }
-    }
-}
-
-/// What came in one piece is not copied.
-fn joined(mut pieces: Vec<Bytes>, length: usize) -> Bytes {
-    if pieces.len() < 2 {
-        return pieces.pop().unwrap_or_default();
-    }
-    let mut whole = BytesMut::with_capacity(length);
-    pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
-    whole.freeze()
+    let body = request.into_limited_body().collect().await.map_err(|fault| unread(&fault))?;
+    Ok(body.to_bytes())
 }
 
 fn unread(fault: &axum::Error) -> Problem {
-    let mut causes = std::iter::successors(Some(fault as &(dyn Error + 'static)), |&fault| fault.source());
-    if causes.any(|cause| cause.is::<LengthLimitError>()) {
+    if causes(fault).any(|cause| cause.is::<LengthLimitError>()) {
         return Problem::body_too_large();
     }
-    Problem::new(FaultKind::Invalid, "body-unreadable", "the request body ended early or could not be read")
-}
-
-fn too_slow() -> Problem {
-    Problem::new(FaultKind::Timeout, "body-too-slow", "the request body did not come in time")
-        .with_hint("`server.client_timeout` says how long it is waited for")
-        .with_status(StatusCode::REQUEST_TIMEOUT)
+    too_slow(fault).unwrap_or_else(|| {
+        Problem::new(FaultKind::Invalid, "body-unreadable", "the request body ended early or could not be read")
+    })
 }
 
 /// JSON that was read as bytes; nothing at all is an object without fields.

@@ -1,6 +1,7 @@
 //! One id, one deadline and one log line per request.
 
 use std::{
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -15,8 +16,9 @@ use http::{HeaderName, HeaderValue, header};
 use mainspring_kernel::{Clock, FaultKind, id::RequestId};
 use mainspring_telemetry::Metrics;
 use serde_json::Value;
+use tokio::time::timeout_at;
 
-use crate::problem::Problem;
+use crate::{in_time::Waits, problem::Problem};
 
 const PROBLEM_TYPE: &str = "application/problem+json";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -130,14 +132,23 @@ impl Deadlines {
     }
 }
 
-/// Breaks off an answer that does not begin in time. What was being done for it is dropped.
+/// Breaks off an answer that does not begin in time. What was being done for it is dropped. For as long as the request's body
+/// is waited for it is given more: that ends by `in_time`.
 pub async fn deadline(State(limits): State<Deadlines>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let Some(limit) = limits.limit(route) else { return next.run(request).await };
-    match tokio::time::timeout(limit, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
-            Problem::new(FaultKind::Timeout, "request-timeout", format!("no answer within {} s", limit.as_secs())).into_response()
+    let waits = request.extensions().get::<Waits>().cloned().unwrap_or_default();
+    let (began, mut within) = (tokio::time::Instant::now(), limit);
+    let mut answer = pin!(next.run(request));
+    loop {
+        if let Ok(response) = timeout_at(began + within, answer.as_mut()).await {
+            return response;
         }
+        let more = limit + waits.so_far();
+        if more <= within {
+            return Problem::new(FaultKind::Timeout, "request-timeout", format!("no answer within {} s", limit.as_secs()))
+                .into_response();
+        }
+        within = more;
     }
 }

@@ -18,7 +18,7 @@ use tower::ServiceExt;
 
 use crate::{
     Access, Authenticate, Body, BodyWithin, Caller, Deadlines, Path, Problem, ProblemBody, Query, RequestLog, Route,
-    authenticate, deadline, log_requests,
+    authenticate, deadline, in_time, log_requests, read_body,
 };
 
 #[derive(Debug)]
@@ -105,11 +105,13 @@ fn app_of(keys: OneKey) -> Router {
         allowed_hosts: Arc::new(["my.host".to_owned()]),
         wants_caller: |path| path != "/well",
     };
-    let limits = Deadlines::of(Duration::from_secs(60)).with(&["/slow", "/loud/slow"], Some(Duration::from_millis(20)));
+    let limits = Deadlines::of(Duration::from_secs(60)).with(&["/slow", "/loud/slow", "/soon"], Some(Duration::from_millis(20)));
     Router::new()
         .route("/who", get(|Caller(actor): Caller| async move { actor.role.to_string() }))
         .route("/well", get(|| async { "well" }))
         .route("/write", post(|Caller(_): Caller, Body(value): Body<serde_json::Value>| async move { value.to_string() }))
+        .route("/soon", post(|Body(value): Body<serde_json::Value>| async move { value.to_string() }))
+        .route("/bytes", post(|body: bytes::Bytes| async move { body.len().to_string() }))
         .route(
             "/count/{name}",
             get(|Path(name): Path<u8>, Query(asked): Query<Count>| async move { (name + asked.count).to_string() }),
@@ -121,6 +123,7 @@ fn app_of(keys: OneKey) -> Router {
         .route("/broken", get(|| async { Err::<(), _>(Problem::from(Broken)) }))
         .layer(middleware::from_fn_with_state(access, authenticate))
         .layer(axum::extract::DefaultBodyLimit::max(64))
+        .layer(middleware::from_fn_with_state(BodyWithin(PATIENCE), in_time))
         .layer(middleware::from_fn_with_state(
             RequestLog { clock: Arc::new(SystemClock), metrics: Metrics::default(), dialect: shout },
             log_requests,
@@ -294,34 +297,78 @@ async fn a_key_as_a_password_or_as_a_name_is_a_key() {
     }
 }
 
-/// A request whose body comes in pieces, and may take a tenth of a second.
-fn coming(
-    pieces: impl futures::Stream<Item = Result<&'static str, std::convert::Infallible>> + Send + 'static,
-) -> Request<axum::body::Body> {
-    let mut request = Request::post("/write").header("authorization", "Bearer msk_reader");
-    let within = BodyWithin(Duration::from_millis(100));
-    request.extensions_mut().unwrap().insert(within);
+/// How long a piece of a body is waited for.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+type Piece = Result<&'static str, std::convert::Infallible>;
+
+/// A request whose body comes in pieces.
+fn coming(path: &str, pieces: impl futures::Stream<Item = Piece> + Send + 'static) -> Request<axum::body::Body> {
+    let request = Request::post(path).header("authorization", "Bearer msk_reader");
     request.body(axum::body::Body::from_stream(pieces)).unwrap()
+}
+
+/// Each piece after a third of what it may take.
+fn dripping(pieces: Vec<&'static str>) -> impl futures::Stream<Item = Piece> + Send + 'static {
+    futures::stream::iter(pieces).then(|piece| async move {
+        tokio::time::sleep(PATIENCE / 3).await;
+        Ok(piece)
+    })
 }
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
-    let whole = futures::stream::iter([Ok("{\"a\""), Ok(":"), Ok("1}")]);
-    assert_eq!(ask(false, coming(whole)).await, (StatusCode::OK, "{\"a\":1}".into()));
-    let begun = futures::stream::iter([Ok("{")]).chain(futures::stream::pending());
-    let drips = futures::stream::unfold((), |()| async {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        Some((Ok(" "), ()))
-    });
-    for (what, (status, body)) in
-        [("it stops", ask(false, coming(begun)).await), ("a byte now and then", ask(false, coming(drips)).await)]
-    {
+    let whole = || futures::stream::iter([Ok("{\"a\""), Ok(":"), Ok("1}")]);
+    assert_eq!(ask(false, coming("/write", whole())).await, (StatusCode::OK, "{\"a\":1}".into()));
+    let begun = || futures::stream::iter([Ok("{")]).chain(futures::stream::pending());
+    let drips = dripping(vec![" "; 30]);
+    for (what, (status, body)) in [
+        ("it stops", ask(false, coming("/write", begun())).await),
+        ("a byte now and then", ask(false, coming("/write", drips)).await),
+    ] {
         assert_eq!((status, code(&body).as_str()), (StatusCode::REQUEST_TIMEOUT, "body-too-slow"), "{what}");
     }
+    // Whoever reads it.
+    assert_eq!(ask(false, coming("/bytes", whole())).await, (StatusCode::OK, "7".into()));
+    assert_eq!(ask(false, coming("/bytes", begun())).await.0, StatusCode::BAD_REQUEST);
     let large =
         futures::stream::iter([Ok("{\"a\": 1"), Ok("                                                                      }")]);
-    let (status, body) = ask(false, coming(large)).await;
+    let (status, body) = ask(false, coming("/write", large)).await;
     assert_eq!((status, code(&body).as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"));
+}
+
+/// What is read of a body without a limit.
+async fn read(pieces: futures::stream::BoxStream<'static, Piece>) -> (StatusCode, String) {
+    let length = |request: axum::extract::Request| async move { read_body(request).await.map(|body| body.len().to_string()) };
+    let app = Router::new()
+        .route("/read", post(length))
+        .layer(axum::extract::DefaultBodyLimit::disable())
+        .layer(middleware::from_fn_with_state(BodyWithin(PATIENCE), in_time));
+    ask_of(app, coming("/read", pieces)).await
+}
+
+#[tokio::test]
+async fn what_has_come_of_a_body_gives_it_more_time_in_all_and_none_to_stop() {
+    let large: &'static str = "x".repeat(80 << 10).leak();
+    // They are five seconds more.
+    let slowly = futures::stream::iter([Ok(large)]).chain(dripping(vec!["x"; 6]));
+    assert_eq!(read(slowly.boxed()).await, (StatusCode::OK, ((80 << 10) + 6).to_string()));
+    let began = std::time::Instant::now();
+    let stops = futures::stream::iter([Ok(large)]).chain(futures::stream::pending());
+    let (status, body) = read(stops.boxed()).await;
+    assert_eq!((status, code(&body).as_str()), (StatusCode::REQUEST_TIMEOUT, "body-too-slow"));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+/// How long its client takes is not what an answer is late by.
+#[tokio::test]
+async fn the_deadline_of_an_answer_does_not_count_what_its_body_is_waited_for() {
+    assert_eq!(ask(false, coming("/soon", dripping(vec!["[", "]"]))).await, (StatusCode::OK, "[]".into()));
+    let (status, body) = ask(false, coming("/soon", futures::stream::pending())).await;
+    assert_eq!((status, code(&body).as_str()), (StatusCode::REQUEST_TIMEOUT, "body-too-slow"));
+    // Nobody reads this one, and nobody waits for it.
+    let (status, body) = ask(false, coming("/slow", futures::stream::pending())).await;
+    assert_eq!((status, code(&body).as_str()), (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"));
 }
 
 #[tokio::test]

@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use axum::{Router, body::Body, extract::Request};
+use axum::{Router, body::Body, extract::Request, middleware::from_fn_with_state};
 use bytes::Bytes;
+use futures::{StreamExt as _, stream};
 use http::{Method, header};
 use http_body_util::BodyExt;
 use mainspring_batches::{Again, Answers, BatchConfig, Batches, Endpoint, Maker, Parts, Runner, Standing};
@@ -13,7 +14,7 @@ use mainspring_gateway::ledger::{Amount, EACH, Metric, NewLimit, SubjectKind};
 use mainspring_jobs::Jobs;
 use mainspring_kernel::{Actor, Fault, FrozenClock, Stop, id::ProjectId};
 use mainspring_testservers::upstream::{Behaviour, Script};
-use mainspring_web_kit::Caller;
+use mainspring_web_kit::{BodyWithin, Caller, in_time};
 use proptest::{
     prelude::*,
     strategy::ValueTree,
@@ -64,12 +65,16 @@ impl Room {
         let (actor, lines) = (surface.actor.clone(), Lines::of(surface.openai.clone(), true));
         let runner = Runner::new(batches.clone(), Arc::new(lines.clone()), Arc::new(Same(actor.clone())));
         let router = batch_router(batches.clone()).merge(upload_router(batches, 1 << 20));
+        let router = router.layer(from_fn_with_state(BodyWithin(Duration::from_millis(300)), in_time));
         Self { router, actor, runner, lines, clock, _folder: folder }
     }
 
     async fn send(&self, method: Method, path: &str, kind: &str, body: Vec<u8>) -> (u16, String) {
-        let request = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, kind);
-        let mut request = request.body(Body::from(body)).unwrap();
+        self.ask(Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, kind).body(Body::from(body)).unwrap())
+            .await
+    }
+
+    async fn ask(&self, mut request: Request) -> (u16, String) {
         request.extensions_mut().insert(Caller(self.actor.clone()));
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status().as_u16();
@@ -117,6 +122,22 @@ fn written(form: &[(&str, &str)]) -> Vec<u8> {
 
 fn line(id: &str, url: &str, body: &Value) -> String {
     json!({"custom_id": id, "method": "POST", "url": url, "body": body}).to_string()
+}
+
+#[tokio::test]
+async fn a_file_that_does_not_come_is_refused_as_any_body_is_and_nothing_is_kept_of_it() {
+    let room = Room::over(&Surface::open().await);
+    let whole = String::from_utf8(written(&[("purpose", "batch"), ("file", "one\ntwo")])).unwrap();
+    for stops_at in ["purpose", "two"] {
+        let begun = whole[..whole.find(stops_at).unwrap()].to_owned();
+        let pieces = stream::iter([Ok::<_, std::io::Error>(begun)]).chain(stream::pending());
+        let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+        let request = Request::post("/v1/files").header(header::CONTENT_TYPE, kind);
+        let (status, text) = room.ask(request.body(Body::from_stream(pieces)).unwrap()).await;
+        let refused: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((status, &refused["error"]["code"]), (408, &json!("body-too-slow")), "{stops_at}: {text}");
+    }
+    assert_eq!(room.get("/v1/files").await.1["data"], json!([]));
 }
 
 #[tokio::test]

@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use axum::{Extension, Router, extract::State, middleware, response::IntoResponse};
+use axum::{Router, extract::State, middleware, response::IntoResponse};
 use mainspring_api_otlp::Otlp;
 use mainspring_identity::Identity;
 use mainspring_kernel::{Actor, FaultKind, name::NameFault};
 use mainspring_web_kit::{
-    Access, Authenticate, BodyWithin, Deadlines, Problem, RequestLog, Route, authenticate, deadline, log_requests,
+    Access, Authenticate, BodyWithin, Deadlines, Problem, RequestLog, Route, authenticate, deadline, in_time, log_requests,
 };
 use secrecy::SecretString;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, limit::RequestBodyLimitLayer};
@@ -52,7 +52,7 @@ impl Building {
             .merge(mainspring_api_openai::upload_router(self.batches.clone(), self.config.gateway.file_limit.0))
             .layer(middleware::from_fn_with_state(access, authenticate))
             .layer(axum::extract::DefaultBodyLimit::disable())
-            .layer(Extension(BodyWithin(self.config.server.client_timeout.0)))
+            .layer(middleware::from_fn_with_state(BodyWithin(self.config.server.client_timeout.0), in_time))
             .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| Problem::internal().into_response()))
             .layer(middleware::from_fn_with_state(log, log_requests))
             .layer(middleware::from_fn(mainspring_api_otlp::dress))
