@@ -8,6 +8,7 @@ use axum::{
 };
 use http::header;
 use mainspring_providers::Operation;
+use mainspring_web_kit::Problem;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -17,31 +18,34 @@ use crate::{
     routed,
 };
 
-/// A longer answer than anybody gives.
-const ANSWER_MAX: usize = 64 << 20;
-
 pub(crate) async fn rerank(State(state): State<Surface>, asked: Answer<Asked>) -> Answer<Response> {
-    let answered = async { routed::answer(&state, &asked?.aimed(&state).await?.named(None)?, Operation::Rerank).await };
-    Ok(written(answered.await.map_err(OpenAiError::for_cohere)?).await)
+    let answered = async {
+        let asked = asked?.aimed(&state).await?.named(None)?;
+        written(routed::answer(&state, &asked, Operation::Rerank).await?).await
+    };
+    answered.await.map_err(OpenAiError::for_cohere)
 }
 
-/// The answer of whoever ordered the passages, with what Cohere's has beside the results.
-async fn written(response: Response) -> Response {
+/// The answer of whoever ordered the passages, with what Cohere's has beside the results. It is in memory, and the gateway has
+/// read it: one that nobody can read is no answer there.
+async fn written(response: Response) -> Answer<Response> {
     let (mut head, body) = response.into_parts();
-    let bytes = to_bytes(body, ANSWER_MAX).await.unwrap_or_default();
-    let said: Map<String, Value> = serde_json::from_slice(&bytes).unwrap_or_default();
+    let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
     let trace = head.headers.get("x-mainspring-trace-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
-    let whole = whole(said, trace);
+    let Some(whole) = serde_json::from_slice(&bytes).ok().and_then(|said| whole(said, trace)) else {
+        tracing::error!("an order that was answered cannot be read: this is a defect");
+        return Err(Problem::internal().into());
+    };
     head.headers.remove(header::CONTENT_LENGTH);
     let mut response = Reply(whole).into_response();
     response.headers_mut().extend(head.headers);
-    response
+    Ok(response)
 }
 
 /// Cohere's own answer stays as it is.
-fn whole(mut said: Map<String, Value>, trace: &str) -> Value {
+fn whole(mut said: Map<String, Value>, trace: &str) -> Option<Value> {
     // Voyage calls them `data`.
-    let results = said.shift_remove("results").or_else(|| said.shift_remove("data")).unwrap_or_else(|| json!([]));
+    let results = said.shift_remove("results").or_else(|| said.shift_remove("data"))?;
     let mut whole = Map::new();
     whole.insert("id".to_owned(), said.shift_remove("id").unwrap_or_else(|| trace.into()));
     whole.insert("results".to_owned(), results);
@@ -55,5 +59,5 @@ fn whole(mut said: Map<String, Value>, trace: &str) -> Value {
         meta
     });
     whole.insert("meta".to_owned(), meta);
-    Value::Object(whole)
+    Some(Value::Object(whole))
 }

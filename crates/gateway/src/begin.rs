@@ -324,7 +324,7 @@ impl Head {
 }
 
 /// What an answer that passes through says of itself. One that tells its usage has been read as JSON; another is checked
-/// for being JSON at all.
+/// for being JSON at all. An order of documents is read.
 fn look(bytes: &Bytes, (adapter, endpoint): (&dyn Adapter, &Endpoint), attempt: &mut Attempt) -> Result<(), UpstreamFault> {
     let operation = attempt.operation();
     if operation == Operation::Responses
@@ -342,10 +342,14 @@ fn look(bytes: &Bytes, (adapter, endpoint): (&dyn Adapter, &Endpoint), attempt: 
     if scan::is_error_answer(bytes) {
         return Err(scan::said(adapter, endpoint, bytes));
     }
-    if usage.is_some() {
+    let looks = scan::looks_like(operation, bytes);
+    // Clients sort by it, and it is short beside what it sorts: one that cannot be read would be an order of nothing.
+    if operation == Operation::Rerank && looks {
+        return adapter.decode_rerank(endpoint, bytes).map(drop);
+    }
+    if usage.is_some() && operation != Operation::Rerank {
         return Ok(());
     }
-    let looks = scan::looks_like(operation, bytes);
     match serde_json::from_slice::<IgnoredAny>(bytes) {
         Ok(_) if looks => Ok(()),
         Ok(_) => Err(UpstreamFault::malformed(endpoint, "it is JSON and no answer")),

@@ -217,6 +217,35 @@ async fn coheres_own_answer_stays_as_it_is() {
     assert_eq!((sent.status, sent.json()), (200, said), "{}", sent.text);
 }
 
+/// Whoever sorts by it would take it for an order of nothing.
+#[tokio::test]
+async fn an_order_that_cannot_be_read_is_the_providers_fault_and_the_next_one_is_asked() {
+    let well = upstream(Behaviour::default());
+    let ask = |model: &str| json!({"model": model, "query": "red fox", "documents": ["nothing", "a red fox"]});
+    for said in [
+        r#"{"results": ["#,
+        r#"{"results": "none"}"#,
+        r#"{"results": [{"index": 1}]}"#,
+        r#"{"results": [{"index": 1, "relevance_score": "much"}], "usage": {"total_tokens": 7}}"#,
+        r#"{"id": "c1", "meta": {"billed_units": {"search_units": 1}}}"#,
+        r#"[{"index": 1, "relevance_score": 0.5}]"#,
+    ] {
+        let server = upstream(Behaviour { body: Some(said.to_owned()), ..Behaviour::default() });
+        let surface = routed("openai", &server).await;
+        for path in ["/v1/rerank", "/v2/rerank"] {
+            let sent = surface.post(path, &ask("chat")).await;
+            assert!(sent.status == 503 && sent.text.contains("upstream-malformed"), "{path} {said}: {}", sent.text);
+        }
+        let other = json!({"type": "openai", "base_url": format!("{}/v1", well.url())});
+        let targets = json!([{"provider": "main", "model": "big"}, {"provider": "other", "model": "big"}]);
+        let route = json!({"targets": targets, "choose": "first", "retry": {"attempts": 0}});
+        surface.apply(&[("provider", "other", other), ("route", "two", route)]).await;
+        let sent = surface.post("/v2/rerank", &ask("two")).await;
+        assert_eq!((sent.status, sent.header("x-mainspring-provider")), (200, Some("other")), "{said}: {}", sent.text);
+        assert_eq!(sent.json()["results"][0]["index"], 1, "{said}: {}", sent.text);
+    }
+}
+
 #[tokio::test]
 async fn moderations_pass_through_or_are_refused() {
     let server = upstream(Behaviour::default());

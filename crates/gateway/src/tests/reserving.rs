@@ -2,13 +2,16 @@
 
 use mainspring_kernel::Money;
 use mainspring_llm::exchange::{Dialect, RerankCall};
-use mainspring_providers::Operation::{self, Chat, Completions, Messages, Responses};
+use mainspring_providers::{
+    FaultClass,
+    Operation::{self, Chat, Completions, Messages, Responses},
+};
 use mainspring_testservers::upstream::{Behaviour, Script, Upstream};
 use serde_json::{Value, json};
 
 use super::room::{Room, cost, provider, upstream};
 use crate::{
-    GatewayFault, LedgerFault, Reading,
+    CallStatus, GatewayFault, LedgerFault, Reading,
     allowed::USUAL,
     ledger::{Amount, Metric, NewLimit, SubjectKind},
     service::Read,
@@ -220,4 +223,11 @@ async fn every_search_of_a_reranking_is_set_aside_and_paid() {
     ask(&room, 250).await.unwrap();
     let record = room.settled_once().await;
     assert_eq!((record.cost, record.usage.searches, record.usage.total()), (search.times(3), 3, 0));
+    // An order that nobody can read is a failure, whatever it says it used.
+    let unreadable = answer.to_string().replace("0.5", "null");
+    server.script(Script::always(Behaviour { body: Some(unreadable), ..Behaviour::default() }));
+    let fault = ask(&room, 250).await.unwrap_err();
+    let record = room.settled_once().await;
+    let malformed = Some(FaultClass::Malformed);
+    assert_eq!((fault.class(), record.status, record.class), (malformed, CallStatus::Failed, malformed), "{record:?}");
 }
