@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    iter,
     sync::Arc,
 };
 
@@ -18,9 +19,6 @@ use crate::{
 
 /// Each of the ten pieces a call is billed in may be rounded up by half a unit, and the bound itself down by one.
 const ROUNDING: Money = Money::from_pico(6);
-/// As a call may be served that says something of it.
-const SERVED: [Option<ServiceTier>; 5] =
-    [None, Some(ServiceTier::Flex), Some(ServiceTier::Balanced), Some(ServiceTier::Priority), Some(ServiceTier::Ultrafast)];
 /// What stands before the model's name where Bedrock serves it from several regions: the areas of its inference profiles.
 const BEDROCK_REGIONS: [&str; 12] =
     ["us.", "us-gov.", "amer.", "ca.", "sa.", "eu.", "me.", "apac.", "jp.", "au.", "in.", "global."];
@@ -167,9 +165,10 @@ impl Prices {
     pub fn most(&self, place: Place<'_>, bound: &Bound) -> Option<Charge> {
         let (table, price) = self.find(place)?;
         let tiers = price.tiers.iter().filter(|tier| bound.input > tier.above_input).map(|tier| tier.above_input + 1);
-        let served: &[Option<ServiceTier>] = if bound.incurs.served { &SERVED } else { &[None] };
-        let all = std::iter::once(0).chain(tiers);
-        let all = all.flat_map(|length| served.iter().map(move |served| rates(price, length, (bound.batch, *served))));
+        let other: &[ServiceTier] = if bound.incurs.served { &ServiceTier::ALL } else { &[] };
+        let served = iter::once(None).chain(other.iter().copied().map(Some));
+        let all = iter::once(0).chain(tiers);
+        let all = all.flat_map(|length| served.clone().map(move |served| rates(price, length, (bound.batch, served))));
         let most = all.map(|rates| upper(&rates, place.kind, bound)).max().unwrap_or_default();
         Some(charge(table, price, most))
     }

@@ -224,8 +224,18 @@ impl Buckets {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::json;
 
-    use super::TokenUsage;
+    use super::{ServiceTier, TokenUsage};
+
+    /// In answers, in tables of prices and in what is kept of calls.
+    #[test]
+    fn a_tier_of_service_has_one_name() {
+        for tier in ServiceTier::ALL {
+            let name = tier.as_str();
+            assert_eq!((json!(tier), ServiceTier::of(name)), (json!(name), Some(tier)));
+        }
+    }
 
     proptest! {
         #[test]

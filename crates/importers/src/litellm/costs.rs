@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use mainspring_gateway::{ModelPrice, PriceTier};
 use mainspring_kernel::Name;
+use mainspring_llm::ServiceTier;
 
 use crate::{
     costs::{Known, for_a_million},
@@ -13,9 +14,6 @@ use crate::{
 
 /// From how many tokens of input on its longer tiers count.
 const TIERS: [(&str, u64); 4] = [("128k", 128_000), ("200k", 200_000), ("256k", 256_000), ("272k", 272_000)];
-
-/// Tiers of service that have rates of their own.
-const SERVED: [&str; 4] = ["flex", "balanced", "priority", "ultrafast"];
 
 /// Notes the price of a model at a provider.
 pub(super) fn read(
@@ -60,7 +58,7 @@ pub(super) fn read(
     let batch =
         Known { input: take("input_cost_per_token_batches"), output: take("output_cost_per_token_batches"), ..Known::default() };
     let mut served = BTreeMap::new();
-    for tier in SERVED {
+    for tier in ServiceTier::ALL.map(ServiceTier::as_str) {
         let rates = Known {
             input: take(&format!("input_cost_per_token_{tier}")),
             output: take(&format!("output_cost_per_token_{tier}")),
