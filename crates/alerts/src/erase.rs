@@ -28,8 +28,6 @@ const AT_ONCE: usize = 200;
 const ALERTS: usize = 10_000;
 /// Sentences and labels hold longer names without their middle.
 const ELIDED: [usize; 2] = [80, 200];
-/// What stands before the words that name a topic in what a monitor says.
-const TOPIC: &str = "the topic ";
 /// What the fingerprint of an alert becomes, with a number.
 const PREFIX: &str = "erased/";
 
@@ -244,7 +242,7 @@ impl<'g> Gone<'g> {
     /// A topic is named by its words, and only where one is named do these go: they are words as any other.
     fn out_of_sentence(&self, text: &mut String) -> bool {
         let named = self.out_of_text(text);
-        let left = if text.contains(TOPIC) { text::without(text, self.words) } else { None };
+        let left = if text.contains(text::TOPIC) { text::without(text, self.words) } else { None };
         let worded = left.is_some();
         if let Some(left) = left {
             *text = left;
@@ -337,8 +335,9 @@ mod tests {
         assert!(gone.is_of("monitor/m/open", &Labels::new()) && !gone.is_of("monitor/open", &Labels::new()));
         assert_eq!(gone.out_of_matcher("user=open*").as_deref(), Some("user=[erased]"));
         assert_eq!(gone.out_of_matcher("state!=opened"), None);
-        let mut topic = "it moved; most of all the topic parcel, refund, late (4 % before, 31 % now)".to_owned();
+        let grew = |words: &str| format!("it moved; most of all {}{words} (4 % before, 31 % now)", text::TOPIC);
+        let mut topic = grew("parcel, refund, late");
         assert!(gone.out_of_sentence(&mut topic) && !gone.out_of_sentence(&mut "the share with refund is 4 %".to_owned()));
-        assert_eq!(topic, "it moved; most of all the topic parcel, [erased], late (4 % before, 31 % now)");
+        assert_eq!(topic, grew("parcel, [erased], late"));
     }
 }

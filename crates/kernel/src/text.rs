@@ -40,6 +40,10 @@ pub fn did_you_mean<'a>(given: &str, candidates: impl IntoIterator<Item = &'a st
 /// What stands where a name was taken out.
 pub const ERASED: &str = "[erased]";
 
+/// What stands before the words of a topic wherever a text names one: they are words as any other, and whoever erases one of
+/// them finds it by this.
+pub const TOPIC: &str = "the topic ";
+
 /// The text without these names, wherever one stands by itself and not within a longer word or number. Nothing where none
 /// does.
 #[must_use]

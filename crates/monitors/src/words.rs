@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use mainspring_kernel::text::elide;
+use mainspring_kernel::text::{TOPIC, elide};
 
 use crate::{
     spec::{Budget, Compare, Measure, MonitorSpec, Test, Threshold},
@@ -130,8 +130,7 @@ pub fn portion(of: &Portion) -> String {
         Portion::Category(name) if name.is_empty() => "what has no value".to_owned(),
         Portion::Category(name) => elide(name, 80),
         Portion::Topic(words) if words.is_empty() => "a topic that no words tell apart".to_owned(),
-        // Whoever erases a word finds it after this.
-        Portion::Topic(words) => format!("the topic {}", words.join(", ")),
+        Portion::Topic(words) => format!("{TOPIC}{}", words.join(", ")),
         Portion::Unlike => "what is like no topic".to_owned(),
         Portion::Numbers { from, to } if number(*from) == number(*to) => format!("about {}", number(*from)),
         Portion::Numbers { from, to } => format!("from {} to {}", number(*from), number(*to)),
