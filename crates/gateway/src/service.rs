@@ -139,7 +139,7 @@ pub struct Answered {
     pub target: String,
     pub attempts: u32,
     pub cache: CacheOutcome,
-    /// Known now for whole answers; for streams when they end.
+    /// Of an answer that is whole. Of a stream nobody knows it yet, and `spent` does when it has ended.
     pub cost: Option<Money>,
     pub spent: Spent,
     pub usage: Option<TokenUsage>,

@@ -191,8 +191,8 @@ impl Looker<'_> {
                     let verdict = if far && p_adjusted <= alpha { Verdict::Over } else { Verdict::Within };
                     let reference = rate.estimate - off;
                     let (value, reference) = (Some(rate.estimate), Some(reference));
-                    let (interval, own, p) = (Some(against_rest), Some(rate), Some(p_adjusted));
-                    (verdict, Figures { value, reference, interval, own, p, ..figures })
+                    let (interval, value_interval, p) = (Some(against_rest), Some(rate), Some(p_adjusted));
+                    (verdict, Figures { value, reference, interval, value_interval, p, ..figures })
                 }
             };
             Finding::new(Some(found.slice.name), judged)

@@ -170,7 +170,7 @@ fn facts(spec: &MonitorSpec, slice: &SliceEvaluation) -> BTreeMap<String, Value>
     let all = [
         ("value", number(figures.value)),
         ("interval", interval),
-        ("rate_interval", figures.own.map(|own| json!([own.low, own.high]))),
+        ("rate_interval", figures.value_interval.map(|interval| json!([interval.low, interval.high]))),
         ("limit", number(figures.limit)),
         ("reference", number(figures.reference)),
         ("p", number(figures.p)),

@@ -63,7 +63,7 @@ pub struct Figures {
     pub interval: Option<Interval>,
     /// Where the value itself surely lies, where `interval` is of a difference: of the rate of a slice beside all others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub own: Option<Interval>,
+    pub value_interval: Option<Interval>,
     /// What it may not pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<f64>,

@@ -5,6 +5,10 @@
 //! asked for, each trace is measured by the first of those that pass, as lists show it (`traces.rs`); in groups it is by the
 //! first of each group, as a list of that group alone shows it. What a trace used is told by the spans that used it: tokens and
 //! cost are of every entry that passes.
+//!
+//! Where a time is asked about in stretches (`numbers.rs`, a day at once; `series.rs`, where it is too much at once), each
+//! stretch is a question by itself: a trace whose entries lie in two of them is measured in both. Which entry is the first of
+//! all could be told only by holding the traces of all the time before, and that is what was too much.
 
 use mainspring_lake::{Aggregate, Filter, First, Grouped, LakeFault, Scalar};
 

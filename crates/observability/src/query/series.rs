@@ -29,7 +29,7 @@ pub(super) const GROUPS_MAX: usize = 200_000;
 pub struct SeriesQuestion {
     pub filter: SpanFilter,
     /// Only spans by which a trace is entered. Counts and durations are of the first of those that pass of each trace, in each
-    /// slice.
+    /// slice, and in each of the stretches that the time is asked about in (`once.rs`).
     pub entries: bool,
     /// Only spans of which this field has this value.
     pub only: Option<(String, String)>,
@@ -106,7 +106,8 @@ impl Observability {
             };
             Once::of(&among, slice.as_slice(), asked)
         };
-        // What is too much at once is asked in halves, a point at least: one answer counts as every other does, or there is none.
+        // What is too much at once is asked in halves, a point at least. A trace with entries in both halves counts in each, as
+        // one with entries in two windows does; but all entries are never counted in its stead, as where people look.
         let (mut batches, mut left) = (Vec::new(), vec![(question.from, question.to)]);
         while let Some((from, to)) = left.pop() {
             let found = match asked((from, to)).ask_exactly(asking).await {

@@ -126,3 +126,29 @@ async fn monitors_and_metrics_count_a_trace_through_two_programs_once() {
     assert_eq!(told("sum by (service) (mainspring_requests_total)").await, of(&[("shop", 1.0), ("stock", 2.0)]));
     assert_eq!(told("sum(mainspring_request_duration_seconds_sum)").await, of(&[("", 4.0)]));
 }
+
+/// What is asked about a day at a time tells of each day by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_with_entries_in_two_days_counts_once_in_a_window_and_has_a_duration_in_each() {
+    const HOUR: i64 = 3_600 * SECOND;
+    let dir = tempfile::tempdir().unwrap();
+    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let all = actor(Labels::All);
+    let [entry, call] = program(NOW - 30 * HOUR, "s-1", (10, 0.5));
+    record(&room, [hop(NOW - HOUR, Some(&entry)), entry, call]).await;
+    let question = SeriesQuestion {
+        filter: SpanFilter::all(),
+        entries: true,
+        only: None,
+        from: Timestamp::from_micros(NOW - 40 * HOUR),
+        to: Timestamp::from_micros(NOW),
+        step: Duration::from_secs(48 * 3_600),
+        by: None,
+    };
+    let counted = room.series(&all, &question, (None, None)).await.unwrap();
+    assert_eq!(counted.iter().map(|row| row.count).sum::<u64>(), 1);
+    let mut durations = 0;
+    let mut listener = |row: NumbersRow| durations += row.moments.count();
+    room.numbers(&all, &question, ("duration", true), &mut listener).await.unwrap();
+    assert_eq!(durations, 2);
+}
