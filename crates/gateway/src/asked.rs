@@ -187,7 +187,7 @@ impl Question<'_> {
     }
 }
 
-const fn writes(operation: Operation) -> bool {
+pub(crate) const fn writes(operation: Operation) -> bool {
     matches!(
         operation,
         Operation::Chat | Operation::Responses | Operation::Compact | Operation::Messages | Operation::Completions

@@ -16,7 +16,7 @@ use serde::de::IgnoredAny;
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    asked::Asked,
+    asked::{Asked, writes},
     attempt::Attempt,
     estimate,
     fault::GatewayFault,
@@ -333,10 +333,9 @@ fn look(bytes: &Bytes, (adapter, endpoint): (&dyn Adapter, &Endpoint), attempt: 
         attempt.made(id);
     }
     let usage = adapter.usage(operation, bytes);
-    let free = matches!(operation, Operation::Embeddings | Operation::Rerank | Operation::Moderations | Operation::CountTokens);
     match &usage {
         Some(usage) => attempt.saw(usage),
-        None if free => {}
+        None if !writes(operation) => {}
         None => attempt.wrote(estimate::streamed_text(bytes, &["\"text\"", "\"content\"", "\"arguments\""])),
     }
     if scan::is_error_answer(bytes) {

@@ -200,7 +200,7 @@ fn intent(asked: &Asked, prices: &Prices, (id, at): (CallId, Timestamp), cached:
         price_as: target.price_as(named).to_owned(),
         max_output_tokens: Some(asked.most(target)),
     };
-    let Reads { most, about, searches, incurs } = if paid.is_empty() { Reads::nothing() } else { Reads::of(asked, prices) };
+    let Reads { most, about, searches, incurs } = if paid.is_empty() { Reads::nothing() } else { Reads::of(asked) };
     Intent {
         id,
         at,
@@ -231,49 +231,48 @@ impl Reads {
     }
 
     /// The body, and the most that a target's parameters add to it.
-    fn of(asked: &Asked, prices: &Prices) -> Self {
-        let Asked { request, route, size, named, .. } = asked;
+    fn of(asked: &Asked) -> Self {
+        let Asked { request, route, size, .. } = asked;
         let (mut more, mut incurs) = (0, Incurs::of(&request.body));
         for parameters in route.targets.iter().map(|target| &target.spec.parameters).filter(|parameters| !parameters.is_empty()) {
             let added = allowed::added(parameters);
             more = more.max(added.len() as u64);
             incurs = incurs.and(Incurs::of(&added));
         }
-        let by_request = |target: &Target| prices.is_by_request(target.place(named));
-        let searches = match request.operation {
-            Operation::Rerank if route.targets.iter().any(by_request) => searches(asked),
-            _ => 1,
-        };
-        let (again, again_about) = if request.operation == Operation::Rerank { again(asked) } else { (0, 0) };
+        let ranks = request.operation == Operation::Rerank;
+        let Reranking { again: (again, again_about), searches } = if ranks { Reranking::of(asked) } else { Reranking::NONE };
         let most = size.most().saturating_add(more).saturating_add(again);
         let about = size.about().saturating_add(estimate::about(more)).saturating_add(again_about);
         Self { most, about, searches, incurs }
     }
 }
 
-/// What a reranking reads beside its body, at most and about: the question stands there once, and is read with each document.
-fn again(asked: &Asked) -> (u64, u64) {
-    match asked.reading() {
-        Ok(Reading::Rerank(call)) => {
-            let documents = (call.documents.len() as u64).saturating_sub(1);
-            let most = (call.query.len() as u64).saturating_mul(documents);
-            (most, estimate::about(most))
-        }
-        // It may go on as it came: what a question and so many documents come to is most where each has half of the bytes.
-        // A guess of what it used is by its bytes too.
-        _ => {
-            let bytes = asked.size.most();
-            (bytes.saturating_mul(bytes) / 4, 0)
-        }
-    }
+/// What a reranking may come to beside its body.
+struct Reranking {
+    /// Tokens at most and about: the question stands there once, and is read with each document.
+    again: (u64, u64),
+    /// As how many searches it may be billed, with a token in each byte of its documents.
+    searches: u64,
 }
 
-/// As how many searches a reranking may be billed, with a token in each byte of its documents.
-fn searches(asked: &Asked) -> u64 {
-    match asked.reading() {
-        Ok(Reading::Rerank(call)) => reckon::searches(call, |document| document.len() as u64),
-        // It may go on as it came: each byte may be a document.
-        _ => reckon::searches_of(asked.size.most()),
+impl Reranking {
+    const NONE: Self = Self { again: (0, 0), searches: 1 };
+
+    fn of(asked: &Asked) -> Self {
+        match asked.reading() {
+            Ok(Reading::Rerank(call)) => {
+                let documents = (call.documents.len() as u64).saturating_sub(1);
+                let again = (call.query.len() as u64).saturating_mul(documents);
+                let searches = reckon::searches(call, |document| document.len() as u64);
+                Self { again: (again, estimate::about(again)), searches }
+            }
+            // It may go on as it came: each byte may be a document, and what a question and so many documents come to is most
+            // where each has half of the bytes. A guess of what it used is by its bytes too.
+            _ => {
+                let bytes = asked.size.most();
+                Self { again: (bytes.saturating_mul(bytes) / 4, 0), searches: reckon::searches_of(bytes) }
+            }
+        }
     }
 }
 

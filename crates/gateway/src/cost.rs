@@ -1,10 +1,6 @@
 //! From tokens to money.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    iter,
-    sync::Arc,
-};
+use std::{collections::HashMap, iter, sync::Arc};
 
 use mainspring_kernel::{Digest, Money};
 use mainspring_llm::{ServiceTier, TokenUsage};
@@ -180,17 +176,6 @@ impl Prices {
         const MUCH: u64 = 1 << 40;
         let bound = Bound { input: MUCH, output: MUCH, searches: 1, batch, incurs: Incurs::ALL };
         self.most(place, &bound).is_some_and(|charge| !charge.cost.is_zero())
-    }
-
-    /// Whether calls are paid by the piece there, whatever their tokens.
-    #[must_use]
-    pub(crate) fn is_by_request(&self, place: Place<'_>) -> bool {
-        let of = |rates: Option<Rates>| rates.is_some_and(|rates| rates.request.is_some());
-        self.find(place).is_some_and(|(_, price)| {
-            let served = |served: &BTreeMap<String, Rates>| served.values().any(|rates| of(Some(*rates)));
-            let tiered = price.tiers.iter().any(|tier| of(Some(tier.rates)) || of(tier.batch) || served(&tier.service_tiers));
-            price.request.is_some() || of(price.batch) || served(&price.service_tiers) || tiered
-        })
     }
 
     fn find(&self, place: Place<'_>) -> Option<(&PriceTable, &ModelPrice)> {
