@@ -180,7 +180,9 @@ function Written({ label, value, usual, onChange }: { label: string; value: stri
       <span className="select-label">{label}</span>
       <input
         key={value}
-        className="input drift-release"
+        className="input"
+        // Room for what stands there while nothing is written.
+        style={{ width: `max(11em, ${usual.length}ch + 24px)` }}
         defaultValue={value}
         placeholder={usual}
         autoComplete="off"
