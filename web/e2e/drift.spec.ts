@@ -135,3 +135,18 @@ test("stretches of one's own, and an attribute, are asked of the server and stay
   await expect.poll(() => asked.length).toBeGreaterThan(before);
   expect([last("against"), last("from")]).toEqual(["range", begin]);
 });
+
+test("a field says all of what it takes while nothing is written in it", async ({ page }) => {
+  await page.goto("/drift?against=release");
+  for (const name of ["Release", "Beside", "Fields"]) {
+    const [said, room] = await page.getByRole("textbox", { name, exact: true }).evaluate((field: HTMLInputElement) => {
+      const style = getComputedStyle(field);
+      const canvas = document.createElement("canvas").getContext("2d");
+      if (!canvas) throw new Error("nothing measures text here");
+      canvas.font = style.font;
+      const padding = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
+      return [canvas.measureText(field.placeholder).width, field.clientWidth - padding] as const;
+    });
+    expect(said, name).toBeLessThanOrEqual(room);
+  }
+});
