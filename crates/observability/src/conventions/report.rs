@@ -7,7 +7,7 @@ use std::{
 
 use arrow_array::RecordBatch;
 use mainspring_kernel::{Actor, Timestamp, text::nearest};
-use mainspring_lake::{Aggregate, Filter, LakeFault, MeasureOf, Order, Scan, Table};
+use mainspring_lake::{Aggregate, Filter, MeasureOf, Order, Scan, Table};
 use mainspring_llm::trace::SpanEvent;
 use serde_json::{Map, Value};
 
@@ -127,7 +127,7 @@ async fn services(table: &dyn Table, theirs: Filter, now: Timestamp) -> Result<(
         match counted(table, since.clone()).await {
             Ok(found) if found.is_empty() => break,
             Ok(found) => return Ok((since, found)),
-            Err(TraceFault::Lake(LakeFault::QueryTooLong { .. } | LakeFault::QueryTooLarge { .. })) => {}
+            Err(fault) if fault.is_too_much() => {}
             Err(fault) => return Err(fault),
         }
     }

@@ -368,7 +368,7 @@ fn halves((from, to): (i64, i64)) -> Option<[(i64, i64); 2]> {
 
 /// Whether fewer rows might be answered. A lake says that it is away where it gave no answer in time.
 const fn took_too_long(fault: &LakeFault) -> bool {
-    matches!(fault, LakeFault::Unavailable { .. } | LakeFault::QueryTooLong { .. } | LakeFault::QueryTooLarge { .. })
+    fault.is_too_much() || matches!(fault, LakeFault::Unavailable { .. })
 }
 
 /// Rows whose attributes say so under one of these names: as a text, as one within quotes, or as what else is read so.

@@ -6,7 +6,7 @@
 //! first of each group, as a list of that group alone shows it. What a trace used is told by the spans that used it: tokens and
 //! cost are of every entry that passes.
 
-use mainspring_lake::{Aggregate, Filter, First, Grouped, LakeFault, Scalar};
+use mainspring_lake::{Aggregate, Filter, First, Grouped, Scalar};
 
 use super::{Asking, By};
 use crate::fault::TraceFault;
@@ -60,9 +60,7 @@ impl Once {
         // There must be time for the other.
         each.allowance.within /= 2;
         match asking.table.aggregate(each).await {
-            Err(LakeFault::QueryTooLarge { .. } | LakeFault::QueryTooLong { .. }) => {
-                Ok((asking.table.aggregate(self.every).await?, true))
-            }
+            Err(fault) if fault.is_too_much() => Ok((asking.table.aggregate(self.every).await?, true)),
             found => Ok((found?, false)),
         }
     }
