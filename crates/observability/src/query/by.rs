@@ -89,7 +89,7 @@ pub(super) fn attribute(field: &str) -> Result<Option<String>, TraceFault> {
 }
 
 /// A value as groups call it, and as attributes may say it: as a text, as a number, as yes or no.
-fn ways(value: &str) -> Vec<Scalar> {
+pub(crate) fn ways(value: &str) -> Vec<Scalar> {
     let mut ways = vec![Scalar::from(value)];
     match serde_json::from_str(value) {
         Ok(Value::Number(number)) => {
