@@ -69,8 +69,7 @@ impl Observability {
     pub async fn conventions(&self, actor: &Actor) -> Result<Conventions, TraceFault> {
         self.catch_up().await;
         let asking = self.asking(actor, self.now());
-        let theirs =
-            Filter::eq("project", actor.project.to_string()).and(Filter::Not(Box::new(Filter::IsNull("service".into()))));
+        let theirs = asking.project().and(Filter::present("service"));
         let batches = samples(self.table().snapshot().await?.as_ref(), theirs, self.now()).await?;
         let mut traces = HashSet::new();
         for batch in &batches {

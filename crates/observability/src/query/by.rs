@@ -45,7 +45,7 @@ impl By {
     /// Rows that have it. Of an attribute also those in which it is an object or a list, which is no group.
     pub(crate) fn present(&self) -> Filter {
         match self {
-            Self::Column(column) => Filter::Not(Box::new(Filter::IsNull((*column).to_owned()))),
+            Self::Column(column) => Filter::present(column),
             Self::Attribute(key) => Filter::json(ATTRIBUTES, &[key.as_str()], JsonTest::Exists),
         }
     }

@@ -66,7 +66,7 @@ macro_rules! used_quantile {
 
 /// Tokens were used, and nobody knows what they cost.
 fn unpriced() -> Filter {
-    let tokens = ["input_tokens", "output_tokens"].map(|column| Filter::Not(Box::new(Filter::IsNull(column.to_owned()))));
+    let tokens = ["input_tokens", "output_tokens"].map(Filter::present);
     Filter::And(vec![counted(), Filter::IsNull("cost".to_owned()), Filter::Or(tokens.into())])
 }
 

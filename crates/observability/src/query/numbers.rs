@@ -78,7 +78,7 @@ fn with(numbers: &Numbers) -> Filter {
     if !path.is_empty() {
         return Filter::Json { column: column.clone(), path: path.clone(), test: JsonTest::Exists };
     }
-    let there = Filter::Not(Box::new(Filter::IsNull(column.clone())));
+    let there = Filter::present(column);
     if is_usage(column) { there.and(counted()) } else { there }
 }
 

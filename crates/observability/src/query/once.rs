@@ -35,7 +35,7 @@ impl Once {
     /// Of rows in groups by these, and by time; the question is handed which of them count for their traces. In groups by an
     /// attribute a trace is in that of its first entry alone.
     pub(super) fn of(among: &Filter, keys: &[By], question: impl Fn(&Filter) -> Aggregate) -> Self {
-        let is_first = Filter::Not(Box::new(Filter::IsNull(FIRST.to_owned())));
+        let is_first = Filter::present(FIRST);
         let columns = keys.iter().filter_map(By::column);
         let by = std::iter::once("trace").chain(columns).map(str::to_owned).collect();
         let first = First { name: FIRST.to_owned(), by, at: "start".to_owned(), above: "parent".to_owned() };

@@ -78,7 +78,7 @@ pub(crate) async fn measured(
     let among = query::seen(asking, question.filter.spans(asking.actor, asking.now)).await?;
     let width = question.bucket.map(|bucket| i64::try_from(bucket.as_micros()).unwrap_or(i64::MAX).max(1));
     // A score of a session is borne by no one span.
-    let of_traces = [numbered(), Filter::Not(Box::new(Filter::IsNull("trace".into()))), since(question.filter.from)];
+    let of_traces = [Filter::present("number"), Filter::present("trace"), since(question.filter.from)];
     let named = of_project(asking.actor.project).and(Filter::any_of("name", names.iter().copied()));
     let these = of_traces.into_iter().fold(named, Filter::and);
     let mut values: HashMap<Group, Vec<Vec<f64>>> = HashMap::new();
@@ -102,10 +102,6 @@ pub(crate) async fn measured(
         (group, wanted.iter().map(|measure| of(measure).flatten()).collect())
     };
     Ok(values.into_iter().map(reckon).collect())
-}
-
-fn numbered() -> Filter {
-    Filter::Not(Box::new(Filter::IsNull("number".into())))
 }
 
 /// Of sorted values; of none there is nothing but their number.

@@ -353,8 +353,8 @@ impl Scores {
         let table = self.table().await?;
         let mut gone = 0;
         for some in traces.chunks(AT_ONCE) {
-            let has = |column: &str| Filter::Not(Box::new(Filter::IsNull(column.into())));
-            let worded = Filter::Or(vec![has("comment"), has("metadata"), Filter::eq("kind", ScoreKind::Text.as_str())]);
+            let is_text = Filter::eq("kind", ScoreKind::Text.as_str());
+            let worded = Filter::Or(vec![Filter::present("comment"), Filter::present("metadata"), is_text]);
             let among = of_project(project).and(Filter::any_of("trace", some.iter().map(String::as_str))).and(worded);
             let _alone = self.writing.lock().await;
             let found = rows::read_all(&table.scan(Scan::of(among)).await?)?;
