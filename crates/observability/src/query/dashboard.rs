@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use mainspring_kernel::Timestamp;
 
 use super::{
-    Asking, By, MetricsQuestion, SpanMetrics, SqlQuestion, SqlRows, TraceFilter,
-    metrics::{group_column, metrics_among, one_of},
+    Asking, MetricsQuestion, SpanMetrics, SqlQuestion, SqlRows, TraceFilter,
+    metrics::{group_column, largest, metrics_among},
     sql::{Sources, sql},
 };
 use crate::{
@@ -151,22 +151,18 @@ async fn measured(
         measures: group.measures.clone(),
         limit: Some(GROUPS),
     };
-    let among = question.filter.condition(asking.now);
-    if !group.over_time {
-        let found = metrics_among(asking, &asked, among).await?;
-        let more = found.more;
-        return Ok(PanelAnswer::Measured { by: group.by.clone(), found: Arc::new(found), scored: Vec::new(), more });
+    let (mut among, mut more) = (question.filter.condition(asking.now), false);
+    if group.over_time {
+        if group.by.is_some() {
+            // Otherwise a line would come and go.
+            let (largest, theirs) = largest(asking, &asked, GROUPS, among.clone()).await?;
+            more = largest.more;
+            among = among.and(theirs);
+        }
+        (asked.bucket, asked.limit) = (Some(bucket), None);
     }
-    let (mut among, mut more) = (among, false);
-    if let Some(by) = &group.by {
-        // Which values are the largest is found over all of the time, so that a line does not come and go.
-        let counting = MetricsQuestion { measures: vec!["count".to_owned()], ..asked.clone() };
-        let largest = metrics_among(asking, &counting, among.clone()).await?;
-        more = largest.more;
-        among = among.and(one_of(&[By::Column(group_column(by)?)], &largest));
-    }
-    (asked.bucket, asked.limit) = (Some(bucket), None);
     let found = metrics_among(asking, &asked, among).await?;
+    more |= found.more;
     Ok(PanelAnswer::Measured { by: group.by.clone(), found: Arc::new(found), scored: Vec::new(), more })
 }
 
