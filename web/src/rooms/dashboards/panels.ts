@@ -1,7 +1,7 @@
 // From the numbers of a panel to what is drawn.
 
 import type { PanelData } from "@/api/types";
-import { both } from "@/lib/filterText";
+import { both, inQuotes } from "@/lib/filterText";
 import { axisDuration, duration, money, percent, short } from "@/lib/format";
 import type { Series } from "@/ui/Chart";
 
@@ -37,14 +37,11 @@ export interface Drawn {
 /** A value that is told apart; null is none. Absent: all of them. */
 export type Key = string | null | undefined;
 
-const text = (value: string): string =>
-  `"${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n").replaceAll("\r", "\\r").replaceAll("\t", "\\t")}"`;
-
 /** The spans that a point is made of, as a filter. */
 export function behindFilter(panel: PanelData, key: Key, within: string): string {
   // Of a chart of failures only the failures are of interest.
   const failed = panel.measures.every((measure) => measure.startsWith("error")) ? "error" : "";
-  const one = !panel.by || key === undefined ? "" : key === null ? `not ${panel.by} exists` : `${panel.by} = ${text(key)}`;
+  const one = !panel.by || key === undefined ? "" : key === null ? `not ${panel.by} exists` : `${panel.by} = ${inQuotes(key)}`;
   return both(panel.filter, failed, one, within);
 }
 
