@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use mainspring_kernel::Timestamp;
 
 use super::{
-    Asking, MetricsQuestion, SpanMetrics, SqlQuestion, SqlRows, TraceFilter,
-    metrics::{group_column, largest, metrics_among},
+    Asking, By, MetricsQuestion, SpanMetrics, SqlQuestion, SqlRows, TraceFilter,
+    metrics::{largest, metrics_among},
     sql::{Sources, sql},
 };
 use crate::{
@@ -29,7 +29,7 @@ const SECOND: i64 = 1_000_000;
 pub struct DashboardQuestion {
     pub from: Timestamp,
     pub to: Timestamp,
-    /// The field by which panels show values apart that name none themselves.
+    /// The field, or the attribute, by which panels show values apart that name none themselves.
     pub by: Option<String>,
     /// Only these spans, on every panel that measures.
     pub filter: SpanFilter,
@@ -80,7 +80,7 @@ pub(crate) async fn dashboard(
     question: &DashboardQuestion,
 ) -> Result<DashboardAnswer, TraceFault> {
     if let Some(by) = &question.by {
-        group_column(by)?;
+        By::read(by)?;
     }
     let (from, to) = (question.from.as_micros(), question.to.as_micros());
     if from >= to {

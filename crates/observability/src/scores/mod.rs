@@ -39,7 +39,7 @@ pub use series::ScoreListener;
 pub(crate) use bearers::bearers;
 pub(crate) use bearing::{CLOCKS_DIFFER, Scored};
 pub(crate) use joining::TraceRange;
-pub(crate) use measures::{OF_SCORES, measured};
+pub(crate) use measures::{OF_SCORES, measured, score_group};
 pub(crate) use naming::field_of;
 pub(crate) use pieces::{Given, counted, stretches, within};
 
