@@ -172,6 +172,7 @@ const conventions = () => ({
     { name: "gen_ai.request.modell", spans: 311, services: ["support-desk"], like: "gen_ai.request.model" },
     { name: "gen_ai.shop.basket", spans: 64, services: ["shop-assistant", "support-desk"] },
   ],
+  attributes: ["shop.region", "tenant.tier", "http.route"],
   spans: 4_581,
 });
 

@@ -35,6 +35,33 @@ test("the group-by and the filter are asked of the server, and stay in the addre
   await expect(page.getByLabel("Group by")).toHaveValue("release");
 });
 
+test("an attribute is chosen by its name, of those that were seen, and stays in the address", async ({ page }) => {
+  const asked: URL[] = [];
+  await page.route(DATA, (route) => {
+    const url = new URL(route.request().url());
+    asked.push(url);
+    return route.fulfill({ json: data(url.searchParams.get("from")!, url.searchParams.get("to")!) });
+  });
+  await page.route("**/api/v1/traces/conventions", (route) =>
+    route.fulfill({ json: { services: [], unknown: [], attributes: ["shop.region", "tenant.tier"], spans: 2 } }),
+  );
+  await page.goto("/dashboards?by=model");
+  await page.getByLabel("Group by").selectOption("attribute");
+  const attribute = page.getByLabel("Attribute", { exact: true });
+  await expect(attribute).toBeFocused();
+  await expect(page.locator("datalist option")).toHaveCount(2);
+  expect(asked.every((url) => url.searchParams.get("by") === "model")).toBe(true);
+  await attribute.fill("shop.region");
+  await attribute.press("Enter");
+  await expect.poll(() => asked.at(-1)?.searchParams.get("by")).toBe('attributes["shop.region"]');
+  await page.reload();
+  await expect(page.getByLabel("Group by")).toHaveValue("attribute");
+  await expect(attribute).toHaveValue("shop.region");
+  await page.getByLabel("Group by").selectOption("release");
+  await expect.poll(() => asked.at(-1)?.searchParams.get("by")).toBe("release");
+  await expect(attribute).toHaveCount(0);
+});
+
 test("a chart is read, zoomed and opened from the keyboard", async ({ page }) => {
   const asked: URL[] = [];
   await page.route(DATA, (route) => {

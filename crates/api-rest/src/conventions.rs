@@ -8,15 +8,17 @@ use mainspring_wire as wire;
 
 use crate::Rest;
 
-/// Says which conventions and versions the newest spans of each service are written in, and names that are not understood.
+/// Says which conventions and versions the newest spans of each service are written in, names that are not understood, and
+/// attributes of the senders' own.
 #[utoipa::path(get, path = "/api/v1/traces/conventions", tag = "traces", operation_id = "get_trace_conventions",
     responses((status = 200, body = wire::ConventionReport)))]
 pub(crate) async fn report(State(rest): State<Rest>, caller: Caller) -> Answer<Json<wire::ConventionReport>> {
     let actor = caller.needs(Role::Reader)?;
-    let Conventions { services, unknown, spans } = rest.observability.conventions(actor).await?;
+    let Conventions { services, unknown, attributes, spans } = rest.observability.conventions(actor).await?;
     Ok(Json(wire::ConventionReport {
         services: services.into_iter().map(service).collect(),
         unknown: unknown.into_iter().map(name).collect(),
+        attributes,
         spans,
     }))
 }

@@ -101,6 +101,7 @@ pub struct TracesConfig {
     pub capture: CaptureConfig,
     pub keep_for: Seconds,
     pub spill_limit: Bytes,
+    pub held_limit: Bytes,
     pub adopt_after: Seconds,
 }
 

@@ -290,7 +290,7 @@ impl<'a> Scope<'a> {
     /// of them says anything.
     fn weighed_sum(self, plan: &mut Plan, measure: &Measure, beside: &Expr, name: &str) -> Result<Expr, LakeFault> {
         let (on_top, only) = match &measure.of {
-            MeasureOf::Present(column) => (beside.clone(), measure.only.clone().and(present(column))),
+            MeasureOf::Present(column) => (beside.clone(), measure.only.clone().and(Filter::present(column))),
             MeasureOf::Sum(column) => {
                 (beside.clone() * cast(reference(self.number(column)?), DataType::Float64), measure.only.clone())
             }
@@ -316,7 +316,7 @@ impl<'a> Scope<'a> {
         name: &str,
     ) -> Result<Expr, LakeFault> {
         let number = cast(reference(self.number(column)?), DataType::Float64);
-        let there = measure.only.clone().and(present(column));
+        let there = measure.only.clone().and(Filter::present(column));
         let mut part = |of: &str, reckoned: Expr, only: &Filter| {
             let part = format!("{name}_{of}");
             plan.measures.push(self.only(reckoned, only)?.alias(&part));
@@ -395,10 +395,6 @@ impl<'a> Scope<'a> {
     fn wrong(self, field: &Field, what: &str) -> LakeFault {
         self.core.query_fault(format!("column `{}` of type {} {what}", field.name(), field.data_type()))
     }
-}
-
-fn present(column: &str) -> Filter {
-    Filter::Not(Box::new(Filter::IsNull(column.to_owned())))
 }
 
 fn named(name: &str) -> Expr {

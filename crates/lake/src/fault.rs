@@ -32,6 +32,14 @@ pub enum LakeFault {
     Engine { table: String, reason: String },
 }
 
+impl LakeFault {
+    /// Whether a smaller question would be answered: this one would take too long or too much memory.
+    #[must_use]
+    pub const fn is_too_much(&self) -> bool {
+        matches!(self, Self::QueryTooLong { .. } | Self::QueryTooLarge { .. })
+    }
+}
+
 impl Fault for LakeFault {
     fn kind(&self) -> FaultKind {
         match self {

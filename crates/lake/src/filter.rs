@@ -101,6 +101,11 @@ impl Filter {
         Self::In(column.to_owned(), values.into_iter().map(Into::into).collect())
     }
 
+    /// There is a value.
+    pub fn present(column: &str) -> Self {
+        Self::Not(Box::new(Self::IsNull(column.to_owned())))
+    }
+
     /// A value inside of JSON text, under these keys.
     pub fn json(column: &str, path: &[&str], test: JsonTest) -> Self {
         Self::Json { column: column.to_owned(), path: path.iter().map(|key| (*key).to_owned()).collect(), test }

@@ -75,6 +75,17 @@ pub enum TraceFault {
     Access(Box<dyn Fault>),
 }
 
+impl TraceFault {
+    /// Whether less time would be answered.
+    pub(crate) const fn is_too_much(&self) -> bool {
+        match self {
+            Self::TooMuch { .. } => true,
+            Self::Lake(fault) => fault.is_too_much(),
+            _ => false,
+        }
+    }
+}
+
 impl Fault for TraceFault {
     fn kind(&self) -> FaultKind {
         match self {

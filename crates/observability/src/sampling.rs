@@ -40,13 +40,13 @@ pub(crate) use self::erasing::LetGo;
 #[path = "tests/sampling.rs"]
 mod tests;
 
-/// Spans that are held, and the bytes they may take; what comes on top is decided early.
+/// Spans that are held; what comes on top is decided early.
 const HELD_SPANS: usize = 50_000;
-const HELD_BYTES: usize = 32 << 20;
 /// Where the files of held spans lie, in the folder of the spill.
 pub(crate) const UNDECIDED: &str = "undecided";
-/// What the files of held spans may take: one waits for the last of its spans.
+/// What the files of held spans may take at least, and how many times what is held: one waits for the last of its spans.
 const HELD_DISK: u64 = 256 << 20;
+const HELD_DISK_TIMES: u64 = 8;
 /// Traces that are decided at once.
 const AT_ONCE: usize = 500;
 const HELP: &str = "Spans that a project's sampling left out: by the share of traces (head), since nothing happened in their \
@@ -71,6 +71,8 @@ pub(crate) struct Sampler {
     dir: PathBuf,
     /// Opened when there is something to hold.
     files: OnceLock<Spill>,
+    /// Bytes that they may take.
+    disk: u64,
     /// Whether other servers take in spans of the same projects.
     shared: bool,
     state: Mutex<State>,
@@ -79,28 +81,35 @@ pub(crate) struct Sampler {
     metrics: Metrics,
     /// There are traces that are wanted.
     changed: Notify,
+    /// Spans that may be held, and the bytes they may take.
     most: (usize, usize),
 }
 
 impl Sampler {
-    /// Takes up what an earlier process held.
-    pub(crate) fn open(policies: Policies, spill_dir: &Path, shared: bool, metrics: Metrics) -> Result<Self, TraceFault> {
+    /// Takes up what an earlier process held. `held_limit`: bytes that held spans may take.
+    pub(crate) fn open(
+        policies: Policies,
+        (spill_dir, held_limit): (&Path, u64),
+        shared: bool,
+        metrics: Metrics,
+    ) -> Result<Self, TraceFault> {
         let sampler = Self {
             policies,
             dir: spill_dir.join(UNDECIDED),
             files: OnceLock::new(),
+            disk: held_limit.saturating_mul(HELD_DISK_TIMES).max(HELD_DISK),
             shared,
             state: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             metrics,
             changed: Notify::new(),
-            most: (HELD_SPANS, HELD_BYTES),
+            most: (HELD_SPANS, usize::try_from(held_limit).unwrap_or(usize::MAX)),
         };
         // A series that is there from the start can be watched for its first increase.
         REASONS.iter().for_each(|reason| sampler.count(reason, 0));
         if sampler.dir.exists() {
             let fault = |source| TraceFault::Spill { path: sampler.dir.display().to_string(), source };
-            sampler.take_up(Spill::open(&sampler.dir, HELD_DISK)?).map_err(fault)?;
+            sampler.take_up(Spill::open(&sampler.dir, sampler.disk)?).map_err(fault)?;
         }
         Ok(sampler)
     }
@@ -133,7 +142,7 @@ impl Sampler {
         if let Some(files) = self.files.get() {
             return Ok(files);
         }
-        let opened = Spill::open(&self.dir, HELD_DISK).map_err(|fault| {
+        let opened = Spill::open(&self.dir, self.disk).map_err(|fault| {
             tracing::error!(%fault, "the folder of held spans cannot be used");
             Trouble::Unwritable
         })?;

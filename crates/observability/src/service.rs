@@ -59,6 +59,8 @@ pub struct Settings {
     pub spill_dir: PathBuf,
     /// Bytes of spans that may wait on disk for the lake; what comes on top is refused and counted.
     pub spill_limit: u64,
+    /// Bytes of spans that may wait for the outcome of their trace; what comes on top is decided early.
+    pub held_limit: u64,
     /// Where large values lie, and whether other processes keep theirs there too.
     pub values: Blobs,
     pub shared: bool,
@@ -161,7 +163,8 @@ impl Observability {
         // Who brings for others looks after their traces.
         let kept = if settings.elsewhere.is_none() { kept.looking_after(Arc::clone(&clock)) } else { kept };
         let spill = Arc::new(Spill::open(&settings.spill_dir, settings.spill_limit)?);
-        let sampler = Arc::new(Sampler::open(settings.capture, &settings.spill_dir, settings.shared, metrics.clone())?);
+        let held = (settings.spill_dir.as_path(), settings.held_limit);
+        let sampler = Arc::new(Sampler::open(settings.capture, held, settings.shared, metrics.clone())?);
         let errands = settings.elsewhere.map(|elsewhere| Errands::new(elsewhere, metrics.clone()));
         let counters = Arc::new(Counters::new(metrics));
         // Nobody waits for much at the start: the worker brings it.

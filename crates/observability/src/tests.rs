@@ -134,6 +134,7 @@ fn settings(spill_dir: &Path, spill_limit: u64, capture: Capture) -> Settings {
     Settings {
         spill_dir,
         spill_limit,
+        held_limit: 32 << 20,
         values,
         shared: false,
         capture: capture.into(),

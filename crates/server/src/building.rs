@@ -109,6 +109,7 @@ impl Building {
         let settings = Settings {
             spill_dir: config.data_dir().join("spill"),
             spill_limit: config.traces.spill_limit.0,
+            held_limit: config.traces.held_limit.0,
             adopt_after: config.traces.adopt_after.0,
             values,
             shared,

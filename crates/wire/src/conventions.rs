@@ -11,6 +11,8 @@ pub struct ConventionReport {
     pub services: Vec<ServiceConventions>,
     /// Names under `gen_ai.` that are not understood, the most frequent first.
     pub unknown: Vec<UnknownAttribute>,
+    /// Names of attributes that no convention here knows and that groups can be made of, the most frequent first.
+    pub attributes: Vec<String>,
     /// So many spans were looked at: the newest of each service.
     pub spans: u64,
 }

@@ -91,7 +91,7 @@ pub struct PanelData {
     /// `data`, `nothing` (there is none in that time) or `failed`.
     pub state: String,
     pub measures: Vec<String>,
-    /// The field whose values are told apart.
+    /// The field, or the attribute, whose values are told apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// Which spans are measured; empty: all of them.

@@ -2415,6 +2415,8 @@ export interface components {
             services: components["schemas"]["ServiceConventions"][];
             /** @description Names under `gen_ai.` that are not understood, the most frequent first. */
             unknown: components["schemas"]["UnknownAttribute"][];
+            /** @description Names of attributes that no convention here knows and that groups can be made of, the most frequent first. */
+            attributes: string[];
             /**
              * Format: int64
              * @description So many spans were looked at: the newest of each service.

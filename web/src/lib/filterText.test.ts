@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { FilterField } from "@/api/types";
-import { both, faultAt, quoted, suggest } from "./filterText";
+import { both, faultAt, inQuotes, quoted, suggest } from "./filterText";
 
 const fields: FilterField[] = [
   { name: "model", kind: "text", says: "the model that was asked" },
@@ -37,6 +37,11 @@ it("values come by their kind, and those of texts from what was recorded", () =>
 
 it("values are written so that they are read as they are", () => {
   expect(["gpt-4o", "two words", 'a "b"', "and", "-1h", ""].map(quoted)).toEqual(["gpt-4o", '"two words"', '"a \\"b\\""', '"and"', '"-1h"', '""']);
+});
+
+it("a text in quotes is read as it is", () => {
+  expect(inQuotes('a "b" \\ c')).toBe('"a \\"b\\" \\\\ c"');
+  expect(inQuotes("one\ntwo\r\tthree")).toBe('"one\\ntwo\\r\\tthree"');
 });
 
 it("a fault has a place and a reason", () => {

@@ -123,11 +123,16 @@ function comparedField(done: readonly Token[]): string | undefined {
   return named?.text;
 }
 
+const ESCAPED: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+/** A text as the language takes every text. */
+export const inQuotes = (text: string): string => `"${text.replace(/["\\\n\r\t]/g, (letter) => ESCAPED[letter] ?? `\\${letter}`)}"`;
+
 /** A value as the language takes it: bare where that is the same. */
 export const quoted = (value: string): string =>
   /^[^\s"'()[\],=!<>&|]+$/.test(value) && !WORDS.has(value.toLowerCase()) && !/^(true|false|now)$/i.test(value) && !/^[-\d]/.test(value)
     ? value
-    : `"${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
+    : inQuotes(value);
 
 /** Where a filter is wrong, and why, in the server's words. */
 export function faultAt(detail: string): { at: number; what: string } | null {

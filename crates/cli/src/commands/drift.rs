@@ -37,7 +37,7 @@ pub(crate) async fn run(session: &Session, drift: &Drift) -> anyhow::Result<Exit
         output::json(&view);
         return Ok(ExitCode::SUCCESS);
     }
-    table(&["field", "", "psi", "js", "p", "before", "after", "what moved"], view.fields.iter().map(cells).collect());
+    table(&["field", "kind", "", "psi", "js", "p", "before", "after", "what moved"], view.fields.iter().map(cells).collect());
     for (title, topics) in [("asked about", &view.topics), ("answered about", &view.output_topics)] {
         let rows: Vec<Vec<String>> = topics.iter().flat_map(|topics| &topics.topics).map(topic).collect();
         if !rows.is_empty() {
@@ -76,6 +76,7 @@ fn cells(found: &wire::FieldDriftView) -> Vec<String> {
     let figure = |value: Option<f64>| dash(value.map(|value| format!("{value:.3}")));
     vec![
         printable(&found.field),
+        found.kind.clone(),
         if found.drifted { "drifted".to_owned() } else { found.state.replace('_', " ") },
         figure(figures.map(|figures| figures.psi)),
         figure(figures.map(|figures| figures.jensen_shannon)),
@@ -159,6 +160,7 @@ mod tests {
             bin(None, Some((0.000_123, 0.000_987_6)), 0.0, 0.1),
         ];
         assert_eq!(moved(&found(Some("ms"), ranges)), "5 ms 0 → 75 %, 100 to 412 ms 50 → 0 %, 0.000123 to 0.000988 ms 0 → 10 %");
+        assert_eq!(cells(&found(None, vec![]))[..3], ["duration", "numbers", "too few"]);
         let named = vec![bin(Some("gpt"), None, 0.9, 0.5), bin(Some(""), None, 0.1, 0.3), bin(None, None, 0.0, 0.2625)];
         assert_eq!(moved(&found(None, named)), "gpt 90 → 50 %, others 0 → 26 %, (empty) 10 → 30 %");
         assert_eq!(name(&bin(None, Some((1.0, 2.0)), 0.0, 1.0), None), "1 to 2");

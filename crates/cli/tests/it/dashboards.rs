@@ -145,6 +145,12 @@ async fn a_dashboard_of_ones_own_is_applied_listed_and_has_numbers() {
         .sum();
     assert!((requests - 5.0).abs() < f64::EPSILON, "{overview}");
     assert_eq!(user.get("/api/v1/dashboards/nothing/data").await.status, 404);
-    let wrong = user.get("/api/v1/dashboards/desk/data?by=duration").await;
-    assert_eq!((wrong.status, &wrong.json()["code"]), (400, &json!("trace-question-invalid")));
+    let model = "attributes[\"gen_ai.request.model\"]";
+    let told = user.get(&format!("/api/v1/dashboards/desk/data?by={}", encoded(model))).await.json();
+    let calls = &told["panels"][0];
+    assert_eq!((&calls["by"], &calls["rows"][0]["keys"]), (&json!(model), &json!({model: "counted"})), "{told}");
+    for odd in ["duration", "attributes[\"gen_ai.input.messages\"]"] {
+        let wrong = user.get(&format!("/api/v1/dashboards/desk/data?by={}", encoded(odd))).await;
+        assert_eq!((wrong.status, &wrong.json()["code"]), (400, &json!("trace-question-invalid")), "{odd}");
+    }
 }

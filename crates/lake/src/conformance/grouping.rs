@@ -304,7 +304,7 @@ pub(super) async fn rows_that_come_first_are_told_from_others(lake: &dyn Lake) {
         table.append(batch(part)).await.unwrap();
     }
     let first = || First { name: column("comes_first"), by: vec![column("doc")], at: column("number"), above: column("share") };
-    let is_first = || Filter::Not(Box::new(Filter::IsNull(column("comes_first"))));
+    let is_first = || Filter::present("comes_first");
     let all = Aggregate::of(Filter::All)
         .measure("rows", MeasureOf::Rows)
         .measure_of("first", MeasureOf::Rows, is_first())

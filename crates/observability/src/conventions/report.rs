@@ -7,7 +7,7 @@ use std::{
 
 use arrow_array::RecordBatch;
 use mainspring_kernel::{Actor, Timestamp, text::nearest};
-use mainspring_lake::{Aggregate, Filter, LakeFault, MeasureOf, Order, Scan, Table};
+use mainspring_lake::{Aggregate, Filter, MeasureOf, Order, Scan, Table};
 use mainspring_llm::trace::SpanEvent;
 use serde_json::{Map, Value};
 
@@ -23,6 +23,7 @@ const LOOKED_AT: usize = 5_000;
 const LATE: [Duration; 2] = [Duration::from_secs(7 * 24 * 3600), Duration::from_secs(24 * 3600)];
 const SERVICES_MAX: usize = 100;
 const UNKNOWN_MAX: usize = 100;
+const ATTRIBUTES_MAX: usize = 200;
 const WORDS_MAX: usize = 20;
 /// Spans with very many or very long attributes are looked at only as far as this many bytes of them.
 const READ_MAX: usize = 64 << 20;
@@ -39,6 +40,8 @@ pub struct Conventions {
     pub services: Vec<ServiceWords>,
     /// Names of attributes of spans and events under `gen_ai.` that are in no table here, the most frequent first.
     pub unknown: Vec<UnknownName>,
+    /// Names of attributes that no convention here knows and that groups can be made of, the most frequent first.
+    pub attributes: Vec<String>,
     pub spans: u64,
 }
 
@@ -69,8 +72,7 @@ impl Observability {
     pub async fn conventions(&self, actor: &Actor) -> Result<Conventions, TraceFault> {
         self.catch_up().await;
         let asking = self.asking(actor, self.now());
-        let theirs =
-            Filter::eq("project", actor.project.to_string()).and(Filter::Not(Box::new(Filter::IsNull("service".into()))));
+        let theirs = asking.project().and(Filter::present("service"));
         let batches = samples(self.table().snapshot().await?.as_ref(), theirs, self.now()).await?;
         let mut traces = HashSet::new();
         for batch in &batches {
@@ -127,7 +129,7 @@ async fn services(table: &dyn Table, theirs: Filter, now: Timestamp) -> Result<(
         match counted(table, since.clone()).await {
             Ok(found) if found.is_empty() => break,
             Ok(found) => return Ok((since, found)),
-            Err(TraceFault::Lake(LakeFault::QueryTooLong { .. } | LakeFault::QueryTooLarge { .. })) => {}
+            Err(fault) if fault.is_too_much() => {}
             Err(fault) => return Err(fault),
         }
     }
@@ -186,6 +188,8 @@ async fn newest(table: &dyn Table, these: Filter, (most, read_max): (usize, usiz
 pub(super) struct Tally {
     services: HashMap<String, ServiceWords>,
     unknown: HashMap<String, UnknownName>,
+    /// In how many spans each name is.
+    attributes: HashMap<String, u64>,
     spans: u64,
 }
 
@@ -219,6 +223,13 @@ impl Tally {
         for convention in spoken {
             *words.conventions.entry(convention).or_default() += 1;
         }
+        for (name, _) in attributes.iter().filter(|(name, value)| makes_groups(name, value)) {
+            if let Some(spans) = self.attributes.get_mut(name) {
+                *spans += 1;
+            } else if self.attributes.len() < NAMES_MAX {
+                self.attributes.insert(name.clone(), 1);
+            }
+        }
         let unknown = |name: &&String| name.starts_with("gen_ai.") && name.len() <= NAME_MAX && aliases::alias(name).is_none();
         // Events have names of their own for what was said.
         let told = in_events().filter(|(event, name)| !is_content_of_event(event, name)).map(|(_, name)| name);
@@ -245,8 +256,19 @@ impl Tally {
         for name in &mut unknown {
             name.like = nearest(&name.name, names.iter().copied());
         }
-        Conventions { services, unknown, spans: self.spans }
+        let mut attributes: Vec<(String, u64)> = self.attributes.into_iter().collect();
+        attributes.sort_by(|(one, often), (other, how_often)| how_often.cmp(often).then_with(|| one.cmp(other)));
+        attributes.truncate(ATTRIBUTES_MAX);
+        let attributes = attributes.into_iter().map(|(name, _)| name).collect();
+        Conventions { services, unknown, attributes, spans: self.spans }
     }
+}
+
+/// Whether it is an attribute of the sender's own whose values can be told apart: what a convention knows is a field, or what
+/// people wrote.
+fn makes_groups(name: &str, value: &Value) -> bool {
+    let is_one = matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_));
+    is_one && name.len() <= NAME_MAX && aliases::alias(name).is_none() && !aliases::is_content(name)
 }
 
 fn bounded(words: &mut BTreeSet<String>, word: &str) {

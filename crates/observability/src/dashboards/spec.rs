@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::{
     filter::SpanFilter,
-    query::{Unit, group_column, measures, unit_of},
-    scores::ScoreMeasure,
+    query::{Unit, check_group_field, measures, unit_of},
+    scores::{OF_SCORES, ScoreMeasure, score_group},
 };
 
 const PANELS_MAX: usize = 40;
@@ -47,7 +47,8 @@ pub struct PanelSpec {
     /// Which spans are measured, in the language of filters: `entry and app = desk`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub filter: String,
-    /// A field whose values are shown apart, such as `model`. Absent: whatever the reader chooses.
+    /// A field whose values are shown apart, such as `model`, or an attribute as in filters: `attributes["region"]`. Absent:
+    /// whatever the reader chooses. Of scores a field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// A question in SQL, about the time that is looked at. `$bucket` stands for a length of time in microseconds that gives a
@@ -181,7 +182,9 @@ impl PanelSpec {
         if let Err(fault) = self.filter.parse::<SpanFilter>() {
             add(".filter", fault.to_string());
         }
-        if let Some(Err(fault)) = self.by.as_deref().map(group_column) {
+        let of_scores = self.measures.iter().any(|name| name.starts_with(OF_SCORES));
+        let check = |by: &str| if of_scores { score_group(by).map(drop) } else { check_group_field(by) };
+        if let Some(Err(fault)) = self.by.as_deref().map(check) {
             add(".by", fault.to_string());
         }
     }

@@ -92,8 +92,7 @@ impl Drift {
     /// The services and apps that sent spans of a release, as far as the actor may see them.
     async fn senders(&self, actor: &Actor, among: Filter) -> Result<BTreeSet<String>, TraceFault> {
         let asking = self.room.asking(actor, self.room.now());
-        let released = Filter::Not(Box::new(Filter::IsNull("release".to_owned())));
-        let among = seen(asking, Filter::eq("project", actor.project.to_string()).and(released).and(among)).await?;
+        let among = seen(asking, asking.project().and(Filter::present("release")).and(among)).await?;
         let asked = Aggregate::of(among).by("service").by("app").measure("rows", MeasureOf::Rows);
         let grouped = asking.table.aggregate(asked.order("rows", Order::Descending).limit(SENDERS)).await?;
         let mut senders = BTreeSet::new();

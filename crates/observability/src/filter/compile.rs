@@ -82,7 +82,7 @@ fn list(field: &KnownField, test: &Test) -> Filter {
 }
 
 fn exists(field: &KnownField) -> Filter {
-    if field.may_miss { Filter::Not(Box::new(Filter::IsNull(field.column.to_owned()))) } else { Filter::All }
+    if field.may_miss { Filter::present(field.column) } else { Filter::All }
 }
 
 fn known(field: &KnownField, test: &Test, now: Timestamp) -> Filter {

@@ -135,6 +135,17 @@ fn what_cannot_be_read_is_told_with_its_place_and_what_to_write() {
 }
 
 #[test]
+fn only_a_time_that_is_told_from_now_means_other_spans_later() {
+    let is_relative = |text: &str| text.parse::<SpanFilter>().unwrap().is_relative();
+    for lasts in ["", "start >= 2026-11-26", "name contains \"start > now\"", "duration > 1h and not error"] {
+        assert!(!is_relative(lasts), "{lasts}");
+    }
+    for moves in ["start > -1h", "start <= now", "entry and not (error or start < -2d)", "start in (2026-11-26, -1h)"] {
+        assert!(is_relative(moves), "{moves}");
+    }
+}
+
+#[test]
 fn the_texts_that_a_field_can_have_are_those_that_are_stored() {
     let statuses = [SpanStatus::Ok, SpanStatus::Error(String::new()), SpanStatus::Unset];
     assert_eq!(among("status").unwrap(), statuses.each_ref().map(status_text));

@@ -170,6 +170,11 @@ impl SpanFilter {
         }
     }
 
+    /// Whether it means other spans later: it says of a time how long ago it was.
+    pub(crate) fn is_relative(&self) -> bool {
+        self.0.is_relative()
+    }
+
     /// A filter that lets through every span that this one does, and asks for no scores.
     pub(crate) fn without_scores(&self) -> Self {
         Self(self.0.without_scores())
@@ -224,6 +229,17 @@ impl Expr {
             Self::Not(inner) => inner.scores(found),
             Self::Is(Condition { field: Field::Score(name), test }) => found.push((name.as_str(), test)),
             Self::Is(_) | Self::Scored(_) | Self::Open => {}
+        }
+    }
+
+    fn is_relative(&self) -> bool {
+        let ago = |value: &Value| matches!(value, Value::Time(Moment::Ago(_)));
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(Self::is_relative),
+            Self::Not(inner) => inner.is_relative(),
+            Self::Is(Condition { test: Test::Compare(_, value), .. }) => ago(value),
+            Self::Is(Condition { test: Test::In(values), .. }) => values.iter().any(ago),
+            Self::Is(_) | Self::Scored(_) | Self::Open => false,
         }
     }
 

@@ -11,7 +11,7 @@ use std::{
 
 use arrow_array::RecordBatch;
 use mainspring_kernel::id::ProjectId;
-use mainspring_lake::{Allowance, Filter, JsonTest, LakeFault, LakeVersion, Scalar, Scan, Table};
+use mainspring_lake::{Allowance, Filter, JsonTest, LakeFault, LakeVersion, Scan, Table};
 use serde_json::{Map, Value};
 
 use super::{
@@ -28,6 +28,7 @@ use crate::{
     drift::HOUR,
     fault::TraceFault,
     forget,
+    query::ways,
     scores::{stretches, within},
     table::Rows,
 };
@@ -368,19 +369,13 @@ fn halves((from, to): (i64, i64)) -> Option<[(i64, i64); 2]> {
 
 /// Whether fewer rows might be answered. A lake says that it is away where it gave no answer in time.
 const fn took_too_long(fault: &LakeFault) -> bool {
-    matches!(fault, LakeFault::Unavailable { .. } | LakeFault::QueryTooLong { .. } | LakeFault::QueryTooLarge { .. })
+    fault.is_too_much() || matches!(fault, LakeFault::Unavailable { .. })
 }
 
 /// Rows whose attributes say so under one of these names: as a text, as one within quotes, or as what else is read so.
 fn says(names: impl Iterator<Item = &'static str>, who: &str) -> Filter {
-    let mut ways = vec![Scalar::from(who), Value::from(who).to_string().into()];
-    match serde_json::from_str(who) {
-        Ok(Value::Number(number)) => {
-            ways.extend(number.as_i64().map(Scalar::Int).or_else(|| number.as_f64().map(Scalar::Float)));
-        }
-        Ok(Value::Bool(yes)) => ways.push(Scalar::Bool(yes)),
-        _ => {}
-    }
+    let mut ways = ways(who);
+    ways.push(Value::from(who).to_string().into());
     Filter::Or(names.map(|name| Filter::json("attributes", &[name], JsonTest::OneOf(ways.clone()))).collect())
 }
 

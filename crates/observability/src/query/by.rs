@@ -45,7 +45,7 @@ impl By {
     /// Rows that have it. Of an attribute also those in which it is an object or a list, which is no group.
     pub(crate) fn present(&self) -> Filter {
         match self {
-            Self::Column(column) => Filter::Not(Box::new(Filter::IsNull((*column).to_owned()))),
+            Self::Column(column) => Filter::present(column),
             Self::Attribute(key) => Filter::json(ATTRIBUTES, &[key.as_str()], JsonTest::Exists),
         }
     }
@@ -89,7 +89,7 @@ pub(super) fn attribute(field: &str) -> Result<Option<String>, TraceFault> {
 }
 
 /// A value as groups call it, and as attributes may say it: as a text, as a number, as yes or no.
-fn ways(value: &str) -> Vec<Scalar> {
+pub(crate) fn ways(value: &str) -> Vec<Scalar> {
     let mut ways = vec![Scalar::from(value)];
     match serde_json::from_str(value) {
         Ok(Value::Number(number)) => {

@@ -6,7 +6,7 @@ use mainspring_kernel::Timestamp;
 
 use super::{
     Asking, By, MetricsQuestion, SpanMetrics, SqlQuestion, SqlRows, TraceFilter,
-    metrics::{group_column, metrics_among, one_of},
+    metrics::{largest, metrics_among},
     sql::{Sources, sql},
 };
 use crate::{
@@ -29,7 +29,7 @@ const SECOND: i64 = 1_000_000;
 pub struct DashboardQuestion {
     pub from: Timestamp,
     pub to: Timestamp,
-    /// The field by which panels show values apart that name none themselves.
+    /// The field, or the attribute, by which panels show values apart that name none themselves.
     pub by: Option<String>,
     /// Only these spans, on every panel that measures.
     pub filter: SpanFilter,
@@ -80,7 +80,7 @@ pub(crate) async fn dashboard(
     question: &DashboardQuestion,
 ) -> Result<DashboardAnswer, TraceFault> {
     if let Some(by) = &question.by {
-        group_column(by)?;
+        By::read(by)?;
     }
     let (from, to) = (question.from.as_micros(), question.to.as_micros());
     if from >= to {
@@ -151,22 +151,18 @@ async fn measured(
         measures: group.measures.clone(),
         limit: Some(GROUPS),
     };
-    let among = question.filter.condition(asking.now);
-    if !group.over_time {
-        let found = metrics_among(asking, &asked, among).await?;
-        let more = found.more;
-        return Ok(PanelAnswer::Measured { by: group.by.clone(), found: Arc::new(found), scored: Vec::new(), more });
+    let (mut among, mut more) = (question.filter.condition(asking.now), false);
+    if group.over_time {
+        if group.by.is_some() {
+            // Otherwise a line would come and go.
+            let (largest, theirs) = largest(asking, &asked, GROUPS, among.clone()).await?;
+            more = largest.more;
+            among = among.and(theirs);
+        }
+        (asked.bucket, asked.limit) = (Some(bucket), None);
     }
-    let (mut among, mut more) = (among, false);
-    if let Some(by) = &group.by {
-        // Which values are the largest is found over all of the time, so that a line does not come and go.
-        let counting = MetricsQuestion { measures: vec!["count".to_owned()], ..asked.clone() };
-        let largest = metrics_among(asking, &counting, among.clone()).await?;
-        more = largest.more;
-        among = among.and(one_of(&[By::Column(group_column(by)?)], &largest));
-    }
-    (asked.bucket, asked.limit) = (Some(bucket), None);
     let found = metrics_among(asking, &asked, among).await?;
+    more |= found.more;
     Ok(PanelAnswer::Measured { by: group.by.clone(), found: Arc::new(found), scored: Vec::new(), more })
 }
 

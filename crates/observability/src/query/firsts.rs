@@ -102,7 +102,7 @@ impl Observability {
         let by = By::read(field)?;
         let question = Question { project: actor.project, filter: filter.to_string(), entries, field: field.to_owned() };
         // What a reader may see changes, what is said of a span too, and a filter may say of the time what is so only now.
-        let lasts = actor.labels == Labels::All && !filter.asks_for_scores() && !question.filter.contains("start ");
+        let lasts = actor.labels == Labels::All && !filter.asks_for_scores() && !filter.is_relative();
         let known = if lasts { self.firsts.known(&question, now) } else { None };
         let filter = self.looked_up(actor, filter, None).await?;
         let asking = self.asking(actor, now);

@@ -66,7 +66,7 @@ macro_rules! used_quantile {
 
 /// Tokens were used, and nobody knows what they cost.
 fn unpriced() -> Filter {
-    let tokens = ["input_tokens", "output_tokens"].map(|column| Filter::Not(Box::new(Filter::IsNull(column.to_owned()))));
+    let tokens = ["input_tokens", "output_tokens"].map(Filter::present);
     Filter::And(vec![counted(), Filter::IsNull("cost".to_owned()), Filter::Or(tokens.into())])
 }
 
@@ -216,12 +216,9 @@ pub(crate) async fn metrics(asking: Asking<'_>, question: &MetricsQuestion) -> R
     }
     // Which groups are the largest is found over all of the time: otherwise the first buckets would take the room of the last.
     let fit = GROUPS_MAX / usize::try_from(buckets).unwrap_or(GROUPS_MAX).max(1);
-    let limit = Some(most.min(fit.max(1)));
-    let counting = MetricsQuestion { bucket: None, measures: vec!["count".to_owned()], limit, ..question.clone() };
-    let largest = metrics_among(asking, &counting, Filter::All).await?;
+    let (largest, theirs) = largest(asking, question, most.min(fit.max(1)), Filter::All).await?;
     if all.more {
-        let also = one_of(&keys(&question.by)?, &largest);
-        all = metrics_among(asking, &MetricsQuestion { limit: None, ..question.clone() }, also).await?;
+        all = metrics_among(asking, &MetricsQuestion { limit: None, ..question.clone() }, theirs).await?;
     } else {
         let largest: HashSet<&[Option<String>]> = largest.rows.iter().map(|row| row.keys.as_slice()).collect();
         all.rows.retain(|row| largest.contains(row.keys.as_slice()));
@@ -229,8 +226,22 @@ pub(crate) async fn metrics(asking: Asking<'_>, question: &MetricsQuestion) -> R
     Ok(SpanMetrics { more: true, ..all })
 }
 
+/// The groups that are the largest over all of the time, and the rows that are theirs.
+pub(super) async fn largest(
+    asking: Asking<'_>,
+    question: &MetricsQuestion,
+    limit: usize,
+    also: Filter,
+) -> Result<(SpanMetrics, Filter), TraceFault> {
+    let measures = vec!["count".to_owned()];
+    let counting = MetricsQuestion { bucket: None, measures, limit: Some(limit), ..question.clone() };
+    let found = metrics_among(asking, &counting, also).await?;
+    let theirs = one_of(&keys(&question.by)?, &found);
+    Ok((found, theirs))
+}
+
 /// Rows of the groups that were found.
-pub(super) fn one_of(groups: &[By], found: &SpanMetrics) -> Filter {
+fn one_of(groups: &[By], found: &SpanMetrics) -> Filter {
     if let [by] = groups {
         let keys = || found.rows.iter().filter_map(|row| row.keys.first());
         let named = by.one_of(&keys().flatten().cloned().collect::<Vec<_>>());

@@ -38,7 +38,7 @@ pub(crate) use access::{hidden, hidden_in, seen};
 pub(crate) use activity::{activity, by_app};
 pub(crate) use beneath::records;
 pub(crate) use bodies::trace;
-pub(crate) use by::By;
+pub(crate) use by::{By, ways};
 pub(crate) use count::{count_any, count_spans, count_traces};
 pub(crate) use dashboard::dashboard;
 pub(crate) use export::EXPORTS_MAX;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arrow_array::{Array, BinaryArray};
 use mainspring_kernel::{Actor, Timestamp, text};
-use mainspring_lake::{Aggregate, Filter, JsonTest, LakeFault, MeasureOf, Numbers};
+use mainspring_lake::{Aggregate, Filter, JsonTest, MeasureOf, Numbers};
 use mainspring_statistics::{Moments, Quantiles, SketchFault};
 
 use super::{
@@ -79,7 +79,7 @@ fn with(numbers: &Numbers) -> Filter {
     if !path.is_empty() {
         return Filter::Json { column: column.clone(), path: path.clone(), test: JsonTest::Exists };
     }
-    let there = Filter::Not(Box::new(Filter::IsNull(column.clone())));
+    let there = Filter::present(column);
     if is_usage(column) { there.and(counted()) } else { there }
 }
 
@@ -125,7 +125,7 @@ impl Observability {
         while let Some((from, to)) = left.pop() {
             match summed(asking, asked((from, to)), (slice.is_some(), spread)).await {
                 Ok(rows) => rows.into_iter().for_each(&mut *listener),
-                Err(fault) if is_too_much(&fault) && to.since(from) > PIECE_MIN => {
+                Err(fault) if fault.is_too_much() && to.since(from) > PIECE_MIN => {
                     let middle = from.plus(to.since(from) / 2);
                     left.extend([(middle, to), (from, middle)]);
                 }
@@ -147,14 +147,6 @@ fn pieces((from, to): (Timestamp, Timestamp)) -> Vec<(Timestamp, Timestamp)> {
     }
     pieces.reverse();
     pieces
-}
-
-/// Whether less time would be answered.
-pub(super) const fn is_too_much(fault: &TraceFault) -> bool {
-    matches!(
-        fault,
-        TraceFault::TooMuch { .. } | TraceFault::Lake(LakeFault::QueryTooLarge { .. } | LakeFault::QueryTooLong { .. })
-    )
 }
 
 async fn summed(asking: Asking<'_>, asked: Once, (sliced, spread): (bool, bool)) -> Result<Vec<NumbersRow>, TraceFault> {

@@ -10,7 +10,7 @@
 //! stretch is a question by itself: a trace whose entries lie in two of them is measured in both. Which entry is the first of
 //! all could be told only by holding the traces of all the time before, and that is what was too much.
 
-use mainspring_lake::{Aggregate, Filter, First, Grouped, LakeFault, Scalar};
+use mainspring_lake::{Aggregate, Filter, First, Grouped, Scalar};
 
 use super::{Asking, By};
 use crate::fault::TraceFault;
@@ -39,7 +39,7 @@ impl Once {
     /// Of rows in groups by these, and by time; the question is handed which of them count for their traces. In groups by an
     /// attribute a trace is in that of its first entry alone.
     pub(super) fn of(among: &Filter, keys: &[By], question: impl Fn(&Filter) -> Aggregate) -> Self {
-        let is_first = Filter::Not(Box::new(Filter::IsNull(FIRST.to_owned())));
+        let is_first = Filter::present(FIRST);
         let columns = keys.iter().filter_map(By::column);
         let by = std::iter::once("trace").chain(columns).map(str::to_owned).collect();
         let first = First { name: FIRST.to_owned(), by, at: "start".to_owned(), above: "parent".to_owned() };
@@ -64,9 +64,7 @@ impl Once {
         // There must be time for the other.
         each.allowance.within /= 2;
         match asking.table.aggregate(each).await {
-            Err(LakeFault::QueryTooLarge { .. } | LakeFault::QueryTooLong { .. }) => {
-                Ok((asking.table.aggregate(self.every).await?, true))
-            }
+            Err(fault) if fault.is_too_much() => Ok((asking.table.aggregate(self.every).await?, true)),
             found => Ok((found?, false)),
         }
     }

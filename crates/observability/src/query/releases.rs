@@ -66,9 +66,9 @@ impl Observability {
 }
 
 async fn within(asking: Asking<'_>, (from, to): (Timestamp, Timestamp)) -> Result<Seen, TraceFault> {
-    let there = |column: &str| Filter::Not(Box::new(Filter::IsNull(column.to_owned())));
     let of = TraceFilter { from: Some(from), to: Some(to), ..TraceFilter::default() };
-    let among = seen(asking, of.spans(asking.actor, asking.now).and(there("service")).and(there("release"))).await?;
+    let named = of.spans(asking.actor, asking.now).and(Filter::present("service")).and(Filter::present("release"));
+    let among = seen(asking, named).await?;
     let mut asked = Aggregate::of(among)
         .by("service")
         .by("release")

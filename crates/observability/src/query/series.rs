@@ -11,7 +11,6 @@ use super::{
     by::{By, keyed},
     entry_only,
     metrics::float,
-    numbers::is_too_much,
     once::Once,
 };
 use crate::{
@@ -117,7 +116,7 @@ impl Observability {
             let points = to.as_micros().saturating_sub(from.as_micros()) / width;
             match found {
                 Ok(grouped) => batches.extend(grouped.batches),
-                Err(fault) if is_too_much(&fault) && points >= 2 => {
+                Err(fault) if fault.is_too_much() && points >= 2 => {
                     let middle = Timestamp::from_micros(from.as_micros().saturating_add(points / 2 * width));
                     left.extend([(middle, to), (from, middle)]);
                 }

@@ -162,7 +162,7 @@ async fn naming(asking: Asking<'_>, by: GatheredBy, filter: &TraceFilter) -> Res
     // What comes later does not change the order while somebody turns the pages.
     let among = filter
         .spans(asking.actor, asking.now)
-        .and(Filter::Not(Box::new(Filter::IsNull(by.column().into()))))
+        .and(Filter::present(by.column()))
         .and(Filter::LtEq("start".into(), asking.now.as_micros().into()));
     // Otherwise a name, or the cursor behind it, would tell what only a hidden trace says.
     seen(asking, among).await

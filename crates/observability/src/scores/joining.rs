@@ -78,10 +78,9 @@ impl Asking<'_> {
 
     /// Every session that a span of these traces names.
     async fn sessions_of(&self, traces: &[&str]) -> Result<Vec<String>, TraceFault> {
-        let named = || Filter::Not(Box::new(Filter::IsNull("session".into())));
         let mut sessions = HashSet::new();
         for some in traces.chunks(AT_ONCE) {
-            let among = self.project().and(Filter::any_of("trace", some.iter().copied())).and(named());
+            let among = self.project().and(Filter::any_of("trace", some.iter().copied())).and(Filter::present("session"));
             let question = Aggregate::of(among).by("session").measure("rows", MeasureOf::Rows).limit(SESSIONS_MAX);
             let grouped = self.table.aggregate(question).await?;
             if grouped.more {

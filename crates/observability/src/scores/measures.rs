@@ -8,7 +8,7 @@ use mainspring_lake::Filter;
 use super::{Scores, bearers, bearing::since, of_project};
 use crate::{
     fault::TraceFault,
-    query::{self, Asking, MetricsQuestion},
+    query::{self, Asking, By, MetricsQuestion},
 };
 
 /// Values that one answer is reckoned of: all of them are in memory, since percentiles are exact.
@@ -61,6 +61,16 @@ impl ScoreMeasure {
     }
 }
 
+/// The column of a field that scores can be grouped by: attributes of those that bear them are not read.
+pub(crate) fn score_group(field: &str) -> Result<&'static str, TraceFault> {
+    match By::read(field)? {
+        By::Column(column) => Ok(column),
+        By::Attribute(_) => {
+            Err(TraceFault::Question { reason: "scores are grouped by a field of spans, not by an attribute".to_owned() })
+        }
+    }
+}
+
 /// A group: where its bucket of time begins, and its keys.
 pub(crate) type Group = (Option<i64>, Vec<Option<String>>);
 
@@ -74,11 +84,11 @@ pub(crate) async fn measured(
     let mut names: Vec<&str> = wanted.iter().map(|measure| measure.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    let columns: Vec<&'static str> = question.by.iter().map(|field| query::group_column(field)).collect::<Result<_, _>>()?;
+    let columns: Vec<&'static str> = question.by.iter().map(|field| score_group(field)).collect::<Result<_, _>>()?;
     let among = query::seen(asking, question.filter.spans(asking.actor, asking.now)).await?;
     let width = question.bucket.map(|bucket| i64::try_from(bucket.as_micros()).unwrap_or(i64::MAX).max(1));
     // A score of a session is borne by no one span.
-    let of_traces = [numbered(), Filter::Not(Box::new(Filter::IsNull("trace".into()))), since(question.filter.from)];
+    let of_traces = [Filter::present("number"), Filter::present("trace"), since(question.filter.from)];
     let named = of_project(asking.actor.project).and(Filter::any_of("name", names.iter().copied()));
     let these = of_traces.into_iter().fold(named, Filter::and);
     let mut values: HashMap<Group, Vec<Vec<f64>>> = HashMap::new();
@@ -102,10 +112,6 @@ pub(crate) async fn measured(
         (group, wanted.iter().map(|measure| of(measure).flatten()).collect())
     };
     Ok(values.into_iter().map(reckon).collect())
-}
-
-fn numbered() -> Filter {
-    Filter::Not(Box::new(Filter::IsNull("number".into())))
 }
 
 /// Of sorted values; of none there is nothing but their number.

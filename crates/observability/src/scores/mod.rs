@@ -39,7 +39,7 @@ pub use series::ScoreListener;
 pub(crate) use bearers::bearers;
 pub(crate) use bearing::{CLOCKS_DIFFER, Scored};
 pub(crate) use joining::TraceRange;
-pub(crate) use measures::{OF_SCORES, measured};
+pub(crate) use measures::{OF_SCORES, measured, score_group};
 pub(crate) use naming::field_of;
 pub(crate) use pieces::{Given, counted, stretches, within};
 
@@ -353,8 +353,8 @@ impl Scores {
         let table = self.table().await?;
         let mut gone = 0;
         for some in traces.chunks(AT_ONCE) {
-            let has = |column: &str| Filter::Not(Box::new(Filter::IsNull(column.into())));
-            let worded = Filter::Or(vec![has("comment"), has("metadata"), Filter::eq("kind", ScoreKind::Text.as_str())]);
+            let is_text = Filter::eq("kind", ScoreKind::Text.as_str());
+            let worded = Filter::Or(vec![Filter::present("comment"), Filter::present("metadata"), is_text]);
             let among = of_project(project).and(Filter::any_of("trace", some.iter().map(String::as_str))).and(worded);
             let _alone = self.writing.lock().await;
             let found = rows::read_all(&table.scan(Scan::of(among)).await?)?;

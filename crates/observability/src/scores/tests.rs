@@ -41,6 +41,7 @@ async fn open(dir: &Path) -> Room {
     let settings = Settings {
         spill_dir: dir.join("spill"),
         spill_limit: 1 << 30,
+        held_limit: 32 << 20,
         values: Blobs::local(&dir.join("values")).unwrap(),
         shared: false,
         capture: Capture::Full.into(),

@@ -26,6 +26,8 @@ fn what_is_built_in_would_be_taken_from_a_person() {
 fn a_panel_says_what_is_wrong_with_it_and_where() {
     assert_eq!(panel(json!({"title": "Calls", "measures": ["count", "errors"], "filter": "entry", "by": "model"})), [""; 0]);
     assert_eq!(panel(json!({"title": "Rows", "chart": "table", "sql": "SELECT 1", "unit": "dollars"})), [""; 0]);
+    let by_attribute = json!({"title": "Calls", "measures": ["count"], "by": "attributes[\"region\"]"});
+    assert_eq!(panel(by_attribute), [""; 0]);
     let of_scores = json!({"title": "Helpful", "measures": ["score.helpful.mean", "score.helpful.p95"], "unit": "share"});
     assert_eq!(panel(of_scores), [""; 0]);
     for (given, wanted) in [
@@ -54,6 +56,14 @@ fn a_panel_says_what_is_wrong_with_it_and_where() {
             "panels[0].unit: is `dollars` for these measures; leave it out",
         ),
         (json!({"title": "x", "measures": ["count"], "by": "duration"}), "panels[0].by: groups cannot be made of `duration`"),
+        (
+            json!({"title": "x", "measures": ["count"], "by": "attributes[\"input.value\"]"}),
+            "panels[0].by: `attributes[\"input.value\"]` holds what people wrote",
+        ),
+        (
+            json!({"title": "x", "measures": ["score.helpful.mean"], "by": "attributes[\"region\"]"}),
+            "panels[0].by: scores are grouped by a field of spans, not by an attribute",
+        ),
         (
             json!({"title": "x", "sql": "SELECT 1", "by": "model"}),
             "panels[0]: `filter` and `by` stand beside `measures`; SQL says both itself",

@@ -312,6 +312,60 @@ async fn a_panel_measures_scores_in_the_groups_of_what_bears_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_attribute_tells_values_apart_as_a_field_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let (Room { room, .. }, points) = filled(dir.path()).await;
+    let all = actor(Labels::All);
+    let (eu, seven) = (Some(json!("eu")), Some(json!(7)));
+    for region in [&eu, &seven, &eu, &None, &eu, &seven] {
+        let mut made = call(NOW - 3 * MINUTE, "regional", (10, 1));
+        made.attributes.extend(region.clone().map(|region| ("region".to_owned(), region)));
+        room.record(made);
+    }
+    room.drain(WAIT).await.unwrap();
+
+    let region = "attributes[\"region\"]".to_owned();
+    let mut by_region = panel("By region", ChartKind::Table, &["count"]);
+    by_region.by = Some(region.clone());
+    let panels = vec![
+        by_region,
+        panel("Over time", ChartKind::Bar, &["count"]),
+        panel("Helpful", ChartKind::Number, &["score.helpful.mean"]),
+    ];
+    let spec = DashboardSpec { title: "Desk".to_owned(), panels };
+    let question = DashboardQuestion {
+        from: Timestamp::from_micros(NOW - 10 * MINUTE),
+        to: Timestamp::from_micros(NOW),
+        by: Some(region),
+        filter: "model = regional".parse::<SpanFilter>().unwrap(),
+    };
+    let answer = room.dashboard(&points, &all, &spec, &question).await.unwrap();
+    let [by_region, over_time, helpful] = &answer.panels[..] else { panic!("three panels") };
+    let some = |text: &str| Some(text.to_owned());
+    for answer in [by_region, over_time] {
+        let PanelAnswer::Measured { found, .. } = answer else { panic!("{answer:?}") };
+        let groups: Vec<_> = found.rows.iter().map(|row| (row.keys[0].clone(), row.values[0])).collect();
+        let count = |count: i64| Some(crate::Measured::Count(count));
+        assert_eq!(groups, [(some("eu"), count(3)), (some("7"), count(2)), (None, count(1))]);
+    }
+    let fields_alone = |answer: &PanelAnswer| matches!(answer, PanelAnswer::Failed(fault) if fault.to_string().contains("field"));
+    assert!(fields_alone(helpful), "{helpful:?}");
+
+    // What the page asks behind a point.
+    for (behind, spans) in [(r#"attributes["region"] in ("7", 7)"#, 2), (r#"not attributes["region"] exists"#, 1)] {
+        let also = format!("(model = regional) and ({behind})").parse::<SpanFilter>().unwrap();
+        let page = PageRequest::new(Some(50), None).unwrap();
+        let found = room.spans(&all, &TraceFilter { also, ..TraceFilter::default() }, &page).await.unwrap();
+        assert_eq!(found.items.len(), spans, "{behind}");
+    }
+    for refused in ["attributes[\"input.value\"]", "attributes[region]"] {
+        let odd = DashboardQuestion { by: Some(refused.to_owned()), ..question.clone() };
+        let fault = room.dashboard(&points, &all, &spec, &odd).await.unwrap_err();
+        assert_eq!(fault.code(), "trace-question-invalid", "{refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_built_in_can_be_answered() {
     let dir = tempfile::tempdir().unwrap();
     let (Room { room, .. }, points) = filled(dir.path()).await;

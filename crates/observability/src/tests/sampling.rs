@@ -48,7 +48,11 @@ fn policy() -> CapturePolicy {
 }
 
 fn open(dir: &Path, policy: &CapturePolicy) -> Sampler {
-    Sampler::open(Policies::only(project(), policy), dir, false, Metrics::default()).unwrap()
+    holding(dir, policy, 32 << 20)
+}
+
+fn holding(dir: &Path, policy: &CapturePolicy, held_limit: u64) -> Sampler {
+    Sampler::open(Policies::only(project(), policy), (dir, held_limit), false, Metrics::default()).unwrap()
 }
 
 fn sort(sampler: &Sampler, spans: Vec<Span>, now: Instant) -> Sorted {
@@ -191,6 +195,26 @@ fn where_no_more_can_be_held_the_oldest_are_decided_early_and_counted() {
     assert_eq!(sampler.announced(), 0, "the others of it are gone");
     assert_eq!((sampler.forget(ProjectId::from_raw(8), |_| true), sampler.tally(project()).held), (0, 3));
     assert_eq!((sampler.forget(project(), |_| true), sampler.tally(project()).held, files(dir.path())), (0, 0, 0));
+}
+
+#[test]
+fn where_less_memory_may_be_held_traces_are_decided_earlier() {
+    let made = || span(TraceId::random(), None, 5);
+    let mut held = made();
+    held.attributes.insert(names::SAMPLING_WEIGHT.to_owned(), 1.0_f64.into());
+    let room_for_two = u64::try_from(weight(&held) * 5 / 2).unwrap();
+    for (limit, tally) in [(room_for_two, (2, 3)), (32 << 20, (5, 0))] {
+        let (dir, now) = (tempfile::tempdir().unwrap(), Instant::now());
+        let sampler = holding(dir.path(), &policy(), limit);
+        for _ in 0..5 {
+            sort(&sampler, vec![made()], now);
+        }
+        let Tally { held, early, .. } = sampler.tally(project());
+        assert_eq!((held, early, files(dir.path())), (tally.0, tally.1, usize::try_from(tally.0).unwrap()));
+        // Also where an earlier process held more than this one may.
+        drop(sampler);
+        assert_eq!(holding(dir.path(), &policy(), 0).tally(project()).held, 0);
+    }
 }
 
 #[test]

@@ -11,8 +11,9 @@ import { FilterBox, isFilterFault } from "@/rooms/traces/FilterBox";
 import { SPANS, stretchOf, USUAL } from "@/rooms/traces/times";
 import { Button, ErrorNote, IconButton, LinkButton, PageHeader, Select, Skeleton, useTitle } from "@/ui/kit";
 import { Behind, type Picked } from "./Behind";
+import { GroupBy } from "./GroupBy";
 import { Panel } from "./Panel";
-import { FIELDS, stretchAround, timesOf, type Key } from "./panels";
+import { stretchAround, timesOf, type Key } from "./panels";
 import "./dashboards.css";
 
 const BUILT_IN = "overview";
@@ -85,7 +86,7 @@ export function Component() {
         ) : (
           <Select label="Time" hideLabel value={inText && inText !== "all" ? inText : USUAL} choices={TIMES} onChange={(v) => change({ in: v })} />
         )}
-        <Select label="Group by" value={by} choices={FIELDS} onChange={(v) => change({ by: v })} />
+        <GroupBy by={by} onChange={(v) => change({ by: v })} />
         <IconButton icon="refresh" label="Refresh (r)" onClick={refresh} />
       </div>
       <FilterBox value={filter} onChange={(v) => change({ filter: v })} error={data.error} />

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { PanelData } from "@/api/types";
 import {
+  attributeName,
   behindFilter,
+  byAttribute,
   drawn,
   formatOf,
   isAsked,
@@ -106,6 +108,12 @@ test("numbers are written in the unit of their panel", () => {
   expect(measureLabel("error_rate")).toBe("error rate");
 });
 
+test("an attribute is named as it is, or as filters write it", () => {
+  for (const name of ["", "shop.region", "attributes['a \"b\"']"]) expect(attributeName(byAttribute(name))).toBe(name);
+  expect(attributeName(byAttribute('a "b" \\'))).toBe('attributes["a \\"b\\" \\\\"]');
+  expect(attributeName("model")).toBe("");
+});
+
 describe("what lies behind a point", () => {
   const stretch = { from: "2026-11-27T00:00:00Z", to: "2026-11-27T00:01:00Z" };
   const search = (of: Partial<PanelData>, key?: string | null, within = "") =>
@@ -128,6 +136,19 @@ describe("what lies behind a point", () => {
     expect(behindFilter(by, null, "")).toBe("(entry) and (not model exists)");
     expect(behindFilter(by, 'a "b" \\', "app = desk")).toBe('(entry) and (model = "a \\"b\\" \\\\") and (app = desk)');
     expect(behindFilter(panel({ measures: ["errors"] }), "gpt", "")).toBe("error");
+  });
+
+  test("is of the attribute's value, which may have been a number", () => {
+    const region = byAttribute("shop.region");
+    expect(region).toBe('attributes["shop.region"]');
+    const by = panel({ by: region, filter: "entry" });
+    expect(behindFilter(by, "eu", "")).toBe('(entry) and (attributes["shop.region"] = "eu")');
+    expect(behindFilter(by, null, "")).toBe('(entry) and (not attributes["shop.region"] exists)');
+    for (const written of ["7", "-0.5", "1e21", "true"]) {
+      expect(behindFilter(by, written, "")).toBe(`(entry) and (attributes["shop.region"] in ("${written}", ${written}))`);
+    }
+    expect(behindFilter(by, "007", "")).toBe('(entry) and (attributes["shop.region"] = "007")');
+    expect(behindFilter(panel({ by: "release" }), "7", "")).toBe('release = "7"');
   });
 
   test("is not what SQL asked", () => {

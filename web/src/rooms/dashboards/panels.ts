@@ -1,7 +1,7 @@
 // From the numbers of a panel to what is drawn.
 
 import type { PanelData } from "@/api/types";
-import { both } from "@/lib/filterText";
+import { both, inQuotes } from "@/lib/filterText";
 import { axisDuration, duration, money, percent, short } from "@/lib/format";
 import type { Series } from "@/ui/Chart";
 
@@ -16,6 +16,9 @@ const COLORS = [
   "--span-request",
 ] as const;
 
+/** Among the fields the choice of an attribute; none of them is called so. */
+export const ATTRIBUTE = "attribute";
+
 /** The fields by which a reader may tell values apart. */
 export const FIELDS = [
   { value: "", label: "Nothing" },
@@ -24,7 +27,19 @@ export const FIELDS = [
   { value: "release", label: "Version" },
   { value: "key", label: "Key" },
   { value: "user", label: "User" },
+  { value: ATTRIBUTE, label: "attribute…" },
 ] as const;
+
+export const isAttribute = (by: string): boolean => /^attributes\s*\[/.test(by);
+
+/** The attribute of this name, as filters write it. */
+export const byAttribute = (name: string): string => (name === "" || isAttribute(name) ? name : `attributes[${inQuotes(name)}]`);
+
+/** The name of an attribute that is told apart; what is written in another way stays as it is. */
+export function attributeName(by: string): string {
+  const written = /^attributes\["([^"\\]+)"\]$/.exec(by);
+  return written?.[1] ?? (isAttribute(by) ? by : "");
+}
 
 export interface Drawn {
   /** Seconds since the epoch, evenly apart. */
@@ -37,14 +52,17 @@ export interface Drawn {
 /** A value that is told apart; null is none. Absent: all of them. */
 export type Key = string | null | undefined;
 
-const text = (value: string): string =>
-  `"${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n").replaceAll("\r", "\\r").replaceAll("\t", "\\t")}"`;
+/** Groups call a number or a truth by how it is written, and a filter tells them from texts. */
+const is = (by: string, key: string): string =>
+  isAttribute(by) && /^(?:true|false|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$/.test(key)
+    ? `${by} in (${inQuotes(key)}, ${key})`
+    : `${by} = ${inQuotes(key)}`;
 
 /** The spans that a point is made of, as a filter. */
 export function behindFilter(panel: PanelData, key: Key, within: string): string {
   // Of a chart of failures only the failures are of interest.
   const failed = panel.measures.every((measure) => measure.startsWith("error")) ? "error" : "";
-  const one = !panel.by || key === undefined ? "" : key === null ? `not ${panel.by} exists` : `${panel.by} = ${text(key)}`;
+  const one = !panel.by || key === undefined ? "" : key === null ? `not ${panel.by} exists` : is(panel.by, key);
   return both(panel.filter, failed, one, within);
 }
 

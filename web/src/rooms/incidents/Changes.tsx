@@ -5,6 +5,7 @@ import { useState } from "react";
 import { Link } from "react-router";
 import { api, ApiError } from "@/api/client";
 import type { IncidentChange } from "@/api/types";
+import { inQuotes } from "@/lib/filterText";
 import { person } from "@/lib/names";
 import { ActDialog } from "@/ui/act";
 import { Badge, Button, Card, Copyable, Time } from "@/ui/kit";
@@ -35,7 +36,7 @@ export function Changes({ changes }: { changes: readonly IncidentChange[] }) {
 }
 
 /** The spans of a release, as a filter. */
-const ofRelease = (service: string, release: string) => `service = ${JSON.stringify(service)} and release = ${JSON.stringify(release)}`;
+const ofRelease = (service: string, release: string) => `service = ${inQuotes(service)} and release = ${inQuotes(release)}`;
 
 function Change({ change, onBack }: { change: IncidentChange; onBack: (step: Step) => void }) {
   const { kind, name, release, release_before: before, alias, from, to, at, message, named } = change;

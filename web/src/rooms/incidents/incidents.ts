@@ -1,6 +1,7 @@
 // What an incident says of itself, in words.
 
 import type { IncidentAlert, IncidentChange, IncidentDelivery, IncidentEvent, IncidentState, Silence } from "@/api/types";
+import { inQuotes } from "@/lib/filterText";
 import { count, plural } from "@/lib/format";
 import type { Tone } from "@/ui/kit";
 
@@ -112,8 +113,7 @@ export function firstRelease(spans: readonly { start: string; release?: string |
 }
 
 /** Finds the spans by which some traces were entered and that name a release. */
-export const releaseFilter = (traces: readonly string[]): string =>
-  `entry and release exists and trace in (${traces.map((trace) => JSON.stringify(trace)).join(", ")})`;
+export const releaseFilter = (traces: readonly string[]): string => `entry and release exists and trace in (${traces.map(inQuotes).join(", ")})`;
 
 /** What moves an alias back to where it was: only where there was a version before. */
 export interface Step {

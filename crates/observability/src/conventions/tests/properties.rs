@@ -159,7 +159,7 @@ proptest! {
         }
         let told = tally.told();
         prop_assert_eq!(told.spans, spans.len() as u64);
-        prop_assert!(told.services.len() <= 100 && told.unknown.len() <= 100);
+        prop_assert!(told.services.len() <= 100 && told.unknown.len() <= 100 && told.attributes.len() <= 200);
     }
 }
 
@@ -197,6 +197,18 @@ fn a_report_names_who_speaks_what_and_what_is_not_understood() {
     assert_eq!(unknown[0], ("gen_ai.usage.input_token", 2, Some("gen_ai.usage.input_tokens")));
     let others: Vec<(&str, u64)> = unknown[1..].iter().map(|(name, spans, _)| (*name, *spans)).collect();
     assert_eq!(others, [("gen_ai.lion", 1), ("gen_ai.zebra", 1)]);
+}
+
+#[test]
+fn attributes_of_their_own_are_named_that_groups_can_be_made_of() {
+    let mut tally = Tally::default();
+    for attributes in [
+        json!({"shop.retries": 2, "shop.region": "eu", "shop.basket": {"items": 3}, "input.value": "hi", "gen_ai.request.model": "m"}),
+        json!({"shop.region": "us", "shop.asked": null, "shop.trial": true, "gen_ai.input.messages": "[]"}),
+    ] {
+        tally.add("shop", Timestamp::from_micros(1), attributes.as_object().unwrap(), &[]);
+    }
+    assert_eq!(tally.told().attributes, ["shop.region", "shop.retries", "shop.trial"]);
 }
 
 #[test]
