@@ -50,7 +50,7 @@ const TABLE: &[(&str, &str, u16, &str)] = &[
     ("GET /api/v1/nothing", "", 404, "route-not-found"),
     ("GET /api/v1/apply", "", 405, "method-not-allowed"),
     ("POST /api/v1/apply", HUGE, 413, "body-too-large"),
-    ("POST /api/v1/apply", STALLED, 504, "request-timeout"),
+    ("POST /api/v1/apply", STALLED, 408, "body-too-slow"),
     ("GET /api/v1/assets/prompt/%FF", "", 400, "path-invalid"),
     ("GET /api/v1/assets/prompt/x/diff?from=first", "", 400, "query-invalid"),
     ("GET /api/v1/assets?limit=many", "", 400, "paging-invalid"),
@@ -61,18 +61,17 @@ const TABLE: &[(&str, &str, u16, &str)] = &[
     ("POST /v1/v1/messages", "", 404, "route-not-found"),
     ("GET /v1/chat/completions", "", 405, "method-not-allowed"),
     ("POST /v1/chat/completions", HUGE, 413, "body-too-large"),
-    ("POST /v1/chat/completions", STALLED, 504, "request-timeout"),
+    ("POST /v1/chat/completions", STALLED, 408, "body-too-slow"),
     ("GET /v1/models/%FF", "", 400, "path-invalid"),
     ("GET /v1/traces", "", 405, "method-not-allowed"),
     ("POST /v1/traces", HUGE, 413, "body-too-large"),
-    ("POST /v1/traces", STALLED, 504, "request-timeout"),
+    ("POST /v1/traces", STALLED, 408, "body-too-slow"),
     ("GET /errors/nothing", "", 404, "route-not-found"),
 ];
 
-/// The settings are short so that what never comes is given up soon.
+/// What never comes is given up soon.
 fn impatient(data: &Path) -> Server {
-    let settings = [("MAINSPRING__SERVER__REQUEST_TIMEOUT", "1s"), ("MAINSPRING__SERVER__ANSWER_TIMEOUT", "1s")];
-    Server::start_with(data, &["serve"], &settings)
+    Server::start_with(data, &["serve"], &[("MAINSPRING__SERVER__CLIENT_TIMEOUT", "2s")])
 }
 
 #[test]
