@@ -16,7 +16,7 @@ use http::{HeaderName, HeaderValue, header};
 use mainspring_kernel::{Clock, FaultKind, id::RequestId};
 use mainspring_telemetry::Metrics;
 use serde_json::Value;
-use tokio::time::timeout_at;
+use tokio::time::{self, timeout_at};
 
 use crate::{in_time::Waits, problem::Problem};
 
@@ -132,23 +132,27 @@ impl Deadlines {
     }
 }
 
+/// A body that is waited for may come long before it has to, so it is looked at so often what time it has given.
+const LOOKED_AT: Duration = Duration::from_secs(1);
+
 /// Breaks off an answer that does not begin in time. What was being done for it is dropped. For as long as the request's body
 /// is waited for it is given more: that ends by `in_time`.
 pub async fn deadline(State(limits): State<Deadlines>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let Some(limit) = limits.limit(route) else { return next.run(request).await };
     let waits = request.extensions().get::<Waits>().cloned().unwrap_or_default();
-    let (began, mut within) = (tokio::time::Instant::now(), limit);
+    let by = time::Instant::now() + limit;
+    let mut look_at = by;
     let mut answer = pin!(next.run(request));
     loop {
-        if let Ok(response) = timeout_at(began + within, answer.as_mut()).await {
+        if let Ok(response) = timeout_at(look_at, answer.as_mut()).await {
             return response;
         }
-        let more = limit + waits.so_far();
-        if more <= within {
+        let (now, by) = (time::Instant::now(), by + waits.so_far());
+        if by <= now {
             return Problem::new(FaultKind::Timeout, "request-timeout", format!("no answer within {} s", limit.as_secs()))
                 .into_response();
         }
-        within = more;
+        look_at = by.min(now + LOOKED_AT);
     }
 }

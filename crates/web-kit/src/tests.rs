@@ -366,6 +366,16 @@ async fn the_deadline_of_an_answer_does_not_count_what_its_body_is_waited_for() 
     assert_eq!(ask(false, coming("/soon", dripping(vec!["[", "]"]))).await, (StatusCode::OK, "[]".into()));
     let (status, body) = ask(false, coming("/soon", futures::stream::pending())).await;
     assert_eq!((status, code(&body).as_str()), (StatusCode::REQUEST_TIMEOUT, "body-too-slow"));
+    // Whose body has come is late by the same time, however long it might have been waited for.
+    let never = |_: Body<serde_json::Value>| std::future::pending::<()>();
+    let app = Router::new()
+        .route("/never", post(never))
+        .layer(middleware::from_fn_with_state(Deadlines::of(Duration::from_millis(20)), deadline))
+        .layer(middleware::from_fn_with_state(BodyWithin(Duration::from_secs(600)), in_time));
+    let began = std::time::Instant::now();
+    let (status, body) = ask_of(app, coming("/never", dripping(vec!["[", "]"]))).await;
+    assert_eq!((status, code(&body).as_str()), (StatusCode::GATEWAY_TIMEOUT, "request-timeout"));
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
     // Nobody reads this one, and nobody waits for it.
     let (status, body) = ask(false, coming("/slow", futures::stream::pending())).await;
     assert_eq!((status, code(&body).as_str()), (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"));
