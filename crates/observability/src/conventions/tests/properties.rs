@@ -205,6 +205,7 @@ fn attributes_of_their_own_are_named_that_groups_can_be_made_of() {
     for attributes in [
         json!({"shop.retries": 2, "shop.region": "eu", "shop.basket": {"items": 3}, "input.value": "hi", "gen_ai.request.model": "m"}),
         json!({"shop.region": "us", "shop.asked": null, "shop.trial": true, "gen_ai.input.messages": "[]"}),
+        json!({"mainspring.sampling.weight": 4.0, "otel.scope.name": "shop.sdk", "": "nameless"}),
     ] {
         tally.add("shop", Timestamp::from_micros(1), attributes.as_object().unwrap(), &[]);
     }
