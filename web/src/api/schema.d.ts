@@ -1082,7 +1082,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Says which conventions and versions the newest spans of each service are written in, and names that are not understood. */
+        /**
+         * Says which conventions and versions the newest spans of each service are written in, names that are not understood, and
+         *     attributes of the senders' own.
+         */
         get: operations["get_trace_conventions"];
         put?: never;
         post?: never;
@@ -1286,7 +1289,7 @@ export interface paths {
         };
         /**
          * Gives the numbers of every panel: of the last day where no `from` is given, told apart `by` a field such as `app`, `model`,
-         *     `release`, `key` or `user`, and of those spans only that pass the `filter`.
+         *     `release`, `key` or `user`, or by an attribute, `attributes["region"]`, and of those spans only that pass the `filter`.
          */
         get: operations["dashboard_data"];
         put?: never;
@@ -4571,7 +4574,7 @@ export interface components {
             /** @description `data`, `nothing` (there is none in that time) or `failed`. */
             state: string;
             measures: string[];
-            /** @description The field whose values are told apart. */
+            /** @description The field, or the attribute, whose values are told apart. */
             by?: string | null;
             /** @description Which spans are measured; empty: all of them. */
             filter: string;
