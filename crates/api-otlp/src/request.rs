@@ -68,6 +68,8 @@ pub(crate) async fn read_body(request: Request) -> Result<Bytes, Problem> {
     mainspring_web_kit::read_body(request).await.map_err(|problem| match problem.code {
         "body-too-large" => too_large(),
         "body-unreadable" => unreadable("it ended early".to_owned()),
+        // Most exporters give up what is answered with 408, and send again what is answered so.
+        "body-too-slow" => problem.with_status(StatusCode::GATEWAY_TIMEOUT),
         _ => problem,
     })
 }

@@ -65,7 +65,7 @@ const TABLE: &[(&str, &str, u16, &str)] = &[
     ("GET /v1/models/%FF", "", 400, "path-invalid"),
     ("GET /v1/traces", "", 405, "method-not-allowed"),
     ("POST /v1/traces", HUGE, 413, "body-too-large"),
-    ("POST /v1/traces", STALLED, 408, "body-too-slow"),
+    ("POST /v1/traces", STALLED, 504, "body-too-slow"),
     ("GET /errors/nothing", "", 404, "route-not-found"),
 ];
 
