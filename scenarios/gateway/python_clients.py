@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 
 import cohere
 import openai
@@ -98,6 +99,42 @@ with Upstream() as upstream:
         asked = theirs.responses.create(model=model(kind, "tool=weather"), input="hello", tools=functions)
         call = next(item for item in asked.output if item.type == "function_call")
         assert (call.name, json.loads(call.arguments)) == ("weather", {"city": "Paris"}), (kind, asked)
+
+    @scenario
+    def kept(kind):
+        """OpenAI's client: a response is read, listed, polled, cancelled and deleted where it is kept"""
+        made = theirs.responses.create(model=model(kind), input="hello", store=True)
+        if kind != "azure":
+            # Whoever has no such endpoint keeps nothing.
+            for ask, error, code in [
+                (lambda: theirs.responses.retrieve(made.id), openai.NotFoundError, "response-not-kept"),
+                (lambda: theirs.responses.create(model=model(kind), input="x", background=True), openai.BadRequestError, "upstream-unsupported"),
+            ]:
+                try:
+                    ask()
+                except error as refused:
+                    assert refused.code == code, (kind, refused)
+                else:
+                    raise AssertionError(f"{kind}: {code}")
+            return
+        again = theirs.responses.retrieve(made.id)
+        assert (again.id, again.output_text, again.usage.output_tokens) == (made.id, "one two three", 8), again
+        items = list(theirs.responses.input_items.list(made.id))
+        assert [item.content[0].text for item in items] == ["hello"], items
+        theirs.responses.delete(made.id)
+        try:
+            theirs.responses.retrieve(made.id)
+            raise AssertionError("it was deleted")
+        except openai.NotFoundError as gone:
+            assert "not found" in gone.message, gone
+        begun = theirs.responses.create(model=model(kind), input="hello", background=True)
+        assert begun.status == "queued" and begun.usage is None, begun
+        while begun.status in ("queued", "in_progress"):
+            time.sleep(0.1)
+            begun = theirs.responses.retrieve(begun.id)
+        assert (begun.status, begun.output_text) == ("completed", "one two three"), begun
+        other = theirs.responses.create(model=model(kind), input="hello", background=True)
+        assert theirs.responses.cancel(other.id).status == "cancelled", other
 
     @scenario
     def messages(kind):

@@ -14,6 +14,7 @@ mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 mod inputs;
+mod kept;
 mod lines;
 mod models;
 mod page;
@@ -123,10 +124,10 @@ fn routes() -> Vec<Route<Surface>> {
         Route::get("/v1/responses", responses::no_socket),
         Route::post("/v1/responses/compact", compact::compact),
         Route::post("/v1/responses/input_tokens", compact::count),
-        Route::get("/v1/responses/{id}", responses::kept),
-        Route::delete("/v1/responses/{id}", responses::kept),
-        Route::post("/v1/responses/{id}/cancel", responses::kept),
-        Route::get("/v1/responses/{id}/input_items", responses::kept),
+        Route::get("/v1/responses/{id}", kept::read),
+        Route::delete("/v1/responses/{id}", kept::delete),
+        Route::post("/v1/responses/{id}/cancel", kept::cancel),
+        Route::get("/v1/responses/{id}/input_items", kept::input_items),
         Route::post("/v1/completions", completions::complete),
         Route::post("/v1/embeddings", embeddings::embed),
         Route::post("/v1/rerank", passed::rerank),

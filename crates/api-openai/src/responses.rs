@@ -1,4 +1,4 @@
-//! `POST /v1/responses`, and what is asked of responses that were made before.
+//! `POST /v1/responses`.
 
 use axum::{
     Json as Reply,
@@ -11,7 +11,7 @@ use http::{
     header::{ALLOW, UPGRADE},
 };
 use mainspring_chains::{Alternative, Answer as Answered, AnswerEvent, AnswerStream, ChainFault, Outcome};
-use mainspring_kernel::{FaultKind, Money, id::RequestId, text};
+use mainspring_kernel::{FaultKind, Money, id::RequestId};
 use mainspring_llm::{
     FinishReason, Provenance, TokenUsage, Told, Usage,
     exchange::{Answer as Exchanged, Choice, Dialect, Event, Finish, Part},
@@ -20,7 +20,7 @@ use mainspring_providers::{
     Operation,
     openai::responses::{self, Writer},
 };
-use mainspring_web_kit::{Path, Problem, Sse, SseEvent, with_cost, with_told};
+use mainspring_web_kit::{Problem, Sse, SseEvent, with_cost, with_told};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -43,14 +43,6 @@ pub(crate) async fn create(State(state): State<Surface>, asked: Asked) -> Answer
         Err(error) => Err(state.unknown(&asked, error).await),
         answer => answer,
     }
-}
-
-/// A response that was made before, to be read, deleted or cancelled. Which account of which provider keeps one is not known
-/// here, and asking all of them would show one project's responses to another, so nobody is asked.
-pub(crate) async fn kept(_: Who, Path(id): Path<String>) -> OpenAiError {
-    let id = text::elide(&id, 80);
-    let detail = format!("`{id}` is not kept here: send the conversation in `input`, or ask the provider that made it");
-    OpenAiError::from(Problem::new(FaultKind::NotFound, "response-not-kept", detail))
 }
 
 /// `GET /v1/responses`: newer versions of Codex try a socket first, and go on without one where they are told that there is

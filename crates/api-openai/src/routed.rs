@@ -147,14 +147,18 @@ fn ordered(answer: &RerankAnswer, documents: Option<&[String]>, model: &str) -> 
     body
 }
 
-fn json_bytes(bytes: Bytes) -> Response {
+pub(crate) fn json_bytes(bytes: Bytes) -> Response {
     let mut response = Response::new(Sent::from(bytes));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
 /// Chunks as they arrive. One that does not arrive ends the stream with an event that clients take for a failure.
-fn stream_bytes(chunks: BoxStream<'static, Result<Bytes, GatewayFault>>, operation: Operation, spent: Spent) -> Response {
+pub(crate) fn stream_bytes(
+    chunks: BoxStream<'static, Result<Bytes, GatewayFault>>,
+    operation: Operation,
+    spent: Spent,
+) -> Response {
     let bytes = chunks.map(move |chunk| match chunk {
         Ok(piece) => costing(piece, last_event(operation), spent.cost()),
         Err(fault) => last_words(fault, operation),

@@ -3,6 +3,7 @@ mod codex;
 mod codex_exec;
 mod costing;
 mod inputs;
+mod kept;
 mod local;
 mod models;
 mod responses;

@@ -13,7 +13,7 @@ use sqlx::{
 };
 
 use crate::{
-    CatalogFault, Param, Row, Tx,
+    CatalogFault, Notices, Param, Row, Tx,
     driver::{self, postgres_fault, sqlite_fault},
     migrations,
 };
@@ -160,6 +160,15 @@ impl Catalog {
                 }
                 other => return other,
             }
+        }
+    }
+
+    /// Begins to hear what other processes tell on a channel (`Tx::tell`). Nothing on SQLite, which has no way to say it.
+    pub async fn listen(&self, channel: &'static str) -> Result<Option<Notices>, CatalogFault> {
+        match &*self.inner {
+            Inner::Sqlite(_) => Ok(None),
+            // On the heap: a connection that is being opened is large.
+            Inner::Postgres(pool) => Box::pin(within_deadline(Notices::on(pool, channel))).await.map(Some),
         }
     }
 

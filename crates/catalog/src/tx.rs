@@ -9,6 +9,7 @@ use crate::{
     constraints::Constraints,
     driver::{self, postgres_fault, sqlite_fault},
     engine::within_deadline,
+    params,
 };
 
 /// A transaction dropped in the middle of a statement is safe too: the driver first finishes or
@@ -58,6 +59,16 @@ impl Tx {
         let changed = within_deadline(self.link.execute(sql, params)).await?;
         self.failed = false;
         Ok(changed)
+    }
+
+    /// Has every process that listens on the channel hear of it when this is committed, this one among them. On SQLite
+    /// nobody listens.
+    pub async fn tell(&mut self, channel: &'static str) -> Result<(), CatalogFault> {
+        const TELL: &str = "SELECT pg_notify($1, '')";
+        match self.engine() {
+            Engine::Sqlite => Ok(()),
+            Engine::Postgres => self.execute(TELL, params![channel]).await.map(drop),
+        }
     }
 
     /// When this answers `Ok`, the change is durable. When the database goes away during it, nobody

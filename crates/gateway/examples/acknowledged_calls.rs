@@ -113,6 +113,7 @@ fn outcome(ledger: &Ledger, who: &Caller, intent: &Intent, tokens: u64) -> CallR
         charges: Vec::new(),
         cached: false,
         batch: false,
+        response: None,
         trace: intent.trace,
     }
 }

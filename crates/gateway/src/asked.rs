@@ -103,6 +103,11 @@ impl Asked {
         !self.request.peeked.stream && writes(self.request.operation)
     }
 
+    /// Whether the answer is to be made while the client is away.
+    pub(crate) fn is_background(&self) -> bool {
+        self.request.operation == Operation::Responses && self.request.peeked.background
+    }
+
     /// By which of a target's times the call is judged.
     pub(crate) fn manner(&self) -> Manner {
         let whole = !self.request.peeked.stream && self.request.operation != Operation::CountTokens;

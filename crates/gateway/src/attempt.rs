@@ -16,7 +16,7 @@ use crate::{
     bill::Bill,
     fault::GatewayFault,
     input::Input,
-    reckon,
+    makers, reckon,
     routes::Route,
     target::{Entered, Target},
     trace,
@@ -59,6 +59,10 @@ pub(crate) struct Of {
     pub(crate) most: u64,
     /// How the answer comes.
     pub(crate) manner: Manner,
+    /// The client wants a response that is made while it is away.
+    pub(crate) background: bool,
+    /// The provider keeps the response.
+    pub(crate) kept: bool,
 }
 
 /// Dropped before it is over, it is settled with what was seen, or with a guess from what was streamed.
@@ -80,6 +84,8 @@ pub(crate) struct Attempt {
     /// When lookers are told next, in eighths of a token.
     shown_at: u64,
     over: bool,
+    /// The response that goes on in the background: whoever waits for its end charges it.
+    left: Option<String>,
     _slot: Option<OwnedSemaphorePermit>,
 }
 
@@ -107,6 +113,7 @@ impl Attempt {
             told_at: 0,
             shown_at: TELL_EVERY,
             over: false,
+            left: None,
             _slot: slot,
         }
     }
@@ -153,8 +160,9 @@ impl Attempt {
             self.begun = Some(moment);
             self.stage = Stage::Answering;
             self.came = true;
-            // A count comes at once, also from a model that takes its time to answer.
-            let manner = (self.operation() != Operation::CountTokens).then_some(self.of.manner);
+            // A count comes at once, also from a model that takes its time to answer; so does a promise to answer later.
+            let tells = self.operation() != Operation::CountTokens && self.left.is_none();
+            let manner = tells.then_some(self.of.manner);
             self.entered.began(manner, moment);
             self.of.bill.begins(&self.of.route.targets[self.of.index], &self.of.named, moment);
             if let Some(span) = &mut self.span {
@@ -178,9 +186,21 @@ impl Attempt {
         }
     }
 
-    /// The target has given the response a name that a client may go on from.
-    pub(crate) fn made(&self, response: &[u8]) {
-        self.of.bill.makes(response, self.target().id);
+    /// The target has given the response a name that a client may go on from, or come back for.
+    pub(crate) fn made(&mut self, response: &[u8], goes_on: bool) {
+        self.of.bill.makes(response, self.target(), (&*self.of.named, self.of.kept));
+        if goes_on && self.is_background() {
+            self.left = makers::plain(response).map(str::to_owned);
+        }
+    }
+
+    pub(crate) const fn is_background(&self) -> bool {
+        self.of.background
+    }
+
+    /// The response that goes on when the answer is over.
+    pub(crate) fn left(&self) -> Option<&str> {
+        self.left.as_deref()
     }
 
     /// More text came, of so many eighths of a token.
@@ -298,6 +318,9 @@ impl Attempt {
     /// An attempt that nobody is paid for costs nothing, also where a price is by the request.
     fn charge(&mut self, used: Option<TokenUsage>) {
         self.over = true;
+        if self.left.is_some() {
+            return;
+        }
         let (cost, charge) = match &used {
             Some(usage) => self.of.bill.charge(self.target(), &self.of.named, usage),
             None => (Money::ZERO, None),

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// An answer in one piece may be so long: thousands of embeddings.
-const ANSWER_MAX: usize = 128 * 1024 * 1024;
+pub(crate) const ANSWER_MAX: usize = 128 * 1024 * 1024;
 /// Of an answer that says no, so much is read, for so long.
 const REFUSAL_MAX: usize = 256 * 1024;
 const REFUSAL_WITHIN: Duration = Duration::from_secs(30);
@@ -101,6 +101,10 @@ impl Reach {
             _ if asked.request.operation == Operation::CountTokens && !is_counted_there(asked, index) => {
                 self.count(asked, index).await
             }
+            ProviderKind::Local if asked.is_background() => {
+                let why = "`background` cannot be said to a model of this process".to_owned();
+                Err(asked.route.targets[index].fault(FaultClass::Unsupported, why).into())
+            }
             ProviderKind::Local => self.begin_local(asked, index, (&mut attempt, until)).await,
             _ => match self.begin_remote(asked, index, (&mut attempt, until)).await {
                 Err(fault) if cannot_count(asked, index, &fault) => self.count(asked, index).await,
@@ -139,11 +143,7 @@ impl Reach {
         attempt.sends();
         let mut incoming = self.socket.send(&endpoint, outgoing, Patience { connect, first, idle, until }).await?;
         if !incoming.status.is_success() {
-            let (status, headers) = (incoming.status, std::mem::take(&mut incoming.headers));
-            // A refusal whose text does not come is a refusal all the same.
-            let body = timeout(pause.min(REFUSAL_WITHIN), incoming.whole(REFUSAL_MAX)).await;
-            let body = body.ok().and_then(Result::ok).unwrap_or_default();
-            return Err(adapter.refusal(&endpoint, status, &headers, &body).into());
+            return Err(refused(incoming, (adapter, endpoint.as_ref()), pause).await.into());
         }
         attempt.is_answered();
         let headers = handed_on(&endpoint, &incoming.headers);
@@ -205,6 +205,18 @@ fn prepare(asked: &Asked, index: usize, place: (&dyn Adapter, &Endpoint)) -> Res
     Ok(Prepared { outgoing, way: Way::Translate(shape), lost })
 }
 
+/// What an answer that says no means. One whose text does not come is a refusal all the same.
+pub(crate) async fn refused(
+    mut incoming: Incoming,
+    (adapter, endpoint): (&dyn Adapter, &Endpoint),
+    pause: Duration,
+) -> UpstreamFault {
+    let (status, headers) = (incoming.status, std::mem::take(&mut incoming.headers));
+    let body = timeout(pause.min(REFUSAL_WITHIN), incoming.whole(REFUSAL_MAX)).await;
+    let body = body.ok().and_then(Result::ok).unwrap_or_default();
+    adapter.refusal(endpoint, status, &headers, &body)
+}
+
 /// Refuses an answer that is no stream before a byte of it goes anywhere.
 async fn is_stream(incoming: &mut Incoming, (adapter, endpoint): (&dyn Adapter, &Endpoint)) -> Result<(), UpstreamFault> {
     let kind = incoming.headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes().to_ascii_lowercase()).unwrap_or_default();
@@ -221,7 +233,7 @@ async fn is_stream(incoming: &mut Incoming, (adapter, endpoint): (&dyn Adapter, 
 
 /// Headers of the provider that its own clients read. Its rate limits are not theirs: ours stand there. One that quotes our
 /// key is nobody's.
-fn handed_on(endpoint: &Endpoint, headers: &HeaderMap) -> HeaderMap {
+pub(crate) fn handed_on(endpoint: &Endpoint, headers: &HeaderMap) -> HeaderMap {
     let read = |name: &HeaderName| {
         let name = name.as_str();
         let own = name.starts_with("openai-") || (name.starts_with("anthropic-") && !name.starts_with("anthropic-ratelimit-"));
@@ -330,7 +342,8 @@ fn look(bytes: &Bytes, (adapter, endpoint): (&dyn Adapter, &Endpoint), attempt: 
     if operation == Operation::Responses
         && let Some(id) = makers::made(bytes)
     {
-        attempt.made(id);
+        let goes_on = attempt.is_background() && makers::is_under_way(bytes);
+        attempt.made(id, goes_on);
     }
     let usage = adapter.usage(operation, bytes);
     match &usage {

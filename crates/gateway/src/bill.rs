@@ -19,7 +19,7 @@ use crate::{
     fault::GatewayFault,
     ledger::Permit,
     live::{Answering, Board, Live},
-    makers::Makers,
+    makers::{self, Makers},
     metrics::{self, Counters},
     record::{AttemptCharge, CallRecord, CallStatus, PriceStamp},
     service::CacheOutcome,
@@ -60,7 +60,7 @@ impl Spent {
     pub fn cost(&self) -> Option<Money> {
         let bill = self.0.upgrade()?;
         let open = bill.lock();
-        open.permit.is_none().then_some(open.record.cost)
+        open.is_settled().then_some(open.record.cost)
     }
 }
 
@@ -72,6 +72,28 @@ struct Open {
     first: Option<Duration>,
     /// What of the cost was followed by setting aside anew.
     covered: Money,
+    /// The response that was made last, and who made it.
+    made: Option<Made>,
+    /// The answer is made in the background, and somebody else settles the call.
+    left: bool,
+}
+
+/// A response that its provider keeps, the provider and its model.
+type Made = (String, String, String);
+
+/// A call whose answer is made in the background, for whoever settles it when that is over.
+#[derive(Debug)]
+pub(crate) struct Left {
+    pub(crate) permit: Permit,
+    pub(crate) record: CallRecord,
+    /// Absent after a restart.
+    pub(crate) span: Option<OpenSpan>,
+}
+
+impl Open {
+    const fn is_settled(&self) -> bool {
+        self.permit.is_none() && !self.left
+    }
 }
 
 /// How a call came out.
@@ -89,8 +111,9 @@ impl Bill {
         (permit, record, span): (Permit, CallRecord, OpenSpan),
     ) -> Arc<Self> {
         let trace = span.context().clone();
-        let open = Mutex::new(Open { permit: Some(permit), record, span: Some(span), first: None, covered: Money::ZERO });
-        Arc::new(Self { desk, prices, operation, started, trace, open })
+        let (permit, span) = (Some(permit), Some(span));
+        let open = Open { permit, record, span, first: None, covered: Money::ZERO, made: None, left: false };
+        Arc::new(Self { desk, prices, operation, started, trace, open: Mutex::new(open) })
     }
 
     pub(crate) fn spent(self: &Arc<Self>) -> Spent {
@@ -148,10 +171,24 @@ impl Bill {
         });
     }
 
-    /// A target has made a response that a client may go on from.
-    pub(crate) fn makes(&self, response: &[u8], target: u64) {
-        let project = self.lock().record.caller.project;
-        self.desk.makers.note(project, response, target);
+    /// A target has made a response that a client may go on from, and that its provider may keep.
+    pub(crate) fn makes(&self, response: &[u8], target: &Target, (named, kept): (&str, bool)) {
+        let made = |name: &str| (name.to_owned(), target.provider.name.to_string(), target.model(named).to_owned());
+        let mut open = self.lock();
+        open.made = makers::plain(response).filter(|_| kept).map(made);
+        let project = open.record.caller.project;
+        drop(open);
+        self.desk.makers.note(project, response, target.id);
+    }
+
+    /// Gives the call away, whose answer is made in the background: from here on nobody settles it here.
+    pub(crate) fn leave(&self, response: String) -> Option<Left> {
+        let mut open = self.lock();
+        let permit = open.permit.take()?;
+        open.left = true;
+        let first_ms = open.first.map(millis);
+        let record = CallRecord { response: Some(response), first_ms, ..open.record.clone() };
+        Some(Left { permit, record, span: open.span.take() })
     }
 
     /// Adds what an attempt used; answers what that costs.
@@ -162,21 +199,10 @@ impl Bill {
             tracing::error!(call = %open.record.id, "an attempt ended after its call was settled");
         }
         let charge = self.prices.cost(target.place(named), usage, open.record.batch);
-        add(&mut open.record.usage, usage);
-        let cost = charge.as_ref().map_or(Money::ZERO, |charge| charge.cost);
-        open.record.cost += cost;
-        let price = charge.as_ref().map(|charge| charge.price.clone());
-        open.record.charges.push(AttemptCharge {
-            provider: target.provider.name.to_string(),
-            target: target.model(named).to_owned(),
-            usage: *usage,
-            cost,
-            price: price.clone(),
-        });
-        match price {
-            price @ Some(_) => open.record.price = price,
-            None if !usage.is_nothing() => self.desk.counters.unpriced(),
-            None => {}
+        let place = (target.provider.name.as_str(), target.model(named));
+        let cost = enter(&mut open.record, place, usage, charge.as_ref());
+        if charge.is_none() && !usage.is_nothing() {
+            self.desk.counters.unpriced();
         }
         (cost, charge)
     }
@@ -227,8 +253,10 @@ impl Bill {
         let mut open = self.lock();
         let permit = open.permit.take()?;
         let took = self.started.elapsed();
-        let first = open.first;
+        let (first, made) = (open.first, open.made.take());
         let record = &mut open.record;
+        let response = made.filter(|_| status != CallStatus::Failed).and_then(|made| of_shown(record, made));
+        record.response = response;
         record.status = status;
         record.class = fault.and_then(GatewayFault::class);
         record.took_ms = millis(took);
@@ -270,7 +298,7 @@ impl Bill {
     }
 
     pub(crate) fn is_settled(&self) -> bool {
-        self.lock().permit.is_none()
+        self.lock().is_settled()
     }
 
     /// So far; of a call that is complete, what it cost.
@@ -295,11 +323,36 @@ fn show(record: &mut CallRecord, target: &Target, named: &str) {
     record.target = Some(target.model(named).to_owned());
 }
 
-fn millis(duration: Duration) -> u32 {
+/// The name of a response, if whoever is shown made it.
+fn of_shown(record: &CallRecord, (response, provider, target): Made) -> Option<String> {
+    let shown = (record.provider.as_deref(), record.target.as_deref());
+    (shown == (Some(provider.as_str()), Some(target.as_str()))).then_some(response)
+}
+
+/// Adds to a record what was used at a provider's model, and answers what that cost.
+pub(crate) fn enter(
+    record: &mut CallRecord,
+    (provider, target): (&str, &str),
+    usage: &TokenUsage,
+    charge: Option<&Charge>,
+) -> Money {
+    add(&mut record.usage, usage);
+    let cost = charge.map_or(Money::ZERO, |charge| charge.cost);
+    record.cost += cost;
+    let price = charge.map(|charge| charge.price.clone());
+    if price.is_some() {
+        record.price.clone_from(&price);
+    }
+    let (provider, target) = (provider.to_owned(), target.to_owned());
+    record.charges.push(AttemptCharge { provider, target, usage: *usage, cost, price });
+    cost
+}
+
+pub(crate) fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
 
-fn close(mut span: OpenSpan, record: &CallRecord, code: Option<&'static str>) {
+pub(crate) fn close(mut span: OpenSpan, record: &CallRecord, code: Option<&'static str>) {
     span.set(trace::STATUS, record.status.as_str());
     span.set(trace::ATTEMPTS, record.attempts);
     if let (Some(provider), Some(target)) = (&record.provider, &record.target) {

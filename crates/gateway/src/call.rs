@@ -1,6 +1,6 @@
 //! One call from start to end: found, looked up in the cache, let in, asked, handed over, settled.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::HeaderMap;
 use mainspring_kernel::{
@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use crate::{
     allowed,
     asked::Asked,
+    background,
     bill::Bill,
     cache::{Compared, Look, Slot},
     choose,
@@ -40,6 +41,9 @@ use crate::{
     trace,
 };
 
+/// When to come back where too many answers are made in the background.
+const FULL: Duration = Duration::from_secs(30);
+
 /// A call that was let in, and the headers that tell its client of limits.
 #[derive(Debug)]
 pub(crate) struct LetIn {
@@ -58,7 +62,7 @@ impl Gateway {
     pub(crate) async fn called(&self, request: Request) -> Result<(Answered, Arc<Bill>), GatewayFault> {
         let started = Instant::now();
         let route = self.resolve(request.caller.project, &request.peeked.model)?;
-        stays(&request)?;
+        self.may_stay(&request)?;
         let asked = Asked::of(request, route, started);
         let prices = self.inner.ledger.prices(asked.request.caller.project);
         let look = self.inner.cache.look(&asked);
@@ -114,11 +118,18 @@ impl Gateway {
         let outcome = if slot.is_some() { CacheOutcome::Miss } else { CacheOutcome::Off };
         let seen = asked.question().weigh(&asked.route, prices, Instant::now());
         let mut order = choose::order(&seen, asked.route.spec.choose, asked.sticky(), &mut rand::rng());
-        if let Some(index) = self.maker(asked) {
+        if let Some(index) = self.maker(asked).await {
             order.prefer(index);
         }
         match Run::of(&self.inner.reach, &self.inner.desk, (asked, &admitted.bill), order).run().await {
-            Ok(got) => Ok(Over { cache: &self.inner.cache, asked, admitted, outcome, slot }.hand(got)),
+            Ok(got) => {
+                let left = got.left().map(|response| (response.to_owned(), Arc::clone(&admitted.bill)));
+                let answered = Over { cache: &self.inner.cache, asked, admitted, outcome, slot }.hand(got);
+                if let Some(left) = left.and_then(|(response, bill)| bill.leave(response)) {
+                    Box::pin(self.follow(left)).await;
+                }
+                Ok(answered)
+            }
             Err(fault) => {
                 admitted.bill.fails(&fault);
                 Err(fault)
@@ -126,12 +137,36 @@ impl Gateway {
         }
     }
 
-    /// The target that made the response the request goes on from.
-    fn maker(&self, asked: &Asked) -> Option<usize> {
+    /// The target that made the response the request goes on from. What is not remembered here the catalog may know.
+    async fn maker(&self, asked: &Asked) -> Option<usize> {
         let several = asked.request.said_in == Dialect::OpenAiResponses && asked.route.targets.len() > 1;
         let response = makers::previous(&asked.request.body).filter(|_| several)?;
-        let id = self.inner.desk.makers.of(asked.request.caller.project, response)?;
-        asked.route.targets.iter().position(|target| target.id == id)
+        let (project, targets) = (asked.request.caller.project, &asked.route.targets);
+        if let Some(id) = self.inner.desk.makers.of(project, response) {
+            return targets.iter().position(|target| target.id == id);
+        }
+        let known = Box::pin(self.known_maker(project, makers::plain(response)?)).await;
+        let maker = known.inspect_err(|fault| tracing::debug!(%fault, "who made a response could not be read")).ok()??;
+        let is_it =
+            |target: &Target| target.provider.name.as_str() == maker.provider && target.model(&asked.named) == maker.target;
+        // Another model of the same account knows the response too.
+        let same = |target: &Target| target.provider.name.as_str() == maker.provider;
+        targets.iter().position(is_it).or_else(|| targets.iter().position(same))
+    }
+
+    /// A line of a batch has one answer, which is there when the batch is.
+    fn may_stay(&self, request: &Request) -> Result<(), GatewayFault> {
+        if request.operation != Operation::Responses || !request.peeked.background {
+            return Ok(());
+        }
+        if request.batch {
+            return Err(GatewayFault::invalid("background", "a batch is made in the background as it is; leave it out"));
+        }
+        if self.inner.background.is_full() {
+            let why = format!("{} answers are made in the background already", background::MOST);
+            return Err(GatewayFault::NoTarget { model: request.peeked.model.clone(), why, retry_after: Some(FULL) });
+        }
+        Ok(())
     }
 
     /// Asks the ledger, and opens the call's bill and span.
@@ -171,16 +206,6 @@ impl Gateway {
         let bill = Bill::open(Arc::clone(&self.inner.desk), prices.clone(), (operation, asked.started), opened);
         Ok(LetIn { id, bill, headers })
     }
-}
-
-/// An answer that is made while the client is away is fetched from its provider later, past whoever pays: its call would be
-/// settled with next to nothing, and nobody here could hand it out.
-fn stays(request: &Request) -> Result<(), GatewayFault> {
-    const WHY: &str = "an answer in the background could be neither fetched nor paid here; leave it out, and ask for a stream";
-    if request.operation == Operation::Responses && request.peeked.background {
-        return Err(GatewayFault::invalid("background", WHY));
-    }
-    Ok(())
 }
 
 /// What the call may come to: one attempt. Further ones are asked for when they are made.
@@ -304,6 +329,7 @@ fn record(asked: &Asked, id: CallId, at: Timestamp) -> CallRecord {
         charges: Vec::new(),
         cached: false,
         batch: request.batch,
+        response: None,
         trace: request.trace.trace,
     }
 }

@@ -23,6 +23,9 @@ pub enum GatewayFault {
     /// Told to a client that comes back.
     #[error("nobody took the answer of `{model}`, and its call was ended")]
     NotTaken { model: String },
+    /// Who made a response is not there any more.
+    #[error("response `{response}` was made by provider `{provider}`, which this project does not have any more")]
+    MakerGone { provider: String, response: String },
     /// What the last target that was tried said.
     #[error(transparent)]
     Upstream(#[from] UpstreamFault),
@@ -83,7 +86,7 @@ pub(crate) const fn local_class(fault: &ModelFault) -> FaultClass {
 impl Fault for GatewayFault {
     fn kind(&self) -> FaultKind {
         match self {
-            Self::UnknownModel { .. } => FaultKind::NotFound,
+            Self::UnknownModel { .. } | Self::MakerGone { .. } => FaultKind::NotFound,
             Self::BadRequest { .. } => FaultKind::Invalid,
             Self::NoTarget { .. } => FaultKind::Unavailable,
             Self::Late { .. } | Self::NotTaken { .. } => FaultKind::Timeout,
@@ -101,6 +104,7 @@ impl Fault for GatewayFault {
             Self::NoTarget { .. } => "gateway-no-target",
             Self::Late { .. } => "gateway-late",
             Self::NotTaken { .. } => "gateway-not-taken",
+            Self::MakerGone { .. } => "response-maker-gone",
             Self::Upstream(fault) => fault.code(),
             Self::Local(fault) => fault.code(),
             Self::Ledger(fault) => fault.code(),
@@ -114,6 +118,9 @@ impl Fault for GatewayFault {
             Self::UnknownModel { .. } => Some("`GET /v1/models` lists what can be called".into()),
             Self::NoTarget { model, .. } => Some(format!("`mainspring route explain {model}` shows how its targets stand")),
             Self::NotTaken { .. } => Some("read a stream as it comes; `server.client_timeout` says how long it is kept".into()),
+            Self::MakerGone { provider, .. } => {
+                Some(format!("apply a provider `{provider}` again that uses the account which keeps the response"))
+            }
             Self::BadRequest { .. } | Self::Late { .. } => None,
             Self::Upstream(fault) => fault.hint(),
             Self::Local(fault) => fault.hint(),
@@ -125,7 +132,11 @@ impl Fault for GatewayFault {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::NoTarget { retry_after, .. } => *retry_after,
-            Self::UnknownModel { .. } | Self::BadRequest { .. } | Self::Late { .. } | Self::NotTaken { .. } => None,
+            Self::UnknownModel { .. }
+            | Self::BadRequest { .. }
+            | Self::Late { .. }
+            | Self::NotTaken { .. }
+            | Self::MakerGone { .. } => None,
             Self::Upstream(fault) => fault.retry_after(),
             Self::Local(fault) => fault.retry_after(),
             Self::Ledger(fault) => fault.retry_after(),

@@ -131,7 +131,7 @@ impl Passing {
                     match found {
                         Found::Complete => handed.completes(),
                         Found::Failed(fault) => handed.fails(&GatewayFault::Upstream(*fault)),
-                        Found::Usage(_) | Found::Text(_) | Found::Made(_) => {}
+                        Found::Usage(_) | Found::Text(_) | Found::Made(..) => {}
                     }
                 }
                 for piece in pieces.drain(..) {
@@ -160,7 +160,7 @@ fn note(attempt: &mut Attempt, found: &Found) {
     match found {
         Found::Usage(usage) => attempt.saw(usage),
         Found::Text(eighths) => attempt.wrote(*eighths),
-        Found::Made(id) => attempt.made(id),
+        Found::Made(id, goes_on) => attempt.made(id, *goes_on),
         Found::Complete | Found::Failed(_) => {}
     }
 }

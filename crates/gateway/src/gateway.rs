@@ -10,6 +10,7 @@ use tokio::{
 };
 
 use crate::{
+    background::Background,
     begin::Reach,
     bill::Desk,
     breaker::Standing,
@@ -54,6 +55,7 @@ pub(crate) struct Inner {
     pub(crate) cache: Arc<Cache>,
     pub(crate) tasks: Tasks,
     pub(crate) clients: Clients,
+    pub(crate) background: Background,
 }
 
 impl Gateway {
@@ -93,7 +95,8 @@ impl Gateway {
         let desk = Desk { metrics, counters: Counters::default(), board: Board::default(), makers: Makers::default(), streams };
         let cache = Arc::new(Cache::new(models.clone(), embedding));
         let reach = Reach { socket, models, clock };
-        let inner = Inner { routes, ledger, desk: Arc::new(desk), reach, cache, tasks, clients };
+        let background = Background::default();
+        let inner = Inner { routes, ledger, desk: Arc::new(desk), reach, cache, tasks, clients, background };
         let gateway = Self { inner: Arc::new(inner) };
         let watching = gateway.clone();
         gateway.inner.tasks.spawn("gateway-watch", move |stop| async move { watching.watch(stop).await });
@@ -114,6 +117,7 @@ impl Gateway {
                 }
                 Err(_) => {}
             }
+            self.follow_left();
             // A store of secrets that does not answer must not keep routes from being read.
             self.refresh_keys().await;
             self.publish();

@@ -17,12 +17,14 @@ mod route;
 // A call, from start to end.
 mod asked;
 mod attempt;
+mod background;
 mod begin;
 mod bill;
 mod call;
 mod flow;
 mod hedge;
 mod here;
+mod kept;
 mod local;
 mod makers;
 mod model;
@@ -81,6 +83,7 @@ pub use gateway::Gateway;
 pub use health::TargetHealth;
 pub use history::{Minute, TargetHistory};
 pub use incurs::Incurs;
+pub use kept::{KeptAnswer, KeptBody, KeptRequest};
 pub use kind::descriptors;
 pub use ledger::{Ledger, LedgerFault};
 pub use live::{Answering, Live, Started};
@@ -92,3 +95,4 @@ pub use route::{
     Timeouts,
 };
 pub use service::{Answered, Body, CacheOutcome, CacheWish, Clients, Parts, Peeked, Read, Reading, Request};
+pub use store::Maker;

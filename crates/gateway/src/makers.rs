@@ -1,5 +1,5 @@
 //! Which target made a response that a client may go on from. Providers keep responses by account, so a call that names an
-//! earlier one is asked of the target that made it first.
+//! earlier one is asked of the target that made it first. What is remembered here spares a look into the catalog.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -8,11 +8,12 @@ use std::{
 
 use mainspring_kernel::id::ProjectId;
 use memchr::{memchr, memmem};
+use serde::Deserialize;
 
 use crate::choose::stable_hash;
 
-/// Responses that are remembered, the newest: some megabytes. What was made longer ago, or by another process, is asked of
-/// whoever's turn it is.
+/// Responses that are remembered, the newest: some megabytes. What was made longer ago, or by another process, the catalog
+/// knows where its provider keeps it.
 const MOST: usize = 50_000;
 
 type Key = (ProjectId, u64);
@@ -63,6 +64,47 @@ pub(crate) fn previous(body: &[u8]) -> Option<&[u8]> {
     word(after.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?)
 }
 
+/// The name, if it is one that can stand in an address and in the catalog.
+pub(crate) fn plain(response: &[u8]) -> Option<&str> {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let name = std::str::from_utf8(response).ok()?;
+    ((1..=256).contains(&response.len()) && response.iter().all(is_plain)).then_some(name)
+}
+
+/// How a response stands, as far as that matters here.
+#[derive(Debug, Deserialize)]
+struct Standing {
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    status: String,
+}
+
+impl Standing {
+    fn is_under_way(&self) -> bool {
+        matches!(self.status.as_str(), "queued" | "in_progress")
+    }
+}
+
+/// Whether a response is still being made.
+pub(crate) fn is_under_way(body: &[u8]) -> bool {
+    serde_json::from_slice::<Standing>(body).is_ok_and(|standing| standing.is_under_way())
+}
+
+/// With which word a response ended; nothing where it goes on, or where it is another or none at all.
+pub(crate) fn ended(response: &str, body: &[u8]) -> Option<String> {
+    let standing: Standing = serde_json::from_slice(body).ok()?;
+    let over = standing.id == response && !standing.status.is_empty() && !standing.is_under_way();
+    over.then_some(standing.status)
+}
+
+/// Whether the event that begins a response says that it is made in the background.
+pub(crate) fn is_in_background(event: &[u8]) -> bool {
+    const FIELD: &[u8] = b"\"background\"";
+    let after = memmem::find(event, FIELD).map(|at| event[at + FIELD.len()..].trim_ascii_start());
+    after.and_then(|after| after.strip_prefix(b":")).is_some_and(|said| said.trim_ascii_start().starts_with(b"true"))
+}
+
 /// Up to the quote that ends it.
 fn word(text: &[u8]) -> Option<&[u8]> {
     memchr(b'"', text).map(|end| &text[..end]).filter(|word| !word.is_empty() && word.len() <= 256)
@@ -72,7 +114,7 @@ fn word(text: &[u8]) -> Option<&[u8]> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{MOST, Makers, ProjectId, made, previous};
+    use super::{MOST, Makers, ProjectId, ended, is_in_background, is_under_way, made, plain, previous};
 
     #[test]
     fn names_of_responses_are_found_without_reading_the_rest() {
@@ -84,6 +126,41 @@ mod tests {
         assert_eq!(text(previous(br#"{"previous_response_id" : "resp_3", "input": "x"}"#)).as_deref(), Some("resp_3"));
         for none in [r#"{"previous_response_id":null}"#, r#"{"input":"say \"previous_response_id\": \"resp_4\""}"#, "{}", ""] {
             assert_eq!(text(previous(none.as_bytes())), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn how_a_response_stands_is_what_its_own_status_says() {
+        let body =
+            |status: &str| format!(r#"{{"id":"resp_1","status":{status},"output":[{{"id":"msg_1","status":"completed"}}]}}"#);
+        for (status, goes_on, over) in [
+            (r#""queued""#, true, None),
+            (r#""in_progress""#, true, None),
+            (r#""completed""#, false, Some("completed")),
+            (r#""cancelled""#, false, Some("cancelled")),
+            ("null", false, None),
+            ("7", false, None),
+        ] {
+            let body = body(status);
+            assert_eq!((is_under_way(body.as_bytes()), ended("resp_1", body.as_bytes()).as_deref()), (goes_on, over), "{body}");
+            assert_eq!(ended("resp_2", body.as_bytes()), None, "it is another's");
+        }
+        assert_eq!(ended("resp_1", br#"{"error":{"message":"gone"}}"#), None);
+        for (event, want) in [
+            (r#"{"response":{"id":"resp_1","background": true}}"#, true),
+            (r#"{"response":{"id":"resp_1","background":false,"metadata":{"background":"true"}}}"#, false),
+            (r#"{"response":{"id":"resp_1","instructions":"say \"background\":true"}}"#, false),
+            ("{}", false),
+        ] {
+            assert_eq!(is_in_background(event.as_bytes()), want, "{event}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_plain_or_is_none() {
+        assert_eq!(plain(b"resp_0a-B"), Some("resp_0a-B"));
+        for odd in [b"".as_slice(), b"..", b"resp_/x", b"resp_\0", b"resp_ x", "resp_é".as_bytes(), &[b'a'; 257]] {
+            assert_eq!(plain(odd), None, "{odd:?}");
         }
     }
 
@@ -102,7 +179,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), cut in 0_usize..80) {
-            let _ = (made(&bytes), previous(&bytes));
+            let _ = (made(&bytes), previous(&bytes), plain(&bytes), is_under_way(&bytes), is_in_background(&bytes));
             let body = br#"{"previous_response_id" : "resp_3", "x": {"id": "resp_9"}}"#;
             let _ = (made(&body[..cut.min(body.len())]), previous(&body[..cut.min(body.len())]));
         }

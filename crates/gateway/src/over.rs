@@ -58,9 +58,10 @@ impl Over<'_> {
         match got {
             Got::Whole { attempt, body, lost, headers } => {
                 let from = Origin::of(&attempt, lost, headers);
+                let goes_on = attempt.left().is_some();
                 // Whatever an attempt still has to say of its cost it says when it goes.
                 drop(attempt);
-                let settled = self.admitted.bill.settle(CallStatus::Ok, None);
+                let settled = if goes_on { None } else { self.admitted.bill.settle(CallStatus::Ok, None) };
                 if let Some(keeper) = self.keeper(&from) {
                     keeper.keep(&body, settled.map(|settled| settled.usage));
                 }
@@ -76,8 +77,8 @@ impl Over<'_> {
         let handed = Handed::new(attempt, Arc::clone(&self.admitted.bill), self.keeper(&from));
         let (bill, of) = (&self.admitted.bill, (&*self.asked.named, self.asked.deadline));
         let body = match flow {
-            Flow::Passing(passing) => Body::Chunks(bill.streams().hold(passing.stream(handed), of, bill)),
-            Flow::Translating(translating) => Body::Events(bill.streams().hold(translating.stream(handed), of, bill)),
+            Flow::Passing(passing) => Body::Chunks(bill.streams().hold(passing.stream(handed), of, Some(bill))),
+            Flow::Translating(translating) => Body::Events(bill.streams().hold(translating.stream(handed), of, Some(bill))),
             // Only streams come here; a whole answer has been read before.
             Flow::Ready(body) => body,
             Flow::Head(_) => Body::Bytes(bytes::Bytes::new()),

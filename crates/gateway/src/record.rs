@@ -118,6 +118,9 @@ pub struct CallRecord {
     pub cached: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub batch: bool,
+    /// The name of the response that was made, where its provider keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response: Option<String>,
     pub trace: TraceId,
 }
 

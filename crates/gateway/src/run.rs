@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use http::HeaderMap;
-use mainspring_providers::FaultClass;
+use mainspring_providers::{FaultClass, Operation};
 use tokio::{
     sync::OwnedSemaphorePermit,
     time::{Instant, sleep, timeout_at},
@@ -47,6 +47,16 @@ pub(crate) struct Run<'a> {
     bill: &'a Arc<Bill>,
     queue: VecDeque<Turn>,
     barred: Vec<(usize, Bar)>,
+}
+
+impl Got {
+    /// The response that is made in the background when the answer is over.
+    pub(crate) fn left(&self) -> Option<&str> {
+        match self {
+            Self::Whole { attempt, .. } => attempt.left(),
+            Self::Stream(begun) => begun.attempt.left(),
+        }
+    }
 }
 
 impl<'a> Run<'a> {
@@ -175,7 +185,10 @@ impl<'a> Run<'a> {
         let entered = route.targets[index].state.enter(&route.spec.breaker, now).map_err(Bar::Unwell)?;
         let (named, input) = (Arc::clone(named), Input::of(request, *size));
         let most = self.asked.most(&route.targets[index]);
-        let of = Of { bill: Arc::clone(self.bill), route: Arc::clone(route), index, named, input, most, manner };
+        let background = self.asked.is_background();
+        let kept = request.operation == Operation::Responses && !request.peeked.unkept;
+        let (bill, route) = (Arc::clone(self.bill), Arc::clone(route));
+        let of = Of { bill, route, index, named, input, most, manner, background, kept };
         Ok(Attempt::new(of, entered, slot, now))
     }
 
@@ -184,7 +197,12 @@ impl<'a> Run<'a> {
         let (reach, asked) = (self.reach, self.asked);
         // Boxed: calls wait here, and most of them for one attempt only.
         let begin = Box::pin(reach.begin(asked, index, attempt));
-        let rules = asked.route.spec.hedge.as_ref().filter(|_| first && !asked.request.batch && !self.queue.is_empty());
+        let rules = asked
+            .route
+            .spec
+            .hedge
+            .as_ref()
+            .filter(|_| first && !asked.request.batch && !asked.is_background() && !self.queue.is_empty());
         let late = rules.and_then(|rules| hedge::delay(rules, &asked.route.targets[index].state, asked.manner()));
         match late {
             Some(late) => {

@@ -20,8 +20,8 @@ pub(crate) enum Found {
     Usage(TokenUsage),
     /// About so many eighths of a token of text.
     Text(u64),
-    /// The name of the response that begins.
-    Made(Bytes),
+    /// The name of the response that begins, and whether it is made in the background.
+    Made(Bytes, bool),
     /// The stream says that it is complete.
     Complete,
     /// The provider says in the stream that it failed. The event goes to the client as it is.
@@ -158,7 +158,7 @@ impl Scan {
                 return Err(UpstreamFault::malformed(endpoint, "the first event of the stream begins no answer"));
             }
             let made = if self.operation == Operation::Responses { makers::made(data) } else { None };
-            found.extend(made.map(|id| Found::Made(Bytes::copy_from_slice(id))));
+            found.extend(made.map(|id| Found::Made(Bytes::copy_from_slice(id), makers::is_in_background(data))));
         }
         let usage = self.usage(adapter, data, kind);
         found.extend(usage.map(Found::Usage));
@@ -210,7 +210,7 @@ impl Scan {
 }
 
 /// Events as a stream again; those that were taken out are empty.
-fn joined(events: &[Bytes]) -> Bytes {
+pub(crate) fn joined(events: &[Bytes]) -> Bytes {
     let mut out = BytesMut::with_capacity(events.iter().map(|event| event.len() + 2).sum());
     for event in events.iter().filter(|event| !event.is_empty()) {
         out.extend_from_slice(event);

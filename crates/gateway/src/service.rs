@@ -69,14 +69,17 @@ pub struct Peeked {
     pub include_usage: bool,
     /// The client wants an answer that is made while it is away.
     pub background: bool,
+    /// The client wants an answer that no provider keeps.
+    pub unkept: bool,
     /// Where the fields lie, so that the body need not be looked through again; left at its default, it is.
     pub places: Places,
 }
 
 impl From<Peek> for Peeked {
     fn from(peek: Peek) -> Self {
-        let Peek { model, stream, bounds, user, session, include_usage, background, places } = peek;
-        Self { model: model.unwrap_or_default(), stream, bounds, user, session, include_usage, background, places }
+        let Peek { model, stream, bounds, user, session, include_usage, background, unkept, places } = peek;
+        let model = model.unwrap_or_default();
+        Self { model, stream, bounds, user, session, include_usage, background, unkept, places }
     }
 }
 

@@ -37,8 +37,8 @@ trait Ends: std::fmt::Debug + Send + Sync {
 struct Held<T> {
     model: String,
     deadline: Instant,
-    /// Settled by the stream itself, but for who else may hold it.
-    bill: Weak<Bill>,
+    /// Settled by the stream itself, but for who else may hold it. Absent where nothing is paid.
+    bill: Option<Weak<Bill>>,
     state: Mutex<State<T>>,
 }
 
@@ -63,9 +63,14 @@ impl Streams {
     }
 
     /// The same stream, which ends at its deadline whether or not anybody takes it.
-    pub(crate) fn hold<T: 'static>(&self, pieces: Pieces<T>, (model, deadline): (&str, Instant), bill: &Arc<Bill>) -> Pieces<T> {
+    pub(crate) fn hold<T: 'static>(
+        &self,
+        pieces: Pieces<T>,
+        (model, deadline): (&str, Instant),
+        bill: Option<&Arc<Bill>>,
+    ) -> Pieces<T> {
         let state = State { pieces: Some(pieces), waits: false, taken: Instant::now(), fault: None };
-        let (model, bill) = (model.to_owned(), Arc::downgrade(bill));
+        let (model, bill) = (model.to_owned(), bill.map(Arc::downgrade));
         let held = Arc::new(Held { model, deadline, bill, state: Mutex::new(state) });
         let watched = Arc::downgrade(&held);
         self.lock().push(watched);
@@ -110,13 +115,14 @@ impl<T: 'static> Ends for Held<T> {
             return true;
         }
         // Of one that is complete nothing is missing but its end.
-        let complete = self.bill.upgrade().is_none_or(|bill| bill.is_settled());
+        let is_settled = |bill: &Weak<Bill>| bill.upgrade().is_none_or(|bill| bill.is_settled());
+        let complete = self.bill.as_ref().is_some_and(is_settled);
         let pieces = state.pieces.take();
         state.fault = (!complete).then(|| GatewayFault::NotTaken { model: self.model.clone() });
         drop(state);
         // As if the client had hung up: what was used is charged, and then the call is settled.
         drop(pieces);
-        if let Some(bill) = self.bill.upgrade() {
+        if let Some(bill) = self.bill.as_ref().and_then(Weak::upgrade) {
             bill.settle(CallStatus::Cancelled, None);
         }
         false

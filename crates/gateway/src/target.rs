@@ -65,6 +65,17 @@ impl Provider {
         }
     }
 
+    /// Where to send what is about no model.
+    pub(crate) fn endpoint(&self) -> Result<Arc<Endpoint>, UpstreamFault> {
+        self.ready().map_err(|fault| self.fault(FaultClass::Auth, fault.to_string()))
+    }
+
+    /// A fault of this provider that no server told.
+    pub(crate) fn fault(&self, class: FaultClass, message: String) -> UpstreamFault {
+        let provider = self.name.clone();
+        UpstreamFault { provider, class, status: None, message, said: None, retry_after: None, body: None }
+    }
+
     fn ready(&self) -> Result<Arc<Endpoint>, EndpointFault> {
         self.ready.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -116,7 +127,7 @@ impl Target {
 
     /// Where to send a call that named its model so.
     pub(crate) fn endpoint(&self, named: &str) -> Result<Arc<Endpoint>, UpstreamFault> {
-        let ready = self.provider.ready().map_err(|fault| self.no_key(&fault))?;
+        let ready = self.provider.endpoint()?;
         let of = |model: &str| Arc::new(Endpoint { model: model.to_owned(), ..Endpoint::clone(&ready) });
         let Some(model) = &self.model else {
             return Ok(of(named));
@@ -132,21 +143,9 @@ impl Target {
         Ok(endpoint)
     }
 
-    fn no_key(&self, fault: &EndpointFault) -> UpstreamFault {
-        self.fault(FaultClass::Auth, fault.to_string())
-    }
-
     /// A fault of this target that no server told.
     pub(crate) fn fault(&self, class: FaultClass, message: String) -> UpstreamFault {
-        UpstreamFault {
-            provider: self.provider.name.clone(),
-            class,
-            status: None,
-            message,
-            said: None,
-            retry_after: None,
-            body: None,
-        }
+        self.provider.fault(class, message)
     }
 }
 
@@ -190,6 +189,11 @@ impl TargetState {
     pub(crate) fn look(&self, manner: Manner, now: Instant) -> (Standing, Option<f64>) {
         let inner = self.lock();
         (inner.breaker.standing(now), inner.health.begin_ms(manner, now))
+    }
+
+    /// What an answer used that was made in the background.
+    pub(crate) fn used(&self, usage: &TokenUsage, cost: Money) {
+        self.lock().health.used(usage, cost, None);
     }
 
     pub(crate) fn in_flight(&self) -> u32 {

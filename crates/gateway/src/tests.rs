@@ -2,6 +2,7 @@
 
 mod aiming;
 mod answers;
+mod background;
 mod breaker;
 mod caching;
 mod charging;
@@ -9,6 +10,7 @@ mod choose;
 mod choosing;
 mod deciding;
 mod hedging;
+mod kept;
 mod limits;
 mod live;
 mod local;

@@ -10,7 +10,8 @@ use mainspring_kernel::{Actor, Timestamp, id::ApiKeyId};
 
 use crate::store::KeyRow;
 
-/// How long another process may go on using a key after it was revoked, or a membership after it was changed.
+/// How long another process may go on using a key after it was revoked, or a membership after it was changed, where it does not
+/// hear of that (`told.rs`).
 pub(crate) const LIFE: Duration = Duration::from_secs(5);
 /// More keys than any installation uses within seconds; beyond it the cache starts again.
 const SIZE: usize = 4_096;

@@ -17,6 +17,7 @@ use crate::{
     secret::{self, KeyFault, KeyParts},
     service::needs,
     store::{self, KeyRow},
+    told,
 };
 
 /// An old secret that works for longer than a month is a second key that nobody knows of.
@@ -142,6 +143,7 @@ impl Identity {
                 }
                 let key = ApiKey { prefix: secret::prefix(&parts.lookup), old_until: Some(old_until), ..key };
                 self.audit(&mut tx, actor, entry("key.rotate", &key)).await?;
+                told::tell(&mut tx).await?;
                 Ok((tx, IssuedKey { key, secret }))
             })
             .await;
@@ -160,6 +162,7 @@ impl Identity {
                 if store::revoke_key(&mut tx, actor.project, id, self.clock.now()).await? {
                     let key = store::key(&mut tx, actor.project, id).await?.ok_or_else(missing)?;
                     self.audit(&mut tx, actor, entry("key.revoke", &key)).await?;
+                    told::tell(&mut tx).await?;
                     return Ok((tx, key));
                 }
                 let key = store::key(&mut tx, actor.project, id).await?.ok_or_else(missing)?;

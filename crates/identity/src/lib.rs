@@ -11,6 +11,7 @@ mod projects;
 mod secret;
 mod service;
 pub mod store;
+mod told;
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use crate::{
     fault::IdentityFault,
     model::{Member, Principal, PrincipalKind, check_labels, check_principal_name, covers},
     service::needs,
-    store,
+    store, told,
 };
 
 impl Identity {
@@ -88,6 +88,7 @@ impl Identity {
                 let subject = member.principal.name.clone();
                 let entry = AuditEntry { action: "member.remove", subject, detail: json!({ "principal": id }) };
                 self.audit(&mut tx, actor, entry).await?;
+                told::tell(&mut tx).await?;
                 Ok((tx, member))
             })
             .await;
@@ -112,6 +113,7 @@ impl Identity {
         let detail = json!({ "principal": id, "role": role, "labels": labels });
         let entry = AuditEntry { action: "member.put", subject: principal.name.clone(), detail };
         self.audit(tx, actor, entry).await?;
+        told::tell(tx).await?;
         let missing = || IdentityFault::MemberNotFound { who: principal.name.clone() };
         store::member(tx, actor.project, id).await?.ok_or_else(missing)
     }

@@ -72,7 +72,7 @@ impl Identity {
     }
 
     /// The single user on loopback as they are now, in the project `default`; nobody, where they were removed from it.
-    /// What another process changed is seen within seconds.
+    /// What another process changed is seen as soon as it is told, and within seconds in any case.
     pub async fn local_now(&self) -> Result<Option<Actor>, IdentityFault> {
         let now = self.clock.now();
         if let Some(known) = self.cache.local(now) {

@@ -4,6 +4,7 @@ mod acting;
 mod audit;
 mod keys;
 mod members;
+mod told;
 
 use std::sync::Arc;
 

@@ -22,6 +22,6 @@ pub use credential::{Allowed, CredentialFault, CredentialRef, Credentials, Secre
 pub use fault::{FaultClass, UpstreamFault};
 pub use kind::descriptor;
 pub use preset::{Habits, Known, Preset};
-pub use seam::{Adapter, Encoded, Endpoint, Events, Lost, Operation, Outgoing, adapter};
+pub use seam::{About, Adapter, Encoded, Endpoint, Events, Kept, Lost, Operation, Outgoing, adapter};
 pub use socket::{Incoming, NotDialled, Patience, Socket, SocketConfig, SocketFault};
 pub use spec::{EndpointFault, ProviderKind, ProviderSpec};

@@ -74,10 +74,11 @@ pub enum Field {
     BestOf,
     Prompt,
     Background,
+    Store,
 }
 
 impl Field {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Model,
         Self::Stream,
         Self::MaxTokens,
@@ -91,6 +92,7 @@ impl Field {
         Self::BestOf,
         Self::Prompt,
         Self::Background,
+        Self::Store,
     ];
 
     #[must_use]
@@ -109,6 +111,7 @@ impl Field {
             Self::BestOf => "best_of",
             Self::Prompt => "prompt",
             Self::Background => "background",
+            Self::Store => "store",
         }
     }
 }
@@ -128,6 +131,8 @@ pub struct Peek {
     /// The client will come back for the answer: `background` is there and not `false`, since some read more than `true` as
     /// true.
     pub background: bool,
+    /// The provider is told not to keep the answer: `store` is `false`.
+    pub unkept: bool,
     pub places: Places,
 }
 
@@ -185,6 +190,7 @@ pub fn peek(body: &[u8]) -> Result<Peek, PeekFault> {
         session,
         include_usage: text(Field::StreamOptions).map_or(Ok(false), include_usage)?,
         background: text(Field::Background).is_some_and(|text| text != "false"),
+        unkept: text(Field::Store) == Some("false"),
         places: Places { length: body.len(), top, spots: found.map(|member| member.map(|member| member.spot)) },
     })
 }

@@ -146,6 +146,37 @@ impl Operation {
     }
 }
 
+/// What is asked about a response that a provider keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    Read,
+    Delete,
+    /// To end one that is made in the background.
+    Cancel,
+    /// What it was asked.
+    InputItems,
+}
+
+impl About {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Delete => "delete",
+            Self::Cancel => "cancel",
+            Self::InputItems => "input items",
+        }
+    }
+}
+
+/// A response that a provider keeps, by its name there, and what the client says behind `?`.
+#[derive(Debug, Clone, Copy)]
+pub struct Kept<'a> {
+    pub about: About,
+    pub response: &'a str,
+    pub query: Option<&'a str>,
+}
+
 /// The number that an answer to a count has under a name.
 pub(crate) fn number(endpoint: &Endpoint, body: &[u8], name: &str) -> Result<u64, UpstreamFault> {
     let read: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -174,6 +205,11 @@ pub trait Adapter: Send + Sync + fmt::Debug {
         body: Bytes,
         stream: bool,
     ) -> Option<Result<Outgoing, UpstreamFault>>;
+
+    /// A request about a response that the provider keeps. `None` where this kind keeps none.
+    fn kept(&self, _: &Endpoint, _: Kept<'_>) -> Option<Result<Outgoing, UpstreamFault>> {
+        None
+    }
 
     fn encode(&self, endpoint: &Endpoint, call: &Call) -> Result<Encoded, UpstreamFault>;
     fn decode(&self, endpoint: &Endpoint, body: &[u8]) -> Result<Answer, UpstreamFault>;

@@ -108,8 +108,10 @@ impl Background {
         tasks.spawn("traces: upkeep", |stop| aside("upkeep", async move { self.keep_traces(stop).await }));
     }
 
-    /// Whatever a process serves, it has spans on a disk of its own.
+    /// Whatever a process serves, it has spans on a disk of its own, and others end keys that it knows.
     fn start_part(&self, tasks: &Tasks) {
+        let identity = self.identity.clone();
+        tasks.spawn("keys: told", |stop| identity.keep_told(stop));
         let (part, seen) = (self.keeping.clone(), self.keeping.clone());
         tasks.spawn("erasures: own disk", |stop| part.keep_part(stop));
         tasks.spawn("erasures: seen", |stop| seen.keep_seen(stop));

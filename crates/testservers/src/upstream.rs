@@ -5,6 +5,7 @@
 mod body;
 mod control;
 mod dialects;
+mod kept;
 mod record;
 mod script;
 mod serve;

@@ -174,28 +174,6 @@ async fn what_another_provider_would_have_to_remember_is_refused() {
 }
 
 #[tokio::test]
-async fn a_response_that_was_made_before_is_not_kept_and_that_is_said_with_what_to_do() {
-    let server = upstream(Behaviour::default());
-    let surface = Surface::open().await;
-    let base = format!("{}/openai/v1", server.url());
-    surface.apply(&[("provider", "cloud", json!({"type": "azure", "base_url": base}))]).await;
-    let made = surface.post(PATH, &with(hello("cloud/big"), &json!({"store": true}))).await.json();
-    let path = format!("{PATH}/{}", made["id"].as_str().unwrap());
-    for sent in [
-        surface.get(&path, &[]).await,
-        surface.delete(&path).await,
-        surface.post(&format!("{path}/cancel"), &json!({})).await,
-        surface.get(&format!("{path}/input_items?limit=5"), &[]).await,
-    ] {
-        let error = sent.json()["error"].clone();
-        assert_eq!((sent.status, &error["code"]), (404, &json!("response-not-kept")), "{}", sent.text);
-        let message = error["message"].as_str().unwrap();
-        assert!(message.contains(made["id"].as_str().unwrap()) && message.contains("`input`"), "{message}");
-    }
-    assert_eq!(server.count(), 1, "no provider is asked for what another project may have made");
-}
-
-#[tokio::test]
 async fn a_provider_that_has_this_endpoint_is_told_which_response_came_before() {
     let server = upstream(Behaviour::default());
     let surface = Surface::open().await;

@@ -168,6 +168,7 @@ fn worst_record(caller: &Caller, intent: &Intent, output: u64, target: Option<&C
         charges: Vec::new(),
         cached: false,
         batch: intent.batch,
+        response: None,
         trace: intent.trace,
     }
 }

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     record::{CallRecord, CallStatus, Part, PriceStamp},
-    store::{BudgetKey, SegmentRow, Spend},
+    store::{BudgetKey, MakerRow, SegmentRow, Spend},
 };
 
 /// A batch this large is written at once.
@@ -49,6 +49,8 @@ impl Settled {
 pub(crate) struct Prepared {
     pub(crate) segments: Vec<SegmentRow>,
     pub(crate) sums: Vec<Sum>,
+    /// Who made what providers keep; the newest of each name.
+    makers: BTreeMap<(ProjectId, String), MakerRow>,
 }
 
 /// The sums of one group of calls, as a row of `usage_hour`.
@@ -112,12 +114,19 @@ fn cost_of(record: &CallRecord, cost: Money) -> i64 {
 impl Prepared {
     /// `name` makes the segments' ids.
     pub(crate) fn of(calls: &[Settled], name: &str) -> std::io::Result<Self> {
-        Ok(Self { segments: segments(calls, name)?, sums: sums(calls) })
+        let made = calls.iter().filter_map(|call| MakerRow::of(&call.record)).map(|row| (row.key(), row));
+        Ok(Self { segments: segments(calls, name)?, sums: sums(calls), makers: made.collect() })
     }
 
     /// The sums as a list for one statement.
     pub(crate) fn rows(&self) -> String {
         serde_json::to_string(&self.sums).unwrap_or_else(|_| "[]".to_owned())
+    }
+
+    /// Who made what, as a list for one statement; nothing where no provider keeps anything.
+    pub(crate) fn makers(&self) -> Option<String> {
+        let rows: Vec<&MakerRow> = self.makers.values().collect();
+        if rows.is_empty() { None } else { serde_json::to_string(&rows).ok() }
     }
 
     pub(crate) fn projects(&self) -> Vec<ProjectId> {

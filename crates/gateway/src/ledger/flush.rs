@@ -188,14 +188,14 @@ impl Ledger {
     }
 }
 
-/// One transaction: the calls, their sums, and the money of budgets they move. Answers what leases did not cover.
+/// One transaction: the calls, their sums, who made what providers keep, and the money of budgets they move. Answers what leases did not cover.
 async fn write(
     catalog: &Catalog,
     writer: Writer<'_>,
     (number, now): (u64, Timestamp),
     prepared: &Prepared,
 ) -> Result<Vec<(BudgetKey, i64)>, LedgerFault> {
-    let rows = &prepared.rows();
+    let (rows, makers) = (&prepared.rows(), &prepared.makers());
     catalog
         .transact(|mut tx| async move {
             match store::claim_batch(&mut tx, (writer.owner, writer.session), number, now).await? {
@@ -207,6 +207,9 @@ async fn write(
                 store::insert_segment(&mut tx, segment.clone()).await?;
             }
             store::add_usage(&mut tx, rows).await?;
+            if let Some(makers) = makers {
+                store::add_makers(&mut tx, makers).await?;
+            }
             let uncovered = spend(&mut tx, writer, prepared).await?;
             Ok((tx, uncovered))
         })

@@ -16,7 +16,11 @@ const RARELY: u32 = 60;
 const DEAD_AFTER: Duration = Duration::from_secs(3_600);
 /// Windows of budgets are kept longer than the longest lasts.
 const KEEP_WINDOWS: Duration = Duration::from_secs(70 * 86_400);
+/// OpenAI keeps responses for so long.
+const KEEP_MAKERS: Duration = Duration::from_secs(30 * 86_400);
 const AT_ONCE: usize = 200;
+/// Rows that are only names.
+const MAKERS_AT_ONCE: usize = 2_000;
 
 impl Ledger {
     pub(super) async fn keep_up(self, stop: Stop) {
@@ -65,9 +69,10 @@ impl Ledger {
     }
 
     /// Forgets what is past its time, packs what can be packed, and settles for processes that are gone.
-    pub(super) async fn tidy(&self) -> Result<(), LedgerFault> {
+    pub(crate) async fn tidy(&self) -> Result<(), LedgerFault> {
         let (catalog, now) = (&self.inner.parts.catalog, self.inner.parts.clock.now());
         while store::forget_segments(catalog, now.minus(self.inner.parts.keep_calls_for), AT_ONCE).await? == AT_ONCE {}
+        while store::forget_makers(catalog, now.minus(KEEP_MAKERS), MAKERS_AT_ONCE).await? == MAKERS_AT_ONCE {}
         store::forget_budgets(catalog, now.minus(KEEP_WINDOWS)).await?;
         if self.state().meters.shared() {
             self.settle_for_the_dead().await?;

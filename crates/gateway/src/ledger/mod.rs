@@ -19,6 +19,7 @@ mod intent;
 mod journal;
 mod keep;
 mod lease;
+mod left;
 pub(crate) mod limit;
 pub(crate) mod meter;
 pub(crate) mod meters;
@@ -65,7 +66,7 @@ use journal::Journal;
 use meters::Meters;
 use pricing::PriceBook;
 
-use crate::cost::Prices;
+use crate::{cost::Prices, record::CallRecord};
 
 /// Records that wait for the catalog may take this much of the disk; then calls under a budget are refused.
 const WAITING_BYTES_MAX: u64 = 256 << 20;
@@ -123,6 +124,8 @@ struct State {
     refused: HashMap<&'static str, u64>,
     /// How many bytes may wait for the catalog before budgets are closed.
     waiting_max: u64,
+    /// Calls of an earlier process whose answers are made in the background, until somebody waits for them again.
+    left: Vec<CallRecord>,
 }
 
 impl Ledger {
@@ -134,6 +137,11 @@ impl Ledger {
     #[must_use]
     pub fn owner(&self) -> &str {
         &self.inner.owner
+    }
+
+    /// Where calls are written down in the end.
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.inner.parts.catalog
     }
 
     /// What tokens cost in a project now.

@@ -19,6 +19,7 @@ use super::{
     batch::{Settled, unpack},
     book::{Book, Named},
     fault::LedgerFault,
+    frames,
     journal::Journal,
     limit::{Metric, units},
     meters::{MeterKey, Meters},
@@ -73,6 +74,7 @@ impl Ledger {
             book: Arc::default(),
             refused: HashMap::new(),
             waiting_max: WAITING_BYTES_MAX,
+            left: Vec::new(),
         };
         let ledger = Self {
             inner: Arc::new(Inner {
@@ -108,7 +110,7 @@ impl Ledger {
             forget_written(&parts.catalog, &mut recovered).await?;
         }
         let (dir, name) = (parts.journal.clone(), owner.clone());
-        let journal = blocking(move || begin(&dir, &name, recovered)).await?;
+        let (journal, left) = blocking(move || begin(&dir, &name, recovered)).await?;
         self.state().journal = journal;
         let settled = async {
             self.settle_past().await?;
@@ -118,7 +120,7 @@ impl Ledger {
         let settled = settled.await;
         let mut state = self.state();
         match &settled {
-            Ok(()) => state.shut = false,
+            Ok(()) => (state.shut, state.left) = (false, left),
             Err(_) => state.journal = Journal::shut(&parts.journal, owner),
         }
         drop(state);
@@ -261,12 +263,14 @@ impl State {
     }
 }
 
-/// A new segment after those that were found, with the end of every call nobody heard of again.
-fn begin(dir: &Path, owner: &str, recovered: Recovered) -> Result<Journal, LedgerFault> {
+/// A new segment after those that were found, with the end of every call nobody heard of again. Those whose answers are made
+/// in the background go on: they are written down again, and answered.
+fn begin(dir: &Path, owner: &str, recovered: Recovered) -> Result<(Journal, Vec<CallRecord>), LedgerFault> {
     let Recovered { past, interrupted, damaged: _, torn: _ } = recovered;
     let fault = |source| LedgerFault::journal(dir, source);
     recover::note_owner(dir, owner).map_err(fault)?;
     let mut journal = Journal::begin_after(dir, owner, past).map_err(fault)?;
+    let (left, interrupted): (Vec<_>, Vec<_>) = interrupted.into_iter().partition(|record| record.response.is_some());
     if !interrupted.is_empty() {
         tracing::warn!(
             calls = interrupted.len(),
@@ -276,7 +280,10 @@ fn begin(dir: &Path, owner: &str, recovered: Recovered) -> Result<Journal, Ledge
     for record in interrupted {
         journal.end(Settled::new(record)).map_err(fault)?;
     }
-    Ok(journal)
+    for record in &left {
+        journal.begin(record.id, frames::began(record)).map_err(fault)?;
+    }
+    Ok((journal, left))
 }
 
 /// In a journal that is not whole the end of a call, or of its batch, may be lost although it is in the catalog: such calls

@@ -90,6 +90,31 @@ impl Permit {
         Ok(())
     }
 
+    /// What is written if nobody says better.
+    pub(super) const fn worst_mut(&mut self) -> &mut CallRecord {
+        &mut self.worst
+    }
+
+    pub(crate) const fn worst(&self) -> &CallRecord {
+        &self.worst
+    }
+
+    pub(super) const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The process ends before the call does: the journal says so already, and the next one goes on from there.
+    pub(crate) fn stays_open(mut self) {
+        self.settled = true;
+    }
+
+    /// Ends the call with what was set aside, since nobody will ever know better.
+    pub(crate) fn interrupt(mut self) -> CallRecord {
+        let record = CallRecord { status: CallStatus::Interrupted, ..self.worst.clone() };
+        self.end(record.clone());
+        record
+    }
+
     /// Ends the call with what came of it. Whose call it was and when it began stay as they were admitted.
     pub fn settle(mut self, record: CallRecord) {
         self.end(record);

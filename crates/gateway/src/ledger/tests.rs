@@ -65,6 +65,7 @@ pub(super) fn record(number: u128) -> CallRecord {
         charges: Vec::new(),
         cached: false,
         batch: false,
+        response: None,
         trace: "0af7651916cd43dd8448eb211c80319c".parse().unwrap(),
     }
 }

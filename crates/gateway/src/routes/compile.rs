@@ -142,6 +142,11 @@ impl ProjectRoutes {
         Self { project, routes, providers, exact, patterns, direct: Mutex::default(), local: Arc::clone(local) }
     }
 
+    /// A provider of this project, or the one that is there without a spec.
+    pub(crate) fn provider(&self, name: &Name) -> Option<Arc<Provider>> {
+        self.providers.get(name).cloned()
+    }
+
     /// The route of exactly this name.
     pub(crate) fn exact(&self, model: &str) -> Option<Arc<Route>> {
         self.exact.get(model).cloned()

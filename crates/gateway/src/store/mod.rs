@@ -3,6 +3,7 @@
 mod budgets;
 mod calls;
 mod limits;
+mod makers;
 mod shares;
 mod usage;
 mod writers;
@@ -22,6 +23,8 @@ pub(crate) use calls::{
     segments_since, small_hours, small_segments,
 };
 pub(crate) use limits::{all_limits, budget_limits, count_limits, limit, limits, put_limit, remove_limit};
+pub use makers::Maker;
+pub(crate) use makers::{MakerRow, add_makers, forget_makers, maker, put_maker};
 pub(crate) use shares::{
     Bucket, forfeit_leases, give_back_lease, give_back_rate, give_back_slots, lease_money, lease_rate, lease_slots,
     return_leases, taken,
@@ -30,12 +33,19 @@ pub(crate) use usage::{UsageSum, add_usage, usage};
 pub(crate) use writers::{Claim, claim_batch, open_writer, seen_writer, writers_seen};
 
 /// Every statement for both engines, for the test that compiles them.
-pub const STATEMENTS: &[&[&str]] =
-    &[budgets::STATEMENTS, calls::STATEMENTS, limits::STATEMENTS, shares::STATEMENTS, usage::STATEMENTS, writers::STATEMENTS];
+pub const STATEMENTS: &[&[&str]] = &[
+    budgets::STATEMENTS,
+    calls::STATEMENTS,
+    limits::STATEMENTS,
+    makers::STATEMENTS,
+    shares::STATEMENTS,
+    usage::STATEMENTS,
+    writers::STATEMENTS,
+];
 /// Statements only SQLite takes.
-pub const SQLITE_STATEMENTS: &[&str] = &[usage::ADD_SQLITE];
+pub const SQLITE_STATEMENTS: &[&str] = &[makers::ADD_SQLITE, usage::ADD_SQLITE];
 /// Statements only PostgreSQL takes.
-pub const POSTGRES_STATEMENTS: &[&str] = &[usage::ADD_POSTGRES, shares::LEASE_RATE, shares::GIVE_BACK_RATE];
+pub const POSTGRES_STATEMENTS: &[&str] = &[makers::ADD_POSTGRES, usage::ADD_POSTGRES, shares::LEASE_RATE, shares::GIVE_BACK_RATE];
 
 /// A budget's subject and window, as tables have it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,7 +1,7 @@
 //! Answers that come in one piece.
 
 use mainspring_kernel::{Fault, FaultKind, Money};
-use mainspring_llm::{Provenance, exchange::Dialect};
+use mainspring_llm::Provenance;
 use mainspring_providers::{FaultClass, Operation};
 use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Used};
 use serde_json::{Value, json};
@@ -419,40 +419,6 @@ async fn tokens_are_counted_here_where_the_provider_does_not() {
     assert_eq!((answered.usage, answered.cost, server.count()), (None, Some(Money::ZERO), 0));
     let record = room.settled_once().await;
     assert_eq!((record.status, record.usage.total(), record.cost), (CallStatus::Ok, 0, Money::ZERO));
-}
-
-#[tokio::test]
-async fn an_answer_in_the_background_is_refused_since_nobody_could_fetch_or_pay_it() {
-    let mut room = Room::open().await;
-    let server = upstream(Script::default());
-    let targets = json!([{"provider": "main", "model": "a"}]);
-    // It has the endpoint itself, so that the body passes as it came.
-    let place = json!({"type": "azure", "base_url": format!("{}/openai/v1", server.url())});
-    room.apply(&[("provider", "main", place), ("route", "assistant", route(&targets))]).await;
-    for model in ["assistant", "main/a"] {
-        for (background, refused) in [(json!(true), true), (json!("yes"), true), (json!(false), false), (json!(null), false)] {
-            let mut request = room.request(&json!({"model": model, "input": "hello", "background": background}));
-            request.operation = Operation::Responses;
-            request.said_in = Dialect::OpenAiResponses;
-            let before = server.count();
-            match room.gateway.call(request).await {
-                Err(fault) => {
-                    assert_eq!((fault.code(), fault.kind()), ("gateway-bad-request", FaultKind::Invalid));
-                    assert!(refused && fault.to_string().contains("`background`"), "{fault}");
-                    assert!(room.none_settled(), "nothing was let in");
-                }
-                Ok(answered) => {
-                    assert!(!refused, "{answered:?}");
-                    room.settled_once().await;
-                }
-            }
-            assert_eq!(server.count(), before + u64::from(!refused), "{background}");
-        }
-    }
-    // Another endpoint has no such field: what it makes of it is the provider's.
-    let mut body = chat("assistant", false);
-    body["background"] = json!(true);
-    room.gateway.call(room.request(&body)).await.unwrap();
 }
 
 #[tokio::test]

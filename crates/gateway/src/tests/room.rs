@@ -102,6 +102,19 @@ impl Room {
         (Gateway::open(parts).await.unwrap(), journal)
     }
 
+    /// The same process, after it was stopped in order.
+    pub(crate) async fn restart(&mut self) {
+        self.parts.tasks.shut_down(Duration::from_secs(60)).await.unwrap();
+        self.parts.tasks = Tasks::default();
+        self.gateway = Gateway::open(self.parts.clone()).await.unwrap();
+        self.live = self.gateway.live();
+    }
+
+    /// A request for a response.
+    pub(crate) fn response(&self, body: &Value) -> Request {
+        Request { operation: Operation::Responses, said_in: Dialect::OpenAiResponses, ..self.request(body) }
+    }
+
     pub(crate) async fn apply(&self, specs: &[(&str, &str, Value)]) {
         self.apply_silently(specs).await;
         self.gateway.refresh().await;
@@ -115,6 +128,10 @@ impl Room {
         };
         let drafts: Vec<Draft> = specs.iter().map(draft).collect();
         self.parts.registry.apply(&self.admin(), &drafts, "a test").await.unwrap();
+    }
+
+    pub(crate) const fn catalog(&self) -> &Catalog {
+        &self.parts.catalog
     }
 
     pub(crate) const fn registry(&self) -> &Registry {
@@ -275,6 +292,11 @@ pub(crate) fn upstream(script: Script) -> Upstream {
 /// A provider of OpenAI's dialect.
 pub(crate) fn provider(upstream: &Upstream) -> Value {
     json!({"type": "openai", "base_url": format!("{}/v1", upstream.url())})
+}
+
+/// A provider that has the responses endpoint itself.
+pub(crate) fn keeper(upstream: &Upstream) -> Value {
+    json!({"type": "azure", "base_url": format!("{}/openai/v1", upstream.url())})
 }
 
 /// So many tokens read and written at the test's prices.

@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 
 use crate::{
     fault::{FaultClass, UpstreamFault},
-    seam::{Endpoint, Operation, Outgoing},
+    seam::{About, Endpoint, Kept, Operation, Outgoing},
 };
 
 /// The newest version of Azure's API that is no preview, where a provider's spec names none.
@@ -24,7 +24,24 @@ pub(super) fn outgoing(
     body: Bytes,
 ) -> Option<Result<Outgoing, UpstreamFault>> {
     let address = if azure { on_azure(endpoint, operation)? } else { plain(endpoint, operation)? };
-    Some(post(endpoint, &address, body))
+    Some(sent(endpoint, (Method::POST, &address), body))
+}
+
+/// A request about a response, which lies beneath the address where responses are made.
+pub(super) fn kept(endpoint: &Endpoint, azure: bool, kept: Kept<'_>) -> Option<Result<Outgoing, UpstreamFault>> {
+    let responses = Operation::Responses;
+    let address = if azure { on_azure(endpoint, responses)? } else { plain(endpoint, responses)? };
+    let (address, own) = address.split_once('?').map_or((address.as_str(), None), |(address, own)| (address, Some(own)));
+    let (method, beneath) = match kept.about {
+        About::Read => (Method::GET, ""),
+        About::Delete => (Method::DELETE, ""),
+        About::Cancel => (Method::POST, "/cancel"),
+        About::InputItems => (Method::GET, "/input_items"),
+    };
+    let query: Vec<&str> = [own, kept.query].into_iter().flatten().filter(|query| !query.is_empty()).collect();
+    let behind = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
+    let address = format!("{address}/{}{beneath}{behind}", escaped(kept.response));
+    Some(sent(endpoint, (method, &address), Bytes::new()))
 }
 
 const fn path(operation: Operation) -> Option<&'static str> {
@@ -91,19 +108,21 @@ fn escaped(text: &str) -> String {
     out
 }
 
-fn post(endpoint: &Endpoint, address: &str, body: Bytes) -> Result<Outgoing, UpstreamFault> {
+fn sent(endpoint: &Endpoint, (method, address): (Method, &str), body: Bytes) -> Result<Outgoing, UpstreamFault> {
     let uri: Uri = address
         .parse()
         .map_err(|_| UpstreamFault::new(endpoint, FaultClass::Connect, format!("`{address}` is not an address")))?;
     let mut headers = HeaderMap::with_capacity(endpoint.headers.len() + 2);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if !body.is_empty() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
     for (name, value) in &endpoint.headers {
         let (Ok(header), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::from_str(value)) else {
             return Err(UpstreamFault::new(endpoint, FaultClass::Invalid, format!("`{name}` is not a header that can be sent")));
         };
         headers.insert(header, value);
     }
-    Ok(Outgoing { method: Method::POST, uri, headers, body })
+    Ok(Outgoing { method, uri, headers, body })
 }
 
 /// Azure takes keys in a header of its own, and tokens of its directory as everyone takes them.

@@ -32,7 +32,7 @@ use mainspring_llm::{
 use crate::{
     fault::UpstreamFault,
     plain,
-    seam::{Adapter, Encoded, Endpoint, Events, Operation, Outgoing},
+    seam::{Adapter, Encoded, Endpoint, Events, Kept, Operation, Outgoing},
 };
 
 /// OpenAI, everything that speaks its dialect, and, with other addresses and another header, Azure.
@@ -55,6 +55,10 @@ impl Adapter for OpenAi {
 
     fn pass(&self, endpoint: &Endpoint, operation: Operation, body: Bytes, _: bool) -> Option<Result<Outgoing, UpstreamFault>> {
         address::outgoing(endpoint, self.azure, operation, body)
+    }
+
+    fn kept(&self, endpoint: &Endpoint, kept: Kept<'_>) -> Option<Result<Outgoing, UpstreamFault>> {
+        address::kept(endpoint, self.azure, kept)
     }
 
     fn encode(&self, endpoint: &Endpoint, call: &Call) -> Result<Encoded, UpstreamFault> {

@@ -118,6 +118,19 @@ fn answers_are_counted_by_choices_and_prompts() {
 }
 
 #[test]
+fn an_answer_is_kept_by_its_provider_unless_the_body_says_no() {
+    for (fields, want) in [
+        ("", false),
+        (r#""store":null"#, false),
+        (r#""store":true"#, false),
+        (r#""store": false "#, true),
+        (r#""input":{"store":false}"#, false),
+    ] {
+        assert_eq!(peek(format!("{{{fields}}}").as_bytes()).unwrap().unkept, want, "{fields}");
+    }
+}
+
+#[test]
 fn an_answer_in_the_background_is_one_unless_the_body_says_no() {
     for (fields, want) in [
         ("", false),

@@ -3,7 +3,7 @@
 mod anthropic;
 mod bedrock;
 mod gemini;
-mod openai;
+pub(super) mod openai;
 
 use std::borrow::Cow;
 
@@ -11,13 +11,18 @@ use bytes::Bytes;
 use http::Method;
 use serde::Deserialize;
 
-use super::script::{Behaviour, Trouble, cut};
+use super::{
+    kept,
+    script::{Behaviour, Trouble, cut},
+};
 
 /// What a path asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
     Chat,
     Responses,
+    /// About one that was made.
+    Kept,
     Compact,
     InputTokens,
     Completions,
@@ -41,8 +46,12 @@ pub(super) struct Question<'b> {
     pub(super) asked: Asked,
     pub(super) model: String,
     pub(super) stream: bool,
+    /// It is to be made while its client is away.
+    pub(super) background: bool,
+    /// What is known of the response it is about.
+    pub(super) kept: Option<kept::Told>,
     include_usage: bool,
-    body: &'b [u8],
+    pub(super) body: &'b [u8],
 }
 
 /// What goes out, before delays and troubles.
@@ -65,6 +74,8 @@ struct Peek<'b> {
     stream: Option<bool>,
     #[serde(default)]
     stream_options: Option<StreamOptions>,
+    #[serde(default)]
+    background: Option<bool>,
 }
 
 #[derive(Default, Deserialize)]
@@ -82,6 +93,8 @@ impl<'b> Question<'b> {
             asked: place.asked,
             model: place.model.or(peek.model.map(Cow::into_owned)).unwrap_or_default(),
             stream: place.stream || peek.stream == Some(true),
+            background: place.asked == Asked::Responses && peek.background == Some(true),
+            kept: None,
             include_usage: peek.stream_options.is_some_and(|options| options.include_usage),
             body,
         })
@@ -160,6 +173,15 @@ fn place(method: &Method, path: &str) -> Option<Place> {
             "countTokens" => named(Asked::CountContent, model, false),
             _ => None,
         };
+    }
+    let about = match kept::named(path) {
+        Some((_, "")) => matches!(*method, Method::GET | Method::DELETE),
+        Some((_, "cancel")) => method == Method::POST,
+        Some(_) => method == Method::GET,
+        None => false,
+    };
+    if about {
+        return Some(Place { asked: Asked::Kept, model: None, stream: false });
     }
     const PLACES: [(&str, Asked); 10] = [
         ("/chat/completions", Asked::Chat),

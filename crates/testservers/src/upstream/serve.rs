@@ -19,7 +19,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     body::{Paced, Step, plan},
-    dialects::{Question, decoded},
+    dialects::{Asked, Question, decoded},
+    kept::Kept,
     record::{Ended, Log, Seen, Ticket},
     script::{Behaviour, Script, Trouble, When},
     wire::{Control, Wire},
@@ -30,6 +31,7 @@ use super::{
 pub(super) struct State {
     pub(super) script: Mutex<Script>,
     pub(super) log: Arc<Log>,
+    kept: Kept,
     /// How often each behaviour that ends after some requests was asked for.
     asked: Mutex<HashMap<String, usize>>,
     tls: Option<Arc<ServerConfig>>,
@@ -39,7 +41,8 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(script: Script, keep: usize, tls: Option<Arc<ServerConfig>>, streams: Option<u32>) -> Self {
-        Self { script: Mutex::new(script), log: Arc::new(Log::new(keep)), asked: Mutex::default(), tls, streams }
+        let log = Arc::new(Log::new(keep));
+        Self { script: Mutex::new(script), log, kept: Kept::new(keep), asked: Mutex::default(), tls, streams }
     }
 
     /// What a request says itself comes first, then what is scripted for the next one, for its model, for all.
@@ -116,7 +119,10 @@ async fn answer(request: Request<Incoming>, control: Arc<Control>, state: Arc<St
     if let Some(response) = super::control::answer(&head.method, path, &body, &state, &control) {
         return Ok(response);
     }
-    let question = Question::read(&head.method, path, &body);
+    let mut question = Question::read(&head.method, path, &body);
+    if let Some(question) = question.as_mut().filter(|question| question.asked == Asked::Kept) {
+        question.kept = Some(state.kept.tell(&head.method, path));
+    }
     let model = question.as_ref().map(|question| question.model.clone()).unwrap_or_default();
     let whole_path = head.uri.path_and_query().map_or_else(String::new, ToString::to_string);
     let ticket = state.log.begin(Seen {
@@ -135,7 +141,12 @@ async fn answer(request: Request<Incoming>, control: Arc<Control>, state: Arc<St
         return Ok(plain(StatusCode::NOT_FOUND, "no dialect has this path", &control, ticket));
     };
     match state.behaviour(own.as_deref(), &model) {
-        Ok(behaviour) => behave(&question, &behaviour, control, ticket).await,
+        Ok(behaviour) => {
+            if question.asked == Asked::Responses {
+                state.kept.note(&question, ticket.number, &behaviour);
+            }
+            behave(&question, &behaviour, control, ticket).await
+        }
         Err(fault) => Ok(plain(StatusCode::BAD_REQUEST, &fault, &control, ticket)),
     }
 }
@@ -198,7 +209,9 @@ fn respond(question: &Question<'_>, behaviour: &Behaviour, control: Arc<Control>
     let declared = (!streams && !changed).then_some(length);
     let steps = plan(reply.pieces, behaviour, reply.garbage, reply.error);
     let mut response = Response::new(Paced::new(steps, declared, control, ticket));
-    *response.status_mut() = StatusCode::from_u16(behaviour.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let known = question.kept.as_ref().filter(|_| !refused && behaviour.body.is_none());
+    let status = known.map_or(behaviour.status, |(status, _)| *status);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.media_type));
     let own = behaviour.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));

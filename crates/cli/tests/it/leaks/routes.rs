@@ -20,7 +20,7 @@ use Told::{Asked, Nothing, Own};
 const CALLS: Told = Nothing("who called which model, for how long and at what cost: not what was said");
 const OWN_FILES: Told = Nothing("of whoever made it, with what they were answered");
 const SENT: Told = Nothing("made of what was sent");
-const NOT_KEPT: Told = Nothing("responses are not kept");
+const SENT_BEFORE: Told = Nothing("what was sent, and was answered by a provider, to whoever knows its name");
 const PROMETHEUS: Told = Nothing("what GET of the path tells");
 
 const ROUTES: &[(&str, &str, Told)] = &[
@@ -123,9 +123,9 @@ const ROUTES: &[(&str, &str, Told)] = &[
     ("GET", "/v1/responses", Nothing("refused: there is no such endpoint over a socket")),
     ("POST", "/v1/responses/compact", SENT),
     ("POST", "/v1/responses/input_tokens", SENT),
-    ("GET", "/v1/responses/{id}", NOT_KEPT),
-    ("POST", "/v1/responses/{id}/cancel", NOT_KEPT),
-    ("GET", "/v1/responses/{id}/input_items", NOT_KEPT),
+    ("GET", "/v1/responses/{id}", SENT_BEFORE),
+    ("POST", "/v1/responses/{id}/cancel", SENT_BEFORE),
+    ("GET", "/v1/responses/{id}/input_items", SENT_BEFORE),
     ("POST", "/v1/completions", Own),
     ("POST", "/v1/embeddings", SENT),
     ("POST", "/v1/files", OWN_FILES),

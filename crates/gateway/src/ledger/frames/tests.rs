@@ -36,6 +36,7 @@ fn record(number: u128) -> CallRecord {
         charges: Vec::new(),
         cached: false,
         batch: true,
+        response: None,
         trace: "0af7651916cd43dd8448eb211c80319c".parse().unwrap(),
     }
 }

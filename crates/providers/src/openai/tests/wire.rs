@@ -8,7 +8,7 @@ use super::{AZURE, OPENAI, PLAIN, UNKNOWN, at};
 use crate::{
     fault::FaultClass,
     openai::OpenAi,
-    seam::{Adapter, Endpoint, Operation},
+    seam::{About, Adapter, Endpoint, Kept, Operation},
 };
 
 const ALL: [Operation; 9] = [
@@ -109,6 +109,36 @@ fn azure_names_the_deployment_in_the_path() {
             (Compact, "https://x.openai.azure.com/openai/v1/responses/compact?api-version=preview"),
         ],
     );
+}
+
+#[test]
+fn a_response_that_is_kept_lies_beneath_where_it_was_made() {
+    let asked = |adapter: OpenAi, endpoint: &Endpoint, about: About, query: Option<&str>| {
+        let sent = adapter.kept(endpoint, Kept { about, response: "resp_1", query })?.unwrap();
+        assert!(sent.body.is_empty() && !sent.headers.contains_key("content-type"), "{about:?} says nothing");
+        Some(format!("{} {}", sent.method, sent.uri))
+    };
+    let azure = Endpoint { api_version: Some("preview".to_owned()), ..at("https://x.openai.azure.com/openai/v1") };
+    for (about, query, on_openai, on_azure) in [
+        (
+            About::Read,
+            Some("stream=true&starting_after=3"),
+            "GET resp_1?stream=true&starting_after=3",
+            "&stream=true&starting_after=3",
+        ),
+        (About::Delete, None, "DELETE resp_1", ""),
+        (About::Cancel, Some(""), "POST resp_1/cancel", ""),
+        (About::InputItems, Some("limit=5"), "GET resp_1/input_items?limit=5", "&limit=5"),
+    ] {
+        let (method, path) = on_openai.split_once(' ').unwrap();
+        assert_eq!(asked(PLAIN, &at(OPENAI), about, query), Some(format!("{method} {OPENAI}/responses/{path}")));
+        let path = path.split('?').next().unwrap();
+        let address = format!("{method} https://x.openai.azure.com/openai/v1/responses/{path}?api-version=preview{on_azure}");
+        assert_eq!(asked(AZURE, &azure, about, query), Some(address));
+    }
+    assert_eq!(asked(PLAIN, &at(UNKNOWN), About::Read, None), None, "nothing is kept by who has no such endpoint");
+    let odd = PLAIN.kept(&at(OPENAI), Kept { about: About::Read, response: "../files", query: None }).unwrap().unwrap();
+    assert_eq!(odd.uri, "https://api.openai.com/v1/responses/..%2Ffiles");
 }
 
 #[track_caller]

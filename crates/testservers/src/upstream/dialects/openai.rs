@@ -17,7 +17,11 @@ pub(super) fn reply(question: &Question<'_>, number: u64, behaviour: &Behaviour)
         Asked::Responses if stream => (responses_stream(question, number, behaviour), true),
         Asked::Completions if stream => (completions_stream(question, number, behaviour), true),
         Asked::Chat => (halves(chat(question, number, behaviour)), false),
-        Asked::Responses => (halves(response(question, number, behaviour, "completed").to_string()), false),
+        Asked::Responses => {
+            let status = if question.background { "queued" } else { "completed" };
+            (halves(response(question.as_made(), number, behaviour, status).to_string()), false)
+        }
+        Asked::Kept => (halves(question.kept.as_ref().map(|(_, body)| body.clone()).unwrap_or_default()), false),
         Asked::Compact => (halves(compaction(question, number, behaviour)), false),
         Asked::InputTokens => (halves(input_tokens(behaviour)), false),
         Asked::Completions => (halves(completions(question, number, behaviour)), false),
@@ -161,7 +165,23 @@ fn completions_stream(question: &Question<'_>, number: u64, behaviour: &Behaviou
     pieces
 }
 
-fn response(question: &Question<'_>, number: u64, behaviour: &Behaviour, status: &str) -> Value {
+impl Question<'_> {
+    /// By which model a response is made, and whether its client is away.
+    fn as_made(&self) -> (&str, bool) {
+        (self.model.as_str(), self.background)
+    }
+}
+
+pub(in crate::upstream) fn response_id(number: u64) -> String {
+    format!("resp_{number}")
+}
+
+pub(in crate::upstream) fn response(
+    (model, background): (&str, bool),
+    number: u64,
+    behaviour: &Behaviour,
+    status: &str,
+) -> Value {
     let done = status == "completed";
     let used = behaviour.usage.filter(|_| done).map(|used| {
         json!({
@@ -173,15 +193,16 @@ fn response(question: &Question<'_>, number: u64, behaviour: &Behaviour, status:
         })
     });
     json!({
-        "id": format!("resp_{number}"),
+        "id": response_id(number),
         "object": "response",
         "created_at": CREATED,
         "status": status,
+        "background": background,
         "error": null,
         "incomplete_details": null,
         "instructions": null,
         "metadata": {},
-        "model": question.model,
+        "model": model,
         "output": if done { vec![item(number, behaviour, true)] } else { Vec::new() },
         "parallel_tool_calls": true,
         "temperature": 1.0,
@@ -195,7 +216,7 @@ fn response(question: &Question<'_>, number: u64, behaviour: &Behaviour, status:
 /// What went before is sealed, so that nobody but the server reads it.
 fn compaction(question: &Question<'_>, number: u64, behaviour: &Behaviour) -> String {
     let sealed = STANDARD.encode(behaviour.texts().concat());
-    let whole = response(question, number, behaviour, "completed");
+    let whole = response(question.as_made(), number, behaviour, "completed");
     json!({
         "id": whole["id"],
         "object": "response.compaction",
@@ -226,7 +247,7 @@ fn part(text: &str) -> Value {
 }
 
 fn responses_stream(question: &Question<'_>, number: u64, behaviour: &Behaviour) -> Vec<Bytes> {
-    let begun = response(question, number, behaviour, "in_progress");
+    let begun = response(question.as_made(), number, behaviour, "in_progress");
     let mut events = vec![
         ("response.created", json!({ "response": begun })),
         ("response.in_progress", json!({ "response": begun })),
@@ -256,7 +277,7 @@ fn responses_stream(question: &Question<'_>, number: u64, behaviour: &Behaviour)
         events.push(("response.content_part.done", place(json!({ "part": part(&whole) }))));
     }
     events.push(("response.output_item.done", json!({ "output_index": 0, "item": item(number, behaviour, true) })));
-    events.push(("response.completed", json!({ "response": response(question, number, behaviour, "completed") })));
+    events.push(("response.completed", json!({ "response": response(question.as_made(), number, behaviour, "completed") })));
     let numbered = events.into_iter().enumerate().map(|(sequence, (name, mut value))| {
         value["type"] = json!(name);
         value["sequence_number"] = json!(sequence);

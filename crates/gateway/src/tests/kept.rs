@@ -1,0 +1,144 @@
+//! Who made which response, for those who come back for one.
+
+use std::time::Duration;
+
+use mainspring_catalog::params;
+use mainspring_kernel::{Fault, FaultKind, id::ProjectId};
+use mainspring_llm::Budget;
+use mainspring_providers::About;
+use mainspring_testservers::upstream::{Behaviour, Script, Upstream};
+use serde_json::{Value, json};
+
+use super::room::{Room, drain, keeper, provider, upstream};
+use crate::{GatewayFault, KeptRequest, Maker};
+
+/// Two accounts.
+async fn room(one: &Upstream, two: &Upstream) -> Room {
+    let room = Room::open().await;
+    let targets = json!([{"provider": "one", "model": "m"}, {"provider": "two", "model": "m"}]);
+    room.apply(&[
+        ("provider", "one", keeper(one)),
+        ("provider", "two", keeper(two)),
+        ("provider", "plain", provider(one)),
+        ("route", "assistant", json!({"targets": targets})),
+    ])
+    .await;
+    room
+}
+
+impl Room {
+    /// Has a server make a response of this name.
+    async fn make(&self, (server, response): (&Upstream, &str), model: &str, more: &Value) {
+        let made = json!({"id": response, "object": "response", "status": "completed", "output": []});
+        let mut body = json!({"model": model, "input": "hello"});
+        for (name, value) in more.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        let events = ["response.created", "response.completed"].map(|kind| {
+            let data = json!({"type": kind, "response": made});
+            format!("event: {kind}\ndata: {data}\n\n")
+        });
+        let said = if body["stream"] == json!(true) { events.concat() } else { made.to_string() };
+        server.script(Script::default().then(Behaviour { body: Some(said), ..Behaviour::default() }));
+        let text = drain(self.gateway.call(self.response(&body)).await.unwrap().body).await.0;
+        assert!(text.contains(response), "{text}");
+    }
+
+    fn asks_about(&self, response: &str) -> KeptRequest {
+        KeptRequest {
+            project: self.project,
+            response: response.to_owned(),
+            about: About::Read,
+            query: None,
+            headers: http::HeaderMap::new(),
+            trace: self.trace(),
+            budget: Budget::of(Duration::from_secs(60)),
+        }
+    }
+}
+
+fn maker(model: &str, provider: &str) -> Maker {
+    Maker { model: model.to_owned(), route: None, provider: provider.to_owned(), target: "m".to_owned() }
+}
+
+#[tokio::test]
+async fn whoever_made_a_response_is_known_to_its_project_in_every_process_and_after_a_restart() {
+    let (one, two) = (upstream(Script::default()), upstream(Script::default()));
+    let mut room = room(&one, &two).await;
+    let (neighbour, _journal) = room.neighbour().await;
+    room.make((&one, "resp_one"), "one/m", &json!({"store": true})).await;
+    room.make((&two, "resp_two"), "two/m", &json!({"stream": true})).await;
+    for gateway in [&room.gateway, &neighbour] {
+        assert_eq!(gateway.made_by(room.project, "resp_one").await.unwrap(), Some(maker("one/m", "one")));
+        assert_eq!(gateway.made_by(room.project, "resp_two").await.unwrap(), Some(maker("two/m", "two")));
+        assert_eq!(gateway.made_by(ProjectId::from_raw(9), "resp_two").await.unwrap(), None, "it is another's");
+        for odd in ["resp_three", "", "..", "resp_one/cancel", "resp_\0"] {
+            assert_eq!(gateway.made_by(room.project, odd).await.unwrap(), None, "{odd:?}");
+        }
+    }
+    room.restart().await;
+    assert_eq!(room.gateway.made_by(room.project, "resp_two").await.unwrap(), Some(maker("two/m", "two")));
+    // Who never made anything here asks who did, and not whose turn it is.
+    for _ in 0..8 {
+        for (previous, server) in [("resp_one", &one), ("resp_two", &two)] {
+            let before = server.count();
+            let body = json!({"model": "assistant", "input": "go on", "previous_response_id": previous});
+            neighbour.call(room.response(&body)).await.unwrap();
+            assert_eq!(server.count(), before + 1, "{previous}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn by_a_route_it_is_known_under_the_name_that_its_client_used() {
+    let server = upstream(Script::default());
+    let room = Room::open().await;
+    let route = json!({"targets": [{"provider": "one", "model": "m"}], "models": ["gpt-*"]});
+    room.apply(&[("provider", "one", keeper(&server)), ("route", "assistant", route)]).await;
+    room.make((&server, "resp_1"), "gpt-9", &json!({})).await;
+    let known = room.gateway.made_by(room.project, "resp_1").await.unwrap();
+    assert_eq!(known, Some(Maker { route: Some("assistant".to_owned()), ..maker("gpt-9", "one") }));
+}
+
+#[tokio::test]
+async fn what_nobody_keeps_is_not_written_down() {
+    let (one, two) = (upstream(Script::default()), upstream(Script::default()));
+    let room = room(&one, &two).await;
+    room.make((&one, "resp_1"), "one/m", &json!({"store": false})).await;
+    assert_eq!(room.gateway.made_by(room.project, "resp_1").await.unwrap(), None, "its client wanted it so");
+    // Of a provider without the endpoint, and of other calls, nothing is kept either.
+    room.ask("plain/m").await.unwrap();
+    room.gateway.ledger().flush().await.unwrap();
+    let rows = room.catalog().query("SELECT response FROM response_maker", params![]).await.unwrap();
+    assert!(rows.is_empty(), "{rows:?}");
+}
+
+#[tokio::test]
+async fn after_a_month_nobody_knows_any_more() {
+    let (one, two) = (upstream(Script::default()), upstream(Script::default()));
+    let room = room(&one, &two).await;
+    let day = Duration::from_secs(86_400);
+    room.make((&one, "resp_old"), "one/m", &json!({})).await;
+    assert!(room.gateway.made_by(room.project, "resp_old").await.unwrap().is_some());
+    room.clock.advance(29 * day);
+    room.make((&two, "resp_new"), "two/m", &json!({})).await;
+    room.clock.advance(2 * day);
+    room.gateway.ledger().flush().await.unwrap();
+    room.gateway.ledger().tidy().await.unwrap();
+    assert_eq!(room.gateway.made_by(room.project, "resp_old").await.unwrap(), None);
+    assert_eq!(room.gateway.made_by(room.project, "resp_new").await.unwrap(), Some(maker("two/m", "two")));
+}
+
+#[tokio::test]
+async fn a_maker_that_is_gone_is_named() {
+    let (one, two) = (upstream(Script::default()), upstream(Script::default()));
+    let room = room(&one, &two).await;
+    for gone in ["nobody", "Not a name", "local", "plain"] {
+        let fault = room.gateway.about(room.asks_about("resp_0"), &maker("x", gone)).await.unwrap_err();
+        assert!(matches!(fault, GatewayFault::MakerGone { .. }), "{gone}: {fault:?}");
+        assert_eq!((fault.kind(), fault.code()), (FaultKind::NotFound, "response-maker-gone"));
+        assert!(fault.hint().is_some_and(|hint| hint.contains(gone)), "{gone}");
+    }
+    assert_eq!((one.count(), two.count()), (0, 0));
+    assert_eq!(room.spans.all().iter().filter(|span| span.name == "response read").count(), 4, "each is in a trace");
+}
