@@ -11,7 +11,7 @@ use mainspring_web_kit::{Answer, Caller, Paging, Path, Problem, Query};
 use mainspring_wire as wire;
 use serde::Deserialize;
 
-use crate::{Rest, traces::time};
+use crate::{Rest, usage::moment};
 
 /// What is looked at where nobody says since when.
 const USUAL: Duration = Duration::from_secs(24 * 3600);
@@ -40,7 +40,7 @@ pub(crate) struct SeriesQuery {
 }
 
 /// Lists metrics that programs sent points of, by name: what they are, who sends them and what they said last. Of the last day
-/// where no `from` is given. `q` finds those with this in their name.
+/// where no `from` is given, which may be a moment or how long ago: `6h`. `q` finds those with this in their name.
 #[utoipa::path(get, path = "/api/v1/metrics", tag = "metrics", operation_id = "list_metrics",
     params(("q" = Option<String>, Query), ("service" = Option<String>, Query), ("model" = Option<String>, Query),
         ("from" = Option<String>, Query), ("to" = Option<String>, Query), ("limit" = Option<usize>, Query), ("cursor" = Option<String>, Query)),
@@ -122,9 +122,10 @@ fn wrong(what: &str) -> Problem {
 }
 
 fn between(rest: &Rest, from: Option<String>, to: Option<String>) -> Answer<(Timestamp, Timestamp)> {
+    let now = rest.clock.now();
     // What comes at this very moment is of it.
-    let to = time("to", to)?.unwrap_or_else(|| rest.clock.now().plus(Duration::from_micros(1)));
-    Ok((time("from", from)?.unwrap_or_else(|| to.minus(USUAL)), to))
+    let to = moment("to", to.as_deref(), now)?.unwrap_or_else(|| now.plus(Duration::from_micros(1)));
+    Ok((moment("from", from.as_deref(), now)?.unwrap_or_else(|| to.minus(USUAL)), to))
 }
 
 const fn note(form: &MetricForm) -> Option<&'static str> {

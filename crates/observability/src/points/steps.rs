@@ -29,7 +29,7 @@ impl Steps {
         if time <= self.from || time > self.to {
             return None;
         }
-        usize::try_from((time - self.from - 1) / self.width.max(1)).ok()
+        usize::try_from((time.saturating_sub(self.from) - 1) / self.width.max(1)).ok()
     }
 
     pub(super) fn begins(&self, step: usize) -> i64 {
@@ -40,7 +40,7 @@ impl Steps {
     #[expect(clippy::cast_precision_loss, reason = "stretches of time are far below 2^52 microseconds")]
     fn seconds(&self, step: usize) -> f64 {
         let begins = self.begins(step);
-        (begins.saturating_add(self.width).min(self.to) - begins) as f64 / 1e6
+        begins.saturating_add(self.width).min(self.to).saturating_sub(begins) as f64 / 1e6
     }
 }
 
