@@ -22,6 +22,7 @@ use crate::{capture::Policies, fault::TraceFault, table::Rows};
 mod by;
 mod list;
 mod reading;
+mod sent;
 mod series;
 mod spread;
 mod steps;
@@ -31,6 +32,7 @@ mod steps;
 mod tests;
 
 pub use list::{Metric, MetricForm};
+pub(crate) use sent::{Part, Sent};
 pub use series::{MetricGroup, MetricQuestion, MetricSeries, MetricStep};
 
 const TABLE: &str = "metric_points";

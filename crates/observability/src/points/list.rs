@@ -67,7 +67,7 @@ pub struct Metric {
 }
 
 /// Forms with when each was last seen, the last one first.
-type Forms = Vec<(MetricForm, i64)>;
+pub(super) type Forms = Vec<(MetricForm, i64)>;
 
 impl MetricPoints {
     /// The metrics of a time, by name; those only that have this in their name.
@@ -134,7 +134,7 @@ impl MetricPoints {
         Ok(forms.map(|(form, _)| form).collect())
     }
 
-    async fn forms_of_each(&self, among: &Filter) -> Result<HashMap<String, Forms>, TraceFault> {
+    pub(super) async fn forms_of_each(&self, among: &Filter) -> Result<HashMap<String, Forms>, TraceFault> {
         let columns = ["name", "unit", "kind", "temporality", "monotonic"];
         let asked = columns.into_iter().fold(Aggregate::of(among.clone()), Aggregate::by);
         let asked = asked.measure(SEEN, MeasureOf::Max("time".into())).order(SEEN, Order::Descending).limit(GROUPS_MAX);

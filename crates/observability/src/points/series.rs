@@ -33,7 +33,7 @@ const ATTRIBUTES_MAX: usize = 100;
 /// How much earlier than the first step it is looked for what counters count from.
 const BEFORE_MAX: i64 = 3_600_000_000;
 /// Columns that are read of every point.
-const READ: [&str; 5] = ["point", "series", "time", "since", "temporality"];
+pub(super) const READ: [&str; 5] = ["point", "series", "time", "since", "temporality"];
 
 /// Which metric is asked about, and how.
 #[derive(Debug, Clone, PartialEq)]
