@@ -23,9 +23,9 @@ fn a_quantile_lies_along_its_bucket() {
     assert_eq!((all.count(), all.mean()), (10.0, Some(1.0)));
     // What lies beyond the last bound lies on it, where nobody says how far it went.
     let beyond = histogram(4.0, &json!({"bounds": [10.0, 20.0], "counts": [0, 0, 4]}));
-    assert_eq!(merged(&[beyond.clone()]).quantiles([0.5]), [Some(20.0)]);
+    assert_eq!(merged(std::slice::from_ref(&beyond)).quantiles([0.5]), [Some(20.0)]);
     let said = Histogram { min: Some(20.0), max: Some(60.0), ..beyond };
-    assert_eq!(merged(&[said.clone()]).quantiles([0.5]), [Some(40.0)]);
+    assert_eq!(merged(std::slice::from_ref(&said)).quantiles([0.5]), [Some(40.0)]);
     // However their buckets are cut.
     let cut_otherwise = histogram(10.0, &json!({"bounds": [5.0, 20.0], "counts": [0, 10, 0]}));
     let both = merged(&[even, cut_otherwise]);
@@ -39,7 +39,7 @@ fn what_is_not_known_is_not_made_up() {
     let none = histogram(3.0, &Value::Null);
     assert_eq!(none.buckets, Buckets::Unknown);
     let some = histogram(3.0, &json!({"bounds": [1.0], "counts": [3, 0]}));
-    assert_eq!(merged(&[some.clone()]).quantiles([0.5]), [Some(0.5)]);
+    assert_eq!(merged(std::slice::from_ref(&some)).quantiles([0.5]), [Some(0.5)]);
     assert_eq!(merged(&[some.clone(), none]).quantiles([0.5]), [None]);
     assert_eq!(merged(&[Histogram { sum: None, ..some }]).mean(), None);
     assert_eq!(Merged::default().quantiles([0.5]), [None]);
@@ -63,7 +63,7 @@ fn exponential_buckets_lie_between_powers_and_a_coarser_one_goes_on_with_a_finer
     };
     // From 1 to 2, to 4 and to 8.
     let coarse = histogram(8.0, &kept(0, 0, &[1, 4, 2]));
-    let all = merged(&[coarse.clone()]);
+    let all = merged(std::slice::from_ref(&coarse));
     assert_eq!(all.quantiles([0.0, 0.5, 1.0]), [Some(0.0), Some(3.0), Some(8.0)]);
     // The same without the last ones, twice as fine.
     let fine = histogram(4.0, &kept(1, 0, &[0, 1, 2]));
@@ -133,7 +133,7 @@ proptest! {
     ) {
         let side = json!({"offset": offset, "counts": counts});
         let one = histogram(1.0, &json!({"scale": scale, "zero_count": zero, "zero_threshold": 0.0, "positive": side, "negative": side}));
-        let found = merged(&[one.clone()]).quantiles([0.5, 0.99]);
+        let found = merged(std::slice::from_ref(&one)).quantiles([0.5, 0.99]);
         prop_assert!(found.iter().flatten().all(|value| value.is_finite()), "{found:?}");
         let _ = one.beyond(&one);
     }
