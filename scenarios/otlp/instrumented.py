@@ -114,6 +114,11 @@ def check_metrics():
     points = get("/api/v1/metric-points?" + urllib.parse.urlencode({"name": "gen_ai.client.token.usage", "service": sys.argv[1]}))["items"]
     assert {point["attributes"]["gen_ai.token.type"] for point in points} == {"input", "output"}, points
     assert all(point["kind"] == "histogram" and point["count"] == 1 for point in points), points
+    # However often the same total was exported, one call used tokens of each type once.
+    asked = urllib.parse.urlencode({"service": sys.argv[1], "by": "gen_ai.token.type", "from": "1h"})
+    series = get(f"/api/v1/metrics/gen_ai.client.token.usage/series?{asked}")
+    told = {group["value"]: sum(step["values"][0] for step in group["steps"]) for group in series["groups"]}
+    assert told == {"input": 1, "output": 1}, series
 
 
 def openinference():

@@ -11,6 +11,7 @@ import { dashboardRoutes } from "./dashboards.mjs";
 import { driftRoutes } from "./drift.mjs";
 import { gatewayRoutes } from "./gateway.mjs";
 import { incidentRoutes } from "./incidents.mjs";
+import { metricRoutes } from "./metrics.mjs";
 import { faultsOf } from "./shapes.mjs";
 import { documents as texts } from "./texts.mjs";
 import { traceRoutes } from "./traces.mjs";
@@ -1400,6 +1401,7 @@ const routes = [
   }),
   ...incidentRoutes({ json, page, problem, hex, ago, traceIds: [...traces.keys()] }),
   ...driftRoutes({ json, problem, traceIds: [...traces.keys()] }),
+  ...metricRoutes({ json, page }),
   ...dashboardRoutes({ json, page, problem, hex, traceIds: [...traces.keys()] }),
   ["GET", /^\/healthz$/, (q, s) => json(s, { status: "ok" })],
 ];

@@ -27,6 +27,7 @@ const assets = await items("/api/v1/assets?limit=200");
 const asset = assets.find((a) => a.version > 1) ?? assets[0];
 const versioned = `/assets/${asset.kind}/${asset.name}`;
 const chain = assets.find((a) => a.kind === "chain");
+const [metric] = await items("/api/v1/metrics");
 const foreign = docs.find((d) => /[^\x00-\u024f]/.test(d.title));
 
 let conversation = null;
@@ -125,6 +126,8 @@ const SHOTS = {
   traces: "/traces?in=7d",
   "traces-none": [`/traces?q=nothing-says-${Date.now()}`, (p) => p.getByText("No trace matches").waitFor()],
   conventions: "/traces/conventions",
+  metrics: "/observe/metrics",
+  ...(metric ? { metric: `/observe/metrics/${encodeURIComponent(metric.name)}` } : {}),
   trace: `/traces/${trace}`,
   "trace-span": [
     `/traces/${trace}`,

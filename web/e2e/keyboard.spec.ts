@@ -22,6 +22,7 @@ const ROOMS = [
   "/dashboards",
   "/sql",
   "/drift",
+  "/observe/metrics",
   "/traces/conventions",
   "/incidents",
   "/incidents/receivers",

@@ -180,6 +180,7 @@ test("no room has faults that a machine can find, light or dark, wide or narrow"
     "/dashboards/overview?by=model&in=1h",
     "/sql",
     "/drift",
+    "/observe/metrics",
     "/incidents",
     "/incidents/receivers",
     "/incidents/silences",

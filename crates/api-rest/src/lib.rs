@@ -18,6 +18,7 @@ mod keeping;
 mod keys;
 mod knowledge;
 mod limits;
+mod metrics;
 mod monitors;
 mod otlp_json;
 mod overview;
@@ -193,6 +194,8 @@ fn routes() -> OpenApiRouter<Rest> {
         .routes(routes!(conventions::report))
         .routes(routes!(readings::read))
         .routes(routes!(points::list))
+        .routes(routes!(metrics::list))
+        .routes(routes!(metrics::series))
         .routes(routes!(drift::compare))
         .routes(routes!(scores::list, scores::write))
         .routes(routes!(scores::delete))

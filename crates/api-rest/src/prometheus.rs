@@ -114,7 +114,7 @@ async fn instantly(rest: &Rest, caller: &Caller, pairs: &[Pair]) -> Reply {
     let text = one(pairs, "query").ok_or_else(|| wrong("query", "a question in PromQL"))?;
     let at = moment(pairs, "time")?.unwrap_or_else(|| rest.clock.now());
     let times = PromTimes { start: at, end: at, step_micros: None };
-    let PromFound { answer, estimated } = rest.observability.prometheus(actor, text, times).await?;
+    let PromFound { answer, estimated } = rest.observability.prometheus(&rest.points, actor, text, times).await?;
     let data = match answer {
         PromAnswer::Scalar(points) => json!({"resultType": "scalar", "result": points.into_iter().next().map(point)}),
         PromAnswer::Series(all) => {
@@ -131,7 +131,7 @@ async fn over_time(rest: &Rest, caller: &Caller, pairs: &[Pair]) -> Reply {
     let start = moment(pairs, "start")?.ok_or_else(|| wrong("start", "a time"))?;
     let end = moment(pairs, "end")?.ok_or_else(|| wrong("end", "a time"))?;
     let times = PromTimes { start, end, step_micros: Some(step(pairs)?) };
-    let PromFound { answer, estimated } = rest.observability.prometheus(actor, text, times).await?;
+    let PromFound { answer, estimated } = rest.observability.prometheus(&rest.points, actor, text, times).await?;
     let series = match answer {
         PromAnswer::Scalar(points) => vec![PromSeries { labels: BTreeMap::new(), points }],
         PromAnswer::Series(all) => all,
@@ -147,7 +147,7 @@ async fn names(rest: &Rest, caller: &Caller, pairs: &[Pair]) -> Reply {
     if selectors.is_empty() {
         return Ok(success(json!(prom_labels())));
     }
-    let found = rest.observability.prometheus_series(actor, &selectors, between(rest, pairs)?).await?;
+    let found = rest.observability.prometheus_series(&rest.points, actor, &selectors, between(rest, pairs)?).await?;
     let labels: BTreeSet<String> = found.into_iter().flat_map(BTreeMap::into_keys).collect();
     Ok(success(json!(labels)))
 }
@@ -158,7 +158,7 @@ async fn all_series(rest: &Rest, caller: &Caller, pairs: &[Pair]) -> Reply {
     if selectors.is_empty() {
         return Err(wrong("match[]", "a selector; at least one is given"));
     }
-    Ok(success(json!(rest.observability.prometheus_series(actor, &selectors, between(rest, pairs)?).await?)))
+    Ok(success(json!(rest.observability.prometheus_series(&rest.points, actor, &selectors, between(rest, pairs)?).await?)))
 }
 
 /// Answers PromQL about one moment, as Prometheus does.
@@ -236,7 +236,7 @@ pub(crate) async fn label_values(
 ) -> Reply {
     let actor = caller.needs(Role::Reader)?;
     let (selectors, between) = (selectors(&pairs), between(&rest, &pairs)?);
-    let found = rest.observability.prometheus_values(actor, &name, &selectors, between);
+    let found = rest.observability.prometheus_values(&rest.points, actor, &name, &selectors, between);
     Ok(success(json!(Box::pin(found).await?)))
 }
 

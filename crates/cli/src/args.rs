@@ -8,6 +8,7 @@ mod forgetting;
 mod identity;
 mod import;
 mod keeping;
+mod metrics;
 mod money;
 mod monitors;
 mod routes;
@@ -28,6 +29,7 @@ pub(crate) use forgetting::{Forget, Receipts, Tombstones};
 pub(crate) use identity::{Held, Keys, Members, Projects};
 pub(crate) use import::Import;
 pub(crate) use keeping::{Erase, Erasures, Retention};
+pub(crate) use metrics::{ListMetrics, Metrics, ShowMetric};
 pub(crate) use money::{Calls, Limits, Only, ShowUsage, Stretch, Usage, UsageCommand};
 pub(crate) use monitors::Monitors;
 pub(crate) use routes::Routes;
@@ -143,6 +145,12 @@ pub(crate) enum Command {
     Replay(Replay),
     /// List traces, or show one as a tree; count, measure, export and follow them.
     Traces(Traces),
+    /// Metrics that programs send: list, show.
+    #[command(alias = "metric")]
+    Metrics {
+        #[command(subcommand)]
+        command: Metrics,
+    },
     /// Compare two stretches of time, or two releases, field by field: what moved, and which topics grew.
     Drift(Drift),
     /// Ask spans, logs and points of metrics in SQL: `mainspring sql 'select model, count(*) from spans group by 1'`.

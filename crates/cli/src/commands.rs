@@ -18,6 +18,7 @@ mod import;
 mod jobs;
 mod keeping;
 mod knowledge;
+mod metrics;
 mod models;
 mod money;
 mod monitors;
@@ -134,6 +135,7 @@ async fn talk(session: &Session, command: Command) -> anyhow::Result<ExitCode> {
         Command::Ask(ask) => ask::run(session, &ask).await,
         Command::Replay(replay) => replay::run(session, &replay).await,
         Command::Traces(traces) => Box::pin(traces::run(session, &traces)).await,
+        Command::Metrics { command } => metrics::run(session, command).await,
         Command::Drift(drift) => drift::run(session, &drift).await,
         Command::Sql(sql) => sql::run(session, &sql).await,
         Command::Projects { command } => projects::projects(session, command).await,

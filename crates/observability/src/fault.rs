@@ -43,6 +43,10 @@ pub enum TraceFault {
     SeveralServices { services: Vec<String> },
     #[error("that is about more than {rows} spans, traces, sessions or scores, and more than one answer may look at")]
     TooMuch { rows: usize },
+    #[error(
+        "that is about more than {most} points of the metric, or more buckets than memory holds, and more than one answer may look at"
+    )]
+    TooManyPoints { most: u64 },
     #[error("{most} readers follow spans already")]
     TooManyTails { most: usize },
     #[error("{most} exports of spans are under way already")]
@@ -96,7 +100,7 @@ impl Fault for TraceFault {
             | Self::Score { .. }
             | Self::ScoreNotCaptured { .. } => FaultKind::Invalid,
             Self::Filter(fault) => fault.kind(),
-            Self::TooMuch { .. } => FaultKind::TooLarge,
+            Self::TooMuch { .. } | Self::TooManyPoints { .. } => FaultKind::TooLarge,
             Self::Unreadable { .. } => FaultKind::Internal,
             Self::Spill { .. } | Self::Held { .. } | Self::Errand { .. } | Self::DiskFull | Self::NotStored => {
                 FaultKind::Unavailable
@@ -121,6 +125,7 @@ impl Fault for TraceFault {
             Self::Question { .. } => "trace-question-invalid",
             Self::SeveralServices { .. } => "drift-several-services",
             Self::TooMuch { .. } => "trace-too-much",
+            Self::TooManyPoints { .. } => "metric-too-many-points",
             Self::TooManyTails { .. } => "trace-too-many-tails",
             Self::TooManyExports { .. } => "trace-too-many-exports",
             Self::Unreadable { .. } => "trace-unreadable",
@@ -156,6 +161,7 @@ impl Fault for TraceFault {
             Self::Filter(fault) => fault.hint(),
             Self::SeveralServices { services } => Some(format!("name one as `service`: {}", listed(services))),
             Self::TooMuch { .. } => Some("ask about less time, or filter more out".into()),
+            Self::TooManyPoints { .. } => Some("ask about less time, or name a service or a model".into()),
             Self::Lake(fault) => fault.hint(),
             Self::Blob(fault) => fault.hint(),
             Self::Access(fault) => fault.hint(),

@@ -61,7 +61,10 @@ pub use keeping::{
     Names as ErasedNames, Removal, Retention, ServerId, SpanServer, Subject, Telemetry, TelemetryFault,
 };
 pub use parquet_file::ParquetExport;
-pub use points::{MetricPoint, MetricPoints, PointFilter, PointKind, Temporality};
+pub use points::{
+    Metric, MetricForm, MetricGroup, MetricPoint, MetricPoints, MetricQuestion, MetricSeries, MetricStep, PointFilter, PointKind,
+    Temporality,
+};
 pub use pricing::{Estimate, SpanPrices};
 pub use query::{
     ActivityBucket, Counted, Export, Gathered, GatheredBy, Measured, MetricsQuestion, MetricsRow, SessionTraces, SpanMetrics,

@@ -104,31 +104,39 @@ impl Observability {
     }
 
     /// Answers a question in PromQL.
-    pub async fn prometheus(&self, actor: &Actor, text: &str, times: PromTimes) -> Result<PromFound, PromFault> {
+    pub async fn prometheus(
+        &self,
+        points: &MetricPoints,
+        actor: &Actor,
+        text: &str,
+        times: PromTimes,
+    ) -> Result<PromFound, PromFault> {
         self.catch_up().await;
-        query::prometheus(self.asking(actor, self.now()), text, times).await
+        query::prometheus(self.asking(actor, self.now()), points, text, times).await
     }
 
     /// The labels of every series that one of the selectors finds.
     pub async fn prometheus_series(
         &self,
+        points: &MetricPoints,
         actor: &Actor,
         selectors: &[String],
         between: (Timestamp, Timestamp),
     ) -> Result<Vec<BTreeMap<String, String>>, PromFault> {
         self.catch_up().await;
-        query::prometheus_series(self.asking(actor, self.now()), selectors, between).await
+        query::prometheus_series(self.asking(actor, self.now()), points, selectors, between).await
     }
 
     /// The values of a label, of those series only where there are selectors.
     pub async fn prometheus_values(
         &self,
+        points: &MetricPoints,
         actor: &Actor,
         label: &str,
         selectors: &[String],
         between: (Timestamp, Timestamp),
     ) -> Result<Vec<String>, PromFault> {
         self.catch_up().await;
-        query::prometheus_values(self.asking(actor, self.now()), label, selectors, between).await
+        query::prometheus_values(self.asking(actor, self.now()), points, label, selectors, between).await
     }
 }

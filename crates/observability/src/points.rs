@@ -19,9 +19,21 @@ use tokio::sync::{Mutex, OnceCell, oneshot};
 
 use crate::{capture::Policies, fault::TraceFault, table::Rows};
 
+mod by;
+mod list;
+mod reading;
+mod sent;
+mod series;
+mod spread;
+mod steps;
+
 #[cfg(test)]
 #[path = "tests/points.rs"]
 mod tests;
+
+pub use list::{Metric, MetricForm};
+pub(crate) use sent::{Part, Sent};
+pub use series::{MetricGroup, MetricQuestion, MetricSeries, MetricStep};
 
 const TABLE: &str = "metric_points";
 /// Points that are compared with the table and added at once.
@@ -60,6 +72,11 @@ impl PointKind {
             Self::Summary => "summary",
         }
     }
+
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == text)
+    }
 }
 
 /// Whether a point counts since the one before, or since its sender began.
@@ -76,6 +93,10 @@ impl Temporality {
             Self::Delta => "delta",
             Self::Cumulative => "cumulative",
         }
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        [Self::Delta, Self::Cumulative].into_iter().find(|known| known.as_str() == text)
     }
 }
 
@@ -116,6 +137,20 @@ pub struct PointFilter {
     pub model: Option<String>,
     pub from: Option<Timestamp>,
     pub to: Option<Timestamp>,
+}
+
+impl PointFilter {
+    /// Points that pass, of the actor's project.
+    fn condition(&self, actor: &Actor) -> Filter {
+        let mut parts = vec![Filter::eq("project", actor.project.to_string())];
+        let texts = [("name", &self.name), ("service", &self.service), ("model", &self.model)];
+        parts.extend(
+            texts.into_iter().filter_map(|(column, value)| value.as_ref().map(|value| Filter::eq(column, value.as_str()))),
+        );
+        parts.extend(self.from.map(|from| Filter::GtEq("time".into(), from.as_micros().into())));
+        parts.extend(self.to.map(|to| Filter::Lt("time".into(), to.as_micros().into())));
+        Filter::And(parts)
+    }
 }
 
 /// Where the next page starts: after this point, in order of time and name of the point.
@@ -196,19 +231,13 @@ impl MetricPoints {
     /// Newest first.
     pub async fn list(&self, actor: &Actor, filter: &PointFilter, page: &PageRequest) -> Result<Page<MetricPoint>, TraceFault> {
         let after: Option<After> = page.after()?;
-        let mut parts = vec![Filter::eq("project", actor.project.to_string())];
-        let texts = [("name", &filter.name), ("service", &filter.service), ("model", &filter.model)];
-        parts.extend(
-            texts.into_iter().filter_map(|(column, value)| value.as_ref().map(|value| Filter::eq(column, value.as_str()))),
-        );
-        parts.extend(filter.from.map(|from| Filter::GtEq("time".into(), from.as_micros().into())));
-        parts.extend(filter.to.map(|to| Filter::Lt("time".into(), to.as_micros().into())));
+        let mut among = filter.condition(actor);
         if let Some(After(time, point)) = after {
             let earlier = Filter::Lt("time".into(), time.into());
             let same = Filter::And(vec![Filter::Eq("time".into(), time.into()), Filter::Gt("point".into(), point.into())]);
-            parts.push(Filter::Or(vec![earlier, same]));
+            among = among.and(Filter::Or(vec![earlier, same]));
         }
-        let scan = Scan::of(Filter::And(parts)).order("time", Order::Descending).order("point", Order::Ascending);
+        let scan = Scan::of(among).order("time", Order::Descending).order("point", Order::Ascending);
         let mut found = Vec::new();
         for batch in self.table().await?.scan(scan.limit(page.limit() + 1)).await? {
             for row in 0..batch.num_rows() {
@@ -358,8 +387,8 @@ fn point(batch: &RecordBatch, row: usize) -> Result<MetricPoint, TraceFault> {
         since: rows.number("since", row)?.map(Timestamp::from_micros),
         name: need("name")?.to_owned(),
         unit: need("unit")?.to_owned(),
-        kind: PointKind::ALL.into_iter().find(|known| known.as_str() == kind).ok_or_else(|| unreadable("kind"))?,
-        temporality: [Temporality::Delta, Temporality::Cumulative].into_iter().find(|known| Some(known.as_str()) == temporality),
+        kind: PointKind::read(kind).ok_or_else(|| unreadable("kind"))?,
+        temporality: temporality.and_then(Temporality::read),
         monotonic: monotonic.is_some_and(|column| !column.is_null(row) && column.value(row)),
         attributes: serde_json::from_str(need("attributes")?).map_err(|_| unreadable("attributes"))?,
         value: number("value")?,

@@ -48,7 +48,7 @@ use proptest::prelude::*;
 use serde_json::{Map, json};
 
 use crate::{
-    Bring, Capture, Observability, Settings, TraceFault, TraceFilter, spill,
+    Bring, Capture, MetricPoints, Observability, Settings, TraceFault, TraceFilter, spill,
     table::{self, Texts},
 };
 
@@ -106,6 +106,12 @@ async fn read_whole(room: &Observability, actor: &Actor, id: TraceId) -> Result<
         let Some(next) = part.spans.next else { return Ok(spans) };
         place = PageRequest::new(None, Some(next)).unwrap();
     }
+}
+
+/// Points of metrics beside the spans.
+async fn points_in(dir: &Path, tasks: &Tasks) -> MetricPoints {
+    let lake = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.join("lake")))).await.unwrap();
+    MetricPoints::new(Arc::new(lake), Capture::Full, tasks.clone())
 }
 
 struct Room {

@@ -41,3 +41,88 @@ pub struct MetricPointView {
     #[schema(value_type = Option<Object>)]
     pub buckets: Option<Value>,
 }
+
+/// What points of a metric are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MetricFormView {
+    /// `gauge`, `sum`, `histogram`, `exponential_histogram` or `summary`.
+    pub kind: String,
+    pub unit: String,
+    /// `delta`: each point counts since the one before. `cumulative`: since its program began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temporality: Option<String>,
+    /// Of a sum: it never falls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monotonic: Option<bool>,
+}
+
+/// What programs send under one name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MetricView {
+    pub name: String,
+    /// Of its newest point.
+    pub form: MetricFormView,
+    /// What else is sent under this name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<MetricFormView>,
+    /// Those that send it, by name: 20 at most.
+    pub services: Vec<String>,
+    /// Whether there are more services.
+    pub more_services: bool,
+    /// Series that sent points in this time, about.
+    pub series: u64,
+    pub last_seen: String,
+    /// Of the points of that moment: the mean of a gauge, a sum together, the mean of what a histogram or a summary counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_value: Option<f64>,
+}
+
+/// What a metric came to over time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MetricSeriesView {
+    pub name: String,
+    /// What is told of; nothing where no point came in this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<MetricFormView>,
+    /// What else was sent under this name: `kind` and `unit` ask about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<MetricFormView>,
+    pub from: String,
+    pub to: String,
+    pub step_ms: u64,
+    /// The attribute whose values are told apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// What each step says, in the order of its `values`. Of gauges `mean`, `min`, `max`, `last`; of sums that only grow
+    /// `increase` and `rate`, by the second; of other sums `last`; of histograms `count`, `mean`, `p50`, `p95`, `p99`; of
+    /// summaries `count`, `mean` and the quantiles they name.
+    pub measures: Vec<String>,
+    /// How these were found, where they are not exact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// The largest first: 50 at most.
+    pub groups: Vec<MetricGroupView>,
+    /// Whether there are more groups.
+    pub more: bool,
+    /// Attributes of the newest points, by which groups can be told apart.
+    pub attributes: Vec<String>,
+    /// Points that were looked at.
+    pub points: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MetricGroupView {
+    /// The attribute's value; nothing where points have none, or where nothing is told apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// By time. One in which nothing came is not there.
+    pub steps: Vec<MetricStepView>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MetricStepView {
+    /// What is after this moment, up to the next step's.
+    pub start: String,
+    /// In the order of the measures; null where there is nothing to say.
+    pub values: Vec<Option<f64>>,
+}

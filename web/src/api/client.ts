@@ -234,7 +234,11 @@ async function whole<I>(page: (query: { limit: number; cursor?: string | null })
 
 export type TraceFilter = Omit<Taken<Operation<"/api/v1/traces", "get">, "query">, keyof ListOptions>;
 export type DriftQuery = Taken<Operation<"/api/v1/drift", "get">, "query">;
+/** Of spans; what programs measured themselves is another. */
 export type MetricsQuery = Taken<Operation<"/api/v1/traces/metrics", "get">, "query">;
+
+export type MetricFilter = Omit<Taken<Operation<"/api/v1/metrics", "get">, "query">, keyof ListOptions>;
+export type MetricQuery = Taken<Operation<"/api/v1/metrics/{name}/series", "get">, "query">;
 
 type CallQuery = Taken<Operation<"/api/v1/calls", "get">, "query">;
 /** What a list of calls, or a sum over them, may be narrowed to. */
@@ -323,6 +327,11 @@ export const api = {
     write: (body: T.NewScore) => call("post", "/api/v1/scores", { body }),
     remove: (id: string) => call("delete", "/api/v1/scores/{id}", { path: { id } }),
     feedback: (body: T.Feedback) => call("post", "/api/v1/feedback", { body }),
+  },
+
+  metrics: {
+    list: (query: MetricFilter & ListOptions, signal?: Signal) => call("get", "/api/v1/metrics", { signal, query }),
+    series: (name: string, query: MetricQuery, signal?: Signal) => call("get", "/api/v1/metrics/{name}/series", { signal, path: { name }, query }),
   },
 
   drift: (query: DriftQuery, signal?: Signal) => call("get", "/api/v1/drift", { signal, query }),

@@ -1,7 +1,7 @@
 // Query keys in one place, so that a change can be told to everything that shows it.
 
 import { infiniteQueryOptions, keepPreviousData, queryOptions, QueryClient } from "@tanstack/react-query";
-import { api, ApiError, type CallFilter, type DriftQuery, type MetricsQuery, type TraceFilter } from "./client";
+import { api, ApiError, type CallFilter, type DriftQuery, type MetricFilter, type MetricQuery, type MetricsQuery, type TraceFilter } from "./client";
 import type { UsageView } from "./types";
 
 export const queryClient = new QueryClient({
@@ -87,6 +87,20 @@ export const queries = {
       retry: false,
     }),
   conventions: () => queryOptions({ queryKey: ["traces", "conventions"], queryFn: ({ signal }) => api.traces.conventions(signal) }),
+  metrics: (filter: MetricFilter) =>
+    infiniteQueryOptions({
+      ...paged,
+      queryKey: ["metrics", filter],
+      queryFn: ({ signal, pageParam }) => api.metrics.list({ ...filter, limit: 100, cursor: pageParam }, signal),
+      placeholderData: keepPreviousData,
+    }),
+  metric: (name: string, query: MetricQuery) =>
+    queryOptions({
+      queryKey: ["metric", name, query],
+      queryFn: ({ signal }) => api.metrics.series(name, query, signal),
+      placeholderData: keepPreviousData,
+      retry: false,
+    }),
   drift: (query: DriftQuery) =>
     queryOptions({
       queryKey: ["drift", query],

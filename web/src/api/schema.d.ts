@@ -1132,6 +1132,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description Lists metrics that programs sent points of, by name: what they are, who sends them and what they said last. Of the last day
+         *     where no `from` is given, which may be a moment or how long ago: `6h`. `q` finds those with this in their name.
+         */
+        get: operations["list_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/metrics/{name}/series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * @description Shows what a metric came to over time, in steps such as `5m`, with the values of an attribute told apart: `by=region`. Of the
+         *     last day where no `from` is given. Counters are told as increases and rates, whether they are sent as differences or as
+         *     totals; percentiles of histograms are estimated from their buckets. Where several kinds or units are sent under the name,
+         *     it is what was sent last, unless `kind` or `unit` say which.
+         */
+        get: operations["metric_series"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/drift": {
         parameters: {
             query?: never;
@@ -3303,6 +3345,22 @@ export interface components {
             /** @enum {string} */
             type: "other";
         };
+        /** @description What points of a metric are. */
+        MetricFormView: {
+            /** @description `gauge`, `sum`, `histogram`, `exponential_histogram` or `summary`. */
+            kind: string;
+            unit: string;
+            /** @description `delta`: each point counts since the one before. `cumulative`: since its program began. */
+            temporality?: string | null;
+            /** @description Of a sum: it never falls. */
+            monotonic?: boolean | null;
+        };
+        MetricGroupView: {
+            /** @description The attribute's value; nothing where points have none, or where nothing is told apart. */
+            value?: string | null;
+            /** @description By time. One in which nothing came is not there. */
+            steps: components["schemas"]["MetricStepView"][];
+        };
         MetricPointView: {
             /** @description The same for all points of a series: one metric of one sender with the same attributes. */
             series: string;
@@ -3338,6 +3396,67 @@ export interface components {
             max?: number | null;
             /** @description Of histograms bounds and counts, of summaries quantiles. */
             buckets?: Record<string, never> | null;
+        };
+        /** @description What a metric came to over time. */
+        MetricSeriesView: {
+            name: string;
+            form?: components["schemas"]["MetricFormView"] | null;
+            /** @description What else was sent under this name: `kind` and `unit` ask about it. */
+            others?: components["schemas"]["MetricFormView"][];
+            from: string;
+            to: string;
+            /** Format: int64 */
+            step_ms: number;
+            /** @description The attribute whose values are told apart. */
+            by?: string | null;
+            /**
+             * @description What each step says, in the order of its `values`. Of gauges `mean`, `min`, `max`, `last`; of sums that only grow
+             *     `increase` and `rate`, by the second; of other sums `last`; of histograms `count`, `mean`, `p50`, `p95`, `p99`; of
+             *     summaries `count`, `mean` and the quantiles they name.
+             */
+            measures: string[];
+            /** @description How these were found, where they are not exact. */
+            note?: string | null;
+            /** @description The largest first: 50 at most. */
+            groups: components["schemas"]["MetricGroupView"][];
+            /** @description Whether there are more groups. */
+            more: boolean;
+            /** @description Attributes of the newest points, by which groups can be told apart. */
+            attributes: string[];
+            /**
+             * Format: int64
+             * @description Points that were looked at.
+             */
+            points: number;
+        };
+        MetricStepView: {
+            /** @description What is after this moment, up to the next step's. */
+            start: string;
+            /** @description In the order of the measures; null where there is nothing to say. */
+            values: (number | null)[];
+        };
+        /** @description What programs send under one name. */
+        MetricView: {
+            name: string;
+            /** @description Of its newest point. */
+            form: components["schemas"]["MetricFormView"];
+            /** @description What else is sent under this name. */
+            others?: components["schemas"]["MetricFormView"][];
+            /** @description Those that send it, by name: 20 at most. */
+            services: string[];
+            /** @description Whether there are more services. */
+            more_services: boolean;
+            /**
+             * Format: int64
+             * @description Series that sent points in this time, about.
+             */
+            series: number;
+            last_seen: string;
+            /**
+             * Format: double
+             * @description Of the points of that moment: the mean of a gauge, a sum together, the mean of what a histogram or a summary counted.
+             */
+            last_value?: number | null;
         };
         /** @description The reader was too slow. */
         MissedCalls: {
@@ -4178,6 +4297,33 @@ export interface components {
                 max?: number | null;
                 /** @description Of histograms bounds and counts, of summaries quantiles. */
                 buckets?: Record<string, never> | null;
+            }[];
+            /** @description Give this as `cursor` for the page after; absent on the last. */
+            next?: string | null;
+        };
+        /** @description One page of a list. */
+        Page_MetricView: {
+            items: {
+                name: string;
+                /** @description Of its newest point. */
+                form: components["schemas"]["MetricFormView"];
+                /** @description What else is sent under this name. */
+                others?: components["schemas"]["MetricFormView"][];
+                /** @description Those that send it, by name: 20 at most. */
+                services: string[];
+                /** @description Whether there are more services. */
+                more_services: boolean;
+                /**
+                 * Format: int64
+                 * @description Series that sent points in this time, about.
+                 */
+                series: number;
+                last_seen: string;
+                /**
+                 * Format: double
+                 * @description Of the points of that moment: the mean of a gauge, a sum together, the mean of what a histogram or a summary counted.
+                 */
+                last_value?: number | null;
             }[];
             /** @description Give this as `cursor` for the page after; absent on the last. */
             next?: string | null;
@@ -7252,6 +7398,63 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_MetricPointView"];
+                };
+            };
+        };
+    };
+    list_metrics: {
+        parameters: {
+            query?: {
+                q?: string;
+                service?: string;
+                model?: string;
+                from?: string;
+                to?: string;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MetricView"];
+                };
+            };
+        };
+    };
+    metric_series: {
+        parameters: {
+            query?: {
+                from?: string;
+                to?: string;
+                step?: string;
+                by?: string;
+                service?: string;
+                model?: string;
+                kind?: string;
+                unit?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetricSeriesView"];
                 };
             };
         };

@@ -18,6 +18,7 @@ export const ROOMS: { to: string; label: string; icon: IconName; keys: string }[
   { to: "/knowledge", label: "Knowledge", icon: "book", keys: "g k" },
   { to: "/traces", label: "Traces", icon: "trace", keys: "g t" },
   { to: "/dashboards", label: "Dashboards", icon: "chart", keys: "g d" },
+  { to: "/observe/metrics", label: "Metrics", icon: "bolt", keys: "g e" },
   { to: "/monitors", label: "Monitors", icon: "target", keys: "g w" },
   { to: "/drift", label: "Drift", icon: "diff", keys: "g r" },
   { to: "/incidents", label: "Incidents", icon: "bell", keys: "g i" },

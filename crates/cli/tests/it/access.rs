@@ -153,6 +153,8 @@ pub(crate) const TABLE: &[(&str, &str, Needs)] = &[
     ("GET", "/v1/models", Needs::Reader),
     ("GET", "/v1/models/{*name}", Needs::Reader),
     ("GET", "/api/v1/metric-points", Needs::Reader),
+    ("GET", "/api/v1/metrics", Needs::Reader),
+    ("GET", "/api/v1/metrics/{name}/series", Needs::Reader),
     ("GET", "/api/v1/scores", Needs::Reader),
     ("POST", "/api/v1/scores", Needs::Editor),
     ("DELETE", "/api/v1/scores/{id}", Needs::Editor),

@@ -167,7 +167,7 @@ async fn measured(
 }
 
 /// In microseconds: the shortest that gives no more points than there should be, or weeks.
-fn width_for(stretch: i64) -> i64 {
+pub(crate) fn width_for(stretch: i64) -> i64 {
     let fits = WIDTHS.into_iter().find(|width| stretch / (width * SECOND) <= POINTS);
     fits.unwrap_or_else(|| (stretch / (604_800 * SECOND) / POINTS + 1) * 604_800) * SECOND
 }

@@ -387,7 +387,7 @@ fn whole(rows: &Rows<'_>, name: &str, row: usize) -> Result<Option<i64>, TraceFa
 
 /// Greatest values have the type of their column, everything else is a float.
 #[expect(clippy::cast_precision_loss, reason = "durations are far below 2^52")]
-pub(super) fn float(rows: &Rows<'_>, name: &str, row: usize) -> Result<Option<f64>, TraceFault> {
+pub(crate) fn float(rows: &Rows<'_>, name: &str, row: usize) -> Result<Option<f64>, TraceFault> {
     let unreadable = || TraceFault::Unreadable { reason: format!("the measure `{name}`") };
     let column = rows.0.column_by_name(name).ok_or_else(unreadable)?;
     if column.is_null(row) {

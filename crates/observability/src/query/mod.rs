@@ -40,10 +40,10 @@ pub(crate) use beneath::records;
 pub(crate) use bodies::trace;
 pub(crate) use by::{By, ways};
 pub(crate) use count::{count_any, count_spans, count_traces};
-pub(crate) use dashboard::dashboard;
+pub(crate) use dashboard::{dashboard, width_for};
 pub(crate) use export::EXPORTS_MAX;
 pub(crate) use firsts::Firsts;
-pub(crate) use metrics::{Unit, group_column, metrics, unit_of};
+pub(crate) use metrics::{Unit, float, group_column, metrics, unit_of};
 pub(crate) use promql::{prometheus, prometheus_series, prometheus_values};
 #[cfg(test)]
 pub(crate) use sessions::in_windows;

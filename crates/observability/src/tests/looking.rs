@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    ChartKind, DashboardQuestion, DashboardSpec, MetricPoints, NewScore, PanelAnswer, PanelSpec, PromAnswer, PromFault,
-    PromTimes, Scores, SpanFilter, SpanSummary, SqlQuestion, built_in,
+    ChartKind, DashboardQuestion, DashboardSpec, MetricPoint, MetricPoints, NewScore, PanelAnswer, PanelSpec, PointKind,
+    PromAnswer, PromFault, PromTimes, Scores, SpanFilter, SpanSummary, SqlQuestion, Temporality, built_in,
 };
 
 const NOW: i64 = 1_700_000_000_000_000;
@@ -42,9 +42,9 @@ async fn filled(dir: &Path) -> (Room, MetricPoints) {
     spans.extend([failed, theirs, hidden]);
     spans.into_iter().for_each(|span| opened.room.record(span));
     opened.room.drain(WAIT).await.unwrap();
+    let points = points_in(dir, &opened.tasks).await;
     let lake = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.join("lake")))).await.unwrap();
     let lake: Arc<dyn Lake> = Arc::new(lake);
-    let points = MetricPoints::new(Arc::clone(&lake), Capture::Full, opened.tasks.clone());
     let scores = Scores::new(lake, Capture::Full, opened.tasks.clone());
     (Room { room: opened.room.with_scores(scores), ..opened }, points)
 }
@@ -115,8 +115,13 @@ async fn sql_tells_its_columns_and_every_kind_of_value() {
 }
 
 /// Each series by what tells it apart, with its values.
-async fn series(room: &Observability, actor: &Actor, text: &str, times: PromTimes) -> BTreeMap<String, Vec<f64>> {
-    match room.prometheus(actor, text, times).await.unwrap_or_else(|fault| panic!("{text}: {fault}")).answer {
+async fn series(
+    (room, points): (&Observability, &MetricPoints),
+    actor: &Actor,
+    text: &str,
+    times: PromTimes,
+) -> BTreeMap<String, Vec<f64>> {
+    match room.prometheus(points, actor, text, times).await.unwrap_or_else(|fault| panic!("{text}: {fault}")).answer {
         PromAnswer::Scalar(points) => {
             BTreeMap::from([("scalar".to_owned(), points.into_iter().map(|(_, value)| value).collect())])
         }
@@ -138,12 +143,12 @@ fn at(minutes: i64) -> PromTimes {
 #[tokio::test(flavor = "multi_thread")]
 async fn promql_counts_what_was_recorded() {
     let dir = tempfile::tempdir().unwrap();
-    let (Room { room, .. }, _) = filled(dir.path()).await;
+    let (Room { room, .. }, points) = filled(dir.path()).await;
     let all = actor(Labels::All);
     let check = async |text: &str, times: PromTimes, wanted: &[(&str, &[f64])]| {
         let wanted: BTreeMap<String, Vec<f64>> =
             wanted.iter().map(|(labels, values)| ((*labels).to_owned(), values.to_vec())).collect();
-        assert_eq!(series(&room, &all, text, times).await, wanted, "{text}");
+        assert_eq!(series((&room, &points), &all, text, times).await, wanted, "{text}");
     };
     check("1 + 1", at(0), &[("scalar", &[2.0])]).await;
     check("sum(mainspring_calls_total)", at(0), &[("", &[7.0])]).await;
@@ -183,32 +188,117 @@ async fn promql_counts_what_was_recorded() {
     check("sum(mainspring_calls_total{model=\"gpt\"})", over, &[("", &[1.0, 2.0, 3.0])]).await;
     check("sum(increase(mainspring_calls_total{model=\"gpt\"}[2m]))", over, &[("", &[0.0, 1.0, 1.0, 1.0])]).await;
     check("count(increase(mainspring_calls_total{model=~\"gpt|small\"}[2m]))", over, &[("", &[2.0; 4])]).await;
-    let slow =
-        series(&room, &all, "avg by (model) (mainspring_call_duration_seconds{quantile=\"0.5\",model=\"small\"})", at(-4)).await;
+    let slow = series(
+        (&room, &points),
+        &all,
+        "avg by (model) (mainspring_call_duration_seconds{quantile=\"0.5\",model=\"small\"})",
+        at(-4),
+    )
+    .await;
     assert!((slow["model=small"][0] - 0.05).abs() < 0.001, "{slow:?}");
-    assert_eq!(series(&room, &holding(&["staff"]), "sum(mainspring_calls_total)", at(0)).await[""], [6.0]);
+    assert_eq!(series((&room, &points), &holding(&["staff"]), "sum(mainspring_calls_total)", at(0)).await[""], [6.0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn promql_names_its_labels_and_refuses_what_it_cannot_answer() {
     let dir = tempfile::tempdir().unwrap();
-    let (Room { room, .. }, _) = filled(dir.path()).await;
+    let (Room { room, .. }, points) = filled(dir.path()).await;
     let all = actor(Labels::All);
     let between = (Timestamp::from_micros(NOW - 60 * MINUTE), Timestamp::from_micros(NOW));
-    let values = async |label: &str, selectors: &[String]| room.prometheus_values(&all, label, selectors, between).await.unwrap();
+    let values =
+        async |label: &str, selectors: &[String]| room.prometheus_values(&points, &all, label, selectors, between).await.unwrap();
     assert_eq!(values("model", &[]).await, ["gpt", "secret-model", "small"]);
     assert_eq!(values("model", &["mainspring_calls_total{status=\"error\"}".to_owned()]).await, ["gpt"]);
     assert_eq!(values("nobody", &[]).await, [""; 0]);
     assert!(values("__name__", &[]).await.contains(&"mainspring_calls_total".to_owned()));
-    let series = room.prometheus_series(&all, &["mainspring_calls_total{model=\"small\"}".to_owned()], between).await.unwrap();
+    let series =
+        room.prometheus_series(&points, &all, &["mainspring_calls_total{model=\"small\"}".to_owned()], between).await.unwrap();
     assert_eq!(series.len(), 1);
     assert_eq!((series[0]["model"].as_str(), series[0]["__name__"].as_str()), ("small", "mainspring_calls_total"));
-    let refused = async |text: &str, times: PromTimes| room.prometheus(&all, text, times).await.unwrap_err();
+    let refused = async |text: &str, times: PromTimes| room.prometheus(&points, &all, text, times).await.unwrap_err();
     assert!(matches!(refused("sum(mainspring_call_duration_seconds)", at(0)).await, PromFault::Unsupported { .. }));
     assert!(matches!(refused("rate(mainspring_call_duration_seconds[5m])", at(0)).await, PromFault::Unsupported { at: 6, .. }));
     assert!(matches!(refused("mainspring_calls_total{model=~\"(\"}", at(0)).await, PromFault::Invalid { .. }));
     let many = PromTimes { start: Timestamp::from_micros(0), end: Timestamp::from_micros(NOW), step_micros: Some(1_000_000) };
     assert!(matches!(refused("mainspring_calls_total", many).await, PromFault::Question { .. }));
+}
+
+/// A point that a program sent, so many minutes from now.
+fn sent(name: &str, region: &str, (minute, value): (i64, f64)) -> MetricPoint {
+    let attributes = [("resource.service.name", "shop"), ("shop.region", region)];
+    let series = name.bytes().chain(region.bytes()).fold(7_u128, |all, byte| all * 31 % (1 << 100) + u128::from(byte));
+    MetricPoint {
+        project: project(),
+        point: format!("{:032x}", (series << 24) + u128::from(minute.unsigned_abs())),
+        series: format!("{series:032x}"),
+        time: Timestamp::from_micros(NOW + minute * MINUTE),
+        since: None,
+        name: name.to_owned(),
+        unit: "By".to_owned(),
+        kind: PointKind::Gauge,
+        temporality: None,
+        monotonic: false,
+        attributes: attributes.into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect(),
+        value: Some(value),
+        count: None,
+        sum: None,
+        min: None,
+        max: None,
+        buckets: None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn promql_asks_points_that_programs_sent_by_the_names_that_prometheus_gives_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let (Room { room, .. }, points) = filled(dir.path()).await;
+    let all = actor(Labels::All);
+    let counted = |region: &str, at: (i64, f64)| MetricPoint {
+        since: Some(Timestamp::from_micros(NOW - 60 * MINUTE)),
+        unit: "{order}".to_owned(),
+        kind: PointKind::Sum,
+        temporality: Some(Temporality::Cumulative),
+        monotonic: true,
+        ..sent("shop.orders", region, at)
+    };
+    let spread = MetricPoint {
+        unit: "s".to_owned(),
+        kind: PointKind::Histogram,
+        temporality: Some(Temporality::Delta),
+        value: None,
+        count: Some(4),
+        sum: Some(10.0),
+        ..sent("shop.time", "eu", (-1, 0.0))
+    };
+    let mut all_sent: Vec<MetricPoint> = [(-5, 10.0), (-3, 14.0), (-1, 20.0)].map(|at| counted("eu", at)).into();
+    all_sent.extend([(-3, 1.0), (-1, 2.0)].map(|at| counted("us", at)));
+    all_sent.extend([sent("shop.memory", "eu", (-9, 7.0)), sent("shop.memory", "eu", (-2, 5.0)), spread]);
+    points.add(all_sent, WAIT).await.unwrap();
+    let check = async |text: &str, wanted: &[(&str, f64)]| {
+        let wanted: BTreeMap<String, Vec<f64>> =
+            wanted.iter().map(|(labels, value)| ((*labels).to_owned(), vec![*value])).collect();
+        assert_eq!(series((&room, &points), &all, text, at(0)).await, wanted, "{text}");
+    };
+    check("shop_memory_bytes", &[("__name__=shop_memory_bytes,job=shop,shop_region=eu", 5.0)]).await;
+    check("sum(shop_orders_total)", &[("", 22.0)]).await;
+    check("sum by (shop_region) (increase(shop_orders_total[3m]))", &[("shop_region=eu", 6.0), ("shop_region=us", 1.0)]).await;
+    check("rate(shop_orders_total{shop_region=~\"e.\"}[3m]) * 180", &[("job=shop,shop_region=eu", 6.0)]).await;
+    check("increase(shop_time_seconds_sum[5m]) / increase(shop_time_seconds_count[5m])", &[("job=shop,shop_region=eu", 2.5)])
+        .await;
+    check("shop_orders_total{job=\"other\"}", &[]).await;
+    check("nobody_sends_this", &[]).await;
+
+    let between = (Timestamp::from_micros(NOW - 60 * MINUTE), Timestamp::from_micros(NOW));
+    let names = room.prometheus_values(&points, &all, "__name__", &[], between).await.unwrap();
+    let mine: Vec<&str> = names.iter().map(String::as_str).filter(|name| name.starts_with("shop")).collect();
+    assert_eq!(mine, ["shop_memory_bytes", "shop_orders_total", "shop_time_seconds_count", "shop_time_seconds_sum"]);
+    let regions = room.prometheus_values(&points, &all, "shop_region", &["shop_orders_total".to_owned()], between).await.unwrap();
+    assert_eq!(regions, ["eu", "us"]);
+    let refused = async |text: &str| room.prometheus(&points, &all, text, at(0)).await.unwrap_err();
+    for text in ["rate(shop_memory_bytes[5m])", "shop_time_seconds_bucket", "shop_time_seconds", "shop_time_seconds_count"] {
+        assert!(matches!(refused(text).await, PromFault::Unsupported { .. }), "{text}");
+    }
+    assert!(matches!(refused("mainspring_orders_total").await, PromFault::Invalid { at: 1, .. }), "that would be one of ours");
 }
 
 fn panel(title: &str, chart: ChartKind, measures: &[&str]) -> PanelSpec {

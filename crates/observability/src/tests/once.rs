@@ -78,7 +78,8 @@ async fn a_trace_through_two_programs_is_measured_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn monitors_and_metrics_count_a_trace_through_two_programs_once() {
     let dir = tempfile::tempdir().unwrap();
-    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let Room { room, tasks, .. } = open(dir.path(), Capture::Full).await;
+    let points = points_in(dir.path(), &tasks).await;
     asked_for_stock(&room).await;
     let all = actor(Labels::All);
     let question = |by: Option<&str>| SeriesQuestion {
@@ -113,7 +114,9 @@ async fn monitors_and_metrics_count_a_trace_through_two_programs_once() {
     let moment = Timestamp::from_micros(NOW);
     let told = async |text: &str| {
         let times = PromTimes { start: moment, end: moment, step_micros: None };
-        let PromAnswer::Series(series) = room.prometheus(&all, text, times).await.unwrap().answer else { panic!("{text}") };
+        let PromAnswer::Series(series) = room.prometheus(&points, &all, text, times).await.unwrap().answer else {
+            panic!("{text}")
+        };
         let each = series.into_iter().map(|series| {
             let labels: Vec<String> = series.labels.into_values().collect();
             (labels.join(","), series.points.iter().map(|(_, value)| *value).collect::<Vec<_>>())

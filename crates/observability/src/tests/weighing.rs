@@ -62,16 +62,18 @@ async fn measures_are_of_what_came_and_say_that_they_are_estimates() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_asks_otherwise_is_told_the_same() {
     let dir = tempfile::tempdir().unwrap();
-    let Room { room, .. } = open(dir.path(), Capture::Full).await;
+    let Room { room, tasks, .. } = open(dir.path(), Capture::Full).await;
+    let points = points_in(dir.path(), &tasks).await;
     sampled(&room).await;
     let all = actor(Labels::All);
     let at = Timestamp::from_micros(NOW);
     let times = PromTimes { start: at, end: at, step_micros: None };
     let text = "sum(increase(mainspring_calls_total[5m])) + 0 * sum(increase(mainspring_cost_usd_total[5m]))";
-    let found = room.prometheus(&all, text, times).await.unwrap();
+    let found = room.prometheus(&points, &all, text, times).await.unwrap();
     let PromAnswer::Series(series) = &found.answer else { panic!("{found:?}") };
     assert_eq!((series[0].points[0].1, found.estimated), (100.0, true));
-    let nothing = room.prometheus(&all, "sum(increase(mainspring_calls_total{status=\"error\"}[5m]))", times).await.unwrap();
+    let nothing =
+        room.prometheus(&points, &all, "sum(increase(mainspring_calls_total{status=\"error\"}[5m]))", times).await.unwrap();
     let PromAnswer::Series(series) = &nothing.answer else { panic!("{nothing:?}") };
     assert_eq!((series[0].points[0].1, nothing.estimated), (10.0, false));
 

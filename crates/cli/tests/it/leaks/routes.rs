@@ -140,6 +140,8 @@ const ROUTES: &[(&str, &str, Told)] = &[
     ("POST", "/v2/rerank", SENT),
     ("POST", "/v1/moderations", SENT),
     ("GET", "/api/v1/metric-points", Nothing("points that programs sent, which show no document")),
+    ("GET", "/api/v1/metrics", Nothing("points that programs sent, which show no document")),
+    ("GET", "/api/v1/metrics/{name}/series", Nothing("points that programs sent, which show no document")),
     ("GET", "/api/v1/scores", Asked(&["/api/v1/scores?limit=100", "/api/v1/scores?trace={trace}"])),
     ("POST", "/api/v1/feedback", Own),
     ("GET", "/api/v1/drift", Asked(&["/api/v1/drift?field=name,status,user"])),

@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, future::Future, pin::Pin};
 use super::{
     fault::PromFault,
     names,
+    sent::{self, Sending},
     series::{self, Series, Times},
-    tree::{Aggregation, Expr, Operator},
+    tree::{Aggregation, Expr, Operator, Selector},
 };
 use crate::query::Asking;
 
@@ -16,17 +17,20 @@ pub(super) enum Value {
     Vector(Vec<Series>),
 }
 
+/// Spans, and points that programs sent.
+type Places<'a> = (Asking<'a>, Sending<'a>);
+
 type Evaluating<'a> = Pin<Box<dyn Future<Output = Result<Value, PromFault>> + Send + 'a>>;
 
-pub(super) fn evaluate<'a>(asking: Asking<'a>, expr: &'a Expr, times: &'a Times) -> Evaluating<'a> {
+pub(super) fn evaluate<'a>(places: Places<'a>, expr: &'a Expr, times: &'a Times) -> Evaluating<'a> {
     Box::pin(async move {
         Ok(match expr {
             Expr::Number(number) => Value::Scalar(*number),
-            Expr::Selector(_) | Expr::Window { .. } => Value::Vector(read(asking, expr, times, None).await?),
+            Expr::Selector(_) | Expr::Window { .. } => Value::Vector(read(places, expr, times, None).await?),
             Expr::Aggregate { of, by, inner, at } => {
                 let vector = match pushed(*of, inner, *at)? {
-                    true => read(asking, inner, times, Some(by)).await?,
-                    false => match evaluate(asking, inner, times).await? {
+                    true => read(places, inner, times, Some(by)).await?,
+                    false => match evaluate(places, inner, times).await? {
                         Value::Vector(vector) => vector,
                         Value::Scalar(_) => {
                             let reason = "series are put together here, not a number".to_owned();
@@ -36,22 +40,36 @@ pub(super) fn evaluate<'a>(asking: Asking<'a>, expr: &'a Expr, times: &'a Times)
                 };
                 Value::Vector(aggregated(*of, by, vector, times.at.len()))
             }
-            Expr::Negative(inner) => match evaluate(asking, inner, times).await? {
+            Expr::Negative(inner) => match evaluate(places, inner, times).await? {
                 Value::Scalar(number) => Value::Scalar(-number),
                 Value::Vector(vector) => Value::Vector(mapped(vector, |value| -value)),
             },
             Expr::Binary { left, operator, right } => {
-                let (left, right) = (evaluate(asking, left, times).await?, evaluate(asking, right, times).await?);
+                let (left, right) = (evaluate(places, left, times).await?, evaluate(places, right, times).await?);
                 binary(left, *operator, right)?
             }
         })
     })
 }
 
+/// Whether programs sent what it names: it is none of what spans tell.
+fn is_sent(selector: &Selector) -> bool {
+    names::find(&selector.name).is_none()
+}
+
 /// What stands in the table; `by`: only these labels are told apart.
-async fn read(asking: Asking<'_>, expr: &Expr, times: &Times, by: Option<&Vec<String>>) -> Result<Vec<Series>, PromFault> {
+async fn read(
+    (asking, sending): Places<'_>,
+    expr: &Expr,
+    times: &Times,
+    by: Option<&Vec<String>>,
+) -> Result<Vec<Series>, PromFault> {
     let by = by.map(Vec::as_slice);
     match expr {
+        Expr::Selector(selector) if is_sent(selector) => sent::at(sending, selector, times).await,
+        Expr::Window { function, selector, micros } if is_sent(selector) => {
+            sent::window(sending, (*function, selector, *micros), times).await
+        }
         Expr::Selector(selector) => series::at(asking, selector, times, by).await,
         Expr::Window { function, selector, micros } => series::window(asking, (*function, selector, *micros), times, by).await,
         _ => Ok(Vec::new()),
@@ -63,6 +81,8 @@ async fn read(asking: Asking<'_>, expr: &Expr, times: &Times, by: Option<&Vec<St
 fn pushed(of: Aggregation, inner: &Expr, at: usize) -> Result<bool, PromFault> {
     let counter = |name: &str| names::find(name).is_some_and(names::Known::is_counter);
     match inner {
+        // Labels of points are told apart after they are read.
+        Expr::Window { selector, .. } | Expr::Selector(selector) if is_sent(selector) => Ok(false),
         Expr::Window { .. } => Ok(of == Aggregation::Sum),
         Expr::Selector(selector) if counter(&selector.name) => Ok(of == Aggregation::Sum),
         Expr::Selector(_) if of == Aggregation::Sum => {

@@ -1,6 +1,8 @@
-//! Measures over spans as Prometheus' query API tells them, for Grafana and whatever else reads that.
+//! Measures over spans, and metrics that programs sent, as Prometheus' query API tells them, for Grafana and whatever else
+//! reads that.
 //!
-//! `text` → a tree (`parser`, `tree`) → sums over spans (`series`) → values at the times that were asked for (`evaluate`).
+//! `text` → a tree (`parser`, `tree`) → sums over spans (`series`), or points (`sent`) → values at the times that were asked for
+//! (`evaluate`).
 //! It is a part of PromQL, and what is left out is refused by name. Counters are counted when somebody asks: nothing is
 //! scraped, and nothing is lost between two scrapes. A rate is exact where all spans are kept, and an estimate where some are.
 
@@ -8,6 +10,7 @@ mod evaluate;
 mod fault;
 mod names;
 mod parser;
+mod sent;
 mod series;
 mod tree;
 
@@ -17,11 +20,13 @@ mod tests;
 pub use fault::PromFault;
 pub use names::{PromMetric, prom_labels, prom_metrics};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mainspring_kernel::Timestamp;
 
 use super::Asking;
+use crate::points::MetricPoints;
+use sent::Sending;
 use series::Times;
 
 /// What Prometheus allows of one series.
@@ -59,10 +64,15 @@ pub enum PromAnswer {
 }
 
 /// Answers a question in PromQL.
-pub(crate) async fn prometheus(asking: Asking<'_>, text: &str, times: PromTimes) -> Result<PromFound, PromFault> {
+pub(crate) async fn prometheus(
+    asking: Asking<'_>,
+    points: &MetricPoints,
+    text: &str,
+    times: PromTimes,
+) -> Result<PromFound, PromFault> {
     let expr = parser::parse(text)?;
     let times = moments(times)?;
-    let answer = match evaluate::evaluate(asking, &expr, &times).await? {
+    let answer = match evaluate::evaluate((asking, sending(asking, points)), &expr, &times).await? {
         evaluate::Value::Scalar(number) => PromAnswer::Scalar(times.at.iter().map(|at| (moment(*at), number)).collect()),
         evaluate::Value::Vector(all) => {
             let mut series: Vec<PromSeries> = all.into_iter().filter_map(|one| told(one, &times.at)).collect();
@@ -73,9 +83,13 @@ pub(crate) async fn prometheus(asking: Asking<'_>, text: &str, times: PromTimes)
     Ok(PromFound { answer, estimated: times.is_estimated() })
 }
 
+const fn sending<'a>(asking: Asking<'a>, points: &'a MetricPoints) -> Sending<'a> {
+    Sending { points, actor: asking.actor }
+}
+
 fn told(one: series::Series, at: &[i64]) -> Option<PromSeries> {
     let series::Series { mut labels, name, values } = one;
-    labels.extend(name.map(|name| ("__name__".to_owned(), name.to_owned())));
+    labels.extend(name.map(|name| ("__name__".to_owned(), name)));
     let points: Vec<_> = at.iter().zip(values).filter_map(|(at, value)| Some((moment(*at), value?))).collect();
     (!points.is_empty()).then_some(PromSeries { labels, points })
 }
@@ -100,36 +114,54 @@ fn moments(PromTimes { start, end, step_micros }: PromTimes) -> Result<Times, Pr
 /// The labels of every series that one of the selectors finds, between two moments.
 pub(crate) async fn prometheus_series(
     asking: Asking<'_>,
+    points: &MetricPoints,
     selectors: &[String],
     (from, to): (Timestamp, Timestamp),
 ) -> Result<Vec<BTreeMap<String, String>>, PromFault> {
-    let mut found = std::collections::BTreeSet::new();
+    let mut found = BTreeSet::new();
     for text in selectors {
         let selector = parser::selector(text)?;
-        found.extend(series::there(asking, &selector, (from.as_micros(), to.as_micros())).await?);
+        found.extend(there(asking, points, &selector, (from.as_micros(), to.as_micros())).await?);
     }
     Ok(found.into_iter().collect())
+}
+
+async fn there(
+    asking: Asking<'_>,
+    points: &MetricPoints,
+    selector: &tree::Selector,
+    between: (i64, i64),
+) -> Result<BTreeSet<BTreeMap<String, String>>, PromFault> {
+    if names::find(&selector.name).is_some() {
+        series::there(asking, selector, between).await
+    } else {
+        sent::there(sending(asking, points), selector, between).await
+    }
 }
 
 /// The values that a label has, between two moments.
 pub(crate) async fn prometheus_values(
     asking: Asking<'_>,
+    points: &MetricPoints,
     label: &str,
     selectors: &[String],
     (from, to): (Timestamp, Timestamp),
 ) -> Result<Vec<String>, PromFault> {
-    if let Some(fixed) = names::fixed_values(label).filter(|_| selectors.is_empty()) {
+    let between = (from.as_micros(), to.as_micros());
+    if let Some(mut fixed) = names::fixed_values(label).filter(|_| selectors.is_empty()) {
+        if label == "__name__" {
+            fixed.extend(sent::names(sending(asking, points), between).await?);
+        }
         return Ok(fixed);
     }
-    let between = (from.as_micros(), to.as_micros());
     if selectors.is_empty() {
         return series::values_of(asking, label, between).await;
     }
-    let mut values = std::collections::BTreeSet::new();
+    let mut values = BTreeSet::new();
     for text in selectors {
         let mut selector = parser::selector(text)?;
         selector.mention(label);
-        let there = series::there(asking, &selector, between).await?;
+        let there = there(asking, points, &selector, between).await?;
         values.extend(there.into_iter().filter_map(|mut labels| labels.remove(label)));
     }
     Ok(values.into_iter().collect())

@@ -68,6 +68,7 @@ const TOKENS: [(&str, &str); 5] = [
     ("reasoning", "reasoning_tokens"),
 ];
 const QUANTILES: [(&str, f64); 4] = [("0.5", 0.5), ("0.9", 0.9), ("0.95", 0.95), ("0.99", 0.99)];
+const OURS: &str = "mainspring_";
 const SECONDS: f64 = 1e-6;
 const DOLLARS: f64 = 1e-9;
 
@@ -128,6 +129,11 @@ static KNOWN: [Known; 11] = [
 
 pub(super) fn find(name: &str) -> Option<&'static Known> {
     KNOWN.iter().find(|known| known.name == name)
+}
+
+/// Whether programs may have sent what has this name. What nobody sent has no series, as with Prometheus.
+pub(super) fn may_be_sent(name: &str) -> bool {
+    !name.starts_with(OURS)
 }
 
 pub(super) fn no_such(name: &str) -> String {

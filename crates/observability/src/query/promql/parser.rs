@@ -364,7 +364,7 @@ impl Parser {
         if self.stands("offset") || self.peek() == Some('@') {
             return Err(Self::unsupported(self.place(), "another time than the question's (`offset`, `@`)"));
         }
-        if names::find(&name).is_none() {
+        if names::find(&name).is_none() && !names::may_be_sent(&name) {
             return Err(PromFault::Invalid { at, reason: names::no_such(&name) });
         }
         Ok(Selector { name, matchers, at })

@@ -46,11 +46,11 @@ impl Times {
         self.estimated.load(Ordering::Relaxed)
     }
 
-    fn first(&self) -> i64 {
+    pub(super) fn first(&self) -> i64 {
         self.at.first().copied().unwrap_or_default()
     }
 
-    fn last(&self) -> i64 {
+    pub(super) fn last(&self) -> i64 {
         self.at.last().copied().unwrap_or_default()
     }
 }
@@ -59,7 +59,7 @@ impl Times {
 #[derive(Debug, Clone)]
 pub(super) struct Series {
     pub(super) labels: BTreeMap<String, String>,
-    pub(super) name: Option<&'static str>,
+    pub(super) name: Option<String>,
     pub(super) values: Vec<Option<f64>>,
 }
 
@@ -161,7 +161,7 @@ pub(super) async fn there(
     Ok(all
         .into_iter()
         .map(|Series { mut labels, name, .. }| {
-            labels.extend(name.map(|name| ("__name__".to_owned(), name.to_owned())));
+            labels.extend(name.map(|name| ("__name__".to_owned(), name)));
             labels
         })
         .collect())
@@ -215,7 +215,7 @@ impl Asked {
     }
 }
 
-fn pattern(matcher: &Matcher, at: usize) -> Result<Option<Regex>, PromFault> {
+pub(super) fn pattern(matcher: &Matcher, at: usize) -> Result<Option<Regex>, PromFault> {
     if !matches!(matcher.test, Test::Matches | Test::MatchesNot) {
         return Ok(None);
     }
@@ -224,7 +224,7 @@ fn pattern(matcher: &Matcher, at: usize) -> Result<Option<Regex>, PromFault> {
     built.map(Some).map_err(|_| PromFault::Invalid { at, reason: format!("the pattern of `{}` cannot be read", matcher.label) })
 }
 
-fn holds(matcher: &Matcher, pattern: Option<&Regex>, value: &str) -> bool {
+pub(super) fn holds(matcher: &Matcher, pattern: Option<&Regex>, value: &str) -> bool {
     let matches = || pattern.is_some_and(|pattern| pattern.is_match(value));
     match matcher.test {
         Test::Equal => matcher.value == value,
@@ -365,7 +365,7 @@ fn series(asked: &Asked, found: Found, named: bool, values: impl Fn(&[Option<f64
             }
             let mut labels = labels.clone();
             labels.extend(asked.known.own().map(|own| (own.to_owned(), (*variant).to_owned())));
-            all.push(Series { labels, name: named.then_some(asked.known.name), values: values(&buckets) });
+            all.push(Series { labels, name: named.then(|| asked.known.name.to_owned()), values: values(&buckets) });
         }
     }
     all
@@ -380,6 +380,6 @@ const fn common(mut one: i64, mut other: i64) -> i64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "stretches of time are far below 2^52 microseconds")]
-fn micros_as_seconds(micros: i64) -> f64 {
+pub(super) fn micros_as_seconds(micros: i64) -> f64 {
     micros as f64 / 1e6
 }

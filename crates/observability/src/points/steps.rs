@@ -1,0 +1,316 @@
+//! What points of a metric come to, step by step. Pure: it is told of points in the order of time, and says numbers.
+//!
+//! A step is what lies after where it begins, up to where it ends, as a point tells of the time until it: the one at the very
+//! beginning is where counting starts.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::spread::{Histogram, Merged};
+
+#[cfg(test)]
+#[path = "../tests/points/steps.rs"]
+mod tests;
+
+/// Quantiles that summaries of one answer may name.
+const NAMED_MAX: usize = 20;
+const SHARES: [f64; 3] = [0.50, 0.95, 0.99];
+
+/// A stretch of time in steps, in microseconds. The last may be shorter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Steps {
+    pub(crate) from: i64,
+    pub(crate) to: i64,
+    pub(crate) width: i64,
+}
+
+impl Steps {
+    /// The step that a moment lies in.
+    pub(super) fn of(&self, time: i64) -> Option<usize> {
+        if time <= self.from || time > self.to {
+            return None;
+        }
+        usize::try_from((time.saturating_sub(self.from) - 1) / self.width.max(1)).ok()
+    }
+
+    pub(super) fn begins(&self, step: usize) -> i64 {
+        let behind = i64::try_from(step).unwrap_or(i64::MAX).saturating_mul(self.width);
+        self.from.saturating_add(behind)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "stretches of time are far below 2^52 microseconds")]
+    fn seconds(&self, step: usize) -> f64 {
+        let begins = self.begins(step);
+        begins.saturating_add(self.width).min(self.to).saturating_sub(begins) as f64 / 1e6
+    }
+}
+
+/// What is told of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// A gauge: what it was.
+    Level,
+    /// A sum that rises and falls: what its series come to together.
+    Together,
+    /// A sum that only grows, or one of changes: by how much.
+    Counter,
+    Histogram,
+    Summary,
+}
+
+/// What a point says.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Said {
+    Number(f64),
+    Histogram(Histogram),
+    Summary {
+        count: f64,
+        sum: f64,
+        /// Share and value.
+        quantiles: Vec<(f64, f64)>,
+    },
+}
+
+impl Said {
+    /// What came since `before`; none where it fell: then it began anew.
+    fn beyond(&self, before: &Self) -> Option<Self> {
+        match (self, before) {
+            (Self::Number(now), Self::Number(then)) => (now >= then).then(|| Self::Number(now - then)),
+            (Self::Histogram(now), Self::Histogram(then)) => now.beyond(then).map(Self::Histogram),
+            (Self::Summary { count, sum, quantiles }, Self::Summary { count: fewer, sum: less, .. }) => {
+                (count >= fewer).then(|| Self::Summary { count: count - fewer, sum: sum - less, quantiles: quantiles.clone() })
+            }
+            _ => None,
+        }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Self::Number(_) => 1,
+            Self::Histogram(histogram) => histogram.size(),
+            Self::Summary { quantiles, .. } => 2 + 2 * quantiles.len(),
+        }
+    }
+}
+
+/// Where a point stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) series: u128,
+    pub(super) time: i64,
+    /// Since when it counts, where it says so.
+    pub(super) since: Option<i64>,
+    /// Whether it counts since then; otherwise since the point before.
+    pub(super) cumulative: bool,
+}
+
+/// What points add to those before them.
+#[derive(Debug)]
+pub(super) struct Increases {
+    /// What began before counted things that nobody asks about.
+    from: i64,
+    /// By series and when it began: two processes that say the same of themselves are counted side by side, and one that was
+    /// started again is another.
+    last: HashMap<(u128, Option<i64>), Said>,
+}
+
+impl Increases {
+    pub(super) fn since(from: i64) -> Self {
+        Self { from, last: HashMap::new() }
+    }
+
+    /// What came with this point, if anybody can know.
+    pub(super) fn of(&mut self, at: Place, said: Said) -> Option<Said> {
+        if !at.cumulative {
+            return Some(said);
+        }
+        match self.last.insert((at.series, at.since), said.clone()) {
+            Some(before) => Some(said.beyond(&before).unwrap_or(said)),
+            // One that counts since its own moment does not know since when.
+            None => at.since.filter(|since| (self.from..at.time).contains(since)).map(|_| said),
+        }
+    }
+}
+
+/// What is known of a group in a step.
+#[derive(Debug)]
+enum Cell {
+    Level { count: f64, sum: f64, min: f64, max: f64, last: (i64, f64) },
+    Together(HashMap<u128, f64>),
+    Counter(f64),
+    Histogram(Merged),
+    Summary { count: f64, sum: f64, last: HashMap<u128, Vec<(f64, f64)>> },
+}
+
+impl Cell {
+    fn new(shape: Shape) -> Self {
+        match shape {
+            Shape::Level => {
+                Self::Level { count: 0.0, sum: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY, last: (i64::MIN, 0.0) }
+            }
+            Shape::Together => Self::Together(HashMap::new()),
+            Shape::Counter => Self::Counter(0.0),
+            Shape::Histogram => Self::Histogram(Merged::default()),
+            Shape::Summary => Self::Summary { count: 0.0, sum: 0.0, last: HashMap::new() },
+        }
+    }
+
+    /// How many numbers more it takes to hold.
+    fn add(&mut self, at: Place, said: Said) -> usize {
+        match (self, said) {
+            (Self::Level { count, sum, min, max, last }, Said::Number(number)) => {
+                *count += 1.0;
+                *sum += number;
+                *min = f64::min(*min, number);
+                *max = f64::max(*max, number);
+                if at.time >= last.0 {
+                    *last = (at.time, number);
+                }
+                0
+            }
+            (Self::Together(all), Said::Number(number)) => 2 * usize::from(all.insert(at.series, number).is_none()),
+            (Self::Counter(all), Said::Number(number)) => {
+                *all += number;
+                0
+            }
+            (Self::Histogram(all), Said::Histogram(one)) => all.add(&one),
+            (Self::Summary { count, sum, last }, Said::Summary { count: more, sum: also, quantiles }) => {
+                *count += more;
+                *sum += also;
+                let size = 2 + 2 * quantiles.len();
+                size * usize::from(last.insert(at.series, quantiles).is_none())
+            }
+            _ => 0,
+        }
+    }
+
+    /// In the order of the measures.
+    fn values(&self, seconds: f64, named: &[f64]) -> Vec<Option<f64>> {
+        match self {
+            Self::Level { count, sum, min, max, last } => vec![Some(sum / count), Some(*min), Some(*max), Some(last.1)],
+            Self::Together(all) => vec![Some(all.values().sum::<f64>())],
+            Self::Counter(all) => vec![Some(*all), (seconds > 0.0).then(|| all / seconds)],
+            Self::Histogram(all) => {
+                let [half, most, nearly_all] = all.quantiles(SHARES);
+                vec![Some(all.count()), all.mean(), half, most, nearly_all]
+            }
+            Self::Summary { count, sum, last } => {
+                let mut values = vec![Some(*count), (*count > 0.0).then(|| sum / count)];
+                let of = |share: f64| {
+                    let said = last.values().flatten().filter(|(at, _)| at.total_cmp(&share).is_eq());
+                    said.map(|(_, value)| *value).reduce(f64::max)
+                };
+                values.extend(named.iter().map(|share| of(*share)));
+                values
+            }
+        }
+    }
+}
+
+/// Numbers of one group: of each step that has any, in the order of the measures.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Group {
+    pub(super) value: Option<String>,
+    pub(super) steps: Vec<(usize, Vec<Option<f64>>)>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Told {
+    pub(super) measures: Vec<String>,
+    /// The largest first.
+    pub(super) groups: Vec<Group>,
+    /// Whether there are more groups.
+    pub(super) more: bool,
+}
+
+/// Points on their way to numbers.
+#[derive(Debug)]
+pub(super) struct Folding {
+    shape: Shape,
+    steps: Steps,
+    increases: Increases,
+    groups: BTreeMap<Option<String>, BTreeMap<usize, Cell>>,
+    /// Numbers that are held, about.
+    held: usize,
+}
+
+impl Folding {
+    pub(super) fn new(shape: Shape, steps: Steps) -> Self {
+        Self { shape, steps, increases: Increases::since(steps.from), groups: BTreeMap::new(), held: 0 }
+    }
+
+    pub(super) const fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Takes a point, none of which is older than the one before. Those of before the first step are what is counted from.
+    pub(super) fn add(&mut self, group: Option<&str>, at: Place, said: Said) {
+        let step = self.steps.of(at.time);
+        let size = said.size();
+        let came = match self.shape {
+            Shape::Level | Shape::Together => Some(said),
+            Shape::Counter | Shape::Histogram | Shape::Summary => {
+                let known = self.increases.last.len();
+                let came = self.increases.of(at, said);
+                self.held += size * (self.increases.last.len() - known);
+                came
+            }
+        };
+        let Some((step, came)) = step.zip(came) else { return };
+        let group = self.groups.entry(group.map(str::to_owned)).or_default();
+        let cell = group.entry(step).or_insert_with(|| {
+            self.held += 6;
+            Cell::new(self.shape)
+        });
+        self.held += cell.add(at, came);
+    }
+
+    /// What they came to: of the groups with the largest numbers.
+    pub(super) fn told(self, most: usize) -> Told {
+        let Self { shape, steps, groups, .. } = self;
+        let named = named(&groups);
+        let told = |(value, cells): (Option<String>, BTreeMap<usize, Cell>)| {
+            let values = |(step, cell): (usize, Cell)| (step, cell.values(steps.seconds(step), &named));
+            Group { value, steps: cells.into_iter().map(values).collect() }
+        };
+        let mut groups: Vec<Group> = groups.into_iter().map(told).collect();
+        let size = |group: &Group| -> f64 {
+            group.steps.iter().filter_map(|(_, values)| values.first().copied().flatten()).map(f64::abs).sum()
+        };
+        // Groups of one size stay in the order of their values.
+        groups.sort_by(|one, other| size(other).total_cmp(&size(one)));
+        let more = groups.len() > most;
+        groups.truncate(most);
+        Told { measures: measures(shape, &named), groups, more }
+    }
+}
+
+/// The quantiles that summaries name, in order.
+fn named(groups: &BTreeMap<Option<String>, BTreeMap<usize, Cell>>) -> Vec<f64> {
+    // Shares between nought and one are in the order of their bits.
+    let mut shares = BTreeSet::new();
+    for cell in groups.values().flat_map(BTreeMap::values) {
+        let Cell::Summary { last, .. } = cell else { break };
+        shares.extend(last.values().flatten().map(|(share, _)| share.to_bits()));
+    }
+    shares.into_iter().take(NAMED_MAX).map(f64::from_bits).collect()
+}
+
+fn measures(shape: Shape, named: &[f64]) -> Vec<String> {
+    let names: &[&str] = match shape {
+        Shape::Level => &["mean", "min", "max", "last"],
+        Shape::Together => &["last"],
+        Shape::Counter => &["increase", "rate"],
+        Shape::Histogram => &["count", "mean", "p50", "p95", "p99"],
+        Shape::Summary => &["count", "mean"],
+    };
+    names.iter().map(|name| (*name).to_owned()).chain(named.iter().map(|share| percentile(*share))).collect()
+}
+
+/// A summary's quantile at nought is the least, and at one the greatest.
+fn percentile(share: f64) -> String {
+    match share {
+        share if share <= 0.0 => "min".to_owned(),
+        share if share >= 1.0 => "max".to_owned(),
+        share => format!("p{}", (share * 1e6).round() / 1e4),
+    }
+}

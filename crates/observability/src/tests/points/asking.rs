@@ -1,0 +1,279 @@
+use std::{path::Path, sync::Arc};
+
+use mainspring_kernel::{Labels, ModelScope, PageRequest, Role, Tasks, id::PrincipalId, id::ProjectId};
+use mainspring_lake_lance::{LakeLocation, LanceConfig, LanceLake};
+use serde_json::json;
+
+use super::*;
+use crate::{Capture, Metric, MetricPoint};
+
+const WITHIN: Duration = Duration::from_secs(20);
+const START: i64 = 1_700_000_000_000_000;
+const MINUTE: i64 = 60_000_000;
+
+fn actor(project: u128) -> Actor {
+    Actor {
+        principal: PrincipalId::from_raw(1),
+        project: ProjectId::from_raw(project),
+        role: Role::Reader,
+        labels: Labels::All,
+        key: None,
+        models: ModelScope::All,
+    }
+}
+
+/// A sender of one series: its service, and further attributes.
+#[derive(Clone, Copy)]
+struct Sender<'a>(&'a str, &'a [(&'a str, &'a str)]);
+
+impl Sender<'_> {
+    /// A point of a gauge, so many minutes after the start.
+    fn gauge(self, name: &str, minute: i64, value: f64) -> MetricPoint {
+        let Self(service, others) = self;
+        let mut attributes = Map::from_iter([("resource.service.name".to_owned(), json!(service))]);
+        attributes.extend(others.iter().map(|(key, value)| ((*key).to_owned(), json!(value))));
+        let mut series = 0_u128;
+        for byte in format!("{name}{}", Value::Object(attributes.clone())).bytes() {
+            series = series.wrapping_mul(1_000_003).wrapping_add(u128::from(byte));
+        }
+        MetricPoint {
+            project: ProjectId::from_raw(1),
+            point: format!("{:032x}", series.wrapping_add(u128::from(minute.unsigned_abs()) << 64)),
+            series: format!("{series:032x}"),
+            time: Timestamp::from_micros(START + minute * MINUTE),
+            since: None,
+            name: name.to_owned(),
+            unit: String::new(),
+            kind: PointKind::Gauge,
+            temporality: None,
+            monotonic: false,
+            attributes,
+            value: Some(value),
+            count: None,
+            sum: None,
+            min: None,
+            max: None,
+            buckets: None,
+        }
+    }
+
+    /// What was counted since the start.
+    fn counter(self, name: &str, minute: i64, value: f64) -> MetricPoint {
+        MetricPoint {
+            since: Some(Timestamp::from_micros(START)),
+            unit: "{token}".to_owned(),
+            kind: PointKind::Sum,
+            temporality: Some(Temporality::Cumulative),
+            monotonic: true,
+            ..self.gauge(name, minute, value)
+        }
+    }
+
+    fn histogram(self, name: &str, minute: i64, counts: [u64; 3]) -> MetricPoint {
+        let count: u64 = counts.iter().sum();
+        MetricPoint {
+            unit: "s".to_owned(),
+            kind: PointKind::Histogram,
+            value: None,
+            count: Some(count),
+            sum: Some(2.0 * f64::from(u32::try_from(count).unwrap())),
+            buckets: Some(json!({"bounds": [1.0, 3.0], "counts": counts})),
+            ..self.counter(name, minute, 0.0)
+        }
+    }
+}
+
+async fn filled(dir: &Path, sent: Vec<MetricPoint>) -> MetricPoints {
+    let lake = LanceLake::open(LanceConfig::new(LakeLocation::Local(dir.join("lake")))).await.unwrap();
+    let points = MetricPoints::new(Arc::new(lake), Capture::Full, Tasks::default());
+    points.add(sent, WITHIN).await.unwrap();
+    points
+}
+
+/// Ten minutes in steps of two.
+fn about(name: &str) -> MetricQuestion {
+    MetricQuestion {
+        name: name.to_owned(),
+        from: Timestamp::from_micros(START),
+        to: Timestamp::from_micros(START + 10 * MINUTE),
+        step: Some(Duration::from_secs(120)),
+        by: None,
+        service: None,
+        model: None,
+        kind: None,
+        unit: None,
+    }
+}
+
+/// Of each group its name, and of each step when it begins, in minutes, and what it says first.
+fn first(found: &MetricSeries) -> Vec<(Option<&str>, Vec<(i64, f64)>)> {
+    let steps = |group: &MetricGroup| {
+        let of = |step: &MetricStep| ((step.start.as_micros() - START) / MINUTE, step.values[0].unwrap());
+        group.steps.iter().map(of).collect()
+    };
+    found.groups.iter().map(|group| (group.value.as_deref(), steps(group))).collect()
+}
+
+const SHOP: Sender<'static> =
+    Sender("shop", &[("gen_ai.request.model", "gpt"), ("region", "eu"), ("gen_ai.input.messages", "never")]);
+const DESK: Sender<'static> = Sender("desk", &[("gen_ai.request.model", "small")]);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_counter_is_told_by_step_and_group() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut sent: Vec<_> = (1..=9).map(|minute| SHOP.counter("tokens", minute, 10.0 * minute as f64)).collect();
+    sent.extend([(2, 1.0), (4, 5.0)].map(|(minute, value)| DESK.counter("tokens", minute, value)));
+    let points = filled(dir.path(), sent).await;
+    let all = points.series(&actor(1), &about("tokens")).await.unwrap();
+    let form = all.form.clone().unwrap();
+    assert_eq!((form.kind, form.unit.as_str(), form.monotonic), (PointKind::Sum, "{token}", true));
+    assert_eq!(all.measures, ["increase", "rate"]);
+    assert_eq!(first(&all), [(None, vec![(0, 21.0), (2, 24.0), (4, 20.0), (6, 20.0), (8, 10.0)])]);
+    assert_eq!(all.groups[0].steps[0].values[1], Some(21.0 / 120.0));
+    assert_eq!((all.points, all.more), (11, false));
+    // What people wrote is no attribute to tell groups by.
+    assert_eq!(all.attributes, ["gen_ai.request.model", "region", "resource.service.name"]);
+    let service = |by: &str| MetricQuestion { by: Some(by.to_owned()), ..about("tokens") };
+    for by in ["service", "resource.service.name"] {
+        let found = points.series(&actor(1), &service(by)).await.unwrap();
+        let shop = vec![(0, 20.0), (2, 20.0), (4, 20.0), (6, 20.0), (8, 10.0)];
+        assert_eq!(first(&found), [(Some("shop"), shop), (Some("desk"), vec![(0, 1.0), (2, 4.0)])], "{by}");
+    }
+    let by_region = points.series(&actor(1), &service("region")).await.unwrap();
+    assert_eq!(first(&by_region).iter().map(|(name, _)| *name).collect::<Vec<_>>(), [Some("eu"), None]);
+    // Later than the first step it is counted on from the point before.
+    let later = MetricQuestion { from: Timestamp::from_micros(START + 4 * MINUTE), model: Some("gpt".into()), ..about("tokens") };
+    assert_eq!(first(&points.series(&actor(1), &later).await.unwrap()), [(None, vec![(4, 20.0), (6, 20.0), (8, 10.0)])]);
+    let desk = MetricQuestion { service: Some("desk".into()), ..about("tokens") };
+    assert_eq!(first(&points.series(&actor(1), &desk).await.unwrap()), [(None, vec![(0, 1.0), (2, 4.0)])]);
+    // Another project has no such metric, and no metric has another name.
+    for (project, name) in [(2, "tokens"), (1, "token")] {
+        let none = points.series(&actor(project), &about(name)).await.unwrap();
+        assert_eq!((none.form, none.groups.len(), none.points), (None, 0, 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn histograms_and_gauges_say_what_they_can_and_a_name_may_have_several_forms() {
+    let dir = tempfile::tempdir().unwrap();
+    let sent = vec![
+        SHOP.histogram("time", 1, [4, 0, 0]),
+        SHOP.histogram("time", 3, [4, 4, 0]),
+        DESK.gauge("time", 2, 5.0),
+        DESK.gauge("time", 1, 7.0),
+    ];
+    let points = filled(dir.path(), sent).await;
+    let newest = points.series(&actor(1), &about("time")).await.unwrap();
+    assert_eq!(newest.measures, ["count", "mean", "p50", "p95", "p99"]);
+    let steps = &newest.groups[0].steps;
+    assert_eq!(steps[0].values[..3], [4.0, 2.0, 0.5].map(Some));
+    assert_eq!(steps[1].values[..3], [4.0, 2.0, 2.0].map(Some));
+    assert_eq!(newest.others.iter().map(|form| form.kind).collect::<Vec<_>>(), [PointKind::Gauge]);
+    let gauge = MetricQuestion { kind: Some(PointKind::Gauge), ..about("time") };
+    let gauge = points.series(&actor(1), &gauge).await.unwrap();
+    assert_eq!(gauge.measures, ["mean", "min", "max", "last"]);
+    assert_eq!(gauge.groups[0].steps[0].values, [6.0, 5.0, 7.0, 5.0].map(Some));
+    assert_eq!(gauge.others.iter().map(|form| form.kind).collect::<Vec<_>>(), [PointKind::Histogram]);
+    let none = MetricQuestion { unit: Some("ms".into()), ..about("time") };
+    let none = points.series(&actor(1), &none).await.unwrap();
+    assert_eq!((none.form, none.others.len()), (None, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_that_cannot_be_answered_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let points = filled(dir.path(), vec![SHOP.gauge("level", 1, 1.0)]).await;
+    let usual = about("level");
+    for refused in [
+        MetricQuestion { to: usual.from, ..usual.clone() },
+        MetricQuestion { step: Some(Duration::ZERO), ..usual.clone() },
+        MetricQuestion { step: Some(Duration::from_millis(1)), ..usual.clone() },
+        MetricQuestion { by: Some(String::new()), ..usual.clone() },
+        MetricQuestion { by: Some("gen_ai.input.messages".into()), ..usual.clone() },
+    ] {
+        let found = points.series(&actor(1), &refused).await;
+        assert!(matches!(found, Err(TraceFault::Question { .. })), "{refused:?}: {found:?}");
+    }
+    // Without a step it is one that makes a chart, and that holds more than one point of most senders.
+    let usual = MetricQuestion { step: None, ..usual };
+    assert_eq!(points.series(&actor(1), &usual).await.unwrap().step, Duration::from_secs(120));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_listed_by_name_with_what_their_newest_points_say() {
+    let dir = tempfile::tempdir().unwrap();
+    let sent = vec![
+        SHOP.counter("tokens", 1, 10.0),
+        SHOP.counter("tokens", 2, 30.0),
+        DESK.counter("tokens", 2, 4.0),
+        DESK.gauge("level", 1, 7.0),
+        SHOP.gauge("level", 3, 5.0),
+        SHOP.histogram("time", 1, [4, 0, 0]),
+        DESK.gauge("time", 0, 1.0),
+    ];
+    let points = filled(dir.path(), sent).await;
+    let list = async |filter: &PointFilter, text: Option<&str>, limit: usize| -> Vec<Metric> {
+        let (mut found, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = PageRequest::new(Some(limit), cursor).unwrap();
+            let page = points.metrics(&actor(1), filter, text, &page).await.unwrap();
+            assert!(page.items.len() <= limit);
+            found.extend(page.items);
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => return found,
+            }
+        }
+    };
+    let all = list(&PointFilter::default(), None, 500).await;
+    assert_eq!(list(&PointFilter::default(), None, 1).await, all);
+    let told: Vec<_> =
+        all.iter().map(|metric| (metric.name.as_str(), metric.form.kind, metric.last_value, metric.series)).collect();
+    let wanted = [
+        ("level", PointKind::Gauge, Some(5.0), 2),
+        ("time", PointKind::Histogram, Some(2.0), 2),
+        ("tokens", PointKind::Sum, Some(34.0), 2),
+    ];
+    assert_eq!(told, wanted);
+    assert_eq!(all[0].services, ["desk", "shop"]);
+    assert_eq!(all[0].last_seen, Timestamp::from_micros(START + 3 * MINUTE));
+    assert_eq!(all[1].others.iter().map(|form| form.kind).collect::<Vec<_>>(), [PointKind::Gauge]);
+    assert!(all.iter().all(|metric| !metric.more_services));
+    let names = |found: Vec<Metric>| found.into_iter().map(|metric| metric.name).collect::<Vec<_>>();
+    assert_eq!(names(list(&PointFilter::default(), Some("KEN"), 500).await), ["tokens"]);
+    let desk = PointFilter { service: Some("desk".into()), ..PointFilter::default() };
+    assert_eq!(list(&desk, None, 500).await[2].last_value, Some(4.0));
+    let later = PointFilter { from: Some(Timestamp::from_micros(START + 2 * MINUTE)), ..PointFilter::default() };
+    assert_eq!(names(list(&later, None, 500).await), ["level", "tokens"]);
+    let other = points.metrics(&actor(2), &PointFilter::default(), None, &PageRequest::first(50)).await.unwrap();
+    assert_eq!((other.items.len(), other.next), (0, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn points_are_read_in_parts_and_too_many_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let many: Vec<_> = (0..25_000)
+        .map(|n| {
+            let mut point = SHOP.gauge("level", 0, 1.0);
+            point.time = Timestamp::from_micros(START + 1 + n * 10_000);
+            point.point = format!("{n:032x}");
+            point
+        })
+        .collect();
+    let points = filled(dir.path(), many).await;
+    let found = points.series(&actor(1), &about("level")).await.unwrap();
+    assert_eq!(found.points, 25_000);
+    let mut last = i64::MIN;
+    let seen = points
+        .each(Filter::All, (START, START + 10 * MINUTE), 25_000, &["time"], |rows, row| {
+            let time = rows.number("time", row)?.unwrap();
+            assert!(time >= last, "{time} after {last}");
+            last = time;
+            Ok(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(seen, 25_000);
+    let refused = points.each(Filter::All, (START, START + 10 * MINUTE), 24_999, &["time"], |_, _| Ok(())).await;
+    assert!(matches!(refused, Err(TraceFault::TooManyPoints { most: 24_999 })), "{refused:?}");
+}
