@@ -13,7 +13,10 @@ use http::HeaderMap;
 use mainspring_kernel::{Stop, fault, id::ProjectId};
 use mainspring_llm::{Provenance, TokenUsage, trace::OpenSpan};
 use mainspring_providers::{About, Adapter as _, FaultClass, Kept, Operation, openai::OpenAi};
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::{Instant, timeout},
+};
 
 use crate::{
     bill::{self, Left},
@@ -32,11 +35,19 @@ use crate::{
 
 /// Responses that are waited for at once. Each is asked for twice a minute once it takes long.
 pub(crate) const MOST: usize = 10_000;
-/// From one question to the next: the first, and the longest after they have doubled.
+/// Responses that are asked for at the same time: a provider that does not answer must not take all connections.
+const AT_ONCE: usize = 256;
+/// From one question to the next: the first, and the longest after they have doubled. Each comes a little sooner, so that
+/// those that began together are not asked for together.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
+/// Between those that an earlier process left: 10,000 of them are asked for within `LONGEST`.
+const APART: Duration = Duration::from_millis(3);
 /// One question.
 const WITHIN: Duration = Duration::from_secs(60);
+/// So long a client waits at most until the catalog knows who makes its response. It is told there once more when its call is
+/// settled.
+const NOTED_WITHIN: Duration = Duration::from_secs(2);
 /// A provider that does not know a response any more so often in turn does not keep it.
 const UNKNOWN: u32 = 3;
 /// No provider works on one for so long.
@@ -49,8 +60,17 @@ fn key(record: &CallRecord) -> Key {
 }
 
 /// The responses that this process waits for.
-#[derive(Debug, Default)]
-pub(crate) struct Background(Mutex<HashMap<Key, Arc<Heard>>>);
+#[derive(Debug)]
+pub(crate) struct Background {
+    waiting: Mutex<HashMap<Key, Arc<Heard>>>,
+    turns: Semaphore,
+}
+
+impl Default for Background {
+    fn default() -> Self {
+        Self { waiting: Mutex::default(), turns: Semaphore::new(AT_ONCE) }
+    }
+}
 
 /// What others heard of a response that is waited for.
 #[derive(Debug, Default)]
@@ -67,7 +87,7 @@ impl Heard {
 
 impl Background {
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<Heard>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -102,32 +122,44 @@ impl Gateway {
         if let Err(found) = left.permit.leaves(&left.record) {
             tracing::error!(error = fault::chain(&found), "a call in the background is known to this process only");
         }
-        let row = MakerRow::of(&left.record);
+        // As tables take it.
+        let row = MakerRow::of(left.permit.worst());
         // From here on it is waited for, even if its client hangs up at this moment.
-        self.wait_for(left);
+        self.wait_for(left, FIRST);
         // The others have to know before the call is settled who makes it.
-        if let Some(row) = row
-            && let Err(found) = store::put_maker(self.inner.ledger.catalog(), &row).await
-        {
-            tracing::warn!(error = fault::chain(&found), "who makes a response in the background is not written down yet");
+        let Some(row) = row else { return };
+        match timeout(NOTED_WITHIN, store::put_maker(self.inner.ledger.catalog(), &row)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(found)) => {
+                tracing::warn!(error = fault::chain(&found), "who makes a response in the background is not written down yet");
+            }
+            Err(_) => tracing::warn!("who makes a response in the background is not written down in time"),
         }
     }
 
     /// Goes on waiting for what an earlier process has left.
     pub(crate) fn follow_left(&self) {
-        for (permit, record) in self.inner.ledger.take_left() {
-            self.wait_for(Left { permit, record, span: None });
+        let mut first = FIRST;
+        for permit in self.inner.ledger.take_left() {
+            // As if this were the moment after it was begun.
+            let mut record = CallRecord { status: CallStatus::Cancelled, ..permit.worst().clone() };
+            bill::add_up(&mut record);
+            self.wait_for(Left { permit, record, span: None }, first);
+            first += APART;
         }
     }
 
-    fn wait_for(&self, left: Left) {
+    /// `first`: how long until it is asked for.
+    fn wait_for(&self, left: Left, first: Duration) {
         let (gateway, heard) = (self.clone(), self.inner.background.wait(key(&left.record)));
-        self.inner.tasks.spawn("gateway-background", move |stop| async move { gateway.waits(left, &heard, stop).await });
+        self.inner
+            .tasks
+            .spawn("gateway-background", move |stop| async move { gateway.waits(left, (heard.as_ref(), first), stop).await });
     }
 
-    async fn waits(&self, left: Left, heard: &Heard, stop: Stop) {
+    async fn waits(&self, left: Left, (heard, first): (&Heard, Duration), stop: Stop) {
         let outcome = tokio::select! {
-            outcome = self.outcome(&left.record, heard) => Some(outcome),
+            outcome = self.outcome(&left.record, (heard, first)) => Some(outcome),
             () = stop.requested() => None,
         };
         self.inner.background.is_over(&left.record);
@@ -145,16 +177,19 @@ impl Gateway {
     }
 
     /// How the response ended, and the whole of it; nothing where that will not be known.
-    async fn outcome(&self, record: &CallRecord, heard: &Heard) -> Option<(String, Bytes)> {
+    async fn outcome(&self, record: &CallRecord, (heard, first): (&Heard, Duration)) -> Option<(String, Bytes)> {
         let response = record.response.as_deref()?;
         let until = record.at.plus(GIVE_UP);
-        let (mut pause, mut unknown) = (FIRST, 0);
+        let (mut pause, mut unknown) = (first, 0);
         loop {
-            let _ = tokio::time::timeout(pause, heard.told.notified()).await;
+            let _ = timeout(pause.mul_f64(rand::random_range(0.75..=1.0)), heard.told.notified()).await;
             pause = (pause * 2).min(LONGEST);
             let asked = match heard.last() {
                 Some(body) => Ok(body),
-                None => self.read(record, response).await,
+                None => {
+                    let _turn = self.inner.background.turns.acquire().await;
+                    self.read(record, response).await
+                }
             };
             unknown = match &asked {
                 Err(fault) if fault.class() == Some(FaultClass::NotFound) => unknown + 1,

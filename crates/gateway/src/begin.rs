@@ -335,15 +335,28 @@ impl Head {
     }
 }
 
+/// Notes which response an answer is, and whether it goes on in the background.
+fn name(bytes: &[u8], endpoint: &Endpoint, attempt: &mut Attempt) -> Result<(), UpstreamFault> {
+    let goes_on = if attempt.is_background() { makers::under_way(bytes) } else { None };
+    match goes_on {
+        Some(id) if makers::plain(id.as_bytes()).is_some() => attempt.made(id.as_bytes(), true),
+        // Nobody could come back for it, or ask what it used.
+        Some(_) => return Err(UpstreamFault::malformed(endpoint, "a response in the background has no name to ask for it by")),
+        None => {
+            if let Some(id) = makers::made(bytes) {
+                attempt.made(id, false);
+            }
+        }
+    }
+    Ok(())
+}
+
 /// What an answer that passes through says of itself. One that tells its usage has been read as JSON; another is checked
 /// for being JSON at all. An order of documents is read.
 fn look(bytes: &Bytes, (adapter, endpoint): (&dyn Adapter, &Endpoint), attempt: &mut Attempt) -> Result<(), UpstreamFault> {
     let operation = attempt.operation();
-    if operation == Operation::Responses
-        && let Some(id) = makers::made(bytes)
-    {
-        let goes_on = attempt.is_background() && makers::is_under_way(bytes);
-        attempt.made(id, goes_on);
+    if operation == Operation::Responses {
+        name(bytes, endpoint, attempt)?;
     }
     let usage = adapter.usage(operation, bytes);
     match &usage {

@@ -348,6 +348,19 @@ pub(crate) fn enter(
     cost
 }
 
+/// The usage and the cost of a record are what its charges come to.
+pub(crate) fn add_up(record: &mut CallRecord) {
+    let CallRecord { usage, cost, price, charges, .. } = record;
+    (*usage, *cost, *price) = (TokenUsage::default(), Money::ZERO, None);
+    for charge in charges.iter() {
+        add(usage, &charge.usage);
+        *cost += charge.cost;
+        if charge.price.is_some() {
+            price.clone_from(&charge.price);
+        }
+    }
+}
+
 pub(crate) fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }

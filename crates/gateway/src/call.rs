@@ -14,7 +14,7 @@ use mainspring_llm::{
     trace::{SpanKind, names},
 };
 use mainspring_providers::Operation;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::{
     allowed,
@@ -41,6 +41,8 @@ use crate::{
     trace,
 };
 
+/// The catalog is asked for no longer who made a response: then it is whose turn it is.
+const KNOWN_WITHIN: Duration = Duration::from_secs(2);
 /// When to come back where too many answers are made in the background.
 const FULL: Duration = Duration::from_secs(30);
 
@@ -139,13 +141,17 @@ impl Gateway {
 
     /// The target that made the response the request goes on from. What is not remembered here the catalog may know.
     async fn maker(&self, asked: &Asked) -> Option<usize> {
-        let several = asked.request.said_in == Dialect::OpenAiResponses && asked.route.targets.len() > 1;
-        let response = makers::previous(&asked.request.body).filter(|_| several)?;
         let (project, targets) = (asked.request.caller.project, &asked.route.targets);
-        if let Some(id) = self.inner.desk.makers.of(project, response) {
-            return targets.iter().position(|target| target.id == id);
+        if asked.request.said_in != Dialect::OpenAiResponses || targets.len() < 2 {
+            return None;
         }
-        let known = Box::pin(self.known_maker(project, makers::plain(response)?)).await;
+        let response = makers::previous(&asked.request.body)?;
+        // Another model of an account may have made it, which is not among these.
+        let remembered = self.inner.desk.makers.of(project, response);
+        if let Some(index) = remembered.and_then(|id| targets.iter().position(|target| target.id == id)) {
+            return Some(index);
+        }
+        let known = timeout(KNOWN_WITHIN, Box::pin(self.known_maker(project, makers::plain(response)?))).await.ok()?;
         let maker = known.inspect_err(|fault| tracing::debug!(%fault, "who made a response could not be read")).ok()??;
         let is_it =
             |target: &Target| target.provider.name.as_str() == maker.provider && target.model(&asked.named) == maker.target;

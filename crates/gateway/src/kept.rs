@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use mainspring_kernel::{Fault as _, Name, id::ProjectId};
 use mainspring_llm::{Budget, SpanContext, trace::SpanKind};
 use mainspring_providers::{About, Endpoint, Incoming, Kept, Patience, UpstreamFault, adapter, sse};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
     begin::{ANSWER_MAX, handed_on, refused},
@@ -126,7 +126,7 @@ impl Gateway {
         let KeptRequest { project, response, about, query, headers, trace: _, budget } = request;
         if *about == About::Delete {
             // What is deleted cannot be asked what it used.
-            self.hear_of(*project, response, maker).await;
+            let _ = timeout_at(budget.deadline(), self.hear_of(*project, response, maker)).await;
         }
         let place = Place { project: *project, maker, kept: Kept { about: *about, response, query: query.as_deref() } };
         let said = self.say(place, headers, budget.deadline()).await?;
@@ -194,6 +194,11 @@ impl Said {
                     }
                     Err(fault) => (true, Err(fault)),
                 };
+                // One that quotes our key is told in our words.
+                if complete.iter().any(|event| endpoint.is_quoted(event)) {
+                    yield Err(GatewayFault::Upstream(UpstreamFault::malformed(&endpoint, "it quotes the key it was asked with")));
+                    return;
+                }
                 if !complete.is_empty() {
                     yield Ok(scan::joined(&complete));
                     complete.clear();

@@ -86,9 +86,16 @@ impl Standing {
     }
 }
 
-/// Whether a response is still being made.
-pub(crate) fn is_under_way(body: &[u8]) -> bool {
-    serde_json::from_slice::<Standing>(body).is_ok_and(|standing| standing.is_under_way())
+/// An event that begins a response.
+#[derive(Debug, Deserialize)]
+struct Begins {
+    response: Standing,
+}
+
+/// The name of a response that is still being made, whatever names look like there.
+pub(crate) fn under_way(body: &[u8]) -> Option<String> {
+    let standing: Standing = serde_json::from_slice(body).ok()?;
+    standing.is_under_way().then_some(standing.id)
 }
 
 /// With which word a response ended; nothing where it goes on, or where it is another or none at all.
@@ -98,8 +105,14 @@ pub(crate) fn ended(response: &str, body: &[u8]) -> Option<String> {
     over.then_some(standing.status)
 }
 
-/// Whether the event that begins a response says that it is made in the background.
-pub(crate) fn is_in_background(event: &[u8]) -> bool {
+/// The name of the response that an event begins, if that is made in the background.
+pub(crate) fn in_background(event: &[u8]) -> Option<String> {
+    // Read only where it may be.
+    let begins = || serde_json::from_slice::<Begins>(event).ok();
+    if says_background(event) { begins().map(|begins| begins.response.id) } else { None }
+}
+
+fn says_background(event: &[u8]) -> bool {
     const FIELD: &[u8] = b"\"background\"";
     let after = memmem::find(event, FIELD).map(|at| event[at + FIELD.len()..].trim_ascii_start());
     after.and_then(|after| after.strip_prefix(b":")).is_some_and(|said| said.trim_ascii_start().starts_with(b"true"))
@@ -114,7 +127,7 @@ fn word(text: &[u8]) -> Option<&[u8]> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{MOST, Makers, ProjectId, ended, is_in_background, is_under_way, made, plain, previous};
+    use super::{MOST, Makers, ProjectId, ended, in_background, made, plain, previous, under_way};
 
     #[test]
     fn names_of_responses_are_found_without_reading_the_rest() {
@@ -142,17 +155,22 @@ mod tests {
             ("7", false, None),
         ] {
             let body = body(status);
-            assert_eq!((is_under_way(body.as_bytes()), ended("resp_1", body.as_bytes()).as_deref()), (goes_on, over), "{body}");
+            let goes_on = goes_on.then_some("resp_1");
+            let told = (under_way(body.as_bytes()), ended("resp_1", body.as_bytes()));
+            assert_eq!((told.0.as_deref(), told.1.as_deref()), (goes_on, over), "{body}");
             assert_eq!(ended("resp_2", body.as_bytes()), None, "it is another's");
         }
         assert_eq!(ended("resp_1", br#"{"error":{"message":"gone"}}"#), None);
+        // Of another response a name may stand before its own, and names need not begin as OpenAI's do.
+        let body = br#"{"previous_response_id":"resp_0","id":"8f-1","status":"queued"}"#;
+        assert_eq!(under_way(body).as_deref(), Some("8f-1"));
         for (event, want) in [
-            (r#"{"response":{"id":"resp_1","background": true}}"#, true),
-            (r#"{"response":{"id":"resp_1","background":false,"metadata":{"background":"true"}}}"#, false),
-            (r#"{"response":{"id":"resp_1","instructions":"say \"background\":true"}}"#, false),
-            ("{}", false),
+            (r#"{"response":{"previous_response_id":"resp_0","id":"resp_1","background": true}}"#, Some("resp_1")),
+            (r#"{"response":{"id":"resp_1","background":false,"metadata":{"background":"true"}}}"#, None),
+            (r#"{"response":{"id":"resp_1","instructions":"say \"background\":true"}}"#, None),
+            ("{}", None),
         ] {
-            assert_eq!(is_in_background(event.as_bytes()), want, "{event}");
+            assert_eq!(in_background(event.as_bytes()).as_deref(), want, "{event}");
         }
     }
 
@@ -179,7 +197,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), cut in 0_usize..80) {
-            let _ = (made(&bytes), previous(&bytes), plain(&bytes), is_under_way(&bytes), is_in_background(&bytes));
+            let _ = (made(&bytes), previous(&bytes), plain(&bytes), under_way(&bytes), in_background(&bytes));
             let body = br#"{"previous_response_id" : "resp_3", "x": {"id": "resp_9"}}"#;
             let _ = (made(&body[..cut.min(body.len())]), previous(&body[..cut.min(body.len())]));
         }

@@ -157,8 +157,11 @@ impl Scan {
             if !begins(self.operation, data) {
                 return Err(UpstreamFault::malformed(endpoint, "the first event of the stream begins no answer"));
             }
-            let made = if self.operation == Operation::Responses { makers::made(data) } else { None };
-            found.extend(made.map(|id| Found::Made(Bytes::copy_from_slice(id), makers::is_in_background(data))));
+            if self.operation == Operation::Responses {
+                let goes_on = makers::in_background(data);
+                let made = goes_on.as_deref().map(str::as_bytes).or_else(|| makers::made(data));
+                found.extend(made.map(|id| Found::Made(Bytes::copy_from_slice(id), goes_on.is_some())));
+            }
         }
         let usage = self.usage(adapter, data, kind);
         found.extend(usage.map(Found::Usage));

@@ -188,7 +188,8 @@ impl Ledger {
     }
 }
 
-/// One transaction: the calls, their sums, who made what providers keep, and the money of budgets they move. Answers what leases did not cover.
+/// One transaction: the calls, their sums, who made what providers keep, and the money of budgets they move. Answers what
+/// leases did not cover.
 async fn write(
     catalog: &Catalog,
     writer: Writer<'_>,

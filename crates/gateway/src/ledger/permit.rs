@@ -110,9 +110,14 @@ impl Permit {
 
     /// Ends the call with what was set aside, since nobody will ever know better.
     pub(crate) fn interrupt(mut self) -> CallRecord {
-        let record = CallRecord { status: CallStatus::Interrupted, ..self.worst.clone() };
+        let record = self.lost();
         self.end(record.clone());
         record
+    }
+
+    /// What is written where nobody knows: all that was set aside, whatever attempts before were paid.
+    fn lost(&self) -> CallRecord {
+        CallRecord { status: CallStatus::Interrupted, charges: Vec::new(), ..self.worst.clone() }
     }
 
     /// Ends the call with what came of it. Whose call it was and when it began stay as they were admitted.
@@ -158,7 +163,7 @@ fn tamed_charge(charge: AttemptCharge) -> AttemptCharge {
 impl Drop for Permit {
     fn drop(&mut self) {
         if !self.settled {
-            let record = CallRecord { status: CallStatus::Interrupted, ..self.worst.clone() };
+            let record = self.lost();
             self.end(record);
         }
     }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use mainspring_catalog::params;
 use mainspring_kernel::{Fault, FaultKind, id::ProjectId};
 use mainspring_llm::Budget;
-use mainspring_providers::About;
+use mainspring_providers::{About, openai};
 use mainspring_testservers::upstream::{Behaviour, Script, Upstream};
 use serde_json::{Value, json};
 
 use super::room::{Room, drain, keeper, provider, upstream};
-use crate::{GatewayFault, KeptRequest, Maker};
+use crate::{Body, GatewayFault, KeptBody, KeptRequest, Maker, Reading, Request};
 
 /// Two accounts.
 async fn room(one: &Upstream, two: &Upstream) -> Room {
@@ -55,6 +55,11 @@ impl Room {
             budget: Budget::of(Duration::from_secs(60)),
         }
     }
+}
+
+fn read(body: &[u8]) -> Result<Reading, GatewayFault> {
+    let call = openai::responses::read(body).map_err(|fault| GatewayFault::invalid("body", fault.to_string()))?;
+    Ok(Reading::Chat(Box::new(call)))
 }
 
 fn maker(model: &str, provider: &str) -> Maker {
@@ -107,7 +112,9 @@ async fn what_nobody_keeps_is_not_written_down() {
     room.make((&one, "resp_1"), "one/m", &json!({"store": false})).await;
     assert_eq!(room.gateway.made_by(room.project, "resp_1").await.unwrap(), None, "its client wanted it so");
     // Of a provider without the endpoint, and of other calls, nothing is kept either.
-    room.ask("plain/m").await.unwrap();
+    room.ask("one/m").await.unwrap();
+    let translated = Request { read, ..room.response(&json!({"model": "plain/m", "input": "hello"})) };
+    room.gateway.call(translated).await.unwrap();
     room.gateway.ledger().flush().await.unwrap();
     let rows = room.catalog().query("SELECT response FROM response_maker", params![]).await.unwrap();
     assert!(rows.is_empty(), "{rows:?}");
@@ -141,4 +148,41 @@ async fn a_maker_that_is_gone_is_named() {
     }
     assert_eq!((one.count(), two.count()), (0, 0));
     assert_eq!(room.spans.all().iter().filter(|span| span.name == "response read").count(), 4, "each is in a trace");
+}
+
+#[tokio::test]
+async fn of_an_account_every_model_knows_what_another_made() {
+    let (one, two) = (upstream(Script::default()), upstream(Script::default()));
+    let room = room(&one, &two).await;
+    room.make((&two, "resp_two"), "two/another", &json!({})).await;
+    assert!(room.gateway.made_by(room.project, "resp_two").await.unwrap().is_some());
+    for _ in 0..8 {
+        let before = two.count();
+        let body = json!({"model": "assistant", "input": "go on", "previous_response_id": "resp_two"});
+        room.gateway.call(room.response(&body)).await.unwrap();
+        assert_eq!((one.count(), two.count()), (0, before + 1));
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_quotes_our_key_is_told_in_our_words() {
+    const KEY: &str = "sk-test-0123456789abcdefghijklmnop";
+    let server = upstream(Script::default());
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("key");
+    std::fs::write(&file, KEY).unwrap();
+    let mut place = keeper(&server);
+    place["credential"] = json!(format!("file:{}", file.display()));
+    let room = Room::open().await;
+    room.apply(&[("provider", "one", place)]).await;
+    let body = Some(format!("event: error\ndata: {}\n\n", json!({"type": "error", "message": format!("wrong key {KEY}")})));
+    let streams = Behaviour { body, ..Behaviour::default() }.header("content-type", "text/event-stream");
+    server.script(Script::always(streams));
+    let answer = room.gateway.about(room.asks_about("resp_0"), &maker("one/m", "one")).await.unwrap();
+    let KeptBody::Events(events) = answer.body else { panic!("no stream") };
+    let (text, fault) = drain(Body::Chunks(events)).await;
+    let fault = fault.expect("it is no event of the client's");
+    assert_eq!((text.as_str(), fault.code()), ("", "upstream-malformed"));
+    assert!(!format!("{fault} {fault:?}").contains(KEY));
+    assert_eq!(server.seen()[0].header("api-key"), Some(KEY), "but it is sent");
 }

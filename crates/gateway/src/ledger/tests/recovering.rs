@@ -4,14 +4,14 @@ use mainspring_catalog::Catalog;
 use mainspring_kernel::Fault as _;
 use mainspring_testservers::on_every_engine;
 
-use super::{Room, all_calls, call, caller, intent, money, outcome, refused, set, sums};
+use super::{Room, all_calls, call, caller, intent, money, outcome, record, refused, set, sums};
 use crate::{
     ledger::{
         LedgerFault, Metric, SubjectKind, UsageBy,
         frames::{self, Header},
         journal,
     },
-    record::CallStatus,
+    record::{AttemptCharge, CallRecord, CallStatus},
 };
 
 on_every_engine!(Catalog: [
@@ -19,6 +19,7 @@ on_every_engine!(Catalog: [
     budgets_know_what_the_last_process_spent_and_set_aside,
     a_journal_of_a_newer_version_is_left_alone,
     starting_again_and_again_changes_nothing,
+    a_call_in_the_background_goes_on_over_every_start_until_it_is_settled_once,
 ]);
 
 async fn calls_that_ended_and_calls_that_did_not_are_settled_at_the_next_start(catalog: Catalog) {
@@ -88,4 +89,54 @@ async fn starting_again_and_again_changes_nothing(catalog: Catalog) {
         assert_eq!(sums(&ledger, &room, UsageBy::Project).await.total.calls, 1);
         assert_eq!(journal::segments_in(&room.journal).unwrap().len(), 1);
     }
+}
+
+async fn a_call_in_the_background_goes_on_over_every_start_until_it_is_settled_once(catalog: Catalog) {
+    let room = Room::over(catalog).await;
+    let ledger = room.ledger().await;
+    set(&ledger, &room, SubjectKind::Project, "*", Metric::Concurrent, "2").await;
+    set(&ledger, &room, SubjectKind::Project, "*", Metric::UsdPerDay, "0.20").await;
+    // An attempt before was paid.
+    let paid = AttemptCharge {
+        provider: "openai".to_owned(),
+        target: "gpt-4o-mini".to_owned(),
+        usage: record(0).usage,
+        cost: money("0.01"),
+        price: None,
+    };
+    let mut set_aside = money("0");
+    for name in ["resp_1", "resp_2"] {
+        let intent = intent(&room.clock, 0, 100_000);
+        let mut permit = ledger.admit(&caller(), &intent).unwrap();
+        set_aside = permit.set_aside();
+        let begun =
+            CallRecord { response: Some(name.to_owned()), charges: vec![paid.clone()], ..outcome(&ledger, &intent, (0, 0)) };
+        permit.leaves(&begun).unwrap();
+        // Neither settled nor dropped: the process is gone.
+        std::mem::forget(permit);
+    }
+    for _ in 0..3 {
+        let again = room.ledger().await;
+        assert_eq!((again.under_way(), again.waiting()), (2, 0));
+        assert_eq!(journal::segments_in(&room.journal).unwrap().len(), 1);
+    }
+    let again = room.ledger().await;
+    assert_eq!(all_calls(&again, &room).await.len(), 0);
+    let mut left = again.take_left();
+    assert_eq!((left.len(), again.take_left().len()), (2, 0));
+    assert!(left.iter().all(|permit| permit.worst().charges == [paid.clone()] && permit.set_aside() == set_aside));
+    let small = || intent(&room.clock, 0, 1_000);
+    assert_eq!(refused(again.admit(&caller(), &small())).metric, Metric::Concurrent, "they have their places");
+    let (first, second) = (left.remove(0), left.remove(0));
+    first.settle(outcome(&again, &small(), (0, 50_000)));
+    let taken = refused(again.admit(&caller(), &intent(&room.clock, 0, 250_000))).taken.unwrap();
+    assert!(taken >= money("0.03") + set_aside, "what is set aside for the other stays so: {taken}");
+    // Nobody will ever know.
+    let lost = second.interrupt();
+    assert_eq!((lost.status, lost.cost, lost.charges.len()), (CallStatus::Interrupted, set_aside, 0));
+    again.flush().await.unwrap();
+    assert_eq!((all_calls(&again, &room).await.len(), again.under_way()), (2, 0));
+    assert_eq!(sums(&again, &room, UsageBy::Project).await.total.cost, money("0.03") + set_aside);
+    let after = room.ledger().await;
+    assert_eq!((after.under_way(), after.take_left().len()), (0, 0));
 }
