@@ -1140,7 +1140,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * @description Lists metrics that programs sent points of, by name: what they are, who sends them and what they said last. Of the last day
+         * Lists metrics that programs sent points of, by name: what they are, who sends them and what they said last. Of the last day
          *     where no `from` is given, which may be a moment or how long ago: `6h`. `q` finds those with this in their name.
          */
         get: operations["list_metrics"];
@@ -1160,7 +1160,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * @description Shows what a metric came to over time, in steps such as `5m`, with the values of an attribute told apart: `by=region`. Of the
+         * Shows what a metric came to over time, in steps such as `5m`, with the values of an attribute told apart: `by=region`. Of the
          *     last day where no `from` is given. Counters are told as increases and rates, whether they are sent as differences or as
          *     totals; percentiles of histograms are estimated from their buckets. Where several kinds or units are sent under the name,
          *     it is what was sent last, unless `kind` or `unit` say which.

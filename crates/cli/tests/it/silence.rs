@@ -1,6 +1,6 @@
 //! Streams whose model says nothing for a while, seen from outside.
 
-use std::{io::Read as _, net::TcpStream, thread, time::Duration};
+use std::{io::Read as _, thread, time::Duration};
 
 use mainspring_testservers::upstream::{Behaviour, Script, Trouble, Upstream, When};
 use serde_json::{Value, json};
