@@ -49,7 +49,7 @@ test("what is told apart, the time and the measure are asked of the server and s
   await expect.poll(() => asked.at(-1)?.searchParams.get("by")).toBe("region");
   await expect(numbers.getByRole("columnheader")).toHaveCount(12);
   await expect(page.getByText("The 8 largest groups are drawn, and all are in the table.")).toBeVisible();
-  await page.getByLabel("Time", { exact: true }).selectOption("1h");
+  await page.getByRole("combobox", { name: "Time", exact: true }).selectOption("1h");
   await expect
     .poll(() => {
       const { searchParams } = asked.at(-1)!;

@@ -150,8 +150,10 @@ impl Gateway {
         let gone = || GatewayFault::MakerGone { provider: maker.provider.clone(), response: kept.response.to_owned() };
         let routes = self.inner.routes.of(project);
         let name = maker.provider.parse::<Name>().map_err(|_| gone())?;
-        let endpoint = routes.provider(&name).ok_or_else(gone)?.endpoint()?;
-        let adapter = adapter(endpoint.kind).ok_or_else(gone)?;
+        let provider = routes.provider(&name).ok_or_else(gone)?;
+        // A name that now belongs to what is no server keeps nothing.
+        let adapter = adapter(provider.kind()).ok_or_else(gone)?;
+        let endpoint = provider.endpoint()?;
         let mut outgoing = adapter.kept(&endpoint, kept).ok_or_else(gone)??;
         for (name, value) in headers {
             outgoing.headers.append(name, value.clone());

@@ -67,6 +67,11 @@ async fn show(session: &Session, given: &ShowMetric) -> anyhow::Result<ExitCode>
         output::json(&found);
         return Ok(ExitCode::SUCCESS);
     }
+    if found.points == 0 {
+        let told = format!("no points of `{name}` from {} to {}: `mainspring metrics list` names what was sent", found.from, found.to);
+        say(&output::printable(&told));
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut header = vec!["from"];
     header.extend(by.as_deref());
     header.extend(found.measures.iter().map(String::as_str));
