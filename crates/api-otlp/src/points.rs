@@ -17,6 +17,11 @@ use crate::{
     spans::{SHARED_MAX, TOO_MUCH_SHARED, pair, time, weight_of, with_scope},
 };
 
+/// Many points are read at once, so none is as large as a record may be.
+const POINT_MAX: usize = 1 << 20;
+const TOO_LARGE: &str = "a point of a metric is larger than 1 MiB";
+/// What a bucket or a quantile takes, about.
+const BUCKET: usize = 16;
 /// Of a point that says only that there was none.
 const NO_VALUE: u32 = 1;
 
@@ -38,6 +43,7 @@ impl Received {
 
     fn take(&mut self, made: Result<MetricPoint, &'static str>) {
         match made {
+            Ok(point) if size_of(&point) > POINT_MAX => self.reject(1, TOO_LARGE),
             Ok(point) => self.points.push(point),
             Err(reason) => self.reject(1, reason),
         }
@@ -58,6 +64,8 @@ pub(crate) fn read(request: ExportMetricsServiceRequest, project: ProjectId, now
             let weight = weight_of(&shared);
             for metric in scope_metrics.metrics {
                 let points = points_of(&metric);
+                // Every point has the metric's name and unit too.
+                let weight = weight + metric.name.len() + metric.unit.len();
                 if !left.take(weight.saturating_mul(points)) {
                     received.reject(points, TOO_MUCH_SHARED);
                     continue;
@@ -243,6 +251,18 @@ fn temporality(number: i32) -> Option<Temporality> {
         AggregationTemporality::Delta => Some(Temporality::Delta),
         AggregationTemporality::Cumulative => Some(Temporality::Cumulative),
     }
+}
+
+/// How large a point is, about.
+fn size_of(point: &MetricPoint) -> usize {
+    fn numbers(buckets: &Value) -> usize {
+        match buckets {
+            Value::Array(all) => all.iter().map(numbers).sum::<usize>(),
+            Value::Object(all) => all.values().map(numbers).sum::<usize>(),
+            _ => BUCKET,
+        }
+    }
+    point.name.len() + point.unit.len() + weight_of(&point.attributes) + point.buckets.as_ref().map_or(0, numbers)
 }
 
 /// JSON has no infinity; a text keeps what was meant.

@@ -32,6 +32,7 @@ mod steps;
 mod tests;
 
 pub use list::{Metric, MetricForm};
+pub(crate) use reading::POINTS_MAX;
 pub(crate) use sent::{Part, Sent};
 pub use series::{MetricGroup, MetricQuestion, MetricSeries, MetricStep};
 

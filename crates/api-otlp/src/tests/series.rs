@@ -112,6 +112,25 @@ fn a_long_resource_is_not_written_out_with_every_one_of_very_many_points() {
     assert!((100..130).contains(&received.points.len()), "{}", received.points.len());
 }
 
+#[test]
+fn a_long_name_is_not_written_out_with_every_one_of_very_many_points() {
+    let points = vec![at(json!({"asInt": "1"})); 2_000];
+    let received = read(&json!([{"name": "n".repeat(100_000), "gauge": {"dataPoints": points}}]));
+    assert_eq!((received.points.len(), received.rejected), (0, 2_000));
+}
+
+#[test]
+fn a_point_that_is_very_large_is_refused() {
+    let point = |buckets: usize| {
+        let (bounds, counts): (Vec<usize>, _) = ((1..buckets).collect(), vec!["1"; buckets]);
+        at(json!({"count": buckets.to_string(), "sum": 1.0, "explicitBounds": bounds, "bucketCounts": counts}))
+    };
+    let histogram = json!({"aggregationTemporality": 2, "dataPoints": [point(1_000), point(100_000)]});
+    let received = read(&json!([{"name": "time", "histogram": histogram}]));
+    assert_eq!((received.points.len(), received.rejected), (1, 1));
+    assert_eq!(received.reason, "a point of a metric is larger than 1 MiB");
+}
+
 proptest! {
     /// A valid export with bytes changed or cut off: never a panic, and every point is either kept or counted.
     #[test]

@@ -32,7 +32,7 @@ pub struct MetricForm {
 
 impl MetricForm {
     /// Whether one question can be about both: how their points count is told by each.
-    pub(super) fn is_like(&self, other: &Self) -> bool {
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
         let same = self.kind == other.kind && self.unit == other.unit && self.monotonic == other.monotonic;
         same && (self.temporality == other.temporality || self.kind != PointKind::Sum || self.monotonic)
     }

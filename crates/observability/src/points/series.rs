@@ -147,7 +147,7 @@ impl MetricPoints {
         });
         columns.extend(by.map(PointBy::column));
         // Counters are counted on from what they said before; a gauge of before says nothing.
-        let before = if form.kind == PointKind::Gauge { 0 } else { steps.width.min(BEFORE_MAX) };
+        let before = if form.kind == PointKind::Gauge { 0 } else { steps.width.clamp(STEP_LEAST, BEFORE_MAX) };
         let between = (steps.from.saturating_sub(before), steps.to);
         self.each(among, between, POINTS_MAX, &columns, |rows, row| {
             let Some(said) = said(rows, row, form.kind)? else { return Ok(()) };

@@ -87,7 +87,8 @@ impl Buckets {
         }
     }
 
-    /// What came since `before`; none where a bucket fell: then they began anew.
+    /// What came since `before`; none where a bucket fell: then they began anew. Buckets that are cut otherwise say nothing of
+    /// where that lies.
     fn beyond(&self, before: &Self) -> Option<Self> {
         match (self, before) {
             (Self::Explicit { bounds, counts }, Self::Explicit { bounds: others, counts: fewer }) if bounds == others => {
@@ -95,7 +96,6 @@ impl Buckets {
                 let grew = counts.iter().all(|count| *count >= 0.0);
                 grew.then(|| Self::Explicit { bounds: bounds.clone(), counts })
             }
-            (Self::Explicit { .. }, Self::Explicit { .. }) => None,
             (
                 Self::Exponential { scale, zero, threshold, positive, negative },
                 Self::Exponential { scale: other, zero: nulls, threshold: below, positive: fewer, negative: fewer_below },

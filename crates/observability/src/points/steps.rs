@@ -111,11 +111,13 @@ pub(super) struct Increases {
     /// By series and when it began: two processes that say the same of themselves are counted side by side, and one that was
     /// started again is another.
     last: HashMap<(u128, Option<i64>), Said>,
+    /// Numbers in these, about.
+    held: usize,
 }
 
 impl Increases {
     pub(super) fn since(from: i64) -> Self {
-        Self { from, last: HashMap::new() }
+        Self { from, last: HashMap::new(), held: 0 }
     }
 
     /// What came with this point, if anybody can know.
@@ -123,7 +125,11 @@ impl Increases {
         if !at.cumulative {
             return Some(said);
         }
-        match self.last.insert((at.series, at.since), said.clone()) {
+        let size = said.size();
+        let before = self.last.insert((at.series, at.since), said.clone());
+        // A histogram may have more buckets than the one before.
+        self.held = (self.held + size).saturating_sub(before.as_ref().map_or(0, Said::size));
+        match before {
             Some(before) => Some(said.beyond(&before).unwrap_or(said)),
             // One that counts since its own moment does not know since when.
             None => at.since.filter(|since| (self.from..at.time).contains(since)).map(|_| said),
@@ -176,8 +182,9 @@ impl Cell {
             (Self::Summary { count, sum, last }, Said::Summary { count: more, sum: also, quantiles }) => {
                 *count += more;
                 *sum += also;
-                let size = 2 + 2 * quantiles.len();
-                size * usize::from(last.insert(at.series, quantiles).is_none())
+                let size = |quantiles: &Vec<(f64, f64)>| 2 + 2 * quantiles.len();
+                let now = size(&quantiles);
+                now.saturating_sub(last.insert(at.series, quantiles).as_ref().map_or(0, size))
             }
             _ => 0,
         }
@@ -239,25 +246,22 @@ impl Folding {
     }
 
     pub(super) const fn held(&self) -> usize {
-        self.held
+        self.held + self.increases.held
     }
 
     /// Takes a point, none of which is older than the one before. Those of before the first step are what is counted from.
     pub(super) fn add(&mut self, group: Option<&str>, at: Place, said: Said) {
         let step = self.steps.of(at.time);
-        let size = said.size();
         let came = match self.shape {
             Shape::Level | Shape::Together => Some(said),
-            Shape::Counter | Shape::Histogram | Shape::Summary => {
-                let known = self.increases.last.len();
-                let came = self.increases.of(at, said);
-                self.held += size * (self.increases.last.len() - known);
-                came
-            }
+            Shape::Counter | Shape::Histogram | Shape::Summary => self.increases.of(at, said),
         };
         let Some((step, came)) = step.zip(came) else { return };
-        let group = self.groups.entry(group.map(str::to_owned)).or_default();
-        let cell = group.entry(step).or_insert_with(|| {
+        let cells = self.groups.entry(group.map(str::to_owned)).or_insert_with(|| {
+            self.held += group.map_or(0, str::len) / size_of::<f64>();
+            BTreeMap::new()
+        });
+        let cell = cells.entry(step).or_insert_with(|| {
             self.held += 6;
             Cell::new(self.shape)
         });

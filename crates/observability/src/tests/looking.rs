@@ -273,6 +273,15 @@ async fn promql_asks_points_that_programs_sent_by_the_names_that_prometheus_give
     let mut all_sent: Vec<MetricPoint> = [(-5, 10.0), (-3, 14.0), (-1, 20.0)].map(|at| counted("eu", at)).into();
     all_sent.extend([(-3, 1.0), (-1, 2.0)].map(|at| counted("us", at)));
     all_sent.extend([sent("shop.memory", "eu", (-9, 7.0)), sent("shop.memory", "eu", (-2, 5.0)), spread]);
+    // Two names, and two units, that come to one name.
+    let sale = |name: &str, unit: &str, region: &str, value: f64| MetricPoint {
+        unit: unit.to_owned(),
+        kind: PointKind::Sum,
+        temporality: Some(Temporality::Cumulative),
+        monotonic: true,
+        ..sent(name, region, (-1, value))
+    };
+    all_sent.extend([sale("shop.sales", "{sale}", "eu", 3.0), sale("shop_sales", "1", "us", 4.0)]);
     points.add(all_sent, WAIT).await.unwrap();
     let check = async |text: &str, wanted: &[(&str, f64)]| {
         let wanted: BTreeMap<String, Vec<f64>> =
@@ -281,6 +290,7 @@ async fn promql_asks_points_that_programs_sent_by_the_names_that_prometheus_give
     };
     check("shop_memory_bytes", &[("__name__=shop_memory_bytes,job=shop,shop_region=eu", 5.0)]).await;
     check("sum(shop_orders_total)", &[("", 22.0)]).await;
+    check("sum by (shop_region) (shop_sales_total)", &[("shop_region=eu", 3.0), ("shop_region=us", 4.0)]).await;
     check("sum by (shop_region) (increase(shop_orders_total[3m]))", &[("shop_region=eu", 6.0), ("shop_region=us", 1.0)]).await;
     check("rate(shop_orders_total{shop_region=~\"e.\"}[3m]) * 180", &[("job=shop,shop_region=eu", 6.0)]).await;
     check("increase(shop_time_seconds_sum[5m]) / increase(shop_time_seconds_count[5m])", &[("job=shop,shop_region=eu", 2.5)])
@@ -291,7 +301,9 @@ async fn promql_asks_points_that_programs_sent_by_the_names_that_prometheus_give
     let between = (Timestamp::from_micros(NOW - 60 * MINUTE), Timestamp::from_micros(NOW));
     let names = room.prometheus_values(&points, &all, "__name__", &[], between).await.unwrap();
     let mine: Vec<&str> = names.iter().map(String::as_str).filter(|name| name.starts_with("shop")).collect();
-    assert_eq!(mine, ["shop_memory_bytes", "shop_orders_total", "shop_time_seconds_count", "shop_time_seconds_sum"]);
+    let wanted =
+        ["shop_memory_bytes", "shop_orders_total", "shop_sales_total", "shop_time_seconds_count", "shop_time_seconds_sum"];
+    assert_eq!(mine, wanted);
     let regions = room.prometheus_values(&points, &all, "shop_region", &["shop_orders_total".to_owned()], between).await.unwrap();
     assert_eq!(regions, ["eu", "us"]);
     let refused = async |text: &str| room.prometheus(&points, &all, text, at(0)).await.unwrap_err();

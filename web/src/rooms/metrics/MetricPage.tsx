@@ -176,7 +176,7 @@ function Numbers({ shown: { times, series }, format }: { shown: Drawn; format: (
         <>
           <th>From</th>
           {series.map((s, i) => (
-            <th key={i} className="end">
+            <th key={i} className="end" title={s.label}>
               {s.label}
             </th>
           ))}

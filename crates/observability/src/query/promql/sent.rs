@@ -11,10 +11,18 @@ use super::{
     series::{Series, Times, holds, micros_as_seconds, pattern},
     tree::{Function, Selector},
 };
-use crate::points::{MetricForm, MetricPoints, Part, PointKind, Sent, Temporality};
+use crate::{
+    fault::TraceFault,
+    points::{MetricForm, MetricPoints, POINTS_MAX, Part, PointKind, Sent, Temporality},
+};
 
 /// How much earlier than a window it is looked for what counters count from.
 const BEFORE_MAX: i64 = 3_600_000_000;
+
+/// Metrics that one name may mean.
+const ALIKE_MAX: usize = 20;
+/// Points, each as often as there are windows that it lies in.
+const LOOKED_AT_MAX: usize = 100_000_000;
 
 /// Who asks, and of which points.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +45,15 @@ impl Meant {
     fn is_counter(&self) -> bool {
         self.part != Part::Value || is_counter(&self.form) || self.form.temporality == Some(Temporality::Delta)
     }
+
+    /// Whether several that say it say more together.
+    fn adds(&self) -> bool {
+        self.part != Part::Value || self.form.kind == PointKind::Sum
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        self.name == other.name && self.part == other.part && self.form.is_like(&other.form)
+    }
 }
 
 fn is_counter(form: &MetricForm) -> bool {
@@ -53,12 +70,13 @@ type Alike = BTreeMap<BTreeMap<String, String>, Vec<Sent>>;
 /// What each series was at each moment: its last point of the five minutes before.
 pub(super) async fn at(of: Sending<'_>, selector: &Selector, times: &Times) -> Result<Vec<Series>, PromFault> {
     let (from, to) = (times.first().saturating_sub(LOOK_BACK), times.last());
-    let Some(meant) = of.find(selector, (from, to)).await? else { return Ok(Vec::new()) };
+    let all = of.find(selector, (from, to)).await?;
+    let Some(meant) = all.first() else { return Ok(Vec::new()) };
     if meant.is_counter() && meant.form.temporality == Some(Temporality::Delta) {
         let what = format!("`{}` without rate or increase: it is sent as differences, which have no total", selector.name);
         return Err(PromFault::Unsupported { at: selector.at, what });
     }
-    let adds = meant.part != Part::Value || meant.form.kind == PointKind::Sum;
+    let adds = meant.adds();
     let told = |alike: &[Sent], moment: i64| {
         let last = |one: &Sent| {
             let until = one.points.partition_point(|point| point.time <= moment);
@@ -73,7 +91,9 @@ pub(super) async fn at(of: Sending<'_>, selector: &Selector, times: &Times) -> R
             all.max_by_key(|(time, _)| *time).map(|(_, number)| number)
         }
     };
-    let alike = of.alike(selector, &meant, (from, to, from)).await?;
+    let mut alike = of.alike(selector, &all, (from, to, from)).await?;
+    // Differences among totals have no total.
+    alike.values_mut().flatten().for_each(|one| one.points.retain(|point| point.is_whole));
     Ok(series(alike, Some(selector.name.as_str()), times, told))
 }
 
@@ -85,7 +105,8 @@ pub(super) async fn window(
 ) -> Result<Vec<Series>, PromFault> {
     let begin = times.first().saturating_sub(length);
     let from = begin.saturating_sub(length.min(BEFORE_MAX));
-    let Some(meant) = of.find(selector, (from, times.last())).await? else { return Ok(Vec::new()) };
+    let all = of.find(selector, (from, times.last())).await?;
+    let Some(meant) = all.first() else { return Ok(Vec::new()) };
     if !meant.is_counter() {
         let what = format!("a rate of what rises and falls (`{}`)", selector.name);
         return Err(PromFault::Unsupported { at: selector.at, what });
@@ -99,7 +120,13 @@ pub(super) async fn window(
         };
         alike.iter().filter_map(within).reduce(|one, other| one + other).map(|came| came / over)
     };
-    let alike = of.alike(selector, &meant, (from, times.last(), begin)).await?;
+    let alike = of.alike(selector, &all, (from, times.last(), begin)).await?;
+    let points: usize = alike.values().flatten().map(|one| one.points.len()).sum();
+    let windows = usize::try_from(length / times.step.max(1)).unwrap_or(usize::MAX).saturating_add(1).min(times.at.len());
+    if points.saturating_mul(windows) > LOOKED_AT_MAX {
+        let reason = format!("too many points lie in too many windows of `{}`: take a longer step or less time", selector.name);
+        return Err(PromFault::question(reason));
+    }
     Ok(series(alike, None, times, told))
 }
 
@@ -109,12 +136,12 @@ pub(super) async fn there(
     selector: &Selector,
     (from, to): (i64, i64),
 ) -> Result<BTreeSet<BTreeMap<String, String>>, PromFault> {
-    let Some(meant) = of.find(selector, (from, to)).await? else { return Ok(BTreeSet::new()) };
+    let all = of.find(selector, (from, to)).await?;
     let named = |mut labels: BTreeMap<String, String>| {
         labels.insert("__name__".to_owned(), selector.name.clone());
         labels
     };
-    Ok(of.alike(selector, &meant, (from, to, from)).await?.into_keys().map(named).collect())
+    Ok(of.alike(selector, &all, (from, to, from)).await?.into_keys().map(named).collect())
 }
 
 /// Every name that can be asked for.
@@ -122,17 +149,26 @@ pub(super) async fn names(of: Sending<'_>, between: (i64, i64)) -> Result<BTreeS
     let forms = of.points.forms_sent(of.actor, between).await?;
     let parts = |(name, form): (String, MetricForm)| {
         let spelled = spelled(&name, &form);
+        if spelled.is_empty() {
+            return Vec::new();
+        }
         if is_spread(form.kind) { vec![format!("{spelled}_count"), format!("{spelled}_sum")] } else { vec![spelled] }
     };
     Ok(forms.into_iter().flat_map(parts).collect())
 }
 
 impl Sending<'_> {
-    /// The metric of this name that was sent last.
-    async fn find(self, selector: &Selector, between: (i64, i64)) -> Result<Option<Meant>, PromFault> {
+    /// The metrics of this name, that first which was sent last, as far as the others are of its sort: a counter and a gauge are
+    /// not one.
+    async fn find(self, selector: &Selector, between: (i64, i64)) -> Result<Vec<Meant>, PromFault> {
+        let mut found: Vec<Meant> = Vec::new();
+        let mut refused = None;
         let forms = self.points.forms_sent(self.actor, between).await?;
         for (name, form) in forms {
             let spelled = spelled(&name, &form);
+            if spelled.is_empty() {
+                continue;
+            }
             let Some(rest) = selector.name.strip_prefix(spelled.as_str()) else { continue };
             let part = match (is_spread(form.kind), rest) {
                 (false, "") => Part::Value,
@@ -140,29 +176,46 @@ impl Sending<'_> {
                 (true, "_sum") => Part::Sum,
                 (true, "" | "_bucket") => {
                     let ask = format!("ask for `{spelled}_count` or `{spelled}_sum`");
-                    let what = format!("`{}`, which is counted in buckets ({ask}),", selector.name);
-                    return Err(PromFault::Unsupported { at: selector.at, what });
+                    refused = Some(format!("`{}`, which is counted in buckets ({ask}),", selector.name));
+                    continue;
                 }
                 _ => continue,
             };
-            return Ok(Some(Meant { name, form, part }));
+            let meant = Meant { name, form, part };
+            let fits = found.first().is_none_or(|first| first.is_counter() == meant.is_counter() && first.adds() == meant.adds());
+            if fits && !found.iter().any(|known| known.is_like(&meant)) {
+                found.push(meant);
+            }
         }
-        Ok(None)
+        if found.len() > ALIKE_MAX {
+            let reason =
+                format!("more than {ALIKE_MAX} metrics are called `{}` here: give them names that differ", selector.name);
+            return Err(PromFault::question(reason));
+        }
+        match refused {
+            // Another one may have that name by itself.
+            Some(what) if found.is_empty() => Err(PromFault::Unsupported { at: selector.at, what }),
+            _ => Ok(found),
+        }
     }
 
-    /// Its series that pass, by their labels.
-    async fn alike(
-        self,
-        selector: &Selector,
-        Meant { name, form, part }: &Meant,
-        times: (i64, i64, i64),
-    ) -> Result<Alike, PromFault> {
+    /// Their series that pass, by their labels.
+    async fn alike(self, selector: &Selector, all: &[Meant], times: (i64, i64, i64)) -> Result<Alike, PromFault> {
         let mut patterns = Vec::with_capacity(selector.matchers.len());
         for matcher in &selector.matchers {
             patterns.push((matcher, pattern(matcher, selector.at)?));
         }
-        let mut alike = Alike::new();
-        for sent in self.points.sent(self.actor, (name.as_str(), form, *part), times).await? {
+        let (mut alike, mut sent, mut left) = (Alike::new(), Vec::new(), POINTS_MAX);
+        for Meant { name, form, part } in all {
+            let more = self.points.sent(self.actor, (name.as_str(), form, *part), times, left).await;
+            let more = more.map_err(|fault| match fault {
+                TraceFault::TooManyPoints { .. } => TraceFault::TooManyPoints { most: POINTS_MAX },
+                other => other,
+            })?;
+            left = more.iter().fold(left, |left, one| left.saturating_sub(one.points.len() as u64));
+            sent.extend(more);
+        }
+        for sent in sent {
             let labels = labels(&sent);
             let passes = patterns.iter().all(|(matcher, pattern)| {
                 let value = match matcher.label.as_str() {
@@ -208,7 +261,10 @@ fn labels(sent: &Sent) -> BTreeMap<String, String> {
             }
             "resource.service.instance.id" => "instance".to_owned(),
             key if key.starts_with("resource.") || key.starts_with("scope.") || key.starts_with("otel.scope.") => continue,
-            key => plain(key, false),
+            key => match label(key) {
+                Some(label) => label,
+                None => continue,
+            },
         };
         // Names that differ only in what a label cannot have say what they say together.
         labels.entry(label).and_modify(|said| *said = format!("{said};{text}")).or_insert(text);
@@ -221,37 +277,55 @@ fn labels(sent: &Sent) -> BTreeMap<String, String> {
     labels
 }
 
-/// Letters, digits and `_`; of a name of a metric also `:`.
-fn plain(name: &str, colons: bool) -> String {
-    let mut plain = String::with_capacity(name.len() + 1);
+/// Letters, digits and `_`.
+fn plain(name: &str) -> String {
+    let mut plain = String::with_capacity(name.len());
     for letter in name.chars() {
         match letter {
-            letter if letter.is_ascii_alphanumeric() || (colons && letter == ':') => plain.push(letter),
+            letter if letter.is_ascii_alphanumeric() => plain.push(letter),
             _ if plain.ends_with('_') => {}
             _ => plain.push('_'),
         }
     }
-    if plain.starts_with(|letter: char| letter.is_ascii_digit()) {
-        plain.insert(0, '_');
-    }
     plain
 }
 
-/// A metric's name with its unit, and `_total` where it only grows.
-fn spelled(name: &str, form: &MetricForm) -> String {
-    let mut spelled = plain(name, true).trim_end_matches('_').to_owned();
-    let total = is_counter(form);
-    if total {
-        spelled = spelled.strip_suffix("_total").unwrap_or(&spelled).to_owned();
+/// An attribute's name as a label: one begins with a letter, and those with `_` are Prometheus' own.
+fn label(key: &str) -> Option<String> {
+    let plain = plain(key);
+    match plain.chars().find(|letter| *letter != '_') {
+        None => None,
+        Some(_) if plain.starts_with('_') => Some(format!("key{plain}")),
+        Some(first) if first.is_ascii_digit() => Some(format!("key_{plain}")),
+        Some(_) => Some(plain),
     }
-    let unit = unit(&form.unit, form.kind == PointKind::Gauge);
-    if !unit.is_empty() && spelled != unit && !spelled.ends_with(&format!("_{unit}")) {
-        spelled = format!("{spelled}_{unit}");
-    }
-    if total { format!("{spelled}_total") } else { spelled }
 }
 
-const UNITS: [(&str, &str); 27] = [
+/// A metric's name in words, those of its unit behind them where none of them says so already, and `total` where it only grows.
+fn spelled(name: &str, form: &MetricForm) -> String {
+    let (of, each) = unit(&form.unit);
+    let between = |letter: char| !(letter.is_ascii_alphanumeric() || letter == ':');
+    let mut words: Vec<&str> = name.split(between).filter(|word| !word.is_empty()).collect();
+    if !(of.is_empty() || words.contains(&of.as_str())) {
+        words.push(&of);
+    }
+    if !(each.is_empty() || words.ends_with(&["per", each.as_str()])) {
+        words.extend(["per", each.as_str()]);
+    }
+    let last = match form.kind {
+        _ if is_counter(form) => Some("total"),
+        PointKind::Gauge if form.unit == "1" => Some("ratio"),
+        _ => None,
+    };
+    if let Some(last) = last {
+        words.retain(|word| *word != last);
+        words.push(last);
+    }
+    let spelled = words.join("_");
+    if spelled.starts_with(|letter: char| letter.is_ascii_digit()) { format!("_{spelled}") } else { spelled }
+}
+
+const UNITS: [(&str, &str); 26] = [
     ("d", "days"),
     ("h", "hours"),
     ("min", "minutes"),
@@ -277,32 +351,20 @@ const UNITS: [(&str, &str); 27] = [
     ("Cel", "celsius"),
     ("Hz", "hertz"),
     ("%", "percent"),
-    ("wk", "weeks"),
-    ("mo", "months"),
+    ("1", ""),
 ];
 const EACH: [(&str, &str); 7] =
-    [("s", "second"), ("m", "minute"), ("min", "minute"), ("h", "hour"), ("d", "day"), ("wk", "week"), ("mo", "month")];
+    [("s", "second"), ("m", "minute"), ("h", "hour"), ("d", "day"), ("w", "week"), ("mo", "month"), ("y", "year")];
 
-/// A unit in words; annotations in braces are none.
-fn unit(unit: &str, gauge: bool) -> String {
+/// A unit in words, and of what each; annotations in braces are none.
+fn unit(unit: &str) -> (String, String) {
     let word = |table: &[(&str, &str)], unit: &str| {
-        let unit = unit.split('{').next().unwrap_or_default();
+        let unit = unit.split('{').next().unwrap_or_default().trim();
         let known = table.iter().find(|(short, _)| *short == unit).map(|(_, word)| (*word).to_owned());
-        known.unwrap_or_else(|| plain(unit, false).trim_matches('_').to_owned())
+        known.unwrap_or_else(|| plain(unit).trim_matches('_').to_owned())
     };
-    match unit.split_once('/') {
-        None if unit == "1" && gauge => "ratio".to_owned(),
-        None if unit == "1" => String::new(),
-        None => word(&UNITS, unit),
-        Some((of, each)) => {
-            let (of, each) = (word(&UNITS, of), word(&EACH, each));
-            match (of.is_empty(), each.is_empty()) {
-                (_, true) => of,
-                (true, false) => format!("per_{each}"),
-                (false, false) => format!("{of}_per_{each}"),
-            }
-        }
-    }
+    let (of, each) = unit.split_once('/').unwrap_or((unit, ""));
+    (word(&UNITS, of), word(&EACH, each))
 }
 
 #[cfg(test)]
@@ -328,6 +390,11 @@ mod tests {
             ("2nd/queue", PointKind::Gauge, "", "_2nd_queue"),
             ("seconds", PointKind::Gauge, "s", "seconds"),
             ("calls", PointKind::Gauge, "{call}/s", "calls_per_second"),
+            ("calls", PointKind::Gauge, "1/s", "calls_per_second"),
+            ("store.bytes.used", PointKind::Gauge, "By", "store_bytes_used"),
+            ("shop.total.orders", PointKind::Sum, "", "shop_orders_total"),
+            ("_queue_", PointKind::Gauge, "", "queue"),
+            ("日本", PointKind::Gauge, "", ""),
         ] {
             assert_eq!(spelled(name, &form(kind, unit)), wanted, "{name} {unit}");
         }
@@ -338,11 +405,14 @@ mod tests {
         let attributes = serde_json::json!({
             "resource.service.namespace": "acme", "resource.service.name": "shop", "resource.service.instance.id": "7",
             "resource.host.name": "left out", "otel.scope.name": "left out", "http.route": "/pay", "http_route": "also",
-            "retried": true, "empty": "",
+            "retried": true, "empty": "", "2nd": "two", "__name__": "hidden", "": "none", "..": "none",
         });
         let Value::Object(attributes) = attributes else { unreachable!("it is one") };
         let labels = labels(&Sent { attributes, points: Vec::new() });
         let told: Vec<String> = labels.iter().map(|(label, value)| format!("{label}={value}")).collect();
-        assert_eq!(told, ["http_route=/pay;also", "instance=7", "job=acme/shop", "retried=true"]);
+        assert_eq!(
+            told,
+            ["http_route=/pay;also", "instance=7", "job=acme/shop", "key_2nd=two", "key_name_=hidden", "retried=true"]
+        );
     }
 }

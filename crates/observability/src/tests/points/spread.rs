@@ -75,6 +75,15 @@ fn exponential_buckets_lie_between_powers_and_a_coarser_one_goes_on_with_a_finer
     assert_eq!(fine.beyond(&coarse), None);
 }
 
+#[test]
+fn one_whose_bounds_changed_goes_on_counting() {
+    let before = histogram(1_000.0, &json!({"bounds": [1.0], "counts": [1_000, 0]}));
+    let now = histogram(1_003.0, &json!({"bounds": [2.0], "counts": [1_003, 0]}));
+    let since = now.beyond(&before).unwrap();
+    assert_eq!((since.count, since.sum, since.buckets), (3.0, Some(3.0), Buckets::Unknown));
+    assert_eq!(before.beyond(&now), None);
+}
+
 /// Numbers, in which buckets they fall, and what is said of the least and the greatest.
 fn counted() -> impl Strategy<Value = Histogram> {
     let bounds = prop::collection::btree_set(-50_i32..50, 0..6);

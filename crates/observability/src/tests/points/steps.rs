@@ -97,6 +97,23 @@ fn the_largest_groups_are_told_and_whether_there_are_more() {
     assert!(told.more);
 }
 
+#[test]
+fn what_is_held_is_counted_also_where_a_series_or_a_group_grows() {
+    let wide = |buckets: usize| {
+        let bounds = (1..buckets).map(|bound| bound as f64).collect();
+        let buckets = Buckets::Explicit { bounds, counts: vec![0.0; buckets] };
+        Said::Histogram(Histogram { count: 0.0, sum: None, min: None, max: None, buckets })
+    };
+    let mut folding = Folding::new(Shape::Histogram, DAY);
+    folding.add(None, at(1, 50, Some(-9)), wide(2));
+    let before = folding.held();
+    folding.add(None, at(1, 60, Some(-9)), wide(1_000));
+    assert!(folding.held() >= before + 1_900, "{} after {before}", folding.held());
+    let mut folding = Folding::new(Shape::Level, DAY);
+    folding.add(Some("long".repeat(1_000).as_str()), at(1, 50, None), Said::Number(1.0));
+    assert!(folding.held() >= 500, "{}", folding.held());
+}
+
 /// Several series of whole numbers that came, each at a time of its own, after the beginning.
 fn came() -> impl Strategy<Value = Vec<(u128, i64, u32)>> {
     prop::collection::btree_map((1_i64..=1_000, 0_u128..3), 0_u32..1_000, 0..60)
