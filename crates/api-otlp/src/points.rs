@@ -18,8 +18,8 @@ use crate::{
 };
 
 /// Many points are read at once, so none is as large as a record may be.
-const POINT_MAX: usize = 1 << 20;
-const TOO_LARGE: &str = "a point of a metric is larger than 1 MiB";
+const POINT_MAX: usize = 64 << 10;
+const TOO_LARGE: &str = "a point of a metric is larger than 64 KiB";
 /// What a bucket or a quantile takes, about.
 const BUCKET: usize = 16;
 /// Of a point that says only that there was none.

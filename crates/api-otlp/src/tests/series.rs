@@ -103,13 +103,13 @@ fn points_that_say_nothing_are_counted_and_the_others_are_kept() {
 fn a_long_resource_is_not_written_out_with_every_one_of_very_many_points() {
     let mut export = metrics(&json!([{"name": "queue", "gauge": {"dataPoints": [at(json!({"asInt": "1"}))]}}]));
     let group = &mut export.resource_metrics[0];
-    let long = json!({"key": "long", "value": {"stringValue": "x".repeat(1 << 20)}});
+    let long = json!({"key": "long", "value": {"stringValue": "x".repeat(60_000)}});
     group.resource.as_mut().unwrap().attributes.push(serde_json::from_value(long).unwrap());
     let metric = group.scope_metrics[0].metrics[0].clone();
-    group.scope_metrics[0].metrics = vec![metric; 200];
+    group.scope_metrics[0].metrics = vec![metric; 4_000];
     let received = points::read(export, project(), Timestamp::from_micros(THEN));
-    assert_eq!(received.points.len() + received.rejected, 200);
-    assert!((100..130).contains(&received.points.len()), "{}", received.points.len());
+    assert_eq!(received.points.len() + received.rejected, 4_000);
+    assert!((1_700..2_300).contains(&received.points.len()), "{}", received.points.len());
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn a_point_that_is_very_large_is_refused() {
     let histogram = json!({"aggregationTemporality": 2, "dataPoints": [point(1_000), point(100_000)]});
     let received = read(&json!([{"name": "time", "histogram": histogram}]));
     assert_eq!((received.points.len(), received.rejected), (1, 1));
-    assert_eq!(received.reason, "a point of a metric is larger than 1 MiB");
+    assert_eq!(received.reason, "a point of a metric is larger than 64 KiB");
 }
 
 proptest! {

@@ -1,7 +1,12 @@
 //! Who may call what: every endpoint of the OpenAPI document, and the OpenAI ones, as nobody, as each role, and as
 //! the admin of another project.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use bytes::Bytes;
 use http::{Method, Request, header};
@@ -325,6 +330,7 @@ impl Ours {
         let name = match path.as_str() {
             path if path.contains("/knowledge/") => self.knowledge,
             path if path.contains("/secrets/") => "ours-secret",
+            path if path.contains("/metrics/") => MEASURED,
             _ => self.app,
         };
         // What is followed would go on for minutes.
@@ -344,12 +350,12 @@ impl Ours {
     }
 
     /// Everything by which it would be known again.
-    fn words(&self) -> [&str; 17] {
+    fn words(&self) -> [&str; 18] {
         let Self { knowledge, app, alias, word, document, receipt, tombstone, run, trace, .. } = self;
         let Self { key, member, job, limit, file, batch, secret, silence, .. } = self;
         [
             knowledge, app, alias, word, document, receipt, tombstone, run, trace, key, member, job, limit, file, batch, secret,
-            silence,
+            silence, REGION,
         ]
     }
 
@@ -400,6 +406,7 @@ async fn ours(data: &Path, folder: &Path, owner: &User) -> Ours {
             of("app", "ours-desk", json!({"chain": "ours-chain"})),
         ],
     );
+    measured(owner).await;
     run(data, &["ingest", "ours-papers"]);
     run(data, &["forget", "ours-papers", "attic.md"]);
     run(data, &["alias", "app/ours-desk", "ours-live", "v1"]);
@@ -438,6 +445,21 @@ async fn ours(data: &Path, folder: &Path, owner: &User) -> Ours {
         secret: secret["fingerprint"].as_str().unwrap_or_default().to_owned(),
         silence: run(data, &["silences", "add", "app=ours-desk", "--for", "24h"])["id"].as_str().unwrap_or_default().to_owned(),
     }
+}
+
+/// A metric that anybody may have, and what only ours is told apart by.
+const MEASURED: &str = "orders";
+const REGION: &str = "ours-region";
+
+async fn measured(owner: &User) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos().to_string();
+    let region = json!({"key": REGION, "value": {"stringValue": "here"}});
+    let point = json!({"timeUnixNano": now, "asDouble": 1.0, "attributes": [region]});
+    let metrics = json!([{"name": MEASURED, "gauge": {"dataPoints": [point]}}]);
+    let sent = json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]});
+    assert_eq!(owner.post("/v1/metrics", &sent).await.status, 200);
+    let seen = owner.get(&format!("/api/v1/metrics/{MEASURED}/series")).await;
+    assert!(seen.text.contains(REGION), "{}", seen.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]

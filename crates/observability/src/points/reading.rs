@@ -8,7 +8,7 @@ use crate::{fault::TraceFault, table::Rows};
 /// Points that one answer looks at, where nobody says less.
 pub(crate) const POINTS_MAX: u64 = 200_000;
 /// Rows that are in memory at once, about: those of one moment come together.
-const SLICE: u64 = 20_000;
+const SLICE: u64 = 4_000;
 /// Moments that are told apart where it is decided what comes together.
 const MOMENTS: i64 = 1_000;
 const MOMENT: &str = "moment";
