@@ -68,7 +68,8 @@ async fn show(session: &Session, given: &ShowMetric) -> anyhow::Result<ExitCode>
         return Ok(ExitCode::SUCCESS);
     }
     if found.points == 0 {
-        let told = format!("no points of `{name}` from {} to {}: `mainspring metrics list` names what was sent", found.from, found.to);
+        let told =
+            format!("no points of `{name}` from {} to {}: `mainspring metrics list` names what was sent", found.from, found.to);
         say(&output::printable(&told));
         return Ok(ExitCode::SUCCESS);
     }
