@@ -6,6 +6,7 @@ import { expect, real, test } from "./support";
 interface Report {
   services: { service: string; spans: number; versions: string[]; instrumentations: string[] }[];
   unknown: { name: string; like?: string }[];
+  attributes: string[];
   spans: number;
 }
 
@@ -64,7 +65,7 @@ test("services are listed with what they speak, and names that are not understoo
 });
 
 test("where no service has sent anything the page says how to send", async ({ page }) => {
-  await page.route("**/api/v1/traces/conventions", (route) => route.fulfill({ json: { services: [], unknown: [], spans: 0 } }));
+  await page.route("**/api/v1/traces/conventions", (route) => route.fulfill({ json: { services: [], unknown: [], attributes: [], spans: 0 } }));
   await page.goto("/traces/conventions");
   await expect(page.getByText("No service has sent spans yet")).toBeVisible();
   await expect(page.getByText("docs/guides/traces-in.md")).toBeVisible();
