@@ -34,6 +34,8 @@ test("the way there is in the sidebar, and has a key", async ({ page }) => {
   await page.getByRole("navigation", { name: "Rooms" }).getByRole("link", { name: "Metrics" }).click();
   await expect(page).toHaveURL(/\/observe\/metrics$/);
   await page.goto("/drift");
+  // Keys are heard once the page is there.
+  await expect(page.getByRole("heading", { level: 1, name: "Drift" })).toBeVisible();
   await page.keyboard.press("g");
   await page.keyboard.press("e");
   await expect(page).toHaveURL(/\/observe\/metrics$/);
