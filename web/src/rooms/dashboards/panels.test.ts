@@ -60,6 +60,12 @@ test("no two marks of an axis say the same", () => {
 describe("what is drawn", () => {
   const times = timesOf(FROM, TO, 60_000);
 
+  test("bars of one value are bars, and several are lines, which hide nothing of each other", () => {
+    const shapes = (...rows: ReturnType<typeof row>[]) => drawn(panel({ by: "model", rows }), times).series.map((s) => s.shape);
+    expect(shapes(row(0, "gpt", 2), row(2, "gpt", 1))).toEqual(["bar"]);
+    expect(shapes(row(0, "gpt", 2), row(0, "qwen", 9))).toEqual(["line", "line"]);
+  });
+
   test("counts are nought where nothing happened, values told apart have a series each", () => {
     const { series, keys } = drawn(panel({ by: "model", rows: [row(0, "gpt", 2), row(2, "gpt", 1), row(2, null, 5)] }), times);
     expect(keys).toEqual(["gpt", null]);

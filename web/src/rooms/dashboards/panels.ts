@@ -5,7 +5,8 @@ import { both, inQuotes } from "@/lib/filterText";
 import { axisDuration, duration, money, percent, short } from "@/lib/format";
 import type { Series } from "@/ui/Chart";
 
-const COLORS = [
+/** Of lines, in their order. */
+export const COLORS = [
   "--span-model",
   "--span-prompt",
   "--span-retrieve",
@@ -133,7 +134,9 @@ export function drawn(panel: PanelData, times: readonly number[]): Drawn {
       }
     }
   }
-  const series = [...lines].map(([label, { values }], i): Series => ({ label, color: COLORS[i % COLORS.length]!, shape, values }));
+  // Bars of several would stand before one another, and hide what is lower.
+  const apart: Series["shape"] = lines.size > 1 ? "line" : shape;
+  const series = [...lines].map(([label, { values }], i): Series => ({ label, color: COLORS[i % COLORS.length]!, shape: apart, values }));
   return { times: [...times], series, keys: [...lines.values()].map(({ key }) => key) };
 }
 

@@ -2,21 +2,11 @@
 
 import type { MetricForm, MetricSeries } from "@/api/types";
 import { axisDuration, bytes, duration, short } from "@/lib/format";
-import { keyLabel, timesOf } from "@/rooms/dashboards/panels";
+import { COLORS, keyLabel, timesOf } from "@/rooms/dashboards/panels";
 import type { Series } from "@/ui/Chart";
 
 /** Lines that can be told from one another; the table has every group. */
 export const LINES = 8;
-const COLORS = [
-  "--span-model",
-  "--span-prompt",
-  "--span-retrieve",
-  "--span-tool",
-  "--span-rerank",
-  "--span-ingest",
-  "--span-embed",
-  "--span-request",
-] as const;
 
 /** A sum that only grows is what people call a counter. */
 export const kindLabel = (form: MetricForm): string => (form.kind === "sum" && form.monotonic ? "counter" : form.kind.replaceAll("_", " "));
