@@ -16,12 +16,11 @@ mod tests;
 mod unit;
 mod weights;
 
-use std::{fs::File, path::Path};
-
-use rten_onnx::onnx::ModelProto;
+use std::path::Path;
 
 use crate::{
     batch::Padded,
+    onnx,
     session::{Forward, Output, Threads},
 };
 
@@ -37,8 +36,9 @@ const AGREES: f32 = 0.999;
 
 /// The model on `unit`, where it is BERT-shaped and gives what `reference` gives.
 pub(crate) fn take_over(path: &Path, unit: Unit, reference: &dyn Forward, threads: &Threads) -> Result<Box<dyn Forward>, String> {
-    let file = File::open(path).map_err(|fault| fault.to_string())?;
-    let recognised = Recognised::of(&ModelProto::parse_file(file).map_err(|fault| fault.to_string())?)?;
+    let bytes = std::fs::read(path).map_err(|fault| fault.to_string())?;
+    let recognised = Recognised::of(&onnx::parse(&bytes)?)?;
+    drop(bytes);
     let probe = probe(&recognised);
     let expected = reference.forward(&probe, threads)?;
     let mut lowest = f32::NAN;

@@ -7,6 +7,7 @@ mod cross;
 mod embedder;
 mod engine;
 mod late;
+mod onnx;
 mod queue;
 mod session;
 mod spec; // start here: what an encoder is told

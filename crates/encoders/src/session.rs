@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use rten::{DataType, Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView, ValueType, ValueView};
 use rten_tensor::prelude::*;
 
-use crate::batch::Padded;
+use crate::{batch::Padded, onnx};
 
 /// A model's answer to a batch: `[rows, width, depth]` where it answers for every token,
 /// `[rows, depth]` (with a width of zero) where it answers for the row.
@@ -58,6 +58,7 @@ impl Session {
 
     fn read(path: &Path, tuned: bool) -> Result<Self, String> {
         let bytes = std::fs::read(path).map_err(|fault| format!("cannot read {}: {fault}", path.display()))?;
+        onnx::parse(&bytes)?;
         // A damaged file must not take the process with it.
         let loaded = std::panic::catch_unwind(|| {
             let mut options = ModelOptions::with_all_ops();

@@ -5,6 +5,7 @@ mod bert;
 mod crossing;
 mod embedding;
 mod gated;
+mod parsing;
 mod planning;
 mod reference;
 mod tiny;
