@@ -113,6 +113,7 @@ pub(crate) fn table_spec(dimensions: usize) -> Result<TableSpec, KnowledgeFault>
         ],
         past: Past::AsAsked,
         packed: Vec::new(),
+        echoes: Vec::new(),
     })
 }
 

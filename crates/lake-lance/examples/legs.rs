@@ -110,6 +110,7 @@ fn spec() -> TableSpec {
         ],
         past: Past::AsAsked,
         packed: Vec::new(),
+        echoes: Vec::new(),
     }
 }
 

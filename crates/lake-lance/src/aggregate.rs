@@ -19,10 +19,11 @@ use mainspring_kernel::text::elide;
 use mainspring_lake::{Aggregate, Filter, First, Grouped, Key, KeyOf, LakeFault, Measure, MeasureOf, Numbers, Order};
 
 use crate::{
+    echoes,
     filter::{self, Condition, reference},
     functions, json_functions, schema, session, summaries,
     table::Core,
-    view::View,
+    view,
 };
 
 const KEYS_MAX: usize = 16;
@@ -30,21 +31,22 @@ const MEASURES_MAX: usize = 64;
 
 pub(crate) async fn run(core: &Arc<Core>, dataset: Arc<Dataset>, question: Aggregate) -> Result<Grouped, LakeFault> {
     let allowance = question.allowance;
-    let columns = core.schema_at(&dataset);
+    let kept = core.schema_at(&dataset);
+    let columns = echoes::hidden(&kept);
     let asked = with_first(&columns, question.first.as_ref());
     let scope = Scope { core, columns: &columns, asked: &asked };
     scope.check(&question)?;
     let plan = scope.plan(&question)?;
-    let ready = filter::ready(&question.filter, &columns, core.name.as_str())?;
-    let view = View::new(core.clone(), dataset, ready, columns.clone());
+    let ready = filter::ready(&question.filter, &kept, core.name.as_str())?;
     let fault = |error: DataFusionError| {
         let engine = |reason| LakeFault::Engine { table: core.name.to_string(), reason };
         session::fault_of(&error, &allowance, Some(core.as_ref()), engine)
     };
+    let view = view::of(core.clone(), dataset, ready, &kept).map_err(fault)?;
     let state = session::plain(&allowance).map_err(fault)?;
     let limit = question.limit;
     let grouping = async move {
-        let rows = LogicalPlanBuilder::scan("rows", provider_as_source(Arc::new(view)), None)?.build()?;
+        let rows = LogicalPlanBuilder::scan("rows", provider_as_source(view), None)?.build()?;
         let rows = DataFrame::new(state, rows);
         let rows = match plan.first {
             Some(first) => first.told_of(rows)?,

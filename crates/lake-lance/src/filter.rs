@@ -18,6 +18,7 @@ use mainspring_kernel::text::elide;
 use mainspring_lake::{Filter, JsonTest, LakeFault, Scalar};
 
 use crate::{
+    echoes::said,
     ids,
     json_functions::{KEYS_MAX, matches_udf},
     schema::{column, is_text, list_of_text},
@@ -98,13 +99,13 @@ impl<'a> Scope<'a> {
                 if held.is_empty() {
                     return Ok(Condition::Never);
                 }
-                Ok(Condition::When(ids::one_of(held).call(vec![reference(field)])))
+                Ok(Condition::When(ids::one_of(held).call(vec![said::of(field)])))
             }
             Filter::HasAny(name, labels) => self.has_any(name, labels),
             Filter::Contains(name, text) => self.contains(name, text),
             Filter::StartsWith(name, text) => {
                 let field = self.text_column(name)?;
-                Ok(Condition::When(call(&string::starts_with(), vec![reference(field), text_literal(text, field)])))
+                Ok(Condition::When(call(&string::starts_with(), vec![said::of(field), text_literal(text, field)])))
             }
             Filter::Words(name, _) => {
                 self.text_column(name)?;
@@ -146,7 +147,7 @@ impl<'a> Scope<'a> {
     fn compare(self, name: &str, operator: Operator, value: &Scalar) -> Result<Condition, LakeFault> {
         let field = self.column(name)?;
         Ok(Condition::When(match self.operand(field, operator, value)? {
-            Operand::Value(operator, value) => binary(reference(field), operator, Expr::Literal(value, None)),
+            Operand::Value(operator, value) => binary(said::of(field), operator, Expr::Literal(value, None)),
             Operand::Known(truth) => known(field, truth),
         }))
     }
@@ -164,8 +165,8 @@ impl<'a> Scope<'a> {
         }
         Ok(Condition::When(match literals.len() {
             0 => known(field, false),
-            1 => binary(reference(field), Operator::Eq, literals.remove(0)),
-            _ => Expr::InList(InList::new(Box::new(reference(field)), literals, false)),
+            1 => binary(said::of(field), Operator::Eq, literals.remove(0)),
+            _ => Expr::InList(InList::new(Box::new(said::of(field)), literals, false)),
         }))
     }
 
@@ -177,7 +178,7 @@ impl<'a> Scope<'a> {
         }
         let list = list_literal(labels, item, matches!(field.data_type(), DataType::LargeList(_)))
             .ok_or_else(|| self.wrong_type(field, "cannot be compared with labels"))?;
-        Ok(Condition::When(call(&array_has::array_has_any_udf(), vec![reference(field), Expr::Literal(list, None)])))
+        Ok(Condition::When(call(&array_has::array_has_any_udf(), vec![said::of(field), Expr::Literal(list, None)])))
     }
 
     fn contains(self, name: &str, text: &str) -> Result<Condition, LakeFault> {
@@ -185,7 +186,7 @@ impl<'a> Scope<'a> {
         if text.is_empty() {
             return Ok(Condition::When(known(field, true)));
         }
-        let lower = call(&string::lower(), vec![reference(field)]);
+        let lower = call(&string::lower(), vec![said::of(field)]);
         Ok(Condition::When(call(&string::contains(), vec![lower, text_literal(&text.to_lowercase(), field)])))
     }
 
@@ -203,7 +204,7 @@ impl<'a> Scope<'a> {
         if compared.iter().any(|value| matches!(value, Scalar::Float(number) if number.is_nan())) {
             return Err(self.fault("a condition compares with something that is not a number"));
         }
-        Ok(Condition::When(matches_udf(path, test).call(vec![reference(field)])))
+        Ok(Condition::When(matches_udf(path, test).call(vec![said::of(field)])))
     }
 
     /// The value as the column's own type, and the operator that then means the same.

@@ -19,8 +19,9 @@ use mainspring_lake::{Answer, IndexKind, IndexSpec, Lake, LakeFault, Repair, Sql
 use object_store::ObjectStoreExt as _;
 
 use crate::{
-    columns, fault, indexes,
+    columns, echoes, fault, indexes,
     location::LakeLocation,
+    marks::Marks,
     packing, repair, schema, sql,
     sql_threads::SqlThreads,
     stores::Stores,
@@ -247,7 +248,7 @@ impl LanceLake {
             session: Some(self.session(Use::of(&spec.indexes))),
             ..WriteParams::default()
         };
-        let nothing = RecordBatchIterator::new(std::iter::empty(), packing::asked(&spec.schema, &spec.packed));
+        let nothing = RecordBatchIterator::new(std::iter::empty(), Marks::of(spec).on(&spec.schema));
         match Dataset::write(nothing, &uri, Some(params)).boxed().await {
             Ok(dataset) => Ok(dataset),
             Err(Error::DatasetAlreadyExists { .. } | Error::CommitConflict { .. }) => {
@@ -271,7 +272,7 @@ impl LanceLake {
             }
         };
         columns::add_lacking(&core, &spec.schema).await?;
-        packing::add_lacking(&core, &spec.packed).await?;
+        Marks::of(spec).add_lacking(&core).await?;
         core.set_wishes(spec);
         indexes::make_text_indexes(&core).await?;
         self.remember(&core);
@@ -325,6 +326,7 @@ impl Lake for LanceLake {
         Box::pin(async move {
             schema::check_indexes(&spec.schema, &spec.indexes, table.as_str())?;
             packing::check(&spec.schema, &spec.packed, table.as_str())?;
+            echoes::check(spec, table.as_str())?;
             let core = self.shared.in_time(Box::pin(self.opened(table, spec))).await?;
             let opened_with = schema::asked(&core.schema(), &spec.schema);
             Ok(Arc::new(LanceTable::live(core, opened_with)) as Arc<dyn Table>)

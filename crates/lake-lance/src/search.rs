@@ -6,6 +6,7 @@ use std::{
 };
 
 use arrow_array::{Array, Float32Array, RecordBatch, UInt64Array, cast::AsArray, types::UInt64Type};
+use arrow_schema::ArrowError;
 use futures::{FutureExt as _, TryStreamExt};
 use lance::{
     Dataset,
@@ -22,6 +23,7 @@ use lance_linalg::distance::DistanceType;
 use mainspring_lake::{Distance, DocHits, Filter, IndexKind, LakeFault, Order, Scan, TextQuery, VectorQuery};
 
 use crate::{
+    echoes,
     filter::{self, Condition},
     indexes, pages, schema,
     table::Core,
@@ -40,6 +42,9 @@ pub(crate) async fn scan(core: &Core, dataset: &Arc<Dataset>, scan: &Scan) -> Re
     let ready = filter::ready(&scan.filter, &schema, core.name.as_str())?;
     for name in scan.columns.iter().chain(scan.order.iter().map(|(name, _)| name)) {
         schema::column(&schema, core.name.as_str(), name)?;
+    }
+    for (name, _) in &scan.order {
+        echoes::check_order(&schema, name, core.name.as_str())?;
     }
     if ready.condition == Condition::Never || scan.limit == Some(0) {
         return Ok(Vec::new());
@@ -68,7 +73,8 @@ pub(crate) async fn scan(core: &Core, dataset: &Arc<Dataset>, scan: &Scan) -> Re
     let ordering = scan.order.iter().map(|(name, _)| name).filter(|name| !scan.columns.contains(name));
     let columns: Vec<&String> =
         if scan.columns.is_empty() { all.collect() } else { scan.columns.iter().chain(ordering).collect() };
-    scanner.project(&columns).map_err(fault)?;
+    let read = echoes::with_others(&schema, columns.iter().map(|name| name.as_str()));
+    scanner.project(&read).map_err(fault)?;
     if !scan.order.is_empty() {
         let order = scan.order.iter().map(|(name, order)| match order {
             Order::Ascending => ColumnOrdering::asc_nulls_last(name.clone()),
@@ -91,9 +97,12 @@ pub(crate) async fn scan(core: &Core, dataset: &Arc<Dataset>, scan: &Scan) -> Re
     batches
         .into_iter()
         .filter(|batch| batch.num_rows() > 0)
-        .map(|batch| if asked.is_empty() { Ok(batch) } else { batch.project(&asked) })
-        .collect::<Result<_, _>>()
-        .map_err(|error| core.query_fault(error.to_string()))
+        .map(|batch| {
+            let batch = echoes::whole(batch, &schema, core.name.as_str())?;
+            let kept = if asked.is_empty() { Ok(batch) } else { batch.project(&asked) };
+            kept.map_err(|error| core.query_fault(error.to_string()))
+        })
+        .collect()
 }
 
 pub(crate) async fn count(core: &Core, dataset: &Arc<Dataset>, filter: &Filter) -> Result<u64, LakeFault> {
@@ -205,19 +214,23 @@ pub(crate) async fn take(core: &Core, dataset: &Arc<Dataset>, rows: &[u64], colu
             schema.index_of(name).map_err(|error| core.query_fault(error.to_string()))
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let wanted = Arc::new(schema.project(&indices).map_err(|error| core.query_fault(error.to_string()))?);
+    let unfit = |error: ArrowError| core.query_fault(error.to_string());
+    let wanted = echoes::hidden(&Arc::new(schema.project(&indices).map_err(unfit)?));
     if rows.is_empty() {
         return Ok(RecordBatch::new_empty(wanted));
     }
     if !rows.iter().all(|row| is_address(dataset, *row)) {
         return Err(core.query_fault(OTHER_VERSION));
     }
-    let projection = ProjectionRequest::from_columns(columns, dataset.schema());
+    let read = echoes::with_others(&schema, columns.iter().copied());
+    let projection = ProjectionRequest::from_columns(&read, dataset.schema());
     let found = dataset.take_rows(rows, projection).boxed().await.map_err(|error| core.fault(&error))?;
     if found.num_rows() != rows.len() {
         return Err(core.query_fault(OTHER_VERSION));
     }
-    schema::conform(found, &wanted, core.name.as_str())
+    let found = echoes::whole(found, &schema, core.name.as_str())?;
+    let kept = columns.iter().map(|name| found.schema_ref().index_of(name)).collect::<Result<Vec<_>, _>>().map_err(unfit)?;
+    schema::conform(found.project(&kept).map_err(unfit)?, &wanted, core.name.as_str())
 }
 
 const OTHER_VERSION: &str = "a row address is not of this version";

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow_schema::{Schema, SchemaRef};
 use futures::StreamExt;
 use lance::deps::datafusion::{
+    catalog::TableProvider,
     common::{TableReference, config::Dialect},
     dataframe::DataFrame,
     error::DataFusionError,
@@ -24,7 +25,7 @@ use crate::{
     sql_text::{check_size, check_statement, fault},
     summaries,
     table::Core,
-    view::View,
+    view,
 };
 
 /// Functions whose answer may be far larger than what they are asked about, or that tell about the engine.
@@ -48,7 +49,7 @@ const LEFT_OUT: [&str; 12] = [
 struct Asked {
     text: String,
     limits: SqlLimits,
-    views: Vec<(String, Arc<View>)>,
+    views: Vec<(String, Arc<dyn TableProvider>)>,
     core: Option<Arc<Core>>,
     tables: String,
 }
@@ -59,7 +60,7 @@ pub(crate) async fn answer(lake: &LanceLake, query: SqlQuery) -> Result<SqlAnswe
     let mut first = None;
     for view in &query.views {
         let core = lake.found(&view.table).await?;
-        views.push((view.name.clone(), Arc::new(seen(&core, view).await?)));
+        views.push((view.name.clone(), seen(&core, view).await?));
         first.get_or_insert(core);
     }
     let names: Vec<&str> = query.views.iter().map(|view| view.name.as_str()).collect();
@@ -71,7 +72,7 @@ pub(crate) async fn answer(lake: &LanceLake, query: SqlQuery) -> Result<SqlAnswe
 }
 
 /// The table as this reader sees it.
-async fn seen(core: &Arc<Core>, view: &TableView) -> Result<View, LakeFault> {
+async fn seen(core: &Arc<Core>, view: &TableView) -> Result<Arc<dyn TableProvider>, LakeFault> {
     let dataset = core.newest().await?;
     let all = core.schema_at(&dataset);
     let ready = filter::ready(&view.filter, &all, core.name.as_str())?;
@@ -81,7 +82,10 @@ async fn seen(core: &Arc<Core>, view: &TableView) -> Result<View, LakeFault> {
         let fields = view.columns.iter().map(|name| schema::column(&all, core.name.as_str(), name).cloned());
         Arc::new(Schema::new(fields.collect::<Result<Vec<_>, _>>()?))
     };
-    Ok(View::new(core.clone(), dataset, ready, visible))
+    view::of(core.clone(), dataset, ready, &visible).map_err(|error| {
+        let reason = error.strip_backtrace();
+        LakeFault::Engine { table: core.name.to_string(), reason }
+    })
 }
 
 impl Asked {

@@ -22,7 +22,7 @@ use mainspring_lake::{
 use crate::{
     aggregate,
     deadline::UPKEEP_WITHIN,
-    fault, filter, indexes,
+    echoes, fault, filter, indexes,
     lake::{Footprint, Shared, Use},
     prune::{self, Last},
     schema,
@@ -103,11 +103,10 @@ impl Core {
         self.latest.read().unwrap_or_else(PoisonError::into_inner).schema.clone()
     }
 
-    /// The columns of a version. They are only ever added to, so as many are the same.
+    /// The columns of a version.
     pub(crate) fn schema_at(&self, dataset: &Dataset) -> SchemaRef {
         let newest = self.schema();
-        let same = newest.fields().len() == dataset.schema().fields.len();
-        if same { newest } else { Arc::new(Schema::from(dataset.schema())) }
+        if is_of(&newest, dataset) { newest } else { Arc::new(Schema::from(dataset.schema())) }
     }
 
     /// The newest version this process knows, without asking the store.
@@ -152,7 +151,7 @@ impl Core {
         if dataset.version_id() > latest.dataset.version_id() {
             // Whoever still reads the version that was newest keeps it from being pruned.
             self.pin(&latest.dataset);
-            if dataset.schema().fields.len() != latest.schema.fields().len() {
+            if !is_of(&latest.schema, &dataset) {
                 latest.schema = Arc::new(Schema::from(dataset.schema()));
             }
             latest.dataset = Arc::new(dataset);
@@ -204,6 +203,12 @@ impl Core {
         let pins = self.pins.lock().unwrap_or_else(PoisonError::into_inner);
         pins.iter().filter_map(Weak::upgrade).map(|dataset| dataset.version_id()).min()
     }
+}
+
+/// Whether a version has these columns, and says the same of them. Columns are only ever added, so as many are the same.
+fn is_of(schema: &Schema, dataset: &Dataset) -> bool {
+    let (known, there) = (schema.fields(), &dataset.schema().fields);
+    known.len() == there.len() && known.iter().zip(there).all(|(known, there)| *known.metadata() == there.metadata)
 }
 
 #[derive(Debug, Clone)]
@@ -284,7 +289,7 @@ impl Table for LanceTable {
     }
 
     fn schema(&self) -> SchemaRef {
-        self.pinned.as_ref().map_or_else(|| self.core.schema(), |dataset| self.core.schema_at(dataset))
+        echoes::hidden(&self.pinned.as_ref().map_or_else(|| self.core.schema(), |dataset| self.core.schema_at(dataset)))
     }
 
     fn append(&self, rows: RecordBatch) -> Answer<'_, Commit> {

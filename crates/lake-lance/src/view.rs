@@ -1,8 +1,10 @@
 //! A table as the engine sees it: only these columns, and only rows that pass a condition, whatever else is asked.
+//!
+//! Where columns are echoes of others, the view that is asked lies over one of what is kept, and puts them together.
 
 use std::{fmt, sync::Arc};
 
-use arrow_schema::SchemaRef;
+use arrow_schema::{Schema, SchemaRef};
 use async_trait::async_trait;
 use futures::FutureExt as _;
 use lance::{
@@ -13,14 +15,16 @@ use lance::{
             Column,
             tree_node::{Transformed, TreeNode},
         },
+        datasource::{ViewTable, provider_as_source},
         error::{DataFusionError, Result},
-        logical_expr::{Expr, Operator, TableProviderFilterPushDown, TableType},
+        logical_expr::{Expr, LogicalPlanBuilder, Operator, TableProviderFilterPushDown, TableType},
         physical_plan::{ExecutionPlan, empty::EmptyExec},
     },
 };
 use mainspring_lake::LakeFault;
 
 use crate::{
+    echoes::{self, said},
     filter::{Condition, Ready, joined},
     search,
     table::Core,
@@ -40,9 +44,25 @@ impl fmt::Debug for View {
     }
 }
 
+/// The view of these columns, which must be of the dataset.
+pub(crate) fn of(core: Arc<Core>, dataset: Arc<Dataset>, ready: Ready, columns: &Schema) -> Result<Arc<dyn TableProvider>> {
+    if !echoes::any(columns) {
+        return Ok(Arc::new(View::new(core, dataset, ready, Arc::new(columns.clone()))));
+    }
+    let all = core.schema_at(&dataset);
+    let read = echoes::with_others(&all, columns.fields().iter().map(|field| field.name().as_str()));
+    let read = read.iter().map(|name| all.index_of(name)).collect::<std::result::Result<Vec<_>, _>>()?;
+    let kept = View::new(core, dataset, ready, Arc::new(all.project(&read)?));
+    let whole = columns.fields().iter().map(|field| match said::of(field) {
+        column @ Expr::Column(_) => column,
+        said => said.alias(field.name()),
+    });
+    let kept = LogicalPlanBuilder::scan("kept", provider_as_source(Arc::new(kept)), None)?;
+    Ok(Arc::new(ViewTable::new(kept.project(whole)?.build()?, None)))
+}
+
 impl View {
-    /// The columns must be of the dataset.
-    pub(crate) const fn new(core: Arc<Core>, dataset: Arc<Dataset>, ready: Ready, schema: SchemaRef) -> Self {
+    const fn new(core: Arc<Core>, dataset: Arc<Dataset>, ready: Ready, schema: SchemaRef) -> Self {
         Self { core, dataset, ready, schema }
     }
 
@@ -131,9 +151,11 @@ fn external(fault: LakeFault) -> DataFusionError {
 /// Whether a condition has an answer for every row there is. What the engine hands down is asked of rows that the view hides
 /// as well, and whether it failed on one of them would tell of it.
 fn never_fails(condition: &Expr) -> bool {
-    let (column, literal) = (|expr: &Expr| matches!(expr, Expr::Column(_)), |expr: &Expr| matches!(expr, Expr::Literal(_, _)));
+    let column = |expr: &Expr| matches!(expr, Expr::Column(_)) || said::is_said(expr);
+    let literal = |expr: &Expr| matches!(expr, Expr::Literal(_, _));
     match condition {
         Expr::Column(_) | Expr::Literal(_, _) => true,
+        Expr::ScalarFunction(_) => said::is_said(condition),
         Expr::Not(inner) | Expr::IsNull(inner) | Expr::IsNotNull(inner) => never_fails(inner),
         Expr::BinaryExpr(both) => match both.op {
             Operator::And | Operator::Or => never_fails(&both.left) && never_fails(&both.right),

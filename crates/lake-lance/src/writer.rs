@@ -11,6 +11,7 @@ use std::{
 };
 
 use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use futures::FutureExt as _;
 use lance::{
     Dataset, Error,
@@ -21,6 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::{
     deadline::{ANSWER_WITHIN, CHANGE_WITHIN},
+    echoes,
     filter::Condition,
     prune, replace, schema, staged,
     table::Core,
@@ -254,8 +256,19 @@ impl Core {
         let schema = self.schema_at(dataset);
         let batches =
             batches.into_iter().map(|rows| schema::widened(rows, &schema, self.name.as_str())).collect::<Result<Vec<_>, _>>()?;
+        let batches = if echoes::any(&schema) { self.shortened(batches, schema).await? } else { batches };
         let insert = InsertBuilder::new(dataset.clone()).with_params(&params);
         insert.execute_uncommitted(batches).boxed().await.map_err(|error| self.fault(&error))
+    }
+
+    /// Rows as they are kept. Of many, that takes a thread for longer than anyone's answer should wait.
+    async fn shortened(&self, batches: Vec<RecordBatch>, schema: SchemaRef) -> Result<Vec<RecordBatch>, LakeFault> {
+        let table = self.name.clone();
+        let shortened = tokio::task::spawn_blocking(move || {
+            batches.into_iter().map(|rows| echoes::kept(rows, &schema, table.as_str())).collect::<Result<Vec<_>, _>>()
+        });
+        let engine = |reason: String| LakeFault::Engine { table: self.name.to_string(), reason };
+        shortened.await.map_err(|error| engine(error.to_string()))?
     }
 
     /// Makes a staged change the next version. With the rows it takes out, Lance can rebase it over

@@ -15,6 +15,6 @@ pub use filter::{Comparison, Filter, JsonTest, Scalar};
 pub use ids::IdSet;
 pub use sql::{SqlAnswer, SqlLimits, SqlQuery, TableView};
 pub use table::{
-    Answer, Commit, Distance, DocHits, IndexKind, IndexSpec, Lake, LakeVersion, Order, Past, Repair, Scan, Table, TableSpec,
-    TableStats, TextQuery, Upkeep, UpkeepPolicy, VectorQuery,
+    Answer, Commit, Distance, DocHits, Echo, IndexKind, IndexSpec, Lake, LakeVersion, Order, Past, Repair, Scan, Table,
+    TableSpec, TableStats, TextQuery, Upkeep, UpkeepPolicy, VectorQuery,
 };

@@ -66,6 +66,18 @@ pub struct TableSpec {
     /// Columns of texts that resemble those of the rows beside them. Rows are packed together in these: they take a fraction of
     /// the room, and whoever reads one unpacks its neighbours. A table that lacks this gets it for what is written from then on.
     pub packed: Vec<String>,
+    /// Columns that say again what others of their row say. A table that lacks this gets it for what is written from then on.
+    pub echoes: Vec<Echo>,
+}
+
+/// A column of text that mostly says again what other columns of text say of the same row, in pieces: of what stands there too
+/// it keeps only the place. Whoever reads it, asks for it, or asks in SQL finds it as it was written, and reads the others with
+/// it. It has no index, and rows cannot be asked for in its order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Echo {
+    pub column: String,
+    /// The others, which are kept as they are. They stay the same as long as there is the table.
+    pub of: Vec<String>,
 }
 
 /// How much of its past a table keeps, beside what a tag or a live view names.

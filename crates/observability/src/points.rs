@@ -185,7 +185,7 @@ impl MetricPoints {
             let name: Name = TABLE.parse().map_err(|fault: NameFault| TraceFault::Unreadable { reason: fault.to_string() })?;
             let index = |column: &str| IndexSpec { column: column.to_owned(), kind: IndexKind::Scalar };
             let indexes = vec![index("time"), index("point")];
-            let spec = TableSpec { schema: schema(), indexes, past: PAST, packed: Vec::new() };
+            let spec = TableSpec { schema: schema(), indexes, past: PAST, packed: Vec::new(), echoes: Vec::new() };
             Ok::<_, TraceFault>(self.lake.open(&name, &spec).await?)
         };
         self.table.get_or_try_init(|| open).await

@@ -40,7 +40,7 @@ const PAST: Past = Past::Brief { no_older_than: Duration::from_secs(15 * 60), ve
 pub(crate) fn spec() -> TableSpec {
     let index = |column: &str| IndexSpec { column: column.to_owned(), kind: IndexKind::Scalar };
     let packed = [CONTENT, REST, "attributes", "events", "links"].map(str::to_owned).into();
-    TableSpec { schema: Arc::clone(&SCHEMA), indexes: vec![index("trace"), index("start")], past: PAST, packed }
+    TableSpec { schema: Arc::clone(&SCHEMA), indexes: vec![index("trace"), index("start")], past: PAST, packed, echoes: Vec::new() }
 }
 
 /// Older tables lack the columns after `events`; they are added when a table is opened.

@@ -1,6 +1,7 @@
 mod contract;
 mod deadline;
 mod disk;
+mod echoes;
 mod fault;
 mod filter;
 mod json;

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a case is a test: it stops where something is not as it should be")]
 #![expect(clippy::missing_panics_doc, reason = "panicking is how a case fails")]
 
+mod echoes;
 mod grouping;
 mod json;
 mod opening;
@@ -124,6 +125,10 @@ cases! {
         other_differences_are_refused,
         columns_that_are_packed_are_read_as_they_were_written,
         only_texts_are_packed,
+    },
+    echoes::{
+        an_echo_is_read_as_it_was_written,
+        only_texts_without_an_index_are_echoes,
     },
     tables::{
         a_table_is_opened_again_with_its_rows,

@@ -108,6 +108,7 @@ pub fn spec() -> TableSpec {
         ],
         past: Past::AsAsked,
         packed: Vec::new(),
+        echoes: Vec::new(),
     }
 }
 

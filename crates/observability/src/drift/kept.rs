@@ -99,7 +99,9 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
 pub(crate) async fn open(lake: &dyn Lake) -> Result<Arc<dyn Table>, TraceFault> {
     let name: Name = TABLE.parse().map_err(|fault: NameFault| TraceFault::Unreadable { reason: fault.to_string() })?;
     let indexes = vec![IndexSpec { column: "hour".to_owned(), kind: IndexKind::Scalar }];
-    Ok(lake.open(&name, &TableSpec { schema: Arc::clone(&SCHEMA), indexes, past: PAST, packed: Vec::new() }).await?)
+    Ok(lake
+        .open(&name, &TableSpec { schema: Arc::clone(&SCHEMA), indexes, past: PAST, packed: Vec::new(), echoes: Vec::new() })
+        .await?)
 }
 
 /// Replaces what was made of it before.

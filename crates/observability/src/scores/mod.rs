@@ -266,7 +266,7 @@ impl Scores {
             let name: Name = TABLE.parse().map_err(|fault: NameFault| TraceFault::Unreadable { reason: fault.to_string() })?;
             let index = |column: &str| IndexSpec { column: column.to_owned(), kind: IndexKind::Scalar };
             let indexes = ["id", "trace", "name", "time"].map(index).to_vec();
-            let spec = TableSpec { schema: rows::schema(), indexes, past: PAST, packed: Vec::new() };
+            let spec = TableSpec { schema: rows::schema(), indexes, past: PAST, packed: Vec::new(), echoes: Vec::new() };
             Ok::<_, TraceFault>(self.lake.open(&name, &spec).await?)
         };
         self.table.get_or_try_init(|| open).await

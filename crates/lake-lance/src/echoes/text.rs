@@ -1,0 +1,237 @@
+//! A text in pieces: its own, and places in other texts that say the same.
+//!
+//! In pieces it begins with a mark, behind which come by turns the length of a piece of its own, that piece, and the place and the
+//! length of one that stands elsewhere. It ends with a piece of its own. Lengths are counted in bytes; places as if the other texts
+//! stood behind each other, from where the piece before ended. Any other text is whole.
+
+use std::{borrow::Cow, ops::Range};
+
+use memchr::memmem;
+
+/// A text that begins so is in pieces. No JSON does.
+const MARK: char = '\u{1}';
+/// Pieces that are shorter are not looked for: a place takes some bytes too.
+const LEAST: usize = 24;
+/// How many times its own length is looked through, for all pieces of a text together.
+const LOOKS: usize = 8;
+/// From this length on, what lies between pieces is looked through again; and so many are missed there, no more.
+const AGAIN_FROM: usize = 128;
+const MISSES: usize = 1;
+/// Six bits of a number are in each byte, which is a character of its own; this bit says that more follow.
+const MORE: u8 = 0x40;
+const BITS: usize = 6;
+/// The bytes of a number, at most. No text is as long as that.
+const DIGITS_MAX: usize = 6;
+
+/// What stands in a text and elsewhere.
+#[derive(Debug, Clone, Copy)]
+struct Shared {
+    at: usize,
+    elsewhere: usize,
+    bytes: usize,
+}
+
+/// The text in pieces; nothing where it is to be kept whole.
+pub(crate) fn in_pieces(text: &str, others: &[&str]) -> Option<String> {
+    let shared = if text.len() < LEAST { Vec::new() } else { shared(text, others) };
+    let begins_so = text.starts_with(MARK);
+    if shared.is_empty() && !begins_so {
+        return None;
+    }
+    let mut pieces = String::with_capacity(text.len());
+    pieces.push(MARK);
+    let (mut told, mut elsewhere) = (0_usize, 0_isize);
+    for part in &shared {
+        let own = &text[told..part.at];
+        push_number(&mut pieces, own.len());
+        pieces.push_str(own);
+        push_number(&mut pieces, folded(part.elsewhere.cast_signed() - elsewhere));
+        push_number(&mut pieces, part.bytes);
+        told = part.at + part.bytes;
+        elsewhere = (part.elsewhere + part.bytes).cast_signed();
+    }
+    let own = &text[told..];
+    push_number(&mut pieces, own.len());
+    pieces.push_str(own);
+    (begins_so || pieces.len() < text.len()).then_some(pieces)
+}
+
+/// The text as it was before. One that cannot be put together is left as it lies: whoever reads it, sees that, and whoever only
+/// asks for others is not disturbed.
+pub(crate) fn whole<'a>(text: &'a str, others: &[&str]) -> Cow<'a, str> {
+    let together = text.strip_prefix(MARK).and_then(|pieces| together(pieces, others));
+    together.map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
+/// Whether it has to be put together.
+pub(crate) fn is_in_pieces(text: &str) -> bool {
+    text.starts_with(MARK)
+}
+
+fn together(mut pieces: &str, others: &[&str]) -> Option<String> {
+    let mut text = String::with_capacity(pieces.len() * 2);
+    let mut elsewhere = 0_usize;
+    loop {
+        let length = take_number(&mut pieces)?;
+        let (own, rest) = pieces.split_at_checked(length)?;
+        text.push_str(own);
+        if rest.is_empty() {
+            return Some(text);
+        }
+        pieces = rest;
+        let begins = elsewhere.checked_add_signed(unfolded(take_number(&mut pieces)?))?;
+        let bytes = take_number(&mut pieces)?;
+        text.push_str(standing(others, begins, bytes)?);
+        elsewhere = begins + bytes;
+    }
+}
+
+/// What stands in one of the texts, as if they stood behind each other.
+fn standing<'a>(others: &[&'a str], mut at: usize, bytes: usize) -> Option<&'a str> {
+    for other in others {
+        if at < other.len() {
+            return other.get(at..at.checked_add(bytes)?);
+        }
+        at -= other.len();
+    }
+    None
+}
+
+/// What the others say that stands in the text too, in its order.
+fn shared(text: &str, others: &[&str]) -> Vec<Shared> {
+    let mut search = Search { text, left: text.len().saturating_mul(LOOKS) };
+    let (mut found, mut open) = (Vec::new(), vec![(0..text.len(), usize::MAX)]);
+    while let Some((stretch, misses)) = open.pop() {
+        let within = search.within(stretch.clone(), others, misses);
+        let Some(last) = within.last() else { continue };
+        // Senders say the same in several conventions at once: what lies between is looked through again.
+        let begins = std::iter::once(stretch.start).chain(within.iter().map(|part| part.at + part.bytes));
+        let between = begins.zip(within.iter().map(|part| part.at)).map(|(begins, ends)| begins..ends);
+        let behind = last.at + last.bytes..stretch.end;
+        open.extend(between.chain([behind]).filter(|stretch| stretch.len() >= AGAIN_FROM).map(|stretch| (stretch, MISSES)));
+        found.extend(within);
+    }
+    found.sort_unstable_by_key(|part: &Shared| part.at);
+    found
+}
+
+/// Where the letter at this place ends.
+fn beyond(text: &str, at: usize) -> usize {
+    at + text[at..].chars().next().map_or(1, char::len_utf8)
+}
+
+/// How many bytes two texts have in common from their beginning, of whole letters.
+fn alike(one: &str, other: &str) -> usize {
+    let mut bytes = one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count();
+    while !one.is_char_boundary(bytes) {
+        bytes -= 1;
+    }
+    bytes
+}
+
+/// Stretches of a text that JSON has no other way to write, with where they begin.
+fn runs(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut begins = 0;
+    text.split(|letter: char| matches!(letter, '\0'..='\u{1f}' | '"' | '\\')).map(move |run| {
+        let at = begins;
+        // Each of these letters is one byte.
+        begins += run.len() + 1;
+        (at, run)
+    })
+}
+
+#[derive(Debug)]
+struct Search<'a> {
+    text: &'a str,
+    /// Bytes that may be looked through yet.
+    left: usize,
+}
+
+impl Search<'_> {
+    /// What of the others stands in this stretch of the text, in its order: each piece is looked for behind the one before, and
+    /// then in front of it. Nothing where so many are missed before one is found.
+    fn within(&mut self, stretch: Range<usize>, others: &[&str], misses: usize) -> Vec<Shared> {
+        let (mut found, mut missed): (Vec<Shared>, usize) = (Vec::new(), 0);
+        let (mut from, mut before) = (stretch.start, 0);
+        for other in others {
+            for (begins, run) in runs(other) {
+                let mut at = 0;
+                while let Some(wanted) = run.as_bytes().get(at..at + LEAST) {
+                    let place = self.find(from..stretch.end, wanted).or_else(|| self.find(stretch.start..from, wanted));
+                    let Some(place) = place else {
+                        missed += 1;
+                        if found.is_empty() && missed > misses {
+                            return found;
+                        }
+                        // Some senders write every letter beyond ASCII in another way; what stands behind it may be found.
+                        let Some(odd) = run[at..].find(|letter: char| !letter.is_ascii()) else { break };
+                        at = beyond(run, at + odd);
+                        continue;
+                    };
+                    let bytes = alike(&self.text[place..stretch.end], &run[at..]);
+                    found.push(Shared { at: place, elsewhere: before + begins + at, bytes });
+                    (from, at) = (place + bytes, at + bytes);
+                    if at < run.len() {
+                        // What comes here is written in another way.
+                        at = beyond(run, at);
+                    }
+                }
+            }
+            before += other.len();
+        }
+        found.sort_unstable_by_key(|part| part.at);
+        let mut ends = stretch.start;
+        found.retain(|part| {
+            let is_apart = part.at >= ends;
+            ends = if is_apart { part.at + part.bytes } else { ends };
+            is_apart
+        });
+        found
+    }
+
+    fn find(&mut self, among: Range<usize>, wanted: &[u8]) -> Option<usize> {
+        let begins = among.start;
+        let among = &self.text.as_bytes()[among];
+        if among.len() < wanted.len() || among.len() > self.left {
+            return None;
+        }
+        let found = memmem::find(among, wanted);
+        self.left -= found.map_or(among.len(), |at| at + wanted.len());
+        found.map(|at| begins + at)
+    }
+}
+
+fn push_number(text: &mut String, mut number: usize) {
+    loop {
+        let digit = number.to_le_bytes()[0] & (MORE - 1);
+        number >>= BITS;
+        text.push(char::from(if number > 0 { digit | MORE } else { digit }));
+        if number == 0 {
+            return;
+        }
+    }
+}
+
+fn take_number(text: &mut &str) -> Option<usize> {
+    let mut number = 0;
+    for (at, byte) in text.bytes().enumerate().take(DIGITS_MAX) {
+        if !byte.is_ascii() {
+            return None;
+        }
+        number |= usize::from(byte & (MORE - 1)) << (BITS * at);
+        if byte & MORE == 0 {
+            *text = &text[at + 1..];
+            return Some(number);
+        }
+    }
+    None
+}
+
+/// Small where the number is near nought, on whichever side.
+const fn folded(number: isize) -> usize {
+    ((number << 1) ^ (number >> (isize::BITS - 1))).cast_unsigned()
+}
+
+const fn unfolded(number: usize) -> isize {
+    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
+}
