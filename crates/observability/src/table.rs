@@ -14,7 +14,7 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use mainspring_kernel::{Name, Timestamp};
-use mainspring_lake::{IndexKind, IndexSpec, Past, TableSpec};
+use mainspring_lake::{Echo, IndexKind, IndexSpec, Past, TableSpec};
 use mainspring_llm::{
     Span,
     trace::{SpanEvent, SpanKind, SpanLink, SpanStatus, names},
@@ -40,7 +40,10 @@ const PAST: Past = Past::Brief { no_older_than: Duration::from_secs(15 * 60), ve
 pub(crate) fn spec() -> TableSpec {
     let index = |column: &str| IndexSpec { column: column.to_owned(), kind: IndexKind::Scalar };
     let packed = [CONTENT, REST, "attributes", "events", "links"].map(str::to_owned).into();
-    TableSpec { schema: Arc::clone(&SCHEMA), indexes: vec![index("trace"), index("start")], past: PAST, packed, echoes: Vec::new() }
+    // What was said came as attributes, or as events, and is searched in a column of its own.
+    let echo = |column: &str| Echo { column: column.to_owned(), of: [CONTENT, REST].map(str::to_owned).into() };
+    let echoes = vec![echo("attributes"), echo("events")];
+    TableSpec { schema: Arc::clone(&SCHEMA), indexes: vec![index("trace"), index("start")], past: PAST, packed, echoes }
 }
 
 /// Older tables lack the columns after `events`; they are added when a table is opened.

@@ -3,6 +3,7 @@ mod any;
 mod asking;
 mod beneath;
 mod drifting;
+mod echoing;
 mod elsewhere;
 mod erasing;
 mod errands;
