@@ -9,7 +9,7 @@
 pub(crate) mod said;
 pub(crate) mod text;
 
-use std::{collections::HashSet, sync::Arc};
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, builder::StringBuilder, cast::AsArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -17,6 +17,9 @@ use mainspring_lake::{Echo, LakeFault, TableSpec};
 use serde_json::Value;
 
 use crate::schema;
+
+/// Bytes that the texts of an array can have together.
+const ARRAY_MAX: usize = 0x7fff_ffff;
 
 /// What is written in the metadata of such a column: the names of the others, as JSON.
 pub(crate) const ECHO_OF: &str = "mainspring:echo-of";
@@ -54,7 +57,7 @@ fn others(field: &Field) -> Option<Vec<String>> {
     serde_json::from_str(field.metadata().get(ECHO_OF)?).ok()
 }
 
-fn is_echo(field: &Field) -> bool {
+pub(crate) fn is_echo(field: &Field) -> bool {
     field.metadata().contains_key(ECHO_OF)
 }
 
@@ -117,8 +120,8 @@ fn rebuilt(schema: SchemaRef, columns: Vec<ArrayRef>, table: &str) -> Result<Rec
     RecordBatch::try_new(schema, columns).map_err(|error| engine(error.to_string()))
 }
 
-/// How a column is made of itself and the others.
-type Making = fn(&StringArray, &[&StringArray]) -> ArrayRef;
+/// How a column is made of itself and the others; nothing where an array cannot hold it.
+type Making = fn(&StringArray, &[&StringArray]) -> Option<ArrayRef>;
 
 /// The columns of the rows, echoes made anew.
 fn each(rows: &RecordBatch, schema: &Schema, made: Making, table: &str) -> Result<Vec<ArrayRef>, LakeFault> {
@@ -134,38 +137,46 @@ fn each(rows: &RecordBatch, schema: &Schema, made: Making, table: &str) -> Resul
     for (at, field) in rows.schema_ref().fields().iter().enumerate() {
         let Some(others) = schema.field_with_name(field.name()).ok().and_then(others) else { continue };
         let beside = others.iter().map(|name| column(name)).collect::<Result<Vec<_>, _>>()?;
-        columns[at] = made(column(field.name())?, &beside);
+        columns[at] = made(column(field.name())?, &beside).ok_or_else(|| {
+            let reason = format!("the texts of column `{}` are too long to be in memory at once", field.name());
+            LakeFault::Query { table: table.to_owned(), reason }
+        })?;
     }
     Ok(columns)
 }
 
-fn in_pieces(texts: &StringArray, others: &[&StringArray]) -> ArrayRef {
-    let mut kept = StringBuilder::with_capacity(texts.len(), 0);
-    by_row(texts, others, |text, others| match text {
-        Some(text) => match text::in_pieces(text, others) {
-            Some(pieces) => kept.append_value(pieces),
-            None => kept.append_value(text),
-        },
-        None => kept.append_null(),
-    });
-    Arc::new(kept.finish())
+fn in_pieces(texts: &StringArray, others: &[&StringArray]) -> Option<ArrayRef> {
+    by_row(texts, others, |text, others| text::in_pieces(text, others).map_or(Cow::Borrowed(text), Cow::Owned))
 }
 
-fn together(texts: &StringArray, others: &[&StringArray]) -> ArrayRef {
+fn together(texts: &StringArray, others: &[&StringArray]) -> Option<ArrayRef> {
     if !texts.iter().flatten().any(text::is_in_pieces) {
-        return Arc::new(texts.clone());
+        return Some(Arc::new(texts.clone()));
     }
-    let mut whole = StringBuilder::with_capacity(texts.len(), 0);
-    by_row(texts, others, |text, others| whole.append_option(text.map(|text| text::whole(text, others))));
-    Arc::new(whole.finish())
+    by_row(texts, others, text::whole)
 }
 
-/// Each text, with what the others say beside it: nothing where they are null.
-fn by_row<'a>(texts: &'a StringArray, others: &[&'a StringArray], mut tell: impl FnMut(Option<&'a str>, &[&'a str])) {
+/// Each text made anew, of itself and what the others say beside it: nothing where they are null.
+fn by_row<'a>(
+    texts: &'a StringArray,
+    others: &[&'a StringArray],
+    made: impl Fn(&'a str, &[&'a str]) -> Cow<'a, str>,
+) -> Option<ArrayRef> {
+    let (mut anew, mut bytes) = (StringBuilder::with_capacity(texts.len(), 0), 0);
     let mut beside = Vec::with_capacity(others.len());
     for (row, text) in texts.iter().enumerate() {
+        let Some(text) = text else {
+            anew.append_null();
+            continue;
+        };
         beside.clear();
         beside.extend(others.iter().map(|other| if other.is_null(row) { "" } else { other.value(row) }));
-        tell(text, &beside);
+        let text = made(text, &beside);
+        bytes += text.len();
+        if bytes > ARRAY_MAX {
+            return None;
+        }
+        anew.append_value(text);
     }
+    Some(Arc::new(anew.finish()))
 }

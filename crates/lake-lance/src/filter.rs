@@ -178,7 +178,7 @@ impl<'a> Scope<'a> {
         }
         let list = list_literal(labels, item, matches!(field.data_type(), DataType::LargeList(_)))
             .ok_or_else(|| self.wrong_type(field, "cannot be compared with labels"))?;
-        Ok(Condition::When(call(&array_has::array_has_any_udf(), vec![said::of(field), Expr::Literal(list, None)])))
+        Ok(Condition::When(call(&array_has::array_has_any_udf(), vec![reference(field), Expr::Literal(list, None)])))
     }
 
     fn contains(self, name: &str, text: &str) -> Result<Condition, LakeFault> {

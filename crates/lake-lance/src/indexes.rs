@@ -15,9 +15,9 @@ use lance_index::{
 };
 use lance_linalg::distance::DistanceType;
 use lance_table::format::IndexMetadata;
-use mainspring_lake::{IndexKind, IndexSpec, LakeFault, UpkeepPolicy};
+use mainspring_lake::{IndexKind, IndexSpec, LakeFault, TableSpec, UpkeepPolicy};
 
-use crate::{schema, table::Core, writer::ATTEMPTS};
+use crate::{echoes, schema, table::Core, writer::ATTEMPTS};
 
 /// Vectors at least this wide are told apart by two bits a number, since the error of an estimate falls with the root of the
 /// width; narrower ones need more. The search ranks the best again with the exact numbers. With one bit it missed 10 of the
@@ -65,6 +65,28 @@ async fn load(core: &Core, dataset: &Dataset) -> Result<Arc<Vec<IndexMetadata>>,
 pub(crate) async fn exists(core: &Core, dataset: &Dataset, column: &str, kind: IndexKind) -> Result<bool, LakeFault> {
     let name = name_of(&IndexSpec { column: column.to_owned(), kind });
     Ok(load(core, dataset).await?.iter().any(|index| index.name == name))
+}
+
+/// No index is of a column that is an echo, whichever of the two is there and whichever is asked for: it would be of what lies
+/// there, and that is not what was written.
+pub(crate) async fn check_echoes(core: &Core, spec: &TableSpec) -> Result<(), LakeFault> {
+    let dataset = core.newest_known()?;
+    let schema = core.schema_at(&dataset);
+    let mut echoes: Vec<&str> = spec.echoes.iter().map(|echo| echo.column.as_str()).collect();
+    echoes.extend(schema.fields().iter().filter(|field| echoes::is_echo(field)).map(|field| field.name().as_str()));
+    if echoes.is_empty() {
+        return Ok(());
+    }
+    let there = load(core, &dataset).await?;
+    let there = there.iter().filter_map(|index| dataset.schema().field_by_id(*index.fields.first()?)).map(|field| &field.name);
+    let asked = spec.indexes.iter().map(|index| &index.column);
+    match there.chain(asked).find(|column| echoes.contains(&column.as_str())) {
+        Some(column) => {
+            let reason = format!("column `{column}` is an echo and cannot carry an index");
+            Err(LakeFault::Schema { table: core.name.to_string(), reason })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Every index with its coverage, read from the manifest alone.

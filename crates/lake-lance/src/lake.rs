@@ -272,6 +272,7 @@ impl LanceLake {
             }
         };
         columns::add_lacking(&core, &spec.schema).await?;
+        indexes::check_echoes(&core, spec).await?;
         Marks::of(spec).add_lacking(&core).await?;
         core.set_wishes(spec);
         indexes::make_text_indexes(&core).await?;

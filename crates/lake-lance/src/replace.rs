@@ -19,21 +19,26 @@ use lance::{
     deps::datafusion::{common::ScalarValue, logical_expr::Expr},
 };
 use lance_table::format::{Fragment, key_existence::KeyExistenceFilter};
-use mainspring_lake::{Commit, LakeFault, LakeVersion};
+use mainspring_lake::{Commit, Filter, LakeFault, LakeVersion};
 
-use crate::{filter::Condition, keyed, staged, table::Core, versions, writer};
+use crate::{
+    filter::{self, Condition},
+    keyed, staged,
+    table::Core,
+    versions, writer,
+};
 
 /// `keys`: the columns by which rows are known, where another process must not add one of the same key meanwhile.
 pub(crate) async fn replace(
     core: &Core,
-    delete: Condition,
+    delete: &Filter,
     rows: Option<RecordBatch>,
     keys: &[String],
 ) -> Result<Commit, LakeFault> {
     let dataset = core.refresh_if_shared().await?;
     let known_by = keyed::of(core, &dataset, rows.as_ref(), keys)?;
     let mut anew = Anew::written(core, &dataset, rows, known_by).await?;
-    let outcome = anew.commit_for(core, dataset.clone(), &expression(delete)).await;
+    let outcome = anew.commit_for(core, dataset.clone(), delete).await;
     anew.settled(core, &dataset, outcome).await
 }
 
@@ -41,14 +46,15 @@ pub(crate) async fn replace(
 pub(crate) async fn replace_as_read(
     core: &Core,
     read: &LakeVersion,
-    delete: Condition,
+    delete: &Filter,
     rows: Option<RecordBatch>,
 ) -> Result<Commit, LakeFault> {
     let dataset = match core.in_use(read)? {
         Some(dataset) => dataset,
         None => Arc::new(as_it_was(core, read).await?),
     };
-    let found = match DeleteBuilder::from_expr(dataset.clone(), expression(delete)).execute_uncommitted().boxed().await {
+    let condition = expression(core, &dataset, delete)?;
+    let found = match DeleteBuilder::from_expr(dataset.clone(), condition).execute_uncommitted().boxed().await {
         Ok(found) => found,
         Err(error) => {
             // Its files may have gone with it.
@@ -86,9 +92,10 @@ impl Anew {
     }
 
     /// In the place of what the condition finds by then.
-    async fn commit_for(&mut self, core: &Core, mut dataset: Arc<Dataset>, condition: &Expr) -> Result<Commit, LakeFault> {
+    async fn commit_for(&mut self, core: &Core, mut dataset: Arc<Dataset>, delete: &Filter) -> Result<Commit, LakeFault> {
         for attempt in 1..=writer::ATTEMPTS {
-            let found = DeleteBuilder::from_expr(dataset.clone(), condition.clone())
+            let condition = expression(core, &dataset, delete)?;
+            let found = DeleteBuilder::from_expr(dataset.clone(), condition)
                 .execute_uncommitted()
                 .boxed()
                 .await
@@ -167,12 +174,13 @@ async fn outdated(core: &Core) -> LakeFault {
     core.try_again(1).await.err().unwrap_or_else(|| LakeFault::Contended { table: core.name.to_string() })
 }
 
-fn expression(condition: Condition) -> Expr {
-    match condition {
+/// The condition as this version keeps its rows: another process may have made a column an echo meanwhile.
+fn expression(core: &Core, dataset: &Dataset, delete: &Filter) -> Result<Expr, LakeFault> {
+    Ok(match filter::compile(delete, &core.schema_at(dataset), core.name.as_str())? {
         Condition::When(expr) => expr,
         Condition::Always => Expr::Literal(ScalarValue::Boolean(Some(true)), None),
         Condition::Never => Expr::Literal(ScalarValue::Boolean(Some(false)), None),
-    }
+    })
 }
 
 async fn staged_fragments(core: &Core, dataset: &Arc<Dataset>, rows: RecordBatch) -> Result<Vec<Fragment>, LakeFault> {

@@ -22,7 +22,9 @@ use mainspring_lake::{
 use crate::{
     aggregate,
     deadline::UPKEEP_WITHIN,
-    echoes, fault, filter, indexes,
+    echoes, fault,
+    filter::{self, Condition},
+    indexes,
     lake::{Footprint, Shared, Use},
     prune::{self, Last},
     schema,
@@ -278,6 +280,11 @@ impl LanceTable {
         })
     }
 
+    /// Whether it is a condition on this table; it is made again of each version that it is asked of.
+    fn checked(&self, condition: &Filter) -> Result<Condition, LakeFault> {
+        filter::compile(condition, &self.core.schema(), self.core.name.as_str())
+    }
+
     fn conform(&self, rows: RecordBatch) -> Result<RecordBatch, LakeFault> {
         schema::conform(rows, &self.opened_with, self.core.name.as_str())
     }
@@ -312,11 +319,10 @@ impl Table for LanceTable {
         Box::pin(async move {
             self.writable()?;
             let rows = rows.map(|rows| self.conform(rows)).transpose()?.filter(|rows| rows.num_rows() > 0);
-            let delete = filter::compile(&delete, &self.core.schema(), self.core.name.as_str())?;
-            match (delete, rows) {
-                (filter::Condition::Never, None) => self.unchanged().await,
-                (filter::Condition::Never, Some(rows)) => self.core.submit(Change::Append(vec![rows])).await,
-                (delete, rows) => self.core.submit(Change::Replace { delete, rows, keys: Vec::new() }).await,
+            match (self.checked(&delete)?, rows) {
+                (Condition::Never, None) => self.unchanged().await,
+                (Condition::Never, Some(rows)) => self.core.submit(Change::Append(vec![rows])).await,
+                (_, rows) => self.core.submit(Change::Replace { delete, rows, keys: Vec::new() }).await,
             }
         })
     }
@@ -328,9 +334,9 @@ impl Table for LanceTable {
             if rows.num_rows() == 0 {
                 return self.unchanged().await;
             }
-            let delete = filter::compile(&these, &self.core.schema(), self.core.name.as_str())?;
+            self.checked(&these)?;
             let keys = keys.iter().map(|key| (*key).to_owned()).collect();
-            self.core.submit(Change::Replace { delete, rows: Some(rows), keys }).await
+            self.core.submit(Change::Replace { delete: these, rows: Some(rows), keys }).await
         })
     }
 
@@ -338,7 +344,7 @@ impl Table for LanceTable {
         Box::pin(async move {
             self.writable()?;
             let rows = rows.map(|rows| self.conform(rows)).transpose()?.filter(|rows| rows.num_rows() > 0);
-            let delete = filter::compile(&delete, &self.core.schema(), self.core.name.as_str())?;
+            self.checked(&delete)?;
             self.core.submit(Change::ReplaceAsRead { read: read.clone(), delete, rows }).await
         })
     }

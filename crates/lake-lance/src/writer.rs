@@ -17,14 +17,12 @@ use lance::{
     Dataset, Error,
     dataset::{CommitBuilder, InsertBuilder, UncommittedDelete, WriteMode, WriteParams, transaction::Transaction},
 };
-use mainspring_lake::{Commit, LakeFault, LakeVersion};
+use mainspring_lake::{Commit, Filter, LakeFault, LakeVersion};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::{
     deadline::{ANSWER_WITHIN, CHANGE_WITHIN},
-    echoes,
-    filter::Condition,
-    prune, replace, schema, staged,
+    echoes, prune, replace, schema, staged,
     table::Core,
     versions,
 };
@@ -46,7 +44,7 @@ pub(crate) const ATTEMPTS: u32 = 8;
 pub(crate) enum Change {
     Append(Vec<RecordBatch>),
     Replace {
-        delete: Condition,
+        delete: Filter,
         rows: Option<RecordBatch>,
         /// The columns by which rows are known, where they are.
         keys: Vec<String>,
@@ -54,7 +52,7 @@ pub(crate) enum Change {
     /// The rows that the condition found in this version.
     ReplaceAsRead {
         read: LakeVersion,
-        delete: Condition,
+        delete: Filter,
         rows: Option<RecordBatch>,
     },
     /// Its answer says how many bytes went as `deleted`.
@@ -94,8 +92,8 @@ type Append = (Vec<RecordBatch>, Answering);
 /// What the writer does next.
 enum Work {
     Appends(Vec<Append>),
-    Replace { delete: Condition, rows: Option<RecordBatch>, keys: Vec<String>, answer: Answering },
-    ReplaceAsRead { read: LakeVersion, delete: Condition, rows: Option<RecordBatch>, answer: Answering },
+    Replace { delete: Filter, rows: Option<RecordBatch>, keys: Vec<String>, answer: Answering },
+    ReplaceAsRead { read: LakeVersion, delete: Filter, rows: Option<RecordBatch>, answer: Answering },
     ClearLeftovers(Answering),
 }
 
@@ -195,11 +193,11 @@ impl Core {
             match work {
                 Work::Appends(group) => self.append_group(group).await,
                 Work::Replace { delete, rows, keys, answer } => {
-                    let replacing = Box::pin(replace::replace(&self, delete, rows, &keys));
+                    let replacing = Box::pin(replace::replace(&self, &delete, rows, &keys));
                     let _ = answer.send(self.shared.within(CHANGE_WITHIN, replacing).await);
                 }
                 Work::ReplaceAsRead { read, delete, rows, answer } => {
-                    let replacing = Box::pin(replace::replace_as_read(&self, &read, delete, rows));
+                    let replacing = Box::pin(replace::replace_as_read(&self, &read, &delete, rows));
                     let _ = answer.send(self.shared.within(CHANGE_WITHIN, replacing).await);
                 }
                 Work::ClearLeftovers(answer) => {

@@ -12,6 +12,8 @@ use memchr::memmem;
 const MARK: char = '\u{1}';
 /// Pieces that are shorter are not looked for: a place takes some bytes too.
 const LEAST: usize = 24;
+/// Longer texts are kept whole; so nothing that lies there is put together to more than this and its own pieces.
+const LONGEST: usize = 64 << 20;
 /// How many times its own length is looked through, for all pieces of a text together.
 const LOOKS: usize = 8;
 /// From this length on, what lies between pieces is looked through again; and so many are missed there, no more.
@@ -33,7 +35,7 @@ struct Shared {
 
 /// The text in pieces; nothing where it is to be kept whole.
 pub(crate) fn in_pieces(text: &str, others: &[&str]) -> Option<String> {
-    let shared = if text.len() < LEAST { Vec::new() } else { shared(text, others) };
+    let shared = if (LEAST..=LONGEST).contains(&text.len()) { shared(text, others) } else { Vec::new() };
     let begins_so = text.starts_with(MARK);
     if shared.is_empty() && !begins_so {
         return None;
@@ -70,7 +72,7 @@ pub(crate) fn is_in_pieces(text: &str) -> bool {
 
 fn together(mut pieces: &str, others: &[&str]) -> Option<String> {
     let mut text = String::with_capacity(pieces.len() * 2);
-    let mut elsewhere = 0_usize;
+    let (mut elsewhere, mut shared) = (0_usize, 0_usize);
     loop {
         let length = take_number(&mut pieces)?;
         let (own, rest) = pieces.split_at_checked(length)?;
@@ -81,7 +83,12 @@ fn together(mut pieces: &str, others: &[&str]) -> Option<String> {
         pieces = rest;
         let begins = elsewhere.checked_add_signed(unfolded(take_number(&mut pieces)?))?;
         let bytes = take_number(&mut pieces)?;
-        text.push_str(standing(others, begins, bytes)?);
+        let there = standing(others, begins, bytes)?;
+        shared += there.len();
+        if shared > LONGEST {
+            return None;
+        }
+        text.push_str(there);
         elsewhere = begins + bytes;
     }
 }
@@ -99,7 +106,9 @@ fn standing<'a>(others: &[&'a str], mut at: usize, bytes: usize) -> Option<&'a s
 
 /// What the others say that stands in the text too, in its order.
 fn shared(text: &str, others: &[&str]) -> Vec<Shared> {
-    let mut search = Search { text, left: text.len().saturating_mul(LOOKS) };
+    // The others are gone through once, and again as long as that takes no longer than to look through the text so often.
+    let once: usize = others.iter().map(|other| other.len() + 1).sum();
+    let mut search = Search { text, is_ascii: text.is_ascii(), left: text.len() * LOOKS + once };
     let (mut found, mut open) = (Vec::new(), vec![(0..text.len(), usize::MAX)]);
     while let Some((stretch, misses)) = open.pop() {
         let within = search.within(stretch.clone(), others, misses);
@@ -118,6 +127,14 @@ fn shared(text: &str, others: &[&str]) -> Vec<Shared> {
 /// Where the letter at this place ends.
 fn beyond(text: &str, at: usize) -> usize {
     at + text[at..].chars().next().map_or(1, char::len_utf8)
+}
+
+/// The first place from this one on where a letter begins.
+fn boundary(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at += 1;
+    }
+    at
 }
 
 /// How many bytes two texts have in common from their beginning, of whole letters.
@@ -143,7 +160,8 @@ fn runs(text: &str) -> impl Iterator<Item = (usize, &str)> {
 #[derive(Debug)]
 struct Search<'a> {
     text: &'a str,
-    /// Bytes that may be looked through yet.
+    is_ascii: bool,
+    /// Bytes that may be looked through yet, here and in the others.
     left: usize,
 }
 
@@ -153,10 +171,17 @@ impl Search<'_> {
     fn within(&mut self, stretch: Range<usize>, others: &[&str], misses: usize) -> Vec<Shared> {
         let (mut found, mut missed): (Vec<Shared>, usize) = (Vec::new(), 0);
         let (mut from, mut before) = (stretch.start, 0);
-        for other in others {
+        'others: for other in others {
             for (begins, run) in runs(other) {
+                let Some(left) = self.left.checked_sub(run.len() + 1) else { break 'others };
+                self.left = left;
                 let mut at = 0;
                 while let Some(wanted) = run.as_bytes().get(at..at + LEAST) {
+                    if let Some(odd) = wanted.iter().rposition(|byte| self.is_ascii && !byte.is_ascii()) {
+                        // The text has no such letter, but may have what stands behind it.
+                        at = boundary(run, at + odd + 1);
+                        continue;
+                    }
                     let place = self.find(from..stretch.end, wanted).or_else(|| self.find(stretch.start..from, wanted));
                     let Some(place) = place else {
                         missed += 1;

@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use mainspring_lake::{
     Echo, Filter, Lake, Scan, TableSpec, UpkeepPolicy,
     conformance::{Row, batch, rows_of, spec},
@@ -6,8 +8,11 @@ use proptest::prelude::*;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use serde_json::json;
 
-use super::lake_in;
-use crate::echoes::text::{in_pieces, is_in_pieces, whole};
+use super::{config, lake_in};
+use crate::{
+    LanceConfig, LanceLake,
+    echoes::text::{in_pieces, is_in_pieces, whole},
+};
 
 /// Words, and what JSON or its writers have another way for.
 fn any_text() -> impl Strategy<Value = String> {
@@ -99,6 +104,30 @@ proptest! {
             prop_assert!(is_in_pieces(&text) || found == text);
         }
     }
+
+    #[test]
+    fn pieces_that_came_to_harm_are_put_together_or_left(
+        parts in prop::collection::vec(any_text(), 1..5),
+        gone in any::<prop::sample::Index>(),
+        odd in any::<char>(),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let (text, content) = (said_again(&parts, "odd", false), parts.concat());
+        let Some(kept) = in_pieces(&text, &[&content]) else { return Ok(()) };
+        let mut letters: Vec<char> = kept.chars().collect();
+        let gone = gone.index(letters.len());
+        letters[gone] = odd;
+        let harmed: String = letters.iter().collect();
+        let shorter: String = content.chars().take(cut.index(content.chars().count() + 1)).collect();
+        for others in [&[content.as_str()][..], &[shorter.as_str()], &[shorter.as_str(), "and another"], &[]] {
+            for lies in [&kept, &harmed] {
+                let found = whole(lies, others);
+                // What is left is left whole, and nothing grows out of it by more than the others could say.
+                prop_assert!(found == lies.as_str() || found.len() <= lies.len() * (content.len() + 12));
+            }
+        }
+        prop_assert_eq!(whole(&kept, &[&content]), text);
+    }
 }
 
 #[test]
@@ -123,10 +152,38 @@ fn a_text_of_which_nothing_is_found_does_not_take_long() {
     // Every stretch begins as the text does, and none goes on so.
     let text = "a".repeat(200_000);
     let other = format!("{}b\n", "a".repeat(23)).repeat(9_000);
-    let (began, others) = (std::time::Instant::now(), [other.as_str()]);
+    let (began, others) = (Instant::now(), [other.as_str()]);
     check(&text, &others);
     check(&"ab".repeat(100_000), &["ba語".repeat(60_000).as_str()]);
-    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+    // One piece after the other is found, each of them between two that were, and all the rest in vain.
+    let said = "the order of the customer was delivered late";
+    let text: String = (0..20_000).map(|n| format!("{said}{n:0>130}")).collect();
+    check(&text, &[&format!("{said}\n{}", "it is.\n".repeat(36_000))]);
+    assert!(began.elapsed().as_secs() < 30, "{:?}", began.elapsed());
+}
+
+/// Numbers as they stand between pieces.
+fn number(mut number: usize) -> String {
+    let mut digits = String::new();
+    while number >= 0x40 {
+        digits.push(char::from(u8::try_from(number % 0x40).unwrap() | 0x40));
+        number /= 0x40;
+    }
+    digits.push(char::from(u8::try_from(number).unwrap()));
+    digits
+}
+
+#[test]
+fn little_that_lies_there_does_not_become_very_much() {
+    let (other, none) = ("said again, ".repeat(20_000), number(0));
+    // The whole of the other text, so often: behind each piece stands how far back the next one begins.
+    let often = |times: usize| {
+        let again = format!("{none}{}{}", number(other.len() * 2 - 1), number(other.len()));
+        format!("\u{1}{none}{none}{}{}{none}", number(other.len()), again.repeat(times - 1))
+    };
+    assert_eq!(whole(&often(3), &[&other]), other.repeat(3));
+    let much = often(1_000_000);
+    assert!(whole(&much, &[&other]) == much);
 }
 
 fn said_rows(dice: &mut StdRng, from: usize) -> Vec<Row> {
@@ -166,4 +223,22 @@ async fn an_echo_takes_next_to_no_room_and_every_process_reads_it() {
     let grown = other.stats().await.unwrap().bytes.unwrap() - bytes[1];
     assert!(grown * 10 < bytes[0] * 7, "{grown} of {bytes:?}");
     assert_eq!(rows_of(&other.scan(Scan::of(Filter::eq("id", "r02000"))).await.unwrap()), more[..1]);
+}
+
+#[tokio::test]
+async fn who_has_not_heard_of_an_echo_takes_rows_out_by_what_was_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let shared = || LanceConfig { look_for_newer_after: Some(Duration::ZERO), ..config(dir.path()) };
+    let (one, other) = (LanceLake::open(shared()).await.unwrap(), LanceLake::open(shared()).await.unwrap());
+    let name = "t".parse().unwrap();
+    let whole = TableSpec { indexes: Vec::new(), ..spec() };
+    let deaf = other.open(&name, &whole).await.unwrap();
+    let echo = Echo { column: "doc".to_owned(), of: vec!["words".to_owned()] };
+    let table = one.open(&name, &TableSpec { echoes: vec![echo], ..whole }).await.unwrap();
+    let rows = said_rows(&mut StdRng::seed_from_u64(9), 0);
+    table.append(batch(&rows)).await.unwrap();
+
+    let done = deaf.replace(Filter::eq("doc", rows[0].doc.clone().unwrap()), None).await.unwrap();
+    assert_eq!(done.deleted, 1);
+    assert_eq!(rows_of(&deaf.scan(Scan::of(Filter::eq("id", "r00001"))).await.unwrap()), rows[1..2]);
 }

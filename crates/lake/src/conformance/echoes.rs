@@ -22,7 +22,8 @@ fn various(n: usize) -> Row {
         n % 7
     );
     let asked = json!([{"role": "user", "parts": [{"type": "text", "content": said}]}]).to_string();
-    let doc = json!({"kind": ["chat", "tool"][n % 2], "messages": asked, "plain": said, "n": n}).to_string();
+    let kind = ["chat", "tool"][n % 2];
+    let doc = json!({"kind": kind, "messages": asked, "plain": said, "n": n}).to_string();
     let row = Row::new(format!("r{n:04}")).number(i64::try_from(n).unwrap());
     match n % 10 {
         3 => row.doc(&doc),
@@ -230,5 +231,14 @@ pub(super) async fn only_texts_without_an_index_are_echoes(lake: &dyn Lake) {
     assert!(matches!(other, Err(LakeFault::Schema { .. })));
     assert_eq!(ids_in_order(&*table, Scan::of(Filter::All)).await, Vec::<String>::new());
     assert!(table.stats().await.unwrap().indexes.iter().all(|(column, ..)| column != "doc"));
+
+    // An index is of what lies there, so a column has one or is an echo, whichever comes first.
+    assert!(matches!(lake.open(table.name(), &spec()).await, Err(LakeFault::Schema { .. })));
     done(lake, &table).await;
+    let indexed = super::table(lake, "echoes-indexed").await;
+    indexed.append(batch(&[various(0), various(1)])).await.unwrap();
+    indexed.upkeep(&UpkeepPolicy { unindexed_rows: 1, ..UpkeepPolicy::default() }).await.unwrap();
+    assert!(indexed.stats().await.unwrap().indexes.iter().any(|(column, ..)| column == "doc"));
+    assert!(matches!(lake.open(indexed.name(), &echoing("doc", &["words"])).await, Err(LakeFault::Schema { .. })));
+    done(lake, &indexed).await;
 }

@@ -71,8 +71,9 @@ async fn attributes_and_events_are_as_they_came_in_rows_of_now_and_of_before() {
         texts.write(span).unwrap();
         for (column, wanted) in [("attributes", texts.attributes()), ("events", texts.events())] {
             let this = Filter::eq("span", span.span.to_string());
-            let rows = room.table().scan(Scan::of(this).columns(&[column])).await.unwrap();
-            let found = Rows(&rows[0]).text(column, 0).unwrap().unwrap();
+            let batches = room.table().scan(Scan::of(this).columns(&[column])).await.unwrap();
+            let rows = Rows(&batches[0]);
+            let found = rows.text(column, 0).unwrap().unwrap();
             assert_eq!(found.as_bytes(), wanted, "each byte of `{column}`");
         }
     }
