@@ -9,7 +9,7 @@
 pub(crate) mod said;
 pub(crate) mod text;
 
-use std::{borrow::Cow, collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc};
 
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, builder::StringBuilder, cast::AsArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -146,24 +146,20 @@ fn each(rows: &RecordBatch, schema: &Schema, made: Making, table: &str) -> Resul
 }
 
 fn in_pieces(texts: &StringArray, others: &[&StringArray]) -> Option<ArrayRef> {
-    by_row(texts, others, |text, others| text::in_pieces(text, others).map_or(Cow::Borrowed(text), Cow::Owned))
+    by_row(texts, others, text::in_pieces)
 }
 
 fn together(texts: &StringArray, others: &[&StringArray]) -> Option<ArrayRef> {
     if !texts.iter().flatten().any(text::is_in_pieces) {
         return Some(Arc::new(texts.clone()));
     }
-    by_row(texts, others, text::whole)
+    by_row(texts, others, text::together)
 }
 
-/// Each text made anew, of itself and what the others say beside it: nothing where they are null.
-fn by_row<'a>(
-    texts: &'a StringArray,
-    others: &[&'a StringArray],
-    made: impl Fn(&'a str, &[&'a str]) -> Cow<'a, str>,
-) -> Option<ArrayRef> {
-    let (mut anew, mut bytes) = (StringBuilder::with_capacity(texts.len(), 0), 0);
-    let mut beside = Vec::with_capacity(others.len());
+/// Each text, or what is made of it and what the others say beside it: nothing where they are null.
+fn by_row(texts: &StringArray, others: &[&StringArray], make: impl Fn(&str, &[&str], &mut String) -> bool) -> Option<ArrayRef> {
+    let mut anew = StringBuilder::with_capacity(texts.len(), 0);
+    let (mut made, mut beside, mut bytes) = (String::new(), Vec::with_capacity(others.len()), 0);
     for (row, text) in texts.iter().enumerate() {
         let Some(text) = text else {
             anew.append_null();
@@ -171,7 +167,7 @@ fn by_row<'a>(
         };
         beside.clear();
         beside.extend(others.iter().map(|other| if other.is_null(row) { "" } else { other.value(row) }));
-        let text = made(text, &beside);
+        let text = if make(text, &beside, &mut made) { made.as_str() } else { text };
         bytes += text.len();
         if bytes > ARRAY_MAX {
             return None;

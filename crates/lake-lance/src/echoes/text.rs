@@ -4,7 +4,7 @@
 //! length of one that stands elsewhere. It ends with a piece of its own. Lengths are counted in bytes; places as if the other texts
 //! stood behind each other, from where the piece before ended. Any other text is whole.
 
-use std::{borrow::Cow, ops::Range};
+use std::ops::Range;
 
 use memchr::memmem;
 
@@ -33,36 +33,36 @@ struct Shared {
     bytes: usize,
 }
 
-/// The text in pieces; nothing where it is to be kept whole.
-pub(crate) fn in_pieces(text: &str, others: &[&str]) -> Option<String> {
+/// Puts the text in pieces; false where it is to be kept whole.
+pub(crate) fn in_pieces(text: &str, others: &[&str], pieces: &mut String) -> bool {
     let shared = if (LEAST..=LONGEST).contains(&text.len()) { shared(text, others) } else { Vec::new() };
     let begins_so = text.starts_with(MARK);
     if shared.is_empty() && !begins_so {
-        return None;
+        return false;
     }
-    let mut pieces = String::with_capacity(text.len());
+    pieces.clear();
     pieces.push(MARK);
     let (mut told, mut elsewhere) = (0_usize, 0_isize);
     for part in &shared {
         let own = &text[told..part.at];
-        push_number(&mut pieces, own.len());
+        push_number(pieces, own.len());
         pieces.push_str(own);
-        push_number(&mut pieces, folded(part.elsewhere.cast_signed() - elsewhere));
-        push_number(&mut pieces, part.bytes);
+        push_number(pieces, folded(part.elsewhere.cast_signed() - elsewhere));
+        push_number(pieces, part.bytes);
         told = part.at + part.bytes;
         elsewhere = (part.elsewhere + part.bytes).cast_signed();
     }
     let own = &text[told..];
-    push_number(&mut pieces, own.len());
+    push_number(pieces, own.len());
     pieces.push_str(own);
-    (begins_so || pieces.len() < text.len()).then_some(pieces)
+    begins_so || pieces.len() < text.len()
 }
 
-/// The text as it was before. One that cannot be put together is left as it lies: whoever reads it, sees that, and whoever only
-/// asks for others is not disturbed.
-pub(crate) fn whole<'a>(text: &'a str, others: &[&str]) -> Cow<'a, str> {
-    let together = text.strip_prefix(MARK).and_then(|pieces| together(pieces, others));
-    together.map_or(Cow::Borrowed(text), Cow::Owned)
+/// Puts a text together as it was before; false where it is whole. One that cannot be put together is left as it lies: whoever
+/// reads it, sees that, and whoever only asks for others is not disturbed.
+pub(crate) fn together(text: &str, others: &[&str], whole: &mut String) -> bool {
+    whole.clear();
+    text.strip_prefix(MARK).and_then(|pieces| joined(pieces, others, whole)).is_some()
 }
 
 /// Whether it has to be put together.
@@ -70,15 +70,14 @@ pub(crate) fn is_in_pieces(text: &str) -> bool {
     text.starts_with(MARK)
 }
 
-fn together(mut pieces: &str, others: &[&str]) -> Option<String> {
-    let mut text = String::with_capacity(pieces.len() * 2);
+fn joined(mut pieces: &str, others: &[&str], text: &mut String) -> Option<()> {
     let (mut elsewhere, mut shared) = (0_usize, 0_usize);
     loop {
         let length = take_number(&mut pieces)?;
         let (own, rest) = pieces.split_at_checked(length)?;
         text.push_str(own);
         if rest.is_empty() {
-            return Some(text);
+            return Some(());
         }
         pieces = rest;
         let begins = elsewhere.checked_add_signed(unfolded(take_number(&mut pieces)?))?;
